@@ -1,0 +1,1 @@
+//! The DHCPv6 protocol: a function from message, link and bindings to reply and changes. No I/O.

@@ -1,0 +1,1 @@
+//! Bridges and attachments through netlink.

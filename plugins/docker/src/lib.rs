@@ -1,0 +1,1 @@
+//! Provisions instances as containers of a Docker Engine (or Podman) through its API.

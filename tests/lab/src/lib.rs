@@ -1,0 +1,1 @@
+//! The lab: namespaces, bridges, engines, databases and real clients for tests, benches and the demo.
