@@ -1,0 +1,98 @@
+//! What happened: the timeline that people read.
+
+use std::fmt;
+use std::net::Ipv6Addr;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::lease::words;
+use super::{ClientId, InstanceId, Timestamp};
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EventKind {
+    /// A client holds an address that it did not hold before.
+    LeaseGranted,
+    /// A client gave its address back.
+    LeaseReleased,
+    /// A lease ended.
+    LeaseExpired,
+    /// A client found its address in use.
+    LeaseDeclined,
+    /// An instance was recorded for a client.
+    InstanceWanted,
+    /// An instance answers.
+    InstanceReady,
+    /// A step towards a running instance failed; the detail says which, why and what to do.
+    InstanceFailed,
+    /// An instance changed behind our back: ended, removed by hand, restarted, its wiring gone.
+    InstanceDisturbed,
+    /// Its client's lease ended: the grace begins.
+    InstanceEnding,
+    /// The client came back within the grace.
+    InstanceKept,
+    /// An admin asked for its removal.
+    InstanceDestroyed,
+    /// An instance is gone, and all that was made for it.
+    InstanceRemoved,
+    /// Something was refused: an event for an unknown link, a pool that is full.
+    Refused,
+}
+
+words!(EventKind {
+    LeaseGranted = "lease-granted",
+    LeaseReleased = "lease-released",
+    LeaseExpired = "lease-expired",
+    LeaseDeclined = "lease-declined",
+    InstanceWanted = "instance-wanted",
+    InstanceReady = "instance-ready",
+    InstanceFailed = "instance-failed",
+    InstanceDisturbed = "instance-disturbed",
+    InstanceEnding = "instance-ending",
+    InstanceKept = "instance-kept",
+    InstanceDestroyed = "instance-destroyed",
+    InstanceRemoved = "instance-removed",
+    Refused = "refused",
+});
+
+/// A row of the timeline.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// Rises with every event; where to go on reading from.
+    pub id: i64,
+    /// When it happened.
+    pub at: Timestamp,
+    /// What happened.
+    pub kind: EventKind,
+    /// The bridge it happened on.
+    pub link: Option<String>,
+    /// The client it happened to.
+    pub client: Option<ClientId>,
+    /// The instance it happened to.
+    pub instance: Option<InstanceId>,
+    /// The leased or assigned address.
+    pub address: Option<Ipv6Addr>,
+    /// What else there is to say, for people.
+    pub detail: Option<String>,
+}
+
+/// An event that is about to be recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewEvent {
+    /// When it happened.
+    pub at: Timestamp,
+    /// What happened.
+    pub kind: EventKind,
+    /// The bridge it happened on.
+    pub link: Option<String>,
+    /// The client it happened to.
+    pub client: Option<ClientId>,
+    /// The instance it happened to.
+    pub instance: Option<InstanceId>,
+    /// The leased or assigned address.
+    pub address: Option<Ipv6Addr>,
+    /// What else there is to say, for people.
+    pub detail: Option<String>,
+}

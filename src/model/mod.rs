@@ -1,0 +1,22 @@
+//! Plain types that everyone shares: what is stored, what is shown, what happens.
+//!
+//! Nothing here does I/O, and nothing here imports another module of the daemon.
+
+mod client;
+mod event;
+mod instance;
+mod lease;
+mod lifespan;
+mod timestamp;
+
+pub use client::Client;
+pub use event::{Event, EventKind, NewEvent};
+pub use instance::{Instance, Phase};
+pub use lease::{Lease, LeaseChange, LeaseSource, LeaseState, LeaseVerb};
+pub use lifespan::{LifespanError, parse_lifespan, show_lifespan};
+pub use orchestrator_dhcp6::{Duid, Iaid, LinkLayerAddress};
+pub use orchestrator_plugin::{Id, InstanceId, InstanceSpec, Mark, Resources, SiteId};
+pub use timestamp::{Clock, Timestamp};
+
+/// Names a client: twelve hexadecimal digits, kept for as long as the client is remembered.
+pub type ClientId = Id;

@@ -1,0 +1,112 @@
+//! Time as it is stored and shown, and the clock that lifetimes are measured by.
+
+use std::fmt;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// A point in time: milliseconds since 1970-01-01T00:00:00Z. RFC 3339 in JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Timestamp(pub i64);
+
+impl Timestamp {
+    /// What the wall clock says.
+    pub fn wall() -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    /// The moment `after` this one; the last moment there is when that is past it.
+    #[must_use]
+    pub fn plus(self, after: Duration) -> Self {
+        Self(self.0.saturating_add(i64::try_from(after.as_millis()).unwrap_or(i64::MAX)))
+    }
+
+    /// How long from `earlier` to this moment; zero when `earlier` is later.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000)
+            .ok()
+            .and_then(|moment| moment.format(&Rfc3339).ok());
+        // Only a moment beyond the year 9999 has no such text: a lifetime without end.
+        f.pad(text.as_deref().unwrap_or("never"))
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text == "never" {
+            return Ok(Self(i64::MAX));
+        }
+        let moment = OffsetDateTime::parse(&text, &Rfc3339).map_err(serde::de::Error::custom)?;
+        Ok(Self(i64::try_from(moment.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)))
+    }
+}
+
+/// The daemon's clock: the wall clock as it stood when the daemon started, carried on by the monotonic clock.
+///
+/// A wall clock that is set while the daemon runs ends no lease early and keeps none too long: lifetimes are spans
+/// that were promised to clients, who count them by clocks of their own.
+#[derive(Debug, Clone, Copy)]
+pub struct Clock {
+    wall: Timestamp,
+    started: Instant,
+}
+
+impl Clock {
+    /// A clock that starts at what the wall clock says now.
+    pub fn start() -> Self {
+        Self { wall: Timestamp::wall(), started: Instant::now() }
+    }
+
+    /// What this clock says now.
+    pub fn now(&self) -> Timestamp {
+        self.wall.plus(self.started.elapsed())
+    }
+
+    /// How far the wall clock has been set away from this clock, in milliseconds; positive when it was set forward.
+    pub fn wall_offset(&self) -> i64 {
+        Timestamp::wall().0.saturating_sub(self.now().0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shown_as_rfc_3339_and_read_back() {
+        let moment = Timestamp(1_700_000_000_123);
+        assert_eq!(moment.to_string(), "2023-11-14T22:13:20.123Z");
+        let json = serde_json::to_string(&moment).unwrap();
+        assert_eq!(serde_json::from_str::<Timestamp>(&json).unwrap(), moment);
+    }
+
+    #[test]
+    fn a_lifetime_without_end_is_never() {
+        let never = Timestamp(5).plus(Duration::MAX);
+        assert_eq!(never.to_string(), "never");
+        let json = serde_json::to_string(&never).unwrap();
+        assert_eq!(serde_json::from_str::<Timestamp>(&json).unwrap(), never);
+    }
+
+    #[test]
+    fn spans_do_not_go_below_zero() {
+        assert_eq!(Timestamp(5).since(Timestamp(9)), Duration::ZERO);
+        assert_eq!(Timestamp(9).since(Timestamp(5)), Duration::from_millis(4));
+    }
+}
