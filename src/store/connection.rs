@@ -171,7 +171,7 @@ impl Pool {
                     .max_connections(READERS)
                     .acquire_timeout(CONNECT_LIMIT)
                     .test_before_acquire(false)
-                    .connect_lazy_with(options.clone()),
+                    .connect_lazy_with((**options).clone()),
             ),
             Target::Postgres(options) => Self::Postgres(
                 PgPoolOptions::new()

@@ -16,7 +16,7 @@ const BUSY_LIMIT: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone)]
 pub(super) enum Target {
     /// A file of this host.
-    Sqlite(SqliteConnectOptions),
+    Sqlite(Box<SqliteConnectOptions>),
     /// A PostgreSQL server.
     Postgres(Box<PgConnectOptions>),
 }
@@ -31,7 +31,9 @@ pub(super) fn parse_url(url: &str) -> Result<Target, StoreError> {
         return Err(bad("it has no scheme".to_owned()));
     };
     match scheme {
-        "sqlite" => sqlite(rest).map(Target::Sqlite).map_err(bad),
+        "sqlite" => sqlite(rest)
+            .map(|options| Target::Sqlite(Box::new(options)))
+            .map_err(bad),
         "postgres" | "postgresql" => match PgConnectOptions::from_str(url) {
             Ok(options) => Ok(Target::Postgres(Box::new(options.application_name("orchestrator")))),
             Err(error) => Err(bad(error.to_string())),
