@@ -1,3 +1,7 @@
 //! orchestrator
 
+pub mod bell;
+pub mod causes;
+pub mod conditions;
+pub mod metrics;
 pub mod model;
