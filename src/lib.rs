@@ -1,3 +1,4 @@
 //! orchestrator
 
 pub mod model;
+pub mod settings;
