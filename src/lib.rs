@@ -5,3 +5,4 @@ pub mod causes;
 pub mod conditions;
 pub mod metrics;
 pub mod model;
+pub mod settings;
