@@ -1,1 +1,3 @@
+//! orchestrator: parses, sets up, dispatches.
+
 fn main() {}

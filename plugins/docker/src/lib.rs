@@ -1,1 +1,118 @@
 //! Provisions instances as containers of a Docker Engine (or Podman) through its API.
+//!
+//! ```text
+//!            create ─▶ start ─▶ inspect            ensure, in three round trips
+//!              │ 409: the name is taken
+//!              └────▶ inspect ─▶ ours? start it where it does not run · a stranger's? refuse
+//!
+//!            list by label ─▶ delete each by force remove
+//! ```
+//!
+//! Invariants:
+//!
+//! - A container is named after its instance, and the engine's refusal of a second one of that name is what keeps
+//!   two calls for the same instance from making two.
+//! - Whose a container is, its labels say, never its name. Without our mark it is a stranger's and stays untouched.
+//! - Nothing is remembered between calls: each connects anew, so that an engine may come, go and come back.
+//! - Every call has a limit. Nothing here pulls an image, makes a network or restarts a container on its own.
+//! - Only what both Docker 20.10 and Podman answer is asked for.
+
+mod connect;
+mod container;
+mod ensure;
+mod errors;
+mod find;
+mod list;
+mod mark;
+mod remove;
+mod watch;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use orchestrator_plugin::{Change, EngineFacts, Found, InstanceId, InstanceSpec, Mark, Plugin, PluginError};
+use tokio::sync::{Semaphore, mpsc};
+
+use connect::Engine;
+pub use connect::{Host, HostError};
+
+/// How to reach the engine, and how hard to press it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DockerSettings {
+    /// Where the engine listens.
+    pub host: Host,
+    /// Limit for each single call of the engine.
+    pub timeout: Duration,
+    /// Instances that are made or started at the same time, at least one.
+    ///
+    /// An engine stops scaling at about four, while each start takes longer and longer.
+    pub starts: usize,
+}
+
+impl Default for DockerSettings {
+    fn default() -> Self {
+        Self {
+            host: Host::default(),
+            timeout: Duration::from_secs(30),
+            starts: 4,
+        }
+    }
+}
+
+/// The plugin `docker`: one engine behind one unix socket.
+#[derive(Debug)]
+pub struct DockerPlugin {
+    engine: Engine,
+    mark: Mark,
+    /// A permit for each create and start under way.
+    starts: Semaphore,
+}
+
+impl DockerPlugin {
+    /// A plugin for the engine of `settings` that marks what it makes with `mark`.
+    ///
+    /// Touches nothing: an engine that is not there yet is told by the calls.
+    pub fn new(settings: DockerSettings, mark: Mark) -> Self {
+        let DockerSettings { host, timeout, starts } = settings;
+        Self {
+            engine: Engine::new(host, timeout),
+            mark,
+            starts: Semaphore::new(starts.max(1)),
+        }
+    }
+}
+
+#[async_trait]
+impl Plugin for DockerPlugin {
+    fn name(&self) -> &'static str {
+        "docker"
+    }
+
+    async fn check(&self) -> Result<EngineFacts, PluginError> {
+        self.engine.check().await
+    }
+
+    async fn check_image(&self, image: &str) -> Result<(), PluginError> {
+        self.engine.check_image(image).await
+    }
+
+    async fn ensure(&self, id: &InstanceId, spec: &InstanceSpec) -> Result<Found, PluginError> {
+        self.ensure_container(id, spec).await
+    }
+
+    async fn find(&self, id: &InstanceId) -> Result<Option<Found>, PluginError> {
+        self.find_container(id).await
+    }
+
+    async fn remove(&self, id: &InstanceId) -> Result<(), PluginError> {
+        self.remove_containers(id).await
+    }
+
+    async fn list(&self) -> Result<Vec<Found>, PluginError> {
+        self.list_containers().await
+    }
+
+    async fn watch(&self, changes: mpsc::Sender<Change>) -> PluginError {
+        self.watch_containers(changes).await
+    }
+}

@@ -1,1 +1,34 @@
 //! The lab: namespaces, bridges, engines, databases and real clients for tests, benches and the demo.
+//!
+//! A [`Lab`] owns what is made in it, and a guard removes all of it however the owner ends. Nothing in it touches
+//! the machine's own links, firewall, name servers or engine. It needs root, and the Debian packages that
+//! `make deps` installs.
+//!
+//! ```no_run
+//! # fn main() -> anyhow::Result<()> {
+//! use orchestrator_lab::Lab;
+//!
+//! let lab = Lab::new()?;
+//! let host = lab.namespace("host")?;
+//! host.bridge("br0", Some("fd39:9706:2786:6333::1/64"))?;
+//! let client = lab.namespace("client")?;
+//! client.connect("eth0", &host, "port0", Some("br0"))?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod engine;
+pub mod http;
+mod lab;
+mod machine;
+mod namespace;
+mod poll;
+mod postgres;
+mod program;
+
+pub use engine::{Engine, TEST_IMAGE, TEST_PORT};
+pub use lab::Lab;
+pub use namespace::Namespace;
+pub use poll::{poll, wait_for};
+pub use postgres::Postgres;
+pub use program::{Program, tail};

@@ -1,0 +1,191 @@
+//! The engine behind its unix socket: connecting, the limit on every call, and what it says of itself.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use bollard::models::SystemVersion;
+use bollard::{API_DEFAULT_VERSION, Docker};
+use orchestrator_plugin::{EngineFacts, PluginError};
+
+use crate::errors::{EngineError, NOT_FOUND, explain, status};
+
+/// Oldest API that has all this plugin asks for: that of Docker 20.10, and the one that Podman offers.
+const OLDEST_API: (u32, u32) = (1, 41);
+
+/// Where an engine listens: the path of a unix socket.
+///
+/// Written as in `DOCKER_HOST` (`unix:///run/docker.sock`), or as the plain path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Host(String);
+
+/// The text does not name a unix socket.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not where an engine can be reached: name its unix socket, like unix:///run/docker.sock")]
+pub struct HostError(pub String);
+
+impl FromStr for Host {
+    type Err = HostError;
+
+    fn from_str(text: &str) -> Result<Self, HostError> {
+        let path = text.strip_prefix("unix://").unwrap_or(text);
+        if !path.starts_with('/') {
+            return Err(HostError(text.to_owned()));
+        }
+        Ok(Self(path.to_owned()))
+    }
+}
+
+impl Default for Host {
+    fn default() -> Self {
+        Self("/run/docker.sock".to_owned())
+    }
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "unix://{}", self.0)
+    }
+}
+
+/// One engine, asked one call at a time, each within the limit.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    host: Host,
+    timeout: Duration,
+}
+
+impl Engine {
+    pub(crate) fn new(host: Host, timeout: Duration) -> Self {
+        Self { host, timeout }
+    }
+
+    /// The limit for one call.
+    pub(crate) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// A client of the engine.
+    ///
+    /// It keeps no connection open, so that there is nothing in it that an engine's restart could make stale.
+    ///
+    /// # Errors
+    ///
+    /// When the socket is not there.
+    pub(crate) fn connect(&self) -> Result<Docker, EngineError> {
+        // The client's own limit ends with the answer's headers: ours, around it, must be the first to strike.
+        let seconds = self.timeout.as_secs().saturating_add(1);
+        Docker::connect_with_unix(&self.host.0, seconds, API_DEFAULT_VERSION)
+    }
+
+    /// Makes one call within the limit, body included.
+    ///
+    /// # Errors
+    ///
+    /// What the call returns, or [`EngineError::RequestTimeoutError`].
+    pub(crate) async fn ask<T, F>(&self, call: impl FnOnce(Docker) -> F) -> Result<T, EngineError>
+    where
+        F: Future<Output = Result<T, EngineError>>,
+    {
+        let docker = self.connect()?;
+        match tokio::time::timeout(self.timeout, call(docker)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(EngineError::RequestTimeoutError),
+        }
+    }
+
+    /// What `error` means for whoever asked for `verb` on `subject`.
+    pub(crate) fn explain(&self, verb: &'static str, subject: &str, error: EngineError) -> PluginError {
+        explain(&self.host, self.timeout, verb, subject, error)
+    }
+
+    /// Who the engine is, and whether it is new enough.
+    pub(crate) async fn check(&self) -> Result<EngineFacts, PluginError> {
+        let version = self.ask(|docker| async move { docker.version().await }).await;
+        let version = version.map_err(|error| self.explain("tell its version of", "itself", error))?;
+        let api = version.api_version.as_deref().unwrap_or_default();
+        if !is_new_enough(api) {
+            let (major, minor) = OLDEST_API;
+            return Err(PluginError::Refused {
+                verb: "serve",
+                subject: self.host.to_string(),
+                reason: format!("it speaks API {api:?} and {major}.{minor} is needed; use Docker 20.10 or newer"),
+            });
+        }
+        Ok(facts(version))
+    }
+
+    /// Whether `image` can be started as it stands.
+    pub(crate) async fn check_image(&self, image: &str) -> Result<(), PluginError> {
+        match self
+            .ask(|docker| async move { docker.inspect_image(image).await })
+            .await
+        {
+            Ok(_) => Ok(()),
+            Err(error) if status(&error) == Some(NOT_FOUND) => Err(PluginError::ImageMissing {
+                image: image.to_owned(),
+            }),
+            Err(error) => Err(self.explain("inspect image", image, error)),
+        }
+    }
+}
+
+fn is_new_enough(api: &str) -> bool {
+    let parsed = api
+        .split_once('.')
+        .and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)));
+    parsed.is_some_and(|version: (u32, u32)| version >= OLDEST_API)
+}
+
+/// Docker names itself only in its first component, and there only "Engine".
+fn facts(version: SystemVersion) -> EngineFacts {
+    let component = version
+        .components
+        .into_iter()
+        .flatten()
+        .next()
+        .map(|component| component.name);
+    let name = match component.as_deref() {
+        None | Some("" | "Engine") => "Docker Engine".to_owned(),
+        Some(name) => name.to_owned(),
+    };
+    EngineFacts {
+        name,
+        version: version.version.unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_a_socket_with_or_without_scheme() {
+        for text in ["unix:///run/docker.sock", "/run/docker.sock"] {
+            let host: Host = text.parse().unwrap();
+            assert_eq!(host, Host::default());
+            assert_eq!(host.to_string(), "unix:///run/docker.sock");
+        }
+    }
+
+    #[test]
+    fn what_is_no_socket_is_refused() {
+        for text in ["", "tcp://[::1]:2375", "ssh://host", "unix://", "docker.sock"] {
+            assert_eq!(text.parse::<Host>(), Err(HostError(text.to_owned())));
+        }
+    }
+
+    #[test]
+    fn versions_compare_as_numbers() {
+        for (api, verdict) in [
+            ("1.41", true),
+            ("1.50", true),
+            ("2.0", true),
+            ("1.9", false),
+            ("1.40", false),
+            ("", false),
+        ] {
+            assert_eq!(is_new_enough(api), verdict, "{api}");
+        }
+    }
+}

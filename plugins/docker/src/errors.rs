@@ -1,0 +1,145 @@
+//! What the client library reports → what it means for an instance, in plain words.
+
+use std::error::Error;
+use std::time::Duration;
+
+use orchestrator_plugin::PluginError;
+
+use crate::connect::Host;
+
+/// What the client library reports.
+pub(crate) use bollard::errors::Error as EngineError;
+
+/// Status: the engine has no such thing.
+pub(crate) const NOT_FOUND: u16 = 404;
+
+/// Status: it collides with what is there, or with what is going on.
+pub(crate) const CONFLICT: u16 = 409;
+
+/// The status of the engine's answer, when it did answer.
+pub(crate) fn status(error: &EngineError) -> Option<u16> {
+    match error {
+        EngineError::DockerResponseServerError { status_code, .. } => Some(*status_code),
+        _ => None,
+    }
+}
+
+/// What `error` means for whoever asked `engine` for `verb` on `subject`.
+pub(crate) fn explain(
+    engine: &Host,
+    limit: Duration,
+    verb: &'static str,
+    subject: &str,
+    error: EngineError,
+) -> PluginError {
+    let subject = subject.to_owned();
+    match error {
+        EngineError::RequestTimeoutError => PluginError::Timeout {
+            engine: engine.to_string(),
+            verb,
+            seconds: limit.as_secs(),
+        },
+        EngineError::SocketNotFoundError(path) => unavailable(engine, format!("there is no socket {path}").into()),
+        EngineError::IOError { .. } | EngineError::HyperLegacyError { .. } | EngineError::HyperResponseError { .. } => {
+            unavailable(engine, root(&error).to_string().into())
+        }
+        EngineError::DockerResponseServerError { status_code, message } => match status_code {
+            NOT_FOUND | CONFLICT => PluginError::Failed {
+                verb,
+                subject,
+                reason: message,
+            },
+            400..500 => PluginError::Refused {
+                verb,
+                subject,
+                reason: message,
+            },
+            _ => PluginError::Failed {
+                verb,
+                subject,
+                reason: message,
+            },
+        },
+        other => PluginError::Failed {
+            verb,
+            subject,
+            reason: root(&other).to_string(),
+        },
+    }
+}
+
+/// The engine does not answer, and why.
+pub(crate) fn unavailable(engine: &Host, source: Box<dyn Error + Send + Sync>) -> PluginError {
+    PluginError::Unavailable {
+        engine: engine.to_string(),
+        source,
+    }
+}
+
+/// The innermost cause: what wraps it here only names the layers of the client library.
+fn root(error: &EngineError) -> &dyn Error {
+    let mut cause: &dyn Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use orchestrator_plugin::Remedy;
+
+    fn explained(error: EngineError) -> PluginError {
+        explain(
+            &Host::default(),
+            Duration::from_secs(30),
+            "create",
+            "orchestrator-3f9a2c01d2e4",
+            error,
+        )
+    }
+
+    fn answered(status_code: u16) -> PluginError {
+        explained(EngineError::DockerResponseServerError {
+            status_code,
+            message: "because".to_owned(),
+        })
+    }
+
+    #[test]
+    fn statuses_tell_who_can_help() {
+        for (status, remedy) in [
+            (400, Remedy::Operator),
+            (403, Remedy::Operator),
+            (404, Remedy::Retry),
+            (409, Remedy::Retry),
+            (500, Remedy::Retry),
+        ] {
+            assert_eq!(answered(status).remedy(), remedy, "{status}");
+        }
+        assert_eq!(
+            answered(400).to_string(),
+            "engine refused to create orchestrator-3f9a2c01d2e4: because"
+        );
+    }
+
+    #[test]
+    fn no_socket_and_no_listener_are_an_engine_that_is_down() {
+        let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+        for error in [
+            EngineError::SocketNotFoundError("/x".to_owned()),
+            EngineError::IOError { err: refused },
+        ] {
+            assert_eq!(explained(error).remedy(), Remedy::Engine);
+        }
+    }
+
+    #[test]
+    fn the_limit_is_told_in_seconds() {
+        assert_eq!(
+            explained(EngineError::RequestTimeoutError).to_string(),
+            "engine unix:///run/docker.sock did not create within 30 s"
+        );
+    }
+}

@@ -1,0 +1,164 @@
+//! Tells of what happens to our containers behind our back.
+//!
+//! The engine gives no sign of when it has begun to listen for us. It does replay what happened since a given
+//! moment, so that everything after that moment arrives, late or doubled but never lost.
+
+use std::collections::HashMap;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bollard::models::EventMessage;
+use bollard::query_parameters::{EventsOptions, EventsOptionsBuilder};
+use futures_util::StreamExt;
+use orchestrator_plugin::{Change, InstanceId, Mark, PluginError};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use crate::DockerPlugin;
+use crate::errors::EngineError;
+use crate::mark::{instance, site_filter};
+
+/// After so long without an event, the engine is asked whether it is still there.
+const QUIET: Duration = Duration::from_secs(30);
+
+/// What makes a container another than it was, in the words of Docker and of Podman.
+const ACTIONS: [&str; 10] = [
+    "start", "restart", "die", "died", "oom", "stop", "pause", "unpause", "destroy", "remove",
+];
+
+impl DockerPlugin {
+    /// Sends changes until the engine's stream breaks or nobody listens, and tells which.
+    pub(crate) async fn watch_containers(&self, changes: mpsc::Sender<Change>) -> PluginError {
+        match self.follow(&changes).await {
+            Ok(()) => PluginError::Failed {
+                verb: "watch",
+                subject: "containers".to_owned(),
+                reason: "nobody listens any more".to_owned(),
+            },
+            Err(error) => self.engine.explain("watch", "containers", error),
+        }
+    }
+
+    async fn follow(&self, changes: &mpsc::Sender<Change>) -> Result<(), EngineError> {
+        let options = events_since(&self.mark, SystemTime::now());
+        self.ping().await?;
+        let mut events = self.engine.connect()?.events(Some(options));
+        if changes.send(Change::Everything).await.is_err() {
+            return Ok(());
+        }
+        loop {
+            let event = match timeout(QUIET, events.next()).await {
+                Ok(Some(event)) => event?,
+                Ok(None) => return Err(closed()),
+                Err(_) => {
+                    self.ping().await?;
+                    continue;
+                }
+            };
+            if let Some(id) = changed(&self.mark, &event)
+                && changes.send(Change::Instance(id)).await.is_err()
+            {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn ping(&self) -> Result<(), EngineError> {
+        self.engine
+            .ask(|docker| async move { docker.ping().await })
+            .await
+            .map(drop)
+    }
+}
+
+fn events_since(mark: &Mark, moment: SystemTime) -> EventsOptions {
+    let moment = moment.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let mut filters: HashMap<String, Vec<String>> = site_filter(mark);
+    filters.insert("type".to_owned(), vec!["container".to_owned()]);
+    let since = format!("{}.{:09}", moment.as_secs(), moment.subsec_nanos());
+    EventsOptionsBuilder::new().since(&since).filters(&filters).build()
+}
+
+/// The instance an event is about, when it is ours and changes anything.
+///
+/// The engine was asked to filter; not every engine does it in the same way.
+fn changed(mark: &Mark, event: &EventMessage) -> Option<InstanceId> {
+    let action = event.action.as_deref()?;
+    if !ACTIONS.contains(&action) {
+        return None;
+    }
+    instance(mark, event.actor.as_ref()?.attributes.as_ref()?)
+}
+
+fn closed() -> EngineError {
+    EngineError::IOError {
+        err: std::io::Error::other("the engine closed its stream of events"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bollard::models::EventActor;
+
+    use super::*;
+    use crate::mark::labels;
+
+    const MARK: Mark = Mark {
+        site: InstanceId::from_bytes([1; 6]),
+    };
+    const ID: InstanceId = InstanceId::from_bytes([2; 6]);
+
+    fn event(action: &str, attributes: HashMap<String, String>) -> EventMessage {
+        EventMessage {
+            action: Some(action.to_owned()),
+            actor: Some(EventActor {
+                id: Some("c0ffee".to_owned()),
+                attributes: Some(attributes),
+            }),
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn an_end_of_ours_is_told() {
+        for action in ["die", "died", "destroy", "remove", "start", "oom"] {
+            assert_eq!(
+                changed(&MARK, &event(action, labels(&MARK, &ID).into())),
+                Some(ID),
+                "{action}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_changes_nothing_is_not_told() {
+        for action in [
+            "create",
+            "attach",
+            "exec_start: sh",
+            "health_status: healthy",
+            "kill",
+            "resize",
+        ] {
+            assert_eq!(
+                changed(&MARK, &event(action, labels(&MARK, &ID).into())),
+                None,
+                "{action}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_stranger_s_end_is_not_told() {
+        let other = Mark {
+            site: InstanceId::from_bytes([3; 6]),
+        };
+        assert_eq!(changed(&MARK, &event("die", labels(&other, &ID).into())), None);
+        assert_eq!(changed(&MARK, &event("die", HashMap::new())), None);
+    }
+
+    #[test]
+    fn the_moment_keeps_its_nanoseconds() {
+        let options = events_since(&MARK, UNIX_EPOCH + Duration::new(1_700_000_000, 7));
+        assert_eq!(options.since.as_deref(), Some("1700000000.000000007"));
+    }
+}

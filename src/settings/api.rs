@@ -1,0 +1,140 @@
+//! `[api]`: where the REST API is served.
+
+use std::fmt;
+use std::net::{Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use super::reader::Table;
+
+/// Bytes of a path that fit into the address of a unix socket.
+const LONGEST_SOCKET_PATH: usize = 107;
+
+/// Where the REST API is served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiSettings {
+    /// One or more, each once.
+    pub listen: Vec<Listen>,
+}
+
+/// Where a server listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listen {
+    /// On a unix socket at this absolute path.
+    Unix(PathBuf),
+    /// On this loopback address: the API asks nobody who they are, so that it must not leave the machine.
+    Tcp(SocketAddr),
+}
+
+/// The text is not a place to listen on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ListenError {
+    /// Neither a unix socket nor an address with port.
+    #[error("{0:?} is neither \"unix:/path\" nor an address with port")]
+    Unreadable(String),
+    /// The path is relative or too long.
+    #[error("{0:?} is not an absolute path of at most {LONGEST_SOCKET_PATH} bytes")]
+    Path(String),
+    /// The address can be reached from elsewhere.
+    #[error("{0} can be reached from elsewhere, and the API asks nobody who they are")]
+    Open(SocketAddr),
+}
+
+impl FromStr for Listen {
+    type Err = ListenError;
+
+    fn from_str(text: &str) -> Result<Self, ListenError> {
+        if let Some(path) = text.strip_prefix("unix:") {
+            // `unix:///path` is the same socket as `unix:/path`.
+            let path = path.strip_prefix("//").unwrap_or(path);
+            let fits = path.starts_with('/') && !path.ends_with('/') && path.len() <= LONGEST_SOCKET_PATH;
+            return if fits {
+                Ok(Self::Unix(path.into()))
+            } else {
+                Err(ListenError::Path(path.to_owned()))
+            };
+        }
+        let address: SocketAddr = text.parse().map_err(|_| ListenError::Unreadable(text.to_owned()))?;
+        if address.ip().is_loopback() {
+            Ok(Self::Tcp(address))
+        } else {
+            Err(ListenError::Open(address))
+        }
+    }
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+            Self::Tcp(address) => write!(f, "{address}"),
+        }
+    }
+}
+
+impl Default for ApiSettings {
+    fn default() -> Self {
+        let socket = Listen::Unix(PathBuf::from("/run/orchestrator/api.sock"));
+        Self {
+            listen: vec![socket, Listen::Tcp(SocketAddr::from((Ipv6Addr::LOCALHOST, 8998)))],
+        }
+    }
+}
+
+impl ApiSettings {
+    pub(super) fn read(mut table: Table<'_>) -> Self {
+        let remedy = "write it like \"unix:/run/orchestrator/api.sock\" or \"[::1]:8998\"";
+        let read = |entry: super::reader::Entry<'_>| entry.parse(remedy, Listen::from_str);
+        let listen = table.take("listen").and_then(|entry| entry.list_of(16, read));
+        if let Some(listen) = &listen {
+            let key = table.key("listen");
+            if listen.is_empty() {
+                table
+                    .faults()
+                    .at(&key, "is empty", format!("name at least one: {remedy}"));
+            }
+            for (index, place) in listen.iter().enumerate() {
+                if listen.iter().take(index).any(|earlier| earlier == place) {
+                    table.faults().at(
+                        format!("{key}[{index}]"),
+                        format!("{place} is named twice"),
+                        "name it once",
+                    );
+                }
+            }
+        }
+        table.finish();
+        listen.map_or_else(Self::default, |listen| Self { listen })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_read_and_shown() {
+        for (text, shown) in [
+            ("unix:/run/a.sock", "unix:/run/a.sock"),
+            ("unix:///run/a.sock", "unix:/run/a.sock"),
+            ("[::1]:8998", "[::1]:8998"),
+            ("127.0.0.1:80", "127.0.0.1:80"),
+        ] {
+            assert_eq!(text.parse::<Listen>().unwrap().to_string(), shown);
+        }
+        for text in [
+            "",
+            "unix:",
+            "unix:a",
+            "unix:/",
+            "[::]:8998",
+            "0.0.0.0:1",
+            "::1",
+            "localhost:80",
+            "[::1%lo]:1",
+        ] {
+            assert!(text.parse::<Listen>().is_err(), "{text}");
+        }
+        assert!(format!("unix:/{}", "a".repeat(107)).parse::<Listen>().is_err());
+    }
+}

@@ -1,0 +1,134 @@
+//! `[[link]]`: a bridge with clients on it, its prefix and its lease source.
+
+use std::net::Ipv6Addr;
+
+use ipnet::Ipv6Net;
+
+use super::check;
+use super::lifetimes::Lifetimes;
+use super::prefix::{parse_bridge, parse_domain, parse_link_address, parse_range, parse_server};
+use super::reader::{Entry, Table};
+use crate::model::LeaseSource;
+
+/// No machine has more links than this, and no link more servers or domains than fit into one message.
+const MOST_LINKS: usize = 256;
+const MOST_SERVERS: usize = 16;
+
+/// A bridge with clients on it, its prefix and its lease source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkSettings {
+    /// Name of the bridge, and of the link.
+    pub bridge: String,
+    /// Whether the bridge is made, up and with the link's address, when it is missing.
+    pub create: bool,
+    /// The link's own address, with the length of its prefix; instances route by it.
+    pub address: Ipv6Net,
+    /// Where its lease events come from.
+    pub source: LeaseSource,
+    /// Addresses for clients, inside the prefix; always there with [`LeaseSource::Listener`].
+    pub pool: Option<Ipv6Net>,
+    /// Addresses for instances, inside the prefix and apart from the pool; always there with a template.
+    pub instances: Option<Ipv6Net>,
+    /// Lifetimes of its leases; of no meaning unless the source is [`LeaseSource::Listener`].
+    pub lifetimes: Lifetimes,
+    /// Whether a Solicit with Rapid Commit is answered by a Reply (RFC 9915, section 18.3.1); listener only.
+    pub rapid_commit: bool,
+    /// Whether the daemon sends router advertisements on the link.
+    pub router_advertisements: bool,
+    /// DNS servers for clients.
+    pub dns_servers: Vec<Ipv6Addr>,
+    /// DNS search list for clients, lower case, without dots at the end.
+    pub domain_search: Vec<String>,
+    /// What its clients get; without one the link only serves leases.
+    pub template: Option<String>,
+}
+
+impl LinkSettings {
+    /// The link's prefix.
+    pub fn prefix(&self) -> Ipv6Net {
+        self.address.trunc()
+    }
+}
+
+/// What of a link could be read, also when other parts of it are at fault: for checks across links.
+pub(super) struct Outline {
+    pub(super) key: String,
+    pub(super) bridge: Option<String>,
+    pub(super) prefix: Option<Ipv6Net>,
+    pub(super) source: Option<LeaseSource>,
+    pub(super) template: Option<String>,
+}
+
+const SOURCES: [(&str, LeaseSource); 2] = [("listener", LeaseSource::Listener), ("dnsmasq", LeaseSource::Dnsmasq)];
+
+/// Reads every link; `None` for one that is at fault.
+pub(super) fn read_all(root: &mut Table<'_>) -> Vec<(Outline, Option<LinkSettings>)> {
+    let links = root
+        .take("link")
+        .and_then(|entry| entry.list(MOST_LINKS))
+        .unwrap_or_default();
+    links.into_iter().filter_map(Entry::table).map(read).collect()
+}
+
+fn read(mut table: Table<'_>) -> (Outline, Option<LinkSettings>) {
+    let bridge = table.need("bridge", "name the bridge that the clients are on, like \"br0\"");
+    let bridge = bridge.and_then(|entry| entry.parse("take 1 to 15 letters, digits and dashes", parse_bridge));
+    let create = table.take("create").and_then(Entry::flag).unwrap_or(false);
+    let remedy = "give the link's own address with its prefix length, like \"fd39:9706:2786:6333::1/64\"";
+    let address = table
+        .need("address", remedy)
+        .and_then(|entry| entry.parse(remedy, parse_link_address));
+    let source = table
+        .take("source")
+        .map_or(Some(LeaseSource::Listener), |entry| entry.choice(&SOURCES));
+    let pool = range(&mut table, "pool");
+    let instances = range(&mut table, "instances");
+    check::given_to_dnsmasq(&table, source);
+    let lifetimes = Lifetimes::read(&mut table);
+    let rapid_commit = table.take("rapid_commit").and_then(Entry::flag).unwrap_or(true);
+    let router_advertisements = table.take("router_advertisements").and_then(Entry::flag);
+    let server = |entry: Entry<'_>| entry.parse("write it like \"fd39:9706:2786:6333::1\"", parse_server);
+    let dns_servers = table
+        .take("dns_servers")
+        .map_or(Some(Vec::new()), |entry| entry.list_of(MOST_SERVERS, server));
+    let domain = |entry: Entry<'_>| entry.parse("write it like \"example.org\"", parse_domain);
+    let domain_search = table
+        .take("domain_search")
+        .map_or(Some(Vec::new()), |entry| entry.list_of(MOST_SERVERS, domain));
+    let template = table.take("template").and_then(Entry::text);
+    check::ranges(&table, address, source, pool, instances, template.is_some());
+
+    let outline = Outline {
+        key: table.path().to_owned(),
+        bridge: bridge.clone(),
+        prefix: address.map(|address| address.trunc()),
+        source,
+        template: template.clone(),
+    };
+    table.finish();
+    let settings = || {
+        let source = source?;
+        Some(LinkSettings {
+            bridge: bridge?,
+            create,
+            address: address?,
+            source,
+            pool,
+            instances,
+            lifetimes,
+            rapid_commit,
+            // dnsmasq's own `enable-ra` would speak on the same link.
+            router_advertisements: router_advertisements.unwrap_or(source == LeaseSource::Listener),
+            dns_servers: dns_servers?,
+            domain_search: domain_search?,
+            template,
+        })
+    };
+    (outline, settings())
+}
+
+fn range(table: &mut Table<'_>, key: &'static str) -> Option<Ipv6Net> {
+    table
+        .take(key)
+        .and_then(|entry| entry.parse("write it like \"fd39:9706:2786:6333::1:0/112\"", parse_range))
+}

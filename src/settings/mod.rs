@@ -1,0 +1,109 @@
+//! `settings.toml` as written → checked, typed settings.
+//!
+//! Three steps without side effects: the file and the environment become one tree of values (`tree`, `environment`),
+//! readers take it key by key into types (`reader`, and a file a section), and what only several keys together can
+//! get wrong is checked last (`check`). Every step keeps going after a fault: all are reported together, each with
+//! its key and what to do.
+//!
+//! What depends on the machine (is the engine up, does the bridge exist) is no fault of the settings and not looked
+//! at here.
+
+mod api;
+mod capability;
+mod check;
+mod environment;
+mod fault;
+mod lifetimes;
+mod link;
+mod log;
+mod plugin;
+mod prefix;
+mod reader;
+mod size;
+mod source;
+mod store;
+mod template;
+mod tree;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use config::Value;
+
+pub use api::{ApiSettings, Listen};
+pub use environment::PREFIX;
+pub use fault::{Fault, Faults};
+pub use lifetimes::Lifetimes;
+pub use link::LinkSettings;
+pub use log::{LogFormat, LogLevel, LogSettings};
+pub use plugin::{DockerSettings, PluginSettings};
+pub use source::{DnsmasqSettings, SourceSettings};
+pub use store::{StoreSettings, StoreUrl};
+pub use template::{Readiness, TemplateSettings};
+
+use fault::Collector;
+use link::Outline;
+use reader::Table;
+
+/// Everything that can be set. `settings.toml` of the repository documents every key.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// Where state is kept, and for how long.
+    pub store: StoreSettings,
+    /// Where the REST API is served.
+    pub api: ApiSettings,
+    /// What is logged, and how.
+    pub log: LogSettings,
+    /// The engines.
+    pub plugin: PluginSettings,
+    /// Lease sources other than the daemon's own listener.
+    pub source: SourceSettings,
+    /// The links, in the order in which they are written. Their bridges differ and their prefixes do not overlap.
+    pub links: Vec<LinkSettings>,
+    /// The templates by name. Every template that a link names is among them.
+    pub templates: BTreeMap<String, TemplateSettings>,
+}
+
+/// Reads the settings from the file at `path`, and from the variables of `env` that begin with [`PREFIX`].
+///
+/// # Errors
+///
+/// Everything that is wrong with them.
+pub fn load(path: &Path, env: impl Iterator<Item = (String, String)>) -> Result<Settings, Faults> {
+    read(tree::from_file(path)?, env)
+}
+
+fn read(mut root: Value, env: impl Iterator<Item = (String, String)>) -> Result<Settings, Faults> {
+    let faults = Collector::default();
+    environment::overlay(&mut root, env, &faults);
+    let settings = read_sections(Table::root(root, &faults));
+    faults.finish(settings)
+}
+
+/// `None` only after a fault.
+fn read_sections(mut root: Table<'_>) -> Option<Settings> {
+    let store = StoreSettings::read(root.section("store"));
+    let api = ApiSettings::read(root.section("api"));
+    let log = LogSettings::read(root.section("log"));
+    let plugin = PluginSettings::read(root.section("plugin"));
+    let source = SourceSettings::read(root.section("source"));
+    let (outlines, links): (Vec<Outline>, Vec<Option<LinkSettings>>) = link::read_all(&mut root).into_iter().unzip();
+    let (names, templates) = template::read_all(&mut root);
+    check::links_apart(&outlines, root.faults());
+    check::templates_known(&outlines, &names, root.faults());
+    check::hook_reachable(&outlines, &api, root.faults());
+    root.finish();
+    let links = links.into_iter().collect::<Option<Vec<_>>>()?;
+    Some(Settings {
+        store,
+        api,
+        log,
+        plugin,
+        source,
+        links,
+        templates,
+    })
+}
+
+#[cfg(test)]
+mod tests;

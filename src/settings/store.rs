@@ -1,0 +1,131 @@
+//! `[store]`: where state is kept, and for how long.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::reader::Table;
+
+const DEFAULT_URL: &str = "sqlite:///var/lib/orchestrator/orchestrator.db";
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// Where state is kept, and for how long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreSettings {
+    /// The database.
+    pub url: StoreUrl,
+    /// How long events and removed instances are kept: 1 minute to 10 years.
+    pub history: Duration,
+}
+
+/// URL of a database: `sqlite://` with an absolute path, or `postgres://`. Shown without its password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct StoreUrl(String);
+
+impl StoreUrl {
+    /// The URL with its password, for the database driver and nothing else.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let url = Self(text.to_owned());
+        let Some((scheme, rest)) = text.split_once("://") else {
+            return Err("is not a URL".to_owned());
+        };
+        match scheme {
+            "sqlite" if rest.starts_with('/') && !rest.ends_with('/') => Ok(url),
+            "sqlite" => Err(format!("{url} has no absolute path of a file")),
+            "postgres" | "postgresql" if rest.is_empty() => Err(format!("{url} names no server")),
+            "postgres" | "postgresql" => Ok(url),
+            _ => Err(format!("{scheme:?} is not a database that is known here")),
+        }
+    }
+}
+
+impl fmt::Display for StoreUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Passwords stand before the last `@`, or among the parameters; hiding too much does no harm.
+        let (place, parameters) = self.0.split_once('?').unwrap_or((&self.0, ""));
+        let (scheme, rest) = place.split_once("://").unwrap_or(("", place));
+        match rest
+            .rsplit_once('@')
+            .and_then(|(user, host)| Some((user.split_once(':')?.0, host)))
+        {
+            Some((user, host)) => write!(f, "{scheme}://{user}:***@{host}")?,
+            None => f.write_str(place)?,
+        }
+        match parameters {
+            "" => Ok(()),
+            _ if parameters.contains("password") => f.write_str("?***"),
+            _ => write!(f, "?{parameters}"),
+        }
+    }
+}
+
+impl fmt::Debug for StoreUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl StoreSettings {
+    pub(super) fn read(mut table: Table<'_>) -> Self {
+        let remedy =
+            "write it like \"sqlite:///var/lib/orchestrator/orchestrator.db\" or \"postgres://user@host/database\"";
+        let url = table.take("url").and_then(|entry| entry.parse(remedy, StoreUrl::parse));
+        let history = table
+            .take("history")
+            .and_then(|entry| entry.lifespan(Duration::from_secs(60)..=DAY * 3650));
+        table.finish();
+        Self {
+            url: url.unwrap_or_else(|| StoreUrl(DEFAULT_URL.to_owned())),
+            history: history.unwrap_or(DAY * 30),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_not_shown() {
+        for (url, shown) in [
+            (
+                "postgres://me:se/c:r@et@db:5432/x?a=b@c",
+                "postgres://me:***@db:5432/x?a=b@c",
+            ),
+            ("postgres://db/x?password=secret", "postgres://db/x?***"),
+            ("postgres://me@db/x", "postgres://me@db/x"),
+            ("sqlite:///a/b.db", "sqlite:///a/b.db"),
+        ] {
+            assert_eq!(StoreUrl(url.to_owned()).to_string(), shown);
+        }
+        assert_eq!(
+            format!("{:?}", StoreUrl("postgres://me:secret@db/x".to_owned())),
+            "postgres://me:***@db/x"
+        );
+    }
+
+    #[test]
+    fn databases_are_told_apart() {
+        for good in [
+            "sqlite:///a.db",
+            "postgres://u@h/d",
+            "postgresql:///d?host=/run/postgresql",
+        ] {
+            assert!(StoreUrl::parse(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "orchestrator.db",
+            "sqlite://a.db",
+            "sqlite::memory:",
+            "sqlite:///",
+            "mysql://h/d",
+            "postgres://",
+        ] {
+            assert!(StoreUrl::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

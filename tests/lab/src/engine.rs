@@ -1,0 +1,330 @@
+//! A Docker engine of the lab's own: own state, own socket, no networks, no firewall rules.
+
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+use std::{fs, io};
+
+use anyhow::{Context, Result, bail, ensure};
+use nix::sys::signal::Signal;
+use serde_json::Value;
+
+use crate::http::{self, Answer, Body};
+use crate::machine::Machine;
+use crate::namespace::output;
+use crate::{Lab, Namespace, Program, poll};
+
+/// The image of [`Engine::import_test_image`].
+pub const TEST_IMAGE: &str = "orchestrator/test";
+
+/// Where the test image answers over HTTP.
+pub const TEST_PORT: u16 = 80;
+
+/// How long an engine may take to start or stop on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A `dockerd` with its containerd and containers. All of it goes with the lab.
+///
+/// It is started with `--bridge=none`: containers have no network but what is wired into them.
+pub struct Engine {
+    machine: Machine,
+    arguments: Vec<String>,
+    socket: PathBuf,
+    /// Locked while the engine starts or ends, so that tests may share it.
+    daemon: Mutex<Option<Program>>,
+}
+
+impl Engine {
+    /// Starts an engine on the network of `namespace`, and waits until it answers.
+    ///
+    /// # Errors
+    ///
+    /// When it does not start within a minute; with the end of its log.
+    pub fn start(namespace: &Namespace) -> Result<Self> {
+        Self::start_with(namespace, &[])
+    }
+
+    /// [`Engine::start`] with more arguments for `dockerd`, such as `--live-restore`.
+    ///
+    /// # Errors
+    ///
+    /// When it does not start within a minute; with the end of its log.
+    pub fn start_with(namespace: &Namespace, arguments: &[&str]) -> Result<Self> {
+        let machine = Machine::start(namespace, "engine", &["/etc"])?;
+        let socket = machine.place().join("docker.sock");
+        let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        let engine = Self {
+            machine,
+            arguments,
+            socket,
+            daemon: Mutex::new(None),
+        };
+        engine.resume()?;
+        Ok(engine)
+    }
+
+    /// One engine for all tests of a process, with the test image, in a lab of its own. It ends with the process.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be started.
+    pub fn shared() -> &'static Self {
+        static SHARED: OnceLock<Engine> = OnceLock::new();
+        SHARED.get_or_init(|| {
+            let start = || -> Result<Self> {
+                let engine = Self::start(&Lab::new()?.namespace("engine")?)?;
+                engine.import_test_image()?;
+                Ok(engine)
+            };
+            start().expect("an engine for all tests of this process")
+        })
+    }
+
+    /// The network namespace it runs in.
+    pub fn namespace(&self) -> &Namespace {
+        self.machine.namespace()
+    }
+
+    /// Where it listens.
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// Where it listens, as settings and `DOCKER_HOST` want it: `unix:///…/docker.sock`.
+    pub fn url(&self) -> String {
+        format!("unix://{}", self.socket.display())
+    }
+
+    /// Starts the engine again after [`Engine::stop`] or [`Engine::kill9`]. Does nothing when it runs.
+    ///
+    /// # Errors
+    ///
+    /// When it does not start within a minute; with the end of its log.
+    pub fn resume(&self) -> Result<()> {
+        let mut daemon = self.daemon.lock().unwrap_or_else(PoisonError::into_inner);
+        if daemon.as_mut().is_some_and(Program::is_running) {
+            return Ok(());
+        }
+        let mut program = self.launch()?;
+        program.poll("the engine to answer", PATIENCE, || self.ping())?;
+        *daemon = Some(program);
+        Ok(())
+    }
+
+    /// Stops the engine as a service manager does (SIGTERM). It stops its containers, unless told otherwise.
+    ///
+    /// # Errors
+    ///
+    /// When it still runs after a minute.
+    pub fn stop(&self) -> Result<()> {
+        match self.daemon.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            Some(mut program) => program.stop(PATIENCE).map(drop),
+            None => Ok(()),
+        }
+    }
+
+    /// Kills the engine (SIGKILL), and with it its containerd. Its containers go on running.
+    ///
+    /// # Errors
+    ///
+    /// When its containerd does not end.
+    pub fn kill9(&self) -> Result<()> {
+        drop(self.daemon.lock().unwrap_or_else(PoisonError::into_inner).take());
+        // The kernel kills containerd with its parent, though a little later. An engine that starts before that
+        // finds it alive, and waits for it in vain.
+        let Ok(pid) = fs::read_to_string(self.machine.place().join("exec/containerd/containerd.pid")) else {
+            return Ok(());
+        };
+        let process = Path::new("/proc").join(pid.trim());
+        poll("containerd to end with its engine", PATIENCE, || {
+            (!process.exists()).then_some(())
+        })
+    }
+
+    /// [`Engine::stop`], then [`Engine::resume`].
+    ///
+    /// # Errors
+    ///
+    /// When it does not stop or does not start.
+    pub fn restart(&self) -> Result<()> {
+        self.stop()?;
+        self.resume()
+    }
+
+    /// Keeps the engine from answering (SIGSTOP), until [`Engine::thaw`].
+    ///
+    /// # Errors
+    ///
+    /// When it does not run.
+    pub fn freeze(&self) -> Result<()> {
+        self.signal(Signal::SIGSTOP)
+    }
+
+    /// Lets the engine answer again.
+    ///
+    /// # Errors
+    ///
+    /// When it does not run.
+    pub fn thaw(&self) -> Result<()> {
+        self.signal(Signal::SIGCONT)
+    }
+
+    /// Asks the engine's API, with a JSON body if one is given.
+    ///
+    /// # Errors
+    ///
+    /// When it does not answer within a minute. A status that tells of a fault is an answer.
+    pub fn api(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Answer> {
+        let bytes = body.map(Value::to_string);
+        let body = bytes.as_ref().map(|bytes| Body {
+            kind: "application/json",
+            bytes: bytes.as_bytes(),
+        });
+        http::ask(&self.socket, method, path, body, PATIENCE)
+    }
+
+    /// All containers in any state, as `GET /containers/json` lists them.
+    ///
+    /// # Errors
+    ///
+    /// When the engine does not answer with a list.
+    pub fn containers(&self) -> Result<Vec<Value>> {
+        let answer = self.api("GET", "/containers/json?all=1", None)?;
+        ensure!(
+            answer.status == 200,
+            "the engine lists no containers: {}",
+            answer.text()
+        );
+        Ok(serde_json::from_slice(&answer.body)?)
+    }
+
+    /// Makes an image of a root file system in a tar archive. `changes` are lines of a Dockerfile, such as
+    /// `CMD ["httpd"]`.
+    ///
+    /// # Errors
+    ///
+    /// When the archive cannot be read, or the engine refuses it.
+    pub fn import_image(&self, archive: &Path, image: &str, changes: &[&str]) -> Result<()> {
+        let bytes = fs::read(archive).with_context(|| format!("cannot read {}", archive.display()))?;
+        let mut path = format!("/images/create?fromSrc=-&repo={image}&tag=latest");
+        for change in changes {
+            path += &format!("&changes={}", escape(change));
+        }
+        let body = Body {
+            kind: "application/x-tar",
+            bytes: &bytes,
+        };
+        let answer = http::ask(&self.socket, "POST", &path, Some(body), PATIENCE)?;
+        let text = answer.text();
+        // The status is sent before the work is done, so a fault may come after it.
+        ensure!(
+            answer.status == 200 && !text.contains("\"error\""),
+            "cannot import {image}: {text}"
+        );
+        Ok(())
+    }
+
+    /// Makes the image [`TEST_IMAGE`]: busybox, with a web server on port [`TEST_PORT`] whose page `/` is the
+    /// same for all, and whose `/cgi-bin/hostname` answers the instance's host name.
+    ///
+    /// # Errors
+    ///
+    /// When busybox-static is not installed, or the engine refuses the image.
+    pub fn import_test_image(&self) -> Result<()> {
+        let place = self.namespace().lab().place("image")?;
+        let root = place.join("root");
+        lay_out_test_image(&root).context("cannot lay out the test image")?;
+        let archive = place.join("image.tar");
+        let lab = self.namespace().lab();
+        output(
+            lab.command("tar")
+                .arg("-C")
+                .arg(&root)
+                .arg("-cf")
+                .arg(&archive)
+                .arg("."),
+        )?;
+        let command = format!(r#"CMD ["httpd", "-f", "-p", "[::]:{TEST_PORT}", "-h", "/www"]"#);
+        self.import_image(&archive, TEST_IMAGE, &[&command, &format!("EXPOSE {TEST_PORT}")])
+    }
+
+    fn launch(&self) -> Result<Program> {
+        let place = self.machine.place();
+        let mut command = self.machine.command("dockerd");
+        for (option, name) in [("--data-root", "data"), ("--exec-root", "exec"), ("--pidfile", "pid")] {
+            command.arg(option).arg(place.join(name));
+        }
+        // A pid file of one that was killed names a process that may since be another's.
+        fs::remove_file(place.join("pid")).or_else(absent)?;
+        command.args([
+            "--host",
+            &self.url(),
+            "--group=root",
+            "--bridge=none",
+            "--iptables=false",
+            "--ip6tables=false",
+        ]);
+        command.args([
+            "--ip-forward=false",
+            "--userland-proxy=false",
+            "--exec-opt=native.cgroupdriver=cgroupfs",
+        ]);
+        // The guard finds containers by their cgroup, also those whose shim is gone.
+        command.arg(format!("--cgroup-parent=/{}", self.namespace().lab().id()));
+        command.args(&self.arguments);
+        Program::start(command, &place.join("dockerd.log"))
+    }
+
+    fn ping(&self) -> Option<()> {
+        let answer = http::ask(&self.socket, "GET", "/_ping", None, PATIENCE).ok()?;
+        (answer.status == 200).then_some(())
+    }
+
+    fn signal(&self, signal: Signal) -> Result<()> {
+        match self.daemon.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            Some(program) => program.signal(signal),
+            None => bail!("the engine does not run"),
+        }
+    }
+}
+
+fn absent(fault: io::Error) -> io::Result<()> {
+    if fault.kind() == io::ErrorKind::NotFound {
+        Ok(())
+    } else {
+        Err(fault)
+    }
+}
+
+fn lay_out_test_image(root: &Path) -> Result<()> {
+    for directory in ["bin", "etc", "proc", "sys", "tmp", "www/cgi-bin"] {
+        fs::create_dir_all(root.join(directory))?;
+    }
+    fs::copy("/bin/busybox", root.join("bin/busybox")).context("is busybox-static installed?")?;
+    for applet in [
+        "cat", "hostname", "httpd", "ip", "kill", "nc", "ping", "sh", "sleep", "wget",
+    ] {
+        symlink("busybox", root.join("bin").join(applet))?;
+    }
+    fs::write(root.join("etc/passwd"), "root:x:0:0::/:/bin/sh\n")?;
+    fs::write(root.join("etc/group"), "root:x:0:\n")?;
+    fs::write(root.join("www/index.html"), "an instance\n")?;
+    let script = root.join("www/cgi-bin/hostname");
+    fs::write(&script, "#!/bin/sh\necho Content-Type: text/plain\necho\nhostname\n")?;
+    fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+    Ok(())
+}
+
+/// Percent-encodes everything that has a meaning of its own in a query.
+fn escape(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let encode = |byte: u8| {
+        if plain(byte) {
+            char::from(byte).to_string()
+        } else {
+            format!("%{byte:02X}")
+        }
+    };
+    text.bytes().map(encode).collect()
+}

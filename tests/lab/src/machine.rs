@@ -1,0 +1,88 @@
+//! The rest of a machine around a network namespace: its own host name, `/run` and `/etc`.
+//!
+//! Programs that keep state in fixed places (`/run/containerd`, `/etc/docker`, `/var/lib/dhcpcd`, `/etc/resolv.conf`)
+//! run here, and find and leave nothing of the real machine's.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::{Namespace, Program};
+
+/// Makes the places private, says so, and holds the namespaces open. A directory becomes a copy of the machine's.
+const SET_UP: &str = r#"
+place=$1; shift
+hostname "${place##*/}"
+for directory; do
+    [ -d "$directory" ] || continue
+    mkdir -p "$place/copies${directory%/*}"
+    cp -a "$directory" "$place/copies${directory%/*}/"
+    mount --bind "$place/copies$directory" "$directory"
+done
+mkdir "$place/run"
+mount --bind "$place/run" /run
+: >"$place/ready"
+exec sleep infinity
+"#;
+
+/// Mount and UTS namespaces beside a network namespace, kept by a process that does nothing else.
+pub(crate) struct Machine {
+    namespace: Namespace,
+    place: PathBuf,
+    holder: Program,
+}
+
+impl Machine {
+    /// Makes one around `namespace`, with an empty `/run`, and copies in place of the directories `copies`.
+    ///
+    /// # Errors
+    ///
+    /// When mounting fails.
+    pub(crate) fn start(namespace: &Namespace, name: &str, copies: &[&str]) -> Result<Self> {
+        let place = namespace.lab().place(name)?;
+        let mut command = namespace.command("unshare");
+        command.args([
+            "--uts",
+            "--mount",
+            "--propagation",
+            "private",
+            "--",
+            "sh",
+            "-euc",
+            SET_UP,
+            "machine",
+        ]);
+        command.arg(&place).args(copies);
+        let mut holder = Program::start(command, &place.join("machine.log"))?;
+        let ready = place.join("ready");
+        holder.poll("private mounts", Duration::from_secs(20), || {
+            ready.exists().then_some(())
+        })?;
+        Ok(Self {
+            namespace: namespace.clone(),
+            place,
+            holder,
+        })
+    }
+
+    /// The network namespace it is around.
+    pub(crate) fn namespace(&self) -> &Namespace {
+        &self.namespace
+    }
+
+    /// Its directory in the lab.
+    pub(crate) fn place(&self) -> &Path {
+        &self.place
+    }
+
+    /// A command that runs on the machine and belongs to the lab.
+    pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = self.namespace.lab().command("nsenter");
+        command.arg(format!("--target={}", self.holder.pid()));
+        command.args(["--mount", "--uts", "--net", "--"]).arg(program);
+        command
+    }
+}

@@ -1,0 +1,245 @@
+//! A network namespace of the lab: a machine's network without the machine.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::net::{Ipv6Addr, SocketAddr, TcpStream};
+use std::panic;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use nix::sched::{CloneFlags, setns};
+use serde_json::Value;
+
+use crate::http::{self, Answer};
+use crate::{Lab, poll};
+
+/// A named network namespace, with `lo` up. Removed with the lab.
+#[derive(Clone)]
+pub struct Namespace {
+    lab: Lab,
+    name: String,
+    path: PathBuf,
+}
+
+impl Namespace {
+    pub(crate) fn create(lab: &Lab, name: &str) -> Result<Self> {
+        let name = format!("{}-{name}", lab.id());
+        output(lab.command("ip").args(["netns", "add", &name]))?;
+        let namespace = Self {
+            lab: lab.clone(),
+            path: Path::new("/run/netns").join(&name),
+            name,
+        };
+        namespace.ip("link set lo up")?;
+        Ok(namespace)
+    }
+
+    /// The lab it is in.
+    pub fn lab(&self) -> &Lab {
+        &self.lab
+    }
+
+    /// Its name for `ip netns exec` and `ip -n`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The file that stands for it.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A command that runs in the namespace and belongs to the lab. The child's process id is the program's own.
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = self.lab.command("nsenter");
+        command
+            .arg(format!("--net={}", self.path.display()))
+            .arg("--")
+            .arg(program);
+        command
+    }
+
+    /// Runs a program in the namespace to its end; its standard output comes back.
+    ///
+    /// # Errors
+    ///
+    /// When it does not start or does not succeed, with what it wrote to standard error.
+    pub fn run(&self, program: &str, arguments: &[&str]) -> Result<String> {
+        let output = output(self.command(program).args(arguments))?;
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// Runs `ip` with these arguments, separated by spaces.
+    ///
+    /// # Errors
+    ///
+    /// When `ip` fails, with what it says.
+    pub fn ip(&self, arguments: &str) -> Result<String> {
+        self.run("ip", &arguments.split_whitespace().collect::<Vec<_>>())
+    }
+
+    /// Runs `ip -json` with these arguments, separated by spaces.
+    ///
+    /// # Errors
+    ///
+    /// When `ip` fails, or answers something else.
+    pub fn ip_json(&self, arguments: &str) -> Result<Value> {
+        let text = self.ip(&format!("-json {arguments}"))?;
+        // Where it has nothing to show, `ip` may print nothing at all.
+        let text = if text.trim().is_empty() { "[]" } else { &text };
+        serde_json::from_str(text).with_context(|| format!("`ip -json {arguments}` did not answer JSON: {text:?}"))
+    }
+
+    /// Runs `work` on a thread that is in the namespace: sockets it makes are the namespace's for good.
+    ///
+    /// # Panics
+    ///
+    /// When `work` does, or when the namespace is gone.
+    pub fn within<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        let joined = thread::scope(|scope| {
+            scope
+                .spawn(|| {
+                    let file = File::open(&self.path).expect("the namespace's file opens");
+                    setns(file, CloneFlags::CLONE_NEWNET).expect("root may enter the lab's namespace");
+                    work()
+                })
+                .join()
+        });
+        joined.unwrap_or_else(|payload| panic::resume_unwind(payload))
+    }
+
+    /// Sets a sysctl of the namespace: `net.ipv6.conf.all.forwarding`, say.
+    ///
+    /// # Errors
+    ///
+    /// When there is none of that name, or it does not take the value.
+    pub fn sysctl(&self, name: &str, value: &str) -> Result<()> {
+        let path = format!("/proc/sys/{}", name.replace('.', "/"));
+        self.within(|| std::fs::write(&path, value))
+            .with_context(|| format!("cannot write {value:?} to {path}"))
+    }
+
+    /// Switches duplicate address detection off for interfaces that are made from now on: it costs each address a
+    /// second or two, and in a lab nobody else has it.
+    ///
+    /// # Errors
+    ///
+    /// When the sysctl cannot be written.
+    pub fn disable_dad(&self) -> Result<()> {
+        // `all` would count for the interfaces there are; `default` is what new ones begin with.
+        self.sysctl("net.ipv6.conf.default.accept_dad", "0")
+    }
+
+    /// Makes a bridge, up, with an address such as `fd00::1/64` if one is given.
+    ///
+    /// # Errors
+    ///
+    /// When `ip` fails.
+    pub fn bridge(&self, name: &str, address: Option<&str>) -> Result<()> {
+        self.ip(&format!("link add {name} type bridge mcast_snooping 0"))?;
+        if let Some(address) = address {
+            self.ip(&format!("address add {address} dev {name} nodad"))?;
+        }
+        self.ip(&format!("link set {name} up"))?;
+        Ok(())
+    }
+
+    /// Lays a cable: a veth pair with the end `here` in this namespace and `there` in the other, both up.
+    /// The other end becomes a port of the bridge `master` if one is given.
+    ///
+    /// # Errors
+    ///
+    /// When `ip` fails: a name is taken, or there is no such bridge.
+    pub fn connect(&self, here: &str, other: &Namespace, there: &str, master: Option<&str>) -> Result<()> {
+        self.ip(&format!(
+            "link add {here} type veth peer name {there} netns {}",
+            other.name
+        ))?;
+        if let Some(master) = master {
+            other.ip(&format!("link set {there} master {master}"))?;
+        }
+        other.ip(&format!("link set {there} up"))?;
+        self.ip(&format!("link set {here} up"))?;
+        Ok(())
+    }
+
+    /// The global IPv6 addresses of an interface that are ready for use: duplicate address detection is over.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such interface.
+    pub fn addresses(&self, interface: &str) -> Result<Vec<Ipv6Addr>> {
+        let shown = self.ip_json(&format!("-6 address show dev {interface} scope global"))?;
+        let usable = |entry: &Value| entry.get("tentative").is_none() && entry.get("dadfailed").is_none();
+        let entries = shown
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|link| link["addr_info"].as_array())
+            .flatten();
+        Ok(entries
+            .filter(|entry| usable(entry))
+            .filter_map(|entry| entry["local"].as_str()?.parse().ok())
+            .collect())
+    }
+
+    /// Waits until a UDP socket of the namespace is bound to `port`.
+    ///
+    /// # Errors
+    ///
+    /// When none is within `limit`.
+    pub fn wait_for_udp(&self, port: u16, limit: Duration) -> Result<()> {
+        let bound = format!(":{port:04X} ");
+        poll(&format!("a socket on UDP port {port} in {}", self.name), limit, || {
+            // `/proc/net` is the process's; a thread in another namespace has its own.
+            let table = self
+                .within(|| std::fs::read_to_string("/proc/thread-self/net/udp6"))
+                .ok()?;
+            let local = |line: &str| line.split_whitespace().nth(1).map(|local| format!("{local} "));
+            table
+                .lines()
+                .filter_map(local)
+                .any(|local| local.ends_with(&bound))
+                .then_some(())
+        })
+    }
+
+    /// Connects from within the namespace.
+    ///
+    /// # Errors
+    ///
+    /// When nobody answers within `limit`.
+    pub fn tcp(&self, address: Ipv6Addr, port: u16, limit: Duration) -> Result<TcpStream> {
+        let address = SocketAddr::from((address, port));
+        self.within(|| TcpStream::connect_timeout(&address, limit))
+            .with_context(|| format!("cannot connect to {address}"))
+    }
+
+    /// Gets a page over plain HTTP from within the namespace.
+    ///
+    /// # Errors
+    ///
+    /// When nobody answers within 10 s, or not in HTTP.
+    pub fn get(&self, address: Ipv6Addr, port: u16, path: &str) -> Result<Answer> {
+        let limit = Duration::from_secs(10);
+        let stream = self.tcp(address, port, limit)?;
+        stream.set_read_timeout(Some(limit))?;
+        http::exchange(stream, "GET", path, None).with_context(|| format!("no page http://[{address}]:{port}{path}"))
+    }
+}
+
+/// Runs a command to its end.
+pub(crate) fn output(command: &mut Command) -> Result<Output> {
+    let output = command.output().with_context(|| format!("cannot run {command:?}"))?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(
+        output.status.success(),
+        "{command:?}: {}: {}",
+        output.status,
+        said.trim()
+    );
+    Ok(output)
+}

@@ -1,0 +1,133 @@
+//! A program that runs in the lab until it is stopped.
+
+use std::fs::{self, File};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::poll;
+
+/// A running program, with its output in a file. Killed when dropped.
+pub struct Program {
+    name: String,
+    child: Child,
+    log: PathBuf,
+}
+
+impl Program {
+    /// Starts `command`; what it writes goes to the end of the file `log`.
+    ///
+    /// # Errors
+    ///
+    /// When the log cannot be written or the program does not start.
+    pub fn start(mut command: Command, log: &Path) -> Result<Self> {
+        let name = log.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let file = File::options().create(true).append(true).open(log);
+        let file = file.with_context(|| format!("cannot write {}", log.display()))?;
+        command.stdout(file.try_clone()?).stderr(file);
+        // What a terminal sends to the foreground is for the lab's owner to act upon.
+        command.process_group(0);
+        let child = command.spawn().with_context(|| format!("cannot start {command:?}"))?;
+        Ok(Self {
+            name,
+            child,
+            log: log.to_owned(),
+        })
+    }
+
+    /// The program's process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Everything it has written so far.
+    pub fn log(&self) -> String {
+        fs::read(&self.log)
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+            .unwrap_or_default()
+    }
+
+    /// Whether it still runs.
+    pub fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Looks until there is something to see, as long as the program runs.
+    ///
+    /// # Errors
+    ///
+    /// When there was nothing within `limit` or the program ended; with the end of its log.
+    pub fn poll<T>(&mut self, what: &str, limit: Duration, mut look: impl FnMut() -> Option<T>) -> Result<T> {
+        let name = self.name.clone();
+        let seen = poll(what, limit, || match look() {
+            Some(seen) => Some(Ok(seen)),
+            None if self.is_running() => None,
+            None => Some(Err(anyhow::anyhow!("{name} ended"))),
+        });
+        seen.and_then(|seen| seen)
+            .with_context(|| format!("the end of {name}'s log:\n{}", tail(&self.log(), 20)))
+    }
+
+    /// Sends it a signal.
+    ///
+    /// # Errors
+    ///
+    /// When it has ended.
+    pub fn signal(&mut self, signal: Signal) -> Result<()> {
+        // A process that was waited for may have passed its id on.
+        ensure!(
+            self.is_running(),
+            "{} has ended, so it cannot be sent {signal}",
+            self.name
+        );
+        kill(Pid::from_raw(self.pid().try_into()?), signal)
+            .with_context(|| format!("cannot send {signal} to {}", self.name))
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Errors
+    ///
+    /// When it still runs after `limit`.
+    pub fn wait(&mut self, limit: Duration) -> Result<ExitStatus> {
+        let what = format!("{} to end", self.name);
+        poll(&what, limit, || self.child.try_wait().ok().flatten())
+            .with_context(|| format!("the end of {}'s log:\n{}", self.name, tail(&self.log(), 20)))
+    }
+
+    /// Asks it to end (SIGTERM) and waits until it has.
+    ///
+    /// # Errors
+    ///
+    /// When it still runs after `limit`. It is left running then.
+    pub fn stop(&mut self, limit: Duration) -> Result<ExitStatus> {
+        if self.is_running() {
+            self.signal(Signal::SIGTERM)?;
+        }
+        self.wait(limit)
+    }
+
+    /// Kills it (SIGKILL) and waits until it is gone. Does nothing when it has ended.
+    pub fn kill9(&mut self) {
+        // Both fail only when it has ended, which is what is wanted.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        self.kill9();
+    }
+}
+
+/// The last lines of a text.
+pub fn tail(text: &str, lines: usize) -> String {
+    let all: Vec<_> = text.lines().collect();
+    all[all.len().saturating_sub(lines)..].join("\n")
+}
