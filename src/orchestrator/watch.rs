@@ -48,7 +48,7 @@ impl Orchestrator {
         let hear = async {
             while let Some(change) = changes.recv().await {
                 match change {
-                    Change::Everything => self.engine_is_back().await,
+                    Change::Everything => self.engine_is_back(plugin.name()).await,
                     Change::Instance(id) => self.wake_owner(id).await,
                 }
             }
@@ -62,11 +62,11 @@ impl Orchestrator {
     }
 
     /// The engine answers (again): whatever waited for it is due now.
-    async fn engine_is_back(&self) {
-        self.want_pass();
-        if let Err(fault) = self.inner.store.instances_due_now(self.inner.clock.now()).await {
+    async fn engine_is_back(&self, plugin: &str) {
+        if let Err(fault) = self.inner.store.hurry_instances(plugin).await {
             tracing::debug!(error = &fault as &dyn Error, "what waited for the engine waits on");
         }
+        self.want_pass();
     }
 
     async fn wake_owner(&self, id: InstanceId) {

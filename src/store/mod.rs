@@ -18,6 +18,7 @@ mod batch;
 mod clients;
 mod connection;
 mod destroy;
+mod due;
 mod error;
 mod events;
 mod expire;

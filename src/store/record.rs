@@ -14,7 +14,7 @@ use super::{Store, StoreError};
 use crate::model::{ClientId, Duid, EventKind, LeaseChange, LeaseState, NewEvent, Timestamp};
 
 statements! {
-    KNOWN = "select l.client, c.duid, l.state, l.valid_until, l.changed
+    KNOWN = "select l.client, c.duid, c.wants_instance, l.state, l.valid_until, l.changed
         from leases l join clients c on c.id = l.client where l.link = $1 and l.address = $2";
     HOLD = "insert into leases
             (link, address, client, iaid, source, state, preferred_until, valid_until, granted, changed)
@@ -34,6 +34,8 @@ pub struct Recorded {
     pub client: Option<ClientId>,
     /// What it did.
     pub outcome: Outcome,
+    /// Whether what is wanted for the client may have changed: whoever provides for it looks again.
+    pub matters: bool,
 }
 
 /// What a [`LeaseChange`] did.
@@ -70,7 +72,7 @@ impl Outcome {
 impl Store {
     /// Records what happened to leases, in order: all of it or nothing, in one commit.
     ///
-    /// Returns when it is durable. A client's DUID, link-layer address and host name are remembered with it. What
+    /// Returns when it is durable: an entry a change, after one for the client that the change took the address from. A client's DUID, link-layer address and host name are remembered with it. What
     /// begins or ends a lease is an event in the timeline; a mere renewal is none. A Hold that is news has its
     /// client want an instance.
     ///
@@ -94,78 +96,55 @@ impl Write for RecordLeases {
     async fn apply(&self, batch: &mut Batch<'_>) -> Result<Vec<Recorded>, StoreError> {
         let mut recorded = Vec::with_capacity(self.0.len());
         for change in &self.0 {
-            recorded.push(record(batch, change).await?);
+            record(batch, change, &mut recorded).await?;
         }
         Ok(recorded)
     }
 }
 
-async fn record(batch: &mut Batch<'_>, change: &LeaseChange) -> Result<Recorded, StoreError> {
-    let known = known(batch, &change.link, change.address).await?;
-    let decision = decide(known.as_ref(), change);
-    let own = known
-        .as_ref()
-        .filter(|known| known.duid == change.duid)
-        .map(|known| known.client);
-    match decision {
+async fn record(batch: &mut Batch<'_>, change: &LeaseChange, recorded: &mut Vec<Recorded>) -> Result<(), StoreError> {
+    let row = known(batch, &change.link, change.address).await?;
+    let (known, wanted) = row.map_or((None, false), |(known, wanted)| (Some(known), wanted));
+    let own = known.as_ref().filter(|known| known.duid == change.duid).map(|known| known.client);
+    let (client, outcome, matters) = match decide(known.as_ref(), change) {
         Decision::Grant { ousted } => {
             if let Some(known) = known.filter(|_| ousted) {
                 oust(batch, &known, change).await?;
+                recorded.push(Recorded { client: Some(known.client), outcome: Outcome::Ended, matters: true });
             }
             let client = ensure_client(batch, own, change).await?;
             grant(batch, client, change).await?;
-            Ok(Recorded {
-                client: Some(client),
-                outcome: Outcome::Granted,
-            })
+            (Some(client), Outcome::Granted, true)
         }
         Decision::Renew => {
             let client = ensure_client(batch, own, change).await?;
             extend(batch, change).await?;
-            Ok(Recorded {
-                client: Some(client),
-                outcome: Outcome::Renewed,
-            })
+            (Some(client), Outcome::Renewed, !wanted)
         }
         Decision::End(state) => {
-            end(
-                batch,
-                own,
-                known.map_or(change.valid_until, |known| known.valid_until),
-                change,
-                state,
-            )
-            .await?;
-            Ok(Recorded {
-                client: own,
-                outcome: Outcome::Ended,
-            })
+            let until = known.map_or(change.valid_until, |known| known.valid_until);
+            end(batch, own, until, change, state).await?;
+            (own, Outcome::Ended, true)
         }
-        Decision::Repeated => Ok(Recorded {
-            client: own,
-            outcome: Outcome::Repeated,
-        }),
-        Decision::Stale => Ok(Recorded {
-            client: own,
-            outcome: Outcome::Stale,
-        }),
-        Decision::Unknown => Ok(Recorded {
-            client: own,
-            outcome: Outcome::Unknown,
-        }),
-    }
+        Decision::Repeated => (own, Outcome::Repeated, false),
+        Decision::Stale => (own, Outcome::Stale, false),
+        Decision::Unknown => (own, Outcome::Unknown, false),
+    };
+    recorded.push(Recorded { client, outcome, matters });
+    Ok(())
 }
 
 #[derive(FromRow)]
 struct KnownRow {
     client: String,
     duid: String,
+    wants_instance: i64,
     state: String,
     valid_until: i64,
     changed: i64,
 }
 
-async fn known(batch: &mut Batch<'_>, link: &str, address: Ipv6Addr) -> Result<Option<Known>, StoreError> {
+async fn known(batch: &mut Batch<'_>, link: &str, address: Ipv6Addr) -> Result<Option<(Known, bool)>, StoreError> {
     let row = fetch_optional!(
         &mut batch.tx,
         "look up a lease",
@@ -176,13 +155,14 @@ async fn known(batch: &mut Batch<'_>, link: &str, address: Ipv6Addr) -> Result<O
     )?;
     let Some(row) = row else { return Ok(None) };
     let columns = Columns("lease");
-    Ok(Some(Known {
+    let known = Known {
         client: columns.parse("client", &row.client)?,
         duid: columns.parse::<Duid>("duid", &row.duid)?,
         state: columns.parse("state", &row.state)?,
         valid_until: Timestamp(row.valid_until),
         changed: Timestamp(row.changed),
-    }))
+    };
+    Ok(Some((known, row.wants_instance != 0)))
 }
 
 async fn grant(batch: &mut Batch<'_>, client: ClientId, change: &LeaseChange) -> Result<(), StoreError> {

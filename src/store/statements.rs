@@ -4,7 +4,7 @@ use sqlx::Executor;
 
 use super::connection::{on, within};
 use super::{
-    Store, StoreError, batch, clients, destroy, events, expire, identity, instances, leases, ping, plan, prune, record,
+    Store, StoreError, batch, clients, destroy, due, events, expire, identity, instances, leases, ping, plan, prune, record,
     situation, update,
 };
 
@@ -12,6 +12,7 @@ const ALL: &[&[&str]] = &[
     batch::STATEMENTS,
     clients::STATEMENTS,
     destroy::STATEMENTS,
+    due::STATEMENTS,
     events::STATEMENTS,
     expire::STATEMENTS,
     identity::STATEMENTS,
