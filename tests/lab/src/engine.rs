@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::http::{self, Answer, Body};
 use crate::machine::Machine;
 use crate::namespace::output;
-use crate::{Lab, Namespace, Program};
+use crate::{Lab, Namespace, Program, poll};
 
 /// The image of [`Engine::import_test_image`].
 pub const TEST_IMAGE: &str = "orchestrator/test";
@@ -124,9 +124,22 @@ impl Engine {
         }
     }
 
-    /// Kills the engine (SIGKILL). Its containers and its containerd go on running.
-    pub fn kill9(&self) {
+    /// Kills the engine (SIGKILL), and with it its containerd. Its containers go on running.
+    ///
+    /// # Errors
+    ///
+    /// When its containerd does not end.
+    pub fn kill9(&self) -> Result<()> {
         drop(self.daemon.lock().unwrap_or_else(PoisonError::into_inner).take());
+        // The kernel kills containerd with its parent, though a little later. An engine that starts before that
+        // finds it alive, and waits for it in vain.
+        let Ok(pid) = fs::read_to_string(self.machine.place().join("exec/containerd/containerd.pid")) else {
+            return Ok(());
+        };
+        let process = Path::new("/proc").join(pid.trim());
+        poll("containerd to end with its engine", PATIENCE, || {
+            (!process.exists()).then_some(())
+        })
     }
 
     /// [`Engine::stop`], then [`Engine::resume`].

@@ -10,6 +10,7 @@
 //! well, the next lab on the machine sweeps up.
 
 use std::env;
+use std::ffi::OsStr;
 use std::fs::{self, DirBuilder};
 use std::io::{self, Read};
 use std::os::unix::fs::DirBuilderExt;
@@ -118,7 +119,7 @@ impl Lab {
     }
 
     /// A command that belongs to the lab: it runs in the machine's own namespaces, and is killed with the lab.
-    pub fn command(&self, program: &str) -> Command {
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         command.env(MARK, self.id()).stdin(Stdio::null());
         command

@@ -23,10 +23,12 @@ mod lab;
 mod machine;
 mod namespace;
 mod poll;
+mod postgres;
 mod program;
 
 pub use engine::{Engine, TEST_IMAGE, TEST_PORT};
 pub use lab::Lab;
 pub use namespace::Namespace;
 pub use poll::{poll, wait_for};
+pub use postgres::Postgres;
 pub use program::{Program, tail};

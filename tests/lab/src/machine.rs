@@ -3,6 +3,7 @@
 //! Programs that keep state in fixed places (`/run/containerd`, `/etc/docker`, `/var/lib/dhcpcd`, `/etc/resolv.conf`)
 //! run here, and find and leave nothing of the real machine's.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -78,10 +79,10 @@ impl Machine {
     }
 
     /// A command that runs on the machine and belongs to the lab.
-    pub(crate) fn command(&self, program: &str) -> Command {
+    pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = self.namespace.lab().command("nsenter");
         command.arg(format!("--target={}", self.holder.pid()));
-        command.args(["--mount", "--uts", "--net", "--", program]);
+        command.args(["--mount", "--uts", "--net", "--"]).arg(program);
         command
     }
 }

@@ -1,5 +1,6 @@
 //! A network namespace of the lab: a machine's network without the machine.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::net::{Ipv6Addr, SocketAddr, TcpStream};
 use std::panic;
@@ -52,7 +53,7 @@ impl Namespace {
     }
 
     /// A command that runs in the namespace and belongs to the lab. The child's process id is the program's own.
-    pub fn command(&self, program: &str) -> Command {
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = self.lab.command("nsenter");
         command
             .arg(format!("--net={}", self.path.display()))

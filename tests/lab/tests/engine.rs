@@ -80,7 +80,7 @@ fn containers_outlive_a_killed_engine() {
     engine.import_test_image().unwrap();
     let id = run(&engine, "stays").unwrap();
     let before = pid(&engine, &id);
-    engine.kill9();
+    engine.kill9().unwrap();
     assert!(engine.containers().is_err());
     assert!(std::path::Path::new(&format!("/proc/{before}")).exists());
     engine.resume().unwrap();

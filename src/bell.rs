@@ -1,0 +1,64 @@
+//! How a committed change wakes whoever must act on it.
+//!
+//! Ringing never waits and never fails; rings for one client that nobody has heard yet are one ring.
+//! A ring carries no news but "look again": what is to be done is in the store.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::model::ClientId;
+
+/// The bell. A cheap handle: all clones are one bell.
+#[derive(Debug, Clone, Default)]
+pub struct Bell {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    // Bounded by the number of clients.
+    rung: Mutex<HashSet<ClientId>>,
+    heard: Notify,
+}
+
+impl Bell {
+    /// Something that is wanted for `client` may have changed.
+    pub fn ring(&self, client: ClientId) {
+        self.inner.rung.lock().unwrap_or_else(PoisonError::into_inner).insert(client);
+        self.inner.heard.notify_one();
+    }
+
+    /// Waits for rings and takes them all. Cancel-safe: what is not returned is still rung.
+    pub async fn heard(&self) -> HashSet<ClientId> {
+        loop {
+            let rung = std::mem::take(&mut *self.inner.rung.lock().unwrap_or_else(PoisonError::into_inner));
+            if !rung.is_empty() {
+                return rung;
+            }
+            self.inner.heard.notified().await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Id;
+
+    #[tokio::test]
+    async fn rings_before_and_after_listening_are_heard_once_each() {
+        let bell = Bell::default();
+        let [first, second] = [Id::from_bytes([1; 6]), Id::from_bytes([2; 6])];
+        bell.ring(first);
+        bell.ring(first);
+        assert_eq!(bell.heard().await, HashSet::from([first]));
+        let listener = tokio::spawn({
+            let bell = bell.clone();
+            async move { bell.heard().await }
+        });
+        bell.ring(second);
+        assert_eq!(listener.await.unwrap(), HashSet::from([second]));
+    }
+}

@@ -1,0 +1,99 @@
+//! What the daemon waits for: the database, the engine, each bridge.
+//!
+//! What is not there yet stops nothing: whoever waits says so here, goes on trying, and says when it came.
+//! Readiness (`GET /v1/ready`) and `orchestrator check` show the list.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::Serialize;
+
+use crate::model::Timestamp;
+
+/// One thing the daemon needs, and whether it is there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Condition {
+    /// What is needed: `database`, `engine docker`, `link br0`.
+    pub name: String,
+    /// Whether it is there.
+    pub ok: bool,
+    /// Why it is not, and what to do.
+    pub reason: Option<String>,
+    /// Since when it has been so.
+    pub since: Timestamp,
+}
+
+/// The list of conditions. A cheap handle: all clones share one list.
+#[derive(Debug, Clone, Default)]
+pub struct Conditions {
+    list: Arc<Mutex<BTreeMap<String, Condition>>>,
+}
+
+impl Conditions {
+    /// `name` is there.
+    pub fn set_ok(&self, name: &str) {
+        self.set(name, None);
+    }
+
+    /// `name` is waited for, because of `reason`.
+    pub fn set_waiting(&self, name: &str, reason: impl Into<String>) {
+        self.set(name, Some(reason.into()));
+    }
+
+    /// All conditions, by name.
+    pub fn list(&self) -> Vec<Condition> {
+        self.lock().values().cloned().collect()
+    }
+
+    /// Whether nothing is waited for.
+    pub fn ready(&self) -> bool {
+        self.lock().values().all(|condition| condition.ok)
+    }
+
+    fn set(&self, name: &str, reason: Option<String>) {
+        let mut list = self.lock();
+        let before = list.get(name);
+        if before.is_some_and(|before| before.reason == reason) {
+            return;
+        }
+        // A wait that only changes its reason goes on: its beginning is what people want to know.
+        let since = before.filter(|before| before.ok == reason.is_none()).map_or_else(Timestamp::wall, |b| b.since);
+        match &reason {
+            None => tracing::info!(condition = name, "is there"),
+            Some(reason) => tracing::warn!(condition = name, reason, "waiting"),
+        }
+        let ok = reason.is_none();
+        list.insert(name.to_owned(), Condition { name: name.to_owned(), ok, reason, since });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Condition>> {
+        // Nothing that holds the lock can panic half-way through a change.
+        self.list.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ready_when_nothing_is_waited_for() {
+        let conditions = Conditions::default();
+        assert!(conditions.ready());
+        conditions.set_waiting("database", "connection refused");
+        conditions.set_ok("link br0");
+        assert!(!conditions.ready());
+        conditions.set_ok("database");
+        assert!(conditions.ready());
+    }
+
+    #[test]
+    fn a_wait_keeps_its_beginning_when_its_reason_changes() {
+        let conditions = Conditions::default();
+        conditions.set_waiting("database", "connection refused");
+        let since = conditions.list()[0].since;
+        conditions.set_waiting("database", "starting up");
+        let after = &conditions.list()[0];
+        assert_eq!((after.since, after.reason.as_deref()), (since, Some("starting up")));
+    }
+}

@@ -1,0 +1,214 @@
+//! What is counted, and how it is read: `GET /metrics` in the OpenMetrics text format.
+//!
+//! Whatever is refused, dropped or fails has a counter here, beside its line in the log.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{EncodeLabelSet, LabelSetEncoder};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+/// One label, whose name the family's constructor fixes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Label {
+    name: &'static str,
+    value: &'static str,
+}
+
+impl EncodeLabelSet for Label {
+    fn encode(&self, encoder: &mut LabelSetEncoder<'_>) -> Result<(), std::fmt::Error> {
+        [(self.name, self.value)].encode(encoder)
+    }
+}
+
+type Labelled = Family<Label, Counter>;
+
+/// The counters. A cheap handle: all clones count together.
+#[derive(Clone)]
+pub struct Metrics {
+    registry: Arc<Registry>,
+    dhcp6_messages: Labelled,
+    dhcp6_discards: Labelled,
+    dhcp6_unsent: Counter,
+    lease_events: Labelled,
+    lease_events_refused: Labelled,
+    commits_failed: Counter,
+    advertisements: Labelled,
+    spooled: Counter,
+    instances_ready: Counter,
+    instances_removed: Counter,
+    instances_disturbed: Counter,
+    orphans_removed: Counter,
+    provision_failures: Labelled,
+    removal_failures: Labelled,
+    engine_losses: Counter,
+    time_to_ready: Histogram,
+}
+
+/// Upper bounds of the time to ready, in seconds.
+const TIME_TO_READY: [f64; 12] = [0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.5, 5.0, 10.0, 30.0];
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("orchestrator");
+        let mut labelled = |name: &str, help: &str| {
+            let family = Labelled::default();
+            registry.register(name, help, family.clone());
+            family
+        };
+        let dhcp6_messages = labelled("dhcp6_messages", "DHCPv6 messages answered, by type");
+        let dhcp6_discards = labelled("dhcp6_discards", "DHCPv6 messages not answered, by reason");
+        let lease_events = labelled("lease_events", "Lease events recorded, by outcome");
+        let lease_events_refused = labelled("lease_events_refused", "Lease events not recorded, by reason");
+        let advertisements = labelled("router_advertisements", "Router advertisements, by cause or failure");
+        let provision_failures = labelled("provision_failures", "Tries to bring up an instance that failed, by code");
+        let removal_failures = labelled("removal_failures", "Tries to remove an instance that failed, by code");
+        let mut plain = |name: &str, help: &str| {
+            let counter = Counter::default();
+            registry.register(name, help, counter.clone());
+            counter
+        };
+        let dhcp6_unsent = plain("dhcp6_unsent", "DHCPv6 replies that the kernel did not take");
+        let commits_failed = plain("lease_commits_failed", "Batches of bindings that could not be made durable");
+        let spooled = plain("lease_events_spooled", "Lease events read back from the spool");
+        let instances_ready = plain("instances_ready", "Instances that came to answer");
+        let instances_removed = plain("instances_removed", "Instances that were removed");
+        let instances_disturbed = plain("instances_disturbed", "Instances that changed behind our back");
+        let orphans_removed = plain("orphans_removed", "Things with our mark that belonged to no instance");
+        let engine_losses = plain("engine_losses", "Times that an engine stopped answering");
+        let time_to_ready = Histogram::new(TIME_TO_READY);
+        registry.register("instance_time_to_ready_seconds", "From the first step to the first answer", time_to_ready.clone());
+        Self {
+            registry: Arc::new(registry),
+            dhcp6_messages,
+            dhcp6_discards,
+            dhcp6_unsent,
+            lease_events,
+            lease_events_refused,
+            commits_failed,
+            advertisements,
+            spooled,
+            instances_ready,
+            instances_removed,
+            instances_disturbed,
+            orphans_removed,
+            provision_failures,
+            removal_failures,
+            engine_losses,
+            time_to_ready,
+        }
+    }
+}
+
+fn count(family: &Labelled, name: &'static str, value: &'static str) {
+    family.get_or_create(&Label { name, value }).inc();
+}
+
+impl Metrics {
+    /// All of it in the OpenMetrics text format.
+    ///
+    /// # Errors
+    ///
+    /// When the encoder fails.
+    pub fn render(&self) -> Result<String, std::fmt::Error> {
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+
+    /// A DHCPv6 message of this type was answered.
+    pub fn dhcp6_answered(&self, kind: &'static str) {
+        count(&self.dhcp6_messages, "type", kind);
+    }
+
+    /// A DHCPv6 message was not answered.
+    pub fn dhcp6_discarded(&self, reason: &'static str) {
+        count(&self.dhcp6_discards, "reason", reason);
+    }
+
+    /// The kernel did not take a DHCPv6 reply.
+    pub fn dhcp6_unsent(&self) {
+        self.dhcp6_unsent.inc();
+    }
+
+    /// A lease event was recorded.
+    pub fn lease_event(&self, outcome: &'static str) {
+        count(&self.lease_events, "outcome", outcome);
+    }
+
+    /// A lease event was not recorded.
+    pub fn lease_event_refused(&self, reason: &'static str) {
+        count(&self.lease_events_refused, "reason", reason);
+    }
+
+    /// Bindings could not be made durable; nothing was answered.
+    pub fn commit_failed(&self) {
+        self.commits_failed.inc();
+    }
+
+    /// A router advertisement was sent, or could not be.
+    pub fn advertised(&self, cause: &'static str) {
+        count(&self.advertisements, "cause", cause);
+    }
+
+    /// A lease event was read back from the spool.
+    pub fn spooled(&self) {
+        self.spooled.inc();
+    }
+
+    /// An instance came to answer, so long after its provisioning began.
+    pub fn instance_ready(&self, took: Duration) {
+        self.instances_ready.inc();
+        self.time_to_ready.observe(took.as_secs_f64());
+    }
+
+    /// An instance was removed.
+    pub fn instance_removed(&self) {
+        self.instances_removed.inc();
+    }
+
+    /// An instance changed behind our back.
+    pub fn instance_disturbed(&self) {
+        self.instances_disturbed.inc();
+    }
+
+    /// Something with our mark belonged to no instance and is removed.
+    pub fn orphan_removed(&self) {
+        self.orphans_removed.inc();
+    }
+
+    /// A try to bring up an instance failed.
+    pub fn provision_failed(&self, code: &'static str) {
+        count(&self.provision_failures, "code", code);
+    }
+
+    /// A try to remove an instance failed.
+    pub fn removal_failed(&self, code: &'static str) {
+        count(&self.removal_failures, "code", code);
+    }
+
+    /// An engine stopped answering.
+    pub fn engine_lost(&self) {
+        self.engine_losses.inc();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_counted_can_be_read() {
+        let metrics = Metrics::default();
+        metrics.dhcp6_discarded("no-client-id");
+        metrics.dhcp6_discarded("no-client-id");
+        metrics.instance_ready(Duration::from_millis(180));
+        let text = metrics.render().unwrap();
+        assert!(text.contains("orchestrator_dhcp6_discards_total{reason=\"no-client-id\"} 2"), "{text}");
+        assert!(text.contains("orchestrator_instance_time_to_ready_seconds_bucket{le=\"0.2\"} 1"), "{text}");
+    }
+}

@@ -1,0 +1,43 @@
+//! What is seen of one instance in the world.
+
+use orchestrator_plugin::FoundState;
+
+use super::machine::Sight;
+use super::{Orchestrator, alias_prefix, host_interface};
+use crate::model::Instance;
+
+impl Orchestrator {
+    /// Looks at one instance, in the engine and on its bridge.
+    ///
+    /// What cannot be asked is unknown, not gone: an engine that is down is no reason to do anything.
+    pub(super) async fn look(&self, instance: &Instance) -> Sight {
+        let Some(plugin) = self.inner.plugins.get(instance.plugin.as_str()) else {
+            return Sight::Unknown;
+        };
+        match plugin.find(&instance.id).await {
+            Err(fault) => {
+                tracing::debug!(instance = %instance.id, error = %fault, "could not look");
+                Sight::Unknown
+            }
+            Ok(None) => Sight::Absent,
+            Ok(Some(found)) => match found.state {
+                FoundState::Created => Sight::Stopped { code: None },
+                FoundState::Exited { code } => Sight::Stopped { code: Some(code) },
+                FoundState::Running(_) => self.look_at_wiring(instance).await,
+            },
+        }
+    }
+
+    async fn look_at_wiring(&self, instance: &Instance) -> Sight {
+        let name = host_interface(instance.id);
+        match self.inner.network.attachments(&alias_prefix(self.inner.mark)).await {
+            Err(_) => Sight::Unknown,
+            Ok(attachments) => {
+                let wired = attachments.iter().any(|found| {
+                    found.name == name && found.up && found.bridge.as_deref() == Some(instance.link.as_str())
+                });
+                if wired { Sight::Running } else { Sight::Unwired }
+            }
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! From desired to actual: gives every client that holds a lease its instance, and takes it away.
+//!
+//! ```text
+//!   bell ──▶ a worker a client ──▶ machine::next ──▶ one step ──▶ again, until there is nothing to do
+//!   period, engine, links ──▶ full pass ──▶ wakes workers, removes what belongs to nobody
+//! ```
+//!
+//! - One worker owns a client: its steps never overlap, and a ring during a step makes it look again.
+//! - A worker takes no input but the store and the world. A crash at any point is recovered from by looking again.
+//! - What is wanted is recorded before anything is done about it; every step may be repeated.
+//! - What is not marked as ours is never touched.
+
+mod address;
+mod look;
+mod machine;
+mod pass;
+mod plan;
+mod probe;
+mod provision;
+mod removal;
+mod watch;
+mod worker;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::net::Ipv6Addr;
+use std::sync::{Arc, Mutex};
+
+use orchestrator_network::Network;
+use orchestrator_plugin::Plugin;
+use tokio::sync::{Notify, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::bell::Bell;
+use crate::conditions::Conditions;
+use crate::metrics::Metrics;
+use crate::model::{ClientId, Clock, Instance, InstanceId, Mark};
+use crate::settings::{LinkSettings, Settings, TemplateSettings};
+use crate::store::{Store, StoreError};
+
+/// Workers that act at the same time. The others wait their turn: each costs memory and database readers.
+const TURNS: usize = 256;
+
+/// Everything the orchestrator is made of. A cheap handle: all clones are one orchestrator.
+#[derive(Clone)]
+pub struct Orchestrator {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    settings: Arc<Settings>,
+    store: Store,
+    network: Network,
+    plugins: BTreeMap<&'static str, Arc<dyn Plugin>>,
+    mark: Mark,
+    clock: Clock,
+    bell: Bell,
+    conditions: Conditions,
+    metrics: Metrics,
+    workers: Mutex<HashMap<ClientId, Arc<worker::Wake>>>,
+    turns: Semaphore,
+    pass_wanted: Notify,
+    // Clients for whom a full pool was reported: once each, not at every try.
+    full: Mutex<HashSet<ClientId>>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+/// What the orchestrator works with.
+pub struct Parts {
+    /// Checked settings.
+    pub settings: Arc<Settings>,
+    /// Where desired and actual state are recorded.
+    pub store: Store,
+    /// The daemon's network namespace.
+    pub network: Network,
+    /// What provisions instances.
+    pub plugins: Vec<Arc<dyn Plugin>>,
+    /// Counts time for leases and graces.
+    pub clock: Clock,
+    /// Rung by whoever commits a change for a client.
+    pub bell: Bell,
+    /// Where it says what it waits for.
+    pub conditions: Conditions,
+    /// Where it counts.
+    pub metrics: Metrics,
+}
+
+impl Orchestrator {
+    /// Puts it together; nothing happens until [`run`](Self::run).
+    pub fn new(parts: Parts) -> Self {
+        let mark = Mark { site: parts.store.identity().site };
+        let inner = Inner {
+            mark,
+            plugins: parts.plugins.into_iter().map(|plugin| (plugin.name(), plugin)).collect(),
+            settings: parts.settings,
+            store: parts.store,
+            network: parts.network,
+            clock: parts.clock,
+            bell: parts.bell,
+            conditions: parts.conditions,
+            metrics: parts.metrics,
+            workers: Mutex::default(),
+            turns: Semaphore::new(TURNS),
+            pass_wanted: Notify::new(),
+            full: Mutex::default(),
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Works until `stop`, then lets the steps that are under way end at their next await.
+    ///
+    /// Instances are left running: whoever starts next adopts them.
+    pub async fn run(&self, stop: CancellationToken) {
+        for plugin in self.inner.plugins.values() {
+            self.inner.tasks.spawn(self.clone().watch_engine(plugin.clone()));
+        }
+        self.inner.tasks.spawn(self.clone().watch_links());
+        self.inner.tasks.spawn(self.clone().pass_for_ever());
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                clients = self.inner.bell.heard() => clients.into_iter().for_each(|client| self.wake(client)),
+            }
+        }
+        self.inner.stop.cancel();
+        self.inner.tasks.close();
+        self.inner.tasks.wait().await;
+    }
+
+    /// Records that the instance is on its way out, whatever it does now, and sees to it.
+    ///
+    /// Its client gets a new one at its next lease event, not before.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such instance or the store is away.
+    pub async fn destroy(&self, id: InstanceId) -> Result<Instance, StoreError> {
+        let instance = self.inner.store.destroy_instance(id, self.inner.clock.now(), None).await?;
+        self.wake(instance.client);
+        Ok(instance)
+    }
+
+    fn link(&self, name: &str) -> Option<&LinkSettings> {
+        self.inner.settings.links.iter().find(|link| link.bridge == name)
+    }
+
+    /// The template that clients of the link get.
+    fn template(&self, link: &str) -> Option<(&str, &TemplateSettings)> {
+        let name = self.link(link)?.template.as_deref()?;
+        Some((name, self.inner.settings.templates.get(name)?))
+    }
+}
+
+/// Name of the host end of an instance's attachment: it holds the whole id.
+fn host_interface(id: InstanceId) -> String {
+    format!("or{id}")
+}
+
+/// What every alias of ours begins with.
+fn alias_prefix(mark: Mark) -> String {
+    format!("orchestrator:{}:", mark.site)
+}
+
+fn alias(mark: Mark, id: InstanceId) -> String {
+    format!("{}{id}", alias_prefix(mark))
+}
+
+/// The link-layer address of an instance: locally administered, and the same for as long as its address is, so that
+/// a client's neighbour cache stays right when its instance is made again.
+fn link_layer(address: Ipv6Addr) -> [u8; 6] {
+    let [.., a, b, c, d] = address.octets();
+    [0x02, 0x6f, a, b, c, d]
+}

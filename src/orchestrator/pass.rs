@@ -1,0 +1,115 @@
+//! The full pass: compares all that is recorded with all that is there.
+//!
+//! It removes what carries our mark and belongs to no live instance, and wakes the worker of every client whose
+//! instance is not as it should be. The steps themselves are the workers'.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use orchestrator_plugin::{Found, FoundState};
+
+use super::{Orchestrator, alias_prefix, host_interface};
+use crate::model::{Instance, InstanceId, Phase};
+use crate::store::StoreError;
+
+/// A pass is made at least this often, whatever wakes were lost.
+const PERIOD: Duration = Duration::from_secs(30);
+
+/// All that carries our mark, seen at one moment.
+struct World {
+    /// What each engine has, by plugin; an engine that did not answer is not in it.
+    engines: HashMap<&'static str, HashMap<InstanceId, Found>>,
+    /// Host ends that are up, with the bridge each is on; `None` when the kernel did not answer.
+    attachments: Option<HashMap<String, Option<String>>>,
+}
+
+impl Orchestrator {
+    /// Asks for a pass soon: anything may have happened.
+    pub(super) fn want_pass(&self) {
+        self.inner.pass_wanted.notify_one();
+    }
+
+    pub(super) async fn pass_for_ever(self) {
+        let stop = self.inner.stop.clone();
+        loop {
+            if let Err(fault) = self.pass().await {
+                tracing::warn!(error = &fault as &dyn std::error::Error, "the store did not answer: no full pass");
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(PERIOD) => {}
+                () = self.inner.pass_wanted.notified() => {}
+            }
+        }
+    }
+
+    async fn pass(&self) -> Result<(), StoreError> {
+        // The world first, then the store: what is recorded before it is made cannot look as if it belonged to nobody.
+        let world = self.see_world().await;
+        let live: HashMap<InstanceId, Instance> =
+            self.inner.store.live_instances().await?.into_iter().map(|instance| (instance.id, instance)).collect();
+        self.remove_orphans(&world, &live).await;
+        let settled: HashSet<_> =
+            live.values().filter(|instance| world.is_as_it_should_be(instance)).map(|instance| instance.client).collect();
+        for client in self.inner.store.unsettled().await? {
+            if !settled.contains(&client) {
+                self.wake(client);
+            }
+        }
+        Ok(())
+    }
+
+    async fn see_world(&self) -> World {
+        let mut engines = HashMap::new();
+        for (name, plugin) in &self.inner.plugins {
+            match plugin.list().await {
+                Ok(found) => {
+                    engines.insert(*name, found.into_iter().map(|found| (found.id, found)).collect());
+                }
+                Err(fault) => tracing::debug!(plugin = name, error = %fault, "could not list"),
+            }
+        }
+        let attachments = match self.inner.network.attachments(&alias_prefix(self.inner.mark)).await {
+            Ok(found) => Some(found.into_iter().map(|a| (a.name, a.bridge.filter(|_| a.up))).collect()),
+            Err(fault) => {
+                tracing::warn!(error = &fault as &dyn std::error::Error, "could not list attachments");
+                None
+            }
+        };
+        World { engines, attachments }
+    }
+
+    async fn remove_orphans(&self, world: &World, live: &HashMap<InstanceId, Instance>) {
+        for (name, found) in &world.engines {
+            for id in found.keys().filter(|id| !live.contains_key(*id)) {
+                tracing::warn!(instance = %id, plugin = name, "belongs to nobody: removing");
+                self.inner.metrics.orphan_removed();
+                if let Err(fault) = self.inner.plugins[name].remove(id).await {
+                    tracing::warn!(instance = %id, error = &fault as &dyn std::error::Error, "could not remove");
+                }
+            }
+        }
+        let names: HashSet<String> = live.keys().map(|id| host_interface(*id)).collect();
+        for name in world.attachments.iter().flat_map(HashMap::keys).filter(|name| !names.contains(*name)) {
+            tracing::warn!(interface = name, "belongs to nobody: removing");
+            self.inner.metrics.orphan_removed();
+            let prefix = alias_prefix(self.inner.mark);
+            if let Err(fault) = self.inner.network.remove_attachment(name, &prefix).await {
+                tracing::warn!(interface = name, error = &fault as &dyn std::error::Error, "could not remove");
+            }
+        }
+    }
+}
+
+impl World {
+    /// Whether the instance is ready, runs, and is wired: then its worker need not look.
+    fn is_as_it_should_be(&self, instance: &Instance) -> bool {
+        let found = self.engines.get(instance.plugin.as_str()).and_then(|found| found.get(&instance.id));
+        let runs = found.is_some_and(|found| matches!(found.state, FoundState::Running(_)));
+        let wired = self.attachments.as_ref().is_some_and(|attachments| {
+            let bridge = attachments.get(&host_interface(instance.id));
+            bridge.is_some_and(|bridge| bridge.as_deref() == Some(instance.link.as_str()))
+        });
+        instance.phase == Phase::Ready && runs && wired
+    }
+}

@@ -1,0 +1,130 @@
+//! Records that a client is to have an instance, and what that is to be.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::{Orchestrator, address};
+use crate::causes::with_causes;
+use crate::model::{Client, EventKind, Id, InstanceSpec, NewEvent, Timestamp};
+use crate::settings::TemplateSettings;
+use crate::store::{NewInstance, Situation, StoreError};
+
+/// How long until a full pool of addresses is looked at again.
+const FULL_PAUSE: Duration = Duration::from_secs(10);
+
+impl Orchestrator {
+    /// Records a new instance. `Ok(Err(when))` says that it could not be, and when to try again.
+    pub(super) async fn plan(&self, situation: &Situation) -> Result<Result<(), Timestamp>, StoreError> {
+        let client = &situation.client;
+        let Some((name, template)) = self.template(&client.link) else { return Ok(Ok(())) };
+        let Some(range) = self.link(&client.link).and_then(|link| link.instances) else { return Ok(Ok(())) };
+        let store = &self.inner.store;
+        let now = self.inner.clock.now();
+        let taken = store.taken_addresses(&client.link).await?;
+        let before = store.last_address(client.id, &client.link).await?;
+        let Some(address) = address::choose(range, client.id, before, &taken) else {
+            self.report_full(client, now).await?;
+            return Ok(Err(now.plus(FULL_PAUSE)));
+        };
+        let id = Id::random().map_err(StoreError::Random)?;
+        let leased = situation.active_leases.first().map(|lease| lease.address.to_string());
+        let facts = [
+            ("INSTANCE", Some(id.to_string())),
+            ("CLIENT_DUID", Some(client.duid.to_string())),
+            ("CLIENT_ADDRESS", leased),
+            ("ADDRESS", Some(address.to_string())),
+            ("LINK", Some(client.link.clone())),
+            ("HOSTNAME", client.hostname.clone()),
+        ];
+        let instance = NewInstance {
+            id,
+            client: client.id,
+            link: client.link.clone(),
+            template: name.to_owned(),
+            plugin: template.plugin.clone(),
+            spec: spec(id, client, template, facts),
+            address,
+            at: now,
+        };
+        let event = NewEvent {
+            at: now,
+            kind: EventKind::InstanceWanted,
+            link: Some(client.link.clone()),
+            client: Some(client.id),
+            instance: Some(id),
+            address: Some(address),
+            detail: Some(format!("template {name}, image {}", template.image)),
+        };
+        match store.plan_instance(instance, event).await {
+            // Someone else's plan took the address or made the instance in between: look again.
+            Ok(_) | Err(StoreError::AddressTaken { .. } | StoreError::AlreadyThere { .. }) => Ok(Ok(())),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    async fn report_full(&self, client: &Client, now: Timestamp) -> Result<(), StoreError> {
+        let detail = format!(
+            "link {} has no address left for an instance; widen its `instances` or shorten its lifetimes",
+            client.link
+        );
+        self.inner.metrics.provision_failed("no-address");
+        if self.inner.full.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(client.id) {
+            tracing::warn!(client = %client.id, detail, "no instance");
+            let event = NewEvent {
+                at: now,
+                kind: EventKind::Refused,
+                link: Some(client.link.clone()),
+                client: Some(client.id),
+                instance: None,
+                address: None,
+                detail: Some(detail),
+            };
+            self.inner.store.append_event(event).await?;
+        }
+        Ok(())
+    }
+}
+
+fn spec<const N: usize>(
+    id: Id,
+    client: &Client,
+    template: &TemplateSettings,
+    facts: [(&str, Option<String>); N],
+) -> InstanceSpec {
+    let mut environment: BTreeMap<String, String> = template.environment.clone();
+    for (name, value) in facts {
+        if let Some(value) = value {
+            environment.insert(format!("ORCHESTRATOR_{name}"), value);
+        }
+    }
+    InstanceSpec {
+        image: template.image.clone(),
+        hostname: client.hostname.clone().filter(|name| is_label(name)).unwrap_or_else(|| format!("i{id}")),
+        command: template.command.clone(),
+        environment,
+        capabilities: template.capabilities.clone(),
+        resources: template.resources.clone(),
+        labels: BTreeMap::from([("orchestrator.link".to_owned(), client.link.clone())]),
+    }
+}
+
+/// Whether a name that a client gave may stand as a host name: a label of RFC 1123.
+fn is_label(name: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    (1..=63).contains(&name.len()) && name.bytes().all(inner) && !name.starts_with('-') && !name.ends_with('-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_label;
+
+    #[test]
+    fn only_labels_become_host_names() {
+        for name in ["phone", "a", "Laptop-7"] {
+            assert!(is_label(name), "{name}");
+        }
+        for name in ["", "-a", "a-", "a.b", "a b", "a;reboot", &"x".repeat(64)] {
+            assert!(!is_label(name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Watches the engine and the links for what happens behind our back.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use orchestrator_network::LinkChange;
+use orchestrator_plugin::{Change, Plugin};
+use tokio::sync::mpsc;
+
+use super::Orchestrator;
+use crate::causes::with_causes;
+use crate::model::{Id, InstanceId};
+
+/// The wait before an engine is asked again that did not answer, or whose stream broke.
+const ENGINE_PAUSE: Duration = Duration::from_millis(500);
+/// Changes that may queue; beyond it the watch itself waits.
+const QUEUE: usize = 1024;
+
+impl Orchestrator {
+    pub(super) async fn watch_engine(self, plugin: Arc<dyn Plugin>) {
+        let condition = format!("engine {}", plugin.name());
+        let stop = self.inner.stop.clone();
+        let watch = async {
+            loop {
+                let fault = match plugin.check().await {
+                    Err(fault) => fault,
+                    Ok(facts) => {
+                        tracing::info!(engine = facts.name, version = facts.version, "watching");
+                        self.inner.conditions.set_ok(&condition);
+                        self.watch_once(plugin.as_ref()).await
+                    }
+                };
+                self.inner.metrics.engine_lost();
+                self.inner.conditions.set_waiting(&condition, with_causes(&fault));
+                tokio::time::sleep(ENGINE_PAUSE).await;
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = watch => {}
+        }
+    }
+
+    async fn watch_once(&self, plugin: &dyn Plugin) -> orchestrator_plugin::PluginError {
+        let (sender, mut changes) = mpsc::channel(QUEUE);
+        let watch = plugin.watch(sender);
+        let hear = async {
+            while let Some(change) = changes.recv().await {
+                match change {
+                    Change::Everything => self.engine_is_back().await,
+                    Change::Instance(id) => self.wake_owner(id).await,
+                }
+            }
+            // The sender lives in `watch`, which tells why it ended.
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            fault = watch => fault,
+            () = hear => unreachable!("never ends"),
+        }
+    }
+
+    /// The engine answers (again): whatever waited for it is due now.
+    async fn engine_is_back(&self) {
+        self.want_pass();
+        if let Err(fault) = self.inner.store.instances_due_now(self.inner.clock.now()).await {
+            tracing::debug!(error = &fault as &dyn Error, "what waited for the engine waits on");
+        }
+    }
+
+    async fn wake_owner(&self, id: InstanceId) {
+        match self.inner.store.instance(id).await {
+            Ok(Some(instance)) => self.wake(instance.client),
+            // Not ours to keep: the pass removes it.
+            Ok(None) => self.want_pass(),
+            Err(fault) => tracing::debug!(error = &fault as &dyn Error, "the pass will find out"),
+        }
+    }
+
+    pub(super) async fn watch_links(self) {
+        let stop = self.inner.stop.clone();
+        let (sender, mut changes) = mpsc::channel(QUEUE);
+        let watch = async {
+            loop {
+                let fault = self.inner.network.watch(sender.clone()).await;
+                tracing::warn!(error = &fault as &dyn Error, "lost sight of the links; watching again");
+                tokio::time::sleep(ENGINE_PAUSE).await;
+            }
+        };
+        let hear = async {
+            while let Some(change) = changes.recv().await {
+                self.link_changed(change).await;
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = watch => {}
+            () = hear => {}
+        }
+    }
+
+    async fn link_changed(&self, change: LinkChange) {
+        match change {
+            LinkChange::Everything => self.want_pass(),
+            LinkChange::Gone { name, .. } | LinkChange::Changed { name, .. } => {
+                // The name of a host end is the instance's id.
+                let owner = name.strip_prefix("or").and_then(|id| id.parse::<Id>().ok());
+                if let Some(id) = owner {
+                    self.wake_owner(id).await;
+                }
+            }
+        }
+    }
+}

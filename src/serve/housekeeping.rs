@@ -1,0 +1,100 @@
+//! What comes of time passing: leases that end, history that is forgotten, spooled events, a clock that is set.
+
+use std::time::Duration;
+
+use super::{Context, storage};
+use crate::causes::with_causes;
+use crate::source::{Recorder, dnsmasq};
+use crate::store::Store;
+
+/// A lease that is granted while another is waited for may end before it: look at least this often.
+const EXPIRY_PERIOD: Duration = Duration::from_secs(1);
+const SPOOL_PERIOD: Duration = Duration::from_secs(2);
+const HISTORY_PERIOD: Duration = Duration::from_secs(3600);
+const STORE_PERIOD: Duration = Duration::from_secs(2);
+const CLOCK_PERIOD: Duration = Duration::from_secs(10);
+/// A wall clock that is further off than this was set, not slewed.
+const CLOCK_STEP: i64 = 5_000;
+
+/// Waits; `false` when the daemon is to stop.
+async fn pause(context: &Context, span: Duration) -> bool {
+    tokio::select! {
+        () = context.stop.cancelled() => false,
+        () = tokio::time::sleep(span) => true,
+    }
+}
+
+/// Ends each lease when its valid lifetime ends.
+pub(super) async fn expire_leases(context: Context, store: Store) {
+    loop {
+        match store.expire_leases(context.clock.now()).await {
+            Ok(leases) => {
+                for lease in leases {
+                    tracing::info!(client = %lease.client, address = %lease.address, link = lease.link, "lease expired");
+                    context.metrics.lease_event("expired");
+                    context.bell.ring(lease.client);
+                }
+            }
+            Err(fault) => tracing::warn!(reason = with_causes(&fault), "could not end leases"),
+        }
+        let next = store.next_lease_end().await.ok().flatten();
+        let until = next.map_or(EXPIRY_PERIOD, |end| end.since(context.clock.now()).min(EXPIRY_PERIOD));
+        // A moment after the end: an end that is this very millisecond has not passed yet.
+        if !pause(&context, until + Duration::from_millis(1)).await {
+            return;
+        }
+    }
+}
+
+/// Forgets what is older than the settings ask to remember.
+pub(super) async fn forget_history(context: Context, store: Store) {
+    loop {
+        let before = context.clock.now().minus(context.settings.store.history);
+        match store.prune(before).await {
+            Ok(pruned) => tracing::debug!(?pruned, "forgot old history"),
+            Err(fault) => tracing::warn!(reason = with_causes(&fault), "could not forget old history"),
+        }
+        if !pause(&context, HISTORY_PERIOD).await {
+            return;
+        }
+    }
+}
+
+/// Shows whether the database answers.
+pub(super) async fn watch_store(context: Context, store: Store) {
+    loop {
+        match store.ping().await {
+            Ok(()) => context.conditions.set_ok(storage::CONDITION),
+            Err(fault) => context.conditions.set_waiting(storage::CONDITION, with_causes(&fault)),
+        }
+        if !pause(&context, STORE_PERIOD).await {
+            return;
+        }
+    }
+}
+
+/// Records the events that the hook could not hand over, in their order.
+pub(super) async fn drain_spool(context: Context, recorder: Recorder) {
+    let spool = dnsmasq::Spool::new(&context.settings.source.dnsmasq.spool);
+    loop {
+        dnsmasq::drain(&spool, &context.settings, context.clock.now(), &recorder, &context.metrics).await;
+        if !pause(&context, SPOOL_PERIOD).await {
+            return;
+        }
+    }
+}
+
+/// Says when somebody set the wall clock: lifetimes go on by the daemon's own, times are shown by it.
+pub(super) async fn watch_wall_clock(context: Context) {
+    let mut known = 0;
+    while pause(&context, CLOCK_PERIOD).await {
+        let offset = context.clock.wall_offset();
+        if (offset - known).abs() > CLOCK_STEP {
+            tracing::warn!(
+                offset_ms = offset,
+                "the wall clock was set; leases keep the lifetimes that clients were promised, and times are shown by the daemon's own clock until it restarts"
+            );
+            known = offset;
+        }
+    }
+}

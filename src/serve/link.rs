@@ -1,0 +1,167 @@
+//! Keeps one link served: waits for its bridge, and starts over when the bridge is replaced.
+
+use std::time::Duration;
+
+use orchestrator_dhcp6::Server;
+use orchestrator_dhcp6::advert::RouterAdvertisement;
+use orchestrator_network::{Bridge, BridgePlan, Network};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::Context;
+use crate::causes::with_causes;
+use crate::model::LeaseSource;
+use crate::settings::LinkSettings;
+use crate::source::Recorder;
+use crate::source::listener::{Advertiser, Command, Listener, protocol_link, router_advertisement};
+use crate::store::Store;
+
+/// How often the bridge is looked at, and the wait between two tries to serve on it.
+const PERIOD: Duration = Duration::from_secs(1);
+/// Commands that may wait for a listener.
+const COMMANDS: usize = 64;
+
+/// Serves one link.
+pub(super) struct Supervisor {
+    context: Context,
+    settings: LinkSettings,
+    store: Store,
+    network: Network,
+    recorder: Recorder,
+    commands: mpsc::Receiver<Command>,
+}
+
+impl Supervisor {
+    pub(super) fn new(
+        context: &Context,
+        settings: &LinkSettings,
+        store: &Store,
+        network: &Network,
+        recorder: &Recorder,
+    ) -> (Self, mpsc::Sender<Command>) {
+        let (sender, commands) = mpsc::channel(COMMANDS);
+        let supervisor = Self {
+            context: context.clone(),
+            settings: settings.clone(),
+            store: store.clone(),
+            network: network.clone(),
+            recorder: recorder.clone(),
+            commands,
+        };
+        (supervisor, sender)
+    }
+
+    pub(super) async fn run(mut self) {
+        let condition = format!("link {}", self.settings.bridge);
+        let stop = self.context.stop.clone();
+        while !stop.is_cancelled() {
+            match self.ensure_bridge().await {
+                Err(reason) => self.context.conditions.set_waiting(&condition, reason),
+                Ok(bridge) => {
+                    if let Err(reason) = self.serve(&bridge, &condition).await {
+                        self.context.conditions.set_waiting(&condition, reason);
+                    }
+                }
+            }
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(PERIOD) => {}
+            }
+        }
+    }
+
+    async fn ensure_bridge(&self) -> Result<Bridge, String> {
+        let plan = BridgePlan {
+            name: self.settings.bridge.clone(),
+            create: self.settings.create,
+            address: Some(self.settings.address.into()),
+            mark: format!("orchestrator:{}:link", self.store.identity().site),
+        };
+        self.network.ensure_bridge(&plan).await.map_err(|fault| with_causes(&fault))
+    }
+
+    /// Serves until the daemon stops or the bridge is no longer the one it was; the error says what went wrong.
+    async fn serve(&mut self, bridge: &Bridge, condition: &str) -> Result<(), String> {
+        let stop = self.context.stop.child_token();
+        let listener = self.open_listener(bridge).await?;
+        let advertiser = self.open_advertiser(bridge)?;
+        self.context.conditions.set_ok(condition);
+        let serving = async {
+            let listening = async {
+                match listener {
+                    Some(listener) => listener.run(&mut self.commands, &stop).await,
+                    None => wait(&stop).await,
+                }
+            };
+            let advertising = async {
+                match advertiser {
+                    Some(advertiser) => advertiser.run(&stop).await,
+                    None => wait(&stop).await,
+                }
+            };
+            let (listened, advertised) = tokio::join!(until_end(listening, &stop), until_end(advertising, &stop));
+            listened.and(advertised).map_err(|fault| format!("{}: {fault}", self.settings.bridge))
+        };
+        let (served, watched) = tokio::join!(serving, watch_bridge(&self.network, bridge, &stop));
+        served.and(watched)
+    }
+
+    async fn open_listener(&self, bridge: &Bridge) -> Result<Option<Listener>, String> {
+        if self.settings.source != LeaseSource::Listener {
+            return Ok(None);
+        }
+        let Some(link) = protocol_link(&self.settings) else { return Ok(None) };
+        let leases = self.store.leases_of_link(&self.settings.bridge).await.map_err(|fault| with_causes(&fault))?;
+        let identity = self.store.identity();
+        let server = Server::new(identity.server_duid.clone(), identity.allocation_key);
+        let shared = (self.context.clock, self.context.metrics.clone());
+        Listener::open(&self.settings.bridge, bridge.index, link, server, self.recorder.clone(), leases, shared)
+            .map(Some)
+            .map_err(|fault| {
+                format!(
+                    "cannot listen for DHCPv6 on {}: {fault}; is another DHCPv6 server running there, and may this process bind port 547?",
+                    self.settings.bridge
+                )
+            })
+    }
+
+    fn open_advertiser(&self, bridge: &Bridge) -> Result<Option<Advertiser>, String> {
+        if !self.settings.router_advertisements {
+            return Ok(None);
+        }
+        let advertisement: RouterAdvertisement = router_advertisement(&self.settings);
+        Advertiser::open(&self.settings.bridge, bridge.index, &advertisement, self.context.metrics.clone())
+            .map(Some)
+            .map_err(|fault| {
+                format!("cannot advertise on {}: {fault}; raw sockets take CAP_NET_RAW", self.settings.bridge)
+            })
+    }
+}
+
+async fn wait(stop: &CancellationToken) -> std::io::Result<()> {
+    stop.cancelled().await;
+    Ok(())
+}
+
+/// Runs one half of a link; when it ends, the other half is told to.
+async fn until_end(half: impl Future<Output = std::io::Result<()>>, stop: &CancellationToken) -> std::io::Result<()> {
+    let outcome = half.await;
+    stop.cancel();
+    outcome
+}
+
+/// Ends the link's tokens when its bridge is gone, or is another one by the same name.
+async fn watch_bridge(network: &Network, bridge: &Bridge, stop: &CancellationToken) -> Result<(), String> {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = tokio::time::sleep(PERIOD) => {}
+        }
+        // A kernel that does not answer says nothing about the bridge.
+        let Ok(now) = network.find_bridge(&bridge.name).await else { continue };
+        if now.is_none_or(|now| now.index != bridge.index) {
+            stop.cancel();
+            return Err(format!("bridge {} was removed", bridge.name));
+        }
+    }
+}

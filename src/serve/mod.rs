@@ -1,0 +1,157 @@
+//! The daemon: builds its parts in the order in which data flows, starts them, and drains them when told to stop.
+//!
+//! What is only not there yet (the database, a bridge, the engine) stops nothing: each part waits for what it needs
+//! by itself, says so in the conditions, and goes on when it comes. Only what an operator must mend ends the daemon.
+
+mod control;
+mod housekeeping;
+mod link;
+mod storage;
+mod systemd;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use orchestrator_network::Network;
+use orchestrator_plugin::Plugin;
+use orchestrator_plugin_docker::DockerPlugin;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::api::{self, App};
+use crate::bell::Bell;
+use crate::conditions::Conditions;
+use crate::metrics::Metrics;
+use crate::model::{Clock, LeaseSource, Mark};
+use crate::orchestrator::{Orchestrator, Parts};
+use crate::settings::Settings;
+use crate::source::Recorder;
+use crate::store::Store;
+use control::{Ready, Switchboard};
+
+/// How long parts may take to end what they have begun.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// What every part of the daemon shares.
+#[derive(Clone)]
+struct Context {
+    settings: Arc<Settings>,
+    clock: Clock,
+    conditions: Conditions,
+    metrics: Metrics,
+    bell: Bell,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// Runs the daemon until SIGTERM or SIGINT. Instances are left running.
+///
+/// # Errors
+///
+/// What an operator must mend: an API address that is taken, a database that is newer than this program.
+pub async fn run(settings: Settings) -> anyhow::Result<()> {
+    let context = Context {
+        settings: Arc::new(settings),
+        clock: Clock::start(),
+        conditions: Conditions::default(),
+        metrics: Metrics::default(),
+        bell: Bell::default(),
+        stop: CancellationToken::new(),
+        tasks: TaskTracker::new(),
+    };
+    let (store_sender, store) = watch::channel(None);
+    let switchboard = Arc::new(Switchboard::default());
+    let app = App {
+        store,
+        conditions: context.conditions.clone(),
+        control: switchboard.clone(),
+        metrics: context.metrics.clone(),
+    };
+    let faces = api::Server::bind(&context.settings.api.listen, app).await.context("cannot serve the API")?;
+    context.tasks.spawn(faces.run(context.stop.clone()));
+    context.tasks.spawn(housekeeping::watch_wall_clock(context.clone()));
+    systemd::ready();
+    context.tasks.spawn(systemd::watchdog(context.stop.clone()));
+
+    let work = build_and_run(context.clone(), store_sender, switchboard);
+    let outcome = tokio::select! {
+        outcome = work => outcome,
+        outcome = told_to_stop() => outcome,
+    };
+    systemd::stopping();
+    context.stop.cancel();
+    context.tasks.close();
+    if tokio::time::timeout(DRAIN, context.tasks.wait()).await.is_err() {
+        tracing::warn!("some parts did not end in {DRAIN:?}; what they had begun is taken up at the next start");
+    }
+    outcome
+}
+
+/// Starts everything behind the API, once the database is there.
+async fn build_and_run(
+    context: Context,
+    store_sender: watch::Sender<Option<Store>>,
+    switchboard: Arc<Switchboard>,
+) -> anyhow::Result<()> {
+    let store = storage::wait_for(&context).await?;
+    let network = Network::open().context("cannot speak netlink")?;
+    let mark = Mark { site: store.identity().site };
+    let orchestrator = Orchestrator::new(Parts {
+        settings: context.settings.clone(),
+        store: store.clone(),
+        network: network.clone(),
+        plugins: plugins(&context, &store, mark).await?,
+        clock: context.clock,
+        bell: context.bell.clone(),
+        conditions: context.conditions.clone(),
+        metrics: context.metrics.clone(),
+    });
+    let recorder = Recorder::new(store.clone(), context.bell.clone(), context.metrics.clone());
+    let mut ready = Ready::new(store.clone(), orchestrator.clone(), recorder.clone());
+    for settings in &context.settings.links {
+        let (link, commands) = link::Supervisor::new(&context, settings, &store, &network, &recorder);
+        ready.add_link(&settings.bridge, settings.source, commands);
+        context.tasks.spawn(link.run());
+    }
+    switchboard.connect(ready);
+    // Last of all: whoever sees the store through the API finds everything behind it in place.
+    store_sender.send_replace(Some(store.clone()));
+    if context.settings.links.iter().any(|link| link.source == LeaseSource::Dnsmasq) {
+        context.tasks.spawn(housekeeping::drain_spool(context.clone(), recorder.clone()));
+    }
+    context.tasks.spawn(housekeeping::expire_leases(context.clone(), store.clone()));
+    context.tasks.spawn(housekeeping::forget_history(context.clone(), store.clone()));
+    context.tasks.spawn(housekeeping::watch_store(context.clone(), store));
+    orchestrator.run(context.stop.clone()).await;
+    // The API reads the store for as long as it drains.
+    drop(store_sender);
+    Ok(())
+}
+
+/// The engines that are needed: none for links that only serve leases and never had an instance.
+async fn plugins(context: &Context, store: &Store, mark: Mark) -> anyhow::Result<Vec<Arc<dyn Plugin>>> {
+    let templates = context.settings.links.iter().any(|link| link.template.is_some());
+    if !templates && store.live_instances().await.context("cannot read the instances")?.is_empty() {
+        return Ok(Vec::new());
+    }
+    let docker = &context.settings.plugin.docker;
+    let settings = orchestrator_plugin_docker::DockerSettings {
+        host: docker.host.clone(),
+        timeout: docker.timeout,
+        starts: docker.starts,
+    };
+    Ok(vec![Arc::new(DockerPlugin::new(settings, mark))])
+}
+
+async fn told_to_stop() -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    tokio::select! {
+        _ = terminate.recv() => tracing::info!("SIGTERM: stopping; instances are left running"),
+        _ = interrupt.recv() => tracing::info!("SIGINT: stopping; instances are left running"),
+    }
+    Ok(())
+}

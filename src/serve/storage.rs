@@ -1,0 +1,35 @@
+//! Waits for the database.
+
+use std::time::Duration;
+
+use super::Context;
+use crate::causes::with_causes;
+use crate::store::{Store, StoreError};
+
+/// The condition under which the database is shown.
+pub(super) const CONDITION: &str = "database";
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// Opens the store, however long its database takes to come.
+///
+/// # Errors
+///
+/// When waiting cannot help: the URL is wrong, or the database belongs to a newer version.
+pub(super) async fn wait_for(context: &Context) -> Result<Store, StoreError> {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        match Store::open(&context.settings.store.url).await {
+            Ok(store) => {
+                context.conditions.set_ok(CONDITION);
+                return Ok(store);
+            }
+            Err(fault) if fault.is_away() => {
+                context.conditions.set_waiting(CONDITION, with_causes(&fault));
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+            Err(fault) => return Err(fault),
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! Tells systemd how the daemon is, where systemd asked to be told.
+
+use sd_notify::NotifyState;
+use tokio_util::sync::CancellationToken;
+
+/// The API answers: what else is not there yet is waited for.
+pub(super) fn ready() {
+    notify(NotifyState::Ready);
+}
+
+/// The daemon is draining.
+pub(super) fn stopping() {
+    notify(NotifyState::Stopping);
+}
+
+/// Says that the runtime still turns, twice in each watchdog interval.
+pub(super) async fn watchdog(stop: CancellationToken) {
+    let Some(interval) = sd_notify::watchdog_enabled() else { return };
+    loop {
+        notify(NotifyState::Watchdog);
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(interval / 2) => {}
+        }
+    }
+}
+
+fn notify(state: NotifyState<'_>) {
+    if let Err(fault) = sd_notify::notify(&[state]) {
+        tracing::debug!(error = &fault as &dyn std::error::Error, "systemd could not be told");
+    }
+}

@@ -1,0 +1,100 @@
+//! What the DHCPv6 and the ICMPv6 socket share: bound to one bridge, read without blocking, each datagram with
+//! where it was sent to.
+
+use std::io::{self, IoSliceMut};
+use std::net::{Ipv6Addr, SocketAddrV6};
+use std::os::fd::AsRawFd;
+
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrIn6, recvmsg};
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+/// The largest datagram that is read. A client's message takes a few hundred bytes; larger ones are discarded whole.
+pub(super) const LARGEST: usize = 8 * 1024;
+
+/// A datagram as it came.
+#[derive(Debug)]
+pub(super) struct Datagram {
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// Who sent it.
+    pub source: SocketAddrV6,
+    /// Whom it was sent to.
+    pub destination: Option<Ipv6Addr>,
+    /// The hop limit it arrived with, where the socket asks for it.
+    pub hop_limit: Option<i32>,
+    /// It was longer than [`LARGEST`]; the bytes are not all there.
+    pub truncated: bool,
+}
+
+/// A socket of one bridge.
+#[derive(Debug)]
+pub(super) struct BridgeSocket {
+    socket: AsyncFd<Socket>,
+}
+
+impl BridgeSocket {
+    /// Opens a socket that hears and speaks on `bridge` only.
+    pub(super) fn open(kind: Type, protocol: Protocol, bridge: &str) -> io::Result<Socket> {
+        let socket = Socket::new(Domain::IPV6, kind, Some(protocol))?;
+        socket.set_nonblocking(true)?;
+        socket.bind_device(Some(bridge.as_bytes()))?;
+        socket.set_multicast_all_v6(false)?;
+        // Our own multicasts are not for us.
+        socket.set_multicast_loop_v6(false)?;
+        nix::sys::socket::setsockopt(&socket, nix::sys::socket::sockopt::Ipv6RecvPacketInfo, &true)?;
+        Ok(socket)
+    }
+
+    /// Takes a socket that has been set up, inside the runtime that will wait for it.
+    pub(super) fn new(socket: Socket) -> io::Result<Self> {
+        Ok(Self { socket: AsyncFd::with_interest(socket, Interest::READABLE)? })
+    }
+
+    /// Waits until there is something to read, and reads up to `most` datagrams. Cancel-safe.
+    pub(super) async fn receive(&self, most: usize, batch: &mut Vec<Datagram>) -> io::Result<()> {
+        loop {
+            let mut ready = self.socket.readable().await?;
+            while batch.len() < most {
+                match ready.try_io(|socket| receive_one(socket.get_ref())) {
+                    Ok(Ok(Some(datagram))) => batch.push(datagram),
+                    Ok(Ok(None)) => {}
+                    Ok(Err(fault)) if fault.kind() == io::ErrorKind::Interrupted => {}
+                    Ok(Err(fault)) => return Err(fault),
+                    Err(_would_block) => break,
+                }
+            }
+            if !batch.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Hands a datagram to the kernel; never waits.
+    pub(super) fn send(&self, bytes: &[u8], to: SocketAddrV6) -> io::Result<()> {
+        self.socket.get_ref().send_to(bytes, &SockAddr::from(to)).map(drop)
+    }
+}
+
+fn receive_one(socket: &Socket) -> io::Result<Option<Datagram>> {
+    let mut bytes = vec![0; LARGEST];
+    let mut slices = [IoSliceMut::new(&mut bytes)];
+    let mut control = nix::cmsg_space!(nix::libc::in6_pktinfo, nix::libc::c_int);
+    let received =
+        recvmsg::<SockaddrIn6>(socket.as_raw_fd(), &mut slices, Some(&mut control), MsgFlags::MSG_DONTWAIT)?;
+    let (mut destination, mut hop_limit) = (None, None);
+    for message in received.cmsgs()? {
+        match message {
+            ControlMessageOwned::Ipv6PacketInfo(to) => destination = Some(Ipv6Addr::from(to.ipi6_addr.s6_addr)),
+            ControlMessageOwned::Ipv6HopLimit(limit) => hop_limit = Some(limit),
+            _ => {}
+        }
+    }
+    let truncated = received.flags.contains(MsgFlags::MSG_TRUNC);
+    // Without a sender there is nobody to answer.
+    let Some(source) = received.address else { return Ok(None) };
+    let (source, length) = (SocketAddrV6::from(source), received.bytes);
+    bytes.truncate(length);
+    Ok(Some(Datagram { bytes, source, destination, hop_limit, truncated }))
+}

@@ -1,0 +1,243 @@
+//! The loop around the protocol: receives, answers, commits, replies.
+
+use std::io;
+use std::net::{Ipv6Addr, SocketAddrV6};
+use std::sync::Arc;
+
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use orchestrator_dhcp6::{Answer, Binding, BindingState, Bindings, Change, Inbound, Link, Server, Verb};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use super::raw::{BridgeSocket, Datagram};
+use crate::causes::with_causes;
+use crate::metrics::Metrics;
+use crate::model::{Clock, Duid, Lease, LeaseChange, LeaseSource, LeaseState, LeaseVerb, Timestamp};
+use crate::source::Recorder;
+use crate::store::StoreError;
+
+/// Datagrams that are handled, and committed, together.
+const BATCH: usize = 64;
+/// Commits under way at the same time. Beyond it the socket's buffer holds what comes.
+const COMMITS: usize = 16;
+
+/// What the rest of the daemon asks of a listener.
+#[derive(Debug)]
+pub enum Command {
+    /// Free all that this client holds, as if it had released it.
+    Release {
+        /// Whose leases.
+        duid: Duid,
+        /// Told when it is durable.
+        done: oneshot::Sender<Result<(), StoreError>>,
+    },
+}
+
+/// The DHCPv6 server of one link.
+pub struct Listener {
+    bridge: String,
+    link: Link,
+    server: Arc<Server>,
+    bindings: Bindings,
+    socket: BridgeSocket,
+    recorder: Recorder,
+    clock: Clock,
+    metrics: Metrics,
+}
+
+/// Changes that wait to be durable, and what is sent then.
+#[derive(Default)]
+struct Pending {
+    changes: Vec<Change>,
+    replies: Vec<(Vec<u8>, SocketAddrV6)>,
+    done: Option<oneshot::Sender<Result<(), StoreError>>>,
+}
+
+impl Listener {
+    /// Opens the socket on the bridge and takes up the leases that are recorded.
+    ///
+    /// # Errors
+    ///
+    /// When the socket cannot be opened: another server has the port, the bridge is gone, no privilege.
+    pub fn open(
+        bridge: &str,
+        index: u32,
+        link: Link,
+        server: Arc<Server>,
+        recorder: Recorder,
+        leases: Vec<Lease>,
+        (clock, metrics): (Clock, Metrics),
+    ) -> io::Result<Self> {
+        let socket = super::socket::open(bridge, index)?;
+        let mut bindings = Bindings::new();
+        // In the order of their last events: where two rows claim one address, the younger has it.
+        let mut leases = leases;
+        leases.sort_by_key(|lease| lease.changed);
+        for lease in leases {
+            bindings.load(binding(lease));
+        }
+        tracing::info!(bridge, bindings = bindings.len(), "listening for DHCPv6");
+        Ok(Self { bridge: bridge.to_owned(), link, server, bindings, socket, recorder, clock, metrics })
+    }
+
+    /// Serves until `stop`; what was read by then is still committed and answered.
+    ///
+    /// # Errors
+    ///
+    /// When the socket fails: the bridge is gone.
+    pub async fn run(mut self, commands: &mut mpsc::Receiver<Command>, stop: &CancellationToken) -> io::Result<()> {
+        let mut commits = FuturesUnordered::new();
+        let mut batch = Vec::with_capacity(BATCH);
+        let outcome = loop {
+            let room = commits.len() < COMMITS;
+            tokio::select! {
+                () = stop.cancelled() => break Ok(()),
+                Some((pending, outcome)) = commits.next() => self.settle(pending, outcome),
+                received = self.socket.receive(BATCH, &mut batch), if room => {
+                    if let Err(fault) = received {
+                        break Err(fault);
+                    }
+                    let pending = self.answer_all(&mut batch);
+                    if !pending.changes.is_empty() {
+                        commits.push(self.commit(pending));
+                    }
+                }
+                Some(Command::Release { duid, done }) = commands.recv(), if room => {
+                    let changes = self.release(&duid);
+                    commits.push(self.commit(Pending { changes, done: Some(done), ..Pending::default() }));
+                }
+            }
+        };
+        while let Some((pending, result)) = commits.next().await {
+            self.settle(pending, result);
+        }
+        outcome
+    }
+
+    /// Answers a batch. What changes nothing is sent at once; the rest is returned, its changes made in memory.
+    fn answer_all(&mut self, batch: &mut Vec<Datagram>) -> Pending {
+        let mut pending = Pending::default();
+        for datagram in batch.drain(..) {
+            let Some(answer) = self.answer(&datagram) else { continue };
+            self.metrics.dhcp6_answered(answer.kind.word());
+            if answer.changes.is_empty() {
+                self.send(&answer.datagram, datagram.source);
+                continue;
+            }
+            // The next message of the batch is answered from these.
+            answer.changes.iter().for_each(|change| self.bindings.apply(change));
+            pending.changes.extend(answer.changes);
+            pending.replies.push((answer.datagram, datagram.source));
+        }
+        pending
+    }
+
+    fn answer(&self, datagram: &Datagram) -> Option<Answer> {
+        if datagram.truncated {
+            self.metrics.dhcp6_discarded("too-long");
+            tracing::debug!(bridge = self.bridge, source = %datagram.source, "discarded: too long");
+            return None;
+        }
+        let inbound = Inbound {
+            datagram: &datagram.bytes,
+            source: datagram.source,
+            multicast: datagram.destination.is_some_and(|to| to.is_multicast()),
+        };
+        match self.server.handle(&self.link, &self.bindings, &inbound, self.clock.now().0) {
+            Ok(answer) => Some(answer),
+            Err(discard) => {
+                self.metrics.dhcp6_discarded(discard.word());
+                tracing::debug!(bridge = self.bridge, source = %datagram.source, "discarded: {discard}");
+                None
+            }
+        }
+    }
+
+    fn send(&self, reply: &[u8], to: SocketAddrV6) {
+        if let Err(fault) = self.socket.send(reply, to) {
+            self.metrics.dhcp6_unsent();
+            let fault = &fault as &dyn std::error::Error;
+            tracing::warn!(bridge = self.bridge, %to, error = fault, "could not send a reply");
+        }
+    }
+
+    /// Frees all that a client holds.
+    fn release(&mut self, duid: &Duid) -> Vec<Change> {
+        let now = self.clock.now().0;
+        let addresses: Vec<Ipv6Addr> = self.bindings.of_client(duid).map(|binding| binding.address).collect();
+        let changes: Vec<Change> =
+            addresses.into_iter().filter_map(|address| self.bindings.release(address, now)).collect();
+        changes.iter().for_each(|change| self.bindings.apply(change));
+        changes
+    }
+
+    /// A future that makes the changes durable. It borrows nothing, so that others can be under way beside it.
+    fn commit(&self, pending: Pending) -> impl Future<Output = (Pending, Result<(), StoreError>)> + use<> {
+        let now = self.clock.now();
+        let changes = pending.changes.iter().map(|change| lease_change(&self.bridge, change, now)).collect();
+        let recorder = self.recorder.clone();
+        async move {
+            let outcome = recorder.record(changes).await;
+            (pending, outcome)
+        }
+    }
+
+    fn settle(&mut self, pending: Pending, outcome: Result<(), StoreError>) {
+        match &outcome {
+            Ok(()) => pending.replies.iter().for_each(|(reply, to)| self.send(reply, *to)),
+            Err(fault) => {
+                self.metrics.commit_failed();
+                tracing::error!(
+                    bridge = self.bridge,
+                    changes = pending.changes.len(),
+                    reason = with_causes(fault),
+                    "bindings could not be recorded; their clients are not answered and will ask again"
+                );
+                pending.changes.iter().rev().for_each(|change| self.bindings.undo(change));
+            }
+        }
+        if let Some(done) = pending.done {
+            // Whoever asked may have gone.
+            let _ = done.send(outcome);
+        }
+    }
+}
+
+fn binding(lease: Lease) -> Binding {
+    let state = match lease.state {
+        LeaseState::Active => BindingState::Active,
+        LeaseState::Released => BindingState::Released,
+        LeaseState::Expired => BindingState::Expired,
+        LeaseState::Declined => BindingState::Declined,
+    };
+    Binding {
+        duid: lease.duid,
+        iaid: lease.iaid,
+        address: lease.address,
+        state,
+        preferred_until: lease.preferred_until.0,
+        valid_until: lease.valid_until.0,
+    }
+}
+
+fn lease_change(bridge: &str, change: &Change, now: Timestamp) -> LeaseChange {
+    let verb = match change.verb {
+        Verb::Grant | Verb::Renew => LeaseVerb::Hold,
+        Verb::Release => LeaseVerb::Release,
+        Verb::Decline => LeaseVerb::Decline,
+    };
+    LeaseChange {
+        verb,
+        link: bridge.to_owned(),
+        duid: change.after.duid.clone(),
+        iaid: change.after.iaid,
+        address: change.after.address,
+        source: LeaseSource::Listener,
+        preferred_until: Timestamp(change.after.preferred_until),
+        valid_until: Timestamp(change.after.valid_until),
+        link_layer: change.link_layer.clone(),
+        hostname: change.hostname.clone(),
+        at: now,
+        replayed: false,
+    }
+}

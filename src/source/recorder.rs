@@ -1,0 +1,41 @@
+//! Where every lease event goes: recorded, counted, and then told to whoever acts on it.
+
+use crate::bell::Bell;
+use crate::metrics::Metrics;
+use crate::model::LeaseChange;
+use crate::store::{LeaseOutcome, Store, StoreError};
+
+/// Records lease events. A cheap handle.
+#[derive(Clone)]
+pub struct Recorder {
+    store: Store,
+    bell: Bell,
+    metrics: Metrics,
+}
+
+impl Recorder {
+    /// A recorder into `store` that rings `bell`.
+    pub fn new(store: Store, bell: Bell, metrics: Metrics) -> Self {
+        Self { store, bell, metrics }
+    }
+
+    /// Makes the changes durable, all or none, and rings for their clients.
+    ///
+    /// # Errors
+    ///
+    /// When the store could not commit: nothing is recorded.
+    pub async fn record(&self, changes: Vec<LeaseChange>) -> Result<(), StoreError> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        for recorded in self.store.record_leases(changes).await? {
+            self.metrics.lease_event(recorded.outcome.word());
+            match recorded.outcome {
+                LeaseOutcome::Granted | LeaseOutcome::Ended => self.bell.ring(recorded.client),
+                LeaseOutcome::Renewed if recorded.wants_again => self.bell.ring(recorded.client),
+                LeaseOutcome::Renewed | LeaseOutcome::Repeated | LeaseOutcome::Stale | LeaseOutcome::Unknown => {}
+            }
+        }
+        Ok(())
+    }
+}
