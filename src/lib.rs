@@ -5,5 +5,7 @@ pub mod causes;
 pub mod conditions;
 pub mod metrics;
 pub mod model;
+pub mod orchestrator;
 pub mod settings;
+pub mod source;
 pub mod store;

@@ -1,0 +1,8 @@
+//! The docker plugin against a real engine: one for all tests, and one each for those that stop it.
+
+mod boundaries;
+mod lifecycle;
+mod limits;
+mod outages;
+mod support;
+mod watch;

@@ -1,0 +1,112 @@
+//! Plugins, templates and a look at the engine behind the plugin's back.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use orchestrator_lab::{Engine, TEST_IMAGE};
+use orchestrator_plugin::{Found, FoundState, Id, InstanceId, InstanceSpec, Mark, Plugin, Resources};
+use orchestrator_plugin_docker::{DockerPlugin, DockerSettings};
+use serde_json::Value;
+
+/// More than anything here should take, on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(crate) fn new_id() -> Id {
+    Id::random().expect("the random source works")
+}
+
+/// A plugin for a site of its own, so that tests that share an engine do not see each other.
+pub(crate) fn plugin(engine: &Engine) -> DockerPlugin {
+    plugin_within(engine, PATIENCE)
+}
+
+/// A plugin for a site of its own that waits for the engine no longer than `timeout`.
+pub(crate) fn plugin_within(engine: &Engine, timeout: Duration) -> DockerPlugin {
+    plugin_for(engine, Mark { site: new_id() }, timeout)
+}
+
+/// A plugin for this site.
+pub(crate) fn plugin_for(engine: &Engine, mark: Mark, timeout: Duration) -> DockerPlugin {
+    let host = engine.url().parse().expect("the engine listens on a socket");
+    DockerPlugin::new(
+        DockerSettings {
+            host,
+            timeout,
+            ..DockerSettings::default()
+        },
+        mark,
+    )
+}
+
+/// A small web server without limits or capabilities.
+pub(crate) fn spec() -> InstanceSpec {
+    InstanceSpec {
+        image: TEST_IMAGE.to_owned(),
+        hostname: "instance".to_owned(),
+        command: vec![],
+        environment: BTreeMap::new(),
+        capabilities: vec![],
+        resources: Resources::default(),
+        labels: BTreeMap::new(),
+    }
+}
+
+/// A template that runs `script` in place of the web server.
+pub(crate) fn script(script: &str) -> InstanceSpec {
+    InstanceSpec {
+        command: ["sh", "-c", script].map(str::to_owned).into(),
+        ..spec()
+    }
+}
+
+pub(crate) fn name(id: &InstanceId) -> String {
+    format!("orchestrator-{id}")
+}
+
+/// The process id of an instance that must be running.
+#[track_caller]
+pub(crate) fn pid(found: &Found) -> u32 {
+    match &found.state {
+        FoundState::Running(running) => running.pid,
+        other => panic!("{} should run and is {other:?}", found.id),
+    }
+}
+
+/// Waits until the instance is in a state that `is` accepts.
+pub(crate) async fn until(plugin: &DockerPlugin, id: &InstanceId, is: impl Fn(&FoundState) -> bool) -> Found {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let found = plugin
+            .find(id)
+            .await
+            .expect("the engine answers")
+            .expect("the instance is there");
+        if is(&found.state) {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "waited in vain, {id} is {:?}", found.state);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Asks the engine to do something to a container behind the plugin's back.
+#[track_caller]
+pub(crate) fn by_hand(engine: &Engine, method: &str, path: &str) {
+    let answer = engine.api(method, path, None).expect("the engine answers");
+    assert!(
+        matches!(answer.status, 200..300),
+        "{method} {path}: {} {}",
+        answer.status,
+        answer.text()
+    );
+}
+
+/// The engine's own account of a container.
+#[track_caller]
+pub(crate) fn inspect(engine: &Engine, name: &str) -> Value {
+    let answer = engine
+        .api("GET", &format!("/containers/{name}/json"), None)
+        .expect("the engine answers");
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    answer.json().expect("the engine answers JSON")
+}

@@ -1,0 +1,337 @@
+//! An event as dnsmasq tells it: arguments and environment of its `dhcp-script`, read into types.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::Ipv6Addr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Clock, Duid, Iaid, LeaseChange, LeaseSource, LeaseVerb, LinkLayerAddress, Timestamp};
+
+/// Bytes of the longest interface name.
+const LONGEST_INTERFACE: usize = 15;
+
+/// Bytes of the longest domain name.
+const LONGEST_HOSTNAME: usize = 253;
+
+/// The last second that has a date, since 1970.
+const YEAR_9999: i64 = 253_402_300_799;
+
+/// How far a `del` may precede the end of its lease and still be its expiry: dnsmasq counts in whole seconds.
+const EXPIRY_SLACK: Duration = Duration::from_secs(1);
+
+/// What dnsmasq says happened to a lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DnsmasqVerb {
+    /// A lease that was not there before.
+    Add,
+    /// A lease that was there before: renewed, or only told again after a restart or SIGHUP.
+    Old,
+    /// A lease that is gone: released or expired, which only its time tells apart.
+    Del,
+}
+
+/// A DHCPv6 lease event of dnsmasq.
+///
+/// In JSON it carries the version of its form, so that a daemon reads what an older hook left in the spool and says
+/// so when it cannot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Written", into = "Written")]
+pub struct DnsmasqEvent {
+    /// What happened.
+    pub verb: DnsmasqVerb,
+    /// The client's DUID.
+    pub duid: Duid,
+    /// The client's identity association.
+    pub iaid: Iaid,
+    /// The leased address.
+    pub address: Ipv6Addr,
+    /// The interface the client is on: the link.
+    pub interface: String,
+    /// When the lease ends, by dnsmasq's clock; `None` for a lease without end.
+    pub expires: Option<Timestamp>,
+    /// Seconds the lease has left; never told with [`DnsmasqVerb::Del`].
+    pub remaining: Option<u32>,
+    /// The client's link-layer address, where dnsmasq has learnt it.
+    pub link_layer: Option<LinkLayerAddress>,
+    /// The name the client has, where it is a domain name.
+    pub hostname: Option<String>,
+    /// When the hook ran, by the wall clock.
+    pub at: Timestamp,
+}
+
+/// What the arguments and the environment of a hook amount to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Heard {
+    /// An event of a DHCPv6 lease.
+    Event(Box<DnsmasqEvent>),
+    /// Something that is no business of ours.
+    Ignored(Ignored),
+}
+
+/// Why an event is no business of ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ignored {
+    /// dnsmasq starts.
+    Init,
+    /// A DHCPv4 lease.
+    Dhcp4,
+    /// A temporary address (IA_TA): its client has a lasting one besides.
+    Temporary,
+    /// dnsmasq knows more verbs (`tftp`, `arp-add`, …) and may learn others; scripts are to ignore them.
+    Verb(String),
+}
+
+impl fmt::Display for Ignored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Init => f.write_str("dnsmasq starts"),
+            Self::Dhcp4 => f.write_str("a DHCPv4 lease"),
+            Self::Temporary => f.write_str("a temporary address"),
+            Self::Verb(verb) => write!(f, "{verb:?} is no event of a lease"),
+        }
+    }
+}
+
+/// What is wrong with an event of dnsmasq.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EventError {
+    /// An argument or variable is missing.
+    #[error("dnsmasq gave no {0}; run this as its dhcp-script and not by hand")]
+    Missing(&'static str),
+    /// An argument or variable is not what it should be.
+    #[error("dnsmasq gave {text:?} as {what}, which it is not; is this dnsmasq newer than we know?")]
+    Unreadable {
+        /// Which argument or variable.
+        what: &'static str,
+        /// What was given, cut to a readable length.
+        text: String,
+    },
+    /// The event was written in a form that is not known here.
+    #[error("the event has form {0}, and form 1 is the only one known here; update the daemon")]
+    Version(u32),
+}
+
+impl DnsmasqEvent {
+    /// Reads what dnsmasq gave a hook that ran `at`: the arguments after the program's name, and the environment.
+    ///
+    /// # Errors
+    ///
+    /// When it is an event of a DHCPv6 lease and something that belongs to one is missing or unreadable. A host name
+    /// or link-layer address that cannot be read is left out instead: neither decides anything.
+    pub fn read(args: &[String], env: &BTreeMap<String, String>, at: Timestamp) -> Result<Heard, EventError> {
+        let variable = |name: &str| env.get(name).map(String::as_str);
+        let verb = match args.first().map(String::as_str) {
+            Some("add") => DnsmasqVerb::Add,
+            Some("old") => DnsmasqVerb::Old,
+            Some("del") => DnsmasqVerb::Del,
+            Some("init") => return Ok(Heard::Ignored(Ignored::Init)),
+            Some(verb) => return Ok(Heard::Ignored(Ignored::Verb(cut(verb)))),
+            None => return Err(EventError::Missing("verb")),
+        };
+        let Some(iaid) = variable("DNSMASQ_IAID") else {
+            // Only DHCPv6 has either; where one of two is missing, something is wrong with the event.
+            return match variable("DNSMASQ_SERVER_DUID") {
+                None => Ok(Heard::Ignored(Ignored::Dhcp4)),
+                Some(_) => Err(EventError::Missing("DNSMASQ_IAID")),
+            };
+        };
+        if iaid.starts_with('T') {
+            return Ok(Heard::Ignored(Ignored::Temporary));
+        }
+        let argument = |index: usize, what| args.get(index).map(String::as_str).ok_or(EventError::Missing(what));
+        let expires = variable("DNSMASQ_LEASE_EXPIRES").ok_or(EventError::Missing("DNSMASQ_LEASE_EXPIRES"))?;
+        let remaining = variable("DNSMASQ_TIME_REMAINING").map(|text| parse("DNSMASQ_TIME_REMAINING", text));
+        let hostname = args
+            .get(3)
+            .map(String::as_str)
+            .or_else(|| variable("DNSMASQ_SUPPLIED_HOSTNAME"));
+        let written = Written {
+            version: Written::VERSION,
+            verb,
+            duid: parse("the client's DUID", argument(1, "DUID")?)?,
+            iaid: Iaid(parse("DNSMASQ_IAID", iaid)?),
+            address: parse("the leased address", argument(2, "address")?)?,
+            interface: variable("DNSMASQ_INTERFACE")
+                .ok_or(EventError::Missing("DNSMASQ_INTERFACE"))?
+                .to_owned(),
+            expires: read_expiry(expires)?,
+            remaining: remaining.transpose()?,
+            link_layer: variable("DNSMASQ_MAC").and_then(read_link_layer),
+            hostname: hostname.filter(|name| is_hostname(name)).map(str::to_owned),
+            at,
+        };
+        Ok(Heard::Event(Box::new(written.try_into()?)))
+    }
+
+    /// What the event means for the lease, by the daemon's clock.
+    ///
+    /// `add` and `del` are news when the hook hands them over at once. `old` may be a renewal or an echo, and what
+    /// comes from the spool may have been overtaken: both are marked as replayed.
+    pub fn into_change(self, handed: Handed, clock: &Clock) -> LeaseChange {
+        self.change(handed, clock.now(), clock.wall_offset())
+    }
+
+    /// `wall_offset` is how far the wall clock is ahead of the daemon's, in milliseconds.
+    fn change(self, handed: Handed, now: Timestamp, wall_offset: i64) -> LeaseChange {
+        let by_our_clock = |wall: Timestamp| Timestamp(wall.0.saturating_sub(wall_offset));
+        // What the hook saw happened before now, whatever its clock said.
+        let at = by_our_clock(self.at).min(now);
+        let (verb, until) = match self.verb {
+            DnsmasqVerb::Add | DnsmasqVerb::Old => (LeaseVerb::Hold, self.ends(at, by_our_clock)),
+            DnsmasqVerb::Del if self.is_over() => (LeaseVerb::Expire, at),
+            DnsmasqVerb::Del => (LeaseVerb::Release, at),
+        };
+        LeaseChange {
+            verb,
+            link: self.interface,
+            duid: self.duid,
+            iaid: self.iaid,
+            address: self.address,
+            source: LeaseSource::Dnsmasq,
+            // dnsmasq tells the valid lifetime only; it gives the preferred one the same length.
+            preferred_until: until,
+            valid_until: until,
+            link_layer: self.link_layer,
+            hostname: self.hostname,
+            at,
+            replayed: handed == Handed::Spooled || self.verb == DnsmasqVerb::Old,
+        }
+    }
+
+    /// A span since the hook ran holds whatever clock is set; the epoch holds only while nobody sets it.
+    fn ends(&self, at: Timestamp, by_our_clock: impl Fn(Timestamp) -> Timestamp) -> Timestamp {
+        match (self.remaining, self.expires) {
+            (Some(seconds), _) => at.plus(Duration::from_secs(seconds.into())),
+            (None, Some(expires)) => by_our_clock(expires),
+            (None, None) => Timestamp(i64::MAX),
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.expires
+            .is_some_and(|expires| expires <= self.at.plus(EXPIRY_SLACK))
+    }
+}
+
+/// How an event came to the daemon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Handed {
+    /// By the hook, as it happened.
+    Live,
+    /// By the spool, some time later.
+    Spooled,
+}
+
+/// The event as it is written down, before its parts are checked.
+#[derive(Serialize, Deserialize)]
+struct Written {
+    version: u32,
+    verb: DnsmasqVerb,
+    duid: Duid,
+    iaid: Iaid,
+    address: Ipv6Addr,
+    interface: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expires: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    remaining: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    link_layer: Option<LinkLayerAddress>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    hostname: Option<String>,
+    at: Timestamp,
+}
+
+impl Written {
+    const VERSION: u32 = 1;
+}
+
+impl TryFrom<Written> for DnsmasqEvent {
+    type Error = EventError;
+
+    fn try_from(written: Written) -> Result<Self, EventError> {
+        let unreadable = |what, text: &str| Err(EventError::Unreadable { what, text: cut(text) });
+        if written.version != Written::VERSION {
+            return Err(EventError::Version(written.version));
+        }
+        if written.interface.is_empty() || written.interface.len() > LONGEST_INTERFACE {
+            return unreadable("the interface", &written.interface);
+        }
+        let address = written.address;
+        if address.is_unspecified() || address.is_loopback() || address.is_multicast() {
+            return unreadable("the leased address", &address.to_string());
+        }
+        if let Some(hostname) = written.hostname.as_deref().filter(|name| !is_hostname(name)) {
+            return unreadable("the host name", hostname);
+        }
+        Ok(Self {
+            verb: written.verb,
+            duid: written.duid,
+            iaid: written.iaid,
+            address,
+            interface: written.interface,
+            expires: written.expires,
+            remaining: written.remaining,
+            link_layer: written.link_layer,
+            hostname: written.hostname,
+            at: written.at,
+        })
+    }
+}
+
+impl From<DnsmasqEvent> for Written {
+    fn from(event: DnsmasqEvent) -> Self {
+        Self {
+            version: Self::VERSION,
+            verb: event.verb,
+            duid: event.duid,
+            iaid: event.iaid,
+            address: event.address,
+            interface: event.interface,
+            expires: event.expires,
+            remaining: event.remaining,
+            link_layer: event.link_layer,
+            hostname: event.hostname,
+            at: event.at,
+        }
+    }
+}
+
+fn parse<T: std::str::FromStr>(what: &'static str, text: &str) -> Result<T, EventError> {
+    text.parse()
+        .map_err(|_| EventError::Unreadable { what, text: cut(text) })
+}
+
+/// Zero is how dnsmasq writes a lease without end.
+fn read_expiry(text: &str) -> Result<Option<Timestamp>, EventError> {
+    const WHAT: &str = "DNSMASQ_LEASE_EXPIRES";
+    match parse(WHAT, text)? {
+        0 => Ok(None),
+        seconds @ 1..=YEAR_9999 => Ok(Some(Timestamp(seconds * 1000))),
+        _ => Err(EventError::Unreadable {
+            what: WHAT,
+            text: cut(text),
+        }),
+    }
+}
+
+/// dnsmasq puts the hardware type before an address that is not Ethernet's: `20-00:11:…`.
+fn read_link_layer(text: &str) -> Option<LinkLayerAddress> {
+    text.split_once('-').map_or(text, |(_, address)| address).parse().ok()
+}
+
+fn is_hostname(name: &str) -> bool {
+    let known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    (1..=LONGEST_HOSTNAME).contains(&name.len()) && name.bytes().all(known)
+}
+
+/// What of a stranger's text is worth repeating.
+fn cut(text: &str) -> String {
+    text.chars().take(64).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,85 @@
+//! What the hook does with an event: hand it over, or keep it.
+
+use super::{DnsmasqEvent, Spool, SpoolError};
+
+/// What became of handing an event to the daemon.
+#[derive(Debug)]
+pub enum Answer {
+    /// The daemon recorded it.
+    Taken,
+    /// The daemon read it and will never take it; in its words.
+    Refused(String),
+    /// The daemon is down, too slow, or fails; what happened.
+    Failed(String),
+}
+
+/// Where an event is now.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Recorded by the daemon.
+    Taken,
+    /// Nowhere: the daemon will never take it; in its words.
+    Refused(String),
+    /// In the spool, until the daemon looks there; why it was not handed over.
+    Kept(String),
+    /// Nowhere: neither the daemon nor the spool took it.
+    Lost {
+        /// Why it was not handed over.
+        answer: String,
+        /// Why it was not kept.
+        spool: SpoolError,
+    },
+}
+
+/// Decides by the daemon's answer where the event goes.
+pub fn hand_over(event: &DnsmasqEvent, answer: Answer, spool: &Spool) -> Outcome {
+    match answer {
+        Answer::Taken => Outcome::Taken,
+        Answer::Refused(reason) => Outcome::Refused(reason),
+        Answer::Failed(reason) => match spool.keep(event) {
+            Ok(()) => Outcome::Kept(reason),
+            Err(spool) => Outcome::Lost { answer: reason, spool },
+        },
+    }
+}
+
+impl Answer {
+    /// By the status of an HTTP response.
+    ///
+    /// Only a daemon that understood the event can refuse it for good. Any other answer may be that of a daemon
+    /// which is starting, failing or older than the hook, and the event is worth keeping.
+    pub fn from_status(status: u16, detail: String) -> Self {
+        match status {
+            200..=299 => Self::Taken,
+            400 | 422 => Self::Refused(detail),
+            _ => Self::Failed(format!("the daemon answered {status}: {detail}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_understood_event_is_refused_for_good() {
+        for status in [100, 301, 404, 405, 409, 429, 500, 503] {
+            assert!(
+                matches!(Answer::from_status(status, String::new()), Answer::Failed(_)),
+                "{status}"
+            );
+        }
+        for status in [200, 202, 204] {
+            assert!(
+                matches!(Answer::from_status(status, String::new()), Answer::Taken),
+                "{status}"
+            );
+        }
+        for status in [400, 422] {
+            assert!(
+                matches!(Answer::from_status(status, String::new()), Answer::Refused(_)),
+                "{status}"
+            );
+        }
+    }
+}
