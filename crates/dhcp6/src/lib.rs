@@ -13,6 +13,7 @@
 //! Invariants: no bytes make it panic or go deeper than a fixed depth; an answer depends on nothing but its
 //! arguments; no change touches a binding that another client holds; an address of the pool has one holder at most.
 
+pub mod advert;
 mod binding;
 mod bindings;
 mod discard;
