@@ -51,7 +51,7 @@ impl Engine {
     ///
     /// When it does not start within a minute; with the end of its log.
     pub fn start_with(namespace: &Namespace, arguments: &[&str]) -> Result<Self> {
-        let machine = Machine::start(namespace, "engine", &["/etc"])?;
+        let machine = Machine::start(namespace, "engine", &["copy:/etc", "empty:/run"])?;
         let socket = machine.place().join("docker.sock");
         let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
         let engine = Self {

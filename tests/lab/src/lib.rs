@@ -17,15 +17,24 @@
 //! # }
 //! ```
 
+mod address;
+mod dhclient;
+mod dhcpcd;
+mod dnsmasq;
 mod engine;
 pub mod http;
 mod lab;
+mod lease;
 mod machine;
 mod namespace;
 mod poll;
 mod postgres;
 mod program;
 
+pub use address::Address;
+pub use dhclient::Dhclient;
+pub use dhcpcd::Dhcpcd;
+pub use dnsmasq::Dnsmasq;
 pub use engine::{Engine, TEST_IMAGE, TEST_PORT};
 pub use lab::Lab;
 pub use namespace::Namespace;
