@@ -18,6 +18,7 @@
 //! ```
 
 mod address;
+mod daemon;
 mod dhclient;
 mod dhcpcd;
 mod dnsmasq;
@@ -32,6 +33,7 @@ mod postgres;
 mod program;
 
 pub use address::Address;
+pub use daemon::Daemon;
 pub use dhclient::Dhclient;
 pub use dhcpcd::Dhcpcd;
 pub use dnsmasq::Dnsmasq;
