@@ -2,6 +2,7 @@
 
 pub mod bell;
 pub mod causes;
+pub mod cli;
 pub mod conditions;
 pub mod metrics;
 pub mod model;
