@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use orchestrator_lab::{Address, Dhclient, Dhcpcd, Dnsmasq, Lab, Namespace, wait_for};
+use orchestrator_lab::{Address, Dhclient, Dhcpcd, Dnsmasq, Lab, Namespace, REPLY, SOLICIT, Wire, wait_for};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -33,8 +33,10 @@ fn dhclient_gets_a_lease_and_gives_it_back() {
     let lab = Lab::new().unwrap();
     let (host, mut dnsmasq) = host(&lab);
     let namespace = client(&lab, &host, "client");
+    let wire = Wire::tap(&namespace).unwrap();
     let mut dhclient = Dhclient::boot(&namespace, "eth0").unwrap();
     let address = dhclient.address(LIMIT).unwrap();
+    assert!(wire.first(SOLICIT).unwrap().at < wire.first(REPLY).unwrap().at);
     wait_for_line(&mut dnsmasq, &format!("DHCPREPLY(br0) {address}"));
     dhclient.reboot().unwrap();
     wait_for_line(&mut dnsmasq, "DHCPCONFIRM(br0)");
