@@ -1,4 +1,4 @@
-//! orchestrator
+//! Gives every IPv6 client on a network a container of its own, by nothing but its DHCPv6 lease.
 
 pub mod bell;
 pub mod causes;
@@ -6,5 +6,7 @@ pub mod cli;
 pub mod conditions;
 pub mod metrics;
 pub mod model;
+pub mod orchestrator;
 pub mod settings;
 pub mod source;
+pub mod store;

@@ -7,7 +7,9 @@ mod event;
 mod instance;
 mod lease;
 mod lifespan;
+mod page;
 mod timestamp;
+mod view;
 
 pub use client::Client;
 pub use event::{Event, EventKind, NewEvent};
@@ -16,7 +18,9 @@ pub use lease::{Lease, LeaseChange, LeaseSource, LeaseState, LeaseVerb};
 pub use lifespan::{LifespanError, parse_lifespan, show_lifespan};
 pub use orchestrator_dhcp6::{Duid, Iaid, LinkLayerAddress};
 pub use orchestrator_plugin::{Id, InstanceId, InstanceSpec, Mark, Resources, SiteId};
+pub use page::Page;
 pub use timestamp::{Clock, Timestamp};
+pub use view::{InstanceView, LeaseView};
 
 /// Names a client: twelve hexadecimal digits, kept for as long as the client is remembered.
 pub type ClientId = Id;

@@ -21,7 +21,10 @@ impl Timestamp {
     /// The moment `after` this one; the last moment there is when that is past it.
     #[must_use]
     pub fn plus(self, after: Duration) -> Self {
-        Self(self.0.saturating_add(i64::try_from(after.as_millis()).unwrap_or(i64::MAX)))
+        Self(
+            self.0
+                .saturating_add(i64::try_from(after.as_millis()).unwrap_or(i64::MAX)),
+        )
     }
 
     /// The moment `before` this one; the first moment there is when that is past it.
@@ -59,7 +62,9 @@ impl<'de> Deserialize<'de> for Timestamp {
             return Ok(Self(i64::MAX));
         }
         let moment = OffsetDateTime::parse(&text, &Rfc3339).map_err(serde::de::Error::custom)?;
-        Ok(Self(i64::try_from(moment.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)))
+        Ok(Self(
+            i64::try_from(moment.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX),
+        ))
     }
 }
 
@@ -76,7 +81,10 @@ pub struct Clock {
 impl Clock {
     /// A clock that starts at what the wall clock says now.
     pub fn start() -> Self {
-        Self { wall: Timestamp::wall(), started: Instant::now() }
+        Self {
+            wall: Timestamp::wall(),
+            started: Instant::now(),
+        }
     }
 
     /// What this clock says now.

@@ -34,7 +34,7 @@ impl Orchestrator {
             Err(_) => Sight::Unknown,
             Ok(attachments) => {
                 let wired = attachments.iter().any(|found| {
-                    found.name == name && found.up && found.bridge.as_deref() == Some(instance.link.as_str())
+                    found.host_interface == name && found.up && found.bridge.as_deref() == Some(instance.link.as_str())
                 });
                 if wired { Sight::Running } else { Sight::Unwired }
             }

@@ -22,7 +22,7 @@ use crate::model::{Instance, Phase, Timestamp};
 
 /// What is seen of an instance in the world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sight {
+pub(super) enum Sight {
     /// Nobody looked, or the engine does not answer: nothing can be said.
     Unknown,
     /// The engine has no such instance.
@@ -40,7 +40,7 @@ pub enum Sight {
 
 /// What to do next for a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
+pub(super) enum Step {
     /// Nothing, until something happens.
     Rest,
     /// Nothing, until then.
@@ -69,13 +69,13 @@ pub enum Step {
 }
 
 /// How long an instance must have been ready for its next failure to count as its first.
-pub const STEADY: Duration = Duration::from_secs(60);
+pub(super) const STEADY: Duration = Duration::from_secs(60);
 
 /// The longest wait between two tries.
-pub const LONGEST_WAIT: Duration = Duration::from_secs(60);
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// How long to wait after the given number of failed tries: 0, 1, 2, 4 … 60 s.
-pub fn wait_after(attempts: u32) -> Duration {
+pub(super) fn wait_after(attempts: u32) -> Duration {
     match attempts {
         0 => Duration::ZERO,
         n => Duration::from_secs(1u64 << (n - 1).min(6)).min(LONGEST_WAIT),
@@ -85,7 +85,7 @@ pub fn wait_after(attempts: u32) -> Duration {
 /// The next step for a client with the live `instance`, if any.
 ///
 /// `wanted` says whether the client is to have one: it holds a lease, and its link has a template.
-pub fn next(wanted: bool, instance: Option<&Instance>, sight: Sight, grace: Duration, now: Timestamp) -> Step {
+pub(super) fn next(wanted: bool, instance: Option<&Instance>, sight: Sight, grace: Duration, now: Timestamp) -> Step {
     let Some(instance) = instance else {
         return if wanted { Step::Plan } else { Step::Rest };
     };

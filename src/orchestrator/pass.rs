@@ -70,7 +70,7 @@ impl Orchestrator {
             }
         }
         let attachments = match self.inner.network.attachments(&alias_prefix(self.inner.mark)).await {
-            Ok(found) => Some(found.into_iter().map(|a| (a.name, a.bridge.filter(|_| a.up))).collect()),
+            Ok(found) => Some(found.into_iter().map(|a| (a.host_interface, a.bridge.filter(|_| a.up))).collect()),
             Err(fault) => {
                 tracing::warn!(error = &fault as &dyn std::error::Error, "could not list attachments");
                 None

@@ -1,10 +1,10 @@
 //! Records that a client is to have an instance, and what that is to be.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use super::{Orchestrator, address};
-use crate::causes::with_causes;
 use crate::model::{Client, EventKind, Id, InstanceSpec, NewEvent, Timestamp};
 use crate::settings::TemplateSettings;
 use crate::store::{NewInstance, Situation, StoreError};
@@ -26,7 +26,7 @@ impl Orchestrator {
             self.report_full(client, now).await?;
             return Ok(Err(now.plus(FULL_PAUSE)));
         };
-        let id = Id::random().map_err(StoreError::Random)?;
+        let id = Id::random().map_err(|source| StoreError::Random { source: Arc::new(source) })?;
         let leased = situation.active_leases.first().map(|lease| lease.address.to_string());
         let facts = [
             ("INSTANCE", Some(id.to_string())),
@@ -68,7 +68,7 @@ impl Orchestrator {
             client.link
         );
         self.inner.metrics.provision_failed("no-address");
-        if self.inner.full.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(client.id) {
+        if self.inner.full.lock().unwrap_or_else(PoisonError::into_inner).insert(client.id) {
             tracing::warn!(client = %client.id, detail, "no instance");
             let event = NewEvent {
                 at: now,

@@ -8,9 +8,9 @@ use orchestrator_network::LinkChange;
 use orchestrator_plugin::{Change, Plugin};
 use tokio::sync::mpsc;
 
-use super::Orchestrator;
+use super::{Orchestrator, alias_prefix};
 use crate::causes::with_causes;
-use crate::model::{Id, InstanceId};
+use crate::model::InstanceId;
 
 /// The wait before an engine is asked again that did not answer, or whose stream broke.
 const ENGINE_PAUSE: Duration = Duration::from_millis(500);
@@ -48,7 +48,7 @@ impl Orchestrator {
         let hear = async {
             while let Some(change) = changes.recv().await {
                 match change {
-                    Change::Everything => self.engine_is_back().await,
+                    Change::Everything => self.engine_is_back(plugin.name()).await,
                     Change::Instance(id) => self.wake_owner(id).await,
                 }
             }
@@ -62,16 +62,16 @@ impl Orchestrator {
     }
 
     /// The engine answers (again): whatever waited for it is due now.
-    async fn engine_is_back(&self) {
-        self.want_pass();
-        if let Err(fault) = self.inner.store.instances_due_now(self.inner.clock.now()).await {
+    async fn engine_is_back(&self, plugin: &str) {
+        if let Err(fault) = self.inner.store.hurry_instances(plugin).await {
             tracing::debug!(error = &fault as &dyn Error, "what waited for the engine waits on");
         }
+        self.want_pass();
     }
 
     async fn wake_owner(&self, id: InstanceId) {
         match self.inner.store.instance(id).await {
-            Ok(Some(instance)) => self.wake(instance.client),
+            Ok(Some(view)) => self.wake(view.instance.client),
             // Not ours to keep: the pass removes it.
             Ok(None) => self.want_pass(),
             Err(fault) => tracing::debug!(error = &fault as &dyn Error, "the pass will find out"),
@@ -102,10 +102,11 @@ impl Orchestrator {
 
     async fn link_changed(&self, change: LinkChange) {
         match change {
-            LinkChange::Everything => self.want_pass(),
-            LinkChange::Gone { name, .. } | LinkChange::Changed { name, .. } => {
-                // The name of a host end is the instance's id.
-                let owner = name.strip_prefix("or").and_then(|id| id.parse::<Id>().ok());
+            // Ports fall off a bridge that goes away, and are put back on the one that comes.
+            LinkChange::Everything | LinkChange::BridgeUp { .. } | LinkChange::BridgeGone { .. } => self.want_pass(),
+            LinkChange::BridgeDown { .. } => {}
+            LinkChange::AttachmentGone { alias, .. } => {
+                let owner = alias.strip_prefix(&alias_prefix(self.inner.mark)).and_then(|id| id.parse().ok());
                 if let Some(id) = owner {
                     self.wake_owner(id).await;
                 }

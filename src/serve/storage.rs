@@ -19,7 +19,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 pub(super) async fn wait_for(context: &Context) -> Result<Store, StoreError> {
     let mut pause = FIRST_PAUSE;
     loop {
-        match Store::open(&context.settings.store.url).await {
+        match Store::open(context.settings.store.url.as_str()).await {
             Ok(store) => {
                 context.conditions.set_ok(CONDITION);
                 return Ok(store);

@@ -1,6 +1,11 @@
-//! Lease sources: where lease events come from when the daemon's own listener does not make them.
+//! Lease sources: where lease events come from.
 //!
-//! A source turns what a DHCP server says in its own words into [`LeaseChange`](crate::model::LeaseChange)s, and
-//! carries them to the daemon without losing any: nothing here decides what an event means for an instance.
+//! A source turns what clients or a DHCP server say in their own words into
+//! [`LeaseChange`](crate::model::LeaseChange)s, and all of them end in the [`Recorder`]. Nothing here decides what an
+//! event means for an instance.
 
 pub mod dnsmasq;
+pub mod listener;
+mod recorder;
+
+pub use recorder::Recorder;

@@ -3,7 +3,7 @@
 use crate::bell::Bell;
 use crate::metrics::Metrics;
 use crate::model::LeaseChange;
-use crate::store::{LeaseOutcome, Store, StoreError};
+use crate::store::{Store, StoreError};
 
 /// Records lease events. A cheap handle.
 #[derive(Clone)]
@@ -30,10 +30,8 @@ impl Recorder {
         }
         for recorded in self.store.record_leases(changes).await? {
             self.metrics.lease_event(recorded.outcome.word());
-            match recorded.outcome {
-                LeaseOutcome::Granted | LeaseOutcome::Ended => self.bell.ring(recorded.client),
-                LeaseOutcome::Renewed if recorded.wants_again => self.bell.ring(recorded.client),
-                LeaseOutcome::Renewed | LeaseOutcome::Repeated | LeaseOutcome::Stale | LeaseOutcome::Unknown => {}
+            if let Some(client) = recorded.client.filter(|_| recorded.matters) {
+                self.bell.ring(client);
             }
         }
         Ok(())

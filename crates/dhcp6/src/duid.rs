@@ -1,15 +1,18 @@
 //! Identities on the wire: DUID, IAID, link-layer address.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 /// A DHCP unique identifier (RFC 9915, section 11): opaque, compared for equality only.
 ///
 /// Two bytes of type and 1 to 128 bytes of identifier. Shown as hexadecimal bytes with colons.
+/// A clone shares the bytes: all bindings of a client together hold them once.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Duid(Box<[u8]>);
+pub struct Duid(Arc<[u8]>);
 
 /// Identity association identifier (RFC 9915, section 12): chosen by the client, unique among its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -18,7 +21,7 @@ pub struct Iaid(pub u32);
 
 /// A link-layer address of 1 to 20 bytes (six on Ethernet). Shown as hexadecimal bytes with colons.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct LinkLayerAddress(Box<[u8]>);
+pub struct LinkLayerAddress(Arc<[u8]>);
 
 /// The text or the bytes are no such identity.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -48,12 +51,17 @@ macro_rules! hex_bytes {
             /// # Errors
             ///
             /// When there are too few or too many.
-            pub fn new(bytes: impl Into<Box<[u8]>>) -> Result<Self, IdentityError> {
+            pub fn new(bytes: impl Into<Arc<[u8]>>) -> Result<Self, IdentityError> {
                 let bytes = bytes.into();
                 if ($least..=$most).contains(&bytes.len()) {
                     Ok(Self(bytes))
                 } else {
-                    Err(IdentityError::Length { what: $what, length: bytes.len(), least: $least, most: $most })
+                    Err(IdentityError::Length {
+                        what: $what,
+                        length: bytes.len(),
+                        least: $least,
+                        most: $most,
+                    })
                 }
             }
 
@@ -89,7 +97,11 @@ macro_rules! hex_bytes {
                     .split(':')
                     .map(|pair| {
                         let hex = pair.len() == 2 && pair.bytes().all(|digit| digit.is_ascii_hexdigit());
-                        if hex { u8::from_str_radix(pair, 16).ok() } else { None }
+                        if hex {
+                            u8::from_str_radix(pair, 16).ok()
+                        } else {
+                            None
+                        }
                     })
                     .collect();
                 Self::new(bytes.ok_or_else(|| IdentityError::NotHex(text.to_owned()))?)
@@ -104,7 +116,9 @@ macro_rules! hex_bytes {
 
         impl<'de> Deserialize<'de> for $type {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+                String::deserialize(deserializer)?
+                    .parse()
+                    .map_err(serde::de::Error::custom)
             }
         }
     };
@@ -112,6 +126,26 @@ macro_rules! hex_bytes {
 
 hex_bytes!(Duid, "a DUID", 3, 130);
 hex_bytes!(LinkLayerAddress, "a link-layer address", 1, 20);
+
+impl Duid {
+    /// The link-layer address inside a DUID-LLT or DUID-LL (RFC 9915, sections 11.2 and 11.4).
+    ///
+    /// It is shown to people and matched by rules, and no more: the client may carry the DUID to another interface.
+    pub fn link_layer(&self) -> Option<LinkLayerAddress> {
+        let address = match self.as_bytes() {
+            [0, 1, _, _, _, _, _, _, address @ ..] | [0, 3, _, _, address @ ..] => address,
+            _ => return None,
+        };
+        LinkLayerAddress::new(address).ok()
+    }
+}
+
+/// So that a map keyed by DUIDs is searched with bytes off the wire.
+impl Borrow<[u8]> for Duid {
+    fn borrow(&self) -> &[u8] {
+        self.as_bytes()
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -130,6 +164,27 @@ mod tests {
         assert!(Duid::new([0; 3]).is_ok());
         assert!(Duid::new([0; 130]).is_ok());
         assert!(Duid::new([0; 131]).is_err());
+    }
+
+    #[test]
+    fn link_layer_addresses_inside() {
+        let inside = |text: &str| {
+            text.parse::<Duid>()
+                .unwrap()
+                .link_layer()
+                .map(|address| address.to_string())
+        };
+        assert_eq!(
+            inside("00:03:00:01:02:00:5e:10:00:01").as_deref(),
+            Some("02:00:5e:10:00:01")
+        );
+        assert_eq!(
+            inside("00:01:00:01:1c:39:cf:88:08:00:27:fe:8f:95").as_deref(),
+            Some("08:00:27:fe:8f:95")
+        );
+        assert_eq!(inside("00:02:00:00:ab:11:01"), None);
+        assert_eq!(inside("00:03:00:01"), None);
+        assert_eq!(inside("00:01:00:01:1c:39"), None);
     }
 
     #[test]

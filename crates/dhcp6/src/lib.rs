@@ -1,5 +1,43 @@
-//! The DHCPv6 protocol: a function from message, link and bindings to reply and changes. No I/O.
+//! The DHCPv6 protocol (RFC 9915): a function from message, link and bindings to reply and changes. No I/O, no clock.
+//!
+//! ```text
+//!   datagram ──frame──▶ bounded ──message──▶ typed ──server──▶ reply ──▶ datagram
+//!                                              │
+//!               Link (settings) ───────────────┤
+//!               Bindings (what is leased) ─────┴──▶ changes ──▶ durable, before the datagram is sent
+//! ```
+//!
+//! The caller's loop: [`Server::handle`], [`Bindings::apply`] each change, make the changes durable, send the answer.
+//! Where they cannot be made durable: [`Bindings::undo`] each in reverse order, and send nothing.
+//!
+//! Invariants: no bytes make it panic or go deeper than a fixed depth; an answer depends on nothing but its
+//! arguments; no change touches a binding that another client holds; an address of the pool has one holder at most.
 
+pub mod advert;
+mod binding;
+mod bindings;
+mod discard;
+mod domain;
 mod duid;
+mod frame;
+mod lifetime;
+mod link;
+mod message;
+mod occupancy;
+mod pool;
+mod relay;
+mod reply;
+mod reserved;
+mod server;
 
+pub use binding::{Binding, BindingState, Change, Verb};
+pub use bindings::Bindings;
+pub use discard::Discard;
+pub use domain::{DomainName, DomainNameError};
 pub use duid::{Duid, Iaid, IdentityError, LinkLayerAddress};
+pub use frame::{Fault, MAX_DATAGRAM, MAX_DEPTH, MAX_OPTIONS};
+pub use link::{Limits, Link};
+pub use message::MessageKind;
+pub use pool::{Order, Pool, PoolError};
+pub use relay::MAX_RELAYS;
+pub use server::{Answer, Inbound, Server};

@@ -1,1 +1,46 @@
 //! Bridges and attachments through netlink.
+//!
+//! An *attachment* is an instance's interface on a bridge: a veth pair with one end, the *host end*, as a port of the
+//! bridge and the other, the *inside end*, as `eth1` in the instance's network namespace, with its address and its
+//! default route.
+//!
+//! ```text
+//!   daemon's namespace                      instance's namespace
+//!   ┌──────────────────────────┐            ┌─────────────────────────────┐
+//!   │  bridge ── host end ═════╪════════════╪═ inside end (eth1)          │
+//!   │  fd39::1   alias: mark   │   veth     │  fd39::2:1/64, default route│
+//!   └──────────────────────────┘            └─────────────────────────────┘
+//! ```
+//!
+//! Invariants:
+//!
+//! - Everything `ensure_…` may be repeated, also after a crash or a dropped future at any point, and ends in the same
+//!   state; everything `remove_…` succeeds when the thing is gone already.
+//! - What we make carries our mark: the link group [`LINK_GROUP`] from the message that makes it, its alias from the
+//!   next one. Nothing without a mark is changed or removed; a bridge that was there before us gets ports and an
+//!   address from us, and loses neither.
+//! - Instances are wired in network namespaces of their own, never in the daemon's.
+//! - No thread of the caller's runtime enters another namespace, and none waits for the kernel's link lock: netlink
+//!   requests run on a thread of their own, and each namespace that is entered gets a fresh thread that ends.
+//! - Every wait for netlink has a limit, [`LIMIT`].
+
+mod address;
+mod attachment;
+mod bridge;
+mod connection;
+mod error;
+mod link;
+mod name;
+mod namespace;
+mod network;
+mod request;
+mod sysctl;
+mod watch;
+
+pub use attachment::{AttachmentFound, AttachmentPlan};
+pub use bridge::{Bridge, BridgePlan};
+pub use error::NetworkError;
+pub use link::LINK_GROUP;
+pub use network::Network;
+pub use request::LIMIT;
+pub use watch::LinkChange;

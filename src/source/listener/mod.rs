@@ -9,28 +9,29 @@
 //! - One task owns a link's bindings. Batches are committed while the next ones are read, up to a bound.
 //! - When a commit fails its changes are undone and nothing is answered: the client asks again.
 
-mod advertise;
+//ADV mod advertise;
 mod raw;
 mod serve;
 mod socket;
 
-pub use advertise::Advertiser;
+//ADV pub use advertise::Advertiser;
 pub use serve::{Command, Listener};
 
 use std::net::Ipv6Addr;
 
-use orchestrator_dhcp6::Link;
+use orchestrator_dhcp6::{Link, Pool};
 
 use crate::settings::LinkSettings;
 
 /// The protocol's view of a link. `None` when its settings name no pool: then there is nothing to lease.
 pub fn protocol_link(settings: &LinkSettings) -> Option<Link> {
-    let mut link = Link::new(settings.address.network(), settings.address.address(), settings.pool?.into());
-    link.preferred = settings.preferred_lifetime;
-    link.valid = settings.valid_lifetime;
+    let mut link = Link::new(settings.prefix(), settings.address.addr(), Pool::new(settings.pool?));
+    link.preferred = settings.lifetimes.preferred;
+    link.valid = settings.lifetimes.valid;
     link.rapid_commit = settings.rapid_commit;
     link.dns_servers.clone_from(&settings.dns_servers);
-    link.domain_search.clone_from(&settings.domain_search);
+    // Checked with the settings; a name that DHCPv6 cannot carry after all is left out rather than the link unserved.
+    link.domain_search = settings.domain_search.iter().filter_map(|name| name.parse().ok()).collect();
     Some(link)
 }
 

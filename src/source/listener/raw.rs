@@ -3,12 +3,12 @@
 
 use std::io::{self, IoSliceMut};
 use std::net::{Ipv6Addr, SocketAddrV6};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, RawFd};
 
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrIn6, recvmsg};
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
+use tokio::net::UdpSocket;
 
 /// The largest datagram that is read. A client's message takes a few hundred bytes; larger ones are discarded whole.
 pub(super) const LARGEST: usize = 8 * 1024;
@@ -31,7 +31,8 @@ pub(super) struct Datagram {
 /// A socket of one bridge.
 #[derive(Debug)]
 pub(super) struct BridgeSocket {
-    socket: AsyncFd<Socket>,
+    // Also around a raw socket: the runtime only waits for its file descriptor.
+    socket: UdpSocket,
 }
 
 impl BridgeSocket {
@@ -49,20 +50,20 @@ impl BridgeSocket {
 
     /// Takes a socket that has been set up, inside the runtime that will wait for it.
     pub(super) fn new(socket: Socket) -> io::Result<Self> {
-        Ok(Self { socket: AsyncFd::with_interest(socket, Interest::READABLE)? })
+        Ok(Self { socket: UdpSocket::from_std(socket.into())? })
     }
 
     /// Waits until there is something to read, and reads up to `most` datagrams. Cancel-safe.
     pub(super) async fn receive(&self, most: usize, batch: &mut Vec<Datagram>) -> io::Result<()> {
         loop {
-            let mut ready = self.socket.readable().await?;
+            self.socket.readable().await?;
             while batch.len() < most {
-                match ready.try_io(|socket| receive_one(socket.get_ref())) {
-                    Ok(Ok(Some(datagram))) => batch.push(datagram),
-                    Ok(Ok(None)) => {}
-                    Ok(Err(fault)) if fault.kind() == io::ErrorKind::Interrupted => {}
-                    Ok(Err(fault)) => return Err(fault),
-                    Err(_would_block) => break,
+                match self.socket.try_io(Interest::READABLE, || receive_one(self.socket.as_raw_fd())) {
+                    Ok(Some(datagram)) => batch.push(datagram),
+                    Ok(None) => {}
+                    Err(fault) if fault.kind() == io::ErrorKind::Interrupted => {}
+                    Err(fault) if fault.kind() == io::ErrorKind::WouldBlock => break,
+                    Err(fault) => return Err(fault),
                 }
             }
             if !batch.is_empty() {
@@ -73,16 +74,16 @@ impl BridgeSocket {
 
     /// Hands a datagram to the kernel; never waits.
     pub(super) fn send(&self, bytes: &[u8], to: SocketAddrV6) -> io::Result<()> {
-        self.socket.get_ref().send_to(bytes, &SockAddr::from(to)).map(drop)
+        self.socket.try_send_to(bytes, to.into()).map(drop)
     }
 }
 
-fn receive_one(socket: &Socket) -> io::Result<Option<Datagram>> {
+fn receive_one(socket: RawFd) -> io::Result<Option<Datagram>> {
     let mut bytes = vec![0; LARGEST];
     let mut slices = [IoSliceMut::new(&mut bytes)];
     let mut control = nix::cmsg_space!(nix::libc::in6_pktinfo, nix::libc::c_int);
     let received =
-        recvmsg::<SockaddrIn6>(socket.as_raw_fd(), &mut slices, Some(&mut control), MsgFlags::MSG_DONTWAIT)?;
+        recvmsg::<SockaddrIn6>(socket, &mut slices, Some(&mut control), MsgFlags::MSG_DONTWAIT)?;
     let (mut destination, mut hop_limit) = (None, None);
     for message in received.cmsgs()? {
         match message {

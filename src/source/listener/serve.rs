@@ -121,13 +121,13 @@ impl Listener {
             let Some(answer) = self.answer(&datagram) else { continue };
             self.metrics.dhcp6_answered(answer.kind.word());
             if answer.changes.is_empty() {
-                self.send(&answer.datagram, datagram.source);
+                self.send(&answer.datagram, answer.destination);
                 continue;
             }
             // The next message of the batch is answered from these.
             answer.changes.iter().for_each(|change| self.bindings.apply(change));
             pending.changes.extend(answer.changes);
-            pending.replies.push((answer.datagram, datagram.source));
+            pending.replies.push((answer.datagram, answer.destination));
         }
         pending
     }

@@ -1,0 +1,144 @@
+//! A binding: what the server knows of one address and the client that has or had it.
+//!
+//! ```text
+//!              grant              valid lifetime over
+//!   (nothing) ───────▶ Active ─────────────────────────▶ (Active, but in the past: Expired)
+//!                      │ ▲ │ renew ▲                                │
+//!              release │ │ └───────┘                                │ grant, to the same client or,
+//!                      ▼ │ grant                                    │ when no other address is left,
+//!                   Released ◀──────────────────────────────────────┘ to another
+//!                      
+//!   Active ──decline──▶ Declined ──quarantine over──▶ as free as one that is Released
+//! ```
+//!
+//! Nothing sweeps: whether a binding holds its address is told by its state and by comparing its end with now.
+
+use std::net::Ipv6Addr;
+
+use crate::{Duid, Iaid, LinkLayerAddress};
+
+/// What has become of a binding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum BindingState {
+    /// The client holds the address until the valid lifetime ends.
+    Active,
+    /// The client, or an admin, gave the address back. Remembered, so that the client gets it again.
+    Released,
+    /// The valid lifetime ended, and someone has written that down. Remembered likewise.
+    Expired,
+    /// The client found the address in use (RFC 9915, section 18.3.8): nobody is given it until the quarantine,
+    /// kept as the valid lifetime, ends.
+    Declined,
+}
+
+/// One address, and the client that has or had it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Binding {
+    /// The client's DUID.
+    pub duid: Duid,
+    /// The client's identity association.
+    pub iaid: Iaid,
+    /// The address. A link has at most one binding of an address.
+    pub address: Ipv6Addr,
+    /// What has become of it.
+    pub state: BindingState,
+    /// When the address stops being preferred: milliseconds since 1970; [`i64::MAX`] is never.
+    pub preferred_until: i64,
+    /// When the lease, or the quarantine, ends: milliseconds since 1970; [`i64::MAX`] is never.
+    ///
+    /// Of a binding that is `Released` or `Expired`: when that happened; the oldest are reused first.
+    pub valid_until: i64,
+}
+
+impl Binding {
+    /// Whether its client holds the address at this time.
+    pub fn is_held(&self, now: i64) -> bool {
+        self.state == BindingState::Active && self.valid_until > now
+    }
+
+    /// Whether nobody may be given the address at this time but the client that holds it.
+    pub fn is_taken(&self, now: i64) -> bool {
+        matches!(self.state, BindingState::Active | BindingState::Declined) && self.valid_until > now
+    }
+
+    /// Whether it is for this identity association of this client.
+    pub(crate) fn is_for(&self, duid: &[u8], iaid: Iaid) -> bool {
+        self.iaid == iaid && self.duid.as_bytes() == duid
+    }
+
+    /// The same binding, ended now.
+    fn ended(&self, state: BindingState, now: i64, until: i64) -> Self {
+        Self {
+            state,
+            preferred_until: now,
+            valid_until: until,
+            ..self.clone()
+        }
+    }
+}
+
+/// What a change does to a binding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Verb {
+    /// The client holds an address that it did not hold.
+    Grant,
+    /// The client holds its address for longer.
+    Renew,
+    /// The client holds its address no longer.
+    Release,
+    /// The client refused its address.
+    Decline,
+}
+
+impl Verb {
+    /// The word for it, for counters and logs.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Grant => "grant",
+            Self::Renew => "renew",
+            Self::Release => "release",
+            Self::Decline => "decline",
+        }
+    }
+}
+
+/// A change of one binding, to be made durable before the answer that it belongs to is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// What it does.
+    pub verb: Verb,
+    /// The binding that the same address had before, whoever's it was.
+    pub before: Option<Binding>,
+    /// The binding as it is to be.
+    pub after: Binding,
+    /// The client's link-layer address, where its message tells.
+    pub link_layer: Option<LinkLayerAddress>,
+    /// The first label of the client's name (RFC 4704), where it gave one that a host may have.
+    pub hostname: Option<String>,
+}
+
+impl Change {
+    /// The end of a lease by its client or by an admin.
+    pub(crate) fn release(binding: &Binding, now: i64) -> Self {
+        let after = binding.ended(BindingState::Released, now, now);
+        Self {
+            verb: Verb::Release,
+            before: Some(binding.clone()),
+            after,
+            link_layer: None,
+            hostname: None,
+        }
+    }
+
+    /// The refusal of an address, which is in quarantine until `until`.
+    pub(crate) fn decline(binding: &Binding, now: i64, until: i64) -> Self {
+        let after = binding.ended(BindingState::Declined, now, until);
+        Self {
+            verb: Verb::Decline,
+            before: Some(binding.clone()),
+            after,
+            link_layer: None,
+            hostname: None,
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Domain names as options carry them (RFC 9915, section 10; RFC 1035, section 3.1): labels, never compressed.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// A domain name, absolute, without the final dot in text.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct DomainName(Box<[u8]>);
+
+/// The text is not a domain name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0:?} is not a domain name: labels of 1 to 63 letters, digits, hyphens or underscores with dots between them, 253 bytes at most"
+)]
+pub struct DomainNameError(pub String);
+
+impl DomainName {
+    /// The labels, each after its length, and the root.
+    pub fn as_wire(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl FromStr for DomainName {
+    type Err = DomainNameError;
+
+    fn from_str(text: &str) -> Result<Self, DomainNameError> {
+        let fault = || DomainNameError(text.to_owned());
+        let mut wire = Vec::with_capacity(text.len() + 2);
+        for label in text.strip_suffix('.').unwrap_or(text).split('.') {
+            let length = u8::try_from(label.len())
+                .ok()
+                .filter(|length| (1..=63).contains(length))
+                .ok_or_else(fault)?;
+            if !label
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+            {
+                return Err(fault());
+            }
+            wire.push(length);
+            wire.extend_from_slice(label.as_bytes());
+        }
+        wire.push(0);
+        if wire.len() > 255 {
+            Err(fault())
+        } else {
+            Ok(Self(wire.into()))
+        }
+    }
+}
+
+impl fmt::Display for DomainName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut rest = &*self.0;
+        let mut dot = "";
+        while let Some((length, tail)) = rest.split_first().filter(|(length, _)| **length > 0) {
+            let (label, tail) = tail.split_at_checked(usize::from(*length)).unwrap_or((tail, &[]));
+            write!(f, "{dot}{}", String::from_utf8_lossy(label))?;
+            (rest, dot) = (tail, ".");
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for DomainName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_and_wire() {
+        let name: DomainName = "lan.Example.org.".parse().unwrap();
+        assert_eq!(name.as_wire(), b"\x03lan\x07Example\x03org\x00");
+        assert_eq!(name.to_string(), "lan.Example.org");
+        assert_eq!("lan".parse::<DomainName>().unwrap().as_wire(), b"\x03lan\x00");
+    }
+
+    #[test]
+    fn what_is_no_name_is_refused() {
+        let (long_label, long_name) = ("a".repeat(64), "a.".repeat(128));
+        for text in ["", ".", "a..b", ".a", "a b", "ä", &long_label, &long_name] {
+            assert_eq!(text.parse::<DomainName>(), Err(DomainNameError(text.to_owned())));
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! A link as the server serves it.
+
+use std::net::Ipv6Addr;
+use std::time::Duration;
+
+use ipnet::Ipv6Net;
+
+use crate::reserved::reserved_until;
+use crate::{DomainName, Pool};
+
+/// A link, what is handed out on it, and how.
+#[derive(Debug, Clone)]
+pub struct Link {
+    /// The prefix that is on-link.
+    pub prefix: Ipv6Net,
+    /// The link's own address: never handed out.
+    pub address: Ipv6Addr,
+    /// What is handed out. Addresses outside of the prefix are not.
+    pub pool: Pool,
+    /// How long an address is preferred. [`Duration::MAX`] is without end; what is more than `valid` counts as `valid`.
+    pub preferred: Duration,
+    /// How long a lease is valid unless it is renewed.
+    pub valid: Duration,
+    /// Whether a Solicit with the Rapid Commit option is answered with a lease at once, and a Rebind without a binding
+    /// with a new one. Only for the one server of a link (RFC 9915, sections 18.3.1 and 18.3.5).
+    pub rapid_commit: bool,
+    /// The preference in Advertises: 255 ends the client's search at once.
+    pub preference: Option<u8>,
+    /// Recursive name servers, for clients that ask (RFC 3646).
+    pub dns_servers: Vec<Ipv6Addr>,
+    /// The search list, for clients that ask (RFC 3646).
+    pub domain_search: Vec<DomainName>,
+    /// How long an address that a client refused is given to nobody.
+    pub quarantine: Duration,
+    /// When a client without leases asks again (RFC 9915, section 21.23); at least ten minutes.
+    pub information_refresh: Option<Duration>,
+    /// Longest pause between a client's Solicits (section 21.24), kept within a minute and a day.
+    pub solicit_max_rt: Option<Duration>,
+    /// Longest pause between a client's Information-requests (section 21.25), kept likewise.
+    pub information_max_rt: Option<Duration>,
+    /// How much strangers may take.
+    pub limits: Limits,
+}
+
+/// How much strangers may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bindings of one DUID on the link: leases, remembered ones and refused addresses together.
+    pub bindings_per_client: usize,
+    /// Bindings on the link, however large its pool; beyond it the longest ended are reused.
+    pub bindings: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            bindings_per_client: 16,
+            bindings: 1 << 20,
+        }
+    }
+}
+
+impl Link {
+    /// A link with the defaults of all that need not be chosen: an hour preferred, two hours valid, no rapid commit.
+    pub fn new(prefix: Ipv6Net, address: Ipv6Addr, pool: Pool) -> Self {
+        Self {
+            prefix,
+            address,
+            pool,
+            preferred: Duration::from_secs(3600),
+            valid: Duration::from_secs(7200),
+            rapid_commit: false,
+            preference: None,
+            dns_servers: Vec::new(),
+            domain_search: Vec::new(),
+            quarantine: Duration::from_secs(86_400),
+            information_refresh: None,
+            solicit_max_rt: None,
+            information_max_rt: None,
+            limits: Limits::default(),
+        }
+    }
+
+    /// Whether an address is on the link.
+    pub fn is_on_link(&self, address: Ipv6Addr) -> bool {
+        self.prefix.contains(&address)
+    }
+
+    /// Whether an address may be handed out at all.
+    pub fn is_assignable(&self, address: Ipv6Addr) -> bool {
+        self.pool.contains(address) && self.is_on_link(address) && self.blocked_until(address.into()).is_none()
+    }
+
+    /// The end of the run of addresses that are never handed out, which an address is in.
+    pub(crate) fn blocked_until(&self, address: u128) -> Option<u128> {
+        if address == self.address.into() {
+            Some(address)
+        } else {
+            reserved_until(self.prefix, address)
+        }
+    }
+}

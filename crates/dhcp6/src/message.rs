@@ -1,0 +1,235 @@
+//! The typed view of a client's message that passed the walk.
+//!
+//! dhcproto's own decoder of messages is not used: it recurses, stops without a word at the first option it cannot
+//! read, and re-sorts what it has read. Here its parts read what is fixed in shape, from bytes known to be enough.
+
+use std::fmt;
+use std::net::Ipv6Addr;
+
+use dhcproto::v6::{IAAddr, MessageType, OptionCode};
+use dhcproto::{Decodable, Decoder};
+
+use crate::Iaid;
+use crate::frame::{Fault, Frame, Options};
+
+/// A message that clients send to servers (RFC 9915, section 7.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum MessageKind {
+    /// Looks for servers.
+    Solicit,
+    /// Asks one server for leases.
+    Request,
+    /// Asks whether the addresses still fit the link.
+    Confirm,
+    /// Asks the server that granted the leases to extend them.
+    Renew,
+    /// Asks any server to extend the leases.
+    Rebind,
+    /// Gives leases back.
+    Release,
+    /// Refuses an address that someone else uses.
+    Decline,
+    /// Asks for configuration without leases.
+    InformationRequest,
+}
+
+impl MessageKind {
+    /// The kind of a message type, when clients send it to servers.
+    pub(crate) fn from_wire(kind: u8) -> Option<Self> {
+        Some(match MessageType::from(kind) {
+            MessageType::Solicit => Self::Solicit,
+            MessageType::Request => Self::Request,
+            MessageType::Confirm => Self::Confirm,
+            MessageType::Renew => Self::Renew,
+            MessageType::Rebind => Self::Rebind,
+            MessageType::Release => Self::Release,
+            MessageType::Decline => Self::Decline,
+            MessageType::InformationRequest => Self::InformationRequest,
+            _ => return None,
+        })
+    }
+
+    /// The word for it, for counters and logs.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Solicit => "solicit",
+            Self::Request => "request",
+            Self::Confirm => "confirm",
+            Self::Renew => "renew",
+            Self::Rebind => "rebind",
+            Self::Release => "release",
+            Self::Decline => "decline",
+            Self::InformationRequest => "information-request",
+        }
+    }
+}
+
+impl fmt::Display for MessageKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+/// A client's message. What is in none of the fields is in no answer.
+#[derive(Debug, Clone)]
+pub(crate) struct Message<'a> {
+    pub(crate) kind: MessageKind,
+    pub(crate) transaction: [u8; 3],
+    /// The client's DUID.
+    pub(crate) client: Option<&'a [u8]>,
+    /// The DUID of the server that is meant.
+    pub(crate) server: Option<&'a [u8]>,
+    /// The identity associations for non-temporary addresses, in the order of the message.
+    pub(crate) ias: Vec<Ia<'a>>,
+    /// The identity associations for delegated prefixes.
+    pub(crate) prefix_ias: Vec<Iaid>,
+    pub(crate) rapid_commit: bool,
+    requested: &'a [u8],
+    fqdn: Option<&'a [u8]>,
+}
+
+impl<'a> Message<'a> {
+    /// Reads the options that servers answer to.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::IaidTwice`].
+    pub(crate) fn read(kind: MessageKind, frame: &Frame<'a>) -> Result<Self, Fault> {
+        let mut message = Self {
+            kind,
+            transaction: frame.transaction,
+            client: None,
+            server: None,
+            ias: Vec::new(),
+            prefix_ias: Vec::new(),
+            rapid_commit: false,
+            requested: &[],
+            fqdn: None,
+        };
+        for (code, body) in frame.options() {
+            match OptionCode::from(code) {
+                OptionCode::ClientId => message.client = Some(body),
+                OptionCode::ServerId => message.server = Some(body),
+                OptionCode::IANA => message.note_ia(body)?,
+                OptionCode::IAPD => message.note_prefix_ia(body)?,
+                OptionCode::ORO => message.requested = body,
+                OptionCode::RapidCommit => message.rapid_commit = true,
+                OptionCode::ClientFqdn => message.fqdn = Some(body),
+                _ => {}
+            }
+        }
+        Ok(message)
+    }
+
+    /// Whether the client asked for an option (RFC 9915, section 21.7).
+    pub(crate) fn asks_for(&self, code: OptionCode) -> bool {
+        self.requested
+            .chunks_exact(2)
+            .any(|wanted| wanted == u16::from(code).to_be_bytes())
+    }
+
+    /// The first label of the client's name (RFC 4704), in lower case, when it may be a host's.
+    pub(crate) fn hostname(&self) -> Option<String> {
+        let (&length, name) = self.fqdn?.get(1..)?.split_first()?;
+        let label = name.get(..usize::from(length)).filter(|label| is_host_label(label))?;
+        Some(String::from_utf8_lossy(label).to_ascii_lowercase())
+    }
+
+    fn note_ia(&mut self, body: &'a [u8]) -> Result<(), Fault> {
+        let Some((head, nested)) = body.split_at_checked(12) else {
+            return Ok(());
+        };
+        let iaid = iaid_of(head);
+        if self.ias.iter().any(|ia| ia.iaid == iaid) {
+            return Err(Fault::IaidTwice);
+        }
+        self.ias.push(Ia { iaid, nested });
+        Ok(())
+    }
+
+    fn note_prefix_ia(&mut self, body: &'a [u8]) -> Result<(), Fault> {
+        let iaid = iaid_of(body);
+        if self.prefix_ias.contains(&iaid) {
+            return Err(Fault::IaidTwice);
+        }
+        self.prefix_ias.push(iaid);
+        Ok(())
+    }
+}
+
+/// An identity association for non-temporary addresses (RFC 9915, section 21.4).
+///
+/// Its T1 and T2 and the lifetimes of its addresses are the client's wishes, and servers do not follow them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ia<'a> {
+    pub(crate) iaid: Iaid,
+    nested: &'a [u8],
+}
+
+impl<'a> Ia<'a> {
+    /// The addresses in it, in the order of the message.
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = Ipv6Addr> + use<'a> {
+        Options(self.nested)
+            .filter(|(code, _)| OptionCode::from(*code) == OptionCode::IAAddr)
+            .filter_map(|(_, body)| IAAddr::decode(&mut Decoder::new(body.get(..24)?)).ok())
+            .map(|ia| ia.addr)
+    }
+}
+
+fn iaid_of(body: &[u8]) -> Iaid {
+    Iaid(Decoder::new(body).read_u32().unwrap_or_default())
+}
+
+/// Whether a label is letters, digits and inner hyphens (RFC 1123, section 2.1).
+fn is_host_label(label: &[u8]) -> bool {
+    (1..=63).contains(&label.len())
+        && label.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
+        && label.first() != Some(&b'-')
+        && label.last() != Some(&b'-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hostname(fqdn: &[u8]) -> Option<String> {
+        let length = u8::try_from(fqdn.len()).unwrap();
+        let datagram = [&[1, 0, 0, 1, 0, 39, 0, length], fqdn].concat();
+        Message::read(MessageKind::Solicit, &Frame::walk(&datagram).unwrap())
+            .unwrap()
+            .hostname()
+    }
+
+    #[test]
+    fn the_first_label_is_the_hostname() {
+        assert_eq!(hostname(b"\x01\x05Phone\x03lan\x00").as_deref(), Some("phone"));
+        assert_eq!(hostname(b"\x00\x06my-box").as_deref(), Some("my-box"));
+    }
+
+    #[test]
+    fn what_is_no_hostname_is_left_out() {
+        for fqdn in [
+            &b"\x00"[..],
+            b"\x00\x00",
+            b"\x00\x09short",
+            b"\x00\x03a b",
+            b"\x00\x02-a",
+            b"\x00\x02a-",
+            b"\x00\x02\xc3\xa9",
+        ] {
+            assert_eq!(hostname(fqdn), None, "{fqdn:?}");
+        }
+    }
+
+    #[test]
+    fn an_iaid_comes_once_for_each_type() {
+        let ia = |code: u8, iaid: u8| [0, code, 0, 12, 0, 0, 0, iaid, 0, 0, 0, 0, 0, 0, 0, 0];
+        let read = |options: &[[u8; 16]]| {
+            let datagram = [&[1, 0, 0, 1][..], &options.concat()].concat();
+            Message::read(MessageKind::Solicit, &Frame::walk(&datagram).unwrap()).map(|message| message.ias.len())
+        };
+        assert_eq!(read(&[ia(3, 1), ia(3, 2), ia(25, 1)]), Ok(2));
+        assert_eq!(read(&[ia(3, 1), ia(3, 1)]), Err(Fault::IaidTwice));
+        assert_eq!(read(&[ia(25, 1), ia(25, 1)]), Err(Fault::IaidTwice));
+    }
+}

@@ -1,0 +1,178 @@
+//! The server (RFC 9915, section 18.3): a file a message.
+
+mod admit;
+mod choose;
+mod confirm;
+mod decline;
+mod exchange;
+mod extend;
+mod information_request;
+mod options;
+mod rebind;
+mod release;
+mod renew;
+mod request;
+mod solicit;
+
+use std::fmt;
+use std::net::{Ipv6Addr, SocketAddrV6};
+
+use dhcproto::v6::{CLIENT_PORT, MessageType, SERVER_PORT};
+
+use crate::bindings::Bindings;
+use crate::discard::Discard;
+use crate::frame::Frame;
+use crate::lifetime::Lifetimes;
+use crate::message::Message;
+use crate::relay::Way;
+use crate::reply::Reply;
+use crate::{Change, Duid, Link, MessageKind};
+use exchange::Exchange;
+
+/// A DHCPv6 server: who it is, and the key of its hashes. All else comes with each message.
+#[derive(Clone)]
+pub struct Server {
+    duid: Duid,
+    key: [u8; 16],
+}
+
+/// A datagram that came to the servers' port.
+#[derive(Debug, Clone, Copy)]
+pub struct Inbound<'a> {
+    /// The bytes.
+    pub datagram: &'a [u8],
+    /// Who sent it.
+    pub source: SocketAddrV6,
+    /// Whether it was sent to the servers' multicast address, and not to one of the server's own. Relays may do either.
+    pub multicast: bool,
+}
+
+/// What to send, and what must be durable before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The bytes to send.
+    pub datagram: Vec<u8>,
+    /// Whom to send them to, from the servers' port (RFC 9915, sections 7.2 and 18.3.10).
+    pub destination: SocketAddrV6,
+    /// The kind of the client's message.
+    pub kind: MessageKind,
+    /// What it changes: to be durable before the datagram is sent, in this order.
+    pub changes: Vec<Change>,
+}
+
+impl Inbound<'_> {
+    /// An address of the link that the client is on, when relays tell it: [`Server::handle`] wants the link whose
+    /// prefix that address is in. With none, the client is on the link of the receiving interface.
+    ///
+    /// # Errors
+    ///
+    /// Why there can be no answer.
+    pub fn link_address(&self) -> Result<Option<Ipv6Addr>, Discard> {
+        Ok(Way::peel(self.datagram)?.link_address())
+    }
+}
+
+impl Server {
+    /// A server with this DUID, which it must keep, and this key, which it must keep and keep secret.
+    pub fn new(duid: Duid, key: [u8; 16]) -> Self {
+        Self { duid, key }
+    }
+
+    /// The server's DUID.
+    pub fn duid(&self) -> &Duid {
+        &self.duid
+    }
+
+    /// Answers a datagram that came on a link, at a time in milliseconds since 1970.
+    ///
+    /// Nothing is changed: the answer tells what is to be.
+    ///
+    /// # Errors
+    ///
+    /// Why there is no answer. Nothing else is to be done about the datagram.
+    pub fn handle(&self, link: &Link, bindings: &Bindings, inbound: &Inbound<'_>, now: i64) -> Result<Answer, Discard> {
+        let way = Way::peel(inbound.datagram)?;
+        let frame = Frame::walk(way.message)?;
+        let kind = MessageKind::from_wire(frame.kind).ok_or(Discard::NotForServers(frame.kind))?;
+        admit::check_way(kind, &way, inbound, link)?;
+        let message = Message::read(kind, &frame)?;
+        admit::check_identifiers(&message, &self.duid)?;
+        let (datagram, changes) = self.answer(link, bindings, &message, &way, now)?;
+        Ok(Answer {
+            datagram: way.wrap(datagram)?,
+            destination: destination(&way, inbound.source),
+            kind,
+            changes,
+        })
+    }
+
+    fn answer(
+        &self,
+        link: &Link,
+        bindings: &Bindings,
+        message: &Message<'_>,
+        way: &Way<'_>,
+        now: i64,
+    ) -> Result<(Vec<u8>, Vec<Change>), Discard> {
+        let kind = if message.kind == MessageKind::Solicit {
+            MessageType::Advertise
+        } else {
+            MessageType::Reply
+        };
+        let mut reply = Reply::new(kind, message.transaction, self.duid.as_bytes(), message.client);
+        let answer_lease = match message.kind {
+            MessageKind::Solicit => solicit::answer,
+            MessageKind::Request => request::answer,
+            MessageKind::Renew => renew::answer,
+            MessageKind::Rebind => rebind::answer,
+            MessageKind::Release => release::answer,
+            MessageKind::Decline => decline::answer,
+            MessageKind::Confirm => {
+                confirm::answer(&mut reply, link, message)?;
+                return Ok((reply.encode()?, Vec::new()));
+            }
+            MessageKind::InformationRequest => {
+                information_request::answer(&mut reply, link, message);
+                return Ok((reply.encode()?, Vec::new()));
+            }
+        };
+        let client = message
+            .client
+            .and_then(|bytes| Duid::new(bytes).ok())
+            .ok_or(Discard::NoClient(message.kind))?;
+        let mut exchange = Exchange {
+            key: &self.key,
+            link,
+            bindings,
+            message,
+            way,
+            client,
+            now,
+            times: Lifetimes::new(link.preferred, link.valid),
+            reply,
+            changes: Vec::new(),
+            taken: Vec::new(),
+        };
+        answer_lease(&mut exchange);
+        Ok((exchange.reply.encode()?, exchange.changes))
+    }
+}
+
+/// Where an answer goes: to the relay that sent the message, else to the client's port at its own address.
+fn destination(way: &Way<'_>, source: SocketAddrV6) -> SocketAddrV6 {
+    let port = match way.is_relayed() {
+        false => CLIENT_PORT,
+        true if way.wants_source_port() => source.port(),
+        true => SERVER_PORT,
+    };
+    SocketAddrV6::new(*source.ip(), port, 0, source.scope_id())
+}
+
+/// The key is a secret.
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("duid", &self.duid)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,139 @@
+//! Giving a lease back: rows 51 to 55.
+
+use std::time::Duration;
+
+use orchestrator_dhcp6::{BindingState, Verb};
+
+use crate::lab::{HOUR, Lab, address, server_id};
+use crate::wire::*;
+
+#[test]
+fn row_51_release_frees() {
+    let mut lab = Lab::new();
+    let leased = lab.lease(1);
+    let read = lab.say(RELEASE, &[client(1), server_id(), ia(1, &[leased])]);
+    assert_eq!((read.kind, read.status(), read.ias().len()), (REPLY, Some(0), 0));
+    let change = &lab.changes[0];
+    assert_eq!(
+        (change.verb, change.after.state, change.after.valid_until),
+        (Verb::Release, BindingState::Released, lab.now)
+    );
+    assert!(!lab.bindings.by_address(leased).unwrap().is_taken(lab.now));
+}
+
+#[test]
+fn row_52_release_without_a_lease() {
+    let mut lab = Lab::new();
+    let leased = lab.lease(1);
+    let read = lab.say(
+        RELEASE,
+        &[client(2), server_id(), ia(1, &[leased]), ia(2, &[]), ia_pd(3)],
+    );
+    assert_eq!(read.status(), Some(0));
+    assert_eq!(
+        read.ias().iter().map(|ia| ia.status).collect::<Vec<_>>(),
+        [Some(NO_BINDING); 2]
+    );
+    assert_eq!(read_ia(read.one(IA_PD).unwrap()).status, Some(NO_BINDING));
+    // Twice is once.
+    lab.say(RELEASE, &[client(1), server_id(), ia(1, &[leased])]);
+    let again = lab.say(RELEASE, &[client(1), server_id(), ia(1, &[leased])]);
+    assert_eq!(
+        (again.status(), again.ia().status, lab.changes.len()),
+        (Some(0), Some(NO_BINDING), 0)
+    );
+}
+
+#[test]
+fn row_53_release_of_anothers_address_has_no_effect() {
+    let mut lab = Lab::new();
+    let (own, foreign) = (lab.lease(1), lab.lease(2));
+    let read = lab.say(
+        RELEASE,
+        &[client(1), server_id(), ia(1, &[foreign, address("2001:db8:0:1::1:7")])],
+    );
+    assert_eq!((read.status(), read.ias().len(), lab.changes.len()), (Some(0), 0, 0));
+    assert!(lab.bindings.by_address(own).unwrap().is_held(lab.now));
+    assert!(lab.bindings.by_address(foreign).unwrap().is_held(lab.now));
+}
+
+#[test]
+fn an_address_named_twice_is_released_once() {
+    let mut lab = Lab::new();
+    let leased = lab.lease(1);
+    lab.say(RELEASE, &[client(1), server_id(), ia(1, &[leased, leased])]);
+    assert_eq!(lab.changes.len(), 1);
+}
+
+#[test]
+fn row_54_decline() {
+    let mut lab = Lab::new();
+    let leased = lab.lease(1);
+    let read = lab.say(DECLINE, &[client(1), server_id(), ia(1, &[leased]), ia(2, &[leased])]);
+    assert_eq!(read.status(), Some(0));
+    assert_eq!((read.ia().iaid, read.ia().status), (2, Some(NO_BINDING)));
+    let change = &lab.changes[0];
+    assert_eq!(
+        (lab.changes.len(), change.verb, change.after.state),
+        (1, Verb::Decline, BindingState::Declined)
+    );
+    assert_eq!(change.after.valid_until, lab.now + 24 * HOUR);
+}
+
+#[test]
+fn row_54_decline_of_anothers_address_has_no_effect() {
+    let mut lab = Lab::new();
+    let foreign = lab.lease(1);
+    lab.lease(2);
+    lab.say(DECLINE, &[client(2), server_id(), ia(1, &[foreign])]);
+    assert!(lab.changes.is_empty());
+    assert!(lab.bindings.by_address(foreign).unwrap().is_held(lab.now));
+}
+
+#[test]
+fn row_55_a_declined_address_is_given_to_nobody() {
+    let mut lab = Lab::with_pool("2001:db8:0:1::1:0/127");
+    lab.link.quarantine = Duration::from_secs(600);
+    let declined = lab.lease(1);
+    lab.say(DECLINE, &[client(1), server_id(), ia(1, &[declined])]);
+    let other = lab
+        .say(REQUEST, &[client(1), server_id(), ia(1, &[declined])])
+        .address();
+    assert_ne!(other, declined);
+    let refused = lab.say(REQUEST, &[client(2), server_id(), ia(1, &[declined])]).ia();
+    assert_eq!(refused.status, Some(NO_ADDRS_AVAIL));
+    lab.now += 600_000;
+    assert_eq!(
+        lab.say(REQUEST, &[client(2), server_id(), ia(1, &[])]).address(),
+        declined
+    );
+}
+
+#[test]
+fn row_72_one_client_cannot_decline_a_pool_away() {
+    let mut lab = Lab::new();
+    let declines = (0..100).take_while(|_| {
+        let ia_read = lab.say(REQUEST, &[client(1), server_id(), ia(1, &[])]).ia();
+        if let Some(lease) = ia_read.addresses.first() {
+            lab.say(DECLINE, &[client(1), server_id(), ia(1, &[lease.0])]);
+        }
+        !ia_read.addresses.is_empty()
+    });
+    assert_eq!(declines.count(), lab.link.limits.bindings_per_client);
+}
+
+#[test]
+fn an_admin_releases() {
+    let mut lab = Lab::new();
+    let leased = lab.lease(1);
+    let change = lab.bindings.release(leased, lab.now).unwrap();
+    assert_eq!(
+        (change.verb, change.after.state),
+        (Verb::Release, BindingState::Released)
+    );
+    lab.bindings.apply(&change);
+    assert_eq!(lab.bindings.release(leased, lab.now), None);
+    assert_eq!(lab.bindings.release(address("2001:db8:0:1::1:7"), lab.now), None);
+    lab.bindings.undo(&change);
+    assert!(lab.bindings.by_address(leased).unwrap().is_held(lab.now));
+}

@@ -1,0 +1,90 @@
+//! Configuration: rows 50, 58, 67 and 68.
+
+use std::time::Duration;
+
+use crate::lab::{Lab, address, server_id};
+use crate::wire::*;
+
+fn configured() -> Lab {
+    let mut lab = Lab::new();
+    lab.link.dns_servers = vec![address("2001:db8::53"), address("2001:db8::54")];
+    lab.link.domain_search = vec!["lan.example".parse().unwrap(), "example".parse().unwrap()];
+    lab.link.information_refresh = Some(Duration::from_secs(5));
+    lab.link.solicit_max_rt = Some(Duration::from_secs(5));
+    lab.link.information_max_rt = Some(Duration::from_secs(500_000));
+    lab
+}
+
+#[test]
+fn row_50_information_request_without_a_client() {
+    let read = configured().say(INFORMATION_REQUEST, &[oro(&[DNS])]);
+    assert_eq!((read.kind, read.one(CLIENT_ID), read.status()), (REPLY, None, None));
+    let servers = [address("2001:db8::53").octets(), address("2001:db8::54").octets()].concat();
+    assert_eq!(read.one(DNS), Some(&servers[..]));
+    assert_eq!(
+        configured().say(INFORMATION_REQUEST, &[client(1)]).one(CLIENT_ID),
+        Some(&duid(1)[..])
+    );
+}
+
+#[test]
+fn row_58_only_what_is_asked_for() {
+    let mut lab = configured();
+    for (kind, server) in [
+        (SOLICIT, Vec::new()),
+        (REQUEST, server_id()),
+        (RENEW, server_id()),
+        (REBIND, Vec::new()),
+    ] {
+        let mut answered = |asked: &[u16]| {
+            let read = lab.say(kind, &[client(1), server.clone(), ia(1, &[]), oro(asked)]);
+            read.options
+                .iter()
+                .map(|option| option.0)
+                .filter(|code| *code > 14)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(answered(&[]), []);
+        assert_eq!(answered(&[DOMAINS]), [DOMAINS]);
+        assert_eq!(answered(&[DNS, DOMAINS, 82, 83, 999, 12, 32]), [DNS, DOMAINS, 82, 83]);
+    }
+    let read = lab.say(SOLICIT, &[client(1), oro(&[DOMAINS])]);
+    assert_eq!(read.one(DOMAINS), Some(&b"\x03lan\x07example\x00\x07example\x00"[..]));
+    // Not configured is not sent, asked for or not.
+    assert_eq!(
+        Lab::new()
+            .say(INFORMATION_REQUEST, &[oro(&[DNS, DOMAINS, 32, 82, 83])])
+            .options
+            .len(),
+        1
+    );
+}
+
+#[test]
+fn row_67_refresh_time_only_for_information_requests() {
+    let mut lab = configured();
+    let read = lab.say(INFORMATION_REQUEST, &[oro(&[32])]);
+    assert_eq!(number(read.one(32).unwrap()), 600);
+    assert_eq!(
+        lab.say(REQUEST, &[client(1), server_id(), ia(1, &[]), oro(&[32])])
+            .one(32),
+        None
+    );
+}
+
+#[test]
+fn row_68_longest_pauses_are_kept_in_bounds() {
+    let read = configured().say(INFORMATION_REQUEST, &[oro(&[82, 83])]);
+    assert_eq!(
+        (number(read.one(82).unwrap()), number(read.one(83).unwrap())),
+        (60, 86_400)
+    );
+}
+
+#[test]
+fn an_answer_that_fits_no_datagram_is_not_sent() {
+    let mut lab = configured();
+    lab.link.dns_servers = vec![address("2001:db8::53"); 5000];
+    assert_eq!(lab.refused(INFORMATION_REQUEST, &[oro(&[DNS])]), "answer-too-long");
+    assert_eq!(lab.say(INFORMATION_REQUEST, &[oro(&[DOMAINS])]).kind, REPLY);
+}

@@ -1,0 +1,96 @@
+//! A server with a link and its bindings, driven by hand.
+
+use std::net::{Ipv6Addr, SocketAddrV6};
+
+use orchestrator_dhcp6::{Answer, Bindings, Change, Discard, Duid, Inbound, Link, Pool, Server};
+
+use crate::wire::{self, Read};
+
+pub(crate) const HOUR: i64 = 3_600_000;
+
+pub(crate) struct Lab {
+    pub(crate) server: Server,
+    pub(crate) link: Link,
+    pub(crate) bindings: Bindings,
+    pub(crate) now: i64,
+    /// The changes of the last answer.
+    pub(crate) changes: Vec<Change>,
+}
+
+pub(crate) fn address(text: &str) -> Ipv6Addr {
+    text.parse().unwrap()
+}
+
+pub(crate) const SERVER_DUID: &str = "00:02:00:00:ab:11:aa:bb:cc:dd";
+
+pub(crate) fn server_id() -> Vec<u8> {
+    wire::option(wire::SERVER_ID, SERVER_DUID.parse::<Duid>().unwrap().as_bytes())
+}
+
+pub(crate) fn other_server_id() -> Vec<u8> {
+    wire::option(wire::SERVER_ID, &[0, 2, 0, 0, 0xab, 0x11, 1])
+}
+
+pub(crate) fn client_source() -> SocketAddrV6 {
+    SocketAddrV6::new(address("fe80::2"), 546, 0, 7)
+}
+
+impl Lab {
+    pub(crate) fn new() -> Self {
+        Self::with_pool("2001:db8:0:1::1:0/112")
+    }
+
+    pub(crate) fn with_pool(pool: &str) -> Self {
+        let pool = Pool::new(pool.parse().unwrap());
+        Self {
+            server: Server::new(SERVER_DUID.parse().unwrap(), *b"a key of tests.."),
+            link: Link::new("2001:db8:0:1::/64".parse().unwrap(), address("2001:db8:0:1::1"), pool),
+            bindings: Bindings::new(),
+            now: 1_800_000_000_000,
+            changes: Vec::new(),
+        }
+    }
+
+    /// What the server would answer to a datagram sent to the multicast address.
+    pub(crate) fn ask(&self, datagram: &[u8]) -> Result<Answer, Discard> {
+        let inbound = Inbound {
+            datagram,
+            source: client_source(),
+            multicast: true,
+        };
+        self.server.handle(&self.link, &self.bindings, &inbound, self.now)
+    }
+
+    /// Sends a datagram and makes the changes of the answer.
+    pub(crate) fn send(&mut self, datagram: &[u8]) -> Result<Read, Discard> {
+        let answer = self.ask(datagram)?;
+        for change in &answer.changes {
+            self.bindings.apply(change);
+        }
+        self.changes = answer.changes;
+        Ok(Read::new(&answer.datagram))
+    }
+
+    /// Sends a message of a client that is answered.
+    pub(crate) fn say(&mut self, kind: u8, options: &[Vec<u8>]) -> Read {
+        self.send(&wire::message(kind, options)).unwrap()
+    }
+
+    /// Sends a message that is not answered; nothing changes.
+    pub(crate) fn refused(&mut self, kind: u8, options: &[Vec<u8>]) -> &'static str {
+        self.send(&wire::message(kind, options)).unwrap_err().word()
+    }
+
+    /// Solicit and Request of a client with one identity association.
+    pub(crate) fn lease(&mut self, client: u8) -> Ipv6Addr {
+        let offer = self
+            .say(wire::SOLICIT, &[wire::client(client), wire::ia(1, &[])])
+            .address();
+        let reply = self.say(
+            wire::REQUEST,
+            &[wire::client(client), server_id(), wire::ia(1, &[offer])],
+        );
+        assert_eq!(reply.address(), offer);
+        offer
+    }
+}

@@ -1,0 +1,257 @@
+//! Getting a lease: rows 30 to 38, 56, 57 and 72.
+
+use std::time::Duration;
+
+use orchestrator_dhcp6::{BindingState, Verb};
+
+use crate::lab::{HOUR, Lab, address, server_id};
+use crate::wire::*;
+
+#[test]
+fn row_30_same_times_in_all_associations() {
+    let read = Lab::new().say(
+        REQUEST,
+        &[
+            client(1),
+            server_id(),
+            ia(1, &[]),
+            ia(2, &[]),
+            ia_with(3, 5, 6, &[], 0, 0),
+        ],
+    );
+    let ias = read.ias();
+    assert_eq!(
+        ias.iter().map(|ia| ia.iaid).collect::<std::collections::BTreeSet<_>>(),
+        [1, 2, 3].into()
+    );
+    assert!(ias.iter().all(|ia| (ia.t1, ia.t2) == (1800, 2880)), "{ias:?}");
+    let mut addresses: Vec<_> = ias.iter().map(|ia| ia.addresses[0].0).collect();
+    addresses.sort();
+    addresses.dedup();
+    assert_eq!(addresses.len(), 3);
+}
+
+#[test]
+fn row_31_32_the_clients_times_are_not_followed() {
+    let mut lab = Lab::new();
+    let hint = address("2001:db8:0:1::1:7");
+    for (t1, t2, preferred, valid) in [(0, 0, 0, 0), (9, 5, 900, 100), (u32::MAX, u32::MAX, u32::MAX, u32::MAX)] {
+        let ia = lab
+            .say(SOLICIT, &[client(1), ia_with(1, t1, t2, &[hint], preferred, valid)])
+            .ia();
+        assert_eq!((ia.t1, ia.t2, ia.addresses), (1800, 2880, vec![(hint, 3600, 7200)]));
+    }
+    lab.link.preferred = Duration::from_secs(9000);
+    let ia = lab.say(SOLICIT, &[client(1), ia(1, &[hint])]).ia();
+    assert_eq!((ia.t1, ia.t2, ia.addresses), (3600, 5760, vec![(hint, 7200, 7200)]));
+}
+
+#[test]
+fn row_31_infinity_stays_infinite() {
+    let mut lab = Lab::new();
+    (lab.link.preferred, lab.link.valid) = (Duration::MAX, Duration::MAX);
+    let ia = lab.say(REQUEST, &[client(1), server_id(), ia(1, &[])]).ia();
+    assert_eq!(
+        (ia.t1, ia.t2, ia.addresses[0].1, ia.addresses[0].2),
+        (u32::MAX, u32::MAX, u32::MAX, u32::MAX)
+    );
+    assert_eq!(
+        (lab.changes[0].after.preferred_until, lab.changes[0].after.valid_until),
+        (i64::MAX, i64::MAX)
+    );
+}
+
+#[test]
+fn row_33_rapid_commit_only_when_set_and_asked_for() {
+    let rapid = [client(1), ia(1, &[]), option(RAPID_COMMIT, &[])];
+    let mut lab = Lab::new();
+    let offered = lab.say(SOLICIT, &rapid);
+    assert_eq!(
+        (offered.kind, offered.one(RAPID_COMMIT), lab.changes.len()),
+        (ADVERTISE, None, 0)
+    );
+    lab.link.rapid_commit = true;
+    assert_eq!(lab.say(SOLICIT, &rapid[..2]).kind, ADVERTISE);
+    assert!(lab.changes.is_empty());
+    let granted = lab.say(SOLICIT, &rapid);
+    assert_eq!(
+        (granted.kind, granted.one(RAPID_COMMIT), granted.address()),
+        (REPLY, Some(&[][..]), offered.address())
+    );
+    assert_eq!(
+        (lab.changes.len(), lab.changes[0].verb, lab.changes[0].after.address),
+        (1, Verb::Grant, offered.address())
+    );
+}
+
+#[test]
+fn row_34_the_lease_is_the_offer() {
+    let mut lab = Lab::new();
+    let offered = lab.say(SOLICIT, &[client(1), ia(1, &[])]).address();
+    assert!(lab.changes.is_empty());
+    let read = lab.say(REQUEST, &[client(1), server_id(), ia(1, &[offered])]);
+    assert_eq!((read.kind, read.address()), (REPLY, offered));
+    let after = &lab.changes[0].after;
+    assert_eq!(
+        (after.state, after.duid.as_bytes(), after.iaid.0),
+        (BindingState::Active, &duid(1)[..], 1)
+    );
+    assert_eq!(
+        (after.preferred_until, after.valid_until),
+        (lab.now + HOUR, lab.now + 2 * HOUR)
+    );
+    assert_eq!(lab.changes[0].before, None);
+    assert_eq!(
+        lab.changes[0].link_layer.as_ref().unwrap().to_string(),
+        "02:00:5e:10:00:01"
+    );
+}
+
+#[test]
+fn row_34_the_lease_is_the_offer_without_a_hint_too() {
+    let mut lab = Lab::new();
+    let offered = lab.say(SOLICIT, &[client(1), ia(1, &[])]).address();
+    assert_eq!(
+        lab.say(REQUEST, &[client(1), server_id(), ia(1, &[])]).address(),
+        offered
+    );
+}
+
+#[test]
+fn row_35_a_repeated_request_is_answered_anew() {
+    let mut lab = Lab::new();
+    let leased = lab.lease(1);
+    lab.now += 5000;
+    let read = lab.say(REQUEST, &[client(1), server_id(), ia(1, &[leased]), oro(&[DNS])]);
+    assert_eq!(read.address(), leased);
+    assert_eq!(
+        (lab.changes[0].verb, lab.changes[0].after.valid_until),
+        (Verb::Renew, lab.now + 2 * HOUR)
+    );
+    assert_eq!(lab.bindings.len(), 1);
+}
+
+#[test]
+fn row_36_request_off_link_not_on_link() {
+    let mut lab = Lab::new();
+    let (off, on) = (address("2001:db8:0:2::1:7"), address("2001:db8:0:1::1:7"));
+    let read = lab.say(REQUEST, &[client(1), server_id(), ia(1, &[on, off]), ia(2, &[])]);
+    let ias = read.ias();
+    let refused = ias.iter().find(|ia| ia.iaid == 1).unwrap();
+    assert_eq!((refused.status, refused.addresses.len()), (Some(NOT_ON_LINK), 0));
+    assert_eq!(ias.iter().find(|ia| ia.iaid == 2).unwrap().addresses.len(), 1);
+    assert_eq!((lab.changes.len(), lab.changes[0].after.iaid.0), (1, 2));
+}
+
+#[test]
+fn row_37_a_full_pool_has_no_addresses() {
+    let mut lab = Lab::with_pool("2001:db8:0:1::1:0/127");
+    lab.lease(1);
+    lab.lease(2);
+    for (kind, server) in [(SOLICIT, Vec::new()), (REQUEST, server_id())] {
+        let read = lab.say(kind, &[client(3), server, ia(1, &[address("2001:db8:0:1::1:0")])]);
+        assert_eq!(read.status(), None);
+        assert_eq!((read.ia().status, read.ia().addresses.len()), (Some(NO_ADDRS_AVAIL), 0));
+        assert!(lab.changes.is_empty());
+    }
+}
+
+#[test]
+fn row_37_rapid_commit_with_nothing_to_grant_is_an_advertise() {
+    let mut lab = Lab::with_pool("2001:db8:0:1::1:0/128");
+    lab.link.rapid_commit = true;
+    lab.lease(1);
+    let read = lab.say(SOLICIT, &[client(2), ia(1, &[]), option(RAPID_COMMIT, &[])]);
+    assert_eq!(
+        (read.kind, read.one(RAPID_COMMIT), read.ia().status),
+        (ADVERTISE, None, Some(NO_ADDRS_AVAIL))
+    );
+}
+
+#[test]
+fn row_38_anothers_address_is_not_assigned() {
+    let mut lab = Lab::new();
+    let foreign = lab.lease(1);
+    let read = lab.say(REQUEST, &[client(2), server_id(), ia(1, &[foreign])]);
+    assert_ne!(read.address(), foreign);
+    assert_eq!(lab.bindings.by_address(foreign).unwrap().duid.as_bytes(), duid(1));
+}
+
+#[test]
+fn row_56_prefixes_are_refused_and_addresses_served() {
+    for (kind, server) in [(SOLICIT, Vec::new()), (REQUEST, server_id())] {
+        let read = Lab::new().say(kind, &[client(1), server, ia_pd(9), ia(1, &[])]);
+        let refused = read_ia(read.one(IA_PD).unwrap());
+        assert_eq!((refused.iaid, refused.status), (9, Some(NO_PREFIX_AVAIL)));
+        read.address();
+    }
+}
+
+#[test]
+fn row_57_temporary_addresses_are_ignored() {
+    let read = Lab::new().say(SOLICIT, &[client(1), option(IA_TA, &[0, 0, 0, 9]), ia(1, &[])]);
+    assert_eq!(read.one(IA_TA), None);
+    read.address();
+}
+
+#[test]
+fn row_72_bindings_of_a_client_are_limited() {
+    let mut lab = Lab::new();
+    lab.link.limits.bindings_per_client = 3;
+    let leased: Vec<_> = (1..=3)
+        .map(|iaid| lab.say(REQUEST, &[client(1), server_id(), ia(iaid, &[])]).address())
+        .collect();
+    for hints in [&[][..], &[address("2001:db8:0:1::1:7")]] {
+        assert_eq!(
+            lab.say(REQUEST, &[client(1), server_id(), ia(4, hints)]).ia().status,
+            Some(NO_ADDRS_AVAIL)
+        );
+    }
+    // What it has it keeps, and what it gives back it can have again.
+    assert_eq!(
+        lab.say(RENEW, &[client(1), server_id(), ia(2, &[leased[1]])]).address(),
+        leased[1]
+    );
+    lab.say(RELEASE, &[client(1), server_id(), ia(1, &[leased[0]])]);
+    assert_eq!(
+        lab.say(REQUEST, &[client(1), server_id(), ia(4, &[])]).address(),
+        leased[0]
+    );
+    assert_eq!(lab.bindings.len(), 3);
+    lab.lease(2);
+}
+
+#[test]
+fn row_72_a_limit_holds_within_one_message() {
+    let mut lab = Lab::new();
+    lab.link.limits.bindings_per_client = 3;
+    let ias: Vec<_> = (1..=6).map(|iaid| ia(iaid, &[])).collect();
+    let read = lab.say(REQUEST, &[&[client(1), server_id()][..], &ias].concat());
+    assert_eq!(
+        read.ias().iter().filter(|ia| ia.status == Some(NO_ADDRS_AVAIL)).count(),
+        3
+    );
+    assert_eq!((lab.changes.len(), lab.bindings.len()), (3, 3));
+}
+
+#[test]
+fn associations_of_a_message_are_limited() {
+    let ias: Vec<_> = (0..17).map(|iaid| ia(iaid, &[])).collect();
+    let options = [&[client(1)][..], &ias].concat();
+    assert_eq!(Lab::new().refused(SOLICIT, &options), "too-many-associations");
+    assert_eq!(Lab::new().say(SOLICIT, &options[..17]).ias().len(), 16);
+}
+
+#[test]
+fn a_client_without_associations_gets_configuration() {
+    let read = Lab::new().say(SOLICIT, &[client(1)]);
+    assert_eq!((read.kind, read.ias().len()), (ADVERTISE, 0));
+}
+
+#[test]
+fn the_name_of_the_client_goes_with_the_change() {
+    let mut lab = Lab::new();
+    let fqdn = option(39, b"\x01\x05Phone\x03lan\x00");
+    lab.say(REQUEST, &[client(1), server_id(), ia(1, &[]), fqdn]);
+    assert_eq!(lab.changes[0].hostname.as_deref(), Some("phone"));
+}

@@ -1,0 +1,13 @@
+//! The server against RFC 9915, by raw bytes. A test that is named after a row checks that row of the conformance list.
+
+mod extend;
+mod giveback;
+mod hostile;
+mod inform;
+mod lab;
+mod lease;
+mod model;
+mod pool;
+mod relayed;
+mod way;
+mod wire;

@@ -1,0 +1,152 @@
+//! Random histories of several clients: what holds after every message.
+
+use std::collections::BTreeMap;
+use std::net::Ipv6Addr;
+
+use orchestrator_dhcp6::{Binding, Bindings, Inbound, Verb};
+use proptest::prelude::*;
+
+use crate::lab::{Lab, address, client_source, server_id};
+use crate::wire::*;
+
+#[derive(Debug, Clone)]
+struct Step {
+    kind: u8,
+    client: u8,
+    /// IAIDs, each with the addresses named in it as offsets into the pool.
+    ias: Vec<(u32, Vec<u8>)>,
+    rapid: bool,
+    /// Milliseconds that pass before.
+    passes: i64,
+    /// Whether the commit of its changes fails.
+    lost: bool,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let kind = prop_oneof![
+        2 => Just(SOLICIT), 5 => Just(REQUEST), 2 => Just(RENEW), 2 => Just(REBIND), 2 => Just(RELEASE), 1 => Just(DECLINE)
+    ];
+    let ias = prop::collection::btree_map(0u32..3, prop::collection::vec(0u8..18, 0..3), 0..3);
+    let passes = prop_oneof![6 => 0i64..10_000, 1 => 0i64..10_000_000, 1 => Just(100_000_000)];
+    (kind, 0u8..6, ias, any::<bool>(), passes, prop::bool::weighted(0.1)).prop_map(
+        |(kind, client, ias, rapid, passes, lost)| Step {
+            kind,
+            client,
+            ias: ias.into_iter().collect(),
+            rapid,
+            passes,
+            lost,
+        },
+    )
+}
+
+fn datagram(step: &Step) -> Vec<u8> {
+    let named = |offset: &u8| address(&format!("2001:db8:0:1::1:{offset:x}"));
+    let mut options = vec![client(step.client)];
+    if !matches!(step.kind, SOLICIT | REBIND) {
+        options.push(server_id());
+    }
+    if step.rapid {
+        options.push(option(RAPID_COMMIT, &[]));
+    }
+    for (iaid, offsets) in &step.ias {
+        options.push(ia(*iaid, &offsets.iter().map(named).collect::<Vec<_>>()));
+    }
+    message(step.kind, &options)
+}
+
+fn snapshot(bindings: &Bindings) -> BTreeMap<Ipv6Addr, Binding> {
+    bindings
+        .iter()
+        .map(|binding| (binding.address, binding.clone()))
+        .collect()
+}
+
+/// What the index finds is what is in it.
+fn check_index(bindings: &Bindings, now: i64) {
+    let all = snapshot(bindings);
+    assert_eq!(all.len(), bindings.len());
+    for binding in all.values() {
+        assert_eq!(bindings.by_address(binding.address), Some(binding));
+        assert!(bindings.of_client(&binding.duid).any(|own| own == binding));
+        if binding.is_held(now) {
+            assert_eq!(
+                bindings.by_client(&binding.duid, binding.iaid),
+                Some(binding),
+                "an association has one address"
+            );
+        }
+    }
+}
+
+fn take(lab: &mut Lab, step: &Step) {
+    lab.now += step.passes;
+    let datagram = datagram(step);
+    let inbound = Inbound {
+        datagram: &datagram,
+        source: client_source(),
+        multicast: true,
+    };
+    let answer = lab.server.handle(&lab.link, &lab.bindings, &inbound, lab.now).unwrap();
+    assert_eq!(
+        lab.server.handle(&lab.link, &lab.bindings, &inbound, lab.now).unwrap(),
+        answer,
+        "it is a function"
+    );
+    let before = snapshot(&lab.bindings);
+    for change in &answer.changes {
+        let held = lab.bindings.by_address(change.after.address);
+        assert_eq!(change.before.as_ref(), held);
+        assert!(held.is_none_or(|held| !held.is_taken(lab.now) || held.duid == change.after.duid));
+        assert!(matches!(change.verb, Verb::Release | Verb::Decline) || lab.link.is_assignable(change.after.address));
+        assert_eq!(
+            change.verb == Verb::Renew,
+            matches!(change.verb, Verb::Renew | Verb::Grant) && held.is_some_and(|held| held.is_held(lab.now))
+        );
+        lab.bindings.apply(change);
+        check_index(&lab.bindings, lab.now);
+    }
+    let after = snapshot(&lab.bindings);
+    answer.changes.iter().rev().for_each(|change| lab.bindings.undo(change));
+    assert_eq!(snapshot(&lab.bindings), before, "undone is as if it had not been");
+    check_index(&lab.bindings, lab.now);
+    if step.lost {
+        return;
+    }
+    answer.changes.iter().for_each(|change| lab.bindings.apply(change));
+    assert_eq!(snapshot(&lab.bindings), after);
+    check_answer(lab, step, &Read::new(&answer.datagram));
+}
+
+/// What a client was told is what is bound.
+fn check_answer(lab: &Lab, step: &Step, read: &Read) {
+    for ia in read.ias() {
+        let living: Vec<_> = ia.addresses.iter().filter(|lease| lease.2 > 0).collect();
+        assert!(living.len() <= 1);
+        for (leased, _, valid) in living {
+            assert!(lab.link.is_assignable(*leased));
+            if read.kind == REPLY {
+                let binding = lab.bindings.by_address(*leased).unwrap();
+                assert_eq!(
+                    (binding.duid.as_bytes(), binding.iaid.0),
+                    (&duid(step.client)[..], ia.iaid)
+                );
+                assert_eq!(binding.valid_until, lab.now + i64::from(*valid) * 1000);
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn histories(steps in prop::collection::vec(step(), 1..60), rapid in any::<bool>()) {
+        let mut lab = Lab::with_pool("2001:db8:0:1::1:0/124");
+        lab.link.rapid_commit = rapid;
+        lab.link.limits.bindings_per_client = 4;
+        for step in &steps {
+            take(&mut lab, step);
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! IPv6 addresses of an interface.
+
+use std::net::IpAddr;
+
+use futures_util::TryStreamExt;
+use ipnet::Ipv6Net;
+use netlink_packet_route::AddressFamily;
+use netlink_packet_route::address::{AddressAttribute, AddressHeaderFlags, AddressMessage};
+use nix::errno::Errno;
+use rtnetlink::Handle;
+
+use crate::NetworkError;
+use crate::request::{Failure, answer};
+
+/// What became of an address that was to be added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Added {
+    /// It is new.
+    New,
+    /// The interface had it, perhaps with another prefix length.
+    Found,
+}
+
+/// Adds an address that is usable at once: it is ours to give, so nobody is asked for a duplicate.
+pub(crate) async fn add_address(netlink: &Handle, index: u32, address: Ipv6Net) -> Result<Added, Failure> {
+    let mut request = netlink
+        .address()
+        .add(index, IpAddr::V6(address.addr()), address.prefix_len());
+    request.message_mut().header.flags = AddressHeaderFlags::Nodad;
+    match answer(request.execute()).await {
+        Ok(()) => Ok(Added::New),
+        Err(failure) if failure.is(Errno::EEXIST) => Ok(Added::Found),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// The addresses of an interface that are neither link-local nor learnt from router advertisements.
+pub(crate) async fn list_addresses(netlink: &Handle, index: u32) -> Result<Vec<Ipv6Net>, NetworkError> {
+    let mut request = netlink.address().get().set_link_index_filter(index);
+    request.message_mut().header.family = AddressFamily::Inet6;
+    let found: Vec<AddressMessage> = answer(request.execute().try_collect())
+        .await
+        .map_err(|failure| failure.doing(format!("listing the addresses of interface number {index}")))?;
+    let lasting = found
+        .iter()
+        .filter(|message| message.header.flags.contains(AddressHeaderFlags::Permanent));
+    Ok(lasting
+        .filter_map(address_of)
+        .filter(|address| !address.addr().is_unicast_link_local())
+        .collect())
+}
+
+/// The address and prefix length in a message.
+fn address_of(message: &AddressMessage) -> Option<Ipv6Net> {
+    message.attributes.iter().find_map(|attribute| match attribute {
+        AddressAttribute::Address(IpAddr::V6(address)) => Ipv6Net::new(*address, message.header.prefix_len).ok(),
+        _ => None,
+    })
+}

@@ -1,0 +1,103 @@
+//! Finding the attachments that there are.
+
+use std::collections::HashMap;
+
+use crate::link::{Link, list_links};
+use crate::{Network, NetworkError};
+
+/// An attachment as it was found, seen from the daemon's namespace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttachmentFound {
+    /// Name of the host end.
+    pub host_interface: String,
+    /// Its alias: the mark that it was made with.
+    pub alias: String,
+    /// Its number.
+    pub index: u32,
+    /// Name of the bridge that it is a port of.
+    pub bridge: Option<String>,
+    /// Whether it is administratively up.
+    pub up: bool,
+}
+
+impl Network {
+    /// All attachments whose mark begins with `alias_prefix`, from one look at the kernel's list.
+    ///
+    /// One that was being made when the daemon was killed may have no mark yet: it is not listed, and either goes with
+    /// its namespace or is taken up by the next [`ensure_attachment`](Self::ensure_attachment).
+    ///
+    /// # Errors
+    ///
+    /// [`TimedOut`](NetworkError::TimedOut) if the kernel does not answer.
+    pub async fn attachments(&self, alias_prefix: &str) -> Result<Vec<AttachmentFound>, NetworkError> {
+        Ok(select(list_links(&self.netlink).await?, alias_prefix))
+    }
+}
+
+/// Those links that are host ends with the wanted mark.
+fn select(links: Vec<Link>, alias_prefix: &str) -> Vec<AttachmentFound> {
+    let names: HashMap<u32, String> = links.iter().map(|link| (link.index, link.name.clone())).collect();
+    let ours = |link: &Link| link.is_kind("veth") && link.is_ours() && link.alias.starts_with(alias_prefix);
+    let marked = links.into_iter().filter(|link| ours(link) && !link.alias.is_empty());
+    marked
+        .map(|link| AttachmentFound {
+            bridge: link.controller.and_then(|index| names.get(&index).cloned()),
+            host_interface: link.name,
+            alias: link.alias,
+            index: link.index,
+            up: link.up,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::link::LINK_GROUP;
+
+    fn link(index: u32, name: &str, kind: &str, alias: &str) -> Link {
+        Link {
+            index,
+            name: name.into(),
+            kind: Some(kind.into()),
+            alias: alias.into(),
+            group: LINK_GROUP,
+            ..Link::default()
+        }
+    }
+
+    #[test]
+    fn only_host_ends_with_the_mark() {
+        let found = select(
+            vec![
+                link(2, "br0", "bridge", "ours:br0"),
+                Link {
+                    controller: Some(2),
+                    up: true,
+                    ..link(3, "o-1", "veth", "ours:1")
+                },
+                Link {
+                    controller: Some(2),
+                    ..link(4, "o-2", "veth", "theirs:2")
+                },
+                Link {
+                    controller: Some(2),
+                    ..link(5, "o-3", "veth", "")
+                },
+                Link {
+                    group: 0,
+                    ..link(6, "o-4", "veth", "ours:4")
+                },
+            ],
+            "ours:",
+        );
+        let wanted = AttachmentFound {
+            host_interface: "o-1".into(),
+            alias: "ours:1".into(),
+            index: 3,
+            bridge: Some("br0".into()),
+            up: true,
+        };
+        assert_eq!(found, [wanted]);
+    }
+}

@@ -1,0 +1,189 @@
+//! Network namespaces: which is which, and work inside one.
+//!
+//! A thread that has entered a namespace is never used for anything else: it is made for the work and ends with it.
+//! Neither a thread of the caller's runtime nor the process is ever moved, and nothing is forked.
+
+use std::fs::{self, File};
+use std::future::Future;
+use std::io;
+use std::os::fd::{AsRawFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+
+use nix::errno::Errno;
+use nix::sched::{CloneFlags, setns};
+use rtnetlink::Handle;
+use tokio::runtime;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use crate::{LIMIT, NetworkError};
+
+/// An open network namespace; it lives at least as long as this.
+#[derive(Debug, Clone)]
+pub(crate) struct Namespace {
+    file: Arc<File>,
+    path: PathBuf,
+    id: NamespaceId,
+}
+
+/// What tells one namespace from another: device and inode of its file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct NamespaceId {
+    device: u64,
+    inode: u64,
+}
+
+impl Namespace {
+    /// The calling thread's own namespace.
+    pub(crate) fn own() -> Result<Self, NetworkError> {
+        Self::open(Path::new("/proc/thread-self/ns/net"))
+    }
+
+    /// The namespace at a path such as `/proc/PID/ns/net`.
+    ///
+    /// # Errors
+    ///
+    /// [`NamespaceGone`](NetworkError::NamespaceGone) if nothing can be opened there, and
+    /// [`NotANamespace`](NetworkError::NotANamespace) if it is something else.
+    pub(crate) fn open(path: &Path) -> Result<Self, NetworkError> {
+        let gone = |source| NetworkError::NamespaceGone {
+            netns: path.into(),
+            source,
+        };
+        // Anything but a plain file is not even opened: opening a pipe would wait.
+        if !fs::metadata(path).map_err(gone)?.is_file() {
+            return Err(NetworkError::NotANamespace { netns: path.into() });
+        }
+        let file = File::open(path).map_err(gone)?;
+        // The kernel shows an open namespace under its kind and inode, such as "net:[4026531840]".
+        let shown = fs::read_link(format!("/proc/thread-self/fd/{}", file.as_raw_fd())).map_err(gone)?;
+        if !shown.as_os_str().as_bytes().starts_with(b"net:[") {
+            return Err(NetworkError::NotANamespace { netns: path.into() });
+        }
+        let found = file.metadata().map_err(gone)?;
+        let id = NamespaceId {
+            device: found.dev(),
+            inode: found.ino(),
+        };
+        Ok(Self {
+            file: Arc::new(file),
+            path: path.into(),
+            id,
+        })
+    }
+
+    /// Where it was opened.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether both are the same namespace.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+
+    /// Its descriptor, for a netlink attribute; valid while this lives.
+    pub(crate) fn descriptor(&self) -> RawFd {
+        self.file.as_raw_fd()
+    }
+
+    /// Does something on a fresh thread inside the namespace, which blocks no one else.
+    ///
+    /// The thread finishes what it began also when the future is dropped.
+    pub(crate) async fn run<T, W>(&self, work: W) -> Result<T, NetworkError>
+    where
+        T: Send + 'static,
+        W: FnOnce() -> Result<T, NetworkError> + Send + 'static,
+    {
+        let here = self.clone();
+        let (report, outcome) = oneshot::channel();
+        let body = move || {
+            // Nobody waits for the report any more if the future was dropped.
+            let _ = report.send(here.enter().and_then(|()| work()));
+        };
+        thread::Builder::new()
+            .name("netns".into())
+            .spawn(body)
+            .map_err(NetworkError::Open)?;
+        let doing = || format!("working in namespace {}", self.path.display());
+        match timeout(LIMIT, outcome).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) => Err(NetworkError::Closed { doing: doing() }),
+            Err(_) => Err(NetworkError::TimedOut {
+                doing: doing(),
+                limit: LIMIT,
+            }),
+        }
+    }
+
+    /// Like [`run`](Self::run), for work that speaks netlink inside the namespace.
+    pub(crate) async fn run_netlink<T, W, F>(&self, work: W) -> Result<T, NetworkError>
+    where
+        T: Send + 'static,
+        W: FnOnce(Handle) -> F + Send + 'static,
+        F: Future<Output = Result<T, NetworkError>>,
+    {
+        self.run(move || {
+            let runtime = runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .map_err(NetworkError::Open)?;
+            runtime.block_on(async {
+                let (connection, handle, _unasked) = rtnetlink::new_connection().map_err(NetworkError::Open)?;
+                tokio::spawn(connection);
+                work(handle).await
+            })
+        })
+        .await
+    }
+
+    /// Moves the calling thread, which must be one of [`run`](Self::run)'s.
+    fn enter(&self) -> Result<(), NetworkError> {
+        setns(&*self.file, CloneFlags::CLONE_NEWNET).map_err(|errno| {
+            let netns = self.path.clone();
+            match errno {
+                Errno::EINVAL => NetworkError::NotANamespace { netns },
+                Errno::EPERM => NetworkError::NotPermitted {
+                    doing: format!("entering {}", netns.display()),
+                },
+                other => NetworkError::NamespaceGone {
+                    netns,
+                    source: io::Error::from(other),
+                },
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_namespace_is_itself() {
+        let own = Namespace::own().unwrap();
+        assert!(own.is(&Namespace::open(Path::new("/proc/self/ns/net")).unwrap()));
+    }
+
+    #[test]
+    fn what_is_gone_and_what_is_none() {
+        let opened = |path: &str| Namespace::open(Path::new(path)).unwrap_err();
+        assert!(matches!(
+            opened("/proc/self/ns/none"),
+            NetworkError::NamespaceGone { .. }
+        ));
+        assert!(matches!(
+            opened("/proc/self/status"),
+            NetworkError::NotANamespace { .. }
+        ));
+        assert!(matches!(
+            opened("/proc/self/ns/mnt"),
+            NetworkError::NotANamespace { .. }
+        ));
+        assert!(matches!(opened("/dev"), NetworkError::NotANamespace { .. }));
+    }
+}

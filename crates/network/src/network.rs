@@ -1,0 +1,47 @@
+//! The handle that everything starts from.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+
+use rtnetlink::Handle;
+use tokio::sync::Semaphore;
+
+use crate::namespace::Namespace;
+use crate::{NetworkError, connection};
+
+/// How many namespaces are worked in at once.
+///
+/// The kernel changes links one at a time anyway; more threads would only wait for each other.
+const NAMESPACES_AT_ONCE: usize = 8;
+
+/// A cheap handle on the daemon's own network namespace.
+///
+/// All its methods may be dropped at any await: what was begun is either finished or completed by the next call.
+/// Calls for different interfaces may run side by side.
+#[derive(Debug, Clone)]
+pub struct Network {
+    /// Requests in the daemon's namespace.
+    pub(crate) netlink: Handle,
+    /// The daemon's namespace, in which no instance is ever wired.
+    pub(crate) own: Namespace,
+    /// Bounds the threads in other namespaces.
+    pub(crate) entries: Arc<Semaphore>,
+    /// How many removals of many links there have been: each has a link group to itself.
+    pub(crate) removals: Arc<AtomicU32>,
+}
+
+impl Network {
+    /// Opens netlink in the network namespace of the calling thread, which must be within a tokio runtime with time.
+    ///
+    /// # Errors
+    ///
+    /// [`Open`](NetworkError::Open) if no socket or thread can be had.
+    pub fn open() -> Result<Self, NetworkError> {
+        Ok(Self {
+            own: Namespace::own()?,
+            netlink: connection::open()?,
+            entries: Arc::new(Semaphore::new(NAMESPACES_AT_ONCE)),
+            removals: Arc::default(),
+        })
+    }
+}

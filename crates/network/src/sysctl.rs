@@ -1,0 +1,26 @@
+//! Settings of interfaces under `/proc/sys/net`.
+//!
+//! What is there belongs to the network namespace of the thread that opens it, so these are for
+//! [`Namespace::run`](crate::namespace::Namespace::run).
+
+use std::fs;
+use std::path::PathBuf;
+
+use crate::NetworkError;
+
+/// Sets `net.ipv6.conf.INTERFACE.KEY`; `all` and `default` are interfaces, too.
+///
+/// What is right already is not written, so that a read-only `/proc/sys` is no obstacle then.
+pub(crate) fn ensure_ipv6(interface: &str, key: &str, value: &'static str) -> Result<(), NetworkError> {
+    // A path of its own, as the name of an interface may hold the dots that separate a key's parts.
+    let path: PathBuf = ["/proc/sys/net/ipv6/conf", interface, key].iter().collect();
+    let refused = |source| NetworkError::Sysctl {
+        key: format!("net.ipv6.conf.{interface}.{key}"),
+        value,
+        source,
+    };
+    if fs::read_to_string(&path).map_err(refused)?.trim_end() == value {
+        return Ok(());
+    }
+    fs::write(&path, value).map_err(refused)
+}

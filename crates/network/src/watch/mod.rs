@@ -1,0 +1,118 @@
+//! Changes of links behind our back.
+//!
+//! The kernel tells every change of every link; what reaches the caller is only what calls for action.
+//! When it told more than the socket could hold, something was missed, and that is passed on as
+//! [`LinkChange::Everything`].
+//! The caller's channel is bounded: a slow caller fills the socket and gets just that.
+
+mod bridges;
+mod event;
+
+use std::convert::Infallible;
+
+use netlink_sys::protocols::NETLINK_ROUTE;
+use netlink_sys::{AsyncSocket, AsyncSocketExt, SocketAddr, TokioSocket};
+use nix::errno::Errno;
+use rtnetlink::constants::RTMGRP_LINK;
+use tokio::runtime;
+use tokio::sync::mpsc;
+
+use self::bridges::Bridges;
+use self::event::events;
+use crate::link::list_links;
+use crate::namespace::Namespace;
+use crate::{Network, NetworkError};
+
+/// A change that may call for action.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LinkChange {
+    /// Anything may have changed: the watch has just begun, or has missed something.
+    Everything,
+    /// A bridge is there and up that was not so before.
+    BridgeUp {
+        /// Its name.
+        name: String,
+    },
+    /// A bridge is there but down that was not so before.
+    BridgeDown {
+        /// Its name.
+        name: String,
+    },
+    /// A bridge is gone, or has another name now.
+    BridgeGone {
+        /// The name that it had.
+        name: String,
+    },
+    /// An attachment is gone, by our own hand or another's.
+    AttachmentGone {
+        /// Name of its host end.
+        host_interface: String,
+        /// The mark that it carried.
+        alias: String,
+    },
+}
+
+impl Network {
+    /// Reports changes until it fails, beginning with [`LinkChange::Everything`].
+    ///
+    /// Returns why it ended: [`Unwatched`](NetworkError::Unwatched) if nobody listens any more; anything else is worth
+    /// another call.
+    pub async fn watch(&self, changes: mpsc::Sender<LinkChange>) -> NetworkError {
+        match self.report(&changes).await {
+            Ok(never) => match never {},
+            Err(ended) => ended,
+        }
+    }
+
+    async fn report(&self, changes: &mpsc::Sender<LinkChange>) -> Result<Infallible, NetworkError> {
+        let socket = subscribe(&self.own).await?;
+        // Listed after the subscription, so that nothing is missed in between.
+        let mut bridges = Bridges::of(list_links(&self.netlink).await?);
+        send(changes, LinkChange::Everything).await?;
+        loop {
+            let received = tokio::select! {
+                received = socket.recv_from_full() => received,
+                () = changes.closed() => return Err(NetworkError::Unwatched),
+            };
+            match received {
+                Ok((datagram, _kernel)) => {
+                    for change in events(&datagram)
+                        .flat_map(|event| bridges.observe(event))
+                        .collect::<Vec<_>>()
+                    {
+                        send(changes, change).await?;
+                    }
+                }
+                Err(error) if error.raw_os_error() == Some(Errno::ENOBUFS as i32) => {
+                    bridges = Bridges::of(list_links(&self.netlink).await?);
+                    send(changes, LinkChange::Everything).await?;
+                }
+                Err(source) => {
+                    return Err(NetworkError::Refused {
+                        doing: "watching the interfaces".into(),
+                        source,
+                    });
+                }
+            }
+        }
+    }
+}
+
+async fn send(changes: &mpsc::Sender<LinkChange>, change: LinkChange) -> Result<(), NetworkError> {
+    changes.send(change).await.map_err(|_closed| NetworkError::Unwatched)
+}
+
+/// A socket in the daemon's namespace on which the kernel tells of links.
+async fn subscribe(own: &Namespace) -> Result<TokioSocket, NetworkError> {
+    let runtime = runtime::Handle::current();
+    own.run(move || {
+        let _reactor = runtime.enter();
+        let mut socket = TokioSocket::new(NETLINK_ROUTE).map_err(NetworkError::Open)?;
+        socket
+            .socket_mut()
+            .bind(&SocketAddr::new(0, RTMGRP_LINK))
+            .map_err(NetworkError::Open)?;
+        Ok(socket)
+    })
+    .await
+}

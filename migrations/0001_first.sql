@@ -1,0 +1,84 @@
+-- One text for SQLite and PostgreSQL: every column is TEXT or BIGINT.
+-- Times are milliseconds since 1970-01-01T00:00:00Z; 9223372036854775807 is never. Truth is 1, falsehood 0.
+-- DUIDs and link-layer addresses are hexadecimal bytes with colons; IPv6 addresses are written as RFC 5952 says.
+
+-- What is made once with the database: the site's id, the server's DUID, the key of address allocation.
+create table facts (
+    key text primary key not null,
+    value text not null
+);
+
+create table clients (
+    id text primary key not null,
+    link text not null,
+    duid text not null,
+    link_layer text,
+    hostname text,
+    wants_instance bigint not null,
+    first_seen bigint not null,
+    last_seen bigint not null,
+    unique (link, duid)
+);
+
+create index clients_in_order on clients (first_seen, id);
+
+-- An address of a link has one lease: the one in force, or the last there was.
+create table leases (
+    link text not null,
+    address text not null,
+    client text not null references clients (id),
+    iaid bigint not null,
+    source text not null,
+    state text not null,
+    preferred_until bigint not null,
+    valid_until bigint not null,
+    granted bigint not null,
+    changed bigint not null,
+    primary key (link, address)
+);
+
+create index leases_by_client on leases (client);
+
+-- Serves the sweep: only these states end by the clock.
+create index leases_by_end on leases (valid_until) where state in ('active', 'declined');
+
+create table instances (
+    id text primary key not null,
+    client text not null references clients (id),
+    link text not null,
+    template text not null,
+    plugin text not null,
+    spec text not null,
+    address text not null,
+    phase text not null,
+    reason text,
+    attempts bigint not null,
+    due bigint,
+    reference text,
+    created bigint not null,
+    ready bigint,
+    changed bigint not null
+);
+
+-- The two promises that no crash and no race may break.
+create unique index instances_one_per_client on instances (client) where phase <> 'removed';
+create unique index instances_one_per_address on instances (link, address) where phase <> 'removed';
+
+create index instances_by_client on instances (client, created);
+create index instances_in_order on instances (created, id);
+
+-- The timeline outlives what it tells of: no references.
+create table events (
+    id bigint primary key not null,
+    at bigint not null,
+    kind text not null,
+    link text,
+    client text,
+    instance text,
+    address text,
+    detail text
+);
+
+create index events_by_client on events (client, id);
+create index events_by_instance on events (instance, id);
+create index events_by_time on events (at);

@@ -1,0 +1,31 @@
+//! Rows as people see them: with what is known of their client.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Duid, Instance, Lease, LinkLayerAddress};
+
+/// An instance, and whom it is for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InstanceView {
+    /// The instance.
+    #[serde(flatten)]
+    pub instance: Instance,
+    /// Its client's DUID.
+    pub duid: Duid,
+    /// Its client's host name.
+    pub hostname: Option<String>,
+    /// Its client's link-layer address.
+    pub link_layer: Option<LinkLayerAddress>,
+}
+
+/// A lease, and who holds it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeaseView {
+    /// The lease, with its client's DUID.
+    #[serde(flatten)]
+    pub lease: Lease,
+    /// Its client's host name.
+    pub hostname: Option<String>,
+    /// Its client's link-layer address.
+    pub link_layer: Option<LinkLayerAddress>,
+}

@@ -1,0 +1,211 @@
+//! One code over two databases: enums of what sqlx has of each, and macros that expand one body for both.
+//!
+//! Every wait for the database has a limit. The SQL text is the same for both; [`statements!`] keeps the texts of a
+//! module together, so that a test can prepare each of them on both.
+
+use std::time::Duration;
+
+use sqlx::postgres::{PgPool, PgPoolOptions};
+use sqlx::sqlite::{SqlitePool, SqlitePoolOptions};
+use sqlx::{ConnectOptions, Connection, PgConnection, Postgres, Sqlite, SqliteConnection, Transaction};
+
+use super::StoreError;
+use super::url::Target;
+
+/// How long making a connection, or getting one from the pool, may take.
+pub(super) const CONNECT_LIMIT: Duration = Duration::from_secs(2);
+
+/// How long one statement may take.
+pub(super) const STATEMENT_LIMIT: Duration = Duration::from_secs(3);
+
+/// Connections that read at the same time.
+const READERS: u32 = 4;
+
+/// Names SQL texts, and lists them all as `STATEMENTS`.
+macro_rules! statements {
+    ($($name:ident = $sql:expr;)+) => {
+        $(const $name: &str = $sql;)+
+        pub(super) const STATEMENTS: &[&str] = &[$($name),+];
+    };
+}
+pub(super) use statements;
+
+/// Expands one body for both databases; in it, `$connection` is the connection of a [`Tx`].
+macro_rules! on {
+    ($tx:expr, $connection:ident => $body:expr) => {
+        match $tx {
+            $crate::store::connection::Tx::Sqlite(inner) => {
+                let $connection = &mut **inner;
+                $body
+            }
+            $crate::store::connection::Tx::Postgres(inner) => {
+                let $connection = &mut **inner;
+                $body
+            }
+        }
+    };
+}
+pub(super) use on;
+
+/// Runs a statement that answers no rows; gives the number of rows it touched.
+macro_rules! execute {
+    ($tx:expr, $doing:literal, $sql:expr $(, $bind:expr)* $(,)?) => {
+        $crate::store::connection::on!($tx, connection => $crate::store::connection::within(
+            $doing,
+            async { Ok(sqlx::query($sql)$(.bind($bind))*.execute(connection).await?.rows_affected()) },
+        ).await)
+    };
+}
+pub(super) use execute;
+
+/// Runs a statement and gives all its rows as `$row`.
+macro_rules! fetch_all {
+    ($tx:expr, $doing:literal, $row:ty, $sql:expr $(, $bind:expr)* $(,)?) => {
+        $crate::store::connection::on!($tx, connection => $crate::store::connection::within(
+            $doing,
+            sqlx::query_as::<_, $row>($sql)$(.bind($bind))*.fetch_all(connection),
+        ).await)
+    };
+}
+pub(super) use fetch_all;
+
+/// Runs a statement and gives its row as `$row`, if there is one.
+macro_rules! fetch_optional {
+    ($tx:expr, $doing:literal, $row:ty, $sql:expr $(, $bind:expr)* $(,)?) => {
+        $crate::store::connection::on!($tx, connection => $crate::store::connection::within(
+            $doing,
+            sqlx::query_as::<_, $row>($sql)$(.bind($bind))*.fetch_optional(connection),
+        ).await)
+    };
+}
+pub(super) use fetch_optional;
+
+/// Waits for the database, but not forever.
+pub(super) async fn within<T>(
+    doing: &'static str,
+    answer: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, StoreError> {
+    match tokio::time::timeout(STATEMENT_LIMIT, answer).await {
+        Ok(answer) => answer.map_err(|error| StoreError::database(doing, error)),
+        Err(_) => Err(StoreError::slow(doing, STATEMENT_LIMIT)),
+    }
+}
+
+/// A transaction: rolled back when it is dropped.
+pub(super) enum Tx<'c> {
+    Sqlite(Transaction<'c, Sqlite>),
+    Postgres(Transaction<'c, Postgres>),
+}
+
+impl Tx<'_> {
+    pub(super) async fn commit(self, doing: &'static str) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(inner) => within(doing, inner.commit()).await,
+            Self::Postgres(inner) => within(doing, inner.commit()).await,
+        }
+    }
+}
+
+/// One connection of its own.
+pub(super) enum Session {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection),
+}
+
+impl Session {
+    /// Connects.
+    pub(super) async fn connect(target: &Target) -> Result<Self, StoreError> {
+        let doing = "connect to the database";
+        let connected = async {
+            match target {
+                Target::Sqlite(options) => options.connect().await.map(Self::Sqlite),
+                Target::Postgres(options) => options.connect().await.map(Self::Postgres),
+            }
+        };
+        match tokio::time::timeout(CONNECT_LIMIT, connected).await {
+            Ok(session) => session.map_err(|error| StoreError::database(doing, error)),
+            Err(_) => Err(StoreError::slow(doing, CONNECT_LIMIT)),
+        }
+    }
+
+    /// Begins a transaction that writes. SQLite takes its one write lock at once: no later statement can fail for it.
+    pub(super) async fn begin(&mut self) -> Result<Tx<'_>, StoreError> {
+        let doing = "begin a transaction";
+        match self {
+            Self::Sqlite(session) => within(doing, session.begin_with("begin immediate"))
+                .await
+                .map(Tx::Sqlite),
+            Self::Postgres(session) => within(doing, session.begin()).await.map(Tx::Postgres),
+        }
+    }
+
+    /// Says good-bye to the database, if it still listens.
+    pub(super) async fn close(self) {
+        let closed = async {
+            match self {
+                Self::Sqlite(session) => session.close().await,
+                Self::Postgres(session) => session.close().await,
+            }
+        };
+        // Nobody waits for a connection that does not even close.
+        if let Ok(Err(error)) = tokio::time::timeout(CONNECT_LIMIT, closed).await {
+            tracing::debug!(%error, "the database connection did not close cleanly");
+        }
+    }
+}
+
+/// Connections for readers, made as they are needed.
+#[derive(Debug, Clone)]
+pub(super) enum Pool {
+    Sqlite(SqlitePool),
+    Postgres(PgPool),
+}
+
+impl Pool {
+    /// A pool that has not connected yet.
+    pub(super) fn new(target: &Target) -> Self {
+        match target {
+            // Asking a file whether it is still there finds out nothing.
+            Target::Sqlite(options) => Self::Sqlite(
+                SqlitePoolOptions::new()
+                    .max_connections(READERS)
+                    .acquire_timeout(CONNECT_LIMIT)
+                    .test_before_acquire(false)
+                    .connect_lazy_with((**options).clone()),
+            ),
+            Target::Postgres(options) => Self::Postgres(
+                PgPoolOptions::new()
+                    .max_connections(READERS)
+                    .acquire_timeout(CONNECT_LIMIT)
+                    .connect_lazy_with((**options).clone()),
+            ),
+        }
+    }
+
+    /// One moment of the database: everything read in it belongs together.
+    pub(super) async fn snapshot(&self) -> Result<Tx<'static>, StoreError> {
+        let doing = "read";
+        match self {
+            Self::Sqlite(pool) => within(doing, pool.begin_with("begin deferred")).await.map(Tx::Sqlite),
+            Self::Postgres(pool) => within(
+                doing,
+                pool.begin_with("begin isolation level repeatable read read only"),
+            )
+            .await
+            .map(Tx::Postgres),
+        }
+    }
+
+    /// Closes all connections.
+    pub(super) async fn close(&self) {
+        let closed = async {
+            match self {
+                Self::Sqlite(pool) => pool.close().await,
+                Self::Postgres(pool) => pool.close().await,
+            }
+        };
+        if tokio::time::timeout(CONNECT_LIMIT, closed).await.is_err() {
+            tracing::debug!("a reader still held its database connection when the store closed");
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! What can go wrong with the store, and whose it is to mend.
+
+use std::io;
+use std::net::Ipv6Addr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::error::DatabaseError;
+use sqlx::migrate::MigrateError;
+use sqlx::sqlite::SqliteError;
+
+use crate::model::{ClientId, InstanceId};
+
+/// Why the store could not do what it was asked.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// The URL names no database that is known here. The operator's to mend.
+    #[error(
+        "store.url {url:?} names no database: {reason}; write it like \
+         \"sqlite:///var/lib/orchestrator/orchestrator.db\" or \"postgres://user@host/name\""
+    )]
+    BadUrl {
+        /// The URL without its password.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The database cannot be reached or takes no writes now; trying again helps once it is back.
+    ///
+    /// A write that was answered so may have been committed all the same, when the database went away in the middle
+    /// of its commit. Every write of the store may be repeated.
+    #[error("the database is away: could not {doing}; see to the server, the disk and the permissions")]
+    Away {
+        /// What was being done.
+        doing: &'static str,
+        /// What happened.
+        #[source]
+        source: AwayCause,
+    },
+    /// A newer orchestrator has used this database. The operator's to mend.
+    #[error("the database was used by a newer orchestrator (its schema has version {version}); run that one or newer")]
+    Newer {
+        /// The version this binary does not know.
+        version: i64,
+    },
+    /// The schema could not be brought up to date. The operator's to mend.
+    #[error("the schema of the database could not be brought up to date; restore it from a backup, or name a new one")]
+    Schema {
+        /// What happened.
+        #[source]
+        source: Arc<MigrateError>,
+    },
+    /// The database answered, and refused: a damaged file, a missing table, a defect of ours.
+    #[error("the database could not {doing}")]
+    Failed {
+        /// What was being done.
+        doing: &'static str,
+        /// What happened.
+        #[source]
+        source: Arc<sqlx::Error>,
+    },
+    /// A row that this orchestrator did not write, or not like that.
+    #[error("the database holds a {noun} that cannot be read: {column} is {value:?}; mend or delete that row")]
+    Row {
+        /// What the row is about.
+        noun: &'static str,
+        /// The column.
+        column: &'static str,
+        /// What it holds.
+        value: String,
+    },
+    /// The operating system gave no random bytes for an id.
+    #[error("no random bytes for an id")]
+    Random {
+        /// What happened.
+        #[source]
+        source: Arc<io::Error>,
+    },
+    /// The cursor is none that a list gave out.
+    #[error("{0:?} is no cursor of this list; take `next` of an earlier answer as it is")]
+    BadCursor(String),
+    /// No client has that id.
+    #[error("there is no client {0}")]
+    NoSuchClient(ClientId),
+    /// No instance has that id.
+    #[error("there is no instance {0}")]
+    NoSuchInstance(InstanceId),
+    /// The client has a live instance already.
+    #[error("client {client} already has instance {instance}")]
+    AlreadyThere {
+        /// The client.
+        client: ClientId,
+        /// Its live instance.
+        instance: InstanceId,
+    },
+    /// A live instance has the address already.
+    #[error("address {address} on {link} already belongs to instance {instance}")]
+    AddressTaken {
+        /// The bridge.
+        link: String,
+        /// The address.
+        address: Ipv6Addr,
+        /// Whose it is.
+        instance: InstanceId,
+    },
+}
+
+/// Why the database is [away](StoreError::Away).
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum AwayCause {
+    /// It said so, or the way to it is broken.
+    #[error(transparent)]
+    Database(Arc<sqlx::Error>),
+    /// Its file or directory cannot be made.
+    #[error("{path}: {source}")]
+    File {
+        /// The file or directory.
+        path: PathBuf,
+        /// What happened.
+        source: Arc<io::Error>,
+    },
+    /// It did not answer in time.
+    #[error("no answer within {} ms", .0.as_millis())]
+    Slow(Duration),
+    /// The store was closed: the daemon is stopping.
+    #[error("the store is closed")]
+    Closed,
+}
+
+impl StoreError {
+    /// Whether the database is not there now, and the same call may succeed later.
+    pub fn is_away(&self) -> bool {
+        matches!(self, Self::Away { .. })
+    }
+
+    /// A stable word for counters and the API.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::BadUrl { .. } => "store-bad-url",
+            Self::Away { .. } => "store-away",
+            Self::Newer { .. } => "store-newer",
+            Self::Schema { .. } => "store-schema",
+            Self::Failed { .. } => "store-failed",
+            Self::Row { .. } => "store-bad-row",
+            Self::Random { .. } => "store-no-random",
+            Self::BadCursor(_) => "bad-cursor",
+            Self::NoSuchClient(_) => "no-such-client",
+            Self::NoSuchInstance(_) => "no-such-instance",
+            Self::AlreadyThere { .. } => "instance-already-there",
+            Self::AddressTaken { .. } => "address-taken",
+        }
+    }
+
+    /// Whether the store said no by its own rules, before it wrote anything: the transaction is still good.
+    pub(super) fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::BadCursor(_)
+                | Self::NoSuchClient(_)
+                | Self::NoSuchInstance(_)
+                | Self::AlreadyThere { .. }
+                | Self::AddressTaken { .. }
+        )
+    }
+
+    pub(super) fn slow(doing: &'static str, limit: Duration) -> Self {
+        Self::Away {
+            doing,
+            source: AwayCause::Slow(limit),
+        }
+    }
+
+    pub(super) fn closed(doing: &'static str) -> Self {
+        Self::Away {
+            doing,
+            source: AwayCause::Closed,
+        }
+    }
+
+    /// Tells whether the database is away or answered with a fault.
+    pub(super) fn database(doing: &'static str, error: sqlx::Error) -> Self {
+        let away = is_away(&error);
+        let source = Arc::new(error);
+        if away {
+            Self::Away {
+                doing,
+                source: AwayCause::Database(source),
+            }
+        } else {
+            Self::Failed { doing, source }
+        }
+    }
+}
+
+fn is_away(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Database(error) => match error.try_downcast_ref::<SqliteError>() {
+            Some(error) => sqlite_is_away(error),
+            None => error.code().is_some_and(|code| postgres_is_away(&code)),
+        },
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed
+        | sqlx::Error::BeginFailed => true,
+        _ => false,
+    }
+}
+
+/// Result codes of SQLite; the lowest byte is the primary one.
+fn sqlite_is_away(error: &SqliteError) -> bool {
+    const BUSY: i32 = 5;
+    const LOCKED: i32 = 6;
+    const NOMEM: i32 = 7;
+    const READONLY: i32 = 8;
+    const IOERR: i32 = 10;
+    const FULL: i32 = 13;
+    const CANTOPEN: i32 = 14;
+    const PROTOCOL: i32 = 15;
+    let code = error
+        .code()
+        .and_then(|code| code.parse::<i32>().ok())
+        .unwrap_or_default();
+    [BUSY, LOCKED, NOMEM, READONLY, IOERR, FULL, CANTOPEN, PROTOCOL].contains(&(code & 0xff))
+}
+
+/// SQLSTATE classes: connection, authorization, no such database, resources (a full disk too), operator's
+/// intervention, system error; and a server that only reads, as a standby does.
+fn postgres_is_away(code: &str) -> bool {
+    const READ_ONLY: &str = "25006";
+    code == READ_ONLY
+        || ["08", "28", "3D", "53", "57", "58"]
+            .iter()
+            .any(|class| code.starts_with(class))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_away_and_a_missing_table_is_not() {
+        assert!(postgres_is_away("53100"));
+        assert!(postgres_is_away("57P01"));
+        assert!(postgres_is_away("25006"));
+        assert!(!postgres_is_away("42P01"));
+        assert!(!postgres_is_away("23505"));
+    }
+
+    #[test]
+    fn what_the_pool_and_the_wire_say_is_away() {
+        assert!(is_away(&sqlx::Error::PoolTimedOut));
+        assert!(is_away(&sqlx::Error::Io(io::ErrorKind::ConnectionReset.into())));
+        assert!(!is_away(&sqlx::Error::RowNotFound));
+    }
+}

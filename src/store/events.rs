@@ -1,0 +1,127 @@
+//! The timeline as rows.
+
+use sqlx::FromRow;
+
+use super::batch::Batch;
+use super::connection::{fetch_all, statements};
+use super::page::limits;
+use super::text::Columns;
+use super::writer::Write;
+use super::{Store, StoreError};
+use crate::model::{ClientId, Event, InstanceId, NewEvent, Page, Timestamp};
+
+statements! {
+    FIRST = "select id, at, kind, link, client, instance, address, detail from events
+        where id > $1 and id < $2 and (link = $3 or $3 is null) and (client = $4 or $4 is null)
+            and (instance = $5 or $5 is null)
+        order by id limit $6";
+    LATEST = "select id, at, kind, link, client, instance, address, detail from events
+        where id > $1 and id < $2 and (link = $3 or $3 is null) and (client = $4 or $4 is null)
+            and (instance = $5 or $5 is null)
+        order by id desc limit $6";
+}
+
+const COLUMNS: Columns = Columns("event");
+
+#[derive(FromRow)]
+struct EventRow {
+    id: i64,
+    at: i64,
+    kind: String,
+    link: Option<String>,
+    client: Option<String>,
+    instance: Option<String>,
+    address: Option<String>,
+    detail: Option<String>,
+}
+
+impl TryFrom<EventRow> for Event {
+    type Error = StoreError;
+
+    fn try_from(row: EventRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: row.id,
+            at: Timestamp(row.at),
+            kind: COLUMNS.parse("kind", &row.kind)?,
+            link: row.link,
+            client: COLUMNS.parse_some("client", row.client.as_deref())?,
+            instance: COLUMNS.parse_some("instance", row.instance.as_deref())?,
+            address: COLUMNS.parse_some("address", row.address.as_deref())?,
+            detail: row.detail,
+        })
+    }
+}
+
+/// Which events to list.
+#[derive(Debug, Clone, Default)]
+pub struct EventFilter {
+    /// Only those with a higher id.
+    pub after: Option<i64>,
+    /// Only those with a lower id.
+    pub before: Option<i64>,
+    /// Only those of this bridge.
+    pub link: Option<String>,
+    /// Only those of this client.
+    pub client: Option<ClientId>,
+    /// Only those of this instance.
+    pub instance: Option<InstanceId>,
+    /// The last ones that match, and not the first: still in rising order.
+    pub latest: bool,
+    /// Rows at most; [`MAX_LIMIT`](super::MAX_LIMIT) unless told.
+    pub limit: Option<u32>,
+}
+
+impl Store {
+    /// Events in the order in which they happened. `next` is the `after` of the next portion.
+    ///
+    /// With `latest` there is no `next`: what comes after was not committed yet.
+    ///
+    /// # Errors
+    ///
+    /// When the database is away or holds what cannot be read.
+    pub async fn events(&self, filter: EventFilter) -> Result<Page<Event>, StoreError> {
+        let (limit, more) = limits(filter.limit);
+        let (sql, rows) = if filter.latest {
+            (LATEST, i64::from(limit))
+        } else {
+            (FIRST, more)
+        };
+        let rows = fetch_all!(
+            &mut self.snapshot().await?,
+            "list events",
+            EventRow,
+            sql,
+            filter.after.unwrap_or(i64::MIN),
+            filter.before.unwrap_or(i64::MAX),
+            filter.link.as_deref(),
+            filter.client.map(|client| client.to_string()),
+            filter.instance.map(|instance| instance.to_string()),
+            rows,
+        )?;
+        let mut events = rows.into_iter().map(Event::try_from).collect::<Result<Vec<_>, _>>()?;
+        if filter.latest {
+            events.reverse();
+        }
+        Ok(Page::new(events, limit, |event| event.id.to_string()))
+    }
+
+    /// Adds a row to the timeline.
+    ///
+    /// # Errors
+    ///
+    /// When the database is away.
+    pub async fn append_event(&self, event: NewEvent) -> Result<Event, StoreError> {
+        self.write(AppendEvent(event)).await
+    }
+}
+
+struct AppendEvent(NewEvent);
+
+impl Write for AppendEvent {
+    type Output = Event;
+    const DOING: &'static str = "record an event";
+
+    async fn apply(&self, batch: &mut Batch<'_>) -> Result<Event, StoreError> {
+        batch.append_event(self.0.clone()).await
+    }
+}

@@ -1,0 +1,65 @@
+//! Brings the schema up to date, and makes the file of a SQLite database.
+
+use std::fs::{DirBuilder, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::migrate::{MigrateError, Migrator};
+
+use super::connection::Session;
+use super::{AwayCause, StoreError};
+
+/// `migrations/`, as it was when the binary was built. One set serves both databases.
+static MIGRATIONS: Migrator = sqlx::migrate!();
+
+/// Migrations may rewrite whole tables.
+const MIGRATION_LIMIT: Duration = Duration::from_secs(300);
+
+/// Applies the migrations that the database has not seen.
+pub(super) async fn migrate(session: &mut Session) -> Result<(), StoreError> {
+    let run = async {
+        match session {
+            Session::Sqlite(session) => MIGRATIONS.run(session).await,
+            Session::Postgres(session) => MIGRATIONS.run(session).await,
+        }
+    };
+    match tokio::time::timeout(MIGRATION_LIMIT, run).await {
+        Ok(done) => done.map_err(fault),
+        Err(_) => Err(StoreError::slow("bring the schema up to date", MIGRATION_LIMIT)),
+    }
+}
+
+fn fault(error: MigrateError) -> StoreError {
+    match error {
+        MigrateError::VersionMissing(version) => StoreError::Newer { version },
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
+            StoreError::database("bring the schema up to date", error)
+        }
+        error => StoreError::Schema {
+            source: Arc::new(error),
+        },
+    }
+}
+
+/// Makes sure that the file of a SQLite database exists, readable by nobody but its owner and group.
+pub(super) fn ensure_file(path: &Path) -> Result<(), StoreError> {
+    let fault = |path: &Path, source: io::Error| StoreError::Away {
+        doing: "make the database's file",
+        source: AwayCause::File {
+            path: path.to_owned(),
+            source: Arc::new(source),
+        },
+    };
+    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        let made = DirBuilder::new().recursive(true).mode(0o750).create(parent);
+        made.map_err(|error| fault(parent, error))?;
+    }
+    // SQLite gives its journal files the mode of this one.
+    match OpenOptions::new().write(true).create_new(true).mode(0o640).open(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(fault(path, error)),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,149 @@
+//! The state in SQL: what is wanted, what is known, what happened. One file a noun or a verb.
+//!
+//! Invariants:
+//!
+//! - What a call reports as written is durable: it survives `SIGKILL` and a power cut.
+//! - One task writes ([`writer`]); callers who come together share one commit. Reads see one moment of the database
+//!   and everything that was committed before it.
+//! - A client has at most one live instance, and an address of a link at most one live holder: indexes say so.
+//! - An instance never leaves [`Phase::Removed`](crate::model::Phase), and leaves `Removing` only for it.
+//! - Event ids rise by one in the order of commits.
+//! - SQLite and PostgreSQL run the same statements on the same schema.
+//! - Every call ends within seconds, also when the database does not answer; then it says [`StoreError::Away`].
+//!
+//! Every call may be dropped. A write whose call was dropped, or was answered `Away`, may have happened: writes may
+//! be repeated.
+
+mod batch;
+mod clients;
+mod connection;
+mod destroy;
+mod due;
+mod error;
+mod events;
+mod expire;
+mod identity;
+mod instances;
+mod leases;
+mod migrate;
+mod page;
+mod ping;
+mod plan;
+mod prune;
+mod record;
+mod rules;
+mod situation;
+mod statements;
+mod text;
+mod update;
+mod url;
+mod writer;
+
+use std::sync::Arc;
+
+use tokio::sync::broadcast;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use clients::ClientFilter;
+pub use error::{AwayCause, StoreError};
+pub use events::EventFilter;
+pub use identity::Identity;
+pub use instances::{InstanceFilter, Resolved};
+pub use leases::LeaseFilter;
+pub use page::MAX_LIMIT;
+pub use plan::NewInstance;
+pub use prune::Pruned;
+pub use record::{Outcome, Recorded};
+pub use situation::Situation;
+pub use update::InstanceUpdate;
+
+use crate::model::Event;
+use connection::{Pool, Session, Tx};
+use writer::{Queue, Writer};
+
+/// Committed events that a slow reader may be behind before it has to read the table.
+const EVENTS_KEPT: usize = 1024;
+
+/// A handle on the state; clones share it.
+#[derive(Debug, Clone)]
+pub struct Store {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    identity: Identity,
+    readers: Pool,
+    queue: Queue,
+    committed: broadcast::Sender<Event>,
+    stop: CancellationToken,
+    writer: TaskTracker,
+}
+
+impl Store {
+    /// Connects, brings the schema up to date, makes the identity where there is none, and starts the writer.
+    ///
+    /// A SQLite file and its directory are made when they are missing.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Away`] when trying again later may help. [`BadUrl`](StoreError::BadUrl),
+    /// [`Newer`](StoreError::Newer), [`Schema`](StoreError::Schema), [`Failed`](StoreError::Failed) and
+    /// [`Row`](StoreError::Row) are the operator's to mend.
+    pub async fn open(url: &str) -> Result<Self, StoreError> {
+        let target = url::parse_url(url)?;
+        if let Some(file) = target.file() {
+            migrate::ensure_file(file)?;
+        }
+        let mut session = Session::connect(&target).await?;
+        migrate::migrate(&mut session).await?;
+        let identity = identity::ensure_identity(&mut session).await?;
+
+        let readers = Pool::new(&target);
+        let (committed, _) = broadcast::channel(EVENTS_KEPT);
+        let (writer, queue) = Writer::new(target, session, committed.clone());
+        let stop = CancellationToken::new();
+        let tracker = TaskTracker::new();
+        tracker.spawn(writer.run(stop.clone()));
+        tracker.close();
+        Ok(Self {
+            shared: Arc::new(Shared {
+                identity,
+                readers,
+                queue,
+                committed,
+                stop,
+                writer: tracker,
+            }),
+        })
+    }
+
+    /// Who this daemon is.
+    pub fn identity(&self) -> &Identity {
+        &self.shared.identity
+    }
+
+    /// Events from now on, each after its commit, in the order of their ids.
+    ///
+    /// The table is the truth: an event whose commit was not answered in time is in it and not here, and a reader
+    /// that lags reads on from [`events`](Self::events).
+    pub fn subscribe(&self) -> broadcast::Receiver<Event> {
+        self.shared.committed.subscribe()
+    }
+
+    /// Writes what has queued, and closes every connection. Later calls are answered `Away`.
+    pub async fn close(&self) {
+        self.shared.stop.cancel();
+        self.shared.writer.wait().await;
+        self.shared.readers.close().await;
+    }
+
+    async fn snapshot(&self) -> Result<Tx<'static>, StoreError> {
+        self.shared.readers.snapshot().await
+    }
+
+    async fn write<W: writer::Write>(&self, write: W) -> Result<W::Output, StoreError> {
+        self.shared.queue.write(write).await
+    }
+}

@@ -1,0 +1,46 @@
+//! Every statement that the store has.
+
+use sqlx::Executor;
+
+use super::connection::{on, within};
+use super::{
+    Store, StoreError, batch, clients, destroy, due, events, expire, identity, instances, leases, ping, plan, prune, record,
+    situation, update,
+};
+
+const ALL: &[&[&str]] = &[
+    batch::STATEMENTS,
+    clients::STATEMENTS,
+    destroy::STATEMENTS,
+    due::STATEMENTS,
+    events::STATEMENTS,
+    expire::STATEMENTS,
+    identity::STATEMENTS,
+    instances::STATEMENTS,
+    leases::STATEMENTS,
+    ping::STATEMENTS,
+    plan::STATEMENTS,
+    prune::STATEMENTS,
+    record::STATEMENTS,
+    situation::STATEMENTS,
+    update::STATEMENTS,
+];
+
+impl Store {
+    /// Has the database prepare every statement there is, without running any; returns how many.
+    ///
+    /// # Errors
+    ///
+    /// When the schema does not carry a statement, or the database is away.
+    pub async fn prepare_all(&self) -> Result<usize, StoreError> {
+        let mut tx = self.snapshot().await?;
+        let mut prepared = 0;
+        for sql in ALL.iter().copied().flatten().copied() {
+            on!(&mut tx, connection => within("prepare a statement", async {
+                connection.prepare(sqlx::SqlStr::from_static(sql)).await.map(drop)
+            }).await)?;
+            prepared += 1;
+        }
+        Ok(prepared)
+    }
+}

@@ -1,0 +1,49 @@
+//! Between the model's types and the text in the columns.
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use super::StoreError;
+
+/// Text as both databases take it: PostgreSQL refuses a zero byte.
+pub(super) fn plain(text: String) -> String {
+    if text.contains('\0') {
+        text.replace('\0', "")
+    } else {
+        text
+    }
+}
+
+/// Reads columns of one noun.
+#[derive(Clone, Copy)]
+pub(super) struct Columns(pub(super) &'static str);
+
+impl Columns {
+    /// A column that cannot be read.
+    pub(super) fn bad(self, column: &'static str, value: impl Display) -> StoreError {
+        StoreError::Row {
+            noun: self.0,
+            column,
+            value: value.to_string(),
+        }
+    }
+
+    /// Reads a column of text.
+    pub(super) fn parse<T: FromStr>(self, column: &'static str, text: &str) -> Result<T, StoreError> {
+        text.parse().map_err(|_| self.bad(column, text))
+    }
+
+    /// Reads a column of text that may be empty.
+    pub(super) fn parse_some<T: FromStr>(
+        self,
+        column: &'static str,
+        text: Option<&str>,
+    ) -> Result<Option<T>, StoreError> {
+        text.map(|text| self.parse(column, text)).transpose()
+    }
+
+    /// Reads a column of numbers that fit into 32 bits.
+    pub(super) fn number(self, column: &'static str, number: i64) -> Result<u32, StoreError> {
+        u32::try_from(number).map_err(|_| self.bad(column, number))
+    }
+}

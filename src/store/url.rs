@@ -1,0 +1,125 @@
+//! From `store.url` to the options of a connection.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::postgres::PgConnectOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+
+use super::StoreError;
+
+/// How long a statement waits for another process that has the SQLite file locked.
+const BUSY_LIMIT: Duration = Duration::from_secs(2);
+
+/// A database by its kind, with how to connect to it.
+#[derive(Debug, Clone)]
+pub(super) enum Target {
+    /// A file of this host.
+    Sqlite(Box<SqliteConnectOptions>),
+    /// A PostgreSQL server.
+    Postgres(Box<PgConnectOptions>),
+}
+
+/// Reads a URL: `sqlite:///path`, or `postgres://…` with all that libpq's URLs allow.
+pub(super) fn parse_url(url: &str) -> Result<Target, StoreError> {
+    let bad = |reason: String| StoreError::BadUrl {
+        url: without_password(url),
+        reason,
+    };
+    let Some((scheme, rest)) = url.split_once(':') else {
+        return Err(bad("it has no scheme".to_owned()));
+    };
+    match scheme {
+        "sqlite" => sqlite(rest)
+            .map(|options| Target::Sqlite(Box::new(options)))
+            .map_err(bad),
+        "postgres" | "postgresql" => match PgConnectOptions::from_str(url) {
+            Ok(options) => Ok(Target::Postgres(Box::new(options.application_name("orchestrator")))),
+            Err(error) => Err(bad(error.to_string())),
+        },
+        _ => Err(bad(format!("there is no database {scheme:?}"))),
+    }
+}
+
+fn sqlite(rest: &str) -> Result<SqliteConnectOptions, String> {
+    let path = rest.strip_prefix("//").unwrap_or(rest);
+    if path.is_empty() || path.starts_with(":memory:") {
+        return Err("state in memory would be lost with the daemon; it takes the path of a file".to_owned());
+    }
+    if path.contains('?') {
+        return Err("options after \"?\" are not taken".to_owned());
+    }
+    Ok(SqliteConnectOptions::new()
+        .filename(PathBuf::from(path))
+        .create_if_missing(false)
+        .journal_mode(SqliteJournalMode::Wal)
+        // A lease is told to its client after this: it has to survive a power cut.
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(BUSY_LIMIT)
+        .foreign_keys(true))
+}
+
+/// The URL as it may be shown: what stands between the user's name and the `@` is left out.
+fn without_password(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return url.to_owned();
+    };
+    let Some((login, place)) = rest.rsplit_once('@') else {
+        return url.to_owned();
+    };
+    let user = login.split_once(':').map_or(login, |(user, _)| user);
+    format!("{scheme}://{user}@{place}")
+}
+
+impl Target {
+    /// The file of a SQLite database.
+    pub(super) fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Sqlite(options) => Some(options.get_filename()),
+            Self::Postgres(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reason(url: &str) -> String {
+        parse_url(url).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn files_and_servers_are_told_apart() {
+        assert_eq!(
+            parse_url("sqlite:///var/x.db").unwrap().file(),
+            Some(Path::new("/var/x.db"))
+        );
+        assert_eq!(parse_url("sqlite:here.db").unwrap().file(), Some(Path::new("here.db")));
+        assert!(matches!(parse_url("postgres://me@there/name"), Ok(Target::Postgres(_))));
+        assert!(matches!(
+            parse_url("postgresql:///name?host=/run/postgresql"),
+            Ok(Target::Postgres(_))
+        ));
+    }
+
+    #[test]
+    fn what_is_no_database_is_refused_with_its_reason() {
+        assert!(reason("").contains("no scheme"));
+        assert!(reason("mysql://x/y").contains("mysql"));
+        assert!(reason("sqlite::memory:").contains("in memory"));
+        assert!(reason("sqlite://").contains("path of a file"));
+        assert!(reason("sqlite:///x.db?mode=ro").contains('?'));
+        assert!(reason("postgres://me:secret@host:port/name").contains("store.url"));
+    }
+
+    #[test]
+    fn a_password_is_never_shown() {
+        assert_eq!(
+            without_password("postgres://me:se@cret@host/name"),
+            "postgres://me@host/name"
+        );
+        assert!(!reason("postgres://me:secret@host:port/name").contains("secret"));
+    }
+}

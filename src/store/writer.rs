@@ -1,0 +1,245 @@
+//! The one task that writes.
+//!
+//! It takes what has queued, runs it in one transaction, commits, and answers all: callers who come together share
+//! one commit (group commit). When the transaction fails for a reason of its own making, each write is tried again
+//! in a transaction of its own, so that a bad one fails alone. When the database is away, every write that waits is
+//! answered so at once; the next one connects anew.
+//!
+//! ```text
+//!            first write              write                    committed
+//!   no session ─────────▶ connected ─────────▶ in transaction ───────────▶ connected
+//!       ▲                     │                      │  failed: rolled back, each write alone
+//!       └─────────────────────┴──────────────────────┘
+//!              away, or slower than the limit: the session is dropped, all are answered
+//! ```
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use super::StoreError;
+use super::batch::Batch;
+use super::connection::Session;
+use super::url::Target;
+use crate::model::Event;
+
+/// Writes that share a transaction at most.
+const BATCH: usize = 128;
+
+/// Writes that may wait to be taken up; who comes later waits for a place.
+const QUEUE: usize = 1024;
+
+/// How long the statements and the commit of one transaction may take together.
+const TRANSACTION_LIMIT: Duration = Duration::from_secs(4);
+
+/// How long a caller waits for the answer to its write, the queue included.
+const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+
+/// One thing to be written.
+///
+/// It may be applied more than once, each time in a new transaction. It returns a
+/// [refusal](StoreError::is_refusal) only before it has written anything.
+pub(super) trait Write: Send + Sync + 'static {
+    /// What the caller is told.
+    type Output: Send + 'static;
+
+    /// What is being done, for errors.
+    const DOING: &'static str;
+
+    /// Writes it.
+    fn apply(&self, batch: &mut Batch<'_>) -> impl Future<Output = Result<Self::Output, StoreError>> + Send;
+}
+
+/// The callers' end of the queue.
+#[derive(Debug, Clone)]
+pub(super) struct Queue(mpsc::Sender<Box<dyn Job>>);
+
+impl Queue {
+    /// Has something written, and waits for its commit.
+    ///
+    /// A caller that stops waiting does not know whether it was.
+    pub(super) async fn write<W: Write>(&self, write: W) -> Result<W::Output, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let written = async {
+            let job = Box::new(Ticket {
+                write,
+                done: None,
+                reply,
+            });
+            self.0.send(job).await.map_err(|_| StoreError::closed(W::DOING))?;
+            answer.await.map_err(|_| StoreError::closed(W::DOING))?
+        };
+        match tokio::time::timeout(ANSWER_LIMIT, written).await {
+            Ok(answer) => answer,
+            Err(_) => Err(StoreError::slow(W::DOING, ANSWER_LIMIT)),
+        }
+    }
+}
+
+/// A write with the caller who waits for it.
+struct Ticket<W: Write> {
+    write: W,
+    done: Option<Result<W::Output, StoreError>>,
+    reply: oneshot::Sender<Result<W::Output, StoreError>>,
+}
+
+/// A [`Ticket`] of any kind of write.
+#[async_trait]
+trait Job: Send {
+    /// Whether its caller has stopped waiting.
+    fn is_abandoned(&self) -> bool;
+
+    /// Writes it, and keeps the answer. An error spoils the transaction.
+    async fn apply(&mut self, batch: &mut Batch<'_>) -> Result<(), StoreError>;
+
+    /// Gives the caller the kept answer.
+    fn answer(self: Box<Self>);
+
+    /// Tells the caller that it was not written.
+    fn fail(self: Box<Self>, error: StoreError);
+}
+
+impl std::fmt::Debug for dyn Job {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Job")
+    }
+}
+
+#[async_trait]
+impl<W: Write> Job for Ticket<W> {
+    fn is_abandoned(&self) -> bool {
+        self.reply.is_closed()
+    }
+
+    async fn apply(&mut self, batch: &mut Batch<'_>) -> Result<(), StoreError> {
+        let done = self.write.apply(batch).await;
+        match done {
+            Err(error) if !error.is_refusal() => Err(error),
+            done => {
+                self.done = Some(done);
+                Ok(())
+            }
+        }
+    }
+
+    fn answer(self: Box<Self>) {
+        let done = self.done.unwrap_or_else(|| Err(StoreError::closed(W::DOING)));
+        // A caller that has gone needs no answer.
+        let _ = self.reply.send(done);
+    }
+
+    fn fail(self: Box<Self>, error: StoreError) {
+        let _ = self.reply.send(Err(error));
+    }
+}
+
+/// The task's own state.
+pub(super) struct Writer {
+    target: Target,
+    session: Option<Session>,
+    queued: mpsc::Receiver<Box<dyn Job>>,
+    committed: broadcast::Sender<Event>,
+}
+
+impl Writer {
+    /// A writer that starts on a session that was just used to migrate.
+    pub(super) fn new(target: Target, session: Session, committed: broadcast::Sender<Event>) -> (Self, Queue) {
+        let (queue, queued) = mpsc::channel(QUEUE);
+        (
+            Self {
+                target,
+                session: Some(session),
+                queued,
+                committed,
+            },
+            Queue(queue),
+        )
+    }
+
+    /// Writes until every handle of the store is gone or `stop` is cancelled; what had queued by then is written.
+    pub(super) async fn run(mut self, stop: CancellationToken) {
+        let mut jobs = Vec::with_capacity(BATCH);
+        loop {
+            let taken = tokio::select! {
+                taken = self.queued.recv_many(&mut jobs, BATCH) => taken,
+                () = stop.cancelled(), if !self.queued.is_closed() => {
+                    self.queued.close();
+                    continue;
+                }
+            };
+            if taken == 0 {
+                break;
+            }
+            jobs.retain(|job| !job.is_abandoned());
+            self.write_all(std::mem::take(&mut jobs)).await;
+        }
+        if let Some(session) = self.session {
+            session.close().await;
+        }
+    }
+
+    async fn write_all(&mut self, mut jobs: Vec<Box<dyn Job>>) {
+        match self.attempt(&mut jobs).await {
+            Ok(()) => jobs.into_iter().for_each(Job::answer),
+            Err(error) if error.is_away() || jobs.len() == 1 => fail_all(jobs, &error),
+            Err(error) => {
+                tracing::warn!(%error, writes = jobs.len(), "a shared transaction failed; each write gets its own");
+                self.write_each(jobs).await;
+            }
+        }
+    }
+
+    async fn write_each(&mut self, jobs: Vec<Box<dyn Job>>) {
+        let mut jobs = jobs.into_iter();
+        while let Some(job) = jobs.next() {
+            let mut alone = vec![job];
+            match self.attempt(&mut alone).await {
+                Ok(()) => alone.into_iter().for_each(Job::answer),
+                Err(error) => {
+                    fail_all(alone, &error);
+                    if error.is_away() {
+                        return fail_all(jobs, &error);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Runs `jobs` in one transaction. Nothing of it is kept when it fails.
+    async fn attempt(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
+        if jobs.is_empty() {
+            return Ok(());
+        }
+        let mut session = match self.session.take() {
+            Some(session) => session,
+            None => Session::connect(&self.target).await?,
+        };
+        let outcome = match tokio::time::timeout(TRANSACTION_LIMIT, transact(&mut session, jobs)).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(StoreError::slow("commit", TRANSACTION_LIMIT)),
+        };
+        // A session that went away half-way is in no state that is known: it is dropped with its transaction.
+        if !outcome.as_ref().is_err_and(StoreError::is_away) {
+            self.session = Some(session);
+        }
+        for event in outcome? {
+            // Nobody listening is no fault: the event is in its table.
+            let _ = self.committed.send(event);
+        }
+        Ok(())
+    }
+}
+
+async fn transact(session: &mut Session, jobs: &mut [Box<dyn Job>]) -> Result<Vec<Event>, StoreError> {
+    let mut batch = Batch::new(session.begin().await?);
+    for job in jobs {
+        job.apply(&mut batch).await?;
+    }
+    batch.commit().await
+}
+
+fn fail_all(jobs: impl IntoIterator<Item = Box<dyn Job>>, error: &StoreError) {
+    jobs.into_iter().for_each(|job| job.fail(error.clone()));
+}

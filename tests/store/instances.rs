@@ -1,0 +1,393 @@
+//! Instances: uniqueness, guards, views.
+
+use orchestrator::model::{EventKind, Id, LeaseVerb, Phase};
+use orchestrator::store::{
+    ClientFilter, EventFilter, InstanceFilter, InstanceUpdate, NewInstance, Pruned, Resolved, StoreError,
+};
+
+use crate::on_both;
+use crate::place::{LINK, Place, address, at, change, event, holding_client, new_instance, plan, remove, update};
+
+on_both!(
+    an_instance_is_recorded_as_it_was_planned,
+    a_client_has_one_live_instance,
+    an_address_has_one_live_holder,
+    no_instance_without_a_client,
+    the_way_out_is_one_way,
+    an_update_replaces_what_was_recorded,
+    destroying_unwants_and_may_be_repeated,
+    destroying_what_is_gone_changes_nothing,
+    the_situation_is_what_reconcile_needs,
+    an_instance_is_found_by_the_beginning_of_its_id,
+    instances_are_listed_and_filtered,
+    what_is_old_is_forgotten,
+);
+
+async fn an_instance_is_recorded_as_it_was_planned(place: Place) {
+    let store = place.open().await;
+    let client = holding_client(&store, 1).await;
+    let new = new_instance(client, 100);
+    let planned = store
+        .plan_instance(new.clone(), event(EventKind::InstanceWanted, client))
+        .await
+        .unwrap();
+    let view = store.instance(new.id).await.unwrap().unwrap();
+    assert_eq!(view.instance, planned);
+    assert_eq!(
+        (planned.spec, planned.phase, planned.created),
+        (new.spec, Phase::Pending, new.at)
+    );
+    assert_eq!(view.duid, crate::place::duid(1));
+    assert_eq!(store.taken_addresses(LINK).await.unwrap(), [address(100)].into());
+    assert_eq!(store.last_address(client, LINK).await.unwrap(), Some(address(100)));
+    assert_eq!(store.last_address(client, "br1").await.unwrap(), None);
+}
+
+async fn a_client_has_one_live_instance(place: Place) {
+    let store = place.open().await;
+    let client = holding_client(&store, 1).await;
+    let first = plan(&store, client, 100).await;
+    let wanted = || event(EventKind::InstanceWanted, client);
+    let second = store.plan_instance(new_instance(client, 101), wanted()).await;
+    assert!(
+        matches!(second, Err(StoreError::AlreadyThere { instance, .. }) if instance == first.id),
+        "{second:?}"
+    );
+    remove(&store, &first).await;
+    assert!(store.plan_instance(new_instance(client, 101), wanted()).await.is_ok());
+    assert_eq!(store.last_address(client, LINK).await.unwrap(), Some(address(101)));
+    assert_eq!(store.taken_addresses(LINK).await.unwrap(), [address(101)].into());
+}
+
+async fn an_address_has_one_live_holder(place: Place) {
+    let store = place.open().await;
+    let [one, two] = [holding_client(&store, 1).await, holding_client(&store, 2).await];
+    let first = plan(&store, one, 100).await;
+    let wanted = || event(EventKind::InstanceWanted, two);
+    let second = store.plan_instance(new_instance(two, 100), wanted()).await;
+    assert!(
+        matches!(second, Err(StoreError::AddressTaken { instance, .. }) if instance == first.id),
+        "{second:?}"
+    );
+    let elsewhere = NewInstance {
+        link: "br1".to_owned(),
+        ..new_instance(two, 100)
+    };
+    assert!(store.plan_instance(elsewhere, wanted()).await.is_ok());
+    // What was refused left nothing behind.
+    let wanted = store.events(EventFilter::default()).await.unwrap().items;
+    assert_eq!(
+        wanted
+            .iter()
+            .filter(|event| event.kind == EventKind::InstanceWanted)
+            .count(),
+        2
+    );
+}
+
+async fn no_instance_without_a_client(place: Place) {
+    let store = place.open().await;
+    let nobody = Id::from_bytes([9; 6]);
+    let planned = store
+        .plan_instance(new_instance(nobody, 100), event(EventKind::InstanceWanted, nobody))
+        .await;
+    assert!(
+        matches!(planned, Err(StoreError::NoSuchClient(id)) if id == nobody),
+        "{planned:?}"
+    );
+}
+
+async fn the_way_out_is_one_way(place: Place) {
+    let store = place.open().await;
+    let client = holding_client(&store, 1).await;
+    let instance = plan(&store, client, 100).await;
+    let phase = async || store.instance(instance.id).await.unwrap().unwrap().instance.phase;
+    let go = async |phase| {
+        store
+            .update_instance(instance.id, update(phase, 5), None)
+            .await
+            .unwrap()
+    };
+    let back = [Phase::Pending, Phase::Starting, Phase::Ready, Phase::Ending];
+    for there in back {
+        assert!(go(there).await, "{there}");
+    }
+    assert!(go(Phase::Removing).await);
+    for there in back {
+        assert!(!go(there).await, "{there}");
+        assert_eq!(phase().await, Phase::Removing);
+    }
+    assert!(go(Phase::Removing).await);
+    assert!(go(Phase::Removed).await);
+    for there in back.into_iter().chain([Phase::Removing, Phase::Removed]) {
+        let told = Some(event(EventKind::InstanceReady, client));
+        assert!(
+            !store
+                .update_instance(instance.id, update(there, 6), told)
+                .await
+                .unwrap(),
+            "{there}"
+        );
+        assert_eq!(phase().await, Phase::Removed);
+    }
+    let nobody = Id::from_bytes([9; 6]);
+    assert!(
+        !store
+            .update_instance(nobody, update(Phase::Ready, 5), None)
+            .await
+            .unwrap()
+    );
+    // A barred way tells no event.
+    let events = store.events(EventFilter::default()).await.unwrap().items;
+    assert!(events.iter().all(|event| event.kind != EventKind::InstanceReady));
+}
+
+async fn an_update_replaces_what_was_recorded(place: Place) {
+    let store = place.open().await;
+    let client = holding_client(&store, 1).await;
+    let instance = plan(&store, client, 100).await;
+    let ready = InstanceUpdate {
+        phase: Phase::Ready,
+        reason: Some("because".to_owned()),
+        attempts: 3,
+        due: Some(at(50)),
+        reference: Some("container".to_owned()),
+        ready: Some(at(10)),
+        at: at(10),
+    };
+    let told = event(EventKind::InstanceReady, client);
+    assert!(
+        store
+            .update_instance(instance.id, ready.clone(), Some(told))
+            .await
+            .unwrap()
+    );
+    let again = InstanceUpdate {
+        ready: Some(at(20)),
+        at: at(20),
+        ..update(Phase::Ready, 20)
+    };
+    assert!(store.update_instance(instance.id, again, None).await.unwrap());
+    let now = store.instance(instance.id).await.unwrap().unwrap().instance;
+    assert_eq!(
+        (now.reason, now.attempts, now.due, now.reference),
+        (None, 0, None, None)
+    );
+    // When it first answered, and when its phase last changed.
+    assert_eq!((now.ready, now.changed), (Some(at(10)), at(10)));
+}
+
+async fn destroying_unwants_and_may_be_repeated(place: Place) {
+    let store = place.open().await;
+    let client = holding_client(&store, 1).await;
+    let instance = plan(&store, client, 100).await;
+    let why = Some("asked for by an admin".to_owned());
+    let first = store.destroy_instance(instance.id, at(10), why.clone()).await.unwrap();
+    assert_eq!(
+        (first.phase, first.reason.clone(), first.changed),
+        (Phase::Removing, why.clone(), at(10))
+    );
+    assert_eq!(store.destroy_instance(instance.id, at(11), None).await.unwrap(), first);
+    assert_eq!(store.instance(instance.id).await.unwrap().unwrap().instance, first);
+    assert!(!store.client(client).await.unwrap().unwrap().wants_instance);
+    let filter = EventFilter {
+        instance: Some(instance.id),
+        ..EventFilter::default()
+    };
+    let events = store.events(filter).await.unwrap().items;
+    assert_eq!(
+        events.iter().map(|event| event.kind).collect::<Vec<_>>(),
+        [EventKind::InstanceDestroyed]
+    );
+    assert_eq!(events[0].detail, why);
+    // It goes on being looked at until it is gone; then the client rests until its next lease event.
+    assert_eq!(store.unsettled().await.unwrap(), [client]);
+    assert!(
+        store
+            .update_instance(instance.id, update(Phase::Removed, 12), None)
+            .await
+            .unwrap()
+    );
+    assert!(store.unsettled().await.unwrap().is_empty());
+    store.record_leases(vec![change(LeaseVerb::Hold, 1, 20)]).await.unwrap();
+    assert_eq!(store.unsettled().await.unwrap(), [client]);
+}
+
+async fn destroying_what_is_gone_changes_nothing(place: Place) {
+    let store = place.open().await;
+    let nobody = Id::from_bytes([9; 6]);
+    let unknown = store.destroy_instance(nobody, at(0), None).await;
+    assert!(matches!(unknown, Err(StoreError::NoSuchInstance(id)) if id == nobody));
+    let client = holding_client(&store, 1).await;
+    let gone = plan(&store, client, 100).await;
+    remove(&store, &gone).await;
+    assert_eq!(
+        store.destroy_instance(gone.id, at(200), None).await.unwrap().phase,
+        Phase::Removed
+    );
+    assert!(store.client(client).await.unwrap().unwrap().wants_instance);
+}
+
+async fn the_situation_is_what_reconcile_needs(place: Place) {
+    let store = place.open().await;
+    assert_eq!(store.situation(Id::from_bytes([9; 6])).await.unwrap(), None);
+    let client = holding_client(&store, 1).await;
+    let situation = store.situation(client).await.unwrap().unwrap();
+    assert_eq!(
+        (situation.client.id, situation.active_leases.len(), situation.instance),
+        (client, 1, None)
+    );
+    let instance = plan(&store, client, 100).await;
+    assert_eq!(
+        store.situation(client).await.unwrap().unwrap().instance,
+        Some(instance.clone())
+    );
+    assert_eq!(store.live_instances().await.unwrap(), std::slice::from_ref(&instance));
+    store
+        .record_leases(vec![change(LeaseVerb::Release, 1, 5)])
+        .await
+        .unwrap();
+    let situation = store.situation(client).await.unwrap().unwrap();
+    assert!(situation.active_leases.is_empty() && situation.instance.is_some());
+    assert_eq!(store.unsettled().await.unwrap(), [client]);
+    remove(&store, &instance).await;
+    assert_eq!(store.situation(client).await.unwrap().unwrap().instance, None);
+    assert!(store.live_instances().await.unwrap().is_empty());
+}
+
+async fn an_instance_is_found_by_the_beginning_of_its_id(place: Place) {
+    let store = place.open().await;
+    let ids = [
+        [0x3f, 0x9a, 0, 0, 0, 1],
+        [0x3f, 0x9b, 0, 0, 0, 2],
+        [0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
+    ];
+    for (n, bytes) in (1..).zip(ids) {
+        let client = holding_client(&store, n).await;
+        let new = NewInstance {
+            id: Id::from_bytes(bytes),
+            ..new_instance(client, 100 + n)
+        };
+        store
+            .plan_instance(new, event(EventKind::InstanceWanted, client))
+            .await
+            .unwrap();
+    }
+    let [one, two, last] = ids.map(Id::from_bytes);
+    let resolve = async |prefix| store.resolve_instance(prefix).await.unwrap();
+    assert_eq!(resolve("3f9a").await, Resolved::One(one));
+    assert_eq!(resolve("3f9b00000002").await, Resolved::One(two));
+    assert_eq!(resolve("3f").await, Resolved::Several(vec![one, two]));
+    assert_eq!(resolve("f").await, Resolved::One(last));
+    for nothing in ["", "0", "3f9a000000010", "3F", "%", "3f_"] {
+        assert_eq!(resolve(nothing).await, Resolved::None, "{nothing:?}");
+    }
+}
+
+async fn instances_are_listed_and_filtered(place: Place) {
+    let store = place.open().await;
+    let mut planned = Vec::new();
+    for n in 0..5 {
+        let client = holding_client(&store, n).await;
+        planned.push(plan(&store, client, 100 + n).await);
+    }
+    remove(&store, &planned[0]).await;
+    let list = async |filter| {
+        let page = store.instances(filter).await.unwrap();
+        (
+            page.items.into_iter().map(|view| view.instance.id).collect::<Vec<_>>(),
+            page.next,
+        )
+    };
+    let ids: Vec<_> = planned.iter().map(|instance| instance.id).collect();
+    let every = InstanceFilter::default;
+    assert_eq!(list(every()).await, (ids[1..].to_vec(), None));
+    assert_eq!(list(InstanceFilter { all: true, ..every() }).await.0, ids);
+    let (first, next) = list(InstanceFilter {
+        limit: Some(2),
+        ..every()
+    })
+    .await;
+    assert_eq!(first, ids[1..3]);
+    assert_eq!(
+        list(InstanceFilter { after: next, ..every() }).await,
+        (ids[3..].to_vec(), None)
+    );
+    assert_eq!(
+        list(InstanceFilter {
+            client: Some(planned[2].client),
+            ..every()
+        })
+        .await
+        .0,
+        [ids[2]]
+    );
+    assert!(
+        list(InstanceFilter {
+            link: Some("br1".to_owned()),
+            ..every()
+        })
+        .await
+        .0
+        .is_empty()
+    );
+    assert!(
+        list(InstanceFilter {
+            phase: Some(Phase::Ready),
+            ..every()
+        })
+        .await
+        .0
+        .is_empty()
+    );
+    let removed = InstanceFilter {
+        phase: Some(Phase::Removed),
+        all: true,
+        ..every()
+    };
+    assert_eq!(list(removed).await.0, [ids[0]]);
+    let clients = store
+        .clients(ClientFilter {
+            limit: Some(3),
+            ..ClientFilter::default()
+        })
+        .await
+        .unwrap();
+    let rest = ClientFilter {
+        after: clients.next,
+        ..ClientFilter::default()
+    };
+    assert_eq!(clients.items.len() + store.clients(rest).await.unwrap().items.len(), 5);
+}
+
+async fn what_is_old_is_forgotten(place: Place) {
+    let store = place.open().await;
+    let changes = (0..1200).map(|n| change(LeaseVerb::Hold, n, 0)).collect();
+    store.record_leases(changes).await.unwrap();
+    let kept = holding_client(&store, 0).await;
+    let returning = holding_client(&store, 1).await;
+    let gone = plan(&store, returning, 100).await;
+    remove(&store, &gone).await;
+    store
+        .record_leases(vec![change(LeaseVerb::Hold, 0, 9000)])
+        .await
+        .unwrap();
+    assert_eq!(store.prune(at(-1)).await.unwrap(), Pruned::default());
+    store.expire_leases(at(9000)).await.unwrap();
+    let pruned = store.prune(at(8000)).await.unwrap();
+    assert_eq!((pruned.leases, pruned.clients, pruned.instances), (1199, 1199, 1));
+    assert_eq!(pruned.events, 1201);
+    assert_eq!(store.clients(ClientFilter::default()).await.unwrap().items[0].id, kept);
+    // Ids rise on from the last event, which is never forgotten.
+    let last = store
+        .events(EventFilter {
+            latest: true,
+            limit: Some(1),
+            ..EventFilter::default()
+        })
+        .await
+        .unwrap();
+    store.prune(at(100_000)).await.unwrap();
+    let next = store.append_event(event(EventKind::Refused, kept)).await.unwrap();
+    assert_eq!(next.id, last.items[0].id + 1);
+}

@@ -1,0 +1,347 @@
+//! What lease events write.
+
+use orchestrator::model::{EventKind, Iaid, LeaseChange, LeaseState, LeaseVerb};
+use orchestrator::store::{ClientFilter, EventFilter, LeaseFilter, Outcome, Store};
+
+use crate::on_both;
+use crate::place::{LINK, Place, address, at, change, duid, holding_client};
+
+on_both!(
+    a_hold_makes_client_lease_and_event,
+    a_renewal_extends_and_tells_nothing,
+    a_lease_that_ended_is_remembered,
+    the_end_of_what_nobody_has_makes_no_row,
+    a_replay_is_no_lease_event,
+    an_address_moves_to_whom_its_source_gives_it,
+    a_declined_address_is_kept_back_until_its_quarantine_ends,
+    the_clock_ends_leases,
+    a_renewal_told_late_revives_a_lease_that_the_clock_ended,
+    a_client_is_one_on_each_link,
+    nothing_to_record_is_recorded_at_once,
+    leases_are_listed_in_portions,
+    text_from_strangers_is_kept_as_it_is,
+);
+
+async fn outcome(store: &Store, change: LeaseChange) -> Outcome {
+    store.record_leases(vec![change]).await.unwrap()[0].outcome
+}
+
+async fn kinds(store: &Store) -> Vec<EventKind> {
+    store
+        .events(EventFilter::default())
+        .await
+        .unwrap()
+        .items
+        .into_iter()
+        .map(|event| event.kind)
+        .collect()
+}
+
+async fn a_hold_makes_client_lease_and_event(place: Place) {
+    let store = place.open().await;
+    let hold = LeaseChange {
+        link_layer: Some("02:00:5e:10:00:01".parse().unwrap()),
+        hostname: Some("laptop".to_owned()),
+        ..change(LeaseVerb::Hold, 1, 0)
+    };
+    let recorded = store.record_leases(vec![hold.clone()]).await.unwrap();
+    assert_eq!(recorded[0].outcome, Outcome::Granted);
+    let id = recorded[0].client.unwrap();
+
+    let client = store.client(id).await.unwrap().unwrap();
+    assert_eq!(
+        (client.duid, client.hostname, client.link_layer),
+        (hold.duid, hold.hostname, hold.link_layer)
+    );
+    assert_eq!(
+        (client.first_seen, client.last_seen, client.wants_instance),
+        (at(0), at(0), true)
+    );
+
+    let leases = store.leases_of_link(LINK).await.unwrap();
+    assert_eq!(leases.len(), 1);
+    assert_eq!(
+        (leases[0].client, leases[0].iaid, leases[0].state),
+        (id, Iaid(7), LeaseState::Active)
+    );
+    assert_eq!((leases[0].preferred_until, leases[0].valid_until), (at(1800), at(3600)));
+
+    let event = &store.events(EventFilter::default()).await.unwrap().items[0];
+    assert_eq!(
+        (event.id, event.kind, event.client),
+        (1, EventKind::LeaseGranted, Some(id))
+    );
+    assert_eq!((event.address, event.link.as_deref()), (Some(address(1)), Some(LINK)));
+}
+
+async fn a_renewal_extends_and_tells_nothing(place: Place) {
+    let store = place.open().await;
+    let id = holding_client(&store, 1).await;
+    let named = LeaseChange {
+        hostname: Some("x".to_owned()),
+        ..change(LeaseVerb::Hold, 1, 10)
+    };
+    assert_eq!(outcome(&store, named).await, Outcome::Renewed);
+    // What the client does not say again is not forgotten.
+    assert_eq!(outcome(&store, change(LeaseVerb::Hold, 1, 20)).await, Outcome::Renewed);
+    let client = store.client(id).await.unwrap().unwrap();
+    assert_eq!(
+        (client.hostname.as_deref(), client.first_seen, client.last_seen),
+        (Some("x"), at(0), at(20))
+    );
+    let lease = &store.leases_of_link(LINK).await.unwrap()[0];
+    assert_eq!(
+        (lease.granted, lease.changed, lease.valid_until),
+        (at(0), at(20), at(3620))
+    );
+    assert_eq!(kinds(&store).await, [EventKind::LeaseGranted]);
+}
+
+async fn a_lease_that_ended_is_remembered(place: Place) {
+    let store = place.open().await;
+    let id = holding_client(&store, 1).await;
+    assert_eq!(outcome(&store, change(LeaseVerb::Release, 1, 10)).await, Outcome::Ended);
+    assert_eq!(
+        outcome(&store, change(LeaseVerb::Release, 1, 11)).await,
+        Outcome::Repeated
+    );
+    assert_eq!(
+        outcome(&store, change(LeaseVerb::Expire, 1, 12)).await,
+        Outcome::Repeated
+    );
+    let lease = &store.leases_of_link(LINK).await.unwrap()[0];
+    assert_eq!(
+        (lease.client, lease.state, lease.changed),
+        (id, LeaseState::Released, at(10))
+    );
+    assert!(store.unsettled().await.unwrap().is_empty());
+    assert_eq!(outcome(&store, change(LeaseVerb::Hold, 1, 20)).await, Outcome::Granted);
+    assert_eq!(store.unsettled().await.unwrap(), [id]);
+    assert_eq!(outcome(&store, change(LeaseVerb::Expire, 1, 30)).await, Outcome::Ended);
+    let granted = EventKind::LeaseGranted;
+    assert_eq!(
+        kinds(&store).await,
+        [granted, EventKind::LeaseReleased, granted, EventKind::LeaseExpired]
+    );
+}
+
+async fn the_end_of_what_nobody_has_makes_no_row(place: Place) {
+    let store = place.open().await;
+    for verb in [LeaseVerb::Release, LeaseVerb::Expire, LeaseVerb::Decline] {
+        let recorded = store.record_leases(vec![change(verb, 1, 0)]).await.unwrap();
+        assert_eq!((recorded[0].client, recorded[0].outcome), (None, Outcome::Unknown));
+    }
+    // Another client's lease is not this client's to end.
+    holding_client(&store, 1).await;
+    for verb in [LeaseVerb::Release, LeaseVerb::Expire, LeaseVerb::Decline] {
+        let stranger = LeaseChange {
+            duid: duid(2),
+            ..change(verb, 1, 1)
+        };
+        assert_eq!(outcome(&store, stranger).await, Outcome::Unknown);
+    }
+    assert_eq!(store.clients(ClientFilter::default()).await.unwrap().items.len(), 1);
+    assert_eq!(store.leases_of_link(LINK).await.unwrap()[0].state, LeaseState::Active);
+    assert_eq!(kinds(&store).await, [EventKind::LeaseGranted]);
+}
+
+async fn a_replay_is_no_lease_event(place: Place) {
+    let store = place.open().await;
+    let id = holding_client(&store, 1).await;
+    let instance = crate::place::plan(&store, id, 100).await;
+    store.destroy_instance(instance.id, at(5), None).await.unwrap();
+    let replay = |seconds, end| LeaseChange {
+        replayed: true,
+        valid_until: at(end),
+        ..change(LeaseVerb::Hold, 1, seconds)
+    };
+    let wants = async || store.client(id).await.unwrap().unwrap().wants_instance;
+    assert_eq!(outcome(&store, replay(50, 3602)).await, Outcome::Repeated);
+    assert!(!wants().await);
+    assert_eq!(outcome(&store, replay(-1, 9000)).await, Outcome::Stale);
+    assert!(!wants().await);
+    assert_eq!(store.leases_of_link(LINK).await.unwrap()[0].valid_until, at(3600));
+    assert_eq!(outcome(&store, replay(50, 3650)).await, Outcome::Renewed);
+    assert!(wants().await);
+}
+
+async fn an_address_moves_to_whom_its_source_gives_it(place: Place) {
+    let store = place.open().await;
+    let old = holding_client(&store, 1).await;
+    let taken = LeaseChange {
+        duid: duid(2),
+        ..change(LeaseVerb::Hold, 1, 10)
+    };
+    let recorded = store.record_leases(vec![taken]).await.unwrap();
+    let new = recorded[0].client.unwrap();
+    assert_eq!(recorded[0].outcome, Outcome::Granted);
+    assert!(store.situation(old).await.unwrap().unwrap().active_leases.is_empty());
+    let leases = store.situation(new).await.unwrap().unwrap().active_leases;
+    assert_eq!((leases.len(), leases[0].granted), (1, at(10)));
+    let events = store.events(EventFilter::default()).await.unwrap().items;
+    let told: Vec<_> = events.iter().map(|event| (event.kind, event.client)).collect();
+    let expected = [
+        (EventKind::LeaseGranted, old),
+        (EventKind::LeaseExpired, old),
+        (EventKind::LeaseGranted, new),
+    ];
+    assert_eq!(told, expected.map(|(kind, client)| (kind, Some(client))));
+    assert!(events[1].detail.as_deref().unwrap().contains(&duid(2).to_string()));
+}
+
+async fn a_declined_address_is_kept_back_until_its_quarantine_ends(place: Place) {
+    let store = place.open().await;
+    holding_client(&store, 1).await;
+    let decline = LeaseChange {
+        valid_until: at(600),
+        ..change(LeaseVerb::Decline, 1, 10)
+    };
+    assert_eq!(outcome(&store, decline).await, Outcome::Ended);
+    let lease = &store.leases_of_link(LINK).await.unwrap()[0];
+    assert_eq!((lease.state, lease.valid_until), (LeaseState::Declined, at(600)));
+    assert_eq!(store.next_lease_end().await.unwrap(), Some(at(600)));
+    assert!(store.expire_leases(at(599)).await.unwrap().is_empty());
+    assert_eq!(
+        store.expire_leases(at(600)).await.unwrap()[0].state,
+        LeaseState::Expired
+    );
+    assert_eq!(kinds(&store).await, [EventKind::LeaseGranted, EventKind::LeaseDeclined]);
+}
+
+async fn the_clock_ends_leases(place: Place) {
+    let store = place.open().await;
+    assert_eq!(store.next_lease_end().await.unwrap(), None);
+    let changes = (0..600).map(|n| change(LeaseVerb::Hold, n, i64::from(n))).collect();
+    store.record_leases(changes).await.unwrap();
+    let forever = LeaseChange {
+        valid_until: orchestrator::model::Timestamp(i64::MAX),
+        ..change(LeaseVerb::Hold, 600, 0)
+    };
+    store.record_leases(vec![forever]).await.unwrap();
+    assert_eq!(store.next_lease_end().await.unwrap(), Some(at(3600)));
+    let ended = store.expire_leases(at(3600 + 499)).await.unwrap();
+    assert_eq!(ended.len(), 500);
+    assert!(
+        ended
+            .iter()
+            .all(|lease| lease.state == LeaseState::Expired && lease.valid_until <= at(3600 + 499))
+    );
+    assert_eq!(store.next_lease_end().await.unwrap(), Some(at(3600 + 500)));
+    assert!(store.expire_leases(at(3600 + 499)).await.unwrap().is_empty());
+    assert_eq!(
+        kinds(&store)
+            .await
+            .iter()
+            .filter(|kind| **kind == EventKind::LeaseExpired)
+            .count(),
+        500
+    );
+}
+
+async fn a_renewal_told_late_revives_a_lease_that_the_clock_ended(place: Place) {
+    let store = place.open().await;
+    let id = holding_client(&store, 1).await;
+    store.expire_leases(at(4000)).await.unwrap();
+    // The hold that ended does not come back by being told again …
+    let replay = LeaseChange {
+        replayed: true,
+        ..change(LeaseVerb::Hold, 1, 0)
+    };
+    assert_eq!(outcome(&store, replay).await, Outcome::Stale);
+    // … but a renewal that waited in the spool while the daemon was down is news.
+    let renewal = LeaseChange {
+        replayed: true,
+        ..change(LeaseVerb::Hold, 1, 3000)
+    };
+    assert_eq!(outcome(&store, renewal).await, Outcome::Granted);
+    assert_eq!(
+        store.situation(id).await.unwrap().unwrap().active_leases[0].valid_until,
+        at(6600)
+    );
+}
+
+async fn a_client_is_one_on_each_link(place: Place) {
+    let store = place.open().await;
+    let here = holding_client(&store, 1).await;
+    let elsewhere = LeaseChange {
+        link: "br1".to_owned(),
+        ..change(LeaseVerb::Hold, 1, 5)
+    };
+    let there = store.record_leases(vec![elsewhere]).await.unwrap()[0].client.unwrap();
+    assert_ne!(here, there);
+    assert_eq!(store.leases_of_link("br1").await.unwrap().len(), 1);
+    let filter = ClientFilter {
+        link: Some("br1".to_owned()),
+        ..ClientFilter::default()
+    };
+    assert_eq!(store.clients(filter).await.unwrap().items[0].id, there);
+}
+
+async fn nothing_to_record_is_recorded_at_once(place: Place) {
+    assert!(place.open().await.record_leases(Vec::new()).await.unwrap().is_empty());
+}
+
+async fn leases_are_listed_in_portions(place: Place) {
+    let store = place.open().await;
+    store
+        .record_leases((0..7).map(|n| change(LeaseVerb::Hold, n, 0)).collect())
+        .await
+        .unwrap();
+    let gone = store
+        .record_leases(vec![change(LeaseVerb::Release, 3, 1)])
+        .await
+        .unwrap()[0]
+        .client;
+    let mut seen = Vec::new();
+    let mut after = None;
+    loop {
+        let page = store
+            .leases(LeaseFilter {
+                after,
+                limit: Some(3),
+                ..LeaseFilter::default()
+            })
+            .await
+            .unwrap();
+        assert!(page.items.len() <= 3);
+        seen.extend(page.items.into_iter().map(|view| view.lease.address));
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(seen, (0..7).map(address).collect::<Vec<_>>());
+    let released = LeaseFilter {
+        state: Some(LeaseState::Released),
+        ..LeaseFilter::default()
+    };
+    assert_eq!(
+        store.leases(released).await.unwrap().items[0].lease.client,
+        gone.unwrap()
+    );
+    let of_client = LeaseFilter {
+        client: gone,
+        ..LeaseFilter::default()
+    };
+    assert_eq!(store.leases(of_client).await.unwrap().items.len(), 1);
+    let bad = LeaseFilter {
+        after: Some("nonsense".to_owned()),
+        ..LeaseFilter::default()
+    };
+    assert_eq!(store.leases(bad).await.unwrap_err().code(), "bad-cursor");
+}
+
+async fn text_from_strangers_is_kept_as_it_is(place: Place) {
+    let store = place.open().await;
+    let name = "'; drop table leases; -- \u{1f9a5}\0";
+    let hold = LeaseChange {
+        hostname: Some(name.to_owned()),
+        ..change(LeaseVerb::Hold, 1, 0)
+    };
+    let id = store.record_leases(vec![hold]).await.unwrap()[0].client.unwrap();
+    // Only the zero byte goes: PostgreSQL's text has none.
+    assert_eq!(
+        store.client(id).await.unwrap().unwrap().hostname.as_deref(),
+        Some(name.trim_end_matches('\0'))
+    );
+}

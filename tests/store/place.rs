@@ -1,0 +1,192 @@
+//! Where a case has its database, and what it writes there.
+
+use std::fs;
+use std::net::Ipv6Addr;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use orchestrator::model::{
+    ClientId, Duid, EventKind, Iaid, Id, Instance, InstanceSpec, LeaseChange, LeaseSource, LeaseVerb, NewEvent, Phase,
+    Resources, Timestamp,
+};
+use orchestrator::store::{InstanceUpdate, NewInstance, Store};
+use orchestrator_lab::Postgres;
+use sqlx::{AssertSqlSafe, Connection, Executor};
+
+/// An empty database of a case's own.
+pub(crate) struct Place {
+    /// Its URL.
+    pub(crate) url: String,
+    directory: Option<PathBuf>,
+}
+
+impl Place {
+    /// A file in a directory that goes with the place.
+    pub(crate) fn sqlite() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!(
+            "orchestrator-store-{}-{}",
+            std::process::id(),
+            COUNT.fetch_add(1, Ordering::Relaxed)
+        );
+        let directory = std::env::temp_dir().join(name);
+        Self {
+            url: format!("sqlite://{}/state/orchestrator.db", directory.display()),
+            directory: Some(directory),
+        }
+    }
+
+    /// A database of the server that all cases share.
+    pub(crate) fn postgres() -> Self {
+        Self {
+            url: Postgres::shared().database().expect("a database"),
+            directory: None,
+        }
+    }
+
+    /// The store on it.
+    pub(crate) async fn open(&self) -> Store {
+        Store::open(&self.url).await.expect("the store opens")
+    }
+
+    /// Runs SQL past the store.
+    pub(crate) async fn sql(&self, sql: &str) {
+        let sql = AssertSqlSafe(sql);
+        if self.url.starts_with("sqlite") {
+            let mut connection = sqlx::SqliteConnection::connect(&self.url).await.expect("a connection");
+            connection.execute(sql).await.expect("the statement runs");
+            connection.close().await.expect("the connection closes");
+        } else {
+            let mut connection = sqlx::PgConnection::connect(&self.url).await.expect("a connection");
+            connection.execute(sql).await.expect("the statement runs");
+            connection.close().await.expect("the connection closes");
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(directory) = &self.directory {
+            // It is not there when the case never made it.
+            fs::remove_dir_all(directory).ok();
+        }
+    }
+}
+
+pub(crate) const LINK: &str = "br0";
+
+/// A DUID that ends in `n`.
+pub(crate) fn duid(n: u16) -> Duid {
+    let [high, low] = n.to_be_bytes();
+    Duid::new([0, 3, 0, 1, 2, 0, 0x5e, 0x10, high, low]).expect("a DUID")
+}
+
+/// An address that ends in `n`.
+pub(crate) fn address(n: u16) -> Ipv6Addr {
+    Ipv6Addr::new(0xfd39, 0x9706, 0x2786, 0x6333, 0, 0, 1, n)
+}
+
+/// `seconds` after some day's noon.
+pub(crate) fn at(seconds: i64) -> Timestamp {
+    Timestamp(1_800_000_000_000 + seconds * 1000)
+}
+
+/// Client `n` and its address `n`: held at `seconds`, for an hour.
+pub(crate) fn change(verb: LeaseVerb, n: u16, seconds: i64) -> LeaseChange {
+    LeaseChange {
+        verb,
+        link: LINK.to_owned(),
+        duid: duid(n),
+        iaid: Iaid(7),
+        address: address(n),
+        source: LeaseSource::Listener,
+        preferred_until: at(seconds + 1800),
+        valid_until: at(seconds + 3600),
+        link_layer: None,
+        hostname: None,
+        at: at(seconds),
+        replayed: false,
+    }
+}
+
+/// A client that holds its lease since [`at`]`(0)`.
+pub(crate) async fn holding_client(store: &Store, n: u16) -> ClientId {
+    let recorded = store
+        .record_leases(vec![change(LeaseVerb::Hold, n, 0)])
+        .await
+        .expect("the lease is recorded");
+    recorded[0].client.expect("a client")
+}
+
+/// An instance for a client, at [`address`]`(n)`.
+pub(crate) fn new_instance(client: ClientId, n: u16) -> NewInstance {
+    NewInstance {
+        id: Id::random().expect("an id"),
+        client,
+        link: LINK.to_owned(),
+        template: "default".to_owned(),
+        plugin: "docker".to_owned(),
+        spec: InstanceSpec {
+            image: "orchestrator/client".to_owned(),
+            hostname: "client".to_owned(),
+            command: vec!["sleep".to_owned(), "1 000".to_owned()],
+            environment: [("A".to_owned(), "ü'\"".to_owned())].into(),
+            capabilities: Vec::new(),
+            resources: Resources {
+                memory: Some(1 << 40),
+                millicpus: Some(500),
+                pids: None,
+            },
+            labels: [("owner".to_owned(), "test".to_owned())].into(),
+        },
+        address: address(n),
+        at: at(i64::from(n)),
+    }
+}
+
+/// An event of an instance.
+pub(crate) fn event(kind: EventKind, client: ClientId) -> NewEvent {
+    let link = Some(LINK.to_owned());
+    NewEvent {
+        at: at(1),
+        kind,
+        link,
+        client: Some(client),
+        instance: None,
+        address: None,
+        detail: None,
+    }
+}
+
+/// Records an instance for a client.
+pub(crate) async fn plan(store: &Store, client: ClientId, n: u16) -> Instance {
+    let planned = store
+        .plan_instance(new_instance(client, n), event(EventKind::InstanceWanted, client))
+        .await;
+    planned.expect("the instance is recorded")
+}
+
+/// The next phase of an instance, with nothing else to say.
+pub(crate) fn update(phase: Phase, seconds: i64) -> InstanceUpdate {
+    InstanceUpdate {
+        phase,
+        reason: None,
+        attempts: 0,
+        due: None,
+        reference: None,
+        ready: None,
+        at: at(seconds),
+    }
+}
+
+/// Takes an instance all the way out.
+pub(crate) async fn remove(store: &Store, instance: &Instance) {
+    for phase in [Phase::Removing, Phase::Removed] {
+        assert!(
+            store
+                .update_instance(instance.id, update(phase, 100), None)
+                .await
+                .expect("the update")
+        );
+    }
+}
