@@ -214,6 +214,16 @@ fn a_limit_can_be_lifted() {
 }
 
 #[test]
+fn a_fault_across_keys_names_its_variable() {
+    let faults = load_text(LINK, &[("ORCHESTRATOR__LINK__0__POOL", "fd40::/112")]).unwrap_err();
+    assert_eq!(
+        faults.to_string(),
+        "link[0].pool (ORCHESTRATOR__LINK__0__POOL): fd40::/112 is not inside the link's prefix fd39::/64; \
+         take a range inside fd39::/64"
+    );
+}
+
+#[test]
 fn a_fault_from_the_environment_names_its_variable() {
     let faults = load_text(
         LINK,
