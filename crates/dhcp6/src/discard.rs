@@ -29,6 +29,9 @@ pub enum Discard {
     /// It was relayed from a link that is not served here, or not this one (RFC 9915, section 13.1).
     #[error("it was relayed from the link of {0}, which is not served here")]
     OtherLink(Ipv6Addr),
+    /// Its sender sends too often ([`Limiter`](crate::Limiter)).
+    #[error("{0} sends too often")]
+    TooOften(Ipv6Addr),
     /// The client's DUID is missing.
     #[error("{0} without a client identifier")]
     NoClient(MessageKind),
@@ -66,6 +69,7 @@ impl Discard {
             Self::TooManyRelays => "too-many-relays",
             Self::NothingRelayed => "nothing-relayed",
             Self::OtherLink(_) => "other-link",
+            Self::TooOften(_) => "too-often",
             Self::NoClient(_) => "no-client-id",
             Self::NoServer(_) => "no-server-id",
             Self::OtherServer(_) => "other-server",

@@ -38,6 +38,7 @@ struct Layer<'a> {
     /// Hop count, link address and peer address, as they are echoed.
     head: &'a [u8],
     link: Ipv6Addr,
+    peer: Ipv6Addr,
     options: &'a [u8],
 }
 
@@ -82,6 +83,11 @@ impl<'a> Way<'a> {
             .find(|link| !link.is_unspecified())
     }
 
+    /// The client's address, as the relay next to it tells it.
+    pub(crate) fn client_address(&self) -> Option<Ipv6Addr> {
+        self.layers.last().map(|layer| layer.peer)
+    }
+
     /// Whether the relay that sent the datagram wants the answer at the port that it sent from (RFC 8357).
     pub(crate) fn wants_source_port(&self) -> bool {
         self.layers
@@ -122,11 +128,15 @@ impl<'a> Layer<'a> {
             return Err(Fault::TooShort(datagram.len()).into());
         };
         walk(options)?;
-        let mut link = [0; 16];
-        link.copy_from_slice(&head[1..17]);
+        let address = |at: usize| {
+            let mut octets = [0; 16];
+            octets.copy_from_slice(&head[at..at + 16]);
+            Ipv6Addr::from(octets)
+        };
         let layer = Self {
             head,
-            link: link.into(),
+            link: address(1),
+            peer: address(17),
             options,
         };
         let message = layer
