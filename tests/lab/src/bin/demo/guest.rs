@@ -5,14 +5,14 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use orchestrator_lab::{Dhclient, Namespace, RELEASE, Wire};
+use orchestrator_lab::{Dhclient, Namespace, RELEASE, Wire, poll};
 use serde_json::Value;
 
 use crate::sightings::{Booted, watch};
 use crate::stage::{BRIDGE, Stage};
 use crate::terminal::Terminal;
 
-/// How long a removal may take on a busy machine.
+/// How long a page or a removal may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long to look away.
@@ -55,19 +55,17 @@ impl Guest {
             .context("the instance has no address")?
             .to_owned();
         let page = format!("http://[{place}]/instance.txt");
-        let text = namespace.run(
-            "curl",
-            &[
-                "--silent",
-                "--show-error",
-                "--fail",
-                "--globoff",
-                "--max-time",
-                "5",
-                &page,
-            ],
-        );
-        let text = text.with_context(|| format!("{name} cannot open {page}"))?;
+        let curl = [
+            "--silent",
+            "--show-error",
+            "--fail",
+            "--globoff",
+            "--max-time",
+            "5",
+            &page,
+        ];
+        // The route to its link comes with a router advertisement, maybe after the address.
+        let text = poll(&page, PATIENCE, || namespace.run("curl", &curl).ok())?;
         terminal.happened(begun.elapsed(), "client opened a page of its own", &page);
         terminal.quote(&text);
         ensure!(
