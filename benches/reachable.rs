@@ -106,11 +106,17 @@ fn lease_to_reachable(daemon: &Daemon, machine: &Namespace, round: u32) -> Resul
     let recorded = began.elapsed() - lease;
     let instance = SocketAddr::from((address, TEST_PORT));
     machine.within(|| {
-        poll("the instance to answer", LIMIT, || TcpStream::connect_timeout(&instance, LIMIT).ok().map(drop))
+        poll("the instance to answer", LIMIT, || {
+            TcpStream::connect_timeout(&instance, LIMIT).ok().map(drop)
+        })
     })?;
     let reachable = began.elapsed() - lease - recorded;
     remove(daemon)?;
-    Ok(Way { lease, recorded, reachable })
+    Ok(Way {
+        lease,
+        recorded,
+        reachable,
+    })
 }
 
 fn address(daemon: &Daemon) -> Option<Ipv6Addr> {
@@ -124,7 +130,9 @@ fn remove(daemon: &Daemon) -> Result<()> {
         let id = instance["id"].as_str().context("an instance without an id")?.to_owned();
         daemon.ask("DELETE", &format!("/v1/instances/{id}?release=true"))?;
     }
-    poll("the instance to go", LIMIT, || daemon.items("/v1/instances").ok()?.is_empty().then_some(()))
+    poll("the instance to go", LIMIT, || {
+        daemon.items("/v1/instances").ok()?.is_empty().then_some(())
+    })
 }
 
 /// Solicit, Advertise, Request, Reply; the client's own codec is these few lines.
@@ -165,7 +173,10 @@ fn option(mut options: &[u8], code: u8) -> Option<&[u8]> {
 }
 
 fn report(bare: &[Duration], ways: &[Way]) {
-    let total: Vec<Duration> = ways.iter().map(|way| way.lease + way.recorded + way.reachable).collect();
+    let total: Vec<Duration> = ways
+        .iter()
+        .map(|way| way.lease + way.recorded + way.reachable)
+        .collect();
     println!("lease to reachable, {ROUNDS} rounds in turns            median      min      max  (ms)");
     let row = |name: &str, times: Vec<Duration>| {
         let [least, middle, most] = spread(times);
@@ -174,10 +185,23 @@ fn report(bare: &[Duration], ways: &[Way]) {
     };
     let engine = row("engine alone: create + start", bare.to_vec());
     let all = row("first Solicit to first answered connection", total);
-    row("  of it: Solicit to Reply (lease is durable)", ways.iter().map(|way| way.lease).collect());
-    row("  of it: until the instance is recorded and seen", ways.iter().map(|way| way.recorded).collect());
-    row("  of it: until it answers", ways.iter().map(|way| way.reachable).collect());
-    println!("  added to the engine's own time: {:.1} ms at the median, ratio {:.3}", all - engine, all / engine);
+    row(
+        "  of it: Solicit to Reply (lease is durable)",
+        ways.iter().map(|way| way.lease).collect(),
+    );
+    row(
+        "  of it: until the instance is recorded and seen",
+        ways.iter().map(|way| way.recorded).collect(),
+    );
+    row(
+        "  of it: until it answers",
+        ways.iter().map(|way| way.reachable).collect(),
+    );
+    println!(
+        "  added to the engine's own time: {:.1} ms at the median, ratio {:.3}",
+        all - engine,
+        all / engine
+    );
 }
 
 /// Least, median and most, in milliseconds.

@@ -19,7 +19,10 @@ fn systemd_accepts_the_unit() {
     fs::create_dir(&directory).unwrap();
     let path = directory.join("orchestrator.service");
     fs::write(&path, unit()).unwrap();
-    let output = Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(&path).output();
+    let output = Command::new("systemd-analyze")
+        .args(["verify", "--man=no"])
+        .arg(&path)
+        .output();
     fs::remove_dir_all(&directory).unwrap();
     let output = output.expect("systemd-analyze runs; the package systemd has it");
     let said = String::from_utf8_lossy(&output.stderr);

@@ -56,7 +56,9 @@ fn common_routes() -> Router<Shared> {
 }
 
 fn finish(routes: Router<Shared>, shared: &Shared) -> Router {
-    routes.layer(from_fn_with_state(shared.clone(), pass)).with_state(shared.clone())
+    routes
+        .layer(from_fn_with_state(shared.clone(), pass))
+        .with_state(shared.clone())
 }
 
 async fn no_such_path(uri: Uri) -> Fault {
@@ -64,7 +66,10 @@ async fn no_such_path(uri: Uri) -> Fault {
 }
 
 async fn no_such_method(method: Method, uri: Uri) -> Fault {
-    let detail = format!("{} cannot be asked to {method}; the Allow header says what it can", uri.path());
+    let detail = format!(
+        "{} cannot be asked to {method}; the Allow header says what it can",
+        uri.path()
+    );
     Fault::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", detail)
 }
 
@@ -91,6 +96,12 @@ async fn pass(State(shared): State<Shared>, request: Request, next: Next) -> Res
 }
 
 fn refuse_large(request: &Request) -> Option<Fault> {
-    let length = request.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse::<u64>().ok()?;
+    let length = request
+        .headers()
+        .get(header::CONTENT_LENGTH)?
+        .to_str()
+        .ok()?
+        .parse::<u64>()
+        .ok()?;
     (length > hooks::LARGEST_BODY as u64).then(hooks::too_large)
 }
