@@ -1,5 +1,6 @@
 //! orchestrator
 
+pub mod api;
 pub mod bell;
 pub mod causes;
 pub mod conditions;
