@@ -48,7 +48,11 @@ pub(super) async fn follow(shared: &Shared, store: Store, filter: EventFilter) -
     let follower = Follower {
         store,
         bell,
-        filter: EventFilter { after: Some(after), limit: Some(PORTION), ..filter },
+        filter: EventFilter {
+            after: Some(after),
+            limit: Some(PORTION),
+            ..filter
+        },
         read: VecDeque::new(),
         draining: shared.draining.clone(),
         _permit: permit,
@@ -57,11 +61,17 @@ pub(super) async fn follow(shared: &Shared, store: Store, filter: EventFilter) -
         let message = follower.next().await?;
         Some((Ok::<_, Infallible>(message), follower))
     });
-    Ok(Sse::new(messages).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
+    Ok(Sse::new(messages)
+        .keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
+        .into_response())
 }
 
 async fn last_event(store: &Store) -> Result<i64, StoreError> {
-    let last = EventFilter { latest: true, limit: Some(1), ..EventFilter::default() };
+    let last = EventFilter {
+        latest: true,
+        limit: Some(1),
+        ..EventFilter::default()
+    };
     Ok(store.events(last).await?.items.last().map_or(0, |event| event.id))
 }
 
@@ -121,5 +131,7 @@ impl Follower {
 fn message(event: &Event) -> Message {
     let message = Message::default().id(event.id.to_string()).event(event.kind.word());
     // An event is plain text and numbers, of which JSON can be made.
-    message.json_data(event).unwrap_or_else(|_| Message::default().comment("an event that cannot be shown"))
+    message
+        .json_data(event)
+        .unwrap_or_else(|_| Message::default().comment("an event that cannot be shown"))
 }

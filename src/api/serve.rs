@@ -75,7 +75,15 @@ impl Server {
             listeners.push(Listener::bind(listen).await?);
         }
         let streams = Arc::new(Semaphore::new(limits.streams));
-        Ok(Self { listeners, shared: Shared { app, draining: CancellationToken::new(), streams }, limits })
+        Ok(Self {
+            listeners,
+            shared: Shared {
+                app,
+                draining: CancellationToken::new(),
+                streams,
+            },
+            limits,
+        })
     }
 
     /// Where it listens, with the ports that were chosen for port 0.
@@ -89,7 +97,11 @@ impl Server {
 
     /// Serves until `stop` is cancelled; then lets requests end, and ends streams of events.
     pub async fn run(self, stop: CancellationToken) {
-        let Self { listeners, shared, limits } = self;
+        let Self {
+            listeners,
+            shared,
+            limits,
+        } = self;
         let connections = TaskTracker::new();
         let accepting = TaskTracker::new();
         for listener in listeners {
@@ -98,7 +110,12 @@ impl Server {
                 Listener::Tcp(_) => tcp_routes(&shared),
             };
             let draining = shared.draining.clone();
-            let door = Door { routes, limits, draining, connections: connections.clone() };
+            let door = Door {
+                routes,
+                limits,
+                draining,
+                connections: connections.clone(),
+            };
             accepting.spawn(door.accept(listener, stop.clone()));
         }
         accepting.close();
