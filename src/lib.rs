@@ -1,4 +1,4 @@
-//! orchestrator
+//! Gives every IPv6 client on a network a container of its own, by nothing but its DHCPv6 lease.
 
 pub mod api;
 pub mod bell;

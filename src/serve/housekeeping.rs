@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Context, storage};
 use crate::causes::with_causes;
-use crate::source::{Recorder, dnsmasq};
+use crate::source::dnsmasq::{Intake, Spool};
 use crate::store::Store;
 
 /// A lease that is granted while another is waited for may end before it: look at least this often.
@@ -74,10 +74,12 @@ pub(super) async fn watch_store(context: Context, store: Store) {
 }
 
 /// Records the events that the hook could not hand over, in their order.
-pub(super) async fn drain_spool(context: Context, recorder: Recorder) {
-    let spool = dnsmasq::Spool::new(&context.settings.source.dnsmasq.spool);
+pub(super) async fn drain_spool(context: Context, intake: Intake) {
+    let spool = Spool::new(&context.settings.source.dnsmasq.spool);
     loop {
-        dnsmasq::drain(&spool, &context.settings, context.clock.now(), &recorder, &context.metrics).await;
+        if let Err(fault) = intake.drain(&spool).await {
+            tracing::warn!(reason = with_causes(&fault), "spooled events wait");
+        }
         if !pause(&context, SPOOL_PERIOD).await {
             return;
         }

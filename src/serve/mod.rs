@@ -29,6 +29,7 @@ use crate::model::{Clock, LeaseSource, Mark};
 use crate::orchestrator::{Orchestrator, Parts};
 use crate::settings::Settings;
 use crate::source::Recorder;
+use crate::source::dnsmasq::Intake;
 use crate::store::Store;
 use control::{Ready, Switchboard};
 
@@ -110,7 +111,8 @@ async fn build_and_run(
         metrics: context.metrics.clone(),
     });
     let recorder = Recorder::new(store.clone(), context.bell.clone(), context.metrics.clone());
-    let mut ready = Ready::new(store.clone(), orchestrator.clone(), recorder.clone());
+    let intake = Intake::new(context.settings.clone(), recorder.clone(), context.clock, context.metrics.clone());
+    let mut ready = Ready::new(store.clone(), orchestrator.clone(), recorder.clone(), intake.clone());
     for settings in &context.settings.links {
         let (link, commands) = link::Supervisor::new(&context, settings, &store, &network, &recorder);
         ready.add_link(&settings.bridge, settings.source, commands);
@@ -120,7 +122,7 @@ async fn build_and_run(
     // Last of all: whoever sees the store through the API finds everything behind it in place.
     store_sender.send_replace(Some(store.clone()));
     if context.settings.links.iter().any(|link| link.source == LeaseSource::Dnsmasq) {
-        context.tasks.spawn(housekeeping::drain_spool(context.clone(), recorder.clone()));
+        context.tasks.spawn(housekeeping::drain_spool(context.clone(), intake));
     }
     context.tasks.spawn(housekeeping::expire_leases(context.clone(), store.clone()));
     context.tasks.spawn(housekeeping::forget_history(context.clone(), store.clone()));

@@ -76,8 +76,10 @@ impl Bindings {
 
     /// Takes a binding in as it was recorded; it replaces what was known of its address.
     pub fn load(&mut self, binding: Binding) {
-        self.remove(binding.address);
-        self.insert(binding);
+        if let Err(binding) = self.update(binding) {
+            self.remove(binding.address);
+            self.insert(binding);
+        }
     }
 
     /// Makes a change.
@@ -92,9 +94,9 @@ impl Bindings {
         if self.by_address(change.after.address) != Some(&change.after) {
             return;
         }
-        self.remove(change.after.address);
-        if let Some(before) = &change.before {
-            self.insert(before.clone());
+        match &change.before {
+            Some(before) => self.load(before.clone()),
+            None => self.remove(change.after.address),
         }
     }
 
@@ -175,6 +177,32 @@ impl Bindings {
 
     fn slot(&self, index: u32) -> Option<&Slot> {
         self.slots.get(index as usize)?.as_ref()
+    }
+
+    /// Replaces a binding by one of the same address and client, in its place.
+    ///
+    /// # Errors
+    ///
+    /// The binding, when there is none such.
+    fn update(&mut self, binding: Binding) -> Result<(), Binding> {
+        let Some(index) = self.addresses.get(&binding.address).copied() else {
+            return Err(binding);
+        };
+        let known = self
+            .slots
+            .get_mut(index as usize)
+            .and_then(Option::as_mut)
+            .map(|slot| &mut slot.binding);
+        let Some(known) = known.filter(|known| known.duid == binding.duid) else {
+            return Err(binding);
+        };
+        self.ends.remove(&(End::of(known), index));
+        self.ends.insert((End::of(&binding), index));
+        *known = Binding {
+            duid: known.duid.clone(),
+            ..binding
+        };
+        Ok(())
     }
 
     /// Takes in the binding of an address that has none.

@@ -20,6 +20,18 @@ pub enum Discard {
     /// It came neither from a link-local address nor through a relay (RFC 9915, section 13.1).
     #[error("it came from {0}, which is not link-local")]
     NotLinkLocal(Ipv6Addr),
+    /// Relays are nested deeper than [`MAX_RELAYS`](crate::MAX_RELAYS).
+    #[error("it came through more relays than a message may")]
+    TooManyRelays,
+    /// A relay's message with no message inside (RFC 9915, section 19.3).
+    #[error("a relay sent it with nothing inside")]
+    NothingRelayed,
+    /// It was relayed from a link that is not served here, or not this one (RFC 9915, section 13.1).
+    #[error("it was relayed from the link of {0}, which is not served here")]
+    OtherLink(Ipv6Addr),
+    /// Its sender sends too often ([`Limiter`](crate::Limiter)).
+    #[error("{0} sends too often")]
+    TooOften(Ipv6Addr),
     /// The client's DUID is missing.
     #[error("{0} without a client identifier")]
     NoClient(MessageKind),
@@ -54,6 +66,10 @@ impl Discard {
             Self::NotForServers(_) => "not-for-servers",
             Self::Unicast(_) => "unicast",
             Self::NotLinkLocal(_) => "not-link-local",
+            Self::TooManyRelays => "too-many-relays",
+            Self::NothingRelayed => "nothing-relayed",
+            Self::OtherLink(_) => "other-link",
+            Self::TooOften(_) => "too-often",
             Self::NoClient(_) => "no-client-id",
             Self::NoServer(_) => "no-server-id",
             Self::OtherServer(_) => "other-server",

@@ -13,6 +13,7 @@
 //! Invariants: no bytes make it panic or go deeper than a fixed depth; an answer depends on nothing but its
 //! arguments; no change touches a binding that another client holds; an address of the pool has one holder at most.
 
+pub mod advert;
 mod binding;
 mod bindings;
 mod discard;
@@ -20,10 +21,12 @@ mod domain;
 mod duid;
 mod frame;
 mod lifetime;
+mod limiter;
 mod link;
 mod message;
 mod occupancy;
 mod pool;
+mod relay;
 mod reply;
 mod reserved;
 mod server;
@@ -34,7 +37,9 @@ pub use discard::Discard;
 pub use domain::{DomainName, DomainNameError};
 pub use duid::{Duid, Iaid, IdentityError, LinkLayerAddress};
 pub use frame::{Fault, MAX_DATAGRAM, MAX_DEPTH, MAX_OPTIONS};
+pub use limiter::Limiter;
 pub use link::{Limits, Link};
 pub use message::MessageKind;
 pub use pool::{Order, Pool, PoolError};
+pub use relay::MAX_RELAYS;
 pub use server::{Answer, Inbound, Server};

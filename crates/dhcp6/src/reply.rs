@@ -113,7 +113,10 @@ impl Reply {
     }
 
     pub(crate) fn put_dns_servers(&mut self, servers: &[Ipv6Addr]) {
-        self.put(DhcpOption::DomainNameServers(servers.to_vec()));
+        self.put_bytes(
+            OptionCode::DomainNameServers,
+            servers.iter().flat_map(Ipv6Addr::octets).collect(),
+        );
     }
 
     pub(crate) fn put_domain_search(&mut self, names: &[DomainName]) {
@@ -140,6 +143,7 @@ impl Reply {
         }
     }
 
+    /// An option as bytes. When they are more than its length can tell, the whole is too long to be encoded.
     fn put_bytes(&mut self, code: OptionCode, bytes: Vec<u8>) {
         self.put(DhcpOption::Unknown(UnknownOption::new(code, bytes)));
     }

@@ -27,7 +27,7 @@ pub enum NetworkError {
         limit: Duration,
     },
     /// The kernel does not let us.
-    #[error("{doing} is not permitted; run with CAP_NET_ADMIN and CAP_SYS_ADMIN")]
+    #[error("{doing} is not permitted; run with CAP_NET_ADMIN, CAP_SYS_ADMIN and CAP_SYS_PTRACE")]
     NotPermitted {
         /// What was being done.
         doing: String,
@@ -109,8 +109,8 @@ pub enum NetworkError {
         /// Where its namespace was opened.
         netns: PathBuf,
     },
-    /// The target namespace is the daemon's own.
-    #[error("{} is the daemon's own network namespace; start the instance with a namespace of its own", netns.display())]
+    /// The target namespace is the daemon's own, or the machine's.
+    #[error("{} is the machine's own network namespace; start the instance with one to itself", netns.display())]
     NotSeparate {
         /// Where the namespace was opened.
         netns: PathBuf,

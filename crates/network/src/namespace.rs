@@ -15,6 +15,7 @@ use std::thread;
 
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, setns};
+use nix::sys::statfs::{NSFS_MAGIC, fstatfs};
 use rtnetlink::Handle;
 use tokio::runtime;
 use tokio::sync::oneshot;
@@ -50,18 +51,21 @@ impl Namespace {
     /// [`NamespaceGone`](NetworkError::NamespaceGone) if nothing can be opened there, and
     /// [`NotANamespace`](NetworkError::NotANamespace) if it is something else.
     pub(crate) fn open(path: &Path) -> Result<Self, NetworkError> {
-        let gone = |source| NetworkError::NamespaceGone {
-            netns: path.into(),
-            source,
+        let gone = |source: io::Error| match source.kind() {
+            io::ErrorKind::PermissionDenied => NetworkError::NotPermitted {
+                doing: format!("opening network namespace {}", path.display()),
+            },
+            _ => NetworkError::NamespaceGone {
+                netns: path.into(),
+                source,
+            },
         };
         // Anything but a plain file is not even opened: opening a pipe would wait.
         if !fs::metadata(path).map_err(gone)?.is_file() {
             return Err(NetworkError::NotANamespace { netns: path.into() });
         }
         let file = File::open(path).map_err(gone)?;
-        // The kernel shows an open namespace under its kind and inode, such as "net:[4026531840]".
-        let shown = fs::read_link(format!("/proc/thread-self/fd/{}", file.as_raw_fd())).map_err(gone)?;
-        if !shown.as_os_str().as_bytes().starts_with(b"net:[") {
+        if !is_network_namespace(&file).map_err(gone)? {
             return Err(NetworkError::NotANamespace { netns: path.into() });
         }
         let found = file.metadata().map_err(gone)?;
@@ -157,6 +161,18 @@ impl Namespace {
             }
         })
     }
+}
+
+/// Whether a file stands for a network namespace.
+///
+/// Under `/proc/PID/ns` the kernel tells the kind, as in "net:[4026531840]"; a bind mount elsewhere it shows under its
+/// own name.
+fn is_network_namespace(file: &File) -> io::Result<bool> {
+    if fstatfs(file)?.filesystem_type() != NSFS_MAGIC {
+        return Ok(false);
+    }
+    let shown = fs::read_link(format!("/proc/thread-self/fd/{}", file.as_raw_fd()))?;
+    Ok(shown.is_absolute() || shown.as_os_str().as_bytes().starts_with(b"net:["))
 }
 
 #[cfg(test)]

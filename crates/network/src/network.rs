@@ -1,5 +1,6 @@
 //! The handle that everything starts from.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
@@ -22,8 +23,10 @@ const NAMESPACES_AT_ONCE: usize = 8;
 pub struct Network {
     /// Requests in the daemon's namespace.
     pub(crate) netlink: Handle,
-    /// The daemon's namespace, in which no instance is ever wired.
+    /// The daemon's namespace.
     pub(crate) own: Namespace,
+    /// The namespaces in which no instance is ever wired.
+    reserved: Arc<[Namespace]>,
     /// Bounds the threads in other namespaces.
     pub(crate) entries: Arc<Semaphore>,
     /// How many removals of many links there have been: each has a link group to itself.
@@ -37,11 +40,27 @@ impl Network {
     ///
     /// [`Open`](NetworkError::Open) if no socket or thread can be had.
     pub fn open() -> Result<Self, NetworkError> {
+        let own = Namespace::own()?;
+        // The process's and the machine's are others only if thread or process were moved; the machine's may be hidden.
+        let others = ["/proc/self/ns/net", "/proc/1/ns/net"].map(|path| Namespace::open(Path::new(path)).ok());
         Ok(Self {
-            own: Namespace::own()?,
+            reserved: std::iter::once(own.clone())
+                .chain(others.into_iter().flatten())
+                .collect(),
+            own,
             netlink: connection::open()?,
             entries: Arc::new(Semaphore::new(NAMESPACES_AT_ONCE)),
             removals: Arc::default(),
         })
+    }
+
+    /// Refuses the namespace of the daemon and that of the machine.
+    pub(crate) fn check_separate(&self, netns: &Namespace) -> Result<(), NetworkError> {
+        match self.reserved.iter().any(|reserved| reserved.is(netns)) {
+            true => Err(NetworkError::NotSeparate {
+                netns: netns.path().into(),
+            }),
+            false => Ok(()),
+        }
     }
 }

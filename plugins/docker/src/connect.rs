@@ -102,7 +102,7 @@ impl Engine {
     /// Who the engine is, and whether it is new enough.
     pub(crate) async fn check(&self) -> Result<EngineFacts, PluginError> {
         let version = self.ask(|docker| async move { docker.version().await }).await;
-        let version = version.map_err(|error| self.explain("tell its version of", "itself", error))?;
+        let version = version.map_err(|error| self.explain("describe", "itself", error))?;
         let api = version.api_version.as_deref().unwrap_or_default();
         if !is_new_enough(api) {
             let (major, minor) = OLDEST_API;

@@ -34,13 +34,13 @@ impl DockerPlugin {
                 Err(error) => error,
             };
             // An instance may outlive its image on the engine, so that a missing image is no reason not to look.
-            let code = status(&error);
-            if !matches!(code, Some(NOT_FOUND | CONFLICT)) {
+            let image_missing = status(&error) == Some(NOT_FOUND);
+            if !image_missing && !is_name_taken(&error) {
                 return Err(self.engine.explain("create", &name, error));
             }
             match self.inspect(&name).await? {
                 Some(existing) => return self.ensure_runs(id, &name, &existing).await,
-                None if code == Some(NOT_FOUND) => {
+                None if image_missing => {
                     return Err(PluginError::ImageMissing {
                         image: spec.image.clone(),
                     });
@@ -114,5 +114,34 @@ impl DockerPlugin {
             .await
             .map_err(|error| self.engine.explain("unpause", name, error))?;
         Ok(found)
+    }
+}
+
+/// Whether a container of that name is there. Podman 4 says so in words alone.
+fn is_name_taken(error: &EngineError) -> bool {
+    match error {
+        EngineError::DockerResponseServerError { status_code, message } => {
+            *status_code == CONFLICT || message.contains("name is already in use")
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_taken_name_is_told_by_status_or_in_words() {
+        let answered = |status_code, message: &str| EngineError::DockerResponseServerError {
+            status_code,
+            message: message.to_owned(),
+        };
+        let podman = "container create: creating container storage: the container name \"x\" is already in use by 5015f. \
+                      You have to remove that container to be able to reuse that name: that name is already in use";
+        assert!(is_name_taken(&answered(409, "Conflict.")));
+        assert!(is_name_taken(&answered(500, podman)));
+        assert!(!is_name_taken(&answered(500, "no space left on device")));
+        assert!(!is_name_taken(&EngineError::RequestTimeoutError));
     }
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use bollard::query_parameters::ListContainersOptionsBuilder;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use orchestrator_plugin::{Found, PluginError};
+use tracing::warn;
 
 use crate::DockerPlugin;
 use crate::find::found;
@@ -21,14 +22,25 @@ impl DockerPlugin {
     pub(crate) async fn list_containers(&self) -> Result<Vec<Found>, PluginError> {
         let references = self.references(site_filter(&self.mark)).await?;
         stream::iter(references)
-            .map(|reference| async move {
-                let container = self.inspect(&reference).await?;
-                Ok(container.and_then(|container| found(&self.mark, &container)))
-            })
+            .map(|reference| async move { self.look_at(&reference).await })
             .buffer_unordered(LOOKS)
             .try_filter_map(|found| async { Ok(found) })
             .try_collect()
             .await
+    }
+
+    async fn look_at(&self, reference: &str) -> Result<Option<Found>, PluginError> {
+        let Some(container) = self.inspect(reference).await? else {
+            return Ok(None);
+        };
+        let found = found(&self.mark, &container);
+        if found.is_none() {
+            warn!(
+                container = reference,
+                "a container carries our site but no instance's id; it is left alone"
+            );
+        }
+        Ok(found)
     }
 
     /// The references of all containers that pass `filters`, in any state.

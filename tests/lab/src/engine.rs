@@ -1,25 +1,17 @@
 //! A Docker engine of the lab's own: own state, own socket, no networks, no firewall rules.
 
-use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use std::{fs, io};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::http::{self, Answer, Body};
 use crate::machine::Machine;
-use crate::namespace::output;
 use crate::{Lab, Namespace, Program, poll};
-
-/// The image of [`Engine::import_test_image`].
-pub const TEST_IMAGE: &str = "orchestrator/test";
-
-/// Where the test image answers over HTTP.
-pub const TEST_PORT: u16 = 80;
 
 /// How long an engine may take to start or stop on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -51,7 +43,7 @@ impl Engine {
     ///
     /// When it does not start within a minute; with the end of its log.
     pub fn start_with(namespace: &Namespace, arguments: &[&str]) -> Result<Self> {
-        let machine = Machine::start(namespace, "engine", &["/etc"])?;
+        let machine = Machine::start(namespace, "engine", &["copy:/etc", "empty:/run"])?;
         let socket = machine.place().join("docker.sock");
         let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
         let engine = Self {
@@ -199,56 +191,6 @@ impl Engine {
         Ok(serde_json::from_slice(&answer.body)?)
     }
 
-    /// Makes an image of a root file system in a tar archive. `changes` are lines of a Dockerfile, such as
-    /// `CMD ["httpd"]`.
-    ///
-    /// # Errors
-    ///
-    /// When the archive cannot be read, or the engine refuses it.
-    pub fn import_image(&self, archive: &Path, image: &str, changes: &[&str]) -> Result<()> {
-        let bytes = fs::read(archive).with_context(|| format!("cannot read {}", archive.display()))?;
-        let mut path = format!("/images/create?fromSrc=-&repo={image}&tag=latest");
-        for change in changes {
-            path += &format!("&changes={}", escape(change));
-        }
-        let body = Body {
-            kind: "application/x-tar",
-            bytes: &bytes,
-        };
-        let answer = http::ask(&self.socket, "POST", &path, Some(body), PATIENCE)?;
-        let text = answer.text();
-        // The status is sent before the work is done, so a fault may come after it.
-        ensure!(
-            answer.status == 200 && !text.contains("\"error\""),
-            "cannot import {image}: {text}"
-        );
-        Ok(())
-    }
-
-    /// Makes the image [`TEST_IMAGE`]: busybox, with a web server on port [`TEST_PORT`] whose page `/` is the
-    /// same for all, and whose `/cgi-bin/hostname` answers the instance's host name.
-    ///
-    /// # Errors
-    ///
-    /// When busybox-static is not installed, or the engine refuses the image.
-    pub fn import_test_image(&self) -> Result<()> {
-        let place = self.namespace().lab().place("image")?;
-        let root = place.join("root");
-        lay_out_test_image(&root).context("cannot lay out the test image")?;
-        let archive = place.join("image.tar");
-        let lab = self.namespace().lab();
-        output(
-            lab.command("tar")
-                .arg("-C")
-                .arg(&root)
-                .arg("-cf")
-                .arg(&archive)
-                .arg("."),
-        )?;
-        let command = format!(r#"CMD ["httpd", "-f", "-p", "[::]:{TEST_PORT}", "-h", "/www"]"#);
-        self.import_image(&archive, TEST_IMAGE, &[&command, &format!("EXPOSE {TEST_PORT}")])
-    }
-
     fn launch(&self) -> Result<Program> {
         let place = self.machine.place();
         let mut command = self.machine.command("dockerd");
@@ -295,36 +237,4 @@ fn absent(fault: io::Error) -> io::Result<()> {
     } else {
         Err(fault)
     }
-}
-
-fn lay_out_test_image(root: &Path) -> Result<()> {
-    for directory in ["bin", "etc", "proc", "sys", "tmp", "www/cgi-bin"] {
-        fs::create_dir_all(root.join(directory))?;
-    }
-    fs::copy("/bin/busybox", root.join("bin/busybox")).context("is busybox-static installed?")?;
-    for applet in [
-        "cat", "hostname", "httpd", "ip", "kill", "nc", "ping", "sh", "sleep", "wget",
-    ] {
-        symlink("busybox", root.join("bin").join(applet))?;
-    }
-    fs::write(root.join("etc/passwd"), "root:x:0:0::/:/bin/sh\n")?;
-    fs::write(root.join("etc/group"), "root:x:0:\n")?;
-    fs::write(root.join("www/index.html"), "an instance\n")?;
-    let script = root.join("www/cgi-bin/hostname");
-    fs::write(&script, "#!/bin/sh\necho Content-Type: text/plain\necho\nhostname\n")?;
-    fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
-    Ok(())
-}
-
-/// Percent-encodes everything that has a meaning of its own in a query.
-fn escape(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    let encode = |byte: u8| {
-        if plain(byte) {
-            char::from(byte).to_string()
-        } else {
-            format!("%{byte:02X}")
-        }
-    };
-    text.bytes().map(encode).collect()
 }

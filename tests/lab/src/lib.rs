@@ -17,18 +17,33 @@
 //! # }
 //! ```
 
+mod address;
+mod daemon;
+mod dhclient;
+mod dhcpcd;
+mod dnsmasq;
 mod engine;
 pub mod http;
+mod image;
 mod lab;
+mod lease;
 mod machine;
 mod namespace;
 mod poll;
 mod postgres;
 mod program;
+mod wire;
 
-pub use engine::{Engine, TEST_IMAGE, TEST_PORT};
+pub use address::Address;
+pub use daemon::Daemon;
+pub use dhclient::Dhclient;
+pub use dhcpcd::Dhcpcd;
+pub use dnsmasq::Dnsmasq;
+pub use engine::Engine;
+pub use image::{TEST_IMAGE, TEST_PORT};
 pub use lab::Lab;
 pub use namespace::Namespace;
 pub use poll::{poll, wait_for};
 pub use postgres::Postgres;
 pub use program::{Program, tail};
+pub use wire::{Message, REPLY, SOLICIT, Wire};

@@ -12,18 +12,20 @@ use anyhow::Result;
 
 use crate::{Namespace, Program};
 
-/// Makes the places private, says so, and holds the namespaces open. A directory becomes a copy of the machine's.
+/// Makes the directories private, says so, and holds the namespaces open.
 const SET_UP: &str = r#"
 place=$1; shift
 hostname "${place##*/}"
-for directory; do
+for argument; do
+    directory=${argument#*:}
+    private=$place/private$directory
     [ -d "$directory" ] || continue
-    mkdir -p "$place/copies${directory%/*}"
-    cp -a "$directory" "$place/copies${directory%/*}/"
-    mount --bind "$place/copies$directory" "$directory"
+    mkdir -p "$private"
+    case $argument in
+        copy:*) cp -a "$directory/." "$private" ;;
+    esac
+    mount --bind "$private" "$directory"
 done
-mkdir "$place/run"
-mount --bind "$place/run" /run
 : >"$place/ready"
 exec sleep infinity
 "#;
@@ -36,12 +38,13 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// Makes one around `namespace`, with an empty `/run`, and copies in place of the directories `copies`.
+    /// Makes one around `namespace`. Of the directories there, `copy:/etc` is a copy of the machine's own, and
+    /// `empty:/run` is empty; those that the machine does not have are left out.
     ///
     /// # Errors
     ///
     /// When mounting fails.
-    pub(crate) fn start(namespace: &Namespace, name: &str, copies: &[&str]) -> Result<Self> {
+    pub(crate) fn start(namespace: &Namespace, name: &str, directories: &[&str]) -> Result<Self> {
         let place = namespace.lab().place(name)?;
         let mut command = namespace.command("unshare");
         command.args([
@@ -55,7 +58,7 @@ impl Machine {
             SET_UP,
             "machine",
         ]);
-        command.arg(&place).args(copies);
+        command.arg(&place).args(directories);
         let mut holder = Program::start(command, &place.join("machine.log"))?;
         let ready = place.join("ready");
         holder.poll("private mounts", Duration::from_secs(20), || {

@@ -1,7 +1,7 @@
 //! A network namespace of the lab: a machine's network without the machine.
 
 use std::ffi::OsStr;
-use std::fs::File;
+use std::fs::{self, File};
 use std::net::{Ipv6Addr, SocketAddr, TcpStream};
 use std::panic;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use nix::sched::{CloneFlags, setns};
 use serde_json::Value;
 
 use crate::http::{self, Answer};
-use crate::{Lab, poll};
+use crate::{Address, Lab};
 
 /// A named network namespace, with `lo` up. Removed with the lab.
 #[derive(Clone)]
@@ -118,7 +118,7 @@ impl Namespace {
     /// When there is none of that name, or it does not take the value.
     pub fn sysctl(&self, name: &str, value: &str) -> Result<()> {
         let path = format!("/proc/sys/{}", name.replace('.', "/"));
-        self.within(|| std::fs::write(&path, value))
+        self.within(|| fs::write(&path, value))
             .with_context(|| format!("cannot write {value:?} to {path}"))
     }
 
@@ -166,45 +166,32 @@ impl Namespace {
         Ok(())
     }
 
-    /// The global IPv6 addresses of an interface that are ready for use: duplicate address detection is over.
+    /// The IPv6 addresses of an interface, apart from link-local ones. Cheap enough to be asked again and again.
     ///
     /// # Errors
     ///
-    /// When there is no such interface.
-    pub fn addresses(&self, interface: &str) -> Result<Vec<Ipv6Addr>> {
-        let shown = self.ip_json(&format!("-6 address show dev {interface} scope global"))?;
-        let usable = |entry: &Value| entry.get("tentative").is_none() && entry.get("dadfailed").is_none();
-        let entries = shown
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(|link| link["addr_info"].as_array())
-            .flatten();
-        Ok(entries
-            .filter(|entry| usable(entry))
-            .filter_map(|entry| entry["local"].as_str()?.parse().ok())
+    /// When the kernel's table cannot be read.
+    pub fn addresses(&self, interface: &str) -> Result<Vec<Address>> {
+        // `/proc/net` is the process's; a thread in another namespace has its own.
+        let table = self.within(|| fs::read_to_string("/proc/thread-self/net/if_inet6"))?;
+        let addresses = table.lines().filter_map(Address::parse);
+        Ok(addresses
+            .filter(|(name, address)| *name == interface && !address.ip.is_unicast_link_local())
+            .map(|(_, address)| address)
             .collect())
     }
 
-    /// Waits until a UDP socket of the namespace is bound to `port`.
-    ///
-    /// # Errors
-    ///
-    /// When none is within `limit`.
-    pub fn wait_for_udp(&self, port: u16, limit: Duration) -> Result<()> {
-        let bound = format!(":{port:04X} ");
-        poll(&format!("a socket on UDP port {port} in {}", self.name), limit, || {
-            // `/proc/net` is the process's; a thread in another namespace has its own.
-            let table = self
-                .within(|| std::fs::read_to_string("/proc/thread-self/net/udp6"))
-                .ok()?;
-            let local = |line: &str| line.split_whitespace().nth(1).map(|local| format!("{local} "));
-            table
-                .lines()
-                .filter_map(local)
-                .any(|local| local.ends_with(&bound))
-                .then_some(())
-        })
+    /// Whether a UDP socket of the namespace is bound to `port`, over IPv6.
+    pub fn has_udp(&self, port: u16) -> bool {
+        // `/proc/net` is the process's; a thread in another namespace has its own.
+        let table = self
+            .within(|| fs::read_to_string("/proc/thread-self/net/udp6"))
+            .unwrap_or_default();
+        let bound = format!(":{port:04X}");
+        table
+            .lines()
+            .filter_map(|line| line.split_whitespace().nth(1))
+            .any(|local| local.ends_with(&bound))
     }
 
     /// Connects from within the namespace.

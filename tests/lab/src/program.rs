@@ -7,10 +7,13 @@ use std::process::{Child, Command, ExitStatus};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
 use crate::poll;
+
+/// How long the kernel may take to clear away what was killed.
+const GONE: Duration = Duration::from_secs(5);
 
 /// A running program, with its output in a file. Killed when dropped.
 pub struct Program {
@@ -112,11 +115,21 @@ impl Program {
         self.wait(limit)
     }
 
-    /// Kills it (SIGKILL) and waits until it is gone. Does nothing when it has ended.
+    /// Kills it (SIGKILL) with the helpers it started, and waits until they are gone. What it started in sessions or
+    /// process groups of their own goes on. Does nothing when all have ended.
     pub fn kill9(&mut self) {
-        // Both fail only when it has ended, which is what is wanted.
-        self.child.kill().ok();
+        let Ok(group) = i32::try_from(self.pid()).map(Pid::from_raw) else {
+            return;
+        };
+        // Until the leader was waited for, nobody else can have the group's id.
+        if self.is_running() {
+            killpg(group, Signal::SIGKILL).ok();
+        }
         self.child.wait().ok();
+        poll("the helpers of a killed program to be gone", GONE, || {
+            killpg(group, None).is_err().then_some(())
+        })
+        .ok();
     }
 }
 

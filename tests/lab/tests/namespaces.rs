@@ -5,7 +5,7 @@ use std::net::{Ipv6Addr, TcpListener};
 use std::thread;
 use std::time::Duration;
 
-use orchestrator_lab::Lab;
+use orchestrator_lab::{Address, Lab};
 
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -18,10 +18,12 @@ fn two_namespaces_meet_over_a_bridge() {
     host.bridge("br0", Some("fd00:1::1/64")).unwrap();
     client.connect("eth0", &host, "port0", Some("br0")).unwrap();
     client.ip("address add fd00:1::2/64 dev eth0 nodad").unwrap();
-    assert_eq!(
-        client.addresses("eth0").unwrap(),
-        ["fd00:1::2".parse::<Ipv6Addr>().unwrap()]
-    );
+    let address = Address {
+        ip: "fd00:1::2".parse().unwrap(),
+        prefix: 64,
+        usable: true,
+    };
+    assert_eq!(client.addresses("eth0").unwrap(), [address]);
 
     let listener = host.within(|| TcpListener::bind("[fd00:1::1]:7")).unwrap();
     let echo = thread::spawn(move || {

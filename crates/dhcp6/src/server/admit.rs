@@ -2,13 +2,20 @@
 
 use crate::discard::Discard;
 use crate::message::Message;
-use crate::{Duid, Inbound, MessageKind};
+use crate::relay::Way;
+use crate::{Duid, Inbound, Link, MessageKind};
 
 /// Most identity associations in a message, of both types together.
 const MAX_ASSOCIATIONS: usize = 16;
 
-/// Clients send to the multicast address only, from a link-local address.
-pub(super) fn check_way(kind: MessageKind, inbound: &Inbound<'_>) -> Result<(), Discard> {
+/// Clients send to the multicast address only, from a link-local address; relays from anywhere, for this link.
+pub(super) fn check_way(kind: MessageKind, way: &Way<'_>, inbound: &Inbound<'_>, link: &Link) -> Result<(), Discard> {
+    if let Some(address) = way.link_address().filter(|address| !link.is_on_link(*address)) {
+        return Err(Discard::OtherLink(address));
+    }
+    if way.is_relayed() {
+        return Ok(());
+    }
     if !inbound.multicast {
         return Err(Discard::Unicast(kind));
     }

@@ -7,6 +7,7 @@ use dhcproto::v6::Status;
 use crate::bindings::Bindings;
 use crate::lifetime::{self, Lifetimes};
 use crate::message::{Ia, Message};
+use crate::relay::Way;
 use crate::reply::{Association, Reply};
 use crate::{Binding, BindingState, Change, Duid, Iaid, Link, LinkLayerAddress, Verb};
 
@@ -19,6 +20,7 @@ pub(super) struct Exchange<'a> {
     pub(super) link: &'a Link,
     pub(super) bindings: &'a Bindings,
     pub(super) message: &'a Message<'a>,
+    pub(super) way: &'a Way<'a>,
     pub(super) client: Duid,
     pub(super) now: i64,
     pub(super) times: Lifetimes,
@@ -121,7 +123,8 @@ impl Exchange<'_> {
         }
     }
 
+    /// As its relay saw it, else as its DUID says.
     fn link_layer(&self) -> Option<LinkLayerAddress> {
-        self.client.link_layer()
+        self.way.link_layer().or_else(|| self.client.link_layer())
     }
 }

@@ -15,15 +15,16 @@ mod request;
 mod solicit;
 
 use std::fmt;
-use std::net::SocketAddrV6;
+use std::net::{Ipv6Addr, SocketAddrV6};
 
-use dhcproto::v6::{CLIENT_PORT, MessageType};
+use dhcproto::v6::{CLIENT_PORT, MessageType, SERVER_PORT};
 
 use crate::bindings::Bindings;
 use crate::discard::Discard;
 use crate::frame::Frame;
 use crate::lifetime::Lifetimes;
 use crate::message::Message;
+use crate::relay::Way;
 use crate::reply::Reply;
 use crate::{Change, Duid, Link, MessageKind};
 use exchange::Exchange;
@@ -42,7 +43,7 @@ pub struct Inbound<'a> {
     pub datagram: &'a [u8],
     /// Who sent it.
     pub source: SocketAddrV6,
-    /// Whether it was sent to the servers' multicast address, and not to one of the server's own.
+    /// Whether it was sent to the servers' multicast address, and not to one of the server's own. Relays may do either.
     pub multicast: bool,
 }
 
@@ -57,6 +58,18 @@ pub struct Answer {
     pub kind: MessageKind,
     /// What it changes: to be durable before the datagram is sent, in this order.
     pub changes: Vec<Change>,
+}
+
+impl Inbound<'_> {
+    /// An address of the link that the client is on, when relays tell it: [`Server::handle`] wants the link whose
+    /// prefix that address is in. With none, the client is on the link of the receiving interface.
+    ///
+    /// # Errors
+    ///
+    /// Why there can be no answer.
+    pub fn link_address(&self) -> Result<Option<Ipv6Addr>, Discard> {
+        Ok(Way::peel(self.datagram)?.link_address())
+    }
 }
 
 impl Server {
@@ -78,16 +91,16 @@ impl Server {
     ///
     /// Why there is no answer. Nothing else is to be done about the datagram.
     pub fn handle(&self, link: &Link, bindings: &Bindings, inbound: &Inbound<'_>, now: i64) -> Result<Answer, Discard> {
-        let frame = Frame::walk(inbound.datagram)?;
+        let way = Way::peel(inbound.datagram)?;
+        let frame = Frame::walk(way.message)?;
         let kind = MessageKind::from_wire(frame.kind).ok_or(Discard::NotForServers(frame.kind))?;
-        admit::check_way(kind, inbound)?;
+        admit::check_way(kind, &way, inbound, link)?;
         let message = Message::read(kind, &frame)?;
         admit::check_identifiers(&message, &self.duid)?;
-        let (datagram, changes) = self.answer(link, bindings, &message, now)?;
-        let destination = SocketAddrV6::new(*inbound.source.ip(), CLIENT_PORT, 0, inbound.source.scope_id());
+        let (datagram, changes) = self.answer(link, bindings, &message, &way, now)?;
         Ok(Answer {
-            datagram,
-            destination,
+            datagram: way.wrap(datagram)?,
+            destination: destination(&way, inbound.source),
             kind,
             changes,
         })
@@ -98,6 +111,7 @@ impl Server {
         link: &Link,
         bindings: &Bindings,
         message: &Message<'_>,
+        way: &Way<'_>,
         now: i64,
     ) -> Result<(Vec<u8>, Vec<Change>), Discard> {
         let kind = if message.kind == MessageKind::Solicit {
@@ -131,6 +145,7 @@ impl Server {
             link,
             bindings,
             message,
+            way,
             client,
             now,
             times: Lifetimes::new(link.preferred, link.valid),
@@ -141,6 +156,16 @@ impl Server {
         answer_lease(&mut exchange);
         Ok((exchange.reply.encode()?, exchange.changes))
     }
+}
+
+/// Where an answer goes: to the relay that sent the message, else to the client's port at its own address.
+fn destination(way: &Way<'_>, source: SocketAddrV6) -> SocketAddrV6 {
+    let port = match way.is_relayed() {
+        false => CLIENT_PORT,
+        true if way.wants_source_port() => source.port(),
+        true => SERVER_PORT,
+    };
+    SocketAddrV6::new(*source.ip(), port, 0, source.scope_id())
 }
 
 /// The key is a secret.

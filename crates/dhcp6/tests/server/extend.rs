@@ -191,3 +191,21 @@ fn row_49_forged_addresses_never_become_the_clients() {
         }
     }
 }
+
+#[test]
+fn an_address_that_left_the_pool_is_ended_even_when_not_named() {
+    let mut lab = Lab::new();
+    let leased = lab.lease(1);
+    lab.link.pool = Pool::new("2001:db8:0:1::2:0/112".parse().unwrap());
+    let ia_read = lab.say(RENEW, &[client(1), server_id(), ia(1, &[])]).ia();
+    assert_eq!(ia_read.addresses[1..], [(leased, 0, 0)]);
+}
+
+#[test]
+fn a_new_lease_ends_what_the_client_named_and_did_not_get() {
+    let mut lab = Lab::new();
+    let foreign = lab.lease(1);
+    let ia_read = lab.say(RENEW, &[client(2), server_id(), ia(1, &[foreign])]).ia();
+    assert_ne!(ia_read.addresses[0].0, foreign);
+    assert_eq!(ia_read.addresses[1..], [(foreign, 0, 0)]);
+}

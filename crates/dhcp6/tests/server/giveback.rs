@@ -137,3 +137,15 @@ fn an_admin_releases() {
     lab.bindings.undo(&change);
     assert!(lab.bindings.by_address(leased).unwrap().is_held(lab.now));
 }
+
+#[test]
+fn a_change_that_another_followed_is_not_undone() {
+    let mut lab = Lab::new();
+    let leased = lab.lease(1);
+    let granted = lab.changes[0].clone();
+    lab.now += 1000;
+    lab.lease(1);
+    let renewed = lab.bindings.by_address(leased).cloned();
+    lab.bindings.undo(&granted);
+    assert_eq!(lab.bindings.by_address(leased).cloned(), renewed);
+}

@@ -94,6 +94,45 @@ proptest! {
     }
 }
 
+/// What a relay, or someone who plays one, makes of a message.
+fn relayed(inner: &[u8], layers: &[(bool, Vec<Vec<u8>>)]) -> Vec<u8> {
+    layers.iter().fold(inner.to_vec(), |inner, (named, options)| {
+        let link = if *named {
+            address("2001:db8:0:1::9")
+        } else {
+            address("::")
+        };
+        let head = [&[RELAY_FORW, 0][..], &link.octets(), &[0xfe; 16]].concat();
+        [head, options.concat(), option(RELAY_MESSAGE, &inner)].concat()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn relayed_messages_with_bytes_changed(
+        inner in some_message(),
+        layers in prop::collection::vec((any::<bool>(), prop::collection::vec(some_option(), 0..3)), 1..5),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+    ) {
+        let (lab, mut datagram) = (lab(), relayed(&inner, &layers));
+        for (at, byte) in changes {
+            let at = at.index(datagram.len());
+            datagram[at] = byte;
+        }
+        let inbound = Inbound { datagram: &datagram, source: client_source(), multicast: false };
+        let _ = inbound.link_address();
+        if let Ok(answer) = lab.server.handle(&lab.link, &lab.bindings, &inbound, lab.now) {
+            prop_assert_eq!(answer.datagram[0] == RELAY_REPL, datagram[0] == RELAY_FORW);
+            for change in &answer.changes {
+                let before = lab.bindings.by_address(change.after.address);
+                prop_assert!(before.is_none_or(|before| !before.is_taken(lab.now) || before.duid == change.after.duid));
+            }
+        }
+    }
+}
+
 #[test]
 fn made_up_messages_reach_the_server_often_enough() {
     use proptest::strategy::ValueTree;

@@ -80,3 +80,11 @@ fn row_68_longest_pauses_are_kept_in_bounds() {
         (60, 86_400)
     );
 }
+
+#[test]
+fn an_answer_that_fits_no_datagram_is_not_sent() {
+    let mut lab = configured();
+    lab.link.dns_servers = vec![address("2001:db8::53"); 5000];
+    assert_eq!(lab.refused(INFORMATION_REQUEST, &[oro(&[DNS])]), "answer-too-long");
+    assert_eq!(lab.say(INFORMATION_REQUEST, &[oro(&[DOMAINS])]).kind, REPLY);
+}

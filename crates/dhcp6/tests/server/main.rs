@@ -8,5 +8,6 @@ mod lab;
 mod lease;
 mod model;
 mod pool;
+mod relayed;
 mod way;
 mod wire;

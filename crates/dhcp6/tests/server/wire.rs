@@ -13,6 +13,7 @@ pub(crate) const RELEASE: u8 = 8;
 pub(crate) const DECLINE: u8 = 9;
 pub(crate) const RECONFIGURE: u8 = 10;
 pub(crate) const INFORMATION_REQUEST: u8 = 11;
+pub(crate) const RELAY_FORW: u8 = 12;
 pub(crate) const RELAY_REPL: u8 = 13;
 
 pub(crate) const CLIENT_ID: u16 = 1;
@@ -22,6 +23,7 @@ pub(crate) const IA_TA: u16 = 4;
 pub(crate) const IAADDR: u16 = 5;
 pub(crate) const ORO: u16 = 6;
 pub(crate) const PREFERENCE: u16 = 7;
+pub(crate) const RELAY_MESSAGE: u16 = 9;
 pub(crate) const STATUS: u16 = 13;
 pub(crate) const RAPID_COMMIT: u16 = 14;
 pub(crate) const DNS: u16 = 23;

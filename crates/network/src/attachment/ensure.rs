@@ -12,6 +12,21 @@ use crate::{Bridge, Network, NetworkError};
 /// How often a pair is made anew in one call before someone else must be at work on it.
 const ATTEMPTS: usize = 3;
 
+/// How one go through all steps ended.
+enum Attempt {
+    Wired,
+    /// Something was in the way; it may be gone now.
+    Failed(Obstacle),
+}
+
+/// Where something was in the way of a new pair.
+enum Obstacle {
+    /// A host end that led elsewhere, or went away again.
+    Outside,
+    /// An interface in the instance's namespace.
+    Inside,
+}
+
 impl Network {
     /// Brings an attachment to what is planned, into the namespace at `netns` such as `/proc/PID/ns/net`.
     ///
@@ -29,35 +44,43 @@ impl Network {
     pub async fn ensure_attachment(&self, plan: &AttachmentPlan, netns: &Path) -> Result<(), NetworkError> {
         plan.check()?;
         let netns = Namespace::open(netns)?;
-        if netns.is(&self.own) {
-            return Err(NetworkError::NotSeparate {
-                netns: netns.path().into(),
-            });
-        }
+        self.check_separate(&netns)?;
         let bridge = self.find_bridge(&plan.bridge).await?;
         let bridge = bridge.ok_or_else(|| NetworkError::BridgeMissing {
             bridge: plan.bridge.clone(),
         })?;
+        let mut in_the_way = None;
         for _ in 0..ATTEMPTS {
-            if self.try_attachment(plan, &bridge, &netns).await? == Inside::Wired {
-                return Ok(());
+            match self.try_attachment(plan, &bridge, &netns).await? {
+                Attempt::Wired => return Ok(()),
+                Attempt::Failed(obstacle) => in_the_way = Some(obstacle),
             }
         }
-        Err(NetworkError::Contended {
-            interface: plan.host_interface.clone(),
+        Err(match in_the_way {
+            Some(Obstacle::Inside) => NetworkError::InsideTaken {
+                interface: plan.interface.clone(),
+                netns: netns.path().into(),
+            },
+            _ => NetworkError::Contended {
+                interface: plan.host_interface.clone(),
+            },
         })
     }
 
-    /// Goes through all steps once; ends without a pair if the found one was wrong.
+    /// Goes through all steps once.
     async fn try_attachment(
         &self,
         plan: &AttachmentPlan,
         bridge: &Bridge,
         netns: &Namespace,
-    ) -> Result<Inside, NetworkError> {
+    ) -> Result<Attempt, NetworkError> {
         let found = match create_pair(&self.netlink, plan, bridge, netns).await? {
             Pair::New => None,
-            Pair::Taken => Some(self.find_host_end(plan, netns).await?),
+            Pair::Taken => match self.find_host_end(plan).await? {
+                Some(host) => Some(host),
+                // The name inside is taken, or the host end went away with its old namespace in this moment.
+                None => return Ok(Attempt::Failed(Obstacle::Inside)),
+            },
         };
         if let Some(host) = &found
             && !leads_there(host, bridge, namespace_number(&self.netlink, netns).await?)
@@ -65,46 +88,40 @@ impl Network {
             return self.remove_wrong(host).await;
         }
         if !mark_host_end(&self.netlink, plan).await? {
-            return Ok(Inside::Wrong);
+            return Ok(Attempt::Failed(Obstacle::Outside));
         }
         let inside = InsideEnd {
             plan: plan.clone(),
             found: found.clone(),
             netns: netns.path().into(),
         };
-        let outcome = self.wire_inside(inside, netns).await?;
-        match (outcome, &found) {
+        match (self.wire_inside(inside, netns).await?, &found) {
+            (Inside::Wired, _) => Ok(Attempt::Wired),
             (Inside::Wrong, Some(host)) => self.remove_wrong(host).await,
-            _ => Ok(outcome),
+            (Inside::Wrong, None) => Ok(Attempt::Failed(Obstacle::Outside)),
         }
     }
 
-    /// The host end that is in the way of a new pair, if it is this attachment's.
-    async fn find_host_end(&self, plan: &AttachmentPlan, netns: &Namespace) -> Result<Link, NetworkError> {
-        let interface = plan.host_interface.clone();
-        match find_link(&self.netlink, &interface).await? {
-            Some(host) if is_this(&host, plan) => Ok(host),
-            Some(host) => Err(NetworkError::InterfaceTaken {
-                interface,
+    /// The host end that is in the way of a new pair, if there is one; it must be this attachment's.
+    async fn find_host_end(&self, plan: &AttachmentPlan) -> Result<Option<Link>, NetworkError> {
+        match find_link(&self.netlink, &plan.host_interface).await? {
+            Some(host) if !is_this(&host, plan) => Err(NetworkError::InterfaceTaken {
+                interface: host.name,
                 alias: host.alias,
             }),
-            // It was not the host end's name that was taken.
-            None => Err(NetworkError::InsideTaken {
-                interface: plan.interface.clone(),
-                netns: netns.path().into(),
-            }),
+            found => Ok(found),
         }
     }
 
     /// Removes a pair of ours, to be made anew.
-    async fn remove_wrong(&self, host: &Link) -> Result<Inside, NetworkError> {
+    async fn remove_wrong(&self, host: &Link) -> Result<Attempt, NetworkError> {
         tracing::info!(
             interface = host.name,
             alias = host.alias,
             "attachment leads elsewhere, making it anew"
         );
         remove_link(&self.netlink, host.index, &host.name).await?;
-        Ok(Inside::Wrong)
+        Ok(Attempt::Failed(Obstacle::Outside))
     }
 
     /// Works on the inside end, on a thread within its namespace.

@@ -40,10 +40,6 @@ pub(crate) async fn create_pair(
         Err(failure) if failure.is(Errno::EXFULL) => Err(NetworkError::BridgeFull {
             bridge: plan.bridge.clone(),
         }),
-        // The bridge went away since it was looked up.
-        Err(failure) if failure.is(Errno::ENODEV) => Err(NetworkError::BridgeMissing {
-            bridge: plan.bridge.clone(),
-        }),
         Err(failure) => Err(failure.doing(format!("making interface {}", plan.host_interface))),
     }
 }

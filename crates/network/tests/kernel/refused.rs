@@ -15,7 +15,8 @@ fn the_daemons_own_namespace() -> Result<()> {
     daemon(|network| async move {
         network.ensure_bridge(&bridge_plan("br0")).await?;
         let here = format!("/proc/{}/task/{}/ns/net", std::process::id(), gettid());
-        for own in [here.as_str(), "/proc/thread-self/ns/net"] {
+        // The last is that of the process, which this thread has left.
+        for own in [here.as_str(), "/proc/thread-self/ns/net", "/proc/self/ns/net"] {
             let error = network
                 .ensure_attachment(&attachment_plan(1), Path::new(own))
                 .await

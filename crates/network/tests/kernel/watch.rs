@@ -87,7 +87,7 @@ fn what_was_missed_is_everything() -> Result<()> {
             .stdin(std::process::Stdio::piped())
             .spawn()?;
         let mut lines = flood.stdin.take().context("a pipe")?;
-        for _ in 0..400 {
+        for _ in 0..2000 {
             std::io::Write::write_all(&mut lines, b"link set br0 up\nlink set br0 down\n")?;
         }
         drop(lines);

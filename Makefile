@@ -1,0 +1,67 @@
+# The few commands there are. Without a goal, `make` lists them.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+CARGO ?= cargo
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+IMAGE := $(TARGET)/client-image/orchestrator-client.tar
+
+# Network namespaces are for root alone. Cargo builds as whoever calls, and runs what it built by this.
+AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env $(if $(CI),--non-interactive))
+HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')
+RUN_AS_ROOT := $(if $(AS_ROOT),CARGO_TARGET_$(HOST)_RUNNER="$(AS_ROOT)")
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: ## watch a client boot and reach a container of its own; KEEP=1 leaves it up to look around in
+	@tests/lab/deps demo
+	@$(MAKE) --no-print-directory root image
+	$(CARGO) build --release --package orchestrator --package orchestrator-lab --bins
+	@$(AS_ROOT) $(TARGET)/release/demo $(TARGET)/release/orchestrator $(IMAGE)
+
+.PHONY: test
+test: ## formatting, lints and all tests: unit, property, and of the whole with real engines and clients
+	@tests/lab/deps test
+	@$(MAKE) --no-print-directory root check
+	$(RUN_AS_ROOT) $(CARGO) test --workspace --no-fail-fast
+	@$(MAKE) --no-print-directory sweep
+
+.PHONY: check
+check: ## formatting and lints, warnings as errors; licenses and sources where cargo-deny is installed
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- --deny warnings
+	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny check licenses bans sources; \
+	else echo 'cargo-deny is not installed, so licenses and sources go unchecked'; fi
+
+.PHONY: bench
+bench: ## measure, each against its yardstick in the same run
+	@tests/lab/deps test
+	@$(MAKE) --no-print-directory root
+	$(RUN_AS_ROOT) $(CARGO) bench --workspace --bench '*'
+	@$(MAKE) --no-print-directory sweep
+
+.PHONY: image
+image: ## build the image orchestrator/client, with your public key, as an archive for `docker load`
+	@tests/lab/deps demo
+	@mkdir -p $(dir $(IMAGE))
+	docker/client/build --output $(IMAGE)
+
+.PHONY: deps
+deps: ## install the Debian packages that the tests need, and say what for
+	@tests/lab/deps test
+
+# Says early, and not after minutes of building, that what follows needs root.
+.PHONY: root
+root:
+	@$(AS_ROOT) true || { echo 'This makes network namespaces: run it as root, or as one who may sudo.' >&2; exit 77; }
+
+# What killed tests left, and what guards are still removing.
+.PHONY: sweep
+sweep:
+	@$(AS_ROOT) sh tests/lab/src/guard.sh sweep "$${TMPDIR:-/tmp}"

@@ -1,0 +1,139 @@
+//! How many messages a second the server answers on one core, and what a binding costs in memory.
+//!
+//! `cargo bench -p orchestrator-dhcp6 [-- BINDINGS]`
+
+use std::hint::black_box;
+use std::net::SocketAddrV6;
+use std::time::Instant;
+
+use orchestrator_dhcp6::{Binding, BindingState, Bindings, Duid, Iaid, Inbound, Link, Pool, Server};
+
+const NOW: i64 = 1_800_000_000_000;
+const SOLICIT: u8 = 1;
+const REQUEST: u8 = 3;
+const RENEW: u8 = 5;
+const RELEASE: u8 = 8;
+
+fn main() {
+    let bindings = std::env::args()
+        .filter_map(|word| word.parse().ok())
+        .next()
+        .unwrap_or(1_000_000);
+    let mut bench = Bench::new();
+    println!("{:<28}{:>14}{:>10}", "message", "a second", "ns each");
+    for known in [0, bindings] {
+        println!("with {known} bindings");
+        bench.load(known);
+        bench.run("solicit", SOLICIT, known);
+        bench.run("request, granted", REQUEST, known);
+        bench.run("renew", RENEW, known);
+        bench.run("release", RELEASE, known);
+    }
+}
+
+struct Bench {
+    server: Server,
+    link: Link,
+    bindings: Bindings,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let prefix = "2001:db8:0:1::/64".parse().expect("a prefix");
+        let mut link = Link::new(
+            prefix,
+            "2001:db8:0:1::1".parse().expect("an address"),
+            Pool::new(prefix),
+        );
+        link.dns_servers = vec!["2001:db8::53".parse().expect("an address")];
+        link.limits.bindings = usize::MAX;
+        let server = Server::new("00:02:00:00:ab:11:aa:bb:cc:dd".parse().expect("a DUID"), [7; 16]);
+        Self {
+            server,
+            link,
+            bindings: Bindings::new(),
+        }
+    }
+
+    /// Bindings of other clients.
+    fn load(&mut self, count: u32) {
+        let (before, started) = (resident(), Instant::now());
+        for n in 0..count {
+            let [a, b, c, d] = n.to_be_bytes();
+            let duid = Duid::new([0, 1, 0, 1, 0x1c, 0x39, 0xcf, 0x88, 0xff, 0xff, a, b, c, d]).expect("a DUID");
+            // Scattered like the keyed hash does.
+            let identifier = u64::from(n).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            let address = (u128::from(self.link.prefix.network()) | u128::from(identifier)).into();
+            let (state, until) = (BindingState::Active, NOW + 7_200_000 + i64::from(n));
+            let binding = Binding {
+                duid,
+                iaid: Iaid(1),
+                address,
+                state,
+                preferred_until: until,
+                valid_until: until,
+            };
+            self.bindings.load(binding);
+        }
+        if count > 0 {
+            let each = (resident() - before) / u64::from(count);
+            println!("loaded in {:.2} s, {each} bytes each", started.elapsed().as_secs_f64());
+        }
+    }
+
+    fn run(&mut self, name: &str, kind: u8, known: u32) {
+        const CLIENTS: u32 = 200_000;
+        let datagrams: Vec<Vec<u8>> = (0..CLIENTS)
+            .map(|n| self.message(kind, n ^ known.rotate_left(16)))
+            .collect();
+        let source = SocketAddrV6::new("fe80::2".parse().expect("an address"), 546, 0, 1);
+        let started = Instant::now();
+        for datagram in &datagrams {
+            let inbound = Inbound {
+                datagram,
+                source,
+                multicast: true,
+            };
+            let answer = self
+                .server
+                .handle(&self.link, &self.bindings, &inbound, NOW)
+                .expect("an answer");
+            answer.changes.iter().for_each(|change| self.bindings.apply(change));
+            black_box(answer.datagram);
+        }
+        let each = started.elapsed().as_secs_f64() / f64::from(CLIENTS);
+        println!("{name:<28}{:>14.0}{:>10.0}", 1.0 / each, each * 1e9);
+    }
+
+    fn message(&self, kind: u8, client: u32) -> Vec<u8> {
+        let [a, b, c, d] = client.to_be_bytes();
+        let duid = [0, 1, 0, 1, 0x1c, 0x39, 0xcf, 0x88, 8, 0, a, b, c, d];
+        let mut bytes = vec![kind, a, b, c];
+        let mut option = |code: u8, body: &[u8]| bytes.extend([&[0, code, 0, body.len() as u8], body].concat());
+        option(1, &duid);
+        if kind != SOLICIT {
+            option(2, self.server.duid().as_bytes());
+        }
+        let mut ia = vec![0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0];
+        if kind == RELEASE {
+            let duid = Duid::new(duid).expect("a DUID");
+            let leased = self.bindings.by_client(&duid, Iaid(1)).expect("a lease").address;
+            ia.extend([&[0, 5, 0, 24][..], &leased.octets(), &[0; 8]].concat());
+        }
+        option(3, &ia);
+        option(6, &[0, 23, 0, 24]);
+        option(8, &[0, 0]);
+        bytes
+    }
+}
+
+/// Resident memory of this process in bytes.
+fn resident() -> u64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").expect("proc");
+    statm
+        .split(' ')
+        .nth(1)
+        .and_then(|pages| pages.parse::<u64>().ok())
+        .expect("pages")
+        * 4096
+}

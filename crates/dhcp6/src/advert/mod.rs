@@ -1,0 +1,12 @@
+//! Router advertisements and solicitations (RFC 4861, with RFC 4191, 8106, 8781 and 9762): the messages, no sockets.
+//!
+//! Most clients send no Solicit before an advertisement with the managed flag, and all of them install what DHCPv6
+//! leases them as a single address: the on-link prefix and the default route come from here.
+
+mod advertisement;
+mod option;
+mod solicitation;
+
+pub use advertisement::{PrefixInformation, RouterAdvertisement, RouterPreference};
+pub use option::Pref64Length;
+pub use solicitation::{RouterSolicitation, SolicitationFault};

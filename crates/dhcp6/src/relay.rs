@@ -1,0 +1,212 @@
+//! Messages that came through relays: peeled off from the outside in, and put on again around the answer.
+//!
+//! Nothing here recurses, and dhcproto, which reads every relayed message as another relay's, sees none of it.
+//! Each relay's layer is answered by one of the same hop count, link and peer address, with its interface and its
+//! source port as it gave them (RFC 9915, sections 9.2 and 19.3; RFC 8357).
+
+use std::net::Ipv6Addr;
+
+use dhcproto::v6::{MessageType, OptionCode};
+
+use crate::LinkLayerAddress;
+use crate::discard::Discard;
+use crate::frame::{Fault, MAX_DATAGRAM, MAX_OPTIONS, Options, split_option};
+
+/// Most relays on the way of a message: a relay passes none on whose hop count has come to 8, so the count of the
+/// last is at most that, and the count of the first is 0 (RFC 9915, section 19.1.2).
+pub const MAX_RELAYS: usize = 9;
+
+/// Message type, hop count, link address and peer address.
+const HEAD: usize = 34;
+/// Code and length of an option.
+const OPTION_HEAD: usize = 4;
+/// Relay source port (RFC 8357): dhcproto reads this number as an unknown code.
+const RELAY_SOURCE_PORT: u16 = 135;
+/// Client link-layer address (RFC 6939): two bytes of hardware type before the address.
+const LINK_LAYER_TYPE: usize = 2;
+
+/// The way of a message: its relays from the outermost in, and the client's message itself.
+#[derive(Debug, Clone)]
+pub(crate) struct Way<'a> {
+    layers: Vec<Layer<'a>>,
+    pub(crate) message: &'a [u8],
+}
+
+/// What one relay put around a message.
+#[derive(Debug, Clone, Copy)]
+struct Layer<'a> {
+    /// Hop count, link address and peer address, as they are echoed.
+    head: &'a [u8],
+    link: Ipv6Addr,
+    peer: Ipv6Addr,
+    options: &'a [u8],
+}
+
+impl<'a> Way<'a> {
+    /// Peels all relays off a datagram; a client's own message has none.
+    ///
+    /// # Errors
+    ///
+    /// When a layer is malformed or has nothing inside, or when there are too many.
+    pub(crate) fn peel(datagram: &'a [u8]) -> Result<Self, Discard> {
+        if datagram.len() > MAX_DATAGRAM {
+            return Err(Fault::TooLong(datagram.len()).into());
+        }
+        let mut way = Self {
+            layers: Vec::new(),
+            message: datagram,
+        };
+        while way.message.first() == Some(&u8::from(MessageType::RelayForw)) {
+            if way.layers.len() == MAX_RELAYS {
+                return Err(Discard::TooManyRelays);
+            }
+            let (layer, message) = Layer::peel(way.message)?;
+            way.layers.push(layer);
+            way.message = message;
+        }
+        Ok(way)
+    }
+
+    /// Whether there is a relay at all.
+    pub(crate) fn is_relayed(&self) -> bool {
+        !self.layers.is_empty()
+    }
+
+    /// The link that the client is on, as the innermost relay that knows tells it (RFC 9915, section 13.1).
+    ///
+    /// Relays on switches (RFC 6221) know no address of the link: with none but such it is the receiving interface's.
+    pub(crate) fn link_address(&self) -> Option<Ipv6Addr> {
+        self.layers
+            .iter()
+            .rev()
+            .map(|layer| layer.link)
+            .find(|link| !link.is_unspecified())
+    }
+
+    /// The client's address, as the relay next to it tells it.
+    pub(crate) fn client_address(&self) -> Option<Ipv6Addr> {
+        self.layers.last().map(|layer| layer.peer)
+    }
+
+    /// Whether the relay that sent the datagram wants the answer at the port that it sent from (RFC 8357).
+    pub(crate) fn wants_source_port(&self) -> bool {
+        self.layers
+            .first()
+            .is_some_and(|layer| layer.option(RELAY_SOURCE_PORT).is_some())
+    }
+
+    /// The client's link-layer address, as the relay next to it saw it (RFC 6939).
+    pub(crate) fn link_layer(&self) -> Option<LinkLayerAddress> {
+        let body = self.layers.last()?.option(OptionCode::ClientLinklayerAddr.into())?;
+        LinkLayerAddress::new(body.get(LINK_LAYER_TYPE..)?).ok()
+    }
+
+    /// Puts a layer for each relay around the answer to the client.
+    ///
+    /// # Errors
+    ///
+    /// When it does not fit any more.
+    pub(crate) fn wrap(&self, answer: Vec<u8>) -> Result<Vec<u8>, Discard> {
+        if !self.is_relayed() {
+            return Ok(answer);
+        }
+        let mut left = answer.len() + self.layers.iter().map(Layer::len).sum::<usize>();
+        let mut datagram = Vec::with_capacity(left);
+        for layer in &self.layers {
+            left -= layer.len();
+            layer.wrap(left, &mut datagram)?;
+        }
+        datagram.extend(answer);
+        Ok(datagram)
+    }
+}
+
+impl<'a> Layer<'a> {
+    /// Peels one relay off: its layer, and what is inside.
+    fn peel(datagram: &'a [u8]) -> Result<(Self, &'a [u8]), Discard> {
+        let Some(([_, head @ ..], options)) = datagram.split_first_chunk::<HEAD>() else {
+            return Err(Fault::TooShort(datagram.len()).into());
+        };
+        walk(options)?;
+        let address = |at: usize| {
+            let mut octets = [0; 16];
+            octets.copy_from_slice(&head[at..at + 16]);
+            Ipv6Addr::from(octets)
+        };
+        let layer = Self {
+            head,
+            link: address(1),
+            peer: address(17),
+            options,
+        };
+        let message = layer
+            .option(OptionCode::RelayMsg.into())
+            .ok_or(Discard::NothingRelayed)?;
+        Ok((layer, message))
+    }
+
+    fn option(&self, code: u16) -> Option<&'a [u8]> {
+        Options(self.options)
+            .find(|option| option.0 == code)
+            .map(|option| option.1)
+    }
+
+    /// The options that go back as they came.
+    fn echoed(&self) -> impl Iterator<Item = (u16, &'a [u8])> {
+        let is_echoed = |code| code == u16::from(OptionCode::InterfaceId) || code == RELAY_SOURCE_PORT;
+        Options(self.options).filter(move |option| is_echoed(option.0))
+    }
+
+    /// Bytes that it puts around an answer.
+    fn len(&self) -> usize {
+        HEAD + self.echoed().map(|(_, body)| OPTION_HEAD + body.len()).sum::<usize>() + OPTION_HEAD
+    }
+
+    /// Writes all of the layer that stands before the `inner` bytes inside.
+    fn wrap(&self, inner: usize, datagram: &mut Vec<u8>) -> Result<(), Discard> {
+        datagram.push(MessageType::RelayRepl.into());
+        datagram.extend_from_slice(self.head);
+        for (code, body) in self.echoed() {
+            put_head(code, body.len(), datagram)?;
+            datagram.extend_from_slice(body);
+        }
+        put_head(OptionCode::RelayMsg.into(), inner, datagram)
+    }
+}
+
+fn put_head(code: u16, length: usize, datagram: &mut Vec<u8>) -> Result<(), Discard> {
+    let length = u16::try_from(length).map_err(|_| Discard::AnswerTooLong)?;
+    datagram.extend(code.to_be_bytes());
+    datagram.extend(length.to_be_bytes());
+    Ok(())
+}
+
+/// Walks the options of one layer.
+fn walk(mut options: &[u8]) -> Result<(), Fault> {
+    let (mut count, mut seen) = (0, [false; 4]);
+    while !options.is_empty() {
+        let (code, body, rest) = split_option(options)?;
+        options = rest;
+        count += 1;
+        if count > MAX_OPTIONS {
+            return Err(Fault::TooMany);
+        }
+        let once = match OptionCode::from(code) {
+            OptionCode::RelayMsg => 0,
+            OptionCode::InterfaceId => 1,
+            OptionCode::ClientLinklayerAddr => 2,
+            _ if code == RELAY_SOURCE_PORT && body.len() != 2 => {
+                return Err(Fault::Length {
+                    code,
+                    length: body.len(),
+                });
+            }
+            _ if code == RELAY_SOURCE_PORT => 3,
+            _ => continue,
+        };
+        if std::mem::replace(&mut seen[once], true) {
+            return Err(Fault::Twice(code));
+        }
+    }
+    Ok(())
+}
