@@ -3,10 +3,12 @@
 pub mod api;
 pub mod bell;
 pub mod causes;
+pub mod cli;
 pub mod conditions;
 pub mod metrics;
 pub mod model;
 pub mod orchestrator;
+pub mod serve;
 pub mod settings;
 pub mod source;
 pub mod store;

@@ -1,3 +1,7 @@
-//! orchestrator: parses, sets up, dispatches.
+//! The program: hands its arguments to the command line.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    orchestrator::cli::run(std::env::args_os())
+}

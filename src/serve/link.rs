@@ -74,7 +74,7 @@ impl Supervisor {
         let plan = BridgePlan {
             name: self.settings.bridge.clone(),
             create: self.settings.create,
-            address: Some(self.settings.address.into()),
+            address: Some(self.settings.address),
             mark: format!("orchestrator:{}:link", self.store.identity().site),
         };
         self.network.ensure_bridge(&plan).await.map_err(|fault| with_causes(&fault))

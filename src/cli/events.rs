@@ -1,0 +1,113 @@
+//! `orchestrator events`: what happened, in order, and what happens.
+
+use std::time::Duration;
+
+use http_body_util::BodyExt;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::failure::Failure;
+use super::http::{CallError, Client};
+use super::resolve::{Kind, resolve};
+use super::{Output, page, sse, table, view};
+use crate::causes::with_causes;
+
+/// How long to wait before the daemon is looked for again.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Arguments of `events`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Go on with what happens from now on
+    #[arg(short, long)]
+    follow: bool,
+    /// How many of the last events
+    #[arg(short, value_name = "COUNT", default_value_t = 20, value_parser = clap::value_parser!(u32).range(0..=5000))]
+    n: u32,
+    /// Only those of this client: its id, or the beginning of it
+    #[arg(long, value_name = "ID")]
+    client: Option<String>,
+    /// Only those of this instance: its id, or the beginning of it
+    #[arg(long, value_name = "ID")]
+    instance: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Numbered {
+    id: i64,
+}
+
+pub(super) async fn run(args: &Args, output: Output, client: &Client) -> Result<(), Failure> {
+    let filter = filter(args, client).await?;
+    let mut query = borrowed(&filter);
+    // Of none, the last one still says where to go on.
+    let count = args.n.max(1).to_string();
+    query.extend([("latest", "true"), ("limit", count.as_str())]);
+    let events = page::one(client, "/v1/events", &query).await?;
+    let mut last = 0;
+    for event in &events {
+        last = page::read::<Numbered>(event, "an event")?.id;
+        if args.n > 0 {
+            show(event, output)?;
+        }
+    }
+    if args.follow {
+        follow(&filter, last, output, client).await
+    } else {
+        Ok(())
+    }
+}
+
+/// Goes on for as long as someone reads; a daemon that restarts is waited for, and nothing is missed meanwhile.
+async fn follow(filter: &[(&str, String)], mut last: i64, output: Output, client: &Client) -> Result<(), Failure> {
+    loop {
+        let after = last.to_string();
+        let mut query = borrowed(filter);
+        query.push(("after", &after));
+        match client.follow(&page::with_query("/v1/events", &query)).await {
+            Ok(stream) => read(stream, &mut last, output).await?,
+            Err(error @ CallError::Problem(_)) => return Err(error.into()),
+            Err(error) => ::tracing::warn!("{}", with_causes(&error)),
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Shows what comes, until the stream ends.
+async fn read(mut stream: hyper::body::Incoming, last: &mut i64, output: Output) -> Result<(), Failure> {
+    let mut events = sse::Events::default();
+    while let Some(Ok(frame)) = stream.frame().await {
+        let Ok(bytes) = frame.into_data() else { continue };
+        for data in events.feed(&bytes) {
+            let event: Value = page::parse(&data.into(), "an event")?;
+            *last = page::read::<Numbered>(&event, "an event")?.id;
+            show(&event, output)?;
+        }
+    }
+    Ok(())
+}
+
+/// One line an event, also in JSON: so it can be read while it is written.
+fn show(event: &Value, output: Output) -> Result<(), Failure> {
+    match output {
+        Output::Json => table::print(&event.to_string()),
+        Output::Table => table::print(&view::event(event)?),
+    }
+}
+
+async fn filter(args: &Args, client: &Client) -> Result<Vec<(&'static str, String)>, Failure> {
+    let mut filter = Vec::new();
+    if let Some(text) = &args.client {
+        let (_, id) = resolve(text, &[(Kind::Client, &[])], client).await?;
+        filter.push(("client", id.to_string()));
+    }
+    if let Some(text) = &args.instance {
+        let (_, id) = resolve(text, &[(Kind::Instance, &[("all", "true")])], client).await?;
+        filter.push(("instance", id.to_string()));
+    }
+    Ok(filter)
+}
+
+fn borrowed<'a>(filter: &'a [(&'a str, String)]) -> Vec<(&'a str, &'a str)> {
+    filter.iter().map(|(name, value)| (*name, value.as_str())).collect()
+}

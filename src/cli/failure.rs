@@ -1,0 +1,83 @@
+//! Why a verb failed, and the exit code that says so.
+
+use std::io;
+use std::process::ExitCode;
+
+use super::http::CallError;
+use crate::causes::with_causes;
+use crate::serve::ServeError;
+use crate::settings::Faults;
+
+/// The end of `--help`; `docs/cli.md` has the same table.
+pub(super) const EXIT_CODES: &str = "\
+Exit codes:
+  0   done
+  1   failed
+  2   wrong usage
+  3   not found
+  4   the daemon does not answer
+  64  the settings are wrong";
+
+/// Why a verb failed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    #[error(transparent)]
+    Call(#[from] CallError),
+    #[error("there is no {kind} {id:?}; `orchestrator ls {list}` shows those there are")]
+    NotFound {
+        kind: &'static str,
+        id: String,
+        list: &'static str,
+    },
+    #[error("{id:?} is the beginning of {several}; give more of it")]
+    Ambiguous { id: String, several: String },
+    #[error("{0}")]
+    Settings(#[from] Faults),
+    #[error("{missing} of what the settings name is not there yet; the daemon waits for it")]
+    Missing { missing: usize },
+    #[error("the answer holds {what} that is not known here; is the daemon newer than this program?")]
+    Answer {
+        what: &'static str,
+        #[source]
+        source: serde_json::Error,
+    },
+    #[error(transparent)]
+    Daemon(#[from] ServeError),
+    #[error("cannot print")]
+    Print(#[source] io::Error),
+    #[error("cannot start")]
+    Runtime(#[source] io::Error),
+}
+
+impl Failure {
+    /// Prints why, and gives the exit code.
+    pub(super) fn report(self) -> ExitCode {
+        match &self {
+            // Whoever read our output has read enough: `orchestrator ls | head -1`.
+            Self::Print(error) if error.kind() == io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
+            Self::Settings(faults) => faults.iter().for_each(|fault| eprintln!("{fault}")),
+            _ => eprintln!("orchestrator: {}", with_causes(&self)),
+        }
+        ExitCode::from(self.code())
+    }
+
+    /// The exit code.
+    pub(super) fn code(&self) -> u8 {
+        match self {
+            Self::NotFound { .. } => 3,
+            Self::Call(CallError::Problem(problem)) if problem.status == 404 => 3,
+            Self::Call(CallError::Connect { .. } | CallError::Timeout { .. }) => 4,
+            Self::Settings(_) => 64,
+            _ => 1,
+        }
+    }
+}
+
+/// The exit code of what the command line's parser refused, or answered itself (`--help`).
+pub(super) fn usage(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() {
+        ExitCode::from(2)
+    } else {
+        ExitCode::SUCCESS
+    }
+}

@@ -1,0 +1,284 @@
+//! One HTTP exchange with the daemon, on its unix socket or on loopback, with a time limit.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper::header::{ACCEPT, CONTENT_TYPE, HOST};
+use hyper::{Method, Request, Response};
+use hyper_util::rt::TokioIo;
+use serde::Deserialize;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::time::timeout;
+
+/// Where the daemon listens unless its settings say otherwise.
+pub(super) const DEFAULT_API: &str = "unix:/run/orchestrator/api.sock";
+
+/// How long an exchange may take.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// Bytes of the largest answer that is read.
+const LARGEST: usize = 64 << 20;
+
+/// Where the daemon's API is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Endpoint {
+    /// On a unix socket.
+    Unix(PathBuf),
+    /// On TCP, as `host:port`.
+    Tcp(String),
+}
+
+impl FromStr for Endpoint {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Some(path) = text.strip_prefix("unix:") {
+            let path = path.strip_prefix("//").unwrap_or(path);
+            return if path.starts_with('/') {
+                Ok(Self::Unix(path.into()))
+            } else {
+                Err("the path is relative".to_owned())
+            };
+        }
+        let authority = text.strip_prefix("http://").map(|rest| rest.trim_end_matches('/'));
+        let has_port = |authority: &str| {
+            authority
+                .rsplit_once(':')
+                .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+        };
+        match authority {
+            Some(authority) if has_port(authority) => Ok(Self::Tcp(authority.to_owned())),
+            _ => Err(format!("write it like {DEFAULT_API} or http://[::1]:8998")),
+        }
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+            Self::Tcp(authority) => write!(f, "http://{authority}"),
+        }
+    }
+}
+
+/// Why an exchange did not give what was asked for.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CallError {
+    #[error("no daemon answers at {api}; {}", advice(source))]
+    Connect {
+        api: Endpoint,
+        #[source]
+        source: io::Error,
+    },
+    #[error("the daemon at {api} did not answer within {} ms; {ELSEWHERE}", limit.as_millis())]
+    Timeout { api: Endpoint, limit: Duration },
+    #[error("the exchange with {api} broke off")]
+    Exchange {
+        api: Endpoint,
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    #[error("{0}")]
+    Problem(Problem),
+}
+
+const ELSEWHERE: &str = "start it with `orchestrator serve`, ask `systemctl status orchestrator`, \
+    or say with --api or ORCHESTRATOR_API where it listens";
+
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => "run this as root, or as a user who may open the socket",
+        _ => ELSEWHERE,
+    }
+}
+
+/// What the daemon says when it does not do as asked (RFC 9457).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(super) struct Problem {
+    /// The HTTP status.
+    pub(super) status: u16,
+    /// What kind of problem it is.
+    pub(super) title: String,
+    /// What happened this time.
+    pub(super) detail: String,
+    /// A stable word for the kind.
+    pub(super) code: String,
+}
+
+impl Problem {
+    fn read(status: u16, body: &[u8]) -> Self {
+        let mut problem: Self = serde_json::from_slice(body).unwrap_or_default();
+        problem.status = status;
+        if problem.title.is_empty() {
+            problem.title = format!("the answer was HTTP {status}");
+        }
+        problem
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.title)?;
+        if !self.detail.is_empty() {
+            write!(f, ": {}", self.detail)?;
+        }
+        if !self.code.is_empty() {
+            write!(f, " ({})", self.code)?;
+        }
+        Ok(())
+    }
+}
+
+/// Talks to one daemon.
+#[derive(Debug, Clone)]
+pub(super) struct Client {
+    api: Endpoint,
+    limit: Duration,
+}
+
+impl Client {
+    pub(super) fn new(api: Endpoint) -> Self {
+        Self { api, limit: LIMIT }
+    }
+
+    /// With another time limit for each exchange, connecting and reading the answer included.
+    pub(super) fn with_limit(self, limit: Duration) -> Self {
+        Self { limit, ..self }
+    }
+
+    /// The body of the answer to a GET.
+    pub(super) async fn get(&self, path: &str) -> Result<Bytes, CallError> {
+        self.call(Method::GET, path, Bytes::new()).await
+    }
+
+    /// The body of the answer to a DELETE.
+    pub(super) async fn delete(&self, path: &str) -> Result<Bytes, CallError> {
+        self.call(Method::DELETE, path, Bytes::new()).await
+    }
+
+    /// The body of the answer to a POST of JSON.
+    pub(super) async fn post(&self, path: &str, json: Vec<u8>) -> Result<Bytes, CallError> {
+        self.call(Method::POST, path, json.into()).await
+    }
+
+    /// A stream of server-sent events; the limit holds for its beginning only.
+    pub(super) async fn follow(&self, path: &str) -> Result<Incoming, CallError> {
+        let begin = async {
+            let response = self.send(Method::GET, path, "text/event-stream", Bytes::new()).await?;
+            if response.status().is_success() {
+                Ok(response.into_body())
+            } else {
+                Err(self.problem(response).await)
+            }
+        };
+        timeout(self.limit, begin)
+            .await
+            .unwrap_or_else(|_| Err(self.timed_out()))
+    }
+
+    async fn call(&self, method: Method, path: &str, body: Bytes) -> Result<Bytes, CallError> {
+        let exchange = async {
+            let response = self.send(method, path, "application/json", body).await?;
+            if response.status().is_success() {
+                self.collect(response).await
+            } else {
+                Err(self.problem(response).await)
+            }
+        };
+        timeout(self.limit, exchange)
+            .await
+            .unwrap_or_else(|_| Err(self.timed_out()))
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        accept: &str,
+        body: Bytes,
+    ) -> Result<Response<Incoming>, CallError> {
+        let host = match &self.api {
+            Endpoint::Unix(_) => "localhost",
+            Endpoint::Tcp(authority) => authority,
+        };
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(HOST, host)
+            .header(ACCEPT, accept);
+        let request = if body.is_empty() {
+            request
+        } else {
+            request.header(CONTENT_TYPE, "application/json")
+        };
+        let request = request.body(Full::new(body)).map_err(|source| self.broken(source))?;
+        let connect = |source| CallError::Connect {
+            api: self.api.clone(),
+            source,
+        };
+        match &self.api {
+            Endpoint::Unix(path) => {
+                self.exchange(UnixStream::connect(path).await.map_err(connect)?, request)
+                    .await
+            }
+            Endpoint::Tcp(authority) => {
+                self.exchange(TcpStream::connect(authority).await.map_err(connect)?, request)
+                    .await
+            }
+        }
+    }
+
+    async fn exchange<S>(&self, stream: S, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, CallError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|source| self.broken(source))?;
+        // Drives the exchange; ends with it, and what goes wrong is told to the sender.
+        tokio::spawn(connection);
+        sender.send_request(request).await.map_err(|source| self.broken(source))
+    }
+
+    async fn collect(&self, response: Response<Incoming>) -> Result<Bytes, CallError> {
+        let body = Limited::new(response.into_body(), LARGEST).collect().await;
+        Ok(body
+            .map_err(|source| CallError::Exchange {
+                api: self.api.clone(),
+                source,
+            })?
+            .to_bytes())
+    }
+
+    async fn problem(&self, response: Response<Incoming>) -> CallError {
+        let status = response.status().as_u16();
+        match self.collect(response).await {
+            Ok(body) => CallError::Problem(Problem::read(status, &body)),
+            Err(error) => error,
+        }
+    }
+
+    fn timed_out(&self) -> CallError {
+        CallError::Timeout {
+            api: self.api.clone(),
+            limit: self.limit,
+        }
+    }
+
+    fn broken(&self, source: impl std::error::Error + Send + Sync + 'static) -> CallError {
+        CallError::Exchange {
+            api: self.api.clone(),
+            source: Box::new(source),
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! `orchestrator ls`: lists of instances, leases and clients.
+
+use clap::ValueEnum;
+use serde_json::Value;
+
+use super::failure::Failure;
+use super::http::Client;
+use super::{Output, page, table, view};
+use crate::model::Timestamp;
+
+/// Arguments of `ls`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// What to list
+    #[arg(value_enum, default_value_t = Noun::Instances)]
+    noun: Noun,
+    /// Instances that are gone and leases that ended, too
+    #[arg(short, long)]
+    all: bool,
+    /// Only those on this bridge
+    #[arg(long, value_name = "BRIDGE")]
+    link: Option<String>,
+}
+
+/// What can be listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Noun {
+    Instances,
+    Leases,
+    Clients,
+}
+
+pub(super) async fn run(args: &Args, output: Output, client: &Client) -> Result<(), Failure> {
+    let mut query = Vec::new();
+    match args.noun {
+        Noun::Instances if args.all => query.push(("all", "true")),
+        Noun::Leases if !args.all => query.push(("state", "active")),
+        _ => {}
+    }
+    query.extend(args.link.as_deref().map(|link| ("link", link)));
+    let path = match args.noun {
+        Noun::Instances => "/v1/instances",
+        Noun::Leases => "/v1/leases",
+        Noun::Clients => "/v1/clients",
+    };
+    let items = page::all(client, path, &query).await?;
+    match output {
+        Output::Json => table::print(&table::json(&items)?),
+        Output::Table => table::print(&render(args.noun, &items, Timestamp::wall())?),
+    }
+}
+
+fn render(noun: Noun, items: &[Value], now: Timestamp) -> Result<String, Failure> {
+    match noun {
+        Noun::Instances => view::instances(items, now),
+        Noun::Leases => view::leases(items, now),
+        Noun::Clients => view::clients(items, now),
+    }
+}

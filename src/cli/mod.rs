@@ -1,0 +1,127 @@
+//! The command line: one file a verb. Every verb but `serve`, `check` and `hook` only talks to the daemon's API.
+
+mod ages;
+mod check;
+mod events;
+mod failure;
+mod hook;
+mod http;
+mod ls;
+mod page;
+mod probe;
+mod resolve;
+mod rm;
+mod serve;
+mod show;
+mod sse;
+mod table;
+mod tracing;
+mod version;
+mod view;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use failure::Failure;
+use http::{Client, Endpoint};
+
+/// Gives every IPv6 client on a network a container of its own, by nothing but its DHCPv6 lease.
+#[derive(Debug, Parser)]
+#[command(name = "orchestrator", version, after_help = failure::EXIT_CODES, disable_help_subcommand = true)]
+struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// What every verb understands.
+#[derive(Debug, clap::Args)]
+struct Common {
+    /// Where the daemon's API is: unix:/path or http://host:port
+    #[arg(long, global = true, value_name = "URL", env = "ORCHESTRATOR_API", default_value = http::DEFAULT_API)]
+    api: Endpoint,
+    /// How results are printed
+    #[arg(short, long, global = true, value_enum, default_value_t = Output::Table)]
+    output: Output,
+}
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Output {
+    /// For people
+    Table,
+    /// As the API gives them
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run the daemon
+    Serve(serve::Args),
+    /// Tell what is wrong with the settings, and what they name that is not there yet
+    Check(check::Args),
+    /// Take an event from a DHCP server; run by that server, always ends with 0
+    Hook(hook::Args),
+    /// List instances, leases or clients
+    Ls(ls::Args),
+    /// Show a client or an instance, and what happened to it
+    Show(show::Args),
+    /// Destroy instances; their clients get new ones at their next lease event
+    Rm(rm::Args),
+    /// Show what happened, in order
+    Events(events::Args),
+    /// Print the version
+    Version,
+}
+
+/// Runs the program by its arguments; prints what there is to say.
+pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
+    let args: Vec<OsString> = args.collect();
+    let cli = match Cli::try_parse_from(&args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Nothing is left to say where standard error is closed.
+            let _ = error.print();
+            return hook::exit_code(&args).unwrap_or_else(|| failure::usage(&error));
+        }
+    };
+    match dispatch(cli) {
+        Ok(code) => code,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn dispatch(
+    Cli {
+        common: Common { api, output },
+        verb,
+    }: Cli,
+) -> Result<ExitCode, Failure> {
+    if !matches!(verb, Verb::Serve(_)) {
+        tracing::for_people();
+    }
+    let client = || Client::new(api.clone());
+    match verb {
+        Verb::Serve(args) => return serve::run(&args),
+        Verb::Check(args) => return check::run(&args, output),
+        Verb::Hook(args) => return Ok(hook::run(args, api)),
+        Verb::Ls(args) => wait_for(ls::run(&args, output, &client()))?,
+        Verb::Show(args) => wait_for(show::run(&args, output, &client()))?,
+        Verb::Rm(args) => wait_for(rm::run(&args, output, &client()))?,
+        Verb::Events(args) => wait_for(events::run(&args, output, &client()))?,
+        Verb::Version => version::run(output)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs a verb that only waits for the daemon: one thread is enough, and starts at once.
+fn wait_for<T>(verb: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(Failure::Runtime)?.block_on(verb)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,56 @@
+//! `orchestrator rm`: destroys instances.
+
+use serde_json::Value;
+
+use super::failure::Failure;
+use super::http::Client;
+use super::page::{self, with_query};
+use super::resolve::{Kind, resolve};
+use super::{Output, table};
+use crate::causes::with_causes;
+
+/// Arguments of `rm`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Ids of instances, or the beginnings of some
+    #[arg(required = true)]
+    ids: Vec<String>,
+    /// Free the clients' leases, too
+    #[arg(long)]
+    release: bool,
+}
+
+/// Destroys each; one that fails keeps none of the others, and the last failure is the outcome.
+pub(super) async fn run(args: &Args, output: Output, client: &Client) -> Result<(), Failure> {
+    let mut failed: Option<Failure> = None;
+    let mut destroyed = Vec::new();
+    for id in &args.ids {
+        match destroy(id, args.release, client).await {
+            Ok(instance) => destroyed.push(instance),
+            Err(failure) => {
+                if let Some(earlier) = failed.replace(failure) {
+                    eprintln!("orchestrator: {}", with_causes(&earlier));
+                }
+            }
+        }
+    }
+    match output {
+        Output::Json => table::print(&table::json(&destroyed)?)?,
+        Output::Table => destroyed
+            .iter()
+            .try_for_each(|instance| table::print(&on_its_way(instance)))?,
+    }
+    failed.map_or(Ok(()), Err)
+}
+
+async fn destroy(text: &str, release: bool, client: &Client) -> Result<Value, Failure> {
+    let (kind, id) = resolve(text, &[(Kind::Instance, &[])], client).await?;
+    let query: &[(&str, &str)] = if release { &[("release", "true")] } else { &[] };
+    let path = with_query(&format!("{}/{id}", kind.path()), query);
+    page::parse(&client.delete(&path).await?, "an instance")
+}
+
+fn on_its_way(instance: &Value) -> String {
+    let id = instance.get("id").and_then(Value::as_str).unwrap_or_default();
+    format!("{id} is on its way out")
+}

@@ -1,0 +1,77 @@
+//! Reads server-sent events out of a stream of bytes.
+
+/// Bytes of the largest event that is read; what is larger is no event of ours.
+const LARGEST: usize = 1 << 20;
+
+/// Takes bytes as they come, gives events as they are complete.
+///
+/// Only what the daemon sends is understood: lines that end with a line feed, `data` fields; the others are skipped.
+#[derive(Debug, Default)]
+pub(super) struct Events {
+    line: Vec<u8>,
+    data: String,
+}
+
+impl Events {
+    /// The `data` of every event that these bytes complete.
+    pub(super) fn feed(&mut self, bytes: &[u8]) -> Vec<String> {
+        let mut complete = Vec::new();
+        for byte in bytes {
+            if *byte == b'\n' {
+                complete.extend(self.end_line());
+            } else if self.line.len() < LARGEST {
+                self.line.push(*byte);
+            }
+        }
+        complete
+    }
+
+    fn end_line(&mut self) -> Option<String> {
+        let line = std::mem::take(&mut self.line);
+        let line = String::from_utf8_lossy(&line);
+        let line = line.trim_end_matches('\r');
+        if line.is_empty() {
+            let data = std::mem::take(&mut self.data);
+            return (!data.is_empty()).then_some(data);
+        }
+        if let Some(data) = line.strip_prefix("data:") {
+            if !self.data.is_empty() {
+                self.data.push('\n');
+            }
+            if self.data.len() + data.len() < LARGEST {
+                self.data.push_str(data.strip_prefix(' ').unwrap_or(data));
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const STREAM: &[u8] =
+        b": hello\n\nid: 7\nevent: x\ndata: {\"a\":1}\n\ndata:one\r\ndata: two\r\n\r\nretry: 5\n\ndata: cut";
+
+    #[test]
+    fn events_are_taken_out_of_the_stream() {
+        assert_eq!(Events::default().feed(STREAM), ["{\"a\":1}", "one\ntwo"]);
+    }
+
+    proptest! {
+        #[test]
+        fn it_does_not_matter_where_the_stream_is_cut(cuts in prop::collection::vec(1usize..9, 0..40)) {
+            let mut events = Events::default();
+            let (mut rest, mut complete) = (STREAM, Vec::new());
+            for cut in cuts {
+                let (piece, tail) = rest.split_at(cut.min(rest.len()));
+                complete.extend(events.feed(piece));
+                rest = tail;
+            }
+            complete.extend(events.feed(rest));
+            prop_assert_eq!(complete, ["{\"a\":1}", "one\ntwo"]);
+        }
+    }
+}

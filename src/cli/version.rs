@@ -1,0 +1,14 @@
+//! `orchestrator version`.
+
+use serde_json::json;
+
+use super::failure::Failure;
+use super::{Output, table};
+
+pub(super) fn run(output: Output) -> Result<(), Failure> {
+    let version = env!("CARGO_PKG_VERSION");
+    match output {
+        Output::Table => table::print(&format!("orchestrator {version}")),
+        Output::Json => table::print(&table::json(&json!({ "version": version }))?),
+    }
+}

@@ -1,0 +1,157 @@
+//! What the API gives, as tables.
+
+use std::net::Ipv6Addr;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::ages::{age, left};
+use super::failure::Failure;
+use super::page::read;
+use super::table::{record, table};
+use crate::model::{Client, ClientId, Duid, Event, InstanceId, Lease, LeaseState, Phase, Timestamp};
+
+/// An instance as the API shows it: with whom it is for, without what it was made from.
+#[derive(Debug, Deserialize)]
+pub(super) struct InstanceView {
+    pub(super) id: InstanceId,
+    client: ClientId,
+    duid: Duid,
+    hostname: Option<String>,
+    link: String,
+    template: String,
+    plugin: String,
+    address: Ipv6Addr,
+    phase: Phase,
+    reason: Option<String>,
+    attempts: u32,
+    due: Option<Timestamp>,
+    reference: Option<String>,
+    created: Timestamp,
+    ready: Option<Timestamp>,
+}
+
+/// A table of instances.
+pub(super) fn instances(items: &[Value], now: Timestamp) -> Result<String, Failure> {
+    let row = |item| {
+        let instance: InstanceView = read(item, "an instance")?;
+        Ok(vec![
+            instance.id.to_string(),
+            instance.hostname.unwrap_or_else(|| instance.duid.to_string()),
+            instance.link,
+            instance.template,
+            instance.address.to_string(),
+            instance.phase.to_string(),
+            age(instance.created, now),
+            instance.reason.unwrap_or_default(),
+        ])
+    };
+    let rows: Vec<Vec<String>> = items.iter().map(row).collect::<Result<_, Failure>>()?;
+    Ok(table(
+        &[
+            "INSTANCE", "CLIENT", "LINK", "TEMPLATE", "ADDRESS", "PHASE", "AGE", "REASON",
+        ],
+        rows,
+    ))
+}
+
+/// A table of leases.
+pub(super) fn leases(items: &[Value], now: Timestamp) -> Result<String, Failure> {
+    let row = |item| {
+        let lease: Lease = read(item, "a lease")?;
+        let until = match lease.state {
+            LeaseState::Active | LeaseState::Declined => left(lease.valid_until, now),
+            LeaseState::Released | LeaseState::Expired => String::new(),
+        };
+        Ok(vec![
+            lease.address.to_string(),
+            lease.link,
+            lease.client.to_string(),
+            lease.duid.to_string(),
+            lease.source.to_string(),
+            lease.state.to_string(),
+            until,
+        ])
+    };
+    let rows: Vec<Vec<String>> = items.iter().map(row).collect::<Result<_, Failure>>()?;
+    Ok(table(
+        &["ADDRESS", "LINK", "CLIENT", "DUID", "SOURCE", "STATE", "LEFT"],
+        rows,
+    ))
+}
+
+/// A table of clients.
+pub(super) fn clients(items: &[Value], now: Timestamp) -> Result<String, Failure> {
+    let row = |item| {
+        let client: Client = read(item, "a client")?;
+        Ok(vec![
+            client.id.to_string(),
+            client.hostname.unwrap_or_default(),
+            client.link,
+            client.duid.to_string(),
+            client.link_layer.map(|address| address.to_string()).unwrap_or_default(),
+            age(client.last_seen, now),
+        ])
+    };
+    let rows: Vec<Vec<String>> = items.iter().map(row).collect::<Result<_, Failure>>()?;
+    Ok(table(&["CLIENT", "NAME", "LINK", "DUID", "LINK-LAYER", "SEEN"], rows))
+}
+
+/// One line for an event.
+pub(super) fn event(item: &Value) -> Result<String, Failure> {
+    let event: Event = read(item, "an event")?;
+    let mut line = format!("{}  {:<18}", event.at, event.kind);
+    let parts = [
+        event.link,
+        event.client.map(|client| format!("client {client}")),
+        event.instance.map(|instance| format!("instance {instance}")),
+        event.address.map(|address| address.to_string()),
+        event.detail.map(|detail| super::table::printable(&detail)),
+    ];
+    for part in parts.into_iter().flatten() {
+        line.push_str("  ");
+        line.push_str(&part);
+    }
+    Ok(line)
+}
+
+/// Everything about one instance.
+pub(super) fn instance(item: &Value, now: Timestamp) -> Result<String, Failure> {
+    let instance: InstanceView = read(item, "an instance")?;
+    let ago = |moment: Timestamp| format!("{moment} ({} ago)", age(moment, now));
+    Ok(record(&[
+        ("instance", Some(instance.id.to_string())),
+        ("phase", Some(instance.phase.to_string())),
+        ("reason", instance.reason),
+        ("due", instance.due.map(|due| format!("{due} ({})", left(due, now)))),
+        (
+            "attempts",
+            (instance.attempts > 0).then(|| instance.attempts.to_string()),
+        ),
+        ("address", Some(instance.address.to_string())),
+        ("link", Some(instance.link)),
+        ("template", Some(instance.template)),
+        ("plugin", Some(instance.plugin)),
+        ("reference", instance.reference),
+        ("client", Some(instance.client.to_string())),
+        ("duid", Some(instance.duid.to_string())),
+        ("name", instance.hostname),
+        ("created", Some(ago(instance.created))),
+        ("ready", instance.ready.map(ago)),
+    ]))
+}
+
+/// Everything about one client.
+pub(super) fn client(item: &Value, now: Timestamp) -> Result<String, Failure> {
+    let client: Client = read(item, "a client")?;
+    let ago = |moment: Timestamp| format!("{moment} ({} ago)", age(moment, now));
+    Ok(record(&[
+        ("client", Some(client.id.to_string())),
+        ("duid", Some(client.duid.to_string())),
+        ("name", client.hostname),
+        ("link", Some(client.link)),
+        ("link-layer", client.link_layer.map(|address| address.to_string())),
+        ("first seen", Some(ago(client.first_seen))),
+        ("last seen", Some(ago(client.last_seen))),
+    ]))
+}
