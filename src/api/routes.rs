@@ -26,6 +26,8 @@ pub(super) struct Shared {
     pub(super) draining: CancellationToken,
     /// A permit for each stream of events.
     pub(super) streams: Arc<Semaphore>,
+    /// A permit for each request that is being answered.
+    pub(super) requests: Arc<Semaphore>,
 }
 
 /// The face of a unix socket: everything.
@@ -79,7 +81,7 @@ async fn no_such_method(method: Method, uri: Uri) -> Fault {
 async fn pass(State(shared): State<Shared>, request: Request, next: Next) -> Response {
     let mut response = match refuse_large(&request) {
         Some(fault) => fault.into_response(),
-        None => match tokio::time::timeout(ANSWER_LIMIT, next.run(request)).await {
+        None => match tokio::time::timeout(ANSWER_LIMIT, answer(&shared, request, next)).await {
             Ok(response) => response,
             Err(_) => {
                 let detail = format!("there was no answer within {} s; try again", ANSWER_LIMIT.as_secs());
@@ -95,6 +97,13 @@ async fn pass(State(shared): State<Shared>, request: Request, next: Next) -> Res
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
+}
+
+/// Waits for its turn: a flood of requests must not keep the reconcile path from the database.
+async fn answer(shared: &Shared, request: Request, next: Next) -> Response {
+    // Nothing closes the semaphore; were it closed, nobody would have to wait.
+    let _turn = shared.requests.acquire().await;
+    next.run(request).await
 }
 
 fn refuse_large(request: &Request) -> Option<Fault> {

@@ -85,6 +85,36 @@ async fn a_crowd_on_one_listener_leaves_the_other_free_and_passes() {
 }
 
 #[tokio::test]
+async fn requests_take_turns_on_each_listener() {
+    let daemon = Daemon::with_limits(Limits {
+        requests: 1,
+        ..Limits::default()
+    })
+    .await;
+    daemon.instance(1, [1; 6]).await;
+    daemon.gate.forget_permits(usize::MAX);
+    let first = tokio::spawn({
+        let place = daemon.tcp.clone();
+        async move { ask(&place, "DELETE", "/v1/instances/010101010101").await.status }
+    });
+    tokio::time::timeout(PATIENCE, daemon.arrived.notified())
+        .await
+        .expect("the request arrives");
+    let mut second = connect(&daemon.tcp).await;
+    second
+        .write_all(b"GET /v1/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        .await
+        .unwrap();
+    assert_eq!(ask(&daemon.unix, "GET", "/v1/health").await.status, 200);
+    let mut buffer = [0; 1];
+    let early = tokio::time::timeout(Duration::from_millis(100), second.read(&mut buffer)).await;
+    assert!(early.is_err(), "answered out of turn");
+    daemon.gate.add_permits(1);
+    assert_eq!(first.await.unwrap(), 202);
+    assert!(closed(&mut second).await.starts_with(b"HTTP/1.1 200"));
+}
+
+#[tokio::test]
 async fn a_connection_carries_one_request_after_the_other() {
     let daemon = Daemon::start().await;
     let mut wire = connect(&daemon.unix).await;

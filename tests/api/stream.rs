@@ -137,6 +137,25 @@ async fn a_stream_is_filtered() {
 }
 
 #[tokio::test]
+async fn a_filtered_stream_catches_up_and_goes_on() {
+    let daemon = Daemon::start().await;
+    let one = daemon.client(1).await;
+    daemon.clients(1500).await;
+    daemon.instance(1, [1; 6]).await;
+    let mut stream = Stream::open(&daemon.unix, &format!("/v1/events?after=0&client={one}"), "").await;
+    assert!(stream.read_until("instance-wanted").await);
+    daemon.client(2000).await;
+    daemon
+        .store
+        .destroy_instance(orchestrator::model::Id::from_bytes([1; 6]), Timestamp::wall(), None)
+        .await
+        .unwrap();
+    assert!(stream.read_until("instance-destroyed").await);
+    // Client 0 and 2 to 1499 came in between, and 2000.
+    assert_eq!(stream.ids(), [1, 1501, 1503]);
+}
+
+#[tokio::test]
 async fn what_makes_no_sense_of_a_stream_is_refused() {
     let daemon = Daemon::start().await;
     let accept = "Accept: text/event-stream\r\n";
@@ -157,14 +176,16 @@ async fn streams_are_bounded_and_leave_the_rest_free() {
         ..Limits::default()
     })
     .await;
-    let one = Stream::open(&daemon.unix, "/v1/events", "").await;
+    let one = Stream::open(&daemon.tcp, "/v1/events", "").await;
     let _two = Stream::open(&daemon.tcp, "/v1/events", "").await;
-    let third = ask_with(&daemon.unix, "GET", "/v1/events", "Accept: text/event-stream\r\n", b"").await;
+    let third = ask_with(&daemon.tcp, "GET", "/v1/events", "Accept: text/event-stream\r\n", b"").await;
     assert_eq!(third.problem(), (503, "too-many-streams".to_owned()));
-    assert_eq!(ask(&daemon.unix, "GET", "/v1/events").await.status, 200);
+    assert_eq!(ask(&daemon.tcp, "GET", "/v1/events").await.status, 200);
+    // Each listener has its own.
+    let _other = Stream::open(&daemon.unix, "/v1/events", "").await;
     drop(one);
     let freed = async {
-        while !is_let_in(&daemon.unix).await {
+        while !is_let_in(&daemon.tcp).await {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
