@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use orchestrator::api::Limits;
 use orchestrator::settings::Listen;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::daemon::Daemon;
-use crate::http::{PATIENCE, ask};
+use crate::http::{PATIENCE, ask, connect};
 
 #[tokio::test]
 async fn a_request_under_way_is_answered() {
@@ -60,4 +61,22 @@ async fn a_request_that_does_not_end_holds_nothing_up() {
     daemon.stopped().await;
     assert!(!request.is_finished());
     request.abort();
+}
+
+#[tokio::test]
+async fn an_idle_connection_holds_nothing_up() {
+    // Longer than the test waits: only the daemon's end closes it.
+    let limits = Limits {
+        head: PATIENCE * 2,
+        drain: PATIENCE * 2,
+        ..Limits::default()
+    };
+    let mut daemon = Daemon::with_limits(limits).await;
+    let mut wire = connect(&daemon.unix).await;
+    wire.write_all(b"GET /v1/health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        .await
+        .unwrap();
+    let mut first = [0; 1];
+    wire.read_exact(&mut first).await.unwrap();
+    daemon.stopped().await;
 }

@@ -100,6 +100,9 @@ async fn a_body_is_bounded() {
     let hook = "/v1/hooks/dnsmasq";
     let large = ask_with(&daemon.unix, "POST", hook, "", &vec![b'x'; 70_000]).await;
     assert_eq!(large.problem(), (413, "body-too-large".to_owned()));
+    // Nobody reads this one, which is no reason to let it come.
+    let unread = ask_with(&daemon.unix, "GET", "/v1/health", "", &vec![b'x'; 70_000]).await;
+    assert_eq!(unread.problem(), (413, "body-too-large".to_owned()));
     // Without a length it is only found out by reading.
     let chunk = format!("8000\r\n{}\r\n", "x".repeat(0x8000));
     let chunked = format!(
