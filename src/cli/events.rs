@@ -42,7 +42,7 @@ pub(super) async fn run(args: &Args, output: Output, client: &Client) -> Result<
     let mut query = borrowed(&filter);
     // Of none, the last one still says where to go on.
     let count = args.n.max(1).to_string();
-    query.extend([("latest", "true"), ("limit", count.as_str())]);
+    query.push(("limit", &count));
     let events = page::one(client, "/v1/events", &query).await?;
     let mut last = 0;
     for event in &events {

@@ -1,25 +1,12 @@
 //! Lists of the API, which come a portion at a time.
 
 use bytes::Bytes;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::failure::Failure;
 use super::http::Client;
-
-#[derive(Deserialize)]
-struct Page {
-    items: Vec<Value>,
-    next: Option<Cursor>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Cursor {
-    Text(String),
-    Number(u64),
-}
+use crate::model::Page;
 
 /// Query parameters.
 pub(super) type Query<'a> = [(&'a str, &'a str)];
@@ -31,22 +18,20 @@ pub(super) async fn all(client: &Client, path: &str, query: &Query<'_>) -> Resul
     loop {
         let mut parameters = query.to_vec();
         parameters.extend(after.as_deref().map(|after| ("after", after)));
-        let page: Page = parse(&client.get(&with_query(path, &parameters)).await?, "a list")?;
-        let got = page.items.len();
+        let page: Page<Value> = parse(&client.get(&with_query(path, &parameters)).await?, "a list")?;
+        // A portion without items that promises more would never end.
+        let next = page.next.filter(|_| !page.items.is_empty());
         items.extend(page.items);
-        after = match page.next {
-            // A portion without items that promises more would never end.
-            Some(_) if got == 0 => return Ok(items),
-            Some(Cursor::Text(next)) => Some(next),
-            Some(Cursor::Number(next)) => Some(next.to_string()),
-            None => return Ok(items),
-        };
+        if next.is_none() {
+            return Ok(items);
+        }
+        after = next;
     }
 }
 
 /// One portion of a list.
 pub(super) async fn one(client: &Client, path: &str, query: &Query<'_>) -> Result<Vec<Value>, Failure> {
-    let page: Page = parse(&client.get(&with_query(path, query)).await?, "a list")?;
+    let page: Page<Value> = parse(&client.get(&with_query(path, query)).await?, "a list")?;
     Ok(page.items)
 }
 

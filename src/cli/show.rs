@@ -25,9 +25,7 @@ pub(super) async fn run(args: &Args, output: Output, client: &Client) -> Result<
     let now = Timestamp::wall();
     match kind {
         Kind::Instance => {
-            let query = [("instance", id.to_string())];
-            let query: Vec<(&str, &str)> = query.iter().map(|(name, value)| (*name, value.as_str())).collect();
-            let events = page::all(client, "/v1/events", &query).await?;
+            let events = page::one(client, "/v1/events", &[("instance", &id.to_string())]).await?;
             table::print(&render_instance(&item, &events, now)?)
         }
         Kind::Client => table::print(&render_client(&item, now)?),
@@ -54,7 +52,9 @@ pub(super) fn render_client(item: &Value, now: Timestamp) -> Result<String, Fail
     let parts = [
         Some(view::client(item, now)?),
         (!leases.is_empty()).then(|| view::leases(leases, now)).transpose()?,
-        instance.map(|instance| view::instance(instance, now)).transpose()?,
+        instance
+            .map(|instance| view::instance_of_client(instance, now))
+            .transpose()?,
         timeline(list("events"))?,
     ];
     Ok(parts.into_iter().flatten().collect::<Vec<_>>().join("\n\n"))

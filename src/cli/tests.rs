@@ -22,7 +22,7 @@ fn instance(id: &str, phase: &str, reason: Option<&str>) -> Value {
     json!({
         "id": id, "client": "0123456789ab", "duid": "00:03:00:01:02:00:5e:10:00:01", "hostname": null,
         "link": "br0", "template": "default", "plugin": "docker", "address": "fd39::2:7", "phase": phase,
-        "reason": reason, "attempts": 0, "due": null, "reference": "c0ffee", "created": "2023-11-14T22:10:08Z",
+        "spec": {"image": "orchestrator/client", "hostname": "host-1"}, "link_layer": null, "reason": reason, "attempts": 0, "due": null, "reference": "c0ffee", "created": "2023-11-14T22:10:08Z",
         "ready": "2023-11-14T22:10:09Z", "changed": "2023-11-14T22:10:09Z", "field_of_the_future": 1
     })
 }
@@ -97,12 +97,13 @@ phase      ready
 address    fd39::2:7
 link       br0
 template   default
+image      orchestrator/client
 plugin     docker
 reference  c0ffee
-client     0123456789ab
-duid       00:03:00:01:02:00:5e:10:00:01
 created    2023-11-14T22:10:08Z (3m12s ago)
 ready      2023-11-14T22:10:09Z (3m11s ago)
+client     0123456789ab
+duid       00:03:00:01:02:00:5e:10:00:01
 
 2023-11-14T22:10:09Z  instance-ready      br0  client 0123456789ab  instance 3f9a2c01d2e4  fd39::2:7"
     );
@@ -112,8 +113,11 @@ ready      2023-11-14T22:10:09Z (3m11s ago)
 fn a_client_with_its_lease() {
     let mut client = client();
     client["leases"] = json!([lease()]);
-    client["instance"] = json!(null);
-    client["events"] = json!([]);
+    // Within its client, an instance does not tell again whom it is for.
+    let mut own = instance("3f9a2c01d2e4", "ready", None);
+    own.as_object_mut().unwrap().retain(|key, _| !["duid", "hostname", "link_layer"].contains(&key.as_str()));
+    client["instance"] = own;
+    client["events"] = json!([event()]);
     assert_eq!(
         show::render_client(&client, NOW).unwrap(),
         "\
@@ -126,7 +130,20 @@ first seen  2023-11-14T22:13:10Z (10s ago)
 last seen   2023-11-14T22:13:15Z (5s ago)
 
 ADDRESS    LINK  CLIENT        DUID            SOURCE    STATE   LEFT
-fd39::1:7  br0   0123456789ab  00:03:00:01:02  listener  active  1h59m"
+fd39::1:7  br0   0123456789ab  00:03:00:01:02  listener  active  1h59m
+
+instance   3f9a2c01d2e4
+phase      ready
+address    fd39::2:7
+link       br0
+template   default
+image      orchestrator/client
+plugin     docker
+reference  c0ffee
+created    2023-11-14T22:10:08Z (3m12s ago)
+ready      2023-11-14T22:10:09Z (3m11s ago)
+
+2023-11-14T22:10:09Z  instance-ready      br0  client 0123456789ab  instance 3f9a2c01d2e4  fd39::2:7"
     );
 }
 
@@ -306,8 +323,8 @@ fn lists_are_read_portion_after_portion() {
     let server = Canned::new(|request| {
         let page = match request {
             "GET /v1/leases?link=br0 HTTP/1.1" => json!({"items": [1, 2], "next": "a b"}),
-            "GET /v1/leases?link=br0&after=a%20b HTTP/1.1" => json!({"items": [3], "next": 9}),
-            "GET /v1/leases?link=br0&after=9 HTTP/1.1" => json!({"items": [], "next": 9}),
+            "GET /v1/leases?link=br0&after=a%20b HTTP/1.1" => json!({"items": [3], "next": "9"}),
+            "GET /v1/leases?link=br0&after=9 HTTP/1.1" => json!({"items": [], "next": "9"}),
             _ => json!(null),
         };
         http(200, &page)

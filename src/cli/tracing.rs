@@ -30,8 +30,8 @@ pub(super) fn for_daemon(settings: LogSettings) {
         LogLevel::Debug => LevelFilter::DEBUG,
         LogLevel::Trace => LevelFilter::TRACE,
     };
-    // What the libraries do at every step tells nobody what clients and instances do.
-    let ours = Targets::new().with_default(level.min(LevelFilter::WARN)).with_target("orchestrator", level);
+    // What goes wrong in a library comes back as an error, and is told with what was being done.
+    let ours = Targets::new().with_default(LevelFilter::ERROR).with_target("orchestrator", level);
     let registry = tracing_subscriber::registry().with(ours);
     let lines = fmt::layer().with_writer(std::io::stderr);
     let _ = match settings.format {

@@ -1,43 +1,25 @@
 //! What the API gives, as tables.
 
-use std::net::Ipv6Addr;
-
-use serde::Deserialize;
 use serde_json::Value;
 
 use super::ages::{age, left};
 use super::failure::Failure;
 use super::page::read;
 use super::table::{record, table};
-use crate::model::{Client, ClientId, Duid, Event, InstanceId, Lease, LeaseState, Phase, Timestamp};
-
-/// An instance as the API shows it: with whom it is for, without what it was made from.
-#[derive(Debug, Deserialize)]
-pub(super) struct InstanceView {
-    pub(super) id: InstanceId,
-    client: ClientId,
-    duid: Duid,
-    hostname: Option<String>,
-    link: String,
-    template: String,
-    plugin: String,
-    address: Ipv6Addr,
-    phase: Phase,
-    reason: Option<String>,
-    attempts: u32,
-    due: Option<Timestamp>,
-    reference: Option<String>,
-    created: Timestamp,
-    ready: Option<Timestamp>,
-}
+use crate::model::{Client, Event, Instance, InstanceView, Lease, LeaseState, Timestamp};
 
 /// A table of instances.
 pub(super) fn instances(items: &[Value], now: Timestamp) -> Result<String, Failure> {
     let row = |item| {
-        let instance: InstanceView = read(item, "an instance")?;
+        let InstanceView {
+            instance,
+            duid,
+            hostname,
+            ..
+        } = read(item, "an instance")?;
         Ok(vec![
             instance.id.to_string(),
-            instance.hostname.unwrap_or_else(|| instance.duid.to_string()),
+            hostname.unwrap_or_else(|| duid.to_string()),
             instance.link,
             instance.template,
             instance.address.to_string(),
@@ -117,9 +99,27 @@ pub(super) fn event(item: &Value) -> Result<String, Failure> {
 
 /// Everything about one instance.
 pub(super) fn instance(item: &Value, now: Timestamp) -> Result<String, Failure> {
-    let instance: InstanceView = read(item, "an instance")?;
-    let ago = |moment: Timestamp| format!("{moment} ({} ago)", age(moment, now));
-    Ok(record(&[
+    let InstanceView {
+        instance,
+        duid,
+        hostname,
+        ..
+    } = read(item, "an instance")?;
+    let whom = [
+        ("client", Some(instance.client.to_string())),
+        ("duid", Some(duid.to_string())),
+        ("name", hostname),
+    ];
+    Ok(record(&[&fields(instance, now), whom.as_slice()].concat()))
+}
+
+/// Everything about an instance that is shown with its client.
+pub(super) fn instance_of_client(item: &Value, now: Timestamp) -> Result<String, Failure> {
+    Ok(record(&fields(read(item, "an instance")?, now)))
+}
+
+fn fields(instance: Instance, now: Timestamp) -> Vec<(&'static str, Option<String>)> {
+    vec![
         ("instance", Some(instance.id.to_string())),
         ("phase", Some(instance.phase.to_string())),
         ("reason", instance.reason),
@@ -131,27 +131,28 @@ pub(super) fn instance(item: &Value, now: Timestamp) -> Result<String, Failure> 
         ("address", Some(instance.address.to_string())),
         ("link", Some(instance.link)),
         ("template", Some(instance.template)),
+        ("image", Some(instance.spec.image)),
         ("plugin", Some(instance.plugin)),
         ("reference", instance.reference),
-        ("client", Some(instance.client.to_string())),
-        ("duid", Some(instance.duid.to_string())),
-        ("name", instance.hostname),
-        ("created", Some(ago(instance.created))),
-        ("ready", instance.ready.map(ago)),
-    ]))
+        ("created", Some(ago(instance.created, now))),
+        ("ready", instance.ready.map(|ready| ago(ready, now))),
+    ]
+}
+
+fn ago(moment: Timestamp, now: Timestamp) -> String {
+    format!("{moment} ({} ago)", age(moment, now))
 }
 
 /// Everything about one client.
 pub(super) fn client(item: &Value, now: Timestamp) -> Result<String, Failure> {
     let client: Client = read(item, "a client")?;
-    let ago = |moment: Timestamp| format!("{moment} ({} ago)", age(moment, now));
     Ok(record(&[
         ("client", Some(client.id.to_string())),
         ("duid", Some(client.duid.to_string())),
         ("name", client.hostname),
         ("link", Some(client.link)),
         ("link-layer", client.link_layer.map(|address| address.to_string())),
-        ("first seen", Some(ago(client.first_seen))),
-        ("last seen", Some(ago(client.last_seen))),
+        ("first seen", Some(ago(client.first_seen, now))),
+        ("last seen", Some(ago(client.last_seen, now))),
     ]))
 }

@@ -21,6 +21,11 @@ const PERIOD: Duration = Duration::from_secs(1);
 /// Commands that may wait for a listener.
 const COMMANDS: usize = 64;
 
+/// The condition under which a link is shown.
+pub(super) fn condition(bridge: &str) -> String {
+    format!("link {bridge}")
+}
+
 /// Serves one link.
 pub(super) struct Supervisor {
     context: Context,
@@ -52,7 +57,7 @@ impl Supervisor {
     }
 
     pub(super) async fn run(mut self) {
-        let condition = format!("link {}", self.settings.bridge);
+        let condition = condition(&self.settings.bridge);
         let stop = self.context.stop.clone();
         while !stop.is_cancelled() {
             match self.ensure_bridge().await {

@@ -64,6 +64,19 @@ struct Context {
     tasks: TaskTracker,
 }
 
+impl Context {
+    /// Says what will be waited for, before the API can be asked.
+    fn expect_all(&self) {
+        self.conditions.expect(storage::CONDITION);
+        for link in &self.settings.links {
+            self.conditions.expect(&link::condition(&link.bridge));
+            if link.template.is_some() {
+                self.conditions.expect("engine docker");
+            }
+        }
+    }
+}
+
 /// Runs the daemon until SIGTERM or SIGINT. Instances are left running.
 ///
 /// # Errors
@@ -79,6 +92,7 @@ pub async fn run(settings: Settings) -> Result<(), ServeError> {
         stop: CancellationToken::new(),
         tasks: TaskTracker::new(),
     };
+    context.expect_all();
     let (store_sender, store) = watch::channel(None);
     let switchboard = Arc::new(Switchboard::default());
     let app = App {

@@ -20,11 +20,10 @@ pub(super) fn ranges(
     instances: Option<Ipv6Net>,
     has_template: bool,
 ) {
-    let faults = link.faults();
     if let Some(address) = address {
         for (key, range) in [("pool", pool), ("instances", instances)] {
             if let Some((what, remedy)) = range.and_then(|range| misplaced(range, address)) {
-                faults.at(link.key(key), what, remedy);
+                link.fault(key, what, remedy);
             }
         }
     }
@@ -32,24 +31,20 @@ pub(super) fn ranges(
         && overlap(&pool, &instances)
     {
         let what = format!("{instances} overlaps the pool {pool}");
-        faults.at(
-            link.key("instances"),
+        link.fault(
+            "instances",
             what,
             "take a range for instances that clients are not given",
         );
     }
     if source == Some(LeaseSource::Listener) && !link.has("pool") {
         let remedy = "name a range inside the link's prefix, like \"fd39:9706:2786:6333::1:0/112\"";
-        faults.at(
-            link.key("pool"),
-            "is missing, and the listener leases addresses from it",
-            remedy,
-        );
+        link.fault("pool", "is missing, and the listener leases addresses from it", remedy);
     }
     if has_template && !link.has("instances") {
         let remedy = "name a range inside the link's prefix, like \"fd39:9706:2786:6333::2:0/112\"";
-        faults.at(
-            link.key("instances"),
+        link.fault(
+            "instances",
             "is missing, and the template's instances need addresses",
             remedy,
         );
@@ -86,8 +81,8 @@ pub(super) fn given_to_dnsmasq(link: &Table<'_>, source: Option<LeaseSource>) {
     for key in Lifetimes::KEYS.into_iter().chain(["rapid_commit"]) {
         if link.has(key) {
             let remedy = "remove it here and set it in dnsmasq's configuration";
-            link.faults().at(
-                link.key(key),
+            link.fault(
+                key,
                 "has no effect, because dnsmasq answers the clients of this link",
                 remedy,
             );

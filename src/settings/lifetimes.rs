@@ -64,9 +64,7 @@ impl Lifetimes {
                     shorter.as_secs(),
                     longer.as_secs()
                 );
-                table
-                    .faults()
-                    .at(table.key(key), what, format!("shorten it, or lengthen {longer_key}"));
+                table.fault(key, what, format!("shorten it, or lengthen {longer_key}"));
             }
         }
     }

@@ -3,7 +3,7 @@
 //! A reader goes on after a fault, so that one run reports all of them. What has a default falls back on it, and the
 //! settings as a whole are refused at the end.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -20,7 +20,8 @@ const LONGEST: usize = 1024;
 pub(super) struct Table<'a> {
     path: String,
     entries: BTreeMap<String, Value>,
-    given: BTreeSet<String>,
+    /// Every key that was given, with the variable it came from.
+    given: BTreeMap<String, Option<String>>,
     known: Vec<&'static str>,
     faults: &'a Collector,
 }
@@ -47,7 +48,7 @@ impl<'a> Table<'a> {
         Self {
             path: path.to_owned(),
             entries: BTreeMap::new(),
-            given: BTreeSet::new(),
+            given: BTreeMap::new(),
             known: Vec::new(),
             faults,
         }
@@ -65,6 +66,17 @@ impl<'a> Table<'a> {
     /// Path of this table.
     pub(super) fn path(&self) -> &str {
         &self.path
+    }
+
+    /// Reports a fault of a key of this table, taken or not, given or not.
+    pub(super) fn fault(&self, key: &str, what: impl Into<String>, remedy: impl Into<String>) {
+        let variable = self.given.get(key).cloned().flatten();
+        self.faults.add(Fault {
+            key: self.key(key),
+            variable,
+            what: what.into(),
+            remedy: remedy.into(),
+        });
     }
 
     /// Where faults go.
@@ -85,14 +97,14 @@ impl<'a> Table<'a> {
 
     /// Whether a key was given, taken or not.
     pub(super) fn has(&self, key: &str) -> bool {
-        self.given.contains(key)
+        self.given.contains_key(key)
     }
 
     /// Takes a key that must be there.
     pub(super) fn need(&mut self, key: &'static str, remedy: &str) -> Option<Entry<'a>> {
         let entry = self.take(key);
         if entry.is_none() {
-            self.faults.at(self.key(key), "is missing", remedy);
+            self.fault(key, "is missing", remedy);
         }
         entry
     }
@@ -320,7 +332,10 @@ impl<'a> Entry<'a> {
         match self.value.kind {
             ValueKind::Table(entries) if entries.len() <= LONGEST => Some(Table {
                 path: self.path,
-                given: entries.keys().cloned().collect(),
+                given: entries
+                    .iter()
+                    .map(|(key, value)| (key.clone(), value.origin().map(str::to_owned)))
+                    .collect(),
                 entries: entries.into_iter().collect(),
                 known: Vec::new(),
                 faults: self.faults,

@@ -1,9 +1,7 @@
-//! The settings as a whole: the documented file, what people read when something is wrong, overriding.
+//! The settings as a whole: the documented file, and what people read when something is wrong.
 
-use std::collections::BTreeSet;
-
-use config::ValueKind;
-use proptest::prelude::*;
+mod overriding;
+mod properties;
 
 use super::*;
 use crate::model::LeaseSource;
@@ -216,6 +214,16 @@ fn a_limit_can_be_lifted() {
 }
 
 #[test]
+fn a_fault_across_keys_names_its_variable() {
+    let faults = load_text(LINK, &[("ORCHESTRATOR__LINK__0__POOL", "fd40::/112")]).unwrap_err();
+    assert_eq!(
+        faults.to_string(),
+        "link[0].pool (ORCHESTRATOR__LINK__0__POOL): fd40::/112 is not inside the link's prefix fd39::/64; \
+         take a range inside fd39::/64"
+    );
+}
+
+#[test]
 fn a_fault_from_the_environment_names_its_variable() {
     let faults = load_text(
         LINK,
@@ -226,183 +234,4 @@ fn a_fault_from_the_environment_names_its_variable() {
         "link[0].pool (ORCHESTRATOR__LINK__0__POOL): \"x\" is not an IPv6 prefix; write it like \"fd39:9706:2786:6333::1:0/112\"\n\
          stoer (ORCHESTRATOR__STOER__URL): is not a key that is known here; did you mean \"store\"?"
     );
-}
-
-/// A value other than the documented one for every documented key, as a variable says it.
-const OTHER: [(&str, &str); 39] = [
-    ("STORE__URL", "postgres://me@db/other"),
-    ("STORE__HISTORY", "31d"),
-    ("API__LISTEN", "unix:/run/other.sock, 127.0.0.1:1"),
-    ("LOG__LEVEL", "debug"),
-    ("LOG__FORMAT", "json"),
-    ("PLUGIN__DOCKER__HOST", "unix:///run/other.sock"),
-    ("PLUGIN__DOCKER__TIMEOUT", "31s"),
-    ("PLUGIN__DOCKER__STARTS", "9"),
-    ("SOURCE__DNSMASQ__SPOOL", "/other"),
-    ("LINK__0__BRIDGE", "br7"),
-    ("LINK__0__CREATE", "false"),
-    ("LINK__0__ADDRESS", "fd39:9706:2786:6333::2/64"),
-    ("LINK__0__SOURCE", "dnsmasq"),
-    ("LINK__0__POOL", "fd39:9706:2786:6333::3:0/112"),
-    ("LINK__0__INSTANCES", "fd39:9706:2786:6333::4:0/112"),
-    ("LINK__0__PREFERRED_LIFETIME", "61m"),
-    ("LINK__0__VALID_LIFETIME", "3h"),
-    ("LINK__0__T1", "10m"),
-    ("LINK__0__T2", "50m"),
-    ("LINK__0__RAPID_COMMIT", "false"),
-    ("LINK__0__ROUTER_ADVERTISEMENTS", "false"),
-    ("LINK__0__DNS_SERVERS", "fd39::53,fd39::54"),
-    ("LINK__0__DNS_SERVERS__0", "fd39::53"),
-    ("LINK__0__DOMAIN_SEARCH", "example.org"),
-    ("LINK__0__TEMPLATE", "other"),
-    ("TEMPLATE__DEFAULT__PLUGIN", "other"),
-    ("TEMPLATE__DEFAULT__IMAGE", "other"),
-    ("TEMPLATE__DEFAULT__COMMAND", "sleep, 10"),
-    ("TEMPLATE__DEFAULT__ENVIRONMENT__TZ", "UTC"),
-    ("TEMPLATE__DEFAULT__CAPABILITIES", ""),
-    ("TEMPLATE__DEFAULT__MEMORY", "none"),
-    ("TEMPLATE__DEFAULT__CPUS", "1.5"),
-    ("TEMPLATE__DEFAULT__PIDS", "129"),
-    ("TEMPLATE__DEFAULT__READY__TCP", "81"),
-    ("TEMPLATE__DEFAULT__READY__WITHIN", "11s"),
-    ("TEMPLATE__DEFAULT__GRACE", "0s"),
-    ("TEMPLATE__DEFAULT__ISOLATED", "false"),
-    ("TEMPLATE__OTHER__IMAGE", "other"),
-    ("LINK__1__BRIDGE", "br1"),
-];
-
-/// What a variable cannot change alone, with what it takes besides.
-const BESIDES: [(&str, &str); 4] = [
-    ("LINK__0__SOURCE", "LINK__0__BRIDGE=br7"),
-    ("LINK__0__TEMPLATE", "TEMPLATE__OTHER__IMAGE=other"),
-    ("LINK__1__BRIDGE", "LINK__1__ADDRESS=fd40::1/64"),
-    ("LINK__1__BRIDGE", "LINK__1__POOL=fd40::1:0/112"),
-];
-
-#[test]
-fn every_documented_key_can_be_overridden_by_the_environment() {
-    let documented = load_text(DOCUMENTED, &[]).unwrap();
-    // A link of dnsmasq takes fewer keys.
-    let for_dnsmasq: String = DOCUMENTED
-        .lines()
-        .filter(|line| {
-            !["preferred_", "valid_", "t1", "t2", "rapid_"]
-                .iter()
-                .any(|key| line.starts_with(key))
-        })
-        .map(|line| format!("{line}\n"))
-        .collect();
-    for (variable, value) in OTHER {
-        let mut env = vec![(format!("{PREFIX}{variable}"), value.to_owned())];
-        for (_, besides) in BESIDES.iter().filter(|(of, _)| *of == variable) {
-            let (name, value) = besides.split_once('=').unwrap();
-            env.push((format!("{PREFIX}{name}"), value.to_owned()));
-        }
-        let text = if variable.ends_with("SOURCE") {
-            &for_dnsmasq
-        } else {
-            DOCUMENTED
-        };
-        match read(tree::from_toml(text).unwrap(), env.into_iter()) {
-            Ok(settings) => assert_ne!(settings, documented, "{variable}"),
-            // There is no other plugin: that the variable was read shows by its being refused.
-            Err(faults) => assert_eq!(
-                faults.to_string(),
-                "template.default.plugin (ORCHESTRATOR__TEMPLATE__DEFAULT__PLUGIN): \"other\" is not known here; write \"docker\""
-            ),
-        }
-    }
-}
-
-#[test]
-fn the_list_of_documented_keys_is_complete() {
-    let mut documented = BTreeSet::new();
-    keys(
-        &tree::from_toml(DOCUMENTED).unwrap().kind,
-        String::new(),
-        &mut documented,
-    );
-    let overridden: BTreeSet<&str> = OTHER.iter().map(|(variable, _)| *variable).collect();
-    for key in documented {
-        assert!(overridden.contains(key.as_str()), "{key}");
-    }
-}
-
-fn keys(kind: &ValueKind, path: String, found: &mut BTreeSet<String>) {
-    let below = |key: &str| {
-        if path.is_empty() {
-            key.to_uppercase()
-        } else {
-            format!("{path}__{}", key.to_uppercase())
-        }
-    };
-    match kind {
-        ValueKind::Table(table) if path.ends_with("ENVIRONMENT") => assert!(table.is_empty()),
-        ValueKind::Table(table) => table
-            .iter()
-            .for_each(|(key, value)| keys(&value.kind, below(key), found)),
-        ValueKind::Array(list) if path == "LINK" => keys(&list[0].kind, below("0"), found),
-        _ => {
-            found.insert(path);
-        }
-    }
-}
-
-fn any_value() -> impl Strategy<Value = Value> {
-    let word = prop_oneof![
-        Just("fd39::1/64".to_owned()),
-        Just("none".to_owned()),
-        Just("1h".to_owned()),
-        Just("dnsmasq".to_owned()),
-        "\\PC{0,12}"
-    ];
-    let leaf = prop_oneof![
-        Just(ValueKind::Nil),
-        any::<bool>().prop_map(ValueKind::Boolean),
-        any::<i64>().prop_map(ValueKind::I64),
-        any::<f64>().prop_map(ValueKind::Float),
-        word.prop_map(ValueKind::String),
-    ];
-    let leaf = leaf.prop_map(|kind| Value::new(None, kind));
-    leaf.prop_recursive(5, 64, 8, |inner| {
-        let list = prop::collection::vec(inner.clone(), 0..4).prop_map(ValueKind::Array);
-        let table = prop::collection::hash_map(any_key(), inner, 0..8);
-        let table = table.prop_map(|entries| ValueKind::Table(entries.into_iter().collect()));
-        prop_oneof![list, table].prop_map(|kind| Value::new(None, kind))
-    })
-}
-
-fn any_key() -> impl Strategy<Value = String> {
-    let known: Vec<String> = OTHER
-        .iter()
-        .flat_map(|(variable, _)| variable.split("__"))
-        .map(str::to_lowercase)
-        .collect::<BTreeSet<_>>()
-        .into_iter()
-        .collect();
-    prop_oneof![4 => prop::sample::select(known), 1 => "\\PC{0,8}"]
-}
-
-proptest! {
-    #[test]
-    fn no_tree_makes_it_panic(
-        entries in prop::collection::hash_map(any_key(), any_value(), 0..8),
-        variables in prop::collection::vec((prop::collection::vec(any_key(), 0..6), "\\PC{0,12}"), 0..4),
-    ) {
-        let root = Value::new(None, ValueKind::Table(entries.into_iter().collect()));
-        let variables = variables.into_iter().map(|(path, value)| (format!("{PREFIX}{}", path.join("__")), value));
-        // Refused or not, it says so with at least one fault.
-        if let Err(faults) = read(root, variables) {
-            prop_assert!(faults.iter().count() > 0);
-        }
-    }
-
-    #[test]
-    fn no_text_makes_it_panic(text in "[\\[\\]a-z0-9=\"'{}.,\n ]{0,200}") {
-        if let Ok(root) = tree::from_toml(&text)
-            && let Err(faults) = read(root, std::iter::empty())
-        {
-            prop_assert!(faults.iter().count() > 0);
-        }
-    }
 }

@@ -42,4 +42,4 @@ pub use link::{Limits, Link};
 pub use message::MessageKind;
 pub use pool::{Order, Pool, PoolError};
 pub use relay::MAX_RELAYS;
-pub use server::{Answer, Inbound, Server};
+pub use server::{Answer, Inbound, RECONFIGURE_ATTEMPTS, RECONFIGURE_TIMEOUT, Reconfigure, Server};

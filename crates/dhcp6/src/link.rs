@@ -38,6 +38,8 @@ pub struct Link {
     pub solicit_max_rt: Option<Duration>,
     /// Longest pause between a client's Information-requests (section 21.25), kept likewise.
     pub information_max_rt: Option<Duration>,
+    /// Whether clients that accept it are told that they may be reconfigured, and given a key for it (section 20.4).
+    pub reconfigure: bool,
     /// How much strangers may take.
     pub limits: Limits,
 }
@@ -77,6 +79,7 @@ impl Link {
             information_refresh: None,
             solicit_max_rt: None,
             information_max_rt: None,
+            reconfigure: false,
             limits: Limits::default(),
         }
     }

@@ -84,6 +84,8 @@ pub(crate) struct Message<'a> {
     /// The identity associations for delegated prefixes.
     pub(crate) prefix_ias: Vec<Iaid>,
     pub(crate) rapid_commit: bool,
+    /// The client takes Reconfigure messages.
+    pub(crate) reconfigure_accept: bool,
     requested: &'a [u8],
     fqdn: Option<&'a [u8]>,
 }
@@ -103,6 +105,7 @@ impl<'a> Message<'a> {
             ias: Vec::new(),
             prefix_ias: Vec::new(),
             rapid_commit: false,
+            reconfigure_accept: false,
             requested: &[],
             fqdn: None,
         };
@@ -114,6 +117,7 @@ impl<'a> Message<'a> {
                 OptionCode::IAPD => message.note_prefix_ia(body)?,
                 OptionCode::ORO => message.requested = body,
                 OptionCode::RapidCommit => message.rapid_commit = true,
+                OptionCode::ReconfAccept => message.reconfigure_accept = true,
                 OptionCode::ClientFqdn => message.fqdn = Some(body),
                 _ => {}
             }

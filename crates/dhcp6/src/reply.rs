@@ -4,7 +4,8 @@ use std::net::Ipv6Addr;
 
 use dhcproto::Encodable;
 use dhcproto::v6::{
-    DhcpOption, DhcpOptions, IAAddr, IANA, IAPD, Message, MessageType, OptionCode, Status, StatusCode, UnknownOption,
+    Authentication, DhcpOption, DhcpOptions, IAAddr, IANA, IAPD, Message, MessageType, OptionCode, Status, StatusCode,
+    UnknownOption,
 };
 
 use crate::discard::Discard;
@@ -46,6 +47,11 @@ impl Reply {
     pub(crate) fn commit_rapidly(&mut self) {
         self.message.set_msg_type(MessageType::Reply);
         self.put(DhcpOption::RapidCommit);
+    }
+
+    /// Whether it is a Reply, and no Advertise.
+    pub(crate) fn is_reply(&self) -> bool {
+        self.message.msg_type() == MessageType::Reply
     }
 
     pub(crate) fn put_status(&mut self, status: Status, words: &str) {
@@ -110,6 +116,31 @@ impl Reply {
             t2: times.t2,
             opts,
         }));
+    }
+
+    /// The client may be reconfigured.
+    pub(crate) fn put_reconfigure_accept(&mut self) {
+        self.put(DhcpOption::ReconfAccept);
+    }
+
+    /// What the client is to do when it is reconfigured.
+    pub(crate) fn put_reconfigure_message(&mut self, kind: MessageType) {
+        self.put(DhcpOption::ReconfMsg(kind));
+    }
+
+    /// Authentication by the reconfigure key protocol (RFC 9915, section 20.4); takes the place of what was put before.
+    pub(crate) fn put_authentication(&mut self, replay: u64, what: u8, value: &[u8; 16]) {
+        let info = [&[what], &value[..]].concat();
+        // Protocol 3 is the reconfigure key, algorithm 1 HMAC-MD5, replay detection 0 a number that rises.
+        let authentication = Authentication {
+            proto: 3,
+            algo: 1,
+            rdm: 0,
+            replay_detection: replay,
+            info,
+        };
+        self.message.opts_mut().remove(OptionCode::Authentication);
+        self.put(DhcpOption::Authentication(authentication));
     }
 
     pub(crate) fn put_dns_servers(&mut self, servers: &[Ipv6Addr]) {

@@ -6,7 +6,6 @@ use std::time::Duration;
 use std::{fs, io};
 
 use anyhow::{Result, bail, ensure};
-use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::http::{self, Answer, Body};
@@ -150,7 +149,7 @@ impl Engine {
     ///
     /// When it does not run.
     pub fn freeze(&self) -> Result<()> {
-        self.signal(Signal::SIGSTOP)
+        self.running(Program::freeze)
     }
 
     /// Lets the engine answer again.
@@ -159,7 +158,7 @@ impl Engine {
     ///
     /// When it does not run.
     pub fn thaw(&self) -> Result<()> {
-        self.signal(Signal::SIGCONT)
+        self.running(Program::thaw)
     }
 
     /// Asks the engine's API, with a JSON body if one is given.
@@ -223,9 +222,9 @@ impl Engine {
         (answer.status == 200).then_some(())
     }
 
-    fn signal(&self, signal: Signal) -> Result<()> {
+    fn running(&self, act: impl FnOnce(&mut Program) -> Result<()>) -> Result<()> {
         match self.daemon.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
-            Some(program) => program.signal(signal),
+            Some(program) => act(program),
             None => bail!("the engine does not run"),
         }
     }

@@ -12,13 +12,13 @@
 use std::env;
 use std::ffi::OsStr;
 use std::fs::{self, DirBuilder};
-use std::io::{self, Read};
+use std::io::Read;
 use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio, id};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -47,7 +47,8 @@ pub struct Lab(Arc<Guarded>);
 struct Guarded {
     id: String,
     directory: PathBuf,
-    guard: Child,
+    /// None once the lab was removed.
+    guard: Mutex<Option<Child>>,
     /// Things made in this lab so far, for their names.
     made: AtomicU32,
 }
@@ -82,7 +83,7 @@ impl Lab {
         Ok(Self(Arc::new(Guarded {
             id,
             directory,
-            guard,
+            guard: Mutex::new(Some(guard)),
             made: AtomicU32::new(0),
         })))
     }
@@ -116,6 +117,15 @@ impl Lab {
     /// When the lab has one of that name, or `ip` fails.
     pub fn namespace(&self, name: &str) -> Result<Namespace> {
         Namespace::create(self, name)
+    }
+
+    /// Removes the lab now, and everything that is in it, from whichever thread. Dropping it does nothing more.
+    ///
+    /// # Errors
+    ///
+    /// When something could not be removed.
+    pub fn remove(&self) -> Result<()> {
+        self.0.remove()
     }
 
     /// A command that belongs to the lab: it runs in the machine's own namespaces, and is killed with the lab.
@@ -171,29 +181,30 @@ fn started() -> Result<String> {
 }
 
 impl Guarded {
-    /// Tells the guard to remove the lab, and waits; what it could not remove comes back.
-    fn remove(&mut self) -> io::Result<String> {
-        drop(self.guard.stdin.take());
+    /// Tells the guard to remove the lab, and waits until it has.
+    fn remove(&self) -> Result<()> {
+        let Some(mut guard) = self.guard.lock().unwrap_or_else(PoisonError::into_inner).take() else {
+            return Ok(());
+        };
+        drop(guard.stdin.take());
         let mut left = String::new();
-        if let Some(mut output) = self.guard.stdout.take() {
-            output.read_to_string(&mut left)?;
+        if let Some(mut output) = guard.stdout.take() {
+            output
+                .read_to_string(&mut left)
+                .context("the guard does not tell whether the lab is gone")?;
         }
-        self.guard.wait()?;
-        Ok(left)
+        guard.wait()?;
+        ensure!(left.is_empty(), "lab {} left behind:\n{left}", self.id);
+        Ok(())
     }
 }
 
 impl Drop for Guarded {
     fn drop(&mut self) {
-        let complaint = match self.remove() {
-            Ok(left) if left.is_empty() => return,
-            Ok(left) => format!("lab {} left behind:\n{left}", self.id),
-            Err(fault) => format!("cannot tell whether lab {} is gone: {fault}", self.id),
-        };
-        if thread::panicking() {
-            eprintln!("{complaint}");
-        } else {
-            panic!("{complaint}");
+        match self.remove() {
+            Ok(()) => {}
+            Err(fault) if thread::panicking() => eprintln!("{fault:#}"),
+            Err(fault) => panic!("{fault:#}"),
         }
     }
 }

@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
 use crate::poll;
 
-/// How long the kernel may take to clear away what was killed.
+/// How long the kernel may take to stop or clear away what was told to stop or killed.
 const GONE: Duration = Duration::from_secs(5);
 
 /// A running program, with its output in a file. Killed when dropped.
@@ -66,14 +66,15 @@ impl Program {
     ///
     /// When there was nothing within `limit` or the program ended; with the end of its log.
     pub fn poll<T>(&mut self, what: &str, limit: Duration, mut look: impl FnMut() -> Option<T>) -> Result<T> {
-        let name = self.name.clone();
-        let seen = poll(what, limit, || match look() {
-            Some(seen) => Some(Ok(seen)),
-            None if self.is_running() => None,
-            None => Some(Err(anyhow::anyhow!("{name} ended"))),
+        // Either there is something to see, or there never will be.
+        let seen = poll(what, limit, || {
+            look().map(Some).or_else(|| (!self.is_running()).then_some(None))
         });
-        seen.and_then(|seen| seen)
-            .with_context(|| format!("the end of {name}'s log:\n{}", tail(&self.log(), 20)))
+        match seen {
+            Ok(Some(seen)) => Ok(seen),
+            Ok(None) => bail!("{} ended; {}", self.name, self.last_words()),
+            Err(fault) => bail!("{fault}; {}", self.last_words()),
+        }
     }
 
     /// Sends it a signal.
@@ -92,6 +93,31 @@ impl Program {
             .with_context(|| format!("cannot send {signal} to {}", self.name))
     }
 
+    /// Stops it where it stands (SIGSTOP), until [`Program::thaw`].
+    ///
+    /// # Errors
+    ///
+    /// When it has ended.
+    pub fn freeze(&mut self) -> Result<()> {
+        self.signal(Signal::SIGSTOP)?;
+        // The signal is on its way; each thread stops when it meets it.
+        let tasks = format!("/proc/{}/task", self.pid());
+        let stopped = |task: &Path| fs::read_to_string(task.join("stat")).is_ok_and(|stat| stat.contains(") T "));
+        self.poll("all threads to stop", GONE, || {
+            let mut paths = fs::read_dir(&tasks).ok()?.map_while(|task| Some(task.ok()?.path()));
+            paths.all(|task| stopped(&task)).then_some(())
+        })
+    }
+
+    /// Lets it go on after [`Program::freeze`].
+    ///
+    /// # Errors
+    ///
+    /// When it has ended.
+    pub fn thaw(&mut self) -> Result<()> {
+        self.signal(Signal::SIGCONT)
+    }
+
     /// Waits for its end.
     ///
     /// # Errors
@@ -99,8 +125,8 @@ impl Program {
     /// When it still runs after `limit`.
     pub fn wait(&mut self, limit: Duration) -> Result<ExitStatus> {
         let what = format!("{} to end", self.name);
-        poll(&what, limit, || self.child.try_wait().ok().flatten())
-            .with_context(|| format!("the end of {}'s log:\n{}", self.name, tail(&self.log(), 20)))
+        let ended = poll(&what, limit, || self.child.try_wait().ok().flatten());
+        ended.map_err(|fault| anyhow!("{fault}; {}", self.last_words()))
     }
 
     /// Asks it to end (SIGTERM) and waits until it has.
@@ -113,6 +139,14 @@ impl Program {
             self.signal(Signal::SIGTERM)?;
         }
         self.wait(limit)
+    }
+
+    /// The end of its log, to finish an error with.
+    fn last_words(&self) -> String {
+        match tail(&self.log(), 20) {
+            silence if silence.is_empty() => "it wrote nothing".to_owned(),
+            words => format!("its last words:\n{words}"),
+        }
     }
 
     /// Kills it (SIGKILL) with the helpers it started, and waits until they are gone. What it started in sessions or

@@ -9,6 +9,7 @@ mod extend;
 mod information_request;
 mod options;
 mod rebind;
+mod reconfigure;
 mod release;
 mod renew;
 mod request;
@@ -28,6 +29,7 @@ use crate::relay::Way;
 use crate::reply::Reply;
 use crate::{Change, Duid, Link, MessageKind};
 use exchange::Exchange;
+pub use reconfigure::{RECONFIGURE_ATTEMPTS, RECONFIGURE_TIMEOUT, Reconfigure};
 
 /// A DHCPv6 server: who it is, and the key of its hashes. All else comes with each message.
 #[derive(Clone)]
@@ -56,6 +58,8 @@ pub struct Answer {
     pub destination: SocketAddrV6,
     /// The kind of the client's message.
     pub kind: MessageKind,
+    /// Whether the client was told that it may be reconfigured; [`Server::reconfigure`] is for such clients only.
+    pub reconfigurable: bool,
     /// What it changes: to be durable before the datagram is sent, in this order.
     pub changes: Vec<Change>,
 }
@@ -102,6 +106,7 @@ impl Server {
             datagram: way.wrap(datagram)?,
             destination: destination(&way, inbound.source),
             kind,
+            reconfigurable: reconfigure::is_offered(link, &message),
             changes,
         })
     }
@@ -133,6 +138,7 @@ impl Server {
             }
             MessageKind::InformationRequest => {
                 information_request::answer(&mut reply, link, message);
+                self.offer_reconfigure(&mut reply, link, message, now);
                 return Ok((reply.encode()?, Vec::new()));
             }
         };
@@ -154,7 +160,9 @@ impl Server {
             taken: Vec::new(),
         };
         answer_lease(&mut exchange);
-        Ok((exchange.reply.encode()?, exchange.changes))
+        let Exchange { mut reply, changes, .. } = exchange;
+        self.offer_reconfigure(&mut reply, link, message, now);
+        Ok((reply.encode()?, changes))
     }
 }
 

@@ -8,6 +8,7 @@ mod lab;
 mod lease;
 mod model;
 mod pool;
+mod reconfigure;
 mod relayed;
 mod way;
 mod wire;

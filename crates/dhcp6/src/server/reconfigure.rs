@@ -1,0 +1,111 @@
+//! Reconfigure: the server makes a client ask again (RFC 9915, sections 18.3.11 and 20.4).
+//!
+//! A client that accepts it is given a key in the Replies to its Request, rapid Solicit and Information-request, and
+//! takes no Reconfigure that is not signed with it. The key is derived from the server's own and the client's DUID: it
+//! need not be recorded, and is the same after a restart. The number against replay is the time in milliseconds.
+
+use std::hash::Hasher;
+use std::time::Duration;
+
+use dhcproto::v6::MessageType;
+use hmac::{Hmac, KeyInit, Mac};
+use md5::Md5;
+use siphasher::sip128::{Hasher128, SipHasher24};
+
+use crate::discard::Discard;
+use crate::message::Message;
+use crate::reply::Reply;
+use crate::{Duid, Link, MessageKind, Server};
+
+/// How long to wait for the client's message before a Reconfigure is sent again; then twice as long each time.
+pub const RECONFIGURE_TIMEOUT: Duration = Duration::from_secs(2);
+/// How many times a Reconfigure is sent.
+pub const RECONFIGURE_ATTEMPTS: u32 = 8;
+
+/// The value in the option is a key.
+const KEY: u8 = 1;
+/// The value in the option is a signature.
+const DIGEST: u8 = 2;
+
+/// What a client is to send when it is reconfigured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reconfigure {
+    /// A Renew, to this server.
+    Renew,
+    /// A Rebind.
+    Rebind,
+    /// An Information-request.
+    InformationRequest,
+}
+
+/// Whether the client is told that it may be reconfigured.
+pub(super) fn is_offered(link: &Link, message: &Message<'_>) -> bool {
+    let fits = !matches!(
+        message.kind,
+        MessageKind::Release | MessageKind::Decline | MessageKind::Confirm
+    );
+    link.reconfigure && message.reconfigure_accept && message.client.is_some() && fits
+}
+
+impl Server {
+    /// A Reconfigure for a client: to be sent to its link-local address, to nobody who was not told that it may be
+    /// ([`Answer::reconfigurable`](crate::Answer)), and up to [`RECONFIGURE_ATTEMPTS`] times.
+    ///
+    /// `now`, in milliseconds since 1970, must be later than at the client's last Reply or Reconfigure: the client
+    /// takes none that is not.
+    ///
+    /// # Errors
+    ///
+    /// When the message cannot be encoded.
+    pub fn reconfigure(&self, client: &Duid, what: Reconfigure, now: i64) -> Result<Vec<u8>, Discard> {
+        // The transaction id is zero (section 18.3.11).
+        let mut reply = Reply::new(
+            MessageType::Reconfigure,
+            [0; 3],
+            self.duid.as_bytes(),
+            Some(client.as_bytes()),
+        );
+        reply.put_reconfigure_message(match what {
+            Reconfigure::Renew => MessageType::Renew,
+            Reconfigure::Rebind => MessageType::Rebind,
+            Reconfigure::InformationRequest => MessageType::InformationRequest,
+        });
+        // The signature is over the message with zeros in its place.
+        reply.put_authentication(replay(now), DIGEST, &[0; 16]);
+        let digest = sign(&self.reconfigure_key(client.as_bytes()), &reply.encode()?);
+        reply.put_authentication(replay(now), DIGEST, &digest);
+        reply.encode()
+    }
+
+    /// Tells a client that accepts it that it may be reconfigured, and in a Reply that begins a lease the key.
+    pub(super) fn offer_reconfigure(&self, reply: &mut Reply, link: &Link, message: &Message<'_>, now: i64) {
+        let Some(client) = message.client.filter(|_| is_offered(link, message)) else {
+            return;
+        };
+        reply.put_reconfigure_accept();
+        if reply.is_reply() && !matches!(message.kind, MessageKind::Renew | MessageKind::Rebind) {
+            reply.put_authentication(replay(now), KEY, &self.reconfigure_key(client));
+        }
+    }
+
+    fn reconfigure_key(&self, client: &[u8]) -> [u8; 16] {
+        let mut hasher = SipHasher24::new_with_key(&self.key);
+        // Eight bytes that begin no other hash under this key: addresses are hashed from a DUID's length on.
+        hasher.write(b"reconfig");
+        hasher.write(client);
+        hasher.finish128().as_bytes()
+    }
+}
+
+fn replay(now: i64) -> u64 {
+    u64::try_from(now).unwrap_or(0)
+}
+
+fn sign(key: &[u8; 16], message: &[u8]) -> [u8; 16] {
+    // HMAC fills a key up to its block with zeros (RFC 2104); done here, there is no key that it cannot take.
+    let mut block = [0; 64];
+    block[..16].copy_from_slice(key);
+    let mut mac = Hmac::<Md5>::new(&block.into());
+    mac.update(message);
+    mac.finalize().into_bytes().into()
+}

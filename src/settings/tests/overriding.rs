@@ -1,0 +1,127 @@
+//! Every documented key, overridden by the environment.
+
+use std::collections::BTreeSet;
+
+use config::ValueKind;
+
+use super::*;
+
+/// A value other than the documented one for every documented key, as a variable says it.
+pub(super) const OTHER: [(&str, &str); 39] = [
+    ("STORE__URL", "postgres://me@db/other"),
+    ("STORE__HISTORY", "31d"),
+    ("API__LISTEN", "unix:/run/other.sock, 127.0.0.1:1"),
+    ("LOG__LEVEL", "debug"),
+    ("LOG__FORMAT", "json"),
+    ("PLUGIN__DOCKER__HOST", "unix:///run/other.sock"),
+    ("PLUGIN__DOCKER__TIMEOUT", "31s"),
+    ("PLUGIN__DOCKER__STARTS", "9"),
+    ("SOURCE__DNSMASQ__SPOOL", "/other"),
+    ("LINK__0__BRIDGE", "br7"),
+    ("LINK__0__CREATE", "false"),
+    ("LINK__0__ADDRESS", "fd39:9706:2786:6333::2/64"),
+    ("LINK__0__SOURCE", "dnsmasq"),
+    ("LINK__0__POOL", "fd39:9706:2786:6333::3:0/112"),
+    ("LINK__0__INSTANCES", "fd39:9706:2786:6333::4:0/112"),
+    ("LINK__0__PREFERRED_LIFETIME", "61m"),
+    ("LINK__0__VALID_LIFETIME", "3h"),
+    ("LINK__0__T1", "10m"),
+    ("LINK__0__T2", "50m"),
+    ("LINK__0__RAPID_COMMIT", "false"),
+    ("LINK__0__ROUTER_ADVERTISEMENTS", "false"),
+    ("LINK__0__DNS_SERVERS", "fd39::53,fd39::54"),
+    ("LINK__0__DNS_SERVERS__0", "fd39::53"),
+    ("LINK__0__DOMAIN_SEARCH", "example.org"),
+    ("LINK__0__TEMPLATE", "other"),
+    ("TEMPLATE__DEFAULT__PLUGIN", "other"),
+    ("TEMPLATE__DEFAULT__IMAGE", "other"),
+    ("TEMPLATE__DEFAULT__COMMAND", "sleep, 10"),
+    ("TEMPLATE__DEFAULT__ENVIRONMENT__TZ", "UTC"),
+    ("TEMPLATE__DEFAULT__CAPABILITIES", ""),
+    ("TEMPLATE__DEFAULT__MEMORY", "none"),
+    ("TEMPLATE__DEFAULT__CPUS", "1.5"),
+    ("TEMPLATE__DEFAULT__PIDS", "129"),
+    ("TEMPLATE__DEFAULT__READY__TCP", "81"),
+    ("TEMPLATE__DEFAULT__READY__WITHIN", "11s"),
+    ("TEMPLATE__DEFAULT__GRACE", "0s"),
+    ("TEMPLATE__DEFAULT__ISOLATED", "false"),
+    ("TEMPLATE__OTHER__IMAGE", "other"),
+    ("LINK__1__BRIDGE", "br1"),
+];
+
+/// What a variable cannot change alone, with what it takes besides.
+const BESIDES: [(&str, &str); 4] = [
+    ("LINK__0__SOURCE", "LINK__0__BRIDGE=br7"),
+    ("LINK__0__TEMPLATE", "TEMPLATE__OTHER__IMAGE=other"),
+    ("LINK__1__BRIDGE", "LINK__1__ADDRESS=fd40::1/64"),
+    ("LINK__1__BRIDGE", "LINK__1__POOL=fd40::1:0/112"),
+];
+
+#[test]
+fn every_documented_key_can_be_overridden_by_the_environment() {
+    let documented = load_text(DOCUMENTED, &[]).unwrap();
+    // A link of dnsmasq takes fewer keys.
+    let for_dnsmasq: String = DOCUMENTED
+        .lines()
+        .filter(|line| {
+            !["preferred_", "valid_", "t1", "t2", "rapid_"]
+                .iter()
+                .any(|key| line.starts_with(key))
+        })
+        .map(|line| format!("{line}\n"))
+        .collect();
+    for (variable, value) in OTHER {
+        let mut env = vec![(format!("{PREFIX}{variable}"), value.to_owned())];
+        for (_, besides) in BESIDES.iter().filter(|(of, _)| *of == variable) {
+            let (name, value) = besides.split_once('=').unwrap();
+            env.push((format!("{PREFIX}{name}"), value.to_owned()));
+        }
+        let text = if variable.ends_with("SOURCE") {
+            &for_dnsmasq
+        } else {
+            DOCUMENTED
+        };
+        match read(tree::from_toml(text).unwrap(), env.into_iter()) {
+            Ok(settings) => assert_ne!(settings, documented, "{variable}"),
+            // There is no other plugin: that the variable was read shows by its being refused.
+            Err(faults) => assert_eq!(
+                faults.to_string(),
+                "template.default.plugin (ORCHESTRATOR__TEMPLATE__DEFAULT__PLUGIN): \"other\" is not known here; write \"docker\""
+            ),
+        }
+    }
+}
+
+#[test]
+fn the_list_of_documented_keys_is_complete() {
+    let mut documented = BTreeSet::new();
+    keys(
+        &tree::from_toml(DOCUMENTED).unwrap().kind,
+        String::new(),
+        &mut documented,
+    );
+    let overridden: BTreeSet<&str> = OTHER.iter().map(|(variable, _)| *variable).collect();
+    for key in documented {
+        assert!(overridden.contains(key.as_str()), "{key}");
+    }
+}
+
+fn keys(kind: &ValueKind, path: String, found: &mut BTreeSet<String>) {
+    let below = |key: &str| {
+        if path.is_empty() {
+            key.to_uppercase()
+        } else {
+            format!("{path}__{}", key.to_uppercase())
+        }
+    };
+    match kind {
+        ValueKind::Table(table) if path.ends_with("ENVIRONMENT") => assert!(table.is_empty()),
+        ValueKind::Table(table) => table
+            .iter()
+            .for_each(|(key, value)| keys(&value.kind, below(key), found)),
+        ValueKind::Array(list) if path == "LINK" => keys(&list[0].kind, below("0"), found),
+        _ => {
+            found.insert(path);
+        }
+    }
+}
