@@ -60,10 +60,9 @@ pub(super) struct SocketFile {
 impl Drop for SocketFile {
     fn drop(&mut self) {
         // Another daemon's socket may be there by now.
-        if fs::symlink_metadata(&self.path).is_ok_and(|found| found.ino() == self.inode) {
-            if let Err(error) = fs::remove_file(&self.path) {
-                tracing::debug!(%error, path = %self.path.display(), "the API's socket could not be removed");
-            }
+        let ours = fs::symlink_metadata(&self.path).is_ok_and(|found| found.ino() == self.inode);
+        if ours && let Err(error) = fs::remove_file(&self.path) {
+            tracing::debug!(%error, path = %self.path.display(), "the API's socket could not be removed");
         }
     }
 }

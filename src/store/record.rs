@@ -72,9 +72,9 @@ impl Outcome {
 impl Store {
     /// Records what happened to leases, in order: all of it or nothing, in one commit.
     ///
-    /// Returns when it is durable: an entry a change, after one for the client that the change took the address from. A client's DUID, link-layer address and host name are remembered with it. What
-    /// begins or ends a lease is an event in the timeline; a mere renewal is none. A Hold that is news has its
-    /// client want an instance.
+    /// Returns when it is durable: an entry a change, after one for the client that the change took the address from.
+    /// A client's DUID, link-layer address and host name are remembered with it. What begins or ends a lease is an
+    /// event in the timeline; a mere renewal is none. A Hold that is news has its client want an instance.
     ///
     /// # Errors
     ///
