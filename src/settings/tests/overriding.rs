@@ -35,7 +35,7 @@ pub(super) const OTHER: [(&str, &str); 37] = [
     ("TEMPLATE__DEFAULT__IMAGE", "other"),
     ("TEMPLATE__DEFAULT__COMMAND", "sleep, 10"),
     ("TEMPLATE__DEFAULT__ENVIRONMENT__TZ", "UTC"),
-    ("TEMPLATE__DEFAULT__CAPABILITIES", ""),
+    ("TEMPLATE__DEFAULT__CAPABILITIES", "NET_RAW"),
     ("TEMPLATE__DEFAULT__MEMORY", "none"),
     ("TEMPLATE__DEFAULT__CPUS", "1.5"),
     ("TEMPLATE__DEFAULT__PIDS", "129"),
