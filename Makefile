@@ -28,7 +28,7 @@ demo: ## watch a client boot and reach a container of its own; KEEP=1 leaves it 
 .PHONY: test
 test: ## formatting, lints and all tests: unit, property, and of the whole with real engines and clients
 	@tests/lab/deps test
-	@$(MAKE) --no-print-directory root check
+	@$(MAKE) --no-print-directory root check image
 	$(RUN_AS_ROOT) $(CARGO) test --workspace --no-fail-fast
 	@$(MAKE) --no-print-directory sweep
 
@@ -47,10 +47,10 @@ bench: ## measure, each against its yardstick in the same run
 	@$(MAKE) --no-print-directory sweep
 
 .PHONY: image
-image: ## build the image orchestrator/client, with your public key, as an archive for `docker load`
+image: ## build the image orchestrator/client, with your public key, as an archive for docker load
 	@tests/lab/deps demo
 	@mkdir -p $(dir $(IMAGE))
-	docker/client/build --output $(IMAGE)
+	$(AS_ROOT) docker/client/build --output $(IMAGE)
 
 .PHONY: deps
 deps: ## install the Debian packages that the tests need, and say what for

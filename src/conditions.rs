@@ -30,6 +30,19 @@ pub struct Conditions {
 }
 
 impl Conditions {
+    /// `name` will be needed: it counts as waited for until it has been looked for.
+    ///
+    /// Said of everything before anyone can ask, so that nothing looks ready that only has not been looked for.
+    pub fn expect(&self, name: &str) {
+        let condition = Condition {
+            name: name.to_owned(),
+            ok: false,
+            reason: Some("the daemon is starting".to_owned()),
+            since: Timestamp::wall(),
+        };
+        self.lock().entry(name.to_owned()).or_insert(condition);
+    }
+
     /// `name` is there.
     pub fn set_ok(&self, name: &str) {
         self.set(name, None);
@@ -85,6 +98,16 @@ mod tests {
         assert!(!conditions.ready());
         conditions.set_ok("database");
         assert!(conditions.ready());
+    }
+
+    #[test]
+    fn what_is_expected_is_not_ready_before_it_was_looked_for() {
+        let conditions = Conditions::default();
+        conditions.expect("link br0");
+        assert!(!conditions.ready());
+        conditions.set_ok("link br0");
+        conditions.expect("link br0");
+        assert!(conditions.ready(), "what is known is not forgotten");
     }
 
     #[test]

@@ -46,6 +46,7 @@ pub struct Metrics {
     provision_failures: Labelled,
     removal_failures: Labelled,
     engine_losses: Counter,
+    api_refusals: Labelled,
     time_to_ready: Histogram,
 }
 
@@ -67,6 +68,7 @@ impl Default for Metrics {
         let advertisements = labelled("router_advertisements", "Router advertisements, by cause or failure");
         let provision_failures = labelled("provision_failures", "Tries to bring up an instance that failed, by code");
         let removal_failures = labelled("removal_failures", "Tries to remove an instance that failed, by code");
+        let api_refusals = labelled("api_refusals", "API requests that were answered with a problem, by code");
         let mut plain = |name: &str, help: &str| {
             let counter = Counter::default();
             registry.register(name, help, counter.clone());
@@ -99,6 +101,7 @@ impl Default for Metrics {
             provision_failures,
             removal_failures,
             engine_losses,
+            api_refusals,
             time_to_ready,
         }
     }
@@ -189,6 +192,11 @@ impl Metrics {
     /// A try to remove an instance failed.
     pub fn removal_failed(&self, code: &'static str) {
         count(&self.removal_failures, "code", code);
+    }
+
+    /// An API request was answered with a problem.
+    pub fn api_refused(&self, code: &'static str) {
+        count(&self.api_refusals, "code", code);
     }
 
     /// An engine stopped answering.

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use super::http::CallError;
 use crate::causes::with_causes;
+use crate::serve::ServeError;
 use crate::settings::Faults;
 
 /// The end of `--help`; `docs/cli.md` has the same table.
@@ -40,6 +41,8 @@ pub(super) enum Failure {
         #[source]
         source: serde_json::Error,
     },
+    #[error(transparent)]
+    Daemon(#[from] ServeError),
     #[error("cannot print")]
     Print(#[source] io::Error),
     #[error("cannot start")]

@@ -11,6 +11,7 @@ mod page;
 mod probe;
 mod resolve;
 mod rm;
+mod serve;
 mod show;
 mod sse;
 mod table;
@@ -58,6 +59,8 @@ enum Output {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Run the daemon
+    Serve(serve::Args),
     /// Tell what is wrong with the settings, and what they name that is not there yet
     Check(check::Args),
     /// Take an event from a DHCP server; run by that server, always ends with 0
@@ -97,9 +100,12 @@ fn dispatch(
         verb,
     }: Cli,
 ) -> Result<ExitCode, Failure> {
-    tracing::for_people();
+    if !matches!(verb, Verb::Serve(_)) {
+        tracing::for_people();
+    }
     let client = || Client::new(api.clone());
     match verb {
+        Verb::Serve(args) => return serve::run(&args),
         Verb::Check(args) => return check::run(&args, output),
         Verb::Hook(args) => return Ok(hook::run(args, api)),
         Verb::Ls(args) => wait_for(ls::run(&args, output, &client()))?,

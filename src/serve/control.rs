@@ -10,6 +10,7 @@ use crate::api::{Control, ControlError};
 use crate::model::{ClientId, Instance, InstanceId, LeaseChange, LeaseSource, LeaseVerb, Timestamp};
 use crate::orchestrator::Orchestrator;
 use crate::source::Recorder;
+use crate::source::dnsmasq::{DnsmasqEvent, Handed, Intake, IntakeError};
 use crate::source::listener::Command;
 use crate::store::Store;
 
@@ -24,12 +25,13 @@ pub(super) struct Ready {
     store: Store,
     orchestrator: Orchestrator,
     recorder: Recorder,
+    intake: Intake,
     links: HashMap<String, (LeaseSource, mpsc::Sender<Command>)>,
 }
 
 impl Ready {
-    pub(super) fn new(store: Store, orchestrator: Orchestrator, recorder: Recorder) -> Self {
-        Self { store, orchestrator, recorder, links: HashMap::new() }
+    pub(super) fn new(store: Store, orchestrator: Orchestrator, recorder: Recorder, intake: Intake) -> Self {
+        Self { store, orchestrator, recorder, intake, links: HashMap::new() }
     }
 
     pub(super) fn add_link(&mut self, bridge: &str, source: LeaseSource, commands: mpsc::Sender<Command>) {
@@ -88,7 +90,11 @@ impl Control for Switchboard {
         Ok(instance)
     }
 
-    async fn lease_changes(&self, changes: Vec<LeaseChange>) -> Result<(), ControlError> {
-        Ok(self.ready()?.recorder.record(changes).await?)
+    async fn dnsmasq_event(&self, event: DnsmasqEvent) -> Result<(), ControlError> {
+        match self.ready()?.intake.take(event, Handed::Live).await {
+            Ok(()) => Ok(()),
+            Err(IntakeError::Store(fault)) => Err(fault.into()),
+            Err(refusal) => Err(ControlError::Refused { reason: refusal.to_string() }),
+        }
     }
 }

@@ -35,6 +35,8 @@ pub(super) async fn expire_leases(context: Context, store: Store) {
                     context.bell.ring(lease.client);
                 }
             }
+            // The condition says that the database is away, and since when.
+            Err(fault) if fault.is_away() => tracing::debug!(reason = with_causes(&fault), "could not end leases"),
             Err(fault) => tracing::warn!(reason = with_causes(&fault), "could not end leases"),
         }
         let next = store.next_lease_end().await.ok().flatten();

@@ -21,6 +21,11 @@ const PERIOD: Duration = Duration::from_secs(1);
 /// Commands that may wait for a listener.
 const COMMANDS: usize = 64;
 
+/// The condition under which a link is shown.
+pub(super) fn condition(bridge: &str) -> String {
+    format!("link {bridge}")
+}
+
 /// Serves one link.
 pub(super) struct Supervisor {
     context: Context,
@@ -52,7 +57,7 @@ impl Supervisor {
     }
 
     pub(super) async fn run(mut self) {
-        let condition = format!("link {}", self.settings.bridge);
+        let condition = condition(&self.settings.bridge);
         let stop = self.context.stop.clone();
         while !stop.is_cancelled() {
             match self.ensure_bridge().await {
@@ -74,7 +79,7 @@ impl Supervisor {
         let plan = BridgePlan {
             name: self.settings.bridge.clone(),
             create: self.settings.create,
-            address: Some(self.settings.address.into()),
+            address: Some(self.settings.address),
             mark: format!("orchestrator:{}:link", self.store.identity().site),
         };
         self.network.ensure_bridge(&plan).await.map_err(|fault| with_causes(&fault))

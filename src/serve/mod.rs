@@ -12,8 +12,7 @@ mod systemd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
-use orchestrator_network::Network;
+use orchestrator_network::{Network, NetworkError};
 use orchestrator_plugin::Plugin;
 use orchestrator_plugin_docker::DockerPlugin;
 use tokio::signal::unix::{SignalKind, signal};
@@ -21,7 +20,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::api::{self, App};
+use crate::api::{self, App, BindError};
 use crate::bell::Bell;
 use crate::conditions::Conditions;
 use crate::metrics::Metrics;
@@ -30,11 +29,28 @@ use crate::orchestrator::{Orchestrator, Parts};
 use crate::settings::Settings;
 use crate::source::Recorder;
 use crate::source::dnsmasq::Intake;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use control::{Ready, Switchboard};
 
 /// How long parts may take to end what they have begun.
 const DRAIN: Duration = Duration::from_secs(5);
+
+/// What ends the daemon: an operator must mend it.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The API cannot be served where the settings say.
+    #[error(transparent)]
+    Api(#[from] BindError),
+    /// The database can never be used like this.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The kernel gives no netlink socket.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    /// The operating system tells us of no signals.
+    #[error("cannot listen for signals")]
+    Signals(#[source] std::io::Error),
+}
 
 /// What every part of the daemon shares.
 #[derive(Clone)]
@@ -48,12 +64,25 @@ struct Context {
     tasks: TaskTracker,
 }
 
+impl Context {
+    /// Says what will be waited for, before the API can be asked.
+    fn expect_all(&self) {
+        self.conditions.expect(storage::CONDITION);
+        for link in &self.settings.links {
+            self.conditions.expect(&link::condition(&link.bridge));
+            if link.template.is_some() {
+                self.conditions.expect("engine docker");
+            }
+        }
+    }
+}
+
 /// Runs the daemon until SIGTERM or SIGINT. Instances are left running.
 ///
 /// # Errors
 ///
 /// What an operator must mend: an API address that is taken, a database that is newer than this program.
-pub async fn run(settings: Settings) -> anyhow::Result<()> {
+pub async fn run(settings: Settings) -> Result<(), ServeError> {
     let context = Context {
         settings: Arc::new(settings),
         clock: Clock::start(),
@@ -63,6 +92,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         stop: CancellationToken::new(),
         tasks: TaskTracker::new(),
     };
+    context.expect_all();
     let (store_sender, store) = watch::channel(None);
     let switchboard = Arc::new(Switchboard::default());
     let app = App {
@@ -71,7 +101,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         control: switchboard.clone(),
         metrics: context.metrics.clone(),
     };
-    let faces = api::Server::bind(&context.settings.api.listen, app).await.context("cannot serve the API")?;
+    let faces = api::Server::bind(&context.settings.api.listen, app).await?;
     context.tasks.spawn(faces.run(context.stop.clone()));
     context.tasks.spawn(housekeeping::watch_wall_clock(context.clone()));
     systemd::ready();
@@ -96,9 +126,9 @@ async fn build_and_run(
     context: Context,
     store_sender: watch::Sender<Option<Store>>,
     switchboard: Arc<Switchboard>,
-) -> anyhow::Result<()> {
+) -> Result<(), ServeError> {
     let store = storage::wait_for(&context).await?;
-    let network = Network::open().context("cannot speak netlink")?;
+    let network = Network::open()?;
     let mark = Mark { site: store.identity().site };
     let orchestrator = Orchestrator::new(Parts {
         settings: context.settings.clone(),
@@ -134,23 +164,17 @@ async fn build_and_run(
 }
 
 /// The engines that are needed: none for links that only serve leases and never had an instance.
-async fn plugins(context: &Context, store: &Store, mark: Mark) -> anyhow::Result<Vec<Arc<dyn Plugin>>> {
+async fn plugins(context: &Context, store: &Store, mark: Mark) -> Result<Vec<Arc<dyn Plugin>>, StoreError> {
     let templates = context.settings.links.iter().any(|link| link.template.is_some());
-    if !templates && store.live_instances().await.context("cannot read the instances")?.is_empty() {
+    if !templates && store.live_instances().await?.is_empty() {
         return Ok(Vec::new());
     }
-    let docker = &context.settings.plugin.docker;
-    let settings = orchestrator_plugin_docker::DockerSettings {
-        host: docker.host.clone(),
-        timeout: docker.timeout,
-        starts: docker.starts,
-    };
-    Ok(vec![Arc::new(DockerPlugin::new(settings, mark))])
+    Ok(vec![Arc::new(DockerPlugin::new(context.settings.plugin.docker.clone(), mark))])
 }
 
-async fn told_to_stop() -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+async fn told_to_stop() -> Result<(), ServeError> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Signals)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Signals)?;
     tokio::select! {
         _ = terminate.recv() => tracing::info!("SIGTERM: stopping; instances are left running"),
         _ = interrupt.recv() => tracing::info!("SIGINT: stopping; instances are left running"),

@@ -71,6 +71,17 @@ pub struct EventFilter {
     pub limit: Option<u32>,
 }
 
+impl EventFilter {
+    /// Whether this event is among those that are listed, the limit aside.
+    pub fn matches(&self, event: &Event) -> bool {
+        self.after.is_none_or(|after| event.id > after)
+            && self.before.is_none_or(|before| event.id < before)
+            && (self.link.is_none() || event.link == self.link)
+            && (self.client.is_none() || event.client == self.client)
+            && (self.instance.is_none() || event.instance == self.instance)
+    }
+}
+
 impl Store {
     /// Events in the order in which they happened. `next` is the `after` of the next portion.
     ///

@@ -140,19 +140,18 @@ impl Agenda {
 
 /// Notes what a solicitation asks for.
 fn hear(datagram: &Datagram, agenda: &mut Agenda) {
-    // Only what was sent on this very link counts (section 6.1.1).
-    if datagram.hop_limit != Some(255) || datagram.truncated {
+    let solicitor = *datagram.source.ip();
+    let hop_limit = datagram.hop_limit.and_then(|limit| u8::try_from(limit).ok()).unwrap_or(0);
+    // The socket hears all of ICMPv6; what is no valid solicitation (section 6.1.1) is none of ours.
+    if datagram.truncated || RouterSolicitation::parse(&datagram.bytes, solicitor, hop_limit).is_err() {
         return;
     }
-    let Some(solicitation) = RouterSolicitation::parse(&datagram.bytes, *datagram.source.ip()) else { return };
     let now = Instant::now();
-    match solicitation.answer_to() {
-        Some(solicitor) if agenda.solicited.len() < WAITING => {
-            if !agenda.solicited.iter().any(|(_, waiting)| *waiting == solicitor) {
-                agenda.solicited.push((now + random_up_to(LONGEST_DELAY), solicitor));
-            }
-        }
-        _ => agenda.multicast_soon(now),
+    // Who has no address yet can be answered only through everyone's.
+    if solicitor.is_unspecified() || agenda.solicited.len() >= WAITING {
+        agenda.multicast_soon(now);
+    } else if !agenda.solicited.iter().any(|(_, waiting)| *waiting == solicitor) {
+        agenda.solicited.push((now + random_up_to(LONGEST_DELAY), solicitor));
     }
 }
 

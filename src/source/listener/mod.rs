@@ -9,16 +9,18 @@
 //! - One task owns a link's bindings. Batches are committed while the next ones are read, up to a bound.
 //! - When a commit fails its changes are undone and nothing is answered: the client asks again.
 
-//ADV mod advertise;
+mod advertise;
 mod raw;
 mod serve;
 mod socket;
 
-//ADV pub use advertise::Advertiser;
+pub use advertise::Advertiser;
 pub use serve::{Command, Listener};
 
 use std::net::Ipv6Addr;
+use std::time::Duration;
 
+use orchestrator_dhcp6::advert::RouterAdvertisement;
 use orchestrator_dhcp6::{Link, Pool};
 
 use crate::settings::LinkSettings;
@@ -35,6 +37,15 @@ pub fn protocol_link(settings: &LinkSettings) -> Option<Link> {
     Some(link)
 }
 
+/// What the link's router advertisements say: the managed flag, the prefix on-link, and this daemon as a router.
+pub fn router_advertisement(settings: &LinkSettings) -> RouterAdvertisement {
+    let link = protocol_link(settings)
+        .unwrap_or_else(|| Link::new(settings.prefix(), settings.address.addr(), Pool::new(settings.prefix())));
+    RouterAdvertisement::of_link(&link, ROUTER_LIFETIME)
+}
+
+/// AdvDefaultLifetime: three times the longest interval between two advertisements (RFC 4861, section 6.2.1).
+const ROUTER_LIFETIME: Duration = Duration::from_secs(1800);
 /// All_DHCP_Relay_Agents_and_Servers (RFC 9915, section 7.1).
 const ALL_AGENTS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 1, 2);
 /// All_DHCP_Servers (RFC 9915, section 7.1).

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::{Ipv6Addr, SocketAddrV6};
-use std::sync::Arc;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use orchestrator_dhcp6::{Answer, Binding, BindingState, Bindings, Change, Inbound, Link, Server, Verb};
@@ -37,7 +36,7 @@ pub enum Command {
 pub struct Listener {
     bridge: String,
     link: Link,
-    server: Arc<Server>,
+    server: Server,
     bindings: Bindings,
     socket: BridgeSocket,
     recorder: Recorder,
@@ -63,7 +62,7 @@ impl Listener {
         bridge: &str,
         index: u32,
         link: Link,
-        server: Arc<Server>,
+        server: Server,
         recorder: Recorder,
         leases: Vec<Lease>,
         (clock, metrics): (Clock, Metrics),

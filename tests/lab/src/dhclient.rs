@@ -3,12 +3,12 @@
 use std::fs::{self, Permissions};
 use std::net::Ipv6Addr;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Result;
 
+use crate::machine::Machine;
 use crate::namespace::output;
 use crate::{Namespace, Program, lease};
 
@@ -23,8 +23,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub struct Dhclient {
     namespace: Namespace,
     interface: String,
-    place: PathBuf,
     program: Program,
+    /// Has dhclient's own directories, with the lab's files in them: AppArmor lets it use no others.
+    machine: Machine,
 }
 
 impl Dhclient {
@@ -43,20 +44,18 @@ impl Dhclient {
     ///
     /// When dhclient does not start.
     pub fn boot_with(namespace: &Namespace, interface: &str, configuration: &str) -> Result<Self> {
-        let place = namespace.lab().place("dhclient")?;
-        fs::write(place.join("conf"), configuration)?;
-        fs::write(place.join("leases"), "")?;
-        let script = place.join("script");
-        fs::write(&script, SCRIPT)?;
-        fs::set_permissions(&script, Permissions::from_mode(0o755))?;
-        let (namespace, interface) = (namespace.clone(), interface.to_owned());
-        let command = command(&namespace, &interface, &place, "-d");
-        let program = Program::start(command, &place.join("dhclient.log"))?;
+        let directories = ["empty:/etc/dhcp", "empty:/var/lib/dhcp", "empty:/run"];
+        let machine = Machine::start(namespace, "dhclient", &directories)?;
+        let etc = machine.private("/etc/dhcp");
+        fs::write(etc.join("dhclient.conf"), configuration)?;
+        fs::write(etc.join("dhclient-script"), SCRIPT)?;
+        fs::set_permissions(etc.join("dhclient-script"), Permissions::from_mode(0o755))?;
+        let program = launch(&machine, interface)?;
         Ok(Self {
-            namespace,
-            interface,
-            place,
+            namespace: namespace.clone(),
+            interface: interface.to_owned(),
             program,
+            machine,
         })
     }
 
@@ -70,8 +69,7 @@ impl Dhclient {
         self.program.kill9();
         self.namespace
             .ip(&format!("-6 address flush dev {} scope global", self.interface))?;
-        let command = command(&self.namespace, &self.interface, &self.place, "-d");
-        self.program = Program::start(command, &self.place.join("dhclient.log"))?;
+        self.program = launch(&self.machine, &self.interface)?;
         Ok(())
     }
 
@@ -90,7 +88,7 @@ impl Dhclient {
     ///
     /// When dhclient fails.
     pub fn release(&mut self) -> Result<()> {
-        output(&mut command(&self.namespace, &self.interface, &self.place, "-r"))?;
+        output(&mut command(&self.machine, &self.interface, "-r"))?;
         self.program.wait(PATIENCE)?;
         lease::wait_until_gone(&self.namespace, &self.interface, PATIENCE)
     }
@@ -106,12 +104,21 @@ impl Dhclient {
     }
 }
 
-fn command(namespace: &Namespace, interface: &str, place: &Path, verb: &str) -> Command {
-    let mut command = namespace.command("dhclient");
-    command.args(["-6", "-v", "-D", "LL", verb]);
-    for (option, name) in [("-cf", "conf"), ("-lf", "leases"), ("-pf", "pid"), ("-sf", "script")] {
-        command.arg(option).arg(place.join(name));
-    }
-    command.arg(interface);
+fn launch(machine: &Machine, interface: &str) -> Result<Program> {
+    Program::start(command(machine, interface, "-d"), &machine.place().join("dhclient.log"))
+}
+
+fn command(machine: &Machine, interface: &str, verb: &str) -> Command {
+    let mut command = machine.command("dhclient");
+    command.args([
+        "-6",
+        "-v",
+        "-D",
+        "LL",
+        verb,
+        "-sf",
+        "/etc/dhcp/dhclient-script",
+        interface,
+    ]);
     command
 }

@@ -81,6 +81,11 @@ impl Machine {
         &self.place
     }
 
+    /// Where a private directory of the machine is, seen from outside.
+    pub(crate) fn private(&self, directory: &str) -> PathBuf {
+        self.place.join("private").join(directory.trim_start_matches('/'))
+    }
+
     /// A command that runs on the machine and belongs to the lab.
     pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = self.namespace.lab().command("nsenter");

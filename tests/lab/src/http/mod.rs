@@ -1,12 +1,18 @@
 //! As much of HTTP/1.1 as it takes to ask an engine, the daemon, or an instance something.
 
+mod chunks;
+mod events;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use serde_json::Value;
+
+use self::chunks::Chunks;
+pub use self::events::{Events, events};
 
 /// A request's body and what it is.
 #[derive(Clone, Copy)]
@@ -53,32 +59,6 @@ impl Answer {
 pub fn ask(socket: &Path, method: &str, path: &str, body: Option<Body<'_>>, limit: Duration) -> Result<Answer> {
     let asked = || format!("{method} {path} at {}", socket.display());
     exchange(connect(socket, limit).with_context(asked)?, method, path, body).with_context(asked)
-}
-
-/// Opens a stream of server-sent events over a unix socket: a line comes back at a time.
-///
-/// # Errors
-///
-/// When nobody listens, or the answer is not a stream.
-pub fn events(socket: &Path, path: &str, limit: Duration) -> Result<Events> {
-    let mut stream = connect(socket, limit)?;
-    write!(
-        stream,
-        "GET {path} HTTP/1.1\r\nHost: lab\r\nAccept: text/event-stream\r\nConnection: close\r\n\r\n"
-    )?;
-    let mut reader = BufReader::new(stream);
-    let head = Head::read(&mut reader)?;
-    if head.status != 200 {
-        bail!("GET {path} at {}: status {}", socket.display(), head.status);
-    }
-    let source: Box<dyn Read + Send> = if head.chunked {
-        Box::new(Chunks::new(reader))
-    } else {
-        Box::new(reader)
-    };
-    Ok(Events {
-        lines: BufReader::new(source),
-    })
 }
 
 /// Sends one request and reads the one answer.
@@ -149,80 +129,6 @@ impl Head {
                 "transfer-encoding" => head.chunked = value.trim().eq_ignore_ascii_case("chunked"),
                 "content-length" => head.length = Some(value.trim().parse().context("a length that is no number")?),
                 _ => {}
-            }
-        }
-    }
-}
-
-/// A chunked body (RFC 9112, section 7.1) as the bytes it stands for.
-struct Chunks<R> {
-    inner: R,
-    left: u64,
-    ended: bool,
-}
-
-impl<R: BufRead> Chunks<R> {
-    fn new(inner: R) -> Self {
-        Self {
-            inner,
-            left: 0,
-            ended: false,
-        }
-    }
-
-    fn next_chunk(&mut self) -> std::io::Result<()> {
-        let mut line = String::new();
-        // An empty line ends the chunk before; the first chunk has none.
-        while line.trim_end().is_empty() {
-            line.clear();
-            if self.inner.read_line(&mut line)? == 0 {
-                return Err(std::io::ErrorKind::UnexpectedEof.into());
-            }
-        }
-        let size = line.trim_end().split(';').next().unwrap_or_default();
-        self.left = u64::from_str_radix(size, 16).map_err(|_| std::io::ErrorKind::InvalidData)?;
-        self.ended = self.left == 0;
-        Ok(())
-    }
-}
-
-impl<R: BufRead> Read for Chunks<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        if self.left == 0 && !self.ended {
-            self.next_chunk()?;
-        }
-        if self.ended {
-            return Ok(0);
-        }
-        let read = (&mut self.inner).take(self.left).read(buffer)?;
-        if read == 0 && !buffer.is_empty() {
-            return Err(std::io::ErrorKind::UnexpectedEof.into());
-        }
-        self.left -= read as u64;
-        Ok(read)
-    }
-}
-
-/// Server-sent events as they come.
-pub struct Events {
-    lines: BufReader<Box<dyn Read + Send>>,
-}
-
-impl Iterator for Events {
-    type Item = Result<Value>;
-
-    /// The next event's data; ends with the stream, or with an error when none came in time.
-    fn next(&mut self) -> Option<Self::Item> {
-        let mut line = String::new();
-        loop {
-            line.clear();
-            match self.lines.read_line(&mut line) {
-                Ok(0) => return None,
-                Ok(_) => {}
-                Err(fault) => return Some(Err(fault).context("the stream of events broke")),
-            }
-            if let Some(data) = line.strip_prefix("data:") {
-                return Some(serde_json::from_str(data.trim()).with_context(|| format!("not JSON: {data}")));
             }
         }
     }

@@ -1,0 +1,77 @@
+//! Instances.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::Deserialize;
+
+use super::params::{Database, Params, Segment, limit};
+use super::problem::Fault;
+use super::routes::Shared;
+use crate::model::{ClientId, InstanceView, Page, Phase};
+use crate::store::{InstanceFilter, Resolved, Store};
+
+/// The parameters of a list of instances.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListParams {
+    #[serde(default)]
+    all: bool,
+    link: Option<String>,
+    client: Option<ClientId>,
+    phase: Option<Phase>,
+    after: Option<String>,
+    limit: Option<u32>,
+}
+
+/// The parameters of a removal.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DestroyParams {
+    #[serde(default)]
+    release: bool,
+}
+
+/// `GET /v1/instances`
+pub(super) async fn list(
+    Database(store): Database,
+    Params(params): Params<ListParams>,
+) -> Result<Json<Page<InstanceView>>, Fault> {
+    let filter = InstanceFilter {
+        // Who asks for those that are gone wants to see them.
+        all: params.all || params.phase == Some(Phase::Removed),
+        link: params.link,
+        client: params.client,
+        phase: params.phase,
+        after: params.after,
+        limit: limit(params.limit)?,
+    };
+    Ok(Json(store.instances(filter).await?))
+}
+
+/// `GET /v1/instances/{id}`
+pub(super) async fn show(Database(store): Database, Segment(id): Segment) -> Result<Json<InstanceView>, Fault> {
+    Ok(Json(find(&store, &id).await?))
+}
+
+/// `DELETE /v1/instances/{id}`
+pub(super) async fn destroy(
+    State(shared): State<Shared>,
+    Database(store): Database,
+    Segment(id): Segment,
+    Params(params): Params<DestroyParams>,
+) -> Result<(StatusCode, Json<InstanceView>), Fault> {
+    let view = find(&store, &id).await?;
+    let instance = shared.app.control.destroy(view.instance.id, params.release).await?;
+    Ok((StatusCode::ACCEPTED, Json(InstanceView { instance, ..view })))
+}
+
+/// The instance whose id begins with `id`.
+async fn find(store: &Store, id: &str) -> Result<InstanceView, Fault> {
+    let missing = || Fault::no_such("instance", "no-such-instance", id);
+    match store.resolve_instance(id).await? {
+        Resolved::One(id) => store.instance(id).await?.ok_or_else(missing),
+        Resolved::None => Err(missing()),
+        Resolved::Several(candidates) => Err(Fault::ambiguous(id, candidates)),
+    }
+}

@@ -1,0 +1,97 @@
+//! REST v1: what people and programs ask of the daemon.
+//!
+//! It reads the store and asks the rest of the daemon through [`Control`]; it never touches an engine or a network.
+//!
+//! | route | answer |
+//! |---|---|
+//! | `GET /v1/health` | 200: the daemon runs |
+//! | `GET /v1/ready` | 200 or 503, with the conditions |
+//! | `GET /v1/clients?link=` | clients |
+//! | `GET /v1/clients/{id}` | a client with its leases, its live instance and its last events |
+//! | `GET /v1/leases?link=&state=&client=` | leases |
+//! | `GET /v1/instances?all=&link=&client=&phase=` | instances, those that are gone only with `all=true` |
+//! | `GET /v1/instances/{id}` | an instance; the beginning of its id is enough |
+//! | `DELETE /v1/instances/{id}?release=` | 202: the instance on its way out |
+//! | `GET /v1/events?after=&before=&link=&client=&instance=` | events; as a stream with `Accept: text/event-stream` |
+//! | `POST /v1/hooks/dnsmasq` | 204: the event is durable; on the unix socket only |
+//! | `GET /metrics` | counters for Prometheus |
+//!
+//! Lists are `{"items": […], "next": cursor}`: `limit` bounds a portion, `after` takes the cursor of the one before.
+//! Whatever is wrong is answered as `application/problem+json` with a stable `code` ([`problem`]).
+//!
+//! Nobody is asked who they are: the unix socket is for who may open it, and TCP is served on loopback only, to
+//! requests that no foreign web page can have made ([`guard`]).
+
+mod clients;
+mod connection;
+mod events;
+mod follow;
+mod guard;
+mod health;
+mod hooks;
+mod instances;
+mod leases;
+mod listener;
+mod metrics;
+mod params;
+mod patience;
+mod problem;
+mod routes;
+mod serve;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+
+pub use clients::ClientView;
+pub use health::{Health, Readiness};
+pub use listener::BindError;
+pub use problem::Problem;
+pub use serve::{Limits, Server};
+
+use crate::conditions::Conditions;
+use crate::metrics::Metrics;
+use crate::model::{Instance, InstanceId};
+use crate::source::dnsmasq::DnsmasqEvent;
+use crate::store::{Store, StoreError};
+
+/// All that the API sees of the daemon.
+#[derive(Clone)]
+pub struct App {
+    /// The store; `None` until its database is there.
+    pub store: watch::Receiver<Option<Store>>,
+    /// What the daemon waits for.
+    pub conditions: Conditions,
+    /// Whom to ask for a change.
+    pub control: Arc<dyn Control>,
+    /// The counters.
+    pub metrics: Metrics,
+}
+
+/// What the API may ask of the daemon. Each call has a time limit; what it began may go on when the limit ends it.
+#[async_trait]
+pub trait Control: Send + Sync + 'static {
+    /// Records that an instance is on its way out, and sees to it. With `release`, its client's leases are freed.
+    async fn destroy(&self, id: InstanceId, release: bool) -> Result<Instance, ControlError>;
+
+    /// Records what dnsmasq told. Returns when it is durable.
+    async fn dnsmasq_event(&self, event: DnsmasqEvent) -> Result<(), ControlError>;
+}
+
+/// Why the daemon did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    /// The part that does it is not up yet.
+    #[error("the daemon is still starting; GET /v1/ready says what it waits for")]
+    Starting,
+    /// It makes no sense, and will not later.
+    #[error("{reason}")]
+    Refused {
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// The store could not.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

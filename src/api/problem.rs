@@ -1,0 +1,126 @@
+//! What is wrong with a request, as `application/problem+json` (RFC 9457).
+//!
+//! Programs tell problems apart by `code`; `detail` is for people, and says what to do.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+
+use super::ControlError;
+use crate::causes::with_causes;
+use crate::model::InstanceId;
+use crate::store::StoreError;
+
+/// A problem, as it is sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// Always `about:blank`: what kind of problem it is, `code` says.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The status in words.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// A stable word for it.
+    pub code: String,
+    /// What happened and what to do, for people.
+    pub detail: String,
+    /// The instances that were meant, where several may have been.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub candidates: Vec<InstanceId>,
+}
+
+/// The code of a problem, left with its response for who counts.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Code(pub(super) &'static str);
+
+/// A problem that is about to be sent.
+#[derive(Debug)]
+pub(super) struct Fault {
+    status: StatusCode,
+    code: &'static str,
+    detail: String,
+    candidates: Vec<InstanceId>,
+}
+
+impl Fault {
+    pub(super) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, code, detail: detail.into(), candidates: Vec::new() }
+    }
+
+    /// A path that leads nowhere.
+    pub(super) fn not_found(path: &str) -> Self {
+        let detail = format!("there is nothing at {path:?}; the API is described in the README, its paths begin with /v1");
+        Self::new(StatusCode::NOT_FOUND, "not-found", detail)
+    }
+
+    /// A parameter that cannot be read.
+    pub(super) fn bad_parameter(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad-parameter", detail)
+    }
+
+    /// The database is not there yet.
+    pub(super) fn store_missing() -> Self {
+        let detail = "the daemon still waits for its database; GET /v1/ready says why";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "store-away", detail)
+    }
+
+    /// An id that names nothing.
+    pub(super) fn no_such(noun: &str, code: &'static str, id: &str) -> Self {
+        let detail = format!("there is no {noun} {id:?}; GET /v1/{noun}s lists those there are");
+        Self::new(StatusCode::NOT_FOUND, code, detail)
+    }
+
+    /// The beginning of several ids.
+    pub(super) fn ambiguous(id: &str, candidates: Vec<InstanceId>) -> Self {
+        let detail = format!("several instances have an id that begins with {id:?}; give more of it");
+        Self { candidates, ..Self::new(StatusCode::CONFLICT, "ambiguous-id", detail) }
+    }
+}
+
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Self {
+        let status = match &error {
+            StoreError::Away { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            StoreError::BadCursor(_) => StatusCode::BAD_REQUEST,
+            StoreError::NoSuchClient(_) | StoreError::NoSuchInstance(_) => StatusCode::NOT_FOUND,
+            StoreError::AlreadyThere { .. } | StoreError::AddressTaken { .. } => StatusCode::CONFLICT,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Self::new(status, error.code(), with_causes(&error))
+    }
+}
+
+impl From<ControlError> for Fault {
+    fn from(error: ControlError) -> Self {
+        match error {
+            ControlError::Starting => Self::new(StatusCode::SERVICE_UNAVAILABLE, "starting", error.to_string()),
+            ControlError::Refused { reason } => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "refused", reason),
+            ControlError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl IntoResponse for Fault {
+    fn into_response(self) -> Response {
+        if self.status.is_server_error() {
+            tracing::warn!(code = self.code, detail = self.detail, "the API could not answer");
+        }
+        let problem = Problem {
+            kind: "about:blank".to_owned(),
+            title: self.status.canonical_reason().unwrap_or("Problem").to_owned(),
+            status: self.status.as_u16(),
+            code: self.code.to_owned(),
+            detail: self.detail,
+            candidates: self.candidates,
+        };
+        let mut response = (self.status, axum::Json(problem)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response.extensions_mut().insert(Code(self.code));
+        response
+    }
+}

@@ -1,0 +1,13 @@
+//! The whole, as its users run it: the real daemon, a real engine, real clients and servers, each test in network
+//! namespaces of its own.
+//!
+//! The tests run side by side, in any order, as root; what they make goes with their lab.
+
+mod admin;
+mod crash;
+mod engine;
+mod expiry;
+mod lease;
+mod settings;
+mod site;
+mod waiting;
