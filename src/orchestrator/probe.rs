@@ -48,8 +48,14 @@ mod tests {
 
     #[tokio::test]
     async fn silence_ends_with_the_last_refusal() {
-        let closed = std::net::TcpListener::bind("[::1]:0").unwrap().local_addr().unwrap().port();
-        let refusal = tcp(Ipv6Addr::LOCALHOST, closed, Duration::from_millis(20)).await.unwrap_err();
+        let closed = std::net::TcpListener::bind("[::1]:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        let refusal = tcp(Ipv6Addr::LOCALHOST, closed, Duration::from_millis(20))
+            .await
+            .unwrap_err();
         assert_eq!(refusal.kind(), std::io::ErrorKind::ConnectionRefused);
     }
 }

@@ -129,7 +129,9 @@ async fn build_and_run(
 ) -> Result<(), ServeError> {
     let store = storage::wait_for(&context).await?;
     let network = Network::open()?;
-    let mark = Mark { site: store.identity().site };
+    let mark = Mark {
+        site: store.identity().site,
+    };
     let orchestrator = Orchestrator::new(Parts {
         settings: context.settings.clone(),
         store: store.clone(),
@@ -141,7 +143,12 @@ async fn build_and_run(
         metrics: context.metrics.clone(),
     });
     let recorder = Recorder::new(store.clone(), context.bell.clone(), context.metrics.clone());
-    let intake = Intake::new(context.settings.clone(), recorder.clone(), context.clock, context.metrics.clone());
+    let intake = Intake::new(
+        context.settings.clone(),
+        recorder.clone(),
+        context.clock,
+        context.metrics.clone(),
+    );
     let mut ready = Ready::new(store.clone(), orchestrator.clone(), recorder.clone(), intake.clone());
     for settings in &context.settings.links {
         let (link, commands) = link::Supervisor::new(&context, settings, &store, &network, &recorder);
@@ -151,11 +158,20 @@ async fn build_and_run(
     switchboard.connect(ready);
     // Last of all: whoever sees the store through the API finds everything behind it in place.
     store_sender.send_replace(Some(store.clone()));
-    if context.settings.links.iter().any(|link| link.source == LeaseSource::Dnsmasq) {
+    if context
+        .settings
+        .links
+        .iter()
+        .any(|link| link.source == LeaseSource::Dnsmasq)
+    {
         context.tasks.spawn(housekeeping::drain_spool(context.clone(), intake));
     }
-    context.tasks.spawn(housekeeping::expire_leases(context.clone(), store.clone()));
-    context.tasks.spawn(housekeeping::forget_history(context.clone(), store.clone()));
+    context
+        .tasks
+        .spawn(housekeeping::expire_leases(context.clone(), store.clone()));
+    context
+        .tasks
+        .spawn(housekeeping::forget_history(context.clone(), store.clone()));
     context.tasks.spawn(housekeeping::watch_store(context.clone(), store));
     orchestrator.run(context.stop.clone()).await;
     // The API reads the store for as long as it drains.
@@ -169,7 +185,10 @@ async fn plugins(context: &Context, store: &Store, mark: Mark) -> Result<Vec<Arc
     if !templates && store.live_instances().await?.is_empty() {
         return Ok(Vec::new());
     }
-    Ok(vec![Arc::new(DockerPlugin::new(context.settings.plugin.docker.clone(), mark))])
+    Ok(vec![Arc::new(DockerPlugin::new(
+        context.settings.plugin.docker.clone(),
+        mark,
+    ))])
 }
 
 async fn told_to_stop() -> Result<(), ServeError> {

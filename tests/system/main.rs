@@ -5,6 +5,7 @@
 
 mod admin;
 mod crash;
+mod dnsmasq;
 mod engine;
 mod expiry;
 mod lease;

@@ -7,7 +7,7 @@
 //!              release │ │ └───────┘                                │ grant, to the same client or,
 //!                      ▼ │ grant                                    │ when no other address is left,
 //!                   Released ◀──────────────────────────────────────┘ to another
-//!                      
+//!
 //!   Active ──decline──▶ Declined ──quarantine over──▶ as free as one that is Released
 //! ```
 //!

@@ -13,13 +13,13 @@
 use ipnet::Ipv6Net;
 use netlink_packet_route::link::BridgeStpState;
 use nix::errno::Errno;
-use rtnetlink::{LinkBridge, LinkMessageBuilder, LinkUnspec};
+use rtnetlink::{Handle, LinkBridge, LinkMessageBuilder, LinkUnspec};
 
 use crate::address::{Added, add_address, list_addresses};
 use crate::link::{LINK_GROUP, Link, find_link};
 use crate::name::{check_mark, check_name};
 use crate::request::answer;
-use crate::{Network, NetworkError, sysctl};
+use crate::{Network, NetworkError, sysctl, thread};
 
 /// What a link's bridge shall be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +58,7 @@ impl Network {
     ///
     /// [`NotABridge`](NetworkError::NotABridge) if the name belongs to something else.
     pub async fn find_bridge(&self, name: &str) -> Result<Option<Bridge>, NetworkError> {
-        find_link(&self.netlink, name).await?.map(Bridge::try_from).transpose()
+        find_bridge(&self.netlink, name).await
     }
 
     /// Brings a bridge to what is planned, and makes it if it is missing and the plan says so.
@@ -114,7 +114,7 @@ impl Network {
             sysctl::ensure_ipv6(&name, "accept_ra", "0")?;
             sysctl::ensure_ipv6(&name, "accept_dad", "0")
         };
-        self.own.run(settings).await?;
+        thread::run(&self.own, settings).await?;
         let mut change = LinkUnspec::new_with_index(bridge.index).alias(mark).up();
         if let Some(mac) = bridge.mac {
             // The kernel keeps an address that it was given, also if it is the one that it has.
@@ -155,6 +155,11 @@ impl Network {
             _ => Ok(()),
         }
     }
+}
+
+/// The bridge of this name, if there is one.
+pub(crate) async fn find_bridge(netlink: &Handle, name: &str) -> Result<Option<Bridge>, NetworkError> {
+    find_link(netlink, name).await?.map(Bridge::try_from).transpose()
 }
 
 impl BridgePlan {

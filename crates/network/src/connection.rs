@@ -1,10 +1,11 @@
-//! The netlink connection and the thread that drives it.
+//! Netlink connections, and the thread that drives the daemon's.
 //!
 //! The kernel carries a request out within the system call that sends it.
 //! Removing a link takes some 20 ms there, and every request waits for the kernel's one link lock.
 //! On a thread of the daemon's runtime that would be 20 ms in which no DHCPv6 message is answered, so the connection
 //! has a thread to itself.
 
+use std::future::Future;
 use std::io;
 use std::sync::mpsc;
 use std::thread;
@@ -27,6 +28,15 @@ pub(crate) fn open() -> Result<Handle, NetworkError> {
     opened.recv().unwrap_or_else(|_| ended()).map_err(NetworkError::Open)
 }
 
+/// Opens a connection in the calling thread's network namespace, driven by the runtime that it is within.
+///
+/// The namespace is the one at this moment, wherever the thread goes afterwards.
+pub(crate) fn connect() -> Result<Handle, NetworkError> {
+    let (connection, handle) = connection().map_err(NetworkError::Open)?;
+    tokio::spawn(connection);
+    Ok(handle)
+}
+
 /// Body of the thread: reports the handle, then serves it until its last clone is gone.
 fn drive(report: &mpsc::SyncSender<io::Result<Handle>>) {
     let runtime = match runtime::Builder::new_current_thread().enable_io().build() {
@@ -34,10 +44,8 @@ fn drive(report: &mpsc::SyncSender<io::Result<Handle>>) {
         Err(error) => return drop(report.send(Err(error))),
     };
     runtime.block_on(async {
-        match rtnetlink::new_connection() {
-            Ok((connection, handle, unasked)) => {
-                // Nothing is subscribed to on this socket, and an open receiver would keep the connection for ever.
-                drop(unasked);
+        match connection() {
+            Ok((connection, handle)) => {
                 if report.send(Ok(handle)).is_ok() {
                     connection.await;
                 }
@@ -45,4 +53,12 @@ fn drive(report: &mpsc::SyncSender<io::Result<Handle>>) {
             Err(error) => drop(report.send(Err(error))),
         }
     });
+}
+
+/// A connection that ends with the last clone of its handle.
+fn connection() -> io::Result<(impl Future<Output = ()> + Send + 'static, Handle)> {
+    let (connection, handle, unasked) = rtnetlink::new_connection()?;
+    // Nothing is subscribed to on this socket, and an open receiver would keep the connection for ever.
+    drop(unasked);
+    Ok((connection, handle))
 }

@@ -21,10 +21,11 @@
 //!   address from us, and loses neither.
 //! - Instances are wired in network namespaces of their own, never in the daemon's.
 //! - No thread of the caller's runtime enters another namespace, and none waits for the kernel's link lock: netlink
-//!   requests run on a thread of their own, and each namespace that is entered gets a fresh thread that ends.
+//!   requests run on a thread of their own, and each attachment is wired by a fresh thread that ends.
 //! - Every wait for netlink has a limit, [`LIMIT`].
 
 mod address;
+mod announce;
 mod attachment;
 mod bridge;
 mod connection;
@@ -35,6 +36,7 @@ mod namespace;
 mod network;
 mod request;
 mod sysctl;
+mod thread;
 mod watch;
 
 pub use attachment::{AttachmentFound, AttachmentPlan};

@@ -1,27 +1,18 @@
-//! Network namespaces: which is which, and work inside one.
-//!
-//! A thread that has entered a namespace is never used for anything else: it is made for the work and ends with it.
-//! Neither a thread of the caller's runtime nor the process is ever moved, and nothing is forked.
+//! Network namespaces: which is which, and how to enter one.
 
 use std::fs::{self, File};
-use std::future::Future;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread;
 
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, setns};
 use nix::sys::statfs::{NSFS_MAGIC, fstatfs};
-use rtnetlink::Handle;
-use tokio::runtime;
-use tokio::sync::oneshot;
-use tokio::time::timeout;
 
-use crate::{LIMIT, NetworkError};
+use crate::NetworkError;
 
 /// An open network namespace; it lives at least as long as this.
 #[derive(Debug, Clone)]
@@ -95,58 +86,8 @@ impl Namespace {
         self.file.as_raw_fd()
     }
 
-    /// Does something on a fresh thread inside the namespace, which blocks no one else.
-    ///
-    /// The thread finishes what it began also when the future is dropped.
-    pub(crate) async fn run<T, W>(&self, work: W) -> Result<T, NetworkError>
-    where
-        T: Send + 'static,
-        W: FnOnce() -> Result<T, NetworkError> + Send + 'static,
-    {
-        let here = self.clone();
-        let (report, outcome) = oneshot::channel();
-        let body = move || {
-            // Nobody waits for the report any more if the future was dropped.
-            let _ = report.send(here.enter().and_then(|()| work()));
-        };
-        thread::Builder::new()
-            .name("netns".into())
-            .spawn(body)
-            .map_err(NetworkError::Open)?;
-        let doing = || format!("working in namespace {}", self.path.display());
-        match timeout(LIMIT, outcome).await {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) => Err(NetworkError::Closed { doing: doing() }),
-            Err(_) => Err(NetworkError::TimedOut {
-                doing: doing(),
-                limit: LIMIT,
-            }),
-        }
-    }
-
-    /// Like [`run`](Self::run), for work that speaks netlink inside the namespace.
-    pub(crate) async fn run_netlink<T, W, F>(&self, work: W) -> Result<T, NetworkError>
-    where
-        T: Send + 'static,
-        W: FnOnce(Handle) -> F + Send + 'static,
-        F: Future<Output = Result<T, NetworkError>>,
-    {
-        self.run(move || {
-            let runtime = runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .map_err(NetworkError::Open)?;
-            runtime.block_on(async {
-                let (connection, handle, _unasked) = rtnetlink::new_connection().map_err(NetworkError::Open)?;
-                tokio::spawn(connection);
-                work(handle).await
-            })
-        })
-        .await
-    }
-
-    /// Moves the calling thread, which must be one of [`run`](Self::run)'s.
-    fn enter(&self) -> Result<(), NetworkError> {
+    /// Moves the calling thread, which must be a [fresh one](crate::thread) that is used for nothing else.
+    pub(crate) fn enter(&self) -> Result<(), NetworkError> {
         setns(&*self.file, CloneFlags::CLONE_NEWNET).map_err(|errno| {
             let netns = self.path.clone();
             match errno {

@@ -10,10 +10,10 @@ use tokio::sync::Semaphore;
 use crate::namespace::Namespace;
 use crate::{NetworkError, connection};
 
-/// How many namespaces are worked in at once.
+/// How many attachments are wired at once.
 ///
 /// The kernel changes links one at a time anyway; more threads would only wait for each other.
-const NAMESPACES_AT_ONCE: usize = 8;
+const WIRED_AT_ONCE: usize = 4;
 
 /// A cheap handle on the daemon's own network namespace.
 ///
@@ -27,8 +27,8 @@ pub struct Network {
     pub(crate) own: Namespace,
     /// The namespaces in which no instance is ever wired.
     reserved: Arc<[Namespace]>,
-    /// Bounds the threads in other namespaces.
-    pub(crate) entries: Arc<Semaphore>,
+    /// Bounds the threads that wire attachments.
+    pub(crate) wiring: Arc<Semaphore>,
     /// How many removals of many links there have been: each has a link group to itself.
     pub(crate) removals: Arc<AtomicU32>,
 }
@@ -49,7 +49,7 @@ impl Network {
                 .collect(),
             own,
             netlink: connection::open()?,
-            entries: Arc::new(Semaphore::new(NAMESPACES_AT_ONCE)),
+            wiring: Arc::new(Semaphore::new(WIRED_AT_ONCE)),
             removals: Arc::default(),
         })
     }

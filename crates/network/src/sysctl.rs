@@ -1,7 +1,7 @@
 //! Settings of interfaces under `/proc/sys/net`.
 //!
-//! What is there belongs to the network namespace of the thread that opens it, so these are for
-//! [`Namespace::run`](crate::namespace::Namespace::run).
+//! What is there belongs to the network namespace of the thread that opens it, so these are for a
+//! [fresh thread](crate::thread) within that namespace.
 
 use std::fs;
 use std::path::PathBuf;

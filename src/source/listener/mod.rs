@@ -33,7 +33,11 @@ pub fn protocol_link(settings: &LinkSettings) -> Option<Link> {
     link.rapid_commit = settings.rapid_commit;
     link.dns_servers.clone_from(&settings.dns_servers);
     // Checked with the settings; a name that DHCPv6 cannot carry after all is left out rather than the link unserved.
-    link.domain_search = settings.domain_search.iter().filter_map(|name| name.parse().ok()).collect();
+    link.domain_search = settings
+        .domain_search
+        .iter()
+        .filter_map(|name| name.parse().ok())
+        .collect();
     Some(link)
 }
 

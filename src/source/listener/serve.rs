@@ -76,7 +76,16 @@ impl Listener {
             bindings.load(binding(lease));
         }
         tracing::info!(bridge, bindings = bindings.len(), "listening for DHCPv6");
-        Ok(Self { bridge: bridge.to_owned(), link, server, bindings, socket, recorder, clock, metrics })
+        Ok(Self {
+            bridge: bridge.to_owned(),
+            link,
+            server,
+            bindings,
+            socket,
+            recorder,
+            clock,
+            metrics,
+        })
     }
 
     /// Serves until `stop`; what was read by then is still committed and answered.
@@ -142,7 +151,10 @@ impl Listener {
             source: datagram.source,
             multicast: datagram.destination.is_some_and(|to| to.is_multicast()),
         };
-        match self.server.handle(&self.link, &self.bindings, &inbound, self.clock.now().0) {
+        match self
+            .server
+            .handle(&self.link, &self.bindings, &inbound, self.clock.now().0)
+        {
             Ok(answer) => Some(answer),
             Err(discard) => {
                 self.metrics.dhcp6_discarded(discard.word());
@@ -164,8 +176,10 @@ impl Listener {
     fn release(&mut self, duid: &Duid) -> Vec<Change> {
         let now = self.clock.now().0;
         let addresses: Vec<Ipv6Addr> = self.bindings.of_client(duid).map(|binding| binding.address).collect();
-        let changes: Vec<Change> =
-            addresses.into_iter().filter_map(|address| self.bindings.release(address, now)).collect();
+        let changes: Vec<Change> = addresses
+            .into_iter()
+            .filter_map(|address| self.bindings.release(address, now))
+            .collect();
         changes.iter().for_each(|change| self.bindings.apply(change));
         changes
     }
@@ -173,7 +187,11 @@ impl Listener {
     /// A future that makes the changes durable. It borrows nothing, so that others can be under way beside it.
     fn commit(&self, pending: Pending) -> impl Future<Output = (Pending, Result<(), StoreError>)> + use<> {
         let now = self.clock.now();
-        let changes = pending.changes.iter().map(|change| lease_change(&self.bridge, change, now)).collect();
+        let changes = pending
+            .changes
+            .iter()
+            .map(|change| lease_change(&self.bridge, change, now))
+            .collect();
         let recorder = self.recorder.clone();
         async move {
             let outcome = recorder.record(changes).await;
@@ -192,7 +210,11 @@ impl Listener {
                     reason = with_causes(fault),
                     "bindings could not be recorded; their clients are not answered and will ask again"
                 );
-                pending.changes.iter().rev().for_each(|change| self.bindings.undo(change));
+                pending
+                    .changes
+                    .iter()
+                    .rev()
+                    .for_each(|change| self.bindings.undo(change));
             }
         }
         if let Some(done) = pending.done {

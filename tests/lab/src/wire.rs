@@ -30,6 +30,9 @@ pub const SOLICIT: u8 = 1;
 /// The message type Reply.
 pub const REPLY: u8 = 7;
 
+/// The message type Release.
+pub const RELEASE: u8 = 8;
+
 /// Listens to DHCPv6 on all interfaces of a namespace, until dropped. Where frames are bridged they are seen once on
 /// each port and once on the bridge: listen at the client's end.
 pub struct Wire {

@@ -113,13 +113,17 @@ impl Exchange<'_> {
             .map(|binding| binding.address)
     }
 
+    /// Whether a client has as many bindings as it may. What is remembered of addresses that left the pool is not
+    /// counted: it could never be reused, and the client would be shut out.
     fn is_client_full(&self) -> bool {
+        let counts = |binding: &&Binding| binding.is_taken(self.now) || self.link.is_assignable(binding.address);
+        let known = self.bindings.chain(self.client.as_bytes()).filter(counts).count();
         let new = self
             .taken
             .iter()
             .filter(|address| !self.is_of_client(**address))
             .count();
-        self.bindings.chain(self.client.as_bytes()).count() + new >= self.link.limits.bindings_per_client
+        known + new >= self.link.limits.bindings_per_client
     }
 
     fn is_of_client(&self, address: Ipv6Addr) -> bool {

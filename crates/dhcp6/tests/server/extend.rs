@@ -209,3 +209,15 @@ fn a_new_lease_ends_what_the_client_named_and_did_not_get() {
     assert_ne!(ia_read.addresses[0].0, foreign);
     assert_eq!(ia_read.addresses[1..], [(foreign, 0, 0)]);
 }
+
+#[test]
+fn pools_that_come_and_go_shut_no_client_out() {
+    let mut lab = Lab::new();
+    let mut last = lab.lease(1);
+    for subnet in 2..40 {
+        lab.link.pool = Pool::new(format!("2001:db8:0:1::{subnet:x}:0/112").parse().unwrap());
+        let moved = lab.say(RENEW, &[client(1), server_id(), ia(1, &[last])]).ia().addresses[0].0;
+        assert!(lab.link.pool.contains(moved), "{subnet}");
+        last = moved;
+    }
+}

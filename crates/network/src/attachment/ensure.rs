@@ -2,12 +2,16 @@
 
 use std::path::Path;
 
+use rtnetlink::Handle;
+
 use super::AttachmentPlan;
 use super::host::{Pair, create_pair, is_this, leads_there, mark_host_end, namespace_number};
 use super::inside::{Inside, InsideEnd};
+use crate::bridge::find_bridge;
+use crate::connection::connect;
 use crate::link::{Link, find_link, remove_link};
 use crate::namespace::Namespace;
-use crate::{Bridge, Network, NetworkError};
+use crate::{Bridge, Network, NetworkError, thread};
 
 /// How often a pair is made anew in one call before someone else must be at work on it.
 const ATTEMPTS: usize = 3;
@@ -45,57 +49,79 @@ impl Network {
         plan.check()?;
         let netns = Namespace::open(netns)?;
         self.check_separate(&netns)?;
-        let bridge = self.find_bridge(&plan.bridge).await?;
+        let doing = || format!("waiting to wire {}", plan.host_interface);
+        let place = self.wiring.clone().acquire_owned().await;
+        let place = place.map_err(|_closed| NetworkError::Closed { doing: doing() })?;
+        let plan = plan.clone();
+        thread::run_netlink(&self.own, move |host| async move {
+            // Held by the thread, which may outlive the caller.
+            let _place = place;
+            Wiring {
+                plan,
+                netns,
+                host,
+                inside: None,
+            }
+            .ensure()
+            .await
+        })
+        .await
+    }
+}
+
+/// The work of one call, on a thread that begins in the daemon's namespace and ends in the instance's.
+struct Wiring {
+    plan: AttachmentPlan,
+    netns: Namespace,
+    /// Netlink in the daemon's namespace.
+    host: Handle,
+    /// Netlink in the instance's namespace, once the thread is there.
+    inside: Option<Handle>,
+}
+
+impl Wiring {
+    async fn ensure(mut self) -> Result<(), NetworkError> {
+        let bridge = find_bridge(&self.host, &self.plan.bridge).await?;
         let bridge = bridge.ok_or_else(|| NetworkError::BridgeMissing {
-            bridge: plan.bridge.clone(),
+            bridge: self.plan.bridge.clone(),
         })?;
-        let mut in_the_way = None;
+        let mut in_the_way = Obstacle::Outside;
         for _ in 0..ATTEMPTS {
-            match self.try_attachment(plan, &bridge, &netns).await? {
+            match self.attempt(&bridge).await? {
                 Attempt::Wired => return Ok(()),
-                Attempt::Failed(obstacle) => in_the_way = Some(obstacle),
+                Attempt::Failed(obstacle) => in_the_way = obstacle,
             }
         }
         Err(match in_the_way {
-            Some(Obstacle::Inside) => NetworkError::InsideTaken {
-                interface: plan.interface.clone(),
-                netns: netns.path().into(),
+            Obstacle::Inside => NetworkError::InsideTaken {
+                interface: self.plan.interface,
+                netns: self.netns.path().into(),
             },
-            _ => NetworkError::Contended {
-                interface: plan.host_interface.clone(),
+            Obstacle::Outside => NetworkError::Contended {
+                interface: self.plan.host_interface,
             },
         })
     }
 
     /// Goes through all steps once.
-    async fn try_attachment(
-        &self,
-        plan: &AttachmentPlan,
-        bridge: &Bridge,
-        netns: &Namespace,
-    ) -> Result<Attempt, NetworkError> {
-        let found = match create_pair(&self.netlink, plan, bridge, netns).await? {
+    async fn attempt(&mut self, bridge: &Bridge) -> Result<Attempt, NetworkError> {
+        let found = match create_pair(&self.host, &self.plan, bridge, &self.netns).await? {
             Pair::New => None,
-            Pair::Taken => match self.find_host_end(plan).await? {
+            Pair::Taken => match self.find_host_end().await? {
                 Some(host) => Some(host),
                 // The name inside is taken, or the host end went away with its old namespace in this moment.
                 None => return Ok(Attempt::Failed(Obstacle::Inside)),
             },
         };
         if let Some(host) = &found
-            && !leads_there(host, bridge, namespace_number(&self.netlink, netns).await?)
+            && !leads_there(host, bridge, namespace_number(&self.host, &self.netns).await?)
         {
             return self.remove_wrong(host).await;
         }
-        if !mark_host_end(&self.netlink, plan).await? {
+        if !mark_host_end(&self.host, &self.plan).await? {
             return Ok(Attempt::Failed(Obstacle::Outside));
         }
-        let inside = InsideEnd {
-            plan: plan.clone(),
-            found: found.clone(),
-            netns: netns.path().into(),
-        };
-        match (self.wire_inside(inside, netns).await?, &found) {
+        match (self.wire_inside(found.as_ref()).await?, &found) {
             (Inside::Wired, _) => Ok(Attempt::Wired),
             (Inside::Wrong, Some(host)) => self.remove_wrong(host).await,
             (Inside::Wrong, None) => Ok(Attempt::Failed(Obstacle::Outside)),
@@ -103,9 +129,9 @@ impl Network {
     }
 
     /// The host end that is in the way of a new pair, if there is one; it must be this attachment's.
-    async fn find_host_end(&self, plan: &AttachmentPlan) -> Result<Option<Link>, NetworkError> {
-        match find_link(&self.netlink, &plan.host_interface).await? {
-            Some(host) if !is_this(&host, plan) => Err(NetworkError::InterfaceTaken {
+    async fn find_host_end(&self) -> Result<Option<Link>, NetworkError> {
+        match find_link(&self.host, &self.plan.host_interface).await? {
+            Some(host) if !is_this(&host, &self.plan) => Err(NetworkError::InterfaceTaken {
                 interface: host.name,
                 alias: host.alias,
             }),
@@ -120,21 +146,24 @@ impl Network {
             alias = host.alias,
             "attachment leads elsewhere, making it anew"
         );
-        remove_link(&self.netlink, host.index, &host.name).await?;
+        remove_link(&self.host, host.index, &host.name).await?;
         Ok(Attempt::Failed(Obstacle::Outside))
     }
 
-    /// Works on the inside end, on a thread within its namespace.
-    async fn wire_inside(&self, inside: InsideEnd, netns: &Namespace) -> Result<Inside, NetworkError> {
-        let doing = || format!("waiting to enter {}", netns.path().display());
-        let entry = self.entries.clone().acquire_owned().await;
-        let entry = entry.map_err(|_closed| NetworkError::Closed { doing: doing() })?;
-        netns
-            .run_netlink(move |netlink| async move {
-                // Held by the thread: it goes on also when the caller does not.
-                let _entry = entry;
-                inside.wire(netlink).await
-            })
-            .await
+    /// Works on the inside end; the thread enters the instance's namespace for it and stays there.
+    async fn wire_inside(&mut self, found: Option<&Link>) -> Result<Inside, NetworkError> {
+        let netlink = match &self.inside {
+            Some(netlink) => netlink,
+            None => {
+                self.netns.enter()?;
+                self.inside.insert(connect()?)
+            }
+        };
+        let inside = InsideEnd {
+            plan: &self.plan,
+            found,
+            netns: self.netns.path(),
+        };
+        inside.wire(netlink).await
     }
 }

@@ -4,7 +4,7 @@
 //! leaves router advertisements and duplicate address detection on, which have no say in addresses that we give out.
 
 use std::net::Ipv6Addr;
-use std::path::PathBuf;
+use std::path::Path;
 
 use futures_util::try_join;
 use nix::errno::Errno;
@@ -29,27 +29,29 @@ pub(crate) enum Inside {
 }
 
 /// Work within the instance's namespace.
-pub(crate) struct InsideEnd {
+pub(crate) struct InsideEnd<'a> {
     /// What it shall be.
-    pub(crate) plan: AttachmentPlan,
+    pub(crate) plan: &'a AttachmentPlan,
     /// The host end, if it was there before: then the inside end may be wrong.
-    pub(crate) found: Option<Link>,
+    pub(crate) found: Option<&'a Link>,
     /// Where the namespace was opened.
-    pub(crate) netns: PathBuf,
+    pub(crate) netns: &'a Path,
 }
 
-impl InsideEnd {
+impl InsideEnd<'_> {
     /// Brings the inside end to what is planned, unless it must be made anew.
-    pub(crate) async fn wire(self, netlink: Handle) -> Result<Inside, NetworkError> {
-        let inside = find_link(&netlink, &self.plan.interface).await?;
-        if let Some(host) = &self.found
-            && !self.belongs_to(host, inside.as_ref(), &netlink).await?
+    ///
+    /// The calling thread must be within the namespace, for the settings under `/proc/sys`.
+    pub(crate) async fn wire(&self, netlink: &Handle) -> Result<Inside, NetworkError> {
+        let inside = find_link(netlink, &self.plan.interface).await?;
+        if let Some(host) = self.found
+            && !self.belongs_to(host, inside.as_ref(), netlink).await?
         {
             return Ok(Inside::Wrong);
         }
         let inside = inside.ok_or_else(|| self.vanished())?;
         self.ensure_settings()?;
-        self.bring_up(&netlink, inside.index).await?;
+        self.bring_up(netlink, inside.index).await?;
         Ok(Inside::Wired)
     }
 
@@ -134,7 +136,7 @@ impl InsideEnd {
     fn vanished(&self) -> NetworkError {
         NetworkError::Vanished {
             interface: self.plan.interface.clone(),
-            netns: self.netns.clone(),
+            netns: self.netns.into(),
         }
     }
 }

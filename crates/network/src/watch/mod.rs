@@ -21,7 +21,7 @@ use self::bridges::Bridges;
 use self::event::events;
 use crate::link::list_links;
 use crate::namespace::Namespace;
-use crate::{Network, NetworkError};
+use crate::{Network, NetworkError, thread};
 
 /// A change that may call for action.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,7 +105,7 @@ async fn send(changes: &mpsc::Sender<LinkChange>, change: LinkChange) -> Result<
 /// A socket in the daemon's namespace on which the kernel tells of links.
 async fn subscribe(own: &Namespace) -> Result<TokioSocket, NetworkError> {
     let runtime = runtime::Handle::current();
-    own.run(move || {
+    thread::run(own, move || {
         let _reactor = runtime.enter();
         let mut socket = TokioSocket::new(NETLINK_ROUTE).map_err(NetworkError::Open)?;
         socket

@@ -19,10 +19,10 @@ pub(crate) fn invite(stage: &Stage, guests: &[&Guest], terminal: &Terminal) {
     if let Some(guest) = guests.first() {
         let name = guest.namespace.name();
         terminal.command("a shell on a client", &format!("ip netns exec {name} bash"));
-        let page = format!("http://[{}]/", guest.instance("address"));
-        terminal.command("its page", &format!("ip netns exec {name} busybox wget -qO- {page}"));
+        let page = format!("'http://[{}]/'", guest.instance("address"));
+        terminal.command("its page", &format!("ip netns exec {name} curl {page}"));
         terminal.command(
-            "end its instance; the client gets a new one",
+            "end its instance; the client gets a new one with its next lease",
             &format!("{cli} rm {}", guest.instance("id")),
         );
     }

@@ -10,6 +10,7 @@
 
 mod guest;
 mod look_around;
+mod sightings;
 mod signals;
 mod stage;
 mod terminal;

@@ -44,8 +44,8 @@ impl Terminal {
 
     /// Something happened, so long after the beginning.
     pub(crate) fn happened(&self, after: Duration, what: &str, detail: &str) {
-        let time = format!("{:>7} ms", after.as_millis());
-        println!("{}  {what:<36}{}", self.paint(FAINT, &time), self.paint(GREEN, detail));
+        let time = format!("{:>9.1} ms", after.as_secs_f64() * 1000.0);
+        println!("{}  {what:<38}{}", self.paint(FAINT, &time), self.paint(GREEN, detail));
     }
 
     /// Something that was read, as it was: a file, a page.

@@ -1,6 +1,6 @@
 //! The daemon's events, as they arrive.
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -28,6 +28,22 @@ impl Event {
     pub(crate) fn kind(&self) -> &str {
         self.text("kind")
     }
+
+    /// What happened, and to what.
+    pub(crate) fn in_words(&self) -> (String, String) {
+        let what = match self.kind() {
+            "lease-granted" => "lease is granted",
+            "lease-released" => "lease is released",
+            "instance-wanted" => "instance is wanted",
+            "instance-ready" => "container runs, is wired, answers",
+            "instance-ending" => "instance is ending: its grace begins",
+            "instance-removed" => "container and wiring are removed",
+            other => other,
+        };
+        let details = ["address", "instance", "detail"].map(|field| self.text(field));
+        let detail = details.into_iter().find(|text| !text.is_empty()).unwrap_or_default();
+        (what.to_owned(), detail.to_owned())
+    }
 }
 
 /// The daemon's stream of events.
@@ -54,12 +70,15 @@ impl Timeline {
         Ok(Self { events })
     }
 
-    /// The next event, if one comes within `limit`.
-    pub(crate) fn next(&self, limit: Duration) -> Result<Option<Event>> {
-        match self.events.recv_timeout(limit) {
-            Ok(event) => Ok(Some(event)),
-            Err(RecvTimeoutError::Timeout) => Ok(None),
-            Err(RecvTimeoutError::Disconnected) => bail!("the daemon's stream of events ended"),
+    /// The events that arrived since the last look.
+    pub(crate) fn arrived(&self) -> Result<Vec<Event>> {
+        let mut new = Vec::new();
+        loop {
+            match self.events.try_recv() {
+                Ok(event) => new.push(event),
+                Err(TryRecvError::Empty) => return Ok(new),
+                Err(TryRecvError::Disconnected) => bail!("the daemon's stream of events ended"),
+            }
         }
     }
 }
