@@ -19,7 +19,7 @@ fn load_text(text: &str, env: &[(&str, &str)]) -> Result<Settings, Faults> {
     let env = env
         .iter()
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    read(tree::from_toml(text).unwrap(), env)
+    parse(text, env)
 }
 
 /// What people read, line by line.
