@@ -13,7 +13,7 @@ use crate::causes::with_causes;
 use crate::model::LeaseSource;
 use crate::settings::LinkSettings;
 use crate::source::Recorder;
-use crate::source::listener::{Advertiser, Command, Listener, protocol_link, router_advertisement};
+use crate::source::listener::{Advertiser, Command, Listener, Parts, limiter, protocol_link, router_advertisement};
 use crate::store::Store;
 
 /// How often the bridge is looked at, and the wait between two tries to serve on it.
@@ -130,8 +130,16 @@ impl Supervisor {
             .map_err(|fault| with_causes(&fault))?;
         let identity = self.store.identity();
         let server = Server::new(identity.server_duid.clone(), identity.allocation_key);
-        let shared = (self.context.clock, self.context.metrics.clone());
-        Listener::open(&self.settings.bridge, bridge.index, link, server, self.recorder.clone(), leases, shared)
+        let parts = Parts {
+            bridge: self.settings.bridge.clone(),
+            link,
+            server,
+            limiter: limiter(&self.settings, identity.allocation_key),
+            recorder: self.recorder.clone(),
+            clock: self.context.clock,
+            metrics: self.context.metrics.clone(),
+        };
+        Listener::open(parts, bridge.index, leases)
             .map(Some)
             .map_err(|fault| {
                 format!(
