@@ -25,7 +25,7 @@ async fn main() -> Result<()> {
     let sqlite = format!("sqlite://{}/orchestrator.db", lab.directory().display());
     let server = Postgres::start(&lab)?;
     println!(
-        "{:<12}{:>10}{:>16}{:>14}{:>14}",
+        "{:<16}{:>10}{:>16}{:>14}{:>14}",
         "database", "callers", "leases/s", "median", "p99"
     );
     bare("sqlite", bare_sqlite(&lab).await?);
@@ -45,7 +45,7 @@ async fn measure(database: &str, url: &str) -> Result<()> {
             let at = |part: usize| took.get(took.len() * part / 100).copied().unwrap_or_default();
             let rate = took.len() as f64 / SPAN.as_secs_f64();
             println!(
-                "{:<12}{callers:>10}{rate:>16.0}{:>14.1?}{:>14.1?}",
+                "{:<16}{callers:>10}{rate:>16.0}{:>14.1?}{:>14.1?}",
                 format!("{database} {verb}"),
                 at(50),
                 at(99)
@@ -106,7 +106,7 @@ fn bare(database: &str, took: Vec<Duration>) {
     let at = |part: usize| took.get(took.len() * part / 100).copied().unwrap_or_default();
     let rate = took.len() as f64 / SPAN.as_secs_f64();
     println!(
-        "{:<12}{:>10}{rate:>16.0}{:>14.1?}{:>14.1?}",
+        "{:<16}{:>10}{rate:>16.0}{:>14.1?}{:>14.1?}",
         database,
         "bare",
         at(50),

@@ -1,9 +1,11 @@
 //! What stands behind the API in these tests: a store on SQLite, and a control that writes to it as the daemon does.
 
+use std::io::ErrorKind;
 use std::net::{Ipv6Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use orchestrator::api::{App, Control, ControlError, Limits, Server};
@@ -35,7 +37,8 @@ pub(crate) struct Daemon {
     pub(crate) tcp: Listen,
     stop: CancellationToken,
     served: Option<JoinHandle<()>>,
-    directory: PathBuf,
+    // Last, so that it is removed when all else is dropped.
+    _directory: Directory,
 }
 
 impl Daemon {
@@ -44,8 +47,8 @@ impl Daemon {
     }
 
     pub(crate) async fn with_limits(limits: Limits) -> Self {
-        let directory = directory();
-        let store = Store::open(&format!("sqlite://{}/x.db", directory.display()))
+        let directory = Directory::new();
+        let store = Store::open(&format!("sqlite://{}/x.db", directory.path().display()))
             .await
             .expect("the store opens");
         let (stores, store_seen) = watch::channel(Some(store.clone()));
@@ -64,7 +67,7 @@ impl Daemon {
             metrics: Metrics::default(),
         };
         let listen = [
-            Listen::Unix(directory.join("api.sock")),
+            Listen::Unix(directory.path().join("api.sock")),
             Listen::Tcp(SocketAddr::from((Ipv6Addr::LOCALHOST, 0))),
         ];
         let server = Server::with_limits(&listen, app, limits)
@@ -83,7 +86,7 @@ impl Daemon {
             tcp,
             stop,
             served,
-            directory,
+            _directory: directory,
         }
     }
 
@@ -146,19 +149,40 @@ impl Daemon {
 impl Drop for Daemon {
     fn drop(&mut self) {
         self.stop();
-        std::fs::remove_dir_all(&self.directory).ok();
     }
 }
 
-/// A directory of its own.
-pub(crate) fn directory() -> PathBuf {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    let name = format!(
-        "orchestrator-api-{}-{}",
-        std::process::id(),
-        COUNT.fetch_add(1, Ordering::Relaxed)
-    );
-    std::env::temp_dir().join(name)
+/// A directory of a test's own, gone with it.
+pub(crate) struct Directory(PathBuf);
+
+impl Directory {
+    pub(crate) fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!(
+            "orchestrator-api-{}-{}",
+            std::process::id(),
+            COUNT.fetch_add(1, Ordering::Relaxed)
+        );
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir(&path).expect("a directory");
+        Self(path)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        // A connection that is just being closed may still make a file behind the removal's back.
+        for _ in 0..100 {
+            match std::fs::remove_dir_all(&self.0) {
+                Err(error) if error.kind() != ErrorKind::NotFound => std::thread::sleep(Duration::from_millis(10)),
+                _ => return,
+            }
+        }
+    }
 }
 
 fn hold(n: u16) -> LeaseChange {

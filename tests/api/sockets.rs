@@ -15,7 +15,7 @@ use orchestrator::source::dnsmasq::DnsmasqEvent;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::daemon::{Daemon, directory};
+use crate::daemon::{Daemon, Directory};
 use crate::http::ask;
 
 /// A daemon that is only starting.
@@ -55,9 +55,8 @@ async fn the_unix_socket_is_for_owner_and_group_and_goes_with_the_daemon() {
 
 #[tokio::test]
 async fn a_dead_daemons_socket_is_replaced() {
-    let place = directory();
-    fs::create_dir_all(&place).unwrap();
-    let path = place.join("api.sock");
+    let place = Directory::new();
+    let path = place.path().join("api.sock");
     drop(UnixListener::bind(&path).unwrap());
     assert!(path.exists(), "a closed socket leaves its file");
     let listen = Listen::Unix(path);
@@ -67,7 +66,6 @@ async fn a_dead_daemons_socket_is_replaced() {
     assert_eq!(ask(&listen, "GET", "/v1/health").await.status, 200);
     stop.cancel();
     served.await.unwrap();
-    fs::remove_dir_all(place).unwrap();
 }
 
 #[tokio::test]
@@ -80,14 +78,12 @@ async fn a_live_daemons_socket_is_left_alone() {
 
 #[tokio::test]
 async fn a_file_that_is_no_socket_is_left_alone() {
-    let place = directory();
-    fs::create_dir_all(&place).unwrap();
-    let path = place.join("api.sock");
+    let place = Directory::new();
+    let path = place.path().join("api.sock");
     fs::write(&path, "precious").unwrap();
     let bound = bind(&[Listen::Unix(path.clone())]).await;
     assert!(matches!(bound, Err(BindError::NotASocket { .. })));
     assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
-    fs::remove_dir_all(place).unwrap();
 }
 
 #[tokio::test]
@@ -109,8 +105,8 @@ async fn a_port_that_is_taken_is_said_to_be() {
 
 #[tokio::test]
 async fn the_api_answers_before_the_rest_is_there() {
-    let place = directory();
-    let listen = Listen::Unix(place.join("run/api.sock"));
+    let place = Directory::new();
+    let listen = Listen::Unix(place.path().join("run/api.sock"));
     let server = bind(std::slice::from_ref(&listen)).await.unwrap();
     let stop = CancellationToken::new();
     let served = tokio::spawn(server.run(stop.clone()));
@@ -122,5 +118,4 @@ async fn the_api_answers_before_the_rest_is_there() {
     );
     stop.cancel();
     served.await.unwrap();
-    fs::remove_dir_all(place).unwrap();
 }
