@@ -75,6 +75,9 @@ fn every_event_of_a_lease_is_kept_in_order() {
     host.bridge("br0", Some("fd39:9706:2786:6333::1/64")).unwrap();
     let client = lab.namespace("client").unwrap();
     client.connect("eth0", &host, "port0", Some("br0")).unwrap();
+    // dhclient makes its IAID of the last four bytes, and cannot read its own lease where all of them are printable
+    // and one is a quote or a backslash: a random address would do that one time in six hundred.
+    client.ip("link set eth0 address 02:00:00:00:00:01").unwrap();
 
     let place = Place::new(host);
     let mut dnsmasq = place.start();
