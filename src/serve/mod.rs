@@ -15,7 +15,7 @@ use std::time::Duration;
 use orchestrator_network::{Network, NetworkError};
 use orchestrator_plugin::Plugin;
 use orchestrator_plugin_docker::DockerPlugin;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -83,6 +83,8 @@ impl Context {
 ///
 /// What an operator must mend: an API address that is taken, a database that is newer than this program.
 pub async fn run(settings: Settings) -> Result<(), ServeError> {
+    // Before anyone can see that the daemon is there, and tell it to stop.
+    let mut signals = Signals::listen()?;
     let context = Context {
         settings: Arc::new(settings),
         clock: Clock::start(),
@@ -96,7 +98,7 @@ pub async fn run(settings: Settings) -> Result<(), ServeError> {
     let (store_sender, store) = watch::channel(None);
     let switchboard = Arc::new(Switchboard::default());
     let app = App {
-        store,
+        store: store.clone(),
         conditions: context.conditions.clone(),
         control: switchboard.clone(),
         metrics: context.metrics.clone(),
@@ -108,17 +110,35 @@ pub async fn run(settings: Settings) -> Result<(), ServeError> {
     context.tasks.spawn(systemd::watchdog(context.stop.clone()));
 
     let work = build_and_run(context.clone(), store_sender, switchboard);
+    tokio::pin!(work);
     let outcome = tokio::select! {
-        outcome = work => outcome,
-        outcome = told_to_stop() => outcome,
+        outcome = &mut work => outcome,
+        () = signals.told_to_stop() => {
+            systemd::stopping();
+            context.stop.cancel();
+            // It ends by itself once it is told. What it still waits for, a database perhaps, may never come, and is
+            // no failure of a daemon that is to stop.
+            let _ = tokio::time::timeout(DRAIN, work).await;
+            Ok(())
+        }
     };
-    systemd::stopping();
+    drain(&context, store.borrow().clone()).await;
+    outcome
+}
+
+/// Lets every part end what it has begun, and the store last of all.
+async fn drain(context: &Context, store: Option<Store>) {
     context.stop.cancel();
     context.tasks.close();
-    if tokio::time::timeout(DRAIN, context.tasks.wait()).await.is_err() {
+    let parts = async {
+        context.tasks.wait().await;
+        if let Some(store) = store {
+            store.close().await;
+        }
+    };
+    if tokio::time::timeout(DRAIN, parts).await.is_err() {
         tracing::warn!("some parts did not end in {DRAIN:?}; what they had begun is taken up at the next start");
     }
-    outcome
 }
 
 /// Starts everything behind the API, once the database is there.
@@ -191,12 +211,26 @@ async fn plugins(context: &Context, store: &Store, mark: Mark) -> Result<Vec<Arc
     ))])
 }
 
-async fn told_to_stop() -> Result<(), ServeError> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Signals)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Signals)?;
-    tokio::select! {
-        _ = terminate.recv() => tracing::info!("SIGTERM: stopping; instances are left running"),
-        _ = interrupt.recv() => tracing::info!("SIGINT: stopping; instances are left running"),
+/// The signals that end the daemon.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// From now on they are heard, and no longer kill the process.
+    fn listen() -> Result<Self, ServeError> {
+        let listen = |kind| signal(kind).map_err(ServeError::Signals);
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+        })
     }
-    Ok(())
+
+    async fn told_to_stop(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => tracing::info!("SIGTERM: stopping; instances are left running"),
+            _ = self.interrupt.recv() => tracing::info!("SIGINT: stopping; instances are left running"),
+        }
+    }
 }
