@@ -26,7 +26,11 @@ struct Inner {
 impl Bell {
     /// Something that is wanted for `client` may have changed.
     pub fn ring(&self, client: ClientId) {
-        self.inner.rung.lock().unwrap_or_else(PoisonError::into_inner).insert(client);
+        self.inner
+            .rung
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(client);
         self.inner.heard.notify_one();
     }
 

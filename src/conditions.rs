@@ -70,13 +70,23 @@ impl Conditions {
             return;
         }
         // A wait that only changes its reason goes on: its beginning is what people want to know.
-        let since = before.filter(|before| before.ok == reason.is_none()).map_or_else(Timestamp::wall, |b| b.since);
+        let since = before
+            .filter(|before| before.ok == reason.is_none())
+            .map_or_else(Timestamp::wall, |b| b.since);
         match &reason {
             None => tracing::info!(condition = name, "is there"),
             Some(reason) => tracing::warn!(condition = name, reason, "waiting"),
         }
         let ok = reason.is_none();
-        list.insert(name.to_owned(), Condition { name: name.to_owned(), ok, reason, since });
+        list.insert(
+            name.to_owned(),
+            Condition {
+                name: name.to_owned(),
+                ok,
+                reason,
+                since,
+            },
+        );
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Condition>> {

@@ -66,16 +66,25 @@ impl Default for Metrics {
         let lease_events = labelled("lease_events", "Lease events recorded, by outcome");
         let lease_events_refused = labelled("lease_events_refused", "Lease events not recorded, by reason");
         let advertisements = labelled("router_advertisements", "Router advertisements, by cause or failure");
-        let provision_failures = labelled("provision_failures", "Tries to bring up an instance that failed, by code");
+        let provision_failures = labelled(
+            "provision_failures",
+            "Tries to bring up an instance that failed, by code",
+        );
         let removal_failures = labelled("removal_failures", "Tries to remove an instance that failed, by code");
-        let api_refusals = labelled("api_refusals", "API requests that were answered with a problem, by code");
+        let api_refusals = labelled(
+            "api_refusals",
+            "API requests that were answered with a problem, by code",
+        );
         let mut plain = |name: &str, help: &str| {
             let counter = Counter::default();
             registry.register(name, help, counter.clone());
             counter
         };
         let dhcp6_unsent = plain("dhcp6_unsent", "DHCPv6 replies that the kernel did not take");
-        let commits_failed = plain("lease_commits_failed", "Batches of bindings that could not be made durable");
+        let commits_failed = plain(
+            "lease_commits_failed",
+            "Batches of bindings that could not be made durable",
+        );
         let spooled = plain("lease_events_spooled", "Lease events read back from the spool");
         let instances_ready = plain("instances_ready", "Instances that came to answer");
         let instances_removed = plain("instances_removed", "Instances that were removed");
@@ -83,7 +92,11 @@ impl Default for Metrics {
         let orphans_removed = plain("orphans_removed", "Things with our mark that belonged to no instance");
         let engine_losses = plain("engine_losses", "Times that an engine stopped answering");
         let time_to_ready = Histogram::new(TIME_TO_READY);
-        registry.register("instance_time_to_ready_seconds", "From the first step to the first answer", time_to_ready.clone());
+        registry.register(
+            "instance_time_to_ready_seconds",
+            "From the first step to the first answer",
+            time_to_ready.clone(),
+        );
         Self {
             registry: Arc::new(registry),
             dhcp6_messages,
@@ -216,7 +229,13 @@ mod tests {
         metrics.dhcp6_discarded("no-client-id");
         metrics.instance_ready(Duration::from_millis(180));
         let text = metrics.render().unwrap();
-        assert!(text.contains("orchestrator_dhcp6_discards_total{reason=\"no-client-id\"} 2"), "{text}");
-        assert!(text.contains("orchestrator_instance_time_to_ready_seconds_bucket{le=\"0.2\"} 1"), "{text}");
+        assert!(
+            text.contains("orchestrator_dhcp6_discards_total{reason=\"no-client-id\"} 2"),
+            "{text}"
+        );
+        assert!(
+            text.contains("orchestrator_instance_time_to_ready_seconds_bucket{le=\"0.2\"} 1"),
+            "{text}"
+        );
     }
 }

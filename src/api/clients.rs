@@ -39,7 +39,11 @@ pub(super) async fn list(
     Database(store): Database,
     Params(params): Params<ListParams>,
 ) -> Result<Json<Page<Client>>, Fault> {
-    let filter = ClientFilter { link: params.link, after: params.after, limit: limit(params.limit)? };
+    let filter = ClientFilter {
+        link: params.link,
+        after: params.after,
+        limit: limit(params.limit)?,
+    };
     Ok(Json(store.clients(filter).await?))
 }
 
@@ -57,9 +61,31 @@ pub(super) async fn show(Database(store): Database, Segment(id): Segment) -> Res
 
 async fn view(store: &Store, client: Client) -> Result<ClientView, Fault> {
     let id: Option<ClientId> = Some(client.id);
-    let leases = store.leases(LeaseFilter { client: id, ..LeaseFilter::default() }).await?.items;
-    let live = store.instances(InstanceFilter { client: id, ..InstanceFilter::default() }).await?.items;
-    let last = EventFilter { client: id, latest: true, limit: Some(LAST_EVENTS), ..EventFilter::default() };
+    let leases = store
+        .leases(LeaseFilter {
+            client: id,
+            ..LeaseFilter::default()
+        })
+        .await?
+        .items;
+    let live = store
+        .instances(InstanceFilter {
+            client: id,
+            ..InstanceFilter::default()
+        })
+        .await?
+        .items;
+    let last = EventFilter {
+        client: id,
+        latest: true,
+        limit: Some(LAST_EVENTS),
+        ..EventFilter::default()
+    };
     let events = store.events(last).await?.items;
-    Ok(ClientView { client, leases, instance: live.into_iter().next().map(|view| view.instance), events })
+    Ok(ClientView {
+        client,
+        leases,
+        instance: live.into_iter().next().map(|view| view.instance),
+        events,
+    })
 }

@@ -28,7 +28,10 @@ pub(super) async fn serve(
         .header_read_timeout(limits.head)
         .max_headers(MOST_HEADERS)
         .max_buf_size(LARGEST_HEAD)
-        .serve_connection(TokioIo::new(Patience::new(stream, limits.stall)), TowerToHyperService::new(routes));
+        .serve_connection(
+            TokioIo::new(Patience::new(stream, limits.stall)),
+            TowerToHyperService::new(routes),
+        );
     let mut connection = std::pin::pin!(connection);
     let served = tokio::select! {
         served = connection.as_mut() => served,

@@ -48,21 +48,41 @@ pub(super) async fn list(
         return Ok(Json(store.events(filter).await?).into_response());
     }
     if params.before.is_some() || params.limit.is_some() {
-        return Err(Fault::bad_parameter("a stream has no end: leave `before` and `limit` out"));
+        return Err(Fault::bad_parameter(
+            "a stream has no end: leave `before` and `limit` out",
+        ));
     }
     let after = last_event_id(&headers)?.or(params.after);
-    follow(&shared, store, EventFilter { after, latest: false, ..filter }).await
+    follow(
+        &shared,
+        store,
+        EventFilter {
+            after,
+            latest: false,
+            ..filter
+        },
+    )
+    .await
 }
 
 fn wants_stream(headers: &HeaderMap) -> bool {
-    let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    accepted.flat_map(|value| value.split(',')).any(|kind| kind.trim().starts_with("text/event-stream"))
+    let accepted = headers
+        .get_all(header::ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    accepted
+        .flat_map(|value| value.split(','))
+        .any(|kind| kind.trim().starts_with("text/event-stream"))
 }
 
 fn last_event_id(headers: &HeaderMap) -> Result<Option<i64>, Fault> {
-    let Some(id) = headers.get("last-event-id") else { return Ok(None) };
+    let Some(id) = headers.get("last-event-id") else {
+        return Ok(None);
+    };
     match id.to_str().ok().and_then(|id| id.parse().ok()) {
         Some(id) => Ok(Some(id)),
-        None => Err(Fault::bad_parameter("Last-Event-ID is not the id of an event, which is a number")),
+        None => Err(Fault::bad_parameter(
+            "Last-Event-ID is not the id of an event, which is a number",
+        )),
     }
 }

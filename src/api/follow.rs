@@ -1,7 +1,14 @@
 //! The timeline as it grows, as Server-Sent Events.
 //!
-//! The table is the truth and what is committed just now is only the bell: a stream reads the table whenever the
-//! bell rings for it. So it cannot miss an event, whether its reader lags, the database was away, or the bell was.
+//! ```text
+//!             the bell rings for the very next event          it rings for a later one, it
+//!                         ┌─────┐                             lagged, or was silent for long
+//!   opened ──▶ behind ──▶ up to date ────────────────────────────────────▶ behind
+//!              reads the table until its end                               reads the table
+//! ```
+//!
+//! The table is the truth and what is committed just now is only the bell. So a stream cannot miss an event, whether
+//! its reader lags, the database was away, or a commit was not answered in time and rang no bell.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -27,7 +34,7 @@ const PORTION: u32 = 500;
 /// How long a stream stays silent before it shows that it is alive.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// How often the table is read when no bell rings: an event whose commit was not answered in time rings none.
+/// How long the bell may be silent before the table is asked.
 const PERIOD: Duration = Duration::from_secs(10);
 
 /// How long a database that is away is left alone.
@@ -41,27 +48,36 @@ pub(super) async fn follow(shared: &Shared, store: Store, filter: EventFilter) -
     };
     // Before the table is read: what is committed in between rings.
     let bell = store.subscribe();
-    let after = match filter.after {
+    let seen = match filter.after {
         Some(after) => after,
         None => last_event(&store).await?,
     };
+    let draining = shared.draining.clone();
     let follower = Follower {
         store,
         bell,
-        filter: EventFilter { after: Some(after), limit: Some(PORTION), ..filter },
+        filter,
+        seen,
+        behind: true,
         read: VecDeque::new(),
-        draining: shared.draining.clone(),
+        draining,
         _permit: permit,
     };
     let messages = stream::unfold(follower, |mut follower| async move {
         let message = follower.next().await?;
         Some((Ok::<_, Infallible>(message), follower))
     });
-    Ok(Sse::new(messages).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
+    Ok(Sse::new(messages)
+        .keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
+        .into_response())
 }
 
 async fn last_event(store: &Store) -> Result<i64, StoreError> {
-    let last = EventFilter { latest: true, limit: Some(1), ..EventFilter::default() };
+    let last = EventFilter {
+        latest: true,
+        limit: Some(1),
+        ..EventFilter::default()
+    };
     Ok(store.events(last).await?.items.last().map_or(0, |event| event.id))
 }
 
@@ -69,6 +85,10 @@ struct Follower {
     store: Store,
     bell: broadcast::Receiver<Event>,
     filter: EventFilter,
+    /// Every event up to this one was sent, is in `read`, or is none of this stream's.
+    seen: i64,
+    /// Whether there may be events after `seen` that the bell will not ring for.
+    behind: bool,
     read: VecDeque<Event>,
     draining: CancellationToken,
     _permit: OwnedSemaphorePermit,
@@ -87,39 +107,61 @@ impl Follower {
     async fn next_event(&mut self) -> Event {
         loop {
             if let Some(event) = self.read.pop_front() {
-                self.filter.after = Some(event.id);
                 return event;
             }
-            match self.store.events(self.filter.clone()).await {
-                Ok(page) if page.items.is_empty() => self.wait().await,
-                Ok(page) => self.read = page.items.into(),
-                Err(error) => {
-                    tracing::debug!(error = with_causes(&error), "a stream of events waits for the database");
-                    tokio::time::sleep(PAUSE).await;
-                }
+            if !self.behind {
+                self.listen().await;
+            } else if let Err(error) = self.catch_up().await {
+                tracing::debug!(error = with_causes(&error), "a stream of events waits for the database");
+                tokio::time::sleep(PAUSE).await;
             }
         }
     }
 
-    /// Waits until the table may hold an event that was not read.
-    async fn wait(&mut self) {
-        let rung = async {
-            loop {
-                match self.bell.recv().await {
-                    Ok(event) if !self.filter.matches(&event) => {}
-                    Ok(_) | Err(RecvError::Lagged(_)) => return,
-                    // The store was closed: the daemon stops.
-                    Err(RecvError::Closed) => std::future::pending().await,
+    /// Reads a portion of what the table has after `seen`.
+    async fn catch_up(&mut self) -> Result<(), StoreError> {
+        let last = last_event(&self.store).await?;
+        if last <= self.seen {
+            self.behind = false;
+            return Ok(());
+        }
+        let before = Some(last.saturating_add(1));
+        let filter = EventFilter {
+            after: Some(self.seen),
+            before,
+            limit: Some(PORTION),
+            ..self.filter.clone()
+        };
+        let page = self.store.events(filter).await?;
+        self.seen = match page.items.last() {
+            Some(event) if page.next.is_some() => event.id,
+            _ => last,
+        };
+        self.read = page.items.into();
+        Ok(())
+    }
+
+    /// Waits for the bell, and takes the event it rings for when that is the very next.
+    async fn listen(&mut self) {
+        match tokio::time::timeout(PERIOD, self.bell.recv()).await {
+            Ok(Ok(event)) if event.id <= self.seen => {}
+            Ok(Ok(event)) if event.id == self.seen.saturating_add(1) => {
+                self.seen = event.id;
+                if self.filter.matches(&event) {
+                    self.read.push_back(event);
                 }
             }
-        };
-        // Without a ring it is time to look all the same.
-        let _ = tokio::time::timeout(PERIOD, rung).await;
+            // The store was closed: the daemon stops.
+            Ok(Err(RecvError::Closed)) => std::future::pending().await,
+            Ok(Ok(_) | Err(RecvError::Lagged(_))) | Err(_) => self.behind = true,
+        }
     }
 }
 
 fn message(event: &Event) -> Message {
     let message = Message::default().id(event.id.to_string()).event(event.kind.word());
     // An event is plain text and numbers, of which JSON can be made.
-    message.json_data(event).unwrap_or_else(|_| Message::default().comment("an event that cannot be shown"))
+    message
+        .json_data(event)
+        .unwrap_or_else(|_| Message::default().comment("an event that cannot be shown"))
 }

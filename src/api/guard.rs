@@ -26,7 +26,8 @@ fn check(request: &Request) -> Result<(), Fault> {
     let host = text(headers, header::HOST.as_str()).unwrap_or_default();
     let target = request.uri().authority().map(|authority| authority.as_str());
     if headers.get_all(header::HOST).iter().count() != 1 || !is_loopback(host) || !target.is_none_or(is_loopback) {
-        let detail = "the API answers requests to localhost, 127.0.0.1 or [::1] only, by the Host header; use one of them";
+        let detail =
+            "the API answers requests to localhost, 127.0.0.1 or [::1] only, by the Host header; use one of them";
         return Err(Fault::new(StatusCode::MISDIRECTED_REQUEST, "foreign-host", detail));
     }
     if is_read(request.method()) || is_own(headers, host) {
@@ -68,8 +69,12 @@ fn is_loopback(authority: &str) -> bool {
     }
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
     match bare {
-        Some(host) => host.parse::<std::net::Ipv6Addr>().is_ok_and(|address| address.is_loopback()),
-        None => host.parse::<IpAddr>().is_ok_and(|address| address.is_ipv4() && address.is_loopback()),
+        Some(host) => host
+            .parse::<std::net::Ipv6Addr>()
+            .is_ok_and(|address| address.is_loopback()),
+        None => host
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.is_ipv4() && address.is_loopback()),
     }
 }
 
@@ -89,11 +94,27 @@ mod tests {
 
     #[test]
     fn names_of_this_host_are_known() {
-        for host in ["localhost", "LocalHost:8998", "127.0.0.1", "127.1.2.3:80", "[::1]", "[::1]:8998"] {
+        for host in [
+            "localhost",
+            "LocalHost:8998",
+            "127.0.0.1",
+            "127.1.2.3:80",
+            "[::1]",
+            "[::1]:8998",
+        ] {
             assert!(is_loopback(host), "{host}");
         }
-        let foreign =
-            ["", "example.org", "localhost.example.org", "127.0.0.1.nip.io", "[::]:80", "::1", "10.0.0.1:80", "[::1", "localhost:x"];
+        let foreign = [
+            "",
+            "example.org",
+            "localhost.example.org",
+            "127.0.0.1.nip.io",
+            "[::]:80",
+            "::1",
+            "10.0.0.1:80",
+            "[::1",
+            "localhost:x",
+        ];
         for host in foreign {
             assert!(!is_loopback(host), "{host}");
         }
@@ -109,7 +130,9 @@ mod tests {
 
     #[test]
     fn an_absolute_target_counts_as_well() {
-        let request = Request::builder().uri("http://example.org/v1/health").header("host", "localhost");
+        let request = Request::builder()
+            .uri("http://example.org/v1/health")
+            .header("host", "localhost");
         assert!(check(&request.body(Body::empty()).unwrap()).is_err());
     }
 
@@ -117,7 +140,13 @@ mod tests {
     fn a_change_from_another_site_is_refused() {
         let host = ("host", "[::1]:8998");
         assert_eq!(code("DELETE", &[host]), 200);
-        assert_eq!(code("DELETE", &[host, ("origin", "http://[::1]:8998"), ("sec-fetch-site", "same-origin")]), 200);
+        assert_eq!(
+            code(
+                "DELETE",
+                &[host, ("origin", "http://[::1]:8998"), ("sec-fetch-site", "same-origin")]
+            ),
+            200
+        );
         assert_eq!(code("DELETE", &[host, ("origin", "https://example.org")]), 403);
         assert_eq!(code("DELETE", &[host, ("origin", "null")]), 403);
         assert_eq!(code("POST", &[host, ("sec-fetch-site", "cross-site")]), 403);

@@ -28,13 +28,26 @@ pub struct Readiness {
 
 /// `GET /v1/health`
 pub(super) async fn health() -> Json<Health> {
-    Json(Health { status: "ok".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() })
+    Json(Health {
+        status: "ok".to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    })
 }
 
 /// `GET /v1/ready`
 pub(super) async fn ready(State(shared): State<Shared>) -> (StatusCode, Json<Readiness>) {
     // Before the database is there, not every condition is known.
     let ready = shared.app.store.borrow().is_some() && shared.app.conditions.ready();
-    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(Readiness { ready, conditions: shared.app.conditions.list() }))
+    let status = if ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (
+        status,
+        Json(Readiness {
+            ready,
+            conditions: shared.app.conditions.list(),
+        }),
+    )
 }

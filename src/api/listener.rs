@@ -36,7 +36,9 @@ pub enum BindError {
         source: io::Error,
     },
     /// An address that can be reached from elsewhere.
-    #[error("{address} can be reached from elsewhere, and the API asks nobody who they are; listen on [::1] or a unix socket")]
+    #[error(
+        "{address} can be reached from elsewhere, and the API asks nobody who they are; listen on [::1] or a unix socket"
+    )]
     Open {
         /// The address.
         address: SocketAddr,
@@ -58,10 +60,9 @@ pub(super) struct SocketFile {
 impl Drop for SocketFile {
     fn drop(&mut self) {
         // Another daemon's socket may be there by now.
-        if fs::symlink_metadata(&self.path).is_ok_and(|found| found.ino() == self.inode) {
-            if let Err(error) = fs::remove_file(&self.path) {
-                tracing::debug!(%error, path = %self.path.display(), "the API's socket could not be removed");
-            }
+        let ours = fs::symlink_metadata(&self.path).is_ok_and(|found| found.ino() == self.inode);
+        if ours && let Err(error) = fs::remove_file(&self.path) {
+            tracing::debug!(%error, path = %self.path.display(), "the API's socket could not be removed");
         }
     }
 }
@@ -69,7 +70,10 @@ impl Drop for SocketFile {
 impl Listener {
     /// Listens.
     pub(super) async fn bind(listen: &Listen) -> Result<Self, BindError> {
-        let fault = |source| BindError::Socket { listen: listen.clone(), source };
+        let fault = |source| BindError::Socket {
+            listen: listen.clone(),
+            source,
+        };
         match listen {
             Listen::Tcp(address) if !address.ip().is_loopback() => Err(BindError::Open { address: *address }),
             Listen::Tcp(address) => TcpListener::bind(address).await.map(Self::Tcp).map_err(fault),
@@ -91,7 +95,10 @@ impl Listener {
 
 fn bind_unix(path: &Path) -> io::Result<Listener> {
     let listener = UnixListener::bind(path)?;
-    let file = SocketFile { path: path.to_owned(), inode: fs::symlink_metadata(path)?.ino() };
+    let file = SocketFile {
+        path: path.to_owned(),
+        inode: fs::symlink_metadata(path)?.ino(),
+    };
     // Until here the mode is what the umask leaves, which lets nobody but the owner write.
     fs::set_permissions(path, Permissions::from_mode(0o660))?;
     Ok(Listener::Unix { listener, file })
@@ -100,7 +107,11 @@ fn bind_unix(path: &Path) -> io::Result<Listener> {
 /// Makes the directory, and removes the socket of a daemon that is dead.
 fn make_way(path: &Path, fault: impl Fn(io::Error) -> BindError) -> Result<(), BindError> {
     if let Some(parent) = path.parent() {
-        DirBuilder::new().recursive(true).mode(0o755).create(parent).map_err(&fault)?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o755)
+            .create(parent)
+            .map_err(&fault)?;
     }
     let found = match fs::symlink_metadata(path) {
         Ok(found) => found,

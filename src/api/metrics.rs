@@ -13,6 +13,10 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 pub(super) async fn render(State(shared): State<Shared>) -> Result<Response, Fault> {
     match shared.app.metrics.render() {
         Ok(text) => Ok(([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response()),
-        Err(error) => Err(Fault::new(StatusCode::INTERNAL_SERVER_ERROR, "metrics-failed", error.to_string())),
+        Err(error) => Err(Fault::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "metrics-failed",
+            error.to_string(),
+        )),
     }
 }

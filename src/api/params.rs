@@ -46,7 +46,13 @@ impl FromRequestParts<Shared> for Database {
     type Rejection = Fault;
 
     async fn from_request_parts(_: &mut Parts, shared: &Shared) -> Result<Self, Fault> {
-        shared.app.store.borrow().clone().map(Self).ok_or_else(Fault::store_missing)
+        shared
+            .app
+            .store
+            .borrow()
+            .clone()
+            .map(Self)
+            .ok_or_else(Fault::store_missing)
     }
 }
 
@@ -54,6 +60,8 @@ impl FromRequestParts<Shared> for Database {
 pub(super) fn limit(asked: Option<u32>) -> Result<Option<u32>, Fault> {
     match asked.unwrap_or(DEFAULT_LIMIT) {
         limit @ 1..=MAX_LIMIT => Ok(Some(limit)),
-        limit => Err(Fault::bad_parameter(format!("limit is {limit}; it takes 1 to {MAX_LIMIT}"))),
+        limit => Err(Fault::bad_parameter(format!(
+            "limit is {limit}; it takes 1 to {MAX_LIMIT}"
+        ))),
     }
 }

@@ -20,7 +20,12 @@ pub(super) struct Patience<S> {
 
 impl<S> Patience<S> {
     pub(super) fn new(stream: S, limit: Duration) -> Self {
-        Self { stream, limit, stalled: false, timer: Box::pin(sleep(limit)) }
+        Self {
+            stream,
+            limit,
+            stalled: false,
+            timer: Box::pin(sleep(limit)),
+        }
     }
 
     /// Passes on what a write came to, and counts the time in which it came to nothing.
@@ -33,7 +38,10 @@ impl<S> Patience<S> {
             self.stalled = true;
             self.timer.as_mut().reset(Instant::now() + self.limit);
         }
-        self.timer.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
+        self.timer
+            .as_mut()
+            .poll(cx)
+            .map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 }
 

@@ -45,12 +45,18 @@ pub(super) struct Fault {
 
 impl Fault {
     pub(super) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), candidates: Vec::new() }
+        Self {
+            status,
+            code,
+            detail: detail.into(),
+            candidates: Vec::new(),
+        }
     }
 
     /// A path that leads nowhere.
     pub(super) fn not_found(path: &str) -> Self {
-        let detail = format!("there is nothing at {path:?}; the API is described in the README, its paths begin with /v1");
+        let detail =
+            format!("there is nothing at {path:?}; the API is described in the README, its paths begin with /v1");
         Self::new(StatusCode::NOT_FOUND, "not-found", detail)
     }
 
@@ -74,7 +80,10 @@ impl Fault {
     /// The beginning of several ids.
     pub(super) fn ambiguous(id: &str, candidates: Vec<InstanceId>) -> Self {
         let detail = format!("several instances have an id that begins with {id:?}; give more of it");
-        Self { candidates, ..Self::new(StatusCode::CONFLICT, "ambiguous-id", detail) }
+        Self {
+            candidates,
+            ..Self::new(StatusCode::CONFLICT, "ambiguous-id", detail)
+        }
     }
 }
 
@@ -116,7 +125,10 @@ impl IntoResponse for Fault {
         };
         let mut response = (self.status, axum::Json(problem)).into_response();
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }

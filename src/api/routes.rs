@@ -8,7 +8,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -26,21 +26,24 @@ pub(super) struct Shared {
     pub(super) draining: CancellationToken,
     /// A permit for each stream of events.
     pub(super) streams: Arc<Semaphore>,
+    /// A permit for each request that is being answered.
+    pub(super) requests: Arc<Semaphore>,
 }
 
 /// The face of a unix socket: everything.
 pub(super) fn unix_routes(shared: &Shared) -> Router {
-    let routes = common_routes().route("/v1/hooks/dnsmasq", post(hooks::dnsmasq));
-    finish(routes, shared)
+    finish(routes(post(hooks::dnsmasq)), shared)
 }
 
 /// The face of a loopback address: no hooks, and a guard against web pages.
 pub(super) fn tcp_routes(shared: &Shared) -> Router {
-    let routes = common_routes().route("/v1/hooks/dnsmasq", post(hooks::unix_only));
-    finish(routes.layer(from_fn(guard::refuse_foreign)), shared)
+    finish(
+        routes(post(hooks::unix_only)).layer(from_fn(guard::refuse_foreign)),
+        shared,
+    )
 }
 
-fn common_routes() -> Router<Shared> {
+fn routes(dnsmasq_hook: MethodRouter<Shared>) -> Router<Shared> {
     Router::new()
         .route("/v1/health", get(health::health))
         .route("/v1/ready", get(health::ready))
@@ -50,13 +53,16 @@ fn common_routes() -> Router<Shared> {
         .route("/v1/instances", get(instances::list))
         .route("/v1/instances/{id}", get(instances::show).delete(instances::destroy))
         .route("/v1/events", get(events::list))
+        .route("/v1/hooks/dnsmasq", dnsmasq_hook)
         .route("/metrics", get(metrics::render))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
 }
 
 fn finish(routes: Router<Shared>, shared: &Shared) -> Router {
-    routes.layer(from_fn_with_state(shared.clone(), pass)).with_state(shared.clone())
+    routes
+        .layer(from_fn_with_state(shared.clone(), pass))
+        .with_state(shared.clone())
 }
 
 async fn no_such_path(uri: Uri) -> Fault {
@@ -64,7 +70,10 @@ async fn no_such_path(uri: Uri) -> Fault {
 }
 
 async fn no_such_method(method: Method, uri: Uri) -> Fault {
-    let detail = format!("{} cannot be asked to {method}; the Allow header says what it can", uri.path());
+    let detail = format!(
+        "{} cannot be asked to {method}; the Allow header says what it can",
+        uri.path()
+    );
     Fault::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", detail)
 }
 
@@ -72,7 +81,7 @@ async fn no_such_method(method: Method, uri: Uri) -> Fault {
 async fn pass(State(shared): State<Shared>, request: Request, next: Next) -> Response {
     let mut response = match refuse_large(&request) {
         Some(fault) => fault.into_response(),
-        None => match tokio::time::timeout(ANSWER_LIMIT, next.run(request)).await {
+        None => match tokio::time::timeout(ANSWER_LIMIT, answer(&shared, request, next)).await {
             Ok(response) => response,
             Err(_) => {
                 let detail = format!("there was no answer within {} s; try again", ANSWER_LIMIT.as_secs());
@@ -90,7 +99,20 @@ async fn pass(State(shared): State<Shared>, request: Request, next: Next) -> Res
     response
 }
 
+/// Waits for its turn: a flood of requests must not keep the reconcile path from the database.
+async fn answer(shared: &Shared, request: Request, next: Next) -> Response {
+    // Nothing closes the semaphore; were it closed, nobody would have to wait.
+    let _turn = shared.requests.acquire().await;
+    next.run(request).await
+}
+
 fn refuse_large(request: &Request) -> Option<Fault> {
-    let length = request.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse::<u64>().ok()?;
+    let length = request
+        .headers()
+        .get(header::CONTENT_LENGTH)?
+        .to_str()
+        .ok()?
+        .parse::<u64>()
+        .ok()?;
     (length > hooks::LARGEST_BODY as u64).then(hooks::too_large)
 }

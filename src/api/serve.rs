@@ -23,7 +23,9 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub struct Limits {
     /// Connections at a time; more wait to be accepted.
     pub connections: usize,
-    /// Streams of events at a time, over all listeners.
+    /// Requests that are answered at a time; more wait for their turn.
+    pub requests: usize,
+    /// Streams of events at a time; more are refused.
     pub streams: usize,
     /// From the beginning of a connection, or the end of a request, to the end of the next request's head.
     pub head: Duration,
@@ -37,6 +39,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 256,
+            requests: 16,
             streams: 64,
             head: Duration::from_secs(10),
             stall: Duration::from_secs(20),
@@ -48,7 +51,7 @@ impl Default for Limits {
 /// The API on its sockets.
 pub struct Server {
     listeners: Vec<Listener>,
-    shared: Shared,
+    app: App,
     limits: Limits,
 }
 
@@ -74,8 +77,7 @@ impl Server {
         for listen in listen {
             listeners.push(Listener::bind(listen).await?);
         }
-        let streams = Arc::new(Semaphore::new(limits.streams));
-        Ok(Self { listeners, shared: Shared { app, draining: CancellationToken::new(), streams }, limits })
+        Ok(Self { listeners, app, limits })
     }
 
     /// Where it listens, with the ports that were chosen for port 0.
@@ -89,21 +91,32 @@ impl Server {
 
     /// Serves until `stop` is cancelled; then lets requests end, and ends streams of events.
     pub async fn run(self, stop: CancellationToken) {
-        let Self { listeners, shared, limits } = self;
+        let Self { listeners, app, limits } = self;
+        let draining = CancellationToken::new();
         let connections = TaskTracker::new();
         let accepting = TaskTracker::new();
         for listener in listeners {
+            let shared = Shared {
+                app: app.clone(),
+                draining: draining.clone(),
+                streams: Arc::new(Semaphore::new(limits.streams)),
+                requests: Arc::new(Semaphore::new(limits.requests)),
+            };
             let routes = match &listener {
                 Listener::Unix { .. } => unix_routes(&shared),
                 Listener::Tcp(_) => tcp_routes(&shared),
             };
-            let draining = shared.draining.clone();
-            let door = Door { routes, limits, draining, connections: connections.clone() };
+            let door = Door {
+                routes,
+                limits,
+                draining: draining.clone(),
+                connections: connections.clone(),
+            };
             accepting.spawn(door.accept(listener, stop.clone()));
         }
         accepting.close();
         accepting.wait().await;
-        shared.draining.cancel();
+        draining.cancel();
         connections.close();
         if tokio::time::timeout(limits.drain, connections.wait()).await.is_err() {
             tracing::warn!(left = connections.len(), "requests to the API had not ended in time");
@@ -128,10 +141,15 @@ impl Door {
                 () = stop.cancelled() => return,
                 accepted = self.accept_one(&listener, &places) => accepted,
             };
-            if let Err(error) = accepted {
-                // Out of file descriptors, most likely: connections end, and then there are some again.
-                tracing::warn!(%error, "the API could not accept a connection");
-                tokio::time::sleep(PAUSE).await;
+            match accepted {
+                Ok(()) => {}
+                // Who hangs up before being let in must not keep others waiting.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                Err(error) => {
+                    // Out of file descriptors, most likely: connections end, and then there are some again.
+                    tracing::warn!(%error, "the API could not accept a connection");
+                    tokio::time::sleep(PAUSE).await;
+                }
             }
         }
     }
@@ -143,7 +161,8 @@ impl Door {
             Listener::Unix { listener, .. } => self.serve(listener.accept().await?.0, place),
             Listener::Tcp(listener) => {
                 let (stream, _) = listener.accept().await?;
-                stream.set_nodelay(true)?;
+                // A connection that is gone already cannot be set up, which its first read finds out as well.
+                let _ = stream.set_nodelay(true);
                 self.serve(stream, place);
             }
         }

@@ -1,8 +1,8 @@
 //! Whether what the settings name is there: each thing looked at, nothing changed.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
+use orchestrator_network::Network;
 use orchestrator_plugin::{Plugin, PluginError};
 use orchestrator_plugin_docker::DockerPlugin;
 
@@ -14,7 +14,7 @@ use crate::settings::Settings;
 /// Everything the settings name, in the order in which the daemon needs it.
 pub(super) async fn all(settings: &Settings) -> Vec<Finding> {
     let mut findings = vec![privileges(settings)];
-    findings.extend(settings.links.iter().map(|link| bridge(&link.bridge, link.create)));
+    findings.extend(bridges(settings).await);
     findings.extend(engine(settings).await);
     findings
 }
@@ -93,15 +93,25 @@ fn lacking(settings: &Settings, effective: u64) -> Vec<&'static str> {
     lacking.map(|each| each.name).collect()
 }
 
-fn bridge(name: &str, create: bool) -> Finding {
-    let subject = format!("link {name}");
-    let interface = Path::new("/sys/class/net").join(name);
-    match (interface.exists(), interface.join("bridge").exists()) {
-        (_, true) => Finding::there(subject, ""),
-        (true, false) => Finding::missing(subject, format!("{name} is no bridge; name another, or remove it")),
-        (false, _) if create => Finding::there(subject, "will be made"),
-        (false, _) => Finding::missing(subject, format!("make bridge {name}, or set create = true")),
+async fn bridges(settings: &Settings) -> Vec<Finding> {
+    if settings.links.is_empty() {
+        return Vec::new();
     }
+    let network = match Network::open() {
+        Ok(network) => network,
+        Err(error) => return vec![Finding::missing("links", with_causes(&error))],
+    };
+    let mut findings = Vec::new();
+    for link in &settings.links {
+        let subject = format!("link {}", link.bridge);
+        findings.push(match network.find_bridge(&link.bridge).await {
+            Ok(Some(_)) => Finding::there(subject, ""),
+            Ok(None) if link.create => Finding::there(subject, "will be made"),
+            Ok(None) => Finding::missing(subject, format!("make bridge {}, or set create = true", link.bridge)),
+            Err(error) => Finding::missing(subject, with_causes(&error)),
+        });
+    }
+    findings
 }
 
 /// The engine and every image, where a link has a template.
@@ -147,10 +157,13 @@ fn found_image(image: &str, answer: Result<(), PluginError>) -> Finding {
 mod tests {
     use super::*;
 
+    fn settings(text: &str) -> Settings {
+        crate::settings::parse(text, std::iter::empty()).unwrap()
+    }
+
     #[test]
     fn privileges_are_read_and_missing_ones_named() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("settings.toml");
-        let settings = crate::settings::load(&path, std::iter::empty()).unwrap();
+        let settings = settings(include_str!("../../settings.toml"));
         let all = effective("Name:\tx\nCapEff:\t000001ffffffffff\nCapBnd:\t0\n");
         assert!(lacking(&settings, all).is_empty());
         assert_eq!(
@@ -160,13 +173,22 @@ mod tests {
         assert_eq!(effective("nonsense"), 0);
     }
 
-    #[test]
-    fn an_interface_that_is_no_bridge_is_told_apart() {
-        assert_eq!(bridge("lo", true).detail, "lo is no bridge; name another, or remove it");
+    #[tokio::test]
+    async fn an_interface_that_is_no_bridge_is_told_apart() {
+        let link = "[[link]]\nbridge = \"lo\"\naddress = \"fd39::1/64\"\npool = \"fd39::1:0/112\"\ncreate = true";
+        let mut settings = settings(link);
+        let found = bridges(&settings).await;
+        assert!(!found[0].ok && found[0].detail.contains("lo"), "{found:?}");
+        settings.links[0].bridge = "no-such-bridge".to_owned();
         assert_eq!(
-            bridge("no-such-bridge", false).detail,
-            "make bridge no-such-bridge, or set create = true"
+            bridges(&settings).await,
+            [Finding::there("link no-such-bridge", "will be made")]
         );
-        assert!(bridge("no-such-bridge", true).ok);
+        settings.links[0].create = false;
+        let missing = Finding::missing(
+            "link no-such-bridge",
+            "make bridge no-such-bridge, or set create = true",
+        );
+        assert_eq!(bridges(&settings).await, [missing]);
     }
 }

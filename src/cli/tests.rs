@@ -115,7 +115,9 @@ fn a_client_with_its_lease() {
     client["leases"] = json!([lease()]);
     // Within its client, an instance does not tell again whom it is for.
     let mut own = instance("3f9a2c01d2e4", "ready", None);
-    own.as_object_mut().unwrap().retain(|key, _| !["duid", "hostname", "link_layer"].contains(&key.as_str()));
+    own.as_object_mut()
+        .unwrap()
+        .retain(|key, _| !["duid", "hostname", "link_layer"].contains(&key.as_str()));
     client["instance"] = own;
     client["events"] = json!([event()]);
     assert_eq!(

@@ -31,7 +31,9 @@ pub(super) fn for_daemon(settings: LogSettings) {
         LogLevel::Trace => LevelFilter::TRACE,
     };
     // What goes wrong in a library comes back as an error, and is told with what was being done.
-    let ours = Targets::new().with_default(LevelFilter::ERROR).with_target("orchestrator", level);
+    let ours = Targets::new()
+        .with_default(LevelFilter::ERROR)
+        .with_target("orchestrator", level);
     let registry = tracing_subscriber::registry().with(ours);
     let lines = fmt::layer().with_writer(std::io::stderr);
     let _ = match settings.format {

@@ -30,7 +30,10 @@ impl Timestamp {
     /// The moment `before` this one; the first moment there is when that is past it.
     #[must_use]
     pub fn minus(self, before: Duration) -> Self {
-        Self(self.0.saturating_sub(i64::try_from(before.as_millis()).unwrap_or(i64::MAX)))
+        Self(
+            self.0
+                .saturating_sub(i64::try_from(before.as_millis()).unwrap_or(i64::MAX)),
+        )
     }
 
     /// How long from `earlier` to this moment; zero when `earlier` is later.

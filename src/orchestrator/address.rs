@@ -29,7 +29,9 @@ pub(super) fn choose(
     let [a, b, c, d, e, f] = client.bytes();
     let start = u128::from(u64::from_be_bytes([0, 0, a, b, c, d, e, f])) % size;
     let tries = size.min(taken.len() as u128 + 1);
-    (0..tries).map(|step| Ipv6Addr::from(first + 1 + (start + step) % size)).find(|address| !taken.contains(address))
+    (0..tries)
+        .map(|step| Ipv6Addr::from(first + 1 + (start + step) % size))
+        .find(|address| !taken.contains(address))
 }
 
 #[cfg(test)]
@@ -50,7 +52,10 @@ mod tests {
         let range = range("fd00::2:0/112");
         let before = "fd00::2:77".parse().unwrap();
         assert_eq!(choose(range, CLIENT, Some(before), &HashSet::new()), Some(before));
-        assert_ne!(choose(range, CLIENT, Some(before), &HashSet::from([before])), Some(before));
+        assert_ne!(
+            choose(range, CLIENT, Some(before), &HashSet::from([before])),
+            Some(before)
+        );
         let elsewhere = "fd01::1".parse().unwrap();
         assert_ne!(choose(range, CLIENT, Some(elsewhere), &HashSet::new()), Some(elsewhere));
     }

@@ -111,8 +111,16 @@ fn look_after(instance: &Instance, sight: Sight, now: Timestamp) -> Step {
         Sight::Stopped { code: None } => "was found not started; it is started again".to_owned(),
         Sight::Unwired => "lost its attachment; it is wired again".to_owned(),
     };
-    let attempts = if now.since(instance.changed) >= STEADY { 0 } else { instance.attempts.saturating_add(1) };
-    Step::Disturb { what, attempts, due: now.plus(wait_after(attempts.saturating_sub(1))) }
+    let attempts = if now.since(instance.changed) >= STEADY {
+        0
+    } else {
+        instance.attempts.saturating_add(1)
+    };
+    Step::Disturb {
+        what,
+        attempts,
+        due: now.plus(wait_after(attempts.saturating_sub(1))),
+    }
 }
 
 fn wait_or(instance: &Instance, now: Timestamp, step: Step) -> Step {

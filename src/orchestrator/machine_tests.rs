@@ -53,7 +53,10 @@ fn a_pending_one_is_provisioned_when_it_is_due() {
     let mut pending = instance(Phase::Pending);
     assert_eq!(step(true, &pending, Sight::Unknown), Step::Provision);
     pending.due = Some(Timestamp(NOW.0 + 1));
-    assert_eq!(step(true, &pending, Sight::Unknown), Step::RestUntil(Timestamp(NOW.0 + 1)));
+    assert_eq!(
+        step(true, &pending, Sight::Unknown),
+        Step::RestUntil(Timestamp(NOW.0 + 1))
+    );
     pending.due = Some(NOW);
     assert_eq!(step(true, &pending, Sight::Unknown), Step::Provision);
 }
@@ -67,7 +70,10 @@ fn one_that_never_answered_goes_without_grace() {
 #[test]
 fn one_that_answered_has_its_grace() {
     let until = NOW.plus(GRACE);
-    assert_eq!(step(false, &instance(Phase::Ready), Sight::Running), Step::BeginGrace(until));
+    assert_eq!(
+        step(false, &instance(Phase::Ready), Sight::Running),
+        Step::BeginGrace(until)
+    );
     let mut disturbed = instance(Phase::Pending);
     disturbed.ready = Some(Timestamp(1));
     assert_eq!(step(false, &disturbed, Sight::Absent), Step::BeginGrace(until));
@@ -77,7 +83,10 @@ fn one_that_answered_has_its_grace() {
 fn the_grace_ends_in_time_or_by_the_client_coming_back() {
     let mut ending = instance(Phase::Ending);
     ending.due = Some(Timestamp(NOW.0 + 5));
-    assert_eq!(step(false, &ending, Sight::Running), Step::RestUntil(Timestamp(NOW.0 + 5)));
+    assert_eq!(
+        step(false, &ending, Sight::Running),
+        Step::RestUntil(Timestamp(NOW.0 + 5))
+    );
     assert_eq!(step(true, &ending, Sight::Running), Step::Keep);
     ending.due = Some(NOW);
     assert_eq!(step(false, &ending, Sight::Running), Step::Condemn);
@@ -88,11 +97,20 @@ fn what_happens_behind_our_back_is_seen() {
     let ready = instance(Phase::Ready);
     assert_eq!(step(true, &ready, Sight::Running), Step::Rest);
     assert_eq!(step(true, &ready, Sight::Unknown), Step::Rest);
-    for sight in [Sight::Absent, Sight::Stopped { code: Some(137) }, Sight::Stopped { code: None }, Sight::Unwired] {
+    for sight in [
+        Sight::Absent,
+        Sight::Stopped { code: Some(137) },
+        Sight::Stopped { code: None },
+        Sight::Unwired,
+    ] {
         let Step::Disturb { attempts, due, .. } = step(true, &ready, sight) else {
             panic!("{sight:?} must disturb");
         };
-        assert_eq!((attempts, due), (0, NOW), "it had been ready for long: tried again at once");
+        assert_eq!(
+            (attempts, due),
+            (0, NOW),
+            "it had been ready for long: tried again at once"
+        );
     }
 }
 
@@ -101,7 +119,9 @@ fn one_that_fails_again_and_again_waits_longer_each_time() {
     let mut ready = instance(Phase::Ready);
     ready.changed = NOW;
     ready.attempts = 3;
-    let Step::Disturb { attempts, due, .. } = step(true, &ready, Sight::Absent) else { panic!() };
+    let Step::Disturb { attempts, due, .. } = step(true, &ready, Sight::Absent) else {
+        panic!()
+    };
     assert_eq!((attempts, due), (4, NOW.plus(Duration::from_secs(4))));
 }
 

@@ -89,10 +89,16 @@ pub struct Parts {
 impl Orchestrator {
     /// Puts it together; nothing happens until [`run`](Self::run).
     pub fn new(parts: Parts) -> Self {
-        let mark = Mark { site: parts.store.identity().site };
+        let mark = Mark {
+            site: parts.store.identity().site,
+        };
         let inner = Inner {
             mark,
-            plugins: parts.plugins.into_iter().map(|plugin| (plugin.name(), plugin)).collect(),
+            plugins: parts
+                .plugins
+                .into_iter()
+                .map(|plugin| (plugin.name(), plugin))
+                .collect(),
             settings: parts.settings,
             store: parts.store,
             network: parts.network,
@@ -138,7 +144,11 @@ impl Orchestrator {
     ///
     /// When there is no such instance or the store is away.
     pub async fn destroy(&self, id: InstanceId) -> Result<Instance, StoreError> {
-        let instance = self.inner.store.destroy_instance(id, self.inner.clock.now(), None).await?;
+        let instance = self
+            .inner
+            .store
+            .destroy_instance(id, self.inner.clock.now(), None)
+            .await?;
         self.wake(instance.client);
         Ok(instance)
     }

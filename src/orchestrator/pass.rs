@@ -33,7 +33,10 @@ impl Orchestrator {
         let stop = self.inner.stop.clone();
         loop {
             if let Err(fault) = self.pass().await {
-                tracing::warn!(error = &fault as &dyn std::error::Error, "the store did not answer: no full pass");
+                tracing::warn!(
+                    error = &fault as &dyn std::error::Error,
+                    "the store did not answer: no full pass"
+                );
             }
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -46,11 +49,20 @@ impl Orchestrator {
     async fn pass(&self) -> Result<(), StoreError> {
         // The world first, then the store: what is recorded before it is made cannot look as if it belonged to nobody.
         let world = self.see_world().await;
-        let live: HashMap<InstanceId, Instance> =
-            self.inner.store.live_instances().await?.into_iter().map(|instance| (instance.id, instance)).collect();
+        let live: HashMap<InstanceId, Instance> = self
+            .inner
+            .store
+            .live_instances()
+            .await?
+            .into_iter()
+            .map(|instance| (instance.id, instance))
+            .collect();
         self.remove_orphans(&world, &live).await;
-        let settled: HashSet<_> =
-            live.values().filter(|instance| world.is_as_it_should_be(instance)).map(|instance| instance.client).collect();
+        let settled: HashSet<_> = live
+            .values()
+            .filter(|instance| world.is_as_it_should_be(instance))
+            .map(|instance| instance.client)
+            .collect();
         for client in self.inner.store.unsettled().await? {
             if !settled.contains(&client) {
                 self.wake(client);
@@ -70,7 +82,12 @@ impl Orchestrator {
             }
         }
         let attachments = match self.inner.network.attachments(&alias_prefix(self.inner.mark)).await {
-            Ok(found) => Some(found.into_iter().map(|a| (a.host_interface, a.bridge.filter(|_| a.up))).collect()),
+            Ok(found) => Some(
+                found
+                    .into_iter()
+                    .map(|a| (a.host_interface, a.bridge.filter(|_| a.up)))
+                    .collect(),
+            ),
             Err(fault) => {
                 tracing::warn!(error = &fault as &dyn std::error::Error, "could not list attachments");
                 None
@@ -90,12 +107,21 @@ impl Orchestrator {
             }
         }
         let names: HashSet<String> = live.keys().map(|id| host_interface(*id)).collect();
-        for name in world.attachments.iter().flat_map(HashMap::keys).filter(|name| !names.contains(*name)) {
+        for name in world
+            .attachments
+            .iter()
+            .flat_map(HashMap::keys)
+            .filter(|name| !names.contains(*name))
+        {
             tracing::warn!(interface = name, "belongs to nobody: removing");
             self.inner.metrics.orphan_removed();
             let prefix = alias_prefix(self.inner.mark);
             if let Err(fault) = self.inner.network.remove_attachment(name, &prefix).await {
-                tracing::warn!(interface = name, error = &fault as &dyn std::error::Error, "could not remove");
+                tracing::warn!(
+                    interface = name,
+                    error = &fault as &dyn std::error::Error,
+                    "could not remove"
+                );
             }
         }
     }
@@ -104,7 +130,10 @@ impl Orchestrator {
 impl World {
     /// Whether the instance is ready, runs, and is wired: then its worker need not look.
     fn is_as_it_should_be(&self, instance: &Instance) -> bool {
-        let found = self.engines.get(instance.plugin.as_str()).and_then(|found| found.get(&instance.id));
+        let found = self
+            .engines
+            .get(instance.plugin.as_str())
+            .and_then(|found| found.get(&instance.id));
         let runs = found.is_some_and(|found| matches!(found.state, FoundState::Running(_)));
         let wired = self.attachments.as_ref().is_some_and(|attachments| {
             let bridge = attachments.get(&host_interface(instance.id));

@@ -16,8 +16,12 @@ impl Orchestrator {
     /// Records a new instance. `Ok(Err(when))` says that it could not be, and when to try again.
     pub(super) async fn plan(&self, situation: &Situation) -> Result<Result<(), Timestamp>, StoreError> {
         let client = &situation.client;
-        let Some((name, template)) = self.template(&client.link) else { return Ok(Ok(())) };
-        let Some(range) = self.link(&client.link).and_then(|link| link.instances) else { return Ok(Ok(())) };
+        let Some((name, template)) = self.template(&client.link) else {
+            return Ok(Ok(()));
+        };
+        let Some(range) = self.link(&client.link).and_then(|link| link.instances) else {
+            return Ok(Ok(()));
+        };
         let store = &self.inner.store;
         let now = self.inner.clock.now();
         let taken = store.taken_addresses(&client.link).await?;
@@ -26,7 +30,9 @@ impl Orchestrator {
             self.report_full(client, now).await?;
             return Ok(Err(now.plus(FULL_PAUSE)));
         };
-        let id = Id::random().map_err(|source| StoreError::Random { source: Arc::new(source) })?;
+        let id = Id::random().map_err(|source| StoreError::Random {
+            source: Arc::new(source),
+        })?;
         let leased = situation.active_leases.first().map(|lease| lease.address.to_string());
         let facts = [
             ("INSTANCE", Some(id.to_string())),
@@ -68,7 +74,13 @@ impl Orchestrator {
             client.link
         );
         self.inner.metrics.provision_failed("no-address");
-        if self.inner.full.lock().unwrap_or_else(PoisonError::into_inner).insert(client.id) {
+        if self
+            .inner
+            .full
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(client.id)
+        {
             tracing::warn!(client = %client.id, detail, "no instance");
             let event = NewEvent {
                 at: now,
@@ -99,7 +111,11 @@ fn spec<const N: usize>(
     }
     InstanceSpec {
         image: template.image.clone(),
-        hostname: client.hostname.clone().filter(|name| is_label(name)).unwrap_or_else(|| format!("i{id}")),
+        hostname: client
+            .hostname
+            .clone()
+            .filter(|name| is_label(name))
+            .unwrap_or_else(|| format!("i{id}")),
         command: template.command.clone(),
         environment,
         capabilities: template.capabilities.clone(),

@@ -87,10 +87,15 @@ impl Orchestrator {
 
     async fn provision(&self, instance: &Instance) -> Result<(), StoreError> {
         let began = Stopwatch::now();
-        let starting = InstanceUpdate { due: None, ..self.update(instance, Phase::Starting, None, None) };
+        let starting = InstanceUpdate {
+            due: None,
+            ..self.update(instance, Phase::Starting, None, None)
+        };
         // What is wanted is recorded already; that work on it begins may be recorded while it does.
-        let (recorded, outcome) =
-            tokio::join!(self.inner.store.update_instance(instance.id, starting, None), self.bring_up(instance));
+        let (recorded, outcome) = tokio::join!(
+            self.inner.store.update_instance(instance.id, starting, None),
+            self.bring_up(instance)
+        );
         if !recorded? {
             return Ok(());
         }
@@ -107,18 +112,49 @@ impl Orchestrator {
             .plugins
             .get(instance.plugin.as_str())
             .ok_or_else(|| Failure::UnknownPlugin(instance.plugin.clone()))?;
-        let plan = self.plan_attachment(instance).ok_or_else(|| Failure::UnknownLink(instance.link.clone()))?;
+        let plan = self
+            .plan_attachment(instance)
+            .ok_or_else(|| Failure::UnknownLink(instance.link.clone()))?;
         let (found, running) = running(plugin.ensure(&instance.id, &instance.spec).await?)?;
-        self.inner.network.ensure_attachment(&plan, &running.netns).await.map_err(Failure::Wiring)?;
+        self.inner
+            .network
+            .ensure_attachment(&plan, &running.netns)
+            .await
+            .map_err(Failure::Wiring)?;
         // The process whose namespace was wired may have ended meanwhile, and its number been taken by another.
-        let (still, answers) = tokio::join!(self.is_still(plugin.as_ref(), instance, &running), self.answers(instance));
+        let (still, answers) = tokio::join!(
+            self.is_still(plugin.as_ref(), instance, &running),
+            self.answers(instance)
+        );
         if let Err(failure) = still {
             // Whatever was wired, it was not this instance.
-            let _ = self.inner.network.remove_attachment(&plan.host_interface, &plan.alias).await;
+            let _ = self
+                .inner
+                .network
+                .remove_attachment(&plan.host_interface, &plan.alias)
+                .await;
             return Err(failure);
         }
         answers?;
+        self.announce(&plan).await;
         Ok(found.reference)
+    }
+
+    /// Tells the link where the instance is. Who waits for it would find it by itself, only later.
+    async fn announce(&self, plan: &AttachmentPlan) {
+        let network = &self.inner.network;
+        let announced = match network.find_bridge(&plan.bridge).await {
+            Ok(Some(bridge)) => network.announce(&bridge, plan.address.addr(), plan.mac),
+            Ok(None) => Ok(()),
+            Err(fault) => Err(fault),
+        };
+        if let Err(fault) = announced {
+            tracing::debug!(
+                interface = plan.host_interface,
+                reason = with_causes(&fault),
+                "not announced"
+            );
+        }
     }
 
     async fn is_still(&self, plugin: &dyn Plugin, instance: &Instance, wired: &Running) -> Result<(), Failure> {
@@ -134,23 +170,38 @@ impl Orchestrator {
         if now.pid == wired.pid {
             return Ok(());
         }
-        Err(Failure::Ended { reference: found.reference, code: None })
+        Err(Failure::Ended {
+            reference: found.reference,
+            code: None,
+        })
     }
 
     async fn answers(&self, instance: &Instance) -> Result<(), Failure> {
-        let ready = self.inner.settings.templates.get(&instance.template).and_then(|template| template.ready.as_ref());
+        let ready = self
+            .inner
+            .settings
+            .templates
+            .get(&instance.template)
+            .and_then(|template| template.ready.as_ref());
         let Some(ready) = ready else { return Ok(()) };
-        probe::tcp(instance.address, ready.tcp, ready.within).await.map_err(|source| Failure::Silent {
-            address: instance.address,
-            port: ready.tcp,
-            within: ready.within,
-            source,
-        })
+        probe::tcp(instance.address, ready.tcp, ready.within)
+            .await
+            .map_err(|source| Failure::Silent {
+                address: instance.address,
+                port: ready.tcp,
+                within: ready.within,
+                source,
+            })
     }
 
     fn plan_attachment(&self, instance: &Instance) -> Option<AttachmentPlan> {
         let link = self.link(&instance.link)?;
-        let isolated = self.inner.settings.templates.get(&instance.template).is_none_or(|template| template.isolated);
+        let isolated = self
+            .inner
+            .settings
+            .templates
+            .get(&instance.template)
+            .is_none_or(|template| template.isolated);
         let address = Ipv6Net::new(instance.address, link.address.prefix_len()).ok()?;
         Some(AttachmentPlan {
             host_interface: host_interface(instance.id),
@@ -175,7 +226,11 @@ impl Orchestrator {
         };
         let detail = Some(format!("{} ms after its provisioning began", took.as_millis()));
         let event = self.event(instance, EventKind::InstanceReady, detail);
-        self.inner.store.update_instance(instance.id, update, Some(event)).await.map(drop)
+        self.inner
+            .store
+            .update_instance(instance.id, update, Some(event))
+            .await
+            .map(drop)
     }
 
     async fn record_failure(&self, instance: &Instance, failure: Failure) -> Result<(), StoreError> {
@@ -183,18 +238,33 @@ impl Orchestrator {
         self.inner.metrics.provision_failed(failure.code());
         let down = matches!(&failure, Failure::Engine(fault) if fault.remedy() == Remedy::Engine);
         // An engine that is down is not the instance's failure.
-        let attempts = if down { instance.attempts } else { instance.attempts.saturating_add(1) };
+        let attempts = if down {
+            instance.attempts
+        } else {
+            instance.attempts.saturating_add(1)
+        };
         let pause = if down { ENGINE_PAUSE } else { wait_after(attempts) };
-        let phase = if matches!(failure, Failure::Silent { .. }) { Phase::Starting } else { Phase::Pending };
+        let phase = if matches!(failure, Failure::Silent { .. }) {
+            Phase::Starting
+        } else {
+            Phase::Pending
+        };
         let due = self.inner.clock.now().plus(pause);
-        let update = InstanceUpdate { attempts, ..self.update(instance, phase, Some(text.clone()), Some(due)) };
+        let update = InstanceUpdate {
+            attempts,
+            ..self.update(instance, phase, Some(text.clone()), Some(due))
+        };
         // The timeline says it once; the instance says it for as long as it is so.
         let news = instance.reason.as_deref() != Some(text.as_str());
         if news {
             tracing::warn!(instance = %instance.id, client = %instance.client, code = failure.code(), reason = text, "not ready");
         }
         let event = news.then(|| self.event(instance, EventKind::InstanceFailed, Some(text)));
-        self.inner.store.update_instance(instance.id, update, event).await.map(drop)
+        self.inner
+            .store
+            .update_instance(instance.id, update, event)
+            .await
+            .map(drop)
     }
 }
 
@@ -204,7 +274,13 @@ fn running(found: Found) -> Result<(Found, Running), Failure> {
             let running = running.clone();
             Ok((found, running))
         }
-        FoundState::Exited { code } => Err(Failure::Ended { reference: found.reference, code: Some(*code) }),
-        FoundState::Created => Err(Failure::Ended { reference: found.reference, code: None }),
+        FoundState::Exited { code } => Err(Failure::Ended {
+            reference: found.reference,
+            code: Some(*code),
+        }),
+        FoundState::Created => Err(Failure::Ended {
+            reference: found.reference,
+            code: None,
+        }),
     }
 }

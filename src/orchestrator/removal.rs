@@ -15,14 +15,26 @@ impl Orchestrator {
             self.inner.metrics.instance_removed();
             let update = self.update(instance, Phase::Removed, instance.reason.clone(), None);
             let event = self.event(instance, EventKind::InstanceRemoved, instance.reason.clone());
-            return self.inner.store.update_instance(instance.id, update, Some(event)).await.map(drop);
+            return self
+                .inner
+                .store
+                .update_instance(instance.id, update, Some(event))
+                .await
+                .map(drop);
         }
         let attempts = instance.attempts.saturating_add(1);
         let reason = faults.join("; ");
         tracing::warn!(instance = %instance.id, reason, attempts, "not yet removed");
         let due = self.inner.clock.now().plus(wait_after(attempts));
-        let update = InstanceUpdate { attempts, ..self.update(instance, Phase::Removing, Some(reason), Some(due)) };
-        self.inner.store.update_instance(instance.id, update, None).await.map(drop)
+        let update = InstanceUpdate {
+            attempts,
+            ..self.update(instance, Phase::Removing, Some(reason), Some(due))
+        };
+        self.inner
+            .store
+            .update_instance(instance.id, update, None)
+            .await
+            .map(drop)
     }
 
     async fn take_down(&self, instance: &Instance) -> Vec<String> {
@@ -38,10 +50,15 @@ impl Orchestrator {
             }
         };
         let wiring = async {
-            self.inner.network.remove_attachment(&name, &prefix).await.err().map(|fault| {
-                self.inner.metrics.removal_failed("wiring");
-                with_causes(&fault)
-            })
+            self.inner
+                .network
+                .remove_attachment(&name, &prefix)
+                .await
+                .err()
+                .map(|fault| {
+                    self.inner.metrics.removal_failed("wiring");
+                    with_causes(&fault)
+                })
         };
         let (engine, wiring) = tokio::join!(engine, wiring);
         engine.into_iter().chain(wiring).collect()

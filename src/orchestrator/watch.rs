@@ -106,7 +106,9 @@ impl Orchestrator {
             LinkChange::Everything | LinkChange::BridgeUp { .. } | LinkChange::BridgeGone { .. } => self.want_pass(),
             LinkChange::BridgeDown { .. } => {}
             LinkChange::AttachmentGone { alias, .. } => {
-                let owner = alias.strip_prefix(&alias_prefix(self.inner.mark)).and_then(|id| id.parse().ok());
+                let owner = alias
+                    .strip_prefix(&alias_prefix(self.inner.mark))
+                    .and_then(|id| id.parse().ok());
                 if let Some(id) = owner {
                     self.wake_owner(id).await;
                 }

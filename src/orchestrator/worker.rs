@@ -115,25 +115,38 @@ impl Orchestrator {
         match (step, instance) {
             (Step::Rest, _) => return Ok(Next::Rest(None)),
             (Step::RestUntil(until), _) => return Ok(Next::Rest(Some(until))),
-            (Step::Plan, _) => return self.plan(&situation).await.map(|planned| match planned {
-                Ok(()) => Next::Again,
-                Err(retry) => Next::Rest(Some(retry)),
-            }),
+            (Step::Plan, _) => {
+                return self.plan(&situation).await.map(|planned| match planned {
+                    Ok(()) => Next::Again,
+                    Err(retry) => Next::Rest(Some(retry)),
+                });
+            }
             (Step::Provision, Some(instance)) => self.provision_unless_woken(client, instance, wake).await?,
             (Step::Disturb { what, attempts, due }, Some(instance)) => {
                 self.disturb(instance, what, attempts, due).await?;
             }
             (Step::BeginGrace(until), Some(instance)) => {
                 let reason = format!("the client's lease ended; removed at {until} unless the client returns");
-                self.move_to(instance, Phase::Ending, Some(reason), Some(until), EventKind::InstanceEnding).await?;
+                self.move_to(
+                    instance,
+                    Phase::Ending,
+                    Some(reason),
+                    Some(until),
+                    EventKind::InstanceEnding,
+                )
+                .await?;
             }
             // Back from its grace it is looked at as if it had just been started: it may have ended meanwhile.
             (Step::Keep, Some(instance)) => {
-                self.move_to(instance, Phase::Pending, None, None, EventKind::InstanceKept).await?;
+                self.move_to(instance, Phase::Pending, None, None, EventKind::InstanceKept)
+                    .await?;
             }
             (Step::Condemn, Some(instance)) => {
                 let reason = Some("the client's lease ended".to_owned());
-                self.inner.store.update_instance(instance.id, self.update(instance, Phase::Removing, reason, None), None).await?;
+                self.inner
+                    .store
+                    .update_instance(instance.id, self.update(instance, Phase::Removing, reason, None), None)
+                    .await?;
             }
             (Step::Remove, Some(instance)) => self.remove(instance).await?,
             // The machine takes steps on an instance only where there is one.
@@ -167,12 +180,25 @@ impl Orchestrator {
             .map_or(Duration::ZERO, |template| template.grace)
     }
 
-    async fn disturb(&self, instance: &Instance, what: String, attempts: u32, due: Timestamp) -> Result<(), StoreError> {
+    async fn disturb(
+        &self,
+        instance: &Instance,
+        what: String,
+        attempts: u32,
+        due: Timestamp,
+    ) -> Result<(), StoreError> {
         tracing::warn!(instance = %instance.id, what, "disturbed");
         self.inner.metrics.instance_disturbed();
         let event = self.event(instance, EventKind::InstanceDisturbed, Some(what.clone()));
-        let update = InstanceUpdate { attempts, ..self.update(instance, Phase::Pending, Some(what), Some(due)) };
-        self.inner.store.update_instance(instance.id, update, Some(event)).await.map(drop)
+        let update = InstanceUpdate {
+            attempts,
+            ..self.update(instance, Phase::Pending, Some(what), Some(due))
+        };
+        self.inner
+            .store
+            .update_instance(instance.id, update, Some(event))
+            .await
+            .map(drop)
     }
 
     async fn move_to(
@@ -185,7 +211,11 @@ impl Orchestrator {
     ) -> Result<(), StoreError> {
         tracing::info!(instance = %instance.id, client = %instance.client, %phase, reason, "{kind}");
         let event = self.event(instance, kind, reason.clone());
-        self.inner.store.update_instance(instance.id, self.update(instance, phase, reason, due), Some(event)).await.map(drop)
+        self.inner
+            .store
+            .update_instance(instance.id, self.update(instance, phase, reason, due), Some(event))
+            .await
+            .map(drop)
     }
 
     /// An update that keeps what the instance is and changes where it is on its way.

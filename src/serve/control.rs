@@ -31,7 +31,13 @@ pub(super) struct Ready {
 
 impl Ready {
     pub(super) fn new(store: Store, orchestrator: Orchestrator, recorder: Recorder, intake: Intake) -> Self {
-        Self { store, orchestrator, recorder, intake, links: HashMap::new() }
+        Self {
+            store,
+            orchestrator,
+            recorder,
+            intake,
+            links: HashMap::new(),
+        }
     }
 
     pub(super) fn add_link(&mut self, bridge: &str, source: LeaseSource, commands: mpsc::Sender<Command>) {
@@ -40,12 +46,22 @@ impl Ready {
 
     /// Frees what the client holds, through whoever owns its bindings.
     async fn release(&self, client: ClientId) -> Result<(), ControlError> {
-        let Some(situation) = self.store.situation(client).await? else { return Ok(()) };
-        let listener = self.links.get(&situation.client.link).filter(|(source, _)| *source == LeaseSource::Listener);
+        let Some(situation) = self.store.situation(client).await? else {
+            return Ok(());
+        };
+        let listener = self
+            .links
+            .get(&situation.client.link)
+            .filter(|(source, _)| *source == LeaseSource::Listener);
         if let Some((_, commands)) = listener {
             let (done, told) = oneshot::channel();
-            let command = Command::Release { duid: situation.client.duid, done };
-            if commands.try_send(command).is_ok() && let Ok(outcome) = told.await {
+            let command = Command::Release {
+                duid: situation.client.duid,
+                done,
+            };
+            if commands.try_send(command).is_ok()
+                && let Ok(outcome) = told.await
+            {
                 return outcome.map_err(ControlError::from);
             }
             // The listener is not up: nobody answers clients from its bindings, and it reads the store when it starts.
@@ -94,7 +110,9 @@ impl Control for Switchboard {
         match self.ready()?.intake.take(event, Handed::Live).await {
             Ok(()) => Ok(()),
             Err(IntakeError::Store(fault)) => Err(fault.into()),
-            Err(refusal) => Err(ControlError::Refused { reason: refusal.to_string() }),
+            Err(refusal) => Err(ControlError::Refused {
+                reason: refusal.to_string(),
+            }),
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::causes::with_causes;
 use crate::model::LeaseSource;
 use crate::settings::LinkSettings;
 use crate::source::Recorder;
-use crate::source::listener::{Advertiser, Command, Listener, protocol_link, router_advertisement};
+use crate::source::listener::{Advertiser, Command, Listener, Parts, limiter, protocol_link, router_advertisement};
 use crate::store::Store;
 
 /// How often the bridge is looked at, and the wait between two tries to serve on it.
@@ -82,7 +82,10 @@ impl Supervisor {
             address: Some(self.settings.address),
             mark: format!("orchestrator:{}:link", self.store.identity().site),
         };
-        self.network.ensure_bridge(&plan).await.map_err(|fault| with_causes(&fault))
+        self.network
+            .ensure_bridge(&plan)
+            .await
+            .map_err(|fault| with_causes(&fault))
     }
 
     /// Serves until the daemon stops or the bridge is no longer the one it was; the error says what went wrong.
@@ -105,7 +108,9 @@ impl Supervisor {
                 }
             };
             let (listened, advertised) = tokio::join!(until_end(listening, &stop), until_end(advertising, &stop));
-            listened.and(advertised).map_err(|fault| format!("{}: {fault}", self.settings.bridge))
+            listened
+                .and(advertised)
+                .map_err(|fault| format!("{}: {fault}", self.settings.bridge))
         };
         let (served, watched) = tokio::join!(serving, watch_bridge(&self.network, bridge, &stop));
         served.and(watched)
@@ -115,12 +120,26 @@ impl Supervisor {
         if self.settings.source != LeaseSource::Listener {
             return Ok(None);
         }
-        let Some(link) = protocol_link(&self.settings) else { return Ok(None) };
-        let leases = self.store.leases_of_link(&self.settings.bridge).await.map_err(|fault| with_causes(&fault))?;
+        let Some(link) = protocol_link(&self.settings) else {
+            return Ok(None);
+        };
+        let leases = self
+            .store
+            .leases_of_link(&self.settings.bridge)
+            .await
+            .map_err(|fault| with_causes(&fault))?;
         let identity = self.store.identity();
         let server = Server::new(identity.server_duid.clone(), identity.allocation_key);
-        let shared = (self.context.clock, self.context.metrics.clone());
-        Listener::open(&self.settings.bridge, bridge.index, link, server, self.recorder.clone(), leases, shared)
+        let parts = Parts {
+            bridge: self.settings.bridge.clone(),
+            link,
+            server,
+            limiter: limiter(&self.settings, identity.allocation_key),
+            recorder: self.recorder.clone(),
+            clock: self.context.clock,
+            metrics: self.context.metrics.clone(),
+        };
+        Listener::open(parts, bridge.index, leases)
             .map(Some)
             .map_err(|fault| {
                 format!(
@@ -135,11 +154,19 @@ impl Supervisor {
             return Ok(None);
         }
         let advertisement: RouterAdvertisement = router_advertisement(&self.settings);
-        Advertiser::open(&self.settings.bridge, bridge.index, &advertisement, self.context.metrics.clone())
-            .map(Some)
-            .map_err(|fault| {
-                format!("cannot advertise on {}: {fault}; raw sockets take CAP_NET_RAW", self.settings.bridge)
-            })
+        Advertiser::open(
+            &self.settings.bridge,
+            bridge.index,
+            &advertisement,
+            self.context.metrics.clone(),
+        )
+        .map(Some)
+        .map_err(|fault| {
+            format!(
+                "cannot advertise on {}: {fault}; raw sockets take CAP_NET_RAW",
+                self.settings.bridge
+            )
+        })
     }
 }
 
@@ -163,7 +190,9 @@ async fn watch_bridge(network: &Network, bridge: &Bridge, stop: &CancellationTok
             () = tokio::time::sleep(PERIOD) => {}
         }
         // A kernel that does not answer says nothing about the bridge.
-        let Ok(now) = network.find_bridge(&bridge.name).await else { continue };
+        let Ok(now) = network.find_bridge(&bridge.name).await else {
+            continue;
+        };
         if now.is_none_or(|now| now.index != bridge.index) {
             stop.cancel();
             return Err(format!("bridge {} was removed", bridge.name));

@@ -15,7 +15,7 @@ use std::time::Duration;
 use orchestrator_network::{Network, NetworkError};
 use orchestrator_plugin::Plugin;
 use orchestrator_plugin_docker::DockerPlugin;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -83,6 +83,8 @@ impl Context {
 ///
 /// What an operator must mend: an API address that is taken, a database that is newer than this program.
 pub async fn run(settings: Settings) -> Result<(), ServeError> {
+    // Before anyone can see that the daemon is there, and tell it to stop.
+    let mut signals = Signals::listen()?;
     let context = Context {
         settings: Arc::new(settings),
         clock: Clock::start(),
@@ -96,7 +98,7 @@ pub async fn run(settings: Settings) -> Result<(), ServeError> {
     let (store_sender, store) = watch::channel(None);
     let switchboard = Arc::new(Switchboard::default());
     let app = App {
-        store,
+        store: store.clone(),
         conditions: context.conditions.clone(),
         control: switchboard.clone(),
         metrics: context.metrics.clone(),
@@ -108,17 +110,35 @@ pub async fn run(settings: Settings) -> Result<(), ServeError> {
     context.tasks.spawn(systemd::watchdog(context.stop.clone()));
 
     let work = build_and_run(context.clone(), store_sender, switchboard);
+    tokio::pin!(work);
     let outcome = tokio::select! {
-        outcome = work => outcome,
-        outcome = told_to_stop() => outcome,
+        outcome = &mut work => outcome,
+        () = signals.told_to_stop() => {
+            systemd::stopping();
+            context.stop.cancel();
+            // It ends by itself once it is told. What it still waits for, a database perhaps, may never come, and is
+            // no failure of a daemon that is to stop.
+            let _ = tokio::time::timeout(DRAIN, work).await;
+            Ok(())
+        }
     };
-    systemd::stopping();
+    drain(&context, store.borrow().clone()).await;
+    outcome
+}
+
+/// Lets every part end what it has begun, and the store last of all.
+async fn drain(context: &Context, store: Option<Store>) {
     context.stop.cancel();
     context.tasks.close();
-    if tokio::time::timeout(DRAIN, context.tasks.wait()).await.is_err() {
+    let parts = async {
+        context.tasks.wait().await;
+        if let Some(store) = store {
+            store.close().await;
+        }
+    };
+    if tokio::time::timeout(DRAIN, parts).await.is_err() {
         tracing::warn!("some parts did not end in {DRAIN:?}; what they had begun is taken up at the next start");
     }
-    outcome
 }
 
 /// Starts everything behind the API, once the database is there.
@@ -129,7 +149,9 @@ async fn build_and_run(
 ) -> Result<(), ServeError> {
     let store = storage::wait_for(&context).await?;
     let network = Network::open()?;
-    let mark = Mark { site: store.identity().site };
+    let mark = Mark {
+        site: store.identity().site,
+    };
     let orchestrator = Orchestrator::new(Parts {
         settings: context.settings.clone(),
         store: store.clone(),
@@ -141,7 +163,12 @@ async fn build_and_run(
         metrics: context.metrics.clone(),
     });
     let recorder = Recorder::new(store.clone(), context.bell.clone(), context.metrics.clone());
-    let intake = Intake::new(context.settings.clone(), recorder.clone(), context.clock, context.metrics.clone());
+    let intake = Intake::new(
+        context.settings.clone(),
+        recorder.clone(),
+        context.clock,
+        context.metrics.clone(),
+    );
     let mut ready = Ready::new(store.clone(), orchestrator.clone(), recorder.clone(), intake.clone());
     for settings in &context.settings.links {
         let (link, commands) = link::Supervisor::new(&context, settings, &store, &network, &recorder);
@@ -151,11 +178,20 @@ async fn build_and_run(
     switchboard.connect(ready);
     // Last of all: whoever sees the store through the API finds everything behind it in place.
     store_sender.send_replace(Some(store.clone()));
-    if context.settings.links.iter().any(|link| link.source == LeaseSource::Dnsmasq) {
+    if context
+        .settings
+        .links
+        .iter()
+        .any(|link| link.source == LeaseSource::Dnsmasq)
+    {
         context.tasks.spawn(housekeeping::drain_spool(context.clone(), intake));
     }
-    context.tasks.spawn(housekeeping::expire_leases(context.clone(), store.clone()));
-    context.tasks.spawn(housekeeping::forget_history(context.clone(), store.clone()));
+    context
+        .tasks
+        .spawn(housekeeping::expire_leases(context.clone(), store.clone()));
+    context
+        .tasks
+        .spawn(housekeeping::forget_history(context.clone(), store.clone()));
     context.tasks.spawn(housekeeping::watch_store(context.clone(), store));
     orchestrator.run(context.stop.clone()).await;
     // The API reads the store for as long as it drains.
@@ -169,15 +205,32 @@ async fn plugins(context: &Context, store: &Store, mark: Mark) -> Result<Vec<Arc
     if !templates && store.live_instances().await?.is_empty() {
         return Ok(Vec::new());
     }
-    Ok(vec![Arc::new(DockerPlugin::new(context.settings.plugin.docker.clone(), mark))])
+    Ok(vec![Arc::new(DockerPlugin::new(
+        context.settings.plugin.docker.clone(),
+        mark,
+    ))])
 }
 
-async fn told_to_stop() -> Result<(), ServeError> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Signals)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Signals)?;
-    tokio::select! {
-        _ = terminate.recv() => tracing::info!("SIGTERM: stopping; instances are left running"),
-        _ = interrupt.recv() => tracing::info!("SIGINT: stopping; instances are left running"),
+/// The signals that end the daemon.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// From now on they are heard, and no longer kill the process.
+    fn listen() -> Result<Self, ServeError> {
+        let listen = |kind| signal(kind).map_err(ServeError::Signals);
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+        })
     }
-    Ok(())
+
+    async fn told_to_stop(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => tracing::info!("SIGTERM: stopping; instances are left running"),
+            _ = self.interrupt.recv() => tracing::info!("SIGINT: stopping; instances are left running"),
+        }
+    }
 }

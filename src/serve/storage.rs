@@ -26,7 +26,10 @@ pub(super) async fn wait_for(context: &Context) -> Result<Store, StoreError> {
             }
             Err(fault) if fault.is_away() => {
                 context.conditions.set_waiting(CONDITION, with_causes(&fault));
-                tokio::time::sleep(pause).await;
+                tokio::select! {
+                    () = context.stop.cancelled() => return Err(fault),
+                    () = tokio::time::sleep(pause) => {}
+                }
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
             Err(fault) => return Err(fault),

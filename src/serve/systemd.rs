@@ -15,7 +15,9 @@ pub(super) fn stopping() {
 
 /// Says that the runtime still turns, twice in each watchdog interval.
 pub(super) async fn watchdog(stop: CancellationToken) {
-    let Some(interval) = sd_notify::watchdog_enabled() else { return };
+    let Some(interval) = sd_notify::watchdog_enabled() else {
+        return;
+    };
     loop {
         notify(NotifyState::Watchdog);
         tokio::select! {

@@ -78,7 +78,7 @@ pub(super) fn given_to_dnsmasq(link: &Table<'_>, source: Option<LeaseSource>) {
     if source != Some(LeaseSource::Dnsmasq) {
         return;
     }
-    for key in Lifetimes::KEYS.into_iter().chain(["rapid_commit"]) {
+    for key in Lifetimes::KEYS.into_iter().chain(["rapid_commit", "client_rate"]) {
         if link.has(key) {
             let remedy = "remove it here and set it in dnsmasq's configuration";
             link.fault(

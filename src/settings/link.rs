@@ -13,6 +13,8 @@ use crate::model::LeaseSource;
 /// No machine has more links than this, and no link more servers or domains than fit into one message.
 const MOST_LINKS: usize = 256;
 const MOST_SERVERS: usize = 16;
+/// A client that boots sends a handful of messages; one that sends this many for long is broken or means harm.
+const CLIENT_RATE: u32 = 50;
 
 /// A bridge with clients on it, its prefix and its lease source.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +35,8 @@ pub struct LinkSettings {
     pub lifetimes: Lifetimes,
     /// Whether a Solicit with Rapid Commit is answered by a Reply (RFC 9915, section 18.3.1); listener only.
     pub rapid_commit: bool,
+    /// Messages a second that one client is answered for long; `None` for any number. Listener only.
+    pub client_rate: Option<u32>,
     /// Whether the daemon sends router advertisements on the link.
     pub router_advertisements: bool,
     /// DNS servers for clients.
@@ -86,6 +90,9 @@ fn read(mut table: Table<'_>) -> (Outline, Option<LinkSettings>) {
     check::given_to_dnsmasq(&table, source);
     let lifetimes = Lifetimes::read(&mut table);
     let rapid_commit = table.take("rapid_commit").and_then(Entry::flag).unwrap_or(true);
+    let client_rate = table
+        .take("client_rate")
+        .map_or(Some(CLIENT_RATE), |entry| entry.whole(0..=1000));
     let router_advertisements = table.take("router_advertisements").and_then(Entry::flag);
     let server = |entry: Entry<'_>| entry.parse("write it like \"fd39:9706:2786:6333::1\"", parse_server);
     let dns_servers = table
@@ -117,6 +124,7 @@ fn read(mut table: Table<'_>) -> (Outline, Option<LinkSettings>) {
             instances,
             lifetimes,
             rapid_commit,
+            client_rate: client_rate.filter(|rate| *rate > 0),
             // dnsmasq's own `enable-ra` would speak on the same link.
             router_advertisements: router_advertisements.unwrap_or(source == LeaseSource::Listener),
             dns_servers: dns_servers?,

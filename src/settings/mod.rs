@@ -74,6 +74,15 @@ pub fn load(path: &Path, env: impl Iterator<Item = (String, String)>) -> Result<
     read(tree::from_file(path)?, env)
 }
 
+/// [`load`] for settings that are at hand as text.
+///
+/// # Errors
+///
+/// Everything that is wrong with them.
+pub fn parse(text: &str, env: impl Iterator<Item = (String, String)>) -> Result<Settings, Faults> {
+    read(tree::from_text("settings", text)?, env)
+}
+
 fn read(mut root: Value, env: impl Iterator<Item = (String, String)>) -> Result<Settings, Faults> {
     let faults = Collector::default();
     environment::overlay(&mut root, env, &faults);

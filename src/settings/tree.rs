@@ -13,26 +13,32 @@ const LARGEST: u64 = 1 << 20;
 /// Reads the file.
 pub(super) fn from_file(path: &Path) -> Result<Value, Fault> {
     let name = path.display().to_string();
-    let fault = |what: String, remedy: &str| Fault {
-        key: name.clone(),
-        variable: None,
-        what,
-        remedy: remedy.to_owned(),
-    };
     let unreadable = |error: std::io::Error| {
-        fault(
-            format!("cannot be read ({error})"),
-            "give the settings file with --settings FILE and let us read it",
-        )
+        let remedy = "give the settings file with --settings FILE and let us read it";
+        fault(&name, format!("cannot be read ({error})"), remedy)
     };
     if fs::metadata(path).map_err(unreadable)?.len() > LARGEST {
         return Err(fault(
+            &name,
             "is larger than 1 MiB".to_owned(),
             "give a settings file with --settings FILE",
         ));
     }
-    let text = fs::read_to_string(path).map_err(unreadable)?;
-    from_toml(&text).map_err(|what| fault(what, "correct the TOML there (https://toml.io)"))
+    from_text(&name, &fs::read_to_string(path).map_err(unreadable)?)
+}
+
+/// Reads text that is called `name` in faults.
+pub(super) fn from_text(name: &str, text: &str) -> Result<Value, Fault> {
+    from_toml(text).map_err(|what| fault(name, what, "correct the TOML there (https://toml.io)"))
+}
+
+fn fault(name: &str, what: String, remedy: &str) -> Fault {
+    Fault {
+        key: name.to_owned(),
+        variable: None,
+        what,
+        remedy: remedy.to_owned(),
+    }
 }
 
 /// Reads TOML; the error is one line that says where it is wrong.

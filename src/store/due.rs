@@ -18,7 +18,10 @@ impl Store {
     ///
     /// When the database is away.
     pub async fn hurry_instances(&self, plugin: &str) -> Result<(), StoreError> {
-        self.write(Hurry { plugin: plugin.to_owned() }).await
+        self.write(Hurry {
+            plugin: plugin.to_owned(),
+        })
+        .await
     }
 }
 
@@ -31,6 +34,12 @@ impl Write for Hurry {
     const DOING: &'static str = "end the waits for an engine";
 
     async fn apply(&self, batch: &mut Batch<'_>) -> Result<(), StoreError> {
-        execute!(&mut batch.tx, "end the waits for an engine", HURRY, self.plugin.as_str()).map(drop)
+        execute!(
+            &mut batch.tx,
+            "end the waits for an engine",
+            HURRY,
+            self.plugin.as_str()
+        )
+        .map(drop)
     }
 }

@@ -113,7 +113,7 @@ pub enum AwayCause {
     #[error(transparent)]
     Database(Arc<sqlx::Error>),
     /// Its file or directory cannot be made.
-    #[error("{path}: {source}")]
+    #[error("{path}")]
     File {
         /// The file or directory.
         path: PathBuf,

@@ -72,9 +72,9 @@ impl Outcome {
 impl Store {
     /// Records what happened to leases, in order: all of it or nothing, in one commit.
     ///
-    /// Returns when it is durable: an entry a change, after one for the client that the change took the address from. A client's DUID, link-layer address and host name are remembered with it. What
-    /// begins or ends a lease is an event in the timeline; a mere renewal is none. A Hold that is news has its
-    /// client want an instance.
+    /// Returns when it is durable: an entry a change, after one for the client that the change took the address from.
+    /// A client's DUID, link-layer address and host name are remembered with it. What begins or ends a lease is an
+    /// event in the timeline; a mere renewal is none. A Hold that is news has its client want an instance.
     ///
     /// # Errors
     ///
@@ -105,12 +105,19 @@ impl Write for RecordLeases {
 async fn record(batch: &mut Batch<'_>, change: &LeaseChange, recorded: &mut Vec<Recorded>) -> Result<(), StoreError> {
     let row = known(batch, &change.link, change.address).await?;
     let (known, wanted) = row.map_or((None, false), |(known, wanted)| (Some(known), wanted));
-    let own = known.as_ref().filter(|known| known.duid == change.duid).map(|known| known.client);
+    let own = known
+        .as_ref()
+        .filter(|known| known.duid == change.duid)
+        .map(|known| known.client);
     let (client, outcome, matters) = match decide(known.as_ref(), change) {
         Decision::Grant { ousted } => {
             if let Some(known) = known.filter(|_| ousted) {
                 oust(batch, &known, change).await?;
-                recorded.push(Recorded { client: Some(known.client), outcome: Outcome::Ended, matters: true });
+                recorded.push(Recorded {
+                    client: Some(known.client),
+                    outcome: Outcome::Ended,
+                    matters: true,
+                });
             }
             let client = ensure_client(batch, own, change).await?;
             grant(batch, client, change).await?;
@@ -130,7 +137,11 @@ async fn record(batch: &mut Batch<'_>, change: &LeaseChange, recorded: &mut Vec<
         Decision::Stale => (own, Outcome::Stale, false),
         Decision::Unknown => (own, Outcome::Unknown, false),
     };
-    recorded.push(Recorded { client, outcome, matters });
+    recorded.push(Recorded {
+        client,
+        outcome,
+        matters,
+    });
     Ok(())
 }
 

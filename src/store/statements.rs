@@ -4,8 +4,8 @@ use sqlx::Executor;
 
 use super::connection::{on, within};
 use super::{
-    Store, StoreError, batch, clients, destroy, due, events, expire, identity, instances, leases, ping, plan, prune, record,
-    situation, update,
+    Store, StoreError, batch, clients, destroy, due, events, expire, identity, instances, leases, ping, plan, prune,
+    record, situation, update,
 };
 
 const ALL: &[&[&str]] = &[

@@ -20,6 +20,7 @@ on_both!(
     the_situation_is_what_reconcile_needs,
     an_instance_is_found_by_the_beginning_of_its_id,
     instances_are_listed_and_filtered,
+    an_engine_that_is_back_ends_the_waits_for_it,
     what_is_old_is_forgotten,
 );
 
@@ -358,6 +359,28 @@ async fn instances_are_listed_and_filtered(place: Place) {
         ..ClientFilter::default()
     };
     assert_eq!(clients.items.len() + store.clients(rest).await.unwrap().items.len(), 5);
+}
+
+async fn an_engine_that_is_back_ends_the_waits_for_it(place: Place) {
+    let store = place.open().await;
+    for (n, phase) in (0..).zip([Phase::Pending, Phase::Ending, Phase::Removing]) {
+        let client = holding_client(&store, n).await;
+        let instance = plan(&store, client, 100 + n).await;
+        let waiting = InstanceUpdate {
+            due: Some(at(500)),
+            ..update(phase, 5)
+        };
+        assert!(store.update_instance(instance.id, waiting, None).await.unwrap());
+    }
+    let due = async || {
+        let live = store.live_instances().await.unwrap();
+        live.into_iter().map(|instance| instance.due).collect::<Vec<_>>()
+    };
+    store.hurry_instances("another").await.unwrap();
+    assert_eq!(due().await, [Some(at(500)); 3]);
+    store.hurry_instances("docker").await.unwrap();
+    // A grace is no wait for an engine.
+    assert_eq!(due().await, [None, Some(at(500)), None]);
 }
 
 async fn what_is_old_is_forgotten(place: Place) {

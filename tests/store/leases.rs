@@ -12,6 +12,7 @@ on_both!(
     a_lease_that_ended_is_remembered,
     the_end_of_what_nobody_has_makes_no_row,
     a_replay_is_no_lease_event,
+    a_renewal_matters_to_who_wants_no_instance,
     an_address_moves_to_whom_its_source_gives_it,
     a_declined_address_is_kept_back_until_its_quarantine_ends,
     the_clock_ends_leases,
@@ -165,6 +166,20 @@ async fn a_replay_is_no_lease_event(place: Place) {
     assert!(wants().await);
 }
 
+async fn a_renewal_matters_to_who_wants_no_instance(place: Place) {
+    let store = place.open().await;
+    let id = holding_client(&store, 1).await;
+    let matters = async |verb, seconds| store.record_leases(vec![change(verb, 1, seconds)]).await.unwrap()[0].matters;
+    assert!(!matters(LeaseVerb::Hold, 10).await);
+    let instance = crate::place::plan(&store, id, 100).await;
+    store.destroy_instance(instance.id, at(15), None).await.unwrap();
+    assert!(matters(LeaseVerb::Hold, 20).await);
+    assert!(!matters(LeaseVerb::Hold, 30).await);
+    assert!(matters(LeaseVerb::Release, 40).await);
+    assert!(!matters(LeaseVerb::Release, 50).await);
+    assert!(matters(LeaseVerb::Hold, 60).await);
+}
+
 async fn an_address_moves_to_whom_its_source_gives_it(place: Place) {
     let store = place.open().await;
     let old = holding_client(&store, 1).await;
@@ -173,8 +188,16 @@ async fn an_address_moves_to_whom_its_source_gives_it(place: Place) {
         ..change(LeaseVerb::Hold, 1, 10)
     };
     let recorded = store.record_leases(vec![taken]).await.unwrap();
-    let new = recorded[0].client.unwrap();
-    assert_eq!(recorded[0].outcome, Outcome::Granted);
+    // The one who lost it is told of as well: somebody has to look after it.
+    let [ousted, granted] = recorded[..] else {
+        panic!("{recorded:?}")
+    };
+    assert_eq!(
+        (ousted.client, ousted.outcome, ousted.matters),
+        (Some(old), Outcome::Ended, true)
+    );
+    assert_eq!((granted.outcome, granted.matters), (Outcome::Granted, true));
+    let new = granted.client.unwrap();
     assert!(store.situation(old).await.unwrap().unwrap().active_leases.is_empty());
     let leases = store.situation(new).await.unwrap().unwrap().active_leases;
     assert_eq!((leases.len(), leases[0].granted), (1, at(10)));

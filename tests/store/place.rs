@@ -1,9 +1,11 @@
 //! Where a case has its database, and what it writes there.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::net::Ipv6Addr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use orchestrator::model::{
     ClientId, Duid, EventKind, Iaid, Id, Instance, InstanceSpec, LeaseChange, LeaseSource, LeaseVerb, NewEvent, Phase,
@@ -66,9 +68,14 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if let Some(directory) = &self.directory {
-            // It is not there when the case never made it.
-            fs::remove_dir_all(directory).ok();
+        let Some(directory) = &self.directory else { return };
+        // A connection that is just being closed may still make a file behind the removal's back. A directory that
+        // is not there was never made.
+        for _ in 0..100 {
+            match fs::remove_dir_all(directory) {
+                Err(error) if error.kind() != ErrorKind::NotFound => std::thread::sleep(Duration::from_millis(10)),
+                _ => return,
+            }
         }
     }
 }

@@ -8,21 +8,34 @@ const RENEWS_SOON: &str = "preferred_lifetime = \"8s\"\nvalid_lifetime = \"20s\"
 
 #[test]
 fn a_destroyed_instance_comes_back_with_the_next_lease_event() {
-    let site = Site::start(&Plan { link: RENEWS_SOON.to_owned(), ..Plan::default() });
+    let site = Site::start(&Plan {
+        link: RENEWS_SOON.to_owned(),
+        ..Plan::default()
+    });
     let machine = site.machine("client");
     let mut client = Dhclient::boot(&machine, "eth0").unwrap();
     let leased = client.address(PATIENCE).unwrap();
     let first = site.wait_ready_for(leased);
-    let (status, condemned) = site.daemon.api("DELETE", &format!("/v1/instances/{}", text(&first, "id"))).unwrap();
+    let (status, condemned) = site
+        .daemon
+        .api("DELETE", &format!("/v1/instances/{}", text(&first, "id")))
+        .unwrap();
     assert_eq!(status, 202);
     assert_eq!(condemned["phase"], "removing");
     // The renewal at half the preferred lifetime is the next lease event.
     let second = wait_for("another instance", PATIENCE, || {
-        site.in_phase("ready").into_iter().find(|instance| instance["id"] != first["id"])
+        site.in_phase("ready")
+            .into_iter()
+            .find(|instance| instance["id"] != first["id"])
     });
     assert_eq!(second["client"], first["client"]);
     let kinds = site.event_kinds();
-    let at = |kind: &str| kinds.iter().position(|k| k == kind).unwrap_or_else(|| panic!("no {kind} in {kinds:?}"));
+    let at = |kind: &str| {
+        kinds
+            .iter()
+            .position(|k| k == kind)
+            .unwrap_or_else(|| panic!("no {kind} in {kinds:?}"))
+    };
     assert!(at("instance-destroyed") < at("instance-removed"));
 }
 
@@ -56,10 +69,17 @@ fn the_command_line_lists_shows_and_removes() {
     };
     let (code, table, _) = run(&site, &["ls"]);
     assert_eq!(code, 0);
-    assert!(table.contains(&id) && table.contains("ready") && table.contains(&text(&instance, "address")), "{table}");
+    assert!(
+        table.contains(&id) && table.contains("ready") && table.contains(&text(&instance, "address")),
+        "{table}"
+    );
     let (code, json, _) = run(&site, &["ls", "leases", "-o", "json"]);
     let leases: serde_json::Value = serde_json::from_str(&json).unwrap();
-    assert_eq!((code, leases[0]["address"].as_str()), (0, Some(leased.to_string().as_str())), "{json}");
+    assert_eq!(
+        (code, leases[0]["address"].as_str()),
+        (0, Some(leased.to_string().as_str())),
+        "{json}"
+    );
     // Any beginning of an id that only one has is enough.
     let (code, shown, _) = run(&site, &["show", &id[..6]]);
     assert!(code == 0 && shown.contains(&text(&instance, "duid")), "{shown}");

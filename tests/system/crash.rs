@@ -13,7 +13,10 @@ fn killed_ten_times(store: Option<String>) {
     // An engine of its own: every container on it must be accounted for.
     let engine = Engine::start(&Lab::new().unwrap().namespace("engine").unwrap()).unwrap();
     engine.import_test_image().unwrap();
-    let mut site = Site::start(&Plan { store, ..Plan::on(&engine) });
+    let mut site = Site::start(&Plan {
+        store,
+        ..Plan::on(&engine)
+    });
     let machines: Vec<_> = (0..6).map(|n| site.machine(&format!("c{n}"))).collect();
     let mut clients: Vec<Option<Dhclient>> = machines.iter().map(|_| None).collect();
     let mut random = Random::from_time();
@@ -61,7 +64,12 @@ fn agree(site: &Site, engine: &Engine) {
         let containers = engine.containers().ok()?;
         let running: HashSet<String> = containers
             .iter()
-            .map(|container| container["Labels"]["orchestrator.instance"].as_str().unwrap_or_default().to_owned())
+            .map(|container| {
+                container["Labels"]["orchestrator.instance"]
+                    .as_str()
+                    .unwrap_or_default()
+                    .to_owned()
+            })
             .collect();
         let wired: HashSet<String> = site.host_ends().iter().map(|name| name.replacen("or", "", 1)).collect();
         let recorded = live();
@@ -84,7 +92,11 @@ struct Random(u64);
 
 impl Random {
     fn from_time() -> Self {
-        let seed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_nanos() as u64 | 1;
+        let seed = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap()
+            .as_nanos() as u64
+            | 1;
         eprintln!("seed {seed}");
         Self(seed)
     }

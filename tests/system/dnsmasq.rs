@@ -13,7 +13,10 @@ use crate::site::{BINARY, PATIENCE, PREFIX, Plan, Site, address};
 const DUID: &str = "00:03:00:01:02:00:5e:10:00:01";
 
 fn plan() -> Plan {
-    Plan { source: "dnsmasq", ..Plan::default() }
+    Plan {
+        source: "dnsmasq",
+        ..Plan::default()
+    }
 }
 
 /// The hook as dnsmasq runs it, for this site's daemon.
@@ -38,7 +41,11 @@ fn dnsmasq(site: &Site) -> Dnsmasq {
         .lines()
         .filter(|line| !line.is_empty() && !line.starts_with('#'))
         // The lab gives these itself.
-        .filter(|line| !["dhcp-leasefile", "dhcp-script", "port="].iter().any(|name| line.starts_with(name)))
+        .filter(|line| {
+            !["dhcp-leasefile", "dhcp-script", "port="]
+                .iter()
+                .any(|name| line.starts_with(name))
+        })
         .map(|line| format!("--{line}"))
         .collect();
     assert!(arguments.contains(&"--script-on-renewal".to_owned()), "{arguments:?}");
@@ -49,10 +56,22 @@ fn dnsmasq(site: &Site) -> Dnsmasq {
 /// Runs the hook as dnsmasq would for the client that no program stands behind.
 fn tell(hook: &Path, verb: &str, remaining: Option<u32>) {
     let mut command = Command::new(hook);
-    command.args([verb, DUID, &format!("{PREFIX}::1:77")]).env_clear().env("PATH", "/usr/bin:/bin");
-    command.env("DNSMASQ_IAID", "7").env("DNSMASQ_INTERFACE", "br0").env("DNSMASQ_SERVER_DUID", "00:01:00:01");
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
-    command.env("DNSMASQ_LEASE_EXPIRES", (now + u64::from(remaining.unwrap_or(600))).to_string());
+    command
+        .args([verb, DUID, &format!("{PREFIX}::1:77")])
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin");
+    command
+        .env("DNSMASQ_IAID", "7")
+        .env("DNSMASQ_INTERFACE", "br0")
+        .env("DNSMASQ_SERVER_DUID", "00:01:00:01");
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap()
+        .as_secs();
+    command.env(
+        "DNSMASQ_LEASE_EXPIRES",
+        (now + u64::from(remaining.unwrap_or(600))).to_string(),
+    );
     if let Some(seconds) = remaining {
         command.env("DNSMASQ_TIME_REMAINING", seconds.to_string());
     }
@@ -69,7 +88,10 @@ fn lease_state(site: &Site) -> Option<String> {
 fn counted(site: &Site, outcome: &str) -> u32 {
     let metrics = site.daemon.ask("GET", "/metrics").unwrap().text();
     let line = format!("orchestrator_lease_events_total{{outcome=\"{outcome}\"}} ");
-    metrics.lines().find_map(|text| text.strip_prefix(&line)).map_or(0, |count| count.parse().unwrap())
+    metrics
+        .lines()
+        .find_map(|text| text.strip_prefix(&line))
+        .map_or(0, |count| count.parse().unwrap())
 }
 
 #[test]
@@ -98,10 +120,14 @@ fn a_restart_and_a_reload_of_dnsmasq_change_nothing() {
     let kinds = site.event_kinds();
     let repeated = counted(&site, "repeated");
     dnsmasq.restart().unwrap();
-    wait_for("the lease to be told twice more", PATIENCE, || (counted(&site, "repeated") >= repeated + 2).then_some(()));
+    wait_for("the lease to be told twice more", PATIENCE, || {
+        (counted(&site, "repeated") >= repeated + 2).then_some(())
+    });
     let repeated = counted(&site, "repeated");
     dnsmasq.reload().unwrap();
-    wait_for("the lease to be told again", PATIENCE, || (counted(&site, "repeated") > repeated).then_some(()));
+    wait_for("the lease to be told again", PATIENCE, || {
+        (counted(&site, "repeated") > repeated).then_some(())
+    });
     assert_eq!(site.event_kinds(), kinds);
     assert_eq!(site.wait_ready(1)[0]["reference"], before["reference"]);
 }
@@ -119,12 +145,20 @@ fn what_happens_while_the_daemon_is_down_is_told_when_it_is_back() {
     let kept = staying.address(PATIENCE).unwrap();
     leaving.release().unwrap();
     let spool = site.daemon.place().join("spool");
-    wait_for("both events in the spool", PATIENCE, || (fs::read_dir(&spool).ok()?.count() >= 2).then_some(()));
+    wait_for("both events in the spool", PATIENCE, || {
+        (fs::read_dir(&spool).ok()?.count() >= 2).then_some(())
+    });
     site.daemon.resume().unwrap();
     site.wait_ready_for(kept);
-    wait_for("the other's lease to end", PATIENCE, || (site.lease(left)?["state"] == "released").then_some(()));
+    wait_for("the other's lease to end", PATIENCE, || {
+        (site.lease(left)?["state"] == "released").then_some(())
+    });
     site.wait_ready(1);
-    assert_eq!(fs::read_dir(&spool).unwrap().count(), 0, "what is recorded leaves the spool");
+    assert_eq!(
+        fs::read_dir(&spool).unwrap().count(),
+        0,
+        "what is recorded leaves the spool"
+    );
 }
 
 #[test]
@@ -148,7 +182,9 @@ fn an_event_that_was_overtaken_changes_nothing() {
     fs::create_dir_all(&spool).unwrap();
     let event = fs::read_dir(&late).unwrap().next().unwrap().unwrap();
     fs::rename(event.path(), spool.join(event.file_name())).unwrap();
-    wait_for("the late event to be read", PATIENCE, || (counted(&site, "stale") == 1).then_some(()));
+    wait_for("the late event to be read", PATIENCE, || {
+        (counted(&site, "stale") == 1).then_some(())
+    });
     assert_eq!(lease_state(&site).as_deref(), Some("active"));
 }
 
@@ -159,14 +195,22 @@ fn an_event_for_a_link_that_is_not_dnsmasqs_is_refused_and_counted() {
     tell(&hook, "add", Some(600));
     assert_eq!(lease_state(&site), None);
     let metrics = site.daemon.ask("GET", "/metrics").unwrap().text();
-    assert!(metrics.contains("orchestrator_lease_events_refused_total{reason=\"not-from-dnsmasq\"} 1"), "{metrics}");
-    assert!(!site.daemon.place().join("spool").exists(), "what is refused for good is not kept");
+    assert!(
+        metrics.contains("orchestrator_lease_events_refused_total{reason=\"not-from-dnsmasq\"} 1"),
+        "{metrics}"
+    );
+    assert!(
+        !site.daemon.place().join("spool").exists(),
+        "what is refused for good is not kept"
+    );
 }
 
 #[test]
 fn a_lease_that_dnsmasq_forgets_to_end_ends_by_its_lifetime() {
     let site = Site::start(&plan());
     tell(&hook(&site), "add", Some(2));
-    wait_for("the lease to end", PATIENCE, || (lease_state(&site).as_deref() == Some("expired")).then_some(()));
+    wait_for("the lease to end", PATIENCE, || {
+        (lease_state(&site).as_deref() == Some("expired")).then_some(())
+    });
     site.wait_none();
 }

@@ -8,7 +8,10 @@ const SHORT: &str = "preferred_lifetime = \"4s\"\nvalid_lifetime = \"6s\"";
 
 #[test]
 fn an_expired_lease_ends_the_instance() {
-    let site = Site::start(&Plan { link: SHORT.to_owned(), ..Plan::default() });
+    let site = Site::start(&Plan {
+        link: SHORT.to_owned(),
+        ..Plan::default()
+    });
     let machine = site.machine("client");
     let mut client = Dhclient::boot(&machine, "eth0").unwrap();
     let leased = client.address(PATIENCE).unwrap();
@@ -23,7 +26,10 @@ fn an_expired_lease_ends_the_instance() {
 
 #[test]
 fn a_renewed_lease_keeps_the_instance() {
-    let site = Site::start(&Plan { link: SHORT.to_owned(), ..Plan::default() });
+    let site = Site::start(&Plan {
+        link: SHORT.to_owned(),
+        ..Plan::default()
+    });
     let machine = site.machine("client");
     let mut client = Dhclient::boot(&machine, "eth0").unwrap();
     let leased = client.address(PATIENCE).unwrap();

@@ -34,7 +34,10 @@ fn a_client_with_dhclient_gets_its_own_instance() {
 
 #[test]
 fn postgresql_is_the_same_with_another_url() {
-    one_client(&Plan { store: Some(Postgres::shared().database().unwrap()), ..Plan::default() });
+    one_client(&Plan {
+        store: Some(Postgres::shared().database().unwrap()),
+        ..Plan::default()
+    });
 }
 
 #[test]
@@ -53,13 +56,18 @@ fn ten_clients_at_once_get_ten_instances() {
     let site = Site::start(&Plan::default());
     let machines: Vec<_> = (0..10).map(|n| site.machine(&format!("c{n}"))).collect();
     let clients: Vec<_> = thread::scope(|scope| {
-        let booting: Vec<_> =
-            machines.iter().map(|machine| scope.spawn(|| Dhclient::boot(machine, "eth0").unwrap())).collect();
+        let booting: Vec<_> = machines
+            .iter()
+            .map(|machine| scope.spawn(|| Dhclient::boot(machine, "eth0").unwrap()))
+            .collect();
         booting.into_iter().map(|client| client.join().unwrap()).collect()
     });
     let mut leased = HashSet::new();
     for mut client in clients {
-        assert!(leased.insert(client.address(PATIENCE).unwrap()), "two clients hold one address");
+        assert!(
+            leased.insert(client.address(PATIENCE).unwrap()),
+            "two clients hold one address"
+        );
         // Each client stays up until the end.
         std::mem::forget(client);
     }
@@ -89,22 +97,33 @@ fn a_released_lease_ends_the_instance_and_the_client_gets_the_same_address_again
     assert_eq!(client.address(PATIENCE).unwrap(), first);
     let again = site.wait_ready_for(first);
     assert_ne!(again["id"], instance["id"], "the old instance is gone for good");
-    assert_eq!(again["address"], instance["address"], "the client finds its new one where the old one was");
+    assert_eq!(
+        again["address"], instance["address"],
+        "the client finds its new one where the old one was"
+    );
 }
 
 #[test]
 fn a_client_that_comes_back_within_the_grace_keeps_its_instance() {
-    let site = Site::start(&Plan { template: Some("grace = \"10m\"".to_owned()), ..Plan::default() });
+    let site = Site::start(&Plan {
+        template: Some("grace = \"10m\"".to_owned()),
+        ..Plan::default()
+    });
     let machine = site.machine("client");
     let mut client = Dhclient::boot(&machine, "eth0").unwrap();
     let leased = client.address(PATIENCE).unwrap();
     let before = site.wait_ready_for(leased);
     client.release().unwrap();
-    wait_for("the grace", PATIENCE, || (site.in_phase("ending").len() == 1).then_some(()));
+    wait_for("the grace", PATIENCE, || {
+        (site.in_phase("ending").len() == 1).then_some(())
+    });
     let mut client = Dhclient::boot(&machine, "eth0").unwrap();
     client.address(PATIENCE).unwrap();
     let after = site.wait_ready_for(leased);
-    assert_eq!((&after["id"], &after["reference"]), (&before["id"], &before["reference"]));
+    assert_eq!(
+        (&after["id"], &after["reference"]),
+        (&before["id"], &before["reference"])
+    );
 }
 
 #[test]
@@ -127,12 +146,19 @@ fn after_a_restart_of_the_daemon_everything_is_as_it_was() {
     let mut client = Dhclient::boot(&machine, "eth0").unwrap();
     assert_eq!(client.address(PATIENCE).unwrap(), leased);
     let after = site.wait_ready_for(leased);
-    assert_eq!((&after["id"], &after["reference"]), (&before["id"], &before["reference"]));
+    assert_eq!(
+        (&after["id"], &after["reference"]),
+        (&before["id"], &before["reference"])
+    );
 }
 
 #[test]
 fn a_link_without_a_template_only_serves_leases() {
-    let plan = Plan { engine: "unix:///nonexistent/docker.sock".to_owned(), template: None, ..Plan::default() };
+    let plan = Plan {
+        engine: "unix:///nonexistent/docker.sock".to_owned(),
+        template: None,
+        ..Plan::default()
+    };
     let site = Site::start(&plan);
     let machine = site.machine("client");
     let mut client = Dhclient::boot(&machine, "eth0").unwrap();
@@ -145,7 +171,10 @@ fn a_link_without_a_template_only_serves_leases() {
 fn instances_cannot_reach_one_another_unless_their_template_says_so() {
     for (isolated, reached) in [(true, false), (false, true)] {
         let lines = format!("grace = \"1s\"\nisolated = {isolated}");
-        let site = Site::start(&Plan { template: Some(lines), ..Plan::default() });
+        let site = Site::start(&Plan {
+            template: Some(lines),
+            ..Plan::default()
+        });
         for name in ["one", "two"] {
             let machine = site.machine(name);
             let mut client = Dhclient::boot(&machine, "eth0").unwrap();

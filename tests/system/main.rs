@@ -8,6 +8,7 @@ mod crash;
 mod dnsmasq;
 mod engine;
 mod expiry;
+mod flood;
 mod lease;
 mod settings;
 mod site;

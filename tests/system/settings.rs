@@ -27,10 +27,20 @@ fn all_faults_are_told_together_and_nothing_is_touched() {
     let file = lab.directory().join("settings.toml");
     fs::write(&file, WRONG).unwrap();
     for verb in ["serve", "check"] {
-        let output = Command::new(BINARY).args([verb, "--settings"]).arg(&file).output().unwrap();
+        let output = Command::new(BINARY)
+            .args([verb, "--settings"])
+            .arg(&file)
+            .output()
+            .unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(64), "{said}");
-        for part in ["link[0].adress", "address", "link[0].pool", "link[0].template", "default"] {
+        for part in [
+            "link[0].adress",
+            "address",
+            "link[0].pool",
+            "link[0].template",
+            "default",
+        ] {
             assert!(said.contains(part), "{verb} does not speak of {part}: {said}");
         }
     }

@@ -51,9 +51,18 @@ impl Plan {
 
     /// The settings of a daemon that keeps its state in `place`.
     pub(crate) fn settings(&self, place: &str) -> String {
-        let store = self.store.clone().unwrap_or_else(|| format!("sqlite://{place}/orchestrator.db"));
-        let Self { engine, source, link, .. } = self;
-        let pool = if *source == "listener" { format!("pool = \"{PREFIX}::1:0/112\"") } else { String::new() };
+        let store = self
+            .store
+            .clone()
+            .unwrap_or_else(|| format!("sqlite://{place}/orchestrator.db"));
+        let Self {
+            engine, source, link, ..
+        } = self;
+        let pool = if *source == "listener" {
+            format!("pool = \"{PREFIX}::1:0/112\"")
+        } else {
+            String::new()
+        };
         let template = self.template.as_ref().map_or(String::new(), |lines| {
             format!(
                 "instances = \"{PREFIX}::2:0/112\"\ntemplate = \"default\"\n[template.default]\nplugin = \"docker\"\n\
@@ -98,7 +107,9 @@ impl Site {
     pub(crate) fn machine(&self, name: &str) -> Namespace {
         let machine = self.lab.namespace(name).unwrap();
         machine.disable_dad().unwrap();
-        machine.connect("eth0", &self.host, &format!("p-{name}"), Some("br0")).unwrap();
+        machine
+            .connect("eth0", &self.host, &format!("p-{name}"), Some("br0"))
+            .unwrap();
         machine
     }
 
@@ -109,29 +120,42 @@ impl Site {
 
     /// The instances of a phase.
     pub(crate) fn in_phase(&self, phase: &str) -> Vec<Value> {
-        self.instances().into_iter().filter(|instance| instance["phase"] == phase).collect()
+        self.instances()
+            .into_iter()
+            .filter(|instance| instance["phase"] == phase)
+            .collect()
     }
 
     /// Waits until as many instances are ready, and no other is live.
     pub(crate) fn wait_ready(&self, count: usize) -> Vec<Value> {
-        wait_for(&format!("{count} ready instances: {:#?}", self.instances()), PATIENCE, || {
-            let live = self.instances();
-            (live.len() == count && live.iter().all(|instance| instance["phase"] == "ready")).then_some(live)
-        })
+        wait_for(
+            &format!("{count} ready instances: {:#?}", self.instances()),
+            PATIENCE,
+            || {
+                let live = self.instances();
+                (live.len() == count && live.iter().all(|instance| instance["phase"] == "ready")).then_some(live)
+            },
+        )
     }
 
     /// Waits until a client has its instance ready.
     pub(crate) fn wait_ready_for(&self, leased: Ipv6Addr) -> Value {
         wait_for(&format!("the instance of {leased}"), PATIENCE, || {
             let leases = self.daemon.items("/v1/leases").ok()?;
-            let lease = leases.into_iter().find(|lease| lease["address"] == leased.to_string())?;
-            self.in_phase("ready").into_iter().find(|instance| instance["client"] == lease["client"])
+            let lease = leases
+                .into_iter()
+                .find(|lease| lease["address"] == leased.to_string())?;
+            self.in_phase("ready")
+                .into_iter()
+                .find(|instance| instance["client"] == lease["client"])
         })
     }
 
     /// Waits until no instance is live.
     pub(crate) fn wait_none(&self) {
-        wait_for("the last instance to go", PATIENCE, || self.instances().is_empty().then_some(()));
+        wait_for("the last instance to go", PATIENCE, || {
+            self.instances().is_empty().then_some(())
+        });
     }
 
     /// The lease of an address.
@@ -143,22 +167,35 @@ impl Site {
     /// Kinds of all events, the first first.
     pub(crate) fn event_kinds(&self) -> Vec<String> {
         let events = self.daemon.items("/v1/events?limit=5000").unwrap();
-        events.iter().map(|event| event["kind"].as_str().unwrap().to_owned()).collect()
+        events
+            .iter()
+            .map(|event| event["kind"].as_str().unwrap().to_owned())
+            .collect()
     }
 
     /// Names of the host ends on the host, with the instance each belongs to.
     pub(crate) fn host_ends(&self) -> Vec<String> {
         let links = self.host.ip_json("link show type veth").unwrap();
-        let names = links.as_array().unwrap().iter().filter_map(|link| link["ifname"].as_str());
+        let names = links
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(|link| link["ifname"].as_str());
         names.filter(|name| name.starts_with("or")).map(str::to_owned).collect()
     }
 
     /// The containers of this site on the engine.
     pub(crate) fn containers(&self, engine: &Engine) -> Vec<Value> {
-        let ids: Vec<String> = self.all_instances().iter().map(|instance| text(instance, "id")).collect();
+        let ids: Vec<String> = self
+            .all_instances()
+            .iter()
+            .map(|instance| text(instance, "id"))
+            .collect();
         let containers = engine.containers().unwrap();
         let ours = |container: &Value| {
-            container["Labels"]["orchestrator.instance"].as_str().is_some_and(|id| ids.iter().any(|known| known == id))
+            container["Labels"]["orchestrator.instance"]
+                .as_str()
+                .is_some_and(|id| ids.iter().any(|known| known == id))
         };
         containers.into_iter().filter(ours).collect()
     }
@@ -184,7 +221,10 @@ impl Site {
 
 /// A text field of a JSON object.
 pub(crate) fn text(value: &Value, field: &str) -> String {
-    value[field].as_str().unwrap_or_else(|| panic!("no {field} in {value}")).to_owned()
+    value[field]
+        .as_str()
+        .unwrap_or_else(|| panic!("no {field} in {value}"))
+        .to_owned()
 }
 
 /// The address of an instance.

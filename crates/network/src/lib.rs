@@ -25,6 +25,7 @@
 //! - Every wait for netlink has a limit, [`LIMIT`].
 
 mod address;
+mod announce;
 mod attachment;
 mod bridge;
 mod connection;

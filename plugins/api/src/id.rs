@@ -100,7 +100,9 @@ impl Serialize for Id {
 
 impl<'de> Deserialize<'de> for Id {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -124,7 +126,14 @@ mod tests {
 
     #[test]
     fn what_is_not_an_id_is_refused() {
-        for text in ["", "3f9a2c01d2e", "3f9a2c01d2e45", "3F9A2C01D2E4", "+f9a2c01d2e4", "../../../etc"] {
+        for text in [
+            "",
+            "3f9a2c01d2e",
+            "3f9a2c01d2e45",
+            "3F9A2C01D2E4",
+            "+f9a2c01d2e4",
+            "../../../etc",
+        ] {
             assert_eq!(text.parse::<Id>(), Err(IdError(text.to_owned())));
         }
     }

@@ -50,7 +50,12 @@ impl IntakeError {
 impl Intake {
     /// An intake that records through `recorder`.
     pub fn new(settings: Arc<Settings>, recorder: Recorder, clock: Clock, metrics: Metrics) -> Self {
-        Self { settings, recorder, clock, metrics }
+        Self {
+            settings,
+            recorder,
+            clock,
+            metrics,
+        }
     }
 
     /// Records an event. When it returns, the event is durable.
@@ -60,7 +65,11 @@ impl Intake {
     /// When the event is for no link of ours, or the store is away: it is not recorded then.
     pub async fn take(&self, event: DnsmasqEvent, handed: Handed) -> Result<(), IntakeError> {
         let outcome = match self.check(&event) {
-            Ok(()) => self.recorder.record(vec![event.into_change(handed, &self.clock)]).await.map_err(IntakeError::from),
+            Ok(()) => self
+                .recorder
+                .record(vec![event.into_change(handed, &self.clock)])
+                .await
+                .map_err(IntakeError::from),
             Err(refusal) => Err(refusal),
         };
         if let Err(fault) = &outcome {

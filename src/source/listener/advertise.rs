@@ -93,8 +93,11 @@ impl Advertiser {
 
     fn send_due(&self, agenda: &mut Agenda) {
         let now = Instant::now();
-        let due: Vec<Ipv6Addr> =
-            agenda.solicited.extract_if(.., |(when, _)| *when <= now).map(|(_, solicitor)| solicitor).collect();
+        let due: Vec<Ipv6Addr> = agenda
+            .solicited
+            .extract_if(.., |(when, _)| *when <= now)
+            .map(|(_, solicitor)| solicitor)
+            .collect();
         for solicitor in due {
             self.send(&self.advertisement, solicitor, "solicited");
         }
@@ -117,7 +120,12 @@ impl Advertiser {
 
 impl Agenda {
     fn next(&self) -> Instant {
-        self.solicited.iter().map(|(when, _)| *when).chain([self.unsolicited]).min().unwrap_or(self.unsolicited)
+        self.solicited
+            .iter()
+            .map(|(when, _)| *when)
+            .chain([self.unsolicited])
+            .min()
+            .unwrap_or(self.unsolicited)
     }
 
     fn sent_multicast(&mut self, now: Instant) {
@@ -141,7 +149,10 @@ impl Agenda {
 /// Notes what a solicitation asks for.
 fn hear(datagram: &Datagram, agenda: &mut Agenda) {
     let solicitor = *datagram.source.ip();
-    let hop_limit = datagram.hop_limit.and_then(|limit| u8::try_from(limit).ok()).unwrap_or(0);
+    let hop_limit = datagram
+        .hop_limit
+        .and_then(|limit| u8::try_from(limit).ok())
+        .unwrap_or(0);
     // The socket hears all of ICMPv6; what is no valid solicitation (section 6.1.1) is none of ours.
     if datagram.truncated || RouterSolicitation::parse(&datagram.bytes, solicitor, hop_limit).is_err() {
         return;
@@ -157,5 +168,7 @@ fn hear(datagram: &Datagram, agenda: &mut Agenda) {
 
 /// A random span between zero and `longest`; `longest` when the system's random source fails.
 fn random_up_to(longest: Duration) -> Duration {
-    getrandom::u32().map_or(longest, |random| longest.mul_f64(f64::from(random) / f64::from(u32::MAX)))
+    getrandom::u32().map_or(longest, |random| {
+        longest.mul_f64(f64::from(random) / f64::from(u32::MAX))
+    })
 }

@@ -15,13 +15,13 @@ mod serve;
 mod socket;
 
 pub use advertise::Advertiser;
-pub use serve::{Command, Listener};
+pub use serve::{Command, Listener, Parts};
 
 use std::net::Ipv6Addr;
 use std::time::Duration;
 
 use orchestrator_dhcp6::advert::RouterAdvertisement;
-use orchestrator_dhcp6::{Link, Pool};
+use orchestrator_dhcp6::{Limiter, Link, Pool};
 
 use crate::settings::LinkSettings;
 
@@ -33,8 +33,18 @@ pub fn protocol_link(settings: &LinkSettings) -> Option<Link> {
     link.rapid_commit = settings.rapid_commit;
     link.dns_servers.clone_from(&settings.dns_servers);
     // Checked with the settings; a name that DHCPv6 cannot carry after all is left out rather than the link unserved.
-    link.domain_search = settings.domain_search.iter().filter_map(|name| name.parse().ok()).collect();
+    link.domain_search = settings
+        .domain_search
+        .iter()
+        .filter_map(|name| name.parse().ok())
+        .collect();
     Some(link)
+}
+
+/// What bounds how often one client is answered. `None` when the settings lift the limit.
+pub fn limiter(settings: &LinkSettings, key: [u8; 16]) -> Option<Limiter> {
+    let rate = settings.client_rate?;
+    Some(Limiter::new(key, rate.saturating_mul(2), Duration::from_secs(1) / rate))
 }
 
 /// What the link's router advertisements say: the managed flag, the prefix on-link, and this daemon as a router.

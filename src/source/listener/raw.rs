@@ -50,7 +50,9 @@ impl BridgeSocket {
 
     /// Takes a socket that has been set up, inside the runtime that will wait for it.
     pub(super) fn new(socket: Socket) -> io::Result<Self> {
-        Ok(Self { socket: UdpSocket::from_std(socket.into())? })
+        Ok(Self {
+            socket: UdpSocket::from_std(socket.into())?,
+        })
     }
 
     /// Waits until there is something to read, and reads up to `most` datagrams. Cancel-safe.
@@ -58,7 +60,10 @@ impl BridgeSocket {
         loop {
             self.socket.readable().await?;
             while batch.len() < most {
-                match self.socket.try_io(Interest::READABLE, || receive_one(self.socket.as_raw_fd())) {
+                match self
+                    .socket
+                    .try_io(Interest::READABLE, || receive_one(self.socket.as_raw_fd()))
+                {
                     Ok(Some(datagram)) => batch.push(datagram),
                     Ok(None) => {}
                     Err(fault) if fault.kind() == io::ErrorKind::Interrupted => {}
@@ -82,8 +87,7 @@ fn receive_one(socket: RawFd) -> io::Result<Option<Datagram>> {
     let mut bytes = vec![0; LARGEST];
     let mut slices = [IoSliceMut::new(&mut bytes)];
     let mut control = nix::cmsg_space!(nix::libc::in6_pktinfo, nix::libc::c_int);
-    let received =
-        recvmsg::<SockaddrIn6>(socket, &mut slices, Some(&mut control), MsgFlags::MSG_DONTWAIT)?;
+    let received = recvmsg::<SockaddrIn6>(socket, &mut slices, Some(&mut control), MsgFlags::MSG_DONTWAIT)?;
     let (mut destination, mut hop_limit) = (None, None);
     for message in received.cmsgs()? {
         match message {
@@ -94,8 +98,16 @@ fn receive_one(socket: RawFd) -> io::Result<Option<Datagram>> {
     }
     let truncated = received.flags.contains(MsgFlags::MSG_TRUNC);
     // Without a sender there is nobody to answer.
-    let Some(source) = received.address else { return Ok(None) };
+    let Some(source) = received.address else {
+        return Ok(None);
+    };
     let (source, length) = (SocketAddrV6::from(source), received.bytes);
     bytes.truncate(length);
-    Ok(Some(Datagram { bytes, source, destination, hop_limit, truncated }))
+    Ok(Some(Datagram {
+        bytes,
+        source,
+        destination,
+        hop_limit,
+        truncated,
+    }))
 }

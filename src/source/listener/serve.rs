@@ -4,7 +4,7 @@ use std::io;
 use std::net::{Ipv6Addr, SocketAddrV6};
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use orchestrator_dhcp6::{Answer, Binding, BindingState, Bindings, Change, Inbound, Link, Server, Verb};
+use orchestrator_dhcp6::{Answer, Binding, BindingState, Bindings, Change, Inbound, Limiter, Link, Server, Verb};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -32,16 +32,29 @@ pub enum Command {
     },
 }
 
+/// What a listener is made of.
+pub struct Parts {
+    /// Name of the bridge, and of the link.
+    pub bridge: String,
+    /// What is leased there, and how.
+    pub link: Link,
+    /// Who answers.
+    pub server: Server,
+    /// Who is answered no more for a while; none where there is no limit.
+    pub limiter: Option<Limiter>,
+    /// Where changes are made durable.
+    pub recorder: Recorder,
+    /// By which lifetimes are counted.
+    pub clock: Clock,
+    /// Where it counts.
+    pub metrics: Metrics,
+}
+
 /// The DHCPv6 server of one link.
 pub struct Listener {
-    bridge: String,
-    link: Link,
-    server: Server,
+    parts: Parts,
     bindings: Bindings,
     socket: BridgeSocket,
-    recorder: Recorder,
-    clock: Clock,
-    metrics: Metrics,
 }
 
 /// Changes that wait to be durable, and what is sent then.
@@ -58,25 +71,20 @@ impl Listener {
     /// # Errors
     ///
     /// When the socket cannot be opened: another server has the port, the bridge is gone, no privilege.
-    pub fn open(
-        bridge: &str,
-        index: u32,
-        link: Link,
-        server: Server,
-        recorder: Recorder,
-        leases: Vec<Lease>,
-        (clock, metrics): (Clock, Metrics),
-    ) -> io::Result<Self> {
-        let socket = super::socket::open(bridge, index)?;
+    pub fn open(parts: Parts, bridge_index: u32, mut leases: Vec<Lease>) -> io::Result<Self> {
+        let socket = super::socket::open(&parts.bridge, bridge_index)?;
         let mut bindings = Bindings::new();
         // In the order of their last events: where two rows claim one address, the younger has it.
-        let mut leases = leases;
         leases.sort_by_key(|lease| lease.changed);
         for lease in leases {
             bindings.load(binding(lease));
         }
-        tracing::info!(bridge, bindings = bindings.len(), "listening for DHCPv6");
-        Ok(Self { bridge: bridge.to_owned(), link, server, bindings, socket, recorder, clock, metrics })
+        tracing::info!(bridge = parts.bridge, bindings = bindings.len(), "listening for DHCPv6");
+        Ok(Self {
+            parts,
+            bindings,
+            socket,
+        })
     }
 
     /// Serves until `stop`; what was read by then is still committed and answered.
@@ -118,7 +126,7 @@ impl Listener {
         let mut pending = Pending::default();
         for datagram in batch.drain(..) {
             let Some(answer) = self.answer(&datagram) else { continue };
-            self.metrics.dhcp6_answered(answer.kind.word());
+            self.parts.metrics.dhcp6_answered(answer.kind.word());
             if answer.changes.is_empty() {
                 self.send(&answer.datagram, answer.destination);
                 continue;
@@ -131,10 +139,10 @@ impl Listener {
         pending
     }
 
-    fn answer(&self, datagram: &Datagram) -> Option<Answer> {
+    fn answer(&mut self, datagram: &Datagram) -> Option<Answer> {
         if datagram.truncated {
-            self.metrics.dhcp6_discarded("too-long");
-            tracing::debug!(bridge = self.bridge, source = %datagram.source, "discarded: too long");
+            self.parts.metrics.dhcp6_discarded("too-long");
+            tracing::debug!(bridge = self.parts.bridge, source = %datagram.source, "discarded: too long");
             return None;
         }
         let inbound = Inbound {
@@ -142,11 +150,20 @@ impl Listener {
             source: datagram.source,
             multicast: datagram.destination.is_some_and(|to| to.is_multicast()),
         };
-        match self.server.handle(&self.link, &self.bindings, &inbound, self.clock.now().0) {
+        let Parts {
+            link,
+            server,
+            limiter,
+            clock,
+            ..
+        } = &mut self.parts;
+        let now = clock.now().0;
+        let admitted = limiter.as_mut().map_or(Ok(()), |limiter| limiter.admit(&inbound, now));
+        match admitted.and_then(|()| server.handle(link, &self.bindings, &inbound, now)) {
             Ok(answer) => Some(answer),
             Err(discard) => {
-                self.metrics.dhcp6_discarded(discard.word());
-                tracing::debug!(bridge = self.bridge, source = %datagram.source, "discarded: {discard}");
+                self.parts.metrics.dhcp6_discarded(discard.word());
+                tracing::debug!(bridge = self.parts.bridge, source = %datagram.source, "discarded: {discard}");
                 None
             }
         }
@@ -154,27 +171,33 @@ impl Listener {
 
     fn send(&self, reply: &[u8], to: SocketAddrV6) {
         if let Err(fault) = self.socket.send(reply, to) {
-            self.metrics.dhcp6_unsent();
+            self.parts.metrics.dhcp6_unsent();
             let fault = &fault as &dyn std::error::Error;
-            tracing::warn!(bridge = self.bridge, %to, error = fault, "could not send a reply");
+            tracing::warn!(bridge = self.parts.bridge, %to, error = fault, "could not send a reply");
         }
     }
 
     /// Frees all that a client holds.
     fn release(&mut self, duid: &Duid) -> Vec<Change> {
-        let now = self.clock.now().0;
+        let now = self.parts.clock.now().0;
         let addresses: Vec<Ipv6Addr> = self.bindings.of_client(duid).map(|binding| binding.address).collect();
-        let changes: Vec<Change> =
-            addresses.into_iter().filter_map(|address| self.bindings.release(address, now)).collect();
+        let changes: Vec<Change> = addresses
+            .into_iter()
+            .filter_map(|address| self.bindings.release(address, now))
+            .collect();
         changes.iter().for_each(|change| self.bindings.apply(change));
         changes
     }
 
     /// A future that makes the changes durable. It borrows nothing, so that others can be under way beside it.
     fn commit(&self, pending: Pending) -> impl Future<Output = (Pending, Result<(), StoreError>)> + use<> {
-        let now = self.clock.now();
-        let changes = pending.changes.iter().map(|change| lease_change(&self.bridge, change, now)).collect();
-        let recorder = self.recorder.clone();
+        let now = self.parts.clock.now();
+        let changes = pending
+            .changes
+            .iter()
+            .map(|change| lease_change(&self.parts.bridge, change, now))
+            .collect();
+        let recorder = self.parts.recorder.clone();
         async move {
             let outcome = recorder.record(changes).await;
             (pending, outcome)
@@ -185,14 +208,18 @@ impl Listener {
         match &outcome {
             Ok(()) => pending.replies.iter().for_each(|(reply, to)| self.send(reply, *to)),
             Err(fault) => {
-                self.metrics.commit_failed();
+                self.parts.metrics.commit_failed();
                 tracing::error!(
-                    bridge = self.bridge,
+                    bridge = self.parts.bridge,
                     changes = pending.changes.len(),
                     reason = with_causes(fault),
                     "bindings could not be recorded; their clients are not answered and will ask again"
                 );
-                pending.changes.iter().rev().for_each(|change| self.bindings.undo(change));
+                pending
+                    .changes
+                    .iter()
+                    .rev()
+                    .for_each(|change| self.bindings.undo(change));
             }
         }
         if let Some(done) = pending.done {

@@ -29,7 +29,7 @@ pub struct Dhclient {
 }
 
 impl Dhclient {
-    /// Boots a client that remembers nothing: it begins with a Solicit.
+    /// Boots a client that remembers nothing, on an interface without a lease: it begins with a Solicit.
     ///
     /// # Errors
     ///
@@ -44,6 +44,7 @@ impl Dhclient {
     ///
     /// When dhclient does not start.
     pub fn boot_with(namespace: &Namespace, interface: &str, configuration: &str) -> Result<Self> {
+        lease::forget(namespace, interface)?;
         let directories = ["empty:/etc/dhcp", "empty:/var/lib/dhcp", "empty:/run"];
         let machine = Machine::start(namespace, "dhclient", &directories)?;
         let etc = machine.private("/etc/dhcp");
@@ -67,8 +68,7 @@ impl Dhclient {
     /// When dhclient does not start.
     pub fn reboot(&mut self) -> Result<()> {
         self.program.kill9();
-        self.namespace
-            .ip(&format!("-6 address flush dev {} scope global", self.interface))?;
+        lease::forget(&self.namespace, &self.interface)?;
         self.program = launch(&self.machine, &self.interface)?;
         Ok(())
     }

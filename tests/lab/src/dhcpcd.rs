@@ -25,12 +25,13 @@ pub struct Dhcpcd {
 }
 
 impl Dhcpcd {
-    /// Boots a client that remembers nothing.
+    /// Boots a client that remembers nothing, on an interface without a lease.
     ///
     /// # Errors
     ///
     /// When dhcpcd does not start.
     pub fn boot(namespace: &Namespace, interface: &str) -> Result<Self> {
+        lease::forget(namespace, interface)?;
         let machine = Machine::start(
             namespace,
             "dhcpcd",

@@ -23,6 +23,19 @@ pub(crate) fn wait_for(
     })
 }
 
+/// Takes leased addresses off the interface, as a power cut does: what a killed client left there would pass for the
+/// lease of the next.
+pub(crate) fn forget(namespace: &Namespace, interface: &str) -> Result<()> {
+    let addresses = namespace.addresses(interface)?;
+    for address in addresses.iter().filter(|address| address.is_leased()) {
+        namespace.ip(&format!(
+            "-6 address delete {}/{} dev {interface}",
+            address.ip, address.prefix
+        ))?;
+    }
+    Ok(())
+}
+
 /// Waits until the interface has no leased address.
 pub(crate) fn wait_until_gone(namespace: &Namespace, interface: &str, limit: Duration) -> Result<()> {
     poll("the released address to be gone", limit, || {

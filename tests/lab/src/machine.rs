@@ -90,7 +90,7 @@ impl Machine {
     pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = self.namespace.lab().command("nsenter");
         command.arg(format!("--target={}", self.holder.pid()));
-        command.args(["--mount", "--uts", "--net", "--"]).arg(program);
+        command.args(["--mount", "--root", "--uts", "--net", "--"]).arg(program);
         command
     }
 }

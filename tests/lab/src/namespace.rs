@@ -6,6 +6,7 @@ use std::net::{Ipv6Addr, SocketAddr, TcpStream};
 use std::panic;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -155,7 +156,8 @@ impl Namespace {
     /// When `ip` fails: a name is taken, or there is no such bridge.
     pub fn connect(&self, here: &str, other: &Namespace, there: &str, master: Option<&str>) -> Result<()> {
         self.ip(&format!(
-            "link add {here} type veth peer name {there} netns {}",
+            "link add {here} address {} type veth peer name {there} netns {}",
+            next_mac(),
             other.name
         ))?;
         if let Some(master) = master {
@@ -229,4 +231,16 @@ pub(crate) fn output(command: &mut Command) -> Result<Output> {
         said.trim()
     );
     Ok(output)
+}
+
+/// A link-layer address that no other cable of this process has.
+///
+/// dhclient makes its IAID of the last four octets, writes it down as text where it can, and cannot read back a text
+/// with a quote or a backslash: it never releases such a lease. None of these octets is printable.
+fn next_mac() -> String {
+    static CABLES: AtomicU16 = AtomicU16::new(0);
+    let number = CABLES.fetch_add(1, Ordering::Relaxed);
+    // Four bits an octet, so that none of them is printable.
+    let [a, b, c, d] = [12, 8, 4, 0].map(|shift| 0x80 | (number >> shift & 0x0f));
+    format!("02:5e:{a:02x}:{b:02x}:{c:02x}:{d:02x}")
 }

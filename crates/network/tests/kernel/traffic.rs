@@ -99,8 +99,8 @@ fn between_instances_unless_both_are_isolated() -> Result<()> {
 fn an_instance_answers_by_its_gateway() -> Result<()> {
     daemon(|network| async move {
         network.ensure_bridge(&bridge_plan("br0")).await?;
-        crate::support::ip("addr add fd00:1::1/128 dev lo")?;
         crate::support::ip("link set lo up")?;
+        crate::support::ip("addr add fd00:1::1/128 dev lo nodad")?;
         let service = Service::start(&network, 1, true).await?;
         // From an address that only the default route leads back to.
         let client = socket_from("fd00:1::1".parse()?, service.address)?;

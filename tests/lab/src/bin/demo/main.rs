@@ -17,7 +17,7 @@ mod terminal;
 mod timeline;
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
@@ -53,17 +53,23 @@ fn run(terminal: &Terminal) -> Result<()> {
     terminal.say("All of it happens in network namespaces of its own. Nothing on this machine is changed.");
     let lab = Lab::new()?;
     signals::remove_on_interrupt(lab.clone())?;
-    let mut stage = Stage::set(&lab, &binary, &image, terminal)?;
+    let shown = show(&lab, &binary, &image, terminal);
+    signals::wait_if_interrupted();
+    lab.remove()?;
+    shown?;
+    terminal.title("Everything is removed again: namespaces, containers, engine and daemon.");
+    Ok(())
+}
+
+/// Sets the stage and plays; shows the daemon's log when that fails.
+fn show(lab: &Lab, binary: &Path, image: &Path, terminal: &Terminal) -> Result<()> {
+    let mut stage = Stage::set(lab, binary, image, terminal)?;
     let played = play(&mut stage, terminal);
     if played.is_err() {
         signals::wait_if_interrupted();
         terminal.log("the end of the daemon's log", &tail(&stage.daemon.log(), 15));
     }
-    drop(stage);
-    lab.remove()?;
-    played?;
-    terminal.title("Everything is removed again: namespaces, containers, engine and daemon.");
-    Ok(())
+    played
 }
 
 /// What there is to see.

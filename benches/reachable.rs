@@ -1,0 +1,211 @@
+//! From a client's first Solicit to the first connection that its instance answers, against what the engine alone
+//! takes to create and start the same container.
+//!
+//! Both are measured in turns in one run, since the machine's speed drifts: what counts is the difference of the
+//! medians, which is all that the lease, the record, the wiring and the image's own start add to the engine's time.
+
+use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6, TcpStream, UdpSocket};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use orchestrator_lab::{Daemon, Engine, Lab, Namespace, TEST_IMAGE, TEST_PORT, poll};
+use serde_json::{Value, json};
+
+const ROUNDS: u32 = 25;
+const LIMIT: Duration = Duration::from_secs(30);
+const PREFIX: &str = "fd39:9706:2786:6333";
+
+/// One client's way, each part from the end of the one before.
+struct Way {
+    lease: Duration,
+    recorded: Duration,
+    reachable: Duration,
+}
+
+fn main() -> Result<()> {
+    // `cargo bench` passes arguments that are for other harnesses.
+    let lab = Lab::new()?;
+    let host = lab.namespace("host")?;
+    let engine = Engine::start(&lab.namespace("engine")?)?;
+    engine.import_test_image()?;
+    let settings = |place: &str| settings(place, &engine.url());
+    let mut daemon = Daemon::start(&host, Path::new(env!("CARGO_BIN_EXE_orchestrator")), settings)?;
+    daemon.wait_until_ready(LIMIT)?;
+    let machine = lab.namespace("client")?;
+    machine.disable_dad()?;
+    machine.connect("eth0", &host, "port0", Some("br0"))?;
+
+    let (mut bare, mut ways) = (Vec::new(), Vec::new());
+    // The first round of each warms up.
+    for round in 0..=ROUNDS {
+        let alone = create_and_start(&engine)?;
+        let way = lease_to_reachable(&daemon, &machine, round)?;
+        if round > 0 {
+            bare.push(alone);
+            ways.push(way);
+        }
+    }
+    report(&bare, &ways);
+    Ok(())
+}
+
+fn settings(place: &str, engine: &str) -> String {
+    format!(
+        r#"
+        [store]
+        url = "sqlite://{place}/orchestrator.db"
+        [api]
+        listen = ["unix:{place}/api.sock"]
+        [plugin.docker]
+        host = "{engine}"
+        [[link]]
+        bridge = "br0"
+        create = true
+        address = "{PREFIX}::1/64"
+        pool = "{PREFIX}::1:0/112"
+        instances = "{PREFIX}::2:0/112"
+        template = "default"
+        [template.default]
+        image = "{TEST_IMAGE}"
+        memory = "128MiB"
+        cpus = 0.5
+        pids = 128
+        ready = {{ tcp = {TEST_PORT}, within = "30s" }}
+        grace = "0s"
+        "#
+    )
+}
+
+/// What the engine takes for the same container when nobody else is involved.
+fn create_and_start(engine: &Engine) -> Result<Duration> {
+    let body = json!({
+        "Image": TEST_IMAGE,
+        "HostConfig": {
+            "NetworkMode": "none", "Init": true, "Memory": 128 << 20, "MemorySwap": 128 << 20,
+            "NanoCpus": 500_000_000, "PidsLimit": 128, "CapDrop": ["ALL"], "SecurityOpt": ["no-new-privileges"],
+        },
+    });
+    let began = Instant::now();
+    let created = engine.api("POST", "/containers/create", Some(&body))?.json()?;
+    let id = created["Id"].as_str().context("the engine created nothing")?;
+    let started = engine.api("POST", &format!("/containers/{id}/start"), None)?;
+    let took = began.elapsed();
+    ensure!(started.status == 204, "the engine did not start it: {}", started.text());
+    engine.api("DELETE", &format!("/containers/{id}?force=1"), None)?;
+    Ok(took)
+}
+
+/// A new client's way to its instance. Afterwards the instance is gone.
+fn lease_to_reachable(daemon: &Daemon, machine: &Namespace, round: u32) -> Result<Way> {
+    let index = machine.within(|| nix::net::if_::if_nametoindex("eth0"))?;
+    let began = Instant::now();
+    machine.within(|| exchange(round, index))?;
+    let lease = began.elapsed();
+    let address = poll("the instance to be recorded", LIMIT, || address(daemon))?;
+    let recorded = began.elapsed() - lease;
+    let instance = SocketAddr::from((address, TEST_PORT));
+    machine.within(|| {
+        poll("the instance to answer", LIMIT, || {
+            TcpStream::connect_timeout(&instance, LIMIT).ok().map(drop)
+        })
+    })?;
+    let reachable = began.elapsed() - lease - recorded;
+    remove(daemon)?;
+    Ok(Way {
+        lease,
+        recorded,
+        reachable,
+    })
+}
+
+fn address(daemon: &Daemon) -> Option<Ipv6Addr> {
+    let instances = daemon.items("/v1/instances").ok()?;
+    instances.first()?["address"].as_str()?.parse().ok()
+}
+
+fn remove(daemon: &Daemon) -> Result<()> {
+    let instances: Vec<Value> = daemon.items("/v1/instances")?;
+    for instance in instances {
+        let id = instance["id"].as_str().context("an instance without an id")?.to_owned();
+        daemon.ask("DELETE", &format!("/v1/instances/{id}?release=true"))?;
+    }
+    poll("the instance to go", LIMIT, || {
+        daemon.items("/v1/instances").ok()?.is_empty().then_some(())
+    })
+}
+
+/// Solicit, Advertise, Request, Reply; the client's own codec is these few lines.
+fn exchange(client: u32, index: u32) -> Result<()> {
+    let socket = UdpSocket::bind("[::]:546")?;
+    socket.set_read_timeout(Some(LIMIT))?;
+    let servers = SocketAddrV6::new("ff02::1:2".parse()?, 547, 0, index);
+    let [a, b, c, d] = client.to_be_bytes();
+    let identity = [0, 1, 0, 10, 0, 3, 0, 1, 0x02, 0x5e, a, b, c, d];
+    let association = [0, 3, 0, 12, a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0];
+    let elapsed = [0, 8, 0, 2, 0, 0];
+    let mut answer = [0; 1500];
+    let solicit = [&[1, 0x51, c, d][..], &identity, &elapsed, &association].concat();
+    socket.send_to(&solicit, servers)?;
+    let length = socket.recv(&mut answer)?;
+    ensure!(answer[0] == 2, "no Advertise but message type {}", answer[0]);
+    let server = option(&answer[4..length], 2).context("an Advertise without a server identifier")?;
+    let offer = option(&answer[4..length], 3).context("an Advertise without an address")?;
+    let request = [&[3, 0x52, c, d][..], &identity, &elapsed, server, offer].concat();
+    socket.send_to(&request, servers)?;
+    socket.recv(&mut answer)?;
+    if answer[0] != 7 {
+        bail!("no Reply but message type {}", answer[0]);
+    }
+    Ok(())
+}
+
+/// The first option of a code, with its header.
+fn option(mut options: &[u8], code: u8) -> Option<&[u8]> {
+    while options.len() >= 4 {
+        let length = 4 + usize::from(u16::from_be_bytes([options[2], options[3]]));
+        if options[..2] == [0, code] {
+            return options.get(..length);
+        }
+        options = options.get(length..)?;
+    }
+    None
+}
+
+fn report(bare: &[Duration], ways: &[Way]) {
+    let total: Vec<Duration> = ways
+        .iter()
+        .map(|way| way.lease + way.recorded + way.reachable)
+        .collect();
+    println!("lease to reachable, {ROUNDS} rounds in turns            median      min      max  (ms)");
+    let row = |name: &str, times: Vec<Duration>| {
+        let [least, middle, most] = spread(times);
+        println!("  {name:<48} {middle:>8.1} {least:>8.1} {most:>8.1}");
+        middle
+    };
+    let engine = row("engine alone: create + start", bare.to_vec());
+    let all = row("first Solicit to first answered connection", total);
+    row(
+        "  of it: Solicit to Reply (lease is durable)",
+        ways.iter().map(|way| way.lease).collect(),
+    );
+    row(
+        "  of it: until the instance is recorded and seen",
+        ways.iter().map(|way| way.recorded).collect(),
+    );
+    row(
+        "  of it: until it answers",
+        ways.iter().map(|way| way.reachable).collect(),
+    );
+    println!(
+        "  added to the engine's own time: {:.1} ms at the median, ratio {:.3}",
+        all - engine,
+        all / engine
+    );
+}
+
+/// Least, median and most, in milliseconds.
+fn spread(mut times: Vec<Duration>) -> [f64; 3] {
+    times.sort();
+    [times[0], times[times.len() / 2], times[times.len() - 1]].map(|time| time.as_secs_f64() * 1000.0)
+}

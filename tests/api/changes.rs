@@ -1,0 +1,91 @@
+//! What can be changed: instances are destroyed, hooks hand over.
+
+use std::collections::BTreeMap;
+
+use orchestrator::model::{LeaseState, Timestamp};
+use orchestrator::source::dnsmasq::{DnsmasqEvent, Heard};
+
+use crate::daemon::{Daemon, LINK};
+use crate::http::{ask, ask_with};
+
+#[tokio::test]
+async fn a_destroyed_instance_is_on_its_way_out() {
+    let daemon = Daemon::start().await;
+    let instance = daemon.instance(1, [1; 6]).await;
+    for place in [&daemon.tcp, &daemon.unix] {
+        // Asked again, it says the same.
+        let answer = ask(place, "DELETE", "/v1/instances/0101").await;
+        assert_eq!(answer.status, 202);
+        let gone = answer.json();
+        assert_eq!(
+            (&gone["id"], &gone["phase"]),
+            (&"010101010101".into(), &"removing".into())
+        );
+        assert_eq!(gone["hostname"], "client-1");
+    }
+    let situation = daemon.store.situation(instance.client).await.unwrap().unwrap();
+    assert!(!situation.client.wants_instance);
+    assert_eq!(situation.active_leases.len(), 1);
+}
+
+#[tokio::test]
+async fn its_lease_is_freed_when_asked_for() {
+    let daemon = Daemon::start().await;
+    daemon.instance(1, [1; 6]).await;
+    assert_eq!(
+        ask(&daemon.tcp, "DELETE", "/v1/instances/010101010101?release=true")
+            .await
+            .status,
+        202
+    );
+    assert_eq!(
+        daemon.store.leases_of_link(LINK).await.unwrap()[0].state,
+        LeaseState::Released
+    );
+}
+
+#[tokio::test]
+async fn what_is_not_there_cannot_be_destroyed() {
+    let daemon = Daemon::start().await;
+    let answer = ask(&daemon.unix, "DELETE", "/v1/instances/010101010101").await;
+    assert_eq!(answer.problem(), (404, "no-such-instance".to_owned()));
+}
+
+fn dnsmasq_event(interface: &str) -> Vec<u8> {
+    let args = ["add", "00:03:00:01:02:00:5e:10:00:01", "fd39::1:1", "laptop"].map(str::to_owned);
+    let env = [
+        ("DNSMASQ_IAID", "7"),
+        ("DNSMASQ_SERVER_DUID", "00:01:00:01:2c:00:00:00:02:00:5e:10:00:00"),
+        ("DNSMASQ_INTERFACE", interface),
+        ("DNSMASQ_LEASE_EXPIRES", "1900000000"),
+        ("DNSMASQ_TIME_REMAINING", "3600"),
+    ];
+    let env: BTreeMap<_, _> = env
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+        .collect();
+    match DnsmasqEvent::read(&args, &env, Timestamp::wall()).expect("an event") {
+        Heard::Event(event) => serde_json::to_vec(&event).expect("JSON"),
+        Heard::Ignored(why) => panic!("ignored: {why}"),
+    }
+}
+
+#[tokio::test]
+async fn dnsmasq_is_heard_on_the_unix_socket() {
+    let daemon = Daemon::start().await;
+    let event = dnsmasq_event(LINK);
+    let answer = ask_with(&daemon.unix, "POST", "/v1/hooks/dnsmasq", "", &event).await;
+    assert_eq!((answer.status, answer.body.as_str()), (204, ""));
+    let lease = &daemon.store.leases_of_link(LINK).await.unwrap()[0];
+    assert_eq!((lease.state, lease.iaid.0), (LeaseState::Active, 7));
+    let foreign = ask_with(&daemon.unix, "POST", "/v1/hooks/dnsmasq", "", &dnsmasq_event("wlan0")).await;
+    assert_eq!(foreign.problem(), (422, "refused".to_owned()));
+}
+
+#[tokio::test]
+async fn dnsmasq_is_not_heard_on_loopback() {
+    let daemon = Daemon::start().await;
+    let answer = ask_with(&daemon.tcp, "POST", "/v1/hooks/dnsmasq", "", &dnsmasq_event(LINK)).await;
+    assert_eq!(answer.problem(), (403, "unix-socket-only".to_owned()));
+    assert!(daemon.store.leases_of_link(LINK).await.unwrap().is_empty());
+}

@@ -1,0 +1,276 @@
+//! What stands behind the API in these tests: a store on SQLite, and a control that writes to it as the daemon does.
+
+use std::io::ErrorKind;
+use std::net::{Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use orchestrator::api::{App, Control, ControlError, Limits, Server};
+use orchestrator::conditions::Conditions;
+use orchestrator::metrics::Metrics;
+use orchestrator::model::{
+    ClientId, Clock, Duid, EventKind, Iaid, Id, Instance, InstanceId, InstanceSpec, LeaseChange, LeaseSource,
+    LeaseVerb, NewEvent, Resources, Timestamp,
+};
+use orchestrator::settings::Listen;
+use orchestrator::source::dnsmasq::{DnsmasqEvent, Handed};
+use orchestrator::store::{NewInstance, Store};
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+pub(crate) const LINK: &str = "br0";
+
+/// An API that is served on a unix socket and on loopback.
+pub(crate) struct Daemon {
+    pub(crate) store: Store,
+    pub(crate) stores: watch::Sender<Option<Store>>,
+    pub(crate) conditions: Conditions,
+    /// A removal takes a permit of it: without one it waits.
+    pub(crate) gate: Arc<Semaphore>,
+    /// Told when a removal comes to the gate.
+    pub(crate) arrived: Arc<Notify>,
+    pub(crate) unix: Listen,
+    pub(crate) tcp: Listen,
+    stop: CancellationToken,
+    served: Option<JoinHandle<()>>,
+    // Last, so that it is removed when all else is dropped.
+    _directory: Directory,
+}
+
+impl Daemon {
+    pub(crate) async fn start() -> Self {
+        Self::with_limits(Limits::default()).await
+    }
+
+    pub(crate) async fn with_limits(limits: Limits) -> Self {
+        let directory = Directory::new();
+        let store = Store::open(&format!("sqlite://{}/x.db", directory.path().display()))
+            .await
+            .expect("the store opens");
+        let (stores, store_seen) = watch::channel(Some(store.clone()));
+        let conditions = Conditions::default();
+        let gate = Arc::new(Semaphore::new(1000));
+        let arrived = Arc::new(Notify::new());
+        let control = Switchboard {
+            store: store.clone(),
+            gate: gate.clone(),
+            arrived: arrived.clone(),
+        };
+        let app = App {
+            store: store_seen,
+            conditions: conditions.clone(),
+            control: Arc::new(control),
+            metrics: Metrics::default(),
+        };
+        let listen = [
+            Listen::Unix(directory.path().join("api.sock")),
+            Listen::Tcp(SocketAddr::from((Ipv6Addr::LOCALHOST, 0))),
+        ];
+        let server = Server::with_limits(&listen, app, limits)
+            .await
+            .expect("the API listens");
+        let [unix, tcp] = server.places().expect("places").try_into().expect("two places");
+        let stop = CancellationToken::new();
+        let served = Some(tokio::spawn(server.run(stop.clone())));
+        Self {
+            store,
+            stores,
+            conditions,
+            gate,
+            arrived,
+            unix,
+            tcp,
+            stop,
+            served,
+            _directory: directory,
+        }
+    }
+
+    /// Tells it to stop.
+    pub(crate) fn stop(&self) {
+        self.stop.cancel();
+    }
+
+    /// Waits until it has.
+    pub(crate) async fn stopped(&mut self) {
+        self.stop();
+        if let Some(served) = self.served.take() {
+            tokio::time::timeout(crate::http::PATIENCE, served)
+                .await
+                .expect("the API stops")
+                .expect("without a panic");
+        }
+    }
+
+    /// A client with a lease at address `n`.
+    pub(crate) async fn client(&self, n: u16) -> ClientId {
+        let recorded = self
+            .store
+            .record_leases(vec![hold(n)])
+            .await
+            .expect("the lease is recorded");
+        recorded[0].client.expect("a client")
+    }
+
+    /// This many clients with a lease each.
+    pub(crate) async fn clients(&self, count: u16) {
+        self.store
+            .record_leases((0..count).map(hold).collect())
+            .await
+            .expect("the leases are recorded");
+    }
+
+    /// A client with a lease and an instance of this id.
+    pub(crate) async fn instance(&self, n: u16, id: [u8; 6]) -> Instance {
+        let client = self.client(n).await;
+        let id = Id::from_bytes(id);
+        let link = Some(LINK.to_owned());
+        let at = Timestamp(1_800_000_000_000);
+        let event = NewEvent {
+            at,
+            kind: EventKind::InstanceWanted,
+            link,
+            client: Some(client),
+            instance: Some(id),
+            address: None,
+            detail: None,
+        };
+        self.store
+            .plan_instance(new_instance(id, client, n), event)
+            .await
+            .expect("the instance is recorded")
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// A directory of a test's own, gone with it.
+pub(crate) struct Directory(PathBuf);
+
+impl Directory {
+    pub(crate) fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!(
+            "orchestrator-api-{}-{}",
+            std::process::id(),
+            COUNT.fetch_add(1, Ordering::Relaxed)
+        );
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir(&path).expect("a directory");
+        Self(path)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        // A connection that is just being closed may still make a file behind the removal's back.
+        for _ in 0..100 {
+            match std::fs::remove_dir_all(&self.0) {
+                Err(error) if error.kind() != ErrorKind::NotFound => std::thread::sleep(Duration::from_millis(10)),
+                _ => return,
+            }
+        }
+    }
+}
+
+fn hold(n: u16) -> LeaseChange {
+    let [high, low] = n.to_be_bytes();
+    LeaseChange {
+        verb: LeaseVerb::Hold,
+        link: LINK.to_owned(),
+        duid: Duid::new([0, 3, 0, 1, 2, 0, 0x5e, 0x10, high, low]).expect("a DUID"),
+        iaid: Iaid(7),
+        address: Ipv6Addr::new(0xfd39, 0, 0, 0, 0, 0, 1, n),
+        source: LeaseSource::Listener,
+        preferred_until: Timestamp(1_900_000_000_000),
+        valid_until: Timestamp(1_900_000_000_000),
+        link_layer: None,
+        hostname: Some(format!("client-{n}")),
+        at: Timestamp(1_800_000_000_000 + i64::from(n)),
+        replayed: false,
+    }
+}
+
+fn new_instance(id: InstanceId, client: ClientId, n: u16) -> NewInstance {
+    NewInstance {
+        id,
+        client,
+        link: LINK.to_owned(),
+        template: "default".to_owned(),
+        plugin: "docker".to_owned(),
+        spec: InstanceSpec {
+            image: "orchestrator/client".to_owned(),
+            hostname: "client".to_owned(),
+            command: Vec::new(),
+            environment: Default::default(),
+            capabilities: Vec::new(),
+            resources: Resources::default(),
+            labels: Default::default(),
+        },
+        address: Ipv6Addr::new(0xfd39, 0, 0, 0, 0, 0, 2, n),
+        at: Timestamp(1_800_000_000_000 + i64::from(n)),
+    }
+}
+
+struct Switchboard {
+    store: Store,
+    gate: Arc<Semaphore>,
+    arrived: Arc<Notify>,
+}
+
+#[async_trait]
+impl Control for Switchboard {
+    async fn destroy(&self, id: InstanceId, release: bool) -> Result<Instance, ControlError> {
+        self.arrived.notify_one();
+        self.gate.acquire().await.expect("the gate is never closed").forget();
+        let at = Timestamp::wall();
+        let instance = self
+            .store
+            .destroy_instance(id, at, Some("by request".to_owned()))
+            .await?;
+        if release {
+            let situation = self.store.situation(instance.client).await?.expect("its client");
+            let release = |lease: orchestrator::model::Lease| LeaseChange {
+                verb: LeaseVerb::Release,
+                link: lease.link,
+                duid: lease.duid,
+                iaid: lease.iaid,
+                address: lease.address,
+                source: lease.source,
+                preferred_until: lease.preferred_until,
+                valid_until: lease.valid_until,
+                link_layer: None,
+                hostname: None,
+                at,
+                replayed: false,
+            };
+            self.store
+                .record_leases(situation.active_leases.into_iter().map(release).collect())
+                .await?;
+        }
+        Ok(instance)
+    }
+
+    async fn dnsmasq_event(&self, event: DnsmasqEvent) -> Result<(), ControlError> {
+        if event.interface != LINK {
+            return Err(ControlError::Refused {
+                reason: format!("{} is no link", event.interface),
+            });
+        }
+        let change = event.into_change(Handed::Live, &Clock::start());
+        self.store.record_leases(vec![change]).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,12 @@
+//! The API as programs meet it: raw HTTP on real sockets, over a real store.
+
+mod changes;
+mod daemon;
+mod drain;
+mod guard;
+mod http;
+mod limits;
+mod lists;
+mod problems;
+mod sockets;
+mod stream;

@@ -1,0 +1,184 @@
+//! The boundaries inside the daemon, as `ARCHITECTURE.md` draws them: data flows one way, and a module knows only what
+//! is upstream of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+/// Each module, and the modules it may import.
+const MAY_IMPORT: &[(&str, &[&str])] = &[
+    ("causes", &[]),
+    ("model", &[]),
+    ("metrics", &[]),
+    ("bell", &["model"]),
+    ("conditions", &["model"]),
+    ("settings", &["model"]),
+    ("store", &["causes", "model"]),
+    ("source", &["bell", "causes", "metrics", "model", "settings", "store"]),
+    (
+        "orchestrator",
+        &["bell", "causes", "conditions", "metrics", "model", "settings", "store"],
+    ),
+    (
+        "api",
+        &[
+            "causes",
+            "conditions",
+            "metrics",
+            "model",
+            "settings",
+            "source",
+            "store",
+        ],
+    ),
+    (
+        "serve",
+        &[
+            "api",
+            "bell",
+            "causes",
+            "conditions",
+            "metrics",
+            "model",
+            "orchestrator",
+            "settings",
+            "source",
+            "store",
+        ],
+    ),
+    (
+        "cli",
+        &["api", "causes", "model", "serve", "settings", "source", "store"],
+    ),
+];
+
+/// What only some modules may touch, and which those are.
+const KEPT_TO: &[(&str, &[&str])] = &[
+    ("orchestrator_network", &["orchestrator", "serve", "cli"]),
+    ("orchestrator_plugin_docker", &["settings", "serve", "cli"]),
+    ("bollard", &[]),
+    ("rtnetlink", &[]),
+    ("sqlx", &["store"]),
+    ("axum", &["api"]),
+];
+
+/// All code of each module, without its comments.
+fn modules() -> BTreeMap<String, String> {
+    let mut modules = BTreeMap::new();
+    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        if name != "lib" && name != "main" {
+            let mut code = String::new();
+            read(&path, &mut code);
+            modules.insert(name, code);
+        }
+    }
+    modules
+}
+
+fn read(path: &Path, code: &mut String) {
+    if path.is_dir() {
+        for entry in fs::read_dir(path).unwrap() {
+            read(&entry.unwrap().path(), code);
+        }
+    } else if path.extension().is_some_and(|extension| extension == "rs") {
+        let text = fs::read_to_string(path).unwrap();
+        for line in text.lines().filter(|line| !line.trim_start().starts_with("//")) {
+            code.push_str(line);
+            code.push('\n');
+        }
+    }
+}
+
+/// The words that follow `crate::` in code, also within braces: `use crate::{a, b::c}`.
+fn imports(code: &str) -> BTreeSet<&str> {
+    let word = |text: &'static str| move |c: char| !(c.is_ascii_alphanumeric() || c == '_') || text.contains(c);
+    let mut found = BTreeSet::new();
+    for rest in code.split("crate::").skip(1) {
+        if let Some(list) = rest.strip_prefix('{') {
+            let mut depth = 0;
+            let mut start = 0;
+            for (at, c) in list.char_indices() {
+                match c {
+                    '{' => depth += 1,
+                    '}' if depth == 0 => {
+                        found.insert(list[start..at].trim());
+                        break;
+                    }
+                    '}' => depth -= 1,
+                    ',' if depth == 0 => {
+                        found.insert(list[start..at].trim());
+                        start = at + 1;
+                    }
+                    _ => {}
+                }
+            }
+        } else {
+            found.insert(rest);
+        }
+    }
+    found
+        .into_iter()
+        .map(|text| text.split(word("")).next().unwrap_or_default())
+        .collect()
+}
+
+#[test]
+fn no_module_imports_what_is_downstream_of_it() {
+    let modules = modules();
+    let known: BTreeSet<&str> = MAY_IMPORT.iter().map(|(name, _)| *name).collect();
+    let there: BTreeSet<&str> = modules.keys().map(String::as_str).collect();
+    assert_eq!(there, known, "every module has its place in the order");
+    for (name, allowed) in MAY_IMPORT {
+        for import in imports(&modules[*name]) {
+            let foreign = known.contains(import) && import != *name;
+            assert!(
+                !foreign || allowed.contains(&import),
+                "{name} imports {import}, which is not upstream of it"
+            );
+        }
+    }
+}
+
+#[test]
+fn engines_networks_and_databases_are_touched_in_one_place_each() {
+    let modules = modules();
+    for (library, keepers) in KEPT_TO {
+        for (name, code) in modules.iter().filter(|(name, _)| !keepers.contains(&name.as_str())) {
+            let named = code
+                .match_indices(&format!("{library}::"))
+                .any(|(at, _)| !code[..at].ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_'));
+            assert!(!named, "{name} touches {library}, which is kept to {keepers:?}");
+        }
+    }
+}
+
+#[test]
+fn the_daemon_runs_no_commands() {
+    for (name, code) in modules() {
+        assert!(
+            !code.contains("process::Command") && !code.contains("Command::new"),
+            "{name} runs a command"
+        );
+    }
+}
+
+#[test]
+fn the_protocol_does_no_io_and_reads_no_clock() {
+    let mut code = String::new();
+    read(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/dhcp6/src"),
+        &mut code,
+    );
+    for forbidden in [
+        "tokio",
+        "std::io",
+        "std::fs",
+        "UdpSocket",
+        "SystemTime::now",
+        "Instant::now",
+    ] {
+        assert!(!code.contains(forbidden), "the protocol names {forbidden}");
+    }
+}

@@ -1,0 +1,56 @@
+//! A client that sends without end.
+
+use std::net::{SocketAddrV6, UdpSocket};
+
+use orchestrator_lab::{Dhclient, Namespace, wait_for};
+
+use crate::site::{PATIENCE, Plan, Site};
+
+/// Sends this many Solicits, each of an invented client, from one address.
+fn flood(machine: &Namespace, count: u32) {
+    machine.within(|| {
+        let index = nix::net::if_::if_nametoindex("eth0").unwrap();
+        let socket = UdpSocket::bind("[::]:0").unwrap();
+        let servers = SocketAddrV6::new("ff02::1:2".parse().unwrap(), 547, 0, index);
+        for client in 0..count {
+            let [a, b, c, d] = client.to_be_bytes();
+            let identity = [0, 1, 0, 10, 0, 3, 0, 1, 0x02, 0x5e, a, b, c, d];
+            let association = [0, 3, 0, 12, a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0];
+            let solicit = [&[1, b, c, d][..], &identity, &[0, 8, 0, 2, 0, 0], &association].concat();
+            socket.send_to(&solicit, servers).unwrap();
+        }
+    });
+}
+
+/// The value of a counter, with its labels.
+fn counter(site: &Site, name: &str) -> u32 {
+    let metrics = site.daemon.ask("GET", "/metrics").unwrap().text();
+    let line = metrics.lines().find_map(|line| line.strip_prefix(&format!("{name} ")));
+    line.map_or(0, |count| count.parse().unwrap())
+}
+
+#[test]
+fn who_sends_too_often_is_not_answered_and_everyone_else_is() {
+    let site = Site::start(&Plan {
+        template: None,
+        ..Plan::default()
+    });
+    let noisy = site.machine("noisy");
+    wait_for("a link-local address", PATIENCE, || {
+        let addresses = noisy.ip("-6 address show dev eth0 scope link").ok()?;
+        addresses.contains("fe80::").then_some(())
+    });
+    flood(&noisy, 2000);
+    wait_for("the flood to be refused and counted", PATIENCE, || {
+        (counter(&site, "orchestrator_dhcp6_discards_total{reason=\"too-often\"}") > 0).then_some(())
+    });
+    let machine = site.machine("client");
+    let mut client = Dhclient::boot(&machine, "eth0").unwrap();
+    let leased = client.address(PATIENCE).unwrap();
+    assert_eq!(site.lease(leased).unwrap()["state"], "active");
+    assert_eq!(
+        site.daemon.items("/v1/leases").unwrap().len(),
+        1,
+        "a Solicit takes no lease"
+    );
+}
