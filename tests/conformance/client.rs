@@ -3,8 +3,9 @@
 use std::cell::{Cell, OnceCell};
 use std::io::ErrorKind;
 use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
+use std::time::Duration;
 
-use orchestrator_lab::Namespace;
+use orchestrator_lab::{Namespace, wait_for};
 
 use crate::site::PATIENCE;
 use crate::wire::{
@@ -16,6 +17,9 @@ pub(crate) const SERVER_PORT: u16 = 547;
 pub(crate) const CLIENT_PORT: u16 = 546;
 /// All_DHCP_Relay_Agents_and_Servers.
 pub(crate) const ALL_AGENTS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 1, 2);
+
+/// SOL_TIMEOUT (section 7.6).
+const RETRANSMISSION: Duration = Duration::from_secs(1);
 
 /// A client that holds what it was given and checks every answer for what must hold in all of them.
 pub(crate) struct Client {
@@ -137,6 +141,20 @@ impl Client {
             let expected = if kind == SOLICIT { ADVERTISE } else { REPLY };
             assert_eq!(answer.kind, expected, "{answer:?}");
         }
+        answer
+    }
+
+    /// Solicits as clients do: again and again until there is an answer.
+    pub(crate) fn insist(&self) -> Message {
+        let bytes = message(SOLICIT, self.xid(), &[self.id(), ia_na(1, &[])]);
+        self.socket.set_read_timeout(Some(RETRANSMISSION)).unwrap();
+        let answer = wait_for("the server to answer", PATIENCE, || {
+            self.send(&bytes);
+            let mut answer = [0; 4096];
+            let length = self.socket.recv(&mut answer).ok()?;
+            Some(self.read(&answer[..length]))
+        });
+        self.socket.set_read_timeout(Some(PATIENCE)).unwrap();
         answer
     }
 

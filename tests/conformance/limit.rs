@@ -1,7 +1,8 @@
 //! Limits of one client (section 23): row 72.
 
+use crate::client::Client;
 use crate::discard::assert_discarded;
-use crate::site::plain;
+use crate::site::{POOL, Site, plain};
 use crate::wire::{DECLINE, NO_ADDRS_AVAIL, REQUEST, SOLICIT, ia_na, message};
 
 /// How many bindings one client may have on a link, and associations in a message.
@@ -46,4 +47,23 @@ fn row_72_a_client_that_declines_everything_cannot_empty_the_pool() {
         .count();
     assert_eq!(declined, MOST as usize);
     site.client().lease(1);
+}
+
+#[test]
+fn row_72_who_sends_too_often_is_not_answered_and_others_are() {
+    const SENT: u64 = 200;
+    let site = Site::start(POOL, "client_rate = 1");
+    let (eager, patient) = (site.client(), site.client());
+    let solicit = |client: &Client| client.send(&message(SOLICIT, client.xid(), &[client.id(), ia_na(1, &[])]));
+    (0..SENT).for_each(|_| solicit(&eager));
+    patient.solicit(1, &[]).leased();
+    // The counters are complete: what was sent before was read before.
+    let counts = site.counts();
+    let refused = counts.discarded["too-often"];
+    assert_eq!(counts.answered + refused, SENT + 1);
+    assert!(
+        counts.answered >= 3,
+        "two at once and the other client's, at least: {counts:?}"
+    );
+    assert!(refused > SENT / 2, "{counts:?}");
 }

@@ -9,6 +9,7 @@ mod client;
 mod confirm;
 mod contention;
 mod decline;
+mod dhcrelay;
 mod discard;
 mod duid;
 mod flood;

@@ -6,8 +6,8 @@ use crate::client::{ALL_AGENTS, Client, SERVER_PORT, bind, receive};
 use crate::discard::assert_discarded;
 use crate::site::{LINK, PREFIX, Site, off_link, plain};
 use crate::wire::{
-    INTERFACE_ID, Message, RELAY_FORW, RELAY_REPL, RELAY_SOURCE_PORT, REMOTE_ID, REQUEST, Relayed, SOLICIT, ia_na,
-    message, option, relay_forw,
+    INTERFACE_ID, Message, RELAY_REPL, RELAY_SOURCE_PORT, REMOTE_ID, REQUEST, Relayed, SOLICIT, ia_na, message, option,
+    relay_forw,
 };
 
 /// A relay on the clients' machine.
@@ -205,5 +205,4 @@ fn row_65_a_relay_that_says_so_is_answered_at_its_own_port() {
         assert_eq!(answer.options.get(RELAY_SOURCE_PORT), Some(&port.to_be_bytes()[..]));
         client.read(&answer.inner).ia(1).leased();
     }
-    assert_ne!(RELAY_FORW, RELAY_REPL);
 }

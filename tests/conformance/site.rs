@@ -109,7 +109,19 @@ impl Site {
 
     /// All leases, of every state.
     pub(crate) fn leases(&self) -> Vec<Value> {
-        self.daemon.items("/v1/leases?limit=5000").unwrap()
+        let (mut leases, mut after) = (Vec::new(), String::new());
+        loop {
+            let (status, mut page) = self
+                .daemon
+                .api("GET", &format!("/v1/leases?limit=1000{after}"))
+                .unwrap();
+            assert_eq!(status, 200, "{page}");
+            leases.append(page["items"].as_array_mut().unwrap());
+            match page["next"].as_str() {
+                Some(next) => after = format!("&after={next}"),
+                None => return leases,
+            }
+        }
     }
 
     /// The leases of a client: address and state, in order.
@@ -184,16 +196,14 @@ pub(crate) fn rapid() -> MutexGuard<'static, Site> {
     SITE.get_or_init(start).lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The settings of a link.
+/// The settings of a link: the lines, and what they leave out. Tests send more often than clients do.
 pub(crate) fn link(bridge: &str, prefix: &str, pool: &str, lines: &str) -> String {
-    let rapid = if lines.contains("rapid_commit") {
-        ""
-    } else {
-        "rapid_commit = false"
-    };
+    let defaults = ["rapid_commit = false\n", "client_rate = 0\n"];
+    let is_given = |default: &str| default.split(' ').next().is_some_and(|key| lines.contains(key));
+    let defaults: String = defaults.into_iter().filter(|default| !is_given(default)).collect();
     format!(
         "[[link]]\nbridge = \"{bridge}\"\ncreate = true\naddress = \"{prefix}::1/64\"\nsource = \"listener\"\n\
-         pool = \"{pool}\"\nrouter_advertisements = false\n{rapid}\n{lines}\n"
+         pool = \"{pool}\"\nrouter_advertisements = false\n{defaults}{lines}\n"
     )
 }
 
