@@ -10,13 +10,23 @@ use super::check::Finding;
 use crate::causes::with_causes;
 use crate::model::{Id, LeaseSource, Mark};
 use crate::settings::Settings;
+use crate::store::{Found, Store};
 
 /// Everything the settings name, in the order in which the daemon needs it.
 pub(super) async fn all(settings: &Settings) -> Vec<Finding> {
-    let mut findings = vec![privileges(settings)];
+    let mut findings = vec![privileges(settings), database(settings).await];
     findings.extend(bridges(settings).await);
     findings.extend(engine(settings).await);
     findings
+}
+
+async fn database(settings: &Settings) -> Finding {
+    let url = &settings.store.url;
+    match Store::look(url.as_str()).await {
+        Ok(Found::Database) => Finding::there("database", url.to_string()),
+        Ok(Found::NoFileYet) => Finding::there("database", format!("{url}: the daemon makes it")),
+        Err(error) => Finding::missing("database", with_causes(&error)),
+    }
 }
 
 /// A privilege the daemon needs.

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use orchestrator::model::{Duid, LeaseVerb};
-use orchestrator::store::{ClientFilter, Store, StoreError};
+use orchestrator::store::{ClientFilter, Found, Store, StoreError};
 
 use crate::on_both;
 use crate::place::{Place, change, holding_client};
@@ -17,7 +17,22 @@ on_both!(
     a_row_that_cannot_be_read_is_named,
     a_closed_store_says_so,
     a_store_that_answers_pings,
+    a_look_changes_nothing,
 );
+
+async fn a_look_changes_nothing(place: Place) {
+    let file = place.url.strip_prefix("sqlite://");
+    if let Some(file) = file {
+        assert_eq!(Store::look(&place.url).await.unwrap(), Found::NoFileYet);
+        assert!(!fs::exists(file).unwrap(), "looking makes nothing");
+    }
+    let store = place.open().await;
+    assert_eq!(Store::look(&place.url).await.unwrap(), Found::Database);
+    store.close().await;
+    assert_eq!(Store::look(&place.url).await.unwrap(), Found::Database);
+    let nowhere = "postgres:///none?host=/nonexistent&user=nobody";
+    assert!(Store::look(nowhere).await.unwrap_err().is_away());
+}
 
 async fn the_identity_is_made_once(place: Place) {
     let first = place.open().await;

@@ -1,0 +1,48 @@
+//! Looks whether the database is there, and changes nothing.
+
+use sqlx::sqlite::SqliteConnectOptions;
+
+use super::connection::{Session, within};
+use super::url::{Target, parse_url};
+use super::{Store, StoreError};
+
+/// What was found where the URL points.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    /// A database that answers.
+    Database,
+    /// No file yet; the daemon makes it.
+    NoFileYet,
+}
+
+impl Store {
+    /// Looks for the database without making or changing it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Away`] when it does not answer, [`StoreError::BadUrl`] when the URL names none.
+    pub async fn look(url: &str) -> Result<Found, StoreError> {
+        let target = match parse_url(url)? {
+            Target::Sqlite(options) if !options.get_filename().exists() => return Ok(Found::NoFileYet),
+            // Only its path: the options that the daemon connects with would change the file.
+            Target::Sqlite(options) => {
+                let plain = SqliteConnectOptions::new().filename(options.get_filename());
+                Target::Sqlite(Box::new(plain.read_only(true)))
+            }
+            postgres => postgres,
+        };
+        let mut session = Session::connect(&target).await?;
+        let asked = async {
+            match &mut session {
+                Session::Sqlite(session) => sqlx::query("select name from sqlite_master limit 1")
+                    .execute(session)
+                    .await
+                    .map(drop),
+                Session::Postgres(session) => sqlx::query("select 1").execute(session).await.map(drop),
+            }
+        };
+        within("look at the database", asked).await?;
+        session.close().await;
+        Ok(Found::Database)
+    }
+}
