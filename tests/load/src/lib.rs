@@ -1,0 +1,30 @@
+//! Thousands of simulated DHCPv6 clients: how much a server stands, and whether it keeps what it promised.
+//!
+//! ```text
+//!   Clients ── next of them ──▶ run ──▶ codec ──▶ BatchSocket ══ link ══ any DHCPv6 server
+//!   what each holds ◀── checks every reply ◀──────────┘
+//! ```
+//!
+//! - The codec is this crate's own: a server that it measures cannot share its mistakes.
+//! - One socket, one thread. Datagrams go and come in batches, so that the generator is not what is measured; what it
+//!   can do at most, [`respond`] shows.
+//! - Every reply is checked: transaction, client, server, an address of the pool, the address that is renewed. After
+//!   a run no two clients may hold one address.
+
+mod client;
+mod codec;
+mod fault;
+mod latency;
+mod process;
+mod respond;
+mod run;
+mod search;
+mod socket;
+
+pub use client::{Client, Clients, Stage};
+pub use fault::Faults;
+pub use latency::{Latency, Samples};
+pub use process::{Usage, processor_time, resident};
+pub use respond::respond;
+pub use run::{Load, Outcome, Pace, Work, run};
+pub use search::highest;
