@@ -33,7 +33,7 @@ impl Orchestrator {
         let id = Id::random().map_err(|source| StoreError::Random {
             source: Arc::new(source),
         })?;
-        let leased = situation.active_leases.first().map(|lease| lease.address.to_string());
+        let leased = situation.active_leases.first().map(|lease| lease.leased.to_string());
         let facts = [
             ("INSTANCE", Some(id.to_string())),
             ("CLIENT_DUID", Some(client.duid.to_string())),
@@ -58,7 +58,7 @@ impl Orchestrator {
             link: Some(client.link.clone()),
             client: Some(client.id),
             instance: Some(id),
-            address: Some(address),
+            leased: Some(address.into()),
             detail: Some(format!("template {name}, image {}", template.image)),
         };
         match store.plan_instance(instance, event).await {
@@ -92,7 +92,7 @@ impl Orchestrator {
                 link: Some(client.link.clone()),
                 client: Some(client.id),
                 instance: None,
-                address: None,
+                leased: None,
                 detail: Some(detail),
             };
             self.inner.store.append_event(event).await?;
