@@ -20,6 +20,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &["bell", "causes", "conditions", "metrics", "model", "settings", "store"],
     ),
     (
+        "routes",
+        &["bell", "causes", "conditions", "metrics", "model", "settings", "store"],
+    ),
+    (
         "api",
         &[
             "causes",
@@ -41,6 +45,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "metrics",
             "model",
             "orchestrator",
+            "routes",
             "settings",
             "source",
             "store",
@@ -54,7 +59,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 
 /// What only some modules may touch, and which those are.
 const KEPT_TO: &[(&str, &[&str])] = &[
-    ("orchestrator_network", &["orchestrator", "serve", "cli"]),
+    ("orchestrator_network", &["orchestrator", "routes", "serve", "cli"]),
     ("orchestrator_plugin_docker", &["settings", "serve", "cli"]),
     ("bollard", &[]),
     ("rtnetlink", &[]),

@@ -33,6 +33,7 @@ pub(super) async fn expire_leases(context: Context, store: Store) {
                     tracing::info!(client = %lease.client, leased = %lease.leased, link = lease.link, "lease expired");
                     context.metrics.lease_event("expired");
                     context.bell.ring(lease.client);
+                    context.bell.ring_leased(&lease.link, lease.leased, None);
                 }
             }
             // The condition says that the database is away, and since when.

@@ -94,6 +94,8 @@ impl Supervisor {
         let listener = self.open_listener(bridge).await?;
         let advertiser = self.open_advertiser(bridge)?;
         self.context.conditions.set_ok(condition);
+        // Routes through the bridge that was here before went with it.
+        self.context.bell.ring_prefixes();
         let serving = async {
             let listening = async {
                 match listener {

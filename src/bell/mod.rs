@@ -1,14 +1,20 @@
 //! How a committed change wakes whoever must act on it.
 //!
 //! Ringing never waits and never fails; rings for one client that nobody has heard yet are one ring.
-//! A ring carries no news but "look again": what is to be done is in the store.
+//! A ring carries no news but "look again": what is to be done is in the store. So the order of rings does not matter,
+//! and a ring that is lost with the daemon is made up for by the look at its next start.
+
+mod prefixes;
 
 use std::collections::HashSet;
+use std::net::Ipv6Addr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
-use crate::model::ClientId;
+use self::prefixes::PrefixRings;
+pub use self::prefixes::Prefixes;
+use crate::model::{ClientId, Leased};
 
 /// The bell. A cheap handle: all clones are one bell.
 #[derive(Debug, Clone, Default)]
@@ -21,6 +27,7 @@ struct Inner {
     // Bounded by the number of clients.
     rung: Mutex<HashSet<ClientId>>,
     heard: Notify,
+    prefixes: PrefixRings,
 }
 
 impl Bell {
@@ -34,7 +41,25 @@ impl Bell {
         self.inner.heard.notify_one();
     }
 
-    /// Waits for rings and takes them all. Cancel-safe: what is not returned is still rung.
+    /// A lease of `leased` on `link` may have begun, changed or ended; `next_hop` is the router towards a prefix that is
+    /// known to be held. Of an address nobody need hear.
+    pub fn ring_leased(&self, link: &str, leased: Leased, next_hop: Option<Ipv6Addr>) {
+        if let Some(prefix) = leased.prefix() {
+            self.inner.prefixes.ring(link, prefix, next_hop);
+        }
+    }
+
+    /// Any delegated prefix may have changed hands, or the interface that it is reached through.
+    pub fn ring_prefixes(&self) {
+        self.inner.prefixes.ring_all();
+    }
+
+    /// Waits for rings for prefixes and takes them all. Cancel-safe: what is not returned is still rung.
+    pub async fn prefixes_heard(&self) -> Prefixes {
+        self.inner.prefixes.heard().await
+    }
+
+    /// Waits for rings for clients and takes them all. Cancel-safe: what is not returned is still rung.
     pub async fn heard(&self) -> HashSet<ClientId> {
         loop {
             let rung = std::mem::take(&mut *self.inner.rung.lock().unwrap_or_else(PoisonError::into_inner));
