@@ -295,12 +295,13 @@ impl Runner<'_> {
     }
 
     fn hear(&mut self, datagram: &[u8]) {
-        let heard = codec::read(datagram).and_then(|answer| {
-            let index = self.clients.index(answer.client?)?;
-            Some((answer, index))
-        });
-        let Some((answer, index)) = heard else {
+        let Some((answer, number)) = codec::read(datagram).and_then(|answer| Some((answer, answer.client?))) else {
             self.outcome.faults.malformed += 1;
+            return;
+        };
+        // One that is none of these may have asked in an earlier run.
+        let Some(index) = self.clients.index(number) else {
+            self.outcome.faults.late += 1;
             return;
         };
         if self.clients.server.is_empty() {
