@@ -24,7 +24,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use clap::Parser;
 
-use crate::measure::{Extent, Figures, measure};
+use crate::measure::{Extent, Figures, Part, measure};
 use crate::server::Kind;
 use crate::stage::Stage;
 
@@ -39,6 +39,9 @@ struct Arguments {
     /// Only these servers.
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Kind>,
+    /// Only these parts.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    parts: Vec<Part>,
     /// Where the figures are written as JSON.
     #[arg(long)]
     json: Option<PathBuf>,
@@ -52,6 +55,11 @@ fn main() -> Result<()> {
     } else {
         &arguments.only
     };
+    let parts = if arguments.parts.is_empty() {
+        &Part::ALL[..]
+    } else {
+        &arguments.parts
+    };
     let extent = if arguments.long { Extent::LONG } else { Extent::SHORT };
     let began = Instant::now();
     let stage = Stage::build(orchestrator)?;
@@ -60,7 +68,7 @@ fn main() -> Result<()> {
         let mut figures = Vec::new();
         for kind in kinds {
             eprintln!("round {round} of {}, {}:", extent.rounds, kind.name());
-            figures.push(measure(&stage, *kind, &extent)?);
+            figures.push(measure(&stage, *kind, parts, &extent)?);
         }
         rounds.push(figures);
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use orchestrator_lab::tail;
 use orchestrator_load::{Clients, Latency, Load, Outcome, Pace, Work, highest};
 use serde::Serialize;
 
@@ -26,6 +27,25 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const FIRST: u32 = 0x1000_0000;
 /// Clients of a database that are asked whether the server knows them.
 const KNOWN: u64 = 200;
+
+/// What is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Part {
+    /// New clients, renewals and releases in a closed loop.
+    Crowd,
+    /// The highest rate of new clients in an open loop.
+    Highest,
+    /// Latency and processor time at rates that every server stands.
+    Calm,
+    /// What perfdhcp says.
+    Perfdhcp,
+    /// Starts with full databases.
+    Starts,
+}
+
+impl Part {
+    pub(crate) const ALL: [Self; 5] = [Self::Crowd, Self::Highest, Self::Calm, Self::Perfdhcp, Self::Starts];
+}
 
 /// How much is measured.
 pub(crate) struct Extent {
@@ -97,52 +117,71 @@ impl Start {
     }
 }
 
-pub(crate) fn measure(stage: &Stage, kind: Kind, extent: &Extent) -> Result<Figures> {
-    let mut figures = crowd(stage, kind, extent)?;
-    figures.highest = find_highest(stage, kind, extent, figures.new)?;
-    calm(stage, kind, extent, &mut figures)?;
-    let (_server, _) = Ready::new(stage, kind, 0)?.start(START)?;
-    figures.perfdhcp = perfdhcp(stage, (figures.highest * 0.9).clamp(10.0, 8000.0), extent.probe)?;
-    drop(_server);
-    figures.starts = starts(stage, kind, extent)?;
+impl Figures {
+    fn of(kind: Kind) -> Self {
+        Self {
+            kind,
+            highest: f64::NAN,
+            new: f64::NAN,
+            renew: f64::NAN,
+            release: f64::NAN,
+            advertise: Latency::default(),
+            reply: Latency::default(),
+            processor: [f64::NAN; 2],
+            processor_full: [f64::NAN; 2],
+            memory: f64::NAN,
+            starts: Vec::new(),
+            perfdhcp: Said::default(),
+        }
+    }
+}
+
+pub(crate) fn measure(stage: &Stage, kind: Kind, parts: &[Part], extent: &Extent) -> Result<Figures> {
+    let mut figures = Figures::of(kind);
+    for part in parts {
+        match part {
+            Part::Crowd => crowd(stage, extent, &mut figures)?,
+            Part::Highest => figures.highest = find_highest(stage, extent, &figures)?,
+            Part::Calm => calm(stage, extent, &mut figures)?,
+            Part::Perfdhcp => figures.perfdhcp = check(stage, extent, &figures)?,
+            Part::Starts => figures.starts = starts(stage, kind, extent)?,
+        }
+    }
     Ok(figures)
 }
 
 /// Closed loop: as fast as it can, with a crowd that waits for its answers.
-fn crowd(stage: &Stage, kind: Kind, extent: &Extent) -> Result<Figures> {
-    let (server, _) = Ready::new(stage, kind, 0)?.start(START)?;
+fn crowd(stage: &Stage, extent: &Extent, figures: &mut Figures) -> Result<()> {
+    let (server, _) = Ready::new(stage, figures.kind, 0)?.start(START)?;
     let mut clients = Clients::new(FIRST, 0);
     let memory = server.memory()?;
     let mut go = |work| {
         let before = server.usage()?;
         let outcome = stage.load(&mut clients, &Load::new(work, Pace::Window(WINDOW), extent.probe))?;
-        let processor = processor(&server, before, &outcome)?;
         tell(&format!("{work:?}, {WINDOW} at a time"), &outcome);
-        anyhow::Ok((outcome, processor, server.memory()?))
+        anyhow::Ok((outcome, processor(&server, before, &outcome)?, server.memory()?))
     };
-    let (new, processor_full, grown) = go(Work::New)?;
-    let (renew, ..) = go(Work::Renew)?;
-    let (release, ..) = go(Work::Release)?;
-    Ok(Figures {
-        kind,
-        highest: 0.0,
-        new: new.rate,
-        renew: renew.rate,
-        release: release.rate,
-        advertise: Latency::default(),
-        reply: Latency::default(),
-        processor: [0.0; 2],
-        processor_full,
-        memory: grown.saturating_sub(memory) as f64 / new.completed.max(1) as f64,
-        starts: Vec::new(),
-        perfdhcp: Said::default(),
-    })
+    let (new, processor, grown) = go(Work::New)?;
+    figures.new = new.rate;
+    figures.processor_full = processor;
+    figures.memory = grown.saturating_sub(memory) as f64 / new.completed.max(1) as f64;
+    figures.renew = go(Work::Renew)?.0.rate;
+    figures.release = go(Work::Release)?.0.rate;
+    Ok(())
+}
+
+/// perfdhcp, a little below what this generator found.
+fn check(stage: &Stage, extent: &Extent, figures: &Figures) -> Result<Said> {
+    let (_server, _) = Ready::new(stage, figures.kind, 0)?.start(START)?;
+    let rate = figures.highest.min(8000.0) * 0.9;
+    perfdhcp(stage, if rate > 10.0 { rate } else { LOW_RATE }, extent.look)
 }
 
 /// Open loop: a fresh server for every probe, and a second one where it was near.
-fn find_highest(stage: &Stage, kind: Kind, extent: &Extent, guess: f64) -> Result<f64> {
+fn find_highest(stage: &Stage, extent: &Extent, figures: &Figures) -> Result<f64> {
+    let guess = if figures.new.is_nan() { MIDDLE_RATE } else { figures.new };
     let attempt = |rate: f64| {
-        let (_server, _) = Ready::new(stage, kind, 0)?.start(START)?;
+        let (_server, _) = Ready::new(stage, figures.kind, 0)?.start(START)?;
         let load = Load::new(Work::New, Pace::Rate(rate), extent.probe);
         let outcome = stage.load(&mut Clients::new(FIRST, 0), &load)?;
         tell(&format!("New, {rate:.0} a second"), &outcome);
@@ -158,8 +197,8 @@ fn find_highest(stage: &Stage, kind: Kind, extent: &Extent, guess: f64) -> Resul
 }
 
 /// At rates that every server stands.
-fn calm(stage: &Stage, kind: Kind, extent: &Extent, figures: &mut Figures) -> Result<()> {
-    let (server, _) = Ready::new(stage, kind, 0)?.start(START)?;
+fn calm(stage: &Stage, extent: &Extent, figures: &mut Figures) -> Result<()> {
+    let (server, _) = Ready::new(stage, figures.kind, 0)?.start(START)?;
     let mut clients = Clients::new(FIRST, 0);
     // What happens once, such as preparing statements, is not of every exchange.
     let warm = Load::new(Work::New, Pace::Rate(LOW_RATE), Duration::from_millis(300));
@@ -215,8 +254,10 @@ fn start(stage: &Stage, kind: Kind, bindings: u32, without: u64) -> Result<Start
     let outcome = stage.load(&mut clients, &load)?;
     ensure!(
         outcome.completed == KNOWN,
-        "it knows {} of {KNOWN} clients",
-        outcome.completed
+        "it knows {} of {KNOWN} clients; wrong answers: {}; {}",
+        outcome.completed,
+        outcome.faults,
+        tail(&server.log(), 1)
     );
     eprintln!("  {bindings} bindings: {:.2} s to the first answer", took.as_secs_f64());
     Ok(Start {

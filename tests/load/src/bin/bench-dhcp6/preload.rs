@@ -66,10 +66,10 @@ pub(crate) fn orchestrator(url: &str, count: u32) -> Result<()> {
 pub(crate) fn kea_postgres(url: &str, count: u32) -> Result<()> {
     let leases = format!(
         "insert into lease6 (address, duid, valid_lifetime, expire, subnet_id, pref_lifetime, lease_type, iaid,
-            prefix_len, fqdn_fwd, fqdn_rev, hostname, state)
+            prefix_len, fqdn_fwd, fqdn_rev, hostname, state, hwaddr, hwtype, hwaddr_source)
          select 'fd39:9706:2786:6333:1:1:' || to_hex((i >> 16) + 1) || ':' || to_hex(i & 65535),
-            decode('000300010200' || lpad(to_hex(i), 8, '0'), 'hex'), 3600, now() + interval '1 hour', 1, 3600, 0, i,
-            128, false, false, '', 0
+            decode('000300010200' || lpad(to_hex(i), 8, '0'), 'hex'), 3600, date_trunc('second', now()) + interval '1 hour', 1, 3600, 0, i,
+            128, false, false, '', 0, decode('0200' || lpad(to_hex(i), 8, '0'), 'hex'), 1, 2
          from generate_series(1, {count}) as n(i)"
     );
     let total = format!("insert into lease6_stat values (1, 0, 0, {count})");

@@ -153,6 +153,11 @@ impl Running<'_> {
         Ok((processor_time(self.program.pid())?, database))
     }
 
+    /// What it has written.
+    pub(crate) fn log(&self) -> String {
+        self.program.log()
+    }
+
     /// Bytes of memory that are its own; the database server's are not counted.
     pub(crate) fn memory(&self) -> Result<u64> {
         resident(self.program.pid())
