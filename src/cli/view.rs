@@ -46,7 +46,7 @@ pub(super) fn leases(items: &[Value], now: Timestamp) -> Result<String, Failure>
             LeaseState::Released | LeaseState::Expired => String::new(),
         };
         Ok(vec![
-            lease.address.to_string(),
+            lease.leased.to_string(),
             lease.link,
             lease.client.to_string(),
             lease.duid.to_string(),
@@ -87,7 +87,7 @@ pub(super) fn event(item: &Value) -> Result<String, Failure> {
         event.link,
         event.client.map(|client| format!("client {client}")),
         event.instance.map(|instance| format!("instance {instance}")),
-        event.address.map(|address| address.to_string()),
+        event.leased.map(|leased| leased.to_string()),
         event.detail.map(|detail| super::table::printable(&detail)),
     ];
     for part in parts.into_iter().flatten() {

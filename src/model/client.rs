@@ -17,6 +17,8 @@ pub struct Client {
     pub link_layer: Option<LinkLayerAddress>,
     /// The host name it gave last.
     pub hostname: Option<String>,
+    /// The class that its last message put it in, where its link has classes.
+    pub class: Option<String>,
     /// Whether it is to have an instance for as long as it holds a lease.
     ///
     /// Set by every lease event that grants or extends; cleared when an admin destroys its instance, so that the

@@ -1,13 +1,12 @@
 //! What happened: the timeline that people read.
 
 use std::fmt;
-use std::net::Ipv6Addr;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
 use super::lease::words;
-use super::{ClientId, InstanceId, Timestamp};
+use super::{ClientId, InstanceId, Leased, Timestamp};
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -72,8 +71,9 @@ pub struct Event {
     pub client: Option<ClientId>,
     /// The instance it happened to.
     pub instance: Option<InstanceId>,
-    /// The leased or assigned address.
-    pub address: Option<Ipv6Addr>,
+    /// The leased or assigned address, or the delegated prefix; in JSON under "address" or "prefix".
+    #[serde(flatten)]
+    pub leased: Option<Leased>,
     /// What else there is to say, for people.
     pub detail: Option<String>,
 }
@@ -91,8 +91,8 @@ pub struct NewEvent {
     pub client: Option<ClientId>,
     /// The instance it happened to.
     pub instance: Option<InstanceId>,
-    /// The leased or assigned address.
-    pub address: Option<Ipv6Addr>,
+    /// The leased or assigned address, or the delegated prefix.
+    pub leased: Option<Leased>,
     /// What else there is to say, for people.
     pub detail: Option<String>,
 }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ClientId, Duid, Iaid, LinkLayerAddress, Timestamp};
+use super::{ClientId, Duid, Iaid, Leased, LinkLayerAddress, Timestamp};
 
 /// Where the events of a lease come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -33,13 +33,14 @@ pub enum LeaseState {
     Declined,
 }
 
-/// One address leased to one client.
+/// One address or prefix leased to one client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
     /// The bridge it is on.
     pub link: String,
-    /// The address.
-    pub address: Ipv6Addr,
+    /// The address or the delegated prefix; in JSON under "address" or "prefix".
+    #[serde(flatten)]
+    pub leased: Leased,
     /// Whose it is.
     pub client: ClientId,
     /// The client's DUID.
@@ -50,7 +51,10 @@ pub struct Lease {
     pub source: LeaseSource,
     /// What has become of it.
     pub state: LeaseState,
-    /// When the address stops being preferred.
+    /// The router towards a delegated prefix: its client's link-local address. `None` for addresses, and where a relay
+    /// agent routes.
+    pub next_hop: Option<Ipv6Addr>,
+    /// When it stops being preferred.
     pub preferred_until: Timestamp,
     /// When the lease ends unless it is renewed.
     pub valid_until: Timestamp,
@@ -85,11 +89,18 @@ pub struct LeaseChange {
     pub duid: Duid,
     /// The client's identity association.
     pub iaid: Iaid,
-    /// The leased address.
-    pub address: Ipv6Addr,
+    /// The leased address or prefix.
+    #[serde(flatten)]
+    pub leased: Leased,
     /// Who tells.
     pub source: LeaseSource,
-    /// When the address stops being preferred; of no meaning unless the verb is [`LeaseVerb::Hold`].
+    /// The router towards a delegated prefix: see [`Lease::next_hop`].
+    #[serde(default)]
+    pub next_hop: Option<Ipv6Addr>,
+    /// The class that the client's message put it in, where its link has classes.
+    #[serde(default)]
+    pub class: Option<String>,
+    /// When it stops being preferred; of no meaning unless the verb is [`LeaseVerb::Hold`].
     pub preferred_until: Timestamp,
     /// When the lease ends; when the quarantine ends if the verb is [`LeaseVerb::Decline`].
     pub valid_until: Timestamp,

@@ -16,7 +16,7 @@ pub use event::{Event, EventKind, NewEvent};
 pub use instance::{Instance, Phase};
 pub use lease::{Lease, LeaseChange, LeaseSource, LeaseState, LeaseVerb};
 pub use lifespan::{LifespanError, parse_lifespan, show_lifespan};
-pub use orchestrator_dhcp6::{Duid, Iaid, LinkLayerAddress};
+pub use orchestrator_dhcp6::{Duid, Iaid, Leased, LinkLayerAddress};
 pub use orchestrator_plugin::{Id, InstanceId, InstanceSpec, Mark, Resources, SiteId};
 pub use page::Page;
 pub use timestamp::{Clock, Timestamp};

@@ -1,11 +1,11 @@
 //! Records that a client is to have an instance, and what that is to be.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError};
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::{Orchestrator, address};
-use crate::model::{Client, EventKind, Id, InstanceSpec, NewEvent, Timestamp};
+use crate::model::{Client, ClientId, EventKind, Id, InstanceSpec, NewEvent, Timestamp};
 use crate::settings::TemplateSettings;
 use crate::store::{NewInstance, Situation, StoreError};
 
@@ -33,7 +33,7 @@ impl Orchestrator {
         let id = Id::random().map_err(|source| StoreError::Random {
             source: Arc::new(source),
         })?;
-        let leased = situation.active_leases.first().map(|lease| lease.address.to_string());
+        let leased = situation.active_leases.first().map(|lease| lease.leased.to_string());
         let facts = [
             ("INSTANCE", Some(id.to_string())),
             ("CLIENT_DUID", Some(client.duid.to_string())),
@@ -58,29 +58,33 @@ impl Orchestrator {
             link: Some(client.link.clone()),
             client: Some(client.id),
             instance: Some(id),
-            address: Some(address),
+            leased: Some(address.into()),
             detail: Some(format!("template {name}, image {}", template.image)),
         };
         match store.plan_instance(instance, event).await {
+            Ok(_) => {
+                self.reported_full().remove(&client.id);
+                Ok(Ok(()))
+            }
             // Someone else's plan took the address or made the instance in between: look again.
-            Ok(_) | Err(StoreError::AddressTaken { .. } | StoreError::AlreadyThere { .. }) => Ok(Ok(())),
+            Err(StoreError::AddressTaken { .. } | StoreError::AlreadyThere { .. }) => Ok(Ok(())),
             Err(fault) => Err(fault),
         }
     }
 
+    fn reported_full(&self) -> MutexGuard<'_, HashSet<ClientId>> {
+        self.inner.full.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells the client's timeline once, and the counter at every try.
     async fn report_full(&self, client: &Client, now: Timestamp) -> Result<(), StoreError> {
         let detail = format!(
             "link {} has no address left for an instance; widen its `instances` or shorten its lifetimes",
             client.link
         );
         self.inner.metrics.provision_failed("no-address");
-        if self
-            .inner
-            .full
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(client.id)
-        {
+        let news = self.reported_full().insert(client.id);
+        if news {
             tracing::warn!(client = %client.id, detail, "no instance");
             let event = NewEvent {
                 at: now,
@@ -88,7 +92,7 @@ impl Orchestrator {
                 link: Some(client.link.clone()),
                 client: Some(client.id),
                 instance: None,
-                address: None,
+                leased: None,
                 detail: Some(detail),
             };
             self.inner.store.append_event(event).await?;

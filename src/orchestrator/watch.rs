@@ -1,5 +1,6 @@
 //! Watches the engine and the links for what happens behind our back.
 
+use std::convert::Infallible;
 use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,11 +54,11 @@ impl Orchestrator {
                 }
             }
             // The sender lives in `watch`, which tells why it ended.
-            std::future::pending::<()>().await;
+            std::future::pending::<Infallible>().await
         };
         tokio::select! {
             fault = watch => fault,
-            () = hear => unreachable!("never ends"),
+            never = hear => match never {},
         }
     }
 

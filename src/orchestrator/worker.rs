@@ -244,7 +244,7 @@ impl Orchestrator {
             link: Some(instance.link.clone()),
             client: Some(instance.client),
             instance: Some(instance.id),
-            address: Some(instance.address),
+            leased: Some(instance.address.into()),
             detail,
         }
     }

@@ -30,7 +30,7 @@ pub(super) async fn expire_leases(context: Context, store: Store) {
         match store.expire_leases(context.clock.now()).await {
             Ok(leases) => {
                 for lease in leases {
-                    tracing::info!(client = %lease.client, address = %lease.address, link = lease.link, "lease expired");
+                    tracing::info!(client = %lease.client, leased = %lease.leased, link = lease.link, "lease expired");
                     context.metrics.lease_event("expired");
                     context.bell.ring(lease.client);
                 }

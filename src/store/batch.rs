@@ -40,7 +40,7 @@ impl<'c> Batch<'c> {
             link,
             client,
             instance,
-            address,
+            leased,
             detail,
         } = new;
         let event = Event {
@@ -50,7 +50,7 @@ impl<'c> Batch<'c> {
             link,
             client,
             instance,
-            address,
+            leased,
             detail: detail.map(plain),
         };
         execute!(
@@ -63,7 +63,7 @@ impl<'c> Batch<'c> {
             event.link.as_deref(),
             event.client.map(|client| client.to_string()),
             event.instance.map(|instance| instance.to_string()),
-            event.address.map(|address| address.to_string()),
+            event.leased.map(|leased| leased.to_string()),
             event.detail.as_deref(),
         )?;
         self.last_event = Some(id);

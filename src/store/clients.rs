@@ -10,16 +10,16 @@ use super::{Store, StoreError};
 use crate::model::{Client, ClientId, Id, LeaseChange, Page, Timestamp};
 
 statements! {
-    FIND = "select id, link, duid, link_layer, hostname, wants_instance, first_seen, last_seen
+    FIND = "select id, link, duid, link_layer, hostname, class, wants_instance, first_seen, last_seen
         from clients where id = $1";
-    LIST = "select id, link, duid, link_layer, hostname, wants_instance, first_seen, last_seen
+    LIST = "select id, link, duid, link_layer, hostname, class, wants_instance, first_seen, last_seen
         from clients where (link = $1 or $1 is null) and (first_seen, id) > ($2, $3)
         order by first_seen, id limit $4";
     FIND_ID = "select id from clients where link = $1 and duid = $2";
-    INSERT = "insert into clients (id, link, duid, link_layer, hostname, wants_instance, first_seen, last_seen)
-        values ($1, $2, $3, $4, $5, $6, $7, $7)";
+    INSERT = "insert into clients (id, link, duid, link_layer, hostname, class, wants_instance, first_seen, last_seen)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $8)";
     SEEN = "update clients set link_layer = coalesce($2, link_layer), hostname = coalesce($3, hostname),
-        wants_instance = $4, last_seen = $5 where id = $1";
+        class = $4, wants_instance = $5, last_seen = $6 where id = $1";
     SEEN_LEAVING = "update clients set last_seen = $2 where id = $1";
     UNWANT = "update clients set wants_instance = 0 where id = $1";
 }
@@ -33,6 +33,7 @@ pub(super) struct ClientRow {
     duid: String,
     link_layer: Option<String>,
     hostname: Option<String>,
+    class: Option<String>,
     wants_instance: i64,
     first_seen: i64,
     last_seen: i64,
@@ -48,6 +49,7 @@ impl TryFrom<ClientRow> for Client {
             duid: COLUMNS.parse("duid", &row.duid)?,
             link_layer: COLUMNS.parse_some("link_layer", row.link_layer.as_deref())?,
             hostname: row.hostname,
+            class: row.class,
             wants_instance: row.wants_instance != 0,
             first_seen: Timestamp(row.first_seen),
             last_seen: Timestamp(row.last_seen),
@@ -133,6 +135,7 @@ pub(super) async fn ensure_client(
             row,
             link_layer,
             hostname,
+            change.class.as_deref(),
             1_i64,
             change.at.0
         )?;
@@ -150,6 +153,7 @@ pub(super) async fn ensure_client(
         duid,
         link_layer,
         hostname,
+        change.class.as_deref(),
         1_i64,
         change.at.0,
     )?;

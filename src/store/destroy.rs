@@ -79,7 +79,7 @@ impl DestroyInstance {
             link: Some(instance.link.clone()),
             client: Some(instance.client),
             instance: Some(self.id),
-            address: Some(instance.address),
+            leased: Some(instance.address.into()),
             detail: self.detail.clone(),
         };
         batch.append_event(event).await.map(drop)

@@ -46,7 +46,7 @@ impl TryFrom<EventRow> for Event {
             link: row.link,
             client: COLUMNS.parse_some("client", row.client.as_deref())?,
             instance: COLUMNS.parse_some("instance", row.instance.as_deref())?,
-            address: COLUMNS.parse_some("address", row.address.as_deref())?,
+            leased: COLUMNS.parse_some("address", row.address.as_deref())?,
             detail: row.detail,
         })
     }

@@ -9,7 +9,7 @@ use crate::model::{EventKind, Lease, LeaseState, NewEvent, Timestamp};
 
 statements! {
     ENDED = "select l.link, l.address, l.client, c.duid, l.iaid, l.source, l.state, l.preferred_until, l.valid_until,
-            l.granted, l.changed, c.hostname, c.link_layer
+            l.granted, l.changed, l.next_hop, c.hostname, c.link_layer
         from leases l join clients c on c.id = l.client
         where l.state in ('active', 'declined') and l.valid_until <= $1
         order by l.valid_until, l.link, l.address limit $2";
@@ -53,8 +53,8 @@ impl Write for ExpireLeases {
         let rows = fetch_all!(&mut batch.tx, "find ended leases", LeaseRow, ENDED, self.now.0, PORTION)?;
         let mut leases = plain_leases(rows)?;
         for lease in &mut leases {
-            let address = lease.address.to_string();
-            execute!(&mut batch.tx, "end a lease", EXPIRE, lease.link.as_str(), address)?;
+            let leased = lease.leased.to_string();
+            execute!(&mut batch.tx, "end a lease", EXPIRE, lease.link.as_str(), leased)?;
             if lease.state == LeaseState::Active {
                 batch.append_event(self.event(lease)).await?;
             }
@@ -72,7 +72,7 @@ impl ExpireLeases {
             link: Some(lease.link.clone()),
             client: Some(lease.client),
             instance: None,
-            address: Some(lease.address),
+            leased: Some(lease.leased),
             detail: None,
         }
     }

@@ -10,16 +10,16 @@ use crate::model::{ClientId, Iaid, Lease, LeaseState, LeaseView, Page, Timestamp
 
 statements! {
     LIST = "select l.link, l.address, l.client, c.duid, l.iaid, l.source, l.state, l.preferred_until, l.valid_until,
-            l.granted, l.changed, c.hostname, c.link_layer
+            l.granted, l.changed, l.next_hop, c.hostname, c.link_layer
         from leases l join clients c on c.id = l.client
         where (l.link = $1 or $1 is null) and (l.state = $2 or $2 is null) and (l.client = $3 or $3 is null)
             and (l.link, l.address) > ($4, $5)
         order by l.link, l.address limit $6";
     OF_LINK = "select l.link, l.address, l.client, c.duid, l.iaid, l.source, l.state, l.preferred_until, l.valid_until,
-            l.granted, l.changed, c.hostname, c.link_layer
+            l.granted, l.changed, l.next_hop, c.hostname, c.link_layer
         from leases l join clients c on c.id = l.client where l.link = $1";
     ACTIVE_OF_CLIENT = "select l.link, l.address, l.client, c.duid, l.iaid, l.source, l.state, l.preferred_until,
-            l.valid_until, l.granted, l.changed, c.hostname, c.link_layer
+            l.valid_until, l.granted, l.changed, l.next_hop, c.hostname, c.link_layer
         from leases l join clients c on c.id = l.client where l.client = $1 and l.state = 'active'
         order by l.granted, l.address";
     NEXT_END = "select min(valid_until) from leases where state in ('active', 'declined')";
@@ -40,6 +40,7 @@ pub(super) struct LeaseRow {
     valid_until: i64,
     granted: i64,
     changed: i64,
+    next_hop: Option<String>,
     hostname: Option<String>,
     link_layer: Option<String>,
 }
@@ -50,12 +51,13 @@ impl TryFrom<LeaseRow> for LeaseView {
     fn try_from(row: LeaseRow) -> Result<Self, StoreError> {
         let lease = Lease {
             link: row.link,
-            address: COLUMNS.parse("address", &row.address)?,
+            leased: COLUMNS.parse("address", &row.address)?,
             client: COLUMNS.parse("client", &row.client)?,
             duid: COLUMNS.parse("duid", &row.duid)?,
             iaid: Iaid(COLUMNS.number("iaid", row.iaid)?),
             source: COLUMNS.parse("source", &row.source)?,
             state: COLUMNS.parse("state", &row.state)?,
+            next_hop: COLUMNS.parse_some("next_hop", row.next_hop.as_deref())?,
             preferred_until: Timestamp(row.preferred_until),
             valid_until: Timestamp(row.valid_until),
             granted: Timestamp(row.granted),
@@ -110,7 +112,7 @@ impl Store {
             rows,
         )?;
         Ok(Page::new(views(rows)?, limit, |view| {
-            format!("{}/{}", view.lease.link, view.lease.address)
+            format!("{}/{}", view.lease.link, view.lease.leased)
         }))
     }
 

@@ -1,7 +1,5 @@
 //! Records what lease sources tell.
 
-use std::net::Ipv6Addr;
-
 use sqlx::FromRow;
 
 use super::batch::Batch;
@@ -11,19 +9,20 @@ use super::rules::{Decision, Known, decide};
 use super::text::Columns;
 use super::writer::Write;
 use super::{Store, StoreError};
-use crate::model::{ClientId, Duid, EventKind, LeaseChange, LeaseState, NewEvent, Timestamp};
+use crate::model::{ClientId, Duid, EventKind, LeaseChange, LeaseState, Leased, NewEvent, Timestamp};
 
 statements! {
     KNOWN = "select l.client, c.duid, c.wants_instance, l.state, l.valid_until, l.changed
         from leases l join clients c on c.id = l.client where l.link = $1 and l.address = $2";
     HOLD = "insert into leases
-            (link, address, client, iaid, source, state, preferred_until, valid_until, granted, changed)
-        values ($1, $2, $3, $4, $5, 'active', $6, $7, $8, $8)
+            (link, address, client, iaid, source, state, next_hop, preferred_until, valid_until, granted,
+            changed)
+        values ($1, $2, $3, $4, $5, 'active', $6, $7, $8, $9, $9)
         on conflict (link, address) do update set client = excluded.client, iaid = excluded.iaid,
-            source = excluded.source, state = excluded.state, preferred_until = excluded.preferred_until,
+            source = excluded.source, state = excluded.state, next_hop = excluded.next_hop, preferred_until = excluded.preferred_until,
             valid_until = excluded.valid_until, granted = excluded.granted, changed = excluded.changed";
-    EXTEND = "update leases set iaid = $3, source = $4, preferred_until = $5, valid_until = $6, changed = $7
-        where link = $1 and address = $2";
+    EXTEND = "update leases set iaid = $3, source = $4, next_hop = $5, preferred_until = $6,
+            valid_until = $7, changed = $8 where link = $1 and address = $2";
     END = "update leases set state = $3, valid_until = $4, changed = $5 where link = $1 and address = $2";
 }
 
@@ -103,7 +102,7 @@ impl Write for RecordLeases {
 }
 
 async fn record(batch: &mut Batch<'_>, change: &LeaseChange, recorded: &mut Vec<Recorded>) -> Result<(), StoreError> {
-    let row = known(batch, &change.link, change.address).await?;
+    let row = known(batch, &change.link, change.leased).await?;
     let (known, wanted) = row.map_or((None, false), |(known, wanted)| (Some(known), wanted));
     let own = known
         .as_ref()
@@ -155,14 +154,14 @@ struct KnownRow {
     changed: i64,
 }
 
-async fn known(batch: &mut Batch<'_>, link: &str, address: Ipv6Addr) -> Result<Option<(Known, bool)>, StoreError> {
+async fn known(batch: &mut Batch<'_>, link: &str, leased: Leased) -> Result<Option<(Known, bool)>, StoreError> {
     let row = fetch_optional!(
         &mut batch.tx,
         "look up a lease",
         KnownRow,
         KNOWN,
         link,
-        address.to_string()
+        leased.to_string()
     )?;
     let Some(row) = row else { return Ok(None) };
     let columns = Columns("lease");
@@ -182,10 +181,11 @@ async fn grant(batch: &mut Batch<'_>, client: ClientId, change: &LeaseChange) ->
         "record a lease",
         HOLD,
         change.link.as_str(),
-        change.address.to_string(),
+        change.leased.to_string(),
         client.to_string(),
         i64::from(change.iaid.0),
         change.source.word(),
+        change.next_hop.map(|hop| hop.to_string()),
         change.preferred_until.0,
         change.valid_until.0,
         change.at.0,
@@ -199,9 +199,10 @@ async fn extend(batch: &mut Batch<'_>, change: &LeaseChange) -> Result<(), Store
         "renew a lease",
         EXTEND,
         change.link.as_str(),
-        change.address.to_string(),
+        change.leased.to_string(),
         i64::from(change.iaid.0),
         change.source.word(),
+        change.next_hop.map(|hop| hop.to_string()),
         change.preferred_until.0,
         change.valid_until.0,
         change.at.0,
@@ -223,7 +224,7 @@ async fn end(
         LeaseState::Expired => (EventKind::LeaseExpired, valid_until),
         _ => (EventKind::LeaseReleased, valid_until),
     };
-    let address = change.address.to_string();
+    let address = change.leased.to_string();
     execute!(
         &mut batch.tx,
         "end a lease",
@@ -257,7 +258,7 @@ async fn tell(
         link: Some(change.link.clone()),
         client: Some(client),
         instance: None,
-        address: Some(change.address),
+        leased: Some(change.leased),
         detail,
     };
     batch.append_event(event).await.map(drop)

@@ -18,7 +18,7 @@ use crate::model::{ClientId, Duid, LeaseChange, LeaseState, LeaseVerb, Timestamp
 /// Two ends of a lease that are this near, in milliseconds, are the same: sources tell whole seconds.
 const SAME_END: u64 = 2000;
 
-/// What is known of the lease of an address.
+/// What is known of the lease of an address or prefix.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Known {
     pub(super) client: ClientId,
@@ -107,7 +107,9 @@ mod tests {
             link: "br0".to_owned(),
             duid: Duid::new([0, 3, 1]).unwrap(),
             iaid: Iaid(1),
-            address: "fd00::1".parse().unwrap(),
+            leased: "fd00::1".parse().unwrap(),
+            next_hop: None,
+            class: None,
             source: LeaseSource::Dnsmasq,
             preferred_until: Timestamp(90_000),
             valid_until: Timestamp(100_000),

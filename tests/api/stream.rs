@@ -109,7 +109,7 @@ async fn a_reader_that_lags_misses_nothing() {
                         link: None,
                         client: None,
                         instance: None,
-                        address: None,
+                        leased: None,
                         detail,
                     };
                     store.append_event(event).await.unwrap();

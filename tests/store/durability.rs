@@ -61,7 +61,7 @@ async fn survive(database: &str, place: fn() -> Place) {
     let leases = store.leases_of_link(LINK).await.unwrap();
     for n in acknowledged {
         assert!(
-            leases.iter().any(|lease| lease.address == address(n)),
+            leases.iter().any(|lease| lease.leased == address(n).into()),
             "{n} was acknowledged"
         );
     }

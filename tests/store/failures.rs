@@ -75,7 +75,7 @@ async fn a_server_that_stops_under_load_loses_nothing_it_acknowledged() {
     let leases = store.leases_of_link(LINK).await.unwrap();
     for n in seen {
         assert!(
-            leases.iter().any(|lease| lease.address == address(n)),
+            leases.iter().any(|lease| lease.leased == address(n).into()),
             "{n} was acknowledged"
         );
     }

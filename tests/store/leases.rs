@@ -8,6 +8,7 @@ use crate::place::{LINK, Place, address, at, change, duid, holding_client};
 
 on_both!(
     a_hold_makes_client_lease_and_event,
+    a_prefix_is_leased_like_an_address,
     a_renewal_extends_and_tells_nothing,
     a_lease_that_ended_is_remembered,
     the_end_of_what_nobody_has_makes_no_row,
@@ -72,7 +73,33 @@ async fn a_hold_makes_client_lease_and_event(place: Place) {
         (event.id, event.kind, event.client),
         (1, EventKind::LeaseGranted, Some(id))
     );
-    assert_eq!((event.address, event.link.as_deref()), (Some(address(1)), Some(LINK)));
+    assert_eq!(
+        (event.leased, event.link.as_deref()),
+        (Some(address(1).into()), Some(LINK))
+    );
+}
+
+async fn a_prefix_is_leased_like_an_address(place: Place) {
+    let store = place.open().await;
+    let delegated = LeaseChange {
+        leased: "fd39:1::/64".parse().unwrap(),
+        next_hop: Some("fe80::7".parse().unwrap()),
+        class: Some("phone".to_owned()),
+        ..change(LeaseVerb::Hold, 1, 0)
+    };
+    let recorded = store.record_leases(vec![delegated.clone()]).await.unwrap();
+    assert_eq!(recorded[0].outcome, Outcome::Granted);
+    let lease = store.leases_of_link(LINK).await.unwrap().remove(0);
+    assert_eq!((lease.leased, lease.next_hop), (delegated.leased, delegated.next_hop));
+    let client = store.client(recorded[0].client.unwrap()).await.unwrap().unwrap();
+    assert_eq!(client.class, delegated.class);
+    let event = store.events(EventFilter::default()).await.unwrap().items.remove(0);
+    assert_eq!(event.leased, Some(delegated.leased));
+    let shown = serde_json::to_value(&event).unwrap();
+    assert_eq!(
+        (shown["prefix"].as_str(), shown.get("address")),
+        (Some("fd39:1::/64"), None)
+    );
 }
 
 async fn a_renewal_extends_and_tells_nothing(place: Place) {
@@ -327,13 +354,13 @@ async fn leases_are_listed_in_portions(place: Place) {
             .await
             .unwrap();
         assert!(page.items.len() <= 3);
-        seen.extend(page.items.into_iter().map(|view| view.lease.address));
+        seen.extend(page.items.into_iter().map(|view| view.lease.leased));
         after = page.next;
         if after.is_none() {
             break;
         }
     }
-    assert_eq!(seen, (0..7).map(address).collect::<Vec<_>>());
+    assert_eq!(seen, (0..7).map(|n| address(n).into()).collect::<Vec<_>>());
     let released = LeaseFilter {
         state: Some(LeaseState::Released),
         ..LeaseFilter::default()

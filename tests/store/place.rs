@@ -105,7 +105,9 @@ pub(crate) fn change(verb: LeaseVerb, n: u16, seconds: i64) -> LeaseChange {
         link: LINK.to_owned(),
         duid: duid(n),
         iaid: Iaid(7),
-        address: address(n),
+        leased: address(n).into(),
+        next_hop: None,
+        class: None,
         source: LeaseSource::Listener,
         preferred_until: at(seconds + 1800),
         valid_until: at(seconds + 3600),
@@ -160,7 +162,7 @@ pub(crate) fn event(kind: EventKind, client: ClientId) -> NewEvent {
         link,
         client: Some(client),
         instance: None,
-        address: None,
+        leased: None,
         detail: None,
     }
 }

@@ -153,7 +153,7 @@ async fn follow(store: &Store, link: &str, steps: &[Step]) {
             } => {
                 let told = LeaseChange {
                     link: link.to_owned(),
-                    address: address(a),
+                    leased: address(a).into(),
                     valid_until: at(t + life),
                     replayed,
                     ..change(verb, client, t)
@@ -177,12 +177,17 @@ async fn follow(store: &Store, link: &str, steps: &[Step]) {
         let rows = store.leases_of_link(link).await.unwrap();
         let rows: BTreeMap<_, _> = rows
             .iter()
-            .map(|row| (row.address, (row.duid.clone(), row.state, row.valid_until, row.changed)))
+            .map(|row| (row.leased, (row.duid.clone(), row.state, row.valid_until, row.changed)))
             .collect();
         let expected: BTreeMap<_, _> = model
             .leases
             .iter()
-            .map(|(a, row)| (address(*a), (duid(row.client), row.state, at(row.end), at(row.changed))))
+            .map(|(a, row)| {
+                (
+                    address(*a).into(),
+                    (duid(row.client), row.state, at(row.end), at(row.changed)),
+                )
+            })
             .collect();
         assert_eq!(rows, expected, "after {step:?}");
     }

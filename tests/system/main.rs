@@ -9,6 +9,7 @@ mod dnsmasq;
 mod engine;
 mod expiry;
 mod flood;
+mod full;
 mod lease;
 mod settings;
 mod site;

@@ -189,7 +189,9 @@ impl DnsmasqEvent {
             link: self.interface,
             duid: self.duid,
             iaid: self.iaid,
-            address: self.address,
+            leased: self.address.into(),
+            next_hop: None,
+            class: None,
             source: LeaseSource::Dnsmasq,
             // dnsmasq tells the valid lifetime only; it gives the preferred one the same length.
             preferred_until: until,

@@ -77,7 +77,9 @@ impl Listener {
         // In the order of their last events: where two rows claim one address, the younger has it.
         leases.sort_by_key(|lease| lease.changed);
         for lease in leases {
-            bindings.load(binding(lease));
+            if let Some(binding) = binding(lease) {
+                bindings.load(binding);
+            }
         }
         tracing::info!(bridge = parts.bridge, bindings = bindings.len(), "listening for DHCPv6");
         Ok(Self {
@@ -229,21 +231,22 @@ impl Listener {
     }
 }
 
-fn binding(lease: Lease) -> Binding {
+/// `None` for a delegated prefix.
+fn binding(lease: Lease) -> Option<Binding> {
     let state = match lease.state {
         LeaseState::Active => BindingState::Active,
         LeaseState::Released => BindingState::Released,
         LeaseState::Expired => BindingState::Expired,
         LeaseState::Declined => BindingState::Declined,
     };
-    Binding {
+    Some(Binding {
         duid: lease.duid,
         iaid: lease.iaid,
-        address: lease.address,
+        address: lease.leased.address()?,
         state,
         preferred_until: lease.preferred_until.0,
         valid_until: lease.valid_until.0,
-    }
+    })
 }
 
 fn lease_change(bridge: &str, change: &Change, now: Timestamp) -> LeaseChange {
@@ -257,7 +260,9 @@ fn lease_change(bridge: &str, change: &Change, now: Timestamp) -> LeaseChange {
         link: bridge.to_owned(),
         duid: change.after.duid.clone(),
         iaid: change.after.iaid,
-        address: change.after.address,
+        leased: change.after.address.into(),
+        next_hop: None,
+        class: None,
         source: LeaseSource::Listener,
         preferred_until: Timestamp(change.after.preferred_until),
         valid_until: Timestamp(change.after.valid_until),

@@ -56,7 +56,7 @@ fn an_added_lease_is_held_from_now_on() {
         ("br0", Iaid(12345), LeaseSource::Dnsmasq)
     );
     assert_eq!(change.duid.to_string(), DUID);
-    assert_eq!(change.address.to_string(), "fd39::1:7");
+    assert_eq!(change.leased.to_string(), "fd39::1:7");
     assert_eq!(change.hostname.as_deref(), Some("host-1.example.org"));
     assert_eq!(change.link_layer.unwrap().to_string(), "02:00:5e:10:00:01");
     assert_eq!(

@@ -1,0 +1,130 @@
+//! Which addresses are given (sections 13.1 and 18.3.2): rows 28, 29, 37 and 38.
+
+use std::net::Ipv6Addr;
+
+use crate::site::{PREFIX, Site, new_duid, on_link, plain};
+use crate::wire::{NO_ADDRS_AVAIL, RELEASE, REQUEST, SOLICIT, ia_na};
+
+/// Interface identifiers that are reserved: the subnet-router's, IANA's block with Proxy Mobile IPv6 in it (RFC 5453),
+/// and the 128 highest, in the two forms of RFC 2526.
+const RESERVED: [&str; 10] = [
+    "::",
+    ":200:5eff:fe00:0",
+    ":200:5eff:fe00:5212",
+    ":200:5eff:fe00:5213",
+    ":200:5eff:feff:ffff",
+    ":fdff:ffff:ffff:ff80",
+    ":fdff:ffff:ffff:fffe",
+    ":fdff:ffff:ffff:ffff",
+    ":ffff:ffff:ffff:ff80",
+    ":ffff:ffff:ffff:ffff",
+];
+
+#[test]
+fn row_28_reserved_interface_identifiers_are_not_given_to_who_asks_for_them() {
+    // Each pool holds some of them, and a neighbour that may be asked for.
+    for (pool, neighbour) in [
+        (":200:5e00::/88", ":200:5eff:ff00:0"),
+        (":fdff::/80", ":fdff:ffff:ffff:ff7f"),
+        (":ffff::/80", ":ffff:ffff:ffff:ff7f"),
+    ] {
+        let site = Site::start(&format!("{PREFIX}{pool}"), "");
+        let asker = site.client();
+        assert_eq!(
+            asker.solicit(1, &[on_link(neighbour)]).leased().ip,
+            on_link(neighbour),
+            "a hint is followed"
+        );
+        for (iaid, reserved) in (2..).zip(RESERVED) {
+            let reserved = on_link(reserved);
+            assert_ne!(asker.solicit(iaid, &[reserved]).leased().ip, reserved);
+            assert_ne!(asker.request(iaid, &[reserved]).leased().ip, reserved);
+        }
+    }
+}
+
+#[test]
+fn row_28_reserved_interface_identifiers_are_not_given_when_nothing_else_is_left() {
+    // 256 addresses, the upper half reserved.
+    let site = Site::start(&format!("{PREFIX}:fdff:ffff:ffff:ff00/120"), "");
+    let mut leased = Vec::new();
+    for _ in 0..8 {
+        let client = site.client();
+        let ias: Vec<_> = (0..16).map(|iaid| ia_na(iaid, &[])).collect();
+        leased.extend(client.ask_server(REQUEST, &ias).ias().iter().map(|ia| ia.leased().ip));
+    }
+    leased.sort();
+    let first = on_link(":fdff:ffff:ffff:ff00").to_bits();
+    let expected: Vec<_> = (0..128).map(|offset| Ipv6Addr::from_bits(first + offset)).collect();
+    assert_eq!(leased, expected);
+    assert_no_address(&site);
+}
+
+#[test]
+fn row_29_addresses_cannot_be_predicted() {
+    let offers = |site: &Site, duids: &[Vec<u8>]| -> Vec<Ipv6Addr> {
+        duids
+            .iter()
+            .map(|duid| site.client_with(duid).solicit(1, &[]).leased().ip)
+            .collect()
+    };
+    let pool = format!("{PREFIX}:8000::/65");
+    let duids: Vec<_> = (0..8).map(|_| new_duid()).collect();
+    let (one, other) = (
+        offers(&Site::start(&pool, ""), &duids),
+        offers(&Site::start(&pool, ""), &duids),
+    );
+    // Clients whose DUIDs follow one another are nowhere near one another.
+    for pair in one.windows(2) {
+        assert!(pair[0].to_bits().abs_diff(pair[1].to_bits()) > 1 << 32, "{one:?}");
+    }
+    // Who knows what one server gave knows nothing of another.
+    assert!(
+        one.iter().zip(&other).all(|(one, other)| one != other),
+        "{one:?} {other:?}"
+    );
+}
+
+#[test]
+fn row_37_an_empty_pool_is_told_inside_the_identity_association() {
+    // Four addresses.
+    let site = Site::start(&format!("{PREFIX}::1:0/126"), "");
+    let clients: Vec<_> = (0..4).map(|_| site.client()).collect();
+    let leased: Vec<_> = clients.iter().map(|client| client.lease(1)).collect();
+    assert_no_address(&site);
+    // Who has one keeps it, and one that is given back serves the next.
+    for (client, leased) in clients.iter().zip(&leased) {
+        assert_eq!(client.lease(1), *leased);
+    }
+    clients[2].tell(RELEASE, 1, leased[2]);
+    assert_eq!(site.client().lease(1), leased[2]);
+    assert_no_address(&site);
+}
+
+#[test]
+fn row_38_the_address_of_another_client_is_not_given_to_who_asks_for_it() {
+    let site = plain();
+    let (owner, thief) = (site.client(), site.client());
+    let owned = owner.lease(1);
+    assert_ne!(thief.solicit(1, &[owned]).leased().ip, owned);
+    let got = thief.request(1, &[owned]).leased().ip;
+    assert_ne!(got, owned);
+    assert!(site.holds(&owner, owned) && site.holds(&thief, got));
+    // Who has one and asks for another's keeps its own.
+    assert_eq!(owner.request(1, &[got]).leased().ip, owned);
+    assert!(site.holds(&thief, got));
+}
+
+/// A client that comes now is given nothing, and told so where it should be.
+#[track_caller]
+fn assert_no_address(site: &Site) {
+    let late = site.client();
+    for kind in [SOLICIT, REQUEST] {
+        let server = if kind == REQUEST { late.server_id() } else { Vec::new() };
+        let answer = late.ask(kind, &[server, ia_na(1, &[])]);
+        let ia = answer.ia(1);
+        assert_eq!((ia.status, ia.addresses), (Some(NO_ADDRS_AVAIL), Vec::new()));
+        assert!(matches!(answer.options.status(), None | Some(0)), "{answer:?}");
+    }
+    assert!(site.leases_of(&late).is_empty());
+}

@@ -1,0 +1,32 @@
+//! What a DHCPv6 server must do (RFC 9915), each row of the list as a test of the running daemon over a real link, by
+//! a client that shares no code with it.
+//!
+//! A row is the number in a test's name. Most tests share a site and have it for themselves while they run; those
+//! that need other settings, a restart or an empty pool start their own. Nothing here needs an engine.
+
+mod assignment;
+mod client;
+mod confirm;
+mod contention;
+mod decline;
+mod dhcrelay;
+mod discard;
+mod duid;
+mod flood;
+mod hostile;
+mod information;
+mod lifetime;
+mod limit;
+mod link;
+mod malformed;
+mod option;
+mod prefix;
+mod rebind;
+mod relay;
+mod release;
+mod renew;
+mod request;
+mod restart;
+mod site;
+mod solicit;
+mod wire;
