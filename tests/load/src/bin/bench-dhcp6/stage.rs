@@ -1,11 +1,15 @@
 //! Where it all happens: two namespaces, one cable, one database server.
 
+use std::fs::File;
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use ipnet::Ipv6Net;
+use nix::sys::statfs::{TMPFS_MAGIC, statfs};
 use orchestrator_lab::{Lab, Namespace, Postgres};
 use orchestrator_load::{Clients, Load, Outcome, run};
 
@@ -18,6 +22,9 @@ pub(crate) const ADDRESS: &str = "fd39:9706:2786:6333::1/64";
 pub(crate) const POOL: &str = "fd39:9706:2786:6333:1::/80";
 pub(crate) const POOL_FIRST: &str = "fd39:9706:2786:6333:1::";
 pub(crate) const POOL_LAST: &str = "fd39:9706:2786:6333:1:ffff:ffff:ffff";
+
+/// Syncs that are timed.
+const SYNCS: u32 = 200;
 
 /// Two namespaces with a cable between, and a database server.
 pub(crate) struct Stage {
@@ -33,6 +40,11 @@ pub(crate) struct Stage {
 impl Stage {
     pub(crate) fn build(orchestrator: PathBuf) -> Result<Self> {
         let lab = Lab::new()?;
+        ensure!(
+            statfs(lab.directory())?.filesystem_type() != TMPFS_MAGIC,
+            "{:?} is in memory, where nothing is durable: set TMPDIR to a directory on a disk",
+            lab.directory()
+        );
         let servers = lab.namespace("servers")?;
         let clients = lab.namespace("clients")?;
         servers.disable_dad()?;
@@ -63,6 +75,17 @@ impl Stage {
             ensure!(said.trim() == "on", "PostgreSQL runs with {setting} = {}", said.trim());
         }
         Ok(())
+    }
+
+    /// How long it takes to append to a file and have that on disk: no server that replies then can be faster.
+    pub(crate) fn time_of_a_sync(&self) -> Result<Duration> {
+        let mut file = File::create(self.lab.directory().join("sync"))?;
+        let began = Instant::now();
+        for _ in 0..SYNCS {
+            file.write_all(&[0; 4096])?;
+            file.sync_data()?;
+        }
+        Ok(began.elapsed() / SYNCS)
     }
 
     /// Runs psql; its output comes back.

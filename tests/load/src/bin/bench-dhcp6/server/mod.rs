@@ -4,6 +4,7 @@ mod dnsmasq;
 mod kea;
 mod ours;
 
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -56,18 +57,14 @@ impl Kind {
         }
     }
 
-    /// Whether what it says is on disk.
-    pub(crate) const fn durable(self) -> &'static str {
-        match self {
-            Self::Nothing => "-",
-            Self::Sqlite | Self::Postgres | Self::KeaPostgres | Self::Dnsmasq => "yes",
-            Self::Kea | Self::KeaThreads => "no",
-        }
-    }
-
     /// Whether it keeps its bindings in PostgreSQL.
     pub(crate) const fn in_postgres(self) -> bool {
         matches!(self, Self::Postgres | Self::KeaPostgres)
+    }
+
+    /// Whether it is this project's.
+    pub(crate) const fn is_ours(self) -> bool {
+        matches!(self, Self::Sqlite | Self::Postgres)
     }
 
     /// Whether it has bindings at all.
@@ -81,20 +78,28 @@ pub(crate) struct Ready<'a> {
     stage: &'a Stage,
     kind: Kind,
     command: Command,
-    log: std::path::PathBuf,
+    url: Option<String>,
+    log: PathBuf,
 }
 
 impl<'a> Ready<'a> {
     /// Sets a server up, with so many bindings in its database.
     pub(crate) fn new(stage: &'a Stage, kind: Kind, bindings: u32) -> Result<Self> {
         let place = stage.lab.place("bench")?;
+        let url = match kind {
+            Kind::Sqlite => Some(format!("sqlite://{}/orchestrator.db", place.display())),
+            Kind::Postgres => Some(stage.postgres.database()?),
+            _ => None,
+        };
         let command = match kind {
             Kind::Nothing => {
                 let mut command = stage.servers.command(&stage.responder);
                 command.args(["--interface", BRIDGE, "respond", "--prefix", POOL_FIRST]);
                 command
             }
-            Kind::Sqlite | Kind::Postgres => ours::command(stage, kind, &place, bindings)?,
+            Kind::Sqlite | Kind::Postgres => {
+                ours::command(stage, url.as_deref().unwrap_or_default(), &place, bindings)?
+            }
             Kind::Kea | Kind::KeaThreads | Kind::KeaPostgres => kea::command(stage, kind, &place, bindings)?,
             Kind::Dnsmasq => dnsmasq::command(stage, &place, bindings)?,
         };
@@ -102,6 +107,7 @@ impl<'a> Ready<'a> {
             stage,
             kind,
             command,
+            url,
             log: place.join("server.log"),
         })
     }
@@ -113,6 +119,7 @@ impl<'a> Ready<'a> {
             stage: self.stage,
             kind: self.kind,
             program: Program::start(self.command, &self.log)?,
+            url: self.url,
             server: Vec::new(),
         };
         let mut client = Clients::new(PROBE, 1);
@@ -139,6 +146,7 @@ pub(crate) struct Running<'a> {
     stage: &'a Stage,
     kind: Kind,
     program: Program,
+    url: Option<String>,
     /// Its DUID.
     pub(crate) server: Vec<u8>,
 }
@@ -151,6 +159,16 @@ impl Running<'_> {
             false => Usage::default(),
         };
         Ok((processor_time(self.program.pid())?, database))
+    }
+
+    /// Its process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.program.pid()
+    }
+
+    /// Where this project's daemon has its database.
+    pub(crate) fn url(&self) -> Option<&str> {
+        self.url.as_deref()
     }
 
     /// What it has written.

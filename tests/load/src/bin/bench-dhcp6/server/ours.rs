@@ -8,19 +8,14 @@ use std::time::Duration;
 use anyhow::Result;
 use orchestrator_lab::Program;
 
-use super::Kind;
 use crate::preload;
 use crate::stage::{ADDRESS, BRIDGE, POOL, Stage};
 
 /// How long it may take to start or stop on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-pub(super) fn command(stage: &Stage, kind: Kind, place: &Path, bindings: u32) -> Result<Command> {
-    let url = match kind {
-        Kind::Postgres => stage.postgres.database()?,
-        _ => format!("sqlite://{}/orchestrator.db", place.display()),
-    };
-    fs::write(place.join("settings.toml"), settings(place, &url))?;
+pub(super) fn command(stage: &Stage, url: &str, place: &Path, bindings: u32) -> Result<Command> {
+    fs::write(place.join("settings.toml"), settings(place, url))?;
     let command = || {
         let mut command = stage.servers.command(&stage.orchestrator);
         command.arg("serve").arg("--settings").arg(place.join("settings.toml"));
@@ -32,7 +27,7 @@ pub(super) fn command(stage: &Stage, kind: Kind, place: &Path, bindings: u32) ->
         let served = || stage.servers.has_udp(547).then_some(());
         once.poll("the daemon to serve", PATIENCE, served)?;
         once.stop(PATIENCE)?;
-        preload::orchestrator(&url, bindings)?;
+        preload::orchestrator(url, bindings)?;
     }
     Ok(command())
 }
