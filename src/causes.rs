@@ -3,13 +3,40 @@
 use std::error::Error;
 
 /// The error and what caused it, from the outside in, with colons between them.
+///
+/// What an error says of its cause already is not said twice: libraries disagree on whose it is to say.
 pub fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
+        let words = error.to_string();
+        if !text.ends_with(&words) {
+            text.push_str(": ");
+            text.push_str(&words);
+        }
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    enum Fault {
+        #[error("cannot read it")]
+        Silent(#[source] io::Error),
+        #[error("cannot read it: {0}")]
+        Telling(#[source] io::Error),
+    }
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let gone = || io::Error::new(io::ErrorKind::NotFound, "gone");
+        assert_eq!(with_causes(&Fault::Silent(gone())), "cannot read it: gone");
+        assert_eq!(with_causes(&Fault::Telling(gone())), "cannot read it: gone");
+    }
 }
