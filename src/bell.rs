@@ -2,9 +2,11 @@
 //!
 //! Ringing never waits and never fails; rings for one client that nobody has heard yet are one ring.
 //! A ring carries no news but "look again": what is to be done is in the store.
+//!
+//! Whoever hears it names the links for which nobody need ring. There, a lease costs nothing but its commit.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use tokio::sync::Notify;
 
@@ -21,6 +23,7 @@ struct Inner {
     // Bounded by the number of clients.
     rung: Mutex<HashSet<ClientId>>,
     heard: Notify,
+    silent: RwLock<HashSet<String>>,
 }
 
 impl Bell {
@@ -32,6 +35,19 @@ impl Bell {
             .unwrap_or_else(PoisonError::into_inner)
             .insert(client);
         self.inner.heard.notify_one();
+    }
+
+    /// From now on nobody need ring for clients of these links, and of these alone.
+    ///
+    /// Who takes a link out of them looks for its clients in the store afterwards: nobody has rung for them.
+    pub fn silence(&self, links: HashSet<String>) {
+        *self.inner.silent.write().unwrap_or_else(PoisonError::into_inner) = links;
+    }
+
+    /// Whether nobody need ring for clients of this link. To be asked after the commit that there is to ring for.
+    pub fn is_silent(&self, link: &str) -> bool {
+        let silent = self.inner.silent.read().unwrap_or_else(PoisonError::into_inner);
+        silent.contains(link)
     }
 
     /// Waits for rings and takes them all. Cancel-safe: what is not returned is still rung.
@@ -64,5 +80,14 @@ mod tests {
         });
         bell.ring(second);
         assert_eq!(listener.await.unwrap(), HashSet::from([second]));
+    }
+
+    #[test]
+    fn only_the_links_named_last_are_silent() {
+        let bell = Bell::default();
+        bell.silence(HashSet::from(["br0".to_owned()]));
+        assert!(bell.is_silent("br0") && !bell.is_silent("br1"));
+        bell.silence(HashSet::new());
+        assert!(!bell.is_silent("br0"));
     }
 }

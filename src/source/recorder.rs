@@ -28,12 +28,26 @@ impl Recorder {
         if changes.is_empty() {
             return Ok(());
         }
-        for recorded in self.store.record_leases(changes).await? {
+        let links = links(&changes);
+        let outcomes = self.store.record_leases(changes).await?;
+        let silent = links.iter().all(|link| self.bell.is_silent(link));
+        for recorded in outcomes {
             self.metrics.lease_event(recorded.outcome.word());
-            if let Some(client) = recorded.client.filter(|_| recorded.matters) {
+            if let Some(client) = recorded.client.filter(|_| recorded.matters && !silent) {
                 self.bell.ring(client);
             }
         }
         Ok(())
     }
+}
+
+/// The links of changes; of changes that come together there is one, as a rule.
+fn links(changes: &[LeaseChange]) -> Vec<String> {
+    let mut links: Vec<String> = Vec::new();
+    for change in changes {
+        if links.last() != Some(&change.link) {
+            links.push(change.link.clone());
+        }
+    }
+    links
 }
