@@ -3,12 +3,14 @@
 //! Ringing never waits and never fails; rings for one client that nobody has heard yet are one ring.
 //! A ring carries no news but "look again": what is to be done is in the store. So the order of rings does not matter,
 //! and a ring that is lost with the daemon is made up for by the look at its next start.
+//!
+//! Whoever hears it names the links for whose clients nobody need ring. There, a lease costs nothing but its commit.
 
 mod prefixes;
 
 use std::collections::HashSet;
 use std::net::Ipv6Addr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use tokio::sync::Notify;
 
@@ -27,6 +29,7 @@ struct Inner {
     // Bounded by the number of clients.
     rung: Mutex<HashSet<ClientId>>,
     heard: Notify,
+    silent: RwLock<HashSet<String>>,
     prefixes: PrefixRings,
 }
 
@@ -59,6 +62,19 @@ impl Bell {
         self.inner.prefixes.heard().await
     }
 
+    /// From now on nobody need ring for clients of these links, and of these alone.
+    ///
+    /// Who takes a link out of them looks for its clients in the store afterwards: nobody has rung for them.
+    pub fn silence(&self, links: HashSet<String>) {
+        *self.inner.silent.write().unwrap_or_else(PoisonError::into_inner) = links;
+    }
+
+    /// Whether nobody need ring for clients of this link. To be asked after the commit that there is to ring for.
+    pub fn is_silent(&self, link: &str) -> bool {
+        let silent = self.inner.silent.read().unwrap_or_else(PoisonError::into_inner);
+        silent.contains(link)
+    }
+
     /// Waits for rings for clients and takes them all. Cancel-safe: what is not returned is still rung.
     pub async fn heard(&self) -> HashSet<ClientId> {
         loop {
@@ -89,5 +105,14 @@ mod tests {
         });
         bell.ring(second);
         assert_eq!(listener.await.unwrap(), HashSet::from([second]));
+    }
+
+    #[test]
+    fn only_the_links_named_last_are_silent() {
+        let bell = Bell::default();
+        bell.silence(HashSet::from(["br0".to_owned()]));
+        assert!(bell.is_silent("br0") && !bell.is_silent("br1"));
+        bell.silence(HashSet::new());
+        assert!(!bell.is_silent("br0"));
     }
 }

@@ -31,13 +31,15 @@ impl Recorder {
             return Ok(());
         }
         let prefixes: Vec<_> = changes.iter().filter_map(route_of).collect();
-        let recorded = self.store.record_leases(changes).await?;
+        let links = links(&changes);
+        let outcomes = self.store.record_leases(changes).await?;
         for (link, leased, next_hop) in prefixes {
             self.bell.ring_leased(&link, leased, next_hop);
         }
-        for recorded in recorded {
+        let silent = links.iter().all(|link| self.bell.is_silent(link));
+        for recorded in outcomes {
             self.metrics.lease_event(recorded.outcome.word());
-            if let Some(client) = recorded.client.filter(|_| recorded.matters) {
+            if let Some(client) = recorded.client.filter(|_| recorded.matters && !silent) {
                 self.bell.ring(client);
             }
         }
@@ -50,4 +52,15 @@ fn route_of(change: &LeaseChange) -> Option<(String, Leased, Option<Ipv6Addr>)> 
     change.leased.prefix()?;
     let next_hop = change.next_hop.filter(|_| change.verb == LeaseVerb::Hold);
     Some((change.link.clone(), change.leased, next_hop))
+}
+
+/// The links of changes; of changes that come together there is one, as a rule.
+fn links(changes: &[LeaseChange]) -> Vec<String> {
+    let mut links: Vec<String> = Vec::new();
+    for change in changes {
+        if links.last() != Some(&change.link) {
+            links.push(change.link.clone());
+        }
+    }
+    links
 }
