@@ -38,6 +38,7 @@ pub struct Metrics {
     lease_events_refused: Labelled,
     commits_failed: Counter,
     advertisements: Labelled,
+    advertisements_contradicted: Labelled,
     spooled: Counter,
     instances_ready: Counter,
     instances_removed: Counter,
@@ -66,6 +67,10 @@ impl Default for Metrics {
         let lease_events = labelled("lease_events", "Lease events recorded, by outcome");
         let lease_events_refused = labelled("lease_events_refused", "Lease events not recorded, by reason");
         let advertisements = labelled("router_advertisements", "Router advertisements, by cause or failure");
+        let advertisements_contradicted = labelled(
+            "router_advertisements_contradicted",
+            "Advertisements of other routers that say something else, by what",
+        );
         let provision_failures = labelled(
             "provision_failures",
             "Tries to bring up an instance that failed, by code",
@@ -106,6 +111,7 @@ impl Default for Metrics {
             lease_events_refused,
             commits_failed,
             advertisements,
+            advertisements_contradicted,
             spooled,
             instances_ready,
             instances_removed,
@@ -169,6 +175,11 @@ impl Metrics {
     /// A router advertisement was sent, or could not be.
     pub fn advertised(&self, cause: &'static str) {
         count(&self.advertisements, "cause", cause);
+    }
+
+    /// Another router's advertisement says something else than ours.
+    pub fn advertisement_contradicted(&self, what: &'static str) {
+        count(&self.advertisements_contradicted, "what", what);
     }
 
     /// A lease event was read back from the spool.
