@@ -9,6 +9,7 @@ pub mod conditions;
 pub mod metrics;
 pub mod model;
 pub mod orchestrator;
+pub mod routes;
 pub mod serve;
 pub mod settings;
 pub mod source;

@@ -9,6 +9,7 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabelSet, LabelSetEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
@@ -36,6 +37,8 @@ pub struct Metrics {
     dhcp6_unsent: Counter,
     lease_events: Labelled,
     lease_events_refused: Labelled,
+    routes: Gauge,
+    route_failures: Counter,
     commits_failed: Counter,
     advertisements: Labelled,
     advertisements_contradicted: Labelled,
@@ -90,12 +93,18 @@ impl Default for Metrics {
             "lease_commits_failed",
             "Batches of bindings that could not be made durable",
         );
+        let route_failures = plain(
+            "route_failures",
+            "Routes for delegated prefixes that the kernel refused",
+        );
         let spooled = plain("lease_events_spooled", "Lease events read back from the spool");
         let instances_ready = plain("instances_ready", "Instances that came to answer");
         let instances_removed = plain("instances_removed", "Instances that were removed");
         let instances_disturbed = plain("instances_disturbed", "Instances that changed behind our back");
         let orphans_removed = plain("orphans_removed", "Things with our mark that belonged to no instance");
         let engine_losses = plain("engine_losses", "Times that an engine stopped answering");
+        let routes = Gauge::default();
+        registry.register("routes", "Routes to delegated prefixes in the kernel", routes.clone());
         let time_to_ready = Histogram::new(TIME_TO_READY);
         registry.register(
             "instance_time_to_ready_seconds",
@@ -109,6 +118,8 @@ impl Default for Metrics {
             dhcp6_unsent,
             lease_events,
             lease_events_refused,
+            routes,
+            route_failures,
             commits_failed,
             advertisements,
             advertisements_contradicted,
@@ -165,6 +176,16 @@ impl Metrics {
     /// A lease event was not recorded.
     pub fn lease_event_refused(&self, reason: &'static str) {
         count(&self.lease_events_refused, "reason", reason);
+    }
+
+    /// So many routes to delegated prefixes are in the kernel.
+    pub fn routes(&self, count: usize) {
+        self.routes.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// The kernel refused a route.
+    pub fn route_failed(&self) {
+        self.route_failures.inc();
     }
 
     /// Bindings could not be made durable; nothing was answered.

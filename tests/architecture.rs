@@ -21,6 +21,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &["bell", "causes", "conditions", "metrics", "model", "settings", "store"],
     ),
     (
+        "routes",
+        &["bell", "causes", "conditions", "metrics", "model", "settings", "store"],
+    ),
+    (
         "api",
         &[
             "causes",
@@ -43,6 +47,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "metrics",
             "model",
             "orchestrator",
+            "routes",
             "settings",
             "source",
             "store",
@@ -56,7 +61,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 
 /// What only some modules may touch, and which those are.
 const KEPT_TO: &[(&str, &[&str])] = &[
-    ("orchestrator_network", &["advertiser", "orchestrator", "serve", "cli"]),
+    (
+        "orchestrator_network",
+        &["advertiser", "orchestrator", "routes", "serve", "cli"],
+    ),
     ("orchestrator_plugin_docker", &["settings", "serve", "cli"]),
     ("bollard", &[]),
     ("rtnetlink", &[]),

@@ -98,6 +98,8 @@ impl Supervisor {
             for_good: self.context.for_good.clone(),
         };
         self.context.conditions.set_ok(condition);
+        // Routes through the bridge that was here before went with it.
+        self.context.bell.ring_prefixes();
         let serving = async {
             let listening = async {
                 match listener {

@@ -26,6 +26,7 @@ use crate::conditions::Conditions;
 use crate::metrics::Metrics;
 use crate::model::{Clock, LeaseSource, Mark};
 use crate::orchestrator::{Orchestrator, Parts};
+use crate::routes::{self, Keeper};
 use crate::settings::Settings;
 use crate::source::Recorder;
 use crate::source::dnsmasq::Intake;
@@ -72,6 +73,9 @@ impl Context {
         self.conditions.expect(storage::CONDITION);
         for link in &self.settings.links {
             self.conditions.expect(&link::condition(&link.bridge));
+            if !link.delegation.is_empty() {
+                self.conditions.expect(routes::CONDITION);
+            }
             if link.template.is_some() {
                 self.conditions.expect("engine docker");
             }
@@ -184,6 +188,16 @@ async fn build_and_run(
         ready.add_link(&settings.bridge, settings.source, commands);
         context.tasks.spawn(link.run());
     }
+    let routes = Keeper::new(routes::Parts {
+        settings: context.settings.clone(),
+        store: store.clone(),
+        network,
+        clock: context.clock,
+        bell: context.bell.clone(),
+        conditions: context.conditions.clone(),
+        metrics: context.metrics.clone(),
+    });
+    context.tasks.spawn(routes.run(context.stop.clone()));
     switchboard.connect(ready);
     // Last of all: whoever sees the store through the API finds everything behind it in place.
     store_sender.send_replace(Some(store.clone()));

@@ -32,6 +32,7 @@ mod ping;
 mod plan;
 mod prune;
 mod record;
+mod routed;
 mod rules;
 mod situation;
 mod statements;

@@ -5,7 +5,7 @@ use sqlx::Executor;
 use super::connection::{on, within};
 use super::{
     Store, StoreError, batch, clients, destroy, due, events, expire, identity, instances, leases, ping, plan, prune,
-    record, situation, update,
+    record, routed, situation, update,
 };
 
 const ALL: &[&[&str]] = &[
@@ -22,6 +22,7 @@ const ALL: &[&[&str]] = &[
     plan::STATEMENTS,
     prune::STATEMENTS,
     record::STATEMENTS,
+    routed::STATEMENTS,
     situation::STATEMENTS,
     update::STATEMENTS,
 ];

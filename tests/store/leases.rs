@@ -142,9 +142,9 @@ async fn a_lease_that_ended_is_remembered(place: Place) {
         (lease.client, lease.state, lease.changed),
         (id, LeaseState::Released, at(10))
     );
-    assert!(store.unsettled().await.unwrap().is_empty());
+    assert!(store.wanting(LINK).await.unwrap().is_empty());
     assert_eq!(outcome(&store, change(LeaseVerb::Hold, 1, 20)).await, Outcome::Granted);
-    assert_eq!(store.unsettled().await.unwrap(), [id]);
+    assert_eq!(store.wanting(LINK).await.unwrap(), [id]);
     assert_eq!(outcome(&store, change(LeaseVerb::Expire, 1, 30)).await, Outcome::Ended);
     let granted = EventKind::LeaseGranted;
     assert_eq!(

@@ -5,6 +5,7 @@
 
 mod admin;
 mod crash;
+mod delegation;
 mod dnsmasq;
 mod engine;
 mod expiry;

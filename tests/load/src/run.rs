@@ -20,7 +20,7 @@ use serde::Serialize;
 
 use crate::codec::{self, ADVERTISE, Answer, Message, RELEASE, RENEW, REPLY, REQUEST, SOLICIT, XID_MASK};
 use crate::socket::{BatchSocket, Outbox};
-use crate::{Client, Clients, Faults, Latency, Samples, Stage};
+use crate::{Client, Clients, Faults, Latency, Samples, Stage, thread_time};
 
 /// Exchanges that are begun before answers are looked at again.
 const BURST: usize = 64;
@@ -88,6 +88,8 @@ pub struct Outcome {
     pub rate: f64,
     /// For how long exchanges were begun, in seconds.
     pub seconds: f64,
+    /// Processor time of the clients, in microseconds for each exchange begun.
+    pub processor: f64,
     /// From Solicit to Advertise.
     pub advertise: Latency,
     /// From Request, Renew or Release to Reply.
@@ -131,6 +133,7 @@ pub fn run(interface: &str, pool: Ipv6Net, clients: &mut Clients, load: &Load, s
         samples: Default::default(),
         clients,
     };
+    let used = thread_time()?;
     let started = Instant::now();
     let nanoseconds = || u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
     let mut ended = None;
@@ -162,6 +165,8 @@ pub fn run(interface: &str, pool: Ipv6Net, clients: &mut Clients, load: &Load, s
             socket.wait_readable(runner.pause(ended.is_some()))?;
         }
     }
+    let used = thread_time()?.saturating_sub(used);
+    runner.outcome.processor = used.as_secs_f64() * 1e6 / runner.outcome.begun.max(1) as f64;
     Ok(runner.finish())
 }
 
@@ -295,12 +300,13 @@ impl Runner<'_> {
     }
 
     fn hear(&mut self, datagram: &[u8]) {
-        let heard = codec::read(datagram).and_then(|answer| {
-            let index = self.clients.index(answer.client?)?;
-            Some((answer, index))
-        });
-        let Some((answer, index)) = heard else {
+        let Some((answer, number)) = codec::read(datagram).and_then(|answer| Some((answer, answer.client?))) else {
             self.outcome.faults.malformed += 1;
+            return;
+        };
+        // One that is none of these may have asked in an earlier run.
+        let Some(index) = self.clients.index(number) else {
+            self.outcome.faults.late += 1;
             return;
         };
         if self.clients.server.is_empty() {
