@@ -42,6 +42,7 @@ pub struct Metrics {
     commits_failed: Counter,
     advertisements: Labelled,
     advertisements_contradicted: Labelled,
+    solicitations_refused: Labelled,
     spooled: Counter,
     instances_ready: Counter,
     instances_removed: Counter,
@@ -73,6 +74,10 @@ impl Default for Metrics {
         let advertisements_contradicted = labelled(
             "router_advertisements_contradicted",
             "Advertisements of other routers that say something else, by what",
+        );
+        let solicitations_refused = labelled(
+            "router_solicitations_refused",
+            "Router solicitations not answered, by reason",
         );
         let provision_failures = labelled(
             "provision_failures",
@@ -123,6 +128,7 @@ impl Default for Metrics {
             commits_failed,
             advertisements,
             advertisements_contradicted,
+            solicitations_refused,
             spooled,
             instances_ready,
             instances_removed,
@@ -196,6 +202,11 @@ impl Metrics {
     /// A router advertisement was sent, or could not be.
     pub fn advertised(&self, cause: &'static str) {
         count(&self.advertisements, "cause", cause);
+    }
+
+    /// A router solicitation was not answered.
+    pub fn solicitation_refused(&self, reason: &'static str) {
+        count(&self.solicitations_refused, "reason", reason);
     }
 
     /// Another router's advertisement says something else than ours.

@@ -26,8 +26,9 @@ use crate::settings::{AdvertisementSettings, LinkSettings};
 /// All-nodes and all-routers on the link (RFC 4291, section 2.7.1).
 const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 const ALL_ROUTERS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 2);
-/// ICMPv6 types of router solicitations and advertisements.
-const HEARD: [u8; 2] = [133, 134];
+/// ICMPv6 types.
+const ROUTER_SOLICITATION: u8 = 133;
+const ROUTER_ADVERTISEMENT: u8 = 134;
 
 /// How an advertiser is told to end.
 #[derive(Debug, Clone, Default)]
@@ -64,7 +65,12 @@ impl Advertiser {
         let message = message::of_link(link, settings);
         Ok(Self {
             bridge: link.bridge.clone(),
-            socket: Icmp6Socket::open(&link.bridge, index, &HEARD, &[ALL_NODES, ALL_ROUTERS])?,
+            socket: Icmp6Socket::open(
+                &link.bridge,
+                index,
+                &[ROUTER_SOLICITATION, ROUTER_ADVERTISEMENT],
+                &[ALL_NODES, ALL_ROUTERS],
+            )?,
             encoded: message.encode(),
             message,
             agenda: Agenda::new(settings.min_interval..=settings.max_interval),
@@ -112,10 +118,15 @@ impl Advertiser {
             source,
             hop_limit,
         } = heard;
-        if RouterSolicitation::parse(bytes, *source, *hop_limit).is_ok() {
-            self.agenda.solicit(now, *source, chance());
-        } else {
-            self.rivals.hear(heard, &self.message);
+        if bytes.first() == Some(&ROUTER_ADVERTISEMENT) {
+            return self.rivals.hear(heard, &self.message);
+        }
+        match RouterSolicitation::parse(bytes, *source, *hop_limit) {
+            Ok(_) => self.agenda.solicit(now, *source, chance()),
+            Err(fault) => {
+                self.metrics.solicitation_refused(fault.word());
+                tracing::debug!(bridge = self.bridge, %source, "a router solicitation is not answered: {fault}");
+            }
         }
     }
 

@@ -37,6 +37,18 @@ pub enum SolicitationFault {
     Unspecified,
 }
 
+impl SolicitationFault {
+    /// The word for it, for counters and logs.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::HopLimit(_) => "hop-limit",
+            Self::NotSolicitation => "malformed",
+            Self::Option => "option",
+            Self::Unspecified => "unspecified",
+        }
+    }
+}
+
 impl RouterSolicitation {
     /// Reads the ICMPv6 message; the kernel has checked its checksum.
     ///
