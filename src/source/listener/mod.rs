@@ -9,18 +9,15 @@
 //! - One task owns a link's bindings. Batches are committed while the next ones are read, up to a bound.
 //! - When a commit fails its changes are undone and nothing is answered: the client asks again.
 
-mod advertise;
 mod raw;
 mod serve;
 mod socket;
 
-pub use advertise::Advertiser;
 pub use serve::{Command, Listener, Parts};
 
 use std::net::Ipv6Addr;
 use std::time::Duration;
 
-use orchestrator_dhcp6::advert::RouterAdvertisement;
 use orchestrator_dhcp6::{Limiter, Link, Pool};
 
 use crate::settings::LinkSettings;
@@ -48,15 +45,6 @@ pub fn limiter(settings: &LinkSettings, key: [u8; 16]) -> Option<Limiter> {
     Some(Limiter::new(key, rate.saturating_mul(2), Duration::from_secs(1) / rate))
 }
 
-/// What the link's router advertisements say: the managed flag, the prefix on-link, and this daemon as a router.
-pub fn router_advertisement(settings: &LinkSettings) -> RouterAdvertisement {
-    let link = protocol_link(settings)
-        .unwrap_or_else(|| Link::new(settings.prefix(), settings.address.addr(), Pool::new(settings.prefix())));
-    RouterAdvertisement::of_link(&link, ROUTER_LIFETIME)
-}
-
-/// AdvDefaultLifetime: three times the longest interval between two advertisements (RFC 4861, section 6.2.1).
-const ROUTER_LIFETIME: Duration = Duration::from_secs(1800);
 /// All_DHCP_Relay_Agents_and_Servers (RFC 9915, section 7.1).
 const ALL_AGENTS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 1, 2);
 /// All_DHCP_Servers (RFC 9915, section 7.1).
