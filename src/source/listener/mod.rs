@@ -11,10 +11,12 @@
 
 mod advertise;
 mod raw;
+mod recall;
 mod serve;
 mod socket;
 
 pub use advertise::Advertiser;
+pub use recall::recall;
 pub use serve::{Command, Listener, Parts};
 
 use std::net::Ipv6Addr;
