@@ -77,7 +77,12 @@ impl Listener {
         // In the order of their last events: where two rows claim one address, the younger has it.
         leases.sort_by_key(|lease| lease.changed);
         for lease in leases {
-            bindings.load(binding(lease));
+            match lease.source {
+                LeaseSource::Listener | LeaseSource::Dnsmasq => bindings.load(binding(lease)),
+                LeaseSource::Registration => bindings.load_registration(binding(lease)),
+                // Of a host that asked nobody.
+                LeaseSource::Neighbor => {}
+            }
         }
         tracing::info!(bridge = parts.bridge, bindings = bindings.len(), "listening for DHCPv6");
         Ok(Self {
@@ -247,10 +252,13 @@ fn binding(lease: Lease) -> Binding {
 }
 
 fn lease_change(bridge: &str, change: &Change, now: Timestamp) -> LeaseChange {
-    let verb = match change.verb {
-        Verb::Grant | Verb::Renew => LeaseVerb::Hold,
-        Verb::Release => LeaseVerb::Release,
-        Verb::Decline => LeaseVerb::Decline,
+    let (verb, source) = match change.verb {
+        Verb::Grant | Verb::Renew => (LeaseVerb::Hold, LeaseSource::Listener),
+        Verb::Release => (LeaseVerb::Release, LeaseSource::Listener),
+        Verb::Decline => (LeaseVerb::Decline, LeaseSource::Listener),
+        Verb::Register => (LeaseVerb::Hold, LeaseSource::Registration),
+        // As if it had expired (RFC 9686, section 4.6).
+        Verb::Deregister => (LeaseVerb::Expire, LeaseSource::Registration),
     };
     LeaseChange {
         verb,
@@ -260,7 +268,7 @@ fn lease_change(bridge: &str, change: &Change, now: Timestamp) -> LeaseChange {
         leased: change.after.leased,
         next_hop: change.next_hop,
         class: None,
-        source: LeaseSource::Listener,
+        source,
         preferred_until: Timestamp(change.after.preferred_until),
         valid_until: Timestamp(change.after.valid_until),
         link_layer: change.link_layer.clone(),
