@@ -41,6 +41,8 @@ pub struct Metrics {
     route_failures: Counter,
     commits_failed: Counter,
     advertisements: Labelled,
+    advertisements_contradicted: Labelled,
+    solicitations_refused: Labelled,
     spooled: Counter,
     instances_ready: Counter,
     instances_removed: Counter,
@@ -69,6 +71,14 @@ impl Default for Metrics {
         let lease_events = labelled("lease_events", "Lease events recorded, by outcome");
         let lease_events_refused = labelled("lease_events_refused", "Lease events not recorded, by reason");
         let advertisements = labelled("router_advertisements", "Router advertisements, by cause or failure");
+        let advertisements_contradicted = labelled(
+            "router_advertisements_contradicted",
+            "Advertisements of other routers that say something else, by what",
+        );
+        let solicitations_refused = labelled(
+            "router_solicitations_refused",
+            "Router solicitations not answered, by reason",
+        );
         let provision_failures = labelled(
             "provision_failures",
             "Tries to bring up an instance that failed, by code",
@@ -117,6 +127,8 @@ impl Default for Metrics {
             route_failures,
             commits_failed,
             advertisements,
+            advertisements_contradicted,
+            solicitations_refused,
             spooled,
             instances_ready,
             instances_removed,
@@ -190,6 +202,16 @@ impl Metrics {
     /// A router advertisement was sent, or could not be.
     pub fn advertised(&self, cause: &'static str) {
         count(&self.advertisements, "cause", cause);
+    }
+
+    /// A router solicitation was not answered.
+    pub fn solicitation_refused(&self, reason: &'static str) {
+        count(&self.solicitations_refused, "reason", reason);
+    }
+
+    /// Another router's advertisement says something else than ours.
+    pub fn advertisement_contradicted(&self, what: &'static str) {
+        count(&self.advertisements_contradicted, "what", what);
     }
 
     /// A lease event was read back from the spool.

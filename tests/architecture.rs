@@ -14,6 +14,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("conditions", &["model"]),
     ("settings", &["model"]),
     ("store", &["causes", "model"]),
+    ("advertiser", &["metrics", "settings"]),
     ("source", &["bell", "causes", "metrics", "model", "settings", "store"]),
     (
         "orchestrator",
@@ -38,6 +39,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "serve",
         &[
+            "advertiser",
             "api",
             "bell",
             "causes",
@@ -59,7 +61,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 
 /// What only some modules may touch, and which those are.
 const KEPT_TO: &[(&str, &[&str])] = &[
-    ("orchestrator_network", &["orchestrator", "routes", "serve", "cli"]),
+    (
+        "orchestrator_network",
+        &["advertiser", "orchestrator", "routes", "serve", "cli"],
+    ),
     ("orchestrator_plugin_docker", &["settings", "serve", "cli"]),
     ("bollard", &[]),
     ("rtnetlink", &[]),

@@ -52,7 +52,7 @@ const CAPABILITIES: [Capability; 5] = [
     Capability {
         bit: 13,
         name: "CAP_NET_RAW",
-        needed: |settings| settings.links.iter().any(|link| link.router_advertisements),
+        needed: |settings| settings.links.iter().any(|link| link.advertisement.is_some()),
     },
     Capability {
         bit: 21,

@@ -3,19 +3,17 @@
 use std::time::Duration;
 
 use orchestrator_dhcp6::Server;
-use orchestrator_dhcp6::advert::RouterAdvertisement;
 use orchestrator_network::{Bridge, BridgePlan, Network};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::Context;
+use crate::advertiser::{Advertiser, Ending};
 use crate::causes::with_causes;
 use crate::model::LeaseSource;
 use crate::settings::LinkSettings;
 use crate::source::Recorder;
-use crate::source::listener::{
-    Advertiser, Command, Listener, Parts, limiter, protocol_link, recall, router_advertisement,
-};
+use crate::source::listener::{Command, Listener, Parts, limiter, protocol_link, recall};
 use crate::store::Store;
 
 /// How often the bridge is looked at, and the wait between two tries to serve on it.
@@ -95,6 +93,10 @@ impl Supervisor {
         let stop = self.context.stop.child_token();
         let listener = self.open_listener(bridge).await?;
         let advertiser = self.open_advertiser(bridge)?;
+        let ending = Ending {
+            stop: stop.clone(),
+            for_good: self.context.for_good.clone(),
+        };
         self.context.conditions.set_ok(condition);
         // Routes through the bridge that was here before went with it.
         self.context.bell.ring_prefixes();
@@ -107,7 +109,7 @@ impl Supervisor {
             };
             let advertising = async {
                 match advertiser {
-                    Some(advertiser) => advertiser.run(&stop).await,
+                    Some(advertiser) => advertiser.run(&ending).await,
                     None => wait(&stop).await,
                 }
             };
@@ -152,18 +154,12 @@ impl Supervisor {
     }
 
     fn open_advertiser(&self, bridge: &Bridge) -> Result<Option<Advertiser>, String> {
-        if !self.settings.router_advertisements {
+        let Some(advertisement) = &self.settings.advertisement else {
             return Ok(None);
-        }
-        let advertisement: RouterAdvertisement = router_advertisement(&self.settings);
-        Advertiser::open(
-            &self.settings.bridge,
-            bridge.index,
-            &advertisement,
-            self.context.metrics.clone(),
-        )
-        .map(Some)
-        .map_err(|fault| {
+        };
+        let metrics = self.context.metrics.clone();
+        let opened = Advertiser::open(&self.settings, advertisement, bridge.index, metrics);
+        opened.map(Some).map_err(|fault| {
             format!(
                 "cannot advertise on {}: {fault}; raw sockets take CAP_NET_RAW",
                 self.settings.bridge

@@ -8,6 +8,7 @@
 //! What depends on the machine (is the engine up, does the bridge exist) is no fault of the settings and not looked
 //! at here.
 
+mod advertisement;
 mod api;
 mod capability;
 mod check;
@@ -31,6 +32,7 @@ use std::path::Path;
 
 use config::Value;
 
+pub use advertisement::AdvertisementSettings;
 pub use api::{ApiSettings, Listen};
 pub use environment::PREFIX;
 pub use fault::{Fault, Faults};

@@ -5,12 +5,12 @@ use futures_util::TryStreamExt;
 use super::connection::{on, statements, within};
 use super::text::Columns;
 use super::{Store, StoreError};
-use crate::model::{Duid, Iaid, LeaseState, Leased, Timestamp};
+use crate::model::{Duid, Iaid, LeaseSource, LeaseState, Leased, Timestamp};
 
 statements! {
     // In no order: however many there are, the database does nothing but read them. As one text each: SQLite's driver
     // hands every value from one thread to another, which takes longer than reading it.
-    RECALL = "select l.address || ' ' || c.duid || ' ' || l.iaid || ' ' || l.state || ' ' || l.preferred_until
+    RECALL = "select l.address || ' ' || c.duid || ' ' || l.iaid || ' ' || l.source || ' ' || l.state || ' ' || l.preferred_until
             || ' ' || l.valid_until || ' ' || l.changed
         from leases l join clients c on c.id = l.client where l.link = $1";
 }
@@ -26,6 +26,8 @@ pub struct Recalled {
     pub duid: Duid,
     /// The client's identity association.
     pub iaid: Iaid,
+    /// Where its events come from.
+    pub source: LeaseSource,
     /// What has become of it.
     pub state: LeaseState,
     /// When it stops being preferred.
@@ -45,6 +47,7 @@ impl Recalled {
             leased: COLUMNS.parse("address", word())?,
             duid: COLUMNS.parse("duid", word())?,
             iaid: Iaid(COLUMNS.parse("iaid", word())?),
+            source: COLUMNS.parse("source", word())?,
             state: COLUMNS.parse("state", word())?,
             preferred_until: Timestamp(COLUMNS.parse("preferred_until", word())?),
             valid_until: Timestamp(COLUMNS.parse("valid_until", word())?),
@@ -79,14 +82,17 @@ mod tests {
 
     #[test]
     fn a_row_is_read_whole_or_not_at_all() {
-        let row = "fd00::1 00:03:00:01:02 7 active 10 20 5";
+        let row = "fd00::1 00:03:00:01:02 7 listener active 10 20 5";
         let lease = Recalled::read(row).unwrap();
         assert_eq!(lease.leased, "fd00::1".parse().unwrap());
         assert_eq!(lease.duid, "00:03:00:01:02".parse().unwrap());
-        assert_eq!((lease.iaid, lease.state), (Iaid(7), LeaseState::Active));
+        assert_eq!(
+            (lease.iaid, lease.source, lease.state),
+            (Iaid(7), LeaseSource::Listener, LeaseState::Active)
+        );
         let times = [lease.preferred_until, lease.valid_until, lease.changed];
         assert_eq!(times, [Timestamp(10), Timestamp(20), Timestamp(5)]);
-        assert!(Recalled::read("fd00::1 00:03:00:01:02 7 active 10 20").is_err());
-        assert!(Recalled::read("fd00::1 00:03:00:01:02 -7 active 10 20 5").is_err());
+        assert!(Recalled::read("fd00::1 00:03:00:01:02 7 listener active 10 20").is_err());
+        assert!(Recalled::read("fd00::1 00:03:00:01:02 -7 listener active 10 20 5").is_err());
     }
 }

@@ -74,6 +74,7 @@ async fn a_hold_makes_client_lease_and_event(place: Place) {
         leased: lease.leased,
         duid: lease.duid.clone(),
         iaid: lease.iaid,
+        source: lease.source,
         state: lease.state,
         preferred_until: lease.preferred_until,
         valid_until: lease.valid_until,

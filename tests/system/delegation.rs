@@ -5,7 +5,7 @@ use std::io::Read;
 use std::net::{Ipv6Addr, TcpListener};
 use std::thread;
 
-use orchestrator_lab::{Dhclient, Namespace, TEST_PORT, wait_for};
+use orchestrator_lab::{Dhclient, Dhcpcd, Namespace, TEST_PORT, wait_for};
 use serde_json::Value;
 
 use crate::site::{PATIENCE, Plan, Site, address, text};
@@ -133,6 +133,36 @@ fn a_client_with_a_prefix_alone_is_routed_and_gets_its_instance() {
     let mut client = Dhclient::boot_for_prefix(&machine, "eth0").unwrap();
     client.address_in_prefix(PATIENCE).unwrap();
     assert_eq!(wait_routed(&site.host).0, prefix);
+}
+
+/// dhcpcd asks for a prefix when a router advertisement tells it to, and puts a part of it on another interface.
+#[test]
+fn a_client_with_dhcpcd_has_its_network_routed() {
+    let site = Site::start(&plan(""));
+    site.host.sysctl("net.ipv6.conf.all.forwarding", "1").unwrap();
+    let (machine, outside) = (site.machine("client"), outside(&site));
+    let network = site.lab.namespace("network").unwrap();
+    network.connect("eth0", &machine, "lan0", None).unwrap();
+    let lines = "nodev\ninterface lan0\nnoipv6rs\ninterface eth0\nia_pd 1/::/64 lan0/0/64";
+    let mut client = Dhcpcd::boot_with(&machine, &["eth0", "lan0"], lines).unwrap();
+    let own = client.program().poll("an address of the prefix", PATIENCE, || {
+        let addresses = machine.addresses("lan0").ok()?;
+        addresses
+            .iter()
+            .find(|address| address.usable)
+            .map(|address| address.ip)
+    });
+    let own = own.unwrap();
+    let (prefix, gateway) = wait_routed(&site.host);
+    assert_eq!(gateway, link_local(&machine));
+    assert!(
+        own.to_string().starts_with(prefix.trim_end_matches(":/64")),
+        "{own} of {prefix}"
+    );
+    assert!(answers(&machine, &outside, own));
+    site.wait_ready(1);
+    client.release().unwrap();
+    wait_unrouted(&site.host);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use orchestrator_dhcp6::{Binding, BindingState, Bindings};
 
-use crate::model::{LeaseState, Leased, Timestamp};
+use crate::model::{LeaseSource, LeaseState, Leased, Timestamp};
 use crate::store::{Recalled, Store, StoreError};
 
 /// The bindings of a link, from the store.
@@ -13,10 +13,15 @@ use crate::store::{Recalled, Store, StoreError};
 pub async fn recall(store: &Store, link: &str) -> Result<Bindings, StoreError> {
     let mut bindings = Bindings::new();
     let mut prefixes: Vec<(Timestamp, Binding)> = Vec::new();
-    let take = |lease: Recalled| match lease.leased {
+    let take = |lease: Recalled| match (lease.source, lease.leased) {
+        // Of a host that asked nobody.
+        (LeaseSource::Neighbor, _) => {}
+        (LeaseSource::Registration, _) => bindings.load_registration(binding(lease)),
         // An address has one row.
-        Leased::Address(_) => bindings.load(binding(lease)),
-        Leased::Prefix(_) => prefixes.push((lease.changed, binding(lease))),
+        (LeaseSource::Listener | LeaseSource::Dnsmasq, Leased::Address(_)) => bindings.load(binding(lease)),
+        (LeaseSource::Listener | LeaseSource::Dnsmasq, Leased::Prefix(_)) => {
+            prefixes.push((lease.changed, binding(lease)))
+        }
     };
     store.recall(link, take).await?;
     // Where two prefixes of different length begin alike, the younger has it.

@@ -224,10 +224,13 @@ impl Listener {
 }
 
 fn lease_change(bridge: &str, change: &Change, now: Timestamp) -> LeaseChange {
-    let verb = match change.verb {
-        Verb::Grant | Verb::Renew => LeaseVerb::Hold,
-        Verb::Release => LeaseVerb::Release,
-        Verb::Decline => LeaseVerb::Decline,
+    let (verb, source) = match change.verb {
+        Verb::Grant | Verb::Renew => (LeaseVerb::Hold, LeaseSource::Listener),
+        Verb::Release => (LeaseVerb::Release, LeaseSource::Listener),
+        Verb::Decline => (LeaseVerb::Decline, LeaseSource::Listener),
+        Verb::Register => (LeaseVerb::Hold, LeaseSource::Registration),
+        // As if it had expired (RFC 9686, section 4.6).
+        Verb::Deregister => (LeaseVerb::Expire, LeaseSource::Registration),
     };
     LeaseChange {
         verb,
@@ -237,7 +240,7 @@ fn lease_change(bridge: &str, change: &Change, now: Timestamp) -> LeaseChange {
         leased: change.after.leased,
         next_hop: change.next_hop,
         class: None,
-        source: LeaseSource::Listener,
+        source,
         preferred_until: Timestamp(change.after.preferred_until),
         valid_until: Timestamp(change.after.valid_until),
         link_layer: change.link_layer.clone(),

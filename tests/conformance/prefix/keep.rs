@@ -82,8 +82,8 @@ fn row_49_a_forged_prefix_is_never_leased() {
     let site = delegating();
     let (owner, client) = (site.client(), site.client());
     let (foreign, own) = (delegate(&owner, 1, &[]), delegate(&client, 1, &[]));
-    let ia = ia_pd_naming(1, &[&foreign, &own]);
-    for answer in [client.ask(REBIND, &[ia.clone()]), client.ask_server(RENEW, &[ia])] {
+    let ia = [ia_pd_naming(1, &[&foreign, &own])];
+    for answer in [client.ask(REBIND, &ia), client.ask_server(RENEW, &ia)] {
         let told = answer.ia_pd(1);
         assert_eq!(
             (told.delegated().text, told.ended()),
