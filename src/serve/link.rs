@@ -13,7 +13,7 @@ use crate::causes::with_causes;
 use crate::model::LeaseSource;
 use crate::settings::LinkSettings;
 use crate::source::Recorder;
-use crate::source::listener::{Command, Listener, Parts, limiter, protocol_link};
+use crate::source::listener::{Command, Listener, Parts, limiter, protocol_link, recall};
 use crate::store::Store;
 
 /// How often the bridge is looked at, and the wait between two tries to serve on it.
@@ -129,9 +129,7 @@ impl Supervisor {
         let Some(link) = protocol_link(&self.settings) else {
             return Ok(None);
         };
-        let leases = self
-            .store
-            .leases_of_link(&self.settings.bridge)
+        let bindings = recall(&self.store, &self.settings.bridge)
             .await
             .map_err(|fault| with_causes(&fault))?;
         let identity = self.store.identity();
@@ -145,7 +143,7 @@ impl Supervisor {
             clock: self.context.clock,
             metrics: self.context.metrics.clone(),
         };
-        Listener::open(parts, bridge.index, leases)
+        Listener::open(parts, bridge.index, bindings)
             .map(Some)
             .map_err(|fault| {
                 format!(

@@ -41,6 +41,8 @@ pub struct LinkSettings {
     pub lifetimes: Lifetimes,
     /// Whether a Solicit with Rapid Commit is answered by a Reply (RFC 9915, section 18.3.1); listener only.
     pub rapid_commit: bool,
+    /// Whether hosts may register addresses that they made themselves (RFC 9686); listener only.
+    pub registration: bool,
     /// Messages a second that one client is answered for long; `None` for any number. Listener only.
     pub client_rate: Option<u32>,
     /// What the daemon's router advertisements say; `None` where it sends none.
@@ -99,6 +101,7 @@ fn read(mut table: Table<'_>) -> (Outline, Option<LinkSettings>) {
     check::given_to_dnsmasq(&table, source);
     let lifetimes = Lifetimes::read(&mut table);
     let rapid_commit = table.take("rapid_commit").and_then(Entry::flag).unwrap_or(true);
+    let registration = table.take("registration").and_then(Entry::flag).unwrap_or(true);
     let client_rate = table
         .take("client_rate")
         .map_or(Some(CLIENT_RATE), |entry| entry.whole(0..=1000));
@@ -141,6 +144,7 @@ fn read(mut table: Table<'_>) -> (Outline, Option<LinkSettings>) {
             instances,
             lifetimes,
             rapid_commit,
+            registration,
             client_rate: client_rate.filter(|rate| *rate > 0),
             // dnsmasq's own `enable-ra` would speak on the same link.
             advertisement: Some(advertisement?)

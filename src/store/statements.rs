@@ -5,7 +5,7 @@ use sqlx::Executor;
 use super::connection::{on, within};
 use super::{
     Store, StoreError, batch, clients, destroy, due, events, expire, identity, instances, leases, ping, plan, prune,
-    record, routed, situation, update,
+    recall, record, routed, situation, update,
 };
 
 const ALL: &[&[&str]] = &[
@@ -21,6 +21,7 @@ const ALL: &[&[&str]] = &[
     ping::STATEMENTS,
     plan::STATEMENTS,
     prune::STATEMENTS,
+    recall::STATEMENTS,
     record::STATEMENTS,
     routed::STATEMENTS,
     situation::STATEMENTS,

@@ -72,6 +72,18 @@ impl Client {
         }
     }
 
+    /// Another client that speaks through the socket of this one.
+    pub(crate) fn at_same(other: &Self, duid: Vec<u8>) -> Self {
+        Self {
+            socket: other.socket.try_clone().unwrap(),
+            address: other.address,
+            index: other.index,
+            duid,
+            server: OnceCell::new(),
+            transactions: Cell::new(0x80_0000),
+        }
+    }
+
     /// A transaction id that it has not used.
     pub(crate) fn xid(&self) -> Xid {
         self.transactions.set(self.transactions.get() + 1);

@@ -23,6 +23,7 @@ mod malformed;
 mod option;
 mod prefix;
 mod rebind;
+mod registration;
 mod relay;
 mod release;
 mod renew;

@@ -7,7 +7,7 @@ use config::ValueKind;
 use super::*;
 
 /// A value other than the documented one for every documented key, as a variable says it.
-pub(super) const OTHER: [(&str, &str); 60] = [
+pub(super) const OTHER: [(&str, &str); 61] = [
     ("STORE__URL", "postgres://me@db/other"),
     ("STORE__HISTORY", "31d"),
     ("API__LISTEN", "unix:/run/other.sock, 127.0.0.1:1"),
@@ -27,6 +27,7 @@ pub(super) const OTHER: [(&str, &str); 60] = [
     ("LINK__0__VALID_LIFETIME", "3h"),
     ("LINK__0__CLIENT_RATE", "7"),
     ("LINK__0__RAPID_COMMIT", "false"),
+    ("LINK__0__REGISTRATION", "false"),
     ("LINK__0__ROUTER_ADVERTISEMENTS", "false"),
     ("LINK__0__DNS_SERVERS", "fd39::53,fd39::54"),
     ("LINK__0__DNS_SERVERS__0", "fd39::53"),
@@ -85,7 +86,7 @@ fn every_documented_key_can_be_overridden_by_the_environment() {
     let for_dnsmasq: String = DOCUMENTED
         .lines()
         .filter(|line| {
-            !["preferred_", "valid_", "rapid_", "client_rate"]
+            !["preferred_", "valid_", "rapid_", "registration", "client_rate"]
                 .iter()
                 .any(|key| line.starts_with(key))
         })

@@ -10,15 +10,17 @@
 //! - When a commit fails its changes are undone and nothing is answered: the client asks again.
 
 mod raw;
+mod recall;
 mod serve;
 mod socket;
 
+pub use recall::recall;
 pub use serve::{Command, Listener, Parts};
 
 use std::net::Ipv6Addr;
 use std::time::Duration;
 
-use orchestrator_dhcp6::{Limiter, Link, Pool};
+use orchestrator_dhcp6::{Limiter, Link, Pool, Registration};
 
 use crate::settings::LinkSettings;
 
@@ -29,6 +31,10 @@ pub fn protocol_link(settings: &LinkSettings) -> Option<Link> {
     link.preferred = settings.lifetimes.preferred;
     link.valid = settings.lifetimes.valid;
     link.rapid_commit = settings.rapid_commit;
+    link.registration = settings.registration.then(|| Registration {
+        longest: LONGEST_REGISTRATION,
+        withheld: settings.instances.into_iter().collect(),
+    });
     link.dns_servers.clone_from(&settings.dns_servers);
     // Checked with the settings; a name that DHCPv6 cannot carry after all is left out rather than the link unserved.
     link.domain_search = settings
@@ -45,6 +51,9 @@ pub fn limiter(settings: &LinkSettings, key: [u8; 16]) -> Option<Limiter> {
     Some(Limiter::new(key, rate.saturating_mul(2), Duration::from_secs(1) / rate))
 }
 
+/// A host registers anew long before this, unless its address is preferred for longer; then a registration by a host
+/// that has left is not kept for ever.
+const LONGEST_REGISTRATION: Duration = Duration::from_secs(30 * 86_400);
 /// All_DHCP_Relay_Agents_and_Servers (RFC 9915, section 7.1).
 const ALL_AGENTS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 1, 2);
 /// All_DHCP_Servers (RFC 9915, section 7.1).
