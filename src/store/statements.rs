@@ -5,7 +5,7 @@ use sqlx::Executor;
 use super::connection::{on, within};
 use super::{
     Store, StoreError, batch, clients, destroy, due, elsewhere, events, expire, identity, instances, leases, ping,
-    plan, prune, record, routed, situation, update,
+    plan, prune, recall, record, routed, situation, update,
 };
 
 const ALL: &[&[&str]] = &[
@@ -22,6 +22,7 @@ const ALL: &[&[&str]] = &[
     ping::STATEMENTS,
     plan::STATEMENTS,
     prune::STATEMENTS,
+    recall::STATEMENTS,
     record::STATEMENTS,
     routed::STATEMENTS,
     situation::STATEMENTS,

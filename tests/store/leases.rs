@@ -1,7 +1,7 @@
 //! What lease events write.
 
 use orchestrator::model::{EventKind, Iaid, LeaseChange, LeaseState, LeaseVerb};
-use orchestrator::store::{ClientFilter, EventFilter, LeaseFilter, Outcome, Store};
+use orchestrator::store::{ClientFilter, EventFilter, LeaseFilter, Outcome, Recalled, Store};
 
 use crate::on_both;
 use crate::place::{LINK, Place, address, at, change, duid, holding_client};
@@ -67,6 +67,24 @@ async fn a_hold_makes_client_lease_and_event(place: Place) {
         (id, Iaid(7), LeaseState::Active)
     );
     assert_eq!((leases[0].preferred_until, leases[0].valid_until), (at(1800), at(3600)));
+    let mut recalled = Vec::new();
+    store.recall(LINK, |lease| recalled.push(lease)).await.unwrap();
+    let lease = &leases[0];
+    let expected = Recalled {
+        leased: lease.leased,
+        duid: lease.duid.clone(),
+        iaid: lease.iaid,
+        source: lease.source,
+        state: lease.state,
+        preferred_until: lease.preferred_until,
+        valid_until: lease.valid_until,
+        changed: lease.changed,
+    };
+    assert_eq!(recalled, [expected]);
+    store
+        .recall("another", |lease| panic!("{lease:?} is of another link"))
+        .await
+        .unwrap();
 
     let event = &store.events(EventFilter::default()).await.unwrap().items[0];
     assert_eq!(

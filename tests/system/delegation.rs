@@ -60,8 +60,15 @@ fn lease(site: &Site, prefix: &str) -> Option<Value> {
 
 /// The client's own link-local address.
 fn link_local(machine: &Namespace) -> String {
-    let shown = machine.ip_json("-6 address show dev eth0 scope link").unwrap();
-    text(&shown[0]["addr_info"][0], "local")
+    let interfaces = machine.ip_json("-6 address show dev eth0 scope link").unwrap();
+    // Of addresses that it was not asked for, iproute2 shows empty objects.
+    let addresses = interfaces
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|interface| interface["addr_info"].as_array());
+    let shown = addresses.flatten().find(|address| address["scope"] == "link");
+    text(shown.unwrap(), "local")
 }
 
 /// A machine beyond the host, with a route to everything through it.
@@ -135,7 +142,8 @@ fn a_client_with_a_prefix_alone_is_routed_and_gets_its_instance() {
     assert_eq!(wait_routed(&site.host).0, prefix);
 }
 
-/// dhcpcd asks for a prefix when a router advertisement tells it to, and puts a part of it on another interface.
+/// dhcpcd asks for an address and a prefix when a router advertisement tells it to, and puts the prefix on another
+/// interface.
 #[test]
 fn a_client_with_dhcpcd_has_its_network_routed() {
     let site = Site::start(&plan(""));
@@ -143,7 +151,7 @@ fn a_client_with_dhcpcd_has_its_network_routed() {
     let (machine, outside) = (site.machine("client"), outside(&site));
     let network = site.lab.namespace("network").unwrap();
     network.connect("eth0", &machine, "lan0", None).unwrap();
-    let lines = "nodev\ninterface lan0\nnoipv6rs\ninterface eth0\nia_pd 1/::/64 lan0/0/64";
+    let lines = "nodev\ninterface lan0\nnoipv6rs\ninterface eth0\nia_na 2\nia_pd 1/::/64 lan0/0/64";
     let mut client = Dhcpcd::boot_with(&machine, &["eth0", "lan0"], lines).unwrap();
     let own = client.program().poll("an address of the prefix", PATIENCE, || {
         let addresses = machine.addresses("lan0").ok()?;

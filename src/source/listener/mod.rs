@@ -10,9 +10,11 @@
 //! - When a commit fails its changes are undone and nothing is answered: the client asks again.
 
 mod raw;
+mod recall;
 mod serve;
 mod socket;
 
+pub use recall::recall;
 pub use serve::{Command, Listener, Parts};
 
 use std::net::Ipv6Addr;

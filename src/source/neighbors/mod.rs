@@ -28,12 +28,10 @@ use tokio_util::sync::CancellationToken;
 use self::hosts::{Hosts, Mac};
 use crate::causes::with_causes;
 use crate::metrics::Metrics;
-use crate::model::{
-    Clock, Duid, Iaid, Lease, LeaseChange, LeaseSource, LeaseState, LeaseVerb, Leased, LinkLayerAddress,
-};
+use crate::model::{Clock, Duid, Iaid, LeaseChange, LeaseSource, LeaseState, LeaseVerb, Leased, LinkLayerAddress};
 use crate::settings::{LinkSettings, NeighborSettings};
 use crate::source::Recorder;
-use crate::store::{Store, StoreError};
+use crate::store::{Recalled, Store, StoreError};
 
 /// News of neighbours that may wait.
 const HEARD: usize = 256;
@@ -71,20 +69,25 @@ pub struct Neighbors {
 
 impl Neighbors {
     /// A watch that knows the hosts that are recorded.
-    pub fn new(parts: Parts, settings: &NeighborSettings, leases: &[Lease]) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer or holds what cannot be read.
+    pub async fn recall(parts: Parts, settings: &NeighborSettings) -> Result<Self, StoreError> {
         let mut hosts = Hosts::new(settings.lifetime, settings.limit);
         let now = parts.clock.now().0;
-        let own = |lease: &&Lease| lease.source == LeaseSource::Neighbor && lease.state == LeaseState::Active;
-        for lease in leases.iter().filter(own) {
-            if let (Leased::Address(address), Some(mac)) = (lease.leased, mac_of(&lease.duid)) {
+        let take = |lease: Recalled| {
+            let own = lease.source == LeaseSource::Neighbor && lease.state == LeaseState::Active;
+            if let (true, Leased::Address(address), Some(mac)) = (own, lease.leased, mac_of(&lease.duid)) {
                 hosts.load(address, mac, now);
             }
-        }
-        Self {
+        };
+        parts.store.recall(&parts.bridge.name, take).await?;
+        Ok(Self {
             parts,
             lifetime: settings.lifetime,
             hosts,
-        }
+        })
     }
 
     /// Watches until `stop`. A watch that fails is begun again.
@@ -127,8 +130,8 @@ impl Neighbors {
         let now = self.parts.clock.now().0;
         match change {
             NeighborChange::Everything => self.hosts.ask_all(now),
-            NeighborChange::Hinted { address } if self.is_hosts(address) => {
-                if !self.hosts.hint(address, now) {
+            NeighborChange::Hinted { address, mac } if self.is_hosts(address) => {
+                if !self.hosts.hint(address, mac, now) {
                     self.parts.metrics.neighbor("too-many-hints");
                 }
             }

@@ -41,7 +41,7 @@ pub(super) fn change(message: &NeighbourMessage, bridge: u32) -> Option<Neighbor
     let (address, mac) = (address?, mac?);
     match message.header.state {
         NeighbourState::Reachable => Some(NeighborChange::Reachable { address, mac }),
-        NeighbourState::Stale => Some(NeighborChange::Hinted { address }),
+        NeighbourState::Stale => Some(NeighborChange::Hinted { address, mac }),
         _ => None,
     }
 }
@@ -76,7 +76,7 @@ mod tests {
                 NeighbourState::Reachable,
                 Some(NeighborChange::Reachable { address, mac }),
             ),
-            (NeighbourState::Stale, Some(NeighborChange::Hinted { address })),
+            (NeighbourState::Stale, Some(NeighborChange::Hinted { address, mac })),
             (NeighbourState::Probe, None),
             (NeighbourState::Failed, None),
         ] {

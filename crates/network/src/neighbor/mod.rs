@@ -44,6 +44,8 @@ pub enum NeighborChange {
     Hinted {
         /// The address.
         address: Ipv6Addr,
+        /// Where that was said from.
+        mac: [u8; 6],
     },
     /// The address answers.
     Reachable {
@@ -139,7 +141,8 @@ impl Network {
                     Err(source) => return Err(refused(source)),
                 },
                 hinted = solicitations.receive() => {
-                    send(heard, NeighborChange::Hinted { address: hinted.map_err(refused)? }).await?;
+                    let (address, mac) = hinted.map_err(refused)?;
+                    send(heard, NeighborChange::Hinted { address, mac }).await?;
                 }
             }
         }

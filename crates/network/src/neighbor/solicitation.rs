@@ -52,23 +52,24 @@ impl Solicitations {
         .await
     }
 
-    /// Waits for the next one, and returns the address that its sender uses or is about to use. Cancel-safe.
-    pub(super) async fn receive(&self) -> io::Result<Ipv6Addr> {
+    /// Waits for the next one, and returns the address that its sender uses or is about to use, with the sender's
+    /// link-layer address. Cancel-safe.
+    pub(super) async fn receive(&self) -> io::Result<(Ipv6Addr, [u8; 6])> {
         loop {
             let received = self.socket.async_io(Interest::READABLE, || self.receive_one()).await?;
-            if let Some(address) = received {
-                return Ok(address);
+            if let Some(heard) = received {
+                return Ok(heard);
             }
         }
     }
 
-    fn receive_one(&self) -> io::Result<Option<Ipv6Addr>> {
+    fn receive_one(&self) -> io::Result<Option<(Ipv6Addr, [u8; 6])>> {
         let mut bytes = [0; HEAD];
         let mut slices = [IoSliceMut::new(&mut bytes)];
         let received = recvmsg::<LinkAddr>(self.socket.as_raw_fd(), &mut slices, None, MsgFlags::MSG_DONTWAIT)?;
-        let here = received.address.is_some_and(|from| from.ifindex() == self.bridge);
-        let length = received.bytes;
-        Ok(bytes.get(..length).filter(|_| here).and_then(address_of))
+        let sender = received.address.filter(|from| from.ifindex() == self.bridge);
+        let (mac, length) = (sender.and_then(|from| from.addr()), received.bytes);
+        Ok(bytes.get(..length).and_then(address_of).zip(mac))
     }
 }
 
