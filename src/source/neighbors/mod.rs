@@ -130,13 +130,17 @@ impl Neighbors {
         let now = self.parts.clock.now().0;
         match change {
             NeighborChange::Everything => self.hosts.ask_all(now),
-            NeighborChange::Hinted { address, mac } if self.is_hosts(address) => {
-                if !self.hosts.hint(address, mac, now) {
-                    self.parts.metrics.neighbor("too-many-hints");
-                }
-            }
+            NeighborChange::Hinted { address, mac } if self.is_hosts(address) => self.hint(address, mac, now),
             NeighborChange::Reachable { address, mac } if self.is_hosts(address) => self.answered(address, mac).await,
             _ => {}
+        }
+    }
+
+    /// Someone says to use an address.
+    fn hint(&mut self, address: Ipv6Addr, mac: Mac, now: i64) {
+        if !self.hosts.hint(address, mac, now) {
+            self.parts.metrics.neighbor("too-many-hints");
+            tracing::debug!(bridge = self.parts.bridge.name, %address, "too many addresses wait to be asked");
         }
     }
 
