@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use orchestrator_lab::wait_for;
 
 use super::{DELEGATION, FIRST, delegate};
+use crate::client::{Client, receive};
 use crate::site::{PATIENCE, POOL, Site, new_duid};
-use crate::wire::{CLIENT_ID, RELEASE, REQUEST, ia_pd, ia_pd_naming, message, option};
+use crate::wire::{CLIENT_ID, Message, RELEASE, RENEW, REQUEST, ia_pd, ia_pd_naming, message, option};
 
 /// Clients that come and go one right after the other.
 const HERD: usize = 600;
@@ -30,7 +31,7 @@ fn a_herd_of_clients_is_routed_and_leaves_nothing() {
     let tell = |duid: &[u8], kind: u8, ia: Vec<u8>| {
         let options = [option(CLIENT_ID, duid), socket.server_id(), ia];
         socket.send(&message(kind, socket.xid(), &options));
-        crate::wire::Message::parse(&crate::client::receive(&socket.socket).0)
+        Message::parse(&receive(&socket.socket).0)
     };
     let request = |duid: &Vec<u8>| tell(duid, REQUEST, ia_pd(1, None)).ia_pd(1).delegated().text;
     let granted: Vec<String> = duids.iter().map(request).collect();
@@ -45,6 +46,24 @@ fn a_herd_of_clients_is_routed_and_leaves_nothing() {
     wait_for("the last route to go", PATIENCE, || {
         routed(&site).is_empty().then_some(())
     });
+}
+
+#[test]
+fn a_route_follows_a_client_that_renews_from_another_address() {
+    let site = Site::start(POOL, DELEGATION);
+    let first = site.client();
+    let prefix = delegate(&first, 1, &[]);
+    let leads_to = |client: &Client| {
+        wait_for("the route to lead to the client", PATIENCE, || {
+            let routes = site.host.ip_json(&format!("-6 route show {prefix}")).unwrap();
+            assert!(routes.as_array().unwrap().len() <= 1, "{routes}");
+            (routes[0]["gateway"] == client.address.to_string()).then_some(())
+        });
+    };
+    leads_to(&first);
+    let second = site.client_with(&first.duid);
+    second.ask_server(RENEW, &[ia_pd_naming(1, &[&prefix])]);
+    leads_to(&second);
 }
 
 #[test]
