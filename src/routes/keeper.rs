@@ -88,7 +88,8 @@ impl Keeper {
                 },
             };
             if outcome.is_err() {
-                due = Instant::now() + RETRY;
+                // Not later than it was: rings that fail one after the other must not put it off.
+                due = due.min(Instant::now() + RETRY);
             }
             self.show(outcome);
         }
