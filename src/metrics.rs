@@ -43,6 +43,7 @@ pub struct Metrics {
     advertisements: Labelled,
     advertisements_contradicted: Labelled,
     solicitations_refused: Labelled,
+    neighbors: Labelled,
     spooled: Counter,
     instances_ready: Counter,
     instances_removed: Counter,
@@ -79,6 +80,7 @@ impl Default for Metrics {
             "router_solicitations_refused",
             "Router solicitations not answered, by reason",
         );
+        let neighbors = labelled("neighbors", "Hosts that were seen on a link, by what became of it");
         let provision_failures = labelled(
             "provision_failures",
             "Tries to bring up an instance that failed, by code",
@@ -129,6 +131,7 @@ impl Default for Metrics {
             advertisements,
             advertisements_contradicted,
             solicitations_refused,
+            neighbors,
             spooled,
             instances_ready,
             instances_removed,
@@ -212,6 +215,11 @@ impl Metrics {
     /// Another router's advertisement says something else than ours.
     pub fn advertisement_contradicted(&self, what: &'static str) {
         count(&self.advertisements_contradicted, "what", what);
+    }
+
+    /// A host was seen on a link.
+    pub fn neighbor(&self, outcome: &'static str) {
+        count(&self.neighbors, "outcome", outcome);
     }
 
     /// A lease event was read back from the spool.

@@ -63,7 +63,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 const KEPT_TO: &[(&str, &[&str])] = &[
     (
         "orchestrator_network",
-        &["advertiser", "orchestrator", "routes", "serve", "cli"],
+        &["advertiser", "orchestrator", "routes", "serve", "source", "cli"],
     ),
     ("orchestrator_plugin_docker", &["settings", "serve", "cli"]),
     ("bollard", &[]),

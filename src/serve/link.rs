@@ -14,6 +14,7 @@ use crate::model::LeaseSource;
 use crate::settings::LinkSettings;
 use crate::source::Recorder;
 use crate::source::listener::{Command, Listener, Parts, limiter, protocol_link, recall};
+use crate::source::neighbors::{self, Neighbors};
 use crate::store::Store;
 
 /// How often the bridge is looked at, and the wait between two tries to serve on it.
@@ -93,6 +94,7 @@ impl Supervisor {
         let stop = self.context.stop.child_token();
         let listener = self.open_listener(bridge).await?;
         let advertiser = self.open_advertiser(bridge)?;
+        let neighbors = self.recall_neighbors(bridge).await?;
         let ending = Ending {
             stop: stop.clone(),
             for_good: self.context.for_good.clone(),
@@ -118,7 +120,12 @@ impl Supervisor {
                 .and(advertised)
                 .map_err(|fault| format!("{}: {fault}", self.settings.bridge))
         };
-        let (served, watched) = tokio::join!(serving, watch_bridge(&self.network, bridge, &stop));
+        let looking = async {
+            if let Some(neighbors) = neighbors {
+                neighbors.run(&stop).await;
+            }
+        };
+        let (served, watched, ()) = tokio::join!(serving, watch_bridge(&self.network, bridge, &stop), looking);
         served.and(watched)
     }
 
@@ -151,6 +158,23 @@ impl Supervisor {
                     self.settings.bridge
                 )
             })
+    }
+
+    async fn recall_neighbors(&self, bridge: &Bridge) -> Result<Option<Neighbors>, String> {
+        let Some(settings) = &self.settings.neighbors else {
+            return Ok(None);
+        };
+        let parts = neighbors::Parts {
+            link: self.settings.clone(),
+            bridge: bridge.clone(),
+            network: self.network.clone(),
+            store: self.store.clone(),
+            recorder: self.recorder.clone(),
+            clock: self.context.clock,
+            metrics: self.context.metrics.clone(),
+        };
+        let recalled = Neighbors::recall(parts, settings).await;
+        recalled.map(Some).map_err(|fault| with_causes(&fault))
     }
 
     fn open_advertiser(&self, bridge: &Bridge) -> Result<Option<Advertiser>, String> {

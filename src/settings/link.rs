@@ -9,6 +9,7 @@ use super::advertisement::{AdvertisementSettings, Basis};
 use super::check;
 use super::delegation;
 use super::lifetimes::Lifetimes;
+use super::neighbor::NeighborSettings;
 use super::prefix::{parse_bridge, parse_domain, parse_link_address, parse_range, parse_server};
 use super::reader::{Entry, Table};
 use crate::model::LeaseSource;
@@ -45,6 +46,8 @@ pub struct LinkSettings {
     pub registration: bool,
     /// Messages a second that one client is answered for long; `None` for any number. Listener only.
     pub client_rate: Option<u32>,
+    /// How hosts that are seen on the link become lease events; `None` where they do not.
+    pub neighbors: Option<NeighborSettings>,
     /// What the daemon's router advertisements say; `None` where it sends none.
     pub advertisement: Option<AdvertisementSettings>,
     /// DNS servers for clients.
@@ -105,6 +108,7 @@ fn read(mut table: Table<'_>) -> (Outline, Option<LinkSettings>) {
     let client_rate = table
         .take("client_rate")
         .map_or(Some(CLIENT_RATE), |entry| entry.whole(0..=1000));
+    let neighbors = NeighborSettings::read(&mut table);
     let router_advertisements = table.take("router_advertisements").and_then(Entry::flag);
     let server = |entry: Entry<'_>| entry.parse("write it like \"fd39:9706:2786:6333::1\"", parse_server);
     let dns_servers = table
@@ -146,6 +150,7 @@ fn read(mut table: Table<'_>) -> (Outline, Option<LinkSettings>) {
             rapid_commit,
             registration,
             client_rate: client_rate.filter(|rate| *rate > 0),
+            neighbors,
             // dnsmasq's own `enable-ra` would speak on the same link.
             advertisement: Some(advertisement?)
                 .filter(|_| router_advertisements.unwrap_or(source == LeaseSource::Listener)),

@@ -19,6 +19,7 @@ mod clients;
 mod connection;
 mod destroy;
 mod due;
+mod elsewhere;
 mod error;
 mod events;
 mod expire;

@@ -4,8 +4,8 @@ use sqlx::Executor;
 
 use super::connection::{on, within};
 use super::{
-    Store, StoreError, batch, clients, destroy, due, events, expire, identity, instances, leases, ping, plan, prune,
-    recall, record, routed, situation, update,
+    Store, StoreError, batch, clients, destroy, due, elsewhere, events, expire, identity, instances, leases, ping,
+    plan, prune, recall, record, routed, situation, update,
 };
 
 const ALL: &[&[&str]] = &[
@@ -13,6 +13,7 @@ const ALL: &[&[&str]] = &[
     clients::STATEMENTS,
     destroy::STATEMENTS,
     due::STATEMENTS,
+    elsewhere::STATEMENTS,
     events::STATEMENTS,
     expire::STATEMENTS,
     identity::STATEMENTS,

@@ -13,6 +13,7 @@ mod expiry;
 mod flood;
 mod full;
 mod lease;
+mod neighbors;
 mod settings;
 mod site;
 mod waiting;

@@ -7,7 +7,7 @@ use config::ValueKind;
 use super::*;
 
 /// A value other than the documented one for every documented key, as a variable says it.
-pub(super) const OTHER: [(&str, &str); 61] = [
+pub(super) const OTHER: [(&str, &str); 64] = [
     ("STORE__URL", "postgres://me@db/other"),
     ("STORE__HISTORY", "31d"),
     ("API__LISTEN", "unix:/run/other.sock, 127.0.0.1:1"),
@@ -28,6 +28,9 @@ pub(super) const OTHER: [(&str, &str); 61] = [
     ("LINK__0__CLIENT_RATE", "7"),
     ("LINK__0__RAPID_COMMIT", "false"),
     ("LINK__0__REGISTRATION", "false"),
+    ("LINK__0__NEIGHBORS", "true"),
+    ("LINK__0__NEIGHBOR_LIFETIME", "11m"),
+    ("LINK__0__NEIGHBOR_LIMIT", "7"),
     ("LINK__0__ROUTER_ADVERTISEMENTS", "false"),
     ("LINK__0__DNS_SERVERS", "fd39::53,fd39::54"),
     ("LINK__0__DNS_SERVERS__0", "fd39::53"),
@@ -72,7 +75,9 @@ pub(super) const OTHER: [(&str, &str); 61] = [
 ];
 
 /// What a variable cannot change alone, with what it takes besides.
-const BESIDES: [(&str, &str); 4] = [
+const BESIDES: [(&str, &str); 6] = [
+    ("LINK__0__NEIGHBOR_LIFETIME", "LINK__0__NEIGHBORS=true"),
+    ("LINK__0__NEIGHBOR_LIMIT", "LINK__0__NEIGHBORS=true"),
     ("LINK__0__SOURCE", "LINK__0__BRIDGE=br7"),
     ("LINK__0__TEMPLATE", "TEMPLATE__OTHER__IMAGE=other"),
     ("LINK__1__BRIDGE", "LINK__1__ADDRESS=fd40::1/64"),
