@@ -1,6 +1,8 @@
 //! What a DHCPv6 server takes up of its link when it begins to serve.
 
-use futures_util::TryStreamExt;
+use std::time::Duration;
+
+use futures_util::{FutureExt, TryStreamExt};
 
 use super::connection::{on, statements, within};
 use super::text::Columns;
@@ -16,6 +18,9 @@ statements! {
 }
 
 const COLUMNS: Columns = Columns("lease");
+
+/// How long rows are left to gather: to be woken for each takes longer than to read it.
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// What a DHCPv6 server has to know of a lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +75,13 @@ impl Store {
             let mut rows = sqlx::query_scalar::<_, String>(RECALL).bind(link).fetch(connection);
             while let Some(row) = within(DOING, rows.try_next()).await? {
                 take(Recalled::read(&row)?);
+                while let Some(ready) = rows.try_next().now_or_never() {
+                    match ready.map_err(|error| StoreError::database(DOING, error))? {
+                        Some(row) => take(Recalled::read(&row)?),
+                        None => return Ok(()),
+                    }
+                }
+                tokio::time::sleep(PAUSE).await;
             }
         });
         Ok(())

@@ -12,6 +12,9 @@ use super::StoreError;
 /// How long a statement waits for another process that has the SQLite file locked.
 const BUSY_LIMIT: Duration = Duration::from_secs(2);
 
+/// Rows of a SQLite file that may wait to be taken by who asked for them.
+const ROWS: usize = 4096;
+
 /// A database by its kind, with how to connect to it.
 #[derive(Debug, Clone)]
 pub(super) enum Target {
@@ -57,6 +60,7 @@ fn sqlite(rest: &str) -> Result<SqliteConnectOptions, String> {
         // A lease is told to its client after this: it has to survive a power cut.
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(BUSY_LIMIT)
+        .row_buffer_size(ROWS)
         .foreign_keys(true))
 }
 
