@@ -135,6 +135,18 @@ fn a_host_that_leases_by_dhcpv6_is_no_second_client() {
 }
 
 #[test]
+fn a_host_that_is_seen_first_and_leases_then_is_one_client_again() {
+    let site = Site::start(&lease_only());
+    let guest = host(&site, "guest");
+    let own = own_address(&guest);
+    wait_lease(&site, own, "active");
+    let mut client = Dhclient::boot(&guest, "eth0").unwrap();
+    let leased = client.address(PATIENCE).unwrap();
+    wait_lease(&site, own, "expired");
+    wait_lease(&site, leased, "active");
+}
+
+#[test]
 fn what_nobody_answers_for_is_not_believed() {
     let site = Site::start(&lease_only());
     let liar = host(&site, "liar");

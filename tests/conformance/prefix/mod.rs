@@ -18,7 +18,7 @@ use crate::wire::{
 };
 
 /// Two pools that no test fills: the first of prefixes of 64 bits, the second of 56 of which a part is excluded.
-const DELEGATION: &str = "[[link.delegation]]\npool = \"fd39:9706:2787::/48\"\n\
+pub(crate) const DELEGATION: &str = "[[link.delegation]]\npool = \"fd39:9706:2787::/48\"\n\
     [[link.delegation]]\npool = \"fd39:9706:2788::/48\"\nlength = 56\nexclude = \"0:0:0:ff::/64\"";
 /// What the prefixes of the first pool begin with.
 const FIRST: &str = "fd39:9706:2787:";

@@ -181,3 +181,32 @@ fn who_asks_is_told_that_addresses_are_registered_where_they_are() {
         assert_eq!(read.one(ENABLE), None);
     }
 }
+
+#[test]
+fn through_a_relay_the_source_is_the_one_that_the_relay_tells() {
+    let lab = registering();
+    let inner = [
+        &[ADDR_REG_INFORM, 1, 2, 3][..],
+        &client(1),
+        &ia_address(OWN, 1800, 3600),
+    ]
+    .concat();
+    let relayed = |peer: &str| {
+        let head = [
+            &[RELAY_FORW, 0][..],
+            &address("2001:db8:0:1::ffff").octets(),
+            &address(peer).octets(),
+        ];
+        let datagram = [head.concat(), option(RELAY_MESSAGE, &inner)].concat();
+        let inbound = Inbound {
+            datagram: &datagram,
+            source: SocketAddrV6::new(address("2001:db8:0:9::1"), 547, 0, 0),
+            multicast: false,
+        };
+        lab.server.handle(&lab.link, &lab.bindings, &inbound, lab.now)
+    };
+    assert_eq!(relayed("fe80::7"), Err(Discard::NotTheSource(address(OWN))));
+    let answer = relayed(OWN).unwrap();
+    assert_eq!((answer.datagram[0], answer.destination.port()), (RELAY_REPL, 547));
+    assert_eq!(answer.changes[0].after.leased, address(OWN).into());
+}
