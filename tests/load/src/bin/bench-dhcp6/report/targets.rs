@@ -40,8 +40,11 @@ pub(super) fn print(all: &[Figures], extent: &Extent) {
     rates(sqlite, threads, None);
     rates(sqlite, kea_postgres, Some(20.0));
     rates(postgres, kea_postgres, Some(8.0));
-    against_kea(sqlite, kea);
-    against_kea(postgres, kea_postgres);
+    latency(sqlite, kea, Some(1.5));
+    latency(postgres, kea, Some(1.5));
+    latency(postgres, kea_postgres, None);
+    processor(sqlite, kea);
+    processor(postgres, kea_postgres);
     for our in [sqlite, postgres].into_iter().flatten() {
         alone(our, extent);
     }
@@ -56,27 +59,29 @@ fn rates(our: Option<&Figures>, peer: Option<&Figures>, bound: Option<f64>) {
         Figure::Closed(Did::Release),
     ];
     let values = figures.map(|figure| our.get(figure) / peer.get(figure));
-    line(
-        &format!("{} : {}", our.kind.name(), peer.kind.name()),
-        "rate",
-        &values,
-        bound.map(Bound::AtLeast),
-    );
+    line(&versus(our, peer), "rate", &values, bound.map(Bound::AtLeast));
 }
 
-fn against_kea(our: Option<&Figures>, peer: Option<&Figures>) {
+fn latency(our: Option<&Figures>, peer: Option<&Figures>, bound: Option<f64>) {
     let (Some(our), Some(peer)) = (our, peer) else { return };
-    let who = format!("{} : {}", our.kind.name(), peer.kind.name());
-    let latency = our.get(Figure::Exchange) / peer.get(Figure::Exchange);
-    line(&who, "mean latency", &[latency], Some(Bound::AtMost(1.5)));
+    let ratio = our.get(Figure::Exchange) / peer.get(Figure::Exchange);
+    line(&versus(our, peer), "mean latency", &[ratio], bound.map(Bound::AtMost));
+}
+
+fn processor(our: Option<&Figures>, peer: Option<&Figures>) {
+    let (Some(our), Some(peer)) = (our, peer) else { return };
     let calm = our.cost(Figure::Calm) / peer.cost(Figure::Calm);
     let full = our.cost(Figure::Full) / peer.cost(Figure::Full);
     line(
-        &who,
+        &versus(our, peer),
         "processor, paced and full",
         &[calm, full],
         Some(Bound::AtMost(0.5)),
     );
+}
+
+fn versus(our: &Figures, peer: &Figures) -> String {
+    format!("{} : {}", our.kind.name(), peer.kind.name())
 }
 
 fn alone(our: &Figures, extent: &Extent) {
