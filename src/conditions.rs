@@ -37,7 +37,7 @@ impl Conditions {
         let condition = Condition {
             name: name.to_owned(),
             ok: false,
-            reason: Some("the daemon is starting".to_owned()),
+            reason: Some("it was not looked for yet".to_owned()),
             since: Timestamp::wall(),
         };
         self.lock().entry(name.to_owned()).or_insert(condition);
@@ -51,6 +51,13 @@ impl Conditions {
     /// `name` is waited for, because of `reason`.
     pub fn set_waiting(&self, name: &str, reason: impl Into<String>) {
         self.set(name, Some(reason.into()));
+    }
+
+    /// `name` is needed no more.
+    pub fn forget(&self, name: &str) {
+        if self.lock().remove(name).is_some() {
+            tracing::info!(condition = name, "is needed no more");
+        }
     }
 
     /// All conditions, by name.
@@ -118,6 +125,14 @@ mod tests {
         conditions.set_ok("link br0");
         conditions.expect("link br0");
         assert!(conditions.ready(), "what is known is not forgotten");
+    }
+
+    #[test]
+    fn what_is_needed_no_more_is_not_waited_for() {
+        let conditions = Conditions::default();
+        conditions.set_waiting("link br0", "bridge br0 is missing");
+        conditions.forget("link br0");
+        assert!(conditions.ready() && conditions.list().is_empty());
     }
 
     #[test]

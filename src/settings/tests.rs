@@ -2,6 +2,7 @@
 
 mod overriding;
 mod properties;
+mod reloading;
 
 use super::*;
 use crate::model::LeaseSource;

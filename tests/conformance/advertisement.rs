@@ -283,3 +283,25 @@ fn another_router_that_says_otherwise_is_told_of_once_and_counted() {
     let told = site.daemon.log().matches("another router advertises otherwise").count();
     assert_eq!(told, 4);
 }
+
+#[test]
+fn what_is_set_anew_is_advertised_soon_and_a_link_that_is_not_to_be_advertised_on_loses_its_router() {
+    let mut site = start("router_advertisements = true");
+    let ear = Ear::on(&site.machine);
+    let with = |lines: &str| crate::site::link("br0", PREFIX, POOL, &format!("router_advertisements = {lines}"));
+    site.reload_with(&with("true\n[link.advertisement]\nhop_limit = 61"));
+    // Long before the usual interval of minutes is over.
+    let heard = wait_for("the new hop limit", PATIENCE, || {
+        Some(ear.next_for(ALL_NODES)).filter(|heard| heard.bytes[4] == 61)
+    });
+    assert_eq!(heard.router_lifetime(), 1800);
+    site.reload_with(&with("false"));
+    wait_for("the farewell", PATIENCE, || {
+        Some(ear.next_for(ALL_NODES)).filter(|heard| heard.router_lifetime() == 0)
+    });
+    site.reload_with(&with("true"));
+    wait_for("the router to be back", PATIENCE, || {
+        Some(ear.next_for(ALL_NODES)).filter(|heard| heard.router_lifetime() == 1800)
+    });
+    site.pid();
+}

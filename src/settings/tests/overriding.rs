@@ -75,7 +75,7 @@ pub(super) const OTHER: [(&str, &str); 64] = [
 ];
 
 /// What a variable cannot change alone, with what it takes besides.
-const BESIDES: [(&str, &str); 6] = [
+pub(super) const BESIDES: [(&str, &str); 6] = [
     ("LINK__0__NEIGHBOR_LIFETIME", "LINK__0__NEIGHBORS=true"),
     ("LINK__0__NEIGHBOR_LIMIT", "LINK__0__NEIGHBORS=true"),
     ("LINK__0__SOURCE", "LINK__0__BRIDGE=br7"),

@@ -1,0 +1,34 @@
+//! Where settings are written: a file, and the environment that is laid over it.
+
+use std::path::{Path, PathBuf};
+
+use super::{Faults, Settings, load};
+
+/// The file and the variables that settings are read from, as often as they are asked for.
+#[derive(Debug, Clone)]
+pub struct Place {
+    path: PathBuf,
+    variables: Vec<(String, String)>,
+}
+
+impl Place {
+    /// The file at `path`, with these variables over it.
+    pub fn new(path: PathBuf, variables: impl Iterator<Item = (String, String)>) -> Self {
+        let variables = variables.collect();
+        Self { path, variables }
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What is written there now; blocks while the file is read.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with it.
+    pub fn load(&self) -> Result<Settings, Faults> {
+        load(&self.path, self.variables.iter().cloned())
+    }
+}

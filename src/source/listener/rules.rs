@@ -1,0 +1,80 @@
+//! What the settings of a link mean to its listener.
+
+use std::time::Duration;
+
+use orchestrator_dhcp6::{Limiter, Link, Pool, Registration};
+
+use crate::model::LeaseSource;
+use crate::settings::LinkSettings;
+
+/// A host registers anew long before this, unless its address is preferred for longer; then a registration by a host
+/// that has left is not kept for ever.
+const LONGEST_REGISTRATION: Duration = Duration::from_secs(30 * 86_400);
+
+/// How a link is served.
+pub(super) struct Rules {
+    /// What is leased, and how.
+    pub(super) link: Link,
+    /// Who is answered no more for a while; none where there is no limit.
+    pub(super) limiter: Option<Limiter>,
+    rate: Option<u32>,
+    key: [u8; 16],
+}
+
+impl Rules {
+    /// The rules that the settings of a link make. `None` where they want no listener. The key is the server's.
+    pub(super) fn new(settings: &LinkSettings, key: [u8; 16]) -> Option<Self> {
+        let link = protocol_link(settings)?;
+        Some(Self {
+            link,
+            limiter: settings.client_rate.map(|rate| limiter(rate, key)),
+            rate: settings.client_rate,
+            key,
+        })
+    }
+
+    /// Goes over to other settings; `false`, and nothing is changed, when they want no listener.
+    ///
+    /// Who sent too often under the same limit before has still done so.
+    pub(super) fn follow(&mut self, settings: &LinkSettings) -> bool {
+        let Some(link) = protocol_link(settings) else {
+            return false;
+        };
+        self.link = link;
+        if self.rate != settings.client_rate {
+            self.rate = settings.client_rate;
+            self.limiter = self.rate.map(|rate| limiter(rate, self.key));
+        }
+        true
+    }
+}
+
+/// The protocol's view of a link. `None` where the settings want no listener.
+fn protocol_link(settings: &LinkSettings) -> Option<Link> {
+    if settings.source != LeaseSource::Listener {
+        return None;
+    }
+    // Without a pool there is nothing to lease; the settings see to it that a listener has one.
+    let mut link = Link::new(settings.prefix(), settings.address.addr(), Pool::new(settings.pool?));
+    link.delegation.clone_from(&settings.delegation);
+    link.preferred = settings.lifetimes.preferred;
+    link.valid = settings.lifetimes.valid;
+    link.rapid_commit = settings.rapid_commit;
+    link.registration = settings.registration.then(|| Registration {
+        longest: LONGEST_REGISTRATION,
+        withheld: settings.instances.into_iter().collect(),
+    });
+    link.dns_servers.clone_from(&settings.dns_servers);
+    // Checked with the settings; a name that DHCPv6 cannot carry after all is left out rather than the link unserved.
+    link.domain_search = settings
+        .domain_search
+        .iter()
+        .filter_map(|name| name.parse().ok())
+        .collect();
+    Some(link)
+}
+
+/// What bounds how often one client is answered: so many messages a second for long, and twice as many at once.
+fn limiter(rate: u32, key: [u8; 16]) -> Limiter {
+    Limiter::new(key, rate.saturating_mul(2), Duration::from_secs(1) / rate)
+}
