@@ -9,7 +9,7 @@
 //! One task does it, one reload after the other. Nobody is stopped and no socket is closed for it: links, routes and
 //! instances follow by themselves.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::signal::unix::Signal;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -19,8 +19,10 @@ use super::{Context, systemd};
 use crate::api::{ControlError, ReloadOutcome, Reloaded, SettingsView};
 use crate::causes::with_causes;
 use crate::model::Timestamp;
-use crate::settings::{Change, Effect, Fault, Faults, LogLevel, Place, Reload, Settings, plan_reload};
+use crate::settings::{Change, Current, Effect, Fault, Faults, LogLevel, Place, Reload, Settings, plan_reload};
 
+/// The condition under which it is shown whether what was read last is in force.
+const CONDITION: &str = "settings";
 /// Requests that may wait for the one that is under way.
 const WAITING: usize = 16;
 
@@ -33,12 +35,13 @@ type Request = oneshot::Sender<Result<Reloaded, Faults>>;
 #[derive(Clone)]
 pub(super) struct Desk {
     place: Arc<Place>,
-    current: crate::settings::Current,
+    current: Current,
     requests: mpsc::Sender<Request>,
     record: Arc<Mutex<Record>>,
 }
 
 /// What is known of the settings in force.
+#[derive(Clone)]
 struct Record {
     loaded: Timestamp,
     last: Option<ReloadOutcome>,
@@ -63,6 +66,7 @@ impl Reloader {
         let (asked, requests) = mpsc::channel(WAITING);
         let now = Timestamp::wall();
         context.metrics.settings_loaded(now);
+        context.conditions.set_ok(CONDITION);
         let desk = Desk {
             place: Arc::new(place),
             current: context.settings.clone(),
@@ -106,17 +110,24 @@ impl Reloader {
         let planned = self.desk.plan().await;
         let outcome = planned.map(|reload| self.put_in_force(reload, at));
         match &outcome {
-            Ok(_) => self.context.metrics.settings_loaded(at),
-            Err(faults) => {
-                for fault in faults.iter() {
-                    tracing::error!(%fault, "the settings are wrong");
-                }
-                tracing::error!("nothing was changed; the settings that were in force still are");
+            Ok(_) => {
+                self.context.metrics.settings_loaded(at);
+                self.context.conditions.set_ok(CONDITION);
             }
+            Err(faults) => self.tell_wrong(faults),
         }
         self.context.metrics.settings_reloaded(outcome.is_ok());
         self.desk.remember(at, &outcome);
         outcome
+    }
+
+    fn tell_wrong(&self, faults: &Faults) {
+        for fault in faults.iter() {
+            tracing::error!(%fault, "the settings are wrong");
+        }
+        tracing::error!("nothing was changed; the settings that were in force still are");
+        let reason = format!("nothing was changed by the last reload: {faults}");
+        self.context.conditions.set_wrong(CONDITION, reason);
     }
 
     fn put_in_force(&self, Reload { settings, changes }: Reload, at: Timestamp) -> Reloaded {
@@ -157,16 +168,16 @@ impl Desk {
 
     /// The settings in force, and how what is written differs from them.
     pub(super) async fn view(&self) -> SettingsView {
-        let written = self.plan().await;
-        let record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
-        let (pending, faults) = match written {
+        // Before they are compared: what the record says to be in force is so by then.
+        let record = self.recorded().clone();
+        let (pending, faults) = match self.plan().await {
             Ok(reload) => (reload.changes, Vec::new()),
             Err(faults) => (Vec::new(), faults.iter().map(ToString::to_string).collect()),
         };
         SettingsView {
             file: self.place.path().display().to_string(),
             loaded: record.loaded,
-            last_reload: record.last.clone(),
+            last_reload: record.last,
             pending,
             faults,
         }
@@ -188,9 +199,14 @@ impl Desk {
         }
     }
 
+    fn recorded(&self) -> MutexGuard<'_, Record> {
+        // Nothing that holds the lock can panic half-way through a change.
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn remember(&self, at: Timestamp, outcome: &Result<Reloaded, Faults>) {
         let faults = outcome.as_ref().err();
-        let mut record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut record = self.recorded();
         if faults.is_none() {
             record.loaded = at;
         }

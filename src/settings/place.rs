@@ -2,19 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Faults, Settings, load};
+use super::{Faults, PREFIX, Settings, load};
 
 /// The file and the variables that settings are read from, as often as they are asked for.
-#[derive(Debug, Clone)]
 pub struct Place {
     path: PathBuf,
     variables: Vec<(String, String)>,
 }
 
 impl Place {
-    /// The file at `path`, with these variables over it.
+    /// The file at `path`, with those of these variables over it that begin with [`PREFIX`].
     pub fn new(path: PathBuf, variables: impl Iterator<Item = (String, String)>) -> Self {
-        let variables = variables.collect();
+        let variables = variables.filter(|(name, _)| name.starts_with(PREFIX)).collect();
         Self { path, variables }
     }
 

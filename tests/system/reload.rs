@@ -50,9 +50,14 @@ impl Site {
 
 #[test]
 fn sighup_reloads_and_wrong_settings_change_nothing_and_say_why() {
-    let mut site = Site::start(&lease_only());
     let right = lease_only();
-    site.write(|place| right.settings(place) + "[log]\nlevel = \"debug\"\nformat = \"json\"\n");
+    let lab = Lab::new().unwrap();
+    let host = lab.namespace("host").unwrap();
+    let quiet = |place: &str| right.settings(place) + "[log]\nlevel = \"warn\"\n";
+    let mut daemon = Daemon::start(&host, BINARY.as_ref(), quiet).unwrap();
+    daemon.wait_until_ready(PATIENCE).unwrap();
+    let mut site = Site { lab, host, daemon };
+    site.write(|place| right.settings(place) + "[log]\nlevel = \"info\"\nformat = \"json\"\n");
     let before = site.view();
     assert_eq!(before["last_reload"], Value::Null);
     let pending = before["pending"].to_string();
@@ -70,8 +75,9 @@ fn sighup_reloads_and_wrong_settings_change_nothing_and_say_why() {
     assert_eq!(after["pending"][0]["effect"], "needs-restart");
     // The level is another one, the format is not.
     let log = wait_for("a line of the new level", PATIENCE, || {
-        Some(site.daemon.log()).filter(|log| log.contains("DEBUG"))
+        Some(site.daemon.log()).filter(|log| log.contains("INFO the settings are in force"))
     });
+    assert_eq!(log.matches("INFO").count(), 1, "{log}");
     assert!(log.contains("stays as it is until the daemon is restarted"), "{log}");
 
     site.write(|place| right.settings(place) + "colour = \"blue\"\n[log]\nlevel = \"loud\"\n");
@@ -89,6 +95,14 @@ fn sighup_reloads_and_wrong_settings_change_nothing_and_say_why() {
             "{fault}"
         );
     }
+    let (status, ready) = site.daemon.api("GET", "/v1/ready").unwrap();
+    let conditions = ready["conditions"].as_array().unwrap();
+    let settings = conditions
+        .iter()
+        .find(|condition| condition["name"] == "settings")
+        .unwrap();
+    assert_eq!((status, &settings["ok"]), (200, &Value::from(false)), "{ready}");
+    assert!(settings["reason"].as_str().unwrap().contains("colour"), "{ready}");
     assert_eq!(site.metric("settings_last_reload_ok").unwrap(), "0");
     assert_eq!(site.metric("settings_reloads_total{outcome=\"refused\"}").unwrap(), "1");
     assert_eq!(site.metric("settings_reloads_total{outcome=\"applied\"}").unwrap(), "1");
@@ -206,6 +220,39 @@ fn a_link_that_gets_a_template_gives_instances_to_who_is_there() {
     assert_eq!(site.reload().0, 0);
     site.wait_none();
     assert_eq!(site.lease(leased).unwrap()["state"], "active");
+}
+
+#[test]
+fn in_a_pool_that_shrank_a_client_keeps_its_instance_and_gets_another_address_when_it_renews() {
+    let short = "preferred_lifetime = \"10s\"\nvalid_lifetime = \"1m\"".to_owned();
+    let plan = Plan {
+        link: short,
+        ..Plan::on(Engine::shared())
+    };
+    let site = Site::start(&plan);
+    let machine = site.machine("client");
+    let mut client = Dhclient::boot(&machine, "eth0").unwrap();
+    let leased = client.address(PATIENCE).unwrap();
+    let instance = site.wait_ready_for(leased);
+    let elsewhere = |place: &str| plan.settings(place).replace("::1:0/112", "::3:0/112");
+    site.write(elsewhere);
+    assert_eq!(site.reload().1, "link.br0.pool: changed\n");
+    assert_eq!(site.lease(leased).unwrap()["state"], "active");
+    let other = wait_for("a lease in the pool", PATIENCE, || {
+        let leases = site.daemon.items("/v1/leases").unwrap();
+        leases.into_iter().find(|lease| {
+            let address = lease["address"].as_str().unwrap();
+            address.starts_with(&format!("{PREFIX}::3:")) && lease["state"] == "active"
+        })
+    });
+    assert_eq!(other["client"], instance["client"]);
+    assert_eq!(site.lease(leased).unwrap()["state"], "released");
+    let live = site.instances();
+    assert_eq!(live.len(), 1, "{live:?}");
+    assert_eq!(
+        (&live[0]["id"], &live[0]["phase"]),
+        (&instance["id"], &Value::from("ready"))
+    );
 }
 
 #[test]

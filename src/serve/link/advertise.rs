@@ -1,7 +1,6 @@
 //! The router advertisements of a link.
 
 use orchestrator_network::Bridge;
-use tokio_util::sync::CancellationToken;
 
 use super::Parts;
 use crate::advertiser::{Advertiser, Ending};
@@ -12,18 +11,14 @@ impl Parts {
         &self,
         mut advertiser: Option<Advertiser>,
         bridge: &Bridge,
-        stop: &CancellationToken,
+        ending: &Ending,
     ) -> Result<(), String> {
-        let ending = Ending {
-            stop: stop.clone(),
-            for_good: self.context.for_good.clone(),
-        };
         loop {
             if let Some(advertiser) = advertiser {
-                let advertised = advertiser.run(&ending).await;
+                let advertised = advertiser.run(ending).await;
                 advertised.map_err(|fault| format!("{}: {fault}", self.bridge))?;
             }
-            if !self.is_wanted(stop, |link| link.advertisement.is_some()).await {
+            if !self.is_wanted(&ending.stop, |link| link.advertisement.is_some()).await {
                 return Ok(());
             }
             advertiser = self.open_advertiser(bridge)?;

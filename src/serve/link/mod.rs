@@ -2,7 +2,8 @@
 //!
 //! Four parts run side by side on a bridge: the DHCPv6 server, the router advertisements, the look-out for hosts, and
 //! the watch on the bridge itself. Each follows the settings by itself, begins when they come to want it, and ends when
-//! they no longer do; none holds up another. When the link is no longer in the settings, all end.
+//! they no longer do; none holds up another. When the link is no longer in the settings, all end, and hosts are told
+//! that it is no router any more.
 
 mod advertise;
 mod listen;
@@ -16,6 +17,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::Context;
+use crate::advertiser::Ending;
 use crate::causes::with_causes;
 use crate::settings::LinkSettings;
 use crate::source::Recorder;
@@ -83,7 +85,8 @@ impl Supervisor {
     /// went wrong.
     async fn serve(&mut self, bridge: &Bridge, plan: BridgePlan) -> Result<(), String> {
         let parts = &self.parts;
-        let stop = parts.context.stop.child_token();
+        let ending = parts.ending();
+        let stop = &ending.stop;
         let listener = parts.open_listener(bridge).await?;
         let advertiser = parts.open_advertiser(bridge)?;
         let neighbors = parts.recall_neighbors(bridge).await?;
@@ -92,20 +95,26 @@ impl Supervisor {
         parts.context.bell.ring_prefixes();
         let serving = async {
             let (listened, advertised, looked) = tokio::join!(
-                unless_fault(parts.listen(listener, bridge, &mut self.commands, &stop), &stop),
-                unless_fault(parts.advertise(advertiser, bridge, &stop), &stop),
-                unless_fault(parts.look(neighbors, bridge, &stop), &stop),
+                end_all(parts.listen(listener, bridge, &mut self.commands, stop), &ending),
+                end_all(parts.advertise(advertiser, bridge, &ending), &ending),
+                end_all(parts.look(neighbors, bridge, stop), &ending),
             );
-            // They have ended, be it because the link is left.
-            stop.cancel();
             listened.and(advertised).and(looked)
         };
-        let (served, watched) = tokio::join!(serving, parts.watch_bridge(bridge, plan, &stop));
+        let (served, watched) = tokio::join!(serving, parts.watch_bridge(bridge, plan, stop));
         served.and(watched)
     }
 }
 
 impl Parts {
+    /// How the link's parts come to end: with the daemon, or before it.
+    fn ending(&self) -> Ending {
+        Ending {
+            stop: self.context.stop.child_token(),
+            for_good: self.context.for_good.child_token(),
+        }
+    }
+
     /// What the settings want the bridge to be; `None` when the link is not in them.
     fn plan(&self) -> Option<BridgePlan> {
         let settings = self.context.settings.get();
@@ -141,11 +150,13 @@ impl Parts {
     }
 }
 
-/// Runs one part of a link; when it fails, the others are told to stop.
-async fn unless_fault(part: impl Future<Output = Result<(), String>>, stop: &CancellationToken) -> Result<(), String> {
+/// Runs one part of a link; when it ends, the others are told to. One that ends of itself and without a fault has seen
+/// that the link is left: the others may not have, when it has come back since.
+async fn end_all(part: impl Future<Output = Result<(), String>>, ending: &Ending) -> Result<(), String> {
     let outcome = part.await;
-    if outcome.is_err() {
-        stop.cancel();
+    if outcome.is_ok() && !ending.stop.is_cancelled() {
+        ending.for_good.cancel();
     }
+    ending.stop.cancel();
     outcome
 }

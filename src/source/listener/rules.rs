@@ -5,7 +5,7 @@ use std::time::Duration;
 use orchestrator_dhcp6::{Limiter, Link, Pool, Registration};
 
 use crate::model::LeaseSource;
-use crate::settings::LinkSettings;
+use crate::settings::{LinkSettings, Settings};
 
 /// A host registers anew long before this, unless its address is preferred for longer; then a registration by a host
 /// that has left is not kept for ever.
@@ -22,11 +22,12 @@ pub(super) struct Rules {
 }
 
 impl Rules {
-    /// The rules that the settings of a link make. `None` where they want no listener. The key is the server's.
-    pub(super) fn new(settings: &LinkSettings, key: [u8; 16]) -> Option<Self> {
-        let link = protocol_link(settings)?;
+    /// The rules that the settings make for the link of a bridge. `None` where they want no listener there. The key is
+    /// the server's.
+    pub(super) fn new(settings: &Settings, bridge: &str, key: [u8; 16]) -> Option<Self> {
+        let settings = settings.link(bridge)?;
         Some(Self {
-            link,
+            link: protocol_link(settings)?,
             limiter: settings.client_rate.map(|rate| limiter(rate, key)),
             rate: settings.client_rate,
             key,
@@ -36,15 +37,14 @@ impl Rules {
     /// Goes over to other settings; `false`, and nothing is changed, when they want no listener.
     ///
     /// Who sent too often under the same limit before has still done so.
-    pub(super) fn follow(&mut self, settings: &LinkSettings) -> bool {
-        let Some(link) = protocol_link(settings) else {
+    pub(super) fn follow(&mut self, settings: &Settings, bridge: &str) -> bool {
+        let Some(mut rules) = Self::new(settings, bridge, self.key) else {
             return false;
         };
-        self.link = link;
-        if self.rate != settings.client_rate {
-            self.rate = settings.client_rate;
-            self.limiter = self.rate.map(|rate| limiter(rate, self.key));
+        if rules.rate == self.rate {
+            rules.limiter = self.limiter.take();
         }
+        *self = rules;
         true
     }
 }

@@ -79,9 +79,7 @@ impl Listener {
     ///
     /// When the socket cannot be opened: another server has the port, the bridge is gone, no privilege.
     pub fn open(parts: Parts, bridge_index: u32, bindings: Bindings) -> io::Result<Option<Self>> {
-        let settings = parts.settings.get();
-        let link = settings.link(&parts.bridge);
-        let Some(rules) = link.and_then(|link| Rules::new(link, parts.key)) else {
+        let Some(rules) = Rules::new(&parts.settings.get(), &parts.bridge, parts.key) else {
             return Ok(None);
         };
         let socket = super::socket::open(&parts.bridge, bridge_index)?;
@@ -138,8 +136,7 @@ impl Listener {
 
     /// Goes over to other settings.
     fn follow(&mut self, settings: &Settings) {
-        let link = settings.link(&self.parts.bridge);
-        self.leaving = !link.is_some_and(|link| self.rules.follow(link));
+        self.leaving = !self.rules.follow(settings, &self.parts.bridge);
     }
 
     /// Answers a batch. What changes nothing is sent at once; the rest is returned, its changes made in memory.
