@@ -4,8 +4,8 @@ use sqlx::Executor;
 
 use super::connection::{on, within};
 use super::{
-    Store, StoreError, batch, clients, destroy, due, events, expire, identity, instances, leases, ping, plan, prune,
-    record, situation, update,
+    Store, StoreError, batch, clients, destroy, due, events, expire, identity, instances, leases, ledger, ping, plan,
+    prune, situation, update,
 };
 
 const ALL: &[&[&str]] = &[
@@ -21,7 +21,6 @@ const ALL: &[&[&str]] = &[
     ping::STATEMENTS,
     plan::STATEMENTS,
     prune::STATEMENTS,
-    record::STATEMENTS,
     situation::STATEMENTS,
     update::STATEMENTS,
 ];
@@ -35,7 +34,9 @@ impl Store {
     pub async fn prepare_all(&self) -> Result<usize, StoreError> {
         let mut tx = self.snapshot().await?;
         let mut prepared = 0;
-        for sql in ALL.iter().copied().flatten().copied() {
+        let many = batch::MANY.iter().chain(&ledger::MANY);
+        let many = many.flat_map(|many| many.texts()).map(String::as_str);
+        for sql in ALL.iter().copied().flatten().copied().chain(many) {
             on!(&mut tx, connection => within("prepare a statement", async {
                 connection.prepare(sqlx::SqlStr::from_static(sql)).await.map(drop)
             }).await)?;
