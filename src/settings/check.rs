@@ -78,7 +78,10 @@ pub(super) fn given_to_dnsmasq(link: &Table<'_>, source: Option<LeaseSource>) {
     if source != Some(LeaseSource::Dnsmasq) {
         return;
     }
-    for key in Lifetimes::KEYS.into_iter().chain(["rapid_commit", "client_rate"]) {
+    for key in Lifetimes::KEYS
+        .into_iter()
+        .chain(["rapid_commit", "client_rate", "delegation"])
+    {
         if link.has(key) {
             let remedy = "remove it here and set it in dnsmasq's configuration";
             link.fault(
@@ -86,6 +89,30 @@ pub(super) fn given_to_dnsmasq(link: &Table<'_>, source: Option<LeaseSource>) {
                 "has no effect, because dnsmasq answers the clients of this link",
                 remedy,
             );
+        }
+    }
+}
+
+/// No prefix is delegated twice, and none that is a link's own.
+pub(super) fn delegations_apart(links: &[Outline], faults: &Collector) {
+    let pools: Vec<(String, Ipv6Net)> = links
+        .iter()
+        .flat_map(|link| {
+            let pools = link.delegated.iter().enumerate();
+            pools.map(|(index, pool)| (format!("{}.delegation[{index}].pool", link.key), *pool))
+        })
+        .collect();
+    for (index, (key, pool)) in pools.iter().enumerate() {
+        let earlier = pools.iter().take(index).find(|(_, other)| overlap(pool, other));
+        if let Some((earlier, other)) = earlier {
+            let what = format!("{pool} overlaps {other} of {earlier}");
+            faults.at(key.clone(), what, "delegate each prefix once");
+        }
+        for link in links {
+            if let Some(prefix) = link.prefix.filter(|prefix| overlap(pool, prefix)) {
+                let what = format!("{pool} overlaps the prefix {prefix} of {}", link.key);
+                faults.at(key.clone(), what, "delegate prefixes that are on no link");
+            }
         }
     }
 }

@@ -3,8 +3,10 @@
 use std::net::Ipv6Addr;
 
 use ipnet::Ipv6Net;
+use orchestrator_dhcp6::PrefixPool;
 
 use super::check;
+use super::delegation;
 use super::lifetimes::Lifetimes;
 use super::prefix::{parse_bridge, parse_domain, parse_link_address, parse_range, parse_server};
 use super::reader::{Entry, Table};
@@ -29,6 +31,9 @@ pub struct LinkSettings {
     pub source: LeaseSource,
     /// Addresses for clients, inside the prefix; always there with [`LeaseSource::Listener`].
     pub pool: Option<Ipv6Net>,
+    /// Prefixes that are delegated to its clients, apart from all links' own; none unless the source is
+    /// [`LeaseSource::Listener`].
+    pub delegation: Vec<PrefixPool>,
     /// Addresses for instances, inside the prefix and apart from the pool; always there with a template.
     pub instances: Option<Ipv6Net>,
     /// Lifetimes of its leases; of no meaning unless the source is [`LeaseSource::Listener`].
@@ -59,6 +64,8 @@ pub(super) struct Outline {
     pub(super) key: String,
     pub(super) bridge: Option<String>,
     pub(super) prefix: Option<Ipv6Net>,
+    /// Prefixes that are delegated from.
+    pub(super) delegated: Vec<Ipv6Net>,
     pub(super) source: Option<LeaseSource>,
     pub(super) template: Option<String>,
 }
@@ -86,6 +93,7 @@ fn read(mut table: Table<'_>) -> (Outline, Option<LinkSettings>) {
         .take("source")
         .map_or(Some(LeaseSource::Listener), |entry| entry.choice(&SOURCES));
     let pool = range(&mut table, "pool");
+    let delegation = delegation::read_all(&mut table);
     let instances = range(&mut table, "instances");
     check::given_to_dnsmasq(&table, source);
     let lifetimes = Lifetimes::read(&mut table);
@@ -109,6 +117,7 @@ fn read(mut table: Table<'_>) -> (Outline, Option<LinkSettings>) {
         key: table.path().to_owned(),
         bridge: bridge.clone(),
         prefix: address.map(|address| address.trunc()),
+        delegated: delegation.iter().flatten().map(PrefixPool::prefix).collect(),
         source,
         template: template.clone(),
     };
@@ -121,6 +130,7 @@ fn read(mut table: Table<'_>) -> (Outline, Option<LinkSettings>) {
             address: address?,
             source,
             pool,
+            delegation: delegation?,
             instances,
             lifetimes,
             rapid_commit,

@@ -11,6 +11,7 @@
 mod api;
 mod capability;
 mod check;
+mod delegation;
 mod environment;
 mod fault;
 mod lifetimes;
@@ -100,6 +101,7 @@ fn read_sections(mut root: Table<'_>) -> Option<Settings> {
     let (outlines, links): (Vec<Outline>, Vec<Option<LinkSettings>>) = link::read_all(&mut root).into_iter().unzip();
     let (names, templates) = template::read_all(&mut root);
     check::links_apart(&outlines, root.faults());
+    check::delegations_apart(&outlines, root.faults());
     check::templates_known(&outlines, &names, root.faults());
     check::hook_reachable(&outlines, &api, root.faults());
     root.finish();

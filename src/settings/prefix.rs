@@ -52,6 +52,11 @@ pub(super) fn overlap(one: &Ipv6Net, other: &Ipv6Net) -> bool {
     one.contains(&other.network()) || other.contains(&one.network())
 }
 
+/// Whether the addresses of a prefix may be routed.
+pub(super) fn is_routable(net: Ipv6Net) -> bool {
+    is_assignable(net.network())
+}
+
 fn is_assignable(address: Ipv6Addr) -> bool {
     let special = address.is_unspecified() || address.is_loopback() || address.is_multicast();
     !special && !address.is_unicast_link_local() && address.to_ipv4_mapped().is_none()

@@ -61,6 +61,8 @@ fn the_documented_defaults_are_the_defaults() {
         pool = "fd39:9706:2786:6333::1:0/112"
         instances = "fd39:9706:2786:6333::2:0/112"
         template = "default"
+        [[link.delegation]]
+        pool = "fd39:9706:2787::/48"
         [template.default]
         image = "orchestrator/client"
         capabilities = []

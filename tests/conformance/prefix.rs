@@ -15,7 +15,7 @@ fn row_56_without_prefixes_ia_pd_is_told_so_and_ia_na_is_served() {
     let reply = client.ask_server(REQUEST, &ias);
     assert_eq!(reply.refused_prefixes(), none(NO_PREFIX_AVAIL));
     reply.ia(1).leased();
-    assert_eq!(client.ask_server(RENEW, &ias).refused_prefixes(), none(NO_BINDING));
+    assert_eq!(client.ask_server(RENEW, &ias).refused_prefixes(), none(NO_PREFIX_AVAIL));
     assert_eq!(client.ask(REBIND, &ias).refused_prefixes(), none(NO_BINDING));
     let reply = client.ask_server(RELEASE, &ias);
     assert_eq!(

@@ -6,7 +6,7 @@ use std::hint::black_box;
 use std::net::SocketAddrV6;
 use std::time::Instant;
 
-use orchestrator_dhcp6::{Binding, BindingState, Bindings, Duid, Iaid, Inbound, Link, Pool, Server};
+use orchestrator_dhcp6::{Binding, BindingState, Bindings, Duid, Iaid, Inbound, Leased, Link, Pool, Server};
 
 const NOW: i64 = 1_800_000_000_000;
 const SOLICIT: u8 = 1;
@@ -68,7 +68,7 @@ impl Bench {
             let binding = Binding {
                 duid,
                 iaid: Iaid(1),
-                address,
+                leased: Leased::Address(address),
                 state,
                 preferred_until: until,
                 valid_until: until,
@@ -117,7 +117,8 @@ impl Bench {
         let mut ia = vec![0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0];
         if kind == RELEASE {
             let duid = Duid::new(duid).expect("a DUID");
-            let leased = self.bindings.by_client(&duid, Iaid(1)).expect("a lease").address;
+            let binding = self.bindings.by_client(&duid, Iaid(1)).expect("a lease");
+            let leased = binding.leased.address().expect("an address");
             ia.extend([&[0, 5, 0, 24][..], &leased.octets(), &[0; 8]].concat());
         }
         option(3, &ia);

@@ -11,7 +11,7 @@ use std::net::{Ipv6Addr, SocketAddrV6};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::{Duration, Instant};
 
-use orchestrator_dhcp6::{Answer, Bindings, Discard, Inbound, Limiter, Link, Pool, Server};
+use orchestrator_dhcp6::{Answer, Bindings, Discard, Inbound, Leased, Limiter, Link, Pool, PrefixPool, Server};
 
 fn main() {
     let mut words = std::env::args().skip(1).filter_map(|word| word.parse::<u64>().ok());
@@ -73,6 +73,9 @@ impl Hammer {
         link.reconfigure = true;
         link.dns_servers = vec![parse("2001:db8::53")];
         link.limits.bindings_per_client = 4;
+        link.delegation = [("2001:db8:1::/58", 60), ("2001:db8:2::/61", 64)]
+            .map(|(prefix, length)| PrefixPool::new(prefix.parse().expect("a prefix"), length).expect("a pool"))
+            .to_vec();
         let server = Server::new("00:02:00:00:ab:11:aa:bb:cc:dd".parse().expect("a DUID"), [7; 16]);
         let corpus = seeds(server.duid().as_bytes());
         let limiter = Limiter::new([9; 16], 1000, Duration::from_millis(1));
@@ -164,12 +167,19 @@ impl Hammer {
         );
         let held = self.bindings.iter().filter(|binding| binding.is_held(self.now)).count();
         for change in &answer.changes {
-            let before = self.bindings.by_address(change.after.address);
+            let leased = change.after.leased;
+            let before = self.bindings.at(leased);
             assert_eq!(change.before.as_ref(), before);
-            assert!(self.link.is_assignable(change.after.address));
+            match leased {
+                Leased::Address(address) => assert!(self.link.is_assignable(address)),
+                Leased::Prefix(prefix) => assert!(self.link.delegating(prefix).is_some()),
+            }
             assert!(before.is_none_or(|before| !before.is_taken(self.now) || before.duid == change.after.duid));
             self.bindings.apply(change);
-            self.addresses.push(change.after.address);
+            self.addresses.push(match leased {
+                Leased::Address(address) => address,
+                Leased::Prefix(prefix) => prefix.network(),
+            });
         }
         if self.addresses.len() > 200 {
             self.addresses.drain(..100);
@@ -231,8 +241,10 @@ fn seeds(server: &[u8]) -> Vec<Vec<u8>> {
             &[&[0, 0, 0, iaid, 0, 0, 0, 0, 0, 0, 0, 0][..], &option(5, &address)].concat(),
         )
     };
+    let prefix = [&[0; 8][..], &[60, 0x20, 1, 0x0d, 0xb8, 0, 1], &[0; 10]].concat();
+    let delegated = option(25, &[&[0; 12][..], &option(26, &prefix)].concat());
     let rest = [
-        option(6, &[0, 23, 0, 24, 0, 82]),
+        option(6, &[0, 23, 0, 24, 0, 67, 0, 82]),
         option(8, &[0, 0]),
         option(20, &[]),
         option(39, b"\x00\x03box"),
@@ -246,7 +258,7 @@ fn seeds(server: &[u8]) -> Vec<Vec<u8>> {
                 message.extend(option(2, server));
             }
             if *kind != 11 {
-                message.extend([ia(1), ia(2), option(25, &[0; 12]), option(14, &[])].concat());
+                message.extend([ia(1), ia(2), delegated.clone(), option(14, &[])].concat());
             }
             message.extend(rest.concat());
             message

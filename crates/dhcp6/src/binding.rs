@@ -1,4 +1,4 @@
-//! A binding: what the server knows of one address and the client that has or had it.
+//! A binding: what the server knows of one address or prefix, and of the client that has or had it.
 //!
 //! ```text
 //!              grant              valid lifetime over
@@ -11,18 +11,19 @@
 //!   Active ──decline──▶ Declined ──quarantine over──▶ as free as one that is Released
 //! ```
 //!
-//! Nothing sweeps: whether a binding holds its address is told by its state and by comparing its end with now.
+//! A prefix goes the same way, but is never declined: clients decline addresses only (RFC 9915, section 18.2.8).
+//! Nothing sweeps: whether a binding holds what it is of is told by its state and by comparing its end with now.
 
 use std::net::Ipv6Addr;
 
-use crate::{Duid, Iaid, LinkLayerAddress};
+use crate::{Duid, Iaid, Leased, LinkLayerAddress};
 
 /// What has become of a binding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum BindingState {
-    /// The client holds the address until the valid lifetime ends.
+    /// The client holds the address or prefix until the valid lifetime ends.
     Active,
-    /// The client, or an admin, gave the address back. Remembered, so that the client gets it again.
+    /// The client, or an admin, gave it back. Remembered, so that the client gets it again.
     Released,
     /// The valid lifetime ended, and someone has written that down. Remembered likewise.
     Expired,
@@ -31,18 +32,18 @@ pub enum BindingState {
     Declined,
 }
 
-/// One address, and the client that has or had it.
+/// One address or prefix, and the client that has or had it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Binding {
     /// The client's DUID.
     pub duid: Duid,
-    /// The client's identity association.
+    /// The client's identity association; those of addresses and of prefixes are numbered apart.
     pub iaid: Iaid,
-    /// The address. A link has at most one binding of an address.
-    pub address: Ipv6Addr,
+    /// The address or prefix. A link has at most one binding of it.
+    pub leased: Leased,
     /// What has become of it.
     pub state: BindingState,
-    /// When the address stops being preferred: milliseconds since 1970; [`i64::MAX`] is never.
+    /// When it stops being preferred: milliseconds since 1970; [`i64::MAX`] is never.
     pub preferred_until: i64,
     /// When the lease, or the quarantine, ends: milliseconds since 1970; [`i64::MAX`] is never.
     ///
@@ -51,12 +52,12 @@ pub struct Binding {
 }
 
 impl Binding {
-    /// Whether its client holds the address at this time.
+    /// Whether its client holds the address or prefix at this time.
     pub fn is_held(&self, now: i64) -> bool {
         self.state == BindingState::Active && self.valid_until > now
     }
 
-    /// Whether nobody may be given the address at this time but the client that holds it.
+    /// Whether nobody may be given the address or prefix at this time but the client that holds it.
     pub fn is_taken(&self, now: i64) -> bool {
         matches!(self.state, BindingState::Active | BindingState::Declined) && self.valid_until > now
     }
@@ -80,11 +81,11 @@ impl Binding {
 /// What a change does to a binding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Verb {
-    /// The client holds an address that it did not hold.
+    /// The client holds an address or prefix that it did not hold.
     Grant,
-    /// The client holds its address for longer.
+    /// The client holds what it has for longer.
     Renew,
-    /// The client holds its address no longer.
+    /// The client holds what it had no longer.
     Release,
     /// The client refused its address.
     Decline,
@@ -107,7 +108,7 @@ impl Verb {
 pub struct Change {
     /// What it does.
     pub verb: Verb,
-    /// The binding that the same address had before, whoever's it was.
+    /// The binding that the same address, or a prefix with the same first address, had before, whoever's it was.
     pub before: Option<Binding>,
     /// The binding as it is to be.
     pub after: Binding,
@@ -115,6 +116,12 @@ pub struct Change {
     pub link_layer: Option<LinkLayerAddress>,
     /// The first label of the client's name (RFC 4704), where it gave one that a host may have.
     pub hostname: Option<String>,
+    /// Of a prefix that is granted or renewed: where its packets are to be sent.
+    ///
+    /// That is the client's link-local address; when a relay agent has the client on a link of its own, it is the
+    /// relay, which knows the way on (RFC 8987). Nothing when the relay is no neighbour: then the network in between
+    /// must route.
+    pub next_hop: Option<Ipv6Addr>,
 }
 
 impl Change {
@@ -127,6 +134,7 @@ impl Change {
             after,
             link_layer: None,
             hostname: None,
+            next_hop: None,
         }
     }
 
@@ -139,6 +147,7 @@ impl Change {
             after,
             link_layer: None,
             hostname: None,
+            next_hop: None,
         }
     }
 }

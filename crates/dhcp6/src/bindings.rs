@@ -1,61 +1,31 @@
-//! The bindings of one link, found by address and by client.
-//!
-//! An address has one binding at most. A client has one for each identity association that is active, and beside it
-//! what is remembered: addresses it gave back, refused, or lost when a pool was changed.
-//! All that is kept beside the binding itself are numbers: the place of a binding in `slots` stands for it in the maps,
-//! and the bindings of a client are a chain through the slots.
+//! The bindings of one link: of addresses and of prefixes, in a table each.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 
-use crate::binding::{Binding, BindingState, Change};
-use crate::occupancy::Occupancy;
-use crate::{Duid, Iaid};
+use ipnet::Ipv6Net;
 
-/// Ends a chain.
-const NONE: u32 = u32::MAX;
+use crate::binding::{Binding, Change};
+use crate::leased::{Kind, Leased};
+use crate::table::Table;
+use crate::{Duid, Iaid};
 
 /// The bindings of one link.
 #[derive(Debug, Clone, Default)]
 pub struct Bindings {
-    slots: Vec<Option<Slot>>,
-    /// Slots that are empty.
-    vacant: Vec<u32>,
-    addresses: HashMap<Ipv6Addr, u32>,
-    /// First slot of each client's chain.
-    clients: HashMap<Duid, u32>,
-    /// All bindings by their end; those that ended by an act before those that end by time.
-    ends: BTreeSet<(End, u32)>,
-    occupancy: Occupancy,
+    addresses: Table,
+    prefixes: Table,
+    lengths: Lengths,
 }
 
-#[derive(Debug, Clone)]
-struct Slot {
-    binding: Binding,
-    /// Next slot of the same client.
-    next: u32,
-}
-
-/// How and when a binding ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum End {
-    Ended(i64),
-    Ends(i64),
-}
-
-impl End {
-    fn of(binding: &Binding) -> Self {
-        match binding.state {
-            BindingState::Released | BindingState::Expired => Self::Ended(binding.valid_until),
-            BindingState::Active | BindingState::Declined => Self::Ends(binding.valid_until),
-        }
-    }
-
-    fn at(self) -> i64 {
-        match self {
-            Self::Ended(at) | Self::Ends(at) => at,
-        }
-    }
+/// The prefixes that have bindings, by first address, and how many there are of each length.
+///
+/// All prefixes of a pool have one length, so that one either is another or is apart from it; but bindings outlive the
+/// settings of the pool that they came from.
+#[derive(Debug, Clone, Default)]
+struct Lengths {
+    prefixes: BTreeMap<Ipv6Addr, u8>,
+    counts: BTreeMap<u8, usize>,
 }
 
 impl Bindings {
@@ -66,19 +36,22 @@ impl Bindings {
 
     /// How many bindings there are, those that are only remembered included.
     pub fn len(&self) -> usize {
-        self.addresses.len()
+        self.addresses.len() + self.prefixes.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.addresses.is_empty()
+        self.len() == 0
     }
 
-    /// Takes a binding in as it was recorded; it replaces what was known of its address.
+    /// Takes a binding in as it was recorded; it replaces what was known of its address or prefix.
     pub fn load(&mut self, binding: Binding) {
-        if let Err(binding) = self.update(binding) {
-            self.remove(binding.address);
-            self.insert(binding);
+        match binding.leased {
+            Leased::Address(_) => self.addresses.load(binding),
+            Leased::Prefix(prefix) => {
+                self.lengths.insert(prefix);
+                self.prefixes.load(binding);
+            }
         }
     }
 
@@ -87,178 +60,176 @@ impl Bindings {
         self.load(change.after.clone());
     }
 
-    /// Takes a change back, if its address still has the binding that the change gave it.
+    /// Takes a change back, if its address or prefix still has the binding that the change gave it.
     ///
     /// Changes are taken back in reverse order.
     pub fn undo(&mut self, change: &Change) {
-        if self.by_address(change.after.address) != Some(&change.after) {
+        if self.at(change.after.leased) != Some(&change.after) {
             return;
         }
         match &change.before {
             Some(before) => self.load(before.clone()),
-            None => self.remove(change.after.address),
+            None => self.remove(change.after.leased),
         }
     }
 
     /// The binding of an address.
     pub fn by_address(&self, address: Ipv6Addr) -> Option<&Binding> {
-        self.slot(*self.addresses.get(&address)?).map(|slot| &slot.binding)
+        self.addresses.at(address)
     }
 
-    /// The binding of a client's identity association: the active one, else the last that it had and did not refuse.
+    /// The binding of a prefix.
+    pub fn by_prefix(&self, prefix: Ipv6Net) -> Option<&Binding> {
+        let leased = Leased::from(prefix);
+        self.at(leased).filter(|binding| binding.leased == leased)
+    }
+
+    /// The address of a client's identity association: the active binding, else the last that it had and did not refuse.
     pub fn by_client(&self, duid: &Duid, iaid: Iaid) -> Option<&Binding> {
-        self.of_association(duid.as_bytes(), iaid)
+        self.addresses.of_association(duid.as_bytes(), iaid)
+    }
+
+    /// The prefix of a client's identity association: the active binding, else the last that it had.
+    pub fn prefix_by_client(&self, duid: &Duid, iaid: Iaid) -> Option<&Binding> {
+        self.prefixes.of_association(duid.as_bytes(), iaid)
     }
 
     /// All bindings of a client, in no order.
     pub fn of_client(&self, duid: &Duid) -> impl Iterator<Item = &Binding> {
-        self.chain(duid.as_bytes())
+        self.addresses
+            .chain(duid.as_bytes())
+            .chain(self.prefixes.chain(duid.as_bytes()))
     }
 
     /// All bindings, in no order.
     pub fn iter(&self) -> impl Iterator<Item = &Binding> {
-        self.slots.iter().flatten().map(|slot| &slot.binding)
+        self.addresses.iter().chain(self.prefixes.iter())
     }
 
-    /// What an admin's release of an address changes; nothing when no client holds it.
+    /// What an admin's release of an address or prefix changes; nothing when no client holds it.
     ///
     /// The change is not made: record it, and [`apply`](Self::apply) it.
-    pub fn release(&self, address: Ipv6Addr, now: i64) -> Option<Change> {
-        let binding = self.by_address(address).filter(|binding| binding.is_held(now))?;
+    pub fn release(&self, leased: impl Into<Leased>, now: i64) -> Option<Change> {
+        let leased = leased.into();
+        let binding = self.at(leased).filter(|own| own.leased == leased && own.is_held(now))?;
         Some(Change {
             link_layer: binding.duid.link_layer(),
             ..Change::release(binding, now)
         })
     }
 
-    pub(crate) fn of_association(&self, duid: &[u8], iaid: Iaid) -> Option<&Binding> {
-        self.chain(duid)
-            .filter(|binding| binding.iaid == iaid && binding.state != BindingState::Declined)
-            .max_by_key(|binding| {
-                (
-                    binding.state == BindingState::Active,
-                    binding.valid_until,
-                    binding.address,
-                )
-            })
+    /// The bindings of one kind.
+    pub(crate) fn table(&self, kind: Kind) -> &Table {
+        match kind {
+            Kind::Address => &self.addresses,
+            Kind::Prefix => &self.prefixes,
+        }
     }
 
-    pub(crate) fn chain<'a>(&'a self, duid: &[u8]) -> impl Iterator<Item = &'a Binding> + use<'a> {
-        let mut next = self.clients.get(duid).copied().unwrap_or(NONE);
-        std::iter::from_fn(move || {
-            let slot = self.slot(next)?;
-            next = slot.next;
-            Some(&slot.binding)
-        })
+    /// The binding that one of this address or prefix takes the place of: its own, or that of another prefix with the
+    /// same first address.
+    pub fn at(&self, leased: Leased) -> Option<&Binding> {
+        self.table(leased.kind()).at(leased.first())
     }
 
-    /// Bindings that hold nothing any more, the longest ended first.
-    pub(crate) fn remembered(&self, now: i64) -> impl Iterator<Item = &Binding> {
-        let mut ended = self.ends.range(..(End::Ends(i64::MIN), 0)).peekable();
-        let mut run_out = self
-            .ends
-            .range((End::Ends(i64::MIN), 0)..=(End::Ends(now), NONE))
-            .peekable();
-        std::iter::from_fn(move || {
-            let run_out_first = match (ended.peek(), run_out.peek()) {
-                (Some((ended, _)), Some((run_out, _))) => run_out.at() < ended.at(),
-                (ended, _) => ended.is_none(),
-            };
-            if run_out_first { run_out.next() } else { ended.next() }
-        })
-        .filter_map(|(_, index)| self.slot(*index))
-        .map(|slot| &slot.binding)
+    /// The bindings of all other prefixes that have an address in common with this one.
+    pub(crate) fn overlapping(&self, prefix: Ipv6Net) -> impl Iterator<Item = &Binding> {
+        self.lengths
+            .overlapping(prefix)
+            .filter_map(|first| self.prefixes.at(first))
+            .filter(move |binding| binding.leased != Leased::Prefix(prefix))
     }
 
-    /// The lowest address from `from` to `last` without a binding.
-    pub(crate) fn next_vacant(&self, from: u128, last: u128) -> Option<u128> {
-        self.occupancy.next_free(from, last)
-    }
-
-    fn slot(&self, index: u32) -> Option<&Slot> {
-        self.slots.get(index as usize)?.as_ref()
-    }
-
-    /// Replaces a binding by one of the same address and client, in its place.
-    ///
-    /// # Errors
-    ///
-    /// The binding, when there is none such.
-    fn update(&mut self, binding: Binding) -> Result<(), Binding> {
-        let Some(index) = self.addresses.get(&binding.address).copied() else {
-            return Err(binding);
-        };
-        let known = self
-            .slots
-            .get_mut(index as usize)
-            .and_then(Option::as_mut)
-            .map(|slot| &mut slot.binding);
-        let Some(known) = known.filter(|known| known.duid == binding.duid) else {
-            return Err(binding);
-        };
-        self.ends.remove(&(End::of(known), index));
-        self.ends.insert((End::of(&binding), index));
-        *known = Binding {
-            duid: known.duid.clone(),
-            ..binding
-        };
-        Ok(())
-    }
-
-    /// Takes in the binding of an address that has none.
-    fn insert(&mut self, binding: Binding) {
-        let index = self.vacant.pop().unwrap_or_else(|| {
-            self.slots.push(None);
-            (self.slots.len() - 1) as u32
-        });
-        self.addresses.insert(binding.address, index);
-        self.occupancy.insert(binding.address.into());
-        self.ends.insert((End::of(&binding), index));
-        let (duid, next) = match self.clients.get_key_value(&binding.duid) {
-            // The bytes that the client's other bindings share.
-            Some((known, first)) => (known.clone(), *first),
-            None => (binding.duid.clone(), NONE),
-        };
-        self.clients.insert(duid.clone(), index);
-        self.slots[index as usize] = Some(Slot {
-            binding: Binding { duid, ..binding },
-            next,
-        });
-    }
-
-    fn remove(&mut self, address: Ipv6Addr) {
-        let Some(index) = self.addresses.remove(&address) else {
-            return;
-        };
-        let Some(slot) = self.slots[index as usize].take() else {
-            return;
-        };
-        self.vacant.push(index);
-        self.occupancy.remove(address.into());
-        self.ends.remove(&(End::of(&slot.binding), index));
-        self.unchain(&slot.binding.duid, index, slot.next);
-    }
-
-    /// Takes a slot out of its client's chain.
-    fn unchain(&mut self, duid: &Duid, index: u32, next: u32) {
-        let Some(first) = self.clients.get_mut(duid) else {
-            return;
-        };
-        if *first == index {
-            if next == NONE {
-                self.clients.remove(duid);
-            } else {
-                *first = next;
+    fn remove(&mut self, leased: Leased) {
+        match leased {
+            Leased::Address(address) => self.addresses.remove(address),
+            Leased::Prefix(prefix) => {
+                self.lengths.remove(prefix.network());
+                self.prefixes.remove(prefix.network());
             }
+        }
+    }
+}
+
+impl Lengths {
+    /// Notes a prefix in place of what had the same first address.
+    fn insert(&mut self, prefix: Ipv6Net) {
+        let (first, length) = (prefix.network(), prefix.prefix_len());
+        let before = self.prefixes.insert(first, length);
+        if before == Some(length) {
             return;
         }
-        let mut at = *first;
-        while let Some(slot) = self.slots.get_mut(at as usize).and_then(Option::as_mut) {
-            if slot.next == index {
-                slot.next = next;
-                return;
+        if let Some(before) = before {
+            self.uncount(before);
+        }
+        *self.counts.entry(length).or_default() += 1;
+    }
+
+    fn remove(&mut self, first: Ipv6Addr) {
+        if let Some(length) = self.prefixes.remove(&first) {
+            self.uncount(length);
+        }
+    }
+
+    fn uncount(&mut self, length: u8) {
+        if let Some(count) = self.counts.get_mut(&length) {
+            *count -= 1;
+            if *count == 0 {
+                self.counts.remove(&length);
             }
-            at = slot.next;
+        }
+    }
+
+    /// First addresses of the prefixes that overlap one: those around it, of which each length has one at most, and
+    /// those that begin inside of it.
+    fn overlapping(&self, prefix: Ipv6Net) -> impl Iterator<Item = Ipv6Addr> {
+        let shorter = self.counts.range(..prefix.prefix_len()).map(|(length, _)| *length);
+        let around = shorter.filter_map(move |length| {
+            let first = Ipv6Net::new(prefix.network(), length).ok()?.network();
+            // One that begins with this one is among those inside.
+            (first != prefix.network() && self.prefixes.get(&first) == Some(&length)).then_some(first)
+        });
+        let inside = self.prefixes.range(prefix.network()..=prefix.broadcast());
+        around.chain(inside.map(|(first, _)| *first))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Prefixes of 2001:db8::/56 between /57 and /64.
+    fn prefix() -> impl Strategy<Value = Ipv6Net> {
+        (0u128..256, 57u8..=64).prop_map(|(subnet, length)| {
+            let address = 0x2001_0db8_u128 << 96 | subnet << 64;
+            Ipv6Net::new(address.into(), length).unwrap().trunc()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn overlaps_are_found(known in prop::collection::vec((any::<bool>(), prefix()), 0..60), asked in prefix()) {
+            let mut lengths = Lengths::default();
+            let mut model = BTreeMap::new();
+            for (insert, prefix) in known {
+                if insert {
+                    lengths.insert(prefix);
+                    model.insert(prefix.network(), prefix);
+                } else {
+                    lengths.remove(prefix.network());
+                    model.remove(&prefix.network());
+                }
+            }
+            let overlapping = model.values().filter(|known| known.contains(&asked) || asked.contains(*known));
+            let expected: BTreeSet<Ipv6Addr> = overlapping.map(Ipv6Net::network).collect();
+            let found: Vec<Ipv6Addr> = lengths.overlapping(asked).collect();
+            prop_assert_eq!(found.len(), expected.len());
+            prop_assert_eq!(found.into_iter().collect::<BTreeSet<_>>(), expected);
+            prop_assert_eq!(lengths.counts.values().sum::<usize>(), model.len());
         }
     }
 }

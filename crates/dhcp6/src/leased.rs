@@ -24,7 +24,43 @@ pub enum Leased {
 #[error("{0:?} is neither an address, like fd00::1, nor a prefix without host bits, like fd00:1::/64")]
 pub struct LeasedError(pub String);
 
+/// Which of the two a lease is of: the type of its identity association.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Addresses: IA_NA (RFC 9915, section 21.4).
+    Address,
+    /// Prefixes: IA_PD (section 21.21).
+    Prefix,
+}
+
 impl Leased {
+    /// Which of the two it is.
+    pub(crate) const fn kind(self) -> Kind {
+        match self {
+            Self::Address(_) => Kind::Address,
+            Self::Prefix(_) => Kind::Prefix,
+        }
+    }
+
+    /// Its first address.
+    pub(crate) fn first(self) -> Ipv6Addr {
+        match self {
+            Self::Address(address) => address,
+            Self::Prefix(prefix) => prefix.network(),
+        }
+    }
+
+    /// Whether the two have an address in common.
+    pub(crate) fn overlaps(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Prefix(one), Self::Prefix(other)) => one.contains(&other) || other.contains(&one),
+            (Self::Prefix(prefix), Self::Address(address)) | (Self::Address(address), Self::Prefix(prefix)) => {
+                prefix.contains(&address)
+            }
+            (Self::Address(one), Self::Address(other)) => one == other,
+        }
+    }
+
     /// The address, when it is one.
     pub const fn address(self) -> Option<Ipv6Addr> {
         match self {

@@ -11,11 +11,13 @@
 //! Where they cannot be made durable: [`Bindings::undo`] each in reverse order, and send nothing.
 //!
 //! Invariants: no bytes make it panic or go deeper than a fixed depth; an answer depends on nothing but its
-//! arguments; no change touches a binding that another client holds; an address of the pool has one holder at most.
+//! arguments; no change touches a binding that another client holds; an address of the pool has one holder at most, and
+//! of the prefixes that are held no two overlap.
 
 pub mod advert;
 mod binding;
 mod bindings;
+mod delegation;
 mod discard;
 mod domain;
 mod duid;
@@ -31,9 +33,11 @@ mod relay;
 mod reply;
 mod reserved;
 mod server;
+mod table;
 
 pub use binding::{Binding, BindingState, Change, Verb};
 pub use bindings::Bindings;
+pub use delegation::{LONGEST_PREFIX, PrefixPool, PrefixPoolError};
 pub use discard::Discard;
 pub use domain::{DomainName, DomainNameError};
 pub use duid::{Duid, Iaid, IdentityError, LinkLayerAddress};

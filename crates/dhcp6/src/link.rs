@@ -6,7 +6,7 @@ use std::time::Duration;
 use ipnet::Ipv6Net;
 
 use crate::reserved::reserved_until;
-use crate::{DomainName, Pool};
+use crate::{DomainName, Leased, Pool, PrefixPool};
 
 /// A link, what is handed out on it, and how.
 #[derive(Debug, Clone)]
@@ -17,6 +17,8 @@ pub struct Link {
     pub address: Ipv6Addr,
     /// What is handed out. Addresses outside of the prefix are not.
     pub pool: Pool,
+    /// What is delegated (RFC 9663). Prefixes that overlap the link's own are not.
+    pub delegation: Vec<PrefixPool>,
     /// How long an address is preferred. [`Duration::MAX`] is without end; what is more than `valid` counts as `valid`.
     pub preferred: Duration,
     /// How long a lease is valid unless it is renewed.
@@ -47,9 +49,12 @@ pub struct Link {
 /// How much strangers may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Bindings of one DUID on the link: leases, remembered ones and refused addresses together.
+    /// Bindings of addresses of one DUID on the link: leases, remembered ones and refused addresses together.
     pub bindings_per_client: usize,
-    /// Bindings on the link, however large its pool; beyond it the longest ended are reused.
+    /// Bindings of prefixes of one DUID on the link: leases and remembered ones together.
+    pub prefixes_per_client: usize,
+    /// Bindings on the link, of addresses and of prefixes each, however large its pools; beyond it the longest ended
+    /// are reused.
     pub bindings: usize,
 }
 
@@ -57,6 +62,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             bindings_per_client: 16,
+            prefixes_per_client: 4,
             bindings: 1 << 20,
         }
     }
@@ -69,6 +75,7 @@ impl Link {
             prefix,
             address,
             pool,
+            delegation: Vec::new(),
             preferred: Duration::from_secs(3600),
             valid: Duration::from_secs(7200),
             rapid_commit: false,
@@ -92,6 +99,17 @@ impl Link {
     /// Whether an address may be handed out at all.
     pub fn is_assignable(&self, address: Ipv6Addr) -> bool {
         self.pool.contains(address) && self.is_on_link(address) && self.blocked_until(address.into()).is_none()
+    }
+
+    /// The pool that a prefix may be delegated from; nothing when it may not be.
+    pub fn delegating(&self, prefix: Ipv6Net) -> Option<&PrefixPool> {
+        let is_apart = !Leased::Prefix(self.prefix).overlaps(prefix.into());
+        self.delegation.iter().find(|pool| is_apart && pool.contains(prefix))
+    }
+
+    /// Whether a prefix lies in what is delegated on the link, as whole or as a part.
+    pub(crate) fn is_delegated(&self, prefix: Ipv6Net) -> bool {
+        self.delegation.iter().any(|pool| pool.prefix().contains(&prefix))
     }
 
     /// The end of the run of addresses that are never handed out, which an address is in.

@@ -6,11 +6,13 @@
 use std::fmt;
 use std::net::Ipv6Addr;
 
-use dhcproto::v6::{IAAddr, MessageType, OptionCode};
+use dhcproto::v6::{IAAddr, IAPrefix, MessageType, OptionCode};
 use dhcproto::{Decodable, Decoder};
+use ipnet::Ipv6Net;
 
 use crate::Iaid;
 use crate::frame::{Fault, Frame, Options};
+use crate::leased::{Kind, Leased};
 
 /// A message that clients send to servers (RFC 9915, section 7.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -79,10 +81,8 @@ pub(crate) struct Message<'a> {
     pub(crate) client: Option<&'a [u8]>,
     /// The DUID of the server that is meant.
     pub(crate) server: Option<&'a [u8]>,
-    /// The identity associations for non-temporary addresses, in the order of the message.
+    /// The identity associations for non-temporary addresses and for delegated prefixes, in the order of the message.
     pub(crate) ias: Vec<Ia<'a>>,
-    /// The identity associations for delegated prefixes.
-    pub(crate) prefix_ias: Vec<Iaid>,
     pub(crate) rapid_commit: bool,
     /// The client takes Reconfigure messages.
     pub(crate) reconfigure_accept: bool,
@@ -103,7 +103,6 @@ impl<'a> Message<'a> {
             client: None,
             server: None,
             ias: Vec::new(),
-            prefix_ias: Vec::new(),
             rapid_commit: false,
             reconfigure_accept: false,
             requested: &[],
@@ -113,8 +112,8 @@ impl<'a> Message<'a> {
             match OptionCode::from(code) {
                 OptionCode::ClientId => message.client = Some(body),
                 OptionCode::ServerId => message.server = Some(body),
-                OptionCode::IANA => message.note_ia(body)?,
-                OptionCode::IAPD => message.note_prefix_ia(body)?,
+                OptionCode::IANA => message.note_ia(Kind::Address, body)?,
+                OptionCode::IAPD => message.note_ia(Kind::Prefix, body)?,
                 OptionCode::ORO => message.requested = body,
                 OptionCode::RapidCommit => message.rapid_commit = true,
                 OptionCode::ReconfAccept => message.reconfigure_accept = true,
@@ -139,49 +138,62 @@ impl<'a> Message<'a> {
         Some(String::from_utf8_lossy(label).to_ascii_lowercase())
     }
 
-    fn note_ia(&mut self, body: &'a [u8]) -> Result<(), Fault> {
+    fn note_ia(&mut self, kind: Kind, body: &'a [u8]) -> Result<(), Fault> {
         let Some((head, nested)) = body.split_at_checked(12) else {
             return Ok(());
         };
-        let iaid = iaid_of(head);
-        if self.ias.iter().any(|ia| ia.iaid == iaid) {
+        let iaid = Iaid(Decoder::new(head).read_u32().unwrap_or_default());
+        if self.ias.iter().any(|ia| (ia.kind, ia.iaid) == (kind, iaid)) {
             return Err(Fault::IaidTwice);
         }
-        self.ias.push(Ia { iaid, nested });
-        Ok(())
-    }
-
-    fn note_prefix_ia(&mut self, body: &'a [u8]) -> Result<(), Fault> {
-        let iaid = iaid_of(body);
-        if self.prefix_ias.contains(&iaid) {
-            return Err(Fault::IaidTwice);
-        }
-        self.prefix_ias.push(iaid);
+        self.ias.push(Ia { kind, iaid, nested });
         Ok(())
     }
 }
 
-/// An identity association for non-temporary addresses (RFC 9915, section 21.4).
+/// An identity association for non-temporary addresses or for delegated prefixes (RFC 9915, sections 21.4 and 21.21).
 ///
-/// Its T1 and T2 and the lifetimes of its addresses are the client's wishes, and servers do not follow them.
+/// Its T1 and T2 and the lifetimes in it are the client's wishes, and servers do not follow them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ia<'a> {
+    pub(crate) kind: Kind,
     pub(crate) iaid: Iaid,
     nested: &'a [u8],
 }
 
 impl<'a> Ia<'a> {
-    /// The addresses in it, in the order of the message.
-    pub(crate) fn addresses(&self) -> impl Iterator<Item = Ipv6Addr> + use<'a> {
+    /// The addresses or prefixes in it, in the order of the message.
+    pub(crate) fn named(&self) -> impl Iterator<Item = Leased> + use<'a> {
+        let kind = self.kind;
         Options(self.nested)
-            .filter(|(code, _)| OptionCode::from(*code) == OptionCode::IAAddr)
-            .filter_map(|(_, body)| IAAddr::decode(&mut Decoder::new(body.get(..24)?)).ok())
-            .map(|ia| ia.addr)
+            .filter_map(move |(code, body)| match (kind, OptionCode::from(code)) {
+                (Kind::Address, OptionCode::IAAddr) => address_in(body).map(Leased::Address),
+                (Kind::Prefix, OptionCode::IAPrefix) => prefix_in(body).map(Leased::from),
+                _ => None,
+            })
+            // What has no address but tells a length is a hint at that length (RFC 8168, section 2).
+            .filter(|named| named.kind() == Kind::Address || !named.first().is_unspecified())
+    }
+
+    /// The length of prefix that the client would like, by the first that it names (RFC 8168, section 3.2).
+    pub(crate) fn length_hint(&self) -> Option<u8> {
+        Options(self.nested)
+            .filter(|(code, _)| OptionCode::from(*code) == OptionCode::IAPrefix)
+            .find_map(|(_, body)| prefix_in(body))
+            .map(|prefix| prefix.prefix_len())
+            .filter(|length| *length > 0)
     }
 }
 
-fn iaid_of(body: &[u8]) -> Iaid {
-    Iaid(Decoder::new(body).read_u32().unwrap_or_default())
+fn address_in(body: &[u8]) -> Option<Ipv6Addr> {
+    let address = IAAddr::decode(&mut Decoder::new(body.get(..24)?)).ok()?;
+    Some(address.addr)
+}
+
+/// Nothing when its length is none that a prefix has.
+fn prefix_in(body: &[u8]) -> Option<Ipv6Net> {
+    let prefix = IAPrefix::decode(&mut Decoder::new(body.get(..25)?)).ok()?;
+    Ipv6Net::new(prefix.prefix_ip, prefix.prefix_len).ok()
 }
 
 /// Whether a label is letters, digits and inner hyphens (RFC 1123, section 2.1).
@@ -232,7 +244,7 @@ mod tests {
             let datagram = [&[1, 0, 0, 1][..], &options.concat()].concat();
             Message::read(MessageKind::Solicit, &Frame::walk(&datagram).unwrap()).map(|message| message.ias.len())
         };
-        assert_eq!(read(&[ia(3, 1), ia(3, 2), ia(25, 1)]), Ok(2));
+        assert_eq!(read(&[ia(3, 1), ia(3, 2), ia(25, 1)]), Ok(3));
         assert_eq!(read(&[ia(3, 1), ia(3, 1)]), Err(Fault::IaidTwice));
         assert_eq!(read(&[ia(25, 1), ia(25, 1)]), Err(Fault::IaidTwice));
     }

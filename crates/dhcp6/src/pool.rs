@@ -103,14 +103,20 @@ impl Pool {
 
     /// The address to try for an identity association, for each attempt another.
     pub(crate) fn candidate(&self, key: &[u8; 16], duid: &[u8], iaid: Iaid, attempt: u32) -> Ipv6Addr {
-        let mut hasher = SipHasher24::new_with_key(key);
-        // The length keeps one client's DUID and IAID from being another's.
-        hasher.write_u64(u64::try_from(duid.len()).unwrap_or(u64::MAX).to_le());
-        hasher.write(duid);
-        hasher.write_u32(iaid.0.to_le());
-        hasher.write_u32(attempt.to_le());
-        (self.first + hasher.finish128().as_u128() % self.size()).into()
+        (self.first + keyed_hash(key, duid, iaid, attempt, &[]) % self.size()).into()
     }
+}
+
+/// A number for an identity association that nobody without the key can predict; for each attempt and salt another.
+pub(crate) fn keyed_hash(key: &[u8; 16], duid: &[u8], iaid: Iaid, attempt: u32, salt: &[u8]) -> u128 {
+    let mut hasher = SipHasher24::new_with_key(key);
+    // The length keeps one client's DUID and IAID from being another's.
+    hasher.write_u64(u64::try_from(duid.len()).unwrap_or(u64::MAX).to_le());
+    hasher.write(duid);
+    hasher.write_u32(iaid.0.to_le());
+    hasher.write_u32(attempt.to_le());
+    hasher.write(salt);
+    hasher.finish128().as_u128()
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 use std::net::Ipv6Addr;
 
 use dhcproto::v6::{MessageType, OptionCode};
+use ipnet::Ipv6Net;
 
 use crate::LinkLayerAddress;
 use crate::discard::Discard;
@@ -86,6 +87,17 @@ impl<'a> Way<'a> {
     /// The client's address, as the relay next to it tells it.
     pub(crate) fn client_address(&self) -> Option<Ipv6Addr> {
         self.layers.last().map(|layer| layer.peer)
+    }
+
+    /// Where packets for what is delegated to the client are to be sent: to the client, when it is on the link itself,
+    /// also behind a relay on a switch (RFC 6221); to the relay that sent the datagram, when it is on the link and the
+    /// client is not (RFC 8987). Nothing when the relay is farther away.
+    pub(crate) fn next_hop(&self, source: Ipv6Addr, link: Ipv6Net) -> Option<Ipv6Addr> {
+        match self.client_address() {
+            None => Some(source),
+            Some(client) if self.link_address().is_none() && client.is_unicast_link_local() => Some(client),
+            Some(_) => (source.is_unicast_link_local() || link.contains(&source)).then_some(source),
+        }
     }
 
     /// Whether the relay that sent the datagram wants the answer at the port that it sent from (RFC 8357).

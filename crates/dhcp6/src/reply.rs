@@ -4,11 +4,12 @@ use std::net::Ipv6Addr;
 
 use dhcproto::Encodable;
 use dhcproto::v6::{
-    Authentication, DhcpOption, DhcpOptions, IAAddr, IANA, IAPD, Message, MessageType, OptionCode, Status, StatusCode,
-    UnknownOption,
+    Authentication, DhcpOption, DhcpOptions, IAAddr, IANA, IAPD, IAPrefix, Message, MessageType, OptionCode, Status,
+    StatusCode, UnknownOption,
 };
 
 use crate::discard::Discard;
+use crate::leased::{Kind, Leased};
 use crate::lifetime::Lifetimes;
 use crate::{DomainName, Iaid};
 
@@ -22,15 +23,19 @@ pub(crate) struct Reply {
 }
 
 /// What is told of an identity association.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Association<'a> {
+#[derive(Debug)]
+pub(crate) struct Association {
+    pub(crate) kind: Kind,
     pub(crate) iaid: Iaid,
-    pub(crate) times: Lifetimes,
-    /// The address that it has.
-    pub(crate) leased: Option<Ipv6Addr>,
-    /// Addresses that must not be used any more.
-    pub(crate) ended: &'a [Ipv6Addr],
-    pub(crate) status: Option<(Status, &'a str)>,
+    /// Of what is leased; no times are told where there is nothing but a status.
+    pub(crate) times: Option<Lifetimes>,
+    /// What it has.
+    pub(crate) leased: Option<Leased>,
+    /// The body of the option that tells what of a leased prefix must not be used (RFC 6603).
+    pub(crate) excluded: Option<Vec<u8>>,
+    /// What must not be used any more.
+    pub(crate) ended: Vec<Leased>,
+    pub(crate) status: Option<(Status, &'static str)>,
 }
 
 impl Reply {
@@ -65,57 +70,31 @@ impl Reply {
         self.put(DhcpOption::Preference(preference));
     }
 
-    /// An identity association that gets nothing, and why.
-    pub(crate) fn put_refusal(&mut self, iaid: Iaid, status: Status, words: &str) {
-        self.put(DhcpOption::IANA(IANA {
-            id: iaid.0,
-            t1: 0,
-            t2: 0,
-            opts: refusal(status, words),
-        }));
-    }
-
-    /// An identity association for prefixes that gets nothing, and why.
-    pub(crate) fn put_prefix_refusal(&mut self, iaid: Iaid, status: Status, words: &str) {
-        self.put(DhcpOption::IAPD(IAPD {
-            id: iaid.0,
-            t1: 0,
-            t2: 0,
-            opts: refusal(status, words),
-        }));
-    }
-
-    /// An identity association with what it has and what it has no more.
-    pub(crate) fn put_association(&mut self, association: &Association<'_>) {
-        let Association {
-            iaid,
-            times,
-            leased,
-            ended,
-            status,
-        } = association;
-        let lease = |addr: Ipv6Addr, preferred_life, valid_life| {
-            DhcpOption::IAAddr(IAAddr {
-                addr,
-                preferred_life,
-                valid_life,
-                opts: DhcpOptions::new(),
-            })
+    /// Identity associations with what they have and what they have no more; all with the times of the one that is to
+    /// be renewed first (RFC 9915, section 18.3).
+    pub(crate) fn put_associations(&mut self, associations: &[Association]) {
+        let first = |time: fn(&Lifetimes) -> u32| {
+            let leases = associations.iter().filter(|association| association.leased.is_some());
+            leases.filter_map(|lease| lease.times.as_ref()).map(time).min()
         };
-        let mut opts = status.map(|(status, words)| refusal(status, words)).unwrap_or_default();
-        // The leased address is put in last and so comes first: dhcproto inserts before what has the same code.
-        for address in ended.iter().rev() {
-            opts.insert(lease(*address, 0, 0));
+        let (t1, t2) = (first(|times| times.t1), first(|times| times.t2));
+        // What is put in last comes first: dhcproto inserts before what has the same code.
+        for association in associations.iter().rev() {
+            let told = |first: Option<u32>, time: fn(&Lifetimes) -> u32| {
+                let own = association.times.as_ref().map(time);
+                own.map_or(0, |own| first.unwrap_or(own))
+            };
+            let (id, t1, t2) = (
+                association.iaid.0,
+                told(t1, |times| times.t1),
+                told(t2, |times| times.t2),
+            );
+            let opts = inside(association);
+            self.put(match association.kind {
+                Kind::Address => DhcpOption::IANA(IANA { id, t1, t2, opts }),
+                Kind::Prefix => DhcpOption::IAPD(IAPD { id, t1, t2, opts }),
+            });
         }
-        if let Some(address) = leased {
-            opts.insert(lease(*address, times.preferred, times.valid));
-        }
-        self.put(DhcpOption::IANA(IANA {
-            id: iaid.0,
-            t1: times.t1,
-            t2: times.t2,
-            opts,
-        }));
     }
 
     /// The client may be reconfigured.
@@ -184,9 +163,43 @@ impl Reply {
     }
 }
 
-fn refusal(status: Status, words: &str) -> DhcpOptions {
-    DhcpOptions::from_iter([DhcpOption::StatusCode(StatusCode {
-        status,
-        msg: words.to_owned(),
-    })])
+/// What stands in an identity association.
+fn inside(association: &Association) -> DhcpOptions {
+    let mut opts = DhcpOptions::new();
+    if let Some((status, words)) = association.status {
+        opts.insert(DhcpOption::StatusCode(StatusCode {
+            status,
+            msg: words.to_owned(),
+        }));
+    }
+    // The leased one is put in last and so comes first.
+    for ended in association.ended.iter().rev() {
+        opts.insert(lease(*ended, 0, 0, None));
+    }
+    if let (Some(leased), Some(times)) = (association.leased, &association.times) {
+        let excluded = association.excluded.as_deref();
+        opts.insert(lease(leased, times.preferred, times.valid, excluded));
+    }
+    opts
+}
+
+fn lease(leased: Leased, preferred: u32, valid: u32, excluded: Option<&[u8]>) -> DhcpOption {
+    match leased {
+        Leased::Address(addr) => DhcpOption::IAAddr(IAAddr {
+            addr,
+            preferred_life: preferred,
+            valid_life: valid,
+            opts: DhcpOptions::new(),
+        }),
+        Leased::Prefix(prefix) => DhcpOption::IAPrefix(IAPrefix {
+            preferred_lifetime: preferred,
+            valid_lifetime: valid,
+            prefix_len: prefix.prefix_len(),
+            prefix_ip: prefix.network(),
+            opts: excluded
+                .map(|body| DhcpOption::Unknown(UnknownOption::new(OptionCode::PdExclude, body.to_vec())))
+                .into_iter()
+                .collect(),
+        }),
+    }
 }

@@ -1,4 +1,4 @@
-//! Bridges and attachments through netlink.
+//! Bridges, attachments and routes through netlink.
 //!
 //! An *attachment* is an instance's interface on a bridge: a veth pair with one end, the *host end*, as a port of the
 //! bridge and the other, the *inside end*, as `eth1` in the instance's network namespace, with its address and its
@@ -17,7 +17,7 @@
 //! - Everything `ensure_…` may be repeated, also after a crash or a dropped future at any point, and ends in the same
 //!   state; everything `remove_…` succeeds when the thing is gone already.
 //! - What we make carries our mark: the link group [`LINK_GROUP`] from the message that makes it, its alias from the
-//!   next one. Nothing without a mark is changed or removed; a bridge that was there before us gets ports and an
+//!   next one; routes carry a protocol and a metric. Nothing without a mark is changed or removed; a bridge that was there before us gets ports and an
 //!   address from us, and loses neither.
 //! - Instances are wired in network namespaces of their own, never in the daemon's.
 //! - No thread of the caller's runtime enters another namespace, and none waits for the kernel's link lock: netlink
@@ -35,6 +35,7 @@ mod name;
 mod namespace;
 mod network;
 mod request;
+mod route;
 mod sysctl;
 mod thread;
 mod watch;
@@ -45,4 +46,5 @@ pub use error::NetworkError;
 pub use link::LINK_GROUP;
 pub use network::Network;
 pub use request::LIMIT;
+pub use route::{ROUTE_PROTOCOL, Route, RouteMark, Way};
 pub use watch::LinkChange;

@@ -28,6 +28,7 @@ use crate::settings::LinkSettings;
 /// The protocol's view of a link. `None` when its settings name no pool: then there is nothing to lease.
 pub fn protocol_link(settings: &LinkSettings) -> Option<Link> {
     let mut link = Link::new(settings.prefix(), settings.address.addr(), Pool::new(settings.pool?));
+    link.delegation.clone_from(&settings.delegation);
     link.preferred = settings.lifetimes.preferred;
     link.valid = settings.lifetimes.valid;
     link.rapid_commit = settings.rapid_commit;

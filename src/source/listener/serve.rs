@@ -1,7 +1,7 @@
 //! The loop around the protocol: receives, answers, commits, replies.
 
 use std::io;
-use std::net::{Ipv6Addr, SocketAddrV6};
+use std::net::SocketAddrV6;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use orchestrator_dhcp6::{Answer, Binding, BindingState, Bindings, Change, Inbound, Limiter, Link, Server, Verb};
@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::raw::{BridgeSocket, Datagram};
 use crate::causes::with_causes;
 use crate::metrics::Metrics;
-use crate::model::{Clock, Duid, Lease, LeaseChange, LeaseSource, LeaseState, LeaseVerb, Timestamp};
+use crate::model::{Clock, Duid, Lease, LeaseChange, LeaseSource, LeaseState, LeaseVerb, Leased, Timestamp};
 use crate::source::Recorder;
 use crate::store::StoreError;
 
@@ -77,9 +77,7 @@ impl Listener {
         // In the order of their last events: where two rows claim one address, the younger has it.
         leases.sort_by_key(|lease| lease.changed);
         for lease in leases {
-            if let Some(binding) = binding(lease) {
-                bindings.load(binding);
-            }
+            bindings.load(binding(lease));
         }
         tracing::info!(bridge = parts.bridge, bindings = bindings.len(), "listening for DHCPv6");
         Ok(Self {
@@ -182,10 +180,10 @@ impl Listener {
     /// Frees all that a client holds.
     fn release(&mut self, duid: &Duid) -> Vec<Change> {
         let now = self.parts.clock.now().0;
-        let addresses: Vec<Ipv6Addr> = self.bindings.of_client(duid).map(|binding| binding.address).collect();
-        let changes: Vec<Change> = addresses
+        let leases: Vec<Leased> = self.bindings.of_client(duid).map(|binding| binding.leased).collect();
+        let changes: Vec<Change> = leases
             .into_iter()
-            .filter_map(|address| self.bindings.release(address, now))
+            .filter_map(|leased| self.bindings.release(leased, now))
             .collect();
         changes.iter().for_each(|change| self.bindings.apply(change));
         changes
@@ -231,22 +229,21 @@ impl Listener {
     }
 }
 
-/// `None` for a delegated prefix.
-fn binding(lease: Lease) -> Option<Binding> {
+fn binding(lease: Lease) -> Binding {
     let state = match lease.state {
         LeaseState::Active => BindingState::Active,
         LeaseState::Released => BindingState::Released,
         LeaseState::Expired => BindingState::Expired,
         LeaseState::Declined => BindingState::Declined,
     };
-    Some(Binding {
+    Binding {
         duid: lease.duid,
         iaid: lease.iaid,
-        address: lease.leased.address()?,
+        leased: lease.leased,
         state,
         preferred_until: lease.preferred_until.0,
         valid_until: lease.valid_until.0,
-    })
+    }
 }
 
 fn lease_change(bridge: &str, change: &Change, now: Timestamp) -> LeaseChange {
@@ -260,8 +257,8 @@ fn lease_change(bridge: &str, change: &Change, now: Timestamp) -> LeaseChange {
         link: bridge.to_owned(),
         duid: change.after.duid.clone(),
         iaid: change.after.iaid,
-        leased: change.after.address.into(),
-        next_hop: None,
+        leased: change.after.leased,
+        next_hop: change.next_hop,
         class: None,
         source: LeaseSource::Listener,
         preferred_until: Timestamp(change.after.preferred_until),

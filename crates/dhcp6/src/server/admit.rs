@@ -41,7 +41,7 @@ pub(super) fn check_identifiers(message: &Message<'_>, server: &Duid) -> Result<
         (_, Some(named)) if named != server.as_bytes() => return Err(Discard::OtherServer(kind)),
         _ => {}
     }
-    let associations = message.ias.len() + message.prefix_ias.len();
+    let associations = message.ias.len();
     if kind == MessageKind::InformationRequest && associations > 0 {
         return Err(Discard::LeasesAsked);
     }

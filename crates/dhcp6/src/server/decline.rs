@@ -1,24 +1,23 @@
 //! Decline: the client found an address in use by someone else (RFC 9915, section 18.3.8).
 //!
 //! The address is given to nobody until its quarantine ends. It counts among the client's bindings until then, so that
-//! one client cannot put a pool out of use.
+//! one client cannot put a pool out of use. Prefixes are not declined.
 
 use dhcproto::v6::Status;
 
 use crate::Change;
+use crate::leased::Kind;
 use crate::lifetime::{seconds, until};
 
 use super::exchange::Exchange;
 
 pub(super) fn answer(exchange: &mut Exchange<'_>) {
     let quarantined_until = until(exchange.now, seconds(exchange.link.quarantine));
-    for ia in &exchange.message.ias {
-        if exchange.held(ia.iaid).is_none() {
-            exchange
-                .reply
-                .put_refusal(ia.iaid, Status::NoBinding, "no lease is known for it");
+    for ia in exchange.message.ias.iter().filter(|ia| ia.kind == Kind::Address) {
+        if exchange.held(ia).is_none() {
+            exchange.refuse(ia, Status::NoBinding, "no lease is known for it");
         }
-        for binding in exchange.held_addresses(ia) {
+        for binding in exchange.held_by_name(ia) {
             exchange.change(Change::decline(&binding, exchange.now, quarantined_until));
         }
     }

@@ -2,19 +2,20 @@
 
 use std::net::Ipv6Addr;
 
-use dhcproto::v6::Status;
+use dhcproto::v6::{OptionCode, Status};
 
 use crate::bindings::Bindings;
+use crate::leased::{Kind, Leased};
 use crate::lifetime::{self, Lifetimes};
 use crate::message::{Ia, Message};
 use crate::relay::Way;
 use crate::reply::{Association, Reply};
-use crate::{Binding, BindingState, Change, Duid, Iaid, Link, LinkLayerAddress, Verb};
+use crate::{Binding, BindingState, Change, Duid, Link, LinkLayerAddress, Verb};
 
 /// One message about leases, and the answer to it in the making.
 ///
 /// The bindings are as they were before the message. What it takes is in `taken`, so that no two of its associations
-/// are given the same address.
+/// are given the same.
 pub(super) struct Exchange<'a> {
     pub(super) key: &'a [u8; 16],
     pub(super) link: &'a Link,
@@ -22,63 +23,76 @@ pub(super) struct Exchange<'a> {
     pub(super) message: &'a Message<'a>,
     pub(super) way: &'a Way<'a>,
     pub(super) client: Duid,
+    /// Where the packets of a delegated prefix are to be sent; see [`Change::next_hop`].
+    pub(super) next_hop: Option<Ipv6Addr>,
     pub(super) now: i64,
     pub(super) times: Lifetimes,
     pub(super) reply: Reply,
     pub(super) changes: Vec<Change>,
-    /// Addresses that the answer offers or grants.
-    pub(super) taken: Vec<Ipv6Addr>,
+    /// What the answer tells of the identity associations of the message.
+    pub(super) associations: Vec<Association>,
+    /// What the answer offers or grants.
+    pub(super) taken: Vec<Leased>,
+}
+
+/// The status of an identity association for which nothing is left.
+pub(super) fn none_left(kind: Kind) -> (Status, &'static str) {
+    match kind {
+        Kind::Address => (Status::NoAddrsAvail, "no address is left on this link"),
+        Kind::Prefix => (Status::NoPrefixAvail, "no prefix is left on this link"),
+    }
 }
 
 impl Exchange<'_> {
-    /// The binding under which the client holds an address for this identity association.
-    pub(super) fn held(&self, iaid: Iaid) -> Option<&Binding> {
+    /// The binding under which the client holds something for this identity association.
+    pub(super) fn held(&self, ia: &Ia<'_>) -> Option<&Binding> {
         self.bindings
-            .of_association(self.client.as_bytes(), iaid)
+            .table(ia.kind)
+            .of_association(self.client.as_bytes(), ia.iaid)
             .filter(|binding| binding.is_held(self.now))
     }
 
-    /// The addresses of an identity association that the client holds for it, each once.
-    pub(super) fn held_addresses(&self, ia: &Ia<'_>) -> Vec<Binding> {
+    /// What is named in an identity association and the client holds for it, each once.
+    pub(super) fn held_by_name(&self, ia: &Ia<'_>) -> Vec<Binding> {
         let mut held: Vec<Binding> = Vec::new();
-        for address in ia.addresses() {
-            let binding = self.bindings.by_address(address);
+        for named in ia.named() {
+            let binding = self.bindings.at(named).filter(|own| own.leased == named);
             let own = binding.filter(|own| own.is_for(self.client.as_bytes(), ia.iaid) && own.is_held(self.now));
-            if let Some(own) = own.filter(|own| held.iter().all(|known| known.address != own.address)) {
+            if let Some(own) = own.filter(|own| held.iter().all(|known| known.leased != own.leased)) {
                 held.push(own.clone());
             }
         }
         held
     }
 
-    /// Chooses an address for an identity association and keeps it from the others of this message.
-    pub(super) fn offer(&mut self, ia: &Ia<'_>) -> Option<Ipv6Addr> {
-        let address = self.choose(ia)?;
-        self.taken.push(address);
-        Some(address)
+    /// Chooses an address or prefix for an identity association and keeps it from the others of this message.
+    pub(super) fn offer(&mut self, ia: &Ia<'_>) -> Option<Leased> {
+        let leased = self.choose(ia)?;
+        self.taken.push(leased);
+        Some(leased)
     }
 
-    /// Chooses an address for an identity association and grants it.
-    pub(super) fn lease(&mut self, ia: &Ia<'_>) -> Option<Ipv6Addr> {
-        let address = self.offer(ia)?;
-        self.grant(ia.iaid, address);
-        Some(address)
+    /// Chooses an address or prefix for an identity association and grants it.
+    pub(super) fn lease(&mut self, ia: &Ia<'_>) -> Option<Leased> {
+        let leased = self.offer(ia)?;
+        self.grant(ia, leased);
+        Some(leased)
     }
 
-    /// Grants an address, or extends its lease; ends the lease of another that it takes the place of.
-    pub(super) fn grant(&mut self, iaid: Iaid, address: Ipv6Addr) {
-        let before = self.bindings.by_address(address).cloned();
-        let holds = before
-            .as_ref()
-            .is_some_and(|own| own.is_for(self.client.as_bytes(), iaid) && own.is_held(self.now));
-        if let Some(old) = self.held(iaid).filter(|old| old.address != address) {
+    /// Grants an address or prefix, or extends its lease; ends the lease of another that it takes the place of.
+    pub(super) fn grant(&mut self, ia: &Ia<'_>, leased: Leased) {
+        let before = self.bindings.at(leased).cloned();
+        let holds = before.as_ref().is_some_and(|own| {
+            own.leased == leased && own.is_for(self.client.as_bytes(), ia.iaid) && own.is_held(self.now)
+        });
+        if let Some(old) = self.held(ia).filter(|old| old.leased != leased) {
             let change = Change::release(old, self.now);
             self.change(change);
         }
         let after = Binding {
             duid: self.client.clone(),
-            iaid,
-            address,
+            iaid: ia.iaid,
+            leased,
             state: BindingState::Active,
             preferred_until: lifetime::until(self.now, self.times.preferred),
             valid_until: lifetime::until(self.now, self.times.valid),
@@ -90,6 +104,7 @@ impl Exchange<'_> {
             after,
             link_layer: None,
             hostname: None,
+            next_hop: leased.prefix().and(self.next_hop),
         });
     }
 
@@ -102,25 +117,57 @@ impl Exchange<'_> {
         });
     }
 
-    /// Puts in an identity association with the address that it was given, or with the reason why it has none.
-    pub(super) fn put_lease(&mut self, iaid: Iaid, leased: Option<Ipv6Addr>) {
-        let status = leased
-            .is_none()
-            .then_some((Status::NoAddrsAvail, "no address is left on this link"));
-        self.reply.put_association(&Association {
-            iaid,
-            times: self.times,
+    /// Puts in an identity association with what it was given, or with the reason why it has nothing.
+    pub(super) fn put_lease(&mut self, ia: &Ia<'_>, leased: Option<Leased>) {
+        let status = leased.is_none().then(|| none_left(ia.kind));
+        self.put(ia, self.times, leased, Vec::new(), status);
+    }
+
+    /// Puts in an identity association that gets nothing, and why.
+    pub(super) fn refuse(&mut self, ia: &Ia<'_>, status: Status, words: &'static str) {
+        self.associations.push(Association {
+            kind: ia.kind,
+            iaid: ia.iaid,
+            times: None,
+            leased: None,
+            excluded: None,
+            ended: Vec::new(),
+            status: Some((status, words)),
+        });
+    }
+
+    /// Puts in an identity association with what it has, what it has no more, and why that is all.
+    pub(super) fn put(
+        &mut self,
+        ia: &Ia<'_>,
+        times: Lifetimes,
+        leased: Option<Leased>,
+        ended: Vec<Leased>,
+        status: Option<(Status, &'static str)>,
+    ) {
+        self.associations.push(Association {
+            kind: ia.kind,
+            iaid: ia.iaid,
+            times: Some(times),
             leased,
-            ended: &[],
+            excluded: leased.and_then(|leased| self.excluded(leased)),
+            ended,
             status,
         });
     }
 
-    /// Prefixes are not delegated on this link.
-    pub(super) fn refuse_prefixes(&mut self, status: Status, words: &str) {
-        for iaid in &self.message.prefix_ias {
-            self.reply.put_prefix_refusal(*iaid, status, words);
-        }
+    /// The answer, and what it changes.
+    pub(super) fn finish(mut self) -> (Reply, Vec<Change>) {
+        self.reply.put_associations(&self.associations);
+        (self.reply, self.changes)
+    }
+
+    /// What of a prefix the client must not use, when it asks for that (RFC 6603, section 4.2).
+    fn excluded(&self, leased: Leased) -> Option<Vec<u8>> {
+        let prefix = leased
+            .prefix()
+            .filter(|_| self.message.asks_for(OptionCode::PdExclude))?;
+        self.link.delegating(prefix)?.exclusion()
     }
 
     /// As its relay saw it, else as its DUID says.

@@ -101,7 +101,7 @@ impl Server {
         admit::check_way(kind, &way, inbound, link)?;
         let message = Message::read(kind, &frame)?;
         admit::check_identifiers(&message, &self.duid)?;
-        let (datagram, changes) = self.answer(link, bindings, &message, &way, now)?;
+        let (datagram, changes) = self.answer(link, bindings, inbound, &message, &way, now)?;
         Ok(Answer {
             datagram: way.wrap(datagram)?,
             destination: destination(&way, inbound.source),
@@ -115,6 +115,7 @@ impl Server {
         &self,
         link: &Link,
         bindings: &Bindings,
+        inbound: &Inbound<'_>,
         message: &Message<'_>,
         way: &Way<'_>,
         now: i64,
@@ -153,14 +154,16 @@ impl Server {
             message,
             way,
             client,
+            next_hop: way.next_hop(*inbound.source.ip(), link.prefix),
             now,
             times: Lifetimes::new(link.preferred, link.valid),
             reply,
             changes: Vec::new(),
+            associations: Vec::new(),
             taken: Vec::new(),
         };
         answer_lease(&mut exchange);
-        let Exchange { mut reply, changes, .. } = exchange;
+        let (mut reply, changes) = exchange.finish();
         self.offer_reconfigure(&mut reply, link, message, now);
         Ok((reply.encode()?, changes))
     }

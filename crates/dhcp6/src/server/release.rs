@@ -1,4 +1,4 @@
-//! Release: the client gives addresses back (RFC 9915, section 18.3.7).
+//! Release: the client gives addresses and prefixes back (RFC 9915, section 18.3.7).
 
 use dhcproto::v6::Status;
 
@@ -8,15 +8,12 @@ use super::exchange::Exchange;
 
 pub(super) fn answer(exchange: &mut Exchange<'_>) {
     for ia in &exchange.message.ias {
-        if exchange.held(ia.iaid).is_none() {
-            exchange
-                .reply
-                .put_refusal(ia.iaid, Status::NoBinding, "no lease is known for it");
+        if exchange.held(ia).is_none() {
+            exchange.refuse(ia, Status::NoBinding, "no lease is known for it");
         }
-        for binding in exchange.held_addresses(ia) {
+        for binding in exchange.held_by_name(ia) {
             exchange.change(Change::release(&binding, exchange.now));
         }
     }
-    exchange.refuse_prefixes(Status::NoBinding, "no prefix is known for it");
     exchange.reply.put_status(Status::Success, "released");
 }

@@ -1,7 +1,5 @@
 //! Solicit: what a Request would get; or, with rapid commit, the lease itself (RFC 9915, sections 18.3.1 and 18.3.9).
 
-use dhcproto::v6::Status;
-
 use super::exchange::Exchange;
 use super::options::put_asked;
 
@@ -9,9 +7,8 @@ pub(super) fn answer(exchange: &mut Exchange<'_>) {
     let rapid = exchange.link.rapid_commit && exchange.message.rapid_commit;
     for ia in &exchange.message.ias {
         let leased = if rapid { exchange.lease(ia) } else { exchange.offer(ia) };
-        exchange.put_lease(ia.iaid, leased);
+        exchange.put_lease(ia, leased);
     }
-    exchange.refuse_prefixes(Status::NoPrefixAvail, "no prefix is left on this link");
     // With nothing to grant it stays an Advertise: the client goes on looking for a server that has something.
     if exchange.changes.is_empty() {
         if let Some(preference) = exchange.link.preference {

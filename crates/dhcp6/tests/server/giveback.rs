@@ -27,7 +27,7 @@ fn row_52_release_without_a_lease() {
     let leased = lab.lease(1);
     let read = lab.say(
         RELEASE,
-        &[client(2), server_id(), ia(1, &[leased]), ia(2, &[]), ia_pd(3)],
+        &[client(2), server_id(), ia(1, &[leased]), ia(2, &[]), ia_pd(3, &[])],
     );
     assert_eq!(read.status(), Some(0));
     assert_eq!(

@@ -4,15 +4,20 @@ use proptest::prelude::*;
 
 use orchestrator_dhcp6::Inbound;
 
-use crate::lab::{Lab, address, client_source, server_id};
+use crate::lab::{Lab, address, client_source, prefix_pool, server_id};
 use crate::wire::*;
 
 /// A link with three clients, of which the third is the stranger.
 fn lab() -> Lab {
     let mut lab = Lab::with_pool("2001:db8:0:1::1:0/122");
     lab.link.rapid_commit = true;
+    lab.link.delegation = vec![
+        prefix_pool("2001:db8:1::/58", 60),
+        prefix_pool("2001:db8:1:40::/58", 64),
+    ];
     for client in 1..=3 {
         lab.lease(client);
+        lab.delegate(client, &[]);
     }
     lab
 }
@@ -35,14 +40,15 @@ fn survives(lab: &Lab, datagram: &[u8]) -> bool {
     }
     for change in &answer.changes {
         assert_eq!(Some(change.after.duid.as_bytes()), sender.as_deref());
-        assert!(lab.link.is_assignable(change.after.address));
-        let before = lab.bindings.by_address(change.after.address);
+        assert!(lab.may_lease(change.after.leased));
+        let before = lab.bindings.at(change.after.leased);
         assert_eq!(change.before.as_ref(), before);
         assert!(before.is_none_or(|before| !before.is_taken(lab.now) || before.duid == change.after.duid));
     }
     let read = Read::new(&answer.datagram);
     assert_eq!(read.transaction, datagram[1..4]);
     read.ias();
+    read.ias_pd();
     assert!(answer.datagram.len() < 65_527);
     true
 }
@@ -53,13 +59,20 @@ fn some_option() -> impl Strategy<Value = Vec<u8>> {
         (0u16..70).prop_map(|low| address(&format!("2001:db8:0:1::1:{low:x}"))),
         any::<u128>().prop_map(std::net::Ipv6Addr::from),
     ];
+    let prefix = prop_oneof![
+        (0u16..70, 48u8..66).prop_map(|(low, length)| format!("2001:db8:1:{low:x}::/{length}")),
+        (any::<u128>(), any::<u8>())
+            .prop_map(|(address, length)| format!("{}/{length}", std::net::Ipv6Addr::from(address))),
+    ];
     prop_oneof![
         4 => (1u8..6).prop_map(client),
         3 => Just(server_id()),
         6 => (0u32..4, prop::collection::vec(address, 0..5)).prop_map(|(iaid, addresses)| ia(iaid, &addresses)),
         1 => Just(option(RAPID_COMMIT, &[])),
         1 => prop::collection::vec(any::<u16>(), 0..8).prop_map(|codes| oro(&codes)),
-        1 => (0u32..3).prop_map(ia_pd),
+        3 => (0u32..3, prop::collection::vec(prefix, 0..3)).prop_map(|(iaid, prefixes)| {
+            ia_pd(iaid, &prefixes.iter().map(String::as_str).collect::<Vec<_>>())
+        }),
         1 => (0u16..150, prop::collection::vec(any::<u8>(), 0..60)).prop_map(|(code, body)| option(code, &body)),
     ]
 }
@@ -126,7 +139,7 @@ proptest! {
         if let Ok(answer) = lab.server.handle(&lab.link, &lab.bindings, &inbound, lab.now) {
             prop_assert_eq!(answer.datagram[0] == RELAY_REPL, datagram[0] == RELAY_FORW);
             for change in &answer.changes {
-                let before = lab.bindings.by_address(change.after.address);
+                let before = lab.bindings.at(change.after.leased);
                 prop_assert!(before.is_none_or(|before| !before.is_taken(lab.now) || before.duid == change.after.duid));
             }
         }

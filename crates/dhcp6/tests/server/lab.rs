@@ -2,7 +2,7 @@
 
 use std::net::{Ipv6Addr, SocketAddrV6};
 
-use orchestrator_dhcp6::{Answer, Bindings, Change, Discard, Duid, Inbound, Link, Pool, Server};
+use orchestrator_dhcp6::{Answer, Bindings, Change, Discard, Duid, Inbound, Leased, Link, Pool, PrefixPool, Server};
 
 use crate::wire::{self, Read};
 
@@ -19,6 +19,10 @@ pub(crate) struct Lab {
 
 pub(crate) fn address(text: &str) -> Ipv6Addr {
     text.parse().unwrap()
+}
+
+pub(crate) fn prefix_pool(prefix: &str, length: u8) -> PrefixPool {
+    PrefixPool::new(prefix.parse().unwrap(), length).unwrap()
 }
 
 pub(crate) const SERVER_DUID: &str = "00:02:00:00:ab:11:aa:bb:cc:dd";
@@ -51,6 +55,24 @@ impl Lab {
         }
     }
 
+    /// The same, with prefixes to delegate.
+    pub(crate) fn delegating(pools: &[(&str, u8)]) -> Self {
+        let mut lab = Self::new();
+        lab.link.delegation = pools
+            .iter()
+            .map(|(prefix, length)| prefix_pool(prefix, *length))
+            .collect();
+        lab
+    }
+
+    /// Whether something may be leased at all.
+    pub(crate) fn may_lease(&self, leased: Leased) -> bool {
+        match leased {
+            Leased::Address(address) => self.link.is_assignable(address),
+            Leased::Prefix(prefix) => self.link.delegating(prefix).is_some(),
+        }
+    }
+
     /// What the server would answer to a datagram sent to the multicast address.
     pub(crate) fn ask(&self, datagram: &[u8]) -> Result<Answer, Discard> {
         let inbound = Inbound {
@@ -79,6 +101,19 @@ impl Lab {
     /// Sends a message that is not answered; nothing changes.
     pub(crate) fn refused(&mut self, kind: u8, options: &[Vec<u8>]) -> &'static str {
         self.send(&wire::message(kind, options)).unwrap_err().word()
+    }
+
+    /// Solicit and Request of a client with one identity association for prefixes, naming these.
+    pub(crate) fn delegate(&mut self, client: u8, hints: &[&str]) -> String {
+        let offer = self
+            .say(wire::SOLICIT, &[wire::client(client), wire::ia_pd(1, hints)])
+            .prefix();
+        let reply = self.say(
+            wire::REQUEST,
+            &[wire::client(client), server_id(), wire::ia_pd(1, &[&offer])],
+        );
+        assert_eq!(reply.prefix(), offer);
+        offer
     }
 
     /// Solicit and Request of a client with one identity association.

@@ -79,8 +79,8 @@ fn row_33_rapid_commit_only_when_set_and_asked_for() {
         (REPLY, Some(&[][..]), offered.address())
     );
     assert_eq!(
-        (lab.changes.len(), lab.changes[0].verb, lab.changes[0].after.address),
-        (1, Verb::Grant, offered.address())
+        (lab.changes.len(), lab.changes[0].verb, lab.changes[0].after.leased),
+        (1, Verb::Grant, offered.address().into())
     );
 }
 
@@ -180,7 +180,7 @@ fn row_38_anothers_address_is_not_assigned() {
 #[test]
 fn row_56_prefixes_are_refused_and_addresses_served() {
     for (kind, server) in [(SOLICIT, Vec::new()), (REQUEST, server_id())] {
-        let read = Lab::new().say(kind, &[client(1), server, ia_pd(9), ia(1, &[])]);
+        let read = Lab::new().say(kind, &[client(1), server, ia_pd(9, &[]), ia(1, &[])]);
         let refused = read_ia(read.one(IA_PD).unwrap());
         assert_eq!((refused.iaid, refused.status), (9, Some(NO_PREFIX_AVAIL)));
         read.address();

@@ -1,12 +1,12 @@
 //! Random histories of several clients: what holds after every message.
 
 use std::collections::BTreeMap;
-use std::net::Ipv6Addr;
 
-use orchestrator_dhcp6::{Binding, Bindings, Inbound, Verb};
+use ipnet::Ipv6Net;
+use orchestrator_dhcp6::{Binding, Bindings, Inbound, Leased, PrefixPool, Verb};
 use proptest::prelude::*;
 
-use crate::lab::{Lab, address, client_source, server_id};
+use crate::lab::{Lab, address, client_source, prefix_pool, server_id};
 use crate::wire::*;
 
 #[derive(Debug, Clone)]
@@ -15,6 +15,10 @@ struct Step {
     client: u8,
     /// IAIDs, each with the addresses named in it as offsets into the pool.
     ias: Vec<(u32, Vec<u8>)>,
+    /// IAIDs of prefixes, each with the prefixes named in it: subnet of the pool, and length.
+    prefix_ias: Vec<(u32, Vec<(u8, u8)>)>,
+    /// Lengths of the prefixes that are delegated from the two pools from now on.
+    lengths: Option<(u8, u8)>,
     rapid: bool,
     /// Milliseconds that pass before.
     passes: i64,
@@ -28,16 +32,30 @@ fn step() -> impl Strategy<Value = Step> {
     ];
     let ias = prop::collection::btree_map(0u32..3, prop::collection::vec(0u8..18, 0..3), 0..3);
     let passes = prop_oneof![6 => 0i64..10_000, 1 => 0i64..10_000_000, 1 => Just(100_000_000)];
-    (kind, 0u8..6, ias, any::<bool>(), passes, prop::bool::weighted(0.1)).prop_map(
-        |(kind, client, ias, rapid, passes, lost)| Step {
+    let named = prop::collection::vec((0u8..18, 59u8..66), 0..3);
+    let prefix_ias = prop::collection::btree_map(0u32..3, named, 0..3);
+    let lengths = prop::option::weighted(0.05, (60u8..=64, 61u8..=64));
+    let message = (kind, 0u8..6, any::<bool>());
+    (message, ias, prefix_ias, lengths, passes, prop::bool::weighted(0.1)).prop_map(
+        |((kind, client, rapid), ias, prefix_ias, lengths, passes, lost)| Step {
             kind,
             client,
             ias: ias.into_iter().collect(),
+            prefix_ias: prefix_ias.into_iter().collect(),
+            lengths,
             rapid,
             passes,
             lost,
         },
     )
+}
+
+/// Two pools beside each other: 2001:db8:1::/60 and 2001:db8:1:10::/61.
+fn pools((one, other): (u8, u8)) -> Vec<PrefixPool> {
+    vec![
+        prefix_pool("2001:db8:1::/60", one),
+        prefix_pool("2001:db8:1:10::/61", other),
+    ]
 }
 
 fn datagram(step: &Step) -> Vec<u8> {
@@ -52,14 +70,38 @@ fn datagram(step: &Step) -> Vec<u8> {
     for (iaid, offsets) in &step.ias {
         options.push(ia(*iaid, &offsets.iter().map(named).collect::<Vec<_>>()));
     }
+    for (iaid, named) in &step.prefix_ias {
+        let named: Vec<String> = named
+            .iter()
+            .map(|(subnet, length)| format!("2001:db8:1:{subnet:x}::/{length}"))
+            .collect();
+        options.push(ia_pd(*iaid, &named.iter().map(String::as_str).collect::<Vec<_>>()));
+    }
     message(step.kind, &options)
 }
 
-fn snapshot(bindings: &Bindings) -> BTreeMap<Ipv6Addr, Binding> {
+fn snapshot(bindings: &Bindings) -> BTreeMap<Leased, Binding> {
     bindings
         .iter()
-        .map(|binding| (binding.address, binding.clone()))
+        .map(|binding| (binding.leased, binding.clone()))
         .collect()
+}
+
+/// No two prefixes that are held have an address in common.
+fn check_apart(bindings: &Bindings, now: i64) {
+    let held: Vec<Ipv6Net> = bindings
+        .iter()
+        .filter(|binding| binding.is_held(now))
+        .filter_map(|binding| binding.leased.prefix())
+        .collect();
+    for (index, prefix) in held.iter().enumerate() {
+        for other in &held[..index] {
+            assert!(
+                !prefix.contains(other) && !other.contains(prefix),
+                "{prefix} and {other}"
+            );
+        }
+    }
 }
 
 /// What the index finds is what is in it.
@@ -67,13 +109,17 @@ fn check_index(bindings: &Bindings, now: i64) {
     let all = snapshot(bindings);
     assert_eq!(all.len(), bindings.len());
     for binding in all.values() {
-        assert_eq!(bindings.by_address(binding.address), Some(binding));
+        assert_eq!(bindings.at(binding.leased), Some(binding));
         assert!(bindings.of_client(&binding.duid).any(|own| own == binding));
         if binding.is_held(now) {
+            let of_association = match binding.leased {
+                Leased::Address(_) => bindings.by_client(&binding.duid, binding.iaid),
+                Leased::Prefix(_) => bindings.prefix_by_client(&binding.duid, binding.iaid),
+            };
             assert_eq!(
-                bindings.by_client(&binding.duid, binding.iaid),
+                of_association,
                 Some(binding),
-                "an association has one address"
+                "an association has one address or prefix"
             );
         }
     }
@@ -81,6 +127,9 @@ fn check_index(bindings: &Bindings, now: i64) {
 
 fn take(lab: &mut Lab, step: &Step) {
     lab.now += step.passes;
+    if let Some(lengths) = step.lengths {
+        lab.link.delegation = pools(lengths);
+    }
     let datagram = datagram(step);
     let inbound = Inbound {
         datagram: &datagram,
@@ -95,13 +144,14 @@ fn take(lab: &mut Lab, step: &Step) {
     );
     let before = snapshot(&lab.bindings);
     for change in &answer.changes {
-        let held = lab.bindings.by_address(change.after.address);
+        let held = lab.bindings.at(change.after.leased);
         assert_eq!(change.before.as_ref(), held);
         assert!(held.is_none_or(|held| !held.is_taken(lab.now) || held.duid == change.after.duid));
-        assert!(matches!(change.verb, Verb::Release | Verb::Decline) || lab.link.is_assignable(change.after.address));
+        assert!(matches!(change.verb, Verb::Release | Verb::Decline) || lab.may_lease(change.after.leased));
         assert_eq!(
             change.verb == Verb::Renew,
-            matches!(change.verb, Verb::Renew | Verb::Grant) && held.is_some_and(|held| held.is_held(lab.now))
+            matches!(change.verb, Verb::Renew | Verb::Grant)
+                && held.is_some_and(|held| held.leased == change.after.leased && held.is_held(lab.now))
         );
         lab.bindings.apply(change);
         check_index(&lab.bindings, lab.now);
@@ -115,7 +165,10 @@ fn take(lab: &mut Lab, step: &Step) {
     }
     answer.changes.iter().for_each(|change| lab.bindings.apply(change));
     assert_eq!(snapshot(&lab.bindings), after);
-    check_answer(lab, step, &Read::new(&answer.datagram));
+    check_apart(&lab.bindings, lab.now);
+    let read = Read::new(&answer.datagram);
+    check_answer(lab, step, &read);
+    check_prefixes(lab, step, &read);
 }
 
 /// What a client was told is what is bound.
@@ -137,6 +190,27 @@ fn check_answer(lab: &Lab, step: &Step, read: &Read) {
     }
 }
 
+/// What a client was told of prefixes is what is bound.
+fn check_prefixes(lab: &Lab, step: &Step, read: &Read) {
+    for ia in read.ias_pd() {
+        let living: Vec<_> = ia.prefixes.iter().filter(|lease| lease.valid > 0).collect();
+        assert!(living.len() <= 1);
+        for told in living {
+            let binding = lab.bindings.by_prefix(told.prefix.parse().unwrap());
+            if read.kind == REPLY {
+                let binding = binding.unwrap();
+                assert_eq!(
+                    (binding.duid.as_bytes(), binding.iaid.0),
+                    (&duid(step.client)[..], ia.iaid)
+                );
+                // What is left of a lease is told in whole seconds.
+                let until = lab.now + i64::from(told.valid) * 1000;
+                assert!((until..until + 1000).contains(&binding.valid_until));
+            }
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
@@ -145,6 +219,8 @@ proptest! {
         let mut lab = Lab::with_pool("2001:db8:0:1::1:0/124");
         lab.link.rapid_commit = rapid;
         lab.link.limits.bindings_per_client = 4;
+        lab.link.limits.prefixes_per_client = 3;
+        lab.link.delegation = pools((62, 64));
         for step in &steps {
             take(&mut lab, step);
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::Ipv6Addr;
 
-use orchestrator_dhcp6::{Binding, BindingState, Bindings, Iaid, Order, Pool, Server};
+use orchestrator_dhcp6::{Binding, BindingState, Bindings, Iaid, Leased, Order, Pool, Server};
 
 use crate::lab::{HOUR, Lab, address, server_id};
 use crate::wire::*;
@@ -152,7 +152,7 @@ fn the_last_address_of_a_pool_is_found() {
                 .parse()
                 .unwrap(),
             iaid: Iaid(1),
-            address: (u128::from(lab.link.pool.first()) + offset).into(),
+            leased: Leased::Address((u128::from(lab.link.pool.first()) + offset).into()),
             state: BindingState::Active,
             preferred_until: i64::MAX,
             valid_until: i64::MAX,

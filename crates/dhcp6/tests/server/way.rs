@@ -131,7 +131,7 @@ fn row_15_information_request_with_addresses() {
 #[test]
 fn row_16_information_request_with_prefixes() {
     assert_eq!(
-        Lab::new().refused(INFORMATION_REQUEST, &[client(1), ia_pd(1)]),
+        Lab::new().refused(INFORMATION_REQUEST, &[client(1), ia_pd(1, &[])]),
         "leases-asked"
     );
 }

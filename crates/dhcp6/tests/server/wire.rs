@@ -29,6 +29,8 @@ pub(crate) const RAPID_COMMIT: u16 = 14;
 pub(crate) const DNS: u16 = 23;
 pub(crate) const DOMAINS: u16 = 24;
 pub(crate) const IA_PD: u16 = 25;
+pub(crate) const IAPREFIX: u16 = 26;
+pub(crate) const PD_EXCLUDE: u16 = 67;
 
 pub(crate) const NO_ADDRS_AVAIL: u16 = 2;
 pub(crate) const NO_BINDING: u16 = 3;
@@ -67,8 +69,16 @@ pub(crate) fn ia_with(iaid: u32, t1: u32, t2: u32, addresses: &[Ipv6Addr], prefe
     option(IA_NA, &body)
 }
 
-pub(crate) fn ia_pd(iaid: u32) -> Vec<u8> {
-    option(IA_PD, &[iaid.to_be_bytes(), [0; 4], [0; 4]].concat())
+/// An identity association for prefixes, with the prefixes that it names.
+pub(crate) fn ia_pd(iaid: u32, prefixes: &[&str]) -> Vec<u8> {
+    let mut body = [iaid.to_be_bytes(), [0; 4], [0; 4]].concat();
+    for prefix in prefixes {
+        let (address, length) = prefix.split_once('/').unwrap();
+        let address: Ipv6Addr = address.parse().unwrap();
+        let prefix = [&[0; 8][..], &[length.parse().unwrap()], &address.octets()].concat();
+        body.extend(option(IAPREFIX, &prefix));
+    }
+    option(IA_PD, &body)
 }
 
 pub(crate) fn oro(codes: &[u16]) -> Vec<u8> {
@@ -95,6 +105,26 @@ pub(crate) struct ReadIa {
     /// Address, preferred and valid lifetime.
     pub(crate) addresses: Vec<(Ipv6Addr, u32, u32)>,
     pub(crate) status: Option<u16>,
+}
+
+/// An identity association for prefixes in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ReadIaPd {
+    pub(crate) iaid: u32,
+    pub(crate) t1: u32,
+    pub(crate) t2: u32,
+    pub(crate) prefixes: Vec<ReadPrefix>,
+    pub(crate) status: Option<u16>,
+}
+
+/// A prefix in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ReadPrefix {
+    pub(crate) prefix: String,
+    pub(crate) preferred: u32,
+    pub(crate) valid: u32,
+    /// Body of the option that excludes a part of it.
+    pub(crate) excluded: Option<Vec<u8>>,
 }
 
 pub(crate) fn options(mut bytes: &[u8]) -> Vec<(u16, Vec<u8>)> {
@@ -143,6 +173,24 @@ impl Read {
         self.all(IA_NA).into_iter().map(read_ia).collect()
     }
 
+    pub(crate) fn ias_pd(&self) -> Vec<ReadIaPd> {
+        self.all(IA_PD).into_iter().map(read_ia_pd).collect()
+    }
+
+    /// The only identity association for prefixes.
+    pub(crate) fn ia_pd(&self) -> ReadIaPd {
+        let ias = self.ias_pd();
+        assert_eq!(ias.len(), 1, "{self:?}");
+        ias[0].clone()
+    }
+
+    /// The only prefix of the only identity association for prefixes.
+    pub(crate) fn prefix(&self) -> String {
+        let ia = self.ia_pd();
+        assert_eq!((ia.prefixes.len(), ia.status.unwrap_or(0)), (1, 0), "{self:?}");
+        ia.prefixes[0].prefix.clone()
+    }
+
     /// The only identity association.
     pub(crate) fn ia(&self) -> ReadIa {
         let ias = self.ias();
@@ -163,6 +211,35 @@ pub(crate) fn status(body: &[u8]) -> u16 {
     let words = std::str::from_utf8(&body[2..]).unwrap();
     assert!(!words.contains('\0'));
     u16::from_be_bytes([body[0], body[1]])
+}
+
+pub(crate) fn read_ia_pd(body: &[u8]) -> ReadIaPd {
+    let nested = options(&body[12..]);
+    let prefix = |body: &[u8]| {
+        let address = Ipv6Addr::from(<[u8; 16]>::try_from(&body[9..25]).unwrap());
+        let inside = options(&body[25..]);
+        assert!(inside.iter().all(|option| option.0 == PD_EXCLUDE) && inside.len() <= 1);
+        ReadPrefix {
+            prefix: format!("{address}/{}", body[8]),
+            preferred: number(body),
+            valid: number(&body[4..]),
+            excluded: inside.into_iter().next().map(|option| option.1),
+        }
+    };
+    ReadIaPd {
+        iaid: number(body),
+        t1: number(&body[4..]),
+        t2: number(&body[8..]),
+        prefixes: nested
+            .iter()
+            .filter(|option| option.0 == IAPREFIX)
+            .map(|option| prefix(&option.1))
+            .collect(),
+        status: nested
+            .iter()
+            .find(|option| option.0 == STATUS)
+            .map(|option| status(&option.1)),
+    }
 }
 
 pub(crate) fn read_ia(body: &[u8]) -> ReadIa {

@@ -11,6 +11,7 @@ mod bridge;
 mod changed;
 mod refused;
 mod removal;
+mod route;
 mod support;
 mod traffic;
 mod watch;

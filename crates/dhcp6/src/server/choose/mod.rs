@@ -1,0 +1,125 @@
+//! Which address or prefix an identity association is given.
+//!
+//! In this order: the one it has or had; one it asks for, when that has never been anyone's; the first of the keyed
+//! sequence of its client that is so; the next one in the pool that is so. Only when there is none: one it asks for
+//! that nobody holds any more; the one whose lease ended longest ago. What a client has is thus stable for as long as
+//! the pool allows, and what it had is kept for it for as long as there are others to give.
+//!
+//! A client at its limit of bindings is given none but those that it had itself.
+
+mod address;
+mod prefix;
+
+use crate::Binding;
+use crate::leased::{Kind, Leased};
+use crate::message::Ia;
+
+use super::exchange::Exchange;
+
+/// How many addresses or prefixes of the keyed sequence are tried. In a pool that is half full one of sixteen is free
+/// but once in 65,000 times; then the search through the pool goes on from the first of them.
+const PROBES: u32 = 16;
+/// How many of those that a client asks for in one association are looked at.
+const HINTS: usize = 8;
+
+impl Exchange<'_> {
+    /// The address or prefix that an identity association is to be given; nothing when there is none.
+    pub(super) fn choose(&self, ia: &Ia<'_>) -> Option<Leased> {
+        match ia.kind {
+            Kind::Address => self.choose_address(ia),
+            Kind::Prefix => self.choose_prefix(ia),
+        }
+    }
+
+    /// What an identity association has, or had, if it may have it again.
+    fn own(&self, ia: &Ia<'_>) -> Option<Leased> {
+        let own = self
+            .bindings
+            .table(ia.kind)
+            .of_association(self.client.as_bytes(), ia.iaid)?;
+        Some(own.leased).filter(|own| self.is_open(*own))
+    }
+
+    /// What an identity association asks for and may be given.
+    fn hints(&self, ia: &Ia<'_>) -> impl Iterator<Item = Leased> {
+        ia.named().take(HINTS).filter(|hint| self.is_open(*hint))
+    }
+
+    /// Whether it may be handed out, is not spoken for in this message, and is no part of what another holds.
+    fn is_open(&self, leased: Leased) -> bool {
+        let is_assignable = match leased {
+            Leased::Address(address) => self.link.is_assignable(address),
+            Leased::Prefix(prefix) => {
+                let mut others = self.bindings.overlapping(prefix);
+                self.link.delegating(prefix).is_some() && !others.any(|other| other.is_taken(self.now))
+            }
+        };
+        is_assignable && !self.taken.iter().any(|taken| taken.overlaps(leased))
+    }
+
+    /// Whether it has never been anyone's.
+    fn is_fresh(&self, leased: Leased) -> bool {
+        self.bindings.at(leased).is_none()
+    }
+
+    /// Whether it had a binding that holds it no more.
+    fn is_reusable(&self, leased: Leased) -> bool {
+        self.bindings
+            .at(leased)
+            .is_some_and(|binding| !binding.is_taken(self.now))
+    }
+
+    /// The one of those that fit whose lease ended longest ago.
+    fn oldest(&self, kind: Kind, fits: impl Fn(&Leased) -> bool) -> Option<Leased> {
+        self.bindings
+            .table(kind)
+            .remembered(self.now)
+            .map(|binding| binding.leased)
+            .find(|leased| fits(leased) && self.is_open(*leased))
+    }
+
+    /// The one of the client whose lease ended longest ago.
+    fn oldest_of_client(&self, kind: Kind) -> Option<Leased> {
+        let ended = |binding: &&Binding| !binding.is_taken(self.now) && self.is_open(binding.leased);
+        let own = self.bindings.table(kind).chain(self.client.as_bytes()).filter(ended);
+        own.min_by_key(|binding| (binding.valid_until, binding.leased))
+            .map(|binding| binding.leased)
+    }
+
+    /// Whether a client has as many bindings as it may. What is remembered of what left the pools is not counted: it
+    /// could never be reused, and the client would be shut out.
+    fn is_client_full(&self, kind: Kind) -> bool {
+        let counts = |binding: &&Binding| binding.is_taken(self.now) || self.is_in_pool(binding.leased);
+        let own = self.bindings.table(kind).chain(self.client.as_bytes());
+        let known = own.filter(counts).count();
+        let new = self.taken_of(kind).filter(|leased| !self.is_of_client(*leased)).count();
+        let most = match kind {
+            Kind::Address => self.link.limits.bindings_per_client,
+            Kind::Prefix => self.link.limits.prefixes_per_client,
+        };
+        known + new >= most
+    }
+
+    /// Whether it may be handed out at all.
+    fn is_in_pool(&self, leased: Leased) -> bool {
+        match leased {
+            Leased::Address(address) => self.link.is_assignable(address),
+            Leased::Prefix(prefix) => self.link.delegating(prefix).is_some(),
+        }
+    }
+
+    fn is_of_client(&self, leased: Leased) -> bool {
+        self.bindings
+            .at(leased)
+            .is_some_and(|binding| binding.duid == self.client)
+    }
+
+    fn is_link_full(&self, kind: Kind) -> bool {
+        self.bindings.table(kind).len() + self.taken_of(kind).count() >= self.link.limits.bindings
+    }
+
+    fn taken_of(&self, kind: Kind) -> impl Iterator<Item = Leased> {
+        let taken = self.taken.iter().copied();
+        taken.filter(move |leased| leased.kind() == kind)
+    }
+}

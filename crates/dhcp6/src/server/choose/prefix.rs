@@ -1,0 +1,83 @@
+//! Which prefix an identity association is given: first of all, of which length.
+//!
+//! A client may hint at a length (RFC 8168). It is followed as far as there is a pool that suits; pools that suit alike
+//! are tried in the order of the settings. Where a hint speaks against what the client has, it keeps it at Renew and
+//! Rebind: a network in use is not renumbered because its router would like more room. At Solicit and Request, where it
+//! begins anew, it gets what it asks for.
+
+use ipnet::Ipv6Net;
+
+use crate::leased::{Kind, Leased};
+use crate::message::Ia;
+use crate::server::exchange::Exchange;
+use crate::table::position;
+use crate::{MessageKind, PrefixPool};
+
+use super::PROBES;
+
+/// How many prefixes without a binding are passed over in a search because they are part of what is held.
+///
+/// There are many such only after the length of a pool was changed in the settings.
+const PASSED_OVER: usize = 256;
+
+impl Exchange<'_> {
+    /// The prefix that an identity association is to be given; nothing when there is none.
+    pub(super) fn choose_prefix(&self, ia: &Ia<'_>) -> Option<Leased> {
+        let own = self.own(ia);
+        let extends = matches!(self.message.kind, MessageKind::Renew | MessageKind::Rebind);
+        let hint = ia.length_hint().filter(|_| own.is_none() || !extends);
+        let rank = |pool: &&PrefixPool| hint.map(|hint| pool.rank(hint));
+        let mut pools: Vec<&PrefixPool> = self.link.delegation.iter().collect();
+        pools.sort_by_key(rank);
+        let mut alike = pools.chunk_by(|one, other| rank(one) == rank(other));
+        if self.is_client_full(Kind::Prefix) {
+            return own.or_else(|| self.oldest_of_client(Kind::Prefix));
+        }
+        alike.find_map(|pools| self.choose_among(pools, ia, own))
+    }
+
+    /// The prefix of these pools that comes first in the order of [`choose`](Self::choose).
+    fn choose_among(&self, pools: &[&PrefixPool], ia: &Ia<'_>, own: Option<Leased>) -> Option<Leased> {
+        let is_inside = |leased: &Leased| {
+            let prefix = leased.prefix();
+            prefix.is_some_and(|prefix| pools.iter().any(|pool| pool.contains(prefix)))
+        };
+        let hints = || self.hints(ia).filter(is_inside);
+        let fresh = || {
+            if self.is_link_full(Kind::Prefix) {
+                return None;
+            }
+            let hint = hints().find(|hint| self.is_fresh(*hint));
+            hint.or_else(|| pools.iter().find_map(|pool| self.vacant_prefix(pool, ia)))
+        };
+        own.filter(is_inside)
+            .or_else(fresh)
+            .or_else(|| hints().find(|hint| self.is_reusable(*hint)))
+            .or_else(|| self.oldest(Kind::Prefix, is_inside))
+    }
+
+    /// A prefix of a pool that has no binding.
+    fn vacant_prefix(&self, pool: &PrefixPool, ia: &Ia<'_>) -> Option<Leased> {
+        let candidate = |attempt| pool.candidate(self.key, self.client.as_bytes(), ia.iaid, attempt);
+        let leased = |attempt| Leased::from(candidate(attempt));
+        let is_vacant = |leased: &Leased| self.is_open(*leased) && self.is_fresh(*leased);
+        (0..PROBES).map(leased).find(is_vacant).or_else(|| {
+            let start = candidate(0);
+            self.vacant_prefix_between(pool, start, pool.last())
+                .or_else(|| self.vacant_prefix_between(pool, pool.first(), start))
+        })
+    }
+
+    fn vacant_prefix_between(&self, pool: &PrefixPool, from: Ipv6Net, last: Ipv6Net) -> Option<Leased> {
+        let [first, mut from, last] = [pool.first(), from, last].map(|prefix| position(prefix.into()));
+        for _ in 0..PASSED_OVER {
+            let vacant = self.bindings.table(Kind::Prefix).next_vacant(from, last)?;
+            let leased = Leased::from(pool.nth(vacant - first));
+            if self.is_open(leased) {
+                return Some(leased);
+            }
+            from = vacant + 1;
+        }
+        None
+    }
+}
