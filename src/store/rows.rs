@@ -1,6 +1,8 @@
 //! Statements over many rows at once, which a database takes at little more than the price of one.
 //!
-//! Rows are handed over in portions of a few fixed sizes, so that each text is made and prepared once.
+//! Rows are handed over in portions of a few fixed sizes, so that each text is made and prepared once. SQLite looks a
+//! place with a number up in a list of all of them, which takes longer than the statement itself when there are
+//! thousands: its texts have places without numbers, and are the same otherwise.
 
 use std::sync::OnceLock;
 
@@ -13,7 +15,17 @@ pub(super) struct ManyRows {
     before: &'static str,
     columns: usize,
     after: &'static str,
-    texts: OnceLock<Vec<String>>,
+    numbered: OnceLock<Vec<String>>,
+    plain: OnceLock<Vec<String>>,
+}
+
+/// How the places for a statement's values are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Places {
+    /// "$1", as PostgreSQL wants them.
+    Numbered,
+    /// "?", which only SQLite takes.
+    Plain,
 }
 
 impl ManyRows {
@@ -23,30 +35,44 @@ impl ManyRows {
             before,
             columns,
             after,
-            texts: OnceLock::new(),
+            numbered: OnceLock::new(),
+            plain: OnceLock::new(),
         }
     }
 
     /// The rows in portions, each with the statement that takes so many.
-    pub(super) fn portions<'r, T>(&'static self, rows: &'r [T]) -> impl Iterator<Item = (&'static str, &'r [T])> {
+    pub(super) fn portions<'r, T>(
+        &'static self,
+        places: Places,
+        rows: &'r [T],
+    ) -> impl Iterator<Item = (&'static str, &'r [T])> {
+        let texts = self.texts(places);
         let mut rest = rows;
         std::iter::from_fn(move || {
             let index = SIZES.iter().position(|size| *size <= rest.len())?;
             let (portion, left) = rest.split_at(SIZES[index]);
             rest = left;
-            Some((self.texts()[index].as_str(), portion))
+            Some((texts[index].as_str(), portion))
         })
     }
 
     /// The statement for each size of portion.
-    pub(super) fn texts(&'static self) -> &'static [String] {
-        self.texts.get_or_init(|| SIZES.map(|rows| self.text(rows)).into())
+    pub(super) fn texts(&'static self, places: Places) -> &'static [String] {
+        let texts = match places {
+            Places::Numbered => &self.numbered,
+            Places::Plain => &self.plain,
+        };
+        texts.get_or_init(|| SIZES.map(|rows| self.text(places, rows)).into())
     }
 
-    fn text(&self, rows: usize) -> String {
+    fn text(&self, places: Places, rows: usize) -> String {
+        let place = |place: usize| match places {
+            Places::Numbered => format!("${place}"),
+            Places::Plain => "?".to_owned(),
+        };
         let row = |row: usize| {
             let first = row * self.columns + 1;
-            let places: Vec<String> = (first..first + self.columns).map(|place| format!("${place}")).collect();
+            let places: Vec<String> = (first..first + self.columns).map(place).collect();
             format!("({})", places.join(", "))
         };
         let rows: Vec<String> = (0..rows).map(row).collect();
@@ -56,10 +82,10 @@ impl ManyRows {
 
 /// Runs a [`ManyRows`] over all rows; `$bind`s are the columns of `$row`.
 macro_rules! execute_rows {
-    ($tx:expr, $doing:literal, $statement:expr, $rows:expr, $row:pat => [$($bind:expr),+ $(,)?]) => {{
+    (&mut $tx:expr, $doing:literal, $statement:expr, $rows:expr, $row:pat => [$($bind:expr),+ $(,)?]) => {{
         let mut done = Ok(());
-        for (sql, portion) in $statement.portions($rows) {
-            done = $crate::store::connection::on!($tx, connection => $crate::store::connection::within($doing, async {
+        for (sql, portion) in $statement.portions($tx.places(), $rows) {
+            done = $crate::store::connection::on!(&mut $tx, connection => $crate::store::connection::within($doing, async {
                 let mut query = sqlx::query(sql);
                 for $row in portion {
                     query = query$(.bind($bind))+;
@@ -77,10 +103,10 @@ pub(super) use execute_rows;
 
 /// Runs a [`ManyRows`] that finds, over all keys; gives all rows that it found as `$found`.
 macro_rules! fetch_rows {
-    ($tx:expr, $doing:literal, $found:ty, $statement:expr, $keys:expr, $key:pat => [$($bind:expr),+ $(,)?]) => {{
+    (&mut $tx:expr, $doing:literal, $found:ty, $statement:expr, $keys:expr, $key:pat => [$($bind:expr),+ $(,)?]) => {{
         let mut found: Result<Vec<$found>, $crate::store::StoreError> = Ok(Vec::new());
-        for (sql, portion) in $statement.portions($keys) {
-            let answer = $crate::store::connection::on!($tx, connection => $crate::store::connection::within($doing, async {
+        for (sql, portion) in $statement.portions($tx.places(), $keys) {
+            let answer = $crate::store::connection::on!(&mut $tx, connection => $crate::store::connection::within($doing, async {
                 let mut query = sqlx::query_as::<_, $found>(sql);
                 for $key in portion {
                     query = query$(.bind($bind))+;
@@ -108,12 +134,17 @@ mod tests {
 
     #[test]
     fn a_text_has_a_place_for_each_column_of_each_row() {
-        let texts = PAIRS.texts();
+        let texts = PAIRS.texts(Places::Numbered);
         assert_eq!(texts.len(), SIZES.len());
         assert_eq!(texts[9], "insert into pairs values ($1, $2) on conflict do nothing");
         assert_eq!(
             texts[8],
             "insert into pairs values ($1, $2), ($3, $4) on conflict do nothing"
+        );
+        let plain = PAIRS.texts(Places::Plain);
+        assert_eq!(
+            plain[8],
+            "insert into pairs values (?, ?), (?, ?) on conflict do nothing"
         );
         assert!(texts[0].contains("($1023, $1024)") && !texts[0].contains("$1025"));
     }
@@ -122,7 +153,7 @@ mod tests {
     fn portions_are_all_rows_in_order() {
         for rows in [0, 1, 3, 100, 511, 512, 1300] {
             let rows: Vec<usize> = (0..rows).collect();
-            let portions: Vec<_> = PAIRS.portions(&rows).collect();
+            let portions: Vec<_> = PAIRS.portions(Places::Plain, &rows).collect();
             assert!(portions.iter().all(|(_, portion)| SIZES.contains(&portion.len())));
             let again: Vec<usize> = portions
                 .iter()

@@ -35,7 +35,8 @@ impl Store {
         let mut tx = self.snapshot().await?;
         let mut prepared = 0;
         let many = batch::MANY.iter().chain(&ledger::MANY);
-        let many = many.flat_map(|many| many.texts()).map(String::as_str);
+        let places = tx.places();
+        let many = many.flat_map(|many| many.texts(places)).map(String::as_str);
         for sql in ALL.iter().copied().flatten().copied().chain(many) {
             on!(&mut tx, connection => within("prepare a statement", async {
                 connection.prepare(sqlx::SqlStr::from_static(sql)).await.map(drop)
