@@ -16,7 +16,7 @@ RUN_AS_ROOT := $(if $(AS_ROOT),CARGO_TARGET_$(HOST)_RUNNER="$(AS_ROOT)")
 
 .PHONY: help
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: ## watch a client boot and reach a container of its own; KEEP=1 leaves it up to look around in
@@ -44,6 +44,15 @@ bench: ## measure, each against its yardstick in the same run
 	@tests/lab/deps test
 	@$(MAKE) --no-print-directory root
 	$(RUN_AS_ROOT) $(CARGO) bench --workspace --bench '*'
+	@$(MAKE) --no-print-directory sweep
+
+.PHONY: bench-dhcp6
+bench-dhcp6: ## DHCPv6 against Kea and dnsmasq; QUICK=1 is short, PARTS and ONLY choose, JSON=file keeps the figures
+	@tests/lab/deps bench
+	@$(MAKE) --no-print-directory root
+	$(CARGO) build --release --package orchestrator --package orchestrator-load --bins
+	@$(AS_ROOT) $(TARGET)/release/bench-dhcp6 $(TARGET)/release/orchestrator $(if $(QUICK),--quick) \
+		$(if $(ONLY),--only $(ONLY)) $(if $(PARTS),--parts $(PARTS)) $(if $(JSON),--json $(JSON))
 	@$(MAKE) --no-print-directory sweep
 
 .PHONY: image

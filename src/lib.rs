@@ -1,5 +1,6 @@
 //! Gives every IPv6 client on a network a container of its own, by nothing but its DHCPv6 lease.
 
+pub mod advertiser;
 pub mod api;
 pub mod bell;
 pub mod causes;
@@ -8,6 +9,7 @@ pub mod conditions;
 pub mod metrics;
 pub mod model;
 pub mod orchestrator;
+pub mod routes;
 pub mod serve;
 pub mod settings;
 pub mod source;

@@ -9,6 +9,7 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabelSet, LabelSetEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
@@ -36,8 +37,13 @@ pub struct Metrics {
     dhcp6_unsent: Counter,
     lease_events: Labelled,
     lease_events_refused: Labelled,
+    routes: Gauge,
+    route_failures: Counter,
     commits_failed: Counter,
     advertisements: Labelled,
+    advertisements_contradicted: Labelled,
+    solicitations_refused: Labelled,
+    neighbors: Labelled,
     spooled: Counter,
     instances_ready: Counter,
     instances_removed: Counter,
@@ -66,6 +72,15 @@ impl Default for Metrics {
         let lease_events = labelled("lease_events", "Lease events recorded, by outcome");
         let lease_events_refused = labelled("lease_events_refused", "Lease events not recorded, by reason");
         let advertisements = labelled("router_advertisements", "Router advertisements, by cause or failure");
+        let advertisements_contradicted = labelled(
+            "router_advertisements_contradicted",
+            "Advertisements of other routers that say something else, by what",
+        );
+        let solicitations_refused = labelled(
+            "router_solicitations_refused",
+            "Router solicitations not answered, by reason",
+        );
+        let neighbors = labelled("neighbors", "Hosts that were seen on a link, by what became of it");
         let provision_failures = labelled(
             "provision_failures",
             "Tries to bring up an instance that failed, by code",
@@ -85,12 +100,18 @@ impl Default for Metrics {
             "lease_commits_failed",
             "Batches of bindings that could not be made durable",
         );
+        let route_failures = plain(
+            "route_failures",
+            "Routes for delegated prefixes that the kernel refused",
+        );
         let spooled = plain("lease_events_spooled", "Lease events read back from the spool");
         let instances_ready = plain("instances_ready", "Instances that came to answer");
         let instances_removed = plain("instances_removed", "Instances that were removed");
         let instances_disturbed = plain("instances_disturbed", "Instances that changed behind our back");
         let orphans_removed = plain("orphans_removed", "Things with our mark that belonged to no instance");
         let engine_losses = plain("engine_losses", "Times that an engine stopped answering");
+        let routes = Gauge::default();
+        registry.register("routes", "Routes to delegated prefixes in the kernel", routes.clone());
         let time_to_ready = Histogram::new(TIME_TO_READY);
         registry.register(
             "instance_time_to_ready_seconds",
@@ -104,8 +125,13 @@ impl Default for Metrics {
             dhcp6_unsent,
             lease_events,
             lease_events_refused,
+            routes,
+            route_failures,
             commits_failed,
             advertisements,
+            advertisements_contradicted,
+            solicitations_refused,
+            neighbors,
             spooled,
             instances_ready,
             instances_removed,
@@ -161,6 +187,16 @@ impl Metrics {
         count(&self.lease_events_refused, "reason", reason);
     }
 
+    /// So many routes to delegated prefixes are in the kernel.
+    pub fn routes(&self, count: usize) {
+        self.routes.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// The kernel refused a route.
+    pub fn route_failed(&self) {
+        self.route_failures.inc();
+    }
+
     /// Bindings could not be made durable; nothing was answered.
     pub fn commit_failed(&self) {
         self.commits_failed.inc();
@@ -169,6 +205,21 @@ impl Metrics {
     /// A router advertisement was sent, or could not be.
     pub fn advertised(&self, cause: &'static str) {
         count(&self.advertisements, "cause", cause);
+    }
+
+    /// A router solicitation was not answered.
+    pub fn solicitation_refused(&self, reason: &'static str) {
+        count(&self.solicitations_refused, "reason", reason);
+    }
+
+    /// Another router's advertisement says something else than ours.
+    pub fn advertisement_contradicted(&self, what: &'static str) {
+        count(&self.advertisements_contradicted, "what", what);
+    }
+
+    /// A host was seen on a link.
+    pub fn neighbor(&self, outcome: &'static str) {
+        count(&self.neighbors, "outcome", outcome);
     }
 
     /// A lease event was read back from the spool.

@@ -14,9 +14,14 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("conditions", &["model"]),
     ("settings", &["model"]),
     ("store", &["causes", "model"]),
+    ("advertiser", &["metrics", "settings"]),
     ("source", &["bell", "causes", "metrics", "model", "settings", "store"]),
     (
         "orchestrator",
+        &["bell", "causes", "conditions", "metrics", "model", "settings", "store"],
+    ),
+    (
+        "routes",
         &["bell", "causes", "conditions", "metrics", "model", "settings", "store"],
     ),
     (
@@ -34,6 +39,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "serve",
         &[
+            "advertiser",
             "api",
             "bell",
             "causes",
@@ -41,6 +47,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "metrics",
             "model",
             "orchestrator",
+            "routes",
             "settings",
             "source",
             "store",
@@ -54,7 +61,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 
 /// What only some modules may touch, and which those are.
 const KEPT_TO: &[(&str, &[&str])] = &[
-    ("orchestrator_network", &["orchestrator", "serve", "cli"]),
+    (
+        "orchestrator_network",
+        &["advertiser", "orchestrator", "routes", "serve", "source", "cli"],
+    ),
     ("orchestrator_plugin_docker", &["settings", "serve", "cli"]),
     ("bollard", &[]),
     ("rtnetlink", &[]),

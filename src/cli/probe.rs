@@ -9,7 +9,7 @@ use orchestrator_plugin_docker::DockerPlugin;
 use super::check::Finding;
 use crate::causes::with_causes;
 use crate::model::{Id, LeaseSource, Mark};
-use crate::settings::Settings;
+use crate::settings::{LinkSettings, Settings};
 use crate::store::{Found, Store};
 
 /// Everything the settings name, in the order in which the daemon needs it.
@@ -52,7 +52,10 @@ const CAPABILITIES: [Capability; 5] = [
     Capability {
         bit: 13,
         name: "CAP_NET_RAW",
-        needed: |settings| settings.links.iter().any(|link| link.router_advertisements),
+        needed: |settings| {
+            let raw = |link: &LinkSettings| link.advertisement.is_some() || link.neighbors.is_some();
+            settings.links.iter().any(raw)
+        },
     },
     Capability {
         bit: 21,

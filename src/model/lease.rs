@@ -16,6 +16,10 @@ pub enum LeaseSource {
     Listener,
     /// dnsmasq, through its `dhcp-script`.
     Dnsmasq,
+    /// A host that made its address itself and told the daemon's DHCPv6 server of it (RFC 9686).
+    Registration,
+    /// A host that made its address itself and was seen on the link.
+    Neighbor,
 }
 
 /// What has become of a lease.
@@ -151,5 +155,10 @@ macro_rules! words {
 }
 pub(super) use words;
 
-words!(LeaseSource { Listener = "listener", Dnsmasq = "dnsmasq" });
+words!(LeaseSource {
+    Listener = "listener",
+    Dnsmasq = "dnsmasq",
+    Registration = "registration",
+    Neighbor = "neighbor",
+});
 words!(LeaseState { Active = "active", Released = "released", Expired = "expired", Declined = "declined" });

@@ -58,17 +58,33 @@ impl Orchestrator {
             .map(|instance| (instance.id, instance))
             .collect();
         self.remove_orphans(&world, &live).await;
+        let providing = self.providing();
+        // From here on every commit that matters rings; what was committed before is looked up below.
+        self.inner.bell.silence(self.silent(&providing, &live));
         let settled: HashSet<_> = live
             .values()
             .filter(|instance| world.is_as_it_should_be(instance))
             .map(|instance| instance.client)
             .collect();
-        for client in self.inner.store.unsettled().await? {
-            if !settled.contains(&client) {
-                self.wake(client);
-            }
+        let mut unsettled: HashSet<_> = live.values().map(|instance| instance.client).collect();
+        for link in providing {
+            unsettled.extend(self.inner.store.wanting(link).await?);
         }
+        unsettled.difference(&settled).for_each(|client| self.wake(*client));
         Ok(())
+    }
+
+    /// The links whose clients get instances.
+    fn providing(&self) -> Vec<&str> {
+        let links = self.inner.settings.links.iter().map(|link| link.bridge.as_str());
+        links.filter(|link| self.template(link).is_some()).collect()
+    }
+
+    /// The links whose clients neither have instances nor get any.
+    fn silent(&self, providing: &[&str], live: &HashMap<InstanceId, Instance>) -> HashSet<String> {
+        let links = self.inner.settings.links.iter().map(|link| link.bridge.as_str());
+        let idle = |link: &&str| !providing.contains(link) && live.values().all(|instance| instance.link != *link);
+        links.filter(idle).map(str::to_owned).collect()
     }
 
     async fn see_world(&self) -> World {

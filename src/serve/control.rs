@@ -49,6 +49,7 @@ impl Ready {
         let Some(situation) = self.store.situation(client).await? else {
             return Ok(());
         };
+        let mut leases = situation.active_leases;
         let listener = self
             .links
             .get(&situation.client.link)
@@ -62,11 +63,13 @@ impl Ready {
             if commands.try_send(command).is_ok()
                 && let Ok(outcome) = told.await
             {
-                return outcome.map_err(ControlError::from);
+                outcome?;
+                // Hosts that were seen are in no bindings.
+                leases.retain(|lease| lease.source == LeaseSource::Neighbor);
             }
             // The listener is not up: nobody answers clients from its bindings, and it reads the store when it starts.
         }
-        let changes = situation.active_leases.into_iter().map(|lease| LeaseChange {
+        let changes = leases.into_iter().map(|lease| LeaseChange {
             verb: LeaseVerb::Release,
             link: lease.link,
             duid: lease.duid,

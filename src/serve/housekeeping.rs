@@ -32,7 +32,10 @@ pub(super) async fn expire_leases(context: Context, store: Store) {
                 for lease in leases {
                     tracing::info!(client = %lease.client, leased = %lease.leased, link = lease.link, "lease expired");
                     context.metrics.lease_event("expired");
-                    context.bell.ring(lease.client);
+                    context.bell.ring_leased(&lease.link, lease.leased, None);
+                    if !context.bell.is_silent(&lease.link) {
+                        context.bell.ring(lease.client);
+                    }
                 }
             }
             // The condition says that the database is away, and since when.

@@ -3,17 +3,18 @@
 use std::time::Duration;
 
 use orchestrator_dhcp6::Server;
-use orchestrator_dhcp6::advert::RouterAdvertisement;
 use orchestrator_network::{Bridge, BridgePlan, Network};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::Context;
+use crate::advertiser::{Advertiser, Ending};
 use crate::causes::with_causes;
 use crate::model::LeaseSource;
 use crate::settings::LinkSettings;
 use crate::source::Recorder;
-use crate::source::listener::{Advertiser, Command, Listener, Parts, limiter, protocol_link, router_advertisement};
+use crate::source::listener::{Command, Listener, Parts, limiter, protocol_link, recall};
+use crate::source::neighbors::{self, Neighbors};
 use crate::store::Store;
 
 /// How often the bridge is looked at, and the wait between two tries to serve on it.
@@ -93,7 +94,14 @@ impl Supervisor {
         let stop = self.context.stop.child_token();
         let listener = self.open_listener(bridge).await?;
         let advertiser = self.open_advertiser(bridge)?;
+        let neighbors = self.recall_neighbors(bridge).await?;
+        let ending = Ending {
+            stop: stop.clone(),
+            for_good: self.context.for_good.clone(),
+        };
         self.context.conditions.set_ok(condition);
+        // Routes through the bridge that was here before went with it.
+        self.context.bell.ring_prefixes();
         let serving = async {
             let listening = async {
                 match listener {
@@ -103,7 +111,7 @@ impl Supervisor {
             };
             let advertising = async {
                 match advertiser {
-                    Some(advertiser) => advertiser.run(&stop).await,
+                    Some(advertiser) => advertiser.run(&ending).await,
                     None => wait(&stop).await,
                 }
             };
@@ -112,7 +120,12 @@ impl Supervisor {
                 .and(advertised)
                 .map_err(|fault| format!("{}: {fault}", self.settings.bridge))
         };
-        let (served, watched) = tokio::join!(serving, watch_bridge(&self.network, bridge, &stop));
+        let looking = async {
+            if let Some(neighbors) = neighbors {
+                neighbors.run(&stop).await;
+            }
+        };
+        let (served, watched, ()) = tokio::join!(serving, watch_bridge(&self.network, bridge, &stop), looking);
         served.and(watched)
     }
 
@@ -123,9 +136,7 @@ impl Supervisor {
         let Some(link) = protocol_link(&self.settings) else {
             return Ok(None);
         };
-        let leases = self
-            .store
-            .leases_of_link(&self.settings.bridge)
+        let bindings = recall(&self.store, &self.settings.bridge)
             .await
             .map_err(|fault| with_causes(&fault))?;
         let identity = self.store.identity();
@@ -139,7 +150,7 @@ impl Supervisor {
             clock: self.context.clock,
             metrics: self.context.metrics.clone(),
         };
-        Listener::open(parts, bridge.index, leases)
+        Listener::open(parts, bridge.index, bindings)
             .map(Some)
             .map_err(|fault| {
                 format!(
@@ -149,19 +160,30 @@ impl Supervisor {
             })
     }
 
-    fn open_advertiser(&self, bridge: &Bridge) -> Result<Option<Advertiser>, String> {
-        if !self.settings.router_advertisements {
+    async fn recall_neighbors(&self, bridge: &Bridge) -> Result<Option<Neighbors>, String> {
+        let Some(settings) = &self.settings.neighbors else {
             return Ok(None);
-        }
-        let advertisement: RouterAdvertisement = router_advertisement(&self.settings);
-        Advertiser::open(
-            &self.settings.bridge,
-            bridge.index,
-            &advertisement,
-            self.context.metrics.clone(),
-        )
-        .map(Some)
-        .map_err(|fault| {
+        };
+        let parts = neighbors::Parts {
+            link: self.settings.clone(),
+            bridge: bridge.clone(),
+            network: self.network.clone(),
+            store: self.store.clone(),
+            recorder: self.recorder.clone(),
+            clock: self.context.clock,
+            metrics: self.context.metrics.clone(),
+        };
+        let recalled = Neighbors::recall(parts, settings).await;
+        recalled.map(Some).map_err(|fault| with_causes(&fault))
+    }
+
+    fn open_advertiser(&self, bridge: &Bridge) -> Result<Option<Advertiser>, String> {
+        let Some(advertisement) = &self.settings.advertisement else {
+            return Ok(None);
+        };
+        let metrics = self.context.metrics.clone();
+        let opened = Advertiser::open(&self.settings, advertisement, bridge.index, metrics);
+        opened.map(Some).map_err(|fault| {
             format!(
                 "cannot advertise on {}: {fault}; raw sockets take CAP_NET_RAW",
                 self.settings.bridge

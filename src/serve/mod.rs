@@ -26,6 +26,7 @@ use crate::conditions::Conditions;
 use crate::metrics::Metrics;
 use crate::model::{Clock, LeaseSource, Mark};
 use crate::orchestrator::{Orchestrator, Parts};
+use crate::routes::{self, Keeper};
 use crate::settings::Settings;
 use crate::source::Recorder;
 use crate::source::dnsmasq::Intake;
@@ -61,6 +62,8 @@ struct Context {
     metrics: Metrics,
     bell: Bell,
     stop: CancellationToken,
+    /// Cancelled before `stop` when the daemon is not to come back: hosts are told to look for another router.
+    for_good: CancellationToken,
     tasks: TaskTracker,
 }
 
@@ -70,6 +73,9 @@ impl Context {
         self.conditions.expect(storage::CONDITION);
         for link in &self.settings.links {
             self.conditions.expect(&link::condition(&link.bridge));
+            if !link.delegation.is_empty() {
+                self.conditions.expect(routes::CONDITION);
+            }
             if link.template.is_some() {
                 self.conditions.expect("engine docker");
             }
@@ -77,7 +83,10 @@ impl Context {
     }
 }
 
-/// Runs the daemon until SIGTERM or SIGINT. Instances are left running.
+/// Runs the daemon until SIGTERM, SIGINT or SIGQUIT. Instances are left running.
+///
+/// SIGQUIT says that it is not to come back: it tells the hosts of its links that it is no router any more. After the
+/// others, which also come before a restart, hosts keep their router.
 ///
 /// # Errors
 ///
@@ -92,6 +101,7 @@ pub async fn run(settings: Settings) -> Result<(), ServeError> {
         metrics: Metrics::default(),
         bell: Bell::default(),
         stop: CancellationToken::new(),
+        for_good: CancellationToken::new(),
         tasks: TaskTracker::new(),
     };
     context.expect_all();
@@ -113,8 +123,11 @@ pub async fn run(settings: Settings) -> Result<(), ServeError> {
     tokio::pin!(work);
     let outcome = tokio::select! {
         outcome = &mut work => outcome,
-        () = signals.told_to_stop() => {
+        for_good = signals.told_to_stop() => {
             systemd::stopping();
+            if for_good {
+                context.for_good.cancel();
+            }
             context.stop.cancel();
             // It ends by itself once it is told. What it still waits for, a database perhaps, may never come, and is
             // no failure of a daemon that is to stop.
@@ -175,6 +188,16 @@ async fn build_and_run(
         ready.add_link(&settings.bridge, settings.source, commands);
         context.tasks.spawn(link.run());
     }
+    let routes = Keeper::new(routes::Parts {
+        settings: context.settings.clone(),
+        store: store.clone(),
+        network,
+        clock: context.clock,
+        bell: context.bell.clone(),
+        conditions: context.conditions.clone(),
+        metrics: context.metrics.clone(),
+    });
+    context.tasks.spawn(routes.run(context.stop.clone()));
     switchboard.connect(ready);
     // Last of all: whoever sees the store through the API finds everything behind it in place.
     store_sender.send_replace(Some(store.clone()));
@@ -215,6 +238,7 @@ async fn plugins(context: &Context, store: &Store, mark: Mark) -> Result<Vec<Arc
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    quit: Signal,
 }
 
 impl Signals {
@@ -224,13 +248,18 @@ impl Signals {
         Ok(Self {
             terminate: listen(SignalKind::terminate())?,
             interrupt: listen(SignalKind::interrupt())?,
+            quit: listen(SignalKind::quit())?,
         })
     }
 
-    async fn told_to_stop(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => tracing::info!("SIGTERM: stopping; instances are left running"),
-            _ = self.interrupt.recv() => tracing::info!("SIGINT: stopping; instances are left running"),
-        }
+    /// Waits for one of them; whether the daemon stops for good.
+    async fn told_to_stop(&mut self) -> bool {
+        let (signal, for_good) = tokio::select! {
+            _ = self.terminate.recv() => ("SIGTERM", false),
+            _ = self.interrupt.recv() => ("SIGINT", false),
+            _ = self.quit.recv() => ("SIGQUIT", true),
+        };
+        tracing::info!(for_good, "{signal}: stopping; instances are left running");
+        for_good
     }
 }

@@ -80,7 +80,7 @@ pub(super) fn given_to_dnsmasq(link: &Table<'_>, source: Option<LeaseSource>) {
     }
     for key in Lifetimes::KEYS
         .into_iter()
-        .chain(["rapid_commit", "client_rate", "delegation"])
+        .chain(["rapid_commit", "registration", "client_rate", "delegation"])
     {
         if link.has(key) {
             let remedy = "remove it here and set it in dnsmasq's configuration";

@@ -13,8 +13,8 @@ use super::fault::{Collector, Fault};
 /// What every variable that is a setting begins with.
 pub const PREFIX: &str = "ORCHESTRATOR__";
 
-/// No key lies deeper than `link[N].delegation[N].KEY`.
-const DEEPEST: usize = 5;
+/// No key lies deeper than `link[N].advertisement.prefix[N].KEY`.
+const DEEPEST: usize = 6;
 
 /// Lays the variables with our prefix over `root`; others are none of our business.
 pub(super) fn overlay(root: &mut Value, variables: impl Iterator<Item = (String, String)>, faults: &Collector) {

@@ -17,7 +17,7 @@ pub struct Lifetimes {
 const DEFAULT_VALID: Duration = Duration::from_secs(7200);
 
 /// The largest but one of 32 bits: the largest means without end.
-const LONGEST: Duration = Duration::from_secs(u32::MAX as u64 - 1);
+pub(super) const LONGEST: Duration = Duration::from_secs(u32::MAX as u64 - 1);
 
 impl Lifetimes {
     pub(super) const KEYS: [&'static str; 2] = ["preferred_lifetime", "valid_lifetime"];
@@ -51,10 +51,13 @@ impl Lifetimes {
     }
 }
 
-fn seconds(entry: Entry<'_>, bounds: RangeInclusive<Duration>) -> Option<Duration> {
+pub(super) fn seconds(entry: Entry<'_>, bounds: RangeInclusive<Duration>) -> Option<Duration> {
     let span = entry.lifespan(bounds)?;
     if span.subsec_millis() != 0 {
-        entry.fault("has parts of a second, which DHCPv6 cannot say", "take whole seconds");
+        entry.fault(
+            "has parts of a second, which cannot be said on the wire",
+            "take whole seconds",
+        );
         return None;
     }
     Some(span)

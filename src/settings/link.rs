@@ -5,9 +5,11 @@ use std::net::Ipv6Addr;
 use ipnet::Ipv6Net;
 use orchestrator_dhcp6::PrefixPool;
 
+use super::advertisement::{AdvertisementSettings, Basis};
 use super::check;
 use super::delegation;
 use super::lifetimes::Lifetimes;
+use super::neighbor::NeighborSettings;
 use super::prefix::{parse_bridge, parse_domain, parse_link_address, parse_range, parse_server};
 use super::reader::{Entry, Table};
 use crate::model::LeaseSource;
@@ -40,10 +42,14 @@ pub struct LinkSettings {
     pub lifetimes: Lifetimes,
     /// Whether a Solicit with Rapid Commit is answered by a Reply (RFC 9915, section 18.3.1); listener only.
     pub rapid_commit: bool,
+    /// Whether hosts may register addresses that they made themselves (RFC 9686); listener only.
+    pub registration: bool,
     /// Messages a second that one client is answered for long; `None` for any number. Listener only.
     pub client_rate: Option<u32>,
-    /// Whether the daemon sends router advertisements on the link.
-    pub router_advertisements: bool,
+    /// How hosts that are seen on the link become lease events; `None` where they do not.
+    pub neighbors: Option<NeighborSettings>,
+    /// What the daemon's router advertisements say; `None` where it sends none.
+    pub advertisement: Option<AdvertisementSettings>,
     /// DNS servers for clients.
     pub dns_servers: Vec<Ipv6Addr>,
     /// DNS search list for clients, lower case, without dots at the end.
@@ -98,9 +104,11 @@ fn read(mut table: Table<'_>) -> (Outline, Option<LinkSettings>) {
     check::given_to_dnsmasq(&table, source);
     let lifetimes = Lifetimes::read(&mut table);
     let rapid_commit = table.take("rapid_commit").and_then(Entry::flag).unwrap_or(true);
+    let registration = table.take("registration").and_then(Entry::flag).unwrap_or(true);
     let client_rate = table
         .take("client_rate")
         .map_or(Some(CLIENT_RATE), |entry| entry.whole(0..=1000));
+    let neighbors = NeighborSettings::read(&mut table);
     let router_advertisements = table.take("router_advertisements").and_then(Entry::flag);
     let server = |entry: Entry<'_>| entry.parse("write it like \"fd39:9706:2786:6333::1\"", parse_server);
     let dns_servers = table
@@ -111,6 +119,12 @@ fn read(mut table: Table<'_>) -> (Outline, Option<LinkSettings>) {
         .take("domain_search")
         .map_or(Some(Vec::new()), |entry| entry.list_of(MOST_SERVERS, domain));
     let template = table.take("template").and_then(Entry::text);
+    let basis = address.map(|address| Basis {
+        prefix: address.trunc(),
+        lifetimes,
+        delegates: delegation.as_ref().is_some_and(|pools| !pools.is_empty()),
+    });
+    let advertisement = AdvertisementSettings::read(table.section("advertisement"), basis.as_ref());
     check::ranges(&table, address, source, pool, instances, template.is_some());
 
     let outline = Outline {
@@ -134,9 +148,12 @@ fn read(mut table: Table<'_>) -> (Outline, Option<LinkSettings>) {
             instances,
             lifetimes,
             rapid_commit,
+            registration,
             client_rate: client_rate.filter(|rate| *rate > 0),
+            neighbors,
             // dnsmasq's own `enable-ra` would speak on the same link.
-            router_advertisements: router_advertisements.unwrap_or(source == LeaseSource::Listener),
+            advertisement: Some(advertisement?)
+                .filter(|_| router_advertisements.unwrap_or(source == LeaseSource::Listener)),
             dns_servers: dns_servers?,
             domain_search: domain_search?,
             template,

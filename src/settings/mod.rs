@@ -8,6 +8,7 @@
 //! What depends on the machine (is the engine up, does the bridge exist) is no fault of the settings and not looked
 //! at here.
 
+mod advertisement;
 mod api;
 mod capability;
 mod check;
@@ -17,6 +18,7 @@ mod fault;
 mod lifetimes;
 mod link;
 mod log;
+mod neighbor;
 mod plugin;
 mod prefix;
 mod reader;
@@ -31,12 +33,14 @@ use std::path::Path;
 
 use config::Value;
 
+pub use advertisement::AdvertisementSettings;
 pub use api::{ApiSettings, Listen};
 pub use environment::PREFIX;
 pub use fault::{Fault, Faults};
 pub use lifetimes::Lifetimes;
 pub use link::LinkSettings;
 pub use log::{LogFormat, LogLevel, LogSettings};
+pub use neighbor::NeighborSettings;
 pub use orchestrator_plugin_docker::DockerSettings;
 pub use plugin::PluginSettings;
 pub use source::{DnsmasqSettings, SourceSettings};

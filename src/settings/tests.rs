@@ -173,7 +173,7 @@ fn lifetimes_are_in_order() {
             "{LINK}valid_lifetime = \"3s\"\npreferred_lifetime = \"2500ms\""
         )),
         [
-            "link[0].preferred_lifetime: has parts of a second, which DHCPv6 cannot say; take whole seconds",
+            "link[0].preferred_lifetime: has parts of a second, which cannot be said on the wire; take whole seconds",
             "link[0].valid_lifetime: 3s is too short; take at least 4s",
         ]
     );
@@ -190,7 +190,7 @@ fn lifetimes_are_in_order() {
 fn what_dnsmasq_decides_is_not_set_here() {
     let link = LINK.replace("pool = \"fd39::1:0/112\"", "source = \"dnsmasq\"");
     let settings = load_text(&link, &[]).unwrap();
-    assert!(!settings.links[0].router_advertisements);
+    assert_eq!(settings.links[0].advertisement, None);
     assert_eq!(
         faults_of(&format!("{link}valid_lifetime = \"1h\"\n[api]\nlisten = [\"[::1]:1\"]")),
         [

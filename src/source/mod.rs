@@ -6,6 +6,7 @@
 
 pub mod dnsmasq;
 pub mod listener;
+pub mod neighbors;
 mod recorder;
 
 pub use recorder::Recorder;

@@ -1,8 +1,10 @@
 //! Where every lease event goes: recorded, counted, and then told to whoever acts on it.
 
+use std::net::Ipv6Addr;
+
 use crate::bell::Bell;
 use crate::metrics::Metrics;
-use crate::model::LeaseChange;
+use crate::model::{LeaseChange, LeaseVerb, Leased};
 use crate::store::{Store, StoreError};
 
 /// Records lease events. A cheap handle.
@@ -28,12 +30,37 @@ impl Recorder {
         if changes.is_empty() {
             return Ok(());
         }
-        for recorded in self.store.record_leases(changes).await? {
+        let prefixes: Vec<_> = changes.iter().filter_map(route_of).collect();
+        let links = links(&changes);
+        let outcomes = self.store.record_leases(changes).await?;
+        for (link, leased, next_hop) in prefixes {
+            self.bell.ring_leased(&link, leased, next_hop);
+        }
+        let silent = links.iter().all(|link| self.bell.is_silent(link));
+        for recorded in outcomes {
             self.metrics.lease_event(recorded.outcome.word());
-            if let Some(client) = recorded.client.filter(|_| recorded.matters) {
+            if let Some(client) = recorded.client.filter(|_| recorded.matters && !silent) {
                 self.bell.ring(client);
             }
         }
         Ok(())
     }
+}
+
+/// What whoever keeps the routes is to be told of a change: nothing of an address.
+fn route_of(change: &LeaseChange) -> Option<(String, Leased, Option<Ipv6Addr>)> {
+    change.leased.prefix()?;
+    let next_hop = change.next_hop.filter(|_| change.verb == LeaseVerb::Hold);
+    Some((change.link.clone(), change.leased, next_hop))
+}
+
+/// The links of changes; of changes that come together there is one, as a rule.
+fn links(changes: &[LeaseChange]) -> Vec<String> {
+    let mut links: Vec<String> = Vec::new();
+    for change in changes {
+        if links.last() != Some(&change.link) {
+            links.push(change.link.clone());
+        }
+    }
+    links
 }

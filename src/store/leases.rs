@@ -95,8 +95,9 @@ impl Store {
     /// When the cursor is none, or the database is away or holds what cannot be read.
     pub async fn leases(&self, filter: LeaseFilter) -> Result<Page<LeaseView>, StoreError> {
         let after = filter.after.unwrap_or_else(|| "/".to_owned());
+        // A prefix has a stroke of its own, the name of a bridge has none.
         let (after_link, after_address) = after
-            .rsplit_once('/')
+            .split_once('/')
             .ok_or_else(|| StoreError::BadCursor(after.clone()))?;
         let (limit, rows) = limits(filter.limit);
         let rows = fetch_all!(

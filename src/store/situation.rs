@@ -6,10 +6,8 @@ use super::{Store, StoreError, clients, instances, leases};
 use crate::model::{Client, ClientId, Instance, Lease};
 
 statements! {
-    UNSETTLED = "select client from instances where phase <> 'removed'
-        union
-        select c.id from clients c join leases l on l.client = c.id
-        where c.wants_instance = 1 and l.state = 'active'";
+    WANTING = "select distinct c.id from clients c join leases l on l.client = c.id
+        where c.link = $1 and c.wants_instance = 1 and l.state = 'active'";
 }
 
 /// A client with what it holds and what it has: all of one moment.
@@ -43,17 +41,18 @@ impl Store {
         }))
     }
 
-    /// Every client that has a live instance, or is to have one: what a full pass looks at.
+    /// Every client of a link that holds a lease and is to have an instance, if the link provides any.
     ///
     /// # Errors
     ///
     /// When the database is away or holds what cannot be read.
-    pub async fn unsettled(&self) -> Result<Vec<ClientId>, StoreError> {
+    pub async fn wanting(&self, link: &str) -> Result<Vec<ClientId>, StoreError> {
         let rows = fetch_all!(
             &mut self.snapshot().await?,
-            "find unsettled clients",
+            "find the clients that are to have an instance",
             (String,),
-            UNSETTLED
+            WANTING,
+            link
         )?;
         rows.iter().map(|(id,)| Columns("client").parse("id", id)).collect()
     }

@@ -4,8 +4,8 @@ use sqlx::Executor;
 
 use super::connection::{on, within};
 use super::{
-    Store, StoreError, batch, clients, destroy, due, events, expire, identity, instances, leases, ledger, ping, plan,
-    prune, situation, update,
+    Store, StoreError, batch, clients, destroy, due, elsewhere, events, expire, identity, instances, leases, ledger,
+    ping, plan, prune, recall, routed, situation, update,
 };
 
 const ALL: &[&[&str]] = &[
@@ -13,6 +13,7 @@ const ALL: &[&[&str]] = &[
     clients::STATEMENTS,
     destroy::STATEMENTS,
     due::STATEMENTS,
+    elsewhere::STATEMENTS,
     events::STATEMENTS,
     expire::STATEMENTS,
     identity::STATEMENTS,
@@ -21,6 +22,8 @@ const ALL: &[&[&str]] = &[
     ping::STATEMENTS,
     plan::STATEMENTS,
     prune::STATEMENTS,
+    recall::STATEMENTS,
+    routed::STATEMENTS,
     situation::STATEMENTS,
     update::STATEMENTS,
 ];
@@ -34,7 +37,7 @@ impl Store {
     pub async fn prepare_all(&self) -> Result<usize, StoreError> {
         let mut tx = self.snapshot().await?;
         let mut prepared = 0;
-        let many = batch::MANY.iter().chain(&ledger::MANY);
+        let many = batch::MANY.into_iter().chain(ledger::many());
         let places = tx.places();
         let many = many.flat_map(|many| many.texts(places)).map(String::as_str);
         for sql in ALL.iter().copied().flatten().copied().chain(many) {

@@ -22,6 +22,8 @@ const CACHE: &str = "-65536";
 /// Pages of SQLite's log at which a commit also brings the file up to date. Larger than SQLite's own: many commits
 /// touch the same pages, which are then written to the file once.
 const CHECKPOINT: &str = "16384";
+/// Rows of a SQLite file that may wait to be taken by who asked for them.
+const ROWS: usize = 4096;
 
 /// A database by its kind, with how to connect to it.
 #[derive(Debug, Clone)]
@@ -75,6 +77,7 @@ fn sqlite(rest: &str) -> Result<SqliteConnectOptions, String> {
         .statement_cache_capacity(STATEMENTS)
         .pragma("cache_size", CACHE)
         .pragma("wal_autocheckpoint", CHECKPOINT)
+        .row_buffer_size(ROWS)
         .foreign_keys(true))
 }
 

@@ -1,6 +1,7 @@
 //! A client on the link: a socket at port 546 of a link-local address of its own, and a DUID.
 
 use std::cell::{Cell, OnceCell};
+use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
 use std::time::Duration;
@@ -9,8 +10,8 @@ use orchestrator_lab::{Namespace, wait_for};
 
 use crate::site::PATIENCE;
 use crate::wire::{
-    ADVERTISE, CLIENT_ID, INFORMATION_REQUEST, INTERFACE_ID, Ia, Message, RAPID_COMMIT, RELAY_MESSAGE, REPLY, REQUEST,
-    SERVER_ID, SERVER_UNICAST, SOLICIT, USE_MULTICAST, Xid, asking_for, ia_na, message, option,
+    ADVERTISE, CLIENT_ID, INFORMATION_REQUEST, INTERFACE_ID, Ia, Message, Prefix, RAPID_COMMIT, RELAY_MESSAGE, REPLY,
+    REQUEST, SERVER_ID, SERVER_UNICAST, SOLICIT, USE_MULTICAST, Xid, asking_for, ia_na, message, option,
 };
 
 pub(crate) const SERVER_PORT: u16 = 547;
@@ -68,6 +69,18 @@ impl Client {
             duid,
             server: OnceCell::new(),
             transactions: Cell::new(0),
+        }
+    }
+
+    /// Another client that speaks through the socket of this one.
+    pub(crate) fn at_same(other: &Self, duid: Vec<u8>) -> Self {
+        Self {
+            socket: other.socket.try_clone().unwrap(),
+            address: other.address,
+            index: other.index,
+            duid,
+            server: OnceCell::new(),
+            transactions: Cell::new(0x80_0000),
         }
     }
 
@@ -207,4 +220,16 @@ fn check(message: &Message, duid: &[u8]) {
             "{message:?}"
         );
     }
+    for ia in message.ias_pd() {
+        assert!(ia.t1 <= ia.t2, "{message:?}");
+        let lives = |prefix: &Prefix| prefix.preferred <= prefix.valid;
+        assert!(ia.prefixes.iter().all(lives), "{message:?}");
+    }
+    let times = message.ias().into_iter().map(|ia| (ia.t1, ia.t2));
+    let times: BTreeSet<_> = times.chain(message.ias_pd().iter().map(|ia| (ia.t1, ia.t2))).collect();
+    // An association with nothing but a status may have none.
+    assert!(
+        times.iter().filter(|times| **times != (0, 0)).count() <= 1,
+        "{message:?}"
+    );
 }

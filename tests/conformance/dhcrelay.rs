@@ -4,10 +4,16 @@
 //!   client ── eth1 ▸ relay ▸ eth0 ──▶ br0 (the daemon)
 //! ```
 
+use std::net::{Ipv6Addr, TcpListener};
+
 use orchestrator_lab::{Dhclient, Namespace, Program, wait_for};
 
 use crate::client::SERVER_PORT;
+use crate::prefix::DELEGATION;
 use crate::site::{PATIENCE, POOL, PREFIX, Site};
+
+/// Where the client answers.
+const PORT: u16 = 8080;
 
 /// A machine with `dhcrelay` between its `eth1` and the bridge; it serves the link whose address `eth1` has.
 fn relay(site: &Site, options: &[&str]) -> (Namespace, Namespace, Program) {
@@ -46,4 +52,44 @@ fn a_client_behind_isc_dhcp_relay_is_leased_an_address_of_its_link() {
             (site.lease(leased)?["state"] == "released").then_some(())
         });
     }
+}
+
+/// The link-local address of an interface.
+fn link_local(namespace: &Namespace, interface: &str) -> String {
+    let shown = namespace
+        .ip_json(&format!("-6 address show dev {interface} scope link"))
+        .unwrap();
+    let addresses = shown
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|shown| shown["addr_info"].as_array());
+    let mut locals = addresses.flatten().filter_map(|address| address["local"].as_str());
+    locals.next().unwrap().to_owned()
+}
+
+#[test]
+fn a_prefix_of_a_client_behind_isc_dhcp_relay_is_routed_through_the_relay() {
+    let site = Site::start(POOL, DELEGATION);
+    let (relay, machine, _program) = relay(&site, &["-I"]);
+    let mut client = Dhclient::boot_for_prefix(&machine, "eth0").unwrap();
+    let own: Ipv6Addr = client.address_in_prefix(PATIENCE).unwrap();
+    let route = wait_for("the route", PATIENCE, || {
+        let routes = site.host.ip_json("-6 route show proto 111").unwrap();
+        let mut routes = routes.as_array()?.iter();
+        routes.find(|route| route["gateway"].is_string()).cloned()
+    });
+    // The address that it speaks from, which is on the link.
+    assert_eq!(route["gateway"], format!("{PREFIX}::3"));
+    // The relay's own part (RFC 8987), which ISC's leaves to its operator.
+    relay.sysctl("net.ipv6.conf.all.forwarding", "1").unwrap();
+    let (prefix, hop) = (route["dst"].as_str().unwrap(), link_local(&machine, "eth0"));
+    relay.ip(&format!("-6 route add {prefix} via {hop} dev eth1")).unwrap();
+    let router = link_local(&relay, "eth1");
+    machine
+        .ip(&format!("-6 route add default via {router} dev eth0"))
+        .unwrap();
+    let listener = machine.within(|| TcpListener::bind((own, PORT)).unwrap());
+    site.host.tcp(own, PORT, PATIENCE).unwrap();
+    drop(listener);
 }

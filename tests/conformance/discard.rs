@@ -167,7 +167,7 @@ fn row_17_messages_of_servers_are_discarded() {
 fn row_18_unknown_message_types_are_discarded() {
     let site = plain();
     let client = site.client();
-    for kind in [0, 14, 36, 200, 255] {
+    for kind in [0, 14, 35, 38, 200, 255] {
         let bytes = message(kind, client.xid(), &[client.id(), ia_na(1, &[])]);
         assert_discarded(&site, &client, "not-for-servers", &bytes);
     }

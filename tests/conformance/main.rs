@@ -4,6 +4,7 @@
 //! A row is the number in a test's name. Most tests share a site and have it for themselves while they run; those
 //! that need other settings, a restart or an empty pool start their own. Nothing here needs an engine.
 
+mod advertisement;
 mod assignment;
 mod client;
 mod confirm;
@@ -22,6 +23,7 @@ mod malformed;
 mod option;
 mod prefix;
 mod rebind;
+mod registration;
 mod relay;
 mod release;
 mod renew;

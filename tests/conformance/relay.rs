@@ -11,19 +11,24 @@ use crate::wire::{
 };
 
 /// A relay on the clients' machine.
-struct Relay {
+pub(crate) struct Relay {
+    pub(crate) address: Ipv6Addr,
     socket: UdpSocket,
     index: u32,
 }
 
 /// One relay's layer: hop count, link address, its own options.
-type Layer = (u8, Ipv6Addr, Vec<Vec<u8>>);
+pub(crate) type Layer = (u8, Ipv6Addr, Vec<Vec<u8>>);
 
 impl Relay {
-    fn on(site: &Site, port: u16) -> Self {
+    pub(crate) fn on(site: &Site, port: u16) -> Self {
         let client = site.client();
         let (socket, index) = bind(&site.machine, client.address, port);
-        Self { socket, index }
+        Self {
+            address: client.address,
+            socket,
+            index,
+        }
     }
 
     /// Sends a datagram to all servers.
@@ -40,7 +45,7 @@ impl Relay {
     }
 
     /// Relays a client's message through these layers, the innermost first. The answer has come the same way back.
-    fn ask(&self, client: &Client, kind: u8, options: &[Vec<u8>], layers: &[Layer]) -> Message {
+    pub(crate) fn ask(&self, client: &Client, kind: u8, options: &[Vec<u8>], layers: &[Layer]) -> Message {
         let xid = client.xid();
         let inner = message(kind, xid, &[&[client.id()], options].concat());
         self.send(&wrap(client, &inner, layers));
@@ -74,11 +79,11 @@ fn wrap(client: &Client, inner: &[u8], layers: &[Layer]) -> Vec<u8> {
     })
 }
 
-fn here() -> Ipv6Addr {
+pub(crate) fn here() -> Ipv6Addr {
     LINK.parse().unwrap()
 }
 
-const NOWHERE: Ipv6Addr = Ipv6Addr::UNSPECIFIED;
+pub(crate) const NOWHERE: Ipv6Addr = Ipv6Addr::UNSPECIFIED;
 
 #[test]
 fn row_26_the_innermost_link_address_that_is_one_tells_the_link() {

@@ -198,12 +198,16 @@ pub(crate) fn rapid() -> MutexGuard<'static, Site> {
 
 /// The settings of a link: the lines, and what they leave out. Tests send more often than clients do.
 pub(crate) fn link(bridge: &str, prefix: &str, pool: &str, lines: &str) -> String {
-    let defaults = ["rapid_commit = false\n", "client_rate = 0\n"];
+    let defaults = [
+        "rapid_commit = false\n",
+        "client_rate = 0\n",
+        "router_advertisements = false\n",
+    ];
     let is_given = |default: &str| default.split(' ').next().is_some_and(|key| lines.contains(key));
     let defaults: String = defaults.into_iter().filter(|default| !is_given(default)).collect();
     format!(
         "[[link]]\nbridge = \"{bridge}\"\ncreate = true\naddress = \"{prefix}::1/64\"\nsource = \"listener\"\n\
-         pool = \"{pool}\"\nrouter_advertisements = false\n{defaults}{lines}\n"
+         pool = \"{pool}\"\n{defaults}{lines}\n"
     )
 }
 

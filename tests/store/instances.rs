@@ -201,17 +201,20 @@ async fn destroying_unwants_and_may_be_repeated(place: Place) {
         [EventKind::InstanceDestroyed]
     );
     assert_eq!(events[0].detail, why);
-    // It goes on being looked at until it is gone; then the client rests until its next lease event.
-    assert_eq!(store.unsettled().await.unwrap(), [client]);
+    // It goes on being looked at until it is gone; and the client rests until its next lease event.
+    assert_eq!(store.live_instances().await.unwrap().len(), 1);
+    assert!(store.wanting(LINK).await.unwrap().is_empty());
     assert!(
         store
             .update_instance(instance.id, update(Phase::Removed, 12), None)
             .await
             .unwrap()
     );
-    assert!(store.unsettled().await.unwrap().is_empty());
+    assert!(store.live_instances().await.unwrap().is_empty());
+    assert!(store.wanting(LINK).await.unwrap().is_empty());
     store.record_leases(vec![change(LeaseVerb::Hold, 1, 20)]).await.unwrap();
-    assert_eq!(store.unsettled().await.unwrap(), [client]);
+    assert_eq!(store.wanting(LINK).await.unwrap(), [client]);
+    assert!(store.wanting("another").await.unwrap().is_empty());
 }
 
 async fn destroying_what_is_gone_changes_nothing(place: Place) {
@@ -250,7 +253,7 @@ async fn the_situation_is_what_reconcile_needs(place: Place) {
         .unwrap();
     let situation = store.situation(client).await.unwrap().unwrap();
     assert!(situation.active_leases.is_empty() && situation.instance.is_some());
-    assert_eq!(store.unsettled().await.unwrap(), [client]);
+    assert!(store.wanting(LINK).await.unwrap().is_empty());
     remove(&store, &instance).await;
     assert_eq!(store.situation(client).await.unwrap().unwrap().instance, None);
     assert!(store.live_instances().await.unwrap().is_empty());

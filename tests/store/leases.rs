@@ -1,7 +1,7 @@
 //! What lease events write.
 
 use orchestrator::model::{EventKind, Iaid, LeaseChange, LeaseState, LeaseVerb};
-use orchestrator::store::{ClientFilter, EventFilter, LeaseFilter, Outcome, Store};
+use orchestrator::store::{ClientFilter, EventFilter, LeaseFilter, Outcome, Recalled, Store};
 
 use crate::on_both;
 use crate::place::{LINK, Place, address, at, change, duid, holding_client};
@@ -67,6 +67,24 @@ async fn a_hold_makes_client_lease_and_event(place: Place) {
         (id, Iaid(7), LeaseState::Active)
     );
     assert_eq!((leases[0].preferred_until, leases[0].valid_until), (at(1800), at(3600)));
+    let mut recalled = Vec::new();
+    store.recall(LINK, |lease| recalled.push(lease)).await.unwrap();
+    let lease = &leases[0];
+    let expected = Recalled {
+        leased: lease.leased,
+        duid: lease.duid.clone(),
+        iaid: lease.iaid,
+        source: lease.source,
+        state: lease.state,
+        preferred_until: lease.preferred_until,
+        valid_until: lease.valid_until,
+        changed: lease.changed,
+    };
+    assert_eq!(recalled, [expected]);
+    store
+        .recall("another", |lease| panic!("{lease:?} is of another link"))
+        .await
+        .unwrap();
 
     let event = &store.events(EventFilter::default()).await.unwrap().items[0];
     assert_eq!(
@@ -142,9 +160,9 @@ async fn a_lease_that_ended_is_remembered(place: Place) {
         (lease.client, lease.state, lease.changed),
         (id, LeaseState::Released, at(10))
     );
-    assert!(store.unsettled().await.unwrap().is_empty());
+    assert!(store.wanting(LINK).await.unwrap().is_empty());
     assert_eq!(outcome(&store, change(LeaseVerb::Hold, 1, 20)).await, Outcome::Granted);
-    assert_eq!(store.unsettled().await.unwrap(), [id]);
+    assert_eq!(store.wanting(LINK).await.unwrap(), [id]);
     assert_eq!(outcome(&store, change(LeaseVerb::Expire, 1, 30)).await, Outcome::Ended);
     let granted = EventKind::LeaseGranted;
     assert_eq!(

@@ -7,6 +7,7 @@ mod instances;
 mod leases;
 mod open;
 mod place;
+mod routed;
 mod rules;
 mod writer;
 

@@ -96,7 +96,7 @@ async fn a_closed_store_says_so(place: Place) {
             .unwrap_err()
             .is_away()
     );
-    assert!(store.unsettled().await.unwrap_err().is_away());
+    assert!(store.wanting("br0").await.unwrap_err().is_away());
 }
 
 async fn a_store_that_answers_pings(place: Place) {

@@ -4,13 +4,16 @@
 //! The tests run side by side, in any order, as root; what they make goes with their lab.
 
 mod admin;
+mod advertisement;
 mod crash;
+mod delegation;
 mod dnsmasq;
 mod engine;
 mod expiry;
 mod flood;
 mod full;
 mod lease;
+mod neighbors;
 mod settings;
 mod site;
 mod waiting;

@@ -6,7 +6,10 @@ use std::hint::black_box;
 use std::net::SocketAddrV6;
 use std::time::Instant;
 
-use orchestrator_dhcp6::{Binding, BindingState, Bindings, Duid, Iaid, Inbound, Leased, Link, Pool, Server};
+use ipnet::Ipv6Net;
+use orchestrator_dhcp6::{
+    Binding, BindingState, Bindings, Duid, Iaid, Inbound, Leased, Link, Pool, PrefixPool, Server,
+};
 
 const NOW: i64 = 1_800_000_000_000;
 const SOLICIT: u8 = 1;
@@ -19,26 +22,50 @@ fn main() {
         .filter_map(|word| word.parse().ok())
         .next()
         .unwrap_or(1_000_000);
-    let mut bench = Bench::new();
     println!("{:<28}{:>14}{:>10}", "message", "a second", "ns each");
-    for known in [0, bindings] {
-        println!("with {known} bindings");
+    for (of, known) in [
+        (Of::Addresses, 0),
+        (Of::Addresses, bindings),
+        (Of::Prefixes, 0),
+        (Of::Prefixes, bindings),
+    ] {
+        println!("with {known} bindings of {}", of.word());
+        let mut bench = Bench::new(of);
         bench.load(known);
         bench.run("solicit", SOLICIT, known);
         bench.run("request, granted", REQUEST, known);
         bench.run("renew", RENEW, known);
         bench.run("release", RELEASE, known);
+        // Its memory is not to be used again: the next one's would seem to be less.
+        std::mem::forget(bench);
+    }
+}
+
+/// What clients lease.
+#[derive(Clone, Copy)]
+enum Of {
+    Addresses,
+    Prefixes,
+}
+
+impl Of {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Addresses => "addresses",
+            Self::Prefixes => "prefixes",
+        }
     }
 }
 
 struct Bench {
+    of: Of,
     server: Server,
     link: Link,
     bindings: Bindings,
 }
 
 impl Bench {
-    fn new() -> Self {
+    fn new(of: Of) -> Self {
         let prefix = "2001:db8:0:1::/64".parse().expect("a prefix");
         let mut link = Link::new(
             prefix,
@@ -48,7 +75,10 @@ impl Bench {
         link.dns_servers = vec!["2001:db8::53".parse().expect("an address")];
         link.limits.bindings = usize::MAX;
         let server = Server::new("00:02:00:00:ab:11:aa:bb:cc:dd".parse().expect("a DUID"), [7; 16]);
+        let pool = PrefixPool::new("2001:db8:8000::/34".parse().expect("a prefix"), 64);
+        link.delegation = vec![pool.expect("a pool")];
         Self {
+            of,
             server,
             link,
             bindings: Bindings::new(),
@@ -63,12 +93,12 @@ impl Bench {
             let duid = Duid::new([0, 1, 0, 1, 0x1c, 0x39, 0xcf, 0x88, 0xff, 0xff, a, b, c, d]).expect("a DUID");
             // Scattered like the keyed hash does.
             let identifier = u64::from(n).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            let address = (u128::from(self.link.prefix.network()) | u128::from(identifier)).into();
+            let leased = self.leased(identifier);
             let (state, until) = (BindingState::Active, NOW + 7_200_000 + i64::from(n));
             let binding = Binding {
                 duid,
                 iaid: Iaid(1),
-                leased: Leased::Address(address),
+                leased,
                 state,
                 preferred_until: until,
                 valid_until: until,
@@ -78,6 +108,21 @@ impl Bench {
         if count > 0 {
             let each = (resident() - before) / u64::from(count);
             println!("loaded in {:.2} s, {each} bytes each", started.elapsed().as_secs_f64());
+        }
+    }
+
+    /// One of all that could be leased, by a number.
+    fn leased(&self, number: u64) -> Leased {
+        match self.of {
+            Of::Addresses => {
+                let address = u128::from(self.link.prefix.network()) | u128::from(number);
+                Leased::Address(address.into())
+            }
+            Of::Prefixes => {
+                let pool = self.link.delegation[0].prefix();
+                let address = u128::from(pool.network()) | u128::from(number >> pool.prefix_len()) << 64;
+                Leased::from(Ipv6Net::new(address.into(), 64).expect("a prefix"))
+            }
         }
     }
 
@@ -117,11 +162,19 @@ impl Bench {
         let mut ia = vec![0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0];
         if kind == RELEASE {
             let duid = Duid::new(duid).expect("a DUID");
-            let binding = self.bindings.by_client(&duid, Iaid(1)).expect("a lease");
-            let leased = binding.leased.address().expect("an address");
-            ia.extend([&[0, 5, 0, 24][..], &leased.octets(), &[0; 8]].concat());
+            match self.bindings.of_client(&duid).next().expect("a lease").leased {
+                Leased::Address(address) => ia.extend([&[0, 5, 0, 24][..], &address.octets(), &[0; 8]].concat()),
+                Leased::Prefix(prefix) => {
+                    let network = prefix.network().octets();
+                    ia.extend([&[0, 26, 0, 25][..], &[0; 8], &[64], &network].concat());
+                }
+            }
         }
-        option(3, &ia);
+        let code = match self.of {
+            Of::Addresses => 3,
+            Of::Prefixes => 25,
+        };
+        option(code, &ia);
         option(6, &[0, 23, 0, 24]);
         option(8, &[0, 0]);
         bytes

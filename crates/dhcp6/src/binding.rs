@@ -89,6 +89,10 @@ pub enum Verb {
     Release,
     /// The client refused its address.
     Decline,
+    /// The client has an address that it made itself (RFC 9686), or has it for longer.
+    Register,
+    /// The client has such an address no longer.
+    Deregister,
 }
 
 impl Verb {
@@ -99,6 +103,8 @@ impl Verb {
             Self::Renew => "renew",
             Self::Release => "release",
             Self::Decline => "decline",
+            Self::Register => "register",
+            Self::Deregister => "deregister",
         }
     }
 }
@@ -109,6 +115,7 @@ pub struct Change {
     /// What it does.
     pub verb: Verb,
     /// The binding that the same address, or a prefix with the same first address, had before, whoever's it was.
+    /// Of a registration also one of another address, which it takes the place of.
     pub before: Option<Binding>,
     /// The binding as it is to be.
     pub after: Binding,

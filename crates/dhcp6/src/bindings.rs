@@ -1,11 +1,11 @@
-//! The bindings of one link: of addresses and of prefixes, in a table each.
+//! The bindings of one link: of addresses, of prefixes, and of addresses that hosts registered, in a table each.
 
 use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 
 use ipnet::Ipv6Net;
 
-use crate::binding::{Binding, Change};
+use crate::binding::{Binding, Change, Verb};
 use crate::leased::{Kind, Leased};
 use crate::table::Table;
 use crate::{Duid, Iaid};
@@ -16,6 +16,8 @@ pub struct Bindings {
     addresses: Table,
     prefixes: Table,
     lengths: Lengths,
+    /// Of addresses that hosts made themselves; apart, so that they fill no pool and are no association's.
+    pub(crate) registrations: Table,
 }
 
 /// The prefixes that have bindings, by first address, and how many there are of each length.
@@ -57,13 +59,19 @@ impl Bindings {
 
     /// Makes a change.
     pub fn apply(&mut self, change: &Change) {
-        self.load(change.after.clone());
+        match change.verb {
+            Verb::Register | Verb::Deregister => self.apply_registration(change),
+            _ => self.load(change.after.clone()),
+        }
     }
 
     /// Takes a change back, if its address or prefix still has the binding that the change gave it.
     ///
     /// Changes are taken back in reverse order.
     pub fn undo(&mut self, change: &Change) {
+        if matches!(change.verb, Verb::Register | Verb::Deregister) {
+            return self.undo_registration(change);
+        }
         if self.at(change.after.leased) != Some(&change.after) {
             return;
         }
@@ -99,6 +107,7 @@ impl Bindings {
         self.addresses
             .chain(duid.as_bytes())
             .chain(self.prefixes.chain(duid.as_bytes()))
+            .chain(self.registrations.chain(duid.as_bytes()))
     }
 
     /// All bindings, in no order.
@@ -111,6 +120,9 @@ impl Bindings {
     /// The change is not made: record it, and [`apply`](Self::apply) it.
     pub fn release(&self, leased: impl Into<Leased>, now: i64) -> Option<Change> {
         let leased = leased.into();
+        if let Some(own) = leased.address().and_then(|address| self.registration(address)) {
+            return self.deregister(&own.duid, own.leased.first(), now);
+        }
         let binding = self.at(leased).filter(|own| own.leased == leased && own.is_held(now))?;
         Some(Change {
             link_layer: binding.duid.link_layer(),

@@ -53,6 +53,24 @@ pub enum Discard {
     /// A Confirm without addresses (RFC 9915, section 18.3.3).
     #[error("confirm without an address")]
     NothingToConfirm,
+    /// Hosts may not register addresses here (RFC 9686).
+    #[error("addresses are not registered on this link")]
+    NotRegistering,
+    /// A registration with an Option Request option (RFC 9686, section 4.2.1).
+    #[error("addr-reg-inform asks for options")]
+    OptionsAsked,
+    /// A registration of no address, or of more than one.
+    #[error("addr-reg-inform with {0} addresses, not one")]
+    NotOneAddress(usize),
+    /// A registration of an address that it was not sent from.
+    #[error("addr-reg-inform of {0}, which it was not sent from")]
+    NotTheSource(Ipv6Addr),
+    /// A registration of an address that is not on the link, or that no host can have made itself.
+    #[error("addr-reg-inform of {0}, which no host of this link can have made")]
+    NotRegistrable(Ipv6Addr),
+    /// The client, or the link, has as many registrations as it may.
+    #[error("there are too many registered addresses")]
+    TooManyRegistrations,
     /// The answer does not fit into a datagram.
     #[error("the answer does not fit into a datagram")]
     AnswerTooLong,
@@ -77,6 +95,12 @@ impl Discard {
             Self::LeasesAsked => "leases-asked",
             Self::TooManyAssociations(_) => "too-many-associations",
             Self::NothingToConfirm => "nothing-to-confirm",
+            Self::NotRegistering => "not-registering",
+            Self::OptionsAsked => "options-asked",
+            Self::NotOneAddress(_) => "not-one-address",
+            Self::NotTheSource(_) => "not-the-source",
+            Self::NotRegistrable(_) => "not-registrable",
+            Self::TooManyRegistrations => "too-many-registrations",
             Self::AnswerTooLong => "answer-too-long",
         }
     }

@@ -42,8 +42,19 @@ pub struct Link {
     pub information_max_rt: Option<Duration>,
     /// Whether clients that accept it are told that they may be reconfigured, and given a key for it (section 20.4).
     pub reconfigure: bool,
+    /// Whether hosts may register addresses that they made themselves, and which (RFC 9686).
+    pub registration: Option<Registration>,
     /// How much strangers may take.
     pub limits: Limits,
+}
+
+/// What hosts may register (RFC 9686).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registration {
+    /// How long a registration is valid at most, unless it is repeated.
+    pub longest: Duration,
+    /// What no host can have made itself, beside the pool and the link's own address.
+    pub withheld: Vec<Ipv6Net>,
 }
 
 /// How much strangers may take.
@@ -56,6 +67,10 @@ pub struct Limits {
     /// Bindings on the link, of addresses and of prefixes each, however large its pools; beyond it the longest ended
     /// are reused.
     pub bindings: usize,
+    /// Registered addresses of one DUID on the link.
+    pub registrations_per_client: usize,
+    /// Registered addresses on the link.
+    pub registrations: usize,
 }
 
 impl Default for Limits {
@@ -64,6 +79,8 @@ impl Default for Limits {
             bindings_per_client: 16,
             prefixes_per_client: 4,
             bindings: 1 << 20,
+            registrations_per_client: 16,
+            registrations: 1 << 16,
         }
     }
 }
@@ -87,6 +104,7 @@ impl Link {
             solicit_max_rt: None,
             information_max_rt: None,
             reconfigure: false,
+            registration: None,
             limits: Limits::default(),
         }
     }

@@ -33,12 +33,18 @@ pub enum MessageKind {
     Decline,
     /// Asks for configuration without leases.
     InformationRequest,
+    /// Tells of an address that the host made itself (RFC 9686).
+    AddrRegInform,
 }
+
+/// ADDR-REG-INFORM.
+const ADDR_REG_INFORM: u8 = 36;
 
 impl MessageKind {
     /// The kind of a message type, when clients send it to servers.
     pub(crate) fn from_wire(kind: u8) -> Option<Self> {
         Some(match MessageType::from(kind) {
+            MessageType::Unknown(ADDR_REG_INFORM) => Self::AddrRegInform,
             MessageType::Solicit => Self::Solicit,
             MessageType::Request => Self::Request,
             MessageType::Confirm => Self::Confirm,
@@ -62,6 +68,7 @@ impl MessageKind {
             Self::Release => "release",
             Self::Decline => "decline",
             Self::InformationRequest => "information-request",
+            Self::AddrRegInform => "addr-reg-inform",
         }
     }
 }
@@ -86,7 +93,9 @@ pub(crate) struct Message<'a> {
     pub(crate) rapid_commit: bool,
     /// The client takes Reconfigure messages.
     pub(crate) reconfigure_accept: bool,
-    requested: &'a [u8],
+    /// The bodies of addresses outside of identity associations, of which only Addr-reg-inform has any.
+    pub(crate) addresses: Vec<&'a [u8]>,
+    requested: Option<&'a [u8]>,
     fqdn: Option<&'a [u8]>,
 }
 
@@ -105,7 +114,8 @@ impl<'a> Message<'a> {
             ias: Vec::new(),
             rapid_commit: false,
             reconfigure_accept: false,
-            requested: &[],
+            addresses: Vec::new(),
+            requested: None,
             fqdn: None,
         };
         for (code, body) in frame.options() {
@@ -114,7 +124,8 @@ impl<'a> Message<'a> {
                 OptionCode::ServerId => message.server = Some(body),
                 OptionCode::IANA => message.note_ia(Kind::Address, body)?,
                 OptionCode::IAPD => message.note_ia(Kind::Prefix, body)?,
-                OptionCode::ORO => message.requested = body,
+                OptionCode::IAAddr => message.addresses.push(body),
+                OptionCode::ORO => message.requested = Some(body),
                 OptionCode::RapidCommit => message.rapid_commit = true,
                 OptionCode::ReconfAccept => message.reconfigure_accept = true,
                 OptionCode::ClientFqdn => message.fqdn = Some(body),
@@ -127,8 +138,14 @@ impl<'a> Message<'a> {
     /// Whether the client asked for an option (RFC 9915, section 21.7).
     pub(crate) fn asks_for(&self, code: OptionCode) -> bool {
         self.requested
+            .unwrap_or_default()
             .chunks_exact(2)
             .any(|wanted| wanted == u16::from(code).to_be_bytes())
+    }
+
+    /// Whether the client asked for options, if only for none.
+    pub(crate) fn asks(&self) -> bool {
+        self.requested.is_some()
     }
 
     /// The first label of the client's name (RFC 4704), in lower case, when it may be a host's.

@@ -154,7 +154,7 @@ impl Reply {
     }
 
     /// An option as bytes. When they are more than its length can tell, the whole is too long to be encoded.
-    fn put_bytes(&mut self, code: OptionCode, bytes: Vec<u8>) {
+    pub(crate) fn put_bytes(&mut self, code: OptionCode, bytes: Vec<u8>) {
         self.put(DhcpOption::Unknown(UnknownOption::new(code, bytes)));
     }
 

@@ -4,6 +4,7 @@
 //! two daemons on a machine do not take each other's routes for their own. A prefix may have routes of others beside
 //! ours, with other metrics; they are neither replaced nor removed.
 
+use std::fs;
 use std::net::Ipv6Addr;
 
 use futures_util::TryStreamExt;
@@ -66,6 +67,12 @@ impl RouteMark {
 }
 
 impl Network {
+    /// Whether the daemon's namespace passes IPv6 packets on (`net.ipv6.conf.all.forwarding`).
+    pub fn forwards(&self) -> bool {
+        let setting = fs::read_to_string("/proc/sys/net/ipv6/conf/all/forwarding");
+        setting.is_ok_and(|value| value.trim_end() != "0")
+    }
+
     /// All routes with this mark, in no order.
     ///
     /// # Errors

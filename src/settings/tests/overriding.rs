@@ -7,7 +7,7 @@ use config::ValueKind;
 use super::*;
 
 /// A value other than the documented one for every documented key, as a variable says it.
-pub(super) const OTHER: [(&str, &str); 41] = [
+pub(super) const OTHER: [(&str, &str); 64] = [
     ("STORE__URL", "postgres://me@db/other"),
     ("STORE__HISTORY", "31d"),
     ("API__LISTEN", "unix:/run/other.sock, 127.0.0.1:1"),
@@ -27,11 +27,34 @@ pub(super) const OTHER: [(&str, &str); 41] = [
     ("LINK__0__VALID_LIFETIME", "3h"),
     ("LINK__0__CLIENT_RATE", "7"),
     ("LINK__0__RAPID_COMMIT", "false"),
+    ("LINK__0__REGISTRATION", "false"),
+    ("LINK__0__NEIGHBORS", "true"),
+    ("LINK__0__NEIGHBOR_LIFETIME", "11m"),
+    ("LINK__0__NEIGHBOR_LIMIT", "7"),
     ("LINK__0__ROUTER_ADVERTISEMENTS", "false"),
     ("LINK__0__DNS_SERVERS", "fd39::53,fd39::54"),
     ("LINK__0__DNS_SERVERS__0", "fd39::53"),
     ("LINK__0__DOMAIN_SEARCH", "example.org"),
     ("LINK__0__TEMPLATE", "other"),
+    ("LINK__0__ADVERTISEMENT__MANAGED", "false"),
+    ("LINK__0__ADVERTISEMENT__OTHER", "false"),
+    ("LINK__0__ADVERTISEMENT__ROUTER_LIFETIME", "31m"),
+    ("LINK__0__ADVERTISEMENT__PREFERENCE", "high"),
+    ("LINK__0__ADVERTISEMENT__MAX_INTERVAL", "9m"),
+    ("LINK__0__ADVERTISEMENT__MIN_INTERVAL", "3m"),
+    ("LINK__0__ADVERTISEMENT__HOP_LIMIT", "63"),
+    ("LINK__0__ADVERTISEMENT__MTU", "1400"),
+    ("LINK__0__ADVERTISEMENT__REACHABLE_TIME", "30s"),
+    ("LINK__0__ADVERTISEMENT__RETRANSMISSION_TIME", "1s"),
+    ("LINK__0__ADVERTISEMENT__DNS_LIFETIME", "31m"),
+    ("LINK__0__ADVERTISEMENT__NAT64_PREFIX", "64:ff9b::/96"),
+    ("LINK__0__ADVERTISEMENT__NAT64_LIFETIME", "31m"),
+    ("LINK__0__ADVERTISEMENT__PREFIX__0__PREFIX", "fd39::/64"),
+    ("LINK__0__ADVERTISEMENT__PREFIX__0__ON_LINK", "false"),
+    ("LINK__0__ADVERTISEMENT__PREFIX__0__AUTONOMOUS", "true"),
+    ("LINK__0__ADVERTISEMENT__PREFIX__0__DELEGATION_PREFERRED", "false"),
+    ("LINK__0__ADVERTISEMENT__PREFIX__0__VALID_LIFETIME", "3h"),
+    ("LINK__0__ADVERTISEMENT__PREFIX__0__PREFERRED_LIFETIME", "90m"),
     ("LINK__0__DELEGATION__0__POOL", "fd39:9706:2788::/48"),
     ("LINK__0__DELEGATION__0__LENGTH", "60"),
     ("LINK__0__DELEGATION__0__EXCLUDE", "::/72"),
@@ -52,7 +75,9 @@ pub(super) const OTHER: [(&str, &str); 41] = [
 ];
 
 /// What a variable cannot change alone, with what it takes besides.
-const BESIDES: [(&str, &str); 4] = [
+const BESIDES: [(&str, &str); 6] = [
+    ("LINK__0__NEIGHBOR_LIFETIME", "LINK__0__NEIGHBORS=true"),
+    ("LINK__0__NEIGHBOR_LIMIT", "LINK__0__NEIGHBORS=true"),
     ("LINK__0__SOURCE", "LINK__0__BRIDGE=br7"),
     ("LINK__0__TEMPLATE", "TEMPLATE__OTHER__IMAGE=other"),
     ("LINK__1__BRIDGE", "LINK__1__ADDRESS=fd40::1/64"),
@@ -66,7 +91,7 @@ fn every_documented_key_can_be_overridden_by_the_environment() {
     let for_dnsmasq: String = DOCUMENTED
         .lines()
         .filter(|line| {
-            !["preferred_", "valid_", "rapid_", "client_rate"]
+            !["preferred_", "valid_", "rapid_", "registration", "client_rate"]
                 .iter()
                 .any(|key| line.starts_with(key))
         })

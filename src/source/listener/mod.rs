@@ -9,19 +9,18 @@
 //! - One task owns a link's bindings. Batches are committed while the next ones are read, up to a bound.
 //! - When a commit fails its changes are undone and nothing is answered: the client asks again.
 
-mod advertise;
 mod raw;
+mod recall;
 mod serve;
 mod socket;
 
-pub use advertise::Advertiser;
+pub use recall::recall;
 pub use serve::{Command, Listener, Parts};
 
 use std::net::Ipv6Addr;
 use std::time::Duration;
 
-use orchestrator_dhcp6::advert::RouterAdvertisement;
-use orchestrator_dhcp6::{Limiter, Link, Pool};
+use orchestrator_dhcp6::{Limiter, Link, Pool, Registration};
 
 use crate::settings::LinkSettings;
 
@@ -32,6 +31,10 @@ pub fn protocol_link(settings: &LinkSettings) -> Option<Link> {
     link.preferred = settings.lifetimes.preferred;
     link.valid = settings.lifetimes.valid;
     link.rapid_commit = settings.rapid_commit;
+    link.registration = settings.registration.then(|| Registration {
+        longest: LONGEST_REGISTRATION,
+        withheld: settings.instances.into_iter().collect(),
+    });
     link.dns_servers.clone_from(&settings.dns_servers);
     // Checked with the settings; a name that DHCPv6 cannot carry after all is left out rather than the link unserved.
     link.domain_search = settings
@@ -48,15 +51,9 @@ pub fn limiter(settings: &LinkSettings, key: [u8; 16]) -> Option<Limiter> {
     Some(Limiter::new(key, rate.saturating_mul(2), Duration::from_secs(1) / rate))
 }
 
-/// What the link's router advertisements say: the managed flag, the prefix on-link, and this daemon as a router.
-pub fn router_advertisement(settings: &LinkSettings) -> RouterAdvertisement {
-    let link = protocol_link(settings)
-        .unwrap_or_else(|| Link::new(settings.prefix(), settings.address.addr(), Pool::new(settings.prefix())));
-    RouterAdvertisement::of_link(&link, ROUTER_LIFETIME)
-}
-
-/// AdvDefaultLifetime: three times the longest interval between two advertisements (RFC 4861, section 6.2.1).
-const ROUTER_LIFETIME: Duration = Duration::from_secs(1800);
+/// A host registers anew long before this, unless its address is preferred for longer; then a registration by a host
+/// that has left is not kept for ever.
+const LONGEST_REGISTRATION: Duration = Duration::from_secs(30 * 86_400);
 /// All_DHCP_Relay_Agents_and_Servers (RFC 9915, section 7.1).
 const ALL_AGENTS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 1, 2);
 /// All_DHCP_Servers (RFC 9915, section 7.1).

@@ -1,4 +1,4 @@
-//! What the DHCPv6 and the ICMPv6 socket share: bound to one bridge, read without blocking, each datagram with
+//! What the DHCPv6 socket is made of: bound to one bridge, read without blocking, each datagram with
 //! where it was sent to.
 
 use std::io::{self, IoSliceMut};
@@ -22,8 +22,6 @@ pub(super) struct Datagram {
     pub source: SocketAddrV6,
     /// Whom it was sent to.
     pub destination: Option<Ipv6Addr>,
-    /// The hop limit it arrived with, where the socket asks for it.
-    pub hop_limit: Option<i32>,
     /// It was longer than [`LARGEST`]; the bytes are not all there.
     pub truncated: bool,
 }
@@ -31,7 +29,6 @@ pub(super) struct Datagram {
 /// A socket of one bridge.
 #[derive(Debug)]
 pub(super) struct BridgeSocket {
-    // Also around a raw socket: the runtime only waits for its file descriptor.
     socket: UdpSocket,
 }
 
@@ -86,14 +83,12 @@ impl BridgeSocket {
 fn receive_one(socket: RawFd) -> io::Result<Option<Datagram>> {
     let mut bytes = vec![0; LARGEST];
     let mut slices = [IoSliceMut::new(&mut bytes)];
-    let mut control = nix::cmsg_space!(nix::libc::in6_pktinfo, nix::libc::c_int);
+    let mut control = nix::cmsg_space!(nix::libc::in6_pktinfo);
     let received = recvmsg::<SockaddrIn6>(socket, &mut slices, Some(&mut control), MsgFlags::MSG_DONTWAIT)?;
-    let (mut destination, mut hop_limit) = (None, None);
+    let mut destination = None;
     for message in received.cmsgs()? {
-        match message {
-            ControlMessageOwned::Ipv6PacketInfo(to) => destination = Some(Ipv6Addr::from(to.ipi6_addr.s6_addr)),
-            ControlMessageOwned::Ipv6HopLimit(limit) => hop_limit = Some(limit),
-            _ => {}
+        if let ControlMessageOwned::Ipv6PacketInfo(to) = message {
+            destination = Some(Ipv6Addr::from(to.ipi6_addr.s6_addr));
         }
     }
     let truncated = received.flags.contains(MsgFlags::MSG_TRUNC);
@@ -107,7 +102,6 @@ fn receive_one(socket: RawFd) -> io::Result<Option<Datagram>> {
         bytes,
         source,
         destination,
-        hop_limit,
         truncated,
     }))
 }

@@ -4,14 +4,14 @@ use std::io;
 use std::net::SocketAddrV6;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use orchestrator_dhcp6::{Answer, Binding, BindingState, Bindings, Change, Inbound, Limiter, Link, Server, Verb};
+use orchestrator_dhcp6::{Answer, Bindings, Change, Inbound, Limiter, Link, Server, Verb};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::raw::{BridgeSocket, Datagram};
 use crate::causes::with_causes;
 use crate::metrics::Metrics;
-use crate::model::{Clock, Duid, Lease, LeaseChange, LeaseSource, LeaseState, LeaseVerb, Leased, Timestamp};
+use crate::model::{Clock, Duid, LeaseChange, LeaseSource, LeaseVerb, Leased, Timestamp};
 use crate::source::Recorder;
 use crate::store::StoreError;
 
@@ -66,19 +66,13 @@ struct Pending {
 }
 
 impl Listener {
-    /// Opens the socket on the bridge and takes up the leases that are recorded.
+    /// Opens the socket on the bridge, and goes on from the bindings that are recorded.
     ///
     /// # Errors
     ///
     /// When the socket cannot be opened: another server has the port, the bridge is gone, no privilege.
-    pub fn open(parts: Parts, bridge_index: u32, mut leases: Vec<Lease>) -> io::Result<Self> {
+    pub fn open(parts: Parts, bridge_index: u32, bindings: Bindings) -> io::Result<Self> {
         let socket = super::socket::open(&parts.bridge, bridge_index)?;
-        let mut bindings = Bindings::new();
-        // In the order of their last events: where two rows claim one address, the younger has it.
-        leases.sort_by_key(|lease| lease.changed);
-        for lease in leases {
-            bindings.load(binding(lease));
-        }
         tracing::info!(bridge = parts.bridge, bindings = bindings.len(), "listening for DHCPv6");
         Ok(Self {
             parts,
@@ -229,28 +223,14 @@ impl Listener {
     }
 }
 
-fn binding(lease: Lease) -> Binding {
-    let state = match lease.state {
-        LeaseState::Active => BindingState::Active,
-        LeaseState::Released => BindingState::Released,
-        LeaseState::Expired => BindingState::Expired,
-        LeaseState::Declined => BindingState::Declined,
-    };
-    Binding {
-        duid: lease.duid,
-        iaid: lease.iaid,
-        leased: lease.leased,
-        state,
-        preferred_until: lease.preferred_until.0,
-        valid_until: lease.valid_until.0,
-    }
-}
-
 fn lease_change(bridge: &str, change: &Change, now: Timestamp) -> LeaseChange {
-    let verb = match change.verb {
-        Verb::Grant | Verb::Renew => LeaseVerb::Hold,
-        Verb::Release => LeaseVerb::Release,
-        Verb::Decline => LeaseVerb::Decline,
+    let (verb, source) = match change.verb {
+        Verb::Grant | Verb::Renew => (LeaseVerb::Hold, LeaseSource::Listener),
+        Verb::Release => (LeaseVerb::Release, LeaseSource::Listener),
+        Verb::Decline => (LeaseVerb::Decline, LeaseSource::Listener),
+        Verb::Register => (LeaseVerb::Hold, LeaseSource::Registration),
+        // As if it had expired (RFC 9686, section 4.6).
+        Verb::Deregister => (LeaseVerb::Expire, LeaseSource::Registration),
     };
     LeaseChange {
         verb,
@@ -260,7 +240,7 @@ fn lease_change(bridge: &str, change: &Change, now: Timestamp) -> LeaseChange {
         leased: change.after.leased,
         next_hop: change.next_hop,
         class: None,
-        source: LeaseSource::Listener,
+        source,
         preferred_until: Timestamp(change.after.preferred_until),
         valid_until: Timestamp(change.after.valid_until),
         link_layer: change.link_layer.clone(),

@@ -23,6 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub struct Dhclient {
     namespace: Namespace,
     interface: String,
+    asks_for: &'static [&'static str],
     program: Program,
     /// Has dhclient's own directories, with the lab's files in them: AppArmor lets it use no others.
     machine: Machine,
@@ -44,6 +45,25 @@ impl Dhclient {
     ///
     /// When dhclient does not start.
     pub fn boot_with(namespace: &Namespace, interface: &str, configuration: &str) -> Result<Self> {
+        Self::boot_for(&[], namespace, interface, configuration)
+    }
+
+    /// Boots a client that asks for a delegated prefix and for no address. It takes the first address of the prefix.
+    ///
+    /// # Errors
+    ///
+    /// When dhclient does not start.
+    pub fn boot_for_prefix(namespace: &Namespace, interface: &str) -> Result<Self> {
+        namespace.ip("link set lo up")?;
+        Self::boot_for(&["-P"], namespace, interface, "")
+    }
+
+    fn boot_for(
+        asks_for: &'static [&'static str],
+        namespace: &Namespace,
+        interface: &str,
+        configuration: &str,
+    ) -> Result<Self> {
         lease::forget(namespace, interface)?;
         let directories = ["empty:/etc/dhcp", "empty:/var/lib/dhcp", "empty:/run"];
         let machine = Machine::start(namespace, "dhclient", &directories)?;
@@ -51,10 +71,11 @@ impl Dhclient {
         fs::write(etc.join("dhclient.conf"), configuration)?;
         fs::write(etc.join("dhclient-script"), SCRIPT)?;
         fs::set_permissions(etc.join("dhclient-script"), Permissions::from_mode(0o755))?;
-        let program = launch(&machine, interface)?;
+        let program = launch(&machine, interface, asks_for)?;
         Ok(Self {
             namespace: namespace.clone(),
             interface: interface.to_owned(),
+            asks_for,
             program,
             machine,
         })
@@ -69,7 +90,7 @@ impl Dhclient {
     pub fn reboot(&mut self) -> Result<()> {
         self.program.kill9();
         lease::forget(&self.namespace, &self.interface)?;
-        self.program = launch(&self.machine, &self.interface)?;
+        self.program = launch(&self.machine, &self.interface, self.asks_for)?;
         Ok(())
     }
 
@@ -82,13 +103,26 @@ impl Dhclient {
         lease::wait_for(&mut self.program, &self.namespace, &self.interface, limit)
     }
 
+    /// The address that it took from its delegated prefix.
+    ///
+    /// # Errors
+    ///
+    /// When there is none within `limit`; with the end of the client's log.
+    pub fn address_in_prefix(&mut self, limit: Duration) -> Result<Ipv6Addr> {
+        let namespace = &self.namespace;
+        self.program.poll("an address of a delegated prefix", limit, || {
+            let addresses = namespace.addresses("lo").ok()?;
+            addresses.iter().map(|address| address.ip).find(|ip| !ip.is_loopback())
+        })
+    }
+
     /// Gives the lease back (Release) and ends.
     ///
     /// # Errors
     ///
     /// When dhclient fails.
     pub fn release(&mut self) -> Result<()> {
-        output(&mut command(&self.machine, &self.interface, "-r"))?;
+        output(&mut command(&self.machine, &self.interface, "-r", self.asks_for))?;
         self.program.wait(PATIENCE)?;
         lease::wait_until_gone(&self.namespace, &self.interface, PATIENCE)
     }
@@ -104,21 +138,15 @@ impl Dhclient {
     }
 }
 
-fn launch(machine: &Machine, interface: &str) -> Result<Program> {
-    Program::start(command(machine, interface, "-d"), &machine.place().join("dhclient.log"))
+fn launch(machine: &Machine, interface: &str, asks_for: &[&str]) -> Result<Program> {
+    let log = machine.place().join("dhclient.log");
+    Program::start(command(machine, interface, "-d", asks_for), &log)
 }
 
-fn command(machine: &Machine, interface: &str, verb: &str) -> Command {
+fn command(machine: &Machine, interface: &str, verb: &str, asks_for: &[&str]) -> Command {
     let mut command = machine.command("dhclient");
-    command.args([
-        "-6",
-        "-v",
-        "-D",
-        "LL",
-        verb,
-        "-sf",
-        "/etc/dhcp/dhclient-script",
-        interface,
-    ]);
+    command.args(["-6", "-v", "-D", "LL", verb]);
+    command.args(asks_for);
+    command.args(["-sf", "/etc/dhcp/dhclient-script", interface]);
     command
 }

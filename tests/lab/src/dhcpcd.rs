@@ -4,7 +4,7 @@ use std::fs;
 use std::net::Ipv6Addr;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use nix::sys::signal::Signal;
 
 use crate::machine::Machine;
@@ -31,6 +31,17 @@ impl Dhcpcd {
     ///
     /// When dhcpcd does not start.
     pub fn boot(namespace: &Namespace, interface: &str) -> Result<Self> {
+        Self::boot_with(namespace, &[interface], "")
+    }
+
+    /// Boots a client on the first of these interfaces, with lines for its configuration; it may use the others for what
+    /// it is delegated.
+    ///
+    /// # Errors
+    ///
+    /// When dhcpcd does not start.
+    pub fn boot_with(namespace: &Namespace, interfaces: &[&str], lines: &str) -> Result<Self> {
+        let interface = interfaces.first().context("no interface to boot on")?;
         lease::forget(namespace, interface)?;
         let machine = Machine::start(
             namespace,
@@ -38,19 +49,17 @@ impl Dhcpcd {
             &["copy:/etc", "empty:/run", "empty:/var/lib/dhcpcd"],
         )?;
         let conf = machine.place().join("conf");
-        fs::write(
-            &conf,
-            "duid ll\nipv6only\nnohook resolv.conf, hostname\noption dhcp6_rapid_commit\n",
-        )?;
+        let common = "duid ll\nipv6only\nnohook resolv.conf, hostname\noption dhcp6_rapid_commit\n";
+        fs::write(&conf, format!("{common}{lines}\n"))?;
         let mut command = machine.command("dhcpcd");
         command
             .args(["--nobackground", "--debug", "--config"])
             .arg(&conf)
-            .arg(interface);
+            .args(interfaces);
         let program = Program::start(command, &machine.place().join("dhcpcd.log"))?;
         Ok(Self {
             namespace: namespace.clone(),
-            interface: interface.to_owned(),
+            interface: (*interface).to_owned(),
             program,
             _machine: machine,
         })

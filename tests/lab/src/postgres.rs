@@ -20,9 +20,8 @@ use crate::{Lab, Program};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running server, with an empty cluster of its own. Killed when dropped.
-///
-/// Nothing is synced to disk: what is tested against it is not PostgreSQL's durability.
 pub struct Postgres {
+    synced: Synced,
     lab: Lab,
     place: PathBuf,
     programs: PathBuf,
@@ -32,13 +31,35 @@ pub struct Postgres {
     databases: AtomicU32,
 }
 
+/// Whether a server syncs what it commits to disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Synced {
+    /// It does, as PostgreSQL does by default.
+    Yes,
+    /// It does not: what is tested against it is not PostgreSQL's durability.
+    No,
+}
+
 impl Postgres {
-    /// Makes a cluster and starts a server for it.
+    /// Makes a cluster and starts a server for it, which syncs nothing to disk.
     ///
     /// # Errors
     ///
     /// When PostgreSQL is not installed, or does not start within a minute; with the end of its log.
     pub fn start(lab: &Lab) -> Result<Self> {
+        Self::make(lab, Synced::No)
+    }
+
+    /// [`Postgres::start`], but what it commits is on disk, as PostgreSQL does by default.
+    ///
+    /// # Errors
+    ///
+    /// When PostgreSQL is not installed, or does not start within a minute; with the end of its log.
+    pub fn start_synced(lab: &Lab) -> Result<Self> {
+        Self::make(lab, Synced::Yes)
+    }
+
+    fn make(lab: &Lab, synced: Synced) -> Result<Self> {
         let programs = newest_programs()?;
         let place = lab.place("postgres")?;
         let user = unprivileged_user()?;
@@ -55,8 +76,9 @@ impl Postgres {
             "--pgdata",
         ]);
         output(initdb.arg(&cluster)).context("cannot make a database cluster")?;
-        let server = launch(lab, &programs, &place, &user)?;
+        let server = launch(lab, &programs, &place, &user, synced)?;
         let mut postgres = Self {
+            synced,
             lab: lab.clone(),
             place,
             programs,
@@ -95,6 +117,11 @@ impl Postgres {
         ))
     }
 
+    /// The server's process id; its backends are children of it.
+    pub fn pid(&self) -> u32 {
+        self.server.pid()
+    }
+
     /// Stops the server at once, without ceremony: clients lose their connections.
     ///
     /// # Errors
@@ -114,7 +141,7 @@ impl Postgres {
     /// When it does not start within a minute; with the end of its log.
     pub fn resume(&mut self) -> Result<()> {
         if !self.server.is_running() {
-            self.server = launch(&self.lab, &self.programs, &self.place, &self.user)?;
+            self.server = launch(&self.lab, &self.programs, &self.place, &self.user, self.synced)?;
         }
         self.await_ready()
     }
@@ -135,7 +162,7 @@ impl Postgres {
 }
 
 /// Starts the server as `user`.
-fn launch(lab: &Lab, programs: &Path, place: &Path, user: &User) -> Result<Program> {
+fn launch(lab: &Lab, programs: &Path, place: &Path, user: &User, synced: Synced) -> Result<Program> {
     let mut command = lab.command("unshare");
     // With an IPC namespace of its own it leaves no shared memory behind, however it ends.
     command.arg("--ipc").args([
@@ -154,8 +181,8 @@ fn launch(lab: &Lab, programs: &Path, place: &Path, user: &User) -> Result<Progr
     for setting in [
         "listen_addresses=",
         "dynamic_shared_memory_type=mmap",
-        "fsync=off",
         "max_connections=500",
+        if synced == Synced::Yes { "fsync=on" } else { "fsync=off" },
     ] {
         command.args(["-c", setting]);
     }

@@ -116,31 +116,52 @@ pub(crate) fn read(datagram: &[u8]) -> Option<Answer<'_>> {
     Some(answer)
 }
 
-/// The number of the client that sent a datagram, with its message type and transaction id.
-pub(crate) fn sender(datagram: &[u8]) -> Option<(u8, [u8; 3], u32)> {
+/// What a server has to know of a client's message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Question<'a> {
+    /// Message type.
+    pub(crate) kind: u8,
+    /// Transaction id.
+    pub(crate) xid: [u8; 3],
+    /// The client's DUID: of any client, simulated by this crate or not.
+    pub(crate) duid: &'a [u8],
+    /// The IAID of its first association; 0 when it has none.
+    pub(crate) iaid: [u8; 4],
+}
+
+/// Reads a client's message; nothing when it is none or names no client.
+pub(crate) fn question(datagram: &[u8]) -> Option<Question<'_>> {
     let (&[kind, xid @ ..], rest) = datagram.split_first_chunk::<4>()?;
-    let mut client = None;
+    let mut question = Question {
+        kind,
+        xid,
+        duid: &[],
+        iaid: [0; 4],
+    };
     walk(rest, |code, body| {
-        if code == CLIENT_ID {
-            client = number(body);
+        match code {
+            CLIENT_ID => question.duid = body,
+            IA_NA => question.iaid = *body.first_chunk()?,
+            _ => {}
         }
         Some(())
     })?;
-    Some((kind, xid, client?))
+    (!question.duid.is_empty()).then_some(question)
 }
 
-/// Appends an answer of a server that gives each client the address made of `prefix` and its number.
-pub(crate) fn write_answer(kind: u8, xid: [u8; 3], client: u32, server: &[u8], prefix: u128, out: &mut Vec<u8>) {
+/// Appends an answer of a server that gives each client the address made of `prefix` and the end of its DUID.
+pub(crate) fn write_answer(kind: u8, question: &Question<'_>, server: &[u8], prefix: u128, out: &mut Vec<u8>) {
+    let number = question.duid.last_chunk().map_or(0, |end| u32::from_be_bytes(*end));
     out.push(kind);
-    out.extend_from_slice(&xid);
-    put(out, CLIENT_ID, &duid(client));
+    out.extend_from_slice(&question.xid);
+    put(out, CLIENT_ID, question.duid);
     put(out, SERVER_ID, server);
     out.extend_from_slice(&[0, 3, 0, 40]);
-    out.extend_from_slice(&client.to_be_bytes());
+    out.extend_from_slice(&question.iaid);
     out.extend_from_slice(&900_u32.to_be_bytes());
     out.extend_from_slice(&1500_u32.to_be_bytes());
     out.extend_from_slice(&[0, 5, 0, 24]);
-    out.extend_from_slice(&(prefix | u128::from(client)).to_be_bytes());
+    out.extend_from_slice(&(prefix | u128::from(number)).to_be_bytes());
     out.extend_from_slice(&3600_u32.to_be_bytes());
     out.extend_from_slice(&3600_u32.to_be_bytes());
 }
@@ -198,8 +219,15 @@ mod tests {
 
     #[test]
     fn an_answer_is_read_as_it_was_written() {
+        let duid = duid(70_000);
+        let question = Question {
+            kind: REQUEST,
+            xid: [1, 2, 3],
+            duid: &duid,
+            iaid: 70_000_u32.to_be_bytes(),
+        };
         let mut bytes = Vec::new();
-        write_answer(REPLY, [1, 2, 3], 70_000, &SERVER, 0xfd39 << 112, &mut bytes);
+        write_answer(REPLY, &question, &SERVER, 0xfd39 << 112, &mut bytes);
         let answer = read(&bytes).unwrap();
         assert_eq!(
             (answer.kind, answer.xid, answer.client),
@@ -223,7 +251,13 @@ mod tests {
             address: Some(7),
         };
         write(&message, &mut bytes);
-        assert_eq!(sender(&bytes), Some((RENEW, [10, 11, 12], 5)));
+        let asked = Question {
+            kind: RENEW,
+            xid: [10, 11, 12],
+            duid: &duid(5),
+            iaid: [0, 0, 0, 5],
+        };
+        assert_eq!(question(&bytes), Some(asked));
     }
 
     #[test]
@@ -236,8 +270,14 @@ mod tests {
 
     #[test]
     fn what_is_cut_off_is_no_answer() {
+        let question = Question {
+            kind: SOLICIT,
+            xid: [1, 2, 3],
+            duid: &duid(1),
+            iaid: [0, 0, 0, 1],
+        };
         let mut bytes = Vec::new();
-        write_answer(REPLY, [1, 2, 3], 1, &SERVER, 0, &mut bytes);
+        write_answer(REPLY, &question, &SERVER, 0, &mut bytes);
         let whole = |length: usize| read(&bytes[..length]).is_some_and(|answer| answer.address.is_some());
         assert!((0..bytes.len()).all(|length| !whole(length)));
     }

@@ -8,7 +8,7 @@ use serde::Serialize;
 /// Counts of answers that were not as they have to be.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Faults {
-    /// No DHCPv6 answer, or one for no client of ours.
+    /// No DHCPv6 answer, or one that names no client.
     pub malformed: u64,
     /// Of a server other than the one that the clients have.
     pub other_server: u64,
@@ -22,7 +22,7 @@ pub struct Faults {
     pub shared: u64,
     /// A status other than success, or no address. It is lost, but it is no breach.
     pub refused: u64,
-    /// Answers to what the client no longer waited for. They are late, and no breach.
+    /// Answers to what the client no longer waited for, or to one that is not in this run. They are no breach.
     pub late: u64,
 }
 

@@ -52,6 +52,20 @@ pub fn processor_time(process: u32) -> Result<Usage> {
     Ok(usage)
 }
 
+/// Processor time of the calling thread.
+///
+/// # Errors
+///
+/// When the kernel does not tell it.
+pub fn thread_time() -> Result<Duration> {
+    let text = fs::read_to_string("/proc/thread-self/schedstat").context("the kernel keeps no scheduler statistics")?;
+    let nanoseconds = text
+        .split_whitespace()
+        .next()
+        .context("nothing in /proc/thread-self/schedstat")?;
+    Ok(Duration::from_nanos(nanoseconds.parse()?))
+}
+
 /// Bytes of memory that a process has for itself alone, not counting the pages of files.
 ///
 /// # Errors
@@ -98,10 +112,12 @@ mod tests {
     #[test]
     fn this_process_uses_something() {
         let before = processor_time(std::process::id()).unwrap();
+        let thread = thread_time().unwrap();
         let mut sum = 0_u64;
         while processor_time(std::process::id()).unwrap().total() <= before.total() {
             sum = std::hint::black_box(sum + 1);
         }
+        assert!(thread_time().unwrap() > thread);
         assert!(resident(std::process::id()).unwrap() > 0);
     }
 

@@ -1,4 +1,4 @@
-//! A server that does nothing: it keeps no state, and gives each client the address made of its number. What the
+//! A server that does nothing: it keeps no state, and gives each client the address made of the end of its DUID. What the
 //! generator does against it is the most that it can tell of any server.
 
 use std::net::Ipv6Addr;
@@ -26,9 +26,9 @@ pub fn respond(interface: &str, prefix: Ipv6Addr, stop: &AtomicBool) -> Result<(
     let mut outbox = Outbox::default();
     while !stop.load(Ordering::Relaxed) {
         let read = socket.receive(|datagram, from| {
-            if let Some((kind, xid, client)) = codec::sender(datagram) {
-                let kind = if kind == SOLICIT { ADVERTISE } else { REPLY };
-                outbox.add(from, |out| codec::write_answer(kind, xid, client, &SERVER, prefix, out));
+            if let Some(question) = codec::question(datagram) {
+                let kind = if question.kind == SOLICIT { ADVERTISE } else { REPLY };
+                outbox.add(from, |out| codec::write_answer(kind, &question, &SERVER, prefix, out));
             }
         })?;
         socket.send(&mut outbox)?;

@@ -16,97 +16,15 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use ipnet::Ipv6Net;
 use nix::sys::socket::SockaddrIn6;
-use serde::Serialize;
 
 use crate::codec::{self, ADVERTISE, Answer, Message, RELEASE, RENEW, REPLY, REQUEST, SOLICIT, XID_MASK};
 use crate::socket::{BatchSocket, Outbox};
-use crate::{Client, Clients, Faults, Latency, Samples, Stage};
+use crate::{Client, Clients, Load, Outcome, Pace, Samples, Stage, Work, thread_time};
 
 /// Exchanges that are begun before answers are looked at again.
 const BURST: usize = 64;
 /// The longest pause: what is to stop notices it.
 const PAUSE: Duration = Duration::from_millis(20);
-
-/// What the clients want.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Work {
-    /// Clients that hold nothing get an address, in four messages. There are always more of them.
-    New,
-    /// Clients that hold an address renew it, in turns.
-    Renew,
-    /// Clients that hold an address release it. It ends when none does.
-    Release,
-    /// Clients at random: one that holds nothing gets an address, others renew, and one in four releases.
-    Mixed,
-}
-
-/// How fast they come.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Pace {
-    /// So many exchanges a second are begun, whatever comes of them (open loop).
-    Rate(f64),
-    /// So many exchanges are under way at the same time (closed loop).
-    Window(usize),
-}
-
-/// What to do.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Load {
-    /// What the clients want.
-    pub work: Work,
-    /// How fast they come.
-    pub pace: Pace,
-    /// For how long exchanges are begun.
-    pub span: Duration,
-    /// How long a message may take to be answered.
-    pub patience: Duration,
-    /// Exchanges that are begun at most.
-    pub most: u64,
-}
-
-impl Load {
-    /// A load without an end but its span, that waits a second for each answer.
-    pub fn new(work: Work, pace: Pace, span: Duration) -> Self {
-        Self {
-            work,
-            pace,
-            span,
-            patience: Duration::from_secs(1),
-            most: u64::MAX,
-        }
-    }
-}
-
-/// What came of it.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
-pub struct Outcome {
-    /// Exchanges begun.
-    pub begun: u64,
-    /// Exchanges completed.
-    pub completed: u64,
-    /// Exchanges that were completed while others were begun, per second.
-    pub rate: f64,
-    /// For how long exchanges were begun, in seconds.
-    pub seconds: f64,
-    /// From Solicit to Advertise.
-    pub advertise: Latency,
-    /// From Request, Renew or Release to Reply.
-    pub reply: Latency,
-    /// From the first message of an exchange to its last.
-    pub exchange: Latency,
-    /// Answers that were not as they have to be.
-    pub faults: Faults,
-}
-
-impl Outcome {
-    /// The part of the exchanges that were not completed: 0 to 1.
-    pub fn loss(&self) -> f64 {
-        if self.begun == 0 {
-            return 1.0;
-        }
-        1.0 - self.completed as f64 / self.begun as f64
-    }
-}
 
 /// Puts a load on the server that `interface` leads to, and checks that it gives addresses of `pool`; until the load
 /// is done or `stop` is set. The caller's thread must be in the namespace of the interface.
@@ -131,6 +49,7 @@ pub fn run(interface: &str, pool: Ipv6Net, clients: &mut Clients, load: &Load, s
         samples: Default::default(),
         clients,
     };
+    let used = thread_time()?;
     let started = Instant::now();
     let nanoseconds = || u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
     let mut ended = None;
@@ -162,6 +81,8 @@ pub fn run(interface: &str, pool: Ipv6Net, clients: &mut Clients, load: &Load, s
             socket.wait_readable(runner.pause(ended.is_some()))?;
         }
     }
+    let used = thread_time()?.saturating_sub(used);
+    runner.outcome.processor = used.as_secs_f64() * 1e6 / runner.outcome.begun.max(1) as f64;
     Ok(runner.finish())
 }
 
@@ -295,12 +216,13 @@ impl Runner<'_> {
     }
 
     fn hear(&mut self, datagram: &[u8]) {
-        let heard = codec::read(datagram).and_then(|answer| {
-            let index = self.clients.index(answer.client?)?;
-            Some((answer, index))
-        });
-        let Some((answer, index)) = heard else {
+        let Some((answer, number)) = codec::read(datagram).and_then(|answer| Some((answer, answer.client?))) else {
             self.outcome.faults.malformed += 1;
+            return;
+        };
+        // One that is none of these may have asked in an earlier run.
+        let Some(index) = self.clients.index(number) else {
+            self.outcome.faults.late += 1;
             return;
         };
         if self.clients.server.is_empty() {

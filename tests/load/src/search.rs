@@ -9,39 +9,63 @@ const STRIDE: f64 = 1.3;
 /// The server is given up below this rate.
 const LEAST: f64 = 10.0;
 
+/// A search that is told, rate by rate, what the server stands. What it stands at a rate it is taken to stand at all
+/// lower ones.
+#[derive(Debug, Clone, Copy)]
+pub struct Search {
+    rate: f64,
+    good: Option<f64>,
+    bad: Option<f64>,
+}
+
+impl Search {
+    /// Begins at a guess.
+    pub fn new(guess: f64) -> Self {
+        Self {
+            rate: guess.max(LEAST),
+            good: None,
+            bad: None,
+        }
+    }
+
+    /// The rate to try next; nothing when all is known.
+    pub fn next(&self) -> Option<f64> {
+        match (self.good, self.bad) {
+            (Some(good), Some(bad)) if bad - good <= STEP * good => None,
+            (None, Some(_)) if self.rate < LEAST => None,
+            _ => Some(self.rate),
+        }
+    }
+
+    /// Takes note of whether the server stood [`Search::next`].
+    pub fn tell(&mut self, stands: bool) {
+        let side = if stands { &mut self.good } else { &mut self.bad };
+        *side = Some(self.rate);
+        self.rate = match (self.good, self.bad) {
+            (Some(good), Some(bad)) => f64::midpoint(good, bad),
+            (_, None) => self.rate * STRIDE,
+            (None, _) => self.rate / STRIDE,
+        };
+    }
+
+    /// The highest rate so far that the server stood.
+    pub fn found(&self) -> Option<f64> {
+        self.good
+    }
+}
+
 /// The highest rate for which `stands` says yes, to some hundredths, beginning at a guess; `None` when it stands
-/// none. What it stands at a rate it is taken to stand at all lower ones.
+/// none.
 ///
 /// # Errors
 ///
 /// The first that `stands` has.
 pub fn highest(guess: f64, mut stands: impl FnMut(f64) -> Result<bool>) -> Result<Option<f64>> {
-    let mut rate = guess.max(LEAST);
-    let (mut good, mut bad) = (None, None);
-    while good.is_none() || bad.is_none() {
-        if stands(rate)? {
-            good = Some(rate);
-            rate *= STRIDE;
-        } else {
-            bad = Some(rate);
-            rate /= STRIDE;
-            if good.is_none() && rate < LEAST {
-                return Ok(None);
-            }
-        }
+    let mut search = Search::new(guess);
+    while let Some(rate) = search.next() {
+        search.tell(stands(rate)?);
     }
-    let (Some(mut good), Some(mut bad)) = (good, bad) else {
-        return Ok(good);
-    };
-    while bad - good > STEP * good {
-        let middle = f64::midpoint(good, bad);
-        if stands(middle)? {
-            good = middle;
-        } else {
-            bad = middle;
-        }
-    }
-    Ok(Some(good))
+    Ok(search.found())
 }
 
 #[cfg(test)]

@@ -6,14 +6,17 @@ use std::time::Duration;
 use ipnet::Ipv6Net;
 
 use crate::lifetime::seconds;
-use crate::{DomainName, Link, LinkLayerAddress};
+use crate::{DomainName, LinkLayerAddress};
 
-use super::option::{self, Pref64Length};
+use super::option::{self, Nat64Prefix};
+use super::overheard::milliseconds;
 
 /// ICMPv6 type of a router advertisement.
-const ROUTER_ADVERTISEMENT: u8 = 134;
-const MANAGED: u8 = 0x80;
-const OTHER: u8 = 0x40;
+pub(super) const ROUTER_ADVERTISEMENT: u8 = 134;
+/// Length without options.
+pub(super) const HEAD: usize = 16;
+pub(super) const MANAGED: u8 = 0x80;
+pub(super) const OTHER: u8 = 0x40;
 
 /// A router advertisement (RFC 4861, section 4.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +31,10 @@ pub struct RouterAdvertisement {
     pub preference: RouterPreference,
     /// How long it is a default router; zero when it is none. At most 65,535 s (RFC 8319).
     pub router_lifetime: Duration,
+    /// How long hosts take a neighbour for reachable after it answered, in whole milliseconds; zero leaves it to them.
+    pub reachable_time: Duration,
+    /// How long hosts wait before they ask for a neighbour again, in whole milliseconds; zero leaves it to them.
+    pub retransmission_time: Duration,
     /// The link-layer address it is sent from.
     pub source_link_layer: Option<LinkLayerAddress>,
     /// The link's MTU.
@@ -40,8 +47,8 @@ pub struct RouterAdvertisement {
     pub domain_search: Vec<DomainName>,
     /// How long name servers and search list may be used.
     pub dns_lifetime: Duration,
-    /// The NAT64 prefix, of which as many bits count as its length says, and how long it may be used (RFC 8781).
-    pub pref64: Option<(Ipv6Addr, Pref64Length, Duration)>,
+    /// The prefix by which IPv4 is reached through NAT64, and how long it may be used (RFC 8781).
+    pub pref64: Option<(Nat64Prefix, Duration)>,
 }
 
 /// How a router stands against others as default router (RFC 4191, section 2.1).
@@ -74,38 +81,10 @@ pub struct PrefixInformation {
 }
 
 impl RouterAdvertisement {
-    /// What a link with stateful addresses is advertised as: managed, its prefix on-link and not autonomous.
-    ///
-    /// The prefix stays on-link for at least as long as the router is a router, however short leases are.
-    pub fn of_link(link: &Link, router_lifetime: Duration) -> Self {
-        let prefix = PrefixInformation {
-            prefix: link.prefix,
-            on_link: true,
-            autonomous: false,
-            delegation_preferred: false,
-            valid: link.valid.max(router_lifetime),
-            preferred: link.preferred.max(router_lifetime),
-        };
-        Self {
-            hop_limit: 64,
-            managed: true,
-            other: true,
-            preference: RouterPreference::default(),
-            router_lifetime,
-            source_link_layer: None,
-            mtu: None,
-            prefixes: vec![prefix],
-            dns_servers: link.dns_servers.clone(),
-            domain_search: link.domain_search.clone(),
-            dns_lifetime: router_lifetime,
-            pref64: None,
-        }
-    }
-
     /// The last one of a router that stops for good: it is no default router any more (RFC 4861, section 6.2.5).
     #[must_use]
     pub fn farewell(self) -> Self {
-        let pref64 = self.pref64.map(|(prefix, length, _)| (prefix, length, Duration::ZERO));
+        let pref64 = self.pref64.map(|(prefix, _)| (prefix, Duration::ZERO));
         Self {
             router_lifetime: Duration::ZERO,
             dns_lifetime: Duration::ZERO,
@@ -120,8 +99,8 @@ impl RouterAdvertisement {
         bytes.extend([ROUTER_ADVERTISEMENT, 0, 0, 0, self.hop_limit, self.flags()]);
         let lifetime = u16::try_from(self.router_lifetime.as_secs()).unwrap_or(u16::MAX);
         bytes.extend(lifetime.to_be_bytes());
-        // Reachable time and retransmission timer are left to the hosts.
-        bytes.extend([0; 8]);
+        bytes.extend(milliseconds(self.reachable_time).to_be_bytes());
+        bytes.extend(milliseconds(self.retransmission_time).to_be_bytes());
         if let Some(address) = &self.source_link_layer {
             option::put_source_link_layer(&mut bytes, address);
         }
@@ -133,8 +112,8 @@ impl RouterAdvertisement {
         }
         option::put_dns_servers(&mut bytes, &self.dns_servers, seconds(self.dns_lifetime));
         option::put_domain_search(&mut bytes, &self.domain_search, seconds(self.dns_lifetime));
-        if let Some((prefix, length, lifetime)) = self.pref64 {
-            option::put_pref64(&mut bytes, prefix, length, lifetime);
+        if let Some((prefix, lifetime)) = self.pref64 {
+            option::put_pref64(&mut bytes, prefix, lifetime);
         }
         bytes
     }
@@ -150,16 +129,34 @@ impl RouterAdvertisement {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
-    use crate::Pool;
 
-    fn advertisement() -> RouterAdvertisement {
-        let prefix = "2001:db8:0:1::/64".parse().unwrap();
-        let mut link = Link::new(prefix, "2001:db8:0:1::1".parse().unwrap(), Pool::new(prefix));
-        link.dns_servers = vec!["2001:db8::53".parse().unwrap()];
-        link.domain_search = vec!["lan.example".parse().unwrap()];
-        RouterAdvertisement::of_link(&link, Duration::from_secs(1800))
+    /// Of a link with addresses by DHCPv6 alone.
+    pub(in crate::advert) fn advertisement() -> RouterAdvertisement {
+        RouterAdvertisement {
+            hop_limit: 64,
+            managed: true,
+            other: true,
+            preference: RouterPreference::Medium,
+            router_lifetime: Duration::from_secs(1800),
+            reachable_time: Duration::ZERO,
+            retransmission_time: Duration::ZERO,
+            source_link_layer: None,
+            mtu: None,
+            prefixes: vec![PrefixInformation {
+                prefix: "2001:db8:0:1::/64".parse().unwrap(),
+                on_link: true,
+                autonomous: false,
+                delegation_preferred: false,
+                valid: Duration::from_secs(7200),
+                preferred: Duration::from_secs(3600),
+            }],
+            dns_servers: vec!["2001:db8::53".parse().unwrap()],
+            domain_search: vec!["lan.example".parse().unwrap()],
+            dns_lifetime: Duration::from_secs(1800),
+            pref64: None,
+        }
     }
 
     #[test]
@@ -167,10 +164,12 @@ mod tests {
         let mut advertisement = advertisement();
         advertisement.source_link_layer = Some("02:00:5e:10:00:01".parse().unwrap());
         advertisement.mtu = Some(1430);
+        advertisement.reachable_time = Duration::from_secs(30);
+        advertisement.retransmission_time = Duration::from_secs(1);
         let prefix = [0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0];
         let expected = [
             // Type, code, checksum, hop limit, M and O, router lifetime, reachable time, retransmission timer.
-            &[134, 0, 0, 0, 64, 0xc0, 0x07, 0x08, 0, 0, 0, 0, 0, 0, 0, 0][..],
+            &[134, 0, 0, 0, 64, 0xc0, 0x07, 0x08, 0, 0, 0x75, 0x30, 0, 0, 0x03, 0xe8][..],
             &[1, 1, 2, 0, 0x5e, 0x10, 0, 1],
             &[5, 1, 0, 0, 0, 0, 0x05, 0x96],
             // On-link and not autonomous.
@@ -211,11 +210,8 @@ mod tests {
     #[test]
     fn the_farewell_ends_the_router_and_not_the_prefix() {
         let mut advertisement = advertisement();
-        advertisement.pref64 = Some((
-            "64:ff9b::".parse().unwrap(),
-            Pref64Length::Bits96,
-            Duration::from_secs(1800),
-        ));
+        let prefix: Ipv6Net = "64:ff9b::/96".parse().unwrap();
+        advertisement.pref64 = Some((prefix.try_into().unwrap(), Duration::from_secs(1800)));
         let bytes = advertisement.farewell().encode();
         assert_eq!(bytes[6..8], [0, 0]);
         assert_eq!(bytes[20..24], [0, 0, 0x1c, 0x20]);

@@ -4,9 +4,13 @@
 //! leases them as a single address: the on-link prefix and the default route come from here.
 
 mod advertisement;
+mod agenda;
 mod option;
+mod overheard;
 mod solicitation;
 
 pub use advertisement::{PrefixInformation, RouterAdvertisement, RouterPreference};
-pub use option::Pref64Length;
+pub use agenda::{Agenda, Due};
+pub use option::{Nat64Prefix, Nat64PrefixError};
+pub use overheard::{Inconsistency, Overheard};
 pub use solicitation::{RouterSolicitation, SolicitationFault};

@@ -3,14 +3,16 @@
 use std::net::Ipv6Addr;
 use std::time::Duration;
 
+use ipnet::Ipv6Net;
+
 use crate::lifetime::seconds;
 use crate::{DomainName, LinkLayerAddress};
 
 use super::PrefixInformation;
 
 pub(super) const SOURCE_LINK_LAYER: u8 = 1;
-const PREFIX: u8 = 3;
-const MTU: u8 = 5;
+pub(super) const PREFIX: u8 = 3;
+pub(super) const MTU: u8 = 5;
 const DNS_SERVERS: u8 = 25;
 const DOMAIN_SEARCH: u8 = 31;
 const PREF64: u8 = 38;
@@ -20,21 +22,49 @@ pub(super) const UNIT: usize = 8;
 /// Most bytes of names in an option: 255 units without its head.
 const MAX_NAMES: usize = 254 * UNIT;
 
-/// How many bits of an address a NAT64 prefix has (RFC 8781, section 4).
+/// A prefix by which IPv4 is reached through NAT64, of a length that RFC 8781, section 4 knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pref64Length {
-    /// 96 bits.
-    Bits96,
-    /// 64 bits.
-    Bits64,
-    /// 56 bits.
-    Bits56,
-    /// 48 bits.
-    Bits48,
-    /// 40 bits.
-    Bits40,
-    /// 32 bits.
-    Bits32,
+pub struct Nat64Prefix {
+    prefix: Ipv6Net,
+    code: u16,
+}
+
+/// A prefix of this length is none for NAT64.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a prefix for NAT64 has a length of 32, 40, 48, 56, 64 or 96, not {0}")]
+pub struct Nat64PrefixError(pub u8);
+
+impl TryFrom<Ipv6Net> for Nat64Prefix {
+    type Error = Nat64PrefixError;
+
+    fn try_from(prefix: Ipv6Net) -> Result<Self, Self::Error> {
+        let code = match prefix.prefix_len() {
+            96 => 0,
+            64 => 1,
+            56 => 2,
+            48 => 3,
+            40 => 4,
+            32 => 5,
+            length => return Err(Nat64PrefixError(length)),
+        };
+        let prefix = prefix.trunc();
+        Ok(Self { prefix, code })
+    }
+}
+
+/// The options of a message, each with its head; ends after the first that reaches beyond the message or has no
+/// length, which is `None`.
+pub(super) fn walk(mut options: &[u8]) -> impl Iterator<Item = Option<&[u8]>> {
+    std::iter::from_fn(move || {
+        if options.is_empty() {
+            return None;
+        }
+        let units = options.get(1).copied().unwrap_or_default();
+        let length = usize::from(units) * UNIT;
+        let split = options.split_at_checked(length).filter(|_| length > 0);
+        options = split.map_or(&[], |(_, rest)| rest);
+        Some(split.map(|(option, _)| option))
+    })
 }
 
 pub(super) fn put_source_link_layer(bytes: &mut Vec<u8>, address: &LinkLayerAddress) {
@@ -89,15 +119,7 @@ pub(super) fn put_domain_search(bytes: &mut Vec<u8>, names: &[DomainName], lifet
     flush(&mut some);
 }
 
-pub(super) fn put_pref64(bytes: &mut Vec<u8>, prefix: Ipv6Addr, length: Pref64Length, lifetime: Duration) {
-    let code = match length {
-        Pref64Length::Bits96 => 0,
-        Pref64Length::Bits64 => 1,
-        Pref64Length::Bits56 => 2,
-        Pref64Length::Bits48 => 3,
-        Pref64Length::Bits40 => 4,
-        Pref64Length::Bits32 => 5,
-    };
+pub(super) fn put_pref64(bytes: &mut Vec<u8>, nat64: Nat64Prefix, lifetime: Duration) {
     // Units of eight seconds, rounded up, in 13 bits.
     let scaled = u16::try_from(lifetime.as_secs().div_ceil(8))
         .unwrap_or(u16::MAX)
@@ -105,7 +127,10 @@ pub(super) fn put_pref64(bytes: &mut Vec<u8>, prefix: Ipv6Addr, length: Pref64Le
     put(
         bytes,
         PREF64,
-        &[&(scaled << 3 | code).to_be_bytes(), &prefix.octets()[..12]],
+        &[
+            &(scaled << 3 | nat64.code).to_be_bytes(),
+            &nat64.prefix.network().octets()[..12],
+        ],
     );
 }
 
@@ -134,12 +159,13 @@ mod tests {
     #[test]
     fn nat64_prefix() {
         let mut bytes = Vec::new();
-        let prefix = "64:ff9b::".parse().unwrap();
-        put_pref64(&mut bytes, prefix, Pref64Length::Bits96, Duration::from_secs(1800));
+        let nat64 = |text: &str| Nat64Prefix::try_from(text.parse::<Ipv6Net>().unwrap());
+        put_pref64(&mut bytes, nat64("64:ff9b::/96").unwrap(), Duration::from_secs(1800));
         assert_eq!(bytes, [38, 2, 0x07, 0x08, 0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0]);
         bytes.clear();
-        put_pref64(&mut bytes, prefix, Pref64Length::Bits32, Duration::MAX);
+        put_pref64(&mut bytes, nat64("2001:db8::/32").unwrap(), Duration::MAX);
         assert_eq!(bytes[2..4], [0xff, 0xfd]);
+        assert_eq!(nat64("64:ff9b::/80"), Err(Nat64PrefixError(80)));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::net::Ipv6Addr;
 
 use crate::LinkLayerAddress;
 
-use super::option::{SOURCE_LINK_LAYER, UNIT};
+use super::option::{self, SOURCE_LINK_LAYER};
 
 /// ICMPv6 type of a router solicitation.
 const ROUTER_SOLICITATION: u8 = 133;
@@ -37,6 +37,18 @@ pub enum SolicitationFault {
     Unspecified,
 }
 
+impl SolicitationFault {
+    /// The word for it, for counters and logs.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::HopLimit(_) => "hop-limit",
+            Self::NotSolicitation => "malformed",
+            Self::Option => "option",
+            Self::Unspecified => "unspecified",
+        }
+    }
+}
+
 impl RouterSolicitation {
     /// Reads the ICMPv6 message; the kernel has checked its checksum.
     ///
@@ -59,24 +71,15 @@ impl RouterSolicitation {
     }
 }
 
-fn find_link_layer(mut options: &[u8]) -> Result<Option<LinkLayerAddress>, SolicitationFault> {
+fn find_link_layer(options: &[u8]) -> Result<Option<LinkLayerAddress>, SolicitationFault> {
     let mut found = None;
-    while let [code, units, ..] = options {
-        let length = usize::from(*units) * UNIT;
-        let (option, rest) = options
-            .split_at_checked(length)
-            .filter(|_| length > 0)
-            .ok_or(SolicitationFault::Option)?;
-        if *code == SOURCE_LINK_LAYER && found.is_none() {
-            found = option.get(2..).and_then(|address| LinkLayerAddress::new(address).ok());
+    for option in option::walk(options) {
+        let option = option.ok_or(SolicitationFault::Option)?;
+        if option[0] == SOURCE_LINK_LAYER && found.is_none() {
+            found = LinkLayerAddress::new(&option[2..]).ok();
         }
-        options = rest;
     }
-    if options.is_empty() {
-        Ok(found)
-    } else {
-        Err(SolicitationFault::Option)
-    }
+    Ok(found)
 }
 
 #[cfg(test)]

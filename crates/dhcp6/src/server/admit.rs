@@ -8,7 +8,8 @@ use crate::{Duid, Inbound, Link, MessageKind};
 /// Most identity associations in a message, of both types together.
 const MAX_ASSOCIATIONS: usize = 16;
 
-/// Clients send to the multicast address only, from a link-local address; relays from anywhere, for this link.
+/// Clients send to the multicast address only, from a link-local address or the one that they register; relays from
+/// anywhere, for this link.
 pub(super) fn check_way(kind: MessageKind, way: &Way<'_>, inbound: &Inbound<'_>, link: &Link) -> Result<(), Discard> {
     if let Some(address) = way.link_address().filter(|address| !link.is_on_link(*address)) {
         return Err(Discard::OtherLink(address));
@@ -19,7 +20,7 @@ pub(super) fn check_way(kind: MessageKind, way: &Way<'_>, inbound: &Inbound<'_>,
     if !inbound.multicast {
         return Err(Discard::Unicast(kind));
     }
-    if !inbound.source.ip().is_unicast_link_local() {
+    if !inbound.source.ip().is_unicast_link_local() && kind != MessageKind::AddrRegInform {
         return Err(Discard::NotLinkLocal(*inbound.source.ip()));
     }
     Ok(())
@@ -32,7 +33,7 @@ pub(super) fn check_identifiers(message: &Message<'_>, server: &Duid) -> Result<
         return Err(Discard::NoClient(kind));
     }
     match (kind, message.server) {
-        (MessageKind::Solicit | MessageKind::Confirm | MessageKind::Rebind, Some(_)) => {
+        (MessageKind::Solicit | MessageKind::Confirm | MessageKind::Rebind | MessageKind::AddrRegInform, Some(_)) => {
             return Err(Discard::ServerNamed(kind));
         }
         (MessageKind::Request | MessageKind::Renew | MessageKind::Release | MessageKind::Decline, None) => {

@@ -10,6 +10,7 @@ mod information_request;
 mod options;
 mod rebind;
 mod reconfigure;
+mod register;
 mod release;
 mod renew;
 mod request;
@@ -141,6 +142,10 @@ impl Server {
                 information_request::answer(&mut reply, link, message);
                 self.offer_reconfigure(&mut reply, link, message, now);
                 return Ok((reply.encode()?, Vec::new()));
+            }
+            MessageKind::AddrRegInform => {
+                let (reply, changes) = register::answer(&self.duid, link, bindings, inbound, message, way, now)?;
+                return Ok((reply.encode()?, changes));
             }
         };
         let client = message

@@ -9,6 +9,8 @@ use crate::message::Message;
 use crate::reply::Reply;
 use crate::{Link, MessageKind};
 
+use super::register;
+
 /// Bounds of SOL_MAX_RT and INF_MAX_RT in seconds (sections 21.24 and 21.25).
 const MAX_RT: (u32, u32) = (60, 86_400);
 /// Least information refresh time in seconds (section 21.23).
@@ -21,6 +23,9 @@ pub(super) fn put_asked(reply: &mut Reply, link: &Link, message: &Message<'_>) {
     }
     if !link.domain_search.is_empty() && message.asks_for(OptionCode::DomainSearchList) {
         reply.put_domain_search(&link.domain_search);
+    }
+    if link.registration.is_some() && message.asks_for(register::ENABLE) {
+        reply.put_bytes(register::ENABLE, Vec::new());
     }
     let mut put_time = |code, span: Option<Duration>, (least, most)| {
         if let Some(span) = span.filter(|_| message.asks_for(code)) {

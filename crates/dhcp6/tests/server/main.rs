@@ -10,6 +10,7 @@ mod lease;
 mod model;
 mod pool;
 mod reconfigure;
+mod register;
 mod relayed;
 mod way;
 mod wire;

@@ -65,7 +65,7 @@ impl Network {
     }
 
     async fn report(&self, changes: &mpsc::Sender<LinkChange>) -> Result<Infallible, NetworkError> {
-        let socket = subscribe(&self.own).await?;
+        let socket = subscribe(&self.own, RTMGRP_LINK).await?;
         // Listed after the subscription, so that nothing is missed in between.
         let mut bridges = Bridges::of(list_links(&self.netlink).await?);
         send(changes, LinkChange::Everything).await?;
@@ -102,15 +102,15 @@ async fn send(changes: &mpsc::Sender<LinkChange>, change: LinkChange) -> Result<
     changes.send(change).await.map_err(|_closed| NetworkError::Unwatched)
 }
 
-/// A socket in the daemon's namespace on which the kernel tells of links.
-async fn subscribe(own: &Namespace) -> Result<TokioSocket, NetworkError> {
+/// A socket in the daemon's namespace on which the kernel tells of what these groups are about.
+pub(crate) async fn subscribe(own: &Namespace, groups: u32) -> Result<TokioSocket, NetworkError> {
     let runtime = runtime::Handle::current();
     thread::run(own, move || {
         let _reactor = runtime.enter();
         let mut socket = TokioSocket::new(NETLINK_ROUTE).map_err(NetworkError::Open)?;
         socket
             .socket_mut()
-            .bind(&SocketAddr::new(0, RTMGRP_LINK))
+            .bind(&SocketAddr::new(0, groups))
             .map_err(NetworkError::Open)?;
         Ok(socket)
     })

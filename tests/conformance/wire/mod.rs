@@ -1,7 +1,11 @@
 //! DHCPv6 on the wire, written and read byte by byte from RFC 9915 alone: none of the server's own code is in it,
 //! so that a mistake there is not made twice.
 
+mod prefix;
+
 use std::net::Ipv6Addr;
+
+pub(crate) use prefix::{IaPd, Prefix, ia_pd, ia_pd_naming};
 
 pub(crate) const SOLICIT: u8 = 1;
 pub(crate) const ADVERTISE: u8 = 2;
@@ -35,6 +39,7 @@ pub(crate) const DOMAIN_SEARCH: u16 = 24;
 pub(crate) const IA_PD: u16 = 25;
 pub(crate) const IA_PREFIX: u16 = 26;
 pub(crate) const REMOTE_ID: u16 = 37;
+pub(crate) const PD_EXCLUDE: u16 = 67;
 pub(crate) const RELAY_SOURCE_PORT: u16 = 135;
 
 /// Status codes (RFC 9915, section 21.13).
@@ -75,13 +80,6 @@ pub(crate) fn ia_na(iaid: u32, addresses: &[Ipv6Addr]) -> Vec<u8> {
 pub(crate) fn ia_address(address: Ipv6Addr, preferred: u32, valid: u32) -> Vec<u8> {
     let times = [preferred.to_be_bytes(), valid.to_be_bytes()].concat();
     option(IA_ADDRESS, &[&address.octets()[..], &times].concat())
-}
-
-/// An identity association for prefixes, with a hint of this length when one is given.
-pub(crate) fn ia_pd(iaid: u32, hint: Option<u8>) -> Vec<u8> {
-    let head = [iaid.to_be_bytes(), [0; 4], [0; 4]].concat();
-    let hint = hint.map(|length| option(IA_PREFIX, &[&[0; 8][..], &[length], &[0; 16]].concat()));
-    option(IA_PD, &[head, hint.unwrap_or_default()].concat())
 }
 
 /// An option request.
@@ -231,20 +229,6 @@ impl Message {
         ias.into_iter()
             .find(|ia| ia.iaid == iaid)
             .unwrap_or_else(|| panic!("no IA_NA {iaid} in {self:?}"))
-    }
-
-    /// The id and the status of each identity association for prefixes, in order; none has a prefix.
-    pub(crate) fn refused_prefixes(&self) -> Vec<(u32, Option<u16>)> {
-        let refused = |body| {
-            let mut body = Bytes(body);
-            let (iaid, _times) = (body.u32(), body.take::<8>());
-            let nested = Options::parse(body.0);
-            assert!(nested.get(IA_PREFIX).is_none(), "a prefix in {nested:?}");
-            (iaid, nested.status())
-        };
-        let mut refused: Vec<_> = self.options.all(IA_PD).map(refused).collect();
-        refused.sort();
-        refused
     }
 }
 

@@ -1,0 +1,133 @@
+//! Addr-reg-inform: a host tells of an address that it made itself (RFC 9686, section 4.2.1).
+//!
+//! A registration is a binding like any other to whoever records it, but none that the server gives: it is kept apart
+//! from the pool's, which it can neither take nor fill, and is bounded per client and per link.
+
+use std::net::Ipv6Addr;
+use std::time::Duration;
+
+use dhcproto::v6::{MessageType, OptionCode};
+
+use crate::bindings::Bindings;
+use crate::discard::Discard;
+use crate::leased::Leased;
+use crate::lifetime::{seconds, until};
+use crate::message::Message;
+use crate::relay::Way;
+use crate::reply::Reply;
+use crate::{Binding, BindingState, Change, Duid, Iaid, Inbound, Link, Registration as Terms, Verb};
+
+/// ADDR-REG-REPLY.
+const REPLY: MessageType = MessageType::Unknown(37);
+/// The option by which a server says that it takes registrations (section 4.1).
+pub(super) const ENABLE: OptionCode = OptionCode::Unknown(148);
+
+/// An address as its host tells of it.
+struct Registration<'a> {
+    address: Ipv6Addr,
+    preferred: Duration,
+    valid: Duration,
+    /// The body of the option, which the answer repeats.
+    body: &'a [u8],
+}
+
+pub(super) fn answer(
+    server: &Duid,
+    link: &Link,
+    bindings: &Bindings,
+    inbound: &Inbound<'_>,
+    message: &Message<'_>,
+    way: &Way<'_>,
+    now: i64,
+) -> Result<(Reply, Vec<Change>), Discard> {
+    let kind = message.kind;
+    let longest = link.registration.as_ref().ok_or(Discard::NotRegistering)?.longest;
+    let client = message.client.and_then(|bytes| Duid::new(bytes).ok());
+    let client = client.ok_or(Discard::NoClient(kind))?;
+    if message.asks() {
+        return Err(Discard::OptionsAsked);
+    }
+    let told = Registration::read(message)?;
+    let source = way.client_address().unwrap_or(*inbound.source.ip());
+    if told.address != source {
+        return Err(Discard::NotTheSource(told.address));
+    }
+    if !is_appropriate(link, bindings, &client, told.address, now) {
+        return Err(Discard::NotRegistrable(told.address));
+    }
+    let change = match told.valid.is_zero() {
+        true => bindings.deregister(&client, told.address, now),
+        false => Some(register(link, bindings, client, &told, longest, now)?),
+    };
+    let mut reply = Reply::new(REPLY, message.transaction, server.as_bytes(), message.client);
+    reply.put_bytes(OptionCode::IAAddr, told.body.to_vec());
+    let change = change.map(|change| Change {
+        link_layer: way.link_layer().or_else(|| change.after.duid.link_layer()),
+        hostname: message.hostname(),
+        ..change
+    });
+    Ok((reply, change.into_iter().collect()))
+}
+
+impl<'a> Registration<'a> {
+    fn read(message: &Message<'a>) -> Result<Self, Discard> {
+        let [body] = message.addresses[..] else {
+            return Err(Discard::NotOneAddress(message.addresses.len()));
+        };
+        let number = |at: usize| Some(u32::from_be_bytes(body.get(at..at + 4)?.try_into().ok()?));
+        let address = body.get(..16).and_then(|octets| <[u8; 16]>::try_from(octets).ok());
+        let (Some(address), Some(preferred), Some(valid)) = (address, number(16), number(20)) else {
+            return Err(Discard::NotOneAddress(0));
+        };
+        Ok(Self {
+            address: address.into(),
+            preferred: Duration::from_secs(preferred.min(valid).into()),
+            valid: Duration::from_secs(valid.into()),
+            body,
+        })
+    }
+}
+
+/// Whether a host may have made this address itself: it is on the link, or in a prefix that the client was delegated,
+/// and the server or an instance has it not.
+fn is_appropriate(link: &Link, bindings: &Bindings, client: &Duid, address: Ipv6Addr, now: i64) -> bool {
+    let is_kept = |terms: &Terms| terms.withheld.iter().any(|range| range.contains(&address));
+    let is_ours = link.pool.contains(address)
+        || link.blocked_until(address.into()).is_some()
+        || link.registration.as_ref().is_some_and(is_kept)
+        || bindings
+            .by_address(address)
+            .is_some_and(|binding| binding.is_taken(now));
+    let delegated = |binding: &Binding| {
+        let prefix = binding.leased.prefix().filter(|_| binding.is_held(now));
+        prefix.is_some_and(|prefix| prefix.contains(&address))
+    };
+    !is_ours && (link.is_on_link(address) || bindings.of_client(client).any(delegated))
+}
+
+fn register(
+    link: &Link,
+    bindings: &Bindings,
+    client: Duid,
+    told: &Registration<'_>,
+    longest: Duration,
+    now: i64,
+) -> Result<Change, Discard> {
+    let after = Binding {
+        duid: client,
+        iaid: Iaid(0),
+        leased: Leased::Address(told.address),
+        state: BindingState::Active,
+        preferred_until: until(now, seconds(told.preferred.min(longest))),
+        valid_until: until(now, seconds(told.valid.min(longest))),
+    };
+    let before = bindings.make_room_to_register(&after, &link.limits, now)?;
+    Ok(Change {
+        verb: Verb::Register,
+        before,
+        after,
+        link_layer: None,
+        hostname: None,
+        next_hop: None,
+    })
+}

@@ -1,0 +1,208 @@
+//! Looks at single prefixes when they are rung for, and at everything now and then.
+
+use std::collections::HashMap;
+use std::net::Ipv6Addr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::Ipv6Net;
+use orchestrator_network::{Network, Route, RouteMark, Way};
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use crate::bell::{Bell, Prefixes};
+use crate::causes::with_causes;
+use crate::conditions::Conditions;
+use crate::metrics::Metrics;
+use crate::model::{Clock, SiteId};
+use crate::settings::Settings;
+use crate::store::Store;
+
+/// The condition under which routes are shown.
+pub const CONDITION: &str = "routes";
+/// How often everything is compared: somebody else may have removed a route, or taken the bridge down.
+const PERIOD: Duration = Duration::from_secs(30);
+/// The wait between two tries.
+const RETRY: Duration = Duration::from_secs(1);
+/// Prefixes that are looked at one by one; for more, comparing everything is less work.
+const SINGLY: usize = 256;
+
+/// What a keeper is made of.
+pub struct Parts {
+    /// Which links there are, and their pools.
+    pub settings: Arc<Settings>,
+    /// What is recorded.
+    pub store: Store,
+    /// The kernel.
+    pub network: Network,
+    /// By which leases end.
+    pub clock: Clock,
+    /// Where changes are rung.
+    pub bell: Bell,
+    /// Where it says what it waits for.
+    pub conditions: Conditions,
+    /// Where it counts.
+    pub metrics: Metrics,
+}
+
+/// Keeps the routes of all links.
+pub struct Keeper {
+    pub(super) parts: Parts,
+    pub(super) mark: RouteMark,
+    /// The bridges that are there, by name.
+    pub(super) interfaces: HashMap<String, u32>,
+    /// The routes to delegated prefixes that are in the kernel, as far as we know.
+    pub(super) installed: HashMap<Ipv6Net, Route>,
+}
+
+impl Keeper {
+    /// A keeper of the routes that carry the mark of this store's site.
+    pub fn new(parts: Parts) -> Self {
+        let mark = mark(parts.store.identity().site);
+        Self {
+            parts,
+            mark,
+            interfaces: HashMap::new(),
+            installed: HashMap::new(),
+        }
+    }
+
+    /// Keeps the routes until `stop`.
+    pub async fn run(mut self, stop: CancellationToken) {
+        self.check_forwarding();
+        let bell = self.parts.bell.clone();
+        let mut due = Instant::now();
+        loop {
+            let outcome = tokio::select! {
+                () = stop.cancelled() => return,
+                () = sleep_until(due) => {
+                    due = Instant::now() + PERIOD;
+                    self.reconcile().await
+                }
+                heard = bell.prefixes_heard() => match heard {
+                    Prefixes::These(these) if these.len() <= SINGLY => self.look_at(these).await,
+                    _ => {
+                        due = Instant::now();
+                        continue;
+                    }
+                },
+            };
+            if outcome.is_err() {
+                // Not later than it was: rings that fail one after the other must not put it off.
+                due = due.min(Instant::now() + RETRY);
+            }
+            self.show(outcome);
+        }
+    }
+
+    fn show(&self, outcome: Result<(), String>) {
+        match outcome {
+            // What was left of earlier settings is tidied up all the same, but nobody waits for it.
+            Ok(()) if self.delegates() => self.parts.conditions.set_ok(CONDITION),
+            Ok(()) => {}
+            Err(reason) => {
+                tracing::debug!(reason, "routes are not as they should be");
+                if self.delegates() {
+                    self.parts.conditions.set_waiting(CONDITION, reason);
+                }
+            }
+        }
+    }
+
+    fn delegates(&self) -> bool {
+        self.parts.settings.links.iter().any(|link| !link.delegation.is_empty())
+    }
+
+    /// Brings the routes of single prefixes to what is recorded.
+    ///
+    /// # Errors
+    ///
+    /// The first thing that went wrong, as text; the rest of them may not have been looked at.
+    async fn look_at(&mut self, these: HashMap<(String, Ipv6Net), Option<Ipv6Addr>>) -> Result<(), String> {
+        for ((link, prefix), told) in these {
+            // Without its bridge there is no route; when it comes, everything is looked at.
+            let Some(interface) = self.interfaces.get(&link).copied() else {
+                continue;
+            };
+            let via = |next_hop| Route {
+                prefix,
+                way: Way::Via { next_hop, interface },
+            };
+            // A client that renews: there is nothing to do for it.
+            if told.is_some() && self.installed.get(&prefix).copied() == told.map(via) {
+                continue;
+            }
+            let now = self.parts.clock.now();
+            let held = self.parts.store.routed_prefix(&link, prefix, now).await;
+            let wanted = held.map_err(|fault| with_causes(&fault))?.map(via);
+            self.bring_to(prefix, interface, wanted).await?;
+        }
+        self.parts.metrics.routes(self.installed.len());
+        Ok(())
+    }
+
+    async fn bring_to(&mut self, prefix: Ipv6Net, interface: u32, wanted: Option<Route>) -> Result<(), String> {
+        let installed = self.installed.get(&prefix).copied();
+        match (wanted, installed) {
+            (Some(route), _) => {
+                self.ensure(route).await?;
+                tracing::info!(%prefix, via = ?route.way, "prefix routed");
+            }
+            // One that another link made of it is not this link's to remove.
+            (None, Some(route)) if is_through(route, interface) => {
+                self.remove(route).await?;
+                tracing::info!(%prefix, "prefix no longer routed");
+            }
+            (None, _) => {}
+        }
+        Ok(())
+    }
+
+    pub(super) async fn ensure(&mut self, route: Route) -> Result<(), String> {
+        self.parts
+            .network
+            .ensure_route(route, self.mark)
+            .await
+            .map_err(|fault| self.failed(&with_causes(&fault)))?;
+        if route.way != Way::Unreachable {
+            self.installed.insert(route.prefix, route);
+        }
+        Ok(())
+    }
+
+    pub(super) async fn remove(&mut self, route: Route) -> Result<(), String> {
+        self.parts
+            .network
+            .remove_route(route, self.mark)
+            .await
+            .map_err(|fault| self.failed(&with_causes(&fault)))?;
+        if self.installed.get(&route.prefix) == Some(&route) {
+            self.installed.remove(&route.prefix);
+        }
+        Ok(())
+    }
+
+    fn failed(&self, reason: &str) -> String {
+        self.parts.metrics.route_failed();
+        reason.to_owned()
+    }
+
+    /// Says so when routes would be of no use.
+    fn check_forwarding(&self) {
+        if self.delegates() && !self.parts.network.forwards() {
+            tracing::warn!(
+                "this machine forwards no IPv6 packets, so that clients cannot use their prefixes; set net.ipv6.conf.all.forwarding=1"
+            );
+        }
+    }
+}
+
+fn is_through(route: Route, number: u32) -> bool {
+    matches!(route.way, Way::Via { interface, .. } if interface == number)
+}
+
+/// The mark of a site's routes.
+fn mark(site: SiteId) -> RouteMark {
+    let [a, b, c, d, ..] = site.bytes();
+    RouteMark::new(u32::from_be_bytes([a, b, c, d]))
+}
