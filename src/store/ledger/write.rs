@@ -48,13 +48,13 @@ impl Ledger {
         ])?;
         let mut leases = self.lease_columns(Touched::Everything);
         execute_rows!(&mut batch.tx, "record leases", KEEP_LEASES, &leases, row => [
-            &*row.link, row.leased.as_str(), row.client.as_str(), i64::from(row.entry.iaid.0),
+            row.link, row.leased.as_str(), row.client.as_str(), i64::from(row.entry.iaid.0),
             row.entry.source.word(), row.entry.state.word(), row.next_hop.as_deref(), row.entry.preferred_until.0,
             row.entry.valid_until.0, row.entry.granted.0, row.entry.changed.0,
         ])?;
         leases = self.lease_columns(Touched::Extended);
         execute_rows!(&mut batch.tx, "renew leases", EXTEND_LEASES, &leases, row => [
-            &*row.link, row.leased.as_str(), row.client.as_str(), i64::from(row.entry.iaid.0),
+            row.link, row.leased.as_str(), row.client.as_str(), i64::from(row.entry.iaid.0),
             row.entry.source.word(), row.entry.state.word(), row.next_hop.as_deref(), row.entry.preferred_until.0,
             row.entry.valid_until.0, row.entry.granted.0, row.entry.changed.0,
         ])
