@@ -113,6 +113,27 @@ fn a_link_that_comes_is_served_and_one_that_goes_is_not_and_its_leases_run_out()
 }
 
 #[test]
+fn a_link_whose_leases_come_from_elsewhere_is_listened_on_no_more() {
+    let site = Site::start(POOL, "");
+    let client = site.client();
+    let leased = client.lease(1);
+    let elsewhere = format!(
+        "[[link]]\nbridge = \"br0\"\ncreate = true\naddress = \"{PREFIX}::1/64\"\nsource = \"dnsmasq\"\npool = \"{POOL}\"\n"
+    );
+    let keys = site.reload_with(&elsewhere);
+    assert!(keys.contains(&"link.br0.source".to_owned()), "{keys:?}");
+    wait_for("the socket to be closed", PATIENCE, || {
+        (listeners(&site) == 0).then_some(())
+    });
+    assert!(site.holds(&client, leased));
+    site.reload_with(&link("br0", PREFIX, POOL, ""));
+    wait_for("the socket to be open", PATIENCE, || {
+        (listeners(&site) == 1).then_some(())
+    });
+    assert_eq!(client.tell(RENEW, 1, leased).ia(1).leased().ip, leased);
+}
+
+#[test]
 fn of_two_reloads_one_after_the_other_the_last_counts() {
     let site = Site::start(POOL, "");
     let client = site.client();
