@@ -71,7 +71,7 @@ impl Hammer {
         );
         link.rapid_commit = true;
         link.reconfigure = true;
-        link.dns_servers = vec![parse("2001:db8::53")];
+        link.options.set_dns_servers(&[parse("2001:db8::53")]);
         link.limits.bindings_per_client = 4;
         link.delegation = [("2001:db8:1::/58", 60), ("2001:db8:2::/61", 64)]
             .map(|(prefix, length)| PrefixPool::new(prefix.parse().expect("a prefix"), length).expect("a pool"))
