@@ -1,7 +1,10 @@
 //! The client's name (RFC 4704), and what it is told of it.
 //!
 //! The server changes no DNS: it says so (N), and that it therefore did not follow a client that wanted its address
-//! entered (O). A name that is not complete is completed by the link's domain; otherwise the name stays the client's.
+//! entered (O). A name that is not complete is completed by the link's domain, and so is one of a single label, which
+//! clients like dhclient send as if it were; otherwise the name stays the client's.
+
+use std::borrow::Cow;
 
 /// The server is to enter the client's address (section 4.1).
 const S: u8 = 1;
@@ -36,35 +39,41 @@ impl<'a> ClientName<'a> {
 
     /// The body of the option for the answer; nothing when the name is none.
     pub(crate) fn answer(&self, domain: Option<&[u8]>) -> Option<Vec<u8>> {
-        let is_complete = is_complete(self.labels)?;
+        let name = complete(self.labels, domain.unwrap_or_default())?;
         let overridden = if self.flags & S == 0 { 0 } else { O };
-        let mut body = vec![N | overridden];
-        body.extend(self.labels);
-        if !is_complete && !self.labels.is_empty() {
-            body.extend(domain.unwrap_or_default());
-        }
-        // A name that became too long is better left as it was.
-        if body.len() > 1 + LONGEST_NAME {
-            body.truncate(1 + self.labels.len());
-        }
-        Some(body)
+        Some([&[N | overridden], &*name].concat())
     }
 }
 
-/// Whether labels end with the root; nothing when they are no labels.
-fn is_complete(mut labels: &[u8]) -> Option<bool> {
-    if labels.len() > LONGEST_NAME {
+/// A name, completed by a domain where it needs one; nothing when it is none.
+fn complete<'a>(name: &'a [u8], domain: &[u8]) -> Option<Cow<'a, [u8]>> {
+    let (labels, is_complete) = count_labels(name)?;
+    let needs_domain = !domain.is_empty() && labels > 0 && (!is_complete || labels == 1);
+    let own = name.strip_suffix(&[0]).filter(|_| is_complete).unwrap_or(name);
+    // A name that would become too long is better left as it is.
+    if needs_domain && own.len() + domain.len() <= LONGEST_NAME {
+        Some([own, domain].concat().into())
+    } else {
+        Some(name.into())
+    }
+}
+
+/// How many labels there are, and whether they end with the root; nothing when they are no labels.
+fn count_labels(mut name: &[u8]) -> Option<(usize, bool)> {
+    if name.len() > LONGEST_NAME {
         return None;
     }
-    while let Some((&length, rest)) = labels.split_first() {
+    let mut labels = 0;
+    while let Some((&length, rest)) = name.split_first() {
         match length {
-            0 => return rest.is_empty().then_some(true),
-            1..=63 => labels = rest.get(usize::from(length)..)?,
+            0 => return rest.is_empty().then_some((labels, true)),
+            1..=63 => name = rest.get(usize::from(length)..)?,
             // No label, and names are not compressed in DHCPv6.
             _ => return None,
         }
+        labels += 1;
     }
-    Some(false)
+    Some((labels, false))
 }
 
 /// Whether a label is letters, digits and inner hyphens (RFC 1123, section 2.1).
@@ -113,14 +122,21 @@ mod tests {
     fn the_server_says_that_it_changes_no_dns() {
         // What the client wants, and what it is told: of the three flags, O and N.
         for (wanted, told) in [(0, N), (S, N | O), (N, N), (0xf8, N)] {
-            assert_eq!(answer(&[wanted, 1, b'a', 0]), Some(vec![told, 1, b'a', 0]));
+            let name = b"\x01a\x01b\x00";
+            assert_eq!(
+                answer(&[&[wanted], &name[..]].concat()),
+                Some([&[told], &name[..]].concat())
+            );
         }
     }
 
     #[test]
     fn a_name_that_is_not_complete_is_completed() {
         assert_eq!(answer(b"\x00\x01a").as_deref(), Some(&b"\x04\x01a\x03lan\x00"[..]));
-        assert_eq!(answer(b"\x00").as_deref(), Some(&b"\x04"[..]));
+        assert_eq!(answer(b"\x00\x01a\x00").as_deref(), Some(&b"\x04\x01a\x03lan\x00"[..]));
+        for nameless in [&b"\x00"[..], b"\x00\x00"] {
+            assert_eq!(answer(nameless), Some([&[4], &nameless[1..]].concat()));
+        }
         let long = [
             &b"\x00"[..],
             &[&[63][..], &[b'a'; 63]].concat().repeat(3),

@@ -33,6 +33,9 @@ const MAX_RT: (u32, u32) = (60, 86_400);
 /// Least information refresh time in seconds (RFC 9915, section 21.23).
 const LEAST_REFRESH: u32 = 600;
 
+/// Bytes before the body of an option: code and length.
+const HEAD: usize = 4;
+
 /// The body of an option.
 type Body = Box<[u8]>;
 
@@ -66,6 +69,13 @@ impl OptionSet {
                 own.entry(*code).or_insert_with(|| body.clone());
             }
         }
+        self
+    }
+
+    /// The same, for a set that lies over no other: without what is told to nobody.
+    #[must_use]
+    pub fn settled(mut self) -> Self {
+        self.options.retain(|_, bodies| !bodies.is_empty());
         self
     }
 
@@ -143,13 +153,20 @@ impl OptionSet {
         Ok(())
     }
 
+    /// How many bytes all of them have on the wire.
+    pub fn size(&self) -> usize {
+        let bodies = self.options.values().flatten().map(|body| HEAD + body.len());
+        let vendors = self.vendor_bodies(|_| true).map(|body| HEAD + body.len());
+        bodies.chain(vendors).sum()
+    }
+
     /// Every option, with its bodies in their order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u16, &[Body])> {
         self.options.iter().map(|(code, bodies)| (*code, &bodies[..]))
     }
 
     /// The body of the vendor options of each enterprise that is wanted (RFC 9915, section 21.17).
-    pub(crate) fn vendor_bodies(&self, is_wanted: impl Fn(u32) -> bool) -> impl Iterator<Item = Vec<u8>> {
+    pub(crate) fn vendor_bodies(&self, is_wanted: impl Fn(u32) -> bool) -> impl DoubleEndedIterator<Item = Vec<u8>> {
         let wanted = self
             .vendors
             .iter()

@@ -40,7 +40,8 @@ fn put_vendor_options(reply: &mut Reply, options: &OptionSet, message: &Message<
         true => asks,
         false => message.enterprises().any(|named| named == vendor),
     };
-    for body in options.vendor_bodies(is_wanted) {
+    // What is put in last comes first.
+    for body in options.vendor_bodies(is_wanted).rev() {
         reply.put_bytes(OptionCode::VendorOpts, body);
     }
 }
