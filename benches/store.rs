@@ -40,20 +40,39 @@ async fn measure(database: &str, url: &str) -> Result<()> {
     for (verb, repeat) in [("grant", false), ("renew", true)] {
         for callers in [1, 16, 64, 256] {
             rows.store(if repeat { 0 } else { rows.load(Ordering::Relaxed) }, Ordering::Relaxed);
-            let mut took = crowd(&store, &rows, callers, repeat).await?;
-            took.sort_unstable();
-            let at = |part: usize| took.get(took.len() * part / 100).copied().unwrap_or_default();
+            let took = crowd(&store, &rows, callers, repeat).await?;
             let rate = took.len() as f64 / SPAN.as_secs_f64();
-            println!(
-                "{:<16}{callers:>10}{rate:>16.0}{:>14.1?}{:>14.1?}",
-                format!("{database} {verb}"),
-                at(50),
-                at(99)
-            );
+            line(&format!("{database} {verb}"), &callers.to_string(), rate, took);
+        }
+    }
+    for group in [64, 512] {
+        for repeat in [false, true] {
+            let took = groups(&store, &rows, group, repeat).await?;
+            let rate = took.len() as f64 * f64::from(group) / SPAN.as_secs_f64();
+            let what = if repeat { "renew" } else { "grant" };
+            line(&format!("{database} {what}"), &format!("group {group}"), rate, took);
         }
     }
     store.close().await;
     Ok(())
+}
+
+/// Has one caller record groups of leases one after the other, as a listener does; gives how long each took.
+async fn groups(store: &Store, rows: &AtomicU32, group: u32, repeat: bool) -> Result<Vec<Duration>> {
+    let end = Instant::now() + SPAN;
+    let mut took = Vec::new();
+    while Instant::now() < end {
+        let first = if repeat {
+            0
+        } else {
+            rows.fetch_add(group, Ordering::Relaxed)
+        };
+        let changes = (first..first + group).map(hold).collect::<Result<_>>()?;
+        let began = Instant::now();
+        store.record_leases(changes).await?;
+        took.push(began.elapsed());
+    }
+    Ok(took)
 }
 
 /// Has `callers` record leases one after the other; gives how long each waited.
@@ -103,17 +122,13 @@ fn hold(n: u32) -> Result<LeaseChange> {
 }
 
 fn bare(database: &str, took: Vec<Duration>) {
-    let mut took = took;
+    line(database, "bare", took.len() as f64 / SPAN.as_secs_f64(), took);
+}
+
+fn line(what: &str, callers: &str, rate: f64, mut took: Vec<Duration>) {
     took.sort_unstable();
     let at = |part: usize| took.get(took.len() * part / 100).copied().unwrap_or_default();
-    let rate = took.len() as f64 / SPAN.as_secs_f64();
-    println!(
-        "{:<16}{:>10}{rate:>16.0}{:>14.1?}{:>14.1?}",
-        database,
-        "bare",
-        at(50),
-        at(99)
-    );
+    println!("{what:<16}{callers:>10}{rate:>16.0}{:>14.1?}{:>14.1?}", at(50), at(99));
 }
 
 const TABLE: &str = "create table bare (id bigint primary key, text text)";

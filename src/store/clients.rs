@@ -5,22 +5,18 @@ use sqlx::FromRow;
 use super::batch::Batch;
 use super::connection::{Tx, execute, fetch_all, fetch_optional, statements};
 use super::page::{Moment, limits};
-use super::text::{Columns, plain};
+use super::text::Columns;
 use super::{Store, StoreError};
-use crate::model::{Client, ClientId, Id, LeaseChange, Page, Timestamp};
+use crate::model::{Client, ClientId, Page, Timestamp};
 
 statements! {
-    FIND = "select id, link, duid, link_layer, hostname, class, wants_instance, first_seen, last_seen
-        from clients where id = $1";
-    LIST = "select id, link, duid, link_layer, hostname, class, wants_instance, first_seen, last_seen
-        from clients where (link = $1 or $1 is null) and (first_seen, id) > ($2, $3)
-        order by first_seen, id limit $4";
-    FIND_ID = "select id from clients where link = $1 and duid = $2";
-    INSERT = "insert into clients (id, link, duid, link_layer, hostname, class, wants_instance, first_seen, last_seen)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $8)";
-    SEEN = "update clients set link_layer = coalesce($2, link_layer), hostname = coalesce($3, hostname),
-        class = $4, wants_instance = $5, last_seen = $6 where id = $1";
-    SEEN_LEAVING = "update clients set last_seen = $2 where id = $1";
+    FIND = "select c.id, c.link, c.duid, c.link_layer, c.hostname, c.class, c.wants_instance, c.first_seen, c.last_seen,
+            (select max(l.changed) from leases l where l.client = c.id) as last_event
+        from clients c where c.id = $1";
+    LIST = "select c.id, c.link, c.duid, c.link_layer, c.hostname, c.class, c.wants_instance, c.first_seen, c.last_seen,
+            (select max(l.changed) from leases l where l.client = c.id) as last_event
+        from clients c where (c.link = $1 or $1 is null) and (c.first_seen, c.id) > ($2, $3)
+        order by c.first_seen, c.id limit $4";
     UNWANT = "update clients set wants_instance = 0 where id = $1";
 }
 
@@ -37,6 +33,7 @@ pub(super) struct ClientRow {
     wants_instance: i64,
     first_seen: i64,
     last_seen: i64,
+    last_event: Option<i64>,
 }
 
 impl TryFrom<ClientRow> for Client {
@@ -52,7 +49,8 @@ impl TryFrom<ClientRow> for Client {
             class: row.class,
             wants_instance: row.wants_instance != 0,
             first_seen: Timestamp(row.first_seen),
-            last_seen: Timestamp(row.last_seen),
+            // A lease event that tells nothing else of the client is noted with the lease only.
+            last_seen: Timestamp(row.last_event.map_or(row.last_seen, |event| event.max(row.last_seen))),
         })
     }
 }
@@ -109,65 +107,6 @@ impl Store {
 pub(super) async fn find(tx: &mut Tx<'_>, id: ClientId) -> Result<Option<Client>, StoreError> {
     let row = fetch_optional!(tx, "look up a client", ClientRow, FIND, id.to_string())?;
     row.map(Client::try_from).transpose()
-}
-
-/// Makes sure that the client of a change exists, remembers how it showed itself, and has it want an instance.
-///
-/// `known` is its id, where a lease has told already.
-pub(super) async fn ensure_client(
-    batch: &mut Batch<'_>,
-    known: Option<ClientId>,
-    change: &LeaseChange,
-) -> Result<ClientId, StoreError> {
-    let duid = change.duid.to_string();
-    let link_layer = change.link_layer.as_ref().map(ToString::to_string);
-    let hostname = change.hostname.clone().map(plain);
-    let known = match known {
-        Some(id) => Some(id),
-        None => find_id(batch, &change.link, &duid).await?,
-    };
-    if let Some(id) = known {
-        let row = id.to_string();
-        execute!(
-            &mut batch.tx,
-            "remember a client",
-            SEEN,
-            row,
-            link_layer,
-            hostname,
-            change.class.as_deref(),
-            1_i64,
-            change.at.0
-        )?;
-        return Ok(id);
-    }
-    let id = Id::random().map_err(|error| StoreError::Random {
-        source: std::sync::Arc::new(error),
-    })?;
-    execute!(
-        &mut batch.tx,
-        "remember a client",
-        INSERT,
-        id.to_string(),
-        change.link.as_str(),
-        duid,
-        link_layer,
-        hostname,
-        change.class.as_deref(),
-        1_i64,
-        change.at.0,
-    )?;
-    Ok(id)
-}
-
-async fn find_id(batch: &mut Batch<'_>, link: &str, duid: &str) -> Result<Option<ClientId>, StoreError> {
-    let row = fetch_optional!(&mut batch.tx, "look up a client", (String,), FIND_ID, link, duid)?;
-    row.map(|(id,)| COLUMNS.parse("id", &id)).transpose()
-}
-
-/// Notes when a client gave its lease up.
-pub(super) async fn seen_leaving(batch: &mut Batch<'_>, id: ClientId, at: Timestamp) -> Result<(), StoreError> {
-    execute!(&mut batch.tx, "remember a client", SEEN_LEAVING, id.to_string(), at.0).map(drop)
 }
 
 /// Has a client want no instance until its next lease event.

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqlitePool, SqlitePoolOptions};
-use sqlx::{ConnectOptions, Connection, PgConnection, Postgres, Sqlite, SqliteConnection, Transaction};
+use sqlx::{ConnectOptions, Connection, Executor, PgConnection, Postgres, Sqlite, SqliteConnection, Transaction};
 
 use super::StoreError;
+use super::rows::Places;
 use super::url::Target;
 
 /// How long making a connection, or getting one from the pool, may take.
@@ -20,6 +21,10 @@ pub(super) const STATEMENT_LIMIT: Duration = Duration::from_secs(3);
 
 /// Connections that read at the same time.
 const READERS: u32 = 4;
+
+/// What a writer looks up it finds by an index. A plan that was made while a table was small would read all of it, and
+/// go on to do so when it has grown.
+const ROW_BY_ROW: &str = "set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off";
 
 /// Names SQL texts, and lists them all as `STATEMENTS`.
 macro_rules! statements {
@@ -98,6 +103,14 @@ pub(super) enum Tx<'c> {
 }
 
 impl Tx<'_> {
+    /// How this database has the places for values written in a statement over many rows.
+    pub(super) const fn places(&self) -> Places {
+        match self {
+            Self::Sqlite(_) => Places::Plain,
+            Self::Postgres(_) => Places::Numbered,
+        }
+    }
+
     pub(super) async fn commit(self, doing: &'static str) -> Result<(), StoreError> {
         match self {
             Self::Sqlite(inner) => within(doing, inner.commit()).await,
@@ -113,13 +126,17 @@ pub(super) enum Session {
 }
 
 impl Session {
-    /// Connects.
+    /// Connects, to write.
     pub(super) async fn connect(target: &Target) -> Result<Self, StoreError> {
         let doing = "connect to the database";
         let connected = async {
             match target {
                 Target::Sqlite(options) => options.connect().await.map(Self::Sqlite),
-                Target::Postgres(options) => options.connect().await.map(Self::Postgres),
+                Target::Postgres(options) => {
+                    let mut session = options.connect().await?;
+                    session.execute(ROW_BY_ROW).await?;
+                    Ok(Self::Postgres(session))
+                }
             }
         };
         match tokio::time::timeout(CONNECT_LIMIT, connected).await {

@@ -4,8 +4,8 @@ use sqlx::Executor;
 
 use super::connection::{on, within};
 use super::{
-    Store, StoreError, batch, clients, destroy, due, elsewhere, events, expire, identity, instances, leases, ping,
-    plan, prune, recall, record, routed, situation, update,
+    Store, StoreError, batch, clients, destroy, due, elsewhere, events, expire, identity, instances, leases, ledger,
+    ping, plan, prune, recall, routed, situation, update,
 };
 
 const ALL: &[&[&str]] = &[
@@ -23,7 +23,6 @@ const ALL: &[&[&str]] = &[
     plan::STATEMENTS,
     prune::STATEMENTS,
     recall::STATEMENTS,
-    record::STATEMENTS,
     routed::STATEMENTS,
     situation::STATEMENTS,
     update::STATEMENTS,
@@ -38,7 +37,10 @@ impl Store {
     pub async fn prepare_all(&self) -> Result<usize, StoreError> {
         let mut tx = self.snapshot().await?;
         let mut prepared = 0;
-        for sql in ALL.iter().copied().flatten().copied() {
+        let many = batch::MANY.into_iter().chain(ledger::many());
+        let places = tx.places();
+        let many = many.flat_map(|many| many.texts(places)).map(String::as_str);
+        for sql in ALL.iter().copied().flatten().copied().chain(many) {
             on!(&mut tx, connection => within("prepare a statement", async {
                 connection.prepare(sqlx::SqlStr::from_static(sql)).await.map(drop)
             }).await)?;

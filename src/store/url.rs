@@ -12,6 +12,16 @@ use super::StoreError;
 /// How long a statement waits for another process that has the SQLite file locked.
 const BUSY_LIMIT: Duration = Duration::from_secs(2);
 
+/// Statements that a connection keeps prepared: all there are, those over many rows in each size.
+const STATEMENTS: usize = 256;
+
+/// Memory for pages of a SQLite file, for each connection, in KiB below zero: the inner pages of the indexes of a
+/// million leases.
+const CACHE: &str = "-65536";
+
+/// Pages of SQLite's log at which a commit also brings the file up to date. Larger than SQLite's own: many commits
+/// touch the same pages, which are then written to the file once.
+const CHECKPOINT: &str = "16384";
 /// Rows of a SQLite file that may wait to be taken by who asked for them.
 const ROWS: usize = 4096;
 
@@ -38,7 +48,11 @@ pub(super) fn parse_url(url: &str) -> Result<Target, StoreError> {
             .map(|options| Target::Sqlite(Box::new(options)))
             .map_err(bad),
         "postgres" | "postgresql" => match PgConnectOptions::from_str(url) {
-            Ok(options) => Ok(Target::Postgres(Box::new(options.application_name("orchestrator")))),
+            Ok(options) => Ok(Target::Postgres(Box::new(
+                options
+                    .application_name("orchestrator")
+                    .statement_cache_capacity(STATEMENTS),
+            ))),
             Err(error) => Err(bad(error.to_string())),
         },
         _ => Err(bad(format!("there is no database {scheme:?}"))),
@@ -60,6 +74,9 @@ fn sqlite(rest: &str) -> Result<SqliteConnectOptions, String> {
         // A lease is told to its client after this: it has to survive a power cut.
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(BUSY_LIMIT)
+        .statement_cache_capacity(STATEMENTS)
+        .pragma("cache_size", CACHE)
+        .pragma("wal_autocheckpoint", CHECKPOINT)
         .row_buffer_size(ROWS)
         .foreign_keys(true))
 }

@@ -1,7 +1,7 @@
 //! The one task that writes.
 //!
 //! It takes what has queued, runs it in one transaction, commits, and answers all: callers who come together share
-//! one commit (group commit). When the transaction fails for a reason of its own making, each write is tried again
+//! one commit (group commit), and what they tell of leases is recorded as one group. When the transaction fails for a reason of its own making, each write is tried again
 //! in a transaction of its own, so that a bad one fails alone. When the database is away, every write that waits is
 //! answered so at once; the next one connects anew.
 //!
@@ -22,11 +22,12 @@ use tokio_util::sync::CancellationToken;
 use super::StoreError;
 use super::batch::Batch;
 use super::connection::Session;
+use super::record::{Recorded, record_all};
 use super::url::Target;
-use crate::model::Event;
+use crate::model::{Event, LeaseChange};
 
 /// Writes that share a transaction at most.
-const BATCH: usize = 128;
+const BATCH: usize = 512;
 
 /// Writes that may wait to be taken up; who comes later waits for a place.
 const QUEUE: usize = 1024;
@@ -54,7 +55,7 @@ pub(super) trait Write: Send + Sync + 'static {
 
 /// The callers' end of the queue.
 #[derive(Debug, Clone)]
-pub(super) struct Queue(mpsc::Sender<Box<dyn Job>>);
+pub(super) struct Queue(mpsc::Sender<Job>);
 
 impl Queue {
     /// Has something written, and waits for its commit.
@@ -62,19 +63,102 @@ impl Queue {
     /// A caller that stops waiting does not know whether it was.
     pub(super) async fn write<W: Write>(&self, write: W) -> Result<W::Output, StoreError> {
         let (reply, answer) = oneshot::channel();
+        let job = Job::Other(Box::new(Ticket {
+            write,
+            done: None,
+            reply,
+        }));
+        self.wait(W::DOING, job, answer).await
+    }
+
+    /// Has lease changes recorded, and waits for their commit; with the same doubt for who stops waiting.
+    pub(super) async fn record(&self, changes: Vec<LeaseChange>) -> Result<Vec<Recorded>, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let job = Job::Leases(Leases {
+            changes,
+            done: None,
+            reply,
+        });
+        self.wait(Leases::DOING, job, answer).await
+    }
+
+    async fn wait<T>(
+        &self,
+        doing: &'static str,
+        job: Job,
+        answer: oneshot::Receiver<Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
         let written = async {
-            let job = Box::new(Ticket {
-                write,
-                done: None,
-                reply,
-            });
-            self.0.send(job).await.map_err(|_| StoreError::closed(W::DOING))?;
-            answer.await.map_err(|_| StoreError::closed(W::DOING))?
+            self.0.send(job).await.map_err(|_| StoreError::closed(doing))?;
+            answer.await.map_err(|_| StoreError::closed(doing))?
         };
         match tokio::time::timeout(ANSWER_LIMIT, written).await {
             Ok(answer) => answer,
-            Err(_) => Err(StoreError::slow(W::DOING, ANSWER_LIMIT)),
+            Err(_) => Err(StoreError::slow(doing, ANSWER_LIMIT)),
         }
+    }
+}
+
+/// What waits to be written, with the caller who waits for it.
+enum Job {
+    /// Recorded together with all others that are taken up with it.
+    Leases(Leases),
+    /// Written by itself.
+    Other(Box<dyn AnyTicket>),
+}
+
+/// Lease changes with the caller who waits for them.
+struct Leases {
+    changes: Vec<LeaseChange>,
+    done: Option<Vec<Recorded>>,
+    reply: oneshot::Sender<Result<Vec<Recorded>, StoreError>>,
+}
+
+impl Leases {
+    const DOING: &'static str = "record leases";
+}
+
+impl Job {
+    /// Whether its caller has stopped waiting.
+    fn is_abandoned(&self) -> bool {
+        match self {
+            Self::Leases(leases) => leases.reply.is_closed(),
+            Self::Other(ticket) => ticket.is_abandoned(),
+        }
+    }
+
+    fn changes(&self) -> Option<&[LeaseChange]> {
+        match self {
+            Self::Leases(leases) => Some(&leases.changes),
+            Self::Other(_) => None,
+        }
+    }
+
+    /// Gives the caller the kept answer. One that has gone needs none.
+    fn answer(self) {
+        match self {
+            Self::Leases(leases) => {
+                let done = leases.done.ok_or_else(|| StoreError::closed(Leases::DOING));
+                let _ = leases.reply.send(done);
+            }
+            Self::Other(ticket) => ticket.answer(),
+        }
+    }
+
+    /// Tells the caller that it was not written.
+    fn fail(self, error: StoreError) {
+        match self {
+            Self::Leases(leases) => {
+                let _ = leases.reply.send(Err(error));
+            }
+            Self::Other(ticket) => ticket.fail(error),
+        }
+    }
+}
+
+impl std::fmt::Debug for Job {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Job")
     }
 }
 
@@ -87,7 +171,7 @@ struct Ticket<W: Write> {
 
 /// A [`Ticket`] of any kind of write.
 #[async_trait]
-trait Job: Send {
+trait AnyTicket: Send {
     /// Whether its caller has stopped waiting.
     fn is_abandoned(&self) -> bool;
 
@@ -101,14 +185,8 @@ trait Job: Send {
     fn fail(self: Box<Self>, error: StoreError);
 }
 
-impl std::fmt::Debug for dyn Job {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Job")
-    }
-}
-
 #[async_trait]
-impl<W: Write> Job for Ticket<W> {
+impl<W: Write> AnyTicket for Ticket<W> {
     fn is_abandoned(&self) -> bool {
         self.reply.is_closed()
     }
@@ -139,7 +217,7 @@ impl<W: Write> Job for Ticket<W> {
 pub(super) struct Writer {
     target: Target,
     session: Option<Session>,
-    queued: mpsc::Receiver<Box<dyn Job>>,
+    queued: mpsc::Receiver<Job>,
     committed: broadcast::Sender<Event>,
 }
 
@@ -180,7 +258,7 @@ impl Writer {
         }
     }
 
-    async fn write_all(&mut self, mut jobs: Vec<Box<dyn Job>>) {
+    async fn write_all(&mut self, mut jobs: Vec<Job>) {
         match self.attempt(&mut jobs).await {
             Ok(()) => jobs.into_iter().for_each(Job::answer),
             Err(error) if error.is_away() || jobs.len() == 1 => fail_all(jobs, &error),
@@ -191,7 +269,7 @@ impl Writer {
         }
     }
 
-    async fn write_each(&mut self, jobs: Vec<Box<dyn Job>>) {
+    async fn write_each(&mut self, jobs: Vec<Job>) {
         let mut jobs = jobs.into_iter();
         while let Some(job) = jobs.next() {
             let mut alone = vec![job];
@@ -208,7 +286,7 @@ impl Writer {
     }
 
     /// Runs `jobs` in one transaction. Nothing of it is kept when it fails.
-    async fn attempt(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
+    async fn attempt(&mut self, jobs: &mut [Job]) -> Result<(), StoreError> {
         if jobs.is_empty() {
             return Ok(());
         }
@@ -232,14 +310,19 @@ impl Writer {
     }
 }
 
-async fn transact(session: &mut Session, jobs: &mut [Box<dyn Job>]) -> Result<Vec<Event>, StoreError> {
+async fn transact(session: &mut Session, jobs: &mut [Job]) -> Result<Vec<Event>, StoreError> {
     let mut batch = Batch::new(session.begin().await?);
+    let callers: Vec<&[LeaseChange]> = jobs.iter().filter_map(Job::changes).collect();
+    let mut recorded = record_all(&mut batch, &callers).await?.into_iter();
     for job in jobs {
-        job.apply(&mut batch).await?;
+        match job {
+            Job::Leases(leases) => leases.done = recorded.next(),
+            Job::Other(ticket) => ticket.apply(&mut batch).await?,
+        }
     }
     batch.commit().await
 }
 
-fn fail_all(jobs: impl IntoIterator<Item = Box<dyn Job>>, error: &StoreError) {
+fn fail_all(jobs: impl IntoIterator<Item = Job>, error: &StoreError) {
     jobs.into_iter().for_each(|job| job.fail(error.clone()));
 }
