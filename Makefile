@@ -55,6 +55,11 @@ bench-dhcp6: ## DHCPv6 against Kea and dnsmasq; QUICK=1 is short, PARTS and ONLY
 		$(if $(ONLY),--only $(ONLY)) $(if $(PARTS),--parts $(PARTS)) $(if $(JSON),--json $(JSON))
 	@$(MAKE) --no-print-directory sweep
 
+.PHONY: fuzz
+fuzz: ## fuzz the protocol, TIME=600 seconds each; ONLY="frame server" chooses
+	@tests/lab/deps fuzz
+	@CARGO=$(CARGO) fuzz/run $(or $(TIME),600) $(ONLY)
+
 .PHONY: image
 image: ## build the image orchestrator/client, with your public key, as an archive for docker load
 	@tests/lab/deps demo

@@ -1,0 +1,308 @@
+//! What the corpora begin with: what real clients, relays and routers send, and sequences that go all the ways of a lease.
+
+use std::net::Ipv6Addr;
+
+use crate::wire;
+use crate::world;
+
+type Seeds = Vec<(&'static str, Vec<u8>)>;
+
+/// Datagrams of clients.
+pub(crate) fn frame() -> Seeds {
+    messages()
+}
+
+/// The same through relays: as bytes, and as scripts.
+pub(crate) fn relay() -> Seeds {
+    let solicit = messages().remove(0).1;
+    let one = relayed(&[18], world::on_link(9), &solicit);
+    let switch = relayed(&[18, 79], Ipv6Addr::UNSPECIFIED, &solicit);
+    let two = relayed(&[18, 37, 79, 135], Ipv6Addr::UNSPECIFIED, &one);
+    let nine = (0..9).fold(solicit.clone(), |inside, _| relayed(&[18], world::on_link(9), &inside));
+    let raw = |datagram: &[u8]| [&[0], datagram].concat();
+    // Layers: hops, link, peer, how many options, and these; bit 7 puts an option behind the message.
+    let plain = [0, 1, 5, 1, 0, 4, b'p', b'o', b'r', b't'];
+    let full = [
+        &[
+            1, 0, 5, 5, 0, 1, b'x', 1, 0x12, 0x67, 2, 8, 0, 1, 2, 0, 0x5e, 0x10, 0, 1,
+        ][..],
+        &[3, 2, b'i', b'd', 0x80 | 5, 66, 1, 0],
+    ];
+    let other = [[3, 3].as_slice(), &world::on_link(77).octets(), &[5, 0]].concat();
+    let script = |layers: &[&[u8]]| {
+        let count = u8::try_from(layers.len()).unwrap_or(u8::MAX);
+        [&[1, count][..], &layers.concat(), &solicit].concat()
+    };
+    vec![
+        ("direct", raw(&solicit)),
+        ("one", raw(&one)),
+        ("switch", raw(&switch)),
+        ("two", raw(&two)),
+        ("nine", raw(&nine)),
+        ("script-one", script(&[&plain])),
+        ("script-full", script(&[&full.concat()])),
+        ("script-three", script(&[&plain, &full.concat(), &other])),
+        ("script-nine", script(&[&plain[..]; 9])),
+        ("script-ten", script(&[&plain[..]; 10])),
+    ]
+}
+
+/// Sequences: the settings, then the steps of `server/step.rs`.
+pub(crate) fn server() -> Seeds {
+    // First bytes: what happens, and to whom.
+    let [
+        solicit,
+        request,
+        confirm,
+        renew,
+        rebind,
+        release,
+        decline,
+        inform,
+        register,
+    ] = [0, 1, 3, 4, 6, 7, 8, 9, 10].map(|what| move |client: u8| client << 4 | what);
+    // Options: one association without a wish, with the last that was told of; the same of prefixes.
+    let (any, last) = (&[0, 1][..], &[0, 1 | 1 << 3, 96][..]);
+    let (any_prefix, last_prefix) = (&[2, 1][..], &[2, 1 | 1 << 3, 96][..]);
+    let say = |first: u8, flags: u8, options: &[&[u8]]| {
+        let count = u8::try_from(options.len()).unwrap_or(u8::MAX);
+        [&[first, flags, count][..], &options.concat()].concat()
+    };
+    let hours = |number: u8| number << 5;
+    let lease = |client| [say(solicit(client), 0, &[any]), say(request(client), 0, &[last])].concat();
+    let delegate = |client| {
+        let hint = &[2, 1 | 1 << 3, 220, 62][..];
+        [
+            say(solicit(client), 0, &[hint]),
+            say(request(client), 0, &[last_prefix]),
+        ]
+        .concat()
+    };
+    let crowd = |settings: u8| {
+        let all = (0..8).map(|client| say(solicit(client), 4, &[any, &[0, 2], any_prefix]));
+        [vec![settings], all.collect::<Vec<_>>().concat()].concat()
+    };
+    let begin = |settings: u8, steps: &[Vec<u8>]| [vec![settings], steps.concat()].concat();
+    let registering = |client| [vec![register(client), 0, 200 + client, 100], vec![0]].concat();
+    let oro = &[4, 4, 23, 24, 82, 32][..];
+    let raw = |datagram: &[u8]| {
+        let length = u16::try_from(datagram.len()).unwrap_or(u16::MAX);
+        [&[11, 0][..], &length.to_be_bytes(), datagram].concat()
+    };
+    vec![
+        (
+            "lease",
+            begin(
+                0,
+                &[lease(0), say(renew(0), hours(5), &[last]), say(release(0), 0, &[last])],
+            ),
+        ),
+        (
+            "expiry",
+            begin(2, &[lease(0), lease(1), say(rebind(0), hours(6), &[last]), lease(1)]),
+        ),
+        (
+            "decline",
+            begin(
+                4,
+                &[
+                    lease(0),
+                    say(decline(0), 0, &[last]),
+                    lease(0),
+                    say(decline(0), 0, &[last]),
+                ],
+            ),
+        ),
+        (
+            "confirm",
+            begin(
+                8,
+                &[lease(2), say(confirm(2), hours(3), &[last, &[0, 2 | 1 << 3, 220]])],
+            ),
+        ),
+        (
+            "prefix",
+            begin(12, &[delegate(0), delegate(1), say(renew(1), hours(5), &[last_prefix])]),
+        ),
+        (
+            "lengths",
+            begin(
+                1,
+                &[delegate(0), vec![0x1e, 0], delegate(1), vec![0x2e, 0], delegate(0)],
+            ),
+        ),
+        (
+            "options",
+            begin(
+                48,
+                &[
+                    say(inform(3), 16, &[oro]),
+                    say(solicit(3), 16, &[any, oro, &[5, 5, 0, 3, b'b', b'o', b'x']]),
+                ],
+            ),
+        ),
+        (
+            "relayed",
+            begin(
+                0,
+                &[
+                    say(solicit(1), 2, &[any]),
+                    say(request(1), 3, &[last]),
+                    say(renew(1), 2, &[last]),
+                ],
+            ),
+        ),
+        (
+            "register",
+            begin(
+                0,
+                &[
+                    registering(1),
+                    registering(2),
+                    registering(1),
+                    say(inform(1), 0, &[oro]),
+                ],
+            ),
+        ),
+        ("crowd", crowd(1)),
+        ("crowd-limited", crowd(1 | 2 | 64)),
+        ("crowd-reserved", crowd(1 | 4)),
+        (
+            "restart",
+            begin(
+                0,
+                &[
+                    lease(0),
+                    vec![12, 0],
+                    say(renew(0), hours(5), &[last]),
+                    vec![0x0d, 0],
+                    vec![0x0f, 0],
+                ],
+            ),
+        ),
+        (
+            "lost",
+            begin(
+                0,
+                &[
+                    say(request(0) | 128, 0, &[any]),
+                    lease(1),
+                    say(release(1) | 128, 0, &[last]),
+                    lease(0),
+                ],
+            ),
+        ),
+        (
+            "forged",
+            begin(
+                1,
+                &[
+                    lease(0),
+                    say(rebind(1), 0, &[last, any]),
+                    say(release(1), 0, &[last]),
+                    raw(&messages()[2].1),
+                ],
+            ),
+        ),
+    ]
+}
+
+/// Solicitations and advertisements: who sends and when, then the message.
+pub(crate) fn advert() -> Seeds {
+    let solicit = [133, 0, 0, 0, 0, 0, 0, 0];
+    let link_layer = [1, 1, 2, 0, 0x5e, 0x10, 0, 1];
+    let nonce = [14, 1, 1, 2, 3, 4, 5, 6];
+    let network = world::on_link(0).octets();
+    let prefix = [
+        &[3, 4, 64, 0xc0, 0, 0, 0x1c, 0x20, 0, 0, 0x0e, 0x10, 0, 0, 0, 0][..],
+        &network,
+    ]
+    .concat();
+    let advertise = [134, 0, 0, 0, 64, 0x80, 7, 8, 0, 0, 0x75, 0x30, 0, 0, 3, 0xe8];
+    let mtu = [5, 1, 0, 0, 0, 0, 5, 0xdc];
+    let from = |way: u8, pause: u8, parts: &[&[u8]]| [&[way, pause][..], &parts.concat()].concat();
+    vec![
+        ("solicit", from(2, 10, &[&solicit])),
+        ("solicit-link-layer", from(0x12, 0, &[&solicit, &link_layer, &nonce])),
+        ("solicit-unspecified", from(0, 50, &[&solicit, &nonce])),
+        ("solicit-unspecified-link-layer", from(0, 50, &[&solicit, &link_layer])),
+        ("solicit-far", from(6, 64, &[&solicit, &link_layer])),
+        ("advertise", from(2, 0, &[&advertise, &link_layer, &mtu, &prefix])),
+        ("advertise-plain", from(0x22, 0, &[&advertise])),
+    ]
+}
+
+/// A message of each kind, with what clients put into them.
+fn messages() -> Seeds {
+    let address = world::on_link(0x1_0007);
+    let subnet = Ipv6Addr::new(0x2001, 0xdb8, 1, 0, 0, 0, 0, 0);
+    let client = wire::option(wire::CLIENT_ID, &wire::duid(1));
+    let server = wire::option(wire::SERVER_ID, &[0, 2, 0, 0, 0xab, 0x11, 0xaa, 0xbb]);
+    let asked = wire::asking(&[23, 24, 32, 56, 59, 82, 83, 103, 148]);
+    let elapsed = wire::option(wire::ELAPSED, &[0, 100]);
+    let name = wire::option(wire::FQDN, b"\x01\x05phone\x03lan\x00");
+    let class = wire::option(wire::VENDOR_CLASS, &[0, 0, 1, 0x37, 0, 4, b'M', b'S', b'F', b'T']);
+    let user = wire::option(15, &[0, 4, b'i', b'P', b'X', b'E']);
+    let none = wire::association(wire::IA_NA, 7, &[]);
+    let some = wire::association(wire::IA_NA, 7, &[wire::address(address, 3600, 7200)]);
+    let prefix = wire::association(wire::IA_PD, 7, &[wire::prefix(subnet, 62)]);
+    let length = wire::association(wire::IA_PD, 8, &[wire::prefix(Ipv6Addr::UNSPECIFIED, 60)]);
+    let temporary = wire::association_of_temporary(9);
+    let status = wire::association(wire::IA_NA, 9, &[wire::option(wire::STATUS, b"\x00\x00fine")]);
+    let [rapid, reconfigurable] = [wire::RAPID_COMMIT, wire::RECONFIGURE_ACCEPT].map(|code| wire::option(code, &[]));
+    let say = |kind, parts: &[&[u8]]| {
+        wire::message(
+            kind,
+            [1, 2, 3],
+            &parts.iter().map(|part| part.to_vec()).collect::<Vec<_>>(),
+        )
+    };
+    let registered = wire::address(world::link_local(1), 600, 1200);
+    vec![
+        (
+            "solicit",
+            say(wire::SOLICIT, &[&client, &asked, &elapsed, &name, &none]),
+        ),
+        (
+            "solicit-rapid",
+            say(
+                wire::SOLICIT,
+                &[&client, &rapid, &reconfigurable, &none, &length, &class, &user],
+            ),
+        ),
+        (
+            "request",
+            say(wire::REQUEST, &[&client, &server, &asked, &some, &prefix, &temporary]),
+        ),
+        ("confirm", say(wire::CONFIRM, &[&client, &elapsed, &some])),
+        ("renew", say(wire::RENEW, &[&client, &server, &some, &prefix, &asked])),
+        ("rebind", say(wire::REBIND, &[&client, &some, &status, &prefix])),
+        ("release", say(wire::RELEASE, &[&client, &server, &some, &prefix])),
+        ("decline", say(wire::DECLINE, &[&client, &server, &some])),
+        ("inform", say(wire::INFORMATION_REQUEST, &[&asked, &elapsed])),
+        (
+            "inform-known",
+            say(wire::INFORMATION_REQUEST, &[&client, &reconfigurable, &asked]),
+        ),
+        ("register", say(wire::ADDR_REG_INFORM, &[&client, &registered])),
+        ("reply", say(wire::REPLY, &[&client, &server, &some])),
+    ]
+}
+
+/// A relay's message around another, with these of the options that relays add.
+fn relayed(options: &[u16], link: Ipv6Addr, inside: &[u8]) -> Vec<u8> {
+    let head = [
+        &[wire::RELAY_FORW, 0][..],
+        &link.octets(),
+        &world::link_local(1).octets(),
+    ]
+    .concat();
+    let added = options.iter().map(|code| match *code {
+        wire::LINK_LAYER => wire::option(wire::LINK_LAYER, &[0, 1, 2, 0, 0x5e, 0x10, 0, 1]),
+        wire::RELAY_SOURCE_PORT => wire::option(wire::RELAY_SOURCE_PORT, &[0x12, 0x67]),
+        wire::REMOTE_ID => wire::option(wire::REMOTE_ID, b"\x00\x00\x00\x09switch-7"),
+        code => wire::option(code, b"eth7"),
+    });
+    let added: Vec<u8> = added.flatten().collect();
+    [head, added, wire::option(wire::RELAY_MESSAGE, inside)].concat()
+}

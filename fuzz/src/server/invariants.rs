@@ -1,0 +1,117 @@
+//! What holds after every step.
+
+use std::collections::BTreeMap;
+
+use ipnet::Ipv6Net;
+use orchestrator_dhcp6::{Binding, Bindings, Change, Leased, Verb};
+
+use crate::world::{BINDINGS_PER_CLIENT, PREFIXES_PER_CLIENT, REGISTRATIONS_PER_CLIENT, World, is_reserved};
+
+use super::books::{Books, as_net};
+
+/// All bindings by what they are of.
+pub(super) fn snapshot(bindings: &Bindings) -> BTreeMap<Leased, Binding> {
+    let all = bindings.iter().map(|binding| (binding.leased, binding.clone()));
+    all.collect()
+}
+
+/// Whether a binding is of an address that its host made itself.
+pub(super) fn is_registration(world: &World, binding: &Binding) -> bool {
+    let registered = binding
+        .leased
+        .address()
+        .and_then(|address| world.bindings.registration(address));
+    registered == Some(binding)
+}
+
+/// What a message may change: what its sender has, what it had, and what nobody has.
+pub(super) fn check_change(world: &World, change: &Change, sender: Option<&[u8]>) {
+    assert_eq!(
+        Some(change.after.duid.as_bytes()),
+        sender,
+        "it changes what is another's"
+    );
+    if matches!(change.verb, Verb::Register | Verb::Deregister) {
+        let address = change.after.leased.address().expect("an address");
+        assert!(
+            !world.link.pool.contains(address),
+            "{address} of the pool is registered"
+        );
+        return;
+    }
+    let before = world.bindings.at(change.after.leased);
+    assert_eq!(change.before.as_ref(), before);
+    let is_anothers = |before: &Binding| before.is_taken(world.now) && before.duid != change.after.duid;
+    assert!(
+        !before.is_some_and(is_anothers),
+        "{} is taken from {before:?}",
+        change.after.leased
+    );
+}
+
+/// Checks all that is to hold between messages.
+pub(super) fn check(world: &World, books: &Books) {
+    check_bindings(world);
+    check_limits(world, books);
+    for (leased, belief) in books.held() {
+        let binding = match leased.prefix_len() {
+            128 => world.bindings.by_address(leased.network()),
+            _ => world.bindings.by_prefix(*leased),
+        };
+        let binding = binding.unwrap_or_else(|| panic!("{leased} has no binding: {belief:?}"));
+        assert!(
+            binding.duid.as_bytes() == belief.client
+                && binding.is_held(world.now)
+                && binding.valid_until >= belief.until,
+            "{belief:?} has lost {leased}: {binding:?}"
+        );
+    }
+}
+
+/// Nobody has what nobody may have, and nothing is held twice.
+fn check_bindings(world: &World) {
+    let mut held: Vec<Ipv6Net> = Vec::new();
+    for binding in world.bindings.iter().filter(|binding| binding.is_held(world.now)) {
+        if let Leased::Address(address) = binding.leased {
+            assert!(
+                !is_reserved(address) && address != world.link.address && world.link.pool.contains(address),
+                "{address} is held"
+            );
+        }
+        held.push(as_net(binding.leased));
+    }
+    held.sort_unstable();
+    for pair in held.windows(2) {
+        assert!(!pair[0].contains(&pair[1]), "{} is held within {}", pair[1], pair[0]);
+    }
+}
+
+/// However many messages there are, what is remembered is bounded.
+fn check_limits(world: &World, books: &Books) {
+    let count = |prefixes: bool| {
+        let all = world.bindings.iter();
+        all.filter(|binding| binding.leased.prefix().is_some() == prefixes)
+            .count()
+    };
+    let most = world.link.limits.bindings;
+    assert!(
+        count(false) <= most && count(true) <= most,
+        "more than {most} are remembered"
+    );
+    for client in books.clients() {
+        let own: Vec<&Binding> = world.bindings.of_client(client).collect();
+        let registered = own.iter().filter(|binding| is_registration(world, binding)).count();
+        assert!(
+            registered <= REGISTRATIONS_PER_CLIENT,
+            "{client} has registered {registered}"
+        );
+        let addresses = own.iter().filter(|binding| binding.leased.address().is_some()).count() - registered;
+        assert!(addresses <= BINDINGS_PER_CLIENT, "{client} has {addresses} addresses");
+        // What is remembered of prefixes of another length than is delegated now is not counted.
+        let prefixes = own
+            .iter()
+            .filter(|binding| binding.leased.prefix().is_some() && binding.is_taken(world.now));
+        let prefixes = prefixes.count();
+        assert!(prefixes <= PREFIXES_PER_CLIENT, "{client} has {prefixes} prefixes");
+    }
+}

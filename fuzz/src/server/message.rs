@@ -1,0 +1,155 @@
+//! A message, as a script says it.
+
+use std::net::Ipv6Addr;
+
+use crate::script::Script;
+use crate::wire;
+use crate::world::{self, POOL_SIZE, World};
+
+use super::books::Books;
+
+/// Options of a message that a script may say.
+const OPTIONS: usize = 7;
+
+/// A datagram, and where it comes from.
+pub(super) struct Sent {
+    pub(super) datagram: Vec<u8>,
+    pub(super) source: Ipv6Addr,
+}
+
+impl Sent {
+    /// A datagram of these bytes.
+    pub(super) fn raw(client: u8, datagram: &[u8]) -> Self {
+        Self {
+            datagram: datagram.to_vec(),
+            source: world::link_local(client),
+        }
+    }
+}
+
+/// The message of a client; nothing when the script is over.
+///
+/// Flags: how it is relayed (2 bits), rapid commit, another server identifier than belongs there, reconfigure accept.
+pub(super) fn read(
+    kind: u8,
+    client: u8,
+    flags: u8,
+    script: &mut Script<'_>,
+    world: &World,
+    books: &Books,
+) -> Option<Sent> {
+    let mut options = vec![wire::option(wire::CLIENT_ID, &wire::duid(client))];
+    let wants_server = [wire::REQUEST, wire::RENEW, wire::RELEASE, wire::DECLINE].contains(&kind);
+    if wants_server != (flags & 8 != 0) {
+        options.push(wire::option(wire::SERVER_ID, world.server.duid().as_bytes()));
+    }
+    if flags & 4 != 0 {
+        options.push(wire::option(wire::RAPID_COMMIT, &[]));
+    }
+    if flags & 16 != 0 {
+        options.push(wire::option(wire::RECONFIGURE_ACCEPT, &[]));
+    }
+    let mut source = world::link_local(client);
+    let mut names = Names { script, world, books };
+    if kind == wire::ADDR_REG_INFORM {
+        source = names.address()?;
+        let valid = u32::from(names.script.byte()?) * 600;
+        options.push(wire::address(source, valid / 2, valid));
+    }
+    for _ in 0..names.script.choice(OPTIONS)? {
+        options.push(names.option()?);
+    }
+    let message = wire::message(kind, [kind, client, flags], &options);
+    let datagram = match flags & 3 {
+        2 => relayed(client, source, world::on_link(9), &message),
+        3 => relayed(client, source, Ipv6Addr::UNSPECIFIED, &message),
+        _ => message,
+    };
+    Some(Sent { datagram, source })
+}
+
+fn relayed(client: u8, peer: Ipv6Addr, link: Ipv6Addr, message: &[u8]) -> Vec<u8> {
+    let head = [&[wire::RELAY_FORW, 0][..], &link.octets(), &peer.octets()].concat();
+    let options = [
+        wire::option(wire::INTERFACE_ID, &[client]),
+        wire::option(wire::LINK_LAYER, &[0, 1, 2, 0, 0x5e, 0x20, 0, client]),
+        wire::option(wire::RELAY_MESSAGE, message),
+    ];
+    [head, options.concat()].concat()
+}
+
+/// Reads what a script names: in few bytes what there is, in more whatever there can be.
+struct Names<'a, 'b> {
+    script: &'a mut Script<'b>,
+    world: &'a World,
+    books: &'a Books,
+}
+
+impl Names<'_, '_> {
+    fn option(&mut self) -> Option<Vec<u8>> {
+        Some(match self.script.choice(8)? {
+            0 | 1 => {
+                let (iaid, count) = self.association()?;
+                let inside: Vec<Vec<u8>> = (0..count)
+                    .map_while(|_| self.address())
+                    .map(|address| wire::address(address, 0, 0))
+                    .collect();
+                wire::association(wire::IA_NA, iaid, &inside)
+            }
+            2 | 3 => {
+                let (iaid, count) = self.association()?;
+                let inside: Vec<Vec<u8>> = (0..count)
+                    .map_while(|_| self.prefix())
+                    .map(|(address, length)| wire::prefix(address, length))
+                    .collect();
+                wire::association(wire::IA_PD, iaid, &inside)
+            }
+            4 => {
+                let codes: Vec<u16> = self.script.short()?.iter().copied().map(u16::from).collect();
+                wire::asking(&codes)
+            }
+            5 => wire::option(wire::FQDN, self.script.short()?),
+            6 => wire::option(self.script.byte()?.into(), self.script.short()?),
+            _ => wire::option(
+                u16::from_be_bytes([self.script.byte()?, self.script.byte()?]),
+                self.script.short()?,
+            ),
+        })
+    }
+
+    /// IAID, and how many addresses or prefixes are named.
+    fn association(&mut self) -> Option<(u32, usize)> {
+        let byte = self.script.byte()?;
+        Some(((byte & 7).into(), usize::from(byte >> 3) % 5))
+    }
+
+    fn address(&mut self) -> Option<Ipv6Addr> {
+        let byte = self.script.byte()?;
+        Some(match byte {
+            0..96 => (u128::from(self.world.link.pool.first()) + u128::from(u64::from(byte) % POOL_SIZE)).into(),
+            96..200 => match self.books.seen(byte) {
+                Some((address, _)) => address,
+                None => self.world.link.pool.first(),
+            },
+            200..208 => world::on_link(0xa000 + u64::from(byte)),
+            208..216 => self.world.link.address,
+            _ => {
+                let mut octets = world::on_link(0).octets();
+                let told = self.script.bytes(16);
+                octets[..told.len()].copy_from_slice(told);
+                octets.into()
+            }
+        })
+    }
+
+    fn prefix(&mut self) -> Option<(Ipv6Addr, u8)> {
+        let byte = self.script.byte()?;
+        let subnet = Ipv6Addr::new(0x2001, 0xdb8, 1, u16::from(byte) % 32, 0, 0, 0, 0);
+        Some(match byte {
+            0..96 => (subnet, 58 + self.script.byte()? % 8),
+            96..200 => self.books.seen(byte).unwrap_or((subnet, 64)),
+            200..232 => (Ipv6Addr::UNSPECIFIED, self.script.byte()?),
+            _ => (self.address()?, self.script.byte()?),
+        })
+    }
+}
