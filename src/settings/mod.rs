@@ -20,6 +20,7 @@ mod lifetimes;
 mod link;
 mod log;
 mod neighbor;
+mod option;
 mod place;
 mod plugin;
 mod prefix;
@@ -55,6 +56,7 @@ pub use template::{Readiness, TemplateSettings};
 
 use fault::Collector;
 use link::Outline;
+use option::Given;
 use reader::Table;
 
 /// Everything that can be set. `settings.toml` of the repository documents every key.
@@ -126,7 +128,9 @@ fn read_sections(mut root: Table<'_>) -> Option<Settings> {
     let log = LogSettings::read(root.section("log"));
     let plugin = PluginSettings::read(root.section("plugin"));
     let source = SourceSettings::read(root.section("source"));
-    let (outlines, links): (Vec<Outline>, Vec<Option<LinkSettings>>) = link::read_all(&mut root).into_iter().unzip();
+    let common = read_options(&mut root);
+    let links = link::read_all(&mut root, &common);
+    let (outlines, links): (Vec<Outline>, Vec<Option<LinkSettings>>) = links.into_iter().unzip();
     let (names, templates) = template::read_all(&mut root);
     check::links_apart(&outlines, root.faults());
     check::delegations_apart(&outlines, root.faults());
@@ -143,6 +147,15 @@ fn read_sections(mut root: Table<'_>) -> Option<Settings> {
         links,
         templates,
     })
+}
+
+/// `[options]`: what the clients of all links are told.
+fn read_options(root: &mut Table<'_>) -> Given {
+    let mut table = root.section("options");
+    let given = Given::read(&mut table);
+    given.check_size(&table);
+    table.finish();
+    given
 }
 
 #[cfg(test)]

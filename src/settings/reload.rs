@@ -161,6 +161,8 @@ fn link_keys(running: &LinkSettings, written: &LinkSettings) -> Vec<(&'static st
         advertisement,
         dns_servers,
         domain_search,
+        options,
+        preference,
         template,
     } = running;
     let (advertises, advertised) = (advertisement.is_some(), written.advertisement.is_some());
@@ -184,6 +186,9 @@ fn link_keys(running: &LinkSettings, written: &LinkSettings) -> Vec<(&'static st
         ),
         ("dns_servers", *dns_servers != written.dns_servers),
         ("domain_search", *domain_search != written.domain_search),
+        // Those of all links, laid under its own.
+        ("options", *options != written.options),
+        ("preference", *preference != written.preference),
         ("template", *template != written.template),
     ]
 }

@@ -12,11 +12,11 @@ fn with(variables: &[usize]) -> Option<Settings> {
     let pairs = variables.iter().map(|index| OTHER[*index]);
     let besides = |variable: &str| -> Vec<(String, String)> {
         let of = BESIDES.iter().filter(|(of, _)| *of == variable);
-        let pair = |text: &str| {
-            text.split_once('=')
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        let pair = |text: &&str| {
+            let (name, value) = text.split_once('=')?;
+            (name != variable).then(|| (name.to_owned(), value.to_owned()))
         };
-        of.filter_map(|(_, text)| pair(text)).collect()
+        of.flat_map(|(_, besides)| besides.iter().filter_map(pair)).collect()
     };
     let mut env: Vec<(String, String)> = Vec::new();
     for (variable, value) in pairs {

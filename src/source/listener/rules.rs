@@ -64,13 +64,8 @@ fn protocol_link(settings: &LinkSettings) -> Option<Link> {
         longest: LONGEST_REGISTRATION,
         withheld: settings.instances.into_iter().collect(),
     });
-    link.dns_servers.clone_from(&settings.dns_servers);
-    // Checked with the settings; a name that DHCPv6 cannot carry after all is left out rather than the link unserved.
-    link.domain_search = settings
-        .domain_search
-        .iter()
-        .filter_map(|name| name.parse().ok())
-        .collect();
+    link.options.clone_from(&settings.options);
+    link.preference = settings.preference;
     Some(link)
 }
 
