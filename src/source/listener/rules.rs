@@ -65,6 +65,9 @@ fn protocol_link(settings: &LinkSettings) -> Option<Link> {
         withheld: settings.instances.into_iter().collect(),
     });
     link.options.clone_from(&settings.options);
+    link.classes.clone_from(&settings.classes);
+    let class_pools = settings.class_pools.iter();
+    link.class_pools = class_pools.map(|of| Pool::new(of.pool).for_class(of.class)).collect();
     link.preference = settings.preference;
     Some(link)
 }
