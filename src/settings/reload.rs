@@ -58,6 +58,7 @@ pub fn plan_reload(running: &Settings, written: Settings) -> Result<Reload, Faul
     let settings = Settings {
         store: StoreSettings {
             url: running.store.url.clone(),
+            identity: running.store.identity.clone(),
             ..written.store
         },
         api: running.api.clone(),
@@ -92,7 +93,7 @@ fn check(settings: &Settings) -> Result<(), Faults> {
 
 fn sections(running: &Settings, written: &Settings) -> Vec<Change> {
     let Settings {
-        store: StoreSettings { url, history },
+        store: StoreSettings { url, history, identity },
         api: ApiSettings { listen },
         log: LogSettings { level, format },
         plugin: PluginSettings {
@@ -107,6 +108,11 @@ fn sections(running: &Settings, written: &Settings) -> Vec<Change> {
     let docker = &written.plugin.docker;
     let keys = [
         ("store.url", Effect::NeedsRestart, *url != written.store.url),
+        (
+            "store.identity",
+            Effect::NeedsRestart,
+            *identity != written.store.identity,
+        ),
         ("store.history", Effect::Changed, *history != written.store.history),
         ("api.listen", Effect::NeedsRestart, *listen != written.api.listen),
         ("log.level", Effect::Changed, *level != written.log.level),

@@ -7,8 +7,9 @@ use config::ValueKind;
 use super::*;
 
 /// A value other than the documented one for every documented key, as a variable says it.
-pub(super) const OTHER: [(&str, &str); 84] = [
+pub(super) const OTHER: [(&str, &str); 85] = [
     ("STORE__URL", "postgres://me@db/other"),
+    ("STORE__IDENTITY", "/other"),
     ("STORE__HISTORY", "31d"),
     ("API__LISTEN", "unix:/run/other.sock, 127.0.0.1:1"),
     ("LOG__LEVEL", "debug"),
