@@ -17,9 +17,11 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 ///
 /// When waiting cannot help: the URL is wrong, or the database belongs to a newer version.
 pub(super) async fn wait_for(context: &Context) -> Result<Store, StoreError> {
+    // It stays the same for as long as the daemon runs.
+    let url = context.settings.get().store.url.clone();
     let mut pause = FIRST_PAUSE;
     loop {
-        match Store::open(context.settings.store.url.as_str()).await {
+        match Store::open(url.as_str()).await {
             Ok(store) => {
                 context.conditions.set_ok(CONDITION);
                 return Ok(store);

@@ -19,6 +19,18 @@ impl DomainName {
     pub fn as_wire(&self) -> &[u8] {
         &self.0
     }
+
+    /// The first of the names that stand side by side on the wire; nothing when there is none.
+    pub(crate) fn first_of(names: &[u8]) -> Option<&[u8]> {
+        let mut end = 0;
+        loop {
+            let length = usize::from(*names.get(end)?);
+            end += 1 + length;
+            if length == 0 {
+                return names.get(..end);
+            }
+        }
+    }
 }
 
 impl FromStr for DomainName {
