@@ -3,7 +3,7 @@
 use std::net::Ipv6Addr;
 
 use ipnet::Ipv6Net;
-use orchestrator_dhcp6::{OptionSet, PrefixPool};
+use orchestrator_dhcp6::{OptionSet, Order, PrefixPool};
 
 use super::advertisement::{AdvertisementSettings, Basis};
 use super::check;
@@ -36,6 +36,8 @@ pub struct LinkSettings {
     /// Prefixes that are delegated to its clients, apart from all links' own; none unless the source is
     /// [`LeaseSource::Listener`].
     pub delegation: Vec<PrefixPool>,
+    /// In which order addresses and prefixes are given out; listener only.
+    pub allocation: Order,
     /// Addresses for instances, inside the prefix and apart from the pool; always there with a template.
     pub instances: Option<Ipv6Net>,
     /// Lifetimes of its leases; of no meaning unless the source is [`LeaseSource::Listener`].
@@ -82,6 +84,8 @@ pub(super) struct Outline {
 
 const SOURCES: [(&str, LeaseSource); 2] = [("listener", LeaseSource::Listener), ("dnsmasq", LeaseSource::Dnsmasq)];
 
+const ALLOCATIONS: [(&str, Order); 2] = [("hashed", Order::Hashed), ("sequential", Order::Sequential)];
+
 /// Reads every link, with the options of all links; `None` for one that is at fault.
 pub(super) fn read_all(root: &mut Table<'_>, common: &Given) -> Vec<(Outline, Option<LinkSettings>)> {
     let links = root
@@ -110,6 +114,9 @@ fn read(mut table: Table<'_>, common: &Given) -> (Outline, Option<LinkSettings>)
     let delegation = delegation::read_all(&mut table);
     let instances = range(&mut table, "instances");
     check::given_to_dnsmasq(&table, source);
+    let allocation = table
+        .take("allocation")
+        .map_or(Some(Order::Hashed), |entry| entry.choice(&ALLOCATIONS));
     let lifetimes = Lifetimes::read(&mut table);
     let rapid_commit = table.take("rapid_commit").and_then(Entry::flag).unwrap_or(true);
     let registration = table.take("registration").and_then(Entry::flag).unwrap_or(true);
@@ -148,6 +155,7 @@ fn read(mut table: Table<'_>, common: &Given) -> (Outline, Option<LinkSettings>)
             source,
             pool,
             delegation: delegation?,
+            allocation: allocation?,
             instances,
             lifetimes,
             rapid_commit,

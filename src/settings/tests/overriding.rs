@@ -7,7 +7,7 @@ use config::ValueKind;
 use super::*;
 
 /// A value other than the documented one for every documented key, as a variable says it.
-pub(super) const OTHER: [(&str, &str); 85] = [
+pub(super) const OTHER: [(&str, &str); 86] = [
     ("STORE__URL", "postgres://me@db/other"),
     ("STORE__IDENTITY", "/other"),
     ("STORE__HISTORY", "31d"),
@@ -43,6 +43,7 @@ pub(super) const OTHER: [(&str, &str); 85] = [
     ("LINK__0__ADDRESS", "fd39:9706:2786:6333::2/64"),
     ("LINK__0__SOURCE", "dnsmasq"),
     ("LINK__0__POOL", "fd39:9706:2786:6333::3:0/112"),
+    ("LINK__0__ALLOCATION", "sequential"),
     ("LINK__0__INSTANCES", "fd39:9706:2786:6333::4:0/112"),
     ("LINK__0__PREFERRED_LIFETIME", "61m"),
     ("LINK__0__VALID_LIFETIME", "3h"),
@@ -142,9 +143,16 @@ fn every_documented_key_can_be_overridden_by_the_environment() {
     let for_dnsmasq: String = DOCUMENTED
         .lines()
         .filter(|line| {
-            !["preferred_", "valid_", "rapid_", "registration", "client_rate"]
-                .iter()
-                .any(|key| line.starts_with(key))
+            ![
+                "preferred_",
+                "valid_",
+                "rapid_",
+                "registration",
+                "client_rate",
+                "allocation",
+            ]
+            .iter()
+            .any(|key| line.starts_with(key))
         })
         .filter(|line| {
             let of_pool = ["[[link.delegation]]", "pool = \"fd39:9706:2787", "length"];

@@ -55,8 +55,10 @@ fn protocol_link(settings: &LinkSettings) -> Option<Link> {
         return None;
     }
     // Without a pool there is nothing to lease; the settings see to it that a listener has one.
-    let mut link = Link::new(settings.prefix(), settings.address.addr(), Pool::new(settings.pool?));
-    link.delegation.clone_from(&settings.delegation);
+    let pool = Pool::new(settings.pool?).with_order(settings.allocation);
+    let mut link = Link::new(settings.prefix(), settings.address.addr(), pool);
+    let delegation = settings.delegation.iter();
+    link.delegation = delegation.map(|pool| pool.with_order(settings.allocation)).collect();
     link.preferred = settings.lifetimes.preferred;
     link.valid = settings.lifetimes.valid;
     link.rapid_commit = settings.rapid_commit;
