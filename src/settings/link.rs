@@ -3,7 +3,7 @@
 use std::net::Ipv6Addr;
 
 use ipnet::Ipv6Net;
-use orchestrator_dhcp6::{Class, OptionSet, PrefixPool};
+use orchestrator_dhcp6::{Class, OptionSet, Order, PrefixPool};
 
 use super::advertisement::{AdvertisementSettings, Basis};
 use super::check::{self, Ranges};
@@ -40,6 +40,8 @@ pub struct LinkSettings {
     /// Prefixes that are delegated to its clients, apart from all links' own; none unless the source is
     /// [`LeaseSource::Listener`].
     pub delegation: Vec<PrefixPool>,
+    /// In which order addresses and prefixes are given out; listener only.
+    pub allocation: Order,
     /// Addresses for instances, inside the prefix and apart from the pool; always there with a template.
     pub instances: Option<Ipv6Net>,
     /// Lifetimes of its leases; of no meaning unless the source is [`LeaseSource::Listener`].
@@ -88,6 +90,8 @@ pub(super) struct Outline {
 
 const SOURCES: [(&str, LeaseSource); 2] = [("listener", LeaseSource::Listener), ("dnsmasq", LeaseSource::Dnsmasq)];
 
+const ALLOCATIONS: [(&str, Order); 2] = [("hashed", Order::Hashed), ("sequential", Order::Sequential)];
+
 /// What holds for all links.
 pub(super) struct Common {
     /// Options for clients.
@@ -128,6 +132,9 @@ fn read(mut table: Table<'_>, common: &Common) -> (Outline, Option<LinkSettings>
     let delegation = delegation::read_all(&mut table, &names);
     let instances = range(&mut table, "instances");
     check::given_to_dnsmasq(&table, source);
+    let allocation = table
+        .take("allocation")
+        .map_or(Some(Order::Hashed), |entry| entry.choice(&ALLOCATIONS));
     let lifetimes = Lifetimes::read(&mut table);
     let rapid_commit = table.take("rapid_commit").and_then(Entry::flag).unwrap_or(true);
     let registration = table.take("registration").and_then(Entry::flag).unwrap_or(true);
@@ -173,6 +180,7 @@ fn read(mut table: Table<'_>, common: &Common) -> (Outline, Option<LinkSettings>
             pool,
             class_pools: class_pools.into_iter().collect::<Option<_>>()?,
             delegation: delegation?,
+            allocation: allocation?,
             instances,
             lifetimes,
             rapid_commit,

@@ -59,6 +59,7 @@ pub fn plan_reload(running: &Settings, written: Settings) -> Result<Reload, Faul
     let settings = Settings {
         store: StoreSettings {
             url: running.store.url.clone(),
+            identity: running.store.identity.clone(),
             ..written.store
         },
         api: running.api.clone(),
@@ -93,7 +94,7 @@ fn check(settings: &Settings) -> Result<(), Faults> {
 
 fn sections(running: &Settings, written: &Settings) -> Vec<Change> {
     let Settings {
-        store: StoreSettings { url, history },
+        store: StoreSettings { url, history, identity },
         api: ApiSettings { listen },
         log: LogSettings { level, format },
         plugin: PluginSettings {
@@ -109,6 +110,11 @@ fn sections(running: &Settings, written: &Settings) -> Vec<Change> {
     let docker = &written.plugin.docker;
     let keys = [
         ("store.url", Effect::NeedsRestart, *url != written.store.url),
+        (
+            "store.identity",
+            Effect::NeedsRestart,
+            *identity != written.store.identity,
+        ),
         ("store.history", Effect::Changed, *history != written.store.history),
         ("api.listen", Effect::NeedsRestart, *listen != written.api.listen),
         ("log.level", Effect::Changed, *level != written.log.level),
@@ -155,6 +161,7 @@ fn link_keys(running: &LinkSettings, written: &LinkSettings) -> Vec<(&'static st
         pool,
         class_pools,
         delegation,
+        allocation,
         instances,
         lifetimes,
         rapid_commit,
@@ -178,6 +185,7 @@ fn link_keys(running: &LinkSettings, written: &LinkSettings) -> Vec<(&'static st
         ("pool", *pool != written.pool),
         ("class_pool", *class_pools != written.class_pools),
         ("delegation", *delegation != written.delegation),
+        ("allocation", *allocation != written.allocation),
         ("instances", *instances != written.instances),
         ("preferred_lifetime", lifetimes.preferred != written.lifetimes.preferred),
         ("valid_lifetime", lifetimes.valid != written.lifetimes.valid),

@@ -15,6 +15,7 @@ mod flood;
 mod full;
 mod lease;
 mod neighbors;
+mod promise;
 mod reload;
 mod settings;
 mod site;

@@ -3,7 +3,7 @@
 use ipnet::Ipv6Net;
 
 use crate::pool::keyed_hash;
-use crate::{ClassId, Iaid};
+use crate::{ClassId, Iaid, Order};
 
 /// The longest prefix that is delegated: a client forms addresses of its own in it (RFC 9663, section 8).
 pub const LONGEST_PREFIX: u8 = 64;
@@ -18,6 +18,7 @@ pub struct PrefixPool {
     length: u8,
     excluded: Option<Excluded>,
     class: Option<ClassId>,
+    order: Order,
 }
 
 /// The part of each delegated prefix that its client must not use (RFC 6603).
@@ -63,6 +64,7 @@ impl PrefixPool {
                 length,
                 excluded: None,
                 class: None,
+                order: Order::Hashed,
             })
         } else {
             Err(PrefixPoolError::Length { prefix, length })
@@ -104,6 +106,17 @@ impl PrefixPool {
     /// Whether it is for clients of one class alone.
     pub(crate) fn is_of_class(&self) -> bool {
         self.class.is_some()
+    }
+
+    /// The same prefixes, tried in another order.
+    #[must_use]
+    pub fn with_order(self, order: Order) -> Self {
+        Self { order, ..self }
+    }
+
+    /// In which order its prefixes are tried.
+    pub fn order(&self) -> Order {
+        self.order
     }
 
     /// The whole.

@@ -55,8 +55,12 @@ fn protocol_link(settings: &LinkSettings) -> Option<Link> {
         return None;
     }
     // Without a pool there is nothing to lease; the settings see to it that a listener has one.
-    let mut link = Link::new(settings.prefix(), settings.address.addr(), Pool::new(settings.pool?));
-    link.delegation.clone_from(&settings.delegation);
+    let pool_of = |range| Pool::new(range).with_order(settings.allocation);
+    let mut link = Link::new(settings.prefix(), settings.address.addr(), pool_of(settings.pool?));
+    let class_pools = settings.class_pools.iter();
+    link.class_pools = class_pools.map(|of| pool_of(of.pool).for_class(of.class)).collect();
+    let delegation = settings.delegation.iter();
+    link.delegation = delegation.map(|pool| pool.with_order(settings.allocation)).collect();
     link.preferred = settings.lifetimes.preferred;
     link.valid = settings.lifetimes.valid;
     link.rapid_commit = settings.rapid_commit;
@@ -66,8 +70,6 @@ fn protocol_link(settings: &LinkSettings) -> Option<Link> {
     });
     link.options.clone_from(&settings.options);
     link.classes.clone_from(&settings.classes);
-    let class_pools = settings.class_pools.iter();
-    link.class_pools = class_pools.map(|of| Pool::new(of.pool).for_class(of.class)).collect();
     link.preference = settings.preference;
     Some(link)
 }
