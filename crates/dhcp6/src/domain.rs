@@ -19,6 +19,30 @@ impl DomainName {
     pub fn as_wire(&self) -> &[u8] {
         &self.0
     }
+
+    /// The names that stand one after the other (RFC 9915, section 10). Ends where there is none; passes over what is
+    /// none that could be written.
+    pub(crate) fn read_all(mut wire: &[u8]) -> impl Iterator<Item = Self> {
+        std::iter::from_fn(move || {
+            let length = name_length(wire)?;
+            let (name, rest) = wire.split_at_checked(length)?;
+            wire = rest;
+            Some(Self(name.into()))
+        })
+        .filter_map(|name| name.to_string().parse().ok())
+    }
+}
+
+/// Bytes of the name that wire begins with, its root included.
+fn name_length(wire: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        match usize::from(*wire.get(at)?) {
+            0 => return Some(at + 1),
+            label @ 1..=63 => at += 1 + label,
+            _ => return None,
+        }
+    }
 }
 
 impl FromStr for DomainName {
@@ -79,6 +103,19 @@ mod tests {
         assert_eq!(name.as_wire(), b"\x03lan\x07Example\x03org\x00");
         assert_eq!(name.to_string(), "lan.Example.org");
         assert_eq!("lan".parse::<DomainName>().unwrap().as_wire(), b"\x03lan\x00");
+    }
+
+    #[test]
+    fn lists_are_read() {
+        let read = |wire: &[u8]| {
+            let names = DomainName::read_all(wire);
+            names.map(|name| name.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(read(b"\x03lan\x00\x07example\x03org\x00"), ["lan", "example.org"]);
+        assert_eq!(read(b"\x00\x03a b\x00\x03a.b\x00\x03lan\x00"), ["lan"]);
+        for cut in [&b"\x03la"[..], b"\x03lan", b"\xc0\x00", b""] {
+            assert!(read(cut).is_empty(), "{cut:?}");
+        }
     }
 
     #[test]
