@@ -80,5 +80,6 @@ create table events (
 );
 
 create index events_by_client on events (client, id);
-create index events_by_instance on events (instance, id);
+-- Most events are of leases, and name no instance.
+create index events_by_instance on events (instance, id) where instance is not null;
 create index events_by_time on events (at);

@@ -1,4 +1,4 @@
-//! What the daemon waits for: the database, the engine, each bridge.
+//! What the daemon waits for: the database, the engine, each bridge; and what is wrong that it can do without.
 //!
 //! What is not there yet stops nothing: whoever waits says so here, goes on trying, and says when it came.
 //! Readiness (`GET /v1/ready`) and `orchestrator check` show the list.
@@ -17,6 +17,8 @@ pub struct Condition {
     pub name: String,
     /// Whether it is there.
     pub ok: bool,
+    /// Whether the daemon is not ready without it.
+    pub needed: bool,
     /// Why it is not, and what to do.
     pub reason: Option<String>,
     /// Since when it has been so.
@@ -37,7 +39,8 @@ impl Conditions {
         let condition = Condition {
             name: name.to_owned(),
             ok: false,
-            reason: Some("the daemon is starting".to_owned()),
+            needed: true,
+            reason: Some("it was not looked for yet".to_owned()),
             since: Timestamp::wall(),
         };
         self.lock().entry(name.to_owned()).or_insert(condition);
@@ -45,12 +48,24 @@ impl Conditions {
 
     /// `name` is there.
     pub fn set_ok(&self, name: &str) {
-        self.set(name, None);
+        self.set(name, None, true);
     }
 
     /// `name` is waited for, because of `reason`.
     pub fn set_waiting(&self, name: &str, reason: impl Into<String>) {
-        self.set(name, Some(reason.into()));
+        self.set(name, Some(reason.into()), true);
+    }
+
+    /// `name` is wrong, because of `reason`, and the daemon is ready nevertheless.
+    pub fn set_wrong(&self, name: &str, reason: impl Into<String>) {
+        self.set(name, Some(reason.into()), false);
+    }
+
+    /// `name` is needed no more.
+    pub fn forget(&self, name: &str) {
+        if self.lock().remove(name).is_some() {
+            tracing::info!(condition = name, "is needed no more");
+        }
     }
 
     /// All conditions, by name.
@@ -60,10 +75,10 @@ impl Conditions {
 
     /// Whether nothing is waited for.
     pub fn ready(&self) -> bool {
-        self.lock().values().all(|condition| condition.ok)
+        self.lock().values().all(|condition| condition.ok || !condition.needed)
     }
 
-    fn set(&self, name: &str, reason: Option<String>) {
+    fn set(&self, name: &str, reason: Option<String>, needed: bool) {
         let mut list = self.lock();
         let before = list.get(name);
         if before.is_some_and(|before| before.reason == reason) {
@@ -75,7 +90,8 @@ impl Conditions {
             .map_or_else(Timestamp::wall, |b| b.since);
         match &reason {
             None => tracing::info!(condition = name, "is there"),
-            Some(reason) => tracing::warn!(condition = name, reason, "waiting"),
+            Some(reason) if needed => tracing::warn!(condition = name, reason, "waiting"),
+            Some(reason) => tracing::warn!(condition = name, reason, "wrong"),
         }
         let ok = reason.is_none();
         list.insert(
@@ -83,6 +99,7 @@ impl Conditions {
             Condition {
                 name: name.to_owned(),
                 ok,
+                needed,
                 reason,
                 since,
             },
@@ -118,6 +135,23 @@ mod tests {
         conditions.set_ok("link br0");
         conditions.expect("link br0");
         assert!(conditions.ready(), "what is known is not forgotten");
+    }
+
+    #[test]
+    fn what_is_needed_no_more_is_not_waited_for() {
+        let conditions = Conditions::default();
+        conditions.set_waiting("link br0", "bridge br0 is missing");
+        conditions.forget("link br0");
+        assert!(conditions.ready() && conditions.list().is_empty());
+    }
+
+    #[test]
+    fn what_is_wrong_is_shown_and_not_waited_for() {
+        let conditions = Conditions::default();
+        conditions.set_wrong("settings", "log.level: \"loud\" is no level");
+        assert!(conditions.ready() && !conditions.list()[0].ok);
+        conditions.set_ok("settings");
+        assert!(conditions.list()[0].ok);
     }
 
     #[test]

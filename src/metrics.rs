@@ -13,6 +13,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use crate::model::Timestamp;
+
 /// One label, whose name the family's constructor fixes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Label {
@@ -53,6 +55,9 @@ pub struct Metrics {
     removal_failures: Labelled,
     engine_losses: Counter,
     api_refusals: Labelled,
+    settings_reloads: Labelled,
+    settings_loaded: Gauge,
+    settings_reload_ok: Gauge,
     time_to_ready: Histogram,
 }
 
@@ -90,6 +95,7 @@ impl Default for Metrics {
             "api_refusals",
             "API requests that were answered with a problem, by code",
         );
+        let settings_reloads = labelled("settings_reloads", "Times that settings were read again, by outcome");
         let mut plain = |name: &str, help: &str| {
             let counter = Counter::default();
             registry.register(name, help, counter.clone());
@@ -112,6 +118,19 @@ impl Default for Metrics {
         let engine_losses = plain("engine_losses", "Times that an engine stopped answering");
         let routes = Gauge::default();
         registry.register("routes", "Routes to delegated prefixes in the kernel", routes.clone());
+        let settings_loaded = Gauge::default();
+        registry.register(
+            "settings_loaded_timestamp_seconds",
+            "When the settings in force were read",
+            settings_loaded.clone(),
+        );
+        let settings_reload_ok = Gauge::default();
+        settings_reload_ok.set(1);
+        registry.register(
+            "settings_last_reload_ok",
+            "Whether what was read last came into force",
+            settings_reload_ok.clone(),
+        );
         let time_to_ready = Histogram::new(TIME_TO_READY);
         registry.register(
             "instance_time_to_ready_seconds",
@@ -141,6 +160,9 @@ impl Default for Metrics {
             removal_failures,
             engine_losses,
             api_refusals,
+            settings_reloads,
+            settings_loaded,
+            settings_reload_ok,
             time_to_ready,
         }
     }
@@ -261,6 +283,21 @@ impl Metrics {
     /// An API request was answered with a problem.
     pub fn api_refused(&self, code: &'static str) {
         count(&self.api_refusals, "code", code);
+    }
+
+    /// Settings were read at this time and came into force.
+    pub fn settings_loaded(&self, at: Timestamp) {
+        self.settings_loaded.set(at.0 / 1000);
+    }
+
+    /// Settings were read again, and came into force or not.
+    pub fn settings_reloaded(&self, ok: bool) {
+        count(
+            &self.settings_reloads,
+            "outcome",
+            if ok { "applied" } else { "refused" },
+        );
+        self.settings_reload_ok.set(ok.into());
     }
 
     /// An engine stopped answering.

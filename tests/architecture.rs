@@ -9,7 +9,7 @@ use std::path::Path;
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("causes", &[]),
     ("model", &[]),
-    ("metrics", &[]),
+    ("metrics", &["model"]),
     ("bell", &["model"]),
     ("conditions", &["model"]),
     ("settings", &["model"]),

@@ -17,18 +17,21 @@ const PATIENCE: Duration = Duration::from_secs(90);
 fn unit() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd/orchestrator.service");
     let text = fs::read_to_string(path).unwrap();
-    let installed = "ExecStart=/usr/local/bin/orchestrator ";
-    assert_eq!(text.matches(installed).count(), 1);
-    text.replace(installed, &format!("ExecStart={BINARY} "))
+    let installed = "=/usr/local/bin/orchestrator ";
+    assert_eq!(text.matches(installed).count(), 2, "ExecStart and ExecReload");
+    text.replace(installed, &format!("={BINARY} "))
+}
+
+/// The value of a key of the unit.
+fn value(key: &str) -> String {
+    let unit = unit();
+    let value = |line: &str| Some(line.strip_prefix(key)?.strip_prefix('=')?.to_owned());
+    unit.lines().find_map(value).unwrap_or_else(|| panic!("{key}"))
 }
 
 /// The capabilities that the unit leaves, as setpriv names them: `-all,+net_admin,…`.
 fn bounding_set() -> String {
-    let unit = unit();
-    let names = unit
-        .lines()
-        .find_map(|line| line.strip_prefix("CapabilityBoundingSet="))
-        .unwrap();
+    let names = value("CapabilityBoundingSet");
     let names = names
         .split(' ')
         .map(|name| format!("+{}", name.strip_prefix("CAP_").unwrap().to_lowercase()));
@@ -110,4 +113,34 @@ fn the_privileges_of_the_unit_are_enough_for_an_instance() {
     let path = format!("/v1/instances/{}", instance["id"].as_str().unwrap());
     assert_eq!(daemon.api("DELETE", &path).unwrap().0, 202);
     wait_for("the instance to go", PATIENCE, || only().is_none().then_some(()));
+}
+
+#[test]
+fn a_reload_of_the_unit_fails_when_the_settings_are_wrong() {
+    let lab = Lab::new().unwrap();
+    let host = lab.namespace("host").unwrap();
+    let settings = |place: &str| {
+        format!("[store]\nurl = \"sqlite://{place}/orchestrator.db\"\n[api]\nlisten = [\"unix:{place}/api.sock\"]\n")
+    };
+    let mut daemon = Daemon::start(&host, Path::new(BINARY), settings).unwrap();
+    daemon.wait_until_ready(PATIENCE).unwrap();
+    let place = daemon.place().display().to_string();
+    let command = value("ExecReload");
+    let reload = || {
+        let mut words = command.split(' ');
+        let output = Command::new(words.next().unwrap())
+            .args(words)
+            .env("ORCHESTRATOR_API", format!("unix:{place}/api.sock"))
+            .output()
+            .unwrap();
+        (output.status.success(), String::from_utf8(output.stderr).unwrap())
+    };
+    assert_eq!(reload(), (true, String::new()));
+    fs::write(
+        daemon.place().join("settings.toml"),
+        settings(&place) + "[log]\nlevel = \"loud\"",
+    )
+    .unwrap();
+    let (success, said) = reload();
+    assert!(!success && said.starts_with("log.level: "), "{said}");
 }

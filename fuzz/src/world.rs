@@ -4,7 +4,9 @@ use std::net::{Ipv6Addr, SocketAddrV6};
 use std::time::Duration;
 
 use ipnet::Ipv6Net;
-use orchestrator_dhcp6::{Bindings, Inbound, Link, Order, Pool, PrefixPool, Registration, Server};
+use orchestrator_dhcp6::{
+    Bindings, Inbound, Link, OptionSet, OptionValue, Order, Pool, PrefixPool, Registration, Server, TimeServer,
+};
 
 /// When everything begins: milliseconds since 1970.
 pub(crate) const BEGINNING: i64 = 1_800_000_000_000;
@@ -75,11 +77,7 @@ impl World {
             longest: Duration::from_secs(86_400),
             withheld: Vec::new(),
         });
-        link.dns_servers = vec![on_link(0x53)];
-        link.domain_search = vec!["lan.example".parse().expect("a name")];
-        link.information_refresh = Some(Duration::from_secs(3600));
-        link.solicit_max_rt = Some(Duration::from_secs(120));
-        link.information_max_rt = Some(Duration::from_secs(120));
+        link.options = options();
         link.limits.bindings_per_client = BINDINGS_PER_CLIENT;
         link.limits.prefixes_per_client = PREFIXES_PER_CLIENT;
         link.limits.registrations_per_client = REGISTRATIONS_PER_CLIENT;
@@ -100,6 +98,22 @@ impl World {
     pub(crate) fn ask(&self, inbound: &Inbound<'_>) -> Result<orchestrator_dhcp6::Answer, orchestrator_dhcp6::Discard> {
         self.server.handle(&self.link, &self.bindings, inbound, self.now)
     }
+}
+
+/// Options of every shape.
+fn options() -> OptionSet {
+    let mut options = OptionSet::new();
+    options.set_dns_servers(&[on_link(0x53)]);
+    options.set_domain_search(&["lan.example".parse().expect("a name")]);
+    options.set_ntp_servers(&[TimeServer::Address(on_link(0x7b)), TimeServer::Address(on_link(0x7c))]);
+    options.set_information_refresh(Duration::from_secs(3600));
+    options.set_solicit_max_rt(Duration::from_secs(120));
+    options.set_information_max_rt(Duration::from_secs(120));
+    options.set_vendor_option(9, 1, &OptionValue::U32(7));
+    options
+        .set(41, &OptionValue::Text("UTC".to_owned()))
+        .expect("an option that may be set");
+    options
 }
 
 /// Two pools of prefixes beside each other, of which parts of these lengths are delegated.

@@ -5,13 +5,18 @@
 //! Other routers of the link are heard too: what they say differently is logged once and counted (section 6.2.7).
 //!
 //! A restart of the daemon is no end: its clients keep their router, and instances go on. So there is a farewell only
-//! when [`Ending`] says that the link is left for good.
+//! when [`Ending`] says that the link is left for good, or when the settings do: the link is no longer in them, or is no
+//! longer to be advertised on.
+//!
+//! Settings that change what is said are followed at once, and told as soon and as often as the standard allows
+//! (section 6.2.4). What hosts were told and are told no more ends with its lifetime.
 
 mod message;
 mod rivals;
 
 use std::io;
 use std::net::Ipv6Addr;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use orchestrator_dhcp6::advert::{Agenda, RouterAdvertisement, RouterSolicitation};
@@ -21,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::rivals::Rivals;
 use crate::metrics::Metrics;
-use crate::settings::{AdvertisementSettings, LinkSettings};
+use crate::settings::{AdvertisementSettings, Current, LinkSettings, Settings};
 
 /// All-nodes and all-routers on the link (RFC 4291, section 2.7.1).
 const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
@@ -45,61 +50,85 @@ pub struct Advertiser {
     socket: Icmp6Socket,
     message: RouterAdvertisement,
     encoded: Vec<u8>,
+    interval: RangeInclusive<Duration>,
     agenda: Agenda,
+    settings: Current,
     rivals: Rivals,
     metrics: Metrics,
 }
 
 impl Advertiser {
-    /// Opens the socket on the link's bridge, in the network namespace of the calling thread.
+    /// Opens the socket on the link's bridge, in the network namespace of the calling thread. `None` where the settings
+    /// want no advertisements.
     ///
     /// # Errors
     ///
     /// When it cannot be opened: the bridge is gone, no privilege.
-    pub fn open(
-        link: &LinkSettings,
-        settings: &AdvertisementSettings,
-        index: u32,
-        metrics: Metrics,
-    ) -> io::Result<Self> {
-        let message = message::of_link(link, settings);
-        Ok(Self {
-            bridge: link.bridge.clone(),
+    pub fn open(bridge: &str, index: u32, settings: Current, metrics: Metrics) -> io::Result<Option<Self>> {
+        let in_force = settings.get();
+        let Some((link, advertisement)) = of(&in_force, bridge) else {
+            return Ok(None);
+        };
+        let message = message::of_link(link, advertisement);
+        Ok(Some(Self {
+            bridge: bridge.to_owned(),
             socket: Icmp6Socket::open(
-                &link.bridge,
+                bridge,
                 index,
                 &[ROUTER_SOLICITATION, ROUTER_ADVERTISEMENT],
                 &[ALL_NODES, ALL_ROUTERS],
             )?,
             encoded: message.encode(),
             message,
-            agenda: Agenda::new(settings.min_interval..=settings.max_interval),
-            rivals: Rivals::new(&link.bridge, metrics.clone()),
+            interval: advertisement.min_interval..=advertisement.max_interval,
+            agenda: Agenda::new(advertisement.min_interval..=advertisement.max_interval),
+            settings,
+            rivals: Rivals::new(bridge, metrics.clone()),
             metrics,
-        })
+        }))
     }
 
-    /// Advertises until it is told to end; when the link is left for good, only after the farewell.
+    /// Advertises until it is told to end, or the settings want no advertisements any more; when the link is left for
+    /// good, only after the farewell.
     ///
     /// # Errors
     ///
     /// When the socket fails: the bridge is gone.
     pub async fn run(mut self, ending: &Ending) -> io::Result<()> {
         let begin = Instant::now();
-        loop {
+        let wanted = loop {
             tokio::select! {
-                () = ending.stop.cancelled() => break,
+                () = ending.stop.cancelled() => break true,
+                settings = self.settings.changed() => if !self.follow(&settings, begin.elapsed()) {
+                    break false;
+                },
                 () = sleep_until(begin + self.agenda.next()) => self.send_due(begin.elapsed()),
                 received = self.socket.receive() => self.hear(&received?, begin.elapsed()),
             }
-        }
-        if ending.for_good.is_cancelled() {
+        };
+        if !wanted || ending.for_good.is_cancelled() {
             sleep_until(begin + self.agenda.farewell(begin.elapsed())).await;
             let farewell = self.message.clone().farewell().encode();
             self.send(&farewell, ALL_NODES, "farewell");
             tracing::info!(bridge = self.bridge, "this machine is no router of the link any more");
         }
         Ok(())
+    }
+
+    /// Says from now on what the settings want said; `false` when that is nothing.
+    fn follow(&mut self, settings: &Settings, now: Duration) -> bool {
+        let Some((link, advertisement)) = of(settings, &self.bridge) else {
+            return false;
+        };
+        let message = message::of_link(link, advertisement);
+        let interval = advertisement.min_interval..=advertisement.max_interval;
+        if (&message, &interval) != (&self.message, &self.interval) {
+            self.encoded = message.encode();
+            self.message = message;
+            self.interval = interval.clone();
+            self.agenda.renew(now, interval);
+        }
+        true
     }
 
     fn send_due(&mut self, now: Duration) {
@@ -140,6 +169,12 @@ impl Advertiser {
             }
         }
     }
+}
+
+/// The link of a bridge, and what is to be advertised there.
+fn of<'a>(settings: &'a Settings, bridge: &str) -> Option<(&'a LinkSettings, &'a AdvertisementSettings)> {
+    let link = settings.link(bridge)?;
+    Some((link, link.advertisement.as_ref()?))
 }
 
 /// A random number from 0 to 1; 1 when the system's random source fails.

@@ -14,6 +14,8 @@
 //! | `DELETE /v1/instances/{id}?release=` | 202: the instance on its way out |
 //! | `GET /v1/events?after=&before=&link=&client=&instance=` | events; as a stream with `Accept: text/event-stream` |
 //! | `POST /v1/hooks/dnsmasq` | 204: the event is durable; on the unix socket only |
+//! | `GET /v1/settings` | which settings are in force, and how what is written differs |
+//! | `POST /v1/settings/reload` | 200: what is written is in force; 422 with all faults: nothing was changed |
 //! | `GET /metrics` | counters for Prometheus |
 //!
 //! Lists are `{"items": […], "next": cursor}`: `limit` bounds a portion, `after` takes the cursor of the one before.
@@ -38,6 +40,7 @@ mod patience;
 mod problem;
 mod routes;
 mod serve;
+mod settings;
 
 use std::sync::Arc;
 
@@ -49,10 +52,12 @@ pub use health::{Health, Readiness};
 pub use listener::BindError;
 pub use problem::Problem;
 pub use serve::{Limits, Server};
+pub use settings::{ReloadOutcome, Reloaded, SettingsView};
 
 use crate::conditions::Conditions;
 use crate::metrics::Metrics;
 use crate::model::{Instance, InstanceId};
+use crate::settings::Faults;
 use crate::source::dnsmasq::DnsmasqEvent;
 use crate::store::{Store, StoreError};
 
@@ -77,6 +82,12 @@ pub trait Control: Send + Sync + 'static {
 
     /// Records what dnsmasq told. Returns when it is durable.
     async fn dnsmasq_event(&self, event: DnsmasqEvent) -> Result<(), ControlError>;
+
+    /// Reads the settings again and puts them in force. When it returns, what is done next is done by them.
+    async fn reload(&self) -> Result<Reloaded, ControlError>;
+
+    /// Which settings are in force, and how what is written differs from them.
+    async fn settings(&self) -> Result<SettingsView, ControlError>;
 }
 
 /// Why the daemon did not do what it was asked.
@@ -91,6 +102,12 @@ pub enum ControlError {
         /// Why, and what to do.
         reason: String,
     },
+    /// The daemon ends before it could.
+    #[error("the daemon is stopping")]
+    Stopping,
+    /// What is written as settings is wrong, and nothing was changed.
+    #[error("the settings are wrong, and nothing was changed: {0}")]
+    Settings(#[from] Faults),
     /// The store could not.
     #[error(transparent)]
     Store(#[from] StoreError),

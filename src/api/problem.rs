@@ -28,6 +28,9 @@ pub struct Problem {
     /// The instances that were meant, where several may have been.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub candidates: Vec<InstanceId>,
+    /// Each thing that is wrong, where there may be several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<String>,
 }
 
 /// The code of a problem, left with its response for who counts.
@@ -41,6 +44,7 @@ pub(super) struct Fault {
     code: &'static str,
     detail: String,
     candidates: Vec<InstanceId>,
+    faults: Vec<String>,
 }
 
 impl Fault {
@@ -50,6 +54,7 @@ impl Fault {
             code,
             detail: detail.into(),
             candidates: Vec::new(),
+            faults: Vec::new(),
         }
     }
 
@@ -103,6 +108,15 @@ impl From<StoreError> for Fault {
 impl From<ControlError> for Fault {
     fn from(error: ControlError) -> Self {
         match error {
+            ControlError::Settings(faults) => Self {
+                faults: faults.iter().map(ToString::to_string).collect(),
+                ..Self::new(
+                    StatusCode::UNPROCESSABLE_ENTITY,
+                    "settings-wrong",
+                    "the settings are wrong, and nothing was changed; mend what `faults` names and reload again",
+                )
+            },
+            ControlError::Stopping => Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", error.to_string()),
             ControlError::Starting => Self::new(StatusCode::SERVICE_UNAVAILABLE, "starting", error.to_string()),
             ControlError::Refused { reason } => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "refused", reason),
             ControlError::Store(error) => error.into(),
@@ -122,6 +136,7 @@ impl IntoResponse for Fault {
             code: self.code.to_owned(),
             detail: self.detail,
             candidates: self.candidates,
+            faults: self.faults,
         };
         let mut response = (self.status, axum::Json(problem)).into_response();
         let headers = response.headers_mut();

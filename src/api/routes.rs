@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::problem::{Code, Fault};
-use super::{App, clients, events, guard, health, hooks, instances, leases, metrics};
+use super::{App, clients, events, guard, health, hooks, instances, leases, metrics, settings};
 
 /// How long an answer may take to begin.
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
@@ -53,6 +53,8 @@ fn routes(dnsmasq_hook: MethodRouter<Shared>) -> Router<Shared> {
         .route("/v1/instances", get(instances::list))
         .route("/v1/instances/{id}", get(instances::show).delete(instances::destroy))
         .route("/v1/events", get(events::list))
+        .route("/v1/settings", get(settings::show))
+        .route("/v1/settings/reload", post(settings::reload))
         .route("/v1/hooks/dnsmasq", dnsmasq_hook)
         .route("/metrics", get(metrics::render))
         .fallback(no_such_path)

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::failure::Failure;
 use super::{Output, probe, table, wait_for};
-use crate::settings::{self, Settings};
+use crate::settings::{Place, Settings};
 
 /// Arguments of `check`.
 #[derive(Debug, clap::Args)]
@@ -32,9 +32,14 @@ pub(super) struct SettingsFile {
 impl SettingsFile {
     /// The settings from the file and the environment.
     pub(super) fn load(&self) -> Result<Settings, Failure> {
+        Ok(self.place().load()?)
+    }
+
+    /// The file and the environment.
+    pub(super) fn place(&self) -> Place {
         let lossy = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
         let variables = std::env::vars_os().map(|(name, value)| (lossy(name), lossy(value)));
-        Ok(settings::load(&self.path, variables)?)
+        Place::new(self.path.clone(), variables)
     }
 }
 

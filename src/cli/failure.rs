@@ -33,6 +33,8 @@ pub(super) enum Failure {
     Ambiguous { id: String, several: String },
     #[error("{0}")]
     Settings(#[from] Faults),
+    #[error("the settings are wrong, and nothing was changed")]
+    Refused { faults: Vec<String> },
     #[error("{missing} of what the settings name is not there yet; the daemon waits for it")]
     Missing { missing: usize },
     #[error("the answer holds {what} that is not known here; is the daemon newer than this program?")]
@@ -56,6 +58,10 @@ impl Failure {
             // Whoever read our output has read enough: `orchestrator ls | head -1`.
             Self::Print(error) if error.kind() == io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
             Self::Settings(faults) => faults.iter().for_each(|fault| eprintln!("{fault}")),
+            Self::Refused { faults } => {
+                faults.iter().for_each(|fault| eprintln!("{fault}"));
+                eprintln!("orchestrator: {self}");
+            }
             _ => eprintln!("orchestrator: {}", with_causes(&self)),
         }
         ExitCode::from(self.code())
@@ -67,7 +73,7 @@ impl Failure {
             Self::NotFound { .. } => 3,
             Self::Call(CallError::Problem(problem)) if problem.status == 404 => 3,
             Self::Call(CallError::Connect { .. } | CallError::Timeout { .. }) => 4,
-            Self::Settings(_) => 64,
+            Self::Settings(_) | Self::Refused { .. } => 64,
             _ => 1,
         }
     }

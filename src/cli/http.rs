@@ -113,6 +113,8 @@ pub(super) struct Problem {
     pub(super) detail: String,
     /// A stable word for the kind.
     pub(super) code: String,
+    /// Each thing that is wrong, where there may be several.
+    pub(super) faults: Vec<String>,
 }
 
 impl Problem {

@@ -9,9 +9,11 @@ mod http;
 mod ls;
 mod page;
 mod probe;
+mod reload;
 mod resolve;
 mod rm;
 mod serve;
+mod settings;
 mod show;
 mod sse;
 mod table;
@@ -73,6 +75,10 @@ enum Verb {
     Rm(rm::Args),
     /// Show what happened, in order
     Events(events::Args),
+    /// Have the daemon read its settings again; wrong ones change nothing
+    Reload,
+    /// Show which settings are in force, and whether others are written
+    Settings,
     /// Print the version
     Version,
 }
@@ -112,6 +118,8 @@ fn dispatch(
         Verb::Show(args) => wait_for(show::run(&args, output, &client()))?,
         Verb::Rm(args) => wait_for(rm::run(&args, output, &client()))?,
         Verb::Events(args) => wait_for(events::run(&args, output, &client()))?,
+        Verb::Reload => wait_for(reload::run(output, &client()))?,
+        Verb::Settings => wait_for(settings::run(output, &client()))?,
         Verb::Version => version::run(output)?,
     }
     Ok(ExitCode::SUCCESS)

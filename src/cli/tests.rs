@@ -360,3 +360,54 @@ fn ids_are_resolved_by_their_beginning() {
     }
     assert_eq!(resolved("3f9").unwrap_err().code(), 1);
 }
+
+#[test]
+fn what_a_reload_did_is_told_a_line_each() {
+    use crate::settings::{Change, Effect};
+    let change = |key: &str, effect| Change {
+        key: key.to_owned(),
+        effect,
+    };
+    let changes = [
+        change("log.format", Effect::NeedsRestart),
+        change("link.br0.pool", Effect::Changed),
+        change("link.br1", Effect::Added),
+    ];
+    let told = "link.br0.pool: changed\nlink.br1: added\nlog.format: stays as it is until the daemon is restarted";
+    assert_eq!(reload::render(&changes), told);
+    assert_eq!(reload::render(&[]), "nothing is written otherwise than it runs");
+}
+
+#[test]
+fn settings_in_force_as_people_read_them() {
+    use crate::api::{ReloadOutcome, SettingsView};
+    let mut view = SettingsView {
+        file: "/etc/orchestrator/settings.toml".to_owned(),
+        loaded: Timestamp(NOW.0 - 60_000),
+        last_reload: None,
+        pending: Vec::new(),
+        faults: Vec::new(),
+    };
+    assert_eq!(
+        settings::render(&view, NOW),
+        "\
+file     /etc/orchestrator/settings.toml
+loaded   2023-11-14T22:12:20Z (1m ago)
+written  as it runs"
+    );
+    view.last_reload = Some(ReloadOutcome {
+        at: NOW,
+        ok: false,
+        faults: vec!["log.level: \"loud\" is not known here".to_owned()],
+    });
+    view.faults = vec!["log.level: \"loud\" is not known here".to_owned()];
+    assert_eq!(
+        settings::render(&view, NOW),
+        "\
+file         /etc/orchestrator/settings.toml
+loaded       2023-11-14T22:12:20Z (1m ago)
+last reload  2023-11-14T22:13:20Z (0s ago): refused, nothing was changed
+written      wrong, and would be refused:
+log.level: \"loud\" is not known here"
+    );
+}

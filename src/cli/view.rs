@@ -139,7 +139,7 @@ fn fields(instance: Instance, now: Timestamp) -> Vec<(&'static str, Option<Strin
     ]
 }
 
-fn ago(moment: Timestamp, now: Timestamp) -> String {
+pub(super) fn ago(moment: Timestamp, now: Timestamp) -> String {
     format!("{moment} ({} ago)", age(moment, now))
 }
 

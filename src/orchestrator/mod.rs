@@ -23,7 +23,7 @@ mod worker;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::Ipv6Addr;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use orchestrator_network::Network;
 use orchestrator_plugin::Plugin;
@@ -35,7 +35,7 @@ use crate::bell::Bell;
 use crate::conditions::Conditions;
 use crate::metrics::Metrics;
 use crate::model::{ClientId, Clock, Instance, InstanceId, Mark};
-use crate::settings::{LinkSettings, Settings, TemplateSettings};
+use crate::settings::{Current, Settings};
 use crate::store::{Store, StoreError};
 
 /// Workers that act at the same time. The others wait their turn: each costs memory and database readers.
@@ -48,10 +48,12 @@ pub struct Orchestrator {
 }
 
 struct Inner {
-    settings: Arc<Settings>,
+    settings: Current,
     store: Store,
     network: Network,
     plugins: BTreeMap<&'static str, Arc<dyn Plugin>>,
+    // Plugins whose engines are watched: none before there is an instance to make or to remove.
+    watched: Mutex<HashSet<&'static str>>,
     mark: Mark,
     clock: Clock,
     bell: Bell,
@@ -68,13 +70,13 @@ struct Inner {
 
 /// What the orchestrator works with.
 pub struct Parts {
-    /// Checked settings.
-    pub settings: Arc<Settings>,
+    /// The settings in force.
+    pub settings: Current,
     /// Where desired and actual state are recorded.
     pub store: Store,
     /// The daemon's network namespace.
     pub network: Network,
-    /// What provisions instances.
+    /// What provisions instances. An engine is not asked before there is an instance to make or to remove.
     pub plugins: Vec<Arc<dyn Plugin>>,
     /// Counts time for leases and graces.
     pub clock: Clock,
@@ -99,6 +101,7 @@ impl Orchestrator {
                 .into_iter()
                 .map(|plugin| (plugin.name(), plugin))
                 .collect(),
+            watched: Mutex::default(),
             settings: parts.settings,
             store: parts.store,
             network: parts.network,
@@ -120,9 +123,6 @@ impl Orchestrator {
     ///
     /// Instances are left running: whoever starts next adopts them.
     pub async fn run(&self, stop: CancellationToken) {
-        for plugin in self.inner.plugins.values() {
-            self.inner.tasks.spawn(self.clone().watch_engine(plugin.clone()));
-        }
         self.inner.tasks.spawn(self.clone().watch_links());
         self.inner.tasks.spawn(self.clone().pass_for_ever());
         loop {
@@ -153,14 +153,24 @@ impl Orchestrator {
         Ok(instance)
     }
 
-    fn link(&self, name: &str) -> Option<&LinkSettings> {
-        self.inner.settings.links.iter().find(|link| link.bridge == name)
+    /// The settings in force now: asked for once a step, so that a step sees one state of them.
+    fn settings(&self) -> Arc<Settings> {
+        self.inner.settings.get()
     }
 
-    /// The template that clients of the link get.
-    fn template(&self, link: &str) -> Option<(&str, &TemplateSettings)> {
-        let name = self.link(link)?.template.as_deref()?;
-        Some((name, self.inner.settings.templates.get(name)?))
+    /// Watches every engine from now on.
+    fn watch_engines(&self) {
+        let mut watched = self.inner.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        for (name, plugin) in &self.inner.plugins {
+            if watched.insert(*name) {
+                self.inner.tasks.spawn(self.clone().watch_engine(plugin.clone()));
+            }
+        }
+    }
+
+    fn is_watched(&self, plugin: &str) -> bool {
+        let watched = self.inner.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        watched.contains(plugin)
     }
 }
 

@@ -10,6 +10,7 @@ use orchestrator_plugin::{Found, FoundState};
 
 use super::{Orchestrator, alias_prefix, host_interface};
 use crate::model::{Instance, InstanceId, Phase};
+use crate::settings::Settings;
 use crate::store::StoreError;
 
 /// A pass is made at least this often, whatever wakes were lost.
@@ -31,6 +32,7 @@ impl Orchestrator {
 
     pub(super) async fn pass_for_ever(self) {
         let stop = self.inner.stop.clone();
+        let mut settings = self.inner.settings.clone();
         loop {
             if let Err(fault) = self.pass().await {
                 tracing::warn!(
@@ -42,6 +44,8 @@ impl Orchestrator {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(PERIOD) => {}
                 () = self.inner.pass_wanted.notified() => {}
+                // Links and templates may have come and gone.
+                _ = settings.changed() => {}
             }
         }
     }
@@ -58,12 +62,16 @@ impl Orchestrator {
             .map(|instance| (instance.id, instance))
             .collect();
         self.remove_orphans(&world, &live).await;
-        let providing = self.providing();
+        let settings = self.settings();
+        let providing = providing(&settings);
+        if !providing.is_empty() || !live.is_empty() {
+            self.watch_engines();
+        }
         // From here on every commit that matters rings; what was committed before is looked up below.
-        self.inner.bell.silence(self.silent(&providing, &live));
+        self.inner.bell.silence(silent(&settings, &providing, &live));
         let settled: HashSet<_> = live
             .values()
-            .filter(|instance| world.is_as_it_should_be(instance))
+            .filter(|instance| world.is_as_it_should_be(instance) && is_kept(&settings, &instance.link))
             .map(|instance| instance.client)
             .collect();
         let mut unsettled: HashSet<_> = live.values().map(|instance| instance.client).collect();
@@ -74,22 +82,9 @@ impl Orchestrator {
         Ok(())
     }
 
-    /// The links whose clients get instances.
-    fn providing(&self) -> Vec<&str> {
-        let links = self.inner.settings.links.iter().map(|link| link.bridge.as_str());
-        links.filter(|link| self.template(link).is_some()).collect()
-    }
-
-    /// The links whose clients neither have instances nor get any.
-    fn silent(&self, providing: &[&str], live: &HashMap<InstanceId, Instance>) -> HashSet<String> {
-        let links = self.inner.settings.links.iter().map(|link| link.bridge.as_str());
-        let idle = |link: &&str| !providing.contains(link) && live.values().all(|instance| instance.link != *link);
-        links.filter(idle).map(str::to_owned).collect()
-    }
-
     async fn see_world(&self) -> World {
         let mut engines = HashMap::new();
-        for (name, plugin) in &self.inner.plugins {
+        for (name, plugin) in self.inner.plugins.iter().filter(|(name, _)| self.is_watched(name)) {
             match plugin.list().await {
                 Ok(found) => {
                     engines.insert(*name, found.into_iter().map(|found| (found.id, found)).collect());
@@ -141,6 +136,24 @@ impl Orchestrator {
             }
         }
     }
+}
+
+/// Whether instances of a link go on: of one that is no longer in the settings they do while leases last.
+fn is_kept(settings: &Settings, link: &str) -> bool {
+    settings.link(link).is_none() || settings.template_of(link).is_some()
+}
+
+/// The links whose clients get instances.
+fn providing(settings: &Settings) -> Vec<&str> {
+    let links = settings.links.iter().map(|link| link.bridge.as_str());
+    links.filter(|link| settings.template_of(link).is_some()).collect()
+}
+
+/// The links whose clients neither have instances nor get any.
+fn silent(settings: &Settings, providing: &[&str], live: &HashMap<InstanceId, Instance>) -> HashSet<String> {
+    let links = settings.links.iter().map(|link| link.bridge.as_str());
+    let idle = |link: &&str| !providing.contains(link) && live.values().all(|instance| instance.link != *link);
+    links.filter(idle).map(str::to_owned).collect()
 }
 
 impl World {

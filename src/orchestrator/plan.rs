@@ -16,10 +16,11 @@ impl Orchestrator {
     /// Records a new instance. `Ok(Err(when))` says that it could not be, and when to try again.
     pub(super) async fn plan(&self, situation: &Situation) -> Result<Result<(), Timestamp>, StoreError> {
         let client = &situation.client;
-        let Some((name, template)) = self.template(&client.link) else {
+        let settings = self.settings();
+        let Some((name, template)) = settings.template_of(&client.link) else {
             return Ok(Ok(()));
         };
-        let Some(range) = self.link(&client.link).and_then(|link| link.instances) else {
+        let Some(range) = settings.link(&client.link).and_then(|link| link.instances) else {
             return Ok(Ok(()));
         };
         let store = &self.inner.store;

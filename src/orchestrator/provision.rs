@@ -177,13 +177,11 @@ impl Orchestrator {
     }
 
     async fn answers(&self, instance: &Instance) -> Result<(), Failure> {
-        let ready = self
-            .inner
-            .settings
-            .templates
-            .get(&instance.template)
-            .and_then(|template| template.ready.as_ref());
-        let Some(ready) = ready else { return Ok(()) };
+        let settings = self.settings();
+        let template = settings.templates.get(&instance.template);
+        let Some(ready) = template.and_then(|template| template.ready) else {
+            return Ok(());
+        };
         probe::tcp(instance.address, ready.tcp, ready.within)
             .await
             .map_err(|source| Failure::Silent {
@@ -195,10 +193,9 @@ impl Orchestrator {
     }
 
     fn plan_attachment(&self, instance: &Instance) -> Option<AttachmentPlan> {
-        let link = self.link(&instance.link)?;
-        let isolated = self
-            .inner
-            .settings
+        let settings = self.settings();
+        let link = settings.link(&instance.link)?;
+        let isolated = settings
             .templates
             .get(&instance.template)
             .is_none_or(|template| template.isolated);

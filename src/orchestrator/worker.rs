@@ -167,17 +167,26 @@ impl Orchestrator {
     }
 
     /// Whether the client is to have an instance now.
+    ///
+    /// On a link that is no longer in the settings nobody gets one any more, and who has one keeps it while its lease
+    /// lasts.
     fn wanted(&self, situation: &Situation) -> bool {
         let now = self.inner.clock.now();
+        let settings = self.settings();
+        let link = &situation.client.link;
         let holds = situation.active_leases.iter().any(|lease| lease.valid_until > now);
-        situation.client.wants_instance && holds && self.template(&situation.client.link).is_some()
+        let provided = match settings.link(link) {
+            Some(_) => settings.template_of(link).is_some(),
+            None => situation.instance.is_some(),
+        };
+        situation.client.wants_instance && holds && provided
     }
 
     /// How long the instance outlives its lease: as its template says now; not at all when that is gone.
     fn grace(&self, instance: Option<&Instance>) -> Duration {
         instance
-            .and_then(|instance| self.inner.settings.templates.get(&instance.template))
-            .map_or(Duration::ZERO, |template| template.grace)
+            .and_then(|instance| Some(self.settings().templates.get(&instance.template)?.grace))
+            .unwrap_or_default()
     }
 
     async fn disturb(

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::net::Ipv6Addr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::Ipv6Net;
@@ -15,7 +14,7 @@ use crate::causes::with_causes;
 use crate::conditions::Conditions;
 use crate::metrics::Metrics;
 use crate::model::{Clock, SiteId};
-use crate::settings::Settings;
+use crate::settings::Current;
 use crate::store::Store;
 
 /// The condition under which routes are shown.
@@ -30,7 +29,7 @@ const SINGLY: usize = 256;
 /// What a keeper is made of.
 pub struct Parts {
     /// Which links there are, and their pools.
-    pub settings: Arc<Settings>,
+    pub settings: Current,
     /// What is recorded.
     pub store: Store,
     /// The kernel.
@@ -110,7 +109,7 @@ impl Keeper {
     }
 
     fn delegates(&self) -> bool {
-        self.parts.settings.links.iter().any(|link| !link.delegation.is_empty())
+        self.parts.settings.get().delegates()
     }
 
     /// Brings the routes of single prefixes to what is recorded.

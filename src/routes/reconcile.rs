@@ -1,13 +1,12 @@
 //! Everything at once: what the leases and the settings want, what the kernel has, and the difference.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use ipnet::Ipv6Net;
 use orchestrator_network::{Route, Way};
 
 use super::Keeper;
 use crate::causes::with_causes;
-use crate::model::LeaseSource;
 
 impl Keeper {
     /// Brings all routes to what is recorded; does what it can, also when something fails.
@@ -16,8 +15,10 @@ impl Keeper {
     ///
     /// The first thing that went wrong, as text.
     pub(super) async fn reconcile(&mut self) -> Result<(), String> {
-        self.look_for_bridges().await?;
-        let wanted = self.wanted().await?;
+        let routed = self.parts.store.routed_links(self.parts.clock.now()).await;
+        let routed = routed.map_err(|fault| with_causes(&fault))?;
+        self.look_for_bridges(&routed).await?;
+        let wanted = self.wanted(&routed).await?;
         let found = self.parts.network.list_routes(self.mark).await;
         let found: HashSet<Route> = found.map_err(|fault| with_causes(&fault))?.into_iter().collect();
         let delegated = found.iter().filter(|route| route.way != Way::Unreachable);
@@ -34,38 +35,39 @@ impl Keeper {
         outcome
     }
 
-    async fn look_for_bridges(&mut self) -> Result<(), String> {
+    /// Looks which bridges are there: of the links in the settings, and of those where prefixes are held.
+    async fn look_for_bridges(&mut self, routed: &[String]) -> Result<(), String> {
         self.interfaces.clear();
-        for link in &self.parts.settings.links {
-            let found = self.parts.network.find_bridge(&link.bridge).await;
+        let settings = self.parts.settings.get();
+        let links = settings.links.iter().map(|link| &link.bridge);
+        let links: BTreeSet<&String> = links.chain(routed).collect();
+        for link in links {
+            let found = self.parts.network.find_bridge(link).await;
             if let Some(bridge) = found.map_err(|fault| with_causes(&fault))? {
-                self.interfaces.insert(link.bridge.clone(), bridge.index);
+                self.interfaces.insert(link.clone(), bridge.index);
             }
         }
         Ok(())
     }
 
     /// The routes that there should be.
-    async fn wanted(&self) -> Result<HashSet<Route>, String> {
-        let mut wanted = HashSet::new();
+    ///
+    /// A prefix is routed for as long as it is held, also when its pool or its link is no longer in the settings.
+    async fn wanted(&self, routed: &[String]) -> Result<HashSet<Route>, String> {
+        let settings = self.parts.settings.get();
+        let pools = settings.links.iter().flat_map(|link| &link.delegation);
+        let unreachable = |prefix| Route {
+            prefix,
+            way: Way::Unreachable,
+        };
+        let mut wanted: HashSet<Route> = pools.map(|pool| unreachable(pool.prefix())).collect();
         let mut prefixes: HashSet<Ipv6Net> = HashSet::new();
-        for link in self
-            .parts
-            .settings
-            .links
-            .iter()
-            .filter(|link| link.source == LeaseSource::Listener)
-        {
-            let pools = link.delegation.iter().map(|pool| Route {
-                prefix: pool.prefix(),
-                way: Way::Unreachable,
-            });
-            wanted.extend(pools);
-            let Some(interface) = self.interfaces.get(&link.bridge).copied() else {
+        for link in routed {
+            let Some(interface) = self.interfaces.get(link).copied() else {
                 continue;
             };
             let now = self.parts.clock.now();
-            let held = self.parts.store.routed_prefixes(&link.bridge, now).await;
+            let held = self.parts.store.routed_prefixes(link, now).await;
             for (prefix, next_hop) in held.map_err(|fault| with_causes(&fault))? {
                 // A pool may have gone from one link to another: the first one has it until its leases end.
                 if prefixes.insert(prefix) {

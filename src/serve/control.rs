@@ -1,47 +1,43 @@
 //! What the API may ask of the daemon.
 
-use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::api::{Control, ControlError};
+use super::links::Commands;
+use super::reload::Desk;
+use crate::api::{Control, ControlError, Reloaded, SettingsView};
 use crate::model::{ClientId, Instance, InstanceId, LeaseChange, LeaseSource, LeaseVerb, Timestamp};
 use crate::orchestrator::Orchestrator;
+use crate::settings::Current;
 use crate::source::Recorder;
 use crate::source::dnsmasq::{DnsmasqEvent, Handed, Intake, IntakeError};
 use crate::source::listener::Command;
 use crate::store::Store;
 
 /// Connects the API, which is there from the start, to the parts that come up later.
-#[derive(Default)]
 pub(super) struct Switchboard {
+    desk: Desk,
     ready: OnceLock<Ready>,
 }
 
 /// The parts, once they are there.
 pub(super) struct Ready {
-    store: Store,
-    orchestrator: Orchestrator,
-    recorder: Recorder,
-    intake: Intake,
-    links: HashMap<String, (LeaseSource, mpsc::Sender<Command>)>,
+    pub(super) settings: Current,
+    pub(super) store: Store,
+    pub(super) orchestrator: Orchestrator,
+    pub(super) recorder: Recorder,
+    pub(super) intake: Intake,
+    pub(super) commands: Commands,
 }
 
 impl Ready {
-    pub(super) fn new(store: Store, orchestrator: Orchestrator, recorder: Recorder, intake: Intake) -> Self {
-        Self {
-            store,
-            orchestrator,
-            recorder,
-            intake,
-            links: HashMap::new(),
-        }
-    }
-
-    pub(super) fn add_link(&mut self, bridge: &str, source: LeaseSource, commands: mpsc::Sender<Command>) {
-        self.links.insert(bridge.to_owned(), (source, commands));
+    /// Where the listener of a link takes commands; none where the settings want no listener.
+    fn listener(&self, bridge: &str) -> Option<mpsc::Sender<Command>> {
+        let settings = self.settings.get();
+        let listens = settings.link(bridge)?.source == LeaseSource::Listener;
+        self.commands.of(bridge).filter(|_| listens)
     }
 
     /// Frees what the client holds, through whoever owns its bindings.
@@ -50,11 +46,7 @@ impl Ready {
             return Ok(());
         };
         let mut leases = situation.active_leases;
-        let listener = self
-            .links
-            .get(&situation.client.link)
-            .filter(|(source, _)| *source == LeaseSource::Listener);
-        if let Some((_, commands)) = listener {
+        if let Some(commands) = self.listener(&situation.client.link) {
             let (done, told) = oneshot::channel();
             let command = Command::Release {
                 duid: situation.client.duid,
@@ -90,6 +82,11 @@ impl Ready {
 }
 
 impl Switchboard {
+    pub(super) fn new(desk: Desk) -> Self {
+        let ready = OnceLock::new();
+        Self { desk, ready }
+    }
+
     pub(super) fn connect(&self, ready: Ready) {
         // Called once, by whoever built the parts.
         let _ = self.ready.set(ready);
@@ -119,5 +116,13 @@ impl Control for Switchboard {
                 reason: refusal.to_string(),
             }),
         }
+    }
+
+    async fn reload(&self) -> Result<Reloaded, ControlError> {
+        self.desk.reload().await
+    }
+
+    async fn settings(&self) -> Result<SettingsView, ControlError> {
+        Ok(self.desk.view().await)
     }
 }

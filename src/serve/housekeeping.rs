@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Context, storage};
 use crate::causes::with_causes;
+use crate::model::LeaseSource;
 use crate::source::dnsmasq::{Intake, Spool};
 use crate::store::Store;
 
@@ -54,7 +55,7 @@ pub(super) async fn expire_leases(context: Context, store: Store) {
 /// Forgets what is older than the settings ask to remember.
 pub(super) async fn forget_history(context: Context, store: Store) {
     loop {
-        let before = context.clock.now().minus(context.settings.store.history);
+        let before = context.clock.now().minus(context.settings.get().store.history);
         match store.prune(before).await {
             Ok(pruned) => tracing::debug!(?pruned, "forgot old history"),
             Err(fault) => tracing::warn!(reason = with_causes(&fault), "could not forget old history"),
@@ -80,9 +81,11 @@ pub(super) async fn watch_store(context: Context, store: Store) {
 
 /// Records the events that the hook could not hand over, in their order.
 pub(super) async fn drain_spool(context: Context, intake: Intake) {
-    let spool = Spool::new(&context.settings.source.dnsmasq.spool);
     loop {
-        if let Err(fault) = intake.drain(&spool).await {
+        let settings = context.settings.get();
+        let spool = Spool::new(&settings.source.dnsmasq.spool);
+        let hooked = settings.links.iter().any(|link| link.source == LeaseSource::Dnsmasq);
+        if hooked && let Err(fault) = intake.drain(&spool).await {
             tracing::warn!(reason = with_causes(&fault), "spooled events wait");
         }
         if !pause(&context, SPOOL_PERIOD).await {

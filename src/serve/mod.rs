@@ -6,6 +6,8 @@
 mod control;
 mod housekeeping;
 mod link;
+mod links;
+mod reload;
 mod storage;
 mod systemd;
 
@@ -24,14 +26,17 @@ use crate::api::{self, App, BindError};
 use crate::bell::Bell;
 use crate::conditions::Conditions;
 use crate::metrics::Metrics;
-use crate::model::{Clock, LeaseSource, Mark};
+use crate::model::{Clock, Mark};
 use crate::orchestrator::{Orchestrator, Parts};
 use crate::routes::{self, Keeper};
-use crate::settings::Settings;
+use crate::settings::{Current, Place, Settings};
 use crate::source::Recorder;
 use crate::source::dnsmasq::Intake;
 use crate::store::{Store, StoreError};
 use control::{Ready, Switchboard};
+use links::{Commands, Links};
+use reload::Reloader;
+pub use reload::SetLogLevel;
 
 /// How long parts may take to end what they have begun.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -56,7 +61,7 @@ pub enum ServeError {
 /// What every part of the daemon shares.
 #[derive(Clone)]
 struct Context {
-    settings: Arc<Settings>,
+    settings: Current,
     clock: Clock,
     conditions: Conditions,
     metrics: Metrics,
@@ -68,10 +73,10 @@ struct Context {
 }
 
 impl Context {
-    /// Says what will be waited for, before the API can be asked.
-    fn expect_all(&self) {
+    /// Says what will be waited for with these settings, before anyone can ask.
+    fn expect(&self, settings: &Settings) {
         self.conditions.expect(storage::CONDITION);
-        for link in &self.settings.links {
+        for link in &settings.links {
             self.conditions.expect(&link::condition(&link.bridge));
             if !link.delegation.is_empty() {
                 self.conditions.expect(routes::CONDITION);
@@ -83,19 +88,32 @@ impl Context {
     }
 }
 
+/// What the daemon is started with.
+pub struct Start {
+    /// The settings to begin with.
+    pub settings: Settings,
+    /// Where they are written: they are read again when it is told to reload.
+    pub place: Place,
+    /// Sets what is logged, when they say otherwise then.
+    pub set_log_level: SetLogLevel,
+}
+
 /// Runs the daemon until SIGTERM, SIGINT or SIGQUIT. Instances are left running.
 ///
 /// SIGQUIT says that it is not to come back: it tells the hosts of its links that it is no router any more. After the
-/// others, which also come before a restart, hosts keep their router.
+/// others, which also come before a restart, hosts keep their router. At SIGHUP it reads its settings again.
 ///
 /// # Errors
 ///
 /// What an operator must mend: an API address that is taken, a database that is newer than this program.
-pub async fn run(settings: Settings) -> Result<(), ServeError> {
+pub async fn run(start: Start) -> Result<(), ServeError> {
     // Before anyone can see that the daemon is there, and tell it to stop.
     let mut signals = Signals::listen()?;
+    let hangups = signal(SignalKind::hangup()).map_err(ServeError::Signals)?;
+    let in_force = Arc::new(start.settings);
+    let (settings_sender, settings) = Current::new(in_force.clone());
     let context = Context {
-        settings: Arc::new(settings),
+        settings,
         clock: Clock::start(),
         conditions: Conditions::default(),
         metrics: Metrics::default(),
@@ -104,17 +122,19 @@ pub async fn run(settings: Settings) -> Result<(), ServeError> {
         for_good: CancellationToken::new(),
         tasks: TaskTracker::new(),
     };
-    context.expect_all();
+    context.expect(&in_force);
     let (store_sender, store) = watch::channel(None);
-    let switchboard = Arc::new(Switchboard::default());
+    let (reloader, desk) = Reloader::new(start.place, &context, settings_sender, start.set_log_level);
+    let switchboard = Arc::new(Switchboard::new(desk));
     let app = App {
         store: store.clone(),
         conditions: context.conditions.clone(),
         control: switchboard.clone(),
         metrics: context.metrics.clone(),
     };
-    let faces = api::Server::bind(&context.settings.api.listen, app).await?;
+    let faces = api::Server::bind(&in_force.api.listen, app).await?;
     context.tasks.spawn(faces.run(context.stop.clone()));
+    context.tasks.spawn(reloader.run(hangups, context.stop.clone()));
     context.tasks.spawn(housekeeping::watch_wall_clock(context.clone()));
     systemd::ready();
     context.tasks.spawn(systemd::watchdog(context.stop.clone()));
@@ -169,7 +189,7 @@ async fn build_and_run(
         settings: context.settings.clone(),
         store: store.clone(),
         network: network.clone(),
-        plugins: plugins(&context, &store, mark).await?,
+        plugins: plugins(&context.settings.get(), mark),
         clock: context.clock,
         bell: context.bell.clone(),
         conditions: context.conditions.clone(),
@@ -182,12 +202,15 @@ async fn build_and_run(
         context.clock,
         context.metrics.clone(),
     );
-    let mut ready = Ready::new(store.clone(), orchestrator.clone(), recorder.clone(), intake.clone());
-    for settings in &context.settings.links {
-        let (link, commands) = link::Supervisor::new(&context, settings, &store, &network, &recorder);
-        ready.add_link(&settings.bridge, settings.source, commands);
-        context.tasks.spawn(link.run());
-    }
+    let commands = Commands::default();
+    let links = Links {
+        context: context.clone(),
+        store: store.clone(),
+        network: network.clone(),
+        recorder: recorder.clone(),
+        commands: commands.clone(),
+    };
+    context.tasks.spawn(links.run());
     let routes = Keeper::new(routes::Parts {
         settings: context.settings.clone(),
         store: store.clone(),
@@ -198,17 +221,17 @@ async fn build_and_run(
         metrics: context.metrics.clone(),
     });
     context.tasks.spawn(routes.run(context.stop.clone()));
-    switchboard.connect(ready);
+    switchboard.connect(Ready {
+        settings: context.settings.clone(),
+        store: store.clone(),
+        orchestrator: orchestrator.clone(),
+        recorder,
+        intake: intake.clone(),
+        commands,
+    });
     // Last of all: whoever sees the store through the API finds everything behind it in place.
     store_sender.send_replace(Some(store.clone()));
-    if context
-        .settings
-        .links
-        .iter()
-        .any(|link| link.source == LeaseSource::Dnsmasq)
-    {
-        context.tasks.spawn(housekeeping::drain_spool(context.clone(), intake));
-    }
+    context.tasks.spawn(housekeeping::drain_spool(context.clone(), intake));
     context
         .tasks
         .spawn(housekeeping::expire_leases(context.clone(), store.clone()));
@@ -222,16 +245,9 @@ async fn build_and_run(
     Ok(())
 }
 
-/// The engines that are needed: none for links that only serve leases and never had an instance.
-async fn plugins(context: &Context, store: &Store, mark: Mark) -> Result<Vec<Arc<dyn Plugin>>, StoreError> {
-    let templates = context.settings.links.iter().any(|link| link.template.is_some());
-    if !templates && store.live_instances().await?.is_empty() {
-        return Ok(Vec::new());
-    }
-    Ok(vec![Arc::new(DockerPlugin::new(
-        context.settings.plugin.docker.clone(),
-        mark,
-    ))])
+/// The engines that there are; none is asked before it is needed.
+fn plugins(settings: &Settings, mark: Mark) -> Vec<Arc<dyn Plugin>> {
+    vec![Arc::new(DockerPlugin::new(settings.plugin.docker.clone(), mark))]
 }
 
 /// The signals that end the daemon.

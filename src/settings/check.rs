@@ -6,6 +6,7 @@ use super::api::{ApiSettings, Listen};
 use super::fault::{Collector, nearest, one_of};
 use super::lifetimes::Lifetimes;
 use super::link::Outline;
+use super::option::Given;
 use super::prefix::overlap;
 use super::reader::Table;
 use crate::model::LeaseSource;
@@ -80,7 +81,15 @@ pub(super) fn given_to_dnsmasq(link: &Table<'_>, source: Option<LeaseSource>) {
     }
     for key in Lifetimes::KEYS
         .into_iter()
-        .chain(["rapid_commit", "registration", "client_rate", "delegation"])
+        .chain([
+            "allocation",
+            "rapid_commit",
+            "registration",
+            "client_rate",
+            "delegation",
+            "preference",
+        ])
+        .chain(Given::OF_LISTENER)
     {
         if link.has(key) {
             let remedy = "remove it here and set it in dnsmasq's configuration";

@@ -3,20 +3,20 @@
 use std::net::Ipv6Addr;
 
 use ipnet::Ipv6Net;
-use orchestrator_dhcp6::PrefixPool;
+use orchestrator_dhcp6::{OptionSet, Order, PrefixPool};
 
 use super::advertisement::{AdvertisementSettings, Basis};
 use super::check;
 use super::delegation;
 use super::lifetimes::Lifetimes;
 use super::neighbor::NeighborSettings;
-use super::prefix::{parse_bridge, parse_domain, parse_link_address, parse_range, parse_server};
+use super::option::Given;
+use super::prefix::{parse_bridge, parse_link_address, parse_range};
 use super::reader::{Entry, Table};
 use crate::model::LeaseSource;
 
-/// No machine has more links than this, and no link more servers or domains than fit into one message.
+/// No machine has more links than this.
 const MOST_LINKS: usize = 256;
-const MOST_SERVERS: usize = 16;
 /// A client that boots sends a handful of messages; one that sends this many for long is broken or means harm.
 const CLIENT_RATE: u32 = 50;
 
@@ -36,6 +36,8 @@ pub struct LinkSettings {
     /// Prefixes that are delegated to its clients, apart from all links' own; none unless the source is
     /// [`LeaseSource::Listener`].
     pub delegation: Vec<PrefixPool>,
+    /// In which order addresses and prefixes are given out; listener only.
+    pub allocation: Order,
     /// Addresses for instances, inside the prefix and apart from the pool; always there with a template.
     pub instances: Option<Ipv6Net>,
     /// Lifetimes of its leases; of no meaning unless the source is [`LeaseSource::Listener`].
@@ -50,10 +52,14 @@ pub struct LinkSettings {
     pub neighbors: Option<NeighborSettings>,
     /// What the daemon's router advertisements say; `None` where it sends none.
     pub advertisement: Option<AdvertisementSettings>,
-    /// DNS servers for clients.
+    /// DNS servers for clients, as router advertisements tell them.
     pub dns_servers: Vec<Ipv6Addr>,
-    /// DNS search list for clients, lower case, without dots at the end.
+    /// DNS search list for clients, lower case, without dots at the end, as router advertisements tell it.
     pub domain_search: Vec<String>,
+    /// What clients are told when they ask, DNS included: the link's own options over those of all links. Listener only.
+    pub options: OptionSet,
+    /// The preference in Advertises, by which clients choose among servers (RFC 9915, section 21.8); listener only.
+    pub preference: Option<u8>,
     /// What its clients get; without one the link only serves leases.
     pub template: Option<String>,
 }
@@ -78,16 +84,22 @@ pub(super) struct Outline {
 
 const SOURCES: [(&str, LeaseSource); 2] = [("listener", LeaseSource::Listener), ("dnsmasq", LeaseSource::Dnsmasq)];
 
-/// Reads every link; `None` for one that is at fault.
-pub(super) fn read_all(root: &mut Table<'_>) -> Vec<(Outline, Option<LinkSettings>)> {
+const ALLOCATIONS: [(&str, Order); 2] = [("hashed", Order::Hashed), ("sequential", Order::Sequential)];
+
+/// Reads every link, with the options of all links; `None` for one that is at fault.
+pub(super) fn read_all(root: &mut Table<'_>, common: &Given) -> Vec<(Outline, Option<LinkSettings>)> {
     let links = root
         .take("link")
         .and_then(|entry| entry.list(MOST_LINKS))
         .unwrap_or_default();
-    links.into_iter().filter_map(Entry::table).map(read).collect()
+    links
+        .into_iter()
+        .filter_map(Entry::table)
+        .map(|link| read(link, common))
+        .collect()
 }
 
-fn read(mut table: Table<'_>) -> (Outline, Option<LinkSettings>) {
+fn read(mut table: Table<'_>, common: &Given) -> (Outline, Option<LinkSettings>) {
     let bridge = table.need("bridge", "name the bridge that the clients are on, like \"br0\"");
     let bridge = bridge.and_then(|entry| entry.parse("take 1 to 15 letters, digits and dashes", parse_bridge));
     let create = table.take("create").and_then(Entry::flag).unwrap_or(false);
@@ -102,6 +114,9 @@ fn read(mut table: Table<'_>) -> (Outline, Option<LinkSettings>) {
     let delegation = delegation::read_all(&mut table);
     let instances = range(&mut table, "instances");
     check::given_to_dnsmasq(&table, source);
+    let allocation = table
+        .take("allocation")
+        .map_or(Some(Order::Hashed), |entry| entry.choice(&ALLOCATIONS));
     let lifetimes = Lifetimes::read(&mut table);
     let rapid_commit = table.take("rapid_commit").and_then(Entry::flag).unwrap_or(true);
     let registration = table.take("registration").and_then(Entry::flag).unwrap_or(true);
@@ -110,14 +125,9 @@ fn read(mut table: Table<'_>) -> (Outline, Option<LinkSettings>) {
         .map_or(Some(CLIENT_RATE), |entry| entry.whole(0..=1000));
     let neighbors = NeighborSettings::read(&mut table);
     let router_advertisements = table.take("router_advertisements").and_then(Entry::flag);
-    let server = |entry: Entry<'_>| entry.parse("write it like \"fd39:9706:2786:6333::1\"", parse_server);
-    let dns_servers = table
-        .take("dns_servers")
-        .map_or(Some(Vec::new()), |entry| entry.list_of(MOST_SERVERS, server));
-    let domain = |entry: Entry<'_>| entry.parse("write it like \"example.org\"", parse_domain);
-    let domain_search = table
-        .take("domain_search")
-        .map_or(Some(Vec::new()), |entry| entry.list_of(MOST_SERVERS, domain));
+    let preference = table.take("preference").and_then(|entry| entry.whole(0..=255));
+    let options = Given::read(&mut table).over(common);
+    options.check_size(&table);
     let template = table.take("template").and_then(Entry::text);
     let basis = address.map(|address| Basis {
         prefix: address.trunc(),
@@ -145,6 +155,7 @@ fn read(mut table: Table<'_>) -> (Outline, Option<LinkSettings>) {
             source,
             pool,
             delegation: delegation?,
+            allocation: allocation?,
             instances,
             lifetimes,
             rapid_commit,
@@ -154,8 +165,10 @@ fn read(mut table: Table<'_>) -> (Outline, Option<LinkSettings>) {
             // dnsmasq's own `enable-ra` would speak on the same link.
             advertisement: Some(advertisement?)
                 .filter(|_| router_advertisements.unwrap_or(source == LeaseSource::Listener)),
-            dns_servers: dns_servers?,
-            domain_search: domain_search?,
+            dns_servers: options.dns_servers.unwrap_or_default(),
+            domain_search: options.domain_search.unwrap_or_default(),
+            options: options.set.settled(),
+            preference,
             template,
         })
     };

@@ -12,6 +12,7 @@ mod advertisement;
 mod api;
 mod capability;
 mod check;
+mod current;
 mod delegation;
 mod environment;
 mod fault;
@@ -19,9 +20,12 @@ mod lifetimes;
 mod link;
 mod log;
 mod neighbor;
+mod option;
+mod place;
 mod plugin;
 mod prefix;
 mod reader;
+mod reload;
 mod size;
 mod source;
 mod store;
@@ -35,6 +39,7 @@ use config::Value;
 
 pub use advertisement::AdvertisementSettings;
 pub use api::{ApiSettings, Listen};
+pub use current::Current;
 pub use environment::PREFIX;
 pub use fault::{Fault, Faults};
 pub use lifetimes::Lifetimes;
@@ -42,13 +47,16 @@ pub use link::LinkSettings;
 pub use log::{LogFormat, LogLevel, LogSettings};
 pub use neighbor::NeighborSettings;
 pub use orchestrator_plugin_docker::DockerSettings;
+pub use place::Place;
 pub use plugin::PluginSettings;
+pub use reload::{Change, Effect, Reload, plan_reload};
 pub use source::{DnsmasqSettings, SourceSettings};
 pub use store::{StoreSettings, StoreUrl};
 pub use template::{Readiness, TemplateSettings};
 
 use fault::Collector;
 use link::Outline;
+use option::Given;
 use reader::Table;
 
 /// Everything that can be set. `settings.toml` of the repository documents every key.
@@ -68,6 +76,24 @@ pub struct Settings {
     pub links: Vec<LinkSettings>,
     /// The templates by name. Every template that a link names is among them.
     pub templates: BTreeMap<String, TemplateSettings>,
+}
+
+impl Settings {
+    /// The link of this bridge.
+    pub fn link(&self, bridge: &str) -> Option<&LinkSettings> {
+        self.links.iter().find(|link| link.bridge == bridge)
+    }
+
+    /// What clients of a link get: the template with its name.
+    pub fn template_of(&self, bridge: &str) -> Option<(&str, &TemplateSettings)> {
+        let name = self.link(bridge)?.template.as_deref()?;
+        Some((name, self.templates.get(name)?))
+    }
+
+    /// Whether prefixes are delegated on any link.
+    pub fn delegates(&self) -> bool {
+        self.links.iter().any(|link| !link.delegation.is_empty())
+    }
 }
 
 /// Reads the settings from the file at `path`, and from the variables of `env` that begin with [`PREFIX`].
@@ -102,7 +128,9 @@ fn read_sections(mut root: Table<'_>) -> Option<Settings> {
     let log = LogSettings::read(root.section("log"));
     let plugin = PluginSettings::read(root.section("plugin"));
     let source = SourceSettings::read(root.section("source"));
-    let (outlines, links): (Vec<Outline>, Vec<Option<LinkSettings>>) = link::read_all(&mut root).into_iter().unzip();
+    let common = read_options(&mut root);
+    let links = link::read_all(&mut root, &common);
+    let (outlines, links): (Vec<Outline>, Vec<Option<LinkSettings>>) = links.into_iter().unzip();
     let (names, templates) = template::read_all(&mut root);
     check::links_apart(&outlines, root.faults());
     check::delegations_apart(&outlines, root.faults());
@@ -119,6 +147,15 @@ fn read_sections(mut root: Table<'_>) -> Option<Settings> {
         links,
         templates,
     })
+}
+
+/// `[options]`: what the clients of all links are told.
+fn read_options(root: &mut Table<'_>) -> Given {
+    let mut table = root.section("options");
+    let given = Given::read(&mut table);
+    given.check_size(&table);
+    table.finish();
+    given
 }
 
 #[cfg(test)]

@@ -11,6 +11,8 @@ use super::{Store, StoreError};
 use crate::model::{Leased, Timestamp};
 
 statements! {
+    LINKS = "select distinct link from leases
+        where next_hop is not null and state = 'active' and valid_until > $1 order by link";
     OF_LINK = "select address, next_hop from leases
         where link = $1 and state = 'active' and valid_until > $2 and next_hop is not null";
     OF_PREFIX = "select address, next_hop from leases
@@ -35,6 +37,17 @@ impl RoutedRow {
 }
 
 impl Store {
+    /// The links of which any prefix is held at this time, whatever the settings say of them.
+    ///
+    /// # Errors
+    ///
+    /// When the database is away.
+    pub async fn routed_links(&self, now: Timestamp) -> Result<Vec<String>, StoreError> {
+        let mut tx = self.snapshot().await?;
+        let rows = fetch_all!(&mut tx, "read which links have prefixes", (String,), LINKS, now.0)?;
+        Ok(rows.into_iter().map(|(link,)| link).collect())
+    }
+
     /// The prefixes of a link that are held at this time, each with the router towards it; not those that others route.
     ///
     /// # Errors

@@ -1,9 +1,9 @@
 //! The one task that writes.
 //!
 //! It takes what has queued, runs it in one transaction, commits, and answers all: callers who come together share
-//! one commit (group commit), and what they tell of leases is recorded as one group. When the transaction fails for a reason of its own making, each write is tried again
-//! in a transaction of its own, so that a bad one fails alone. When the database is away, every write that waits is
-//! answered so at once; the next one connects anew.
+//! one commit (group commit), and what they tell of leases is recorded as one group. When the transaction fails for a
+//! reason of its own making, each write is tried again in a transaction of its own, so that a bad one fails alone.
+//! When the database is away, every write that waits is answered so at once; the next one connects anew.
 //!
 //! ```text
 //!            first write              write                    committed
@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::StoreError;
@@ -31,6 +32,11 @@ const BATCH: usize = 512;
 
 /// Writes that may wait to be taken up; who comes later waits for a place.
 const QUEUE: usize = 1024;
+
+/// Transactions begin no more often than this: who comes in between shares the next.
+///
+/// One that comes alone does not wait.
+const PERIOD: Duration = Duration::from_millis(3);
 
 /// How long the statements and the commit of one transaction may take together.
 const TRANSACTION_LIMIT: Duration = Duration::from_secs(4);
@@ -239,6 +245,7 @@ impl Writer {
     /// Writes until every handle of the store is gone or `stop` is cancelled; what had queued by then is written.
     pub(super) async fn run(mut self, stop: CancellationToken) {
         let mut jobs = Vec::with_capacity(BATCH);
+        let mut begun = None;
         loop {
             let taken = tokio::select! {
                 taken = self.queued.recv_many(&mut jobs, BATCH) => taken,
@@ -250,11 +257,26 @@ impl Writer {
             if taken == 0 {
                 break;
             }
+            self.gather(&mut jobs, begun).await;
+            begun = Some(Instant::now());
             jobs.retain(|job| !job.is_abandoned());
             self.write_all(std::mem::take(&mut jobs)).await;
         }
         if let Some(session) = self.session {
             session.close().await;
+        }
+    }
+
+    /// Waits for more to write when the last transaction began just now: a commit costs as much for many as for one.
+    async fn gather(&mut self, jobs: &mut Vec<Job>, begun: Option<Instant>) {
+        let Some(next) = begun.map(|begun| begun + PERIOD).filter(|next| *next > Instant::now()) else {
+            return;
+        };
+        tokio::time::sleep_until(next).await;
+        while jobs.len() < BATCH
+            && let Ok(job) = self.queued.try_recv()
+        {
+            jobs.push(job);
         }
     }
 

@@ -89,3 +89,33 @@ async fn dnsmasq_is_not_heard_on_loopback() {
     assert_eq!(answer.problem(), (403, "unix-socket-only".to_owned()));
     assert!(daemon.store.leases_of_link(LINK).await.unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn settings_are_read_again_and_what_became_other_is_told() {
+    let daemon = Daemon::start().await;
+    *daemon.written.lock().unwrap() = "[log]\nlevel = \"debug\"\nformat = \"json\"".to_owned();
+    let answer = ask(&daemon.unix, "POST", "/v1/settings/reload").await;
+    assert_eq!(answer.status, 200);
+    let level = serde_json::json!({"key": "log.level", "effect": "changed"});
+    let format = serde_json::json!({"key": "log.format", "effect": "needs-restart"});
+    assert_eq!(answer.json()["changes"], serde_json::json!([level, format]));
+    assert_eq!(answer.json()["loaded"], "2027-01-15T08:00:00Z");
+    // Asked again, only what waits for a restart is told.
+    let answer = ask(&daemon.tcp, "POST", "/v1/settings/reload").await;
+    assert_eq!(answer.json()["changes"], serde_json::json!([format]));
+}
+
+#[tokio::test]
+async fn wrong_settings_are_refused_with_all_that_is_wrong() {
+    let daemon = Daemon::start().await;
+    *daemon.written.lock().unwrap() = "[log]\nlevel = \"loud\"\n[stoer]".to_owned();
+    let answer = ask(&daemon.unix, "POST", "/v1/settings/reload").await;
+    assert_eq!(answer.problem(), (422, "settings-wrong".to_owned()));
+    let faults = answer.json()["faults"].clone();
+    assert!(faults[0].as_str().unwrap().starts_with("log.level: "), "{faults}");
+    assert_eq!(
+        faults[1],
+        "stoer: is not a key that is known here; did you mean \"store\"?"
+    );
+    assert_eq!(faults.as_array().unwrap().len(), 2);
+}

@@ -3,19 +3,19 @@
 use std::io::ErrorKind;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use orchestrator::api::{App, Control, ControlError, Limits, Server};
+use orchestrator::api::{App, Control, ControlError, Limits, Reloaded, Server, SettingsView};
 use orchestrator::conditions::Conditions;
 use orchestrator::metrics::Metrics;
 use orchestrator::model::{
     ClientId, Clock, Duid, EventKind, Iaid, Id, Instance, InstanceId, InstanceSpec, LeaseChange, LeaseSource,
     LeaseVerb, NewEvent, Resources, Timestamp,
 };
-use orchestrator::settings::Listen;
+use orchestrator::settings::{Listen, Settings, plan_reload};
 use orchestrator::source::dnsmasq::{DnsmasqEvent, Handed};
 use orchestrator::store::{NewInstance, Store};
 use tokio::sync::{Notify, Semaphore, watch};
@@ -33,6 +33,8 @@ pub(crate) struct Daemon {
     pub(crate) gate: Arc<Semaphore>,
     /// Told when a removal comes to the gate.
     pub(crate) arrived: Arc<Notify>,
+    /// The text of the settings that a reload reads.
+    pub(crate) written: Arc<Mutex<String>>,
     pub(crate) unix: Listen,
     pub(crate) tcp: Listen,
     stop: CancellationToken,
@@ -55,10 +57,13 @@ impl Daemon {
         let conditions = Conditions::default();
         let gate = Arc::new(Semaphore::new(1000));
         let arrived = Arc::new(Notify::new());
+        let written = Arc::new(Mutex::new(String::new()));
         let control = Switchboard {
             store: store.clone(),
             gate: gate.clone(),
             arrived: arrived.clone(),
+            written: written.clone(),
+            running: Mutex::new(orchestrator::settings::parse("", std::iter::empty()).expect("settings")),
         };
         let app = App {
             store: store_seen,
@@ -82,6 +87,7 @@ impl Daemon {
             conditions,
             gate,
             arrived,
+            written,
             unix,
             tcp,
             stop,
@@ -230,6 +236,8 @@ struct Switchboard {
     store: Store,
     gate: Arc<Semaphore>,
     arrived: Arc<Notify>,
+    written: Arc<Mutex<String>>,
+    running: Mutex<Settings>,
 }
 
 #[async_trait]
@@ -276,5 +284,21 @@ impl Control for Switchboard {
         let change = event.into_change(Handed::Live, &Clock::start());
         self.store.record_leases(vec![change]).await?;
         Ok(())
+    }
+
+    async fn reload(&self) -> Result<Reloaded, ControlError> {
+        let written = self.written.lock().expect("the settings").clone();
+        let settings = orchestrator::settings::parse(&written, std::iter::empty())?;
+        let mut running = self.running.lock().expect("the settings");
+        let reload = plan_reload(&running, settings)?;
+        *running = reload.settings;
+        Ok(Reloaded {
+            loaded: Timestamp(1_800_000_000_000),
+            changes: reload.changes,
+        })
+    }
+
+    async fn settings(&self) -> Result<SettingsView, ControlError> {
+        Err(ControlError::Stopping)
     }
 }

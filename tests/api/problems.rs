@@ -34,6 +34,8 @@ async fn every_mistake_has_its_code() {
         ("GET", "/v1/instances/'%20or%201=1", 404, "no-such-instance"),
         ("DELETE", "/v1/instances/0?force=true", 400, "bad-parameter"),
         ("GET", "/v1/hooks/dnsmasq", 405, "method-not-allowed"),
+        ("GET", "/v1/settings/reload", 405, "method-not-allowed"),
+        ("POST", "/v1/settings", 405, "method-not-allowed"),
     ];
     for place in [&daemon.unix, &daemon.tcp] {
         for (method, path, status, code) in mistakes {

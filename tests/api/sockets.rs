@@ -6,7 +6,7 @@ use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use orchestrator::api::{App, BindError, Control, ControlError, Server};
+use orchestrator::api::{App, BindError, Control, ControlError, Reloaded, Server, SettingsView};
 use orchestrator::conditions::Conditions;
 use orchestrator::metrics::Metrics;
 use orchestrator::model::{Instance, InstanceId};
@@ -28,6 +28,14 @@ impl Control for Nobody {
     }
 
     async fn dnsmasq_event(&self, _: DnsmasqEvent) -> Result<(), ControlError> {
+        Err(ControlError::Starting)
+    }
+
+    async fn reload(&self) -> Result<Reloaded, ControlError> {
+        Err(ControlError::Starting)
+    }
+
+    async fn settings(&self) -> Result<SettingsView, ControlError> {
         Err(ControlError::Starting)
     }
 }

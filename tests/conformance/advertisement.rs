@@ -11,6 +11,7 @@ use orchestrator_lab::{Namespace, wait_for};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::site::{PATIENCE, POOL, PREFIX, Site};
+use crate::wire::RENEW;
 
 const ROUTER_SOLICITATION: u8 = 133;
 const ROUTER_ADVERTISEMENT: u8 = 134;
@@ -282,4 +283,51 @@ fn another_router_that_says_otherwise_is_told_of_once_and_counted() {
     }
     let told = site.daemon.log().matches("another router advertises otherwise").count();
     assert_eq!(told, 4);
+}
+
+#[test]
+fn what_is_set_anew_is_advertised_soon_and_a_link_that_is_not_to_be_advertised_on_loses_its_router() {
+    let mut site = start("router_advertisements = true");
+    let ear = Ear::on(&site.machine);
+    let with = |lines: &str| crate::site::link("br0", PREFIX, POOL, &format!("router_advertisements = {lines}"));
+    site.reload_with(&with("true\n[link.advertisement]\nhop_limit = 61"));
+    // Long before the usual interval of minutes is over.
+    let heard = wait_for("the new hop limit", PATIENCE, || {
+        Some(ear.next_for(ALL_NODES)).filter(|heard| heard.bytes[4] == 61)
+    });
+    assert_eq!(heard.router_lifetime(), 1800);
+    site.reload_with(&with("false"));
+    wait_for("the farewell", PATIENCE, || {
+        Some(ear.next_for(ALL_NODES)).filter(|heard| heard.router_lifetime() == 0)
+    });
+    site.reload_with(&with("true"));
+    wait_for("the router to be back", PATIENCE, || {
+        Some(ear.next_for(ALL_NODES)).filter(|heard| heard.router_lifetime() == 1800)
+    });
+    site.pid();
+}
+
+#[test]
+fn a_link_that_leaves_the_settings_loses_its_router_and_one_that_comes_back_at_once_is_served() {
+    let site = start("router_advertisements = true");
+    let ear = Ear::on(&site.machine);
+    let client = site.client();
+    let leased = client.lease(1);
+    let with = crate::site::link("br0", PREFIX, POOL, "router_advertisements = true");
+    assert_eq!(site.reload_with(""), ["link.br0"]);
+    wait_for("the farewell", PATIENCE, || {
+        Some(ear.next_for(ALL_NODES)).filter(|heard| heard.router_lifetime() == 0)
+    });
+    // Both come back, though the farewell may take its time: once the link is left, and while it is being left.
+    for _ in 0..3 {
+        assert_eq!(site.reload_with(&with), ["link.br0"]);
+        wait_for("the router to be back", PATIENCE, || {
+            Some(ear.next_for(ALL_NODES)).filter(|heard| heard.router_lifetime() == 1800)
+        });
+        wait_for("the link", PATIENCE, || {
+            (site.daemon.api("GET", "/v1/ready").unwrap().0 == 200).then_some(())
+        });
+        assert_eq!(client.tell(RENEW, 1, leased).ia(1).leased().ip, leased);
+        assert_eq!(site.reload_with(""), ["link.br0"]);
+    }
 }

@@ -26,6 +26,7 @@ mod rebind;
 mod registration;
 mod relay;
 mod release;
+mod reload;
 mod renew;
 mod request;
 mod restart;

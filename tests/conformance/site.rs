@@ -69,13 +69,30 @@ impl Site {
     /// Stops the daemon and starts it again with other links.
     pub(crate) fn restart_with(&mut self, links: &str) {
         self.daemon.stop().unwrap();
+        self.write(links);
+        self.resume();
+    }
+
+    /// Writes settings with other links; nobody reads them yet.
+    pub(crate) fn write(&self, links: &str) {
         let place = self.daemon.place();
         std::fs::write(
             place.join("settings.toml"),
             settings(&place.display().to_string(), links),
         )
         .unwrap();
-        self.resume();
+    }
+
+    /// Has the daemon go over to other links while it runs; the keys that differ.
+    pub(crate) fn reload_with(&self, links: &str) -> Vec<String> {
+        self.write(links);
+        let (status, told) = self.daemon.api("POST", "/v1/settings/reload").unwrap();
+        assert_eq!(status, 200, "{told}");
+        let changes = told["changes"].as_array().unwrap();
+        changes
+            .iter()
+            .map(|change| change["key"].as_str().unwrap().to_owned())
+            .collect()
     }
 
     /// Starts the daemon again after it was stopped or killed.

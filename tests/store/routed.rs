@@ -55,8 +55,10 @@ async fn prefixes_are_routed_for_as_long_as_they_are_held(place: Place) {
     store.record_leases(vec![renewed, left]).await.unwrap();
     assert_eq!(routed(at(11)).await, [(prefix(1), two)]);
     assert_eq!(store.routed_prefixes("br1", at(11)).await.unwrap(), []);
+    assert_eq!(store.routed_links(at(11)).await.unwrap(), [LINK]);
     // Also before the clock has been told.
     assert_eq!(routed(at(3610)).await, []);
+    assert_eq!(store.routed_links(at(3610)).await.unwrap(), Vec::<String>::new());
 }
 
 async fn prefixes_are_listed_in_portions(place: Place) {

@@ -14,6 +14,8 @@ mod flood;
 mod full;
 mod lease;
 mod neighbors;
+mod promise;
+mod reload;
 mod settings;
 mod site;
 mod waiting;

@@ -72,7 +72,8 @@ impl Bench {
             "2001:db8:0:1::1".parse().expect("an address"),
             Pool::new(prefix),
         );
-        link.dns_servers = vec!["2001:db8::53".parse().expect("an address")];
+        link.options
+            .set_dns_servers(&["2001:db8::53".parse().expect("an address")]);
         link.limits.bindings = usize::MAX;
         let server = Server::new("00:02:00:00:ab:11:aa:bb:cc:dd".parse().expect("a DUID"), [7; 16]);
         let pool = PrefixPool::new("2001:db8:8000::/34".parse().expect("a prefix"), 64);

@@ -24,23 +24,22 @@ impl DomainName {
     /// none that could be written.
     pub(crate) fn read_all(mut wire: &[u8]) -> impl Iterator<Item = Self> {
         std::iter::from_fn(move || {
-            let length = name_length(wire)?;
-            let (name, rest) = wire.split_at_checked(length)?;
-            wire = rest;
+            let name = Self::first_of(wire)?;
+            wire = wire.get(name.len()..)?;
             Some(Self(name.into()))
         })
-        .filter_map(|name| name.to_string().parse().ok())
+        .filter(|name| name.to_string().parse().as_ref() == Ok(name))
     }
-}
 
-/// Bytes of the name that wire begins with, its root included.
-fn name_length(wire: &[u8]) -> Option<usize> {
-    let mut at = 0;
-    loop {
-        match usize::from(*wire.get(at)?) {
-            0 => return Some(at + 1),
-            label @ 1..=63 => at += 1 + label,
-            _ => return None,
+    /// The first of the names that stand side by side on the wire; nothing when there is none.
+    pub(crate) fn first_of(names: &[u8]) -> Option<&[u8]> {
+        let mut end = 0;
+        loop {
+            let length = usize::from(*names.get(end)?);
+            end += 1 + length;
+            if length == 0 {
+                return names.get(..end);
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use ipnet::Ipv6Net;
 
 use crate::reserved::reserved_until;
-use crate::{DomainName, Leased, Pool, PrefixPool};
+use crate::{Leased, OptionSet, Pool, PrefixPool};
 
 /// A link, what is handed out on it, and how.
 #[derive(Debug, Clone)]
@@ -28,18 +28,10 @@ pub struct Link {
     pub rapid_commit: bool,
     /// The preference in Advertises: 255 ends the client's search at once.
     pub preference: Option<u8>,
-    /// Recursive name servers, for clients that ask (RFC 3646).
-    pub dns_servers: Vec<Ipv6Addr>,
-    /// The search list, for clients that ask (RFC 3646).
-    pub domain_search: Vec<DomainName>,
+    /// What clients are told beside their leases, when they ask for it.
+    pub options: OptionSet,
     /// How long an address that a client refused is given to nobody.
     pub quarantine: Duration,
-    /// When a client without leases asks again (RFC 9915, section 21.23); at least ten minutes.
-    pub information_refresh: Option<Duration>,
-    /// Longest pause between a client's Solicits (section 21.24), kept within a minute and a day.
-    pub solicit_max_rt: Option<Duration>,
-    /// Longest pause between a client's Information-requests (section 21.25), kept likewise.
-    pub information_max_rt: Option<Duration>,
     /// Whether clients that accept it are told that they may be reconfigured, and given a key for it (section 20.4).
     pub reconfigure: bool,
     /// Whether hosts may register addresses that they made themselves, and which (RFC 9686).
@@ -97,12 +89,8 @@ impl Link {
             valid: Duration::from_secs(7200),
             rapid_commit: false,
             preference: None,
-            dns_servers: Vec::new(),
-            domain_search: Vec::new(),
+            options: OptionSet::new(),
             quarantine: Duration::from_secs(86_400),
-            information_refresh: None,
-            solicit_max_rt: None,
-            information_max_rt: None,
             reconfigure: false,
             registration: None,
             limits: Limits::default(),

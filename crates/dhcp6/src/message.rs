@@ -11,8 +11,10 @@ use dhcproto::{Decodable, Decoder};
 use ipnet::Ipv6Net;
 
 use crate::Iaid;
+use crate::fqdn::ClientName;
 use crate::frame::{Fault, Frame, Options};
 use crate::leased::{Kind, Leased};
+use crate::requested::Requested;
 
 /// A message that clients send to servers (RFC 9915, section 7.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -95,8 +97,10 @@ pub(crate) struct Message<'a> {
     pub(crate) reconfigure_accept: bool,
     /// The bodies of addresses outside of identity associations, of which only Addr-reg-inform has any.
     pub(crate) addresses: Vec<&'a [u8]>,
-    requested: Option<&'a [u8]>,
-    fqdn: Option<&'a [u8]>,
+    /// The client's name, as it gives it.
+    pub(crate) name: Option<ClientName<'a>>,
+    requested: Option<Requested<'a>>,
+    options: Options<'a>,
 }
 
 impl<'a> Message<'a> {
@@ -115,8 +119,9 @@ impl<'a> Message<'a> {
             rapid_commit: false,
             reconfigure_accept: false,
             addresses: Vec::new(),
+            name: None,
             requested: None,
-            fqdn: None,
+            options: frame.options(),
         };
         for (code, body) in frame.options() {
             match OptionCode::from(code) {
@@ -125,10 +130,10 @@ impl<'a> Message<'a> {
                 OptionCode::IANA => message.note_ia(Kind::Address, body)?,
                 OptionCode::IAPD => message.note_ia(Kind::Prefix, body)?,
                 OptionCode::IAAddr => message.addresses.push(body),
-                OptionCode::ORO => message.requested = Some(body),
+                OptionCode::ORO => message.requested = Some(Requested::read(body)),
                 OptionCode::RapidCommit => message.rapid_commit = true,
                 OptionCode::ReconfAccept => message.reconfigure_accept = true,
-                OptionCode::ClientFqdn => message.fqdn = Some(body),
+                OptionCode::ClientFqdn => message.name = ClientName::read(body),
                 _ => {}
             }
         }
@@ -136,11 +141,8 @@ impl<'a> Message<'a> {
     }
 
     /// Whether the client asked for an option (RFC 9915, section 21.7).
-    pub(crate) fn asks_for(&self, code: OptionCode) -> bool {
-        self.requested
-            .unwrap_or_default()
-            .chunks_exact(2)
-            .any(|wanted| wanted == u16::from(code).to_be_bytes())
+    pub(crate) fn asks_for(&self, code: impl Into<u16>) -> bool {
+        self.requested.is_some_and(|requested| requested.contains(code))
     }
 
     /// Whether the client asked for options, if only for none.
@@ -150,9 +152,24 @@ impl<'a> Message<'a> {
 
     /// The first label of the client's name (RFC 4704), in lower case, when it may be a host's.
     pub(crate) fn hostname(&self) -> Option<String> {
-        let (&length, name) = self.fqdn?.get(1..)?.split_first()?;
-        let label = name.get(..usize::from(length)).filter(|label| is_host_label(label))?;
-        Some(String::from_utf8_lossy(label).to_ascii_lowercase())
+        self.name?.hostname()
+    }
+
+    /// The bodies of all options of a code, in the order of the message.
+    pub(crate) fn all(&self, code: OptionCode) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let code = u16::from(code);
+        self.options
+            .filter(move |option| option.0 == code)
+            .map(|option| option.1)
+    }
+
+    /// The enterprise numbers of the vendors that the client names: by vendor classes, and by vendor options of its own
+    /// (RFC 9915, sections 21.16 and 21.17).
+    pub(crate) fn enterprises(&self) -> impl Iterator<Item = u32> + use<'a> {
+        let bodies = self
+            .all(OptionCode::VendorClass)
+            .chain(self.all(OptionCode::VendorOpts));
+        bodies.filter_map(|body| body.first_chunk().copied().map(u32::from_be_bytes))
     }
 
     fn note_ia(&mut self, kind: Kind, body: &'a [u8]) -> Result<(), Fault> {
@@ -213,46 +230,9 @@ fn prefix_in(body: &[u8]) -> Option<Ipv6Net> {
     Ipv6Net::new(prefix.prefix_ip, prefix.prefix_len).ok()
 }
 
-/// Whether a label is letters, digits and inner hyphens (RFC 1123, section 2.1).
-fn is_host_label(label: &[u8]) -> bool {
-    (1..=63).contains(&label.len())
-        && label.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
-        && label.first() != Some(&b'-')
-        && label.last() != Some(&b'-')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn hostname(fqdn: &[u8]) -> Option<String> {
-        let length = u8::try_from(fqdn.len()).unwrap();
-        let datagram = [&[1, 0, 0, 1, 0, 39, 0, length], fqdn].concat();
-        Message::read(MessageKind::Solicit, &Frame::walk(&datagram).unwrap())
-            .unwrap()
-            .hostname()
-    }
-
-    #[test]
-    fn the_first_label_is_the_hostname() {
-        assert_eq!(hostname(b"\x01\x05Phone\x03lan\x00").as_deref(), Some("phone"));
-        assert_eq!(hostname(b"\x00\x06my-box").as_deref(), Some("my-box"));
-    }
-
-    #[test]
-    fn what_is_no_hostname_is_left_out() {
-        for fqdn in [
-            &b"\x00"[..],
-            b"\x00\x00",
-            b"\x00\x09short",
-            b"\x00\x03a b",
-            b"\x00\x02-a",
-            b"\x00\x02a-",
-            b"\x00\x02\xc3\xa9",
-        ] {
-            assert_eq!(hostname(fqdn), None, "{fqdn:?}");
-        }
-    }
 
     #[test]
     fn an_iaid_comes_once_for_each_type() {

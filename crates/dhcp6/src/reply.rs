@@ -1,17 +1,15 @@
 //! The server's answer in the making.
 
-use std::net::Ipv6Addr;
-
 use dhcproto::Encodable;
 use dhcproto::v6::{
     Authentication, DhcpOption, DhcpOptions, IAAddr, IANA, IAPD, IAPrefix, Message, MessageType, OptionCode, Status,
     StatusCode, UnknownOption,
 };
 
+use crate::Iaid;
 use crate::discard::Discard;
 use crate::leased::{Kind, Leased};
 use crate::lifetime::Lifetimes;
-use crate::{DomainName, Iaid};
 
 /// Longest answer: what fits into a UDP datagram.
 const MAX_ANSWER: usize = 65_527;
@@ -122,23 +120,6 @@ impl Reply {
         self.put(DhcpOption::Authentication(authentication));
     }
 
-    pub(crate) fn put_dns_servers(&mut self, servers: &[Ipv6Addr]) {
-        self.put_bytes(
-            OptionCode::DomainNameServers,
-            servers.iter().flat_map(Ipv6Addr::octets).collect(),
-        );
-    }
-
-    pub(crate) fn put_domain_search(&mut self, names: &[DomainName]) {
-        let wire: Vec<u8> = names.iter().flat_map(|name| name.as_wire()).copied().collect();
-        self.put_bytes(OptionCode::DomainSearchList, wire);
-    }
-
-    /// An option of one number: seconds.
-    pub(crate) fn put_seconds(&mut self, code: OptionCode, seconds: u32) {
-        self.put_bytes(code, seconds.to_be_bytes().to_vec());
-    }
-
     /// The bytes to send.
     ///
     /// # Errors
@@ -156,6 +137,14 @@ impl Reply {
     /// An option as bytes. When they are more than its length can tell, the whole is too long to be encoded.
     pub(crate) fn put_bytes(&mut self, code: OptionCode, bytes: Vec<u8>) {
         self.put(DhcpOption::Unknown(UnknownOption::new(code, bytes)));
+    }
+
+    /// An option that comes once for each of these bodies, in their order.
+    pub(crate) fn put_all(&mut self, code: OptionCode, bodies: &[Box<[u8]>]) {
+        // What is put in last comes first.
+        for body in bodies.iter().rev() {
+            self.put_bytes(code, body.to_vec());
+        }
     }
 
     fn put(&mut self, option: DhcpOption) {

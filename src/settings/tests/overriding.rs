@@ -7,8 +7,9 @@ use config::ValueKind;
 use super::*;
 
 /// A value other than the documented one for every documented key, as a variable says it.
-pub(super) const OTHER: [(&str, &str); 64] = [
+pub(super) const OTHER: [(&str, &str); 86] = [
     ("STORE__URL", "postgres://me@db/other"),
+    ("STORE__IDENTITY", "/other"),
     ("STORE__HISTORY", "31d"),
     ("API__LISTEN", "unix:/run/other.sock, 127.0.0.1:1"),
     ("LOG__LEVEL", "debug"),
@@ -17,11 +18,32 @@ pub(super) const OTHER: [(&str, &str); 64] = [
     ("PLUGIN__DOCKER__TIMEOUT", "31s"),
     ("PLUGIN__DOCKER__STARTS", "9"),
     ("SOURCE__DNSMASQ__SPOOL", "/other"),
+    ("OPTIONS__DNS_SERVERS", "fd39::53"),
+    ("OPTIONS__DOMAIN_SEARCH", "example.org"),
+    ("OPTIONS__NTP_SERVERS", "fd39::7b,ntp.example.org"),
+    ("OPTIONS__SNTP_SERVERS", "fd39::7b"),
+    ("OPTIONS__CAPTIVE_PORTAL", "https://portal.example.org/api"),
+    ("OPTIONS__BOOT_FILE_URL", "http://boot.example.org/a"),
+    ("OPTIONS__BOOT_FILE_PARAMETERS", "a,b"),
+    ("OPTIONS__SOLICIT_MAX_RT", "2h"),
+    ("OPTIONS__INFORMATION_MAX_RT", "2h"),
+    ("OPTIONS__INFORMATION_REFRESH_TIME", "2h"),
+    ("OPTIONS__OPTION__0__CODE", "41"),
+    ("OPTIONS__OPTION__0__TYPE", "u8"),
+    ("OPTIONS__OPTION__0__VALUE", "7"),
+    ("OPTIONS__VENDOR_OPTION__0__ENTERPRISE", "9"),
+    ("OPTIONS__VENDOR_OPTION__0__CODE", "2"),
+    ("OPTIONS__VENDOR_OPTION__0__TYPE", "hex"),
+    ("OPTIONS__VENDOR_OPTION__0__VALUE", "00ff"),
+    ("LINK__0__PREFERENCE", "255"),
+    ("LINK__0__CAPTIVE_PORTAL", "https://portal.example.org/api"),
+    ("LINK__0__OPTION__0__CODE", "41"),
     ("LINK__0__BRIDGE", "br7"),
     ("LINK__0__CREATE", "false"),
     ("LINK__0__ADDRESS", "fd39:9706:2786:6333::2/64"),
     ("LINK__0__SOURCE", "dnsmasq"),
     ("LINK__0__POOL", "fd39:9706:2786:6333::3:0/112"),
+    ("LINK__0__ALLOCATION", "sequential"),
     ("LINK__0__INSTANCES", "fd39:9706:2786:6333::4:0/112"),
     ("LINK__0__PREFERRED_LIFETIME", "61m"),
     ("LINK__0__VALID_LIFETIME", "3h"),
@@ -75,13 +97,43 @@ pub(super) const OTHER: [(&str, &str); 64] = [
 ];
 
 /// What a variable cannot change alone, with what it takes besides.
-const BESIDES: [(&str, &str); 6] = [
-    ("LINK__0__NEIGHBOR_LIFETIME", "LINK__0__NEIGHBORS=true"),
-    ("LINK__0__NEIGHBOR_LIMIT", "LINK__0__NEIGHBORS=true"),
-    ("LINK__0__SOURCE", "LINK__0__BRIDGE=br7"),
-    ("LINK__0__TEMPLATE", "TEMPLATE__OTHER__IMAGE=other"),
-    ("LINK__1__BRIDGE", "LINK__1__ADDRESS=fd40::1/64"),
-    ("LINK__1__BRIDGE", "LINK__1__POOL=fd40::1:0/112"),
+pub(super) const BESIDES: [(&str, &[&str]); 13] = [
+    ("LINK__0__NEIGHBOR_LIFETIME", &["LINK__0__NEIGHBORS=true"]),
+    ("LINK__0__NEIGHBOR_LIMIT", &["LINK__0__NEIGHBORS=true"]),
+    ("LINK__0__SOURCE", &["LINK__0__BRIDGE=br7"]),
+    ("LINK__0__TEMPLATE", &["TEMPLATE__OTHER__IMAGE=other"]),
+    (
+        "LINK__1__BRIDGE",
+        &["LINK__1__ADDRESS=fd40::1/64", "LINK__1__POOL=fd40::1:0/112"],
+    ),
+    (
+        "LINK__0__OPTION__0__CODE",
+        &["LINK__0__OPTION__0__TYPE=string", "LINK__0__OPTION__0__VALUE=a"],
+    ),
+    (
+        "OPTIONS__OPTION__0__CODE",
+        &["OPTIONS__OPTION__0__TYPE=string", "OPTIONS__OPTION__0__VALUE=a"],
+    ),
+    (
+        "OPTIONS__OPTION__0__TYPE",
+        &["OPTIONS__OPTION__0__CODE=41", "OPTIONS__OPTION__0__VALUE=7"],
+    ),
+    (
+        "OPTIONS__OPTION__0__VALUE",
+        &["OPTIONS__OPTION__0__CODE=41", "OPTIONS__OPTION__0__TYPE=u16"],
+    ),
+    ("OPTIONS__VENDOR_OPTION__0__ENTERPRISE", &VENDOR_OPTION),
+    ("OPTIONS__VENDOR_OPTION__0__CODE", &VENDOR_OPTION),
+    ("OPTIONS__VENDOR_OPTION__0__TYPE", &VENDOR_OPTION),
+    ("OPTIONS__VENDOR_OPTION__0__VALUE", &VENDOR_OPTION),
+];
+
+/// Without the one that is overridden, a vendor option that is complete but for it.
+const VENDOR_OPTION: [&str; 4] = [
+    "OPTIONS__VENDOR_OPTION__0__ENTERPRISE=311",
+    "OPTIONS__VENDOR_OPTION__0__CODE=1",
+    "OPTIONS__VENDOR_OPTION__0__TYPE=string",
+    "OPTIONS__VENDOR_OPTION__0__VALUE=00",
 ];
 
 #[test]
@@ -91,9 +143,16 @@ fn every_documented_key_can_be_overridden_by_the_environment() {
     let for_dnsmasq: String = DOCUMENTED
         .lines()
         .filter(|line| {
-            !["preferred_", "valid_", "rapid_", "registration", "client_rate"]
-                .iter()
-                .any(|key| line.starts_with(key))
+            ![
+                "preferred_",
+                "valid_",
+                "rapid_",
+                "registration",
+                "client_rate",
+                "allocation",
+            ]
+            .iter()
+            .any(|key| line.starts_with(key))
         })
         .filter(|line| {
             let of_pool = ["[[link.delegation]]", "pool = \"fd39:9706:2787", "length"];
@@ -103,9 +162,12 @@ fn every_documented_key_can_be_overridden_by_the_environment() {
         .collect();
     for (variable, value) in OTHER {
         let mut env = vec![(format!("{PREFIX}{variable}"), value.to_owned())];
-        for (_, besides) in BESIDES.iter().filter(|(of, _)| *of == variable) {
+        let besides = BESIDES.iter().filter(|(of, _)| *of == variable);
+        for besides in besides.flat_map(|(_, besides)| *besides) {
             let (name, value) = besides.split_once('=').unwrap();
-            env.push((format!("{PREFIX}{name}"), value.to_owned()));
+            if name != variable {
+                env.push((format!("{PREFIX}{name}"), value.to_owned()));
+            }
         }
         let text = if variable.ends_with("SOURCE") {
             &for_dnsmasq

@@ -1,12 +1,10 @@
 //! Takes events in: those that the hook hands over as they happen, and those that it left in the spool.
 
-use std::sync::Arc;
-
 use super::{DnsmasqEvent, Handed, Spool, SpoolError, Spooled};
 use crate::causes::with_causes;
 use crate::metrics::Metrics;
 use crate::model::{Clock, LeaseSource};
-use crate::settings::Settings;
+use crate::settings::Current;
 use crate::source::Recorder;
 use crate::store::StoreError;
 
@@ -16,7 +14,7 @@ const PORTION: usize = 256;
 /// Records what dnsmasq tells. A cheap handle.
 #[derive(Clone)]
 pub struct Intake {
-    settings: Arc<Settings>,
+    settings: Current,
     recorder: Recorder,
     clock: Clock,
     metrics: Metrics,
@@ -49,7 +47,7 @@ impl IntakeError {
 
 impl Intake {
     /// An intake that records through `recorder`.
-    pub fn new(settings: Arc<Settings>, recorder: Recorder, clock: Clock, metrics: Metrics) -> Self {
+    pub fn new(settings: Current, recorder: Recorder, clock: Clock, metrics: Metrics) -> Self {
         Self {
             settings,
             recorder,
@@ -80,7 +78,7 @@ impl Intake {
     }
 
     fn check(&self, event: &DnsmasqEvent) -> Result<(), IntakeError> {
-        match self.settings.links.iter().find(|link| link.bridge == event.interface) {
+        match self.settings.get().link(&event.interface) {
             None => Err(IntakeError::UnknownLink(event.interface.clone())),
             Some(link) if link.source != LeaseSource::Dnsmasq => {
                 Err(IntakeError::NotFromDnsmasq(event.interface.clone()))

@@ -4,14 +4,16 @@ use std::io;
 use std::net::SocketAddrV6;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use orchestrator_dhcp6::{Answer, Bindings, Change, Inbound, Limiter, Link, Server, Verb};
+use orchestrator_dhcp6::{Answer, Bindings, Change, Inbound, Server, Verb};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::raw::{BridgeSocket, Datagram};
+use super::rules::Rules;
 use crate::causes::with_causes;
 use crate::metrics::Metrics;
 use crate::model::{Clock, Duid, LeaseChange, LeaseSource, LeaseVerb, Leased, Timestamp};
+use crate::settings::{Current, Settings};
 use crate::source::Recorder;
 use crate::store::StoreError;
 
@@ -37,11 +39,11 @@ pub struct Parts {
     /// Name of the bridge, and of the link.
     pub bridge: String,
     /// What is leased there, and how.
-    pub link: Link,
-    /// Who answers.
-    pub server: Server,
-    /// Who is answered no more for a while; none where there is no limit.
-    pub limiter: Option<Limiter>,
+    pub settings: Current,
+    /// Who answers: the server's DUID.
+    pub duid: Duid,
+    /// The key of its hashes.
+    pub key: [u8; 16],
     /// Where changes are made durable.
     pub recorder: Recorder,
     /// By which lifetimes are counted.
@@ -53,8 +55,12 @@ pub struct Parts {
 /// The DHCPv6 server of one link.
 pub struct Listener {
     parts: Parts,
+    rules: Rules,
+    server: Server,
     bindings: Bindings,
     socket: BridgeSocket,
+    /// The settings want no listener here any more.
+    leaving: bool,
 }
 
 /// Changes that wait to be durable, and what is sent then.
@@ -66,22 +72,30 @@ struct Pending {
 }
 
 impl Listener {
-    /// Opens the socket on the bridge, and goes on from the bindings that are recorded.
+    /// Opens the socket on the bridge, and goes on from the bindings that are recorded. `None` where the settings want
+    /// no listener.
     ///
     /// # Errors
     ///
     /// When the socket cannot be opened: another server has the port, the bridge is gone, no privilege.
-    pub fn open(parts: Parts, bridge_index: u32, bindings: Bindings) -> io::Result<Self> {
+    pub fn open(parts: Parts, bridge_index: u32, bindings: Bindings) -> io::Result<Option<Self>> {
+        let Some(rules) = Rules::new(&parts.settings.get(), &parts.bridge, parts.key) else {
+            return Ok(None);
+        };
         let socket = super::socket::open(&parts.bridge, bridge_index)?;
         tracing::info!(bridge = parts.bridge, bindings = bindings.len(), "listening for DHCPv6");
-        Ok(Self {
+        Ok(Some(Self {
+            server: Server::new(parts.duid.clone(), parts.key),
             parts,
+            rules,
             bindings,
             socket,
-        })
+            leaving: false,
+        }))
     }
 
-    /// Serves until `stop`; what was read by then is still committed and answered.
+    /// Serves until `stop`, or until the settings want no listener; what was read by then is still committed and
+    /// answered.
     ///
     /// # Errors
     ///
@@ -90,9 +104,14 @@ impl Listener {
         let mut commits = FuturesUnordered::new();
         let mut batch = Vec::with_capacity(BATCH);
         let outcome = loop {
+            if self.leaving {
+                tracing::info!(bridge = self.parts.bridge, "no longer listening for DHCPv6");
+                break Ok(());
+            }
             let room = commits.len() < COMMITS;
             tokio::select! {
                 () = stop.cancelled() => break Ok(()),
+                settings = self.parts.settings.changed() => self.follow(&settings),
                 Some((pending, outcome)) = commits.next() => self.settle(pending, outcome),
                 received = self.socket.receive(BATCH, &mut batch), if room => {
                     if let Err(fault) = received {
@@ -115,9 +134,18 @@ impl Listener {
         outcome
     }
 
+    /// Goes over to other settings.
+    fn follow(&mut self, settings: &Settings) {
+        self.leaving = !self.rules.follow(settings, &self.parts.bridge);
+    }
+
     /// Answers a batch. What changes nothing is sent at once; the rest is returned, its changes made in memory.
     fn answer_all(&mut self, batch: &mut Vec<Datagram>) -> Pending {
         let mut pending = Pending::default();
+        // They came into force before what follows was read.
+        if let Some(settings) = self.parts.settings.news() {
+            self.follow(&settings);
+        }
         for datagram in batch.drain(..) {
             let Some(answer) = self.answer(&datagram) else { continue };
             self.parts.metrics.dhcp6_answered(answer.kind.word());
@@ -144,16 +172,10 @@ impl Listener {
             source: datagram.source,
             multicast: datagram.destination.is_some_and(|to| to.is_multicast()),
         };
-        let Parts {
-            link,
-            server,
-            limiter,
-            clock,
-            ..
-        } = &mut self.parts;
-        let now = clock.now().0;
+        let now = self.parts.clock.now().0;
+        let Rules { link, limiter, .. } = &mut self.rules;
         let admitted = limiter.as_mut().map_or(Ok(()), |limiter| limiter.admit(&inbound, now));
-        match admitted.and_then(|()| server.handle(link, &self.bindings, &inbound, now)) {
+        match admitted.and_then(|()| self.server.handle(link, &self.bindings, &inbound, now)) {
             Ok(answer) => Some(answer),
             Err(discard) => {
                 self.parts.metrics.dhcp6_discarded(discard.word());

@@ -1,6 +1,7 @@
 //! Prefix delegation (sections 13.2 and 18.3; RFC 8168, RFC 6603, RFC 9663): row 56, and what other rows want of prefixes.
 
 mod keep;
+mod reload;
 mod route;
 
 use std::collections::BTreeSet;

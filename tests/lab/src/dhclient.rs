@@ -132,6 +132,17 @@ impl Dhclient {
         self.program.kill9();
     }
 
+    /// What it remembers of its leases, the options that came with them among it, as dhclient.leases(5) has it.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    pub fn leases(&self) -> Result<String> {
+        Ok(fs::read_to_string(
+            self.machine.private("/var/lib/dhcp").join("dhclient6.leases"),
+        )?)
+    }
+
     /// The running program: its log, its process id, its end.
     pub fn program(&mut self) -> &mut Program {
         &mut self.program

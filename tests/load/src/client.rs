@@ -90,6 +90,13 @@ impl Clients {
         self.all.is_empty()
     }
 
+    /// Has those who do not know whether their lease is over hold nothing: they said farewell.
+    pub fn settle(&mut self) {
+        for client in self.all.iter_mut().filter(|client| client.doubt) {
+            *client = Client::default();
+        }
+    }
+
     /// How many hold an address for certain.
     pub fn held(&self) -> usize {
         self.all.iter().filter(|client| client.certain().is_some()).count()
@@ -151,6 +158,8 @@ mod tests {
         clients.all[0].stage = Stage::Releasing;
         clients.all[0].give_up();
         assert_eq!((clients.held(), clients.all[0].stage), (0, Stage::Idle));
+        clients.settle();
+        assert!(!clients.all[0].held && !clients.all[0].doubt);
     }
 
     #[test]

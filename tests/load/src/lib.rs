@@ -14,6 +14,7 @@
 mod client;
 mod codec;
 mod fault;
+mod held;
 mod latency;
 mod load;
 mod process;
@@ -24,6 +25,7 @@ mod socket;
 
 pub use client::{Client, Clients, Stage};
 pub use fault::Faults;
+pub use held::held;
 pub use latency::{Latency, Samples};
 pub use load::{Load, Outcome, Pace, Work};
 pub use process::{Usage, processor_time, resident, thread_time};

@@ -54,6 +54,13 @@ impl Agenda {
         }
     }
 
+    /// Begins anew, because what is advertised has changed (section 6.2.4): soon, and at first more often.
+    pub fn renew(&mut self, now: Duration, interval: RangeInclusive<Duration>) {
+        self.interval = interval;
+        self.initial_left = INITIAL;
+        self.multicast = now.max(self.earliest_multicast());
+    }
+
     /// When something is due next.
     pub fn next(&self) -> Duration {
         let solicited = self.solicited.iter().map(|(when, _)| *when);
@@ -167,6 +174,22 @@ mod tests {
         (0..500).for_each(|number| agenda.solicit(ms(4000), host(number), 1.0));
         let due = agenda.take_due(ms(4500), 0.5);
         assert_eq!((due.multicast, due.unicast.len()), (true, WAITING));
+    }
+
+    #[test]
+    fn what_has_changed_is_told_soon_and_more_often() {
+        let mut agenda = agenda(200_000, 600_000);
+        (0..5).for_each(|_| drop(agenda.take_due(agenda.next(), 0.5)));
+        agenda.renew(ms(834_000), ms(3000)..=ms(30_000));
+        let times: Vec<_> = (0..5)
+            .map(|_| {
+                let now = agenda.next();
+                assert!(agenda.take_due(now, 1.0).multicast);
+                now.as_millis()
+            })
+            .collect();
+        // The last one was sent at 832 s.
+        assert_eq!(times, [835_000, 851_000, 867_000, 897_000, 927_000]);
     }
 
     #[test]

@@ -1,44 +1,58 @@
 //! Configuration that any answer may carry: only what the client asked for (RFC 9915, section 21.7).
 
-use std::time::Duration;
-
 use dhcproto::v6::OptionCode;
 
-use crate::lifetime::seconds;
 use crate::message::Message;
+use crate::options::OptionSet;
 use crate::reply::Reply;
 use crate::{Link, MessageKind};
 
 use super::register;
 
-/// Bounds of SOL_MAX_RT and INF_MAX_RT in seconds (sections 21.24 and 21.25).
-const MAX_RT: (u32, u32) = (60, 86_400);
-/// Least information refresh time in seconds (section 21.23).
-const LEAST_REFRESH: u32 = 600;
-
 /// Puts in what the client asked for and the link has.
 pub(super) fn put_asked(reply: &mut Reply, link: &Link, message: &Message<'_>) {
-    if !link.dns_servers.is_empty() && message.asks_for(OptionCode::DomainNameServers) {
-        reply.put_dns_servers(&link.dns_servers);
-    }
-    if !link.domain_search.is_empty() && message.asks_for(OptionCode::DomainSearchList) {
-        reply.put_domain_search(&link.domain_search);
+    let options = &link.options;
+    for (code, bodies) in options.iter() {
+        if message.asks_for(code) && is_for(code, message.kind) {
+            reply.put_all(code.into(), bodies);
+        }
     }
     if link.registration.is_some() && message.asks_for(register::ENABLE) {
         reply.put_bytes(register::ENABLE, Vec::new());
     }
-    let mut put_time = |code, span: Option<Duration>, (least, most)| {
-        if let Some(span) = span.filter(|_| message.asks_for(code)) {
-            reply.put_seconds(code, seconds(span).clamp(least, most));
-        }
+    if options.has_vendors() {
+        put_vendor_options(reply, options, message);
+    }
+    put_name(reply, options, message);
+}
+
+/// Whether an option may be in the answer to a kind of message: the refresh time is for clients without leases
+/// (section 21.23).
+fn is_for(code: u16, kind: MessageKind) -> bool {
+    code != u16::from(OptionCode::InformationRefreshTime) || kind == MessageKind::InformationRequest
+}
+
+/// Vendor options go to clients that name the vendor, and to those that ask for any and name none.
+fn put_vendor_options(reply: &mut Reply, options: &OptionSet, message: &Message<'_>) {
+    let asks = message.asks_for(OptionCode::VendorOpts);
+    let names_none = message.enterprises().next().is_none();
+    let is_wanted = |vendor| match names_none {
+        true => asks,
+        false => message.enterprises().any(|named| named == vendor),
     };
-    put_time(OptionCode::SolMaxRt, link.solicit_max_rt, MAX_RT);
-    put_time(OptionCode::InfMaxRt, link.information_max_rt, MAX_RT);
-    if message.kind == MessageKind::InformationRequest {
-        put_time(
-            OptionCode::InformationRefreshTime,
-            link.information_refresh,
-            (LEAST_REFRESH, u32::MAX),
-        );
+    // What is put in last comes first.
+    for body in options.vendor_bodies(is_wanted).rev() {
+        reply.put_bytes(OptionCode::VendorOpts, body);
+    }
+}
+
+/// The client's name, where it gives one and asks for the answer (RFC 4704, section 6).
+fn put_name(reply: &mut Reply, options: &OptionSet, message: &Message<'_>) {
+    let leases = message.kind != MessageKind::InformationRequest;
+    let name = message
+        .name
+        .filter(|_| leases && message.asks_for(OptionCode::ClientFqdn));
+    if let Some(body) = name.and_then(|name| name.answer(options.domain())) {
+        reply.put_bytes(OptionCode::ClientFqdn, body);
     }
 }

@@ -8,7 +8,9 @@ use crate::network::*;
 
 fn informed(refresh: Option<Duration>) -> (Network, i64) {
     let mut first = site(1);
-    first.link.information_refresh = refresh;
+    if let Some(refresh) = refresh {
+        first.link.options.set_information_refresh(refresh);
+    }
     let mut network = Network::with(settings(Wants::Configuration), None, vec![first]);
     network.run_for(SECOND);
     assert_eq!(network.kinds(), [INFORMATION_REQUEST]);
@@ -20,7 +22,7 @@ fn informed(refresh: Option<Duration>) -> (Network, i64) {
     else {
         panic!("{:?}", network.events)
     };
-    assert_eq!(configuration.dns_servers, network.sites[0].link.dns_servers);
+    assert_eq!(configuration.dns_servers, [DNS_SERVER]);
     let refresh = until - network.times(INFORMATION_REQUEST, 0)[0];
     (network, refresh)
 }

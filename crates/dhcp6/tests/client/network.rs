@@ -9,6 +9,9 @@ use orchestrator_dhcp6::{Bindings, Iaid, Inbound, Leased, Link, Pool, PrefixPool
 pub(crate) const BEGIN: i64 = 1_800_000_000_000;
 pub(crate) const SECOND: i64 = 1000;
 
+/// What all servers tell beside leases.
+pub(crate) const DNS_SERVER: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x53);
+
 pub(crate) const SOLICIT: u8 = 1;
 pub(crate) const REQUEST: u8 = 3;
 pub(crate) const CONFIRM: u8 = 4;
@@ -56,8 +59,8 @@ pub(crate) fn site(number: u8) -> Site {
     let address = "2001:db8:0:1::1".parse().unwrap();
     let mut link = Link::new("2001:db8:0:1::/64".parse().unwrap(), address, pool);
     link.delegation = vec![PrefixPool::new("2001:db8:1::/56".parse().unwrap(), 62).unwrap()];
-    link.dns_servers = vec!["2001:db8::53".parse().unwrap()];
-    link.domain_search = vec!["lan.example".parse().unwrap()];
+    link.options.set_dns_servers(&[DNS_SERVER]);
+    link.options.set_domain_search(&["lan.example".parse().unwrap()]);
     Site {
         server: Server::new(format!("00:02:00:00:ab:11:0{number}").parse().unwrap(), [number; 16]),
         link,

@@ -15,8 +15,8 @@ fn four_messages() {
     let bound = network.bound_once();
     assert_eq!(bound.how, How::Granted);
     assert_eq!(&bound.server, network.sites[0].server.duid());
-    assert_eq!(bound.configuration.dns_servers, network.sites[0].link.dns_servers);
-    assert_eq!(bound.configuration.domain_search, network.sites[0].link.domain_search);
+    assert_eq!(bound.configuration.dns_servers, [DNS_SERVER]);
+    assert_eq!(bound.configuration.domain_search, ["lan.example".parse().unwrap()]);
     let [lease] = bound.leases[..] else { panic!("{bound:?}") };
     assert_eq!(network.leased(), [lease.leased]);
     assert_eq!(network.assigned[&lease.leased], lease);
@@ -130,7 +130,10 @@ fn the_name_is_told() {
 fn a_server_tells_how_often_it_is_to_be_asked() {
     let mut network = Network::new();
     network.sites[0].link.pool = Pool::new("2001:db8:0:1::1/128".parse().unwrap());
-    network.sites[0].link.solicit_max_rt = Some(Duration::from_secs(60));
+    network.sites[0]
+        .link
+        .options
+        .set_solicit_max_rt(Duration::from_secs(60));
     network.run_for(3600 * SECOND);
     let times = network.times(SOLICIT, 0);
     let longest = times.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap();

@@ -7,11 +7,12 @@ use crate::wire::*;
 
 fn configured() -> Lab {
     let mut lab = Lab::new();
-    lab.link.dns_servers = vec![address("2001:db8::53"), address("2001:db8::54")];
-    lab.link.domain_search = vec!["lan.example".parse().unwrap(), "example".parse().unwrap()];
-    lab.link.information_refresh = Some(Duration::from_secs(5));
-    lab.link.solicit_max_rt = Some(Duration::from_secs(5));
-    lab.link.information_max_rt = Some(Duration::from_secs(500_000));
+    let options = &mut lab.link.options;
+    options.set_dns_servers(&[address("2001:db8::53"), address("2001:db8::54")]);
+    options.set_domain_search(&["lan.example".parse().unwrap(), "example".parse().unwrap()]);
+    options.set_information_refresh(Duration::from_secs(5));
+    options.set_solicit_max_rt(Duration::from_secs(5));
+    options.set_information_max_rt(Duration::from_secs(500_000));
     lab
 }
 
@@ -84,7 +85,7 @@ fn row_68_longest_pauses_are_kept_in_bounds() {
 #[test]
 fn an_answer_that_fits_no_datagram_is_not_sent() {
     let mut lab = configured();
-    lab.link.dns_servers = vec![address("2001:db8::53"); 5000];
+    lab.link.options.set_dns_servers(&vec![address("2001:db8::53"); 5000]);
     assert_eq!(lab.refused(INFORMATION_REQUEST, &[oro(&[DNS])]), "answer-too-long");
     assert_eq!(lab.say(INFORMATION_REQUEST, &[oro(&[DOMAINS])]).kind, REPLY);
 }

@@ -8,6 +8,7 @@ mod inform;
 mod lab;
 mod lease;
 mod model;
+mod options;
 mod pool;
 mod reconfigure;
 mod register;

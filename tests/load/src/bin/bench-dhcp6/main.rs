@@ -12,7 +12,6 @@
 //!   happens on the machine happens to all. How much that was, is told too.
 
 mod figures;
-mod held;
 mod measure;
 mod noise;
 mod perfdhcp;

@@ -12,11 +12,10 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use orchestrator_load::{Clients, Load, Pace, Work};
+use orchestrator_load::{Clients, Load, Pace, Work, held};
 
 use super::{FIRST, START, WINDOW};
 use crate::figures::{Figure, Figures};
-use crate::held::held;
 use crate::server::Ready;
 use crate::stage::Stage;
 use crate::syncs::Syncs;

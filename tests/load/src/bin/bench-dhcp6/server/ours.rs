@@ -37,8 +37,9 @@ fn settings(place: &Path, url: &str) -> String {
         r#"
         [store]
         url = "{url}"
+        identity = "{place}/orchestrator.identity"
         [api]
-        listen = ["unix:{}/api.sock"]
+        listen = ["unix:{place}/api.sock"]
         [log]
         level = "error"
         [[link]]
@@ -50,6 +51,6 @@ fn settings(place: &Path, url: &str) -> String {
         router_advertisements = false
         client_rate = 0
         "#,
-        place.display()
+        place = place.display()
     )
 }

@@ -7,8 +7,12 @@ use sqlx::{Connection, PgConnection, SqliteConnection};
 
 const HELD: &str = "select c.duid, l.address from leases l join clients c on c.id = l.client where l.state = 'active'";
 
-/// DUIDs and addresses of all active leases.
-pub(crate) fn held(url: &str) -> Result<Vec<(Vec<u8>, Ipv6Addr)>> {
+/// DUIDs and addresses of all active leases in the database at `url`.
+///
+/// # Errors
+///
+/// When the database is away, or is not the daemon's.
+pub fn held(url: &str) -> Result<Vec<(Vec<u8>, Ipv6Addr)>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let rows: Vec<(String, String)> = runtime.block_on(async {
         anyhow::Ok(if url.starts_with("sqlite:") {

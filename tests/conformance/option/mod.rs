@@ -1,4 +1,6 @@
-//! Options of answers (section 21): rows 57 to 60.
+//! Options of answers (section 21): rows 3, 57 to 60, 67 and 68.
+
+mod configured;
 
 use crate::client::Client;
 use crate::site::{LINK, off_link, plain};

@@ -1,0 +1,26 @@
+//! Which options may be set by their number alone.
+
+/// An option that cannot be set by its number: the protocol's own, or one that a client or a relay sends, or one that
+/// has a setter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("option {0} cannot be set by its number")]
+pub struct OwnedOption(pub u16);
+
+/// Whether an option may be set by its number alone.
+///
+/// By the registry of DHCPv6 options at IANA. What is not in it may be set.
+pub fn is_settable(code: u16) -> bool {
+    !matches!(
+        code,
+        // What leases and the exchange of messages are made of; vendor options, DNS and search list.
+        0..=20 | 23..=26 | 39
+        // What has a setter: SNTP, refresh time, NTP, boot file, longest pauses, captive portal.
+        | 31 | 32 | 56 | 59 | 60 | 82 | 83 | 103
+        // What relays and clients tell: relay ids, leasequery, link-layer address, architecture, network interface.
+        | 37 | 38 | 43..=48 | 53 | 61 | 62 | 66 | 79..=81 | 98..=102 | 135
+        // What stands inside of others, or between servers: excluded prefix, failover, link-layer addresses as leases.
+        | 67 | 114..=132 | 138..=140
+        // That registrations are taken (RFC 9686) goes by the link.
+        | 148
+    )
+}

@@ -1,0 +1,162 @@
+//! Keeps one link served: waits for its bridge, and starts over when the bridge is replaced.
+//!
+//! Four parts run side by side on a bridge: the DHCPv6 server, the router advertisements, the look-out for hosts, and
+//! the watch on the bridge itself. Each follows the settings by itself, begins when they come to want it, and ends when
+//! they no longer do; none holds up another. When the link is no longer in the settings, all end, and hosts are told
+//! that it is no router any more.
+
+mod advertise;
+mod listen;
+mod look;
+mod watch;
+
+use std::time::Duration;
+
+use orchestrator_network::{Bridge, BridgePlan, Network};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::Context;
+use crate::advertiser::Ending;
+use crate::causes::with_causes;
+use crate::settings::LinkSettings;
+use crate::source::Recorder;
+use crate::source::listener::Command;
+use crate::store::Store;
+
+/// How often the bridge is looked at, and the wait between two tries to serve on it.
+const PERIOD: Duration = Duration::from_secs(1);
+
+/// The condition under which a link is shown.
+pub(super) fn condition(bridge: &str) -> String {
+    format!("link {bridge}")
+}
+
+/// What every part of a link works with.
+#[derive(Clone)]
+pub(super) struct Parts {
+    pub(super) context: Context,
+    /// Name of the bridge, and of the link.
+    pub(super) bridge: String,
+    pub(super) store: Store,
+    pub(super) network: Network,
+    pub(super) recorder: Recorder,
+}
+
+/// Serves one link.
+pub(super) struct Supervisor {
+    parts: Parts,
+    commands: mpsc::Receiver<Command>,
+}
+
+impl Supervisor {
+    pub(super) fn new(parts: Parts, commands: mpsc::Receiver<Command>) -> Self {
+        Self { parts, commands }
+    }
+
+    /// Serves until the daemon stops, or the link is no longer in the settings.
+    pub(super) async fn run(mut self) {
+        let condition = condition(&self.parts.bridge);
+        let conditions = self.parts.context.conditions.clone();
+        let stop = self.parts.context.stop.clone();
+        let mut settings = self.parts.context.settings.clone();
+        while !stop.is_cancelled() {
+            let Some(plan) = self.parts.plan() else {
+                conditions.forget(&condition);
+                return;
+            };
+            let served = match self.parts.ensure_bridge(&plan).await {
+                Err(reason) => Err(reason),
+                Ok(bridge) => self.serve(&bridge, plan).await,
+            };
+            if let Err(reason) = served {
+                conditions.set_waiting(&condition, reason);
+            }
+            tokio::select! {
+                () = stop.cancelled() => {}
+                // What was waited for may be another thing now.
+                _ = settings.changed() => {}
+                () = tokio::time::sleep(PERIOD) => {}
+            }
+        }
+    }
+
+    /// Serves until the daemon stops, the link is left, or the bridge is no longer the one it was; the error says what
+    /// went wrong.
+    async fn serve(&mut self, bridge: &Bridge, plan: BridgePlan) -> Result<(), String> {
+        let parts = &self.parts;
+        let ending = parts.ending();
+        let stop = &ending.stop;
+        let listener = parts.open_listener(bridge).await?;
+        let advertiser = parts.open_advertiser(bridge)?;
+        let neighbors = parts.recall_neighbors(bridge).await?;
+        parts.context.conditions.set_ok(&condition(&parts.bridge));
+        // Routes through the bridge that was here before went with it.
+        parts.context.bell.ring_prefixes();
+        let serving = async {
+            let (listened, advertised, looked) = tokio::join!(
+                end_all(parts.listen(listener, bridge, &mut self.commands, stop), &ending),
+                end_all(parts.advertise(advertiser, bridge, &ending), &ending),
+                end_all(parts.look(neighbors, bridge, stop), &ending),
+            );
+            listened.and(advertised).and(looked)
+        };
+        let (served, watched) = tokio::join!(serving, parts.watch_bridge(bridge, plan, stop));
+        served.and(watched)
+    }
+}
+
+impl Parts {
+    /// How the link's parts come to end: with the daemon, or before it.
+    fn ending(&self) -> Ending {
+        Ending {
+            stop: self.context.stop.child_token(),
+            for_good: self.context.for_good.child_token(),
+        }
+    }
+
+    /// What the settings want the bridge to be; `None` when the link is not in them.
+    fn plan(&self) -> Option<BridgePlan> {
+        let settings = self.context.settings.get();
+        let link = settings.link(&self.bridge)?;
+        Some(BridgePlan {
+            name: self.bridge.clone(),
+            create: link.create,
+            address: Some(link.address),
+            mark: format!("orchestrator:{}:link", self.store.identity().site),
+        })
+    }
+
+    async fn ensure_bridge(&self, plan: &BridgePlan) -> Result<Bridge, String> {
+        let ensured = self.network.ensure_bridge(plan).await;
+        ensured.map_err(|fault| with_causes(&fault))
+    }
+
+    /// Waits until the settings want a part of the link; `false` when the link is left, or all is to stop.
+    async fn is_wanted(&self, stop: &CancellationToken, wanted: impl Fn(&LinkSettings) -> bool) -> bool {
+        let mut current = self.context.settings.clone();
+        loop {
+            match current.get().link(&self.bridge) {
+                _ if stop.is_cancelled() => return false,
+                None => return false,
+                Some(link) if wanted(link) => return true,
+                Some(_) => {}
+            }
+            tokio::select! {
+                () = stop.cancelled() => {}
+                _ = current.changed() => {}
+            }
+        }
+    }
+}
+
+/// Runs one part of a link; when it ends, the others are told to. One that ends of itself and without a fault has seen
+/// that the link is left: the others may not have, when it has come back since.
+async fn end_all(part: impl Future<Output = Result<(), String>>, ending: &Ending) -> Result<(), String> {
+    let outcome = part.await;
+    if outcome.is_ok() && !ending.stop.is_cancelled() {
+        ending.for_good.cancel();
+    }
+    ending.stop.cancel();
+    outcome
+}

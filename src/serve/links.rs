@@ -1,0 +1,96 @@
+//! Serves every link that is in the settings: one supervisor each, begun when its link comes into them.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use orchestrator_network::Network;
+use tokio::sync::mpsc;
+use tokio::task::{Id, JoinSet};
+
+use super::Context;
+use super::link::{self, Supervisor};
+use crate::source::Recorder;
+use crate::source::listener::Command;
+use crate::store::Store;
+
+/// Commands that may wait for a listener.
+const COMMANDS: usize = 64;
+
+/// Where the listener of each link takes commands. A cheap handle.
+#[derive(Clone, Default)]
+pub(super) struct Commands {
+    senders: Arc<Mutex<HashMap<String, mpsc::Sender<Command>>>>,
+}
+
+impl Commands {
+    /// Whom to tell on this link; nobody when it is not served.
+    pub(super) fn of(&self, bridge: &str) -> Option<mpsc::Sender<Command>> {
+        let senders = self.senders.lock().unwrap_or_else(PoisonError::into_inner);
+        senders.get(bridge).cloned()
+    }
+
+    fn open(&self, bridge: &str) -> mpsc::Receiver<Command> {
+        let (sender, receiver) = mpsc::channel(COMMANDS);
+        let mut senders = self.senders.lock().unwrap_or_else(PoisonError::into_inner);
+        senders.insert(bridge.to_owned(), sender);
+        receiver
+    }
+
+    fn close(&self, bridge: &str) {
+        let mut senders = self.senders.lock().unwrap_or_else(PoisonError::into_inner);
+        senders.remove(bridge);
+    }
+}
+
+/// The links of the settings.
+pub(super) struct Links {
+    pub(super) context: Context,
+    pub(super) store: Store,
+    pub(super) network: Network,
+    pub(super) recorder: Recorder,
+    pub(super) commands: Commands,
+}
+
+impl Links {
+    /// Serves them until the daemon stops.
+    ///
+    /// A link that leaves the settings ends by itself. One that comes back while it still ends begins when it has ended:
+    /// nothing is served twice.
+    pub(super) async fn run(self) {
+        let mut settings = self.context.settings.clone();
+        let mut running = JoinSet::new();
+        let mut served: HashMap<Id, String> = HashMap::new();
+        while !self.context.stop.is_cancelled() {
+            for link in &settings.get().links {
+                if !served.values().any(|bridge| *bridge == link.bridge) {
+                    let task = running.spawn(self.supervisor(&link.bridge).run());
+                    served.insert(task.id(), link.bridge.clone());
+                }
+            }
+            tokio::select! {
+                () = self.context.stop.cancelled() => {}
+                _ = settings.changed() => {}
+                Some(ended) = running.join_next_with_id() => {
+                    let id = ended.map_or_else(|fault| fault.id(), |(id, ())| id);
+                    if let Some(bridge) = served.remove(&id) {
+                        self.commands.close(&bridge);
+                    }
+                }
+            }
+        }
+        while running.join_next().await.is_some() {}
+    }
+
+    fn supervisor(&self, bridge: &str) -> Supervisor {
+        // One that comes back was forgotten when it left.
+        self.context.conditions.expect(&link::condition(bridge));
+        let parts = link::Parts {
+            context: self.context.clone(),
+            bridge: bridge.to_owned(),
+            store: self.store.clone(),
+            network: self.network.clone(),
+            recorder: self.recorder.clone(),
+        };
+        Supervisor::new(parts, self.commands.open(bridge))
+    }
+}

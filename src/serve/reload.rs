@@ -1,0 +1,223 @@
+//! Puts other settings in force while everything runs: at SIGHUP, and when the API is asked to.
+//!
+//! ```text
+//!   SIGHUP ─┐                       wrong ──▶ told, and nothing is changed
+//!   API ────┴─▶ read ──▶ plan_reload ─┤
+//!              (file, environment)    right ──▶ in force: everyone reads them at the next use
+//! ```
+//!
+//! One task does it, one reload after the other. Nobody is stopped and no socket is closed for it: links, routes and
+//! instances follow by themselves.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::signal::unix::Signal;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::{Context, systemd};
+use crate::api::{ControlError, ReloadOutcome, Reloaded, SettingsView};
+use crate::causes::with_causes;
+use crate::model::Timestamp;
+use crate::settings::{Change, Current, Effect, Fault, Faults, LogLevel, Place, Reload, Settings, plan_reload};
+
+/// The condition under which it is shown whether what was read last is in force.
+const CONDITION: &str = "settings";
+/// Requests that may wait for the one that is under way.
+const WAITING: usize = 16;
+
+/// Sets the least important kind of line that is logged.
+pub type SetLogLevel = Box<dyn Fn(LogLevel) + Send + Sync>;
+
+type Request = oneshot::Sender<Result<Reloaded, Faults>>;
+
+/// Where a reload is asked for, and what became of the last one. A cheap handle.
+#[derive(Clone)]
+pub(super) struct Desk {
+    place: Arc<Place>,
+    current: Current,
+    requests: mpsc::Sender<Request>,
+    record: Arc<Mutex<Record>>,
+}
+
+/// What is known of the settings in force.
+#[derive(Clone)]
+struct Record {
+    loaded: Timestamp,
+    last: Option<ReloadOutcome>,
+}
+
+/// Does what the desk is asked for.
+pub(super) struct Reloader {
+    desk: Desk,
+    context: Context,
+    sender: watch::Sender<Arc<Settings>>,
+    set_log_level: SetLogLevel,
+    requests: mpsc::Receiver<Request>,
+}
+
+impl Reloader {
+    pub(super) fn new(
+        place: Place,
+        context: &Context,
+        sender: watch::Sender<Arc<Settings>>,
+        set_log_level: SetLogLevel,
+    ) -> (Self, Desk) {
+        let (asked, requests) = mpsc::channel(WAITING);
+        let now = Timestamp::wall();
+        context.metrics.settings_loaded(now);
+        context.conditions.set_ok(CONDITION);
+        let desk = Desk {
+            place: Arc::new(place),
+            current: context.settings.clone(),
+            requests: asked,
+            record: Arc::new(Mutex::new(Record {
+                loaded: now,
+                last: None,
+            })),
+        };
+        let reloader = Self {
+            desk: desk.clone(),
+            context: context.clone(),
+            sender,
+            set_log_level,
+            requests,
+        };
+        (reloader, desk)
+    }
+
+    /// Reloads at each SIGHUP and each request, until `stop`.
+    pub(super) async fn run(mut self, mut hangups: Signal, stop: CancellationToken) {
+        loop {
+            let request = tokio::select! {
+                () = stop.cancelled() => return,
+                Some(()) = hangups.recv() => None,
+                Some(request) = self.requests.recv() => Some(request),
+            };
+            tracing::info!(file = %self.desk.place.path().display(), "reading the settings again");
+            systemd::reloading();
+            let outcome = self.reload().await;
+            systemd::ready();
+            if let Some(request) = request {
+                // Whoever asked may have gone.
+                let _ = request.send(outcome);
+            }
+        }
+    }
+
+    async fn reload(&self) -> Result<Reloaded, Faults> {
+        let at = Timestamp::wall();
+        let planned = self.desk.plan().await;
+        let outcome = planned.map(|reload| self.put_in_force(reload, at));
+        match &outcome {
+            Ok(_) => {
+                self.context.metrics.settings_loaded(at);
+                self.context.conditions.set_ok(CONDITION);
+            }
+            Err(faults) => self.tell_wrong(faults),
+        }
+        self.context.metrics.settings_reloaded(outcome.is_ok());
+        self.desk.remember(at, &outcome);
+        outcome
+    }
+
+    fn tell_wrong(&self, faults: &Faults) {
+        for fault in faults.iter() {
+            tracing::error!(%fault, "the settings are wrong");
+        }
+        tracing::error!("nothing was changed; the settings that were in force still are");
+        let reason = format!("nothing was changed by the last reload: {faults}");
+        self.context.conditions.set_wrong(CONDITION, reason);
+    }
+
+    fn put_in_force(&self, Reload { settings, changes }: Reload, at: Timestamp) -> Reloaded {
+        changes.iter().for_each(tell);
+        let (before, settings) = (self.desk.current.get(), Arc::new(settings));
+        // Before anyone begins to look for it, or can see that nobody does.
+        self.context.expect(&settings);
+        self.sender.send_replace(settings.clone());
+        if before.delegates() && !settings.delegates() {
+            self.context.conditions.forget(crate::routes::CONDITION);
+        }
+        self.context.bell.ring_prefixes();
+        (self.set_log_level)(settings.log.level);
+        tracing::info!(changes = changes.len(), "the settings are in force");
+        Reloaded { loaded: at, changes }
+    }
+}
+
+/// Logs a difference.
+fn tell(change: &Change) {
+    let (key, effect) = (&change.key, change.effect.word());
+    match change.effect {
+        Effect::NeedsRestart => tracing::warn!(key, "stays as it is until the daemon is restarted"),
+        _ => tracing::info!(key, effect, "setting"),
+    }
+}
+
+impl Desk {
+    /// Reads the settings again and puts them in force; returns when they are.
+    pub(super) async fn reload(&self) -> Result<Reloaded, ControlError> {
+        let (request, told) = oneshot::channel();
+        let asked = self.requests.try_send(request);
+        asked.map_err(|_| ControlError::Refused {
+            reason: "too many reloads wait already; try again".to_owned(),
+        })?;
+        Ok(told.await.map_err(|_| ControlError::Stopping)??)
+    }
+
+    /// The settings in force, and how what is written differs from them.
+    pub(super) async fn view(&self) -> SettingsView {
+        // Before they are compared: what the record says to be in force is so by then.
+        let record = self.recorded().clone();
+        let (pending, faults) = match self.plan().await {
+            Ok(reload) => (reload.changes, Vec::new()),
+            Err(faults) => (Vec::new(), faults.iter().map(ToString::to_string).collect()),
+        };
+        SettingsView {
+            file: self.place.path().display().to_string(),
+            loaded: record.loaded,
+            last_reload: record.last,
+            pending,
+            faults,
+        }
+    }
+
+    /// What a reload would do now.
+    async fn plan(&self) -> Result<Reload, Faults> {
+        let (place, running) = (self.place.clone(), self.current.get());
+        let read = tokio::task::spawn_blocking(move || plan_reload(&running, place.load()?)).await;
+        read.unwrap_or_else(|fault| Err(Faults::from(self.unread(&with_causes(&fault)))))
+    }
+
+    fn unread(&self, reason: &str) -> Fault {
+        Fault {
+            key: self.place.path().display().to_string(),
+            variable: None,
+            what: format!("was not read to its end ({reason})"),
+            remedy: "try again".to_owned(),
+        }
+    }
+
+    fn recorded(&self) -> MutexGuard<'_, Record> {
+        // Nothing that holds the lock can panic half-way through a change.
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn remember(&self, at: Timestamp, outcome: &Result<Reloaded, Faults>) {
+        let faults = outcome.as_ref().err();
+        let mut record = self.recorded();
+        if faults.is_none() {
+            record.loaded = at;
+        }
+        record.last = Some(ReloadOutcome {
+            at,
+            ok: faults.is_none(),
+            faults: faults
+                .iter()
+                .flat_map(|faults| faults.iter())
+                .map(ToString::to_string)
+                .collect(),
+        });
+    }
+}

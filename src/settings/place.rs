@@ -1,0 +1,33 @@
+//! Where settings are written: a file, and the environment that is laid over it.
+
+use std::path::{Path, PathBuf};
+
+use super::{Faults, PREFIX, Settings, load};
+
+/// The file and the variables that settings are read from, as often as they are asked for.
+pub struct Place {
+    path: PathBuf,
+    variables: Vec<(String, String)>,
+}
+
+impl Place {
+    /// The file at `path`, with those of these variables over it that begin with [`PREFIX`].
+    pub fn new(path: PathBuf, variables: impl Iterator<Item = (String, String)>) -> Self {
+        let variables = variables.filter(|(name, _)| name.starts_with(PREFIX)).collect();
+        Self { path, variables }
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What is written there now; blocks while the file is read.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with it.
+    pub fn load(&self) -> Result<Settings, Faults> {
+        load(&self.path, self.variables.iter().cloned())
+    }
+}
