@@ -18,6 +18,7 @@ pub mod advert;
 mod binding;
 mod bindings;
 mod class;
+pub mod client;
 mod delegation;
 mod discard;
 mod domain;
