@@ -6,7 +6,9 @@ mod invariants;
 mod message;
 mod step;
 
-use orchestrator_dhcp6::{Answer, Bindings, Duid, Inbound, Leased, Limiter, Reconfigure};
+use std::num::NonZeroU32;
+
+use orchestrator_dhcp6::{Answer, Bindings, Duid, Inbound, Leased, Limiter, Rates, Reconfigure};
 
 use crate::script::Script;
 use crate::world::{self, World};
@@ -23,6 +25,12 @@ pub fn run(script: &[u8]) {
     play(script);
 }
 
+/// Low enough to be reached.
+const RATES: Rates = Rates {
+    sender: NonZeroU32::new(50),
+    link: NonZeroU32::new(100),
+};
+
 /// Takes all steps; gives back what is there after the last.
 fn play(script: &[u8]) -> Option<Site> {
     let mut script = Script::new(script);
@@ -30,7 +38,7 @@ fn play(script: &[u8]) -> Option<Site> {
     let mut site = Site {
         world: World::new(settings),
         books: Books::default(),
-        limiter: Limiter::new([9; 16], 100, std::time::Duration::from_millis(10)),
+        limiter: Limiter::new([9; 16], RATES),
     };
     for _ in 0..STEPS {
         let Some(step) = Step::read(&mut script, &site.world, &site.books) else {

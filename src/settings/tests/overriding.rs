@@ -7,7 +7,7 @@ use config::ValueKind;
 use super::*;
 
 /// A value other than the documented one for every documented key, as a variable says it.
-pub(super) const OTHER: [(&str, &str); 86] = [
+pub(super) const OTHER: [(&str, &str); 87] = [
     ("STORE__URL", "postgres://me@db/other"),
     ("STORE__IDENTITY", "/other"),
     ("STORE__HISTORY", "31d"),
@@ -48,6 +48,7 @@ pub(super) const OTHER: [(&str, &str); 86] = [
     ("LINK__0__PREFERRED_LIFETIME", "61m"),
     ("LINK__0__VALID_LIFETIME", "3h"),
     ("LINK__0__CLIENT_RATE", "7"),
+    ("LINK__0__LINK_RATE", "7"),
     ("LINK__0__RAPID_COMMIT", "false"),
     ("LINK__0__REGISTRATION", "false"),
     ("LINK__0__NEIGHBORS", "true"),
@@ -149,6 +150,7 @@ fn every_documented_key_can_be_overridden_by_the_environment() {
                 "rapid_",
                 "registration",
                 "client_rate",
+                "link_rate",
                 "allocation",
             ]
             .iter()
