@@ -17,6 +17,7 @@
 pub mod advert;
 mod binding;
 mod bindings;
+pub mod client;
 mod delegation;
 mod discard;
 mod domain;
