@@ -97,6 +97,7 @@ pub(super) fn given_to_dnsmasq(link: &Table<'_>, source: Option<LeaseSource>) {
             "rapid_commit",
             "registration",
             "client_rate",
+            "link_rate",
             "delegation",
             "preference",
         ])

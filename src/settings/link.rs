@@ -1,6 +1,7 @@
 //! `[[link]]`: a bridge with clients on it, its prefix and its lease source.
 
 use std::net::Ipv6Addr;
+use std::num::NonZeroU32;
 
 use ipnet::Ipv6Net;
 use orchestrator_dhcp6::{Class, OptionSet, Order, PrefixPool};
@@ -21,6 +22,8 @@ use crate::model::LeaseSource;
 const MOST_LINKS: usize = 256;
 /// A client that boots sends a handful of messages; one that sends this many for long is broken or means harm.
 const CLIENT_RATE: u32 = 50;
+/// As many clients may boot in one second, with a Solicit and a Request each; their commits keep a database busy.
+const LINK_RATE: u32 = 10_000;
 
 /// A bridge with clients on it, its prefix and its lease source.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,7 +54,9 @@ pub struct LinkSettings {
     /// Whether hosts may register addresses that they made themselves (RFC 9686); listener only.
     pub registration: bool,
     /// Messages a second that one client is answered for long; `None` for any number. Listener only.
-    pub client_rate: Option<u32>,
+    pub client_rate: Option<NonZeroU32>,
+    /// Messages a second that all clients together are answered for long; `None` for any number. Listener only.
+    pub link_rate: Option<NonZeroU32>,
     /// How hosts that are seen on the link become lease events; `None` where they do not.
     pub neighbors: Option<NeighborSettings>,
     /// What the daemon's router advertisements say; `None` where it sends none.
@@ -141,6 +146,9 @@ fn read(mut table: Table<'_>, common: &Common) -> (Outline, Option<LinkSettings>
     let client_rate = table
         .take("client_rate")
         .map_or(Some(CLIENT_RATE), |entry| entry.whole(0..=1000));
+    let link_rate = table
+        .take("link_rate")
+        .map_or(Some(LINK_RATE), |entry| entry.whole(0..=1_000_000));
     let neighbors = NeighborSettings::read(&mut table);
     let router_advertisements = table.take("router_advertisements").and_then(Entry::flag);
     let preference = table.take("preference").and_then(|entry| entry.whole(0..=255));
@@ -185,7 +193,8 @@ fn read(mut table: Table<'_>, common: &Common) -> (Outline, Option<LinkSettings>
             lifetimes,
             rapid_commit,
             registration,
-            client_rate: client_rate.filter(|rate| *rate > 0),
+            client_rate: client_rate.and_then(NonZeroU32::new),
+            link_rate: link_rate.and_then(NonZeroU32::new),
             neighbors,
             // dnsmasq's own `enable-ra` would speak on the same link.
             advertisement: Some(advertisement?)

@@ -167,6 +167,7 @@ fn link_keys(running: &LinkSettings, written: &LinkSettings) -> Vec<(&'static st
         rapid_commit,
         registration,
         client_rate,
+        link_rate,
         neighbors,
         advertisement,
         dns_servers,
@@ -192,6 +193,7 @@ fn link_keys(running: &LinkSettings, written: &LinkSettings) -> Vec<(&'static st
         ("rapid_commit", *rapid_commit != written.rapid_commit),
         ("registration", *registration != written.registration),
         ("client_rate", *client_rate != written.client_rate),
+        ("link_rate", *link_rate != written.link_rate),
         ("neighbors", *neighbors != written.neighbors),
         ("router_advertisements", advertises != advertised),
         (

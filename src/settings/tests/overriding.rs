@@ -7,7 +7,7 @@ use config::ValueKind;
 use super::*;
 
 /// A value other than the documented one for every documented key, as a variable says it.
-pub(super) const OTHER: [(&str, &str); 101] = [
+pub(super) const OTHER: &[(&str, &str)] = &[
     ("STORE__URL", "postgres://me@db/other"),
     ("STORE__IDENTITY", "/other"),
     ("STORE__HISTORY", "31d"),
@@ -63,6 +63,7 @@ pub(super) const OTHER: [(&str, &str); 101] = [
     ("LINK__0__PREFERRED_LIFETIME", "61m"),
     ("LINK__0__VALID_LIFETIME", "3h"),
     ("LINK__0__CLIENT_RATE", "7"),
+    ("LINK__0__LINK_RATE", "7"),
     ("LINK__0__RAPID_COMMIT", "false"),
     ("LINK__0__REGISTRATION", "false"),
     ("LINK__0__NEIGHBORS", "true"),
@@ -112,7 +113,7 @@ pub(super) const OTHER: [(&str, &str); 101] = [
 ];
 
 /// What a variable cannot change alone, or, with an asterisk, none that begins so; with what it takes besides.
-pub(super) const BESIDES: [(&str, &[&str]); 13] = [
+pub(super) const BESIDES: &[(&str, &[&str])] = &[
     ("LINK__0__NEIGHBOR_LIFETIME", &["LINK__0__NEIGHBORS=true"]),
     ("LINK__0__NEIGHBOR_LIMIT", &["LINK__0__NEIGHBORS=true"]),
     ("LINK__0__SOURCE", &["LINK__0__BRIDGE=br7"]),
@@ -175,6 +176,7 @@ fn every_documented_key_can_be_overridden_by_the_environment() {
                 "rapid_",
                 "registration",
                 "client_rate",
+                "link_rate",
                 "allocation",
             ]
             .iter()
@@ -186,7 +188,7 @@ fn every_documented_key_can_be_overridden_by_the_environment() {
         })
         .map(|line| format!("{line}\n"))
         .collect();
-    for (variable, value) in OTHER {
+    for (variable, value) in OTHER.iter().copied() {
         let mut env = vec![(format!("{PREFIX}{variable}"), value.to_owned())];
         let besides = BESIDES
             .iter()

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use orchestrator_dhcp6::{Limiter, Link, Pool, Registration};
+use orchestrator_dhcp6::{Limiter, Link, Pool, Rates, Registration};
 
 use crate::model::LeaseSource;
 use crate::settings::{LinkSettings, Settings};
@@ -17,7 +17,6 @@ pub(super) struct Rules {
     pub(super) link: Link,
     /// Who is answered no more for a while; none where there is no limit.
     pub(super) limiter: Option<Limiter>,
-    rate: Option<u32>,
     key: [u8; 16],
 }
 
@@ -28,8 +27,7 @@ impl Rules {
         let settings = settings.link(bridge)?;
         Some(Self {
             link: protocol_link(settings)?,
-            limiter: settings.client_rate.map(|rate| limiter(rate, key)),
-            rate: settings.client_rate,
+            limiter: limiter(settings, key),
             key,
         })
     }
@@ -41,7 +39,8 @@ impl Rules {
         let Some(mut rules) = Self::new(settings, bridge, self.key) else {
             return false;
         };
-        if rules.rate == self.rate {
+        let rates = |limiter: &Option<Limiter>| limiter.as_ref().map(Limiter::rates);
+        if rates(&rules.limiter) == rates(&self.limiter) {
             rules.limiter = self.limiter.take();
         }
         *self = rules;
@@ -74,7 +73,11 @@ fn protocol_link(settings: &LinkSettings) -> Option<Link> {
     Some(link)
 }
 
-/// What bounds how often one client is answered: so many messages a second for long, and twice as many at once.
-fn limiter(rate: u32, key: [u8; 16]) -> Limiter {
-    Limiter::new(key, rate.saturating_mul(2), Duration::from_secs(1) / rate)
+/// What bounds how often clients are answered; nothing where the settings lift both limits.
+fn limiter(settings: &LinkSettings, key: [u8; 16]) -> Option<Limiter> {
+    let rates = Rates {
+        sender: settings.client_rate,
+        link: settings.link_rate,
+    };
+    (rates != Rates::default()).then(|| Limiter::new(key, rates))
 }
