@@ -50,7 +50,7 @@ pub use orchestrator_plugin_docker::DockerSettings;
 pub use place::Place;
 pub use plugin::PluginSettings;
 pub use reload::{Change, Effect, Reload, plan_reload};
-pub use source::{DnsmasqSettings, SourceSettings};
+pub use source::{DnsmasqSettings, ListenerSettings, SourceSettings};
 pub use store::{StoreSettings, StoreUrl};
 pub use template::{Readiness, TemplateSettings};
 
@@ -72,27 +72,27 @@ pub struct Settings {
     pub plugin: PluginSettings,
     /// Lease sources other than the daemon's own listener.
     pub source: SourceSettings,
-    /// The links, in the order in which they are written. Their bridges differ and their prefixes do not overlap.
+    /// The links, in the order in which they are written. Their names differ and their prefixes do not overlap.
     pub links: Vec<LinkSettings>,
     /// The templates by name. Every template that a link names is among them.
     pub templates: BTreeMap<String, TemplateSettings>,
 }
 
 impl Settings {
-    /// The link of this bridge.
-    pub fn link(&self, bridge: &str) -> Option<&LinkSettings> {
-        self.links.iter().find(|link| link.bridge == bridge)
+    /// The link of this name.
+    pub fn link(&self, name: &str) -> Option<&LinkSettings> {
+        self.links.iter().find(|link| link.name == name)
     }
 
     /// What clients of a link get: the template with its name.
-    pub fn template_of(&self, bridge: &str) -> Option<(&str, &TemplateSettings)> {
-        let name = self.link(bridge)?.template.as_deref()?;
+    pub fn template_of(&self, link: &str) -> Option<(&str, &TemplateSettings)> {
+        let name = self.link(link)?.template.as_deref()?;
         Some((name, self.templates.get(name)?))
     }
 
     /// Whether prefixes are delegated on any link.
     pub fn delegates(&self) -> bool {
-        self.links.iter().any(|link| !link.delegation.is_empty())
+        self.links.iter().any(|link| !link.routed().is_empty())
     }
 }
 
@@ -132,6 +132,7 @@ fn read_sections(mut root: Table<'_>) -> Option<Settings> {
     let links = link::read_all(&mut root, &common);
     let (outlines, links): (Vec<Outline>, Vec<Option<LinkSettings>>) = links.into_iter().unzip();
     let (names, templates) = template::read_all(&mut root);
+    check::relays_named(&outlines, &source.listener.relays, root.faults());
     check::links_apart(&outlines, root.faults());
     check::delegations_apart(&outlines, root.faults());
     check::templates_known(&outlines, &names, root.faults());

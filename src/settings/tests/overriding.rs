@@ -7,7 +7,7 @@ use config::ValueKind;
 use super::*;
 
 /// A value other than the documented one for every documented key, as a variable says it.
-pub(super) const OTHER: [(&str, &str); 84] = [
+pub(super) const OTHER: [(&str, &str); 86] = [
     ("STORE__URL", "postgres://me@db/other"),
     ("STORE__HISTORY", "31d"),
     ("API__LISTEN", "unix:/run/other.sock, 127.0.0.1:1"),
@@ -16,6 +16,7 @@ pub(super) const OTHER: [(&str, &str); 84] = [
     ("PLUGIN__DOCKER__HOST", "unix:///run/other.sock"),
     ("PLUGIN__DOCKER__TIMEOUT", "31s"),
     ("PLUGIN__DOCKER__STARTS", "9"),
+    ("SOURCE__LISTENER__RELAYS", "eth0,eth1"),
     ("SOURCE__DNSMASQ__SPOOL", "/other"),
     ("OPTIONS__DNS_SERVERS", "fd39::53"),
     ("OPTIONS__DOMAIN_SEARCH", "example.org"),
@@ -92,10 +93,11 @@ pub(super) const OTHER: [(&str, &str); 84] = [
     ("TEMPLATE__DEFAULT__ISOLATED", "false"),
     ("TEMPLATE__OTHER__IMAGE", "other"),
     ("LINK__1__BRIDGE", "br1"),
+    ("LINK__1__NAME", "dorm"),
 ];
 
 /// What a variable cannot change alone, with what it takes besides.
-pub(super) const BESIDES: [(&str, &[&str]); 13] = [
+pub(super) const BESIDES: [(&str, &[&str]); 14] = [
     ("LINK__0__NEIGHBOR_LIFETIME", &["LINK__0__NEIGHBORS=true"]),
     ("LINK__0__NEIGHBOR_LIMIT", &["LINK__0__NEIGHBORS=true"]),
     ("LINK__0__SOURCE", &["LINK__0__BRIDGE=br7"]),
@@ -103,6 +105,14 @@ pub(super) const BESIDES: [(&str, &[&str]); 13] = [
     (
         "LINK__1__BRIDGE",
         &["LINK__1__ADDRESS=fd40::1/64", "LINK__1__POOL=fd40::1:0/112"],
+    ),
+    (
+        "LINK__1__NAME",
+        &[
+            "SOURCE__LISTENER__RELAYS=eth0",
+            "LINK__1__PREFIX=fd40::/64",
+            "LINK__1__POOL=fd40::1:0/112",
+        ],
     ),
     (
         "LINK__0__OPTION__0__CODE",
