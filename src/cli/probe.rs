@@ -14,7 +14,7 @@ use crate::store::{Found, Store};
 
 /// Everything the settings name, in the order in which the daemon needs it.
 pub(super) async fn all(settings: &Settings) -> Vec<Finding> {
-    let mut findings = vec![privileges(settings), database(settings).await];
+    let mut findings = vec![privileges(settings), database(settings).await, identity(settings)];
     findings.extend(bridges(settings).await);
     findings.extend(engine(settings).await);
     findings
@@ -26,6 +26,15 @@ async fn database(settings: &Settings) -> Finding {
         Ok(Found::Database) => Finding::there("database", url.to_string()),
         Ok(Found::NoFileYet) => Finding::there("database", format!("{url}: the daemon makes it")),
         Err(error) => Finding::missing("database", with_causes(&error)),
+    }
+}
+
+fn identity(settings: &Settings) -> Finding {
+    let file = settings.store.identity.display();
+    match Store::look_for_identity(&settings.store.identity) {
+        Ok(true) => Finding::there("identity", file.to_string()),
+        Ok(false) => Finding::there("identity", format!("{file}: the daemon makes it")),
+        Err(error) => Finding::missing("identity", with_causes(&error)),
     }
 }
 

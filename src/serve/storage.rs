@@ -15,13 +15,13 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 ///
-/// When waiting cannot help: the URL is wrong, or the database belongs to a newer version.
+/// When waiting cannot help: the URL is wrong, the database belongs to a newer version, or to another identity.
 pub(super) async fn wait_for(context: &Context) -> Result<Store, StoreError> {
     // It stays the same for as long as the daemon runs.
-    let url = context.settings.get().store.url.clone();
+    let settings = context.settings.get().store.clone();
     let mut pause = FIRST_PAUSE;
     loop {
-        match Store::open(url.as_str()).await {
+        match Store::open_with(settings.url.as_str(), &settings.identity).await {
             Ok(store) => {
                 context.conditions.set_ok(CONDITION);
                 return Ok(store);

@@ -82,9 +82,11 @@ pub(super) fn given_to_dnsmasq(link: &Table<'_>, source: Option<LeaseSource>) {
     for key in Lifetimes::KEYS
         .into_iter()
         .chain([
+            "allocation",
             "rapid_commit",
             "registration",
             "client_rate",
+            "link_rate",
             "delegation",
             "preference",
         ])

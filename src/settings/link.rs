@@ -1,9 +1,10 @@
 //! `[[link]]`: a network with clients on it, its prefix and its lease source.
 
 use std::net::Ipv6Addr;
+use std::num::NonZeroU32;
 
 use ipnet::Ipv6Net;
-use orchestrator_dhcp6::{OptionSet, PrefixPool};
+use orchestrator_dhcp6::{OptionSet, Order, PrefixPool};
 
 use super::advertisement::{AdvertisementSettings, Basis};
 use super::check;
@@ -19,6 +20,8 @@ use crate::model::LeaseSource;
 const MOST_LINKS: usize = 256;
 /// A client that boots sends a handful of messages; one that sends this many for long is broken or means harm.
 const CLIENT_RATE: u32 = 50;
+/// As many clients may boot in one second, with a Solicit and a Request each; their commits keep a database busy.
+const LINK_RATE: u32 = 10_000;
 
 /// A network with clients on it, its prefix and its lease source.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +42,8 @@ pub struct LinkSettings {
     /// Prefixes that are delegated to its clients, apart from all links' own; none unless the source is
     /// [`LeaseSource::Listener`].
     pub delegation: Vec<PrefixPool>,
+    /// In which order addresses and prefixes are given out; listener only.
+    pub allocation: Order,
     /// Addresses for instances, inside the prefix and apart from the pool; always there with a template.
     pub instances: Option<Ipv6Net>,
     /// Lifetimes of its leases; of no meaning unless the source is [`LeaseSource::Listener`].
@@ -48,7 +53,9 @@ pub struct LinkSettings {
     /// Whether hosts may register addresses that they made themselves (RFC 9686); listener only.
     pub registration: bool,
     /// Messages a second that one client is answered for long; `None` for any number. Listener only.
-    pub client_rate: Option<u32>,
+    pub client_rate: Option<NonZeroU32>,
+    /// Messages a second that all clients together are answered for long; `None` for any number. Listener only.
+    pub link_rate: Option<NonZeroU32>,
     /// How hosts that are seen on the link become lease events; `None` where they do not.
     pub neighbors: Option<NeighborSettings>,
     /// What the daemon's router advertisements say; `None` where it sends none.
@@ -92,6 +99,8 @@ pub(super) struct Outline {
 
 const SOURCES: [(&str, LeaseSource); 2] = [("listener", LeaseSource::Listener), ("dnsmasq", LeaseSource::Dnsmasq)];
 
+const ALLOCATIONS: [(&str, Order); 2] = [("hashed", Order::Hashed), ("sequential", Order::Sequential)];
+
 /// Reads every link, with the options of all links; `None` for one that is at fault.
 pub(super) fn read_all(root: &mut Table<'_>, common: &Given) -> Vec<(Outline, Option<LinkSettings>)> {
     let links = root
@@ -125,12 +134,18 @@ fn read(mut table: Table<'_>, common: &Given) -> (Outline, Option<LinkSettings>)
     let delegation = delegation::read_all(&mut table);
     let instances = range(&mut table, "instances");
     check::given_to_dnsmasq(&table, source);
+    let allocation = table
+        .take("allocation")
+        .map_or(Some(Order::Hashed), |entry| entry.choice(&ALLOCATIONS));
     let lifetimes = Lifetimes::read(&mut table);
     let rapid_commit = table.take("rapid_commit").and_then(Entry::flag).unwrap_or(true);
     let registration = table.take("registration").and_then(Entry::flag).unwrap_or(true);
     let client_rate = table
         .take("client_rate")
         .map_or(Some(CLIENT_RATE), |entry| entry.whole(0..=1000));
+    let link_rate = table
+        .take("link_rate")
+        .map_or(Some(LINK_RATE), |entry| entry.whole(0..=1_000_000));
     let neighbors = NeighborSettings::read(&mut table);
     let router_advertisements = table.take("router_advertisements").and_then(Entry::flag);
     let preference = table.take("preference").and_then(|entry| entry.whole(0..=255));
@@ -165,11 +180,13 @@ fn read(mut table: Table<'_>, common: &Given) -> (Outline, Option<LinkSettings>)
             source,
             pool,
             delegation: delegation?,
+            allocation: allocation?,
             instances,
             lifetimes,
             rapid_commit,
             registration,
-            client_rate: client_rate.filter(|rate| *rate > 0),
+            client_rate: client_rate.and_then(NonZeroU32::new),
+            link_rate: link_rate.and_then(NonZeroU32::new),
             neighbors,
             // dnsmasq's own `enable-ra` would speak on the same link.
             advertisement: Some(advertisement?)

@@ -58,6 +58,7 @@ pub fn plan_reload(running: &Settings, written: Settings) -> Result<Reload, Faul
     let settings = Settings {
         store: StoreSettings {
             url: running.store.url.clone(),
+            identity: running.store.identity.clone(),
             ..written.store
         },
         api: running.api.clone(),
@@ -92,7 +93,7 @@ fn check(settings: &Settings) -> Result<(), Faults> {
 
 fn sections(running: &Settings, written: &Settings) -> Vec<Change> {
     let Settings {
-        store: StoreSettings { url, history },
+        store: StoreSettings { url, history, identity },
         api: ApiSettings { listen },
         log: LogSettings { level, format },
         plugin: PluginSettings {
@@ -109,6 +110,11 @@ fn sections(running: &Settings, written: &Settings) -> Vec<Change> {
     let docker = &written.plugin.docker;
     let keys = [
         ("store.url", Effect::NeedsRestart, *url != written.store.url),
+        (
+            "store.identity",
+            Effect::NeedsRestart,
+            *identity != written.store.identity,
+        ),
         ("store.history", Effect::Changed, *history != written.store.history),
         ("api.listen", Effect::NeedsRestart, *listen != written.api.listen),
         ("log.level", Effect::Changed, *level != written.log.level),
@@ -160,11 +166,13 @@ fn link_keys(running: &LinkSettings, written: &LinkSettings) -> Vec<(&'static st
         source,
         pool,
         delegation,
+        allocation,
         instances,
         lifetimes,
         rapid_commit,
         registration,
         client_rate,
+        link_rate,
         neighbors,
         advertisement,
         dns_servers,
@@ -181,12 +189,14 @@ fn link_keys(running: &LinkSettings, written: &LinkSettings) -> Vec<(&'static st
         ("source", *source != written.source),
         ("pool", *pool != written.pool),
         ("delegation", *delegation != written.delegation),
+        ("allocation", *allocation != written.allocation),
         ("instances", *instances != written.instances),
         ("preferred_lifetime", lifetimes.preferred != written.lifetimes.preferred),
         ("valid_lifetime", lifetimes.valid != written.lifetimes.valid),
         ("rapid_commit", *rapid_commit != written.rapid_commit),
         ("registration", *registration != written.registration),
         ("client_rate", *client_rate != written.client_rate),
+        ("link_rate", *link_rate != written.link_rate),
         ("neighbors", *neighbors != written.neighbors),
         ("router_advertisements", advertises != advertised),
         (

@@ -1,11 +1,13 @@
 //! `[store]`: where state is kept, and for how long.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::reader::Table;
 
 const DEFAULT_URL: &str = "sqlite:///var/lib/orchestrator/orchestrator.db";
+const DEFAULT_IDENTITY: &str = "/var/lib/orchestrator/orchestrator.identity";
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// Where state is kept, and for how long.
@@ -15,6 +17,8 @@ pub struct StoreSettings {
     pub url: StoreUrl,
     /// How long events and removed instances are kept: 1 minute to 10 years.
     pub history: Duration,
+    /// The file that has the server's identity, too: an absolute path.
+    pub identity: PathBuf,
 }
 
 /// URL of a database: `sqlite://` with an absolute path, or `postgres://`. Shown without its password.
@@ -25,6 +29,11 @@ impl StoreUrl {
     /// The URL with its password, for the database driver and nothing else.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The file of a SQLite database.
+    fn file(&self) -> Option<&Path> {
+        self.0.strip_prefix("sqlite://").map(Path::new)
     }
 
     fn parse(text: &str) -> Result<Self, String> {
@@ -76,11 +85,40 @@ impl StoreSettings {
         let history = table
             .take("history")
             .and_then(|entry| entry.lifespan(Duration::from_secs(60)..=DAY * 3650));
+        let url = url.unwrap_or_else(|| StoreUrl(DEFAULT_URL.to_owned()));
+        let remedy = "give an absolute path of its own, like \"/var/lib/orchestrator/orchestrator.identity\"";
+        let identity = table
+            .take("identity")
+            .and_then(|entry| entry.parse(remedy, |text| parse_identity(text, &url)));
         table.finish();
         Self {
-            url: url.unwrap_or_else(|| StoreUrl(DEFAULT_URL.to_owned())),
+            identity: identity.unwrap_or_else(|| default_identity(&url)),
+            url,
             history: history.unwrap_or(DAY * 30),
         }
+    }
+}
+
+/// Beside the file of a SQLite database, and where the default one is for others.
+fn default_identity(url: &StoreUrl) -> PathBuf {
+    match url.file() {
+        // A database by that name has its identity beside it all the same.
+        Some(file) if file.extension().is_some_and(|extension| extension == "identity") => {
+            file.with_added_extension("identity")
+        }
+        Some(file) => file.with_extension("identity"),
+        None => PathBuf::from(DEFAULT_IDENTITY),
+    }
+}
+
+fn parse_identity(text: &str, url: &StoreUrl) -> Result<PathBuf, String> {
+    let path = Path::new(text);
+    if !path.is_absolute() || text.ends_with('/') {
+        Err(format!("{text:?} is no absolute path of a file"))
+    } else if url.file() == Some(path) {
+        Err(format!("{text:?} is the database"))
+    } else {
+        Ok(path.to_owned())
     }
 }
 
@@ -105,6 +143,27 @@ mod tests {
             format!("{:?}", StoreUrl("postgres://me:secret@db/x".to_owned())),
             "postgres://me:***@db/x"
         );
+    }
+
+    #[test]
+    fn the_identity_is_beside_the_database() {
+        for (url, identity) in [
+            (DEFAULT_URL, DEFAULT_IDENTITY),
+            ("sqlite:///srv/leases", "/srv/leases.identity"),
+            ("sqlite:///srv/a.identity", "/srv/a.identity.identity"),
+            ("postgres://db/x", DEFAULT_IDENTITY),
+        ] {
+            assert_eq!(
+                default_identity(&StoreUrl(url.to_owned())),
+                Path::new(identity),
+                "{url}"
+            );
+        }
+        let url = StoreUrl("sqlite:///srv/a.db".to_owned());
+        assert!(parse_identity("/srv/b", &url).is_ok());
+        for bad in ["", "b", "/srv/", "/srv/a.db"] {
+            assert!(parse_identity(bad, &url).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use sqlx::error::DatabaseError;
 use sqlx::migrate::MigrateError;
 use sqlx::sqlite::SqliteError;
 
-use crate::model::{ClientId, InstanceId};
+use crate::model::{ClientId, Duid, InstanceId};
 
 /// Why the store could not do what it was asked.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -70,6 +70,29 @@ pub enum StoreError {
         /// What it holds.
         value: String,
     },
+    /// The file of the identity holds something else. The operator's to mend.
+    #[error(
+        "{} holds no identity: {reason}; restore it from a backup, or remove it to go on with the database's", .path.display()
+    )]
+    NotAnIdentity {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The file of the identity and the database belong to two servers. The operator's to mend.
+    #[error(
+        "{} is the identity of another database: the server is {kept} there, and {recorded} in store.url; remove the file \
+         to go on as the database says, or to go on as the file says restore its database or name a new one", .path.display()
+    )]
+    IdentityDiffers {
+        /// The file.
+        path: PathBuf,
+        /// The DUID in the file.
+        kept: Duid,
+        /// The DUID in the database.
+        recorded: Duid,
+    },
     /// The operating system gave no random bytes for an id.
     #[error("no random bytes for an id")]
     Random {
@@ -112,7 +135,7 @@ pub enum AwayCause {
     /// It said so, or the way to it is broken.
     #[error(transparent)]
     Database(Arc<sqlx::Error>),
-    /// Its file or directory cannot be made.
+    /// Its file or directory, or that of the identity, cannot be made or read.
     #[error("{path}")]
     File {
         /// The file or directory.
@@ -120,6 +143,9 @@ pub enum AwayCause {
         /// What happened.
         source: Arc<io::Error>,
     },
+    /// Another daemon has the file.
+    #[error("{} is in use by another daemon; give each a store.identity of its own", .0.display())]
+    Held(PathBuf),
     /// It did not answer in time.
     #[error("no answer within {} ms", .0.as_millis())]
     Slow(Duration),
@@ -143,6 +169,8 @@ impl StoreError {
             Self::Schema { .. } => "store-schema",
             Self::Failed { .. } => "store-failed",
             Self::Row { .. } => "store-bad-row",
+            Self::NotAnIdentity { .. } => "store-no-identity",
+            Self::IdentityDiffers { .. } => "store-other-identity",
             Self::Random { .. } => "store-no-random",
             Self::BadCursor(_) => "bad-cursor",
             Self::NoSuchClient(_) => "no-such-client",

@@ -1,8 +1,11 @@
 //! Looks whether the database is there, and changes nothing.
 
+use std::path::Path;
+
 use sqlx::sqlite::SqliteConnectOptions;
 
 use super::connection::{Session, within};
+use super::identity::file::IdentityFile;
 use super::url::{Target, parse_url};
 use super::{Store, StoreError};
 
@@ -16,6 +19,15 @@ pub enum Found {
 }
 
 impl Store {
+    /// Whether the file of the identity has one, without making or changing it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Away`] when it cannot be read, [`StoreError::NotAnIdentity`] when it holds something else.
+    pub fn look_for_identity(path: &Path) -> Result<bool, StoreError> {
+        IdentityFile::look(path)
+    }
+
     /// Looks for the database without making or changing it.
     ///
     /// # Errors

@@ -45,6 +45,7 @@ mod update;
 mod url;
 mod writer;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::sync::broadcast;
@@ -68,6 +69,7 @@ pub use update::InstanceUpdate;
 
 use crate::model::Event;
 use connection::{Pool, Session, Tx};
+use identity::file::IdentityFile;
 use writer::{Queue, Writer};
 
 /// Committed events that a slow reader may be behind before it has to read the table.
@@ -82,6 +84,8 @@ pub struct Store {
 #[derive(Debug)]
 struct Shared {
     identity: Identity,
+    /// Held for its lock.
+    _identity_file: Option<IdentityFile>,
     readers: Pool,
     queue: Queue,
     committed: broadcast::Sender<Event>,
@@ -100,13 +104,31 @@ impl Store {
     /// [`Newer`](StoreError::Newer), [`Schema`](StoreError::Schema), [`Failed`](StoreError::Failed) and
     /// [`Row`](StoreError::Row) are the operator's to mend.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
+        Self::open_at(url, None).await
+    }
+
+    /// [`open`](Self::open), with the identity also kept in a file: it is the database's when that is new, and is
+    /// written there when there is none. The file is this store's alone for as long as it lives.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`open`](Self::open). [`IdentityDiffers`](StoreError::IdentityDiffers) and
+    /// [`NotAnIdentity`](StoreError::NotAnIdentity) are the operator's to mend, too.
+    pub async fn open_with(url: &str, identity: &Path) -> Result<Self, StoreError> {
+        Self::open_at(url, Some(identity)).await
+    }
+
+    async fn open_at(url: &str, identity: Option<&Path>) -> Result<Self, StoreError> {
         let target = url::parse_url(url)?;
         if let Some(file) = target.file() {
             migrate::ensure_file(file)?;
         }
+        // Nobody is served yet, so that it may block.
+        let file = identity.map(IdentityFile::open).transpose()?;
         let mut session = Session::connect(&target).await?;
         migrate::migrate(&mut session).await?;
-        let identity = identity::ensure_identity(&mut session).await?;
+        let identity = identity::ensure_identity(&mut session, file.as_ref()).await?;
+        let file = file.map(|file| file.keep(&identity)).transpose()?;
 
         let readers = Pool::new(&target);
         let (committed, _) = broadcast::channel(EVENTS_KEPT);
@@ -118,6 +140,7 @@ impl Store {
         Ok(Self {
             shared: Arc::new(Shared {
                 identity,
+                _identity_file: file,
                 readers,
                 queue,
                 committed,

@@ -1,7 +1,13 @@
 //! What outlasts the daemon: row 24, and bindings whose reply was never sent.
 
+use std::fs;
+
+use serde_json::Value;
+
+use crate::client::Client;
+use crate::prefix::DELEGATION;
 use crate::site::{POOL, Site};
-use crate::wire::{REQUEST, ia_na, message};
+use crate::wire::{RENEW, REQUEST, ia_na, ia_pd, ia_pd_naming, message};
 
 #[test]
 fn row_24_the_server_is_the_same_after_a_restart_and_so_are_the_addresses() {
@@ -23,6 +29,54 @@ fn row_24_the_server_is_the_same_after_a_restart_and_so_are_the_addresses() {
         assert_eq!(site.client_with(&duids[0]).solicit(1, &[]).leased().ip, leased);
         // An address that was only offered is not remembered, and is the same all the same.
         assert_eq!(site.client_with(&duids[1]).solicit(1, &[]).leased().ip, offered);
+    }
+}
+
+#[test]
+fn row_24_the_server_is_the_same_without_its_database_and_so_are_the_addresses() {
+    let mut site = Site::start(POOL, DELEGATION);
+    let before = site.client().server_id();
+    let clients: Vec<_> = (0..20).map(|_| site.client()).collect();
+    let lease = |client: &Client| {
+        let ias = [ia_na(1, &[]), ia_pd(2, None)];
+        let answer = client.ask_server(REQUEST, &ias);
+        (answer.ia(1).leased().ip, answer.ia_pd(2).delegated().text)
+    };
+    let leased: Vec<_> = clients.iter().map(lease).collect();
+    for kill in [false, true] {
+        if kill {
+            site.daemon.kill9();
+        } else {
+            site.daemon.stop().unwrap();
+        }
+        let lost = fs::read_dir(site.daemon.place())
+            .unwrap()
+            .map(|entry| entry.unwrap().path());
+        let lost: Vec<_> = lost
+            .filter(|path| path.to_string_lossy().contains("orchestrator.db"))
+            .collect();
+        assert!(!lost.is_empty());
+        lost.iter().for_each(|path| fs::remove_file(path).unwrap());
+        site.resume();
+        assert_eq!(site.leases(), [] as [Value; 0]);
+        assert_eq!(site.client().server_id(), before);
+        for (client, leased) in clients.iter().zip(&leased) {
+            assert_eq!(
+                &lease(&site.client_with(&client.duid)),
+                leased,
+                "as a client that begins anew"
+            );
+        }
+    }
+    // And as one that goes on.
+    site.daemon.kill9();
+    fs::remove_file(site.daemon.place().join("orchestrator.db")).unwrap();
+    let _ = fs::remove_file(site.daemon.place().join("orchestrator.db-wal"));
+    site.resume();
+    for (client, (address, prefix)) in clients.iter().zip(&leased) {
+        let answer = client.ask_server(RENEW, &[ia_na(1, &[*address]), ia_pd_naming(2, &[prefix])]);
+        assert_eq!(answer.ia(1).leased().ip, *address);
+        assert_eq!(&answer.ia_pd(2).delegated().text, prefix);
     }
 }
 

@@ -3,6 +3,7 @@
 mod durability;
 mod events;
 mod failures;
+mod identity;
 mod instances;
 mod leases;
 mod open;

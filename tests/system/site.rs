@@ -70,7 +70,7 @@ impl Plan {
             )
         });
         format!(
-            "[store]\nurl = \"{store}\"\n[api]\nlisten = [\"unix:{place}/api.sock\"]\n\
+            "[store]\nurl = \"{store}\"\nidentity = \"{place}/orchestrator.identity\"\n[api]\nlisten = [\"unix:{place}/api.sock\"]\n\
              [plugin.docker]\nhost = \"{engine}\"\n[source.dnsmasq]\nspool = \"{place}/spool\"\n\
              [[link]]\nbridge = \"br0\"\ncreate = true\naddress = \"{PREFIX}::1/64\"\nsource = \"{source}\"\n{pool}\n{link}\n{template}"
         )

@@ -2,8 +2,8 @@
 
 use ipnet::Ipv6Net;
 
-use crate::Iaid;
 use crate::pool::keyed_hash;
+use crate::{Iaid, Order};
 
 /// The longest prefix that is delegated: a client forms addresses of its own in it (RFC 9663, section 8).
 pub const LONGEST_PREFIX: u8 = 64;
@@ -17,6 +17,7 @@ pub struct PrefixPool {
     prefix: Ipv6Net,
     length: u8,
     excluded: Option<Excluded>,
+    order: Order,
 }
 
 /// The part of each delegated prefix that its client must not use (RFC 6603).
@@ -61,6 +62,7 @@ impl PrefixPool {
                 prefix: prefix.trunc(),
                 length,
                 excluded: None,
+                order: Order::Hashed,
             })
         } else {
             Err(PrefixPoolError::Length { prefix, length })
@@ -85,6 +87,17 @@ impl PrefixPool {
                 number,
             })
         }
+    }
+
+    /// The same prefixes, tried in another order.
+    #[must_use]
+    pub fn with_order(self, order: Order) -> Self {
+        Self { order, ..self }
+    }
+
+    /// In which order its prefixes are tried.
+    pub fn order(&self) -> Order {
+        self.order
     }
 
     /// The whole.

@@ -17,6 +17,7 @@
 pub mod advert;
 mod binding;
 mod bindings;
+pub mod client;
 mod delegation;
 mod discard;
 mod domain;
@@ -47,7 +48,7 @@ pub use domain::{DomainName, DomainNameError};
 pub use duid::{Duid, Iaid, IdentityError, LinkLayerAddress};
 pub use frame::{Fault, MAX_DATAGRAM, MAX_DEPTH, MAX_OPTIONS};
 pub use leased::{Leased, LeasedError};
-pub use limiter::Limiter;
+pub use limiter::{Limiter, Rates};
 pub use link::{Limits, Link, Registration};
 pub use message::MessageKind;
 pub use options::{OptionSet, OptionValue, OwnedOption, TimeServer, is_settable};

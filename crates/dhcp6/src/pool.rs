@@ -18,7 +18,7 @@ pub struct Pool {
     order: Order,
 }
 
-/// In which order the addresses of a pool are tried.
+/// In which order the addresses or prefixes of a pool are tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Order {
     /// By a keyed hash of DUID and IAID: nobody can predict them, and a server that lost its database gives the

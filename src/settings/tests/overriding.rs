@@ -7,8 +7,9 @@ use config::ValueKind;
 use super::*;
 
 /// A value other than the documented one for every documented key, as a variable says it.
-pub(super) const OTHER: [(&str, &str); 86] = [
+pub(super) const OTHER: [(&str, &str); 89] = [
     ("STORE__URL", "postgres://me@db/other"),
+    ("STORE__IDENTITY", "/other"),
     ("STORE__HISTORY", "31d"),
     ("API__LISTEN", "unix:/run/other.sock, 127.0.0.1:1"),
     ("LOG__LEVEL", "debug"),
@@ -43,10 +44,12 @@ pub(super) const OTHER: [(&str, &str); 86] = [
     ("LINK__0__ADDRESS", "fd39:9706:2786:6333::2/64"),
     ("LINK__0__SOURCE", "dnsmasq"),
     ("LINK__0__POOL", "fd39:9706:2786:6333::3:0/112"),
+    ("LINK__0__ALLOCATION", "sequential"),
     ("LINK__0__INSTANCES", "fd39:9706:2786:6333::4:0/112"),
     ("LINK__0__PREFERRED_LIFETIME", "61m"),
     ("LINK__0__VALID_LIFETIME", "3h"),
     ("LINK__0__CLIENT_RATE", "7"),
+    ("LINK__0__LINK_RATE", "7"),
     ("LINK__0__RAPID_COMMIT", "false"),
     ("LINK__0__REGISTRATION", "false"),
     ("LINK__0__NEIGHBORS", "true"),
@@ -151,9 +154,17 @@ fn every_documented_key_can_be_overridden_by_the_environment() {
     let for_dnsmasq: String = DOCUMENTED
         .lines()
         .filter(|line| {
-            !["preferred_", "valid_", "rapid_", "registration", "client_rate"]
-                .iter()
-                .any(|key| line.starts_with(key))
+            ![
+                "preferred_",
+                "valid_",
+                "rapid_",
+                "registration",
+                "client_rate",
+                "link_rate",
+                "allocation",
+            ]
+            .iter()
+            .any(|key| line.starts_with(key))
         })
         .filter(|line| {
             let of_pool = ["[[link.delegation]]", "pool = \"fd39:9706:2787", "length"];

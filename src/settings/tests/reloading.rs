@@ -39,7 +39,13 @@ fn plan(running: &str, written: &str) -> Reload {
 #[test]
 fn each_key_is_told_by_its_name_and_whether_it_needs_a_restart() {
     let running = load_text(DOCUMENTED, &[]).unwrap();
-    let needs_restart = ["STORE__URL", "API__LISTEN", "LOG__FORMAT", "PLUGIN__DOCKER__"];
+    let needs_restart = [
+        "STORE__URL",
+        "STORE__IDENTITY",
+        "API__LISTEN",
+        "LOG__FORMAT",
+        "PLUGIN__DOCKER__",
+    ];
     for (index, (variable, _)) in OTHER.iter().enumerate() {
         let Some(written) = with(&[index]) else { continue };
         let reload = plan_reload(&running, written.clone()).unwrap();

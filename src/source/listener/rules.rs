@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use orchestrator_dhcp6::{Change, Limiter, Link, Pool, Registration, Verb};
+use orchestrator_dhcp6::{Change, Limiter, Link, Pool, Rates, Registration, Verb};
 
 use crate::model::{LeaseChange, LeaseSource, LeaseVerb, Timestamp};
 use crate::settings::{LinkSettings, Settings};
@@ -21,7 +21,6 @@ pub(super) struct Rules {
     pub(super) relays: bool,
     /// Whether the link has no bridge here.
     is_remote: bool,
-    rate: Option<u32>,
     key: [u8; 16],
 }
 
@@ -40,8 +39,7 @@ impl Rules {
             relays,
             is_remote: settings.remote,
             link: protocol_link(settings)?,
-            limiter: settings.client_rate.map(|rate| limiter(rate, key)),
-            rate: settings.client_rate,
+            limiter: limiter(settings, key),
             key,
         })
     }
@@ -56,7 +54,8 @@ impl Rules {
         if rules.is_remote != self.is_remote {
             return false;
         }
-        if rules.rate == self.rate {
+        let rates = |limiter: &Option<Limiter>| limiter.as_ref().map(Limiter::rates);
+        if rates(&rules.limiter) == rates(&self.limiter) {
             rules.limiter = self.limiter.take();
         }
         *self = rules;
@@ -99,8 +98,10 @@ fn protocol_link(settings: &LinkSettings) -> Option<Link> {
         return None;
     }
     // Without a pool there is nothing to lease; the settings see to it that a listener has one.
-    let mut link = Link::new(settings.prefix(), settings.address.addr(), Pool::new(settings.pool?));
-    link.delegation.clone_from(&settings.delegation);
+    let pool = Pool::new(settings.pool?).with_order(settings.allocation);
+    let mut link = Link::new(settings.prefix(), settings.address.addr(), pool);
+    let delegation = settings.delegation.iter();
+    link.delegation = delegation.map(|pool| pool.with_order(settings.allocation)).collect();
     link.preferred = settings.lifetimes.preferred;
     link.valid = settings.lifetimes.valid;
     link.rapid_commit = settings.rapid_commit;
@@ -113,7 +114,11 @@ fn protocol_link(settings: &LinkSettings) -> Option<Link> {
     Some(link)
 }
 
-/// What bounds how often one client is answered: so many messages a second for long, and twice as many at once.
-fn limiter(rate: u32, key: [u8; 16]) -> Limiter {
-    Limiter::new(key, rate.saturating_mul(2), Duration::from_secs(1) / rate)
+/// What bounds how often clients are answered; nothing where the settings lift both limits.
+fn limiter(settings: &LinkSettings, key: [u8; 16]) -> Option<Limiter> {
+    let rates = Rates {
+        sender: settings.client_rate,
+        link: settings.link_rate,
+    };
+    (rates != Rates::default()).then(|| Limiter::new(key, rates))
 }

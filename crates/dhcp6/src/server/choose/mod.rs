@@ -37,7 +37,8 @@ impl Exchange<'_> {
             .bindings
             .table(ia.kind)
             .of_association(self.client.as_bytes(), ia.iaid)?;
-        Some(own.leased).filter(|own| self.is_open(*own))
+        let may_hold = own.is_held(self.now) || !self.holds_most(ia.kind);
+        Some(own.leased).filter(|own| may_hold && self.is_open(*own))
     }
 
     /// What an identity association asks for and may be given.
@@ -80,6 +81,9 @@ impl Exchange<'_> {
 
     /// The one of the client whose lease ended longest ago.
     fn oldest_of_client(&self, kind: Kind) -> Option<Leased> {
+        if self.holds_most(kind) {
+            return None;
+        }
         let ended = |binding: &&Binding| !binding.is_taken(self.now) && self.is_open(binding.leased);
         let own = self.bindings.table(kind).chain(self.client.as_bytes()).filter(ended);
         own.min_by_key(|binding| (binding.valid_until, binding.leased))
@@ -93,11 +97,24 @@ impl Exchange<'_> {
         let own = self.bindings.table(kind).chain(self.client.as_bytes());
         let known = own.filter(counts).count();
         let new = self.taken_of(kind).filter(|leased| !self.is_of_client(*leased)).count();
-        let most = match kind {
+        known + new >= self.most_of_client(kind)
+    }
+
+    /// Whether a client holds as many as it may: then what it had comes on top of that, where a pool has come back
+    /// that what is remembered had left.
+    fn holds_most(&self, kind: Kind) -> bool {
+        let table = self.bindings.table(kind);
+        let is_taken = |binding: &&Binding| binding.is_taken(self.now);
+        let held = table.chain(self.client.as_bytes()).filter(is_taken).count();
+        let is_new = |leased: &Leased| !self.is_of_client(*leased) || self.is_reusable(*leased);
+        held + self.taken_of(kind).filter(is_new).count() >= self.most_of_client(kind)
+    }
+
+    fn most_of_client(&self, kind: Kind) -> usize {
+        match kind {
             Kind::Address => self.link.limits.bindings_per_client,
             Kind::Prefix => self.link.limits.prefixes_per_client,
-        };
-        known + new >= most
+        }
     }
 
     /// Whether it may be handed out at all.
@@ -108,10 +125,11 @@ impl Exchange<'_> {
         }
     }
 
+    /// Whether the client has or had it; another prefix with the same first address is another.
     fn is_of_client(&self, leased: Leased) -> bool {
         self.bindings
             .at(leased)
-            .is_some_and(|binding| binding.duid == self.client)
+            .is_some_and(|binding| binding.leased == leased && binding.duid == self.client)
     }
 
     fn is_link_full(&self, kind: Kind) -> bool {

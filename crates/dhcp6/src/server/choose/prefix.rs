@@ -11,7 +11,7 @@ use crate::leased::{Kind, Leased};
 use crate::message::Ia;
 use crate::server::exchange::Exchange;
 use crate::table::position;
-use crate::{MessageKind, PrefixPool};
+use crate::{MessageKind, Order, PrefixPool};
 
 use super::PROBES;
 
@@ -58,6 +58,9 @@ impl Exchange<'_> {
 
     /// A prefix of a pool that has no binding.
     fn vacant_prefix(&self, pool: &PrefixPool, ia: &Ia<'_>) -> Option<Leased> {
+        if pool.order() == Order::Sequential {
+            return self.vacant_prefix_between(pool, pool.first(), pool.last());
+        }
         let candidate = |attempt| pool.candidate(self.key, self.client.as_bytes(), ia.iaid, attempt);
         let leased = |attempt| Leased::from(candidate(attempt));
         let is_vacant = |leased: &Leased| self.is_open(*leased) && self.is_fresh(*leased);

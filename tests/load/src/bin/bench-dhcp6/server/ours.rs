@@ -37,8 +37,9 @@ fn settings(place: &Path, url: &str) -> String {
         r#"
         [store]
         url = "{url}"
+        identity = "{place}/orchestrator.identity"
         [api]
-        listen = ["unix:{}/api.sock"]
+        listen = ["unix:{place}/api.sock"]
         [log]
         level = "error"
         [[link]]
@@ -49,7 +50,8 @@ fn settings(place: &Path, url: &str) -> String {
         valid_lifetime = "1h"
         router_advertisements = false
         client_rate = 0
+        link_rate = 0
         "#,
-        place.display()
+        place = place.display()
     )
 }

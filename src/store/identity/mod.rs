@@ -1,12 +1,14 @@
-//! What is made once with the database and kept: who this daemon is.
+//! What is made once and kept, in the database and in a [file] beside it: who this daemon is.
+
+pub(super) mod file;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::StoreError;
 use super::batch::Batch;
 use super::connection::{Session, execute, fetch_all, statements};
 use super::text::Columns;
+use super::{StoreError, identity::file::IdentityFile};
 use crate::model::{Duid, Id, SiteId};
 
 statements! {
@@ -18,7 +20,7 @@ const SITE: &str = "site";
 const SERVER_DUID: &str = "server-duid";
 const ALLOCATION_KEY: &str = "allocation-key";
 
-/// Who this daemon is, for as long as its database lives.
+/// Who this daemon is, for as long as its database or its file lives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     /// Marks everything that is made.
@@ -29,21 +31,25 @@ pub struct Identity {
     pub allocation_key: [u8; 16],
 }
 
-/// Reads the identity; makes it first where there is none.
-pub(super) async fn ensure_identity(session: &mut Session) -> Result<Identity, StoreError> {
+/// Reads the identity. Where there is none it is made first: of the file, or at random.
+pub(super) async fn ensure_identity(
+    session: &mut Session,
+    file: Option<&IdentityFile>,
+) -> Result<Identity, StoreError> {
     let mut batch = Batch::new(session.begin().await?);
-    let fresh = Identity::random()?;
-    let facts = [
-        (SITE, fresh.site.to_string()),
-        (SERVER_DUID, fresh.server_duid.to_string()),
-        (ALLOCATION_KEY, hex(&fresh.allocation_key)),
-    ];
-    for (key, value) in &facts {
-        execute!(&mut batch.tx, "make the identity", INSERT_FACT, *key, value.as_str())?;
+    let kept = file.and_then(IdentityFile::identity).cloned();
+    let first = kept.clone().map_or_else(Identity::random, Ok)?;
+    let mut made = 0;
+    for (key, value) in &first.facts() {
+        made += execute!(&mut batch.tx, "make the identity", INSERT_FACT, *key, value.as_str())?;
     }
     let facts = fetch_all!(&mut batch.tx, "read the identity", (String, String), ALL_FACTS)?;
     batch.commit().await?;
-    Identity::read(&facts.into_iter().collect())
+    if made > 0 && kept.is_some() {
+        tracing::warn!(server = %first.server_duid, "the database is new; the server goes on under the identity that its file has");
+    }
+    let facts = facts.into_iter().collect();
+    Identity::read(&facts).map_err(|key| Columns("fact").bad(key, facts.get(key).map_or("", String::as_str)))
 }
 
 impl Identity {
@@ -66,15 +72,25 @@ impl Identity {
         })
     }
 
-    fn read(facts: &HashMap<String, String>) -> Result<Self, StoreError> {
-        let columns = Columns("fact");
-        let fact = |key: &'static str| facts.get(key).map(String::as_str).unwrap_or_default();
-        let key: u128 = u128::from_str_radix(fact(ALLOCATION_KEY), 16)
-            .map_err(|_| columns.bad(ALLOCATION_KEY, fact(ALLOCATION_KEY)))?;
+    /// As it is written, fact by fact.
+    fn facts(&self) -> [(&'static str, String); 3] {
+        [
+            (SITE, self.site.to_string()),
+            (SERVER_DUID, self.server_duid.to_string()),
+            (ALLOCATION_KEY, hex(&self.allocation_key)),
+        ]
+    }
+
+    /// The error is the key of a fact that is missing or cannot be read.
+    fn read(facts: &HashMap<String, String>) -> Result<Self, &'static str> {
+        let fact = |key: &'static str| facts.get(key).map(String::as_str).ok_or(key);
+        let key = fact(ALLOCATION_KEY)?;
+        let digits = Some(key).filter(|key| key.len() == 32 && key.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        let key = digits.and_then(|key| u128::from_str_radix(key, 16).ok());
         Ok(Self {
-            site: columns.parse(SITE, fact(SITE))?,
-            server_duid: columns.parse(SERVER_DUID, fact(SERVER_DUID))?,
-            allocation_key: key.to_be_bytes(),
+            site: fact(SITE)?.parse().map_err(|_| SITE)?,
+            server_duid: fact(SERVER_DUID)?.parse().map_err(|_| SERVER_DUID)?,
+            allocation_key: key.ok_or(ALLOCATION_KEY)?.to_be_bytes(),
         })
     }
 }
@@ -108,17 +124,23 @@ mod tests {
     #[test]
     fn written_and_read_back() {
         let fresh = Identity::random().unwrap();
-        let facts = [
-            (SITE.to_owned(), fresh.site.to_string()),
-            (SERVER_DUID.to_owned(), fresh.server_duid.to_string()),
-            (ALLOCATION_KEY.to_owned(), hex(&fresh.allocation_key)),
-        ];
+        let facts = fresh.facts().map(|(key, value)| (key.to_owned(), value));
         assert_eq!(Identity::read(&facts.into_iter().collect()).unwrap(), fresh);
     }
 
     #[test]
     fn a_damaged_fact_is_named() {
-        let error = Identity::read(&HashMap::new()).unwrap_err().to_string();
-        assert!(error.contains(ALLOCATION_KEY), "{error}");
+        let fresh = Identity::random().unwrap();
+        for key in [SITE, SERVER_DUID, ALLOCATION_KEY] {
+            let mut facts: HashMap<_, _> = fresh
+                .facts()
+                .into_iter()
+                .map(|(key, value)| (key.to_owned(), value))
+                .collect();
+            facts.insert(key.to_owned(), "+1".to_owned());
+            assert_eq!(Identity::read(&facts), Err(key));
+            facts.remove(key);
+            assert_eq!(Identity::read(&facts), Err(key));
+        }
     }
 }
