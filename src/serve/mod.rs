@@ -87,7 +87,7 @@ impl Context {
             if !link.routed().is_empty() {
                 self.conditions.expect(routes::CONDITION);
             }
-            if link.template.is_some() {
+            if settings.provides(link) {
                 self.conditions.expect("engine docker");
             }
         }
