@@ -137,15 +137,16 @@ impl Orchestrator {
     }
 }
 
-/// Whether instances of a link go on: of one that is no longer in the settings they do while leases last.
+/// Whether instances of a link go on, whatever class their clients are in: of a link that is no longer in the settings
+/// they do while leases last.
 fn is_kept(settings: &Settings, link: &str) -> bool {
-    settings.link(link).is_none() || settings.template_of(link).is_some()
+    settings.link(link).is_none() || settings.template_of(link, None).is_some()
 }
 
 /// The links whose clients get instances.
 fn providing(settings: &Settings) -> Vec<&str> {
-    let links = settings.links.iter().map(|link| link.bridge.as_str());
-    links.filter(|link| settings.template_of(link).is_some()).collect()
+    let links = settings.links.iter().filter(|link| settings.provides(link));
+    links.map(|link| link.bridge.as_str()).collect()
 }
 
 /// The links whose clients neither have instances nor get any.

@@ -81,7 +81,7 @@ impl Context {
             if !link.delegation.is_empty() {
                 self.conditions.expect(routes::CONDITION);
             }
-            if link.template.is_some() {
+            if settings.provides(link) {
                 self.conditions.expect("engine docker");
             }
         }

@@ -4,10 +4,12 @@ use std::net::Ipv6Addr;
 use std::num::NonZeroU32;
 
 use ipnet::Ipv6Net;
-use orchestrator_dhcp6::{OptionSet, Order, PrefixPool};
+use orchestrator_dhcp6::{Class, OptionSet, Order, PrefixPool};
 
 use super::advertisement::{AdvertisementSettings, Basis};
-use super::check;
+use super::check::{self, Ranges};
+use super::class::ClassSettings;
+use super::class_pool::{self, ClassPool};
 use super::delegation;
 use super::lifetimes::Lifetimes;
 use super::neighbor::NeighborSettings;
@@ -36,6 +38,8 @@ pub struct LinkSettings {
     pub source: LeaseSource,
     /// Addresses for clients, inside the prefix; always there with [`LeaseSource::Listener`].
     pub pool: Option<Ipv6Net>,
+    /// Addresses for clients of a class alone, inside the prefix and apart from the pool; listener only.
+    pub class_pools: Vec<ClassPool>,
     /// Prefixes that are delegated to its clients, apart from all links' own; none unless the source is
     /// [`LeaseSource::Listener`].
     pub delegation: Vec<PrefixPool>,
@@ -63,6 +67,8 @@ pub struct LinkSettings {
     pub domain_search: Vec<String>,
     /// What clients are told when they ask, DNS included: the link's own options over those of all links. Listener only.
     pub options: OptionSet,
+    /// What kinds of clients there are, in the order of the settings, with what they are told here; listener only.
+    pub classes: Vec<Class>,
     /// The preference in Advertises, by which clients choose among servers (RFC 9915, section 21.8); listener only.
     pub preference: Option<u8>,
     /// What its clients get; without one the link only serves leases.
@@ -91,8 +97,18 @@ const SOURCES: [(&str, LeaseSource); 2] = [("listener", LeaseSource::Listener), 
 
 const ALLOCATIONS: [(&str, Order); 2] = [("hashed", Order::Hashed), ("sequential", Order::Sequential)];
 
-/// Reads every link, with the options of all links; `None` for one that is at fault.
-pub(super) fn read_all(root: &mut Table<'_>, common: &Given) -> Vec<(Outline, Option<LinkSettings>)> {
+/// What holds for all links.
+pub(super) struct Common {
+    /// Options for clients.
+    pub(super) options: Given,
+    /// The classes; `None` for one that is at fault.
+    pub(super) classes: Vec<Option<ClassSettings>>,
+    /// The names of the classes, also of those that are at fault.
+    pub(super) class_names: Vec<Option<String>>,
+}
+
+/// Reads every link; `None` for one that is at fault.
+pub(super) fn read_all(root: &mut Table<'_>, common: &Common) -> Vec<(Outline, Option<LinkSettings>)> {
     let links = root
         .take("link")
         .and_then(|entry| entry.list(MOST_LINKS))
@@ -104,7 +120,7 @@ pub(super) fn read_all(root: &mut Table<'_>, common: &Given) -> Vec<(Outline, Op
         .collect()
 }
 
-fn read(mut table: Table<'_>, common: &Given) -> (Outline, Option<LinkSettings>) {
+fn read(mut table: Table<'_>, common: &Common) -> (Outline, Option<LinkSettings>) {
     let bridge = table.need("bridge", "name the bridge that the clients are on, like \"br0\"");
     let bridge = bridge.and_then(|entry| entry.parse("take 1 to 15 letters, digits and dashes", parse_bridge));
     let create = table.take("create").and_then(Entry::flag).unwrap_or(false);
@@ -116,7 +132,9 @@ fn read(mut table: Table<'_>, common: &Given) -> (Outline, Option<LinkSettings>)
         .take("source")
         .map_or(Some(LeaseSource::Listener), |entry| entry.choice(&SOURCES));
     let pool = range(&mut table, "pool");
-    let delegation = delegation::read_all(&mut table);
+    let names: Vec<Option<&str>> = common.class_names.iter().map(Option::as_deref).collect();
+    let (class_ranges, class_pools): (Vec<_>, Vec<_>) = class_pool::read_all(&mut table, &names).into_iter().unzip();
+    let delegation = delegation::read_all(&mut table, &names);
     let instances = range(&mut table, "instances");
     check::given_to_dnsmasq(&table, source);
     let allocation = table
@@ -134,7 +152,7 @@ fn read(mut table: Table<'_>, common: &Given) -> (Outline, Option<LinkSettings>)
     let neighbors = NeighborSettings::read(&mut table);
     let router_advertisements = table.take("router_advertisements").and_then(Entry::flag);
     let preference = table.take("preference").and_then(|entry| entry.whole(0..=255));
-    let options = Given::read(&mut table).over(common);
+    let options = Given::read(&mut table).over(&common.options);
     options.check_size(&table);
     let template = table.take("template").and_then(Entry::text);
     let basis = address.map(|address| Basis {
@@ -143,7 +161,13 @@ fn read(mut table: Table<'_>, common: &Given) -> (Outline, Option<LinkSettings>)
         delegates: delegation.as_ref().is_some_and(|pools| !pools.is_empty()),
     });
     let advertisement = AdvertisementSettings::read(table.section("advertisement"), basis.as_ref());
-    check::ranges(&table, address, source, pool, instances, template.is_some());
+    let ranges = Ranges {
+        pool,
+        class_pools: class_ranges,
+        instances,
+    };
+    ranges.check(&table, address);
+    check::needed_ranges(&table, source, template.is_some());
 
     let outline = Outline {
         key: table.path().to_owned(),
@@ -162,6 +186,7 @@ fn read(mut table: Table<'_>, common: &Given) -> (Outline, Option<LinkSettings>)
             address: address?,
             source,
             pool,
+            class_pools: class_pools.into_iter().collect::<Option<_>>()?,
             delegation: delegation?,
             allocation: allocation?,
             instances,
@@ -174,6 +199,10 @@ fn read(mut table: Table<'_>, common: &Given) -> (Outline, Option<LinkSettings>)
             // dnsmasq's own `enable-ra` would speak on the same link.
             advertisement: Some(advertisement?)
                 .filter(|_| router_advertisements.unwrap_or(source == LeaseSource::Listener)),
+            classes: match source {
+                LeaseSource::Listener => classes_on_link(common, &options)?,
+                _ => Vec::new(),
+            },
             dns_servers: options.dns_servers.unwrap_or_default(),
             domain_search: options.domain_search.unwrap_or_default(),
             options: options.set.settled(),
@@ -182,6 +211,12 @@ fn read(mut table: Table<'_>, common: &Given) -> (Outline, Option<LinkSettings>)
         })
     };
     (outline, settings())
+}
+
+/// What the classes mean on a link with these options; `None` when any is at fault.
+fn classes_on_link(common: &Common, options: &Given) -> Option<Vec<Class>> {
+    let classes = common.classes.iter();
+    classes.map(|class| Some(class.as_ref()?.on_link(options))).collect()
 }
 
 fn range(table: &mut Table<'_>, key: &'static str) -> Option<Ipv6Net> {

@@ -9,8 +9,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ApiSettings, DnsmasqSettings, DockerSettings, Fault, Faults, LinkSettings, Listen, LogSettings, PluginSettings,
-    Settings, SourceSettings, StoreSettings, TemplateSettings,
+    ApiSettings, ClassSettings, DnsmasqSettings, DockerSettings, Fault, Faults, LinkSettings, Listen, LogSettings,
+    PluginSettings, Settings, SourceSettings, StoreSettings, TemplateSettings,
 };
 use crate::model::LeaseSource;
 
@@ -54,6 +54,7 @@ pub struct Reload {
 pub fn plan_reload(running: &Settings, written: Settings) -> Result<Reload, Faults> {
     let mut changes = sections(running, &written);
     changes.extend(links(&running.links, &written.links));
+    changes.extend(classes(&running.classes, &written.classes));
     changes.extend(templates(running, &written));
     let settings = Settings {
         store: StoreSettings {
@@ -103,6 +104,7 @@ fn sections(running: &Settings, written: &Settings) -> Vec<Change> {
             dnsmasq: DnsmasqSettings { spool },
         },
         links: _,
+        classes: _,
         templates: _,
     } = running;
     let docker = &written.plugin.docker;
@@ -157,6 +159,7 @@ fn link_keys(running: &LinkSettings, written: &LinkSettings) -> Vec<(&'static st
         address,
         source,
         pool,
+        class_pools,
         delegation,
         allocation,
         instances,
@@ -170,6 +173,8 @@ fn link_keys(running: &LinkSettings, written: &LinkSettings) -> Vec<(&'static st
         dns_servers,
         domain_search,
         options,
+        // Told of by themselves.
+        classes: _,
         preference,
         template,
     } = running;
@@ -179,6 +184,7 @@ fn link_keys(running: &LinkSettings, written: &LinkSettings) -> Vec<(&'static st
         ("address", *address != written.address),
         ("source", *source != written.source),
         ("pool", *pool != written.pool),
+        ("class_pool", *class_pools != written.class_pools),
         ("delegation", *delegation != written.delegation),
         ("allocation", *allocation != written.allocation),
         ("instances", *instances != written.instances),
@@ -201,6 +207,25 @@ fn link_keys(running: &LinkSettings, written: &LinkSettings) -> Vec<(&'static st
         ("preference", *preference != written.preference),
         ("template", *template != written.template),
     ]
+}
+
+/// A class that has another place among the others counts as another.
+fn classes(running: &[ClassSettings], written: &[ClassSettings]) -> Vec<Change> {
+    let place = |classes: &[ClassSettings], name: &str| classes.iter().position(|class| class.name == name);
+    let path = |class: &ClassSettings| format!("class.{}", class.name);
+    let mut changes = Vec::new();
+    for (index, class) in written.iter().enumerate() {
+        match place(running, &class.name) {
+            None => changes.push(change(path(class), Effect::Added)),
+            Some(before) if before != index || running[before] != *class => {
+                changes.push(change(path(class), Effect::Changed));
+            }
+            Some(_) => {}
+        }
+    }
+    let gone = running.iter().filter(|class| place(written, &class.name).is_none());
+    changes.extend(gone.map(|class| change(path(class), Effect::Removed)));
+    changes
 }
 
 fn templates(running: &Settings, written: &Settings) -> Vec<Change> {

@@ -6,6 +6,7 @@
 
 mod advertisement;
 mod assignment;
+mod class;
 mod client;
 mod confirm;
 mod contention;

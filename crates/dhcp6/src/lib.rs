@@ -17,6 +17,7 @@
 pub mod advert;
 mod binding;
 mod bindings;
+mod class;
 pub mod client;
 mod delegation;
 mod discard;
@@ -42,6 +43,7 @@ mod table;
 
 pub use binding::{Binding, BindingState, Change, Verb};
 pub use bindings::Bindings;
+pub use class::{Class, ClassId, Conditions, Pattern, PatternError};
 pub use delegation::{LONGEST_PREFIX, PrefixPool, PrefixPoolError};
 pub use discard::Discard;
 pub use domain::{DomainName, DomainNameError};

@@ -54,8 +54,10 @@ fn protocol_link(settings: &LinkSettings) -> Option<Link> {
         return None;
     }
     // Without a pool there is nothing to lease; the settings see to it that a listener has one.
-    let pool = Pool::new(settings.pool?).with_order(settings.allocation);
-    let mut link = Link::new(settings.prefix(), settings.address.addr(), pool);
+    let pool_of = |range| Pool::new(range).with_order(settings.allocation);
+    let mut link = Link::new(settings.prefix(), settings.address.addr(), pool_of(settings.pool?));
+    let class_pools = settings.class_pools.iter();
+    link.class_pools = class_pools.map(|of| pool_of(of.pool).for_class(of.class)).collect();
     let delegation = settings.delegation.iter();
     link.delegation = delegation.map(|pool| pool.with_order(settings.allocation)).collect();
     link.preferred = settings.lifetimes.preferred;
@@ -66,6 +68,7 @@ fn protocol_link(settings: &LinkSettings) -> Option<Link> {
         withheld: settings.instances.into_iter().collect(),
     });
     link.options.clone_from(&settings.options);
+    link.classes.clone_from(&settings.classes);
     link.preference = settings.preference;
     Some(link)
 }

@@ -261,7 +261,7 @@ fn lease_change(bridge: &str, change: &Change, now: Timestamp) -> LeaseChange {
         iaid: change.after.iaid,
         leased: change.after.leased,
         next_hop: change.next_hop,
-        class: None,
+        class: change.class.as_deref().map(str::to_owned),
         source,
         preferred_until: Timestamp(change.after.preferred_until),
         valid_until: Timestamp(change.after.valid_until),
