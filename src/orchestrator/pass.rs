@@ -64,9 +64,7 @@ impl Orchestrator {
         self.remove_orphans(&world, &live).await;
         let settings = self.settings();
         let providing = providing(&settings);
-        if !providing.is_empty() || !live.is_empty() {
-            self.watch_engines();
-        }
+        self.watch_engines(!providing.is_empty() || !live.is_empty());
         // From here on every commit that matters rings; what was committed before is looked up below.
         self.inner.bell.silence(silent(&settings, &providing, &live));
         let settled: HashSet<_> = live
@@ -84,7 +82,8 @@ impl Orchestrator {
 
     async fn see_world(&self) -> World {
         let mut engines = HashMap::new();
-        for (name, plugin) in self.inner.plugins.iter().filter(|(name, _)| self.is_watched(name)) {
+        let watched: HashSet<_> = self.watched().keys().copied().collect();
+        for (name, plugin) in self.inner.plugins.iter().filter(|(name, _)| watched.contains(*name)) {
             match plugin.list().await {
                 Ok(found) => {
                     engines.insert(*name, found.into_iter().map(|found| (found.id, found)).collect());
