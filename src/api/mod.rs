@@ -12,6 +12,9 @@
 //! | `GET /v1/instances?all=&link=&client=&phase=` | instances, those that are gone only with `all=true` |
 //! | `GET /v1/instances/{id}` | an instance; the beginning of its id is enough |
 //! | `DELETE /v1/instances/{id}?release=` | 202: the instance on its way out |
+//! | `GET /v1/reservations?link=` | what is kept for known clients, by the settings and by the API |
+//! | `POST /v1/reservations` | 201: what is kept from now on |
+//! | `DELETE /v1/reservations/{id}` | 200: what is kept no longer |
 //! | `GET /v1/events?after=&before=&link=&client=&instance=` | events; as a stream with `Accept: text/event-stream` |
 //! | `POST /v1/hooks/dnsmasq` | 204: the event is durable; on the unix socket only |
 //! | `GET /v1/settings` | which settings are in force, and how what is written differs |
@@ -24,6 +27,7 @@
 //! Nobody is asked who they are: the unix socket is for who may open it, and TCP is served on loopback only, to
 //! requests that no foreign web page can have made ([`guard`]).
 
+mod body;
 mod clients;
 mod connection;
 mod events;
@@ -38,6 +42,7 @@ mod metrics;
 mod params;
 mod patience;
 mod problem;
+mod reservations;
 mod routes;
 mod serve;
 mod settings;
@@ -56,7 +61,7 @@ pub use settings::{ReloadOutcome, Reloaded, SettingsView};
 
 use crate::conditions::Conditions;
 use crate::metrics::Metrics;
-use crate::model::{Instance, InstanceId};
+use crate::model::{Instance, InstanceId, Reservation, ReservationId, ReservationView};
 use crate::settings::Faults;
 use crate::source::dnsmasq::DnsmasqEvent;
 use crate::store::{Store, StoreError};
@@ -83,6 +88,15 @@ pub trait Control: Send + Sync + 'static {
     /// Records what dnsmasq told. Returns when it is durable.
     async fn dnsmasq_event(&self, event: DnsmasqEvent) -> Result<(), ControlError>;
 
+    /// What is reserved for whom, by the settings and by [`reserve`](Self::reserve).
+    async fn reservations(&self) -> Result<Vec<ReservationView>, ControlError>;
+
+    /// Reserves something on a link. When it returns, nobody else is given it.
+    async fn reserve(&self, link: String, reservation: Reservation) -> Result<ReservationView, ControlError>;
+
+    /// Removes what [`reserve`](Self::reserve) made.
+    async fn unreserve(&self, id: ReservationId) -> Result<ReservationView, ControlError>;
+
     /// Reads the settings again and puts them in force. When it returns, what is done next is done by them.
     async fn reload(&self) -> Result<Reloaded, ControlError>;
 
@@ -100,6 +114,12 @@ pub enum ControlError {
     #[error("{reason}")]
     Refused {
         /// Why, and what to do.
+        reason: String,
+    },
+    /// It stands against something that is there.
+    #[error("{reason}")]
+    Conflict {
+        /// Against what.
         reason: String,
     },
     /// The daemon ends before it could.

@@ -10,6 +10,7 @@ mod ls;
 mod page;
 mod probe;
 mod reload;
+mod reservation;
 mod resolve;
 mod rm;
 mod serve;
@@ -73,6 +74,8 @@ enum Verb {
     Show(show::Args),
     /// Destroy instances; their clients get new ones at their next lease event
     Rm(rm::Args),
+    /// Keep addresses and prefixes for known clients
+    Reservation(reservation::Args),
     /// Show what happened, in order
     Events(events::Args),
     /// Have the daemon read its settings again; wrong ones change nothing
@@ -117,6 +120,7 @@ fn dispatch(
         Verb::Ls(args) => wait_for(ls::run(&args, output, &client()))?,
         Verb::Show(args) => wait_for(show::run(&args, output, &client()))?,
         Verb::Rm(args) => wait_for(rm::run(&args, output, &client()))?,
+        Verb::Reservation(args) => wait_for(reservation::run(&args, output, &client()))?,
         Verb::Events(args) => wait_for(events::run(&args, output, &client()))?,
         Verb::Reload => wait_for(reload::run(output, &client()))?,
         Verb::Settings => wait_for(settings::run(output, &client()))?,

@@ -7,8 +7,12 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::links::Commands;
 use super::reload::Desk;
+use super::reservations::Reservations;
 use crate::api::{Control, ControlError, Reloaded, SettingsView};
-use crate::model::{ClientId, Instance, InstanceId, LeaseChange, LeaseSource, LeaseVerb, Timestamp};
+use crate::model::{
+    ClientId, Instance, InstanceId, LeaseChange, LeaseSource, LeaseVerb, Reservation, ReservationId, ReservationView,
+    Timestamp,
+};
 use crate::orchestrator::Orchestrator;
 use crate::settings::Current;
 use crate::source::Recorder;
@@ -30,6 +34,7 @@ pub(super) struct Ready {
     pub(super) recorder: Recorder,
     pub(super) intake: Intake,
     pub(super) commands: Commands,
+    pub(super) reservations: Reservations,
 }
 
 impl Ready {
@@ -116,6 +121,18 @@ impl Control for Switchboard {
                 reason: refusal.to_string(),
             }),
         }
+    }
+
+    async fn reservations(&self) -> Result<Vec<ReservationView>, ControlError> {
+        self.ready()?.reservations.list().await
+    }
+
+    async fn reserve(&self, link: String, reservation: Reservation) -> Result<ReservationView, ControlError> {
+        self.ready()?.reservations.add(&link, reservation).await
+    }
+
+    async fn unreserve(&self, id: ReservationId) -> Result<ReservationView, ControlError> {
+        self.ready()?.reservations.remove(id).await
     }
 
     async fn reload(&self) -> Result<Reloaded, ControlError> {

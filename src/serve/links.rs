@@ -12,6 +12,7 @@ use super::link::{self, Supervisor};
 use crate::settings::LinkSettings;
 use crate::source::Recorder;
 use crate::source::listener::{Command, Directory};
+use crate::source::reserved::Reserved;
 use crate::store::Store;
 
 /// Commands that may wait for a listener.
@@ -51,6 +52,7 @@ pub(super) struct Links {
     pub(super) recorder: Recorder,
     pub(super) commands: Commands,
     pub(super) directory: Directory,
+    pub(super) reserved: Reserved,
 }
 
 impl Links {
@@ -95,6 +97,7 @@ impl Links {
             network: self.network.clone(),
             recorder: self.recorder.clone(),
             directory: self.directory.clone(),
+            reserved: self.reserved.clone(),
         };
         Supervisor::new(parts, self.commands.open(bridge))
     }

@@ -61,4 +61,5 @@ pub use options::{OptionSet, OptionValue, OwnedOption, TimeServer, is_settable};
 pub use pool::{Order, Pool, PoolError};
 pub use relay::MAX_RELAYS;
 pub use reservation::{Holder, Reservation, ReservationConflict, Reservations};
+pub use reserved::is_reserved;
 pub use server::{Answer, Inbound, RECONFIGURE_ATTEMPTS, RECONFIGURE_TIMEOUT, Reconfigure, Server};

@@ -19,6 +19,7 @@ use crate::metrics::Metrics;
 use crate::model::{Clock, Duid, Leased};
 use crate::settings::{Current, Settings};
 use crate::source::Recorder;
+use crate::source::reserved::ReservedView;
 use crate::store::StoreError;
 
 /// Commits under way at the same time. Beyond it the socket's buffer holds what comes.
@@ -42,6 +43,8 @@ pub struct Parts {
     pub link: String,
     /// What is leased there, and how.
     pub settings: Current,
+    /// What is reserved through the API.
+    pub reserved: ReservedView,
     /// Who answers: the server's DUID.
     pub duid: Duid,
     /// The key of its hashes.
@@ -95,7 +98,7 @@ impl Listener {
     ///
     /// When the socket cannot be opened: another server has the port, the bridge is gone, no privilege.
     pub fn open(parts: Parts, bridge: Option<u32>, bindings: Bindings) -> io::Result<Option<Self>> {
-        let Some(rules) = Rules::new(&parts.settings.get(), &parts.link, parts.key) else {
+        let Some(rules) = Rules::new(&parts.settings.get(), &parts.reserved.get(), &parts.link, parts.key) else {
             return Ok(None);
         };
         let port = bridge.map(|index| Port::open(&parts.link, index)).transpose()?;
@@ -132,6 +135,10 @@ impl Listener {
                     self.follow(&settings);
                     continue;
                 }
+                () = self.parts.reserved.changed() => {
+                    self.follow(&self.parts.settings.get());
+                    continue;
+                }
                 Some((pending, outcome)) = commits.next() => {
                     self.settle(pending, outcome);
                     continue;
@@ -157,9 +164,10 @@ impl Listener {
         outcome
     }
 
-    /// Goes over to other settings.
+    /// Goes over to other settings, or to what else is reserved.
     fn follow(&mut self, settings: &Settings) {
-        self.leaving = !self.rules.follow(settings, &self.parts.link);
+        let recorded = self.parts.reserved.get();
+        self.leaving = !self.rules.follow(settings, &recorded, &self.parts.link);
         self.listed.set_prefix(self.rules.link.prefix);
     }
 
@@ -197,6 +205,9 @@ impl Listener {
         // They came into force before what follows was read.
         if let Some(settings) = self.parts.settings.news() {
             self.follow(&settings);
+        }
+        if self.parts.reserved.has_news() {
+            self.follow(&self.parts.settings.get());
         }
         Batch::default()
     }

@@ -14,6 +14,7 @@ use std::fmt;
 use std::net::Ipv6Addr;
 
 use ipnet::Ipv6Net;
+use serde::{Deserialize, Serialize};
 
 use crate::leased::Kind;
 use crate::{Duid, Leased, LinkLayerAddress, OpaqueId};
@@ -21,9 +22,10 @@ use crate::{Duid, Leased, LinkLayerAddress, OpaqueId};
 pub use table::{ReservationConflict, Reservations};
 
 /// What is kept for one client of a link.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reservation {
     /// Whom it is for.
+    #[serde(flatten)]
     pub holder: Holder,
     /// The address that it is to have.
     pub address: Option<Ipv6Addr>,
@@ -32,11 +34,13 @@ pub struct Reservation {
 }
 
 /// Whom a reservation is for.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Holder {
     /// The client with this DUID.
     Duid(Duid),
     /// Who has this link-layer address, as the relay saw it (RFC 6939), else as the DUID has it.
+    #[serde(rename = "link_layer_address")]
     LinkLayer(LinkLayerAddress),
     /// Who is behind the place with this remote-id (RFC 4649).
     RemoteId {
