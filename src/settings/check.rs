@@ -84,6 +84,7 @@ pub(super) fn given_to_dnsmasq(link: &Table<'_>, source: Option<LeaseSource>) {
         .chain([
             "rapid_commit",
             "registration",
+            "reconfigure",
             "client_rate",
             "delegation",
             "preference",

@@ -7,6 +7,7 @@
 mod advertisement;
 mod assignment;
 mod client;
+mod clone;
 mod confirm;
 mod contention;
 mod decline;
@@ -23,6 +24,7 @@ mod malformed;
 mod option;
 mod prefix;
 mod rebind;
+mod reconfigure;
 mod registration;
 mod relay;
 mod release;

@@ -38,6 +38,7 @@ mod requested;
 mod reserved;
 mod server;
 mod table;
+mod way_back;
 
 pub use binding::{Binding, BindingState, Change, Verb};
 pub use bindings::Bindings;
@@ -54,3 +55,4 @@ pub use options::{OptionSet, OptionValue, OwnedOption, TimeServer, is_settable};
 pub use pool::{Order, Pool, PoolError};
 pub use relay::MAX_RELAYS;
 pub use server::{Answer, Inbound, RECONFIGURE_ATTEMPTS, RECONFIGURE_TIMEOUT, Reconfigure, Server};
+pub use way_back::WayBack;

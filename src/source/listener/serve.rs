@@ -4,12 +4,14 @@ use std::io;
 use std::net::SocketAddrV6;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use orchestrator_dhcp6::{Answer, Bindings, Change, Inbound, Server, Verb};
+use orchestrator_dhcp6::{Answer, Bindings, Change, Inbound, Reconfigure, Server, Verb};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::raw::{BridgeSocket, Datagram};
+use super::reconfigure::{NotReconfigured, Reconfiguring};
 use super::rules::Rules;
+use super::watch::Watch;
 use crate::causes::with_causes;
 use crate::metrics::Metrics;
 use crate::model::{Clock, Duid, LeaseChange, LeaseSource, LeaseVerb, Leased, Timestamp};
@@ -31,6 +33,15 @@ pub enum Command {
         duid: Duid,
         /// Told when it is durable.
         done: oneshot::Sender<Result<(), StoreError>>,
+    },
+    /// Have this client ask again (RFC 9915, section 18.3.11).
+    Reconfigure {
+        /// Who is to ask.
+        duid: Duid,
+        /// And what.
+        what: Reconfigure,
+        /// Told what has begun; it goes on until the client asks.
+        done: oneshot::Sender<Result<Reconfiguring, NotReconfigured>>,
     },
 }
 
@@ -59,6 +70,7 @@ pub struct Listener {
     server: Server,
     bindings: Bindings,
     socket: BridgeSocket,
+    watch: Watch,
     /// The settings want no listener here any more.
     leaving: bool,
 }
@@ -86,6 +98,7 @@ impl Listener {
         tracing::info!(bridge = parts.bridge, bindings = bindings.len(), "listening for DHCPv6");
         Ok(Some(Self {
             server: Server::new(parts.duid.clone(), parts.key),
+            watch: Watch::new(&parts),
             parts,
             rules,
             bindings,
@@ -122,21 +135,30 @@ impl Listener {
                         commits.push(self.commit(pending));
                     }
                 }
-                Some(Command::Release { duid, done }) = commands.recv(), if room => {
-                    let changes = self.release(&duid);
-                    commits.push(self.commit(Pending { changes, done: Some(done), ..Pending::default() }));
-                }
+                () = self.watch.due() => self.send_due(),
+                Some(command) = commands.recv(), if room => match command {
+                    Command::Release { duid, done } => {
+                        let changes = self.release(&duid);
+                        commits.push(self.commit(Pending { changes, done: Some(done), ..Pending::default() }));
+                    }
+                    Command::Reconfigure { duid, what, done } => {
+                        // Whoever asked may have gone.
+                        let _ = done.send(self.watch.reconfigure(&self.rules.link, duid, what));
+                    }
+                },
             }
         };
         while let Some((pending, result)) = commits.next().await {
             self.settle(pending, result);
         }
+        self.watch.finish().await;
         outcome
     }
 
     /// Goes over to other settings.
     fn follow(&mut self, settings: &Settings) {
         self.leaving = !self.rules.follow(settings, &self.parts.bridge);
+        self.watch.follow(&self.rules.link);
     }
 
     /// Answers a batch. What changes nothing is sent at once; the rest is returned, its changes made in memory.
@@ -176,7 +198,10 @@ impl Listener {
         let Rules { link, limiter, .. } = &mut self.rules;
         let admitted = limiter.as_mut().map_or(Ok(()), |limiter| limiter.admit(&inbound, now));
         match admitted.and_then(|()| self.server.handle(link, &self.bindings, &inbound, now)) {
-            Ok(answer) => Some(answer),
+            Ok(answer) => {
+                self.watch.hear(&inbound, &answer, link.valid, now);
+                Some(answer)
+            }
             Err(discard) => {
                 self.parts.metrics.dhcp6_discarded(discard.word());
                 tracing::debug!(bridge = self.parts.bridge, source = %datagram.source, "discarded: {discard}");
@@ -190,6 +215,13 @@ impl Listener {
             self.parts.metrics.dhcp6_unsent();
             let fault = &fault as &dyn std::error::Error;
             tracing::warn!(bridge = self.parts.bridge, %to, error = fault, "could not send a reply");
+        }
+    }
+
+    /// Sends what clients are told unasked.
+    fn send_due(&mut self) {
+        for (datagram, to) in self.watch.take_due(&self.server) {
+            self.send(&datagram, to);
         }
     }
 
