@@ -9,6 +9,7 @@
 
 mod advert;
 mod answer;
+mod client;
 mod frame;
 mod relay;
 mod script;
@@ -18,6 +19,7 @@ mod wire;
 mod world;
 
 pub use advert::run as advert;
+pub use client::run as client;
 pub use frame::run as frame;
 pub use relay::run as relay;
 pub use server::run as server;
@@ -53,5 +55,10 @@ pub const TARGETS: &[Target] = &[
         name: "advert",
         run: advert,
         seeds: seeds::advert,
+    },
+    Target {
+        name: "client",
+        run: client,
+        seeds: seeds::client,
     },
 ];

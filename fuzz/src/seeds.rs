@@ -232,6 +232,104 @@ pub(crate) fn advert() -> Seeds {
     ]
 }
 
+/// Settings, then steps: what passes, and what servers answer, as `client.rs` reads them.
+pub(crate) fn client() -> Seeds {
+    // The first byte of a step: what it is, and in the upper half which or of which server.
+    let pass = |index: u8| vec![index << 4];
+    // An address with so many seconds of T1, T2, preferred and valid lifetime; a prefix likewise.
+    let address = |times: [u8; 4], number: u8| [&[0, 1][..], &times[..2], &times[2..], &[number]].concat();
+    let prefix = |times: [u8; 4], number: u8| [&[3, 1][..], &times[..2], &times[2..], &[number, 62]].concat();
+    let answer = |what: u8, options: &[Vec<u8>]| {
+        let count = u8::try_from(options.len()).unwrap_or(u8::MAX);
+        [&[8 | what << 4, count][..], &options.concat()].concat()
+    };
+    let (advertise, reply) = (0, 1);
+    let (short, long) = ([50, 80, 100, 120], [131, 134, 133, 140]);
+    let begin = |settings: u8, steps: &[Vec<u8>]| [vec![settings], steps.concat()].concat();
+    let lease = |times: [u8; 4]| {
+        let offer = answer(advertise, &[address(times, 9), vec![6, 255]]);
+        [pass(3), offer, pass(0), answer(reply, &[address(times, 9)])].concat()
+    };
+    let status = |code: u8| vec![5, code, 2, b'n', b'o'];
+    let renewed = answer(reply, &[address(short, 9), address([50, 80, 0, 0], 8)]);
+    vec![
+        (
+            "lease",
+            begin(1, &[lease(short), pass(5), renewed, pass(6), vec![0xf7]]),
+        ),
+        (
+            "rapid",
+            begin(
+                5,
+                &[pass(3), answer(reply, &[address(long, 9), vec![4]]), pass(6), pass(7)],
+            ),
+        ),
+        ("expiry", begin(1, &[lease(short), pass(5), pass(5), lease(long)])),
+        (
+            "decline",
+            begin(
+                1,
+                &[
+                    lease(long),
+                    vec![6],
+                    pass(3),
+                    answer(reply, &[status(0)]),
+                    pass(4),
+                    lease(long),
+                ],
+            ),
+        ),
+        (
+            "confirm",
+            begin(
+                1,
+                &[lease(long), vec![5], pass(3), answer(reply, &[status(4)]), pass(4)],
+            ),
+        ),
+        (
+            "prefix",
+            begin(
+                3,
+                &[
+                    pass(3),
+                    answer(advertise, &[address(long, 9), prefix(long, 4)]),
+                    pass(3),
+                    answer(reply, &[address(long, 9), prefix(short, 4)]),
+                    pass(6),
+                    vec![5],
+                    pass(4),
+                ],
+            ),
+        ),
+        (
+            "refused",
+            begin(
+                1,
+                &[
+                    pass(3),
+                    answer(advertise, &[status(2)]),
+                    answer(advertise, &[address(long, 9)]),
+                    pass(3),
+                    answer(reply, &[status(2)]),
+                    pass(5),
+                ],
+            ),
+        ),
+        (
+            "inform",
+            begin(
+                0,
+                &[
+                    pass(3),
+                    answer(reply, &[vec![7, 23, 16], vec![0x20; 16]]),
+                    pass(7),
+                    pass(7),
+                ],
+            ),
+        ),
+    ]
+}
+
 /// A message of each kind, with what clients put into them.
 fn messages() -> Seeds {
     let address = world::on_link(0x1_0007);

@@ -40,6 +40,11 @@ fn advert() {
 }
 
 #[test]
+fn client() {
+    run("client");
+}
+
+#[test]
 fn corpora_are_what_the_seeds_make_and_what_was_found() {
     for target in TARGETS {
         let mut there: BTreeSet<String> = fs::read_dir(corpus(target))

@@ -12,8 +12,9 @@ use tokio::task::{Id, JoinSet};
 use super::Context;
 use super::link::{self, Supervisor};
 use crate::model::Duid;
+use crate::settings::LinkSettings;
 use crate::source::Recorder;
-use crate::source::listener::{Command, NotReconfigured, Reconfiguring};
+use crate::source::listener::{Command, Directory, NotReconfigured, Reconfiguring};
 use crate::store::Store;
 
 /// Commands that may wait for a listener.
@@ -77,6 +78,7 @@ pub(super) struct Links {
     pub(super) network: Network,
     pub(super) recorder: Recorder,
     pub(super) commands: Commands,
+    pub(super) directory: Directory,
 }
 
 impl Links {
@@ -90,9 +92,9 @@ impl Links {
         let mut served: HashMap<Id, String> = HashMap::new();
         while !self.context.stop.is_cancelled() {
             for link in &settings.get().links {
-                if !served.values().any(|bridge| *bridge == link.bridge) {
-                    let task = running.spawn(self.supervisor(&link.bridge).run());
-                    served.insert(task.id(), link.bridge.clone());
+                if !served.values().any(|bridge| *bridge == link.name) {
+                    let task = running.spawn(self.supervisor(link).run());
+                    served.insert(task.id(), link.name.clone());
                 }
             }
             tokio::select! {
@@ -109,15 +111,18 @@ impl Links {
         while running.join_next().await.is_some() {}
     }
 
-    fn supervisor(&self, bridge: &str) -> Supervisor {
+    fn supervisor(&self, link: &LinkSettings) -> Supervisor {
+        let bridge = &link.name;
         // One that comes back was forgotten when it left.
         self.context.conditions.expect(&link::condition(bridge));
         let parts = link::Parts {
             context: self.context.clone(),
-            bridge: bridge.to_owned(),
+            bridge: bridge.clone(),
+            remote: link.remote,
             store: self.store.clone(),
             network: self.network.clone(),
             recorder: self.recorder.clone(),
+            directory: self.directory.clone(),
         };
         Supervisor::new(parts, self.commands.open(bridge))
     }

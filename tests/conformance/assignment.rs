@@ -2,8 +2,10 @@
 
 use std::net::Ipv6Addr;
 
-use crate::site::{PREFIX, Site, new_duid, on_link, plain};
-use crate::wire::{NO_ADDRS_AVAIL, RELEASE, REQUEST, SOLICIT, ia_na};
+use crate::client::Client;
+use crate::prefix::DELEGATION;
+use crate::site::{POOL, PREFIX, Site, link, new_duid, on_link, plain};
+use crate::wire::{NO_ADDRS_AVAIL, RELEASE, RENEW, REQUEST, SOLICIT, ia_na, ia_pd};
 
 /// Interface identifiers that are reserved: the subnet-router's, IANA's block with Proxy Mobile IPv6 in it (RFC 5453),
 /// and the 128 highest, in the two forms of RFC 2526.
@@ -82,6 +84,44 @@ fn row_29_addresses_cannot_be_predicted() {
     assert!(
         one.iter().zip(&other).all(|(one, other)| one != other),
         "{one:?} {other:?}"
+    );
+}
+
+#[test]
+fn row_29_addresses_and_prefixes_follow_one_another_when_that_is_set() {
+    let site = Site::start(POOL, &format!("allocation = \"sequential\"\n{DELEGATION}"));
+    let ias = [ia_na(1, &[]), ia_pd(2, None)];
+    let lease = |client: &Client| {
+        let answer = client.ask_server(REQUEST, &ias);
+        (answer.ia(1).leased().ip, answer.ia_pd(2).delegated().text)
+    };
+    let clients: Vec<_> = (0..8).map(|_| site.client()).collect();
+    for (number, client) in clients.iter().enumerate() {
+        let address = on_link(&format!("::1:{number:x}"));
+        let subnet = if number == 0 {
+            String::new()
+        } else {
+            format!("{number:x}:")
+        };
+        assert_eq!(lease(client), (address, format!("fd39:9706:2787:{subnet}:/64")));
+    }
+    // What was given back is kept for who had it, as long as there are others.
+    let first = on_link("::1:0");
+    clients[0].tell(RELEASE, 1, first);
+    assert_eq!(site.client().lease(1), on_link("::1:8"));
+    assert_eq!(clients[0].lease(1), first);
+    // Set anew, who comes next is found by the hash, and nobody loses what it has.
+    site.reload_with(&link("br0", PREFIX, POOL, DELEGATION));
+    assert_eq!(
+        clients[1].tell(RENEW, 1, on_link("::1:1")).ia(1).leased().ip,
+        on_link("::1:1")
+    );
+    let next: Vec<_> = (0..4).map(|_| site.client().lease(1)).collect();
+    assert_ne!(
+        next,
+        (9..13)
+            .map(|number| on_link(&format!("::1:{number:x}")))
+            .collect::<Vec<_>>()
     );
 }
 

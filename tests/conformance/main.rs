@@ -6,6 +6,7 @@
 
 mod advertisement;
 mod assignment;
+mod class;
 mod client;
 mod clone;
 mod confirm;
@@ -14,6 +15,7 @@ mod decline;
 mod dhcrelay;
 mod discard;
 mod duid;
+mod elsewhere;
 mod flood;
 mod hostile;
 mod information;

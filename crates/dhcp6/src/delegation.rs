@@ -2,8 +2,8 @@
 
 use ipnet::Ipv6Net;
 
-use crate::Iaid;
 use crate::pool::keyed_hash;
+use crate::{ClassId, Iaid, Order};
 
 /// The longest prefix that is delegated: a client forms addresses of its own in it (RFC 9663, section 8).
 pub const LONGEST_PREFIX: u8 = 64;
@@ -17,6 +17,8 @@ pub struct PrefixPool {
     prefix: Ipv6Net,
     length: u8,
     excluded: Option<Excluded>,
+    class: Option<ClassId>,
+    order: Order,
 }
 
 /// The part of each delegated prefix that its client must not use (RFC 6603).
@@ -61,6 +63,8 @@ impl PrefixPool {
                 prefix: prefix.trunc(),
                 length,
                 excluded: None,
+                class: None,
+                order: Order::Hashed,
             })
         } else {
             Err(PrefixPoolError::Length { prefix, length })
@@ -85,6 +89,34 @@ impl PrefixPool {
                 number,
             })
         }
+    }
+
+    /// The same pool for clients of this class alone.
+    #[must_use]
+    pub fn for_class(self, class: ClassId) -> Self {
+        let class = Some(class);
+        Self { class, ..self }
+    }
+
+    /// Whether clients of a class, or of none, are given its prefixes.
+    pub(crate) fn serves(&self, class: Option<ClassId>) -> bool {
+        self.class.is_none() || self.class == class
+    }
+
+    /// Whether it is for clients of one class alone.
+    pub(crate) fn is_of_class(&self) -> bool {
+        self.class.is_some()
+    }
+
+    /// The same prefixes, tried in another order.
+    #[must_use]
+    pub fn with_order(self, order: Order) -> Self {
+        Self { order, ..self }
+    }
+
+    /// In which order its prefixes are tried.
+    pub fn order(&self) -> Order {
+        self.order
     }
 
     /// The whole.

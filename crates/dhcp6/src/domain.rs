@@ -20,6 +20,17 @@ impl DomainName {
         &self.0
     }
 
+    /// The names that stand one after the other (RFC 9915, section 10). Ends where there is none; passes over what is
+    /// none that could be written.
+    pub(crate) fn read_all(mut wire: &[u8]) -> impl Iterator<Item = Self> {
+        std::iter::from_fn(move || {
+            let name = Self::first_of(wire)?;
+            wire = wire.get(name.len()..)?;
+            Some(Self(name.into()))
+        })
+        .filter(|name| name.to_string().parse().as_ref() == Ok(name))
+    }
+
     /// The first of the names that stand side by side on the wire; nothing when there is none.
     pub(crate) fn first_of(names: &[u8]) -> Option<&[u8]> {
         let mut end = 0;
@@ -91,6 +102,19 @@ mod tests {
         assert_eq!(name.as_wire(), b"\x03lan\x07Example\x03org\x00");
         assert_eq!(name.to_string(), "lan.Example.org");
         assert_eq!("lan".parse::<DomainName>().unwrap().as_wire(), b"\x03lan\x00");
+    }
+
+    #[test]
+    fn lists_are_read() {
+        let read = |wire: &[u8]| {
+            let names = DomainName::read_all(wire);
+            names.map(|name| name.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(read(b"\x03lan\x00\x07example\x03org\x00"), ["lan", "example.org"]);
+        assert_eq!(read(b"\x00\x03a b\x00\x03a.b\x00\x03lan\x00"), ["lan"]);
+        for cut in [&b"\x03la"[..], b"\x03lan", b"\xc0\x00", b""] {
+            assert!(read(cut).is_empty(), "{cut:?}");
+        }
     }
 
     #[test]

@@ -172,7 +172,8 @@ fn inside(association: &Association) -> DhcpOptions {
     opts
 }
 
-fn lease(leased: Leased, preferred: u32, valid: u32, excluded: Option<&[u8]>) -> DhcpOption {
+/// An address or prefix as it stands in an identity association.
+pub(crate) fn lease(leased: Leased, preferred: u32, valid: u32, excluded: Option<&[u8]>) -> DhcpOption {
     match leased {
         Leased::Address(addr) => DhcpOption::IAAddr(IAAddr {
             addr,

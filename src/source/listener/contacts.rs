@@ -8,13 +8,15 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::{Ipv6Addr, SocketAddrV6};
+use std::sync::Weak;
 use std::time::Duration;
 
 use orchestrator_dhcp6::WayBack;
 
 use super::generations::Generations;
 use super::reconfigure::NotReconfigured;
-use crate::model::Duid;
+use super::socket::Port;
+use crate::model::{Duid, Timestamp};
 
 /// Clients that are surely remembered, at 40 bytes each; twice as many at most.
 const CLIENTS: usize = 1 << 19;
@@ -31,6 +33,8 @@ const CLIENT_PORT: u16 = 546;
 pub(super) struct Contacts {
     clients: Generations<Contact>,
     ways: Generations<Way>,
+    /// The link's own port.
+    own: Weak<Port>,
     /// Keys of the hashes of addresses.
     keys: RandomState,
 }
@@ -58,15 +62,21 @@ enum Reach {
     Relayed,
 }
 
-/// The way to a client behind relays.
-struct Way {
-    relay: SocketAddrV6,
-    back: WayBack,
+/// The way that a client's message came through relays.
+pub(super) struct Way {
+    /// Where the last relay sent it to: one that is closed is not held open.
+    pub(super) port: Weak<Port>,
+    /// Where that relay hears.
+    pub(super) relay: SocketAddrV6,
+    /// The relays, when they can be put around a message.
+    pub(super) back: Option<WayBack>,
 }
 
 /// Where a client is reached.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(super) struct Route {
+    /// Through which port.
+    pub(super) port: Weak<Port>,
     /// The client's link-local address.
     pub(super) client: Ipv6Addr,
     /// Whom the datagram is sent to: the client, or the first relay.
@@ -81,17 +91,18 @@ pub(super) struct Heard<'a> {
     pub(super) address: Ipv6Addr,
     /// Whether it was told that it may be reconfigured; nothing where messages of its kind do not say.
     pub(super) reconfigurable: Option<bool>,
-    /// The relay that sent it, and the way back through it.
-    pub(super) relayed: Option<(SocketAddrV6, Option<WayBack>)>,
-    /// Milliseconds since 1970.
-    pub(super) now: i64,
+    /// The way that it came, when that was through relays.
+    pub(super) relayed: Option<Way>,
+    pub(super) now: Timestamp,
     /// How long a lease is valid.
     pub(super) valid: Duration,
 }
 
 impl Contacts {
-    pub(super) fn new() -> Self {
+    /// Of a link with this port of its own; one that is reached through relays alone has none.
+    pub(super) fn new(own: Weak<Port>) -> Self {
         Self {
+            own,
             clients: Generations::new(CLIENTS),
             ways: Generations::new(WAYS),
             keys: RandomState::new(),
@@ -118,10 +129,12 @@ impl Contacts {
             contact.told = now;
         }
         self.clients.keep(heard.duid, contact);
-        if let Some((relay, Some(back))) = heard.relayed.filter(|_| contact.reach == Reach::Relayed)
-            && back.size() <= LONGEST_WAY
+        let is_kept = |way: &Way| way.back.as_ref().is_some_and(|back| back.size() <= LONGEST_WAY);
+        if let Some(way) = heard
+            .relayed
+            .filter(|way| contact.reach == Reach::Relayed && is_kept(way))
         {
-            self.ways.keep(heard.duid, Way { relay, back });
+            self.ways.keep(heard.duid, way);
         }
         other
     }
@@ -147,16 +160,19 @@ impl Contacts {
             Reach::Closed => Err(NotReconfigured::NotAccepted),
             Reach::Direct => Ok(Route {
                 client,
+                port: self.own.clone(),
                 // The socket is the link's own, which is scope enough.
                 to: SocketAddrV6::new(client, CLIENT_PORT, 0, 0),
                 back: None,
             }),
             Reach::Relayed => {
-                let way = self.ways.get(duid).ok_or(NotReconfigured::BehindRelay)?;
+                let way = self.ways.get(duid).filter(|way| way.port.strong_count() > 0);
+                let way = way.ok_or(NotReconfigured::BehindRelay)?;
                 Ok(Route {
                     client,
+                    port: way.port.clone(),
                     to: way.relay,
-                    back: Some(way.back.clone()),
+                    back: way.back.clone(),
                 })
             }
         }
@@ -194,8 +210,8 @@ fn digest(keys: &RandomState, address: Ipv6Addr) -> u32 {
     u32::try_from(high).unwrap_or_default().max(1)
 }
 
-fn seconds(now: i64) -> u32 {
-    u32::try_from(now / 1000).unwrap_or_default()
+fn seconds(now: Timestamp) -> u32 {
+    u32::try_from(now.0 / 1000).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -220,7 +236,7 @@ mod tests {
             address: address(from),
             reconfigurable: Some(true),
             relayed: None,
-            now: START + after,
+            now: Timestamp(START + after),
             valid: VALID,
         })
     }
@@ -232,7 +248,7 @@ mod tests {
 
     #[test]
     fn a_move_is_no_clone_and_coming_back_within_a_lease_is() {
-        let mut contacts = Contacts::new();
+        let mut contacts = Contacts::new(Weak::new());
         for (from, after) in [(1, 0), (1, 1), (2, 2), (3, 3), (4, 4)] {
             assert_eq!(hear(&mut contacts, 1, from, after), None, "{from}");
             assert_eq!(hear(&mut contacts, 2, from + 10, after), None, "{from}");
@@ -242,7 +258,7 @@ mod tests {
 
     #[test]
     fn coming_back_after_more_than_a_lease_is_a_move() {
-        let mut contacts = Contacts::new();
+        let mut contacts = Contacts::new(Weak::new());
         hear(&mut contacts, 1, 1, 0);
         hear(&mut contacts, 1, 2, HOUR);
         assert_eq!(hear(&mut contacts, 1, 1, 4 * HOUR), None);
@@ -250,10 +266,10 @@ mod tests {
 
     #[test]
     fn who_released_has_left() {
-        let mut contacts = Contacts::new();
+        let mut contacts = Contacts::new(Weak::new());
         hear(&mut contacts, 1, 1, 0);
         contacts.leave(&duid(1));
-        assert_eq!(contacts.route(&duid(1)), Err(NotReconfigured::NotHeard));
+        assert_eq!(contacts.route(&duid(1)).err(), Some(NotReconfigured::NotHeard));
         assert_eq!(hear(&mut contacts, 1, 2, 1), None);
         contacts.leave(&duid(1));
         assert_eq!(hear(&mut contacts, 1, 1, 2), None);
@@ -261,7 +277,7 @@ mod tests {
 
     #[test]
     fn a_clone_is_told_of_once_an_hour_also_when_it_releases() {
-        let mut contacts = Contacts::new();
+        let mut contacts = Contacts::new(Weak::new());
         let mut told = 0;
         for minute in 0..121 {
             let from = 1 + u16::try_from(minute % 2).unwrap();
@@ -275,8 +291,8 @@ mod tests {
 
     #[test]
     fn only_who_was_told_so_is_reached_where_it_spoke_last() {
-        let mut contacts = Contacts::new();
-        assert_eq!(contacts.route(&duid(1)), Err(NotReconfigured::NotHeard));
+        let mut contacts = Contacts::new(Weak::new());
+        assert_eq!(contacts.route(&duid(1)).err(), Some(NotReconfigured::NotHeard));
         hear(&mut contacts, 1, 1, 0);
         hear(&mut contacts, 1, 2, 1);
         let route = contacts.route(&duid(1)).unwrap();
@@ -287,25 +303,25 @@ mod tests {
             address: address(2),
             reconfigurable,
             relayed: None,
-            now: START + 2,
+            now: Timestamp(START + 2),
             valid: VALID,
         };
         contacts.hear(heard(None));
         assert!(contacts.route(&duid).is_ok());
         contacts.hear(heard(Some(false)));
-        assert_eq!(contacts.route(&duid), Err(NotReconfigured::NotAccepted));
+        assert_eq!(contacts.route(&duid).err(), Some(NotReconfigured::NotAccepted));
     }
 
     #[test]
     fn a_clock_that_jumps_does_no_harm() {
-        let mut contacts = Contacts::new();
+        let mut contacts = Contacts::new(Weak::new());
         for (from, after) in [(1, 0), (2, -HOUR), (1, i64::MAX - START), (2, i64::MIN), (1, 0)] {
             contacts.hear(Heard {
                 duid: &duid(1),
                 address: address(from),
                 reconfigurable: Some(true),
                 relayed: None,
-                now: START.saturating_add(after),
+                now: Timestamp(START.saturating_add(after)),
                 valid: VALID,
             });
         }

@@ -93,7 +93,7 @@ struct Attempts {
 }
 
 /// What is to be done about a Reconfigure.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Due {
     /// It is to be sent.
     Send {
@@ -199,6 +199,7 @@ impl Reconfigurations {
 #[cfg(test)]
 mod tests {
     use std::net::SocketAddrV6;
+    use std::sync::Weak;
 
     use super::*;
 
@@ -211,6 +212,7 @@ mod tests {
         let client = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
         Route {
             client,
+            port: Weak::new(),
             to: SocketAddrV6::new(client, 546, 0, 0),
             back: None,
         }

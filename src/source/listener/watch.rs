@@ -1,7 +1,7 @@
 //! What is done beside the answers: clients are watched for two machines with one DUID, and are told to ask again.
 
-use std::net::SocketAddrV6;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -9,8 +9,9 @@ use orchestrator_dhcp6::{Answer, Inbound, Link, MessageKind, Reconfigure, Server
 use tokio::time::{Instant, sleep_until};
 
 use super::Parts;
-use super::contacts::{Contacts, Heard};
+use super::contacts::{Contacts, Heard, Way};
 use super::reconfigure::{Due, NotReconfigured, Reconfigurations, Reconfiguring};
+use super::socket::{Port, Reply};
 use crate::causes::with_causes;
 use crate::metrics::Metrics;
 use crate::model::{Clock, Duid, EventKind, NewEvent};
@@ -26,7 +27,7 @@ type Note = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Watches the clients of a link.
 pub(super) struct Watch {
-    bridge: String,
+    link: String,
     recorder: Recorder,
     clock: Clock,
     metrics: Metrics,
@@ -39,13 +40,14 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    pub(super) fn new(parts: &Parts) -> Self {
+    /// A watch on the clients of a link, with the link's own port where it has one.
+    pub(super) fn new(parts: &Parts, own: Option<&Arc<Port>>) -> Self {
         Self {
-            bridge: parts.bridge.clone(),
+            link: parts.link.clone(),
             recorder: parts.recorder.clone(),
             clock: parts.clock,
             metrics: parts.metrics.clone(),
-            contacts: Contacts::new(),
+            contacts: Contacts::new(own.map(Arc::downgrade).unwrap_or_default()),
             reconfigurations: Reconfigurations::new(),
             notes: FuturesUnordered::new(),
             lines: (Instant::now(), 0),
@@ -53,13 +55,13 @@ impl Watch {
     }
 
     /// Notes who spoke from where, of every message that is answered. `valid` is how long a lease lasts.
-    pub(super) fn hear(&mut self, inbound: &Inbound<'_>, answer: &Answer, valid: Duration, now: i64) {
+    pub(super) fn hear(&mut self, inbound: &Inbound<'_>, port: &Arc<Port>, answer: &Answer, valid: Duration) {
         if !self.reconfigurations.is_empty()
             && let Ok(Some(duid)) = inbound.client()
             && self.reconfigurations.is_answered(&duid, answer.kind)
         {
             self.metrics.dhcp6_reconfigure("answered");
-            tracing::debug!(bridge = self.bridge, %duid, "reconfigured: the client asks again");
+            tracing::debug!(link = self.link, %duid, "reconfigured: the client asks again");
         }
         let Some(duid) = answer.changes.first().map(|change| &change.after.duid) else {
             return;
@@ -74,13 +76,16 @@ impl Watch {
         if !answer.client_address.is_unicast_link_local() {
             return;
         }
-        let back = || inbound.way_back().ok().flatten().filter(|_| answer.reconfigurable);
         let other = self.contacts.hear(Heard {
             duid,
             address: answer.client_address,
             reconfigurable,
-            relayed: inbound.is_relayed().then(|| (answer.destination, back())),
-            now,
+            relayed: inbound.is_relayed().then(|| Way {
+                port: Arc::downgrade(port),
+                relay: answer.destination,
+                back: inbound.way_back().ok().flatten(),
+            }),
+            now: self.clock.now(),
             valid,
         });
         if let Some(other) = other {
@@ -131,15 +136,21 @@ impl Watch {
     }
 
     /// What is to be sent now, and where to.
-    pub(super) fn take_due(&mut self, server: &Server) -> Vec<(Vec<u8>, SocketAddrV6)> {
+    pub(super) fn take_due(&mut self, server: &Server) -> Vec<Reply> {
         let mut datagrams = Vec::new();
         for due in self.reconfigurations.take_due(Instant::now()) {
             match due {
                 Due::Send { duid, what, route } => {
                     let now = self.clock.now().0;
+                    // Without its port it is lost, as any datagram may be.
+                    let Some(port) = route.port.upgrade() else { continue };
                     match self.reconfigurations.sign(server, &duid, what, &route, now) {
-                        Ok(datagram) => datagrams.push((datagram, route.to)),
-                        Err(fault) => tracing::warn!(bridge = self.bridge, %duid, "cannot reconfigure: {fault}"),
+                        Ok(bytes) => datagrams.push(Reply {
+                            bytes,
+                            to: route.to,
+                            port,
+                        }),
+                        Err(fault) => tracing::warn!(link = self.link, %duid, "cannot reconfigure: {fault}"),
                     }
                 }
                 Due::GivenUp { duid, what } => self.tell_unanswered(&duid, what),
@@ -161,14 +172,14 @@ impl Watch {
              or make /etc/machine-id anew, and restart the client"
         );
         if self.may_write_a_line() {
-            tracing::warn!(bridge = self.bridge, %duid, "cloned DUID: {told}");
+            tracing::warn!(link = self.link, %duid, "cloned DUID: {told}");
         }
         self.note(duid, EventKind::ClonedDuid, told);
     }
 
     fn tell_unanswered(&mut self, duid: &Duid, what: Reconfigure) {
         self.metrics.dhcp6_reconfigure("unanswered");
-        tracing::info!(bridge = self.bridge, %duid, ?what, "the client did not answer to Reconfigure");
+        tracing::info!(link = self.link, %duid, ?what, "the client did not answer to Reconfigure");
         let told = "the client was asked to ask again and did not: it asks by itself when its lease is half over";
         self.note(duid, EventKind::ReconfigureUnanswered, told.to_owned());
     }
@@ -185,14 +196,14 @@ impl Watch {
     /// Puts a row into the client's timeline, when the store comes to it.
     fn note(&mut self, duid: &Duid, kind: EventKind, detail: String) {
         if self.notes.len() >= NOTES {
-            tracing::debug!(bridge = self.bridge, %duid, "too much happens at once: {kind} is not in the timeline");
+            tracing::debug!(link = self.link, %duid, "too much happens at once: {kind} is not in the timeline");
             return;
         }
         let (recorder, duid) = (self.recorder.clone(), duid.clone());
         let event = NewEvent {
             at: self.clock.now(),
             kind,
-            link: Some(self.bridge.clone()),
+            link: Some(self.link.clone()),
             client: None,
             instance: None,
             leased: None,

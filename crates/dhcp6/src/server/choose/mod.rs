@@ -5,6 +5,8 @@
 //! that nobody holds any more; the one whose lease ended longest ago. What a client has is thus stable for as long as
 //! the pool allows, and what it had is kept for it for as long as there are others to give.
 //!
+//! A pool of a class is for its clients alone, and they are given what is in it before what all are given.
+//!
 //! A client at its limit of bindings is given none but those that it had itself.
 
 mod address;
@@ -37,7 +39,8 @@ impl Exchange<'_> {
             .bindings
             .table(ia.kind)
             .of_association(self.client.as_bytes(), ia.iaid)?;
-        Some(own.leased).filter(|own| self.is_open(*own))
+        let may_hold = own.is_held(self.now) || !self.holds_most(ia.kind);
+        Some(own.leased).filter(|own| may_hold && self.is_open(*own))
     }
 
     /// What an identity association asks for and may be given.
@@ -45,16 +48,13 @@ impl Exchange<'_> {
         ia.named().take(HINTS).filter(|hint| self.is_open(*hint))
     }
 
-    /// Whether it may be handed out, is not spoken for in this message, and is no part of what another holds.
+    /// Whether it may be handed out, is no part of what another holds, and is not spoken for in this message.
     fn is_open(&self, leased: Leased) -> bool {
-        let is_assignable = match leased {
-            Leased::Address(address) => self.link.is_assignable(address),
-            Leased::Prefix(prefix) => {
-                let mut others = self.bindings.overlapping(prefix);
-                self.link.delegating(prefix).is_some() && !others.any(|other| other.is_taken(self.now))
-            }
+        let is_apart = match leased {
+            Leased::Address(_) => true,
+            Leased::Prefix(prefix) => !self.bindings.overlapping(prefix).any(|other| other.is_taken(self.now)),
         };
-        is_assignable && !self.taken.iter().any(|taken| taken.overlaps(leased))
+        self.is_in_pool(leased) && is_apart && !self.taken.iter().any(|taken| taken.overlaps(leased))
     }
 
     /// Whether it has never been anyone's.
@@ -80,6 +80,9 @@ impl Exchange<'_> {
 
     /// The one of the client whose lease ended longest ago.
     fn oldest_of_client(&self, kind: Kind) -> Option<Leased> {
+        if self.holds_most(kind) {
+            return None;
+        }
         let ended = |binding: &&Binding| !binding.is_taken(self.now) && self.is_open(binding.leased);
         let own = self.bindings.table(kind).chain(self.client.as_bytes()).filter(ended);
         own.min_by_key(|binding| (binding.valid_until, binding.leased))
@@ -93,25 +96,40 @@ impl Exchange<'_> {
         let own = self.bindings.table(kind).chain(self.client.as_bytes());
         let known = own.filter(counts).count();
         let new = self.taken_of(kind).filter(|leased| !self.is_of_client(*leased)).count();
-        let most = match kind {
-            Kind::Address => self.link.limits.bindings_per_client,
-            Kind::Prefix => self.link.limits.prefixes_per_client,
-        };
-        known + new >= most
+        known + new >= self.most_of_client(kind)
     }
 
-    /// Whether it may be handed out at all.
-    fn is_in_pool(&self, leased: Leased) -> bool {
-        match leased {
-            Leased::Address(address) => self.link.is_assignable(address),
-            Leased::Prefix(prefix) => self.link.delegating(prefix).is_some(),
+    /// Whether a client holds as many as it may: then what it had comes on top of that, where a pool has come back
+    /// that what is remembered had left.
+    fn holds_most(&self, kind: Kind) -> bool {
+        let table = self.bindings.table(kind);
+        let is_taken = |binding: &&Binding| binding.is_taken(self.now);
+        let held = table.chain(self.client.as_bytes()).filter(is_taken).count();
+        let is_new = |leased: &Leased| !self.is_of_client(*leased) || self.is_reusable(*leased);
+        held + self.taken_of(kind).filter(is_new).count() >= self.most_of_client(kind)
+    }
+
+    fn most_of_client(&self, kind: Kind) -> usize {
+        match kind {
+            Kind::Address => self.link.limits.bindings_per_client,
+            Kind::Prefix => self.link.limits.prefixes_per_client,
         }
     }
 
+    /// Whether it may be handed out to clients of this class at all.
+    fn is_in_pool(&self, leased: Leased) -> bool {
+        let class = self.class_id();
+        match leased {
+            Leased::Address(address) => self.link.assigning(address).is_some_and(|pool| pool.serves(class)),
+            Leased::Prefix(prefix) => self.link.delegating(prefix).is_some_and(|pool| pool.serves(class)),
+        }
+    }
+
+    /// Whether the client has or had it; another prefix with the same first address is another.
     fn is_of_client(&self, leased: Leased) -> bool {
         self.bindings
             .at(leased)
-            .is_some_and(|binding| binding.duid == self.client)
+            .is_some_and(|binding| binding.leased == leased && binding.duid == self.client)
     }
 
     fn is_link_full(&self, kind: Kind) -> bool {

@@ -11,7 +11,7 @@ use crate::leased::{Kind, Leased};
 use crate::message::Ia;
 use crate::server::exchange::Exchange;
 use crate::table::position;
-use crate::{MessageKind, PrefixPool};
+use crate::{MessageKind, Order, PrefixPool};
 
 use super::PROBES;
 
@@ -27,8 +27,9 @@ impl Exchange<'_> {
         let extends = matches!(self.message.kind, MessageKind::Renew | MessageKind::Rebind);
         let hint = ia.length_hint().filter(|_| own.is_none() || !extends);
         let rank = |pool: &&PrefixPool| hint.map(|hint| pool.rank(hint));
-        let mut pools: Vec<&PrefixPool> = self.link.delegation.iter().collect();
-        pools.sort_by_key(rank);
+        let all = self.link.delegation.iter();
+        let mut pools: Vec<&PrefixPool> = all.filter(|pool| pool.serves(self.class_id())).collect();
+        pools.sort_by_key(|pool| (rank(pool), !pool.is_of_class()));
         let mut alike = pools.chunk_by(|one, other| rank(one) == rank(other));
         if self.is_client_full(Kind::Prefix) {
             return own.or_else(|| self.oldest_of_client(Kind::Prefix));
@@ -58,6 +59,9 @@ impl Exchange<'_> {
 
     /// A prefix of a pool that has no binding.
     fn vacant_prefix(&self, pool: &PrefixPool, ia: &Ia<'_>) -> Option<Leased> {
+        if pool.order() == Order::Sequential {
+            return self.vacant_prefix_between(pool, pool.first(), pool.last());
+        }
         let candidate = |attempt| pool.candidate(self.key, self.client.as_bytes(), ia.iaid, attempt);
         let leased = |attempt| Leased::from(candidate(attempt));
         let is_vacant = |leased: &Leased| self.is_open(*leased) && self.is_fresh(*leased);

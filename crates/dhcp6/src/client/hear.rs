@@ -1,0 +1,226 @@
+//! What the client hears, and what follows from it.
+
+use dhcproto::v6::MessageType;
+
+use super::inbound::{Granted, ServerMessage};
+use super::{Action, Bound, Client, Event, Holdings, How, Ignored, Loss, Offer, State, lose};
+use crate::lifetime::until;
+use crate::{Duid, MessageKind};
+
+/// Status codes that decide what is done (RFC 9915, section 21.13).
+const UNSPEC_FAIL: u16 = 1;
+const NO_BINDING: u16 = 3;
+const NOT_ON_LINK: u16 = 4;
+
+/// When configuration is asked for again: unless told, and at least (section 21.23).
+const REFRESH: u32 = 86_400;
+const LEAST_REFRESH: u32 = 600;
+
+impl Client {
+    /// Judges a datagram (section 16), and does what it brings about.
+    pub(super) fn hear(&mut self, datagram: &[u8], now: i64) -> Result<Vec<Action>, Ignored> {
+        let message = ServerMessage::read(datagram)?;
+        let exchange = self.state.exchange().filter(|exchange| exchange.is_sent());
+        let Some(exchange) = exchange else {
+            return Err(Ignored::NotAwaited(message.kind.into()));
+        };
+        if message.transaction != exchange.transaction {
+            return Err(Ignored::OtherTransaction);
+        }
+        if message.client != Some(self.settings.duid.as_bytes()) {
+            return Err(Ignored::OtherClient);
+        }
+        let asked = exchange.kind;
+        self.check_server(&message)?;
+        self.note_max_rt(&message);
+        match (message.kind, asked) {
+            (MessageType::Advertise, MessageKind::Solicit) => self.hear_advertise(&message, now),
+            // A lease without being asked for it at once is none (section 18.2.1).
+            (MessageType::Reply, MessageKind::Solicit) if !(self.settings.rapid_commit && message.rapid_commit) => {
+                Err(Ignored::NotAwaited(message.kind.into()))
+            }
+            (MessageType::Reply, _) => Ok(self.hear_reply(&message, now)),
+            _ => Err(Ignored::NotAwaited(message.kind.into())),
+        }
+    }
+
+    /// Who was asked alone must answer.
+    fn check_server(&self, message: &ServerMessage<'_>) -> Result<(), Ignored> {
+        let asked: Option<&Duid> = match &self.state {
+            State::Requesting { offer, .. } => Some(&offer.server),
+            State::Renewing { .. } => self.holdings.as_ref().map(|held| &held.server),
+            State::Declining { server, .. } => Some(server),
+            State::Releasing { given_back, .. } => Some(&given_back.server),
+            _ => None,
+        };
+        match asked.is_none_or(|asked| *asked == message.server) {
+            true => Ok(()),
+            false => Err(Ignored::OtherServer),
+        }
+    }
+
+    /// Also of an Advertise that offers nothing (section 18.2.9).
+    fn note_max_rt(&mut self, message: &ServerMessage<'_>) {
+        self.solicit_max_rt = message.solicit_max_rt.unwrap_or(self.solicit_max_rt);
+        self.information_max_rt = message.information_max_rt.unwrap_or(self.information_max_rt);
+        match &mut self.state {
+            State::Soliciting { exchange, .. } => exchange.limit_pauses(self.solicit_max_rt),
+            State::Informing { exchange } => exchange.limit_pauses(self.information_max_rt),
+            _ => {}
+        }
+    }
+
+    fn hear_advertise(&mut self, message: &ServerMessage<'_>, now: i64) -> Result<Vec<Action>, Ignored> {
+        let offer = Offer::read(message, &self.settings).ok_or(Ignored::NothingOffered)?;
+        let State::Soliciting { exchange, offers } = &mut self.state else {
+            return Err(Ignored::NotAwaited(message.kind.into()));
+        };
+        let told = Action::Tell(Event::Offered {
+            server: offer.server.clone(),
+            preference: offer.preference,
+        });
+        let is_enough = offer.is_taken_at_once() || exchange.is_repeated();
+        offers.note(offer);
+        if !is_enough {
+            return Ok(vec![told]);
+        }
+        let mut others = std::mem::take(offers);
+        if let Some(best) = others.take_best() {
+            self.begin_request(best, others, now);
+        }
+        Ok(vec![told])
+    }
+
+    fn hear_reply(&mut self, message: &ServerMessage<'_>, now: i64) -> Vec<Action> {
+        let refusals = message.refusals().map(|status| {
+            Action::Tell(Event::Refused {
+                server: message.server.clone(),
+                status: status.clone(),
+            })
+        });
+        let mut actions: Vec<Action> = match self.state {
+            // What a server thinks of what it is given back matters to nobody.
+            State::Releasing { .. } | State::Declining { .. } => Vec::new(),
+            _ => refusals.collect(),
+        };
+        let own = self.own(&message.associations);
+        match &mut self.state {
+            State::Soliciting { .. } => actions.extend(self.bind(How::Granted, message, &own, now)),
+            // Asked again later, as if there had been no answer (section 18.2.10).
+            State::Requesting { .. } | State::Renewing { .. } | State::Rebinding { .. }
+                if message.status.as_ref().is_some_and(|status| status.code == UNSPEC_FAIL) => {}
+            State::Requesting { others, .. } => {
+                if own
+                    .iter()
+                    .any(|granted| granted.leases.iter().any(|lease| lease.valid > 0))
+                {
+                    actions.extend(self.bind(How::Granted, message, &own, now));
+                } else {
+                    let others = std::mem::take(others);
+                    self.try_another(others, now);
+                }
+            }
+            State::Confirming { exchange } if exchange.kind == MessageKind::Confirm => {
+                actions.extend(self.hear_confirmation(message, now));
+            }
+            State::Confirming { .. } | State::Rebinding { .. } => {
+                actions.extend(self.hear_extension(How::Rebound, message, &own, now));
+            }
+            State::Renewing { .. } => actions.extend(self.hear_extension(How::Renewed, message, &own, now)),
+            State::Declining { .. } => self.begin_solicit(now),
+            State::Releasing { .. } => actions.push(self.end()),
+            State::Informing { .. } => actions.push(self.hear_information(message, now)),
+            State::Bound | State::Informed { .. } | State::Done => {}
+        }
+        actions
+    }
+
+    /// The associations that are the client's.
+    fn own(&self, associations: &[Granted]) -> Vec<Granted> {
+        let kinds = self.settings.wants.kinds();
+        let own = associations.iter().filter(|granted| granted.iaid == self.settings.iaid);
+        own.filter(|granted| kinds.contains(&granted.kind)).cloned().collect()
+    }
+
+    /// Whether what there was still fits the link (section 18.2.10.3).
+    fn hear_confirmation(&mut self, message: &ServerMessage<'_>, now: i64) -> Vec<Action> {
+        if !message.has_status(NOT_ON_LINK) {
+            return self.resume(How::Confirmed);
+        }
+        let lost = self.holdings.take().map_or_else(Vec::new, |held| held.leases);
+        self.begin_solicit(now);
+        let lost = lost.into_iter().flat_map(|lease| lose(lease.leased, Loss::NotOnLink));
+        lost.collect()
+    }
+
+    /// The answer to Renew and Rebind (section 18.2.10.1).
+    fn hear_extension(&mut self, how: How, message: &ServerMessage<'_>, own: &[Granted], now: i64) -> Vec<Action> {
+        let knows_nothing = own.iter().any(|granted| {
+            granted.leases.is_empty() && granted.status.as_ref().is_some_and(|status| status.code == NO_BINDING)
+        });
+        if let Some(held) = self.holdings.as_ref().filter(|_| knows_nothing) {
+            let offer = Offer {
+                server: message.server.clone(),
+                preference: 0,
+                leased: held.leases.iter().map(|lease| lease.leased).collect(),
+            };
+            self.begin_request(offer, super::Offers::default(), now);
+            return Vec::new();
+        }
+        if own.iter().all(|granted| granted.leases.is_empty()) {
+            // As if there had been no answer: others may be asked, or the same again, at the next turn.
+            return Vec::new();
+        }
+        self.bind(how, message, own, now)
+    }
+
+    /// Takes in what a server granted, extended or ended.
+    fn bind(&mut self, how: How, message: &ServerMessage<'_>, own: &[Granted], now: i64) -> Vec<Action> {
+        let mut held = self
+            .holdings
+            .take()
+            .unwrap_or_else(|| Holdings::new(message.server.clone(), self.settings.iaid));
+        held.server = message.server.clone();
+        let ended = held.take(own, now);
+        let mut actions: Vec<Action> = ended.into_iter().flat_map(|leased| lose(leased, Loss::Ended)).collect();
+        if held.leases.is_empty() {
+            self.setbacks += 1;
+            self.begin_solicit(now);
+            return actions;
+        }
+        self.holdings = Some(held);
+        self.configuration = message.configuration.clone();
+        actions.extend(self.resume(how));
+        actions
+    }
+
+    /// Goes on with what there is.
+    pub(super) fn resume(&mut self, how: How) -> Vec<Action> {
+        self.state = State::Bound;
+        let Some(held) = &self.holdings else {
+            return Vec::new();
+        };
+        let bound = Bound {
+            how,
+            server: held.server.clone(),
+            leases: held.leases.clone(),
+            renew_at: held.renew_at,
+            rebind_at: held.rebind_at,
+            configuration: self.configuration.clone(),
+        };
+        let assign = held.leases.iter().map(|lease| Action::Assign(*lease));
+        assign.chain([Action::Tell(Event::Bound(bound))]).collect()
+    }
+
+    fn hear_information(&mut self, message: &ServerMessage<'_>, now: i64) -> Action {
+        let refresh = message.information_refresh.unwrap_or(REFRESH).max(LEAST_REFRESH);
+        let until = until(now, refresh);
+        self.state = State::Informed { until };
+        self.configuration = message.configuration.clone();
+        Action::Tell(Event::Informed {
+            server: message.server.clone(),
+            configuration: message.configuration.clone(),
+            until,
+        })
+    }
+}

@@ -1,0 +1,232 @@
+//! The typed view of a server's message that passed the walk.
+
+use std::net::Ipv6Addr;
+use std::time::Duration;
+
+use dhcproto::v6::{IAAddr, IAPrefix, MessageType, OptionCode};
+use dhcproto::{Decodable, Decoder};
+use ipnet::Ipv6Net;
+
+use super::event::{Configuration, ServerStatus};
+use crate::frame::{Fault, Frame, Options};
+use crate::leased::{Kind, Leased};
+use crate::{DomainName, Duid, Iaid};
+
+/// Leases of one association that are looked at.
+const LEASES: usize = 16;
+/// Name servers and domains that are looked at.
+const CONFIGURED: usize = 16;
+/// Characters of a server's words that are shown.
+const WORDS: usize = 200;
+/// Bounds of SOL_MAX_RT and INF_MAX_RT in seconds (RFC 9915, sections 21.24 and 21.25).
+const MAX_RT: std::ops::RangeInclusive<u32> = 60..=86_400;
+
+/// Why a datagram is passed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Ignored {
+    /// It is not well formed, or not bounded.
+    #[error("malformed: {0}")]
+    Malformed(Fault),
+    /// It is none that is awaited now.
+    #[error("message type {0} is not awaited")]
+    NotAwaited(u8),
+    /// It answers another message.
+    #[error("it answers another message")]
+    OtherTransaction,
+    /// It is for another client, or does not say for whom.
+    #[error("it is for another client")]
+    OtherClient,
+    /// It does not say whose it is.
+    #[error("it is from no server, or from another than was asked")]
+    OtherServer,
+    /// An Advertise of nothing that was asked for.
+    #[error("the server offers nothing")]
+    NothingOffered,
+}
+
+/// A server's message. What is in none of the fields is of no use to a client.
+#[derive(Debug, Clone)]
+pub(super) struct ServerMessage<'a> {
+    pub(super) kind: MessageType,
+    pub(super) transaction: [u8; 3],
+    pub(super) client: Option<&'a [u8]>,
+    pub(super) server: Duid,
+    pub(super) preference: u8,
+    pub(super) status: Option<ServerStatus>,
+    pub(super) associations: Vec<Granted>,
+    pub(super) rapid_commit: bool,
+    pub(super) configuration: Configuration,
+    pub(super) solicit_max_rt: Option<Duration>,
+    pub(super) information_max_rt: Option<Duration>,
+    pub(super) information_refresh: Option<u32>,
+}
+
+/// An identity association as a server grants it. Times are seconds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Granted {
+    pub(super) kind: Kind,
+    pub(super) iaid: Iaid,
+    pub(super) t1: u32,
+    pub(super) t2: u32,
+    pub(super) leases: Vec<GrantedLease>,
+    pub(super) status: Option<ServerStatus>,
+}
+
+/// An address or prefix in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct GrantedLease {
+    pub(super) leased: Leased,
+    pub(super) preferred: u32,
+    /// Zero says that it has ended.
+    pub(super) valid: u32,
+}
+
+impl<'a> ServerMessage<'a> {
+    /// Walks and reads a datagram.
+    ///
+    /// # Errors
+    ///
+    /// When it is malformed, or no server's.
+    pub(super) fn read(datagram: &'a [u8]) -> Result<Self, Ignored> {
+        let frame = Frame::walk(datagram).map_err(Ignored::Malformed)?;
+        let kind = MessageType::from(frame.kind);
+        if !matches!(kind, MessageType::Advertise | MessageType::Reply) {
+            return Err(Ignored::NotAwaited(frame.kind));
+        }
+        let find = |code| find(frame.options(), code);
+        let seconds = |code| find(code).map(|body| number(body, 0));
+        let max_rt = |code| {
+            let told = seconds(code).filter(|told| MAX_RT.contains(told));
+            told.map(|told| Duration::from_secs(told.into()))
+        };
+        let server = find(OptionCode::ServerId).and_then(|bytes| Duid::new(bytes).ok());
+        Ok(Self {
+            kind,
+            transaction: frame.transaction,
+            client: find(OptionCode::ClientId),
+            server: server.ok_or(Ignored::OtherServer)?,
+            preference: find(OptionCode::Preference).map_or(0, |body| body[0]),
+            status: find(OptionCode::StatusCode).map(read_status),
+            associations: frame
+                .options()
+                .filter_map(|(code, body)| Granted::read(code, body))
+                .collect(),
+            rapid_commit: find(OptionCode::RapidCommit).is_some(),
+            configuration: Configuration {
+                dns_servers: find(OptionCode::DomainNameServers).map_or_else(Vec::new, addresses),
+                domain_search: find(OptionCode::DomainSearchList).map_or_else(Vec::new, domains),
+            },
+            solicit_max_rt: max_rt(OptionCode::SolMaxRt),
+            information_max_rt: max_rt(OptionCode::InfMaxRt),
+            information_refresh: seconds(OptionCode::InformationRefreshTime),
+        })
+    }
+
+    /// Whether the message, or an association in it, has a status.
+    pub(super) fn has_status(&self, code: u16) -> bool {
+        self.statuses().any(|status| status.code == code)
+    }
+
+    /// What it refuses, and why.
+    pub(super) fn refusals(&self) -> impl Iterator<Item = &ServerStatus> {
+        self.statuses().filter(|status| status.code != 0)
+    }
+
+    fn statuses(&self) -> impl Iterator<Item = &ServerStatus> {
+        let inside = self.associations.iter().filter_map(|granted| granted.status.as_ref());
+        self.status.iter().chain(inside)
+    }
+}
+
+impl Granted {
+    /// An association that makes sense (sections 21.4 and 21.21).
+    fn read(code: u16, body: &[u8]) -> Option<Self> {
+        let kind = match OptionCode::from(code) {
+            OptionCode::IANA => Kind::Address,
+            OptionCode::IAPD => Kind::Prefix,
+            _ => return None,
+        };
+        let (t1, t2) = (number(body, 4), number(body, 8));
+        let nested = body.get(12..)?;
+        let leases = Options(nested).filter_map(|(code, body)| GrantedLease::read(kind, code, body));
+        let granted = Self {
+            kind,
+            iaid: Iaid(number(body, 0)),
+            t1,
+            t2,
+            leases: leases.take(LEASES).collect(),
+            status: find(Options(nested), OptionCode::StatusCode).map(read_status),
+        };
+        (t1 <= t2 || t2 == 0).then_some(granted)
+    }
+}
+
+impl GrantedLease {
+    /// An address or prefix that makes sense (sections 21.6 and 21.22).
+    fn read(kind: Kind, code: u16, body: &[u8]) -> Option<Self> {
+        let lease = match (kind, OptionCode::from(code)) {
+            (Kind::Address, OptionCode::IAAddr) => {
+                let read = IAAddr::decode(&mut Decoder::new(body.get(..24)?)).ok()?;
+                Self {
+                    leased: Leased::Address(read.addr),
+                    preferred: read.preferred_life,
+                    valid: read.valid_life,
+                }
+            }
+            (Kind::Prefix, OptionCode::IAPrefix) => {
+                let read = IAPrefix::decode(&mut Decoder::new(body.get(..25)?)).ok()?;
+                Self {
+                    leased: Ipv6Net::new(read.prefix_ip, read.prefix_len).ok()?.into(),
+                    preferred: read.preferred_lifetime,
+                    valid: read.valid_lifetime,
+                }
+            }
+            _ => return None,
+        };
+        (lease.preferred <= lease.valid && is_usable(lease.leased)).then_some(lease)
+    }
+}
+
+/// Whether a host can have it at all.
+fn is_usable(leased: Leased) -> bool {
+    let first = leased.first();
+    let reaches_all = leased.prefix().is_some_and(|prefix| prefix.prefix_len() < 3);
+    !(first.is_unspecified()
+        || first.is_loopback()
+        || first.is_multicast()
+        || first.is_unicast_link_local()
+        || reaches_all)
+}
+
+fn find<'a>(mut options: Options<'a>, wanted: OptionCode) -> Option<&'a [u8]> {
+    let wanted = u16::from(wanted);
+    options.find(|(code, _)| *code == wanted).map(|(_, body)| body)
+}
+
+/// Four bytes of a body as a number; zero where the body has not so many.
+fn number(body: &[u8], at: usize) -> u32 {
+    let bytes = body.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
+    u32::from_be_bytes(bytes.unwrap_or_default())
+}
+
+/// The walk has seen to the two bytes of the code.
+fn read_status(body: &[u8]) -> ServerStatus {
+    let (code, words) = body.split_first_chunk::<2>().unwrap_or((&[0, 0], &[]));
+    let words = String::from_utf8_lossy(words);
+    let printable = words.chars().filter(|c| !c.is_control()).take(WORDS);
+    ServerStatus {
+        code: u16::from_be_bytes(*code),
+        words: printable.collect(),
+    }
+}
+
+fn addresses(body: &[u8]) -> Vec<Ipv6Addr> {
+    let all = body
+        .chunks_exact(16)
+        .filter_map(|octets| <[u8; 16]>::try_from(octets).ok());
+    all.map(Ipv6Addr::from).take(CONFIGURED).collect()
+}
+
+fn domains(body: &[u8]) -> Vec<DomainName> {
+    DomainName::read_all(body).take(CONFIGURED).collect()
+}

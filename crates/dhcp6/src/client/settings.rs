@@ -1,0 +1,51 @@
+//! What a client wants.
+
+use crate::leased::Kind;
+use crate::{DomainName, Duid, Iaid};
+
+/// Who a client is, and what it wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientSettings {
+    /// Its DUID, which it must keep.
+    pub duid: Duid,
+    /// Its identity association of addresses, and that of prefixes; they are numbered apart.
+    pub iaid: Iaid,
+    /// What it leases.
+    pub wants: Wants,
+    /// Whether a server may grant the lease at once (RFC 9915, section 18.2.1).
+    pub rapid_commit: bool,
+    /// The name that it tells servers (RFC 4704).
+    pub hostname: Option<DomainName>,
+}
+
+/// What a client leases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wants {
+    /// Nothing: only configuration, by Information-request.
+    Configuration,
+    /// An address.
+    Address,
+    /// A prefix, of this length if it may choose (RFC 8168).
+    Prefix(Option<u8>),
+    /// Both.
+    AddressAndPrefix(Option<u8>),
+}
+
+impl Wants {
+    /// The identity associations that it asks for.
+    pub(super) fn kinds(self) -> &'static [Kind] {
+        match self {
+            Self::Configuration => &[],
+            Self::Address => &[Kind::Address],
+            Self::Prefix(_) => &[Kind::Prefix],
+            Self::AddressAndPrefix(_) => &[Kind::Address, Kind::Prefix],
+        }
+    }
+
+    pub(super) fn length(self) -> Option<u8> {
+        match self {
+            Self::Configuration | Self::Address => None,
+            Self::Prefix(length) | Self::AddressAndPrefix(length) => length,
+        }
+    }
+}
