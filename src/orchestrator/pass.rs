@@ -146,12 +146,12 @@ fn is_kept(settings: &Settings, link: &str) -> bool {
 /// The links whose clients get instances.
 fn providing(settings: &Settings) -> Vec<&str> {
     let links = settings.links.iter().filter(|link| settings.provides(link));
-    links.map(|link| link.bridge.as_str()).collect()
+    links.map(|link| link.name.as_str()).collect()
 }
 
 /// The links whose clients neither have instances nor get any.
 fn silent(settings: &Settings, providing: &[&str], live: &HashMap<InstanceId, Instance>) -> HashSet<String> {
-    let links = settings.links.iter().map(|link| link.bridge.as_str());
+    let links = settings.links.iter().map(|link| link.name.as_str());
     let idle = |link: &&str| !providing.contains(link) && live.values().all(|instance| instance.link != *link);
     links.filter(idle).map(str::to_owned).collect()
 }

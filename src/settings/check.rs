@@ -114,6 +114,51 @@ pub(super) fn given_to_dnsmasq(link: &Table<'_>, source: Option<LeaseSource>) {
     }
 }
 
+/// What takes a bridge cannot be set for a link that has none here.
+pub(super) fn elsewhere(link: &Table<'_>) {
+    let of_bridges = [
+        "create",
+        "address",
+        "source",
+        "instances",
+        "template",
+        "neighbors",
+        "neighbor_lifetime",
+        "neighbor_limit",
+        "router_advertisements",
+        "advertisement",
+    ];
+    for key in of_bridges {
+        if link.has(key) {
+            let remedy = "remove it; a link that has a `name` and no `bridge` only gives leases, through relay agents";
+            link.fault(key, "has no effect, because the link has no bridge here", remedy);
+        }
+    }
+}
+
+/// Relay agents bring what a remote link's clients say, to where this daemon listens.
+pub(super) fn relays_named(links: &[Outline], relays: &[String], faults: &Collector) {
+    for (index, relay) in relays.iter().enumerate() {
+        let hooked = |link: &&Outline| link.name.as_ref() == Some(relay) && link.source == Some(LeaseSource::Dnsmasq);
+        if let Some(link) = links.iter().find(hooked) {
+            let what = format!("{relay} is {}, where dnsmasq listens", link.key);
+            let remedy = "have relay agents send to another interface";
+            faults.at(format!("source.listener.relays[{index}]"), what, remedy);
+        }
+    }
+    let remote = links.iter().find(|link| link.named_by == "name");
+    if let Some(link) = remote
+        && relays.is_empty()
+    {
+        let what = format!(
+            "names no interface, and {} is reached through relay agents alone",
+            link.key
+        );
+        let remedy = "name the interfaces where relay agents are trusted, like [\"eth0\"]";
+        faults.at("source.listener.relays", what, remedy);
+    }
+}
+
 /// No prefix is delegated twice, and none that is a link's own.
 pub(super) fn delegations_apart(links: &[Outline], faults: &Collector) {
     let pools: Vec<(String, Ipv6Net)> = links
@@ -138,13 +183,17 @@ pub(super) fn delegations_apart(links: &[Outline], faults: &Collector) {
     }
 }
 
-/// No bridge is named twice, and no address belongs to two links.
+/// No link is named twice, and no address belongs to two links.
 pub(super) fn links_apart(links: &[Outline], faults: &Collector) {
     for (index, link) in links.iter().enumerate() {
         for earlier in links.iter().take(index) {
-            if link.bridge.is_some() && link.bridge == earlier.bridge {
-                let what = format!("names the same bridge as {}", earlier.key);
-                faults.at(format!("{}.bridge", link.key), what, "describe each bridge once");
+            if link.name.is_some() && link.name == earlier.name {
+                let what = format!("is the name of {} already", earlier.key);
+                faults.at(
+                    format!("{}.{}", link.key, link.named_by),
+                    what,
+                    "describe each link once",
+                );
             }
             if let (Some(one), Some(other)) = (link.prefix, earlier.prefix)
                 && overlap(&one, &other)

@@ -1,4 +1,4 @@
-//! `[[link]]`: a bridge with clients on it, its prefix and its lease source.
+//! `[[link]]`: a network with clients on it, its prefix and its lease source.
 
 use std::net::Ipv6Addr;
 use std::num::NonZeroU32;
@@ -25,14 +25,17 @@ const CLIENT_RATE: u32 = 50;
 /// As many clients may boot in one second, with a Solicit and a Request each; their commits keep a database busy.
 const LINK_RATE: u32 = 10_000;
 
-/// A bridge with clients on it, its prefix and its lease source.
+/// A network with clients on it, its prefix and its lease source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkSettings {
-    /// Name of the bridge, and of the link.
-    pub bridge: String,
+    /// Name of the link, and of its bridge where it has one here.
+    pub name: String,
+    /// Whether the link has no bridge here: its clients are heard through relay agents alone, and get leases and nothing
+    /// else.
+    pub remote: bool,
     /// Whether the bridge is made, up and with the link's address, when it is missing.
     pub create: bool,
-    /// The link's own address, with the length of its prefix; instances route by it.
+    /// The link's own address, with the length of its prefix; instances route by it. Of a remote link the prefix.
     pub address: Ipv6Net,
     /// Where its lease events come from.
     pub source: LeaseSource,
@@ -80,12 +83,19 @@ impl LinkSettings {
     pub fn prefix(&self) -> Ipv6Net {
         self.address.trunc()
     }
+
+    /// The prefixes whose routes are kept here: of clients that are on a bridge of this host.
+    pub fn routed(&self) -> &[PrefixPool] {
+        if self.remote { &[] } else { &self.delegation }
+    }
 }
 
 /// What of a link could be read, also when other parts of it are at fault: for checks across links.
 pub(super) struct Outline {
     pub(super) key: String,
-    pub(super) bridge: Option<String>,
+    pub(super) name: Option<String>,
+    /// The key that names it.
+    pub(super) named_by: &'static str,
     pub(super) prefix: Option<Ipv6Net>,
     /// Prefixes that are delegated from.
     pub(super) delegated: Vec<Ipv6Net>,
@@ -121,13 +131,18 @@ pub(super) fn read_all(root: &mut Table<'_>, common: &Common) -> Vec<(Outline, O
 }
 
 fn read(mut table: Table<'_>, common: &Common) -> (Outline, Option<LinkSettings>) {
-    let bridge = table.need("bridge", "name the bridge that the clients are on, like \"br0\"");
-    let bridge = bridge.and_then(|entry| entry.parse("take 1 to 15 letters, digits and dashes", parse_bridge));
+    let remote = !table.has("bridge") && table.has("name");
+    let named_by = if remote { "name" } else { "bridge" };
+    let remedy = "name the bridge that the clients are on, like \"br0\"; or, for a network that only relay agents reach, \
+                  give it a `name`";
+    let name = table
+        .need(named_by, remedy)
+        .and_then(|entry| entry.parse("take 1 to 15 letters, digits and dashes", parse_bridge));
+    if remote {
+        check::elsewhere(&table);
+    }
     let create = table.take("create").and_then(Entry::flag).unwrap_or(false);
-    let remedy = "give the link's own address with its prefix length, like \"fd39:9706:2786:6333::1/64\"";
-    let address = table
-        .need("address", remedy)
-        .and_then(|entry| entry.parse(remedy, parse_link_address));
+    let address = read_address(&mut table, remote);
     let source = table
         .take("source")
         .map_or(Some(LeaseSource::Listener), |entry| entry.choice(&SOURCES));
@@ -171,7 +186,8 @@ fn read(mut table: Table<'_>, common: &Common) -> (Outline, Option<LinkSettings>
 
     let outline = Outline {
         key: table.path().to_owned(),
-        bridge: bridge.clone(),
+        name: name.clone(),
+        named_by,
         prefix: address.map(|address| address.trunc()),
         delegated: delegation.iter().flatten().map(PrefixPool::prefix).collect(),
         source,
@@ -181,7 +197,8 @@ fn read(mut table: Table<'_>, common: &Common) -> (Outline, Option<LinkSettings>
     let settings = || {
         let source = source?;
         Some(LinkSettings {
-            bridge: bridge?,
+            name: name?,
+            remote,
             create,
             address: address?,
             source,
@@ -198,7 +215,7 @@ fn read(mut table: Table<'_>, common: &Common) -> (Outline, Option<LinkSettings>
             neighbors,
             // dnsmasq's own `enable-ra` would speak on the same link.
             advertisement: Some(advertisement?)
-                .filter(|_| router_advertisements.unwrap_or(source == LeaseSource::Listener)),
+                .filter(|_| !remote && router_advertisements.unwrap_or(source == LeaseSource::Listener)),
             classes: match source {
                 LeaseSource::Listener => classes_on_link(common, &options)?,
                 _ => Vec::new(),
@@ -211,6 +228,17 @@ fn read(mut table: Table<'_>, common: &Common) -> (Outline, Option<LinkSettings>
         })
     };
     (outline, settings())
+}
+
+fn read_address(table: &mut Table<'_>, remote: bool) -> Option<Ipv6Net> {
+    if remote {
+        let remedy = "give the prefix of the network, like \"fd39:9706:2786:6334::/64\"";
+        let entry = table.need("prefix", remedy)?;
+        return entry.parse(remedy, parse_range);
+    }
+    let remedy = "give the link's own address with its prefix length, like \"fd39:9706:2786:6333::1/64\"";
+    let entry = table.need("address", remedy)?;
+    entry.parse(remedy, parse_link_address)
 }
 
 /// What the classes mean on a link with these options; `None` when any is at fault.

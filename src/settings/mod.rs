@@ -54,7 +54,7 @@ pub use orchestrator_plugin_docker::DockerSettings;
 pub use place::Place;
 pub use plugin::PluginSettings;
 pub use reload::{Change, Effect, Reload, plan_reload};
-pub use source::{DnsmasqSettings, SourceSettings};
+pub use source::{DnsmasqSettings, ListenerSettings, SourceSettings};
 pub use store::{StoreSettings, StoreUrl};
 pub use template::{Readiness, TemplateSettings};
 
@@ -77,7 +77,7 @@ pub struct Settings {
     pub plugin: PluginSettings,
     /// Lease sources other than the daemon's own listener.
     pub source: SourceSettings,
-    /// The links, in the order in which they are written. Their bridges differ and their prefixes do not overlap.
+    /// The links, in the order in which they are written. Their names differ and their prefixes do not overlap.
     pub links: Vec<LinkSettings>,
     /// The classes of clients, in the order in which they are written: the first that fits a client is its own.
     pub classes: Vec<ClassSettings>,
@@ -86,14 +86,14 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The link of this bridge.
-    pub fn link(&self, bridge: &str) -> Option<&LinkSettings> {
-        self.links.iter().find(|link| link.bridge == bridge)
+    /// The link of this name.
+    pub fn link(&self, name: &str) -> Option<&LinkSettings> {
+        self.links.iter().find(|link| link.name == name)
     }
 
     /// What a client of a link gets, when it is in a class or in none: the template with its name.
-    pub fn template_of(&self, bridge: &str, class: Option<&str>) -> Option<(&str, &TemplateSettings)> {
-        let link = self.link(bridge).filter(|link| link.instances.is_some())?;
+    pub fn template_of(&self, link: &str, class: Option<&str>) -> Option<(&str, &TemplateSettings)> {
+        let link = self.link(link).filter(|link| link.instances.is_some())?;
         let class = class.and_then(|name| self.classes.iter().find(|class| class.name == name));
         let of_class = class.and_then(|class| class.template.as_deref());
         let name = of_class.or(link.template.as_deref())?;
@@ -109,7 +109,7 @@ impl Settings {
 
     /// Whether prefixes are delegated on any link.
     pub fn delegates(&self) -> bool {
-        self.links.iter().any(|link| !link.delegation.is_empty())
+        self.links.iter().any(|link| !link.routed().is_empty())
     }
 }
 
@@ -155,6 +155,7 @@ fn read_sections(mut root: Table<'_>) -> Option<Settings> {
     let links = link::read_all(&mut root, &common);
     let (outlines, links): (Vec<Outline>, Vec<Option<LinkSettings>>) = links.into_iter().unzip();
     let (names, templates) = template::read_all(&mut root);
+    check::relays_named(&outlines, &source.listener.relays, root.faults());
     check::links_apart(&outlines, root.faults());
     check::delegations_apart(&outlines, root.faults());
     let named = |key, template| Some((key, template?));

@@ -9,8 +9,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ApiSettings, ClassSettings, DnsmasqSettings, DockerSettings, Fault, Faults, LinkSettings, Listen, LogSettings,
-    PluginSettings, Settings, SourceSettings, StoreSettings, TemplateSettings,
+    ApiSettings, ClassSettings, DnsmasqSettings, DockerSettings, Fault, Faults, LinkSettings, Listen, ListenerSettings,
+    LogSettings, PluginSettings, Settings, SourceSettings, StoreSettings, TemplateSettings,
 };
 use crate::model::LeaseSource;
 
@@ -84,7 +84,7 @@ fn check(settings: &Settings) -> Result<(), Faults> {
             variable: None,
             what: format!(
                 "names no unix socket in the running daemon, and dnsmasq's hook for {} needs one",
-                link.bridge
+                link.name
             ),
             remedy: "restart the daemon to have it listen on \"unix:/run/orchestrator/api.sock\"".to_owned(),
         })),
@@ -100,9 +100,11 @@ fn sections(running: &Settings, written: &Settings) -> Vec<Change> {
         plugin: PluginSettings {
             docker: DockerSettings { host, timeout, starts },
         },
-        source: SourceSettings {
-            dnsmasq: DnsmasqSettings { spool },
-        },
+        source:
+            SourceSettings {
+                listener: ListenerSettings { relays },
+                dnsmasq: DnsmasqSettings { spool },
+            },
         links: _,
         classes: _,
         templates: _,
@@ -127,6 +129,11 @@ fn sections(running: &Settings, written: &Settings) -> Vec<Change> {
         ),
         ("plugin.docker.starts", Effect::NeedsRestart, *starts != docker.starts),
         (
+            "source.listener.relays",
+            Effect::Changed,
+            *relays != written.source.listener.relays,
+        ),
+        (
             "source.dnsmasq.spool",
             Effect::Changed,
             *spool != written.source.dnsmasq.spool,
@@ -137,16 +144,16 @@ fn sections(running: &Settings, written: &Settings) -> Vec<Change> {
 }
 
 fn links(running: &[LinkSettings], written: &[LinkSettings]) -> Vec<Change> {
-    let of = |links: &[LinkSettings], bridge: &str| links.iter().find(|link| link.bridge == bridge).cloned();
-    let path = |link: &LinkSettings| format!("link.{}", link.bridge);
+    let of = |links: &[LinkSettings], name: &str| links.iter().find(|link| link.name == name).cloned();
+    let path = |link: &LinkSettings| format!("link.{}", link.name);
     let mut changes = Vec::new();
     for link in written {
-        match of(running, &link.bridge) {
+        match of(running, &link.name) {
             None => changes.push(change(path(link), Effect::Added)),
             Some(before) => changes.extend(changed(&path(link), &link_keys(&before, link))),
         }
     }
-    let gone = running.iter().filter(|link| of(written, &link.bridge).is_none());
+    let gone = running.iter().filter(|link| of(written, &link.name).is_none());
     changes.extend(gone.map(|link| change(path(link), Effect::Removed)));
     changes
 }
@@ -154,7 +161,8 @@ fn links(running: &[LinkSettings], written: &[LinkSettings]) -> Vec<Change> {
 /// The keys of a link, each with whether it differs.
 fn link_keys(running: &LinkSettings, written: &LinkSettings) -> Vec<(&'static str, bool)> {
     let LinkSettings {
-        bridge: _,
+        name: _,
+        remote,
         create,
         address,
         source,
@@ -180,6 +188,7 @@ fn link_keys(running: &LinkSettings, written: &LinkSettings) -> Vec<(&'static st
     } = running;
     let (advertises, advertised) = (advertisement.is_some(), written.advertisement.is_some());
     vec![
+        ("bridge", *remote != written.remote),
         ("create", *create != written.create),
         ("address", *address != written.address),
         ("source", *source != written.source),

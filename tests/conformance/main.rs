@@ -14,6 +14,7 @@ mod decline;
 mod dhcrelay;
 mod discard;
 mod duid;
+mod elsewhere;
 mod flood;
 mod hostile;
 mod information;

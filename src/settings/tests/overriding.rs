@@ -17,6 +17,7 @@ pub(super) const OTHER: &[(&str, &str)] = &[
     ("PLUGIN__DOCKER__HOST", "unix:///run/other.sock"),
     ("PLUGIN__DOCKER__TIMEOUT", "31s"),
     ("PLUGIN__DOCKER__STARTS", "9"),
+    ("SOURCE__LISTENER__RELAYS", "eth0,eth1"),
     ("SOURCE__DNSMASQ__SPOOL", "/other"),
     ("OPTIONS__DNS_SERVERS", "fd39::53"),
     ("OPTIONS__DOMAIN_SEARCH", "example.org"),
@@ -110,6 +111,7 @@ pub(super) const OTHER: &[(&str, &str)] = &[
     ("TEMPLATE__DEFAULT__ISOLATED", "false"),
     ("TEMPLATE__OTHER__IMAGE", "other"),
     ("LINK__1__BRIDGE", "br1"),
+    ("LINK__1__NAME", "dorm"),
 ];
 
 /// What a variable cannot change alone, or, with an asterisk, none that begins so; with what it takes besides.
@@ -121,6 +123,14 @@ pub(super) const BESIDES: &[(&str, &[&str])] = &[
     (
         "LINK__1__BRIDGE",
         &["LINK__1__ADDRESS=fd40::1/64", "LINK__1__POOL=fd40::1:0/112"],
+    ),
+    (
+        "LINK__1__NAME",
+        &[
+            "SOURCE__LISTENER__RELAYS=eth0",
+            "LINK__1__PREFIX=fd40::/64",
+            "LINK__1__POOL=fd40::1:0/112",
+        ],
     ),
     (
         "LINK__0__OPTION__0__CODE",

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use orchestrator_dhcp6::{Limiter, Link, Pool, Rates, Registration};
+use orchestrator_dhcp6::{Change, Limiter, Link, Pool, Rates, Registration, Verb};
 
-use crate::model::LeaseSource;
+use crate::model::{LeaseChange, LeaseSource, LeaseVerb, Timestamp};
 use crate::settings::{LinkSettings, Settings};
 
 /// A host registers anew long before this, unless its address is preferred for longer; then a registration by a host
@@ -17,34 +17,78 @@ pub(super) struct Rules {
     pub(super) link: Link,
     /// Who is answered no more for a while; none where there is no limit.
     pub(super) limiter: Option<Limiter>,
+    /// Whether relay agents on the link may speak for clients of others.
+    pub(super) relays: bool,
+    /// Whether the link has no bridge here.
+    is_remote: bool,
     key: [u8; 16],
 }
 
 impl Rules {
-    /// The rules that the settings make for the link of a bridge. `None` where they want no listener there. The key is
+    /// The rules that the settings make for a link. `None` where they want no listener there. The key is
     /// the server's.
-    pub(super) fn new(settings: &Settings, bridge: &str, key: [u8; 16]) -> Option<Self> {
-        let settings = settings.link(bridge)?;
+    pub(super) fn new(settings: &Settings, name: &str, key: [u8; 16]) -> Option<Self> {
+        let relays = settings
+            .source
+            .listener
+            .relays
+            .iter()
+            .any(|interface| interface == name);
+        let settings = settings.link(name)?;
         Some(Self {
+            relays,
+            is_remote: settings.remote,
             link: protocol_link(settings)?,
             limiter: limiter(settings, key),
             key,
         })
     }
 
-    /// Goes over to other settings; `false`, and nothing is changed, when they want no listener.
+    /// Goes over to other settings; `false`, and nothing is changed, when they want no such listener.
     ///
     /// Who sent too often under the same limit before has still done so.
-    pub(super) fn follow(&mut self, settings: &Settings, bridge: &str) -> bool {
-        let Some(mut rules) = Self::new(settings, bridge, self.key) else {
+    pub(super) fn follow(&mut self, settings: &Settings, name: &str) -> bool {
+        let Some(mut rules) = Self::new(settings, name, self.key) else {
             return false;
         };
+        if rules.is_remote != self.is_remote {
+            return false;
+        }
         let rates = |limiter: &Option<Limiter>| limiter.as_ref().map(Limiter::rates);
         if rates(&rules.limiter) == rates(&self.limiter) {
             rules.limiter = self.limiter.take();
         }
         *self = rules;
         true
+    }
+
+    /// A change as the store takes it, on the link of this name.
+    pub(super) fn lease_change(&self, name: &str, change: &Change, now: Timestamp) -> LeaseChange {
+        let (verb, source) = match change.verb {
+            Verb::Grant | Verb::Renew => (LeaseVerb::Hold, LeaseSource::Listener),
+            Verb::Release => (LeaseVerb::Release, LeaseSource::Listener),
+            Verb::Decline => (LeaseVerb::Decline, LeaseSource::Listener),
+            Verb::Register => (LeaseVerb::Hold, LeaseSource::Registration),
+            // As if it had expired (RFC 9686, section 4.6).
+            Verb::Deregister => (LeaseVerb::Expire, LeaseSource::Registration),
+        };
+        LeaseChange {
+            verb,
+            link: name.to_owned(),
+            duid: change.after.duid.clone(),
+            iaid: change.after.iaid,
+            leased: change.after.leased,
+            // Where clients are elsewhere, so are the routes to them.
+            next_hop: change.next_hop.filter(|_| !self.is_remote),
+            class: change.class.as_deref().map(str::to_owned),
+            source,
+            preferred_until: Timestamp(change.after.preferred_until),
+            valid_until: Timestamp(change.after.valid_until),
+            link_layer: change.link_layer.clone(),
+            hostname: change.hostname.clone(),
+            at: now,
+            replayed: false,
+        }
     }
 }
 
