@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use ipnet::Ipv6Net;
 use orchestrator_dhcp6::{
-    Bindings, Inbound, Link, OptionSet, OptionValue, Order, Pool, PrefixPool, Registration, Server, TimeServer,
+    Bindings, Class, Conditions, Inbound, Link, OptionSet, OptionValue, Order, Pattern, Pool, PrefixPool, Registration,
+    Server, TimeServer,
 };
 
 /// When everything begins: milliseconds since 1970.
@@ -78,6 +79,7 @@ impl World {
             withheld: Vec::new(),
         });
         link.options = options();
+        link.classes = vec![class()];
         link.limits.bindings_per_client = BINDINGS_PER_CLIENT;
         link.limits.prefixes_per_client = PREFIXES_PER_CLIENT;
         link.limits.registrations_per_client = REGISTRATIONS_PER_CLIENT;
@@ -114,6 +116,27 @@ fn options() -> OptionSet {
         .set(41, &OptionValue::Text("UTC".to_owned()))
         .expect("an option that may be set");
     options
+}
+
+/// A class whose conditions look at everything that is looked at, and are hard to meet.
+fn class() -> Class {
+    let pattern = |text: &str| Some(text.parse::<Pattern>().expect("a pattern"));
+    let conditions = Conditions {
+        vendor_enterprise: None,
+        vendor_class: pattern("a*"),
+        user_class: pattern("b"),
+        link_layer: Some(vec![2]),
+        remote_enterprise: Some(0),
+        remote_id: pattern("c*"),
+        interface_id: pattern("0x00*"),
+        subscriber_id: pattern("d*"),
+        architectures: vec![0, 7],
+    };
+    Class {
+        name: "all".into(),
+        conditions,
+        options: options(),
+    }
 }
 
 /// Two pools of prefixes beside each other, of which parts of these lengths are delegated.

@@ -116,7 +116,7 @@ fn lacking(settings: &Settings, effective: u64) -> Vec<&'static str> {
 }
 
 async fn bridges(settings: &Settings) -> Vec<Finding> {
-    if settings.links.is_empty() {
+    if settings.links.iter().all(|link| link.remote) {
         return Vec::new();
     }
     let network = match Network::open() {
@@ -124,12 +124,12 @@ async fn bridges(settings: &Settings) -> Vec<Finding> {
         Err(error) => return vec![Finding::missing("links", with_causes(&error))],
     };
     let mut findings = Vec::new();
-    for link in &settings.links {
-        let subject = format!("link {}", link.bridge);
-        findings.push(match network.find_bridge(&link.bridge).await {
+    for link in settings.links.iter().filter(|link| !link.remote) {
+        let subject = format!("link {}", link.name);
+        findings.push(match network.find_bridge(&link.name).await {
             Ok(Some(_)) => Finding::there(subject, ""),
             Ok(None) if link.create => Finding::there(subject, "will be made"),
-            Ok(None) => Finding::missing(subject, format!("make bridge {}, or set create = true", link.bridge)),
+            Ok(None) => Finding::missing(subject, format!("make bridge {}, or set create = true", link.name)),
             Err(error) => Finding::missing(subject, with_causes(&error)),
         });
     }
@@ -201,7 +201,7 @@ mod tests {
         let mut settings = settings(link);
         let found = bridges(&settings).await;
         assert!(!found[0].ok && found[0].detail.contains("lo"), "{found:?}");
-        settings.links[0].bridge = "no-such-bridge".to_owned();
+        settings.links[0].name = "no-such-bridge".to_owned();
         assert_eq!(
             bridges(&settings).await,
             [Finding::there("link no-such-bridge", "will be made")]

@@ -23,7 +23,7 @@ mod worker;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::Ipv6Addr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use orchestrator_network::Network;
 use orchestrator_plugin::Plugin;
@@ -52,8 +52,8 @@ struct Inner {
     store: Store,
     network: Network,
     plugins: BTreeMap<&'static str, Arc<dyn Plugin>>,
-    // Plugins whose engines are watched: none before there is an instance to make or to remove.
-    watched: Mutex<HashSet<&'static str>>,
+    // Plugins whose engines are watched, and what ends that: none while there is no instance to make or to remove.
+    watched: Mutex<HashMap<&'static str, CancellationToken>>,
     mark: Mark,
     clock: Clock,
     bell: Bell,
@@ -158,19 +158,9 @@ impl Orchestrator {
         self.inner.settings.get()
     }
 
-    /// Watches every engine from now on.
-    fn watch_engines(&self) {
-        let mut watched = self.inner.watched.lock().unwrap_or_else(PoisonError::into_inner);
-        for (name, plugin) in &self.inner.plugins {
-            if watched.insert(*name) {
-                self.inner.tasks.spawn(self.clone().watch_engine(plugin.clone()));
-            }
-        }
-    }
-
-    fn is_watched(&self, plugin: &str) -> bool {
-        let watched = self.inner.watched.lock().unwrap_or_else(PoisonError::into_inner);
-        watched.contains(plugin)
+    fn watched(&self) -> MutexGuard<'_, HashMap<&'static str, CancellationToken>> {
+        // Nothing that holds the lock can panic half-way through a change.
+        self.inner.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -64,9 +64,7 @@ impl Orchestrator {
         self.remove_orphans(&world, &live).await;
         let settings = self.settings();
         let providing = providing(&settings);
-        if !providing.is_empty() || !live.is_empty() {
-            self.watch_engines();
-        }
+        self.watch_engines(!providing.is_empty() || !live.is_empty());
         // From here on every commit that matters rings; what was committed before is looked up below.
         self.inner.bell.silence(silent(&settings, &providing, &live));
         let settled: HashSet<_> = live
@@ -84,7 +82,8 @@ impl Orchestrator {
 
     async fn see_world(&self) -> World {
         let mut engines = HashMap::new();
-        for (name, plugin) in self.inner.plugins.iter().filter(|(name, _)| self.is_watched(name)) {
+        let watched: HashSet<_> = self.watched().keys().copied().collect();
+        for (name, plugin) in self.inner.plugins.iter().filter(|(name, _)| watched.contains(*name)) {
             match plugin.list().await {
                 Ok(found) => {
                     engines.insert(*name, found.into_iter().map(|found| (found.id, found)).collect());
@@ -138,20 +137,21 @@ impl Orchestrator {
     }
 }
 
-/// Whether instances of a link go on: of one that is no longer in the settings they do while leases last.
+/// Whether instances of a link go on, whatever class their clients are in: of a link that is no longer in the settings
+/// they do while leases last.
 fn is_kept(settings: &Settings, link: &str) -> bool {
-    settings.link(link).is_none() || settings.template_of(link).is_some()
+    settings.link(link).is_none() || settings.template_of(link, None).is_some()
 }
 
 /// The links whose clients get instances.
 fn providing(settings: &Settings) -> Vec<&str> {
-    let links = settings.links.iter().map(|link| link.bridge.as_str());
-    links.filter(|link| settings.template_of(link).is_some()).collect()
+    let links = settings.links.iter().filter(|link| settings.provides(link));
+    links.map(|link| link.name.as_str()).collect()
 }
 
 /// The links whose clients neither have instances nor get any.
 fn silent(settings: &Settings, providing: &[&str], live: &HashMap<InstanceId, Instance>) -> HashSet<String> {
-    let links = settings.links.iter().map(|link| link.bridge.as_str());
+    let links = settings.links.iter().map(|link| link.name.as_str());
     let idle = |link: &&str| !providing.contains(link) && live.values().all(|instance| instance.link != *link);
     links.filter(idle).map(str::to_owned).collect()
 }

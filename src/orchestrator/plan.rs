@@ -17,7 +17,7 @@ impl Orchestrator {
     pub(super) async fn plan(&self, situation: &Situation) -> Result<Result<(), Timestamp>, StoreError> {
         let client = &situation.client;
         let settings = self.settings();
-        let Some((name, template)) = settings.template_of(&client.link) else {
+        let Some((name, template)) = settings.template_of(&client.link, client.class.as_deref()) else {
             return Ok(Ok(()));
         };
         let Some(range) = settings.link(&client.link).and_then(|link| link.instances) else {

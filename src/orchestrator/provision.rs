@@ -203,7 +203,7 @@ impl Orchestrator {
         Some(AttachmentPlan {
             host_interface: host_interface(instance.id),
             alias: alias(self.inner.mark, instance.id),
-            bridge: link.bridge.clone(),
+            bridge: link.name.clone(),
             interface: "eth1".to_owned(),
             address,
             mac: link_layer(instance.address),

@@ -8,6 +8,7 @@ use std::time::Duration;
 use orchestrator_network::LinkChange;
 use orchestrator_plugin::{Change, Plugin};
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use super::{Orchestrator, alias_prefix};
 use crate::causes::with_causes;
@@ -18,10 +19,32 @@ const ENGINE_PAUSE: Duration = Duration::from_millis(500);
 /// Changes that may queue; beyond it the watch itself waits.
 const QUEUE: usize = 1024;
 
+/// The condition under which an engine is shown.
+fn condition(plugin: &str) -> String {
+    format!("engine {plugin}")
+}
+
 impl Orchestrator {
-    pub(super) async fn watch_engine(self, plugin: Arc<dyn Plugin>) {
-        let condition = format!("engine {}", plugin.name());
-        let stop = self.inner.stop.clone();
+    /// Watches every engine while they are needed.
+    pub(super) fn watch_engines(&self, needed: bool) {
+        let mut watched = self.watched();
+        if !needed {
+            // Each takes itself off the list when it has ended.
+            return watched.values().for_each(CancellationToken::cancel);
+        }
+        for (name, plugin) in &self.inner.plugins {
+            watched.entry(name).or_insert_with(|| {
+                self.inner.conditions.expect(&condition(name));
+                let stop = self.inner.stop.child_token();
+                let watch = self.clone().watch_engine(plugin.clone(), stop.clone());
+                self.inner.tasks.spawn(watch);
+                stop
+            });
+        }
+    }
+
+    async fn watch_engine(self, plugin: Arc<dyn Plugin>, stop: CancellationToken) {
+        let condition = condition(plugin.name());
         let watch = async {
             loop {
                 let fault = match plugin.check().await {
@@ -40,6 +63,13 @@ impl Orchestrator {
         tokio::select! {
             () = stop.cancelled() => {}
             () = watch => {}
+        }
+        if !self.inner.stop.is_cancelled() {
+            let mut watched = self.watched();
+            self.inner.conditions.forget(&condition);
+            watched.remove(plugin.name());
+            // It may be needed again since.
+            self.want_pass();
         }
     }
 

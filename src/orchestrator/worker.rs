@@ -173,10 +173,10 @@ impl Orchestrator {
     fn wanted(&self, situation: &Situation) -> bool {
         let now = self.inner.clock.now();
         let settings = self.settings();
-        let link = &situation.client.link;
+        let (link, class) = (&situation.client.link, situation.client.class.as_deref());
         let holds = situation.active_leases.iter().any(|lease| lease.valid_until > now);
         let provided = match settings.link(link) {
-            Some(_) => settings.template_of(link).is_some(),
+            Some(_) => settings.template_of(link, class).is_some(),
             None => situation.instance.is_some(),
         };
         situation.client.wants_instance && holds && provided

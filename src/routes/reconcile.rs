@@ -39,7 +39,7 @@ impl Keeper {
     async fn look_for_bridges(&mut self, routed: &[String]) -> Result<(), String> {
         self.interfaces.clear();
         let settings = self.parts.settings.get();
-        let links = settings.links.iter().map(|link| &link.bridge);
+        let links = settings.links.iter().filter(|link| !link.remote).map(|link| &link.name);
         let links: BTreeSet<&String> = links.chain(routed).collect();
         for link in links {
             let found = self.parts.network.find_bridge(link).await;
@@ -55,7 +55,7 @@ impl Keeper {
     /// A prefix is routed for as long as it is held, also when its pool or its link is no longer in the settings.
     async fn wanted(&self, routed: &[String]) -> Result<HashSet<Route>, String> {
         let settings = self.parts.settings.get();
-        let pools = settings.links.iter().flat_map(|link| &link.delegation);
+        let pools = settings.links.iter().flat_map(|link| link.routed());
         let unreachable = |prefix| Route {
             prefix,
             way: Way::Unreachable,

@@ -9,8 +9,9 @@ use tokio::task::{Id, JoinSet};
 
 use super::Context;
 use super::link::{self, Supervisor};
+use crate::settings::LinkSettings;
 use crate::source::Recorder;
-use crate::source::listener::Command;
+use crate::source::listener::{Command, Directory};
 use crate::store::Store;
 
 /// Commands that may wait for a listener.
@@ -49,6 +50,7 @@ pub(super) struct Links {
     pub(super) network: Network,
     pub(super) recorder: Recorder,
     pub(super) commands: Commands,
+    pub(super) directory: Directory,
 }
 
 impl Links {
@@ -62,9 +64,9 @@ impl Links {
         let mut served: HashMap<Id, String> = HashMap::new();
         while !self.context.stop.is_cancelled() {
             for link in &settings.get().links {
-                if !served.values().any(|bridge| *bridge == link.bridge) {
-                    let task = running.spawn(self.supervisor(&link.bridge).run());
-                    served.insert(task.id(), link.bridge.clone());
+                if !served.values().any(|bridge| *bridge == link.name) {
+                    let task = running.spawn(self.supervisor(link).run());
+                    served.insert(task.id(), link.name.clone());
                 }
             }
             tokio::select! {
@@ -81,15 +83,18 @@ impl Links {
         while running.join_next().await.is_some() {}
     }
 
-    fn supervisor(&self, bridge: &str) -> Supervisor {
+    fn supervisor(&self, link: &LinkSettings) -> Supervisor {
+        let bridge = &link.name;
         // One that comes back was forgotten when it left.
         self.context.conditions.expect(&link::condition(bridge));
         let parts = link::Parts {
             context: self.context.clone(),
-            bridge: bridge.to_owned(),
+            bridge: bridge.clone(),
+            remote: link.remote,
             store: self.store.clone(),
             network: self.network.clone(),
             recorder: self.recorder.clone(),
+            directory: self.directory.clone(),
         };
         Supervisor::new(parts, self.commands.open(bridge))
     }

@@ -7,6 +7,7 @@ mod control;
 mod housekeeping;
 mod link;
 mod links;
+mod relays;
 mod reload;
 mod storage;
 mod systemd;
@@ -32,9 +33,11 @@ use crate::routes::{self, Keeper};
 use crate::settings::{Current, Place, Settings};
 use crate::source::Recorder;
 use crate::source::dnsmasq::Intake;
+use crate::source::listener::Directory;
 use crate::store::{Store, StoreError};
 use control::{Ready, Switchboard};
 use links::{Commands, Links};
+use relays::Relays;
 use reload::Reloader;
 pub use reload::SetLogLevel;
 
@@ -76,12 +79,15 @@ impl Context {
     /// Says what will be waited for with these settings, before anyone can ask.
     fn expect(&self, settings: &Settings) {
         self.conditions.expect(storage::CONDITION);
+        for interface in relays::interfaces(settings) {
+            self.conditions.expect(&relays::condition(interface));
+        }
         for link in &settings.links {
-            self.conditions.expect(&link::condition(&link.bridge));
-            if !link.delegation.is_empty() {
+            self.conditions.expect(&link::condition(&link.name));
+            if !link.routed().is_empty() {
                 self.conditions.expect(routes::CONDITION);
             }
-            if link.template.is_some() {
+            if settings.provides(link) {
                 self.conditions.expect("engine docker");
             }
         }
@@ -203,14 +209,21 @@ async fn build_and_run(
         context.metrics.clone(),
     );
     let commands = Commands::default();
+    let directory = Directory::default();
     let links = Links {
         context: context.clone(),
         store: store.clone(),
         network: network.clone(),
         recorder: recorder.clone(),
         commands: commands.clone(),
+        directory: directory.clone(),
     };
     context.tasks.spawn(links.run());
+    let relays = Relays {
+        context: context.clone(),
+        directory,
+    };
+    context.tasks.spawn(relays.run());
     let routes = Keeper::new(routes::Parts {
         settings: context.settings.clone(),
         store: store.clone(),

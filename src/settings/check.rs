@@ -11,33 +11,44 @@ use super::prefix::overlap;
 use super::reader::Table;
 use crate::model::LeaseSource;
 
-/// Ranges lie inside the link's prefix, apart from one another and from the link's own address, and those that the
-/// link needs are there.
-pub(super) fn ranges(
-    link: &Table<'_>,
-    address: Option<Ipv6Net>,
-    source: Option<LeaseSource>,
-    pool: Option<Ipv6Net>,
-    instances: Option<Ipv6Net>,
-    has_template: bool,
-) {
-    if let Some(address) = address {
-        for (key, range) in [("pool", pool), ("instances", instances)] {
-            if let Some((what, remedy)) = range.and_then(|range| misplaced(range, address)) {
+/// The ranges of a link's addresses.
+pub(super) struct Ranges {
+    pub(super) pool: Option<Ipv6Net>,
+    /// By their place in the settings.
+    pub(super) class_pools: Vec<Option<Ipv6Net>>,
+    pub(super) instances: Option<Ipv6Net>,
+}
+
+impl Ranges {
+    /// They lie inside the link's prefix, apart from one another and from the link's own address.
+    pub(super) fn check(&self, link: &Table<'_>, address: Option<Ipv6Net>) {
+        let ranges = self.by_key();
+        for (index, (key, range)) in ranges.iter().enumerate() {
+            if let Some((what, remedy)) = address.and_then(|address| misplaced(*range, address)) {
                 link.fault(key, what, remedy);
+            }
+            // Those before are pools.
+            if let Some((_, pool)) = ranges.iter().take(index).find(|(_, other)| overlap(range, other)) {
+                let remedy = match key.as_str() {
+                    "instances" => "take a range for instances that clients are not given",
+                    _ => "take a range that is in no other pool",
+                };
+                link.fault(key, format!("{range} overlaps the pool {pool}"), remedy);
             }
         }
     }
-    if let (Some(pool), Some(instances)) = (pool, instances)
-        && overlap(&pool, &instances)
-    {
-        let what = format!("{instances} overlaps the pool {pool}");
-        link.fault(
-            "instances",
-            what,
-            "take a range for instances that clients are not given",
-        );
+
+    fn by_key(&self) -> Vec<(String, Ipv6Net)> {
+        let pool = self.pool.map(|pool| ("pool".to_owned(), pool));
+        let numbered = self.class_pools.iter().enumerate();
+        let class_pools = numbered.filter_map(|(index, pool)| Some((format!("class_pool[{index}].pool"), (*pool)?)));
+        let instances = self.instances.map(|instances| ("instances".to_owned(), instances));
+        pool.into_iter().chain(class_pools).chain(instances).collect()
     }
+}
+
+/// The ranges that a link needs are there.
+pub(super) fn needed_ranges(link: &Table<'_>, source: Option<LeaseSource>, has_template: bool) {
     if source == Some(LeaseSource::Listener) && !link.has("pool") {
         let remedy = "name a range inside the link's prefix, like \"fd39:9706:2786:6333::1:0/112\"";
         link.fault("pool", "is missing, and the listener leases addresses from it", remedy);
@@ -86,6 +97,7 @@ pub(super) fn given_to_dnsmasq(link: &Table<'_>, source: Option<LeaseSource>) {
             "rapid_commit",
             "registration",
             "client_rate",
+            "link_rate",
             "delegation",
             "preference",
         ])
@@ -99,6 +111,51 @@ pub(super) fn given_to_dnsmasq(link: &Table<'_>, source: Option<LeaseSource>) {
                 remedy,
             );
         }
+    }
+}
+
+/// What takes a bridge cannot be set for a link that has none here.
+pub(super) fn elsewhere(link: &Table<'_>) {
+    let of_bridges = [
+        "create",
+        "address",
+        "source",
+        "instances",
+        "template",
+        "neighbors",
+        "neighbor_lifetime",
+        "neighbor_limit",
+        "router_advertisements",
+        "advertisement",
+    ];
+    for key in of_bridges {
+        if link.has(key) {
+            let remedy = "remove it; a link that has a `name` and no `bridge` only gives leases, through relay agents";
+            link.fault(key, "has no effect, because the link has no bridge here", remedy);
+        }
+    }
+}
+
+/// Relay agents bring what a remote link's clients say, to where this daemon listens.
+pub(super) fn relays_named(links: &[Outline], relays: &[String], faults: &Collector) {
+    for (index, relay) in relays.iter().enumerate() {
+        let hooked = |link: &&Outline| link.name.as_ref() == Some(relay) && link.source == Some(LeaseSource::Dnsmasq);
+        if let Some(link) = links.iter().find(hooked) {
+            let what = format!("{relay} is {}, where dnsmasq listens", link.key);
+            let remedy = "have relay agents send to another interface";
+            faults.at(format!("source.listener.relays[{index}]"), what, remedy);
+        }
+    }
+    let remote = links.iter().find(|link| link.named_by == "name");
+    if let Some(link) = remote
+        && relays.is_empty()
+    {
+        let what = format!(
+            "names no interface, and {} is reached through relay agents alone",
+            link.key
+        );
+        let remedy = "name the interfaces where relay agents are trusted, like [\"eth0\"]";
+        faults.at("source.listener.relays", what, remedy);
     }
 }
 
@@ -126,13 +183,17 @@ pub(super) fn delegations_apart(links: &[Outline], faults: &Collector) {
     }
 }
 
-/// No bridge is named twice, and no address belongs to two links.
+/// No link is named twice, and no address belongs to two links.
 pub(super) fn links_apart(links: &[Outline], faults: &Collector) {
     for (index, link) in links.iter().enumerate() {
         for earlier in links.iter().take(index) {
-            if link.bridge.is_some() && link.bridge == earlier.bridge {
-                let what = format!("names the same bridge as {}", earlier.key);
-                faults.at(format!("{}.bridge", link.key), what, "describe each bridge once");
+            if link.name.is_some() && link.name == earlier.name {
+                let what = format!("is the name of {} already", earlier.key);
+                faults.at(
+                    format!("{}.{}", link.key, link.named_by),
+                    what,
+                    "describe each link once",
+                );
             }
             if let (Some(one), Some(other)) = (link.prefix, earlier.prefix)
                 && overlap(&one, &other)
@@ -148,13 +209,13 @@ pub(super) fn links_apart(links: &[Outline], faults: &Collector) {
     }
 }
 
-/// Every template that a link names is there.
-pub(super) fn templates_known(links: &[Outline], names: &[String], faults: &Collector) {
-    for link in links {
-        let Some(template) = &link.template else { continue };
-        if names.contains(template) {
-            continue;
-        }
+/// Every template that is named, by these keys, is there.
+pub(super) fn templates_known<'a>(
+    named: impl Iterator<Item = (&'a str, &'a str)>,
+    names: &[String],
+    faults: &Collector,
+) {
+    for (key, template) in named.filter(|(_, template)| !names.iter().any(|name| name == template)) {
         let remedy = match nearest(template, names.iter().map(String::as_str)) {
             Some(meant) => format!("did you mean {meant:?}?"),
             None if names.is_empty() => format!("describe it under [template.{template}]"),
@@ -164,7 +225,7 @@ pub(super) fn templates_known(links: &[Outline], names: &[String], faults: &Coll
             ),
         };
         faults.at(
-            format!("{}.template", link.key),
+            format!("{key}.template"),
             format!("there is no template {template:?}"),
             remedy,
         );

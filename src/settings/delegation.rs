@@ -3,6 +3,7 @@
 use ipnet::Ipv6Net;
 use orchestrator_dhcp6::{LONGEST_PREFIX, PrefixPool};
 
+use super::class;
 use super::prefix::{is_routable, parse_range};
 use super::reader::{Entry, Table};
 
@@ -12,14 +13,14 @@ const MOST_POOLS: usize = 16;
 const SHORTEST_POOL: u8 = 16;
 
 /// Reads the pools of a link; `None` if any of them is faulty.
-pub(super) fn read_all(link: &mut Table<'_>) -> Option<Vec<PrefixPool>> {
+pub(super) fn read_all(link: &mut Table<'_>, classes: &[Option<&str>]) -> Option<Vec<PrefixPool>> {
     link.take("delegation").map_or(Some(Vec::new()), |entry| {
-        entry.list_of(MOST_POOLS, |pool| pool.table().and_then(read))
+        entry.list_of(MOST_POOLS, |pool| pool.table().and_then(|table| read(table, classes)))
     })
 }
 
 /// `None` only after a fault.
-fn read(mut table: Table<'_>) -> Option<PrefixPool> {
+fn read(mut table: Table<'_>, classes: &[Option<&str>]) -> Option<PrefixPool> {
     let remedy = "give a prefix that is routed to this machine, like \"fd39:9706:2787::/48\"";
     let prefix = table.need("pool", remedy);
     let prefix = prefix.and_then(|entry| entry.parse(remedy, parse_pool));
@@ -41,8 +42,12 @@ fn read(mut table: Table<'_>) -> Option<PrefixPool> {
         (pool, None) => pool,
         (_, Some(_)) => None,
     };
+    let class = table.take("class").map(|entry| class::find(entry, classes));
     table.finish();
-    pool
+    match class {
+        Some(class) => pool.zip(class).map(|(pool, class)| pool.for_class(class)),
+        None => pool,
+    }
 }
 
 /// The excluded part is written as the part of a delegated prefix that begins with zeros alone.

@@ -12,6 +12,8 @@ mod advertisement;
 mod api;
 mod capability;
 mod check;
+mod class;
+mod class_pool;
 mod current;
 mod delegation;
 mod environment;
@@ -39,6 +41,8 @@ use config::Value;
 
 pub use advertisement::AdvertisementSettings;
 pub use api::{ApiSettings, Listen};
+pub use class::ClassSettings;
+pub use class_pool::ClassPool;
 pub use current::Current;
 pub use environment::PREFIX;
 pub use fault::{Fault, Faults};
@@ -50,12 +54,13 @@ pub use orchestrator_plugin_docker::DockerSettings;
 pub use place::Place;
 pub use plugin::PluginSettings;
 pub use reload::{Change, Effect, Reload, plan_reload};
-pub use source::{DnsmasqSettings, SourceSettings};
+pub use source::{DnsmasqSettings, ListenerSettings, SourceSettings};
 pub use store::{StoreSettings, StoreUrl};
 pub use template::{Readiness, TemplateSettings};
 
+use crate::model::LeaseSource;
 use fault::Collector;
-use link::Outline;
+use link::{Common, Outline};
 use option::Given;
 use reader::Table;
 
@@ -72,27 +77,39 @@ pub struct Settings {
     pub plugin: PluginSettings,
     /// Lease sources other than the daemon's own listener.
     pub source: SourceSettings,
-    /// The links, in the order in which they are written. Their bridges differ and their prefixes do not overlap.
+    /// The links, in the order in which they are written. Their names differ and their prefixes do not overlap.
     pub links: Vec<LinkSettings>,
-    /// The templates by name. Every template that a link names is among them.
+    /// The classes of clients, in the order in which they are written: the first that fits a client is its own.
+    pub classes: Vec<ClassSettings>,
+    /// The templates by name. Every template that a link or a class names is among them.
     pub templates: BTreeMap<String, TemplateSettings>,
 }
 
 impl Settings {
-    /// The link of this bridge.
-    pub fn link(&self, bridge: &str) -> Option<&LinkSettings> {
-        self.links.iter().find(|link| link.bridge == bridge)
+    /// The link of this name.
+    pub fn link(&self, name: &str) -> Option<&LinkSettings> {
+        self.links.iter().find(|link| link.name == name)
     }
 
-    /// What clients of a link get: the template with its name.
-    pub fn template_of(&self, bridge: &str) -> Option<(&str, &TemplateSettings)> {
-        let name = self.link(bridge)?.template.as_deref()?;
+    /// What a client of a link gets, when it is in a class or in none: the template with its name.
+    pub fn template_of(&self, link: &str, class: Option<&str>) -> Option<(&str, &TemplateSettings)> {
+        let link = self.link(link).filter(|link| link.instances.is_some())?;
+        let class = class.and_then(|name| self.classes.iter().find(|class| class.name == name));
+        let of_class = class.and_then(|class| class.template.as_deref());
+        let name = of_class.or(link.template.as_deref())?;
         Some((name, self.templates.get(name)?))
+    }
+
+    /// Whether any client of a link gets anything.
+    pub fn provides(&self, link: &LinkSettings) -> bool {
+        let listens = link.source == LeaseSource::Listener;
+        let of_class = || listens && self.classes.iter().any(|class| class.template.is_some());
+        link.instances.is_some() && (link.template.is_some() || of_class())
     }
 
     /// Whether prefixes are delegated on any link.
     pub fn delegates(&self) -> bool {
-        self.links.iter().any(|link| !link.delegation.is_empty())
+        self.links.iter().any(|link| !link.routed().is_empty())
     }
 }
 
@@ -128,13 +145,27 @@ fn read_sections(mut root: Table<'_>) -> Option<Settings> {
     let log = LogSettings::read(root.section("log"));
     let plugin = PluginSettings::read(root.section("plugin"));
     let source = SourceSettings::read(root.section("source"));
-    let common = read_options(&mut root);
+    let options = read_options(&mut root);
+    let (class_outlines, classes): (Vec<class::Outline>, Vec<_>) = class::read_all(&mut root).into_iter().unzip();
+    let common = Common {
+        options,
+        classes,
+        class_names: class_outlines.iter().map(|class| class.name.clone()).collect(),
+    };
     let links = link::read_all(&mut root, &common);
     let (outlines, links): (Vec<Outline>, Vec<Option<LinkSettings>>) = links.into_iter().unzip();
     let (names, templates) = template::read_all(&mut root);
+    check::relays_named(&outlines, &source.listener.relays, root.faults());
     check::links_apart(&outlines, root.faults());
     check::delegations_apart(&outlines, root.faults());
-    check::templates_known(&outlines, &names, root.faults());
+    let named = |key, template| Some((key, template?));
+    let by_classes = class_outlines
+        .iter()
+        .filter_map(|class| named(class.key.as_str(), class.template.as_deref()));
+    let by_links = outlines
+        .iter()
+        .filter_map(|link| named(link.key.as_str(), link.template.as_deref()));
+    check::templates_known(by_classes.chain(by_links), &names, root.faults());
     check::hook_reachable(&outlines, &api, root.faults());
     root.finish();
     let links = links.into_iter().collect::<Option<Vec<_>>>()?;
@@ -145,6 +176,7 @@ fn read_sections(mut root: Table<'_>) -> Option<Settings> {
         plugin,
         source,
         links,
+        classes: common.classes.into_iter().collect::<Option<Vec<_>>>()?,
         templates,
     })
 }

@@ -214,6 +214,23 @@ impl<'a> Entry<'a> {
         }
     }
 
+    /// Text that names something; what is wrong and what to do when it names nothing.
+    pub(super) fn look_up<T>(
+        self,
+        find: impl FnOnce(&str) -> Option<T>,
+        unknown: impl FnOnce(&str) -> (String, String),
+    ) -> Option<T> {
+        let ValueKind::String(text) = &self.value.kind else {
+            return self.mistyped("text in quotes");
+        };
+        let found = find(text);
+        if found.is_none() {
+            let (what, remedy) = unknown(text);
+            self.fault(what, remedy);
+        }
+        found
+    }
+
     /// One of a few words.
     pub(super) fn choice<T: Copy>(self, choices: &[(&str, T)]) -> Option<T> {
         let ValueKind::String(text) = &self.value.kind else {

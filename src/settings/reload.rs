@@ -9,8 +9,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ApiSettings, DnsmasqSettings, DockerSettings, Fault, Faults, LinkSettings, Listen, LogSettings, PluginSettings,
-    Settings, SourceSettings, StoreSettings, TemplateSettings,
+    ApiSettings, ClassSettings, DnsmasqSettings, DockerSettings, Fault, Faults, LinkSettings, Listen, ListenerSettings,
+    LogSettings, PluginSettings, Settings, SourceSettings, StoreSettings, TemplateSettings,
 };
 use crate::model::LeaseSource;
 
@@ -54,6 +54,7 @@ pub struct Reload {
 pub fn plan_reload(running: &Settings, written: Settings) -> Result<Reload, Faults> {
     let mut changes = sections(running, &written);
     changes.extend(links(&running.links, &written.links));
+    changes.extend(classes(&running.classes, &written.classes));
     changes.extend(templates(running, &written));
     let settings = Settings {
         store: StoreSettings {
@@ -83,7 +84,7 @@ fn check(settings: &Settings) -> Result<(), Faults> {
             variable: None,
             what: format!(
                 "names no unix socket in the running daemon, and dnsmasq's hook for {} needs one",
-                link.bridge
+                link.name
             ),
             remedy: "restart the daemon to have it listen on \"unix:/run/orchestrator/api.sock\"".to_owned(),
         })),
@@ -99,10 +100,13 @@ fn sections(running: &Settings, written: &Settings) -> Vec<Change> {
         plugin: PluginSettings {
             docker: DockerSettings { host, timeout, starts },
         },
-        source: SourceSettings {
-            dnsmasq: DnsmasqSettings { spool },
-        },
+        source:
+            SourceSettings {
+                listener: ListenerSettings { relays },
+                dnsmasq: DnsmasqSettings { spool },
+            },
         links: _,
+        classes: _,
         templates: _,
     } = running;
     let docker = &written.plugin.docker;
@@ -125,6 +129,11 @@ fn sections(running: &Settings, written: &Settings) -> Vec<Change> {
         ),
         ("plugin.docker.starts", Effect::NeedsRestart, *starts != docker.starts),
         (
+            "source.listener.relays",
+            Effect::Changed,
+            *relays != written.source.listener.relays,
+        ),
+        (
             "source.dnsmasq.spool",
             Effect::Changed,
             *spool != written.source.dnsmasq.spool,
@@ -135,16 +144,16 @@ fn sections(running: &Settings, written: &Settings) -> Vec<Change> {
 }
 
 fn links(running: &[LinkSettings], written: &[LinkSettings]) -> Vec<Change> {
-    let of = |links: &[LinkSettings], bridge: &str| links.iter().find(|link| link.bridge == bridge).cloned();
-    let path = |link: &LinkSettings| format!("link.{}", link.bridge);
+    let of = |links: &[LinkSettings], name: &str| links.iter().find(|link| link.name == name).cloned();
+    let path = |link: &LinkSettings| format!("link.{}", link.name);
     let mut changes = Vec::new();
     for link in written {
-        match of(running, &link.bridge) {
+        match of(running, &link.name) {
             None => changes.push(change(path(link), Effect::Added)),
             Some(before) => changes.extend(changed(&path(link), &link_keys(&before, link))),
         }
     }
-    let gone = running.iter().filter(|link| of(written, &link.bridge).is_none());
+    let gone = running.iter().filter(|link| of(written, &link.name).is_none());
     changes.extend(gone.map(|link| change(path(link), Effect::Removed)));
     changes
 }
@@ -152,11 +161,13 @@ fn links(running: &[LinkSettings], written: &[LinkSettings]) -> Vec<Change> {
 /// The keys of a link, each with whether it differs.
 fn link_keys(running: &LinkSettings, written: &LinkSettings) -> Vec<(&'static str, bool)> {
     let LinkSettings {
-        bridge: _,
+        name: _,
+        remote,
         create,
         address,
         source,
         pool,
+        class_pools,
         delegation,
         allocation,
         instances,
@@ -164,20 +175,25 @@ fn link_keys(running: &LinkSettings, written: &LinkSettings) -> Vec<(&'static st
         rapid_commit,
         registration,
         client_rate,
+        link_rate,
         neighbors,
         advertisement,
         dns_servers,
         domain_search,
         options,
+        // Told of by themselves.
+        classes: _,
         preference,
         template,
     } = running;
     let (advertises, advertised) = (advertisement.is_some(), written.advertisement.is_some());
     vec![
+        ("bridge", *remote != written.remote),
         ("create", *create != written.create),
         ("address", *address != written.address),
         ("source", *source != written.source),
         ("pool", *pool != written.pool),
+        ("class_pool", *class_pools != written.class_pools),
         ("delegation", *delegation != written.delegation),
         ("allocation", *allocation != written.allocation),
         ("instances", *instances != written.instances),
@@ -186,6 +202,7 @@ fn link_keys(running: &LinkSettings, written: &LinkSettings) -> Vec<(&'static st
         ("rapid_commit", *rapid_commit != written.rapid_commit),
         ("registration", *registration != written.registration),
         ("client_rate", *client_rate != written.client_rate),
+        ("link_rate", *link_rate != written.link_rate),
         ("neighbors", *neighbors != written.neighbors),
         ("router_advertisements", advertises != advertised),
         (
@@ -199,6 +216,25 @@ fn link_keys(running: &LinkSettings, written: &LinkSettings) -> Vec<(&'static st
         ("preference", *preference != written.preference),
         ("template", *template != written.template),
     ]
+}
+
+/// A class that has another place among the others counts as another.
+fn classes(running: &[ClassSettings], written: &[ClassSettings]) -> Vec<Change> {
+    let place = |classes: &[ClassSettings], name: &str| classes.iter().position(|class| class.name == name);
+    let path = |class: &ClassSettings| format!("class.{}", class.name);
+    let mut changes = Vec::new();
+    for (index, class) in written.iter().enumerate() {
+        match place(running, &class.name) {
+            None => changes.push(change(path(class), Effect::Added)),
+            Some(before) if before != index || running[before] != *class => {
+                changes.push(change(path(class), Effect::Changed));
+            }
+            Some(_) => {}
+        }
+    }
+    let gone = running.iter().filter(|class| place(written, &class.name).is_none());
+    changes.extend(gone.map(|class| change(path(class), Effect::Removed)));
+    changes
 }
 
 fn templates(running: &Settings, written: &Settings) -> Vec<Change> {

@@ -153,7 +153,8 @@ fn read_environment(mut table: Table<'_>) -> BTreeMap<String, String> {
     environment
 }
 
-fn is_name(name: &str) -> bool {
+/// Whether templates, and classes, may have this name.
+pub(super) fn is_name(name: &str) -> bool {
     let known = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
     name.len() <= 32 && name.starts_with(|first: char| first.is_ascii_lowercase()) && name.bytes().all(known)
 }

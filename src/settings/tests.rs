@@ -38,7 +38,7 @@ fn the_documented_file_is_right() {
     let settings = load(&path, std::iter::empty()).unwrap();
     assert_eq!(settings, load_text(DOCUMENTED, &[]).unwrap());
     let link = &settings.links[0];
-    assert_eq!((link.bridge.as_str(), link.source), ("br0", LeaseSource::Listener));
+    assert_eq!((link.name.as_str(), link.source), ("br0", LeaseSource::Listener));
     assert_eq!(link.prefix().to_string(), "fd39:9706:2786:6333::/64");
     let ready = settings.templates["default"].ready.unwrap();
     assert_eq!(
@@ -106,7 +106,8 @@ fn all_faults_are_told_together() {
         "store.url: is not a URL; write it like \"sqlite:///var/lib/orchestrator/orchestrator.db\" or \"postgres://user@host/database\"",
         "api.listen[0]: 0.0.0.0:8998 can be reached from elsewhere, and the API asks nobody who they are; \
          write it like \"unix:/run/orchestrator/api.sock\" or \"[::1]:8998\"",
-        "link[0].bridge: is missing; name the bridge that the clients are on, like \"br0\"",
+        "link[0].bridge: is missing; name the bridge that the clients are on, like \"br0\"; or, for a network that only \
+         relay agents reach, give it a `name`",
         "link[0].create: is text, not true or false without quotes; write true or false without quotes",
         "link[0].pool: fd40::/112 is not inside the link's prefix fd39::/64; take a range inside fd39::/64",
         "link[0].instances: is missing, and the template's instances need addresses; \
@@ -118,7 +119,7 @@ fn all_faults_are_told_together() {
         "template.default.cpus: 0 is out of bounds; take 0.01 to 1024",
         "template.default.ready.within: 0s is too short; take at least 1ms",
         "link[0].template: there is no template \"defualt\"; did you mean \"default\"?",
-        "colour: is not a key that is known here; remove it, or use \"store\", \"api\", \"log\", \"plugin\", \"source\", \"options\", \"link\" or \"template\"",
+        "colour: is not a key that is known here; remove it, or use \"store\", \"api\", \"log\", \"plugin\", \"source\", \"options\", \"class\", \"link\" or \"template\"",
     ];
     assert_eq!(faults, expected);
 }
@@ -150,12 +151,38 @@ fn ranges_lie_where_they_can() {
 }
 
 #[test]
+fn a_link_without_a_bridge_is_reached_through_relay_agents() {
+    let dorm = "[[link]]\nname = \"dorm\"\nprefix = \"fd40::/64\"\npool = \"fd40::1:0/112\"\n";
+    let settings = load_text(&format!("[source.listener]\nrelays = [\"eth0\"]\n{dorm}"), &[]).unwrap();
+    let link = settings.link("dorm").unwrap();
+    assert!(link.remote && link.advertisement.is_none());
+    assert_eq!(link.prefix(), "fd40::/64".parse().unwrap());
+    assert_eq!(
+        faults_of(&format!("{dorm}create = true\n")),
+        [
+            "link[0].create: has no effect, because the link has no bridge here; remove it; a link that has a `name` and \
+             no `bridge` only gives leases, through relay agents",
+            "source.listener.relays: names no interface, and link[0] is reached through relay agents alone; name the \
+             interfaces where relay agents are trusted, like [\"eth0\"]",
+        ]
+    );
+    let hooked = "[source.listener]\nrelays = [\"br0\"]\n[[link]]\nbridge = \"br0\"\naddress = \"fd39::1/64\"\n\
+                  source = \"dnsmasq\"\n";
+    assert_eq!(
+        faults_of(hooked),
+        [
+            "source.listener.relays[0]: br0 is link[0], where dnsmasq listens; have relay agents send to another interface"
+        ]
+    );
+}
+
+#[test]
 fn links_are_apart() {
     let twice = format!("{LINK}{}", LINK.replace("fd39::1/64", "fd39::2/48"));
     assert_eq!(
         faults_of(&twice),
         [
-            "link[1].bridge: names the same bridge as link[0]; describe each bridge once",
+            "link[1].bridge: is the name of link[0] already; describe each link once",
             "link[1].address: fd39::/48 overlaps fd39::/64 of link[0]; give each link a prefix of its own",
         ]
     );

@@ -1,9 +1,9 @@
-//! Limits of one client (section 23): row 72.
+//! Limits of one client, and of a link (section 23): row 72.
 
 use crate::client::Client;
 use crate::discard::assert_discarded;
-use crate::site::{POOL, Site, plain};
-use crate::wire::{DECLINE, NO_ADDRS_AVAIL, REQUEST, SOLICIT, ia_na, message};
+use crate::site::{POOL, PREFIX, Site, connect, link, new_duid, plain};
+use crate::wire::{DECLINE, NO_ADDRS_AVAIL, RENEW, REQUEST, SOLICIT, ia_na, message};
 
 /// How many bindings one client may have on a link, and associations in a message.
 const MOST: u32 = 16;
@@ -65,5 +65,37 @@ fn row_72_who_sends_too_often_is_not_answered_and_others_are() {
         counts.answered >= 3,
         "two at once and the other client's, at least: {counts:?}"
     );
+    assert!(refused > SENT / 2, "{counts:?}");
+}
+
+#[test]
+fn row_72_a_link_is_answered_so_often_and_who_holds_a_lease_goes_on_as_do_other_links() {
+    const SENT: u64 = 200;
+    const SENDERS: u64 = 20;
+    // Below the limit of each sender.
+    let flooded = link("br0", PREFIX, POOL, "client_rate = 50\nlink_rate = 20");
+    let other = link(
+        "br1",
+        "fd40:1:2:3",
+        "fd40:1:2:3::1:0/112",
+        "client_rate = 50\nlink_rate = 20",
+    );
+    let site = Site::start_with(&format!("{flooded}{other}"));
+    let elsewhere = site.client_on(&connect(&site.lab, &site.host, "elsewhere", "br1"), &new_duid());
+    let holder = site.client();
+    let leased = holder.lease(1);
+    let strangers: Vec<_> = (0..SENDERS).map(|_| site.client()).collect();
+    let before = site.counts();
+    for stranger in &strangers {
+        let solicit = |xid| message(SOLICIT, xid, &[stranger.id(), ia_na(1, &[])]);
+        (0..SENT / SENDERS).for_each(|_| stranger.send(&solicit(stranger.xid())));
+    }
+    assert_eq!(holder.tell(RENEW, 1, leased).ia(1).leased().ip, leased);
+    elsewhere.solicit(1, &[]).leased();
+    // The counters are complete: what was sent before was read before.
+    let counts = site.counts();
+    let refused = counts.discarded["link-too-often"];
+    assert_eq!(counts.answered - before.answered + refused, SENT + 2);
+    assert_eq!(counts.discarded.len(), 1, "{counts:?}");
     assert!(refused > SENT / 2, "{counts:?}");
 }

@@ -6,6 +6,7 @@
 
 mod advertisement;
 mod assignment;
+mod class;
 mod client;
 mod confirm;
 mod contention;
@@ -13,6 +14,7 @@ mod decline;
 mod dhcrelay;
 mod discard;
 mod duid;
+mod elsewhere;
 mod flood;
 mod hostile;
 mod information;

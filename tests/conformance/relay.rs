@@ -2,9 +2,11 @@
 
 use std::net::{Ipv6Addr, SocketAddrV6, UdpSocket};
 
+use orchestrator_lab::Namespace;
+
 use crate::client::{ALL_AGENTS, Client, SERVER_PORT, bind, receive};
 use crate::discard::assert_discarded;
-use crate::site::{LINK, PREFIX, Site, off_link, plain};
+use crate::site::{LINK, PREFIX, Site, new_duid, off_link, plain};
 use crate::wire::{
     INTERFACE_ID, Message, RELAY_REPL, RELAY_SOURCE_PORT, REMOTE_ID, REQUEST, Relayed, SOLICIT, ia_na, message, option,
     relay_forw,
@@ -22,8 +24,13 @@ pub(crate) type Layer = (u8, Ipv6Addr, Vec<Vec<u8>>);
 
 impl Relay {
     pub(crate) fn on(site: &Site, port: u16) -> Self {
-        let client = site.client();
-        let (socket, index) = bind(&site.machine, client.address, port);
+        Self::at(site, &site.machine, port)
+    }
+
+    /// A relay on another machine.
+    pub(crate) fn at(site: &Site, machine: &Namespace, port: u16) -> Self {
+        let client = site.client_on(machine, &new_duid());
+        let (socket, index) = bind(machine, client.address, port);
         Self {
             address: client.address,
             socket,
@@ -32,7 +39,7 @@ impl Relay {
     }
 
     /// Sends a datagram to all servers.
-    fn send(&self, bytes: &[u8]) {
+    pub(crate) fn send(&self, bytes: &[u8]) {
         let to = SocketAddrV6::new(ALL_AGENTS, SERVER_PORT, 0, self.index);
         self.socket.send_to(bytes, to).unwrap();
     }
@@ -72,7 +79,7 @@ fn peer(client: &Client, at: usize) -> Ipv6Addr {
     }
 }
 
-fn wrap(client: &Client, inner: &[u8], layers: &[Layer]) -> Vec<u8> {
+pub(crate) fn wrap(client: &Client, inner: &[u8], layers: &[Layer]) -> Vec<u8> {
     let layers = layers.iter().enumerate();
     layers.fold(inner.to_vec(), |inner, (at, (hops, link, options))| {
         relay_forw(*hops, *link, peer(client, at), options, &inner)

@@ -218,6 +218,7 @@ pub(crate) fn link(bridge: &str, prefix: &str, pool: &str, lines: &str) -> Strin
     let defaults = [
         "rapid_commit = false\n",
         "client_rate = 0\n",
+        "link_rate = 0\n",
         "router_advertisements = false\n",
     ];
     let is_given = |default: &str| default.split(' ').next().is_some_and(|key| lines.contains(key));

@@ -5,6 +5,7 @@
 
 mod admin;
 mod advertisement;
+mod class;
 mod crash;
 mod delegation;
 mod dnsmasq;

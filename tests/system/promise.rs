@@ -26,7 +26,7 @@ fn plan(store: Option<String>) -> Plan {
     Plan {
         store,
         template: None,
-        link: "client_rate = 0".to_owned(),
+        link: "client_rate = 0\nlink_rate = 0".to_owned(),
         ..Plan::default()
     }
 }

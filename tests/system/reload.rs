@@ -196,6 +196,32 @@ fn systemd_is_told_that_settings_are_read_and_that_it_is_done() {
 }
 
 #[test]
+fn an_engine_is_waited_for_while_it_is_needed() {
+    let bare = lease_only();
+    let site = Site::start(&bare);
+    let ready = || site.daemon.api("GET", "/v1/ready").unwrap();
+    let plan = Plan {
+        engine: bare.engine.clone(),
+        ..Plan::default()
+    };
+    for _ in 0..2 {
+        site.write(|place| plan.settings(place));
+        assert_eq!(site.reload().0, 0);
+        let (status, told) = ready();
+        assert_eq!(status, 503, "{told}");
+        wait_for("the engine to be missed", PATIENCE, || {
+            ready().1.to_string().contains("docker.sock").then_some(())
+        });
+        site.write(|place| bare.settings(place));
+        assert_eq!(site.reload().0, 0);
+        wait_for("the daemon to be ready without", PATIENCE, || {
+            let (status, told) = ready();
+            (status == 200 && !told.to_string().contains("engine")).then_some(())
+        });
+    }
+}
+
+#[test]
 fn a_link_that_gets_a_template_gives_instances_to_who_is_there() {
     let engine = Engine::shared();
     // No template, and so the engine is not asked for.

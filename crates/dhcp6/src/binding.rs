@@ -15,6 +15,7 @@
 //! Nothing sweeps: whether a binding holds what it is of is told by its state and by comparing its end with now.
 
 use std::net::Ipv6Addr;
+use std::sync::Arc;
 
 use crate::{Duid, Iaid, Leased, LinkLayerAddress};
 
@@ -123,6 +124,8 @@ pub struct Change {
     pub link_layer: Option<LinkLayerAddress>,
     /// The first label of the client's name (RFC 4704), where it gave one that a host may have.
     pub hostname: Option<String>,
+    /// The class that the client's message put it in, where its link has classes.
+    pub class: Option<Arc<str>>,
     /// Of a prefix that is granted or renewed: where its packets are to be sent.
     ///
     /// That is the client's link-local address; when a relay agent has the client on a link of its own, it is the
@@ -141,6 +144,7 @@ impl Change {
             after,
             link_layer: None,
             hostname: None,
+            class: None,
             next_hop: None,
         }
     }
@@ -154,6 +158,7 @@ impl Change {
             after,
             link_layer: None,
             hostname: None,
+            class: None,
             next_hop: None,
         }
     }

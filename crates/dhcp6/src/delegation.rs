@@ -3,7 +3,7 @@
 use ipnet::Ipv6Net;
 
 use crate::pool::keyed_hash;
-use crate::{Iaid, Order};
+use crate::{ClassId, Iaid, Order};
 
 /// The longest prefix that is delegated: a client forms addresses of its own in it (RFC 9663, section 8).
 pub const LONGEST_PREFIX: u8 = 64;
@@ -17,6 +17,7 @@ pub struct PrefixPool {
     prefix: Ipv6Net,
     length: u8,
     excluded: Option<Excluded>,
+    class: Option<ClassId>,
     order: Order,
 }
 
@@ -62,6 +63,7 @@ impl PrefixPool {
                 prefix: prefix.trunc(),
                 length,
                 excluded: None,
+                class: None,
                 order: Order::Hashed,
             })
         } else {
@@ -87,6 +89,23 @@ impl PrefixPool {
                 number,
             })
         }
+    }
+
+    /// The same pool for clients of this class alone.
+    #[must_use]
+    pub fn for_class(self, class: ClassId) -> Self {
+        let class = Some(class);
+        Self { class, ..self }
+    }
+
+    /// Whether clients of a class, or of none, are given its prefixes.
+    pub(crate) fn serves(&self, class: Option<ClassId>) -> bool {
+        self.class.is_none() || self.class == class
+    }
+
+    /// Whether it is for clients of one class alone.
+    pub(crate) fn is_of_class(&self) -> bool {
+        self.class.is_some()
     }
 
     /// The same prefixes, tried in another order.

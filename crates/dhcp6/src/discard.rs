@@ -32,6 +32,9 @@ pub enum Discard {
     /// Its sender sends too often ([`Limiter`](crate::Limiter)).
     #[error("{0} sends too often")]
     TooOften(Ipv6Addr),
+    /// Its link's clients send too often together ([`Limiter`](crate::Limiter)).
+    #[error("the clients of the link send too often together")]
+    LinkTooOften,
     /// The client's DUID is missing.
     #[error("{0} without a client identifier")]
     NoClient(MessageKind),
@@ -88,6 +91,7 @@ impl Discard {
             Self::NothingRelayed => "nothing-relayed",
             Self::OtherLink(_) => "other-link",
             Self::TooOften(_) => "too-often",
+            Self::LinkTooOften => "link-too-often",
             Self::NoClient(_) => "no-client-id",
             Self::NoServer(_) => "no-server-id",
             Self::OtherServer(_) => "other-server",

@@ -17,6 +17,7 @@
 pub mod advert;
 mod binding;
 mod bindings;
+mod class;
 pub mod client;
 mod delegation;
 mod discard;
@@ -42,13 +43,14 @@ mod table;
 
 pub use binding::{Binding, BindingState, Change, Verb};
 pub use bindings::Bindings;
+pub use class::{Class, ClassId, Conditions, Pattern, PatternError};
 pub use delegation::{LONGEST_PREFIX, PrefixPool, PrefixPoolError};
 pub use discard::Discard;
 pub use domain::{DomainName, DomainNameError};
 pub use duid::{Duid, Iaid, IdentityError, LinkLayerAddress};
 pub use frame::{Fault, MAX_DATAGRAM, MAX_DEPTH, MAX_OPTIONS};
 pub use leased::{Leased, LeasedError};
-pub use limiter::Limiter;
+pub use limiter::{Limiter, Rates};
 pub use link::{Limits, Link, Registration};
 pub use message::MessageKind;
 pub use options::{OptionSet, OptionValue, OwnedOption, TimeServer, is_settable};

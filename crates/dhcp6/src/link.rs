@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use ipnet::Ipv6Net;
 
+use crate::class::Traits;
 use crate::reserved::reserved_until;
-use crate::{Leased, OptionSet, Pool, PrefixPool};
+use crate::{Class, ClassId, Leased, OptionSet, Pool, PrefixPool};
 
 /// A link, what is handed out on it, and how.
 #[derive(Debug, Clone)]
@@ -17,6 +18,8 @@ pub struct Link {
     pub address: Ipv6Addr,
     /// What is handed out. Addresses outside of the prefix are not.
     pub pool: Pool,
+    /// What is handed out to clients of a class alone, before what all are given; apart from the pool.
+    pub class_pools: Vec<Pool>,
     /// What is delegated (RFC 9663). Prefixes that overlap the link's own are not.
     pub delegation: Vec<PrefixPool>,
     /// How long an address is preferred. [`Duration::MAX`] is without end; what is more than `valid` counts as `valid`.
@@ -30,6 +33,8 @@ pub struct Link {
     pub preference: Option<u8>,
     /// What clients are told beside their leases, when they ask for it.
     pub options: OptionSet,
+    /// What kinds of clients there are; a client is in the first whose conditions it meets.
+    pub classes: Vec<Class>,
     /// How long an address that a client refused is given to nobody.
     pub quarantine: Duration,
     /// Whether clients that accept it are told that they may be reconfigured, and given a key for it (section 20.4).
@@ -84,12 +89,14 @@ impl Link {
             prefix,
             address,
             pool,
+            class_pools: Vec::new(),
             delegation: Vec::new(),
             preferred: Duration::from_secs(3600),
             valid: Duration::from_secs(7200),
             rapid_commit: false,
             preference: None,
             options: OptionSet::new(),
+            classes: Vec::new(),
             quarantine: Duration::from_secs(86_400),
             reconfigure: false,
             registration: None,
@@ -102,9 +109,37 @@ impl Link {
         self.prefix.contains(&address)
     }
 
-    /// Whether an address may be handed out at all.
+    /// Whether an address may be handed out at all, to whomever.
     pub fn is_assignable(&self, address: Ipv6Addr) -> bool {
-        self.pool.contains(address) && self.is_on_link(address) && self.blocked_until(address.into()).is_none()
+        self.assigning(address).is_some()
+    }
+
+    /// The pool that an address may be handed out from; nothing when it may not be.
+    pub(crate) fn assigning(&self, address: Ipv6Addr) -> Option<&Pool> {
+        let is_open = self.is_on_link(address) && self.blocked_until(address.into()).is_none();
+        self.pool_of(address).filter(|_| is_open)
+    }
+
+    /// The pool that an address is in.
+    pub(crate) fn pool_of(&self, address: Ipv6Addr) -> Option<&Pool> {
+        self.class_pools
+            .iter()
+            .chain([&self.pool])
+            .find(|pool| pool.contains(address))
+    }
+
+    /// The pools for clients of a class, or of none, in the order in which they are tried.
+    pub(crate) fn pools_for(&self, class: Option<ClassId>) -> impl Iterator<Item = &Pool> {
+        self.class_pools
+            .iter()
+            .chain([&self.pool])
+            .filter(move |pool| pool.serves(class))
+    }
+
+    /// The class that a client is in.
+    pub(crate) fn class_of(&self, traits: &Traits<'_>) -> Option<(ClassId, &Class)> {
+        let mut numbered = (0..).map(ClassId).zip(&self.classes);
+        numbered.find(|(_, class)| class.conditions.are_met(traits))
     }
 
     /// The pool that a prefix may be delegated from; nothing when it may not be.

@@ -6,7 +6,7 @@ use std::net::Ipv6Addr;
 use ipnet::Ipv6Net;
 use siphasher::sip128::{Hasher128, SipHasher24};
 
-use crate::Iaid;
+use crate::{ClassId, Iaid};
 
 /// A range of addresses for clients.
 ///
@@ -16,6 +16,7 @@ pub struct Pool {
     first: u128,
     last: u128,
     order: Order,
+    class: Option<ClassId>,
 }
 
 /// In which order the addresses or prefixes of a pool are tried.
@@ -46,6 +47,7 @@ impl Pool {
             first: net.network().into(),
             last: net.broadcast().into(),
             order: Order::Hashed,
+            class: None,
         }
     }
 
@@ -62,6 +64,7 @@ impl Pool {
             first: first.into(),
             last: last.into(),
             order: Order::Hashed,
+            class: None,
         })
     }
 
@@ -69,6 +72,18 @@ impl Pool {
     #[must_use]
     pub fn with_order(self, order: Order) -> Self {
         Self { order, ..self }
+    }
+
+    /// The same addresses for clients of this class alone.
+    #[must_use]
+    pub fn for_class(self, class: ClassId) -> Self {
+        let class = Some(class);
+        Self { class, ..self }
+    }
+
+    /// Whether clients of a class, or of none, are given its addresses.
+    pub(crate) fn serves(&self, class: Option<ClassId>) -> bool {
+        self.class.is_none() || self.class == class
     }
 
     /// The lowest address.

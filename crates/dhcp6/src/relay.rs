@@ -113,6 +113,12 @@ impl<'a> Way<'a> {
         LinkLayerAddress::new(body.get(LINK_LAYER_TYPE..)?).ok()
     }
 
+    /// An option of the relay that is nearest to the client among those that have it.
+    pub(crate) fn nearest(&self, code: OptionCode) -> Option<&'a [u8]> {
+        let code = code.into();
+        self.layers.iter().rev().find_map(|layer| layer.option(code))
+    }
+
     /// Puts a layer for each relay around the answer to the client.
     ///
     /// # Errors

@@ -15,7 +15,7 @@ impl Parts {
     pub(super) async fn listen(
         &self,
         mut listener: Option<Listener>,
-        bridge: &Bridge,
+        bridge: Option<&Bridge>,
         commands: &mut mpsc::Receiver<Command>,
         stop: &CancellationToken,
     ) -> Result<(), String> {
@@ -32,29 +32,24 @@ impl Parts {
     }
 
     /// `None` where the settings want no listener.
-    pub(super) async fn open_listener(&self, bridge: &Bridge) -> Result<Option<Listener>, String> {
-        if !self
-            .context
-            .settings
-            .get()
-            .link(&self.bridge)
-            .is_some_and(is_listened_on)
-        {
+    pub(super) async fn open_listener(&self, bridge: Option<&Bridge>) -> Result<Option<Listener>, String> {
+        if !self.link(&self.context.settings.get()).is_some_and(is_listened_on) {
             return Ok(None);
         }
         let recalled = recall(&self.store, &self.bridge).await;
         let bindings = recalled.map_err(|fault| with_causes(&fault))?;
         let identity = self.store.identity();
         let parts = listener::Parts {
-            bridge: self.bridge.clone(),
+            link: self.bridge.clone(),
             settings: self.context.settings.clone(),
             duid: identity.server_duid.clone(),
             key: identity.allocation_key,
             recorder: self.recorder.clone(),
             clock: self.context.clock,
             metrics: self.context.metrics.clone(),
+            directory: self.directory.clone(),
         };
-        Listener::open(parts, bridge.index, bindings).map_err(|fault| {
+        Listener::open(parts, bridge.map(|bridge| bridge.index), bindings).map_err(|fault| {
             format!(
                 "cannot listen for DHCPv6 on {}: {fault}; is another DHCPv6 server running there, and may this process bind port 547?",
                 self.bridge

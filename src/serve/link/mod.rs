@@ -19,9 +19,9 @@ use tokio_util::sync::CancellationToken;
 use super::Context;
 use crate::advertiser::Ending;
 use crate::causes::with_causes;
-use crate::settings::LinkSettings;
+use crate::settings::{LinkSettings, Settings};
 use crate::source::Recorder;
-use crate::source::listener::Command;
+use crate::source::listener::{Command, Directory};
 use crate::store::Store;
 
 /// How often the bridge is looked at, and the wait between two tries to serve on it.
@@ -36,11 +36,15 @@ pub(super) fn condition(bridge: &str) -> String {
 #[derive(Clone)]
 pub(super) struct Parts {
     pub(super) context: Context,
-    /// Name of the bridge, and of the link.
+    /// Name of the link, and of its bridge where it has one here.
     pub(super) bridge: String,
+    /// Whether it has none.
+    pub(super) remote: bool,
     pub(super) store: Store,
     pub(super) network: Network,
     pub(super) recorder: Recorder,
+    /// The listeners of all links.
+    pub(super) directory: Directory,
 }
 
 /// Serves one link.
@@ -65,9 +69,12 @@ impl Supervisor {
                 conditions.forget(&condition);
                 return;
             };
-            let served = match self.parts.ensure_bridge(&plan).await {
-                Err(reason) => Err(reason),
-                Ok(bridge) => self.serve(&bridge, plan).await,
+            let served = match plan {
+                None => self.serve_remote().await,
+                Some(plan) => match self.parts.ensure_bridge(&plan).await {
+                    Err(reason) => Err(reason),
+                    Ok(bridge) => self.serve(&bridge, plan).await,
+                },
             };
             if let Err(reason) = served {
                 conditions.set_waiting(&condition, reason);
@@ -81,13 +88,22 @@ impl Supervisor {
         }
     }
 
+    /// Serves clients that only relay agents reach, until the daemon stops or the link is left.
+    async fn serve_remote(&mut self) -> Result<(), String> {
+        let parts = &self.parts;
+        let stop = parts.context.stop.child_token();
+        let listener = parts.open_listener(None).await?;
+        parts.context.conditions.set_ok(&condition(&parts.bridge));
+        parts.listen(listener, None, &mut self.commands, &stop).await
+    }
+
     /// Serves until the daemon stops, the link is left, or the bridge is no longer the one it was; the error says what
     /// went wrong.
     async fn serve(&mut self, bridge: &Bridge, plan: BridgePlan) -> Result<(), String> {
         let parts = &self.parts;
         let ending = parts.ending();
         let stop = &ending.stop;
-        let listener = parts.open_listener(bridge).await?;
+        let listener = parts.open_listener(Some(bridge)).await?;
         let advertiser = parts.open_advertiser(bridge)?;
         let neighbors = parts.recall_neighbors(bridge).await?;
         parts.context.conditions.set_ok(&condition(&parts.bridge));
@@ -95,7 +111,7 @@ impl Supervisor {
         parts.context.bell.ring_prefixes();
         let serving = async {
             let (listened, advertised, looked) = tokio::join!(
-                end_all(parts.listen(listener, bridge, &mut self.commands, stop), &ending),
+                end_all(parts.listen(listener, Some(bridge), &mut self.commands, stop), &ending),
                 end_all(parts.advertise(advertiser, bridge, &ending), &ending),
                 end_all(parts.look(neighbors, bridge, stop), &ending),
             );
@@ -115,16 +131,22 @@ impl Parts {
         }
     }
 
-    /// What the settings want the bridge to be; `None` when the link is not in them.
-    fn plan(&self) -> Option<BridgePlan> {
+    /// The link in these settings, where they have it, and have it as what is served here.
+    fn link<'s>(&self, settings: &'s Settings) -> Option<&'s LinkSettings> {
+        settings.link(&self.bridge).filter(|link| link.remote == self.remote)
+    }
+
+    /// What the settings want the bridge to be, if the link has one; `None` when the link is not in them.
+    fn plan(&self) -> Option<Option<BridgePlan>> {
         let settings = self.context.settings.get();
-        let link = settings.link(&self.bridge)?;
-        Some(BridgePlan {
+        let link = self.link(&settings)?;
+        let plan = || BridgePlan {
             name: self.bridge.clone(),
             create: link.create,
             address: Some(link.address),
             mark: format!("orchestrator:{}:link", self.store.identity().site),
-        })
+        };
+        Some((!self.remote).then(plan))
     }
 
     async fn ensure_bridge(&self, plan: &BridgePlan) -> Result<Bridge, String> {
@@ -136,7 +158,7 @@ impl Parts {
     async fn is_wanted(&self, stop: &CancellationToken, wanted: impl Fn(&LinkSettings) -> bool) -> bool {
         let mut current = self.context.settings.clone();
         loop {
-            match current.get().link(&self.bridge) {
+            match self.link(&current.get()) {
                 _ if stop.is_cancelled() => return false,
                 None => return false,
                 Some(link) if wanted(link) => return true,

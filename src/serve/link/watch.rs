@@ -29,7 +29,7 @@ impl Parts {
                 stop.cancel();
                 return Err(format!("bridge {} was removed", bridge.name));
             }
-            if let Some(plan) = self.plan().filter(|plan| *plan != ensured) {
+            if let Some(plan) = self.plan().flatten().filter(|plan| *plan != ensured) {
                 let conditions = &self.context.conditions;
                 match self.ensure_bridge(&plan).await {
                     Ok(_) => {

@@ -16,6 +16,8 @@ use super::lifetimes::{LONGEST, seconds};
 use super::prefix::{parse_domain, parse_server};
 use super::reader::{Entry, Table};
 
+pub(super) use parse::hex as parse_hex;
+
 /// No option has more servers or names: they are to fit into one message.
 const MOST_SERVERS: usize = 16;
 /// No boot file takes more parameters.
@@ -28,7 +30,7 @@ const MAX_RT: RangeInclusive<Duration> = Duration::from_secs(60)..=Duration::fro
 const REFRESH: RangeInclusive<Duration> = Duration::from_secs(600)..=LONGEST;
 
 /// The options that one table of the settings gives.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Given {
     /// As they are, for router advertisements.
     pub(super) dns_servers: Option<Vec<Ipv6Addr>>,

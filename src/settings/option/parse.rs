@@ -73,7 +73,7 @@ pub(super) fn text(text: &str) -> Result<String, String> {
 }
 
 /// Reads hexadecimal bytes, with or without colons between them.
-pub(super) fn hex(text: &str) -> Result<Vec<u8>, String> {
+pub(in crate::settings) fn hex(text: &str) -> Result<Vec<u8>, String> {
     let refused = || format!("{text:?} is not hexadecimal bytes");
     let digits: Vec<u8> = match text.contains(':') {
         true if text.split(':').any(|pair| pair.len() != 2) => return Err(refused()),

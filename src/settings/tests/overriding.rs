@@ -7,7 +7,7 @@ use config::ValueKind;
 use super::*;
 
 /// A value other than the documented one for every documented key, as a variable says it.
-pub(super) const OTHER: [(&str, &str); 86] = [
+pub(super) const OTHER: &[(&str, &str)] = &[
     ("STORE__URL", "postgres://me@db/other"),
     ("STORE__IDENTITY", "/other"),
     ("STORE__HISTORY", "31d"),
@@ -17,6 +17,7 @@ pub(super) const OTHER: [(&str, &str); 86] = [
     ("PLUGIN__DOCKER__HOST", "unix:///run/other.sock"),
     ("PLUGIN__DOCKER__TIMEOUT", "31s"),
     ("PLUGIN__DOCKER__STARTS", "9"),
+    ("SOURCE__LISTENER__RELAYS", "eth0,eth1"),
     ("SOURCE__DNSMASQ__SPOOL", "/other"),
     ("OPTIONS__DNS_SERVERS", "fd39::53"),
     ("OPTIONS__DOMAIN_SEARCH", "example.org"),
@@ -38,6 +39,21 @@ pub(super) const OTHER: [(&str, &str); 86] = [
     ("LINK__0__PREFERENCE", "255"),
     ("LINK__0__CAPTIVE_PORTAL", "https://portal.example.org/api"),
     ("LINK__0__OPTION__0__CODE", "41"),
+    ("CLASS__0__NAME", "c"),
+    ("CLASS__0__TEMPLATE", "default"),
+    ("CLASS__0__BOOT_FILE_URL", "http://boot.example.org/a"),
+    ("CLASS__0__MATCH__VENDOR_ENTERPRISE", "9"),
+    ("CLASS__0__MATCH__VENDOR_CLASS", "a*"),
+    ("CLASS__0__MATCH__USER_CLASS", "a*"),
+    ("CLASS__0__MATCH__ARCHITECTURE", "7,9"),
+    ("CLASS__0__MATCH__LINK_LAYER_ADDRESS", "02:00:5e"),
+    ("CLASS__0__MATCH__REMOTE_ENTERPRISE", "9"),
+    ("CLASS__0__MATCH__REMOTE_ID", "0x00*"),
+    ("CLASS__0__MATCH__INTERFACE_ID", "a"),
+    ("CLASS__0__MATCH__SUBSCRIBER_ID", "a"),
+    ("LINK__0__CLASS_POOL__0__CLASS", "a"),
+    ("LINK__0__CLASS_POOL__0__POOL", "fd39:9706:2786:6333::7:0/112"),
+    ("LINK__0__DELEGATION__0__CLASS", "a"),
     ("LINK__0__BRIDGE", "br7"),
     ("LINK__0__CREATE", "false"),
     ("LINK__0__ADDRESS", "fd39:9706:2786:6333::2/64"),
@@ -48,6 +64,7 @@ pub(super) const OTHER: [(&str, &str); 86] = [
     ("LINK__0__PREFERRED_LIFETIME", "61m"),
     ("LINK__0__VALID_LIFETIME", "3h"),
     ("LINK__0__CLIENT_RATE", "7"),
+    ("LINK__0__LINK_RATE", "7"),
     ("LINK__0__RAPID_COMMIT", "false"),
     ("LINK__0__REGISTRATION", "false"),
     ("LINK__0__NEIGHBORS", "true"),
@@ -94,10 +111,11 @@ pub(super) const OTHER: [(&str, &str); 86] = [
     ("TEMPLATE__DEFAULT__ISOLATED", "false"),
     ("TEMPLATE__OTHER__IMAGE", "other"),
     ("LINK__1__BRIDGE", "br1"),
+    ("LINK__1__NAME", "dorm"),
 ];
 
-/// What a variable cannot change alone, with what it takes besides.
-pub(super) const BESIDES: [(&str, &[&str]); 13] = [
+/// What a variable cannot change alone, or, with an asterisk, none that begins so; with what it takes besides.
+pub(super) const BESIDES: &[(&str, &[&str])] = &[
     ("LINK__0__NEIGHBOR_LIFETIME", &["LINK__0__NEIGHBORS=true"]),
     ("LINK__0__NEIGHBOR_LIMIT", &["LINK__0__NEIGHBORS=true"]),
     ("LINK__0__SOURCE", &["LINK__0__BRIDGE=br7"]),
@@ -105,6 +123,14 @@ pub(super) const BESIDES: [(&str, &[&str]); 13] = [
     (
         "LINK__1__BRIDGE",
         &["LINK__1__ADDRESS=fd40::1/64", "LINK__1__POOL=fd40::1:0/112"],
+    ),
+    (
+        "LINK__1__NAME",
+        &[
+            "SOURCE__LISTENER__RELAYS=eth0",
+            "LINK__1__PREFIX=fd40::/64",
+            "LINK__1__POOL=fd40::1:0/112",
+        ],
     ),
     (
         "LINK__0__OPTION__0__CODE",
@@ -122,10 +148,21 @@ pub(super) const BESIDES: [(&str, &[&str]); 13] = [
         "OPTIONS__OPTION__0__VALUE",
         &["OPTIONS__OPTION__0__CODE=41", "OPTIONS__OPTION__0__TYPE=u16"],
     ),
-    ("OPTIONS__VENDOR_OPTION__0__ENTERPRISE", &VENDOR_OPTION),
-    ("OPTIONS__VENDOR_OPTION__0__CODE", &VENDOR_OPTION),
-    ("OPTIONS__VENDOR_OPTION__0__TYPE", &VENDOR_OPTION),
-    ("OPTIONS__VENDOR_OPTION__0__VALUE", &VENDOR_OPTION),
+    ("OPTIONS__VENDOR_OPTION__0*", &VENDOR_OPTION),
+    ("CLASS__0*", &CLASS),
+    ("LINK__0__DELEGATION__0__CLASS", &CLASS),
+    ("LINK__0__CLASS_POOL__0*", &CLASS_POOL),
+];
+
+/// A class.
+const CLASS: [&str; 2] = ["CLASS__0__NAME=a", "CLASS__0__MATCH__USER_CLASS=b"];
+
+/// A class and its pool.
+const CLASS_POOL: [&str; 4] = [
+    "CLASS__0__NAME=a",
+    "CLASS__0__MATCH__USER_CLASS=b",
+    "LINK__0__CLASS_POOL__0__CLASS=a",
+    "LINK__0__CLASS_POOL__0__POOL=fd39:9706:2786:6333::8:0/112",
 ];
 
 /// Without the one that is overridden, a vendor option that is complete but for it.
@@ -149,6 +186,7 @@ fn every_documented_key_can_be_overridden_by_the_environment() {
                 "rapid_",
                 "registration",
                 "client_rate",
+                "link_rate",
                 "allocation",
             ]
             .iter()
@@ -160,9 +198,11 @@ fn every_documented_key_can_be_overridden_by_the_environment() {
         })
         .map(|line| format!("{line}\n"))
         .collect();
-    for (variable, value) in OTHER {
+    for (variable, value) in OTHER.iter().copied() {
         let mut env = vec![(format!("{PREFIX}{variable}"), value.to_owned())];
-        let besides = BESIDES.iter().filter(|(of, _)| *of == variable);
+        let besides = BESIDES
+            .iter()
+            .filter(|(of, _)| *of == variable || of.strip_suffix('*').is_some_and(|of| variable.starts_with(of)));
         for besides in besides.flat_map(|(_, besides)| *besides) {
             let (name, value) = besides.split_once('=').unwrap();
             if name != variable {

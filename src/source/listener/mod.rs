@@ -6,18 +6,24 @@
 //! ```
 //!
 //! - A reply that changes a binding leaves only after the change is durable; one that changes nothing leaves at once.
+//! - Relay agents speak for clients on other links, on the interfaces where the settings trust them. Their messages are
+//!   passed to the listener of the link that they are about, and answered through the port that they came in at.
 //! - One task owns a link's bindings. Batches are committed while the next ones are read, up to a bound.
 //! - Settings are read before each batch: what was read from the socket after others came into force is answered by them.
 //!   The socket stays open, and no binding and no datagram is lost.
 //! - When a commit fails its changes are undone and nothing is answered: the client asks again.
 
-mod raw;
+mod directory;
+mod inbox;
 mod recall;
+mod relays;
 mod rules;
 mod serve;
 mod socket;
 
+pub use directory::Directory;
 pub use recall::recall;
+pub use relays::RelayPort;
 pub use serve::{Command, Listener, Parts};
 
 use std::net::Ipv6Addr;

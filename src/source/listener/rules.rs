@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use orchestrator_dhcp6::{Limiter, Link, Pool, Registration};
+use orchestrator_dhcp6::{Change, Limiter, Link, Pool, Rates, Registration, Verb};
 
-use crate::model::LeaseSource;
+use crate::model::{LeaseChange, LeaseSource, LeaseVerb, Timestamp};
 use crate::settings::{LinkSettings, Settings};
 
 /// A host registers anew long before this, unless its address is preferred for longer; then a registration by a host
@@ -17,35 +17,78 @@ pub(super) struct Rules {
     pub(super) link: Link,
     /// Who is answered no more for a while; none where there is no limit.
     pub(super) limiter: Option<Limiter>,
-    rate: Option<u32>,
+    /// Whether relay agents on the link may speak for clients of others.
+    pub(super) relays: bool,
+    /// Whether the link has no bridge here.
+    is_remote: bool,
     key: [u8; 16],
 }
 
 impl Rules {
-    /// The rules that the settings make for the link of a bridge. `None` where they want no listener there. The key is
+    /// The rules that the settings make for a link. `None` where they want no listener there. The key is
     /// the server's.
-    pub(super) fn new(settings: &Settings, bridge: &str, key: [u8; 16]) -> Option<Self> {
-        let settings = settings.link(bridge)?;
+    pub(super) fn new(settings: &Settings, name: &str, key: [u8; 16]) -> Option<Self> {
+        let relays = settings
+            .source
+            .listener
+            .relays
+            .iter()
+            .any(|interface| interface == name);
+        let settings = settings.link(name)?;
         Some(Self {
+            relays,
+            is_remote: settings.remote,
             link: protocol_link(settings)?,
-            limiter: settings.client_rate.map(|rate| limiter(rate, key)),
-            rate: settings.client_rate,
+            limiter: limiter(settings, key),
             key,
         })
     }
 
-    /// Goes over to other settings; `false`, and nothing is changed, when they want no listener.
+    /// Goes over to other settings; `false`, and nothing is changed, when they want no such listener.
     ///
     /// Who sent too often under the same limit before has still done so.
-    pub(super) fn follow(&mut self, settings: &Settings, bridge: &str) -> bool {
-        let Some(mut rules) = Self::new(settings, bridge, self.key) else {
+    pub(super) fn follow(&mut self, settings: &Settings, name: &str) -> bool {
+        let Some(mut rules) = Self::new(settings, name, self.key) else {
             return false;
         };
-        if rules.rate == self.rate {
+        if rules.is_remote != self.is_remote {
+            return false;
+        }
+        let rates = |limiter: &Option<Limiter>| limiter.as_ref().map(Limiter::rates);
+        if rates(&rules.limiter) == rates(&self.limiter) {
             rules.limiter = self.limiter.take();
         }
         *self = rules;
         true
+    }
+
+    /// A change as the store takes it, on the link of this name.
+    pub(super) fn lease_change(&self, name: &str, change: &Change, now: Timestamp) -> LeaseChange {
+        let (verb, source) = match change.verb {
+            Verb::Grant | Verb::Renew => (LeaseVerb::Hold, LeaseSource::Listener),
+            Verb::Release => (LeaseVerb::Release, LeaseSource::Listener),
+            Verb::Decline => (LeaseVerb::Decline, LeaseSource::Listener),
+            Verb::Register => (LeaseVerb::Hold, LeaseSource::Registration),
+            // As if it had expired (RFC 9686, section 4.6).
+            Verb::Deregister => (LeaseVerb::Expire, LeaseSource::Registration),
+        };
+        LeaseChange {
+            verb,
+            link: name.to_owned(),
+            duid: change.after.duid.clone(),
+            iaid: change.after.iaid,
+            leased: change.after.leased,
+            // Where clients are elsewhere, so are the routes to them.
+            next_hop: change.next_hop.filter(|_| !self.is_remote),
+            class: change.class.as_deref().map(str::to_owned),
+            source,
+            preferred_until: Timestamp(change.after.preferred_until),
+            valid_until: Timestamp(change.after.valid_until),
+            link_layer: change.link_layer.clone(),
+            hostname: change.hostname.clone(),
+            at: now,
+            replayed: false,
+        }
     }
 }
 
@@ -55,8 +98,10 @@ fn protocol_link(settings: &LinkSettings) -> Option<Link> {
         return None;
     }
     // Without a pool there is nothing to lease; the settings see to it that a listener has one.
-    let pool = Pool::new(settings.pool?).with_order(settings.allocation);
-    let mut link = Link::new(settings.prefix(), settings.address.addr(), pool);
+    let pool_of = |range| Pool::new(range).with_order(settings.allocation);
+    let mut link = Link::new(settings.prefix(), settings.address.addr(), pool_of(settings.pool?));
+    let class_pools = settings.class_pools.iter();
+    link.class_pools = class_pools.map(|of| pool_of(of.pool).for_class(of.class)).collect();
     let delegation = settings.delegation.iter();
     link.delegation = delegation.map(|pool| pool.with_order(settings.allocation)).collect();
     link.preferred = settings.lifetimes.preferred;
@@ -67,11 +112,16 @@ fn protocol_link(settings: &LinkSettings) -> Option<Link> {
         withheld: settings.instances.into_iter().collect(),
     });
     link.options.clone_from(&settings.options);
+    link.classes.clone_from(&settings.classes);
     link.preference = settings.preference;
     Some(link)
 }
 
-/// What bounds how often one client is answered: so many messages a second for long, and twice as many at once.
-fn limiter(rate: u32, key: [u8; 16]) -> Limiter {
-    Limiter::new(key, rate.saturating_mul(2), Duration::from_secs(1) / rate)
+/// What bounds how often clients are answered; nothing where the settings lift both limits.
+fn limiter(settings: &LinkSettings, key: [u8; 16]) -> Option<Limiter> {
+    let rates = Rates {
+        sender: settings.client_rate,
+        link: settings.link_rate,
+    };
+    (rates != Rates::default()).then(|| Limiter::new(key, rates))
 }

@@ -1,24 +1,26 @@
 //! The loop around the protocol: receives, answers, commits, replies.
 
+use std::fmt::Display;
 use std::io;
 use std::net::SocketAddrV6;
+use std::sync::Arc;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use orchestrator_dhcp6::{Answer, Bindings, Change, Inbound, Server, Verb};
+use orchestrator_dhcp6::{Answer, Bindings, Change, Inbound, Server};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::raw::{BridgeSocket, Datagram};
+use super::directory::{Directory, Listed, Passed, relayed_from};
+use super::inbox::{BATCH, Inbox};
 use super::rules::Rules;
+use super::socket::{Port, Reply};
 use crate::causes::with_causes;
 use crate::metrics::Metrics;
-use crate::model::{Clock, Duid, LeaseChange, LeaseSource, LeaseVerb, Leased, Timestamp};
+use crate::model::{Clock, Duid, Leased};
 use crate::settings::{Current, Settings};
 use crate::source::Recorder;
 use crate::store::StoreError;
 
-/// Datagrams that are handled, and committed, together.
-const BATCH: usize = 64;
 /// Commits under way at the same time. Beyond it the socket's buffer holds what comes.
 const COMMITS: usize = 16;
 
@@ -36,8 +38,8 @@ pub enum Command {
 
 /// What a listener is made of.
 pub struct Parts {
-    /// Name of the bridge, and of the link.
-    pub bridge: String,
+    /// Name of the link.
+    pub link: String,
     /// What is leased there, and how.
     pub settings: Current,
     /// Who answers: the server's DUID.
@@ -50,6 +52,8 @@ pub struct Parts {
     pub clock: Clock,
     /// Where it counts.
     pub metrics: Metrics,
+    /// The listeners of all links.
+    pub directory: Directory,
 }
 
 /// The DHCPv6 server of one link.
@@ -58,7 +62,10 @@ pub struct Listener {
     rules: Rules,
     server: Server,
     bindings: Bindings,
-    socket: BridgeSocket,
+    /// Where the link's own clients are heard; none where the link is elsewhere, and relay agents speak for them.
+    port: Option<Arc<Port>>,
+    /// Where messages are passed on from the ports of others.
+    listed: Listed,
     /// The settings want no listener here any more.
     leaving: bool,
 }
@@ -67,29 +74,39 @@ pub struct Listener {
 #[derive(Default)]
 struct Pending {
     changes: Vec<Change>,
-    replies: Vec<(Vec<u8>, SocketAddrV6)>,
+    replies: Vec<Reply>,
     done: Option<oneshot::Sender<Result<(), StoreError>>>,
 }
 
+/// The answers to a batch of messages.
+#[derive(Default)]
+struct Batch {
+    at_once: Vec<Reply>,
+    pending: Pending,
+}
+
 impl Listener {
-    /// Opens the socket on the bridge, and goes on from the bindings that are recorded. `None` where the settings want
-    /// no listener.
+    /// Opens the link's port on its bridge, given as its index, and goes on from the bindings that are recorded. `None`
+    /// where the settings want no listener.
+    ///
+    /// A link that has no bridge here is served through relay agents alone.
     ///
     /// # Errors
     ///
     /// When the socket cannot be opened: another server has the port, the bridge is gone, no privilege.
-    pub fn open(parts: Parts, bridge_index: u32, bindings: Bindings) -> io::Result<Option<Self>> {
-        let Some(rules) = Rules::new(&parts.settings.get(), &parts.bridge, parts.key) else {
+    pub fn open(parts: Parts, bridge: Option<u32>, bindings: Bindings) -> io::Result<Option<Self>> {
+        let Some(rules) = Rules::new(&parts.settings.get(), &parts.link, parts.key) else {
             return Ok(None);
         };
-        let socket = super::socket::open(&parts.bridge, bridge_index)?;
-        tracing::info!(bridge = parts.bridge, bindings = bindings.len(), "listening for DHCPv6");
+        let port = bridge.map(|index| Port::open(&parts.link, index)).transpose()?;
+        tracing::info!(link = parts.link, bindings = bindings.len(), "listening for DHCPv6");
         Ok(Some(Self {
             server: Server::new(parts.duid.clone(), parts.key),
+            listed: parts.directory.list(&parts.link, rules.link.prefix),
             parts,
             rules,
             bindings,
-            socket,
+            port: port.map(Arc::new),
             leaving: false,
         }))
     }
@@ -102,30 +119,36 @@ impl Listener {
     /// When the socket fails: the bridge is gone.
     pub async fn run(mut self, commands: &mut mpsc::Receiver<Command>, stop: &CancellationToken) -> io::Result<()> {
         let mut commits = FuturesUnordered::new();
-        let mut batch = Vec::with_capacity(BATCH);
+        let (mut inbox, mut passed) = (Inbox::new(), Vec::new());
         let outcome = loop {
             if self.leaving {
-                tracing::info!(bridge = self.parts.bridge, "no longer listening for DHCPv6");
+                tracing::info!(link = self.parts.link, "no longer listening for DHCPv6");
                 break Ok(());
             }
             let room = commits.len() < COMMITS;
-            tokio::select! {
+            let pending = tokio::select! {
                 () = stop.cancelled() => break Ok(()),
-                settings = self.parts.settings.changed() => self.follow(&settings),
-                Some((pending, outcome)) = commits.next() => self.settle(pending, outcome),
-                received = self.socket.receive(BATCH, &mut batch), if room => {
-                    if let Err(fault) = received {
-                        break Err(fault);
-                    }
-                    let pending = self.answer_all(&mut batch);
-                    if !pending.changes.is_empty() {
-                        commits.push(self.commit(pending));
-                    }
+                settings = self.parts.settings.changed() => {
+                    self.follow(&settings);
+                    continue;
                 }
-                Some(Command::Release { duid, done }) = commands.recv(), if room => {
-                    let changes = self.release(&duid);
-                    commits.push(self.commit(Pending { changes, done: Some(done), ..Pending::default() }));
+                Some((pending, outcome)) = commits.next() => {
+                    self.settle(pending, outcome);
+                    continue;
                 }
+                received = receive(self.port.as_deref(), &mut inbox), if room => match received {
+                    Ok(()) => self.answer_own(&inbox),
+                    Err(fault) => break Err(fault),
+                },
+                () = self.listed.receive(&mut passed, BATCH), if room => self.answer_passed(&mut passed),
+                Some(Command::Release { duid, done }) = commands.recv(), if room => Pending {
+                    changes: self.release(&duid),
+                    done: Some(done),
+                    ..Pending::default()
+                },
+            };
+            if !pending.changes.is_empty() || pending.done.is_some() {
+                commits.push(self.commit(pending));
             }
         };
         while let Some((pending, result)) = commits.next().await {
@@ -136,60 +159,108 @@ impl Listener {
 
     /// Goes over to other settings.
     fn follow(&mut self, settings: &Settings) {
-        self.leaving = !self.rules.follow(settings, &self.parts.bridge);
+        self.leaving = !self.rules.follow(settings, &self.parts.link);
+        self.listed.set_prefix(self.rules.link.prefix);
     }
 
-    /// Answers a batch. What changes nothing is sent at once; the rest is returned, its changes made in memory.
-    fn answer_all(&mut self, batch: &mut Vec<Datagram>) -> Pending {
-        let mut pending = Pending::default();
+    /// Answers what came in at the link's own port.
+    fn answer_own(&mut self, inbox: &Inbox) -> Pending {
+        let Some(port) = self.port.clone() else {
+            return Pending::default();
+        };
+        let mut batch = self.begin();
+        for datagram in inbox.datagrams() {
+            match datagram {
+                Err(source) => self.discard(source, "too-long", &"it is too long"),
+                Ok(inbound) if self.is_elsewhere(&inbound) => self.pass_on(&inbound, &port),
+                Ok(inbound) => self.answer_into(&mut batch, &inbound, &port),
+            }
+        }
+        self.end(batch)
+    }
+
+    /// Answers what came in at other ports.
+    fn answer_passed(&mut self, passed: &mut Vec<Passed>) -> Pending {
+        let mut batch = self.begin();
+        for datagram in passed.drain(..) {
+            let inbound = Inbound {
+                datagram: &datagram.bytes,
+                source: datagram.source,
+                multicast: datagram.multicast,
+            };
+            self.answer_into(&mut batch, &inbound, &datagram.port);
+        }
+        self.end(batch)
+    }
+
+    fn begin(&mut self) -> Batch {
         // They came into force before what follows was read.
         if let Some(settings) = self.parts.settings.news() {
             self.follow(&settings);
         }
-        for datagram in batch.drain(..) {
-            let Some(answer) = self.answer(&datagram) else { continue };
-            self.parts.metrics.dhcp6_answered(answer.kind.word());
-            if answer.changes.is_empty() {
-                self.send(&answer.datagram, answer.destination);
-                continue;
-            }
-            // The next message of the batch is answered from these.
-            answer.changes.iter().for_each(|change| self.bindings.apply(change));
-            pending.changes.extend(answer.changes);
-            pending.replies.push((answer.datagram, answer.destination));
-        }
-        pending
+        Batch::default()
     }
 
-    fn answer(&mut self, datagram: &Datagram) -> Option<Answer> {
-        if datagram.truncated {
-            self.parts.metrics.dhcp6_discarded("too-long");
-            tracing::debug!(bridge = self.parts.bridge, source = %datagram.source, "discarded: too long");
-            return None;
-        }
-        let inbound = Inbound {
-            datagram: &datagram.bytes,
-            source: datagram.source,
-            multicast: datagram.destination.is_some_and(|to| to.is_multicast()),
+    /// What changes nothing is sent at once; the rest is returned, its changes made in memory.
+    fn end(&self, batch: Batch) -> Pending {
+        self.send(&batch.at_once);
+        batch.pending
+    }
+
+    fn answer_into(&mut self, batch: &mut Batch, inbound: &Inbound<'_>, port: &Arc<Port>) {
+        let Some(answer) = self.answer(inbound) else { return };
+        self.parts.metrics.dhcp6_answered(answer.kind.word());
+        let reply = Reply {
+            bytes: answer.datagram,
+            to: answer.destination,
+            port: port.clone(),
         };
+        if answer.changes.is_empty() {
+            return batch.at_once.push(reply);
+        }
+        // The next message of the batch is answered from these.
+        answer.changes.iter().for_each(|change| self.bindings.apply(change));
+        batch.pending.changes.extend(answer.changes);
+        batch.pending.replies.push(reply);
+    }
+
+    /// Whether a message is about another link, and may be: relay agents are trusted on this one.
+    fn is_elsewhere(&self, inbound: &Inbound<'_>) -> bool {
+        self.rules.relays && relayed_from(inbound).is_some_and(|link| !self.rules.link.prefix.contains(&link))
+    }
+
+    fn pass_on(&self, inbound: &Inbound<'_>, port: &Arc<Port>) {
+        if let Err(reason) = self.parts.directory.pass(inbound, port) {
+            self.discard(inbound.source, reason.word(), &reason);
+        }
+    }
+
+    fn answer(&mut self, inbound: &Inbound<'_>) -> Option<Answer> {
         let now = self.parts.clock.now().0;
         let Rules { link, limiter, .. } = &mut self.rules;
-        let admitted = limiter.as_mut().map_or(Ok(()), |limiter| limiter.admit(&inbound, now));
-        match admitted.and_then(|()| self.server.handle(link, &self.bindings, &inbound, now)) {
+        let admitted = limiter.as_mut().map_or(Ok(()), |limiter| limiter.admit(inbound, now));
+        match admitted.and_then(|()| self.server.handle(link, &self.bindings, inbound, now)) {
             Ok(answer) => Some(answer),
             Err(discard) => {
-                self.parts.metrics.dhcp6_discarded(discard.word());
-                tracing::debug!(bridge = self.parts.bridge, source = %datagram.source, "discarded: {discard}");
+                self.discard(inbound.source, discard.word(), &discard);
                 None
             }
         }
     }
 
-    fn send(&self, reply: &[u8], to: SocketAddrV6) {
-        if let Err(fault) = self.socket.send(reply, to) {
-            self.parts.metrics.dhcp6_unsent();
-            let fault = &fault as &dyn std::error::Error;
-            tracing::warn!(bridge = self.parts.bridge, %to, error = fault, "could not send a reply");
+    fn discard(&self, source: SocketAddrV6, word: &'static str, reason: &dyn Display) {
+        self.parts.metrics.dhcp6_discarded(word);
+        tracing::debug!(link = self.parts.link, %source, "discarded: {reason}");
+    }
+
+    fn send(&self, replies: &[Reply]) {
+        for batch in replies.chunk_by(|one, other| Arc::ptr_eq(&one.port, &other.port)) {
+            let Some(first) = batch.first() else { continue };
+            first.port.send(batch, |reply, fault| {
+                self.parts.metrics.dhcp6_unsent();
+                let fault = &fault as &dyn std::error::Error;
+                tracing::warn!(link = self.parts.link, to = %reply.to, error = fault, "could not send a reply");
+            });
         }
     }
 
@@ -211,7 +282,7 @@ impl Listener {
         let changes = pending
             .changes
             .iter()
-            .map(|change| lease_change(&self.parts.bridge, change, now))
+            .map(|change| self.rules.lease_change(&self.parts.link, change, now))
             .collect();
         let recorder = self.parts.recorder.clone();
         async move {
@@ -222,11 +293,11 @@ impl Listener {
 
     fn settle(&mut self, pending: Pending, outcome: Result<(), StoreError>) {
         match &outcome {
-            Ok(()) => pending.replies.iter().for_each(|(reply, to)| self.send(reply, *to)),
+            Ok(()) => self.send(&pending.replies),
             Err(fault) => {
                 self.parts.metrics.commit_failed();
                 tracing::error!(
-                    bridge = self.parts.bridge,
+                    link = self.parts.link,
                     changes = pending.changes.len(),
                     reason = with_causes(fault),
                     "bindings could not be recorded; their clients are not answered and will ask again"
@@ -245,29 +316,10 @@ impl Listener {
     }
 }
 
-fn lease_change(bridge: &str, change: &Change, now: Timestamp) -> LeaseChange {
-    let (verb, source) = match change.verb {
-        Verb::Grant | Verb::Renew => (LeaseVerb::Hold, LeaseSource::Listener),
-        Verb::Release => (LeaseVerb::Release, LeaseSource::Listener),
-        Verb::Decline => (LeaseVerb::Decline, LeaseSource::Listener),
-        Verb::Register => (LeaseVerb::Hold, LeaseSource::Registration),
-        // As if it had expired (RFC 9686, section 4.6).
-        Verb::Deregister => (LeaseVerb::Expire, LeaseSource::Registration),
-    };
-    LeaseChange {
-        verb,
-        link: bridge.to_owned(),
-        duid: change.after.duid.clone(),
-        iaid: change.after.iaid,
-        leased: change.after.leased,
-        next_hop: change.next_hop,
-        class: None,
-        source,
-        preferred_until: Timestamp(change.after.preferred_until),
-        valid_until: Timestamp(change.after.valid_until),
-        link_layer: change.link_layer.clone(),
-        hostname: change.hostname.clone(),
-        at: now,
-        replayed: false,
+/// Waits for datagrams at a port; for ever where there is none.
+async fn receive(port: Option<&Port>, inbox: &mut Inbox) -> io::Result<()> {
+    match port {
+        Some(port) => port.receive(inbox).await,
+        None => std::future::pending().await,
     }
 }

@@ -1,24 +1,133 @@
-//! The DHCPv6 socket of one bridge.
+//! The DHCPv6 socket of one interface: read and written in batches, each datagram with where it was sent to.
 
-use std::io;
+use std::io::{self, IoSlice, IoSliceMut};
+use std::net::{Ipv6Addr, SocketAddrV6};
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
 
-use socket2::{Protocol, SockAddr, Type};
+use nix::cmsg_space;
+use nix::errno::Errno;
+use nix::libc::in6_pktinfo;
+use nix::sys::socket::sockopt::Ipv6RecvPacketInfo;
+use nix::sys::socket::{
+    ControlMessageOwned, MsgFlags, MultiHeaders, RecvMsg, SockaddrIn6, recvmmsg, sendmmsg, setsockopt,
+};
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use tokio::io::Interest;
+use tokio::net::UdpSocket;
 
-use super::raw::BridgeSocket;
+use super::inbox::{Head, Inbox};
 use super::{ALL_AGENTS, ALL_SERVERS, SERVER_PORT};
 
 /// Room for what arrives while a batch is handled: a herd of clients boots at once.
 const RECEIVE_BUFFER: usize = 4 * 1024 * 1024;
 
-/// Opens the server's socket on a bridge: port 547, with the groups that clients and relay agents send to.
-pub(super) fn open(bridge: &str, index: u32) -> io::Result<BridgeSocket> {
-    let socket = BridgeSocket::open(Type::DGRAM, Protocol::UDP, bridge)?;
-    socket.set_only_v6(true)?;
-    // The kernel grants less where its limit is lower; that is no reason not to serve.
-    let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
-    let any = std::net::SocketAddrV6::new(std::net::Ipv6Addr::UNSPECIFIED, SERVER_PORT, 0, 0);
-    socket.bind(&SockAddr::from(any))?;
-    socket.join_multicast_v6(&ALL_AGENTS, index)?;
-    socket.join_multicast_v6(&ALL_SERVERS, index)?;
-    BridgeSocket::new(socket)
+/// A socket that hears and speaks on one interface only.
+#[derive(Debug)]
+pub(super) struct Port {
+    socket: UdpSocket,
+}
+
+/// A datagram that is to be sent.
+#[derive(Debug)]
+pub(super) struct Reply {
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// Who is to have it.
+    pub to: SocketAddrV6,
+    /// Where it is sent.
+    pub port: Arc<Port>,
+}
+
+impl Port {
+    /// Opens the server's socket on an interface: port 547, with the groups that clients and relay agents send to.
+    pub(super) fn open(interface: &str, index: u32) -> io::Result<Self> {
+        let socket = Socket::new(Domain::IPV6, Type::DGRAM, Some(Protocol::UDP))?;
+        socket.set_nonblocking(true)?;
+        socket.bind_device(Some(interface.as_bytes()))?;
+        socket.set_multicast_all_v6(false)?;
+        // Our own multicasts are not for us.
+        socket.set_multicast_loop_v6(false)?;
+        setsockopt(&socket, Ipv6RecvPacketInfo, &true)?;
+        socket.set_only_v6(true)?;
+        // The kernel grants less where its limit is lower; that is no reason not to serve.
+        let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
+        let any = SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, SERVER_PORT, 0, 0);
+        socket.bind(&SockAddr::from(any))?;
+        socket.join_multicast_v6(&ALL_AGENTS, index)?;
+        socket.join_multicast_v6(&ALL_SERVERS, index)?;
+        Ok(Self {
+            socket: UdpSocket::from_std(socket.into())?,
+        })
+    }
+
+    /// Waits until there is something to read, and reads as much as the inbox holds. Cancel-safe.
+    pub(super) async fn receive(&self, inbox: &mut Inbox) -> io::Result<()> {
+        loop {
+            self.socket.readable().await?;
+            match self.socket.try_io(Interest::READABLE, || self.read(inbox)) {
+                Ok(()) if inbox.is_empty() => {}
+                Ok(()) => return Ok(()),
+                Err(fault) if matches!(fault.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+                Err(fault) => return Err(fault),
+            }
+        }
+    }
+
+    fn read(&self, inbox: &mut Inbox) -> io::Result<()> {
+        let mut slices: Vec<[IoSliceMut<'_>; 1]> = inbox.rooms().map(|room| [IoSliceMut::new(room)]).collect();
+        let mut headers = MultiHeaders::preallocate(slices.len(), Some(cmsg_space!(in6_pktinfo)));
+        let (socket, flags) = (self.socket.as_raw_fd(), MsgFlags::MSG_DONTWAIT);
+        let received = recvmmsg(socket, &mut headers, &mut slices, flags, None)?;
+        let heads = received.map(|message| head(&message)).collect();
+        inbox.fill(heads);
+        Ok(())
+    }
+
+    /// Hands datagrams to the kernel, and never waits; tells of each that it does not take.
+    pub(super) fn send(&self, replies: &[Reply], mut refused: impl FnMut(&Reply, io::Error)) {
+        let mut rest = replies;
+        while let Some((first, others)) = rest.split_first() {
+            match self.write(rest) {
+                Ok(sent) => rest = rest.get(sent.max(1)..).unwrap_or_default(),
+                Err(fault) if fault.kind() == io::ErrorKind::Interrupted => {}
+                Err(fault) => {
+                    refused(first, fault);
+                    rest = others;
+                }
+            }
+        }
+    }
+
+    /// Hands over as many as the kernel takes; an error is about the first.
+    fn write(&self, replies: &[Reply]) -> io::Result<usize> {
+        if let [only] = replies {
+            return self.socket.try_send_to(&only.bytes, only.to.into()).map(|_| 1);
+        }
+        let slices: Vec<[IoSlice<'_>; 1]> = replies.iter().map(|reply| [IoSlice::new(&reply.bytes)]).collect();
+        let to: Vec<Option<SockaddrIn6>> = replies.iter().map(|reply| Some(reply.to.into())).collect();
+        self.socket.try_io(Interest::WRITABLE, || {
+            let mut headers = MultiHeaders::preallocate(slices.len(), None);
+            let (socket, flags) = (self.socket.as_raw_fd(), MsgFlags::MSG_DONTWAIT);
+            let sent = sendmmsg(socket, &mut headers, &slices, &to, [], flags);
+            sent.map(Iterator::count).map_err(Errno::into)
+        })
+    }
+}
+
+/// What came with a datagram. `None` without a sender: there is nobody to answer.
+fn head(message: &RecvMsg<'_, '_, SockaddrIn6>) -> Option<Head> {
+    let source = SocketAddrV6::from(message.address?);
+    let mut multicast = false;
+    for control in message.cmsgs().ok()? {
+        if let ControlMessageOwned::Ipv6PacketInfo(to) = control {
+            multicast = Ipv6Addr::from(to.ipi6_addr.s6_addr).is_multicast();
+        }
+    }
+    Some(Head {
+        length: message.bytes,
+        source,
+        multicast,
+        truncated: message.flags.contains(MsgFlags::MSG_TRUNC),
+    })
 }

@@ -224,10 +224,9 @@ impl Neighbors {
     /// Whether an address may be one that a host made itself.
     fn is_hosts(&self, address: Ipv6Addr) -> bool {
         let link = &self.parts.link;
-        let given = [link.pool, link.instances]
-            .into_iter()
-            .flatten()
-            .any(|range| range.contains(&address));
+        let class_pools = link.class_pools.iter().map(|of| of.pool);
+        let ranges = link.pool.into_iter().chain(class_pools).chain(link.instances);
+        let given = ranges.into_iter().any(|range| range.contains(&address));
         link.prefix().contains(&address)
             && !given
             && address != link.address.addr()

@@ -10,7 +10,9 @@ use crate::lifetime::{self, Lifetimes};
 use crate::message::{Ia, Message};
 use crate::relay::Way;
 use crate::reply::{Association, Reply};
-use crate::{Binding, BindingState, Change, Duid, Link, LinkLayerAddress, Verb};
+use crate::{Binding, BindingState, Change, Class, ClassId, Duid, Link, LinkLayerAddress, Verb};
+
+use super::options::put_asked;
 
 /// One message about leases, and the answer to it in the making.
 ///
@@ -23,6 +25,8 @@ pub(super) struct Exchange<'a> {
     pub(super) message: &'a Message<'a>,
     pub(super) way: &'a Way<'a>,
     pub(super) client: Duid,
+    /// The class that the client is in.
+    pub(super) class: Option<(ClassId, &'a Class)>,
     /// Where the packets of a delegated prefix are to be sent; see [`Change::next_hop`].
     pub(super) next_hop: Option<Ipv6Addr>,
     pub(super) now: i64,
@@ -104,6 +108,7 @@ impl Exchange<'_> {
             after,
             link_layer: None,
             hostname: None,
+            class: None,
             next_hop: leased.prefix().and(self.next_hop),
         });
     }
@@ -113,6 +118,7 @@ impl Exchange<'_> {
         self.changes.push(Change {
             link_layer: self.link_layer(),
             hostname: self.message.hostname(),
+            class: self.class.map(|(_, class)| class.name.clone()),
             ..change
         });
     }
@@ -154,6 +160,17 @@ impl Exchange<'_> {
             ended,
             status,
         });
+    }
+
+    /// Puts in what else the client asked for.
+    pub(super) fn put_asked(&mut self) {
+        let options = self.class.map_or(&self.link.options, |(_, class)| &class.options);
+        put_asked(&mut self.reply, self.link, options, self.message);
+    }
+
+    /// The class that the client is in, by its place.
+    pub(super) fn class_id(&self) -> Option<ClassId> {
+        self.class.map(|(id, _)| id)
     }
 
     /// The answer, and what it changes.

@@ -7,7 +7,6 @@ use crate::message::Ia;
 use crate::{Binding, Leased, Link};
 
 use super::exchange::{Exchange, none_left};
-use super::options::put_asked;
 
 /// How many addresses or prefixes in an identity association are told that they have ended.
 const MAX_ENDED: usize = 16;
@@ -28,7 +27,7 @@ pub(super) fn answer_extension(exchange: &mut Exchange<'_>, unknown: Unknown) {
             None => answer_unknown(exchange, ia, unknown),
         }
     }
-    put_asked(&mut exchange.reply, exchange.link, exchange.message);
+    exchange.put_asked();
 }
 
 /// Extends the lease; all else that the client believes to have with it has ended.

@@ -1,11 +1,11 @@
 //! Information-request: configuration without leases (RFC 9915, section 18.3.6).
 
-use crate::Link;
 use crate::message::Message;
 use crate::reply::Reply;
+use crate::{Link, OptionSet};
 
 use super::options::put_asked;
 
-pub(super) fn answer(reply: &mut Reply, link: &Link, message: &Message<'_>) {
-    put_asked(reply, link, message);
+pub(super) fn answer(reply: &mut Reply, link: &Link, options: &OptionSet, message: &Message<'_>) {
+    put_asked(reply, link, options, message);
 }

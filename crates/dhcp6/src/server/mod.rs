@@ -22,6 +22,7 @@ use std::net::{Ipv6Addr, SocketAddrV6};
 use dhcproto::v6::{CLIENT_PORT, MessageType, SERVER_PORT};
 
 use crate::bindings::Bindings;
+use crate::class::Traits;
 use crate::discard::Discard;
 use crate::frame::Frame;
 use crate::lifetime::Lifetimes;
@@ -121,6 +122,7 @@ impl Server {
         way: &Way<'_>,
         now: i64,
     ) -> Result<(Vec<u8>, Vec<Change>), Discard> {
+        let class = link.class_of(&Traits { message, way });
         let kind = if message.kind == MessageKind::Solicit {
             MessageType::Advertise
         } else {
@@ -139,12 +141,15 @@ impl Server {
                 return Ok((reply.encode()?, Vec::new()));
             }
             MessageKind::InformationRequest => {
-                information_request::answer(&mut reply, link, message);
+                let options = class.map_or(&link.options, |(_, class)| &class.options);
+                information_request::answer(&mut reply, link, options, message);
                 self.offer_reconfigure(&mut reply, link, message, now);
                 return Ok((reply.encode()?, Vec::new()));
             }
             MessageKind::AddrRegInform => {
-                let (reply, changes) = register::answer(&self.duid, link, bindings, inbound, message, way, now)?;
+                let (reply, mut changes) = register::answer(&self.duid, link, bindings, inbound, message, way, now)?;
+                let name = class.map(|(_, class)| &class.name);
+                changes.iter_mut().for_each(|change| change.class = name.cloned());
                 return Ok((reply.encode()?, changes));
             }
         };
@@ -159,6 +164,7 @@ impl Server {
             message,
             way,
             client,
+            class,
             next_hop: way.next_hop(*inbound.source.ip(), link.prefix),
             now,
             times: Lifetimes::new(link.preferred, link.valid),

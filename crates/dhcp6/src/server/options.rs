@@ -9,9 +9,8 @@ use crate::{Link, MessageKind};
 
 use super::register;
 
-/// Puts in what the client asked for and the link has.
-pub(super) fn put_asked(reply: &mut Reply, link: &Link, message: &Message<'_>) {
-    let options = &link.options;
+/// Puts in what the client asked for and the link, or its class, has.
+pub(super) fn put_asked(reply: &mut Reply, link: &Link, options: &OptionSet, message: &Message<'_>) {
     for (code, bodies) in options.iter() {
         if message.asks_for(code) && is_for(code, message.kind) {
             reply.put_all(code.into(), bodies);

@@ -92,7 +92,7 @@ impl<'a> Registration<'a> {
 /// and the server or an instance has it not.
 fn is_appropriate(link: &Link, bindings: &Bindings, client: &Duid, address: Ipv6Addr, now: i64) -> bool {
     let is_kept = |terms: &Terms| terms.withheld.iter().any(|range| range.contains(&address));
-    let is_ours = link.pool.contains(address)
+    let is_ours = link.pool_of(address).is_some()
         || link.blocked_until(address.into()).is_some()
         || link.registration.as_ref().is_some_and(is_kept)
         || bindings
@@ -128,6 +128,7 @@ fn register(
         after,
         link_layer: None,
         hostname: None,
+        class: None,
         next_hop: None,
     })
 }

@@ -5,7 +5,6 @@ use dhcproto::v6::Status;
 use crate::Leased;
 
 use super::exchange::Exchange;
-use super::options::put_asked;
 
 pub(super) fn answer(exchange: &mut Exchange<'_>) {
     for ia in &exchange.message.ias {
@@ -18,5 +17,5 @@ pub(super) fn answer(exchange: &mut Exchange<'_>) {
         let leased = exchange.lease(ia);
         exchange.put_lease(ia, leased);
     }
-    put_asked(&mut exchange.reply, exchange.link, exchange.message);
+    exchange.put_asked();
 }

@@ -1,7 +1,6 @@
 //! Solicit: what a Request would get; or, with rapid commit, the lease itself (RFC 9915, sections 18.3.1 and 18.3.9).
 
 use super::exchange::Exchange;
-use super::options::put_asked;
 
 pub(super) fn answer(exchange: &mut Exchange<'_>) {
     let rapid = exchange.link.rapid_commit && exchange.message.rapid_commit;
@@ -17,5 +16,5 @@ pub(super) fn answer(exchange: &mut Exchange<'_>) {
     } else {
         exchange.reply.commit_rapidly();
     }
-    put_asked(&mut exchange.reply, exchange.link, exchange.message);
+    exchange.put_asked();
 }

@@ -1,5 +1,6 @@
 //! The server against RFC 9915, by raw bytes. A test that is named after a row checks that row of the conformance list.
 
+mod class;
 mod delegation;
 mod extend;
 mod giveback;

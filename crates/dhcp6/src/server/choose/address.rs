@@ -2,10 +2,10 @@
 
 use std::net::Ipv6Addr;
 
-use crate::Order;
 use crate::leased::{Kind, Leased};
 use crate::message::Ia;
 use crate::server::exchange::Exchange;
+use crate::{Order, Pool};
 
 use super::PROBES;
 
@@ -31,7 +31,11 @@ impl Exchange<'_> {
 
     /// An address that has no binding.
     fn vacant_address(&self, ia: &Ia<'_>) -> Option<Ipv6Addr> {
-        let pool = &self.link.pool;
+        let mut pools = self.link.pools_for(self.class_id());
+        pools.find_map(|pool| self.vacant_address_in(pool, ia))
+    }
+
+    fn vacant_address_in(&self, pool: &Pool, ia: &Ia<'_>) -> Option<Ipv6Addr> {
         if pool.order() == Order::Sequential {
             return self.vacant_address_between(pool.first().into(), pool.last().into());
         }

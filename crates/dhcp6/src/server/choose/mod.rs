@@ -5,6 +5,8 @@
 //! that nobody holds any more; the one whose lease ended longest ago. What a client has is thus stable for as long as
 //! the pool allows, and what it had is kept for it for as long as there are others to give.
 //!
+//! A pool of a class is for its clients alone, and they are given what is in it before what all are given.
+//!
 //! A client at its limit of bindings is given none but those that it had itself.
 
 mod address;
@@ -46,16 +48,13 @@ impl Exchange<'_> {
         ia.named().take(HINTS).filter(|hint| self.is_open(*hint))
     }
 
-    /// Whether it may be handed out, is not spoken for in this message, and is no part of what another holds.
+    /// Whether it may be handed out, is no part of what another holds, and is not spoken for in this message.
     fn is_open(&self, leased: Leased) -> bool {
-        let is_assignable = match leased {
-            Leased::Address(address) => self.link.is_assignable(address),
-            Leased::Prefix(prefix) => {
-                let mut others = self.bindings.overlapping(prefix);
-                self.link.delegating(prefix).is_some() && !others.any(|other| other.is_taken(self.now))
-            }
+        let is_apart = match leased {
+            Leased::Address(_) => true,
+            Leased::Prefix(prefix) => !self.bindings.overlapping(prefix).any(|other| other.is_taken(self.now)),
         };
-        is_assignable && !self.taken.iter().any(|taken| taken.overlaps(leased))
+        self.is_in_pool(leased) && is_apart && !self.taken.iter().any(|taken| taken.overlaps(leased))
     }
 
     /// Whether it has never been anyone's.
@@ -117,11 +116,12 @@ impl Exchange<'_> {
         }
     }
 
-    /// Whether it may be handed out at all.
+    /// Whether it may be handed out to clients of this class at all.
     fn is_in_pool(&self, leased: Leased) -> bool {
+        let class = self.class_id();
         match leased {
-            Leased::Address(address) => self.link.is_assignable(address),
-            Leased::Prefix(prefix) => self.link.delegating(prefix).is_some(),
+            Leased::Address(address) => self.link.assigning(address).is_some_and(|pool| pool.serves(class)),
+            Leased::Prefix(prefix) => self.link.delegating(prefix).is_some_and(|pool| pool.serves(class)),
         }
     }
 

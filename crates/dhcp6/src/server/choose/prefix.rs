@@ -27,8 +27,9 @@ impl Exchange<'_> {
         let extends = matches!(self.message.kind, MessageKind::Renew | MessageKind::Rebind);
         let hint = ia.length_hint().filter(|_| own.is_none() || !extends);
         let rank = |pool: &&PrefixPool| hint.map(|hint| pool.rank(hint));
-        let mut pools: Vec<&PrefixPool> = self.link.delegation.iter().collect();
-        pools.sort_by_key(rank);
+        let all = self.link.delegation.iter();
+        let mut pools: Vec<&PrefixPool> = all.filter(|pool| pool.serves(self.class_id())).collect();
+        pools.sort_by_key(|pool| (rank(pool), !pool.is_of_class()));
         let mut alike = pools.chunk_by(|one, other| rank(one) == rank(other));
         if self.is_client_full(Kind::Prefix) {
             return own.or_else(|| self.oldest_of_client(Kind::Prefix));

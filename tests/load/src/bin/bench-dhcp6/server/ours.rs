@@ -50,6 +50,7 @@ fn settings(place: &Path, url: &str) -> String {
         valid_lifetime = "1h"
         router_advertisements = false
         client_rate = 0
+        link_rate = 0
         "#,
         place = place.display()
     )

@@ -1,75 +1,49 @@
-//! How often one client is answered: a bound on what a stranger costs, in memory that does not grow.
+//! How often one sender is answered.
 //!
-//! Each sender is measured by a bucket that is full after a burst and drains with time. Senders share a fixed number of
-//! buckets, two each, found by a keyed hash: one that floods empties its own, and nobody can choose whose they share.
-//! A sender is refused only when both of its buckets are full, so that one of many neighbours does not shut it out.
+//! Each sender is measured by a bucket. Senders share a fixed number of buckets, two each, found by a keyed hash: one
+//! that floods fills its own, and nobody can choose whose they share. A sender is refused only when both of its buckets
+//! are full, so that one of many neighbours does not shut it out.
 
 use std::fmt;
 use std::hash::Hasher;
 use std::net::Ipv6Addr;
-use std::time::Duration;
 
 use siphasher::sip128::{Hasher128, SipHasher24};
 
-use crate::Inbound;
-use crate::discard::Discard;
-use crate::relay::Way;
+use super::bucket::Measure;
 
 /// Buckets of each of the two choices; a power of two. Sixteen bytes for each sender that is told apart at best.
 const BUCKETS: usize = 4096;
 
-/// Refuses senders that send too often.
-///
-/// A sender is the client's address, as it sent or as the relay next to it tells. Time is passed in, as everywhere.
+/// The buckets of all senders.
 #[derive(Clone)]
-pub struct Limiter {
+pub(super) struct Senders {
     key: [u8; 16],
-    /// Milliseconds that one message fills.
-    interval: i64,
-    /// Milliseconds that a bucket holds.
-    capacity: i64,
-    /// When each bucket will have drained: milliseconds since 1970.
+    measure: Measure,
+    /// When each bucket will have drained.
     drained: Vec<i64>,
 }
 
-impl Limiter {
-    /// Allows a burst of messages at once, and one more with each `interval`. The key is secret, as that of the server.
-    pub fn new(key: [u8; 16], burst: u32, interval: Duration) -> Self {
-        let interval = i64::try_from(interval.as_millis()).unwrap_or(i64::MAX);
-        let capacity = interval.saturating_mul(i64::from(burst));
+impl Senders {
+    pub(super) fn new(key: [u8; 16], measure: Measure) -> Self {
         Self {
             key,
-            interval,
-            capacity,
+            measure,
             drained: vec![i64::MIN; 2 * BUCKETS],
         }
     }
 
-    /// Counts a datagram that came at a time in milliseconds since 1970.
-    ///
-    /// # Errors
-    ///
-    /// [`Discard::TooOften`], for a datagram that is not to be handled; why else there can be no answer.
-    pub fn admit(&mut self, inbound: &Inbound<'_>, now: i64) -> Result<(), Discard> {
-        let sender = Way::peel(inbound.datagram)?
-            .client_address()
-            .unwrap_or(*inbound.source.ip());
-        let buckets = self.buckets(sender);
-        let has_room = |bucket: &usize| {
-            let filled = self.drained[*bucket].saturating_sub(now);
-            // What is filled for longer than it can be was filled before the clock was set back.
-            filled.saturating_add(self.interval) <= self.capacity || filled > self.capacity
-        };
-        if !buckets.iter().any(has_room) {
-            return Err(Discard::TooOften(sender));
+    /// Counts a message; `false` when it is one too many.
+    pub(super) fn admit(&mut self, sender: Ipv6Addr, now: i64) -> bool {
+        let (buckets, measure) = (self.buckets(sender), self.measure);
+        let has_room = |bucket: &usize| measure.has_room(self.drained[*bucket], now, measure.capacity());
+        let admitted = buckets.iter().any(has_room);
+        if admitted {
+            for bucket in buckets {
+                self.drained[bucket] = measure.fill(self.drained[bucket], now);
+            }
         }
-        for bucket in buckets {
-            let drained = &mut self.drained[bucket];
-            let most = now.saturating_add(self.capacity);
-            let from = if *drained > most { now } else { (*drained).max(now) };
-            *drained = from.saturating_add(self.interval).min(most);
-        }
-        Ok(())
+        admitted
     }
 
     fn buckets(&self, sender: Ipv6Addr) -> [usize; 2] {
@@ -82,11 +56,10 @@ impl Limiter {
 }
 
 /// The key is a secret.
-impl fmt::Debug for Limiter {
+impl fmt::Debug for Senders {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Limiter")
-            .field("interval", &self.interval)
-            .field("capacity", &self.capacity)
+        f.debug_struct("Senders")
+            .field("measure", &self.measure)
             .finish_non_exhaustive()
     }
 }
@@ -94,13 +67,16 @@ impl fmt::Debug for Limiter {
 #[cfg(test)]
 mod tests {
     use std::net::SocketAddrV6;
+    use std::num::NonZeroU32;
 
-    use super::*;
+    use crate::{Inbound, Limiter, Rates};
 
     const NOW: i64 = 1_800_000_000_000;
 
+    /// Ten at once, and five a second.
     fn limiter() -> Limiter {
-        Limiter::new([7; 16], 10, Duration::from_millis(100))
+        let sender = NonZeroU32::new(5);
+        Limiter::new([7; 16], Rates { sender, link: None })
     }
 
     fn admit(limiter: &mut Limiter, sender: u128, now: i64) -> bool {
@@ -121,7 +97,7 @@ mod tests {
     fn a_burst_and_then_one_with_each_interval() {
         let mut limiter = limiter();
         assert_eq!((0..50).filter(|_| admit(&mut limiter, 1, NOW)).count(), 10);
-        assert_eq!((0..50).filter(|_| admit(&mut limiter, 1, NOW + 300)).count(), 3);
+        assert_eq!((0..50).filter(|_| admit(&mut limiter, 1, NOW + 600)).count(), 3);
         assert_eq!((0..50).filter(|_| admit(&mut limiter, 1, NOW + 100_000)).count(), 10);
     }
 

@@ -1,0 +1,165 @@
+//! Client classes: what a client's message, and the relays on its way, say it is.
+//!
+//! A class has conditions, and its clients are those that meet all of them. A client is in one class at most: the first
+//! of the link's classes whose conditions it meets. Its class is found anew for each of its messages.
+
+mod pattern;
+
+use std::sync::Arc;
+
+use dhcproto::v6::OptionCode;
+
+use crate::message::Message;
+use crate::relay::Way;
+use crate::{Duid, LinkLayerAddress, OptionSet};
+
+pub use pattern::{Pattern, PatternError};
+
+/// Client architecture (RFC 5970, section 3.3).
+const ARCHITECTURE: OptionCode = OptionCode::ClientArchType;
+
+/// A class of clients.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Class {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Who is in it.
+    pub conditions: Conditions,
+    /// What its clients are told, in place of what the link's are: all of it.
+    pub options: OptionSet,
+}
+
+/// A class by its place among those of its link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ClassId(pub u16);
+
+/// What a client must be to be in a class. Of the conditions that are given, all must be met; with none, all clients are
+/// in the class.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Conditions {
+    /// Enterprise number of a vendor class (RFC 9915, section 21.16).
+    pub vendor_enterprise: Option<u32>,
+    /// One of the texts of a vendor class: the same one whose enterprise number is given.
+    pub vendor_class: Option<Pattern>,
+    /// One of the texts of the user class (RFC 9915, section 21.15).
+    pub user_class: Option<Pattern>,
+    /// How the link-layer address begins, as the relay saw it (RFC 6939), else as the DUID has it.
+    pub link_layer: Option<Vec<u8>>,
+    /// Enterprise number of the remote-id (RFC 4649).
+    pub remote_enterprise: Option<u32>,
+    /// The remote-id without its enterprise number.
+    pub remote_id: Option<Pattern>,
+    /// The interface-id (RFC 9915, section 21.18).
+    pub interface_id: Option<Pattern>,
+    /// The subscriber-id (RFC 4580).
+    pub subscriber_id: Option<Pattern>,
+    /// One of the client's architectures (RFC 5970, section 3.3) is among these; with none here it is not asked for.
+    pub architectures: Vec<u16>,
+}
+
+/// Who sent a message, and by which way.
+pub(crate) struct Traits<'a> {
+    pub(crate) message: &'a Message<'a>,
+    pub(crate) way: &'a Way<'a>,
+}
+
+impl Conditions {
+    /// Whether a client meets all of them.
+    pub(crate) fn are_met(&self, traits: &Traits<'_>) -> bool {
+        self.is_of_vendor(traits)
+            && is_met(self.user_class.as_ref(), |pattern| {
+                let mut bodies = traits.message.all(OptionCode::UserClass);
+                bodies.any(|body| Texts(body).any(|text| pattern.matches(text)))
+            })
+            && is_met(self.link_layer.as_ref(), |first| {
+                let address = traits.link_layer();
+                address.is_some_and(|address| address.as_bytes().starts_with(first))
+            })
+            && self.is_at_remote(traits)
+            && is_met(self.interface_id.as_ref(), |pattern| {
+                let id = traits.way.nearest(OptionCode::InterfaceId);
+                id.is_some_and(|id| pattern.matches(id))
+            })
+            && is_met(self.subscriber_id.as_ref(), |pattern| {
+                let id = traits.way.nearest(OptionCode::SubscriberId);
+                id.is_some_and(|id| pattern.matches(id))
+            })
+            && (self.architectures.is_empty() || self.is_of_architecture(traits))
+    }
+
+    fn is_of_vendor(&self, traits: &Traits<'_>) -> bool {
+        if self.vendor_enterprise.is_none() && self.vendor_class.is_none() {
+            return true;
+        }
+        let mut classes = traits.message.all(OptionCode::VendorClass).filter_map(split_enterprise);
+        classes.any(|(enterprise, texts)| {
+            self.vendor_enterprise.is_none_or(|wanted| wanted == enterprise)
+                && is_met(self.vendor_class.as_ref(), |pattern| {
+                    Texts(texts).any(|text| pattern.matches(text))
+                })
+        })
+    }
+
+    fn is_at_remote(&self, traits: &Traits<'_>) -> bool {
+        if self.remote_enterprise.is_none() && self.remote_id.is_none() {
+            return true;
+        }
+        let remote = traits.way.nearest(OptionCode::RemoteId).and_then(split_enterprise);
+        remote.is_some_and(|(enterprise, id)| {
+            self.remote_enterprise.is_none_or(|wanted| wanted == enterprise)
+                && is_met(self.remote_id.as_ref(), |pattern| pattern.matches(id))
+        })
+    }
+
+    fn is_of_architecture(&self, traits: &Traits<'_>) -> bool {
+        let bodies = traits.message.all(ARCHITECTURE);
+        let mut types = bodies.flat_map(|body| body.chunks_exact(2));
+        types.any(|kind| self.architectures.contains(&u16::from_be_bytes([kind[0], kind[1]])))
+    }
+}
+
+impl Traits<'_> {
+    /// As the relay next to the client saw it, else as its DUID says.
+    pub(crate) fn link_layer(&self) -> Option<LinkLayerAddress> {
+        let own = || Duid::new(self.message.client?).ok()?.link_layer();
+        self.way.link_layer().or_else(own)
+    }
+}
+
+/// A condition that is not given is met.
+fn is_met<T>(condition: Option<T>, met: impl FnOnce(T) -> bool) -> bool {
+    condition.is_none_or(met)
+}
+
+/// The enterprise number that stands at the beginning, and the rest.
+fn split_enterprise(body: &[u8]) -> Option<(u32, &[u8])> {
+    let (enterprise, rest) = body.split_first_chunk()?;
+    Some((u32::from_be_bytes(*enterprise), rest))
+}
+
+/// Texts, each after its length of two bytes; ends early where they are not well formed.
+struct Texts<'a>(&'a [u8]);
+
+impl<'a> Iterator for Texts<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let (length, rest) = self.0.split_first_chunk()?;
+        let (text, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
+        self.0 = rest;
+        Some(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_end_where_they_are_not_well_formed() {
+        let texts = |body| Texts(body).collect::<Vec<_>>();
+        assert_eq!(texts(b"\x00\x01a\x00\x00\x00\x02bc"), [&b"a"[..], b"", b"bc"]);
+        assert_eq!(texts(b"\x00\x01a\x00\x09bc"), [b"a"]);
+        assert!(texts(b"\x00").is_empty());
+    }
+}

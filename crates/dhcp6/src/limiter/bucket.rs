@@ -1,0 +1,48 @@
+//! A bucket that is full after a burst and drains with time, kept as the time at which it will be empty.
+
+use std::num::NonZeroU32;
+
+/// Microseconds in a second.
+const SECOND: i64 = 1_000_000;
+
+/// How large buckets are, and how fast they drain. Times are microseconds since 1970.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Measure {
+    /// What one message fills.
+    interval: i64,
+    capacity: i64,
+}
+
+impl Measure {
+    /// So many messages a second for long, and twice as many at once.
+    pub(super) fn new(rate: NonZeroU32) -> Self {
+        let rate = i64::from(rate.get()).min(SECOND);
+        let interval = SECOND / rate;
+        Self {
+            interval,
+            capacity: interval * rate * 2,
+        }
+    }
+
+    /// How much a bucket holds.
+    pub(super) fn capacity(self) -> i64 {
+        self.capacity
+    }
+
+    /// Whether one more message fills a bucket to no more than this.
+    pub(super) fn has_room(self, drained: i64, now: i64, most: i64) -> bool {
+        self.filled(drained, now).saturating_add(self.interval) <= most
+    }
+
+    /// When the bucket will be empty with one more message in it.
+    pub(super) fn fill(self, drained: i64, now: i64) -> i64 {
+        let filled = self.filled(drained, now).saturating_add(self.interval);
+        now.saturating_add(filled.min(self.capacity))
+    }
+
+    fn filled(self, drained: i64, now: i64) -> i64 {
+        let filled = drained.saturating_sub(now);
+        // What is filled for longer than it can be was filled before the clock was set back.
+        if filled > self.capacity { 0 } else { filled.max(0) }
+    }
+}

@@ -1,0 +1,139 @@
+//! Hears relay agents on the interfaces that the settings name, where no link's own listener does.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use nix::net::if_::if_nametoindex;
+use tokio::task::{Id, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use super::Context;
+use crate::settings::Settings;
+use crate::source::listener::{Directory, RelayPort};
+
+/// How often an interface is looked at, and the wait between two tries to listen on it.
+const PERIOD: Duration = Duration::from_secs(1);
+
+/// The condition under which an interface with relay agents is shown.
+pub(super) fn condition(interface: &str) -> String {
+    format!("relays {interface}")
+}
+
+/// The interfaces on which relay agents are heard apart from any link.
+pub(super) fn interfaces(settings: &Settings) -> impl Iterator<Item = &String> {
+    let named = settings.source.listener.relays.iter();
+    // The listener of a bridge passes on what relay agents say there.
+    named.filter(|interface| settings.link(interface).is_none())
+}
+
+/// All interfaces with relay agents.
+pub(super) struct Relays {
+    pub(super) context: Context,
+    pub(super) directory: Directory,
+}
+
+impl Relays {
+    /// Serves the interfaces of the settings until the daemon stops. One that leaves the settings ends by itself.
+    pub(super) async fn run(self) {
+        let mut settings = self.context.settings.clone();
+        let mut running = JoinSet::new();
+        let mut served: HashMap<Id, String> = HashMap::new();
+        while !self.context.stop.is_cancelled() {
+            for interface in interfaces(&settings.get()) {
+                if !served.values().any(|known| known == interface) {
+                    self.context.conditions.expect(&condition(interface));
+                    let supervisor = Supervisor {
+                        context: self.context.clone(),
+                        directory: self.directory.clone(),
+                        interface: interface.clone(),
+                    };
+                    let task = running.spawn(supervisor.run());
+                    served.insert(task.id(), interface.clone());
+                }
+            }
+            tokio::select! {
+                () = self.context.stop.cancelled() => {}
+                _ = settings.changed() => {}
+                Some(ended) = running.join_next_with_id() => {
+                    served.remove(&ended.map_or_else(|fault| fault.id(), |(id, ())| id));
+                }
+            }
+        }
+        while running.join_next().await.is_some() {}
+    }
+}
+
+/// Keeps one interface served: waits for it, and starts over when it is replaced.
+struct Supervisor {
+    context: Context,
+    directory: Directory,
+    interface: String,
+}
+
+impl Supervisor {
+    async fn run(self) {
+        let (conditions, condition) = (&self.context.conditions, condition(&self.interface));
+        let mut settings = self.context.settings.clone();
+        while !self.context.stop.is_cancelled() {
+            if !self.is_wanted() {
+                conditions.forget(&condition);
+                return;
+            }
+            if let Err(reason) = self.serve(&condition).await {
+                conditions.set_waiting(&condition, reason);
+            }
+            tokio::select! {
+                () = self.context.stop.cancelled() => {}
+                _ = settings.changed() => {}
+                () = tokio::time::sleep(PERIOD) => {}
+            }
+        }
+    }
+
+    /// Serves until the daemon stops, the interface is no longer wanted, or it is no longer the one it was.
+    async fn serve(&self, condition: &str) -> Result<(), String> {
+        let interface = &self.interface;
+        let index = if_nametoindex(interface.as_str()).map_err(|_| format!("interface {interface} is missing"))?;
+        let port = RelayPort::open(interface, index, self.directory.clone(), self.context.metrics.clone());
+        let port = port.map_err(|fault| {
+            format!(
+                "cannot listen for relay agents on {interface}: {fault}; is another DHCPv6 server running there, and \
+                 may this process bind port 547?"
+            )
+        })?;
+        self.context.conditions.set_ok(condition);
+        let over = self.context.stop.child_token();
+        let (heard, watched) = tokio::join!(
+            async {
+                let heard = port.run(&over).await;
+                over.cancel();
+                heard.map_err(|fault| format!("{interface}: {fault}"))
+            },
+            self.watch(index, &over),
+        );
+        heard.and(watched)
+    }
+
+    async fn watch(&self, index: u32, over: &CancellationToken) -> Result<(), String> {
+        let mut settings = self.context.settings.clone();
+        loop {
+            tokio::select! {
+                () = over.cancelled() => return Ok(()),
+                _ = settings.changed() => {}
+                () = tokio::time::sleep(PERIOD) => {}
+            }
+            if !self.is_wanted() {
+                over.cancel();
+                return Ok(());
+            }
+            if if_nametoindex(self.interface.as_str()) != Ok(index) {
+                over.cancel();
+                return Err(format!("interface {} was removed", self.interface));
+            }
+        }
+    }
+
+    fn is_wanted(&self) -> bool {
+        interfaces(&self.context.settings.get()).any(|interface| *interface == self.interface)
+    }
+}
