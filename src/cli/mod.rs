@@ -1,7 +1,9 @@
-//! The command line: one file a verb. Every verb but `serve`, `check` and `hook` only talks to the daemon's API.
+//! The command line: one file a verb. Every verb but `serve`, `check`, `client` and `hook` only talks to the
+//! daemon's API.
 
 mod ages;
 mod check;
+mod client;
 mod events;
 mod failure;
 mod hook;
@@ -66,6 +68,8 @@ enum Verb {
     Serve(serve::Args),
     /// Tell what is wrong with the settings, and what they name that is not there yet
     Check(check::Args),
+    /// Get a lease for an interface of this machine, and keep it
+    Client(client::Args),
     /// Take an event from a DHCP server; run by that server, always ends with 0
     Hook(hook::Args),
     /// List instances, leases or clients
@@ -116,6 +120,7 @@ fn dispatch(
     match verb {
         Verb::Serve(args) => return serve::run(&args),
         Verb::Check(args) => return check::run(&args, output),
+        Verb::Client(args) => wait_for(client::run(args, output))?,
         Verb::Hook(args) => return Ok(hook::run(args, api)),
         Verb::Ls(args) => wait_for(ls::run(&args, output, &client()))?,
         Verb::Show(args) => wait_for(show::run(&args, output, &client()))?,
