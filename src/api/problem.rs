@@ -125,6 +125,7 @@ impl From<ControlError> for Fault {
             ControlError::Starting => Self::new(StatusCode::SERVICE_UNAVAILABLE, "starting", error.to_string()),
             ControlError::Refused { reason } => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "refused", reason),
             ControlError::Conflict { reason } => Self::new(StatusCode::CONFLICT, "already-reserved", reason),
+            ControlError::NotReconfigured(refusal) => refusal.into(),
             ControlError::Store(error) => error.into(),
         }
     }

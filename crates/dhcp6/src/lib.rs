@@ -43,6 +43,7 @@ mod reservation;
 mod reserved;
 mod server;
 mod table;
+mod way_back;
 
 pub use binding::{Binding, BindingState, Change, Verb};
 pub use bindings::Bindings;
@@ -63,3 +64,4 @@ pub use relay::MAX_RELAYS;
 pub use reservation::{Holder, Reservation, ReservationConflict, Reservations};
 pub use reserved::is_reserved;
 pub use server::{Answer, Inbound, RECONFIGURE_ATTEMPTS, RECONFIGURE_TIMEOUT, Reconfigure, Server};
+pub use way_back::WayBack;
