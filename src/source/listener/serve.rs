@@ -6,7 +6,7 @@ use std::net::SocketAddrV6;
 use std::sync::Arc;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use orchestrator_dhcp6::{Answer, Bindings, Change, Inbound, Reconfigure, Server};
+use orchestrator_dhcp6::{Answer, Bindings, Change, Inbound, Reconfigure, Reservations, Server};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -183,9 +183,23 @@ impl Listener {
     /// Goes over to other settings, or to what else is reserved.
     fn follow(&mut self, settings: &Settings) {
         let recorded = self.parts.reserved.get();
+        let before = std::mem::take(&mut self.rules.link.reservations);
         self.leaving = !self.rules.follow(settings, &recorded, &self.parts.link);
         self.listed.set_prefix(self.rules.link.prefix);
         self.watch.follow(&self.rules.link);
+        if !self.leaving {
+            self.reconfigure_concerned(&before);
+        }
+    }
+
+    /// Has those ask again who are to have something else now. Who does not accept it asks when its lease is half over.
+    fn reconfigure_concerned(&mut self, before: &Reservations) {
+        let (link, now) = (&self.rules.link, self.parts.clock.now().0);
+        for duid in link.reservations.concerned(before, &self.bindings, now) {
+            if let Err(reason) = self.watch.reconfigure(link, duid.clone(), Reconfigure::Renew) {
+                tracing::debug!(link = self.parts.link, %duid, "not reconfigured: {reason}");
+            }
+        }
     }
 
     /// Answers what came in at the link's own port.

@@ -8,6 +8,7 @@
 //!   message is given it. The others have what others have.
 //! - Where several reservations fit a client, it has the first of: by DUID, link-layer address, remote-id, interface-id.
 
+mod concerned;
 mod table;
 
 use std::fmt;

@@ -100,6 +100,11 @@ impl Reservations {
         Ok(())
     }
 
+    /// The reservation of this holder.
+    pub(super) fn by_holder(&self, holder: &Holder) -> Option<&Reservation> {
+        self.all.get(*self.by_holder.get(holder)?)
+    }
+
     /// The reservation of a client.
     pub(crate) fn of(&self, client: &Duid, traits: &Traits<'_>) -> Option<&Reservation> {
         if self.is_empty() {

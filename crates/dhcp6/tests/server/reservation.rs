@@ -360,3 +360,41 @@ proptest! {
         }
     }
 }
+
+/// Who is to ask again, when what is reserved changes.
+#[test]
+fn those_are_concerned_who_would_be_answered_otherwise() {
+    let mut lab = Lab::new();
+    let held: Vec<Ipv6Addr> = (1..=4).map(|n| lab.lease(n)).collect();
+    let none = Reservations::new();
+    let concerned = |lab: &Lab, after: &Reservations, before: &Reservations| {
+        let concerned = after.concerned(before, &lab.bindings, lab.now);
+        concerned.iter().map(|duid| duid.as_bytes()[9]).collect::<Vec<_>>()
+    };
+    let of = |kept: &[(Holder, String)]| {
+        let mut all = Reservations::new();
+        for (holder, kept) in kept {
+            all.insert(reserved(holder.clone(), Some(kept), None)).unwrap();
+        }
+        all
+    };
+    // It has it already.
+    let own = of(&[(by_duid(1), held[0].to_string())]);
+    assert!(concerned(&lab, &own, &none).is_empty());
+    // Who has it, and who is to have it.
+    let others = of(&[(by_duid(1), held[1].to_string())]);
+    assert_eq!(concerned(&lab, &others, &none), [1, 2]);
+    let by_address = Holder::LinkLayer("02:00:5e:10:00:03".parse().unwrap());
+    assert_eq!(concerned(&lab, &of(&[(by_address, KEPT.to_owned())]), &none), [3]);
+    let by_interface = Holder::InterfaceId("a".parse().unwrap());
+    assert_eq!(concerned(&lab, &of(&[(by_interface, held[3].to_string())]), &none), [4]);
+    // What is as it was, is not told of; what is gone, is.
+    assert!(concerned(&lab, &others, &others).is_empty());
+    let kept = of(&[(by_duid(1), KEPT.to_owned())]);
+    lab.link.reservations = kept.clone();
+    assert_eq!(renew(&mut lab, 1, held[0]).0, address(KEPT));
+    assert_eq!(concerned(&lab, &none, &kept), [1]);
+    // A lease that has ended concerns nobody.
+    lab.now += 3 * HOUR;
+    assert!(concerned(&lab, &others, &none).is_empty());
+}
