@@ -38,6 +38,7 @@ mod relay;
 mod reply;
 mod requested;
 mod reserved;
+mod rkap;
 mod server;
 mod table;
 
