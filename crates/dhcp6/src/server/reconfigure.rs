@@ -32,6 +32,17 @@ pub enum Reconfigure {
     InformationRequest,
 }
 
+impl Reconfigure {
+    /// Whether a message does what was wanted: a client that gets no answer to its Renew goes over to Rebind.
+    pub fn is_answered_by(self, kind: MessageKind) -> bool {
+        match self {
+            Self::Renew => matches!(kind, MessageKind::Renew | MessageKind::Rebind),
+            Self::Rebind => kind == MessageKind::Rebind,
+            Self::InformationRequest => kind == MessageKind::InformationRequest,
+        }
+    }
+}
+
 /// Whether the client is told that it may be reconfigured.
 pub(super) fn is_offered(link: &Link, message: &Message<'_>) -> bool {
     let fits = !matches!(
