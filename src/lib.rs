@@ -5,6 +5,7 @@ pub mod api;
 pub mod bell;
 pub mod causes;
 pub mod cli;
+pub mod client;
 pub mod conditions;
 pub mod metrics;
 pub mod model;

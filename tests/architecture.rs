@@ -12,6 +12,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("metrics", &["model"]),
     ("bell", &["model"]),
     ("conditions", &["model"]),
+    ("client", &["model"]),
     ("settings", &["model"]),
     ("store", &["causes", "model"]),
     ("advertiser", &["metrics", "settings"]),
@@ -55,7 +56,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
     (
         "cli",
-        &["api", "causes", "model", "serve", "settings", "source", "store"],
+        &[
+            "api", "causes", "client", "model", "serve", "settings", "source", "store",
+        ],
     ),
 ];
 
@@ -63,7 +66,15 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 const KEPT_TO: &[(&str, &[&str])] = &[
     (
         "orchestrator_network",
-        &["advertiser", "orchestrator", "routes", "serve", "source", "cli"],
+        &[
+            "advertiser",
+            "client",
+            "orchestrator",
+            "routes",
+            "serve",
+            "source",
+            "cli",
+        ],
     ),
     ("orchestrator_plugin_docker", &["settings", "serve", "cli"]),
     ("bollard", &[]),

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use super::http::CallError;
 use crate::causes::with_causes;
+use crate::client::ClientError;
 use crate::serve::ServeError;
 use crate::settings::Faults;
 
@@ -16,6 +17,7 @@ Exit codes:
   2   wrong usage
   3   not found
   4   the daemon does not answer
+  5   no server gave the client a lease in time
   64  the settings are wrong";
 
 /// Why a verb failed.
@@ -45,6 +47,8 @@ pub(super) enum Failure {
     },
     #[error(transparent)]
     Daemon(#[from] ServeError),
+    #[error(transparent)]
+    Client(#[from] ClientError),
     #[error("cannot print")]
     Print(#[source] io::Error),
     #[error("cannot start")]
@@ -73,6 +77,7 @@ impl Failure {
             Self::NotFound { .. } => 3,
             Self::Call(CallError::Problem(problem)) if problem.status == 404 => 3,
             Self::Call(CallError::Connect { .. } | CallError::Timeout { .. }) => 4,
+            Self::Client(ClientError::TimedOut { .. }) => 5,
             Self::Settings(_) | Self::Refused { .. } => 64,
             _ => 1,
         }

@@ -1,7 +1,9 @@
-//! The command line: one file a verb. Every verb but `serve`, `check` and `hook` only talks to the daemon's API.
+//! The command line: one file a verb. Every verb but `serve`, `check`, `client` and `hook` only talks to the
+//! daemon's API.
 
 mod ages;
 mod check;
+mod client;
 mod events;
 mod failure;
 mod hook;
@@ -9,6 +11,7 @@ mod http;
 mod ls;
 mod page;
 mod probe;
+mod reconfigure;
 mod reload;
 mod resolve;
 mod rm;
@@ -65,6 +68,8 @@ enum Verb {
     Serve(serve::Args),
     /// Tell what is wrong with the settings, and what they name that is not there yet
     Check(check::Args),
+    /// Get a lease for an interface of this machine, and keep it
+    Client(client::Args),
     /// Take an event from a DHCP server; run by that server, always ends with 0
     Hook(hook::Args),
     /// List instances, leases or clients
@@ -75,6 +80,8 @@ enum Verb {
     Rm(rm::Args),
     /// Show what happened, in order
     Events(events::Args),
+    /// Have a client ask again now, if it accepts that
+    Reconfigure(reconfigure::Args),
     /// Have the daemon read its settings again; wrong ones change nothing
     Reload,
     /// Show which settings are in force, and whether others are written
@@ -113,11 +120,13 @@ fn dispatch(
     match verb {
         Verb::Serve(args) => return serve::run(&args),
         Verb::Check(args) => return check::run(&args, output),
+        Verb::Client(args) => wait_for(client::run(args, output))?,
         Verb::Hook(args) => return Ok(hook::run(args, api)),
         Verb::Ls(args) => wait_for(ls::run(&args, output, &client()))?,
         Verb::Show(args) => wait_for(show::run(&args, output, &client()))?,
         Verb::Rm(args) => wait_for(rm::run(&args, output, &client()))?,
         Verb::Events(args) => wait_for(events::run(&args, output, &client()))?,
+        Verb::Reconfigure(args) => wait_for(reconfigure::run(&args, output, &client()))?,
         Verb::Reload => wait_for(reload::run(output, &client()))?,
         Verb::Settings => wait_for(settings::run(output, &client()))?,
         Verb::Version => version::run(output)?,

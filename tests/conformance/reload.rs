@@ -10,7 +10,10 @@ use orchestrator_lab::wait_for;
 
 use crate::client::Client;
 use crate::site::{PATIENCE, POOL, PREFIX, Site, connect, link, on_link};
-use crate::wire::{CLIENT_ID, DNS_SERVERS, Message, REBIND, RENEW, REQUEST, asking_for, ia_na, message, option};
+use crate::wire::{
+    CLIENT_ID, CONFIRM, DNS_SERVERS, Ia, Message, NOT_ON_LINK, REBIND, RENEW, REQUEST, SUCCESS, asking_for, ia_na,
+    message, option,
+};
 
 /// A pool beside the usual one.
 const OTHER_POOL: &str = "fd39:9706:2786:6333::3:0/112";
@@ -110,6 +113,31 @@ fn a_link_that_comes_is_served_and_one_that_goes_is_not_and_its_leases_run_out()
     site.reload_with(&format!("{second}{first}"));
     wait_for("the link that came back", PATIENCE, ready);
     assert_eq!(client.tell(RENEW, 1, leased).ia(1).leased().ip, leased);
+}
+
+#[test]
+fn a_link_with_another_prefix_renumbers_its_clients() {
+    const OTHER: &str = "fd41:1:2:3";
+    let site = Site::start(POOL, "");
+    let (one, other) = (site.client(), site.client());
+    let leased = [one.lease(1), other.lease(1)];
+    let keys = site.reload_with(&link("br0", OTHER, &format!("{OTHER}::1:0/112"), ""));
+    assert_eq!(keys, ["link.br0.address", "link.br0.pool"]);
+    let renewed = one.tell(RENEW, 1, leased[0]).ia(1);
+    let lifetimes = |ia: &Ia, of: Ipv6Addr| ia.addresses.iter().find(|address| address.ip == of).map(|it| it.valid);
+    assert_eq!(lifetimes(&renewed, leased[0]), Some(0), "{renewed:?}");
+    let given = renewed.addresses.iter().find(|address| address.valid > 0).unwrap().ip;
+    assert!(given.to_string().starts_with(&format!("{OTHER}::1:")), "{renewed:?}");
+    // Whether the address still fits is what a client asks that was elsewhere.
+    let status = |address| other.ask(CONFIRM, &[ia_na(1, &[address])]).options.status();
+    assert_eq!((status(leased[1]), status(given)), (Some(NOT_ON_LINK), Some(SUCCESS)));
+    wait_for("the bridge to have the new address, too", PATIENCE, || {
+        let shown = site.host.ip_json("-6 address show dev br0").unwrap().to_string();
+        [PREFIX, OTHER]
+            .iter()
+            .all(|prefix| shown.contains(&format!("\"{prefix}::1\"")))
+            .then_some(())
+    });
 }
 
 #[test]

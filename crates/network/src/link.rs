@@ -35,6 +35,8 @@ pub(crate) struct Link {
     pub(crate) group: u32,
     /// Whether it is administratively up.
     pub(crate) up: bool,
+    /// Whether it has a carrier.
+    pub(crate) carrier: bool,
     /// Its link-layer address.
     pub(crate) mac: Option<[u8; 6]>,
     /// Its largest packet in bytes.
@@ -68,6 +70,7 @@ impl From<LinkMessage> for Link {
         let mut link = Self {
             index: header.index,
             up,
+            carrier: header.flags.contains(LinkFlags::LowerUp),
             ..Self::default()
         };
         for attribute in message.attributes {

@@ -9,6 +9,7 @@
 mod attachment;
 mod bridge;
 mod changed;
+mod interface;
 mod neighbor;
 mod refused;
 mod removal;

@@ -1,0 +1,336 @@
+//! One run of the client: from the interface's being there until it is told to end.
+
+use std::io;
+use std::time::Duration;
+
+use orchestrator_dhcp6::client::{Action, Client, ClientSettings, Event, Holdings, Lease};
+use orchestrator_dhcp6::{Duid, Leased};
+use orchestrator_network::{Interface, Network};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+
+use super::addresses::{Addresses, Checked};
+use super::clock::Clock;
+use super::identity::{self, DuidChoice};
+use super::report::{Report, What};
+use super::signals::Signals;
+use super::socket::ClientSocket;
+use super::state::State;
+use super::{ClientError, Options};
+
+/// The longest sleep: timers stand still while the machine does, and leases go on ending.
+const LONGEST_SLEEP: Duration = Duration::from_secs(30);
+/// How long giving back may take at most: what RFC 9915, section 18.2.7 wants is sixteen seconds.
+const RELEASING: Duration = Duration::from_secs(20);
+
+/// Gets a lease for an interface and keeps it until a signal comes; reports what happens.
+///
+/// # Errors
+///
+/// When it cannot begin or go on, or when the first lease takes too long.
+pub async fn run(options: &Options, report: impl FnMut(Report) -> io::Result<()>) -> Result<(), ClientError> {
+    let signals = Signals::open()?;
+    let network = Network::open()?;
+    let (changes, changed) = mpsc::channel(1);
+    let session = async {
+        let session = Session::begin(options, network.clone(), report).await?;
+        session.keep_going(signals, changed).await
+    };
+    tokio::select! {
+        outcome = session => outcome,
+        blind = network.watch_interfaces(changes) => Err(blind.into()),
+    }
+}
+
+/// A client on its interface.
+struct Session<'a, R> {
+    options: &'a Options,
+    network: Network,
+    clock: Clock,
+    state: State,
+    index: u32,
+    socket: ClientSocket,
+    settings: ClientSettings,
+    key: [u8; 16],
+    /// Begins when the interface can be used.
+    client: Option<Client>,
+    /// Whether the interface can be used.
+    attached: bool,
+    addresses: Addresses,
+    /// What was written down last.
+    kept: Option<Holdings>,
+    /// Whether there is what the client is there for.
+    provided: bool,
+    report: R,
+}
+
+/// What the loop woke up for.
+enum Woken {
+    /// The interface, or its addresses, may have changed.
+    Changed,
+    Time,
+    Datagram(Vec<u8>),
+    /// A signal came.
+    Told,
+    TooLate,
+}
+
+impl<'a, R: FnMut(Report) -> io::Result<()>> Session<'a, R> {
+    async fn begin(options: &'a Options, network: Network, report: R) -> Result<Self, ClientError> {
+        let name = &options.interface;
+        let interface = find(&network, name).await?;
+        let state = State::open(&options.state).await?;
+        let settings = ClientSettings {
+            duid: choose_duid(&state, options, &interface).await?,
+            iaid: identity::association(name),
+            wants: options.wants,
+            rapid_commit: options.rapid_commit,
+            reconfigure: options.reconfigure,
+            hostname: options.hostname.clone(),
+        };
+        let socket = ClientSocket::open(name, interface.index).map_err(|source| ClientError::Socket {
+            interface: name.clone(),
+            source,
+        })?;
+        Ok(Self {
+            options,
+            addresses: Addresses::new(network.clone(), interface.index),
+            network,
+            clock: Clock::start(),
+            kept: state.holdings(name).await?,
+            state,
+            index: interface.index,
+            socket,
+            settings,
+            key: identity::random()?,
+            client: None,
+            attached: false,
+            provided: false,
+            report,
+        })
+    }
+
+    /// Does what there is to do until it is over.
+    async fn keep_going(mut self, mut signals: Signals, mut changed: mpsc::Receiver<()>) -> Result<(), ClientError> {
+        let mut deadline = self.options.timeout.map(|limit| Instant::now() + limit);
+        let mut releasing = false;
+        loop {
+            let actions = match self.wait(deadline, &mut signals, &mut changed).await? {
+                Woken::Changed => self.look().await?,
+                Woken::Time => self.wake(),
+                Woken::Datagram(datagram) => self.hear(&datagram),
+                Woken::Told if releasing || self.options.keep => return Ok(()),
+                Woken::Told => {
+                    (releasing, deadline) = (true, Some(Instant::now() + RELEASING));
+                    self.release()
+                }
+                Woken::TooLate if releasing => return Ok(()),
+                Woken::TooLate => return Err(self.too_late()),
+            };
+            self.carry_out(actions).await?;
+            if self.provided && !releasing {
+                deadline = None;
+            }
+            let over = releasing && self.client.as_ref().is_none_or(Client::is_done);
+            if over || (self.options.once && self.provided && self.addresses.are_ready()) {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn wait(
+        &mut self,
+        deadline: Option<Instant>,
+        signals: &mut Signals,
+        changed: &mut mpsc::Receiver<()>,
+    ) -> Result<Woken, ClientError> {
+        let due = self.client.as_ref().and_then(Client::next);
+        let sleep = due.map_or(LONGEST_SLEEP, |due| self.clock.until(due).min(LONGEST_SLEEP));
+        let patience = async {
+            match deadline {
+                Some(deadline) => sleep_until(deadline).await,
+                None => std::future::pending().await,
+            }
+        };
+        Ok(tokio::select! {
+            () = signals.next() => Woken::Told,
+            () = patience => Woken::TooLate,
+            Some(()) = changed.recv() => Woken::Changed,
+            received = self.socket.receive() => {
+                let datagram = received.map_err(|source| ClientError::Receive {
+                    interface: self.options.interface.clone(),
+                    source,
+                })?;
+                Woken::Datagram(datagram.to_vec())
+            }
+            () = tokio::time::sleep(sleep) => Woken::Time,
+        })
+    }
+
+    fn wake(&mut self) -> Vec<Action> {
+        let now = self.clock.now();
+        self.client.as_mut().map_or_else(Vec::new, |client| client.wake(now))
+    }
+
+    fn hear(&mut self, datagram: &[u8]) -> Vec<Action> {
+        let now = self.clock.now();
+        let Some(client) = &mut self.client else {
+            return Vec::new();
+        };
+        client.take(datagram, now).unwrap_or_else(|ignored| {
+            tracing::debug!("a datagram is passed over: {ignored}");
+            Vec::new()
+        })
+    }
+
+    fn release(&mut self) -> Vec<Action> {
+        let now = self.clock.now();
+        self.client.as_mut().map_or_else(Vec::new, |client| client.release(now))
+    }
+
+    /// Looks at the interface, and at the addresses that are being checked.
+    async fn look(&mut self) -> Result<Vec<Action>, ClientError> {
+        let interface = find(&self.network, &self.options.interface).await?;
+        if interface.index != self.index {
+            return Err(ClientError::NoInterface(self.options.interface.clone()));
+        }
+        let usable = interface.running && self.network.link_local(self.index).await?.is_some();
+        match (self.attached, usable) {
+            (true, true) => return self.check_addresses().await,
+            (false, false) => {}
+            (false, true) => {
+                self.attach();
+                self.tell(What::LinkUp)?;
+            }
+            (true, false) => {
+                self.attached = false;
+                self.addresses.forget();
+                self.tell(What::LinkDown)?;
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    /// The interface can be used: begins, or asks whether what there is still fits.
+    fn attach(&mut self) {
+        self.attached = true;
+        let now = self.clock.now();
+        match &mut self.client {
+            Some(client) => client.reattach(now),
+            none => *none = Some(Client::new(self.settings.clone(), self.key, self.kept.clone(), now)),
+        }
+    }
+
+    async fn check_addresses(&mut self) -> Result<Vec<Action>, ClientError> {
+        let mut actions = Vec::new();
+        for checked in self.addresses.check().await? {
+            match checked {
+                Checked::Ready(address) => self.tell(What::Ready(address))?,
+                Checked::Duplicate(address) => {
+                    self.tell(What::Duplicate(address))?;
+                    let now = self.clock.now();
+                    let declined = self.client.as_mut().map(|client| client.decline(address, now));
+                    actions.extend(declined.unwrap_or_default());
+                }
+            }
+        }
+        Ok(actions)
+    }
+
+    /// Does what the protocol wants, in order. What it tells is told when it is done and written down.
+    async fn carry_out(&mut self, actions: Vec<Action>) -> Result<(), ClientError> {
+        let mut told = Vec::new();
+        for action in actions {
+            match action {
+                Action::Send(datagram) => self.send(&datagram),
+                Action::Assign(lease) => self.lend(&lease).await?,
+                Action::Withdraw(Leased::Address(address)) => self.addresses.withdraw(address).await?,
+                // A prefix is for whoever runs the client: nothing of it is on this interface.
+                Action::Withdraw(Leased::Prefix(_)) => {}
+                Action::Tell(event) => told.push(event),
+            }
+        }
+        self.remember().await?;
+        for event in told {
+            self.note(&event);
+            self.tell(What::Protocol(event))?;
+        }
+        Ok(())
+    }
+
+    /// Notes whether there is what the client is there for.
+    fn note(&mut self, event: &Event) {
+        match event {
+            Event::Bound(_) | Event::Informed { .. } => self.provided = true,
+            Event::Lost { .. } => self.provided &= self.kept.is_some(),
+            _ => {}
+        }
+    }
+
+    /// What is not sent is sent again, as what is lost on the way.
+    fn send(&self, datagram: &[u8]) {
+        if let Err(fault) = self.socket.send(datagram) {
+            let fault = &fault as &dyn std::error::Error;
+            tracing::debug!(error = fault, "a message could not be sent");
+        }
+    }
+
+    async fn lend(&mut self, lease: &Lease) -> Result<(), ClientError> {
+        let Some(address) = lease.leased.address() else {
+            return Ok(());
+        };
+        let left = |until: i64| match until {
+            i64::MAX => Duration::MAX,
+            until => self.clock.until(until),
+        };
+        let (preferred, valid) = (left(lease.preferred_until), left(lease.valid_until));
+        Ok(self.addresses.lend(address, preferred, valid).await?)
+    }
+
+    /// Writes down what is leased, when that is something else than before.
+    async fn remember(&mut self) -> Result<(), ClientError> {
+        let Some(client) = &self.client else {
+            return Ok(());
+        };
+        if client.holdings() != self.kept.as_ref() {
+            let name = &self.options.interface;
+            self.state.keep_holdings(name, client.holdings()).await?;
+            self.kept = client.holdings().cloned();
+        }
+        Ok(())
+    }
+
+    fn tell(&mut self, what: What) -> Result<(), ClientError> {
+        let at = self.clock.now();
+        (self.report)(Report { at, what }).map_err(|source| ClientError::System {
+            doing: "report",
+            source,
+        })
+    }
+
+    fn too_late(&self) -> ClientError {
+        ClientError::TimedOut {
+            interface: self.options.interface.clone(),
+            limit: self.options.timeout.unwrap_or_default(),
+        }
+    }
+}
+
+async fn find(network: &Network, name: &str) -> Result<Interface, ClientError> {
+    let found = network.find_interface(name).await?;
+    found.ok_or_else(|| ClientError::NoInterface(name.to_owned()))
+}
+
+/// What an earlier run was called, where that is what is chosen; else a new name, which is kept.
+async fn choose_duid(state: &State, options: &Options, interface: &Interface) -> Result<Duid, ClientError> {
+    let known = state.duid().await?;
+    let chosen = options.duid.as_ref();
+    if let Some(known) = known.filter(|known| chosen.is_none_or(|chosen| chosen.is_met_by(known))) {
+        return Ok(known);
+    }
+    let duid = chosen
+        .unwrap_or(&DuidChoice::LinkLayerTime)
+        .make(&options.interface, interface.mac)?;
+    state.keep_duid(&duid).await?;
+    Ok(duid)
+}
