@@ -63,6 +63,7 @@ impl Home {
             iaid: Iaid(1),
             wants,
             rapid_commit: settings & 4 != 0,
+            reconfigure: true,
             hostname: "box".parse().ok(),
         };
         Self {

@@ -39,6 +39,7 @@ mod reservations;
 mod routed;
 mod rows;
 mod rules;
+mod script;
 mod situation;
 mod statements;
 mod text;

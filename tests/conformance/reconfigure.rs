@@ -16,18 +16,18 @@ const DIGEST: u8 = 2;
 
 /// An authentication option of the reconfigure key protocol.
 #[derive(Debug, PartialEq, Eq)]
-struct Authentication {
+pub(crate) struct Authentication {
     number: u64,
     what: u8,
     value: [u8; 16],
 }
 
-fn accept() -> Vec<u8> {
+pub(crate) fn accept() -> Vec<u8> {
     option(RECONFIGURE_ACCEPT, &[])
 }
 
 /// The authentication in a message: protocol 3, algorithm 1, replay detection 0, 128 bits.
-fn authentication(message: &Message) -> Option<Authentication> {
+pub(crate) fn authentication(message: &Message) -> Option<Authentication> {
     let body = message.options.get(AUTHENTICATION)?;
     assert_eq!((body.len(), &body[..3]), (28, &[3, 1, 0][..]), "{message:?}");
     Some(Authentication {
@@ -63,24 +63,21 @@ fn id(site: &Site, client: &Client) -> String {
 }
 
 /// Asks the API to reconfigure a client: the status, and the code of a problem.
-fn ask(site: &Site, client: &Client, query: &str) -> (u16, Option<String>) {
+pub(crate) fn ask(site: &Site, client: &Client, query: &str) -> (u16, Option<String>) {
     let path = format!("/v1/clients/{}/reconfigure{query}", id(site, client));
     let (status, body) = site.daemon.api("POST", &path).unwrap();
     (status, body["code"].as_str().map(str::to_owned))
 }
 
 /// Checks a Reconfigure as a client does that holds this key: what it is to send, and the number against replay.
-fn check(client: &Client, key: &Authentication, bytes: &[u8]) -> (u8, u64) {
+pub(crate) fn check(client: &Client, server: &[u8], key: &Authentication, bytes: &[u8]) -> (u8, u64) {
     let message = Message::parse(bytes);
     assert_eq!((message.kind, message.xid), (RECONFIGURE, [0; 3]));
     let mut codes = message.options.codes();
     codes.sort();
     assert_eq!(codes, [CLIENT_ID, SERVER_ID, AUTHENTICATION, RECONFIGURE_MESSAGE]);
     assert_eq!(message.options.get(CLIENT_ID), Some(&client.duid[..]));
-    assert_eq!(
-        option(SERVER_ID, message.options.get(SERVER_ID).unwrap()),
-        client.server_id()
-    );
+    assert_eq!(option(SERVER_ID, message.options.get(SERVER_ID).unwrap()), server);
     let signed = authentication(&message).unwrap();
     assert_eq!(signed.what, DIGEST);
     let mut bytes = bytes.to_vec();
@@ -98,7 +95,7 @@ fn check(client: &Client, key: &Authentication, bytes: &[u8]) -> (u8, u64) {
 fn reconfigured(client: &Client, key: &Authentication) -> (u8, u64) {
     let (bytes, from) = receive(&client.socket);
     assert_eq!(from.port(), SERVER_PORT);
-    check(client, key, &bytes)
+    check(client, &client.server_id(), key, &bytes)
 }
 
 /// How often a Reconfigure has come to this outcome.
@@ -217,7 +214,7 @@ fn row_69_behind_relays_it_goes_the_way_that_the_client_came() {
         }
         bytes = layer.inner;
     }
-    assert_eq!(check(&client, &key, &bytes).0, RENEW);
+    assert_eq!(check(&client, &client.server_id(), &key, &bytes).0, RENEW);
     relay.ask(&client, RENEW, &options, &layers);
     assert_eq!(count(&site, "answered"), 1);
 }

@@ -41,6 +41,7 @@ mod reply;
 mod requested;
 mod reservation;
 mod reserved;
+mod rkap;
 mod server;
 mod table;
 mod way_back;
