@@ -183,7 +183,11 @@ mod tests {
         let seeds = seeds::server();
         let (_, script) = seeds.iter().find(|seed| seed.0 == "class").unwrap();
         let site = play(script).unwrap();
-        let of_class = site.world.bindings.iter().filter(|binding| world::is_for_class(binding.leased));
+        let of_class = site
+            .world
+            .bindings
+            .iter()
+            .filter(|binding| world::is_for_class(binding.leased));
         assert_eq!(of_class.count(), 2, "an address and a prefix");
     }
 
