@@ -284,6 +284,10 @@ impl<'a, R: FnMut(Report) -> io::Result<()>> Session<'a, R> {
             until => self.clock.until(until),
         };
         let (preferred, valid) = (left(lease.preferred_until), left(lease.valid_until));
+        // It has ended since: the next turn withdraws it.
+        if valid.is_zero() {
+            return Ok(());
+        }
         Ok(self.addresses.lend(address, preferred, valid).await?)
     }
 

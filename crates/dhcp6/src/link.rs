@@ -7,7 +7,7 @@ use ipnet::Ipv6Net;
 
 use crate::class::Traits;
 use crate::reserved::reserved_until;
-use crate::{Class, ClassId, Leased, OptionSet, Pool, PrefixPool};
+use crate::{Class, ClassId, Leased, OptionSet, Pool, PrefixPool, Reservations};
 
 /// A link, what is handed out on it, and how.
 #[derive(Debug, Clone)]
@@ -33,6 +33,8 @@ pub struct Link {
     pub preference: Option<u8>,
     /// What clients are told beside their leases, when they ask for it.
     pub options: OptionSet,
+    /// What is kept for clients that are known.
+    pub reservations: Reservations,
     /// What kinds of clients there are; a client is in the first whose conditions it meets.
     pub classes: Vec<Class>,
     /// How long an address that a client refused is given to nobody.
@@ -96,6 +98,7 @@ impl Link {
             rapid_commit: false,
             preference: None,
             options: OptionSet::new(),
+            reservations: Reservations::new(),
             classes: Vec::new(),
             quarantine: Duration::from_secs(86_400),
             reconfigure: false,
@@ -118,6 +121,15 @@ impl Link {
     pub(crate) fn assigning(&self, address: Ipv6Addr) -> Option<&Pool> {
         let is_open = self.is_on_link(address) && self.blocked_until(address.into()).is_none();
         self.pool_of(address).filter(|_| is_open)
+    }
+
+    /// Whether a reservation may keep it on this link: an address that is on the link and open to clients, a prefix that
+    /// is apart from the link's.
+    pub(crate) fn is_reservable(&self, leased: Leased) -> bool {
+        match leased {
+            Leased::Address(address) => self.is_on_link(address) && self.blocked_until(address.into()).is_none(),
+            Leased::Prefix(_) => !Leased::Prefix(self.prefix).overlaps(leased),
+        }
     }
 
     /// The pool that an address is in.

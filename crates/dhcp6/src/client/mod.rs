@@ -207,7 +207,12 @@ impl Client {
     /// Why it is passed over.
     pub fn take(&mut self, datagram: &[u8], now: i64) -> Result<Vec<Action>, Ignored> {
         let mut actions = self.expire(now);
-        actions.extend(self.hear(datagram, now)?);
+        match self.hear(datagram, now) {
+            Ok(more) => actions.extend(more),
+            Err(ignored) if actions.is_empty() => return Err(ignored),
+            // What has expired meanwhile is to be withdrawn, whatever came.
+            Err(_) => {}
+        }
         Ok(actions)
     }
 
