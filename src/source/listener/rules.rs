@@ -34,11 +34,14 @@ impl Rules {
             .relays
             .iter()
             .any(|interface| interface == name);
+        let relay_options = &settings.source.listener.relay_options;
         let settings = settings.link(name)?;
+        let mut link = protocol_link(settings)?;
+        link.relay_options.clone_from(relay_options);
         Some(Self {
             relays,
             is_remote: settings.remote,
-            link: protocol_link(settings)?,
+            link,
             limiter: limiter(settings, key),
             key,
         })
