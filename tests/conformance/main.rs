@@ -8,6 +8,7 @@ mod advertisement;
 mod assignment;
 mod class;
 mod client;
+mod clock;
 mod confirm;
 mod contention;
 mod decline;
