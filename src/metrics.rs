@@ -37,6 +37,8 @@ pub struct Metrics {
     dhcp6_messages: Labelled,
     dhcp6_discards: Labelled,
     dhcp6_unsent: Counter,
+    dhcp6_cloned_duids: Counter,
+    dhcp6_reconfigures: Labelled,
     lease_events: Labelled,
     lease_events_refused: Labelled,
     routes: Gauge,
@@ -74,6 +76,7 @@ impl Default for Metrics {
         };
         let dhcp6_messages = labelled("dhcp6_messages", "DHCPv6 messages answered, by type");
         let dhcp6_discards = labelled("dhcp6_discards", "DHCPv6 messages not answered, by reason");
+        let dhcp6_reconfigures = labelled("dhcp6_reconfigures", "Clients that were told to ask again, by outcome");
         let lease_events = labelled("lease_events", "Lease events recorded, by outcome");
         let lease_events_refused = labelled("lease_events_refused", "Lease events not recorded, by reason");
         let advertisements = labelled("router_advertisements", "Router advertisements, by cause or failure");
@@ -102,6 +105,10 @@ impl Default for Metrics {
             counter
         };
         let dhcp6_unsent = plain("dhcp6_unsent", "DHCPv6 replies that the kernel did not take");
+        let dhcp6_cloned_duids = plain(
+            "dhcp6_cloned_duids",
+            "Times that a DUID was found at two link-local addresses by turns, once an hour each",
+        );
         let commits_failed = plain(
             "lease_commits_failed",
             "Batches of bindings that could not be made durable",
@@ -142,6 +149,8 @@ impl Default for Metrics {
             dhcp6_messages,
             dhcp6_discards,
             dhcp6_unsent,
+            dhcp6_cloned_duids,
+            dhcp6_reconfigures,
             lease_events,
             lease_events_refused,
             routes,
@@ -197,6 +206,16 @@ impl Metrics {
     /// The kernel did not take a DHCPv6 reply.
     pub fn dhcp6_unsent(&self) {
         self.dhcp6_unsent.inc();
+    }
+
+    /// Two machines use one DUID.
+    pub fn dhcp6_cloned_duid(&self) {
+        self.dhcp6_cloned_duids.inc();
+    }
+
+    /// A client is told to ask again, did, or did not.
+    pub fn dhcp6_reconfigure(&self, outcome: &'static str) {
+        count(&self.dhcp6_reconfigures, "outcome", outcome);
     }
 
     /// A lease event was recorded.

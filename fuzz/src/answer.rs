@@ -34,12 +34,19 @@ pub(crate) fn check(world: &World, message: &[u8], answer: &[u8]) -> Vec<Told> {
     told
 }
 
+/// Whether a client's message says that it is in the class that has pools of its own.
+pub(crate) fn is_of_class(message: &[u8]) -> bool {
+    let options = wire::options(&message[4..]);
+    let mut classes = options.iter().filter(|option| option.0 == wire::VENDOR_CLASS);
+    classes.any(|(_, body)| wire::texts(&body[4..]).iter().any(|text| text.starts_with(b"a")))
+}
+
 /// What is leased may be.
 fn check_lease(world: &World, lease: &Told) {
     if lease.code == wire::IA_NA {
         let address = lease.address;
-        let pool = world.link.pool.first()..=world.link.pool.last();
-        assert!(pool.contains(&address), "{address} is not in the pool");
+        let mut pools = world.link.class_pools.iter().chain([&world.link.pool]);
+        assert!(pools.any(|pool| pool.contains(address)), "{address} is in no pool");
         assert!(!world::is_reserved(address), "{address} is reserved");
         assert_ne!(address, world.link.address, "it is the link's own");
         return;

@@ -63,6 +63,7 @@ impl Home {
             iaid: Iaid(1),
             wants,
             rapid_commit: settings & 4 != 0,
+            reconfigure: true,
             hostname: "box".parse().ok(),
         };
         Self {
@@ -82,6 +83,8 @@ impl Home {
             5 => self.client.reattach(self.now),
             6 => self.decline(first >> 4),
             7 if first >> 4 == 15 => self.release(),
+            // It is busy elsewhere meanwhile.
+            7 if first >> 4 >= 8 => self.now += PASSES[usize::from(first >> 4) - 8],
             _ => {
                 let answer = answer(&self.said, first >> 4, script)?;
                 self.hear(&answer);

@@ -84,6 +84,14 @@ pub(crate) fn server() -> Seeds {
     };
     let begin = |settings: u8, steps: &[Vec<u8>]| [vec![settings], steps.concat()].concat();
     let registering = |client| [vec![register(client), 0, 200 + client, 100], vec![0]].concat();
+    // A vendor class beginning with "a"; the same client without it, which must let go of what is the class's.
+    let class = &[6, 16, 7, 0, 0, 1, 0x37, 0, 1, b'a'][..];
+    let classy = [
+        say(solicit(5), 4, &[any, any_prefix, class]),
+        say(renew(5), hours(5), &[last, class]),
+        say(renew(5), 0, &[last]),
+        say(solicit(6), 4, &[&[0, 1 | 1 << 3, 96], &[2, 1 | 1 << 3, 97]]),
+    ];
     let oro = &[4, 4, 23, 24, 82, 32][..];
     let raw = |datagram: &[u8]| {
         let length = u16::try_from(datagram.len()).unwrap_or(u16::MAX);
@@ -167,6 +175,7 @@ pub(crate) fn server() -> Seeds {
         ("crowd", crowd(1)),
         ("crowd-limited", crowd(1 | 2 | 64)),
         ("crowd-reserved", crowd(1 | 4)),
+        ("class", begin(1, &classy)),
         (
             "restart",
             begin(

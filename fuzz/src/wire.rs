@@ -103,6 +103,19 @@ pub(crate) fn only<'a>(options: &[(u16, &'a [u8])], code: u16) -> Option<&'a [u8
     first
 }
 
+/// Texts, each with two bytes before it that say how long it is. Ends where one reaches beyond what holds it.
+pub(crate) fn texts(mut bytes: &[u8]) -> Vec<&[u8]> {
+    let mut texts = Vec::new();
+    while let [l0, l1, rest @ ..] = bytes {
+        let Some((text, rest)) = rest.split_at_checked(usize::from(u16::from_be_bytes([*l0, *l1]))) else {
+            break;
+        };
+        texts.push(text);
+        bytes = rest;
+    }
+    texts
+}
+
 /// A number of four bytes.
 pub(crate) fn number(bytes: &[u8], at: usize) -> u32 {
     u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])

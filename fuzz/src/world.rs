@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use ipnet::Ipv6Net;
 use orchestrator_dhcp6::{
-    Bindings, Class, Conditions, Inbound, Link, OptionSet, OptionValue, Order, Pattern, Pool, PrefixPool, Registration,
-    Server, TimeServer,
+    Bindings, Class, ClassId, Conditions, Inbound, Leased, Link, OptionSet, OptionValue, Order, Pattern, Pool,
+    PrefixPool, Registration, Server, TimeServer,
 };
 
 /// When everything begins: milliseconds since 1970.
@@ -24,6 +24,8 @@ pub(crate) const BINDINGS: usize = 12;
 
 /// Where pools begin: around the reserved identifiers of RFC 4291, RFC 5453 and RFC 2526, and where there are none.
 const POOLS: [u64; 4] = [0, 0xfdff_ffff_ffff_ff60, 0x0200_5eff_fdff_fff0, 0x1_0000];
+/// Where the pool of a class begins.
+const CLASS_POOL: u64 = 0x2_0000;
 /// Addresses of a pool.
 pub(crate) const POOL_SIZE: u64 = 64;
 /// Lengths of the prefixes that are delegated from either pool.
@@ -79,7 +81,8 @@ impl World {
             withheld: Vec::new(),
         });
         link.options = options();
-        link.classes = vec![class()];
+        link.classes = vec![class(), strict_class()];
+        link.class_pools = vec![class_pool()];
         link.limits.bindings_per_client = BINDINGS_PER_CLIENT;
         link.limits.prefixes_per_client = PREFIXES_PER_CLIENT;
         link.limits.registrations_per_client = REGISTRATIONS_PER_CLIENT;
@@ -118,8 +121,34 @@ fn options() -> OptionSet {
     options
 }
 
-/// A class whose conditions look at everything that is looked at, and are hard to meet.
+/// The class of those whose vendor class begins with an "a", which has pools of its own.
 fn class() -> Class {
+    Class {
+        name: "a".into(),
+        conditions: Conditions {
+            vendor_class: "a*".parse().ok(),
+            ..Conditions::default()
+        },
+        options: OptionSet::new(),
+    }
+}
+
+/// What the first class has for itself.
+fn class_pool() -> Pool {
+    let pool = Pool::range(on_link(CLASS_POOL), on_link(CLASS_POOL + 7)).expect("a pool");
+    pool.for_class(ClassId(0))
+}
+
+/// Whether an address or prefix is for the first class alone.
+pub(crate) fn is_for_class(leased: Leased) -> bool {
+    match leased {
+        Leased::Address(address) => class_pool().contains(address),
+        Leased::Prefix(prefix) => class_delegation().contains(prefix),
+    }
+}
+
+/// A class whose conditions look at everything that is looked at, and are hard to meet.
+fn strict_class() -> Class {
     let pattern = |text: &str| Some(text.parse::<Pattern>().expect("a pattern"));
     let conditions = Conditions {
         vendor_enterprise: None,
@@ -139,12 +168,19 @@ fn class() -> Class {
     }
 }
 
-/// Two pools of prefixes beside each other, of which parts of these lengths are delegated.
+/// Two pools of prefixes beside each other, of which parts of these lengths are delegated, and one of a class.
 pub(crate) fn delegation(lengths: usize) -> Vec<PrefixPool> {
     let (one, other) = LENGTHS[lengths % LENGTHS.len()];
-    [("2001:db8:1::/60", one), ("2001:db8:1:10::/61", other)]
-        .map(|(prefix, length)| PrefixPool::new(prefix.parse().expect("a prefix"), length).expect("a pool"))
-        .to_vec()
+    let pools = [("2001:db8:1::/60", one), ("2001:db8:1:10::/61", other)].map(prefix_pool);
+    [&pools[..], &[class_delegation()]].concat()
+}
+
+fn class_delegation() -> PrefixPool {
+    prefix_pool(("2001:db8:1:18::/63", 64)).for_class(ClassId(0))
+}
+
+fn prefix_pool((prefix, length): (&str, u8)) -> PrefixPool {
+    PrefixPool::new(prefix.parse().expect("a prefix"), length).expect("a pool")
 }
 
 /// Who sends.

@@ -8,6 +8,7 @@
 //! | `GET /v1/ready` | 200 or 503, with the conditions |
 //! | `GET /v1/clients?link=` | clients |
 //! | `GET /v1/clients/{id}` | a client with its leases, its live instance and its last events |
+//! | `POST /v1/clients/{id}/reconfigure?message=` | 202: the client is told to ask again, if it accepts that |
 //! | `GET /v1/leases?link=&state=&client=` | leases |
 //! | `GET /v1/instances?all=&link=&client=&phase=` | instances, those that are gone only with `all=true` |
 //! | `GET /v1/instances/{id}` | an instance; the beginning of its id is enough |
@@ -38,6 +39,7 @@ mod metrics;
 mod params;
 mod patience;
 mod problem;
+mod reconfigure;
 mod routes;
 mod serve;
 mod settings;
@@ -45,20 +47,23 @@ mod settings;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use orchestrator_dhcp6::Reconfigure;
 use tokio::sync::watch;
 
 pub use clients::ClientView;
 pub use health::{Health, Readiness};
 pub use listener::BindError;
 pub use problem::Problem;
+pub use reconfigure::{Asked, ReconfigureView};
 pub use serve::{Limits, Server};
 pub use settings::{ReloadOutcome, Reloaded, SettingsView};
 
 use crate::conditions::Conditions;
 use crate::metrics::Metrics;
-use crate::model::{Instance, InstanceId};
+use crate::model::{Client, Instance, InstanceId};
 use crate::settings::Faults;
 use crate::source::dnsmasq::DnsmasqEvent;
+use crate::source::listener::{NotReconfigured, Reconfiguring};
 use crate::store::{Store, StoreError};
 
 /// All that the API sees of the daemon.
@@ -82,6 +87,9 @@ pub trait Control: Send + Sync + 'static {
 
     /// Records what dnsmasq told. Returns when it is durable.
     async fn dnsmasq_event(&self, event: DnsmasqEvent) -> Result<(), ControlError>;
+
+    /// Has a client ask again (RFC 9915, section 18.3.11). Returns when that has begun.
+    async fn reconfigure(&self, client: &Client, what: Reconfigure) -> Result<Reconfiguring, ControlError>;
 
     /// Reads the settings again and puts them in force. When it returns, what is done next is done by them.
     async fn reload(&self) -> Result<Reloaded, ControlError>;
@@ -108,6 +116,9 @@ pub enum ControlError {
     /// What is written as settings is wrong, and nothing was changed.
     #[error("the settings are wrong, and nothing was changed: {0}")]
     Settings(#[from] Faults),
+    /// The client is not told to ask again.
+    #[error(transparent)]
+    NotReconfigured(#[from] NotReconfigured),
     /// The store could not.
     #[error(transparent)]
     Store(#[from] StoreError),

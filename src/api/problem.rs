@@ -119,6 +119,7 @@ impl From<ControlError> for Fault {
             ControlError::Stopping => Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", error.to_string()),
             ControlError::Starting => Self::new(StatusCode::SERVICE_UNAVAILABLE, "starting", error.to_string()),
             ControlError::Refused { reason } => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "refused", reason),
+            ControlError::NotReconfigured(refusal) => refusal.into(),
             ControlError::Store(error) => error.into(),
         }
     }

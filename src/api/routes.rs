@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::problem::{Code, Fault};
-use super::{App, clients, events, guard, health, hooks, instances, leases, metrics, settings};
+use super::{App, clients, events, guard, health, hooks, instances, leases, metrics, reconfigure, settings};
 
 /// How long an answer may take to begin.
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
@@ -49,6 +49,7 @@ fn routes(dnsmasq_hook: MethodRouter<Shared>) -> Router<Shared> {
         .route("/v1/ready", get(health::ready))
         .route("/v1/clients", get(clients::list))
         .route("/v1/clients/{id}", get(clients::show))
+        .route("/v1/clients/{id}/reconfigure", post(reconfigure::reconfigure))
         .route("/v1/leases", get(leases::list))
         .route("/v1/instances", get(instances::list))
         .route("/v1/instances/{id}", get(instances::show).delete(instances::destroy))

@@ -1,6 +1,6 @@
 //! `orchestrator client`: the DHCPv6 client of an interface.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -32,6 +32,9 @@ pub(super) struct Args {
     /// Let a server grant the lease at once, in two messages
     #[arg(long)]
     rapid_commit: bool,
+    /// Let the server make the client ask again, as when it is given another address
+    #[arg(long)]
+    reconfigure: bool,
     /// The name that servers are told
     #[arg(long, value_name = "NAME")]
     hostname: Option<DomainName>,
@@ -57,6 +60,7 @@ pub(super) async fn run(args: Args, output: Output) -> Result<(), Failure> {
         wants: wants(&args),
         interface: args.interface,
         rapid_commit: args.rapid_commit,
+        reconfigure: args.reconfigure,
         hostname: args.hostname,
         duid: args.duid,
         state: args.state,
@@ -66,9 +70,14 @@ pub(super) async fn run(args: Args, output: Output) -> Result<(), Failure> {
     };
     let print = |report: Report| {
         let mut out = std::io::stdout().lock();
-        match output {
+        let printed = match output {
             Output::Table => writeln!(out, "{report}"),
             Output::Json => writeln!(out, "{}", report.to_json()),
+        };
+        match printed {
+            // A lease is kept also when nobody listens any more.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+            printed => printed,
         }
     };
     Ok(client::run(&options, print).await?)

@@ -11,6 +11,7 @@ mod http;
 mod ls;
 mod page;
 mod probe;
+mod reconfigure;
 mod reload;
 mod resolve;
 mod rm;
@@ -79,6 +80,8 @@ enum Verb {
     Rm(rm::Args),
     /// Show what happened, in order
     Events(events::Args),
+    /// Have a client ask again now, if it accepts that
+    Reconfigure(reconfigure::Args),
     /// Have the daemon read its settings again; wrong ones change nothing
     Reload,
     /// Show which settings are in force, and whether others are written
@@ -123,6 +126,7 @@ fn dispatch(
         Verb::Show(args) => wait_for(show::run(&args, output, &client()))?,
         Verb::Rm(args) => wait_for(rm::run(&args, output, &client()))?,
         Verb::Events(args) => wait_for(events::run(&args, output, &client()))?,
+        Verb::Reconfigure(args) => wait_for(reconfigure::run(&args, output, &client()))?,
         Verb::Reload => wait_for(reload::run(output, &client()))?,
         Verb::Settings => wait_for(settings::run(output, &client()))?,
         Verb::Version => version::run(output)?,

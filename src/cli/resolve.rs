@@ -79,13 +79,16 @@ fn one_of(text: &str, found: &[(Kind, Id)], among: &[(Kind, &Query<'_>)]) -> Res
     match found {
         [one] => Ok(*one),
         [] => Err(Failure::NotFound {
-            kind: if among.len() > 1 {
-                "instance or client"
-            } else {
-                "instance"
+            kind: match among {
+                [(kind, _)] => kind.word(),
+                _ => "instance or client",
             },
             id: text.to_owned(),
-            list: if among.len() > 1 { "-a" } else { "instances" },
+            list: match among {
+                [(Kind::Instance, _)] => "instances",
+                [(Kind::Client, _)] => "clients",
+                _ => "-a",
+            },
         }),
         several => {
             let shown: Vec<String> = several

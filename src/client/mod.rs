@@ -11,10 +11,12 @@
 //! told of as ready when the kernel's duplicate address detection is over, and declined when someone else has it.
 //! What is held is on disk before it is reported, and found again by the next start.
 
+mod addresses;
 mod clock;
 mod identity;
 mod report;
 mod session;
+mod signals;
 mod socket;
 mod state;
 
@@ -39,6 +41,8 @@ pub struct Options {
     pub wants: Wants,
     /// Whether a server may grant the lease at once.
     pub rapid_commit: bool,
+    /// Whether the server may make the client ask again.
+    pub reconfigure: bool,
     /// The name that servers are told.
     pub hostname: Option<DomainName>,
     /// How the client names itself, when no earlier run has said; see [`DuidChoice`].

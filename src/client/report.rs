@@ -117,13 +117,16 @@ fn names(configuration: &Configuration) -> Vec<String> {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:<10}", self.what.word())?;
+        let word = self.what.word();
         match &self.what {
-            What::Protocol(event) => write_event(f, event, self.at),
-            What::Ready(address) => write!(f, " {address}"),
-            What::Duplicate(address) => write!(f, " {address}: someone else has it"),
-            What::LinkDown => write!(f, " waiting for a carrier and a link-local address"),
-            What::LinkUp => Ok(()),
+            What::LinkUp | What::Protocol(Event::Released) => f.write_str(word),
+            What::LinkDown => write!(f, "{word:<10} waiting for a carrier and a link-local address"),
+            What::Ready(address) => write!(f, "{word:<10} {address}"),
+            What::Duplicate(address) => write!(f, "{word:<10} {address}: someone else has it"),
+            What::Protocol(event) => {
+                write!(f, "{word:<10}")?;
+                write_event(f, event, self.at)
+            }
         }
     }
 }
@@ -253,6 +256,7 @@ mod tests {
         assert_eq!(json["status"], 2);
         let (text, _) = shown(What::Protocol(Event::Unanswered(MessageKind::Release)));
         assert_eq!(text, "unanswered release");
+        assert_eq!(shown(What::LinkUp).0, "link-up");
         assert_eq!(
             shown(What::LinkUp).1,
             json!({ "time": "2023-11-14T22:13:20Z", "event": "link-up" })

@@ -1,27 +1,26 @@
 //! One run of the client: from the interface's being there until it is told to end.
 
-use std::collections::BTreeSet;
 use std::io;
-use std::net::Ipv6Addr;
 use std::time::Duration;
 
 use orchestrator_dhcp6::client::{Action, Client, ClientSettings, Event, Holdings, Lease};
 use orchestrator_dhcp6::{Duid, Leased};
-use orchestrator_network::{AddressState, Interface, Network};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use orchestrator_network::{Interface, Network};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
+use super::addresses::{Addresses, Checked};
 use super::clock::Clock;
 use super::identity::{self, DuidChoice};
 use super::report::{Report, What};
+use super::signals::Signals;
 use super::socket::ClientSocket;
 use super::state::State;
 use super::{ClientError, Options};
 
 /// The longest sleep: timers stand still while the machine does, and leases go on ending.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
-/// How long giving back may take at most: what section 18.2.7 of RFC 9915 wants is sixteen seconds.
+/// How long giving back may take at most: what RFC 9915, section 18.2.7 wants is sixteen seconds.
 const RELEASING: Duration = Duration::from_secs(20);
 
 /// Gets a lease for an interface and keeps it until a signal comes; reports what happens.
@@ -29,149 +28,122 @@ const RELEASING: Duration = Duration::from_secs(20);
 /// # Errors
 ///
 /// When it cannot begin or go on, or when the first lease takes too long.
-pub async fn run(options: &Options, mut report: impl FnMut(Report) -> io::Result<()>) -> Result<(), ClientError> {
-    let mut signals = Signals::open()?;
+pub async fn run(options: &Options, report: impl FnMut(Report) -> io::Result<()>) -> Result<(), ClientError> {
+    let signals = Signals::open()?;
     let network = Network::open()?;
     let (changes, changed) = mpsc::channel(1);
-    let watched = network.clone();
-    let watch = tokio::spawn(async move { watched.watch_interfaces(changes).await });
-    let deadline = options.timeout.map(|limit| Instant::now() + limit);
     let session = async {
-        let mut session = Session::begin(options, network, changed).await?;
-        session.keep_going(&mut report, deadline, &mut signals).await
+        let session = Session::begin(options, network.clone(), report).await?;
+        session.keep_going(signals, changed).await
     };
-    let outcome = session.await;
-    watch.abort();
-    outcome
-}
-
-/// What ends a run.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn open() -> Result<Self, ClientError> {
-        let open = |kind| {
-            signal(kind).map_err(|source| ClientError::System {
-                doing: "wait for signals",
-                source,
-            })
-        };
-        Ok(Self {
-            terminate: open(SignalKind::terminate())?,
-            interrupt: open(SignalKind::interrupt())?,
-        })
-    }
-
-    /// Waits for one. Cancel-safe.
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
+    tokio::select! {
+        outcome = session => outcome,
+        blind = network.watch_interfaces(changes) => Err(blind.into()),
     }
 }
 
 /// A client on its interface.
-struct Session<'a> {
+struct Session<'a, R> {
     options: &'a Options,
     network: Network,
-    changed: mpsc::Receiver<()>,
     clock: Clock,
     state: State,
     index: u32,
     socket: ClientSocket,
+    settings: ClientSettings,
+    key: [u8; 16],
     /// Begins when the interface can be used.
     client: Option<Client>,
-    duid: Duid,
-    remembered: Option<Holdings>,
     /// Whether the interface can be used.
     attached: bool,
-    /// Addresses of which it is not known yet whether someone else has them.
-    checking: BTreeSet<Ipv6Addr>,
-    /// Addresses of which it is known that nobody has.
-    ready: BTreeSet<Ipv6Addr>,
+    addresses: Addresses,
     /// What was written down last.
     kept: Option<Holdings>,
-    /// Whether there has been what it is there for.
+    /// Whether there is what the client is there for.
     provided: bool,
+    report: R,
 }
 
 /// What the loop woke up for.
 enum Woken {
+    /// The interface, or its addresses, may have changed.
     Changed,
     Time,
     Datagram(Vec<u8>),
+    /// A signal came.
     Told,
     TooLate,
 }
 
-impl<'a> Session<'a> {
-    async fn begin(options: &'a Options, network: Network, changed: mpsc::Receiver<()>) -> Result<Self, ClientError> {
+impl<'a, R: FnMut(Report) -> io::Result<()>> Session<'a, R> {
+    async fn begin(options: &'a Options, network: Network, report: R) -> Result<Self, ClientError> {
         let name = &options.interface;
         let interface = find(&network, name).await?;
         let state = State::open(&options.state).await?;
-        let duid = choose_duid(&state, options, &interface).await?;
-        let remembered = state.holdings(name).await?;
+        let settings = ClientSettings {
+            duid: choose_duid(&state, options, &interface).await?,
+            iaid: identity::association(name),
+            wants: options.wants,
+            rapid_commit: options.rapid_commit,
+            reconfigure: options.reconfigure,
+            hostname: options.hostname.clone(),
+        };
         let socket = ClientSocket::open(name, interface.index).map_err(|source| ClientError::Socket {
             interface: name.clone(),
             source,
         })?;
         Ok(Self {
             options,
+            addresses: Addresses::new(network.clone(), interface.index),
             network,
-            changed,
             clock: Clock::start(),
+            kept: state.holdings(name).await?,
             state,
             index: interface.index,
             socket,
+            settings,
+            key: identity::random()?,
             client: None,
-            duid,
-            kept: remembered.clone(),
-            remembered,
             attached: false,
-            checking: BTreeSet::new(),
-            ready: BTreeSet::new(),
             provided: false,
+            report,
         })
     }
 
     /// Does what there is to do until it is over.
-    async fn keep_going(
-        &mut self,
-        report: &mut impl FnMut(Report) -> io::Result<()>,
-        mut deadline: Option<Instant>,
-        signals: &mut Signals,
-    ) -> Result<(), ClientError> {
+    async fn keep_going(mut self, mut signals: Signals, mut changed: mpsc::Receiver<()>) -> Result<(), ClientError> {
+        let mut deadline = self.options.timeout.map(|limit| Instant::now() + limit);
         let mut releasing = false;
         loop {
-            let (actions, seen) = match self.wait(deadline, signals).await? {
+            let actions = match self.wait(deadline, &mut signals, &mut changed).await? {
                 Woken::Changed => self.look().await?,
-                Woken::Time => (self.wake(), Vec::new()),
-                Woken::Datagram(datagram) => (self.hear(&datagram), Vec::new()),
+                Woken::Time => self.wake(),
+                Woken::Datagram(datagram) => self.hear(&datagram),
                 Woken::Told if releasing || self.options.keep => return Ok(()),
                 Woken::Told => {
                     (releasing, deadline) = (true, Some(Instant::now() + RELEASING));
-                    (self.release(), Vec::new())
+                    self.release()
                 }
                 Woken::TooLate if releasing => return Ok(()),
                 Woken::TooLate => return Err(self.too_late()),
             };
-            self.tell(seen, report)?;
-            self.carry_out(actions, report).await?;
-            if !releasing && self.provided {
+            self.carry_out(actions).await?;
+            if self.provided && !releasing {
                 deadline = None;
             }
-            let over = self.client.as_ref().is_none_or(Client::is_done) && releasing;
-            if over || (self.options.once && self.provided && self.checking.is_empty()) {
+            let over = releasing && self.client.as_ref().is_none_or(Client::is_done);
+            if over || (self.options.once && self.provided && self.addresses.are_ready()) {
                 return Ok(());
             }
         }
     }
 
-    async fn wait(&mut self, deadline: Option<Instant>, signals: &mut Signals) -> Result<Woken, ClientError> {
+    async fn wait(
+        &mut self,
+        deadline: Option<Instant>,
+        signals: &mut Signals,
+        changed: &mut mpsc::Receiver<()>,
+    ) -> Result<Woken, ClientError> {
         let due = self.client.as_ref().and_then(Client::next);
         let sleep = due.map_or(LONGEST_SLEEP, |due| self.clock.until(due).min(LONGEST_SLEEP));
         let patience = async {
@@ -183,7 +155,7 @@ impl<'a> Session<'a> {
         Ok(tokio::select! {
             () = signals.next() => Woken::Told,
             () = patience => Woken::TooLate,
-            Some(()) = self.changed.recv() => Woken::Changed,
+            Some(()) = changed.recv() => Woken::Changed,
             received = self.socket.receive() => {
                 let datagram = received.map_err(|source| ClientError::Receive {
                     interface: self.options.interface.clone(),
@@ -216,105 +188,83 @@ impl<'a> Session<'a> {
         self.client.as_mut().map_or_else(Vec::new, |client| client.release(now))
     }
 
-    /// Looks at the interface and at the addresses that are being checked.
-    async fn look(&mut self) -> Result<(Vec<Action>, Vec<What>), ClientError> {
+    /// Looks at the interface, and at the addresses that are being checked.
+    async fn look(&mut self) -> Result<Vec<Action>, ClientError> {
         let interface = find(&self.network, &self.options.interface).await?;
         if interface.index != self.index {
             return Err(ClientError::NoInterface(self.options.interface.clone()));
         }
         let usable = interface.running && self.network.link_local(self.index).await?.is_some();
         match (self.attached, usable) {
+            (true, true) => return self.check_addresses().await,
+            (false, false) => {}
             (false, true) => {
                 self.attach();
-                Ok((Vec::new(), vec![What::LinkUp]))
+                self.tell(What::LinkUp)?;
             }
             (true, false) => {
-                // The kernel may take the addresses away now, which says nothing of anyone else.
                 self.attached = false;
-                self.checking.clear();
-                self.ready.clear();
-                Ok((Vec::new(), vec![What::LinkDown]))
+                self.addresses.forget();
+                self.tell(What::LinkDown)?;
             }
-            (true, true) => self.check_addresses().await,
-            (false, false) => Ok((Vec::new(), Vec::new())),
         }
+        Ok(Vec::new())
     }
 
     /// The interface can be used: begins, or asks whether what there is still fits.
     fn attach(&mut self) {
         self.attached = true;
         let now = self.clock.now();
-        if let Some(client) = &mut self.client {
-            client.reattach(now);
-            return;
+        match &mut self.client {
+            Some(client) => client.reattach(now),
+            none => *none = Some(Client::new(self.settings.clone(), self.key, self.kept.clone(), now)),
         }
-        let settings = ClientSettings {
-            duid: self.duid.clone(),
-            iaid: identity::association(&self.options.interface),
-            wants: self.options.wants,
-            rapid_commit: self.options.rapid_commit,
-            hostname: self.options.hostname.clone(),
-        };
-        // Without random numbers there is no telling clients apart by their pauses; that is no reason not to begin.
-        let key = identity::random().unwrap_or_default();
-        self.client = Some(Client::new(settings, key, self.remembered.take(), now));
     }
 
-    /// What duplicate address detection found.
-    async fn check_addresses(&mut self) -> Result<(Vec<Action>, Vec<What>), ClientError> {
-        let (mut actions, mut seen) = (Vec::new(), Vec::new());
-        for address in self.checking.clone() {
-            match self.network.address_state(self.index, address).await? {
-                AddressState::Tentative => continue,
-                AddressState::Ready => {
-                    self.ready.insert(address);
-                    seen.push(What::Ready(address));
-                }
-                AddressState::Duplicate | AddressState::Absent => {
-                    seen.push(What::Duplicate(address));
+    async fn check_addresses(&mut self) -> Result<Vec<Action>, ClientError> {
+        let mut actions = Vec::new();
+        for checked in self.addresses.check().await? {
+            match checked {
+                Checked::Ready(address) => self.tell(What::Ready(address))?,
+                Checked::Duplicate(address) => {
+                    self.tell(What::Duplicate(address))?;
                     let now = self.clock.now();
                     let declined = self.client.as_mut().map(|client| client.decline(address, now));
                     actions.extend(declined.unwrap_or_default());
                 }
             }
-            self.checking.remove(&address);
         }
-        Ok((actions, seen))
+        Ok(actions)
     }
 
     /// Does what the protocol wants, in order. What it tells is told when it is done and written down.
-    async fn carry_out(
-        &mut self,
-        actions: Vec<Action>,
-        report: &mut impl FnMut(Report) -> io::Result<()>,
-    ) -> Result<(), ClientError> {
+    async fn carry_out(&mut self, actions: Vec<Action>) -> Result<(), ClientError> {
         let mut told = Vec::new();
         for action in actions {
             match action {
                 Action::Send(datagram) => self.send(&datagram),
                 Action::Assign(lease) => self.lend(&lease).await?,
-                Action::Withdraw(Leased::Address(address)) => {
-                    self.checking.remove(&address);
-                    self.ready.remove(&address);
-                    self.network.remove_address(self.index, address).await?;
-                }
+                Action::Withdraw(Leased::Address(address)) => self.addresses.withdraw(address).await?,
                 // A prefix is for whoever runs the client: nothing of it is on this interface.
                 Action::Withdraw(Leased::Prefix(_)) => {}
-                Action::Tell(event) => {
-                    match event {
-                        Event::Bound(_) | Event::Informed { .. } => self.provided = true,
-                        Event::Lost { .. } => {
-                            let held = self.client.as_ref().and_then(Client::holdings);
-                            self.provided &= held.is_some();
-                        }
-                        _ => {}
-                    }
-                    told.push(What::Protocol(event));
-                }
+                Action::Tell(event) => told.push(event),
             }
         }
         self.remember().await?;
-        self.tell(told, report)
+        for event in told {
+            self.note(&event);
+            self.tell(What::Protocol(event))?;
+        }
+        Ok(())
+    }
+
+    /// Notes whether there is what the client is there for.
+    fn note(&mut self, event: &Event) {
+        match event {
+            Event::Bound(_) | Event::Informed { .. } => self.provided = true,
+            Event::Lost { .. } => self.provided &= self.kept.is_some(),
+            _ => {}
+        }
     }
 
     /// What is not sent is sent again, as what is lost on the way.
@@ -334,11 +284,11 @@ impl<'a> Session<'a> {
             until => self.clock.until(until),
         };
         let (preferred, valid) = (left(lease.preferred_until), left(lease.valid_until));
-        self.network.lend_address(self.index, address, preferred, valid).await?;
-        if !self.ready.contains(&address) {
-            self.checking.insert(address);
+        // It has ended since: the next turn withdraws it.
+        if valid.is_zero() {
+            return Ok(());
         }
-        Ok(())
+        Ok(self.addresses.lend(address, preferred, valid).await?)
     }
 
     /// Writes down what is leased, when that is something else than before.
@@ -347,23 +297,19 @@ impl<'a> Session<'a> {
             return Ok(());
         };
         if client.holdings() != self.kept.as_ref() {
-            self.state
-                .keep_holdings(&self.options.interface, client.holdings())
-                .await?;
+            let name = &self.options.interface;
+            self.state.keep_holdings(name, client.holdings()).await?;
             self.kept = client.holdings().cloned();
         }
         Ok(())
     }
 
-    fn tell(&self, seen: Vec<What>, report: &mut impl FnMut(Report) -> io::Result<()>) -> Result<(), ClientError> {
+    fn tell(&mut self, what: What) -> Result<(), ClientError> {
         let at = self.clock.now();
-        for what in seen {
-            report(Report { at, what }).map_err(|source| ClientError::System {
-                doing: "report",
-                source,
-            })?;
-        }
-        Ok(())
+        (self.report)(Report { at, what }).map_err(|source| ClientError::System {
+            doing: "report",
+            source,
+        })
     }
 
     fn too_late(&self) -> ClientError {

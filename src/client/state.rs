@@ -84,7 +84,15 @@ async fn read(path: &Path) -> Result<Option<String>, ClientError> {
 async fn replace(path: &Path, text: &[u8]) -> Result<(), ClientError> {
     let beside = path.with_extension("new");
     let write = async {
-        let mut file = fs::File::create(&beside).await?;
+        // There may be a key in it.
+        let mut options = fs::File::options();
+        let mut file = options
+            .mode(0o600)
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(&beside)
+            .await?;
         file.write_all(text).await?;
         file.sync_all().await?;
         fs::rename(&beside, path).await

@@ -20,6 +20,10 @@ pub enum EventKind {
     LeaseExpired,
     /// A client found its address in use.
     LeaseDeclined,
+    /// Two machines use one DUID: they are one client.
+    ClonedDuid,
+    /// A client was asked to ask again, and did not.
+    ReconfigureUnanswered,
     /// An instance was recorded for a client.
     InstanceWanted,
     /// An instance answers.
@@ -45,6 +49,8 @@ words!(EventKind {
     LeaseReleased = "lease-released",
     LeaseExpired = "lease-expired",
     LeaseDeclined = "lease-declined",
+    ClonedDuid = "cloned-duid",
+    ReconfigureUnanswered = "reconfigure-unanswered",
     InstanceWanted = "instance-wanted",
     InstanceReady = "instance-ready",
     InstanceFailed = "instance-failed",

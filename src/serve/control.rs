@@ -3,17 +3,18 @@
 use std::sync::OnceLock;
 
 use async_trait::async_trait;
+use orchestrator_dhcp6::Reconfigure;
 use tokio::sync::{mpsc, oneshot};
 
 use super::links::Commands;
 use super::reload::Desk;
 use crate::api::{Control, ControlError, Reloaded, SettingsView};
-use crate::model::{ClientId, Instance, InstanceId, LeaseChange, LeaseSource, LeaseVerb, Timestamp};
+use crate::model::{Client, ClientId, Instance, InstanceId, LeaseChange, LeaseSource, LeaseVerb, Timestamp};
 use crate::orchestrator::Orchestrator;
 use crate::settings::Current;
 use crate::source::Recorder;
 use crate::source::dnsmasq::{DnsmasqEvent, Handed, Intake, IntakeError};
-use crate::source::listener::Command;
+use crate::source::listener::{Command, NotReconfigured, Reconfiguring};
 use crate::store::Store;
 
 /// Connects the API, which is there from the start, to the parts that come up later.
@@ -116,6 +117,12 @@ impl Control for Switchboard {
                 reason: refusal.to_string(),
             }),
         }
+    }
+
+    async fn reconfigure(&self, client: &Client, what: Reconfigure) -> Result<Reconfiguring, ControlError> {
+        let ready = self.ready()?;
+        ready.listener(&client.link).ok_or(NotReconfigured::NotServed)?;
+        Ok(ready.commands.reconfigure(&client.link, &client.duid, what).await?)
     }
 
     async fn reload(&self) -> Result<Reloaded, ControlError> {

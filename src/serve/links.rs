@@ -2,20 +2,25 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use orchestrator_dhcp6::Reconfigure;
 use orchestrator_network::Network;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::{Id, JoinSet};
 
 use super::Context;
 use super::link::{self, Supervisor};
+use crate::model::Duid;
 use crate::settings::LinkSettings;
 use crate::source::Recorder;
-use crate::source::listener::{Command, Directory};
+use crate::source::listener::{Command, Directory, NotReconfigured, Reconfiguring};
 use crate::store::Store;
 
 /// Commands that may wait for a listener.
 const COMMANDS: usize = 64;
+/// How long a listener that is up may take to take up a command.
+const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 
 /// Where the listener of each link takes commands. A cheap handle.
 #[derive(Clone, Default)]
@@ -28,6 +33,29 @@ impl Commands {
     pub(super) fn of(&self, bridge: &str) -> Option<mpsc::Sender<Command>> {
         let senders = self.senders.lock().unwrap_or_else(PoisonError::into_inner);
         senders.get(bridge).cloned()
+    }
+
+    /// Has a client of this link ask again, if it accepts that. Returns when it has begun, and goes on by itself: what
+    /// was changed for a client is to be in force before.
+    ///
+    /// # Errors
+    ///
+    /// Why the client is not told. It asks by itself when its lease is half over.
+    pub(super) async fn reconfigure(
+        &self,
+        bridge: &str,
+        duid: &Duid,
+        what: Reconfigure,
+    ) -> Result<Reconfiguring, NotReconfigured> {
+        let commands = self.of(bridge).ok_or(NotReconfigured::NotServed)?;
+        let (done, told) = oneshot::channel();
+        let duid = duid.clone();
+        let command = Command::Reconfigure { duid, what, done };
+        // One that does not take commands is not up: its bridge is gone, or the settings want no listener.
+        commands.try_send(command).map_err(|_| NotReconfigured::NotServed)?;
+        let told = tokio::time::timeout(ANSWER_LIMIT, told).await;
+        told.map_err(|_| NotReconfigured::NotServed)?
+            .unwrap_or(Err(NotReconfigured::NotServed))
     }
 
     fn open(&self, bridge: &str) -> mpsc::Receiver<Command> {

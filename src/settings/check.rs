@@ -96,6 +96,7 @@ pub(super) fn given_to_dnsmasq(link: &Table<'_>, source: Option<LeaseSource>) {
             "allocation",
             "rapid_commit",
             "registration",
+            "reconfigure",
             "client_rate",
             "link_rate",
             "delegation",

@@ -56,6 +56,8 @@ pub struct LinkSettings {
     pub rapid_commit: bool,
     /// Whether hosts may register addresses that they made themselves (RFC 9686); listener only.
     pub registration: bool,
+    /// Whether clients that accept it are told that they may be made to ask again (RFC 9915, section 20.4); listener only.
+    pub reconfigure: bool,
     /// Messages a second that one client is answered for long; `None` for any number. Listener only.
     pub client_rate: Option<NonZeroU32>,
     /// Messages a second that all clients together are answered for long; `None` for any number. Listener only.
@@ -158,6 +160,7 @@ fn read(mut table: Table<'_>, common: &Common) -> (Outline, Option<LinkSettings>
     let lifetimes = Lifetimes::read(&mut table);
     let rapid_commit = table.take("rapid_commit").and_then(Entry::flag).unwrap_or(true);
     let registration = table.take("registration").and_then(Entry::flag).unwrap_or(true);
+    let reconfigure = table.take("reconfigure").and_then(Entry::flag).unwrap_or(true);
     let client_rate = table
         .take("client_rate")
         .map_or(Some(CLIENT_RATE), |entry| entry.whole(0..=1000));
@@ -210,6 +213,7 @@ fn read(mut table: Table<'_>, common: &Common) -> (Outline, Option<LinkSettings>
             lifetimes,
             rapid_commit,
             registration,
+            reconfigure,
             client_rate: client_rate.and_then(NonZeroU32::new),
             link_rate: link_rate.and_then(NonZeroU32::new),
             neighbors,

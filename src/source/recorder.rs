@@ -4,7 +4,7 @@ use std::net::Ipv6Addr;
 
 use crate::bell::Bell;
 use crate::metrics::Metrics;
-use crate::model::{LeaseChange, LeaseVerb, Leased};
+use crate::model::{Duid, LeaseChange, LeaseVerb, Leased, NewEvent};
 use crate::store::{Store, StoreError};
 
 /// Records lease events. A cheap handle.
@@ -44,6 +44,15 @@ impl Recorder {
             }
         }
         Ok(())
+    }
+
+    /// Puts a row into the timeline of the client that has this DUID on the row's link.
+    ///
+    /// # Errors
+    ///
+    /// When the store could not commit.
+    pub async fn note(&self, duid: Duid, event: NewEvent) -> Result<(), StoreError> {
+        self.store.append_event_of(duid, event).await.map(drop)
     }
 }
 

@@ -1,8 +1,11 @@
 //! The transaction that writes share, and the events that become known when it commits.
 
+use sqlx::SqliteConnection;
+
 use super::StoreError;
-use super::connection::{Tx, fetch_optional, statements};
+use super::connection::{BEGIN, COMMIT, Session, SqliteTx, Tx, fetch_optional, statements};
 use super::rows::{ManyRows, execute_rows};
+use super::script::{SMALL, Script};
 use super::text::plain;
 use crate::model::{Event, NewEvent};
 
@@ -22,17 +25,64 @@ pub(super) static MANY: [&ManyRows; 1] = [&INSERT_EVENTS];
 /// A transaction that has not been committed yet.
 pub(super) struct Batch<'c> {
     pub(super) tx: Tx<'c>,
+    /// What is to be done before any other statement is run.
+    pub(super) script: Script,
     last_event: Option<i64>,
     events: Vec<Event>,
 }
 
 impl<'c> Batch<'c> {
-    pub(super) fn new(tx: Tx<'c>) -> Self {
-        Self {
-            tx,
-            last_event: None,
-            events: Vec::new(),
+    /// A transaction that has begun.
+    pub(super) async fn begin(session: &'c mut Session) -> Result<Self, StoreError> {
+        let mut batch = Self::new(session, None).await?;
+        batch.settle().await?;
+        Ok(batch)
+    }
+
+    /// A transaction that begins with its first statement. `last_event` is the last of the timeline, where that is
+    /// known.
+    pub(super) async fn new(session: &'c mut Session, last_event: Option<i64>) -> Result<Self, StoreError> {
+        let tx = session.transaction().await?;
+        let mut script = Script::default();
+        if matches!(tx, Tx::Sqlite(_)) {
+            script.add(BEGIN);
         }
+        Ok(Self {
+            tx,
+            script,
+            last_event,
+            events: Vec::new(),
+        })
+    }
+
+    /// Does what has been put off: [`Batch::tx`] may be used directly from now on.
+    pub(super) async fn settle(&mut self) -> Result<(), StoreError> {
+        match &mut self.tx {
+            Tx::Sqlite(inner) if !self.script.is_empty() => self.script.run(inner).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a statement over so many rows is put off.
+    pub(super) fn puts_off(&self, rows: usize) -> bool {
+        matches!(self.tx, Tx::Sqlite(_)) && rows <= SMALL
+    }
+
+    /// What is still to be done before the transaction has begun, for a statement over so few rows that it may stand
+    /// behind it in one text.
+    pub(super) fn begins_with(&mut self, rows: usize) -> Option<(Script, &mut SqliteConnection)> {
+        if !self.puts_off(rows) || self.script.is_empty() {
+            return None;
+        }
+        match &mut self.tx {
+            Tx::Sqlite(inner) => Some((std::mem::take(&mut self.script), inner)),
+            Tx::Postgres(_) => None,
+        }
+    }
+
+    /// The last event of the timeline, where that is known.
+    pub(super) fn last_event(&self) -> Option<i64> {
+        self.last_event
     }
 
     /// Adds a row to the timeline.
@@ -49,14 +99,18 @@ impl<'c> Batch<'c> {
         }
         let mut id = match self.last_event {
             Some(last) => last,
-            None => fetch_optional!(&mut self.tx, "find the last event", (i64,), LAST_EVENT)?.map_or(0, |(id,)| id),
+            None => {
+                self.settle().await?;
+                fetch_optional!(&mut self.tx, "find the last event", (i64,), LAST_EVENT)?.map_or(0, |(id,)| id)
+            }
         };
         for new in new {
             id = id.saturating_add(1);
             self.events.push(known_as(id, new));
         }
         self.last_event = Some(id);
-        execute_rows!(&mut self.tx, "record events", INSERT_EVENTS, &self.events[first..], event => [
+        let events = std::mem::take(&mut self.events);
+        let recorded = execute_rows!(self, "record events", INSERT_EVENTS, &events[first..], event => [
             event.id,
             event.at.0,
             event.kind.word(),
@@ -65,13 +119,21 @@ impl<'c> Batch<'c> {
             event.instance.map(|instance| instance.to_string()),
             event.leased.map(|leased| leased.to_string()),
             event.detail.as_deref(),
-        ])?;
+        ]);
+        self.events = events;
+        recorded?;
         Ok(&self.events[first..])
     }
 
     /// Commits, and gives the events that are in the timeline from now on.
-    pub(super) async fn commit(self) -> Result<Vec<Event>, StoreError> {
-        self.tx.commit("commit").await?;
+    pub(super) async fn commit(mut self) -> Result<Vec<Event>, StoreError> {
+        match self.tx {
+            Tx::Sqlite(SqliteTx::Writer(connection)) => {
+                self.script.add(COMMIT);
+                self.script.run(connection).await?;
+            }
+            tx => tx.commit("commit").await?,
+        }
         Ok(self.events)
     }
 }

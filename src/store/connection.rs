@@ -3,6 +3,7 @@
 //! Every wait for the database has a limit. The SQL text is the same for both; [`statements!`] keeps the texts of a
 //! module together, so that a test can prepare each of them on both.
 
+use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
 use sqlx::postgres::{PgPool, PgPoolOptions};
@@ -96,11 +97,45 @@ pub(super) async fn within<T>(
     }
 }
 
-/// A transaction: rolled back when it is dropped.
+/// A transaction: rolled back when it is dropped, or, on the writer's SQLite connection, with that.
 pub(super) enum Tx<'c> {
-    Sqlite(Transaction<'c, Sqlite>),
+    Sqlite(SqliteTx<'c>),
     Postgres(Transaction<'c, Postgres>),
 }
+
+/// A transaction of SQLite.
+///
+/// The writer begins and commits its own by SQL text, which may stand before and behind other statements: each trip to
+/// the thread of the connection costs more than most statements.
+pub(super) enum SqliteTx<'c> {
+    Reader(Transaction<'c, Sqlite>),
+    Writer(&'c mut SqliteConnection),
+}
+
+impl Deref for SqliteTx<'_> {
+    type Target = SqliteConnection;
+
+    fn deref(&self) -> &SqliteConnection {
+        match self {
+            Self::Reader(inner) => inner,
+            Self::Writer(connection) => connection,
+        }
+    }
+}
+
+impl DerefMut for SqliteTx<'_> {
+    fn deref_mut(&mut self) -> &mut SqliteConnection {
+        match self {
+            Self::Reader(inner) => inner,
+            Self::Writer(connection) => connection,
+        }
+    }
+}
+
+/// Begins a transaction that writes. SQLite takes its one write lock at once: no later statement can fail for it.
+pub(super) const BEGIN: &str = "begin immediate";
+/// Ends it, durable.
+pub(super) const COMMIT: &str = "commit";
 
 impl Tx<'_> {
     /// How this database has the places for values written in a statement over many rows.
@@ -111,9 +146,11 @@ impl Tx<'_> {
         }
     }
 
+    /// Commits. The writer's own begin on SQLite, if it was not the caller's, has to have run.
     pub(super) async fn commit(self, doing: &'static str) -> Result<(), StoreError> {
         match self {
-            Self::Sqlite(inner) => within(doing, inner.commit()).await,
+            Self::Sqlite(SqliteTx::Reader(inner)) => within(doing, inner.commit()).await,
+            Self::Sqlite(SqliteTx::Writer(connection)) => within(doing, connection.execute(COMMIT)).await.map(drop),
             Self::Postgres(inner) => within(doing, inner.commit()).await,
         }
     }
@@ -145,15 +182,21 @@ impl Session {
         }
     }
 
-    /// Begins a transaction that writes. SQLite takes its one write lock at once: no later statement can fail for it.
-    pub(super) async fn begin(&mut self) -> Result<Tx<'_>, StoreError> {
-        let doing = "begin a transaction";
+    /// A transaction that writes. On SQLite it begins with [`BEGIN`], which is the caller's to say; and a session whose
+    /// transaction failed is to be dropped, which rolls it back.
+    pub(super) async fn transaction(&mut self) -> Result<Tx<'_>, StoreError> {
         match self {
-            Self::Sqlite(session) => within(doing, session.begin_with("begin immediate"))
-                .await
-                .map(Tx::Sqlite),
-            Self::Postgres(session) => within(doing, session.begin()).await.map(Tx::Postgres),
+            Self::Sqlite(session) => Ok(Tx::Sqlite(SqliteTx::Writer(session))),
+            Self::Postgres(session) => {
+                let begun = within("begin a transaction", session.begin()).await;
+                begun.map(Tx::Postgres)
+            }
         }
+    }
+
+    /// Whether a transaction that is dropped is rolled back by itself, and the session can go on.
+    pub(super) const fn rolls_back(&self) -> bool {
+        matches!(self, Self::Postgres(_))
     }
 
     /// Says good-bye to the database, if it still listens.
@@ -203,7 +246,9 @@ impl Pool {
     pub(super) async fn snapshot(&self) -> Result<Tx<'static>, StoreError> {
         let doing = "read";
         match self {
-            Self::Sqlite(pool) => within(doing, pool.begin_with("begin deferred")).await.map(Tx::Sqlite),
+            Self::Sqlite(pool) => within(doing, pool.begin_with("begin deferred"))
+                .await
+                .map(|inner| Tx::Sqlite(SqliteTx::Reader(inner))),
             Self::Postgres(pool) => within(
                 doing,
                 pool.begin_with("begin isolation level repeatable read read only"),

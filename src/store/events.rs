@@ -3,12 +3,12 @@
 use sqlx::FromRow;
 
 use super::batch::Batch;
-use super::connection::{fetch_all, statements};
+use super::connection::{fetch_all, fetch_optional, statements};
 use super::page::limits;
 use super::text::Columns;
 use super::writer::Write;
 use super::{Store, StoreError};
-use crate::model::{ClientId, Event, InstanceId, NewEvent, Page, Timestamp};
+use crate::model::{ClientId, Duid, Event, InstanceId, NewEvent, Page, Timestamp};
 
 statements! {
     FIRST = "select id, at, kind, link, client, instance, address, detail from events
@@ -19,6 +19,7 @@ statements! {
         where id > $1 and id < $2 and (link = $3 or $3 is null) and (client = $4 or $4 is null)
             and (instance = $5 or $5 is null)
         order by id desc limit $6";
+    OF_DUID = "select id from clients where link = $1 and duid = $2";
 }
 
 const COLUMNS: Columns = Columns("event");
@@ -124,6 +125,15 @@ impl Store {
     pub async fn append_event(&self, event: NewEvent) -> Result<Event, StoreError> {
         self.write(AppendEvent(event)).await
     }
+
+    /// Adds a row to the timeline of the client that has this DUID on the row's link; of none when there is no such.
+    ///
+    /// # Errors
+    ///
+    /// When the database is away.
+    pub async fn append_event_of(&self, duid: Duid, event: NewEvent) -> Result<Event, StoreError> {
+        self.write(AppendEventOf(duid, event)).await
+    }
 }
 
 struct AppendEvent(NewEvent);
@@ -134,5 +144,26 @@ impl Write for AppendEvent {
 
     async fn apply(&self, batch: &mut Batch<'_>) -> Result<Event, StoreError> {
         batch.append_event(self.0.clone()).await
+    }
+}
+
+struct AppendEventOf(Duid, NewEvent);
+
+impl Write for AppendEventOf {
+    type Output = Event;
+    const DOING: &'static str = "record an event of a client";
+
+    async fn apply(&self, batch: &mut Batch<'_>) -> Result<Event, StoreError> {
+        let Self(duid, event) = self;
+        let (link, duid) = (event.link.as_deref(), duid.to_string());
+        let row = fetch_optional!(&mut batch.tx, "find a client", (String,), OF_DUID, link, duid)?;
+        let id = row.map(|(id,)| Columns("client").parse("id", &id)).transpose()?;
+        let client = id.or(event.client);
+        batch
+            .append_event(NewEvent {
+                client,
+                ..event.clone()
+            })
+            .await
     }
 }

@@ -38,6 +38,7 @@ mod record;
 mod routed;
 mod rows;
 mod rules;
+mod script;
 mod situation;
 mod statements;
 mod text;

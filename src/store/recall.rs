@@ -4,19 +4,29 @@ use std::time::Duration;
 
 use futures_util::{FutureExt, TryStreamExt};
 
-use super::connection::{on, statements, within};
+use super::connection::{Tx, fetch_optional, on, statements, within};
 use super::text::Columns;
 use super::{Store, StoreError};
-use crate::model::{Duid, Iaid, LeaseSource, LeaseState, Leased, Timestamp};
+use crate::model::{ClientId, Duid, Iaid, LeaseSource, LeaseState, Leased, Timestamp};
 
+// In no order: however many there are, the database does nothing but read them. As one text each: SQLite's driver hands
+// every value from one thread to another, which takes longer than reading it. Clients and leases are put together here:
+// their names are random, and a million of them are looked up faster in memory than in an index.
 statements! {
-    // In no order: however many there are, the database does nothing but read them. As one text each: SQLite's driver
-    // hands every value from one thread to another, which takes longer than reading it.
-    RECALL = "select l.address || ' ' || c.duid || ' ' || l.iaid || ' ' || l.source || ' ' || l.state || ' ' || l.preferred_until
-            || ' ' || l.valid_until || ' ' || l.changed
-        from leases l join clients c on c.id = l.client where l.link = $1";
+    SHARE = "select (select count(*) from leases where link = $1), (select count(*) from leases)";
+    CLIENTS = "select id || ' ' || duid from clients where link = $1";
+    LEASES = "select client || ' ' || address || ' ' || iaid || ' ' || source || ' ' || state || ' ' || preferred_until
+            || ' ' || valid_until || ' ' || changed from leases where link = $1";
+    // By no index: the whole table in the order in which it lies.
+    CLIENTS_OF_ALL = "select id || ' ' || duid from clients where link || '' = $1";
+    LEASES_OF_ALL = "select client || ' ' || address || ' ' || iaid || ' ' || source || ' ' || state || ' '
+            || preferred_until || ' ' || valid_until || ' ' || changed from leases where link || '' = $1";
 }
 
+/// A link with at least this part of all leases is read by reading all.
+const LARGE: i64 = 4;
+
+const DOING: &str = "read the leases of a link";
 const COLUMNS: Columns = Columns("lease");
 
 /// How long rows are left to gather: to be woken for each takes longer than to read it.
@@ -44,13 +54,13 @@ pub struct Recalled {
 }
 
 impl Recalled {
-    /// Reads what [`RECALL`] gives.
-    fn read(text: &str) -> Result<Self, StoreError> {
+    /// Reads what [`LEASES`] gives.
+    fn read(text: &str, clients: &Clients) -> Result<Self, StoreError> {
         let mut words = text.split(' ');
         let mut word = || words.next().unwrap_or_default();
         Ok(Self {
+            duid: clients.duid(word())?,
             leased: COLUMNS.parse("address", word())?,
-            duid: COLUMNS.parse("duid", word())?,
             iaid: Iaid(COLUMNS.parse("iaid", word())?),
             source: COLUMNS.parse("source", word())?,
             state: COLUMNS.parse("state", word())?,
@@ -58,6 +68,44 @@ impl Recalled {
             valid_until: Timestamp(COLUMNS.parse("valid_until", word())?),
             changed: Timestamp(COLUMNS.parse("changed", word())?),
         })
+    }
+}
+
+/// The DUIDs of a link's clients, in a few large pieces of memory that are given back as soon as all is read.
+#[derive(Default)]
+struct Clients {
+    /// Where each client's DUID begins, and its length.
+    places: Vec<(ClientId, u32, u8)>,
+    duids: Vec<u8>,
+}
+
+impl Clients {
+    /// Adds what [`CLIENTS`] gives.
+    fn add(&mut self, text: &str) -> Result<(), StoreError> {
+        let columns = Columns("client");
+        let (id, duid) = text.split_once(' ').unwrap_or((text, ""));
+        let duid: Duid = columns.parse("duid", duid)?;
+        let place = u32::try_from(self.duids.len()).map_err(|_| columns.bad("duid", "more than 4 GiB of them"))?;
+        let length = u8::try_from(duid.as_bytes().len()).map_err(|_| columns.bad("duid", text))?;
+        self.places.push((columns.parse("id", id)?, place, length));
+        self.duids.extend_from_slice(duid.as_bytes());
+        Ok(())
+    }
+
+    /// To be called when all are there.
+    fn sort(&mut self) {
+        self.places.sort_unstable_by_key(|(id, ..)| *id);
+    }
+
+    fn duid(&self, client: &str) -> Result<Duid, StoreError> {
+        let id: ClientId = COLUMNS.parse("client", client)?;
+        let bytes = || {
+            let found = self.places.binary_search_by_key(&id, |(id, ..)| *id).ok()?;
+            let (_, begin, length) = *self.places.get(found)?;
+            self.duids.get(begin as usize..)?.get(..usize::from(length))
+        };
+        let duid = bytes().and_then(|bytes| Duid::new(bytes).ok());
+        duid.ok_or_else(|| COLUMNS.bad("client", client))
     }
 }
 
@@ -69,23 +117,46 @@ impl Store {
     /// When the database is away, does not go on for as long as a statement may take, or holds what cannot be read.
     /// Some have been handed over by then.
     pub async fn recall(&self, link: &str, mut take: impl FnMut(Recalled) + Send) -> Result<(), StoreError> {
-        const DOING: &str = "read the leases of a link";
         let mut tx = self.snapshot().await?;
-        on!(&mut tx, connection => {
-            let mut rows = sqlx::query_scalar::<_, String>(RECALL).bind(link).fetch(connection);
-            while let Some(row) = within(DOING, rows.try_next()).await? {
-                take(Recalled::read(&row)?);
-                while let Some(ready) = rows.try_next().now_or_never() {
-                    match ready.map_err(|error| StoreError::database(DOING, error))? {
-                        Some(row) => take(Recalled::read(&row)?),
-                        None => return Ok(()),
-                    }
-                }
-                tokio::time::sleep(PAUSE).await;
-            }
-        });
-        Ok(())
+        let share = fetch_optional!(&mut tx, "count the leases of a link", (i64, i64), SHARE, link)?;
+        let is_large = share.is_some_and(|(own, all)| own.saturating_mul(LARGE) >= all);
+        let (all_clients, all_leases) = if is_large {
+            (CLIENTS_OF_ALL, LEASES_OF_ALL)
+        } else {
+            (CLIENTS, LEASES)
+        };
+        let mut clients = Clients::default();
+        read_all(&mut tx, all_clients, link, |text| clients.add(text)).await?;
+        clients.sort();
+        read_all(&mut tx, all_leases, link, |text| {
+            take(Recalled::read(text, &clients)?);
+            Ok(())
+        })
+        .await
     }
+}
+
+/// Hands over every text that a statement gives, as it comes.
+async fn read_all(
+    tx: &mut Tx<'_>,
+    sql: &'static str,
+    link: &str,
+    mut take: impl FnMut(&str) -> Result<(), StoreError> + Send,
+) -> Result<(), StoreError> {
+    on!(tx, connection => {
+        let mut rows = sqlx::query_scalar::<_, String>(sql).bind(link).fetch(connection);
+        while let Some(row) = within(DOING, rows.try_next()).await? {
+            take(&row)?;
+            while let Some(ready) = rows.try_next().now_or_never() {
+                match ready.map_err(|error| StoreError::database(DOING, error))? {
+                    Some(row) => take(&row)?,
+                    None => return Ok(()),
+                }
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    });
+    Ok(())
 }
 
 #[cfg(test)]
@@ -94,17 +165,27 @@ mod tests {
 
     #[test]
     fn a_row_is_read_whole_or_not_at_all() {
-        let row = "fd00::1 00:03:00:01:02 7 listener active 10 20 5";
-        let lease = Recalled::read(row).unwrap();
+        let mut clients = Clients::default();
+        clients.add("0000000000ff 00:03:00:01:02").unwrap();
+        clients.add("0000000000aa 00:03:00:01:03:04").unwrap();
+        clients.sort();
+        let row = "0000000000aa fd00::1 7 listener active 10 20 5";
+        let lease = Recalled::read(row, &clients).unwrap();
         assert_eq!(lease.leased, "fd00::1".parse().unwrap());
-        assert_eq!(lease.duid, "00:03:00:01:02".parse().unwrap());
+        assert_eq!(lease.duid, "00:03:00:01:03:04".parse().unwrap());
         assert_eq!(
             (lease.iaid, lease.source, lease.state),
             (Iaid(7), LeaseSource::Listener, LeaseState::Active)
         );
         let times = [lease.preferred_until, lease.valid_until, lease.changed];
         assert_eq!(times, [Timestamp(10), Timestamp(20), Timestamp(5)]);
-        assert!(Recalled::read("fd00::1 00:03:00:01:02 7 listener active 10 20").is_err());
-        assert!(Recalled::read("fd00::1 00:03:00:01:02 -7 listener active 10 20 5").is_err());
+        for bad in [
+            "0000000000aa fd00::1 7 listener active 10 20",
+            "0000000000aa fd00::1 -7 listener active 10 20 5",
+            "0000000000ab fd00::1 7 listener active 10 20 5",
+        ] {
+            assert!(Recalled::read(bad, &clients).is_err(), "{bad}");
+        }
+        assert!(clients.add("0000000000ab").is_err());
     }
 }

@@ -80,12 +80,23 @@ impl ManyRows {
     }
 }
 
-/// Runs a [`ManyRows`] over all rows; `$bind`s are the columns of `$row`.
+/// Runs a [`ManyRows`] over all rows, in a batch; `$bind`s are the columns of `$row`. What is small is put off.
 macro_rules! execute_rows {
-    (&mut $tx:expr, $doing:literal, $statement:expr, $rows:expr, $row:pat => [$($bind:expr),+ $(,)?]) => {{
-        let mut done = Ok(());
-        for (sql, portion) in $statement.portions($tx.places(), $rows) {
-            done = $crate::store::connection::on!(&mut $tx, connection => $crate::store::connection::within($doing, async {
+    ($batch:expr, $doing:literal, $statement:expr, $rows:expr, $row:pat => [$($bind:expr),+ $(,)?]) => {{
+        let (mut done, places) = (Ok(()), $batch.tx.places());
+        for (sql, portion) in $statement.portions(places, $rows) {
+            if $batch.puts_off(portion.len()) {
+                $batch.script.add(sql);
+                for $row in portion {
+                    $($batch.script.bind($bind);)+
+                }
+                continue;
+            }
+            done = $batch.settle().await;
+            if done.is_err() {
+                break;
+            }
+            done = $crate::store::connection::on!(&mut $batch.tx, connection => $crate::store::connection::within($doing, async {
                 let mut query = sqlx::query(sql);
                 for $row in portion {
                     query = query$(.bind($bind))+;
@@ -101,18 +112,32 @@ macro_rules! execute_rows {
 }
 pub(super) use execute_rows;
 
-/// Runs a [`ManyRows`] that finds, over all keys; gives all rows that it found as `$found`.
+/// Runs a [`ManyRows`] that finds, over all keys, in a batch; gives all rows that it found as `$found`.
 macro_rules! fetch_rows {
-    (&mut $tx:expr, $doing:literal, $found:ty, $statement:expr, $keys:expr, $key:pat => [$($bind:expr),+ $(,)?]) => {{
+    ($batch:expr, $doing:literal, $found:ty, $statement:expr, $keys:expr, $key:pat => [$($bind:expr),+ $(,)?]) => {{
         let mut found: Result<Vec<$found>, $crate::store::StoreError> = Ok(Vec::new());
-        for (sql, portion) in $statement.portions($tx.places(), $keys) {
-            let answer = $crate::store::connection::on!(&mut $tx, connection => $crate::store::connection::within($doing, async {
-                let mut query = sqlx::query_as::<_, $found>(sql);
-                for $key in portion {
-                    query = query$(.bind($bind))+;
+        let places = $batch.tx.places();
+        for (sql, portion) in $statement.portions(places, $keys) {
+            let answer = match $batch.begins_with(portion.len()) {
+                // The transaction begins with it.
+                Some((mut script, connection)) => {
+                    script.add(sql);
+                    for $key in portion {
+                        $(script.bind($bind);)+
+                    }
+                    script.fetch_all::<$found>($doing, connection).await
                 }
-                query.fetch_all(connection).await
-            }).await);
+                None => match $batch.settle().await {
+                    Err(fault) => Err(fault),
+                    Ok(()) => $crate::store::connection::on!(&mut $batch.tx, connection => $crate::store::connection::within($doing, async {
+                        let mut query = sqlx::query_as::<_, $found>(sql);
+                        for $key in portion {
+                            query = query$(.bind($bind))+;
+                        }
+                        query.fetch_all(connection).await
+                    }).await),
+                },
+            };
             found = found.and_then(|mut found| {
                 found.append(&mut answer?);
                 Ok(found)

@@ -223,6 +223,8 @@ impl<W: Write> AnyTicket for Ticket<W> {
 pub(super) struct Writer {
     target: Target,
     session: Option<Session>,
+    /// The last event of the timeline, where that is known. Nobody else adds to it.
+    last_event: Option<i64>,
     queued: mpsc::Receiver<Job>,
     committed: broadcast::Sender<Event>,
 }
@@ -235,6 +237,7 @@ impl Writer {
             Self {
                 target,
                 session: Some(session),
+                last_event: None,
                 queued,
                 committed,
             },
@@ -316,15 +319,20 @@ impl Writer {
             Some(session) => session,
             None => Session::connect(&self.target).await?,
         };
-        let outcome = match tokio::time::timeout(TRANSACTION_LIMIT, transact(&mut session, jobs)).await {
+        let known = self.last_event.take();
+        let outcome = match tokio::time::timeout(TRANSACTION_LIMIT, transact(&mut session, jobs, known)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(StoreError::slow("commit", TRANSACTION_LIMIT)),
         };
         // A session that went away half-way is in no state that is known: it is dropped with its transaction.
-        if !outcome.as_ref().is_err_and(StoreError::is_away) {
-            self.session = Some(session);
-        }
-        for event in outcome? {
+        let is_sound = match &outcome {
+            Ok(_) => true,
+            Err(fault) => session.rolls_back() && !fault.is_away(),
+        };
+        self.session = is_sound.then_some(session);
+        let (events, last_event) = outcome?;
+        self.last_event = last_event;
+        for event in events {
             // Nobody listening is no fault: the event is in its table.
             let _ = self.committed.send(event);
         }
@@ -332,17 +340,25 @@ impl Writer {
     }
 }
 
-async fn transact(session: &mut Session, jobs: &mut [Job]) -> Result<Vec<Event>, StoreError> {
-    let mut batch = Batch::new(session.begin().await?);
+async fn transact(
+    session: &mut Session,
+    jobs: &mut [Job],
+    last_event: Option<i64>,
+) -> Result<(Vec<Event>, Option<i64>), StoreError> {
+    let mut batch = Batch::new(session, last_event).await?;
     let callers: Vec<&[LeaseChange]> = jobs.iter().filter_map(Job::changes).collect();
     let mut recorded = record_all(&mut batch, &callers).await?.into_iter();
     for job in jobs {
         match job {
             Job::Leases(leases) => leases.done = recorded.next(),
-            Job::Other(ticket) => ticket.apply(&mut batch).await?,
+            Job::Other(ticket) => {
+                batch.settle().await?;
+                ticket.apply(&mut batch).await?;
+            }
         }
     }
-    batch.commit().await
+    let last_event = batch.last_event();
+    Ok((batch.commit().await?, last_event))
 }
 
 fn fail_all(jobs: impl IntoIterator<Item = Job>, error: &StoreError) {

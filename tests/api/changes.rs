@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use orchestrator::model::{LeaseState, Timestamp};
 use orchestrator::source::dnsmasq::{DnsmasqEvent, Heard};
 
+use serde_json::json;
+
 use crate::daemon::{Daemon, LINK};
 use crate::http::{ask, ask_with};
 
@@ -49,6 +51,28 @@ async fn what_is_not_there_cannot_be_destroyed() {
     let daemon = Daemon::start().await;
     let answer = ask(&daemon.unix, "DELETE", "/v1/instances/010101010101").await;
     assert_eq!(answer.problem(), (404, "no-such-instance".to_owned()));
+}
+
+#[tokio::test]
+async fn a_client_is_told_to_ask_again_where_it_accepts_that() {
+    let daemon = Daemon::start().await;
+    let client = daemon.client(1).await;
+    let path = format!("/v1/clients/{client}/reconfigure");
+    for query in ["", "?message=renew"] {
+        let answer = ask(&daemon.tcp, "POST", &format!("{path}{query}")).await;
+        assert_eq!(answer.status, 202);
+        let expected = json!({"client": client, "message": "renew", "address": "fe80::1", "relayed": false});
+        assert_eq!(answer.json(), expected);
+    }
+    for (path, status, code) in [
+        (format!("{path}?message=rebind"), 409, "not-accepted"),
+        (format!("{path}?message=information-request"), 503, "too-many"),
+        (format!("{path}?message=solicit"), 400, "bad-parameter"),
+        ("/v1/clients/ffffffffffff/reconfigure".to_owned(), 404, "no-such-client"),
+    ] {
+        let answer = ask(&daemon.unix, "POST", &path).await;
+        assert_eq!(answer.problem(), (status, code.to_owned()), "{path}");
+    }
 }
 
 fn dnsmasq_event(interface: &str) -> Vec<u8> {

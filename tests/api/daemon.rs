@@ -12,12 +12,14 @@ use orchestrator::api::{App, Control, ControlError, Limits, Reloaded, Server, Se
 use orchestrator::conditions::Conditions;
 use orchestrator::metrics::Metrics;
 use orchestrator::model::{
-    ClientId, Clock, Duid, EventKind, Iaid, Id, Instance, InstanceId, InstanceSpec, LeaseChange, LeaseSource,
+    Client, ClientId, Clock, Duid, EventKind, Iaid, Id, Instance, InstanceId, InstanceSpec, LeaseChange, LeaseSource,
     LeaseVerb, NewEvent, Resources, Timestamp,
 };
 use orchestrator::settings::{Listen, Settings, plan_reload};
 use orchestrator::source::dnsmasq::{DnsmasqEvent, Handed};
+use orchestrator::source::listener::{NotReconfigured, Reconfiguring};
 use orchestrator::store::{NewInstance, Store};
+use orchestrator_dhcp6::Reconfigure;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -284,6 +286,17 @@ impl Control for Switchboard {
         let change = event.into_change(Handed::Live, &Clock::start());
         self.store.record_leases(vec![change]).await?;
         Ok(())
+    }
+
+    async fn reconfigure(&self, client: &Client, what: Reconfigure) -> Result<Reconfiguring, ControlError> {
+        match what {
+            Reconfigure::Renew => Ok(Reconfiguring {
+                client: Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1),
+                relayed: client.link != LINK,
+            }),
+            Reconfigure::Rebind => Err(NotReconfigured::NotAccepted.into()),
+            Reconfigure::InformationRequest => Err(NotReconfigured::TooMany.into()),
+        }
     }
 
     async fn reload(&self) -> Result<Reloaded, ControlError> {

@@ -9,9 +9,11 @@ use async_trait::async_trait;
 use orchestrator::api::{App, BindError, Control, ControlError, Reloaded, Server, SettingsView};
 use orchestrator::conditions::Conditions;
 use orchestrator::metrics::Metrics;
-use orchestrator::model::{Instance, InstanceId};
+use orchestrator::model::{Client, Instance, InstanceId};
 use orchestrator::settings::Listen;
 use orchestrator::source::dnsmasq::DnsmasqEvent;
+use orchestrator::source::listener::Reconfiguring;
+use orchestrator_dhcp6::Reconfigure;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -28,6 +30,10 @@ impl Control for Nobody {
     }
 
     async fn dnsmasq_event(&self, _: DnsmasqEvent) -> Result<(), ControlError> {
+        Err(ControlError::Starting)
+    }
+
+    async fn reconfigure(&self, _: &Client, _: Reconfigure) -> Result<Reconfiguring, ControlError> {
         Err(ControlError::Starting)
     }
 

@@ -3,7 +3,7 @@
 use nix::sys::signal::Signal;
 use orchestrator_lab::wait_for;
 
-use crate::running::{addresses, leased, run, state};
+use crate::running::{Running, addresses, leased, run, state};
 use crate::site::{PATIENCE, Site, lease};
 
 #[test]
@@ -97,6 +97,19 @@ fn a_client_is_who_it_was() {
     assert_eq!(duids[..3], [&duids[0]; 3].map(Clone::clone));
     assert!(duids[0].starts_with("00:04:") && duids[3].starts_with("00:03:00:01:"));
     assert_eq!(duids[4], "00:02:00:00:ab:11:07\n");
+}
+
+#[test]
+fn two_privileges_are_enough() {
+    let site = Site::new();
+    let _daemon = site.daemon("");
+    let kept = "-all,+net_admin,+net_bind_service";
+    let setpriv = ["setpriv", "--inh-caps", kept, "--bounding-set", kept];
+    let mut client = Running::start_by(&site.machine, &setpriv, &[]);
+    let address = client.ready();
+    assert_eq!(client.addresses(), [address]);
+    assert_eq!(client.stop(), Some(0), "{}", client.log());
+    assert!(client.addresses().is_empty());
 }
 
 #[test]

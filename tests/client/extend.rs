@@ -50,6 +50,31 @@ fn any_server_is_asked_when_its_own_is_silent() {
 }
 
 #[test]
+fn its_server_has_it_ask_again() {
+    let site = Site::new();
+    let daemon = site.daemon("reconfigure = true");
+    let mut client = site.client(&["--reconfigure"]);
+    let granted = client.event("granted");
+    let address = client.ready();
+    let id = daemon.items("/v1/clients").unwrap()[0]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    for (message, event) in [("renew", "renewed"), ("rebind", "rebound")] {
+        // Of two within a second only the first is heeded; the server asks again.
+        let told = daemon.cli(&["reconfigure", &id, "--message", message]).unwrap();
+        assert!(told.status.success(), "{told:?}");
+        let extended = client.event(event);
+        assert_eq!(leased(&extended), address.to_string());
+        assert!(
+            moment(&extended["time"]) < moment(&granted["renew_at"]),
+            "it would have asked anyway"
+        );
+    }
+    assert_eq!(client.stop(), Some(0));
+}
+
+#[test]
 fn it_ends_when_nobody_extends_it() {
     let site = Site::new();
     let mut daemon = site.daemon("preferred_lifetime = \"4s\"\nvalid_lifetime = \"8s\"");

@@ -24,11 +24,16 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(machine: &Namespace, arguments: &[&str]) -> Self {
+        Self::start_by(machine, &[], arguments)
+    }
+
+    /// Started by another program.
+    pub(crate) fn start_by(machine: &Namespace, program: &[&str], arguments: &[&str]) -> Self {
         let place = machine.lab().place("client").unwrap();
         let told = place.join("told.json");
         let mut command = machine.command("sh");
         // Standard output is for programs, standard error for people: each into a file of its own.
-        command.args(["-c", "exec \"$@\" >\"$0\""]).arg(&told);
+        command.args(["-c", "exec \"$@\" >\"$0\""]).arg(&told).args(program);
         command.args([
             env!("CARGO_BIN_EXE_orchestrator"),
             "client",

@@ -9,9 +9,10 @@ use std::net::Ipv6Addr;
 use orchestrator_lab::{Dhclient, Namespace, Program, wait_for};
 
 use crate::client::{Client, SERVER_PORT};
+use crate::reconfigure;
 use crate::relay::{Layer, Relay, here, wrap};
 use crate::site::{LINK, PATIENCE, POOL, PREFIX, Site, link, new_duid, off_link};
-use crate::wire::{REQUEST, SOLICIT, ia_na, message};
+use crate::wire::{RELAY_REPL, RENEW, REQUEST, Relayed, SOLICIT, ia_na, message};
 
 /// The prefix of the other link, but for its last group.
 const DORM: &str = "fd39:9706:2786:6334";
@@ -116,6 +117,23 @@ fn row_26_a_link_that_is_elsewhere_is_chosen_by_the_innermost_link_address() {
     assert_leased(&campus, &relay, &both, &[(0, dorm(), vec![])], DORM, "dorm");
     assert_leased(&campus, &relay, &both, &[(0, here(), vec![])], PREFIX, "br0");
     assert_eq!(campus.site.leases_of(&both).len(), 2);
+}
+
+#[test]
+fn row_69_a_client_elsewhere_is_reconfigured_through_the_port_of_its_relay() {
+    let campus = Campus::start();
+    let (relay, client) = (campus.relay(), campus.client());
+    let asked = [campus.server_id(), ia_na(1, &[]), reconfigure::accept()];
+    let leased = relay.ask(&client, REQUEST, &asked, &[(0, dorm(), vec![])]);
+    let key = reconfigure::authentication(&leased).unwrap();
+    assert_eq!(reconfigure::ask(&campus.site, &client, ""), (202, None));
+    let layer = Relayed::parse(&relay.receive());
+    assert_eq!(
+        (layer.kind, layer.link, layer.peer),
+        (RELAY_REPL, dorm(), client.address)
+    );
+    let server = campus.server_id();
+    assert_eq!(reconfigure::check(&client, &server, &key, &layer.inner).0, RENEW);
 }
 
 #[test]

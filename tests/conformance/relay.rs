@@ -51,7 +51,7 @@ impl Relay {
     }
 
     /// The next datagram that comes, from the server's port.
-    fn receive(&self) -> Vec<u8> {
+    pub(crate) fn receive(&self) -> Vec<u8> {
         let (bytes, from) = receive(&self.socket);
         assert_eq!(from.port(), SERVER_PORT);
         bytes

@@ -4,11 +4,12 @@ use orchestrator::model::{EventKind, Id, NewEvent};
 use orchestrator::store::EventFilter;
 
 use crate::on_both;
-use crate::place::{Place, at, event};
+use crate::place::{Place, at, event, holding_client};
 
 on_both!(
     events_rise_and_are_heard_in_order,
-    events_are_listed_forwards_and_from_the_end
+    events_are_listed_forwards_and_from_the_end,
+    an_event_finds_its_client_by_duid_and_link
 );
 
 async fn events_rise_and_are_heard_in_order(place: Place) {
@@ -32,6 +33,23 @@ async fn events_rise_and_are_heard_in_order(place: Place) {
         again.append_event(event(EventKind::Refused, client)).await.unwrap().id,
         6
     );
+}
+
+async fn an_event_finds_its_client_by_duid_and_link(place: Place) {
+    let store = place.open().await;
+    let client = holding_client(&store, 1).await;
+    let duid = store.client(client).await.unwrap().unwrap().duid;
+    let link = store.client(client).await.unwrap().unwrap().link;
+    let of = async |link: &str| {
+        let new = NewEvent {
+            link: Some(link.to_owned()),
+            client: None,
+            ..event(EventKind::ClonedDuid, client)
+        };
+        store.append_event_of(duid.clone(), new).await.unwrap().client
+    };
+    assert_eq!(of(&link).await, Some(client));
+    assert_eq!(of("elsewhere").await, None);
 }
 
 async fn events_are_listed_forwards_and_from_the_end(place: Place) {

@@ -38,8 +38,10 @@ mod relay;
 mod reply;
 mod requested;
 mod reserved;
+mod rkap;
 mod server;
 mod table;
+mod way_back;
 
 pub use binding::{Binding, BindingState, Change, Verb};
 pub use bindings::Bindings;
@@ -57,3 +59,4 @@ pub use options::{OptionSet, OptionValue, OwnedOption, TimeServer, is_settable, 
 pub use pool::{Order, Pool, PoolError};
 pub use relay::MAX_RELAYS;
 pub use server::{Answer, Inbound, RECONFIGURE_ATTEMPTS, RECONFIGURE_TIMEOUT, Reconfigure, Server};
+pub use way_back::WayBack;

@@ -145,13 +145,26 @@ impl<'a> Way<'a> {
         if !self.is_relayed() {
             return Ok(answer);
         }
-        let mut left = answer.len() + self.layers.iter().map(Layer::len).sum::<usize>();
+        self.put_around(MessageType::RelayRepl, &answer)
+    }
+
+    /// The relays alone, with nothing inside and no more than is put around an answer: [`peel`](Self::peel) takes it.
+    ///
+    /// # Errors
+    ///
+    /// When it does not fit, which what was peeled always does.
+    pub(crate) fn alone(&self) -> Result<Vec<u8>, Discard> {
+        self.put_around(MessageType::RelayForw, &[])
+    }
+
+    fn put_around(&self, kind: MessageType, message: &[u8]) -> Result<Vec<u8>, Discard> {
+        let mut left = message.len() + self.layers.iter().map(Layer::len).sum::<usize>();
         let mut datagram = Vec::with_capacity(left);
         for layer in &self.layers {
             left -= layer.len();
-            layer.wrap(left, &mut datagram)?;
+            layer.put(kind, left, &mut datagram)?;
         }
-        datagram.extend(answer);
+        datagram.extend_from_slice(message);
         Ok(datagram)
     }
 }
@@ -197,9 +210,9 @@ impl<'a> Layer<'a> {
         HEAD + self.echoed().map(|(_, body)| OPTION_HEAD + body.len()).sum::<usize>() + OPTION_HEAD
     }
 
-    /// Writes all of the layer that stands before the `inner` bytes inside.
-    fn wrap(&self, inner: usize, datagram: &mut Vec<u8>) -> Result<(), Discard> {
-        datagram.push(MessageType::RelayRepl.into());
+    /// Writes all of the layer, as a message of this kind, that stands before the `inner` bytes inside.
+    fn put(&self, kind: MessageType, inner: usize, datagram: &mut Vec<u8>) -> Result<(), Discard> {
+        datagram.push(kind.into());
         datagram.extend_from_slice(self.head);
         for (code, body) in self.echoed() {
             put_head(code, body.len(), datagram)?;

@@ -10,6 +10,7 @@ use crate::Iaid;
 use crate::discard::Discard;
 use crate::leased::{Kind, Leased};
 use crate::lifetime::Lifetimes;
+use crate::rkap::HEAD;
 
 /// Longest answer: what fits into a UDP datagram.
 const MAX_ANSWER: usize = 65_527;
@@ -108,11 +109,11 @@ impl Reply {
     /// Authentication by the reconfigure key protocol (RFC 9915, section 20.4); takes the place of what was put before.
     pub(crate) fn put_authentication(&mut self, replay: u64, what: u8, value: &[u8; 16]) {
         let info = [&[what], &value[..]].concat();
-        // Protocol 3 is the reconfigure key, algorithm 1 HMAC-MD5, replay detection 0 a number that rises.
+        let [proto, algo, rdm] = HEAD;
         let authentication = Authentication {
-            proto: 3,
-            algo: 1,
-            rdm: 0,
+            proto,
+            algo,
+            rdm,
             replay_detection: replay,
             info,
         };

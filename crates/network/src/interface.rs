@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 
 use crate::link::find_link;
 use crate::request::answer;
-use crate::watch::subscribe;
+use crate::watch::subscribe_here;
 use crate::{Network, NetworkError};
 
 /// Bits of a lent address: the route to the rest of the link is no business of it (RFC 5942, section 4).
@@ -129,7 +129,8 @@ impl Network {
         Ok(ready.filter_map(address_of).find(Ipv6Addr::is_unicast_link_local))
     }
 
-    /// Says when interfaces or their addresses may have changed, until it fails; begins with that.
+    /// Says when interfaces or their addresses may have changed, until it fails; begins with that. It listens in the
+    /// network namespace of the calling thread, which must be the one that this was opened in: that takes no privilege.
     ///
     /// A channel with room for one is enough: what there is no room for is said already.
     /// Returns why it ended, as [`watch`](Self::watch) does.
@@ -141,7 +142,7 @@ impl Network {
     }
 
     async fn report_interfaces(&self, changed: &mpsc::Sender<()>) -> Result<Infallible, NetworkError> {
-        let socket = subscribe(&self.own, RTMGRP_LINK | RTMGRP_IPV6_IFADDR).await?;
+        let socket = subscribe_here(RTMGRP_LINK | RTMGRP_IPV6_IFADDR)?;
         loop {
             if let Err(mpsc::error::TrySendError::Closed(())) = changed.try_send(()) {
                 return Err(NetworkError::Unwatched);

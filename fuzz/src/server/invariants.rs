@@ -5,7 +5,11 @@ use std::collections::BTreeMap;
 use ipnet::Ipv6Net;
 use orchestrator_dhcp6::{Binding, Bindings, Change, Leased, Verb};
 
-use crate::world::{BINDINGS_PER_CLIENT, PREFIXES_PER_CLIENT, REGISTRATIONS_PER_CLIENT, World, is_reserved};
+use crate::answer;
+use crate::wire;
+use crate::world::{
+    BINDINGS_PER_CLIENT, PREFIXES_PER_CLIENT, REGISTRATIONS_PER_CLIENT, World, is_for_class, is_reserved,
+};
 
 use super::books::{Books, as_net};
 
@@ -25,7 +29,8 @@ pub(super) fn is_registration(world: &World, binding: &Binding) -> bool {
 }
 
 /// What a message may change: what its sender has, what it had, and what nobody has.
-pub(super) fn check_change(world: &World, change: &Change, sender: Option<&[u8]>) {
+pub(super) fn check_change(world: &World, change: &Change, asked: &[u8]) {
+    let sender = wire::only(&wire::options(&asked[4..]), wire::CLIENT_ID);
     assert_eq!(
         Some(change.after.duid.as_bytes()),
         sender,
@@ -34,11 +39,16 @@ pub(super) fn check_change(world: &World, change: &Change, sender: Option<&[u8]>
     if matches!(change.verb, Verb::Register | Verb::Deregister) {
         let address = change.after.leased.address().expect("an address");
         assert!(
-            !world.link.pool.contains(address),
+            !world.link.is_assignable(address),
             "{address} of the pool is registered"
         );
         return;
     }
+    assert!(
+        change.verb != Verb::Grant || !is_for_class(change.after.leased) || answer::is_of_class(asked),
+        "{} is for a class",
+        change.after.leased
+    );
     let before = world.bindings.at(change.after.leased);
     assert_eq!(change.before.as_ref(), before);
     let is_anothers = |before: &Binding| before.is_taken(world.now) && before.duid != change.after.duid;
@@ -74,7 +84,7 @@ fn check_bindings(world: &World) {
     for binding in world.bindings.iter().filter(|binding| binding.is_held(world.now)) {
         if let Leased::Address(address) = binding.leased {
             assert!(
-                !is_reserved(address) && address != world.link.address && world.link.pool.contains(address),
+                !is_reserved(address) && address != world.link.address && world.link.is_assignable(address),
                 "{address} is held"
             );
         }

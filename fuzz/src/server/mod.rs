@@ -74,7 +74,7 @@ impl Site {
         let (asked, told) = (innermost(&sent.datagram), innermost(&answer.datagram));
         let leases = answer::check(&self.world, asked, told);
         let sender = wire::only(&wire::options(&asked[4..]), wire::CLIENT_ID);
-        self.commit(&answer, sender, lost);
+        self.commit(&answer, asked, lost);
         if lost {
             return;
         }
@@ -87,13 +87,13 @@ impl Site {
     }
 
     /// Makes the changes; when the commit fails, all is as if there had been none.
-    fn commit(&mut self, answer: &Answer, sender: Option<&[u8]>, lost: bool) {
+    fn commit(&mut self, answer: &Answer, asked: &[u8], lost: bool) {
         if answer.changes.is_empty() {
             return;
         }
         let before = invariants::snapshot(&self.world.bindings);
         for change in &answer.changes {
-            invariants::check_change(&self.world, change, sender);
+            invariants::check_change(&self.world, change, asked);
             self.world.bindings.apply(change);
         }
         let after = invariants::snapshot(&self.world.bindings);
@@ -176,6 +176,19 @@ mod tests {
         assert_eq!(after("restart"), (0, 1));
         assert_eq!(after("lost"), (2, 2));
         assert_eq!(after("forged"), (3, 3));
+    }
+
+    #[test]
+    fn a_class_is_met() {
+        let seeds = seeds::server();
+        let (_, script) = seeds.iter().find(|seed| seed.0 == "class").unwrap();
+        let site = play(script).unwrap();
+        let of_class = site
+            .world
+            .bindings
+            .iter()
+            .filter(|binding| world::is_for_class(binding.leased));
+        assert_eq!(of_class.count(), 2, "an address and a prefix");
     }
 
     #[test]

@@ -11,18 +11,24 @@
 //! - One task owns a link's bindings. Batches are committed while the next ones are read, up to a bound.
 //! - Settings are read before each batch: what was read from the socket after others came into force is answered by them.
 //!   The socket stays open, and no binding and no datagram is lost.
+//! - What is told to clients unasked, and what is seen of them beside their leases, is beside the answers ([`watch`]).
 //! - When a commit fails its changes are undone and nothing is answered: the client asks again.
 
+mod contacts;
 mod directory;
+mod generations;
 mod inbox;
 mod recall;
+mod reconfigure;
 mod relays;
 mod rules;
 mod serve;
 mod socket;
+mod watch;
 
 pub use directory::Directory;
 pub use recall::recall;
+pub use reconfigure::{NotReconfigured, Reconfiguring};
 pub use relays::RelayPort;
 pub use serve::{Command, Listener, Parts};
 

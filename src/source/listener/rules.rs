@@ -114,6 +114,7 @@ fn protocol_link(settings: &LinkSettings) -> Option<Link> {
         longest: LONGEST_REGISTRATION,
         withheld: settings.instances.into_iter().collect(),
     });
+    link.reconfigure = settings.reconfigure;
     link.options.clone_from(&settings.options);
     link.classes.clone_from(&settings.classes);
     link.preference = settings.preference;

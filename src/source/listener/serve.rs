@@ -6,14 +6,16 @@ use std::net::SocketAddrV6;
 use std::sync::Arc;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use orchestrator_dhcp6::{Answer, Bindings, Change, Inbound, Server};
+use orchestrator_dhcp6::{Answer, Bindings, Change, Inbound, Reconfigure, Server};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::directory::{Directory, Listed, Passed, relayed_from};
 use super::inbox::{BATCH, Inbox};
+use super::reconfigure::{NotReconfigured, Reconfiguring};
 use super::rules::Rules;
 use super::socket::{Port, Reply};
+use super::watch::Watch;
 use crate::causes::with_causes;
 use crate::metrics::Metrics;
 use crate::model::{Clock, Duid, Leased};
@@ -33,6 +35,15 @@ pub enum Command {
         duid: Duid,
         /// Told when it is durable.
         done: oneshot::Sender<Result<(), StoreError>>,
+    },
+    /// Have this client ask again (RFC 9915, section 18.3.11).
+    Reconfigure {
+        /// Who is to ask.
+        duid: Duid,
+        /// And what.
+        what: Reconfigure,
+        /// Told what has begun; it goes on until the client asks.
+        done: oneshot::Sender<Result<Reconfiguring, NotReconfigured>>,
     },
 }
 
@@ -66,6 +77,7 @@ pub struct Listener {
     port: Option<Arc<Port>>,
     /// Where messages are passed on from the ports of others.
     listed: Listed,
+    watch: Watch,
     /// The settings want no listener here any more.
     leaving: bool,
 }
@@ -99,14 +111,16 @@ impl Listener {
             return Ok(None);
         };
         let port = bridge.map(|index| Port::open(&parts.link, index)).transpose()?;
+        let port = port.map(Arc::new);
         tracing::info!(link = parts.link, bindings = bindings.len(), "listening for DHCPv6");
         Ok(Some(Self {
             server: Server::new(parts.duid.clone(), parts.key),
+            watch: Watch::new(&parts, port.as_ref()),
             listed: parts.directory.list(&parts.link, rules.link.prefix),
             parts,
             rules,
             bindings,
-            port: port.map(Arc::new),
+            port,
             leaving: false,
         }))
     }
@@ -141,11 +155,12 @@ impl Listener {
                     Err(fault) => break Err(fault),
                 },
                 () = self.listed.receive(&mut passed, BATCH), if room => self.answer_passed(&mut passed),
-                Some(Command::Release { duid, done }) = commands.recv(), if room => Pending {
-                    changes: self.release(&duid),
-                    done: Some(done),
-                    ..Pending::default()
-                },
+                () = self.watch.due() => {
+                    let due = self.watch.take_due(&self.server);
+                    self.send(&due);
+                    continue;
+                }
+                Some(command) = commands.recv(), if room => self.obey(command),
             };
             if !pending.changes.is_empty() || pending.done.is_some() {
                 commits.push(self.commit(pending));
@@ -154,6 +169,7 @@ impl Listener {
         while let Some((pending, result)) = commits.next().await {
             self.settle(pending, result);
         }
+        self.watch.finish().await;
         outcome
     }
 
@@ -161,6 +177,7 @@ impl Listener {
     fn follow(&mut self, settings: &Settings) {
         self.leaving = !self.rules.follow(settings, &self.parts.link);
         self.listed.set_prefix(self.rules.link.prefix);
+        self.watch.follow(&self.rules.link);
     }
 
     /// Answers what came in at the link's own port.
@@ -210,6 +227,7 @@ impl Listener {
     fn answer_into(&mut self, batch: &mut Batch, inbound: &Inbound<'_>, port: &Arc<Port>) {
         let Some(answer) = self.answer(inbound) else { return };
         self.parts.metrics.dhcp6_answered(answer.kind.word());
+        self.watch.hear(inbound, port, &answer, self.rules.link.valid);
         let reply = Reply {
             bytes: answer.datagram,
             to: answer.destination,
@@ -261,6 +279,22 @@ impl Listener {
                 let fault = &fault as &dyn std::error::Error;
                 tracing::warn!(link = self.parts.link, to = %reply.to, error = fault, "could not send a reply");
             });
+        }
+    }
+
+    /// What a command changes.
+    fn obey(&mut self, command: Command) -> Pending {
+        match command {
+            Command::Release { duid, done } => Pending {
+                changes: self.release(&duid),
+                done: Some(done),
+                ..Pending::default()
+            },
+            Command::Reconfigure { duid, what, done } => {
+                // Whoever asked may have gone.
+                let _ = done.send(self.watch.reconfigure(&self.rules.link, duid, what));
+                Pending::default()
+            }
         }
     }
 

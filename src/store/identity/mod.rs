@@ -36,7 +36,7 @@ pub(super) async fn ensure_identity(
     session: &mut Session,
     file: Option<&IdentityFile>,
 ) -> Result<Identity, StoreError> {
-    let mut batch = Batch::new(session.begin().await?);
+    let mut batch = Batch::begin(session).await?;
     let kept = file.and_then(IdentityFile::identity).cloned();
     let first = kept.clone().map_or_else(Identity::random, Ok)?;
     let mut made = 0;

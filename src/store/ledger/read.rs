@@ -68,7 +68,7 @@ impl Ledger {
             .collect();
         keys.sort_unstable();
         keys.dedup();
-        let rows = fetch_rows!(&mut batch.tx, "look up leases", LeaseRow, LEASES, &keys,
+        let rows = fetch_rows!(batch, "look up leases", LeaseRow, LEASES, &keys,
             (link, leased) => [*link, leased.as_str()])?;
         for row in rows {
             ledger.take_lease(row)?;
@@ -82,7 +82,7 @@ impl Ledger {
         }
         strangers.sort_unstable();
         strangers.dedup();
-        let rows = fetch_rows!(&mut batch.tx, "look up clients", ClientRow, CLIENTS, &strangers,
+        let rows = fetch_rows!(batch, "look up clients", ClientRow, CLIENTS, &strangers,
             (link, duid) => [*link, duid.as_str()])?;
         for row in rows {
             ledger.take_client(row)?;

@@ -41,19 +41,19 @@ impl Ledger {
             .filter(|client| client.touched)
             .map(ClientColumns::of)
             .collect();
-        execute_rows!(&mut batch.tx, "remember clients", KEEP_CLIENTS, &clients, row => [
+        execute_rows!(batch, "remember clients", KEEP_CLIENTS, &clients, row => [
             row.id.as_str(), &*row.entry.link, row.duid.as_str(), row.entry.link_layer.as_deref(),
             row.entry.hostname.as_deref(), row.entry.class.as_deref(), i64::from(row.entry.wants_instance),
             row.entry.first_seen.0, row.entry.seen.0,
         ])?;
         let mut leases = self.lease_columns(Touched::Everything);
-        execute_rows!(&mut batch.tx, "record leases", KEEP_LEASES, &leases, row => [
+        execute_rows!(batch, "record leases", KEEP_LEASES, &leases, row => [
             row.link, row.leased.as_str(), row.client.as_str(), i64::from(row.entry.iaid.0),
             row.entry.source.word(), row.entry.state.word(), row.next_hop.as_deref(), row.entry.preferred_until.0,
             row.entry.valid_until.0, row.entry.granted.0, row.entry.changed.0,
         ])?;
         leases = self.lease_columns(Touched::Extended);
-        execute_rows!(&mut batch.tx, "renew leases", EXTEND_LEASES, &leases, row => [
+        execute_rows!(batch, "renew leases", EXTEND_LEASES, &leases, row => [
             row.link, row.leased.as_str(), row.client.as_str(), i64::from(row.entry.iaid.0),
             row.entry.source.word(), row.entry.state.word(), row.next_hop.as_deref(), row.entry.preferred_until.0,
             row.entry.valid_until.0, row.entry.granted.0, row.entry.changed.0,

@@ -1,10 +1,12 @@
 //! DHCPv6 on the wire, written and read byte by byte from RFC 9915 alone: none of the server's own code is in it,
 //! so that a mistake there is not made twice.
 
+mod digest;
 mod prefix;
 
 use std::net::Ipv6Addr;
 
+pub(crate) use digest::hmac_md5;
 pub(crate) use prefix::{IaPd, Prefix, ia_pd, ia_pd_naming};
 
 pub(crate) const SOLICIT: u8 = 1;
@@ -30,12 +32,15 @@ pub(crate) const OPTION_REQUEST: u16 = 6;
 pub(crate) const PREFERENCE: u16 = 7;
 pub(crate) const ELAPSED_TIME: u16 = 8;
 pub(crate) const RELAY_MESSAGE: u16 = 9;
+pub(crate) const AUTHENTICATION: u16 = 11;
 pub(crate) const SERVER_UNICAST: u16 = 12;
 pub(crate) const STATUS: u16 = 13;
 pub(crate) const RAPID_COMMIT: u16 = 14;
 pub(crate) const VENDOR_CLASS: u16 = 16;
 pub(crate) const VENDOR_OPTIONS: u16 = 17;
 pub(crate) const INTERFACE_ID: u16 = 18;
+pub(crate) const RECONFIGURE_MESSAGE: u16 = 19;
+pub(crate) const RECONFIGURE_ACCEPT: u16 = 20;
 pub(crate) const DNS_SERVERS: u16 = 23;
 pub(crate) const DOMAIN_SEARCH: u16 = 24;
 pub(crate) const IA_PD: u16 = 25;

@@ -63,6 +63,18 @@ impl Client {
         self.state = State::Confirming { exchange };
     }
 
+    /// Asks the server that granted the lease to extend it.
+    pub(super) fn begin_renew(&mut self, now: i64) {
+        let exchange = self.exchange(MessageKind::Renew, exchange::RENEW, now);
+        self.state = State::Renewing { exchange };
+    }
+
+    /// Asks any server to.
+    pub(super) fn begin_rebind(&mut self, now: i64) {
+        let exchange = self.exchange(MessageKind::Rebind, exchange::REBIND, now);
+        self.state = State::Rebinding { exchange };
+    }
+
     pub(super) fn begin_decline(&mut self, server: Duid, address: Ipv6Addr, now: i64) {
         let exchange = self.exchange(MessageKind::Decline, exchange::DECLINE, now);
         self.state = State::Declining {
@@ -119,14 +131,12 @@ impl Client {
         match &self.state {
             State::Bound | State::Renewing { .. } if is_past(|held| held.rebind_at) => {
                 self.setbacks = 0;
-                let exchange = self.exchange(MessageKind::Rebind, exchange::REBIND, now);
-                self.state = State::Rebinding { exchange };
+                self.begin_rebind(now);
             }
             // It has lasted until now: what went before counts no more.
             State::Bound if is_past(|held| held.renew_at) => {
                 self.setbacks = 0;
-                let exchange = self.exchange(MessageKind::Renew, exchange::RENEW, now);
-                self.state = State::Renewing { exchange };
+                self.begin_renew(now);
             }
             State::Informed { until } if *until <= now => self.begin_inform(now),
             _ => {}

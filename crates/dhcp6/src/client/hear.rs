@@ -16,10 +16,16 @@ const NOT_ON_LINK: u16 = 4;
 const REFRESH: u32 = 86_400;
 const LEAST_REFRESH: u32 = 600;
 
+/// How long after a Reconfigure the next is not heeded, in milliseconds: no server makes a client chatter.
+const HEEDLESS: i64 = 1000;
+
 impl Client {
     /// Judges a datagram (section 16), and does what it brings about.
     pub(super) fn hear(&mut self, datagram: &[u8], now: i64) -> Result<Vec<Action>, Ignored> {
         let message = ServerMessage::read(datagram)?;
+        if message.kind == MessageType::Reconfigure {
+            return self.hear_reconfigure(datagram, &message, now);
+        }
         let exchange = self.state.exchange().filter(|exchange| exchange.is_sent());
         let Some(exchange) = exchange else {
             return Err(Ignored::NotAwaited(message.kind.into()));
@@ -142,6 +148,36 @@ impl Client {
         own.filter(|granted| kinds.contains(&granted.kind)).cloned().collect()
     }
 
+    /// A server makes the client ask again (sections 16.11 and 18.2.11). Told to ask for what it has, it does so at once;
+    /// while it is asking anyway, or has no lease of that server, it does not listen.
+    fn hear_reconfigure(
+        &mut self,
+        datagram: &[u8],
+        message: &ServerMessage<'_>,
+        now: i64,
+    ) -> Result<Vec<Action>, Ignored> {
+        if message.client != Some(self.settings.duid.as_bytes()) {
+            return Err(Ignored::OtherClient);
+        }
+        let held = self.holdings.as_mut().filter(|held| held.server == message.server);
+        let held = held.ok_or(Ignored::OtherServer)?;
+        let (what, at) = message.reconfigure.ok_or(Ignored::NotSigned)?;
+        let key = held.reconfigure_key.as_mut().ok_or(Ignored::NotSigned)?;
+        if !key.admit(datagram, at) {
+            return Err(Ignored::NotSigned);
+        }
+        if !matches!(self.state, State::Bound) || now < self.heedless_until {
+            return Err(Ignored::NotNow);
+        }
+        self.heedless_until = now.saturating_add(HEEDLESS);
+        match what {
+            MessageType::Renew => self.begin_renew(now),
+            MessageType::Rebind => self.begin_rebind(now),
+            _ => return Err(Ignored::NotNow),
+        }
+        Ok(Vec::new())
+    }
+
     /// Whether what there was still fits the link (section 18.2.10.3).
     fn hear_confirmation(&mut self, message: &ServerMessage<'_>, now: i64) -> Vec<Action> {
         if !message.has_status(NOT_ON_LINK) {
@@ -180,7 +216,13 @@ impl Client {
             .holdings
             .take()
             .unwrap_or_else(|| Holdings::new(message.server.clone(), self.settings.iaid));
-        held.server = message.server.clone();
+        if held.server != message.server {
+            held.server = message.server.clone();
+            held.reconfigure_key = None;
+        }
+        if self.settings.reconfigure && message.reconfigure_key.is_some() {
+            held.reconfigure_key = message.reconfigure_key.clone();
+        }
         let ended = held.take(own, now);
         let mut actions: Vec<Action> = ended.into_iter().flat_map(|leased| lose(leased, Loss::Ended)).collect();
         if held.leases.is_empty() {

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::inbound::{Granted, GrantedLease};
 use crate::leased::{Kind, Leased};
 use crate::lifetime::until;
+use crate::rkap::ReconfigureKey;
 use crate::{Duid, Iaid};
 
 /// The least pause before a lease is renewed, whatever a server says.
@@ -38,6 +39,9 @@ pub struct Holdings {
     pub renew_at: i64,
     /// T2: when any server is.
     pub rebind_at: i64,
+    /// The key by which the server may make the client ask again.
+    #[serde(default)]
+    pub reconfigure_key: Option<ReconfigureKey>,
 }
 
 impl Holdings {
@@ -49,6 +53,7 @@ impl Holdings {
             leases: Vec::new(),
             renew_at: i64::MAX,
             rebind_at: i64::MAX,
+            reconfigure_key: None,
         }
     }
 

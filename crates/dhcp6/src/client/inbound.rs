@@ -10,8 +10,12 @@ use ipnet::Ipv6Net;
 use super::event::{Configuration, ServerStatus};
 use crate::frame::{Fault, Frame, Options};
 use crate::leased::{Kind, Leased};
+use crate::rkap::{Authentication, ReconfigureKey};
 use crate::{DomainName, Duid, Iaid};
 
+/// Bytes before the options of a message, and before the body of an option.
+const HEADER: usize = 4;
+const OPTION_HEAD: usize = 4;
 /// Leases of one association that are looked at.
 const LEASES: usize = 16;
 /// Name servers and domains that are looked at.
@@ -39,6 +43,12 @@ pub enum Ignored {
     /// It does not say whose it is.
     #[error("it is from no server, or from another than was asked")]
     OtherServer,
+    /// A Reconfigure that is not signed as it must be, or that comes again.
+    #[error("it is not signed, or comes again")]
+    NotSigned,
+    /// A Reconfigure that asks for what there is no use for now.
+    #[error("it asks for what is being done, or cannot be")]
+    NotNow,
     /// An Advertise of nothing that was asked for.
     #[error("the server offers nothing")]
     NothingOffered,
@@ -59,6 +69,10 @@ pub(super) struct ServerMessage<'a> {
     pub(super) solicit_max_rt: Option<Duration>,
     pub(super) information_max_rt: Option<Duration>,
     pub(super) information_refresh: Option<u32>,
+    /// A key for Reconfigure messages.
+    pub(super) reconfigure_key: Option<ReconfigureKey>,
+    /// What a Reconfigure asks for, and where in the datagram its signature is.
+    pub(super) reconfigure: Option<(MessageType, usize)>,
 }
 
 /// An identity association as a server grants it. Times are seconds.
@@ -90,7 +104,10 @@ impl<'a> ServerMessage<'a> {
     pub(super) fn read(datagram: &'a [u8]) -> Result<Self, Ignored> {
         let frame = Frame::walk(datagram).map_err(Ignored::Malformed)?;
         let kind = MessageType::from(frame.kind);
-        if !matches!(kind, MessageType::Advertise | MessageType::Reply) {
+        if !matches!(
+            kind,
+            MessageType::Advertise | MessageType::Reply | MessageType::Reconfigure
+        ) {
             return Err(Ignored::NotAwaited(frame.kind));
         }
         let find = |code| find(frame.options(), code);
@@ -119,6 +136,12 @@ impl<'a> ServerMessage<'a> {
             solicit_max_rt: max_rt(OptionCode::SolMaxRt),
             information_max_rt: max_rt(OptionCode::InfMaxRt),
             information_refresh: seconds(OptionCode::InformationRefreshTime),
+            reconfigure_key: find(OptionCode::Authentication)
+                .and_then(Authentication::read)
+                .and_then(|authentication| ReconfigureKey::given(&authentication)),
+            reconfigure: find(OptionCode::ReconfMsg)
+                .map(|body| MessageType::from(body[0]))
+                .zip(authentication_at(&frame)),
         })
     }
 
@@ -201,6 +224,14 @@ fn is_usable(leased: Leased) -> bool {
 fn find<'a>(mut options: Options<'a>, wanted: OptionCode) -> Option<&'a [u8]> {
     let wanted = u16::from(wanted);
     options.find(|(code, _)| *code == wanted).map(|(_, body)| body)
+}
+
+/// Where the body of the authentication option begins in a datagram.
+fn authentication_at(frame: &Frame<'_>) -> Option<usize> {
+    let wanted = u16::from(OptionCode::Authentication);
+    let before = frame.options().take_while(|(code, _)| *code != wanted);
+    let at = HEADER + before.map(|(_, body)| OPTION_HEAD + body.len()).sum::<usize>();
+    find(frame.options(), OptionCode::Authentication).map(|_| at + OPTION_HEAD)
 }
 
 /// Four bytes of a body as a number; zero where the body has not so many.

@@ -55,6 +55,8 @@ pub struct Client {
     information_max_rt: Duration,
     /// How often in a row there was no lease: each makes the next try wait for longer.
     setbacks: u32,
+    /// Before this time no server makes it ask again: milliseconds since 1970.
+    heedless_until: i64,
 }
 
 /// Where it stands. What is in `Exchange` is sent until it is answered.
@@ -112,6 +114,7 @@ impl Client {
             solicit_max_rt: exchange::MAX_RT,
             information_max_rt: exchange::MAX_RT,
             setbacks: 0,
+            heedless_until: i64::MIN,
         };
         client.holdings = remembered.and_then(|remembered| client.still_wanted(remembered, now));
         client.begin(now);
@@ -204,7 +207,12 @@ impl Client {
     /// Why it is passed over.
     pub fn take(&mut self, datagram: &[u8], now: i64) -> Result<Vec<Action>, Ignored> {
         let mut actions = self.expire(now);
-        actions.extend(self.hear(datagram, now)?);
+        match self.hear(datagram, now) {
+            Ok(more) => actions.extend(more),
+            Err(ignored) if actions.is_empty() => return Err(ignored),
+            // What has expired meanwhile is to be withdrawn, whatever came.
+            Err(_) => {}
+        }
         Ok(actions)
     }
 

@@ -39,7 +39,7 @@ impl<'a> Outbound<'a> {
         self
     }
 
-    /// Asks for what may come beside leases, and tells the name.
+    /// Asks for what may come beside leases, tells the name, and whether servers may speak first.
     pub(super) fn ask(mut self) -> Self {
         let mut codes = vec![OptionCode::DomainNameServers, OptionCode::DomainSearchList];
         codes.extend(match self.message.msg_type() {
@@ -52,6 +52,9 @@ impl<'a> Outbound<'a> {
             self.put(DhcpOption::Unknown(UnknownOption::new(OptionCode::ClientFqdn, body)));
         }
         self.put(DhcpOption::ORO(ORO { opts: codes }));
+        if self.settings.reconfigure {
+            self.put(DhcpOption::ReconfAccept);
+        }
         self
     }
 

@@ -20,7 +20,7 @@ mod supplied;
 use std::fmt;
 use std::net::{Ipv6Addr, SocketAddrV6};
 
-use dhcproto::v6::{CLIENT_PORT, MessageType, SERVER_PORT};
+use dhcproto::v6::{CLIENT_PORT, MessageType, OptionCode, SERVER_PORT};
 
 use crate::bindings::Bindings;
 use crate::class::Traits;
@@ -30,7 +30,7 @@ use crate::lifetime::Lifetimes;
 use crate::message::Message;
 use crate::relay::Way;
 use crate::reply::Reply;
-use crate::{Change, Duid, Link, MessageKind};
+use crate::{Change, Duid, Link, MessageKind, WayBack};
 use exchange::Exchange;
 pub use reconfigure::{RECONFIGURE_ATTEMPTS, RECONFIGURE_TIMEOUT, Reconfigure};
 
@@ -61,6 +61,8 @@ pub struct Answer {
     pub destination: SocketAddrV6,
     /// The kind of the client's message.
     pub kind: MessageKind,
+    /// The client's address, as it sent from or as the relay next to it tells.
+    pub client_address: Ipv6Addr,
     /// Whether the client was told that it may be reconfigured; [`Server::reconfigure`] is for such clients only.
     pub reconfigurable: bool,
     /// What it changes: to be durable before the datagram is sent, in this order.
@@ -76,6 +78,32 @@ impl Inbound<'_> {
     /// Why there can be no answer.
     pub fn link_address(&self) -> Result<Option<Ipv6Addr>, Discard> {
         Ok(Way::peel(self.datagram)?.link_address())
+    }
+
+    /// Whether it came through a relay.
+    pub fn is_relayed(&self) -> bool {
+        self.datagram.first() == Some(&u8::from(MessageType::RelayForw))
+    }
+
+    /// Who sent it, where it says so.
+    ///
+    /// # Errors
+    ///
+    /// Why there can be no answer.
+    pub fn client(&self) -> Result<Option<Duid>, Discard> {
+        let frame = Frame::walk(Way::peel(self.datagram)?.message)?;
+        let mut options = frame.options();
+        let id = options.find(|(code, _)| *code == u16::from(OptionCode::ClientId));
+        Ok(id.and_then(|(_, duid)| Duid::new(duid).ok()))
+    }
+
+    /// The way back through the relays that it came through; none where there are none.
+    ///
+    /// # Errors
+    ///
+    /// Why there can be no answer.
+    pub fn way_back(&self) -> Result<Option<WayBack>, Discard> {
+        WayBack::of(&Way::peel(self.datagram)?)
     }
 }
 
@@ -109,6 +137,7 @@ impl Server {
             datagram: way.wrap(datagram)?,
             destination: destination(&way, inbound.source),
             kind,
+            client_address: way.client_address().unwrap_or(*inbound.source.ip()),
             reconfigurable: reconfigure::is_offered(link, &message),
             changes,
         })

@@ -8,24 +8,18 @@ use std::hash::Hasher;
 use std::time::Duration;
 
 use dhcproto::v6::MessageType;
-use hmac::{Hmac, KeyInit, Mac};
-use md5::Md5;
 use siphasher::sip128::{Hasher128, SipHasher24};
 
 use crate::discard::Discard;
 use crate::message::Message;
 use crate::reply::Reply;
+use crate::rkap::{DIGEST, KEY, sign};
 use crate::{Duid, Link, MessageKind, Server};
 
 /// How long to wait for the client's message before a Reconfigure is sent again; then twice as long each time.
 pub const RECONFIGURE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How many times a Reconfigure is sent.
 pub const RECONFIGURE_ATTEMPTS: u32 = 8;
-
-/// The value in the option is a key.
-const KEY: u8 = 1;
-/// The value in the option is a signature.
-const DIGEST: u8 = 2;
 
 /// What a client is to send when it is reconfigured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +30,17 @@ pub enum Reconfigure {
     Rebind,
     /// An Information-request.
     InformationRequest,
+}
+
+impl Reconfigure {
+    /// Whether a message does what was wanted: a client that gets no answer to its Renew goes over to Rebind.
+    pub fn is_answered_by(self, kind: MessageKind) -> bool {
+        match self {
+            Self::Renew => matches!(kind, MessageKind::Renew | MessageKind::Rebind),
+            Self::Rebind => kind == MessageKind::Rebind,
+            Self::InformationRequest => kind == MessageKind::InformationRequest,
+        }
+    }
 }
 
 /// Whether the client is told that it may be reconfigured.
@@ -99,13 +104,4 @@ impl Server {
 
 fn replay(now: i64) -> u64 {
     u64::try_from(now).unwrap_or(0)
-}
-
-fn sign(key: &[u8; 16], message: &[u8]) -> [u8; 16] {
-    // HMAC fills a key up to its block with zeros (RFC 2104); done here, there is no key that it cannot take.
-    let mut block = [0; 64];
-    block[..16].copy_from_slice(key);
-    let mut mac = Hmac::<Md5>::new(&block.into());
-    mac.update(message);
-    mac.finalize().into_bytes().into()
 }

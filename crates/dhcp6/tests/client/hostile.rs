@@ -78,6 +78,16 @@ fn what_no_host_can_have_is_not_taken() {
     );
 }
 
+/// A client that was busy elsewhere is told of something else first.
+#[test]
+fn what_expired_meanwhile_is_withdrawn_whatever_comes() {
+    let mut network = Network::bound();
+    let end = network.client.holdings().unwrap().leases[0].valid_until;
+    let actions = network.client.take(&[7, 0, 0, 0], end).unwrap();
+    network.carry_out(actions);
+    assert!(network.assigned.is_empty() && network.client.holdings().is_none());
+}
+
 /// What the client has is what it told the kernel to have, and none of it has ended.
 fn check(network: &Network) {
     let held = network.client.holdings().map_or(&[][..], |held| &held.leases);

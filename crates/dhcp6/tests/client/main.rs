@@ -6,4 +6,5 @@ mod giveback;
 mod hostile;
 mod inform;
 mod network;
+mod reconfigure;
 mod solicit;

@@ -49,6 +49,7 @@ pub(crate) fn settings(wants: Wants) -> ClientSettings {
         iaid: Iaid(7),
         wants,
         rapid_commit: false,
+        reconfigure: true,
         hostname: None,
     }
 }

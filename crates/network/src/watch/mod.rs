@@ -107,12 +107,18 @@ pub(crate) async fn subscribe(own: &Namespace, groups: u32) -> Result<TokioSocke
     let runtime = runtime::Handle::current();
     thread::run(own, move || {
         let _reactor = runtime.enter();
-        let mut socket = TokioSocket::new(NETLINK_ROUTE).map_err(NetworkError::Open)?;
-        socket
-            .socket_mut()
-            .bind(&SocketAddr::new(0, groups))
-            .map_err(NetworkError::Open)?;
-        Ok(socket)
+        subscribe_here(groups)
     })
     .await
+}
+
+/// The same in the namespace of the calling thread, which must be within a runtime: nothing is entered, so that it takes
+/// no privilege.
+pub(crate) fn subscribe_here(groups: u32) -> Result<TokioSocket, NetworkError> {
+    let mut socket = TokioSocket::new(NETLINK_ROUTE).map_err(NetworkError::Open)?;
+    socket
+        .socket_mut()
+        .bind(&SocketAddr::new(0, groups))
+        .map_err(NetworkError::Open)?;
+    Ok(socket)
 }

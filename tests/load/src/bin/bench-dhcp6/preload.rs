@@ -33,20 +33,21 @@ fn now() -> Result<u64> {
 pub(crate) fn orchestrator(url: &str, count: u32) -> Result<()> {
     let now = now()? * 1000;
     let until = now + VALID.as_secs() * 1000;
-    // The two differ in how a row is made of a number, and in nothing else.
+    // The two differ in how a row is made of a number, and in nothing else. The ids of clients are random: in an order
+    // they would be looked up faster than they are.
     let (numbers, client, duid, address) = if url.starts_with("sqlite:") {
         (
             format!(
                 "(with recursive n(i) as (select 1 union all select i + 1 from n where i < {count}) select i from n)"
             ),
-            "printf('%012x', i)",
+            "printf('%012x', (i * 25214903917) % 281474976710656)",
             "printf('00:03:00:01:02:00:%02x:%02x:%02x:%02x', i >> 24, (i >> 16) & 255, (i >> 8) & 255, i & 255)",
             "printf('fd39:9706:2786:6333:1:1:%x:%x', (i >> 16) + 1, i & 65535)",
         )
     } else {
         (
-            format!("generate_series(1, {count}) as n(i)"),
-            "lpad(to_hex(i), 12, '0')",
+            format!("generate_series(1, {count}::bigint) as n(i)"),
+            "lpad(to_hex((i * 25214903917) % 281474976710656), 12, '0')",
             "'00:03:00:01:02:00:' || regexp_replace(lpad(to_hex(i), 8, '0'), '(..)(..)(..)(..)', '\\1:\\2:\\3:\\4')",
             "'fd39:9706:2786:6333:1:1:' || to_hex((i >> 16) + 1) || ':' || to_hex(i & 65535)",
         )

@@ -1,0 +1,94 @@
+//! The addresses that the interface is lent, and whether someone else has them.
+//!
+//! ```text
+//!   lend ──▶ checking ──detection is over──▶ ready ──▶ withdrawn
+//!               └──vanished, or marked by the kernel──▶ duplicate
+//! ```
+
+use std::collections::BTreeSet;
+use std::net::Ipv6Addr;
+use std::time::Duration;
+
+use orchestrator_network::{AddressState, Network, NetworkError};
+
+/// The addresses of one interface.
+#[derive(Debug)]
+pub(super) struct Addresses {
+    network: Network,
+    index: u32,
+    /// Of which it is not known yet whether someone else has them.
+    checking: BTreeSet<Ipv6Addr>,
+    /// Of which it is known that nobody has.
+    ready: BTreeSet<Ipv6Addr>,
+}
+
+/// What was found out of an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Checked {
+    /// It may be used.
+    Ready(Ipv6Addr),
+    /// Someone else has it.
+    Duplicate(Ipv6Addr),
+}
+
+impl Addresses {
+    pub(super) fn new(network: Network, index: u32) -> Self {
+        Self {
+            network,
+            index,
+            checking: BTreeSet::new(),
+            ready: BTreeSet::new(),
+        }
+    }
+
+    /// Whether all may be used.
+    pub(super) fn are_ready(&self) -> bool {
+        self.checking.is_empty()
+    }
+
+    /// Lends one, or lends it for longer.
+    pub(super) async fn lend(
+        &mut self,
+        address: Ipv6Addr,
+        preferred: Duration,
+        valid: Duration,
+    ) -> Result<(), NetworkError> {
+        self.network.lend_address(self.index, address, preferred, valid).await?;
+        if !self.ready.contains(&address) {
+            self.checking.insert(address);
+        }
+        Ok(())
+    }
+
+    /// Takes one away.
+    pub(super) async fn withdraw(&mut self, address: Ipv6Addr) -> Result<(), NetworkError> {
+        self.checking.remove(&address);
+        self.ready.remove(&address);
+        self.network.remove_address(self.index, address).await
+    }
+
+    /// Forgets what is known: the interface went down. The kernel may take the addresses with it, which says nothing of
+    /// anyone else.
+    pub(super) fn forget(&mut self) {
+        self.checking.clear();
+        self.ready.clear();
+    }
+
+    /// What duplicate address detection has found since it was asked last.
+    pub(super) async fn check(&mut self) -> Result<Vec<Checked>, NetworkError> {
+        let mut checked = Vec::new();
+        for address in self.checking.clone() {
+            let found = match self.network.address_state(self.index, address).await? {
+                AddressState::Tentative => continue,
+                AddressState::Ready => {
+                    self.ready.insert(address);
+                    Checked::Ready(address)
+                }
+                AddressState::Duplicate | AddressState::Absent => Checked::Duplicate(address),
+            };
+            self.checking.remove(&address);
+            checked.push(found);
+        }
+        Ok(checked)
+    }
+}

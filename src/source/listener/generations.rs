@@ -1,0 +1,68 @@
+//! A map that forgets what was not kept for longest, in bounded memory and without a list in order of age.
+//!
+//! What is kept goes into the young generation. When that is full it becomes the old one, and the old one is dropped
+//! whole: so the last so many keys are always known, and never more than twice as many.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, Hash, RandomState};
+
+/// A map that forgets, by a keyed hash of what it is asked by: nobody can choose whose place they take.
+pub(super) struct Generations<V> {
+    keys: RandomState,
+    most: usize,
+    young: HashMap<u64, V>,
+    old: HashMap<u64, V>,
+}
+
+impl<V> Generations<V> {
+    /// A map that knows the last `most` keys, and holds twice as many.
+    pub(super) fn new(most: usize) -> Self {
+        Self {
+            keys: RandomState::new(),
+            most,
+            young: HashMap::new(),
+            old: HashMap::new(),
+        }
+    }
+
+    /// What is known under a key.
+    pub(super) fn get(&self, key: &impl Hash) -> Option<&V> {
+        let key = self.keys.hash_one(key);
+        self.young.get(&key).or_else(|| self.old.get(&key))
+    }
+
+    /// Keeps a value under a key, in the place of what was known there.
+    pub(super) fn keep(&mut self, key: &impl Hash, value: V) {
+        let key = self.keys.hash_one(key);
+        if self.young.len() >= self.most && !self.young.contains_key(&key) {
+            self.old = std::mem::take(&mut self.young);
+        }
+        self.young.insert(key, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_ones_are_known_and_memory_is_bounded() {
+        let mut map = Generations::new(100);
+        for key in 0..10_000u32 {
+            map.keep(&key, key);
+            assert!((key.saturating_sub(99)..=key).all(|last| map.get(&last) == Some(&last)));
+            assert!(map.young.len() + map.old.len() <= 200);
+        }
+        assert_eq!(map.get(&0), None);
+    }
+
+    #[test]
+    fn what_is_kept_again_stays_and_is_the_newest() {
+        let mut map = Generations::new(10);
+        for key in 0..1000u32 {
+            map.keep(&u32::MAX, key);
+            map.keep(&key, key);
+            assert_eq!(map.get(&u32::MAX), Some(&key));
+        }
+    }
+}

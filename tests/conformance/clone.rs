@@ -1,0 +1,90 @@
+//! One DUID at two link-layer addresses (section 11): a cloned machine. Both are served as one client, and it is seen.
+
+use orchestrator_lab::wait_for;
+use serde_json::Value;
+
+use crate::client::Client;
+use crate::site::{PATIENCE, POOL, Site, hex, new_duid};
+use crate::wire::RELEASE;
+
+/// How often a DUID was found to be cloned.
+fn counted(site: &Site) -> u64 {
+    let text = site.daemon.ask("GET", "/metrics").unwrap().text();
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("orchestrator_dhcp6_cloned_duids_total "));
+    line.unwrap().parse().unwrap()
+}
+
+/// The events about cloned DUIDs.
+fn told(site: &Site) -> Vec<Value> {
+    let events = site.daemon.items("/v1/events?after=0&limit=1000").unwrap();
+    events
+        .into_iter()
+        .filter(|event| event["kind"] == "cloned-duid")
+        .collect()
+}
+
+fn lines(site: &Site, duid: &[u8]) -> usize {
+    let (log, duid) = (site.daemon.log(), hex(duid));
+    log.lines()
+        .filter(|line| line.contains("cloned DUID") && line.contains(&duid))
+        .count()
+}
+
+/// Two machines with one DUID, each with an interface of its own.
+fn twins(site: &Site) -> [Client; 2] {
+    let duid = new_duid();
+    let copy = site.connect("copy");
+    [site.client_with(&duid), site.client_on(&copy, &duid)]
+}
+
+#[test]
+fn a_cloned_duid_is_one_client_and_is_told_of_once() {
+    let site = Site::start(POOL, "");
+    let [original, copy] = twins(&site);
+    let leased = original.lease(1);
+    assert_eq!(copy.lease(1), leased, "the DUID is the client");
+    assert_eq!((counted(&site), told(&site)), (0, vec![]), "it may have moved");
+    for _ in 0..5 {
+        assert_eq!(original.request(1, &[leased]).leased().ip, leased);
+        assert_eq!(copy.request(1, &[leased]).leased().ip, leased);
+    }
+    assert_eq!((counted(&site), lines(&site, &original.duid)), (1, 1));
+    let event = wait_for("the timeline to tell of it", PATIENCE, || told(&site).pop());
+    assert_eq!(told(&site).len(), 1);
+    let detail = event["detail"].as_str().unwrap();
+    for part in [
+        hex(&original.duid),
+        original.address.to_string(),
+        copy.address.to_string(),
+    ] {
+        assert!(detail.contains(&part), "{part} in {detail}");
+    }
+    // In the timeline of the client, and where people look.
+    let client = event["client"].as_str().unwrap();
+    let (_, client) = site.daemon.api("GET", &format!("/v1/clients/{client}")).unwrap();
+    assert_eq!(client["duid"], hex(&original.duid).as_str());
+    let shown = site.daemon.cli(&["events"]).unwrap();
+    assert!(String::from_utf8(shown.stdout).unwrap().contains("cloned-duid"));
+}
+
+#[test]
+fn a_client_that_moves_is_no_clone() {
+    let site = Site::start(POOL, "");
+    let [there, elsewhere] = twins(&site);
+    let leased = there.lease(1);
+    assert_eq!(elsewhere.lease(1), leased);
+    // Who has given its leases back may come from anywhere.
+    elsewhere.tell(RELEASE, 1, leased);
+    assert_eq!(there.lease(1), leased);
+    there.tell(RELEASE, 1, leased);
+    elsewhere.lease(1);
+    let two_clients_in_turn = [site.client(), site.client()];
+    for _ in 0..3 {
+        for client in &two_clients_in_turn {
+            client.lease(1);
+        }
+    }
+    assert_eq!((counted(&site), told(&site)), (0, vec![]));
+}
