@@ -13,6 +13,9 @@
 //! | `GET /v1/instances?all=&link=&client=&phase=` | instances, those that are gone only with `all=true` |
 //! | `GET /v1/instances/{id}` | an instance; the beginning of its id is enough |
 //! | `DELETE /v1/instances/{id}?release=` | 202: the instance on its way out |
+//! | `GET /v1/reservations?link=` | what is kept for known clients, by the settings and by the API |
+//! | `POST /v1/reservations` | 201: what is kept from now on |
+//! | `DELETE /v1/reservations/{id}` | 200: what is kept no longer |
 //! | `GET /v1/events?after=&before=&link=&client=&instance=` | events; as a stream with `Accept: text/event-stream` |
 //! | `POST /v1/hooks/dnsmasq` | 204: the event is durable; on the unix socket only |
 //! | `GET /v1/settings` | which settings are in force, and how what is written differs |
@@ -25,6 +28,7 @@
 //! Nobody is asked who they are: the unix socket is for who may open it, and TCP is served on loopback only, to
 //! requests that no foreign web page can have made ([`guard`]).
 
+mod body;
 mod clients;
 mod connection;
 mod events;
@@ -40,6 +44,7 @@ mod params;
 mod patience;
 mod problem;
 mod reconfigure;
+mod reservations;
 mod routes;
 mod serve;
 mod settings;
@@ -60,7 +65,7 @@ pub use settings::{ReloadOutcome, Reloaded, SettingsView};
 
 use crate::conditions::Conditions;
 use crate::metrics::Metrics;
-use crate::model::{Client, Instance, InstanceId};
+use crate::model::{Client, Instance, InstanceId, Reservation, ReservationId, ReservationView};
 use crate::settings::Faults;
 use crate::source::dnsmasq::DnsmasqEvent;
 use crate::source::listener::{NotReconfigured, Reconfiguring};
@@ -88,6 +93,15 @@ pub trait Control: Send + Sync + 'static {
     /// Records what dnsmasq told. Returns when it is durable.
     async fn dnsmasq_event(&self, event: DnsmasqEvent) -> Result<(), ControlError>;
 
+    /// What is reserved for whom, by the settings and by [`reserve`](Self::reserve).
+    async fn reservations(&self) -> Result<Vec<ReservationView>, ControlError>;
+
+    /// Reserves something on a link. When it returns, nobody else is given it.
+    async fn reserve(&self, link: String, reservation: Reservation) -> Result<ReservationView, ControlError>;
+
+    /// Removes what [`reserve`](Self::reserve) made.
+    async fn unreserve(&self, id: ReservationId) -> Result<ReservationView, ControlError>;
+
     /// Has a client ask again (RFC 9915, section 18.3.11). Returns when that has begun.
     async fn reconfigure(&self, client: &Client, what: Reconfigure) -> Result<Reconfiguring, ControlError>;
 
@@ -108,6 +122,12 @@ pub enum ControlError {
     #[error("{reason}")]
     Refused {
         /// Why, and what to do.
+        reason: String,
+    },
+    /// It stands against something that is there.
+    #[error("{reason}")]
+    Conflict {
+        /// Against what.
         reason: String,
     },
     /// The daemon ends before it could.

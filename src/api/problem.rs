@@ -97,8 +97,13 @@ impl From<StoreError> for Fault {
         let status = match &error {
             StoreError::Away { .. } => StatusCode::SERVICE_UNAVAILABLE,
             StoreError::BadCursor(_) => StatusCode::BAD_REQUEST,
-            StoreError::NoSuchClient(_) | StoreError::NoSuchInstance(_) => StatusCode::NOT_FOUND,
-            StoreError::AlreadyThere { .. } | StoreError::AddressTaken { .. } => StatusCode::CONFLICT,
+            StoreError::NoSuchClient(_) | StoreError::NoSuchInstance(_) | StoreError::NoSuchReservation(_) => {
+                StatusCode::NOT_FOUND
+            }
+            StoreError::AlreadyThere { .. }
+            | StoreError::AddressTaken { .. }
+            | StoreError::Reserved(_)
+            | StoreError::TooManyReservations => StatusCode::CONFLICT,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Self::new(status, error.code(), with_causes(&error))
@@ -119,6 +124,7 @@ impl From<ControlError> for Fault {
             ControlError::Stopping => Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", error.to_string()),
             ControlError::Starting => Self::new(StatusCode::SERVICE_UNAVAILABLE, "starting", error.to_string()),
             ControlError::Refused { reason } => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "refused", reason),
+            ControlError::Conflict { reason } => Self::new(StatusCode::CONFLICT, "already-reserved", reason),
             ControlError::NotReconfigured(refusal) => refusal.into(),
             ControlError::Store(error) => error.into(),
         }

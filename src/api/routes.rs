@@ -8,12 +8,14 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, delete, get, post};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::problem::{Code, Fault};
-use super::{App, clients, events, guard, health, hooks, instances, leases, metrics, reconfigure, settings};
+use super::{
+    App, body, clients, events, guard, health, hooks, instances, leases, metrics, reconfigure, reservations, settings,
+};
 
 /// How long an answer may take to begin.
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
@@ -53,6 +55,8 @@ fn routes(dnsmasq_hook: MethodRouter<Shared>) -> Router<Shared> {
         .route("/v1/leases", get(leases::list))
         .route("/v1/instances", get(instances::list))
         .route("/v1/instances/{id}", get(instances::show).delete(instances::destroy))
+        .route("/v1/reservations", get(reservations::list).post(reservations::add))
+        .route("/v1/reservations/{id}", delete(reservations::remove))
         .route("/v1/events", get(events::list))
         .route("/v1/settings", get(settings::show))
         .route("/v1/settings/reload", post(settings::reload))
@@ -117,5 +121,5 @@ fn refuse_large(request: &Request) -> Option<Fault> {
         .ok()?
         .parse::<u64>()
         .ok()?;
-    (length > hooks::LARGEST_BODY as u64).then(hooks::too_large)
+    (length > body::LARGEST_BODY as u64).then(body::too_large)
 }

@@ -13,6 +13,7 @@ mod page;
 mod probe;
 mod reconfigure;
 mod reload;
+mod reservation;
 mod resolve;
 mod rm;
 mod serve;
@@ -78,6 +79,8 @@ enum Verb {
     Show(show::Args),
     /// Destroy instances; their clients get new ones at their next lease event
     Rm(rm::Args),
+    /// Keep addresses and prefixes for known clients
+    Reservation(reservation::Args),
     /// Show what happened, in order
     Events(events::Args),
     /// Have a client ask again now, if it accepts that
@@ -125,6 +128,7 @@ fn dispatch(
         Verb::Ls(args) => wait_for(ls::run(&args, output, &client()))?,
         Verb::Show(args) => wait_for(show::run(&args, output, &client()))?,
         Verb::Rm(args) => wait_for(rm::run(&args, output, &client()))?,
+        Verb::Reservation(args) => wait_for(reservation::run(&args, output, &client()))?,
         Verb::Events(args) => wait_for(events::run(&args, output, &client()))?,
         Verb::Reconfigure(args) => wait_for(reconfigure::run(&args, output, &client()))?,
         Verb::Reload => wait_for(reload::run(output, &client()))?,

@@ -6,7 +6,7 @@ use super::ages::{age, left};
 use super::failure::Failure;
 use super::page::read;
 use super::table::{record, table};
-use crate::model::{Client, Event, Instance, InstanceView, Lease, LeaseState, Timestamp};
+use crate::model::{Client, Event, Instance, InstanceView, Lease, LeaseState, Reservation, ReservationView, Timestamp};
 
 /// A table of instances.
 pub(super) fn instances(items: &[Value], now: Timestamp) -> Result<String, Failure> {
@@ -60,6 +60,33 @@ pub(super) fn leases(items: &[Value], now: Timestamp) -> Result<String, Failure>
         &["ADDRESS", "LINK", "CLIENT", "DUID", "SOURCE", "STATE", "LEFT"],
         rows,
     ))
+}
+
+/// A table of reservations.
+pub(super) fn reservations(items: &[Value]) -> Result<String, Failure> {
+    let row = |item| {
+        let view: ReservationView = read(item, "a reservation")?;
+        let Reservation {
+            holder,
+            address,
+            prefix,
+        } = view.reservation;
+        let kept_by = match (view.id, view.in_force) {
+            (None, _) => "settings",
+            (Some(_), true) => "api",
+            (Some(_), false) => "api, not in force",
+        };
+        Ok(vec![
+            view.id.map(|id| id.to_string()).unwrap_or_default(),
+            view.link,
+            holder.to_string(),
+            address.map(|address| address.to_string()).unwrap_or_default(),
+            prefix.map(|prefix| prefix.to_string()).unwrap_or_default(),
+            kept_by.to_owned(),
+        ])
+    };
+    let rows: Vec<Vec<String>> = items.iter().map(row).collect::<Result<_, Failure>>()?;
+    Ok(table(&["RESERVATION", "LINK", "FOR", "ADDRESS", "PREFIX", "BY"], rows))
 }
 
 /// A table of clients.

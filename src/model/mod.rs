@@ -8,6 +8,7 @@ mod instance;
 mod lease;
 mod lifespan;
 mod page;
+mod reservation;
 mod timestamp;
 mod view;
 
@@ -16,11 +17,15 @@ pub use event::{Event, EventKind, NewEvent};
 pub use instance::{Instance, Phase};
 pub use lease::{Lease, LeaseChange, LeaseSource, LeaseState, LeaseVerb};
 pub use lifespan::{LifespanError, parse_lifespan, show_lifespan};
-pub use orchestrator_dhcp6::{Duid, Iaid, Leased, LinkLayerAddress};
+pub use orchestrator_dhcp6::{Duid, Holder, Iaid, Leased, LinkLayerAddress, OpaqueId, Reservation};
 pub use orchestrator_plugin::{Id, InstanceId, InstanceSpec, Mark, Resources, SiteId};
 pub use page::Page;
+pub use reservation::{RecordedReservation, ReservationView};
 pub use timestamp::{Clock, Timestamp};
 pub use view::{InstanceView, LeaseView};
 
 /// Names a client: twelve hexadecimal digits, kept for as long as the client is remembered.
 pub type ClientId = Id;
+
+/// Names a reservation that was made through the API.
+pub type ReservationId = Id;

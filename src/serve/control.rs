@@ -8,8 +8,12 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::links::Commands;
 use super::reload::Desk;
+use super::reservations::Reservations;
 use crate::api::{Control, ControlError, Reloaded, SettingsView};
-use crate::model::{Client, ClientId, Instance, InstanceId, LeaseChange, LeaseSource, LeaseVerb, Timestamp};
+use crate::model::{
+    Client, ClientId, Instance, InstanceId, LeaseChange, LeaseSource, LeaseVerb, Reservation, ReservationId,
+    ReservationView, Timestamp,
+};
 use crate::orchestrator::Orchestrator;
 use crate::settings::Current;
 use crate::source::Recorder;
@@ -31,6 +35,7 @@ pub(super) struct Ready {
     pub(super) recorder: Recorder,
     pub(super) intake: Intake,
     pub(super) commands: Commands,
+    pub(super) reservations: Reservations,
 }
 
 impl Ready {
@@ -117,6 +122,18 @@ impl Control for Switchboard {
                 reason: refusal.to_string(),
             }),
         }
+    }
+
+    async fn reservations(&self) -> Result<Vec<ReservationView>, ControlError> {
+        self.ready()?.reservations.list().await
+    }
+
+    async fn reserve(&self, link: String, reservation: Reservation) -> Result<ReservationView, ControlError> {
+        self.ready()?.reservations.add(&link, reservation).await
+    }
+
+    async fn unreserve(&self, id: ReservationId) -> Result<ReservationView, ControlError> {
+        self.ready()?.reservations.remove(id).await
     }
 
     async fn reconfigure(&self, client: &Client, what: Reconfigure) -> Result<Reconfiguring, ControlError> {

@@ -15,6 +15,7 @@ use crate::model::Duid;
 use crate::settings::LinkSettings;
 use crate::source::Recorder;
 use crate::source::listener::{Command, Directory, NotReconfigured, Reconfiguring};
+use crate::source::reserved::Reserved;
 use crate::store::Store;
 
 /// Commands that may wait for a listener.
@@ -79,6 +80,7 @@ pub(super) struct Links {
     pub(super) recorder: Recorder,
     pub(super) commands: Commands,
     pub(super) directory: Directory,
+    pub(super) reserved: Reserved,
 }
 
 impl Links {
@@ -123,6 +125,7 @@ impl Links {
             network: self.network.clone(),
             recorder: self.recorder.clone(),
             directory: self.directory.clone(),
+            reserved: self.reserved.clone(),
         };
         Supervisor::new(parts, self.commands.open(bridge))
     }

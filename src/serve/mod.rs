@@ -9,6 +9,7 @@ mod link;
 mod links;
 mod relays;
 mod reload;
+mod reservations;
 mod storage;
 mod systemd;
 
@@ -34,12 +35,14 @@ use crate::settings::{Current, Place, Settings};
 use crate::source::Recorder;
 use crate::source::dnsmasq::Intake;
 use crate::source::listener::Directory;
+use crate::source::reserved::Reserved;
 use crate::store::{Store, StoreError};
 use control::{Ready, Switchboard};
 use links::{Commands, Links};
 use relays::Relays;
 use reload::Reloader;
 pub use reload::SetLogLevel;
+use reservations::Reservations;
 
 /// How long parts may take to end what they have begun.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -210,6 +213,7 @@ async fn build_and_run(
     );
     let commands = Commands::default();
     let directory = Directory::default();
+    let reserved = Reserved::new(store.clone());
     let links = Links {
         context: context.clone(),
         store: store.clone(),
@@ -217,6 +221,7 @@ async fn build_and_run(
         recorder: recorder.clone(),
         commands: commands.clone(),
         directory: directory.clone(),
+        reserved: reserved.clone(),
     };
     context.tasks.spawn(links.run());
     let relays = Relays {
@@ -241,6 +246,12 @@ async fn build_and_run(
         recorder,
         intake: intake.clone(),
         commands,
+        reservations: Reservations {
+            settings: context.settings.clone(),
+            store: store.clone(),
+            reserved,
+            clock: context.clock,
+        },
     });
     // Last of all: whoever sees the store through the API finds everything behind it in place.
     store_sender.send_replace(Some(store.clone()));

@@ -100,6 +100,8 @@ pub(super) fn given_to_dnsmasq(link: &Table<'_>, source: Option<LeaseSource>) {
             "client_rate",
             "link_rate",
             "delegation",
+            "class_pool",
+            "reservation",
             "preference",
         ])
         .chain(Given::OF_LISTENER)

@@ -67,7 +67,8 @@ fn exclude_from(table: &Table<'_>, pool: PrefixPool, excluded: Ipv6Net) -> Optio
     }
 }
 
-fn parse_pool(text: &str) -> Result<Ipv6Net, String> {
+/// Reads a prefix that may be delegated, or delegated from.
+pub(super) fn parse_pool(text: &str) -> Result<Ipv6Net, String> {
     let net = parse_range(text)?;
     if (SHORTEST_POOL..=LONGEST_PREFIX).contains(&net.prefix_len()) && is_routable(net) {
         Ok(net)

@@ -4,7 +4,7 @@ use std::net::Ipv6Addr;
 use std::num::NonZeroU32;
 
 use ipnet::Ipv6Net;
-use orchestrator_dhcp6::{Class, OptionSet, Order, PrefixPool};
+use orchestrator_dhcp6::{Class, OptionSet, Order, PrefixPool, Reservation};
 
 use super::advertisement::{AdvertisementSettings, Basis};
 use super::check::{self, Ranges};
@@ -16,6 +16,7 @@ use super::neighbor::NeighborSettings;
 use super::option::Given;
 use super::prefix::{parse_bridge, parse_link_address, parse_range};
 use super::reader::{Entry, Table};
+use super::reservation;
 use crate::model::LeaseSource;
 
 /// No machine has more links than this.
@@ -46,6 +47,8 @@ pub struct LinkSettings {
     /// Prefixes that are delegated to its clients, apart from all links' own; none unless the source is
     /// [`LeaseSource::Listener`].
     pub delegation: Vec<PrefixPool>,
+    /// What is kept for known clients; listener only.
+    pub reservations: Vec<Reservation>,
     /// In which order addresses and prefixes are given out; listener only.
     pub allocation: Order,
     /// Addresses for instances, inside the prefix and apart from the pool; always there with a template.
@@ -99,6 +102,9 @@ pub(super) struct Outline {
     /// The key that names it.
     pub(super) named_by: &'static str,
     pub(super) prefix: Option<Ipv6Net>,
+    pub(super) address: Option<Ipv6Net>,
+    pub(super) instances: Option<Ipv6Net>,
+    pub(super) reservations: Vec<Reservation>,
     /// Prefixes that are delegated from.
     pub(super) delegated: Vec<Ipv6Net>,
     pub(super) source: Option<LeaseSource>,
@@ -152,6 +158,7 @@ fn read(mut table: Table<'_>, common: &Common) -> (Outline, Option<LinkSettings>
     let names: Vec<Option<&str>> = common.class_names.iter().map(Option::as_deref).collect();
     let (class_ranges, class_pools): (Vec<_>, Vec<_>) = class_pool::read_all(&mut table, &names).into_iter().unzip();
     let delegation = delegation::read_all(&mut table, &names);
+    let reservations = reservation::read_all(&mut table);
     let instances = range(&mut table, "instances");
     check::given_to_dnsmasq(&table, source);
     let allocation = table
@@ -192,6 +199,9 @@ fn read(mut table: Table<'_>, common: &Common) -> (Outline, Option<LinkSettings>
         name: name.clone(),
         named_by,
         prefix: address.map(|address| address.trunc()),
+        address,
+        instances,
+        reservations: reservations.clone(),
         delegated: delegation.iter().flatten().map(PrefixPool::prefix).collect(),
         source,
         template: template.clone(),
@@ -208,6 +218,7 @@ fn read(mut table: Table<'_>, common: &Common) -> (Outline, Option<LinkSettings>
             pool,
             class_pools: class_pools.into_iter().collect::<Option<_>>()?,
             delegation: delegation?,
+            reservations,
             allocation: allocation?,
             instances,
             lifetimes,

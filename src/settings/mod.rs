@@ -28,6 +28,7 @@ mod plugin;
 mod prefix;
 mod reader;
 mod reload;
+mod reservation;
 mod size;
 mod source;
 mod store;
@@ -54,6 +55,7 @@ pub use orchestrator_plugin_docker::DockerSettings;
 pub use place::Place;
 pub use plugin::PluginSettings;
 pub use reload::{Change, Effect, Reload, plan_reload};
+pub use reservation::ReservationFault;
 pub use source::{DnsmasqSettings, ListenerSettings, SourceSettings};
 pub use store::{StoreSettings, StoreUrl};
 pub use template::{Readiness, TemplateSettings};
@@ -62,7 +64,9 @@ use crate::model::LeaseSource;
 use fault::Collector;
 use link::{Common, Outline};
 use option::Given;
+use orchestrator_dhcp6::Reservation;
 use reader::Table;
+use reservation::Ground;
 
 /// Everything that can be set. `settings.toml` of the repository documents every key.
 #[derive(Debug, Clone, PartialEq)]
@@ -105,6 +109,16 @@ impl Settings {
         let listens = link.source == LeaseSource::Listener;
         let of_class = || listens && self.classes.iter().any(|class| class.template.is_some());
         link.instances.is_some() && (link.template.is_some() || of_class())
+    }
+
+    /// Whether a reservation suits its link and the others. Whether another stands against it is another question.
+    ///
+    /// # Errors
+    ///
+    /// Why it does not.
+    pub fn check_reservation(&self, link: &LinkSettings, reservation: &Reservation) -> Result<(), ReservationFault> {
+        let all: Vec<Ground> = self.links.iter().map(Ground::of).collect();
+        Ground::of(link).check(reservation, &all)
     }
 
     /// Whether prefixes are delegated on any link.
@@ -158,6 +172,7 @@ fn read_sections(mut root: Table<'_>) -> Option<Settings> {
     check::relays_named(&outlines, &source.listener.relays, root.faults());
     check::links_apart(&outlines, root.faults());
     check::delegations_apart(&outlines, root.faults());
+    reservation::check_all(&outlines, root.faults());
     let named = |key, template| Some((key, template?));
     let by_classes = class_outlines
         .iter()

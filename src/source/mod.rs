@@ -8,5 +8,6 @@ pub mod dnsmasq;
 pub mod listener;
 pub mod neighbors;
 mod recorder;
+pub mod reserved;
 
 pub use recorder::Recorder;

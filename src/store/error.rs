@@ -6,11 +6,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use orchestrator_dhcp6::ReservationConflict;
 use sqlx::error::DatabaseError;
 use sqlx::migrate::MigrateError;
 use sqlx::sqlite::SqliteError;
 
-use crate::model::{ClientId, Duid, InstanceId};
+use super::MOST_RESERVATIONS;
+use crate::model::{ClientId, Duid, InstanceId, ReservationId};
 
 /// Why the store could not do what it was asked.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -109,6 +111,15 @@ pub enum StoreError {
     /// No instance has that id.
     #[error("there is no instance {0}")]
     NoSuchInstance(InstanceId),
+    /// No reservation has that id.
+    #[error("there is no reservation {0}; those in the settings have no id, and are removed there")]
+    NoSuchReservation(ReservationId),
+    /// Another reservation stands against a new one.
+    #[error("it cannot be reserved: {0}; remove the other reservation first, or take something else")]
+    Reserved(#[from] ReservationConflict),
+    /// There are as many reservations as there may be.
+    #[error("there are {MOST_RESERVATIONS} reservations, and no more are kept; remove some, or make them a pool")]
+    TooManyReservations,
     /// The client has a live instance already.
     #[error("client {client} already has instance {instance}")]
     AlreadyThere {
@@ -175,6 +186,9 @@ impl StoreError {
             Self::BadCursor(_) => "bad-cursor",
             Self::NoSuchClient(_) => "no-such-client",
             Self::NoSuchInstance(_) => "no-such-instance",
+            Self::NoSuchReservation(_) => "no-such-reservation",
+            Self::Reserved(_) => "already-reserved",
+            Self::TooManyReservations => "too-many-reservations",
             Self::AlreadyThere { .. } => "instance-already-there",
             Self::AddressTaken { .. } => "address-taken",
         }
@@ -187,6 +201,9 @@ impl StoreError {
             Self::BadCursor(_)
                 | Self::NoSuchClient(_)
                 | Self::NoSuchInstance(_)
+                | Self::NoSuchReservation(_)
+                | Self::Reserved(_)
+                | Self::TooManyReservations
                 | Self::AlreadyThere { .. }
                 | Self::AddressTaken { .. }
         )

@@ -35,6 +35,7 @@ mod plan;
 mod prune;
 mod recall;
 mod record;
+mod reservations;
 mod routed;
 mod rows;
 mod rules;
@@ -65,6 +66,7 @@ pub use plan::NewInstance;
 pub use prune::Pruned;
 pub use recall::Recalled;
 pub use record::{Outcome, Recorded};
+pub use reservations::MOST_RESERVATIONS;
 pub use situation::Situation;
 pub use update::InstanceUpdate;
 

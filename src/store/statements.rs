@@ -5,7 +5,7 @@ use sqlx::Executor;
 use super::connection::{on, within};
 use super::{
     Store, StoreError, batch, clients, destroy, due, elsewhere, events, expire, identity, instances, leases, ledger,
-    ping, plan, prune, recall, routed, situation, update,
+    ping, plan, prune, recall, reservations, routed, situation, update,
 };
 
 const ALL: &[&[&str]] = &[
@@ -23,6 +23,7 @@ const ALL: &[&[&str]] = &[
     plan::STATEMENTS,
     prune::STATEMENTS,
     recall::STATEMENTS,
+    reservations::STATEMENTS,
     routed::STATEMENTS,
     situation::STATEMENTS,
     update::STATEMENTS,

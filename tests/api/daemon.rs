@@ -13,7 +13,7 @@ use orchestrator::conditions::Conditions;
 use orchestrator::metrics::Metrics;
 use orchestrator::model::{
     Client, ClientId, Clock, Duid, EventKind, Iaid, Id, Instance, InstanceId, InstanceSpec, LeaseChange, LeaseSource,
-    LeaseVerb, NewEvent, Resources, Timestamp,
+    LeaseVerb, NewEvent, RecordedReservation, Reservation, ReservationId, ReservationView, Resources, Timestamp,
 };
 use orchestrator::settings::{Listen, Settings, plan_reload};
 use orchestrator::source::dnsmasq::{DnsmasqEvent, Handed};
@@ -288,6 +288,19 @@ impl Control for Switchboard {
         Ok(())
     }
 
+    async fn reservations(&self) -> Result<Vec<ReservationView>, ControlError> {
+        Ok(self.store.reservations().await?.into_iter().map(shown).collect())
+    }
+
+    async fn reserve(&self, link: String, reservation: Reservation) -> Result<ReservationView, ControlError> {
+        let at = Timestamp(1_800_000_000_000);
+        Ok(shown(self.store.add_reservation(&link, reservation, at).await?))
+    }
+
+    async fn unreserve(&self, id: ReservationId) -> Result<ReservationView, ControlError> {
+        Ok(shown(self.store.remove_reservation(id).await?))
+    }
+
     async fn reconfigure(&self, client: &Client, what: Reconfigure) -> Result<Reconfiguring, ControlError> {
         match what {
             Reconfigure::Renew => Ok(Reconfiguring {
@@ -313,5 +326,15 @@ impl Control for Switchboard {
 
     async fn settings(&self) -> Result<SettingsView, ControlError> {
         Err(ControlError::Stopping)
+    }
+}
+
+fn shown(recorded: RecordedReservation) -> ReservationView {
+    ReservationView {
+        id: Some(recorded.id),
+        link: recorded.link,
+        reservation: recorded.reservation,
+        created: Some(recorded.created),
+        in_force: true,
     }
 }

@@ -8,5 +8,6 @@ mod http;
 mod limits;
 mod lists;
 mod problems;
+mod reservations;
 mod sockets;
 mod stream;

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use orchestrator::api::{App, BindError, Control, ControlError, Reloaded, Server, SettingsView};
 use orchestrator::conditions::Conditions;
 use orchestrator::metrics::Metrics;
-use orchestrator::model::{Client, Instance, InstanceId};
+use orchestrator::model::{Client, Instance, InstanceId, Reservation, ReservationId, ReservationView};
 use orchestrator::settings::Listen;
 use orchestrator::source::dnsmasq::DnsmasqEvent;
 use orchestrator::source::listener::Reconfiguring;
@@ -34,6 +34,18 @@ impl Control for Nobody {
     }
 
     async fn reconfigure(&self, _: &Client, _: Reconfigure) -> Result<Reconfiguring, ControlError> {
+        Err(ControlError::Starting)
+    }
+
+    async fn reservations(&self) -> Result<Vec<ReservationView>, ControlError> {
+        Err(ControlError::Starting)
+    }
+
+    async fn reserve(&self, _: String, _: Reservation) -> Result<ReservationView, ControlError> {
+        Err(ControlError::Starting)
+    }
+
+    async fn unreserve(&self, _: ReservationId) -> Result<ReservationView, ControlError> {
         Err(ControlError::Starting)
     }
 

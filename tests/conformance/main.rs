@@ -34,6 +34,7 @@ mod release;
 mod reload;
 mod renew;
 mod request;
+mod reservation;
 mod restart;
 mod site;
 mod solicit;

@@ -8,6 +8,7 @@ mod instances;
 mod leases;
 mod open;
 mod place;
+mod reservations;
 mod routed;
 mod rules;
 mod writer;

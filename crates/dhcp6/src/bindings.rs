@@ -1,12 +1,12 @@
 //! The bindings of one link: of addresses, of prefixes, and of addresses that hosts registered, in a table each.
 
-use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 
 use ipnet::Ipv6Net;
 
 use crate::binding::{Binding, Change, Verb};
 use crate::leased::{Kind, Leased};
+use crate::lengths::Lengths;
 use crate::table::Table;
 use crate::{Duid, Iaid};
 
@@ -18,16 +18,6 @@ pub struct Bindings {
     lengths: Lengths,
     /// Of addresses that hosts made themselves; apart, so that they fill no pool and are no association's.
     pub(crate) registrations: Table,
-}
-
-/// The prefixes that have bindings, by first address, and how many there are of each length.
-///
-/// All prefixes of a pool have one length, so that one either is another or is apart from it; but bindings outlive the
-/// settings of the pool that they came from.
-#[derive(Debug, Clone, Default)]
-struct Lengths {
-    prefixes: BTreeMap<Ipv6Addr, u8>,
-    counts: BTreeMap<u8, usize>,
 }
 
 impl Bindings {
@@ -159,89 +149,6 @@ impl Bindings {
                 self.lengths.remove(prefix.network());
                 self.prefixes.remove(prefix.network());
             }
-        }
-    }
-}
-
-impl Lengths {
-    /// Notes a prefix in place of what had the same first address.
-    fn insert(&mut self, prefix: Ipv6Net) {
-        let (first, length) = (prefix.network(), prefix.prefix_len());
-        let before = self.prefixes.insert(first, length);
-        if before == Some(length) {
-            return;
-        }
-        if let Some(before) = before {
-            self.uncount(before);
-        }
-        *self.counts.entry(length).or_default() += 1;
-    }
-
-    fn remove(&mut self, first: Ipv6Addr) {
-        if let Some(length) = self.prefixes.remove(&first) {
-            self.uncount(length);
-        }
-    }
-
-    fn uncount(&mut self, length: u8) {
-        if let Some(count) = self.counts.get_mut(&length) {
-            *count -= 1;
-            if *count == 0 {
-                self.counts.remove(&length);
-            }
-        }
-    }
-
-    /// First addresses of the prefixes that overlap one: those around it, of which each length has one at most, and
-    /// those that begin inside of it.
-    fn overlapping(&self, prefix: Ipv6Net) -> impl Iterator<Item = Ipv6Addr> {
-        let shorter = self.counts.range(..prefix.prefix_len()).map(|(length, _)| *length);
-        let around = shorter.filter_map(move |length| {
-            let first = Ipv6Net::new(prefix.network(), length).ok()?.network();
-            // One that begins with this one is among those inside.
-            (first != prefix.network() && self.prefixes.get(&first) == Some(&length)).then_some(first)
-        });
-        let inside = self.prefixes.range(prefix.network()..=prefix.broadcast());
-        around.chain(inside.map(|(first, _)| *first))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use proptest::prelude::*;
-
-    use super::*;
-
-    /// Prefixes of 2001:db8::/56 between /57 and /64.
-    fn prefix() -> impl Strategy<Value = Ipv6Net> {
-        (0u128..256, 57u8..=64).prop_map(|(subnet, length)| {
-            let address = 0x2001_0db8_u128 << 96 | subnet << 64;
-            Ipv6Net::new(address.into(), length).unwrap().trunc()
-        })
-    }
-
-    proptest! {
-        #[test]
-        fn overlaps_are_found(known in prop::collection::vec((any::<bool>(), prefix()), 0..60), asked in prefix()) {
-            let mut lengths = Lengths::default();
-            let mut model = BTreeMap::new();
-            for (insert, prefix) in known {
-                if insert {
-                    lengths.insert(prefix);
-                    model.insert(prefix.network(), prefix);
-                } else {
-                    lengths.remove(prefix.network());
-                    model.remove(&prefix.network());
-                }
-            }
-            let overlapping = model.values().filter(|known| known.contains(&asked) || asked.contains(*known));
-            let expected: BTreeSet<Ipv6Addr> = overlapping.map(Ipv6Net::network).collect();
-            let found: Vec<Ipv6Addr> = lengths.overlapping(asked).collect();
-            prop_assert_eq!(found.len(), expected.len());
-            prop_assert_eq!(found.into_iter().collect::<BTreeSet<_>>(), expected);
-            prop_assert_eq!(lengths.counts.values().sum::<usize>(), model.len());
         }
     }
 }

@@ -7,7 +7,7 @@ use ipnet::Ipv6Net;
 
 use crate::class::Traits;
 use crate::reserved::reserved_until;
-use crate::{Class, ClassId, Leased, OptionSet, Pool, PrefixPool};
+use crate::{Class, ClassId, Leased, OptionSet, Pool, PrefixPool, Reservations};
 
 /// ERP local domain name (RFC 6440): the option that is made for relay agents to supply.
 pub const ERP_LOCAL_DOMAIN_NAME: u16 = 65;
@@ -38,6 +38,8 @@ pub struct Link {
     pub options: OptionSet,
     /// Which options relay agents may supply for clients that ask for them (RFC 6422), where the server has none of its own.
     pub relay_options: Vec<u16>,
+    /// What is kept for clients that are known.
+    pub reservations: Reservations,
     /// What kinds of clients there are; a client is in the first whose conditions it meets.
     pub classes: Vec<Class>,
     /// How long an address that a client refused is given to nobody.
@@ -102,6 +104,7 @@ impl Link {
             preference: None,
             options: OptionSet::new(),
             relay_options: vec![ERP_LOCAL_DOMAIN_NAME],
+            reservations: Reservations::new(),
             classes: Vec::new(),
             quarantine: Duration::from_secs(86_400),
             reconfigure: false,
@@ -124,6 +127,15 @@ impl Link {
     pub(crate) fn assigning(&self, address: Ipv6Addr) -> Option<&Pool> {
         let is_open = self.is_on_link(address) && self.blocked_until(address.into()).is_none();
         self.pool_of(address).filter(|_| is_open)
+    }
+
+    /// Whether a reservation may keep it on this link: an address that is on the link and open to clients, a prefix that
+    /// is apart from the link's.
+    pub(crate) fn is_reservable(&self, leased: Leased) -> bool {
+        match leased {
+            Leased::Address(address) => self.is_on_link(address) && self.blocked_until(address.into()).is_none(),
+            Leased::Prefix(_) => !Leased::Prefix(self.prefix).overlaps(leased),
+        }
     }
 
     /// The pool that an address is in.

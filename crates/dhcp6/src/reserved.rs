@@ -1,5 +1,7 @@
 //! Interface identifiers that no client may be given.
 
+use std::net::Ipv6Addr;
+
 use ipnet::Ipv6Net;
 
 /// Identifiers of 64 bits that are reserved (RFC 5453, as registered with IANA), lowest and highest of each range.
@@ -11,6 +13,11 @@ const IDENTIFIERS: [(u64, u64); 3] = [
     // Subnet anycast (RFC 2526).
     (0xfdff_ffff_ffff_ff80, 0xfdff_ffff_ffff_ffff),
 ];
+
+/// Whether an address of a link with this prefix stands for something other than a host, and is given to none.
+pub fn is_reserved(prefix: Ipv6Net, address: Ipv6Addr) -> bool {
+    reserved_until(prefix, address.into()).is_some()
+}
 
 /// The last address of the reserved range that an address is in; nothing when it may be handed out.
 ///
@@ -42,8 +49,6 @@ pub(crate) fn reserved_until(prefix: Ipv6Net, address: u128) -> Option<u128> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv6Addr;
-
     use super::*;
 
     fn until(prefix: &str, address: &str) -> Option<String> {

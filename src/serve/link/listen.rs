@@ -38,6 +38,8 @@ impl Parts {
         }
         let recalled = recall(&self.store, &self.bridge).await;
         let bindings = recalled.map_err(|fault| with_causes(&fault))?;
+        let reserved = self.reserved.refresh().await;
+        reserved.map_err(|fault| with_causes(&fault))?;
         let identity = self.store.identity();
         let parts = listener::Parts {
             link: self.bridge.clone(),
@@ -48,6 +50,7 @@ impl Parts {
             clock: self.context.clock,
             metrics: self.context.metrics.clone(),
             directory: self.directory.clone(),
+            reserved: self.reserved.view(),
         };
         Listener::open(parts, bridge.map(|bridge| bridge.index), bindings).map_err(|fault| {
             format!(

@@ -22,6 +22,7 @@ use crate::causes::with_causes;
 use crate::settings::{LinkSettings, Settings};
 use crate::source::Recorder;
 use crate::source::listener::{Command, Directory};
+use crate::source::reserved::Reserved;
 use crate::store::Store;
 
 /// How often the bridge is looked at, and the wait between two tries to serve on it.
@@ -45,6 +46,7 @@ pub(super) struct Parts {
     pub(super) recorder: Recorder,
     /// The listeners of all links.
     pub(super) directory: Directory,
+    pub(super) reserved: Reserved,
 }
 
 /// Serves one link.

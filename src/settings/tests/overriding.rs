@@ -52,6 +52,10 @@ pub(super) const OTHER: &[(&str, &str)] = &[
     ("CLASS__0__MATCH__REMOTE_ID", "0x00*"),
     ("CLASS__0__MATCH__INTERFACE_ID", "a"),
     ("CLASS__0__MATCH__SUBSCRIBER_ID", "a"),
+    ("LINK__0__RESERVATION__0__DUID", "00:03:00:01:02"),
+    ("LINK__0__RESERVATION__0__LINK_LAYER_ADDRESS", "02:00:5e:10:00:01"),
+    ("LINK__0__RESERVATION__0__REMOTE_ID", "port-7"),
+    ("LINK__0__RESERVATION__0__INTERFACE_ID", "0x0007"),
     ("LINK__0__CLASS_POOL__0__CLASS", "a"),
     ("LINK__0__CLASS_POOL__0__POOL", "fd39:9706:2786:6333::7:0/112"),
     ("LINK__0__DELEGATION__0__CLASS", "a"),
@@ -117,7 +121,7 @@ pub(super) const OTHER: &[(&str, &str)] = &[
 ];
 
 /// What a variable cannot change alone, or, with an asterisk, none that begins so; with what it takes besides.
-pub(super) const BESIDES: &[(&str, &[&str])] = &[
+const BESIDES: &[(&str, &[&str])] = &[
     ("LINK__0__NEIGHBOR_LIFETIME", &["LINK__0__NEIGHBORS=true"]),
     ("LINK__0__NEIGHBOR_LIMIT", &["LINK__0__NEIGHBORS=true"]),
     ("LINK__0__SOURCE", &["LINK__0__BRIDGE=br7"]),
@@ -152,6 +156,17 @@ pub(super) const BESIDES: &[(&str, &[&str])] = &[
     ),
     ("OPTIONS__VENDOR_OPTION__0*", &VENDOR_OPTION),
     ("CLASS__0*", &CLASS),
+    (
+        "LINK__0__RESERVATION__0__REMOTE_ID",
+        &["LINK__0__RESERVATION__0__REMOTE_ENTERPRISE=9"],
+    ),
+    (
+        "LINK__0__RESERVATION__0*",
+        &[
+            "LINK__0__RESERVATION__0__ADDRESS=fd39:9706:2786:6333::7",
+            "LINK__0__RESERVATION__0__PREFIX=fd60::/56",
+        ],
+    ),
     ("LINK__0__DELEGATION__0__CLASS", &CLASS),
     ("LINK__0__CLASS_POOL__0*", &CLASS_POOL),
 ];
@@ -174,6 +189,14 @@ const VENDOR_OPTION: [&str; 4] = [
     "OPTIONS__VENDOR_OPTION__0__TYPE=string",
     "OPTIONS__VENDOR_OPTION__0__VALUE=00",
 ];
+
+/// What a variable takes besides.
+pub(super) fn besides(variable: &str) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let is_meant = move |of: &str| of == variable || of.strip_suffix('*').is_some_and(|of| variable.starts_with(of));
+    let meant = BESIDES.iter().filter(move |(of, _)| is_meant(of));
+    let pairs = meant.flat_map(|(_, besides)| besides.iter().filter_map(|pair| pair.split_once('=')));
+    pairs.filter(move |(name, _)| *name != variable)
+}
 
 #[test]
 fn every_documented_key_can_be_overridden_by_the_environment() {
@@ -203,15 +226,7 @@ fn every_documented_key_can_be_overridden_by_the_environment() {
         .collect();
     for (variable, value) in OTHER.iter().copied() {
         let mut env = vec![(format!("{PREFIX}{variable}"), value.to_owned())];
-        let besides = BESIDES
-            .iter()
-            .filter(|(of, _)| *of == variable || of.strip_suffix('*').is_some_and(|of| variable.starts_with(of)));
-        for besides in besides.flat_map(|(_, besides)| *besides) {
-            let (name, value) = besides.split_once('=').unwrap();
-            if name != variable {
-                env.push((format!("{PREFIX}{name}"), value.to_owned()));
-            }
-        }
+        env.extend(besides(variable).map(|(name, value)| (format!("{PREFIX}{name}"), value.to_owned())));
         let text = if variable.ends_with("SOURCE") {
             &for_dnsmasq
         } else {

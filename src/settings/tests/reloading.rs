@@ -4,23 +4,15 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
-use super::overriding::{BESIDES, OTHER};
+use super::overriding::{OTHER, besides};
 use super::*;
 
 /// The documented settings with some of the other values, if they are right.
 fn with(variables: &[usize]) -> Option<Settings> {
     let pairs = variables.iter().map(|index| OTHER[*index]);
-    let besides = |variable: &str| -> Vec<(String, String)> {
-        let of = BESIDES.iter().filter(|(of, _)| *of == variable);
-        let pair = |text: &&str| {
-            let (name, value) = text.split_once('=')?;
-            (name != variable).then(|| (name.to_owned(), value.to_owned()))
-        };
-        of.flat_map(|(_, besides)| besides.iter().filter_map(pair)).collect()
-    };
     let mut env: Vec<(String, String)> = Vec::new();
     for (variable, value) in pairs {
-        env.extend(besides(variable));
+        env.extend(besides(variable).map(|(name, value)| (name.to_owned(), value.to_owned())));
         env.push((variable.to_owned(), value.to_owned()));
     }
     let env = env.into_iter().map(|(name, value)| (format!("{PREFIX}{name}"), value));

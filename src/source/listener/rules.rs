@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use orchestrator_dhcp6::{Change, Limiter, Link, Pool, Rates, Registration, Verb};
 
-use crate::model::{LeaseChange, LeaseSource, LeaseVerb, Timestamp};
+use crate::model::{LeaseChange, LeaseSource, LeaseVerb, RecordedReservation, Timestamp};
 use crate::settings::{LinkSettings, Settings};
+use crate::source::reserved::in_force;
 
 /// A host registers anew long before this, unless its address is preferred for longer; then a registration by a host
 /// that has left is not kept for ever.
@@ -25,24 +26,29 @@ pub(super) struct Rules {
 }
 
 impl Rules {
-    /// The rules that the settings make for a link. `None` where they want no listener there. The key is
+    /// The rules that the settings, and what is reserved through the API, make for a link. `None` where they want no listener there. The key is
     /// the server's.
-    pub(super) fn new(settings: &Settings, name: &str, key: [u8; 16]) -> Option<Self> {
+    pub(super) fn new(
+        settings: &Settings,
+        recorded: &[RecordedReservation],
+        name: &str,
+        key: [u8; 16],
+    ) -> Option<Self> {
         let relays = settings
             .source
             .listener
             .relays
             .iter()
             .any(|interface| interface == name);
-        let relay_options = &settings.source.listener.relay_options;
-        let settings = settings.link(name)?;
-        let mut link = protocol_link(settings)?;
-        link.relay_options.clone_from(relay_options);
+        let own = settings.link(name)?;
+        let mut link = protocol_link(own)?;
+        (link.reservations, _) = in_force(settings, own, recorded);
+        link.relay_options.clone_from(&settings.source.listener.relay_options);
         Some(Self {
             relays,
-            is_remote: settings.remote,
+            is_remote: own.remote,
             link,
-            limiter: limiter(settings, key),
+            limiter: limiter(own, key),
             key,
         })
     }
@@ -50,8 +56,8 @@ impl Rules {
     /// Goes over to other settings; `false`, and nothing is changed, when they want no such listener.
     ///
     /// Who sent too often under the same limit before has still done so.
-    pub(super) fn follow(&mut self, settings: &Settings, name: &str) -> bool {
-        let Some(mut rules) = Self::new(settings, name, self.key) else {
+    pub(super) fn follow(&mut self, settings: &Settings, recorded: &[RecordedReservation], name: &str) -> bool {
+        let Some(mut rules) = Self::new(settings, recorded, name, self.key) else {
             return false;
         };
         if rules.is_remote != self.is_remote {

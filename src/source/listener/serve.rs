@@ -6,7 +6,7 @@ use std::net::SocketAddrV6;
 use std::sync::Arc;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use orchestrator_dhcp6::{Answer, Bindings, Change, Inbound, Reconfigure, Server};
+use orchestrator_dhcp6::{Answer, Bindings, Change, Inbound, Reconfigure, Reservations, Server};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -21,6 +21,7 @@ use crate::metrics::Metrics;
 use crate::model::{Clock, Duid, Leased};
 use crate::settings::{Current, Settings};
 use crate::source::Recorder;
+use crate::source::reserved::ReservedView;
 use crate::store::StoreError;
 
 /// Commits under way at the same time. Beyond it the socket's buffer holds what comes.
@@ -53,6 +54,8 @@ pub struct Parts {
     pub link: String,
     /// What is leased there, and how.
     pub settings: Current,
+    /// What is reserved through the API.
+    pub reserved: ReservedView,
     /// Who answers: the server's DUID.
     pub duid: Duid,
     /// The key of its hashes.
@@ -107,7 +110,7 @@ impl Listener {
     ///
     /// When the socket cannot be opened: another server has the port, the bridge is gone, no privilege.
     pub fn open(parts: Parts, bridge: Option<u32>, bindings: Bindings) -> io::Result<Option<Self>> {
-        let Some(rules) = Rules::new(&parts.settings.get(), &parts.link, parts.key) else {
+        let Some(rules) = Rules::new(&parts.settings.get(), &parts.reserved.get(), &parts.link, parts.key) else {
             return Ok(None);
         };
         let port = bridge.map(|index| Port::open(&parts.link, index)).transpose()?;
@@ -146,6 +149,10 @@ impl Listener {
                     self.follow(&settings);
                     continue;
                 }
+                () = self.parts.reserved.changed() => {
+                    self.follow(&self.parts.settings.get());
+                    continue;
+                }
                 Some((pending, outcome)) = commits.next() => {
                     self.settle(pending, outcome);
                     continue;
@@ -173,11 +180,26 @@ impl Listener {
         outcome
     }
 
-    /// Goes over to other settings.
+    /// Goes over to other settings, or to what else is reserved.
     fn follow(&mut self, settings: &Settings) {
-        self.leaving = !self.rules.follow(settings, &self.parts.link);
+        let recorded = self.parts.reserved.get();
+        let before = std::mem::take(&mut self.rules.link.reservations);
+        self.leaving = !self.rules.follow(settings, &recorded, &self.parts.link);
         self.listed.set_prefix(self.rules.link.prefix);
         self.watch.follow(&self.rules.link);
+        if !self.leaving {
+            self.reconfigure_concerned(&before);
+        }
+    }
+
+    /// Has those ask again who are to have something else now. Who does not accept it asks when its lease is half over.
+    fn reconfigure_concerned(&mut self, before: &Reservations) {
+        let (link, now) = (&self.rules.link, self.parts.clock.now().0);
+        for duid in link.reservations.concerned(before, &self.bindings, now) {
+            if let Err(reason) = self.watch.reconfigure(link, duid.clone(), Reconfigure::Renew) {
+                tracing::debug!(link = self.parts.link, %duid, "not reconfigured: {reason}");
+            }
+        }
     }
 
     /// Answers what came in at the link's own port.
@@ -214,6 +236,9 @@ impl Listener {
         // They came into force before what follows was read.
         if let Some(settings) = self.parts.settings.news() {
             self.follow(&settings);
+        }
+        if self.parts.reserved.has_news() {
+            self.follow(&self.parts.settings.get());
         }
         Batch::default()
     }

@@ -147,6 +147,21 @@ impl Daemon {
         Ok((answer.status, answer.json()?))
     }
 
+    /// Sends its API something as JSON: the status, and the body as JSON.
+    ///
+    /// # Errors
+    ///
+    /// When it does not answer, or not with JSON. A status that tells of a fault is an answer.
+    pub fn send(&self, method: &str, path: &str, what: &Value) -> Result<(u16, Value)> {
+        let bytes = what.to_string().into_bytes();
+        let body = http::Body {
+            kind: "application/json",
+            bytes: &bytes,
+        };
+        let answer = http::ask(&self.socket(), method, path, Some(body), PATIENCE)?;
+        Ok((answer.status, answer.json()?))
+    }
+
     /// The items of one of its lists: `/v1/instances?all=true`, say.
     ///
     /// # Errors

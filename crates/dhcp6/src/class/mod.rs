@@ -13,7 +13,7 @@ use crate::message::Message;
 use crate::relay::Way;
 use crate::{Duid, LinkLayerAddress, OptionSet};
 
-pub use pattern::{Pattern, PatternError};
+pub use pattern::Pattern;
 
 /// Client architecture (RFC 5970, section 3.3).
 const ARCHITECTURE: OptionCode = OptionCode::ClientArchType;
@@ -104,8 +104,7 @@ impl Conditions {
         if self.remote_enterprise.is_none() && self.remote_id.is_none() {
             return true;
         }
-        let remote = traits.way.nearest(OptionCode::RemoteId).and_then(split_enterprise);
-        remote.is_some_and(|(enterprise, id)| {
+        traits.remote_id().is_some_and(|(enterprise, id)| {
             self.remote_enterprise.is_none_or(|wanted| wanted == enterprise)
                 && is_met(self.remote_id.as_ref(), |pattern| pattern.matches(id))
         })
@@ -118,7 +117,12 @@ impl Conditions {
     }
 }
 
-impl Traits<'_> {
+impl<'a> Traits<'a> {
+    /// The enterprise number of the remote-id (RFC 4649), and the rest.
+    pub(crate) fn remote_id(&self) -> Option<(u32, &'a [u8])> {
+        self.way.nearest(OptionCode::RemoteId).and_then(split_enterprise)
+    }
+
     /// As the relay next to the client saw it, else as its DUID says.
     pub(crate) fn link_layer(&self) -> Option<LinkLayerAddress> {
         let own = || Duid::new(self.message.client?).ok()?.link_layer();

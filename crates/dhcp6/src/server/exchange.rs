@@ -10,7 +10,7 @@ use crate::lifetime::{self, Lifetimes};
 use crate::message::{Ia, Message};
 use crate::relay::Way;
 use crate::reply::{Association, Reply};
-use crate::{Binding, BindingState, Change, Class, ClassId, Duid, Link, LinkLayerAddress, Verb};
+use crate::{Binding, BindingState, Change, Class, ClassId, Duid, Link, LinkLayerAddress, Reservation, Verb};
 
 use super::options::put_asked;
 
@@ -27,6 +27,8 @@ pub(super) struct Exchange<'a> {
     pub(super) client: Duid,
     /// The class that the client is in.
     pub(super) class: Option<(ClassId, &'a Class)>,
+    /// What is kept for the client.
+    pub(super) reservation: Option<&'a Reservation>,
     /// Where the packets of a delegated prefix are to be sent; see [`Change::next_hop`].
     pub(super) next_hop: Option<Ipv6Addr>,
     pub(super) now: i64,

@@ -187,6 +187,7 @@ impl Server {
             .client
             .and_then(|bytes| Duid::new(bytes).ok())
             .ok_or(Discard::NoClient(message.kind))?;
+        let reservation = link.reservations.of(&client, &Traits { message, way });
         let mut exchange = Exchange {
             key: &self.key,
             link,
@@ -195,6 +196,7 @@ impl Server {
             way,
             client,
             class,
+            reservation,
             next_hop: way.next_hop(*inbound.source.ip(), link.prefix),
             now,
             times: Lifetimes::new(link.preferred, link.valid),

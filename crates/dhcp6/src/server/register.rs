@@ -93,6 +93,7 @@ impl<'a> Registration<'a> {
 fn is_appropriate(link: &Link, bindings: &Bindings, client: &Duid, address: Ipv6Addr, now: i64) -> bool {
     let is_kept = |terms: &Terms| terms.withheld.iter().any(|range| range.contains(&address));
     let is_ours = link.pool_of(address).is_some()
+        || link.reservations.keeps_from(None, address.into())
         || link.blocked_until(address.into()).is_some()
         || link.registration.as_ref().is_some_and(is_kept)
         || bindings

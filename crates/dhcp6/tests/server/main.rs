@@ -14,5 +14,6 @@ mod pool;
 mod reconfigure;
 mod register;
 mod relayed;
+mod reservation;
 mod way;
 mod wire;

@@ -60,11 +60,12 @@ impl Exchange<'_> {
                 return Some(address.into());
             }
             // Over the whole of a reserved range, over a single address of this message, to the prefix where the
-            // pool begins before it.
-            from = blocked
+            // pool begins before it; and over all that is kept for others.
+            let next = blocked
                 .unwrap_or(address)
                 .max(self.before_prefix(address))
                 .checked_add(1)?;
+            from = self.link.reservations.next_open(next)?;
         }
     }
 

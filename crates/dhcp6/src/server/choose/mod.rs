@@ -1,6 +1,6 @@
 //! Which address or prefix an identity association is given.
 //!
-//! In this order: the one it has or had; one it asks for, when that has never been anyone's; the first of the keyed
+//! In this order: the one that is reserved for its client, if nobody holds it; the one it has or had; one it asks for, when that has never been anyone's; the first of the keyed
 //! sequence of its client that is so; the next one in the pool that is so. Only when there is none: one it asks for
 //! that nobody holds any more; the one whose lease ended longest ago. What a client has is thus stable for as long as
 //! the pool allows, and what it had is kept for it for as long as there are others to give.
@@ -11,6 +11,7 @@
 
 mod address;
 mod prefix;
+mod reserved;
 
 use crate::Binding;
 use crate::leased::{Kind, Leased};
@@ -27,10 +28,10 @@ const HINTS: usize = 8;
 impl Exchange<'_> {
     /// The address or prefix that an identity association is to be given; nothing when there is none.
     pub(super) fn choose(&self, ia: &Ia<'_>) -> Option<Leased> {
-        match ia.kind {
+        self.reserved(ia).or_else(|| match ia.kind {
             Kind::Address => self.choose_address(ia),
             Kind::Prefix => self.choose_prefix(ia),
-        }
+        })
     }
 
     /// What an identity association has, or had, if it may have it again.
@@ -116,8 +117,15 @@ impl Exchange<'_> {
         }
     }
 
-    /// Whether it may be handed out to clients of this class at all.
+    /// Whether it may be handed out to this client at all: it is kept for it, or is in a pool for clients of its class
+    /// and kept for nobody.
     fn is_in_pool(&self, leased: Leased) -> bool {
+        if self.is_own_reserved(leased) {
+            return true;
+        }
+        if self.link.reservations.keeps_from(self.reservation, leased) {
+            return false;
+        }
         let class = self.class_id();
         match leased {
             Leased::Address(address) => self.link.assigning(address).is_some_and(|pool| pool.serves(class)),

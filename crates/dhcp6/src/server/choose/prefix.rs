@@ -80,7 +80,8 @@ impl Exchange<'_> {
             if self.is_open(leased) {
                 return Some(leased);
             }
-            from = vacant + 1;
+            // Over the whole of what is kept for others.
+            from = position(self.link.reservations.last_beside(leased)) + 1;
         }
         None
     }

@@ -1,0 +1,83 @@
+//! Whose next message is answered otherwise, when what is reserved changes.
+
+use std::collections::{BTreeSet, HashMap};
+
+use crate::{Binding, Bindings, Duid, Holder, LinkLayerAddress, Reservation, Reservations};
+
+/// The most clients that are told of at once: who is not told asks by itself when its lease is half over.
+const MOST: usize = 256;
+
+impl Reservations {
+    /// The clients that hold what they would not be given any more, or that are to have something else, when these
+    /// reservations take the place of others.
+    ///
+    /// Who is known by what a relay says is found only where it holds what is reserved: what relays say is not kept.
+    pub fn concerned(&self, before: &Self, bindings: &Bindings, now: i64) -> BTreeSet<Duid> {
+        let gained: Vec<&Reservation> = self.differing(before).collect();
+        let lost = before.differing(self).flat_map(|old| bindings.in_place_of(old));
+        let others = gained.iter().flat_map(|new| bindings.of_others(new));
+        let own = gained.iter().flat_map(|new| bindings.of_duid(new));
+        let held = lost.chain(others).chain(own).chain(bindings.of_link_layers(&gained));
+        let mut concerned = BTreeSet::new();
+        for binding in held.filter(|binding| binding.is_held(now)) {
+            concerned.insert(binding.duid.clone());
+            if concerned.len() == MOST {
+                break;
+            }
+        }
+        concerned
+    }
+
+    /// What is here and not as it is there.
+    fn differing<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a Reservation> {
+        let is_there = |reservation: &Reservation| other.by_holder(&reservation.holder) == Some(reservation);
+        self.iter().filter(move |reservation| !is_there(reservation))
+    }
+}
+
+impl Bindings {
+    /// What has an address in common with what a reservation keeps.
+    fn in_place_of<'a>(&'a self, reservation: &'a Reservation) -> impl Iterator<Item = &'a Binding> {
+        reservation.leased().flat_map(|leased| {
+            let others = leased.prefix().map(|prefix| self.overlapping(prefix));
+            self.at(leased).into_iter().chain(others.into_iter().flatten())
+        })
+    }
+
+    /// What stands in a reservation's place and is not known to be its client's.
+    fn of_others<'a>(&'a self, reservation: &'a Reservation) -> impl Iterator<Item = &'a Binding> {
+        let is_own = |binding: &Binding| matches!(&reservation.holder, Holder::Duid(duid) if *duid == binding.duid);
+        self.in_place_of(reservation).filter(move |binding| !is_own(binding))
+    }
+
+    /// What its client has in place of what a reservation by DUID keeps.
+    fn of_duid<'a>(&'a self, reservation: &'a Reservation) -> impl Iterator<Item = &'a Binding> {
+        let duid = match &reservation.holder {
+            Holder::Duid(duid) => Some(duid),
+            _ => None,
+        };
+        let own = duid.into_iter().flat_map(|duid| self.of_client(duid));
+        own.filter(|binding| is_unlike(binding, reservation))
+    }
+
+    /// What their clients have in place of what reservations by link-layer address keep. It takes a look at every
+    /// binding, and one for all of them.
+    fn of_link_layers<'a>(&'a self, reservations: &[&'a Reservation]) -> impl Iterator<Item = &'a Binding> {
+        let by_address = reservations.iter().filter_map(|reservation| match &reservation.holder {
+            Holder::LinkLayer(address) => Some((address.clone(), *reservation)),
+            _ => None,
+        });
+        let by_address: HashMap<LinkLayerAddress, &Reservation> = by_address.collect();
+        let all = (!by_address.is_empty()).then(|| self.iter());
+        all.into_iter().flatten().filter(move |binding| {
+            let own = binding.duid.link_layer().and_then(|address| by_address.get(&address));
+            own.is_some_and(|own| is_unlike(binding, own))
+        })
+    }
+}
+
+/// Whether a binding is of a kind that is reserved, and not what is.
+fn is_unlike(binding: &Binding, reservation: &Reservation) -> bool {
+    let wanted = reservation.of(binding.leased.kind());
+    wanted.is_some_and(|wanted| wanted != binding.leased)
+}

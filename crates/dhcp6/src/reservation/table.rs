@@ -1,0 +1,169 @@
+//! The reservations of a link, found by their client and by what they keep.
+
+use std::collections::HashMap;
+use std::net::Ipv6Addr;
+
+use dhcproto::v6::OptionCode;
+
+use crate::class::Traits;
+use crate::leased::Leased;
+use crate::lengths::Lengths;
+use crate::occupancy::Occupancy;
+use crate::table::position;
+use crate::{Duid, Holder, OpaqueId, Reservation};
+
+/// The reservations of a link. No two are for the same client by the same trait, and none keeps what another keeps.
+#[derive(Debug, Clone, Default)]
+pub struct Reservations {
+    all: Vec<Reservation>,
+    by_holder: HashMap<Holder, usize>,
+    by_address: HashMap<Ipv6Addr, usize>,
+    /// By first address.
+    by_prefix: HashMap<Ipv6Addr, usize>,
+    lengths: Lengths,
+    occupied: Occupancy,
+    kinds: Kinds,
+}
+
+/// By what there are reservations, so that nothing is looked up in vain.
+#[derive(Debug, Clone, Copy, Default)]
+struct Kinds {
+    link_layer: bool,
+    remote_id: bool,
+    interface_id: bool,
+}
+
+/// Why a reservation cannot stand beside the others.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReservationConflict {
+    /// Its client has one already.
+    #[error("there is a reservation for {0} already")]
+    Holder(Holder),
+    /// What it keeps is kept by another.
+    #[error("{what} is reserved for {holder}")]
+    Leased {
+        /// The address or prefix that both want, or a part of it.
+        what: Leased,
+        /// Whom the other is for.
+        holder: Holder,
+    },
+}
+
+impl Reservations {
+    /// No reservations.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// All of them, in the order in which they were put in.
+    pub fn iter(&self) -> impl Iterator<Item = &Reservation> {
+        self.all.iter()
+    }
+
+    /// Puts one in.
+    ///
+    /// # Errors
+    ///
+    /// When another stands against it; then nothing is changed.
+    pub fn insert(&mut self, reservation: Reservation) -> Result<(), ReservationConflict> {
+        if self.by_holder.contains_key(&reservation.holder) {
+            return Err(ReservationConflict::Holder(reservation.holder));
+        }
+        for leased in reservation.leased() {
+            if let Some((what, other)) = self.overlapping(leased).next() {
+                let holder = other.holder.clone();
+                return Err(ReservationConflict::Leased { what, holder });
+            }
+        }
+        let index = self.all.len();
+        match &reservation.holder {
+            Holder::Duid(_) => {}
+            Holder::LinkLayer(_) => self.kinds.link_layer = true,
+            Holder::RemoteId { .. } => self.kinds.remote_id = true,
+            Holder::InterfaceId(_) => self.kinds.interface_id = true,
+        }
+        self.by_holder.insert(reservation.holder.clone(), index);
+        if let Some(address) = reservation.address {
+            self.by_address.insert(address, index);
+            self.occupied.insert(position(address.into()));
+        }
+        if let Some(prefix) = reservation.prefix {
+            self.by_prefix.insert(prefix.network(), index);
+            self.lengths.insert(prefix.trunc());
+        }
+        self.all.push(reservation);
+        Ok(())
+    }
+
+    /// The reservation of this holder.
+    pub(super) fn by_holder(&self, holder: &Holder) -> Option<&Reservation> {
+        self.all.get(*self.by_holder.get(holder)?)
+    }
+
+    /// The reservation of a client.
+    pub(crate) fn of(&self, client: &Duid, traits: &Traits<'_>) -> Option<&Reservation> {
+        if self.is_empty() {
+            return None;
+        }
+        let by = |holder| self.by_holder.get(&holder).and_then(|index| self.all.get(*index));
+        let by_link_layer = || by(Holder::LinkLayer(traits.link_layer()?));
+        let by_remote_id = || {
+            let (enterprise, id) = traits.remote_id()?;
+            let id = OpaqueId::new(id).ok()?;
+            by(Holder::RemoteId { enterprise, id })
+        };
+        let by_interface_id = || {
+            let id = traits.way.nearest(OptionCode::InterfaceId)?;
+            by(Holder::InterfaceId(OpaqueId::new(id).ok()?))
+        };
+        by(Holder::Duid(client.clone()))
+            .or_else(|| self.kinds.link_layer.then(by_link_layer).flatten())
+            .or_else(|| self.kinds.remote_id.then(by_remote_id).flatten())
+            .or_else(|| self.kinds.interface_id.then(by_interface_id).flatten())
+    }
+
+    /// What is kept of the same kind that has an address in common with this, and by which reservation.
+    pub(crate) fn overlapping(&self, leased: Leased) -> impl Iterator<Item = (Leased, &Reservation)> {
+        let address = leased.address().and_then(|address| self.by_address.get(&address));
+        let firsts = leased.prefix().map(|prefix| self.lengths.overlapping(prefix));
+        let prefixes = firsts
+            .into_iter()
+            .flatten()
+            .filter_map(|first| self.by_prefix.get(&first));
+        let kept = address
+            .into_iter()
+            .chain(prefixes)
+            .filter_map(|index| self.all.get(*index));
+        kept.filter_map(move |reservation| Some((reservation.of(leased.kind())?, reservation)))
+    }
+
+    /// Whether something is kept, as a whole or in part, and not as a whole by the client's own reservation.
+    pub(crate) fn keeps_from(&self, own: Option<&Reservation>, leased: Leased) -> bool {
+        !self.is_empty() && self.overlapping(leased).next().is_some() && !own.is_some_and(|own| own.keeps(leased))
+    }
+
+    /// The first address from this one on that is not kept.
+    pub(crate) fn next_open(&self, from: u128) -> Option<u128> {
+        self.occupied.next_free(from, u128::MAX)
+    }
+
+    /// The last prefix, of the same length, of what is kept that a prefix is a part of; itself when it is none.
+    pub(crate) fn last_beside(&self, leased: Leased) -> Leased {
+        let Some(prefix) = leased.prefix() else {
+            return leased;
+        };
+        let around = self.overlapping(leased).filter_map(|(kept, _)| kept.prefix());
+        let last = around
+            .filter(|kept| kept.contains(&prefix))
+            .map(|kept| kept.broadcast());
+        let last = last
+            .max()
+            .and_then(|last| ipnet::Ipv6Net::new(last, prefix.prefix_len()).ok());
+        last.map_or(leased, Leased::from)
+    }
+}

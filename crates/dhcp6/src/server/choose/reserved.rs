@@ -1,0 +1,37 @@
+//! What is kept for the client, and what is kept from it.
+
+use crate::BindingState;
+use crate::leased::Leased;
+use crate::message::Ia;
+use crate::server::exchange::Exchange;
+
+impl Exchange<'_> {
+    /// What is kept for the client, if this identity association may have it now.
+    pub(super) fn reserved(&self, ia: &Ia<'_>) -> Option<Leased> {
+        let kept = self.reservation?.of(ia.kind)?;
+        (self.is_open(kept) && self.is_free_for(ia, kept)).then_some(kept)
+    }
+
+    /// Whether it is kept for the client, and can be on this link.
+    pub(super) fn is_own_reserved(&self, leased: Leased) -> bool {
+        self.reservation.is_some_and(|own| own.keeps(leased)) && self.link.is_reservable(leased)
+    }
+
+    /// Whether nobody holds it but this identity association, or one of the same client that the message does not name:
+    /// a client that begins anew, under another number, is not to wait for itself.
+    fn is_free_for(&self, ia: &Ia<'_>, leased: Leased) -> bool {
+        let Some(binding) = self.bindings.at(leased).filter(|binding| binding.is_taken(self.now)) else {
+            return true;
+        };
+        let is_named = |iaid| {
+            self.message
+                .ias
+                .iter()
+                .any(|other| (other.kind, other.iaid) == (ia.kind, iaid))
+        };
+        binding.state == BindingState::Active
+            && binding.leased == leased
+            && binding.duid == self.client
+            && (binding.iaid == ia.iaid || !is_named(binding.iaid))
+    }
+}

@@ -1,0 +1,400 @@
+//! Reservations: what is kept for one client.
+
+use std::net::Ipv6Addr;
+
+use orchestrator_dhcp6::{Holder, Leased, OpaqueId, Order, Pool, Reservation, ReservationConflict, Reservations};
+use proptest::prelude::*;
+
+use crate::lab::{HOUR, Lab, address, prefix_pool, server_id};
+use crate::wire::*;
+
+/// Beside the pool.
+const KEPT: &str = "2001:db8:0:1::aaaa";
+
+fn by_duid(n: u8) -> Holder {
+    Holder::Duid(orchestrator_dhcp6::Duid::new(duid(n)).unwrap())
+}
+
+fn reserved(holder: Holder, kept_address: Option<&str>, prefix: Option<&str>) -> Reservation {
+    Reservation {
+        holder,
+        address: kept_address.map(address),
+        prefix: prefix.map(|prefix| prefix.parse().unwrap()),
+    }
+}
+
+fn reserve(lab: &mut Lab, holder: Holder, kept: &str) {
+    let reservation = match kept.contains('/') {
+        true => reserved(holder, None, Some(kept)),
+        false => reserved(holder, Some(kept), None),
+    };
+    lab.link.reservations.insert(reservation).unwrap();
+}
+
+/// What a client has and what has ended, after it renewed.
+fn renew(lab: &mut Lab, n: u8, own: Ipv6Addr) -> (Ipv6Addr, Vec<Ipv6Addr>) {
+    let read = lab.say(RENEW, &[client(n), server_id(), ia(1, &[own])]);
+    let (live, ended): (Vec<_>, Vec<_>) = read.ia().addresses.into_iter().partition(|address| address.2 > 0);
+    assert_eq!(live.len(), 1);
+    (live[0].0, ended.into_iter().map(|address| address.0).collect())
+}
+
+#[test]
+fn who_has_a_reservation_is_given_it_though_it_is_in_no_pool() {
+    let mut lab = Lab::new();
+    reserve(&mut lab, by_duid(1), KEPT);
+    assert_eq!(lab.lease(1), address(KEPT));
+    assert_ne!(lab.lease(2), address(KEPT));
+    // Not even on request.
+    let read = lab.say(REQUEST, &[client(3), server_id(), ia(1, &[address(KEPT)])]);
+    assert_ne!(read.address(), address(KEPT));
+}
+
+#[test]
+fn a_reservation_takes_effect_at_the_next_renewal() {
+    let mut lab = Lab::new();
+    let before = lab.lease(1);
+    reserve(&mut lab, by_duid(1), KEPT);
+    assert_eq!(renew(&mut lab, 1, before), (address(KEPT), vec![before]));
+    assert_eq!(renew(&mut lab, 1, address(KEPT)), (address(KEPT), vec![]));
+    lab.link.reservations = Reservations::new();
+    let (after, ended) = renew(&mut lab, 1, address(KEPT));
+    assert_eq!(ended, [address(KEPT)]);
+    assert!(lab.link.pool.contains(after));
+}
+
+/// Who holds it goes at its next renewal, and until then the client has another.
+#[test]
+fn a_reservation_of_what_another_holds_waits_for_it() {
+    let mut lab = Lab::new();
+    let held = lab.lease(2);
+    reserve(&mut lab, by_duid(1), &held.to_string());
+    let other = lab.lease(1);
+    assert_ne!(other, held);
+    assert_eq!(renew(&mut lab, 1, other), (other, vec![]));
+    let (moved, ended) = renew(&mut lab, 2, held);
+    assert_eq!(ended, [held]);
+    assert_ne!(moved, held);
+    assert_eq!(renew(&mut lab, 1, other), (held, vec![other]));
+}
+
+#[test]
+fn a_reservation_of_what_has_run_out_does_not_wait() {
+    let mut lab = Lab::new();
+    let held = lab.lease(2);
+    reserve(&mut lab, by_duid(1), &held.to_string());
+    lab.now += 3 * HOUR;
+    assert_eq!(lab.lease(1), held);
+    assert_ne!(lab.lease(2), held);
+}
+
+#[test]
+fn a_refused_address_is_kept_back_until_its_quarantine_ends() {
+    let mut lab = Lab::new();
+    reserve(&mut lab, by_duid(1), KEPT);
+    assert_eq!(lab.lease(1), address(KEPT));
+    lab.say(DECLINE, &[client(1), server_id(), ia(1, &[address(KEPT)])]);
+    let other = lab.lease(1);
+    assert_ne!(other, address(KEPT));
+    lab.now += 24 * HOUR + 1;
+    assert_eq!(lab.lease(1), address(KEPT));
+}
+
+#[test]
+fn one_association_has_it_and_the_others_have_what_others_have() {
+    let mut lab = Lab::new();
+    reserve(&mut lab, by_duid(1), KEPT);
+    let mut ask = |kind, ids: &[u32]| {
+        let ias: Vec<Vec<u8>> = ids.iter().map(|id| ia(*id, &[])).collect();
+        let read = lab.say(kind, &[&[client(1), server_id()], &ias[..]].concat());
+        let live = |ia: ReadIa| {
+            ia.addresses
+                .into_iter()
+                .find(|address| address.2 > 0)
+                .map(|address| address.0)
+        };
+        let mut ias: Vec<_> = read.ias().into_iter().map(|ia| (ia.iaid, live(ia))).collect();
+        ias.sort();
+        ias.into_iter()
+            .filter(|ia| ia.1 == Some(address(KEPT)))
+            .map(|ia| ia.0)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(ask(REQUEST, &[7, 3]), [7]);
+    // Who holds it keeps it, in whatever order they come.
+    assert_eq!(ask(RENEW, &[3, 7]), [7]);
+    // Who begins anew does not wait for itself.
+    assert_eq!(ask(REQUEST, &[9]), [9]);
+}
+
+fn relayed(lab: &mut Lab, n: u8, options: &[Vec<u8>]) -> Ipv6Addr {
+    let request = message(REQUEST, &[client(n), server_id(), ia(1, &[])]);
+    let head = [
+        &[RELAY_FORW, 0][..],
+        &address("2001:db8:0:1::1").octets(),
+        &address("fe80::7").octets(),
+    ]
+    .concat();
+    let datagram = [head, options.concat(), option(RELAY_MESSAGE, &request)].concat();
+    let answer = lab.ask(&datagram).unwrap();
+    answer.changes.iter().for_each(|change| lab.bindings.apply(change));
+    answer.changes.last().unwrap().after.leased.address().unwrap()
+}
+
+#[test]
+fn clients_are_known_by_four_traits_the_first_of_which_counts() {
+    let id = |text: &str| text.parse::<OpaqueId>().unwrap();
+    let kept = |n: u8| format!("2001:db8:0:1::aa{n:02x}");
+    let mut lab = Lab::new();
+    let remote = Holder::RemoteId {
+        enterprise: 9,
+        id: id("port-7"),
+    };
+    for (n, holder) in [
+        (1, by_duid(1)),
+        (2, Holder::LinkLayer("02:00:5f:00:00:01".parse().unwrap())),
+        (3, remote),
+        (4, Holder::InterfaceId(id("0x0007"))),
+    ] {
+        reserve(&mut lab, holder, &kept(n));
+    }
+    let link_layer = || option(79, &[0, 1, 2, 0, 0x5f, 0, 0, 1]);
+    let remote = || option(37, b"\x00\x00\x00\x09port-7");
+    let interface = || option(18, &[0, 7]);
+    for (client, told, n) in [
+        (1, vec![link_layer(), remote(), interface()], 1),
+        (11, vec![link_layer(), remote(), interface()], 2),
+        (12, vec![remote(), interface()], 3),
+        (13, vec![interface()], 4),
+    ] {
+        assert_eq!(relayed(&mut lab, client, &told), address(&kept(n)), "{n}");
+    }
+    let other = relayed(&mut lab, 14, &[option(37, b"\x00\x00\x00\x08port-7")]);
+    assert!(lab.link.pool.contains(other));
+    // As the DUID says, where no relay tells.
+    let mut lab = Lab::new();
+    reserve(&mut lab, Holder::LinkLayer("02:00:5e:10:00:01".parse().unwrap()), KEPT);
+    assert_eq!(lab.lease(1), address(KEPT));
+}
+
+#[test]
+fn a_prefix_is_kept_too_and_no_part_of_it_is_given_to_others() {
+    for order in [Order::Hashed, Order::Sequential] {
+        let mut lab = Lab::new();
+        lab.link.delegation = vec![prefix_pool("2001:db8:1::/55", 64).with_order(order)];
+        // The first half, a part of the second half, and one that is in no pool.
+        reserve(&mut lab, by_duid(1), "2001:db8:1::/56");
+        reserve(&mut lab, by_duid(2), "2001:db8:1:180::/64");
+        reserve(&mut lab, by_duid(3), "2001:db8:9::/60");
+        for n in 10..=250 {
+            let given: ipnet::Ipv6Net = lab.delegate(n, &["2001:db8:1::/64"]).parse().unwrap();
+            assert!(
+                given.network().segments()[2] == 1 && given.network().segments()[3] >= 0x100,
+                "{given}"
+            );
+            assert_ne!(given.network().segments()[3], 0x180);
+        }
+        assert_eq!(lab.delegate(1, &[]), "2001:db8:1::/56");
+        assert_eq!(lab.delegate(2, &[]), "2001:db8:1:180::/64");
+        assert_eq!(lab.delegate(3, &["::/64"]), "2001:db8:9::/60");
+    }
+}
+
+/// What overlaps the reserved prefix is given up first, and the prefix is given at the renewal after that.
+#[test]
+fn a_client_that_holds_a_part_of_its_reserved_prefix_comes_to_it() {
+    let mut lab = Lab::delegating(&[("2001:db8:1::/48", 64)]);
+    let part = lab.delegate(1, &[]);
+    let around: ipnet::Ipv6Net = part.parse().unwrap();
+    let kept = ipnet::Ipv6Net::new(around.network(), 56).unwrap().trunc().to_string();
+    reserve(&mut lab, by_duid(1), &kept);
+    let mut own = part;
+    for _ in 0..2 {
+        let read = lab.say(RENEW, &[client(1), server_id(), ia_pd(1, &[&own])]);
+        own = read
+            .ia_pd()
+            .prefixes
+            .into_iter()
+            .find(|prefix| prefix.valid > 0)
+            .unwrap()
+            .prefix;
+    }
+    assert_eq!(own, kept);
+}
+
+#[test]
+fn what_cannot_be_on_the_link_is_not_given_though_it_is_reserved() {
+    // Of another link, the link's own, and a reserved identifier.
+    for kept in ["2001:db8:7::1", "2001:db8:0:1::1", "2001:db8:0:1:fdff:ffff:ffff:ff80"] {
+        let mut lab = Lab::new();
+        reserve(&mut lab, by_duid(1), kept);
+        let leased = lab.lease(1);
+        assert!(lab.link.pool.contains(leased), "{kept}");
+    }
+}
+
+#[test]
+fn reservations_do_not_stand_against_each_other() {
+    let mut all = Reservations::new();
+    let first = reserved(by_duid(1), Some(KEPT), Some("2001:db8:1::/56"));
+    all.insert(first.clone()).unwrap();
+    assert_eq!(
+        all.insert(reserved(by_duid(1), None, None)),
+        Err(ReservationConflict::Holder(by_duid(1)))
+    );
+    for (kept_address, prefix, what) in [
+        (Some(KEPT), None, Leased::Address(address(KEPT))),
+        (
+            None,
+            Some("2001:db8:1:1::/64"),
+            Leased::Prefix("2001:db8:1::/56".parse().unwrap()),
+        ),
+        (
+            None,
+            Some("2001:db8::/32"),
+            Leased::Prefix("2001:db8:1::/56".parse().unwrap()),
+        ),
+    ] {
+        let holder = by_duid(1);
+        let conflict = ReservationConflict::Leased { what, holder };
+        assert_eq!(all.insert(reserved(by_duid(2), kept_address, prefix)), Err(conflict));
+    }
+    assert!(all.iter().eq([&first]));
+}
+
+#[test]
+fn a_reserved_address_cannot_be_registered() {
+    let mut lab = Lab::new();
+    lab.link.registration = Some(orchestrator_dhcp6::Registration {
+        longest: std::time::Duration::from_secs(3600),
+        withheld: Vec::new(),
+    });
+    reserve(&mut lab, by_duid(1), KEPT);
+    for (told, outcome) in [(KEPT, Err("not-registrable")), ("2001:db8:0:1::bbbb", Ok(()))] {
+        let body = [&address(told).octets()[..], &[0, 0, 0, 60, 0, 0, 0, 60]].concat();
+        let inbound = orchestrator_dhcp6::Inbound {
+            datagram: &message(36, &[client(2), option(IAADDR, &body)]),
+            source: std::net::SocketAddrV6::new(address(told), 546, 0, 7),
+            multicast: true,
+        };
+        let answer = lab.server.handle(&lab.link, &lab.bindings, &inbound, lab.now);
+        assert_eq!(answer.map(drop).map_err(|discard| discard.word()), outcome);
+    }
+}
+
+/// What a client does, by its number, the association and what it names; and how much later.
+#[derive(Debug, Clone)]
+struct Step {
+    kind: u8,
+    client: u8,
+    iaid: u32,
+    named: u8,
+    later: i64,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let kind = prop::sample::select(vec![SOLICIT, REQUEST, RENEW, REBIND, RELEASE, DECLINE]);
+    let step = (
+        kind,
+        0u8..6,
+        1u32..3,
+        0u8..10,
+        prop_oneof![4 => Just(0), 1 => Just(HOUR), 1 => Just(3 * HOUR)],
+    );
+    step.prop_map(|(kind, client, iaid, named, later)| Step {
+        kind,
+        client,
+        iaid,
+        named,
+        later,
+    })
+}
+
+proptest! {
+    /// Whatever clients do, and whenever what is reserved changes: nobody is given, or given for longer, what is kept
+    /// for another.
+    #[test]
+    fn what_is_kept_is_never_given_to_anyone_else(
+        steps in prop::collection::vec((step(), prop::option::weighted(0.1, prop::collection::vec((0u8..6, 0u8..10), 0..6))), 1..80),
+        rapid in any::<bool>(),
+        sequential in any::<bool>(),
+    ) {
+        let first = u128::from(address("2001:db8:0:1::1:0"));
+        let nth = |n: u8| Ipv6Addr::from(first + u128::from(n));
+        let net = |n: u8| format!("2001:db8:1:{n:x}::/64");
+        let mut lab = Lab::new();
+        let order = if sequential { Order::Sequential } else { Order::Hashed };
+        lab.link.pool = Pool::range(nth(0), nth(7)).unwrap().with_order(order);
+        lab.link.delegation = vec![prefix_pool("2001:db8:1::/61", 64).with_order(order)];
+        lab.link.rapid_commit = rapid;
+        for (step, reservations) in steps {
+            if let Some(kept) = reservations {
+                lab.link.reservations = Reservations::new();
+                for (n, what) in kept {
+                    // What stands against another is left out.
+                    let prefix = net(what);
+                    let _ = lab.link.reservations.insert(reserved(by_duid(n), Some(&nth(what).to_string()), Some(&prefix)));
+                }
+            }
+            lab.now += step.later;
+            let server = if matches!(step.kind, SOLICIT | REBIND) { Vec::new() } else { server_id() };
+            let ias = [ia(step.iaid, &[nth(step.named)]), ia_pd(step.iaid, &[&net(step.named)])].concat();
+            let read = lab.say(step.kind, &[client(step.client), server, ias]);
+            let addresses = read.ias().into_iter().flat_map(|ia| ia.addresses).filter(|address| address.2 > 0);
+            let prefixes = read.ias_pd().into_iter().flat_map(|ia| ia.prefixes).filter(|prefix| prefix.valid > 0);
+            let told: Vec<Leased> = addresses
+                .map(|address| Leased::Address(address.0))
+                .chain(prefixes.map(|prefix| prefix.prefix.parse().unwrap()))
+                .collect();
+            for leased in told {
+                let keeper = lab.link.reservations.iter().find(|reservation| {
+                    reservation.address.map(Leased::from) == Some(leased) || reservation.prefix.map(Leased::from) == Some(leased)
+                });
+                if let Some(keeper) = keeper {
+                    // At the end of the pool a lease is not extended, but told as what is left of it.
+                    let renewed = lab.changes.iter().any(|change| change.after.leased == leased);
+                    prop_assert!(keeper.holder == by_duid(step.client) || !renewed, "{leased} of {:?} to {step:?}", keeper.holder);
+                    prop_assert!(keeper.holder == by_duid(step.client) || !matches!(step.kind, SOLICIT | REQUEST), "{leased}");
+                }
+            }
+        }
+    }
+}
+
+/// Who is to ask again, when what is reserved changes.
+#[test]
+fn those_are_concerned_who_would_be_answered_otherwise() {
+    let mut lab = Lab::new();
+    let held: Vec<Ipv6Addr> = (1..=4).map(|n| lab.lease(n)).collect();
+    let none = Reservations::new();
+    let concerned = |lab: &Lab, after: &Reservations, before: &Reservations| {
+        let concerned = after.concerned(before, &lab.bindings, lab.now);
+        concerned.iter().map(|duid| duid.as_bytes()[9]).collect::<Vec<_>>()
+    };
+    let of = |kept: &[(Holder, String)]| {
+        let mut all = Reservations::new();
+        for (holder, kept) in kept {
+            all.insert(reserved(holder.clone(), Some(kept), None)).unwrap();
+        }
+        all
+    };
+    // It has it already.
+    let own = of(&[(by_duid(1), held[0].to_string())]);
+    assert!(concerned(&lab, &own, &none).is_empty());
+    // Who has it, and who is to have it.
+    let others = of(&[(by_duid(1), held[1].to_string())]);
+    assert_eq!(concerned(&lab, &others, &none), [1, 2]);
+    let by_address = Holder::LinkLayer("02:00:5e:10:00:03".parse().unwrap());
+    assert_eq!(concerned(&lab, &of(&[(by_address, KEPT.to_owned())]), &none), [3]);
+    let by_interface = Holder::InterfaceId("a".parse().unwrap());
+    assert_eq!(concerned(&lab, &of(&[(by_interface, held[3].to_string())]), &none), [4]);
+    // What is as it was, is not told of; what is gone, is.
+    assert!(concerned(&lab, &others, &others).is_empty());
+    let kept = of(&[(by_duid(1), KEPT.to_owned())]);
+    lab.link.reservations = kept.clone();
+    assert_eq!(renew(&mut lab, 1, held[0]).0, address(KEPT));
+    assert_eq!(concerned(&lab, &none, &kept), [1]);
+    // A lease that has ended concerns nobody.
+    lab.now += 3 * HOUR;
+    assert!(concerned(&lab, &others, &none).is_empty());
+}

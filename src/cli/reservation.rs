@@ -1,0 +1,144 @@
+//! `orchestrator reservation`: what is kept for known clients.
+
+use std::net::Ipv6Addr;
+
+use clap::Subcommand;
+use ipnet::Ipv6Net;
+use serde_json::{Map, Value, json};
+
+use super::failure::Failure;
+use super::http::Client;
+use super::{Output, page, table, view};
+use crate::model::{Duid, LinkLayerAddress, OpaqueId};
+
+/// Arguments of `reservation`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// List what is kept for whom, by the settings too
+    List {
+        /// Only on this link
+        #[arg(long, value_name = "LINK")]
+        link: Option<String>,
+    },
+    /// Keep an address, a prefix or both for one client
+    Add(Add),
+    /// Keep it no longer
+    Remove {
+        /// Ids of reservations
+        #[arg(required = true)]
+        ids: Vec<String>,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct Add {
+    /// The link on which it is kept
+    #[arg(long)]
+    link: String,
+    #[command(flatten)]
+    holder: Known,
+    /// The address
+    #[arg(long, required_unless_present = "prefix")]
+    address: Option<Ipv6Addr>,
+    /// The prefix
+    #[arg(long)]
+    prefix: Option<Ipv6Net>,
+}
+
+/// By what the client is known.
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+struct Known {
+    /// Its DUID, like 00:03:00:01:02:00:5e:10:00:01
+    #[arg(long)]
+    duid: Option<Duid>,
+    /// Its link-layer address, like 02:00:5e:10:00:01
+    #[arg(long, value_name = "ADDRESS")]
+    link_layer_address: Option<LinkLayerAddress>,
+    /// The remote-id that its relay tells, after the enterprise number in it: 9:port-7, or 9:0x00ff
+    #[arg(long, value_name = "NUMBER:ID", value_parser = parse_remote_id)]
+    remote_id: Option<(u32, OpaqueId)>,
+    /// The interface-id that its relay tells: text, or like 0x00ff
+    #[arg(long, value_name = "ID")]
+    interface_id: Option<OpaqueId>,
+}
+
+pub(super) async fn run(args: &Args, output: Output, client: &Client) -> Result<(), Failure> {
+    match &args.verb {
+        Verb::List { link } => list(link.as_deref(), output, client).await,
+        Verb::Add(add) => {
+            let answer = client.post("/v1/reservations", add.body().to_string().into()).await?;
+            let made: Value = page::parse(&answer, "a reservation")?;
+            show(&[made], output)
+        }
+        Verb::Remove { ids } => {
+            let mut removed = Vec::new();
+            for id in ids {
+                let path = format!("/v1/reservations/{}", page::encode(id));
+                removed.push(page::parse(&client.delete(&path).await?, "a reservation")?);
+            }
+            show(&removed, output)
+        }
+    }
+}
+
+async fn list(link: Option<&str>, output: Output, client: &Client) -> Result<(), Failure> {
+    let query: Vec<_> = link.map(|link| ("link", link)).into_iter().collect();
+    show(&page::all(client, "/v1/reservations", &query).await?, output)
+}
+
+fn show(items: &[Value], output: Output) -> Result<(), Failure> {
+    match output {
+        Output::Json => table::print(&table::json(&items)?),
+        Output::Table => table::print(&view::reservations(items)?),
+    }
+}
+
+impl Add {
+    /// What the API takes.
+    fn body(&self) -> Value {
+        let Known {
+            duid,
+            link_layer_address,
+            remote_id,
+            interface_id,
+        } = &self.holder;
+        let remote_id = remote_id.as_ref();
+        let fields = [
+            ("link", Some(json!(self.link))),
+            ("duid", duid.as_ref().map(|duid| json!(duid))),
+            (
+                "link_layer_address",
+                link_layer_address.as_ref().map(|address| json!(address)),
+            ),
+            (
+                "remote_id",
+                remote_id.map(|(enterprise, id)| json!({ "enterprise": enterprise, "id": id })),
+            ),
+            ("interface_id", interface_id.as_ref().map(|id| json!(id))),
+            ("address", self.address.map(|address| json!(address))),
+            ("prefix", self.prefix.map(|prefix| json!(prefix))),
+        ];
+        let given = fields
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        Value::Object(given.collect::<Map<_, _>>())
+    }
+}
+
+fn parse_remote_id(text: &str) -> Result<(u32, OpaqueId), String> {
+    let (enterprise, id) = text
+        .split_once(':')
+        .ok_or("write it like 9:port-7, with the enterprise number before the colon")?;
+    let enterprise = enterprise
+        .parse()
+        .map_err(|_| format!("{enterprise:?} is no enterprise number"))?;
+    let id = id.parse().map_err(|fault| format!("the remote-id {fault}"))?;
+    Ok((enterprise, id))
+}

@@ -1,0 +1,93 @@
+//! Reservations through the API.
+
+use std::collections::HashMap;
+
+use crate::api::ControlError;
+use crate::model::{Clock, LeaseSource, RecordedReservation, Reservation, ReservationId, ReservationView};
+use crate::settings::{Current, LinkSettings, Settings};
+use crate::source::reserved::{Reserved, in_force};
+use crate::store::Store;
+
+/// Where reservations are made and removed. What it has recorded counts when it returns.
+pub(super) struct Reservations {
+    pub(super) settings: Current,
+    pub(super) store: Store,
+    pub(super) reserved: Reserved,
+    pub(super) clock: Clock,
+}
+
+impl Reservations {
+    /// Those of the settings, then those that were made here, with whether they count.
+    pub(super) async fn list(&self) -> Result<Vec<ReservationView>, ControlError> {
+        let recorded = self.store.reservations().await?;
+        let settings = self.settings.get();
+        let mut counts: HashMap<ReservationId, bool> = HashMap::new();
+        for link in &settings.links {
+            let (_, which) = in_force(&settings, link, &recorded);
+            let counting = recorded.iter().zip(which).filter(|(_, counts)| *counts);
+            counts.extend(counting.map(|(reservation, _)| (reservation.id, true)));
+        }
+        let written = settings.links.iter().flat_map(of_settings);
+        let made = recorded.into_iter().map(|recorded| {
+            let in_force = counts.contains_key(&recorded.id);
+            view(recorded, in_force)
+        });
+        Ok(written.chain(made).collect())
+    }
+
+    /// Makes one.
+    pub(super) async fn add(&self, link: &str, new: Reservation) -> Result<ReservationView, ControlError> {
+        let settings = self.settings.get();
+        check(&settings, link, &new)?;
+        let recorded = self.store.add_reservation(link, new, self.clock.now()).await?;
+        tracing::info!(reservation = %recorded.id, link, holder = %recorded.reservation.holder, "reserved");
+        self.reserved.refresh().await?;
+        Ok(view(recorded, true))
+    }
+
+    /// Removes one.
+    pub(super) async fn remove(&self, id: ReservationId) -> Result<ReservationView, ControlError> {
+        let recorded = self.store.remove_reservation(id).await?;
+        tracing::info!(reservation = %id, link = recorded.link, "no longer reserved");
+        self.reserved.refresh().await?;
+        Ok(view(recorded, false))
+    }
+}
+
+/// A new one suits its link, and the settings have none that stands against it.
+fn check(settings: &Settings, name: &str, new: &Reservation) -> Result<(), ControlError> {
+    let refused = |reason: String| ControlError::Refused { reason };
+    let link = settings
+        .link(name)
+        .ok_or_else(|| refused(format!("there is no link {name:?} in the settings")))?;
+    if link.source != LeaseSource::Listener {
+        let reason = format!("dnsmasq answers the clients of link {name}: reserve it in dnsmasq's configuration");
+        return Err(refused(reason));
+    }
+    let suits = settings.check_reservation(link, new);
+    suits.map_err(|fault| refused(fault.to_string()))?;
+    let (mut written, _) = in_force(settings, link, &[]);
+    written.insert(new.clone()).map_err(|conflict| ControlError::Conflict {
+        reason: format!("it cannot be reserved: in the settings, {conflict}"),
+    })
+}
+
+fn of_settings(link: &LinkSettings) -> impl Iterator<Item = ReservationView> {
+    link.reservations.iter().map(|reservation| ReservationView {
+        id: None,
+        link: link.name.clone(),
+        reservation: reservation.clone(),
+        created: None,
+        in_force: true,
+    })
+}
+
+fn view(recorded: RecordedReservation, in_force: bool) -> ReservationView {
+    ReservationView {
+        id: Some(recorded.id),
+        link: recorded.link,
+        reservation: recorded.reservation,
+        created: Some(recorded.created),
+        in_force,
+    }
+}

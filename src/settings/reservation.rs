@@ -1,0 +1,246 @@
+//! `[[link.reservation]]`: addresses and prefixes that are kept for known clients. Also what every reservation must
+//! suit, be it written here or made through the API.
+
+use std::net::Ipv6Addr;
+
+use ipnet::Ipv6Net;
+use orchestrator_dhcp6::{Holder, LONGEST_PREFIX, OpaqueId, Reservation, is_reserved};
+
+use super::delegation::parse_pool;
+use super::fault::Collector;
+use super::link::{LinkSettings, Outline};
+use super::prefix::overlap;
+use super::reader::{Entry, Table};
+
+/// Most reservations of a link in the settings; there may be more through the API.
+const MOST: usize = 1024;
+
+/// The keys by which a client is known.
+const TRAITS: [&str; 4] = ["duid", "link_layer_address", "remote_id", "interface_id"];
+
+/// What a reservation keeps, and cannot.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReservationFault {
+    /// The address is on another link.
+    #[error("{address} is not inside the link's prefix {prefix}")]
+    OffLink {
+        /// The address.
+        address: Ipv6Addr,
+        /// The link's prefix.
+        prefix: Ipv6Net,
+    },
+    /// The address is the link's.
+    #[error("{0} is the link's own address")]
+    Own(Ipv6Addr),
+    /// The address has an identifier that stands for something else (RFC 5453).
+    #[error("{0} has an interface identifier that is no host's (RFC 5453)")]
+    Identifier(Ipv6Addr),
+    /// The address is for instances.
+    #[error("{address} is in {instances}, which is for instances")]
+    Instances {
+        /// The address.
+        address: Ipv6Addr,
+        /// The range for instances.
+        instances: Ipv6Net,
+    },
+    /// The prefix is of a length that is not delegated, or is none that can be routed.
+    #[error("{0} is no prefix to delegate: take one of at most {LONGEST_PREFIX} bits that is routed here")]
+    Prefix(Ipv6Net),
+    /// The prefix is a link's.
+    #[error("{prefix} overlaps {other}, the prefix of link {link}")]
+    OnLink {
+        /// The prefix.
+        prefix: Ipv6Net,
+        /// The link's.
+        other: Ipv6Net,
+        /// The link.
+        link: String,
+    },
+    /// The prefix is delegated elsewhere.
+    #[error("{prefix} overlaps {other}, which link {link} delegates")]
+    Elsewhere {
+        /// The prefix.
+        prefix: Ipv6Net,
+        /// What is delegated, or kept for a client.
+        other: Ipv6Net,
+        /// The link.
+        link: String,
+    },
+    /// It keeps nothing.
+    #[error("nothing is reserved: give an address, a prefix, or both")]
+    Nothing,
+}
+
+/// What of a link reservations must suit.
+pub(super) struct Ground {
+    pub(super) name: String,
+    pub(super) address: Ipv6Net,
+    pub(super) instances: Option<Ipv6Net>,
+    /// What is delegated from, or kept.
+    pub(super) delegated: Vec<Ipv6Net>,
+}
+
+impl Ground {
+    pub(super) fn of(link: &LinkSettings) -> Self {
+        let kept = link.reservations.iter().filter_map(|reservation| reservation.prefix);
+        Self {
+            name: link.name.clone(),
+            address: link.address,
+            instances: link.instances,
+            delegated: link.delegation.iter().map(|pool| pool.prefix()).chain(kept).collect(),
+        }
+    }
+
+    fn of_outline(link: &Outline) -> Option<Self> {
+        let kept = link.reservations.iter().filter_map(|reservation| reservation.prefix);
+        Some(Self {
+            name: link.name.clone()?,
+            address: link.address?,
+            instances: link.instances,
+            delegated: link.delegated.iter().copied().chain(kept).collect(),
+        })
+    }
+
+    fn check_address(&self, address: Ipv6Addr) -> Result<(), ReservationFault> {
+        let prefix = self.address.trunc();
+        if !prefix.contains(&address) {
+            return Err(ReservationFault::OffLink { address, prefix });
+        }
+        if address == self.address.addr() {
+            return Err(ReservationFault::Own(address));
+        }
+        if is_reserved(prefix, address) {
+            return Err(ReservationFault::Identifier(address));
+        }
+        match self.instances.filter(|instances| instances.contains(&address)) {
+            Some(instances) => Err(ReservationFault::Instances { address, instances }),
+            None => Ok(()),
+        }
+    }
+
+    fn check_prefix(&self, prefix: Ipv6Net, others: &[Self]) -> Result<(), ReservationFault> {
+        if parse_pool(&prefix.to_string()).is_err() {
+            return Err(ReservationFault::Prefix(prefix));
+        }
+        for link in others {
+            let (other, name) = (link.address.trunc(), link.name.clone());
+            if overlap(&prefix, &other) {
+                return Err(ReservationFault::OnLink {
+                    prefix,
+                    other,
+                    link: name,
+                });
+            }
+            let mut elsewhere = link.delegated.iter().filter(|_| link.name != self.name);
+            if let Some(other) = elsewhere.find(|other| overlap(&prefix, other)) {
+                let other = *other;
+                return Err(ReservationFault::Elsewhere {
+                    prefix,
+                    other,
+                    link: name,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// What a reservation on this link must suit, by itself. `all` are all links, this one too.
+    pub(super) fn check(&self, reservation: &Reservation, all: &[Self]) -> Result<(), ReservationFault> {
+        if reservation.address.is_none() && reservation.prefix.is_none() {
+            return Err(ReservationFault::Nothing);
+        }
+        reservation
+            .address
+            .map_or(Ok(()), |address| self.check_address(address))?;
+        reservation
+            .prefix
+            .map_or(Ok(()), |prefix| self.check_prefix(prefix, all))
+    }
+}
+
+/// Every reservation suits its link and the others, and none stands against another.
+pub(super) fn check_all(links: &[Outline], faults: &Collector) {
+    let grounds: Vec<Ground> = links.iter().filter_map(Ground::of_outline).collect();
+    for link in links {
+        let Some(own) = grounds.iter().find(|ground| Some(&ground.name) == link.name.as_ref()) else {
+            continue;
+        };
+        let mut before = orchestrator_dhcp6::Reservations::new();
+        for (index, reservation) in link.reservations.iter().enumerate() {
+            let key = format!("{}.reservation[{index}]", link.key);
+            if let Err(fault) = own.check(reservation, &grounds) {
+                faults.at(&key, fault.to_string(), "reserve what the link can give");
+            } else if let Err(conflict) = before.insert(reservation.clone()) {
+                faults.at(
+                    &key,
+                    conflict.to_string(),
+                    "reserve each once, and once for each client",
+                );
+            }
+        }
+    }
+}
+
+/// Reads the reservations of a link; those that are at fault are left out.
+pub(super) fn read_all(link: &mut Table<'_>) -> Vec<Reservation> {
+    let entries = link.take("reservation").and_then(|entry| entry.list(MOST));
+    let tables = entries.into_iter().flatten().filter_map(Entry::table);
+    tables.filter_map(read).collect()
+}
+
+fn read(mut table: Table<'_>) -> Option<Reservation> {
+    let given: Vec<&str> = TRAITS.into_iter().filter(|key| table.has(key)).collect();
+    if given.len() != 1 {
+        let what = match given.as_slice() {
+            [] => "tells no client".to_owned(),
+            several => format!("tells a client by {} and {}", several[0], several[1]),
+        };
+        let remedy = "give one of duid, link_layer_address, remote_id and interface_id";
+        table.faults().at(table.path(), what, remedy);
+    }
+    let holder = read_holder(&mut table);
+    let address = table.take("address");
+    let address = address.and_then(|entry| entry.parse("write it like \"fd39:9706:2786:6333::7\"", parse_address));
+    let prefix = table.take("prefix");
+    let prefix = prefix.and_then(|entry| entry.parse("write it like \"fd39:9706:2787:700::/56\"", parse_pool));
+    // What is given and cannot be read was reported, and is not to be missed as well.
+    let is_read = table.has("address") == address.is_some() && table.has("prefix") == prefix.is_some();
+    table.finish();
+    is_read.then_some(())?;
+    Some(Reservation {
+        holder: holder?,
+        address,
+        prefix,
+    })
+}
+
+fn read_holder(table: &mut Table<'_>) -> Option<Holder> {
+    let duid = table.take("duid");
+    let duid = duid.and_then(|entry| entry.parse("write it like \"00:03:00:01:02:00:5e:10:00:01\"", str::parse));
+    let link_layer = table.take("link_layer_address");
+    let link_layer = link_layer.and_then(|entry| entry.parse("write it like \"02:00:5e:10:00:01\"", str::parse));
+    let remedy = "write text, or hexadecimal digits like \"0x00ff\"";
+    let mut id = |key| table.take(key)?.parse(remedy, str::parse::<OpaqueId>);
+    let (remote_id, interface_id) = (id("remote_id"), id("interface_id"));
+    let enterprise = match table.has("remote_id") {
+        true => table.need(
+            "remote_enterprise",
+            "give the enterprise number in the remote-id, like 9",
+        ),
+        false => None,
+    };
+    let enterprise = enterprise.and_then(|entry| entry.whole(0..=i64::from(u32::MAX)));
+    duid.map(Holder::Duid)
+        .or(link_layer.map(Holder::LinkLayer))
+        .or(remote_id
+            .zip(enterprise)
+            .map(|(id, enterprise)| Holder::RemoteId { enterprise, id }))
+        .or(interface_id.map(Holder::InterfaceId))
+}
+
+fn parse_address(text: &str) -> Result<Ipv6Addr, String> {
+    text.parse().map_err(|_| format!("{text:?} is not an IPv6 address"))
+}
+
+#[cfg(test)]
+mod tests;
