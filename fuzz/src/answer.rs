@@ -4,6 +4,7 @@ use std::net::Ipv6Addr;
 
 use ipnet::Ipv6Net;
 
+use crate::kept;
 use crate::wire::{self, Told};
 use crate::world::{self, World};
 
@@ -46,7 +47,11 @@ fn check_lease(world: &World, lease: &Told) {
     if lease.code == wire::IA_NA {
         let address = lease.address;
         let mut pools = world.link.class_pools.iter().chain([&world.link.pool]);
-        assert!(pools.any(|pool| pool.contains(address)), "{address} is in no pool");
+        let is_kept = kept::may_keep(world.link.pool.first(), address);
+        assert!(
+            is_kept || pools.any(|pool| pool.contains(address)),
+            "{address} is in no pool"
+        );
         assert!(!world::is_reserved(address), "{address} is reserved");
         assert_ne!(address, world.link.address, "it is the link's own");
         return;
@@ -55,7 +60,7 @@ fn check_lease(world: &World, lease: &Told) {
     assert_eq!(prefix.trunc(), prefix, "{prefix} has host bits");
     let mut pools = world.link.delegation.iter();
     assert!(
-        lease.length <= 64 && pools.any(|pool| pool.prefix().contains(&prefix)),
+        kept::may_keep_prefix(prefix) || lease.length <= 64 && pools.any(|pool| pool.prefix().contains(&prefix)),
         "{prefix} is in no pool"
     );
 }

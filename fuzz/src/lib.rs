@@ -11,6 +11,7 @@ mod advert;
 mod answer;
 mod client;
 mod frame;
+mod kept;
 mod relay;
 mod script;
 mod seeds;

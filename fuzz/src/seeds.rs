@@ -92,6 +92,16 @@ pub(crate) fn server() -> Seeds {
         say(renew(5), 0, &[last]),
         say(solicit(6), 4, &[&[0, 1 | 1 << 3, 96], &[2, 1 | 1 << 3, 97]]),
     ];
+    // Clients for whom something is kept, by each of what they may be known by, and one who wants what is theirs.
+    let known: Vec<Vec<u8>> = [0, 1, 2, 3, 4]
+        .map(|client| {
+            say(
+                solicit(client),
+                if client < 2 { 4 } else { 6 },
+                &[&[0, 1 | 1 << 3, 5], &[2, 1 | 1 << 3, 5, 6]],
+            )
+        })
+        .to_vec();
     let oro = &[4, 4, 23, 24, 82, 32][..];
     let raw = |datagram: &[u8]| {
         let length = u16::try_from(datagram.len()).unwrap_or(u16::MAX);
@@ -176,6 +186,11 @@ pub(crate) fn server() -> Seeds {
         ("crowd-limited", crowd(1 | 2 | 64)),
         ("crowd-reserved", crowd(1 | 4)),
         ("class", begin(1, &classy)),
+        ("kept", begin(1 | 128, &known)),
+        (
+            "kept-later",
+            begin(1, &[lease(1), lease(0), vec![0x4e, 0], known.concat(), vec![0x0e, 0]]),
+        ),
         (
             "restart",
             begin(

@@ -9,6 +9,8 @@ use orchestrator_dhcp6::{
     PrefixPool, Registration, Server, TimeServer,
 };
 
+use crate::kept;
+
 /// When everything begins: milliseconds since 1970.
 pub(crate) const BEGINNING: i64 = 1_800_000_000_000;
 /// The link's prefix is this and what follows.
@@ -91,6 +93,9 @@ impl World {
             link.limits.registrations = BINDINGS;
         }
         link.delegation = delegation(0);
+        if settings & 128 != 0 {
+            link.reservations = kept::reservations(link.pool.first());
+        }
         Self {
             server: Server::new("00:02:00:00:ab:11:aa:bb".parse().expect("a DUID"), [7; 16]),
             link,

@@ -102,7 +102,7 @@ fn sections(running: &Settings, written: &Settings) -> Vec<Change> {
         },
         source:
             SourceSettings {
-                listener: ListenerSettings { relays },
+                listener: ListenerSettings { relays, relay_options },
                 dnsmasq: DnsmasqSettings { spool },
             },
         links: _,
@@ -132,6 +132,11 @@ fn sections(running: &Settings, written: &Settings) -> Vec<Change> {
             "source.listener.relays",
             Effect::Changed,
             *relays != written.source.listener.relays,
+        ),
+        (
+            "source.listener.relay_options",
+            Effect::Changed,
+            *relay_options != written.source.listener.relay_options,
         ),
         (
             "source.dnsmasq.spool",

@@ -2,11 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
+use orchestrator_dhcp6::{ERP_LOCAL_DOMAIN_NAME, is_suppliable};
+
 use super::prefix::parse_bridge;
-use super::reader::Table;
+use super::reader::{Entry, Table};
 
 /// No machine has more interfaces with relay agents than this.
 const MOST_RELAYS: usize = 64;
+/// More options are no use to relay agents.
+const MOST_OPTIONS: usize = 64;
 
 /// What belongs to the lease sources rather than to links.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -18,10 +22,21 @@ pub struct SourceSettings {
 }
 
 /// The daemon's own DHCPv6 server.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListenerSettings {
     /// Interfaces on which relay agents may speak for clients of any link, by the link address that they give.
     pub relays: Vec<String>,
+    /// Options that relay agents may supply for clients, where the server has none of its own (RFC 6422).
+    pub relay_options: Vec<u16>,
+}
+
+impl Default for ListenerSettings {
+    fn default() -> Self {
+        Self {
+            relays: Vec::new(),
+            relay_options: vec![ERP_LOCAL_DOMAIN_NAME],
+        }
+    }
 }
 
 /// dnsmasq, which hands its lease events over by `orchestrator hook dnsmasq`.
@@ -65,9 +80,23 @@ impl ListenerSettings {
         let remedy = "name an interface, like \"eth0\"";
         let relays = relays.into_iter().filter_map(|entry| entry.parse(remedy, parse_bridge));
         let relays = relays.collect();
+        let relay_options = read_relay_options(&mut table);
         table.finish();
-        Self { relays }
+        Self { relays, relay_options }
     }
+}
+
+fn read_relay_options(table: &mut Table<'_>) -> Vec<u16> {
+    let Some(entry) = table.take("relay_options") else {
+        return ListenerSettings::default().relay_options;
+    };
+    let code = |entry: Entry<'_>| entry.whole(1..=i64::from(u16::MAX));
+    let codes: Vec<u16> = entry.list_of(MOST_OPTIONS, code).unwrap_or_default();
+    for code in codes.iter().filter(|code| !is_suppliable(**code)) {
+        let what = format!("option {code} is not for relay agents to supply");
+        table.fault("relay_options", what, "remove it");
+    }
+    codes
 }
 
 fn parse_directory(text: &str) -> Result<PathBuf, String> {

@@ -177,6 +177,26 @@ fn a_link_without_a_bridge_is_reached_through_relay_agents() {
 }
 
 #[test]
+fn relay_agents_supply_what_is_no_option_of_the_protocol() {
+    let options = |lines: &str| {
+        load_text(&format!("[source.listener]\n{lines}"), &[])
+            .unwrap()
+            .source
+            .listener
+            .relay_options
+    };
+    assert_eq!((options(""), options("relay_options = []")), (vec![65], vec![]));
+    assert_eq!(options("relay_options = [23, 65, 1000]"), [23, 65, 1000]);
+    assert_eq!(
+        faults_of("[source.listener]\nrelay_options = [65, 3, 82]\n"),
+        [
+            "source.listener.relay_options: option 3 is not for relay agents to supply; remove it",
+            "source.listener.relay_options: option 82 is not for relay agents to supply; remove it",
+        ]
+    );
+}
+
+#[test]
 fn links_are_apart() {
     let twice = format!("{LINK}{}", LINK.replace("fd39::1/64", "fd39::2/48"));
     assert_eq!(

@@ -63,6 +63,15 @@ fn row_28_reserved_interface_identifiers_are_not_given_when_nothing_else_is_left
 }
 
 #[test]
+fn row_28_reserved_interface_identifiers_are_passed_over_by_who_counts_up() {
+    // The pool begins with the block of IANA.
+    let site = Site::start(&format!("{PREFIX}:200:5eff:fe00:0/103"), "allocation = \"sequential\"");
+    let leased = [(); 3].map(|()| site.client().lease(1));
+    let expected = [":200:5eff:ff00:0", ":200:5eff:ff00:1", ":200:5eff:ff00:2"];
+    assert_eq!(leased, expected.map(on_link));
+}
+
+#[test]
 fn row_29_addresses_cannot_be_predicted() {
     let offers = |site: &Site, duids: &[Vec<u8>]| -> Vec<Ipv6Addr> {
         duids

@@ -10,8 +10,9 @@ use orchestrator_lab::{Namespace, wait_for};
 
 use crate::site::PATIENCE;
 use crate::wire::{
-    ADVERTISE, CLIENT_ID, INFORMATION_REQUEST, INTERFACE_ID, Ia, Message, Prefix, RAPID_COMMIT, RELAY_MESSAGE, REPLY,
-    REQUEST, SERVER_ID, SERVER_UNICAST, SOLICIT, USE_MULTICAST, Xid, asking_for, ia_na, message, option,
+    ADVERTISE, CLIENT_ID, DECLINE, INFORMATION_REQUEST, INTERFACE_ID, Ia, Message, Prefix, RAPID_COMMIT, RELAY_MESSAGE,
+    RELEASE, RENEW, REPLY, REQUEST, SERVER_ID, SERVER_UNICAST, SOLICIT, USE_MULTICAST, Xid, asking_for, ia_na, message,
+    option,
 };
 
 pub(crate) const SERVER_PORT: u16 = 547;
@@ -132,6 +133,18 @@ impl Client {
     /// The next message that comes.
     pub(crate) fn receive(&self) -> Message {
         self.receive_from().0
+    }
+
+    /// A message of a kind about these associations, with the identifiers that the kind wants.
+    pub(crate) fn about(&self, kind: u8, ias: &[Vec<u8>]) -> Vec<u8> {
+        let names_server = matches!(kind, REQUEST | RENEW | RELEASE | DECLINE);
+        let server = if names_server { self.server_id() } else { Vec::new() };
+        let ias = if kind == INFORMATION_REQUEST {
+            Vec::new()
+        } else {
+            ias.concat()
+        };
+        message(kind, self.xid(), &[self.id(), server, ias])
     }
 
     /// Asks with its client identifier and these options; nothing else may come before the answer.

@@ -15,7 +15,7 @@ use crate::wire::{
 };
 
 /// Kinds of messages that clients send about addresses.
-const KINDS: [u8; 7] = [SOLICIT, REQUEST, CONFIRM, RENEW, REBIND, RELEASE, DECLINE];
+pub(crate) const KINDS: [u8; 7] = [SOLICIT, REQUEST, CONFIRM, RENEW, REBIND, RELEASE, DECLINE];
 /// How much more memory the daemon may take under attack, in KiB.
 const GROWTH: u64 = 32 * 1024;
 /// How many datagrams a stranger sends before it lets the server catch up: they fit into a socket's buffer.

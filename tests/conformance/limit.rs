@@ -1,7 +1,8 @@
 //! Limits of one client, and of a link (section 23): row 72.
 
-use crate::client::Client;
+use crate::client::{Client, SERVER_PORT};
 use crate::discard::assert_discarded;
+use crate::relay::{Relay, here, wrap};
 use crate::site::{POOL, PREFIX, Site, connect, link, new_duid, plain};
 use crate::wire::{DECLINE, NO_ADDRS_AVAIL, RENEW, REQUEST, SOLICIT, ia_na, message};
 
@@ -66,6 +67,26 @@ fn row_72_who_sends_too_often_is_not_answered_and_others_are() {
         "two at once and the other client's, at least: {counts:?}"
     );
     assert!(refused > SENT / 2, "{counts:?}");
+}
+
+#[test]
+fn row_72_who_sends_too_often_behind_a_relay_is_told_from_others_there() {
+    const SENT: u64 = 100;
+    let site = Site::start(POOL, "client_rate = 1");
+    let (relay, eager, patient) = (Relay::on(&site, SERVER_PORT), site.client(), site.client());
+    let layers = [(0, here(), vec![])];
+    for _ in 0..SENT {
+        let solicit = message(SOLICIT, eager.xid(), &[eager.id(), ia_na(1, &[])]);
+        relay.send(&wrap(&eager, &solicit, &layers));
+    }
+    let solicit = message(SOLICIT, patient.xid(), &[patient.id(), ia_na(1, &[])]);
+    relay.send(&wrap(&patient, &solicit, &layers));
+    // The eager one's answers come before the patient's.
+    let answered = std::iter::from_fn(|| Some(relay.answer())).position(|(peer, _)| peer == patient.address);
+    let counts = site.counts();
+    assert_eq!(answered.map(|before| before as u64 + 1), Some(counts.answered));
+    assert_eq!(counts.answered + counts.discarded["too-often"], SENT + 1);
+    assert!(counts.answered < SENT / 2, "{counts:?}");
 }
 
 #[test]

@@ -3,8 +3,9 @@
 use std::net::Ipv6Addr;
 
 use crate::client::{Client, bind};
+use crate::hostile::KINDS;
 use crate::site::{PREFIX, Site, connect, link, new_duid, plain};
-use crate::wire::{SOLICIT, ia_na, message};
+use crate::wire::{INFORMATION_REQUEST, SOLICIT, ia_na, message};
 
 /// The link-local address of the host's bridge.
 fn bridge_address(site: &Site) -> Ipv6Addr {
@@ -21,14 +22,17 @@ fn row_21_unicast_is_not_accepted() {
     site.machine
         .ip(&format!("route replace {PREFIX}::/64 dev eth0"))
         .unwrap();
+    let leased = client.lease(1);
     for to in [bridge_address(&site), crate::site::LINK.parse().unwrap()] {
-        let (mut counts, leases) = (site.counts(), site.leases());
-        client.send_to(&message(SOLICIT, client.xid(), &[client.id(), ia_na(1, &[])]), to);
-        client.solicit(1, &[]).leased();
-        counts.answered += 1;
-        *counts.discarded.entry("unicast".to_owned()).or_default() += 1;
-        assert_eq!(site.counts(), counts, "to {to}");
-        assert_eq!(site.leases(), leases);
+        for kind in KINDS.into_iter().chain([INFORMATION_REQUEST]) {
+            let (mut counts, leases) = (site.counts(), site.leases());
+            client.send_to(&client.about(kind, &[ia_na(1, &[leased])]), to);
+            client.solicit(1, &[]).leased();
+            counts.answered += 1;
+            *counts.discarded.entry("unicast".to_owned()).or_default() += 1;
+            assert_eq!(site.counts(), counts, "{kind} to {to}");
+            assert_eq!(site.leases(), leases);
+        }
     }
 }
 

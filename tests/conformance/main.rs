@@ -8,6 +8,7 @@ mod advertisement;
 mod assignment;
 mod class;
 mod client;
+mod clock;
 mod clone;
 mod confirm;
 mod contention;

@@ -3,8 +3,11 @@
 use std::net::Ipv6Addr;
 
 use crate::client::{ALL_AGENTS, Client, SERVER_PORT, receive};
+use crate::relay::Relay;
 use crate::site::{POOL, PREFIX, Site, link, new_duid, off_link, on_link};
-use crate::wire::{INFORMATION_REQUEST, Message, SERVER_ID, asking_for, ia_address, ia_na, message, option};
+use crate::wire::{
+    INFORMATION_REQUEST, Message, SERVER_ID, asking_for, ia_address, ia_na, message, option, relay_forw,
+};
 
 const ADDR_REG_INFORM: u8 = 36;
 const ADDR_REG_REPLY: u8 = 37;
@@ -95,6 +98,25 @@ fn rfc_9686_registrations_leave_the_pools_leases_alone() {
     let client = site.client_with(&duid);
     assert_ne!(client.request(0, &[own]).leased().ip, own);
     assert!(site.holds(&client, own), "and is left alone by what the host leases");
+}
+
+#[test]
+fn rfc_9686_a_relay_tells_where_a_registration_comes_from() {
+    let site = Site::start(POOL, "");
+    let (own, other) = (on_link(":5e:10ff:fe00:c"), on_link(":5e:10ff:fe00:d"));
+    let relay = Relay::on(&site, SERVER_PORT);
+    let host = site.client();
+    let told = |address| {
+        let inform = message(ADDR_REG_INFORM, host.xid(), &[host.id(), ia_address(address, 60, 60)]);
+        relay_forw(0, on_link("::1"), own, &[], &inform)
+    };
+    relay.send(&told(other));
+    relay.send(&told(own));
+    let (peer, answer) = relay.answer();
+    assert_eq!((peer, answer[0]), (own, ADDR_REG_REPLY));
+    assert_eq!(site.counts().discarded["not-the-source"], 1);
+    let registered: Vec<_> = site.leases_of(&host).into_iter().map(|(address, _)| address).collect();
+    assert_eq!(registered, [own]);
 }
 
 #[test]

@@ -8,8 +8,8 @@ use crate::client::{ALL_AGENTS, Client, SERVER_PORT, bind, receive};
 use crate::discard::assert_discarded;
 use crate::site::{LINK, PREFIX, Site, new_duid, off_link, plain};
 use crate::wire::{
-    INTERFACE_ID, Message, RELAY_REPL, RELAY_SOURCE_PORT, REMOTE_ID, REQUEST, Relayed, SOLICIT, ia_na, message, option,
-    relay_forw,
+    INTERFACE_ID, Message, RELAY_REPL, RELAY_SOURCE_PORT, REMOTE_ID, RENEW, REQUEST, Relayed, SOLICIT, ia_na, message,
+    option, relay_forw,
 };
 
 /// A relay on the clients' machine.
@@ -42,6 +42,12 @@ impl Relay {
     pub(crate) fn send(&self, bytes: &[u8]) {
         let to = SocketAddrV6::new(ALL_AGENTS, SERVER_PORT, 0, self.index);
         self.socket.send_to(bytes, to).unwrap();
+    }
+
+    /// Takes the next answer: whom it is for, and what is inside.
+    pub(crate) fn answer(&self) -> (Ipv6Addr, Vec<u8>) {
+        let layer = Relayed::parse(&self.receive());
+        (layer.peer, layer.inner)
     }
 
     /// The next datagram that comes, from the server's port.
@@ -113,6 +119,26 @@ fn row_26_the_innermost_link_address_that_is_one_tells_the_link() {
         assert!(leased.to_string().starts_with(PREFIX), "{leased} for {layers:?}");
         assert!(site.holds(&client, leased));
     }
+}
+
+/// A relay on a switch (RFC 6221) has no address there: it speaks with the client's, and catches what comes back to it.
+#[test]
+fn row_26_a_client_behind_a_switch_that_relays_is_on_the_link_of_the_interface() {
+    let site = plain();
+    let client = site.client();
+    let (socket, index) = bind(&site.machine, client.address, SERVER_PORT);
+    let switch = Relay {
+        address: client.address,
+        socket,
+        index,
+    };
+    let port = option(INTERFACE_ID, b"port 3");
+    let layers = [(0, NOWHERE, vec![port])];
+    let options = [client.server_id(), ia_na(1, &[])];
+    let leased = switch.ask(&client, REQUEST, &options, &layers).ia(1).leased().ip;
+    assert!(site.holds(&client, leased));
+    // It is the same client when the switch no longer relays.
+    assert_eq!(client.tell(RENEW, 1, leased).ia(1).leased().ip, leased);
 }
 
 #[test]
@@ -216,5 +242,36 @@ fn row_65_a_relay_that_says_so_is_answered_at_its_own_port() {
         let answer = Relayed::parse(&relay.receive());
         assert_eq!(answer.options.get(RELAY_SOURCE_PORT), Some(&port.to_be_bytes()[..]));
         client.read(&answer.inner).ia(1).leased();
+    }
+}
+
+#[test]
+fn row_65_of_several_relays_the_one_next_to_the_server_is_answered_as_it_says() {
+    let site = plain();
+    let client = site.client();
+    let own_port = |port: u16| vec![option(RELAY_SOURCE_PORT, &port.to_be_bytes())];
+    let inner = message(SOLICIT, client.xid(), &[client.id(), ia_na(1, &[])]);
+    let (high, low) = (Relay::on(&site, 7549), Relay::on(&site, SERVER_PORT));
+    // What the farther relay says is echoed to it, and decides nothing.
+    for (next, farther, sender, receiver) in [
+        (own_port(0), vec![], &high, &high),
+        (own_port(7550), own_port(0), &high, &high),
+        (vec![], own_port(0), &low, &low),
+    ] {
+        sender.send(&wrap(
+            &client,
+            &inner,
+            &[(0, here(), farther.clone()), (1, here(), next.clone())],
+        ));
+        let outer = Relayed::parse(&receiver.receive());
+        let inside = Relayed::parse(&outer.inner);
+        for (layer, sent) in [(&outer, next), (&inside, farther)] {
+            let echoed = layer
+                .options
+                .get(RELAY_SOURCE_PORT)
+                .map(|body| option(RELAY_SOURCE_PORT, body));
+            assert_eq!(echoed, sent.first().cloned());
+        }
+        client.read(&inside.inner).ia(1).leased();
     }
 }

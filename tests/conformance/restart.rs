@@ -2,11 +2,12 @@
 
 use std::fs;
 
+use orchestrator_lab::wait_for;
 use serde_json::Value;
 
 use crate::client::Client;
 use crate::prefix::DELEGATION;
-use crate::site::{POOL, Site};
+use crate::site::{PATIENCE, POOL, Site};
 use crate::wire::{RENEW, REQUEST, ia_na, ia_pd, ia_pd_naming, message};
 
 #[test]
@@ -78,6 +79,34 @@ fn row_24_the_server_is_the_same_without_its_database_and_so_are_the_addresses()
         assert_eq!(answer.ia(1).leased().ip, *address);
         assert_eq!(&answer.ia_pd(2).delegated().text, prefix);
     }
+}
+
+#[test]
+fn a_reply_that_never_left_a_server_that_crashed_is_made_up_for_by_the_next() {
+    let mut site = Site::start(POOL, "");
+    let client = site.client();
+    let offered = client.solicit(1, &[]).leased().ip;
+    let request = client.about(REQUEST, &[ia_na(1, &[offered])]);
+    // What is sent to the client goes nowhere.
+    let neighbor = format!("{} dev br0", client.address);
+    let nowhere = format!("neighbor replace {neighbor} lladdr 02:00:5e:10:00:99 nud permanent");
+    site.host.ip(&nowhere).unwrap();
+    client.send(&request);
+    wait_for("the lease to be recorded", PATIENCE, || {
+        site.holds(&client, offered).then_some(())
+    });
+    site.daemon.kill9();
+    site.host.ip(&format!("neighbor del {neighbor}")).unwrap();
+    site.resume();
+    let late = site.client();
+    assert_ne!(late.lease(1), offered);
+    // The very same message again; no other answer has come.
+    client.send(&request);
+    let answer = client.receive();
+    assert_eq!((&answer.xid[..], answer.ia(1).leased().ip), (&request[1..4], offered));
+    assert_eq!(site.leases_of(&client), [(offered, "active".to_owned())]);
+    client.socket.set_nonblocking(true).unwrap();
+    assert!(client.socket.recv(&mut [0; 1]).is_err(), "a second answer");
 }
 
 #[test]

@@ -51,10 +51,14 @@ impl Site {
 
     /// A daemon with these links; the machine's cable is in `br0`.
     pub(crate) fn start_with(links: &str) -> Self {
-        let lab = Lab::new().unwrap();
+        Self::start_in(Lab::new().unwrap(), &[], links)
+    }
+
+    /// The same in a lab, with environment variables for the daemon.
+    pub(crate) fn start_in(lab: Lab, environment: &[(&str, &str)], links: &str) -> Self {
         let host = lab.namespace("host").unwrap();
         let binary = Path::new(env!("CARGO_BIN_EXE_orchestrator"));
-        let mut daemon = Daemon::start(&host, binary, |place| settings(place, links)).unwrap();
+        let mut daemon = Daemon::start_with(&host, binary, environment, |place| settings(place, links)).unwrap();
         daemon.wait_until_ready(PATIENCE).unwrap();
         let machine = connect(&lab, &host, "machine", "br0");
         Self {

@@ -9,6 +9,9 @@ use crate::class::Traits;
 use crate::reserved::reserved_until;
 use crate::{Class, ClassId, Leased, OptionSet, Pool, PrefixPool, Reservations};
 
+/// ERP local domain name (RFC 6440): the option that is made for relay agents to supply.
+pub const ERP_LOCAL_DOMAIN_NAME: u16 = 65;
+
 /// A link, what is handed out on it, and how.
 #[derive(Debug, Clone)]
 pub struct Link {
@@ -33,6 +36,8 @@ pub struct Link {
     pub preference: Option<u8>,
     /// What clients are told beside their leases, when they ask for it.
     pub options: OptionSet,
+    /// Which options relay agents may supply for clients that ask for them (RFC 6422), where the server has none of its own.
+    pub relay_options: Vec<u16>,
     /// What is kept for clients that are known.
     pub reservations: Reservations,
     /// What kinds of clients there are; a client is in the first whose conditions it meets.
@@ -99,6 +104,7 @@ impl Link {
             rapid_commit: false,
             preference: None,
             options: OptionSet::new(),
+            relay_options: vec![ERP_LOCAL_DOMAIN_NAME],
             reservations: Reservations::new(),
             classes: Vec::new(),
             quarantine: Duration::from_secs(86_400),

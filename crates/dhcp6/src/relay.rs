@@ -23,6 +23,8 @@ const HEAD: usize = 34;
 const OPTION_HEAD: usize = 4;
 /// Relay source port (RFC 8357): dhcproto reads this number as an unknown code.
 const RELAY_SOURCE_PORT: u16 = 135;
+/// Relay-supplied options (RFC 6422).
+const RELAY_SUPPLIED: u16 = 66;
 /// Client link-layer address (RFC 6939): two bytes of hardware type before the address.
 const LINK_LAYER_TYPE: usize = 2;
 
@@ -119,6 +121,21 @@ impl<'a> Way<'a> {
         self.layers.iter().rev().find_map(|layer| layer.option(code))
     }
 
+    /// The bodies of an option that a relay supplies for the client (RFC 6422): of the relay that is nearest to the client
+    /// among those that supply it.
+    pub(crate) fn supplied(&self, code: u16) -> Vec<&'a [u8]> {
+        let of_layer = |layer: &Layer<'a>| -> Vec<&'a [u8]> {
+            let supplied = Options(layer.option(RELAY_SUPPLIED).unwrap_or_default());
+            let wanted = supplied.filter(|option| option.0 == code);
+            wanted.map(|option| option.1).collect()
+        };
+        let supplies = self.layers.iter().rev().map(of_layer);
+        supplies
+            .into_iter()
+            .find(|bodies| !bodies.is_empty())
+            .unwrap_or_default()
+    }
+
     /// Puts a layer for each relay around the answer to the client.
     ///
     /// # Errors
@@ -212,9 +229,9 @@ fn put_head(code: u16, length: usize, datagram: &mut Vec<u8>) -> Result<(), Disc
     Ok(())
 }
 
-/// Walks the options of one layer.
+/// Walks the options of one layer, and those that its relay supplies for the client.
 fn walk(mut options: &[u8]) -> Result<(), Fault> {
-    let (mut count, mut seen) = (0, [false; 4]);
+    let (mut count, mut seen) = (0, [false; 5]);
     while !options.is_empty() {
         let (code, body, rest) = split_option(options)?;
         options = rest;
@@ -233,6 +250,10 @@ fn walk(mut options: &[u8]) -> Result<(), Fault> {
                 });
             }
             _ if code == RELAY_SOURCE_PORT => 3,
+            _ if code == RELAY_SUPPLIED => {
+                count += count_supplied(body)?;
+                4
+            }
             _ => continue,
         };
         if std::mem::replace(&mut seen[once], true) {
@@ -240,4 +261,14 @@ fn walk(mut options: &[u8]) -> Result<(), Fault> {
         }
     }
     Ok(())
+}
+
+/// How many options a relay supplies for the client.
+fn count_supplied(mut options: &[u8]) -> Result<usize, Fault> {
+    let mut count = 0;
+    while !options.is_empty() {
+        (_, _, options) = split_option(options)?;
+        count += 1;
+    }
+    Ok(count)
 }

@@ -1,11 +1,13 @@
 //! What holds after every step.
 
 use std::collections::BTreeMap;
+use std::net::Ipv6Addr;
 
 use ipnet::Ipv6Net;
 use orchestrator_dhcp6::{Binding, Bindings, Change, Leased, Verb};
 
 use crate::answer;
+use crate::kept::{self, KEPT};
 use crate::wire;
 use crate::world::{
     BINDINGS_PER_CLIENT, PREFIXES_PER_CLIENT, REGISTRATIONS_PER_CLIENT, World, is_for_class, is_reserved,
@@ -29,7 +31,8 @@ pub(super) fn is_registration(world: &World, binding: &Binding) -> bool {
 }
 
 /// What a message may change: what its sender has, what it had, and what nobody has.
-pub(super) fn check_change(world: &World, change: &Change, asked: &[u8]) {
+pub(super) fn check_change(world: &World, change: &Change, datagram: &[u8]) {
+    let asked = super::innermost(datagram);
     let sender = wire::only(&wire::options(&asked[4..]), wire::CLIENT_ID);
     assert_eq!(
         Some(change.after.duid.as_bytes()),
@@ -47,6 +50,12 @@ pub(super) fn check_change(world: &World, change: &Change, asked: &[u8]) {
     assert!(
         change.verb != Verb::Grant || !is_for_class(change.after.leased) || answer::is_of_class(asked),
         "{} is for a class",
+        change.after.leased
+    );
+    let gives = matches!(change.verb, Verb::Grant | Verb::Renew);
+    assert!(
+        !gives || !kept::is_kept_from(&world.link.reservations, datagram, change.after.leased),
+        "{} is kept for another",
         change.after.leased
     );
     let before = world.bindings.at(change.after.leased);
@@ -84,7 +93,7 @@ fn check_bindings(world: &World) {
     for binding in world.bindings.iter().filter(|binding| binding.is_held(world.now)) {
         if let Leased::Address(address) = binding.leased {
             assert!(
-                !is_reserved(address) && address != world.link.address && world.link.is_assignable(address),
+                !is_reserved(address) && address != world.link.address && is_leasable(world, address),
                 "{address} is held"
             );
         }
@@ -96,6 +105,11 @@ fn check_bindings(world: &World) {
     }
 }
 
+/// Whether an address is in a pool, or may have been kept for a client.
+fn is_leasable(world: &World, address: Ipv6Addr) -> bool {
+    world.link.is_assignable(address) || kept::may_keep(world.link.pool.first(), address)
+}
+
 /// However many messages there are, what is remembered is bounded.
 fn check_limits(world: &World, books: &Books) {
     let count = |prefixes: bool| {
@@ -103,7 +117,8 @@ fn check_limits(world: &World, books: &Books) {
         all.filter(|binding| binding.leased.prefix().is_some() == prefixes)
             .count()
     };
-    let most = world.link.limits.bindings;
+    // What is kept for a client comes on top of what it may have otherwise.
+    let most = world.link.limits.bindings + KEPT;
     assert!(
         count(false) <= most && count(true) <= most,
         "more than {most} are remembered"
@@ -116,12 +131,18 @@ fn check_limits(world: &World, books: &Books) {
             "{client} has registered {registered}"
         );
         let addresses = own.iter().filter(|binding| binding.leased.address().is_some()).count() - registered;
-        assert!(addresses <= BINDINGS_PER_CLIENT, "{client} has {addresses} addresses");
+        assert!(
+            addresses <= BINDINGS_PER_CLIENT + KEPT,
+            "{client} has {addresses} addresses"
+        );
         // What is remembered of prefixes of another length than is delegated now is not counted.
         let prefixes = own
             .iter()
             .filter(|binding| binding.leased.prefix().is_some() && binding.is_taken(world.now));
         let prefixes = prefixes.count();
-        assert!(prefixes <= PREFIXES_PER_CLIENT, "{client} has {prefixes} prefixes");
+        assert!(
+            prefixes <= PREFIXES_PER_CLIENT + KEPT,
+            "{client} has {prefixes} prefixes"
+        );
     }
 }

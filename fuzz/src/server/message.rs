@@ -70,7 +70,9 @@ pub(super) fn read(
 
 fn relayed(client: u8, peer: Ipv6Addr, link: Ipv6Addr, message: &[u8]) -> Vec<u8> {
     let head = [&[wire::RELAY_FORW, 0][..], &link.octets(), &peer.octets()].concat();
+    let place = if client == 4 { "id" } else { "elsewhere" };
     let options = [
+        wire::option(wire::REMOTE_ID, &[&[0, 0, 0, 9], place.as_bytes()].concat()),
         wire::option(wire::INTERFACE_ID, &[client]),
         wire::option(wire::LINK_LAYER, &[0, 1, 2, 0, 0x5e, 0x20, 0, client]),
         wire::option(wire::RELAY_MESSAGE, message),

@@ -6,11 +6,11 @@ mod invariants;
 mod message;
 mod step;
 
-use orchestrator_dhcp6::{Answer, Bindings, Duid, Inbound, Leased, Reconfigure};
+use orchestrator_dhcp6::{Answer, Bindings, Duid, Inbound, Leased, Reconfigure, Reservations};
 
 use crate::script::Script;
 use crate::world::{self, World};
-use crate::{answer, wire};
+use crate::{answer, kept, wire};
 use books::Books;
 use message::Sent;
 use step::{Doing, Step};
@@ -54,10 +54,19 @@ impl Site {
             Doing::Say(sent) => self.say(sent, step.lost),
             Doing::Restart => self.restart(),
             Doing::Reconfigure(client) => self.reconfigure(*client),
-            Doing::Delegate(lengths) => self.world.link.delegation = world::delegation(*lengths),
+            Doing::Settle { lengths, keeps } => self.settle(*lengths, *keeps),
             Doing::Release(leased) => self.release(*leased),
         }
         invariants::check(&self.world, &self.books);
+    }
+
+    fn settle(&mut self, lengths: usize, keeps: bool) {
+        let link = &mut self.world.link;
+        link.delegation = world::delegation(lengths);
+        link.reservations = match keeps {
+            true => kept::reservations(link.pool.first()),
+            false => Reservations::new(),
+        };
     }
 
     fn say(&mut self, sent: &Sent, lost: bool) {
@@ -74,7 +83,7 @@ impl Site {
         let (asked, told) = (innermost(&sent.datagram), innermost(&answer.datagram));
         let leases = answer::check(&self.world, asked, told);
         let sender = wire::only(&wire::options(&asked[4..]), wire::CLIENT_ID);
-        self.commit(&answer, asked, lost);
+        self.commit(&answer, &sent.datagram, lost);
         if lost {
             return;
         }
@@ -87,13 +96,13 @@ impl Site {
     }
 
     /// Makes the changes; when the commit fails, all is as if there had been none.
-    fn commit(&mut self, answer: &Answer, asked: &[u8], lost: bool) {
+    fn commit(&mut self, answer: &Answer, datagram: &[u8], lost: bool) {
         if answer.changes.is_empty() {
             return;
         }
         let before = invariants::snapshot(&self.world.bindings);
         for change in &answer.changes {
-            invariants::check_change(&self.world, change, asked);
+            invariants::check_change(&self.world, change, datagram);
             self.world.bindings.apply(change);
         }
         let after = invariants::snapshot(&self.world.bindings);
@@ -189,6 +198,18 @@ mod tests {
             .iter()
             .filter(|binding| world::is_for_class(binding.leased));
         assert_eq!(of_class.count(), 2, "an address and a prefix");
+    }
+
+    #[test]
+    fn what_is_kept_is_given_to_those_it_is_kept_for() {
+        let seeds = seeds::server();
+        let (_, script) = seeds.iter().find(|seed| seed.0 == "kept").unwrap();
+        let world = play(script).unwrap().world;
+        let first = world.link.pool.first();
+        let addresses = world.bindings.iter().filter_map(|binding| binding.leased.address());
+        assert_eq!(addresses.filter(|address| kept::may_keep(first, *address)).count(), 4);
+        let prefixes = world.bindings.iter().filter_map(|binding| binding.leased.prefix());
+        assert_eq!(prefixes.filter(|prefix| kept::may_keep_prefix(*prefix)).count(), 3);
     }
 
     #[test]

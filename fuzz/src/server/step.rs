@@ -30,8 +30,13 @@ pub(super) enum Doing {
     Restart,
     /// A client is to be reconfigured.
     Reconfigure(u8),
-    /// Prefixes of other lengths are delegated from now on.
-    Delegate(usize),
+    /// Prefixes of other lengths are delegated from now on, and more or nothing is kept for clients that are known.
+    Settle {
+        /// Which lengths.
+        lengths: usize,
+        /// Whether anything is kept.
+        keeps: bool,
+    },
     /// An admin takes back what a client has.
     Release(Leased),
 }
@@ -58,7 +63,10 @@ impl Step {
             11 => Doing::Say(Sent::raw(client, script.long()?)),
             12 => Doing::Restart,
             13 => Doing::Reconfigure(client),
-            14 => Doing::Delegate(client.into()),
+            14 => Doing::Settle {
+                lengths: (client & 3).into(),
+                keeps: client & 4 != 0,
+            },
             _ => {
                 let (address, length) = books.seen(client)?;
                 Doing::Release(match length {

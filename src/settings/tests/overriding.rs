@@ -18,6 +18,7 @@ pub(super) const OTHER: &[(&str, &str)] = &[
     ("PLUGIN__DOCKER__TIMEOUT", "31s"),
     ("PLUGIN__DOCKER__STARTS", "9"),
     ("SOURCE__LISTENER__RELAYS", "eth0,eth1"),
+    ("SOURCE__LISTENER__RELAY_OPTIONS", "65,23"),
     ("SOURCE__DNSMASQ__SPOOL", "/other"),
     ("OPTIONS__DNS_SERVERS", "fd39::53"),
     ("OPTIONS__DOMAIN_SEARCH", "example.org"),

@@ -43,6 +43,7 @@ impl Rules {
         let own = settings.link(name)?;
         let mut link = protocol_link(own)?;
         (link.reservations, _) = in_force(settings, own, recorded);
+        link.relay_options.clone_from(&settings.source.listener.relay_options);
         Some(Self {
             relays,
             is_remote: own.remote,

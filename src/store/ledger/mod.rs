@@ -3,6 +3,7 @@
 //! A group is looked up, decided and written as a whole, a few statements however many changes it has. Each change
 //! sees what the earlier ones of its group did.
 
+mod names;
 mod read;
 mod write;
 
@@ -10,11 +11,13 @@ use std::collections::HashMap;
 use std::net::Ipv6Addr;
 use std::sync::Arc;
 
+use names::Names;
+
 use super::StoreError;
 use super::rows::ManyRows;
 use super::rules::Known;
 use super::text::plain;
-use crate::model::{ClientId, Duid, Iaid, Id, LeaseChange, LeaseSource, LeaseState, Leased, Timestamp};
+use crate::model::{ClientId, Duid, Iaid, LeaseChange, LeaseSource, LeaseState, Leased, Timestamp};
 
 /// Every statement over many rows that a group takes.
 pub(super) fn many() -> impl Iterator<Item = &'static ManyRows> {
@@ -65,6 +68,8 @@ pub(super) struct Ledger {
     clients: Vec<ClientEntry>,
     by_duid: HashMap<(Arc<str>, Duid), usize>,
     leases: HashMap<LeaseKey, LeaseEntry>,
+    /// The ids of clients that were never seen.
+    names: Names,
     /// The names of the group's links, each once.
     links: Vec<Arc<str>>,
 }
@@ -163,9 +168,7 @@ impl Ledger {
 
     /// Makes the row of a client that was never seen.
     fn meet(&mut self, key: (Arc<str>, Duid), at: Timestamp) -> Result<usize, StoreError> {
-        let id = Id::random().map_err(|error| StoreError::Random {
-            source: Arc::new(error),
-        })?;
+        let id = self.names.next()?;
         let index = self.clients.len();
         self.clients.push(ClientEntry {
             id,

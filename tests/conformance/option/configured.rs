@@ -168,6 +168,34 @@ fn row_68_longest_pauses_are_told_within_their_bounds() {
     }
 }
 
+#[test]
+fn row_67_and_68_times_out_of_their_bounds_are_refused_and_clients_are_told_the_old_ones() {
+    let site = Site::start(
+        POOL,
+        "solicit_max_rt = \"60s\"\ninformation_max_rt = \"1d\"\ninformation_refresh_time = \"10m\"",
+    );
+    let all = [SOL_MAX_RT, INF_MAX_RT, REFRESH_TIME];
+    let before = told(&site, &all, &[]);
+    for line in [
+        "solicit_max_rt = \"59s\"",
+        "solicit_max_rt = \"86401s\"",
+        "information_max_rt = \"59s\"",
+        "information_max_rt = \"86401s\"",
+        "information_refresh_time = \"599s\"",
+    ] {
+        site.write(&crate::site::link("br0", crate::site::PREFIX, POOL, line));
+        assert_eq!(site.daemon.api("POST", "/v1/settings/reload").unwrap().0, 422, "{line}");
+        for ((kind, options), (_, before)) in told(&site, &all, &[]).iter().zip(&before) {
+            assert!(
+                all.iter().all(|code| options.get(*code) == before.get(*code)),
+                "{line} to {kind}"
+            );
+        }
+    }
+    let (_, informed) = &before[before.len() - 1];
+    assert_eq!(informed.get(REFRESH_TIME), Some(&600_u32.to_be_bytes()[..]));
+}
+
 /// RFC 9915, section 21.17.
 #[test]
 fn vendor_options_come_to_clients_of_the_vendor() {

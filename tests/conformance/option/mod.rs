@@ -1,6 +1,7 @@
-//! Options of answers (section 21): rows 3, 57 to 60, 67 and 68.
+//! Options of answers (section 21): rows 3, 57 to 60, 67 and 68; and those that relay agents supply (RFC 6422).
 
 mod configured;
+mod supplied;
 
 use crate::client::Client;
 use crate::site::{LINK, off_link, plain};

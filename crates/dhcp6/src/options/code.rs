@@ -1,4 +1,4 @@
-//! Which options may be set by their number alone.
+//! Which options may be set by their number alone, and which relay agents may supply.
 
 /// An option that cannot be set by its number: the protocol's own, or one that a client or a relay sends, or one that
 /// has a setter.
@@ -23,4 +23,10 @@ pub fn is_settable(code: u16) -> bool {
         // That registrations are taken (RFC 9686) goes by the link.
         | 148
     )
+}
+
+/// Whether relay agents may be let supply an option for clients (RFC 6422): what may be set, but for times, whose bounds
+/// the server vouches for.
+pub fn is_suppliable(code: u16) -> bool {
+    is_settable(code) || matches!(code, 23 | 24 | 31 | 56 | 59 | 60 | 103)
 }

@@ -15,7 +15,7 @@ use dhcproto::v6::OptionCode;
 use crate::DomainName;
 use crate::lifetime::seconds;
 
-pub use code::{OwnedOption, is_settable};
+pub use code::{OwnedOption, is_settable, is_suppliable};
 pub use value::{OptionValue, TimeServer};
 
 /// Simple Network Time Protocol servers (RFC 4075).
@@ -163,6 +163,11 @@ impl OptionSet {
     /// Every option, with its bodies in their order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u16, &[Body])> {
         self.options.iter().map(|(code, bodies)| (*code, &bodies[..]))
+    }
+
+    /// Whether it has an option.
+    pub(crate) fn contains(&self, code: u16) -> bool {
+        self.options.contains_key(&code)
     }
 
     /// The body of the vendor options of each enterprise that is wanted (RFC 9915, section 21.17).

@@ -167,7 +167,7 @@ impl Exchange<'_> {
     /// Puts in what else the client asked for.
     pub(super) fn put_asked(&mut self) {
         let options = self.class.map_or(&self.link.options, |(_, class)| &class.options);
-        put_asked(&mut self.reply, self.link, options, self.message);
+        put_asked(&mut self.reply, self.link, options, self.message, self.way);
     }
 
     /// The class that the client is in, by its place.

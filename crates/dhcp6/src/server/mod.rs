@@ -15,6 +15,7 @@ mod release;
 mod renew;
 mod request;
 mod solicit;
+mod supplied;
 
 use std::fmt;
 use std::net::{Ipv6Addr, SocketAddrV6};
@@ -171,7 +172,7 @@ impl Server {
             }
             MessageKind::InformationRequest => {
                 let options = class.map_or(&link.options, |(_, class)| &class.options);
-                information_request::answer(&mut reply, link, options, message);
+                information_request::answer(&mut reply, link, options, message, way);
                 self.offer_reconfigure(&mut reply, link, message, now);
                 return Ok((reply.encode()?, Vec::new()));
             }

@@ -4,18 +4,21 @@ use dhcproto::v6::OptionCode;
 
 use crate::message::Message;
 use crate::options::OptionSet;
+use crate::relay::Way;
 use crate::reply::Reply;
 use crate::{Link, MessageKind};
 
 use super::register;
+use super::supplied::put_supplied;
 
-/// Puts in what the client asked for and the link, or its class, has.
-pub(super) fn put_asked(reply: &mut Reply, link: &Link, options: &OptionSet, message: &Message<'_>) {
+/// Puts in what the client asked for and the link, or its class, has; else a relay.
+pub(super) fn put_asked(reply: &mut Reply, link: &Link, options: &OptionSet, message: &Message<'_>, way: &Way<'_>) {
     for (code, bodies) in options.iter() {
         if message.asks_for(code) && is_for(code, message.kind) {
             reply.put_all(code.into(), bodies);
         }
     }
+    put_supplied(reply, link, options, message, way);
     if link.registration.is_some() && message.asks_for(register::ENABLE) {
         reply.put_bytes(register::ENABLE, Vec::new());
     }
