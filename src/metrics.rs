@@ -36,6 +36,7 @@ pub struct Metrics {
     registry: Arc<Registry>,
     dhcp6_messages: Labelled,
     dhcp6_discards: Labelled,
+    dhcp6_refusals: Labelled,
     dhcp6_unsent: Counter,
     dhcp6_cloned_duids: Counter,
     dhcp6_reconfigures: Labelled,
@@ -76,6 +77,10 @@ impl Default for Metrics {
         };
         let dhcp6_messages = labelled("dhcp6_messages", "DHCPv6 messages answered, by type");
         let dhcp6_discards = labelled("dhcp6_discards", "DHCPv6 messages not answered, by reason");
+        let dhcp6_refusals = labelled(
+            "dhcp6_refusals",
+            "Identity associations that got nothing, by what they were told",
+        );
         let dhcp6_reconfigures = labelled("dhcp6_reconfigures", "Clients that were told to ask again, by outcome");
         let lease_events = labelled("lease_events", "Lease events recorded, by outcome");
         let lease_events_refused = labelled("lease_events_refused", "Lease events not recorded, by reason");
@@ -148,6 +153,7 @@ impl Default for Metrics {
             registry: Arc::new(registry),
             dhcp6_messages,
             dhcp6_discards,
+            dhcp6_refusals,
             dhcp6_unsent,
             dhcp6_cloned_duids,
             dhcp6_reconfigures,
@@ -201,6 +207,11 @@ impl Metrics {
     /// A DHCPv6 message was not answered.
     pub fn dhcp6_discarded(&self, reason: &'static str) {
         count(&self.dhcp6_discards, "reason", reason);
+    }
+
+    /// An identity association got nothing, and was told so.
+    pub fn dhcp6_refused(&self, status: &'static str) {
+        count(&self.dhcp6_refusals, "status", status);
     }
 
     /// The kernel did not take a DHCPv6 reply.

@@ -4,8 +4,8 @@ use std::net::Ipv6Addr;
 
 use crate::client::Client;
 use crate::prefix::DELEGATION;
-use crate::site::{POOL, PREFIX, Site, link, new_duid, on_link, plain};
-use crate::wire::{NO_ADDRS_AVAIL, RELEASE, RENEW, REQUEST, SOLICIT, ia_na, ia_pd};
+use crate::site::{POOL, PREFIX, Site, link, new_duid, off_link, on_link, plain};
+use crate::wire::{NO_ADDRS_AVAIL, REBIND, RELEASE, RENEW, REQUEST, SOLICIT, ia_na, ia_pd};
 
 /// Interface identifiers that are reserved: the subnet-router's, IANA's block with Proxy Mobile IPv6 in it (RFC 5453),
 /// and the 128 highest, in the two forms of RFC 2526.
@@ -148,6 +148,26 @@ fn row_37_an_empty_pool_is_told_inside_the_identity_association() {
     clients[2].tell(RELEASE, 1, leased[2]);
     assert_eq!(site.client().lease(1), leased[2]);
     assert_no_address(&site);
+}
+
+#[test]
+fn row_37_who_gets_nothing_is_counted_by_what_it_was_told() {
+    let site = Site::start(&format!("{PREFIX}::1:1/128"), "");
+    let counted = |status: &str| {
+        let text = site.daemon.ask("GET", "/metrics").unwrap().text();
+        let name = format!("orchestrator_dhcp6_refusals_total{{status=\"{status}\"}} ");
+        let line = text.lines().find_map(|line| line.strip_prefix(&name));
+        line.map_or(0, |count| count.parse::<u32>().unwrap())
+    };
+    let all = || ["no-addrs-avail", "no-prefix-avail", "no-binding", "not-on-link"].map(counted);
+    site.client().lease(1);
+    assert_eq!(all(), [0; 4]);
+    let late = site.client();
+    late.ask(SOLICIT, &[ia_na(1, &[]), ia_na(2, &[]), ia_pd(1, None)]);
+    assert_eq!(all(), [2, 1, 0, 0]);
+    late.ask_server(REQUEST, &[ia_na(1, &[off_link()])]);
+    late.ask(REBIND, &[ia_na(1, &[])]);
+    assert_eq!(all(), [2, 1, 1, 1]);
 }
 
 #[test]

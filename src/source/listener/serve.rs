@@ -6,7 +6,7 @@ use std::net::SocketAddrV6;
 use std::sync::Arc;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use orchestrator_dhcp6::{Answer, Bindings, Change, Inbound, Reconfigure, Reservations, Server};
+use orchestrator_dhcp6::{Answer, Bindings, Change, Inbound, Reconfigure, Refusal, Reservations, Server};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -252,6 +252,10 @@ impl Listener {
     fn answer_into(&mut self, batch: &mut Batch, inbound: &Inbound<'_>, port: &Arc<Port>) {
         let Some(answer) = self.answer(inbound) else { return };
         self.parts.metrics.dhcp6_answered(answer.kind.word());
+        answer
+            .refusals
+            .iter()
+            .for_each(|refusal| self.refuse(&answer, *refusal));
         self.watch.hear(inbound, port, &answer, self.rules.link.valid);
         let reply = Reply {
             bytes: answer.datagram,
@@ -289,6 +293,12 @@ impl Listener {
                 None
             }
         }
+    }
+
+    fn refuse(&self, answer: &Answer, refusal: Refusal) {
+        let (status, client) = (refusal.word(), answer.client_address);
+        self.parts.metrics.dhcp6_refused(status);
+        tracing::debug!(link = self.parts.link, %client, message = %answer.kind, status, "an identity association got nothing");
     }
 
     fn discard(&self, source: SocketAddrV6, word: &'static str, reason: &dyn Display) {

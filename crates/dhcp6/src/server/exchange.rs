@@ -10,7 +10,7 @@ use crate::lifetime::{self, Lifetimes};
 use crate::message::{Ia, Message};
 use crate::relay::Way;
 use crate::reply::{Association, Reply};
-use crate::{Binding, BindingState, Change, Class, ClassId, Duid, Link, LinkLayerAddress, Reservation, Verb};
+use crate::{Binding, BindingState, Change, Class, ClassId, Duid, Link, LinkLayerAddress, Refusal, Reservation, Verb};
 
 use super::options::put_asked;
 
@@ -175,10 +175,12 @@ impl Exchange<'_> {
         self.class.map(|(id, _)| id)
     }
 
-    /// The answer, and what it changes.
-    pub(super) fn finish(mut self) -> (Reply, Vec<Change>) {
+    /// The answer, what it changes, and what it refuses.
+    pub(super) fn finish(mut self) -> (Reply, Vec<Change>, Vec<Refusal>) {
         self.reply.put_associations(&self.associations);
-        (self.reply, self.changes)
+        let told = self.associations.iter().filter_map(|association| association.status);
+        let refusals = told.filter_map(|(status, _)| Refusal::of(status)).collect();
+        (self.reply, self.changes, refusals)
     }
 
     /// What of a prefix the client must not use, when it asks for that (RFC 6603, section 4.2).

@@ -30,7 +30,7 @@ use crate::lifetime::Lifetimes;
 use crate::message::Message;
 use crate::relay::Way;
 use crate::reply::Reply;
-use crate::{Change, Duid, Link, MessageKind, WayBack};
+use crate::{Change, Duid, Link, MessageKind, Refusal, WayBack};
 use exchange::Exchange;
 pub use reconfigure::{RECONFIGURE_ATTEMPTS, RECONFIGURE_TIMEOUT, Reconfigure};
 
@@ -67,6 +67,26 @@ pub struct Answer {
     pub reconfigurable: bool,
     /// What it changes: to be durable before the datagram is sent, in this order.
     pub changes: Vec<Change>,
+    /// Which of the client's identity associations got nothing, and what they were told.
+    pub refusals: Vec<Refusal>,
+}
+
+/// An answer to the client itself, before the layers of its relays are put around it.
+struct Told {
+    datagram: Vec<u8>,
+    changes: Vec<Change>,
+    refusals: Vec<Refusal>,
+}
+
+impl Told {
+    /// One that is about no identity association.
+    fn with(reply: &Reply, changes: Vec<Change>) -> Result<Self, Discard> {
+        Ok(Self {
+            datagram: reply.encode()?,
+            changes,
+            refusals: Vec::new(),
+        })
+    }
 }
 
 impl Inbound<'_> {
@@ -132,14 +152,15 @@ impl Server {
         admit::check_way(kind, &way, inbound, link)?;
         let message = Message::read(kind, &frame)?;
         admit::check_identifiers(&message, &self.duid)?;
-        let (datagram, changes) = self.answer(link, bindings, inbound, &message, &way, now)?;
+        let told = self.answer(link, bindings, inbound, &message, &way, now)?;
         Ok(Answer {
-            datagram: way.wrap(datagram)?,
+            datagram: way.wrap(told.datagram)?,
             destination: destination(&way, inbound.source),
             kind,
             client_address: way.client_address().unwrap_or(*inbound.source.ip()),
             reconfigurable: reconfigure::is_offered(link, &message),
-            changes,
+            changes: told.changes,
+            refusals: told.refusals,
         })
     }
 
@@ -151,7 +172,7 @@ impl Server {
         message: &Message<'_>,
         way: &Way<'_>,
         now: i64,
-    ) -> Result<(Vec<u8>, Vec<Change>), Discard> {
+    ) -> Result<Told, Discard> {
         let class = link.class_of(&Traits { message, way });
         let kind = if message.kind == MessageKind::Solicit {
             MessageType::Advertise
@@ -168,19 +189,19 @@ impl Server {
             MessageKind::Decline => decline::answer,
             MessageKind::Confirm => {
                 confirm::answer(&mut reply, link, message)?;
-                return Ok((reply.encode()?, Vec::new()));
+                return Told::with(&reply, Vec::new());
             }
             MessageKind::InformationRequest => {
                 let options = class.map_or(&link.options, |(_, class)| &class.options);
                 information_request::answer(&mut reply, link, options, message, way);
                 self.offer_reconfigure(&mut reply, link, message, now);
-                return Ok((reply.encode()?, Vec::new()));
+                return Told::with(&reply, Vec::new());
             }
             MessageKind::AddrRegInform => {
                 let (reply, mut changes) = register::answer(&self.duid, link, bindings, inbound, message, way, now)?;
                 let name = class.map(|(_, class)| &class.name);
                 changes.iter_mut().for_each(|change| change.class = name.cloned());
-                return Ok((reply.encode()?, changes));
+                return Told::with(&reply, changes);
             }
         };
         let client = message
@@ -206,9 +227,10 @@ impl Server {
             taken: Vec::new(),
         };
         answer_lease(&mut exchange);
-        let (mut reply, changes) = exchange.finish();
+        let (mut reply, changes, refusals) = exchange.finish();
         self.offer_reconfigure(&mut reply, link, message, now);
-        Ok((reply.encode()?, changes))
+        let told = Told::with(&reply, changes)?;
+        Ok(Told { refusals, ..told })
     }
 }
 
