@@ -12,7 +12,7 @@ use sqlx::{ConnectOptions, Connection, Executor, PgConnection, Postgres, Sqlite,
 
 use super::StoreError;
 use super::rows::Places;
-use super::url::Target;
+use super::url::{Target, WRITER_CACHE};
 
 /// How long making a connection, or getting one from the pool, may take.
 pub(super) const CONNECT_LIMIT: Duration = Duration::from_secs(2);
@@ -168,7 +168,10 @@ impl Session {
         let doing = "connect to the database";
         let connected = async {
             match target {
-                Target::Sqlite(options) => options.connect().await.map(Self::Sqlite),
+                Target::Sqlite(options) => {
+                    let options = options.as_ref().clone().pragma("cache_size", WRITER_CACHE);
+                    options.connect().await.map(Self::Sqlite)
+                }
                 Target::Postgres(options) => {
                     let mut session = options.connect().await?;
                     session.execute(ROW_BY_ROW).await?;

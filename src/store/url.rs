@@ -15,9 +15,9 @@ const BUSY_LIMIT: Duration = Duration::from_secs(2);
 /// Statements that a connection keeps prepared: all there are, those over many rows in each size.
 const STATEMENTS: usize = 256;
 
-/// Memory for pages of a SQLite file, for each connection, in KiB below zero: the inner pages of the indexes of a
-/// million leases.
-const CACHE: &str = "-65536";
+/// Memory that the writer takes for pages of a SQLite file, in KiB below zero: what is written often of a million leases
+/// and their indexes. Readers have SQLite's own 2 MiB, and the kernel's cache.
+pub(super) const WRITER_CACHE: &str = "-65536";
 
 /// Pages of SQLite's log at which a commit also brings the file up to date. Larger than SQLite's own: many commits
 /// touch the same pages, which are then written to the file once.
@@ -75,7 +75,6 @@ fn sqlite(rest: &str) -> Result<SqliteConnectOptions, String> {
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(BUSY_LIMIT)
         .statement_cache_capacity(STATEMENTS)
-        .pragma("cache_size", CACHE)
         .pragma("wal_autocheckpoint", CHECKPOINT)
         .row_buffer_size(ROWS)
         .foreign_keys(true))
