@@ -89,9 +89,11 @@ impl LinkSettings {
         self.address.trunc()
     }
 
-    /// The prefixes whose routes are kept here: of clients that are on a bridge of this host.
-    pub fn routed(&self) -> &[PrefixPool] {
-        if self.remote { &[] } else { &self.delegation }
+    /// The prefixes whose routes are kept here, of pools and reservations: of clients that are on a bridge of this host.
+    pub fn routed(&self) -> impl Iterator<Item = Ipv6Net> {
+        let pools = self.delegation.iter().map(PrefixPool::prefix);
+        let reserved = self.reservations.iter().filter_map(|reservation| reservation.prefix);
+        pools.chain(reserved).filter(|_| !self.remote)
     }
 }
 

@@ -131,8 +131,9 @@ fn check_limits(world: &World, books: &Books) {
             "{client} has registered {registered}"
         );
         let addresses = own.iter().filter(|binding| binding.leased.address().is_some()).count() - registered;
+        // Of what it had in another class as many are remembered.
         assert!(
-            addresses <= BINDINGS_PER_CLIENT + KEPT,
+            addresses <= 2 * BINDINGS_PER_CLIENT + KEPT,
             "{client} has {addresses} addresses"
         );
         // What is remembered of prefixes of another length than is delegated now is not counted.
