@@ -73,6 +73,8 @@ pub struct LinkSettings {
     pub dns_servers: Vec<Ipv6Addr>,
     /// DNS search list for clients, lower case, without dots at the end, as router advertisements tell it.
     pub domain_search: Vec<String>,
+    /// Where the API of the captive portal is, as router advertisements tell it.
+    pub captive_portal: Option<String>,
     /// What clients are told when they ask, DNS included: the link's own options over those of all links. Listener only.
     pub options: OptionSet,
     /// What kinds of clients there are, in the order of the settings, with what they are told here; listener only.
@@ -239,6 +241,7 @@ fn read(mut table: Table<'_>, common: &Common) -> (Outline, Option<LinkSettings>
             },
             dns_servers: options.dns_servers.unwrap_or_default(),
             domain_search: options.domain_search.unwrap_or_default(),
+            captive_portal: options.captive_portal,
             options: options.set.settled(),
             preference,
             template,

@@ -25,6 +25,7 @@ const SOLICITATION: [u8; 8] = [ROUTER_SOLICITATION, 0, 0, 0, 0, 0, 0, 0];
 const EVERYTHING: &str = "router_advertisements = true
 dns_servers = [\"fd00::53\"]
 domain_search = [\"lan.example\"]
+captive_portal = \"https://portal.example/\"
 [[link.delegation]]
 pool = \"fd40::/48\"
 [link.advertisement]
@@ -196,6 +197,8 @@ fn everything_that_is_set_is_said_to_who_asks() {
         b"\x03lan\x07example\x00\x00\x00\x00",
         // 900 s in units of eight, rounded up; 96 bits.
         &[38, 2, 0x03, 0x88, 0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0],
+        // RFC 8910: filled up with zeros.
+        b"\x25\x04https://portal.example/\x00\x00\x00\x00\x00\x00\x00",
     ];
     // The checksum is the kernel's.
     assert_eq!(heard.bytes[..2], [ROUTER_ADVERTISEMENT, 0]);

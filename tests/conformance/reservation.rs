@@ -259,3 +259,36 @@ fn what_cannot_be_reserved_is_refused_and_said_why() {
     }
     assert!(site.daemon.items("/v1/reservations").unwrap().is_empty());
 }
+
+#[test]
+fn the_command_line_makes_lists_and_removes_them() {
+    let site = Site::start(POOL, "");
+    let client = site.client();
+    let run = |line: &str| {
+        let output = site.daemon.cli(&line.split(' ').collect::<Vec<_>>()).unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    };
+    let add = format!(
+        "reservation add --link br0 --duid {} --address {}",
+        hex(&client.duid),
+        kept()
+    );
+    let (code, made, _) = run(&add);
+    assert_eq!(code, Some(0), "{made}");
+    assert_eq!(client.lease(1), kept());
+    let (code, _, fault) = run(&add);
+    assert_eq!(code, Some(1));
+    assert!(fault.contains("already-reserved"), "{fault}");
+    let (_, listed, _) = run("reservation list --link br0");
+    let line = listed.lines().last().unwrap();
+    assert!(
+        line.contains(&kept().to_string()) && line.trim_end().ends_with("api"),
+        "{listed}"
+    );
+    let id = line.split(' ').next().unwrap();
+    assert_eq!(run(&format!("reservation remove {id}")).0, Some(0));
+    assert_eq!(run(&format!("reservation remove {id}")).0, Some(3));
+    let (_, listed, _) = run("reservation list -o json");
+    assert_eq!(listed.trim(), "[]");
+}
