@@ -72,6 +72,11 @@ pub(super) fn check_change(world: &World, change: &Change, datagram: &[u8]) {
 pub(super) fn check(world: &World, books: &Books) {
     check_bindings(world);
     check_limits(world, books);
+    check_beliefs(world, books);
+}
+
+/// Who believes to have something has it.
+pub(super) fn check_beliefs(world: &World, books: &Books) {
     for (leased, belief) in books.held() {
         let binding = match leased.prefix_len() {
             128 => world.bindings.by_address(leased.network()),
