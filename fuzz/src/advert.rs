@@ -100,5 +100,6 @@ fn ours() -> RouterAdvertisement {
         domain_search: vec!["lan.example".parse().expect("a name")],
         dns_lifetime: Duration::from_secs(1800),
         pref64: None,
+        captive_portal: None,
     }
 }

@@ -47,9 +47,9 @@ fn check_lease(world: &World, lease: &Told) {
     if lease.code == wire::IA_NA {
         let address = lease.address;
         let mut pools = world.link.class_pools.iter().chain([&world.link.pool]);
-        let is_kept = kept::may_keep(world.link.pool.first(), address);
+        let is_kept = || kept::may_keep(world.link.pool.first(), address);
         assert!(
-            is_kept || pools.any(|pool| pool.contains(address)),
+            pools.any(|pool| pool.contains(address)) || is_kept(),
             "{address} is in no pool"
         );
         assert!(!world::is_reserved(address), "{address} is reserved");
@@ -60,7 +60,7 @@ fn check_lease(world: &World, lease: &Told) {
     assert_eq!(prefix.trunc(), prefix, "{prefix} has host bits");
     let mut pools = world.link.delegation.iter();
     assert!(
-        kept::may_keep_prefix(prefix) || lease.length <= 64 && pools.any(|pool| pool.prefix().contains(&prefix)),
+        lease.length <= 64 && pools.any(|pool| pool.prefix().contains(&prefix)) || kept::may_keep_prefix(prefix),
         "{prefix} is in no pool"
     );
 }

@@ -58,6 +58,10 @@ fn layer(script: &mut Script<'_>) -> Option<(Vec<u8>, Vec<u8>)> {
             2 => wire::option(wire::LINK_LAYER, script.short()?),
             3 => wire::option(wire::REMOTE_ID, script.short()?),
             4 => wire::option(wire::RELAY_MESSAGE, script.short()?),
+            5 => wire::option(
+                wire::RELAY_SUPPLIED,
+                &wire::option(script.byte()?.into(), script.short()?),
+            ),
             _ => wire::option(script.byte()?.into(), script.short()?),
         };
         sides[usize::from(what >> 7)].extend(option);
@@ -96,6 +100,7 @@ fn give(datagram: &[u8]) {
 fn check_way_back(world: &World, asked: &[u8], answer: &Answer) {
     assert!(asked.len() <= MAX_DATAGRAM);
     let (mut asked, mut told, mut layers) = (asked, &answer.datagram[..], 0);
+    let mut supplied = None;
     let port = match outermost_wants_its_port(asked) {
         true => 4711,
         false => 547,
@@ -113,12 +118,39 @@ fn check_way_back(world: &World, asked: &[u8], answer: &Answer) {
                 [wire::INTERFACE_ID, wire::RELAY_SOURCE_PORT, wire::RELAY_MESSAGE].contains(&option.0)
             })
         );
+        // Of the innermost that supplies any.
+        supplied = supplies(&before).or(supplied);
         asked = wire::only(&before, wire::RELAY_MESSAGE).expect("a message inside");
         told = wire::only(&after, wire::RELAY_MESSAGE).expect("a message inside");
         layers += 1;
     }
     assert!((1..=MAX_RELAYS).contains(&layers), "{layers} relays were answered");
     answer::check(world, asked, told);
+    // The world has none of its own.
+    let wanted = asks_for(asked, wire::ERP_LOCAL_DOMAIN_NAME);
+    let told = bodies(&wire::options(&told[4..]), wire::ERP_LOCAL_DOMAIN_NAME);
+    assert_eq!(told, supplied.filter(|_| wanted).unwrap_or_default());
+}
+
+/// What a relay supplies of the option that it may; nothing when it supplies none.
+fn supplies<'a>(layer: &[(u16, &'a [u8])]) -> Option<Vec<&'a [u8]>> {
+    let supplied = wire::only(layer, wire::RELAY_SUPPLIED)?;
+    Some(bodies(&wire::options(supplied), wire::ERP_LOCAL_DOMAIN_NAME)).filter(|bodies| !bodies.is_empty())
+}
+
+/// Whether a client asks for an option, in a message that is answered by options.
+fn asks_for(message: &[u8], code: u16) -> bool {
+    let requested = wire::only(&wire::options(&message[4..]), wire::ORO).unwrap_or_default();
+    let is_configured = !matches!(
+        message[0],
+        wire::CONFIRM | wire::RELEASE | wire::DECLINE | wire::ADDR_REG_INFORM
+    );
+    is_configured && requested.chunks_exact(2).any(|asked| asked == code.to_be_bytes())
+}
+
+fn bodies<'a>(options: &[(u16, &'a [u8])], code: u16) -> Vec<&'a [u8]> {
+    let of_code = options.iter().filter(|option| option.0 == code);
+    of_code.map(|option| option.1).collect()
 }
 
 fn outermost_wants_its_port(datagram: &[u8]) -> bool {

@@ -19,6 +19,12 @@ pub(crate) fn relay() -> Seeds {
     let switch = relayed(&[18, 79], Ipv6Addr::UNSPECIFIED, &solicit);
     let two = relayed(&[18, 37, 79, 135], Ipv6Addr::UNSPECIFIED, &one);
     let nine = (0..9).fold(solicit.clone(), |inside, _| relayed(&[18], world::on_link(9), &inside));
+    let asking = wire::message(
+        wire::INFORMATION_REQUEST,
+        [0, 0, 7],
+        &[wire::option(wire::ORO, &[0, 65])],
+    );
+    let supplied = relayed(&[66], world::on_link(9), &asking);
     let raw = |datagram: &[u8]| [&[0], datagram].concat();
     // Layers: hops, link, peer, how many options, and these; bit 7 puts an option behind the message.
     let plain = [0, 1, 5, 1, 0, 4, b'p', b'o', b'r', b't'];
@@ -37,6 +43,7 @@ pub(crate) fn relay() -> Seeds {
         ("direct", raw(&solicit)),
         ("one", raw(&one)),
         ("switch", raw(&switch)),
+        ("supplied", raw(&supplied)),
         ("two", raw(&two)),
         ("nine", raw(&nine)),
         ("script-one", script(&[&plain])),
@@ -423,6 +430,10 @@ fn relayed(options: &[u16], link: Ipv6Addr, inside: &[u8]) -> Vec<u8> {
         wire::LINK_LAYER => wire::option(wire::LINK_LAYER, &[0, 1, 2, 0, 0x5e, 0x10, 0, 1]),
         wire::RELAY_SOURCE_PORT => wire::option(wire::RELAY_SOURCE_PORT, &[0x12, 0x67]),
         wire::REMOTE_ID => wire::option(wire::REMOTE_ID, b"\x00\x00\x00\x09switch-7"),
+        wire::RELAY_SUPPLIED => wire::option(
+            wire::RELAY_SUPPLIED,
+            &wire::option(wire::ERP_LOCAL_DOMAIN_NAME, b"\x03erp\x00"),
+        ),
         code => wire::option(code, b"eth7"),
     });
     let added: Vec<u8> = added.flatten().collect();

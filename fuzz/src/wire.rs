@@ -36,6 +36,8 @@ pub(crate) const IA_PD: u16 = 25;
 pub(crate) const IAPREFIX: u16 = 26;
 pub(crate) const REMOTE_ID: u16 = 37;
 pub(crate) const FQDN: u16 = 39;
+pub(crate) const ERP_LOCAL_DOMAIN_NAME: u16 = 65;
+pub(crate) const RELAY_SUPPLIED: u16 = 66;
 pub(crate) const LINK_LAYER: u16 = 79;
 pub(crate) const RELAY_SOURCE_PORT: u16 = 135;
 

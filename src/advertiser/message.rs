@@ -24,5 +24,6 @@ pub(super) fn of_link(link: &LinkSettings, settings: &AdvertisementSettings) -> 
         domain_search: domain_search.collect(),
         dns_lifetime: settings.dns_lifetime,
         pref64: settings.nat64_prefix.map(|prefix| (prefix, settings.nat64_lifetime)),
+        captive_portal: link.captive_portal.clone(),
     }
 }

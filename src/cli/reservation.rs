@@ -142,3 +142,66 @@ fn parse_remote_id(text: &str) -> Result<(u32, OpaqueId), String> {
     let id = id.parse().map_err(|fault| format!("the remote-id {fault}"))?;
     Ok((enterprise, id))
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[test]
+    fn reservations_as_a_table() {
+        let items = [
+            json!({"id": null, "link": "br0", "duid": "00:03:00:01:02", "address": "fd39::7", "prefix": null, "created": null,
+                "in_force": true}),
+            json!({"id": "3f9a2c01d2e4", "link": "br0", "remote_id": {"enterprise": 9, "id": "port-7"}, "address": null,
+                "prefix": "fd40::/56", "created": "2023-11-14T22:13:10Z", "in_force": false}),
+        ];
+        let expected = "\
+RESERVATION   LINK  FOR                               ADDRESS  PREFIX     BY
+-             br0   DUID 00:03:00:01:02               fd39::7  -          settings
+3f9a2c01d2e4  br0   remote-id port-7 of enterprise 9  -        fd40::/56  api, not in force";
+        assert_eq!(view::reservations(&items).unwrap(), expected);
+    }
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn body_of(line: &str) -> Option<Value> {
+        let parsed = Line::try_parse_from(line.split(' ')).ok()?;
+        match parsed.args.verb {
+            Verb::Add(add) => Some(add.body()),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn what_is_to_be_kept_is_told_as_the_api_takes_it() {
+        let expected = json!({
+            "link": "br0", "remote_id": {"enterprise": 9, "id": "0x00ff"}, "address": "fd39::7", "prefix": "fd40::/56"
+        });
+        let line = "reservation add --link br0 --remote-id 9:0x00ff --address fd39::7 --prefix fd40::/56";
+        assert_eq!(body_of(line), Some(expected));
+        let expected = json!({"link": "br0", "duid": "00:02:01", "prefix": "fd40::/56"});
+        assert_eq!(
+            body_of("reservation add --link br0 --duid 00:02:01 --prefix fd40::/56"),
+            Some(expected)
+        );
+    }
+
+    #[test]
+    fn a_client_is_told_once_and_something_is_kept_for_it() {
+        for line in [
+            "reservation add --link br0 --address fd39::7",
+            "reservation add --link br0 --duid 00:02:01",
+            "reservation add --duid 00:02:01 --address fd39::7",
+            "reservation add --link br0 --duid 00:02:01 --interface-id a --address fd39::7",
+            "reservation add --link br0 --remote-id port --address fd39::7",
+        ] {
+            assert_eq!(body_of(line), None, "{line}");
+        }
+    }
+}

@@ -411,18 +411,3 @@ written      wrong, and would be refused:
 log.level: \"loud\" is not known here"
     );
 }
-
-#[test]
-fn reservations_as_a_table() {
-    let items = [
-        json!({"id": null, "link": "br0", "duid": "00:03:00:01:02", "address": "fd39::7", "prefix": null, "created": null,
-            "in_force": true}),
-        json!({"id": "3f9a2c01d2e4", "link": "br0", "remote_id": {"enterprise": 9, "id": "port-7"}, "address": null,
-            "prefix": "fd40::/56", "created": "2023-11-14T22:13:10Z", "in_force": false}),
-    ];
-    let expected = "\
-RESERVATION   LINK  FOR                               ADDRESS  PREFIX     BY
--             br0   DUID 00:03:00:01:02               fd39::7  -          settings
-3f9a2c01d2e4  br0   remote-id port-7 of enterprise 9  -        fd40::/56  api, not in force";
-    assert_eq!(view::reservations(&items).unwrap(), expected);
-}

@@ -179,6 +179,7 @@ pub(super) fn client(item: &Value, now: Timestamp) -> Result<String, Failure> {
         ("name", client.hostname),
         ("link", Some(client.link)),
         ("link-layer", client.link_layer.map(|address| address.to_string())),
+        ("class", client.class),
         ("first seen", Some(ago(client.first_seen, now))),
         ("last seen", Some(ago(client.last_seen, now))),
     ]))

@@ -52,15 +52,21 @@ impl Keeper {
 
     /// The routes that there should be.
     ///
-    /// A prefix is routed for as long as it is held, also when its pool or its link is no longer in the settings.
+    /// A prefix is routed for as long as it is held, also when its pool or its link is no longer in the settings. What
+    /// may be delegated and is not held is unreachable: pools, and what is reserved, also through the API.
     async fn wanted(&self, routed: &[String]) -> Result<HashSet<Route>, String> {
         let settings = self.parts.settings.get();
-        let pools = settings.links.iter().flat_map(|link| link.routed());
+        let reserved = self.parts.store.reservations().await;
+        let reserved = reserved.map_err(|fault| with_causes(&fault))?;
+        let is_here = |link: &str| settings.link(link).is_some_and(|link| !link.remote);
+        let reserved = reserved.iter().filter(|made| is_here(&made.link));
+        let reserved = reserved.filter_map(|made| made.reservation.prefix);
+        let pools = settings.links.iter().flat_map(|link| link.routed()).chain(reserved);
         let unreachable = |prefix| Route {
             prefix,
             way: Way::Unreachable,
         };
-        let mut wanted: HashSet<Route> = pools.map(|pool| unreachable(pool.prefix())).collect();
+        let mut wanted: HashSet<Route> = pools.map(unreachable).collect();
         let mut prefixes: HashSet<Ipv6Net> = HashSet::new();
         for link in routed {
             let Some(interface) = self.interfaces.get(link).copied() else {

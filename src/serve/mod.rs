@@ -87,7 +87,7 @@ impl Context {
         }
         for link in &settings.links {
             self.conditions.expect(&link::condition(&link.name));
-            if !link.routed().is_empty() {
+            if link.routed().next().is_some() {
                 self.conditions.expect(routes::CONDITION);
             }
             if settings.provides(link) {
@@ -251,6 +251,7 @@ async fn build_and_run(
             store: store.clone(),
             reserved,
             clock: context.clock,
+            bell: context.bell.clone(),
         },
     });
     // Last of all: whoever sees the store through the API finds everything behind it in place.

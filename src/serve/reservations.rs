@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use crate::api::ControlError;
+use crate::bell::Bell;
 use crate::model::{Clock, LeaseSource, RecordedReservation, Reservation, ReservationId, ReservationView};
 use crate::settings::{Current, LinkSettings, Settings};
 use crate::source::reserved::{Reserved, in_force};
@@ -14,6 +15,7 @@ pub(super) struct Reservations {
     pub(super) store: Store,
     pub(super) reserved: Reserved,
     pub(super) clock: Clock,
+    pub(super) bell: Bell,
 }
 
 impl Reservations {
@@ -41,7 +43,7 @@ impl Reservations {
         check(&settings, link, &new)?;
         let recorded = self.store.add_reservation(link, new, self.clock.now()).await?;
         tracing::info!(reservation = %recorded.id, link, holder = %recorded.reservation.holder, "reserved");
-        self.reserved.refresh().await?;
+        self.take_effect(&recorded).await?;
         Ok(view(recorded, true))
     }
 
@@ -49,8 +51,17 @@ impl Reservations {
     pub(super) async fn remove(&self, id: ReservationId) -> Result<ReservationView, ControlError> {
         let recorded = self.store.remove_reservation(id).await?;
         tracing::info!(reservation = %id, link = recorded.link, "no longer reserved");
-        self.reserved.refresh().await?;
+        self.take_effect(&recorded).await?;
         Ok(view(recorded, false))
+    }
+
+    async fn take_effect(&self, changed: &RecordedReservation) -> Result<(), ControlError> {
+        self.reserved.refresh().await?;
+        if changed.reservation.prefix.is_some() {
+            // While nobody holds it, it is unreachable.
+            self.bell.ring_prefixes();
+        }
+        Ok(())
     }
 }
 

@@ -73,6 +73,8 @@ pub struct LinkSettings {
     pub dns_servers: Vec<Ipv6Addr>,
     /// DNS search list for clients, lower case, without dots at the end, as router advertisements tell it.
     pub domain_search: Vec<String>,
+    /// Where the API of the captive portal is, as router advertisements tell it.
+    pub captive_portal: Option<String>,
     /// What clients are told when they ask, DNS included: the link's own options over those of all links. Listener only.
     pub options: OptionSet,
     /// What kinds of clients there are, in the order of the settings, with what they are told here; listener only.
@@ -89,9 +91,11 @@ impl LinkSettings {
         self.address.trunc()
     }
 
-    /// The prefixes whose routes are kept here: of clients that are on a bridge of this host.
-    pub fn routed(&self) -> &[PrefixPool] {
-        if self.remote { &[] } else { &self.delegation }
+    /// The prefixes whose routes are kept here, of pools and reservations: of clients that are on a bridge of this host.
+    pub fn routed(&self) -> impl Iterator<Item = Ipv6Net> {
+        let pools = self.delegation.iter().map(PrefixPool::prefix);
+        let reserved = self.reservations.iter().filter_map(|reservation| reservation.prefix);
+        pools.chain(reserved).filter(|_| !self.remote)
     }
 }
 
@@ -237,6 +241,7 @@ fn read(mut table: Table<'_>, common: &Common) -> (Outline, Option<LinkSettings>
             },
             dns_servers: options.dns_servers.unwrap_or_default(),
             domain_search: options.domain_search.unwrap_or_default(),
+            captive_portal: options.captive_portal,
             options: options.set.settled(),
             preference,
             template,

@@ -123,7 +123,7 @@ impl Settings {
 
     /// Whether prefixes are delegated on any link.
     pub fn delegates(&self) -> bool {
-        self.links.iter().any(|link| !link.routed().is_empty())
+        self.links.iter().any(|link| link.routed().next().is_some())
     }
 }
 

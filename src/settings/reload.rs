@@ -187,6 +187,7 @@ fn link_keys(running: &LinkSettings, written: &LinkSettings) -> Vec<(&'static st
         advertisement,
         dns_servers,
         domain_search,
+        captive_portal,
         options,
         // Told of by themselves.
         classes: _,
@@ -220,6 +221,7 @@ fn link_keys(running: &LinkSettings, written: &LinkSettings) -> Vec<(&'static st
         ),
         ("dns_servers", *dns_servers != written.dns_servers),
         ("domain_search", *domain_search != written.domain_search),
+        ("captive_portal", *captive_portal != written.captive_portal),
         // Those of all links, laid under its own.
         ("options", *options != written.options),
         ("preference", *preference != written.preference),

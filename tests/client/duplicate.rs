@@ -29,6 +29,21 @@ fn it_is_declined() {
     assert_eq!(client.stop(), Some(0));
 }
 
+/// Nobody checks, so nobody tells when the check is over.
+#[test]
+fn without_a_check_it_is_ready_at_once() {
+    let site = Site::new();
+    let _daemon = site.daemon("");
+    for interface in ["all", "eth0"] {
+        let key = format!("net.ipv6.conf.{interface}.accept_dad");
+        site.machine.sysctl(&key, "0").unwrap();
+    }
+    let mut client = site.client(&["--once"]);
+    let address = client.ready();
+    assert_eq!(client.wait(), Some(0));
+    assert_eq!(client.addresses(), [address]);
+}
+
 /// A link that comes back is no stranger: what the kernel took away with it is asked for again, not declined.
 #[test]
 fn a_cable_that_is_pulled_during_the_check_declines_nothing() {

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::net::Ipv6Addr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use nix::sys::signal::Signal;
@@ -57,17 +57,21 @@ impl Running {
     /// The next event of this name; what is told before it is passed over.
     pub(crate) fn event(&mut self, name: &str) -> Value {
         let what = format!("the event {name}");
-        let (told, read) = (&self.told, &mut self.read);
+        let (file, read) = (&self.told, &mut self.read);
         let found = self.program.poll(&what, PATIENCE, || {
-            let text = std::fs::read_to_string(told).unwrap();
-            // The last line may not be whole yet.
-            let whole = &text[..text.rfind('\n').map_or(0, |end| end + 1)];
-            let events: Vec<Value> = whole.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+            let events = told(file);
             let at = events.iter().skip(*read).position(|event| event["event"] == name)?;
             *read += at + 1;
             Some(events[*read - 1].clone())
         });
-        found.unwrap_or_else(|fault| panic!("{fault}; it told {}", std::fs::read_to_string(told).unwrap()))
+        found.unwrap_or_else(|fault| panic!("{fault}; it told {:?}", told(file)))
+    }
+
+    /// The last thing told of a lease.
+    pub(crate) fn last_bound(&self) -> Value {
+        let mut all = told(&self.told);
+        all.retain(|event| event["rebind_at"].is_string());
+        all.pop().unwrap()
     }
 
     /// Waits until an address is ready; which.
@@ -97,6 +101,14 @@ impl Running {
     pub(crate) fn addresses(&self) -> Vec<Ipv6Addr> {
         addresses(&self.machine)
     }
+}
+
+/// All events in a file.
+fn told(file: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(file).unwrap();
+    // The last line may not be whole yet.
+    let whole = &text[..text.rfind('\n').map_or(0, |end| end + 1)];
+    whole.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 /// Where the client of a machine keeps things.

@@ -2,12 +2,16 @@
 
 use std::net::Ipv6Addr;
 
+use orchestrator_lab::wait_for;
 use serde_json::{Value, json};
 
 use crate::client::{Client, SERVER_PORT};
+use crate::prefix::route::routed;
 use crate::relay::{Relay, here};
-use crate::site::{POOL, PREFIX, Site, hex, link, on_link};
-use crate::wire::{INTERFACE_ID, RECONFIGURE, RECONFIGURE_ACCEPT, RENEW, REQUEST, SOLICIT, ia_na, ia_pd, option};
+use crate::site::{PATIENCE, POOL, PREFIX, Site, hex, link, on_link};
+use crate::wire::{
+    INTERFACE_ID, RECONFIGURE, RECONFIGURE_ACCEPT, RELEASE, RENEW, REQUEST, SOLICIT, ia_na, ia_pd, ia_pd_naming, option,
+};
 
 /// In no pool.
 fn kept() -> Ipv6Addr {
@@ -116,6 +120,43 @@ fn what_another_holds_is_given_when_that_one_has_left_it() {
     assert!(site.holds(&client, held) && !site.holds(&holder, held));
 }
 
+/// Also where no prefixes are delegated otherwise.
+#[test]
+fn a_reserved_prefix_is_routed_to_its_client_and_unreachable_without_it() {
+    let of_settings = "fd39:9706:2787:700::/56";
+    let duid = [0, 2, 0, 0, 0xab, 0x11, 0xff, 2];
+    let lines = format!(
+        "[[link.reservation]]\nduid = \"{}\"\nprefix = \"{of_settings}\"\n",
+        hex(&duid)
+    );
+    let site = Site::start(POOL, &lines);
+    let of_api = "fd39:9706:2788::/64";
+    let (one, other) = (site.client_with(&duid), site.client());
+    reserved(
+        &site,
+        &json!({"link": "br0", "duid": hex(&other.duid), "prefix": of_api}),
+    );
+    let leads_to = |prefix: &str, to: &Value| {
+        wait_for(&format!("{prefix} to lead to {to}"), PATIENCE, || {
+            let routes = site.host.ip_json(&format!("-6 route show {prefix} proto 111")).unwrap();
+            let routes = routes.as_array().unwrap();
+            let told = |route: &Value| route["gateway"] == *to && (to.is_string() || route["type"] == "unreachable");
+            routes.iter().any(told).then_some(())
+        });
+    };
+    for (prefix, client) in [(of_settings, &one), (of_api, &other)] {
+        leads_to(prefix, &Value::Null);
+        let reply = client.ask_server(REQUEST, &[ia_pd(1, None)]);
+        assert_eq!(reply.ia_pd(1).delegated().text, prefix);
+        leads_to(prefix, &json!(client.address));
+        client.ask_server(RELEASE, &[ia_pd_naming(1, &[prefix])]);
+        wait_for("the route to go", PATIENCE, || {
+            (!routed(&site).contains(prefix)).then_some(())
+        });
+        leads_to(prefix, &Value::Null);
+    }
+}
+
 #[test]
 fn it_outlives_the_daemon() {
     let mut site = Site::start(POOL, "");
@@ -217,4 +258,37 @@ fn what_cannot_be_reserved_is_refused_and_said_why() {
         );
     }
     assert!(site.daemon.items("/v1/reservations").unwrap().is_empty());
+}
+
+#[test]
+fn the_command_line_makes_lists_and_removes_them() {
+    let site = Site::start(POOL, "");
+    let client = site.client();
+    let run = |line: &str| {
+        let output = site.daemon.cli(&line.split(' ').collect::<Vec<_>>()).unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    };
+    let add = format!(
+        "reservation add --link br0 --duid {} --address {}",
+        hex(&client.duid),
+        kept()
+    );
+    let (code, made, _) = run(&add);
+    assert_eq!(code, Some(0), "{made}");
+    assert_eq!(client.lease(1), kept());
+    let (code, _, fault) = run(&add);
+    assert_eq!(code, Some(1));
+    assert!(fault.contains("already-reserved"), "{fault}");
+    let (_, listed, _) = run("reservation list --link br0");
+    let line = listed.lines().last().unwrap();
+    assert!(
+        line.contains(&kept().to_string()) && line.trim_end().ends_with("api"),
+        "{listed}"
+    );
+    let id = line.split(' ').next().unwrap();
+    assert_eq!(run(&format!("reservation remove {id}")).0, Some(0));
+    assert_eq!(run(&format!("reservation remove {id}")).0, Some(3));
+    let (_, listed, _) = run("reservation list -o json");
+    assert_eq!(listed.trim(), "[]");
 }

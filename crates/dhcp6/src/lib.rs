@@ -10,6 +10,8 @@
 //! The caller's loop: [`Server::handle`], [`Bindings::apply`] each change, make the changes durable, send the answer.
 //! Where they cannot be made durable: [`Bindings::undo`] each in reverse order, and send nothing.
 //!
+//! The other side is [`client`], and beside both is what routers [advertise](advert).
+//!
 //! Invariants: no bytes make it panic or go deeper than a fixed depth; an answer depends on nothing but its
 //! arguments; no change touches a binding that another client holds; an address of the pool has one holder at most, and
 //! of the prefixes that are held no two overlap.

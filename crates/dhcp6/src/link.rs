@@ -64,7 +64,8 @@ pub struct Registration {
 /// How much strangers may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Bindings of addresses of one DUID on the link: leases, remembered ones and refused addresses together.
+    /// Bindings of addresses of one DUID on the link: leases, remembered ones and refused addresses together. Of one that
+    /// goes from class to class, twice as many are remembered at most.
     pub bindings_per_client: usize,
     /// Bindings of prefixes of one DUID on the link: leases and remembered ones together.
     pub prefixes_per_client: usize,

@@ -72,6 +72,11 @@ pub(super) fn check_change(world: &World, change: &Change, datagram: &[u8]) {
 pub(super) fn check(world: &World, books: &Books) {
     check_bindings(world);
     check_limits(world, books);
+    check_beliefs(world, books);
+}
+
+/// Who believes to have something has it.
+pub(super) fn check_beliefs(world: &World, books: &Books) {
     for (leased, belief) in books.held() {
         let binding = match leased.prefix_len() {
             128 => world.bindings.by_address(leased.network()),
@@ -131,8 +136,9 @@ fn check_limits(world: &World, books: &Books) {
             "{client} has registered {registered}"
         );
         let addresses = own.iter().filter(|binding| binding.leased.address().is_some()).count() - registered;
+        // Of what it had in another class as many are remembered.
         assert!(
-            addresses <= BINDINGS_PER_CLIENT + KEPT,
+            addresses <= 2 * BINDINGS_PER_CLIENT + KEPT,
             "{client} has {addresses} addresses"
         );
         // What is remembered of prefixes of another length than is delegated now is not counted.

@@ -51,7 +51,11 @@ impl Site {
         self.world.now += step.passes;
         self.books.forget_ended(self.world.now);
         match &step.doing {
-            Doing::Say(sent) => self.say(sent, step.lost),
+            // What changes nothing leaves all as it was checked before.
+            Doing::Say(sent) if !self.say(sent, step.lost) => {
+                return invariants::check_beliefs(&self.world, &self.books);
+            }
+            Doing::Say(_) => {}
             Doing::Restart => self.restart(),
             Doing::Reconfigure(client) => self.reconfigure(*client),
             Doing::Settle { lengths, keeps } => self.settle(*lengths, *keeps),
@@ -69,7 +73,8 @@ impl Site {
         };
     }
 
-    fn say(&mut self, sent: &Sent, lost: bool) {
+    /// Gives the server a datagram; whether anything was changed by it.
+    fn say(&mut self, sent: &Sent, lost: bool) -> bool {
         let inbound = Inbound {
             datagram: &sent.datagram,
             source: world::source(sent.source),
@@ -78,14 +83,14 @@ impl Site {
         let answer = self.world.ask(&inbound);
         assert_eq!(answer, self.world.ask(&inbound), "it is no function");
         let Ok(answer) = answer else {
-            return;
+            return false;
         };
         let (asked, told) = (innermost(&sent.datagram), innermost(&answer.datagram));
         let leases = answer::check(&self.world, asked, told);
         let sender = wire::only(&wire::options(&asked[4..]), wire::CLIENT_ID);
         self.commit(&answer, &sent.datagram, lost);
         if lost {
-            return;
+            return false;
         }
         for change in &answer.changes {
             self.books.note_change(change);
@@ -93,6 +98,7 @@ impl Site {
         if let Some(sender) = sender {
             self.books.note_told(told[0], sender, &leases, self.world.now);
         }
+        !answer.changes.is_empty()
     }
 
     /// Makes the changes; when the commit fails, all is as if there had been none.

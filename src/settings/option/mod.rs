@@ -36,16 +36,18 @@ pub(super) struct Given {
     pub(super) dns_servers: Option<Vec<Ipv6Addr>>,
     /// As it is, for router advertisements.
     pub(super) domain_search: Option<Vec<String>>,
+    /// As it is, for router advertisements.
+    pub(super) captive_portal: Option<String>,
     /// All of them, encoded.
     pub(super) set: OptionSet,
 }
 
 impl Given {
-    /// The keys that are of no use where dnsmasq answers the clients. The DNS keys also go into router advertisements.
-    pub(super) const OF_LISTENER: [&'static str; 10] = [
+    /// The keys that are of no use where dnsmasq answers the clients. The DNS keys and the
+    /// captive portal also go into router advertisements.
+    pub(super) const OF_LISTENER: [&'static str; 9] = [
         "ntp_servers",
         "sntp_servers",
-        "captive_portal",
         "boot_file_url",
         "boot_file_parameters",
         "solicit_max_rt",
@@ -71,6 +73,7 @@ impl Given {
         Self {
             dns_servers: self.dns_servers.or_else(|| below.dns_servers.clone()),
             domain_search: self.domain_search.or_else(|| below.domain_search.clone()),
+            captive_portal: self.captive_portal.or_else(|| below.captive_portal.clone()),
             set: self.set.over(&below.set),
         }
     }
@@ -114,8 +117,9 @@ impl Given {
     fn read_boot(&mut self, table: &mut Table<'_>) {
         let remedy = "write it like \"https://portal.example.org/api\"";
         let portal = table.take("captive_portal");
-        if let Some(uri) = portal.and_then(|entry| entry.parse(remedy, parse::captive_portal)) {
-            self.set.set_captive_portal(&uri);
+        self.captive_portal = portal.and_then(|entry| entry.parse(remedy, parse::captive_portal));
+        if let Some(uri) = &self.captive_portal {
+            self.set.set_captive_portal(uri);
         }
         let remedy = "write it like \"tftp://[fd39:9706:2786:6333::1]/boot.efi\"";
         let url = table.take("boot_file_url");

@@ -298,7 +298,7 @@ impl Listener {
     fn refuse(&self, answer: &Answer, refusal: Refusal) {
         let (status, client) = (refusal.word(), answer.client_address);
         self.parts.metrics.dhcp6_refused(status);
-        tracing::debug!(link = self.parts.link, %client, message = %answer.kind, status, "an identity association got nothing");
+        tracing::debug!(link = self.parts.link, %client, kind = %answer.kind, status, "an identity association got nothing");
     }
 
     fn discard(&self, source: SocketAddrV6, word: &'static str, reason: &dyn Display) {

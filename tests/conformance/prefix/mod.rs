@@ -2,7 +2,7 @@
 
 mod keep;
 mod reload;
-mod route;
+pub(crate) mod route;
 
 use std::collections::BTreeSet;
 use std::net::Ipv6Addr;

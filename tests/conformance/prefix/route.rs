@@ -13,7 +13,7 @@ use crate::wire::{CLIENT_ID, Message, RELEASE, RENEW, REQUEST, ia_pd, ia_pd_nami
 const HERD: usize = 600;
 
 /// The prefixes that the daemon routes to somebody.
-pub(super) fn routed(site: &Site) -> BTreeSet<String> {
+pub(crate) fn routed(site: &Site) -> BTreeSet<String> {
     let routes = site.host.ip_json("-6 route show proto 111").unwrap();
     let routes = routes
         .as_array()

@@ -49,6 +49,8 @@ pub struct RouterAdvertisement {
     pub dns_lifetime: Duration,
     /// The prefix by which IPv4 is reached through NAT64, and how long it may be used (RFC 8781).
     pub pref64: Option<(Nat64Prefix, Duration)>,
+    /// Where the API of the captive portal is (RFC 8910, section 2.3).
+    pub captive_portal: Option<String>,
 }
 
 /// How a router stands against others as default router (RFC 4191, section 2.1).
@@ -115,6 +117,9 @@ impl RouterAdvertisement {
         if let Some((prefix, lifetime)) = self.pref64 {
             option::put_pref64(&mut bytes, prefix, lifetime);
         }
+        if let Some(uri) = &self.captive_portal {
+            option::put_captive_portal(&mut bytes, uri);
+        }
         bytes
     }
 
@@ -156,6 +161,7 @@ pub(super) mod tests {
             domain_search: vec!["lan.example".parse().unwrap()],
             dns_lifetime: Duration::from_secs(1800),
             pref64: None,
+            captive_portal: None,
         }
     }
 

@@ -15,6 +15,7 @@ pub(super) const PREFIX: u8 = 3;
 pub(super) const MTU: u8 = 5;
 const DNS_SERVERS: u8 = 25;
 const DOMAIN_SEARCH: u8 = 31;
+const CAPTIVE_PORTAL: u8 = 37;
 const PREF64: u8 = 38;
 
 /// Bytes in a unit of length.
@@ -132,6 +133,13 @@ pub(super) fn put_pref64(bytes: &mut Vec<u8>, nat64: Nat64Prefix, lifetime: Dura
             &nat64.prefix.network().octets()[..12],
         ],
     );
+}
+
+/// What no option has room for is left out.
+pub(super) fn put_captive_portal(bytes: &mut Vec<u8>, uri: &str) {
+    if uri.len() <= MAX_NAMES {
+        put(bytes, CAPTIVE_PORTAL, &[uri.as_bytes()]);
+    }
 }
 
 /// Puts in an option, filled up with zeros to whole units.

@@ -122,7 +122,9 @@ impl<'a> ServerMessage<'a> {
             transaction: frame.transaction,
             client: find(OptionCode::ClientId),
             server: server.ok_or(Ignored::OtherServer)?,
-            preference: find(OptionCode::Preference).map_or(0, |body| body[0]),
+            preference: find(OptionCode::Preference)
+                .and_then(<[u8]>::first)
+                .map_or(0, |told| *told),
             status: find(OptionCode::StatusCode).map(read_status),
             associations: frame
                 .options()
@@ -140,7 +142,8 @@ impl<'a> ServerMessage<'a> {
                 .and_then(Authentication::read)
                 .and_then(|authentication| ReconfigureKey::given(&authentication)),
             reconfigure: find(OptionCode::ReconfMsg)
-                .map(|body| MessageType::from(body[0]))
+                .and_then(<[u8]>::first)
+                .map(|kind| MessageType::from(*kind))
                 .zip(authentication_at(&frame)),
         })
     }

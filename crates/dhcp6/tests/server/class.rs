@@ -303,3 +303,20 @@ fn a_class_is_told_its_own_options() {
         assert_eq!((told(vec![]), told(vec![of_class()])), (Some(0x53), Some(0x54)));
     }
 }
+
+/// A client that goes from class to class is remembered in twice as many bindings as it may have, and no more.
+#[test]
+fn who_goes_from_class_to_class_is_bounded() {
+    let mut lab = pooled();
+    lab.link.limits.bindings_per_client = 2;
+    for class in [vec![of_class()], vec![], vec![of_class()]] {
+        for iaid in 1..=5 {
+            let request = [&[client(1), server_id(), ia(iaid, &[])], &class[..]].concat();
+            let told = lab.say(REQUEST, &request).ia().addresses;
+            for (leased, ..) in told {
+                lab.say(RELEASE, &[client(1), server_id(), ia(iaid, &[leased])]);
+            }
+        }
+    }
+    assert_eq!(lab.bindings.len(), 4);
+}

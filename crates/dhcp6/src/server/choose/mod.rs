@@ -92,12 +92,19 @@ impl Exchange<'_> {
 
     /// Whether a client has as many bindings as it may. What is remembered of what left the pools is not counted: it
     /// could never be reused, and the client would be shut out.
+    ///
+    /// Neither is what it had when it was in another class, or before it was reserved for another; but of that and the
+    /// rest there may be twice as many at most, or it would be without bound for who goes from class to class.
     fn is_client_full(&self, kind: Kind) -> bool {
-        let counts = |binding: &&Binding| binding.is_taken(self.now) || self.is_in_pool(binding.leased);
-        let own = self.bindings.table(kind).chain(self.client.as_bytes());
-        let known = own.filter(counts).count();
+        let (mut open, mut all) = (0, 0);
+        for binding in self.bindings.table(kind).chain(self.client.as_bytes()) {
+            let is_taken = binding.is_taken(self.now);
+            open += usize::from(is_taken || self.is_in_pool(binding.leased));
+            all += usize::from(is_taken || self.is_in_any_pool(binding.leased));
+        }
         let new = self.taken_of(kind).filter(|leased| !self.is_of_client(*leased)).count();
-        known + new >= self.most_of_client(kind)
+        let most = self.most_of_client(kind);
+        open + new >= most || all + new >= 2 * most
     }
 
     /// Whether a client holds as many as it may: then what it had comes on top of that, where a pool has come back
@@ -130,6 +137,14 @@ impl Exchange<'_> {
         match leased {
             Leased::Address(address) => self.link.assigning(address).is_some_and(|pool| pool.serves(class)),
             Leased::Prefix(prefix) => self.link.delegating(prefix).is_some_and(|pool| pool.serves(class)),
+        }
+    }
+
+    /// Whether it may be handed out to anyone.
+    fn is_in_any_pool(&self, leased: Leased) -> bool {
+        match leased {
+            Leased::Address(address) => self.link.is_assignable(address),
+            Leased::Prefix(prefix) => self.link.delegating(prefix).is_some(),
         }
     }
 
