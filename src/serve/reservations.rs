@@ -68,15 +68,13 @@ impl Reservations {
 /// A new one suits its link, and the settings have none that stands against it.
 fn check(settings: &Settings, name: &str, new: &Reservation) -> Result<(), ControlError> {
     let refused = |reason: String| ControlError::Refused { reason };
-    let link = settings
-        .link(name)
-        .ok_or_else(|| refused(format!("there is no link {name:?} in the settings")))?;
-    if link.source != LeaseSource::Listener {
-        let reason = format!("dnsmasq answers the clients of link {name}: reserve it in dnsmasq's configuration");
-        return Err(refused(reason));
-    }
-    let suits = settings.check_reservation(link, new);
+    let suits = settings.reservation_rules().check(name, new);
     suits.map_err(|fault| refused(fault.to_string()))?;
+    let link = settings.link(name).filter(|link| link.source == LeaseSource::Listener);
+    let link = link.ok_or_else(|| {
+        let elsewhere = "reserve it in dnsmasq's configuration";
+        refused(format!("dnsmasq answers the clients of link {name}: {elsewhere}"))
+    })?;
     let (mut written, _) = in_force(settings, link, &[]);
     written.insert(new.clone()).map_err(|conflict| ControlError::Conflict {
         reason: format!("it cannot be reserved: in the settings, {conflict}"),

@@ -55,7 +55,7 @@ pub use orchestrator_plugin_docker::DockerSettings;
 pub use place::Place;
 pub use plugin::PluginSettings;
 pub use reload::{Change, Effect, Reload, plan_reload};
-pub use reservation::ReservationFault;
+pub use reservation::{ReservationFault, ReservationRules};
 pub use source::{DnsmasqSettings, ListenerSettings, SourceSettings};
 pub use store::{StoreSettings, StoreUrl};
 pub use template::{Readiness, TemplateSettings};
@@ -64,9 +64,7 @@ use crate::model::LeaseSource;
 use fault::Collector;
 use link::{Common, Outline};
 use option::Given;
-use orchestrator_dhcp6::Reservation;
 use reader::Table;
-use reservation::Ground;
 
 /// Everything that can be set. `settings.toml` of the repository documents every key.
 #[derive(Debug, Clone, PartialEq)]
@@ -111,14 +109,9 @@ impl Settings {
         link.instances.is_some() && (link.template.is_some() || of_class())
     }
 
-    /// Whether a reservation suits its link and the others. Whether another stands against it is another question.
-    ///
-    /// # Errors
-    ///
-    /// Why it does not.
-    pub fn check_reservation(&self, link: &LinkSettings, reservation: &Reservation) -> Result<(), ReservationFault> {
-        let all: Vec<Ground> = self.links.iter().map(Ground::of).collect();
-        Ground::of(link).check(reservation, &all)
+    /// What reservations must suit.
+    pub fn reservation_rules(&self) -> ReservationRules {
+        ReservationRules::of(&self.links)
     }
 
     /// Whether prefixes are delegated on any link.

@@ -21,6 +21,9 @@ const TRAITS: [&str; 4] = ["duid", "link_layer_address", "remote_id", "interface
 /// What a reservation keeps, and cannot.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReservationFault {
+    /// There is no such link.
+    #[error("there is no link {0:?} in the settings")]
+    NoLink(String),
     /// The address is on another link.
     #[error("{address} is not inside the link's prefix {prefix}")]
     OffLink {
@@ -71,17 +74,38 @@ pub enum ReservationFault {
     Nothing,
 }
 
+/// What reservations must suit: all links of the settings.
+pub struct ReservationRules(Vec<Ground>);
+
+impl ReservationRules {
+    pub(super) fn of(links: &[LinkSettings]) -> Self {
+        Self(links.iter().map(Ground::of).collect())
+    }
+
+    /// Whether a reservation suits the link of this name and the others; on a link that is not in the settings none
+    /// does. Whether another reservation stands against it is another question.
+    ///
+    /// # Errors
+    ///
+    /// Why it does not.
+    pub fn check(&self, link: &str, reservation: &Reservation) -> Result<(), ReservationFault> {
+        let own = self.0.iter().find(|ground| ground.name == link);
+        let own = own.ok_or_else(|| ReservationFault::NoLink(link.to_owned()))?;
+        own.check(reservation, &self.0)
+    }
+}
+
 /// What of a link reservations must suit.
-pub(super) struct Ground {
-    pub(super) name: String,
-    pub(super) address: Ipv6Net,
-    pub(super) instances: Option<Ipv6Net>,
+struct Ground {
+    name: String,
+    address: Ipv6Net,
+    instances: Option<Ipv6Net>,
     /// What is delegated from, or kept.
-    pub(super) delegated: Vec<Ipv6Net>,
+    delegated: Vec<Ipv6Net>,
 }
 
 impl Ground {
-    pub(super) fn of(link: &LinkSettings) -> Self {
+    fn of(link: &LinkSettings) -> Self {
         let kept = link.reservations.iter().filter_map(|reservation| reservation.prefix);
         Self {
             name: link.name.clone(),
@@ -123,21 +147,20 @@ impl Ground {
             return Err(ReservationFault::Prefix(prefix));
         }
         for link in others {
-            let (other, name) = (link.address.trunc(), link.name.clone());
+            let (other, name) = (link.address.trunc(), || link.name.clone());
             if overlap(&prefix, &other) {
                 return Err(ReservationFault::OnLink {
                     prefix,
                     other,
-                    link: name,
+                    link: name(),
                 });
             }
             let mut elsewhere = link.delegated.iter().filter(|_| link.name != self.name);
             if let Some(other) = elsewhere.find(|other| overlap(&prefix, other)) {
-                let other = *other;
                 return Err(ReservationFault::Elsewhere {
                     prefix,
-                    other,
-                    link: name,
+                    other: *other,
+                    link: name(),
                 });
             }
         }
@@ -145,7 +168,7 @@ impl Ground {
     }
 
     /// What a reservation on this link must suit, by itself. `all` are all links, this one too.
-    pub(super) fn check(&self, reservation: &Reservation, all: &[Self]) -> Result<(), ReservationFault> {
+    fn check(&self, reservation: &Reservation, all: &[Self]) -> Result<(), ReservationFault> {
         if reservation.address.is_none() && reservation.prefix.is_none() {
             return Err(ReservationFault::Nothing);
         }

@@ -105,11 +105,11 @@ pub fn in_force(
         // They were checked against each other when the settings were read.
         let _ = all.insert(reservation.clone());
     }
-    let listens = link.source == LeaseSource::Listener;
+    let (rules, listens) = (settings.reservation_rules(), link.source == LeaseSource::Listener);
     let mut counts = |recorded: &RecordedReservation| {
         let is_here = listens && recorded.link == link.name;
         is_here
-            && settings.check_reservation(link, &recorded.reservation).is_ok()
+            && rules.check(&link.name, &recorded.reservation).is_ok()
             && all.insert(recorded.reservation.clone()).is_ok()
     };
     let which = recorded.iter().map(&mut counts).collect();

@@ -39,8 +39,13 @@ struct Crowd {
 
 impl Crowd {
     fn join(site: &Site, count: usize) -> Self {
+        let machine = site.machine("crowd");
+        wait_for("a link-local address", PATIENCE, || {
+            let addresses = machine.ip("-6 address show dev eth0 scope link").ok()?;
+            addresses.contains("fe80::").then_some(())
+        });
         Self {
-            machine: site.machine("crowd"),
+            machine,
             clients: Clients::new(1, count),
         }
     }
@@ -58,7 +63,7 @@ impl Crowd {
     fn act_amid(&mut self, work: Work, misfortune: impl FnOnce()) -> Outcome {
         let stop = AtomicBool::new(false);
         let load = Load {
-            patience: Duration::from_millis(200),
+            patience: Duration::from_secs(2),
             ..Load::new(work, Pace::Window(WINDOW), PATIENCE)
         };
         thread::scope(|scope| {
