@@ -96,7 +96,7 @@ fn told(site: &Site, codes: &[u16], more: &[Vec<u8>]) -> Vec<(u8, Options)> {
 }
 
 #[test]
-fn row_3_preference_only_when_configured_and_only_in_advertises() {
+fn row_03_preference_only_when_configured_and_only_in_advertises() {
     let site = configured();
     for (kind, options) in told(&site, &[PREFERENCE], &[]) {
         let expected = (kind == SOLICIT).then_some(&[255][..]);
