@@ -17,6 +17,7 @@ mod lease;
 mod neighbors;
 mod promise;
 mod reload;
+mod reservation;
 mod settings;
 mod site;
 mod waiting;
