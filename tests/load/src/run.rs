@@ -68,6 +68,8 @@ pub fn run(interface: &str, pool: Ipv6Net, clients: &mut Clients, load: &Load, s
             runner.outcome.rate = runner.outcome.completed as f64 / runner.outcome.seconds;
         }
         socket.send(&mut runner.outbox)?;
+        // An answer may be there as soon as its question has left.
+        runner.now = nanoseconds();
         let read = socket.receive(|datagram, _| runner.hear(datagram))?;
         if read > 0 {
             runner.now = nanoseconds();
