@@ -1,4 +1,5 @@
--- One text for SQLite and PostgreSQL: every column is TEXT or BIGINT.
+-- One text for SQLite and PostgreSQL: every column is TEXT or BIGINT. What stands behind "--sqlite:" or "--postgres:" is
+-- read by that database alone.
 -- Times are milliseconds since 1970-01-01T00:00:00Z; 9223372036854775807 is never. Truth is 1, falsehood 0.
 -- DUIDs and link-layer addresses are hexadecimal bytes with colons; IPv6 addresses are written as RFC 5952 says.
 
@@ -26,7 +27,8 @@ create index clients_in_order on clients (first_seen, id);
 create table leases (
     link text not null,
     address text not null,
-    client text not null references clients (id),
+    -- Looked at when it is committed: SQLite keeps no copy of what a statement changes if that cannot fail half-way.
+    client text not null references clients (id) deferrable initially deferred,
     iaid bigint not null,
     source text not null,
     state text not null,
@@ -34,13 +36,17 @@ create table leases (
     valid_until bigint not null,
     granted bigint not null,
     changed bigint not null,
+    -- When the clock is to be asked whether it has ended: not after it does; null once it has. A renewal leaves this as
+    -- it is, and so writes no index; the sweep that comes too early moves it on.
+    due bigint,
     primary key (link, address)
-);
+)
+-- Room for renewals beside what they renew: no index has to learn of another place.
+--postgres: with (fillfactor = 80)
+;
 
 create index leases_by_client on leases (client);
-
--- Serves the sweep: only these states end by the clock.
-create index leases_by_end on leases (valid_until) where state in ('active', 'declined');
+create index leases_by_due on leases (due) where due is not null;
 
 create table instances (
     id text primary key not null,
@@ -69,7 +75,9 @@ create index instances_in_order on instances (created, id);
 
 -- The timeline outlives what it tells of: no references.
 create table events (
-    id bigint primary key not null,
+    -- SQLite numbers its rows anyway: they lie in the order of this number, and need no index for it.
+--sqlite: id integer primary key not null,
+--postgres: id bigint primary key not null,
     at bigint not null,
     kind text not null,
     link text,
@@ -82,4 +90,3 @@ create table events (
 create index events_by_client on events (client, id);
 -- Most events are of leases, and name no instance.
 create index events_by_instance on events (instance, id) where instance is not null;
-create index events_by_time on events (at);

@@ -43,8 +43,8 @@ pub(super) async fn expire_leases(context: Context, store: Store) {
             Err(fault) if fault.is_away() => tracing::debug!(reason = with_causes(&fault), "could not end leases"),
             Err(fault) => tracing::warn!(reason = with_causes(&fault), "could not end leases"),
         }
-        let next = store.next_lease_end().await.ok().flatten();
-        let until = next.map_or(EXPIRY_PERIOD, |end| end.since(context.clock.now()).min(EXPIRY_PERIOD));
+        let next = store.next_lease_due().await.ok().flatten();
+        let until = next.map_or(EXPIRY_PERIOD, |due| due.since(context.clock.now()).min(EXPIRY_PERIOD));
         // A moment after the end: an end that is this very millisecond has not passed yet.
         if !pause(&context, until + Duration::from_millis(1)).await {
             return;

@@ -4,7 +4,7 @@ use sqlx::SqliteConnection;
 
 use super::StoreError;
 use super::connection::{BEGIN, COMMIT, Session, SqliteTx, Tx, fetch_optional, statements};
-use super::rows::{ManyRows, execute_rows};
+use super::rows::{ManyRows, Number, Text, execute_rows};
 use super::script::{SMALL, Script};
 use super::text::plain;
 use crate::model::{Event, NewEvent};
@@ -14,9 +14,18 @@ statements! {
 }
 
 static INSERT_EVENTS: ManyRows = ManyRows::new(
-    "insert into events (id, at, kind, link, client, instance, address, detail)",
-    8,
-    "",
+    &[
+        ("id", Number),
+        ("at", Number),
+        ("kind", Text),
+        ("link", Text),
+        ("client", Text),
+        ("instance", Text),
+        ("address", Text),
+        ("detail", Text),
+    ],
+    "insert or fail into events (id, at, kind, link, client, instance, address, detail)
+    select * from told where id is not null",
 );
 
 /// Every statement over many rows of this module.
@@ -45,7 +54,7 @@ impl<'c> Batch<'c> {
         let tx = session.transaction().await?;
         let mut script = Script::default();
         if matches!(tx, Tx::Sqlite(_)) {
-            script.add(BEGIN);
+            script.add(BEGIN, 0);
         }
         Ok(Self {
             tx,
@@ -63,20 +72,23 @@ impl<'c> Batch<'c> {
         }
     }
 
-    /// Whether a statement over so many rows is put off.
-    pub(super) fn puts_off(&self, rows: usize) -> bool {
-        matches!(self.tx, Tx::Sqlite(_)) && rows <= SMALL
+    /// Does what has been put off, unless a statement over so many rows may stand behind it in one text: of large ones in
+    /// many sizes there would be a text for each combination.
+    pub(super) async fn make_room(&mut self, rows: usize) -> Result<(), StoreError> {
+        let largest = self.script.largest();
+        if largest == 0 || largest.max(rows) <= SMALL {
+            return Ok(());
+        }
+        self.settle().await
     }
 
-    /// What is still to be done before the transaction has begun, for a statement over so few rows that it may stand
-    /// behind it in one text.
-    pub(super) fn begins_with(&mut self, rows: usize) -> Option<(Script, &mut SqliteConnection)> {
-        if !self.puts_off(rows) || self.script.is_empty() {
-            return None;
-        }
+    /// What has been put off, where statements over so few rows that find may stand behind it in one text.
+    pub(super) fn script_for(&mut self, rows: usize) -> Option<(Script, &mut SqliteConnection)> {
         match &mut self.tx {
-            Tx::Sqlite(inner) => Some((std::mem::take(&mut self.script), inner)),
-            Tx::Postgres(_) => None,
+            Tx::Sqlite(inner) if self.script.largest().max(rows) <= SMALL => {
+                Some((std::mem::take(&mut self.script), inner))
+            }
+            _ => None,
         }
     }
 
@@ -129,7 +141,7 @@ impl<'c> Batch<'c> {
     pub(super) async fn commit(mut self) -> Result<Vec<Event>, StoreError> {
         match self.tx {
             Tx::Sqlite(SqliteTx::Writer(connection)) => {
-                self.script.add(COMMIT);
+                self.script.add(COMMIT, 0);
                 self.script.run(connection).await?;
             }
             tx => tx.commit("commit").await?,

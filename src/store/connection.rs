@@ -11,7 +11,6 @@ use sqlx::sqlite::{SqlitePool, SqlitePoolOptions};
 use sqlx::{ConnectOptions, Connection, Executor, PgConnection, Postgres, Sqlite, SqliteConnection, Transaction};
 
 use super::StoreError;
-use super::rows::Places;
 use super::url::{Target, WRITER_CACHE};
 
 /// How long making a connection, or getting one from the pool, may take.
@@ -138,14 +137,6 @@ pub(super) const BEGIN: &str = "begin immediate";
 pub(super) const COMMIT: &str = "commit";
 
 impl Tx<'_> {
-    /// How this database has the places for values written in a statement over many rows.
-    pub(super) const fn places(&self) -> Places {
-        match self {
-            Self::Sqlite(_) => Places::Plain,
-            Self::Postgres(_) => Places::Numbered,
-        }
-    }
-
     /// Commits. The writer's own begin on SQLite, if it was not the caller's, has to have run.
     pub(super) async fn commit(self, doing: &'static str) -> Result<(), StoreError> {
         match self {

@@ -1,22 +1,37 @@
 //! Ends leases by the clock.
+//!
+//! A lease is due no later than it ends: renewals leave the time when it is due as it was, and write no index for it.
+//! The sweep that finds one that was renewed since moves it on.
 
 use super::batch::Batch;
-use super::connection::{execute, fetch_all, statements};
+use super::connection::{fetch_all, statements};
 use super::leases::{LeaseRow, plain_leases};
+use super::rows::{ManyRows, Text, execute_rows};
 use super::writer::Write;
 use super::{Store, StoreError};
 use crate::model::{EventKind, Lease, LeaseState, NewEvent, Timestamp};
 
 statements! {
-    ENDED = "select l.link, l.address, l.client, c.duid, l.iaid, l.source, l.state, l.preferred_until, l.valid_until,
+    DUE = "select l.link, l.address, l.client, c.duid, l.iaid, l.source, l.state, l.preferred_until, l.valid_until,
             l.granted, l.changed, l.next_hop, c.hostname, c.link_layer
-        from leases l join clients c on c.id = l.client
-        where l.state in ('active', 'declined') and l.valid_until <= $1
-        order by l.valid_until, l.link, l.address limit $2";
-    EXPIRE = "update leases set state = 'expired' where link = $1 and address = $2";
+        from leases l join clients c on c.id = l.client where l.due <= $1 order by l.due limit $2";
 }
 
-/// Leases that one commit ends at most: a herd that ends together must not keep a client waiting.
+static EXPIRE: ManyRows = ManyRows::new(
+    &[("link", Text), ("address", Text)],
+    "update or fail leases set state = 'expired', due = null
+    from told where leases.link = told.link and leases.address = told.address",
+);
+static MOVE_ON: ManyRows = ManyRows::new(
+    &[("link", Text), ("address", Text)],
+    "update or fail leases set due = valid_until
+    from told where leases.link = told.link and leases.address = told.address",
+);
+
+/// Every statement over many rows of this module.
+pub(super) static MANY: [&ManyRows; 2] = [&EXPIRE, &MOVE_ON];
+
+/// Leases that one commit looks at: a herd that is due together must not keep a client waiting.
 const PORTION: i64 = 256;
 
 impl Store {
@@ -31,13 +46,10 @@ impl Store {
     /// When the database is away; leases that were ended before it went are found again as ended.
     pub async fn expire_leases(&self, now: Timestamp) -> Result<Vec<Lease>, StoreError> {
         let mut all = Vec::new();
-        loop {
-            let mut portion = self.write(ExpireLeases { now }).await?;
-            if portion.is_empty() {
-                return Ok(all);
-            }
+        while let Some(mut portion) = self.write(ExpireLeases { now }).await? {
             all.append(&mut portion);
         }
+        Ok(all)
     }
 }
 
@@ -46,21 +58,30 @@ struct ExpireLeases {
 }
 
 impl Write for ExpireLeases {
-    type Output = Vec<Lease>;
+    /// What ended of those that were due; `None` when none was.
+    type Output = Option<Vec<Lease>>;
     const DOING: &'static str = "end leases";
 
-    async fn apply(&self, batch: &mut Batch<'_>) -> Result<Vec<Lease>, StoreError> {
-        let rows = fetch_all!(&mut batch.tx, "find ended leases", LeaseRow, ENDED, self.now.0, PORTION)?;
-        let mut leases = plain_leases(rows)?;
-        for lease in &mut leases {
-            let leased = lease.leased.to_string();
-            execute!(&mut batch.tx, "end a lease", EXPIRE, lease.link.as_str(), leased)?;
-            if lease.state == LeaseState::Active {
-                batch.append_event(self.event(lease)).await?;
-            }
+    async fn apply(&self, batch: &mut Batch<'_>) -> Result<Self::Output, StoreError> {
+        let rows = fetch_all!(&mut batch.tx, "find ended leases", LeaseRow, DUE, self.now.0, PORTION)?;
+        let due = plain_leases(rows)?;
+        if due.is_empty() {
+            return Ok(None);
+        }
+        let (mut ended, renewed): (Vec<Lease>, Vec<Lease>) =
+            due.into_iter().partition(|lease| lease.valid_until <= self.now);
+        execute_rows!(batch, "end leases", EXPIRE, &ended,
+            lease => [lease.link.as_str(), lease.leased.to_string()])?;
+        execute_rows!(batch, "look at leases later", MOVE_ON, &renewed,
+            lease => [lease.link.as_str(), lease.leased.to_string()])?;
+        let held = ended.iter().filter(|lease| lease.state == LeaseState::Active);
+        batch
+            .append_events(held.map(|lease| self.event(lease)).collect())
+            .await?;
+        for lease in &mut ended {
             lease.state = LeaseState::Expired;
         }
-        Ok(leases)
+        Ok(Some(ended))
     }
 }
 

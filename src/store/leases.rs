@@ -22,7 +22,7 @@ statements! {
             l.valid_until, l.granted, l.changed, l.next_hop, c.hostname, c.link_layer
         from leases l join clients c on c.id = l.client where l.client = $1 and l.state = 'active'
         order by l.granted, l.address";
-    NEXT_END = "select min(valid_until) from leases where state in ('active', 'declined')";
+    NEXT_DUE = "select min(due) from leases where due is not null";
 }
 
 const COLUMNS: Columns = Columns("lease");
@@ -133,15 +133,15 @@ impl Store {
         plain_leases(rows)
     }
 
-    /// When the next lease or quarantine ends by the clock.
+    /// When the clock is next to be asked whether a lease or a quarantine has ended: none ends earlier.
     ///
     /// # Errors
     ///
     /// When the database is away.
-    pub async fn next_lease_end(&self) -> Result<Option<Timestamp>, StoreError> {
+    pub async fn next_lease_due(&self) -> Result<Option<Timestamp>, StoreError> {
         let mut tx = self.snapshot().await?;
-        let row = fetch_optional!(&mut tx, "find the next lease to end", (Option<i64>,), NEXT_END)?;
-        Ok(row.and_then(|(end,)| end).map(Timestamp))
+        let row = fetch_optional!(&mut tx, "find the next lease that is due", (Option<i64>,), NEXT_DUE)?;
+        Ok(row.and_then(|(due,)| due).map(Timestamp))
     }
 }
 

@@ -7,7 +7,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::AssertSqlSafe;
+use sqlx::SqlSafeStr;
+use sqlx::migrate::{MigrateError, Migration, Migrator};
 
 use super::connection::Session;
 use super::{AwayCause, StoreError};
@@ -22,14 +24,30 @@ const MIGRATION_LIMIT: Duration = Duration::from_secs(300);
 pub(super) async fn migrate(session: &mut Session) -> Result<(), StoreError> {
     let run = async {
         match session {
-            Session::Sqlite(session) => MIGRATIONS.run(session).await,
-            Session::Postgres(session) => MIGRATIONS.run(session).await,
+            Session::Sqlite(session) => as_read_by("--sqlite:").run(session).await,
+            Session::Postgres(session) => as_read_by("--postgres:").run(session).await,
         }
     };
     match tokio::time::timeout(MIGRATION_LIMIT, run).await {
         Ok(done) => done.map_err(fault),
         Err(_) => Err(StoreError::slow("bring the schema up to date", MIGRATION_LIMIT)),
     }
+}
+
+/// The migrations as the one database reads them: what stands behind its mark is no comment to it.
+fn as_read_by(mark: &str) -> Migrator {
+    let read = |written: &Migration| {
+        let sql = AssertSqlSafe(written.sql.as_str().replace(mark, ""));
+        let (version, description) = (written.version, written.description.clone());
+        Migration::new(
+            version,
+            description,
+            written.migration_type,
+            sql.into_sql_str(),
+            written.no_tx,
+        )
+    };
+    Migrator::with_migrations(MIGRATIONS.iter().map(read).collect())
 }
 
 fn fault(error: MigrateError) -> StoreError {

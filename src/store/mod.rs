@@ -15,6 +15,7 @@
 //! be repeated.
 
 mod batch;
+mod checkpoint;
 mod clients;
 mod connection;
 mod destroy;
@@ -71,8 +72,10 @@ pub use situation::Situation;
 pub use update::InstanceUpdate;
 
 use crate::model::Event;
+use checkpoint::Log;
 use connection::{Pool, Session, Tx};
 use identity::file::IdentityFile;
+use url::Target;
 use writer::{Queue, Writer};
 
 /// Committed events that a slow reader may be behind before it has to read the table.
@@ -93,7 +96,7 @@ struct Shared {
     queue: Queue,
     committed: broadcast::Sender<Event>,
     stop: CancellationToken,
-    writer: TaskTracker,
+    tasks: TaskTracker,
 }
 
 impl Store {
@@ -135,9 +138,13 @@ impl Store {
 
         let readers = Pool::new(&target);
         let (committed, _) = broadcast::channel(EVENTS_KEPT);
-        let (writer, queue) = Writer::new(target, session, committed.clone());
         let stop = CancellationToken::new();
         let tracker = TaskTracker::new();
+        let log = Log::default();
+        if let Target::Sqlite(options) = &target {
+            tracker.spawn(log.checkpointer(options.as_ref().clone()).run(stop.clone()));
+        }
+        let (writer, queue) = Writer::new(target, session, log, committed.clone());
         tracker.spawn(writer.run(stop.clone()));
         tracker.close();
         Ok(Self {
@@ -148,7 +155,7 @@ impl Store {
                 queue,
                 committed,
                 stop,
-                writer: tracker,
+                tasks: tracker,
             }),
         })
     }
@@ -169,7 +176,7 @@ impl Store {
     /// Writes what has queued, and closes every connection. Later calls are answered `Away`.
     pub async fn close(&self) {
         self.shared.stop.cancel();
-        self.shared.writer.wait().await;
+        self.shared.tasks.wait().await;
         self.shared.readers.close().await;
     }
 

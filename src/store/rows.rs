@@ -1,153 +1,161 @@
 //! Statements over many rows at once, which a database takes at little more than the price of one.
 //!
-//! Rows are handed over in portions of a few fixed sizes, so that each text is made and prepared once. SQLite looks a
-//! place with a number up in a list of all of them, which takes longer than the statement itself when there are
-//! thousands: its texts have places without numbers, and are the same otherwise.
+//! Every text is `with told (…) as (…)` and what is to be done with the rows that are told. PostgreSQL takes them as an
+//! array a column. SQLite has no arrays: it takes a `values` list of one of a few fixed sizes, so that each text is made
+//! and prepared once, with as many rows of nulls as are spare. A statement has to pass over those.
+//!
+//! SQLite looks a place with a number up in a list of all of them, which takes longer than the statement itself when there
+//! are thousands: its texts have places without numbers. For a statement that may fail half-way and leave the
+//! transaction as it was, it copies every page before it changes it. A session of ours whose statement failed is dropped
+//! with its transaction: statements here say so by "or fail", which is left out for PostgreSQL.
 
 use std::sync::OnceLock;
 
-/// Rows in one statement, from the most to one. A portion of the largest size with a dozen columns stays within what
-/// either database takes as parameters of one statement.
-const SIZES: [usize; 10] = [512, 256, 128, 64, 32, 16, 8, 4, 2, 1];
+use super::connection::Tx;
 
-/// A statement with a `values` list of any number of rows in it.
+/// Rows in one statement for SQLite. With a dozen columns, the largest size stays within what it takes as parameters.
+const SIZES: [usize; 13] = [1, 2, 4, 8, 16, 32, 64, 96, 128, 192, 256, 384, MOST];
+
+/// Rows in one statement at most.
+pub(super) const MOST: usize = 512;
+
+/// What SQLite alone is told.
+const OR_FAIL: &str = " or fail";
+
+/// What a column of the rows has.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Kind {
+    Text,
+    Number,
+}
+pub(super) use Kind::{Number, Text};
+
+/// A statement over any number of rows.
 pub(super) struct ManyRows {
-    before: &'static str,
-    columns: usize,
-    after: &'static str,
-    numbered: OnceLock<Vec<String>>,
+    columns: &'static [(&'static str, Kind)],
+    statement: &'static str,
+    numbered: OnceLock<String>,
     plain: OnceLock<Vec<String>>,
 }
 
-/// How the places for a statement's values are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Places {
-    /// "$1", as PostgreSQL wants them.
-    Numbered,
-    /// "?", which only SQLite takes.
-    Plain,
-}
-
 impl ManyRows {
-    /// A statement that is `before`, then `values` with rows of so many columns, then `after`.
-    pub(super) const fn new(before: &'static str, columns: usize, after: &'static str) -> Self {
+    /// A statement over rows of these columns, which it knows as `told`.
+    pub(super) const fn new(columns: &'static [(&'static str, Kind)], statement: &'static str) -> Self {
         Self {
-            before,
             columns,
-            after,
+            statement,
             numbered: OnceLock::new(),
             plain: OnceLock::new(),
         }
     }
 
-    /// The rows in portions, each with the statement that takes so many.
-    pub(super) fn portions<'r, T>(
-        &'static self,
-        places: Places,
-        rows: &'r [T],
-    ) -> impl Iterator<Item = (&'static str, &'r [T])> {
-        let texts = self.texts(places);
-        let mut rest = rows;
-        std::iter::from_fn(move || {
-            let index = SIZES.iter().position(|size| *size <= rest.len())?;
-            let (portion, left) = rest.split_at(SIZES[index]);
-            rest = left;
-            Some((texts[index].as_str(), portion))
+    /// The text for PostgreSQL, with a place for an array for each column.
+    pub(super) fn numbered(&'static self) -> &'static str {
+        self.numbered.get_or_init(|| {
+            let place = |(index, (_, kind)): (usize, &(&str, Kind))| match kind {
+                Text => format!("${}::text[]", index + 1),
+                Number => format!("${}::bigint[]", index + 1),
+            };
+            let places: Vec<String> = self.columns.iter().enumerate().map(place).collect();
+            let told = format!("select * from unnest({})", places.join(", "));
+            self.text(&told).replacen(OR_FAIL, "", 1)
         })
     }
 
-    /// The statement for each size of portion.
-    pub(super) fn texts(&'static self, places: Places) -> &'static [String] {
-        let texts = match places {
-            Places::Numbered => &self.numbered,
-            Places::Plain => &self.plain,
-        };
-        texts.get_or_init(|| SIZES.map(|rows| self.text(places, rows)).into())
+    /// The text for SQLite that takes so many rows, [`MOST`] at most, and how many places it has to spare.
+    pub(super) fn plain(&'static self, rows: usize) -> (&'static str, usize) {
+        let index = SIZES.partition_point(|size| *size < rows).min(SIZES.len() - 1);
+        let spare = SIZES[index].saturating_sub(rows) * self.columns.len();
+        (&self.plain_texts()[index], spare)
     }
 
-    fn text(&self, places: Places, rows: usize) -> String {
-        let place = |place: usize| match places {
-            Places::Numbered => format!("${place}"),
-            Places::Plain => "?".to_owned(),
-        };
-        let row = |row: usize| {
-            let first = row * self.columns + 1;
-            let places: Vec<String> = (first..first + self.columns).map(place).collect();
-            format!("({})", places.join(", "))
-        };
-        let rows: Vec<String> = (0..rows).map(row).collect();
-        format!("{} values {} {}", self.before, rows.join(", "), self.after)
+    /// All texts for a database.
+    pub(super) fn texts(&'static self, tx: &Tx<'_>) -> Vec<&'static str> {
+        match tx {
+            Tx::Sqlite(_) => self.plain_texts().iter().map(String::as_str).collect(),
+            Tx::Postgres(_) => vec![self.numbered()],
+        }
+    }
+
+    fn plain_texts(&'static self) -> &'static [String] {
+        self.plain.get_or_init(|| {
+            let row = format!("({})", vec!["?"; self.columns.len()].join(", "));
+            let text = |size| self.text(&format!("values {}", vec![row.as_str(); size].join(", ")));
+            SIZES.map(text).into()
+        })
+    }
+
+    fn text(&self, told: &str) -> String {
+        let names: Vec<&str> = self.columns.iter().map(|(name, _)| *name).collect();
+        format!("with told ({}) as ({told}) {}", names.join(", "), self.statement)
     }
 }
 
-/// Runs a [`ManyRows`] over all rows, in a batch; `$bind`s are the columns of `$row`. What is small is put off.
-macro_rules! execute_rows {
-    ($batch:expr, $doing:literal, $statement:expr, $rows:expr, $row:pat => [$($bind:expr),+ $(,)?]) => {{
-        let (mut done, places) = (Ok(()), $batch.tx.places());
-        for (sql, portion) in $statement.portions(places, $rows) {
-            if $batch.puts_off(portion.len()) {
-                $batch.script.add(sql);
-                for $row in portion {
-                    $($batch.script.bind($bind);)+
-                }
-                continue;
+/// Adds a [`ManyRows`] over rows, [`MOST`] at most, to a script; `$bind`s are the columns of `$row`.
+macro_rules! add_rows {
+    ($script:expr, $statement:expr, $rows:expr, $row:pat => [$($bind:expr),+ $(,)?]) => {
+        if !$rows.is_empty() {
+            let (sql, spare) = $statement.plain($rows.len());
+            $script.add(sql, $rows.len());
+            for $row in $rows {
+                $($script.bind($bind);)+
             }
-            done = $batch.settle().await;
-            if done.is_err() {
-                break;
-            }
-            done = $crate::store::connection::on!(&mut $batch.tx, connection => $crate::store::connection::within($doing, async {
-                let mut query = sqlx::query(sql);
-                for $row in portion {
-                    query = query$(.bind($bind))+;
-                }
-                query.execute(connection).await.map(drop)
-            }).await);
-            if done.is_err() {
-                break;
-            }
+            (0..spare).for_each(|_| $script.bind(None::<i64>));
         }
-        done
-    }};
+    };
+}
+pub(super) use add_rows;
+
+/// Runs a [`ManyRows`] over all rows, in a batch, now or together with what follows; `$bind`s are the columns of `$row`.
+macro_rules! execute_rows {
+    ($batch:expr, $doing:literal, $statement:expr, $rows:expr, $row:pat => [$($bind:expr),+ $(,)?]) => {
+        async {
+            if $rows.is_empty() {
+                return Ok(());
+            }
+            for portion in $rows.chunks($crate::store::rows::MOST) {
+                $batch.make_room(portion.len()).await?;
+                match &mut $batch.tx {
+                    $crate::store::connection::Tx::Sqlite(_) => {
+                        $crate::store::rows::add_rows!($batch.script, $statement, portion, $row => [$($bind),+]);
+                    }
+                    $crate::store::connection::Tx::Postgres(connection) => {
+                        let query = sqlx::query($statement.numbered());
+                        let query = query$(.bind(portion.iter().map(|$row| $bind).collect::<Vec<_>>()))+;
+                        $crate::store::connection::within($doing, query.execute(&mut **connection)).await?;
+                    }
+                }
+            }
+            Ok::<(), $crate::store::StoreError>(())
+        }.await
+    };
 }
 pub(super) use execute_rows;
 
 /// Runs a [`ManyRows`] that finds, over all keys, in a batch; gives all rows that it found as `$found`.
 macro_rules! fetch_rows {
-    ($batch:expr, $doing:literal, $found:ty, $statement:expr, $keys:expr, $key:pat => [$($bind:expr),+ $(,)?]) => {{
-        let mut found: Result<Vec<$found>, $crate::store::StoreError> = Ok(Vec::new());
-        let places = $batch.tx.places();
-        for (sql, portion) in $statement.portions(places, $keys) {
-            let answer = match $batch.begins_with(portion.len()) {
-                // The transaction begins with it.
-                Some((mut script, connection)) => {
-                    script.add(sql);
-                    for $key in portion {
-                        $(script.bind($bind);)+
+    ($batch:expr, $doing:literal, $found:ty, $statement:expr, $keys:expr, $key:pat => [$($bind:expr),+ $(,)?]) => {
+        async {
+            let mut found: Vec<$found> = Vec::new();
+            for portion in $keys.chunks($crate::store::rows::MOST) {
+                $batch.make_room(portion.len()).await?;
+                let mut more = match &mut $batch.tx {
+                    $crate::store::connection::Tx::Sqlite(connection) => {
+                        let mut script = std::mem::take(&mut $batch.script);
+                        $crate::store::rows::add_rows!(script, $statement, portion, $key => [$($bind),+]);
+                        script.fetch_all::<$found>($doing, connection).await?
                     }
-                    script.fetch_all::<$found>($doing, connection).await
-                }
-                None => match $batch.settle().await {
-                    Err(fault) => Err(fault),
-                    Ok(()) => $crate::store::connection::on!(&mut $batch.tx, connection => $crate::store::connection::within($doing, async {
-                        let mut query = sqlx::query_as::<_, $found>(sql);
-                        for $key in portion {
-                            query = query$(.bind($bind))+;
-                        }
-                        query.fetch_all(connection).await
-                    }).await),
-                },
-            };
-            found = found.and_then(|mut found| {
-                found.append(&mut answer?);
-                Ok(found)
-            });
-            if found.is_err() {
-                break;
+                    $crate::store::connection::Tx::Postgres(connection) => {
+                        let query = sqlx::query_as::<_, $found>($statement.numbered());
+                        let query = query$(.bind(portion.iter().map(|$key| $bind).collect::<Vec<_>>()))+;
+                        $crate::store::connection::within($doing, query.fetch_all(&mut **connection)).await?
+                    }
+                };
+                found.append(&mut more);
             }
-        }
-        found
-    }};
+            Ok::<Vec<$found>, $crate::store::StoreError>(found)
+        }.await
+    };
 }
 pub(super) use fetch_rows;
 
@@ -155,36 +163,34 @@ pub(super) use fetch_rows;
 mod tests {
     use super::*;
 
-    static PAIRS: ManyRows = ManyRows::new("insert into pairs", 2, "on conflict do nothing");
+    static PAIRS: ManyRows = ManyRows::new(
+        &[("name", Text), ("size", Number)],
+        "insert or fail into pairs select * from told where name is not null",
+    );
 
     #[test]
-    fn a_text_has_a_place_for_each_column_of_each_row() {
-        let texts = PAIRS.texts(Places::Numbered);
-        assert_eq!(texts.len(), SIZES.len());
-        assert_eq!(texts[9], "insert into pairs values ($1, $2) on conflict do nothing");
+    fn postgresql_takes_an_array_for_each_column() {
         assert_eq!(
-            texts[8],
-            "insert into pairs values ($1, $2), ($3, $4) on conflict do nothing"
+            PAIRS.numbered(),
+            "with told (name, size) as (select * from unnest($1::text[], $2::bigint[])) \
+             insert into pairs select * from told where name is not null"
         );
-        let plain = PAIRS.texts(Places::Plain);
-        assert_eq!(
-            plain[8],
-            "insert into pairs values (?, ?), (?, ?) on conflict do nothing"
-        );
-        assert!(texts[0].contains("($1023, $1024)") && !texts[0].contains("$1025"));
     }
 
     #[test]
-    fn portions_are_all_rows_in_order() {
-        for rows in [0, 1, 3, 100, 511, 512, 1300] {
-            let rows: Vec<usize> = (0..rows).collect();
-            let portions: Vec<_> = PAIRS.portions(Places::Plain, &rows).collect();
-            assert!(portions.iter().all(|(_, portion)| SIZES.contains(&portion.len())));
-            let again: Vec<usize> = portions
-                .iter()
-                .flat_map(|(_, portion)| portion.iter().copied())
-                .collect();
-            assert_eq!(again, rows);
+    fn sqlite_takes_at_least_as_many_rows_as_there_are() {
+        assert_eq!(
+            PAIRS.plain(2),
+            (
+                "with told (name, size) as (values (?, ?), (?, ?)) \
+                 insert or fail into pairs select * from told where name is not null",
+                0
+            )
+        );
+        for rows in 1..=MOST {
+            let (text, spare) = PAIRS.plain(rows);
+            assert_eq!(text.matches('?').count(), rows * 2 + spare, "{rows}");
+            assert!(spare <= rows * 2, "{rows}");
         }
     }
 }

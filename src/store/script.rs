@@ -7,7 +7,7 @@ use sqlx::{Arguments, AssertSqlSafe, Encode, FromRow, Sqlite, SqliteConnection, 
 use super::StoreError;
 use super::connection::within;
 
-/// Rows that a statement may have to be put off; with more of them the trip no longer matters.
+/// Rows that statements may have to be sent together; with more of them the trip no longer matters.
 ///
 /// The texts of scripts are kept prepared. Few sizes of few statements make few texts.
 pub(super) const SMALL: usize = 4;
@@ -16,6 +16,7 @@ pub(super) const SMALL: usize = 4;
 #[derive(Default)]
 pub(super) struct Script {
     text: String,
+    largest: usize,
     arguments: SqliteArguments,
     fault: Option<sqlx::Error>,
 }
@@ -25,8 +26,14 @@ impl Script {
         self.text.is_empty()
     }
 
-    /// Puts a statement behind the others. Its places are plain, and bound by what follows.
-    pub(super) fn add(&mut self, sql: &str) {
+    /// Rows that the largest of its statements is over; none where there is only the transaction's begin.
+    pub(super) fn largest(&self) -> usize {
+        self.largest
+    }
+
+    /// Puts a statement over so many rows behind the others. Its places are plain, and bound by what follows.
+    pub(super) fn add(&mut self, sql: &str, rows: usize) {
+        self.largest = self.largest.max(rows);
         if !self.text.is_empty() {
             self.text.push(';');
         }
@@ -42,7 +49,9 @@ impl Script {
 
     /// Runs the statements; nothing is left.
     pub(super) async fn run(&mut self, connection: &mut SqliteConnection) -> Result<(), StoreError> {
-        let Self { text, arguments, fault } = std::mem::take(self);
+        let Self {
+            text, arguments, fault, ..
+        } = std::mem::take(self);
         within("write", async {
             if let Some(fault) = fault {
                 return Err(fault);
@@ -62,7 +71,9 @@ impl Script {
     where
         T: for<'r> FromRow<'r, SqliteRow> + Send + Unpin,
     {
-        let Self { text, arguments, fault } = self;
+        let Self {
+            text, arguments, fault, ..
+        } = self;
         within(doing, async {
             if let Some(fault) = fault {
                 return Err(fault);

@@ -38,9 +38,8 @@ impl Store {
     pub async fn prepare_all(&self) -> Result<usize, StoreError> {
         let mut tx = self.snapshot().await?;
         let mut prepared = 0;
-        let many = batch::MANY.into_iter().chain(ledger::many());
-        let places = tx.places();
-        let many = many.flat_map(|many| many.texts(places)).map(String::as_str);
+        let many = batch::MANY.into_iter().chain(expire::MANY).chain(ledger::many());
+        let many: Vec<&str> = many.flat_map(|many| many.texts(&tx)).collect();
         for sql in ALL.iter().copied().flatten().copied().chain(many) {
             on!(&mut tx, connection => within("prepare a statement", async {
                 connection.prepare(sqlx::SqlStr::from_static(sql)).await.map(drop)

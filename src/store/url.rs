@@ -19,9 +19,10 @@ const STATEMENTS: usize = 256;
 /// and their indexes. Readers have SQLite's own 2 MiB, and the kernel's cache.
 pub(super) const WRITER_CACHE: &str = "-65536";
 
-/// Pages of SQLite's log at which a commit also brings the file up to date. Larger than SQLite's own: many commits
-/// touch the same pages, which are then written to the file once.
-const CHECKPOINT: &str = "16384";
+/// Pages of SQLite's log, 128 MiB of them, at which a commit also brings the file up to date: as a rule, this is being
+/// done beside it.
+const CHECKPOINT: &str = "32768";
+
 /// Rows of a SQLite file that may wait to be taken by who asked for them.
 const ROWS: usize = 4096;
 

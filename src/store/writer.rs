@@ -22,13 +22,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::StoreError;
 use super::batch::Batch;
+use super::checkpoint::Log;
 use super::connection::Session;
 use super::record::{Recorded, record_all};
 use super::url::Target;
 use crate::model::{Event, LeaseChange};
 
-/// Writes that share a transaction at most.
-const BATCH: usize = 512;
+/// Changes that share a transaction, about: what is more waits for the next.
+const GROUP: usize = 512;
 
 /// Writes that may wait to be taken up; who comes later waits for a place.
 const QUEUE: usize = 1024;
@@ -37,6 +38,9 @@ const QUEUE: usize = 1024;
 ///
 /// One that comes alone does not wait.
 const PERIOD: Duration = Duration::from_millis(3);
+
+/// Who was answered at the same time comes back within this time of one another.
+const HERD: Duration = Duration::from_millis(1);
 
 /// How long the statements and the commit of one transaction may take together.
 const TRANSACTION_LIMIT: Duration = Duration::from_secs(4);
@@ -113,6 +117,26 @@ enum Job {
     Other(Box<dyn AnyTicket>),
 }
 
+/// What is written in one transaction.
+struct Group {
+    jobs: Vec<Job>,
+    changes: usize,
+}
+
+impl Group {
+    fn of(job: Job) -> Self {
+        Self {
+            changes: job.size(),
+            jobs: vec![job],
+        }
+    }
+
+    fn add(&mut self, job: Job) {
+        self.changes += job.size();
+        self.jobs.push(job);
+    }
+}
+
 /// Lease changes with the caller who waits for them.
 struct Leases {
     changes: Vec<LeaseChange>,
@@ -131,6 +155,11 @@ impl Job {
             Self::Leases(leases) => leases.reply.is_closed(),
             Self::Other(ticket) => ticket.is_abandoned(),
         }
+    }
+
+    /// How many changes it makes, about.
+    fn size(&self) -> usize {
+        self.changes().map_or(1, <[LeaseChange]>::len)
     }
 
     fn changes(&self) -> Option<&[LeaseChange]> {
@@ -225,19 +254,29 @@ pub(super) struct Writer {
     session: Option<Session>,
     /// The last event of the timeline, where that is known. Nobody else adds to it.
     last_event: Option<i64>,
+    /// How many changes the last transaction made, about.
+    last: usize,
+    log: Log,
     queued: mpsc::Receiver<Job>,
     committed: broadcast::Sender<Event>,
 }
 
 impl Writer {
     /// A writer that starts on a session that was just used to migrate.
-    pub(super) fn new(target: Target, session: Session, committed: broadcast::Sender<Event>) -> (Self, Queue) {
+    pub(super) fn new(
+        target: Target,
+        session: Session,
+        log: Log,
+        committed: broadcast::Sender<Event>,
+    ) -> (Self, Queue) {
         let (queue, queued) = mpsc::channel(QUEUE);
         (
             Self {
                 target,
                 session: Some(session),
                 last_event: None,
+                last: 0,
+                log,
                 queued,
                 committed,
             },
@@ -247,39 +286,59 @@ impl Writer {
 
     /// Writes until every handle of the store is gone or `stop` is cancelled; what had queued by then is written.
     pub(super) async fn run(mut self, stop: CancellationToken) {
-        let mut jobs = Vec::with_capacity(BATCH);
         let mut begun = None;
         loop {
-            let taken = tokio::select! {
-                taken = self.queued.recv_many(&mut jobs, BATCH) => taken,
+            let first = tokio::select! {
+                first = self.queued.recv() => first,
                 () = stop.cancelled(), if !self.queued.is_closed() => {
                     self.queued.close();
                     continue;
                 }
             };
-            if taken == 0 {
-                break;
-            }
-            self.gather(&mut jobs, begun).await;
+            let Some(first) = first else { break };
+            let mut group = Group::of(first);
+            self.take(&mut group);
+            self.gather(&mut group, begun).await;
             begun = Some(Instant::now());
-            jobs.retain(|job| !job.is_abandoned());
-            self.write_all(std::mem::take(&mut jobs)).await;
+            group.jobs.retain(|job| !job.is_abandoned());
+            self.write_all(group.jobs).await;
         }
         if let Some(session) = self.session {
             session.close().await;
         }
     }
 
-    /// Waits for more to write when the last transaction began just now: a commit costs as much for many as for one.
-    async fn gather(&mut self, jobs: &mut Vec<Job>, begun: Option<Instant>) {
-        let Some(next) = begun.map(|begun| begun + PERIOD).filter(|next| *next > Instant::now()) else {
-            return;
-        };
-        tokio::time::sleep_until(next).await;
-        while jobs.len() < BATCH
+    /// Takes up what has queued.
+    fn take(&mut self, group: &mut Group) {
+        while group.changes < GROUP
             && let Ok(job) = self.queued.try_recv()
         {
-            jobs.push(job);
+            group.add(job);
+        }
+    }
+
+    /// Waits for more to write when the last transaction began just now, and for some of a herd that was answered
+    /// together and comes back together: a commit costs as much for many as for one.
+    async fn gather(&mut self, group: &mut Group, begun: Option<Instant>) {
+        let Some(begun) = begun else { return };
+        let half = self.last / 2;
+        let now = Instant::now();
+        let mut until = begun + PERIOD;
+        if group.changes < half {
+            until = until.max(now + HERD);
+        }
+        if until <= now {
+            return;
+        }
+        let late = tokio::time::sleep_until(until);
+        tokio::pin!(late);
+        while group.changes < GROUP {
+            tokio::select! {
+                () = &mut late => break,
+                Some(job) = self.queued.recv() => group.add(job),
+                else => break,
+            }
+            self.take(group);
         }
     }
 
@@ -332,6 +391,8 @@ impl Writer {
         self.session = is_sound.then_some(session);
         let (events, last_event) = outcome?;
         self.last_event = last_event;
+        self.last = jobs.iter().map(Job::size).sum();
+        self.log.grew(self.last);
         for event in events {
             // Nobody listening is no fault: the event is in its table.
             let _ = self.committed.send(event);

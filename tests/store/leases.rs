@@ -16,7 +16,6 @@ on_both!(
     a_renewal_matters_to_who_wants_no_instance,
     an_address_moves_to_whom_its_source_gives_it,
     a_declined_address_is_kept_back_until_its_quarantine_ends,
-    the_clock_ends_leases,
     a_renewal_told_late_revives_a_lease_that_the_clock_ended,
     a_client_is_one_on_each_link,
     nothing_to_record_is_recorded_at_once,
@@ -267,43 +266,13 @@ async fn a_declined_address_is_kept_back_until_its_quarantine_ends(place: Place)
     assert_eq!(outcome(&store, decline).await, Outcome::Ended);
     let lease = &store.leases_of_link(LINK).await.unwrap()[0];
     assert_eq!((lease.state, lease.valid_until), (LeaseState::Declined, at(600)));
-    assert_eq!(store.next_lease_end().await.unwrap(), Some(at(600)));
+    assert_eq!(store.next_lease_due().await.unwrap(), Some(at(600)));
     assert!(store.expire_leases(at(599)).await.unwrap().is_empty());
     assert_eq!(
         store.expire_leases(at(600)).await.unwrap()[0].state,
         LeaseState::Expired
     );
     assert_eq!(kinds(&store).await, [EventKind::LeaseGranted, EventKind::LeaseDeclined]);
-}
-
-async fn the_clock_ends_leases(place: Place) {
-    let store = place.open().await;
-    assert_eq!(store.next_lease_end().await.unwrap(), None);
-    let changes = (0..600).map(|n| change(LeaseVerb::Hold, n, i64::from(n))).collect();
-    store.record_leases(changes).await.unwrap();
-    let forever = LeaseChange {
-        valid_until: orchestrator::model::Timestamp(i64::MAX),
-        ..change(LeaseVerb::Hold, 600, 0)
-    };
-    store.record_leases(vec![forever]).await.unwrap();
-    assert_eq!(store.next_lease_end().await.unwrap(), Some(at(3600)));
-    let ended = store.expire_leases(at(3600 + 499)).await.unwrap();
-    assert_eq!(ended.len(), 500);
-    assert!(
-        ended
-            .iter()
-            .all(|lease| lease.state == LeaseState::Expired && lease.valid_until <= at(3600 + 499))
-    );
-    assert_eq!(store.next_lease_end().await.unwrap(), Some(at(3600 + 500)));
-    assert!(store.expire_leases(at(3600 + 499)).await.unwrap().is_empty());
-    assert_eq!(
-        kinds(&store)
-            .await
-            .iter()
-            .filter(|kind| **kind == EventKind::LeaseExpired)
-            .count(),
-        500
-    );
 }
 
 async fn a_renewal_told_late_revives_a_lease_that_the_clock_ended(place: Place) {

@@ -1,8 +1,10 @@
 //! The store on both databases: every case runs on SQLite and on PostgreSQL.
 
+mod clock;
 mod durability;
 mod events;
 mod failures;
+mod groups;
 mod identity;
 mod instances;
 mod leases;

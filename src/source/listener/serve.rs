@@ -24,8 +24,9 @@ use crate::source::Recorder;
 use crate::source::reserved::ReservedView;
 use crate::store::StoreError;
 
-/// Commits under way at the same time. Beyond it the socket's buffer holds what comes.
-const COMMITS: usize = 16;
+/// Batches that wait for their commit at the same time: several times what the store commits at once, so that the next
+/// is read and decided meanwhile. Beyond it the socket's buffer holds what comes.
+const COMMITS: usize = 64;
 
 /// What the rest of the daemon asks of a listener.
 #[derive(Debug)]

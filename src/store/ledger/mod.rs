@@ -35,7 +35,7 @@ struct ClientEntry {
     wants_instance: bool,
     first_seen: Timestamp,
     seen: Timestamp,
-    touched: bool,
+    touched: Touched,
 }
 
 /// A lease of a group.
@@ -52,12 +52,26 @@ struct LeaseEntry {
     touched: Touched,
 }
 
-/// What of a lease's row is to be written; the greater is the more.
+/// What of a row is to be written; the greater is the more, and writes more indexes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Touched {
     Nothing,
+    /// A lease that goes on for at least as long as it did.
     Extended,
+    /// A lease that ended, or that goes on for less.
+    Cut,
+    /// All of a row that is there.
     Everything,
+    /// A row that was not there.
+    New,
+}
+
+impl LeaseEntry {
+    /// When the clock is to be asked about it; only these states end by the clock.
+    fn due(&self) -> Option<i64> {
+        let ends = matches!(self.state, LeaseState::Active | LeaseState::Declined);
+        ends.then_some(self.valid_until.0)
+    }
 }
 
 type LeaseKey = (Arc<str>, Leased);
@@ -93,6 +107,11 @@ impl Ledger {
     /// A change's client holds the lease from now on.
     pub(super) fn grant(&mut self, change: &LeaseChange) -> Result<ClientId, StoreError> {
         let client = self.see(change)?;
+        let key = self.key(change);
+        let touched = match self.leases.get(&key) {
+            Some(known) => known.touched.max(Touched::Everything),
+            None => Touched::New,
+        };
         let lease = LeaseEntry {
             client,
             iaid: change.iaid,
@@ -103,9 +122,8 @@ impl Ledger {
             valid_until: change.valid_until,
             granted: change.at,
             changed: change.at,
-            touched: Touched::Everything,
+            touched,
         };
-        let key = self.key(change);
         self.leases.insert(key, lease);
         Ok(self.clients[client].id)
     }
@@ -115,13 +133,18 @@ impl Ledger {
         let client = self.see(change)?;
         let key = self.key(change);
         if let Some(lease) = self.leases.get_mut(&key) {
+            let touched = if change.valid_until < lease.valid_until {
+                Touched::Cut
+            } else {
+                Touched::Extended
+            };
             lease.iaid = change.iaid;
             lease.source = change.source;
             lease.next_hop = change.next_hop;
             lease.preferred_until = change.preferred_until;
             lease.valid_until = change.valid_until;
             lease.changed = change.at;
-            lease.touched = lease.touched.max(Touched::Extended);
+            lease.touched = lease.touched.max(touched);
         }
         Ok(self.clients[client].id)
     }
@@ -132,7 +155,7 @@ impl Ledger {
         if let Some(lease) = self.leases.get_mut(&key) {
             lease.state = state;
             lease.changed = change.at;
-            lease.touched = Touched::Everything;
+            lease.touched = lease.touched.max(Touched::Cut);
             if state == LeaseState::Declined {
                 lease.valid_until = change.valid_until;
             }
@@ -161,7 +184,7 @@ impl Ledger {
             client.hostname = hostname.or(client.hostname.take());
             client.class = class;
             client.wants_instance = true;
-            client.touched = true;
+            client.touched = client.touched.max(Touched::Everything);
         }
         Ok(index)
     }
@@ -180,7 +203,7 @@ impl Ledger {
             wants_instance: false,
             first_seen: at,
             seen: at,
-            touched: true,
+            touched: Touched::New,
         });
         self.by_duid.insert(key, index);
         Ok(index)

@@ -1,26 +1,26 @@
 //! Finds the rows of a group.
 
-use sqlx::FromRow;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{FromRow, Row as _, SqliteConnection};
 
 use super::{ClientEntry, LeaseEntry, Ledger, Touched};
 use crate::model::{Duid, Iaid, LeaseChange, LeaseVerb, Timestamp};
 use crate::store::StoreError;
 use crate::store::batch::Batch;
-use crate::store::rows::{ManyRows, fetch_rows};
+use crate::store::rows::{ManyRows, Text, add_rows, fetch_rows};
+use crate::store::script::Script;
 use crate::store::text::Columns;
 
 static LEASES: ManyRows = ManyRows::new(
+    &[("link", Text), ("address", Text)],
     "select l.link, l.address, l.client, c.duid, l.iaid, l.source, l.state, l.next_hop, l.preferred_until,
         l.valid_until, l.granted, l.changed, c.link_layer, c.hostname, c.class, c.wants_instance, c.first_seen
-    from leases l join clients c on c.id = l.client where (l.link, l.address) in (",
-    2,
-    ")",
+    from told join leases l on l.link = told.link and l.address = told.address join clients c on c.id = l.client",
 );
 static CLIENTS: ManyRows = ManyRows::new(
-    "select id, link, duid, link_layer, hostname, class, wants_instance, first_seen
-    from clients where (link, duid) in (",
-    2,
-    ")",
+    &[("link", Text), ("duid", Text)],
+    "select c.id, c.link, c.duid, c.link_layer, c.hostname, c.class, c.wants_instance, c.first_seen
+    from told join clients c on c.link = told.link and c.duid = told.duid",
 );
 
 pub(super) static MANY: [&ManyRows; 2] = [&LEASES, &CLIENTS];
@@ -58,36 +58,93 @@ struct ClientRow {
     first_seen: i64,
 }
 
+/// A row of either.
+enum Row {
+    Lease(Box<LeaseRow>),
+    Client(ClientRow),
+}
+
+impl FromRow<'_, SqliteRow> for Row {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        // Only a lease has one.
+        match row.try_column("address") {
+            Ok(_) => LeaseRow::from_row(row).map(Box::new).map(Self::Lease),
+            Err(_) => ClientRow::from_row(row).map(Self::Client),
+        }
+    }
+}
+
+/// The changes that have a client hold something: of the others, nothing is to be known but the lease.
+fn holding<'c>(changes: &[&'c LeaseChange]) -> impl Iterator<Item = &'c LeaseChange> {
+    changes.iter().copied().filter(|change| change.verb == LeaseVerb::Hold)
+}
+
+fn client_of(change: &LeaseChange) -> (&str, String) {
+    (&change.link, change.duid.to_string())
+}
+
+/// Each key once, in the order of the index that has it.
+fn sorted<'c>(keys: impl Iterator<Item = (&'c str, String)>) -> Vec<(&'c str, String)> {
+    let mut keys: Vec<_> = keys.collect();
+    keys.sort_unstable();
+    keys.dedup();
+    keys
+}
+
 impl Ledger {
     /// Reads what is known of the leases and clients of a group.
     pub(in crate::store) async fn read(batch: &mut Batch<'_>, changes: &[&LeaseChange]) -> Result<Self, StoreError> {
         let mut ledger = Self::default();
-        let mut keys: Vec<(&str, String)> = changes
-            .iter()
-            .map(|change| (change.link.as_str(), change.leased.to_string()))
-            .collect();
-        keys.sort_unstable();
-        keys.dedup();
-        let rows = fetch_rows!(batch, "look up leases", LeaseRow, LEASES, &keys,
-            (link, leased) => [*link, leased.as_str()])?;
+        let leases = sorted(
+            changes
+                .iter()
+                .map(|change| (change.link.as_str(), change.leased.to_string())),
+        );
+        if let Some((script, connection)) = batch.script_for(changes.len()) {
+            // One trip for both: whom no lease tells of is not known yet.
+            return ledger
+                .read_few(script, connection, changes, &leases)
+                .await
+                .map(|()| ledger);
+        }
+        let rows = fetch_rows!(batch, "look up leases", LeaseRow, LEASES, &leases,
+            key => [key.0, key.1.as_str()])?;
         for row in rows {
             ledger.take_lease(row)?;
         }
-        let mut strangers: Vec<(&str, String)> = Vec::new();
-        for change in changes.iter().filter(|change| change.verb == LeaseVerb::Hold) {
+        let mut strangers = Vec::new();
+        for change in holding(changes) {
             let link = ledger.link(&change.link);
             if !ledger.by_duid.contains_key(&(link, change.duid.clone())) {
-                strangers.push((&change.link, change.duid.to_string()));
+                strangers.push(change);
             }
         }
-        strangers.sort_unstable();
-        strangers.dedup();
+        let strangers = sorted(strangers.into_iter().map(client_of));
         let rows = fetch_rows!(batch, "look up clients", ClientRow, CLIENTS, &strangers,
-            (link, duid) => [*link, duid.as_str()])?;
+            key => [key.0, key.1.as_str()])?;
         for row in rows {
             ledger.take_client(row)?;
         }
         Ok(ledger)
+    }
+
+    async fn read_few(
+        &mut self,
+        mut script: Script,
+        connection: &mut SqliteConnection,
+        changes: &[&LeaseChange],
+        leases: &[(&str, String)],
+    ) -> Result<(), StoreError> {
+        let clients = sorted(holding(changes).map(client_of));
+        add_rows!(script, LEASES, leases, key => [key.0, key.1.as_str()]);
+        add_rows!(script, CLIENTS, &clients, key => [key.0, key.1.as_str()]);
+        for row in script.fetch_all("look up leases and clients", connection).await? {
+            match row {
+                Row::Lease(row) => self.take_lease(*row)?,
+                Row::Client(row) => self.take_client(row).map(drop)?,
+            }
+        }
+        Ok(())
     }
 
     fn take_lease(&mut self, row: LeaseRow) -> Result<(), StoreError> {
@@ -139,7 +196,7 @@ impl Ledger {
             wants_instance: row.wants_instance != 0,
             first_seen: Timestamp(row.first_seen),
             seen: Timestamp(row.first_seen),
-            touched: false,
+            touched: Touched::Nothing,
         });
         Ok(index)
     }

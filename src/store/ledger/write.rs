@@ -3,61 +3,108 @@
 use super::{ClientEntry, LeaseEntry, Ledger, Touched};
 use crate::store::StoreError;
 use crate::store::batch::Batch;
-use crate::store::rows::{ManyRows, execute_rows};
+use crate::store::rows::{Kind, ManyRows, Number, Text, execute_rows};
 
-static KEEP_CLIENTS: ManyRows = ManyRows::new(
-    "insert into clients (id, link, duid, link_layer, hostname, class, wants_instance, first_seen, last_seen)",
-    9,
-    "on conflict (id) do update set link_layer = excluded.link_layer, hostname = excluded.hostname,
-        class = excluded.class, wants_instance = excluded.wants_instance, last_seen = excluded.last_seen",
+const CLIENT: &[(&str, Kind)] = &[
+    ("id", Text),
+    ("link", Text),
+    ("duid", Text),
+    ("link_layer", Text),
+    ("hostname", Text),
+    ("class", Text),
+    ("wants_instance", Number),
+    ("first_seen", Number),
+    ("last_seen", Number),
+];
+const LEASE: &[(&str, Kind)] = &[
+    ("link", Text),
+    ("address", Text),
+    ("client", Text),
+    ("iaid", Number),
+    ("source", Text),
+    ("state", Text),
+    ("next_hop", Text),
+    ("preferred_until", Number),
+    ("valid_until", Number),
+    ("granted", Number),
+    ("changed", Number),
+    ("due", Number),
+];
+
+static ADD_CLIENTS: ManyRows = ManyRows::new(
+    CLIENT,
+    "insert or fail into clients
+        (id, link, duid, link_layer, hostname, class, wants_instance, first_seen, last_seen)
+    select * from told where id is not null",
 );
-static KEEP_LEASES: ManyRows = ManyRows::new(
-    "insert into leases (link, address, client, iaid, source, state, next_hop, preferred_until, valid_until, granted,
-        changed)",
-    11,
-    "on conflict (link, address) do update set client = excluded.client, iaid = excluded.iaid,
-        source = excluded.source, state = excluded.state, next_hop = excluded.next_hop,
-        preferred_until = excluded.preferred_until, valid_until = excluded.valid_until, granted = excluded.granted,
-        changed = excluded.changed",
+static ADD_LEASES: ManyRows = ManyRows::new(
+    LEASE,
+    "insert or fail into leases
+        (link, address, client, iaid, source, state, next_hop, preferred_until, valid_until, granted, changed, due)
+    select * from told where link is not null",
 );
-// Leaves alone what a renewal does not change, and the indexes on it.
+// Each of the others leaves alone what it does not change, and the indexes on it.
+static CHANGE_CLIENTS: ManyRows = ManyRows::new(
+    CLIENT,
+    "update or fail clients set link_layer = told.link_layer, hostname = told.hostname, class = told.class,
+        wants_instance = told.wants_instance, last_seen = told.last_seen
+    from told where clients.id = told.id",
+);
+static CHANGE_LEASES: ManyRows = ManyRows::new(
+    LEASE,
+    "update or fail leases set client = told.client, iaid = told.iaid, source = told.source, state = told.state,
+        next_hop = told.next_hop, preferred_until = told.preferred_until, valid_until = told.valid_until,
+        granted = told.granted, changed = told.changed, due = told.due
+    from told where leases.link = told.link and leases.address = told.address",
+);
+static CUT_LEASES: ManyRows = ManyRows::new(
+    LEASE,
+    "update or fail leases set iaid = told.iaid, source = told.source, state = told.state, next_hop = told.next_hop,
+        preferred_until = told.preferred_until, valid_until = told.valid_until, changed = told.changed, due = told.due
+    from told where leases.link = told.link and leases.address = told.address",
+);
 static EXTEND_LEASES: ManyRows = ManyRows::new(
-    "insert into leases (link, address, client, iaid, source, state, next_hop, preferred_until, valid_until, granted,
-        changed)",
-    11,
-    "on conflict (link, address) do update set iaid = excluded.iaid, source = excluded.source,
-        next_hop = excluded.next_hop, preferred_until = excluded.preferred_until,
-        valid_until = excluded.valid_until, changed = excluded.changed",
+    LEASE,
+    "update or fail leases set iaid = told.iaid, source = told.source, next_hop = told.next_hop,
+        preferred_until = told.preferred_until, valid_until = told.valid_until, changed = told.changed
+    from told where leases.link = told.link and leases.address = told.address",
 );
 
-pub(super) static MANY: [&ManyRows; 3] = [&KEEP_CLIENTS, &KEEP_LEASES, &EXTEND_LEASES];
+pub(super) static MANY: [&ManyRows; 6] = [
+    &ADD_CLIENTS,
+    &ADD_LEASES,
+    &CHANGE_CLIENTS,
+    &CHANGE_LEASES,
+    &CUT_LEASES,
+    &EXTEND_LEASES,
+];
 
 impl Ledger {
     /// Writes every row that is not as it was found.
     pub(in crate::store) async fn write(&self, batch: &mut Batch<'_>) -> Result<(), StoreError> {
-        let clients: Vec<ClientColumns<'_>> = self
-            .clients
-            .iter()
-            .filter(|client| client.touched)
-            .map(ClientColumns::of)
-            .collect();
-        execute_rows!(batch, "remember clients", KEEP_CLIENTS, &clients, row => [
-            row.id.as_str(), &*row.entry.link, row.duid.as_str(), row.entry.link_layer.as_deref(),
-            row.entry.hostname.as_deref(), row.entry.class.as_deref(), i64::from(row.entry.wants_instance),
-            row.entry.first_seen.0, row.entry.seen.0,
-        ])?;
-        let mut leases = self.lease_columns(Touched::Everything);
-        execute_rows!(batch, "record leases", KEEP_LEASES, &leases, row => [
-            row.link, row.leased.as_str(), row.client.as_str(), i64::from(row.entry.iaid.0),
-            row.entry.source.word(), row.entry.state.word(), row.next_hop.as_deref(), row.entry.preferred_until.0,
-            row.entry.valid_until.0, row.entry.granted.0, row.entry.changed.0,
-        ])?;
-        leases = self.lease_columns(Touched::Extended);
-        execute_rows!(batch, "renew leases", EXTEND_LEASES, &leases, row => [
-            row.link, row.leased.as_str(), row.client.as_str(), i64::from(row.entry.iaid.0),
-            row.entry.source.word(), row.entry.state.word(), row.next_hop.as_deref(), row.entry.preferred_until.0,
-            row.entry.valid_until.0, row.entry.granted.0, row.entry.changed.0,
-        ])
+        for (touched, statement) in [(Touched::New, &ADD_CLIENTS), (Touched::Everything, &CHANGE_CLIENTS)] {
+            let clients = self.clients.iter().filter(|client| client.touched == touched);
+            let clients: Vec<ClientColumns<'_>> = clients.map(ClientColumns::of).collect();
+            execute_rows!(batch, "remember clients", statement, &clients, row => [
+                row.id.as_str(), &*row.entry.link, row.duid.as_str(), row.entry.link_layer.as_deref(),
+                row.entry.hostname.as_deref(), row.entry.class.as_deref(), i64::from(row.entry.wants_instance),
+                row.entry.first_seen.0, row.entry.seen.0,
+            ])?;
+        }
+        for (touched, statement) in [
+            (Touched::New, &ADD_LEASES),
+            (Touched::Everything, &CHANGE_LEASES),
+            (Touched::Cut, &CUT_LEASES),
+            (Touched::Extended, &EXTEND_LEASES),
+        ] {
+            let leases = self.lease_columns(touched);
+            execute_rows!(batch, "record leases", statement, &leases, row => [
+                row.link, row.leased.as_str(), row.client.as_str(), i64::from(row.entry.iaid.0),
+                row.entry.source.word(), row.entry.state.word(), row.next_hop.as_deref(), row.entry.preferred_until.0,
+                row.entry.valid_until.0, row.entry.granted.0, row.entry.changed.0, row.entry.due(),
+            ])?;
+        }
+        Ok(())
     }
 
     fn lease_columns(&self, touched: Touched) -> Vec<LeaseColumns<'_>> {

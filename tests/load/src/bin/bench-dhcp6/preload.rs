@@ -57,8 +57,9 @@ pub(crate) fn orchestrator(url: &str, count: u32) -> Result<()> {
          select {client}, 'br0', {duid}, null, null, 1, {now}, {now} from {numbers}"
     );
     let leases = format!(
-        "insert into leases (link, address, client, iaid, source, state, preferred_until, valid_until, granted, changed)
-         select 'br0', {address}, {client}, i, 'listener', 'active', {until}, {until}, {now}, {now} from {numbers}"
+        "insert into leases (link, address, client, iaid, source, state, preferred_until, valid_until, granted, changed,
+            due)
+         select 'br0', {address}, {client}, i, 'listener', 'active', {until}, {until}, {now}, {now}, {until} from {numbers}"
     );
     run(url, &[&clients, &leases])
 }

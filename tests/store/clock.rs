@@ -1,0 +1,110 @@
+//! What the clock does to rows: leases that end, and what is forgotten.
+
+use orchestrator::model::{EventKind, LeaseChange, LeaseState, LeaseVerb, NewEvent, Timestamp};
+use orchestrator::store::{EventFilter, Store};
+
+use crate::on_both;
+use crate::place::{LINK, Place, at, change, event, holding_client};
+
+on_both!(
+    the_clock_ends_leases,
+    a_renewed_lease_is_due_at_its_old_end_and_ends_at_its_new_one,
+    a_lease_that_is_cut_short_ends_sooner,
+    the_timeline_is_forgotten_from_its_beginning,
+);
+
+async fn count(store: &Store, kind: EventKind) -> usize {
+    let events = store.events(EventFilter::default()).await.unwrap().items;
+    events.iter().filter(|event| event.kind == kind).count()
+}
+
+async fn the_clock_ends_leases(place: Place) {
+    let store = place.open().await;
+    assert_eq!(store.next_lease_due().await.unwrap(), None);
+    let changes = (0..600).map(|n| change(LeaseVerb::Hold, n, i64::from(n))).collect();
+    store.record_leases(changes).await.unwrap();
+    let forever = LeaseChange {
+        valid_until: Timestamp(i64::MAX),
+        ..change(LeaseVerb::Hold, 600, 0)
+    };
+    store.record_leases(vec![forever]).await.unwrap();
+    assert_eq!(store.next_lease_due().await.unwrap(), Some(at(3600)));
+    let ended = store.expire_leases(at(3600 + 499)).await.unwrap();
+    assert_eq!(ended.len(), 500);
+    assert!(
+        ended
+            .iter()
+            .all(|lease| lease.state == LeaseState::Expired && lease.valid_until <= at(3600 + 499))
+    );
+    assert_eq!(store.next_lease_due().await.unwrap(), Some(at(3600 + 500)));
+    assert!(store.expire_leases(at(3600 + 499)).await.unwrap().is_empty());
+    assert_eq!(count(&store, EventKind::LeaseExpired).await, 500);
+}
+
+async fn a_renewed_lease_is_due_at_its_old_end_and_ends_at_its_new_one(place: Place) {
+    let store = place.open().await;
+    let herd = |seconds| (0..600).map(|n| change(LeaseVerb::Hold, n, seconds)).collect();
+    store.record_leases(herd(0)).await.unwrap();
+    store.record_leases(herd(1800)).await.unwrap();
+    // Early, never late; and once looked at, not again before its end.
+    assert_eq!(store.next_lease_due().await.unwrap(), Some(at(3600)));
+    assert!(store.expire_leases(at(3600)).await.unwrap().is_empty());
+    assert_eq!(store.next_lease_due().await.unwrap(), Some(at(5400)));
+    assert!(store.expire_leases(at(5399)).await.unwrap().is_empty());
+    assert_eq!(store.expire_leases(at(5400)).await.unwrap().len(), 600);
+    assert_eq!(store.next_lease_due().await.unwrap(), None);
+}
+
+async fn a_lease_that_is_cut_short_ends_sooner(place: Place) {
+    let store = place.open().await;
+    holding_client(&store, 1).await;
+    let cut = LeaseChange {
+        valid_until: at(120),
+        ..change(LeaseVerb::Hold, 1, 60)
+    };
+    store.record_leases(vec![cut]).await.unwrap();
+    assert_eq!(store.next_lease_due().await.unwrap(), Some(at(120)));
+    assert_eq!(store.expire_leases(at(120)).await.unwrap().len(), 1);
+    // One that was released does not end again.
+    holding_client(&store, 2).await;
+    store
+        .record_leases(vec![change(LeaseVerb::Release, 2, 60)])
+        .await
+        .unwrap();
+    assert_eq!(store.next_lease_due().await.unwrap(), None);
+    assert_eq!(store.leases_of_link(LINK).await.unwrap().len(), 2);
+}
+
+async fn the_timeline_is_forgotten_from_its_beginning(place: Place) {
+    let store = place.open().await;
+    let client = holding_client(&store, 1).await;
+    let append = async |seconds| {
+        let new = NewEvent {
+            at: at(seconds),
+            ..event(EventKind::Refused, client)
+        };
+        store.append_event(new).await.unwrap();
+    };
+    // Somebody set the clock far ahead for a while.
+    for seconds in (1..=600).chain([900_000, 900_001]).chain(601..=1300) {
+        append(seconds).await;
+    }
+    let first = async || {
+        store
+            .events(EventFilter {
+                limit: Some(1),
+                ..EventFilter::default()
+            })
+            .await
+            .unwrap()
+            .items[0]
+            .at
+    };
+    for kept in [2, 300, 600, 1000, 1299] {
+        store.prune(at(kept)).await.unwrap();
+        assert_eq!(first().await, at(kept));
+    }
+    // The last one stays, however old it is.
+    store.prune(at(5000)).await.unwrap();
+    assert_eq!(first().await, at(1300));
+}
