@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures_util::{FutureExt, TryStreamExt};
+use sqlx::{ColumnIndex, Decode, Row, Type};
 
 use super::connection::{Tx, fetch_optional, on, statements, within};
 use super::text::Columns;
@@ -13,6 +14,7 @@ use crate::model::{ClientId, Duid, Iaid, LeaseSource, LeaseState, Leased, Timest
 // every value from one thread to another, which takes longer than reading it. Clients and leases are put together here:
 // their names are random, and a million of them are looked up faster in memory than in an index.
 statements! {
+    COUNT = "select count(*) from leases where link = $1";
     SHARE = "select (select count(*) from leases where link = $1), (select count(*) from leases)";
     CLIENTS = "select id || ' ' || duid from clients where link = $1";
     LEASES = "select client || ' ' || address || ' ' || iaid || ' ' || source || ' ' || state || ' ' || preferred_until
@@ -74,9 +76,23 @@ impl Recalled {
 /// The DUIDs of a link's clients, in a few large pieces of memory that are given back as soon as all is read.
 #[derive(Default)]
 struct Clients {
-    /// Where each client's DUID begins, and its length.
-    places: Vec<(ClientId, u32, u8)>,
+    /// By id.
+    places: Vec<Place>,
+    /// Where those begin whose ids begin with the same sixteen bits. To look through all takes a search from one end of
+    /// the memory to the other.
+    begins: Vec<usize>,
     duids: Vec<u8>,
+}
+
+/// Where a client's DUID begins, and its length.
+type Place = (ClientId, u32, u8);
+
+/// How many values the [`first_bits`] have.
+const FIRST_BITS: usize = 1 << 16;
+
+fn first_bits(id: ClientId) -> usize {
+    let [high, low, ..] = id.bytes();
+    usize::from(u16::from_be_bytes([high, low]))
 }
 
 impl Clients {
@@ -95,13 +111,24 @@ impl Clients {
     /// To be called when all are there.
     fn sort(&mut self) {
         self.places.sort_unstable_by_key(|(id, ..)| *id);
+        let begin = |bits| self.places.partition_point(|(id, ..)| first_bits(*id) < bits);
+        self.begins = (0..=FIRST_BITS).map(begin).collect();
+    }
+
+    /// The clients whose ids begin alike.
+    fn around(&self, id: ClientId) -> &[Place] {
+        let bits = first_bits(id);
+        let bounds = (self.begins.get(bits), self.begins.get(bits + 1));
+        let (Some(begin), Some(end)) = bounds else { return &[] };
+        self.places.get(*begin..*end).unwrap_or_default()
     }
 
     fn duid(&self, client: &str) -> Result<Duid, StoreError> {
         let id: ClientId = COLUMNS.parse("client", client)?;
         let bytes = || {
-            let found = self.places.binary_search_by_key(&id, |(id, ..)| *id).ok()?;
-            let (_, begin, length) = *self.places.get(found)?;
+            let places = self.around(id);
+            let found = places.binary_search_by_key(&id, |(id, ..)| *id).ok()?;
+            let (_, begin, length) = *places.get(found)?;
             self.duids.get(begin as usize..)?.get(..usize::from(length))
         };
         let duid = bytes().and_then(|bytes| Duid::new(bytes).ok());
@@ -110,6 +137,22 @@ impl Clients {
 }
 
 impl Store {
+    /// How many leases a link has, in every state.
+    ///
+    /// # Errors
+    ///
+    /// When the database is away.
+    pub async fn count_leases(&self, link: &str) -> Result<usize, StoreError> {
+        let row = fetch_optional!(
+            &mut self.snapshot().await?,
+            "count the leases of a link",
+            (i64,),
+            COUNT,
+            link
+        )?;
+        Ok(row.map_or(0, |(count,)| usize::try_from(count).unwrap_or_default()))
+    }
+
     /// Hands over every lease of a link, in every state and in no order, one after the other: there may be millions.
     ///
     /// # Errors
@@ -144,12 +187,12 @@ async fn read_all(
     mut take: impl FnMut(&str) -> Result<(), StoreError> + Send,
 ) -> Result<(), StoreError> {
     on!(tx, connection => {
-        let mut rows = sqlx::query_scalar::<_, String>(sql).bind(link).fetch(connection);
+        let mut rows = sqlx::query(sql).bind(link).fetch(connection);
         while let Some(row) = within(DOING, rows.try_next()).await? {
-            take(&row)?;
+            take(text(&row)?)?;
             while let Some(ready) = rows.try_next().now_or_never() {
                 match ready.map_err(|error| StoreError::database(DOING, error))? {
-                    Some(row) => take(&row)?,
+                    Some(row) => take(text(&row)?)?,
                     None => return Ok(()),
                 }
             }
@@ -157,6 +200,15 @@ async fn read_all(
         }
     });
     Ok(())
+}
+
+/// The one column of a row, where it lies.
+fn text<'r, R: Row>(row: &'r R) -> Result<&'r str, StoreError>
+where
+    usize: ColumnIndex<R>,
+    &'r str: Decode<'r, R::Database> + Type<R::Database>,
+{
+    row.try_get(0).map_err(|error| StoreError::database(DOING, error))
 }
 
 #[cfg(test)]

@@ -36,6 +36,11 @@ impl Bindings {
         self.len() == 0
     }
 
+    /// Makes room for so many addresses more, each of a client of its own.
+    pub fn reserve(&mut self, count: usize) {
+        self.addresses.reserve(count);
+    }
+
     /// Takes a binding in as it was recorded; it replaces what was known of its address or prefix.
     pub fn load(&mut self, binding: Binding) {
         match binding.leased {

@@ -5,6 +5,7 @@
 //! All that is kept beside the binding itself are numbers: the place of a binding in `slots` stands for it in the maps,
 //! and the bindings of a client are a chain through the slots.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 use std::net::Ipv6Addr;
 
@@ -80,6 +81,13 @@ impl Table {
     /// How many bindings there are, those that are only remembered included.
     pub(crate) fn len(&self) -> usize {
         self.firsts.len()
+    }
+
+    /// Makes room for so many bindings more.
+    pub(crate) fn reserve(&mut self, count: usize) {
+        self.slots.reserve_exact(count);
+        self.firsts.reserve(count);
+        self.clients.reserve(count);
     }
 
     /// Takes a binding in as it was recorded; it replaces what was known of its first address.
@@ -185,12 +193,14 @@ impl Table {
         self.firsts.insert(binding.leased.first(), index);
         self.occupancy.insert(position(binding.leased));
         self.ends.insert((End::of(&binding), index));
-        let (duid, next) = match self.clients.get_key_value(&binding.duid) {
+        let (duid, next) = match self.clients.entry(binding.duid.clone()) {
             // The bytes that the client's other bindings share.
-            Some((known, first)) => (known.clone(), *first),
-            None => (binding.duid.clone(), NONE),
+            Entry::Occupied(mut known) => (known.key().clone(), known.insert(index)),
+            Entry::Vacant(new) => {
+                new.insert(index);
+                (binding.duid.clone(), NONE)
+            }
         };
-        self.clients.insert(duid.clone(), index);
         self.slots[index as usize] = Some(Slot {
             binding: Binding { duid, ..binding },
             next,

@@ -12,6 +12,7 @@ use crate::store::{Recalled, Store, StoreError};
 /// When the store does not answer or holds what cannot be read.
 pub async fn recall(store: &Store, link: &str) -> Result<Bindings, StoreError> {
     let mut bindings = Bindings::new();
+    bindings.reserve(store.count_leases(link).await?);
     let mut prefixes: Vec<(Timestamp, Binding)> = Vec::new();
     let take = |lease: Recalled| match (lease.source, lease.leased) {
         // Of a host that asked nobody.
