@@ -13,26 +13,29 @@
 //!              away, or slower than the limit: the session is dropped, all are answered
 //! ```
 
+mod job;
+mod queue;
+
 use std::time::Duration;
 
-use async_trait::async_trait;
-use tokio::sync::{broadcast, mpsc, oneshot};
-use tokio::time::Instant;
+use tokio::sync::{broadcast, mpsc};
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
+
+pub(super) use job::Write;
+use job::{Group, Job};
+pub(super) use queue::Queue;
 
 use super::StoreError;
 use super::batch::Batch;
 use super::checkpoint::Log;
 use super::connection::Session;
-use super::record::{Recorded, record_all};
+use super::record::record_all;
 use super::url::Target;
 use crate::model::{Event, LeaseChange};
 
 /// Changes that share a transaction, about: what is more waits for the next.
 const GROUP: usize = 512;
-
-/// Writes that may wait to be taken up; who comes later waits for a place.
-const QUEUE: usize = 1024;
 
 /// Transactions begin no more often than this: who comes in between shares the next.
 ///
@@ -44,209 +47,6 @@ const HERD: Duration = Duration::from_millis(1);
 
 /// How long the statements and the commit of one transaction may take together.
 const TRANSACTION_LIMIT: Duration = Duration::from_secs(4);
-
-/// How long a caller waits for the answer to its write, the queue included.
-const ANSWER_LIMIT: Duration = Duration::from_secs(10);
-
-/// One thing to be written.
-///
-/// It may be applied more than once, each time in a new transaction. It returns a
-/// [refusal](StoreError::is_refusal) only before it has written anything.
-pub(super) trait Write: Send + Sync + 'static {
-    /// What the caller is told.
-    type Output: Send + 'static;
-
-    /// What is being done, for errors.
-    const DOING: &'static str;
-
-    /// Writes it.
-    fn apply(&self, batch: &mut Batch<'_>) -> impl Future<Output = Result<Self::Output, StoreError>> + Send;
-}
-
-/// The callers' end of the queue.
-#[derive(Debug, Clone)]
-pub(super) struct Queue(mpsc::Sender<Job>);
-
-impl Queue {
-    /// Has something written, and waits for its commit.
-    ///
-    /// A caller that stops waiting does not know whether it was.
-    pub(super) async fn write<W: Write>(&self, write: W) -> Result<W::Output, StoreError> {
-        let (reply, answer) = oneshot::channel();
-        let job = Job::Other(Box::new(Ticket {
-            write,
-            done: None,
-            reply,
-        }));
-        self.wait(W::DOING, job, answer).await
-    }
-
-    /// Has lease changes recorded, and waits for their commit; with the same doubt for who stops waiting.
-    pub(super) async fn record(&self, changes: Vec<LeaseChange>) -> Result<Vec<Recorded>, StoreError> {
-        let (reply, answer) = oneshot::channel();
-        let job = Job::Leases(Leases {
-            changes,
-            done: None,
-            reply,
-        });
-        self.wait(Leases::DOING, job, answer).await
-    }
-
-    async fn wait<T>(
-        &self,
-        doing: &'static str,
-        job: Job,
-        answer: oneshot::Receiver<Result<T, StoreError>>,
-    ) -> Result<T, StoreError> {
-        let written = async {
-            self.0.send(job).await.map_err(|_| StoreError::closed(doing))?;
-            answer.await.map_err(|_| StoreError::closed(doing))?
-        };
-        match tokio::time::timeout(ANSWER_LIMIT, written).await {
-            Ok(answer) => answer,
-            Err(_) => Err(StoreError::slow(doing, ANSWER_LIMIT)),
-        }
-    }
-}
-
-/// What waits to be written, with the caller who waits for it.
-enum Job {
-    /// Recorded together with all others that are taken up with it.
-    Leases(Leases),
-    /// Written by itself.
-    Other(Box<dyn AnyTicket>),
-}
-
-/// What is written in one transaction.
-struct Group {
-    jobs: Vec<Job>,
-    changes: usize,
-}
-
-impl Group {
-    fn of(job: Job) -> Self {
-        Self {
-            changes: job.size(),
-            jobs: vec![job],
-        }
-    }
-
-    fn add(&mut self, job: Job) {
-        self.changes += job.size();
-        self.jobs.push(job);
-    }
-}
-
-/// Lease changes with the caller who waits for them.
-struct Leases {
-    changes: Vec<LeaseChange>,
-    done: Option<Vec<Recorded>>,
-    reply: oneshot::Sender<Result<Vec<Recorded>, StoreError>>,
-}
-
-impl Leases {
-    const DOING: &'static str = "record leases";
-}
-
-impl Job {
-    /// Whether its caller has stopped waiting.
-    fn is_abandoned(&self) -> bool {
-        match self {
-            Self::Leases(leases) => leases.reply.is_closed(),
-            Self::Other(ticket) => ticket.is_abandoned(),
-        }
-    }
-
-    /// How many changes it makes, about.
-    fn size(&self) -> usize {
-        self.changes().map_or(1, <[LeaseChange]>::len)
-    }
-
-    fn changes(&self) -> Option<&[LeaseChange]> {
-        match self {
-            Self::Leases(leases) => Some(&leases.changes),
-            Self::Other(_) => None,
-        }
-    }
-
-    /// Gives the caller the kept answer. One that has gone needs none.
-    fn answer(self) {
-        match self {
-            Self::Leases(leases) => {
-                let done = leases.done.ok_or_else(|| StoreError::closed(Leases::DOING));
-                let _ = leases.reply.send(done);
-            }
-            Self::Other(ticket) => ticket.answer(),
-        }
-    }
-
-    /// Tells the caller that it was not written.
-    fn fail(self, error: StoreError) {
-        match self {
-            Self::Leases(leases) => {
-                let _ = leases.reply.send(Err(error));
-            }
-            Self::Other(ticket) => ticket.fail(error),
-        }
-    }
-}
-
-impl std::fmt::Debug for Job {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Job")
-    }
-}
-
-/// A write with the caller who waits for it.
-struct Ticket<W: Write> {
-    write: W,
-    done: Option<Result<W::Output, StoreError>>,
-    reply: oneshot::Sender<Result<W::Output, StoreError>>,
-}
-
-/// A [`Ticket`] of any kind of write.
-#[async_trait]
-trait AnyTicket: Send {
-    /// Whether its caller has stopped waiting.
-    fn is_abandoned(&self) -> bool;
-
-    /// Writes it, and keeps the answer. An error spoils the transaction.
-    async fn apply(&mut self, batch: &mut Batch<'_>) -> Result<(), StoreError>;
-
-    /// Gives the caller the kept answer.
-    fn answer(self: Box<Self>);
-
-    /// Tells the caller that it was not written.
-    fn fail(self: Box<Self>, error: StoreError);
-}
-
-#[async_trait]
-impl<W: Write> AnyTicket for Ticket<W> {
-    fn is_abandoned(&self) -> bool {
-        self.reply.is_closed()
-    }
-
-    async fn apply(&mut self, batch: &mut Batch<'_>) -> Result<(), StoreError> {
-        let done = self.write.apply(batch).await;
-        match done {
-            Err(error) if !error.is_refusal() => Err(error),
-            done => {
-                self.done = Some(done);
-                Ok(())
-            }
-        }
-    }
-
-    fn answer(self: Box<Self>) {
-        let done = self.done.unwrap_or_else(|| Err(StoreError::closed(W::DOING)));
-        // A caller that has gone needs no answer.
-        let _ = self.reply.send(done);
-    }
-
-    fn fail(self: Box<Self>, error: StoreError) {
-        let _ = self.reply.send(Err(error));
-    }
-}
 
 /// The task's own state.
 pub(super) struct Writer {
@@ -269,7 +69,7 @@ impl Writer {
         log: Log,
         committed: broadcast::Sender<Event>,
     ) -> (Self, Queue) {
-        let (queue, queued) = mpsc::channel(QUEUE);
+        let (queue, queued) = Queue::new();
         (
             Self {
                 target,
@@ -280,7 +80,7 @@ impl Writer {
                 queued,
                 committed,
             },
-            Queue(queue),
+            queue,
         )
     }
 
@@ -322,22 +122,17 @@ impl Writer {
     async fn gather(&mut self, group: &mut Group, begun: Option<Instant>) {
         let Some(begun) = begun else { return };
         let half = self.last / 2;
-        let now = Instant::now();
-        let mut until = begun + PERIOD;
-        if group.changes < half {
-            until = until.max(now + HERD);
-        }
-        if until <= now {
-            return;
-        }
-        let late = tokio::time::sleep_until(until);
-        tokio::pin!(late);
+        let early = begun + PERIOD;
+        let late = early.max(Instant::now() + HERD);
         while group.changes < GROUP {
-            tokio::select! {
-                () = &mut late => break,
-                Some(job) = self.queued.recv() => group.add(job),
-                else => break,
+            let until = if group.changes < half { late } else { early };
+            if until <= Instant::now() {
+                return;
             }
+            let Ok(Some(job)) = timeout_at(until, self.queued.recv()).await else {
+                return;
+            };
+            group.add(job);
             self.take(group);
         }
     }
