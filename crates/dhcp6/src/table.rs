@@ -149,6 +149,16 @@ impl Table {
         .map(|slot| &slot.binding)
     }
 
+    /// Bindings that hold nothing any more, of so many that lie together, in no order. `place` is any number.
+    pub(crate) fn remembered_at(&self, place: usize, count: usize, now: i64) -> impl Iterator<Item = &Binding> {
+        let begin = place.checked_rem(self.slots.len()).unwrap_or(0);
+        let (before, behind) = self.slots.split_at(begin);
+        let around = behind.iter().chain(before).take(count).flatten();
+        around
+            .map(|slot| &slot.binding)
+            .filter(move |binding| !binding.is_taken(now))
+    }
+
     /// The lowest [`position`] from `from` to `last` without a binding.
     pub(crate) fn next_vacant(&self, from: u128, last: u128) -> Option<u128> {
         self.occupancy.next_free(from, last)

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::Ipv6Addr;
 
-use orchestrator_dhcp6::{Binding, BindingState, Bindings, Iaid, Leased, Order, Pool, Server};
+use orchestrator_dhcp6::{Binding, BindingState, Bindings, Duid, Iaid, Leased, Order, Pool, Server};
 
 use crate::lab::{HOUR, Lab, address, server_id};
 use crate::wire::*;
@@ -199,4 +199,30 @@ fn a_clock_that_jumps_keeps_addresses() {
         lab.now = now;
         assert_eq!(lab.lease(1), leased, "{now}");
     }
+}
+
+#[test]
+fn one_that_ended_is_found_among_many_that_left_the_pool() {
+    let mut lab = Lab::with_pool("2001:db8:0:1::1:0/126");
+    let held: Vec<Ipv6Addr> = (1..=4).map(|number| lab.lease(number)).collect();
+    for number in 0..20_000_u32 {
+        let [a, b, c, d] = number.to_be_bytes();
+        lab.bindings.load(Binding {
+            duid: Duid::new([0, 3, 0, 1, 9, 9, a, b, c, d]).unwrap(),
+            iaid: Iaid(1),
+            leased: Ipv6Addr::from_bits(address("2001:db8:0:1::7:0").to_bits() + u128::from(number)).into(),
+            state: BindingState::Released,
+            preferred_until: 0,
+            valid_until: lab.now - 1_000_000,
+        });
+    }
+    lab.say(RELEASE, &[client(2), server_id(), ia(1, &[held[1]])]);
+    let mut tries = 0..500;
+    let given = tries.find_map(|_| {
+        lab.now += 1000;
+        let read = lab.say(REQUEST, &[client(9), server_id(), ia(1, &[])]);
+        read.ia().addresses.first().map(|address| address.0)
+    });
+    assert_eq!(given, Some(held[1]));
+    assert!(!tries.is_empty(), "not by the last try alone");
 }

@@ -24,6 +24,10 @@ use super::exchange::Exchange;
 const PROBES: u32 = 16;
 /// How many of those that a client asks for in one association are looked at.
 const HINTS: usize = 8;
+/// How many bindings that ended are looked at for one that may be given again, in their order and then at some place.
+const LOOKS: usize = 512;
+/// Has one millisecond lead to a place far from that of the next.
+const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
 impl Exchange<'_> {
     /// The address or prefix that an identity association is to be given; nothing when there is none.
@@ -71,12 +75,20 @@ impl Exchange<'_> {
     }
 
     /// The one of those that fit whose lease ended longest ago.
+    ///
+    /// Where very many ended that do not fit, since they are in pools of other classes or in none any more, it is one
+    /// that ended at some time: it is looked for at another place for each message, lest one message cost a look at all.
     fn oldest(&self, kind: Kind, fits: impl Fn(&Leased) -> bool) -> Option<Leased> {
-        self.bindings
-            .table(kind)
-            .remembered(self.now)
-            .map(|binding| binding.leased)
-            .find(|leased| fits(leased) && self.is_open(*leased))
+        let table = self.bindings.table(kind);
+        let fits = |leased: &Leased| fits(leased) && self.is_open(*leased);
+        let mut longest = table.remembered(self.now).take(LOOKS).map(|binding| binding.leased);
+        longest.find(fits).or_else(|| {
+            let place = self.now.cast_unsigned().wrapping_mul(SPREAD) >> 32;
+            let mut some = table
+                .remembered_at(place as usize, LOOKS, self.now)
+                .map(|binding| binding.leased);
+            some.find(fits)
+        })
     }
 
     /// The one of the client whose lease ended longest ago.
