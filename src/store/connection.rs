@@ -23,8 +23,10 @@ pub(super) const STATEMENT_LIMIT: Duration = Duration::from_secs(3);
 const READERS: u32 = 4;
 
 /// What a writer looks up it finds by an index. A plan that was made while a table was small would read all of it, and
-/// go on to do so when it has grown.
-const ROW_BY_ROW: &str = "set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off";
+/// go on to do so when it has grown. As there is but one good plan for each statement, it is made once: PostgreSQL would
+/// make another for each group, as it takes one of few rows to be better off with a plan of its own.
+const ROW_BY_ROW: &str = "set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; \
+    set plan_cache_mode = force_generic_plan";
 
 /// Names SQL texts, and lists them all as `STATEMENTS`.
 macro_rules! statements {
