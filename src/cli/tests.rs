@@ -100,12 +100,12 @@ template   default
 image      orchestrator/client
 plugin     docker
 reference  c0ffee
-created    2023-11-14T22:10:08Z (3m12s ago)
-ready      2023-11-14T22:10:09Z (3m11s ago)
+created    2023-11-14T22:10:08.000Z (3m12s ago)
+ready      2023-11-14T22:10:09.000Z (3m11s ago)
 client     0123456789ab
 duid       00:03:00:01:02:00:5e:10:00:01
 
-2023-11-14T22:10:09Z  instance-ready      br0  client 0123456789ab  instance 3f9a2c01d2e4  fd39::2:7"
+2023-11-14T22:10:09.000Z  instance-ready      br0  client 0123456789ab  instance 3f9a2c01d2e4  fd39::2:7"
     );
 }
 
@@ -128,8 +128,8 @@ duid        00:03:00:01:02
 name        host-1
 link        br0
 link-layer  02:00:5e:10:00:01
-first seen  2023-11-14T22:13:10Z (10s ago)
-last seen   2023-11-14T22:13:15Z (5s ago)
+first seen  2023-11-14T22:13:10.000Z (10s ago)
+last seen   2023-11-14T22:13:15.000Z (5s ago)
 
 ADDRESS    LINK  CLIENT        DUID            SOURCE    STATE   LEFT
 fd39::1:7  br0   0123456789ab  00:03:00:01:02  listener  active  1h59m
@@ -142,10 +142,10 @@ template   default
 image      orchestrator/client
 plugin     docker
 reference  c0ffee
-created    2023-11-14T22:10:08Z (3m12s ago)
-ready      2023-11-14T22:10:09Z (3m11s ago)
+created    2023-11-14T22:10:08.000Z (3m12s ago)
+ready      2023-11-14T22:10:09.000Z (3m11s ago)
 
-2023-11-14T22:10:09Z  instance-ready      br0  client 0123456789ab  instance 3f9a2c01d2e4  fd39::2:7"
+2023-11-14T22:10:09.000Z  instance-ready      br0  client 0123456789ab  instance 3f9a2c01d2e4  fd39::2:7"
     );
 }
 
@@ -392,7 +392,7 @@ fn settings_in_force_as_people_read_them() {
         settings::render(&view, NOW),
         "\
 file     /etc/orchestrator/settings.toml
-loaded   2023-11-14T22:12:20Z (1m ago)
+loaded   2023-11-14T22:12:20.000Z (1m ago)
 written  as it runs"
     );
     view.last_reload = Some(ReloadOutcome {
@@ -405,8 +405,8 @@ written  as it runs"
         settings::render(&view, NOW),
         "\
 file         /etc/orchestrator/settings.toml
-loaded       2023-11-14T22:12:20Z (1m ago)
-last reload  2023-11-14T22:13:20Z (0s ago): refused, nothing was changed
+loaded       2023-11-14T22:12:20.000Z (1m ago)
+last reload  2023-11-14T22:13:20.000Z (0s ago): refused, nothing was changed
 written      wrong, and would be refused:
 log.level: \"loud\" is not known here"
     );

@@ -220,16 +220,16 @@ mod tests {
         assert_eq!(
             json,
             json!({
-                "time": "2023-11-14T22:13:20Z",
+                "time": "2023-11-14T22:13:20.000Z",
                 "event": "granted",
                 "server": "00:02:00:00:ab:11:01",
                 "leases": [{
                     "leased": "2001:db8::7",
-                    "preferred_until": "2023-11-14T22:14:20Z",
+                    "preferred_until": "2023-11-14T22:14:20.000Z",
                     "valid_until": "never",
                 }],
-                "renew_at": "2023-11-14T22:13:50Z",
-                "rebind_at": "2023-11-14T22:14:08Z",
+                "renew_at": "2023-11-14T22:13:50.000Z",
+                "rebind_at": "2023-11-14T22:14:08.000Z",
                 "dns_servers": ["2001:db8::53"],
                 "domain_search": ["lan.example"],
             })
@@ -259,7 +259,7 @@ mod tests {
         assert_eq!(shown(What::LinkUp).0, "link-up");
         assert_eq!(
             shown(What::LinkUp).1,
-            json!({ "time": "2023-11-14T22:13:20Z", "event": "link-up" })
+            json!({ "time": "2023-11-14T22:13:20.000Z", "event": "link-up" })
         );
     }
 }

@@ -5,9 +5,16 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
+use time::format_description::BorrowedFormatItem;
 use time::format_description::well_known::Rfc3339;
+use time::macros::format_description;
 
-/// A point in time: milliseconds since 1970-01-01T00:00:00Z. RFC 3339 in JSON.
+/// RFC 3339 with milliseconds, always three digits of them: texts of one width stand in the order of their moments.
+const SHOWN: &[BorrowedFormatItem<'_>] =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
+
+/// A point in time: milliseconds since 1970-01-01T00:00:00Z. RFC 3339 in JSON, of one width, so that whoever sorts
+/// or compares the texts does so by time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(pub i64);
 
@@ -46,7 +53,7 @@ impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000)
             .ok()
-            .and_then(|moment| moment.format(&Rfc3339).ok());
+            .and_then(|moment| moment.format(SHOWN).ok());
         // Only a moment beyond the year 9999 has no such text: a lifetime without end.
         f.pad(text.as_deref().unwrap_or("never"))
     }
@@ -111,6 +118,14 @@ mod tests {
         assert_eq!(moment.to_string(), "2023-11-14T22:13:20.123Z");
         let json = serde_json::to_string(&moment).unwrap();
         assert_eq!(serde_json::from_str::<Timestamp>(&json).unwrap(), moment);
+    }
+
+    #[test]
+    fn texts_stand_in_the_order_of_their_moments() {
+        let moments = [0, 400, 430, 437, 999, 1000, 1001, 60_000].map(|after| Timestamp(1_700_000_000_000 + after));
+        let texts = moments.map(|moment| moment.to_string());
+        assert!(texts.is_sorted(), "{texts:?}");
+        assert_eq!(texts[1], "2023-11-14T22:13:20.400Z");
     }
 
     #[test]

@@ -123,7 +123,7 @@ async fn settings_are_read_again_and_what_became_other_is_told() {
     let level = serde_json::json!({"key": "log.level", "effect": "changed"});
     let format = serde_json::json!({"key": "log.format", "effect": "needs-restart"});
     assert_eq!(answer.json()["changes"], serde_json::json!([level, format]));
-    assert_eq!(answer.json()["loaded"], "2027-01-15T08:00:00Z");
+    assert_eq!(answer.json()["loaded"], "2027-01-15T08:00:00.000Z");
     // Asked again, only what waits for a restart is told.
     let answer = ask(&daemon.tcp, "POST", "/v1/settings/reload").await;
     assert_eq!(answer.json()["changes"], serde_json::json!([format]));

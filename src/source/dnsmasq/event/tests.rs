@@ -212,8 +212,8 @@ fn written_and_read_back() {
         json,
         r#"{"version":1,"verb":"add","duid":"00:03:00:01:02:00:5e:10:00:01","iaid":12345,"address":"fd39::1:7","#
             .to_owned()
-            + r#""interface":"br0","expires":"2023-11-15T00:13:20Z","remaining":7200,"link_layer":"02:00:5e:10:00:01","#
-            + r#""hostname":"host-1.example.org","at":"2023-11-14T22:13:20Z"}"#
+            + r#""interface":"br0","expires":"2023-11-15T00:13:20.000Z","remaining":7200,"link_layer":"02:00:5e:10:00:01","#
+            + r#""hostname":"host-1.example.org","at":"2023-11-14T22:13:20.000Z"}"#
     );
     assert_eq!(serde_json::from_str::<DnsmasqEvent>(&json).unwrap(), added());
 }
