@@ -203,3 +203,18 @@ fn the_protocol_does_no_io_and_reads_no_clock() {
         assert!(!code.contains(forbidden), "the protocol names {forbidden}");
     }
 }
+
+/// Modules that may ask for the wall clock: who makes the daemon's clock, who runs beside the daemon, and who only shows
+/// since when something is as it is. What the daemon decides and records it times by its own clock.
+const WALL_CLOCK: &[&str] = &["model", "cli", "client", "conditions"];
+
+#[test]
+fn the_daemon_goes_by_one_clock() {
+    for (name, code) in modules() {
+        let reads = code.contains("Timestamp::wall");
+        assert!(
+            !reads || WALL_CLOCK.contains(&name.as_str()),
+            "{name} reads the wall clock; the daemon's is `Clock`"
+        );
+    }
+}

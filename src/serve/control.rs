@@ -11,8 +11,8 @@ use super::reload::Desk;
 use super::reservations::Reservations;
 use crate::api::{Control, ControlError, Reloaded, SettingsView};
 use crate::model::{
-    Client, ClientId, Instance, InstanceId, LeaseChange, LeaseSource, LeaseVerb, Reservation, ReservationId,
-    ReservationView, Timestamp,
+    Client, ClientId, Clock, Instance, InstanceId, LeaseChange, LeaseSource, LeaseVerb, Reservation, ReservationId,
+    ReservationView,
 };
 use crate::orchestrator::Orchestrator;
 use crate::settings::Current;
@@ -30,6 +30,7 @@ pub(super) struct Switchboard {
 /// The parts, once they are there.
 pub(super) struct Ready {
     pub(super) settings: Current,
+    pub(super) clock: Clock,
     pub(super) store: Store,
     pub(super) orchestrator: Orchestrator,
     pub(super) recorder: Recorder,
@@ -80,7 +81,7 @@ impl Ready {
             valid_until: lease.valid_until,
             link_layer: None,
             hostname: None,
-            at: Timestamp::wall(),
+            at: self.clock.now(),
             replayed: false,
         });
         Ok(self.recorder.record(changes.collect()).await?)

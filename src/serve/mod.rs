@@ -241,6 +241,7 @@ async fn build_and_run(
     context.tasks.spawn(routes.run(context.stop.clone()));
     switchboard.connect(Ready {
         settings: context.settings.clone(),
+        clock: context.clock,
         store: store.clone(),
         orchestrator: orchestrator.clone(),
         recorder,

@@ -64,7 +64,7 @@ impl Reloader {
         set_log_level: SetLogLevel,
     ) -> (Self, Desk) {
         let (asked, requests) = mpsc::channel(WAITING);
-        let now = Timestamp::wall();
+        let now = context.clock.now();
         context.metrics.settings_loaded(now);
         context.conditions.set_ok(CONDITION);
         let desk = Desk {
@@ -106,7 +106,7 @@ impl Reloader {
     }
 
     async fn reload(&self) -> Result<Reloaded, Faults> {
-        let at = Timestamp::wall();
+        let at = self.context.clock.now();
         let planned = self.desk.plan().await;
         let outcome = planned.map(|reload| self.put_in_force(reload, at));
         match &outcome {
