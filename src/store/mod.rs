@@ -65,7 +65,7 @@ pub use look::Found;
 pub use page::MAX_LIMIT;
 pub use plan::NewInstance;
 pub use prune::Pruned;
-pub use recall::Recalled;
+pub use recall::{Recall, Recalled};
 pub use record::{Outcome, Recorded};
 pub use reservations::MOST_RESERVATIONS;
 pub use situation::Situation;

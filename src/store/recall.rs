@@ -14,7 +14,6 @@ use crate::model::{ClientId, Duid, Iaid, LeaseSource, LeaseState, Leased, Timest
 // every value from one thread to another, which takes longer than reading it. Clients and leases are put together here:
 // their names are random, and a million of them are looked up faster in memory than in an index.
 statements! {
-    COUNT = "select count(*) from leases where link = $1";
     SHARE = "select (select count(*) from leases where link = $1), (select count(*) from leases)";
     CLIENTS = "select id || ' ' || duid from clients where link = $1";
     LEASES = "select client || ' ' || address || ' ' || iaid || ' ' || source || ' ' || state || ' ' || preferred_until
@@ -136,42 +135,56 @@ impl Clients {
     }
 }
 
+/// The leases of a link, at one moment, to be read.
+pub struct Recall {
+    tx: Tx<'static>,
+    link: String,
+    count: usize,
+    is_large: bool,
+}
+
 impl Store {
-    /// How many leases a link has, in every state.
+    /// Looks how many leases a link has; what they are is read by [`each`](Recall::each).
     ///
     /// # Errors
     ///
     /// When the database is away.
-    pub async fn count_leases(&self, link: &str) -> Result<usize, StoreError> {
-        let row = fetch_optional!(
-            &mut self.snapshot().await?,
-            "count the leases of a link",
-            (i64,),
-            COUNT,
-            link
-        )?;
-        Ok(row.map_or(0, |(count,)| usize::try_from(count).unwrap_or_default()))
+    pub async fn recall(&self, link: &str) -> Result<Recall, StoreError> {
+        let mut tx = self.snapshot().await?;
+        let share = fetch_optional!(&mut tx, "count the leases of a link", (i64, i64), SHARE, link)?;
+        let (own, all) = share.unwrap_or_default();
+        Ok(Recall {
+            tx,
+            link: link.to_owned(),
+            count: usize::try_from(own).unwrap_or_default(),
+            is_large: own.saturating_mul(LARGE) >= all,
+        })
+    }
+}
+
+impl Recall {
+    /// How many there are, in every state.
+    pub const fn count(&self) -> usize {
+        self.count
     }
 
-    /// Hands over every lease of a link, in every state and in no order, one after the other: there may be millions.
+    /// Hands over every one of them, in every state and in no order, one after the other: there may be millions.
     ///
     /// # Errors
     ///
     /// When the database is away, does not go on for as long as a statement may take, or holds what cannot be read.
     /// Some have been handed over by then.
-    pub async fn recall(&self, link: &str, mut take: impl FnMut(Recalled) + Send) -> Result<(), StoreError> {
-        let mut tx = self.snapshot().await?;
-        let share = fetch_optional!(&mut tx, "count the leases of a link", (i64, i64), SHARE, link)?;
-        let is_large = share.is_some_and(|(own, all)| own.saturating_mul(LARGE) >= all);
-        let (all_clients, all_leases) = if is_large {
+    pub async fn each(self, mut take: impl FnMut(Recalled) + Send) -> Result<(), StoreError> {
+        let Self { mut tx, link, .. } = self;
+        let (all_clients, all_leases) = if self.is_large {
             (CLIENTS_OF_ALL, LEASES_OF_ALL)
         } else {
             (CLIENTS, LEASES)
         };
         let mut clients = Clients::default();
-        read_all(&mut tx, all_clients, link, |text| clients.add(text)).await?;
+        read_all(&mut tx, all_clients, &link, |text| clients.add(text)).await?;
         clients.sort();
-        read_all(&mut tx, all_leases, link, |text| {
+        read_all(&mut tx, all_leases, &link, |text| {
             take(Recalled::read(text, &clients)?);
             Ok(())
         })

@@ -67,7 +67,9 @@ async fn a_hold_makes_client_lease_and_event(place: Place) {
     );
     assert_eq!((leases[0].preferred_until, leases[0].valid_until), (at(1800), at(3600)));
     let mut recalled = Vec::new();
-    store.recall(LINK, |lease| recalled.push(lease)).await.unwrap();
+    let recall = store.recall(LINK).await.unwrap();
+    assert_eq!(recall.count(), 1);
+    recall.each(|lease| recalled.push(lease)).await.unwrap();
     let lease = &leases[0];
     let expected = Recalled {
         leased: lease.leased,
@@ -80,8 +82,10 @@ async fn a_hold_makes_client_lease_and_event(place: Place) {
         changed: lease.changed,
     };
     assert_eq!(recalled, [expected]);
-    store
-        .recall("another", |lease| panic!("{lease:?} is of another link"))
+    let elsewhere = store.recall("another").await.unwrap();
+    assert_eq!(elsewhere.count(), 0);
+    elsewhere
+        .each(|lease| panic!("{lease:?} is of another link"))
         .await
         .unwrap();
 

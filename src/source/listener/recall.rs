@@ -11,8 +11,9 @@ use crate::store::{Recalled, Store, StoreError};
 ///
 /// When the store does not answer or holds what cannot be read.
 pub async fn recall(store: &Store, link: &str) -> Result<Bindings, StoreError> {
+    let leases = store.recall(link).await?;
     let mut bindings = Bindings::new();
-    bindings.reserve(store.count_leases(link).await?);
+    bindings.reserve(leases.count());
     let mut prefixes: Vec<(Timestamp, Binding)> = Vec::new();
     let take = |lease: Recalled| match (lease.source, lease.leased) {
         // Of a host that asked nobody.
@@ -24,7 +25,7 @@ pub async fn recall(store: &Store, link: &str) -> Result<Bindings, StoreError> {
             prefixes.push((lease.changed, binding(lease)))
         }
     };
-    store.recall(link, take).await?;
+    leases.each(take).await?;
     // Where two prefixes of different length begin alike, the younger has it.
     prefixes.sort_by_key(|(changed, _)| *changed);
     prefixes.into_iter().for_each(|(_, binding)| bindings.load(binding));

@@ -82,7 +82,7 @@ impl Neighbors {
                 hosts.load(address, mac, now);
             }
         };
-        parts.store.recall(&parts.bridge.name, take).await?;
+        parts.store.recall(&parts.bridge.name).await?.each(take).await?;
         Ok(Self {
             parts,
             lifetime: settings.lifetime,
