@@ -6,17 +6,16 @@
 
 use std::sync::Arc;
 
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, Connection, Executor, SqliteConnection};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+
+use super::StoreError;
+use super::connection::Session;
+use super::url::Target;
 
 /// Changes after which the file is brought up to date. Each writes up to ten pages of the log, and the later they are
 /// brought into the file, the more of them are the same.
 const CHANGES: usize = 2048;
-
-/// Copies what it can without waiting for a reader or the writer, and without having one wait.
-const CHECKPOINT: &str = "pragma wal_checkpoint(passive)";
 
 /// The writer's end: tells when there is something to do.
 #[derive(Debug, Default)]
@@ -36,9 +35,10 @@ impl Log {
     }
 
     /// Who brings the file up to date.
-    pub(super) fn checkpointer(&self, options: SqliteConnectOptions) -> Checkpointer {
+    pub(super) fn checkpointer(&self, target: Target) -> Checkpointer {
         Checkpointer {
-            options,
+            target,
+            session: None,
             full: self.full.clone(),
         }
     }
@@ -46,38 +46,48 @@ impl Log {
 
 /// The task's own state.
 pub(super) struct Checkpointer {
-    options: SqliteConnectOptions,
+    target: Target,
+    session: Option<Session>,
     full: Arc<Notify>,
 }
 
 impl Checkpointer {
-    /// Works until `stop`.
-    pub(super) async fn run(self, stop: CancellationToken) {
-        let mut session = None;
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => break,
-                () = self.full.notified() => {}
-            }
-            match self.checkpoint(session.take()).await {
-                Ok(used) => session = Some(used),
-                // The log only grows meanwhile, and the writer meets the same fault.
-                Err(error) => tracing::debug!(%error, "could not bring the database's file up to date with its log"),
-            }
-        }
-        if let Some(session) = session
-            && let Err(error) = session.close().await
-        {
-            tracing::debug!(%error, "the database connection did not close cleanly");
+    /// Works until `stop`, which does not wait for a disk that hangs.
+    pub(super) async fn run(mut self, stop: CancellationToken) {
+        stop.run_until_cancelled(self.work()).await;
+        if let Some(session) = self.session {
+            session.close().await;
         }
     }
 
-    async fn checkpoint(&self, session: Option<SqliteConnection>) -> Result<SqliteConnection, sqlx::Error> {
-        let mut session = match session {
+    async fn work(&mut self) {
+        let mut is_failing = false;
+        loop {
+            self.full.notified().await;
+            match self.checkpoint().await {
+                Ok(()) => is_failing = false,
+                // Nothing is lost by it. It fails again with each that follows, and is told of once.
+                Err(error) if !is_failing => {
+                    is_failing = true;
+                    tracing::warn!(
+                        %error,
+                        "the database's file could not be brought up to date with its log, which grows until it can be; \
+                         look whether the disk is full or broken"
+                    );
+                }
+                Err(error) => tracing::debug!(%error, "the database's file still is not up to date with its log"),
+            }
+        }
+    }
+
+    /// A session that did not get to the end is dropped.
+    async fn checkpoint(&mut self) -> Result<(), StoreError> {
+        let mut session = match self.session.take() {
             Some(session) => session,
-            None => self.options.connect().await?,
+            None => Session::connect(&self.target).await?,
         };
-        session.execute(CHECKPOINT).await?;
-        Ok(session)
+        session.checkpoint().await?;
+        self.session = Some(session);
+        Ok(())
     }
 }

@@ -1,7 +1,8 @@
 //! One code over two databases: enums of what sqlx has of each, and macros that expand one body for both.
 //!
-//! Every wait for the database has a limit. The SQL text is the same for both; [`statements!`] keeps the texts of a
-//! module together, so that a test can prepare each of them on both.
+//! Every wait that a caller or a client is kept by has a limit. The text of a statement is the same for both, apart from
+//! how those over many rows get them ([`rows`](super::rows)); [`statements!`] keeps the texts of a module together, so
+//! that a test can prepare each of them on both.
 
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
@@ -193,6 +194,20 @@ impl Session {
     /// Whether a transaction that is dropped is rolled back by itself, and the session can go on.
     pub(super) const fn rolls_back(&self) -> bool {
         matches!(self, Self::Postgres(_))
+    }
+
+    /// Brings SQLite's file up to date with its log, as far as that keeps nobody waiting. PostgreSQL does so by itself.
+    ///
+    /// It takes as long as the disk takes.
+    pub(super) async fn checkpoint(&mut self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(session) => session
+                .execute("pragma wal_checkpoint(passive)")
+                .await
+                .map(drop)
+                .map_err(|error| StoreError::database("bring the file up to date with the log", error)),
+            Self::Postgres(_) => Ok(()),
+        }
     }
 
     /// Says good-bye to the database, if it still listens.

@@ -8,7 +8,7 @@
 //! - A client has at most one live instance, and an address of a link at most one live holder: indexes say so.
 //! - An instance never leaves [`Phase::Removed`](crate::model::Phase), and leaves `Removing` only for it.
 //! - Event ids rise by one in the order of commits.
-//! - SQLite and PostgreSQL run the same statements on the same schema.
+//! - SQLite and PostgreSQL answer alike: one migration set, one statement for both, tests on both.
 //! - Every call ends within seconds, also when the database does not answer; then it says [`StoreError::Away`].
 //!
 //! Every call may be dropped. A write whose call was dropped, or was answered `Away`, may have happened: writes may
@@ -75,7 +75,6 @@ use crate::model::Event;
 use checkpoint::Log;
 use connection::{Pool, Session, Tx};
 use identity::file::IdentityFile;
-use url::Target;
 use writer::{Queue, Writer};
 
 /// Committed events that a slow reader may be behind before it has to read the table.
@@ -141,8 +140,8 @@ impl Store {
         let stop = CancellationToken::new();
         let tracker = TaskTracker::new();
         let log = Log::default();
-        if let Target::Sqlite(options) = &target {
-            tracker.spawn(log.checkpointer(options.as_ref().clone()).run(stop.clone()));
+        if target.file().is_some() {
+            tracker.spawn(log.checkpointer(target.clone()).run(stop.clone()));
         }
         let (writer, queue) = Writer::new(target, session, log, committed.clone());
         tracker.spawn(writer.run(stop.clone()));
