@@ -1,7 +1,10 @@
 //! Ends leases by the clock.
 //!
 //! A lease is due no later than it ends: renewals leave the time when it is due as it was, and write no index for it.
-//! The sweep that finds one that was renewed since moves it on.
+//! The sweep that finds one that was renewed since moves it on, and those that are due soon with it: else there would be
+//! a sweep, and a commit, for each.
+
+use std::time::Duration;
 
 use super::batch::Batch;
 use super::connection::{fetch_all, statements};
@@ -12,9 +15,11 @@ use super::{Store, StoreError};
 use crate::model::{EventKind, Lease, LeaseState, NewEvent, Timestamp};
 
 statements! {
+    // A lease that ends soon is left alone until then.
     DUE = "select l.link, l.address, l.client, c.duid, l.iaid, l.source, l.state, l.preferred_until, l.valid_until,
             l.granted, l.changed, l.next_hop, c.hostname, c.link_layer
-        from leases l join clients c on c.id = l.client where l.due <= $1 order by l.due limit $2";
+        from leases l join clients c on c.id = l.client
+        where l.due <= $2 and (l.valid_until <= $1 or l.valid_until > l.due) order by l.due limit $3";
 }
 
 static EXPIRE: ManyRows = ManyRows::new(
@@ -33,6 +38,9 @@ pub(super) static MANY: [&ManyRows; 2] = [&EXPIRE, &MOVE_ON];
 
 /// Leases that one commit looks at: a herd that is due together must not keep a client waiting.
 const PORTION: i64 = 256;
+
+/// How long before they are due leases that were renewed are moved on. Longer than the time from one sweep to the next.
+const SOON: Duration = Duration::from_secs(2);
 
 impl Store {
     /// Ends what its source did not end: active leases whose valid lifetime is over, with an event each, and
@@ -63,7 +71,8 @@ impl Write for ExpireLeases {
     const DOING: &'static str = "end leases";
 
     async fn apply(&self, batch: &mut Batch<'_>) -> Result<Self::Output, StoreError> {
-        let rows = fetch_all!(&mut batch.tx, "find ended leases", LeaseRow, DUE, self.now.0, PORTION)?;
+        let (now, soon) = (self.now.0, self.now.plus(SOON).0);
+        let rows = fetch_all!(&mut batch.tx, "find ended leases", LeaseRow, DUE, now, soon, PORTION)?;
         let due = plain_leases(rows)?;
         if due.is_empty() {
             return Ok(None);

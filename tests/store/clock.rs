@@ -9,6 +9,7 @@ use crate::place::{LINK, Place, at, change, event, holding_client};
 on_both!(
     the_clock_ends_leases,
     a_renewed_lease_is_due_at_its_old_end_and_ends_at_its_new_one,
+    renewed_leases_are_moved_on_together_and_no_lease_ends_early,
     a_lease_that_is_cut_short_ends_sooner,
     the_timeline_is_forgotten_from_its_beginning,
 );
@@ -53,6 +54,29 @@ async fn a_renewed_lease_is_due_at_its_old_end_and_ends_at_its_new_one(place: Pl
     assert!(store.expire_leases(at(5399)).await.unwrap().is_empty());
     assert_eq!(store.expire_leases(at(5400)).await.unwrap().len(), 600);
     assert_eq!(store.next_lease_due().await.unwrap(), None);
+}
+
+async fn renewed_leases_are_moved_on_together_and_no_lease_ends_early(place: Place) {
+    let store = place.open().await;
+    // Leases that end a second apart; every other one was renewed.
+    store
+        .record_leases((0..10).map(|n| change(LeaseVerb::Hold, n, i64::from(n))).collect())
+        .await
+        .unwrap();
+    let renewed = (0..10).step_by(2).map(|n| change(LeaseVerb::Hold, n, 1800));
+    store.record_leases(renewed.collect()).await.unwrap();
+    // One sweep moves on those due now and soon; those that end soon stay due at their ends.
+    assert!(store.expire_leases(at(3600)).await.unwrap().is_empty());
+    assert_eq!(store.next_lease_due().await.unwrap(), Some(at(3601)));
+    let ended = store.expire_leases(at(3601)).await.unwrap();
+    assert_eq!(
+        ended.iter().map(|lease| lease.valid_until).collect::<Vec<_>>(),
+        [at(3601)]
+    );
+    assert_eq!(store.next_lease_due().await.unwrap(), Some(at(3603)));
+    assert_eq!(store.expire_leases(at(3609)).await.unwrap().len(), 4);
+    assert_eq!(store.next_lease_due().await.unwrap(), Some(at(5400)));
+    assert_eq!(store.expire_leases(at(5400)).await.unwrap().len(), 5);
 }
 
 async fn a_lease_that_is_cut_short_ends_sooner(place: Place) {
