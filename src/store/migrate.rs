@@ -7,9 +7,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::AssertSqlSafe;
-use sqlx::SqlSafeStr;
 use sqlx::migrate::{MigrateError, Migration, Migrator};
+use sqlx::{AssertSqlSafe, SqlSafeStr};
 
 use super::connection::Session;
 use super::{AwayCause, StoreError};

@@ -44,15 +44,12 @@ async fn a_group_of_any_size_is_recorded_whole(place: Place) {
             == (LeaseState::Active, at(180), at(180), at(180 + 3600))
     }));
     let (mut events, mut after) = (0, None);
-    while let Some(page) = Some(
-        store
-            .events(EventFilter {
-                after,
-                ..EventFilter::default()
-            })
-            .await
-            .unwrap(),
-    ) {
+    loop {
+        let filter = EventFilter {
+            after,
+            ..EventFilter::default()
+        };
+        let page = store.events(filter).await.unwrap();
         events += page.items.len();
         let Some(next) = page.next else { break };
         after = Some(next.parse().unwrap());
