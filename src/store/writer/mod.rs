@@ -14,6 +14,7 @@
 //! ```
 
 mod job;
+mod pace;
 mod queue;
 
 use std::time::Duration;
@@ -24,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 pub(super) use job::Write;
 use job::{Group, Job};
+use pace::Pace;
 pub(super) use queue::Queue;
 
 use super::StoreError;
@@ -37,14 +39,6 @@ use crate::model::{Event, LeaseChange};
 /// Changes that share a transaction, about: what is more waits for the next.
 const GROUP: usize = 512;
 
-/// Transactions begin no more often than this: who comes in between shares the next.
-///
-/// One that comes alone does not wait.
-const PERIOD: Duration = Duration::from_millis(3);
-
-/// Who was answered at the same time comes back within this time of one another.
-const HERD: Duration = Duration::from_millis(1);
-
 /// How long the statements and the commit of one transaction may take together.
 const TRANSACTION_LIMIT: Duration = Duration::from_secs(4);
 
@@ -54,8 +48,7 @@ pub(super) struct Writer {
     session: Option<Session>,
     /// The last event of the timeline, where that is known. Nobody else adds to it.
     last_event: Option<i64>,
-    /// How many changes the last transaction made, about.
-    last: usize,
+    pace: Pace,
     log: Log,
     queued: mpsc::Receiver<Job>,
     committed: broadcast::Sender<Event>,
@@ -75,7 +68,7 @@ impl Writer {
                 target,
                 session: Some(session),
                 last_event: None,
-                last: 0,
+                pace: Pace::new(Instant::now()),
                 log,
                 queued,
                 committed,
@@ -86,7 +79,6 @@ impl Writer {
 
     /// Writes until every handle of the store is gone or `stop` is cancelled; what had queued by then is written.
     pub(super) async fn run(mut self, stop: CancellationToken) {
-        let mut begun = None;
         loop {
             let first = tokio::select! {
                 first = self.queued.recv() => first,
@@ -98,8 +90,8 @@ impl Writer {
             let Some(first) = first else { break };
             let mut group = Group::of(first);
             self.take(&mut group);
-            self.gather(&mut group, begun).await;
-            begun = Some(Instant::now());
+            self.gather(&mut group).await;
+            self.pace.begin(group.changes, Instant::now());
             group.jobs.retain(|job| !job.is_abandoned());
             self.write_all(group.jobs).await;
         }
@@ -117,15 +109,11 @@ impl Writer {
         }
     }
 
-    /// Waits for more to write when the last transaction began just now, and for some of a herd that was answered
-    /// together and comes back together: a commit costs as much for many as for one.
-    async fn gather(&mut self, group: &mut Group, begun: Option<Instant>) {
-        let Some(begun) = begun else { return };
-        let half = self.last / 2;
-        let early = begun + PERIOD;
-        let late = early.max(Instant::now() + HERD);
+    /// Waits for more to write while many come.
+    async fn gather(&mut self, group: &mut Group) {
+        let since = Instant::now();
         while group.changes < GROUP {
-            let until = if group.changes < half { late } else { early };
+            let until = self.pace.until(group.changes, since);
             if until <= Instant::now() {
                 return;
             }
@@ -186,8 +174,7 @@ impl Writer {
         self.session = is_sound.then_some(session);
         let (events, last_event) = outcome?;
         self.last_event = last_event;
-        self.last = jobs.iter().map(Job::size).sum();
-        self.log.grew(self.last);
+        self.log.grew(jobs.iter().map(Job::size).sum());
         for event in events {
             // Nobody listening is no fault: the event is in its table.
             let _ = self.committed.send(event);

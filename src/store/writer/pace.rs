@@ -1,0 +1,124 @@
+//! How long a transaction waits for more to write.
+//!
+//! A commit costs as much for many changes as for one. Where many come, waiting a little saves most of the commits, and
+//! with them the time that everyone waits for; where few come, it saves nothing, and whoever came is kept waiting.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// While changes are many, transactions begin no more often than this: who comes in between shares the next.
+const PERIOD: Duration = Duration::from_millis(3);
+
+/// Who was answered at the same time comes back within this time of one another.
+const HERD: Duration = Duration::from_millis(1);
+
+/// Changes are few when they come no faster than one in this time…
+const SPACING: Duration = Duration::from_millis(5);
+
+/// …or are no more ahead of that than this: eight of them at once.
+const AHEAD: Duration = SPACING.saturating_mul(8);
+
+/// Many changes are forgotten after this time without any.
+const MEMORY: Duration = SPACING.saturating_mul(16);
+
+/// When transactions began, and how many changes came with them.
+#[derive(Debug)]
+pub(super) struct Pace {
+    begun: Instant,
+    /// How many changes the last transaction had.
+    last: usize,
+    /// When all changes so far would have begun, had they come [`SPACING`] apart.
+    spaced: Instant,
+}
+
+impl Pace {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            begun: now,
+            last: 0,
+            spaced: now,
+        }
+    }
+
+    /// A transaction of so many changes begins.
+    pub(super) fn begin(&mut self, changes: usize, now: Instant) {
+        self.begun = now;
+        self.last = changes;
+        let changes = u32::try_from(changes).unwrap_or(u32::MAX);
+        let spaced = self.spaced.max(now) + SPACING.saturating_mul(changes).min(MEMORY);
+        self.spaced = spaced.min(now + MEMORY);
+    }
+
+    /// How long the next, which has had `changes` gathered for it since a while, waits for more.
+    ///
+    /// Longer while it is less than half of the last: some of a herd that was answered together are still to come back.
+    pub(super) fn until(&self, changes: usize, since: Instant) -> Instant {
+        if self.spaced <= since + AHEAD {
+            return since;
+        }
+        let early = self.begun + PERIOD;
+        if changes < self.last / 2 {
+            early.max(since + HERD)
+        } else {
+            early
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A pace at which so many single changes came, one each millisecond; and the time.
+    fn after(changes: u32) -> (Pace, Instant) {
+        let mut now = Instant::now();
+        let mut pace = Pace::new(now);
+        for _ in 0..changes {
+            now += Duration::from_millis(1);
+            pace.begin(1, now);
+        }
+        (pace, now)
+    }
+
+    #[test]
+    fn few_do_not_wait() {
+        let (pace, now) = after(1);
+        assert_eq!(pace.until(1, now), now);
+        let (pace, now) = after(8);
+        assert_eq!(pace.until(1, now), now);
+        let mut now = Instant::now();
+        let mut pace = Pace::new(now);
+        for _ in 0..1000 {
+            assert_eq!(pace.until(1, now), now);
+            pace.begin(1, now);
+            now += SPACING;
+        }
+    }
+
+    #[test]
+    fn many_share_a_transaction_each_period() {
+        let (pace, now) = after(100);
+        assert_eq!(pace.until(1, now), now + PERIOD);
+        assert_eq!(pace.until(1, now + PERIOD), now + PERIOD);
+    }
+
+    #[test]
+    fn a_herd_is_waited_for_while_half_of_it_is_missing() {
+        let now = Instant::now();
+        let mut pace = Pace::new(now);
+        pace.begin(128, now);
+        let back = now + PERIOD * 2;
+        assert_eq!(pace.until(63, back), back + HERD);
+        assert_eq!(pace.until(64, back), now + PERIOD);
+    }
+
+    #[test]
+    fn many_are_forgotten() {
+        let now = Instant::now();
+        let mut pace = Pace::new(now);
+        pace.begin(usize::MAX, now);
+        let later = now + MEMORY;
+        assert_eq!(pace.until(1, later), later);
+    }
+}
