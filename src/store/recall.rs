@@ -1,9 +1,11 @@
 //! What a DHCPv6 server takes up of its link when it begins to serve.
 
+use std::mem;
 use std::time::Duration;
 
 use futures_util::{FutureExt, TryStreamExt};
 use sqlx::{ColumnIndex, Decode, Row, Type};
+use tokio::sync::mpsc;
 
 use super::connection::{Tx, fetch_optional, on, statements, within};
 use super::text::Columns;
@@ -32,6 +34,12 @@ const COLUMNS: Columns = Columns("lease");
 
 /// How long rows are left to gather: to be woken for each takes longer than to read it.
 const PAUSE: Duration = Duration::from_millis(1);
+
+/// Bytes of rows that are handed over together, about.
+const PORTION: usize = 64 * 1024;
+
+/// Portions that may be read before they are taken.
+const AHEAD: usize = 8;
 
 /// What a DHCPv6 server has to know of a lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -175,44 +183,71 @@ impl Recall {
     /// When the database is away, does not go on for as long as a statement may take, or holds what cannot be read.
     /// Some have been handed over by then.
     pub async fn each(self, mut take: impl FnMut(Recalled) + Send) -> Result<(), StoreError> {
-        let Self { mut tx, link, .. } = self;
         let (all_clients, all_leases) = if self.is_large {
             (CLIENTS_OF_ALL, LEASES_OF_ALL)
         } else {
             (CLIENTS, LEASES)
         };
         let mut clients = Clients::default();
-        read_all(&mut tx, all_clients, &link, |text| clients.add(text)).await?;
+        let tx = read_all(self.tx, all_clients, &self.link, |text| clients.add(text)).await?;
         clients.sort();
-        read_all(&mut tx, all_leases, &link, |text| {
+        let take = |text: &str| {
             take(Recalled::read(text, &clients)?);
             Ok(())
-        })
-        .await
+        };
+        read_all(tx, all_leases, &self.link, take).await.map(drop)
     }
 }
 
-/// Hands over every text that a statement gives, as it comes.
+/// Hands over every text that a statement gives, as it comes. They are read beside that: either takes a processor's time.
 async fn read_all(
-    tx: &mut Tx<'_>,
+    mut tx: Tx<'static>,
     sql: &'static str,
     link: &str,
     mut take: impl FnMut(&str) -> Result<(), StoreError> + Send,
+) -> Result<Tx<'static>, StoreError> {
+    let (portions, mut read) = mpsc::channel(AHEAD);
+    let link = link.to_owned();
+    let reading = tokio::spawn(async move { read_into(&portions, &mut tx, sql, &link).await.map(|()| tx) });
+    while let Some(portion) = read.recv().await {
+        portion.lines().try_for_each(&mut take)?;
+    }
+    reading.await.map_err(|_| StoreError::closed(DOING))?
+}
+
+/// Reads texts until there are no more, or nobody takes them: a line each.
+async fn read_into(
+    portions: &mpsc::Sender<String>,
+    tx: &mut Tx<'_>,
+    sql: &'static str,
+    link: &str,
 ) -> Result<(), StoreError> {
+    let mut portion = String::with_capacity(PORTION);
     on!(tx, connection => {
         let mut rows = sqlx::query(sql).bind(link).fetch(connection);
-        while let Some(row) = within(DOING, rows.try_next()).await? {
-            take(text(&row)?)?;
+        'rows: while let Some(row) = within(DOING, rows.try_next()).await? {
+            add_line(&mut portion, text(&row)?);
             while let Some(ready) = rows.try_next().now_or_never() {
-                match ready.map_err(|error| StoreError::database(DOING, error))? {
-                    Some(row) => take(text(&row)?)?,
-                    None => return Ok(()),
+                let Some(row) = ready.map_err(|error| StoreError::database(DOING, error))? else { break 'rows };
+                add_line(&mut portion, text(&row)?);
+                if portion.len() >= PORTION {
+                    let full = mem::replace(&mut portion, String::with_capacity(PORTION));
+                    if portions.send(full).await.is_err() {
+                        return Ok(());
+                    }
                 }
             }
             tokio::time::sleep(PAUSE).await;
         }
     });
+    // Whoever does not take the last has its reasons, too.
+    let _ = portions.send(portion).await;
     Ok(())
+}
+
+fn add_line(portion: &mut String, line: &str) {
+    portion.push_str(line);
+    portion.push('\n');
 }
 
 /// The one column of a row, where it lies.

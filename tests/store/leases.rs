@@ -8,6 +8,7 @@ use crate::place::{LINK, Place, address, at, change, duid, holding_client};
 
 on_both!(
     a_hold_makes_client_lease_and_event,
+    however_many_leases_a_link_has_each_is_recalled_once,
     a_prefix_is_leased_like_an_address,
     a_renewal_extends_and_tells_nothing,
     a_lease_that_ended_is_remembered,
@@ -98,6 +99,23 @@ async fn a_hold_makes_client_lease_and_event(place: Place) {
         (event.leased, event.link.as_deref()),
         (Some(address(1).into()), Some(LINK))
     );
+}
+
+async fn however_many_leases_a_link_has_each_is_recalled_once(place: Place) {
+    let store = place.open().await;
+    let many: Vec<LeaseChange> = (0..4000).map(|n| change(LeaseVerb::Hold, n, 0)).collect();
+    store.record_leases(many.clone()).await.unwrap();
+    let mut recalled = Vec::new();
+    let recall = store.recall(LINK).await.unwrap();
+    assert_eq!(recall.count(), many.len());
+    recall
+        .each(|lease| recalled.push((lease.leased, lease.duid)))
+        .await
+        .unwrap();
+    let mut told: Vec<_> = many.into_iter().map(|change| (change.leased, change.duid)).collect();
+    recalled.sort();
+    told.sort();
+    assert_eq!(recalled, told);
 }
 
 async fn a_prefix_is_leased_like_an_address(place: Place) {
