@@ -225,17 +225,20 @@ async fn read_into(
     let mut portion = String::with_capacity(PORTION);
     on!(tx, connection => {
         let mut rows = sqlx::query(sql).bind(link).fetch(connection);
-        'rows: while let Some(row) = within(DOING, rows.try_next()).await? {
-            add_line(&mut portion, text(&row)?);
-            while let Some(ready) = rows.try_next().now_or_never() {
-                let Some(row) = ready.map_err(|error| StoreError::database(DOING, error))? else { break 'rows };
-                add_line(&mut portion, text(&row)?);
+        'rows: while let Some(mut row) = within(DOING, rows.try_next()).await? {
+            loop {
+                portion.push_str(text(&row)?);
+                portion.push('\n');
                 if portion.len() >= PORTION {
                     let full = mem::replace(&mut portion, String::with_capacity(PORTION));
                     if portions.send(full).await.is_err() {
                         return Ok(());
                     }
                 }
+                let Some(ready) = rows.try_next().now_or_never() else { break };
+                let next = ready.map_err(|error| StoreError::database(DOING, error))?;
+                let Some(next) = next else { break 'rows };
+                row = next;
             }
             tokio::time::sleep(PAUSE).await;
         }
@@ -243,11 +246,6 @@ async fn read_into(
     // Whoever does not take the last has its reasons, too.
     let _ = portions.send(portion).await;
     Ok(())
-}
-
-fn add_line(portion: &mut String, line: &str) {
-    portion.push_str(line);
-    portion.push('\n');
 }
 
 /// The one column of a row, where it lies.
