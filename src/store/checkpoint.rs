@@ -13,8 +13,8 @@ use super::StoreError;
 use super::connection::Session;
 use super::url::Target;
 
-/// Changes after which the file is brought up to date. Each writes up to ten pages of the log, and the later they are
-/// brought into the file, the more of them are the same.
+/// Changes after which the file is brought up to date. Each writes a dozen pages of the log or fewer, and the later
+/// they are brought into the file, the more of them are the same.
 const CHANGES: usize = 2048;
 
 /// The writer's end: tells when there is something to do.

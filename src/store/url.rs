@@ -12,7 +12,7 @@ use super::StoreError;
 /// How long a statement waits for another process that has the SQLite file locked.
 const BUSY_LIMIT: Duration = Duration::from_secs(2);
 
-/// Statements that a connection keeps prepared. The writer goes back to fewer, those over many rows counted once a size.
+/// Statements that a connection keeps prepared; of more, those go that were not used for longest.
 const STATEMENTS: usize = 256;
 
 /// Memory that the writer takes for pages of a SQLite file, in KiB below zero: what is written often of a million leases

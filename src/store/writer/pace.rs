@@ -46,11 +46,11 @@ impl Pace {
         self.begun = now;
         self.last = changes;
         let changes = u32::try_from(changes).unwrap_or(u32::MAX);
-        let spaced = self.spaced.max(now) + SPACING.saturating_mul(changes).min(MEMORY);
+        let spaced = self.spaced.max(now) + SPACING.saturating_mul(changes);
         self.spaced = spaced.min(now + MEMORY);
     }
 
-    /// How long the next, which has had `changes` gathered for it since a while, waits for more.
+    /// Until when the next transaction waits for more, which has gathered this many changes since then.
     ///
     /// Longer while it is less than half of the last: some of a herd that was answered together are still to come back.
     pub(super) fn until(&self, changes: usize, since: Instant) -> Instant {
