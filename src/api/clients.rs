@@ -3,6 +3,7 @@
 use axum::Json;
 use serde::{Deserialize, Serialize};
 
+use super::hide::hide_values;
 use super::params::{Database, Params, Segment, limit};
 use super::problem::Fault;
 use crate::model::{Client, ClientId, Event, Instance, LeaseView, Page};
@@ -85,7 +86,7 @@ async fn view(store: &Store, client: Client) -> Result<ClientView, Fault> {
     Ok(ClientView {
         client,
         leases,
-        instance: live.into_iter().next().map(|view| view.instance),
+        instance: live.into_iter().next().map(|view| hide_values(view.instance)),
         events,
     })
 }

@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
 
+use super::hide::hide_view_values;
 use super::params::{Database, Params, Segment, limit};
 use super::problem::Fault;
 use super::routes::Shared;
@@ -46,12 +47,16 @@ pub(super) async fn list(
         after: params.after,
         limit: limit(params.limit)?,
     };
-    Ok(Json(store.instances(filter).await?))
+    let page = store.instances(filter).await?;
+    Ok(Json(Page {
+        items: page.items.into_iter().map(hide_view_values).collect(),
+        ..page
+    }))
 }
 
 /// `GET /v1/instances/{id}`
 pub(super) async fn show(Database(store): Database, Segment(id): Segment) -> Result<Json<InstanceView>, Fault> {
-    Ok(Json(find(&store, &id).await?))
+    Ok(Json(hide_view_values(find(&store, &id).await?)))
 }
 
 /// `DELETE /v1/instances/{id}`
@@ -63,7 +68,8 @@ pub(super) async fn destroy(
 ) -> Result<(StatusCode, Json<InstanceView>), Fault> {
     let view = find(&store, &id).await?;
     let instance = shared.app.control.destroy(view.instance.id, params.release).await?;
-    Ok((StatusCode::ACCEPTED, Json(InstanceView { instance, ..view })))
+    let view = InstanceView { instance, ..view };
+    Ok((StatusCode::ACCEPTED, Json(hide_view_values(view))))
 }
 
 /// The instance whose id begins with `id`.

@@ -35,6 +35,7 @@ mod events;
 mod follow;
 mod guard;
 mod health;
+mod hide;
 mod hooks;
 mod instances;
 mod leases;

@@ -18,7 +18,7 @@ pub use instance::{Instance, Phase};
 pub use lease::{Lease, LeaseChange, LeaseSource, LeaseState, LeaseVerb};
 pub use lifespan::{LifespanError, parse_lifespan, show_lifespan};
 pub use orchestrator_dhcp6::{Duid, Holder, Iaid, Leased, LinkLayerAddress, OpaqueId, Reservation};
-pub use orchestrator_plugin::{Id, InstanceId, InstanceSpec, Mark, Resources, SiteId};
+pub use orchestrator_plugin::{Id, InstanceId, InstanceSpec, Mark, Resources, SiteId, ValueSource};
 pub use page::Page;
 pub use reservation::{RecordedReservation, ReservationView};
 pub use timestamp::{Clock, Timestamp};

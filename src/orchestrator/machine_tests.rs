@@ -22,6 +22,7 @@ fn instance(phase: Phase) -> Instance {
             hostname: "host".to_owned(),
             command: Vec::new(),
             environment: Default::default(),
+            environment_from: Default::default(),
             capabilities: Vec::new(),
             resources: Resources::default(),
             labels: Default::default(),

@@ -11,6 +11,7 @@
 //! - What is not marked as ours is never touched.
 
 mod address;
+mod environment;
 mod look;
 mod machine;
 mod pass;

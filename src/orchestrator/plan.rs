@@ -123,6 +123,7 @@ fn spec<const N: usize>(
             .unwrap_or_else(|| format!("i{id}")),
         command: template.command.clone(),
         environment,
+        environment_from: template.environment_from.clone(),
         capabilities: template.capabilities.clone(),
         resources: template.resources.clone(),
         labels: BTreeMap::from([("orchestrator.link".to_owned(), client.link.clone())]),

@@ -1,6 +1,8 @@
 //! Makes an instance run, wires it, and sees it answer.
 
+use std::borrow::Cow;
 use std::net::Ipv6Addr;
+use std::path::PathBuf;
 use std::time::{Duration, Instant as Stopwatch};
 
 use ipnet::Ipv6Net;
@@ -8,15 +10,19 @@ use orchestrator_network::{AttachmentPlan, NetworkError};
 use orchestrator_plugin::{Found, FoundState, Plugin, PluginError, Remedy, Running};
 use tokio::pin;
 
+use super::environment::{self, ValueError};
 use super::machine::{Step, wait_after};
 use super::worker::Wake;
 use super::{Orchestrator, alias, host_interface, link_layer, probe};
 use crate::causes::with_causes;
-use crate::model::{ClientId, EventKind, Instance, Phase};
+use crate::model::{ClientId, EventKind, Instance, InstanceSpec, Phase};
 use crate::store::{InstanceUpdate, StoreError};
 
 /// How long to wait for an engine that is down before it is asked again; its return wakes everyone earlier.
 const ENGINE_PAUSE: Duration = Duration::from_secs(10);
+
+/// How long the files that hold values of environment variables may take to be read.
+const ENVIRONMENT_LIMIT: Duration = Duration::from_secs(10);
 
 /// Why an instance could not be brought to answer.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +31,8 @@ enum Failure {
     UnknownPlugin(String),
     #[error("link {0:?} is no longer in the settings")]
     UnknownLink(String),
+    #[error(transparent)]
+    Environment(#[from] ValueError),
     #[error(transparent)]
     Engine(#[from] PluginError),
     #[error("its first process ended at once{}; see the engine's log of container {reference}",
@@ -47,6 +55,7 @@ impl Failure {
         match self {
             Self::UnknownPlugin(_) => "unknown-plugin",
             Self::UnknownLink(_) => "unknown-link",
+            Self::Environment(_) => "no-environment",
             Self::Engine(fault) => fault.code(),
             Self::Ended { .. } => "ended",
             Self::Wiring(_) => "wiring-failed",
@@ -115,7 +124,8 @@ impl Orchestrator {
         let plan = self
             .plan_attachment(instance)
             .ok_or_else(|| Failure::UnknownLink(instance.link.clone()))?;
-        let (found, running) = running(plugin.ensure(&instance.id, &instance.spec).await?)?;
+        let spec = resolved(&instance.spec).await?;
+        let (found, running) = running(plugin.ensure(&instance.id, &spec).await?)?;
         self.inner
             .network
             .ensure_attachment(&plan, &running.netns)
@@ -279,5 +289,20 @@ fn running(found: Found) -> Result<(Found, Running), Failure> {
             reference: found.reference,
             code: None,
         }),
+    }
+}
+
+/// The specification with the values that are read now. Files may be on a disk that hangs, so no runtime thread waits.
+async fn resolved(spec: &InstanceSpec) -> Result<Cow<'_, InstanceSpec>, Failure> {
+    if spec.environment_from.is_empty() {
+        return Ok(Cow::Borrowed(spec));
+    }
+    let spec = spec.clone();
+    let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    let read = tokio::task::spawn_blocking(move || environment::resolve(&spec, credentials.as_deref()));
+    let read = tokio::time::timeout(ENVIRONMENT_LIMIT, read).await;
+    match read.map_err(|_| ValueError::Hangs)? {
+        Ok(resolved) => Ok(Cow::Owned(resolved?)),
+        Err(_) => Err(ValueError::Hangs.into()),
     }
 }

@@ -41,7 +41,7 @@ fn set(root: &mut Value, name: &str, text: String) -> Result<(), Fault> {
     let mut path = String::new();
     for (depth, segment) in segments.iter().enumerate() {
         // Below `template.NAME.environment` the names are the user's own, and their case matters.
-        let verbatim = depth == 3 && matches!(segments.as_slice(), ["TEMPLATE", _, "ENVIRONMENT", _]);
+        let verbatim = depth == 3 && matches!(segments.as_slice(), ["TEMPLATE", _, "ENVIRONMENT", ..]);
         node = descend(node, segment, verbatim, &mut path, name)?;
     }
     *node = Value::new(Some(&name.to_owned()), text);

@@ -17,6 +17,7 @@ mod class_pool;
 mod current;
 mod delegation;
 mod environment;
+mod environment_value;
 mod fault;
 mod lifetimes;
 mod link;

@@ -187,6 +187,11 @@ impl<'a> Entry<'a> {
         matches!(&self.value.kind, ValueKind::String(text) if text == word)
     }
 
+    /// Whether it is a table.
+    pub(super) fn is_table(&self) -> bool {
+        matches!(self.value.kind, ValueKind::Table(_))
+    }
+
     /// Whether it is a list; from the environment: whether there are commas.
     pub(super) fn is_list(&self) -> bool {
         matches!(self.value.kind, ValueKind::Array(_)) || self.variable_text().is_some_and(|text| text.contains(','))

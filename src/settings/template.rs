@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::capability::parse_capability;
+use super::environment_value::{Environment, read_environment};
 use super::plugin::PLUGINS;
 use super::reader::{Entry, Table};
 use super::size::parse_size;
-use crate::model::Resources;
+use crate::model::{Resources, ValueSource};
 
 const DAY: Duration = Duration::from_secs(86_400);
 const MOST_WORDS: usize = 256;
@@ -23,6 +24,8 @@ pub struct TemplateSettings {
     pub command: Vec<String>,
     /// Environment variables for the first process.
     pub environment: BTreeMap<String, String>,
+    /// Environment variables whose values are read from files and credentials when an instance is started.
+    pub environment_from: BTreeMap<String, ValueSource>,
     /// Linux capabilities it keeps, without `CAP_`; all others are dropped.
     pub capabilities: Vec<String>,
     /// What it may use of the host.
@@ -77,7 +80,7 @@ fn read(mut table: Table<'_>) -> Option<TemplateSettings> {
     let command = table
         .take("command")
         .map_or(Some(Vec::new()), |entry| entry.list_of(MOST_WORDS, word));
-    let environment = read_environment(table.section("environment"));
+    let Environment { plain, sourced } = read_environment(table.section("environment"));
     let capability = |entry: Entry<'_>| entry.parse("name it as capabilities(7) does", parse_capability);
     let capabilities = table
         .take("capabilities")
@@ -93,7 +96,8 @@ fn read(mut table: Table<'_>) -> Option<TemplateSettings> {
         plugin: plugin?.to_owned(),
         image: image?,
         command: command?,
-        environment,
+        environment: plain,
+        environment_from: sourced,
         capabilities: capabilities?,
         resources,
         ready,
@@ -138,28 +142,14 @@ fn read_readiness(mut table: Table<'_>) -> Option<Readiness> {
     })
 }
 
-fn read_environment(mut table: Table<'_>) -> BTreeMap<String, String> {
-    let mut environment = BTreeMap::new();
-    for (name, entry) in table.drain() {
-        if name.is_empty() || name.contains(['=', '\0']) {
-            entry.fault(
-                format!("{name:?} cannot be the name of a variable"),
-                "leave \"=\" out of it",
-            );
-        } else if let Some(value) = entry.parse("leave NUL bytes out", parse_word) {
-            environment.insert(name, value);
-        }
-    }
-    environment
-}
-
 /// Whether templates, and classes, may have this name.
 pub(super) fn is_name(name: &str) -> bool {
     let known = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
     name.len() <= 32 && name.starts_with(|first: char| first.is_ascii_lowercase()) && name.bytes().all(known)
 }
 
-fn parse_word(text: &str) -> Result<String, &'static str> {
+/// Text that may stand in an argument or in a variable.
+pub(super) fn parse_word(text: &str) -> Result<String, &'static str> {
     if text.contains('\0') {
         Err("holds a NUL byte")
     } else {

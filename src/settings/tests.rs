@@ -5,7 +5,7 @@ mod properties;
 mod reloading;
 
 use super::*;
-use crate::model::LeaseSource;
+use crate::model::{LeaseSource, ValueSource};
 
 const DOCUMENTED: &str = include_str!("../../settings.toml");
 
@@ -174,6 +174,50 @@ fn a_link_without_a_bridge_is_reached_through_relay_agents() {
             "source.listener.relays[0]: br0 is link[0], where dnsmasq listens; have relay agents send to another interface"
         ]
     );
+}
+
+#[test]
+fn a_variable_s_value_may_come_from_elsewhere() {
+    let text = "[template.web]\nimage = \"a\"\n\
+                environment = { TZ = \"UTC\", TOKEN = { file = \"/etc/token\" }, KEY = { credential = \"key\" } }";
+    let read = load_text(
+        text,
+        &[("ORCHESTRATOR__TEMPLATE__WEB__ENVIRONMENT__Mixed__FILE", "/run/mixed")],
+    )
+    .unwrap();
+    let template = &read.templates["web"];
+    assert_eq!(
+        template.environment,
+        BTreeMap::from([("TZ".to_owned(), "UTC".to_owned())])
+    );
+    let sources = [
+        ("KEY", ValueSource::Credential("key".to_owned())),
+        ("Mixed", ValueSource::File("/run/mixed".into())),
+        ("TOKEN", ValueSource::File("/etc/token".into())),
+    ];
+    let sources: BTreeMap<_, _> = sources.map(|(name, source)| (name.to_owned(), source)).into();
+    assert_eq!(template.environment_from, sources);
+}
+
+#[test]
+fn a_source_of_a_value_that_cannot_be_is_refused() {
+    let fault = |source: &str| {
+        let faults = faults_of(&format!(
+            "[template.web]\nimage = \"a\"\nenvironment = {{ TOKEN = {source} }}"
+        ));
+        faults.join("; ")
+    };
+    for (source, expected) in [
+        ("{ file = \"token\" }", "not the absolute path of a file"),
+        ("{ file = \"/etc/../token\" }", "not the absolute path of a file"),
+        ("{ credential = \"a/b\" }", "cannot be the name of a credential"),
+        ("{ credential = \"\" }", "cannot be the name of a credential"),
+        ("{}", "name the file that holds the value, or a credential"),
+        ("{ file = \"/a\", credential = \"a\" }", "conflicts with `credential`"),
+        ("{ fil = \"/a\" }", "did you mean \"file\"?"),
+    ] {
+        assert!(fault(source).contains(expected), "{source}: {}", fault(source));
+    }
 }
 
 #[test]

@@ -14,6 +14,7 @@ use orchestrator::metrics::Metrics;
 use orchestrator::model::{
     Client, ClientId, Clock, Duid, EventKind, Iaid, Id, Instance, InstanceId, InstanceSpec, LeaseChange, LeaseSource,
     LeaseVerb, NewEvent, RecordedReservation, Reservation, ReservationId, ReservationView, Resources, Timestamp,
+    ValueSource,
 };
 use orchestrator::settings::{Listen, Settings, plan_reload};
 use orchestrator::source::dnsmasq::{DnsmasqEvent, Handed};
@@ -213,6 +214,9 @@ fn hold(n: u16) -> LeaseChange {
     }
 }
 
+/// A value of every instance's environment.
+pub(crate) const SECRET: &str = "hunter2-is-no-good-token";
+
 fn new_instance(id: InstanceId, client: ClientId, n: u16) -> NewInstance {
     NewInstance {
         id,
@@ -224,7 +228,8 @@ fn new_instance(id: InstanceId, client: ClientId, n: u16) -> NewInstance {
             image: "orchestrator/client".to_owned(),
             hostname: "client".to_owned(),
             command: Vec::new(),
-            environment: Default::default(),
+            environment: [("TOKEN".to_owned(), SECRET.to_owned())].into(),
+            environment_from: [("KEY".to_owned(), ValueSource::Credential("key".to_owned()))].into(),
             capabilities: Vec::new(),
             resources: Resources::default(),
             labels: Default::default(),

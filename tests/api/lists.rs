@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::daemon::Daemon;
+use crate::daemon::{Daemon, SECRET};
 use crate::http::{ask, get};
 
 fn strings<'a>(page: &'a Value, pointer: &str) -> Vec<&'a str> {
@@ -49,6 +49,32 @@ async fn a_client_is_shown_with_what_it_has() {
     assert_eq!(client["instance"]["id"], "010101010101");
     assert_eq!(client["events"][0]["kind"], "lease-granted");
     assert_eq!(client["events"][1]["kind"], "instance-wanted");
+}
+
+#[tokio::test]
+async fn no_answer_shows_a_value_of_an_instance_s_environment() {
+    let daemon = Daemon::start().await;
+    let instance = daemon.instance(1, [1; 6]).await;
+    let (id, client) = (instance.id, instance.client);
+    for path in [
+        "/v1/instances".to_owned(),
+        format!("/v1/instances/{id}"),
+        format!("/v1/clients/{client}"),
+        "/v1/clients".to_owned(),
+        "/v1/leases".to_owned(),
+        "/v1/events".to_owned(),
+    ] {
+        let answer = ask(&daemon.unix, "GET", &path).await;
+        assert_eq!(answer.status, 200, "{path}");
+        assert!(!answer.body.contains(SECRET), "{path}: {}", answer.body);
+    }
+    let shown = get(&daemon.unix, &format!("/v1/instances/{id}")).await;
+    assert_eq!(shown["spec"]["environment"], json!({"TOKEN": "***"}));
+    assert_eq!(shown["spec"]["environment_from"], json!({"KEY": {"credential": "key"}}));
+    daemon.gate.add_permits(1);
+    let destroyed = ask(&daemon.unix, "DELETE", &format!("/v1/instances/{id}")).await;
+    assert_eq!(destroyed.status, 202);
+    assert!(!destroyed.body.contains(SECRET), "{}", destroyed.body);
 }
 
 #[tokio::test]

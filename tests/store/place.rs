@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use orchestrator::model::{
     ClientId, Duid, EventKind, Iaid, Id, Instance, InstanceSpec, LeaseChange, LeaseSource, LeaseVerb, NewEvent, Phase,
-    Resources, Timestamp,
+    Resources, Timestamp, ValueSource,
 };
 use orchestrator::store::{InstanceUpdate, NewInstance, Store};
 use orchestrator_lab::Postgres;
@@ -140,6 +140,7 @@ pub(crate) fn new_instance(client: ClientId, n: u16) -> NewInstance {
             hostname: "client".to_owned(),
             command: vec!["sleep".to_owned(), "1 000".to_owned()],
             environment: [("A".to_owned(), "ü'\"".to_owned())].into(),
+            environment_from: [("B".to_owned(), ValueSource::Credential("b".to_owned()))].into(),
             capabilities: Vec::new(),
             resources: Resources {
                 memory: Some(1 << 40),

@@ -10,6 +10,7 @@ mod crash;
 mod delegation;
 mod dnsmasq;
 mod engine;
+mod environment;
 mod expiry;
 mod flood;
 mod full;

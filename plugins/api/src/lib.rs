@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 
 pub use error::{PluginError, Remedy};
 pub use id::{Id, IdError, InstanceId, Mark, SiteId};
-pub use spec::{InstanceSpec, Resources};
+pub use spec::{InstanceSpec, Resources, ValueSource};
 
 /// What a plugin found out about its engine.
 #[derive(Debug, Clone, PartialEq, Eq)]

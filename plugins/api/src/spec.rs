@@ -1,6 +1,8 @@
 //! What an instance is to be.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +21,10 @@ pub struct InstanceSpec {
     /// Environment variables for the first process.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
+    /// Variables whose values are not recorded: the daemon reads each from its source right before it calls a plugin,
+    /// and the plugin finds the value in `environment`.
+    #[serde(default)]
+    pub environment_from: BTreeMap<String, ValueSource>,
     /// Linux capabilities it keeps, without `CAP_`; all others are dropped.
     #[serde(default)]
     pub capabilities: Vec<String>,
@@ -39,4 +45,23 @@ pub struct Resources {
     pub millicpus: Option<u32>,
     /// Processes and threads.
     pub pids: Option<u32>,
+}
+
+/// Where the value of an environment variable is read from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ValueSource {
+    /// A file of the host, by its absolute path.
+    File(PathBuf),
+    /// A credential that systemd gives the daemon (`LoadCredential=` in its unit), by its name.
+    Credential(String),
+}
+
+impl fmt::Display for ValueSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "file {}", path.display()),
+            Self::Credential(name) => write!(f, "credential {name:?}"),
+        }
+    }
 }

@@ -100,6 +100,7 @@ mod tests {
             hostname: "client".to_owned(),
             command: vec![],
             environment: BTreeMap::from([("NAME".to_owned(), "a=b c".to_owned())]),
+            environment_from: BTreeMap::new(),
             capabilities: vec!["NET_RAW".to_owned()],
             resources: Resources {
                 memory: Some(128 << 20),

@@ -85,6 +85,7 @@ async fn instance(environment: &[(&str, &str)]) -> u32 {
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect(),
+        environment_from: BTreeMap::new(),
         capabilities: vec![],
         resources: Resources {
             memory: Some(128 << 20),

@@ -45,6 +45,7 @@ pub(crate) fn spec() -> InstanceSpec {
         hostname: "instance".to_owned(),
         command: vec![],
         environment: BTreeMap::new(),
+        environment_from: BTreeMap::new(),
         capabilities: vec![],
         resources: Resources::default(),
         labels: BTreeMap::new(),
