@@ -13,6 +13,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use crate::log_limit::LogLimit;
 use crate::model::Timestamp;
 
 /// One label, whose name the family's constructor fixes.
@@ -34,6 +35,7 @@ type Labelled = Family<Label, Counter>;
 #[derive(Clone)]
 pub struct Metrics {
     registry: Arc<Registry>,
+    log_limit: LogLimit,
     dhcp6_messages: Labelled,
     dhcp6_discards: Labelled,
     dhcp6_refusals: Labelled,
@@ -151,6 +153,7 @@ impl Default for Metrics {
         );
         Self {
             registry: Arc::new(registry),
+            log_limit: LogLimit::default(),
             dhcp6_messages,
             dhcp6_discards,
             dhcp6_refusals,
@@ -197,6 +200,11 @@ impl Metrics {
         let mut text = String::new();
         encode(&mut text, &self.registry)?;
         Ok(text)
+    }
+
+    /// Bounds the log lines that strangers can cause; these lines stand beside counters.
+    pub fn log_limit(&self) -> &LogLimit {
+        &self.log_limit
     }
 
     /// A DHCPv6 message of this type was answered.

@@ -9,7 +9,8 @@ use std::path::Path;
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("causes", &[]),
     ("model", &[]),
-    ("metrics", &["model"]),
+    ("log_limit", &[]),
+    ("metrics", &["log_limit", "model"]),
     ("bell", &["model"]),
     ("conditions", &["model"]),
     ("client", &["model"]),
@@ -45,6 +46,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "bell",
             "causes",
             "conditions",
+            "log_limit",
             "metrics",
             "model",
             "orchestrator",

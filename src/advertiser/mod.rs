@@ -164,8 +164,10 @@ impl Advertiser {
             Ok(()) => self.metrics.advertised(cause),
             Err(fault) => {
                 self.metrics.advertised("unsent");
-                let fault = &fault as &dyn std::error::Error;
-                tracing::warn!(bridge = self.bridge, %to, error = fault, "could not advertise");
+                if let Some(held_back) = self.metrics.log_limit().admit("advertisement-unsent") {
+                    let fault = &fault as &dyn std::error::Error;
+                    tracing::warn!(bridge = self.bridge, %to, error = fault, held_back, "could not advertise");
+                }
             }
         }
     }

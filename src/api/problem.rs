@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ControlError;
 use crate::causes::with_causes;
+use crate::metrics::Metrics;
 use crate::model::InstanceId;
 use crate::store::StoreError;
 
@@ -33,9 +34,25 @@ pub struct Problem {
     pub faults: Vec<String>,
 }
 
-/// The code of a problem, left with its response for who counts.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Code(pub(super) &'static str);
+/// What a response says went wrong, left with it for whoever counts and logs it.
+#[derive(Debug, Clone)]
+pub(super) struct Told {
+    code: &'static str,
+    /// For the log: `None` where the client alone made the mistake.
+    detail: Option<String>,
+}
+
+impl Told {
+    /// Counts the problem, and logs it where it is ours. A stranger can ask for the same problem without end, so that
+    /// the log is bounded.
+    pub(super) fn record(&self, metrics: &Metrics) {
+        metrics.api_refused(self.code);
+        let Some(detail) = &self.detail else { return };
+        if let Some(held_back) = metrics.log_limit().admit(self.code) {
+            tracing::warn!(code = self.code, detail, held_back, "the API could not answer");
+        }
+    }
+}
 
 /// A problem that is about to be sent.
 #[derive(Debug)]
@@ -133,9 +150,10 @@ impl From<ControlError> for Fault {
 
 impl IntoResponse for Fault {
     fn into_response(self) -> Response {
-        if self.status.is_server_error() {
-            tracing::warn!(code = self.code, detail = self.detail, "the API could not answer");
-        }
+        let told = Told {
+            code: self.code,
+            detail: self.status.is_server_error().then(|| self.detail.clone()),
+        };
         let problem = Problem {
             kind: "about:blank".to_owned(),
             title: self.status.canonical_reason().unwrap_or("Problem").to_owned(),
@@ -154,7 +172,7 @@ impl IntoResponse for Fault {
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
-        response.extensions_mut().insert(Code(self.code));
+        response.extensions_mut().insert(told);
         response
     }
 }

@@ -12,7 +12,7 @@ use axum::routing::{MethodRouter, delete, get, post};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::problem::{Code, Fault};
+use super::problem::{Fault, Told};
 use super::{
     App, body, clients, events, guard, health, hooks, instances, leases, metrics, reconfigure, reservations, settings,
 };
@@ -96,8 +96,8 @@ async fn pass(State(shared): State<Shared>, request: Request, next: Next) -> Res
             }
         },
     };
-    if let Some(Code(code)) = response.extensions().get() {
-        shared.app.metrics.api_refused(code);
+    if let Some(told) = response.extensions().get::<Told>() {
+        told.record(&shared.app.metrics);
     }
     // State is never to be shown from a cache, nor guessed at by a browser.
     let headers = response.headers_mut();

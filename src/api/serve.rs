@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 use super::listener::{BindError, Listener};
 use super::routes::{Shared, tcp_routes, unix_routes};
 use super::{App, connection};
+use crate::metrics::Metrics;
 use crate::settings::Listen;
 
 /// How long to wait after the operating system had no room for another connection.
@@ -111,6 +112,7 @@ impl Server {
                 limits,
                 draining: draining.clone(),
                 connections: connections.clone(),
+                metrics: app.metrics.clone(),
             };
             accepting.spawn(door.accept(listener, stop.clone()));
         }
@@ -130,6 +132,7 @@ struct Door {
     limits: Limits,
     draining: CancellationToken,
     connections: TaskTracker,
+    metrics: Metrics,
 }
 
 impl Door {
@@ -147,7 +150,9 @@ impl Door {
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(error) => {
                     // Out of file descriptors, most likely: connections end, and then there are some again.
-                    tracing::warn!(%error, "the API could not accept a connection");
+                    if let Some(held_back) = self.metrics.log_limit().admit("api-unaccepted") {
+                        tracing::warn!(%error, held_back, "the API could not accept a connection");
+                    }
                     tokio::time::sleep(PAUSE).await;
                 }
             }

@@ -86,7 +86,9 @@ impl Orchestrator {
         self.inner.metrics.provision_failed("no-address");
         let news = self.reported_full().insert(client.id);
         if news {
-            tracing::warn!(client = %client.id, detail, "no instance");
+            if let Some(held_back) = self.inner.metrics.log_limit().admit("no-address") {
+                tracing::warn!(client = %client.id, detail, held_back, "no instance");
+            }
             let event = NewEvent {
                 at: now,
                 kind: EventKind::Refused,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Context, storage};
 use crate::causes::with_causes;
+use crate::log_limit::LogLimit;
 use crate::model::LeaseSource;
 use crate::source::dnsmasq::{Intake, Spool};
 use crate::store::Store;
@@ -13,6 +14,8 @@ const EXPIRY_PERIOD: Duration = Duration::from_secs(1);
 const SPOOL_PERIOD: Duration = Duration::from_secs(2);
 const HISTORY_PERIOD: Duration = Duration::from_secs(3600);
 const STORE_PERIOD: Duration = Duration::from_secs(2);
+/// How often counts of lines that were held back are looked for: each is written at most this late.
+const LOG_PERIOD: Duration = Duration::from_secs(5);
 const CLOCK_PERIOD: Duration = Duration::from_secs(10);
 /// A wall clock that is further off than this was set, not slewed.
 const CLOCK_STEP: i64 = 5_000;
@@ -91,6 +94,23 @@ pub(super) async fn drain_spool(context: Context, intake: Intake) {
         if !pause(&context, SPOOL_PERIOD).await {
             return;
         }
+    }
+}
+
+/// Writes how many lines of each kind were held back, once a minute while there are any.
+pub(super) async fn count_held_back_lines(context: Context) {
+    while pause(&context, LOG_PERIOD).await {
+        write_held_back(context.metrics.log_limit());
+    }
+}
+
+fn write_held_back(limit: &LogLimit) {
+    for (kind, held_back) in limit.take_due() {
+        tracing::warn!(
+            kind,
+            held_back,
+            "more lines of this kind were held back since the last one"
+        );
     }
 }
 

@@ -145,6 +145,9 @@ pub async fn run(start: Start) -> Result<(), ServeError> {
     context.tasks.spawn(faces.run(context.stop.clone()));
     context.tasks.spawn(reloader.run(hangups, context.stop.clone()));
     context.tasks.spawn(housekeeping::watch_wall_clock(context.clone()));
+    context
+        .tasks
+        .spawn(housekeeping::count_held_back_lines(context.clone()));
     systemd::ready();
     context.tasks.spawn(systemd::watchdog(context.stop.clone()));
 

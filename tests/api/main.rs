@@ -8,6 +8,7 @@ mod http;
 mod limits;
 mod lists;
 mod problems;
+mod quiet;
 mod reservations;
 mod sockets;
 mod stream;

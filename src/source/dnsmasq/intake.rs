@@ -72,7 +72,13 @@ impl Intake {
         };
         if let Err(fault) = &outcome {
             self.metrics.lease_event_refused(fault.code());
-            tracing::warn!(reason = with_causes(fault), "an event of dnsmasq was not recorded");
+            if let Some(held_back) = self.metrics.log_limit().admit(fault.code()) {
+                tracing::warn!(
+                    reason = with_causes(fault),
+                    held_back,
+                    "an event of dnsmasq was not recorded"
+                );
+            }
         }
         outcome
     }

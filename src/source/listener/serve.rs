@@ -312,8 +312,10 @@ impl Listener {
             let Some(first) = batch.first() else { continue };
             first.port.send(batch, |reply, fault| {
                 self.parts.metrics.dhcp6_unsent();
-                let fault = &fault as &dyn std::error::Error;
-                tracing::warn!(link = self.parts.link, to = %reply.to, error = fault, "could not send a reply");
+                if let Some(held_back) = self.parts.metrics.log_limit().admit("dhcp6-unsent") {
+                    let fault = &fault as &dyn std::error::Error;
+                    tracing::warn!(link = self.parts.link, to = %reply.to, error = fault, held_back, "could not send a reply");
+                }
             });
         }
     }
@@ -366,12 +368,15 @@ impl Listener {
             Ok(()) => self.send(&pending.replies),
             Err(fault) => {
                 self.parts.metrics.commit_failed();
-                tracing::error!(
-                    link = self.parts.link,
-                    changes = pending.changes.len(),
-                    reason = with_causes(fault),
-                    "bindings could not be recorded; their clients are not answered and will ask again"
-                );
+                if let Some(held_back) = self.parts.metrics.log_limit().admit("lease-commit-failed") {
+                    tracing::error!(
+                        link = self.parts.link,
+                        changes = pending.changes.len(),
+                        reason = with_causes(fault),
+                        held_back,
+                        "bindings could not be recorded; their clients are not answered and will ask again"
+                    );
+                }
                 pending
                     .changes
                     .iter()

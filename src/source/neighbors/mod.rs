@@ -150,10 +150,13 @@ impl Neighbors {
             return;
         }
         let Parts { network, bridge, .. } = &self.parts;
-        if let Err(fault) = network.verify_neighbors(bridge, &due).await {
+        if let Err(fault) = network.verify_neighbors(bridge, &due).await
+            && let Some(held_back) = self.parts.metrics.log_limit().admit("hosts-unasked")
+        {
             tracing::warn!(
                 bridge = bridge.name,
                 reason = with_causes(&fault),
+                held_back,
                 "neighbours cannot be asked"
             );
         }
@@ -173,8 +176,10 @@ impl Neighbors {
                 Err(fault) => {
                     self.parts.metrics.neighbor("unrecorded");
                     self.hosts.not_recorded(address);
-                    let reason = with_causes(&fault);
-                    tracing::error!(bridge, %address, reason, "a host that was seen could not be recorded");
+                    if let Some(held_back) = self.parts.metrics.log_limit().admit("host-unrecorded") {
+                        let reason = with_causes(&fault);
+                        tracing::error!(bridge, %address, reason, held_back, "a host that was seen could not be recorded");
+                    }
                 }
             },
             Err(refusal) => {
