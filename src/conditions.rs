@@ -28,22 +28,57 @@ pub struct Condition {
 /// The list of conditions. A cheap handle: all clones share one list.
 #[derive(Debug, Clone, Default)]
 pub struct Conditions {
-    list: Arc<Mutex<BTreeMap<String, Condition>>>,
+    list: Arc<Mutex<List>>,
+}
+
+#[derive(Debug, Default)]
+struct List {
+    shown: BTreeMap<String, Condition>,
+    /// How many owners a condition has.
+    owners: BTreeMap<String, usize>,
+    frozen: bool,
+}
+
+/// Keeps a condition on the list: when its last owner is dropped, the condition ends.
+///
+/// A part owns the conditions that it sets, so that none outlives the part. The settings own what they ask for, also
+/// before there is a part that looks for it.
+#[derive(Debug)]
+#[must_use = "the condition ends with its last owner"]
+pub struct Owned {
+    conditions: Conditions,
+    name: String,
+}
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        self.conditions.disown(&self.name);
+    }
 }
 
 impl Conditions {
-    /// `name` will be needed: it counts as waited for until it has been looked for.
+    /// Puts `name` on the list, where it counts as waited for until it has been looked for, and keeps it there.
     ///
-    /// Said of everything before anyone can ask, so that nothing looks ready that only has not been looked for.
-    pub fn expect(&self, name: &str) {
-        let condition = Condition {
+    /// Call it before anyone can ask, so that nothing looks ready that nobody has looked for.
+    pub fn own(&self, name: &str) -> Owned {
+        let mut list = self.lock();
+        *list.owners.entry(name.to_owned()).or_default() += 1;
+        list.shown.entry(name.to_owned()).or_insert_with(|| Condition {
             name: name.to_owned(),
             ok: false,
             needed: true,
             reason: Some("it was not looked for yet".to_owned()),
             since: Timestamp::wall(),
-        };
-        self.lock().entry(name.to_owned()).or_insert(condition);
+        });
+        Owned {
+            conditions: self.clone(),
+            name: name.to_owned(),
+        }
+    }
+
+    /// Ends the list's changes by owners that are dropped: the daemon stops, and what it lacked is still to be seen.
+    pub fn freeze(&self) {
+        self.lock().frozen = true;
     }
 
     /// `name` is there.
@@ -61,26 +96,22 @@ impl Conditions {
         self.set(name, Some(reason.into()), false);
     }
 
-    /// `name` is needed no more.
-    pub fn forget(&self, name: &str) {
-        if self.lock().remove(name).is_some() {
-            tracing::info!(condition = name, "is needed no more");
-        }
-    }
-
     /// All conditions, by name.
     pub fn list(&self) -> Vec<Condition> {
-        self.lock().values().cloned().collect()
+        self.lock().shown.values().cloned().collect()
     }
 
     /// Whether nothing is waited for.
     pub fn ready(&self) -> bool {
-        self.lock().values().all(|condition| condition.ok || !condition.needed)
+        self.lock()
+            .shown
+            .values()
+            .all(|condition| condition.ok || !condition.needed)
     }
 
     fn set(&self, name: &str, reason: Option<String>, needed: bool) {
         let mut list = self.lock();
-        let before = list.get(name);
+        let before = list.shown.get(name);
         if before.is_some_and(|before| before.reason == reason) {
             return;
         }
@@ -94,7 +125,7 @@ impl Conditions {
             Some(reason) => tracing::warn!(condition = name, reason, "wrong"),
         }
         let ok = reason.is_none();
-        list.insert(
+        list.shown.insert(
             name.to_owned(),
             Condition {
                 name: name.to_owned(),
@@ -106,7 +137,20 @@ impl Conditions {
         );
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Condition>> {
+    fn disown(&self, name: &str) {
+        let mut list = self.lock();
+        let left = list.owners.get(name).map_or(0, |owners| owners.saturating_sub(1));
+        if left > 0 {
+            list.owners.insert(name.to_owned(), left);
+            return;
+        }
+        list.owners.remove(name);
+        if !list.frozen && list.shown.remove(name).is_some() {
+            tracing::info!(condition = name, "is needed no more");
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, List> {
         // Nothing that holds the lock can panic half-way through a change.
         self.list.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -130,19 +174,45 @@ mod tests {
     #[test]
     fn what_is_expected_is_not_ready_before_it_was_looked_for() {
         let conditions = Conditions::default();
-        conditions.expect("link br0");
+        let _link = conditions.own("link br0");
         assert!(!conditions.ready());
         conditions.set_ok("link br0");
-        conditions.expect("link br0");
+        let _again = conditions.own("link br0");
         assert!(conditions.ready(), "what is known is not forgotten");
     }
 
     #[test]
     fn what_is_needed_no_more_is_not_waited_for() {
         let conditions = Conditions::default();
+        let link = conditions.own("link br0");
         conditions.set_waiting("link br0", "bridge br0 is missing");
-        conditions.forget("link br0");
+        drop(link);
         assert!(conditions.ready() && conditions.list().is_empty());
+    }
+
+    #[test]
+    fn a_condition_ends_with_its_last_owner() {
+        let conditions = Conditions::default();
+        let (settings, part) = (conditions.own("link br0"), conditions.own("link br0"));
+        conditions.set_waiting("link br0", "bridge br0 is missing");
+        drop(settings);
+        assert!(!conditions.ready(), "its part still waits");
+        drop(part);
+        assert!(conditions.list().is_empty());
+        let _back = conditions.own("link br0");
+        assert_eq!(
+            conditions.list()[0].reason.as_deref(),
+            Some("it was not looked for yet")
+        );
+    }
+
+    #[test]
+    fn a_daemon_that_stops_does_not_look_ready_for_it() {
+        let conditions = Conditions::default();
+        let link = conditions.own("link br0");
+        conditions.freeze();
+        drop(link);
+        assert!(!conditions.ready());
     }
 
     #[test]

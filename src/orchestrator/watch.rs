@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Orchestrator, alias_prefix};
 use crate::causes::with_causes;
+use crate::conditions::Owned;
 use crate::model::InstanceId;
 
 /// The wait before an engine is asked again that did not answer, or whose stream broke.
@@ -34,16 +35,16 @@ impl Orchestrator {
         }
         for (name, plugin) in &self.inner.plugins {
             watched.entry(name).or_insert_with(|| {
-                self.inner.conditions.expect(&condition(name));
+                let owned = self.inner.conditions.own(&condition(name));
                 let stop = self.inner.stop.child_token();
-                let watch = self.clone().watch_engine(plugin.clone(), stop.clone());
+                let watch = self.clone().watch_engine(plugin.clone(), owned, stop.clone());
                 self.inner.tasks.spawn(watch);
                 stop
             });
         }
     }
 
-    async fn watch_engine(self, plugin: Arc<dyn Plugin>, stop: CancellationToken) {
+    async fn watch_engine(self, plugin: Arc<dyn Plugin>, owned: Owned, stop: CancellationToken) {
         let condition = condition(plugin.name());
         let watch = async {
             loop {
@@ -66,7 +67,7 @@ impl Orchestrator {
         }
         if !self.inner.stop.is_cancelled() {
             let mut watched = self.watched();
-            self.inner.conditions.forget(&condition);
+            drop(owned);
             watched.remove(plugin.name());
             // It may be needed again since.
             self.want_pass();

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::bell::{Bell, Prefixes};
 use crate::causes::with_causes;
-use crate::conditions::Conditions;
+use crate::conditions::{Conditions, Owned};
 use crate::metrics::Metrics;
 use crate::model::{Clock, SiteId};
 use crate::settings::Current;
@@ -52,6 +52,8 @@ pub struct Keeper {
     pub(super) interfaces: HashMap<String, u32>,
     /// The routes to delegated prefixes that are in the kernel, as far as we know.
     pub(super) installed: HashMap<Ipv6Net, Route>,
+    /// Held while prefixes are delegated.
+    condition: Option<Owned>,
 }
 
 impl Keeper {
@@ -63,6 +65,7 @@ impl Keeper {
             mark,
             interfaces: HashMap::new(),
             installed: HashMap::new(),
+            condition: None,
         }
     }
 
@@ -94,17 +97,20 @@ impl Keeper {
         }
     }
 
-    fn show(&self, outcome: Result<(), String>) {
+    fn show(&mut self, outcome: Result<(), String>) {
+        if let Err(reason) = &outcome {
+            tracing::debug!(reason, "routes are not as they should be");
+        }
+        // What was left of earlier settings is tidied up all the same, but nobody waits for it.
+        if !self.delegates() {
+            self.condition = None;
+            return;
+        }
+        let conditions = &self.parts.conditions;
+        self.condition.get_or_insert_with(|| conditions.own(CONDITION));
         match outcome {
-            // What was left of earlier settings is tidied up all the same, but nobody waits for it.
-            Ok(()) if self.delegates() => self.parts.conditions.set_ok(CONDITION),
-            Ok(()) => {}
-            Err(reason) => {
-                tracing::debug!(reason, "routes are not as they should be");
-                if self.delegates() {
-                    self.parts.conditions.set_waiting(CONDITION, reason);
-                }
-            }
+            Ok(()) => conditions.set_ok(CONDITION),
+            Err(reason) => conditions.set_waiting(CONDITION, reason),
         }
     }
 

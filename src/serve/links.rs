@@ -115,8 +115,6 @@ impl Links {
 
     fn supervisor(&self, link: &LinkSettings) -> Supervisor {
         let bridge = &link.name;
-        // One that comes back was forgotten when it left.
-        self.context.conditions.expect(&link::condition(bridge));
         let parts = link::Parts {
             context: self.context.clone(),
             bridge: bridge.clone(),

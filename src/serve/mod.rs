@@ -4,6 +4,7 @@
 //! by itself, says so in the conditions, and goes on when it comes. Only what an operator must mend ends the daemon.
 
 mod control;
+mod expectations;
 mod housekeeping;
 mod link;
 mod links;
@@ -38,6 +39,7 @@ use crate::source::listener::Directory;
 use crate::source::reserved::Reserved;
 use crate::store::{Store, StoreError};
 use control::{Ready, Switchboard};
+use expectations::Expectations;
 use links::{Commands, Links};
 use relays::Relays;
 use reload::Reloader;
@@ -78,25 +80,6 @@ struct Context {
     tasks: TaskTracker,
 }
 
-impl Context {
-    /// Says what will be waited for with these settings, before anyone can ask.
-    fn expect(&self, settings: &Settings) {
-        self.conditions.expect(storage::CONDITION);
-        for interface in relays::interfaces(settings) {
-            self.conditions.expect(&relays::condition(interface));
-        }
-        for link in &settings.links {
-            self.conditions.expect(&link::condition(&link.name));
-            if link.routed().next().is_some() {
-                self.conditions.expect(routes::CONDITION);
-            }
-            if settings.provides(link) {
-                self.conditions.expect("engine docker");
-            }
-        }
-    }
-}
-
 /// What the daemon is started with.
 pub struct Start {
     /// The settings to begin with.
@@ -131,9 +114,15 @@ pub async fn run(start: Start) -> Result<(), ServeError> {
         for_good: CancellationToken::new(),
         tasks: TaskTracker::new(),
     };
-    context.expect(&in_force);
+    let expectations = Expectations::of(&in_force, context.conditions.clone());
     let (store_sender, store) = watch::channel(None);
-    let (reloader, desk) = Reloader::new(start.place, &context, settings_sender, start.set_log_level);
+    let (reloader, desk) = Reloader::new(reload::Parts {
+        place: start.place,
+        context: context.clone(),
+        sender: settings_sender,
+        set_log_level: start.set_log_level,
+        expectations,
+    });
     let switchboard = Arc::new(Switchboard::new(desk));
     let app = App {
         store: store.clone(),
@@ -157,6 +146,7 @@ pub async fn run(start: Start) -> Result<(), ServeError> {
         outcome = &mut work => outcome,
         for_good = signals.told_to_stop() => {
             systemd::stopping();
+            context.conditions.freeze();
             if for_good {
                 context.for_good.cancel();
             }

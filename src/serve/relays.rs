@@ -41,7 +41,6 @@ impl Relays {
         while !self.context.stop.is_cancelled() {
             for interface in interfaces(&settings.get()) {
                 if !served.values().any(|known| known == interface) {
-                    self.context.conditions.expect(&condition(interface));
                     let supervisor = Supervisor {
                         context: self.context.clone(),
                         directory: self.directory.clone(),
@@ -73,10 +72,10 @@ struct Supervisor {
 impl Supervisor {
     async fn run(self) {
         let (conditions, condition) = (&self.context.conditions, condition(&self.interface));
+        let _owned = conditions.own(&condition);
         let mut settings = self.context.settings.clone();
         while !self.context.stop.is_cancelled() {
             if !self.is_wanted() {
-                conditions.forget(&condition);
                 return;
             }
             if let Err(reason) = self.serve(&condition).await {

@@ -15,9 +15,11 @@ use tokio::signal::unix::Signal;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::expectations::Expectations;
 use super::{Context, systemd};
 use crate::api::{ControlError, ReloadOutcome, Reloaded, SettingsView};
 use crate::causes::with_causes;
+use crate::conditions::Owned;
 use crate::model::Timestamp;
 use crate::settings::{Change, Current, Effect, Fault, Faults, LogLevel, Place, Reload, Settings, plan_reload};
 
@@ -53,22 +55,34 @@ pub(super) struct Reloader {
     context: Context,
     sender: watch::Sender<Arc<Settings>>,
     set_log_level: SetLogLevel,
+    expectations: Expectations,
     requests: mpsc::Receiver<Request>,
+    /// Whether what was read last is in force is shown for as long as it can be read again.
+    _condition: Owned,
+}
+
+/// What a reloader is made of.
+pub(super) struct Parts {
+    /// Where the settings are written.
+    pub(super) place: Place,
+    pub(super) context: Context,
+    /// Where everyone reads the settings in force.
+    pub(super) sender: watch::Sender<Arc<Settings>>,
+    pub(super) set_log_level: SetLogLevel,
+    /// What the settings in force ask for.
+    pub(super) expectations: Expectations,
 }
 
 impl Reloader {
-    pub(super) fn new(
-        place: Place,
-        context: &Context,
-        sender: watch::Sender<Arc<Settings>>,
-        set_log_level: SetLogLevel,
-    ) -> (Self, Desk) {
+    pub(super) fn new(parts: Parts) -> (Self, Desk) {
+        let context = parts.context;
         let (asked, requests) = mpsc::channel(WAITING);
         let now = context.clock.now();
         context.metrics.settings_loaded(now);
+        let condition = context.conditions.own(CONDITION);
         context.conditions.set_ok(CONDITION);
         let desk = Desk {
-            place: Arc::new(place),
+            place: Arc::new(parts.place),
             current: context.settings.clone(),
             requests: asked,
             record: Arc::new(Mutex::new(Record {
@@ -78,10 +92,12 @@ impl Reloader {
         };
         let reloader = Self {
             desk: desk.clone(),
-            context: context.clone(),
-            sender,
-            set_log_level,
+            context,
+            sender: parts.sender,
+            set_log_level: parts.set_log_level,
+            expectations: parts.expectations,
             requests,
+            _condition: condition,
         };
         (reloader, desk)
     }
@@ -105,7 +121,7 @@ impl Reloader {
         }
     }
 
-    async fn reload(&self) -> Result<Reloaded, Faults> {
+    async fn reload(&mut self) -> Result<Reloaded, Faults> {
         let at = self.context.clock.now();
         let planned = self.desk.plan().await;
         let outcome = planned.map(|reload| self.put_in_force(reload, at));
@@ -130,15 +146,12 @@ impl Reloader {
         self.context.conditions.set_wrong(CONDITION, reason);
     }
 
-    fn put_in_force(&self, Reload { settings, changes }: Reload, at: Timestamp) -> Reloaded {
+    fn put_in_force(&mut self, Reload { settings, changes }: Reload, at: Timestamp) -> Reloaded {
         changes.iter().for_each(tell);
-        let (before, settings) = (self.desk.current.get(), Arc::new(settings));
-        // Before anyone begins to look for it, or can see that nobody does.
-        self.context.expect(&settings);
+        let settings = Arc::new(settings);
+        self.expectations.add(&settings);
         self.sender.send_replace(settings.clone());
-        if before.delegates() && !settings.delegates() {
-            self.context.conditions.forget(crate::routes::CONDITION);
-        }
+        self.expectations.retain(&settings);
         self.context.bell.ring_prefixes();
         (self.set_log_level)(settings.log.level);
         tracing::info!(changes = changes.len(), "the settings are in force");

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::net::UnixDatagram;
 
 use nix::sys::signal::Signal;
-use orchestrator_lab::{Daemon, Dhclient, Engine, Lab, wait_for};
+use orchestrator_lab::{Daemon, Dhclient, Engine, Lab, Postgres, wait_for};
 use serde_json::Value;
 
 use crate::site::{BINARY, PATIENCE, PREFIX, Plan, Site};
@@ -310,4 +310,38 @@ fn on_a_link_that_goes_an_instance_runs_until_its_lease_ends() {
     assert_eq!(running[0]["id"], instance["id"]);
     site.wait_none();
     assert_eq!(site.lease(leased).unwrap()["state"], "expired");
+}
+
+#[test]
+fn what_is_taken_away_while_the_database_is_awaited_is_waited_for_no_more() {
+    let mut postgres = Postgres::start(&Lab::new().unwrap()).unwrap();
+    let url = postgres.database().unwrap();
+    postgres.stop().unwrap();
+    let few = Plan {
+        store: Some(url),
+        ..lease_only()
+    };
+    let more = "[source.listener]\nrelays = [\"eth9\"]\n\
+         [[link]]\nbridge = \"br9\"\naddress = \"fd39:9706:2786:9::1/64\"\npool = \"fd39:9706:2786:9::1:0/112\"\n\
+         instances = \"fd39:9706:2786:9::2:0/112\"\ntemplate = \"web\"\n[template.web]\nimage = \"web\"\n";
+    let lab = Lab::new().unwrap();
+    let host = lab.namespace("host").unwrap();
+    let daemon = Daemon::start(&host, BINARY.as_ref(), |place| few.settings(place) + more).unwrap();
+    let mut site = Site { lab, host, daemon };
+    let awaited = |site: &Site| -> Vec<String> {
+        let (_, ready) = site.daemon.api("GET", "/v1/ready").unwrap();
+        let conditions = ready["conditions"].as_array().unwrap();
+        let waiting = conditions.iter().filter(|condition| condition["ok"] == false);
+        waiting
+            .map(|condition| condition["name"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let all = ["database", "engine docker", "link br0", "link br9", "relays eth9"];
+    assert_eq!(awaited(&site), all);
+    site.write(|place| few.settings(place));
+    let (code, said, complained) = site.reload();
+    assert_eq!(code, 0, "{said} {complained}");
+    assert_eq!(awaited(&site), ["database", "link br0"]);
+    postgres.resume().unwrap();
+    site.daemon.wait_until_ready(PATIENCE).unwrap();
 }

@@ -64,11 +64,11 @@ impl Supervisor {
     pub(super) async fn run(mut self) {
         let condition = condition(&self.parts.bridge);
         let conditions = self.parts.context.conditions.clone();
+        let _owned = conditions.own(&condition);
         let stop = self.parts.context.stop.clone();
         let mut settings = self.parts.context.settings.clone();
         while !stop.is_cancelled() {
             let Some(plan) = self.parts.plan() else {
-                conditions.forget(&condition);
                 return;
             };
             let served = match plan {
