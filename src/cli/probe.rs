@@ -83,7 +83,7 @@ fn has_listener(settings: &Settings) -> bool {
 }
 
 fn has_template(settings: &Settings) -> bool {
-    settings.links.iter().any(|link| link.template.is_some())
+    !settings.templates_in_use().is_empty()
 }
 
 fn privileges(settings: &Settings) -> Finding {
@@ -160,11 +160,9 @@ async fn engine(settings: &Settings) -> Vec<Finding> {
 }
 
 fn images(settings: &Settings) -> BTreeSet<&str> {
-    let used = settings
-        .links
-        .iter()
-        .filter_map(|link| settings.templates.get(link.template.as_ref()?));
-    used.map(|template| template.image.as_str()).collect()
+    let used = settings.templates_in_use().into_iter();
+    let templates = used.filter_map(|name| settings.templates.get(name));
+    templates.map(|template| template.image.as_str()).collect()
 }
 
 fn found_image(image: &str, answer: Result<(), PluginError>) -> Finding {
@@ -193,6 +191,20 @@ mod tests {
             ["CAP_NET_RAW", "CAP_SYS_ADMIN"]
         );
         assert_eq!(effective("nonsense"), 0);
+    }
+
+    #[test]
+    fn a_template_that_only_a_class_names_is_looked_at_too() {
+        let link = "[[link]]\nbridge = \"br0\"\naddress = \"fd39::1/64\"\npool = \"fd39::1:0/112\"\n";
+        let templates = "[template.phone]\nimage = \"phone-image\"\n[template.unused]\nimage = \"unused-image\"\n\
+                         [[class]]\nname = \"phones\"\ntemplate = \"phone\"\nmatch = { user_class = \"phone*\" }\n";
+        let of_class = settings(&format!("{link}instances = \"fd39::2:0/112\"\n{templates}"));
+        assert_eq!(images(&of_class), BTreeSet::from(["phone-image"]));
+        assert!(lacking(&of_class, 0).contains(&"CAP_SYS_PTRACE"));
+        // Without room for instances nobody gets one.
+        let leases_only = settings(&format!("{link}{templates}"));
+        assert_eq!(images(&leases_only), BTreeSet::new());
+        assert!(!lacking(&leases_only, 0).contains(&"CAP_SYS_PTRACE"));
     }
 
     #[tokio::test]

@@ -36,7 +36,7 @@ mod store;
 mod template;
 mod tree;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use config::Value;
@@ -108,6 +108,15 @@ impl Settings {
         let listens = link.source == LeaseSource::Listener;
         let of_class = || listens && self.classes.iter().any(|class| class.template.is_some());
         link.instances.is_some() && (link.template.is_some() || of_class())
+    }
+
+    /// The templates that some client gets now: of its link, or of its class on a link whose listener finds classes.
+    pub fn templates_in_use(&self) -> BTreeSet<&str> {
+        let providing = || self.links.iter().filter(|link| self.provides(link));
+        let of_links = providing().filter_map(|link| link.template.as_deref());
+        let finds_classes = providing().any(|link| link.source == LeaseSource::Listener);
+        let of_classes = self.classes.iter().filter_map(|class| class.template.as_deref());
+        of_links.chain(of_classes.filter(|_| finds_classes)).collect()
     }
 
     /// What reservations must suit.
