@@ -32,12 +32,24 @@ test: ## formatting, lints and all tests: unit, property, and of the whole with 
 	$(RUN_AS_ROOT) $(CARGO) test --workspace --no-fail-fast
 	@$(MAKE) --no-print-directory sweep
 
+.PHONY: quick
+quick: ## the tests that need neither root nor packages: logic, protocol, API, SQLite; seconds once they are built
+	$(CARGO) test --workspace --lib --bins --quiet
+	$(CARGO) test --package orchestrator-dhcp6 --package orchestrator-fuzz --tests --quiet
+	$(CARGO) test --test api --test architecture --test hook --quiet
+	$(CARGO) test --test store --quiet -- sqlite
+
 .PHONY: check
 check: ## formatting and lints, warnings as errors; licenses and sources where cargo-deny is installed
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- --deny warnings
-	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny check licenses bans sources; \
+	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny check --hide-inclusion-graph licenses bans sources; \
 	else echo 'cargo-deny is not installed, so licenses and sources go unchecked'; fi
+
+.PHONY: deny
+deny: ## licences, bans and sources of all dependencies; installs cargo-deny where it is missing
+	@$(CARGO) deny --version >/dev/null 2>&1 || $(CARGO) install --locked cargo-deny
+	$(CARGO) deny --all-features check --hide-inclusion-graph licenses bans sources
 
 .PHONY: bench
 bench: ## measure, each against its yardstick in the same run
