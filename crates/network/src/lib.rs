@@ -37,13 +37,14 @@ mod name;
 mod namespace;
 mod neighbor;
 mod network;
+mod ports;
 mod request;
 mod route;
 mod sysctl;
 mod thread;
 mod watch;
 
-pub use attachment::{AttachmentFound, AttachmentPlan};
+pub use attachment::{AttachmentFound, AttachmentPlan, Flaw};
 pub use bridge::{Bridge, BridgePlan};
 pub use error::NetworkError;
 pub use icmp6::{Icmp6Message, Icmp6Socket};

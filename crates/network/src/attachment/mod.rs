@@ -12,11 +12,13 @@
 //! link-layer address or another address inside: it is removed and made anew.
 
 mod ensure;
+mod flaw;
 mod host;
 mod inside;
 mod list;
 mod plan;
 mod remove;
 
+pub use flaw::Flaw;
 pub use list::AttachmentFound;
 pub use plan::AttachmentPlan;

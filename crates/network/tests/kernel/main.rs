@@ -9,8 +9,10 @@
 mod attachment;
 mod bridge;
 mod changed;
+mod flaw;
 mod interface;
 mod neighbor;
+mod ports;
 mod refused;
 mod removal;
 mod route;

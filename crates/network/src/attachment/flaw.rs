@@ -1,0 +1,98 @@
+//! Comparing the inside end with its plan, without changing anything.
+
+use std::fmt;
+use std::net::Ipv6Addr;
+use std::path::Path;
+
+use futures_util::TryStreamExt;
+use netlink_packet_route::route::{RouteHeader, RouteMessage};
+use rtnetlink::{Handle, RouteMessageBuilder};
+
+use super::AttachmentPlan;
+use crate::address::list_addresses;
+use crate::link::find_link;
+use crate::namespace::Namespace;
+use crate::request::answer;
+use crate::{Network, NetworkError, thread};
+
+/// What the inside end of an attachment lacks of its plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flaw {
+    /// There is no interface of the planned name.
+    NoInterface,
+    /// The interface has another link-layer address.
+    OtherLinkLayer,
+    /// The interface is down.
+    Down,
+    /// The interface does not have the planned address.
+    NoAddress,
+    /// The plan has a gateway, and the namespace has no default route at all.
+    NoDefaultRoute,
+}
+
+impl fmt::Display for Flaw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoInterface => "its interface is gone",
+            Self::OtherLinkLayer => "its interface has another link-layer address",
+            Self::Down => "its interface is down",
+            Self::NoAddress => "its address is gone from its interface",
+            Self::NoDefaultRoute => "its default route is gone",
+        })
+    }
+}
+
+impl Network {
+    /// Looks into the namespace at `netns`, and returns the first thing that the inside end lacks of its plan.
+    ///
+    /// `None` says that nothing is missing.
+    /// What an instance has beyond its plan, such as a second address, is its own affair and no flaw.
+    ///
+    /// # Errors
+    ///
+    /// [`NamespaceGone`](NetworkError::NamespaceGone) when its last process has ended,
+    /// [`NotSeparate`](NetworkError::NotSeparate) when it is the daemon's own namespace,
+    /// [`TimedOut`](NetworkError::TimedOut) when the kernel does not answer.
+    pub async fn find_flaw(&self, plan: &AttachmentPlan, netns: &Path) -> Result<Option<Flaw>, NetworkError> {
+        let netns = Namespace::open(netns)?;
+        self.check_separate(&netns)?;
+        let doing = || format!("waiting to look at {}", plan.host_interface);
+        let place = self.wiring.clone().acquire_owned().await;
+        let place = place.map_err(|_closed| NetworkError::Closed { doing: doing() })?;
+        let plan = plan.clone();
+        thread::run_netlink(&netns, move |inside| async move {
+            // Held by the thread, which may outlive the caller.
+            let _place = place;
+            first_flaw(&inside, &plan).await
+        })
+        .await
+    }
+}
+
+async fn first_flaw(netlink: &Handle, plan: &AttachmentPlan) -> Result<Option<Flaw>, NetworkError> {
+    let Some(inside) = find_link(netlink, &plan.interface).await? else {
+        return Ok(Some(Flaw::NoInterface));
+    };
+    if inside.mac != Some(plan.mac) {
+        return Ok(Some(Flaw::OtherLinkLayer));
+    }
+    if !inside.up {
+        return Ok(Some(Flaw::Down));
+    }
+    if !list_addresses(netlink, inside.index).await?.contains(&plan.address) {
+        return Ok(Some(Flaw::NoAddress));
+    }
+    if plan.gateway.is_some() && !has_default_route(netlink).await? {
+        return Ok(Some(Flaw::NoDefaultRoute));
+    }
+    Ok(None)
+}
+
+async fn has_default_route(netlink: &Handle) -> Result<bool, NetworkError> {
+    let all = RouteMessageBuilder::<Ipv6Addr>::new().build();
+    let found: Vec<RouteMessage> = answer(netlink.route().get(all).execute().try_collect())
+        .await
+        .map_err(|failure| failure.doing("listing the routes of an instance"))?;
+    let mut headers = found.iter().map(|route| &route.header);
+    Ok(headers.any(|header| header.table == RouteHeader::RT_TABLE_MAIN && header.destination_prefix_length == 0))
+}
