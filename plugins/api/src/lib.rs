@@ -95,6 +95,12 @@ pub trait Plugin: Send + Sync + 'static {
     /// Makes sure that the instance exists and runs; makes and starts it where it does not.
     async fn ensure(&self, id: &InstanceId, spec: &InstanceSpec) -> Result<Found, PluginError>;
 
+    /// Makes sure that the instance does not run, and keeps all that it wrote: [`ensure`](Self::ensure) starts it again.
+    ///
+    /// Its first process is asked to end (SIGTERM), and killed when it has not ended a few seconds later.
+    /// Stopping what does not run, or is not there, is success.
+    async fn stop(&self, id: &InstanceId) -> Result<(), PluginError>;
+
     /// Finds one instance; `None` when the engine has none of that id with our mark.
     async fn find(&self, id: &InstanceId) -> Result<Option<Found>, PluginError>;
 

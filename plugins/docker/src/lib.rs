@@ -25,6 +25,7 @@ mod find;
 mod list;
 mod mark;
 mod remove;
+mod stop;
 mod watch;
 
 use std::time::Duration;
@@ -98,6 +99,10 @@ impl Plugin for DockerPlugin {
 
     async fn ensure(&self, id: &InstanceId, spec: &InstanceSpec) -> Result<Found, PluginError> {
         self.ensure_container(id, spec).await
+    }
+
+    async fn stop(&self, id: &InstanceId) -> Result<(), PluginError> {
+        self.stop_container(id).await
     }
 
     async fn find(&self, id: &InstanceId) -> Result<Option<Found>, PluginError> {

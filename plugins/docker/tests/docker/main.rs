@@ -4,5 +4,6 @@ mod boundaries;
 mod lifecycle;
 mod limits;
 mod outages;
+mod stop;
 mod support;
 mod watch;

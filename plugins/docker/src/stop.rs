@@ -1,0 +1,29 @@
+//! Makes sure that an instance's container does not run.
+
+use bollard::query_parameters::StopContainerOptions;
+use orchestrator_plugin::{Found, FoundState, InstanceId, PluginError};
+
+use crate::DockerPlugin;
+use crate::errors::{NOT_FOUND, status};
+
+impl DockerPlugin {
+    /// Stops the container, with the grace that it was made with (see `container`), and waits until it has ended.
+    pub(crate) async fn stop_container(&self, id: &InstanceId) -> Result<(), PluginError> {
+        let Some(Found { reference, state, .. }) = self.find_container(id).await? else {
+            return Ok(());
+        };
+        if !matches!(state, FoundState::Running(_)) {
+            return Ok(());
+        }
+        let reference = reference.as_str();
+        let stop = self
+            .engine
+            .ask(|docker| async move { docker.stop_container(reference, None::<StopContainerOptions>).await });
+        match stop.await {
+            Ok(()) => Ok(()),
+            // It was removed in between.
+            Err(error) if status(&error) == Some(NOT_FOUND) => Ok(()),
+            Err(error) => Err(self.engine.explain("stop", reference, error)),
+        }
+    }
+}
