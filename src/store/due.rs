@@ -8,6 +8,8 @@ use super::{Store, StoreError};
 statements! {
     HURRY = "update instances set due = null
         where plugin = $1 and due is not null and phase in ('pending', 'starting', 'removing')";
+    HURRY_LINK = "update instances set due = null
+        where link = $1 and due is not null and phase in ('pending', 'starting')";
 }
 
 impl Store {
@@ -18,28 +20,35 @@ impl Store {
     ///
     /// When the database is away.
     pub async fn hurry_instances(&self, plugin: &str) -> Result<(), StoreError> {
-        self.write(Hurry {
-            plugin: plugin.to_owned(),
-        })
-        .await
+        self.write(Hurry::Plugin(plugin.to_owned())).await
+    }
+
+    /// Ends the wait of every instance of this link that is to be tried again later: its bridge takes ports again.
+    /// Graces and removals go on.
+    ///
+    /// # Errors
+    ///
+    /// When the database is away.
+    pub async fn hurry_link(&self, link: &str) -> Result<(), StoreError> {
+        self.write(Hurry::Link(link.to_owned())).await
     }
 }
 
-struct Hurry {
-    plugin: String,
+/// Whose waits end.
+enum Hurry {
+    Plugin(String),
+    Link(String),
 }
 
 impl Write for Hurry {
     type Output = ();
-    const DOING: &'static str = "end the waits for an engine";
+    const DOING: &'static str = "end the waits of instances";
 
     async fn apply(&self, batch: &mut Batch<'_>) -> Result<(), StoreError> {
-        execute!(
-            &mut batch.tx,
-            "end the waits for an engine",
-            HURRY,
-            self.plugin.as_str()
-        )
-        .map(drop)
+        let (statement, of) = match self {
+            Self::Plugin(plugin) => (HURRY, plugin),
+            Self::Link(link) => (HURRY_LINK, link),
+        };
+        execute!(&mut batch.tx, "end the waits of instances", statement, of.as_str()).map(drop)
     }
 }

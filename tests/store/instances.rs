@@ -21,6 +21,7 @@ on_both!(
     an_instance_is_found_by_the_beginning_of_its_id,
     instances_are_listed_and_filtered,
     an_engine_that_is_back_ends_the_waits_for_it,
+    a_bridge_with_ports_again_ends_the_waits_on_its_link,
     what_is_old_is_forgotten,
 );
 
@@ -384,6 +385,33 @@ async fn an_engine_that_is_back_ends_the_waits_for_it(place: Place) {
     store.hurry_instances("docker").await.unwrap();
     // A grace is no wait for an engine.
     assert_eq!(due().await, [None, Some(at(500)), None]);
+}
+
+async fn a_bridge_with_ports_again_ends_the_waits_on_its_link(place: Place) {
+    let store = place.open().await;
+    for (n, phase) in (0..).zip([Phase::Pending, Phase::Starting, Phase::Ending, Phase::Removing]) {
+        let client = holding_client(&store, n).await;
+        let instance = plan(&store, client, 100 + n).await;
+        let waiting = InstanceUpdate {
+            due: Some(at(500)),
+            ..update(phase, 5)
+        };
+        assert!(store.update_instance(instance.id, waiting, None).await.unwrap());
+    }
+    let due = async || {
+        let live = store.live_instances().await.unwrap();
+        live.into_iter()
+            .map(|instance| (instance.phase, instance.due))
+            .collect::<std::collections::HashMap<_, _>>()
+    };
+    store.hurry_link("another").await.unwrap();
+    assert!(due().await.values().all(|due| *due == Some(at(500))));
+    store.hurry_link(LINK).await.unwrap();
+    // A removal gives a port back, and waits for none.
+    let (due, waits) = (due().await, Some(at(500)));
+    let of = |phase| due[&phase];
+    assert_eq!([of(Phase::Pending), of(Phase::Starting)], [None, None]);
+    assert_eq!([of(Phase::Ending), of(Phase::Removing)], [waits, waits]);
 }
 
 async fn what_is_old_is_forgotten(place: Place) {
