@@ -9,7 +9,7 @@ use super::hide::hide_view_values;
 use super::params::{Database, Params, Segment, limit};
 use super::problem::Fault;
 use super::routes::Shared;
-use crate::model::{ClientId, InstanceView, Page, Phase};
+use crate::model::{ClientId, InstanceId, InstanceView, Page, Phase};
 use crate::store::{InstanceFilter, Resolved, Store};
 
 /// The parameters of a list of instances.
@@ -60,6 +60,9 @@ pub(super) async fn show(Database(store): Database, Segment(id): Segment) -> Res
 }
 
 /// `DELETE /v1/instances/{id}`
+///
+/// An instance that is gone already is answered as it is, and nothing is done. With `release` that is refused: its
+/// client may hold a lease since that has nothing to do with it.
 pub(super) async fn destroy(
     State(shared): State<Shared>,
     Database(store): Database,
@@ -67,9 +70,23 @@ pub(super) async fn destroy(
     Params(params): Params<DestroyParams>,
 ) -> Result<(StatusCode, Json<InstanceView>), Fault> {
     let view = find(&store, &id).await?;
+    if view.instance.phase == Phase::Removed {
+        return match params.release {
+            false => Ok((StatusCode::OK, Json(view))),
+            true => Err(Fault::instance_gone(&view.instance, present(&store, &view).await?)),
+        };
+    }
     let instance = shared.app.control.destroy(view.instance.id, params.release).await?;
     let view = InstanceView { instance, ..view };
     Ok((StatusCode::ACCEPTED, Json(hide_view_values(view))))
+}
+
+/// The instance that the client of another one has now.
+async fn present(store: &Store, of: &InstanceView) -> Result<Option<InstanceId>, Fault> {
+    let situation = store.situation(of.instance.client).await?;
+    Ok(situation
+        .and_then(|situation| situation.instance)
+        .map(|instance| instance.id))
 }
 
 /// The instance whose id begins with `id`.

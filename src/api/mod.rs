@@ -12,7 +12,7 @@
 //! | `GET /v1/leases?link=&state=&client=` | leases |
 //! | `GET /v1/instances?all=&link=&client=&phase=` | instances, those that are gone only with `all=true` |
 //! | `GET /v1/instances/{id}` | an instance; the beginning of its id is enough |
-//! | `DELETE /v1/instances/{id}?release=` | 202: the instance on its way out |
+//! | `DELETE /v1/instances/{id}?release=` | 202: the instance on its way out; 200: it is gone already, and nothing is done |
 //! | `GET /v1/reservations?link=` | what is kept for known clients, by the settings and by the API |
 //! | `POST /v1/reservations` | 201: what is kept from now on |
 //! | `DELETE /v1/reservations/{id}` | 200: what is kept no longer |
@@ -88,7 +88,8 @@ pub struct App {
 /// What the API may ask of the daemon. Each call has a time limit; what it began may go on when the limit ends it.
 #[async_trait]
 pub trait Control: Send + Sync + 'static {
-    /// Records that an instance is on its way out, and sees to it. With `release`, its client's leases are freed.
+    /// Records that an instance is on its way out, and sees to it. With `release`, its client's leases are freed, unless
+    /// the instance is gone: then it fails with [`ControlError::InstanceGone`].
     async fn destroy(&self, id: InstanceId, release: bool) -> Result<Instance, ControlError>;
 
     /// Records what dnsmasq told. Returns when it is durable.
@@ -130,6 +131,14 @@ pub enum ControlError {
     Conflict {
         /// Against what.
         reason: String,
+    },
+    /// The instance is gone, so that nothing can be done through it to its client.
+    #[error("instance {} is gone, and no lease was freed", .gone.id)]
+    InstanceGone {
+        /// The instance.
+        gone: Box<Instance>,
+        /// The one that its client has now.
+        present: Option<InstanceId>,
     },
     /// The daemon ends before it could.
     #[error("the daemon is stopping")]

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::ControlError;
 use crate::causes::with_causes;
 use crate::metrics::Metrics;
-use crate::model::InstanceId;
+use crate::model::{Instance, InstanceId};
 use crate::store::StoreError;
 
 /// A problem, as it is sent.
@@ -26,7 +26,7 @@ pub struct Problem {
     pub code: String,
     /// What happened and what to do, for people.
     pub detail: String,
-    /// The instances that were meant, where several may have been.
+    /// The instances that may have been meant: several that an id may stand for, or the one that is there now.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub candidates: Vec<InstanceId>,
     /// Each thing that is wrong, where there may be several.
@@ -99,6 +99,22 @@ impl Fault {
         Self::new(StatusCode::NOT_FOUND, code, detail)
     }
 
+    /// An instance that is gone, so that nothing can be done through it to its client, who may have another one.
+    pub(super) fn instance_gone(gone: &Instance, present: Option<InstanceId>) -> Self {
+        let now = match present {
+            Some(present) => format!("its client has instance {present} now; name that one to free the lease"),
+            None => "its client has no instance now".to_owned(),
+        };
+        let detail = format!(
+            "instance {} was removed at {}, and no lease was freed: {now}",
+            gone.id, gone.changed
+        );
+        Self {
+            candidates: present.into_iter().collect(),
+            ..Self::new(StatusCode::CONFLICT, "instance-gone", detail)
+        }
+    }
+
     /// The beginning of several ids.
     pub(super) fn ambiguous(id: &str, candidates: Vec<InstanceId>) -> Self {
         let detail = format!("several instances have an id that begins with {id:?}; give more of it");
@@ -143,6 +159,7 @@ impl From<ControlError> for Fault {
             ControlError::Refused { reason } => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "refused", reason),
             ControlError::Conflict { reason } => Self::new(StatusCode::CONFLICT, "already-reserved", reason),
             ControlError::NotReconfigured(refusal) => refusal.into(),
+            ControlError::InstanceGone { gone, present } => Self::instance_gone(&gone, present),
             ControlError::Store(error) => error.into(),
         }
     }

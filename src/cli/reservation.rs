@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::failure::Failure;
 use super::http::Client;
 use super::{Output, page, table, view};
+use crate::causes::with_causes;
 use crate::model::{Duid, LinkLayerAddress, OpaqueId};
 
 /// Arguments of `reservation`.
@@ -77,15 +78,33 @@ pub(super) async fn run(args: &Args, output: Output, client: &Client) -> Result<
             let made: Value = page::parse(&answer, "a reservation")?;
             show(&[made], output)
         }
-        Verb::Remove { ids } => {
-            let mut removed = Vec::new();
-            for id in ids {
-                let path = format!("/v1/reservations/{}", page::encode(id));
-                removed.push(page::parse(&client.delete(&path).await?, "a reservation")?);
+        Verb::Remove { ids } => remove(ids, output, client).await,
+    }
+}
+
+/// Removes each; one that fails keeps none of the others, and the last failure is the outcome.
+async fn remove(ids: &[String], output: Output, client: &Client) -> Result<(), Failure> {
+    let mut failed: Option<Failure> = None;
+    let mut removed = Vec::new();
+    for id in ids {
+        match remove_one(id, client).await {
+            Ok(reservation) => removed.push(reservation),
+            Err(failure) => {
+                if let Some(earlier) = failed.replace(failure) {
+                    eprintln!("orchestrator: {}", with_causes(&earlier));
+                }
             }
-            show(&removed, output)
         }
     }
+    if failed.is_none() || !removed.is_empty() {
+        show(&removed, output)?;
+    }
+    failed.map_or(Ok(()), Err)
+}
+
+async fn remove_one(id: &str, client: &Client) -> Result<Value, Failure> {
+    let path = format!("/v1/reservations/{}", page::encode(id));
+    page::parse(&client.delete(&path).await?, "a reservation")
 }
 
 async fn list(link: Option<&str>, output: Output, client: &Client) -> Result<(), Failure> {

@@ -8,6 +8,7 @@ use super::page::{self, with_query};
 use super::resolve::{Kind, resolve};
 use super::{Output, table};
 use crate::causes::with_causes;
+use crate::model::Phase;
 
 /// Arguments of `rm`.
 #[derive(Debug, clap::Args)]
@@ -51,6 +52,10 @@ async fn destroy(text: &str, release: bool, client: &Client) -> Result<Value, Fa
 }
 
 fn on_its_way(instance: &Value) -> String {
-    let id = instance.get("id").and_then(Value::as_str).unwrap_or_default();
-    format!("{id} is on its way out")
+    let field = |name: &str| instance.get(name).and_then(Value::as_str).unwrap_or_default();
+    let id = field("id");
+    match field("phase") == Phase::Removed.word() {
+        true => format!("{id} is gone already; nothing was changed"),
+        false => format!("{id} is on its way out"),
+    }
 }

@@ -11,8 +11,8 @@ use super::reload::Desk;
 use super::reservations::Reservations;
 use crate::api::{Control, ControlError, Reloaded, SettingsView};
 use crate::model::{
-    Client, ClientId, Clock, Instance, InstanceId, LeaseChange, LeaseSource, LeaseVerb, Reservation, ReservationId,
-    ReservationView,
+    Client, ClientId, Clock, Instance, InstanceId, LeaseChange, LeaseSource, LeaseVerb, Phase, Reservation,
+    ReservationId, ReservationView,
 };
 use crate::orchestrator::Orchestrator;
 use crate::settings::Current;
@@ -109,9 +109,17 @@ impl Control for Switchboard {
     async fn destroy(&self, id: InstanceId, release: bool) -> Result<Instance, ControlError> {
         let ready = self.ready()?;
         let instance = ready.orchestrator.destroy(id).await?;
-        if release {
-            ready.release(instance.client).await?;
+        if !release {
+            return Ok(instance);
         }
+        if instance.phase == Phase::Removed {
+            let situation = ready.store.situation(instance.client).await?;
+            return Err(ControlError::InstanceGone {
+                present: situation.and_then(|s| s.instance).map(|present| present.id),
+                gone: Box::new(instance),
+            });
+        }
+        ready.release(instance.client).await?;
         Ok(instance)
     }
 

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use orchestrator::model::{LeaseState, Timestamp};
+use orchestrator::model::{LeaseState, Phase, Timestamp};
 use orchestrator::source::dnsmasq::{DnsmasqEvent, Heard};
+use orchestrator::store::InstanceUpdate;
 
 use serde_json::json;
 
@@ -44,6 +45,44 @@ async fn its_lease_is_freed_when_asked_for() {
         daemon.store.leases_of_link(LINK).await.unwrap()[0].state,
         LeaseState::Released
     );
+}
+
+#[tokio::test]
+async fn no_lease_is_freed_through_an_instance_that_is_gone() {
+    let daemon = Daemon::start().await;
+    let gone = daemon.instance(1, [1; 6]).await;
+    ask(&daemon.unix, "DELETE", "/v1/instances/010101010101").await;
+    let removed = InstanceUpdate {
+        phase: Phase::Removed,
+        reason: None,
+        attempts: 0,
+        due: None,
+        reference: None,
+        ready: None,
+        at: Timestamp(1_800_000_001_000),
+    };
+    assert!(daemon.store.update_instance(gone.id, removed, None).await.unwrap());
+    let path = "/v1/instances/010101010101?release=true";
+    for candidates in [json!(null), json!(["020202020202"])] {
+        for place in [&daemon.tcp, &daemon.unix] {
+            let answer = ask(place, "DELETE", path).await;
+            assert_eq!(answer.problem(), (409, "instance-gone".to_owned()));
+            assert_eq!(answer.json().get("candidates").cloned().unwrap_or_default(), candidates);
+        }
+        if candidates.is_null() {
+            // The client comes back, and gets another one.
+            daemon.instance(1, [2; 6]).await;
+        }
+    }
+    let answer = ask(&daemon.unix, "DELETE", "/v1/instances/010101010101").await;
+    assert_eq!((answer.status, &answer.json()["phase"]), (200, &json!("removed")));
+    assert_eq!(
+        daemon.store.leases_of_link(LINK).await.unwrap()[0].state,
+        LeaseState::Active
+    );
+    let present = daemon.store.situation(gone.client).await.unwrap().unwrap();
+    assert_eq!(present.instance.unwrap().phase, Phase::Pending);
+    assert!(present.client.wants_instance);
 }
 
 #[tokio::test]

@@ -53,6 +53,45 @@ fn destroying_with_release_frees_the_lease() {
 }
 
 #[test]
+fn releasing_through_an_instance_that_is_gone_leaves_the_client_what_it_has_now() {
+    let site = Site::start(&Plan {
+        link: RENEWS_SOON.to_owned(),
+        ..Plan::default()
+    });
+    let machine = site.machine("client");
+    let mut client = Dhclient::boot(&machine, "eth0").unwrap();
+    let leased = client.address(PATIENCE).unwrap();
+    let gone = text(&site.wait_ready_for(leased), "id");
+    assert_eq!(site.daemon.cli(&["rm", &gone]).unwrap().status.code(), Some(0));
+    let present = wait_for("another instance", PATIENCE, || {
+        let ready = site.in_phase("ready").into_iter();
+        ready.map(|instance| text(&instance, "id")).find(|id| *id != gone)
+    });
+
+    let path = format!("/v1/instances/{gone}?release=true");
+    let (status, problem) = site.daemon.api("DELETE", &path).unwrap();
+    assert_eq!(
+        (status, problem["code"].as_str()),
+        (409, Some("instance-gone")),
+        "{problem}"
+    );
+    assert_eq!(problem["candidates"], serde_json::json!([present]));
+    let refused = site.daemon.cli(&["rm", "--release", &gone]).unwrap();
+    let complaint = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(1), "{complaint}");
+    assert!(complaint.contains(&present), "{complaint}");
+    // Without --release there is nothing to refuse, and nothing to do.
+    let (status, answer) = site.daemon.api("DELETE", &format!("/v1/instances/{gone}")).unwrap();
+    assert_eq!((status, answer["phase"].as_str()), (200, Some("removed")), "{answer}");
+    let again = site.daemon.cli(&["rm", &gone]).unwrap();
+    let said = String::from_utf8(again.stdout).unwrap();
+    assert!(again.status.success() && said.contains("gone already"), "{said}");
+
+    assert_eq!(site.lease(leased).unwrap()["state"], "active");
+    assert_eq!(site.wait_ready(1)[0]["id"], present.as_str());
+}
+
+#[test]
 fn the_command_line_lists_shows_and_removes() {
     let mut site = Site::start(&Plan::default());
     let machine = site.machine("client");
