@@ -55,6 +55,9 @@ pub struct Metrics {
     instances_ready: Counter,
     instances_removed: Counter,
     instances_disturbed: Counter,
+    instances_restarted: Counter,
+    instances_stopped: Counter,
+    instance_check_failures: Labelled,
     orphans_removed: Counter,
     provision_failures: Labelled,
     removal_failures: Labelled,
@@ -100,6 +103,10 @@ impl Default for Metrics {
             "provision_failures",
             "Tries to bring up an instance that failed, by code",
         );
+        let instance_check_failures = labelled(
+            "instance_check_failures",
+            "Checks of ready instances that failed, by what was checked",
+        );
         let removal_failures = labelled("removal_failures", "Tries to remove an instance that failed, by code");
         let api_refusals = labelled(
             "api_refusals",
@@ -127,7 +134,15 @@ impl Default for Metrics {
         let spooled = plain("lease_events_spooled", "Lease events read back from the spool");
         let instances_ready = plain("instances_ready", "Instances that came to answer");
         let instances_removed = plain("instances_removed", "Instances that were removed");
-        let instances_disturbed = plain("instances_disturbed", "Instances that changed behind our back");
+        let instances_disturbed = plain(
+            "instances_disturbed",
+            "Times that a ready instance was not as it should be",
+        );
+        let instances_restarted = plain("instances_restarted", "Restarts of instances that stopped answering");
+        let instances_stopped = plain(
+            "instances_stopped",
+            "Times that an instance was kept from running because it could not be wired",
+        );
         let orphans_removed = plain("orphans_removed", "Things with our mark that belonged to no instance");
         let engine_losses = plain("engine_losses", "Times that an engine stopped answering");
         let routes = Gauge::default();
@@ -173,6 +188,9 @@ impl Default for Metrics {
             instances_ready,
             instances_removed,
             instances_disturbed,
+            instances_restarted,
+            instances_stopped,
+            instance_check_failures,
             orphans_removed,
             provision_failures,
             removal_failures,
@@ -298,9 +316,24 @@ impl Metrics {
         self.instances_removed.inc();
     }
 
-    /// An instance changed behind our back.
+    /// A ready instance is not as it should be.
     pub fn instance_disturbed(&self) {
         self.instances_disturbed.inc();
+    }
+
+    /// An instance that stopped answering is restarted.
+    pub fn instance_restarted(&self) {
+        self.instances_restarted.inc();
+    }
+
+    /// An instance that could not be wired is kept from running.
+    pub fn instance_stopped(&self) {
+        self.instances_stopped.inc();
+    }
+
+    /// A check of a ready instance failed.
+    pub fn check_failed(&self, what: &'static str) {
+        count(&self.instance_check_failures, "what", what);
     }
 
     /// Something with our mark belonged to no instance and is removed.

@@ -30,8 +30,11 @@ pub enum EventKind {
     InstanceReady,
     /// A step towards a running instance failed; the detail says which, why and what to do.
     InstanceFailed,
-    /// An instance changed behind our back: ended, removed by hand, restarted, its wiring gone.
+    /// An instance is not as it should be: it ended, was removed or restarted by hand, lost its wiring, or does not
+    /// answer any more.
     InstanceDisturbed,
+    /// An instance stopped answering, and is stopped and started again.
+    InstanceRestarted,
     /// Its client's lease ended: the grace begins.
     InstanceEnding,
     /// The client came back within the grace.
@@ -55,6 +58,7 @@ words!(EventKind {
     InstanceReady = "instance-ready",
     InstanceFailed = "instance-failed",
     InstanceDisturbed = "instance-disturbed",
+    InstanceRestarted = "instance-restarted",
     InstanceEnding = "instance-ending",
     InstanceKept = "instance-kept",
     InstanceDestroyed = "instance-destroyed",

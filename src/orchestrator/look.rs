@@ -1,13 +1,13 @@
 //! What is seen of one instance in the world.
 
-use orchestrator_plugin::FoundState;
+use orchestrator_plugin::{FoundState, Running};
 
 use super::machine::Sight;
 use super::{Orchestrator, alias_prefix, host_interface};
 use crate::model::Instance;
 
 impl Orchestrator {
-    /// Looks at one instance, in the engine and on its bridge.
+    /// Looks at one instance: in the engine, on its bridge, within its network, and at what its checks have come to.
     ///
     /// What cannot be asked is unknown, not gone: an engine that is down is no reason to do anything.
     pub(super) async fn look(&self, instance: &Instance) -> Sight {
@@ -23,8 +23,28 @@ impl Orchestrator {
             Ok(Some(found)) => match found.state {
                 FoundState::Created => Sight::Stopped { code: None },
                 FoundState::Exited { code } => Sight::Stopped { code: Some(code) },
-                FoundState::Running(_) => self.look_at_wiring(instance).await,
+                FoundState::Running(running) => match self.look_at_wiring(instance).await {
+                    Sight::Running => self.look_inside(instance, &running).await,
+                    wrong => wrong,
+                },
             },
+        }
+    }
+
+    async fn look_inside(&self, instance: &Instance, running: &Running) -> Sight {
+        if let Some(plan) = self.plan_attachment(instance) {
+            match self.inner.network.find_flaw(&plan, &running.netns).await {
+                Ok(Some(flaw)) => return Sight::Flawed(flaw),
+                Ok(None) => {}
+                Err(fault) => {
+                    tracing::debug!(instance = %instance.id, error = %fault, "could not look inside");
+                    return Sight::Unknown;
+                }
+            }
+        }
+        match self.inner.checks.silence(instance.id) {
+            Some(silence) => Sight::Silent(silence),
+            None => Sight::Running,
         }
     }
 

@@ -9,6 +9,15 @@ use crate::model::{Id, InstanceSpec, Resources};
 
 const NOW: Timestamp = Timestamp(1_000_000);
 const GRACE: Duration = Duration::from_secs(30);
+const TERMS: Terms = Terms {
+    grace: GRACE,
+    restarts: 5,
+};
+
+const SILENT: Sight = Sight::Silent(Silence {
+    checks: 3,
+    how: "it takes no connection",
+});
 
 fn instance(phase: Phase) -> Instance {
     Instance {
@@ -40,13 +49,13 @@ fn instance(phase: Phase) -> Instance {
 }
 
 fn step(wanted: bool, instance: &Instance, sight: Sight) -> Step {
-    next(wanted, Some(instance), sight, GRACE, NOW)
+    next(wanted, Some(instance), sight, TERMS, NOW)
 }
 
 #[test]
 fn a_lease_makes_an_instance_and_nothing_else_does() {
-    assert_eq!(next(true, None, Sight::Unknown, GRACE, NOW), Step::Plan);
-    assert_eq!(next(false, None, Sight::Unknown, GRACE, NOW), Step::Rest);
+    assert_eq!(next(true, None, Sight::Unknown, TERMS, NOW), Step::Plan);
+    assert_eq!(next(false, None, Sight::Unknown, TERMS, NOW), Step::Rest);
 }
 
 #[test]
@@ -103,6 +112,8 @@ fn what_happens_behind_our_back_is_seen() {
         Sight::Stopped { code: Some(137) },
         Sight::Stopped { code: None },
         Sight::Unwired,
+        Sight::Flawed(Flaw::NoAddress),
+        SILENT,
     ] {
         let Step::Disturb { attempts, due, .. } = step(true, &ready, sight) else {
             panic!("{sight:?} must disturb");
@@ -124,6 +135,40 @@ fn one_that_fails_again_and_again_waits_longer_each_time() {
         panic!()
     };
     assert_eq!((attempts, due), (4, NOW.plus(Duration::from_secs(4))));
+}
+
+#[test]
+fn one_that_stopped_answering_is_wired_again_before_it_is_restarted() {
+    let mut silent = instance(Phase::Ready);
+    silent.ready = Some(Timestamp(1));
+    let Step::Disturb { what, attempts, due } = step(true, &silent, SILENT) else {
+        panic!()
+    };
+    let told = "stopped answering: it takes no connection, 3 checks in a row; it is wired again";
+    assert_eq!((what.as_str(), due), (told, NOW));
+    (silent.phase, silent.attempts, silent.due) = (Phase::Pending, attempts, Some(due));
+    assert_eq!(step(true, &silent, Sight::Unknown), Step::Provision);
+    fail(&mut silent, Shortfall::Silent, NOW);
+    silent.due = None;
+    assert_eq!(step(true, &silent, Sight::Unknown), Step::Restart { nth: 1 });
+}
+
+#[test]
+fn what_is_not_the_instance_s_silence_restarts_nothing() {
+    for shortfall in [Shortfall::Engine, Shortfall::Other] {
+        let mut subject = instance(Phase::Starting);
+        (subject.ready, subject.attempts) = (Some(Timestamp(1)), 2);
+        fail(&mut subject, shortfall, NOW);
+        subject.due = None;
+        assert_eq!(step(true, &subject, Sight::Unknown), Step::Provision, "{shortfall:?}");
+    }
+    assert_eq!(retry(&instance(Phase::Starting), Shortfall::Engine, NOW).attempts, 0);
+}
+
+/// Records a failed try as the worker does.
+fn fail(subject: &mut Instance, shortfall: Shortfall, now: Timestamp) {
+    let Retry { phase, attempts, due } = retry(subject, shortfall, now);
+    (subject.phase, subject.attempts, subject.due) = (phase, attempts, Some(due));
 }
 
 #[test]
@@ -151,6 +196,8 @@ fn sights() -> impl Strategy<Value = Sight> {
         Sight::Stopped { code: Some(1) },
         Sight::Stopped { code: None },
         Sight::Unwired,
+        Sight::Flawed(Flaw::Down),
+        SILENT,
         Sight::Running,
     ])
 }
@@ -173,7 +220,7 @@ proptest! {
         subject.due = due.map(Timestamp);
         let mut now = NOW;
         for _ in 0..5 {
-            match next(false, Some(&subject), sight, GRACE, now) {
+            match next(false, Some(&subject), sight, TERMS, now) {
                 Step::RestUntil(until) => {
                     prop_assert!(until > now);
                     now = until;
@@ -189,6 +236,55 @@ proptest! {
             }
         }
         prop_assert_eq!(subject.phase, Phase::Removed);
+    }
+
+    /// One that stays silent is restarted just as often as it may be, and is tried again for as long as it is wanted.
+    #[test]
+    fn restarts_are_bounded_and_tries_are_not(answered: bool, restarts in 0u32..8, tries in 1usize..40) {
+        let terms = Terms { grace: GRACE, restarts };
+        let mut subject = instance(Phase::Ready);
+        subject.ready = answered.then_some(Timestamp(1));
+        (subject.phase, subject.due) = (Phase::Pending, None);
+        let (mut now, mut restarted, mut tried) = (NOW, 0, 0);
+        while tried < tries {
+            let step = next(true, Some(&subject), Sight::Unknown, terms, now);
+            match step {
+                Step::RestUntil(until) => {
+                    prop_assert!(until > now && until.since(now) <= LONGEST_WAIT);
+                    now = until;
+                    continue;
+                }
+                Step::Restart { nth } => {
+                    restarted += 1;
+                    prop_assert_eq!(nth, restarted);
+                }
+                Step::Provision => {}
+                other => prop_assert!(false, "{other:?}"),
+            }
+            let follows = restart_after(&subject, terms);
+            subject.phase = Phase::Starting;
+            fail(&mut subject, Shortfall::Silent, now);
+            let due = Some(subject.due.take().unwrap());
+            let step = next(true, Some(&subject), Sight::Unknown, terms, now);
+            prop_assert_eq!(follows, match step { Step::Restart { nth } => Some(nth), _ => None }, "what is told is done");
+            subject.due = due;
+            tried += 1;
+        }
+        let most = if answered { restarts } else { 0 };
+        prop_assert_eq!(restarted, most.min(u32::try_from(tries).unwrap() - 1));
+    }
+
+    /// Whatever is seen of a ready instance that is wanted, it is left alone only when nothing is known against it.
+    #[test]
+    fn a_ready_one_is_left_alone_only_when_it_is_well(sight in sights(), changed in 0i64..2_000_000, attempts in 0u32..100) {
+        let mut ready = instance(Phase::Ready);
+        (ready.changed, ready.attempts) = (Timestamp(changed), attempts);
+        let well = matches!(sight, Sight::Running | Sight::Unknown);
+        match step(true, &ready, sight) {
+            Step::Rest => prop_assert!(well),
+            Step::Disturb { due, .. } => prop_assert!(!well && due.since(NOW) <= LONGEST_WAIT),
+            other => prop_assert!(false, "{other:?}"),
+        }
     }
 
     /// A wait never lies in the past: the loop that takes the steps cannot spin.

@@ -3,6 +3,7 @@
 //! ```text
 //!   bell ──▶ a worker a client ──▶ machine::next ──▶ one step ──▶ again, until there is nothing to do
 //!   period, engine, links ──▶ full pass ──▶ wakes workers, removes what belongs to nobody
+//!   checks of what is ready ──▶ wake the workers of instances that do not answer
 //! ```
 //!
 //! - One worker owns a client: its steps never overlap, and a ring during a step makes it look again.
@@ -11,11 +12,16 @@
 //! - What is not marked as ours is never touched.
 
 mod address;
+mod bring_up;
+mod check;
+mod checks;
 mod environment;
+mod failure;
 mod look;
 mod machine;
 mod pass;
 mod plan;
+mod ports;
 mod probe;
 mod provision;
 mod removal;
@@ -65,6 +71,10 @@ struct Inner {
     pass_wanted: Notify,
     // Clients for whom a full pool was reported: once each, not at every try.
     full: Mutex<HashSet<ClientId>>,
+    // Bridges without a port left.
+    full_bridges: Mutex<ports::FullBridges>,
+    // Instances that are ready, and when each is checked.
+    checks: checks::Checks,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -114,6 +124,8 @@ impl Orchestrator {
             turns: Semaphore::new(TURNS),
             pass_wanted: Notify::new(),
             full: Mutex::default(),
+            full_bridges: Mutex::default(),
+            checks: checks::Checks::default(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
         };
@@ -126,6 +138,7 @@ impl Orchestrator {
     pub async fn run(&self, stop: CancellationToken) {
         self.inner.tasks.spawn(self.clone().watch_links());
         self.inner.tasks.spawn(self.clone().pass_for_ever());
+        self.inner.tasks.spawn(self.clone().check_for_ever());
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,

@@ -4,6 +4,7 @@
 //! instance is not as it should be. The steps themselves are the workers'.
 
 use std::collections::{HashMap, HashSet};
+use std::path::Path;
 use std::time::Duration;
 
 use orchestrator_plugin::{Found, FoundState};
@@ -62,6 +63,8 @@ impl Orchestrator {
             .map(|instance| (instance.id, instance))
             .collect();
         self.remove_orphans(&world, &live).await;
+        self.recount_ports(&live).await;
+        self.reconcile_checks(&world, &live);
         let settings = self.settings();
         let providing = providing(&settings);
         self.watch_engines(!providing.is_empty() || !live.is_empty());
@@ -78,6 +81,18 @@ impl Orchestrator {
         }
         unsettled.difference(&settled).for_each(|client| self.wake(*client));
         Ok(())
+    }
+
+    /// Checks every instance that is ready, and no other: also those that an earlier daemon made, by the settings of now.
+    fn reconcile_checks(&self, world: &World, live: &HashMap<InstanceId, Instance>) {
+        let ready = live.values().filter(|instance| instance.phase == Phase::Ready);
+        let subjects = ready.map(|instance| {
+            let netns = world.netns(instance);
+            (instance.id, self.subject(instance, netns))
+        });
+        self.inner
+            .checks
+            .reconcile(&live.keys().copied().collect(), subjects.collect());
     }
 
     async fn see_world(&self) -> World {
@@ -157,13 +172,21 @@ fn silent(settings: &Settings, providing: &[&str], live: &HashMap<InstanceId, In
 }
 
 impl World {
+    fn found(&self, instance: &Instance) -> Option<&Found> {
+        self.engines.get(instance.plugin.as_str())?.get(&instance.id)
+    }
+
+    /// The network namespace of an instance that runs.
+    fn netns(&self, instance: &Instance) -> Option<&Path> {
+        match &self.found(instance)?.state {
+            FoundState::Running(running) => Some(&running.netns),
+            FoundState::Created | FoundState::Exited { .. } => None,
+        }
+    }
+
     /// Whether the instance is ready, runs, and is wired: then its worker need not look.
     fn is_as_it_should_be(&self, instance: &Instance) -> bool {
-        let found = self
-            .engines
-            .get(instance.plugin.as_str())
-            .and_then(|found| found.get(&instance.id));
-        let runs = found.is_some_and(|found| matches!(found.state, FoundState::Running(_)));
+        let runs = self.netns(instance).is_some();
         let wired = self.attachments.as_ref().is_some_and(|attachments| {
             let bridge = attachments.get(&host_interface(instance.id));
             bridge.is_some_and(|bridge| bridge.as_deref() == Some(instance.link.as_str()))

@@ -1,31 +1,77 @@
 //! Whether an instance answers.
 
+use std::io;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout_at};
 
 /// The wait between the first two tries; it doubles with each up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
-/// A try that is not answered is given up after this: the peer may have come up after its SYN was lost.
+/// A connection that is not taken is given up after this: the peer may have come up after its SYN was lost.
 const TRY_LIMIT: Duration = Duration::from_millis(300);
+/// How long a server has to close a connection that was closed on our side.
+const REACTION_LIMIT: Duration = Duration::from_secs(2);
 
-/// Waits until a TCP connection to `address` and `port` is accepted.
+/// How an instance took a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// It closed it after us, or sent something: its process is at work.
+    Reacted,
+    /// It was taken, perhaps by the kernel alone: that queues connections for a process that does nothing.
+    Taken,
+}
+
+/// Why there was no answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NoAnswer {
+    /// Nothing listens there, or what does closed the connection at once.
+    #[error("it refuses connections")]
+    Refused,
+    /// No neighbour has the address.
+    #[error("nothing has its address")]
+    Unreachable,
+    /// Nothing came back.
+    #[error("it takes no connection")]
+    TimedOut,
+    /// The connection was taken, and a process that reacted before does not any more.
+    #[error("it takes connections and does nothing with them")]
+    Mute,
+    /// The fault is on this machine: no route, no address, no socket. Nothing is known of the instance.
+    #[error("{0}")]
+    Local(#[from] io::Error),
+}
+
+impl NoAnswer {
+    fn of(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset => Self::Refused,
+            io::ErrorKind::HostUnreachable => Self::Unreachable,
+            io::ErrorKind::TimedOut => Self::TimedOut,
+            _ => Self::Local(error),
+        }
+    }
+}
+
+/// Waits until a TCP connection to `address` and `port` is taken; with `reacting`, until it is reacted to.
 ///
 /// # Errors
 ///
 /// The last refusal, once `within` has passed.
-pub(super) async fn tcp(address: Ipv6Addr, port: u16, within: Duration) -> Result<(), std::io::Error> {
+pub(super) async fn tcp(address: Ipv6Addr, port: u16, within: Duration, reacting: bool) -> Result<(), NoAnswer> {
     let deadline = Instant::now() + within;
     let mut pause = FIRST_PAUSE;
     loop {
-        let give_up = deadline.min(Instant::now() + TRY_LIMIT);
-        let refusal = match timeout_at(give_up, TcpStream::connect(SocketAddr::from((address, port)))).await {
-            Ok(Ok(_)) => return Ok(()),
-            Ok(Err(refusal)) => refusal,
-            Err(_) => std::io::ErrorKind::TimedOut.into(),
+        let refusal = match connect(address, port, deadline.min(Instant::now() + TRY_LIMIT)).await {
+            Ok(_) if !reacting => return Ok(()),
+            Ok(stream) => match reaction(stream, deadline.min(Instant::now() + REACTION_LIMIT)).await {
+                Answer::Reacted => return Ok(()),
+                Answer::Taken => NoAnswer::Mute,
+            },
+            Err(refusal) => refusal,
         };
         if Instant::now() + pause >= deadline {
             return Err(refusal);
@@ -35,15 +81,59 @@ pub(super) async fn tcp(address: Ipv6Addr, port: u16, within: Duration) -> Resul
     }
 }
 
+/// Asks once, within `limit`, and with `reacting` looks whether the connection is reacted to.
+///
+/// # Errors
+///
+/// Why the connection was not taken. One that is taken and not reacted to is an [`Answer::Taken`].
+pub(super) async fn once(address: Ipv6Addr, port: u16, limit: Duration, reacting: bool) -> Result<Answer, NoAnswer> {
+    let deadline = Instant::now() + limit;
+    let stream = connect(address, port, deadline).await?;
+    match reacting {
+        true => Ok(reaction(stream, deadline).await),
+        false => Ok(Answer::Taken),
+    }
+}
+
+async fn connect(address: Ipv6Addr, port: u16, deadline: Instant) -> Result<TcpStream, NoAnswer> {
+    match timeout_at(deadline, TcpStream::connect(SocketAddr::from((address, port)))).await {
+        Ok(connected) => connected.map_err(NoAnswer::of),
+        Err(_) => Err(NoAnswer::TimedOut),
+    }
+}
+
+/// Closes our side. A server that is at work closes its side in turn, or says something first; a process that is
+/// stopped or hangs does neither.
+async fn reaction(mut stream: TcpStream, deadline: Instant) -> Answer {
+    if stream.shutdown().await.is_err() {
+        return Answer::Reacted;
+    }
+    match timeout_at(deadline, stream.read(&mut [0])).await {
+        Ok(_) => Answer::Reacted,
+        Err(_) => Answer::Taken,
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use tokio::net::TcpListener;
+
     use super::*;
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    async fn listener() -> (TcpListener, u16) {
+        let server = TcpListener::bind("[::1]:0").await.unwrap();
+        let port = server.local_addr().unwrap().port();
+        (server, port)
+    }
 
     #[tokio::test]
     async fn an_answer_is_seen() {
-        let server = tokio::net::TcpListener::bind("[::1]:0").await.unwrap();
-        let port = server.local_addr().unwrap().port();
-        tcp(Ipv6Addr::LOCALHOST, port, Duration::from_secs(5)).await.unwrap();
+        let (_server, port) = listener().await;
+        tcp(Ipv6Addr::LOCALHOST, port, Duration::from_secs(5), false)
+            .await
+            .unwrap();
     }
 
     #[tokio::test]
@@ -52,7 +142,52 @@ mod tests {
         let closed = std::net::TcpListener::bind("[::1]:0").unwrap();
         let port = closed.local_addr().unwrap().port();
         drop(closed);
-        let refused = tcp(Ipv6Addr::LOCALHOST, port, Duration::from_millis(50)).await;
+        let refused = tcp(Ipv6Addr::LOCALHOST, port, Duration::from_millis(50), false).await;
         refused.unwrap_err();
+    }
+
+    #[tokio::test]
+    async fn a_server_that_closes_in_turn_reacts() {
+        let (server, port) = listener().await;
+        let serve = async {
+            loop {
+                let (mut stream, _) = server.accept().await.unwrap();
+                let mut request = Vec::new();
+                stream.read_to_end(&mut request).await.unwrap();
+            }
+        };
+        let ask = async {
+            let answer = once(Ipv6Addr::LOCALHOST, port, LONG, true).await.unwrap();
+            assert_eq!(answer, Answer::Reacted);
+            tcp(Ipv6Addr::LOCALHOST, port, LONG, true).await.unwrap();
+        };
+        tokio::select! {
+            () = serve => {}
+            () = ask => {}
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_only_the_kernel_took_is_told_apart() {
+        let (_server, port) = listener().await;
+        let limit = Duration::from_millis(50);
+        let answer = once(Ipv6Addr::LOCALHOST, port, limit, true).await.unwrap();
+        assert_eq!(answer, Answer::Taken);
+        let silent = tcp(Ipv6Addr::LOCALHOST, port, limit, true).await.unwrap_err();
+        assert!(matches!(silent, NoAnswer::Mute), "{silent}");
+    }
+
+    #[test]
+    fn a_fault_of_this_machine_says_nothing_of_the_instance() {
+        for kind in [
+            io::ErrorKind::NetworkUnreachable,
+            io::ErrorKind::AddrNotAvailable,
+            io::ErrorKind::PermissionDenied,
+            io::ErrorKind::OutOfMemory,
+        ] {
+            assert!(matches!(NoAnswer::of(kind.into()), NoAnswer::Local(_)), "{kind}");
+        }
+        let unreachable = NoAnswer::of(io::ErrorKind::HostUnreachable.into());
+        assert!(matches!(unreachable, NoAnswer::Unreachable));
     }
 }

@@ -138,6 +138,9 @@ impl Orchestrator {
             LinkChange::Everything | LinkChange::BridgeUp { .. } | LinkChange::BridgeGone { .. } => self.want_pass(),
             LinkChange::BridgeDown { .. } => {}
             LinkChange::AttachmentGone { alias, .. } => {
+                if self.any_bridge_full() {
+                    self.want_pass();
+                }
                 let owner = alias
                     .strip_prefix(&alias_prefix(self.inner.mark))
                     .and_then(|id| id.parse().ok());

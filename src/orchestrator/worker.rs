@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::machine::{self, Sight, Step};
+use super::machine::{self, Sight, Step, Terms};
 use super::{HashMap, Orchestrator};
 use crate::model::{ClientId, EventKind, Instance, NewEvent, Phase, Timestamp};
 use crate::store::{InstanceUpdate, Situation, StoreError};
@@ -23,9 +23,14 @@ pub(super) struct Wake {
 }
 
 impl Wake {
-    fn ring(&self) {
+    pub(super) fn ring(&self) {
         self.rung.store(true, Ordering::Release);
         self.heard.notify_one();
+    }
+
+    /// Takes a ring that nobody waits for.
+    pub(super) fn clear(&self) {
+        self.rung.store(false, Ordering::Release);
     }
 
     /// Waits for a ring and takes it.
@@ -71,7 +76,7 @@ impl Orchestrator {
 
     async fn work_until_done(&self, client: ClientId, wake: &Wake) {
         loop {
-            wake.rung.store(false, Ordering::Release);
+            wake.clear();
             let pause = match self.take_turn(client, wake).await {
                 Ok(Next::Again) => continue,
                 Ok(Next::Rest(None)) => {
@@ -121,7 +126,10 @@ impl Orchestrator {
                     Err(retry) => Next::Rest(Some(retry)),
                 });
             }
-            (Step::Provision, Some(instance)) => self.provision_unless_woken(client, instance, wake).await?,
+            (Step::Provision, Some(instance)) => self.provision_unless_woken(client, instance, None, wake).await?,
+            (Step::Restart { nth }, Some(instance)) => {
+                self.provision_unless_woken(client, instance, Some(nth), wake).await?;
+            }
             (Step::Disturb { what, attempts, due }, Some(instance)) => {
                 self.disturb(instance, what, attempts, due).await?;
             }
@@ -162,8 +170,7 @@ impl Orchestrator {
             Some(instance) if wanted && instance.phase == Phase::Ready => self.look(instance).await,
             _ => Sight::Unknown,
         };
-        let grace = self.grace(instance);
-        machine::next(wanted, instance, sight, grace, self.inner.clock.now())
+        machine::next(wanted, instance, sight, self.terms(instance), self.inner.clock.now())
     }
 
     /// Whether the client is to have an instance now.
@@ -182,11 +189,14 @@ impl Orchestrator {
         situation.client.wants_instance && holds && provided
     }
 
-    /// How long the instance outlives its lease: as its template says now; not at all when that is gone.
-    fn grace(&self, instance: Option<&Instance>) -> Duration {
-        instance
-            .and_then(|instance| Some(self.settings().templates.get(&instance.template)?.grace))
-            .unwrap_or_default()
+    /// What the template of the instance says of its life now; of one that is gone, no grace and no restart.
+    pub(super) fn terms(&self, instance: Option<&Instance>) -> Terms {
+        let settings = self.settings();
+        let template = instance.and_then(|instance| settings.templates.get(&instance.template));
+        template.map_or(Terms::default(), |template| Terms {
+            grace: template.grace,
+            restarts: template.ready.map_or(0, |ready| ready.restarts),
+        })
     }
 
     async fn disturb(
@@ -206,8 +216,9 @@ impl Orchestrator {
         self.inner
             .store
             .update_instance(instance.id, update, Some(event))
-            .await
-            .map(drop)
+            .await?;
+        self.inner.checks.pause(instance.id);
+        Ok(())
     }
 
     async fn move_to(

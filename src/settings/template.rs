@@ -38,13 +38,19 @@ pub struct TemplateSettings {
     pub isolated: bool,
 }
 
-/// How an instance is known to answer.
+/// How an instance is known to answer, and what is done about one that stops answering.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Readiness {
     /// A TCP port on its address that takes connections.
     pub tcp: u16,
     /// How long it may take until then.
     pub within: Duration,
+    /// Time between two checks of an instance that is ready; zero switches them off.
+    pub every: Duration,
+    /// Checks in a row that must fail before anything is done about it, at least one.
+    pub failures: u32,
+    /// How often an instance that stopped answering is restarted, before it is left as it is.
+    pub restarts: u32,
 }
 
 /// Reads every template; the names also of those that are at fault.
@@ -135,11 +141,26 @@ fn read_readiness(mut table: Table<'_>) -> Option<Readiness> {
     let within = table
         .take("within")
         .map_or(Some(Duration::from_secs(10)), |entry| entry.lifespan(bounds));
+    let every = table.take("every").map_or(Some(Duration::from_secs(10)), read_every);
+    let failures = table.take("failures").map_or(Some(3), |entry| entry.whole(1..=100));
+    let restarts = table.take("restarts").map_or(Some(5), |entry| entry.whole(0..=100));
     table.finish();
     Some(Readiness {
         tcp: tcp?,
         within: within?,
+        every: every?,
+        failures: failures?,
+        restarts: restarts?,
     })
+}
+
+/// Zero, or at least a second: a check costs a connection.
+fn read_every(entry: Entry<'_>) -> Option<Duration> {
+    let hour = Duration::from_secs(3600);
+    match entry.is_word("0s") {
+        true => Some(Duration::ZERO),
+        false => entry.lifespan(Duration::from_secs(1)..=hour),
+    }
 }
 
 /// Whether templates, and classes, may have this name.

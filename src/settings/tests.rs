@@ -45,9 +45,39 @@ fn the_documented_file_is_right() {
         ready,
         Readiness {
             tcp: 80,
-            within: std::time::Duration::from_secs(10)
+            within: std::time::Duration::from_secs(10),
+            every: std::time::Duration::from_secs(10),
+            failures: 3,
+            restarts: 5,
         }
     );
+}
+
+#[test]
+fn checks_of_ready_instances_are_switched_off_by_zero_and_bounded_else() {
+    let template = |ready: &str| format!("[template.a]\nimage = \"a\"\nready = {{ tcp = 80, {ready} }}");
+    let off = load_text(&template("every = \"0s\", restarts = 0"), &[]).unwrap();
+    let ready = off.templates["a"].ready.unwrap();
+    assert_eq!(
+        (ready.every, ready.failures, ready.restarts),
+        (std::time::Duration::ZERO, 3, 0)
+    );
+    for (wrong, fault) in [
+        (
+            "every = \"999ms\"",
+            "template.a.ready.every: 999ms is too short; take at least 1s",
+        ),
+        (
+            "failures = 0",
+            "template.a.ready.failures: 0 is out of bounds; take 1 to 100",
+        ),
+        (
+            "restarts = 101",
+            "template.a.ready.restarts: 101 is out of bounds; take 0 to 100",
+        ),
+    ] {
+        assert_eq!(faults_of(&template(wrong)), [fault]);
+    }
 }
 
 #[test]

@@ -5,6 +5,8 @@
 
 mod admin;
 mod advertisement;
+mod answering;
+mod attempts;
 mod class;
 mod crash;
 mod delegation;
@@ -16,6 +18,7 @@ mod flood;
 mod full;
 mod lease;
 mod neighbors;
+mod ports;
 mod promise;
 mod reload;
 mod reservation;

@@ -29,6 +29,8 @@ pub(crate) struct Plan {
     pub(crate) link: String,
     /// Lines for `[template.default]`; without any the link has no template.
     pub(crate) template: Option<String>,
+    /// Its `ready` table; without one an instance is ready when it is wired.
+    pub(crate) ready: Option<String>,
 }
 
 impl Default for Plan {
@@ -46,6 +48,7 @@ impl Plan {
             source: "listener",
             link: String::new(),
             template: Some("grace = \"1s\"".to_owned()),
+            ready: Some(format!("{{ tcp = {TEST_PORT}, within = \"30s\" }}")),
         }
     }
 
@@ -63,10 +66,14 @@ impl Plan {
         } else {
             String::new()
         };
+        let ready = self
+            .ready
+            .as_ref()
+            .map_or(String::new(), |table| format!("ready = {table}\n"));
         let template = self.template.as_ref().map_or(String::new(), |lines| {
             format!(
                 "instances = \"{PREFIX}::2:0/112\"\ntemplate = \"default\"\n[template.default]\nplugin = \"docker\"\n\
-                 image = \"{TEST_IMAGE}\"\nmemory = \"64MiB\"\nready = {{ tcp = {TEST_PORT}, within = \"30s\" }}\n{lines}\n"
+                 image = \"{TEST_IMAGE}\"\nmemory = \"64MiB\"\n{ready}{lines}\n"
             )
         });
         format!(
@@ -202,9 +209,7 @@ impl Site {
 
     /// Whether a connection from one instance to an address is answered.
     pub(crate) fn reaches(&self, from: &Value, to: Ipv6Addr) -> bool {
-        let path = format!("/containers/{}/json", text(from, "reference"));
-        let inspected = Engine::shared().api("GET", &path, None).unwrap().json().unwrap();
-        let namespace = File::open(format!("/proc/{}/ns/net", inspected["State"]["Pid"])).unwrap();
+        let namespace = File::open(format!("/proc/{}/ns/net", first_process(from))).unwrap();
         let connect = move || {
             setns(namespace, CloneFlags::CLONE_NEWNET).unwrap();
             TcpStream::connect_timeout(&SocketAddr::from((to, TEST_PORT)), Duration::from_secs(3)).is_ok()
@@ -230,4 +235,20 @@ pub(crate) fn text(value: &Value, field: &str) -> String {
 /// The address of an instance.
 pub(crate) fn address(instance: &Value) -> Ipv6Addr {
     text(instance, "address").parse().unwrap()
+}
+
+/// The first process of an instance on the shared engine, as this machine numbers it.
+pub(crate) fn first_process(instance: &Value) -> i64 {
+    let path = format!("/containers/{}/json", text(instance, "reference"));
+    let inspected = Engine::shared().api("GET", &path, None).unwrap().json().unwrap();
+    inspected["State"]["Pid"].as_i64().unwrap()
+}
+
+/// What `ip` says within the network of an instance on the shared engine.
+pub(crate) fn ip_inside(site: &Site, instance: &Value, arguments: &str) -> String {
+    let network = format!("--net=/proc/{}/ns/net", first_process(instance));
+    let arguments: Vec<&str> = arguments.split_whitespace().collect();
+    site.host
+        .run("nsenter", &[&[network.as_str(), "ip"], arguments.as_slice()].concat())
+        .unwrap()
 }

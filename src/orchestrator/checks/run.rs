@@ -1,0 +1,67 @@
+//! The task that makes the checks.
+
+use std::future::Future;
+
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+
+use super::{Check, Checks};
+
+/// Checks that are under way at once. Those that are due beyond it wait.
+const AT_ONCE: usize = 64;
+
+/// What a check found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::orchestrator) enum Outcome {
+    /// It reacted to a connection: its process is at work.
+    Reacted,
+    /// It took a connection, perhaps only in the kernel.
+    Taken,
+    /// Its wiring is as planned.
+    AsPlanned,
+    /// It failed, for this reason.
+    Silent(&'static str),
+    /// Nothing was found out: the fault was on this machine.
+    Unknown,
+}
+
+impl Checks {
+    /// Makes every check when it is due, by `probe`, and calls `look` for each that failed. Never ends.
+    pub(in crate::orchestrator) async fn run<F>(&self, probe: impl Fn(Check) -> F, look: impl Fn(&Check))
+    where
+        F: Future<Output = Outcome> + Send + 'static,
+    {
+        let mut under_way = JoinSet::new();
+        loop {
+            while under_way.len() < AT_ONCE {
+                let Some(check) = self.schedule().take_due(Instant::now()) else {
+                    break;
+                };
+                let asked = probe(check.clone());
+                under_way.spawn(async move { (check, asked.await) });
+            }
+            let next = self.schedule().next_due().filter(|_| under_way.len() < AT_ONCE);
+            let due = async {
+                match next {
+                    Some(next) => sleep_until(next).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                Some(done) = under_way.join_next() => {
+                    // A check that panicked is lost with its instance's place; the next pass puts it back.
+                    let Ok((check, outcome)) = done else { continue };
+                    if self.schedule().report(&check, outcome, Instant::now()) {
+                        look(&check);
+                    }
+                }
+                () = due => {}
+                () = self.changed.notified() => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;
