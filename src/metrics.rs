@@ -63,6 +63,7 @@ pub struct Metrics {
     removal_failures: Labelled,
     engine_losses: Counter,
     api_refusals: Labelled,
+    api_connections_closed: Labelled,
     settings_reloads: Labelled,
     settings_loaded: Gauge,
     settings_reload_ok: Gauge,
@@ -111,6 +112,10 @@ impl Default for Metrics {
         let api_refusals = labelled(
             "api_refusals",
             "API requests that were answered with a problem, by code",
+        );
+        let api_connections_closed = labelled(
+            "api_connections_closed",
+            "API connections that were closed for want of room, by reason",
         );
         let settings_reloads = labelled("settings_reloads", "Times that settings were read again, by outcome");
         let mut plain = |name: &str, help: &str| {
@@ -196,6 +201,7 @@ impl Default for Metrics {
             removal_failures,
             engine_losses,
             api_refusals,
+            api_connections_closed,
             settings_reloads,
             settings_loaded,
             settings_reload_ok,
@@ -354,6 +360,11 @@ impl Metrics {
     /// An API request was answered with a problem.
     pub fn api_refused(&self, code: &'static str) {
         count(&self.api_refusals, "code", code);
+    }
+
+    /// A connection to the API was closed for want of room.
+    pub fn api_connection_closed(&self, reason: &'static str) {
+        count(&self.api_connections_closed, "reason", reason);
     }
 
     /// Settings were read at this time and came into force.

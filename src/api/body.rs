@@ -1,41 +1,131 @@
 //! Bodies of requests, bounded in size and time.
 
+use std::error::Error;
+use std::io::{self, ErrorKind};
 use std::time::Duration;
 
-use axum::body::{Body, Bytes, to_bytes};
-use axum::http::StatusCode;
+use axum::body::{Body, Bytes, HttpBody, to_bytes};
+use axum::extract::{FromRequest, Request};
+use axum::http::{HeaderMap, StatusCode, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 
 use super::problem::Fault;
+use super::routes::Shared;
 
 /// Bytes of a body that are read at most.
 pub(super) const LARGEST_BODY: usize = 64 * 1024;
 
-/// How long a body may take to arrive.
-const BODY_LIMIT: Duration = Duration::from_secs(5);
-
-/// Reads a body as JSON that says `what`.
-pub(super) async fn read_json<T: DeserializeOwned>(body: Body, what: &str) -> Result<T, Fault> {
-    serde_json::from_slice(&read(body).await?).map_err(|error| {
-        let detail = format!("the body is not {what}: {error}");
-        Fault::new(StatusCode::BAD_REQUEST, "bad-body", detail)
-    })
-}
-
-/// Reads a body.
-pub(super) async fn read(body: Body) -> Result<Bytes, Fault> {
-    match tokio::time::timeout(BODY_LIMIT, to_bytes(body, LARGEST_BODY)).await {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(_)) => Err(too_large()),
+/// Reads the whole body into memory, within `limit`. Whatever comes after waits for no peer.
+pub(super) async fn receive(request: Request, limit: Duration) -> Result<Request, Fault> {
+    refuse_large(request.headers())?;
+    let (parts, body) = request.into_parts();
+    if body.is_end_stream() {
+        return Ok(Request::from_parts(parts, body));
+    }
+    match tokio::time::timeout(limit, Limited::new(body, LARGEST_BODY).collect()).await {
+        Ok(Ok(collected)) => Ok(Request::from_parts(parts, Body::from(collected.to_bytes()))),
+        Ok(Err(error)) => Err(unreadable(error.as_ref())),
         Err(_) => {
-            let detail = format!("the body did not arrive within {} s", BODY_LIMIT.as_secs());
+            let detail = format!("the body did not arrive within {limit:?}");
             Err(Fault::new(StatusCode::REQUEST_TIMEOUT, "body-too-slow", detail))
         }
     }
 }
 
-/// A body that is not read.
-pub(super) fn too_large() -> Fault {
-    let detail = format!("the body has more than {LARGEST_BODY} bytes, or broke off");
+/// Refuses a body by the length that its head gives, before any of it is read.
+pub(super) fn refuse_large(headers: &HeaderMap) -> Result<(), Fault> {
+    let length = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok());
+    match length.and_then(|length| length.parse::<u64>().ok()) {
+        Some(length) if length > LARGEST_BODY as u64 => Err(too_large()),
+        _ => Ok(()),
+    }
+}
+
+fn too_large() -> Fault {
+    let detail = format!("the body has more than {LARGEST_BODY} bytes");
     Fault::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", detail)
+}
+
+fn unreadable(error: &(dyn Error + 'static)) -> Fault {
+    if error.is::<LengthLimitError>() {
+        return too_large();
+    }
+    let malformed = find_malformed(error);
+    match malformed {
+        Some(error) => {
+            let detail = format!("the chunks of the body are malformed (RFC 9112, section 7.1): {error}");
+            Fault::new(StatusCode::BAD_REQUEST, "bad-chunk", detail)
+        }
+        None => {
+            let detail = "the body breaks off before its end; send it whole";
+            Fault::new(StatusCode::BAD_REQUEST, "body-broke-off", detail)
+        }
+    }
+}
+
+/// hyper says by the kind of an I/O error that chunks are malformed.
+fn find_malformed<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a io::Error> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let io = error.downcast_ref::<io::Error>();
+        if let Some(io) = io.filter(|io| matches!(io.kind(), ErrorKind::InvalidInput | ErrorKind::InvalidData)) {
+            return Some(io);
+        }
+        cause = error.source();
+    }
+    None
+}
+
+/// A body that may be JSON: its head does not say that it is anything else.
+pub(super) struct JsonBody(Bytes);
+
+impl JsonBody {
+    /// Reads it as JSON that says `what`.
+    pub(super) fn read<T: DeserializeOwned>(&self, what: &str) -> Result<T, Fault> {
+        serde_json::from_slice(&self.0).map_err(|error| {
+            let detail = format!("the body is not {what}: {error}");
+            Fault::new(StatusCode::BAD_REQUEST, "bad-body", detail)
+        })
+    }
+}
+
+impl FromRequest<Shared> for JsonBody {
+    type Rejection = Fault;
+
+    async fn from_request(request: Request, _: &Shared) -> Result<Self, Fault> {
+        if !may_be_json(request.headers()) {
+            let detail =
+                "the body is to be JSON in UTF-8, without a Content-Encoding; send Content-Type: application/json";
+            return Err(Fault::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-json", detail));
+        }
+        // It is in memory already.
+        let bytes = to_bytes(request.into_body(), LARGEST_BODY).await;
+        bytes.map(Self).map_err(|error| unreadable(&error))
+    }
+}
+
+/// A body without a type is taken for what it is to be (RFC 9110, section 8.3).
+fn may_be_json(headers: &HeaderMap) -> bool {
+    let plain = headers
+        .get_all(header::CONTENT_ENCODING)
+        .iter()
+        .all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity"));
+    let json = |kind: &header::HeaderValue| kind.to_str().is_ok_and(is_json);
+    let mut kinds = headers.get_all(header::CONTENT_TYPE).iter();
+    plain && kinds.next().is_none_or(json) && kinds.next().is_none()
+}
+
+fn is_json(kind: &str) -> bool {
+    let mut parts = kind.split(';').map(str::trim);
+    let essence = parts.next().unwrap_or_default();
+    let suits = |parameter: &str| match parameter.split_once('=') {
+        Some((name, value)) if name.eq_ignore_ascii_case("charset") => {
+            value.trim_matches('"').eq_ignore_ascii_case("utf-8")
+        }
+        _ => true,
+    };
+    essence.eq_ignore_ascii_case("application/json") && parts.all(suits)
 }

@@ -1,11 +1,12 @@
 //! The timeline: listed, or followed.
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
+use super::connection::Caller;
 use super::follow::follow;
 use super::params::{Database, Params, limit};
 use super::problem::Fault;
@@ -31,6 +32,7 @@ pub(super) struct ListParams {
 /// `Last-Event-ID` or `after` names, or now.
 pub(super) async fn list(
     State(shared): State<Shared>,
+    Extension(caller): Extension<Caller>,
     Database(store): Database,
     Params(params): Params<ListParams>,
     headers: HeaderMap,
@@ -55,6 +57,7 @@ pub(super) async fn list(
     let after = last_event_id(&headers)?.or(params.after);
     follow(
         &shared,
+        &caller,
         store,
         EventFilter {
             after,

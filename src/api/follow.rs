@@ -22,6 +22,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{OwnedSemaphorePermit, broadcast};
 use tokio_util::sync::CancellationToken;
 
+use super::connection::Caller;
 use super::problem::Fault;
 use super::routes::Shared;
 use crate::causes::with_causes;
@@ -41,8 +42,15 @@ const PERIOD: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// A stream of the events that match `filter`, from its `after` on.
-pub(super) async fn follow(shared: &Shared, store: Store, filter: EventFilter) -> Result<Response, Fault> {
-    let Ok(permit) = shared.streams.clone().try_acquire_owned() else {
+pub(super) async fn follow(
+    shared: &Shared,
+    caller: &Caller,
+    store: Store,
+    filter: EventFilter,
+) -> Result<Response, Fault> {
+    let own = caller.share.streams.clone().try_acquire_owned();
+    let any = shared.streams.clone().try_acquire_owned();
+    let (Ok(own), Ok(any)) = (own, any) else {
         let detail = "too many streams of events are open; close one, or ask for the list";
         return Err(Fault::new(StatusCode::SERVICE_UNAVAILABLE, "too-many-streams", detail));
     };
@@ -61,7 +69,7 @@ pub(super) async fn follow(shared: &Shared, store: Store, filter: EventFilter) -
         behind: true,
         read: VecDeque::new(),
         draining,
-        _permit: permit,
+        _permits: [own, any],
     };
     let messages = stream::unfold(follower, |mut follower| async move {
         let message = follower.next().await?;
@@ -91,7 +99,7 @@ struct Follower {
     behind: bool,
     read: VecDeque<Event>,
     draining: CancellationToken,
-    _permit: OwnedSemaphorePermit,
+    _permits: [OwnedSemaphorePermit; 2],
 }
 
 impl Follower {

@@ -8,20 +8,11 @@ use std::net::IpAddr;
 
 use axum::extract::Request;
 use axum::http::{HeaderMap, Method, StatusCode, header};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
 
 use super::problem::Fault;
 
 /// Refuses what a foreign page may have sent.
-pub(super) async fn refuse_foreign(request: Request, next: Next) -> Response {
-    match check(&request) {
-        Ok(()) => next.run(request).await,
-        Err(fault) => fault.into_response(),
-    }
-}
-
-fn check(request: &Request) -> Result<(), Fault> {
+pub(super) fn check(request: &Request) -> Result<(), Fault> {
     let headers = request.headers();
     let host = text(headers, header::HOST.as_str()).unwrap_or_default();
     let target = request.uri().authority().map(|authority| authority.as_str());
@@ -82,6 +73,7 @@ fn is_loopback(authority: &str) -> bool {
 mod tests {
     use super::*;
     use axum::body::Body;
+    use axum::response::IntoResponse;
 
     fn code(method: &str, headers: &[(&str, &str)]) -> u16 {
         let mut request = Request::builder().method(method).uri("/v1/instances/3f9a2c01d2e4");

@@ -3,12 +3,14 @@
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{self as unix, DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::{Path, PathBuf};
 
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
+use super::access::Access;
+use super::peer::Peer;
 use crate::settings::Listen;
 
 /// Why the API cannot be served somewhere. The operator's to mend.
@@ -36,9 +38,7 @@ pub enum BindError {
         source: io::Error,
     },
     /// An address that can be reached from elsewhere.
-    #[error(
-        "{address} can be reached from elsewhere, and the API asks nobody who they are; listen on [::1] or a unix socket"
-    )]
+    #[error("{address} can be reached from elsewhere, and the API asks nobody who they are; listen on a unix socket")]
     Open {
         /// The address.
         address: SocketAddr,
@@ -49,6 +49,20 @@ pub enum BindError {
 pub(super) enum Listener {
     Unix { listener: UnixListener, file: SocketFile },
     Tcp(TcpListener),
+}
+
+/// A connection that was accepted.
+pub(super) struct Accepted {
+    pub(super) stream: Stream,
+    pub(super) peer: Peer,
+    /// Whether the peer may use the API.
+    pub(super) permitted: bool,
+}
+
+/// Either kind of connection.
+pub(super) enum Stream {
+    Unix(UnixStream),
+    Tcp(TcpStream),
 }
 
 /// A socket's file, taken away when it is dropped.
@@ -69,7 +83,7 @@ impl Drop for SocketFile {
 
 impl Listener {
     /// Listens.
-    pub(super) async fn bind(listen: &Listen) -> Result<Self, BindError> {
+    pub(super) async fn bind(listen: &Listen, access: &Access) -> Result<Self, BindError> {
         let fault = |source| BindError::Socket {
             listen: listen.clone(),
             source,
@@ -79,7 +93,35 @@ impl Listener {
             Listen::Tcp(address) => TcpListener::bind(address).await.map(Self::Tcp).map_err(fault),
             Listen::Unix(path) => {
                 make_way(path, fault)?;
-                bind_unix(path).map_err(fault)
+                bind_unix(path, access).map_err(fault)
+            }
+        }
+    }
+
+    /// Waits for a connection, and finds out whose it is.
+    pub(super) async fn accept(&self, access: &Access) -> io::Result<Accepted> {
+        match self {
+            Self::Unix { listener, .. } => {
+                let stream = listener.accept().await?.0;
+                let peer = stream.peer_cred()?;
+                Ok(Accepted {
+                    peer: Peer::Process {
+                        uid: peer.uid(),
+                        pid: peer.pid().unwrap_or_default(),
+                    },
+                    permitted: access.permits(&peer),
+                    stream: Stream::Unix(stream),
+                })
+            }
+            Self::Tcp(listener) => {
+                let (stream, address) = listener.accept().await?;
+                // A connection that is gone already cannot be set up, which its first read finds out as well.
+                let _ = stream.set_nodelay(true);
+                Ok(Accepted {
+                    stream: Stream::Tcp(stream),
+                    peer: Peer::Host(address.ip()),
+                    permitted: true,
+                })
             }
         }
     }
@@ -93,12 +135,18 @@ impl Listener {
     }
 }
 
-fn bind_unix(path: &Path) -> io::Result<Listener> {
+fn bind_unix(path: &Path, access: &Access) -> io::Result<Listener> {
     let listener = UnixListener::bind(path)?;
     let file = SocketFile {
         path: path.to_owned(),
         inode: fs::symlink_metadata(path)?.ino(),
     };
+    if let Some(group) = access.group_id()
+        && let Err(error) = unix::chown(path, None, Some(group))
+    {
+        let path = path.display();
+        tracing::warn!(%error, %path, "the API's socket cannot be given to its group; the daemon needs CAP_CHOWN for it");
+    }
     // Until here the mode is what the umask leaves, which lets nobody but the owner write.
     fs::set_permissions(path, Permissions::from_mode(0o660))?;
     Ok(Listener::Unix { listener, file })

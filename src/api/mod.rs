@@ -25,28 +25,40 @@
 //! Lists are `{"items": […], "next": cursor}`: `limit` bounds a portion, `after` takes the cursor of the one before.
 //! Whatever is wrong is answered as `application/problem+json` with a stable `code` ([`problem`]).
 //!
-//! Nobody is asked who they are: the unix socket is for who may open it, and TCP is served on loopback only, to
-//! requests that no foreign web page can have made ([`guard`]).
+//! The unix socket is for root, the daemon's user and the members of one group ([`Access`]). TCP is served only where
+//! the settings say so, on loopback, to requests that no foreign web page can have made ([`guard`]): every user of the
+//! machine may do everything there.
+//!
+//! Peers may be many, slow and hostile. Each has a share of the connections, turns and streams ([`places`]); nothing
+//! that others wait for is held while the daemon waits for a peer ([`passage`]); health and readiness are always
+//! answered.
 
+mod access;
 mod body;
 mod clients;
 mod connection;
 mod events;
+mod exchange;
 mod follow;
 mod guard;
 mod health;
 mod hide;
 mod hooks;
+mod host;
 mod instances;
 mod leases;
 mod listener;
 mod metrics;
 mod params;
+mod passage;
 mod patience;
+mod peer;
+mod places;
 mod problem;
 mod reconfigure;
 mod reservations;
 mod routes;
+mod screen;
 mod serve;
 mod settings;
 
@@ -56,6 +68,7 @@ use async_trait::async_trait;
 use orchestrator_dhcp6::Reconfigure;
 use tokio::sync::watch;
 
+pub use access::Access;
 pub use clients::ClientView;
 pub use health::{Health, Readiness};
 pub use listener::BindError;

@@ -5,12 +5,21 @@
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
 
 use super::ControlError;
 use crate::causes::with_causes;
 use crate::metrics::Metrics;
 use crate::model::{Instance, InstanceId};
 use crate::store::StoreError;
+
+const CONTENT_TYPE: &str = "application/problem+json";
+
+/// The date of an answer (RFC 9110, section 5.6.7).
+const DATE: &[BorrowedFormatItem<'_>] =
+    format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
 
 /// A problem, as it is sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,6 +134,41 @@ impl Fault {
     }
 }
 
+impl Fault {
+    /// The stable word for the problem.
+    pub(super) fn code(&self) -> &'static str {
+        self.code
+    }
+
+    fn into_problem(self) -> Problem {
+        Problem {
+            kind: "about:blank".to_owned(),
+            title: self.status.canonical_reason().unwrap_or("Problem").to_owned(),
+            status: self.status.as_u16(),
+            code: self.code.to_owned(),
+            detail: self.detail,
+            candidates: self.candidates,
+            faults: self.faults,
+        }
+    }
+
+    /// The whole answer as it is on the wire, for a connection that ends with it.
+    pub(super) fn into_message(self) -> Vec<u8> {
+        let problem = self.into_problem();
+        // Text and numbers, of which JSON can be made.
+        let body = serde_json::to_vec(&problem).unwrap_or_default();
+        let date = OffsetDateTime::now_utc().format(DATE).unwrap_or_default();
+        let head = format!(
+            "HTTP/1.1 {} {}\r\ncontent-type: {CONTENT_TYPE}\r\ncache-control: no-store\r\n\
+             x-content-type-options: nosniff\r\ncontent-length: {}\r\nconnection: close\r\ndate: {date}\r\n\r\n",
+            problem.status,
+            problem.title,
+            body.len()
+        );
+        [head.into_bytes(), body].concat()
+    }
+}
+
 impl From<StoreError> for Fault {
     fn from(error: StoreError) -> Self {
         let status = match &error {
@@ -171,22 +215,11 @@ impl IntoResponse for Fault {
             code: self.code,
             detail: self.status.is_server_error().then(|| self.detail.clone()),
         };
-        let problem = Problem {
-            kind: "about:blank".to_owned(),
-            title: self.status.canonical_reason().unwrap_or("Problem").to_owned(),
-            status: self.status.as_u16(),
-            code: self.code.to_owned(),
-            detail: self.detail,
-            candidates: self.candidates,
-            faults: self.faults,
-        };
-        let mut response = (self.status, axum::Json(problem)).into_response();
+        let status = self.status;
+        let mut response = (status, axum::Json(self.into_problem())).into_response();
         let headers = response.headers_mut();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/problem+json"),
-        );
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
+        if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response.extensions_mut().insert(told);

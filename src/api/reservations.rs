@@ -3,13 +3,12 @@
 use std::net::Ipv6Addr;
 
 use axum::Json;
-use axum::body::Body;
 use axum::extract::State;
 use axum::http::StatusCode;
 use ipnet::Ipv6Net;
 use serde::Deserialize;
 
-use super::body;
+use super::body::JsonBody;
 use super::params::{Params, Segment, limit};
 use super::problem::Fault;
 use super::routes::Shared;
@@ -66,9 +65,9 @@ pub(super) async fn list(
 /// `POST /v1/reservations`
 pub(super) async fn add(
     State(shared): State<Shared>,
-    body: Body,
+    body: JsonBody,
 ) -> Result<(StatusCode, Json<ReservationView>), Fault> {
-    let new: New = body::read_json(body, "a reservation").await?;
+    let new: New = body.read("a reservation")?;
     let link = new.link.clone();
     let view = shared.app.control.reserve(link, new.reservation()?).await?;
     Ok((StatusCode::CREATED, Json(view)))

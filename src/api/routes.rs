@@ -1,24 +1,17 @@
-//! The map of routes, and what every request passes through.
+//! The map of routes.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Request, State};
-use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
-use axum::response::{IntoResponse, Response};
+use axum::http::{Method, StatusCode, Uri};
+use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, delete, get, post};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::problem::{Fault, Told};
-use super::{
-    App, body, clients, events, guard, health, hooks, instances, leases, metrics, reconfigure, reservations, settings,
-};
-
-/// How long an answer may take to begin.
-const ANSWER_LIMIT: Duration = Duration::from_secs(30);
+use super::passage::{Face, Passage, pass};
+use super::problem::Fault;
+use super::{App, clients, events, health, hooks, instances, leases, metrics, reconfigure, reservations, settings};
 
 /// What handlers share.
 #[derive(Clone)]
@@ -28,21 +21,16 @@ pub(super) struct Shared {
     pub(super) draining: CancellationToken,
     /// A permit for each stream of events.
     pub(super) streams: Arc<Semaphore>,
-    /// A permit for each request that is being answered.
-    pub(super) requests: Arc<Semaphore>,
 }
 
-/// The face of a unix socket: everything.
-pub(super) fn unix_routes(shared: &Shared) -> Router {
-    finish(routes(post(hooks::dnsmasq)), shared)
-}
-
-/// The face of a loopback address: no hooks, and a guard against web pages.
-pub(super) fn tcp_routes(shared: &Shared) -> Router {
-    finish(
-        routes(post(hooks::unix_only)).layer(from_fn(guard::refuse_foreign)),
-        shared,
-    )
+/// All routes behind their passage. dnsmasq's hooks are heard on a unix socket only.
+pub(super) fn build(shared: &Shared, passage: Passage) -> Router {
+    let hook = match passage.face {
+        Face::Unix => post(hooks::dnsmasq),
+        Face::Tcp => post(hooks::unix_only),
+    };
+    let pass = from_fn_with_state(passage, pass);
+    routes(hook).layer(pass).with_state(shared.clone())
 }
 
 fn routes(dnsmasq_hook: MethodRouter<Shared>) -> Router<Shared> {
@@ -66,12 +54,6 @@ fn routes(dnsmasq_hook: MethodRouter<Shared>) -> Router<Shared> {
         .method_not_allowed_fallback(no_such_method)
 }
 
-fn finish(routes: Router<Shared>, shared: &Shared) -> Router {
-    routes
-        .layer(from_fn_with_state(shared.clone(), pass))
-        .with_state(shared.clone())
-}
-
 async fn no_such_path(uri: Uri) -> Fault {
     Fault::not_found(uri.path())
 }
@@ -82,44 +64,4 @@ async fn no_such_method(method: Method, uri: Uri) -> Fault {
         uri.path()
     );
     Fault::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", detail)
-}
-
-/// Around every request: a bound on its body, a limit on its time, and a count of what was refused.
-async fn pass(State(shared): State<Shared>, request: Request, next: Next) -> Response {
-    let mut response = match refuse_large(&request) {
-        Some(fault) => fault.into_response(),
-        None => match tokio::time::timeout(ANSWER_LIMIT, answer(&shared, request, next)).await {
-            Ok(response) => response,
-            Err(_) => {
-                let detail = format!("there was no answer within {} s; try again", ANSWER_LIMIT.as_secs());
-                Fault::new(StatusCode::GATEWAY_TIMEOUT, "too-slow", detail).into_response()
-            }
-        },
-    };
-    if let Some(told) = response.extensions().get::<Told>() {
-        told.record(&shared.app.metrics);
-    }
-    // State is never to be shown from a cache, nor guessed at by a browser.
-    let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    response
-}
-
-/// Waits for its turn: a flood of requests must not keep the reconcile path from the database.
-async fn answer(shared: &Shared, request: Request, next: Next) -> Response {
-    // Nothing closes the semaphore; were it closed, nobody would have to wait.
-    let _turn = shared.requests.acquire().await;
-    next.run(request).await
-}
-
-fn refuse_large(request: &Request) -> Option<Fault> {
-    let length = request
-        .headers()
-        .get(header::CONTENT_LENGTH)?
-        .to_str()
-        .ok()?
-        .parse::<u64>()
-        .ok()?;
-    (length > body::LARGEST_BODY as u64).then(body::too_large)
 }

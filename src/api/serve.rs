@@ -5,16 +5,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::listener::{BindError, Listener};
-use super::routes::{Shared, tcp_routes, unix_routes};
-use super::{App, connection};
+use super::App;
+use super::access::Access;
+use super::connection::{self, Caller, Common};
+use super::listener::{Accepted, BindError, Listener, Stream};
+use super::passage::{Face, Passage};
+use super::peer::{Peer, Standing};
+use super::places::{Capacity, Place, Places, share_of};
+use super::routes::{self, Shared};
 use crate::metrics::Metrics;
-use crate::settings::Listen;
+use crate::settings::{ApiSettings, Listen};
 
 /// How long to wait after the operating system had no room for another connection.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -22,14 +26,19 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// What one listener grants strangers. Each listener has its own: who crowds one leaves the others free.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Connections at a time; more wait to be accepted.
+    /// Connections at a time, of which one peer may have three quarters. For more, those that keep the daemon waiting
+    /// are closed.
     pub connections: usize,
-    /// Requests that are answered at a time; more wait for their turn.
+    /// Connections beyond these that may ask for health and readiness only, and as many that are refused everything.
+    pub reserved: usize,
+    /// Requests that are answered at a time, of which one peer may have three quarters; more wait for their turn.
     pub requests: usize,
-    /// Streams of events at a time; more are refused.
+    /// Streams of events at a time, of which one peer may have three quarters; more are refused.
     pub streams: usize,
     /// From the beginning of a connection, or the end of a request, to the end of the next request's head.
     pub head: Duration,
+    /// From the end of a head to the end of its body.
+    pub body: Duration,
     /// How long a reader may leave an answer unread.
     pub stall: Duration,
     /// How long requests may take to end when the daemon stops.
@@ -40,9 +49,11 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 256,
+            reserved: 16,
             requests: 16,
             streams: 64,
             head: Duration::from_secs(10),
+            body: Duration::from_secs(5),
             stall: Duration::from_secs(20),
             drain: Duration::from_secs(3),
         }
@@ -52,6 +63,7 @@ impl Default for Limits {
 /// The API on its sockets.
 pub struct Server {
     listeners: Vec<Listener>,
+    access: Arc<Access>,
     app: App,
     limits: Limits,
 }
@@ -59,13 +71,13 @@ pub struct Server {
 impl Server {
     /// Listens at every place. Nobody is answered before [`run`](Self::run).
     ///
-    /// The socket of a daemon that is dead is replaced.
+    /// The socket of a daemon that is dead is replaced. Who may use the API is said in the log.
     ///
     /// # Errors
     ///
     /// When one of the places cannot be listened on; then none is.
-    pub async fn bind(listen: &[Listen], app: App) -> Result<Self, BindError> {
-        Self::with_limits(listen, app, Limits::default()).await
+    pub async fn bind(settings: &ApiSettings, app: App) -> Result<Self, BindError> {
+        Self::with_limits(settings, app, Limits::default()).await
     }
 
     /// [`bind`](Self::bind) with other limits.
@@ -73,12 +85,22 @@ impl Server {
     /// # Errors
     ///
     /// Likewise.
-    pub async fn with_limits(listen: &[Listen], app: App, limits: Limits) -> Result<Self, BindError> {
-        let mut listeners = Vec::with_capacity(listen.len());
-        for listen in listen {
-            listeners.push(Listener::bind(listen).await?);
+    pub async fn with_limits(settings: &ApiSettings, app: App, limits: Limits) -> Result<Self, BindError> {
+        let access = Arc::new(Access::of(&settings.group));
+        let mut listeners = Vec::with_capacity(settings.listen.len());
+        for listen in &settings.listen {
+            listeners.push(Listener::bind(listen, &access).await?);
+            match listen {
+                Listen::Unix(_) => tracing::info!(%listen, "the API is {}", access.describe(listen)),
+                Listen::Tcp(_) => tracing::warn!(%listen, "the API is {}", access.describe(listen)),
+            }
         }
-        Ok(Self { listeners, app, limits })
+        Ok(Self {
+            listeners,
+            access,
+            app,
+            limits,
+        })
     }
 
     /// Where it listens, with the ports that were chosen for port 0.
@@ -92,27 +114,27 @@ impl Server {
 
     /// Serves until `stop` is cancelled; then lets requests end, and ends streams of events.
     pub async fn run(self, stop: CancellationToken) {
-        let Self { listeners, app, limits } = self;
+        let Self {
+            listeners,
+            access,
+            app,
+            limits,
+        } = self;
         let draining = CancellationToken::new();
         let connections = TaskTracker::new();
         let accepting = TaskTracker::new();
         for listener in listeners {
-            let shared = Shared {
-                app: app.clone(),
-                draining: draining.clone(),
-                streams: Arc::new(Semaphore::new(limits.streams)),
-                requests: Arc::new(Semaphore::new(limits.requests)),
-            };
-            let routes = match &listener {
-                Listener::Unix { .. } => unix_routes(&shared),
-                Listener::Tcp(_) => tcp_routes(&shared),
-            };
-            let door = Door {
-                routes,
+            let common = Common {
+                routes: routes(&listener, &access, &app, limits, &draining),
                 limits,
                 draining: draining.clone(),
-                connections: connections.clone(),
                 metrics: app.metrics.clone(),
+            };
+            let door = Door {
+                common,
+                access: access.clone(),
+                rooms: Rooms::new(limits),
+                connections: connections.clone(),
             };
             accepting.spawn(door.accept(listener, stop.clone()));
         }
@@ -126,31 +148,77 @@ impl Server {
     }
 }
 
+fn routes(
+    listener: &Listener,
+    access: &Arc<Access>,
+    app: &App,
+    limits: Limits,
+    draining: &CancellationToken,
+) -> Router {
+    let shared = Shared {
+        app: app.clone(),
+        draining: draining.clone(),
+        streams: Arc::new(Semaphore::new(limits.streams)),
+    };
+    let passage = Passage {
+        face: match listener {
+            Listener::Unix { .. } => Face::Unix,
+            Listener::Tcp(_) => Face::Tcp,
+        },
+        access: access.clone(),
+        requests: Arc::new(Semaphore::new(limits.requests)),
+        body: limits.body,
+        metrics: app.metrics.clone(),
+    };
+    routes::build(&shared, passage)
+}
+
+/// The places of one listener, by what their connections may ask for.
+struct Rooms {
+    full: Places,
+    probes: Places,
+    strangers: Places,
+}
+
+impl Rooms {
+    fn new(limits: Limits) -> Self {
+        let capacity = |connections| Capacity {
+            connections,
+            requests: limits.requests,
+            streams: limits.streams,
+        };
+        let small = || Places::new(capacity(limits.reserved), limits.reserved);
+        Self {
+            full: Places::new(capacity(limits.connections), share_of(limits.connections)),
+            probes: small(),
+            strangers: small(),
+        }
+    }
+}
+
 /// One listener's way in.
 struct Door {
-    routes: Router,
-    limits: Limits,
-    draining: CancellationToken,
+    common: Common,
+    access: Arc<Access>,
+    rooms: Rooms,
     connections: TaskTracker,
-    metrics: Metrics,
 }
 
 impl Door {
     /// Accepts until the daemon stops. The socket is closed, and its file removed, on the way out.
     async fn accept(self, listener: Listener, stop: CancellationToken) {
-        let places = Arc::new(Semaphore::new(self.limits.connections));
         loop {
             let accepted = tokio::select! {
                 () = stop.cancelled() => return,
-                accepted = self.accept_one(&listener, &places) => accepted,
+                accepted = listener.accept(&self.access) => accepted,
             };
             match accepted {
-                Ok(()) => {}
+                Ok(accepted) => self.let_in(accepted).await,
                 // Who hangs up before being let in must not keep others waiting.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(error) => {
                     // Out of file descriptors, most likely: connections end, and then there are some again.
-                    if let Some(held_back) = self.metrics.log_limit().admit("api-unaccepted") {
+                    if let Some(held_back) = self.metrics().log_limit().admit("api-unaccepted") {
                         tracing::warn!(%error, held_back, "the API could not accept a connection");
                     }
                     tokio::time::sleep(PAUSE).await;
@@ -159,26 +227,70 @@ impl Door {
         }
     }
 
-    async fn accept_one(&self, listener: &Listener, places: &Arc<Semaphore>) -> io::Result<()> {
-        // Before it is accepted: who finds no place waits in the kernel's queue and costs nothing.
-        let place = places.clone().acquire_owned().await.map_err(io::Error::other)?;
-        match listener {
-            Listener::Unix { listener, .. } => self.serve(listener.accept().await?.0, place),
-            Listener::Tcp(listener) => {
-                let (stream, _) = listener.accept().await?;
-                // A connection that is gone already cannot be set up, which its first read finds out as well.
-                let _ = stream.set_nodelay(true);
-                self.serve(stream, place);
-            }
+    async fn let_in(&self, accepted: Accepted) {
+        let Accepted {
+            stream,
+            peer,
+            permitted,
+        } = accepted;
+        let Some((place, standing)) = self.find_place(peer, permitted).await else {
+            self.metrics().api_connection_closed("no-place");
+            return;
+        };
+        match stream {
+            Stream::Unix(stream) => self.serve(stream, place, standing),
+            Stream::Tcp(stream) => self.serve(stream, place, standing),
         }
-        Ok(())
     }
 
-    fn serve(&self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, place: OwnedSemaphorePermit) {
-        let served = connection::serve(stream, self.routes.clone(), self.limits, self.draining.clone());
+    /// A place, and what may be asked for there. Another connection may be closed for it; it is gone then.
+    async fn find_place(&self, peer: Peer, permitted: bool) -> Option<(Place, Standing)> {
+        let uid = match peer {
+            Peer::Process { uid, .. } => uid,
+            Peer::Host(_) => 0,
+        };
+        let (entry, standing) = if permitted {
+            let full = self.rooms.full.enter(peer).map(|entry| (entry, Standing::Full));
+            full.or_else(|| Some((self.rooms.probes.enter(peer)?, Standing::ProbesOnly)))?
+        } else {
+            (self.rooms.strangers.enter(peer)?, Standing::Stranger { uid })
+        };
+        if let Some(gone) = entry.evicted {
+            self.metrics().api_connection_closed("crowded");
+            if let Some(held_back) = self.metrics().log_limit().admit("api-crowded") {
+                tracing::warn!(
+                    ?peer,
+                    held_back,
+                    "too many connections to the API: one that kept it waiting is closed"
+                );
+            }
+            gone.cancelled().await;
+        }
+        Some((entry.place, standing))
+    }
+
+    fn serve(
+        &self,
+        stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+        place: Place,
+        standing: Standing,
+    ) {
+        let caller = Caller {
+            exchange: place.exchange.clone(),
+            share: place.share.clone(),
+            standing,
+        };
+        let served = connection::serve(stream, caller, self.common.clone());
         self.connections.spawn(async move {
-            served.await;
+            tokio::select! {
+                () = place.close.cancelled() => {}
+                () = served => {}
+            }
             drop(place);
         });
+    }
+
+    fn metrics(&self) -> &Metrics {
+        &self.common.metrics
     }
 }

@@ -130,7 +130,7 @@ pub async fn run(start: Start) -> Result<(), ServeError> {
         control: switchboard.clone(),
         metrics: context.metrics.clone(),
     };
-    let faces = api::Server::bind(&in_force.api.listen, app).await?;
+    let faces = api::Server::bind(&in_force.api, app).await?;
     context.tasks.spawn(faces.run(context.stop.clone()));
     context.tasks.spawn(reloader.run(hangups, context.stop.clone()));
     context.tasks.spawn(housekeeping::watch_wall_clock(context.clone()));

@@ -1,7 +1,7 @@
 //! `[api]`: where the REST API is served.
 
 use std::fmt;
-use std::net::{Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -10,11 +10,16 @@ use super::reader::Table;
 /// Bytes of a path that fit into the address of a unix socket.
 const LONGEST_SOCKET_PATH: usize = 107;
 
-/// Where the REST API is served.
+/// Bytes of a group's name.
+const LONGEST_GROUP: usize = 32;
+
+/// Where the REST API is served, and to whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiSettings {
     /// One or more, each once.
     pub listen: Vec<Listen>,
+    /// The group whose members may use the API on unix sockets; empty for none.
+    pub group: String,
 }
 
 /// Where a server listens.
@@ -22,7 +27,7 @@ pub struct ApiSettings {
 pub enum Listen {
     /// On a unix socket at this absolute path.
     Unix(PathBuf),
-    /// On this loopback address: the API asks nobody who they are, so that it must not leave the machine.
+    /// On this loopback address: the API asks nobody there who they are, so that it must not leave the machine.
     Tcp(SocketAddr),
 }
 
@@ -74,9 +79,9 @@ impl fmt::Display for Listen {
 
 impl Default for ApiSettings {
     fn default() -> Self {
-        let socket = Listen::Unix(PathBuf::from("/run/orchestrator/api.sock"));
         Self {
-            listen: vec![socket, Listen::Tcp(SocketAddr::from((Ipv6Addr::LOCALHOST, 8998)))],
+            listen: vec![Listen::Unix(PathBuf::from("/run/orchestrator/api.sock"))],
+            group: "orchestrator".to_owned(),
         }
     }
 }
@@ -103,8 +108,24 @@ impl ApiSettings {
                 }
             }
         }
+        let remedy = "write the name of a group like \"orchestrator\", or \"\" for none";
+        let group = table.take("group").and_then(|entry| entry.parse(remedy, parse_group));
         table.finish();
-        listen.map_or_else(Self::default, |listen| Self { listen })
+        let default = Self::default();
+        Self {
+            listen: listen.unwrap_or(default.listen),
+            group: group.unwrap_or(default.group),
+        }
+    }
+}
+
+/// Reads the name of a group, as groupadd(8) takes it.
+fn parse_group(text: &str) -> Result<String, String> {
+    let known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    if text.len() <= LONGEST_GROUP && text.bytes().all(known) && !text.starts_with('-') {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("{text:?} cannot be the name of a group"))
     }
 }
 
@@ -136,5 +157,24 @@ mod tests {
             assert!(text.parse::<Listen>().is_err(), "{text}");
         }
         assert!(format!("unix:/{}", "a".repeat(107)).parse::<Listen>().is_err());
+    }
+
+    #[test]
+    fn there_is_no_tcp_unless_it_is_set() {
+        let places = ApiSettings::default().listen;
+        assert!(
+            places.iter().all(|place| matches!(place, Listen::Unix(_))),
+            "{places:?}"
+        );
+    }
+
+    #[test]
+    fn names_of_groups() {
+        for name in ["", "orchestrator", "_ops", "net.ops-2"] {
+            assert_eq!(parse_group(name).as_deref(), Ok(name));
+        }
+        for name in ["a b", "-a", "a:b", "gr\u{fc}n", &"a".repeat(33)] {
+            assert!(parse_group(name).is_err(), "{name}");
+        }
     }
 }

@@ -95,7 +95,7 @@ fn check(settings: &Settings) -> Result<(), Faults> {
 fn sections(running: &Settings, written: &Settings) -> Vec<Change> {
     let Settings {
         store: StoreSettings { url, history, identity },
-        api: ApiSettings { listen },
+        api: ApiSettings { listen, group },
         log: LogSettings { level, format },
         plugin: PluginSettings {
             docker: DockerSettings { host, timeout, starts },
@@ -119,6 +119,7 @@ fn sections(running: &Settings, written: &Settings) -> Vec<Change> {
         ),
         ("store.history", Effect::Changed, *history != written.store.history),
         ("api.listen", Effect::NeedsRestart, *listen != written.api.listen),
+        ("api.group", Effect::NeedsRestart, *group != written.api.group),
         ("log.level", Effect::Changed, *level != written.log.level),
         ("log.format", Effect::NeedsRestart, *format != written.log.format),
         ("plugin.docker.host", Effect::NeedsRestart, *host != docker.host),

@@ -16,7 +16,7 @@ use orchestrator::model::{
     LeaseVerb, NewEvent, RecordedReservation, Reservation, ReservationId, ReservationView, Resources, Timestamp,
     ValueSource,
 };
-use orchestrator::settings::{Listen, Settings, plan_reload};
+use orchestrator::settings::{ApiSettings, Listen, Settings, plan_reload};
 use orchestrator::source::dnsmasq::{DnsmasqEvent, Handed};
 use orchestrator::source::listener::{NotReconfigured, Reconfiguring};
 use orchestrator::store::{NewInstance, Store};
@@ -26,6 +26,9 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) const LINK: &str = "br0";
+
+/// The group whose members may use the API: one that every Debian machine has, and that no user is in.
+pub(crate) const GROUP: &str = "games";
 
 /// An API that is served on a unix socket and on loopback.
 pub(crate) struct Daemon {
@@ -78,7 +81,11 @@ impl Daemon {
             Listen::Unix(directory.path().join("api.sock")),
             Listen::Tcp(SocketAddr::from((Ipv6Addr::LOCALHOST, 0))),
         ];
-        let server = Server::with_limits(&listen, app, limits)
+        let settings = ApiSettings {
+            listen: listen.into(),
+            group: GROUP.to_owned(),
+        };
+        let server = Server::with_limits(&settings, app, limits)
             .await
             .expect("the API listens");
         let [unix, tcp] = server.places().expect("places").try_into().expect("two places");

@@ -58,11 +58,20 @@ async fn who_does_not_read_is_sent_away() {
     wire.write_all(b"GET /v1/leases?limit=5000 HTTP/1.1\r\nHost: localhost\r\n\r\n")
         .await
         .unwrap();
+    let mut status = [0; 12];
+    wire.read_exact(&mut status).await.unwrap();
     // There is one place only: the next one is answered when the first has been given up.
-    assert_eq!(ask(&daemon.unix, "GET", "/v1/health").await.status, 200);
+    let next = async {
+        while ask(&daemon.unix, "GET", "/v1/clients?limit=1").await.status != 200 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, next)
+        .await
+        .expect("a place becomes free");
     let read = closed(&mut wire).await;
     assert!(
-        read.starts_with(b"HTTP/1.1 200") && !read.ends_with(b"]}"),
+        status.starts_with(b"HTTP/1.1 200") && !read.ends_with(b"]}"),
         "it was not given up"
     );
 }
@@ -102,10 +111,13 @@ async fn requests_take_turns_on_each_listener() {
         .expect("the request arrives");
     let mut second = connect(&daemon.tcp).await;
     second
-        .write_all(b"GET /v1/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        .write_all(b"GET /v1/clients HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         .await
         .unwrap();
-    assert_eq!(ask(&daemon.unix, "GET", "/v1/health").await.status, 200);
+    assert_eq!(ask(&daemon.unix, "GET", "/v1/clients").await.status, 200);
+    // Whether the daemon is well is answered out of turn.
+    assert_eq!(ask(&daemon.tcp, "GET", "/v1/health").await.status, 200);
+    assert_eq!(ask(&daemon.tcp, "GET", "/v1/ready").await.status, 200);
     let mut buffer = [0; 1];
     let early = tokio::time::timeout(Duration::from_millis(100), second.read(&mut buffer)).await;
     assert!(early.is_err(), "answered out of turn");

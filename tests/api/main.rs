@@ -1,12 +1,15 @@
 //! The API as programs meet it: raw HTTP on real sockets, over a real store.
 
+mod access;
 mod changes;
+mod crowd;
 mod daemon;
 mod drain;
 mod guard;
 mod http;
 mod limits;
 mod lists;
+mod malformed;
 mod problems;
 mod quiet;
 mod reservations;

@@ -10,7 +10,7 @@ use orchestrator::api::{App, BindError, Control, ControlError, Reloaded, Server,
 use orchestrator::conditions::Conditions;
 use orchestrator::metrics::Metrics;
 use orchestrator::model::{Client, Instance, InstanceId, Reservation, ReservationId, ReservationView};
-use orchestrator::settings::Listen;
+use orchestrator::settings::{ApiSettings, Listen};
 use orchestrator::source::dnsmasq::DnsmasqEvent;
 use orchestrator::source::listener::Reconfiguring;
 use orchestrator_dhcp6::Reconfigure;
@@ -65,7 +65,11 @@ async fn bind(listen: &[Listen]) -> Result<Server, BindError> {
         control: Arc::new(Nobody),
         metrics: Metrics::default(),
     };
-    Server::bind(listen, app).await
+    let settings = ApiSettings {
+        listen: listen.to_vec(),
+        ..ApiSettings::default()
+    };
+    Server::bind(&settings, app).await
 }
 
 #[tokio::test]

@@ -1,0 +1,31 @@
+//! Who is at the other end of a connection.
+
+use std::net::IpAddr;
+
+/// Whose share a connection counts towards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Peer {
+    /// A process, on a unix socket.
+    Process {
+        /// Its effective user when it connected.
+        uid: u32,
+        /// Its number in the daemon's namespace; 0 where it has none there.
+        pid: i32,
+    },
+    /// A host, on TCP.
+    Host(IpAddr),
+}
+
+/// What a connection may ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Everything.
+    Full,
+    /// Health and readiness: all other places are taken.
+    ProbesOnly,
+    /// Nothing: the user of this number may not use the API.
+    Stranger {
+        /// The user.
+        uid: u32,
+    },
+}

@@ -1,0 +1,159 @@
+//! Who may use the API.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::process::Stdio;
+
+use nix::unistd::Group;
+use orchestrator::settings::Listen;
+use tokio::io::AsyncReadExt;
+use tokio::process::Command;
+
+use crate::daemon::{Daemon, GROUP};
+use crate::http::{Answer, ask};
+
+/// The user `nobody` of Debian, and its group.
+const NOBODY: u32 = 65534;
+
+/// What curl is answered as user `uid`, who is in `groups` beside `nogroup`; `None` where it cannot connect.
+async fn ask_as(uid: u32, groups: &[u32], place: &Listen, method: &str, path: &str) -> Option<Answer> {
+    let mut command = Command::new("setpriv");
+    command.arg(format!("--reuid={uid}")).arg(format!("--regid={NOBODY}"));
+    if groups.is_empty() {
+        command.arg("--clear-groups");
+    } else {
+        let groups: Vec<String> = groups.iter().map(u32::to_string).collect();
+        command.arg(format!("--groups={}", groups.join(",")));
+    }
+    command.args(["curl", "--silent", "--include", "--globoff", "--request", method]);
+    match place {
+        Listen::Unix(socket) => command
+            .arg("--unix-socket")
+            .arg(socket)
+            .arg(format!("http://localhost{path}")),
+        Listen::Tcp(address) => command.arg(format!("http://{address}{path}")),
+    };
+    let output = command.stdin(Stdio::null()).kill_on_drop(true).output();
+    let output = tokio::time::timeout(crate::http::PATIENCE, output)
+        .await
+        .expect("curl ends")
+        .expect("setpriv and curl run");
+    (!output.stdout.is_empty()).then(|| Answer::parse(&String::from_utf8_lossy(&output.stdout)))
+}
+
+#[tokio::test]
+async fn nobody_removes_an_instance_where_the_api_is_served_by_default() {
+    let daemon = Daemon::start().await;
+    daemon.instance(1, [1; 6]).await;
+    let settings = orchestrator::settings::parse("", std::iter::empty()).expect("settings");
+    for place in settings.api.listen {
+        // The same kinds of places, where the test's daemon has them.
+        let place = match place {
+            Listen::Unix(_) => &daemon.unix,
+            Listen::Tcp(_) => &daemon.tcp,
+        };
+        let answer = ask_as(NOBODY, &[], place, "DELETE", "/v1/instances/010101010101?release=true").await;
+        assert!(answer.as_ref().is_none_or(|answer| answer.status == 403), "{answer:?}");
+    }
+    assert_eq!(daemon.store.live_instances().await.unwrap()[0].phase.word(), "pending");
+}
+
+/// The number of the group whose members may use the API.
+fn group() -> u32 {
+    let group = Group::from_name(GROUP).expect("the groups are readable");
+    group.expect("Debian has it").gid.as_raw()
+}
+
+/// Lets every user connect, as an operator may by mistake: credentials alone decide then.
+fn open_wide(place: &Listen) -> &std::path::Path {
+    let Listen::Unix(path) = place else {
+        panic!("no unix socket")
+    };
+    fs::set_permissions(path, Permissions::from_mode(0o666)).expect("the socket's mode");
+    path
+}
+
+#[tokio::test]
+async fn members_of_the_group_do_everything_on_the_socket() {
+    let daemon = Daemon::start().await;
+    daemon.instance(1, [1; 6]).await;
+    let Listen::Unix(path) = &daemon.unix else {
+        panic!("no unix socket")
+    };
+    assert_eq!(fs::metadata(path).unwrap().gid(), group());
+    // They connect by the socket's mode alone.
+    for (method, path, status) in [
+        ("GET", "/v1/clients", 200),
+        ("POST", "/v1/settings/reload", 200),
+        ("DELETE", "/v1/instances/010101010101", 202),
+    ] {
+        let answer = ask_as(NOBODY, &[100, group()], &daemon.unix, method, path).await;
+        assert_eq!(answer.expect("an answer").status, status, "{method} {path}");
+    }
+}
+
+#[tokio::test]
+async fn others_are_refused_everything_and_told_what_to_do() {
+    let daemon = Daemon::start().await;
+    daemon.instance(1, [1; 6]).await;
+    open_wide(&daemon.unix);
+    for (method, path) in [
+        ("GET", "/v1/health"),
+        ("GET", "/v1/clients"),
+        ("GET", "/metrics"),
+        ("POST", "/v1/hooks/dnsmasq"),
+        ("DELETE", "/v1/instances/010101010101"),
+    ] {
+        let answer = ask_as(NOBODY, &[100], &daemon.unix, method, path)
+            .await
+            .expect("an answer");
+        assert_eq!(answer.problem(), (403, "not-allowed".to_owned()), "{method} {path}");
+        let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+        assert!(
+            detail.contains("usermod -aG games NAME") && detail.contains("65534"),
+            "{detail}"
+        );
+    }
+    assert_eq!(daemon.store.live_instances().await.unwrap()[0].phase.word(), "pending");
+    // Who may is not kept out by the mode.
+    let answer = ask_as(0, &[], &daemon.unix, "GET", "/v1/health")
+        .await
+        .expect("an answer");
+    assert_eq!(answer.status, 200);
+}
+
+#[tokio::test]
+async fn strangers_crowd_nobody_out() {
+    let daemon = Daemon::start().await;
+    let path = open_wide(&daemon.unix).to_owned();
+    // Idle connections of a process that may not use the API; it ends when its input does.
+    let script = "import socket, sys\nall = []\nfor _ in range(600):\n  s = socket.socket(socket.AF_UNIX)\n  \
+                  s.connect(sys.argv[1])\n  all.append(s)\nprint('there', flush=True)\nsys.stdin.read()";
+    let mut crowd = Command::new("setpriv")
+        .args([
+            "--reuid=65534",
+            "--regid=65534",
+            "--clear-groups",
+            "/usr/bin/python3",
+            "-c",
+            script,
+        ])
+        .arg(path)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("python3 runs");
+    let mut there = [0; 6];
+    let mut output = crowd.stdout.take().expect("its output");
+    tokio::time::timeout(crate::http::PATIENCE, output.read_exact(&mut there))
+        .await
+        .expect("they connect in time")
+        .expect("they connect");
+    assert_eq!(ask(&daemon.unix, "GET", "/v1/clients").await.status, 200);
+    let closed = ask(&daemon.unix, "GET", "/metrics").await.body;
+    assert!(
+        closed.contains("api_connections_closed_total{reason=\"crowded\"} 584"),
+        "{closed}"
+    );
+}
