@@ -13,6 +13,7 @@ use super::params::{Params, Segment, limit};
 use super::problem::Fault;
 use super::routes::Shared;
 use crate::model::{Duid, Holder, LinkLayerAddress, OpaqueId, Page, Reservation, ReservationId, ReservationView};
+use crate::settings::check_holder;
 
 /// The parameters of a list of reservations.
 #[derive(Deserialize)]
@@ -97,12 +98,29 @@ impl New {
                 "a client is told by one of duid, link_layer_address, remote_id and interface_id; give just one";
             return Err(Fault::new(StatusCode::BAD_REQUEST, "bad-body", detail));
         };
+        check_holder(&holder).map_err(|fault| {
+            Fault::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "bad-link-layer-address",
+                fault.to_string(),
+            )
+        })?;
         Ok(Reservation {
             holder,
             address: self.address,
-            prefix: self.prefix.map(|prefix| prefix.trunc()),
+            prefix: self.prefix.map(whole_prefix).transpose()?,
         })
     }
+}
+
+/// A prefix without bits beyond its length. Which prefix was meant is not guessed: the bits may be an address.
+fn whole_prefix(prefix: Ipv6Net) -> Result<Ipv6Net, Fault> {
+    let whole = prefix.trunc();
+    if whole == prefix {
+        return Ok(prefix);
+    }
+    let detail = format!("{prefix} has bits set beyond its length; the prefix is {whole}");
+    Err(Fault::new(StatusCode::UNPROCESSABLE_ENTITY, "host-bits", detail))
 }
 
 fn bad_cursor(cursor: &str) -> Fault {

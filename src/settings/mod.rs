@@ -56,7 +56,7 @@ pub use orchestrator_plugin_docker::DockerSettings;
 pub use place::Place;
 pub use plugin::PluginSettings;
 pub use reload::{Change, Effect, Reload, plan_reload};
-pub use reservation::{ReservationFault, ReservationRules};
+pub use reservation::{ReservationFault, ReservationRules, check_holder};
 pub use source::{DnsmasqSettings, ListenerSettings, SourceSettings};
 pub use store::{StoreSettings, StoreUrl};
 pub use template::{Readiness, TemplateSettings};

@@ -4,7 +4,7 @@
 use std::net::Ipv6Addr;
 
 use ipnet::Ipv6Net;
-use orchestrator_dhcp6::{Holder, LONGEST_PREFIX, OpaqueId, Reservation, is_reserved};
+use orchestrator_dhcp6::{Holder, LONGEST_PREFIX, LinkLayerAddress, OpaqueId, Reservation, is_reserved};
 
 use super::delegation::parse_pool;
 use super::fault::Collector;
@@ -69,9 +69,35 @@ pub enum ReservationFault {
         /// The link.
         link: String,
     },
+    /// No interface has the link-layer address.
+    #[error(
+        "{0} is no link-layer address of an interface: give all bytes, 6 on Ethernet like 02:00:5e:10:00:01, else 8 or 20"
+    )]
+    LinkLayer(LinkLayerAddress),
     /// It keeps nothing.
     #[error("nothing is reserved: give an address, a prefix, or both")]
     Nothing,
+}
+
+/// Whether a client can be known by this at all. A part of a link-layer address would be taken for the whole of one,
+/// and fit nobody.
+///
+/// # Errors
+///
+/// When no interface has such a link-layer address: it is not of 6 bytes (Ethernet), 8 (EUI-64) or 20 (InfiniBand), is
+/// that of a group, or is zero.
+pub fn check_holder(holder: &Holder) -> Result<(), ReservationFault> {
+    let Holder::LinkLayer(address) = holder else {
+        return Ok(());
+    };
+    let bytes = address.as_bytes();
+    let is_group = bytes.len() == 6 && bytes.first().is_some_and(|first| first & 1 == 1);
+    let is_zero = bytes.iter().all(|byte| *byte == 0);
+    if matches!(bytes.len(), 6 | 8 | 20) && !is_group && !is_zero {
+        Ok(())
+    } else {
+        Err(ReservationFault::LinkLayer(address.clone()))
+    }
 }
 
 /// What reservations must suit: all links of the settings.
@@ -169,6 +195,7 @@ impl Ground {
 
     /// What a reservation on this link must suit, by itself. `all` are all links, this one too.
     fn check(&self, reservation: &Reservation, all: &[Self]) -> Result<(), ReservationFault> {
+        check_holder(&reservation.holder)?;
         if reservation.address.is_none() && reservation.prefix.is_none() {
             return Err(ReservationFault::Nothing);
         }

@@ -15,3 +15,4 @@ mod quiet;
 mod reservations;
 mod sockets;
 mod stream;
+mod wrong;
