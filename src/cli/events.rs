@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use http_body_util::BodyExt;
+use hyper::body::Body;
 use serde::Deserialize;
 use serde_json::Value;
+use tokio::time::timeout;
 
 use super::failure::Failure;
 use super::http::{CallError, Client};
@@ -14,6 +17,9 @@ use crate::causes::with_causes;
 
 /// How long to wait before the daemon is looked for again.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// How long a stream may be silent. The daemon shows every 15 seconds that it is there.
+const SILENCE: Duration = Duration::from_secs(45);
 
 /// Arguments of `events`.
 #[derive(Debug, clap::Args)]
@@ -73,10 +79,18 @@ async fn follow(filter: &[(&str, String)], mut last: i64, output: Output, client
     }
 }
 
-/// Shows what comes, until the stream ends.
-async fn read(mut stream: hyper::body::Incoming, last: &mut i64, output: Output) -> Result<(), Failure> {
+/// Shows what comes, until the stream ends or is silent.
+async fn read(mut stream: impl Body<Data = Bytes> + Unpin, last: &mut i64, output: Output) -> Result<(), Failure> {
     let mut events = sse::Events::default();
-    while let Some(Ok(frame)) = stream.frame().await {
+    loop {
+        let frame = match timeout(SILENCE, stream.frame()).await {
+            Ok(Some(Ok(frame))) => frame,
+            Ok(Some(Err(_)) | None) => return Ok(()),
+            Err(_) => {
+                ::tracing::warn!("the daemon is silent; asking again");
+                return Ok(());
+            }
+        };
         let Ok(bytes) = frame.into_data() else { continue };
         for data in events.feed(&bytes) {
             let event: Value = page::parse(&data.into(), "an event")?;
@@ -84,7 +98,6 @@ async fn read(mut stream: hyper::body::Incoming, last: &mut i64, output: Output)
             show(&event, output)?;
         }
     }
-    Ok(())
 }
 
 /// One line an event, also in JSON: so it can be read while it is written.
@@ -110,4 +123,49 @@ async fn filter(args: &Args, client: &Client) -> Result<Vec<(&'static str, Strin
 
 fn borrowed<'a>(filter: &'a [(&'a str, String)]) -> Vec<(&'a str, &'a str)> {
     filter.iter().map(|(name, value)| (*name, value.as_str())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use hyper::body::Frame;
+    use tokio::time::{Instant, Sleep, sleep};
+
+    use super::*;
+
+    /// Says that it is there so many times, every 15 seconds, and then no more.
+    struct Hanging {
+        left: usize,
+        timer: Pin<Box<Sleep>>,
+    }
+
+    impl Body for Hanging {
+        type Data = Bytes;
+        type Error = std::convert::Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+            if self.left == 0 || self.timer.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            self.left -= 1;
+            self.timer = Box::pin(sleep(Duration::from_secs(15)));
+            Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b":\n\n")))))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_that_falls_silent_is_left_after_45_seconds() {
+        let begin = Instant::now();
+        let timer = Box::pin(sleep(Duration::from_secs(15)));
+        let mut last = 7;
+        read(Hanging { left: 4, timer }, &mut last, Output::Table)
+            .await
+            .unwrap();
+        assert_eq!((begin.elapsed().as_secs(), last), (4 * 15 + 45, 7));
+    }
 }

@@ -45,6 +45,8 @@ pub(super) enum Failure {
         #[source]
         source: serde_json::Error,
     },
+    #[error("the daemon's list has no end: it goes on where it was before")]
+    Endless,
     #[error(transparent)]
     Daemon(#[from] ServeError),
     #[error(transparent)]

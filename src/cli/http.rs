@@ -1,18 +1,21 @@
 //! One HTTP exchange with the daemon, on its unix socket or on loopback, with a time limit.
 
 use std::fmt;
+use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Incoming;
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1;
 use hyper::header::{ACCEPT, CONTENT_TYPE, HOST};
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
+use nix::unistd::{Gid, Group, User, getuid};
 use serde::Deserialize;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
@@ -73,7 +76,7 @@ impl fmt::Display for Endpoint {
 /// Why an exchange did not give what was asked for.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CallError {
-    #[error("no daemon answers at {api}; {}", advice(source))]
+    #[error("no daemon answers at {api}; {}", advice(api, source))]
     Connect {
         api: Endpoint,
         #[source]
@@ -81,6 +84,8 @@ pub(super) enum CallError {
     },
     #[error("the daemon at {api} did not answer within {} ms; {ELSEWHERE}", limit.as_millis())]
     Timeout { api: Endpoint, limit: Duration },
+    #[error("the answer of {api} has more than {} MiB, and is not read; ask for less of it", LARGEST >> 20)]
+    TooLarge { api: Endpoint },
     #[error("the exchange with {api} broke off")]
     Exchange {
         api: Endpoint,
@@ -94,10 +99,27 @@ pub(super) enum CallError {
 const ELSEWHERE: &str = "start it with `orchestrator serve`, ask `systemctl status orchestrator`, \
     or say with --api or ORCHESTRATOR_API where it listens";
 
-fn advice(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::PermissionDenied => "run this as root, or as a user who may open the socket",
-        _ => ELSEWHERE,
+fn advice(api: &Endpoint, error: &io::Error) -> String {
+    match api {
+        Endpoint::Unix(path) if error.kind() == io::ErrorKind::PermissionDenied => how_to_get_in(path),
+        _ => ELSEWHERE.to_owned(),
+    }
+}
+
+/// What a user does who may not open the socket: it belongs to root and to the group that may.
+fn how_to_get_in(socket: &Path) -> String {
+    let group = fs::metadata(socket).ok().map(|socket| Gid::from_raw(socket.gid()));
+    // A socket that is left to root's own group is open to root alone.
+    let group = group.filter(|group| group.as_raw() != 0);
+    let group = group.and_then(|group| Group::from_gid(group).ok().flatten());
+    let user = User::from_uid(getuid()).ok().flatten();
+    let name = user.map_or_else(|| "NAME".to_owned(), |user| user.name);
+    match group {
+        Some(group) => format!(
+            "run this as root, or have root say `usermod -aG {} {name}` and log in again",
+            group.name
+        ),
+        None => "run this as root; docs/api.md says how a group is let in".to_owned(),
     }
 }
 
@@ -253,13 +275,19 @@ impl Client {
     }
 
     async fn collect(&self, response: Response<Incoming>) -> Result<Bytes, CallError> {
+        let too_large = || CallError::TooLarge { api: self.api.clone() };
+        if response.body().size_hint().lower() > LARGEST as u64 {
+            return Err(too_large());
+        }
         let body = Limited::new(response.into_body(), LARGEST).collect().await;
-        Ok(body
-            .map_err(|source| CallError::Exchange {
+        let failed = |source: Box<dyn std::error::Error + Send + Sync>| match source.is::<LengthLimitError>() {
+            true => too_large(),
+            false => CallError::Exchange {
                 api: self.api.clone(),
                 source,
-            })?
-            .to_bytes())
+            },
+        };
+        Ok(body.map_err(failed)?.to_bytes())
     }
 
     async fn problem(&self, response: Response<Incoming>) -> CallError {

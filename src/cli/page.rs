@@ -22,6 +22,10 @@ pub(super) async fn all(client: &Client, path: &str, query: &Query<'_>) -> Resul
         // A portion without items that promises more would never end.
         let next = page.next.filter(|_| !page.items.is_empty());
         items.extend(page.items);
+        // Nor would one that promises to go on where it began.
+        if next.is_some() && next == after {
+            return Err(Failure::Endless);
+        }
         if next.is_none() {
             return Ok(items);
         }

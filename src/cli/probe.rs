@@ -7,14 +7,16 @@ use orchestrator_plugin::{Plugin, PluginError};
 use orchestrator_plugin_docker::DockerPlugin;
 
 use super::check::Finding;
+use crate::api::Access;
 use crate::causes::with_causes;
 use crate::model::{Id, LeaseSource, Mark};
-use crate::settings::{LinkSettings, Settings};
+use crate::settings::{ApiSettings, LinkSettings, Listen, Settings};
 use crate::store::{Found, Store};
 
 /// Everything the settings name, in the order in which the daemon needs it.
 pub(super) async fn all(settings: &Settings) -> Vec<Finding> {
     let mut findings = vec![privileges(settings), database(settings).await, identity(settings)];
+    findings.extend(api(settings));
     findings.extend(bridges(settings).await);
     findings.extend(engine(settings).await);
     findings
@@ -36,6 +38,22 @@ fn identity(settings: &Settings) -> Finding {
         Ok(false) => Finding::there("identity", format!("{file}: the daemon makes it")),
         Err(error) => Finding::missing("identity", with_causes(&error)),
     }
+}
+
+/// To whom each place of the API is open. A group that was chosen and is not there is missing; without the one that
+/// nobody chose, the API works for root.
+fn api(settings: &Settings) -> Vec<Finding> {
+    let ApiSettings { listen, group } = &settings.api;
+    let access = Access::of(group);
+    let lacks_group = access.group_id().is_none() && !group.is_empty() && *group != ApiSettings::default().group;
+    let find = |listen: &Listen| {
+        let subject = format!("api {listen}");
+        match listen {
+            Listen::Unix(_) if lacks_group => Finding::missing(subject, access.describe(listen)),
+            _ => Finding::there(subject, access.describe(listen)),
+        }
+    };
+    listen.iter().map(find).collect()
 }
 
 /// A privilege the daemon needs.
@@ -194,6 +212,7 @@ mod tests {
     }
 
     #[test]
+
     fn a_template_that_only_a_class_names_is_looked_at_too() {
         let link = "[[link]]\nbridge = \"br0\"\naddress = \"fd39::1/64\"\npool = \"fd39::1:0/112\"\n";
         let templates = "[template.phone]\nimage = \"phone-image\"\n[template.unused]\nimage = \"unused-image\"\n\
@@ -205,6 +224,37 @@ mod tests {
         let leases_only = settings(&format!("{link}{templates}"));
         assert_eq!(images(&leases_only), BTreeSet::new());
         assert!(!lacking(&leases_only, 0).contains(&"CAP_SYS_PTRACE"));
+    }
+
+    #[test]
+    fn to_whom_the_api_is_open_is_said() {
+        let found = api(&settings(
+            "[api]\nlisten = [\"unix:/run/a.sock\", \"[::1]:8998\"]\ngroup = \"root\"",
+        ));
+        let said: Vec<(&str, bool)> = found
+            .iter()
+            .map(|finding| (finding.detail.as_str(), finding.ok))
+            .collect();
+        assert_eq!(
+            said,
+            [
+                (
+                    "open to root, the daemon's user and the members of the group root",
+                    true
+                ),
+                (
+                    "open to every user of this machine; leave the address out of api.listen unless that is wanted",
+                    true
+                ),
+            ]
+        );
+        let found = api(&settings("[api]\ngroup = \"no-such-group-here\""));
+        assert!(
+            !found[0].ok && found[0].detail.contains("groupadd --system no-such-group-here"),
+            "{found:?}"
+        );
+        // Nobody chose the group that is there by default.
+        assert!(api(&settings(""))[0].ok);
     }
 
     #[tokio::test]

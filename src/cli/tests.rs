@@ -237,7 +237,8 @@ impl Canned {
                     // Holds the connection open and says nothing.
                     std::mem::forget(stream);
                 } else {
-                    stream.write_all(answer.as_bytes()).unwrap();
+                    // Who has read enough hangs up.
+                    let _ = stream.write_all(answer.as_bytes());
                 }
             }
         });
@@ -297,6 +298,39 @@ fn a_daemon_that_hangs_is_not_waited_for() {
     let failure = wait_for(async { Ok(client.get("/v1/instances").await?) }).unwrap_err();
     assert!(matches!(failure, Failure::Call(CallError::Timeout { .. })), "{failure}");
     assert_eq!(failure.code(), 4);
+}
+
+#[test]
+fn an_answer_that_is_too_large_is_not_read() {
+    // What it says of its length decides; nobody waits for so much.
+    let server = Canned::new(|_| "HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\n{".to_owned());
+    let failure = get(&server).unwrap_err();
+    assert!(
+        matches!(failure, Failure::Call(CallError::TooLarge { .. })),
+        "{failure}"
+    );
+    assert!(failure.to_string().contains("more than 64 MiB"), "{failure}");
+    // One that keeps its length to itself is given up while it comes.
+    let chunk = format!("100000\r\n{}\r\n", "x".repeat(1 << 20));
+    let server = Canned::new(move |_| {
+        format!(
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{}",
+            chunk.repeat(65)
+        )
+    });
+    let client = server.client().with_limit(Duration::from_secs(60));
+    let failure = wait_for(async { Ok(client.get("/v1/leases").await?) }).unwrap_err();
+    assert!(
+        matches!(failure, Failure::Call(CallError::TooLarge { .. })),
+        "{failure}"
+    );
+}
+
+#[test]
+fn a_list_without_end_is_given_up() {
+    let server = Canned::new(|_| http(200, &json!({"items": [1], "next": "9"})));
+    let failure = wait_for(page::all(&server.client(), "/v1/leases", &[])).unwrap_err();
+    assert!(matches!(failure, Failure::Endless), "{failure}");
 }
 
 #[test]

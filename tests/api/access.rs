@@ -123,6 +123,28 @@ async fn others_are_refused_everything_and_told_what_to_do() {
 }
 
 #[tokio::test]
+async fn the_command_line_says_how_a_user_is_let_in() {
+    let daemon = Daemon::start().await;
+    let mut list = Command::new("setpriv");
+    list.args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+        .arg(env!("CARGO_BIN_EXE_orchestrator"))
+        .args(["--api", &daemon.unix.to_string(), "ls"]);
+    let said = list.output().await.expect("setpriv runs");
+    let text = String::from_utf8_lossy(&said.stderr);
+    assert!(text.contains("`usermod -aG games nobody`"), "{text}");
+    assert_eq!(said.status.code(), Some(4));
+    // By the socket's mode it may connect, and the daemon says it.
+    open_wide(&daemon.unix);
+    let said = list.output().await.expect("setpriv runs");
+    let text = String::from_utf8_lossy(&said.stderr);
+    assert!(
+        text.contains("usermod -aG games NAME") && text.contains("(not-allowed)"),
+        "{text}"
+    );
+    assert_eq!(said.status.code(), Some(1));
+}
+
+#[tokio::test]
 async fn strangers_crowd_nobody_out() {
     let daemon = Daemon::start().await;
     let path = open_wide(&daemon.unix).to_owned();

@@ -60,6 +60,11 @@ fn faults_tell_what_to_write() {
             "link[0].reservation[0].remote_enterprise: is missing; give the enterprise number in the remote-id, like 9",
         ),
         (
+            reservation("link_layer_address = \"02:00:5e\"\naddress = \"fd39::7\""),
+            "link[0].reservation[0]: 02:00:5e is no link-layer address of an interface: give all bytes, 6 on Ethernet like \
+             02:00:5e:10:00:01, else 8 or 20; reserve what the link can give",
+        ),
+        (
             duid(""),
             "link[0].reservation[0]: nothing is reserved: give an address, a prefix, or both; reserve what the link can give",
         ),
