@@ -57,7 +57,7 @@ pub struct Metrics {
     instances_disturbed: Counter,
     instances_restarted: Counter,
     instances_stopped: Counter,
-    instance_check_failures: Labelled,
+    instance_checks: Labelled,
     orphans_removed: Counter,
     provision_failures: Labelled,
     removal_failures: Labelled,
@@ -104,10 +104,7 @@ impl Default for Metrics {
             "provision_failures",
             "Tries to bring up an instance that failed, by code",
         );
-        let instance_check_failures = labelled(
-            "instance_check_failures",
-            "Checks of ready instances that failed, by what was checked",
-        );
+        let instance_checks = labelled("instance_checks", "Checks of ready instances, by outcome");
         let removal_failures = labelled("removal_failures", "Tries to remove an instance that failed, by code");
         let api_refusals = labelled(
             "api_refusals",
@@ -195,7 +192,7 @@ impl Default for Metrics {
             instances_disturbed,
             instances_restarted,
             instances_stopped,
-            instance_check_failures,
+            instance_checks,
             orphans_removed,
             provision_failures,
             removal_failures,
@@ -337,9 +334,9 @@ impl Metrics {
         self.instances_stopped.inc();
     }
 
-    /// A check of a ready instance failed.
-    pub fn check_failed(&self, what: &'static str) {
-        count(&self.instance_check_failures, "what", what);
+    /// A ready instance was checked.
+    pub fn instance_checked(&self, outcome: &'static str) {
+        count(&self.instance_checks, "outcome", outcome);
     }
 
     /// Something with our mark belonged to no instance and is removed.

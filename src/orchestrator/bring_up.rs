@@ -52,6 +52,8 @@ impl Orchestrator {
         }
         if restart {
             plugin.stop(&instance.id).await?;
+            // Another process begins, of which nothing is known.
+            self.inner.checks.forget(instance.id);
         }
         let spec = resolved(&instance.spec).await?;
         let (found, running) = running(plugin.ensure(&instance.id, &spec).await?)?;

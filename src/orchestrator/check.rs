@@ -4,6 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use orchestrator_network::NetworkError;
+
 use super::Orchestrator;
 use super::checks::{Check, Outcome, Subject, Target};
 use super::probe::{self, Answer, NoAnswer};
@@ -63,7 +65,7 @@ impl Orchestrator {
     /// Makes one check.
     async fn ask(&self, check: Check) -> Outcome {
         let subject = &check.subject;
-        match &subject.target {
+        let outcome = match &subject.target {
             Target::Tcp { address, port } => {
                 let limit = LIMIT.min(subject.every);
                 match probe::once(*address, *port, limit, check.reacting).await {
@@ -79,18 +81,23 @@ impl Orchestrator {
             Target::Wiring { plan, netns } => match self.inner.network.find_flaw(plan, netns).await {
                 Ok(None) => Outcome::AsPlanned,
                 Ok(Some(_)) => Outcome::Silent("its wiring is not as planned"),
-                Err(_) => Outcome::Silent("its network cannot be looked at"),
+                Err(NetworkError::NamespaceGone { .. }) => Outcome::Silent("its network is gone"),
+                Err(_) => Outcome::Unknown,
             },
-        }
+        };
+        self.inner.metrics.instance_checked(match outcome {
+            Outcome::Reacted => "reacted",
+            Outcome::Taken => "taken",
+            Outcome::AsPlanned => "as-planned",
+            Outcome::Silent(_) => "failed",
+            Outcome::Unknown => "unknown",
+        });
+        outcome
     }
 
-    /// Counts a check that failed, and has the client's worker look at the instance.
+    /// Has the worker of the client look at an instance whose check failed.
     fn look_into(&self, check: &Check) {
         tracing::debug!(instance = %check.id, client = %check.subject.client, "a check failed");
-        self.inner.metrics.check_failed(match check.subject.target {
-            Target::Tcp { .. } => "tcp",
-            Target::Wiring { .. } => "wiring",
-        });
         self.wake(check.subject.client);
     }
 }

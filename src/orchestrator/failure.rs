@@ -151,7 +151,7 @@ impl fmt::Display for Unanswering {
             Self::Restarted { nth, of } => write!(f, "it is restarted ({nth} of {of})"),
             Self::GivenUp { after } => write!(
                 f,
-                "it was restarted {after} times in vain and is left running; `orchestrator rm` ends it"
+                "it was restarted up to {after} times in vain and is left running; `orchestrator rm` ends it"
             ),
             Self::Unknown => f.write_str("the engine does not tell whether it runs"),
         }
@@ -205,7 +205,7 @@ mod tests {
             (Unanswering::Restarted { nth: 2, of: 5 }, "it is restarted (2 of 5)"),
             (
                 Unanswering::GivenUp { after: 5 },
-                "it was restarted 5 times in vain and is left running; `orchestrator rm` ends it",
+                "it was restarted up to 5 times in vain and is left running; `orchestrator rm` ends it",
             ),
             (Unanswering::Unknown, "the engine does not tell whether it runs"),
         ] {

@@ -1,5 +1,6 @@
 //! What is seen of one instance in the world.
 
+use orchestrator_network::NetworkError;
 use orchestrator_plugin::{FoundState, Running};
 
 use super::machine::Sight;
@@ -36,10 +37,9 @@ impl Orchestrator {
             match self.inner.network.find_flaw(&plan, &running.netns).await {
                 Ok(Some(flaw)) => return Sight::Flawed(flaw),
                 Ok(None) => {}
-                Err(fault) => {
-                    tracing::debug!(instance = %instance.id, error = %fault, "could not look inside");
-                    return Sight::Unknown;
-                }
+                // Its process has just ended: the engine tells of it.
+                Err(NetworkError::NamespaceGone { .. }) => return Sight::Unknown,
+                Err(fault) => tracing::debug!(instance = %instance.id, error = %fault, "could not look inside"),
             }
         }
         match self.inner.checks.silence(instance.id) {
@@ -49,15 +49,11 @@ impl Orchestrator {
     }
 
     async fn look_at_wiring(&self, instance: &Instance) -> Sight {
-        let name = host_interface(instance.id);
-        match self.inner.network.attachments(&alias_prefix(self.inner.mark)).await {
+        let (name, mark) = (host_interface(instance.id), alias_prefix(self.inner.mark));
+        match self.inner.network.find_attachment(&name, &mark).await {
             Err(_) => Sight::Unknown,
-            Ok(attachments) => {
-                let wired = attachments.iter().any(|found| {
-                    found.host_interface == name && found.up && found.bridge.as_deref() == Some(instance.link.as_str())
-                });
-                if wired { Sight::Running } else { Sight::Unwired }
-            }
+            Ok(Some(found)) if found.up && found.bridge.as_deref() == Some(instance.link.as_str()) => Sight::Running,
+            Ok(_) => Sight::Unwired,
         }
     }
 }

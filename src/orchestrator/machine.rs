@@ -214,10 +214,11 @@ fn look_after(instance: &Instance, sight: Sight, now: Timestamp) -> Step {
             format!("stopped answering: {how}, {checks} checks in a row; it is wired again")
         }
     };
-    let attempts = if now.since(instance.changed) >= STEADY {
-        0
-    } else {
-        instance.attempts.saturating_add(1)
+    let attempts = match sight {
+        _ if now.since(instance.changed) >= STEADY => 0,
+        // The try that follows counts: it finds out whether a restart is needed.
+        Sight::Silent(_) => instance.attempts,
+        _ => instance.attempts.saturating_add(1),
     };
     Step::Disturb {
         what,

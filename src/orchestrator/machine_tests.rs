@@ -154,6 +154,19 @@ fn one_that_stopped_answering_is_wired_again_before_it_is_restarted() {
 }
 
 #[test]
+fn one_that_falls_silent_again_soon_goes_on_with_the_next_restart() {
+    let mut silent = instance(Phase::Ready);
+    (silent.ready, silent.changed, silent.attempts) = (Some(Timestamp(1)), NOW, 2);
+    let Step::Disturb { attempts, .. } = step(true, &silent, SILENT) else {
+        panic!()
+    };
+    (silent.phase, silent.attempts) = (Phase::Pending, attempts);
+    fail(&mut silent, Shortfall::Silent, NOW);
+    silent.due = None;
+    assert_eq!(step(true, &silent, Sight::Unknown), Step::Restart { nth: 3 });
+}
+
+#[test]
 fn what_is_not_the_instance_s_silence_restarts_nothing() {
     for shortfall in [Shortfall::Engine, Shortfall::Other] {
         let mut subject = instance(Phase::Starting);

@@ -91,10 +91,9 @@ impl Orchestrator {
 
     /// Whether the attachment is on its bridge already.
     async fn has_port(&self, plan: &AttachmentPlan) -> Result<bool, NetworkError> {
-        let found = self.inner.network.attachments(&alias_prefix(self.inner.mark)).await?;
-        Ok(found.iter().any(|attachment| {
-            attachment.host_interface == plan.host_interface && attachment.bridge.as_ref() == Some(&plan.bridge)
-        }))
+        let mark = alias_prefix(self.inner.mark);
+        let found = self.inner.network.find_attachment(&plan.host_interface, &mark).await?;
+        Ok(found.is_some_and(|found| found.bridge.as_ref() == Some(&plan.bridge)))
     }
 
     /// Says that a bridge is full, when that is what a failure means.

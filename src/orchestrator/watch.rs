@@ -101,6 +101,14 @@ impl Orchestrator {
         self.want_pass();
     }
 
+    /// The bridge is up (again): whatever waited for it is due now.
+    async fn bridge_is_back(&self, link: &str) {
+        if let Err(fault) = self.inner.store.hurry_link(link).await {
+            tracing::debug!(error = &fault as &dyn Error, "what waits for the bridge waits on");
+        }
+        self.want_pass();
+    }
+
     async fn wake_owner(&self, id: InstanceId) {
         match self.inner.store.instance(id).await {
             Ok(Some(view)) => self.wake(view.instance.client),
@@ -135,7 +143,8 @@ impl Orchestrator {
     async fn link_changed(&self, change: LinkChange) {
         match change {
             // Ports fall off a bridge that goes away, and are put back on the one that comes.
-            LinkChange::Everything | LinkChange::BridgeUp { .. } | LinkChange::BridgeGone { .. } => self.want_pass(),
+            LinkChange::Everything | LinkChange::BridgeGone { .. } => self.want_pass(),
+            LinkChange::BridgeUp { name } => self.bridge_is_back(&name).await,
             LinkChange::BridgeDown { .. } => {}
             LinkChange::AttachmentGone { alias, .. } => {
                 if self.any_bridge_full() {

@@ -5,7 +5,7 @@ use nix::unistd::Pid;
 use orchestrator_lab::{Dhclient, Engine, TEST_PORT, wait_for};
 use serde_json::Value;
 
-use crate::site::{PATIENCE, Plan, Site, address, first_process, ip_inside, text};
+use crate::site::{PATIENCE, PREFIX, Plan, Site, address, first_process, ip_inside, text};
 
 /// The processes of an instance but for the engine's own init.
 fn processes(instance: &Value) -> Vec<Pid> {
@@ -17,6 +17,19 @@ fn processes(instance: &Value) -> Vec<Pid> {
     ids.filter(|id| i64::from(*id) != init).map(Pid::from_raw).collect()
 }
 
+/// Kills the processes of an instance that have this name.
+fn kill_by_name(instance: &Value, name: &str) {
+    let mut killed = 0;
+    for process in processes(instance) {
+        let command = std::fs::read_to_string(format!("/proc/{process}/comm")).unwrap_or_default();
+        if command.trim() == name {
+            kill(process, Signal::SIGKILL).unwrap();
+            killed += 1;
+        }
+    }
+    assert!(killed > 0, "no {name} in {instance}");
+}
+
 /// The events of a kind, as their details.
 fn details(site: &Site, kind: &str) -> Vec<String> {
     let events = site.daemon.items("/v1/events?limit=5000").unwrap();
@@ -24,12 +37,42 @@ fn details(site: &Site, kind: &str) -> Vec<String> {
     of_kind.map(|event| text(event, "detail")).collect()
 }
 
+/// A site whose instances are checked often, and restarted so many times.
+fn checked(restarts: u32) -> Plan {
+    Plan {
+        ready: Some(format!(
+            "{{ tcp = {TEST_PORT}, within = \"3s\", every = \"1s\", failures = 2, restarts = {restarts} }}"
+        )),
+        ..Plan::default()
+    }
+}
+
+/// Checks with an outcome that the daemon has counted.
+fn checks(site: &Site, outcome: &str) -> u64 {
+    let metrics = site.daemon.ask("GET", "/metrics").unwrap().text();
+    let name = format!("orchestrator_instance_checks_total{{outcome=\"{outcome}\"}} ");
+    let count = metrics.lines().find_map(|line| line.strip_prefix(&name));
+    count.map_or(0, |count| count.parse().unwrap())
+}
+
+/// Waits until so many more checks had an outcome.
+fn wait_checked(site: &Site, outcome: &str, more: u64) {
+    let before = checks(site, outcome);
+    wait_for(&format!("{more} checks that come out {outcome}"), PATIENCE, || {
+        (checks(site, outcome) >= before + more).then_some(())
+    });
+}
+
 #[test]
 fn an_instance_whose_process_is_stopped_is_seen_and_restarted() {
-    let site = Site::start(&Plan::default());
+    let mut site = Site::start(&checked(5));
     let machine = site.machine("client");
     let mut client = Dhclient::boot(&machine, "eth0").unwrap();
     let before = site.wait_ready_for(client.address(PATIENCE).unwrap());
+    // The daemon that sees it is another one than the one that made it.
+    site.daemon.stop().unwrap();
+    site.daemon.resume().unwrap();
+    wait_checked(&site, "reacted", 2);
     let stopped = processes(&before);
     assert!(!stopped.is_empty());
     for process in stopped {
@@ -50,8 +93,70 @@ fn an_instance_whose_process_is_stopped_is_seen_and_restarted() {
 }
 
 #[test]
+fn an_instance_that_restarts_do_not_help_is_left_running_and_says_so() {
+    // It serves until it is told to stop, and never again.
+    let script = "test -e /tmp/served || httpd -p [::]:80 -h /www; : >/tmp/served; exec sleep 3600";
+    let site = Site::start(&Plan {
+        template: Some(format!("grace = \"1s\"\ncommand = [\"sh\", \"-c\", \"{script}\"]")),
+        ..checked(2)
+    });
+    let machine = site.machine("client");
+    let mut client = Dhclient::boot(&machine, "eth0").unwrap();
+    let before = site.wait_ready_for(client.address(PATIENCE).unwrap());
+    kill_by_name(&before, "httpd");
+    let left = wait_for("the restarts to be given up", PATIENCE, || {
+        let instance = site.instances().into_iter().next()?;
+        let reason = instance["reason"].as_str()?.to_owned();
+        reason.contains("up to 2 times in vain").then_some(instance)
+    });
+    assert_eq!((&left["id"], left["phase"].as_str()), (&before["id"], Some("starting")));
+    assert!(first_process(&left) > 0, "it is said to run, and does");
+    assert_eq!(details(&site, "instance-restarted").len(), 2);
+    // A client that leaves takes it along as ever.
+    client.release().unwrap();
+    site.wait_none();
+}
+
+#[test]
+fn an_instance_that_is_paused_by_hand_goes_on() {
+    let site = Site::start(&checked(5));
+    let machine = site.machine("client");
+    let mut client = Dhclient::boot(&machine, "eth0").unwrap();
+    let before = site.wait_ready_for(client.address(PATIENCE).unwrap());
+    wait_checked(&site, "reacted", 1);
+    let process = first_process(&before);
+    let path = format!("/containers/{}/pause", text(&before, "reference"));
+    assert_eq!(Engine::shared().api("POST", &path, None).unwrap().status, 204);
+    wait_for("the disturbance to be told", PATIENCE, || {
+        (!details(&site, "instance-disturbed").is_empty()).then_some(())
+    });
+    let after = &site.wait_ready(1)[0];
+    assert_eq!(machine.get(address(after), TEST_PORT, "/").unwrap().status, 200);
+    assert_eq!(first_process(after), process, "it was woken and not restarted");
+}
+
+#[test]
+fn a_bridge_that_is_down_is_not_held_against_its_instances() {
+    let site = Site::start(&checked(5));
+    let machine = site.machine("client");
+    let mut client = Dhclient::boot(&machine, "eth0").unwrap();
+    let before = site.wait_ready_for(client.address(PATIENCE).unwrap());
+    let process = first_process(&before);
+    wait_checked(&site, "reacted", 1);
+    site.host.ip("link set br0 down").unwrap();
+    wait_checked(&site, "unknown", 5);
+    site.host.ip("link set br0 up").unwrap();
+    // Whoever restores the address of the bridge, here it is this test.
+    let _ = site.host.ip(&format!("address add {PREFIX}::1/64 dev br0 nodad"));
+    wait_checked(&site, "reacted", 3);
+    assert_eq!(details(&site, "instance-restarted"), [""; 0]);
+    let after = &site.wait_ready(1)[0];
+    assert_eq!(first_process(after), process);
+}
+
+#[test]
 fn an_address_that_is_removed_inside_is_given_back_without_a_restart() {
-    let site = Site::start(&Plan::default());
+    let site = Site::start(&checked(5));
     let machine = site.machine("client");
     let mut client = Dhclient::boot(&machine, "eth0").unwrap();
     let before = site.wait_ready_for(client.address(PATIENCE).unwrap());

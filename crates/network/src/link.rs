@@ -114,6 +114,16 @@ pub(crate) async fn find_link(netlink: &Handle, name: &str) -> Result<Option<Lin
     }
 }
 
+/// The link of this number, if there is one.
+pub(crate) async fn find_link_by_index(netlink: &Handle, index: u32) -> Result<Option<Link>, NetworkError> {
+    let found = answer(netlink.link().get().match_index(index).execute().try_next()).await;
+    match found {
+        Ok(message) => Ok(message.map(Link::from)),
+        Err(failure) if failure.is(Errno::ENODEV) => Ok(None),
+        Err(failure) => Err(failure.doing(format!("looking for interface number {index}"))),
+    }
+}
+
 /// All links, without their statistics.
 pub(crate) async fn list_links(netlink: &Handle) -> Result<Vec<Link>, NetworkError> {
     let request = netlink

@@ -48,7 +48,7 @@ impl Checks {
         self.schedule().pause(id);
     }
 
-    /// The instance is gone.
+    /// The instance is gone, or is another one now: what it was seen to do counts no more.
     pub(super) fn forget(&self, id: InstanceId) {
         self.schedule().forget(id);
     }

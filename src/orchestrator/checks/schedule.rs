@@ -132,7 +132,7 @@ impl Schedule {
         }
     }
 
-    /// Forgets an instance.
+    /// Forgets an instance, and what it was seen to do.
     pub(super) fn forget(&mut self, id: InstanceId) {
         self.pause(id);
         self.entries.remove(&id);

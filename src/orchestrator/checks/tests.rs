@@ -116,10 +116,13 @@ async fn a_connection_that_only_the_kernel_takes_counts_against_those_that_react
     assert!(checks.silence(id(1)).is_some());
     assert_eq!(checks.silence(id(2)), None, "it is not of the kind that reacts");
     assert!(looks.iter().all(|client| *client == subject(1).client));
-    // It is held to it also after it was restarted.
+    // It is held to it also after it was wired again, and no longer when it was restarted.
     checks.pause(id(1));
     checks.begin(id(1), subject(1));
     assert!(checks.reacts(id(1)));
+    checks.forget(id(1));
+    checks.begin(id(1), subject(1));
+    assert!(!checks.reacts(id(1)));
 }
 
 #[tokio::test(start_paused = true)]

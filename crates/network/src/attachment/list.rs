@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::link::{Link, list_links};
+use crate::link::{Link, find_link, find_link_by_index, list_links};
 use crate::{Network, NetworkError};
 
 /// An attachment as it was found, seen from the daemon's namespace.
@@ -31,6 +31,28 @@ impl Network {
     /// [`TimedOut`](NetworkError::TimedOut) if the kernel does not answer.
     pub async fn attachments(&self, alias_prefix: &str) -> Result<Vec<AttachmentFound>, NetworkError> {
         Ok(select(list_links(&self.netlink).await?, alias_prefix))
+    }
+
+    /// The attachment with this host end, when its mark begins with `alias_prefix`.
+    ///
+    /// It takes two questions, however many links there are.
+    ///
+    /// # Errors
+    ///
+    /// [`TimedOut`](NetworkError::TimedOut) if the kernel does not answer.
+    pub async fn find_attachment(
+        &self,
+        host_interface: &str,
+        alias_prefix: &str,
+    ) -> Result<Option<AttachmentFound>, NetworkError> {
+        let Some(host) = find_link(&self.netlink, host_interface).await? else {
+            return Ok(None);
+        };
+        let bridge = match host.controller {
+            Some(index) => find_link_by_index(&self.netlink, index).await?,
+            None => None,
+        };
+        Ok(select([host].into_iter().chain(bridge).collect(), alias_prefix).pop())
     }
 }
 

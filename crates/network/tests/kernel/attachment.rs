@@ -81,7 +81,13 @@ fn made_as_planned() -> Result<()> {
         assert_eq!(found.bridge.as_deref(), Some("br0"));
         assert_eq!(link("o-1")?["ifindex"], found.index);
         assert!(found.up);
+        assert_eq!(network.find_attachment("o-1", MARK).await?.as_ref(), Some(found));
         assert_eq!(network.attachments("another:").await?, []);
+        assert_eq!(network.find_attachment("o-1", "another:").await?, None);
+        assert_eq!(network.find_attachment("o-2", MARK).await?, None);
+        ip("link set o-1 nomaster")?;
+        let found = network.find_attachment("o-1", MARK).await?;
+        assert_eq!(found.map(|found| found.bridge), Some(None));
         Ok(())
     })
 }
