@@ -1,11 +1,12 @@
 //! The systemd unit: as systemd reads it, and whether the privileges that it leaves are enough.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use nix::unistd::Group;
 use orchestrator_lab::{Daemon, Dhclient, Engine, Lab, TEST_IMAGE, TEST_PORT, wait_for};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_orchestrator");
@@ -78,6 +79,7 @@ fn the_privileges_of_the_unit_are_enough_for_an_instance() {
             url = "sqlite://{place}/orchestrator.db"
             [api]
             listen = ["unix:{place}/api.sock"]
+            group = "games"
             [plugin.docker]
             host = "{engine}"
             [[link]]
@@ -96,6 +98,11 @@ fn the_privileges_of_the_unit_are_enough_for_an_instance() {
     })
     .unwrap();
     daemon.wait_until_ready(PATIENCE).unwrap();
+    let games = Group::from_name("games").unwrap().expect("Debian has it");
+    assert_eq!(
+        fs::metadata(daemon.place().join("api.sock")).unwrap().gid(),
+        games.gid.as_raw()
+    );
 
     let machine = lab.namespace("client").unwrap();
     machine.disable_dad().unwrap();

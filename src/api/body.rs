@@ -19,6 +19,7 @@ pub(super) const LARGEST_BODY: usize = 64 * 1024;
 /// Reads the whole body into memory, within `limit`. Whatever comes after waits for no peer.
 pub(super) async fn receive(request: Request, limit: Duration) -> Result<Request, Fault> {
     refuse_large(request.headers())?;
+    refuse_coded(request.headers())?;
     let (parts, body) = request.into_parts();
     if body.is_end_stream() {
         return Ok(Request::from_parts(parts, body));
@@ -42,6 +43,20 @@ pub(super) fn refuse_large(headers: &HeaderMap) -> Result<(), Fault> {
         Some(length) if length > LARGEST_BODY as u64 => Err(too_large()),
         _ => Ok(()),
     }
+}
+
+/// Refuses a body in a coding that nobody undoes here (RFC 9112, section 6.1).
+fn refuse_coded(headers: &HeaderMap) -> Result<(), Fault> {
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    if codings.all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked")) {
+        return Ok(());
+    }
+    let detail = "the body is in a transfer coding that is not known here; send it as it is, or in chunks";
+    Err(Fault::new(
+        StatusCode::NOT_IMPLEMENTED,
+        "unknown-transfer-coding",
+        detail,
+    ))
 }
 
 fn too_large() -> Fault {

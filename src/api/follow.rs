@@ -17,7 +17,7 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use axum::response::sse::{Event as Message, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use futures_util::stream;
+use futures_util::{Stream, stream};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{OwnedSemaphorePermit, broadcast};
 use tokio_util::sync::CancellationToken;
@@ -75,9 +75,14 @@ pub(super) async fn follow(
         let message = follower.next().await?;
         Some((Ok::<_, Infallible>(message), follower))
     });
-    Ok(Sse::new(messages)
+    Ok(answer(messages))
+}
+
+/// The messages as they come, and a sign of life where none comes for long.
+fn answer(messages: impl Stream<Item = Result<Message, Infallible>> + Send + 'static) -> Response {
+    Sse::new(messages)
         .keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
-        .into_response())
+        .into_response()
 }
 
 async fn last_event(store: &Store) -> Result<i64, StoreError> {
@@ -172,4 +177,23 @@ fn message(event: &Event) -> Message {
     message
         .json_data(event)
         .unwrap_or_else(|_| Message::default().comment("an event that cannot be shown"))
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_stream_shows_every_fifteen_seconds_that_it_is_alive() {
+        let mut body = answer(stream::pending()).into_body();
+        let begin = Instant::now();
+        for sign in 1..=3 {
+            let frame = body.frame().await.unwrap().unwrap();
+            assert!(frame.into_data().unwrap().starts_with(b":"));
+            assert_eq!(begin.elapsed().as_secs(), sign * 15);
+        }
+    }
 }

@@ -103,7 +103,8 @@ impl Listener {
         match self {
             Self::Unix { listener, .. } => {
                 let stream = listener.accept().await?.0;
-                let peer = stream.peer_cred()?;
+                // A connection whose peer cannot be told is none.
+                let peer = stream.peer_cred().map_err(|_| io::ErrorKind::ConnectionAborted)?;
                 Ok(Accepted {
                     peer: Peer::Process {
                         uid: peer.uid(),

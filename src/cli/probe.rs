@@ -212,7 +212,6 @@ mod tests {
     }
 
     #[test]
-
     fn a_template_that_only_a_class_names_is_looked_at_too() {
         let link = "[[link]]\nbridge = \"br0\"\naddress = \"fd39::1/64\"\npool = \"fd39::1:0/112\"\n";
         let templates = "[template.phone]\nimage = \"phone-image\"\n[template.unused]\nimage = \"unused-image\"\n\

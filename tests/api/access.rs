@@ -149,24 +149,17 @@ async fn strangers_crowd_nobody_out() {
     let daemon = Daemon::start().await;
     let path = open_wide(&daemon.unix).to_owned();
     // Idle connections of a process that may not use the API; it ends when its input does.
-    let script = "import socket, sys\nall = []\nfor _ in range(600):\n  s = socket.socket(socket.AF_UNIX)\n  \
-                  s.connect(sys.argv[1])\n  all.append(s)\nprint('there', flush=True)\nsys.stdin.read()";
+    let script = "use Socket; for (1..600) { socket(my $s, AF_UNIX, SOCK_STREAM, 0); \
+                  connect($s, sockaddr_un($ARGV[0])) or die; push @all, $s } $| = 1; print 'there'; <STDIN>";
     let mut crowd = Command::new("setpriv")
-        .args([
-            "--reuid=65534",
-            "--regid=65534",
-            "--clear-groups",
-            "/usr/bin/python3",
-            "-c",
-            script,
-        ])
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups", "perl", "-e", script])
         .arg(path)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
-        .expect("python3 runs");
-    let mut there = [0; 6];
+        .expect("setpriv and perl run");
+    let mut there = [0; 5];
     let mut output = crowd.stdout.take().expect("its output");
     tokio::time::timeout(crate::http::PATIENCE, output.read_exact(&mut there))
         .await

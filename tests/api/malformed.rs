@@ -78,6 +78,17 @@ async fn a_malformed_chunk_is_no_large_body() {
 }
 
 #[tokio::test]
+async fn a_body_in_a_coding_that_nobody_undoes_is_a_problem() {
+    let daemon = Daemon::start().await;
+    let post = "POST /v1/reservations HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n";
+    let coded = format!("{post}Transfer-Encoding: gzip, chunked\r\n\r\n2\r\n{{}}\r\n0\r\n\r\n");
+    let answer = send(&daemon.unix, coded.as_bytes()).await;
+    assert_eq!(answer.problem(), (501, "unknown-transfer-coding".to_owned()));
+    let plain = format!("{post}Transfer-Encoding: Chunked\r\n\r\n2\r\n{{}}\r\n0\r\n\r\n");
+    assert_eq!(send(&daemon.unix, plain.as_bytes()).await.problem().1, "bad-body");
+}
+
+#[tokio::test]
 async fn a_request_names_one_host() {
     let daemon = Daemon::start().await;
     for place in [&daemon.unix, &daemon.tcp] {
