@@ -52,6 +52,7 @@ pub struct Metrics {
     solicitations_refused: Labelled,
     neighbors: Labelled,
     spooled: Counter,
+    spool_set_aside: Counter,
     instances_ready: Counter,
     instances_removed: Counter,
     instances_disturbed: Counter,
@@ -134,6 +135,10 @@ impl Default for Metrics {
             "Routes for delegated prefixes that the kernel refused",
         );
         let spooled = plain("lease_events_spooled", "Lease events read back from the spool");
+        let spool_set_aside = plain(
+            "spool_set_aside",
+            "Files in the spool of dnsmasq's events that could not be read as an event",
+        );
         let instances_ready = plain("instances_ready", "Instances that came to answer");
         let instances_removed = plain("instances_removed", "Instances that were removed");
         let instances_disturbed = plain(
@@ -187,6 +192,7 @@ impl Default for Metrics {
             solicitations_refused,
             neighbors,
             spooled,
+            spool_set_aside,
             instances_ready,
             instances_removed,
             instances_disturbed,
@@ -306,6 +312,11 @@ impl Metrics {
     /// A lease event was read back from the spool.
     pub fn spooled(&self) {
         self.spooled.inc();
+    }
+
+    /// This many files in the spool could not be read as events.
+    pub fn spool_set_aside(&self, count: u64) {
+        self.spool_set_aside.inc_by(count);
     }
 
     /// An instance came to answer, so long after its provisioning began.

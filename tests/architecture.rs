@@ -8,16 +8,20 @@ use std::path::Path;
 /// Each module, and the modules it may import.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("causes", &[]),
+    ("files", &[]),
     ("model", &[]),
     ("log_limit", &[]),
     ("metrics", &["log_limit", "model"]),
     ("bell", &["model"]),
     ("conditions", &["model"]),
-    ("client", &["model"]),
-    ("settings", &["model"]),
-    ("store", &["causes", "model"]),
+    ("client", &["files", "model"]),
+    ("settings", &["files", "model"]),
+    ("store", &["causes", "files", "model"]),
     ("advertiser", &["metrics", "settings"]),
-    ("source", &["bell", "causes", "metrics", "model", "settings", "store"]),
+    (
+        "source",
+        &["bell", "causes", "files", "metrics", "model", "settings", "store"],
+    ),
     (
         "orchestrator",
         &["bell", "causes", "conditions", "metrics", "model", "settings", "store"],
@@ -204,6 +208,61 @@ fn the_protocol_does_no_io_and_reads_no_clock() {
     ] {
         assert!(!code.contains(forbidden), "the protocol names {forbidden}");
     }
+}
+
+/// The text of each macro that logs for operators, without what is in quotes.
+fn log_lines(code: &str) -> Vec<String> {
+    let starts = ["info", "warn", "error"].map(|level| format!("tracing::{level}!("));
+    let places = starts
+        .iter()
+        .flat_map(|start| code.match_indices(start).map(|(at, found)| at + found.len()));
+    places.map(|at| until_closed(&code[at..])).collect()
+}
+
+fn until_closed(code: &str) -> String {
+    let (mut depth, mut quoted, mut text) = (1, false, String::new());
+    let mut characters = code.chars();
+    while let Some(c) = characters.next() {
+        match c {
+            '\\' if quoted => drop(characters.next()),
+            '"' => quoted = !quoted,
+            _ if quoted => {}
+            '(' => depth += 1,
+            ')' => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            break;
+        }
+        if !quoted {
+            text.push(c);
+        }
+    }
+    text
+}
+
+/// `?value` in a log line is the value as Rust's programmers see it: `Via { next_hop: … }`.
+#[test]
+fn no_line_for_operators_shows_a_value_as_programmers_see_it() {
+    let mut all = modules();
+    for library in ["crates/network", "crates/dhcp6", "plugins/api", "plugins/docker"] {
+        let mut code = String::new();
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(library).join("src");
+        read(&path, &mut code);
+        all.insert(library.to_owned(), code);
+    }
+    let mut lines = 0;
+    for (name, code) in all {
+        for line in log_lines(&code) {
+            lines += 1;
+            let shown = line.match_indices('?').any(|(at, _)| {
+                let before = line[..at].trim_end().chars().next_back();
+                before.is_none_or(|c| "(,=".contains(c))
+            });
+            assert!(!shown, "{name} logs a value by its Debug form: {line}");
+        }
+    }
+    assert!(lines > 50, "only {lines} lines were looked at");
 }
 
 /// Modules that may ask for the wall clock: who makes the daemon's clock, who runs beside the daemon, and who only shows

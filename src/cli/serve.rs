@@ -1,11 +1,15 @@
 //! `orchestrator serve`: the daemon.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use super::check::SettingsFile;
 use super::failure::Failure;
 use super::tracing;
 use crate::serve::{self, Start};
+
+/// How long threads that read or write files may take to end once the daemon has.
+const LEFTOVERS: Duration = Duration::from_secs(1);
 
 /// Arguments of `serve`.
 #[derive(Debug, clap::Args)]
@@ -27,6 +31,9 @@ pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
         .enable_all()
         .build()
         .map_err(Failure::Runtime)?;
-    runtime.block_on(serve::run(start))?;
+    let outcome = runtime.block_on(serve::run(start));
+    // Whatever must be finished is. What is left may hang on a file system that does not answer.
+    runtime.shutdown_timeout(LEFTOVERS);
+    outcome?;
     Ok(ExitCode::SUCCESS)
 }

@@ -9,6 +9,10 @@ use tokio::fs;
 use tokio::io::AsyncWriteExt;
 
 use super::ClientError;
+use crate::files::{self, Symlinks};
+
+/// Bytes of the largest file: some thousand leases.
+const LARGEST: u64 = 1 << 20;
 
 /// The directory of a client's files.
 #[derive(Debug, Clone)]
@@ -73,7 +77,9 @@ impl State {
 }
 
 async fn read(path: &Path) -> Result<Option<String>, ClientError> {
-    match fs::read_to_string(path).await {
+    let owned = path.to_owned();
+    let read = tokio::task::spawn_blocking(move || files::read_text(&owned, Symlinks::Refuse, LARGEST));
+    match read.await.unwrap_or_else(|fault| Err(io::Error::other(fault))) {
         Ok(text) => Ok(Some(text)),
         Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(fault("read", path, source)),
@@ -84,15 +90,14 @@ async fn read(path: &Path) -> Result<Option<String>, ClientError> {
 async fn replace(path: &Path, text: &[u8]) -> Result<(), ClientError> {
     let beside = path.with_extension("new");
     let write = async {
+        // What an earlier run left there, or somebody else: a link would have us write where it leads.
+        match fs::remove_file(&beside).await {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
         // There may be a key in it.
         let mut options = fs::File::options();
-        let mut file = options
-            .mode(0o600)
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .open(&beside)
-            .await?;
+        let mut file = options.mode(0o600).write(true).create_new(true).open(&beside).await?;
         file.write_all(text).await?;
         file.sync_all().await?;
         fs::rename(&beside, path).await

@@ -80,7 +80,7 @@ impl Orchestrator {
 
     async fn record_ready(&self, instance: &Instance, answering: Answering, took: Duration) -> Result<(), StoreError> {
         let now = self.inner.clock.now();
-        tracing::info!(instance = %instance.id, address = %instance.address, ?took, "ready");
+        tracing::info!(instance = %instance.id, address = %instance.address, took_ms = took.as_millis(), "ready");
         self.inner.metrics.instance_ready(took);
         let update = InstanceUpdate {
             reference: Some(answering.reference),

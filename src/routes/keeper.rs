@@ -151,7 +151,7 @@ impl Keeper {
         match (wanted, installed) {
             (Some(route), _) => {
                 self.ensure(route).await?;
-                tracing::info!(%prefix, via = ?route.way, "prefix routed");
+                tracing::info!(%prefix, way = %route.way, "prefix routed");
             }
             // One that another link made of it is not this link's to remove.
             (None, Some(route)) if is_through(route, interface) => {

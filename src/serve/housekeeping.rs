@@ -83,13 +83,30 @@ pub(super) async fn watch_store(context: Context, store: Store) {
 }
 
 /// Records the events that the hook could not hand over, in their order.
+///
+/// Why they wait is logged once for each reason, and that they no longer do.
 pub(super) async fn drain_spool(context: Context, intake: Intake) {
+    let mut spool = Spool::new(&context.settings.get().source.dnsmasq.spool);
+    let mut waiting = None;
     loop {
         let settings = context.settings.get();
-        let spool = Spool::new(&settings.source.dnsmasq.spool);
+        if spool.directory() != settings.source.dnsmasq.spool {
+            spool = Spool::new(&settings.source.dnsmasq.spool);
+        }
         let hooked = settings.links.iter().any(|link| link.source == LeaseSource::Dnsmasq);
-        if hooked && let Err(fault) = intake.drain(&spool).await {
-            tracing::warn!(reason = with_causes(&fault), "spooled events wait");
+        if hooked {
+            let drained = tokio::select! {
+                // What is under way stays in the spool, and is recorded once more at the next start.
+                () = context.stop.cancelled() => return,
+                drained = intake.drain(&spool) => drained,
+            };
+            let reason = drained.err().map(|fault| with_causes(&fault));
+            match &reason {
+                Some(reason) if waiting.as_ref() != Some(reason) => tracing::warn!(reason, "spooled events wait"),
+                None if waiting.is_some() => tracing::info!("spooled events wait no longer"),
+                _ => {}
+            }
+            waiting = reason;
         }
         if !pause(&context, SPOOL_PERIOD).await {
             return;

@@ -1,11 +1,12 @@
 //! The settings as written: a tree of values, from the file and the environment, not yet looked at.
 
-use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use config::{File, FileFormat, Source, Value, ValueKind};
 
 use super::fault::Fault;
+use crate::files::{self, Symlinks};
 
 /// No honest settings file is larger, in bytes.
 const LARGEST: u64 = 1 << 20;
@@ -13,18 +14,19 @@ const LARGEST: u64 = 1 << 20;
 /// Reads the file.
 pub(super) fn from_file(path: &Path) -> Result<Value, Fault> {
     let name = path.display().to_string();
-    let unreadable = |error: std::io::Error| {
-        let remedy = "give the settings file with --settings FILE and let us read it";
-        fault(&name, format!("cannot be read ({error})"), remedy)
-    };
-    if fs::metadata(path).map_err(unreadable)?.len() > LARGEST {
-        return Err(fault(
+    let unreadable = |error: std::io::Error| match error.kind() {
+        ErrorKind::FileTooLarge => fault(
             &name,
             "is larger than 1 MiB".to_owned(),
             "give a settings file with --settings FILE",
-        ));
-    }
-    from_text(&name, &fs::read_to_string(path).map_err(unreadable)?)
+        ),
+        _ => {
+            let remedy = "give the settings file with --settings FILE and let us read it";
+            fault(&name, format!("cannot be read ({error})"), remedy)
+        }
+    };
+    let text = files::read_text(path, Symlinks::Follow, LARGEST).map_err(unreadable)?;
+    from_text(&name, &text)
 }
 
 /// Reads text that is called `name` in faults.

@@ -4,6 +4,7 @@
 //! two daemons on a machine do not take each other's routes for their own. A prefix may have routes of others beside
 //! ours, with other metrics; they are neither replaced nor removed.
 
+use std::fmt;
 use std::fs;
 use std::net::Ipv6Addr;
 
@@ -47,6 +48,15 @@ pub enum Way {
     /// They are refused, and their sender is told: a pool's addresses that nobody holds must not circle between routers
     /// (RFC 9663, section 9; RFC 7084, WPD-5). Routes of the same and of longer prefixes come before it.
     Unreachable,
+}
+
+impl fmt::Display for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Via { next_hop, interface } => write!(f, "via {next_hop} on interface {interface}"),
+            Self::Unreachable => f.write_str("unreachable"),
+        }
+    }
 }
 
 impl RouteMark {

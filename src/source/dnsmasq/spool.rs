@@ -2,18 +2,21 @@
 //!
 //! A file an event, `TIME-PID-COUNT.json`, named so that sorting gives the order in which they were kept. A file is written
 //! under a name that no reader takes, synced, renamed, and its directory synced: a reader sees whole events only, and
-//! what [`Spool::keep`] took outlives a power cut. Any number of hooks may write while the daemon reads. A file that
-//! cannot be read is set aside as `.bad` and holds up no other.
+//! what [`Spool::keep`] took outlives a power cut. Any number of hooks may write while the daemon reads. What is no
+//! regular file, and a file that cannot be read, is set aside as `.bad` and holds up no other.
 
+use std::collections::HashSet;
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::DnsmasqEvent;
+use crate::files::{self, Symlinks};
 
 /// Bytes of the largest event.
 pub(super) const LARGEST: usize = 4096;
@@ -29,11 +32,23 @@ const EVENT: &str = "json";
 const UNFINISHED: &str = "tmp";
 const BAD: &str = "bad";
 
-/// A directory where hooks leave events that the daemon could not take.
+/// Names that are tried for what is set aside: what is there already is evidence too, and is not replaced.
+const NAMES_ASIDE: u32 = 16;
+
+/// A directory where hooks leave events that the daemon could not take. Clones share what they have said.
 #[derive(Debug, Clone)]
 pub struct Spool {
     directory: PathBuf,
     most: usize,
+    complaints: Arc<Complaints>,
+}
+
+/// What could not be read, so that it is counted and logged once.
+#[derive(Debug, Default)]
+struct Complaints {
+    count: AtomicU64,
+    /// What could not even be set aside.
+    stuck: Mutex<HashSet<PathBuf>>,
 }
 
 /// An event in the spool.
@@ -77,7 +92,18 @@ impl Spool {
         Self {
             directory: directory.into(),
             most: MOST,
+            complaints: Arc::default(),
         }
+    }
+
+    /// The directory.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// How many files could not be read as events since this was last asked.
+    pub fn take_set_aside(&self) -> u64 {
+        self.complaints.count.swap(0, Ordering::Relaxed)
     }
 
     /// Keeps an event; it is on disk when this returns.
@@ -110,7 +136,8 @@ impl Spool {
     ///
     /// One that is kept meanwhile may be among them or not, whatever its place in the order: its time tells.
     ///
-    /// Sets aside what cannot be read, and removes what killed hooks left unfinished.
+    /// Sets aside what is no regular file or cannot be read, and removes what killed hooks left unfinished. What cannot
+    /// be set aside is logged once and passed over.
     ///
     /// # Errors
     ///
@@ -118,11 +145,12 @@ impl Spool {
     pub fn pending(&self, most: usize) -> Result<Vec<Spooled>, SpoolError> {
         let mut names = self.names()?;
         names.sort();
+        self.complaints.forget_removed();
         let mut pending = Vec::new();
         for name in names {
             let path = self.directory.join(name);
             match path.extension().and_then(|extension| extension.to_str()) {
-                Some(EVENT) if pending.len() < most => pending.extend(read_or_set_aside(path)),
+                Some(EVENT) if pending.len() < most => pending.extend(self.read_or_set_aside(path)),
                 Some(UNFINISHED) => remove_abandoned(&path),
                 _ => {}
             }
@@ -139,6 +167,18 @@ impl Spool {
         match fs::remove_file(&spooled.path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io("remove", &spooled.path)(error)),
             _ => Ok(()),
+        }
+    }
+
+    /// `None` for what is gone or was set aside.
+    fn read_or_set_aside(&self, path: PathBuf) -> Option<Spooled> {
+        match read_event(&path) {
+            Ok(event) => Some(Spooled { event, path }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(fault) => {
+                self.complaints.set_aside(path, &fault);
+                None
+            }
         }
     }
 
@@ -163,40 +203,56 @@ fn name(extension: &str) -> String {
     format!("{nanos:020}-{:010}-{count:010}.{extension}", process::id())
 }
 
-/// `None` for what is gone or was set aside.
-fn read_or_set_aside(path: PathBuf) -> Option<Spooled> {
-    let fault = match read_bounded(&path) {
-        Ok(text) => match serde_json::from_slice(&text) {
-            Ok(event) => return Some(Spooled { event, path }),
-            Err(error) => error.to_string(),
-        },
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
-        Err(error) => error.to_string(),
-    };
-    let aside = path.with_extension(BAD);
-    match fs::rename(&path, &aside) {
-        Ok(()) => {
-            tracing::error!(file = %aside.display(), fault, "set aside an event in the spool that cannot be read")
-        }
-        Err(error) => {
-            tracing::error!(file = %path.display(), fault, %error, "an event in the spool can neither be read nor set aside")
+impl Complaints {
+    /// Renames what cannot be read, so that it is not read again.
+    fn set_aside(&self, path: PathBuf, fault: &io::Error) {
+        match rename_aside(&path) {
+            Ok(aside) => {
+                self.count.fetch_add(1, Ordering::Relaxed);
+                tracing::error!(file = %aside.display(), %fault, "set aside a file in the spool that is no event");
+            }
+            Err(error) => {
+                let (file, mut stuck) = (path.display().to_string(), self.stuck());
+                if stuck.insert(path) {
+                    self.count.fetch_add(1, Ordering::Relaxed);
+                    tracing::error!(
+                        file, %fault, %error,
+                        "a file in the spool is no event and cannot be set aside; remove it"
+                    );
+                }
+            }
         }
     }
-    None
+
+    fn forget_removed(&self) {
+        self.stuck().retain(|path| fs::symlink_metadata(path).is_ok());
+    }
+
+    fn stuck(&self) -> std::sync::MutexGuard<'_, HashSet<PathBuf>> {
+        self.stuck.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
-    let mut text = Vec::new();
-    // One byte more than any event has, so that a larger file cannot pass as a whole one.
-    File::open(path)?.take(LARGEST as u64 + 1).read_to_end(&mut text)?;
-    Ok(text)
+/// Gives a file a name that no reader takes, and that nothing else has.
+fn rename_aside(path: &Path) -> io::Result<PathBuf> {
+    let numbered = (2..=NAMES_ASIDE).map(|number| path.with_extension(format!("{number}.{BAD}")));
+    let mut names = std::iter::once(path.with_extension(BAD)).chain(numbered);
+    let free = names.find(|name| fs::symlink_metadata(name).is_err());
+    let aside = free.ok_or(io::ErrorKind::AlreadyExists)?;
+    fs::rename(path, &aside)?;
+    Ok(aside)
+}
+
+/// Others may write into the directory of the spool: see [`files`].
+fn read_event(path: &Path) -> io::Result<DnsmasqEvent> {
+    let text = files::read(path, Symlinks::Refuse, LARGEST as u64)?;
+    Ok(serde_json::from_slice(&text)?)
 }
 
 fn remove_abandoned(path: &Path) {
-    let age = fs::metadata(path)
-        .and_then(|metadata| metadata.modified())
-        .map(|modified| modified.elapsed());
-    if matches!(age, Ok(Ok(age)) if age > ABANDONED) {
+    let found = fs::symlink_metadata(path).ok().filter(|found| !found.is_dir());
+    let age = found.and_then(|found| found.modified().ok()?.elapsed().ok());
+    if age.is_some_and(|age| age > ABANDONED) {
         match fs::remove_file(path) {
             Ok(()) => {
                 tracing::warn!(file = %path.display(), "removed an event that a hook began to write and did not end")

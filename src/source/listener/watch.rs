@@ -179,7 +179,7 @@ impl Watch {
 
     fn tell_unanswered(&mut self, duid: &Duid, what: Reconfigure) {
         self.metrics.dhcp6_reconfigure("unanswered");
-        tracing::info!(link = self.link, %duid, ?what, "the client did not answer to Reconfigure");
+        tracing::info!(link = self.link, %duid, message = %what.message(), "the client did not answer to Reconfigure");
         let told = "the client was asked to ask again and did not: it asks by itself when its lease is half over";
         self.note(duid, EventKind::ReconfigureUnanswered, told.to_owned());
     }

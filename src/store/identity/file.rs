@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{ALLOCATION_KEY, Identity, SERVER_DUID};
+use crate::files::{self, Symlinks};
 use crate::store::{AwayCause, StoreError};
 
 /// What stands above the identity, for who finds the file.
@@ -48,7 +49,7 @@ impl IdentityFile {
             let made = DirBuilder::new().recursive(true).mode(0o750).create(parent);
             made.map_err(fault)?;
         }
-        let opened = options().read(true).truncate(false).open(path);
+        let opened = files::open_regular(options().read(true).truncate(false), path, Symlinks::Follow);
         let mut file = opened.map_err(fault)?;
         lock(&file, path)?;
         let identity = read(&mut file, path)?;
@@ -65,7 +66,7 @@ impl IdentityFile {
     ///
     /// As [`open`](Self::open), but for the lock.
     pub(in crate::store) fn look(path: &Path) -> Result<bool, StoreError> {
-        match File::open(path) {
+        match files::open_regular(OpenOptions::new().read(true), path, Symlinks::Follow) {
             Ok(mut file) => Ok(read(&mut file, path)?.is_some()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(fault(path, error)),

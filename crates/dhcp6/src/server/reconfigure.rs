@@ -33,6 +33,15 @@ pub enum Reconfigure {
 }
 
 impl Reconfigure {
+    /// The message that the client is to send.
+    pub const fn message(self) -> MessageKind {
+        match self {
+            Self::Renew => MessageKind::Renew,
+            Self::Rebind => MessageKind::Rebind,
+            Self::InformationRequest => MessageKind::InformationRequest,
+        }
+    }
+
     /// Whether a message does what was wanted: a client that gets no answer to its Renew goes over to Rebind.
     pub fn is_answered_by(self, kind: MessageKind) -> bool {
         match self {
