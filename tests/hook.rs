@@ -2,14 +2,20 @@
 //!
 //! Whatever happens, the hook ends with 0, and the event is either with the daemon or in the spool.
 
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{Read, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
+
+use orchestrator::model::{Clock, LeaseVerb, Timestamp};
+use orchestrator::source::dnsmasq::{DnsmasqEvent, Handed};
 
 /// A directory with the socket and the spool; gone when the test is.
 struct Place(PathBuf);
@@ -47,9 +53,20 @@ impl Place {
     }
 
     fn hook(&self, words: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_orchestrator"))
+        self.command()
             .args(["hook", "dnsmasq"])
             .args(words)
+            .env("DNSMASQ_INTERFACE", "br0")
+            .env("DNSMASQ_LEASE_EXPIRES", "1700007200")
+            .env("DNSMASQ_TIME_REMAINING", "7200")
+            .output()
+            .unwrap()
+    }
+
+    /// The program as dnsmasq starts it: its environment is dnsmasq's, its directory the root.
+    fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_orchestrator"));
+        command
             .env_clear()
             .env(
                 "ORCHESTRATOR_API",
@@ -58,10 +75,16 @@ impl Place {
             .env("ORCHESTRATOR_SPOOL", self.0.join("spool"))
             .env("DNSMASQ_IAID", "12345")
             .env("DNSMASQ_SERVER_DUID", "00:01:00:01")
-            .env("DNSMASQ_INTERFACE", "br0")
-            .env("DNSMASQ_LEASE_EXPIRES", "1700007200")
-            .env("DNSMASQ_TIME_REMAINING", "7200")
-            .current_dir("/")
+            .current_dir("/");
+        command
+    }
+
+    /// Runs the hook with these variables of dnsmasq beside those that every event has.
+    fn hook_with(&self, words: &str, variables: &[(&str, &str)]) -> Output {
+        let mut command = self.command();
+        command.args(["hook", "dnsmasq"]).args(words.split(' '));
+        command
+            .envs(variables.iter().map(|(name, value)| (format!("DNSMASQ_{name}"), value)))
             .output()
             .unwrap()
     }
@@ -175,4 +198,176 @@ fn what_is_no_event_or_no_command_line_still_ends_well() {
     assert!(said(&place.hook(&["add", "nonsense", "fd39::7"])).contains("is lost: dnsmasq gave \"nonsense\""));
     assert!(said(&place.hook(&["--spoool", "/x"])).contains("unexpected argument"));
     assert!(place.spooled().is_empty());
+}
+
+const CLIENT: &str = "00:03:00:01:02:00:5e:10:00:01 fd39::1:7";
+
+/// dnsmasq that was built with HAVE_BROKEN_RTC tells spans, and no moment: `helper.c` sets either
+/// `DNSMASQ_LEASE_EXPIRES` or `DNSMASQ_LEASE_LENGTH`, whose zero is a lease without end.
+#[test]
+fn a_dnsmasq_without_a_clock_is_understood() {
+    let minutes = |count: u64| Some(Duration::from_secs(60 * count));
+    for (verb, variables, lasts) in [
+        (
+            "add",
+            &[("LEASE_LENGTH", "7200"), ("TIME_REMAINING", "7200")][..],
+            minutes(120),
+        ),
+        (
+            "old",
+            &[("LEASE_LENGTH", "7200"), ("TIME_REMAINING", "1800")],
+            minutes(30),
+        ),
+        // A time that is zero is left out, as `old` has it in the last second: its `del` follows.
+        ("old", &[("LEASE_LENGTH", "7200")], minutes(120)),
+        ("add", &[("LEASE_LENGTH", "0")], None),
+        ("add", &[("LEASE_LENGTH", "4294967295")], None),
+    ] {
+        let place = Place::new();
+        let before = Timestamp::wall();
+        let variables = [variables, &[("INTERFACE", "br0")]].concat();
+        let said = said(&place.hook_with(&format!("{verb} {CLIENT}"), &variables));
+        assert!(said.contains("is kept for the daemon"), "{variables:?}: {said}");
+        let event: DnsmasqEvent = serde_json::from_str(&place.spooled()[0]).unwrap();
+        let ran = event.at;
+        assert!((before..=Timestamp::wall()).contains(&ran));
+        // A lease that waited in the spool ends so long after its hook ran, not after it was read.
+        thread::sleep(Duration::from_millis(20));
+        let change = event.into_change(Handed::Spooled, &Clock::start());
+        assert_eq!(change.verb, LeaseVerb::Hold);
+        let until = lasts.map_or(Timestamp(i64::MAX), |span| ran.plus(span));
+        assert!(
+            change.valid_until.0.abs_diff(until.0) < 1000,
+            "{verb} {variables:?}: ends {} and not {until}",
+            change.valid_until
+        );
+    }
+}
+
+#[test]
+fn a_dnsmasq_without_a_clock_ends_leases_too() {
+    let place = Place::new();
+    let variables = [("LEASE_LENGTH", "7200"), ("INTERFACE", "br0"), ("DATA_MISSING", "1")];
+    said(&place.hook_with(&format!("del {CLIENT}"), &variables));
+    let spooled = place.spooled();
+    assert!(
+        spooled.len() == 1 && spooled[0].contains(r#""verb":"del""#),
+        "{spooled:?}"
+    );
+}
+
+#[test]
+fn a_lease_that_is_told_before_its_bridge_is_there_is_passed_over_quietly() {
+    let place = Place::new();
+    // What dnsmasq 2.90 gives when it starts before the bridge is there; it tells the lease again when it is.
+    let variables = [
+        ("LEASE_EXPIRES", "1700007200"),
+        ("TIME_REMAINING", "7200"),
+        ("DATA_MISSING", "1"),
+    ];
+    let old = format!("old {CLIENT}");
+    assert_eq!(said(&place.hook_with(&old, &variables)), "");
+    assert!(place.spooled().is_empty(), "a later event says more");
+    // Nor is there a word when the daemon refuses it.
+    place.daemon("HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n");
+    assert_eq!(said(&place.hook_with(&old, &variables)), "");
+}
+
+#[test]
+fn the_end_of_a_lease_is_kept_also_when_its_bridge_is_gone() {
+    let place = Place::new();
+    let said = said(&place.hook_with(&format!("del {CLIENT}"), &[("LEASE_EXPIRES", "1700007200")]));
+    assert!(said.contains("is kept for the daemon"), "{said}");
+    assert_eq!(place.spooled().len(), 1, "dnsmasq tells the end of a lease once");
+}
+
+fn words(line: &str) -> Vec<OsString> {
+    line.split_whitespace().map(OsString::from).collect()
+}
+
+#[test]
+fn whatever_is_wrong_with_its_command_line_the_hook_ends_with_0_and_says_why() {
+    let garbage = || OsStr::from_bytes(b"\xff\xfe").to_owned();
+    let mut lines: Vec<Vec<OsString>> = [
+        "--api unix:/nowhere/api.sock hook dnsmasq --bad",
+        "--api=unix:/nowhere/api.sock hook dnsmasq --bad",
+        "--api nonsense hook dnsmasq add 00:03:00:01 fd39::7",
+        "--api=nonsense hook dnsmasq add 00:03:00:01 fd39::7",
+        "hook --api nonsense dnsmasq add 00:03:00:01 fd39::7",
+        "-o json hook dnsmasq --bad",
+        "-ojson hook dnsmasq --bad",
+        "-o nonsense hook dnsmasq add 00:03:00:01 fd39::7",
+        "--output nonsense hook dnsmasq add 00:03:00:01 fd39::7",
+        "--bad hook dnsmasq add 00:03:00:01 fd39::7",
+        "--bad value hook dnsmasq add 00:03:00:01 fd39::7",
+        "--api hook hook dnsmasq --bad",
+        "hook",
+        "hook kea add",
+        "hook dnsmasq --spool",
+        "hook dnsmasq --spool= add 00:03:00:01 fd39::7",
+        "-- hook dnsmasq --bad",
+        "hook dnsmasq",
+    ]
+    .map(words)
+    .to_vec();
+    for (place, mut line) in [
+        (0, words("hook dnsmasq add")),
+        (1, words("hook dnsmasq add")),
+        (3, words("hook dnsmasq --bad")),
+        (3, words("hook dnsmasq add fd39::7")),
+        (4, words("hook dnsmasq add 00:03:00:01")),
+        (1, words("--api hook dnsmasq add")),
+    ] {
+        line.insert(place, garbage());
+        lines.push(line);
+    }
+    for line in lines {
+        let place = Place::new();
+        let output = place.command().args(&line).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{line:?}");
+        assert!(
+            output.stdout.is_empty(),
+            "{line:?}: dnsmasq reads what `init` prints as leases"
+        );
+        assert!(!output.stderr.is_empty(), "{line:?}: not a word");
+    }
+}
+
+#[test]
+fn other_verbs_are_not_taken_for_the_hook() {
+    for line in [
+        "ls hook",
+        "--api hook ls",
+        "-o hook ls",
+        "--api unix:/nowhere/api.sock ls hook",
+    ] {
+        let output = Place::new().command().args(words(line)).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{line}");
+    }
+}
+
+/// Where the daemon is, is written wrongly for every event: they are kept until that is mended.
+#[test]
+fn an_event_is_kept_when_the_hook_is_told_wrongly_where_the_daemon_is() {
+    let place = Place::new();
+    let mut command = place.command();
+    command.args(["hook", "dnsmasq", "add"]).args(CLIENT.split(' '));
+    command
+        .env("ORCHESTRATOR_API", "http://nowhere")
+        .env("DNSMASQ_INTERFACE", "br0")
+        .env("DNSMASQ_LEASE_EXPIRES", "1700007200");
+    let said = said(&command.output().unwrap());
+    assert!(said.contains("http://nowhere"), "{said}");
+    assert_eq!(place.spooled().len(), 1, "{said}");
+}
+
+#[test]
+fn a_hook_that_cannot_say_anything_still_ends_with_0() {
+    let place = Place::new();
+    for line in ["hook dnsmasq --bad", "hook dnsmasq add nonsense fd39::7"] {
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let mut command = place.command();
+        command.args(words(line)).stderr(Stdio::from(full));
+        assert_eq!(command.status().unwrap().code(), Some(0), "{line}");
+    }
 }

@@ -99,15 +99,22 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
         Err(error) => {
-            // Nothing is left to say where standard error is closed.
-            let _ = error.print();
-            return hook::exit_code(&args).unwrap_or_else(|| failure::usage(&error));
+            return hook::misused(&args, &error).unwrap_or_else(|| {
+                // Nothing is left to say where standard error is closed.
+                let _ = error.print();
+                failure::usage(&error)
+            });
         }
     };
     match dispatch(cli) {
         Ok(code) => code,
         Err(failure) => failure.report(),
     }
+}
+
+/// The command line that is understood.
+fn command() -> clap::Command {
+    <Cli as clap::CommandFactory>::command()
 }
 
 fn dispatch(

@@ -208,8 +208,8 @@ fn the_hook_takes_what_dnsmasq_says_as_it_is() {
     let cli = Cli::try_parse_from(words).unwrap();
     assert!(matches!(cli.verb, Verb::Hook(_)));
     let os = |words: &[&str]| words.iter().map(OsString::from).collect::<Vec<_>>();
-    assert!(hook::exit_code(&os(&["orchestrator", "hook", "--nonsense"])).is_some());
-    assert!(hook::exit_code(&os(&["orchestrator", "ls", "hook"])).is_none());
+    assert!(hook::after_verb(&os(&["orchestrator", "hook", "--nonsense"])).is_some());
+    assert!(hook::after_verb(&os(&["orchestrator", "ls", "hook"])).is_none());
 }
 
 /// A server that gives the same answer to every request, on a socket that is gone when it is.

@@ -4,7 +4,7 @@ use std::net::Ipv6Addr;
 
 use crate::bell::Bell;
 use crate::metrics::Metrics;
-use crate::model::{Duid, LeaseChange, LeaseVerb, Leased, NewEvent};
+use crate::model::{Duid, LeaseChange, LeaseVerb, Leased, NewEvent, Timestamp};
 use crate::store::{Store, StoreError};
 
 /// Records lease events. A cheap handle.
@@ -44,6 +44,15 @@ impl Recorder {
             }
         }
         Ok(())
+    }
+
+    /// When the lease that an address or prefix of a link has, or had last, ends or ended by its lifetime.
+    ///
+    /// # Errors
+    ///
+    /// When the database is away or holds what cannot be read.
+    pub async fn end_of(&self, link: &str, leased: Leased) -> Result<Option<Timestamp>, StoreError> {
+        self.store.end_of(link, leased).await
     }
 
     /// Puts a row into the timeline of the client that has this DUID on the row's link.

@@ -6,7 +6,7 @@ use super::connection::{Tx, fetch_all, fetch_optional, statements};
 use super::page::limits;
 use super::text::Columns;
 use super::{Store, StoreError};
-use crate::model::{ClientId, Iaid, Lease, LeaseState, LeaseView, Page, Timestamp};
+use crate::model::{ClientId, Iaid, Lease, LeaseState, LeaseView, Leased, Page, Timestamp};
 
 statements! {
     LIST = "select l.link, l.address, l.client, c.duid, l.iaid, l.source, l.state, l.preferred_until, l.valid_until,
@@ -22,6 +22,7 @@ statements! {
             l.valid_until, l.granted, l.changed, l.next_hop, c.hostname, c.link_layer
         from leases l join clients c on c.id = l.client where l.client = $1 and l.state = 'active'
         order by l.granted, l.address";
+    END = "select valid_until from leases where link = $1 and address = $2";
     NEXT_DUE = "select min(due) from leases where due is not null";
 }
 
@@ -88,6 +89,17 @@ pub struct LeaseFilter {
 }
 
 impl Store {
+    /// When the lease that an address or prefix of a link has, or had last, ends or ended by its lifetime.
+    ///
+    /// # Errors
+    ///
+    /// When the database is away.
+    pub async fn end_of(&self, link: &str, leased: Leased) -> Result<Option<Timestamp>, StoreError> {
+        let mut tx = self.snapshot().await?;
+        let row = fetch_optional!(&mut tx, "look up a lease", (i64,), END, link, leased.to_string())?;
+        Ok(row.map(|(end,)| Timestamp(end)))
+    }
+
     /// Leases by link and address.
     ///
     /// # Errors

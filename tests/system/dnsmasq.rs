@@ -12,7 +12,7 @@ use crate::site::{BINARY, PATIENCE, PREFIX, Plan, Site, address};
 /// A client that no program stands behind: its events are told by hand.
 const DUID: &str = "00:03:00:01:02:00:5e:10:00:01";
 
-fn plan() -> Plan {
+pub(crate) fn plan() -> Plan {
     Plan {
         source: "dnsmasq",
         ..Plan::default()
@@ -20,7 +20,7 @@ fn plan() -> Plan {
 }
 
 /// The hook as dnsmasq runs it, for this site's daemon.
-fn hook(site: &Site) -> PathBuf {
+pub(crate) fn hook(site: &Site) -> PathBuf {
     let path = site.daemon.place().join("hook");
     let (api, spool) = (site.daemon.socket(), site.daemon.place().join("spool"));
     let script = format!(
@@ -29,6 +29,18 @@ fn hook(site: &Site) -> PathBuf {
         spool.display()
     );
     fs::write(&path, script).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    path
+}
+
+/// A hook that finds no daemon and leaves its events in this directory beside the daemon's.
+pub(crate) fn stray(site: &Site, spool: &str) -> PathBuf {
+    let script = fs::read_to_string(hook(site)).unwrap();
+    let path = site.daemon.place().join("stray");
+    let elsewhere = script
+        .replace("api.sock", "nobody.sock")
+        .replace("/spool ", &format!("/{spool} "));
+    fs::write(&path, elsewhere).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     path
 }
@@ -55,28 +67,29 @@ fn dnsmasq(site: &Site) -> Dnsmasq {
 
 /// Runs the hook as dnsmasq would for the client that no program stands behind.
 fn tell(hook: &Path, verb: &str, remaining: Option<u32>) {
-    let mut command = Command::new(hook);
-    command
-        .args([verb, DUID, &format!("{PREFIX}::1:77")])
-        .env_clear()
-        .env("PATH", "/usr/bin:/bin");
-    command
-        .env("DNSMASQ_IAID", "7")
-        .env("DNSMASQ_INTERFACE", "br0")
-        .env("DNSMASQ_SERVER_DUID", "00:01:00:01");
     let now = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .unwrap()
         .as_secs();
-    command.env(
-        "DNSMASQ_LEASE_EXPIRES",
-        (now + u64::from(remaining.unwrap_or(600))).to_string(),
-    );
-    if let Some(seconds) = remaining {
-        command.env("DNSMASQ_TIME_REMAINING", seconds.to_string());
-    }
+    let expires = (now + u64::from(remaining.unwrap_or(600))).to_string();
+    let remaining = remaining.map(|seconds| seconds.to_string());
+    let mut variables = vec![("INTERFACE", "br0"), ("LEASE_EXPIRES", &expires)];
+    variables.extend(remaining.as_deref().map(|seconds| ("TIME_REMAINING", seconds)));
+    tell_with(hook, &[verb, DUID, &format!("{PREFIX}::1:77")], &variables);
+}
+
+/// Runs the hook with these words and variables of dnsmasq; what it said.
+pub(crate) fn tell_with(hook: &Path, words: &[&str], variables: &[(&str, &str)]) -> String {
+    let mut command = Command::new(hook);
+    command.args(words).env_clear().env("PATH", "/usr/bin:/bin");
+    command
+        .env("DNSMASQ_IAID", "7")
+        .env("DNSMASQ_SERVER_DUID", "00:01:00:01");
+    command.envs(variables.iter().map(|(name, value)| (format!("DNSMASQ_{name}"), value)));
     let output = command.output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}");
+    said
 }
 
 fn lease_state(site: &Site) -> Option<String> {
@@ -170,12 +183,7 @@ fn an_event_that_was_overtaken_changes_nothing() {
 
     // A release that cannot be handed over waits in a spool while the client comes back and is told of at once.
     let late = site.daemon.place().join("late");
-    let script = fs::read_to_string(&hook).unwrap();
-    let stray = site.daemon.place().join("stray");
-    let elsewhere = script.replace("api.sock", "nobody.sock").replace("/spool ", "/late ");
-    fs::write(&stray, elsewhere).unwrap();
-    fs::set_permissions(&stray, fs::Permissions::from_mode(0o755)).unwrap();
-    tell(&stray, "del", None);
+    tell(&stray(&site, "late"), "del", None);
     tell(&hook, "old", Some(900));
 
     let spool = site.daemon.place().join("spool");
@@ -213,4 +221,102 @@ fn a_lease_that_dnsmasq_forgets_to_end_ends_by_its_lifetime() {
         (lease_state(&site).as_deref() == Some("expired")).then_some(())
     });
     site.wait_none();
+}
+
+#[test]
+fn a_dnsmasq_without_a_clock_tells_its_leases_by_their_length() {
+    let site = Site::start(&plan());
+    let hook = hook(&site);
+    let told = |words: &[&str], variables: &[(&str, &str)]| {
+        let variables = [variables, &[("INTERFACE", "br0")]].concat();
+        assert_eq!(tell_with(&hook, words, &variables), "");
+    };
+    let address = format!("{PREFIX}::1:77");
+    told(&["add", DUID, &address], &[("LEASE_LENGTH", "0")]);
+    let leased = address.parse().unwrap();
+    assert_eq!(site.lease(leased).unwrap()["valid_until"], "never");
+    told(
+        &["old", DUID, &address],
+        &[("LEASE_LENGTH", "600"), ("TIME_REMAINING", "60")],
+    );
+    assert_ne!(site.lease(leased).unwrap()["valid_until"], "never");
+    // It was given back with a minute left, and it is not dnsmasq that says so.
+    told(&["del", DUID, &address], &[("LEASE_LENGTH", "600")]);
+    assert_eq!(lease_state(&site).as_deref(), Some("released"));
+    told(
+        &["add", DUID, &address],
+        &[("LEASE_LENGTH", "1"), ("TIME_REMAINING", "1")],
+    );
+    wait_for("the lease to end by its lifetime", PATIENCE, || {
+        (lease_state(&site).as_deref() == Some("expired")).then_some(())
+    });
+    assert!(
+        site.daemon.log().contains("does not tell of renewals"),
+        "the operator is to know what such a dnsmasq keeps to itself"
+    );
+}
+
+/// The line of a counter with one label, and how far it has counted.
+fn refused(site: &Site, reason: &str) -> u32 {
+    let metrics = site.daemon.ask("GET", "/metrics").unwrap().text();
+    let line = format!("orchestrator_lease_events_refused_total{{reason=\"{reason}\"}} ");
+    let count = metrics.lines().find_map(|text| text.strip_prefix(&line));
+    count.map_or(0, |count| count.parse().unwrap())
+}
+
+#[test]
+fn a_lease_without_its_interface_is_passed_over_and_its_end_is_not() {
+    let site = Site::start(&plan());
+    let hook = hook(&site);
+    let address = format!("{PREFIX}::1:77");
+    let without_interface = [("LEASE_EXPIRES", "0"), ("DATA_MISSING", "1")];
+    assert_eq!(tell_with(&hook, &["old", DUID, &address], &without_interface), "");
+    assert_eq!((lease_state(&site), refused(&site, "no-interface")), (None, 1));
+    assert!(!site.daemon.log().contains("no-interface"), "it is no news for the log");
+
+    tell(&hook, "add", Some(600));
+    // The bridge is gone when the client's lease ends: the address says of which link it was.
+    assert_eq!(tell_with(&hook, &["del", DUID, &address], &without_interface), "");
+    assert_eq!(lease_state(&site).as_deref(), Some("released"));
+    let foreign = tell_with(&hook, &["del", DUID, "fd40::7"], &without_interface);
+    assert!(foreign.contains("was refused by the daemon"), "{foreign}");
+    assert_eq!(refused(&site, "unknown-link"), 1);
+}
+
+#[test]
+fn a_lease_of_an_address_that_is_for_no_client_is_refused_counted_and_told() {
+    let site = Site::start(&plan());
+    let hook = hook(&site);
+    let variables = [("INTERFACE", "br0"), ("LEASE_EXPIRES", "0")];
+    for (address, reason, advice) in [
+        ("fd40::7".to_owned(), "outside-prefix", "dhcp-range"),
+        ("fe80::7".to_owned(), "outside-prefix", "dhcp-range"),
+        ("::ffff:192.0.2.7".to_owned(), "outside-prefix", "dhcp-range"),
+        (format!("{PREFIX}::1"), "link-address", "dhcp-range"),
+        (format!("{PREFIX}::"), "router-anycast", "dhcp-range"),
+        (format!("{PREFIX}::2:7"), "instance-range", "instances"),
+    ] {
+        // Of each reason the first is logged, and more of them once a minute.
+        let is_first = refused(&site, reason) == 0;
+        for verb in ["add", "old"] {
+            let counted = refused(&site, reason);
+            let said = tell_with(&hook, &[verb, DUID, &address], &variables);
+            assert!(
+                said.contains("was refused by the daemon") && said.contains(&address) && said.contains(advice),
+                "{said}"
+            );
+            assert_eq!(refused(&site, reason), counted + 1, "{address}");
+        }
+        assert!(
+            !is_first || site.daemon.log().contains(&address),
+            "{address} is not in the log"
+        );
+    }
+    assert!(site.daemon.items("/v1/leases").unwrap().is_empty());
+    assert!(site.daemon.items("/v1/clients").unwrap().is_empty());
+    for address in ["ff02::1", "::1", "::"] {
+        let said = tell_with(&hook, &["add", DUID, address], &variables);
+        assert!(said.contains(address), "{said}");
+    }
+    assert!(site.daemon.items("/v1/leases").unwrap().is_empty());
 }

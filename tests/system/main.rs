@@ -24,4 +24,5 @@ mod reload;
 mod reservation;
 mod settings;
 mod site;
+mod spool;
 mod waiting;

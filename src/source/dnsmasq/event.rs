@@ -18,8 +18,11 @@ const LONGEST_HOSTNAME: usize = 253;
 /// The last second that has a date, since 1970.
 const YEAR_9999: i64 = 253_402_300_799;
 
+/// Lengths of a lease without end: as dnsmasq writes it, and as DHCPv6 does (RFC 9915, section 7.7).
+const ENDLESS: [u32; 2] = [0, u32::MAX];
+
 /// How far a `del` may precede the end of its lease and still be its expiry: dnsmasq counts in whole seconds.
-const EXPIRY_SLACK: Duration = Duration::from_secs(1);
+pub(super) const EXPIRY_SLACK: Duration = Duration::from_secs(1);
 
 /// What dnsmasq says happened to a lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,12 +51,16 @@ pub struct DnsmasqEvent {
     pub iaid: Iaid,
     /// The leased address.
     pub address: Ipv6Addr,
-    /// The interface the client is on: the link.
+    /// The interface the client is on: the link. Empty where dnsmasq cannot name it, because its bridge is not there
+    /// yet or is gone; then the verb is not [`DnsmasqVerb::Add`].
     pub interface: String,
-    /// When the lease ends, by dnsmasq's clock; `None` for a lease without end.
+    /// When the lease ends, by dnsmasq's clock; `None` for a lease without end, and from a dnsmasq without a clock.
     pub expires: Option<Timestamp>,
     /// Seconds the lease has left; never told with [`DnsmasqVerb::Del`].
     pub remaining: Option<u32>,
+    /// Seconds for which the lease was granted or renewed last: told by a dnsmasq without a clock only
+    /// (`HAVE_BROKEN_RTC`), and of leases that end.
+    pub length: Option<u32>,
     /// The client's link-layer address, where dnsmasq has learnt it.
     pub link_layer: Option<LinkLayerAddress>,
     /// The name the client has, where it is a domain name.
@@ -142,8 +149,20 @@ impl DnsmasqEvent {
             return Ok(Heard::Ignored(Ignored::Temporary));
         }
         let argument = |index: usize, what| args.get(index).map(String::as_str).ok_or(EventError::Missing(what));
-        let expires = variable("DNSMASQ_LEASE_EXPIRES").ok_or(EventError::Missing("DNSMASQ_LEASE_EXPIRES"))?;
-        let remaining = variable("DNSMASQ_TIME_REMAINING").map(|text| parse("DNSMASQ_TIME_REMAINING", text));
+        let number = |name: &'static str| variable(name).map(|text| parse(name, text)).transpose();
+        let expires = variable("DNSMASQ_LEASE_EXPIRES").map(read_expiry).transpose()?;
+        // One of the two is always there: dnsmasq's build decides which.
+        let length = match expires {
+            Some(_) => None,
+            None => number("DNSMASQ_LEASE_LENGTH")?
+                .ok_or(EventError::Missing("DNSMASQ_LEASE_EXPIRES"))
+                .map(|seconds| Some(seconds).filter(|seconds| !ENDLESS.contains(seconds)))?,
+        };
+        let interface = match (variable("DNSMASQ_INTERFACE"), verb) {
+            (Some(interface), _) => interface,
+            (None, DnsmasqVerb::Add) => return Err(EventError::Missing("DNSMASQ_INTERFACE")),
+            (None, DnsmasqVerb::Old | DnsmasqVerb::Del) => "",
+        };
         let hostname = args
             .get(3)
             .map(String::as_str)
@@ -154,16 +173,26 @@ impl DnsmasqEvent {
             duid: parse("the client's DUID", argument(1, "DUID")?)?,
             iaid: Iaid(parse("DNSMASQ_IAID", iaid)?),
             address: parse("the leased address", argument(2, "address")?)?,
-            interface: variable("DNSMASQ_INTERFACE")
-                .ok_or(EventError::Missing("DNSMASQ_INTERFACE"))?
-                .to_owned(),
-            expires: read_expiry(expires)?,
-            remaining: remaining.transpose()?,
+            interface: interface.to_owned(),
+            expires: expires.flatten(),
+            remaining: number("DNSMASQ_TIME_REMAINING")?,
+            length,
             link_layer: variable("DNSMASQ_MAC").and_then(read_link_layer),
             hostname: hostname.filter(|name| is_hostname(name)).map(str::to_owned),
             at,
         };
         Ok(Heard::Event(Box::new(written.try_into()?)))
+    }
+
+    /// The link that dnsmasq names, if it does.
+    pub fn link(&self) -> Option<&str> {
+        Some(self.interface.as_str()).filter(|name| !name.is_empty())
+    }
+
+    /// Whether the event says nothing that is not said again: dnsmasq read the lease from its file and has not found
+    /// the interface yet. It tells the lease again when the interface is there.
+    pub fn is_premature(&self) -> bool {
+        self.verb == DnsmasqVerb::Old && self.link().is_none()
     }
 
     /// What the event means for the lease, by the daemon's clock.
@@ -172,6 +201,20 @@ impl DnsmasqEvent {
     /// comes from the spool may have been overtaken: both are marked as replayed.
     pub fn into_change(self, handed: Handed, clock: &Clock) -> LeaseChange {
         self.change(handed, clock.now(), clock.wall_offset())
+    }
+
+    /// Whether it is the end of a lease, told without whether its lifetime was over: dnsmasq has no clock.
+    pub fn is_end_of_unknown_kind(&self) -> bool {
+        self.verb == DnsmasqVerb::Del && self.length.is_some()
+    }
+
+    /// The event with the link that its address is on, where dnsmasq could not name it.
+    #[must_use]
+    pub fn on_link(self, link: &str) -> Self {
+        Self {
+            interface: link.to_owned(),
+            ..self
+        }
     }
 
     /// `wall_offset` is how far the wall clock is ahead of the daemon's, in milliseconds.
@@ -205,7 +248,8 @@ impl DnsmasqEvent {
 
     /// A span since the hook ran holds whatever clock is set; the epoch holds only while nobody sets it.
     fn ends(&self, at: Timestamp, by_our_clock: impl Fn(Timestamp) -> Timestamp) -> Timestamp {
-        match (self.remaining, self.expires) {
+        // A time of zero seconds is not told: the lease has less than its length then, and its `del` follows.
+        match (self.remaining.or(self.length), self.expires) {
             (Some(seconds), _) => at.plus(Duration::from_secs(seconds.into())),
             (None, Some(expires)) => by_our_clock(expires),
             (None, None) => Timestamp(i64::MAX),
@@ -241,6 +285,8 @@ struct Written {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     remaining: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    length: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     link_layer: Option<LinkLayerAddress>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     hostname: Option<String>,
@@ -259,7 +305,8 @@ impl TryFrom<Written> for DnsmasqEvent {
         if written.version != Written::VERSION {
             return Err(EventError::Version(written.version));
         }
-        if written.interface.is_empty() || written.interface.len() > LONGEST_INTERFACE {
+        let nameless = written.interface.is_empty() && written.verb == DnsmasqVerb::Add;
+        if nameless || written.interface.len() > LONGEST_INTERFACE {
             return unreadable("the interface", &written.interface);
         }
         let address = written.address;
@@ -277,6 +324,7 @@ impl TryFrom<Written> for DnsmasqEvent {
             interface: written.interface,
             expires: written.expires,
             remaining: written.remaining,
+            length: written.length,
             link_layer: written.link_layer,
             hostname: written.hostname,
             at: written.at,
@@ -295,6 +343,7 @@ impl From<DnsmasqEvent> for Written {
             interface: event.interface,
             expires: event.expires,
             remaining: event.remaining,
+            length: event.length,
             link_layer: event.link_layer,
             hostname: event.hostname,
             at: event.at,

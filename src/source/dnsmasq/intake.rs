@@ -1,10 +1,17 @@
 //! Takes events in: those that the hook hands over as they happen, and those that it left in the spool.
 
-use super::{DnsmasqEvent, Handed, Spool, SpoolError, Spooled};
+use std::collections::HashSet;
+use std::net::Ipv6Addr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ipnet::Ipv6Net;
+
+use super::event::EXPIRY_SLACK;
+use super::{DnsmasqEvent, DnsmasqVerb, Handed, Spool, SpoolError, Spooled};
 use crate::causes::with_causes;
 use crate::metrics::Metrics;
-use crate::model::{Clock, LeaseSource};
-use crate::settings::Current;
+use crate::model::{Clock, LeaseSource, LeaseVerb};
+use crate::settings::{Current, LinkSettings};
 use crate::source::Recorder;
 use crate::store::StoreError;
 
@@ -18,6 +25,8 @@ pub struct Intake {
     recorder: Recorder,
     clock: Clock,
     metrics: Metrics,
+    /// Links whose dnsmasq has no clock, of which that was said.
+    without_clock: Arc<Mutex<HashSet<String>>>,
 }
 
 /// Why an event was not taken.
@@ -29,6 +38,54 @@ pub enum IntakeError {
     /// The link has another lease source.
     #[error("link {0:?} has its own listener; set source = \"dnsmasq\" there, or keep dnsmasq off that bridge")]
     NotFromDnsmasq(String),
+    /// dnsmasq names no interface, and no link has the address.
+    #[error(
+        "dnsmasq could not name the interface of the lease of {0}, and no link with source = \"dnsmasq\" has a prefix \
+         with that address; keep dnsmasq off bridges that are not in the settings"
+    )]
+    NoLinkHas(Ipv6Addr),
+    /// The address is not on the link.
+    #[error(
+        "{address} is outside the prefix {prefix} of link {link:?}; give dnsmasq a dhcp-range inside that prefix, or \
+         the link an address with the prefix that dnsmasq serves"
+    )]
+    OutsidePrefix {
+        /// The leased address.
+        address: Ipv6Addr,
+        /// The link.
+        link: String,
+        /// Its prefix.
+        prefix: Ipv6Net,
+    },
+    /// The address is the link's.
+    #[error("{address} is the own address of link {link:?}; give dnsmasq a dhcp-range without it")]
+    LinkAddress {
+        /// The leased address.
+        address: Ipv6Addr,
+        /// The link.
+        link: String,
+    },
+    /// The address stands for the routers of the link (RFC 4291, section 2.6.1).
+    #[error("{address} stands for all routers of link {link:?}; give dnsmasq a dhcp-range without it")]
+    RouterAnycast {
+        /// The leased address.
+        address: Ipv6Addr,
+        /// The link.
+        link: String,
+    },
+    /// The address is for instances.
+    #[error(
+        "{address} is in {instances}, the range `instances` of link {link:?}; give dnsmasq a dhcp-range outside it, or \
+         the link another range"
+    )]
+    InstanceRange {
+        /// The leased address.
+        address: Ipv6Addr,
+        /// The link.
+        link: String,
+        /// The range for instances.
+        instances: Ipv6Net,
+    },
     /// It could not be recorded.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -38,8 +95,12 @@ impl IntakeError {
     /// A stable word for counters and the API.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::UnknownLink(_) => "unknown-link",
+            Self::UnknownLink(_) | Self::NoLinkHas(_) => "unknown-link",
             Self::NotFromDnsmasq(_) => "not-from-dnsmasq",
+            Self::OutsidePrefix { .. } => "outside-prefix",
+            Self::LinkAddress { .. } => "link-address",
+            Self::RouterAnycast { .. } => "router-anycast",
+            Self::InstanceRange { .. } => "instance-range",
             Self::Store(fault) => fault.code(),
         }
     }
@@ -53,21 +114,31 @@ impl Intake {
             recorder,
             clock,
             metrics,
+            without_clock: Arc::default(),
         }
     }
 
     /// Records an event. When it returns, the event is durable.
     ///
+    /// One that comes before dnsmasq has found the interface is counted and passed over: dnsmasq tells the lease again.
+    ///
     /// # Errors
     ///
-    /// When the event is for no link of ours, or the store is away: it is not recorded then.
+    /// When the event is for no link of ours or leases what no client may have, or the store is away: it is not
+    /// recorded then.
     pub async fn take(&self, event: DnsmasqEvent, handed: Handed) -> Result<(), IntakeError> {
-        let outcome = match self.check(&event) {
-            Ok(()) => self
-                .recorder
-                .record(vec![event.into_change(handed, &self.clock)])
-                .await
-                .map_err(IntakeError::from),
+        if event.is_premature() {
+            self.metrics.lease_event_refused("no-interface");
+            tracing::debug!(address = %event.address, "dnsmasq has not found the interface of this lease yet");
+            return Ok(());
+        }
+        let outcome = match self.link_of(&event) {
+            Ok(link) => {
+                self.say_without_clock(&event, &link);
+                self.record(event.on_link(&link), handed)
+                    .await
+                    .map_err(IntakeError::from)
+            }
             Err(refusal) => Err(refusal),
         };
         if let Err(fault) = &outcome {
@@ -83,13 +154,56 @@ impl Intake {
         outcome
     }
 
-    fn check(&self, event: &DnsmasqEvent) -> Result<(), IntakeError> {
-        match self.settings.get().link(&event.interface) {
-            None => Err(IntakeError::UnknownLink(event.interface.clone())),
-            Some(link) if link.source != LeaseSource::Dnsmasq => {
-                Err(IntakeError::NotFromDnsmasq(event.interface.clone()))
+    async fn record(&self, event: DnsmasqEvent, handed: Handed) -> Result<(), StoreError> {
+        let ends_somehow = event.is_end_of_unknown_kind();
+        let mut change = event.into_change(handed, &self.clock);
+        if ends_somehow {
+            let end = self.recorder.end_of(&change.link, change.leased).await?;
+            if end.is_some_and(|end| end <= change.at.plus(EXPIRY_SLACK)) {
+                change.verb = LeaseVerb::Expire;
             }
-            Some(_) => Ok(()),
+        }
+        self.recorder.record(vec![change]).await
+    }
+
+    /// The link of the event, where dnsmasq may lease its address there.
+    fn link_of(&self, event: &DnsmasqEvent) -> Result<String, IntakeError> {
+        let settings = self.settings.get();
+        let link = match event.link() {
+            Some(name) => match settings.link(name) {
+                None => return Err(IntakeError::UnknownLink(name.to_owned())),
+                Some(link) if link.source != LeaseSource::Dnsmasq => {
+                    return Err(IntakeError::NotFromDnsmasq(name.to_owned()));
+                }
+                Some(link) => link,
+            },
+            None => {
+                let has_it = |link: &&LinkSettings| {
+                    link.source == LeaseSource::Dnsmasq && link.prefix().contains(&event.address)
+                };
+                let link = settings.links.iter().find(has_it);
+                link.ok_or(IntakeError::NoLinkHas(event.address))?
+            }
+        };
+        // What was taken under other settings must be able to end.
+        if event.verb != DnsmasqVerb::Del {
+            check_address(event.address, link)?;
+        }
+        Ok(link.name.clone())
+    }
+
+    /// Logs once a link what a dnsmasq without a clock keeps to itself.
+    fn say_without_clock(&self, event: &DnsmasqEvent, link: &str) {
+        let Some(seconds) = event.length else { return };
+        let mut said = self.without_clock.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.insert(link.to_owned()) {
+            tracing::warn!(
+                link,
+                lease_seconds = seconds,
+                "dnsmasq was built without a clock (no-RTC in `dnsmasq --version`) and does not tell of renewals: send it \
+                 SIGHUP at least twice a lease time, so that it tells its leases again; otherwise instances end with \
+                 the first lifetime of their leases, although their clients renewed"
+            );
         }
     }
 
@@ -104,6 +218,7 @@ impl Intake {
     pub async fn drain(&self, spool: &Spool) -> Result<(), DrainError> {
         loop {
             let portion = read(spool.clone()).await?;
+            self.metrics.spool_set_aside(spool.take_set_aside());
             if portion.is_empty() {
                 return Ok(());
             }
@@ -117,6 +232,33 @@ impl Intake {
                 remove(spool.clone(), spooled).await?;
             }
         }
+    }
+}
+
+/// Refuses addresses of the link that are for no client.
+fn check_address(address: Ipv6Addr, link: &LinkSettings) -> Result<(), IntakeError> {
+    let (name, prefix) = (|| link.name.clone(), link.prefix());
+    if !prefix.contains(&address) {
+        return Err(IntakeError::OutsidePrefix {
+            address,
+            link: name(),
+            prefix,
+        });
+    }
+    if address == link.address.addr() {
+        return Err(IntakeError::LinkAddress { address, link: name() });
+    }
+    // On a link of two addresses (RFC 6164) both are hosts'.
+    if address == prefix.network() && prefix.prefix_len() < 127 {
+        return Err(IntakeError::RouterAnycast { address, link: name() });
+    }
+    match link.instances.filter(|instances| instances.contains(&address)) {
+        None => Ok(()),
+        Some(instances) => Err(IntakeError::InstanceRange {
+            address,
+            link: name(),
+            instances,
+        }),
     }
 }
 

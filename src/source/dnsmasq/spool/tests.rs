@@ -48,6 +48,7 @@ fn event(iaid: u32) -> DnsmasqEvent {
         interface: "br0".to_owned(),
         expires: None,
         remaining: Some(7200),
+        length: None,
         link_layer: None,
         hostname: None,
         at: Timestamp(1_700_000_000_000),
