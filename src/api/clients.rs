@@ -4,7 +4,7 @@ use axum::Json;
 use serde::{Deserialize, Serialize};
 
 use super::hide::hide_values;
-use super::params::{Database, Params, Segment, limit};
+use super::params::{Database, Params, Segment, limit, name};
 use super::problem::Fault;
 use crate::model::{Client, ClientId, Event, Instance, LeaseView, Page};
 use crate::store::{ClientFilter, EventFilter, InstanceFilter, LeaseFilter, Store};
@@ -17,6 +17,7 @@ const LAST_EVENTS: u32 = 20;
 #[serde(deny_unknown_fields)]
 pub(super) struct ListParams {
     link: Option<String>,
+    name: Option<String>,
     after: Option<String>,
     limit: Option<u32>,
 }
@@ -42,6 +43,7 @@ pub(super) async fn list(
 ) -> Result<Json<Page<Client>>, Fault> {
     let filter = ClientFilter {
         link: params.link,
+        name: name(params.name.as_deref())?,
         after: params.after,
         limit: limit(params.limit)?,
     };

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 
 use super::hide::hide_view_values;
-use super::params::{Database, Params, Segment, limit};
+use super::params::{Database, Params, Segment, limit, name};
 use super::problem::Fault;
 use super::routes::Shared;
 use crate::model::{ClientId, InstanceId, InstanceView, Page, Phase};
@@ -20,6 +20,7 @@ pub(super) struct ListParams {
     all: bool,
     link: Option<String>,
     client: Option<ClientId>,
+    name: Option<String>,
     phase: Option<Phase>,
     after: Option<String>,
     limit: Option<u32>,
@@ -43,6 +44,7 @@ pub(super) async fn list(
         all: params.all || params.phase == Some(Phase::Removed),
         link: params.link,
         client: params.client,
+        name: name(params.name.as_deref())?,
         phase: params.phase,
         after: params.after,
         limit: limit(params.limit)?,

@@ -6,11 +6,11 @@
 //! |---|---|
 //! | `GET /v1/health` | 200: the daemon runs |
 //! | `GET /v1/ready` | 200 or 503, with the conditions |
-//! | `GET /v1/clients?link=` | clients |
+//! | `GET /v1/clients?link=&name=` | clients |
 //! | `GET /v1/clients/{id}` | a client with its leases, its live instance and its last events |
 //! | `POST /v1/clients/{id}/reconfigure?message=` | 202: the client is told to ask again, if it accepts that |
 //! | `GET /v1/leases?link=&state=&client=` | leases |
-//! | `GET /v1/instances?all=&link=&client=&phase=` | instances, those that are gone only with `all=true` |
+//! | `GET /v1/instances?all=&link=&client=&phase=&name=` | instances, those that are gone only with `all=true` |
 //! | `GET /v1/instances/{id}` | an instance; the beginning of its id is enough |
 //! | `DELETE /v1/instances/{id}?release=` | 202: the instance on its way out; 200: it is gone already, and nothing is done |
 //! | `GET /v1/reservations?link=` | what is kept for known clients, by the settings and by the API |

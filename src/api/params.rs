@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 
 use super::problem::Fault;
 use super::routes::Shared;
-use crate::store::{MAX_LIMIT, Store};
+use crate::store::{MAX_LIMIT, Name, Store};
 
 /// Rows of a list unless the request says how many.
 const DEFAULT_LIMIT: u32 = 500;
@@ -54,6 +54,12 @@ impl FromRequestParts<Shared> for Database {
             .map(Self)
             .ok_or_else(Fault::store_missing)
     }
+}
+
+/// What someone calls a client or an instance by, where it is given.
+pub(super) fn name(given: Option<&str>) -> Result<Option<Name>, Fault> {
+    let read = |text| Name::new(text).ok_or_else(|| Fault::bad_parameter("name is empty, or longer than any name"));
+    given.map(read).transpose()
 }
 
 /// The limit of a list.

@@ -4,6 +4,7 @@ use sqlx::FromRow;
 
 use super::batch::Batch;
 use super::connection::{Tx, execute, fetch_all, fetch_optional, statements};
+use super::names::{Fit, Name, client_goes_by};
 use super::page::{Moment, limits};
 use super::text::Columns;
 use super::{Store, StoreError};
@@ -13,10 +14,13 @@ statements! {
     FIND = "select c.id, c.link, c.duid, c.link_layer, c.hostname, c.class, c.wants_instance, c.first_seen, c.last_seen,
             (select max(l.changed) from leases l where l.client = c.id) as last_event
         from clients c where c.id = $1";
-    LIST = "select c.id, c.link, c.duid, c.link_layer, c.hostname, c.class, c.wants_instance, c.first_seen, c.last_seen,
+    LIST = concat!(
+        "select c.id, c.link, c.duid, c.link_layer, c.hostname, c.class, c.wants_instance, c.first_seen, c.last_seen,
             (select max(l.changed) from leases l where l.client = c.id) as last_event
-        from clients c where (c.link = $1 or $1 is null) and (c.first_seen, c.id) > ($2, $3)
-        order by c.first_seen, c.id limit $4";
+        from clients c where (c.link = $1 or $1 is null) and (c.first_seen, c.id) > ($2, $3) and (",
+        client_goes_by!("$5", "$6", "$7"),
+        " or $5 is null) order by c.first_seen, c.id limit $4"
+    );
     UNWANT = "update clients set wants_instance = 0 where id = $1";
 }
 
@@ -60,6 +64,8 @@ impl TryFrom<ClientRow> for Client {
 pub struct ClientFilter {
     /// Only those of this bridge.
     pub link: Option<String>,
+    /// Only those that go by this name.
+    pub name: Option<Name>,
     /// Begins after an earlier portion: its `next`.
     pub after: Option<String>,
     /// Rows at most; [`MAX_LIMIT`](super::MAX_LIMIT) unless told.
@@ -85,22 +91,62 @@ impl Store {
         let after = Moment::parse(filter.after.as_deref())?;
         let (limit, rows) = limits(filter.limit);
         let mut tx = self.snapshot().await?;
-        let link = filter.link.as_deref();
-        let rows = fetch_all!(
-            &mut tx,
-            "list clients",
-            ClientRow,
-            LIST,
-            link,
-            after.at,
-            after.id.as_str(),
-            rows
-        )?;
+        let Some(fit) = fit(&mut tx, &filter).await? else {
+            return Ok(Page::new(Vec::new(), limit, |_: &Client| String::new()));
+        };
+        let rows = list(&mut tx, &filter, fit, &after, rows).await?;
         let clients = rows.into_iter().map(Client::try_from).collect::<Result<_, _>>()?;
         Ok(Page::new(clients, limit, |client: &Client| {
             Moment::cursor(client.first_seen.0, client.id)
         }))
     }
+}
+
+/// In which way the name of the filter fits any client that the filter lets through.
+async fn fit(tx: &mut Tx<'_>, filter: &ClientFilter) -> Result<Option<Fit>, StoreError> {
+    let Some(name) = &filter.name else {
+        return Ok(Some(Fit::Id));
+    };
+    for fit in name.fits() {
+        if fits_any(tx, filter.link.as_deref(), name, fit).await? {
+            return Ok(Some(fit));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether the name fits any client, of one link or of all, in this way.
+pub(super) async fn fits_any(tx: &mut Tx<'_>, link: Option<&str>, name: &Name, fit: Fit) -> Result<bool, StoreError> {
+    let filter = ClientFilter {
+        link: link.map(str::to_owned),
+        name: Some(name.clone()),
+        ..ClientFilter::default()
+    };
+    Ok(!list(tx, &filter, fit, &Moment::parse(None)?, 1).await?.is_empty())
+}
+
+async fn list(
+    tx: &mut Tx<'_>,
+    filter: &ClientFilter,
+    fit: Fit,
+    after: &Moment,
+    rows: i64,
+) -> Result<Vec<ClientRow>, StoreError> {
+    let link = filter.link.as_deref();
+    let name = filter.name.as_ref();
+    fetch_all!(
+        tx,
+        "list clients",
+        ClientRow,
+        LIST,
+        link,
+        after.at,
+        after.id.as_str(),
+        rows,
+        name.map(Name::text),
+        name.map(Name::leased),
+        fit as i64,
+    )
 }
 
 /// Reads one client in a transaction.

@@ -6,9 +6,10 @@ use std::net::Ipv6Addr;
 use sqlx::FromRow;
 
 use super::connection::{Tx, fetch_all, fetch_optional, statements};
+use super::names::{Fit, Name, instance_goes_by};
 use super::page::{Moment, limits};
 use super::text::Columns;
-use super::{Store, StoreError};
+use super::{Store, StoreError, clients};
 use crate::model::{ClientId, Instance, InstanceId, InstanceView, Page, Phase, Timestamp};
 
 statements! {
@@ -21,12 +22,15 @@ statements! {
     LIVE = "select i.id, i.client, i.link, i.template, i.plugin, i.spec, i.address, i.phase, i.reason, i.attempts,
             i.due, i.reference, i.created, i.ready, i.changed, c.duid, c.hostname, c.link_layer
         from instances i join clients c on c.id = i.client where i.phase <> 'removed' order by i.created, i.id";
-    LIST = "select i.id, i.client, i.link, i.template, i.plugin, i.spec, i.address, i.phase, i.reason, i.attempts,
+    LIST = concat!(
+        "select i.id, i.client, i.link, i.template, i.plugin, i.spec, i.address, i.phase, i.reason, i.attempts,
             i.due, i.reference, i.created, i.ready, i.changed, c.duid, c.hostname, c.link_layer
         from instances i join clients c on c.id = i.client
         where (i.phase <> 'removed' or $1 = 1) and (i.link = $2 or $2 is null) and (i.client = $3 or $3 is null)
-            and (i.phase = $4 or $4 is null) and (i.created, i.id) > ($5, $6)
-        order by i.created, i.id limit $7";
+            and (i.phase = $4 or $4 is null) and (i.created, i.id) > ($5, $6) and (",
+        instance_goes_by!("$8", "$9", "$10"),
+        " or $8 is null) order by i.created, i.id limit $7"
+    );
     BY_PREFIX = "select id from instances where id >= $1 and id < $2 order by id limit 10";
     TAKEN = "select address from instances where link = $1 and phase <> 'removed'";
     LAST_ADDRESS = "select address from instances where client = $1 and link = $2 order by created desc limit 1";
@@ -95,6 +99,8 @@ pub struct InstanceFilter {
     pub link: Option<String>,
     /// Only those of this client.
     pub client: Option<ClientId>,
+    /// Only those that go by this name.
+    pub name: Option<Name>,
     /// Only those in this phase; [`Phase::Removed`] finds something only with `all`.
     pub phase: Option<Phase>,
     /// Begins after an earlier portion: its `next`.
@@ -132,19 +138,11 @@ impl Store {
     pub async fn instances(&self, filter: InstanceFilter) -> Result<Page<InstanceView>, StoreError> {
         let after = Moment::parse(filter.after.as_deref())?;
         let (limit, rows) = limits(filter.limit);
-        let rows = fetch_all!(
-            &mut self.snapshot().await?,
-            "list instances",
-            InstanceRow,
-            LIST,
-            i64::from(filter.all),
-            filter.link.as_deref(),
-            filter.client.map(|client| client.to_string()),
-            filter.phase.map(Phase::word),
-            after.at,
-            after.id.as_str(),
-            rows,
-        )?;
+        let mut tx = self.snapshot().await?;
+        let Some(fit) = fit(&mut tx, &filter).await? else {
+            return Ok(Page::new(Vec::new(), limit, |_: &InstanceView| String::new()));
+        };
+        let rows = list(&mut tx, &filter, fit, &after, rows).await?;
         let views = rows.into_iter().map(InstanceView::try_from).collect::<Result<_, _>>()?;
         Ok(Page::new(views, limit, |view: &InstanceView| {
             Moment::cursor(view.instance.created.0, view.instance.id)
@@ -226,6 +224,47 @@ impl Store {
         )?;
         row.map(|(address,)| COLUMNS.parse("address", &address)).transpose()
     }
+}
+
+/// In which way the name of the filter fits any instance, or any client: where a client goes by the whole of it and has
+/// no instance, the instances of those whose names only begin so are not meant.
+async fn fit(tx: &mut Tx<'_>, filter: &InstanceFilter) -> Result<Option<Fit>, StoreError> {
+    let Some(name) = &filter.name else {
+        return Ok(Some(Fit::Id));
+    };
+    for fit in name.fits() {
+        let fits_one = !list(tx, filter, fit, &Moment::parse(None)?, 1).await?.is_empty();
+        if fits_one || clients::fits_any(tx, filter.link.as_deref(), name, fit).await? {
+            return Ok(Some(fit));
+        }
+    }
+    Ok(None)
+}
+
+async fn list(
+    tx: &mut Tx<'_>,
+    filter: &InstanceFilter,
+    fit: Fit,
+    after: &Moment,
+    rows: i64,
+) -> Result<Vec<InstanceRow>, StoreError> {
+    let name = filter.name.as_ref();
+    fetch_all!(
+        tx,
+        "list instances",
+        InstanceRow,
+        LIST,
+        i64::from(filter.all),
+        filter.link.as_deref(),
+        filter.client.map(|client| client.to_string()),
+        filter.phase.map(Phase::word),
+        after.at,
+        after.id.as_str(),
+        rows,
+        name.map(Name::text),
+        name.map(Name::leased),
+        fit as i64,
+    )
 }
 
 /// Reads one instance in a transaction.

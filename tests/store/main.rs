@@ -8,6 +8,7 @@ mod groups;
 mod identity;
 mod instances;
 mod leases;
+mod names;
 mod open;
 mod place;
 mod reservations;
