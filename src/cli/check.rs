@@ -79,7 +79,7 @@ pub(super) fn run(args: &Args, output: Output) -> Result<ExitCode, Failure> {
     findings.extend(wait_for(async { Ok(probe::all(&settings).await) })?);
     match output {
         Output::Json => table::print(&table::json(&findings)?)?,
-        Output::Table => table::print(&render(&findings))?,
+        Output::Table | Output::Wide => table::print(&render(&findings))?,
     }
     match findings.iter().filter(|finding| !finding.ok).count() {
         0 => Ok(ExitCode::SUCCESS),

@@ -9,6 +9,7 @@ use orchestrator_dhcp6::client::Wants;
 
 use super::Output;
 use super::failure::Failure;
+use super::printable::{escape_json, printable};
 use crate::client::{self, DuidChoice, Options, Report};
 
 /// Where DUID and leases are kept unless told.
@@ -71,8 +72,9 @@ pub(super) async fn run(args: Args, output: Output) -> Result<(), Failure> {
     let print = |report: Report| {
         let mut out = std::io::stdout().lock();
         let printed = match output {
-            Output::Table => writeln!(out, "{report}"),
-            Output::Json => writeln!(out, "{}", report.to_json()),
+            // Servers have words of their own in it.
+            Output::Table | Output::Wide => writeln!(out, "{}", printable(&report.to_string())),
+            Output::Json => writeln!(out, "{}", escape_json(&report.to_json().to_string())),
         };
         match printed {
             // A lease is kept also when nobody listens any more.

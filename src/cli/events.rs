@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 use super::failure::Failure;
 use super::http::{CallError, Client};
+use super::printable::escape_json;
 use super::resolve::{Kind, resolve};
 use super::{Output, page, sse, table, view};
 use crate::causes::with_causes;
@@ -30,10 +31,10 @@ pub(super) struct Args {
     /// How many of the last events
     #[arg(short, value_name = "COUNT", default_value_t = 20, value_parser = clap::value_parser!(u32).range(0..=5000))]
     n: u32,
-    /// Only those of this client: its id, or the beginning of it
+    /// Only those of this client: its id, host name, DUID or address, or the beginning of one
     #[arg(long, value_name = "ID")]
     client: Option<String>,
-    /// Only those of this instance: its id, or the beginning of it
+    /// Only those of this instance: its id or address, what its client goes by, or the beginning of one
     #[arg(long, value_name = "ID")]
     instance: Option<String>,
 }
@@ -103,8 +104,8 @@ async fn read(mut stream: impl Body<Data = Bytes> + Unpin, last: &mut i64, outpu
 /// One line an event, also in JSON: so it can be read while it is written.
 fn show(event: &Value, output: Output) -> Result<(), Failure> {
     match output {
-        Output::Json => table::print(&event.to_string()),
-        Output::Table => table::print(&view::event(event)?),
+        Output::Json => table::print(&escape_json(&event.to_string())),
+        Output::Table | Output::Wide => table::print(&view::event(event)?),
     }
 }
 

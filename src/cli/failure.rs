@@ -4,6 +4,7 @@ use std::io;
 use std::process::ExitCode;
 
 use super::http::CallError;
+use super::printable::printable;
 use crate::causes::with_causes;
 use crate::client::ClientError;
 use crate::serve::ServeError;
@@ -13,7 +14,7 @@ use crate::settings::Faults;
 pub(super) const EXIT_CODES: &str = "\
 Exit codes:
   0   done
-  1   failed
+  1   failed; also when a name or the beginning of an id belongs to several
   2   wrong usage
   3   not found
   4   the daemon does not answer
@@ -33,6 +34,10 @@ pub(super) enum Failure {
     },
     #[error("{id:?} is the beginning of {several}; give more of it")]
     Ambiguous { id: String, several: String },
+    #[error("{name:?} may be {several}; give the whole name, or an id")]
+    AmbiguousName { name: String, several: String },
+    #[error("{client} has no instance; `orchestrator show` says what became of it")]
+    NoInstance { client: String },
     #[error("{0}")]
     Settings(#[from] Faults),
     #[error("the settings are wrong, and nothing was changed")]
@@ -65,18 +70,23 @@ impl Failure {
             Self::Print(error) if error.kind() == io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
             Self::Settings(faults) => faults.iter().for_each(|fault| eprintln!("{fault}")),
             Self::Refused { faults } => {
-                faults.iter().for_each(|fault| eprintln!("{fault}"));
-                eprintln!("orchestrator: {self}");
+                faults.iter().for_each(|fault| eprintln!("{}", printable(fault)));
+                self.say();
             }
-            _ => eprintln!("orchestrator: {}", with_causes(&self)),
+            _ => self.say(),
         }
         ExitCode::from(self.code())
+    }
+
+    /// Says why on standard error. The daemon may have words of clients in it.
+    pub(super) fn say(&self) {
+        eprintln!("orchestrator: {}", printable(&with_causes(self)));
     }
 
     /// The exit code.
     pub(super) fn code(&self) -> u8 {
         match self {
-            Self::NotFound { .. } => 3,
+            Self::NotFound { .. } | Self::NoInstance { .. } => 3,
             Self::Call(CallError::Problem(problem)) if problem.status == 404 => 3,
             Self::Call(CallError::Connect { .. } | CallError::Timeout { .. }) => 4,
             Self::Client(ClientError::TimedOut { .. }) => 5,

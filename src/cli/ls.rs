@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::failure::Failure;
 use super::http::Client;
-use super::{Output, page, table, view};
+use super::{Output, order, page, table, view};
 use crate::model::Timestamp;
 
 /// Arguments of `ls`.
@@ -43,17 +43,20 @@ pub(super) async fn run(args: &Args, output: Output, client: &Client) -> Result<
         Noun::Leases => "/v1/leases",
         Noun::Clients => "/v1/clients",
     };
-    let items = page::all(client, path, &query).await?;
+    let mut items = page::all(client, path, &query).await?;
+    if args.noun == Noun::Leases {
+        items = order::leases(&items)?;
+    }
     match output {
         Output::Json => table::print(&table::json(&items)?),
-        Output::Table => table::print(&render(args.noun, &items, Timestamp::wall())?),
+        Output::Table | Output::Wide => table::print(&render(args.noun, &items, Timestamp::wall(), output.width())?),
     }
 }
 
-fn render(noun: Noun, items: &[Value], now: Timestamp) -> Result<String, Failure> {
+fn render(noun: Noun, items: &[Value], now: Timestamp, width: table::Width) -> Result<String, Failure> {
     match noun {
-        Noun::Instances => view::instances(items, now),
-        Noun::Leases => view::leases(items, now),
-        Noun::Clients => view::clients(items, now),
+        Noun::Instances => view::instances(items, now, width),
+        Noun::Leases => view::leases(items, now, width),
+        Noun::Clients => view::clients(items, now, width),
     }
 }

@@ -9,7 +9,9 @@ mod failure;
 mod hook;
 mod http;
 mod ls;
+mod order;
 mod page;
+mod printable;
 mod probe;
 mod reconfigure;
 mod reload;
@@ -59,8 +61,20 @@ struct Common {
 enum Output {
     /// For people
     Table,
+    /// For people, with nothing cut
+    Wide,
     /// As the API gives them
     Json,
+}
+
+impl Output {
+    /// How wide tables may be.
+    fn width(self) -> table::Width {
+        match self {
+            Self::Table | Self::Json => table::Width::Narrow,
+            Self::Wide => table::Width::Wide,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]

@@ -12,7 +12,7 @@ use crate::api::ReconfigureView;
 /// Arguments of `reconfigure`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Id of a client, or the beginning of one
+    /// Id, host name, DUID or address of a client, or the beginning of one
     id: String,
     /// What the client is to send
     #[arg(long, value_name = "MESSAGE", default_value = "renew", value_parser = ["renew", "rebind", "information-request"])]
@@ -29,7 +29,7 @@ pub(super) async fn run(args: &Args, output: Output, client: &Client) -> Result<
     let item: Value = page::parse(&client.post(&path, Vec::new()).await?, "a reconfigure")?;
     match output {
         Output::Json => table::print(&table::json(&item)?),
-        Output::Table => table::print(&render(&page::read(&item, "a reconfigure")?, &args.message)),
+        Output::Table | Output::Wide => table::print(&render(&page::read(&item, "a reconfigure")?, &args.message)),
     }
 }
 

@@ -14,7 +14,7 @@ pub(super) async fn run(output: Output, client: &Client) -> Result<(), Failure> 
     let item: Value = page::parse(&answer, "a reload")?;
     match output {
         Output::Json => table::print(&table::json(&item)?),
-        Output::Table => {
+        Output::Table | Output::Wide => {
             let reloaded: Reloaded = page::read(&item, "a reload")?;
             table::print(&render(&reloaded.changes))
         }

@@ -115,7 +115,7 @@ async fn list(link: Option<&str>, output: Output, client: &Client) -> Result<(),
 fn show(items: &[Value], output: Output) -> Result<(), Failure> {
     match output {
         Output::Json => table::print(&table::json(&items)?),
-        Output::Table => table::print(&view::reservations(items)?),
+        Output::Table | Output::Wide => table::print(&view::reservations(items, output.width())?),
     }
 }
 
@@ -180,7 +180,7 @@ mod tests {
 RESERVATION   LINK  FOR                               ADDRESS  PREFIX     BY
 -             br0   DUID 00:03:00:01:02               fd39::7  -          settings
 3f9a2c01d2e4  br0   remote-id port-7 of enterprise 9  -        fd40::/56  api, not in force";
-        assert_eq!(view::reservations(&items).unwrap(), expected);
+        assert_eq!(view::reservations(&items, table::Width::Narrow).unwrap(), expected);
     }
 
     #[derive(Parser)]

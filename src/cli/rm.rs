@@ -7,14 +7,13 @@ use super::http::Client;
 use super::page::{self, with_query};
 use super::resolve::{Kind, resolve};
 use super::{Output, table};
-use crate::causes::with_causes;
 use crate::model::Phase;
 
 /// Arguments of `rm`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Ids of instances, or the beginnings of some
-    #[arg(required = true)]
+    /// Ids or addresses of instances, or ids, host names, DUIDs or addresses of their clients, or beginnings
+    #[arg(required = true, value_name = "ID")]
     ids: Vec<String>,
     /// Free the clients' leases, too
     #[arg(long)]
@@ -30,14 +29,14 @@ pub(super) async fn run(args: &Args, output: Output, client: &Client) -> Result<
             Ok(instance) => destroyed.push(instance),
             Err(failure) => {
                 if let Some(earlier) = failed.replace(failure) {
-                    eprintln!("orchestrator: {}", with_causes(&earlier));
+                    earlier.say();
                 }
             }
         }
     }
     match output {
         Output::Json => table::print(&table::json(&destroyed)?)?,
-        Output::Table => destroyed
+        Output::Table | Output::Wide => destroyed
             .iter()
             .try_for_each(|instance| table::print(&on_its_way(instance)))?,
     }

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::failure::Failure;
 use super::http::Client;
+use super::printable::printable;
 use super::view::ago;
 use super::{Output, page, reload, table};
 use crate::api::SettingsView;
@@ -13,7 +14,7 @@ pub(super) async fn run(output: Output, client: &Client) -> Result<(), Failure> 
     let item: Value = page::parse(&client.get("/v1/settings").await?, "the settings")?;
     match output {
         Output::Json => table::print(&table::json(&item)?),
-        Output::Table => {
+        Output::Table | Output::Wide => {
             let view = page::read(&item, "the settings")?;
             table::print(&render(&view, Timestamp::wall()))
         }
@@ -42,7 +43,7 @@ pub(super) fn render(view: &SettingsView, now: Timestamp) -> String {
         ("written", Some(written.to_owned())),
     ]);
     let mut lines = vec![record];
-    lines.extend(view.faults.iter().map(|fault| table::printable(fault)));
+    lines.extend(view.faults.iter().map(|fault| printable(fault)));
     if !view.pending.is_empty() {
         lines.push(reload::render(&view.pending));
     }

@@ -5,13 +5,13 @@ use serde_json::Value;
 use super::failure::Failure;
 use super::http::Client;
 use super::resolve::{Kind, resolve};
-use super::{Output, page, table, view};
+use super::{Output, order, page, table, view};
 use crate::model::Timestamp;
 
 /// Arguments of `show`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Id of a client or an instance, or the beginning of one
+    /// Id, host name, DUID or address of a client or an instance, or the beginning of one
     id: String,
 }
 
@@ -28,7 +28,7 @@ pub(super) async fn run(args: &Args, output: Output, client: &Client) -> Result<
             let events = page::one(client, "/v1/events", &[("instance", &id.to_string())]).await?;
             table::print(&render_instance(&item, &events, now)?)
         }
-        Kind::Client => table::print(&render_client(&item, now)?),
+        Kind::Client => table::print(&render_client(&item, now, output.width())?),
     }
 }
 
@@ -40,18 +40,20 @@ pub(super) fn render_instance(item: &Value, events: &[Value], now: Timestamp) ->
         .join("\n\n"))
 }
 
-pub(super) fn render_client(item: &Value, now: Timestamp) -> Result<String, Failure> {
+pub(super) fn render_client(item: &Value, now: Timestamp, width: table::Width) -> Result<String, Failure> {
     let list = |key: &str| {
         item.get(key)
             .and_then(Value::as_array)
             .map(Vec::as_slice)
             .unwrap_or_default()
     };
-    let leases = list("leases");
+    let leases = order::leases(list("leases"))?;
     let instance = item.get("instance").filter(|instance| !instance.is_null());
     let parts = [
         Some(view::client(item, now)?),
-        (!leases.is_empty()).then(|| view::leases(leases, now)).transpose()?,
+        (!leases.is_empty())
+            .then(|| view::leases(&leases, now, width))
+            .transpose()?,
         instance
             .map(|instance| view::instance_of_client(instance, now))
             .transpose()?,

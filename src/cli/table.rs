@@ -4,8 +4,77 @@ use std::io::{self, Write};
 
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::failure::Failure;
+use super::printable::{escape_json, printable, printable_lines};
+
+/// Columns of the terminal that a cell of text takes at most, unless its column says otherwise.
+const CELL: usize = 40;
+
+/// How wide a table may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Width {
+    /// Cells are cut to what their column takes.
+    Narrow,
+    /// As wide as what is in it.
+    Wide,
+}
+
+/// A column of a table whose cells may be cut.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Column {
+    name: &'static str,
+    /// Columns of the terminal that a cell takes at most.
+    most: usize,
+}
+
+impl Column {
+    /// A column of this name.
+    pub(super) const fn new(name: &'static str) -> Self {
+        Self { name, most: CELL }
+    }
+
+    /// A column for DUIDs: all usual kinds are whole, the longest of which is a UUID (RFC 6355).
+    pub(super) const fn duid(name: &'static str) -> Self {
+        Self::new(name).at_most(53)
+    }
+
+    /// With so many columns of the terminal at most.
+    pub(super) const fn at_most(self, most: usize) -> Self {
+        Self { most, ..self }
+    }
+}
+
+/// Columns under a header, without borders; `-` for what is not there. An ellipsis is where a cell was cut.
+pub(super) fn columns(columns: &[Column], rows: impl IntoIterator<Item = Vec<String>>, width: Width) -> String {
+    let header: Vec<&str> = columns.iter().map(|column| column.name).collect();
+    let fit = |row: Vec<String>| {
+        let cells = columns.iter().zip(row);
+        cells
+            .map(|(column, cell)| match width {
+                Width::Narrow => cut(&printable(&cell), column.most),
+                Width::Wide => cell,
+            })
+            .collect()
+    };
+    table(&header, rows.into_iter().map(fit))
+}
+
+/// The text in at most so many columns of the terminal.
+fn cut(text: &str, most: usize) -> String {
+    if text.width() <= most {
+        return text.to_owned();
+    }
+    let mut taken = 0;
+    let fits = |c: &char| {
+        taken += c.width().unwrap_or(0);
+        taken < most
+    };
+    let mut cut: String = text.chars().take_while(fits).collect();
+    cut.push('…');
+    cut
+}
 
 /// Columns under a header, without borders, as wide as they need to be; `-` for what is not there.
 pub(super) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
@@ -48,25 +117,19 @@ pub(super) fn record(fields: &[(&str, Option<String>)]) -> String {
 
 /// JSON for people: indented.
 pub(super) fn json(value: &impl Serialize) -> Result<String, Failure> {
-    serde_json::to_string_pretty(value).map_err(|source| Failure::Answer {
+    let json = serde_json::to_string_pretty(value).map_err(|source| Failure::Answer {
         what: "a value",
         source,
-    })
+    })?;
+    Ok(escape_json(&json))
 }
 
-/// Prints a line.
+/// Prints one or more lines. Whatever they hold acts on no terminal.
 pub(super) fn print(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    writeln!(out, "{text}")
+    writeln!(out, "{}", printable_lines(text))
         .and_then(|()| out.flush())
         .map_err(Failure::Print)
-}
-
-/// What clients say of themselves must not steer the terminal.
-pub(super) fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect()
 }
 
 #[cfg(test)]
@@ -83,6 +146,30 @@ mod tests {
             table(&["ONE", "TWO", "THREE"], rows),
             "ONE     TWO         THREE\na       long value  x\n\u{fffd}[31mb  -           y"
         );
+    }
+
+    #[test]
+    fn cells_are_cut_by_columns_of_the_terminal() {
+        for (text, shown) in [
+            ("", ""),
+            ("12345", "12345"),
+            ("123456", "1234…"),
+            // Two columns each.
+            ("日本日本", "日本…"),
+            // None of its own.
+            (
+                "e\u{301}e\u{301}e\u{301}e\u{301}e\u{301}",
+                "e\u{301}e\u{301}e\u{301}e\u{301}e\u{301}",
+            ),
+            ("e\u{301}23456", "e\u{301}234…"),
+        ] {
+            assert_eq!(cut(text, 5), shown);
+            assert!(cut(text, 5).width() <= 5);
+        }
+        let rows = || [vec!["a\u{202e}bcdef".to_owned(), "x".to_owned()]];
+        let of = [Column::new("ONE").at_most(4), Column::new("TWO")];
+        assert_eq!(columns(&of, rows(), Width::Narrow), "ONE   TWO\na\u{fffd}b…  x");
+        assert_eq!(columns(&of, rows(), Width::Wide), "ONE      TWO\na\u{fffd}bcdef  x");
     }
 
     #[test]

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::failure::Failure;
 use super::http::{CallError, Client, Endpoint};
 use super::resolve::{Kind, resolve};
+use super::table::Width;
 use super::*;
 use crate::model::Timestamp;
 
@@ -59,14 +60,14 @@ fn instances_as_a_table() {
         instance("aaaaaaaaaaaa", "pending", Some("image \"x\" is not on the engine")),
     ];
     assert_eq!(
-        view::instances(&items, NOW).unwrap(),
+        view::instances(&items, NOW, Width::Narrow).unwrap(),
         "\
 INSTANCE      CLIENT                         LINK  TEMPLATE  ADDRESS    PHASE    AGE    REASON
 3f9a2c01d2e4  host-1                         br0   default   fd39::2:7  ready    3m12s  -
 aaaaaaaaaaaa  00:03:00:01:02:00:5e:10:00:01  br0   default   fd39::2:7  pending  3m12s  image \"x\" is not on the engine"
     );
     assert_eq!(
-        view::instances(&[], NOW).unwrap(),
+        view::instances(&[], NOW, Width::Narrow).unwrap(),
         "INSTANCE  CLIENT  LINK  TEMPLATE  ADDRESS  PHASE  AGE  REASON"
     );
 }
@@ -74,13 +75,13 @@ aaaaaaaaaaaa  00:03:00:01:02:00:5e:10:00:01  br0   default   fd39::2:7  pending 
 #[test]
 fn leases_and_clients_as_tables() {
     assert_eq!(
-        view::leases(&[lease()], NOW).unwrap(),
+        view::leases(&[lease()], NOW, Width::Narrow).unwrap(),
         "\
-ADDRESS    LINK  CLIENT        DUID            SOURCE    STATE   LEFT
-fd39::1:7  br0   0123456789ab  00:03:00:01:02  listener  active  1h59m"
+ADDRESS    LINK  CLIENT        DUID            IAID  SOURCE    STATE   LEFT
+fd39::1:7  br0   0123456789ab  00:03:00:01:02  7     listener  active  1h59m"
     );
     assert_eq!(
-        view::clients(&[client()], NOW).unwrap(),
+        view::clients(&[client()], NOW, Width::Narrow).unwrap(),
         "\
 CLIENT        NAME    LINK  DUID            LINK-LAYER         SEEN
 0123456789ab  host-1  br0   00:03:00:01:02  02:00:5e:10:00:01  5s"
@@ -121,7 +122,7 @@ fn a_client_with_its_lease() {
     client["instance"] = own;
     client["events"] = json!([event()]);
     assert_eq!(
-        show::render_client(&client, NOW).unwrap(),
+        show::render_client(&client, NOW, Width::Narrow).unwrap(),
         "\
 client      0123456789ab
 duid        00:03:00:01:02
@@ -131,8 +132,8 @@ link-layer  02:00:5e:10:00:01
 first seen  2023-11-14T22:13:10.000Z (10s ago)
 last seen   2023-11-14T22:13:15.000Z (5s ago)
 
-ADDRESS    LINK  CLIENT        DUID            SOURCE    STATE   LEFT
-fd39::1:7  br0   0123456789ab  00:03:00:01:02  listener  active  1h59m
+ADDRESS    LINK  CLIENT        DUID            IAID  SOURCE    STATE   LEFT
+fd39::1:7  br0   0123456789ab  00:03:00:01:02  7     listener  active  1h59m
 
 instance   3f9a2c01d2e4
 phase      ready
@@ -347,7 +348,7 @@ fn an_answer_that_is_none_fails() {
         );
         assert_eq!(failure.code(), 1);
     }
-    let failure = view::instances(&[json!({"id": 7})], NOW).unwrap_err();
+    let failure = view::instances(&[json!({"id": 7})], NOW, Width::Narrow).unwrap_err();
     assert_eq!(
         failure.to_string(),
         "the answer holds an instance that is not known here; is the daemon newer than this program?"
@@ -372,11 +373,19 @@ fn lists_are_read_portion_after_portion() {
 #[test]
 fn ids_are_resolved_by_their_beginning() {
     let server = Canned::new(|request| {
-        let page = match request {
-            "GET /v1/instances?all=true HTTP/1.1" => json!({"items": [{"id": "3f9a2c01d2e4"}], "next": null}),
-            "GET /v1/clients HTTP/1.1" => json!({"items": [{"id": "3f9b00000000"}], "next": null}),
-            "GET /v1/clients/3f9b00000000 HTTP/1.1" => json!({"id": "3f9b00000000"}),
-            _ => return http(404, &json!({"title": "Not found", "code": "not-found"})),
+        let fitting = |id: &str, name: &str| {
+            let name = name.trim_end_matches(" HTTP/1.1");
+            let items: Vec<Value> = id.starts_with(name).then(|| json!({"id": id})).into_iter().collect();
+            json!({"items": items, "next": null})
+        };
+        let page = if let Some(name) = request.strip_prefix("GET /v1/instances?all=true&name=") {
+            fitting("3f9a2c01d2e4", name)
+        } else if let Some(name) = request.strip_prefix("GET /v1/clients?name=") {
+            fitting("3f9b00000000", name)
+        } else if request == "GET /v1/clients/3f9b00000000 HTTP/1.1" {
+            json!({"id": "3f9b00000000"})
+        } else {
+            return http(404, &json!({"title": "Not found", "code": "not-found"}));
         };
         http(200, &page)
     });

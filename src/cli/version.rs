@@ -8,7 +8,7 @@ use super::{Output, table};
 pub(super) fn run(output: Output) -> Result<(), Failure> {
     let version = env!("CARGO_PKG_VERSION");
     match output {
-        Output::Table => table::print(&format!("orchestrator {version}")),
+        Output::Table | Output::Wide => table::print(&format!("orchestrator {version}")),
         Output::Json => table::print(&table::json(&json!({ "version": version }))?),
     }
 }

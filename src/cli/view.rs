@@ -5,11 +5,18 @@ use serde_json::Value;
 use super::ages::{age, left};
 use super::failure::Failure;
 use super::page::read;
-use super::table::{record, table};
+use super::printable::printable;
+use super::table::{Column, Width, columns, record};
 use crate::model::{Client, Event, Instance, InstanceView, Lease, LeaseState, Reservation, ReservationView, Timestamp};
 
+/// Columns of a reason: what failed, on what, and the beginning of what to do.
+const REASON: usize = 100;
+
+/// Columns of a name that a client gave itself: RFC 1035 allows 253.
+const NAME: usize = 32;
+
 /// A table of instances.
-pub(super) fn instances(items: &[Value], now: Timestamp) -> Result<String, Failure> {
+pub(super) fn instances(items: &[Value], now: Timestamp, width: Width) -> Result<String, Failure> {
     let row = |item| {
         let InstanceView {
             instance,
@@ -29,16 +36,21 @@ pub(super) fn instances(items: &[Value], now: Timestamp) -> Result<String, Failu
         ])
     };
     let rows: Vec<Vec<String>> = items.iter().map(row).collect::<Result<_, Failure>>()?;
-    Ok(table(
-        &[
-            "INSTANCE", "CLIENT", "LINK", "TEMPLATE", "ADDRESS", "PHASE", "AGE", "REASON",
-        ],
-        rows,
-    ))
+    let header = [
+        Column::new("INSTANCE"),
+        Column::duid("CLIENT"),
+        Column::new("LINK"),
+        Column::new("TEMPLATE"),
+        Column::new("ADDRESS"),
+        Column::new("PHASE"),
+        Column::new("AGE"),
+        Column::new("REASON").at_most(REASON),
+    ];
+    Ok(columns(&header, rows, width))
 }
 
 /// A table of leases.
-pub(super) fn leases(items: &[Value], now: Timestamp) -> Result<String, Failure> {
+pub(super) fn leases(items: &[Value], now: Timestamp, width: Width) -> Result<String, Failure> {
     let row = |item| {
         let lease: Lease = read(item, "a lease")?;
         let until = match lease.state {
@@ -50,20 +62,29 @@ pub(super) fn leases(items: &[Value], now: Timestamp) -> Result<String, Failure>
             lease.link,
             lease.client.to_string(),
             lease.duid.to_string(),
+            lease.iaid.0.to_string(),
             lease.source.to_string(),
             lease.state.to_string(),
             until,
         ])
     };
     let rows: Vec<Vec<String>> = items.iter().map(row).collect::<Result<_, Failure>>()?;
-    Ok(table(
-        &["ADDRESS", "LINK", "CLIENT", "DUID", "SOURCE", "STATE", "LEFT"],
-        rows,
-    ))
+    let header = [
+        // A prefix too, with its length.
+        Column::new("ADDRESS").at_most(43),
+        Column::new("LINK"),
+        Column::new("CLIENT"),
+        Column::duid("DUID"),
+        Column::new("IAID"),
+        Column::new("SOURCE"),
+        Column::new("STATE"),
+        Column::new("LEFT"),
+    ];
+    Ok(columns(&header, rows, width))
 }
 
 /// A table of reservations.
-pub(super) fn reservations(items: &[Value]) -> Result<String, Failure> {
+pub(super) fn reservations(items: &[Value], width: Width) -> Result<String, Failure> {
     let row = |item| {
         let view: ReservationView = read(item, "a reservation")?;
         let Reservation {
@@ -86,11 +107,20 @@ pub(super) fn reservations(items: &[Value]) -> Result<String, Failure> {
         ])
     };
     let rows: Vec<Vec<String>> = items.iter().map(row).collect::<Result<_, Failure>>()?;
-    Ok(table(&["RESERVATION", "LINK", "FOR", "ADDRESS", "PREFIX", "BY"], rows))
+    let header = [
+        Column::new("RESERVATION"),
+        Column::new("LINK"),
+        // "DUID " goes before one.
+        Column::new("FOR").at_most(58),
+        Column::new("ADDRESS"),
+        Column::new("PREFIX").at_most(43),
+        Column::new("BY"),
+    ];
+    Ok(columns(&header, rows, width))
 }
 
 /// A table of clients.
-pub(super) fn clients(items: &[Value], now: Timestamp) -> Result<String, Failure> {
+pub(super) fn clients(items: &[Value], now: Timestamp, width: Width) -> Result<String, Failure> {
     let row = |item| {
         let client: Client = read(item, "a client")?;
         Ok(vec![
@@ -103,7 +133,15 @@ pub(super) fn clients(items: &[Value], now: Timestamp) -> Result<String, Failure
         ])
     };
     let rows: Vec<Vec<String>> = items.iter().map(row).collect::<Result<_, Failure>>()?;
-    Ok(table(&["CLIENT", "NAME", "LINK", "DUID", "LINK-LAYER", "SEEN"], rows))
+    let header = [
+        Column::new("CLIENT"),
+        Column::new("NAME").at_most(NAME),
+        Column::new("LINK"),
+        Column::duid("DUID"),
+        Column::new("LINK-LAYER"),
+        Column::new("SEEN"),
+    ];
+    Ok(columns(&header, rows, width))
 }
 
 /// One line for an event.
@@ -115,13 +153,13 @@ pub(super) fn event(item: &Value) -> Result<String, Failure> {
         event.client.map(|client| format!("client {client}")),
         event.instance.map(|instance| format!("instance {instance}")),
         event.leased.map(|leased| leased.to_string()),
-        event.detail.map(|detail| super::table::printable(&detail)),
+        event.detail,
     ];
     for part in parts.into_iter().flatten() {
         line.push_str("  ");
         line.push_str(&part);
     }
-    Ok(line)
+    Ok(printable(&line))
 }
 
 /// Everything about one instance.

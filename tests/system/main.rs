@@ -17,6 +17,7 @@ mod expiry;
 mod flood;
 mod full;
 mod lease;
+mod names;
 mod neighbors;
 mod ports;
 mod promise;
