@@ -1,5 +1,6 @@
 //! Who is at the other end of a connection.
 
+use std::fmt;
 use std::net::IpAddr;
 
 /// Whose share a connection counts towards.
@@ -14,6 +15,15 @@ pub(super) enum Peer {
     },
     /// A host, on TCP.
     Host(IpAddr),
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Process { uid, pid } => write!(f, "process {pid} of user {uid}"),
+            Self::Host(address) => write!(f, "{address}"),
+        }
+    }
 }
 
 /// What a connection may ask for.

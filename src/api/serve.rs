@@ -259,7 +259,7 @@ impl Door {
             self.metrics().api_connection_closed("crowded");
             if let Some(held_back) = self.metrics().log_limit().admit("api-crowded") {
                 tracing::warn!(
-                    ?peer,
+                    %peer,
                     held_back,
                     "too many connections to the API: one that kept it waiting is closed"
                 );
