@@ -301,6 +301,15 @@ fn a_daemon_that_hangs_is_not_waited_for() {
     assert_eq!(failure.code(), 4);
 }
 
+#[tokio::test(start_paused = true)]
+async fn verbs_give_the_daemon_ten_seconds() {
+    let server = Canned::new(|_| String::new());
+    let begin = tokio::time::Instant::now();
+    let error = server.client().get("/v1/instances").await.unwrap_err();
+    assert!(matches!(error, CallError::Timeout { .. }), "{error}");
+    assert_eq!(begin.elapsed().as_secs(), 10);
+}
+
 #[test]
 fn an_answer_that_is_too_large_is_not_read() {
     // What it says of its length decides; nobody waits for so much.

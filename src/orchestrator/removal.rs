@@ -25,7 +25,9 @@ impl Orchestrator {
         }
         let attempts = instance.attempts.saturating_add(1);
         let reason = faults.join("; ");
-        tracing::warn!(instance = %instance.id, reason, attempts, "not yet removed");
+        if let Some(held_back) = self.inner.metrics.log_limit().admit("not-removed") {
+            tracing::warn!(instance = %instance.id, reason, attempts, held_back, "not yet removed");
+        }
         let due = self.inner.clock.now().plus(wait_after(attempts));
         let update = InstanceUpdate {
             attempts,

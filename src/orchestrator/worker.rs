@@ -87,7 +87,10 @@ impl Orchestrator {
                 }
                 Ok(Next::Rest(Some(until))) => until.since(self.inner.clock.now()),
                 Err(fault) => {
-                    tracing::warn!(%client, error = &fault as &dyn std::error::Error, "the store did not answer");
+                    if let Some(held_back) = self.inner.metrics.log_limit().admit("worker-without-store") {
+                        let error = &fault as &dyn std::error::Error;
+                        tracing::warn!(%client, error, held_back, "the store did not answer");
+                    }
                     STORE_PAUSE
                 }
             };

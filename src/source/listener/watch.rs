@@ -200,6 +200,7 @@ impl Watch {
             return;
         }
         let (recorder, duid) = (self.recorder.clone(), duid.clone());
+        let log_limit = self.metrics.log_limit().clone();
         let event = NewEvent {
             at: self.clock.now(),
             kind,
@@ -210,8 +211,10 @@ impl Watch {
             detail: Some(detail),
         };
         self.notes.push(Box::pin(async move {
-            if let Err(fault) = recorder.note(duid, event).await {
-                tracing::warn!("could not record {kind}: {}", with_causes(&fault));
+            if let Err(fault) = recorder.note(duid, event).await
+                && let Some(held_back) = log_limit.admit("note-unrecorded")
+            {
+                tracing::warn!(held_back, "could not record {kind}: {}", with_causes(&fault));
             }
         }));
     }
