@@ -63,6 +63,7 @@ pub struct Metrics {
     provision_failures: Labelled,
     removal_failures: Labelled,
     engine_losses: Counter,
+    engine_hangs: Counter,
     api_refusals: Labelled,
     api_connections_closed: Labelled,
     settings_reloads: Labelled,
@@ -152,6 +153,10 @@ impl Default for Metrics {
         );
         let orphans_removed = plain("orphans_removed", "Things with our mark that belonged to no instance");
         let engine_losses = plain("engine_losses", "Times that an engine stopped answering");
+        let engine_hangs = plain(
+            "engine_hangs",
+            "Small questions that an engine did not answer in time, one every few seconds while it hangs",
+        );
         let routes = Gauge::default();
         registry.register("routes", "Routes to delegated prefixes in the kernel", routes.clone());
         let settings_loaded = Gauge::default();
@@ -203,6 +208,7 @@ impl Default for Metrics {
             provision_failures,
             removal_failures,
             engine_losses,
+            engine_hangs,
             api_refusals,
             api_connections_closed,
             settings_reloads,
@@ -388,6 +394,11 @@ impl Metrics {
             if ok { "applied" } else { "refused" },
         );
         self.settings_reload_ok.set(ok.into());
+    }
+
+    /// An engine did not answer a small question in time.
+    pub fn engine_hung(&self) {
+        self.engine_hangs.inc();
     }
 
     /// An engine stopped answering.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use orchestrator_network::Network;
-use orchestrator_plugin::{Plugin, PluginError};
+use orchestrator_plugin::{ImageFacts, Plugin, PluginError};
 use orchestrator_plugin_docker::DockerPlugin;
 
 use super::check::Finding;
@@ -167,7 +167,10 @@ async fn engine(settings: &Settings) -> Vec<Finding> {
         },
     );
     let engine = match plugin.check().await {
-        Ok(facts) => Finding::there("engine docker", format!("{} {}", facts.name, facts.version)),
+        Ok(facts) => match plugin.check_equipment().await {
+            Ok(()) => Finding::there("engine docker", format!("{} {}", facts.name, facts.version)),
+            Err(error) => Finding::missing("engine docker", with_causes(&error)),
+        },
         Err(error) => return vec![Finding::missing("engine docker", with_causes(&error))],
     };
     let mut findings = vec![engine];
@@ -183,10 +186,14 @@ fn images(settings: &Settings) -> BTreeSet<&str> {
     templates.map(|template| template.image.as_str()).collect()
 }
 
-fn found_image(image: &str, answer: Result<(), PluginError>) -> Finding {
+fn found_image(image: &str, answer: Result<ImageFacts, PluginError>) -> Finding {
     let subject = format!("image {image}");
     match answer {
-        Ok(()) => Finding::there(subject, ""),
+        Ok(facts) if facts.has_health_check => Finding::there(
+            subject,
+            "its HEALTHCHECK is not run: `ready` in the template says what is healthy",
+        ),
+        Ok(_) => Finding::there(subject, ""),
         Err(error) => Finding::missing(subject, with_causes(&error)),
     }
 }
@@ -209,6 +216,17 @@ mod tests {
             ["CAP_NET_RAW", "CAP_SYS_ADMIN"]
         );
         assert_eq!(effective("nonsense"), 0);
+    }
+
+    #[test]
+    fn an_image_s_health_check_is_told_not_to_be_run() {
+        let facts = |has_health_check| ImageFacts {
+            id: "sha256:0a1b".to_owned(),
+            has_health_check,
+        };
+        let told = found_image("web", Ok(facts(true)));
+        assert!(told.ok && told.detail.contains("HEALTHCHECK is not run"), "{told:?}");
+        assert_eq!(found_image("web", Ok(facts(false))), Finding::there("image web", ""));
     }
 
     #[test]

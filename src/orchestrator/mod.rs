@@ -17,6 +17,7 @@ mod check;
 mod checks;
 mod environment;
 mod failure;
+mod heartbeat;
 mod look;
 mod machine;
 mod pass;

@@ -10,10 +10,10 @@ use orchestrator_plugin::{Change, Plugin};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{Orchestrator, alias_prefix};
+use super::{Orchestrator, alias_prefix, heartbeat};
 use crate::causes::with_causes;
 use crate::conditions::Owned;
-use crate::model::InstanceId;
+use crate::model::{InstanceId, Phase};
 
 /// The wait before an engine is asked again that did not answer, or whose stream broke.
 const ENGINE_PAUSE: Duration = Duration::from_millis(500);
@@ -53,7 +53,7 @@ impl Orchestrator {
                     Ok(facts) => {
                         tracing::info!(engine = facts.name, version = facts.version, "watching");
                         self.inner.conditions.set_ok(&condition);
-                        self.watch_once(plugin.as_ref()).await
+                        self.watch_once(plugin.as_ref(), &condition).await
                     }
                 };
                 self.inner.metrics.engine_lost();
@@ -74,7 +74,7 @@ impl Orchestrator {
         }
     }
 
-    async fn watch_once(&self, plugin: &dyn Plugin) -> orchestrator_plugin::PluginError {
+    async fn watch_once(&self, plugin: &dyn Plugin, condition: &str) -> orchestrator_plugin::PluginError {
         let (sender, mut changes) = mpsc::channel(QUEUE);
         let watch = plugin.watch(sender);
         let hear = async {
@@ -90,6 +90,7 @@ impl Orchestrator {
         tokio::select! {
             fault = watch => fault,
             never = hear => match never {},
+            never = heartbeat::beat(plugin, &self.inner.conditions, condition, &self.inner.metrics) => match never {},
         }
     }
 
@@ -111,9 +112,10 @@ impl Orchestrator {
 
     async fn wake_owner(&self, id: InstanceId) {
         match self.inner.store.instance(id).await {
-            Ok(Some(view)) => self.wake(view.instance.client),
-            // Not ours to keep: the pass removes it.
+            // Not ours to keep: the pass removes it. It may have been created after its removal.
+            Ok(Some(view)) if view.instance.phase == Phase::Removed => self.want_pass(),
             Ok(None) => self.want_pass(),
+            Ok(Some(view)) => self.wake(view.instance.client),
             Err(fault) => tracing::debug!(error = &fault as &dyn Error, "the pass will find out"),
         }
     }

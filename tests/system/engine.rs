@@ -148,3 +148,64 @@ fn a_missing_image_is_said_and_does_no_harm() {
     client.release().unwrap();
     site.wait_none();
 }
+
+#[test]
+fn an_engine_that_hangs_is_not_ready_until_it_answers_again() {
+    let engine = own_engine();
+    let mut site = Site::start(&Plan::on(&engine));
+    engine.freeze().unwrap();
+    let reason = wait_for("the daemon to see that the engine hangs", PATIENCE, || {
+        let (status, ready) = site.daemon.api("GET", "/v1/ready").ok()?;
+        let conditions = ready["conditions"].as_array()?.clone();
+        let docker = conditions.into_iter().find(|c| c["name"] == "engine docker")?;
+        (status == 503 && docker["ok"] == false).then(|| text(&docker, "reason"))
+    });
+    assert!(reason.contains("does not answer"), "{reason}");
+    engine.thaw().unwrap();
+    site.daemon.wait_until_ready(PATIENCE).unwrap();
+}
+
+#[test]
+fn what_was_committed_from_an_instance_outlives_it_and_a_renamed_one_is_adopted() {
+    let engine = own_engine();
+    let mut site = Site::start(&Plan::on(&engine));
+    let machine = site.machine("client");
+    let mut client = Dhclient::boot(&machine, "eth0").unwrap();
+    let before = site.wait_ready_for(client.address(PATIENCE).unwrap());
+    let reference = text(&before, "reference");
+    let by_hand = |method: &str, path: &str, body: Option<&Value>| {
+        let answer = engine.api(method, path, body).unwrap();
+        assert!(matches!(answer.status, 200..300), "{method} {path}: {}", answer.text());
+    };
+    by_hand(
+        "POST",
+        &format!("/commit?container={reference}&repo=snapshot&tag=latest"),
+        None,
+    );
+    let copy = serde_json::json!({ "Image": "snapshot", "HostConfig": { "NetworkMode": "none" } });
+    by_hand("POST", "/containers/create?name=copy", Some(&copy));
+    by_hand("POST", "/containers/copy/start", None);
+    by_hand("POST", &format!("/containers/{reference}/rename?name=mine"), None);
+
+    // A start looks at everything that bears the mark.
+    site.daemon.stop().unwrap();
+    site.daemon.resume().unwrap();
+    site.daemon.wait_until_ready(PATIENCE).unwrap();
+    let after = &site.wait_ready(1)[0];
+    assert_eq!(
+        (&after["id"], &after["reference"]),
+        (&before["id"], &before["reference"])
+    );
+    assert_eq!(machine.get(address(after), TEST_PORT, "/").unwrap().status, 200);
+    assert!(!site.event_kinds().contains(&"instance-disturbed".to_owned()));
+
+    client.release().unwrap();
+    site.wait_none();
+    let names: Vec<String> = engine
+        .containers()
+        .unwrap()
+        .iter()
+        .map(|container| container["Names"][0].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(names, ["/copy"]);
+}

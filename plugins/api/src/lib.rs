@@ -29,6 +29,15 @@ pub struct EngineFacts {
     pub version: String,
 }
 
+/// What a plugin found out about an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageFacts {
+    /// What the name stands for now: the engine's id of the image, which names its content.
+    pub id: String,
+    /// Whether the image brings a health check of its own. It is not run: the template's `ready` says what is healthy.
+    pub has_health_check: bool,
+}
+
 /// An instance as the engine has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
@@ -89,8 +98,11 @@ pub trait Plugin: Send + Sync + 'static {
     /// Asks whether the engine answers and is one this plugin can drive.
     async fn check(&self) -> Result<EngineFacts, PluginError>;
 
+    /// Asks whether the engine has what every instance needs of it besides images, such as an init program.
+    async fn check_equipment(&self) -> Result<(), PluginError>;
+
     /// Asks whether `image` is there to be started.
-    async fn check_image(&self, image: &str) -> Result<(), PluginError>;
+    async fn check_image(&self, image: &str) -> Result<ImageFacts, PluginError>;
 
     /// Makes sure that the instance exists and runs; makes and starts it where it does not.
     async fn ensure(&self, id: &InstanceId, spec: &InstanceSpec) -> Result<Found, PluginError>;

@@ -4,9 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use bollard::models::SystemVersion;
+use bollard::models::{ImageInspect, SystemInfo, SystemVersion};
 use bollard::{API_DEFAULT_VERSION, Docker};
-use orchestrator_plugin::{EngineFacts, PluginError};
+use orchestrator_plugin::{EngineFacts, ImageFacts, PluginError};
 
 use crate::errors::{EngineError, NOT_FOUND, explain, status};
 
@@ -115,19 +115,67 @@ impl Engine {
         Ok(facts(version))
     }
 
+    /// Whether the engine has what it needs for containers besides images.
+    pub(crate) async fn check_equipment(&self) -> Result<(), PluginError> {
+        let info = self.ask(|docker| async move { docker.info().await }).await;
+        let info = info.map_err(|error| self.explain("describe", "itself", error))?;
+        check_init(&info).map_err(|reason| PluginError::Refused {
+            verb: "start containers",
+            subject: self.host.to_string(),
+            reason,
+        })
+    }
+
     /// Whether `image` can be started as it stands.
-    pub(crate) async fn check_image(&self, image: &str) -> Result<(), PluginError> {
+    pub(crate) async fn check_image(&self, image: &str) -> Result<ImageFacts, PluginError> {
         match self
             .ask(|docker| async move { docker.inspect_image(image).await })
             .await
         {
-            Ok(_) => Ok(()),
+            Ok(found) => image_facts(image, found),
             Err(error) if status(&error) == Some(NOT_FOUND) => Err(PluginError::ImageMissing {
                 image: image.to_owned(),
             }),
             Err(error) => Err(self.explain("inspect image", image, error)),
         }
     }
+}
+
+/// What the engine's account of an image means.
+fn image_facts(name: &str, image: ImageInspect) -> Result<ImageFacts, PluginError> {
+    let id = image
+        .id
+        .filter(|id| !id.is_empty())
+        .ok_or_else(|| PluginError::Failed {
+            verb: "inspect image",
+            subject: name.to_owned(),
+            reason: "the engine tells no id for it".to_owned(),
+        })?;
+    let test = image
+        .config
+        .and_then(|config| config.healthcheck)
+        .and_then(|check| check.test);
+    let switched_off = |test: &[String]| test.is_empty() || test.first().is_some_and(|word| word == "NONE");
+    Ok(ImageFacts {
+        id,
+        has_health_check: test.is_some_and(|test| !switched_off(&test)),
+    })
+}
+
+/// Whether the engine has the init program that is every container's first process.
+///
+/// Docker says "N/A" in place of the program's version when it finds none. Podman says nothing of it.
+fn check_init(info: &SystemInfo) -> Result<(), String> {
+    let version = info.init_commit.as_ref().and_then(|commit| commit.id.as_deref());
+    if version != Some("N/A") {
+        return Ok(());
+    }
+    let program = info.init_binary.as_deref().filter(|program| !program.is_empty());
+    Err(format!(
+        "it has no {}, which is to be the first process of every container; install it (Debian: apt-get install tini) \
+         and restart the engine",
+        program.unwrap_or("docker-init")
+    ))
 }
 
 fn is_new_enough(api: &str) -> bool {
@@ -157,6 +205,8 @@ fn facts(version: SystemVersion) -> EngineFacts {
 
 #[cfg(test)]
 mod tests {
+    use bollard::models::{Commit, HealthConfig, ImageConfig};
+
     use super::*;
 
     #[test]
@@ -173,6 +223,55 @@ mod tests {
         for text in ["", "tcp://[::1]:2375", "ssh://host", "unix://", "docker.sock"] {
             assert_eq!(text.parse::<Host>(), Err(HostError(text.to_owned())));
         }
+    }
+
+    #[test]
+    fn a_missing_init_program_is_told_with_what_to_install() {
+        let info = |version: Option<&str>| SystemInfo {
+            init_binary: Some("docker-init".to_owned()),
+            init_commit: version.map(|version| Commit {
+                id: Some(version.to_owned()),
+            }),
+            ..SystemInfo::default()
+        };
+        assert_eq!(check_init(&info(Some("de40ad0"))), Ok(()));
+        assert_eq!(
+            check_init(&info(Some(""))),
+            Ok(()),
+            "a version that cannot be read is not a missing program"
+        );
+        assert_eq!(check_init(&info(None)), Ok(()));
+        let missing = check_init(&info(Some("N/A"))).unwrap_err();
+        assert!(
+            missing.contains("docker-init") && missing.contains("apt-get install tini"),
+            "{missing}"
+        );
+    }
+
+    #[test]
+    fn a_health_check_of_the_image_is_seen() {
+        let facts = |test: Option<&[&str]>| {
+            let check = test.map(|test| HealthConfig {
+                test: Some(test.iter().map(|word| (*word).to_owned()).collect()),
+                ..HealthConfig::default()
+            });
+            let config = ImageConfig {
+                healthcheck: check,
+                ..ImageConfig::default()
+            };
+            let image = ImageInspect {
+                id: Some("sha256:0a1b".to_owned()),
+                config: Some(config),
+                ..ImageInspect::default()
+            };
+            image_facts("image", image).unwrap()
+        };
+        assert!(facts(Some(&["CMD", "curl", "-f", "http://localhost"])).has_health_check);
+        for none in [None, Some(&[][..]), Some(&["NONE"][..])] {
+            assert!(!facts(none).has_health_check, "{none:?}");
+        }
+        assert_eq!(facts(None).id, "sha256:0a1b");
+        image_facts("image", ImageInspect::default()).unwrap_err();
     }
 
     #[test]

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use bollard::models::{ContainerCreateBody, HostConfig, HostConfigLogConfig, RestartPolicy, RestartPolicyNameEnum};
+use bollard::models::{
+    ContainerCreateBody, HealthConfig, HostConfig, HostConfigLogConfig, RestartPolicy, RestartPolicyNameEnum,
+};
 use orchestrator_plugin::{InstanceId, InstanceSpec, Mark, Resources};
 
 use crate::mark::labels;
@@ -25,10 +27,11 @@ const SYSCTLS: [(&str, &str); 6] = [
     ("net.ipv4.ip_unprivileged_port_start", "0"),
 ];
 
-/// Everything the engine needs to create the container of instance `id`.
-pub(crate) fn plan_container(mark: &Mark, id: &InstanceId, spec: &InstanceSpec) -> ContainerCreateBody {
+/// Everything the engine needs to create the container of instance `id`. `image` is the id of the image that the
+/// specification names now.
+pub(crate) fn plan_container(mark: &Mark, id: &InstanceId, spec: &InstanceSpec, image: &str) -> ContainerCreateBody {
     // The mark last: no label of a template can take its place.
-    let labels = spec.labels.clone().into_iter().chain(labels(mark, id));
+    let labels = spec.labels.clone().into_iter().chain(labels(mark, id, image));
     ContainerCreateBody {
         image: Some(spec.image.clone()),
         hostname: Some(spec.hostname.clone()).filter(|name| !name.is_empty()),
@@ -41,6 +44,7 @@ pub(crate) fn plan_container(mark: &Mark, id: &InstanceId, spec: &InstanceSpec) 
         ),
         labels: Some(labels.collect()),
         stop_timeout: Some(STOP_GRACE),
+        healthcheck: Some(no_health_check()),
         host_config: Some(HostConfig {
             network_mode: Some("none".to_owned()),
             sysctls: Some(SYSCTLS.map(|(key, value)| (key.to_owned(), value.to_owned())).into()),
@@ -71,6 +75,15 @@ fn limits(resources: &Resources) -> HostConfig {
     }
 }
 
+/// Keeps the engine from running the image's own health check: nobody would read its answer, and it costs a process in
+/// every instance every half minute. The template's `ready` says what is healthy.
+fn no_health_check() -> HealthConfig {
+    HealthConfig {
+        test: Some(vec!["NONE".to_owned()]),
+        ..HealthConfig::default()
+    }
+}
+
 /// A client that makes its instance talk must not fill the host's disk.
 fn bounded_log() -> HostConfigLogConfig {
     let bounds = [("max-size", "1m"), ("max-file", "2")];
@@ -87,7 +100,9 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::mark::{INSTANCE, SITE};
+    use crate::mark::{IMAGE, INSTANCE, SITE};
+
+    const IMAGE_ID: &str = "sha256:0a1b";
 
     const MARK: Mark = Mark {
         site: InstanceId::from_bytes([1; 6]),
@@ -110,12 +125,13 @@ mod tests {
             labels: BTreeMap::from([
                 ("tier".to_owned(), "lab".to_owned()),
                 (SITE.to_owned(), "forged".to_owned()),
+                (IMAGE.to_owned(), "forged".to_owned()),
             ]),
         }
     }
 
     fn host_config(spec: &InstanceSpec) -> HostConfig {
-        plan_container(&MARK, &ID, spec).host_config.unwrap()
+        plan_container(&MARK, &ID, spec, IMAGE_ID).host_config.unwrap()
     }
 
     #[test]
@@ -149,9 +165,10 @@ mod tests {
 
     #[test]
     fn a_template_cannot_forge_the_mark() {
-        let labels = plan_container(&MARK, &ID, &spec()).labels.unwrap();
+        let labels = plan_container(&MARK, &ID, &spec(), IMAGE_ID).labels.unwrap();
         assert_eq!(labels[SITE], MARK.site.to_string());
         assert_eq!(labels[INSTANCE], ID.to_string());
+        assert_eq!(labels[IMAGE], "0a1b");
         assert_eq!(labels["tier"], "lab");
     }
 
@@ -164,6 +181,7 @@ mod tests {
                 hostname: String::new(),
                 ..spec()
             },
+            IMAGE_ID,
         );
         assert_eq!((body.cmd, body.hostname), (None, None));
         assert_eq!(body.env, Some(vec!["NAME=a=b c".to_owned()]));

@@ -1,8 +1,9 @@
 //! Makes sure that an instance's container exists and runs.
 //!
-//! Creating comes first, not looking: the common case is a new instance, and the engine's own refusal of a second
-//! container of that name is the only check that no other call can slip past.
+//! Looking comes first, by the mark: the instance's container may go by another name now. The engine's own refusal of
+//! a second container of a name is what no other call can slip past.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bollard::models::{ContainerCreateBody, ContainerInspectResponse, ContainerStateStatusEnum as Status};
@@ -12,13 +13,24 @@ use tokio::time::{Instant, sleep};
 use tracing::warn;
 
 use crate::DockerPlugin;
+use crate::connect::Engine;
 use crate::container::plan_container;
-use crate::errors::{CONFLICT, EngineError, NOT_FOUND, status};
-use crate::find::{engine_status, found};
+use crate::creations::Turn;
+use crate::errors::{CONFLICT, EngineError};
+use crate::find::engine_status;
 use crate::mark::container_name;
 
 /// Between two looks at a name that is taken by a container that cannot be seen yet, or no more.
 const PAUSE: Duration = Duration::from_millis(20);
+
+/// What came of starting a container that was just created.
+enum Started {
+    /// It runs, or has ended already.
+    Ours(Found),
+    /// It was created from this image, because the name of the image has been given to it in between. Its mark would
+    /// not be believed, so it is removed again.
+    From(String),
+}
 
 impl DockerPlugin {
     /// Creates the container where there is none, starts it where it does not run.
@@ -26,25 +38,34 @@ impl DockerPlugin {
         // Never closed, so that there is always a permit to wait for.
         let _permit = self.starts.acquire().await.ok();
         let name = container_name(id);
-        let body = plan_container(&self.mark, id, spec);
         let deadline = Instant::now() + self.engine.timeout();
+        // What the engine said last that the container is created from.
+        let mut created_from = None;
         loop {
-            let error = match self.create(&name, body.clone()).await {
-                Ok(reference) => return self.start(&name, &reference).await,
+            let (marked, image) = tokio::join!(self.find_marked(id), self.engine.check_image(&spec.image));
+            if let Some(existing) = marked?.into_iter().next() {
+                return self.ensure_found_runs(id, &existing.reference).await;
+            }
+            // An instance may outlive its image on the engine, so that a missing image is no reason not to look.
+            let image = created_from.take().unwrap_or(image?.id);
+            let body = plan_container(&self.mark, id, spec, &image);
+            let turn = self.creations.turn(id).await;
+            let error = match create(self.engine.clone(), name.clone(), body, turn).await {
+                Ok(reference) => match self.start(id, &name, &reference).await? {
+                    Started::Ours(found) => return Ok(found),
+                    Started::From(another) if Instant::now() < deadline => {
+                        created_from = Some(another);
+                        continue;
+                    }
+                    Started::From(another) => return Err(renamed(&name, &another)),
+                },
                 Err(error) => error,
             };
-            // An instance may outlive its image on the engine, so that a missing image is no reason not to look.
-            let image_missing = status(&error) == Some(NOT_FOUND);
-            if !image_missing && !is_name_taken(&error) {
+            if !is_name_taken(&error) {
                 return Err(self.engine.explain("create", &name, error));
             }
             match self.inspect(&name).await? {
                 Some(existing) => return self.ensure_runs(id, &name, &existing).await,
-                None if image_missing => {
-                    return Err(PluginError::ImageMissing {
-                        image: spec.image.clone(),
-                    });
-                }
                 None if Instant::now() >= deadline => return Err(self.engine.explain("create", &name, error)),
                 // Another call is creating it, or the engine has just removed it.
                 None => sleep(PAUSE).await,
@@ -52,32 +73,37 @@ impl DockerPlugin {
         }
     }
 
-    async fn create(&self, name: &str, body: ContainerCreateBody) -> Result<String, EngineError> {
-        let options = CreateContainerOptionsBuilder::new().name(name).build();
-        let created = self
-            .engine
-            .ask(|docker| async move { docker.create_container(Some(options), body).await })
-            .await?;
-        for warning in &created.warnings {
-            warn!(container = name, warning, "the engine warns of a container");
+    /// Sees to it that a container runs which carries the instance's mark.
+    async fn ensure_found_runs(&self, id: &InstanceId, reference: &str) -> Result<Found, PluginError> {
+        match self.inspect(reference).await? {
+            Some(existing) => self.ensure_runs(id, &container_name(id), &existing).await,
+            None => Err(gone(&container_name(id))),
         }
-        Ok(created.id)
     }
 
-    /// Starts the container and tells how it runs. Starting what already runs is success.
-    async fn start(&self, name: &str, reference: &str) -> Result<Found, PluginError> {
+    /// Starts a container that was just created, and tells how it runs.
+    async fn start(&self, id: &InstanceId, name: &str, reference: &str) -> Result<Started, PluginError> {
+        self.start_container(name, reference).await?;
+        let container = self.inspect(reference).await?.ok_or_else(|| gone(name))?;
+        if let Some(found) = self.ours(id, &container) {
+            return Ok(Started::Ours(found));
+        }
+        let another = container.image.unwrap_or_default();
+        warn!(
+            container = name,
+            image = another,
+            "created from another image than its name stood for; creating it anew"
+        );
+        self.remove_container(name, reference).await?;
+        Ok(Started::From(another))
+    }
+
+    /// Starting what already runs is success.
+    async fn start_container(&self, name: &str, reference: &str) -> Result<(), PluginError> {
         let start = self
             .engine
             .ask(|docker| async move { docker.start_container(reference, None::<StartContainerOptions>).await });
-        start.await.map_err(|error| self.engine.explain("start", name, error))?;
-        let container = self.inspect(reference).await?;
-        container
-            .and_then(|container| found(&self.mark, &container))
-            .ok_or_else(|| PluginError::Failed {
-                verb: "start",
-                subject: name.to_owned(),
-                reason: "it was removed while it was starting".to_owned(),
-            })
+        start.await.map_err(|error| self.engine.explain("start", name, error))
     }
 
     async fn ensure_runs(
@@ -86,7 +112,7 @@ impl DockerPlugin {
         name: &str,
         existing: &ContainerInspectResponse,
     ) -> Result<Found, PluginError> {
-        let Some(found) = found(&self.mark, existing).filter(|found| found.id == *id) else {
+        let Some(found) = self.ours(id, existing) else {
             return Err(PluginError::Refused {
                 verb: "create",
                 subject: name.to_owned(),
@@ -101,7 +127,12 @@ impl DockerPlugin {
             }),
             Some(Status::PAUSED) => self.unpause(name, found).await,
             _ if matches!(found.state, FoundState::Running(_)) => Ok(found),
-            _ => self.start(name, &found.reference).await,
+            _ => {
+                self.start_container(name, &found.reference).await?;
+                let container = self.inspect(&found.reference).await?;
+                let started = container.and_then(|container| self.ours(id, &container));
+                started.ok_or_else(|| gone(name))
+            }
         }
     }
 
@@ -114,6 +145,51 @@ impl DockerPlugin {
             .await
             .map_err(|error| self.engine.explain("unpause", name, error))?;
         Ok(found)
+    }
+}
+
+/// Has the engine create a container, and watches that to its end even when nobody waits for it any more. The turn is
+/// given back at the end. Returns the engine's name for the container.
+async fn create(
+    engine: Arc<Engine>,
+    name: String,
+    body: ContainerCreateBody,
+    turn: Turn,
+) -> Result<String, EngineError> {
+    let creation = tokio::spawn(async move {
+        let options = CreateContainerOptionsBuilder::new().name(&name).build();
+        let created = engine
+            .ask(|docker| async move { docker.create_container(Some(options), body).await })
+            .await;
+        drop(turn);
+        let created = created?;
+        for warning in &created.warnings {
+            warn!(container = name, warning, "the engine warns of a container");
+        }
+        Ok(created.id)
+    });
+    creation.await.unwrap_or_else(|fault| {
+        Err(EngineError::IOError {
+            err: std::io::Error::other(fault),
+        })
+    })
+}
+
+/// The name of the image is given to one image after another.
+fn renamed(name: &str, image: &str) -> PluginError {
+    PluginError::Failed {
+        verb: "create",
+        subject: name.to_owned(),
+        reason: format!("its image's name is given to other images all the time, to {image} last"),
+    }
+}
+
+/// It was there a moment ago.
+fn gone(name: &str) -> PluginError {
+    PluginError::Failed {
+        verb: "start",
+        subject: name.to_owned(),
+        reason: "it was removed while it was starting".to_owned(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! One container by its name, and what the engine's account of it means.
+//! One instance's container, and what the engine's account of it means.
 
 use std::path::PathBuf;
 
@@ -8,15 +8,35 @@ use orchestrator_plugin::{Found, FoundState, InstanceId, Mark, PluginError, Runn
 
 use crate::DockerPlugin;
 use crate::errors::{NOT_FOUND, status};
-use crate::mark::{container_name, instance};
+use crate::mark::{container_name, instance, instance_filter};
 
 impl DockerPlugin {
-    /// The container of this instance, when it is there and ours.
+    /// The container of this instance, when it is there and ours, under whatever name it goes by now.
     pub(crate) async fn find_container(&self, id: &InstanceId) -> Result<Option<Found>, PluginError> {
-        let container = self.inspect(&container_name(id)).await?;
-        Ok(container
-            .and_then(|container| found(&self.mark, &container))
-            .filter(|found| found.id == *id))
+        // Nearly always it has the name that we gave it: then one question is enough.
+        let named = self.inspect(&container_name(id)).await?;
+        let named = named.and_then(|container| self.ours(id, &container));
+        match named {
+            Some(found) => Ok(Some(found)),
+            None => Ok(self.find_marked(id).await?.into_iter().next()),
+        }
+    }
+
+    /// All containers that were made for this instance, by their mark. There is more than one only when somebody
+    /// copied ours with its labels; the one that runs comes first.
+    pub(crate) async fn find_marked(&self, id: &InstanceId) -> Result<Vec<Found>, PluginError> {
+        let mut marked = Vec::new();
+        for reference in self.references(instance_filter(&self.mark, id)).await? {
+            let container = self.inspect(&reference).await?;
+            marked.extend(container.and_then(|container| self.ours(id, &container)));
+        }
+        marked.sort_by_key(|found| !matches!(found.state, FoundState::Running(_)));
+        Ok(marked)
+    }
+
+    /// The container as this instance's, when it is.
+    pub(crate) fn ours(&self, id: &InstanceId, container: &ContainerInspectResponse) -> Option<Found> {
+        found(&self.mark, container).filter(|found| found.id == *id)
     }
 
     /// The engine's account of the container with this name or reference, whoever's it is.
@@ -36,7 +56,7 @@ impl DockerPlugin {
 pub(crate) fn found(mark: &Mark, container: &ContainerInspectResponse) -> Option<Found> {
     let labels = container.config.as_ref()?.labels.as_ref()?;
     Some(Found {
-        id: instance(mark, labels)?,
+        id: instance(mark, labels, container.image.as_deref()?)?,
         reference: container.id.clone()?,
         state: found_state(container),
     })
@@ -80,8 +100,9 @@ mod tests {
     fn container(status: Status, pid: i64, code: i64) -> ContainerInspectResponse {
         ContainerInspectResponse {
             id: Some("c0ffee".to_owned()),
+            image: Some("sha256:0a1b".to_owned()),
             config: Some(ContainerConfig {
-                labels: Some(labels(&MARK, &ID).into()),
+                labels: Some(labels(&MARK, &ID, "sha256:0a1b").into()),
                 ..Default::default()
             }),
             state: Some(ContainerState {
@@ -124,5 +145,10 @@ mod tests {
             ..container(Status::RUNNING, 77, 0)
         };
         assert_eq!(found(&MARK, &stranger), None);
+        let of_a_committed_image = ContainerInspectResponse {
+            image: Some("sha256:ffff".to_owned()),
+            ..container(Status::RUNNING, 77, 0)
+        };
+        assert_eq!(found(&MARK, &of_a_committed_image), None);
     }
 }

@@ -1,24 +1,28 @@
 //! Provisions instances as containers of a Docker Engine (or Podman) through its API.
 //!
 //! ```text
-//!            create ─▶ start ─▶ inspect            ensure, in three round trips
-//!              │ 409: the name is taken
-//!              └────▶ inspect ─▶ ours? start it where it does not run · a stranger's? refuse
+//!            list by label, inspect image ─▶ create ─▶ start ─▶ inspect            ensure
+//!              │ ours is there                  │ 409: the name is taken
+//!              └─▶ start it where it does not   └────▶ inspect ─▶ ours? start it · a stranger's? refuse
+//!                  run
 //!
-//!            list by label ─▶ delete each by force remove
+//!            wait for a creation under way, list by label ─▶ delete each by force        remove
 //! ```
 //!
 //! Invariants:
 //!
-//! - A container is named after its instance, and the engine's refusal of a second one of that name is what keeps
-//!   two calls for the same instance from making two.
-//! - Whose a container is, its labels say, never its name. Without our mark it is a stranger's and stays untouched.
-//! - Nothing is remembered between calls: each connects anew, so that an engine may come, go and come back.
+//! - Whose a container is, its mark says, never its name: labels, together with the image that we created it from.
+//!   Without our mark it is a stranger's and stays untouched.
+//! - A container is named after its instance when it is created, and the engine's refusal of a second one of that name
+//!   is what keeps two calls for the same instance from making two.
+//! - A creation that was asked for is watched to its end, and a removal waits for it.
+//! - Nothing of the engine is remembered between calls: each connects anew, so that an engine may come, go and come back.
 //! - Every call has a limit. Nothing here pulls an image, makes a network or restarts a container on its own.
 //! - Only what both Docker 20.10 and Podman answer is asked for.
 
 mod connect;
 mod container;
+mod creations;
 mod ensure;
 mod errors;
 mod find;
@@ -28,14 +32,18 @@ mod remove;
 mod stop;
 mod watch;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use orchestrator_plugin::{Change, EngineFacts, Found, InstanceId, InstanceSpec, Mark, Plugin, PluginError};
+use orchestrator_plugin::{
+    Change, EngineFacts, Found, ImageFacts, InstanceId, InstanceSpec, Mark, Plugin, PluginError,
+};
 use tokio::sync::{Semaphore, mpsc};
 
 use connect::Engine;
 pub use connect::{Host, HostError};
+use creations::Creations;
 
 /// How to reach the engine, and how hard to press it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,8 +71,9 @@ impl Default for DockerSettings {
 /// The plugin `docker`: one engine behind one unix socket.
 #[derive(Debug)]
 pub struct DockerPlugin {
-    engine: Engine,
+    engine: Arc<Engine>,
     mark: Mark,
+    creations: Creations,
     /// A permit for each create and start under way.
     starts: Semaphore,
 }
@@ -76,8 +85,9 @@ impl DockerPlugin {
     pub fn new(settings: DockerSettings, mark: Mark) -> Self {
         let DockerSettings { host, timeout, starts } = settings;
         Self {
-            engine: Engine::new(host, timeout),
+            engine: Arc::new(Engine::new(host, timeout)),
             mark,
+            creations: Creations::default(),
             starts: Semaphore::new(starts.max(1)),
         }
     }
@@ -93,7 +103,11 @@ impl Plugin for DockerPlugin {
         self.engine.check().await
     }
 
-    async fn check_image(&self, image: &str) -> Result<(), PluginError> {
+    async fn check_equipment(&self) -> Result<(), PluginError> {
+        self.engine.check_equipment().await
+    }
+
+    async fn check_image(&self, image: &str) -> Result<ImageFacts, PluginError> {
         self.engine.check_image(image).await
     }
 

@@ -37,7 +37,7 @@ impl DockerPlugin {
         if found.is_none() {
             warn!(
                 container = reference,
-                "a container carries our site but no instance's id; it is left alone"
+                "a container carries our labels and was not made by us: its image was committed from one of ours, or its labels were written by hand; it is left alone"
             );
         }
         Ok(found)

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::DockerPlugin;
 use crate::errors::{CONFLICT, EngineError, NOT_FOUND};
-use crate::mark::instance_filter;
+use crate::mark::container_name;
 
 /// Between two looks at a removal that somebody else has begun.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -16,18 +16,27 @@ const PAUSE: Duration = Duration::from_millis(50);
 impl DockerPlugin {
     /// Removes whatever was made for this instance, under whatever name it goes by now.
     ///
-    /// Each is tried, also when another one fails; the first failure is returned.
+    /// A creation that is under way is waited for: what it makes is removed too. Each container is tried, also when
+    /// another one fails; the first failure is returned.
     pub(crate) async fn remove_containers(&self, id: &InstanceId) -> Result<(), PluginError> {
+        let name = container_name(id);
+        let turn = tokio::time::timeout(self.engine.timeout(), self.creations.turn(id)).await;
+        let late = |_| {
+            self.engine
+                .explain("finish creating", &name, EngineError::RequestTimeoutError)
+        };
+        // Until it is given back, nobody creates another.
+        let _turn = turn.map_err(late)?;
         let mut outcome = Ok(());
-        for reference in self.references(instance_filter(&self.mark, id)).await? {
-            let removed = self.remove_container(&reference).await;
+        for found in self.find_marked(id).await? {
+            let removed = self.remove_container(&name, &found.reference).await;
             outcome = outcome.and(removed);
         }
         outcome
     }
 
-    /// Removes one container with its processes and volumes, and waits until it is gone.
-    async fn remove_container(&self, reference: &str) -> Result<(), PluginError> {
+    /// Removes one container with its processes and volumes, and waits until it is gone. People know it by `name`.
+    pub(crate) async fn remove_container(&self, name: &str, reference: &str) -> Result<(), PluginError> {
         let deadline = Instant::now() + self.engine.timeout();
         loop {
             let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
@@ -41,11 +50,9 @@ impl DockerPlugin {
                 }) => return Ok(()),
                 Err(error) if is_under_way(&error) && Instant::now() < deadline => sleep(PAUSE).await,
                 Err(error) if is_under_way(&error) => {
-                    return Err(self
-                        .engine
-                        .explain("remove", reference, EngineError::RequestTimeoutError));
+                    return Err(self.engine.explain("remove", name, EngineError::RequestTimeoutError));
                 }
-                Err(error) => return Err(self.engine.explain("remove", reference, error)),
+                Err(error) => return Err(self.engine.explain("remove", name, error)),
             }
         }
     }

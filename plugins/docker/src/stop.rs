@@ -5,6 +5,7 @@ use orchestrator_plugin::{Found, FoundState, InstanceId, PluginError};
 
 use crate::DockerPlugin;
 use crate::errors::{NOT_FOUND, status};
+use crate::mark::container_name;
 
 impl DockerPlugin {
     /// Stops the container, with the grace that it was made with (see `container`), and waits until it has ended.
@@ -23,7 +24,7 @@ impl DockerPlugin {
             Ok(()) => Ok(()),
             // It was removed in between.
             Err(error) if status(&error) == Some(NOT_FOUND) => Ok(()),
-            Err(error) => Err(self.engine.explain("stop", reference, error)),
+            Err(error) => Err(self.engine.explain("stop", &container_name(id), error)),
         }
     }
 }

@@ -15,14 +15,14 @@ use tokio::time::timeout;
 
 use crate::DockerPlugin;
 use crate::errors::EngineError;
-use crate::mark::{instance, site_filter};
+use crate::mark::{claimed, site_filter};
 
 /// After so long without an event, the engine is asked whether it is still there.
 const QUIET: Duration = Duration::from_secs(30);
 
 /// What makes a container another than it was, in the words of Docker and of Podman.
-const ACTIONS: [&str; 10] = [
-    "start", "restart", "die", "died", "oom", "stop", "pause", "unpause", "destroy", "remove",
+const ACTIONS: [&str; 11] = [
+    "create", "start", "restart", "die", "died", "oom", "stop", "pause", "unpause", "destroy", "remove",
 ];
 
 impl DockerPlugin {
@@ -55,11 +55,18 @@ impl DockerPlugin {
                 }
             };
             if let Some(id) = changed(&self.mark, &event)
+                && !self.is_of_our_own_doing(&event, &id)
                 && changes.send(Change::Instance(id)).await.is_err()
             {
                 return Ok(());
             }
         }
+    }
+
+    /// Whether the event only says that the creation which is under way here went well. One that comes when nobody waits
+    /// for it any more, after a removal perhaps, is news.
+    fn is_of_our_own_doing(&self, event: &EventMessage, id: &InstanceId) -> bool {
+        event.action.as_deref() == Some("create") && self.creations.is_under_way(id)
     }
 
     async fn ping(&self) -> Result<(), EngineError> {
@@ -78,7 +85,7 @@ fn events_since(mark: &Mark, moment: SystemTime) -> EventsOptions {
     EventsOptionsBuilder::new().since(&since).filters(&filters).build()
 }
 
-/// The instance an event is about, when it is ours and changes anything.
+/// The instance that an event names, when it claims to be ours and changes anything. Who is notified looks for himself.
 ///
 /// The engine was asked to filter; not every engine does it in the same way.
 fn changed(mark: &Mark, event: &EventMessage) -> Option<InstanceId> {
@@ -86,7 +93,7 @@ fn changed(mark: &Mark, event: &EventMessage) -> Option<InstanceId> {
     if !ACTIONS.contains(&action) {
         return None;
     }
-    instance(mark, event.actor.as_ref()?.attributes.as_ref()?)
+    claimed(mark, event.actor.as_ref()?.attributes.as_ref()?)
 }
 
 fn closed() -> EngineError {
@@ -120,9 +127,9 @@ mod tests {
 
     #[test]
     fn an_end_of_ours_is_told() {
-        for action in ["die", "died", "destroy", "remove", "start", "oom"] {
+        for action in ["create", "die", "died", "destroy", "remove", "start", "oom"] {
             assert_eq!(
-                changed(&MARK, &event(action, labels(&MARK, &ID).into())),
+                changed(&MARK, &event(action, labels(&MARK, &ID, "sha256:0a1b").into())),
                 Some(ID),
                 "{action}"
             );
@@ -131,16 +138,9 @@ mod tests {
 
     #[test]
     fn what_changes_nothing_is_not_told() {
-        for action in [
-            "create",
-            "attach",
-            "exec_start: sh",
-            "health_status: healthy",
-            "kill",
-            "resize",
-        ] {
+        for action in ["attach", "exec_start: sh", "health_status: healthy", "kill", "resize"] {
             assert_eq!(
-                changed(&MARK, &event(action, labels(&MARK, &ID).into())),
+                changed(&MARK, &event(action, labels(&MARK, &ID, "sha256:0a1b").into())),
                 None,
                 "{action}"
             );
@@ -152,7 +152,10 @@ mod tests {
         let other = Mark {
             site: InstanceId::from_bytes([3; 6]),
         };
-        assert_eq!(changed(&MARK, &event("die", labels(&other, &ID).into())), None);
+        assert_eq!(
+            changed(&MARK, &event("die", labels(&other, &ID, "sha256:0a1b").into())),
+            None
+        );
         assert_eq!(changed(&MARK, &event("die", HashMap::new())), None);
     }
 

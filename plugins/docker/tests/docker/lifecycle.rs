@@ -7,7 +7,9 @@ use orchestrator_lab::{Engine, TEST_IMAGE};
 use orchestrator_plugin::{FoundState, InstanceId, InstanceSpec, Mark, Plugin};
 use serde_json::json;
 
-use crate::support::{PATIENCE, by_hand, inspect, name, new_id, pid, plugin, plugin_for, script, spec, until};
+use crate::support::{
+    PATIENCE, by_hand, inspect, name, new_id, pid, plugin, plugin_for, script, spec, test_image_id, until,
+};
 
 #[tokio::test]
 async fn the_engine_tells_who_it_is() {
@@ -74,7 +76,11 @@ async fn one_that_was_created_and_not_started_is_started() {
 fn create_only(engine: &Engine, mark: Mark, id: InstanceId) {
     let body = json!({
         "Image": TEST_IMAGE,
-        "Labels": { "orchestrator.site": mark.site, "orchestrator.instance": id },
+        "Labels": {
+            "orchestrator.site": mark.site,
+            "orchestrator.instance": id,
+            "orchestrator.image": test_image_id(engine),
+        },
         "HostConfig": { "NetworkMode": "none" },
     });
     let created = engine

@@ -1,9 +1,13 @@
 //! The docker plugin against a real engine: one for all tests, and one each for those that stop it.
 
 mod boundaries;
+mod committed;
+mod gate;
+mod late;
 mod lifecycle;
 mod limits;
 mod outages;
+mod renamed;
 mod stop;
 mod support;
 mod watch;

@@ -111,3 +111,10 @@ pub(crate) fn inspect(engine: &Engine, name: &str) -> Value {
     assert_eq!(answer.status, 200, "{}", answer.text());
     answer.json().expect("the engine answers JSON")
 }
+
+/// The id of the test image, as the engine tells it.
+pub(crate) fn test_image_id(engine: &Engine) -> String {
+    let answer = engine.api("GET", &format!("/images/{TEST_IMAGE}/json"), None);
+    let image = answer.expect("the engine answers").json().expect("JSON");
+    image["Id"].as_str().expect("an id").to_owned()
+}

@@ -1,0 +1,72 @@
+//! A creation that is under way when its instance is removed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use orchestrator_lab::Engine;
+use orchestrator_plugin::{Change, Mark, Plugin};
+use orchestrator_plugin_docker::{DockerPlugin, DockerSettings};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use crate::gate::Gate;
+use crate::support::{PATIENCE, new_id, spec};
+
+fn plugin_behind(gate: &Gate, mark: Mark, limit: Duration) -> Arc<DockerPlugin> {
+    let settings = DockerSettings {
+        host: gate.url().parse().unwrap(),
+        timeout: limit,
+        ..DockerSettings::default()
+    };
+    Arc::new(DockerPlugin::new(settings, mark))
+}
+
+#[tokio::test]
+async fn no_container_outlives_the_removal_of_an_instance_that_was_being_created() {
+    let (engine, mark, id) = (Engine::shared(), Mark { site: new_id() }, new_id());
+    let gate = Gate::before(engine, "/containers/create");
+    let plugin = plugin_behind(&gate, mark, PATIENCE);
+    let ensure = tokio::spawn({
+        let plugin = plugin.clone();
+        async move { plugin.ensure(&id, &spec()).await }
+    });
+    gate.arrived.notified().await;
+    // The client gave its lease back: the step is dropped where it is, and the next one removes.
+    ensure.abort();
+    let _ = ensure.await;
+    let mut remove = tokio::spawn({
+        let plugin = plugin.clone();
+        async move { plugin.remove(&id).await }
+    });
+    // A removal that does not wait has the time to be done with.
+    let early = timeout(Duration::from_millis(500), &mut remove).await;
+    gate.pass.add_permits(1);
+    match early {
+        Ok(removed) => removed.unwrap().unwrap(),
+        Err(_) => remove.await.unwrap().unwrap(),
+    }
+    gate.served.notified().await;
+    assert_eq!(plugin.list().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_container_that_comes_after_its_creator_gave_up_is_told_of() {
+    let (engine, mark, id) = (Engine::shared(), Mark { site: new_id() }, new_id());
+    let gate = Gate::before(engine, "/containers/create");
+    let plugin = plugin_behind(&gate, mark, Duration::from_secs(2));
+    let (sender, mut changes) = mpsc::channel(16);
+    let watch = tokio::spawn({
+        let plugin = plugin.clone();
+        async move { plugin.watch(sender).await }
+    });
+    assert_eq!(changes.recv().await, Some(Change::Everything));
+    let ensured = plugin.ensure(&id, &spec()).await.unwrap_err();
+    assert_eq!(ensured.code(), "engine-timeout", "{ensured}");
+    plugin.remove(&id).await.unwrap();
+    gate.pass.add_permits(1);
+    let told = timeout(PATIENCE, changes.recv()).await.unwrap();
+    assert_eq!(told, Some(Change::Instance(id)));
+    plugin.remove(&id).await.unwrap();
+    assert_eq!(plugin.list().await.unwrap(), []);
+    watch.abort();
+}

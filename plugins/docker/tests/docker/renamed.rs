@@ -1,0 +1,35 @@
+//! Whose a container is, its mark says, whatever name it goes by.
+
+use orchestrator_lab::Engine;
+use orchestrator_plugin::{FoundState, Plugin};
+
+use crate::support::{by_hand, inspect, name, new_id, plugin, spec};
+
+#[tokio::test]
+async fn an_instance_that_was_renamed_by_hand_is_found_kept_and_removed() {
+    let engine = Engine::shared();
+    let (plugin, id) = (plugin(engine), new_id());
+    let made = plugin.ensure(&id, &spec()).await.unwrap();
+    by_hand(
+        engine,
+        "POST",
+        &format!("/containers/{}/rename?name=web-{id}", name(&id)),
+    );
+
+    assert_eq!(plugin.find(&id).await.unwrap(), Some(made.clone()));
+    assert_eq!(
+        plugin.ensure(&id, &spec()).await.unwrap(),
+        made,
+        "no second one is made"
+    );
+    plugin.stop(&id).await.unwrap();
+    assert!(matches!(
+        plugin.find(&id).await.unwrap().unwrap().state,
+        FoundState::Exited { .. }
+    ));
+    assert_eq!(plugin.ensure(&id, &spec()).await.unwrap().reference, made.reference);
+    assert_eq!(inspect(engine, &made.reference)["Name"], format!("/web-{id}"));
+
+    plugin.remove(&id).await.unwrap();
+    assert_eq!(plugin.list().await.unwrap(), []);
+}
