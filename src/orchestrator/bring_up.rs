@@ -14,12 +14,12 @@ use std::time::Duration;
 use ipnet::Ipv6Net;
 use orchestrator_network::{AttachmentPlan, NetworkError};
 use orchestrator_plugin::{Found, FoundState, Plugin, PluginError, Running};
-use tokio::pin;
 
 use super::environment::{self, ValueError};
 use super::failure::{Failure, Unanswering, Unwired, stops};
 use super::machine::restart_after;
-use super::probe::{self, NoAnswer};
+use super::probe::{self, NoAnswer, Place};
+use super::while_running::while_running;
 use super::worker::Wake;
 use super::{Orchestrator, alias, host_interface, link_layer};
 use crate::causes::with_causes;
@@ -112,66 +112,17 @@ impl Orchestrator {
         news: &Wake,
     ) -> Result<(), Failure> {
         // The process whose namespace was wired may have ended meanwhile, and its number been taken by another.
-        let first_look = self.is_still(plugin, instance, running);
-        let answer = self.answers(instance);
-        pin!(first_look, answer);
-        let early = tokio::select! {
-            still = &mut first_look => { self.keep(plan, still).await?; None }
-            answered = &mut answer => { self.keep(plan, first_look.await).await?; Some(answered) }
-        };
-        let answered = match early {
-            Some(answered) => answered,
-            None => tokio::select! {
-                answered = &mut answer => answered,
-                ended = self.ends(plugin, instance, running, news) => Err(ended),
-            },
-        };
-        match answered {
-            Err(Failure::Silent {
-                address,
-                port,
-                within,
-                fate,
-                source,
-            }) => {
-                // Only of what runs it is said that it is left running.
-                let fate = match self.is_still(plugin, instance, running).await {
-                    Ok(()) => fate,
-                    Err(ended @ Failure::Ended { .. }) => return Err(ended),
-                    Err(_) => Unanswering::Unknown,
-                };
-                Err(Failure::Silent {
-                    address,
-                    port,
-                    within,
-                    fate,
-                    source,
-                })
-            }
-            other => other,
-        }
-    }
-
-    /// Undoes the wiring when it was another process that was wired.
-    async fn keep(&self, plan: &AttachmentPlan, still: Result<(), Failure>) -> Result<(), Failure> {
-        if still.is_err() {
+        let look = || self.is_still(plugin, instance, running);
+        let answered = while_running(look, self.answers(instance), news).await;
+        if let Err(Failure::Ended { .. } | Failure::Engine(_)) = &answered {
+            // Whatever was wired, nobody can say that it is this instance.
             let _ = self
                 .inner
                 .network
                 .remove_attachment(&plan.host_interface, &plan.alias)
                 .await;
         }
-        still
-    }
-
-    /// Returns when the process has ended. Looks whenever there is news; an engine that does not answer says nothing.
-    async fn ends(&self, plugin: &dyn Plugin, instance: &Instance, running: &Running, news: &Wake) -> Failure {
-        loop {
-            news.heard().await;
-            if let Err(ended @ Failure::Ended { .. }) = self.is_still(plugin, instance, running).await {
-                return ended;
-            }
-        }
+        answered
     }
 
     async fn is_still(&self, plugin: &dyn Plugin, instance: &Instance, wired: &Running) -> Result<(), Failure> {
@@ -200,34 +151,26 @@ impl Orchestrator {
             return Ok(());
         };
         let reacting = self.inner.checks.reacts(instance.id);
-        let address = instance.address;
-        match probe::tcp(address, ready.tcp, ready.within, reacting).await {
+        let place = Place {
+            address: instance.address,
+            port: ready.tcp,
+            interface: instance.link.clone(),
+        };
+        match probe::tcp(&place, ready.within, reacting).await {
             Ok(()) => Ok(()),
-            Err(source) if self.is_our_fault(&source, &instance.link) => Err(Failure::NotReached {
-                address,
-                link: instance.link.clone(),
+            Err(source @ NoAnswer::Local(_)) => Err(Failure::NotReached {
+                address: place.address,
+                link: place.interface,
                 source,
             }),
             Err(source) => Err(Failure::Silent {
-                address,
-                port: ready.tcp,
+                address: place.address,
+                port: place.port,
                 within: ready.within,
                 fate: self.fate_of_silent(instance),
                 source,
             }),
         }
-    }
-
-    /// Whether an answer may be missing because of this machine: it has no way to the link, or the link is not up.
-    pub(super) fn is_our_fault(&self, why: &NoAnswer, link: &str) -> bool {
-        let link = format!("link {link}");
-        matches!(why, NoAnswer::Local(_))
-            || self
-                .inner
-                .conditions
-                .list()
-                .iter()
-                .any(|condition| condition.name == link && !condition.ok)
     }
 
     fn fate_of_silent(&self, instance: &Instance) -> Unanswering {

@@ -8,7 +8,7 @@ use orchestrator_network::NetworkError;
 
 use super::Orchestrator;
 use super::checks::{Check, Outcome, Subject, Target};
-use super::probe::{self, Answer, NoAnswer};
+use super::probe::{self, Answer, NoAnswer, Place};
 use crate::model::Instance;
 
 /// How long an instance may take to answer a check.
@@ -27,11 +27,12 @@ impl Orchestrator {
         let ready = template.and_then(|template| template.ready);
         let (target, every, failures) = match ready.filter(|ready| !ready.every.is_zero()) {
             Some(ready) => {
-                let target = Target::Tcp {
+                let place = Place {
                     address: instance.address,
                     port: ready.tcp,
+                    interface: plan.bridge,
                 };
-                (target, ready.every, ready.failures)
+                (Target::Tcp(place), ready.every, ready.failures)
             }
             None => {
                 let target = Target::Wiring {
@@ -43,7 +44,6 @@ impl Orchestrator {
         };
         Some(Subject {
             client: instance.client,
-            link: instance.link.clone(),
             target,
             every,
             failures,
@@ -66,12 +66,12 @@ impl Orchestrator {
     async fn ask(&self, check: Check) -> Outcome {
         let subject = &check.subject;
         let outcome = match &subject.target {
-            Target::Tcp { address, port } => {
+            Target::Tcp(place) => {
                 let limit = LIMIT.min(subject.every);
-                match probe::once(*address, *port, limit, check.reacting).await {
+                match probe::once(place, limit, check.reacting).await {
                     Ok(Answer::Reacted) => Outcome::Reacted,
                     Ok(Answer::Taken) => Outcome::Taken,
-                    Err(why) if self.is_our_fault(&why, &subject.link) => Outcome::Unknown,
+                    Err(NoAnswer::Local(_)) => Outcome::Unknown,
                     Err(NoAnswer::Refused) => Outcome::Silent("it refuses connections"),
                     Err(NoAnswer::Unreachable) => Outcome::Silent("nothing has its address"),
                     Err(_) => Outcome::Silent("it takes no connection"),

@@ -27,6 +27,7 @@ mod probe;
 mod provision;
 mod removal;
 mod watch;
+mod while_running;
 mod worker;
 
 use std::collections::{BTreeMap, HashMap, HashSet};

@@ -1,11 +1,14 @@
 //! Whether an instance answers.
+//!
+//! Connections are made through the bridge of its link and no other way: when the link has lost its address, they would
+//! follow the machine's default route and be held against the instance.
 
 use std::io;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, sleep, timeout_at};
 
 /// The wait between the first two tries; it doubles with each up to [`LONGEST_PAUSE`].
@@ -15,6 +18,17 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 const TRY_LIMIT: Duration = Duration::from_millis(300);
 /// How long a server has to close a connection that was closed on our side.
 const REACTION_LIMIT: Duration = Duration::from_secs(2);
+
+/// Where an instance is to answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    /// Its address.
+    pub(super) address: Ipv6Addr,
+    /// The TCP port.
+    pub(super) port: u16,
+    /// The interface through which it is reached: its bridge.
+    pub(super) interface: String,
+}
 
 /// How an instance took a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,16 +70,16 @@ impl NoAnswer {
     }
 }
 
-/// Waits until a TCP connection to `address` and `port` is taken; with `reacting`, until it is reacted to.
+/// Waits until a TCP connection to `place` is taken; with `reacting`, until it is reacted to.
 ///
 /// # Errors
 ///
 /// The last refusal, once `within` has passed.
-pub(super) async fn tcp(address: Ipv6Addr, port: u16, within: Duration, reacting: bool) -> Result<(), NoAnswer> {
+pub(super) async fn tcp(place: &Place, within: Duration, reacting: bool) -> Result<(), NoAnswer> {
     let deadline = Instant::now() + within;
     let mut pause = FIRST_PAUSE;
     loop {
-        let refusal = match connect(address, port, deadline.min(Instant::now() + TRY_LIMIT)).await {
+        let refusal = match connect(place, deadline.min(Instant::now() + TRY_LIMIT)).await {
             Ok(_) if !reacting => return Ok(()),
             Ok(stream) => match reaction(stream, deadline.min(Instant::now() + REACTION_LIMIT)).await {
                 Answer::Reacted => return Ok(()),
@@ -86,17 +100,24 @@ pub(super) async fn tcp(address: Ipv6Addr, port: u16, within: Duration, reacting
 /// # Errors
 ///
 /// Why the connection was not taken. One that is taken and not reacted to is an [`Answer::Taken`].
-pub(super) async fn once(address: Ipv6Addr, port: u16, limit: Duration, reacting: bool) -> Result<Answer, NoAnswer> {
+pub(super) async fn once(place: &Place, limit: Duration, reacting: bool) -> Result<Answer, NoAnswer> {
     let deadline = Instant::now() + limit;
-    let stream = connect(address, port, deadline).await?;
+    let stream = connect(place, deadline).await?;
     match reacting {
         true => Ok(reaction(stream, deadline).await),
         false => Ok(Answer::Taken),
     }
 }
 
-async fn connect(address: Ipv6Addr, port: u16, deadline: Instant) -> Result<TcpStream, NoAnswer> {
-    match timeout_at(deadline, TcpStream::connect(SocketAddr::from((address, port)))).await {
+async fn connect(place: &Place, deadline: Instant) -> Result<TcpStream, NoAnswer> {
+    let socket = TcpSocket::new_v6()?;
+    match socket.bind_device(Some(place.interface.as_bytes())) {
+        // Kernels before 5.7 want CAP_NET_RAW for it; without, any way is taken.
+        Err(error) if error.kind() != io::ErrorKind::PermissionDenied => return Err(error.into()),
+        _ => {}
+    }
+    let to = SocketAddr::from((place.address, place.port));
+    match timeout_at(deadline, socket.connect(to)).await {
         Ok(connected) => connected.map_err(NoAnswer::of),
         Err(_) => Err(NoAnswer::TimedOut),
     }
@@ -122,18 +143,24 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(60);
 
-    async fn listener() -> (TcpListener, u16) {
+    fn place(port: u16) -> Place {
+        Place {
+            address: Ipv6Addr::LOCALHOST,
+            port,
+            interface: "lo".to_owned(),
+        }
+    }
+
+    async fn listener() -> (TcpListener, Place) {
         let server = TcpListener::bind("[::1]:0").await.unwrap();
         let port = server.local_addr().unwrap().port();
-        (server, port)
+        (server, place(port))
     }
 
     #[tokio::test]
     async fn an_answer_is_seen() {
-        let (_server, port) = listener().await;
-        tcp(Ipv6Addr::LOCALHOST, port, Duration::from_secs(5), false)
-            .await
-            .unwrap();
+        let (_server, place) = listener().await;
+        tcp(&place, Duration::from_secs(5), false).await.unwrap();
     }
 
     #[tokio::test]
@@ -142,13 +169,13 @@ mod tests {
         let closed = std::net::TcpListener::bind("[::1]:0").unwrap();
         let port = closed.local_addr().unwrap().port();
         drop(closed);
-        let refused = tcp(Ipv6Addr::LOCALHOST, port, Duration::from_millis(50), false).await;
+        let refused = tcp(&place(port), Duration::from_millis(50), false).await;
         refused.unwrap_err();
     }
 
     #[tokio::test]
     async fn a_server_that_closes_in_turn_reacts() {
-        let (server, port) = listener().await;
+        let (server, place) = listener().await;
         let serve = async {
             loop {
                 let (mut stream, _) = server.accept().await.unwrap();
@@ -157,9 +184,9 @@ mod tests {
             }
         };
         let ask = async {
-            let answer = once(Ipv6Addr::LOCALHOST, port, LONG, true).await.unwrap();
+            let answer = once(&place, LONG, true).await.unwrap();
             assert_eq!(answer, Answer::Reacted);
-            tcp(Ipv6Addr::LOCALHOST, port, LONG, true).await.unwrap();
+            tcp(&place, LONG, true).await.unwrap();
         };
         tokio::select! {
             () = serve => {}
@@ -169,12 +196,23 @@ mod tests {
 
     #[tokio::test]
     async fn a_connection_that_only_the_kernel_took_is_told_apart() {
-        let (_server, port) = listener().await;
+        let (_server, place) = listener().await;
         let limit = Duration::from_millis(50);
-        let answer = once(Ipv6Addr::LOCALHOST, port, limit, true).await.unwrap();
+        let answer = once(&place, limit, true).await.unwrap();
         assert_eq!(answer, Answer::Taken);
-        let silent = tcp(Ipv6Addr::LOCALHOST, port, limit, true).await.unwrap_err();
+        let silent = tcp(&place, limit, true).await.unwrap_err();
         assert!(matches!(silent, NoAnswer::Mute), "{silent}");
+    }
+
+    #[tokio::test]
+    async fn another_way_than_the_link_s_is_not_taken() {
+        let (_server, place) = listener().await;
+        let elsewhere = Place {
+            interface: "nowhere".to_owned(),
+            ..place
+        };
+        let refused = once(&elsewhere, LONG, false).await.unwrap_err();
+        assert!(matches!(refused, NoAnswer::Local(_)), "{refused}");
     }
 
     #[test]

@@ -136,6 +136,59 @@ fn an_instance_that_is_paused_by_hand_goes_on() {
 }
 
 #[test]
+fn an_attachment_that_somebody_takes_off_its_bridge_or_sets_down_is_put_back() {
+    let site = Site::start(&checked(5));
+    let machine = site.machine("client");
+    let mut client = Dhclient::boot(&machine, "eth0").unwrap();
+    let before = site.wait_ready_for(client.address(PATIENCE).unwrap());
+    let (process, host_end) = (first_process(&before), format!("or{}", text(&before, "id")));
+    for (number, change) in (1..).zip([format!("{host_end} nomaster"), format!("{host_end} down")]) {
+        site.host.ip(&format!("link set {change}")).unwrap();
+        wait_for("the disturbance to be told", PATIENCE, || {
+            let told = details(&site, "instance-disturbed");
+            (told.len() >= number && told.iter().all(|detail| detail.contains("attachment"))).then_some(())
+        });
+        let after = &site.wait_ready(1)[0];
+        assert_eq!(
+            machine.get(address(after), TEST_PORT, "/").unwrap().status,
+            200,
+            "{change}"
+        );
+        assert_eq!(
+            first_process(after),
+            process,
+            "it was wired again and not restarted: {change}"
+        );
+    }
+}
+
+#[test]
+fn a_container_that_its_engine_restarts_by_somebody_s_policy_is_wired_again() {
+    let site = Site::start(&checked(5));
+    let machine = site.machine("client");
+    let mut client = Dhclient::boot(&machine, "eth0").unwrap();
+    let before = site.wait_ready_for(client.address(PATIENCE).unwrap());
+    let path = format!("/containers/{}/update", text(&before, "reference"));
+    let policy = serde_json::json!({"RestartPolicy": {"Name": "always"}});
+    assert_eq!(Engine::shared().api("POST", &path, Some(&policy)).unwrap().status, 200);
+    let process = first_process(&before);
+    kill_by_name(&before, "httpd");
+    wait_for("another process, wired and ready", PATIENCE, || {
+        let ready = site.in_phase("ready").into_iter().next()?;
+        let now = first_process(&ready);
+        (now > 0 && now != process).then_some(())?;
+        let page = machine.get(address(&ready), TEST_PORT, "/").ok()?;
+        (page.status == 200).then_some(())
+    });
+    // It goes like any other, whatever its policy.
+    client.release().unwrap();
+    site.wait_none();
+    wait_for("its container to be gone", PATIENCE, || {
+        site.containers(Engine::shared()).is_empty().then_some(())
+    });
+}
+
+#[test]
 fn a_bridge_that_is_down_is_not_held_against_its_instances() {
     let site = Site::start(&checked(5));
     let machine = site.machine("client");
@@ -143,6 +196,10 @@ fn a_bridge_that_is_down_is_not_held_against_its_instances() {
     let before = site.wait_ready_for(client.address(PATIENCE).unwrap());
     let process = first_process(&before);
     wait_checked(&site, "reacted", 1);
+    // A machine with another way out, on which packets for the link would leave that has lost its address.
+    site.host.connect("up0", &machine, "up0", None).unwrap();
+    site.host.ip("address add fd99::2/64 dev up0 nodad").unwrap();
+    site.host.ip("-6 route add default via fd99::1").unwrap();
     site.host.ip("link set br0 down").unwrap();
     wait_checked(&site, "unknown", 5);
     site.host.ip("link set br0 up").unwrap();

@@ -1,5 +1,6 @@
 //! The task that makes the checks.
 
+use std::collections::HashMap;
 use std::future::Future;
 
 use tokio::task::JoinSet;
@@ -32,13 +33,14 @@ impl Checks {
         F: Future<Output = Outcome> + Send + 'static,
     {
         let mut under_way = JoinSet::new();
+        let mut asked = HashMap::new();
         loop {
             while under_way.len() < AT_ONCE {
                 let Some(check) = self.schedule().take_due(Instant::now()) else {
                     break;
                 };
-                let asked = probe(check.clone());
-                under_way.spawn(async move { (check, asked.await) });
+                let task = under_way.spawn(probe(check.clone()));
+                asked.insert(task.id(), check);
             }
             let next = self.schedule().next_due().filter(|_| under_way.len() < AT_ONCE);
             let due = async {
@@ -48,9 +50,10 @@ impl Checks {
                 }
             };
             tokio::select! {
-                Some(done) = under_way.join_next() => {
-                    // A check that panicked is lost with its instance's place; the next pass puts it back.
-                    let Ok((check, outcome)) = done else { continue };
+                Some(done) = under_way.join_next_with_id() => {
+                    // A check that panicked has found nothing out.
+                    let (task, outcome) = done.unwrap_or_else(|panicked| (panicked.id(), Outcome::Unknown));
+                    let Some(check) = asked.remove(&task) else { continue };
                     if self.schedule().report(&check, outcome, Instant::now()) {
                         look(&check);
                     }

@@ -1,7 +1,6 @@
 //! Which instance is checked when, and what its checks have come to. No I/O, and no clock but the one that is given.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::net::Ipv6Addr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +8,7 @@ use std::time::Duration;
 use orchestrator_network::AttachmentPlan;
 use tokio::time::Instant;
 
+use super::super::probe::Place;
 use super::Outcome;
 use crate::model::{ClientId, InstanceId};
 
@@ -22,12 +22,7 @@ const TRIALS: u8 = 3;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::orchestrator) enum Target {
     /// Whether it takes a connection.
-    Tcp {
-        /// Its address.
-        address: Ipv6Addr,
-        /// The port.
-        port: u16,
-    },
+    Tcp(Place),
     /// Whether the inside of its wiring is as planned.
     Wiring {
         /// The plan.
@@ -42,8 +37,6 @@ pub(in crate::orchestrator) enum Target {
 pub(in crate::orchestrator) struct Subject {
     /// Whose worker looks when a check fails.
     pub(in crate::orchestrator) client: ClientId,
-    /// The link it is on.
-    pub(in crate::orchestrator) link: String,
     /// What is asked.
     pub(in crate::orchestrator) target: Target,
     /// Time between two checks; a tenth more or less at random.

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+use super::super::super::probe::Place;
 use super::super::schedule::Schedule;
 use super::super::{Subject, Target};
 use super::*;
@@ -24,11 +25,11 @@ fn id(number: u64) -> InstanceId {
 fn subject(number: u64) -> Subject {
     Subject {
         client: id(number | 1 << 40),
-        link: "br0".to_owned(),
-        target: Target::Tcp {
+        target: Target::Tcp(Place {
             address: Ipv6Addr::from(u128::from(number)),
             port: 80,
-        },
+            interface: "br0".to_owned(),
+        }),
         every: EVERY,
         failures: 3,
     }
@@ -170,6 +171,24 @@ async fn no_more_checks_are_under_way_than_may_be() {
     };
     run_for(EVERY, &checks, probe).await;
     assert_eq!(under_way.load(Ordering::Relaxed), AT_ONCE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_check_that_panics_is_made_again() {
+    let checks = Checks::default();
+    checks.begin(id(1), subject(1));
+    let count = Arc::new(AtomicUsize::new(0));
+    let counted = count.clone();
+    let probe = move |_| {
+        let counted = counted.clone();
+        async move {
+            counted.fetch_add(1, Ordering::Relaxed);
+            panic!("a defect");
+        }
+    };
+    run_for(EVERY * 5, &checks, probe).await;
+    assert!(count.load(Ordering::Relaxed) >= 4);
+    assert_eq!(checks.silence(id(1)), None);
 }
 
 #[tokio::test(start_paused = true)]
