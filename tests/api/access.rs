@@ -9,7 +9,7 @@ use orchestrator::settings::Listen;
 use tokio::io::AsyncReadExt;
 use tokio::process::Command;
 
-use crate::daemon::{Daemon, GROUP};
+use crate::daemon::{Daemon, Directory, GROUP};
 use crate::http::{Answer, ask};
 
 /// The user `nobody` of Debian, and its group.
@@ -142,6 +142,54 @@ async fn the_command_line_says_how_a_user_is_let_in() {
         "{text}"
     );
     assert_eq!(said.status.code(), Some(1));
+}
+
+#[tokio::test]
+async fn the_daemons_user_may_use_its_own_socket() {
+    let directory = Directory::new();
+    std::os::unix::fs::chown(directory.path(), Some(NOBODY), Some(NOBODY)).expect("a directory of its own");
+    let place = directory.path().display();
+    let settings = directory.path().join("settings.toml");
+    let text =
+        format!("[store]\nurl = \"sqlite://{place}/x.db\"\n[api]\nlisten = [\"unix:{place}/api.sock\"]\ngroup = \"\"");
+    fs::write(&settings, text).expect("settings");
+    let mut daemon = Command::new("setpriv")
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+        .args([env!("CARGO_BIN_EXE_orchestrator"), "serve", "--settings"])
+        .arg(settings)
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("setpriv runs");
+    let socket = Listen::Unix(directory.path().join("api.sock"));
+    let answers = async {
+        loop {
+            if let Some(answer) = ask_as(NOBODY, &[], &socket, "GET", "/v1/health").await {
+                return answer;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    let answer = tokio::time::timeout(crate::http::PATIENCE, answers).await;
+    assert_eq!(answer.expect("the daemon answers").status, 200);
+    assert_eq!(
+        ask_as(0, &[], &socket, "GET", "/v1/health")
+            .await
+            .expect("an answer")
+            .status,
+        200
+    );
+    open_wide(&socket);
+    let other = ask_as(NOBODY - 1, &[], &socket, "GET", "/v1/health")
+        .await
+        .expect("an answer");
+    assert_eq!(other.problem(), (403, "not-allowed".to_owned()));
+    assert!(
+        other.json()["detail"]
+            .as_str()
+            .is_some_and(|detail| detail.contains("api.group"))
+    );
+    daemon.kill().await.expect("the daemon ends");
 }
 
 #[tokio::test]

@@ -161,3 +161,40 @@ async fn what_is_not_http_harms_nobody() {
     }
     assert_eq!(ask(&daemon.tcp, "GET", "/v1/health").await.status, 200);
 }
+
+/// The words with a hyphen that stand in quotes in this text.
+fn words(code: &str) -> impl Iterator<Item = &str> {
+    let is_word = |text: &&str| {
+        let known = |byte: u8| byte.is_ascii_lowercase() || byte == b'-';
+        text.contains('-') && text.bytes().all(known)
+    };
+    code.split('"').filter(is_word)
+}
+
+#[test]
+fn every_code_is_documented() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let documented = std::fs::read_to_string(root.join("docs/api.md")).unwrap();
+    let mut found = 0;
+    for entry in std::fs::read_dir(root.join("src/api")).unwrap() {
+        let path = entry.unwrap().path();
+        if !path.is_file() {
+            continue;
+        }
+        let code = std::fs::read_to_string(&path).unwrap();
+        let calls = ["Fault::new(", "Self::new(", "Fault::no_such("];
+        for call in calls.iter().flat_map(|call| code.split(call).skip(1)) {
+            // A call ends before the statement after it.
+            let call = call.split(';').next().unwrap_or_default();
+            for word in words(call) {
+                found += 1;
+                assert!(
+                    documented.contains(&format!("`{word}`")),
+                    "{word} of {}",
+                    path.display()
+                );
+            }
+        }
+    }
+    assert!(found > 20, "{found} codes");
+}
