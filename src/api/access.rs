@@ -1,8 +1,7 @@
 //! Who may use the API: on a unix socket root, the daemon's user, and the members of one group; on TCP everyone.
 //!
-//! The kernel keeps others out by the socket's mode and group. Because anybody may change those of a file they own,
-//! and a parent directory may be bound elsewhere, each connection is also looked at by its peer's credentials, which
-//! the kernel took down when it connected.
+//! The kernel keeps others out by the socket's mode and group. A mode can be changed by mistake; so the daemon also
+//! checks each connection's credentials, which the kernel took down when the peer connected.
 
 use std::fs;
 
