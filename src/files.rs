@@ -19,6 +19,19 @@ pub enum Symlinks {
     Refuse,
 }
 
+/// Checks that there is a regular file, for a library that opens it by its own means.
+///
+/// # Errors
+///
+/// Those of the system, and [`ErrorKind::InvalidInput`] for what is no regular file.
+pub fn check(path: &Path, symlinks: Symlinks) -> io::Result<()> {
+    let found = match symlinks {
+        Symlinks::Follow => fs::metadata(path),
+        Symlinks::Refuse => fs::symlink_metadata(path),
+    };
+    check_regular(&found?)
+}
+
 /// Opens a regular file with these options, without waiting for anybody.
 ///
 /// A file that is missing is made when the options say so.
@@ -28,15 +41,14 @@ pub enum Symlinks {
 /// Those of the system, and [`ErrorKind::InvalidInput`] for what is no regular file, which is not even opened: opening
 /// some devices has effects.
 pub fn open_regular(options: &OpenOptions, path: &Path, symlinks: Symlinks) -> io::Result<File> {
-    let (found, flags) = match symlinks {
-        Symlinks::Follow => (fs::metadata(path), OFlag::O_NONBLOCK),
-        Symlinks::Refuse => (fs::symlink_metadata(path), OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW),
+    let flags = match symlinks {
+        Symlinks::Follow => OFlag::O_NONBLOCK,
+        Symlinks::Refuse => OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW,
     };
-    match found {
-        Ok(found) => check_regular(&found)?,
+    match check(path, symlinks) {
         // The options say whether it is made.
-        Err(error) if error.kind() == ErrorKind::NotFound => {}
-        Err(error) => return Err(error),
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
     }
     let file = options.clone().custom_flags(flags.bits()).open(path)?;
     // What was looked at may have been replaced since.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
-use orchestrator_lab::{Daemon, Lab, Namespace, poll};
+use orchestrator_lab::{Daemon, Lab, Namespace, Program, poll};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_orchestrator");
 /// How long anything may take on a busy machine.
@@ -84,29 +84,30 @@ fn settings_that_are_no_regular_file_are_refused_at_once() {
 
 #[test]
 fn an_identity_that_is_no_regular_file_is_told() {
+    told_by_check_and_serve("orchestrator.identity");
+}
+
+#[test]
+fn a_database_that_is_no_regular_file_is_told() {
+    told_by_check_and_serve("orchestrator.db");
+}
+
+/// `check` says that there is a FIFO in the place of this file, and so does `serve`, which waits for it to go.
+fn told_by_check_and_serve(name: &str) {
     let lab = Lab::new().unwrap();
     let (place, host) = place(&lab);
     fs::write(place.join("settings.toml"), settings(&place.display().to_string())).unwrap();
-    fifo(&place.join("orchestrator.identity"));
+    fifo(&place.join(name));
     let (code, said) = check(&host, &place.join("settings.toml"));
     assert_eq!(code, Some(1), "{said}");
-    assert!(
-        said.contains("orchestrator.identity") && said.contains("a FIFO"),
-        "{said}"
-    );
+    assert!(said.contains(name) && said.contains("a FIFO"), "{said}");
     let mut command = host.command(BINARY);
-    command
-        .arg("serve")
-        .arg("--settings")
-        .arg(place.join("settings.toml"))
-        .stderr(Stdio::piped());
-    let mut daemon = orchestrator_lab::Program::start(command, &place.join("log")).unwrap();
+    command.arg("serve").arg("--settings").arg(place.join("settings.toml"));
+    let mut daemon = Program::start(command, &place.join("log")).unwrap();
     daemon
         .poll("the daemon to say why it waits", PATIENCE, || {
-            fs::read_to_string(place.join("log"))
-                .unwrap()
-                .contains("a FIFO")
-                .then_some(())
+            let log = fs::read_to_string(place.join("log")).unwrap();
+            log.contains("a FIFO").then_some(())
         })
         .unwrap();
     daemon.stop(PATIENCE).unwrap();

@@ -17,9 +17,9 @@ statements! {
     LIST = concat!(
         "select c.id, c.link, c.duid, c.link_layer, c.hostname, c.class, c.wants_instance, c.first_seen, c.last_seen,
             (select max(l.changed) from leases l where l.client = c.id) as last_event
-        from clients c where (c.link = $1 or $1 is null) and (c.first_seen, c.id) > ($2, $3) and (",
-        client_goes_by!("$5", "$6", "$7"),
-        " or $5 is null) order by c.first_seen, c.id limit $4"
+        from clients c where (c.link = $4 or $4 is null) and (c.first_seen, c.id) > ($5, $6) and (",
+        client_goes_by!(),
+        " or $1 is null) order by c.first_seen, c.id limit $7"
     );
     UNWANT = "update clients set wants_instance = 0 where id = $1";
 }
@@ -139,13 +139,13 @@ async fn list(
         "list clients",
         ClientRow,
         LIST,
+        name.map(Name::text),
+        name.map(Name::leased),
+        fit as i64,
         link,
         after.at,
         after.id.as_str(),
         rows,
-        name.map(Name::text),
-        name.map(Name::leased),
-        fit as i64,
     )
 }
 

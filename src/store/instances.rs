@@ -26,10 +26,10 @@ statements! {
         "select i.id, i.client, i.link, i.template, i.plugin, i.spec, i.address, i.phase, i.reason, i.attempts,
             i.due, i.reference, i.created, i.ready, i.changed, c.duid, c.hostname, c.link_layer
         from instances i join clients c on c.id = i.client
-        where (i.phase <> 'removed' or $1 = 1) and (i.link = $2 or $2 is null) and (i.client = $3 or $3 is null)
-            and (i.phase = $4 or $4 is null) and (i.created, i.id) > ($5, $6) and (",
-        instance_goes_by!("$8", "$9", "$10"),
-        " or $8 is null) order by i.created, i.id limit $7"
+        where (i.phase <> 'removed' or $4 = 1) and (i.link = $5 or $5 is null) and (i.client = $6 or $6 is null)
+            and (i.phase = $7 or $7 is null) and (i.created, i.id) > ($8, $9) and (",
+        instance_goes_by!(),
+        " or $1 is null) order by i.created, i.id limit $10"
     );
     BY_PREFIX = "select id from instances where id >= $1 and id < $2 order by id limit 10";
     TAKEN = "select address from instances where link = $1 and phase <> 'removed'";
@@ -254,6 +254,9 @@ async fn list(
         "list instances",
         InstanceRow,
         LIST,
+        name.map(Name::text),
+        name.map(Name::leased),
+        fit as i64,
         i64::from(filter.all),
         filter.link.as_deref(),
         filter.client.map(|client| client.to_string()),
@@ -261,9 +264,6 @@ async fn list(
         after.at,
         after.id.as_str(),
         rows,
-        name.map(Name::text),
-        name.map(Name::leased),
-        fit as i64,
     )
 }
 

@@ -7,7 +7,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use super::connection::{Session, within};
 use super::identity::file::IdentityFile;
 use super::url::{Target, parse_url};
-use super::{Store, StoreError};
+use super::{Store, StoreError, migrate};
 
 /// What was found where the URL points.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +43,9 @@ impl Store {
             }
             postgres => postgres,
         };
+        if let Some(file) = target.file() {
+            migrate::check_file(file)?;
+        }
         let mut session = Session::connect(&target).await?;
         let asked = async {
             match &mut session {

@@ -12,6 +12,7 @@ use sqlx::{AssertSqlSafe, SqlSafeStr};
 
 use super::connection::Session;
 use super::{AwayCause, StoreError};
+use crate::files::{self, Symlinks};
 
 /// `migrations/`, as it was when the binary was built. One set serves both databases.
 static MIGRATIONS: Migrator = sqlx::migrate!();
@@ -76,7 +77,23 @@ pub(super) fn ensure_file(path: &Path) -> Result<(), StoreError> {
     }
     // SQLite gives its journal files the mode of this one.
     match OpenOptions::new().write(true).create_new(true).mode(0o640).open(path) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(fault(path, error)),
-        _ => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => check_file(path),
+        Err(error) => Err(fault(path, error)),
+        Ok(_) => Ok(()),
     }
+}
+
+/// Makes sure that what is in the place of a SQLite database can be one: SQLite would wait for the writer of a FIFO.
+///
+/// # Errors
+///
+/// [`StoreError::Away`] when it is no regular file.
+pub(super) fn check_file(path: &Path) -> Result<(), StoreError> {
+    files::check(path, Symlinks::Follow).map_err(|source| StoreError::Away {
+        doing: "open the database's file",
+        source: AwayCause::File {
+            path: path.to_owned(),
+            source: Arc::new(source),
+        },
+    })
 }

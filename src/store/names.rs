@@ -16,7 +16,7 @@ const LONGEST: usize = 389;
 pub struct Name {
     text: String,
     /// The text in the form in which leased addresses and prefixes are recorded, where it is one.
-    leased: String,
+    leased: Option<String>,
 }
 
 /// How a name fits. A name is taken in the first way that fits anything.
@@ -30,8 +30,10 @@ pub(super) enum Fit {
     Whole = 1,
     /// It is the beginning of an id or a host name.
     Beginning = 2,
-    /// It is the beginning of a DUID or an address.
-    BeginningOfBytes = 3,
+    /// It is the beginning of a DUID or a link-layer address.
+    BeginningOfDuid = 3,
+    /// It is the beginning of one of these, or of the address of something else.
+    BeginningOfAddress = 4,
 }
 
 impl Name {
@@ -45,10 +47,7 @@ impl Name {
         let text = text.replace('\0', "").to_lowercase();
         let address = text.parse::<Ipv6Addr>().map(|address| address.to_string()).ok();
         let leased = address.or_else(|| text.parse::<Leased>().map(|leased| leased.to_string()).ok());
-        Some(Self {
-            leased: leased.unwrap_or_else(|| text.clone()),
-            text,
-        })
+        Some(Self { text, leased })
     }
 
     pub(super) fn text(&self) -> &str {
@@ -56,113 +55,47 @@ impl Name {
     }
 
     pub(super) fn leased(&self) -> &str {
-        &self.leased
+        self.leased.as_deref().unwrap_or(&self.text)
     }
 
-    /// The ways in which it may fit, the first first. What is written with colons is no id and no host name.
+    /// The ways in which it may fit, the first first.
+    ///
+    /// What is written with colons is no id and no host name. A whole address is not meant as the beginning of another.
     pub(super) fn fits(&self) -> [Fit; 3] {
-        let beginning = match self.text.contains(':') {
-            true => Fit::BeginningOfBytes,
-            false => Fit::Beginning,
+        let beginning = match (self.text.contains(':'), &self.leased) {
+            (false, _) => Fit::Beginning,
+            (true, Some(_)) => Fit::BeginningOfDuid,
+            (true, None) => Fit::BeginningOfAddress,
         };
         [Fit::Id, Fit::Whole, beginning]
     }
 }
 
-/// The condition that client `c` goes by a name: text of the name, its leased form, and the number of a [`Fit`] are the
-/// parameters.
+/// The condition that client `c` goes by a name. Its parameters are the text of the name, its leased form, and the
+/// number of a [`Fit`].
 macro_rules! client_goes_by {
-    ($text:literal, $leased:literal, $fit:literal) => {
-        concat!(
-            "(c.id = ",
-            $text,
-            " and ",
-            $fit,
-            " = 0)
-            or (",
-            $fit,
-            " = 1 and (c.duid = ",
-            $text,
-            " or c.link_layer = ",
-            $text,
-            " or lower(c.hostname) = ",
-            $text,
-            "
-                or substr(lower(c.hostname), 1, length(",
-            $text,
-            ") + 1) = ",
-            $text,
-            " || '.'
-                or c.id in (select l.client from leases l where l.address = ",
-            $leased,
-            " and l.state = 'active')
-                or c.id in (select o.client from instances o where o.address = ",
-            $leased,
-            " and o.phase <> 'removed')))
-            or (",
-            $fit,
-            " = 2 and (substr(c.id, 1, length(",
-            $text,
-            ")) = ",
-            $text,
-            "
-                or substr(lower(c.hostname), 1, length(",
-            $text,
-            ")) = ",
-            $text,
-            "))
-            or (",
-            $fit,
-            " = 3 and (substr(c.duid, 1, length(",
-            $text,
-            ")) = ",
-            $text,
-            "
-                or substr(c.link_layer, 1, length(",
-            $text,
-            ")) = ",
-            $text,
-            "
-                or c.id in (select l.client from leases l
-                    where substr(l.address, 1, length(",
-            $text,
-            ")) = ",
-            $text,
-            " and l.state = 'active')))"
-        )
+    () => {
+        "($3 = 0 and c.id = $1)
+            or ($3 = 1 and (c.duid = $1 or c.link_layer = $1 or lower(c.hostname) = $1
+                or substr(lower(c.hostname), 1, length($1) + 1) = $1 || '.'
+                or c.id in (select l.client from leases l where l.address = $2 and l.state = 'active')
+                or c.id in (select o.client from instances o where o.address = $2 and o.phase <> 'removed')))
+            or ($3 = 2 and (substr(c.id, 1, length($1)) = $1 or substr(lower(c.hostname), 1, length($1)) = $1))
+            or ($3 >= 3 and (substr(c.duid, 1, length($1)) = $1 or substr(c.link_layer, 1, length($1)) = $1))
+            or ($3 = 4 and c.id in (select l.client from leases l
+                where substr(l.address, 1, length($1)) = $1 and l.state = 'active'))"
     };
 }
 pub(super) use client_goes_by;
 
-/// The condition that instance `i` of client `c` goes by a name; the parameters are those of [`client_goes_by!`].
+/// The condition that instance `i` of client `c` goes by a name, with the parameters of [`client_goes_by!`].
 macro_rules! instance_goes_by {
-    ($text:literal, $leased:literal, $fit:literal) => {
+    () => {
         concat!(
-            "(i.id = ",
-            $text,
-            " and ",
-            $fit,
-            " = 0) or (",
-            $fit,
-            " = 1 and i.address = ",
-            $leased,
-            ")
-            or (",
-            $fit,
-            " = 2 and substr(i.id, 1, length(",
-            $text,
-            ")) = ",
-            $text,
-            ")
-            or (",
-            $fit,
-            " = 3 and substr(i.address, 1, length(",
-            $text,
-            ")) = ",
-            $text,
-            ")
-            or ",
-            $crate::store::names::client_goes_by!($text, $leased, $fit)
+            "($3 = 0 and i.id = $1) or ($3 = 1 and i.address = $2)
+            or ($3 = 2 and substr(i.id, 1, length($1)) = $1)
+            or ($3 = 4 and substr(i.address, 1, length($1)) = $1) or ",
+            $crate::store::names::client_goes_by!()
         )
     };
 }
@@ -191,6 +124,7 @@ mod tests {
         assert_eq!(Name::new(""), None);
         assert_eq!(Name::new(&"a".repeat(LONGEST + 1)), None);
         assert_eq!(Name::new("a").unwrap().fits()[2], Fit::Beginning);
-        assert_eq!(Name::new("a:").unwrap().fits()[2], Fit::BeginningOfBytes);
+        assert_eq!(Name::new("a:").unwrap().fits()[2], Fit::BeginningOfAddress);
+        assert_eq!(Name::new("a::1").unwrap().fits()[2], Fit::BeginningOfDuid);
     }
 }

@@ -106,6 +106,48 @@ fn a_lease_without_end_has_none() {
 }
 
 #[test]
+fn a_dnsmasq_without_a_clock_tells_spans() {
+    let told = |verb: &str, variables: &str| {
+        let env = format!("IAID=1 SERVER_DUID=00 INTERFACE=br0 {variables}");
+        event(&format!("{verb} {DUID} fd39::1:7"), &env)
+    };
+    for (variables, seconds) in [
+        ("LEASE_LENGTH=7200 TIME_REMAINING=1800", Some(1800)),
+        ("LEASE_LENGTH=7200", Some(7200)),
+        ("LEASE_LENGTH=0", None),
+        ("LEASE_LENGTH=4294967295", None),
+        // dnsmasq gives one of the two; the moment goes before the length.
+        ("LEASE_LENGTH=7200 LEASE_EXPIRES=1700000060", Some(60)),
+    ] {
+        let until = seconds.map_or(Timestamp(i64::MAX), |seconds| AT.plus(Duration::from_secs(seconds)));
+        // Also when the event is read an hour after its hook ran.
+        for now in [AT, AT.plus(Duration::from_secs(3600))] {
+            let change = told("old", variables).change(Handed::Spooled, now, 0);
+            assert_eq!((change.at, change.valid_until), (AT, until), "{variables}");
+        }
+    }
+    let end = told("del", "LEASE_LENGTH=7200");
+    assert!(end.is_end_of_unknown_kind());
+    assert!(!told("del", "LEASE_EXPIRES=0").is_end_of_unknown_kind());
+    assert_eq!(end.change(Handed::Live, AT, 0).verb, LeaseVerb::Release);
+}
+
+#[test]
+fn an_interface_is_needed_where_a_lease_begins() {
+    let without = "IAID=1 SERVER_DUID=00 LEASE_EXPIRES=1";
+    let old = event(&format!("old {DUID} fd39::1:7"), without);
+    assert!(old.is_premature() && old.link().is_none());
+    let del = event(&format!("del {DUID} fd39::1:7"), without);
+    assert!(!del.is_premature());
+    assert_eq!(del.on_link("br1").link(), Some("br1"));
+    // Also in the form that is sent and kept.
+    let json = serde_json::to_string(&added()).unwrap().replace("\"br0\"", "\"\"");
+    assert!(serde_json::from_str::<DnsmasqEvent>(&json).is_err());
+    let json = json.replace("\"add\"", "\"del\"");
+    assert!(serde_json::from_str::<DnsmasqEvent>(&json).is_ok());
+}
+
+#[test]
 fn a_clock_that_was_set_moves_neither_event_nor_lease() {
     // The wall clock was set an hour forward after the daemon started.
     let hour = 3_600_000;
@@ -185,6 +227,11 @@ fn what_is_missing_or_unreadable_is_named() {
             "dnsmasq gave no DNSMASQ_INTERFACE; run this as its dhcp-script and not by hand",
         ),
         (
+            &format!("add {DUID} fd40::/56"),
+            good,
+            "dnsmasq gave \"fd40::/56\" as the leased address, which it is not; is this dnsmasq newer than we know?",
+        ),
+        (
             &format!("add {DUID} ff02::1"),
             good,
             "dnsmasq gave \"ff02::1\" as the leased address, which it is not; is this dnsmasq newer than we know?",
@@ -252,12 +299,16 @@ prop_compose! {
         iaid in mostly("T?[0-9]{1,9}"),
         expires in mostly("[0-9]{0,15}"),
         remaining in mostly("[0-9]{0,10}"),
+        length in mostly("[0-9]{0,10}"),
         mac in mostly("([0-9a-f]{2}-)?[0-9a-f]{2}(:[0-9a-f]{2}){0,22}"),
         interface in mostly("[a-z0-9]{0,16}"),
-        left_out in prop::sample::select(vec!["", "IAID", "LEASE_EXPIRES", "TIME_REMAINING", "MAC", "INTERFACE"]),
+        left_out in prop::sample::select(vec![
+            "", "IAID", "LEASE_EXPIRES", "LEASE_LENGTH", "TIME_REMAINING", "MAC", "INTERFACE",
+        ]),
     ) -> BTreeMap<String, String> {
         let all = [
-            ("IAID", iaid), ("LEASE_EXPIRES", expires), ("TIME_REMAINING", remaining), ("MAC", mac), ("INTERFACE", interface),
+            ("IAID", iaid), ("LEASE_EXPIRES", expires), ("TIME_REMAINING", remaining), ("LEASE_LENGTH", length), ("MAC", mac),
+            ("INTERFACE", interface),
         ];
         let given = all.into_iter().filter(|(name, _)| *name != left_out);
         given.map(|(name, value)| (format!("DNSMASQ_{name}"), value)).collect()

@@ -102,6 +102,30 @@ fn what_cannot_be_read_is_set_aside_and_holds_up_no_other() {
 }
 
 #[test]
+fn what_cannot_even_be_set_aside_is_counted_once_and_holds_up_no_other() {
+    let scratch = Scratch::new();
+    let spool = scratch.spool();
+    spool.keep(&event(1)).unwrap();
+    let stranger = scratch.0.join("below/spool/00000000000000000001-1-1.json");
+    fs::create_dir(&stranger).unwrap();
+    // Every name that it could get is taken.
+    fs::write(stranger.with_extension(BAD), "x").unwrap();
+    for number in 2..=NAMES_ASIDE {
+        fs::write(stranger.with_extension(format!("{number}.{BAD}")), "x").unwrap();
+    }
+    assert_eq!(order(&spool.pending(9).unwrap()), [1]);
+    assert_eq!(spool.take_set_aside(), 1);
+    assert_eq!(order(&spool.pending(9).unwrap()), [1]);
+    assert_eq!(spool.clone().take_set_aside(), 0);
+    // When it was removed and comes again, it is news.
+    fs::remove_dir(&stranger).unwrap();
+    spool.pending(9).unwrap();
+    fs::create_dir(&stranger).unwrap();
+    spool.pending(9).unwrap();
+    assert_eq!(spool.take_set_aside(), 1);
+}
+
+#[test]
 fn what_a_killed_hook_left_is_removed_and_what_a_living_one_writes_is_not() {
     let scratch = Scratch::new();
     let spool = scratch.spool();
