@@ -15,8 +15,8 @@ use crate::http::{Answer, ask};
 /// The user `nobody` of Debian, and its group.
 const NOBODY: u32 = 65534;
 
-/// What curl is answered as user `uid`, who is in `groups` beside `nogroup`; `None` where it cannot connect.
-async fn ask_as(uid: u32, groups: &[u32], place: &Listen, method: &str, path: &str) -> Option<Answer> {
+/// What curl, a process of its own, is answered as user `uid`, who is in `groups` beside `nogroup`; `None` where it cannot connect.
+pub(crate) async fn ask_as(uid: u32, groups: &[u32], place: &Listen, method: &str, path: &str) -> Option<Answer> {
     let mut command = Command::new("setpriv");
     command.arg(format!("--reuid={uid}")).arg(format!("--regid={NOBODY}"));
     if groups.is_empty() {

@@ -6,6 +6,7 @@ use orchestrator::api::Limits;
 use orchestrator::settings::Listen;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use crate::access::ask_as;
 use crate::daemon::Daemon;
 use crate::http::{PATIENCE, Wire, ask, connect};
 
@@ -107,4 +108,65 @@ async fn health_is_answered_while_every_place_waits_for_the_daemon() {
             assert_eq!(removal.await.unwrap(), 202, "nobody who waited was sent away");
         }
     }
+}
+
+#[tokio::test]
+async fn one_peer_takes_neither_all_turns_nor_all_streams() {
+    let daemon = Daemon::with_limits(Limits {
+        requests: 4,
+        streams: 4,
+        ..patient()
+    })
+    .await;
+    for n in 1..=4 {
+        daemon.instance(u16::from(n), [n; 6]).await;
+    }
+    daemon.gate.forget_permits(usize::MAX);
+    let mut removals = Vec::new();
+    for n in 1..=4 {
+        let place = daemon.unix.clone();
+        let path = format!("/v1/instances/{}", format!("{n:02}").repeat(6));
+        removals.push(tokio::spawn(async move { ask(&place, "DELETE", &path).await.status }));
+    }
+    for _ in 0..3 {
+        tokio::time::timeout(PATIENCE, daemon.arrived.notified())
+            .await
+            .expect("three requests arrive");
+    }
+    // The fourth waits for the other three; another process waits for none of them.
+    let other = ask_as(0, &[], &daemon.unix, "GET", "/v1/clients").await;
+    assert_eq!(other.expect("an answer").status, 200);
+    daemon.gate.add_permits(4);
+    for removal in removals {
+        assert_eq!(removal.await.unwrap(), 202);
+    }
+    let stream = b"GET /v1/events HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n";
+    let mut streams = crowd(&daemon.unix, 3, stream).await;
+    for stream in &mut streams {
+        let mut status = [0; 12];
+        stream.read_exact(&mut status).await.unwrap();
+        assert_eq!(&status, b"HTTP/1.1 200");
+    }
+    let mut refused = crowd(&daemon.unix, 1, stream).await;
+    let mut status = [0; 12];
+    refused[0].read_exact(&mut status).await.unwrap();
+    assert_eq!(&status, b"HTTP/1.1 503");
+    let mut other = tokio::process::Command::new("curl")
+        .args([
+            "--silent",
+            "--include",
+            "--no-buffer",
+            "--header",
+            "Accept: text/event-stream",
+        ])
+        .arg("--unix-socket")
+        .arg(daemon.unix.to_string().trim_start_matches("unix:"))
+        .arg("http://localhost/v1/events")
+        .stdout(std::process::Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("curl runs");
+    let mut output = other.stdout.take().expect("its output");
+    output.read_exact(&mut status).await.unwrap();
+    assert_eq!(&status, b"HTTP/1.1 200");
 }

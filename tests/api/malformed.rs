@@ -62,6 +62,32 @@ async fn a_malformed_head_after_a_good_one_is_a_problem_too() {
 }
 
 #[tokio::test]
+async fn a_malformed_head_is_told_whatever_was_answered_before() {
+    let daemon = Daemon::start().await;
+    daemon.instance(1, [1; 6]).await;
+    let post = "POST /v1/reservations HTTP/1.1\r\nHost: localhost\r\n";
+    for (good, status) in [
+        ("HEAD /v1/health HTTP/1.1\r\nHost: localhost\r\n\r\n".to_owned(), 200),
+        ("HEAD /v1/clients HTTP/1.1\r\nHost: localhost\r\n\r\n".to_owned(), 200),
+        ("GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n".to_owned(), 404),
+        (
+            "DELETE /v1/instances/01 HTTP/1.1\r\nHost: localhost\r\n\r\n".to_owned(),
+            202,
+        ),
+        (format!("{post}Content-Length: 2\r\n\r\n{{}}"), 400),
+        (
+            format!("{post}Transfer-Encoding: chunked\r\n\r\n2\r\n{{}}\r\n0\r\n\r\n"),
+            400,
+        ),
+    ] {
+        let both = send(&daemon.unix, format!("{good}nonsense\r\n\r\n").as_bytes()).await;
+        assert_eq!(both.status, status, "{good}");
+        let rest = both.body.find("HTTP/1.1").map(|begin| &both.body[begin..]);
+        is_problem(&Answer::parse(rest.unwrap_or_default()), 400, "bad-request");
+    }
+}
+
+#[tokio::test]
 async fn a_malformed_chunk_is_no_large_body() {
     let daemon = Daemon::start().await;
     let post =
