@@ -51,6 +51,9 @@ pub(super) struct Args {
     /// Leave the lease when told to end
     #[arg(long)]
     keep: bool,
+    /// Report each answer that is passed over, and why
+    #[arg(short, long)]
+    verbose: bool,
     /// Fail when there is no lease after so many seconds
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     timeout: Option<u64>,
@@ -68,6 +71,7 @@ pub(super) async fn run(args: Args, output: Output) -> Result<(), Failure> {
         once: args.once,
         keep: args.keep,
         timeout: args.timeout.map(Duration::from_secs),
+        verbose: args.verbose,
     };
     let print = |report: Report| {
         let mut out = std::io::stdout().lock();

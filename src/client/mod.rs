@@ -14,6 +14,7 @@
 mod addresses;
 mod clock;
 mod identity;
+mod passed_over;
 mod report;
 mod session;
 mod signals;
@@ -29,6 +30,7 @@ use orchestrator_dhcp6::client::Wants;
 use orchestrator_network::NetworkError;
 
 pub use identity::DuidChoice;
+pub use passed_over::PassedOver;
 pub use report::Report;
 pub use session::run;
 
@@ -55,6 +57,8 @@ pub struct Options {
     pub keep: bool,
     /// How long the first lease may take.
     pub timeout: Option<Duration>,
+    /// Reports each datagram that is passed over, with its reason.
+    pub verbose: bool,
 }
 
 /// Why there is no client any more.
@@ -67,12 +71,14 @@ pub enum ClientError {
     #[error("{0} has no link-layer address to make a DUID of; take --duid uuid")]
     NoLinkLayer(String),
     /// No lease within the time that was given for it.
-    #[error("no server gave {interface} a lease within {} s; is there one on its link?", limit.as_secs())]
+    #[error("no server gave {interface} a lease within {} s; {passed_over}", limit.as_secs())]
     TimedOut {
         /// The interface.
         interface: String,
         /// The time that was given.
         limit: Duration,
+        /// The answers that came and could not be used.
+        passed_over: PassedOver,
     },
     /// The socket cannot be opened.
     #[error("cannot open UDP port 546 on {interface}; end what else is a DHCPv6 client there, or run as root")]

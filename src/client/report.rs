@@ -29,6 +29,13 @@ pub(super) enum What {
     LinkDown,
     /// The interface may be used.
     LinkUp,
+    /// A datagram was of no use.
+    PassedOver {
+        /// Who sent it.
+        from: Ipv6Addr,
+        /// Why.
+        reason: String,
+    },
 }
 
 impl Report {
@@ -61,6 +68,7 @@ impl What {
             Self::Duplicate(_) => "duplicate",
             Self::LinkDown => "link-down",
             Self::LinkUp => "link-up",
+            Self::PassedOver { .. } => "passed-over",
         }
     }
 
@@ -69,6 +77,7 @@ impl What {
             Self::Protocol(event) => details(event),
             Self::Ready(address) | Self::Duplicate(address) => json!({ "address": address }),
             Self::LinkDown | Self::LinkUp => Value::Null,
+            Self::PassedOver { from, reason } => json!({ "from": from, "reason": reason }),
         }
     }
 }
@@ -123,6 +132,7 @@ impl fmt::Display for Report {
             What::LinkDown => write!(f, "{word:<10} waiting for a carrier and a link-local address"),
             What::Ready(address) => write!(f, "{word:<10} {address}"),
             What::Duplicate(address) => write!(f, "{word:<10} {address}: someone else has it"),
+            What::PassedOver { from, reason } => write!(f, "{word:<10} an answer from {from}: {reason}"),
             What::Protocol(event) => {
                 write!(f, "{word:<10}")?;
                 write_event(f, event, self.at)

@@ -1,6 +1,7 @@
 //! One run of the client: from the interface's being there until it is told to end.
 
 use std::io;
+use std::net::Ipv6Addr;
 use std::time::Duration;
 
 use orchestrator_dhcp6::client::{Action, Client, ClientSettings, Event, Holdings, Lease};
@@ -12,9 +13,10 @@ use tokio::time::{Instant, sleep_until};
 use super::addresses::{Addresses, Checked};
 use super::clock::Clock;
 use super::identity::{self, DuidChoice};
+use super::passed_over::PassedOver;
 use super::report::{Report, What};
 use super::signals::Signals;
-use super::socket::ClientSocket;
+use super::socket::{ClientSocket, Received};
 use super::state::State;
 use super::{ClientError, Options};
 
@@ -61,6 +63,8 @@ struct Session<'a, R> {
     kept: Option<Holdings>,
     /// Whether there is what the client is there for.
     provided: bool,
+    /// What came and was of no use.
+    passed_over: PassedOver,
     report: R,
 }
 
@@ -69,7 +73,7 @@ enum Woken {
     /// The interface, or its addresses, may have changed.
     Changed,
     Time,
-    Datagram(Vec<u8>),
+    Datagram(Received),
     /// A signal came.
     Told,
     TooLate,
@@ -106,6 +110,7 @@ impl<'a, R: FnMut(Report) -> io::Result<()>> Session<'a, R> {
             client: None,
             attached: false,
             provided: false,
+            passed_over: PassedOver::default(),
             report,
         })
     }
@@ -118,7 +123,7 @@ impl<'a, R: FnMut(Report) -> io::Result<()>> Session<'a, R> {
             let actions = match self.wait(deadline, &mut signals, &mut changed).await? {
                 Woken::Changed => self.look().await?,
                 Woken::Time => self.wake(),
-                Woken::Datagram(datagram) => self.hear(&datagram),
+                Woken::Datagram(received) => self.hear(&received)?,
                 Woken::Told if releasing || self.options.keep => return Ok(()),
                 Woken::Told => {
                     (releasing, deadline) = (true, Some(Instant::now() + RELEASING));
@@ -157,11 +162,11 @@ impl<'a, R: FnMut(Report) -> io::Result<()>> Session<'a, R> {
             () = patience => Woken::TooLate,
             Some(()) = changed.recv() => Woken::Changed,
             received = self.socket.receive() => {
-                let datagram = received.map_err(|source| ClientError::Receive {
+                let received = received.map_err(|source| ClientError::Receive {
                     interface: self.options.interface.clone(),
                     source,
                 })?;
-                Woken::Datagram(datagram.to_vec())
+                Woken::Datagram(received)
             }
             () = tokio::time::sleep(sleep) => Woken::Time,
         })
@@ -172,15 +177,35 @@ impl<'a, R: FnMut(Report) -> io::Result<()>> Session<'a, R> {
         self.client.as_mut().map_or_else(Vec::new, |client| client.wake(now))
     }
 
-    fn hear(&mut self, datagram: &[u8]) -> Vec<Action> {
+    /// Gives a datagram to the protocol. Only neighbours are heard: servers and relay agents answer from link-local
+    /// addresses, and nobody beyond the link has one.
+    fn hear(&mut self, received: &Received) -> Result<Vec<Action>, ClientError> {
         let now = self.clock.now();
         let Some(client) = &mut self.client else {
-            return Vec::new();
+            return Ok(Vec::new());
         };
-        client.take(datagram, now).unwrap_or_else(|ignored| {
-            tracing::debug!("a datagram is passed over: {ignored}");
-            Vec::new()
-        })
+        if !received.from.is_unicast_link_local() {
+            self.pass_over(received.from, "its sender has no link-local address")?;
+            return Ok(Vec::new());
+        }
+        match client.take(&received.datagram, now) {
+            Ok(actions) => Ok(actions),
+            Err(ignored) => {
+                self.pass_over(received.from, &ignored.to_string())?;
+                Ok(Vec::new())
+            }
+        }
+    }
+
+    /// Notes a datagram that is of no use, and reports it where that is wanted.
+    fn pass_over(&mut self, from: Ipv6Addr, reason: &str) -> Result<(), ClientError> {
+        tracing::debug!(%from, "a datagram is passed over: {reason}");
+        self.passed_over.note(reason);
+        if !self.options.verbose {
+            return Ok(());
+        }
+        let reason = reason.to_owned();
+        self.tell(What::PassedOver { from, reason })
     }
 
     fn release(&mut self) -> Vec<Action> {
@@ -316,6 +341,7 @@ impl<'a, R: FnMut(Report) -> io::Result<()>> Session<'a, R> {
         ClientError::TimedOut {
             interface: self.options.interface.clone(),
             limit: self.options.timeout.unwrap_or_default(),
+            passed_over: self.passed_over.clone(),
         }
     }
 }

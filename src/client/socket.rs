@@ -42,19 +42,25 @@ impl ClientSocket {
         self.socket.try_send_to(datagram, self.servers.into()).map(drop)
     }
 
-    /// The next datagram from a neighbour: servers and relays answer from link-local addresses, and nobody beyond the
-    /// link has one. Cancel-safe.
-    pub(super) async fn receive(&mut self) -> io::Result<&[u8]> {
+    /// The next datagram. Cancel-safe.
+    pub(super) async fn receive(&mut self) -> io::Result<Received> {
         loop {
             let (length, source) = self.socket.recv_from(&mut self.buffer).await?;
-            let neighbour = match source {
-                SocketAddr::V6(source) => source.ip().is_unicast_link_local(),
-                SocketAddr::V4(_) => false,
-            };
-            if neighbour {
-                return Ok(&self.buffer[..length]);
+            // The socket takes IPv6 alone.
+            if let SocketAddr::V6(source) = source {
+                return Ok(Received {
+                    datagram: self.buffer[..length].to_vec(),
+                    from: *source.ip(),
+                });
             }
-            tracing::debug!(%source, "a datagram is passed over: its sender is no neighbour");
         }
     }
+}
+
+/// A datagram that came to the client's port.
+#[derive(Debug)]
+pub(super) struct Received {
+    pub(super) datagram: Vec<u8>,
+    /// Who sent it.
+    pub(super) from: Ipv6Addr,
 }

@@ -9,3 +9,4 @@ mod others;
 mod prefix;
 mod running;
 mod site;
+mod sloppy;

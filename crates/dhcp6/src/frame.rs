@@ -18,7 +18,7 @@ pub const MAX_OPTIONS: usize = 256;
 pub const MAX_DEPTH: usize = 4;
 
 /// Length of message type and transaction id.
-const HEADER: usize = 4;
+pub(crate) const HEADER: usize = 4;
 
 /// Why a datagram did not pass the walk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -202,7 +202,7 @@ fn comes_once(code: u16) -> bool {
 }
 
 /// Checks the length of an option against what its code allows (RFC 9915, section 21).
-fn check_length(code: u16, length: usize) -> Result<(), Fault> {
+pub(crate) fn check_length(code: u16, length: usize) -> Result<(), Fault> {
     use OptionCode as C;
     let right = match OptionCode::from(code) {
         // A DUID has two bytes of type and 1 to 128 more (section 11.1).

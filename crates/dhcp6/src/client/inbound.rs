@@ -1,4 +1,4 @@
-//! The typed view of a server's message that passed the walk.
+//! The typed view of a server's message: what is read is checked, and the rest is passed over.
 
 use std::net::Ipv6Addr;
 use std::time::Duration;
@@ -8,13 +8,13 @@ use dhcproto::{Decodable, Decoder};
 use ipnet::Ipv6Net;
 
 use super::event::{Configuration, ServerStatus};
-use crate::frame::{Fault, Frame, Options};
+use super::lenient::{Lenient, sound};
+use crate::frame::{Fault, Frame, HEADER, Options};
 use crate::leased::{Kind, Leased};
 use crate::rkap::{Authentication, ReconfigureKey};
 use crate::{DomainName, Duid, Iaid};
 
-/// Bytes before the options of a message, and before the body of an option.
-const HEADER: usize = 4;
+/// Bytes before the body of an option.
 const OPTION_HEAD: usize = 4;
 /// Leases of one association that are looked at.
 const LEASES: usize = 16;
@@ -96,55 +96,54 @@ pub(super) struct GrantedLease {
 }
 
 impl<'a> ServerMessage<'a> {
-    /// Walks and reads a datagram.
+    /// Reads a datagram. A Reconfigure, which is signed, must be well formed as a whole; of other messages only what is
+    /// read.
     ///
     /// # Errors
     ///
     /// When it is malformed, or no server's.
     pub(super) fn read(datagram: &'a [u8]) -> Result<Self, Ignored> {
-        let frame = Frame::walk(datagram).map_err(Ignored::Malformed)?;
-        let kind = MessageType::from(frame.kind);
-        if !matches!(
-            kind,
-            MessageType::Advertise | MessageType::Reply | MessageType::Reconfigure
-        ) {
-            return Err(Ignored::NotAwaited(frame.kind));
-        }
-        let find = |code| find(frame.options(), code);
-        let seconds = |code| find(code).map(|body| number(body, 0));
+        let read = Lenient::split(datagram).map_err(Ignored::Malformed)?;
+        let kind = MessageType::from(read.kind);
+        let reconfigure = match kind {
+            MessageType::Advertise | MessageType::Reply => None,
+            MessageType::Reconfigure => read_reconfigure(datagram)?,
+            _ => return Err(Ignored::NotAwaited(read.kind)),
+        };
+        let identity = |code| read.identity(code).map_err(Ignored::Malformed);
+        let server = identity(OptionCode::ServerId)?.and_then(|bytes| Duid::new(bytes).ok());
+        let server = server.ok_or(match read.is_cut {
+            true => Ignored::Malformed(Fault::Truncated),
+            false => Ignored::OtherServer,
+        })?;
         let max_rt = |code| {
-            let told = seconds(code).filter(|told| MAX_RT.contains(told));
+            let told = read.first(code).map(|body| number(body, 0));
+            let told = told.filter(|told| MAX_RT.contains(told));
             told.map(|told| Duration::from_secs(told.into()))
         };
-        let server = find(OptionCode::ServerId).and_then(|bytes| Duid::new(bytes).ok());
         Ok(Self {
             kind,
-            transaction: frame.transaction,
-            client: find(OptionCode::ClientId),
-            server: server.ok_or(Ignored::OtherServer)?,
-            preference: find(OptionCode::Preference)
+            transaction: read.transaction,
+            client: identity(OptionCode::ClientId)?,
+            server,
+            preference: read
+                .first(OptionCode::Preference)
                 .and_then(<[u8]>::first)
                 .map_or(0, |told| *told),
-            status: find(OptionCode::StatusCode).map(read_status),
-            associations: frame
-                .options()
-                .filter_map(|(code, body)| Granted::read(code, body))
-                .collect(),
-            rapid_commit: find(OptionCode::RapidCommit).is_some(),
-            configuration: Configuration {
-                dns_servers: find(OptionCode::DomainNameServers).map_or_else(Vec::new, addresses),
-                domain_search: find(OptionCode::DomainSearchList).map_or_else(Vec::new, domains),
-            },
+            status: read.first(OptionCode::StatusCode).map(read_status),
+            associations: associations(&read),
+            rapid_commit: read.first(OptionCode::RapidCommit).is_some(),
+            configuration: configuration(&read),
             solicit_max_rt: max_rt(OptionCode::SolMaxRt),
             information_max_rt: max_rt(OptionCode::InfMaxRt),
-            information_refresh: seconds(OptionCode::InformationRefreshTime),
-            reconfigure_key: find(OptionCode::Authentication)
-                .and_then(Authentication::read)
-                .and_then(|authentication| ReconfigureKey::given(&authentication)),
-            reconfigure: find(OptionCode::ReconfMsg)
-                .and_then(<[u8]>::first)
-                .map(|kind| MessageType::from(*kind))
-                .zip(authentication_at(&frame)),
+            information_refresh: read
+                .first(OptionCode::InformationRefreshTime)
+                .map(|body| number(body, 0)),
+            reconfigure_key: read
+                .all(OptionCode::Authentication)
+                .filter_map(Authentication::read)
+                .find_map(|authentication| ReconfigureKey::given(&authentication)),
+            reconfigure,
         })
     }
 
@@ -174,14 +173,16 @@ impl Granted {
         };
         let (t1, t2) = (number(body, 4), number(body, 8));
         let nested = body.get(12..)?;
-        let leases = Options(nested).filter_map(|(code, body)| GrantedLease::read(kind, code, body));
+        let leases = sound(Options(nested)).filter_map(|(code, body)| GrantedLease::read(kind, code, body));
         let granted = Self {
             kind,
             iaid: Iaid(number(body, 0)),
             t1,
             t2,
             leases: leases.take(LEASES).collect(),
-            status: find(Options(nested), OptionCode::StatusCode).map(read_status),
+            status: sound(Options(nested))
+                .find(|(code, _)| *code == u16::from(OptionCode::StatusCode))
+                .map(|(_, body)| read_status(body)),
         };
         (t1 <= t2 || t2 == 0).then_some(granted)
     }
@@ -224,17 +225,53 @@ fn is_usable(leased: Leased) -> bool {
         || reaches_all)
 }
 
-fn find<'a>(mut options: Options<'a>, wanted: OptionCode) -> Option<&'a [u8]> {
-    let wanted = u16::from(wanted);
-    options.find(|(code, _)| *code == wanted).map(|(_, body)| body)
+/// What a Reconfigure asks for, and where in the datagram the body of its authentication option begins.
+///
+/// # Errors
+///
+/// When the message is malformed anywhere: nothing of it is passed over, since the signature is over all of it.
+fn read_reconfigure(datagram: &[u8]) -> Result<Option<(MessageType, usize)>, Ignored> {
+    let frame = Frame::walk(datagram).map_err(Ignored::Malformed)?;
+    let (message, authentication) = (u16::from(OptionCode::ReconfMsg), u16::from(OptionCode::Authentication));
+    let asked = frame.options().find(|(code, _)| *code == message);
+    let asked = asked.and_then(|(_, body)| body.first().map(|kind| MessageType::from(*kind)));
+    let mut at = HEADER;
+    for (code, body) in frame.options() {
+        if code == authentication {
+            return Ok(asked.zip(Some(at + OPTION_HEAD)));
+        }
+        at += OPTION_HEAD + body.len();
+    }
+    Ok(None)
 }
 
-/// Where the body of the authentication option begins in a datagram.
-fn authentication_at(frame: &Frame<'_>) -> Option<usize> {
-    let wanted = u16::from(OptionCode::Authentication);
-    let before = frame.options().take_while(|(code, _)| *code != wanted);
-    let at = HEADER + before.map(|(_, body)| OPTION_HEAD + body.len()).sum::<usize>();
-    find(frame.options(), OptionCode::Authentication).map(|_| at + OPTION_HEAD)
+/// The associations of a message that make sense; of those with one type and IAID the first.
+fn associations(read: &Lenient<'_>) -> Vec<Granted> {
+    let mut associations: Vec<Granted> = Vec::new();
+    for granted in read.options().filter_map(|(code, body)| Granted::read(code, body)) {
+        let is_known = |known: &Granted| (known.kind, known.iaid) == (granted.kind, granted.iaid);
+        if !associations.iter().any(is_known) {
+            associations.push(granted);
+        }
+    }
+    associations
+}
+
+/// What else the server tells. An option that comes again is added to the first: some servers send one for each of
+/// their name servers.
+fn configuration(read: &Lenient<'_>) -> Configuration {
+    let mut told = Configuration::default();
+    for server in read.all(OptionCode::DomainNameServers).flat_map(addresses) {
+        if told.dns_servers.len() < CONFIGURED && !told.dns_servers.contains(&server) {
+            told.dns_servers.push(server);
+        }
+    }
+    for domain in read.all(OptionCode::DomainSearchList).flat_map(DomainName::read_all) {
+        if told.domain_search.len() < CONFIGURED && !told.domain_search.contains(&domain) {
+            told.domain_search.push(domain);
+        }
+    }
+    told
 }
 
 /// Four bytes of a body as a number; zero where the body has not so many.
@@ -243,7 +280,7 @@ fn number(body: &[u8], at: usize) -> u32 {
     u32::from_be_bytes(bytes.unwrap_or_default())
 }
 
-/// The walk has seen to the two bytes of the code.
+/// An option that is too short for its code has not come here.
 fn read_status(body: &[u8]) -> ServerStatus {
     let (code, words) = body.split_first_chunk::<2>().unwrap_or((&[0, 0], &[]));
     let words = String::from_utf8_lossy(words);
@@ -254,13 +291,9 @@ fn read_status(body: &[u8]) -> ServerStatus {
     }
 }
 
-fn addresses(body: &[u8]) -> Vec<Ipv6Addr> {
+fn addresses(body: &[u8]) -> impl Iterator<Item = Ipv6Addr> {
     let all = body
         .chunks_exact(16)
         .filter_map(|octets| <[u8; 16]>::try_from(octets).ok());
-    all.map(Ipv6Addr::from).take(CONFIGURED).collect()
-}
-
-fn domains(body: &[u8]) -> Vec<DomainName> {
-    DomainName::read_all(body).take(CONFIGURED).collect()
+    all.map(Ipv6Addr::from)
 }

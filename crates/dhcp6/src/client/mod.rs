@@ -26,6 +26,7 @@ mod exchange;
 mod hear;
 mod holdings;
 mod inbound;
+mod lenient;
 mod offers;
 mod outbound;
 mod settings;

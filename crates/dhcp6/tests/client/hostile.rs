@@ -1,6 +1,6 @@
 //! What servers should not send, and networks that lose what they carry.
 
-use orchestrator_dhcp6::client::{Ignored, Wants};
+use orchestrator_dhcp6::client::{Action, Event, Ignored, Wants};
 use proptest::prelude::*;
 
 use crate::network::*;
@@ -76,6 +76,37 @@ fn what_no_host_can_have_is_not_taken() {
         network.client.clone().take(&advertise, network.now),
         Err(Ignored::NothingOffered)
     );
+}
+
+/// Servers pad their messages, repeat options, or cut the last one off: what is read before that counts.
+#[test]
+fn what_is_not_read_may_be_anything() {
+    let (network, advertise) = asking();
+    let option = |code: u16, body: &[u8]| [&code.to_be_bytes()[..], &[0, body.len() as u8], body].concat();
+    let dns = option(23, &[0; 16]);
+    let tails = [
+        vec![0],
+        vec![0, 0, 0],
+        vec![0, 0, 0, 0, 0],
+        vec![0, 99, 0, 200, 1],
+        [dns.clone(), dns].concat(),
+        option(7, &[]),
+        option(13, &[0]),
+        option(14, &[1]),
+        option(82, &[1]),
+    ];
+    for tail in tails {
+        let mut client = network.client.clone();
+        let taken = client.take(&[&advertise[..], &tail].concat(), network.now);
+        assert!(
+            matches!(&taken.as_deref(), Ok([Action::Tell(Event::Offered { .. })])),
+            "{tail:?}: {taken:?}"
+        );
+    }
+    // Whose message it is has to be sure.
+    let other = option(1, &[0, 3, 0, 1, 2, 0, 0x5e, 0x10, 0, 9]);
+    let doubtful = network.client.clone().take(&[advertise, other].concat(), network.now);
+    assert_eq!(doubtful, Err(Ignored::Malformed(orchestrator_dhcp6::Fault::Twice(1))));
 }
 
 /// A client that was busy elsewhere is told of something else first.
@@ -194,6 +225,17 @@ proptest! {
         network.carry_out(actions);
         network.run_for(60 * SECOND);
         prop_assert!(network.assigned.is_empty() && network.client.is_done());
+    }
+
+    /// Whatever stands behind what a client reads, it gets the same lease.
+    #[test]
+    fn a_tail_costs_no_lease(tail in prop::collection::vec(any::<u8>(), 0..4), cut in 0u8..200) {
+        let (network, advertise) = asking();
+        let past_the_end = [0, 99, 1, cut];
+        for end in [&tail[..], &past_the_end] {
+            let taken = network.client.clone().take(&[&advertise[..], end].concat(), network.now);
+            prop_assert_eq!(taken, network.client.clone().take(&advertise, network.now));
+        }
     }
 
     #[test]
