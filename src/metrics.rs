@@ -42,6 +42,7 @@ pub struct Metrics {
     dhcp6_unsent: Counter,
     dhcp6_cloned_duids: Counter,
     dhcp6_reconfigures: Labelled,
+    dhcp6_client_limits: Labelled,
     lease_events: Labelled,
     lease_events_refused: Labelled,
     routes: Gauge,
@@ -88,6 +89,10 @@ impl Default for Metrics {
         let dhcp6_refusals = labelled(
             "dhcp6_refusals",
             "Identity associations that got nothing, by what they were told",
+        );
+        let dhcp6_client_limits = labelled(
+            "dhcp6_client_limits",
+            "Times that a client was at its limit of leases, by what was done",
         );
         let dhcp6_reconfigures = labelled("dhcp6_reconfigures", "Clients that were told to ask again, by outcome");
         let lease_events = labelled("lease_events", "Lease events recorded, by outcome");
@@ -187,6 +192,7 @@ impl Default for Metrics {
             dhcp6_unsent,
             dhcp6_cloned_duids,
             dhcp6_reconfigures,
+            dhcp6_client_limits,
             lease_events,
             lease_events_refused,
             routes,
@@ -263,6 +269,11 @@ impl Metrics {
     /// Two machines use one DUID.
     pub fn dhcp6_cloned_duid(&self) {
         self.dhcp6_cloned_duids.inc();
+    }
+
+    /// A client was at its limit of leases.
+    pub fn dhcp6_client_limit(&self, outcome: &'static str) {
+        count(&self.dhcp6_client_limits, "outcome", outcome);
     }
 
     /// A client is told to ask again, did, or did not.

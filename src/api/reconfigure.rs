@@ -91,6 +91,7 @@ impl From<NotReconfigured> for Fault {
             NotReconfigured::NotServed
             | NotReconfigured::NotHeard
             | NotReconfigured::NotAccepted
+            | NotReconfigured::NoKey
             | NotReconfigured::BehindRelay => StatusCode::CONFLICT,
         };
         Self::new(status, refusal.word(), refusal.to_string())

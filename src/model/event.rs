@@ -22,6 +22,10 @@ pub enum EventKind {
     LeaseDeclined,
     /// Two machines use one DUID: they are one client.
     ClonedDuid,
+    /// Two interfaces use one DUID, each for associations of its own: of one machine, or of two.
+    SharedDuid,
+    /// A client was at its limit of leases: its oldest one made room, or it was given none.
+    ClientLimit,
     /// A client was asked to ask again, and did not.
     ReconfigureUnanswered,
     /// An instance was recorded for a client.
@@ -53,6 +57,8 @@ words!(EventKind {
     LeaseExpired = "lease-expired",
     LeaseDeclined = "lease-declined",
     ClonedDuid = "cloned-duid",
+    SharedDuid = "shared-duid",
+    ClientLimit = "client-limit",
     ReconfigureUnanswered = "reconfigure-unanswered",
     InstanceWanted = "instance-wanted",
     InstanceReady = "instance-ready",

@@ -88,3 +88,24 @@ fn a_client_that_moves_is_no_clone() {
     }
     assert_eq!((counted(&site), told(&site)), (0, vec![]));
 }
+
+/// One DUID, and an IAID for each of its interfaces, is what RFC 9915, section 4.2 wants of one machine.
+#[test]
+fn one_machine_with_two_interfaces_is_not_advised_to_change_its_duid() {
+    let site = Site::start(POOL, "");
+    let [first, second] = twins(&site);
+    for _ in 0..5 {
+        first.lease(1);
+        second.lease(2);
+    }
+    assert_eq!((counted(&site), lines(&site, &first.duid)), (0, 0));
+    let event = wait_for("the timeline to say what it may be", PATIENCE, || {
+        let events = site.daemon.items("/v1/events?after=0&limit=1000").unwrap();
+        events.into_iter().find(|event| event["kind"] == "shared-duid")
+    });
+    assert_eq!(told(&site), Vec::<Value>::new());
+    let detail = event["detail"].as_str().unwrap();
+    for part in ["two interfaces", "nothing is to be done", "IAIDs 1 and 2", "cloned"] {
+        assert!(detail.contains(part), "{part} in {detail}");
+    }
+}

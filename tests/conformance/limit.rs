@@ -1,9 +1,14 @@
 //! Limits of one client, and of a link (section 23): row 72.
 
-use crate::client::{Client, SERVER_PORT};
+use std::net::Ipv6Addr;
+
+use orchestrator_lab::wait_for;
+use serde_json::Value;
+
+use crate::client::{Client, SERVER_PORT, receive};
 use crate::discard::assert_discarded;
 use crate::relay::{Relay, here, wrap};
-use crate::site::{POOL, PREFIX, Site, connect, link, new_duid, plain};
+use crate::site::{PATIENCE, POOL, PREFIX, Site, connect, link, new_duid, plain};
 use crate::wire::{DECLINE, NO_ADDRS_AVAIL, RENEW, REQUEST, SOLICIT, ia_na, message};
 
 /// How many bindings one client may have on a link, and associations in a message.
@@ -16,7 +21,8 @@ fn row_72_a_client_has_so_many_leases_and_no_more() {
     let ias: Vec<_> = (0..MOST).map(|iaid| ia_na(iaid, &[])).collect();
     let answer = client.ask_server(REQUEST, &ias);
     let leased: Vec<_> = (0..MOST).map(|iaid| answer.ia(iaid).leased().ip).collect();
-    assert_eq!(client.request(MOST, &[]).status, Some(NO_ADDRS_AVAIL));
+    // What its message names is in use, and makes no room.
+    assert_eq!(client.request(MOST, &leased).status, Some(NO_ADDRS_AVAIL));
     assert_eq!(site.leases_of(&client).len(), leased.len());
     // What it has goes on, and others are served.
     assert_eq!(client.request(0, &[]).leased().ip, leased[0]);
@@ -119,4 +125,76 @@ fn row_72_a_link_is_answered_so_often_and_who_holds_a_lease_goes_on_as_do_other_
     assert_eq!(counts.answered - before.answered + refused, SENT + 2);
     assert_eq!(counts.discarded.len(), 1, "{counts:?}");
     assert!(refused > SENT / 2, "{counts:?}");
+}
+
+/// The events of a kind.
+fn events(site: &Site, kind: &str) -> Vec<Value> {
+    let mut events = site.daemon.items("/v1/events?after=0&limit=1000").unwrap();
+    events.retain(|event| event["kind"] == kind);
+    events
+}
+
+/// How often clients were at their limit, with this outcome.
+fn at_limit(site: &Site, outcome: &str) -> u64 {
+    let text = site.daemon.ask("GET", "/metrics").unwrap().text();
+    let name = format!("orchestrator_dhcp6_client_limits_total{{outcome=\"{outcome}\"}} ");
+    let line = text.lines().find_map(|line| line.strip_prefix(&name));
+    line.map_or(0, |value| value.parse().unwrap())
+}
+
+/// Firmware that boots from the network makes up an IAID at each boot.
+#[test]
+fn a_client_with_a_new_iaid_at_each_boot_is_served_and_its_oldest_lease_makes_room() {
+    let site = Site::start(POOL, "");
+    let client = site.client();
+    let leased: Vec<_> = (0..=MOST).map(|iaid| client.lease(iaid)).collect();
+    let of_state = |state: &str| -> Vec<Ipv6Addr> {
+        let own = site.leases_of(&client).into_iter().filter(|(_, own)| own == state);
+        own.map(|(address, _)| address).collect()
+    };
+    assert_eq!(of_state("released"), leased[..1], "the oldest one made room");
+    assert_eq!(of_state("active").len(), MOST as usize);
+    assert_eq!(at_limit(&site, "made-room"), 1);
+    let event = wait_for("the timeline to say so", PATIENCE, || {
+        events(&site, "client-limit").pop()
+    });
+    assert_eq!(event["address"], leased[0].to_string());
+    assert!(event["detail"].as_str().unwrap().contains("16"), "{event}");
+    let (_, own) = site
+        .daemon
+        .api("GET", &format!("/v1/clients/{}", event["client"].as_str().unwrap()))
+        .unwrap();
+    assert_eq!(own["duid"], crate::site::hex(&client.duid).as_str());
+    // However often it boots, the number of its leases is bounded, and the last one stands.
+    let last = (MOST + 1..3 * MOST).map(|iaid| client.lease(iaid)).last().unwrap();
+    assert!(site.leases_of(&client).len() <= MOST as usize + 1);
+    assert!(site.holds(&client, last));
+}
+
+/// What its message names is in use, and so is nothing that is in quarantine.
+#[test]
+fn a_client_at_its_limit_is_told_that_it_is_its_own() {
+    let site = Site::start(POOL, "");
+    let client = site.client();
+    for _ in 0..MOST {
+        let leased = client.request(1, &[]).leased().ip;
+        client.tell(DECLINE, 1, leased);
+    }
+    let request = [client.id(), client.server_id(), ia_na(1, &[])];
+    for _ in 0..3 {
+        client.send(&message(REQUEST, client.xid(), &request));
+        let (bytes, _) = receive(&client.socket);
+        assert_eq!(client.read(&bytes).ia(1).status, Some(NO_ADDRS_AVAIL));
+        let words = String::from_utf8_lossy(&bytes);
+        assert!(
+            words.contains("this client") && !words.contains("left on this link"),
+            "{words}"
+        );
+    }
+    assert_eq!(at_limit(&site, "refused"), 3);
+    let told = wait_for("the timeline to say so", PATIENCE, || {
+        let told = events(&site, "client-limit");
+        (!told.is_empty()).then_some(told)
+    });
+    assert_eq!(told.len(), 1, "once an hour: {told:?}");
 }

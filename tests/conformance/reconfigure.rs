@@ -7,7 +7,8 @@ use crate::relay::{Layer, NOWHERE, Relay, here};
 use crate::site::{POOL, PREFIX, Site, hex, link};
 use crate::wire::{
     AUTHENTICATION, CLIENT_ID, INFORMATION_REQUEST, INTERFACE_ID, Message, REBIND, RECONFIGURE, RECONFIGURE_ACCEPT,
-    RECONFIGURE_MESSAGE, RELAY_REPL, RELEASE, RENEW, REQUEST, Relayed, SERVER_ID, SOLICIT, hmac_md5, ia_na, option,
+    RECONFIGURE_MESSAGE, RELAY_REPL, RELEASE, RENEW, REQUEST, Relayed, SERVER_ID, SOLICIT, hmac_md5, ia_na, message,
+    option,
 };
 
 /// The value in an authentication option is the key, or it is a signature.
@@ -252,6 +253,9 @@ fn row_70_after_a_restart_the_key_is_the_same_and_the_number_goes_on() {
         site.resume();
         // Where the client is, it has to tell.
         assert_eq!(ask(&site, &client, ""), (409, Some("not-heard".to_owned())));
+        // Whether it was given the key is not known any more: it is given the same once more, and once only.
+        let again = client.ask_server(RENEW, &[ia_na(1, &[]), accept()]);
+        assert_eq!(authentication(&again).map(|again| again.value), Some(key.value));
         renew(&client);
         assert_eq!(ask(&site, &client, ""), (202, None));
         let (_, number) = reconfigured(&client, &key);
@@ -259,4 +263,43 @@ fn row_70_after_a_restart_the_key_is_the_same_and_the_number_goes_on() {
         last = number;
         renew(&client);
     }
+}
+
+#[test]
+fn a_client_that_accepts_it_from_a_later_message_on_is_given_the_key_with_that() {
+    let site = Site::start(POOL, "");
+    for kind in [REBIND, RENEW] {
+        let client = site.client();
+        let leased = client.lease(1);
+        assert_eq!(ask(&site, &client, ""), (409, Some("not-accepted".to_owned())));
+        let options = [client.id(), ia_na(1, &[leased]), accept()];
+        let server = (kind == RENEW).then(|| client.server_id());
+        let bytes = message(kind, client.xid(), &[&options[..], server.as_slice()].concat());
+        let say = || {
+            client.send(&bytes);
+            let (answer, _) = receive(&client.socket);
+            client.read(&answer)
+        };
+        let key = authentication(&say()).expect("a key comes with the first Reply to a client that accepts it");
+        assert_eq!(key.what, KEY);
+        // The Reply was lost, and the client sends the same message again.
+        assert_eq!(authentication(&say()).map(|again| again.value), Some(key.value));
+        renew(&client);
+        assert_eq!(ask(&site, &client, ""), (202, None));
+        assert_eq!(reconfigured(&client, &key).0, RENEW);
+    }
+}
+
+/// Of what it gave before a restart the server knows nothing: it gives the same key once more.
+#[test]
+fn a_key_that_may_have_been_given_before_a_restart_is_given_again() {
+    let mut site = Site::start(POOL, "");
+    let client = site.client();
+    let leased = client.lease(1);
+    site.daemon.stop().unwrap();
+    site.resume();
+    let answer = client.ask(REBIND, &[ia_na(1, &[leased]), accept()]);
+    let key = authentication(&answer).unwrap();
+    assert_eq!(ask(&site, &client, ""), (202, None));
+    assert_eq!(reconfigured(&client, &key).0, RENEW);
 }

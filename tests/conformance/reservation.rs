@@ -8,9 +8,10 @@ use serde_json::{Value, json};
 use crate::client::{Client, SERVER_PORT};
 use crate::prefix::route::routed;
 use crate::relay::{Relay, here};
-use crate::site::{PATIENCE, POOL, PREFIX, Site, hex, link, on_link};
+use crate::site::{PATIENCE, POOL, PREFIX, Site, hex, link, new_duid, on_link};
 use crate::wire::{
-    INTERFACE_ID, RECONFIGURE, RECONFIGURE_ACCEPT, RELEASE, RENEW, REQUEST, SOLICIT, ia_na, ia_pd, ia_pd_naming, option,
+    INTERFACE_ID, REBIND, RECONFIGURE, RECONFIGURE_ACCEPT, RELEASE, RENEW, REQUEST, SOLICIT, ia_na, ia_pd,
+    ia_pd_naming, option,
 };
 
 /// In no pool.
@@ -291,4 +292,77 @@ fn the_command_line_makes_lists_and_removes_them() {
     assert_eq!(run(&format!("reservation remove {id}")).0, Some(3));
     let (_, listed, _) = run("reservation list -o json");
     assert_eq!(listed.trim(), "[]");
+}
+
+/// Two interfaces of one machine on one link: the DUID is the same, and each has an IAID of its own.
+fn two_interfaces(site: &Site) -> [Client; 2] {
+    let duid = new_duid();
+    let second = site.connect("second");
+    [site.client_with(&duid), site.client_on(&second, &duid)]
+}
+
+#[test]
+fn a_reserved_address_belongs_to_one_association_at_a_time_also_after_a_restart() {
+    let mut site = Site::start(POOL, "");
+    let [first, second] = two_interfaces(&site);
+    reserved(
+        &site,
+        &json!({"link": "br0", "duid": hex(&first.duid), "address": kept()}),
+    );
+    assert_eq!(first.lease(1), kept());
+    let other = second.lease(2);
+    assert_ne!(other, kept(), "the first interface holds it");
+    for restart in [false, true] {
+        if restart {
+            site.daemon.kill9();
+            site.resume();
+        }
+        // The second interface gets it in no way while the first one holds it.
+        assert_eq!(second.request(2, &[kept()]).leased().ip, other);
+        assert_eq!(
+            second.request(3, &[kept()]).leased().ip,
+            second.request(3, &[]).leased().ip
+        );
+        assert_ne!(second.request(3, &[kept()]).leased().ip, kept());
+        let rebound = second.ask(REBIND, &[ia_na(2, &[kept()])]).ia(2);
+        assert_eq!((rebound.leased().ip, rebound.ended()), (other, vec![kept()]));
+        let unknown = second.ask(REBIND, &[ia_na(9, &[kept()])]).ia(9);
+        assert!(
+            unknown
+                .addresses
+                .iter()
+                .all(|address| address.ip != kept() || address.valid == 0)
+        );
+        assert_eq!(renew(&first, kept()), (kept(), vec![]));
+        let own = site.lease(kept()).unwrap();
+        assert_eq!((&own["state"], &own["iaid"]), (&json!("active"), &json!(1)));
+    }
+    // It is given back: the other interface comes to it.
+    first.tell(RELEASE, 1, kept());
+    let moved = second.ask_server(RENEW, &[ia_na(2, &[other])]).ia(2);
+    assert_eq!((moved.leased().ip, moved.ended()), (kept(), vec![other]));
+    assert_ne!(first.lease(1), kept());
+}
+
+/// The holder's machine was installed anew, and its interface has another IAID since.
+#[test]
+fn a_reserved_address_and_prefix_move_when_their_holder_asks_under_another_iaid() {
+    let site = Site::start(POOL, "");
+    let [first, second] = two_interfaces(&site);
+    let prefix = "fd39:9706:2788::/64";
+    reserved(
+        &site,
+        &json!({"link": "br0", "duid": hex(&first.duid), "address": kept(), "prefix": prefix}),
+    );
+    let ask = |client: &Client, iaid| {
+        let reply = client.ask_server(REQUEST, &[ia_na(iaid, &[]), ia_pd(iaid, None)]);
+        let delegated = reply.ias_pd()[0].prefixes.first().map(|own| own.text.clone());
+        (reply.ia(iaid).leased().ip, delegated)
+    };
+    assert_eq!(ask(&first, 1), (kept(), Some(prefix.to_owned())));
+    let (other, none) = ask(&second, 2);
+    assert!(other != kept() && none.is_none(), "{other}, {none:?}");
+    assert_eq!(ask(&first, 7), (kept(), Some(prefix.to_owned())));
+    assert_eq!(site.lease(kept()).unwrap()["iaid"], 7);
+    assert_eq!(ask(&second, 2), (other, None));
 }

@@ -132,6 +132,10 @@ pub struct Change {
     /// relay, which knows the way on (RFC 8987). Nothing when the relay is no neighbour: then the network in between
     /// must route.
     pub next_hop: Option<Ipv6Addr>,
+    /// Of what is reserved for the client and is granted or renewed: the link-local address that the client asked from.
+    ///
+    /// By it the client's interface is known again when it asks under another IAID.
+    pub holder: Option<Ipv6Addr>,
 }
 
 impl Change {
@@ -146,6 +150,7 @@ impl Change {
             hostname: None,
             class: None,
             next_hop: None,
+            holder: None,
         }
     }
 
@@ -160,6 +165,7 @@ impl Change {
             hostname: None,
             class: None,
             next_hop: None,
+            holder: None,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The bindings of one link: of addresses, of prefixes, and of addresses that hosts registered, in a table each.
 
+use std::collections::HashMap;
 use std::net::Ipv6Addr;
 
 use ipnet::Ipv6Net;
@@ -18,6 +19,9 @@ pub struct Bindings {
     lengths: Lengths,
     /// Of addresses that hosts made themselves; apart, so that they fill no pool and are no association's.
     pub(crate) registrations: Table,
+    /// The link-local addresses that the holders of reserved addresses and prefixes asked from last. They are not
+    /// recorded: after a restart a holder is known again from its next message on.
+    holders: HashMap<Leased, Ipv6Addr>,
 }
 
 impl Bindings {
@@ -56,7 +60,10 @@ impl Bindings {
     pub fn apply(&mut self, change: &Change) {
         match change.verb {
             Verb::Register | Verb::Deregister => self.apply_registration(change),
-            _ => self.load(change.after.clone()),
+            _ => {
+                self.note_holder(change.after.leased, change.holder);
+                self.load(change.after.clone());
+            }
         }
     }
 
@@ -70,6 +77,7 @@ impl Bindings {
         if self.at(change.after.leased) != Some(&change.after) {
             return;
         }
+        self.note_holder(change.after.leased, None);
         match &change.before {
             Some(before) => self.load(before.clone()),
             None => self.remove(change.after.leased),
@@ -145,6 +153,18 @@ impl Bindings {
             .overlapping(prefix)
             .filter_map(|first| self.prefixes.at(first))
             .filter(move |binding| binding.leased != Leased::Prefix(prefix))
+    }
+
+    /// The link-local address that the holder of a reserved address or prefix asked from last, where that is known.
+    pub(crate) fn holder(&self, leased: Leased) -> Option<Ipv6Addr> {
+        self.holders.get(&leased).copied()
+    }
+
+    fn note_holder(&mut self, leased: Leased, holder: Option<Ipv6Addr>) {
+        match holder {
+            Some(address) => self.holders.insert(leased, address),
+            None => self.holders.remove(&leased),
+        };
     }
 
     fn remove(&mut self, leased: Leased) {

@@ -25,8 +25,18 @@ pub(super) struct Books {
 #[derive(Debug, Clone)]
 pub(super) struct Belief {
     pub(super) client: Vec<u8>,
+    /// Which of the client's associations, and where it asked from.
+    pub(super) iaid: u32,
+    pub(super) asked_from: Ipv6Addr,
     /// Milliseconds since 1970; [`i64::MAX`] is never.
     pub(super) until: i64,
+}
+
+/// Who asks, from where, and for which associations: their type and IAID.
+pub(super) struct Asker<'a> {
+    pub(super) client: &'a [u8],
+    pub(super) address: Ipv6Addr,
+    pub(super) named: Vec<(u16, u32)>,
 }
 
 impl Books {
@@ -62,8 +72,11 @@ impl Books {
         }
     }
 
-    /// Notes what a client was told. Nobody may be told of what another believes to have.
-    pub(super) fn note_told(&mut self, kind: u8, client: &[u8], leases: &[Told], now: i64) {
+    /// Notes what a client was told. Nobody may be told of what another believes to have, nor another association of the
+    /// same client: it goes from one to another only where the message comes from where the lease was asked for and does
+    /// not name the one that has it.
+    pub(super) fn note_told(&mut self, kind: u8, asker: &Asker<'_>, leases: &[Told], now: i64) {
+        let client = asker.client;
         for lease in leases {
             self.seen.push_front((lease.address, lease.length));
             self.seen.truncate(SEEN);
@@ -73,11 +86,12 @@ impl Books {
             }
         }
         for lease in leases.iter().filter(|lease| kind == wire::REPLY && lease.valid > 0) {
-            self.note_lease(client, lease, now);
+            self.note_lease(asker, lease, now);
         }
     }
 
-    fn note_lease(&mut self, client: &[u8], lease: &Told, now: i64) {
+    fn note_lease(&mut self, asker: &Asker<'_>, lease: &Told, now: i64) {
+        let client = asker.client;
         let leased = as_prefix(lease.address, lease.length);
         for (other, belief) in &self.held {
             let overlaps = other.contains(&leased) || leased.contains(other);
@@ -86,13 +100,25 @@ impl Books {
                 !overlaps || is_same,
                 "{leased} is given away while {other} is held: {belief:?}"
             );
+            assert!(
+                !is_same
+                    || belief.iaid == lease.iaid
+                    || (belief.asked_from == asker.address && !asker.named.contains(&(lease.code, belief.iaid))),
+                "{leased} goes to the association {} while another one has it: {belief:?}",
+                lease.iaid
+            );
         }
         let until = match lease.valid {
             u32::MAX => i64::MAX,
             valid => now + i64::from(valid) * 1000,
         };
-        let client = client.to_vec();
-        self.held.insert(leased, Belief { client, until });
+        let belief = Belief {
+            client: client.to_vec(),
+            iaid: lease.iaid,
+            asked_from: asker.address,
+            until,
+        };
+        self.held.insert(leased, belief);
     }
 }
 

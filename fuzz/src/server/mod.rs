@@ -11,7 +11,7 @@ use orchestrator_dhcp6::{Answer, Bindings, Duid, Inbound, Leased, Reconfigure, R
 use crate::script::Script;
 use crate::world::{self, World};
 use crate::{answer, kept, wire};
-use books::Books;
+use books::{Asker, Books};
 use message::Sent;
 use step::{Doing, Step};
 
@@ -96,7 +96,16 @@ impl Site {
             self.books.note_change(change);
         }
         if let Some(sender) = sender {
-            self.books.note_told(told[0], sender, &leases, self.world.now);
+            let asker = Asker {
+                client: sender,
+                address: answer.client_address,
+                named: wire::options(&asked[4..])
+                    .iter()
+                    .filter(|(code, _)| [wire::IA_NA, wire::IA_PD].contains(code))
+                    .map(|(code, body)| (*code, wire::number(body, 0)))
+                    .collect(),
+            };
+            self.books.note_told(told[0], &asker, &leases, self.world.now);
         }
         !answer.changes.is_empty()
     }

@@ -11,7 +11,7 @@ use std::net::{Ipv6Addr, SocketAddrV6};
 use std::sync::Weak;
 use std::time::Duration;
 
-use orchestrator_dhcp6::WayBack;
+use orchestrator_dhcp6::{KeyHolder, WayBack};
 
 use super::generations::Generations;
 use super::reconfigure::NotReconfigured;
@@ -51,7 +51,12 @@ struct Contact {
     /// When it was told that its DUID is cloned: seconds since 1970; zero for never.
     told: u32,
     reach: Reach,
+    /// The transaction in which it was last given its key of Reconfigure; [`NO_KEY`] when it was not.
+    key_given: [u8; 3],
 }
+
+/// No key of Reconfigure was given.
+const NO_KEY: [u8; 3] = [0; 3];
 
 /// How a client can be reached unasked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,6 +96,8 @@ pub(super) struct Heard<'a> {
     pub(super) address: Ipv6Addr,
     /// Whether it was told that it may be reconfigured; nothing where messages of its kind do not say.
     pub(super) reconfigurable: Option<bool>,
+    /// The transaction of the message, when its answer gives the key of Reconfigure.
+    pub(super) key_given: Option<[u8; 3]>,
     /// The way that it came, when that was through relays.
     pub(super) relayed: Option<Way>,
     pub(super) now: Timestamp,
@@ -116,6 +123,7 @@ impl Contacts {
         let known = self.clients.get(heard.duid);
         let mut contact = known.copied().unwrap_or(Contact::new(heard.address));
         let other = contact.move_to(heard.address, &self.keys, now, heard.valid);
+        contact.key_given = heard.key_given.map_or(contact.key_given, key_mark);
         if let Some(reconfigurable) = heard.reconfigurable {
             contact.reach = match &heard.relayed {
                 _ if !reconfigurable => Reach::Closed,
@@ -148,6 +156,32 @@ impl Contacts {
         }
     }
 
+    /// Whether a client holds its key of Reconfigure, as far as this run of the daemon knows.
+    ///
+    /// Not when its message comes again, whose Reply with the key was lost; nor when it comes from another address, since
+    /// it may be another interface or machine. A key that is given once too often does no harm: it is the same.
+    pub(super) fn holds_key(&self, holder: &KeyHolder<'_>) -> bool {
+        let contact = self.clients.get(holder.duid);
+        contact.is_some_and(|contact| {
+            contact.address == holder.address
+                && contact.key_given != NO_KEY
+                && contact.key_given != key_mark(holder.transaction)
+        })
+    }
+
+    /// Notes that a client was not sent the key after all.
+    pub(super) fn take_key_back(&mut self, duid: &Duid) {
+        if let Some(contact) = self
+            .clients
+            .get(duid)
+            .copied()
+            .filter(|known| known.key_given != NO_KEY)
+        {
+            let key_given = NO_KEY;
+            self.clients.keep(duid, Contact { key_given, ..contact });
+        }
+    }
+
     /// Where a client is reached unasked.
     pub(super) fn route(&self, duid: &Duid) -> Result<Route, NotReconfigured> {
         let contact = self
@@ -158,6 +192,7 @@ impl Contacts {
         let client = contact.address;
         match contact.reach {
             Reach::Closed => Err(NotReconfigured::NotAccepted),
+            Reach::Direct | Reach::Relayed if contact.key_given == NO_KEY => Err(NotReconfigured::NoKey),
             Reach::Direct => Ok(Route {
                 client,
                 port: self.own.clone(),
@@ -187,6 +222,7 @@ impl Contact {
             moved: 0,
             told: 0,
             reach: Reach::Closed,
+            key_given: NO_KEY,
         }
     }
 
@@ -202,6 +238,11 @@ impl Contact {
         self.moved = now;
         (is_back && stayed <= valid).then_some(left)
     }
+}
+
+/// What is remembered of the transaction in which a key was given: never [`NO_KEY`].
+fn key_mark(transaction: [u8; 3]) -> [u8; 3] {
+    if transaction == NO_KEY { [0xff; 3] } else { transaction }
 }
 
 /// What is remembered of an address before: never zero, which is none.
@@ -235,6 +276,7 @@ mod tests {
             duid: &duid(client),
             address: address(from),
             reconfigurable: Some(true),
+            key_given: Some([1; 3]),
             relayed: None,
             now: Timestamp(START + after),
             valid: VALID,
@@ -302,6 +344,7 @@ mod tests {
             duid: &duid,
             address: address(2),
             reconfigurable,
+            key_given: None,
             relayed: None,
             now: Timestamp(START + 2),
             valid: VALID,
@@ -313,6 +356,27 @@ mod tests {
     }
 
     #[test]
+    fn who_holds_a_key_is_known_until_it_moves_or_its_reply_is_lost() {
+        let mut contacts = Contacts::new(Weak::new());
+        let duid = duid(1);
+        let holds = |contacts: &Contacts, from, transaction: u8| {
+            contacts.holds_key(&KeyHolder {
+                duid: &duid,
+                address: address(from),
+                transaction: [transaction; 3],
+            })
+        };
+        assert!(!holds(&contacts, 1, 2));
+        hear(&mut contacts, 1, 1, 0);
+        assert!(holds(&contacts, 1, 2));
+        assert!(!holds(&contacts, 1, 1), "the same message comes again");
+        assert!(!holds(&contacts, 2, 2), "it has moved");
+        contacts.take_key_back(&duid);
+        assert!(!holds(&contacts, 1, 2));
+        assert_eq!(contacts.route(&duid).err(), Some(NotReconfigured::NoKey));
+    }
+
+    #[test]
     fn a_clock_that_jumps_does_no_harm() {
         let mut contacts = Contacts::new(Weak::new());
         for (from, after) in [(1, 0), (2, -HOUR), (1, i64::MAX - START), (2, i64::MIN), (1, 0)] {
@@ -320,6 +384,7 @@ mod tests {
                 duid: &duid(1),
                 address: address(from),
                 reconfigurable: Some(true),
+                key_given: Some([1; 3]),
                 relayed: None,
                 now: Timestamp(START.saturating_add(after)),
                 valid: VALID,

@@ -40,6 +40,11 @@ pub enum NotReconfigured {
         "the client does not accept it: no Reconfigure Accept option in its last message, or `reconfigure = false` on its link; it asks again by itself when its lease is half over"
     )]
     NotAccepted,
+    /// It accepts it, and was not given the key that a Reconfigure is signed with.
+    #[error(
+        "the client accepts it but holds no key to check it by: the Reply with the key was not sent; it is given the key with the Reply to its next Request, Renew or Rebind, try again then"
+    )]
+    NoKey,
     /// The way through its relays is longer than is remembered, or forgotten.
     #[error(
         "the client is behind relays, and the way back through them is not known any more; try after its next message"
@@ -60,6 +65,7 @@ impl NotReconfigured {
             Self::NotServed => "not-served",
             Self::NotHeard => "not-heard",
             Self::NotAccepted => "not-accepted",
+            Self::NoKey => "no-key",
             Self::BehindRelay => "behind-relay",
             Self::TooMany => "too-many",
             Self::Unmade(_) => "unmade",

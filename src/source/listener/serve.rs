@@ -6,7 +6,7 @@ use std::net::SocketAddrV6;
 use std::sync::Arc;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use orchestrator_dhcp6::{Answer, Bindings, Change, Inbound, Reconfigure, Refusal, Reservations, Server};
+use orchestrator_dhcp6::{Answer, Bindings, Change, Inbound, KeyHolder, Reconfigure, Refusal, Reservations, Server};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -257,7 +257,9 @@ impl Listener {
             .refusals
             .iter()
             .for_each(|refusal| self.refuse(&answer, *refusal));
-        self.watch.hear(inbound, port, &answer, self.rules.link.valid);
+        let link = &self.rules.link;
+        self.watch.hear(inbound, port, &answer, &self.bindings, link.valid);
+        self.watch.note_limits(link, inbound, &answer);
         let reply = Reply {
             bytes: answer.datagram,
             to: answer.destination,
@@ -287,7 +289,12 @@ impl Listener {
         let now = self.parts.clock.now().0;
         let Rules { link, limiter, .. } = &mut self.rules;
         let admitted = limiter.as_mut().map_or(Ok(()), |limiter| limiter.admit(inbound, now));
-        match admitted.and_then(|()| self.server.handle(link, &self.bindings, inbound, now)) {
+        let holds_key = |holder: &KeyHolder<'_>| self.watch.holds_key(holder);
+        let answer = || {
+            self.server
+                .handle_knowing(link, &self.bindings, inbound, now, &holds_key)
+        };
+        match admitted.and_then(|()| answer()) {
             Ok(answer) => Some(answer),
             Err(discard) => {
                 self.discard(inbound.source, discard.word(), &discard);
@@ -377,11 +384,10 @@ impl Listener {
                         "bindings could not be recorded; their clients are not answered and will ask again"
                     );
                 }
-                pending
-                    .changes
-                    .iter()
-                    .rev()
-                    .for_each(|change| self.bindings.undo(change));
+                for change in pending.changes.iter().rev() {
+                    self.bindings.undo(change);
+                    self.watch.take_key_back(&change.after.duid);
+                }
             }
         }
         if let Some(done) = pending.done {

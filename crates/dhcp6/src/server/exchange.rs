@@ -10,7 +10,10 @@ use crate::lifetime::{self, Lifetimes};
 use crate::message::{Ia, Message};
 use crate::relay::Way;
 use crate::reply::{Association, Reply};
-use crate::{Binding, BindingState, Change, Class, ClassId, Duid, Link, LinkLayerAddress, Refusal, Reservation, Verb};
+use crate::{
+    Binding, BindingState, Change, Class, ClassId, ClientLimit, Duid, Link, LinkLayerAddress, Refusal, Reservation,
+    Verb,
+};
 
 use super::options::put_asked;
 
@@ -31,6 +34,8 @@ pub(super) struct Exchange<'a> {
     pub(super) reservation: Option<&'a Reservation>,
     /// Where the packets of a delegated prefix are to be sent; see [`Change::next_hop`].
     pub(super) next_hop: Option<Ipv6Addr>,
+    /// The link-local address that the client sent from, as the relay next to it has it.
+    pub(super) asker: Option<Ipv6Addr>,
     pub(super) now: i64,
     pub(super) times: Lifetimes,
     pub(super) reply: Reply,
@@ -39,17 +44,41 @@ pub(super) struct Exchange<'a> {
     pub(super) associations: Vec<Association>,
     /// What the answer offers or grants.
     pub(super) taken: Vec<Leased>,
+    /// What the client holds and is to lose for what the answer offers or grants.
+    pub(super) making_room: Vec<Leased>,
+    /// What was done because the client was at its limit.
+    pub(super) limits: Vec<ClientLimit>,
 }
 
-/// The status of an identity association for which nothing is left.
-pub(super) fn none_left(kind: Kind) -> (Status, &'static str) {
-    match kind {
-        Kind::Address => (Status::NoAddrsAvail, "no address is left on this link"),
-        Kind::Prefix => (Status::NoPrefixAvail, "no prefix is left on this link"),
-    }
+/// What has become of a message about leases.
+pub(super) struct Finished {
+    pub(super) reply: Reply,
+    pub(super) changes: Vec<Change>,
+    pub(super) refusals: Vec<Refusal>,
+    pub(super) limits: Vec<ClientLimit>,
 }
 
 impl Exchange<'_> {
+    /// The status of an identity association for which nothing is left: on the link, or for this client.
+    pub(super) fn none_left(&mut self, kind: Kind) -> (Status, &'static str) {
+        let is_client_full = self.is_client_full(kind);
+        if is_client_full {
+            self.limits.push(ClientLimit::Refused);
+        }
+        match (kind, is_client_full) {
+            (Kind::Address, false) => (Status::NoAddrsAvail, "no address is left on this link"),
+            (Kind::Address, true) => (
+                Status::NoAddrsAvail,
+                "this client has as many addresses here as one client may, those that it declined included",
+            ),
+            (Kind::Prefix, false) => (Status::NoPrefixAvail, "no prefix is left on this link"),
+            (Kind::Prefix, true) => (
+                Status::NoPrefixAvail,
+                "this client has as many prefixes here as one client may",
+            ),
+        }
+    }
+
     /// The binding under which the client holds something for this identity association.
     pub(super) fn held(&self, ia: &Ia<'_>) -> Option<&Binding> {
         self.bindings
@@ -73,16 +102,31 @@ impl Exchange<'_> {
 
     /// Chooses an address or prefix for an identity association and keeps it from the others of this message.
     pub(super) fn offer(&mut self, ia: &Ia<'_>) -> Option<Leased> {
-        let leased = self.choose(ia)?;
+        let leased = self.choose(ia).or_else(|| self.choose_by_making_room(ia))?;
         self.taken.push(leased);
         Some(leased)
     }
 
     /// Chooses an address or prefix for an identity association and grants it.
     pub(super) fn lease(&mut self, ia: &Ia<'_>) -> Option<Leased> {
+        let made_before = self.making_room.len();
         let leased = self.offer(ia)?;
+        self.end_what_makes_room(made_before);
         self.grant(ia, leased);
         Some(leased)
+    }
+
+    /// Ends the leases that make room, from this one on.
+    fn end_what_makes_room(&mut self, first: usize) {
+        let ended: Vec<Leased> = self.making_room.iter().skip(first).copied().collect();
+        for leased in ended {
+            let Some(binding) = self.bindings.at(leased) else {
+                continue;
+            };
+            let change = Change::release(binding, self.now);
+            self.change(change);
+            self.limits.push(ClientLimit::MadeRoom(leased));
+        }
     }
 
     /// Grants an address or prefix, or extends its lease; ends the lease of another that it takes the place of.
@@ -112,6 +156,7 @@ impl Exchange<'_> {
             hostname: None,
             class: None,
             next_hop: leased.prefix().and(self.next_hop),
+            holder: self.asker.filter(|_| self.is_own_reserved(leased)),
         });
     }
 
@@ -127,7 +172,7 @@ impl Exchange<'_> {
 
     /// Puts in an identity association with what it was given, or with the reason why it has nothing.
     pub(super) fn put_lease(&mut self, ia: &Ia<'_>, leased: Option<Leased>) {
-        let status = leased.is_none().then(|| none_left(ia.kind));
+        let status = leased.is_none().then(|| self.none_left(ia.kind));
         self.put(ia, self.times, leased, Vec::new(), status);
     }
 
@@ -176,11 +221,16 @@ impl Exchange<'_> {
     }
 
     /// The answer, what it changes, and what it refuses.
-    pub(super) fn finish(mut self) -> (Reply, Vec<Change>, Vec<Refusal>) {
+    pub(super) fn finish(mut self) -> Finished {
         self.reply.put_associations(&self.associations);
         let told = self.associations.iter().filter_map(|association| association.status);
         let refusals = told.filter_map(|(status, _)| Refusal::of(status)).collect();
-        (self.reply, self.changes, refusals)
+        Finished {
+            reply: self.reply,
+            changes: self.changes,
+            refusals,
+            limits: self.limits,
+        }
     }
 
     /// What of a prefix the client must not use, when it asks for that (RFC 6603, section 4.2).

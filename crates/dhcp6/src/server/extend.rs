@@ -6,7 +6,7 @@ use crate::lifetime::Lifetimes;
 use crate::message::Ia;
 use crate::{Binding, Leased, Link};
 
-use super::exchange::{Exchange, none_left};
+use super::exchange::Exchange;
 
 /// How many addresses or prefixes in an identity association are told that they have ended.
 const MAX_ENDED: usize = 16;
@@ -61,7 +61,7 @@ fn answer_unknown(exchange: &mut Exchange<'_>, ia: &Ia<'_>, unknown: Unknown) {
     let ended: Vec<Leased> = ia.named().filter(has_ended).take(MAX_ENDED).collect();
     let status = match (unknown, leased) {
         (_, Some(_)) => None,
-        (Unknown::Create, None) => Some(none_left(ia.kind)),
+        (Unknown::Create, None) => Some(exchange.none_left(ia.kind)),
         (Unknown::Refuse, None) if ended.is_empty() => Some((Status::NoBinding, "no lease is known for it")),
         (Unknown::Refuse, None) => None,
     };

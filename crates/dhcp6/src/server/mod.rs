@@ -30,9 +30,9 @@ use crate::lifetime::Lifetimes;
 use crate::message::Message;
 use crate::relay::Way;
 use crate::reply::Reply;
-use crate::{Change, Duid, Link, MessageKind, Refusal, WayBack};
+use crate::{Change, ClientLimit, Duid, Link, MessageKind, Refusal, WayBack};
 use exchange::Exchange;
-pub use reconfigure::{RECONFIGURE_ATTEMPTS, RECONFIGURE_TIMEOUT, Reconfigure};
+pub use reconfigure::{KeyHolder, RECONFIGURE_ATTEMPTS, RECONFIGURE_TIMEOUT, Reconfigure};
 
 /// A DHCPv6 server: who it is, and the key of its hashes. All else comes with each message.
 #[derive(Clone)]
@@ -65,17 +65,29 @@ pub struct Answer {
     pub client_address: Ipv6Addr,
     /// Whether the client was told that it may be reconfigured; [`Server::reconfigure`] is for such clients only.
     pub reconfigurable: bool,
+    /// The transaction of the message, when the answer gives the client its key of Reconfigure.
+    pub key_given: Option<[u8; 3]>,
     /// What it changes: to be durable before the datagram is sent, in this order.
     pub changes: Vec<Change>,
     /// Which of the client's identity associations got nothing, and what they were told.
     pub refusals: Vec<Refusal>,
+    /// What was done because the client was at its limit of leases.
+    pub client_limits: Vec<ClientLimit>,
+}
+
+/// A datagram, and which clients hold a key of Reconfigure.
+struct Received<'a> {
+    inbound: &'a Inbound<'a>,
+    holds_key: &'a dyn Fn(&KeyHolder<'_>) -> bool,
 }
 
 /// An answer to the client itself, before the layers of its relays are put around it.
 struct Told {
     datagram: Vec<u8>,
+    key_given: bool,
     changes: Vec<Change>,
     refusals: Vec<Refusal>,
+    limits: Vec<ClientLimit>,
 }
 
 impl Told {
@@ -83,8 +95,10 @@ impl Told {
     fn with(reply: &Reply, changes: Vec<Change>) -> Result<Self, Discard> {
         Ok(Self {
             datagram: reply.encode()?,
+            key_given: false,
             changes,
             refusals: Vec::new(),
+            limits: Vec::new(),
         })
     }
 }
@@ -146,21 +160,41 @@ impl Server {
     ///
     /// Why there is no answer. Nothing else is to be done about the datagram.
     pub fn handle(&self, link: &Link, bindings: &Bindings, inbound: &Inbound<'_>, now: i64) -> Result<Answer, Discard> {
+        self.handle_knowing(link, bindings, inbound, now, &|_| true)
+    }
+
+    /// The same, for a caller that knows which clients hold their key of Reconfigure: a client that lacks it is given it
+    /// with the Reply to its Renew or Rebind, too.
+    ///
+    /// # Errors
+    ///
+    /// As of [`handle`](Self::handle).
+    pub fn handle_knowing(
+        &self,
+        link: &Link,
+        bindings: &Bindings,
+        inbound: &Inbound<'_>,
+        now: i64,
+        holds_key: &dyn Fn(&KeyHolder<'_>) -> bool,
+    ) -> Result<Answer, Discard> {
         let way = Way::peel(inbound.datagram)?;
         let frame = Frame::walk(way.message)?;
         let kind = MessageKind::from_wire(frame.kind).ok_or(Discard::NotForServers(frame.kind))?;
         admit::check_way(kind, &way, inbound, link)?;
         let message = Message::read(kind, &frame)?;
         admit::check_identifiers(&message, &self.duid)?;
-        let told = self.answer(link, bindings, inbound, &message, &way, now)?;
+        let received = Received { inbound, holds_key };
+        let told = self.answer(link, bindings, &received, &message, &way, now)?;
         Ok(Answer {
             datagram: way.wrap(told.datagram)?,
             destination: destination(&way, inbound.source),
             kind,
             client_address: way.client_address().unwrap_or(*inbound.source.ip()),
             reconfigurable: reconfigure::is_offered(link, &message),
+            key_given: told.key_given.then_some(message.transaction),
             changes: told.changes,
             refusals: told.refusals,
+            client_limits: told.limits,
         })
     }
 
@@ -168,11 +202,19 @@ impl Server {
         &self,
         link: &Link,
         bindings: &Bindings,
-        inbound: &Inbound<'_>,
+        received: &Received<'_>,
         message: &Message<'_>,
         way: &Way<'_>,
         now: i64,
     ) -> Result<Told, Discard> {
+        let Received { inbound, holds_key } = received;
+        let sender = way.client_address().unwrap_or(*inbound.source.ip());
+        let offer = reconfigure::Offer {
+            link,
+            message,
+            sender,
+            holds_key: *holds_key,
+        };
         let class = link.class_of(&Traits { message, way });
         let kind = if message.kind == MessageKind::Solicit {
             MessageType::Advertise
@@ -194,8 +236,9 @@ impl Server {
             MessageKind::InformationRequest => {
                 let options = class.map_or(&link.options, |(_, class)| &class.options);
                 information_request::answer(&mut reply, link, options, message, way);
-                self.offer_reconfigure(&mut reply, link, message, now);
-                return Told::with(&reply, Vec::new());
+                let key_given = self.offer_reconfigure(&mut reply, &offer, now);
+                let told = Told::with(&reply, Vec::new())?;
+                return Ok(Told { key_given, ..told });
             }
             MessageKind::AddrRegInform => {
                 let (reply, mut changes) = register::answer(&self.duid, link, bindings, inbound, message, way, now)?;
@@ -219,18 +262,27 @@ impl Server {
             class,
             reservation,
             next_hop: way.next_hop(*inbound.source.ip(), link.prefix),
+            asker: Some(sender).filter(Ipv6Addr::is_unicast_link_local),
             now,
             times: Lifetimes::new(link.preferred, link.valid),
             reply,
             changes: Vec::new(),
             associations: Vec::new(),
             taken: Vec::new(),
+            making_room: Vec::new(),
+            limits: Vec::new(),
         };
         answer_lease(&mut exchange);
-        let (mut reply, changes, refusals) = exchange.finish();
-        self.offer_reconfigure(&mut reply, link, message, now);
-        let told = Told::with(&reply, changes)?;
-        Ok(Told { refusals, ..told })
+        let finished = exchange.finish();
+        let mut reply = finished.reply;
+        let key_given = self.offer_reconfigure(&mut reply, &offer, now);
+        Ok(Told {
+            datagram: reply.encode()?,
+            key_given,
+            changes: finished.changes,
+            refusals: finished.refusals,
+            limits: finished.limits,
+        })
     }
 }
 

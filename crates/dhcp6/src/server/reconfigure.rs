@@ -1,10 +1,12 @@
 //! Reconfigure: the server makes a client ask again (RFC 9915, sections 18.3.11 and 20.4).
 //!
 //! A client that accepts it is given a key in the Replies to its Request, rapid Solicit and Information-request, and
-//! takes no Reconfigure that is not signed with it. The key is derived from the server's own and the client's DUID: it
+//! takes no Reconfigure that is not signed with it. One that accepts it only later, or whose Reply with the key may be
+//! lost, is given the key in the Reply to that Renew or Rebind: else it could never be reconfigured. The key is derived from the server's own and the client's DUID: it
 //! need not be recorded, and is the same after a restart. The number against replay is the time in milliseconds.
 
 use std::hash::Hasher;
+use std::net::Ipv6Addr;
 use std::time::Duration;
 
 use dhcproto::v6::MessageType;
@@ -52,6 +54,42 @@ impl Reconfigure {
     }
 }
 
+/// Who sends a message, for the question whether it holds its key of Reconfigure.
+#[derive(Debug, Clone, Copy)]
+pub struct KeyHolder<'a> {
+    /// The client.
+    pub duid: &'a Duid,
+    /// The address that it sends from, as the relay next to it has it.
+    pub address: Ipv6Addr,
+    /// The transaction of its message: one that comes again says that its Reply was lost.
+    pub transaction: [u8; 3],
+}
+
+/// What decides whether a client is told that it may be reconfigured, and is given its key.
+pub(super) struct Offer<'a> {
+    pub(super) link: &'a Link,
+    pub(super) message: &'a Message<'a>,
+    pub(super) sender: Ipv6Addr,
+    pub(super) holds_key: &'a dyn Fn(&KeyHolder<'_>) -> bool,
+}
+
+impl Offer<'_> {
+    /// Whether the Reply to this message is to give the key: it begins a lease, or the client does not hold the key.
+    fn is_key_due(&self, client: &[u8]) -> bool {
+        if !matches!(self.message.kind, MessageKind::Renew | MessageKind::Rebind) {
+            return true;
+        }
+        Duid::new(client).is_ok_and(|duid| {
+            let holder = KeyHolder {
+                duid: &duid,
+                address: self.sender,
+                transaction: self.message.transaction,
+            };
+            !(self.holds_key)(&holder)
+        })
+    }
+}
+
 /// Whether the client is told that it may be reconfigured.
 pub(super) fn is_offered(link: &Link, message: &Message<'_>) -> bool {
     let fits = !matches!(
@@ -91,15 +129,17 @@ impl Server {
         reply.encode()
     }
 
-    /// Tells a client that accepts it that it may be reconfigured, and in a Reply that begins a lease the key.
-    pub(super) fn offer_reconfigure(&self, reply: &mut Reply, link: &Link, message: &Message<'_>, now: i64) {
-        let Some(client) = message.client.filter(|_| is_offered(link, message)) else {
-            return;
+    /// Tells a client that accepts it that it may be reconfigured, and gives it the key where that is due; whether it did.
+    pub(super) fn offer_reconfigure(&self, reply: &mut Reply, offer: &Offer<'_>, now: i64) -> bool {
+        let Some(client) = offer.message.client.filter(|_| is_offered(offer.link, offer.message)) else {
+            return false;
         };
         reply.put_reconfigure_accept();
-        if reply.is_reply() && !matches!(message.kind, MessageKind::Renew | MessageKind::Rebind) {
+        let is_given = reply.is_reply() && offer.is_key_due(client);
+        if is_given {
             reply.put_authentication(replay(now), KEY, &self.reconfigure_key(client));
         }
+        is_given
     }
 
     fn reconfigure_key(&self, client: &[u8]) -> [u8; 16] {

@@ -131,5 +131,6 @@ fn register(
         hostname: None,
         class: None,
         next_hop: None,
+        holder: None,
     })
 }

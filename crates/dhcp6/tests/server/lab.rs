@@ -75,9 +75,14 @@ impl Lab {
 
     /// What the server would answer to a datagram sent to the multicast address.
     pub(crate) fn ask(&self, datagram: &[u8]) -> Result<Answer, Discard> {
+        self.ask_from(client_source(), datagram)
+    }
+
+    /// The same for a datagram from this address.
+    pub(crate) fn ask_from(&self, source: SocketAddrV6, datagram: &[u8]) -> Result<Answer, Discard> {
         let inbound = Inbound {
             datagram,
-            source: client_source(),
+            source,
             multicast: true,
         };
         self.server.handle(&self.link, &self.bindings, &inbound, self.now)
@@ -85,7 +90,12 @@ impl Lab {
 
     /// Sends a datagram and makes the changes of the answer.
     pub(crate) fn send(&mut self, datagram: &[u8]) -> Result<Read, Discard> {
-        let answer = self.ask(datagram)?;
+        self.send_from(client_source(), datagram)
+    }
+
+    /// The same for a datagram from this address.
+    pub(crate) fn send_from(&mut self, source: SocketAddrV6, datagram: &[u8]) -> Result<Read, Discard> {
+        let answer = self.ask_from(source, datagram)?;
         for change in &answer.changes {
             self.bindings.apply(change);
         }

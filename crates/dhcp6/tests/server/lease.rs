@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use orchestrator_dhcp6::{BindingState, Verb};
+use orchestrator_dhcp6::{BindingState, ClientLimit, Verb};
 
 use crate::lab::{HOUR, Lab, address, server_id};
 use crate::wire::*;
@@ -202,10 +202,13 @@ fn row_72_bindings_of_a_client_are_limited() {
         .map(|iaid| lab.say(REQUEST, &[client(1), server_id(), ia(iaid, &[])]).address())
         .collect();
     for hints in [&[][..], &[address("2001:db8:0:1::1:7")]] {
-        assert_eq!(
-            lab.say(REQUEST, &[client(1), server_id(), ia(4, hints)]).ia().status,
-            Some(NO_ADDRS_AVAIL)
-        );
+        // What the message names is in use: by its association, or by itself.
+        for named in [[ia(1, &[]), ia(2, &[]), ia(3, &[])], leased_of(5, &leased)] {
+            let options = [&[client(1), server_id(), ia(4, hints)][..], &named].concat();
+            let read = lab.say(REQUEST, &options);
+            let refused = read.ias().into_iter().find(|ia| ia.iaid == 4).unwrap();
+            assert_eq!(refused.status, Some(NO_ADDRS_AVAIL));
+        }
     }
     // What it has it keeps, and what it gives back it can have again.
     assert_eq!(
@@ -219,6 +222,55 @@ fn row_72_bindings_of_a_client_are_limited() {
     );
     assert_eq!(lab.bindings.len(), 3);
     lab.lease(2);
+}
+
+/// Associations that are not the client's and name what it has.
+fn leased_of(first: u32, leased: &[std::net::Ipv6Addr]) -> [Vec<u8>; 3] {
+    [0, 1, 2].map(|number| ia(first + number, &[leased[number as usize]]))
+}
+
+/// The oldest lease is that which was extended longest ago.
+#[test]
+fn row_72_the_oldest_lease_that_a_message_does_not_name_makes_room() {
+    let mut lab = Lab::new();
+    lab.link.limits.bindings_per_client = 3;
+    let leased: Vec<_> = (1..=3)
+        .map(|iaid| {
+            lab.now += 1000;
+            lab.say(REQUEST, &[client(1), server_id(), ia(iaid, &[])]).address()
+        })
+        .collect();
+    lab.now += 1000;
+    lab.say(RENEW, &[client(1), server_id(), ia(1, &[leased[0]])]);
+    let offered = lab.say(SOLICIT, &[client(1), ia(4, &[])]).address();
+    assert!(!leased.contains(&offered), "an offer ends nothing");
+    assert_eq!(lab.bindings.len(), 3);
+    let datagram = message(REQUEST, &[client(1), server_id(), ia(4, &[offered])]);
+    let answer = lab.ask(&datagram).unwrap();
+    assert_eq!(answer.client_limits, [ClientLimit::MadeRoom(leased[1].into())]);
+    let verbs: Vec<_> = answer
+        .changes
+        .iter()
+        .map(|change| (change.verb, change.after.leased))
+        .collect();
+    assert_eq!(
+        verbs,
+        [(Verb::Release, leased[1].into()), (Verb::Grant, offered.into())]
+    );
+    assert_eq!(lab.send(&datagram).unwrap().address(), offered);
+    // The next one is given what the last one made room by, and so on: their number is bounded.
+    lab.now += 1000;
+    assert_eq!(
+        lab.say(REQUEST, &[client(1), server_id(), ia(5, &[])]).address(),
+        leased[1]
+    );
+    for iaid in 6..40 {
+        lab.now += 1000;
+        lab.say(REQUEST, &[client(1), server_id(), ia(iaid, &[])]).address();
+    }
+    assert_eq!(lab.bindings.len(), 4);
+    let held = lab.bindings.iter().filter(|binding| binding.is_held(lab.now));
+    assert_eq!(held.count(), 3);
 }
 
 #[test]

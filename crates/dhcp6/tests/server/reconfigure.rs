@@ -2,9 +2,9 @@
 
 use hmac::{Hmac, KeyInit, Mac};
 use md5::Md5;
-use orchestrator_dhcp6::{Bindings, Duid, RECONFIGURE_ATTEMPTS, RECONFIGURE_TIMEOUT, Reconfigure};
+use orchestrator_dhcp6::{Bindings, Duid, Inbound, KeyHolder, RECONFIGURE_ATTEMPTS, RECONFIGURE_TIMEOUT, Reconfigure};
 
-use crate::lab::{Lab, SERVER_DUID, server_id};
+use crate::lab::{Lab, SERVER_DUID, client_source, server_id};
 use crate::wire::*;
 
 const AUTHENTICATION: u16 = 11;
@@ -96,6 +96,40 @@ fn row_70_the_key_comes_with_the_first_reply() {
         lab.say(INFORMATION_REQUEST, &[option(ACCEPT, &[])]).one(AUTHENTICATION),
         None
     );
+}
+
+/// A client that accepts it only from its Renew or Rebind on, or that lost the Reply with the key.
+#[test]
+fn row_70_the_key_comes_with_a_renewal_to_who_does_not_hold_it() {
+    let mut lab = lab();
+    let leased = lab.lease(1);
+    for kind in [RENEW, REBIND] {
+        let server = (kind == RENEW).then(server_id);
+        let options = [&[client(1), ia(1, &[leased])][..], server.as_slice()].concat();
+        for (holds, accepts, given) in [(false, true, true), (true, true, false), (false, false, false)] {
+            let accept = accepts.then(|| option(ACCEPT, &[]));
+            let datagram = message(kind, &[&options[..], accept.as_slice()].concat());
+            let inbound = Inbound {
+                datagram: &datagram,
+                source: client_source(),
+                multicast: true,
+            };
+            let holds_key = |holder: &KeyHolder<'_>| {
+                assert_eq!(
+                    (holder.duid.as_bytes(), holder.transaction),
+                    (&duid(1)[..], [0xab, 0xcd, 0xef])
+                );
+                assert_eq!(holder.address, *client_source().ip());
+                holds
+            };
+            let answer = lab
+                .server
+                .handle_knowing(&lab.link, &lab.bindings, &inbound, lab.now, &holds_key);
+            let answer = answer.unwrap();
+            assert_eq!(answer.key_given.is_some(), given, "{kind} {holds} {accepts}");
+            assert_eq!(authentication(&Read::new(&answer.datagram)).is_some(), given);
+        }
+    }
 }
 
 #[test]

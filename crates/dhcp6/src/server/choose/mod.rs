@@ -7,7 +7,9 @@
 //!
 //! A pool of a class is for its clients alone, and they are given what is in it before what all are given.
 //!
-//! A client at its limit of bindings is given none but those that it had itself.
+//! A client at its limit of bindings is given none but those that it had itself. When it holds as many as it may, its
+//! oldest lease that the message does not name makes room: firmware that boots from the network makes up an IAID at each
+//! boot, and never comes back to those before.
 
 mod address;
 mod prefix;
@@ -36,6 +38,38 @@ impl Exchange<'_> {
             Kind::Address => self.choose_address(ia),
             Kind::Prefix => self.choose_prefix(ia),
         })
+    }
+
+    /// What [`choose`](Self::choose) finds when the client's oldest lease has made room; nothing when the client does not
+    /// hold as many as it may, or when its message names them all.
+    pub(super) fn choose_by_making_room(&mut self, ia: &Ia<'_>) -> Option<Leased> {
+        if !self.holds_most(ia.kind) {
+            return None;
+        }
+        let oldest = self.oldest_unnamed(ia.kind)?;
+        self.making_room.push(oldest);
+        let chosen = self.choose(ia);
+        if chosen.is_none() {
+            self.making_room.pop();
+        }
+        chosen
+    }
+
+    /// The lease of the client that was extended longest ago, of those that the message names neither by their
+    /// association nor by themselves.
+    fn oldest_unnamed(&self, kind: Kind) -> Option<Leased> {
+        let ias = || self.message.ias.iter().filter(|ia| ia.kind == kind);
+        let is_named =
+            |own: &Binding| ias().any(|ia| ia.iaid == own.iaid || ia.named().any(|named| named == own.leased));
+        let own = self.bindings.table(kind).chain(self.client.as_bytes());
+        own.filter(|own| own.is_held(self.now) && !self.makes_room(own) && !is_named(own))
+            .min_by_key(|own| (own.valid_until, own.leased))
+            .map(|own| own.leased)
+    }
+
+    /// Whether a binding makes room for what the message asks for.
+    fn makes_room(&self, binding: &Binding) -> bool {
+        self.making_room.contains(&binding.leased)
     }
 
     /// What an identity association has, or had, if it may have it again.
@@ -107,7 +141,9 @@ impl Exchange<'_> {
     ///
     /// Neither is what it had when it was in another class, or before it was reserved for another; but of that and the
     /// rest there may be twice as many at most, or it would be without bound for who goes from class to class.
-    fn is_client_full(&self, kind: Kind) -> bool {
+    ///
+    /// What makes room is remembered on top of it: it is the first to be given again.
+    pub(super) fn is_client_full(&self, kind: Kind) -> bool {
         let (mut open, mut all) = (0, 0);
         for binding in self.bindings.table(kind).chain(self.client.as_bytes()) {
             let is_taken = binding.is_taken(self.now);
@@ -116,14 +152,15 @@ impl Exchange<'_> {
         }
         let new = self.taken_of(kind).filter(|leased| !self.is_of_client(*leased)).count();
         let most = self.most_of_client(kind);
-        open + new >= most || all + new >= 2 * most
+        let room = self.making_room.iter().filter(|leased| leased.kind() == kind).count();
+        open + new >= most + room || all + new >= 2 * most
     }
 
     /// Whether a client holds as many as it may: then what it had comes on top of that, where a pool has come back
     /// that what is remembered had left.
     fn holds_most(&self, kind: Kind) -> bool {
         let table = self.bindings.table(kind);
-        let is_taken = |binding: &&Binding| binding.is_taken(self.now);
+        let is_taken = |binding: &&Binding| binding.is_taken(self.now) && !self.makes_room(binding);
         let held = table.chain(self.client.as_bytes()).filter(is_taken).count();
         let is_new = |leased: &Leased| !self.is_of_client(*leased) || self.is_reusable(*leased);
         held + self.taken_of(kind).filter(is_new).count() >= self.most_of_client(kind)

@@ -13,12 +13,16 @@ impl Exchange<'_> {
     }
 
     /// Whether it is kept for the client, and can be on this link.
-    pub(super) fn is_own_reserved(&self, leased: Leased) -> bool {
+    pub(in crate::server) fn is_own_reserved(&self, leased: Leased) -> bool {
         self.reservation.is_some_and(|own| own.keeps(leased)) && self.link.is_reservable(leased)
     }
 
-    /// Whether nobody holds it but this identity association, or one of the same client that the message does not name:
-    /// a client that begins anew, under another number, is not to wait for itself.
+    /// Whether nobody holds it but this identity association, or the same interface under another IAID.
+    ///
+    /// An address belongs to one association at a time (RFC 9915, section 12.1): a machine with two interfaces on a link
+    /// has one DUID and an IAID for each, and what one interface holds is not taken from it by the other. A machine that
+    /// was installed anew has another IAID, too, but asks from the link-local address of the holder and does not name the
+    /// holder's IAID any more: it is not to wait for itself.
     fn is_free_for(&self, ia: &Ia<'_>, leased: Leased) -> bool {
         let Some(binding) = self.bindings.at(leased).filter(|binding| binding.is_taken(self.now)) else {
             return true;
@@ -32,6 +36,11 @@ impl Exchange<'_> {
         binding.state == BindingState::Active
             && binding.leased == leased
             && binding.duid == self.client
-            && (binding.iaid == ia.iaid || !is_named(binding.iaid))
+            && (binding.iaid == ia.iaid || (self.is_holder(leased) && !is_named(binding.iaid)))
+    }
+
+    /// Whether the message comes from the interface that holds what is reserved.
+    fn is_holder(&self, leased: Leased) -> bool {
+        self.asker.is_some() && self.bindings.holder(leased) == self.asker
     }
 }

@@ -128,6 +128,58 @@ fn one_association_has_it_and_the_others_have_what_others_have() {
     assert_eq!(ask(REQUEST, &[9]), [9]);
 }
 
+/// The answer to a message that came from this address.
+fn ask_from(lab: &mut Lab, source: &str, kind: u8, options: &[Vec<u8>]) -> Read {
+    let source = std::net::SocketAddrV6::new(address(source), 546, 0, 7);
+    let server = (kind != REBIND).then(server_id);
+    let options = [&[client(1)][..], server.as_slice(), options].concat();
+    lab.send_from(source, &message(kind, &options)).unwrap()
+}
+
+/// A machine with two interfaces on the link has one DUID, and an IAID for each (RFC 9915, section 4.2).
+#[test]
+fn what_one_interface_holds_is_not_taken_from_it_by_the_other() {
+    let mut lab = Lab::new();
+    reserve(&mut lab, by_duid(1), KEPT);
+    let kept = address(KEPT);
+    assert_eq!(ask_from(&mut lab, "fe80::a", REQUEST, &[ia(1, &[])]).address(), kept);
+    for (kind, iaid) in [(REQUEST, 2), (RENEW, 3), (REBIND, 4), (REQUEST, 5)] {
+        lab.link.rapid_commit = true;
+        let read = ask_from(&mut lab, "fe80::b", kind, &[ia(iaid, &[kept])]).ia();
+        let live = read.addresses.iter().find(|own| own.2 > 0).unwrap();
+        assert_ne!(live.0, kept, "{kind}");
+    }
+    // Also when nothing is known of where the holder is.
+    lab.bindings = recalled(&lab.bindings);
+    for source in ["fe80::a", "fe80::b"] {
+        assert_ne!(
+            ask_from(&mut lab, source, REQUEST, &[ia(6, &[])]).address(),
+            kept,
+            "{source}"
+        );
+    }
+    // The holder is known again, and asks under another IAID; and does not where it names both.
+    assert_eq!(ask_from(&mut lab, "fe80::a", RENEW, &[ia(1, &[kept])]).address(), kept);
+    let both = ask_from(&mut lab, "fe80::a", REQUEST, &[ia(7, &[]), ia(1, &[kept])]);
+    let of_seven = both.ias().into_iter().find(|ia| ia.iaid == 7).unwrap();
+    assert!(of_seven.addresses.iter().all(|own| own.0 != kept));
+    assert_eq!(ask_from(&mut lab, "fe80::a", REQUEST, &[ia(8, &[])]).address(), kept);
+    let holder = lab.bindings.by_address(kept).unwrap();
+    assert_eq!((holder.iaid.0, holder.is_held(lab.now)), (8, true));
+    // It is given back, or ends: the next one that asks has it.
+    ask_from(&mut lab, "fe80::a", RELEASE, &[ia(8, &[kept])]);
+    assert_eq!(ask_from(&mut lab, "fe80::b", REQUEST, &[ia(2, &[])]).address(), kept);
+    lab.now += 3 * HOUR;
+    assert_eq!(ask_from(&mut lab, "fe80::a", REQUEST, &[ia(9, &[])]).address(), kept);
+}
+
+/// The bindings as a daemon finds them that begins.
+fn recalled(bindings: &orchestrator_dhcp6::Bindings) -> orchestrator_dhcp6::Bindings {
+    let mut recalled = orchestrator_dhcp6::Bindings::new();
+    bindings.iter().for_each(|binding| recalled.load(binding.clone()));
+    recalled
+}
+
 fn relayed(lab: &mut Lab, n: u8, options: &[Vec<u8>]) -> Ipv6Addr {
     let request = message(REQUEST, &[client(n), server_id(), ia(1, &[])]);
     let head = [
