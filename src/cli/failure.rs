@@ -1,6 +1,7 @@
 //! Why a verb failed, and the exit code that says so.
 
 use std::io;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::http::CallError;
@@ -9,6 +10,7 @@ use crate::causes::with_causes;
 use crate::client::ClientError;
 use crate::serve::ServeError;
 use crate::settings::Faults;
+use crate::store::BackupError;
 
 /// The end of `--help`; `docs/cli.md` has the same table.
 pub(super) const EXIT_CODES: &str = "\
@@ -56,6 +58,17 @@ pub(super) enum Failure {
     Daemon(#[from] ServeError),
     #[error(transparent)]
     Client(#[from] ClientError),
+    #[error(transparent)]
+    Backup(#[from] BackupError),
+    #[error("cannot {doing} {}", .path.display())]
+    File {
+        doing: &'static str,
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("a backup is not for a terminal; name a file, or pipe it on")]
+    Terminal,
     #[error("cannot print")]
     Print(#[source] io::Error),
     #[error("cannot start")]

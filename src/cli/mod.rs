@@ -1,7 +1,8 @@
-//! The command line: one file a verb. Every verb but `serve`, `check`, `client` and `hook` only talks to the
-//! daemon's API.
+//! The command line: one file a verb. Every verb but `serve`, `check`, `backup`, `restore`, `client` and `hook` only
+//! talks to the daemon's API.
 
 mod ages;
+mod backup;
 mod check;
 mod client;
 mod events;
@@ -17,6 +18,7 @@ mod reconfigure;
 mod reload;
 mod reservation;
 mod resolve;
+mod restore;
 mod rm;
 mod serve;
 mod settings;
@@ -103,6 +105,10 @@ enum Verb {
     Reload,
     /// Show which settings are in force, and whether others are written
     Settings,
+    /// Write everything that is recorded into a file, whether or not the daemon runs
+    Backup(backup::Args),
+    /// Put what a backup holds into the database of a daemon that does not run
+    Restore(restore::Args),
     /// Print the version
     Version,
 }
@@ -154,6 +160,8 @@ fn dispatch(
         Verb::Reconfigure(args) => wait_for(reconfigure::run(&args, output, &client()))?,
         Verb::Reload => wait_for(reload::run(output, &client()))?,
         Verb::Settings => wait_for(settings::run(output, &client()))?,
+        Verb::Backup(args) => wait_for(backup::run(&args, output))?,
+        Verb::Restore(args) => wait_for(restore::run(&args, output))?,
         Verb::Version => version::run(output)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -46,6 +46,15 @@ pub enum StoreError {
         /// The version this binary does not know.
         version: i64,
     },
+    /// An older orchestrator has used this database, and nobody has brought its schema up to date. The operator's to mend.
+    #[error(
+        "the database was used by an older orchestrator (its schema has version {version}); start this daemon once, which \
+         brings it up to date"
+    )]
+    Older {
+        /// The version that the schema has.
+        version: i64,
+    },
     /// The schema could not be brought up to date. The operator's to mend.
     #[error("the schema of the database could not be brought up to date; restore it from a backup, or name a new one")]
     Schema {
@@ -177,6 +186,7 @@ impl StoreError {
             Self::BadUrl { .. } => "store-bad-url",
             Self::Away { .. } => "store-away",
             Self::Newer { .. } => "store-newer",
+            Self::Older { .. } => "store-older",
             Self::Schema { .. } => "store-schema",
             Self::Failed { .. } => "store-failed",
             Self::Row { .. } => "store-bad-row",

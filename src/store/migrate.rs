@@ -20,6 +20,39 @@ static MIGRATIONS: Migrator = sqlx::migrate!();
 /// Migrations may rewrite whole tables.
 const MIGRATION_LIMIT: Duration = Duration::from_secs(300);
 
+/// Whether a schema is this program's.
+///
+/// # Errors
+///
+/// [`StoreError::Newer`], or [`StoreError::Older`].
+pub(super) fn check_current(schema: i64) -> Result<(), StoreError> {
+    check_not_newer(schema)?;
+    if schema < newest() {
+        return Err(StoreError::Older { version: schema });
+    }
+    Ok(())
+}
+
+/// Whether this program knows a schema.
+///
+/// # Errors
+///
+/// [`StoreError::Newer`].
+pub(super) fn check_not_newer(schema: i64) -> Result<(), StoreError> {
+    if schema > newest() {
+        return Err(StoreError::Newer { version: schema });
+    }
+    Ok(())
+}
+
+fn newest() -> i64 {
+    MIGRATIONS
+        .iter()
+        .map(|migration| migration.version)
+        .max()
+        .unwrap_or_default()
+}
+
 /// Applies the migrations that the database has not seen.
 pub(super) async fn migrate(session: &mut Session) -> Result<(), StoreError> {
     let run = async {

@@ -14,6 +14,7 @@
 //! Every call may be dropped. A write whose call was dropped, or was answered `Away`, may have happened: writes may
 //! be repeated.
 
+mod backup;
 mod batch;
 mod checkpoint;
 mod clients;
@@ -56,6 +57,7 @@ use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use backup::{BackupError, Contents};
 pub use clients::ClientFilter;
 pub use error::{AwayCause, StoreError};
 pub use events::EventFilter;

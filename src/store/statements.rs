@@ -4,11 +4,12 @@ use sqlx::Executor;
 
 use super::connection::{on, within};
 use super::{
-    Store, StoreError, batch, clients, destroy, due, elsewhere, events, expire, identity, instances, leases, ledger,
-    ping, plan, prune, recall, reservations, routed, situation, update,
+    Store, StoreError, backup, batch, clients, destroy, due, elsewhere, events, expire, identity, instances, leases,
+    ledger, ping, plan, prune, recall, reservations, routed, situation, update,
 };
 
 const ALL: &[&[&str]] = &[
+    backup::STATEMENTS,
     batch::STATEMENTS,
     clients::STATEMENTS,
     destroy::STATEMENTS,

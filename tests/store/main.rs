@@ -1,5 +1,6 @@
 //! The store on both databases: every case runs on SQLite and on PostgreSQL.
 
+mod backup;
 mod clock;
 mod durability;
 mod events;

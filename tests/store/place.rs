@@ -66,6 +66,27 @@ impl Place {
     }
 }
 
+impl Place {
+    /// Every column of every table of ours.
+    pub(crate) async fn columns(&self) -> Vec<(String, String)> {
+        if self.url.starts_with("sqlite") {
+            let mut connection = sqlx::SqliteConnection::connect(&self.url).await.expect("a connection");
+            let sql = "select m.name, c.name from sqlite_master m join pragma_table_info(m.name) c \
+                       where m.type = 'table' and m.name not like 'sqlite%' and m.name <> '_sqlx_migrations'";
+            let columns = sqlx::query_as(sql).fetch_all(&mut connection).await.expect("columns");
+            connection.close().await.expect("the connection closes");
+            columns
+        } else {
+            let mut connection = sqlx::PgConnection::connect(&self.url).await.expect("a connection");
+            let sql = "select table_name::text, column_name::text from information_schema.columns \
+                       where table_schema = current_schema() and table_name <> '_sqlx_migrations'";
+            let columns = sqlx::query_as(sql).fetch_all(&mut connection).await.expect("columns");
+            connection.close().await.expect("the connection closes");
+            columns
+        }
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         let Some(directory) = &self.directory else { return };

@@ -7,6 +7,7 @@ mod admin;
 mod advertisement;
 mod answering;
 mod attempts;
+mod backup;
 mod class;
 mod crash;
 mod delegation;

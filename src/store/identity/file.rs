@@ -96,7 +96,11 @@ impl IdentityFile {
     }
 
     /// The lock goes over with the content: the new file is locked before it has the name.
-    fn replace(self, identity: &Identity) -> Result<Self, StoreError> {
+    ///
+    /// # Errors
+    ///
+    /// `Away` when it cannot be written.
+    pub(in crate::store) fn replace(self, identity: &Identity) -> Result<Self, StoreError> {
         let new = self.path.with_added_extension("new");
         let fault = |source| fault(&self.path, source);
         match fs::remove_file(&new) {

@@ -81,6 +81,15 @@ impl Identity {
         ]
     }
 
+    /// The identity that a database's facts tell.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Row`] when one of them is missing or cannot be read.
+    pub(super) fn of(facts: &HashMap<String, String>) -> Result<Self, StoreError> {
+        Self::read(facts).map_err(|key| Columns("fact").bad(key, facts.get(key).map_or("", String::as_str)))
+    }
+
     /// The error is the key of a fact that is missing or cannot be read.
     fn read(facts: &HashMap<String, String>) -> Result<Self, &'static str> {
         let fact = |key: &'static str| facts.get(key).map(String::as_str).ok_or(key);

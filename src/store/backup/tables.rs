@@ -1,0 +1,145 @@
+//! The tables that a backup holds, with their columns, in an order in which each row finds the rows that it refers to.
+
+/// What a column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// TEXT
+    Text,
+    /// BIGINT
+    Integer,
+}
+
+use Kind::{Integer, Text};
+
+/// One table.
+#[derive(Debug)]
+pub(super) struct Table {
+    pub(super) name: &'static str,
+    /// The columns. A test compares them with those that the databases have.
+    pub(super) columns: &'static [(&'static str, Kind)],
+    /// The columns by which its rows are told apart and read in order.
+    pub(super) key: &'static [&'static str],
+}
+
+/// All of them. Rows go in from the first table to the last, and out from the last to the first.
+pub(super) const TABLES: &[Table] = &[
+    Table {
+        name: "facts",
+        columns: &[("key", Text), ("value", Text)],
+        key: &["key"],
+    },
+    Table {
+        name: "clients",
+        columns: &[
+            ("id", Text),
+            ("link", Text),
+            ("duid", Text),
+            ("link_layer", Text),
+            ("hostname", Text),
+            ("wants_instance", Integer),
+            ("first_seen", Integer),
+            ("last_seen", Integer),
+            ("class", Text),
+        ],
+        key: &["id"],
+    },
+    Table {
+        name: "leases",
+        columns: &[
+            ("link", Text),
+            ("address", Text),
+            ("client", Text),
+            ("iaid", Integer),
+            ("source", Text),
+            ("state", Text),
+            ("preferred_until", Integer),
+            ("valid_until", Integer),
+            ("granted", Integer),
+            ("changed", Integer),
+            ("due", Integer),
+            ("next_hop", Text),
+        ],
+        key: &["link", "address"],
+    },
+    Table {
+        name: "instances",
+        columns: &[
+            ("id", Text),
+            ("client", Text),
+            ("link", Text),
+            ("template", Text),
+            ("plugin", Text),
+            ("spec", Text),
+            ("address", Text),
+            ("phase", Text),
+            ("reason", Text),
+            ("attempts", Integer),
+            ("due", Integer),
+            ("reference", Text),
+            ("created", Integer),
+            ("ready", Integer),
+            ("changed", Integer),
+        ],
+        key: &["id"],
+    },
+    Table {
+        name: "reservations",
+        columns: &[
+            ("id", Text),
+            ("link", Text),
+            ("holder", Text),
+            ("address", Text),
+            ("prefix", Text),
+            ("created", Integer),
+        ],
+        key: &["id"],
+    },
+    Table {
+        name: "events",
+        columns: &[
+            ("id", Integer),
+            ("at", Integer),
+            ("kind", Text),
+            ("link", Text),
+            ("client", Text),
+            ("instance", Text),
+            ("address", Text),
+            ("detail", Text),
+        ],
+        key: &["id"],
+    },
+];
+
+/// Facts of one database's own, which a restored one makes anew.
+pub(super) const OF_ONE_DATABASE: [&str; 2] = ["birth", "beat"];
+
+/// The table of this name.
+pub(super) fn table(name: &str) -> Option<&'static Table> {
+    TABLES.iter().find(|table| table.name == name)
+}
+
+impl Table {
+    /// What a column of this name holds.
+    pub(super) fn kind(&self, column: &str) -> Option<Kind> {
+        let found = self.columns.iter().find(|(name, _)| *name == column);
+        found.map(|(_, kind)| *kind)
+    }
+
+    /// The place of each key column among the columns.
+    pub(super) fn key_places(&self) -> Vec<usize> {
+        let place = |key: &&str| self.columns.iter().position(|(name, _)| name == key);
+        self.key.iter().filter_map(place).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_is_a_column() {
+        for table in TABLES {
+            assert_eq!(table.key_places().len(), table.key.len(), "{}", table.name);
+        }
+    }
+}
