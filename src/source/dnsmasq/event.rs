@@ -1,25 +1,19 @@
-//! An event as dnsmasq tells it: arguments and environment of its `dhcp-script`, read into types.
+//! An event of dnsmasq: what it says, and what that means for the lease.
 
-use std::collections::BTreeMap;
+mod read;
+mod written;
+
 use std::fmt;
 use std::net::Ipv6Addr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use self::written::Written;
 use crate::model::{Clock, Duid, Iaid, LeaseChange, LeaseSource, LeaseVerb, LinkLayerAddress, Timestamp};
-
-/// Bytes of the longest interface name.
-const LONGEST_INTERFACE: usize = 15;
 
 /// Bytes of the longest domain name.
 const LONGEST_HOSTNAME: usize = 253;
-
-/// The last second that has a date, since 1970.
-const YEAR_9999: i64 = 253_402_300_799;
-
-/// Lengths of a lease without end: as dnsmasq writes it, and as DHCPv6 does (RFC 9915, section 7.7).
-const ENDLESS: [u32; 2] = [0, u32::MAX];
 
 /// How far a `del` may precede the end of its lease and still be its expiry: dnsmasq counts in whole seconds.
 pub(super) const EXPIRY_SLACK: Duration = Duration::from_secs(1);
@@ -122,68 +116,6 @@ pub enum EventError {
 }
 
 impl DnsmasqEvent {
-    /// Reads what dnsmasq gave a hook that ran `at`: the arguments after the program's name, and the environment.
-    ///
-    /// # Errors
-    ///
-    /// When it is an event of a DHCPv6 lease and something that belongs to one is missing or unreadable. A host name
-    /// or link-layer address that cannot be read is left out instead: neither decides anything.
-    pub fn read(args: &[String], env: &BTreeMap<String, String>, at: Timestamp) -> Result<Heard, EventError> {
-        let variable = |name: &str| env.get(name).map(String::as_str);
-        let verb = match args.first().map(String::as_str) {
-            Some("add") => DnsmasqVerb::Add,
-            Some("old") => DnsmasqVerb::Old,
-            Some("del") => DnsmasqVerb::Del,
-            Some("init") => return Ok(Heard::Ignored(Ignored::Init)),
-            Some(verb) => return Ok(Heard::Ignored(Ignored::Verb(cut(verb)))),
-            None => return Err(EventError::Missing("verb")),
-        };
-        let Some(iaid) = variable("DNSMASQ_IAID") else {
-            // Only DHCPv6 has either; where one of two is missing, something is wrong with the event.
-            return match variable("DNSMASQ_SERVER_DUID") {
-                None => Ok(Heard::Ignored(Ignored::Dhcp4)),
-                Some(_) => Err(EventError::Missing("DNSMASQ_IAID")),
-            };
-        };
-        if iaid.starts_with('T') {
-            return Ok(Heard::Ignored(Ignored::Temporary));
-        }
-        let argument = |index: usize, what| args.get(index).map(String::as_str).ok_or(EventError::Missing(what));
-        let number = |name: &'static str| variable(name).map(|text| parse(name, text)).transpose();
-        let expires = variable("DNSMASQ_LEASE_EXPIRES").map(read_expiry).transpose()?;
-        // One of the two is always there: dnsmasq's build decides which.
-        let length = match expires {
-            Some(_) => None,
-            None => number("DNSMASQ_LEASE_LENGTH")?
-                .ok_or(EventError::Missing("DNSMASQ_LEASE_EXPIRES"))
-                .map(|seconds| Some(seconds).filter(|seconds| !ENDLESS.contains(seconds)))?,
-        };
-        let interface = match (variable("DNSMASQ_INTERFACE"), verb) {
-            (Some(interface), _) => interface,
-            (None, DnsmasqVerb::Add) => return Err(EventError::Missing("DNSMASQ_INTERFACE")),
-            (None, DnsmasqVerb::Old | DnsmasqVerb::Del) => "",
-        };
-        let hostname = args
-            .get(3)
-            .map(String::as_str)
-            .or_else(|| variable("DNSMASQ_SUPPLIED_HOSTNAME"));
-        let written = Written {
-            version: Written::VERSION,
-            verb,
-            duid: parse("the client's DUID", argument(1, "DUID")?)?,
-            iaid: Iaid(parse("DNSMASQ_IAID", iaid)?),
-            address: parse("the leased address", argument(2, "address")?)?,
-            interface: interface.to_owned(),
-            expires: expires.flatten(),
-            remaining: number("DNSMASQ_TIME_REMAINING")?,
-            length,
-            link_layer: variable("DNSMASQ_MAC").and_then(read_link_layer),
-            hostname: hostname.filter(|name| is_hostname(name)).map(str::to_owned),
-            at,
-        };
-        Ok(Heard::Event(Box::new(written.try_into()?)))
-    }
-
     /// The link that dnsmasq names, if it does.
     pub fn link(&self) -> Option<&str> {
         Some(self.interface.as_str()).filter(|name| !name.is_empty())
@@ -269,109 +201,6 @@ pub enum Handed {
     Live,
     /// By the spool, some time later.
     Spooled,
-}
-
-/// The event as it is written down, before its parts are checked.
-#[derive(Serialize, Deserialize)]
-struct Written {
-    version: u32,
-    verb: DnsmasqVerb,
-    duid: Duid,
-    iaid: Iaid,
-    address: Ipv6Addr,
-    interface: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    expires: Option<Timestamp>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    remaining: Option<u32>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    length: Option<u32>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    link_layer: Option<LinkLayerAddress>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    hostname: Option<String>,
-    at: Timestamp,
-}
-
-impl Written {
-    const VERSION: u32 = 1;
-}
-
-impl TryFrom<Written> for DnsmasqEvent {
-    type Error = EventError;
-
-    fn try_from(written: Written) -> Result<Self, EventError> {
-        let unreadable = |what, text: &str| Err(EventError::Unreadable { what, text: cut(text) });
-        if written.version != Written::VERSION {
-            return Err(EventError::Version(written.version));
-        }
-        let nameless = written.interface.is_empty() && written.verb == DnsmasqVerb::Add;
-        if nameless || written.interface.len() > LONGEST_INTERFACE {
-            return unreadable("the interface", &written.interface);
-        }
-        let address = written.address;
-        if address.is_unspecified() || address.is_loopback() || address.is_multicast() {
-            return unreadable("the leased address", &address.to_string());
-        }
-        if let Some(hostname) = written.hostname.as_deref().filter(|name| !is_hostname(name)) {
-            return unreadable("the host name", hostname);
-        }
-        Ok(Self {
-            verb: written.verb,
-            duid: written.duid,
-            iaid: written.iaid,
-            address,
-            interface: written.interface,
-            expires: written.expires,
-            remaining: written.remaining,
-            length: written.length,
-            link_layer: written.link_layer,
-            hostname: written.hostname,
-            at: written.at,
-        })
-    }
-}
-
-impl From<DnsmasqEvent> for Written {
-    fn from(event: DnsmasqEvent) -> Self {
-        Self {
-            version: Self::VERSION,
-            verb: event.verb,
-            duid: event.duid,
-            iaid: event.iaid,
-            address: event.address,
-            interface: event.interface,
-            expires: event.expires,
-            remaining: event.remaining,
-            length: event.length,
-            link_layer: event.link_layer,
-            hostname: event.hostname,
-            at: event.at,
-        }
-    }
-}
-
-fn parse<T: std::str::FromStr>(what: &'static str, text: &str) -> Result<T, EventError> {
-    text.parse()
-        .map_err(|_| EventError::Unreadable { what, text: cut(text) })
-}
-
-/// Zero is how dnsmasq writes a lease without end.
-fn read_expiry(text: &str) -> Result<Option<Timestamp>, EventError> {
-    const WHAT: &str = "DNSMASQ_LEASE_EXPIRES";
-    match parse(WHAT, text)? {
-        0 => Ok(None),
-        seconds @ 1..=YEAR_9999 => Ok(Some(Timestamp(seconds * 1000))),
-        _ => Err(EventError::Unreadable {
-            what: WHAT,
-            text: cut(text),
-        }),
-    }
-}
-
-/// dnsmasq puts the hardware type before an address that is not Ethernet's: `20-00:11:…`.
-fn read_link_layer(text: &str) -> Option<LinkLayerAddress> {
-    text.split_once('-').map_or(text, |(_, address)| address).parse().ok()
 }
 
 fn is_hostname(name: &str) -> bool {

@@ -1,5 +1,7 @@
 //! Events as dnsmasq 2.90 really gives them.
 
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 
 use super::*;
