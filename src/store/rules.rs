@@ -9,11 +9,12 @@
 //!   declined    Granted → active         Repeated            Repeated               Repeated
 //! ```
 //!
-//! A lease of another client is moved by a Hold, since its source is the authority; any other verb on it is Unknown.
+//! A lease of another client, or of another identity association of the same client, is moved by a Hold, since its
+//! source is the authority; any other verb on it is Unknown. An address thus belongs to one association at a time.
 //! A replayed change that is older than the lease's last event is Stale. A replayed Hold to the known end is
 //! Repeated while the lease is active, and Stale once it expired. Stale, Repeated and Unknown change nothing.
 
-use crate::model::{ClientId, Duid, LeaseChange, LeaseState, LeaseVerb, Timestamp};
+use crate::model::{ClientId, Duid, Iaid, LeaseChange, LeaseState, LeaseVerb, Timestamp};
 
 /// Two ends of a lease that are this near, in milliseconds, are the same: sources tell whole seconds.
 const SAME_END: u64 = 2000;
@@ -23,6 +24,7 @@ const SAME_END: u64 = 2000;
 pub(super) struct Known {
     pub(super) client: ClientId,
     pub(super) duid: Duid,
+    pub(super) iaid: Iaid,
     pub(super) state: LeaseState,
     pub(super) valid_until: Timestamp,
     pub(super) changed: Timestamp,
@@ -55,7 +57,7 @@ pub(super) fn decide(known: Option<&Known>, change: &LeaseChange) -> Decision {
         };
     };
     let own = known.duid == change.duid;
-    if !own && change.verb != LeaseVerb::Hold {
+    if !(own && known.iaid == change.iaid) && change.verb != LeaseVerb::Hold {
         return Decision::Unknown;
     }
     if change.replayed && change.at < known.changed {
@@ -76,7 +78,8 @@ fn hold(known: &Known, own: bool, change: &LeaseChange) -> Decision {
             ousted: known.state == LeaseState::Active,
         };
     }
-    let told_before = change.replayed && change.valid_until.0.abs_diff(known.valid_until.0) <= SAME_END;
+    let told_before =
+        change.replayed && known.iaid == change.iaid && change.valid_until.0.abs_diff(known.valid_until.0) <= SAME_END;
     match known.state {
         LeaseState::Active if told_before => Decision::Repeated,
         LeaseState::Active => Decision::Renew,
@@ -89,12 +92,13 @@ fn hold(known: &Known, own: bool, change: &LeaseChange) -> Decision {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Iaid, Id, LeaseSource};
+    use crate::model::{Id, LeaseSource};
 
     fn known(state: LeaseState) -> Known {
         Known {
             client: Id::from_bytes([1; 6]),
             duid: Duid::new([0, 3, 1]).unwrap(),
+            iaid: Iaid(1),
             state,
             valid_until: Timestamp(100_000),
             changed: Timestamp(10_000),
@@ -164,6 +168,24 @@ mod tests {
         for verb in [LeaseVerb::Release, LeaseVerb::Expire, LeaseVerb::Decline] {
             assert_eq!(decided(LeaseState::Active, verb), Decision::Unknown);
         }
+    }
+
+    #[test]
+    fn another_association_of_the_client_takes_the_address_and_ends_nothing() {
+        let other = |verb| LeaseChange {
+            iaid: Iaid(2),
+            ..change(verb)
+        };
+        let known = known(LeaseState::Active);
+        assert_eq!(decide(Some(&known), &other(LeaseVerb::Hold)), Decision::Renew);
+        for verb in [LeaseVerb::Release, LeaseVerb::Expire, LeaseVerb::Decline] {
+            assert_eq!(decide(Some(&known), &other(verb)), Decision::Unknown);
+        }
+        let replayed = LeaseChange {
+            replayed: true,
+            ..other(LeaseVerb::Hold)
+        };
+        assert_eq!(decide(Some(&known), &replayed), Decision::Renew);
     }
 
     #[test]

@@ -16,6 +16,7 @@ on_both!(
     a_replay_is_no_lease_event,
     a_renewal_matters_to_who_wants_no_instance,
     an_address_moves_to_whom_its_source_gives_it,
+    an_address_belongs_to_one_association_at_a_time,
     a_declined_address_is_kept_back_until_its_quarantine_ends,
     a_renewal_told_late_revives_a_lease_that_the_clock_ended,
     a_client_is_one_on_each_link,
@@ -276,6 +277,39 @@ async fn an_address_moves_to_whom_its_source_gives_it(place: Place) {
     ];
     assert_eq!(told, expected.map(|(kind, client)| (kind, Some(client))));
     assert!(events[1].detail.as_deref().unwrap().contains(&duid(2).to_string()));
+}
+
+/// Two interfaces of one client: one DUID, and an IAID for each. What is told of the association that had the address
+/// before does not end the lease of the one that has it.
+async fn an_address_belongs_to_one_association_at_a_time(place: Place) {
+    let store = place.open().await;
+    let of = |iaid, verb, at| LeaseChange {
+        iaid: Iaid(iaid),
+        ..change(verb, 1, at)
+    };
+    assert_eq!(outcome(&store, of(1, LeaseVerb::Hold, 0)).await, Outcome::Granted);
+    assert_eq!(outcome(&store, of(2, LeaseVerb::Hold, 10)).await, Outcome::Renewed);
+    for (verb, at) in [
+        (LeaseVerb::Release, 11),
+        (LeaseVerb::Expire, 12),
+        (LeaseVerb::Decline, 13),
+    ] {
+        assert_eq!(outcome(&store, of(1, verb, at)).await, Outcome::Unknown, "{verb:?}");
+    }
+    // A source tells again what it holds: that is news, where another association holds it by then.
+    let again = LeaseChange {
+        replayed: true,
+        valid_until: change(LeaseVerb::Hold, 1, 10).valid_until,
+        ..of(3, LeaseVerb::Hold, 14)
+    };
+    assert_eq!(outcome(&store, again).await, Outcome::Renewed);
+    let leases = store.leases_of_link(LINK).await.unwrap();
+    assert_eq!(leases.len(), 1);
+    assert_eq!((leases[0].iaid, leases[0].state), (Iaid(3), LeaseState::Active));
+    assert_eq!(outcome(&store, of(3, LeaseVerb::Release, 15)).await, Outcome::Ended);
+    // Whoever had it before holds it again: it is granted.
+    assert_eq!(outcome(&store, of(1, LeaseVerb::Hold, 16)).await, Outcome::Granted);
+    store.close().await;
 }
 
 async fn a_declined_address_is_kept_back_until_its_quarantine_ends(place: Place) {

@@ -97,6 +97,7 @@ impl Ledger {
         let known = Known {
             client: client.id,
             duid: client.duid.clone(),
+            iaid: lease.iaid,
             state: lease.state,
             valid_until: lease.valid_until,
             changed: lease.changed,
