@@ -195,6 +195,22 @@ pub(crate) fn server() -> Seeds {
         ("class", begin(1, &classy)),
         ("kept", begin(1 | 128, &known)),
         (
+            // The same client's other interface asks, also for what is kept; then the first one under another IAID.
+            "two-interfaces",
+            begin(
+                1 | 128,
+                &[
+                    say(solicit(0), 4, &[&[0, 1], &[2, 1]]),
+                    say(solicit(0), 4 | 1, &[&[0, 2 | 1 << 3, 96], &[2, 2]]),
+                    say(renew(0), 1, &[&[0, 3 | 1 << 3, 200]]),
+                    vec![12, 0],
+                    say(request(0), 0, &[&[0, 4]]),
+                    say(renew(0), 0, &[&[0, 1]]),
+                    say(request(0), 0, &[&[0, 5]]),
+                ],
+            ),
+        ),
+        (
             "kept-later",
             begin(1, &[lease(1), lease(0), vec![0x4e, 0], known.concat(), vec![0x0e, 0]]),
         ),

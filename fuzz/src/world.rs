@@ -52,6 +52,11 @@ pub(crate) fn link_local(client: u8) -> Ipv6Addr {
     Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0x100 | u16::from(client))
 }
 
+/// A client's address on the link at its second interface.
+pub(crate) fn second_link_local(client: u8) -> Ipv6Addr {
+    link_local(client | 0x80)
+}
+
 /// A server, a link and its bindings.
 pub(crate) struct World {
     /// The server.

@@ -29,7 +29,7 @@ impl Sent {
 
 /// The message of a client; nothing when the script is over.
 ///
-/// Flags: how it is relayed (2 bits), rapid commit, another server identifier than belongs there, reconfigure accept.
+/// Flags: how it is relayed, or whether it comes from the client's second interface (2 bits), rapid commit, another server identifier than belongs there, reconfigure accept.
 pub(super) fn read(
     kind: u8,
     client: u8,
@@ -49,7 +49,10 @@ pub(super) fn read(
     if flags & 16 != 0 {
         options.push(wire::option(wire::RECONFIGURE_ACCEPT, &[]));
     }
-    let mut source = world::link_local(client);
+    let mut source = match flags & 3 {
+        1 => world::second_link_local(client),
+        _ => world::link_local(client),
+    };
     let mut names = Names { script, world, books };
     if kind == wire::ADDR_REG_INFORM {
         source = names.address()?;

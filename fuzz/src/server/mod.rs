@@ -228,6 +228,20 @@ mod tests {
     }
 
     #[test]
+    fn what_is_kept_goes_to_another_association_of_the_same_interface_only() {
+        let seeds = seeds::server();
+        let (_, script) = seeds.iter().find(|seed| seed.0 == "two-interfaces").unwrap();
+        let world = play(script).unwrap().world;
+        let first = world.link.pool.first();
+        let of = |binding: &&orchestrator_dhcp6::Binding| {
+            let address = binding.leased.address();
+            address.is_some_and(|address| kept::may_keep(first, address) && binding.is_held(world.now))
+        };
+        let holders: Vec<u32> = world.bindings.iter().filter(of).map(|binding| binding.iaid.0).collect();
+        assert_eq!(holders, [5]);
+    }
+
+    #[test]
     fn limits_are_met() {
         let (_, bindings) = after("crowd-limited");
         assert!((12..=24).contains(&bindings), "{bindings}");
