@@ -1,6 +1,6 @@
 //! What is seen of one instance in the world.
 
-use orchestrator_network::NetworkError;
+use orchestrator_network::{AttachmentFound, Flaw, NetworkError};
 use orchestrator_plugin::{FoundState, Running};
 
 use super::machine::Sight;
@@ -52,8 +52,21 @@ impl Orchestrator {
         let (name, mark) = (host_interface(instance.id), alias_prefix(self.inner.mark));
         match self.inner.network.find_attachment(&name, &mark).await {
             Err(_) => Sight::Unknown,
-            Ok(Some(found)) if found.up && found.bridge.as_deref() == Some(instance.link.as_str()) => Sight::Running,
-            Ok(_) => Sight::Unwired,
+            Ok(Some(found)) if !is_on(&found, &instance.link) => Sight::Unwired,
+            Ok(Some(found)) if !self.is_isolated_as_planned(instance, &found) => Sight::Flawed(Flaw::OtherIsolation),
+            Ok(Some(_)) => Sight::Running,
+            Ok(None) => Sight::Unwired,
         }
     }
+
+    /// Whether the port of an instance is isolated from other instances as its template says.
+    pub(super) fn is_isolated_as_planned(&self, instance: &Instance, found: &AttachmentFound) -> bool {
+        let plan = self.plan_attachment(instance);
+        plan.is_none_or(|plan| plan.isolated == found.isolated)
+    }
+}
+
+/// Whether an attachment is up, and on the bridge of this link.
+pub(super) fn is_on(found: &AttachmentFound, link: &str) -> bool {
+    found.up && found.bridge.as_deref() == Some(link)
 }

@@ -7,8 +7,10 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::time::Duration;
 
+use orchestrator_network::AttachmentFound;
 use orchestrator_plugin::{Found, FoundState};
 
+use super::look::is_on;
 use super::{Orchestrator, alias_prefix, host_interface};
 use crate::model::{Instance, InstanceId, Phase};
 use crate::settings::Settings;
@@ -21,8 +23,8 @@ const PERIOD: Duration = Duration::from_secs(30);
 struct World {
     /// What each engine has, by plugin; an engine that did not answer is not in it.
     engines: HashMap<&'static str, HashMap<InstanceId, Found>>,
-    /// Host ends that are up, with the bridge each is on; `None` when the kernel did not answer.
-    attachments: Option<HashMap<String, Option<String>>>,
+    /// Host ends by name; `None` when the kernel did not answer.
+    attachments: Option<HashMap<String, AttachmentFound>>,
 }
 
 impl Orchestrator {
@@ -72,7 +74,7 @@ impl Orchestrator {
         self.inner.bell.silence(silent(&settings, &providing, &live));
         let settled: HashSet<_> = live
             .values()
-            .filter(|instance| world.is_as_it_should_be(instance) && is_kept(&settings, &instance.link))
+            .filter(|instance| self.is_as_it_should_be(&world, instance) && is_kept(&settings, &instance.link))
             .map(|instance| instance.client)
             .collect();
         let mut unsettled: HashSet<_> = live.values().map(|instance| instance.client).collect();
@@ -95,6 +97,15 @@ impl Orchestrator {
             .reconcile(&live.keys().copied().collect(), subjects.collect());
     }
 
+    /// Whether the instance is ready, runs, and is wired: then its worker need not look.
+    fn is_as_it_should_be(&self, world: &World, instance: &Instance) -> bool {
+        let host_end = host_interface(instance.id);
+        let found = world.attachments.as_ref().and_then(|found| found.get(&host_end));
+        let wired =
+            found.is_some_and(|found| is_on(found, &instance.link) && self.is_isolated_as_planned(instance, found));
+        instance.phase == Phase::Ready && world.netns(instance).is_some() && wired
+    }
+
     async fn see_world(&self) -> World {
         let mut engines = HashMap::new();
         let watched: HashSet<_> = self.watched().keys().copied().collect();
@@ -110,7 +121,7 @@ impl Orchestrator {
             Ok(found) => Some(
                 found
                     .into_iter()
-                    .map(|a| (a.host_interface, a.bridge.filter(|_| a.up)))
+                    .map(|found| (found.host_interface.clone(), found))
                     .collect(),
             ),
             Err(fault) => {
@@ -182,15 +193,5 @@ impl World {
             FoundState::Running(running) => Some(&running.netns),
             FoundState::Created | FoundState::Exited { .. } => None,
         }
-    }
-
-    /// Whether the instance is ready, runs, and is wired: then its worker need not look.
-    fn is_as_it_should_be(&self, instance: &Instance) -> bool {
-        let runs = self.netns(instance).is_some();
-        let wired = self.attachments.as_ref().is_some_and(|attachments| {
-            let bridge = attachments.get(&host_interface(instance.id));
-            bridge.is_some_and(|bridge| bridge.as_deref() == Some(instance.link.as_str()))
-        });
-        instance.phase == Phase::Ready && runs && wired
     }
 }

@@ -148,17 +148,31 @@ impl Orchestrator {
             LinkChange::Everything | LinkChange::BridgeGone { .. } => self.want_pass(),
             LinkChange::BridgeUp { name } => self.bridge_is_back(&name).await,
             LinkChange::BridgeDown { .. } => {}
+            LinkChange::AttachmentChanged { host_interface, alias } => {
+                self.attachment_changed(&host_interface, &alias).await;
+            }
             LinkChange::AttachmentGone { alias, .. } => {
                 if self.any_bridge_full() {
                     self.want_pass();
                 }
-                let owner = alias
-                    .strip_prefix(&alias_prefix(self.inner.mark))
-                    .and_then(|id| id.parse().ok());
-                if let Some(id) = owner {
+                if let Some(id) = self.owner(&alias) {
                     self.wake_owner(id).await;
                 }
             }
         }
+    }
+
+    /// Has the owner look, unless this was the beginning of a removal: that is told of by itself.
+    async fn attachment_changed(&self, host_interface: &str, alias: &str) {
+        let Some(id) = self.owner(alias) else { return };
+        let mark = alias_prefix(self.inner.mark);
+        if let Ok(Some(_)) = self.inner.network.find_attachment(host_interface, &mark).await {
+            self.wake_owner(id).await;
+        }
+    }
+
+    /// The instance of this alias, if it is one of ours.
+    fn owner(&self, alias: &str) -> Option<InstanceId> {
+        alias.strip_prefix(&alias_prefix(self.inner.mark))?.parse().ok()
     }
 }

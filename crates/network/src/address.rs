@@ -50,6 +50,31 @@ pub(crate) async fn list_addresses(netlink: &Handle, index: u32) -> Result<Vec<I
         .collect())
 }
 
+/// An address that an interface has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Held {
+    /// Number of the interface.
+    pub(crate) interface: u32,
+    /// The address, with its prefix length.
+    pub(crate) address: Ipv6Net,
+}
+
+/// The addresses of all interfaces.
+pub(crate) async fn list_all_addresses(netlink: &Handle) -> Result<Vec<Held>, NetworkError> {
+    let mut request = netlink.address().get();
+    request.message_mut().header.family = AddressFamily::Inet6;
+    let found: Vec<AddressMessage> = answer(request.execute().try_collect())
+        .await
+        .map_err(|failure| failure.doing("listing the addresses of all interfaces"))?;
+    let held = |message: &AddressMessage| {
+        Some(Held {
+            interface: message.header.index,
+            address: address_of(message)?,
+        })
+    };
+    Ok(found.iter().filter_map(held).collect())
+}
+
 /// The address and prefix length in a message.
 fn address_of(message: &AddressMessage) -> Option<Ipv6Net> {
     message.attributes.iter().find_map(|attribute| match attribute {

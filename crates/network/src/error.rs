@@ -85,6 +85,26 @@ pub enum NetworkError {
         /// The interface.
         interface: String,
     },
+    /// The kernel has no IPv6 on an interface with so small an MTU.
+    #[error(
+        "{interface} has an MTU of {mtu}, and IPv6 takes 1280 at least; raise it, and that of its ports: ip link set {interface} mtu 1500"
+    )]
+    MtuTooSmall {
+        /// The interface.
+        interface: String,
+        /// Its MTU in bytes.
+        mtu: u32,
+    },
+    /// The bridge that we made for a link has another name now, and still has the link's address.
+    #[error(
+        "bridge {bridge} was renamed to {now} and still has the link's address; rename it back (ip link set {now} name {bridge}), or remove it (ip link delete {now})"
+    )]
+    BridgeRenamed {
+        /// The planned name.
+        bridge: String,
+        /// The name that it has now.
+        now: String,
+    },
     /// The name of the host end belongs to an interface without our mark.
     #[error("interface {interface} exists and is not ours (alias {alias:?}); rename or remove it")]
     InterfaceTaken {

@@ -74,6 +74,15 @@ impl Icmp6Socket {
         }
     }
 
+    /// Waits until the kernel takes a message: a socket that has just been opened may not be ready to. Cancel-safe.
+    ///
+    /// # Errors
+    ///
+    /// When the socket fails.
+    pub async fn writable(&self) -> io::Result<()> {
+        self.socket.writable().await
+    }
+
     /// Hands a message to the kernel, which fills in its checksum; never waits.
     ///
     /// # Errors

@@ -45,7 +45,7 @@ mod thread;
 mod watch;
 
 pub use attachment::{AttachmentFound, AttachmentPlan, Flaw};
-pub use bridge::{Bridge, BridgePlan};
+pub use bridge::{Bridge, BridgeFlaw, BridgeHazard, BridgeIdentity, BridgePlan, ObservedBridge};
 pub use error::NetworkError;
 pub use icmp6::{Icmp6Message, Icmp6Socket};
 pub use interface::{AddressState, Interface};
@@ -53,5 +53,5 @@ pub use link::LINK_GROUP;
 pub use neighbor::NeighborChange;
 pub use network::Network;
 pub use request::LIMIT;
-pub use route::{ROUTE_PROTOCOL, Route, RouteMark, Way};
+pub use route::{MarkClaim, ROUTE_PROTOCOL, Route, RouteChange, RouteMark, Way};
 pub use watch::LinkChange;

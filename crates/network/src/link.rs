@@ -1,9 +1,11 @@
 //! A link as the kernel shows it, and how to find one.
 
 use futures_util::TryStreamExt;
+use netlink_packet_core::Nla;
 use netlink_packet_route::AddressFamily;
 use netlink_packet_route::link::{
-    InfoBridgePort, InfoPortData, LinkAttribute, LinkExtentMask, LinkFlags, LinkInfo, LinkMessage,
+    BridgeStpState, InfoBridge, InfoBridgePort, InfoData, InfoPortData, LinkAttribute, LinkExtentMask, LinkFlags,
+    LinkInfo, LinkMessage, LinkProtoInfoBridge,
 };
 use nix::errno::Errno;
 use rtnetlink::Handle;
@@ -49,6 +51,37 @@ pub(crate) struct Link {
     pub(crate) peer_namespace: Option<i32>,
     /// Whether it is a bridge port that other isolated ports cannot reach.
     pub(crate) isolated: bool,
+    /// How it passes packets on, if it is a bridge.
+    pub(crate) switching: Switching,
+}
+
+/// How a bridge passes packets on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Switching {
+    /// Whether it runs the spanning tree protocol.
+    pub(crate) spanning_tree: bool,
+    /// How long a new port waits in each state before it forwards, in hundredths of a second.
+    pub(crate) forward_delay: u32,
+    /// Whether it passes multicast only to ports that asked for it.
+    pub(crate) multicast_snooping: bool,
+    /// Whether it looks at VLANs.
+    pub(crate) vlan_filtering: bool,
+    /// The VLAN of a new port; 0 for none.
+    pub(crate) default_vlan: u16,
+}
+
+impl Switching {
+    /// Takes in one option of a bridge.
+    fn learn(&mut self, option: &InfoBridge) {
+        match option {
+            InfoBridge::StpState(state) => self.spanning_tree = *state != BridgeStpState::Disabled,
+            InfoBridge::ForwardDelay(delay) => self.forward_delay = *delay,
+            InfoBridge::MulticastSnooping(snoops) => self.multicast_snooping = *snoops,
+            InfoBridge::VlanFiltering(filters) => self.vlan_filtering = *filters,
+            InfoBridge::VlanDefaultPvid(vlan) => self.default_vlan = *vlan,
+            _ => {}
+        }
+    }
 }
 
 impl Link {
@@ -83,6 +116,7 @@ impl From<LinkMessage> for Link {
                 LinkAttribute::Controller(index) => link.controller = Some(index),
                 LinkAttribute::Link(index) => link.peer = Some(index),
                 LinkAttribute::LinkNetNsId(id) => link.peer_namespace = Some(id),
+                LinkAttribute::ProtoInfoBridge(settings) => link.isolated = settings.iter().any(is_isolation),
                 LinkAttribute::LinkInfo(details) => details.into_iter().for_each(|detail| link.learn(detail)),
                 _ => {}
             }
@@ -96,12 +130,26 @@ impl Link {
     fn learn(&mut self, detail: LinkInfo) {
         match detail {
             LinkInfo::Kind(kind) => self.kind = Some(kind.to_string()),
+            LinkInfo::Data(InfoData::Bridge(options)) => {
+                options.iter().for_each(|option| self.switching.learn(option));
+            }
             LinkInfo::PortData(InfoPortData::BridgePort(settings)) => {
                 self.isolated = settings.contains(&InfoBridgePort::Isolated(true));
             }
             _ => {}
         }
     }
+}
+
+/// Whether a bridge says by this that a port of it is isolated (`IFLA_BRPORT_ISOLATED`), in a message about its ports.
+fn is_isolation(setting: &LinkProtoInfoBridge) -> bool {
+    const ISOLATED: u16 = 33;
+    let mut value = [0];
+    if setting.kind() != ISOLATED || setting.value_len() != value.len() {
+        return false;
+    }
+    setting.emit_value(&mut value);
+    value == [1]
 }
 
 /// The link of this name, if there is one.

@@ -8,12 +8,17 @@ use std::path::PathBuf;
 
 use crate::NetworkError;
 
+/// The value of `net.ipv6.conf.INTERFACE.KEY` in the namespace of the calling thread; `None` when there is none.
+pub(crate) fn read_ipv6(interface: &str, key: &str) -> Option<String> {
+    let value = fs::read_to_string(path(interface, key)).ok()?;
+    Some(value.trim_end().to_owned())
+}
+
 /// Sets `net.ipv6.conf.INTERFACE.KEY`; `all` and `default` are interfaces, too.
 ///
 /// What is right already is not written, so that a read-only `/proc/sys` is no obstacle then.
 pub(crate) fn ensure_ipv6(interface: &str, key: &str, value: &'static str) -> Result<(), NetworkError> {
-    // A path of its own, as the name of an interface may hold the dots that separate a key's parts.
-    let path: PathBuf = ["/proc/sys/net/ipv6/conf", interface, key].iter().collect();
+    let path = path(interface, key);
     let refused = |source| NetworkError::Sysctl {
         key: format!("net.ipv6.conf.{interface}.{key}"),
         value,
@@ -23,4 +28,9 @@ pub(crate) fn ensure_ipv6(interface: &str, key: &str, value: &'static str) -> Re
         return Ok(());
     }
     fs::write(&path, value).map_err(refused)
+}
+
+/// Where a setting is: a path of its own, as the name of an interface may hold the dots that separate a key's parts.
+fn path(interface: &str, key: &str) -> PathBuf {
+    ["/proc/sys/net/ipv6/conf", interface, key].iter().collect()
 }

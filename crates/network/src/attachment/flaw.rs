@@ -1,4 +1,4 @@
-//! Comparing the inside end with its plan, without changing anything.
+//! What an attachment lacks of its plan; comparing the inside end with it, without changing anything.
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -15,7 +15,7 @@ use crate::namespace::Namespace;
 use crate::request::answer;
 use crate::{Network, NetworkError, thread};
 
-/// What the inside end of an attachment lacks of its plan.
+/// What an attachment lacks of its plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flaw {
     /// There is no interface of the planned name.
@@ -26,6 +26,8 @@ pub enum Flaw {
     Down,
     /// The interface does not have the planned address.
     NoAddress,
+    /// Its host end is isolated from other isolated ports of the bridge and should not be, or the other way round.
+    OtherIsolation,
     /// The plan has a gateway, and the namespace has no default route at all.
     NoDefaultRoute,
 }
@@ -37,6 +39,7 @@ impl fmt::Display for Flaw {
             Self::OtherLinkLayer => "its interface has another link-layer address",
             Self::Down => "its interface is down",
             Self::NoAddress => "its address is gone from its interface",
+            Self::OtherIsolation => "the isolation of its port on the bridge was changed",
             Self::NoDefaultRoute => "its default route is gone",
         })
     }

@@ -18,6 +18,8 @@ pub struct AttachmentFound {
     pub bridge: Option<String>,
     /// Whether it is administratively up.
     pub up: bool,
+    /// Whether it is isolated from other isolated ports of its bridge.
+    pub isolated: bool,
 }
 
 impl Network {
@@ -68,6 +70,7 @@ fn select(links: Vec<Link>, alias_prefix: &str) -> Vec<AttachmentFound> {
             alias: link.alias,
             index: link.index,
             up: link.up,
+            isolated: link.isolated,
         })
         .collect()
 }
@@ -119,6 +122,7 @@ mod tests {
             index: 3,
             bridge: Some("br0".into()),
             up: true,
+            isolated: false,
         };
         assert_eq!(found, [wanted]);
     }

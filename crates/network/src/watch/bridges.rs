@@ -1,4 +1,4 @@
-//! What is known of bridges, and which events are news.
+//! What is known of bridges and attachments, and which events are news.
 
 use std::collections::HashMap;
 
@@ -6,28 +6,48 @@ use super::LinkChange;
 use super::event::Event;
 use crate::link::Link;
 
-/// The bridges that there are: index to name, and whether up.
+/// The bridges and attachments that there are, by index.
 #[derive(Debug, Default)]
-pub(super) struct Bridges(HashMap<u32, (String, bool)>);
+pub(super) struct Bridges {
+    /// Name, and whether up.
+    bridges: HashMap<u32, (String, bool)>,
+    attachments: HashMap<u32, Attachment>,
+}
+
+/// What of an attachment's host end is news when it changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Attachment {
+    name: String,
+    alias: String,
+    up: bool,
+    controller: Option<u32>,
+    isolated: bool,
+}
 
 impl Bridges {
     pub(super) fn of(links: Vec<Link>) -> Self {
-        let bridges = links.into_iter().filter(|link| link.is_kind("bridge"));
-        Self(bridges.map(|link| (link.index, (link.name, link.up))).collect())
+        let mut known = Self::default();
+        for link in links {
+            known.observe(Event::Seen(link));
+        }
+        known
     }
 
     /// Takes an event in and tells what changed by it.
     pub(super) fn observe(&mut self, event: Event) -> Vec<LinkChange> {
         match event {
             Event::Seen(link) if link.is_kind("bridge") => self.see(link),
+            Event::Seen(link) if is_attachment(&link) => self.see_attachment(link).into_iter().collect(),
+            Event::Port { index, isolated } => self.see_port(index, isolated).into_iter().collect(),
             Event::Gone(link) if link.is_kind("bridge") => {
-                let known = self.0.remove(&link.index);
+                let known = self.bridges.remove(&link.index);
                 known
                     .map(|(name, _)| LinkChange::BridgeGone { name })
                     .into_iter()
                     .collect()
             }
-            Event::Gone(link) if link.is_kind("veth") && link.is_ours() && !link.alias.is_empty() => {
+            Event::Gone(link) if is_attachment(&link) => {
+                self.attachments.remove(&link.index);
                 vec![LinkChange::AttachmentGone {
                     host_interface: link.name,
                     alias: link.alias,
@@ -37,9 +57,29 @@ impl Bridges {
         }
     }
 
+    fn see_attachment(&mut self, link: Link) -> Option<LinkChange> {
+        let index = link.index;
+        let now = Attachment {
+            name: link.name,
+            alias: link.alias,
+            up: link.up,
+            controller: link.controller,
+            isolated: link.isolated,
+        };
+        let before = self.attachments.insert(index, now.clone())?;
+        now.changed_from(&before)
+    }
+
+    fn see_port(&mut self, index: u32, isolated: bool) -> Option<LinkChange> {
+        let now = self.attachments.get_mut(&index)?;
+        let before = now.clone();
+        now.isolated = isolated;
+        now.changed_from(&before)
+    }
+
     fn see(&mut self, link: Link) -> Vec<LinkChange> {
         let now = (link.name.clone(), link.up);
-        let before = self.0.insert(link.index, now.clone());
+        let before = self.bridges.insert(link.index, now.clone());
         if before.as_ref() == Some(&now) {
             return Vec::new();
         }
@@ -53,6 +93,22 @@ impl Bridges {
         };
         gone.into_iter().chain([here]).collect()
     }
+}
+
+impl Attachment {
+    /// The news, if there is any. While an attachment is made it is down: what happens to it then is our own doing.
+    fn changed_from(&self, before: &Self) -> Option<LinkChange> {
+        let same = (self.up, self.controller, self.isolated) == (before.up, before.controller, before.isolated);
+        (before.up && !same).then(|| LinkChange::AttachmentChanged {
+            host_interface: self.name.clone(),
+            alias: self.alias.clone(),
+        })
+    }
+}
+
+/// Whether a link is the host end of an attachment, with its mark.
+fn is_attachment(link: &Link) -> bool {
+    link.is_kind("veth") && link.is_ours() && !link.alias.is_empty()
 }
 
 #[cfg(test)]
@@ -122,5 +178,39 @@ mod tests {
             alias: "ours:1".into(),
         };
         assert_eq!(bridges.observe(Event::Gone(ours)), [gone]);
+    }
+
+    #[test]
+    fn an_attachment_that_changes_after_it_was_made_is_told_of() {
+        let port = |up, isolated, controller| Link {
+            index: 5,
+            name: "o-1".into(),
+            kind: Some("veth".into()),
+            alias: "ours:1".into(),
+            group: LINK_GROUP,
+            up,
+            isolated,
+            controller,
+            ..Link::default()
+        };
+        let changed = || {
+            [LinkChange::AttachmentChanged {
+                host_interface: "o-1".into(),
+                alias: "ours:1".into(),
+            }]
+        };
+        let mut bridges = Bridges::default();
+        // While it is made.
+        assert_eq!(bridges.observe(Event::Seen(port(false, false, Some(2)))), []);
+        assert_eq!(bridges.observe(Event::Seen(port(true, true, Some(2)))), []);
+        // Other numbers are no attachments.
+        let of = |index, isolated| Event::Port { index, isolated };
+        assert_eq!(bridges.observe(of(6, false)), []);
+        assert_eq!(bridges.observe(of(5, true)), []);
+        assert_eq!(bridges.observe(of(5, false)), changed());
+        assert_eq!(bridges.observe(of(5, false)), []);
+        assert_eq!(bridges.observe(Event::Seen(port(true, true, Some(2)))), changed());
+        assert_eq!(bridges.observe(Event::Seen(port(true, true, None))), changed());
+        assert_eq!(bridges.observe(Event::Seen(port(false, true, None))), changed());
     }
 }

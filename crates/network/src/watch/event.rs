@@ -13,10 +13,30 @@ pub(super) enum Event {
     Seen(Link),
     /// It is gone from this namespace.
     Gone(Link),
+    /// A bridge's word about one of its ports: whether it is isolated.
+    Port {
+        /// Number of the port.
+        index: u32,
+        /// Whether it is isolated.
+        isolated: bool,
+    },
 }
 
 /// The events in a datagram; what cannot be read is passed over.
 pub(super) fn events(datagram: &[u8]) -> impl Iterator<Item = Event> {
+    messages(datagram).filter_map(|message| match message {
+        RouteNetlinkMessage::NewLink(link) if is_of_link(&link) => Some(Event::Seen(link.into())),
+        RouteNetlinkMessage::DelLink(link) if is_of_link(&link) => Some(Event::Gone(link.into())),
+        RouteNetlinkMessage::NewLink(link) if link.header.interface_family == AddressFamily::Bridge => {
+            let Link { index, isolated, .. } = link.into();
+            Some(Event::Port { index, isolated })
+        }
+        _ => None,
+    })
+}
+
+/// The messages in a datagram; what cannot be read is passed over.
+pub(crate) fn messages(datagram: &[u8]) -> impl Iterator<Item = RouteNetlinkMessage> {
     let mut rest = datagram;
     std::iter::from_fn(move || {
         let message = NetlinkMessage::<RouteNetlinkMessage>::deserialize(rest).ok()?;
@@ -26,12 +46,7 @@ pub(super) fn events(datagram: &[u8]) -> impl Iterator<Item = Event> {
         Some(message)
     })
     .filter_map(|message| match message.payload {
-        NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(link)) if is_of_link(&link) => {
-            Some(Event::Seen(link.into()))
-        }
-        NetlinkPayload::InnerMessage(RouteNetlinkMessage::DelLink(link)) if is_of_link(&link) => {
-            Some(Event::Gone(link.into()))
-        }
+        NetlinkPayload::InnerMessage(message) => Some(message),
         _ => None,
     })
 }

@@ -19,6 +19,7 @@ use tokio::sync::mpsc;
 
 use self::bridges::Bridges;
 use self::event::events;
+pub(crate) use self::event::messages;
 use crate::link::list_links;
 use crate::namespace::Namespace;
 use crate::{Network, NetworkError, thread};
@@ -42,6 +43,14 @@ pub enum LinkChange {
     BridgeGone {
         /// The name that it had.
         name: String,
+    },
+    /// The host end of an attachment was changed after it was made: brought down, taken from its bridge, or its isolation
+    /// switched. Its removal begins with that, too.
+    AttachmentChanged {
+        /// Name of its host end.
+        host_interface: String,
+        /// The mark that it carries.
+        alias: String,
     },
     /// An attachment is gone, by our own hand or another's.
     AttachmentGone {

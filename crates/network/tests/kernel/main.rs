@@ -12,6 +12,7 @@ mod changed;
 mod flaw;
 mod interface;
 mod neighbor;
+mod observed;
 mod ports;
 mod refused;
 mod removal;

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use ipnet::Ipv6Net;
-use orchestrator_network::{Network, ROUTE_PROTOCOL, Route, RouteMark, Way};
+use orchestrator_network::{Network, ROUTE_PROTOCOL, Route, RouteChange, RouteMark, Way};
 use serde_json::Value;
 
 use crate::support::{bridge_plan, daemon, ip};
@@ -153,6 +153,57 @@ fn refused_when_the_interface_is_not_there() -> Result<()> {
             fault.to_string(),
             format!("making the route to {PREFIX} was refused by the kernel")
         );
+        Ok(())
+    })
+}
+
+#[test]
+fn a_route_that_somebody_removes_is_told_of() -> Result<()> {
+    daemon(|network| async move {
+        let index = bridge(&network).await?;
+        network.ensure_route(via("fe80::7", index), mark()).await?;
+        network.ensure_route(unreachable(POOL), mark()).await?;
+        let (changes, mut told) = tokio::sync::mpsc::channel(16);
+        let watch = tokio::spawn({
+            let network = network.clone();
+            async move { network.watch_routes(mark(), changes).await }
+        });
+        let mut next = async || tokio::time::timeout(std::time::Duration::from_secs(10), told.recv()).await;
+        assert_eq!(next().await?, Some(RouteChange::Everything));
+        // Another site's, and somebody else's, are no news; nor is one that takes another's place.
+        ip("-6 route add 2001:db8:9::/64 via fe80::9 dev br0 proto 111 metric 1073741826")?;
+        ip("-6 route del 2001:db8:9::/64")?;
+        network.ensure_route(via("fe80::8", index), mark()).await?;
+        ip(&format!("-6 route del {PREFIX}"))?;
+        assert_eq!(next().await?, Some(RouteChange::Removed(via("fe80::8", index))));
+        ip(&format!("-6 route flush {POOL}"))?;
+        assert_eq!(next().await?, Some(RouteChange::Removed(unreachable(POOL))));
+        watch.abort();
+        Ok(())
+    })
+}
+
+#[test]
+fn routes_of_all_sites_are_told_apart_and_a_running_daemon_claims_its_own() -> Result<()> {
+    daemon(|network| async move {
+        let index = bridge(&network).await?;
+        let other = RouteMark::new(0x0bad_cafe);
+        network.ensure_route(via("fe80::7", index), mark()).await?;
+        network.ensure_route(unreachable(POOL), other).await?;
+        ip("-6 route add 2001:db8:9::/64 via fe80::9 dev br0 proto 111 metric 1024")?;
+        let all = network.list_all_routes().await?;
+        assert_eq!(all.len(), 2, "{all:?}");
+        assert_eq!(all[&mark()], [via("fe80::7", index)]);
+        assert_eq!(all[&other], [unreachable(POOL)]);
+        assert_eq!(RouteMark::of_metric(other.route_metric()), Some(other));
+
+        assert!(!network.is_claimed(other)?);
+        let claim = network.claim_mark(other)?;
+        assert!(network.is_claimed(other)? && !network.is_claimed(mark())?);
+        let again = network.claim_mark(other).map(drop).map_err(|fault| fault.kind());
+        assert_eq!(again, Err(std::io::ErrorKind::AddrInUse));
+        drop(claim);
+        assert!(!network.is_claimed(other)?);
         Ok(())
     })
 }

@@ -24,6 +24,16 @@ async fn next(told: &mut mpsc::Receiver<LinkChange>) -> Result<LinkChange> {
         .context("the watch ended")
 }
 
+/// The next news that is not about a change of an attachment: its removal begins with that it goes down.
+async fn next_but_changes(told: &mut mpsc::Receiver<LinkChange>) -> Result<LinkChange> {
+    loop {
+        match next(told).await? {
+            LinkChange::AttachmentChanged { .. } => {}
+            other => return Ok(other),
+        }
+    }
+}
+
 #[test]
 fn bridges_come_and_go() -> Result<()> {
     daemon(|network| async move {
@@ -62,11 +72,11 @@ fn attachments_go() -> Result<()> {
         // By hand, while it only leaves its bridge first.
         ip("link set o-1 nomaster")?;
         ip("link del o-1")?;
-        assert_eq!(next(&mut told).await?, gone(1));
+        assert_eq!(next_but_changes(&mut told).await?, gone(1));
         // With its namespace.
         network.ensure_attachment(&attachment_plan(2), &instance.netns).await?;
         drop(instance);
-        assert_eq!(next(&mut told).await?, gone(2));
+        assert_eq!(next_but_changes(&mut told).await?, gone(2));
         Ok(())
     })
 }
@@ -109,6 +119,37 @@ fn ends_when_nobody_listens() -> Result<()> {
         drop(told);
         let ended = timeout(Duration::from_secs(10), network.watch(changes)).await?;
         assert!(matches!(ended, NetworkError::Unwatched), "{ended}");
+        Ok(())
+    })
+}
+
+#[test]
+fn attachments_that_are_changed_by_hand_are_told_of() -> Result<()> {
+    daemon(|network| async move {
+        network.ensure_bridge(&bridge_plan("br0")).await?;
+        let mut told = start(&network).await?;
+        let instance = Instance::start()?;
+        let plan = orchestrator_network::AttachmentPlan {
+            isolated: true,
+            ..attachment_plan(1)
+        };
+        let changed = || LinkChange::AttachmentChanged {
+            host_interface: "o-1".into(),
+            alias: format!("{MARK}1"),
+        };
+        for change in [
+            "link set o-1 type bridge_slave isolated off",
+            "link set o-1 down",
+            "link set o-1 nomaster",
+        ] {
+            // Making and mending it is no news, but for what mending undoes.
+            network.ensure_attachment(&plan, &instance.netns).await?;
+            let found = network.find_attachment("o-1", MARK).await?.context("the attachment")?;
+            assert!(found.up && found.isolated, "{found:?}");
+            while told.try_recv().is_ok() {}
+            ip(change)?;
+            assert_eq!(next(&mut told).await?, changed(), "after {change}");
+        }
         Ok(())
     })
 }

@@ -4,6 +4,10 @@
 //! two daemons on a machine do not take each other's routes for their own. A prefix may have routes of others beside
 //! ours, with other metrics; they are neither replaced nor removed.
 
+mod claim;
+mod sites;
+mod watch;
+
 use std::fmt;
 use std::fs;
 use std::net::Ipv6Addr;
@@ -17,11 +21,14 @@ use rtnetlink::RouteMessageBuilder;
 use crate::request::answer;
 use crate::{Network, NetworkError};
 
+pub use self::claim::MarkClaim;
+pub use self::watch::RouteChange;
+
 /// The routing protocol of our routes (`proto` in iproute2), from the numbers that the kernel leaves to programs.
 pub const ROUTE_PROTOCOL: u8 = 111;
 
 /// The metrics of one site's routes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RouteMark {
     metric: u32,
 }
@@ -66,6 +73,16 @@ impl RouteMark {
         Self {
             metric: 0x4000_0000 | site & 0x3fff_fffe,
         }
+    }
+
+    /// The mark whose routes to clients have this metric, as iproute2 shows it; `None` when no mark has it.
+    pub fn of_metric(metric: u32) -> Option<Self> {
+        (metric & 0xc000_0001 == 0x4000_0000).then_some(Self { metric })
+    }
+
+    /// The metric of its routes to clients. That of its unreachable ones is one more.
+    pub fn route_metric(self) -> u32 {
+        self.metric
     }
 
     fn metric(self, way: Way) -> u32 {
@@ -137,6 +154,13 @@ fn message(route: Route, mark: RouteMark) -> RouteMessage {
 
 /// The route that a message tells of, if it carries the mark.
 fn read(message: &RouteMessage, mark: RouteMark) -> Option<Route> {
+    read_any(message)
+        .filter(|(found, _)| *found == mark)
+        .map(|(_, route)| route)
+}
+
+/// The route that a message tells of with its mark, if it carries one.
+fn read_any(message: &RouteMessage) -> Option<(RouteMark, Route)> {
     let header = &message.header;
     if header.protocol != RouteProtocol::Other(ROUTE_PROTOCOL) || header.table != RouteHeader::RT_TABLE_MAIN {
         return None;
@@ -159,5 +183,6 @@ fn read(message: &RouteMessage, mark: RouteMark) -> Option<Route> {
         },
     };
     let prefix = Ipv6Net::new(destination, header.destination_prefix_length).ok()?;
-    (metric == mark.metric(way)).then_some(Route { prefix, way })
+    let mark = RouteMark::of_metric(metric & !1).filter(|mark| mark.metric(way) == metric)?;
+    Some((mark, Route { prefix, way }))
 }

@@ -10,16 +10,31 @@
 //!   for its router with it;
 //! - it takes nothing from router advertisements, as it is the router, and its link-local address is usable at once.
 
+mod flaw;
+mod groups;
+mod hazard;
+mod observe;
+mod repair;
+
 use ipnet::Ipv6Net;
 use netlink_packet_route::link::BridgeStpState;
 use nix::errno::Errno;
 use rtnetlink::{Handle, LinkBridge, LinkMessageBuilder, LinkUnspec};
 
+pub use self::flaw::BridgeFlaw;
+pub use self::hazard::BridgeHazard;
+pub use self::observe::{BridgeIdentity, ObservedBridge};
 use crate::address::{Added, add_address, list_addresses};
 use crate::link::{LINK_GROUP, Link, find_link};
 use crate::name::{check_mark, check_name};
 use crate::request::answer;
 use crate::{Network, NetworkError, sysctl, thread};
+
+/// The settings of a bridge that we made, under `net.ipv6.conf.BRIDGE`: IPv6 is on, nothing is taken from router
+/// advertisements, and no address waits for duplicate address detection.
+const SETTINGS: [(&str, &str); 3] = [("disable_ipv6", "0"), ("accept_ra", "0"), ("accept_dad", "0")];
+/// The smallest MTU that IPv6 takes (RFC 8200, section 5): below it the kernel has no IPv6 on an interface.
+const LEAST_MTU: u32 = 1280;
 
 /// What a link's bridge shall be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,18 +81,22 @@ impl Network {
     /// # Errors
     ///
     /// [`BridgeMissing`](NetworkError::BridgeMissing) for what is only not there yet; `BadPlan`, `NotABridge`,
-    /// `PrefixDiffers` and `Ipv6Disabled` need a change of settings.
+    /// `PrefixDiffers`, `Ipv6Disabled`, `MtuTooSmall` and `BridgeRenamed` need somebody to act.
     pub async fn ensure_bridge(&self, plan: &BridgePlan) -> Result<Bridge, NetworkError> {
         plan.check()?;
         let bridge = match self.find_bridge(&plan.name).await? {
             Some(bridge) => bridge,
-            None if plan.create => self.create_bridge(&plan.name).await?,
+            None if plan.create => {
+                self.check_not_renamed(plan).await?;
+                self.create_bridge(&plan.name).await?
+            }
             None => {
                 return Err(NetworkError::BridgeMissing {
                     bridge: plan.name.clone(),
                 });
             }
         };
+        check_mtu(&bridge)?;
         if bridge.ours {
             self.set_up_ours(&bridge, &plan.mark).await?;
         } else if !bridge.up {
@@ -110,9 +129,8 @@ impl Network {
     async fn set_up_ours(&self, bridge: &Bridge, mark: &str) -> Result<(), NetworkError> {
         let name = bridge.name.clone();
         let settings = move || {
-            sysctl::ensure_ipv6(&name, "disable_ipv6", "0")?;
-            sysctl::ensure_ipv6(&name, "accept_ra", "0")?;
-            sysctl::ensure_ipv6(&name, "accept_dad", "0")
+            let mut settings = SETTINGS.iter();
+            settings.try_for_each(|(key, value)| sysctl::ensure_ipv6(&name, key, value))
         };
         thread::run(&self.own, settings).await?;
         let mut change = LinkUnspec::new_with_index(bridge.index).alias(mark).up();
@@ -155,6 +173,17 @@ impl Network {
             _ => Ok(()),
         }
     }
+}
+
+/// Refuses a bridge on which the kernel has no IPv6 because of its MTU.
+fn check_mtu(bridge: &Bridge) -> Result<(), NetworkError> {
+    if bridge.mtu >= LEAST_MTU {
+        return Ok(());
+    }
+    Err(NetworkError::MtuTooSmall {
+        interface: bridge.name.clone(),
+        mtu: bridge.mtu,
+    })
 }
 
 /// The bridge of this name, if there is one.

@@ -1,0 +1,207 @@
+//! What a bridge lacks of its plan.
+
+use std::fmt;
+use std::net::Ipv6Addr;
+
+use ipnet::Ipv6Net;
+
+use super::{Bridge, BridgeIdentity, BridgePlan, SETTINGS};
+use crate::link::Switching;
+use crate::sysctl;
+
+/// Something about a bridge that is not as planned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BridgeFlaw {
+    /// It is down.
+    Down,
+    /// It does not have the link's address, or has it with another prefix length.
+    NoAddress(Ipv6Net),
+    /// It has no link-local address, although it has a carrier.
+    NoLinkLocal,
+    /// A bridge that we made has another link-layer address than before.
+    OtherLinkLayer {
+        /// The address before.
+        before: [u8; 6],
+    },
+    /// An option of a bridge that we made was changed, in the words of iproute2.
+    Option(&'static str),
+    /// A setting of a bridge that we made was changed: its key under `net.ipv6.conf.BRIDGE`.
+    Setting(&'static str),
+    /// The kernel dropped a multicast group that a socket of ours had joined there.
+    ///
+    /// It does so when it switches IPv6 off on the bridge because of its MTU. Only the socket can join again.
+    NotMember(Ipv6Addr),
+}
+
+impl BridgeFlaw {
+    /// A word for a counter.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Down => "down",
+            Self::NoAddress(_) => "address",
+            Self::NoLinkLocal => "link-local",
+            Self::OtherLinkLayer { .. } => "link-layer",
+            Self::Option(_) => "option",
+            Self::Setting(_) => "setting",
+            Self::NotMember(_) => "multicast",
+        }
+    }
+}
+
+impl fmt::Display for BridgeFlaw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Down => f.write_str("it is down"),
+            Self::NoAddress(address) => write!(f, "its address {address} is gone"),
+            Self::NoLinkLocal => f.write_str("its link-local address is gone"),
+            Self::OtherLinkLayer {
+                before: [a, b, c, d, e, g],
+            } => write!(
+                f,
+                "its link-layer address is no longer {a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}"
+            ),
+            Self::Option(option) => write!(f, "its option {option} was changed"),
+            Self::Setting(key) => write!(f, "its setting {key} was changed"),
+            Self::NotMember(group) => write!(f, "the kernel dropped its multicast group {group}"),
+        }
+    }
+}
+
+/// What is wrong with the bridge itself; its addresses and groups are not looked at.
+pub(super) fn of_link(bridge: &Bridge, switching: Switching, identity: &BridgeIdentity) -> Vec<BridgeFlaw> {
+    let mut flaws = Vec::new();
+    if !bridge.up {
+        flaws.push(BridgeFlaw::Down);
+    }
+    if !bridge.ours {
+        return flaws;
+    }
+    if let Some(before) = identity.mac.filter(|before| bridge.mac != Some(*before)) {
+        flaws.push(BridgeFlaw::OtherLinkLayer { before });
+    }
+    let options = [
+        ("stp_state", switching.spanning_tree),
+        ("forward_delay", switching.forward_delay > 0),
+        ("mcast_snooping", switching.multicast_snooping),
+        ("vlan_filtering", switching.vlan_filtering),
+    ];
+    flaws.extend(
+        options
+            .into_iter()
+            .filter(|(_, changed)| *changed)
+            .map(|(option, _)| BridgeFlaw::Option(option)),
+    );
+    flaws
+}
+
+/// The settings of a bridge of ours that are not as planned. The calling thread must be in the bridge's namespace.
+pub(super) fn of_settings(bridge: &Bridge) -> Vec<BridgeFlaw> {
+    if !bridge.ours {
+        return Vec::new();
+    }
+    let is_other = |key: &str, value: &str| sysctl::read_ipv6(&bridge.name, key).is_some_and(|found| found != value);
+    let changed = SETTINGS.into_iter().filter(|(key, value)| is_other(key, value));
+    changed.map(|(key, _)| BridgeFlaw::Setting(key)).collect()
+}
+
+/// What of the planned addresses a bridge lacks, among those that it has.
+///
+/// Without a carrier the kernel gives no link-local address. A bridge that is not ours need not have one, if it had none
+/// before.
+pub(super) fn of_addresses(
+    bridge: &Bridge,
+    plan: &BridgePlan,
+    identity: &BridgeIdentity,
+    held: &[Ipv6Net],
+    carrier: bool,
+) -> Vec<BridgeFlaw> {
+    let missing = plan.address.filter(|wanted| !held.contains(wanted));
+    let mut flaws: Vec<_> = missing.map(BridgeFlaw::NoAddress).into_iter().collect();
+    let link_local = held.iter().any(|address| address.addr().is_unicast_link_local());
+    let expected = bridge.up && carrier && (bridge.ours || identity.link_local.is_some());
+    if expected && !link_local {
+        flaws.push(BridgeFlaw::NoLinkLocal);
+    }
+    flaws
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
+
+    fn bridge(ours: bool) -> Bridge {
+        Bridge {
+            name: "br0".into(),
+            index: 2,
+            up: true,
+            mac: Some(MAC),
+            mtu: 1500,
+            ours,
+        }
+    }
+
+    fn plan() -> BridgePlan {
+        BridgePlan {
+            name: "br0".into(),
+            create: true,
+            address: Some("fd39::1/64".parse().unwrap()),
+            mark: "ours".into(),
+        }
+    }
+
+    fn known() -> BridgeIdentity {
+        BridgeIdentity {
+            mac: Some(MAC),
+            link_local: Some("fe80::1".parse().unwrap()),
+        }
+    }
+
+    #[test]
+    fn options_and_link_layer_address_are_watched_on_a_bridge_of_ours_alone() {
+        let changed = Switching {
+            spanning_tree: true,
+            forward_delay: 1500,
+            multicast_snooping: true,
+            vlan_filtering: true,
+            default_vlan: 1,
+        };
+        let other = Bridge {
+            mac: Some([2, 0, 0, 0, 0, 9]),
+            ..bridge(true)
+        };
+        assert_eq!(
+            of_link(&other, changed, &known()),
+            [
+                BridgeFlaw::OtherLinkLayer { before: MAC },
+                BridgeFlaw::Option("stp_state"),
+                BridgeFlaw::Option("forward_delay"),
+                BridgeFlaw::Option("mcast_snooping"),
+                BridgeFlaw::Option("vlan_filtering"),
+            ]
+        );
+        assert_eq!(of_link(&Bridge { ours: false, ..other }, changed, &known()), []);
+        assert_eq!(of_link(&bridge(true), Switching::default(), &known()), []);
+    }
+
+    #[test]
+    fn an_address_with_another_prefix_length_is_not_the_planned_one() {
+        let held = ["fe80::1/64".parse().unwrap(), "fd39::1/128".parse().unwrap()];
+        let flaws = of_addresses(&bridge(true), &plan(), &known(), &held, true);
+        assert_eq!(flaws, [BridgeFlaw::NoAddress("fd39::1/64".parse().unwrap())]);
+    }
+
+    #[test]
+    fn a_link_local_address_is_missed_only_with_a_carrier() {
+        let held = ["fd39::1/64".parse().unwrap()];
+        let of = |bridge: &Bridge, identity: &BridgeIdentity, carrier| {
+            of_addresses(bridge, &plan(), identity, &held, carrier)
+        };
+        assert_eq!(of(&bridge(true), &known(), true), [BridgeFlaw::NoLinkLocal]);
+        assert_eq!(of(&bridge(true), &known(), false), []);
+        // Somebody else's bridge may never have had one.
+        assert_eq!(of(&bridge(false), &BridgeIdentity::default(), true), []);
+        assert_eq!(of(&bridge(false), &known(), true), [BridgeFlaw::NoLinkLocal]);
+    }
+}
