@@ -7,6 +7,7 @@ pub mod causes;
 pub mod cli;
 pub mod client;
 pub mod conditions;
+pub mod contention;
 pub mod files;
 pub mod log_limit;
 pub mod metrics;

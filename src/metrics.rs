@@ -45,7 +45,10 @@ pub struct Metrics {
     dhcp6_client_limits: Labelled,
     lease_events: Labelled,
     lease_events_refused: Labelled,
+    link_repairs: Labelled,
+    link_repair_failures: Counter,
     routes: Gauge,
+    routes_restored: Counter,
     route_failures: Counter,
     commits_failed: Counter,
     advertisements: Labelled,
@@ -97,6 +100,7 @@ impl Default for Metrics {
         let dhcp6_reconfigures = labelled("dhcp6_reconfigures", "Clients that were told to ask again, by outcome");
         let lease_events = labelled("lease_events", "Lease events recorded, by outcome");
         let lease_events_refused = labelled("lease_events_refused", "Lease events not recorded, by reason");
+        let link_repairs = labelled("link_repairs", "Changes to a link's bridge that were undone, by what");
         let advertisements = labelled("router_advertisements", "Router advertisements, by cause or failure");
         let advertisements_contradicted = labelled(
             "router_advertisements_contradicted",
@@ -139,6 +143,11 @@ impl Default for Metrics {
         let route_failures = plain(
             "route_failures",
             "Routes for delegated prefixes that the kernel refused",
+        );
+        let link_repair_failures = plain("link_repair_failures", "Tries to mend a link's bridge that failed");
+        let routes_restored = plain(
+            "routes_restored",
+            "Routes that somebody removed and that were made again",
         );
         let spooled = plain("lease_events_spooled", "Lease events read back from the spool");
         let spool_set_aside = plain(
@@ -195,7 +204,10 @@ impl Default for Metrics {
             dhcp6_client_limits,
             lease_events,
             lease_events_refused,
+            link_repairs,
+            link_repair_failures,
             routes,
+            routes_restored,
             route_failures,
             commits_failed,
             advertisements,
@@ -294,6 +306,21 @@ impl Metrics {
     /// So many routes to delegated prefixes are in the kernel.
     pub fn routes(&self, count: usize) {
         self.routes.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// A change to a link's bridge was undone.
+    pub fn link_repaired(&self, what: &'static str) {
+        count(&self.link_repairs, "what", what);
+    }
+
+    /// A link's bridge could not be mended.
+    pub fn link_repair_failed(&self) {
+        self.link_repair_failures.inc();
+    }
+
+    /// So many routes that somebody removed were made again.
+    pub fn routes_restored(&self, count: usize) {
+        self.routes_restored.inc_by(u64::try_from(count).unwrap_or(u64::MAX));
     }
 
     /// The kernel refused a route.

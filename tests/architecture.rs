@@ -11,6 +11,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("files", &[]),
     ("model", &[]),
     ("log_limit", &[]),
+    ("contention", &[]),
     ("metrics", &["log_limit", "model"]),
     ("bell", &["model"]),
     ("conditions", &["model"]),
@@ -28,7 +29,16 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
     (
         "routes",
-        &["bell", "causes", "conditions", "metrics", "model", "settings", "store"],
+        &[
+            "bell",
+            "causes",
+            "conditions",
+            "contention",
+            "metrics",
+            "model",
+            "settings",
+            "store",
+        ],
     ),
     (
         "api",
@@ -50,6 +60,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "bell",
             "causes",
             "conditions",
+            "contention",
             "log_limit",
             "metrics",
             "model",
@@ -63,7 +74,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "api", "causes", "client", "model", "serve", "settings", "source", "store",
+            "api", "causes", "client", "model", "routes", "serve", "settings", "source", "store",
         ],
     ),
 ];

@@ -31,6 +31,8 @@ use crate::settings::{AdvertisementSettings, Current, LinkSettings, Settings};
 /// All-nodes and all-routers on the link (RFC 4291, section 2.7.1).
 const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 const ALL_ROUTERS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 2);
+/// The groups that an advertiser's socket joins.
+pub const GROUPS: [Ipv6Addr; 2] = [ALL_NODES, ALL_ROUTERS];
 /// ICMPv6 types.
 const ROUTER_SOLICITATION: u8 = 133;
 const ROUTER_ADVERTISEMENT: u8 = 134;
@@ -72,12 +74,7 @@ impl Advertiser {
         let message = message::of_link(link, advertisement);
         Ok(Some(Self {
             bridge: bridge.to_owned(),
-            socket: Icmp6Socket::open(
-                bridge,
-                index,
-                &[ROUTER_SOLICITATION, ROUTER_ADVERTISEMENT],
-                &[ALL_NODES, ALL_ROUTERS],
-            )?,
+            socket: Icmp6Socket::open(bridge, index, &[ROUTER_SOLICITATION, ROUTER_ADVERTISEMENT], &GROUPS)?,
             encoded: message.encode(),
             message,
             interval: advertisement.min_interval..=advertisement.max_interval,

@@ -47,6 +47,9 @@ pub enum EventKind {
     InstanceDestroyed,
     /// An instance is gone, and all that was made for it.
     InstanceRemoved,
+    /// Somebody changed what the daemon set up of a link in the kernel: its bridge, or routes through it. The detail says
+    /// what, and whether it was mended.
+    LinkDisturbed,
     /// Something was refused: an event for an unknown link, a pool that is full.
     Refused,
 }
@@ -69,6 +72,7 @@ words!(EventKind {
     InstanceKept = "instance-kept",
     InstanceDestroyed = "instance-destroyed",
     InstanceRemoved = "instance-removed",
+    LinkDisturbed = "link-disturbed",
     Refused = "refused",
 });
 

@@ -1,17 +1,21 @@
 //! Looks at single prefixes when they are rung for, and at everything now and then.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::Ipv6Addr;
 use std::time::Duration;
 
 use ipnet::Ipv6Net;
 use orchestrator_network::{Network, Route, RouteMark, Way};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use super::forwarding::Forwarding;
+use super::restore;
 use crate::bell::{Bell, Prefixes};
 use crate::causes::with_causes;
 use crate::conditions::{Conditions, Owned};
+use crate::contention::Contention;
 use crate::metrics::Metrics;
 use crate::model::{Clock, SiteId};
 use crate::settings::Current;
@@ -23,6 +27,8 @@ pub const CONDITION: &str = "routes";
 const PERIOD: Duration = Duration::from_secs(30);
 /// The wait between two tries.
 const RETRY: Duration = Duration::from_secs(1);
+/// Notifications about routes that may queue; beyond it the watch itself waits.
+const QUEUE: usize = 1024;
 /// Prefixes that are looked at one by one; for more, comparing everything is less work.
 const SINGLY: usize = 256;
 
@@ -52,8 +58,14 @@ pub struct Keeper {
     pub(super) interfaces: HashMap<String, u32>,
     /// The routes to delegated prefixes that are in the kernel, as far as we know.
     pub(super) installed: HashMap<Ipv6Net, Route>,
+    /// What of pools was made unreachable in the kernel, as far as we know.
+    pub(super) pools: HashSet<Ipv6Net>,
+    /// Routes that somebody else removed since everything was last compared.
+    pub(super) lost: HashSet<Route>,
+    pub(super) contention: Contention,
     /// Held while prefixes are delegated.
     condition: Option<Owned>,
+    pub(super) forwarding: Forwarding,
 }
 
 impl Keeper {
@@ -65,18 +77,35 @@ impl Keeper {
             mark,
             interfaces: HashMap::new(),
             installed: HashMap::new(),
+            pools: HashSet::new(),
+            lost: HashSet::new(),
+            contention: Contention::default(),
             condition: None,
+            forwarding: Forwarding::new(),
         }
     }
 
     /// Keeps the routes until `stop`.
     pub async fn run(mut self, stop: CancellationToken) {
-        self.check_forwarding();
+        let (sender, mut changes) = mpsc::channel(QUEUE);
+        let watch = restore::watch(self.parts.network.clone(), self.mark, sender);
+        tokio::pin!(watch);
         let bell = self.parts.bell.clone();
         let mut due = Instant::now();
         loop {
             let outcome = tokio::select! {
                 () = stop.cancelled() => return,
+                never = &mut watch => match never {},
+                Some(change) = changes.recv() => {
+                    if let Some(at) = self.observe(&change) {
+                        due = due.min(at);
+                    }
+                    continue;
+                }
+                () = sleep_until(self.forwarding.due) => {
+                    self.check_forwarding();
+                    continue;
+                }
                 () = sleep_until(due) => {
                     due = Instant::now() + PERIOD;
                     self.reconcile().await
@@ -97,7 +126,7 @@ impl Keeper {
         }
     }
 
-    fn show(&mut self, outcome: Result<(), String>) {
+    pub(super) fn show(&mut self, outcome: Result<(), String>) {
         if let Err(reason) = &outcome {
             tracing::debug!(reason, "routes are not as they should be");
         }
@@ -169,8 +198,9 @@ impl Keeper {
             .ensure_route(route, self.mark)
             .await
             .map_err(|fault| self.failed(&with_causes(&fault)))?;
-        if route.way != Way::Unreachable {
-            self.installed.insert(route.prefix, route);
+        match route.way {
+            Way::Via { .. } => drop(self.installed.insert(route.prefix, route)),
+            Way::Unreachable => drop(self.pools.insert(route.prefix)),
         }
         Ok(())
     }
@@ -181,8 +211,12 @@ impl Keeper {
             .remove_route(route, self.mark)
             .await
             .map_err(|fault| self.failed(&with_causes(&fault)))?;
-        if self.installed.get(&route.prefix) == Some(&route) {
-            self.installed.remove(&route.prefix);
+        match route.way {
+            Way::Via { .. } if self.installed.get(&route.prefix) == Some(&route) => {
+                self.installed.remove(&route.prefix);
+            }
+            Way::Via { .. } => {}
+            Way::Unreachable => drop(self.pools.remove(&route.prefix)),
         }
         Ok(())
     }
@@ -191,15 +225,6 @@ impl Keeper {
         self.parts.metrics.route_failed();
         reason.to_owned()
     }
-
-    /// Says so when routes would be of no use.
-    fn check_forwarding(&self) {
-        if self.delegates() && !self.parts.network.forwards() {
-            tracing::warn!(
-                "this machine forwards no IPv6 packets, so that clients cannot use their prefixes; set net.ipv6.conf.all.forwarding=1"
-            );
-        }
-    }
 }
 
 fn is_through(route: Route, number: u32) -> bool {
@@ -207,7 +232,7 @@ fn is_through(route: Route, number: u32) -> bool {
 }
 
 /// The mark of a site's routes.
-fn mark(site: SiteId) -> RouteMark {
+pub fn mark(site: SiteId) -> RouteMark {
     let [a, b, c, d, ..] = site.bytes();
     RouteMark::new(u32::from_be_bytes([a, b, c, d]))
 }

@@ -21,18 +21,35 @@ impl Keeper {
         let wanted = self.wanted(&routed).await?;
         let found = self.parts.network.list_routes(self.mark).await;
         let found: HashSet<Route> = found.map_err(|fault| with_causes(&fault))?.into_iter().collect();
-        let delegated = found.iter().filter(|route| route.way != Way::Unreachable);
-        self.installed = delegated.map(|route| (route.prefix, *route)).collect();
-        let mut outcome = Ok(());
+        let kept_before = self.kept();
+        let (pools, delegated): (Vec<Route>, Vec<Route>) =
+            found.iter().partition(|route| route.way == Way::Unreachable);
+        self.installed = delegated.into_iter().map(|route| (route.prefix, route)).collect();
+        self.pools = pools.into_iter().map(|route| route.prefix).collect();
+        let (mut outcome, mut made) = (Ok(()), HashSet::new());
         // What is made takes the place of what leads to the same prefix, and nothing is without a route in between.
         for route in wanted.difference(&found) {
-            outcome = outcome.and(self.ensure(*route).await);
+            let ensured = self.ensure(*route).await;
+            if ensured.is_ok() {
+                made.insert(*route);
+            }
+            outcome = outcome.and(ensured);
         }
+        self.tell_restored(&made, &kept_before).await;
         for route in found.difference(&wanted) {
             outcome = outcome.and(self.remove(*route).await);
         }
         self.parts.metrics.routes(self.installed.len());
         outcome
+    }
+
+    /// The routes that are in the kernel, as far as we know.
+    fn kept(&self) -> HashSet<Route> {
+        let pools = self.pools.iter().map(|prefix| Route {
+            prefix: *prefix,
+            way: Way::Unreachable,
+        });
+        self.installed.values().copied().chain(pools).collect()
     }
 
     /// Looks which bridges are there: of the links in the settings, and of those where prefixes are held.

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use orchestrator_dhcp6::Reconfigure;
 use orchestrator_network::Network;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{Id, JoinSet};
+use tokio_util::sync::CancellationToken;
 
 use super::Context;
 use super::link::{self, Supervisor};
@@ -22,6 +23,9 @@ use crate::store::Store;
 const COMMANDS: usize = 64;
 /// How long a listener that is up may take to take up a command.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
+
+/// The wait before the kernel is asked again for notifications.
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// Where the listener of each link takes commands. A cheap handle.
 #[derive(Clone, Default)]
@@ -90,12 +94,16 @@ impl Links {
     /// nothing is served twice.
     pub(super) async fn run(self) {
         let mut settings = self.context.settings.clone();
+        let (changed, interfaces_changed) = watch::channel(());
+        let network = self.network.clone();
+        let observing = observe_interfaces(network, changed, self.context.stop.clone());
+        self.context.tasks.spawn(observing);
         let mut running = JoinSet::new();
         let mut served: HashMap<Id, String> = HashMap::new();
         while !self.context.stop.is_cancelled() {
             for link in &settings.get().links {
                 if !served.values().any(|bridge| *bridge == link.name) {
-                    let task = running.spawn(self.supervisor(link).run());
+                    let task = running.spawn(self.supervisor(link, &interfaces_changed).run());
                     served.insert(task.id(), link.name.clone());
                 }
             }
@@ -113,7 +121,7 @@ impl Links {
         while running.join_next().await.is_some() {}
     }
 
-    fn supervisor(&self, link: &LinkSettings) -> Supervisor {
+    fn supervisor(&self, link: &LinkSettings, interfaces_changed: &watch::Receiver<()>) -> Supervisor {
         let bridge = &link.name;
         let parts = link::Parts {
             context: self.context.clone(),
@@ -124,7 +132,33 @@ impl Links {
             recorder: self.recorder.clone(),
             directory: self.directory.clone(),
             reserved: self.reserved.clone(),
+            interfaces_changed: interfaces_changed.clone(),
         };
         Supervisor::new(parts, self.commands.open(bridge))
+    }
+}
+
+/// Passes on to every link that interfaces or addresses may have changed, until `stop`.
+async fn observe_interfaces(network: Network, changed: watch::Sender<()>, stop: CancellationToken) {
+    let (sender, mut notified) = mpsc::channel(1);
+    let observe = async {
+        loop {
+            let fault = network.watch_interfaces(sender.clone()).await;
+            tracing::warn!(
+                error = &fault as &dyn std::error::Error,
+                "no notifications about interfaces: links are looked at once a second meanwhile"
+            );
+            tokio::time::sleep(PAUSE).await;
+        }
+    };
+    let pass_on = async {
+        while notified.recv().await.is_some() {
+            changed.send_replace(());
+        }
+    };
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = observe => {}
+        () = pass_on => {}
     }
 }

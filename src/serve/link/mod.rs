@@ -8,17 +8,18 @@
 mod advertise;
 mod listen;
 mod look;
-mod watch;
+mod observe;
 
 use std::time::Duration;
 
 use orchestrator_network::{Bridge, BridgePlan, Network};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::Context;
 use crate::advertiser::Ending;
 use crate::causes::with_causes;
+use crate::model::EventKind;
 use crate::settings::{LinkSettings, Settings};
 use crate::source::Recorder;
 use crate::source::listener::{Command, Directory};
@@ -47,6 +48,8 @@ pub(super) struct Parts {
     /// The listeners of all links.
     pub(super) directory: Directory,
     pub(super) reserved: Reserved,
+    /// Changes whenever interfaces or addresses may have.
+    pub(super) interfaces_changed: watch::Receiver<()>,
 }
 
 /// Serves one link.
@@ -67,6 +70,7 @@ impl Supervisor {
         let _owned = conditions.own(&condition);
         let stop = self.parts.context.stop.clone();
         let mut settings = self.parts.context.settings.clone();
+        let mut disturbed = None;
         while !stop.is_cancelled() {
             let Some(plan) = self.parts.plan() else {
                 return;
@@ -75,7 +79,14 @@ impl Supervisor {
                 None => self.serve_remote().await,
                 Some(plan) => match self.parts.ensure_bridge(&plan).await {
                     Err(reason) => Err(reason),
-                    Ok(bridge) => self.serve(&bridge, plan).await,
+                    Ok(bridge) => {
+                        if let Some(reason) = disturbed.take() {
+                            self.parts.note(EventKind::LinkDisturbed, format!("{reason}: mended"));
+                        }
+                        let served = self.serve(&bridge, plan).await;
+                        disturbed = served.as_ref().err().cloned();
+                        served
+                    }
                 },
             };
             if let Err(reason) = served {

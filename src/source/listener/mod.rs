@@ -38,5 +38,7 @@ use std::net::Ipv6Addr;
 const ALL_AGENTS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 1, 2);
 /// All_DHCP_Servers (RFC 9915, section 7.1).
 const ALL_SERVERS: Ipv6Addr = Ipv6Addr::new(0xff05, 0, 0, 0, 0, 0, 1, 3);
+/// The groups that a listener's socket joins.
+pub const GROUPS: [Ipv6Addr; 2] = [ALL_AGENTS, ALL_SERVERS];
 /// The port that servers and relay agents listen on (RFC 9915, section 7.2).
 const SERVER_PORT: u16 = 547;

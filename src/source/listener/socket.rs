@@ -17,7 +17,7 @@ use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
 use super::inbox::{Head, Inbox};
-use super::{ALL_AGENTS, ALL_SERVERS, SERVER_PORT};
+use super::{GROUPS, SERVER_PORT};
 
 /// Room for what arrives while a batch is handled: a herd of clients boots at once.
 const RECEIVE_BUFFER: usize = 4 * 1024 * 1024;
@@ -54,8 +54,9 @@ impl Port {
         let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
         let any = SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, SERVER_PORT, 0, 0);
         socket.bind(&SockAddr::from(any))?;
-        socket.join_multicast_v6(&ALL_AGENTS, index)?;
-        socket.join_multicast_v6(&ALL_SERVERS, index)?;
+        for group in GROUPS {
+            socket.join_multicast_v6(&group, index)?;
+        }
         Ok(Self {
             socket: UdpSocket::from_std(socket.into())?,
         })
