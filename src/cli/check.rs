@@ -1,8 +1,14 @@
-//! `orchestrator check`: what is wrong with the settings, and what they name that is not there yet.
+//! `orchestrator check`: what is wrong with the settings, what they name that is not there yet, and what of this machine
+//! and its links would keep clients from their service.
+
+mod forwarding;
+mod neighbors;
+mod routes;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use orchestrator_network::Network;
 use serde::Serialize;
 
 use super::failure::Failure;
@@ -48,10 +54,13 @@ impl SettingsFile {
 pub(super) struct Finding {
     /// What is needed.
     pub(super) name: String,
-    /// Whether it is there.
+    /// Whether it is there, or as it should be.
     pub(super) ok: bool,
-    /// What was found; what is missing and what to do.
+    /// What was found; what is missing or wrong, and what to do.
     pub(super) detail: String,
+    /// Its state, in a word for people.
+    #[serde(skip)]
+    state: &'static str,
 }
 
 impl Finding {
@@ -60,6 +69,15 @@ impl Finding {
             name: name.into(),
             ok: true,
             detail: detail.into(),
+            state: "there",
+        }
+    }
+
+    /// It is there, and not as it should be.
+    pub(super) fn wrong(name: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self {
+            state: "wrong",
+            ..Self::missing(name, detail)
         }
     }
 
@@ -68,6 +86,7 @@ impl Finding {
             name: name.into(),
             ok: false,
             detail: detail.into(),
+            state: "missing",
         }
     }
 }
@@ -76,21 +95,34 @@ impl Finding {
 pub(super) fn run(args: &Args, output: Output) -> Result<ExitCode, Failure> {
     let settings = args.settings.load()?;
     let mut findings = vec![Finding::there("settings", args.settings.path.display().to_string())];
-    findings.extend(wait_for(async { Ok(probe::all(&settings).await) })?);
+    findings.extend(wait_for(async { Ok(all(&settings).await) })?);
     match output {
         Output::Json => table::print(&table::json(&findings)?)?,
         Output::Table | Output::Wide => table::print(&render(&findings))?,
     }
-    match findings.iter().filter(|finding| !finding.ok).count() {
-        0 => Ok(ExitCode::SUCCESS),
-        missing => Err(Failure::Missing { missing }),
+    let count = |state: &str| findings.iter().filter(|finding| finding.state == state).count();
+    match (count("missing"), count("wrong")) {
+        (0, 0) => Ok(ExitCode::SUCCESS),
+        (0, wrong) => Err(Failure::Wrong { wrong }),
+        (missing, _) => Err(Failure::Missing { missing }),
     }
 }
 
-pub(super) fn render(findings: &[Finding]) -> String {
-    let row = |finding: &Finding| {
-        let state = if finding.ok { "there" } else { "missing" };
-        vec![finding.name.clone(), state.to_owned(), finding.detail.clone()]
+/// What the settings name first, then what is around it.
+async fn all(settings: &Settings) -> Vec<Finding> {
+    let mut findings = probe::all(settings).await;
+    let network = match Network::open() {
+        Ok(network) => network,
+        // That is told of with the links.
+        Err(_) => return findings,
     };
+    findings.extend(forwarding::check(settings, network.forwards()));
+    findings.extend(neighbors::check(settings, &network).await);
+    findings.extend(routes::check(settings, &network).await);
+    findings
+}
+
+pub(super) fn render(findings: &[Finding]) -> String {
+    let row = |finding: &Finding| vec![finding.name.clone(), finding.state.to_owned(), finding.detail.clone()];
     table::table(&["WHAT", "IS", "DETAIL"], findings.iter().map(row))
 }

@@ -4,6 +4,8 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use orchestrator_network::NetworkError;
+
 use super::http::CallError;
 use super::printable::printable;
 use crate::causes::with_causes;
@@ -46,6 +48,12 @@ pub(super) enum Failure {
     Refused { faults: Vec<String> },
     #[error("{missing} of what the settings name is not there yet; the daemon waits for it")]
     Missing { missing: usize },
+    #[error("{wrong} of what is there would keep clients from their service; the table says what to do")]
+    Wrong { wrong: usize },
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    #[error("the routes of mark {mark} are kept: {reason}")]
+    RoutesKept { mark: u32, reason: &'static str },
     #[error("the answer holds {what} that is not known here; is the daemon newer than this program?")]
     Answer {
         what: &'static str,

@@ -1,5 +1,5 @@
-//! The command line: one file a verb. Every verb but `serve`, `check`, `backup`, `restore`, `client` and `hook` only
-//! talks to the daemon's API.
+//! The command line: one file a verb. Every verb but `serve`, `check`, `backup`, `restore`, `client`, `routes` and
+//! `hook` only talks to the daemon's API.
 
 mod ages;
 mod backup;
@@ -20,6 +20,7 @@ mod reservation;
 mod resolve;
 mod restore;
 mod rm;
+mod routes;
 mod serve;
 mod settings;
 mod show;
@@ -99,6 +100,8 @@ enum Verb {
     Reservation(reservation::Args),
     /// Show what happened, in order
     Events(events::Args),
+    /// List the kernel's routes of all sites on this machine, or remove those of a site that is gone
+    Routes(routes::Args),
     /// Have a client ask again now, if it accepts that
     Reconfigure(reconfigure::Args),
     /// Have the daemon read its settings again; wrong ones change nothing
@@ -158,6 +161,7 @@ fn dispatch(
         Verb::Reservation(args) => wait_for(reservation::run(&args, output, &client()))?,
         Verb::Events(args) => wait_for(events::run(&args, output, &client()))?,
         Verb::Reconfigure(args) => wait_for(reconfigure::run(&args, output, &client()))?,
+        Verb::Routes(args) => wait_for(routes::run(&args, output))?,
         Verb::Reload => wait_for(reload::run(output, &client()))?,
         Verb::Settings => wait_for(settings::run(output, &client()))?,
         Verb::Backup(args) => wait_for(backup::run(&args, output))?,

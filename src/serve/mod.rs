@@ -17,7 +17,7 @@ mod systemd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use orchestrator_network::{Network, NetworkError};
+use orchestrator_network::{MarkClaim, Network, NetworkError};
 use orchestrator_plugin::Plugin;
 use orchestrator_plugin_docker::DockerPlugin;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -29,7 +29,7 @@ use crate::api::{self, App, BindError};
 use crate::bell::Bell;
 use crate::conditions::Conditions;
 use crate::metrics::Metrics;
-use crate::model::{Clock, Mark};
+use crate::model::{Clock, Mark, SiteId};
 use crate::orchestrator::{Orchestrator, Parts};
 use crate::routes::{self, Keeper};
 use crate::settings::{Current, Place, Settings};
@@ -184,6 +184,7 @@ async fn build_and_run(
 ) -> Result<(), ServeError> {
     let store = storage::wait_for(&context).await?;
     let network = Network::open()?;
+    let _claim = claim_routes(&network, store.identity().site);
     let mark = Mark {
         site: store.identity().site,
     };
@@ -262,6 +263,21 @@ async fn build_and_run(
     // The API reads the store for as long as it drains.
     drop(store_sender);
     Ok(())
+}
+
+/// Claims the mark of the site's routes, so that nobody takes them for those of a site that is gone.
+fn claim_routes(network: &Network, site: SiteId) -> Option<MarkClaim> {
+    match network.claim_mark(routes::mark(site)) {
+        Ok(claim) => Some(claim),
+        Err(fault) => {
+            let fault = &fault as &dyn std::error::Error;
+            tracing::warn!(
+                error = fault,
+                "the mark of this site's routes is not claimed: another daemon may have it"
+            );
+            None
+        }
+    }
 }
 
 /// The engines that there are; none is asked before it is needed.

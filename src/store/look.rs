@@ -8,6 +8,7 @@ use super::connection::{Session, within};
 use super::identity::file::IdentityFile;
 use super::url::{Target, parse_url};
 use super::{Store, StoreError, migrate};
+use crate::model::SiteId;
 
 /// What was found where the URL points.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +26,16 @@ impl Store {
     ///
     /// [`StoreError::Away`] when it cannot be read, [`StoreError::NotAnIdentity`] when it holds something else.
     pub fn look_for_identity(path: &Path) -> Result<bool, StoreError> {
-        IdentityFile::look(path)
+        Ok(IdentityFile::look(path)?.is_some())
+    }
+
+    /// The site in the file of the identity, if it has one, without making or changing it.
+    ///
+    /// # Errors
+    ///
+    /// As [`look_for_identity`](Self::look_for_identity).
+    pub fn look_for_site(path: &Path) -> Result<Option<SiteId>, StoreError> {
+        Ok(IdentityFile::look(path)?.map(|identity| identity.site))
     }
 
     /// Looks for the database without making or changing it.

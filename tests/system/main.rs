@@ -17,6 +17,7 @@ mod environment;
 mod expiry;
 mod flood;
 mod full;
+mod interference;
 mod lease;
 mod names;
 mod neighbors;

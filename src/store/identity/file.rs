@@ -60,15 +60,15 @@ impl IdentityFile {
         })
     }
 
-    /// Whether there is an identity in the file; changes nothing.
+    /// The identity in the file, if there is one; changes nothing.
     ///
     /// # Errors
     ///
     /// As [`open`](Self::open), but for the lock.
-    pub(in crate::store) fn look(path: &Path) -> Result<bool, StoreError> {
+    pub(in crate::store) fn look(path: &Path) -> Result<Option<Identity>, StoreError> {
         match files::open_regular(OpenOptions::new().read(true), path, Symlinks::Follow) {
-            Ok(mut file) => Ok(read(&mut file, path)?.is_some()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Ok(mut file) => read(&mut file, path),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(fault(path, error)),
         }
     }
