@@ -74,7 +74,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "api", "causes", "client", "model", "routes", "serve", "settings", "source", "store",
+            "api", "causes", "client", "files", "model", "routes", "serve", "settings", "source", "store",
         ],
     ),
 ];

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::check::SettingsFile;
 use super::failure::Failure;
 use super::{Output, table};
-use crate::model::ValueSource;
+use crate::model::{Timestamp, ValueSource};
 use crate::settings::Settings;
 use crate::store::{Contents, Store};
 
@@ -41,7 +41,7 @@ pub(super) async fn run(args: &Args, output: Output) -> Result<(), Failure> {
             return Err(Failure::Terminal);
         }
         let mut out = BufWriter::new(io::stdout().lock());
-        let contents = Store::back_up(url, &mut out).await?;
+        let contents = Store::back_up(url, Timestamp::wall(), &mut out).await?;
         out.flush().map_err(Failure::Print)?;
         contents
     };
@@ -89,7 +89,7 @@ async fn write_file(url: &str, path: &Path) -> Result<Contents, Failure> {
 
 async fn write(url: &str, file: &File) -> Result<Contents, Failure> {
     let mut buffered = BufWriter::new(file);
-    let contents = Store::back_up(url, &mut buffered).await?;
+    let contents = Store::back_up(url, Timestamp::wall(), &mut buffered).await?;
     drop(buffered);
     file.sync_all()
         .map_err(|error| Failure::Backup(crate::store::BackupError::Write(error)))?;

@@ -8,7 +8,7 @@ use orchestrator::model::{EventKind, Id, LeaseVerb};
 use orchestrator::store::{BackupError, Store};
 
 use crate::on_both;
-use crate::place::{Place, change, event, holding_client, new_instance};
+use crate::place::{Place, at, change, event, holding_client, new_instance};
 
 on_both!(
     a_backup_holds_every_table_and_every_column,
@@ -55,7 +55,7 @@ async fn populate(store: &Store) {
 
 async fn backup_of(url: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
-    Store::back_up(url, &mut bytes).await.unwrap();
+    Store::back_up(url, at(0), &mut bytes).await.unwrap();
     bytes
 }
 
@@ -206,7 +206,7 @@ async fn a_backup_beside_a_crowd_is_one_moment(place: Place) {
     let mut last = 0;
     while !crowd.is_finished() {
         let mut bytes = Vec::new();
-        let contents = Store::back_up(&place.url, &mut bytes).await.unwrap();
+        let contents = Store::back_up(&place.url, at(0), &mut bytes).await.unwrap();
         let (clients, leases, events) = (
             contents.count("clients"),
             contents.count("leases"),
@@ -223,7 +223,7 @@ async fn a_backup_beside_a_crowd_is_one_moment(place: Place) {
     }
     crowd.await.unwrap();
     assert_eq!(
-        Store::back_up(&place.url, &mut Vec::new())
+        Store::back_up(&place.url, at(0), &mut Vec::new())
             .await
             .unwrap()
             .count("clients"),
@@ -234,10 +234,10 @@ async fn a_backup_beside_a_crowd_is_one_moment(place: Place) {
 
 async fn what_is_not_there_cannot_be_backed_up(place: Place) {
     // Nothing was opened yet: no file, no table.
-    Store::back_up(&place.url, &mut Vec::new()).await.unwrap_err();
+    Store::back_up(&place.url, at(0), &mut Vec::new()).await.unwrap_err();
     let mut sink = Refuses;
     let store = place.open().await;
-    let refused = Store::back_up(&place.url, &mut sink).await.unwrap_err();
+    let refused = Store::back_up(&place.url, at(0), &mut sink).await.unwrap_err();
     assert!(matches!(refused, BackupError::Write(_)), "{refused}");
     store.close().await;
 }

@@ -28,19 +28,19 @@ const CHUNK_LIMIT: Duration = Duration::from_secs(60);
 const DOING: &str = "read for a backup";
 
 /// Writes everything that the database holds at one moment.
-pub(super) async fn export(target: &Target, to: &mut dyn Write) -> Result<Contents, BackupError> {
+pub(super) async fn export(target: &Target, made: Timestamp, to: &mut dyn Write) -> Result<Contents, BackupError> {
     let pool = Pool::new(target);
-    let exported = export_from(&pool, to).await;
+    let exported = export_from(&pool, made, to).await;
     pool.close().await;
     exported
 }
 
-async fn export_from(pool: &Pool, to: &mut dyn Write) -> Result<Contents, BackupError> {
+async fn export_from(pool: &Pool, made: Timestamp, to: &mut dyn Write) -> Result<Contents, BackupError> {
     let mut tx = pool.snapshot().await?;
     let schema = fetch_optional!(&mut tx, "read for a backup", (Option<i64>,), SCHEMA)?.and_then(|(version,)| version);
     let schema = schema.unwrap_or_default();
     migrate::check_current(schema)?;
-    let mut writer = Writer::begin(to, Timestamp::wall(), schema)?;
+    let mut writer = Writer::begin(to, made, schema)?;
     for table in TABLES {
         writer.table(table)?;
         export_table(&mut tx, table, &mut writer).await?;

@@ -56,17 +56,18 @@ impl Contents {
 }
 
 impl Store {
-    /// Writes a backup of the database at `url`, whether or not a daemon uses it. Changes nothing.
+    /// Writes a backup of the database at `url`, whether or not a daemon uses it. Changes nothing. `made` is now, as
+    /// the backup tells it.
     ///
     /// # Errors
     ///
     /// When the database cannot be read, has another schema than this program's, or `to` cannot be written.
-    pub async fn back_up(url: &str, to: &mut dyn Write) -> Result<Contents, BackupError> {
+    pub async fn back_up(url: &str, made: Timestamp, to: &mut dyn Write) -> Result<Contents, BackupError> {
         let target = parse_url(url)?;
         if let Some(file) = target.file().filter(|file| !file.exists()) {
             return Err(BackupError::NoDatabase(file.to_owned()));
         }
-        export::export(&target, to).await
+        export::export(&target, made, to).await
     }
 
     /// Puts what a backup holds into the database at `url`, which no daemon may use. The database must hold nothing, or
