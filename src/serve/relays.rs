@@ -4,15 +4,20 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use nix::net::if_::if_nametoindex;
+use orchestrator_network::missing_groups;
 use tokio::task::{Id, JoinSet};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Context;
 use crate::settings::Settings;
-use crate::source::listener::{Directory, RelayPort};
+use crate::source::listener::{Directory, GROUPS, RelayPort};
 
 /// How often an interface is looked at, and the wait between two tries to listen on it.
 const PERIOD: Duration = Duration::from_secs(1);
+
+/// How often multicast groups are looked at: the kernel lists those of all interfaces.
+const GROUPS_PERIOD: Duration = Duration::from_secs(3);
 
 /// The condition under which an interface with relay agents is shown.
 pub(super) fn condition(interface: &str) -> String {
@@ -115,6 +120,7 @@ impl Supervisor {
 
     async fn watch(&self, index: u32, over: &CancellationToken) -> Result<(), String> {
         let mut settings = self.context.settings.clone();
+        let mut groups_due = Instant::now() + GROUPS_PERIOD;
         loop {
             tokio::select! {
                 () = over.cancelled() => return Ok(()),
@@ -128,6 +134,26 @@ impl Supervisor {
             if if_nametoindex(self.interface.as_str()) != Ok(index) {
                 over.cancel();
                 return Err(format!("interface {} was removed", self.interface));
+            }
+            if groups_due <= Instant::now() {
+                groups_due = Instant::now() + GROUPS_PERIOD;
+                self.check_groups(index).inspect_err(|_| over.cancel())?;
+            }
+        }
+    }
+
+    /// Notices that the kernel dropped the groups that relay agents send to, which it does when it switches IPv6 off
+    /// because of the MTU: the socket would hear nothing any more.
+    fn check_groups(&self, index: u32) -> Result<(), String> {
+        match missing_groups(index, &GROUPS).first() {
+            None => Ok(()),
+            Some(group) => {
+                self.context.metrics.link_repaired("multicast");
+                Err(format!(
+                    "the kernel dropped multicast group {group} on {}, as it does with an MTU below 1280; the socket is \
+                     opened anew",
+                    self.interface
+                ))
             }
         }
     }

@@ -5,14 +5,15 @@
 
 use std::fs;
 use std::net::Ipv6Addr;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use orchestrator_lab::{Dhclient, Namespace, wait_for};
+use orchestrator_lab::{Daemon, Dhclient, Lab, Namespace, wait_for};
 use serde_json::Value;
 
-use crate::site::{PATIENCE, PREFIX, Plan, Site, text};
+use crate::site::{BINARY, PATIENCE, PREFIX, Plan, Site, text};
 
 const POOL: &str = "fd39:9706:2787::/48";
 
@@ -164,11 +165,22 @@ fn a_server_that_the_kernel_made_deaf_hears_again() {
     lease_is_given(&machine);
 }
 
+/// Ends what runs beside when it is dropped.
+struct Stopping<'s>(&'s AtomicBool);
+
+impl Drop for Stopping<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn who_keeps_changing_the_bridge_is_named_and_costs_few_repairs() {
     let (site, _machine) = start("");
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
+        // Also when an assertion fails: the scope waits for its threads.
+        let stopping = Stopping(&stop);
         scope.spawn(|| {
             while !stop.load(Ordering::Relaxed) {
                 // It may be gone already.
@@ -188,7 +200,7 @@ fn who_keeps_changing_the_bridge_is_named_and_costs_few_repairs() {
             after - before
         );
         assert_eq!(site.daemon.api("GET", "/v1/ready").unwrap().0, 503);
-        stop.store(true, Ordering::Relaxed);
+        drop(stopping);
     });
     wait_for("the address to be back", PATIENCE, || {
         (addresses(&site).len() == 2).then_some(())
@@ -408,4 +420,71 @@ fn check_tells_of_another_server_a_router_and_forwarding_that_is_off() {
         "{router}"
     );
     assert_eq!(found("forwarding").unwrap()["ok"], true);
+}
+
+#[test]
+fn another_router_address_of_somebody_elses_bridge_is_told_to_hosts() {
+    let plan = Plan {
+        engine: "unix:///nonexistent/docker.sock".to_owned(),
+        template: None,
+        link: "router_advertisements = true".to_owned(),
+        ..Plan::default()
+    };
+    let lab = Lab::new().unwrap();
+    let host = lab.namespace("host").unwrap();
+    host.bridge("br0", None).unwrap();
+    let daemon = Daemon::start(&host, Path::new(BINARY), |place| plan.settings(place)).unwrap();
+    let mut site = Site { lab, host, daemon };
+    site.daemon.wait_until_ready(PATIENCE).unwrap();
+    let machine = site.machine("client");
+    let routers = || {
+        let told = machine.ip_json("-6 route show default").unwrap();
+        let routes = told.as_array().unwrap().clone();
+        routes.iter().map(|route| text(route, "gateway")).collect::<Vec<_>>()
+    };
+    let first = wait_for("a router", PATIENCE, || routers().pop());
+    // A bridge takes the lowest link-layer address of its ports, as long as nobody gave it one.
+    let mac = link_layer(&site);
+    let other = site.lab.namespace("other").unwrap();
+    other.ip("link add eth0 type veth peer name low").unwrap();
+    other.ip("link set low address 02:00:00:00:00:01").unwrap();
+    other.ip(&format!("link set low netns {}", site.host.name())).unwrap();
+    other.ip("link set eth0 up").unwrap();
+    site.host.ip("link set low master br0 up").unwrap();
+    assert_ne!(link_layer(&site), mac);
+    wait_said(&site, "has another link-layer address");
+    // With that it gets another link-local address when it comes up again: another router, to hosts.
+    site.host.ip("link set br0 down").unwrap();
+    site.host.ip("link set br0 up").unwrap();
+    wait_for("the new router", PATIENCE, || {
+        routers().into_iter().find(|router| *router != first)
+    });
+    wait_said(&site, "the link-local address of bridge br0 changed");
+    assert_ne!(link_layer(&site), mac, "it is not ours to change");
+}
+
+#[test]
+fn a_relay_port_that_the_kernel_made_deaf_is_opened_anew() {
+    let (mut site, _machine) = start("");
+    let uplink = site.lab.namespace("uplink").unwrap();
+    uplink.connect("eth0", &site.host, "eth9", None).unwrap();
+    let settings = fs::read_to_string(site.daemon.place().join("settings.toml")).unwrap();
+    let settings = settings.replace("[[link]]", "[source.listener]\nrelays = [\"eth9\"]\n[[link]]");
+    fs::write(site.daemon.place().join("settings.toml"), settings).unwrap();
+    assert!(site.daemon.cli(&["reload"]).unwrap().status.success());
+    let joined = || {
+        let table = site
+            .host
+            .within(|| fs::read_to_string("/proc/thread-self/net/igmp6"))
+            .unwrap();
+        table
+            .lines()
+            .any(|line| line.contains("eth9") && line.contains("ff020000000000000000000000010002"))
+    };
+    wait_for("the port to listen", PATIENCE, || joined().then_some(()));
+    site.host.ip("link set eth9 mtu 1000").unwrap();
+    assert!(!joined());
+    site.host.ip("link set eth9 mtu 1500").unwrap();
+    wait_for("the port to listen again", PATIENCE, || joined().then_some(()));
+    site.daemon.wait_until_ready(PATIENCE).unwrap();
 }

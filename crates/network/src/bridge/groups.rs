@@ -9,7 +9,7 @@ const TABLE: &str = "/proc/thread-self/net/igmp6";
 /// Those of the `wanted` groups that nobody is a member of on the interface of this number.
 ///
 /// None when the kernel does not tell. The calling thread must be in the interface's namespace.
-pub(super) fn missing(index: u32, wanted: &[Ipv6Addr]) -> Vec<Ipv6Addr> {
+pub fn missing_groups(index: u32, wanted: &[Ipv6Addr]) -> Vec<Ipv6Addr> {
     match fs::read_to_string(TABLE) {
         Ok(table) => not_in(&table, index, wanted),
         Err(_untold) => Vec::new(),

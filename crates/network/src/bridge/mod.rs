@@ -22,6 +22,7 @@ use nix::errno::Errno;
 use rtnetlink::{Handle, LinkBridge, LinkMessageBuilder, LinkUnspec};
 
 pub use self::flaw::BridgeFlaw;
+pub use self::groups::missing_groups;
 pub use self::hazard::BridgeHazard;
 pub use self::observe::{BridgeIdentity, ObservedBridge};
 use crate::address::{Added, add_address, list_addresses};

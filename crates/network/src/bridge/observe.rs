@@ -4,7 +4,7 @@ use std::net::Ipv6Addr;
 
 use ipnet::Ipv6Net;
 
-use super::{Bridge, BridgeFlaw, BridgeHazard, BridgePlan, check_mtu, flaw, groups, hazard};
+use super::{Bridge, BridgeFlaw, BridgeHazard, BridgePlan, check_mtu, flaw, hazard, missing_groups};
 use crate::address::list_all_addresses;
 use crate::link::{find_link, find_link_by_index};
 use crate::{Network, NetworkError};
@@ -63,7 +63,7 @@ impl Network {
         flaws.extend(flaw::of_settings(&bridge));
         flaws.extend(flaw::of_addresses(&bridge, plan, known, &own, carrier));
         flaws.extend(
-            groups::missing(bridge.index, groups)
+            missing_groups(bridge.index, groups)
                 .into_iter()
                 .map(BridgeFlaw::NotMember),
         );
