@@ -62,7 +62,9 @@ impl Exchange<'_> {
         let is_named =
             |own: &Binding| ias().any(|ia| ia.iaid == own.iaid || ia.named().any(|named| named == own.leased));
         let own = self.bindings.table(kind).chain(self.client.as_bytes());
-        own.filter(|own| own.is_held(self.now) && !self.makes_room(own) && !is_named(own))
+        // What the message was given already is in use by another of its associations.
+        let is_free = |own: &Binding| !self.makes_room(own) && !self.taken.contains(&own.leased);
+        own.filter(|own| own.is_held(self.now) && is_free(own) && !is_named(own))
             .min_by_key(|own| (own.valid_until, own.leased))
             .map(|own| own.leased)
     }

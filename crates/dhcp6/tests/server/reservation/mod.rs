@@ -173,6 +173,27 @@ fn what_one_interface_holds_is_not_taken_from_it_by_the_other() {
     assert_eq!(ask_from(&mut lab, "fe80::a", REQUEST, &[ia(9, &[])]).address(), kept);
 }
 
+/// What goes to another association of its holder in a message does not make room for a third one in it.
+#[test]
+fn what_moves_in_a_message_makes_no_room_in_it() {
+    let mut lab = Lab::new();
+    lab.link.limits.bindings_per_client = 2;
+    reserve(&mut lab, by_duid(1), KEPT);
+    let kept = address(KEPT);
+    assert_eq!(ask_from(&mut lab, "fe80::a", REQUEST, &[ia(1, &[])]).address(), kept);
+    lab.now += 1000;
+    let other = ask_from(&mut lab, "fe80::b", REQUEST, &[ia(2, &[])]).address();
+    lab.now += 1000;
+    let read = ask_from(&mut lab, "fe80::a", REQUEST, &[ia(3, &[]), ia(4, &[])]);
+    let told: Vec<_> = read.ias().iter().map(|ia| (ia.iaid, ia.addresses[0].0)).collect();
+    assert!(told.contains(&(3, kept)), "{told:?}");
+    assert!(told.iter().all(|(_, address)| *address != other), "{told:?}");
+    let held: Vec<_> = lab.bindings.iter().filter(|own| own.is_held(lab.now)).collect();
+    assert_eq!(held.len(), 2);
+    assert!(lab.bindings.by_address(kept).unwrap().is_held(lab.now));
+    assert!(!lab.bindings.by_address(other).unwrap().is_held(lab.now));
+}
+
 /// The bindings as a daemon finds them that begins.
 fn recalled(bindings: &orchestrator_dhcp6::Bindings) -> orchestrator_dhcp6::Bindings {
     let mut recalled = orchestrator_dhcp6::Bindings::new();
