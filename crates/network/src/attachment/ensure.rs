@@ -7,7 +7,7 @@ use rtnetlink::Handle;
 use super::AttachmentPlan;
 use super::host::{Pair, create_pair, is_this, leads_there, mark_host_end, namespace_number};
 use super::inside::{Inside, InsideEnd};
-use crate::bridge::find_bridge;
+use crate::bridge::{check_mtu, find_bridge};
 use crate::connection::connect;
 use crate::link::{Link, find_link, remove_link};
 use crate::namespace::Namespace;
@@ -43,8 +43,8 @@ impl Network {
     /// [`BridgeMissing`](NetworkError::BridgeMissing), [`NamespaceGone`](NetworkError::NamespaceGone),
     /// [`Vanished`](NetworkError::Vanished) and [`TimedOut`](NetworkError::TimedOut) pass with time;
     /// [`NotSeparate`](NetworkError::NotSeparate), [`InterfaceTaken`](NetworkError::InterfaceTaken),
-    /// [`InsideTaken`](NetworkError::InsideTaken), [`BridgeFull`](NetworkError::BridgeFull) and
-    /// [`BadPlan`](NetworkError::BadPlan) need somebody to act.
+    /// [`InsideTaken`](NetworkError::InsideTaken), [`BridgeFull`](NetworkError::BridgeFull),
+    /// [`MtuTooSmall`](NetworkError::MtuTooSmall) and [`BadPlan`](NetworkError::BadPlan) need somebody to act.
     pub async fn ensure_attachment(&self, plan: &AttachmentPlan, netns: &Path) -> Result<(), NetworkError> {
         plan.check()?;
         let netns = Namespace::open(netns)?;
@@ -85,6 +85,7 @@ impl Wiring {
         let bridge = bridge.ok_or_else(|| NetworkError::BridgeMissing {
             bridge: self.plan.bridge.clone(),
         })?;
+        check_mtu(&bridge)?;
         let mut in_the_way = Obstacle::Outside;
         for _ in 0..ATTEMPTS {
             match self.attempt(&bridge).await? {

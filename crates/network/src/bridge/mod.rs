@@ -177,7 +177,7 @@ impl Network {
 }
 
 /// Refuses a bridge on which the kernel has no IPv6 because of its MTU.
-fn check_mtu(bridge: &Bridge) -> Result<(), NetworkError> {
+pub(crate) fn check_mtu(bridge: &Bridge) -> Result<(), NetworkError> {
     if bridge.mtu >= LEAST_MTU {
         return Ok(());
     }

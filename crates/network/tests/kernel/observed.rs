@@ -7,7 +7,7 @@ use orchestrator_network::{
     BridgeFlaw, BridgeHazard, BridgeIdentity, BridgePlan, Network, NetworkError, ObservedBridge,
 };
 
-use crate::support::{bridge_plan, daemon, ip, link};
+use crate::support::{Instance, attachment_plan, bridge_plan, daemon, ip, link};
 
 /// A bridge of ours with a carrier, and what hosts know it by.
 async fn start(network: &Network) -> Result<BridgeIdentity> {
@@ -149,6 +149,9 @@ fn an_mtu_without_ipv6_is_named_and_costs_sockets_their_groups() -> Result<()> {
         for refused in [
             network.observe_bridge(&plan, &known, &[group]).await.map(drop),
             network.ensure_bridge(&plan).await.map(drop),
+            network
+                .ensure_attachment(&attachment_plan(1), &Instance::start()?.netns)
+                .await,
         ] {
             assert!(
                 matches!(refused, Err(NetworkError::MtuTooSmall { mtu: 1000, .. })),
