@@ -39,7 +39,10 @@ pub(crate) fn check(world: &World, message: &[u8], answer: &[u8]) -> Vec<Told> {
 pub(crate) fn is_of_class(message: &[u8]) -> bool {
     let options = wire::options(&message[4..]);
     let mut classes = options.iter().filter(|option| option.0 == wire::VENDOR_CLASS);
-    classes.any(|(_, body)| wire::texts(&body[4..]).iter().any(|text| text.starts_with(b"a")))
+    classes.any(|(_, body)| {
+        let texts = wire::texts(body.get(4..).unwrap_or_default());
+        texts.iter().any(|text| text.starts_with(b"a"))
+    })
 }
 
 /// What is leased may be.

@@ -68,7 +68,7 @@ fn count_options(bytes: &[u8], depth: usize) -> usize {
             0
         }
         wire::IA_NA | wire::IA_PD => count_options(&body[12..], depth + 1),
-        wire::IA_TA => count_options(&body[4..], depth + 1),
+        wire::IA_TA => body.get(4..).map_or(0, |inside| count_options(inside, depth + 1)),
         wire::IAADDR => count_options(&body[24..], depth + 1),
         wire::IAPREFIX => count_options(&body[25..], depth + 1),
         _ => 0,

@@ -17,6 +17,7 @@ pub(crate) fn relay() -> Seeds {
     let solicit = messages().remove(0).1;
     let one = relayed(&[18], world::on_link(9), &solicit);
     let switch = relayed(&[18, 79], Ipv6Addr::UNSPECIFIED, &solicit);
+    let link_local = relayed(&[18], Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 8), &solicit);
     let two = relayed(&[18, 37, 79, 135], Ipv6Addr::UNSPECIFIED, &one);
     let nine = (0..9).fold(solicit.clone(), |inside, _| relayed(&[18], world::on_link(9), &inside));
     let asking = wire::message(
@@ -43,6 +44,7 @@ pub(crate) fn relay() -> Seeds {
         ("direct", raw(&solicit)),
         ("one", raw(&one)),
         ("switch", raw(&switch)),
+        ("link-local", raw(&link_local)),
         ("supplied", raw(&supplied)),
         ("two", raw(&two)),
         ("nine", raw(&nine)),
@@ -240,6 +242,18 @@ pub(crate) fn server() -> Seeds {
             ),
         ),
         (
+            "unicast",
+            begin(
+                12,
+                &[
+                    lease(0),
+                    say(renew(0), 5, &[last]),
+                    say(renew(1), 5, &[last]),
+                    say(release(0), 5, &[last]),
+                ],
+            ),
+        ),
+        (
             "forged",
             begin(
                 1,
@@ -388,6 +402,7 @@ fn messages() -> Seeds {
     let name = wire::option(wire::FQDN, b"\x01\x05phone\x03lan\x00");
     let class = wire::option(wire::VENDOR_CLASS, &[0, 0, 1, 0x37, 0, 4, b'M', b'S', b'F', b'T']);
     let user = wire::option(15, &[0, 4, b'i', b'P', b'X', b'E']);
+    let short = wire::option(17, &[0; 3]);
     let none = wire::association(wire::IA_NA, 7, &[]);
     let some = wire::association(wire::IA_NA, 7, &[wire::address(address, 3600, 7200)]);
     let prefix = wire::association(wire::IA_PD, 7, &[wire::prefix(subnet, 62)]);
@@ -431,6 +446,9 @@ fn messages() -> Seeds {
         ),
         ("register", say(wire::ADDR_REG_INFORM, &[&client, &registered])),
         ("reply", say(wire::REPLY, &[&client, &server, &some])),
+        ("padded", say(wire::SOLICIT, &[&client, &none, &[0; 3]])),
+        ("renew-doubled", say(wire::RENEW, &[&client, &server, &none, &some])),
+        ("unread", say(wire::SOLICIT, &[&client, &none, &short, &user, &user])),
     ]
 }
 

@@ -85,10 +85,10 @@ pub(crate) fn asking(codes: &[u16]) -> Vec<u8> {
     option(ORO, &codes)
 }
 
-/// Reads options side by side.
+/// Reads options side by side. Up to three zeros behind the last are padding.
 pub(crate) fn options(mut bytes: &[u8]) -> Vec<(u16, &[u8])> {
     let mut options = Vec::new();
-    while !bytes.is_empty() {
+    while bytes.len() > 3 || bytes.iter().any(|byte| *byte != 0) {
         let (head, rest) = bytes.split_at(4);
         let (body, rest) = rest.split_at(usize::from(u16::from_be_bytes([head[2], head[3]])));
         options.push((u16::from_be_bytes([head[0], head[1]]), body));

@@ -8,7 +8,7 @@ use crate::site::{PREFIX, Site, connect, link, new_duid, plain};
 use crate::wire::{INFORMATION_REQUEST, SOLICIT, ia_na, message};
 
 /// The link-local address of the host's bridge.
-fn bridge_address(site: &Site) -> Ipv6Addr {
+pub(crate) fn bridge_address(site: &Site) -> Ipv6Addr {
     let shown = site.host.ip_json("address show dev br0").unwrap();
     let mut addresses = shown[0]["addr_info"].as_array().unwrap().iter();
     let link_local = addresses.find(|address| address["scope"] == "link").unwrap();

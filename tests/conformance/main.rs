@@ -37,5 +37,7 @@ mod request;
 mod reservation;
 mod restart;
 mod site;
+mod sloppy;
 mod solicit;
+mod unicast;
 mod wire;

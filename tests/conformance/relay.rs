@@ -275,3 +275,26 @@ fn row_65_of_several_relays_the_one_next_to_the_server_is_answered_as_it_says() 
         client.read(&inside.inner).ia(1).leased();
     }
 }
+
+#[test]
+fn row_08_a_relay_that_gives_a_link_local_link_address_is_on_the_link_of_the_interface() {
+    let site = plain();
+    let relay = Relay::on(&site, SERVER_PORT);
+    let port = option(INTERFACE_ID, b"port 8");
+    let link_local = "fe80::8".parse().unwrap();
+    for layers in [
+        vec![(0, link_local, vec![])],
+        vec![(0, link_local, vec![port])],
+        // The outer relay's global address says more.
+        vec![(0, link_local, vec![]), (1, here(), vec![])],
+    ] {
+        let client = site.client();
+        let options = [client.server_id(), ia_na(1, &[])];
+        let leased = relay.ask(&client, REQUEST, &options, &layers).ia(1).leased().ip;
+        assert!(site.holds(&client, leased), "{leased} for {layers:?}");
+    }
+    let client = site.client();
+    let inner = message(REQUEST, client.xid(), &[client.id(), client.server_id(), ia_na(1, &[])]);
+    let elsewhere = [(0, link_local, vec![]), (1, off_link(), vec![])];
+    assert_discarded(&site, &client, "other-link", &wrap(&client, &inner, &elsewhere));
+}

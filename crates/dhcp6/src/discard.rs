@@ -14,11 +14,13 @@ pub enum Discard {
     /// A message that servers send, or one nobody knows.
     #[error("message type {0} is none that clients send to servers")]
     NotForServers(u8),
-    /// It was sent to an address of the server's own (RFC 9915, section 16).
-    #[error("{0} was not sent to the servers' multicast address")]
+    /// It was sent to an address of the server's own (RFC 9915, section 16), and not by a client from an address that it
+    /// holds.
+    #[error("{0} was not sent to the servers' multicast address, nor from an address that the client holds")]
     Unicast(MessageKind),
-    /// It came neither from a link-local address nor through a relay (RFC 9915, section 13.1).
-    #[error("it came from {0}, which is not link-local")]
+    /// It came neither from a link-local address, nor from an address of the link, nor through a relay (RFC 9915, section
+    /// 13.1).
+    #[error("it came from {0}, which is neither link-local nor on the link")]
     NotLinkLocal(Ipv6Addr),
     /// Relays are nested deeper than [`MAX_RELAYS`](crate::MAX_RELAYS).
     #[error("it came through more relays than a message may")]

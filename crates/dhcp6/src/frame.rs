@@ -6,6 +6,8 @@
 //! lies inside its parent, has a length that its code allows, and comes no more often than its code allows.
 //!
 //! Bodies whose inside nobody needs are not looked into: unknown options, vendor options, classes.
+//! The server checks the options that it reads and passes over the rest, whatever is in them: a client that adds what
+//! nobody needs is served. Up to three zero bytes behind the last option are passed over as well.
 //! After the walk, [`Options`] steps over the same bytes and finds no fault.
 
 use dhcproto::v6::OptionCode;
@@ -63,19 +65,32 @@ pub(crate) struct Frame<'a> {
 }
 
 impl<'a> Frame<'a> {
-    /// Walks a client's message.
+    /// Walks a message and checks every option in it that is known.
     ///
     /// # Errors
     ///
     /// The first fault met.
     pub(crate) fn walk(datagram: &'a [u8]) -> Result<Self, Fault> {
+        Self::walk_checking(datagram, |_| true)
+    }
+
+    /// Walks a client's message and checks the options that the server reads.
+    ///
+    /// # Errors
+    ///
+    /// The first fault met.
+    pub(crate) fn walk_for_server(datagram: &'a [u8]) -> Result<Self, Fault> {
+        Self::walk_checking(datagram, is_read_by_server)
+    }
+
+    fn walk_checking(datagram: &'a [u8], is_read: fn(u16) -> bool) -> Result<Self, Fault> {
         if datagram.len() > MAX_DATAGRAM {
             return Err(Fault::TooLong(datagram.len()));
         }
         let Some(([kind, transaction @ ..], options)) = datagram.split_first_chunk::<HEADER>() else {
             return Err(Fault::TooShort(datagram.len()));
         };
-        walk_options(options)?;
+        walk_options(options, is_read)?;
         Ok(Self {
             kind: *kind,
             transaction: *transaction,
@@ -97,42 +112,55 @@ impl<'a> Iterator for Options<'a> {
     type Item = (u16, &'a [u8]);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let (code, body, rest) = split_option(self.0).ok()?;
+        let (code, body, rest) = split_option(self.0).ok()??;
         self.0 = rest;
         Some((code, body))
     }
 }
 
-/// Takes the first option off: its code, its body, and what comes after it.
-pub(crate) fn split_option(bytes: &[u8]) -> Result<(u16, &[u8], &[u8]), Fault> {
+/// An option's code and body, and the bytes behind it.
+type Split<'a> = (u16, &'a [u8], &'a [u8]);
+
+/// Takes the first option off; `None` where there is none left.
+pub(crate) fn split_option(bytes: &[u8]) -> Result<Option<Split<'_>>, Fault> {
+    if is_padding(bytes) {
+        return Ok(None);
+    }
     let ([c0, c1, l0, l1], rest) = bytes.split_first_chunk::<4>().ok_or(Fault::Truncated)?;
     let length = usize::from(u16::from_be_bytes([*l0, *l1]));
     let (body, rest) = rest.split_at_checked(length).ok_or(Fault::Truncated)?;
-    Ok((u16::from_be_bytes([*c0, *c1]), body, rest))
+    Ok(Some((u16::from_be_bytes([*c0, *c1]), body, rest)))
 }
 
-/// Walks options and what is nested in them, on a stack of fixed depth.
-fn walk_options(options: &[u8]) -> Result<(), Fault> {
+/// Whether bytes are too few for an option and all zero: a message that was padded, and no option that was cut off.
+fn is_padding(bytes: &[u8]) -> bool {
+    bytes.len() < 4 && bytes.iter().all(|byte| *byte == 0)
+}
+
+/// Walks options and what is nested in them, on a stack of fixed depth. What is not read may have any length and come any
+/// number of times; what nests is walked all the same, so that it is bounded.
+fn walk_options(options: &[u8], is_read: fn(u16) -> bool) -> Result<(), Fault> {
     let mut stack: [(&[u8], Seen); MAX_DEPTH] = [(&[], Seen::default()); MAX_DEPTH];
     stack[0].0 = options;
     let (mut depth, mut count) = (0, 0);
     loop {
         let (left, seen) = &mut stack[depth];
-        if left.is_empty() {
+        let Some((code, body, rest)) = split_option(left)? else {
             if depth == 0 {
                 return Ok(());
             }
             depth -= 1;
             continue;
-        }
-        let (code, body, rest) = split_option(left)?;
+        };
         *left = rest;
         count += 1;
         if count > MAX_OPTIONS {
             return Err(Fault::TooMany);
         }
-        check_length(code, body.len())?;
-        seen.note(code)?;
+        if is_read(code) {
+            check_length(code, body.len())?;
+            seen.note(code)?;
+        }
         if let Some(nested) = fixed_part(code)
             .and_then(|fixed| body.get(fixed..))
             .filter(|nested| !nested.is_empty())
@@ -160,6 +188,29 @@ impl Seen {
         self.0 |= bit;
         Ok(())
     }
+}
+
+/// Whether the server reads an option of a client's message.
+///
+/// Elapsed time and status are among them: the protocol fixes their shape, and a client that gets those wrong is not to
+/// be trusted with the rest. The user class is not: it is checked where a class reads it.
+fn is_read_by_server(code: u16) -> bool {
+    use OptionCode as C;
+    matches!(
+        OptionCode::from(code),
+        C::ClientId
+            | C::ServerId
+            | C::IANA
+            | C::IAPD
+            | C::IAAddr
+            | C::IAPrefix
+            | C::ORO
+            | C::ElapsedTime
+            | C::StatusCode
+            | C::RapidCommit
+            | C::ReconfAccept
+            | C::ClientFqdn
+    )
 }
 
 /// How many bytes stand before the nested options, for the options that nest.
@@ -298,6 +349,69 @@ mod tests {
         assert_eq!(walk(&[0, 1, 0]), Err(Fault::Truncated));
         let inner = [&[0; 12][..], &[0, 5, 0, 24, 1]].concat();
         assert_eq!(walk(&[option(3, &inner), vec![0; 40]].concat()), Err(Fault::Truncated));
+    }
+
+    #[test]
+    fn zeros_that_are_too_few_for_an_option_are_passed_over_at_every_depth() {
+        let known = option(999, b"anything");
+        for zeros in 1..4 {
+            assert_eq!(walk(&vec![0; zeros]), Ok(0));
+            assert_eq!(walk(&[&known[..], &vec![0; zeros]].concat()), Ok(1));
+            // Four zeros are an option without a body.
+            assert_eq!(walk(&[&known[..], &vec![0; 4 + zeros]].concat()), Ok(2));
+            let padded = option(3, &[&[0; 12][..], &option(5, &[0; 24]), &vec![0; zeros]].concat());
+            assert_eq!(walk(&[padded, known.clone()].concat()), Ok(2));
+        }
+        for cut in [&[1][..], &[0, 1], &[1, 0, 0], &[0, 0, 1], &[0, 0, 0, 1]] {
+            assert_eq!(walk(&[&known[..], cut].concat()), Err(Fault::Truncated), "{cut:?}");
+        }
+    }
+
+    #[test]
+    fn the_server_checks_what_it_reads_and_nothing_else() {
+        let served = |options: &[u8]| {
+            let datagram = [&[1, 0, 0, 1], options].concat();
+            Frame::walk_for_server(&datagram).map(|frame| frame.options().count())
+        };
+        for (code, length) in [
+            (4, 3),
+            (7, 0),
+            (11, 10),
+            (16, 3),
+            (17, 0),
+            (19, 2),
+            (23, 15),
+            (32, 3),
+            (82, 5),
+        ] {
+            let odd = option(code, &vec![9; length]);
+            assert_eq!(served(&[odd.clone(), odd].concat()), Ok(2), "{code}");
+        }
+        // What nests is walked whoever reads it.
+        assert_eq!(served(&option(4, &[0, 0, 0, 1, 0, 3, 0, 99])), Err(Fault::Truncated));
+        assert_eq!(served(&option(17, &[0, 0, 0, 1, 0, 3, 0, 99])), Ok(1));
+        for (code, length) in [
+            (1, 2),
+            (2, 131),
+            (3, 11),
+            (6, 1),
+            (8, 1),
+            (13, 1),
+            (14, 1),
+            (20, 1),
+            (25, 11),
+            (39, 0),
+        ] {
+            let odd = option(code, &vec![9; length]);
+            assert_eq!(served(&odd), Err(Fault::Length { code, length }));
+        }
+        for (code, length) in [(1, 3), (2, 3), (6, 2), (8, 2), (13, 2), (14, 0), (20, 0), (39, 1)] {
+            let once = option(code, &vec![9; length]);
+            assert_eq!(served(&once), Ok(1), "{code}");
+            assert_eq!(served(&[once.clone(), once].concat()), Err(Fault::Twice(code)));
+        }
+        let inner = [&[0; 12][..], &option(5, &[0; 23])].concat();
+        assert_eq!(served(&option(3, &inner)), Err(Fault::Length { code: 5, length: 23 }));
     }
 
     #[test]

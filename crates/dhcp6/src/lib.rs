@@ -41,6 +41,7 @@ mod pool;
 mod refusal;
 mod registrations;
 mod relay;
+mod relay_key;
 mod reply;
 mod requested;
 mod reservation;
@@ -68,6 +69,7 @@ pub use options::{OptionSet, OptionValue, OwnedOption, TimeServer, is_settable, 
 pub use pool::{Order, Pool, PoolError};
 pub use refusal::Refusal;
 pub use relay::MAX_RELAYS;
+pub use relay_key::{RelayAgent, RelayKey};
 pub use reservation::{Holder, Reservation, ReservationConflict, Reservations};
 pub use reserved::is_reserved;
 pub use server::{Answer, Inbound, KeyHolder, RECONFIGURE_ATTEMPTS, RECONFIGURE_TIMEOUT, Reconfigure, Server};

@@ -7,7 +7,7 @@ use ipnet::Ipv6Net;
 
 use crate::class::Traits;
 use crate::reserved::reserved_until;
-use crate::{Class, ClassId, Leased, OptionSet, Pool, PrefixPool, Reservations};
+use crate::{Class, ClassId, Leased, OptionSet, Pool, PrefixPool, RelayKey, Reservations};
 
 /// ERP local domain name (RFC 6440): the option that is made for relay agents to supply.
 pub const ERP_LOCAL_DOMAIN_NAME: u16 = 65;
@@ -38,6 +38,8 @@ pub struct Link {
     pub options: OptionSet,
     /// Which options relay agents may supply for clients that ask for them (RFC 6422), where the server has none of its own.
     pub relay_options: Vec<u16>,
+    /// Relay agents whose clients are on the link, though their link address is in none or does not tell it.
+    pub relay_keys: Vec<RelayKey>,
     /// What is kept for clients that are known.
     pub reservations: Reservations,
     /// What kinds of clients there are; a client is in the first whose conditions it meets.
@@ -105,6 +107,7 @@ impl Link {
             preference: None,
             options: OptionSet::new(),
             relay_options: vec![ERP_LOCAL_DOMAIN_NAME],
+            relay_keys: Vec::new(),
             reservations: Reservations::new(),
             classes: Vec::new(),
             quarantine: Duration::from_secs(86_400),

@@ -108,7 +108,8 @@ impl<'a> Message<'a> {
     ///
     /// # Errors
     ///
-    /// [`Fault::IaidTwice`].
+    /// [`Fault::IaidTwice`], for a client that asks for something new: which of both it wants is not clear. What it has
+    /// is: there two options of one IAID are read as one.
     pub(crate) fn read(kind: MessageKind, frame: &Frame<'a>) -> Result<Self, Fault> {
         let mut message = Self {
             kind,
@@ -177,41 +178,62 @@ impl<'a> Message<'a> {
             return Ok(());
         };
         let iaid = Iaid(Decoder::new(head).read_u32().unwrap_or_default());
-        if self.ias.iter().any(|ia| (ia.kind, ia.iaid) == (kind, iaid)) {
-            return Err(Fault::IaidTwice);
+        let known = self.ias.iter_mut().find(|ia| (ia.kind, ia.iaid) == (kind, iaid));
+        match known {
+            Some(_) if matches!(self.kind, MessageKind::Solicit | MessageKind::Request) => Err(Fault::IaidTwice),
+            Some(known) => {
+                known.more.push(nested);
+                Ok(())
+            }
+            None => {
+                let more = Vec::new();
+                self.ias.push(Ia {
+                    kind,
+                    iaid,
+                    nested,
+                    more,
+                });
+                Ok(())
+            }
         }
-        self.ias.push(Ia { kind, iaid, nested });
-        Ok(())
     }
 }
 
 /// An identity association for non-temporary addresses or for delegated prefixes (RFC 9915, sections 21.4 and 21.21).
 ///
 /// Its T1 and T2 and the lifetimes in it are the client's wishes, and servers do not follow them.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Ia<'a> {
     pub(crate) kind: Kind,
     pub(crate) iaid: Iaid,
     nested: &'a [u8],
+    /// What stands in further options of the same IAID.
+    more: Vec<&'a [u8]>,
 }
 
 impl<'a> Ia<'a> {
+    /// The options in it, in the order of the message.
+    fn options(&self) -> impl Iterator<Item = (u16, &'a [u8])> + use<'a> {
+        Options(self.nested).chain(self.more.clone().into_iter().flat_map(Options))
+    }
+
     /// The addresses or prefixes in it, in the order of the message.
     pub(crate) fn named(&self) -> impl Iterator<Item = Leased> + use<'a> {
         let kind = self.kind;
-        Options(self.nested)
+        self.options()
             .filter_map(move |(code, body)| match (kind, OptionCode::from(code)) {
                 (Kind::Address, OptionCode::IAAddr) => address_in(body).map(Leased::Address),
                 (Kind::Prefix, OptionCode::IAPrefix) => prefix_in(body).map(Leased::from),
                 _ => None,
             })
-            // What has no address but tells a length is a hint at that length (RFC 8168, section 2).
-            .filter(|named| named.kind() == Kind::Address || !named.first().is_unspecified())
+            // A prefix without an address that tells a length is a hint at that length (RFC 8168, section 2). The
+            // unspecified address is no address: a client left it empty.
+            .filter(|named| !named.first().is_unspecified())
     }
 
     /// The length of prefix that the client would like, by the first that it names (RFC 8168, section 3.2).
     pub(crate) fn length_hint(&self) -> Option<u8> {
-        Options(self.nested)
+        self.options()
             .filter(|(code, _)| OptionCode::from(*code) == OptionCode::IAPrefix)
             .find_map(|(_, body)| prefix_in(body))
             .map(|prefix| prefix.prefix_len())
@@ -237,12 +259,24 @@ mod tests {
     #[test]
     fn an_iaid_comes_once_for_each_type() {
         let ia = |code: u8, iaid: u8| [0, code, 0, 12, 0, 0, 0, iaid, 0, 0, 0, 0, 0, 0, 0, 0];
-        let read = |options: &[[u8; 16]]| {
+        let read_of = |kind: MessageKind, options: &[[u8; 16]]| {
             let datagram = [&[1, 0, 0, 1][..], &options.concat()].concat();
-            Message::read(MessageKind::Solicit, &Frame::walk(&datagram).unwrap()).map(|message| message.ias.len())
+            Message::read(kind, &Frame::walk(&datagram).unwrap()).map(|message| message.ias.len())
         };
+        let read = |options: &[[u8; 16]]| read_of(MessageKind::Solicit, options);
         assert_eq!(read(&[ia(3, 1), ia(3, 2), ia(25, 1)]), Ok(3));
         assert_eq!(read(&[ia(3, 1), ia(3, 1)]), Err(Fault::IaidTwice));
         assert_eq!(read(&[ia(25, 1), ia(25, 1)]), Err(Fault::IaidTwice));
+        let twice = [ia(3, 1), ia(25, 1), ia(3, 1), ia(25, 1)];
+        assert_eq!(read_of(MessageKind::Request, &twice), Err(Fault::IaidTwice));
+        // Of what a client has, both options say the same.
+        for kind in [
+            MessageKind::Renew,
+            MessageKind::Rebind,
+            MessageKind::Release,
+            MessageKind::Decline,
+        ] {
+            assert_eq!(read_of(kind, &twice), Ok(2), "{kind}");
+        }
     }
 }

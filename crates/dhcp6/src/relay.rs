@@ -12,6 +12,7 @@ use ipnet::Ipv6Net;
 use crate::LinkLayerAddress;
 use crate::discard::Discard;
 use crate::frame::{Fault, MAX_DATAGRAM, MAX_OPTIONS, Options, split_option};
+use crate::relay_key::{RelayAgent, telling};
 
 /// Most relays on the way of a message: a relay passes none on whose hop count has come to 8, so the count of the
 /// last is at most that, and the count of the first is 0 (RFC 9915, section 19.1.2).
@@ -75,15 +76,20 @@ impl<'a> Way<'a> {
         !self.layers.is_empty()
     }
 
-    /// The link that the client is on, as the innermost relay that knows tells it (RFC 9915, section 13.1).
-    ///
-    /// Relays on switches (RFC 6221) know no address of the link: with none but such it is the receiving interface's.
+    /// An address of the link that the client is on, from the innermost relay that gives one (RFC 9915, section 13.1).
     pub(crate) fn link_address(&self) -> Option<Ipv6Addr> {
-        self.layers
-            .iter()
-            .rev()
-            .map(|layer| layer.link)
-            .find(|link| !link.is_unspecified())
+        self.layers.iter().rev().find_map(|layer| telling(layer.link))
+    }
+
+    /// The relay agents on the way, from the innermost out; `source` is where the datagram came from.
+    pub(crate) fn agents(&self, source: Ipv6Addr) -> impl Iterator<Item = RelayAgent<'a>> {
+        let addresses = [source].into_iter().chain(self.layers.iter().map(|layer| layer.peer));
+        let agents = self.layers.iter().zip(addresses).map(|(layer, address)| RelayAgent {
+            link_address: layer.link,
+            address,
+            interface_id: layer.option(OptionCode::InterfaceId.into()),
+        });
+        agents.collect::<Vec<_>>().into_iter().rev()
     }
 
     /// The client's address, as the relay next to it tells it.
@@ -97,9 +103,14 @@ impl<'a> Way<'a> {
     pub(crate) fn next_hop(&self, source: Ipv6Addr, link: Ipv6Net) -> Option<Ipv6Addr> {
         match self.client_address() {
             None => Some(source),
-            Some(client) if self.link_address().is_none() && client.is_unicast_link_local() => Some(client),
+            Some(client) if self.is_switched() && client.is_unicast_link_local() => Some(client),
             Some(_) => (source.is_unicast_link_local() || link.contains(&source)).then_some(source),
         }
+    }
+
+    /// Whether all relays are on switches: these give no link address at all (RFC 6221).
+    fn is_switched(&self) -> bool {
+        self.layers.iter().all(|layer| layer.link.is_unspecified())
     }
 
     /// Whether the relay that sent the datagram wants the answer at the port that it sent from (RFC 8357).
@@ -232,8 +243,7 @@ fn put_head(code: u16, length: usize, datagram: &mut Vec<u8>) -> Result<(), Disc
 /// Walks the options of one layer, and those that its relay supplies for the client.
 fn walk(mut options: &[u8]) -> Result<(), Fault> {
     let (mut count, mut seen) = (0, [false; 5]);
-    while !options.is_empty() {
-        let (code, body, rest) = split_option(options)?;
+    while let Some((code, body, rest)) = split_option(options)? {
         options = rest;
         count += 1;
         if count > MAX_OPTIONS {
@@ -266,8 +276,8 @@ fn walk(mut options: &[u8]) -> Result<(), Fault> {
 /// How many options a relay supplies for the client.
 fn count_supplied(mut options: &[u8]) -> Result<usize, Fault> {
     let mut count = 0;
-    while !options.is_empty() {
-        (_, _, options) = split_option(options)?;
+    while let Some((_, _, rest)) = split_option(options)? {
+        options = rest;
         count += 1;
     }
     Ok(count)

@@ -68,6 +68,13 @@ pub(super) fn check_change(world: &World, change: &Change, datagram: &[u8]) {
     );
 }
 
+/// Unicast that is answered came from an address that its sender holds.
+pub(super) fn check_unicast(world: &World, source: Ipv6Addr, sender: Option<&[u8]>) {
+    let held = world.bindings.by_address(source);
+    let is_own = held.is_some_and(|own| own.is_held(world.now) && Some(own.duid.as_bytes()) == sender);
+    assert!(is_own, "{source} is not held by who sent from it: {held:?}");
+}
+
 /// Checks all that is to hold between messages.
 pub(super) fn check(world: &World, books: &Books) {
     check_bindings(world);

@@ -15,6 +15,8 @@ const OPTIONS: usize = 7;
 pub(super) struct Sent {
     pub(super) datagram: Vec<u8>,
     pub(super) source: Ipv6Addr,
+    /// Whether it goes to all servers, and not to an address of this one.
+    pub(super) multicast: bool,
 }
 
 impl Sent {
@@ -23,13 +25,16 @@ impl Sent {
         Self {
             datagram: datagram.to_vec(),
             source: world::link_local(client),
+            multicast: true,
         }
     }
 }
 
 /// The message of a client; nothing when the script is over.
 ///
-/// Flags: how it is relayed, or whether it comes from the client's second interface (2 bits), rapid commit, another server identifier than belongs there, reconfigure accept.
+/// Flags: how it is relayed, or whether it comes from the client's second interface (2 bits), rapid commit, another server
+/// identifier than belongs there, reconfigure accept. From the second interface with rapid commit, it goes by unicast from
+/// the last address that anyone was told of.
 pub(super) fn read(
     kind: u8,
     client: u8,
@@ -63,12 +68,19 @@ pub(super) fn read(
         options.push(names.option()?);
     }
     let message = wire::message(kind, [kind, client, flags], &options);
+    let unicast = books.seen(0).filter(|_| flags & 7 == 5);
+    let multicast = unicast.is_none();
+    let source = unicast.map_or(source, |(address, _)| address);
     let datagram = match flags & 3 {
         2 => relayed(client, source, world::on_link(9), &message),
         3 => relayed(client, source, Ipv6Addr::UNSPECIFIED, &message),
         _ => message,
     };
-    Some(Sent { datagram, source })
+    Some(Sent {
+        datagram,
+        source,
+        multicast,
+    })
 }
 
 fn relayed(client: u8, peer: Ipv6Addr, link: Ipv6Addr, message: &[u8]) -> Vec<u8> {

@@ -78,7 +78,7 @@ impl Site {
         let inbound = Inbound {
             datagram: &sent.datagram,
             source: world::source(sent.source),
-            multicast: true,
+            multicast: sent.multicast,
         };
         let answer = self.world.ask(&inbound);
         assert_eq!(answer, self.world.ask(&inbound), "it is no function");
@@ -88,6 +88,9 @@ impl Site {
         let (asked, told) = (innermost(&sent.datagram), innermost(&answer.datagram));
         let leases = answer::check(&self.world, asked, told);
         let sender = wire::only(&wire::options(&asked[4..]), wire::CLIENT_ID);
+        if !sent.multicast {
+            invariants::check_unicast(&self.world, sent.source, sender);
+        }
         self.commit(&answer, &sent.datagram, lost);
         if lost {
             return false;
@@ -199,7 +202,10 @@ mod tests {
         assert_eq!(after("crowd"), (24, 24));
         assert_eq!(after("restart"), (0, 1));
         assert_eq!(after("lost"), (2, 2));
-        assert_eq!(after("forged"), (3, 3));
+        // One association in two options is one.
+        assert_eq!(after("forged"), (4, 4));
+        // It was released by its client and not by another.
+        assert_eq!(after("unicast"), (0, 1));
     }
 
     #[test]

@@ -1,6 +1,12 @@
 //! Which messages are looked at at all (RFC 9915, section 16).
 
+use std::net::Ipv6Addr;
+
+use dhcproto::v6::OptionCode;
+
+use crate::bindings::Bindings;
 use crate::discard::Discard;
+use crate::frame::Fault;
 use crate::message::Message;
 use crate::relay::Way;
 use crate::{Duid, Inbound, Link, MessageKind};
@@ -8,22 +14,72 @@ use crate::{Duid, Inbound, Link, MessageKind};
 /// Most identity associations in a message, of both types together.
 const MAX_ASSOCIATIONS: usize = 16;
 
-/// Clients send to the multicast address only, from a link-local address or the one that they register; relays from
-/// anywhere, for this link.
+/// Clients send to the multicast address, from an address of their link or from the one that they register; relays from
+/// anywhere, for this link. What is sent to an address of the server's own is looked at further by [`check_unicast`].
 pub(super) fn check_way(kind: MessageKind, way: &Way<'_>, inbound: &Inbound<'_>, link: &Link) -> Result<(), Discard> {
-    if let Some(address) = way.link_address().filter(|address| !link.is_on_link(*address)) {
-        return Err(Discard::OtherLink(address));
-    }
+    let source = *inbound.source.ip();
     if way.is_relayed() {
-        return Ok(());
+        return check_link(way, source, link);
     }
-    if !inbound.multicast {
+    let is_global = link.is_on_link(source);
+    let may_be_unicast = is_global && names_server(kind);
+    if !inbound.multicast && !may_be_unicast {
         return Err(Discard::Unicast(kind));
     }
-    if !inbound.source.ip().is_unicast_link_local() && kind != MessageKind::AddrRegInform {
-        return Err(Discard::NotLinkLocal(*inbound.source.ip()));
+    if !source.is_unicast_link_local() && !is_global && kind != MessageKind::AddrRegInform {
+        return Err(Discard::NotLinkLocal(source));
     }
     Ok(())
+}
+
+/// The innermost relay that tells what link the client is on tells this one, by an address of the link or by being known
+/// to it. With none that does it is the link of the receiving interface.
+fn check_link(way: &Way<'_>, source: Ipv6Addr, link: &Link) -> Result<(), Discard> {
+    for agent in way.agents(source) {
+        let told = agent.link();
+        if told.is_some_and(|told| link.is_on_link(told)) || link.relay_keys.iter().any(|key| key.fits(&agent)) {
+            return Ok(());
+        }
+        if let Some(told) = told {
+            return Err(Discard::OtherLink(told));
+        }
+    }
+    Ok(())
+}
+
+/// What a client sends to an address of the server's own comes from an address that it holds.
+///
+/// Clients send nothing so, since the server never offers it (RFC 9915 has no Server Unicast option, and says in section
+/// 16 that servers SHOULD NOT accept it). Busybox's client does, though, to give its lease back and to renew it.
+pub(super) fn check_unicast(
+    message: &Message<'_>,
+    way: &Way<'_>,
+    inbound: &Inbound<'_>,
+    bindings: &Bindings,
+    now: i64,
+) -> Result<(), Discard> {
+    if inbound.multicast || way.is_relayed() {
+        return Ok(());
+    }
+    let held = bindings.by_address(*inbound.source.ip());
+    let is_own = held.is_some_and(|own| own.is_held(now) && message.client == Some(own.duid.as_bytes()));
+    is_own.then_some(()).ok_or(Discard::Unicast(message.kind))
+}
+
+/// What the classes of the link read comes once (RFC 9915, section 24).
+pub(super) fn check_class_options(message: &Message<'_>, link: &Link) -> Result<(), Discard> {
+    let mut classes = link.classes.iter();
+    let is_read = classes.any(|class| class.conditions.user_class.is_some());
+    if is_read && message.all(OptionCode::UserClass).nth(1).is_some() {
+        return Err(Fault::Twice(OptionCode::UserClass.into()).into());
+    }
+    Ok(())
+}
+
+/// Whether a message is for one server, which it names.
+fn names_server(kind: MessageKind) -> bool {
+    use MessageKind::{Decline, Release, Renew, Request};
+    matches!(kind, Request | Renew | Release | Decline)
 }
 
 /// Client and server identifier are there, absent and right as the kind of message wants (sections 16.2 to 16.12).
@@ -36,9 +92,7 @@ pub(super) fn check_identifiers(message: &Message<'_>, server: &Duid) -> Result<
         (MessageKind::Solicit | MessageKind::Confirm | MessageKind::Rebind | MessageKind::AddrRegInform, Some(_)) => {
             return Err(Discard::ServerNamed(kind));
         }
-        (MessageKind::Request | MessageKind::Renew | MessageKind::Release | MessageKind::Decline, None) => {
-            return Err(Discard::NoServer(kind));
-        }
+        (_, None) if names_server(kind) => return Err(Discard::NoServer(kind)),
         (_, Some(named)) if named != server.as_bytes() => return Err(Discard::OtherServer(kind)),
         _ => {}
     }

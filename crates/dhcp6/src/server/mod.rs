@@ -30,7 +30,7 @@ use crate::lifetime::Lifetimes;
 use crate::message::Message;
 use crate::relay::Way;
 use crate::reply::Reply;
-use crate::{Change, ClientLimit, Duid, Link, MessageKind, Refusal, WayBack};
+use crate::{Change, ClientLimit, Duid, Link, MessageKind, Refusal, RelayAgent, WayBack};
 use exchange::Exchange;
 pub use reconfigure::{KeyHolder, RECONFIGURE_ATTEMPTS, RECONFIGURE_TIMEOUT, Reconfigure};
 
@@ -104,14 +104,26 @@ impl Told {
 }
 
 impl Inbound<'_> {
-    /// An address of the link that the client is on, when relays tell it: [`Server::handle`] wants the link whose
-    /// prefix that address is in. With none, the client is on the link of the receiving interface.
+    /// An address of the link that the client is on, from the innermost relay that gives one. An unspecified or a
+    /// link-local address is none.
     ///
     /// # Errors
     ///
     /// Why there can be no answer.
     pub fn link_address(&self) -> Result<Option<Ipv6Addr>, Discard> {
         Ok(Way::peel(self.datagram)?.link_address())
+    }
+
+    /// The relay agents that it came through, from the innermost out. The first of them that tells what link the client is
+    /// on decides: by an address of the link, or by a [`RelayKey`](crate::RelayKey) of the link. [`Server::handle`] wants
+    /// that link. With none that tells it, the client is on the link of the receiving interface.
+    ///
+    /// # Errors
+    ///
+    /// Why there can be no answer.
+    pub fn relay_agents(&self) -> Result<impl Iterator<Item = RelayAgent<'_>>, Discard> {
+        let way = Way::peel(self.datagram)?;
+        Ok(way.agents(*self.source.ip()).collect::<Vec<_>>().into_iter())
     }
 
     /// Whether it came through a relay.
@@ -125,7 +137,7 @@ impl Inbound<'_> {
     ///
     /// Why there can be no answer.
     pub fn client(&self) -> Result<Option<Duid>, Discard> {
-        let frame = Frame::walk(Way::peel(self.datagram)?.message)?;
+        let frame = Frame::walk_for_server(Way::peel(self.datagram)?.message)?;
         let mut options = frame.options();
         let id = options.find(|(code, _)| *code == u16::from(OptionCode::ClientId));
         Ok(id.and_then(|(_, duid)| Duid::new(duid).ok()))
@@ -178,11 +190,13 @@ impl Server {
         holds_key: &dyn Fn(&KeyHolder<'_>) -> bool,
     ) -> Result<Answer, Discard> {
         let way = Way::peel(inbound.datagram)?;
-        let frame = Frame::walk(way.message)?;
+        let frame = Frame::walk_for_server(way.message)?;
         let kind = MessageKind::from_wire(frame.kind).ok_or(Discard::NotForServers(frame.kind))?;
         admit::check_way(kind, &way, inbound, link)?;
         let message = Message::read(kind, &frame)?;
         admit::check_identifiers(&message, &self.duid)?;
+        admit::check_unicast(&message, &way, inbound, bindings, now)?;
+        admit::check_class_options(&message, link)?;
         let received = Received { inbound, holds_key };
         let told = self.answer(link, bindings, &received, &message, &way, now)?;
         Ok(Answer {

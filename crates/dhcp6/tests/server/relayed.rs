@@ -2,7 +2,7 @@
 
 use std::net::{Ipv6Addr, SocketAddrV6};
 
-use orchestrator_dhcp6::{Answer, Discard, Inbound, MAX_RELAYS};
+use orchestrator_dhcp6::{Answer, Discard, Inbound, MAX_RELAYS, RelayKey};
 
 use crate::lab::{Lab, address, client_source, server_id};
 use crate::wire::*;
@@ -98,6 +98,55 @@ fn row_27_another_link_is_not_served() {
         .inner,
     );
     assert!(lab.link.pool.contains(leased.address()));
+}
+
+#[test]
+fn a_link_address_that_is_link_local_tells_no_link() {
+    let mut lab = Lab::new();
+    let (far, unclear) = (address("2001:db8:0:77::1"), address("fe80::1"));
+    let way = |layers: &[(Ipv6Addr, &[u8])]| {
+        (0u8..).zip(layers).fold(solicit(), |inner, (hop, (link, id))| {
+            relay(hop, *link, address("fe80::77"), &[option(18, id)], &inner)
+        })
+    };
+    for link in [unclear, NOWHERE] {
+        ask(&lab, &way(&[(link, b"7")]), 547).unwrap();
+        ask(&lab, &way(&[(link, b"7"), (on_link(), b"")]), 547).unwrap();
+        let refused = ask(&lab, &way(&[(link, b"7"), (far, b"")]), 547).unwrap_err();
+        assert_eq!(refused, Discard::OtherLink(far));
+    }
+    lab.link.relay_keys = vec![RelayKey {
+        address: None,
+        interface_id: "7".parse().ok(),
+    }];
+    for layers in [vec![(unclear, &b"7"[..]), (far, b"")], vec![(far, b"7")]] {
+        ask(&lab, &way(&layers), 547).unwrap();
+    }
+    for layers in [
+        vec![(unclear, &b"8"[..]), (far, b"")],
+        vec![(far, b"8"), (on_link(), b"7")],
+    ] {
+        assert_eq!(ask(&lab, &way(&layers), 547).unwrap_err(), Discard::OtherLink(far));
+    }
+}
+
+#[test]
+fn packets_for_a_prefix_go_to_a_relay_that_gives_a_link_local_link_address() {
+    let lab = Lab::delegating(&[("2001:db8:1::/48", 64)]);
+    let request = message(REQUEST, &[client(1), server_id(), ia_pd(1, &[])]);
+    let router = address("2001:db8:0:1::9");
+    let next_hop = |link| {
+        let datagram = relay(0, link, CLIENT, &[], &request);
+        let inbound = Inbound {
+            datagram: &datagram,
+            source: SocketAddrV6::new(router, 547, 0, 7),
+            multicast: true,
+        };
+        let answer = lab.server.handle(&lab.link, &lab.bindings, &inbound, lab.now).unwrap();
+        answer.changes[0].next_hop
+    };
+    assert_eq!(next_hop(NOWHERE), Some(CLIENT), "a switch: the client is on the link");
+    assert_eq!(next_hop(address("fe80::1")), Some(router));
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! Which messages are answered at all, and what every answer has: rows 1 to 23 and 57 to 72.
 
-use orchestrator_dhcp6::{Discard, Inbound};
+use std::net::{Ipv6Addr, SocketAddrV6};
 
-use crate::lab::{Lab, client_source, other_server_id, server_id};
+use orchestrator_dhcp6::{Answer, Discard, Inbound};
+
+use crate::lab::{Lab, address, client_source, other_server_id, server_id};
 use crate::wire::*;
 
 #[test]
@@ -179,14 +181,14 @@ fn row_20_malformed_messages_change_nothing_and_the_next_is_served() {
         message(RENEW, &[client(1), server_id(), ia(1, &[leased]), option(ORO, &[0; 3])]),
         message(RENEW, &[client(1), client(1), server_id(), ia(1, &[leased])]),
         message(RENEW, &[client(1), server_id(), server_id(), ia(1, &[leased])]),
-        message(RENEW, &[client(1), server_id(), ia(1, &[leased]), ia(1, &[leased])]),
+        message(REQUEST, &[client(1), server_id(), ia(1, &[leased]), ia(1, &[leased])]),
         message(RENEW, &[client(1), server_id(), ia(1, &[leased]), option(8, &[0])]),
     ];
-    // Cut anywhere but between two options.
+    // Cut anywhere but between two options. One byte behind it is the high byte of the next code, a zero, and padding.
     let whole = [4, 18, 32, renew.len()];
     hostile.extend(
         (0..renew.len())
-            .filter(|cut| !whole.contains(cut))
+            .filter(|cut| !whole.contains(cut) && !whole.contains(&(cut - 1.min(*cut))))
             .map(|cut| renew[..cut].to_vec()),
     );
     for datagram in hostile {
@@ -245,7 +247,7 @@ fn row_23_duids_too_long_or_too_short() {
 fn row_25_only_link_local_sources_are_of_the_receiving_link() {
     let lab = Lab::new();
     let datagram = message(SOLICIT, &[client(1), ia(1, &[])]);
-    for source in ["2001:db8:0:1::77", "::", "::1", "ff02::1"] {
+    for source in ["2001:db8:0:2::77", "::", "::1", "ff02::1"] {
         let source = std::net::SocketAddrV6::new(source.parse().unwrap(), 546, 0, 7);
         let inbound = Inbound {
             datagram: &datagram,
@@ -255,6 +257,80 @@ fn row_25_only_link_local_sources_are_of_the_receiving_link() {
         let answer = lab.server.handle(&lab.link, &lab.bindings, &inbound, lab.now);
         assert_eq!(answer.unwrap_err(), Discard::NotLinkLocal(*source.ip()));
     }
+}
+
+#[test]
+fn a_global_address_of_the_link_is_of_the_link_too() {
+    let mut lab = Lab::new();
+    let leased = lab.lease(1);
+    for source in [leased, address("2001:db8:0:1::77")] {
+        for (kind, named) in [
+            (SOLICIT, false),
+            (REQUEST, true),
+            (RENEW, true),
+            (REBIND, false),
+            (CONFIRM, false),
+        ] {
+            let server = if named { server_id() } else { Vec::new() };
+            let datagram = message(kind, &[client(1), server, ia(1, &[leased])]);
+            let answer = from(&lab, &datagram, source, true).unwrap();
+            assert_eq!((*answer.destination.ip(), answer.destination.port()), (source, 546));
+        }
+    }
+}
+
+/// What the server says to a datagram from this address.
+fn from(lab: &Lab, datagram: &[u8], source: Ipv6Addr, multicast: bool) -> Result<Answer, Discard> {
+    let inbound = Inbound {
+        datagram,
+        source: SocketAddrV6::new(source, 546, 0, 7),
+        multicast,
+    };
+    lab.server.handle(&lab.link, &lab.bindings, &inbound, lab.now)
+}
+
+#[test]
+fn unicast_is_taken_from_an_address_that_the_client_holds() {
+    let mut lab = Lab::new();
+    let (leased, other) = (lab.lease(1), lab.lease(2));
+    let about = |kind, of: u8| {
+        let server = if [SOLICIT, REBIND, CONFIRM].contains(&kind) {
+            Vec::new()
+        } else {
+            server_id()
+        };
+        message(kind, &[client(of), server, ia(1, &[leased])])
+    };
+    for kind in [REQUEST, RENEW, RELEASE, DECLINE] {
+        assert_eq!(
+            from(&lab, &about(kind, 1), leased, false).unwrap().changes.len(),
+            1,
+            "{kind}"
+        );
+        for source in [
+            other,
+            address("2001:db8:0:1::77"),
+            address("fe80::2"),
+            address("2001:db8:0:2::1"),
+        ] {
+            let refused = from(&lab, &about(kind, 1), source, false).unwrap_err();
+            assert_eq!(refused.word(), "unicast", "{kind} from {source}");
+        }
+        // From one's own address about another's: it holds nothing there.
+        let answer = from(&lab, &about(kind, 2), other, false).unwrap();
+        assert!(answer.changes.iter().all(|change| change.after.leased == other.into()));
+    }
+    for kind in [SOLICIT, REBIND, CONFIRM] {
+        assert_eq!(
+            from(&lab, &about(kind, 1), leased, false).unwrap_err().word(),
+            "unicast"
+        );
+    }
+    lab.now += 3 * crate::lab::HOUR;
+    assert_eq!(
+        from(&lab, &about(RENEW, 1), leased, false).unwrap_err().word(),
+        "unicast"
+    );
 }
 
 #[test]

@@ -129,7 +129,8 @@ pub(crate) struct ReadPrefix {
 
 pub(crate) fn options(mut bytes: &[u8]) -> Vec<(u16, Vec<u8>)> {
     let mut options = Vec::new();
-    while !bytes.is_empty() {
+    // Up to three zeros at the end are padding.
+    while bytes.len() > 3 || bytes.iter().any(|byte| *byte != 0) {
         let length = usize::from(u16::from_be_bytes([bytes[2], bytes[3]]));
         options.push((u16::from_be_bytes([bytes[0], bytes[1]]), bytes[4..4 + length].to_vec()));
         bytes = &bytes[4 + length..];
