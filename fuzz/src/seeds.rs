@@ -250,6 +250,7 @@ pub(crate) fn server() -> Seeds {
                     say(renew(0), 5, &[last]),
                     say(renew(1), 5, &[last]),
                     say(release(0), 5, &[last]),
+                    say(confirm(0), 0, &[last]),
                 ],
             ),
         ),

@@ -81,7 +81,7 @@ fn row_13_what_a_client_sends_by_unicast_from_its_leased_address_is_taken() {
 fn row_13_unicast_from_any_other_address_is_not_accepted() {
     let site = plain();
     let (owner, owned) = settled(&site);
-    let (other, own) = settled(&site);
+    let (other, _) = settled(&site);
     let to = bridge_address(&site);
     // In the name of another, from the address of one's own; and about another's address, in one's own name.
     let forger = Client::at_same(&other, owner.duid.clone());

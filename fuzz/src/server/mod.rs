@@ -204,7 +204,7 @@ mod tests {
         assert_eq!(after("lost"), (2, 2));
         // One association in two options is one.
         assert_eq!(after("forged"), (4, 4));
-        // It was released by its client and not by another.
+        // It was released by its client and not by another, and leased again when that confirmed it.
         assert_eq!(after("unicast"), (0, 1));
     }
 

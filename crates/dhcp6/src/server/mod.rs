@@ -244,8 +244,8 @@ impl Server {
             MessageKind::Release => release::answer,
             MessageKind::Decline => decline::answer,
             MessageKind::Confirm => {
-                confirm::answer(&mut reply, link, message)?;
-                return Told::with(&reply, Vec::new());
+                confirm::check(message)?;
+                confirm::answer
             }
             MessageKind::InformationRequest => {
                 let options = class.map_or(&link.options, |(_, class)| &class.options);

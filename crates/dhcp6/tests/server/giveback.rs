@@ -149,3 +149,61 @@ fn a_change_that_another_followed_is_not_undone() {
     lab.bindings.undo(&granted);
     assert_eq!(lab.bindings.by_address(leased).cloned(), renewed);
 }
+
+#[test]
+fn a_lease_that_ended_is_leased_again_when_its_client_confirms_it() {
+    let mut lab = Lab::new();
+    let leased = lab.lease(1);
+    let confirm = [client(1), ia(1, &[leased])];
+    // While it runs there is nothing to do.
+    assert_eq!(lab.say(CONFIRM, &confirm).status(), Some(0));
+    assert!(lab.changes.is_empty());
+    lab.say(RELEASE, &[client(1), server_id(), ia(1, &[leased])]);
+    let read = lab.say(CONFIRM, &confirm);
+    assert_eq!((read.status(), read.ias().len()), (Some(0), 0));
+    assert_eq!(lab.changes.len(), 1);
+    assert_eq!(lab.changes[0].verb, Verb::Grant);
+    assert!(lab.bindings.by_address(leased).unwrap().is_held(lab.now));
+    // Its time ran out, and nobody wrote it down.
+    lab.now += 3 * HOUR;
+    lab.say(CONFIRM, &confirm);
+    assert!(lab.bindings.by_address(leased).unwrap().is_held(lab.now));
+}
+
+#[test]
+fn who_confirms_what_another_had_or_what_it_refused_changes_nothing() {
+    let mut lab = Lab::new();
+    let leased = lab.lease(1);
+    lab.say(RELEASE, &[client(1), server_id(), ia(1, &[leased])]);
+    for confirm in [[client(2), ia(1, &[leased])], [client(1), ia(2, &[leased])]] {
+        assert_eq!(lab.say(CONFIRM, &confirm).status(), Some(0));
+        assert!(lab.changes.is_empty());
+    }
+    let refused = lab.lease(3);
+    lab.say(DECLINE, &[client(3), server_id(), ia(1, &[refused])]);
+    assert_eq!(lab.say(CONFIRM, &[client(3), ia(1, &[refused])]).status(), Some(0));
+    assert!(lab.changes.is_empty());
+}
+
+#[test]
+fn who_confirms_what_it_cannot_have_again_begins_anew_and_nothing_is_leased() {
+    let mut lab = Lab::new();
+    let leased = lab.lease(1);
+    let second = lab.say(REQUEST, &[client(1), server_id(), ia(2, &[])]).address();
+    for (iaid, address) in [(1, leased), (2, second)] {
+        lab.say(RELEASE, &[client(1), server_id(), ia(iaid, &[address])]);
+    }
+    let gone = lab.link.pool;
+    lab.link.pool = orchestrator_dhcp6::Pool::new("2001:db8:0:1::2:0/112".parse().unwrap());
+    let confirm = [client(1), ia(1, &[leased]), ia(2, &[second])];
+    assert_eq!(lab.say(CONFIRM, &confirm).status(), Some(4));
+    assert!(lab.changes.is_empty());
+    lab.link.pool = gone;
+    assert_eq!(lab.say(CONFIRM, &confirm).status(), Some(0));
+    assert_eq!(lab.changes.len(), 2);
+    // Of what is off the link nothing is leased either.
+    lab.say(RELEASE, &[client(1), server_id(), ia(1, &[leased])]);
+    let confirm = [client(1), ia(1, &[leased]), ia(2, &[address("2001:db8:9::1")])];
+    assert_eq!(lab.say(CONFIRM, &confirm).status(), Some(4));
+    assert!(lab.changes.is_empty());
+}
