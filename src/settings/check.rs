@@ -102,6 +102,7 @@ pub(super) fn given_to_dnsmasq(link: &Table<'_>, source: Option<LeaseSource>) {
             "delegation",
             "class_pool",
             "reservation",
+            "relay",
             "preference",
         ])
         .chain(Given::OF_LISTENER)

@@ -4,7 +4,7 @@ use std::net::Ipv6Addr;
 use std::num::NonZeroU32;
 
 use ipnet::Ipv6Net;
-use orchestrator_dhcp6::{Class, OptionSet, Order, PrefixPool, Reservation};
+use orchestrator_dhcp6::{Class, OptionSet, Order, PrefixPool, RelayKey, Reservation};
 
 use super::advertisement::{AdvertisementSettings, Basis};
 use super::check::{self, Ranges};
@@ -16,6 +16,7 @@ use super::neighbor::NeighborSettings;
 use super::option::Given;
 use super::prefix::{parse_bridge, parse_link_address, parse_range};
 use super::reader::{Entry, Table};
+use super::relay;
 use super::reservation;
 use crate::model::LeaseSource;
 
@@ -49,6 +50,8 @@ pub struct LinkSettings {
     pub delegation: Vec<PrefixPool>,
     /// What is kept for known clients; listener only.
     pub reservations: Vec<Reservation>,
+    /// Relay agents whose clients are on the link, though they give no address of it; listener only.
+    pub relays: Vec<RelayKey>,
     /// In which order addresses and prefixes are given out; listener only.
     pub allocation: Order,
     /// Addresses for instances, inside the prefix and apart from the pool; always there with a template.
@@ -109,6 +112,7 @@ pub(super) struct Outline {
     pub(super) address: Option<Ipv6Net>,
     pub(super) instances: Option<Ipv6Net>,
     pub(super) reservations: Vec<Reservation>,
+    pub(super) relays: Vec<RelayKey>,
     /// Prefixes that are delegated from.
     pub(super) delegated: Vec<Ipv6Net>,
     pub(super) source: Option<LeaseSource>,
@@ -163,6 +167,7 @@ fn read(mut table: Table<'_>, common: &Common) -> (Outline, Option<LinkSettings>
     let (class_ranges, class_pools): (Vec<_>, Vec<_>) = class_pool::read_all(&mut table, &names).into_iter().unzip();
     let delegation = delegation::read_all(&mut table, &names);
     let reservations = reservation::read_all(&mut table);
+    let relays = relay::read_all(&mut table);
     let instances = range(&mut table, "instances");
     check::given_to_dnsmasq(&table, source);
     let allocation = table
@@ -206,6 +211,7 @@ fn read(mut table: Table<'_>, common: &Common) -> (Outline, Option<LinkSettings>
         address,
         instances,
         reservations: reservations.clone(),
+        relays: relays.clone(),
         delegated: delegation.iter().flatten().map(PrefixPool::prefix).collect(),
         source,
         template: template.clone(),
@@ -223,6 +229,7 @@ fn read(mut table: Table<'_>, common: &Common) -> (Outline, Option<LinkSettings>
             class_pools: class_pools.into_iter().collect::<Option<_>>()?,
             delegation: delegation?,
             reservations,
+            relays,
             allocation: allocation?,
             instances,
             lifetimes,

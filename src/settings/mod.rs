@@ -28,6 +28,7 @@ mod place;
 mod plugin;
 mod prefix;
 mod reader;
+mod relay;
 mod reload;
 mod reservation;
 mod size;
@@ -176,6 +177,7 @@ fn read_sections(mut root: Table<'_>) -> Option<Settings> {
     check::links_apart(&outlines, root.faults());
     check::delegations_apart(&outlines, root.faults());
     reservation::check_all(&outlines, root.faults());
+    relay::known_once(&outlines, root.faults());
     let named = |key, template| Some((key, template?));
     let by_classes = class_outlines
         .iter()

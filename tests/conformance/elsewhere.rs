@@ -10,9 +10,9 @@ use orchestrator_lab::{Dhclient, Namespace, Program, wait_for};
 
 use crate::client::{Client, SERVER_PORT};
 use crate::reconfigure;
-use crate::relay::{Layer, Relay, here, wrap};
+use crate::relay::{Layer, NOWHERE, Relay, here, wrap};
 use crate::site::{LINK, PATIENCE, POOL, PREFIX, Site, link, new_duid, off_link};
-use crate::wire::{RELAY_REPL, RENEW, REQUEST, Relayed, SOLICIT, ia_na, message};
+use crate::wire::{INTERFACE_ID, RELAY_REPL, RENEW, REQUEST, Relayed, SOLICIT, ia_na, message, option};
 
 /// The prefix of the other link, but for its last group.
 const DORM: &str = "fd39:9706:2786:6334";
@@ -77,13 +77,18 @@ impl Campus {
 
 /// The link of `br0`; and, where an interface is trusted, the one that is elsewhere.
 fn links(trusted: &str) -> String {
+    links_with(trusted, "")
+}
+
+/// The same, with lines for the link that is elsewhere.
+fn links_with(trusted: &str, lines: &str) -> String {
     let local = link("br0", PREFIX, POOL, "");
     if trusted.is_empty() {
         return local;
     }
     format!(
         "[source.listener]\nrelays = [\"{trusted}\"]\n{local}[[link]]\nname = \"dorm\"\nprefix = \"{DORM}::/64\"\n\
-         pool = \"{DORM}::1:0/112\"\nrapid_commit = false\nclient_rate = 0\n"
+         pool = \"{DORM}::1:0/112\"\nrapid_commit = false\nclient_rate = 0\n{lines}"
     )
 }
 
@@ -243,4 +248,108 @@ fn a_client_behind_isc_dhcp_relay_is_served_on_a_link_that_is_elsewhere() {
     wait_for("the release", PATIENCE, || {
         (site.lease(leased)?["state"] == "released").then_some(())
     });
+}
+
+/// A link address that any number of relay agents may give.
+fn link_local() -> Ipv6Addr {
+    "fe80::8".parse().unwrap()
+}
+
+#[test]
+fn row_08_a_link_local_link_address_leaves_the_choice_to_the_outer_relay() {
+    let campus = Campus::start();
+    let relay = campus.relay();
+    for layers in [
+        vec![(0, link_local(), vec![]), (1, dorm(), vec![])],
+        vec![(0, NOWHERE, vec![]), (1, link_local(), vec![]), (2, dorm(), vec![])],
+    ] {
+        assert_leased(&campus, &relay, &campus.client(), &layers, DORM, "dorm");
+    }
+    let client = campus.client();
+    let request = message(REQUEST, client.xid(), &[client.id(), campus.server_id(), ia_na(1, &[])]);
+    campus.assert_discarded("not-relayed", || {
+        relay.send(&wrap(&client, &request, &[(0, link_local(), vec![])]));
+    });
+}
+
+#[test]
+fn row_08_a_key_of_the_link_chooses_it_by_the_relays_address_and_interface_id() {
+    let campus = Campus::start();
+    let relay = campus.relay();
+    let port = |name: &[u8]| vec![option(INTERFACE_ID, name)];
+    let keys = [
+        (
+            "interface_id = \"vlan 7\"".to_owned(),
+            vec![(0, NOWHERE, port(b"vlan 7"))],
+        ),
+        (
+            "interface_id = \"0x0007\"".to_owned(),
+            vec![(0, link_local(), port(b"\0\x07"))],
+        ),
+        ("address = \"fe80::8\"".to_owned(), vec![(0, link_local(), vec![])]),
+        // The address that it sends from; behind another relay that one tells it.
+        (format!("address = \"{}\"", relay.address), vec![(0, NOWHERE, vec![])]),
+        (
+            "address = \"2001:db8::1\"".to_owned(),
+            vec![(0, NOWHERE, vec![]), (1, NOWHERE, vec![])],
+        ),
+        // A link address that is in no link's prefix.
+        (format!("address = \"{}\"", off_link()), vec![(0, off_link(), vec![])]),
+        (
+            "address = \"fe80::8\"\ninterface_id = \"vlan 7\"".to_owned(),
+            vec![(0, link_local(), port(b"vlan 7"))],
+        ),
+        // The relay that is nearest to the client decides.
+        (
+            "interface_id = \"vlan 7\"".to_owned(),
+            vec![(0, NOWHERE, port(b"vlan 7")), (1, here(), vec![])],
+        ),
+    ];
+    let client = campus.client();
+    let server = campus.server_id();
+    for (key, layers) in keys {
+        println!("{key}");
+        campus.site.reload_with(&links("up0"));
+        let request = message(REQUEST, client.xid(), &[client.id(), server.clone(), ia_na(1, &[])]);
+        let goes_elsewhere = layers.iter().any(|layer| layer.1 == here());
+        if !goes_elsewhere {
+            let reason = if layers[0].1 == off_link() {
+                "other-link"
+            } else {
+                "not-relayed"
+            };
+            campus.assert_discarded(reason, || relay.send(&wrap(&client, &request, &layers)));
+        }
+        let changed = campus
+            .site
+            .reload_with(&links_with("up0", &format!("[[link.relay]]\n{key}\n")));
+        assert_eq!(changed, ["link.dorm.relay"]);
+        assert_leased(&campus, &relay, &campus.client(), &layers, DORM, "dorm");
+    }
+    // Only where all that the key says fits.
+    let both = "[[link.relay]]\naddress = \"fe80::8\"\ninterface_id = \"vlan 7\"\n";
+    campus.site.reload_with(&links_with("up0", both));
+    for layer in [
+        (0, link_local(), port(b"vlan 8")),
+        (0, link_local(), vec![]),
+        (0, NOWHERE, port(b"vlan 7")),
+    ] {
+        let request = message(REQUEST, client.xid(), &[client.id(), server.clone(), ia_na(1, &[])]);
+        campus.assert_discarded("not-relayed", || relay.send(&wrap(&client, &request, &[layer])));
+    }
+}
+
+#[test]
+fn row_08_a_key_of_another_link_is_believed_only_where_relays_are_trusted() {
+    let campus = Campus::start();
+    campus
+        .site
+        .reload_with(&links_with("up0", "[[link.relay]]\ninterface_id = \"vlan 7\"\n"));
+    let (site, layers) = (&campus.site, [(0, NOWHERE, vec![option(INTERFACE_ID, b"vlan 7")])]);
+    let (relay, client) = (Relay::on(site, SERVER_PORT), site.client());
+    let request = message(REQUEST, client.xid(), &[client.id(), client.server_id(), ia_na(1, &[])]);
+    campus.assert_discarded("other-link", || relay.send(&wrap(&client, &request, &layers)));
+    assert!(site.leases_of(&client).is_empty());
+    site.reload_with(&links_with("br0", "[[link.relay]]\ninterface_id = \"vlan 7\"\n"));
+    assert_leased(&campus, &relay, &client, &layers, DORM, "dorm");
 }

@@ -1,21 +1,22 @@
 //! Which listener has which link, for messages that relay agents bring from links that are elsewhere.
+//!
+//! The innermost relay agent that tells what link its client is on decides (RFC 9915, sections 13.1 and 19.1.1): by a link
+//! address in the prefix of a link, or by being one that a link knows by a key.
 
 use std::collections::HashMap;
-use std::net::{Ipv6Addr, SocketAddrV6};
+use std::net::SocketAddrV6;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ipnet::Ipv6Net;
-use orchestrator_dhcp6::{Discard, Inbound};
+use orchestrator_dhcp6::{Discard, Inbound, Link, RelayAgent, RelayKey};
 use tokio::sync::mpsc;
 
 use super::socket::Port;
 
 /// Messages that may wait for a listener. What comes beyond is discarded, as by a socket whose buffer is full.
 const WAITING: usize = 1024;
-/// Message type of a Relay-forward (RFC 9915, section 7.3).
-const RELAY_FORWARD: u8 = 12;
 
-/// The listeners by the prefixes of their links. A cheap handle.
+/// The listeners by what relay agents say of their links. A cheap handle.
 #[derive(Debug, Clone, Default)]
 pub struct Directory {
     listeners: Arc<Mutex<HashMap<String, Entry>>>,
@@ -24,6 +25,7 @@ pub struct Directory {
 #[derive(Debug)]
 struct Entry {
     prefix: Ipv6Net,
+    keys: Vec<RelayKey>,
     sender: mpsc::Sender<Passed>,
 }
 
@@ -47,39 +49,47 @@ pub(super) struct Listed {
 
 impl Directory {
     /// Lists the listener of a link.
-    pub(super) fn list(&self, link: &str, prefix: Ipv6Net) -> Listed {
+    pub(super) fn list(&self, name: &str, link: &Link) -> Listed {
         let (sender, received) = mpsc::channel(WAITING);
-        self.lock().insert(link.to_owned(), Entry { prefix, sender });
+        let entry = Entry {
+            prefix: link.prefix,
+            keys: link.relay_keys.clone(),
+            sender,
+        };
+        self.lock().insert(name.to_owned(), entry);
         Listed {
             directory: self.clone(),
-            link: link.to_owned(),
+            link: name.to_owned(),
             received,
         }
     }
 
-    /// Passes a relayed message on to the listener of the link that it is about (RFC 9915, section 13.1).
+    /// The name of the link that relay agents say a message is from; `None` where they say none, or one that has no
+    /// listener here.
+    pub(super) fn link_of(&self, inbound: &Inbound<'_>) -> Option<String> {
+        // Most messages are a client's own, and cost no lock.
+        if !inbound.is_relayed() {
+            return None;
+        }
+        let listeners = self.lock();
+        let (name, _) = find(&listeners, inbound).ok()?;
+        Some(name.to_owned())
+    }
+
+    /// Passes a relayed message on to the listener of the link that it is about.
     ///
     /// # Errors
     ///
     /// Why it cannot be.
     pub(super) fn pass(&self, inbound: &Inbound<'_>, port: &Arc<Port>) -> Result<(), NotPassed> {
-        let link = relayed_from(inbound).ok_or(NotPassed::Direct)?;
-        let unknown = NotPassed::UnknownLink(Discard::OtherLink(link));
-        let entry = self.owner(link).ok_or(unknown)?;
+        let sender = find(&self.lock(), inbound).map(|(_, entry)| entry.sender.clone())?;
         let passed = Passed {
             bytes: inbound.datagram.to_vec(),
             source: inbound.source,
             multicast: inbound.multicast,
             port: port.clone(),
         };
-        entry.try_send(passed).map_err(|_| NotPassed::Busy)
-    }
-
-    fn owner(&self, address: Ipv6Addr) -> Option<mpsc::Sender<Passed>> {
-        let listeners = self.lock();
-        let mut entries = listeners.values();
-        let entry = entries.find(|entry| entry.prefix.contains(&address))?;
-        Some(entry.sender.clone())
+        sender.try_send(passed).map_err(|_| NotPassed::Busy)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Entry>> {
@@ -87,41 +97,67 @@ impl Directory {
     }
 }
 
-/// The address by which relay agents tell what link their client is on; `None` when none does.
-pub(super) fn relayed_from(inbound: &Inbound<'_>) -> Option<Ipv6Addr> {
-    if inbound.datagram.first() != Some(&RELAY_FORWARD) {
-        return None;
+/// The listener of the link that relay agents say a message is from.
+fn find<'a>(listeners: &'a HashMap<String, Entry>, inbound: &Inbound<'_>) -> Result<(&'a str, &'a Entry), NotPassed> {
+    // What cannot be read tells nothing.
+    let agents = inbound.relay_agents().map_err(|_| NotPassed::Untold)?;
+    for agent in agents {
+        let known = listeners.iter().find(|(_, entry)| entry.has_address_of(&agent));
+        let known = known.or_else(|| listeners.iter().find(|(_, entry)| entry.knows(&agent)));
+        if let Some((name, entry)) = known {
+            return Ok((name, entry));
+        }
+        if let Some(link) = agent.link() {
+            return Err(NotPassed::UnknownLink(Discard::OtherLink(link)));
+        }
     }
-    inbound.link_address().ok().flatten()
+    Err(NotPassed::Untold)
+}
+
+impl Entry {
+    fn has_address_of(&self, agent: &RelayAgent<'_>) -> bool {
+        agent.link().is_some_and(|link| self.prefix.contains(&link))
+    }
+
+    fn knows(&self, agent: &RelayAgent<'_>) -> bool {
+        self.keys.iter().any(|key| key.fits(agent))
+    }
 }
 
 /// Why a message was not passed on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum NotPassed {
-    #[error("no relay agent tells what link it comes from")]
-    Direct,
+    #[error(
+        "no relay agent tells what link it comes from; where an agent gives no address of its link, a [[link.relay]] in \
+         the settings says which link it serves"
+    )]
+    Untold,
     #[error(transparent)]
     UnknownLink(Discard),
+    #[error("it was relayed from link {0}, and relay agents on this interface are not in source.listener.relays")]
+    Untrusted(String),
     #[error("too many messages wait for the link")]
     Busy,
 }
 
 impl NotPassed {
     /// The word for it in counters.
-    pub(super) fn word(self) -> &'static str {
+    pub(super) fn word(&self) -> &'static str {
         match self {
-            Self::Direct => "not-relayed",
+            Self::Untold => "not-relayed",
             Self::UnknownLink(discard) => discard.word(),
+            Self::Untrusted(_) => "other-link",
             Self::Busy => "link-busy",
         }
     }
 }
 
 impl Listed {
-    /// Moves the entry to another prefix.
-    pub(super) fn set_prefix(&self, prefix: Ipv6Net) {
+    /// Lists the link as it is after other settings.
+    pub(super) fn follow(&self, link: &Link) {
         if let Some(entry) = self.directory.lock().get_mut(&self.link) {
-            entry.prefix = prefix;
+            entry.prefix = link.prefix;
+            entry.keys.clone_from(&link.relay_keys);
         }
     }
 

@@ -124,6 +124,7 @@ fn protocol_link(settings: &LinkSettings) -> Option<Link> {
     link.options.clone_from(&settings.options);
     link.classes.clone_from(&settings.classes);
     link.preference = settings.preference;
+    link.relay_keys.clone_from(&settings.relays);
     Some(link)
 }
 

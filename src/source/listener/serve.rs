@@ -10,7 +10,7 @@ use orchestrator_dhcp6::{Answer, Bindings, Change, Inbound, KeyHolder, Reconfigu
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::directory::{Directory, Listed, Passed, relayed_from};
+use super::directory::{Directory, Listed, NotPassed, Passed};
 use super::inbox::{BATCH, Inbox};
 use super::reconfigure::{NotReconfigured, Reconfiguring};
 use super::rules::Rules;
@@ -120,7 +120,7 @@ impl Listener {
         Ok(Some(Self {
             server: Server::new(parts.duid.clone(), parts.key),
             watch: Watch::new(&parts, port.as_ref()),
-            listed: parts.directory.list(&parts.link, rules.link.prefix),
+            listed: parts.directory.list(&parts.link, &rules.link),
             parts,
             rules,
             bindings,
@@ -186,7 +186,7 @@ impl Listener {
         let recorded = self.parts.reserved.get();
         let before = std::mem::take(&mut self.rules.link.reservations);
         self.leaving = !self.rules.follow(settings, &recorded, &self.parts.link);
-        self.listed.set_prefix(self.rules.link.prefix);
+        self.listed.follow(&self.rules.link);
         self.watch.follow(&self.rules.link);
         if !self.leaving {
             self.reconfigure_concerned(&before);
@@ -212,8 +212,10 @@ impl Listener {
         for datagram in inbox.datagrams() {
             match datagram {
                 Err(source) => self.discard(source, "too-long", &"it is too long"),
-                Ok(inbound) if self.is_elsewhere(&inbound) => self.pass_on(&inbound, &port),
-                Ok(inbound) => self.answer_into(&mut batch, &inbound, &port),
+                Ok(inbound) => match self.elsewhere(&inbound) {
+                    Some(link) => self.pass_on(link, &inbound, &port),
+                    None => self.answer_into(&mut batch, &inbound, &port),
+                },
             }
         }
         self.end(batch)
@@ -274,13 +276,19 @@ impl Listener {
         batch.pending.replies.push(reply);
     }
 
-    /// Whether a message is about another link, and may be: relay agents are trusted on this one.
-    fn is_elsewhere(&self, inbound: &Inbound<'_>) -> bool {
-        self.rules.relays && relayed_from(inbound).is_some_and(|link| !self.rules.link.prefix.contains(&link))
+    /// The name of the other link that relay agents say a message is from.
+    fn elsewhere(&self, inbound: &Inbound<'_>) -> Option<String> {
+        let told = self.parts.directory.link_of(inbound);
+        told.filter(|link| *link != self.parts.link)
     }
 
-    fn pass_on(&self, inbound: &Inbound<'_>, port: &Arc<Port>) {
-        if let Err(reason) = self.parts.directory.pass(inbound, port) {
+    /// Passes a message on to another link's listener, where relay agents are trusted on this one.
+    fn pass_on(&self, link: String, inbound: &Inbound<'_>, port: &Arc<Port>) {
+        let passed = match self.rules.relays {
+            true => self.parts.directory.pass(inbound, port),
+            false => Err(NotPassed::Untrusted(link)),
+        };
+        if let Err(reason) = passed {
             self.discard(inbound.source, reason.word(), &reason);
         }
     }
