@@ -1,7 +1,9 @@
 //! Messages that are not answered (section 16): rows 4 to 18.
 
+use orchestrator_lab::wait_for;
+
 use crate::client::Client;
-use crate::site::{Site, plain};
+use crate::site::{PATIENCE, POOL, Site, plain};
 use crate::wire::{
     ADVERTISE, CONFIRM, DECLINE, INFORMATION_REQUEST, REBIND, RECONFIGURE, RELAY_REPL, RELEASE, RENEW, REPLY, REQUEST,
     SERVER_ID, SOLICIT, ia_na, ia_pd, message, option, relay_forw,
@@ -171,4 +173,33 @@ fn row_18_unknown_message_types_are_discarded() {
         let bytes = message(kind, client.xid(), &[client.id(), ia_na(1, &[])]);
         assert_discarded(&site, &client, "not-for-servers", &bytes);
     }
+}
+
+#[test]
+fn the_first_discard_of_each_reason_is_in_the_log_and_the_others_are_counted() {
+    let site = Site::start(POOL, "");
+    let client = site.client();
+    let without_client = |client: &Client| message(SOLICIT, client.xid(), &[ia_na(1, &[])]);
+    let lines = |word: &str| {
+        let log = site.daemon.log();
+        let discards = log.lines().filter(|line| line.contains("discarded"));
+        discards.filter(|line| line.contains(word)).count()
+    };
+    for _ in 0..20 {
+        assert_discarded(&site, &client, "no-client-id", &without_client(&client));
+    }
+    let of_server = message(ADVERTISE, client.xid(), &[]);
+    assert_discarded(&site, &client, "not-for-servers", &of_server);
+    wait_for("the lines in the log", PATIENCE, || {
+        (lines("solicit without a client identifier") >= 1 && lines("message type 2") >= 1).then_some(())
+    });
+    // A minute may end in between on a busy machine.
+    let log = site.daemon.log();
+    assert!(lines("solicit without a client identifier") <= 3, "{log}");
+    let line = log.lines().find(|line| line.contains("without a client identifier"));
+    let line = line.unwrap();
+    assert!(
+        line.contains("INFO") && line.contains(&client.address.to_string()),
+        "{line}"
+    );
 }

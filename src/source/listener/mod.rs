@@ -16,6 +16,7 @@
 
 mod contacts;
 mod directory;
+mod discards;
 mod generations;
 mod inbox;
 mod recall;

@@ -1,12 +1,12 @@
 //! A port where relay agents are heard on an interface that is no link.
 
 use std::io;
-use std::net::SocketAddrV6;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
 use super::directory::Directory;
+use super::discards::Discards;
 use super::inbox::Inbox;
 use super::socket::Port;
 use crate::metrics::Metrics;
@@ -15,10 +15,9 @@ use crate::metrics::Metrics;
 ///
 /// Clients that are on the interface's own network are not answered.
 pub struct RelayPort {
-    interface: String,
     port: Arc<Port>,
     directory: Directory,
-    metrics: Metrics,
+    discards: Discards,
 }
 
 impl RelayPort {
@@ -31,10 +30,9 @@ impl RelayPort {
         let port = Port::open(interface, index)?;
         tracing::info!(interface, "listening for DHCPv6 relay agents");
         Ok(Self {
-            interface: interface.to_owned(),
             port: Arc::new(port),
             directory,
-            metrics,
+            discards: Discards::new(interface, metrics),
         })
     }
 
@@ -52,19 +50,14 @@ impl RelayPort {
             }
             for datagram in inbox.datagrams() {
                 match datagram {
-                    Err(source) => self.discard(source, "too-long", "it is too long"),
+                    Err(source) => self.discards.note(source, "too-long", &"it is too long"),
                     Ok(inbound) => {
                         if let Err(reason) = self.directory.pass(&inbound, &self.port) {
-                            self.discard(inbound.source, reason.word(), &reason.to_string());
+                            self.discards.note(inbound.source, reason.word(), &reason);
                         }
                     }
                 }
             }
         }
-    }
-
-    fn discard(&self, source: SocketAddrV6, word: &'static str, reason: &str) {
-        self.metrics.dhcp6_discarded(word);
-        tracing::debug!(interface = self.interface, %source, "discarded: {reason}");
     }
 }

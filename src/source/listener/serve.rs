@@ -1,8 +1,6 @@
 //! The loop around the protocol: receives, answers, commits, replies.
 
-use std::fmt::Display;
 use std::io;
-use std::net::SocketAddrV6;
 use std::sync::Arc;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -11,6 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::directory::{Directory, Listed, NotPassed, Passed};
+use super::discards::Discards;
 use super::inbox::{BATCH, Inbox};
 use super::reconfigure::{NotReconfigured, Reconfiguring};
 use super::rules::Rules;
@@ -82,6 +81,7 @@ pub struct Listener {
     /// Where messages are passed on from the ports of others.
     listed: Listed,
     watch: Watch,
+    discards: Discards,
     /// The settings want no listener here any more.
     leaving: bool,
 }
@@ -121,6 +121,7 @@ impl Listener {
             server: Server::new(parts.duid.clone(), parts.key),
             watch: Watch::new(&parts, port.as_ref()),
             listed: parts.directory.list(&parts.link, &rules.link),
+            discards: Discards::new(&parts.link, parts.metrics.clone()),
             parts,
             rules,
             bindings,
@@ -211,7 +212,7 @@ impl Listener {
         let mut batch = self.begin();
         for datagram in inbox.datagrams() {
             match datagram {
-                Err(source) => self.discard(source, "too-long", &"it is too long"),
+                Err(source) => self.discards.note(source, "too-long", &"it is too long"),
                 Ok(inbound) => match self.elsewhere(&inbound) {
                     Some(link) => self.pass_on(link, &inbound, &port),
                     None => self.answer_into(&mut batch, &inbound, &port),
@@ -289,7 +290,7 @@ impl Listener {
             false => Err(NotPassed::Untrusted(link)),
         };
         if let Err(reason) = passed {
-            self.discard(inbound.source, reason.word(), &reason);
+            self.discards.note(inbound.source, reason.word(), &reason);
         }
     }
 
@@ -305,7 +306,7 @@ impl Listener {
         match admitted.and_then(|()| answer()) {
             Ok(answer) => Some(answer),
             Err(discard) => {
-                self.discard(inbound.source, discard.word(), &discard);
+                self.discards.note(inbound.source, discard.word(), &discard);
                 None
             }
         }
@@ -315,11 +316,6 @@ impl Listener {
         let (status, client) = (refusal.word(), answer.client_address);
         self.parts.metrics.dhcp6_refused(status);
         tracing::debug!(link = self.parts.link, %client, kind = %answer.kind, status, "an identity association got nothing");
-    }
-
-    fn discard(&self, source: SocketAddrV6, word: &'static str, reason: &dyn Display) {
-        self.parts.metrics.dhcp6_discarded(word);
-        tracing::debug!(link = self.parts.link, %source, "discarded: {reason}");
     }
 
     fn send(&self, replies: &[Reply]) {
