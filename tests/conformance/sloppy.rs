@@ -153,6 +153,15 @@ fn an_association_that_is_renewed_in_two_options_is_renewed() {
     }
 }
 
+/// Game consoles were captured that take a server's identifier only when its type is one of RFC 3315's.
+#[test]
+fn the_identifier_of_the_server_has_a_type_that_old_clients_know() {
+    let site = plain();
+    let identifier = site.client().server_id();
+    let kind = u16::from_be_bytes([identifier[4], identifier[5]]);
+    assert!((1..=3).contains(&kind), "{identifier:02x?}");
+}
+
 /// A client was captured that repeats the option of an excluded prefix without its body (RFC 6603).
 #[test]
 fn a_request_for_a_prefix_with_an_empty_exclusion_in_it_is_answered() {

@@ -4,6 +4,7 @@ pub(super) mod file;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::batch::Batch;
 use super::connection::{Session, execute, fetch_all, statements};
@@ -20,12 +21,16 @@ const SITE: &str = "site";
 const SERVER_DUID: &str = "server-duid";
 const ALLOCATION_KEY: &str = "allocation-key";
 
+/// From when DUIDs count time: midnight UTC, January 1, 2000, in seconds since 1970.
+const DUID_EPOCH: u64 = 946_684_800;
+
 /// Who this daemon is, for as long as its database or its file lives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     /// Marks everything that is made.
     pub site: SiteId,
-    /// The server identifier of the DHCPv6 server: a DUID-UUID (RFC 6355).
+    /// The server identifier of the DHCPv6 server: a DUID-LLT (RFC 9915, section 11.2). Sites that were made earlier have a
+    /// DUID-UUID (RFC 6355), and keep it.
     pub server_duid: Duid,
     /// Key of the hash by which addresses are chosen, so that no client can foresee another's.
     pub allocation_key: [u8; 16],
@@ -59,15 +64,15 @@ impl Identity {
                 source: Arc::new(std::io::Error::other(error)),
             })
         };
-        let mut uuid = [0; 16];
+        let mut address = [0; 6];
         let mut allocation_key = [0; 16];
         let mut site = [0; 6];
-        random(&mut uuid)?;
+        random(&mut address)?;
         random(&mut allocation_key)?;
         random(&mut site)?;
         Ok(Self {
             site: Id::from_bytes(site),
-            server_duid: duid_uuid(uuid)?,
+            server_duid: duid_llt(SystemTime::now(), address)?,
             allocation_key,
         })
     }
@@ -104,11 +109,17 @@ impl Identity {
     }
 }
 
-/// A DUID of type 4 (RFC 6355) around a random UUID (RFC 9562, version 4).
-fn duid_uuid(mut uuid: [u8; 16]) -> Result<Duid, StoreError> {
-    uuid[6] = (uuid[6] & 0x0f) | 0x40;
-    uuid[8] = (uuid[8] & 0x3f) | 0x80;
-    let duid = [&[0, 4][..], &uuid].concat();
+/// A DUID of type 1 (RFC 9915, section 11.2) of this time and a link-layer address, which is made one that no device has.
+///
+/// Clients are to take a DUID of any type, and game consoles were captured that pass over an Advertise whose server has
+/// one of type 4, which is younger than they are. Type 1 is what most other servers have.
+fn duid_llt(now: SystemTime, mut address: [u8; 6]) -> Result<Duid, StoreError> {
+    // Locally administered, and no group.
+    address[0] = (address[0] & 0xfc) | 0x02;
+    let since = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    // Modulo 2³², as the standard has it.
+    let [_, _, _, _, time @ ..] = since.saturating_sub(DUID_EPOCH).to_be_bytes();
+    let duid = [&[0, 1, 0, 1][..], &time, &address].concat();
     Duid::new(duid).map_err(|error| Columns("fact").bad(SERVER_DUID, error))
 }
 
@@ -118,16 +129,21 @@ fn hex(bytes: &[u8; 16]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
-    fn a_server_duid_is_a_uuid_of_version_4() {
-        let duid = duid_uuid([0xff; 16]).unwrap();
-        let bytes = duid.as_bytes();
-        assert_eq!(bytes.len(), 18);
-        assert_eq!(bytes[..2], [0, 4]);
-        assert_eq!(bytes[2 + 6] >> 4, 4);
-        assert_eq!(bytes[2 + 8] >> 6, 2);
+    fn a_server_duid_is_of_a_type_that_old_clients_know_and_of_no_device() {
+        let now = UNIX_EPOCH + Duration::from_secs(DUID_EPOCH + 0x0102_0304);
+        let duid = duid_llt(now, [0xff; 6]).unwrap();
+        let llt = [0, 1, 0, 1, 1, 2, 3, 4, 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff];
+        assert_eq!(duid.as_bytes(), llt);
+        // A clock that was never set is no reason to have none.
+        let unset = duid_llt(UNIX_EPOCH, [0; 6]).unwrap();
+        assert_eq!(unset.as_bytes()[4..9], [0, 0, 0, 0, 2]);
+        let [one, other] = [Identity::random(), Identity::random()].map(Result::unwrap);
+        assert_ne!(one.server_duid, other.server_duid);
     }
 
     #[test]
