@@ -51,6 +51,7 @@ pub struct Metrics {
     routes_restored: Counter,
     route_failures: Counter,
     commits_failed: Counter,
+    store_failures: Labelled,
     advertisements: Labelled,
     advertisements_contradicted: Labelled,
     solicitations_refused: Labelled,
@@ -117,6 +118,7 @@ impl Default for Metrics {
         );
         let instance_checks = labelled("instance_checks", "Checks of ready instances, by outcome");
         let removal_failures = labelled("removal_failures", "Tries to remove an instance that failed, by code");
+        let store_failures = labelled("store_failures", "Looks at the database that failed, by code");
         let api_refusals = labelled(
             "api_refusals",
             "API requests that were answered with a problem, by code",
@@ -210,6 +212,7 @@ impl Default for Metrics {
             routes_restored,
             route_failures,
             commits_failed,
+            store_failures,
             advertisements,
             advertisements_contradicted,
             solicitations_refused,
@@ -331,6 +334,11 @@ impl Metrics {
     /// Bindings could not be made durable; nothing was answered.
     pub fn commit_failed(&self) {
         self.commits_failed.inc();
+    }
+
+    /// A look at the database failed.
+    pub fn store_failed(&self, code: &'static str) {
+        count(&self.store_failures, "code", code);
     }
 
     /// A router advertisement was sent, or could not be.

@@ -172,7 +172,9 @@ impl Fault {
 impl From<StoreError> for Fault {
     fn from(error: StoreError) -> Self {
         let status = match &error {
-            StoreError::Away { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            StoreError::Away { .. } | StoreError::Lost(_) | StoreError::Damaged { .. } => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             StoreError::BadCursor(_) => StatusCode::BAD_REQUEST,
             StoreError::NoSuchClient(_) | StoreError::NoSuchInstance(_) | StoreError::NoSuchReservation(_) => {
                 StatusCode::NOT_FOUND

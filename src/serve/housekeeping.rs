@@ -7,15 +7,20 @@ use crate::causes::with_causes;
 use crate::log_limit::LogLimit;
 use crate::model::LeaseSource;
 use crate::source::dnsmasq::{Intake, Spool};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
 /// A lease that is granted while another is waited for may end before it: look at least this often.
 const EXPIRY_PERIOD: Duration = Duration::from_secs(1);
 const SPOOL_PERIOD: Duration = Duration::from_secs(2);
 const HISTORY_PERIOD: Duration = Duration::from_secs(3600);
+/// Between two commits that only ask whether the database takes them.
 const STORE_PERIOD: Duration = Duration::from_secs(2);
 /// How often counts of lines that were held back are looked for: each is written at most this late.
 const LOG_PERIOD: Duration = Duration::from_secs(5);
+/// Between two looks whether the database's file is still in its place.
+const FILE_PERIOD: Duration = Duration::from_millis(500);
+/// Between two looks for damage in the whole database.
+const EXAMINE_PERIOD: Duration = Duration::from_secs(24 * 3600);
 const CLOCK_PERIOD: Duration = Duration::from_secs(10);
 /// A wall clock that is further off than this was set, not slewed.
 const CLOCK_STEP: i64 = 5_000;
@@ -69,14 +74,46 @@ pub(super) async fn forget_history(context: Context, store: Store) {
     }
 }
 
-/// Shows whether the database answers.
+/// Shows whether the database answers, takes commits, and is still the one that was opened.
 pub(super) async fn watch_store(context: Context, store: Store) {
+    let mut shown = None;
     loop {
-        match store.ping().await {
-            Ok(()) => context.conditions.set_ok(storage::CONDITION),
-            Err(fault) => context.conditions.set_waiting(storage::CONDITION, with_causes(&fault)),
+        show_store(&context, store.ping().await, &mut shown);
+        let asked = tokio::time::Instant::now();
+        while asked.elapsed() < STORE_PERIOD {
+            if !pause(&context, FILE_PERIOD).await {
+                return;
+            }
+            if let Err(fault) = store.is_in_place() {
+                show_store(&context, Err(fault), &mut shown);
+            }
         }
-        if !pause(&context, STORE_PERIOD).await {
+    }
+}
+
+/// `shown` is the code of the fault that the log has last.
+fn show_store(context: &Context, looked: Result<(), StoreError>, shown: &mut Option<&'static str>) {
+    let Err(fault) = looked else {
+        *shown = None;
+        return context.conditions.set_ok(storage::CONDITION);
+    };
+    let (code, reason) = (fault.code(), with_causes(&fault));
+    context.metrics.store_failed(code);
+    if !fault.is_away() && shown.replace(code) != Some(code) {
+        tracing::error!(code, reason, "no lease is confirmed");
+    }
+    context.conditions.set_waiting(storage::CONDITION, reason);
+}
+
+/// Looks for damage in the whole database at the start, and once a day.
+pub(super) async fn examine_store(context: Context, store: Store) {
+    loop {
+        match store.examine().await {
+            Ok(()) => tracing::debug!("no damage was found in the database"),
+            // Whoever watches the store says so.
+            Err(fault) => tracing::debug!(reason = with_causes(&fault), "the database could not be examined"),
+        }
+        if !pause(&context, EXAMINE_PERIOD).await {
             return;
         }
     }

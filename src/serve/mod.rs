@@ -258,6 +258,9 @@ async fn build_and_run(
     context
         .tasks
         .spawn(housekeeping::forget_history(context.clone(), store.clone()));
+    context
+        .tasks
+        .spawn(housekeeping::examine_store(context.clone(), store.clone()));
     context.tasks.spawn(housekeeping::watch_store(context.clone(), store));
     orchestrator.run(context.stop.clone()).await;
     // The API reads the store for as long as it drains.

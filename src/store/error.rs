@@ -62,7 +62,26 @@ pub enum StoreError {
         #[source]
         source: Arc<MigrateError>,
     },
-    /// The database answered, and refused: a damaged file, a missing table, a defect of ours.
+    /// The database is not the one that was opened: its file was deleted, moved or replaced, or another one answers. What
+    /// is committed now may be gone with this process, so that nothing counts as written. The operator's to mend.
+    #[error(
+        "the database is not the one that this daemon opened, and no lease is confirmed: {0}; put it back as it was, or \
+         stop the daemon, restore a backup (`orchestrator restore FILE`) and start it again"
+    )]
+    Lost(LostCause),
+    /// The database holds what cannot be right. Nothing is written to it any more. The operator's to mend.
+    #[error(
+        "the database is damaged (could not {doing}), and no lease is confirmed; stop the daemon, restore a backup \
+         (`orchestrator restore --force FILE`) and see to the disk"
+    )]
+    Damaged {
+        /// What was being done.
+        doing: &'static str,
+        /// What was found.
+        #[source]
+        source: DamageCause,
+    },
+    /// The database answered, and refused: a missing table, a defect of ours.
     #[error("the database could not {doing}")]
     Failed {
         /// What was being done.
@@ -174,7 +193,45 @@ pub enum AwayCause {
     Closed,
 }
 
+/// How the database was [lost](StoreError::Lost).
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum LostCause {
+    /// Nothing is at its path any more.
+    #[error("{} was deleted or moved while it was in use ({source})", .path.display())]
+    Gone {
+        /// The path.
+        path: PathBuf,
+        /// What the system says of it.
+        source: Arc<io::Error>,
+    },
+    /// Another file is at its path.
+    #[error("{} was deleted or replaced by another file while it was in use", .0.display())]
+    Replaced(PathBuf),
+    /// The server has another database under its name.
+    #[error("store.url leads to another database; the one that was opened was dropped, deleted or renamed")]
+    Another,
+    /// It was put back to an earlier time.
+    #[error("an older copy was restored into it while it was in use; restart the daemon to go on with that copy")]
+    Earlier,
+}
+
+/// What is [damaged](StoreError::Damaged).
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum DamageCause {
+    /// The database said so.
+    #[error(transparent)]
+    Database(Arc<sqlx::Error>),
+    /// A look at all of it has found this.
+    #[error("{0}")]
+    Found(String),
+}
+
 impl StoreError {
+    /// Whether every call meets this fault, not only this one.
+    pub(super) fn concerns_all(&self) -> bool {
+        matches!(self, Self::Away { .. } | Self::Lost(_) | Self::Damaged { .. })
+    }
+
     /// Whether the database is not there now, and the same call may succeed later.
     pub fn is_away(&self) -> bool {
         matches!(self, Self::Away { .. })
@@ -188,6 +245,8 @@ impl StoreError {
             Self::Newer { .. } => "store-newer",
             Self::Older { .. } => "store-older",
             Self::Schema { .. } => "store-schema",
+            Self::Lost(_) => "store-lost",
+            Self::Damaged { .. } => "store-damaged",
             Self::Failed { .. } => "store-failed",
             Self::Row { .. } => "store-bad-row",
             Self::NotAnIdentity { .. } => "store-no-identity",
@@ -233,11 +292,16 @@ impl StoreError {
         }
     }
 
-    /// Tells whether the database is away or answered with a fault.
+    /// Tells whether the database is away, is damaged, or answered with a fault.
     pub(super) fn database(doing: &'static str, error: sqlx::Error) -> Self {
-        let away = is_away(&error);
+        let (away, damaged) = (is_away(&error), is_damaged(&error));
         let source = Arc::new(error);
-        if away {
+        if damaged {
+            Self::Damaged {
+                doing,
+                source: DamageCause::Database(source),
+            }
+        } else if away {
             Self::Away {
                 doing,
                 source: AwayCause::Database(source),
@@ -265,7 +329,35 @@ fn is_away(error: &sqlx::Error) -> bool {
     }
 }
 
-/// Result codes of SQLite; the lowest byte is the primary one.
+fn is_damaged(error: &sqlx::Error) -> bool {
+    let sqlx::Error::Database(error) = error else {
+        return false;
+    };
+    match error.try_downcast_ref::<SqliteError>() {
+        Some(error) => sqlite_is_damaged(primary(error)),
+        None => error.code().is_some_and(|code| postgres_is_damaged(&code)),
+    }
+}
+
+/// Pages that cannot be right, and a file that is no database.
+fn sqlite_is_damaged(code: i32) -> bool {
+    const CORRUPT: i32 = 11;
+    const NOTADB: i32 = 26;
+    [CORRUPT, NOTADB].contains(&code)
+}
+
+/// SQLSTATEs: `data_corrupted` and `index_corrupted`.
+fn postgres_is_damaged(code: &str) -> bool {
+    ["XX001", "XX002"].contains(&code)
+}
+
+/// The primary result code of SQLite: the lowest byte.
+fn primary(error: &SqliteError) -> i32 {
+    let code = error.code().and_then(|code| code.parse::<i32>().ok());
+    code.unwrap_or_default() & 0xff
+}
+
+/// Result codes of SQLite for what passes.
 fn sqlite_is_away(error: &SqliteError) -> bool {
     const BUSY: i32 = 5;
     const LOCKED: i32 = 6;
@@ -275,11 +367,7 @@ fn sqlite_is_away(error: &SqliteError) -> bool {
     const FULL: i32 = 13;
     const CANTOPEN: i32 = 14;
     const PROTOCOL: i32 = 15;
-    let code = error
-        .code()
-        .and_then(|code| code.parse::<i32>().ok())
-        .unwrap_or_default();
-    [BUSY, LOCKED, NOMEM, READONLY, IOERR, FULL, CANTOPEN, PROTOCOL].contains(&(code & 0xff))
+    [BUSY, LOCKED, NOMEM, READONLY, IOERR, FULL, CANTOPEN, PROTOCOL].contains(&primary(error))
 }
 
 /// SQLSTATE classes: connection, authorization, no such database, resources (a full disk too), operator's
@@ -303,6 +391,13 @@ mod tests {
         assert!(postgres_is_away("25006"));
         assert!(!postgres_is_away("42P01"));
         assert!(!postgres_is_away("23505"));
+    }
+
+    #[test]
+    fn damage_is_told_from_a_disk_that_fails() {
+        assert!(sqlite_is_damaged(11) && sqlite_is_damaged(26) && !sqlite_is_damaged(10));
+        assert!(postgres_is_damaged("XX001") && postgres_is_damaged("XX002"));
+        assert!(!postgres_is_damaged("58030") && postgres_is_away("58030"));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use super::connection::{Session, within};
 use super::identity::file::IdentityFile;
 use super::url::{Target, parse_url};
-use super::{Store, StoreError, migrate};
+use super::{Store, StoreError, examine, migrate};
 use crate::model::SiteId;
 
 /// What was found where the URL points.
@@ -38,11 +38,11 @@ impl Store {
         Ok(IdentityFile::look(path)?.map(|identity| identity.site))
     }
 
-    /// Looks for the database without making or changing it.
+    /// Looks for the database without making or changing it, and for damage in all of it.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Away`] when it does not answer, [`StoreError::BadUrl`] when the URL names none.
+    /// [`StoreError::Away`] when it does not answer, [`StoreError::Damaged`], [`StoreError::BadUrl`] when the URL names none.
     pub async fn look(url: &str) -> Result<Found, StoreError> {
         let target = match parse_url(url)? {
             Target::Sqlite(options) if !options.get_filename().exists() => return Ok(Found::NoFileYet),
@@ -67,6 +67,9 @@ impl Store {
             }
         };
         within("look at the database", asked).await?;
+        if examine::has_schema(&mut session).await? {
+            examine::examine(&mut session).await?;
+        }
         session.close().await;
         Ok(Found::Database)
     }

@@ -9,6 +9,8 @@
 //! - An instance never leaves [`Phase::Removed`](crate::model::Phase), and leaves `Removing` only for it.
 //! - Event ids rise by one in the order of commits.
 //! - SQLite and PostgreSQL answer alike: one migration set, one statement for both, tests on both.
+//! - Nothing counts as written that was written into another database than the one that was opened ([`guard`]), and
+//!   nothing is written to one that was found damaged.
 //! - Every call ends within seconds, also when the database does not answer; then it says [`StoreError::Away`].
 //!
 //! Every call may be dropped. A write whose call was dropped, or was answered `Away`, may have happened: writes may
@@ -24,7 +26,9 @@ mod due;
 mod elsewhere;
 mod error;
 mod events;
+mod examine;
 mod expire;
+mod guard;
 mod identity;
 mod instances;
 mod leases;
@@ -59,7 +63,7 @@ use tokio_util::task::TaskTracker;
 
 pub use backup::{BackupError, Contents};
 pub use clients::ClientFilter;
-pub use error::{AwayCause, StoreError};
+pub use error::{AwayCause, DamageCause, LostCause, StoreError};
 pub use events::EventFilter;
 pub use identity::Identity;
 pub use instances::{InstanceFilter, Resolved};
@@ -78,7 +82,9 @@ pub use update::InstanceUpdate;
 use crate::model::Event;
 use checkpoint::Log;
 use connection::{Pool, Session, Tx};
+use guard::Guard;
 use identity::file::IdentityFile;
+use url::Target;
 use writer::{Queue, Writer};
 
 /// Committed events that a slow reader may be behind before it has to read the table.
@@ -92,6 +98,8 @@ pub struct Store {
 
 #[derive(Debug)]
 struct Shared {
+    target: Target,
+    guard: Arc<Guard>,
     identity: Identity,
     /// Held for its lock.
     _identity_file: Option<IdentityFile>,
@@ -136,7 +144,8 @@ impl Store {
         let file = identity.map(IdentityFile::open).transpose()?;
         let mut session = Session::connect(&target).await?;
         migrate::migrate(&mut session).await?;
-        let identity = identity::ensure_identity(&mut session, file.as_ref()).await?;
+        let (identity, facts) = identity::ensure_identity(&mut session, file.as_ref()).await?;
+        let guard = Arc::new(Guard::new(&target, &facts)?);
         let file = file.map(|file| file.keep(&identity)).transpose()?;
 
         let readers = Pool::new(&target);
@@ -147,11 +156,13 @@ impl Store {
         if target.file().is_some() {
             tracker.spawn(log.checkpointer(target.clone()).run(stop.clone()));
         }
-        let (writer, queue) = Writer::new(target, session, log, committed.clone());
+        let (writer, queue) = Writer::new(target.clone(), session, guard.clone(), log, committed.clone());
         tracker.spawn(writer.run(stop.clone()));
         tracker.close();
         Ok(Self {
             shared: Arc::new(Shared {
+                target,
+                guard,
                 identity,
                 _identity_file: file,
                 readers,
@@ -183,7 +194,17 @@ impl Store {
         self.shared.readers.close().await;
     }
 
+    /// Whether the database is still where it was opened. It takes no longer than a look at a file's name.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Lost`], [`StoreError::Damaged`] if damage was found earlier.
+    pub fn is_in_place(&self) -> Result<(), StoreError> {
+        self.shared.guard.check_to_write()
+    }
+
     async fn snapshot(&self) -> Result<Tx<'static>, StoreError> {
+        self.shared.guard.check()?;
         self.shared.readers.snapshot().await
     }
 

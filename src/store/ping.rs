@@ -1,35 +1,45 @@
 //! Asks whether the database is there and takes writes.
 
 use super::batch::Batch;
-use super::connection::{execute, fetch_optional, statements};
+use super::connection::{execute, statements};
 use super::writer::Write;
 use super::{Store, StoreError};
 
 statements! {
-    READ = "select count(*) from facts";
-    WRITE = "insert into facts (key, value) values ('ping', '1')
-        on conflict (key) do update set value = case when facts.value = '1' then '2' else '1' end";
+    WRITE = "insert into facts (key, value) values ('beat', $1)
+        on conflict (key) do update set value = excluded.value";
 }
 
 impl Store {
-    /// Reads a row and commits one: a full disk reads well, and takes no leases.
+    /// Looks whether the database is the one that was opened, and commits a row: a full disk reads well, and takes no
+    /// leases.
     ///
     /// # Errors
     ///
-    /// When the database is away.
+    /// When the database is away, lost or damaged.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        fetch_optional!(&mut self.snapshot().await?, "read", (i64,), READ)?;
-        self.write(Ping).await
+        let guard = &self.shared.guard;
+        guard.check_files()?;
+        let found = guard.check_rows(&mut self.shared.readers.snapshot().await?).await;
+        if let Err(fault) = &found {
+            guard.note(fault);
+        }
+        let beat = found?.saturating_add(1);
+        self.write(Ping { beat }).await?;
+        guard.beaten(beat);
+        Ok(())
     }
 }
 
-struct Ping;
+struct Ping {
+    beat: i64,
+}
 
 impl Write for Ping {
     type Output = ();
     const DOING: &'static str = "commit";
 
     async fn apply(&self, batch: &mut Batch<'_>) -> Result<(), StoreError> {
-        execute!(&mut batch.tx, "write", WRITE).map(drop)
+        execute!(&mut batch.tx, "write", WRITE, self.beat.to_string()).map(drop)
     }
 }

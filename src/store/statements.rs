@@ -4,8 +4,8 @@ use sqlx::Executor;
 
 use super::connection::{on, within};
 use super::{
-    Store, StoreError, backup, batch, clients, destroy, due, elsewhere, events, expire, identity, instances, leases,
-    ledger, ping, plan, prune, recall, reservations, routed, situation, update,
+    Store, StoreError, backup, batch, clients, destroy, due, elsewhere, events, examine, expire, guard, identity,
+    instances, leases, ledger, ping, plan, prune, recall, reservations, routed, situation, update,
 };
 
 const ALL: &[&[&str]] = &[
@@ -16,7 +16,9 @@ const ALL: &[&[&str]] = &[
     due::STATEMENTS,
     elsewhere::STATEMENTS,
     events::STATEMENTS,
+    examine::STATEMENTS,
     expire::STATEMENTS,
+    guard::STATEMENTS,
     identity::STATEMENTS,
     instances::STATEMENTS,
     leases::STATEMENTS,

@@ -50,7 +50,7 @@ pub(super) fn parse_url(url: &str) -> Result<Target, StoreError> {
             .map_err(bad),
         "postgres" | "postgresql" => match PgConnectOptions::from_str(url) {
             Ok(options) => Ok(Target::Postgres(Box::new(
-                options
+                without_brackets(options)
                     .application_name("orchestrator")
                     .statement_cache_capacity(STATEMENTS),
             ))),
@@ -79,6 +79,17 @@ fn sqlite(rest: &str) -> Result<SqliteConnectOptions, String> {
         .pragma("wal_autocheckpoint", CHECKPOINT)
         .row_buffer_size(ROWS)
         .foreign_keys(true))
+}
+
+/// The host as it is looked up. A URL writes an IPv6 address in brackets (RFC 3986, section 3.2.2), which belong to the URL
+/// and not to the address.
+fn without_brackets(options: PgConnectOptions) -> PgConnectOptions {
+    let host = options.get_host();
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    match bare.map(str::to_owned) {
+        Some(bare) => options.host(&bare),
+        None => options,
+    }
 }
 
 /// The URL as it may be shown: what stands between the user's name and the `@` is left out.
@@ -133,6 +144,22 @@ mod tests {
         assert!(reason("sqlite://").contains("path of a file"));
         assert!(reason("sqlite:///x.db?mode=ro").contains('?'));
         assert!(reason("postgres://me:secret@host:port/name").contains("store.url"));
+    }
+
+    #[test]
+    fn an_address_loses_its_brackets() {
+        for (url, host) in [
+            ("postgres://me@[::1]:5433/name", "::1"),
+            ("postgres://me@[fe80::1%25br0]/name", "fe80::1%br0"),
+            ("postgres:///name?host=[fd00::7]", "fd00::7"),
+            ("postgres://me@there/name", "there"),
+        ] {
+            match parse_url(url) {
+                Ok(Target::Postgres(options)) => assert_eq!(options.get_host(), host, "{url}"),
+                // Whatever is no URL to begin with is refused, not looked up.
+                other => assert!(other.is_err() && url.contains('%'), "{url}: {other:?}"),
+            }
+        }
     }
 
     #[test]

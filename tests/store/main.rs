@@ -9,6 +9,7 @@ mod groups;
 mod identity;
 mod instances;
 mod leases;
+mod lost;
 mod names;
 mod open;
 mod place;

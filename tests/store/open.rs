@@ -134,7 +134,8 @@ async fn a_file_that_is_no_database_is_not_away() {
     fs::create_dir_all(file.rsplit_once('/').unwrap().0).unwrap();
     fs::write(file, "Dear diary, ".repeat(1000)).unwrap();
     let error = Store::open(&place.url).await.unwrap_err();
-    assert!(matches!(error, StoreError::Failed { .. }), "{error}");
+    assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
+    assert!(error.to_string().contains("orchestrator restore"), "{error}");
 }
 
 #[tokio::test]

@@ -110,6 +110,20 @@ impl Site {
         Self { lab, host, daemon }
     }
 
+    /// [`Site::start`], with the database in a directory of its own, called `state`.
+    pub(crate) fn start_in(plan: &Plan, state: &str) -> Self {
+        let lab = Lab::new().unwrap();
+        let host = lab.namespace("host").unwrap();
+        let settings = |place: &str| {
+            let beside = format!("sqlite://{place}/orchestrator.db");
+            plan.settings(place)
+                .replace(&beside, &format!("sqlite://{place}/{state}/orchestrator.db"))
+        };
+        let mut daemon = Daemon::start(&host, Path::new(BINARY), settings).unwrap();
+        daemon.wait_until_ready(PATIENCE).unwrap();
+        Self { lab, host, daemon }
+    }
+
     /// A client's machine with its cable in the bridge; it has not booted yet.
     pub(crate) fn machine(&self, name: &str) -> Namespace {
         let machine = self.lab.namespace(name).unwrap();

@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::batch::Batch;
 use super::connection::{Session, execute, fetch_all, statements};
+use super::guard::BIRTH;
 use super::text::Columns;
 use super::{StoreError, identity::file::IdentityFile};
 use crate::model::{Duid, Id, SiteId};
@@ -36,11 +37,13 @@ pub struct Identity {
     pub allocation_key: [u8; 16],
 }
 
-/// Reads the identity. Where there is none it is made first: of the file, or at random.
+/// Reads the identity, and with it everything else that was made once with the database. Where there is no identity it is
+/// made first: of the file, or at random.
 pub(super) async fn ensure_identity(
     session: &mut Session,
     file: Option<&IdentityFile>,
-) -> Result<Identity, StoreError> {
+) -> Result<(Identity, HashMap<String, String>), StoreError> {
+    let birth = random_id()?.to_string();
     let mut batch = Batch::begin(session).await?;
     let kept = file.and_then(IdentityFile::identity).cloned();
     let first = kept.clone().map_or_else(Identity::random, Ok)?;
@@ -48,13 +51,23 @@ pub(super) async fn ensure_identity(
     for (key, value) in &first.facts() {
         made += execute!(&mut batch.tx, "make the identity", INSERT_FACT, *key, value.as_str())?;
     }
+    execute!(&mut batch.tx, "make the identity", INSERT_FACT, BIRTH, birth.as_str())?;
     let facts = fetch_all!(&mut batch.tx, "read the identity", (String, String), ALL_FACTS)?;
     batch.commit().await?;
     if made > 0 && kept.is_some() {
         tracing::warn!(server = %first.server_duid, "the database is new; the server goes on under the identity that its file has");
     }
-    let facts = facts.into_iter().collect();
-    Identity::read(&facts).map_err(|key| Columns("fact").bad(key, facts.get(key).map_or("", String::as_str)))
+    let facts: HashMap<String, String> = facts.into_iter().collect();
+    let read = Identity::read(&facts);
+    let identity = read.map_err(|key| Columns("fact").bad(key, facts.get(key).map_or("", String::as_str)))?;
+    Ok((identity, facts))
+}
+
+/// A new id. The error says that the operating system gives none.
+pub(super) fn random_id() -> Result<Id, StoreError> {
+    Id::random().map_err(|source| StoreError::Random {
+        source: Arc::new(source),
+    })
 }
 
 impl Identity {

@@ -17,6 +17,7 @@ mod job;
 mod pace;
 mod queue;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{broadcast, mpsc};
@@ -32,6 +33,7 @@ use super::StoreError;
 use super::batch::Batch;
 use super::checkpoint::Log;
 use super::connection::Session;
+use super::guard::Guard;
 use super::record::record_all;
 use super::url::Target;
 use crate::model::{Event, LeaseChange};
@@ -46,6 +48,7 @@ const TRANSACTION_LIMIT: Duration = Duration::from_secs(4);
 pub(super) struct Writer {
     target: Target,
     session: Option<Session>,
+    guard: Arc<Guard>,
     /// The last event of the timeline, where that is known. Nobody else adds to it.
     last_event: Option<i64>,
     pace: Pace,
@@ -59,6 +62,7 @@ impl Writer {
     pub(super) fn new(
         target: Target,
         session: Session,
+        guard: Arc<Guard>,
         log: Log,
         committed: broadcast::Sender<Event>,
     ) -> (Self, Queue) {
@@ -67,6 +71,7 @@ impl Writer {
             Self {
                 target,
                 session: Some(session),
+                guard,
                 last_event: None,
                 pace: Pace::new(Instant::now()),
                 log,
@@ -95,8 +100,14 @@ impl Writer {
             group.jobs.retain(|job| !job.is_abandoned());
             self.write_all(group.jobs).await;
         }
-        if let Some(session) = self.session {
-            session.close().await;
+        match self.session {
+            // SQLite would remove the log by its name, which may be that of another database by now.
+            Some(session) if self.guard.check_files().is_err() => std::mem::forget(session),
+            Some(session) => {
+                self.guard.forget_log();
+                session.close().await;
+            }
+            None => {}
         }
     }
 
@@ -128,7 +139,7 @@ impl Writer {
     async fn write_all(&mut self, mut jobs: Vec<Job>) {
         match self.attempt(&mut jobs).await {
             Ok(()) => jobs.into_iter().for_each(Job::answer),
-            Err(error) if error.is_away() || jobs.len() == 1 => fail_all(jobs, &error),
+            Err(error) if error.concerns_all() || jobs.len() == 1 => fail_all(jobs, &error),
             Err(error) => {
                 tracing::warn!(%error, writes = jobs.len(), "a shared transaction failed; each write gets its own");
                 self.write_each(jobs).await;
@@ -144,7 +155,7 @@ impl Writer {
                 Ok(()) => alone.into_iter().for_each(Job::answer),
                 Err(error) => {
                     fail_all(alone, &error);
-                    if error.is_away() {
+                    if error.concerns_all() {
                         return fail_all(jobs, &error);
                     }
                 }
@@ -157,10 +168,8 @@ impl Writer {
         if jobs.is_empty() {
             return Ok(());
         }
-        let mut session = match self.session.take() {
-            Some(session) => session,
-            None => Session::connect(&self.target).await?,
-        };
+        self.guard.check_to_write()?;
+        let mut session = self.connected().await?;
         let known = self.last_event.take();
         let outcome = match tokio::time::timeout(TRANSACTION_LIMIT, transact(&mut session, jobs, known)).await {
             Ok(outcome) => outcome,
@@ -171,15 +180,36 @@ impl Writer {
             Ok(_) => true,
             Err(fault) => session.rolls_back() && !fault.is_away(),
         };
+        if !is_sound {
+            self.guard.forget_log();
+        }
         self.session = is_sound.then_some(session);
+        if let Err(fault) = &outcome {
+            self.guard.note(fault);
+        }
         let (events, last_event) = outcome?;
         self.last_event = last_event;
+        // What was committed into a file that is no longer at its path is not durable.
+        self.guard.learn_log();
+        self.guard.check_files()?;
         self.log.grew(jobs.iter().map(Job::size).sum());
         for event in events {
             // Nobody listening is no fault: the event is in its table.
             let _ = self.committed.send(event);
         }
         Ok(())
+    }
+}
+
+impl Writer {
+    /// The session, or a new one that leads to the same database.
+    async fn connected(&mut self) -> Result<Session, StoreError> {
+        if let Some(session) = self.session.take() {
+            return Ok(session);
+        }
+        let mut session = Session::connect(&self.target).await?;
+        self.guard.check_session(&mut session).await?;
+        Ok(session)
     }
 }
 

@@ -117,6 +117,26 @@ impl Postgres {
         ))
     }
 
+    /// Drops a database that [`Postgres::database`] made, whoever is connected to it, and makes an empty one of its name.
+    ///
+    /// # Errors
+    ///
+    /// When the server refuses.
+    pub fn recreate(&self, url: &str) -> Result<()> {
+        let name = url
+            .trim_start_matches("postgres:///")
+            .split('?')
+            .next()
+            .unwrap_or_default();
+        output(self.tool("dropdb").args(["--username=postgres", "--force", name]))?;
+        output(self.tool("createdb").args(["--username=postgres", name])).map(drop)
+    }
+
+    /// Its socket, by which it can be reached besides by URL.
+    pub fn socket(&self) -> PathBuf {
+        self.place.join(".s.PGSQL.5432")
+    }
+
     /// The server's process id; its backends are children of it.
     pub fn pid(&self) -> u32 {
         self.server.pid()

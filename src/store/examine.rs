@@ -1,0 +1,88 @@
+//! Looks for damage in the database.
+
+use std::time::Duration;
+
+use super::connection::{Session, statements};
+use super::{DamageCause, Store, StoreError};
+
+statements! {
+    // Each reads a whole table. PostgreSQL refuses a page that is damaged, and knows that it is where it keeps checksums.
+    CLIENTS = "select count(*) from clients where link || duid <> ''";
+    LEASES = "select count(*) from leases where link || state <> ''";
+    INSTANCES = "select count(*) from instances where link || spec <> ''";
+    RESERVATIONS = "select count(*) from reservations where link || holder <> ''";
+    EVENTS = "select count(*) from events where kind <> ''";
+}
+
+/// Looks at the structure of every page; answers `ok`, or the first thing that is wrong.
+const QUICK_CHECK: &str = "pragma quick_check(1)";
+
+/// How long a look at the whole database may take.
+const LIMIT: Duration = Duration::from_secs(300);
+
+const DOING: &str = "read all of it";
+
+impl Store {
+    /// Reads the whole database and looks for damage, on a connection of its own. Once it has found some, nothing is
+    /// written any more.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Damaged`]; when the database is away or lost.
+    pub async fn examine(&self) -> Result<(), StoreError> {
+        self.shared.guard.check()?;
+        let outcome = async {
+            let mut session = Session::connect(&self.shared.target).await?;
+            let examined = examine(&mut session).await;
+            session.close().await;
+            examined
+        };
+        let outcome = outcome.await;
+        if let Err(fault) = &outcome {
+            self.shared.guard.note(fault);
+        }
+        outcome
+    }
+}
+
+/// Reads the whole database.
+pub(super) async fn examine(session: &mut Session) -> Result<(), StoreError> {
+    let reading = async {
+        match session {
+            Session::Sqlite(session) => {
+                let (found,): (String,) = sqlx::query_as(QUICK_CHECK).fetch_one(session).await?;
+                Ok(Some(found).filter(|found| found != "ok"))
+            }
+            Session::Postgres(session) => {
+                for table in STATEMENTS.iter().copied() {
+                    sqlx::query(table).execute(&mut *session).await?;
+                }
+                Ok(None)
+            }
+        }
+    };
+    match tokio::time::timeout(LIMIT, reading).await {
+        Ok(Ok(None)) => Ok(()),
+        Ok(Ok(Some(found))) => Err(StoreError::Damaged {
+            doing: DOING,
+            source: DamageCause::Found(found),
+        }),
+        Ok(Err(error)) => Err(StoreError::database(DOING, error)),
+        Err(_) => Err(StoreError::slow(DOING, LIMIT)),
+    }
+}
+
+/// Whether the database has a schema of ours yet.
+pub(super) async fn has_schema(session: &mut Session) -> Result<bool, StoreError> {
+    let found = match session {
+        Session::Sqlite(session) => sqlx::query("select name from sqlite_master where name = 'events'")
+            .fetch_optional(session)
+            .await
+            .map(|row| row.is_some()),
+        Session::Postgres(session) => sqlx::query_as::<_, (bool,)>("select to_regclass('events') is not null")
+            .fetch_one(session)
+            .await
+            .map(|(found,)| found),
+    };
+    found.map_err(|error| StoreError::database("look at the database", error))
+}
