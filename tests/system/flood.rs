@@ -4,7 +4,7 @@ use std::net::{SocketAddrV6, UdpSocket};
 
 use orchestrator_lab::{Dhclient, Namespace, wait_for};
 
-use crate::site::{PATIENCE, Plan, Site};
+use crate::site::{PATIENCE, Plan, Site, wait_link_local};
 
 /// Sends this many Solicits, each of an invented client, from one address.
 fn flood(machine: &Namespace, count: u32) {
@@ -36,10 +36,7 @@ fn who_sends_too_often_is_not_answered_and_everyone_else_is() {
         ..Plan::default()
     });
     let noisy = site.machine("noisy");
-    wait_for("a link-local address", PATIENCE, || {
-        let addresses = noisy.ip("-6 address show dev eth0 scope link").ok()?;
-        addresses.contains("fe80::").then_some(())
-    });
+    wait_link_local(&noisy);
     flood(&noisy, 2000);
     wait_for("the flood to be refused and counted", PATIENCE, || {
         (counter(&site, "orchestrator_dhcp6_discards_total{reason=\"too-often\"}") > 0).then_some(())

@@ -13,7 +13,7 @@ use nix::sched::{CloneFlags, unshare};
 use orchestrator_lab::{Daemon, Lab, Namespace, Postgres, wait_for};
 use orchestrator_load::{Clients, Load, Outcome, Pace, Work, held, run};
 
-use crate::site::{BINARY, PATIENCE, PREFIX, Plan, Site};
+use crate::site::{BINARY, PATIENCE, PREFIX, Plan, Site, wait_link_local};
 
 /// How often the daemon is killed.
 const KILLS: u32 = 100;
@@ -40,10 +40,7 @@ struct Crowd {
 impl Crowd {
     fn join(site: &Site, count: usize) -> Self {
         let machine = site.machine("crowd");
-        wait_for("a link-local address", PATIENCE, || {
-            let addresses = machine.ip("-6 address show dev eth0 scope link").ok()?;
-            addresses.contains("fe80::").then_some(())
-        });
+        wait_link_local(&machine);
         Self {
             machine,
             clients: Clients::new(1, count),

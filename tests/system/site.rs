@@ -238,6 +238,15 @@ impl Site {
     }
 }
 
+/// Waits until a machine can send from its link-local address: the kernel needs a moment to make it usable, also where it
+/// looks for no duplicate.
+pub(crate) fn wait_link_local(machine: &Namespace) {
+    wait_for("a link-local address that can be used", PATIENCE, || {
+        let addresses = machine.ip("-6 address show dev eth0 scope link").ok()?;
+        (addresses.contains("fe80::") && !addresses.contains("tentative")).then_some(())
+    });
+}
+
 /// A text field of a JSON object.
 pub(crate) fn text(value: &Value, field: &str) -> String {
     value[field]
