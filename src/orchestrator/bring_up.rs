@@ -227,7 +227,7 @@ impl Orchestrator {
 fn running(found: Found) -> Result<(Found, Running), Failure> {
     let id = found.id;
     match &found.state {
-        FoundState::Running(running) => {
+        FoundState::Running(running) | FoundState::Paused(running) => {
             let running = running.clone();
             Ok((found, running))
         }

@@ -24,6 +24,7 @@ impl Orchestrator {
             Ok(Some(found)) => match found.state {
                 FoundState::Created => Sight::Stopped { code: None },
                 FoundState::Exited { code } => Sight::Stopped { code: Some(code) },
+                FoundState::Paused(_) => Sight::Paused,
                 FoundState::Running(running) => match self.look_at_wiring(instance).await {
                     Sight::Running => self.look_inside(instance, &running).await,
                     wrong => wrong,

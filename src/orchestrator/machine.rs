@@ -56,6 +56,8 @@ pub(super) enum Sight {
         /// Its exit code, where it ever ran.
         code: Option<i64>,
     },
+    /// Its processes are frozen.
+    Paused,
     /// It runs and has no attachment.
     Unwired,
     /// It runs and is attached, and within its namespace something is missing.
@@ -208,6 +210,7 @@ fn look_after(instance: &Instance, sight: Sight, now: Timestamp) -> Step {
         Sight::Absent => "was removed from the engine behind our back; it is made again".to_owned(),
         Sight::Stopped { code: Some(code) } => format!("ended with exit code {code}; it is started again"),
         Sight::Stopped { code: None } => "was found not started; it is started again".to_owned(),
+        Sight::Paused => "was paused behind our back; it goes on".to_owned(),
         Sight::Unwired => "lost its attachment; it is wired again".to_owned(),
         Sight::Flawed(flaw) => format!("lost a part of its wiring: {flaw}; it is wired again"),
         Sight::Silent(Silence { checks, how }) => {

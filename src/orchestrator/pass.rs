@@ -191,7 +191,7 @@ impl World {
     fn netns(&self, instance: &Instance) -> Option<&Path> {
         match &self.found(instance)?.state {
             FoundState::Running(running) => Some(&running.netns),
-            FoundState::Created | FoundState::Exited { .. } => None,
+            FoundState::Created | FoundState::Paused(_) | FoundState::Exited { .. } => None,
         }
     }
 }

@@ -18,6 +18,7 @@ mod environment;
 mod expiry;
 mod flood;
 mod full;
+mod hands;
 mod interference;
 mod lease;
 mod lost;

@@ -56,6 +56,8 @@ pub enum FoundState {
     Created,
     /// Its first process runs.
     Running(Running),
+    /// Its processes are frozen: it has a namespace, and answers nothing. `ensure` lets it go on.
+    Paused(Running),
     /// Its first process ended.
     Exited {
         /// Exit code of the first process; 128 + signal when a signal ended it.

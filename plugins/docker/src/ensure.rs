@@ -144,7 +144,11 @@ impl DockerPlugin {
         unpause
             .await
             .map_err(|error| self.engine.explain("unpause", name, error))?;
-        Ok(found)
+        let state = match found.state {
+            FoundState::Paused(running) => FoundState::Running(running),
+            state => state,
+        };
+        Ok(Found { state, ..found })
     }
 }
 

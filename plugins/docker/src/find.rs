@@ -69,15 +69,16 @@ pub(crate) fn engine_status(container: &ContainerInspectResponse) -> Option<Stat
 
 fn found_state(container: &ContainerInspectResponse) -> FoundState {
     let state = container.state.as_ref();
-    // A paused container has its processes and its namespace: it has a number, and that is what counts.
     let pid = state
         .and_then(|state| u32::try_from(state.pid?).ok())
         .filter(|pid| *pid > 0);
-    match (pid, engine_status(container)) {
-        (Some(pid), _) => FoundState::Running(Running {
-            pid,
-            netns: PathBuf::from(format!("/proc/{pid}/ns/net")),
-        }),
+    let running = pid.map(|pid| Running {
+        pid,
+        netns: PathBuf::from(format!("/proc/{pid}/ns/net")),
+    });
+    match (running, engine_status(container)) {
+        (Some(running), Some(Status::PAUSED)) => FoundState::Paused(running),
+        (Some(running), _) => FoundState::Running(running),
         (None, Some(Status::CREATED)) => FoundState::Created,
         (None, _) => FoundState::Exited {
             code: state.and_then(|state| state.exit_code).unwrap_or_default(),
@@ -121,12 +122,12 @@ mod tests {
 
     #[test]
     fn what_has_a_process_runs() {
-        let running = FoundState::Running(Running {
+        let running = Running {
             pid: 77,
             netns: PathBuf::from("/proc/77/ns/net"),
-        });
-        assert_eq!(state(Status::RUNNING, 77, 0), running);
-        assert_eq!(state(Status::PAUSED, 77, 0), running);
+        };
+        assert_eq!(state(Status::RUNNING, 77, 0), FoundState::Running(running.clone()));
+        assert_eq!(state(Status::PAUSED, 77, 0), FoundState::Paused(running));
     }
 
     #[test]

@@ -13,7 +13,7 @@ impl DockerPlugin {
         let Some(Found { reference, state, .. }) = self.find_container(id).await? else {
             return Ok(());
         };
-        if !matches!(state, FoundState::Running(_)) {
+        if !matches!(state, FoundState::Running(_) | FoundState::Paused(_)) {
             return Ok(());
         }
         let reference = reference.as_str();

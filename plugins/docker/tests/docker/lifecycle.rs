@@ -111,9 +111,12 @@ async fn one_that_was_paused_by_hand_goes_on() {
     let (plugin, id) = (plugin(engine), new_id());
     let before = plugin.ensure(&id, &spec()).await.unwrap();
     by_hand(engine, "POST", &format!("/containers/{}/pause", name(&id)));
-    assert_eq!(plugin.find(&id).await.unwrap(), Some(before.clone()));
+    let paused = plugin.find(&id).await.unwrap().unwrap();
+    assert_eq!(paused.reference, before.reference);
+    assert!(matches!(&paused.state, FoundState::Paused(running) if running.pid == pid(&before)));
 
     assert_eq!(plugin.ensure(&id, &spec()).await.unwrap(), before);
+    assert_eq!(plugin.find(&id).await.unwrap(), Some(before));
     assert_eq!(inspect(engine, &name(&id))["State"]["Status"], "running");
 }
 
