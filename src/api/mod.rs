@@ -13,6 +13,8 @@
 //! | `GET /v1/instances?all=&link=&client=&phase=&name=` | instances, those that are gone only with `all=true` |
 //! | `GET /v1/instances/{id}` | an instance; the beginning of its id is enough |
 //! | `DELETE /v1/instances/{id}?release=` | 202: the instance on its way out; 200: it is gone already, and nothing is done |
+//! | `GET /v1/orphans` | instances that run and that the database does not know |
+//! | `DELETE /v1/orphans/{id}` | 200: what was removed |
 //! | `GET /v1/reservations?link=` | what is kept for known clients, by the settings and by the API |
 //! | `POST /v1/reservations` | 201: what is kept from now on |
 //! | `DELETE /v1/reservations/{id}` | 200: what is kept no longer |
@@ -49,6 +51,7 @@ mod instances;
 mod leases;
 mod listener;
 mod metrics;
+mod orphans;
 mod params;
 mod passage;
 mod patience;
@@ -79,7 +82,7 @@ pub use settings::{ReloadOutcome, Reloaded, SettingsView};
 
 use crate::conditions::Conditions;
 use crate::metrics::Metrics;
-use crate::model::{Client, Instance, InstanceId, Reservation, ReservationId, ReservationView};
+use crate::model::{Client, Instance, InstanceId, Orphan, Reservation, ReservationId, ReservationView};
 use crate::settings::Faults;
 use crate::source::dnsmasq::DnsmasqEvent;
 use crate::source::listener::{NotReconfigured, Reconfiguring};
@@ -116,6 +119,12 @@ pub trait Control: Send + Sync + 'static {
 
     /// Removes what [`reserve`](Self::reserve) made.
     async fn unreserve(&self, id: ReservationId) -> Result<ReservationView, ControlError>;
+
+    /// The instances that run and that the database does not know.
+    async fn orphans(&self) -> Result<Vec<Orphan>, ControlError>;
+
+    /// Removes one of them; `None` when there is none of that id.
+    async fn remove_orphan(&self, id: InstanceId) -> Result<Option<Orphan>, ControlError>;
 
     /// Has a client ask again (RFC 9915, section 18.3.11). Returns when that has begun.
     async fn reconfigure(&self, client: &Client, what: Reconfigure) -> Result<Reconfiguring, ControlError>;

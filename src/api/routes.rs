@@ -11,7 +11,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::passage::{Face, Passage, pass};
 use super::problem::Fault;
-use super::{App, clients, events, health, hooks, instances, leases, metrics, reconfigure, reservations, settings};
+use super::{
+    App, clients, events, health, hooks, instances, leases, metrics, orphans, reconfigure, reservations, settings,
+};
 
 /// What handlers share.
 #[derive(Clone)]
@@ -43,6 +45,8 @@ fn routes(dnsmasq_hook: MethodRouter<Shared>) -> Router<Shared> {
         .route("/v1/leases", get(leases::list))
         .route("/v1/instances", get(instances::list))
         .route("/v1/instances/{id}", get(instances::show).delete(instances::destroy))
+        .route("/v1/orphans", get(orphans::list))
+        .route("/v1/orphans/{id}", delete(orphans::remove))
         .route("/v1/reservations", get(reservations::list).post(reservations::add))
         .route("/v1/reservations/{id}", delete(reservations::remove))
         .route("/v1/events", get(events::list))

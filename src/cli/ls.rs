@@ -28,6 +28,8 @@ enum Noun {
     Instances,
     Leases,
     Clients,
+    /// Instances that run and that the database does not know
+    Orphans,
 }
 
 pub(super) async fn run(args: &Args, output: Output, client: &Client) -> Result<(), Failure> {
@@ -42,8 +44,14 @@ pub(super) async fn run(args: &Args, output: Output, client: &Client) -> Result<
         Noun::Instances => "/v1/instances",
         Noun::Leases => "/v1/leases",
         Noun::Clients => "/v1/clients",
+        Noun::Orphans => "/v1/orphans",
     };
     let mut items = page::all(client, path, &query).await?;
+    if args.noun == Noun::Orphans
+        && let Some(link) = &args.link
+    {
+        items.retain(|item| item.get("link").and_then(Value::as_str) == Some(link.as_str()));
+    }
     if args.noun == Noun::Leases {
         items = order::leases(&items)?;
     }
@@ -58,5 +66,6 @@ fn render(noun: Noun, items: &[Value], now: Timestamp, width: table::Width) -> R
         Noun::Instances => view::instances(items, now, width),
         Noun::Leases => view::leases(items, now, width),
         Noun::Clients => view::clients(items, now, width),
+        Noun::Orphans => view::orphans(items, width),
     }
 }

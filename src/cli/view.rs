@@ -7,7 +7,9 @@ use super::failure::Failure;
 use super::page::read;
 use super::printable::printable;
 use super::table::{Column, Width, columns, record};
-use crate::model::{Client, Event, Instance, InstanceView, Lease, LeaseState, Reservation, ReservationView, Timestamp};
+use crate::model::{
+    Client, Event, Instance, InstanceView, Lease, LeaseState, Orphan, Reservation, ReservationView, Timestamp,
+};
 
 /// Columns of a reason: what failed, on what, and the beginning of what to do.
 const REASON: usize = 100;
@@ -45,6 +47,31 @@ pub(super) fn instances(items: &[Value], now: Timestamp, width: Width) -> Result
         Column::new("PHASE"),
         Column::new("AGE"),
         Column::new("REASON").at_most(REASON),
+    ];
+    Ok(columns(&header, rows, width))
+}
+
+/// A table of instances that the database does not know.
+pub(super) fn orphans(items: &[Value], width: Width) -> Result<String, Failure> {
+    let row = |item| {
+        let orphan: Orphan = read(item, "an orphan")?;
+        let duid = orphan.duid.map(|duid| duid.to_string());
+        let address = orphan.address.map(|address| address.to_string());
+        Ok(vec![
+            orphan.id.to_string(),
+            duid.unwrap_or_default(),
+            orphan.link.unwrap_or_default(),
+            address.unwrap_or_default(),
+            if orphan.running { "running" } else { "stopped" }.to_owned(),
+        ])
+    };
+    let rows: Vec<Vec<String>> = items.iter().map(row).collect::<Result<_, Failure>>()?;
+    let header = [
+        Column::new("INSTANCE"),
+        Column::duid("CLIENT"),
+        Column::new("LINK"),
+        Column::new("ADDRESS"),
+        Column::new("STATE"),
     ];
     Ok(columns(&header, rows, width))
 }

@@ -43,6 +43,8 @@ pub enum EventKind {
     InstanceEnding,
     /// The client came back within the grace.
     InstanceKept,
+    /// An instance that the database did not know belongs to its client again.
+    InstanceAdopted,
     /// An admin asked for its removal.
     InstanceDestroyed,
     /// An instance is gone, and all that was made for it.
@@ -70,6 +72,7 @@ words!(EventKind {
     InstanceRestarted = "instance-restarted",
     InstanceEnding = "instance-ending",
     InstanceKept = "instance-kept",
+    InstanceAdopted = "instance-adopted",
     InstanceDestroyed = "instance-destroyed",
     InstanceRemoved = "instance-removed",
     LinkDisturbed = "link-disturbed",

@@ -20,6 +20,7 @@ mod failure;
 mod heartbeat;
 mod look;
 mod machine;
+mod orphans;
 mod pass;
 mod plan;
 mod ports;
@@ -73,6 +74,8 @@ struct Inner {
     pass_wanted: Notify,
     // Clients for whom a full pool was reported: once each, not at every try.
     full: Mutex<HashSet<ClientId>>,
+    // What runs and is not recorded.
+    orphans: Mutex<orphans::Orphans>,
     // Bridges without a port left.
     full_bridges: Mutex<ports::FullBridges>,
     // Instances that are ready, and when each is checked.
@@ -126,6 +129,7 @@ impl Orchestrator {
             turns: Semaphore::new(TURNS),
             pass_wanted: Notify::new(),
             full: Mutex::default(),
+            orphans: Mutex::default(),
             full_bridges: Mutex::default(),
             checks: checks::Checks::default(),
             tasks: TaskTracker::new(),
@@ -138,6 +142,11 @@ impl Orchestrator {
     ///
     /// Instances are left running: whoever starts next adopts them.
     pub async fn run(&self, stop: CancellationToken) {
+        // Before anybody is given a new instance: it may have one.
+        let looked = stop.run_until_cancelled(self.look_for_orphans_if_needed()).await;
+        if let Some(Err(fault)) = looked {
+            tracing::debug!(error = &fault as &dyn std::error::Error, "the pass looks for orphans");
+        }
         self.inner.tasks.spawn(self.clone().watch_links());
         self.inner.tasks.spawn(self.clone().pass_for_ever());
         self.inner.tasks.spawn(self.clone().check_for_ever());

@@ -1,6 +1,6 @@
 //! The full pass: compares all that is recorded with all that is there.
 //!
-//! It removes what carries our mark and belongs to no live instance, and wakes the worker of every client whose
+//! It removes what carries our mark and belongs to an instance that was removed, and wakes the worker of every client whose
 //! instance is not as it should be. The steps themselves are the workers'.
 
 use std::collections::{HashMap, HashSet};
@@ -64,7 +64,7 @@ impl Orchestrator {
             .into_iter()
             .map(|instance| (instance.id, instance))
             .collect();
-        self.remove_orphans(&world, &live).await;
+        self.remove_leftovers(&world, &live).await?;
         self.recount_ports(&live).await;
         self.reconcile_checks(&world, &live);
         let settings = self.settings();
@@ -132,23 +132,31 @@ impl Orchestrator {
         World { engines, attachments }
     }
 
-    async fn remove_orphans(&self, world: &World, live: &HashMap<InstanceId, Instance>) {
+    /// Removes what belongs to an instance that the database knows and that is to be gone. What the database never knew
+    /// is kept ([`orphans`](super::orphans)).
+    async fn remove_leftovers(&self, world: &World, live: &HashMap<InstanceId, Instance>) -> Result<(), StoreError> {
         for (name, found) in &world.engines {
-            for id in found.keys().filter(|id| !live.contains_key(*id)) {
-                tracing::warn!(instance = %id, plugin = name, "belongs to nobody: removing");
+            let others: Vec<InstanceId> = found.keys().filter(|id| !live.contains_key(*id)).copied().collect();
+            let mut known = self.inner.store.known_instances(&others).await?;
+            for id in &known {
+                tracing::warn!(instance = %id, plugin = name, "belongs to an instance that was removed: removing");
                 self.inner.metrics.orphan_removed();
                 if let Err(fault) = self.inner.plugins[name].remove(id).await {
                     tracing::warn!(instance = %id, error = &fault as &dyn std::error::Error, "could not remove");
                 }
             }
+            known.extend(live.keys().copied());
+            self.see_orphans(name, found, &known).await;
         }
-        let names: HashSet<String> = live.keys().map(|id| host_interface(*id)).collect();
-        for name in world
-            .attachments
-            .iter()
-            .flat_map(HashMap::keys)
-            .filter(|name| !names.contains(*name))
-        {
+        let names = world.attachments.iter().flat_map(HashMap::keys);
+        let owned = names.map(|name| (name, owner(name)));
+        let others: Vec<_> = owned
+            .filter(|(_, id)| id.is_none_or(|id| !live.contains_key(&id)))
+            .collect();
+        let ids: Vec<InstanceId> = others.iter().filter_map(|(_, id)| *id).collect();
+        let known = self.inner.store.known_instances(&ids).await?;
+        let gone = others.iter().filter(|(_, id)| id.is_none_or(|id| known.contains(&id)));
+        for (name, _) in gone {
             tracing::warn!(interface = name, "belongs to nobody: removing");
             self.inner.metrics.orphan_removed();
             let prefix = alias_prefix(self.inner.mark);
@@ -160,7 +168,13 @@ impl Orchestrator {
                 );
             }
         }
+        Ok(())
     }
+}
+
+/// The instance that a host end was made for, by its name.
+fn owner(host_end: &str) -> Option<InstanceId> {
+    host_end.strip_prefix("or")?.parse().ok()
 }
 
 /// Whether instances of a link go on, whatever class their clients are in: of a link that is no longer in the settings

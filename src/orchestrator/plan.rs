@@ -25,15 +25,27 @@ impl Orchestrator {
         };
         let store = &self.inner.store;
         let now = self.inner.clock.now();
-        let taken = store.taken_addresses(&client.link).await?;
+        let mut taken = store.taken_addresses(&client.link).await?;
+        // One that the database does not know may be the client's own.
+        let orphan = self
+            .orphan_of(client, &template.plugin)
+            .filter(|(_, address)| range.contains(address) && !taken.contains(address));
+        taken.extend(self.orphan_addresses(&client.link));
         let before = store.last_address(client.id, &client.link).await?;
-        let Some(address) = address::choose(range, client.id, before, &taken) else {
+        let chosen = match orphan {
+            Some((_, address)) => Some(address),
+            None => address::choose(range, client.id, before, &taken),
+        };
+        let Some(address) = chosen else {
             self.report_full(client, now).await?;
             return Ok(Err(now.plus(FULL_PAUSE)));
         };
-        let id = Id::random().map_err(|source| StoreError::Random {
-            source: Arc::new(source),
-        })?;
+        let id = match orphan {
+            Some((id, _)) => id,
+            None => Id::random().map_err(|source| StoreError::Random {
+                source: Arc::new(source),
+            })?,
+        };
         let leased = situation.active_leases.first().map(|lease| lease.leased.to_string());
         let facts = [
             ("INSTANCE", Some(id.to_string())),
@@ -55,7 +67,10 @@ impl Orchestrator {
         };
         let event = NewEvent {
             at: now,
-            kind: EventKind::InstanceWanted,
+            kind: match orphan {
+                Some(_) => EventKind::InstanceAdopted,
+                None => EventKind::InstanceWanted,
+            },
             link: Some(client.link.clone()),
             client: Some(client.id),
             instance: Some(id),
@@ -65,6 +80,10 @@ impl Orchestrator {
         match store.plan_instance(instance, event).await {
             Ok(_) => {
                 self.reported_full().remove(&client.id);
+                if orphan.is_some() {
+                    tracing::info!(instance = %id, client = %client.id, "its client is back: adopted");
+                    self.forget_orphan(id);
+                }
                 Ok(Ok(()))
             }
             // Someone else's plan took the address or made the instance in between: look again.

@@ -10,8 +10,9 @@ use super::links::Commands;
 use super::reload::Desk;
 use super::reservations::Reservations;
 use crate::api::{Control, ControlError, Reloaded, SettingsView};
+use crate::causes::with_causes;
 use crate::model::{
-    Client, ClientId, Clock, Instance, InstanceId, LeaseChange, LeaseSource, LeaseVerb, Phase, Reservation,
+    Client, ClientId, Clock, Instance, InstanceId, LeaseChange, LeaseSource, LeaseVerb, Orphan, Phase, Reservation,
     ReservationId, ReservationView,
 };
 use crate::orchestrator::Orchestrator;
@@ -131,6 +132,17 @@ impl Control for Switchboard {
                 reason: refusal.to_string(),
             }),
         }
+    }
+
+    async fn orphans(&self) -> Result<Vec<Orphan>, ControlError> {
+        Ok(self.ready()?.orchestrator.orphans())
+    }
+
+    async fn remove_orphan(&self, id: InstanceId) -> Result<Option<Orphan>, ControlError> {
+        let removed = self.ready()?.orchestrator.remove_orphan(id).await;
+        removed.map_err(|fault| ControlError::Refused {
+            reason: with_causes(&fault),
+        })
     }
 
     async fn reservations(&self) -> Result<Vec<ReservationView>, ControlError> {

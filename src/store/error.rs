@@ -71,8 +71,9 @@ pub enum StoreError {
     Lost(LostCause),
     /// The database holds what cannot be right. Nothing is written to it any more. The operator's to mend.
     #[error(
-        "the database is damaged (could not {doing}), and no lease is confirmed; stop the daemon, restore a backup \
-         (`orchestrator restore --force FILE`) and see to the disk"
+        "the database is damaged (could not {doing}), and no lease is confirmed; stop the daemon, move the damaged \
+         file with its -wal and -shm away (or name a new database), restore a backup (`orchestrator restore FILE`) and \
+         see to the disk"
     )]
     Damaged {
         /// What was being done.

@@ -31,6 +31,7 @@ mod expire;
 mod guard;
 mod identity;
 mod instances;
+mod known;
 mod leases;
 mod ledger;
 mod look;

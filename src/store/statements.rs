@@ -5,7 +5,7 @@ use sqlx::Executor;
 use super::connection::{on, within};
 use super::{
     Store, StoreError, backup, batch, clients, destroy, due, elsewhere, events, examine, expire, guard, identity,
-    instances, leases, ledger, ping, plan, prune, recall, reservations, routed, situation, update,
+    instances, known, leases, ledger, ping, plan, prune, recall, reservations, routed, situation, update,
 };
 
 const ALL: &[&[&str]] = &[
@@ -21,6 +21,7 @@ const ALL: &[&[&str]] = &[
     guard::STATEMENTS,
     identity::STATEMENTS,
     instances::STATEMENTS,
+    known::STATEMENTS,
     leases::STATEMENTS,
     ping::STATEMENTS,
     plan::STATEMENTS,

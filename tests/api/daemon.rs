@@ -13,8 +13,8 @@ use orchestrator::conditions::Conditions;
 use orchestrator::metrics::Metrics;
 use orchestrator::model::{
     Client, ClientId, Clock, Duid, EventKind, Iaid, Id, Instance, InstanceId, InstanceSpec, LeaseChange, LeaseSource,
-    LeaseVerb, NewEvent, RecordedReservation, Reservation, ReservationId, ReservationView, Resources, Timestamp,
-    ValueSource,
+    LeaseVerb, NewEvent, Orphan, RecordedReservation, Reservation, ReservationId, ReservationView, Resources,
+    Timestamp, ValueSource,
 };
 use orchestrator::settings::{ApiSettings, Listen, Settings, plan_reload};
 use orchestrator::source::dnsmasq::{DnsmasqEvent, Handed};
@@ -298,6 +298,14 @@ impl Control for Switchboard {
         let change = event.into_change(Handed::Live, &Clock::start());
         self.store.record_leases(vec![change]).await?;
         Ok(())
+    }
+
+    async fn orphans(&self) -> Result<Vec<Orphan>, ControlError> {
+        Ok(Vec::new())
+    }
+
+    async fn remove_orphan(&self, _: InstanceId) -> Result<Option<Orphan>, ControlError> {
+        Ok(None)
     }
 
     async fn reservations(&self) -> Result<Vec<ReservationView>, ControlError> {

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use orchestrator::api::{App, BindError, Control, ControlError, Reloaded, Server, SettingsView};
 use orchestrator::conditions::Conditions;
 use orchestrator::metrics::Metrics;
-use orchestrator::model::{Client, Instance, InstanceId, Reservation, ReservationId, ReservationView};
+use orchestrator::model::{Client, Instance, InstanceId, Orphan, Reservation, ReservationId, ReservationView};
 use orchestrator::settings::{ApiSettings, Listen};
 use orchestrator::source::dnsmasq::DnsmasqEvent;
 use orchestrator::source::listener::Reconfiguring;
@@ -34,6 +34,14 @@ impl Control for Nobody {
     }
 
     async fn reconfigure(&self, _: &Client, _: Reconfigure) -> Result<Reconfiguring, ControlError> {
+        Err(ControlError::Starting)
+    }
+
+    async fn orphans(&self) -> Result<Vec<Orphan>, ControlError> {
+        Err(ControlError::Starting)
+    }
+
+    async fn remove_orphan(&self, _: InstanceId) -> Result<Option<Orphan>, ControlError> {
         Err(ControlError::Starting)
     }
 

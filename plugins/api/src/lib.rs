@@ -11,6 +11,7 @@ mod error;
 mod id;
 mod spec;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use async_trait::async_trait;
@@ -123,6 +124,16 @@ pub trait Plugin: Send + Sync + 'static {
 
     /// Everything on the engine that carries our mark, in any state.
     async fn list(&self) -> Result<Vec<Found>, PluginError>;
+
+    /// The variables that an instance was made with and whose names begin with `prefix`; `None` when the engine has none
+    /// of that id with our mark, or does not keep what it was told.
+    async fn environment(
+        &self,
+        _id: &InstanceId,
+        _prefix: &str,
+    ) -> Result<Option<BTreeMap<String, String>>, PluginError> {
+        Ok(None)
+    }
 
     /// Tells of changes behind our back until the engine's stream breaks, and returns why it broke.
     ///

@@ -24,6 +24,7 @@ mod connect;
 mod container;
 mod creations;
 mod ensure;
+mod environment;
 mod errors;
 mod find;
 mod list;
@@ -32,6 +33,7 @@ mod remove;
 mod stop;
 mod watch;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -129,6 +131,14 @@ impl Plugin for DockerPlugin {
 
     async fn list(&self) -> Result<Vec<Found>, PluginError> {
         self.list_containers().await
+    }
+
+    async fn environment(
+        &self,
+        id: &InstanceId,
+        prefix: &str,
+    ) -> Result<Option<BTreeMap<String, String>>, PluginError> {
+        self.environment_of(id, prefix).await
     }
 
     async fn watch(&self, changes: mpsc::Sender<Change>) -> PluginError {
