@@ -119,12 +119,16 @@ impl DockerPlugin {
                 reason: "a container of that name is there and is not ours; remove or rename it".to_owned(),
             });
         };
-        match engine_status(existing) {
-            Some(Status::REMOVING | Status::DEAD) => Err(PluginError::Failed {
+        let status = engine_status(existing);
+        if matches!(status, Some(Status::REMOVING | Status::DEAD)) {
+            return Err(PluginError::Failed {
                 verb: "create",
                 subject: name.to_owned(),
                 reason: "the engine is still removing the container of that name".to_owned(),
-            }),
+            });
+        }
+        self.take_policy_back(name, existing).await?;
+        match status {
             Some(Status::PAUSED) => self.unpause(name, found).await,
             _ if matches!(found.state, FoundState::Running(_)) => Ok(found),
             _ => {

@@ -29,6 +29,7 @@ mod errors;
 mod find;
 mod list;
 mod mark;
+mod policy;
 mod remove;
 mod stop;
 mod watch;

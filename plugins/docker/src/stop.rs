@@ -13,10 +13,14 @@ impl DockerPlugin {
         let Some(Found { reference, state, .. }) = self.find_container(id).await? else {
             return Ok(());
         };
+        let reference = reference.as_str();
+        // First, also for what does not run: the engine must not start it again later.
+        if let Some(container) = self.inspect(reference).await? {
+            self.take_policy_back(&container_name(id), &container).await?;
+        }
         if !matches!(state, FoundState::Running(_) | FoundState::Paused(_)) {
             return Ok(());
         }
-        let reference = reference.as_str();
         let stop = self
             .engine
             .ask(|docker| async move { docker.stop_container(reference, None::<StopContainerOptions>).await });

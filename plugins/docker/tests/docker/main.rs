@@ -3,6 +3,7 @@
 mod boundaries;
 mod committed;
 mod gate;
+mod hands;
 mod late;
 mod lifecycle;
 mod limits;

@@ -1,0 +1,126 @@
+//! Containers that somebody else works on with the engine's own commands.
+
+use orchestrator_lab::{Engine, Lab, TEST_IMAGE};
+use orchestrator_plugin::{FoundState, InstanceSpec, Plugin, PluginError};
+use serde_json::{Value, json};
+
+use crate::support::{by_hand, inspect, new_id, plugin, spec};
+
+fn own_engine() -> Engine {
+    let engine = Engine::start(&Lab::new().unwrap().namespace("engine").unwrap()).unwrap();
+    engine.import_test_image().unwrap();
+    engine
+}
+
+/// What `docker update --restart always` does.
+fn restart_always(engine: &Engine, container: &str) {
+    let body = json!({ "RestartPolicy": { "Name": "always" } });
+    let path = format!("/containers/{container}/update");
+    let answer = engine.api("POST", &path, Some(&body)).unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.text());
+}
+
+fn policy(engine: &Engine, container: &str) -> Value {
+    inspect(engine, container)["HostConfig"]["RestartPolicy"]["Name"].clone()
+}
+
+#[tokio::test]
+async fn a_stopped_container_that_was_pruned_is_made_again() {
+    let engine = own_engine();
+    let (plugin, id) = (plugin(&engine), new_id());
+    let made = plugin.ensure(&id, &spec()).await.unwrap();
+    plugin.stop(&id).await.unwrap();
+    by_hand(&engine, "POST", "/containers/prune");
+    assert_eq!(plugin.find(&id).await.unwrap(), None);
+    let again = plugin.ensure(&id, &spec()).await.unwrap();
+    assert_ne!(again.reference, made.reference);
+    // All that nobody uses goes, images too: what runs keeps its own.
+    by_hand(
+        &engine,
+        "POST",
+        "/images/prune?filters=%7B%22dangling%22%3A%5B%22false%22%5D%7D",
+    );
+    assert_eq!(plugin.find(&id).await.unwrap(), Some(again));
+    plugin.stop(&id).await.unwrap();
+    by_hand(&engine, "POST", "/containers/prune");
+    by_hand(
+        &engine,
+        "POST",
+        "/images/prune?filters=%7B%22dangling%22%3A%5B%22false%22%5D%7D",
+    );
+    let missing = plugin.ensure(&id, &spec()).await.unwrap_err();
+    assert!(matches!(missing, PluginError::ImageMissing { .. }), "{missing}");
+    assert!(missing.to_string().contains(TEST_IMAGE), "{missing}");
+}
+
+#[tokio::test]
+async fn an_instance_whose_image_lost_its_name_is_still_found_started_and_removed() {
+    let engine = Engine::shared();
+    let (plugin, id) = (plugin(engine), new_id());
+    let image = format!("moving-{id}");
+    by_hand(
+        engine,
+        "POST",
+        &format!("/images/{TEST_IMAGE}/tag?repo={image}&tag=latest"),
+    );
+    let of_it = InstanceSpec {
+        image: image.clone(),
+        ..spec()
+    };
+    let made = plugin.ensure(&id, &of_it).await.unwrap();
+    by_hand(engine, "DELETE", &format!("/images/{image}?force=true"));
+    assert_eq!(plugin.find(&id).await.unwrap(), Some(made.clone()));
+    plugin.stop(&id).await.unwrap();
+    let again = plugin.ensure(&id, &of_it).await.unwrap();
+    assert_eq!(again.reference, made.reference);
+    plugin.remove(&id).await.unwrap();
+    assert_eq!(plugin.find(&id).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn the_engine_does_not_start_what_was_stopped_whatever_policy_somebody_gave_it() {
+    let engine = own_engine();
+    let (plugin, id) = (plugin(&engine), new_id());
+    let made = plugin.ensure(&id, &spec()).await.unwrap();
+    restart_always(&engine, &made.reference);
+    plugin.stop(&id).await.unwrap();
+    assert_eq!(policy(&engine, &made.reference), "no");
+    // An engine that starts runs whatever its policy says before it answers.
+    engine.restart().unwrap();
+    let found = plugin.find(&id).await.unwrap().unwrap();
+    assert!(matches!(found.state, FoundState::Exited { .. }), "{found:?}");
+}
+
+#[tokio::test]
+async fn a_restart_policy_that_somebody_gave_to_an_instance_is_taken_back() {
+    let engine = Engine::shared();
+    let (plugin, id) = (plugin(engine), new_id());
+    let made = plugin.ensure(&id, &spec()).await.unwrap();
+    restart_always(engine, &made.reference);
+    assert_eq!(plugin.ensure(&id, &spec()).await.unwrap(), made, "it runs on");
+    assert_eq!(policy(engine, &made.reference), "no");
+    plugin.stop(&id).await.unwrap();
+    restart_always(engine, &made.reference);
+    plugin.stop(&id).await.unwrap();
+    assert_eq!(policy(engine, &made.reference), "no", "also of what does not run");
+    plugin.remove(&id).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_instance_has_no_network_of_the_engine_s_whatever_anybody_connects() {
+    let engine = Engine::shared();
+    let (plugin, id) = (plugin(engine), new_id());
+    let made = plugin.ensure(&id, &spec()).await.unwrap();
+    let network = format!("n-{id}");
+    let body = json!({ "Name": network, "Driver": "bridge", "Internal": true });
+    let created = engine.api("POST", "/networks/create", Some(&body)).unwrap();
+    assert_eq!(created.status, 201, "{}", created.text());
+    let body = json!({ "Container": made.reference });
+    let answer = engine
+        .api("POST", &format!("/networks/{network}/connect"), Some(&body))
+        .unwrap();
+    plugin.remove(&id).await.unwrap();
+    by_hand(engine, "DELETE", &format!("/networks/{network}"));
+    assert_eq!(answer.status, 400, "{}", answer.text());
+    assert!(answer.text().contains("private (none) mode"), "{}", answer.text());
+}
