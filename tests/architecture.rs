@@ -21,7 +21,16 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("advertiser", &["metrics", "settings"]),
     (
         "source",
-        &["bell", "causes", "files", "metrics", "model", "settings", "store"],
+        &[
+            "bell",
+            "causes",
+            "files",
+            "log_limit",
+            "metrics",
+            "model",
+            "settings",
+            "store",
+        ],
     ),
     (
         "orchestrator",

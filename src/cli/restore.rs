@@ -29,18 +29,24 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: &Args, output: Output) -> Result<(), Failure> {
     let mut from = open(&args.file)?;
-    let contents = if args.check {
-        Store::examine_backup(&mut from)?
-    } else {
-        let settings = args.settings.load()?;
-        let (url, identity) = (settings.store.url.as_str(), &settings.store.identity);
-        Store::restore(url, identity, &mut from, args.force).await?
-    };
-    if output == Output::Json {
-        return table::print(&table::json(&contents)?);
+    if args.check {
+        let contents = Store::examine_backup(&mut from)?;
+        return match output {
+            Output::Json => table::print(&table::json(&contents)?),
+            _ => table::print(&format!("whole; it holds {}\n", holds(&contents))),
+        };
     }
-    let done = if args.check { "whole; it holds" } else { "restored:" };
-    table::print(&format!("{done} {}\n", holds(&contents)))
+    let settings = args.settings.load()?;
+    let (url, identity) = (settings.store.url.as_str(), &settings.store.identity);
+    let restored = Store::restore(url, identity, &mut from, args.force).await?;
+    if output == Output::Json {
+        return table::print(&table::json(&restored)?);
+    }
+    let mut text = format!("restored: {}\n", holds(&restored.contents));
+    if let Some(aside) = &restored.set_aside {
+        text.push_str(&format!("the damaged database is kept as {}\n", aside.display()));
+    }
+    table::print(&text)
 }
 
 fn open(path: &Path) -> Result<Box<dyn BufRead>, Failure> {

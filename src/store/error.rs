@@ -71,9 +71,8 @@ pub enum StoreError {
     Lost(LostCause),
     /// The database holds what cannot be right. Nothing is written to it any more. The operator's to mend.
     #[error(
-        "the database is damaged (could not {doing}), and no lease is confirmed; stop the daemon, move the damaged \
-         file with its -wal and -shm away (or name a new database), restore a backup (`orchestrator restore FILE`) and \
-         see to the disk"
+        "the database is damaged (could not {doing}), and no lease is confirmed; stop the daemon, restore a backup \
+         (`orchestrator restore --force FILE`, which keeps the damaged file under another name), and see to the disk"
     )]
     Damaged {
         /// What was being done.

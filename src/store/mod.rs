@@ -62,7 +62,7 @@ use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use backup::{BackupError, Contents};
+pub use backup::{BackupError, Contents, Restored};
 pub use clients::ClientFilter;
 pub use error::{AwayCause, DamageCause, LostCause, StoreError};
 pub use events::EventFilter;

@@ -254,3 +254,22 @@ impl std::io::Write for Refuses {
         Ok(())
     }
 }
+
+#[tokio::test]
+async fn a_damaged_file_is_set_aside_and_the_backup_restored_in_its_place() {
+    let place = Place::sqlite();
+    let store = place.open().await;
+    populate(&store).await;
+    let backup = backup_of(&place.url).await;
+    store.close().await;
+    let file = PathBuf::from(place.url.trim_start_matches("sqlite://"));
+    fs::write(&file, vec![0x5a; 64 << 10]).unwrap();
+    let identity = IdentityPlace::new();
+    let refused = restore(&place, &identity, &backup, false).await.unwrap_err();
+    assert!(refused.to_string().contains("restore --force"), "{refused}");
+    let mut from = backup.as_slice();
+    let restored = Store::restore(&place.url, &identity.0, &mut from, true).await.unwrap();
+    assert_eq!(rows(&backup_of(&place.url).await), rows(&backup));
+    let aside = restored.set_aside.unwrap();
+    assert_eq!(fs::read(&aside).unwrap(), vec![0x5a; 64 << 10], "{}", aside.display());
+}

@@ -21,6 +21,9 @@ pub enum BackupError {
     /// The backup cannot be read.
     #[error("cannot read the backup")]
     Read(#[source] io::Error),
+    /// The file of the damaged database cannot be given another name.
+    #[error("the database is damaged, and its file cannot be set aside; move it away by hand, and restore again")]
+    Aside(#[source] io::Error),
     /// It is not what a backup looks like.
     #[error("line {line} of the backup {what}; it is no backup, or it is damaged: take another one")]
     Damaged {

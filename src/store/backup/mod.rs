@@ -16,6 +16,7 @@
 //! - A restore is one transaction: the database holds all of the backup, or what it held before.
 //! - A restored database is born anew. A daemon that still has the old one open notices.
 
+mod aside;
 mod error;
 mod export;
 mod format;
@@ -24,7 +25,7 @@ mod tables;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::identity::file::IdentityFile;
 use super::url::parse_url;
@@ -46,6 +47,16 @@ pub struct Contents {
     pub schema: i64,
     /// Rows by table.
     pub rows: BTreeMap<String, u64>,
+}
+
+/// What a restore did.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Restored {
+    /// What the database holds now.
+    #[serde(flatten)]
+    pub contents: Contents,
+    /// Where the file of a damaged database is now, in whose place a new one was made.
+    pub set_aside: Option<PathBuf>,
 }
 
 impl Contents {
@@ -71,7 +82,8 @@ impl Store {
     }
 
     /// Puts what a backup holds into the database at `url`, which no daemon may use. The database must hold nothing, or
-    /// `replace` be set: then all that it held is gone, and the file at `identity` gets the backup's identity.
+    /// `replace` be set: then all that it held is gone, the file at `identity` gets the backup's identity, and the file
+    /// of a SQLite database that is damaged is kept under another name.
     ///
     /// # Errors
     ///
@@ -83,19 +95,27 @@ impl Store {
         identity: &Path,
         from: &mut dyn BufRead,
         replace: bool,
-    ) -> Result<Contents, BackupError> {
+    ) -> Result<Restored, BackupError> {
         // Its lock keeps daemons away until the end.
         let file = IdentityFile::open(identity).map_err(|fault| match fault {
             StoreError::Away { .. } => BackupError::InUse(fault),
             fault => fault.into(),
         })?;
         let kept = file.identity().cloned();
+        let set_aside = if replace {
+            aside::set_damaged_aside(url).await?
+        } else {
+            None
+        };
         let imported = import::import(&parse_url(url)?, from, replace, kept.as_ref()).await?;
         match &kept {
             Some(kept) if *kept == imported.identity => {}
             _ => drop(file.replace(&imported.identity)?),
         }
-        Ok(imported.contents)
+        Ok(Restored {
+            contents: imported.contents,
+            set_aside,
+        })
     }
 
     /// Reads a whole backup, as a restore would, and says what it holds. Touches no database.
