@@ -52,8 +52,7 @@ impl Orchestrator {
         }
         if restart {
             plugin.stop(&instance.id).await?;
-            // Another process begins, of which nothing is known.
-            self.inner.checks.forget(instance.id);
+            self.inner.checks.renew(instance.id);
         }
         let spec = resolved(&instance.spec).await?;
         let (found, running) = running(plugin.ensure(&instance.id, &spec).await?)?;
@@ -174,14 +173,16 @@ impl Orchestrator {
     }
 
     fn fate_of_silent(&self, instance: &Instance) -> Unanswering {
-        let terms = self.terms(Some(instance));
-        match restart_after(instance, terms) {
-            Some(nth) => Unanswering::Restarted {
-                nth,
-                of: terms.restarts,
-            },
-            None if instance.ready.is_some() && terms.restarts > 0 => Unanswering::GivenUp { after: terms.restarts },
-            None => Unanswering::Left,
+        let settings = self.settings();
+        let template = settings.templates.get(&instance.template);
+        let of = template
+            .and_then(|template| template.ready)
+            .map_or(0, |ready| ready.restarts);
+        match restart_after(instance, self.terms(Some(instance))) {
+            Some(nth) => Unanswering::Restarted { nth, of },
+            None if instance.ready.is_none() || of == 0 => Unanswering::Left,
+            None if !self.inner.checks.answered(instance.id) => Unanswering::NotSeen,
+            None => Unanswering::GivenUp { after: of },
         }
     }
 

@@ -78,6 +78,8 @@ pub(super) enum Unanswering {
         /// How many there may be.
         of: u32,
     },
+    /// It runs on, as this daemon has not seen it answer on this port.
+    NotSeen,
     /// It was restarted as often as it may be, and runs on.
     GivenUp {
         /// Restarts there were.
@@ -148,6 +150,9 @@ impl fmt::Display for Unanswering {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Left => f.write_str("it is left running"),
+            Self::NotSeen => f.write_str(
+                "it is left running, as it has not answered there since the daemon started or its `ready` changed",
+            ),
             Self::Restarted { nth, of } => write!(f, "it is restarted ({nth} of {of})"),
             Self::GivenUp { after } => write!(
                 f,

@@ -193,13 +193,20 @@ impl Orchestrator {
     }
 
     /// What the template of the instance says of its life now; of one that is gone, no grace and no restart.
+    ///
+    /// An instance that this daemon has not seen answer is not restarted: a wrong port in the settings would restart
+    /// all of them.
     pub(super) fn terms(&self, instance: Option<&Instance>) -> Terms {
         let settings = self.settings();
-        let template = instance.and_then(|instance| settings.templates.get(&instance.template));
-        template.map_or(Terms::default(), |template| Terms {
-            grace: template.grace,
-            restarts: template.ready.map_or(0, |ready| ready.restarts),
-        })
+        let of = |instance: &Instance| {
+            let template = settings.templates.get(&instance.template)?;
+            let ready = template.ready.filter(|_| self.inner.checks.answered(instance.id));
+            Some(Terms {
+                grace: template.grace,
+                restarts: ready.map_or(0, |ready| ready.restarts),
+            })
+        };
+        instance.and_then(of).unwrap_or_default()
     }
 
     async fn disturb(

@@ -17,6 +17,19 @@ fn processes(instance: &Value) -> Vec<Pid> {
     ids.filter(|id| i64::from(*id) != init).map(Pid::from_raw).collect()
 }
 
+/// Waits until the only instance is not ready for a reason with these words.
+fn wait_reason(site: &Site, words: &str) -> Value {
+    wait_for(
+        &format!("an instance with a reason that says {words:?}"),
+        PATIENCE,
+        || {
+            let instance = site.instances().into_iter().next()?;
+            let reason = instance["reason"].as_str()?;
+            (reason.contains(words) && instance["phase"] != "ready").then(|| instance.clone())
+        },
+    )
+}
+
 /// Kills the processes of an instance that have this name.
 fn kill_by_name(instance: &Value, name: &str) {
     let mut killed = 0;
@@ -104,17 +117,59 @@ fn an_instance_that_restarts_do_not_help_is_left_running_and_says_so() {
     let mut client = Dhclient::boot(&machine, "eth0").unwrap();
     let before = site.wait_ready_for(client.address(PATIENCE).unwrap());
     kill_by_name(&before, "httpd");
-    let left = wait_for("the restarts to be given up", PATIENCE, || {
-        let instance = site.instances().into_iter().next()?;
-        let reason = instance["reason"].as_str()?.to_owned();
-        reason.contains("up to 2 times in vain").then_some(instance)
-    });
+    let left = wait_reason(&site, "up to 2 times in vain");
     assert_eq!((&left["id"], left["phase"].as_str()), (&before["id"], Some("starting")));
     assert!(first_process(&left) > 0, "it is said to run, and does");
     assert_eq!(details(&site, "instance-restarted").len(), 2);
     // A client that leaves takes it along as ever.
     client.release().unwrap();
     site.wait_none();
+}
+
+#[test]
+fn an_instance_that_is_not_to_be_restarted_is_ready_again_when_it_goes_on() {
+    let site = Site::start(&checked(0));
+    let machine = site.machine("client");
+    let mut client = Dhclient::boot(&machine, "eth0").unwrap();
+    let before = site.wait_ready_for(client.address(PATIENCE).unwrap());
+    wait_checked(&site, "reacted", 1);
+    let (first, stopped) = (first_process(&before), processes(&before));
+    for process in &stopped {
+        kill(*process, Signal::SIGSTOP).unwrap();
+    }
+    wait_reason(&site, "left running");
+    for process in stopped {
+        kill(process, Signal::SIGCONT).unwrap();
+    }
+    let after = &site.wait_ready(1)[0];
+    assert_eq!(first_process(after), first);
+    assert_eq!(after["reason"], Value::Null);
+    assert_eq!(details(&site, "instance-restarted"), [""; 0]);
+}
+
+#[test]
+fn a_wrong_port_in_the_settings_restarts_no_instance() {
+    let site = Site::start(&checked(5));
+    let machine = site.machine("client");
+    let mut client = Dhclient::boot(&machine, "eth0").unwrap();
+    let before = site.wait_ready_for(client.address(PATIENCE).unwrap());
+    let first = first_process(&before);
+    let file = site.daemon.place().join("settings.toml");
+    let right = std::fs::read_to_string(&file).unwrap();
+    let reload = |text: &str| {
+        std::fs::write(&file, text).unwrap();
+        assert_eq!(site.daemon.api("POST", "/v1/settings/reload").unwrap().0, 200);
+    };
+    reload(&right.replace("tcp = 80", "tcp = 81"));
+    wait_reason(&site, "since the daemon started or its `ready` changed");
+    wait_for("more tries", PATIENCE, || {
+        let instance = site.instances().into_iter().next()?;
+        (instance["attempts"].as_u64()? >= 3).then_some(())
+    });
+    reload(&right);
+    let after = &site.wait_ready(1)[0];
+    assert_eq!(first_process(after), first);
+    assert_eq!(details(&site, "instance-restarted"), [""; 0]);
 }
 
 #[test]

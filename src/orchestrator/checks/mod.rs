@@ -48,7 +48,12 @@ impl Checks {
         self.schedule().pause(id);
     }
 
-    /// The instance is gone, or is another one now: what it was seen to do counts no more.
+    /// The instance is restarted: what its process before was seen to do is not expected of the next one.
+    pub(super) fn renew(&self, id: InstanceId) {
+        self.schedule().renew(id);
+    }
+
+    /// The instance is gone.
     pub(super) fn forget(&self, id: InstanceId) {
         self.schedule().forget(id);
     }
@@ -62,6 +67,11 @@ impl Checks {
     /// Whether the instance was ever seen to react to a connection, so that it is to do so again.
     pub(super) fn reacts(&self, id: InstanceId) -> bool {
         self.schedule().reacts(id)
+    }
+
+    /// Whether the instance ever answered what it is asked now, as far as this daemon knows.
+    pub(super) fn answered(&self, id: InstanceId) -> bool {
+        self.schedule().answered(id)
     }
 
     /// How the instance has failed to answer, when that was as often in a row as its template says.

@@ -97,6 +97,8 @@ struct Entry {
     failed: u32,
     how: &'static str,
     reacts: Reacts,
+    /// Whether it ever answered what it is asked.
+    answered: bool,
 }
 
 /// All instances that are checked.
@@ -111,6 +113,16 @@ impl Schedule {
     pub(super) fn begin(&mut self, id: InstanceId, subject: Subject, now: Instant) {
         let first = SOON.min(subject.every);
         self.put(id, subject, now, first);
+        if let Some(entry) = self.entries.get_mut(&id) {
+            entry.answered = true;
+        }
+    }
+
+    /// Another process begins, which may be of another kind: nothing is expected of it but an answer.
+    pub(super) fn renew(&mut self, id: InstanceId) {
+        if let Some(entry) = self.entries.get_mut(&id) {
+            entry.reacts = Reacts::NotYet(0);
+        }
     }
 
     /// Checks an instance no more until it begins again. What it was seen to do is kept.
@@ -203,6 +215,11 @@ impl Schedule {
         self.entries.get(&id).is_some_and(|entry| entry.reacts == Reacts::Yes)
     }
 
+    /// Whether the instance ever answered what it is asked now.
+    pub(super) fn answered(&self, id: InstanceId) -> bool {
+        self.entries.get(&id).is_some_and(|entry| entry.answered)
+    }
+
     /// How the instance is silent, if it is.
     pub(super) fn silence(&self, id: InstanceId) -> Option<Silence> {
         let entry = self.entries.get(&id)?;
@@ -225,7 +242,8 @@ impl Schedule {
             round,
             failed: 0,
             how: "",
-            reacts: same.map_or(Reacts::NotYet(0), |entry| entry.reacts),
+            reacts: same.as_ref().map_or(Reacts::NotYet(0), |entry| entry.reacts),
+            answered: same.is_some_and(|entry| entry.answered),
         };
         self.entries.insert(id, entry);
         self.due.insert((due, id));
@@ -261,6 +279,7 @@ impl Entry {
             }
             None => {
                 self.failed = 0;
+                self.answered = true;
                 false
             }
         }

@@ -121,9 +121,45 @@ async fn a_connection_that_only_the_kernel_takes_counts_against_those_that_react
     checks.pause(id(1));
     checks.begin(id(1), subject(1));
     assert!(checks.reacts(id(1)));
-    checks.forget(id(1));
+    checks.renew(id(1));
     checks.begin(id(1), subject(1));
     assert!(!checks.reacts(id(1)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_is_remembered_for_the_question_alone() {
+    let checks = Checks::default();
+    let other_port = |number| match subject(number) {
+        Subject {
+            target: Target::Tcp(place),
+            ..
+        } => Subject {
+            target: Target::Tcp(Place { port: 81, ..place }),
+            ..subject(number)
+        },
+        other => other,
+    };
+    let live = HashSet::from([id(1), id(2)]);
+    // One has just become ready, the other was there before.
+    checks.begin(id(1), subject(1));
+    checks.reconcile(
+        &live,
+        HashMap::from([(id(1), Some(subject(1))), (id(2), Some(subject(2)))]),
+    );
+    assert_eq!([1, 2].map(|n| checks.answered(id(n))), [true, false]);
+    run_for(EVERY * 2, &checks, |_| ready(Outcome::Taken)).await;
+    assert_eq!([1, 2].map(|n| checks.answered(id(n))), [true, true]);
+    // A restart and a pause take nothing away, another question does.
+    checks.renew(id(1));
+    checks.pause(id(1));
+    assert!(checks.answered(id(1)));
+    checks.reconcile(
+        &live,
+        HashMap::from([(id(1), Some(other_port(1))), (id(2), Some(other_port(2)))]),
+    );
+    run_for(EVERY * 5, &checks, |_| ready(Outcome::Silent("it refuses connections"))).await;
+    assert_eq!([1, 2].map(|n| checks.answered(id(n))), [false, false]);
+    assert!(checks.silence(id(1)).is_some());
 }
 
 #[tokio::test(start_paused = true)]
