@@ -15,7 +15,13 @@ impl Orchestrator {
         let Some(plugin) = self.inner.plugins.get(instance.plugin.as_str()) else {
             return Sight::Unknown;
         };
-        match plugin.find(&instance.id).await {
+        let found = plugin.find(&instance.id).await;
+        if let Ok(Some(found)) = &found
+            && !matches!(found.state, FoundState::Paused(_))
+        {
+            self.inner.pauses.over(instance.id);
+        }
+        match found {
             Err(fault) => {
                 tracing::debug!(instance = %instance.id, error = %fault, "could not look");
                 Sight::Unknown
@@ -24,7 +30,8 @@ impl Orchestrator {
             Ok(Some(found)) => match found.state {
                 FoundState::Created => Sight::Stopped { code: None },
                 FoundState::Exited { code } => Sight::Stopped { code: Some(code) },
-                FoundState::Paused(_) => Sight::Paused,
+                FoundState::Paused(_) if self.inner.pauses.lasts(instance.id) => Sight::Paused,
+                FoundState::Paused(_) => Sight::Unknown,
                 FoundState::Running(running) => match self.look_at_wiring(instance).await {
                     Sight::Running => self.look_inside(instance, &running).await,
                     wrong => wrong,

@@ -22,6 +22,7 @@ mod look;
 mod machine;
 mod orphans;
 mod pass;
+mod pauses;
 mod plan;
 mod ports;
 mod probe;
@@ -80,6 +81,8 @@ struct Inner {
     full_bridges: Mutex<ports::FullBridges>,
     // Instances that are ready, and when each is checked.
     checks: checks::Checks,
+    // Instances that somebody paused, and since when.
+    pauses: pauses::Pauses,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -132,6 +135,7 @@ impl Orchestrator {
             orphans: Mutex::default(),
             full_bridges: Mutex::default(),
             checks: checks::Checks::default(),
+            pauses: pauses::Pauses::default(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
         };

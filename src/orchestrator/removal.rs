@@ -13,6 +13,7 @@ impl Orchestrator {
         if faults.is_empty() {
             tracing::info!(instance = %instance.id, client = %instance.client, "removed");
             self.inner.checks.forget(instance.id);
+            self.inner.pauses.over(instance.id);
             self.inner.metrics.instance_removed();
             let update = self.update(instance, Phase::Removed, instance.reason.clone(), None);
             let event = self.event(instance, EventKind::InstanceRemoved, instance.reason.clone());
