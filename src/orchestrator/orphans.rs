@@ -30,6 +30,8 @@ const PREFIX: &str = "ORCHESTRATOR_";
 pub(super) struct Orphans {
     /// By plugin; one that is not here was not asked yet.
     seen: BTreeMap<&'static str, BTreeMap<InstanceId, Orphan>>,
+    /// Those that were removed or adopted. A look that began before may still find them as orphans.
+    settled: HashSet<InstanceId>,
     condition: Option<Owned>,
 }
 
@@ -121,7 +123,11 @@ impl Orchestrator {
             let running = matches!(found.state, FoundState::Running(_));
             seen.insert(*id, Orphan { running, ..orphan });
         }
-        self.lock_orphans().seen.insert(plugin, seen);
+        {
+            let mut orphans = self.lock_orphans();
+            seen.retain(|id, _| !orphans.settled.contains(id));
+            orphans.seen.insert(plugin, seen);
+        }
         self.show_orphans();
     }
 
@@ -169,9 +175,13 @@ impl Orchestrator {
 
     /// It belongs to somebody, or is gone.
     pub(super) fn forget_orphan(&self, id: InstanceId) {
-        self.lock_orphans().seen.values_mut().for_each(|seen| {
-            seen.remove(&id);
-        });
+        {
+            let mut orphans = self.lock_orphans();
+            orphans.settled.insert(id);
+            orphans.seen.values_mut().for_each(|seen| {
+                seen.remove(&id);
+            });
+        }
         self.show_orphans();
     }
 

@@ -15,6 +15,8 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use super::{ALLOCATION_KEY, Identity, SERVER_DUID};
 use crate::files::{self, Symlinks};
@@ -135,7 +137,19 @@ fn options() -> OpenOptions {
     options
 }
 
+/// How often a lock that is held is tried, and the pause between two tries: a daemon that is just ending may still have
+/// it, and so may a process that it has just started, until that begins its own program.
+const LOCK_TRIES: u32 = 10;
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
+
 fn lock(file: &File, path: &Path) -> Result<(), StoreError> {
+    for _ in 1..LOCK_TRIES {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => thread::sleep(LOCK_PAUSE),
+            Err(TryLockError::Error(error)) => return Err(fault(path, error)),
+            Ok(()) => return Ok(()),
+        }
+    }
     file.try_lock().map_err(|error| match error {
         TryLockError::Error(error) => fault(path, error),
         TryLockError::WouldBlock => StoreError::Away {
