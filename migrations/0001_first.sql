@@ -15,6 +15,8 @@ create table clients (
     duid text not null,
     link_layer text,
     hostname text,
+    -- The class that the client's last message put it in; null for none.
+    class text,
     wants_instance bigint not null,
     first_seen bigint not null,
     last_seen bigint not null,
@@ -23,9 +25,10 @@ create table clients (
 
 create index clients_in_order on clients (first_seen, id);
 
--- An address of a link has one lease: the one in force, or the last there was.
+-- An address or delegated prefix of a link has one lease: the one in force, or the last there was.
 create table leases (
     link text not null,
+    -- The address, or the prefix with its length.
     address text not null,
     -- Looked at when it is committed: SQLite keeps no copy of what a statement changes if that cannot fail half-way.
     client text not null references clients (id) deferrable initially deferred,
@@ -39,6 +42,8 @@ create table leases (
     -- When the clock is to be asked whether it has ended: not after it does; null once it has. A renewal leaves this as
     -- it is, and so writes no index; the sweep that comes too early moves it on.
     due bigint,
+    -- The router towards a delegated prefix: the client's link-local address. Null for addresses, and where a relay routes.
+    next_hop text,
     primary key (link, address)
 )
 -- Room for renewals beside what they renew: no index has to learn of another place.
@@ -47,6 +52,8 @@ create table leases (
 
 create index leases_by_client on leases (client);
 create index leases_by_due on leases (due) where due is not null;
+-- Routes are kept for the few leases that have a router.
+create index leases_routed on leases (link) where next_hop is not null;
 
 create table instances (
     id text primary key not null,
@@ -90,3 +97,17 @@ create table events (
 create index events_by_client on events (client, id);
 -- Most events are of leases, and name no instance.
 create index events_by_instance on events (instance, id) where instance is not null;
+
+-- What is kept for one client of a link, as it was asked for through the API. The holder is JSON: by what trait the
+-- client is known, and what that is. Addresses and prefixes are written as in leases; either may be null, not both.
+create table reservations (
+    id text primary key not null,
+    link text not null,
+    holder text not null,
+    address text,
+    prefix text,
+    created bigint not null,
+    unique (link, holder),
+    unique (link, address),
+    unique (prefix)
+);

@@ -1,20 +1,16 @@
 //! Gives every IPv6 client on a network a container of its own, by nothing but its DHCPv6 lease.
+//!
+//! The parts are crates of their own, named here; [`serve`] puts them together.
 
-pub mod advertiser;
-pub mod api;
-pub mod bell;
-pub mod causes;
-pub mod cli;
-pub mod client;
-pub mod conditions;
-pub mod contention;
-pub mod files;
-pub mod log_limit;
-pub mod metrics;
-pub mod model;
-pub mod orchestrator;
-pub mod routes;
 pub mod serve;
-pub mod settings;
-pub mod source;
-pub mod store;
+
+pub use orchestrator_api as api;
+pub use orchestrator_cli as cli;
+pub use orchestrator_client as client;
+pub use orchestrator_model as model;
+pub use orchestrator_reconcile::{instance as orchestrator, routes};
+pub use orchestrator_runtime::{causes, conditions, contention, files, log_limit, metrics, notifications};
+pub use orchestrator_settings as settings;
+pub use orchestrator_source as source;
+pub use orchestrator_source::advertiser;
+pub use orchestrator_store as store;

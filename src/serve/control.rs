@@ -9,18 +9,18 @@ use tokio::sync::{mpsc, oneshot};
 use super::links::Commands;
 use super::reload::Desk;
 use super::reservations::Reservations;
-use crate::api::{Control, ControlError, Reloaded, SettingsView};
-use crate::causes::with_causes;
-use crate::model::{
+use orchestrator_api::{Control, ControlError, Reloaded, SettingsView};
+use orchestrator_model::{
     Client, ClientId, Clock, Instance, InstanceId, LeaseChange, LeaseSource, LeaseVerb, Orphan, Phase, Reservation,
     ReservationId, ReservationView,
 };
-use crate::orchestrator::Orchestrator;
-use crate::settings::Current;
-use crate::source::Recorder;
-use crate::source::dnsmasq::{DnsmasqEvent, Handed, Intake, IntakeError};
-use crate::source::listener::{Command, NotReconfigured, Reconfiguring};
-use crate::store::Store;
+use orchestrator_reconcile::instance::Orchestrator;
+use orchestrator_runtime::causes::with_causes;
+use orchestrator_settings::Current;
+use orchestrator_source::Recorder;
+use orchestrator_source::dnsmasq::{DnsmasqEvent, Handed, Intake, IntakeError};
+use orchestrator_source::listener::{Command, NotReconfigured, Reconfiguring};
+use orchestrator_store::Store;
 
 /// Connects the API, which is there from the start, to the parts that come up later.
 pub(super) struct Switchboard {

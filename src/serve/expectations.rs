@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::{link, relays, storage};
-use crate::conditions::{Conditions, Owned};
-use crate::routes;
-use crate::settings::Settings;
+use orchestrator_reconcile::routes;
+use orchestrator_runtime::conditions::{Conditions, Owned};
+use orchestrator_settings::Settings;
 
 /// Owns the conditions that the settings in force ask for.
 pub(super) struct Expectations {
@@ -64,7 +64,7 @@ mod tests {
         [template.web]\nimage = \"web\"\n";
 
     fn settings(text: &str) -> Settings {
-        crate::settings::parse(text, std::iter::empty()).unwrap()
+        orchestrator_settings::parse(text, std::iter::empty()).unwrap()
     }
 
     fn names(conditions: &Conditions) -> Vec<String> {

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::{Context, storage};
-use crate::causes::with_causes;
-use crate::log_limit::LogLimit;
-use crate::model::LeaseSource;
-use crate::source::dnsmasq::{Intake, Spool};
-use crate::store::{Store, StoreError};
+use orchestrator_model::LeaseSource;
+use orchestrator_runtime::causes::with_causes;
+use orchestrator_runtime::log_limit::LogLimit;
+use orchestrator_source::dnsmasq::{Intake, Spool};
+use orchestrator_store::{Store, StoreError};
 
 /// A lease that is granted while another is waited for may end before it: look at least this often.
 const EXPIRY_PERIOD: Duration = Duration::from_secs(1);
@@ -41,9 +41,9 @@ pub(super) async fn expire_leases(context: Context, store: Store) {
                 for lease in leases {
                     tracing::info!(client = %lease.client, leased = %lease.leased, link = lease.link, "lease expired");
                     context.metrics.lease_event("expired");
-                    context.bell.ring_leased(&lease.link, lease.leased, None);
-                    if !context.bell.is_silent(&lease.link) {
-                        context.bell.ring(lease.client);
+                    context.notifications.notify_leased(&lease.link, lease.leased, None);
+                    if !context.notifications.is_muted(&lease.link) {
+                        context.notifications.notify(lease.client);
                     }
                 }
             }

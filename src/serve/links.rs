@@ -12,12 +12,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::Context;
 use super::link::{self, Supervisor};
-use crate::model::Duid;
-use crate::settings::LinkSettings;
-use crate::source::Recorder;
-use crate::source::listener::{Command, Directory, NotReconfigured, Reconfiguring};
-use crate::source::reserved::Reserved;
-use crate::store::Store;
+use orchestrator_model::Duid;
+use orchestrator_settings::LinkSettings;
+use orchestrator_source::Recorder;
+use orchestrator_source::listener::{Command, Directory, NotReconfigured, Reconfiguring};
+use orchestrator_source::reserved::Reserved;
+use orchestrator_store::Store;
 
 /// Commands that may wait for a listener.
 const COMMANDS: usize = 64;

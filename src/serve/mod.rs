@@ -25,25 +25,24 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::api::{self, App, BindError};
-use crate::bell::Bell;
-use crate::conditions::Conditions;
-use crate::metrics::Metrics;
-use crate::model::{Clock, Mark, SiteId};
-use crate::orchestrator::{Orchestrator, Parts};
-use crate::routes::{self, Keeper};
-use crate::settings::{Current, Place, Settings};
-use crate::source::Recorder;
-use crate::source::dnsmasq::Intake;
-use crate::source::listener::Directory;
-use crate::source::reserved::Reserved;
-use crate::store::{Store, StoreError};
 use control::{Ready, Switchboard};
 use expectations::Expectations;
 use links::{Commands, Links};
+use orchestrator_api::{App, BindError};
+use orchestrator_model::{Clock, Mark, SiteId};
+use orchestrator_reconcile::instance::{Orchestrator, Parts};
+use orchestrator_reconcile::routes::{self, Keeper};
+use orchestrator_runtime::conditions::Conditions;
+use orchestrator_runtime::metrics::Metrics;
+use orchestrator_runtime::notifications::Notifications;
+use orchestrator_settings::{Current, Settings, Start};
+use orchestrator_source::Recorder;
+use orchestrator_source::dnsmasq::Intake;
+use orchestrator_source::listener::Directory;
+use orchestrator_source::reserved::Reserved;
+use orchestrator_store::{Store, StoreError};
 use relays::Relays;
 use reload::Reloader;
-pub use reload::SetLogLevel;
 use reservations::Reservations;
 
 /// How long parts may take to end what they have begun.
@@ -73,23 +72,12 @@ struct Context {
     clock: Clock,
     conditions: Conditions,
     metrics: Metrics,
-    bell: Bell,
+    notifications: Notifications,
     stop: CancellationToken,
     /// Cancelled before `stop` when the daemon is not to come back: hosts are told to look for another router.
     for_good: CancellationToken,
     tasks: TaskTracker,
 }
-
-/// What the daemon is started with.
-pub struct Start {
-    /// The settings to begin with.
-    pub settings: Settings,
-    /// Where they are written: they are read again when it is told to reload.
-    pub place: Place,
-    /// Sets what is logged, when they say otherwise then.
-    pub set_log_level: SetLogLevel,
-}
-
 /// Runs the daemon until SIGTERM, SIGINT or SIGQUIT. Instances are left running.
 ///
 /// SIGQUIT says that it is not to come back: it tells the hosts of its links that it is no router any more. After the
@@ -109,7 +97,7 @@ pub async fn run(start: Start) -> Result<(), ServeError> {
         clock: Clock::start(),
         conditions: Conditions::default(),
         metrics: Metrics::default(),
-        bell: Bell::default(),
+        notifications: Notifications::default(),
         stop: CancellationToken::new(),
         for_good: CancellationToken::new(),
         tasks: TaskTracker::new(),
@@ -130,7 +118,7 @@ pub async fn run(start: Start) -> Result<(), ServeError> {
         control: switchboard.clone(),
         metrics: context.metrics.clone(),
     };
-    let faces = api::Server::bind(&in_force.api, app).await?;
+    let faces = orchestrator_api::Server::bind(&in_force.api, app).await?;
     context.tasks.spawn(faces.run(context.stop.clone()));
     context.tasks.spawn(reloader.run(hangups, context.stop.clone()));
     context.tasks.spawn(housekeeping::watch_wall_clock(context.clone()));
@@ -194,11 +182,11 @@ async fn build_and_run(
         network: network.clone(),
         plugins: plugins(&context.settings.get(), mark),
         clock: context.clock,
-        bell: context.bell.clone(),
+        notifications: context.notifications.clone(),
         conditions: context.conditions.clone(),
         metrics: context.metrics.clone(),
     });
-    let recorder = Recorder::new(store.clone(), context.bell.clone(), context.metrics.clone());
+    let recorder = Recorder::new(store.clone(), context.notifications.clone(), context.metrics.clone());
     let intake = Intake::new(
         context.settings.clone(),
         recorder.clone(),
@@ -228,7 +216,7 @@ async fn build_and_run(
         store: store.clone(),
         network,
         clock: context.clock,
-        bell: context.bell.clone(),
+        notifications: context.notifications.clone(),
         conditions: context.conditions.clone(),
         metrics: context.metrics.clone(),
     });
@@ -246,7 +234,7 @@ async fn build_and_run(
             store: store.clone(),
             reserved,
             clock: context.clock,
-            bell: context.bell.clone(),
+            notifications: context.notifications.clone(),
         },
     });
     // Last of all: whoever sees the store through the API finds everything behind it in place.

@@ -10,8 +10,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Context;
-use crate::settings::Settings;
-use crate::source::listener::{Directory, GROUPS, RelayPort};
+use orchestrator_settings::Settings;
+use orchestrator_source::listener::{Directory, GROUPS, RelayPort};
 
 /// How often an interface is looked at, and the wait between two tries to listen on it.
 const PERIOD: Duration = Duration::from_secs(1);

@@ -17,19 +17,18 @@ use tokio_util::sync::CancellationToken;
 
 use super::expectations::Expectations;
 use super::{Context, systemd};
-use crate::api::{ControlError, ReloadOutcome, Reloaded, SettingsView};
-use crate::causes::with_causes;
-use crate::conditions::Owned;
-use crate::model::Timestamp;
-use crate::settings::{Change, Current, Effect, Fault, Faults, LogLevel, Place, Reload, Settings, plan_reload};
+use orchestrator_api::{ControlError, ReloadOutcome, Reloaded, SettingsView};
+use orchestrator_model::Timestamp;
+use orchestrator_runtime::causes::with_causes;
+use orchestrator_runtime::conditions::Owned;
+use orchestrator_settings::{
+    Change, Current, Effect, Fault, Faults, Place, Reload, SetLogLevel, Settings, plan_reload,
+};
 
 /// The condition under which it is shown whether what was read last is in force.
 const CONDITION: &str = "settings";
 /// Requests that may wait for the one that is under way.
 const WAITING: usize = 16;
-
-/// Sets the least important kind of line that is logged.
-pub type SetLogLevel = Box<dyn Fn(LogLevel) + Send + Sync>;
 
 type Request = oneshot::Sender<Result<Reloaded, Faults>>;
 
@@ -152,7 +151,7 @@ impl Reloader {
         self.expectations.add(&settings);
         self.sender.send_replace(settings.clone());
         self.expectations.retain(&settings);
-        self.context.bell.ring_prefixes();
+        self.context.notifications.notify_prefixes();
         (self.set_log_level)(settings.log.level);
         tracing::info!(changes = changes.len(), "the settings are in force");
         Reloaded { loaded: at, changes }

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use crate::api::ControlError;
-use crate::bell::Bell;
-use crate::model::{Clock, LeaseSource, RecordedReservation, Reservation, ReservationId, ReservationView};
-use crate::settings::{Current, LinkSettings, Settings};
-use crate::source::reserved::{Reserved, in_force};
-use crate::store::Store;
+use orchestrator_api::ControlError;
+use orchestrator_model::{Clock, LeaseSource, RecordedReservation, Reservation, ReservationId, ReservationView};
+use orchestrator_runtime::notifications::Notifications;
+use orchestrator_settings::{Current, LinkSettings, Settings};
+use orchestrator_source::reserved::{Reserved, in_force};
+use orchestrator_store::Store;
 
 /// Where reservations are made and removed. What it has recorded counts when it returns.
 pub(super) struct Reservations {
@@ -15,7 +15,7 @@ pub(super) struct Reservations {
     pub(super) store: Store,
     pub(super) reserved: Reserved,
     pub(super) clock: Clock,
-    pub(super) bell: Bell,
+    pub(super) notifications: Notifications,
 }
 
 impl Reservations {
@@ -59,7 +59,7 @@ impl Reservations {
         self.reserved.refresh().await?;
         if changed.reservation.prefix.is_some() {
             // While nobody holds it, it is unreachable.
-            self.bell.ring_prefixes();
+            self.notifications.notify_prefixes();
         }
         Ok(())
     }

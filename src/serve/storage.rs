@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::Context;
-use crate::causes::with_causes;
-use crate::store::{Store, StoreError};
+use orchestrator_runtime::causes::with_causes;
+use orchestrator_store::{Store, StoreError};
 
 /// The condition under which the database is shown.
 pub(super) const CONDITION: &str = "database";

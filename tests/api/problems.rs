@@ -176,7 +176,7 @@ fn every_code_is_documented() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     let documented = std::fs::read_to_string(root.join("docs/api.md")).unwrap();
     let mut found = 0;
-    for entry in std::fs::read_dir(root.join("src/api")).unwrap() {
+    for entry in std::fs::read_dir(root.join("crates/api/src")).unwrap() {
         let path = entry.unwrap().path();
         if !path.is_file() {
             continue;

@@ -3,7 +3,7 @@
 use orchestrator_network::Bridge;
 
 use super::Parts;
-use crate::advertiser::{Advertiser, Ending};
+use orchestrator_source::advertiser::{Advertiser, Ending};
 
 impl Parts {
     /// Advertises while the settings want it.

@@ -5,10 +5,10 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::Parts;
-use crate::causes::with_causes;
-use crate::model::LeaseSource;
-use crate::settings::LinkSettings;
-use crate::source::listener::{self, Command, Listener, recall};
+use orchestrator_model::LeaseSource;
+use orchestrator_runtime::causes::with_causes;
+use orchestrator_settings::LinkSettings;
+use orchestrator_source::listener::{self, Command, Listener, recall};
 
 impl Parts {
     /// Listens while the settings want it.

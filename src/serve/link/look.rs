@@ -4,9 +4,9 @@ use orchestrator_network::Bridge;
 use tokio_util::sync::CancellationToken;
 
 use super::Parts;
-use crate::causes::with_causes;
-use crate::settings::LinkSettings;
-use crate::source::neighbors::{self, Neighbors};
+use orchestrator_runtime::causes::with_causes;
+use orchestrator_settings::LinkSettings;
+use orchestrator_source::neighbors::{self, Neighbors};
 
 /// A look-out, and the settings that it goes by.
 pub(super) struct LookOut {

@@ -17,14 +17,14 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::Context;
-use crate::advertiser::Ending;
-use crate::causes::with_causes;
-use crate::model::EventKind;
-use crate::settings::{LinkSettings, Settings};
-use crate::source::Recorder;
-use crate::source::listener::{Command, Directory};
-use crate::source::reserved::Reserved;
-use crate::store::Store;
+use orchestrator_model::EventKind;
+use orchestrator_runtime::causes::with_causes;
+use orchestrator_settings::{LinkSettings, Settings};
+use orchestrator_source::Recorder;
+use orchestrator_source::advertiser::Ending;
+use orchestrator_source::listener::{Command, Directory};
+use orchestrator_source::reserved::Reserved;
+use orchestrator_store::Store;
 
 /// How often the bridge is looked at, and the wait between two tries to serve on it.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -121,7 +121,7 @@ impl Supervisor {
         let neighbors = parts.recall_neighbors(bridge).await?;
         parts.context.conditions.set_ok(&condition(&parts.bridge));
         // Routes through the bridge that was here before went with it.
-        parts.context.bell.ring_prefixes();
+        parts.context.notifications.notify_prefixes();
         let serving = async {
             let (listened, advertised, looked) = tokio::join!(
                 end_all(parts.listen(listener, Some(bridge), &mut self.commands, stop), &ending),

@@ -13,12 +13,12 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{PERIOD, Parts, condition};
-use crate::advertiser;
-use crate::causes::with_causes;
-use crate::conditions::Owned;
-use crate::contention::Contention;
-use crate::model::{EventKind, LeaseSource};
-use crate::source::listener;
+use orchestrator_model::{EventKind, LeaseSource};
+use orchestrator_runtime::causes::with_causes;
+use orchestrator_runtime::conditions::Owned;
+use orchestrator_runtime::contention::Contention;
+use orchestrator_source::advertiser;
+use orchestrator_source::listener;
 
 /// The wait after a notification: what comes with it is looked at once.
 const GATHER: Duration = Duration::from_millis(200);
@@ -86,7 +86,7 @@ impl Parts {
 
     /// Records an event of the link. It is written when the store comes to it: nothing waits for it.
     pub(super) fn note(&self, kind: EventKind, detail: String) {
-        let event = crate::model::NewEvent {
+        let event = orchestrator_model::NewEvent {
             at: self.context.clock.now(),
             kind,
             link: Some(self.bridge.clone()),
@@ -210,7 +210,7 @@ impl Watch<'_> {
         tracing::warn!(link = parts.bridge, "{}: mended", self.said(text));
         parts.note(EventKind::LinkDisturbed, format!("{}: mended", self.said(text)));
         // Routes through the bridge went with its addresses, and hosts may know another link-layer address of it.
-        parts.context.bell.ring_prefixes();
+        parts.context.notifications.notify_prefixes();
         self.announce(&Bridge {
             up: true,
             mac: self.known.mac.or(observed.bridge.mac),

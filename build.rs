@@ -1,5 +1,0 @@
-//! Builds again when a migration is added: the migrations are embedded into the binary.
-
-fn main() {
-    println!("cargo:rerun-if-changed=migrations");
-}

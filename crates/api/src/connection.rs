@@ -1,0 +1,192 @@
+//! One connection: HTTP/1.1 with bounds on everything a stranger may send, or fail to.
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::{Body, Bytes, HttpBody};
+use axum::http::{Request, Response, StatusCode};
+use hyper::body::{Frame, Incoming, SizeHint};
+use hyper::server::conn::http1;
+use hyper::service::Service;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio_util::sync::CancellationToken;
+
+use super::exchange::Exchange;
+use super::patience::Patience;
+use super::peer::Standing;
+use super::places::Share;
+use super::problem::Fault;
+use super::screen::Screen;
+use super::serve::Limits;
+use orchestrator_runtime::metrics::Metrics;
+
+/// Bytes of a request's head; also what is buffered of a body.
+const LARGEST_HEAD: usize = 16 * 1024;
+
+/// Header lines of a request.
+const MOST_HEADERS: usize = 64;
+
+/// How long, and how many bytes, a peer whose request was malformed may go on sending. Closing at once could take the
+/// answer away from it (RFC 9112, section 9.6).
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_BYTES: u64 = 256 * 1024;
+
+/// What the routes know of the connection that a request came on.
+#[derive(Debug, Clone)]
+pub(super) struct Caller {
+    pub(super) exchange: Arc<Exchange>,
+    pub(super) share: Arc<Share>,
+    pub(super) standing: Standing,
+}
+
+/// What connections of a listener have in common.
+#[derive(Clone)]
+pub(super) struct Common {
+    pub(super) routes: axum::Router,
+    pub(super) limits: Limits,
+    pub(super) draining: CancellationToken,
+    pub(super) metrics: Metrics,
+}
+
+/// Serves the requests of a connection, one after the other, until its end or the daemon's.
+pub(super) async fn serve(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    caller: Caller,
+    Common {
+        routes,
+        limits,
+        draining,
+        metrics,
+    }: Common,
+) {
+    let exchange = caller.exchange.clone();
+    let routes = TowerToHyperService::new(routes);
+    let screen = Screen::new(Patience::new(stream, limits.stall), exchange.clone());
+    let mut connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        // Counts from the end of the request before: an idle connection is closed by it, too.
+        .header_read_timeout(limits.head)
+        .max_headers(MOST_HEADERS)
+        .max_buf_size(LARGEST_HEAD)
+        .serve_connection(TokioIo::new(screen), Front { routes, caller });
+    let served = tokio::select! {
+        served = poll_fn(|cx| connection.poll_without_shutdown(cx)) => served,
+        () = draining.cancelled() => {
+            Pin::new(&mut connection).graceful_shutdown();
+            poll_fn(|cx| connection.poll_without_shutdown(cx)).await
+        }
+    };
+    let mut stream = connection.into_parts().io.into_inner().into_inner();
+    if let Err(error) = served {
+        tracing::debug!(%error, "a connection to the API broke off");
+        if let Some(fault) = explain(&error, &exchange) {
+            metrics.api_refused(fault.code());
+            answer(&mut stream, fault).await;
+            return;
+        }
+    }
+    // The peer may have closed it already.
+    let _ = stream.shutdown().await;
+}
+
+/// What a peer is told whose request hyper could not read; `None` where it is told nothing.
+fn explain(error: &hyper::Error, exchange: &Exchange) -> Option<Fault> {
+    if exchange.is_answered() {
+        return None;
+    }
+    if error.is_parse_too_large() {
+        let detail = format!(
+            "the head of the request has more than {LARGEST_HEAD} bytes or {MOST_HEADERS} lines; send fewer headers"
+        );
+        return Some(Fault::new(
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            "head-too-large",
+            detail,
+        ));
+    }
+    if error.is_parse() {
+        let detail = format!("this is no request of HTTP/1.1 (RFC 9112): {error}");
+        return Some(Fault::new(StatusCode::BAD_REQUEST, "bad-request", detail));
+    }
+    if !exchange.has_begun() {
+        return None;
+    }
+    if error.is_timeout() {
+        let detail = "the head of the request did not arrive in time; send it at once";
+        return Some(Fault::new(StatusCode::REQUEST_TIMEOUT, "head-too-slow", detail));
+    }
+    error.is_incomplete_message().then(|| {
+        let detail = "the head of the request breaks off before its end; send it whole";
+        Fault::new(StatusCode::BAD_REQUEST, "bad-request", detail)
+    })
+}
+
+/// Writes an answer where hyper could not, and waits a little for the peer to have read it.
+async fn answer(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), fault: Fault) {
+    if stream.write_all(&fault.into_message()).await.is_err() || stream.shutdown().await.is_err() {
+        return;
+    }
+    let mut rest = stream.take(LINGER_BYTES);
+    // Whatever comes is not read as a request any more.
+    let _ = tokio::time::timeout(LINGER, tokio::io::copy(&mut rest, &mut tokio::io::sink())).await;
+}
+
+/// Hands requests to the routes, and keeps the exchange informed.
+struct Front {
+    routes: TowerToHyperService<axum::Router>,
+    caller: Caller,
+}
+
+type Answering = Pin<Box<dyn Future<Output = Result<Response<Watched>, Infallible>> + Send>>;
+
+impl Service<Request<Incoming>> for Front {
+    type Response = Response<Watched>;
+    type Error = Infallible;
+    type Future = Answering;
+
+    fn call(&self, mut request: Request<Incoming>) -> Answering {
+        let exchange = self.caller.exchange.clone();
+        exchange.requested();
+        request.extensions_mut().insert(self.caller.clone());
+        let answer = self.routes.call(request);
+        Box::pin(async move { Ok(answer.await?.map(|body| Watched { body, exchange })) })
+    }
+}
+
+/// The body of an answer. It is dropped once hyper has all of it.
+struct Watched {
+    body: Body,
+    exchange: Arc<Exchange>,
+}
+
+impl HttpBody for Watched {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        self.exchange.buffered();
+    }
+}
+
+#[cfg(test)]
+mod tests;

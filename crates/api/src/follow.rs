@@ -1,0 +1,199 @@
+//! The timeline as it grows, as Server-Sent Events.
+//!
+//! ```text
+//!             the bell rings for the very next event          it rings for a later one, it
+//!                         ┌─────┐                             lagged, or was silent for long
+//!   opened ──▶ behind ──▶ up to date ────────────────────────────────────▶ behind
+//!              reads the table until its end                               reads the table
+//! ```
+//!
+//! The table is the truth and what is committed just now is only the bell. So a stream cannot miss an event, whether
+//! its reader lags, the database was away, or a commit was not answered in time and rang no bell.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use axum::response::sse::{Event as Message, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures_util::{Stream, stream};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{OwnedSemaphorePermit, broadcast};
+use tokio_util::sync::CancellationToken;
+
+use super::connection::Caller;
+use super::problem::Fault;
+use super::routes::Shared;
+use orchestrator_model::Event;
+use orchestrator_runtime::causes::with_causes;
+use orchestrator_store::{EventFilter, Store, StoreError};
+
+/// Events that are read at a time.
+const PORTION: u32 = 500;
+
+/// How long a stream stays silent before it shows that it is alive.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// How long the bell may be silent before the table is asked.
+const PERIOD: Duration = Duration::from_secs(10);
+
+/// How long a database that is away is left alone.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// A stream of the events that match `filter`, from its `after` on.
+pub(super) async fn follow(
+    shared: &Shared,
+    caller: &Caller,
+    store: Store,
+    filter: EventFilter,
+) -> Result<Response, Fault> {
+    let own = caller.share.streams.clone().try_acquire_owned();
+    let any = shared.streams.clone().try_acquire_owned();
+    let (Ok(own), Ok(any)) = (own, any) else {
+        let detail = "too many streams of events are open; close one, or ask for the list";
+        return Err(Fault::new(StatusCode::SERVICE_UNAVAILABLE, "too-many-streams", detail));
+    };
+    // Before the table is read: what is committed in between rings.
+    let bell = store.subscribe();
+    let seen = match filter.after {
+        Some(after) => after,
+        None => last_event(&store).await?,
+    };
+    let draining = shared.draining.clone();
+    let follower = Follower {
+        store,
+        bell,
+        filter,
+        seen,
+        behind: true,
+        read: VecDeque::new(),
+        draining,
+        _permits: [own, any],
+    };
+    let messages = stream::unfold(follower, |mut follower| async move {
+        let message = follower.next().await?;
+        Some((Ok::<_, Infallible>(message), follower))
+    });
+    Ok(answer(messages))
+}
+
+/// The messages as they come, and a sign of life where none comes for long.
+fn answer(messages: impl Stream<Item = Result<Message, Infallible>> + Send + 'static) -> Response {
+    Sse::new(messages)
+        .keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
+        .into_response()
+}
+
+async fn last_event(store: &Store) -> Result<i64, StoreError> {
+    let last = EventFilter {
+        latest: true,
+        limit: Some(1),
+        ..EventFilter::default()
+    };
+    Ok(store.events(last).await?.items.last().map_or(0, |event| event.id))
+}
+
+struct Follower {
+    store: Store,
+    bell: broadcast::Receiver<Event>,
+    filter: EventFilter,
+    /// Every event up to this one was sent, is in `read`, or is none of this stream's.
+    seen: i64,
+    /// Whether there may be events after `seen` that the bell will not ring for.
+    behind: bool,
+    read: VecDeque<Event>,
+    draining: CancellationToken,
+    _permits: [OwnedSemaphorePermit; 2],
+}
+
+impl Follower {
+    /// The next event; `None` when the daemon stops.
+    async fn next(&mut self) -> Option<Message> {
+        let draining = self.draining.clone();
+        tokio::select! {
+            () = draining.cancelled() => None,
+            event = self.next_event() => Some(message(&event)),
+        }
+    }
+
+    async fn next_event(&mut self) -> Event {
+        loop {
+            if let Some(event) = self.read.pop_front() {
+                return event;
+            }
+            if !self.behind {
+                self.listen().await;
+            } else if let Err(error) = self.catch_up().await {
+                tracing::debug!(error = with_causes(&error), "a stream of events waits for the database");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+
+    /// Reads a portion of what the table has after `seen`.
+    async fn catch_up(&mut self) -> Result<(), StoreError> {
+        let last = last_event(&self.store).await?;
+        if last <= self.seen {
+            self.behind = false;
+            return Ok(());
+        }
+        let before = Some(last.saturating_add(1));
+        let filter = EventFilter {
+            after: Some(self.seen),
+            before,
+            limit: Some(PORTION),
+            ..self.filter.clone()
+        };
+        let page = self.store.events(filter).await?;
+        self.seen = match page.items.last() {
+            Some(event) if page.next.is_some() => event.id,
+            _ => last,
+        };
+        self.read = page.items.into();
+        Ok(())
+    }
+
+    /// Waits for the bell, and takes the event it rings for when that is the very next.
+    async fn listen(&mut self) {
+        match tokio::time::timeout(PERIOD, self.bell.recv()).await {
+            Ok(Ok(event)) if event.id <= self.seen => {}
+            Ok(Ok(event)) if event.id == self.seen.saturating_add(1) => {
+                self.seen = event.id;
+                if self.filter.matches(&event) {
+                    self.read.push_back(event);
+                }
+            }
+            // The store was closed: the daemon stops.
+            Ok(Err(RecvError::Closed)) => std::future::pending().await,
+            Ok(Ok(_) | Err(RecvError::Lagged(_))) | Err(_) => self.behind = true,
+        }
+    }
+}
+
+fn message(event: &Event) -> Message {
+    let message = Message::default().id(event.id.to_string()).event(event.kind.word());
+    // An event is plain text and numbers, of which JSON can be made.
+    message
+        .json_data(event)
+        .unwrap_or_else(|_| Message::default().comment("an event that cannot be shown"))
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_stream_shows_every_fifteen_seconds_that_it_is_alive() {
+        let mut body = answer(stream::pending()).into_body();
+        let begin = Instant::now();
+        for sign in 1..=3 {
+            let frame = body.frame().await.unwrap().unwrap();
+            assert!(frame.into_data().unwrap().starts_with(b":"));
+            assert_eq!(begin.elapsed().as_secs(), sign * 15);
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! REST v1: what people and programs ask of the daemon.
+//!
+//! It reads the store and asks the rest of the daemon through [`Control`]; it never touches an engine or a network.
+//!
+//! | route | answer |
+//! |---|---|
+//! | `GET /v1/health` | 200: the daemon runs |
+//! | `GET /v1/ready` | 200 or 503, with the conditions |
+//! | `GET /v1/clients?link=&name=` | clients |
+//! | `GET /v1/clients/{id}` | a client with its leases, its live instance and its last events |
+//! | `POST /v1/clients/{id}/reconfigure?message=` | 202: the client is told to ask again, if it accepts that |
+//! | `GET /v1/leases?link=&state=&client=` | leases |
+//! | `GET /v1/instances?all=&link=&client=&phase=&name=` | instances, those that are gone only with `all=true` |
+//! | `GET /v1/instances/{id}` | an instance; the beginning of its id is enough |
+//! | `DELETE /v1/instances/{id}?release=` | 202: the instance on its way out; 200: it is gone already, and nothing is done |
+//! | `GET /v1/orphans` | instances that run and that the database does not know |
+//! | `DELETE /v1/orphans/{id}` | 200: what was removed |
+//! | `GET /v1/reservations?link=` | what is kept for known clients, by the settings and by the API |
+//! | `POST /v1/reservations` | 201: what is kept from now on |
+//! | `DELETE /v1/reservations/{id}` | 200: what is kept no longer |
+//! | `GET /v1/events?after=&before=&link=&client=&instance=` | events; as a stream with `Accept: text/event-stream` |
+//! | `POST /v1/hooks/dnsmasq` | 204: the event is durable; on the unix socket only |
+//! | `GET /v1/settings` | which settings are in force, and how what is written differs |
+//! | `POST /v1/settings/reload` | 200: what is written is in force; 422 with all faults: nothing was changed |
+//! | `GET /metrics` | counters for Prometheus |
+//!
+//! Lists are `{"items": […], "next": cursor}`: `limit` bounds a portion, `after` takes the cursor of the one before.
+//! Whatever is wrong is answered as `application/problem+json` with a stable `code` ([`problem`]).
+//!
+//! The unix socket is for root, the daemon's user and the members of one group ([`Access`]). TCP is served only where
+//! the settings say so, on loopback, to requests that no foreign web page can have made ([`guard`]): every user of the
+//! machine may do everything there.
+//!
+//! Peers may be many, slow and hostile. Each has a share of the connections, turns and streams ([`places`]); nothing
+//! that others wait for is held while the daemon waits for a peer ([`passage`]); health and readiness are always
+//! answered.
+
+mod access;
+mod body;
+mod clients;
+mod connection;
+mod events;
+mod exchange;
+mod follow;
+mod guard;
+mod health;
+mod hide;
+mod hooks;
+mod host;
+mod instances;
+mod leases;
+mod listener;
+mod metrics;
+mod orphans;
+mod params;
+mod passage;
+mod patience;
+mod peer;
+mod places;
+mod problem;
+mod reconfigure;
+mod reservations;
+mod routes;
+mod screen;
+mod serve;
+mod settings;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use orchestrator_dhcp6::Reconfigure;
+use tokio::sync::watch;
+
+pub use access::Access;
+pub use clients::ClientView;
+pub use health::{Health, Readiness};
+pub use listener::BindError;
+pub use problem::Problem;
+pub use reconfigure::{Asked, ReconfigureView};
+pub use serve::{Limits, Server};
+pub use settings::{ReloadOutcome, Reloaded, SettingsView};
+
+use orchestrator_model::{Client, Instance, InstanceId, Orphan, Reservation, ReservationId, ReservationView};
+use orchestrator_runtime::conditions::Conditions;
+use orchestrator_runtime::metrics::Metrics;
+use orchestrator_settings::Faults;
+use orchestrator_source::dnsmasq::DnsmasqEvent;
+use orchestrator_source::listener::{NotReconfigured, Reconfiguring};
+use orchestrator_store::{Store, StoreError};
+
+/// All that the API sees of the daemon.
+#[derive(Clone)]
+pub struct App {
+    /// The store; `None` until its database is there.
+    pub store: watch::Receiver<Option<Store>>,
+    /// What the daemon waits for.
+    pub conditions: Conditions,
+    /// Whom to ask for a change.
+    pub control: Arc<dyn Control>,
+    /// The counters.
+    pub metrics: Metrics,
+}
+
+/// What the API may ask of the daemon. Each call has a time limit; what it began may go on when the limit ends it.
+#[async_trait]
+pub trait Control: Send + Sync + 'static {
+    /// Records that an instance is on its way out, and sees to it. With `release`, its client's leases are freed, unless
+    /// the instance is gone: then it fails with [`ControlError::InstanceGone`].
+    async fn destroy(&self, id: InstanceId, release: bool) -> Result<Instance, ControlError>;
+
+    /// Records what dnsmasq told. Returns when it is durable.
+    async fn dnsmasq_event(&self, event: DnsmasqEvent) -> Result<(), ControlError>;
+
+    /// What is reserved for whom, by the settings and by [`reserve`](Self::reserve).
+    async fn reservations(&self) -> Result<Vec<ReservationView>, ControlError>;
+
+    /// Reserves something on a link. When it returns, nobody else is given it.
+    async fn reserve(&self, link: String, reservation: Reservation) -> Result<ReservationView, ControlError>;
+
+    /// Removes what [`reserve`](Self::reserve) made.
+    async fn unreserve(&self, id: ReservationId) -> Result<ReservationView, ControlError>;
+
+    /// The instances that run and that the database does not know.
+    async fn orphans(&self) -> Result<Vec<Orphan>, ControlError>;
+
+    /// Removes one of them; `None` when there is none of that id.
+    async fn remove_orphan(&self, id: InstanceId) -> Result<Option<Orphan>, ControlError>;
+
+    /// Has a client ask again (RFC 9915, section 18.3.11). Returns when that has begun.
+    async fn reconfigure(&self, client: &Client, what: Reconfigure) -> Result<Reconfiguring, ControlError>;
+
+    /// Reads the settings again and puts them in force. When it returns, what is done next is done by them.
+    async fn reload(&self) -> Result<Reloaded, ControlError>;
+
+    /// Which settings are in force, and how what is written differs from them.
+    async fn settings(&self) -> Result<SettingsView, ControlError>;
+}
+
+/// Why the daemon did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    /// The part that does it is not up yet.
+    #[error("the daemon is still starting; GET /v1/ready says what it waits for")]
+    Starting,
+    /// It makes no sense, and will not later.
+    #[error("{reason}")]
+    Refused {
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// It stands against something that is there.
+    #[error("{reason}")]
+    Conflict {
+        /// Against what.
+        reason: String,
+    },
+    /// The instance is gone, so that nothing can be done through it to its client.
+    #[error("instance {} is gone, and no lease was freed", .gone.id)]
+    InstanceGone {
+        /// The instance.
+        gone: Box<Instance>,
+        /// The one that its client has now.
+        present: Option<InstanceId>,
+    },
+    /// The daemon ends before it could.
+    #[error("the daemon is stopping")]
+    Stopping,
+    /// What is written as settings is wrong, and nothing was changed.
+    #[error("the settings are wrong, and nothing was changed: {0}")]
+    Settings(#[from] Faults),
+    /// The client is not told to ask again.
+    #[error(transparent)]
+    NotReconfigured(#[from] NotReconfigured),
+    /// The store could not.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

@@ -1,0 +1,123 @@
+//! What every request passes through before it is answered.
+//!
+//! ```text
+//!   may the peer ask this? ──▶ is the request sound? ──▶ body in memory ──▶ a turn ──▶ answered within 30 s
+//!                                                     (waits for the peer)  (waits for others)
+//! ```
+//!
+//! A peer is waited for before the turn is taken: whoever sends slowly keeps nobody else waiting. Health and readiness
+//! need no turn, and are always answered.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Extension, Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use tokio::sync::Semaphore;
+
+use super::access::Access;
+use super::connection::Caller;
+use super::peer::Standing;
+use super::problem::{Fault, Told};
+use super::{body, guard, host};
+use orchestrator_runtime::metrics::Metrics;
+
+/// How long an answer may take to begin, once the request is complete.
+const ANSWER_LIMIT: Duration = Duration::from_secs(30);
+
+/// The kind of socket that a request came in on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Face {
+    /// A unix socket.
+    Unix,
+    /// A loopback address, which web pages can reach.
+    Tcp,
+}
+
+/// The conditions of one listener.
+#[derive(Clone)]
+pub(super) struct Passage {
+    pub(super) face: Face,
+    pub(super) access: Arc<Access>,
+    /// A permit for each request that is being answered.
+    pub(super) requests: Arc<Semaphore>,
+    /// How long a body may take to arrive.
+    pub(super) body: Duration,
+    pub(super) metrics: Metrics,
+}
+
+/// Lets a request pass, or says why it may not. Counts what was refused.
+pub(super) async fn pass(
+    State(passage): State<Passage>,
+    Extension(caller): Extension<Caller>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let answered = answer(&passage, &caller, request, next).await;
+    let mut response = answered.unwrap_or_else(Fault::into_response);
+    if let Some(told) = response.extensions().get::<Told>() {
+        told.record(&passage.metrics);
+    }
+    let headers = response.headers_mut();
+    forbid_guesses(headers);
+    if caller.standing != Standing::Full {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+/// State is never to be shown from a cache, nor guessed at by a browser.
+fn forbid_guesses(headers: &mut HeaderMap) {
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+}
+
+async fn answer(passage: &Passage, caller: &Caller, request: Request, next: Next) -> Result<Response, Fault> {
+    check_standing(&passage.access, caller.standing, &request)?;
+    host::check(&request)?;
+    if passage.face == Face::Tcp {
+        guard::check(&request)?;
+    }
+    body::refuse_large(request.headers())?;
+    if is_probe(&request) {
+        caller.exchange.body_received();
+        return Ok(next.run(request).await);
+    }
+    let request = body::receive(request, passage.body).await?;
+    caller.exchange.body_received();
+    let in_turn = async {
+        // Nothing closes the semaphores; were they closed, nobody would have to wait. A peer that takes its whole
+        // share waits for itself first.
+        let _own = caller.share.requests.acquire().await;
+        let _turn = passage.requests.acquire().await;
+        next.run(request).await
+    };
+    tokio::time::timeout(ANSWER_LIMIT, in_turn).await.map_err(|_| {
+        let detail = format!("there was no answer within {} s; try again", ANSWER_LIMIT.as_secs());
+        Fault::new(StatusCode::GATEWAY_TIMEOUT, "too-slow", detail)
+    })
+}
+
+fn check_standing(access: &Access, standing: Standing, request: &Request) -> Result<(), Fault> {
+    match standing {
+        Standing::Full => Ok(()),
+        Standing::ProbesOnly if is_probe(request) => Ok(()),
+        Standing::ProbesOnly => {
+            let detail = "too many connections are open; only /v1/health and /v1/ready are answered until some end";
+            Err(Fault::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "too-many-connections",
+                detail,
+            ))
+        }
+        Standing::Stranger { uid } => Err(Fault::new(StatusCode::FORBIDDEN, "not-allowed", access.remedy(uid))),
+    }
+}
+
+/// Whether a request asks for health or readiness.
+fn is_probe(request: &Request) -> bool {
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    reads && matches!(request.uri().path(), "/v1/health" | "/v1/ready")
+}

@@ -1,0 +1,230 @@
+//! What is wrong with a request, as `application/problem+json` (RFC 9457).
+//!
+//! Programs tell problems apart by `code`; `detail` is for people, and says what to do.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
+
+use super::ControlError;
+use orchestrator_model::{Instance, InstanceId};
+use orchestrator_runtime::causes::with_causes;
+use orchestrator_runtime::metrics::Metrics;
+use orchestrator_store::StoreError;
+
+const CONTENT_TYPE: &str = "application/problem+json";
+
+/// The date of an answer (RFC 9110, section 5.6.7).
+const DATE: &[BorrowedFormatItem<'_>] =
+    format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
+
+/// A problem, as it is sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// Always `about:blank`: what kind of problem it is, `code` says.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The status in words.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// A stable word for it.
+    pub code: String,
+    /// What happened and what to do, for people.
+    pub detail: String,
+    /// The instances that may have been meant: several that an id may stand for, or the one that is there now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub candidates: Vec<InstanceId>,
+    /// Each thing that is wrong, where there may be several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<String>,
+}
+
+/// What a response says went wrong, left with it for whoever counts and logs it.
+#[derive(Debug, Clone)]
+pub(super) struct Told {
+    code: &'static str,
+    /// For the log: `None` where the client alone made the mistake.
+    detail: Option<String>,
+}
+
+impl Told {
+    /// Counts the problem, and logs it where it is ours. A stranger can ask for the same problem without end, so that
+    /// the log is bounded.
+    pub(super) fn record(&self, metrics: &Metrics) {
+        metrics.api_refused(self.code);
+        let Some(detail) = &self.detail else { return };
+        if let Some(held_back) = metrics.log_limit().admit(self.code) {
+            tracing::warn!(code = self.code, detail, held_back, "the API could not answer");
+        }
+    }
+}
+
+/// A problem that is about to be sent.
+#[derive(Debug)]
+pub(super) struct Fault {
+    status: StatusCode,
+    code: &'static str,
+    detail: String,
+    candidates: Vec<InstanceId>,
+    faults: Vec<String>,
+}
+
+impl Fault {
+    pub(super) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            status,
+            code,
+            detail: detail.into(),
+            candidates: Vec::new(),
+            faults: Vec::new(),
+        }
+    }
+
+    /// A path that leads nowhere.
+    pub(super) fn not_found(path: &str) -> Self {
+        let detail =
+            format!("there is nothing at {path:?}; the API is described in the README, its paths begin with /v1");
+        Self::new(StatusCode::NOT_FOUND, "not-found", detail)
+    }
+
+    /// A parameter that cannot be read.
+    pub(super) fn bad_parameter(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad-parameter", detail)
+    }
+
+    /// The database is not there yet.
+    pub(super) fn store_missing() -> Self {
+        let detail = "the daemon still waits for its database; GET /v1/ready says why";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "store-away", detail)
+    }
+
+    /// An id that names nothing.
+    pub(super) fn no_such(noun: &str, code: &'static str, id: &str) -> Self {
+        let detail = format!("there is no {noun} {id:?}; GET /v1/{noun}s lists those there are");
+        Self::new(StatusCode::NOT_FOUND, code, detail)
+    }
+
+    /// An instance that is gone, so that nothing can be done through it to its client, who may have another one.
+    pub(super) fn instance_gone(gone: &Instance, present: Option<InstanceId>) -> Self {
+        let now = match present {
+            Some(present) => format!("its client has instance {present} now; name that one to free the lease"),
+            None => "its client has no instance now".to_owned(),
+        };
+        let detail = format!(
+            "instance {} was removed at {}, and no lease was freed: {now}",
+            gone.id, gone.changed
+        );
+        Self {
+            candidates: present.into_iter().collect(),
+            ..Self::new(StatusCode::CONFLICT, "instance-gone", detail)
+        }
+    }
+
+    /// The beginning of several ids.
+    pub(super) fn ambiguous(id: &str, candidates: Vec<InstanceId>) -> Self {
+        let detail = format!("several instances have an id that begins with {id:?}; give more of it");
+        Self {
+            candidates,
+            ..Self::new(StatusCode::CONFLICT, "ambiguous-id", detail)
+        }
+    }
+}
+
+impl Fault {
+    /// The stable word for the problem.
+    pub(super) fn code(&self) -> &'static str {
+        self.code
+    }
+
+    fn into_problem(self) -> Problem {
+        Problem {
+            kind: "about:blank".to_owned(),
+            title: self.status.canonical_reason().unwrap_or("Problem").to_owned(),
+            status: self.status.as_u16(),
+            code: self.code.to_owned(),
+            detail: self.detail,
+            candidates: self.candidates,
+            faults: self.faults,
+        }
+    }
+
+    /// The whole answer as it is on the wire, for a connection that ends with it.
+    pub(super) fn into_message(self) -> Vec<u8> {
+        let problem = self.into_problem();
+        // Text and numbers, of which JSON can be made.
+        let body = serde_json::to_vec(&problem).unwrap_or_default();
+        let date = OffsetDateTime::now_utc().format(DATE).unwrap_or_default();
+        let head = format!(
+            "HTTP/1.1 {} {}\r\ncontent-type: {CONTENT_TYPE}\r\ncache-control: no-store\r\n\
+             x-content-type-options: nosniff\r\ncontent-length: {}\r\nconnection: close\r\ndate: {date}\r\n\r\n",
+            problem.status,
+            problem.title,
+            body.len()
+        );
+        [head.into_bytes(), body].concat()
+    }
+}
+
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Self {
+        let status = match &error {
+            StoreError::Away { .. } | StoreError::Lost(_) | StoreError::Damaged { .. } => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            StoreError::BadCursor(_) => StatusCode::BAD_REQUEST,
+            StoreError::NoSuchClient(_) | StoreError::NoSuchInstance(_) | StoreError::NoSuchReservation(_) => {
+                StatusCode::NOT_FOUND
+            }
+            StoreError::AlreadyThere { .. }
+            | StoreError::AddressTaken { .. }
+            | StoreError::Reserved(_)
+            | StoreError::TooManyReservations => StatusCode::CONFLICT,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Self::new(status, error.code(), with_causes(&error))
+    }
+}
+
+impl From<ControlError> for Fault {
+    fn from(error: ControlError) -> Self {
+        match error {
+            ControlError::Settings(faults) => Self {
+                faults: faults.iter().map(ToString::to_string).collect(),
+                ..Self::new(
+                    StatusCode::UNPROCESSABLE_ENTITY,
+                    "settings-wrong",
+                    "the settings are wrong, and nothing was changed; mend what `faults` names and reload again",
+                )
+            },
+            ControlError::Stopping => Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", error.to_string()),
+            ControlError::Starting => Self::new(StatusCode::SERVICE_UNAVAILABLE, "starting", error.to_string()),
+            ControlError::Refused { reason } => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "refused", reason),
+            ControlError::Conflict { reason } => Self::new(StatusCode::CONFLICT, "already-reserved", reason),
+            ControlError::NotReconfigured(refusal) => refusal.into(),
+            ControlError::InstanceGone { gone, present } => Self::instance_gone(&gone, present),
+            ControlError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl IntoResponse for Fault {
+    fn into_response(self) -> Response {
+        let told = Told {
+            code: self.code,
+            detail: self.status.is_server_error().then(|| self.detail.clone()),
+        };
+        let status = self.status;
+        let mut response = (status, axum::Json(self.into_problem())).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response.extensions_mut().insert(told);
+        response
+    }
+}

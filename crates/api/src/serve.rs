@@ -1,0 +1,296 @@
+//! Listens, serves, and drains.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::App;
+use super::access::Access;
+use super::connection::{self, Caller, Common};
+use super::listener::{Accepted, BindError, Listener, Stream};
+use super::passage::{Face, Passage};
+use super::peer::{Peer, Standing};
+use super::places::{Capacity, Place, Places, share_of};
+use super::routes::{self, Shared};
+use orchestrator_runtime::metrics::Metrics;
+use orchestrator_settings::{ApiSettings, Listen};
+
+/// How long to wait after the operating system had no room for another connection.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// What one listener grants strangers. Each listener has its own: who crowds one leaves the others free.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Connections at a time, of which one peer may have three quarters. For more, those that keep the daemon waiting
+    /// are closed.
+    pub connections: usize,
+    /// Connections beyond these that may ask for health and readiness only, and as many that are refused everything.
+    pub reserved: usize,
+    /// Requests that are answered at a time, of which one peer may have three quarters; more wait for their turn.
+    pub requests: usize,
+    /// Streams of events at a time, of which one peer may have three quarters; more are refused.
+    pub streams: usize,
+    /// From the beginning of a connection, or the end of a request, to the end of the next request's head.
+    pub head: Duration,
+    /// From the end of a head to the end of its body.
+    pub body: Duration,
+    /// How long a reader may leave an answer unread.
+    pub stall: Duration,
+    /// How long requests may take to end when the daemon stops.
+    pub drain: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 256,
+            reserved: 16,
+            requests: 16,
+            streams: 64,
+            head: Duration::from_secs(10),
+            body: Duration::from_secs(5),
+            stall: Duration::from_secs(20),
+            drain: Duration::from_secs(3),
+        }
+    }
+}
+
+/// The API on its sockets.
+pub struct Server {
+    listeners: Vec<Listener>,
+    access: Arc<Access>,
+    app: App,
+    limits: Limits,
+}
+
+impl Server {
+    /// Listens at every place. Nobody is answered before [`run`](Self::run).
+    ///
+    /// The socket of a daemon that is dead is replaced. Who may use the API is said in the log.
+    ///
+    /// # Errors
+    ///
+    /// When one of the places cannot be listened on; then none is.
+    pub async fn bind(settings: &ApiSettings, app: App) -> Result<Self, BindError> {
+        Self::with_limits(settings, app, Limits::default()).await
+    }
+
+    /// [`bind`](Self::bind) with other limits.
+    ///
+    /// # Errors
+    ///
+    /// Likewise.
+    pub async fn with_limits(settings: &ApiSettings, app: App, limits: Limits) -> Result<Self, BindError> {
+        let access = Arc::new(Access::of(&settings.group));
+        let mut listeners = Vec::with_capacity(settings.listen.len());
+        for listen in &settings.listen {
+            listeners.push(Listener::bind(listen, &access).await?);
+            match listen {
+                Listen::Unix(_) => tracing::info!(%listen, "the API is {}", access.describe(listen)),
+                Listen::Tcp(_) => tracing::warn!(%listen, "the API is {}", access.describe(listen)),
+            }
+        }
+        Ok(Self {
+            listeners,
+            access,
+            app,
+            limits,
+        })
+    }
+
+    /// Where it listens, with the ports that were chosen for port 0.
+    ///
+    /// # Errors
+    ///
+    /// When the operating system does not know.
+    pub fn places(&self) -> io::Result<Vec<Listen>> {
+        self.listeners.iter().map(Listener::place).collect()
+    }
+
+    /// Serves until `stop` is cancelled; then lets requests end, and ends streams of events.
+    pub async fn run(self, stop: CancellationToken) {
+        let Self {
+            listeners,
+            access,
+            app,
+            limits,
+        } = self;
+        let draining = CancellationToken::new();
+        let connections = TaskTracker::new();
+        let accepting = TaskTracker::new();
+        for listener in listeners {
+            let common = Common {
+                routes: routes(&listener, &access, &app, limits, &draining),
+                limits,
+                draining: draining.clone(),
+                metrics: app.metrics.clone(),
+            };
+            let door = Door {
+                common,
+                access: access.clone(),
+                rooms: Rooms::new(limits),
+                connections: connections.clone(),
+            };
+            accepting.spawn(door.accept(listener, stop.clone()));
+        }
+        accepting.close();
+        accepting.wait().await;
+        draining.cancel();
+        connections.close();
+        if tokio::time::timeout(limits.drain, connections.wait()).await.is_err() {
+            tracing::warn!(left = connections.len(), "requests to the API had not ended in time");
+        }
+    }
+}
+
+fn routes(
+    listener: &Listener,
+    access: &Arc<Access>,
+    app: &App,
+    limits: Limits,
+    draining: &CancellationToken,
+) -> Router {
+    let shared = Shared {
+        app: app.clone(),
+        draining: draining.clone(),
+        streams: Arc::new(Semaphore::new(limits.streams)),
+    };
+    let passage = Passage {
+        face: match listener {
+            Listener::Unix { .. } => Face::Unix,
+            Listener::Tcp(_) => Face::Tcp,
+        },
+        access: access.clone(),
+        requests: Arc::new(Semaphore::new(limits.requests)),
+        body: limits.body,
+        metrics: app.metrics.clone(),
+    };
+    routes::build(&shared, passage)
+}
+
+/// The places of one listener, by what their connections may ask for.
+struct Rooms {
+    full: Places,
+    probes: Places,
+    strangers: Places,
+}
+
+impl Rooms {
+    fn new(limits: Limits) -> Self {
+        let capacity = |connections| Capacity {
+            connections,
+            requests: limits.requests,
+            streams: limits.streams,
+        };
+        let small = || Places::new(capacity(limits.reserved), limits.reserved);
+        Self {
+            full: Places::new(capacity(limits.connections), share_of(limits.connections)),
+            probes: small(),
+            strangers: small(),
+        }
+    }
+}
+
+/// One listener's way in.
+struct Door {
+    common: Common,
+    access: Arc<Access>,
+    rooms: Rooms,
+    connections: TaskTracker,
+}
+
+impl Door {
+    /// Accepts until the daemon stops. The socket is closed, and its file removed, on the way out.
+    async fn accept(self, listener: Listener, stop: CancellationToken) {
+        loop {
+            let accepted = tokio::select! {
+                () = stop.cancelled() => return,
+                accepted = listener.accept(&self.access) => accepted,
+            };
+            match accepted {
+                Ok(accepted) => self.let_in(accepted).await,
+                // Who hangs up before being let in must not keep others waiting.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                Err(error) => {
+                    // Out of file descriptors, most likely: connections end, and then there are some again.
+                    if let Some(held_back) = self.metrics().log_limit().admit("api-unaccepted") {
+                        tracing::warn!(%error, held_back, "the API could not accept a connection");
+                    }
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+
+    async fn let_in(&self, accepted: Accepted) {
+        let Accepted {
+            stream,
+            peer,
+            permitted,
+        } = accepted;
+        let Some((place, standing)) = self.find_place(peer, permitted).await else {
+            self.metrics().api_connection_closed("no-place");
+            return;
+        };
+        match stream {
+            Stream::Unix(stream) => self.serve(stream, place, standing),
+            Stream::Tcp(stream) => self.serve(stream, place, standing),
+        }
+    }
+
+    /// A place, and what may be asked for there. Another connection may be closed for it; it is gone then.
+    async fn find_place(&self, peer: Peer, permitted: bool) -> Option<(Place, Standing)> {
+        let uid = match peer {
+            Peer::Process { uid, .. } => uid,
+            Peer::Host(_) => 0,
+        };
+        let (entry, standing) = if permitted {
+            let full = self.rooms.full.enter(peer).map(|entry| (entry, Standing::Full));
+            full.or_else(|| Some((self.rooms.probes.enter(peer)?, Standing::ProbesOnly)))?
+        } else {
+            (self.rooms.strangers.enter(peer)?, Standing::Stranger { uid })
+        };
+        if let Some(gone) = entry.evicted {
+            self.metrics().api_connection_closed("crowded");
+            if let Some(held_back) = self.metrics().log_limit().admit("api-crowded") {
+                tracing::warn!(
+                    %peer,
+                    held_back,
+                    "too many connections to the API: one that kept it waiting is closed"
+                );
+            }
+            gone.cancelled().await;
+        }
+        Some((entry.place, standing))
+    }
+
+    fn serve(
+        &self,
+        stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+        place: Place,
+        standing: Standing,
+    ) {
+        let caller = Caller {
+            exchange: place.exchange.clone(),
+            share: place.share.clone(),
+            standing,
+        };
+        let served = connection::serve(stream, caller, self.common.clone());
+        self.connections.spawn(async move {
+            tokio::select! {
+                () = place.close.cancelled() => {}
+                () = served => {}
+            }
+            drop(place);
+        });
+    }
+
+    fn metrics(&self) -> &Metrics {
+        &self.common.metrics
+    }
+}

@@ -1,0 +1,55 @@
+//! The settings: which are in force, and others in their place.
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+
+use super::problem::Fault;
+use super::routes::Shared;
+use orchestrator_model::Timestamp;
+use orchestrator_settings::Change;
+
+/// The settings in force, as far as they can be told: no value, which may be a secret, but where they are from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SettingsView {
+    /// The file they are read from.
+    pub file: String,
+    /// When those in force were read.
+    pub loaded: Timestamp,
+    /// What became of the last reload; nothing when there was none since the start.
+    pub last_reload: Option<ReloadOutcome>,
+    /// How what is written now differs from what is in force; nothing when there are faults.
+    pub pending: Vec<Change>,
+    /// What is wrong with what is written now, each with its key.
+    pub faults: Vec<String>,
+}
+
+/// What became of a reload.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReloadOutcome {
+    /// When it was asked for.
+    pub at: Timestamp,
+    /// Whether what was written came into force; else nothing was changed.
+    pub ok: bool,
+    /// Why it did not.
+    pub faults: Vec<String>,
+}
+
+/// Settings that have come into force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reloaded {
+    /// When they were read.
+    pub loaded: Timestamp,
+    /// How they differ from those before, and what stays as it was until the daemon starts anew.
+    pub changes: Vec<Change>,
+}
+
+/// `GET /v1/settings`
+pub(super) async fn show(State(shared): State<Shared>) -> Result<Json<SettingsView>, Fault> {
+    Ok(Json(shared.app.control.settings().await?))
+}
+
+/// `POST /v1/settings/reload`
+pub(super) async fn reload(State(shared): State<Shared>) -> Result<Json<Reloaded>, Fault> {
+    Ok(Json(shared.app.control.reload().await?))
+}

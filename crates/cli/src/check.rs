@@ -1,0 +1,128 @@
+//! `orchestrator check`: what is wrong with the settings, what they name that is not there yet, and what of this machine
+//! and its links would keep clients from their service.
+
+mod forwarding;
+mod neighbors;
+mod routes;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use orchestrator_network::Network;
+use serde::Serialize;
+
+use super::failure::Failure;
+use super::{Output, probe, table, wait_for};
+use orchestrator_settings::{Place, Settings};
+
+/// Arguments of `check`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    settings: SettingsFile,
+}
+
+/// Where the settings are.
+#[derive(Debug, clap::Args)]
+pub(super) struct SettingsFile {
+    /// The settings file
+    #[arg(
+        long = "settings",
+        value_name = "FILE",
+        env = "ORCHESTRATOR_SETTINGS",
+        default_value = "/etc/orchestrator/settings.toml"
+    )]
+    path: PathBuf,
+}
+
+impl SettingsFile {
+    /// The settings from the file and the environment.
+    pub(super) fn load(&self) -> Result<Settings, Failure> {
+        Ok(self.place().load()?)
+    }
+
+    /// The file and the environment.
+    pub(super) fn place(&self) -> Place {
+        let lossy = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
+        let variables = std::env::vars_os().map(|(name, value)| (lossy(name), lossy(value)));
+        Place::new(self.path.clone(), variables)
+    }
+}
+
+/// Something the daemon needs, and whether it is there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Finding {
+    /// What is needed.
+    pub(super) name: String,
+    /// Whether it is there, or as it should be.
+    pub(super) ok: bool,
+    /// What was found; what is missing or wrong, and what to do.
+    pub(super) detail: String,
+    /// Its state, in a word for people.
+    #[serde(skip)]
+    state: &'static str,
+}
+
+impl Finding {
+    pub(super) fn there(name: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            ok: true,
+            detail: detail.into(),
+            state: "there",
+        }
+    }
+
+    /// It is there, and not as it should be.
+    pub(super) fn wrong(name: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self {
+            state: "wrong",
+            ..Self::missing(name, detail)
+        }
+    }
+
+    pub(super) fn missing(name: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            ok: false,
+            detail: detail.into(),
+            state: "missing",
+        }
+    }
+}
+
+/// Wrong settings fail with all their faults; what is not there yet fails with a list of everything.
+pub(super) fn run(args: &Args, output: Output) -> Result<ExitCode, Failure> {
+    let settings = args.settings.load()?;
+    let mut findings = vec![Finding::there("settings", args.settings.path.display().to_string())];
+    findings.extend(wait_for(async { Ok(all(&settings).await) })?);
+    match output {
+        Output::Json => table::print(&table::json(&findings)?)?,
+        Output::Table | Output::Wide => table::print(&render(&findings))?,
+    }
+    let count = |state: &str| findings.iter().filter(|finding| finding.state == state).count();
+    match (count("missing"), count("wrong")) {
+        (0, 0) => Ok(ExitCode::SUCCESS),
+        (0, wrong) => Err(Failure::Wrong { wrong }),
+        (missing, _) => Err(Failure::Missing { missing }),
+    }
+}
+
+/// What the settings name first, then what is around it.
+async fn all(settings: &Settings) -> Vec<Finding> {
+    let mut findings = probe::all(settings).await;
+    let network = match Network::open() {
+        Ok(network) => network,
+        // That is told of with the links.
+        Err(_) => return findings,
+    };
+    findings.extend(forwarding::check(settings, network.forwards()));
+    findings.extend(neighbors::check(settings, &network).await);
+    findings.extend(routes::check(settings, &network).await);
+    findings
+}
+
+pub(super) fn render(findings: &[Finding]) -> String {
+    let row = |finding: &Finding| vec![finding.name.clone(), finding.state.to_owned(), finding.detail.clone()];
+    table::table(&["WHAT", "IS", "DETAIL"], findings.iter().map(row))
+}

@@ -1,0 +1,172 @@
+//! `orchestrator events`: what happened, in order, and what happens.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use hyper::body::Body;
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::time::timeout;
+
+use super::failure::Failure;
+use super::http::{CallError, Client};
+use super::printable::escape_json;
+use super::resolve::{Kind, resolve};
+use super::{Output, page, sse, table, view};
+use orchestrator_runtime::causes::with_causes;
+
+/// How long to wait before the daemon is looked for again.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// How long a stream may be silent. The daemon shows every 15 seconds that it is there.
+const SILENCE: Duration = Duration::from_secs(45);
+
+/// Arguments of `events`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Go on with what happens from now on
+    #[arg(short, long)]
+    follow: bool,
+    /// How many of the last events
+    #[arg(short, value_name = "COUNT", default_value_t = 20, value_parser = clap::value_parser!(u32).range(0..=5000))]
+    n: u32,
+    /// Only those of this client: its id, host name, DUID or address, or the beginning of one
+    #[arg(long, value_name = "ID")]
+    client: Option<String>,
+    /// Only those of this instance: its id or address, what its client goes by, or the beginning of one
+    #[arg(long, value_name = "ID")]
+    instance: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Numbered {
+    id: i64,
+}
+
+pub(super) async fn run(args: &Args, output: Output, client: &Client) -> Result<(), Failure> {
+    let filter = filter(args, client).await?;
+    let mut query = borrowed(&filter);
+    // Of none, the last one still says where to go on.
+    let count = args.n.max(1).to_string();
+    query.push(("limit", &count));
+    let events = page::one(client, "/v1/events", &query).await?;
+    let mut last = 0;
+    for event in &events {
+        last = page::read::<Numbered>(event, "an event")?.id;
+        if args.n > 0 {
+            show(event, output)?;
+        }
+    }
+    if args.follow {
+        follow(&filter, last, output, client).await
+    } else {
+        Ok(())
+    }
+}
+
+/// Goes on for as long as someone reads; a daemon that restarts is waited for, and nothing is missed meanwhile.
+async fn follow(filter: &[(&str, String)], mut last: i64, output: Output, client: &Client) -> Result<(), Failure> {
+    loop {
+        let after = last.to_string();
+        let mut query = borrowed(filter);
+        query.push(("after", &after));
+        match client.follow(&page::with_query("/v1/events", &query)).await {
+            Ok(stream) => read(stream, &mut last, output).await?,
+            Err(error @ CallError::Problem(_)) => return Err(error.into()),
+            Err(error) => ::tracing::warn!("{}", with_causes(&error)),
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Shows what comes, until the stream ends or is silent.
+async fn read(mut stream: impl Body<Data = Bytes> + Unpin, last: &mut i64, output: Output) -> Result<(), Failure> {
+    let mut events = sse::Events::default();
+    loop {
+        let frame = match timeout(SILENCE, stream.frame()).await {
+            Ok(Some(Ok(frame))) => frame,
+            Ok(Some(Err(_)) | None) => return Ok(()),
+            Err(_) => {
+                ::tracing::warn!("the daemon is silent; asking again");
+                return Ok(());
+            }
+        };
+        let Ok(bytes) = frame.into_data() else { continue };
+        for data in events.feed(&bytes) {
+            let event: Value = page::parse(&data.into(), "an event")?;
+            *last = page::read::<Numbered>(&event, "an event")?.id;
+            show(&event, output)?;
+        }
+    }
+}
+
+/// One line an event, also in JSON: so it can be read while it is written.
+fn show(event: &Value, output: Output) -> Result<(), Failure> {
+    match output {
+        Output::Json => table::print(&escape_json(&event.to_string())),
+        Output::Table | Output::Wide => table::print(&view::event(event)?),
+    }
+}
+
+async fn filter(args: &Args, client: &Client) -> Result<Vec<(&'static str, String)>, Failure> {
+    let mut filter = Vec::new();
+    if let Some(text) = &args.client {
+        let (_, id) = resolve(text, &[(Kind::Client, &[])], client).await?;
+        filter.push(("client", id.to_string()));
+    }
+    if let Some(text) = &args.instance {
+        let (_, id) = resolve(text, &[(Kind::Instance, &[("all", "true")])], client).await?;
+        filter.push(("instance", id.to_string()));
+    }
+    Ok(filter)
+}
+
+fn borrowed<'a>(filter: &'a [(&'a str, String)]) -> Vec<(&'a str, &'a str)> {
+    filter.iter().map(|(name, value)| (*name, value.as_str())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use hyper::body::Frame;
+    use tokio::time::{Instant, Sleep, sleep};
+
+    use super::*;
+
+    /// Says that it is there so many times, every 15 seconds, and then no more.
+    struct Hanging {
+        left: usize,
+        timer: Pin<Box<Sleep>>,
+    }
+
+    impl Body for Hanging {
+        type Data = Bytes;
+        type Error = std::convert::Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+            if self.left == 0 || self.timer.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            self.left -= 1;
+            self.timer = Box::pin(sleep(Duration::from_secs(15)));
+            Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b":\n\n")))))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_that_falls_silent_is_left_after_45_seconds() {
+        let begin = Instant::now();
+        let timer = Box::pin(sleep(Duration::from_secs(15)));
+        let mut last = 7;
+        read(Hanging { left: 4, timer }, &mut last, Output::Table)
+            .await
+            .unwrap();
+        assert_eq!((begin.elapsed().as_secs(), last), (4 * 15 + 45, 7));
+    }
+}

@@ -1,0 +1,127 @@
+//! Why a verb failed, and the exit code that says so.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use orchestrator_network::NetworkError;
+
+use super::DaemonError;
+use super::http::CallError;
+use super::printable::printable;
+use orchestrator_client::ClientError;
+use orchestrator_runtime::causes::with_causes;
+use orchestrator_settings::Faults;
+use orchestrator_store::BackupError;
+
+/// The end of `--help`; `docs/cli.md` has the same table.
+pub(super) const EXIT_CODES: &str = "\
+Exit codes:
+  0   done
+  1   failed; also when a name or the beginning of an id belongs to several
+  2   wrong usage
+  3   not found
+  4   the daemon does not answer
+  5   no server gave the client a lease in time
+  64  the settings are wrong";
+
+/// Why a verb failed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    #[error(transparent)]
+    Call(#[from] CallError),
+    #[error("there is no {kind} {id:?}; `orchestrator ls {list}` shows those there are")]
+    NotFound {
+        kind: &'static str,
+        id: String,
+        list: &'static str,
+    },
+    #[error("{id:?} is the beginning of {several}; give more of it")]
+    Ambiguous { id: String, several: String },
+    #[error("{name:?} may be {several}; give the whole name, or an id")]
+    AmbiguousName { name: String, several: String },
+    #[error("{client} has no instance; `orchestrator show` says what became of it")]
+    NoInstance { client: String },
+    #[error("{0}")]
+    Settings(#[from] Faults),
+    #[error("the settings are wrong, and nothing was changed")]
+    Refused { faults: Vec<String> },
+    #[error("{missing} of what the settings name is not there yet; the daemon waits for it")]
+    Missing { missing: usize },
+    #[error("{wrong} of what is there would keep clients from their service; the table says what to do")]
+    Wrong { wrong: usize },
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    #[error("the routes of mark {mark} are kept: {reason}")]
+    RoutesKept { mark: u32, reason: &'static str },
+    #[error("the answer holds {what} that is not known here; is the daemon newer than this program?")]
+    Answer {
+        what: &'static str,
+        #[source]
+        source: serde_json::Error,
+    },
+    #[error("the daemon's list has no end: it goes on where it was before")]
+    Endless,
+    #[error(transparent)]
+    Daemon(DaemonError),
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    #[error(transparent)]
+    Backup(#[from] BackupError),
+    #[error("cannot {doing} {}", .path.display())]
+    File {
+        doing: &'static str,
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("a backup is not for a terminal; name a file, or pipe it on")]
+    Terminal,
+    #[error("cannot print")]
+    Print(#[source] io::Error),
+    #[error("cannot start")]
+    Runtime(#[source] io::Error),
+}
+
+impl Failure {
+    /// Prints why, and gives the exit code.
+    pub(super) fn report(self) -> ExitCode {
+        match &self {
+            // Whoever read our output has read enough: `orchestrator ls | head -1`.
+            Self::Print(error) if error.kind() == io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
+            Self::Settings(faults) => faults.iter().for_each(|fault| eprintln!("{fault}")),
+            Self::Refused { faults } => {
+                faults.iter().for_each(|fault| eprintln!("{}", printable(fault)));
+                self.say();
+            }
+            _ => self.say(),
+        }
+        ExitCode::from(self.code())
+    }
+
+    /// Says why on standard error. The daemon may have words of clients in it.
+    pub(super) fn say(&self) {
+        eprintln!("orchestrator: {}", printable(&with_causes(self)));
+    }
+
+    /// The exit code.
+    pub(super) fn code(&self) -> u8 {
+        match self {
+            Self::NotFound { .. } | Self::NoInstance { .. } => 3,
+            Self::Call(CallError::Problem(problem)) if problem.status == 404 => 3,
+            Self::Call(CallError::Connect { .. } | CallError::Timeout { .. }) => 4,
+            Self::Client(ClientError::TimedOut { .. }) => 5,
+            Self::Settings(_) | Self::Refused { .. } => 64,
+            _ => 1,
+        }
+    }
+}
+
+/// The exit code of what the command line's parser refused, or answered itself (`--help`).
+pub(super) fn usage(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() {
+        ExitCode::from(2)
+    } else {
+        ExitCode::SUCCESS
+    }
+}

@@ -1,0 +1,295 @@
+//! Whether what the settings name is there: each thing looked at, nothing changed.
+
+use std::collections::BTreeSet;
+
+use orchestrator_network::Network;
+use orchestrator_plugin::{ImageFacts, Plugin, PluginError};
+use orchestrator_plugin_docker::DockerPlugin;
+
+use super::check::Finding;
+use orchestrator_api::Access;
+use orchestrator_model::{Id, LeaseSource, Mark};
+use orchestrator_runtime::causes::with_causes;
+use orchestrator_settings::{ApiSettings, LinkSettings, Listen, Settings};
+use orchestrator_store::{Found, Store};
+
+/// Everything the settings name, in the order in which the daemon needs it.
+pub(super) async fn all(settings: &Settings) -> Vec<Finding> {
+    let mut findings = vec![privileges(settings), database(settings).await, identity(settings)];
+    findings.extend(api(settings));
+    findings.extend(bridges(settings).await);
+    findings.extend(engine(settings).await);
+    findings
+}
+
+async fn database(settings: &Settings) -> Finding {
+    let url = &settings.store.url;
+    match Store::look(url.as_str()).await {
+        Ok(Found::Database) => Finding::there("database", url.to_string()),
+        Ok(Found::NoFileYet) => Finding::there("database", format!("{url}: the daemon makes it")),
+        Err(error) => Finding::missing("database", with_causes(&error)),
+    }
+}
+
+fn identity(settings: &Settings) -> Finding {
+    let file = settings.store.identity.display();
+    match Store::look_for_identity(&settings.store.identity) {
+        Ok(true) => Finding::there("identity", file.to_string()),
+        Ok(false) => Finding::there("identity", format!("{file}: the daemon makes it")),
+        Err(error) => Finding::missing("identity", with_causes(&error)),
+    }
+}
+
+/// To whom each place of the API is open. A group that was chosen and is not there is missing; without the one that
+/// nobody chose, the API works for root.
+fn api(settings: &Settings) -> Vec<Finding> {
+    let ApiSettings { listen, group } = &settings.api;
+    let access = Access::of(group);
+    let lacks_group = access.group_id().is_none() && !group.is_empty() && *group != ApiSettings::default().group;
+    let find = |listen: &Listen| {
+        let subject = format!("api {listen}");
+        match listen {
+            Listen::Unix(_) if lacks_group => Finding::missing(subject, access.describe(listen)),
+            _ => Finding::there(subject, access.describe(listen)),
+        }
+    };
+    listen.iter().map(find).collect()
+}
+
+/// A privilege the daemon needs.
+struct Capability {
+    /// Its bit in capabilities(7).
+    bit: u32,
+    name: &'static str,
+    /// Whether it is needed with these settings.
+    needed: fn(&Settings) -> bool,
+}
+
+const CAPABILITIES: [Capability; 5] = [
+    Capability {
+        bit: 12,
+        name: "CAP_NET_ADMIN",
+        needed: |settings| !settings.links.is_empty(),
+    },
+    Capability {
+        bit: 10,
+        name: "CAP_NET_BIND_SERVICE",
+        needed: has_listener,
+    },
+    Capability {
+        bit: 13,
+        name: "CAP_NET_RAW",
+        needed: |settings| {
+            let raw = |link: &LinkSettings| link.advertisement.is_some() || link.neighbors.is_some();
+            settings.links.iter().any(raw)
+        },
+    },
+    Capability {
+        bit: 21,
+        name: "CAP_SYS_ADMIN",
+        needed: has_template,
+    },
+    Capability {
+        bit: 19,
+        name: "CAP_SYS_PTRACE",
+        needed: has_template,
+    },
+];
+
+fn has_listener(settings: &Settings) -> bool {
+    settings.links.iter().any(|link| link.source == LeaseSource::Listener)
+}
+
+fn has_template(settings: &Settings) -> bool {
+    !settings.templates_in_use().is_empty()
+}
+
+fn privileges(settings: &Settings) -> Finding {
+    let status = match std::fs::read_to_string("/proc/self/status") {
+        Ok(status) => status,
+        Err(error) => return Finding::missing("privileges", format!("cannot read /proc/self/status: {error}")),
+    };
+    let lacking = lacking(settings, effective(&status));
+    if lacking.is_empty() {
+        return Finding::there("privileges", "");
+    }
+    let what = lacking.join(", ");
+    Finding::missing(
+        "privileges",
+        format!("this process has no {what}; run the daemon as root or by its systemd unit"),
+    )
+}
+
+fn effective(status: &str) -> u64 {
+    let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    line.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok())
+        .unwrap_or(0)
+}
+
+fn lacking(settings: &Settings, effective: u64) -> Vec<&'static str> {
+    let lacking = CAPABILITIES
+        .iter()
+        .filter(|each| (each.needed)(settings) && effective & (1 << each.bit) == 0);
+    lacking.map(|each| each.name).collect()
+}
+
+async fn bridges(settings: &Settings) -> Vec<Finding> {
+    if settings.links.iter().all(|link| link.remote) {
+        return Vec::new();
+    }
+    let network = match Network::open() {
+        Ok(network) => network,
+        Err(error) => return vec![Finding::missing("links", with_causes(&error))],
+    };
+    let mut findings = Vec::new();
+    for link in settings.links.iter().filter(|link| !link.remote) {
+        let subject = format!("link {}", link.name);
+        findings.push(match network.find_bridge(&link.name).await {
+            Ok(Some(_)) => Finding::there(subject, ""),
+            Ok(None) if link.create => Finding::there(subject, "will be made"),
+            Ok(None) => Finding::missing(subject, format!("make bridge {}, or set create = true", link.name)),
+            Err(error) => Finding::missing(subject, with_causes(&error)),
+        });
+    }
+    findings
+}
+
+/// The engine and every image, where a link has a template.
+async fn engine(settings: &Settings) -> Vec<Finding> {
+    if !has_template(settings) {
+        return Vec::new();
+    }
+    // Nothing is made or listed here, so that the mark does not matter.
+    let plugin = DockerPlugin::new(
+        settings.plugin.docker.clone(),
+        Mark {
+            site: Id::from_bytes([0; 6]),
+        },
+    );
+    let engine = match plugin.check().await {
+        Ok(facts) => match plugin.check_equipment().await {
+            Ok(()) => Finding::there("engine docker", format!("{} {}", facts.name, facts.version)),
+            Err(error) => Finding::missing("engine docker", with_causes(&error)),
+        },
+        Err(error) => return vec![Finding::missing("engine docker", with_causes(&error))],
+    };
+    let mut findings = vec![engine];
+    for image in images(settings) {
+        findings.push(found_image(image, plugin.check_image(image).await));
+    }
+    findings
+}
+
+fn images(settings: &Settings) -> BTreeSet<&str> {
+    let used = settings.templates_in_use().into_iter();
+    let templates = used.filter_map(|name| settings.templates.get(name));
+    templates.map(|template| template.image.as_str()).collect()
+}
+
+fn found_image(image: &str, answer: Result<ImageFacts, PluginError>) -> Finding {
+    let subject = format!("image {image}");
+    match answer {
+        Ok(facts) if facts.has_health_check => Finding::there(
+            subject,
+            "its HEALTHCHECK is not run: `ready` in the template says what is healthy",
+        ),
+        Ok(_) => Finding::there(subject, ""),
+        Err(error) => Finding::missing(subject, with_causes(&error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(text: &str) -> Settings {
+        orchestrator_settings::parse(text, std::iter::empty()).unwrap()
+    }
+
+    #[test]
+    fn privileges_are_read_and_missing_ones_named() {
+        let settings = settings(include_str!("../../../settings.toml"));
+        let all = effective("Name:\tx\nCapEff:\t000001ffffffffff\nCapBnd:\t0\n");
+        assert!(lacking(&settings, all).is_empty());
+        assert_eq!(
+            lacking(&settings, all & !(1 << 13) & !(1 << 21)),
+            ["CAP_NET_RAW", "CAP_SYS_ADMIN"]
+        );
+        assert_eq!(effective("nonsense"), 0);
+    }
+
+    #[test]
+    fn an_image_s_health_check_is_told_not_to_be_run() {
+        let facts = |has_health_check| ImageFacts {
+            id: "sha256:0a1b".to_owned(),
+            has_health_check,
+        };
+        let told = found_image("web", Ok(facts(true)));
+        assert!(told.ok && told.detail.contains("HEALTHCHECK is not run"), "{told:?}");
+        assert_eq!(found_image("web", Ok(facts(false))), Finding::there("image web", ""));
+    }
+
+    #[test]
+    fn a_template_that_only_a_class_names_is_looked_at_too() {
+        let link = "[[link]]\nbridge = \"br0\"\naddress = \"fd39::1/64\"\npool = \"fd39::1:0/112\"\n";
+        let templates = "[template.phone]\nimage = \"phone-image\"\n[template.unused]\nimage = \"unused-image\"\n\
+                         [[class]]\nname = \"phones\"\ntemplate = \"phone\"\nmatch = { user_class = \"phone*\" }\n";
+        let of_class = settings(&format!("{link}instances = \"fd39::2:0/112\"\n{templates}"));
+        assert_eq!(images(&of_class), BTreeSet::from(["phone-image"]));
+        assert!(lacking(&of_class, 0).contains(&"CAP_SYS_PTRACE"));
+        // Without room for instances nobody gets one.
+        let leases_only = settings(&format!("{link}{templates}"));
+        assert_eq!(images(&leases_only), BTreeSet::new());
+        assert!(!lacking(&leases_only, 0).contains(&"CAP_SYS_PTRACE"));
+    }
+
+    #[test]
+    fn to_whom_the_api_is_open_is_said() {
+        let found = api(&settings(
+            "[api]\nlisten = [\"unix:/run/a.sock\", \"[::1]:8998\"]\ngroup = \"root\"",
+        ));
+        let said: Vec<(&str, bool)> = found
+            .iter()
+            .map(|finding| (finding.detail.as_str(), finding.ok))
+            .collect();
+        assert_eq!(
+            said,
+            [
+                (
+                    "open to root, the daemon's user and the members of the group root",
+                    true
+                ),
+                (
+                    "open to every user of this machine; leave the address out of api.listen unless that is wanted",
+                    true
+                ),
+            ]
+        );
+        let found = api(&settings("[api]\ngroup = \"no-such-group-here\""));
+        assert!(
+            !found[0].ok && found[0].detail.contains("groupadd --system no-such-group-here"),
+            "{found:?}"
+        );
+        // Nobody chose the group that is there by default.
+        assert!(api(&settings(""))[0].ok);
+    }
+
+    #[tokio::test]
+    async fn an_interface_that_is_no_bridge_is_told_apart() {
+        let link = "[[link]]\nbridge = \"lo\"\naddress = \"fd39::1/64\"\npool = \"fd39::1:0/112\"\ncreate = true";
+        let mut settings = settings(link);
+        let found = bridges(&settings).await;
+        assert!(!found[0].ok && found[0].detail.contains("lo"), "{found:?}");
+        settings.links[0].name = "no-such-bridge".to_owned();
+        assert_eq!(
+            bridges(&settings).await,
+            [Finding::there("link no-such-bridge", "will be made")]
+        );
+        settings.links[0].create = false;
+        let missing = Finding::missing(
+            "link no-such-bridge",
+            "make bridge no-such-bridge, or set create = true",
+        );
+        assert_eq!(bridges(&settings).await, [missing]);
+    }
+}

@@ -1,0 +1,42 @@
+//! `orchestrator reconfigure`: has a client ask again.
+
+use serde_json::Value;
+
+use super::failure::Failure;
+use super::http::Client;
+use super::page::{self, with_query};
+use super::resolve::{Kind, resolve};
+use super::{Output, table};
+use orchestrator_api::ReconfigureView;
+
+/// Arguments of `reconfigure`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Id, host name, DUID or address of a client, or the beginning of one
+    id: String,
+    /// What the client is to send
+    #[arg(long, value_name = "MESSAGE", default_value = "renew", value_parser = ["renew", "rebind", "information-request"])]
+    message: String,
+}
+
+/// Begins; the client is told again and again until it asks.
+pub(super) async fn run(args: &Args, output: Output, client: &Client) -> Result<(), Failure> {
+    let (kind, id) = resolve(&args.id, &[(Kind::Client, &[])], client).await?;
+    let path = with_query(
+        &format!("{}/{id}/reconfigure", kind.path()),
+        &[("message", &args.message)],
+    );
+    let item: Value = page::parse(&client.post(&path, Vec::new()).await?, "a reconfigure")?;
+    match output {
+        Output::Json => table::print(&table::json(&item)?),
+        Output::Table | Output::Wide => table::print(&render(&page::read(&item, "a reconfigure")?, &args.message)),
+    }
+}
+
+pub(super) fn render(begun: &ReconfigureView, message: &str) -> String {
+    let way = if begun.relayed { "through its relay" } else { "directly" };
+    format!(
+        "{} at {} is told {way} to send a {message}; `orchestrator events` says so if it does not",
+        begun.client, begun.address
+    )
+}

@@ -1,0 +1,44 @@
+//! `orchestrator reload`: has the daemon read its settings again.
+
+use serde_json::Value;
+
+use super::failure::Failure;
+use super::http::{CallError, Client};
+use super::{Output, page, table};
+use orchestrator_api::Reloaded;
+use orchestrator_settings::{Change, Effect};
+
+/// Prints what became other. Wrong settings fail with all their faults, and nothing was changed.
+pub(super) async fn run(output: Output, client: &Client) -> Result<(), Failure> {
+    let answer = client.post("/v1/settings/reload", Vec::new()).await.map_err(refused)?;
+    let item: Value = page::parse(&answer, "a reload")?;
+    match output {
+        Output::Json => table::print(&table::json(&item)?),
+        Output::Table | Output::Wide => {
+            let reloaded: Reloaded = page::read(&item, "a reload")?;
+            table::print(&render(&reloaded.changes))
+        }
+    }
+}
+
+/// What differs, a line each; what needs a restart last.
+pub(super) fn render(changes: &[Change]) -> String {
+    if changes.is_empty() {
+        return "nothing is written otherwise than it runs".to_owned();
+    }
+    let needs_restart = |change: &&Change| change.effect == Effect::NeedsRestart;
+    let (waiting, others): (Vec<&Change>, Vec<&Change>) = changes.iter().partition(needs_restart);
+    let waits = |change: &Change| format!("{}: stays as it is until the daemon is restarted", change.key);
+    let lines = others.into_iter().map(ToString::to_string);
+    lines
+        .chain(waiting.into_iter().map(waits))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+fn refused(error: CallError) -> Failure {
+    match error {
+        CallError::Problem(problem) if !problem.faults.is_empty() => Failure::Refused { faults: problem.faults },
+        other => other.into(),
+    }
+}

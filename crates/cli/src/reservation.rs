@@ -1,0 +1,226 @@
+//! `orchestrator reservation`: what is kept for known clients.
+
+use std::net::Ipv6Addr;
+
+use clap::Subcommand;
+use ipnet::Ipv6Net;
+use serde_json::{Map, Value, json};
+
+use super::failure::Failure;
+use super::http::Client;
+use super::{Output, page, table, view};
+use orchestrator_model::{Duid, LinkLayerAddress, OpaqueId};
+use orchestrator_runtime::causes::with_causes;
+
+/// Arguments of `reservation`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// List what is kept for whom, by the settings too
+    List {
+        /// Only on this link
+        #[arg(long, value_name = "LINK")]
+        link: Option<String>,
+    },
+    /// Keep an address, a prefix or both for one client
+    Add(Add),
+    /// Keep it no longer
+    Remove {
+        /// Ids of reservations
+        #[arg(required = true)]
+        ids: Vec<String>,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct Add {
+    /// The link on which it is kept
+    #[arg(long)]
+    link: String,
+    #[command(flatten)]
+    holder: Known,
+    /// The address
+    #[arg(long, required_unless_present = "prefix")]
+    address: Option<Ipv6Addr>,
+    /// The prefix
+    #[arg(long)]
+    prefix: Option<Ipv6Net>,
+}
+
+/// By what the client is known.
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+struct Known {
+    /// Its DUID, like 00:03:00:01:02:00:5e:10:00:01
+    #[arg(long)]
+    duid: Option<Duid>,
+    /// Its link-layer address, like 02:00:5e:10:00:01
+    #[arg(long, value_name = "ADDRESS")]
+    link_layer_address: Option<LinkLayerAddress>,
+    /// The remote-id that its relay tells, after the enterprise number in it: 9:port-7, or 9:0x00ff
+    #[arg(long, value_name = "NUMBER:ID", value_parser = parse_remote_id)]
+    remote_id: Option<(u32, OpaqueId)>,
+    /// The interface-id that its relay tells: text, or like 0x00ff
+    #[arg(long, value_name = "ID")]
+    interface_id: Option<OpaqueId>,
+}
+
+pub(super) async fn run(args: &Args, output: Output, client: &Client) -> Result<(), Failure> {
+    match &args.verb {
+        Verb::List { link } => list(link.as_deref(), output, client).await,
+        Verb::Add(add) => {
+            let answer = client.post("/v1/reservations", add.body().to_string().into()).await?;
+            let made: Value = page::parse(&answer, "a reservation")?;
+            show(&[made], output)
+        }
+        Verb::Remove { ids } => remove(ids, output, client).await,
+    }
+}
+
+/// Removes each; one that fails keeps none of the others, and the last failure is the outcome.
+async fn remove(ids: &[String], output: Output, client: &Client) -> Result<(), Failure> {
+    let mut failed: Option<Failure> = None;
+    let mut removed = Vec::new();
+    for id in ids {
+        match remove_one(id, client).await {
+            Ok(reservation) => removed.push(reservation),
+            Err(failure) => {
+                if let Some(earlier) = failed.replace(failure) {
+                    eprintln!("orchestrator: {}", with_causes(&earlier));
+                }
+            }
+        }
+    }
+    if failed.is_none() || !removed.is_empty() {
+        show(&removed, output)?;
+    }
+    failed.map_or(Ok(()), Err)
+}
+
+async fn remove_one(id: &str, client: &Client) -> Result<Value, Failure> {
+    let path = format!("/v1/reservations/{}", page::encode(id));
+    page::parse(&client.delete(&path).await?, "a reservation")
+}
+
+async fn list(link: Option<&str>, output: Output, client: &Client) -> Result<(), Failure> {
+    let query: Vec<_> = link.map(|link| ("link", link)).into_iter().collect();
+    show(&page::all(client, "/v1/reservations", &query).await?, output)
+}
+
+fn show(items: &[Value], output: Output) -> Result<(), Failure> {
+    match output {
+        Output::Json => table::print(&table::json(&items)?),
+        Output::Table | Output::Wide => table::print(&view::reservations(items, output.width())?),
+    }
+}
+
+impl Add {
+    /// What the API takes.
+    fn body(&self) -> Value {
+        let Known {
+            duid,
+            link_layer_address,
+            remote_id,
+            interface_id,
+        } = &self.holder;
+        let remote_id = remote_id.as_ref();
+        let fields = [
+            ("link", Some(json!(self.link))),
+            ("duid", duid.as_ref().map(|duid| json!(duid))),
+            (
+                "link_layer_address",
+                link_layer_address.as_ref().map(|address| json!(address)),
+            ),
+            (
+                "remote_id",
+                remote_id.map(|(enterprise, id)| json!({ "enterprise": enterprise, "id": id })),
+            ),
+            ("interface_id", interface_id.as_ref().map(|id| json!(id))),
+            ("address", self.address.map(|address| json!(address))),
+            ("prefix", self.prefix.map(|prefix| json!(prefix))),
+        ];
+        let given = fields
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        Value::Object(given.collect::<Map<_, _>>())
+    }
+}
+
+fn parse_remote_id(text: &str) -> Result<(u32, OpaqueId), String> {
+    let (enterprise, id) = text
+        .split_once(':')
+        .ok_or("write it like 9:port-7, with the enterprise number before the colon")?;
+    let enterprise = enterprise
+        .parse()
+        .map_err(|_| format!("{enterprise:?} is no enterprise number"))?;
+    let id = id.parse().map_err(|fault| format!("the remote-id {fault}"))?;
+    Ok((enterprise, id))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[test]
+    fn reservations_as_a_table() {
+        let items = [
+            json!({"id": null, "link": "br0", "duid": "00:03:00:01:02", "address": "fd39::7", "prefix": null, "created": null,
+                "in_force": true}),
+            json!({"id": "3f9a2c01d2e4", "link": "br0", "remote_id": {"enterprise": 9, "id": "port-7"}, "address": null,
+                "prefix": "fd40::/56", "created": "2023-11-14T22:13:10Z", "in_force": false}),
+        ];
+        let expected = "\
+RESERVATION   LINK  FOR                               ADDRESS  PREFIX     BY
+-             br0   DUID 00:03:00:01:02               fd39::7  -          settings
+3f9a2c01d2e4  br0   remote-id port-7 of enterprise 9  -        fd40::/56  api, not in force";
+        assert_eq!(view::reservations(&items, table::Width::Narrow).unwrap(), expected);
+    }
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn body_of(line: &str) -> Option<Value> {
+        let parsed = Line::try_parse_from(line.split(' ')).ok()?;
+        match parsed.args.verb {
+            Verb::Add(add) => Some(add.body()),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn what_is_to_be_kept_is_told_as_the_api_takes_it() {
+        let expected = json!({
+            "link": "br0", "remote_id": {"enterprise": 9, "id": "0x00ff"}, "address": "fd39::7", "prefix": "fd40::/56"
+        });
+        let line = "reservation add --link br0 --remote-id 9:0x00ff --address fd39::7 --prefix fd40::/56";
+        assert_eq!(body_of(line), Some(expected));
+        let expected = json!({"link": "br0", "duid": "00:02:01", "prefix": "fd40::/56"});
+        assert_eq!(
+            body_of("reservation add --link br0 --duid 00:02:01 --prefix fd40::/56"),
+            Some(expected)
+        );
+    }
+
+    #[test]
+    fn a_client_is_told_once_and_something_is_kept_for_it() {
+        for line in [
+            "reservation add --link br0 --address fd39::7",
+            "reservation add --link br0 --duid 00:02:01",
+            "reservation add --duid 00:02:01 --address fd39::7",
+            "reservation add --link br0 --duid 00:02:01 --interface-id a --address fd39::7",
+            "reservation add --link br0 --remote-id port --address fd39::7",
+        ] {
+            assert_eq!(body_of(line), None, "{line}");
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! `orchestrator restore`: puts what a backup holds into the database.
+
+use std::fs::OpenOptions;
+use std::io::{self, BufRead, BufReader};
+use std::path::{Path, PathBuf};
+
+use super::backup::{holds, is_dash};
+use super::check::SettingsFile;
+use super::failure::Failure;
+use super::{Output, table};
+use orchestrator_runtime::files::{self, Symlinks};
+use orchestrator_store::Store;
+
+/// Arguments of `restore`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    settings: SettingsFile,
+    /// Replace all that the database holds, and the identity of this machine's server
+    #[arg(long)]
+    force: bool,
+    /// Only read the backup, check it and say what it holds
+    #[arg(long, conflicts_with = "force")]
+    check: bool,
+    /// The backup; "-" is standard input
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+}
+
+pub(super) async fn run(args: &Args, output: Output) -> Result<(), Failure> {
+    let mut from = open(&args.file)?;
+    if args.check {
+        let contents = Store::examine_backup(&mut from)?;
+        return match output {
+            Output::Json => table::print(&table::json(&contents)?),
+            _ => table::print(&format!("whole; it holds {}\n", holds(&contents))),
+        };
+    }
+    let settings = args.settings.load()?;
+    let (url, identity) = (settings.store.url.as_str(), &settings.store.identity);
+    let restored = Store::restore(url, identity, &mut from, args.force).await?;
+    if output == Output::Json {
+        return table::print(&table::json(&restored)?);
+    }
+    let mut text = format!("restored: {}\n", holds(&restored.contents));
+    if let Some(aside) = &restored.set_aside {
+        text.push_str(&format!("the damaged database is kept as {}\n", aside.display()));
+    }
+    table::print(&text)
+}
+
+fn open(path: &Path) -> Result<Box<dyn BufRead>, Failure> {
+    if is_dash(path) {
+        return Ok(Box::new(BufReader::new(io::stdin())));
+    }
+    let opened = files::open_regular(OpenOptions::new().read(true), path, Symlinks::Follow);
+    let file = opened.map_err(|source| Failure::File {
+        doing: "read",
+        path: path.to_owned(),
+        source,
+    })?;
+    Ok(Box::new(BufReader::new(file)))
+}

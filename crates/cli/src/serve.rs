@@ -1,0 +1,39 @@
+//! `orchestrator serve`: the daemon.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use super::check::SettingsFile;
+use super::failure::Failure;
+use super::{Serve, tracing};
+use orchestrator_settings::Start;
+
+/// How long threads that read or write files may take to end once the daemon has.
+const LEFTOVERS: Duration = Duration::from_secs(1);
+
+/// Arguments of `serve`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    settings: SettingsFile,
+}
+
+/// Runs the daemon to its end. Wrong settings end it before anything is touched.
+pub(super) fn run(args: &Args, serve: Serve) -> Result<ExitCode, Failure> {
+    let place = args.settings.place();
+    let settings = place.load()?;
+    let start = Start {
+        set_log_level: tracing::for_daemon(settings.log),
+        settings,
+        place,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::Runtime)?;
+    let outcome = runtime.block_on(serve(start));
+    // Whatever must be finished is. What is left may hang on a file system that does not answer.
+    runtime.shutdown_timeout(LEFTOVERS);
+    outcome.map_err(Failure::Daemon)?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,51 @@
+//! `orchestrator settings`: which settings are in force, and whether others are written.
+
+use serde_json::Value;
+
+use super::failure::Failure;
+use super::http::Client;
+use super::printable::printable;
+use super::view::ago;
+use super::{Output, page, reload, table};
+use orchestrator_api::SettingsView;
+use orchestrator_model::Timestamp;
+
+pub(super) async fn run(output: Output, client: &Client) -> Result<(), Failure> {
+    let item: Value = page::parse(&client.get("/v1/settings").await?, "the settings")?;
+    match output {
+        Output::Json => table::print(&table::json(&item)?),
+        Output::Table | Output::Wide => {
+            let view = page::read(&item, "the settings")?;
+            table::print(&render(&view, Timestamp::wall()))
+        }
+    }
+}
+
+/// When they were loaded, what became of the last reload, and what another would do.
+pub(super) fn render(view: &SettingsView, now: Timestamp) -> String {
+    let last = view.last_reload.as_ref().map(|last| {
+        let outcome = if last.ok {
+            "in force"
+        } else {
+            "refused, nothing was changed"
+        };
+        format!("{}: {outcome}", ago(last.at, now))
+    });
+    let written = match (view.faults.is_empty(), view.pending.is_empty()) {
+        (false, _) => "wrong, and would be refused:",
+        (true, true) => "as it runs",
+        (true, false) => "otherwise than it runs:",
+    };
+    let record = table::record(&[
+        ("file", Some(view.file.clone())),
+        ("loaded", Some(ago(view.loaded, now))),
+        ("last reload", last),
+        ("written", Some(written.to_owned())),
+    ]);
+    let mut lines = vec![record];
+    lines.extend(view.faults.iter().map(|fault| printable(fault)));
+    if !view.pending.is_empty() {
+        lines.push(reload::render(&view.pending));
+    }
+    lines.join("\n")
+}

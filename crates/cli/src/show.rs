@@ -1,0 +1,68 @@
+//! `orchestrator show`: a client or an instance, and what happened to it.
+
+use serde_json::Value;
+
+use super::failure::Failure;
+use super::http::Client;
+use super::resolve::{Kind, resolve};
+use super::{Output, order, page, table, view};
+use orchestrator_model::Timestamp;
+
+/// Arguments of `show`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Id, host name, DUID or address of a client or an instance, or the beginning of one
+    id: String,
+}
+
+pub(super) async fn run(args: &Args, output: Output, client: &Client) -> Result<(), Failure> {
+    let among: [(Kind, &page::Query<'_>); 2] = [(Kind::Instance, &[("all", "true")]), (Kind::Client, &[])];
+    let (kind, id) = resolve(&args.id, &among, client).await?;
+    let item: Value = page::parse(&client.get(&format!("{}/{id}", kind.path())).await?, "an item")?;
+    if output == Output::Json {
+        return table::print(&table::json(&item)?);
+    }
+    let now = Timestamp::wall();
+    match kind {
+        Kind::Instance => {
+            let events = page::one(client, "/v1/events", &[("instance", &id.to_string())]).await?;
+            table::print(&render_instance(&item, &events, now)?)
+        }
+        Kind::Client => table::print(&render_client(&item, now, output.width())?),
+    }
+}
+
+pub(super) fn render_instance(item: &Value, events: &[Value], now: Timestamp) -> Result<String, Failure> {
+    Ok([Some(view::instance(item, now)?), timeline(events)?]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join("\n\n"))
+}
+
+pub(super) fn render_client(item: &Value, now: Timestamp, width: table::Width) -> Result<String, Failure> {
+    let list = |key: &str| {
+        item.get(key)
+            .and_then(Value::as_array)
+            .map(Vec::as_slice)
+            .unwrap_or_default()
+    };
+    let leases = order::leases(list("leases"))?;
+    let instance = item.get("instance").filter(|instance| !instance.is_null());
+    let parts = [
+        Some(view::client(item, now)?),
+        (!leases.is_empty())
+            .then(|| view::leases(&leases, now, width))
+            .transpose()?,
+        instance
+            .map(|instance| view::instance_of_client(instance, now))
+            .transpose()?,
+        timeline(list("events"))?,
+    ];
+    Ok(parts.into_iter().flatten().collect::<Vec<_>>().join("\n\n"))
+}
+
+fn timeline(events: &[Value]) -> Result<Option<String>, Failure> {
+    let lines: Vec<String> = events.iter().map(view::event).collect::<Result<_, _>>()?;
+    Ok((!lines.is_empty()).then(|| lines.join("\n")))
+}

@@ -1,0 +1,251 @@
+//! What the API gives, as tables.
+
+use serde_json::Value;
+
+use super::ages::{age, left};
+use super::failure::Failure;
+use super::page::read;
+use super::printable::printable;
+use super::table::{Column, Width, columns, record};
+use orchestrator_model::{
+    Client, Event, Instance, InstanceView, Lease, LeaseState, Orphan, Reservation, ReservationView, Timestamp,
+};
+
+/// Columns of a reason: what failed, on what, and the beginning of what to do.
+const REASON: usize = 100;
+
+/// Columns of a name that a client gave itself: RFC 1035 allows 253.
+const NAME: usize = 32;
+
+/// A table of instances.
+pub(super) fn instances(items: &[Value], now: Timestamp, width: Width) -> Result<String, Failure> {
+    let row = |item| {
+        let InstanceView {
+            instance,
+            duid,
+            hostname,
+            ..
+        } = read(item, "an instance")?;
+        Ok(vec![
+            instance.id.to_string(),
+            hostname.unwrap_or_else(|| duid.to_string()),
+            instance.link,
+            instance.template,
+            instance.address.to_string(),
+            instance.phase.to_string(),
+            age(instance.created, now),
+            instance.reason.unwrap_or_default(),
+        ])
+    };
+    let rows: Vec<Vec<String>> = items.iter().map(row).collect::<Result<_, Failure>>()?;
+    let header = [
+        Column::new("INSTANCE"),
+        Column::duid("CLIENT"),
+        Column::new("LINK"),
+        Column::new("TEMPLATE"),
+        Column::new("ADDRESS"),
+        Column::new("PHASE"),
+        Column::new("AGE"),
+        Column::new("REASON").at_most(REASON),
+    ];
+    Ok(columns(&header, rows, width))
+}
+
+/// A table of instances that the database does not know.
+pub(super) fn orphans(items: &[Value], width: Width) -> Result<String, Failure> {
+    let row = |item| {
+        let orphan: Orphan = read(item, "an orphan")?;
+        let duid = orphan.duid.map(|duid| duid.to_string());
+        let address = orphan.address.map(|address| address.to_string());
+        Ok(vec![
+            orphan.id.to_string(),
+            duid.unwrap_or_default(),
+            orphan.link.unwrap_or_default(),
+            address.unwrap_or_default(),
+            if orphan.running { "running" } else { "stopped" }.to_owned(),
+        ])
+    };
+    let rows: Vec<Vec<String>> = items.iter().map(row).collect::<Result<_, Failure>>()?;
+    let header = [
+        Column::new("INSTANCE"),
+        Column::duid("CLIENT"),
+        Column::new("LINK"),
+        Column::new("ADDRESS"),
+        Column::new("STATE"),
+    ];
+    Ok(columns(&header, rows, width))
+}
+
+/// A table of leases.
+pub(super) fn leases(items: &[Value], now: Timestamp, width: Width) -> Result<String, Failure> {
+    let row = |item| {
+        let lease: Lease = read(item, "a lease")?;
+        let until = match lease.state {
+            LeaseState::Active | LeaseState::Declined => left(lease.valid_until, now),
+            LeaseState::Released | LeaseState::Expired => String::new(),
+        };
+        Ok(vec![
+            lease.leased.to_string(),
+            lease.link,
+            lease.client.to_string(),
+            lease.duid.to_string(),
+            lease.iaid.0.to_string(),
+            lease.source.to_string(),
+            lease.state.to_string(),
+            until,
+        ])
+    };
+    let rows: Vec<Vec<String>> = items.iter().map(row).collect::<Result<_, Failure>>()?;
+    let header = [
+        // A prefix too, with its length.
+        Column::new("ADDRESS").at_most(43),
+        Column::new("LINK"),
+        Column::new("CLIENT"),
+        Column::duid("DUID"),
+        Column::new("IAID"),
+        Column::new("SOURCE"),
+        Column::new("STATE"),
+        Column::new("LEFT"),
+    ];
+    Ok(columns(&header, rows, width))
+}
+
+/// A table of reservations.
+pub(super) fn reservations(items: &[Value], width: Width) -> Result<String, Failure> {
+    let row = |item| {
+        let view: ReservationView = read(item, "a reservation")?;
+        let Reservation {
+            holder,
+            address,
+            prefix,
+        } = view.reservation;
+        let kept_by = match (view.id, view.in_force) {
+            (None, _) => "settings",
+            (Some(_), true) => "api",
+            (Some(_), false) => "api, not in force",
+        };
+        Ok(vec![
+            view.id.map(|id| id.to_string()).unwrap_or_default(),
+            view.link,
+            holder.to_string(),
+            address.map(|address| address.to_string()).unwrap_or_default(),
+            prefix.map(|prefix| prefix.to_string()).unwrap_or_default(),
+            kept_by.to_owned(),
+        ])
+    };
+    let rows: Vec<Vec<String>> = items.iter().map(row).collect::<Result<_, Failure>>()?;
+    let header = [
+        Column::new("RESERVATION"),
+        Column::new("LINK"),
+        // "DUID " goes before one.
+        Column::new("FOR").at_most(58),
+        Column::new("ADDRESS"),
+        Column::new("PREFIX").at_most(43),
+        Column::new("BY"),
+    ];
+    Ok(columns(&header, rows, width))
+}
+
+/// A table of clients.
+pub(super) fn clients(items: &[Value], now: Timestamp, width: Width) -> Result<String, Failure> {
+    let row = |item| {
+        let client: Client = read(item, "a client")?;
+        Ok(vec![
+            client.id.to_string(),
+            client.hostname.unwrap_or_default(),
+            client.link,
+            client.duid.to_string(),
+            client.link_layer.map(|address| address.to_string()).unwrap_or_default(),
+            age(client.last_seen, now),
+        ])
+    };
+    let rows: Vec<Vec<String>> = items.iter().map(row).collect::<Result<_, Failure>>()?;
+    let header = [
+        Column::new("CLIENT"),
+        Column::new("NAME").at_most(NAME),
+        Column::new("LINK"),
+        Column::duid("DUID"),
+        Column::new("LINK-LAYER"),
+        Column::new("SEEN"),
+    ];
+    Ok(columns(&header, rows, width))
+}
+
+/// One line for an event.
+pub(super) fn event(item: &Value) -> Result<String, Failure> {
+    let event: Event = read(item, "an event")?;
+    let mut line = format!("{}  {:<18}", event.at, event.kind);
+    let parts = [
+        event.link,
+        event.client.map(|client| format!("client {client}")),
+        event.instance.map(|instance| format!("instance {instance}")),
+        event.leased.map(|leased| leased.to_string()),
+        event.detail,
+    ];
+    for part in parts.into_iter().flatten() {
+        line.push_str("  ");
+        line.push_str(&part);
+    }
+    Ok(printable(&line))
+}
+
+/// Everything about one instance.
+pub(super) fn instance(item: &Value, now: Timestamp) -> Result<String, Failure> {
+    let InstanceView {
+        instance,
+        duid,
+        hostname,
+        ..
+    } = read(item, "an instance")?;
+    let whom = [
+        ("client", Some(instance.client.to_string())),
+        ("duid", Some(duid.to_string())),
+        ("name", hostname),
+    ];
+    Ok(record(&[&fields(instance, now), whom.as_slice()].concat()))
+}
+
+/// Everything about an instance that is shown with its client.
+pub(super) fn instance_of_client(item: &Value, now: Timestamp) -> Result<String, Failure> {
+    Ok(record(&fields(read(item, "an instance")?, now)))
+}
+
+fn fields(instance: Instance, now: Timestamp) -> Vec<(&'static str, Option<String>)> {
+    vec![
+        ("instance", Some(instance.id.to_string())),
+        ("phase", Some(instance.phase.to_string())),
+        ("reason", instance.reason),
+        ("due", instance.due.map(|due| format!("{due} ({})", left(due, now)))),
+        (
+            "attempts",
+            (instance.attempts > 0).then(|| instance.attempts.to_string()),
+        ),
+        ("address", Some(instance.address.to_string())),
+        ("link", Some(instance.link)),
+        ("template", Some(instance.template)),
+        ("image", Some(instance.spec.image)),
+        ("plugin", Some(instance.plugin)),
+        ("reference", instance.reference),
+        ("created", Some(ago(instance.created, now))),
+        ("ready", instance.ready.map(|ready| ago(ready, now))),
+    ]
+}
+
+pub(super) fn ago(moment: Timestamp, now: Timestamp) -> String {
+    format!("{moment} ({} ago)", age(moment, now))
+}
+
+/// Everything about one client.
+pub(super) fn client(item: &Value, now: Timestamp) -> Result<String, Failure> {
+    let client: Client = read(item, "a client")?;
+    Ok(record(&[
+        ("client", Some(client.id.to_string())),
+        ("duid", Some(client.duid.to_string())),
+        ("name", client.hostname),
+        ("link", Some(client.link)),
+        ("link-layer", client.link_layer.map(|address| address.to_string())),
+        ("class", client.class),
+        ("first seen", Some(ago(client.first_seen, now))),
+        ("last seen", Some(ago(client.last_seen, now))),
+    ]))
+}

@@ -1,0 +1,114 @@
+//! What a client keeps: its DUID, and what each interface has leased. Plain files, replaced as a whole.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use orchestrator_dhcp6::Duid;
+use orchestrator_dhcp6::client::Holdings;
+use tokio::fs;
+use tokio::io::AsyncWriteExt;
+
+use super::ClientError;
+use orchestrator_runtime::files::{self, Symlinks};
+
+/// Bytes of the largest file: some thousand leases.
+const LARGEST: u64 = 1 << 20;
+
+/// The directory of a client's files.
+#[derive(Debug, Clone)]
+pub(super) struct State {
+    directory: PathBuf,
+}
+
+impl State {
+    /// Makes the directory where it is missing.
+    pub(super) async fn open(directory: &Path) -> Result<Self, ClientError> {
+        let made = fs::create_dir_all(directory).await;
+        made.map_err(|source| fault("make", directory, source))?;
+        Ok(Self {
+            directory: directory.to_owned(),
+        })
+    }
+
+    /// The DUID of an earlier run. One that cannot be understood is an error: a client must not change its name unasked.
+    pub(super) async fn duid(&self) -> Result<Option<Duid>, ClientError> {
+        let path = self.directory.join("duid");
+        let Some(text) = read(&path).await? else {
+            return Ok(None);
+        };
+        let duid = text.trim().parse();
+        duid.map(Some)
+            .map_err(|reason| fault("understand", &path, io::Error::other(reason)))
+    }
+
+    pub(super) async fn keep_duid(&self, duid: &Duid) -> Result<(), ClientError> {
+        replace(&self.directory.join("duid"), format!("{duid}\n").as_bytes()).await
+    }
+
+    /// What an interface had leased. What cannot be understood is passed over: the lease is got anew.
+    pub(super) async fn holdings(&self, interface: &str) -> Result<Option<Holdings>, ClientError> {
+        let path = self.lease(interface);
+        let Some(text) = read(&path).await? else {
+            return Ok(None);
+        };
+        let holdings = serde_json::from_str(&text);
+        if let Err(reason) = &holdings {
+            tracing::warn!(path = %path.display(), "the lease of an earlier run is passed over: {reason}");
+        }
+        Ok(holdings.ok())
+    }
+
+    /// Keeps what an interface has leased; nothing when it has nothing.
+    pub(super) async fn keep_holdings(&self, interface: &str, holdings: Option<&Holdings>) -> Result<(), ClientError> {
+        let path = self.lease(interface);
+        let Some(holdings) = holdings else {
+            return match fs::remove_file(&path).await {
+                Err(source) if source.kind() != io::ErrorKind::NotFound => Err(fault("remove", &path, source)),
+                _ => Ok(()),
+            };
+        };
+        let text = serde_json::to_vec(holdings).map_err(|reason| fault("write", &path, reason.into()))?;
+        replace(&path, &text).await
+    }
+
+    fn lease(&self, interface: &str) -> PathBuf {
+        self.directory.join(format!("{interface}.lease"))
+    }
+}
+
+async fn read(path: &Path) -> Result<Option<String>, ClientError> {
+    let owned = path.to_owned();
+    let read = tokio::task::spawn_blocking(move || files::read_text(&owned, Symlinks::Refuse, LARGEST));
+    match read.await.unwrap_or_else(|fault| Err(io::Error::other(fault))) {
+        Ok(text) => Ok(Some(text)),
+        Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(fault("read", path, source)),
+    }
+}
+
+/// Writes beside the file, and puts it in its place when all is on disk.
+async fn replace(path: &Path, text: &[u8]) -> Result<(), ClientError> {
+    let beside = path.with_extension("new");
+    let write = async {
+        // What an earlier run left there, or somebody else: a link would have us write where it leads.
+        match fs::remove_file(&beside).await {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        // There may be a key in it.
+        let mut options = fs::File::options();
+        let mut file = options.mode(0o600).write(true).create_new(true).open(&beside).await?;
+        file.write_all(text).await?;
+        file.sync_all().await?;
+        fs::rename(&beside, path).await
+    };
+    write.await.map_err(|source| fault("write", path, source))
+}
+
+fn fault(doing: &'static str, path: &Path, source: io::Error) -> ClientError {
+    ClientError::State {
+        doing,
+        path: path.to_owned(),
+        source,
+    }
+}

@@ -1,0 +1,253 @@
+//! One try to bring an instance to answer: it is made to run, wired, and probed.
+//!
+//! ```text
+//!   bridge there, with a port? ─▶ (stop) ─▶ plugin.ensure ─▶ network.ensure_attachment ─▶ probe ─▶ announce
+//!              │ no                                               │ failed                  │ meanwhile its
+//!              ▼                                                  ▼                         ▼ process ended
+//!       not started, or stopped                            stopped, by kind              failed at once
+//! ```
+
+use std::borrow::Cow;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::Ipv6Net;
+use orchestrator_network::{AttachmentPlan, NetworkError};
+use orchestrator_plugin::{Found, FoundState, Plugin, PluginError, Running};
+
+use super::environment::{self, ValueError};
+use super::failure::{Failure, Unanswering, Unwired, stops};
+use super::machine::restart_after;
+use super::probe::{self, NoAnswer, Place};
+use super::while_running::while_running;
+use super::worker::Wake;
+use super::{Orchestrator, alias, host_interface, link_layer};
+use orchestrator_model::{Instance, InstanceSpec};
+use orchestrator_runtime::causes::with_causes;
+
+/// How long the files that hold values of environment variables may take to be read.
+const ENVIRONMENT_LIMIT: Duration = Duration::from_secs(10);
+
+/// An instance that was brought to answer.
+pub(super) struct Answering {
+    /// The engine's own name for it.
+    pub(super) reference: String,
+    /// Where its network namespace is.
+    pub(super) netns: PathBuf,
+}
+
+impl Orchestrator {
+    /// The steps themselves. `news` is rung when the engine or anybody else has news of the client.
+    pub(super) async fn bring_up(&self, instance: &Instance, restart: bool, news: &Wake) -> Result<Answering, Failure> {
+        let plugin = self
+            .inner
+            .plugins
+            .get(instance.plugin.as_str())
+            .ok_or_else(|| Failure::UnknownPlugin(instance.plugin.clone()))?;
+        let plan = self
+            .plan_attachment(instance)
+            .ok_or_else(|| Failure::UnknownLink(instance.link.clone()))?;
+        if let Err(fault) = self.check_port(instance, &plan).await {
+            return Err(self.unwired(plugin.as_ref(), instance, fault).await);
+        }
+        if restart {
+            plugin.stop(&instance.id).await?;
+            self.inner.checks.renew(instance.id);
+        }
+        let spec = resolved(&instance.spec).await?;
+        let (found, running) = running(plugin.ensure(&instance.id, &spec).await?)?;
+        self.wire(plugin.as_ref(), instance, &plan, &running).await?;
+        news.clear();
+        self.see_answer(plugin.as_ref(), instance, &plan, &running, news)
+            .await?;
+        self.announce(&plan).await;
+        Ok(Answering {
+            reference: found.reference,
+            netns: running.netns,
+        })
+    }
+
+    /// Wires the instance. One that cannot be wired does not run without a network for ever.
+    async fn wire(
+        &self,
+        plugin: &dyn Plugin,
+        instance: &Instance,
+        plan: &AttachmentPlan,
+        running: &Running,
+    ) -> Result<(), Failure> {
+        let Err(fault) = self.inner.network.ensure_attachment(plan, &running.netns).await else {
+            return Ok(());
+        };
+        // A process that has ended took its namespace along: that is the failure then.
+        if let Err(ended @ Failure::Ended { .. }) = self.is_still(plugin, instance, running).await {
+            return Err(ended);
+        }
+        Err(self.unwired(plugin, instance, fault).await)
+    }
+
+    /// Says that an instance cannot be wired, and stops it where it must not run meanwhile.
+    async fn unwired(&self, plugin: &dyn Plugin, instance: &Instance, source: NetworkError) -> Failure {
+        self.report_full_bridge(&instance.link, &source);
+        let fate = match stops(&source, instance.attempts) {
+            false => Unwired::Left,
+            true => match plugin.stop(&instance.id).await {
+                Ok(()) => {
+                    self.inner.metrics.instance_stopped();
+                    Unwired::Stopped
+                }
+                Err(fault) => Unwired::NotStopped(with_causes(&fault)),
+            },
+        };
+        Failure::Wiring { fate, source }
+    }
+
+    /// Waits for the first answer, for as long as the wired process runs.
+    async fn see_answer(
+        &self,
+        plugin: &dyn Plugin,
+        instance: &Instance,
+        plan: &AttachmentPlan,
+        running: &Running,
+        news: &Wake,
+    ) -> Result<(), Failure> {
+        // The process whose namespace was wired may have ended meanwhile, and its number been taken by another.
+        let look = || self.is_still(plugin, instance, running);
+        let answered = while_running(look, self.answers(instance), news).await;
+        if let Err(Failure::Ended { .. } | Failure::Engine(_)) = &answered {
+            // Whatever was wired, nobody can say that it is this instance.
+            let _ = self
+                .inner
+                .network
+                .remove_attachment(&plan.host_interface, &plan.alias)
+                .await;
+        }
+        answered
+    }
+
+    async fn is_still(&self, plugin: &dyn Plugin, instance: &Instance, wired: &Running) -> Result<(), Failure> {
+        let Some(found) = plugin.find(&instance.id).await? else {
+            return Err(PluginError::Failed {
+                verb: "keep",
+                subject: format!("instance {}", instance.id),
+                reason: "it was removed while it was brought up".to_owned(),
+            }
+            .into());
+        };
+        let (found, now) = running(found)?;
+        if now.pid == wired.pid {
+            return Ok(());
+        }
+        Err(Failure::Ended {
+            id: found.id,
+            code: None,
+        })
+    }
+
+    async fn answers(&self, instance: &Instance) -> Result<(), Failure> {
+        let settings = self.settings();
+        let template = settings.templates.get(&instance.template);
+        let Some(ready) = template.and_then(|template| template.ready) else {
+            return Ok(());
+        };
+        let reacting = self.inner.checks.reacts(instance.id);
+        let place = Place {
+            address: instance.address,
+            port: ready.tcp,
+            interface: instance.link.clone(),
+        };
+        match probe::tcp(&place, ready.within, reacting).await {
+            Ok(()) => Ok(()),
+            Err(source @ NoAnswer::Local(_)) => Err(Failure::NotReached {
+                address: place.address,
+                link: place.interface,
+                source,
+            }),
+            Err(source) => Err(Failure::Silent {
+                address: place.address,
+                port: place.port,
+                within: ready.within,
+                fate: self.fate_of_silent(instance),
+                source,
+            }),
+        }
+    }
+
+    fn fate_of_silent(&self, instance: &Instance) -> Unanswering {
+        let settings = self.settings();
+        let template = settings.templates.get(&instance.template);
+        let of = template
+            .and_then(|template| template.ready)
+            .map_or(0, |ready| ready.restarts);
+        match restart_after(instance, self.terms(Some(instance))) {
+            Some(nth) => Unanswering::Restarted { nth, of },
+            None if instance.ready.is_none() || of == 0 => Unanswering::Left,
+            None if !self.inner.checks.answered(instance.id) => Unanswering::NotSeen,
+            None => Unanswering::GivenUp { after: of },
+        }
+    }
+
+    /// Tells the link where the instance is. Who waits for it would find it by itself, only later.
+    async fn announce(&self, plan: &AttachmentPlan) {
+        let network = &self.inner.network;
+        let announced = match network.find_bridge(&plan.bridge).await {
+            Ok(Some(bridge)) => network.announce(&bridge, plan.address.addr(), plan.mac),
+            Ok(None) => Ok(()),
+            Err(fault) => Err(fault),
+        };
+        if let Err(fault) = announced {
+            tracing::debug!(
+                interface = plan.host_interface,
+                reason = with_causes(&fault),
+                "not announced"
+            );
+        }
+    }
+
+    /// How the instance is to be attached; `None` when its link is no longer in the settings.
+    pub(super) fn plan_attachment(&self, instance: &Instance) -> Option<AttachmentPlan> {
+        let settings = self.settings();
+        let link = settings.link(&instance.link)?;
+        let isolated = settings
+            .templates
+            .get(&instance.template)
+            .is_none_or(|template| template.isolated);
+        let address = Ipv6Net::new(instance.address, link.address.prefix_len()).ok()?;
+        Some(AttachmentPlan {
+            host_interface: host_interface(instance.id),
+            alias: alias(self.inner.mark, instance.id),
+            bridge: link.name.clone(),
+            interface: "eth1".to_owned(),
+            address,
+            mac: link_layer(instance.address),
+            gateway: Some(link.address.addr()),
+            isolated,
+        })
+    }
+}
+
+fn running(found: Found) -> Result<(Found, Running), Failure> {
+    let id = found.id;
+    match &found.state {
+        FoundState::Running(running) | FoundState::Paused(running) => {
+            let running = running.clone();
+            Ok((found, running))
+        }
+        FoundState::Exited { code } => Err(Failure::Ended { id, code: Some(*code) }),
+        FoundState::Created => Err(Failure::Ended { id, code: None }),
+    }
+}
+
+/// The specification with the values that are read now. Files may be on a disk that hangs, so no runtime thread waits.
+async fn resolved(spec: &InstanceSpec) -> Result<Cow<'_, InstanceSpec>, Failure> {
+    if spec.environment_from.is_empty() {
+        return Ok(Cow::Borrowed(spec));
+    }
+    let spec = spec.clone();
+    let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    let read = tokio::task::spawn_blocking(move || environment::resolve(&spec, credentials.as_deref()));
+    let read = tokio::time::timeout(ENVIRONMENT_LIMIT, read).await;
+    match read.map_err(|_| ValueError::Hangs)? {
+        Ok(resolved) => Ok(Cow::Owned(resolved?)),
+        Err(_) => Err(ValueError::Hangs.into()),
+    }
+}

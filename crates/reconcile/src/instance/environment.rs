@@ -1,0 +1,189 @@
+//! Reads the values of environment variables that a template takes from files and from systemd's credentials.
+//!
+//! They are read each time an engine is asked to start an instance, and never recorded: the store, the API and the log
+//! know where a value is from, not what it is.
+
+use std::fs::OpenOptions;
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use orchestrator_model::{InstanceSpec, ValueSource};
+
+/// The longest value, in bytes. The kernel takes no argument or variable beyond 128 KiB.
+const LONGEST: u64 = 64 << 10;
+
+/// Why a variable has no value.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ValueError {
+    #[error(
+        "environment variable {variable}: cannot read {source_name}; put the value there, where the daemon may read it"
+    )]
+    Unreadable {
+        variable: String,
+        source_name: ValueSource,
+        #[source]
+        source: io::Error,
+    },
+    #[error("environment variable {variable}: {source_name} {what}")]
+    Unusable {
+        variable: String,
+        source_name: ValueSource,
+        what: &'static str,
+    },
+    #[error(
+        "environment variable {variable}: the daemon was given no credentials; add \
+         `LoadCredential={name}:PATH` to its unit"
+    )]
+    NoCredentials { variable: String, name: String },
+    #[error("the files that hold its environment variables cannot be read in time; is their disk there?")]
+    Hangs,
+}
+
+/// `spec` with the value of every variable in `environment`. `credentials` is systemd's `$CREDENTIALS_DIRECTORY`.
+///
+/// # Errors
+///
+/// The first variable that has no value, and why.
+pub(super) fn resolve(spec: &InstanceSpec, credentials: Option<&Path>) -> Result<InstanceSpec, ValueError> {
+    let mut resolved = spec.clone();
+    for (variable, source) in std::mem::take(&mut resolved.environment_from) {
+        let value = read(&variable, &source, credentials)?;
+        resolved.environment.insert(variable, value);
+    }
+    Ok(resolved)
+}
+
+fn read(variable: &str, source: &ValueSource, credentials: Option<&Path>) -> Result<String, ValueError> {
+    let path = match (source, credentials) {
+        (ValueSource::File(path), _) => path.clone(),
+        (ValueSource::Credential(name), Some(directory)) => directory.join(name),
+        (ValueSource::Credential(name), None) => {
+            return Err(ValueError::NoCredentials {
+                variable: variable.to_owned(),
+                name: name.clone(),
+            });
+        }
+    };
+    let bytes = read_file(&path).map_err(|error| ValueError::Unreadable {
+        variable: variable.to_owned(),
+        source_name: source.clone(),
+        source: error,
+    })?;
+    let unusable = |what| ValueError::Unusable {
+        variable: variable.to_owned(),
+        source_name: source.clone(),
+        what,
+    };
+    if bytes.len() as u64 > LONGEST {
+        return Err(unusable("is larger than 64 KiB; a variable cannot hold that"));
+    }
+    let text = String::from_utf8(bytes).map_err(|_| unusable("is not UTF-8 text; encode it, with base64 perhaps"))?;
+    if text.contains('\0') {
+        return Err(unusable(
+            "holds a NUL byte, which no variable can; encode it, with base64 perhaps",
+        ));
+    }
+    // Editors and `echo` end a file with a newline that is no part of the value.
+    Ok(text.strip_suffix('\n').map(str::to_owned).unwrap_or(text))
+}
+
+/// At most one byte more than [`LONGEST`] of a regular file. Opening never waits, as it would for a FIFO's writer.
+fn read_file(path: &PathBuf) -> io::Result<Vec<u8>> {
+    let flags = nix::libc::O_NONBLOCK | nix::libc::O_NOCTTY;
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(LONGEST + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use orchestrator_runtime::causes::with_causes;
+
+    fn spec(source: ValueSource) -> InstanceSpec {
+        InstanceSpec {
+            image: "image".to_owned(),
+            hostname: "host".to_owned(),
+            command: Vec::new(),
+            environment: [("PLAIN".to_owned(), "as written".to_owned())].into(),
+            environment_from: [("TOKEN".to_owned(), source)].into(),
+            capabilities: Vec::new(),
+            resources: Default::default(),
+            labels: Default::default(),
+        }
+    }
+
+    /// A directory that is removed with the test.
+    struct Directory(PathBuf);
+
+    impl Directory {
+        fn new(name: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("orchestrator-value-{}-{name}", std::process::id()));
+            fs::create_dir_all(&path).unwrap();
+            Self(path)
+        }
+
+        fn file(&self, name: &str, content: &[u8]) -> ValueSource {
+            fs::write(self.0.join(name), content).unwrap();
+            ValueSource::File(self.0.join(name))
+        }
+    }
+
+    impl Drop for Directory {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn reason(source: ValueSource, credentials: Option<&Path>) -> String {
+        with_causes(&resolve(&spec(source), credentials).unwrap_err())
+    }
+
+    #[test]
+    fn a_file_s_value_stands_beside_those_that_are_written() {
+        let directory = Directory::new("file");
+        let resolved = resolve(&spec(directory.file("token", b"s3cret\n")), None).unwrap();
+        assert_eq!(resolved.environment["TOKEN"], "s3cret");
+        assert_eq!(resolved.environment["PLAIN"], "as written");
+        assert!(resolved.environment_from.is_empty());
+    }
+
+    #[test]
+    fn a_credential_is_a_file_of_systemd_s_directory() {
+        let directory = Directory::new("credential");
+        directory.file("db", b"two\nlines\n\n");
+        let source = ValueSource::Credential("db".to_owned());
+        let resolved = resolve(&spec(source.clone()), Some(&directory.0)).unwrap();
+        assert_eq!(resolved.environment["TOKEN"], "two\nlines\n");
+        assert!(reason(source, None).contains("LoadCredential=db:PATH"));
+    }
+
+    #[test]
+    fn a_source_without_a_value_says_what_to_do() {
+        let directory = Directory::new("faults");
+        let missing = reason(ValueSource::File(directory.0.join("none")), None);
+        assert!(
+            missing.contains("TOKEN") && missing.contains("none") && missing.contains("No such file"),
+            "{missing}"
+        );
+        assert!(reason(ValueSource::File(directory.0.clone()), None).contains("not a regular file"));
+        assert!(reason(directory.file("large", &vec![b'x'; 65_537]), None).contains("64 KiB"));
+        assert!(reason(directory.file("binary", &[0xff, 0xfe]), None).contains("UTF-8"));
+        assert!(reason(directory.file("nul", b"a\0b"), None).contains("NUL"));
+    }
+
+    #[test]
+    fn a_fifo_without_a_writer_is_refused_and_not_waited_for() {
+        let directory = Directory::new("fifo");
+        let path = directory.0.join("fifo");
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRUSR).unwrap();
+        assert!(reason(ValueSource::File(path), None).contains("not a regular file"));
+    }
+}

@@ -1,0 +1,242 @@
+//! The life of an instance, as a function: what is recorded, what is seen and what is wanted give the next step.
+//!
+//! ```text
+//!              lease                     runs, wired
+//!   (none) ───────────▶ pending ───────────────────────▶ starting
+//!      ▲                 │  ▲ ▲                           │ │
+//!      │          lease  │  │ └── a step failed: wait, ◀──┘ │ answers
+//!      │          ended  │  │     then try again            ▼
+//!      │                 │  └──── ended, unwired, or ◀──── ready
+//!      │                 │        stopped answering       │    ▲
+//!      │                 ▼                    lease ended │    │ lease again
+//!   removed ◀──────── removing ◀───────────────────────── ending
+//!             all gone      ▲      grace ended
+//!                           └──── destroyed by an admin, from any phase
+//! ```
+//!
+//! An instance that stopped answering is wired again first. One that does not answer even then is restarted, each time
+//! after a longer wait, until it answers or was restarted as often as its template allows:
+//!
+//! ```text
+//!                        ready, and checks fail
+//!                                  │
+//!                                  ▼      answers
+//!                        Provision: wire ──────────▶ ready
+//!                                  │                   ▲
+//!                   does not answer│                   │ answers
+//!                                  ▼                   │
+//!                  ┌────▶ wait ─▶ Restart ─────────────┤
+//!                  └─ does not ────┘│ no restart left  │
+//!                     answer        ▼                  │
+//!                          wait ─▶ Provision ──────────┘
+//!                            ▲         │ does not answer
+//!                            └─────────┘
+//! ```
+//!
+//! One that never answered is not restarted: it may need longer than anybody said.
+//!
+//! Nothing here does I/O or reads a clock, so that every way through the picture can be tested.
+
+use std::time::Duration;
+
+use orchestrator_network::Flaw;
+
+use super::checks::Silence;
+use orchestrator_model::{Instance, Phase, Timestamp};
+
+/// What is seen of an instance in the world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sight {
+    /// Nobody looked, or the engine does not answer: nothing can be said.
+    Unknown,
+    /// The engine has no such instance.
+    Absent,
+    /// It exists and does not run.
+    Stopped {
+        /// Its exit code, where it ever ran.
+        code: Option<i64>,
+    },
+    /// Its processes are frozen.
+    Paused,
+    /// It runs and has no attachment.
+    Unwired,
+    /// It runs and is attached, and within its namespace something is missing.
+    Flawed(Flaw),
+    /// It runs and is wired, and has failed its checks too often in a row.
+    Silent(Silence),
+    /// It runs and is wired, and nothing is known against it.
+    Running,
+}
+
+/// What the template of an instance says of its life now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Terms {
+    /// How long it outlives its lease.
+    pub(super) grace: Duration,
+    /// How often it is restarted when it stopped answering.
+    pub(super) restarts: u32,
+}
+
+/// How a try to bring an instance to answer has failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shortfall {
+    /// Its engine does not answer, which is not the instance's failure.
+    Engine,
+    /// It runs and is wired, and does not answer.
+    Silent,
+    /// Anything else.
+    Other,
+}
+
+/// What is recorded after a try that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Retry {
+    /// Where the instance is now.
+    pub(super) phase: Phase,
+    /// Tries since it last was ready for long.
+    pub(super) attempts: u32,
+    /// When it is tried again.
+    pub(super) due: Timestamp,
+}
+
+/// What to do next for a client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Nothing, until something happens.
+    Rest,
+    /// Nothing, until then.
+    RestUntil(Timestamp),
+    /// Record that the client is to have an instance.
+    Plan,
+    /// Make it run, wire it, and see it answer.
+    Provision,
+    /// The same, with its processes stopped first.
+    Restart {
+        /// Which restart it is since it last was ready for long, from 1.
+        nth: u32,
+    },
+    /// Record that it stopped being as it should be, and try again at the given time.
+    Disturb {
+        /// What was seen.
+        what: String,
+        /// Tries since it last was ready for long.
+        attempts: u32,
+        /// When to try again.
+        due: Timestamp,
+    },
+    /// Record that its lease ended and that it is removed at the given time.
+    BeginGrace(Timestamp),
+    /// Record that its client came back.
+    Keep,
+    /// Record that it is on its way out.
+    Condemn,
+    /// Take it out of the world.
+    Remove,
+}
+
+/// How long an instance must have been ready for its next failure to count as its first.
+pub(super) const STEADY: Duration = Duration::from_secs(60);
+
+/// The longest wait between two tries.
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// How long to wait for an engine that is down before it is asked again; its return wakes everyone earlier.
+const ENGINE_PAUSE: Duration = Duration::from_secs(10);
+
+/// How long to wait after the given number of failed tries: 0, 1, 2, 4 … 60 s.
+pub(super) fn wait_after(attempts: u32) -> Duration {
+    match attempts {
+        0 => Duration::ZERO,
+        n => Duration::from_secs(1u64 << (n - 1).min(6)).min(LONGEST_WAIT),
+    }
+}
+
+/// The next step for a client with the live `instance`, if any.
+///
+/// `wanted` says whether the client is to have one: it holds a lease, and its link has a template.
+pub(super) fn next(wanted: bool, instance: Option<&Instance>, sight: Sight, terms: Terms, now: Timestamp) -> Step {
+    let Some(instance) = instance else {
+        return if wanted { Step::Plan } else { Step::Rest };
+    };
+    match (instance.phase, wanted) {
+        (Phase::Removed, _) => Step::Rest,
+        (Phase::Removing, _) => wait_or(instance, now, Step::Remove),
+        (Phase::Ending, true) => Step::Keep,
+        (Phase::Ending, false) => wait_or(instance, now, Step::Condemn),
+        // What never answered has nothing in it that its client could miss.
+        (Phase::Pending | Phase::Starting, false) if instance.ready.is_none() => Step::Condemn,
+        (Phase::Pending | Phase::Starting | Phase::Ready, false) => Step::BeginGrace(now.plus(terms.grace)),
+        (Phase::Pending | Phase::Starting, true) => wait_or(instance, now, bring_up(instance, terms)),
+        (Phase::Ready, true) => look_after(instance, sight, now),
+    }
+}
+
+/// Whether a try to bring an instance to answer begins with a restart.
+///
+/// It does when the try before found it running and wired, and it answered once.
+fn bring_up(instance: &Instance, terms: Terms) -> Step {
+    let stopped_answering = instance.phase == Phase::Starting && instance.ready.is_some();
+    match instance.attempts {
+        nth if stopped_answering && (1..=terms.restarts).contains(&nth) => Step::Restart { nth },
+        _ => Step::Provision,
+    }
+}
+
+/// Which restart follows a try that found the instance running and silent; `None` when it is left running.
+pub(super) fn restart_after(instance: &Instance, terms: Terms) -> Option<u32> {
+    let nth = instance.attempts.saturating_add(1);
+    (instance.ready.is_some() && nth <= terms.restarts).then_some(nth)
+}
+
+/// What is recorded after a try that failed.
+pub(super) fn retry(instance: &Instance, shortfall: Shortfall, now: Timestamp) -> Retry {
+    let attempts = instance.attempts.saturating_add(1);
+    let (phase, attempts, wait) = match shortfall {
+        Shortfall::Engine => (Phase::Pending, instance.attempts, ENGINE_PAUSE),
+        Shortfall::Silent => (Phase::Starting, attempts, wait_after(attempts)),
+        Shortfall::Other => (Phase::Pending, attempts, wait_after(attempts)),
+    };
+    Retry {
+        phase,
+        attempts,
+        due: now.plus(wait),
+    }
+}
+
+/// Whether a ready instance is still as it should be.
+fn look_after(instance: &Instance, sight: Sight, now: Timestamp) -> Step {
+    let what = match sight {
+        Sight::Running | Sight::Unknown => return Step::Rest,
+        Sight::Absent => "was removed from the engine behind our back; it is made again".to_owned(),
+        Sight::Stopped { code: Some(code) } => format!("ended with exit code {code}; it is started again"),
+        Sight::Stopped { code: None } => "was found not started; it is started again".to_owned(),
+        Sight::Paused => "was paused behind our back; it goes on".to_owned(),
+        Sight::Unwired => "lost its attachment; it is wired again".to_owned(),
+        Sight::Flawed(flaw) => format!("lost a part of its wiring: {flaw}; it is wired again"),
+        Sight::Silent(Silence { checks, how }) => {
+            format!("stopped answering: {how}, {checks} checks in a row; it is wired again")
+        }
+    };
+    let attempts = match sight {
+        _ if now.since(instance.changed) >= STEADY => 0,
+        // The try that follows counts: it finds out whether a restart is needed.
+        Sight::Silent(_) => instance.attempts,
+        _ => instance.attempts.saturating_add(1),
+    };
+    Step::Disturb {
+        what,
+        attempts,
+        due: now.plus(wait_after(attempts.saturating_sub(1))),
+    }
+}
+
+fn wait_or(instance: &Instance, now: Timestamp, step: Step) -> Step {
+    match instance.due {
+        Some(due) if due > now => Step::RestUntil(due),
+        _ => step,
+    }
+}
+
+#[cfg(test)]
+#[path = "machine_tests.rs"]
+mod tests;

@@ -1,0 +1,209 @@
+//! Instances that run and that the database does not know.
+//!
+//! Every instance is recorded before it is made. So one without a row was recorded in a database that was lost, or after
+//! the copy that was restored. It is not removed: it is kept, listed, and adopted when its client asks for an instance.
+//! Only an operator removes it.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::net::Ipv6Addr;
+use std::sync::{MutexGuard, PoisonError};
+use std::time::Duration;
+
+use orchestrator_plugin::{Found, FoundState, PluginError};
+
+use super::{Orchestrator, alias_prefix, host_interface};
+use orchestrator_model::{Client, InstanceId, Orphan};
+use orchestrator_runtime::conditions::Owned;
+use orchestrator_store::StoreError;
+
+/// The condition under which orphans are shown while there are any.
+const CONDITION: &str = "orphans";
+
+/// How long the look at the start may take.
+const LOOK_LIMIT: Duration = Duration::from_secs(3);
+
+/// What every variable begins with that tells an instance of itself.
+const PREFIX: &str = "ORCHESTRATOR_";
+
+/// The orphans that were seen last.
+#[derive(Debug, Default)]
+pub(super) struct Orphans {
+    /// By plugin; one that is not here was not asked yet.
+    seen: BTreeMap<&'static str, BTreeMap<InstanceId, Orphan>>,
+    /// Those that were removed or adopted. A look that began before may still find them as orphans.
+    settled: HashSet<InstanceId>,
+    condition: Option<Owned>,
+}
+
+impl Orphans {
+    fn all(&self) -> impl Iterator<Item = &Orphan> {
+        self.seen.values().flat_map(BTreeMap::values)
+    }
+}
+
+impl Orchestrator {
+    /// The orphans, by plugin and id.
+    pub fn orphans(&self) -> Vec<Orphan> {
+        self.lock_orphans().all().cloned().collect()
+    }
+
+    /// Removes an orphan, with all that was made for it. `None` when there is none of that id.
+    ///
+    /// # Errors
+    ///
+    /// When the engine could not remove it.
+    pub async fn remove_orphan(&self, id: InstanceId) -> Result<Option<Orphan>, PluginError> {
+        let found = self.lock_orphans().all().find(|orphan| orphan.id == id).cloned();
+        let Some(orphan) = found else { return Ok(None) };
+        if let Some(plugin) = self.inner.plugins.get(orphan.plugin.as_str()) {
+            plugin.remove(&id).await?;
+        }
+        let prefix = alias_prefix(self.inner.mark);
+        if let Err(fault) = self.inner.network.remove_attachment(&host_interface(id), &prefix).await {
+            tracing::warn!(instance = %id, error = &fault as &dyn std::error::Error, "could not remove its host end");
+        }
+        tracing::info!(instance = %id, "an orphan was removed by an operator");
+        self.inner.metrics.orphan_removed();
+        self.forget_orphan(id);
+        self.want_pass();
+        Ok(Some(orphan))
+    }
+
+    /// [`look_for_orphans`](Self::look_for_orphans) for a short while, where a link provides instances.
+    pub(super) async fn look_for_orphans_if_needed(&self) -> Result<(), StoreError> {
+        let settings = self.settings();
+        if !settings.links.iter().any(|link| settings.provides(link)) {
+            return Ok(());
+        }
+        // An engine that hangs holds nobody up for longer; the pass asks again.
+        tokio::time::timeout(LOOK_LIMIT, self.look_for_orphans())
+            .await
+            .unwrap_or(Ok(()))
+    }
+
+    /// Asks every engine that has not been asked yet, so that clients who ask first find their instances.
+    pub(super) async fn look_for_orphans(&self) -> Result<(), StoreError> {
+        for (name, plugin) in &self.inner.plugins {
+            if self.lock_orphans().seen.contains_key(name) {
+                continue;
+            }
+            match plugin.list().await {
+                Ok(found) => {
+                    let found: HashMap<_, _> = found.into_iter().map(|found| (found.id, found)).collect();
+                    let ids: Vec<InstanceId> = found.keys().copied().collect();
+                    let known = self.inner.store.known_instances(&ids).await?;
+                    self.see_orphans(name, &found, &known).await;
+                }
+                Err(fault) => tracing::debug!(plugin = name, error = %fault, "could not look for orphans"),
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes down which of what an engine has is not `known` to the database.
+    pub(super) async fn see_orphans(
+        &self,
+        plugin: &'static str,
+        found: &HashMap<InstanceId, Found>,
+        known: &HashSet<InstanceId>,
+    ) {
+        let mut seen = BTreeMap::new();
+        for (id, found) in found.iter().filter(|(id, _)| !known.contains(*id)) {
+            let before = self.lock_orphans().all().find(|orphan| orphan.id == *id).cloned();
+            let orphan = match before {
+                Some(before) => before,
+                None => match self.describe(plugin, found).await {
+                    Ok(orphan) => orphan,
+                    Err(fault) => {
+                        tracing::debug!(instance = %id, error = %fault, "could not ask what it was made for");
+                        continue;
+                    }
+                },
+            };
+            let running = matches!(found.state, FoundState::Running(_));
+            seen.insert(*id, Orphan { running, ..orphan });
+        }
+        {
+            let mut orphans = self.lock_orphans();
+            seen.retain(|id, _| !orphans.settled.contains(id));
+            orphans.seen.insert(plugin, seen);
+        }
+        self.show_orphans();
+    }
+
+    async fn describe(&self, plugin: &'static str, found: &Found) -> Result<Orphan, PluginError> {
+        let facts = match self.inner.plugins.get(plugin) {
+            Some(plugin) => plugin.environment(&found.id, PREFIX).await?.unwrap_or_default(),
+            None => BTreeMap::new(),
+        };
+        let fact = |name: &str| facts.get(&format!("{PREFIX}{name}")).map(String::as_str);
+        tracing::warn!(
+            instance = %found.id,
+            plugin,
+            reference = found.reference,
+            "the database does not know this instance; it is kept for its client"
+        );
+        Ok(Orphan {
+            id: found.id,
+            plugin: plugin.to_owned(),
+            reference: found.reference.clone(),
+            running: false,
+            link: fact("LINK").map(str::to_owned),
+            duid: fact("CLIENT_DUID").and_then(|duid| duid.parse().ok()),
+            address: fact("ADDRESS").and_then(|address| address.parse().ok()),
+        })
+    }
+
+    /// The orphan that was made for a client; one that runs before one that does not.
+    pub(super) fn orphan_of(&self, client: &Client, plugin: &str) -> Option<(InstanceId, Ipv6Addr)> {
+        let orphans = self.lock_orphans();
+        let own = orphans.all().filter(|orphan| {
+            orphan.plugin == plugin
+                && orphan.link.as_deref() == Some(client.link.as_str())
+                && orphan.duid.as_ref() == Some(&client.duid)
+        });
+        let chosen = own.min_by_key(|orphan| (!orphan.running, orphan.id))?;
+        Some((chosen.id, chosen.address?))
+    }
+
+    /// The addresses that orphans of a link have.
+    pub(super) fn orphan_addresses(&self, link: &str) -> HashSet<Ipv6Addr> {
+        let orphans = self.lock_orphans();
+        let own = orphans.all().filter(|orphan| orphan.link.as_deref() == Some(link));
+        own.filter_map(|orphan| orphan.address).collect()
+    }
+
+    /// It belongs to somebody, or is gone.
+    pub(super) fn forget_orphan(&self, id: InstanceId) {
+        {
+            let mut orphans = self.lock_orphans();
+            orphans.settled.insert(id);
+            orphans.seen.values_mut().for_each(|seen| {
+                seen.remove(&id);
+            });
+        }
+        self.show_orphans();
+    }
+
+    fn show_orphans(&self) {
+        let mut orphans = self.lock_orphans();
+        let count = orphans.all().count();
+        if count == 0 {
+            orphans.condition = None;
+            return;
+        }
+        let reason = format!(
+            "{count} instances are there that the database does not know; each is adopted when its client comes back; \
+             `orchestrator ls orphans` lists them, `orchestrator rm --orphans` removes them"
+        );
+        self.inner.conditions.set_wrong(CONDITION, reason);
+        if orphans.condition.is_none() {
+            orphans.condition = Some(self.inner.conditions.own(CONDITION));
+        }
+    }
+
+    fn lock_orphans(&self) -> MutexGuard<'_, Orphans> {
+        // Nothing that holds the lock can panic half-way through a change.
+        self.inner.orphans.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,211 @@
+//! The full pass: compares all that is recorded with all that is there.
+//!
+//! It removes what carries our mark and belongs to an instance that was removed, and wakes the worker of every client whose
+//! instance is not as it should be. The steps themselves are the workers'.
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+use std::time::Duration;
+
+use orchestrator_network::AttachmentFound;
+use orchestrator_plugin::{Found, FoundState};
+
+use super::look::is_on;
+use super::{Orchestrator, alias_prefix, host_interface};
+use orchestrator_model::{Instance, InstanceId, Phase};
+use orchestrator_settings::Settings;
+use orchestrator_store::StoreError;
+
+/// A pass is made at least this often, whatever wakes were lost.
+const PERIOD: Duration = Duration::from_secs(30);
+
+/// All that carries our mark, seen at one moment.
+struct World {
+    /// What each engine has, by plugin; an engine that did not answer is not in it.
+    engines: HashMap<&'static str, HashMap<InstanceId, Found>>,
+    /// Host ends by name; `None` when the kernel did not answer.
+    attachments: Option<HashMap<String, AttachmentFound>>,
+}
+
+impl Orchestrator {
+    /// Asks for a pass soon: anything may have happened.
+    pub(super) fn want_pass(&self) {
+        self.inner.pass_wanted.notify_one();
+    }
+
+    pub(super) async fn pass_for_ever(self) {
+        let stop = self.inner.stop.clone();
+        let mut settings = self.inner.settings.clone();
+        loop {
+            if let Err(fault) = self.pass().await {
+                tracing::warn!(
+                    error = &fault as &dyn std::error::Error,
+                    "the store did not answer: no full pass"
+                );
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(PERIOD) => {}
+                () = self.inner.pass_wanted.notified() => {}
+                // Links and templates may have come and gone.
+                _ = settings.changed() => {}
+            }
+        }
+    }
+
+    async fn pass(&self) -> Result<(), StoreError> {
+        // The world first, then the store: what is recorded before it is made cannot look as if it belonged to nobody.
+        let world = self.see_world().await;
+        let live: HashMap<InstanceId, Instance> = self
+            .inner
+            .store
+            .live_instances()
+            .await?
+            .into_iter()
+            .map(|instance| (instance.id, instance))
+            .collect();
+        self.remove_leftovers(&world, &live).await?;
+        self.recount_ports(&live).await;
+        self.reconcile_checks(&world, &live);
+        let settings = self.settings();
+        let providing = providing(&settings);
+        self.watch_engines(!providing.is_empty() || !live.is_empty());
+        // From here on every commit that matters rings; what was committed before is looked up below.
+        self.inner.notifications.mute(silent(&settings, &providing, &live));
+        let settled: HashSet<_> = live
+            .values()
+            .filter(|instance| self.is_as_it_should_be(&world, instance) && is_kept(&settings, &instance.link))
+            .map(|instance| instance.client)
+            .collect();
+        let mut unsettled: HashSet<_> = live.values().map(|instance| instance.client).collect();
+        for link in providing {
+            unsettled.extend(self.inner.store.wanting(link).await?);
+        }
+        unsettled.difference(&settled).for_each(|client| self.wake(*client));
+        Ok(())
+    }
+
+    /// Checks every instance that is ready, and no other: also those that an earlier daemon made, by the settings of now.
+    fn reconcile_checks(&self, world: &World, live: &HashMap<InstanceId, Instance>) {
+        let ready = live.values().filter(|instance| instance.phase == Phase::Ready);
+        let subjects = ready.map(|instance| {
+            let netns = world.netns(instance);
+            (instance.id, self.subject(instance, netns))
+        });
+        self.inner
+            .checks
+            .reconcile(&live.keys().copied().collect(), subjects.collect());
+    }
+
+    /// Whether the instance is ready, runs, and is wired: then its worker need not look.
+    fn is_as_it_should_be(&self, world: &World, instance: &Instance) -> bool {
+        let host_end = host_interface(instance.id);
+        let found = world.attachments.as_ref().and_then(|found| found.get(&host_end));
+        let wired =
+            found.is_some_and(|found| is_on(found, &instance.link) && self.is_isolated_as_planned(instance, found));
+        instance.phase == Phase::Ready && world.netns(instance).is_some() && wired
+    }
+
+    async fn see_world(&self) -> World {
+        let mut engines = HashMap::new();
+        let watched: HashSet<_> = self.watched().keys().copied().collect();
+        for (name, plugin) in self.inner.plugins.iter().filter(|(name, _)| watched.contains(*name)) {
+            match plugin.list().await {
+                Ok(found) => {
+                    engines.insert(*name, found.into_iter().map(|found| (found.id, found)).collect());
+                }
+                Err(fault) => tracing::debug!(plugin = name, error = %fault, "could not list"),
+            }
+        }
+        let attachments = match self.inner.network.attachments(&alias_prefix(self.inner.mark)).await {
+            Ok(found) => Some(
+                found
+                    .into_iter()
+                    .map(|found| (found.host_interface.clone(), found))
+                    .collect(),
+            ),
+            Err(fault) => {
+                tracing::warn!(error = &fault as &dyn std::error::Error, "could not list attachments");
+                None
+            }
+        };
+        World { engines, attachments }
+    }
+
+    /// Removes what belongs to an instance that the database knows and that is to be gone. What the database never knew
+    /// is kept ([`orphans`](super::orphans)).
+    async fn remove_leftovers(&self, world: &World, live: &HashMap<InstanceId, Instance>) -> Result<(), StoreError> {
+        for (name, found) in &world.engines {
+            let others: Vec<InstanceId> = found.keys().filter(|id| !live.contains_key(*id)).copied().collect();
+            let mut known = self.inner.store.known_instances(&others).await?;
+            for id in &known {
+                tracing::warn!(instance = %id, plugin = name, "belongs to an instance that was removed: removing");
+                self.inner.metrics.orphan_removed();
+                if let Err(fault) = self.inner.plugins[name].remove(id).await {
+                    tracing::warn!(instance = %id, error = &fault as &dyn std::error::Error, "could not remove");
+                }
+            }
+            known.extend(live.keys().copied());
+            self.see_orphans(name, found, &known).await;
+        }
+        let names = world.attachments.iter().flat_map(HashMap::keys);
+        let owned = names.map(|name| (name, owner(name)));
+        let others: Vec<_> = owned
+            .filter(|(_, id)| id.is_none_or(|id| !live.contains_key(&id)))
+            .collect();
+        let ids: Vec<InstanceId> = others.iter().filter_map(|(_, id)| *id).collect();
+        let known = self.inner.store.known_instances(&ids).await?;
+        let gone = others.iter().filter(|(_, id)| id.is_none_or(|id| known.contains(&id)));
+        for (name, _) in gone {
+            tracing::warn!(interface = name, "belongs to nobody: removing");
+            self.inner.metrics.orphan_removed();
+            let prefix = alias_prefix(self.inner.mark);
+            if let Err(fault) = self.inner.network.remove_attachment(name, &prefix).await {
+                tracing::warn!(
+                    interface = name,
+                    error = &fault as &dyn std::error::Error,
+                    "could not remove"
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The instance that a host end was made for, by its name.
+fn owner(host_end: &str) -> Option<InstanceId> {
+    host_end.strip_prefix("or")?.parse().ok()
+}
+
+/// Whether instances of a link go on, whatever class their clients are in: of a link that is no longer in the settings
+/// they do while leases last.
+fn is_kept(settings: &Settings, link: &str) -> bool {
+    settings.link(link).is_none() || settings.template_of(link, None).is_some()
+}
+
+/// The links whose clients get instances.
+fn providing(settings: &Settings) -> Vec<&str> {
+    let links = settings.links.iter().filter(|link| settings.provides(link));
+    links.map(|link| link.name.as_str()).collect()
+}
+
+/// The links whose clients neither have instances nor get any.
+fn silent(settings: &Settings, providing: &[&str], live: &HashMap<InstanceId, Instance>) -> HashSet<String> {
+    let links = settings.links.iter().map(|link| link.name.as_str());
+    let idle = |link: &&str| !providing.contains(link) && live.values().all(|instance| instance.link != *link);
+    links.filter(idle).map(str::to_owned).collect()
+}
+
+impl World {
+    fn found(&self, instance: &Instance) -> Option<&Found> {
+        self.engines.get(instance.plugin.as_str())?.get(&instance.id)
+    }
+
+    /// The network namespace of an instance that runs.
+    fn netns(&self, instance: &Instance) -> Option<&Path> {
+        match &self.found(instance)?.state {
+            FoundState::Running(running) => Some(&running.netns),
+            FoundState::Created | FoundState::Paused(_) | FoundState::Exited { .. } => None,
+        }
+    }
+}

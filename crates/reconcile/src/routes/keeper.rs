@@ -1,0 +1,238 @@
+//! Looks at single prefixes when they are rung for, and at everything now and then.
+
+use std::collections::{HashMap, HashSet};
+use std::net::Ipv6Addr;
+use std::time::Duration;
+
+use ipnet::Ipv6Net;
+use orchestrator_network::{Network, Route, RouteMark, Way};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::forwarding::Forwarding;
+use super::restore;
+use orchestrator_model::{Clock, SiteId};
+use orchestrator_runtime::causes::with_causes;
+use orchestrator_runtime::conditions::{Conditions, Owned};
+use orchestrator_runtime::contention::Contention;
+use orchestrator_runtime::metrics::Metrics;
+use orchestrator_runtime::notifications::{Notifications, Prefixes};
+use orchestrator_settings::Current;
+use orchestrator_store::Store;
+
+/// The condition under which routes are shown.
+pub const CONDITION: &str = "routes";
+/// How often everything is compared: somebody else may have removed a route, or taken the bridge down.
+const PERIOD: Duration = Duration::from_secs(30);
+/// The wait between two tries.
+const RETRY: Duration = Duration::from_secs(1);
+/// Notifications about routes that may queue; beyond it the watch itself waits.
+const QUEUE: usize = 1024;
+/// Prefixes that are looked at one by one; for more, comparing everything is less work.
+const SINGLY: usize = 256;
+
+/// What a keeper is made of.
+pub struct Parts {
+    /// Which links there are, and their pools.
+    pub settings: Current,
+    /// What is recorded.
+    pub store: Store,
+    /// The kernel.
+    pub network: Network,
+    /// By which leases end.
+    pub clock: Clock,
+    /// Where changes are rung.
+    pub notifications: Notifications,
+    /// Where it says what it waits for.
+    pub conditions: Conditions,
+    /// Where it counts.
+    pub metrics: Metrics,
+}
+
+/// Keeps the routes of all links.
+pub struct Keeper {
+    pub(super) parts: Parts,
+    pub(super) mark: RouteMark,
+    /// The bridges that are there, by name.
+    pub(super) interfaces: HashMap<String, u32>,
+    /// The routes to delegated prefixes that are in the kernel, as far as we know.
+    pub(super) installed: HashMap<Ipv6Net, Route>,
+    /// What of pools was made unreachable in the kernel, as far as we know.
+    pub(super) pools: HashSet<Ipv6Net>,
+    /// Routes that somebody else removed since everything was last compared.
+    pub(super) lost: HashSet<Route>,
+    pub(super) contention: Contention,
+    /// Held while prefixes are delegated.
+    condition: Option<Owned>,
+    pub(super) forwarding: Forwarding,
+}
+
+impl Keeper {
+    /// A keeper of the routes that carry the mark of this store's site.
+    pub fn new(parts: Parts) -> Self {
+        let mark = mark(parts.store.identity().site);
+        Self {
+            parts,
+            mark,
+            interfaces: HashMap::new(),
+            installed: HashMap::new(),
+            pools: HashSet::new(),
+            lost: HashSet::new(),
+            contention: Contention::default(),
+            condition: None,
+            forwarding: Forwarding::new(),
+        }
+    }
+
+    /// Keeps the routes until `stop`.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let (sender, mut changes) = mpsc::channel(QUEUE);
+        let watch = restore::watch(self.parts.network.clone(), self.mark, sender);
+        tokio::pin!(watch);
+        let notifications = self.parts.notifications.clone();
+        let mut due = Instant::now();
+        loop {
+            let outcome = tokio::select! {
+                () = stop.cancelled() => return,
+                never = &mut watch => match never {},
+                Some(change) = changes.recv() => {
+                    if let Some(at) = self.observe(&change) {
+                        due = due.min(at);
+                    }
+                    continue;
+                }
+                () = sleep_until(self.forwarding.due) => {
+                    self.check_forwarding();
+                    continue;
+                }
+                () = sleep_until(due) => {
+                    due = Instant::now() + PERIOD;
+                    self.reconcile().await
+                }
+                heard = notifications.received_prefixes() => match heard {
+                    Prefixes::These(these) if these.len() <= SINGLY => self.look_at(these).await,
+                    _ => {
+                        due = Instant::now();
+                        continue;
+                    }
+                },
+            };
+            if outcome.is_err() {
+                // Not later than it was: rings that fail one after the other must not put it off.
+                due = due.min(Instant::now() + RETRY);
+            }
+            self.show(outcome);
+        }
+    }
+
+    pub(super) fn show(&mut self, outcome: Result<(), String>) {
+        if let Err(reason) = &outcome {
+            tracing::debug!(reason, "routes are not as they should be");
+        }
+        // What was left of earlier settings is tidied up all the same, but nobody waits for it.
+        if !self.delegates() {
+            self.condition = None;
+            return;
+        }
+        let conditions = &self.parts.conditions;
+        self.condition.get_or_insert_with(|| conditions.own(CONDITION));
+        match outcome {
+            Ok(()) => conditions.set_ok(CONDITION),
+            Err(reason) => conditions.set_waiting(CONDITION, reason),
+        }
+    }
+
+    fn delegates(&self) -> bool {
+        self.parts.settings.get().delegates()
+    }
+
+    /// Brings the routes of single prefixes to what is recorded.
+    ///
+    /// # Errors
+    ///
+    /// The first thing that went wrong, as text; the rest of them may not have been looked at.
+    async fn look_at(&mut self, these: HashMap<(String, Ipv6Net), Option<Ipv6Addr>>) -> Result<(), String> {
+        for ((link, prefix), told) in these {
+            // Without its bridge there is no route; when it comes, everything is looked at.
+            let Some(interface) = self.interfaces.get(&link).copied() else {
+                continue;
+            };
+            let via = |next_hop| Route {
+                prefix,
+                way: Way::Via { next_hop, interface },
+            };
+            // A client that renews: there is nothing to do for it.
+            if told.is_some() && self.installed.get(&prefix).copied() == told.map(via) {
+                continue;
+            }
+            let now = self.parts.clock.now();
+            let held = self.parts.store.routed_prefix(&link, prefix, now).await;
+            let wanted = held.map_err(|fault| with_causes(&fault))?.map(via);
+            self.bring_to(prefix, interface, wanted).await?;
+        }
+        self.parts.metrics.routes(self.installed.len());
+        Ok(())
+    }
+
+    async fn bring_to(&mut self, prefix: Ipv6Net, interface: u32, wanted: Option<Route>) -> Result<(), String> {
+        let installed = self.installed.get(&prefix).copied();
+        match (wanted, installed) {
+            (Some(route), _) => {
+                self.ensure(route).await?;
+                tracing::info!(%prefix, way = %route.way, "prefix routed");
+            }
+            // One that another link made of it is not this link's to remove.
+            (None, Some(route)) if is_through(route, interface) => {
+                self.remove(route).await?;
+                tracing::info!(%prefix, "prefix no longer routed");
+            }
+            (None, _) => {}
+        }
+        Ok(())
+    }
+
+    pub(super) async fn ensure(&mut self, route: Route) -> Result<(), String> {
+        self.parts
+            .network
+            .ensure_route(route, self.mark)
+            .await
+            .map_err(|fault| self.failed(&with_causes(&fault)))?;
+        match route.way {
+            Way::Via { .. } => drop(self.installed.insert(route.prefix, route)),
+            Way::Unreachable => drop(self.pools.insert(route.prefix)),
+        }
+        Ok(())
+    }
+
+    pub(super) async fn remove(&mut self, route: Route) -> Result<(), String> {
+        self.parts
+            .network
+            .remove_route(route, self.mark)
+            .await
+            .map_err(|fault| self.failed(&with_causes(&fault)))?;
+        match route.way {
+            Way::Via { .. } if self.installed.get(&route.prefix) == Some(&route) => {
+                self.installed.remove(&route.prefix);
+            }
+            Way::Via { .. } => {}
+            Way::Unreachable => drop(self.pools.remove(&route.prefix)),
+        }
+        Ok(())
+    }
+
+    fn failed(&self, reason: &str) -> String {
+        self.parts.metrics.route_failed();
+        reason.to_owned()
+    }
+}
+
+fn is_through(route: Route, number: u32) -> bool {
+    matches!(route.way, Way::Via { interface, .. } if interface == number)
+}
+
+/// The mark of a site's routes.
+pub fn mark(site: SiteId) -> RouteMark {
+    let [a, b, c, d, ..] = site.bytes();
+    RouteMark::new(u32::from_be_bytes([a, b, c, d]))
+}

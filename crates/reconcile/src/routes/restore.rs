@@ -1,0 +1,145 @@
+//! Routes that somebody else removes: noticed at once, made again, and said.
+
+use std::collections::HashSet;
+use std::convert::Infallible;
+use std::time::Duration;
+
+use orchestrator_network::{Network, Route, RouteChange, RouteMark, Way};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep};
+
+use super::Keeper;
+use orchestrator_model::{EventKind, NewEvent};
+use orchestrator_runtime::causes::with_causes;
+
+/// The wait after a route was removed: a program that flushes them removes many.
+const GATHER: Duration = Duration::from_millis(200);
+/// The wait before the kernel is asked again for notifications.
+const PAUSE: Duration = Duration::from_secs(1);
+/// Prefixes that an event names.
+const NAMED: usize = 4;
+
+/// Passes on which routes are removed, for ever.
+pub(super) async fn watch(network: Network, mark: RouteMark, changes: mpsc::Sender<RouteChange>) -> Infallible {
+    loop {
+        let fault = network.watch_routes(mark, changes.clone()).await;
+        tracing::warn!(
+            error = &fault as &dyn std::error::Error,
+            "no notifications about routes: they are compared now and then meanwhile"
+        );
+        sleep(PAUSE).await;
+    }
+}
+
+impl Keeper {
+    /// Takes in what the kernel tells of routes. Returns when everything is to be compared for it, if that is needed.
+    pub(super) fn observe(&mut self, change: &RouteChange) -> Option<Instant> {
+        let RouteChange::Removed(route) = change else {
+            return Some(Instant::now());
+        };
+        // What we removed ourselves is known to be gone already.
+        let was_kept = match route.way {
+            Way::Via { .. } if self.installed.get(&route.prefix) != Some(route) => false,
+            Way::Via { .. } => self.installed.remove(&route.prefix).is_some(),
+            Way::Unreachable => self.pools.remove(&route.prefix),
+        };
+        if !was_kept {
+            return None;
+        }
+        self.lost.insert(*route);
+        let reason = match self.contention.contended() {
+            None => "somebody removed routes to delegated prefixes; they are made again".to_owned(),
+            Some(times) => blame(times),
+        };
+        self.show(Err(reason));
+        Some(self.contention.next().max(Instant::now() + GATHER))
+    }
+
+    /// Says which of the routes that were just made somebody else had removed.
+    pub(super) async fn tell_restored(&mut self, made: &HashSet<Route>, kept_before: &HashSet<Route>) {
+        let lost = std::mem::take(&mut self.lost);
+        let restored: Vec<Route> = made
+            .iter()
+            .filter(|route| lost.contains(route) || kept_before.contains(route))
+            .copied()
+            .collect();
+        if restored.is_empty() {
+            return;
+        }
+        self.contention.mended();
+        self.parts.metrics.routes_restored(restored.len());
+        let mut detail = describe(&restored);
+        if let Some(times) = self.contention.contended() {
+            detail = format!("{detail}; {}", blame(times));
+        }
+        tracing::warn!("{detail}");
+        let event = NewEvent {
+            at: self.parts.clock.now(),
+            kind: EventKind::LinkDisturbed,
+            link: self.link_of(&restored),
+            client: None,
+            instance: None,
+            leased: None,
+            detail: Some(detail),
+        };
+        if let Err(fault) = self.parts.store.append_event(event).await {
+            tracing::warn!("could not record link-disturbed: {}", with_causes(&fault));
+        }
+    }
+
+    /// The one link that these routes lead through; `None` when there are several.
+    fn link_of(&self, routes: &[Route]) -> Option<String> {
+        let interfaces: HashSet<u32> = routes
+            .iter()
+            .filter_map(|route| match route.way {
+                Way::Via { interface, .. } => Some(interface),
+                Way::Unreachable => None,
+            })
+            .collect();
+        let mut names = self.interfaces.iter().filter(|(_, index)| interfaces.contains(index));
+        let (name, _) = names.next()?;
+        names.next().is_none().then(|| name.clone())
+    }
+}
+
+fn describe(restored: &[Route]) -> String {
+    let mut prefixes: Vec<String> = restored.iter().map(|route| route.prefix.to_string()).collect();
+    prefixes.sort_unstable();
+    let more = prefixes.len().saturating_sub(NAMED);
+    prefixes.truncate(NAMED);
+    let named = prefixes.join(", ");
+    match more {
+        0 => format!("somebody removed the routes to {named}; they were made again"),
+        more => format!("somebody removed the routes to {named} and {more} more prefixes; they were made again"),
+    }
+}
+
+fn blame(times: u32) -> String {
+    format!(
+        "something else removes routes of protocol 111, and did so {times} times after they were made again; have it \
+         leave them alone (systemd-networkd: ManageForeignRoutes=no)"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_routes_are_told_of_in_one_line() {
+        let route = |number: u32| Route {
+            prefix: format!("2001:db8:{number}::/48").parse().unwrap(),
+            way: Way::Unreachable,
+        };
+        assert_eq!(
+            describe(&[route(1)]),
+            "somebody removed the routes to 2001:db8:1::/48; they were made again"
+        );
+        let many: Vec<_> = (1..=9).map(route).collect();
+        assert!(
+            describe(&many).contains("2001:db8:4::/48 and 5 more prefixes"),
+            "{}",
+            describe(&many)
+        );
+    }
+}

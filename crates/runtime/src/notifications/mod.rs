@@ -1,0 +1,119 @@
+//! Notifications: how a committed change wakes the reconciler that must act on it.
+//!
+//! A notification says only that something may have changed. What is to be done is in the store. So notifications may
+//! come late, twice or in another order, and the pass at the next start makes up for one that is lost with the daemon.
+//! Notifying never waits and never fails. Several notifications for one client that nobody has received yet become one.
+//!
+//! The receiver mutes the links whose clients need no notification. There, a lease costs nothing but its commit.
+
+mod prefixes;
+
+use std::collections::HashSet;
+use std::net::Ipv6Addr;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use tokio::sync::Notify;
+
+use self::prefixes::PrefixNotifications;
+pub use self::prefixes::Prefixes;
+use orchestrator_model::{ClientId, Leased};
+
+/// The notifications of the daemon. A cheap handle: all clones share the same ones.
+#[derive(Debug, Clone, Default)]
+pub struct Notifications {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    // Bounded by the number of clients.
+    pending: Mutex<HashSet<ClientId>>,
+    wake: Notify,
+    muted: RwLock<HashSet<String>>,
+    prefixes: PrefixNotifications,
+}
+
+impl Notifications {
+    /// Something that is wanted for `client` may have changed.
+    pub fn notify(&self, client: ClientId) {
+        self.inner
+            .pending
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(client);
+        self.inner.wake.notify_one();
+    }
+
+    /// A lease of `leased` on `link` may have begun, changed or ended. `next_hop` is the router towards a prefix that is
+    /// known to be held. A single address needs no route, so nobody is notified of one.
+    pub fn notify_leased(&self, link: &str, leased: Leased, next_hop: Option<Ipv6Addr>) {
+        if let Some(prefix) = leased.prefix() {
+            self.inner.prefixes.notify(link, prefix, next_hop);
+        }
+    }
+
+    /// Any delegated prefix may have changed hands, or the interface that it is reached through.
+    pub fn notify_prefixes(&self) {
+        self.inner.prefixes.notify_all();
+    }
+
+    /// Waits for notifications of prefixes and takes them all. Cancel-safe: what is not returned stays pending.
+    pub async fn received_prefixes(&self) -> Prefixes {
+        self.inner.prefixes.received().await
+    }
+
+    /// Mutes these links, and no others: their clients need no notification from now on.
+    ///
+    /// A caller that takes a link out of the set must read its clients from the store afterwards, because nobody has
+    /// notified it of them.
+    pub fn mute(&self, links: HashSet<String>) {
+        *self.inner.muted.write().unwrap_or_else(PoisonError::into_inner) = links;
+    }
+
+    /// Whether the link is muted. Ask after the commit that the notification would be for.
+    pub fn is_muted(&self, link: &str) -> bool {
+        let muted = self.inner.muted.read().unwrap_or_else(PoisonError::into_inner);
+        muted.contains(link)
+    }
+
+    /// Waits for notifications of clients and takes them all. Cancel-safe: what is not returned stays pending.
+    pub async fn received(&self) -> HashSet<ClientId> {
+        loop {
+            let pending = std::mem::take(&mut *self.inner.pending.lock().unwrap_or_else(PoisonError::into_inner));
+            if !pending.is_empty() {
+                return pending;
+            }
+            self.inner.wake.notified().await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use orchestrator_model::Id;
+
+    #[tokio::test]
+    async fn notifications_from_before_and_after_the_wait_are_received_once_each() {
+        let notifications = Notifications::default();
+        let [first, second] = [Id::from_bytes([1; 6]), Id::from_bytes([2; 6])];
+        notifications.notify(first);
+        notifications.notify(first);
+        assert_eq!(notifications.received().await, HashSet::from([first]));
+        let listener = tokio::spawn({
+            let notifications = notifications.clone();
+            async move { notifications.received().await }
+        });
+        notifications.notify(second);
+        assert_eq!(listener.await.unwrap(), HashSet::from([second]));
+    }
+
+    #[test]
+    fn only_the_links_named_last_are_muted() {
+        let notifications = Notifications::default();
+        notifications.mute(HashSet::from(["br0".to_owned()]));
+        assert!(notifications.is_muted("br0") && !notifications.is_muted("br1"));
+        notifications.mute(HashSet::new());
+        assert!(!notifications.is_muted("br0"));
+    }
+}

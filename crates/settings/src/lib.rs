@@ -1,0 +1,216 @@
+//! `settings.toml` as written → checked, typed settings.
+//!
+//! Three steps without side effects: the file and the environment become one tree of values (`tree`, `environment`),
+//! readers take it key by key into types (`reader`, and a file a section), and what only several keys together can
+//! get wrong is checked last (`check`). Every step keeps going after a fault: all are reported together, each with
+//! its key and what to do.
+//!
+//! What depends on the machine (is the engine up, does the bridge exist) is no fault of the settings and not looked
+//! at here.
+
+mod advertisement;
+mod api;
+mod capability;
+mod check;
+mod class;
+mod class_pool;
+mod current;
+mod delegation;
+mod environment;
+mod environment_value;
+mod fault;
+mod lifetimes;
+mod link;
+mod log;
+mod neighbor;
+mod option;
+mod place;
+mod plugin;
+mod prefix;
+mod reader;
+mod relay;
+mod reload;
+mod reservation;
+mod size;
+mod source;
+mod start;
+mod store;
+mod template;
+mod tree;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use config::Value;
+
+pub use advertisement::AdvertisementSettings;
+pub use api::{ApiSettings, Listen};
+pub use class::ClassSettings;
+pub use class_pool::ClassPool;
+pub use current::Current;
+pub use environment::PREFIX;
+pub use fault::{Fault, Faults};
+pub use lifetimes::Lifetimes;
+pub use link::LinkSettings;
+pub use log::{LogFormat, LogLevel, LogSettings};
+pub use neighbor::NeighborSettings;
+pub use orchestrator_plugin_docker::DockerSettings;
+pub use place::Place;
+pub use plugin::PluginSettings;
+pub use reload::{Change, Effect, Reload, plan_reload};
+pub use reservation::{ReservationFault, ReservationRules, check_holder};
+pub use source::{DnsmasqSettings, ListenerSettings, SourceSettings};
+pub use start::{SetLogLevel, Start};
+pub use store::{StoreSettings, StoreUrl};
+pub use template::{Readiness, TemplateSettings};
+
+use fault::Collector;
+use link::{Common, Outline};
+use option::Given;
+use orchestrator_model::LeaseSource;
+use reader::Table;
+
+/// Everything that can be set. `settings.toml` of the repository documents every key.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// Where state is kept, and for how long.
+    pub store: StoreSettings,
+    /// Where the REST API is served.
+    pub api: ApiSettings,
+    /// What is logged, and how.
+    pub log: LogSettings,
+    /// The engines.
+    pub plugin: PluginSettings,
+    /// Lease sources other than the daemon's own listener.
+    pub source: SourceSettings,
+    /// The links, in the order in which they are written. Their names differ and their prefixes do not overlap.
+    pub links: Vec<LinkSettings>,
+    /// The classes of clients, in the order in which they are written: the first that fits a client is its own.
+    pub classes: Vec<ClassSettings>,
+    /// The templates by name. Every template that a link or a class names is among them.
+    pub templates: BTreeMap<String, TemplateSettings>,
+}
+
+impl Settings {
+    /// The link of this name.
+    pub fn link(&self, name: &str) -> Option<&LinkSettings> {
+        self.links.iter().find(|link| link.name == name)
+    }
+
+    /// What a client of a link gets, when it is in a class or in none: the template with its name.
+    pub fn template_of(&self, link: &str, class: Option<&str>) -> Option<(&str, &TemplateSettings)> {
+        let link = self.link(link).filter(|link| link.instances.is_some())?;
+        let class = class.and_then(|name| self.classes.iter().find(|class| class.name == name));
+        let of_class = class.and_then(|class| class.template.as_deref());
+        let name = of_class.or(link.template.as_deref())?;
+        Some((name, self.templates.get(name)?))
+    }
+
+    /// Whether any client of a link gets anything.
+    pub fn provides(&self, link: &LinkSettings) -> bool {
+        let listens = link.source == LeaseSource::Listener;
+        let of_class = || listens && self.classes.iter().any(|class| class.template.is_some());
+        link.instances.is_some() && (link.template.is_some() || of_class())
+    }
+
+    /// The templates that some client gets now: of its link, or of its class on a link whose listener finds classes.
+    pub fn templates_in_use(&self) -> BTreeSet<&str> {
+        let providing = || self.links.iter().filter(|link| self.provides(link));
+        let of_links = providing().filter_map(|link| link.template.as_deref());
+        let finds_classes = providing().any(|link| link.source == LeaseSource::Listener);
+        let of_classes = self.classes.iter().filter_map(|class| class.template.as_deref());
+        of_links.chain(of_classes.filter(|_| finds_classes)).collect()
+    }
+
+    /// What reservations must suit.
+    pub fn reservation_rules(&self) -> ReservationRules {
+        ReservationRules::of(&self.links)
+    }
+
+    /// Whether prefixes are delegated on any link.
+    pub fn delegates(&self) -> bool {
+        self.links.iter().any(|link| link.routed().next().is_some())
+    }
+}
+
+/// Reads the settings from the file at `path`, and from the variables of `env` that begin with [`PREFIX`].
+///
+/// # Errors
+///
+/// Everything that is wrong with them.
+pub fn load(path: &Path, env: impl Iterator<Item = (String, String)>) -> Result<Settings, Faults> {
+    read(tree::from_file(path)?, env)
+}
+
+/// [`load`] for settings that are at hand as text.
+///
+/// # Errors
+///
+/// Everything that is wrong with them.
+pub fn parse(text: &str, env: impl Iterator<Item = (String, String)>) -> Result<Settings, Faults> {
+    read(tree::from_text("settings", text)?, env)
+}
+
+fn read(mut root: Value, env: impl Iterator<Item = (String, String)>) -> Result<Settings, Faults> {
+    let faults = Collector::default();
+    environment::overlay(&mut root, env, &faults);
+    let settings = read_sections(Table::root(root, &faults));
+    faults.finish(settings)
+}
+
+/// `None` only after a fault.
+fn read_sections(mut root: Table<'_>) -> Option<Settings> {
+    let store = StoreSettings::read(root.section("store"));
+    let api = ApiSettings::read(root.section("api"));
+    let log = LogSettings::read(root.section("log"));
+    let plugin = PluginSettings::read(root.section("plugin"));
+    let source = SourceSettings::read(root.section("source"));
+    let options = read_options(&mut root);
+    let (class_outlines, classes): (Vec<class::Outline>, Vec<_>) = class::read_all(&mut root).into_iter().unzip();
+    let common = Common {
+        options,
+        classes,
+        class_names: class_outlines.iter().map(|class| class.name.clone()).collect(),
+    };
+    let links = link::read_all(&mut root, &common);
+    let (outlines, links): (Vec<Outline>, Vec<Option<LinkSettings>>) = links.into_iter().unzip();
+    let (names, templates) = template::read_all(&mut root);
+    check::relays_named(&outlines, &source.listener.relays, root.faults());
+    check::links_apart(&outlines, root.faults());
+    check::delegations_apart(&outlines, root.faults());
+    reservation::check_all(&outlines, root.faults());
+    relay::known_once(&outlines, root.faults());
+    let named = |key, template| Some((key, template?));
+    let by_classes = class_outlines
+        .iter()
+        .filter_map(|class| named(class.key.as_str(), class.template.as_deref()));
+    let by_links = outlines
+        .iter()
+        .filter_map(|link| named(link.key.as_str(), link.template.as_deref()));
+    check::templates_known(by_classes.chain(by_links), &names, root.faults());
+    check::hook_reachable(&outlines, &api, root.faults());
+    root.finish();
+    let links = links.into_iter().collect::<Option<Vec<_>>>()?;
+    Some(Settings {
+        store,
+        api,
+        log,
+        plugin,
+        source,
+        links,
+        classes: common.classes.into_iter().collect::<Option<Vec<_>>>()?,
+        templates,
+    })
+}
+
+/// `[options]`: what the clients of all links are told.
+fn read_options(root: &mut Table<'_>) -> Given {
+    let mut table = root.section("options");
+    let given = Given::read(&mut table);
+    given.check_size(&table);
+    table.finish();
+    given
+}
+
+#[cfg(test)]
+mod tests;

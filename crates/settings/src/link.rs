@@ -1,0 +1,281 @@
+//! `[[link]]`: a network with clients on it, its prefix and its lease source.
+
+use std::net::Ipv6Addr;
+use std::num::NonZeroU32;
+
+use ipnet::Ipv6Net;
+use orchestrator_dhcp6::{Class, OptionSet, Order, PrefixPool, RelayKey, Reservation};
+
+use super::advertisement::{AdvertisementSettings, Basis};
+use super::check::{self, Ranges};
+use super::class::ClassSettings;
+use super::class_pool::{self, ClassPool};
+use super::delegation;
+use super::lifetimes::Lifetimes;
+use super::neighbor::NeighborSettings;
+use super::option::Given;
+use super::prefix::{parse_bridge, parse_link_address, parse_range};
+use super::reader::{Entry, Table};
+use super::relay;
+use super::reservation;
+use orchestrator_model::LeaseSource;
+
+/// No machine has more links than this.
+const MOST_LINKS: usize = 256;
+/// A client that boots sends a handful of messages; one that sends this many for long is broken or means harm.
+const CLIENT_RATE: u32 = 50;
+/// As many clients may boot in one second, with a Solicit and a Request each; their commits keep a database busy.
+const LINK_RATE: u32 = 10_000;
+
+/// A network with clients on it, its prefix and its lease source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkSettings {
+    /// Name of the link, and of its bridge where it has one here.
+    pub name: String,
+    /// Whether the link has no bridge here: its clients are heard through relay agents alone, and get leases and nothing
+    /// else.
+    pub remote: bool,
+    /// Whether the bridge is made, up and with the link's address, when it is missing.
+    pub create: bool,
+    /// The link's own address, with the length of its prefix; instances route by it. Of a remote link the prefix.
+    pub address: Ipv6Net,
+    /// Where its lease events come from.
+    pub source: LeaseSource,
+    /// Addresses for clients, inside the prefix; always there with [`LeaseSource::Listener`].
+    pub pool: Option<Ipv6Net>,
+    /// Addresses for clients of a class alone, inside the prefix and apart from the pool; listener only.
+    pub class_pools: Vec<ClassPool>,
+    /// Prefixes that are delegated to its clients, apart from all links' own; none unless the source is
+    /// [`LeaseSource::Listener`].
+    pub delegation: Vec<PrefixPool>,
+    /// What is kept for known clients; listener only.
+    pub reservations: Vec<Reservation>,
+    /// Relay agents whose clients are on the link, though they give no address of it; listener only.
+    pub relays: Vec<RelayKey>,
+    /// In which order addresses and prefixes are given out; listener only.
+    pub allocation: Order,
+    /// Addresses for instances, inside the prefix and apart from the pool; always there with a template.
+    pub instances: Option<Ipv6Net>,
+    /// Lifetimes of its leases; of no meaning unless the source is [`LeaseSource::Listener`].
+    pub lifetimes: Lifetimes,
+    /// Whether a Solicit with Rapid Commit is answered by a Reply (RFC 9915, section 18.3.1); listener only.
+    pub rapid_commit: bool,
+    /// Whether hosts may register addresses that they made themselves (RFC 9686); listener only.
+    pub registration: bool,
+    /// Whether clients that accept it are told that they may be made to ask again (RFC 9915, section 20.4); listener only.
+    pub reconfigure: bool,
+    /// Messages a second that one client is answered for long; `None` for any number. Listener only.
+    pub client_rate: Option<NonZeroU32>,
+    /// Messages a second that all clients together are answered for long; `None` for any number. Listener only.
+    pub link_rate: Option<NonZeroU32>,
+    /// How hosts that are seen on the link become lease events; `None` where they do not.
+    pub neighbors: Option<NeighborSettings>,
+    /// What the daemon's router advertisements say; `None` where it sends none.
+    pub advertisement: Option<AdvertisementSettings>,
+    /// DNS servers for clients, as router advertisements tell them.
+    pub dns_servers: Vec<Ipv6Addr>,
+    /// DNS search list for clients, lower case, without dots at the end, as router advertisements tell it.
+    pub domain_search: Vec<String>,
+    /// Where the API of the captive portal is, as router advertisements tell it.
+    pub captive_portal: Option<String>,
+    /// What clients are told when they ask, DNS included: the link's own options over those of all links. Listener only.
+    pub options: OptionSet,
+    /// What kinds of clients there are, in the order of the settings, with what they are told here; listener only.
+    pub classes: Vec<Class>,
+    /// The preference in Advertises, by which clients choose among servers (RFC 9915, section 21.8); listener only.
+    pub preference: Option<u8>,
+    /// What its clients get; without one the link only serves leases.
+    pub template: Option<String>,
+}
+
+impl LinkSettings {
+    /// The link's prefix.
+    pub fn prefix(&self) -> Ipv6Net {
+        self.address.trunc()
+    }
+
+    /// The prefixes whose routes are kept here, of pools and reservations: of clients that are on a bridge of this host.
+    pub fn routed(&self) -> impl Iterator<Item = Ipv6Net> {
+        let pools = self.delegation.iter().map(PrefixPool::prefix);
+        let reserved = self.reservations.iter().filter_map(|reservation| reservation.prefix);
+        pools.chain(reserved).filter(|_| !self.remote)
+    }
+}
+
+/// What of a link could be read, also when other parts of it are at fault: for checks across links.
+pub(super) struct Outline {
+    pub(super) key: String,
+    pub(super) name: Option<String>,
+    /// The key that names it.
+    pub(super) named_by: &'static str,
+    pub(super) prefix: Option<Ipv6Net>,
+    pub(super) address: Option<Ipv6Net>,
+    pub(super) instances: Option<Ipv6Net>,
+    pub(super) reservations: Vec<Reservation>,
+    pub(super) relays: Vec<RelayKey>,
+    /// Prefixes that are delegated from.
+    pub(super) delegated: Vec<Ipv6Net>,
+    pub(super) source: Option<LeaseSource>,
+    pub(super) template: Option<String>,
+}
+
+const SOURCES: [(&str, LeaseSource); 2] = [("listener", LeaseSource::Listener), ("dnsmasq", LeaseSource::Dnsmasq)];
+
+const ALLOCATIONS: [(&str, Order); 2] = [("hashed", Order::Hashed), ("sequential", Order::Sequential)];
+
+/// What holds for all links.
+pub(super) struct Common {
+    /// Options for clients.
+    pub(super) options: Given,
+    /// The classes; `None` for one that is at fault.
+    pub(super) classes: Vec<Option<ClassSettings>>,
+    /// The names of the classes, also of those that are at fault.
+    pub(super) class_names: Vec<Option<String>>,
+}
+
+/// Reads every link; `None` for one that is at fault.
+pub(super) fn read_all(root: &mut Table<'_>, common: &Common) -> Vec<(Outline, Option<LinkSettings>)> {
+    let links = root
+        .take("link")
+        .and_then(|entry| entry.list(MOST_LINKS))
+        .unwrap_or_default();
+    links
+        .into_iter()
+        .filter_map(Entry::table)
+        .map(|link| read(link, common))
+        .collect()
+}
+
+fn read(mut table: Table<'_>, common: &Common) -> (Outline, Option<LinkSettings>) {
+    let remote = !table.has("bridge") && table.has("name");
+    let named_by = if remote { "name" } else { "bridge" };
+    let remedy = "name the bridge that the clients are on, like \"br0\"; or, for a network that only relay agents reach, \
+                  give it a `name`";
+    let name = table
+        .need(named_by, remedy)
+        .and_then(|entry| entry.parse("take 1 to 15 letters, digits and dashes", parse_bridge));
+    if remote {
+        check::elsewhere(&table);
+    }
+    let create = table.take("create").and_then(Entry::flag).unwrap_or(false);
+    let address = read_address(&mut table, remote);
+    let source = table
+        .take("source")
+        .map_or(Some(LeaseSource::Listener), |entry| entry.choice(&SOURCES));
+    let pool = range(&mut table, "pool");
+    let names: Vec<Option<&str>> = common.class_names.iter().map(Option::as_deref).collect();
+    let (class_ranges, class_pools): (Vec<_>, Vec<_>) = class_pool::read_all(&mut table, &names).into_iter().unzip();
+    let delegation = delegation::read_all(&mut table, &names);
+    let reservations = reservation::read_all(&mut table);
+    let relays = relay::read_all(&mut table);
+    let instances = range(&mut table, "instances");
+    check::given_to_dnsmasq(&table, source);
+    let allocation = table
+        .take("allocation")
+        .map_or(Some(Order::Hashed), |entry| entry.choice(&ALLOCATIONS));
+    let lifetimes = Lifetimes::read(&mut table);
+    let rapid_commit = table.take("rapid_commit").and_then(Entry::flag).unwrap_or(true);
+    let registration = table.take("registration").and_then(Entry::flag).unwrap_or(true);
+    let reconfigure = table.take("reconfigure").and_then(Entry::flag).unwrap_or(true);
+    let client_rate = table
+        .take("client_rate")
+        .map_or(Some(CLIENT_RATE), |entry| entry.whole(0..=1000));
+    let link_rate = table
+        .take("link_rate")
+        .map_or(Some(LINK_RATE), |entry| entry.whole(0..=1_000_000));
+    let neighbors = NeighborSettings::read(&mut table);
+    let router_advertisements = table.take("router_advertisements").and_then(Entry::flag);
+    let preference = table.take("preference").and_then(|entry| entry.whole(0..=255));
+    let options = Given::read(&mut table).over(&common.options);
+    options.check_size(&table);
+    let template = table.take("template").and_then(Entry::text);
+    let basis = address.map(|address| Basis {
+        prefix: address.trunc(),
+        lifetimes,
+        delegates: delegation.as_ref().is_some_and(|pools| !pools.is_empty()),
+    });
+    let advertisement = AdvertisementSettings::read(table.section("advertisement"), basis.as_ref());
+    let ranges = Ranges {
+        pool,
+        class_pools: class_ranges,
+        instances,
+    };
+    ranges.check(&table, address);
+    check::needed_ranges(&table, source, template.is_some());
+
+    let outline = Outline {
+        key: table.path().to_owned(),
+        name: name.clone(),
+        named_by,
+        prefix: address.map(|address| address.trunc()),
+        address,
+        instances,
+        reservations: reservations.clone(),
+        relays: relays.clone(),
+        delegated: delegation.iter().flatten().map(PrefixPool::prefix).collect(),
+        source,
+        template: template.clone(),
+    };
+    table.finish();
+    let settings = || {
+        let source = source?;
+        Some(LinkSettings {
+            name: name?,
+            remote,
+            create,
+            address: address?,
+            source,
+            pool,
+            class_pools: class_pools.into_iter().collect::<Option<_>>()?,
+            delegation: delegation?,
+            reservations,
+            relays,
+            allocation: allocation?,
+            instances,
+            lifetimes,
+            rapid_commit,
+            registration,
+            reconfigure,
+            client_rate: client_rate.and_then(NonZeroU32::new),
+            link_rate: link_rate.and_then(NonZeroU32::new),
+            neighbors,
+            // dnsmasq's own `enable-ra` would speak on the same link.
+            advertisement: Some(advertisement?)
+                .filter(|_| !remote && router_advertisements.unwrap_or(source == LeaseSource::Listener)),
+            classes: match source {
+                LeaseSource::Listener => classes_on_link(common, &options)?,
+                _ => Vec::new(),
+            },
+            dns_servers: options.dns_servers.unwrap_or_default(),
+            domain_search: options.domain_search.unwrap_or_default(),
+            captive_portal: options.captive_portal,
+            options: options.set.settled(),
+            preference,
+            template,
+        })
+    };
+    (outline, settings())
+}
+
+fn read_address(table: &mut Table<'_>, remote: bool) -> Option<Ipv6Net> {
+    if remote {
+        let remedy = "give the prefix of the network, like \"fd39:9706:2786:6334::/64\"";
+        let entry = table.need("prefix", remedy)?;
+        return entry.parse(remedy, parse_range);
+    }
+    let remedy = "give the link's own address with its prefix length, like \"fd39:9706:2786:6333::1/64\"";
+    let entry = table.need("address", remedy)?;
+    entry.parse(remedy, parse_link_address)
+}
+
+/// What the classes mean on a link with these options; `None` when any is at fault.
+fn classes_on_link(common: &Common, options: &Given) -> Option<Vec<Class>> {
+    let classes = common.classes.iter();
+    classes.map(|class| Some(class.as_ref()?.on_link(options))).collect()
+}
+
+fn range(table: &mut Table<'_>, key: &'static str) -> Option<Ipv6Net> {
+    table
+        .take(key)
+        .and_then(|entry| entry.parse("write it like \"fd39:9706:2786:6333::1:0/112\"", parse_range))
+}

@@ -1,0 +1,377 @@
+//! Takes keys out of the tree one after another, each into its type, and keeps every fault.
+//!
+//! A reader goes on after a fault, so that one run reports all of them. What has a default falls back on it, and the
+//! settings as a whole are refused at the end.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use config::{Value, ValueKind};
+
+use super::fault::{Collector, Fault, nearest, one_of};
+use orchestrator_model::{parse_lifespan, show_lifespan};
+
+/// No list or table in the settings is longer.
+const LONGEST: usize = 1024;
+
+/// A table whose keys are being taken.
+pub(super) struct Table<'a> {
+    path: String,
+    entries: BTreeMap<String, Value>,
+    /// Every key that was given, with the variable it came from.
+    given: BTreeMap<String, Option<String>>,
+    known: Vec<&'static str>,
+    faults: &'a Collector,
+}
+
+/// A value that is there, with its place.
+pub(super) struct Entry<'a> {
+    path: String,
+    value: Value,
+    faults: &'a Collector,
+}
+
+impl<'a> Table<'a> {
+    /// The table at the top.
+    pub(super) fn root(root: Value, faults: &'a Collector) -> Self {
+        let top = Entry {
+            path: String::new(),
+            value: root,
+            faults,
+        };
+        top.table().unwrap_or_else(|| Self::empty("", faults))
+    }
+
+    fn empty(path: &str, faults: &'a Collector) -> Self {
+        Self {
+            path: path.to_owned(),
+            entries: BTreeMap::new(),
+            given: BTreeMap::new(),
+            known: Vec::new(),
+            faults,
+        }
+    }
+
+    /// Path of a key of this table.
+    pub(super) fn key(&self, key: &str) -> String {
+        if self.path.is_empty() {
+            key.to_owned()
+        } else {
+            format!("{}.{key}", self.path)
+        }
+    }
+
+    /// Path of this table.
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Reports a fault of a key of this table, taken or not, given or not.
+    pub(super) fn fault(&self, key: &str, what: impl Into<String>, remedy: impl Into<String>) {
+        let variable = self.given.get(key).cloned().flatten();
+        self.faults.add(Fault {
+            key: self.key(key),
+            variable,
+            what: what.into(),
+            remedy: remedy.into(),
+        });
+    }
+
+    /// Where faults go.
+    pub(super) fn faults(&self) -> &'a Collector {
+        self.faults
+    }
+
+    /// Takes a key that may be missing.
+    pub(super) fn take(&mut self, key: &'static str) -> Option<Entry<'a>> {
+        self.known.push(key);
+        let value = self.entries.remove(key)?;
+        Some(Entry {
+            path: self.key(key),
+            value,
+            faults: self.faults,
+        })
+    }
+
+    /// Whether a key was given, taken or not.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.given.contains_key(key)
+    }
+
+    /// Takes a key that must be there.
+    pub(super) fn need(&mut self, key: &'static str, remedy: &str) -> Option<Entry<'a>> {
+        let entry = self.take(key);
+        if entry.is_none() {
+            self.fault(key, "is missing", remedy);
+        }
+        entry
+    }
+
+    /// Takes a table; a missing one is one without keys.
+    pub(super) fn section(&mut self, key: &'static str) -> Self {
+        let path = self.key(key);
+        let faults = self.faults;
+        self.take(key)
+            .and_then(Entry::table)
+            .unwrap_or_else(|| Self::empty(&path, faults))
+    }
+
+    /// Takes everything: the names are the user's.
+    pub(super) fn drain(&mut self) -> Vec<(String, Entry<'a>)> {
+        let entries = std::mem::take(&mut self.entries);
+        let entry = |(name, value): (String, Value)| {
+            let path = self.key(&name);
+            (
+                name,
+                Entry {
+                    path,
+                    value,
+                    faults: self.faults,
+                },
+            )
+        };
+        entries.into_iter().map(entry).collect()
+    }
+
+    /// Reports what nobody took.
+    pub(super) fn finish(mut self) {
+        let known = std::mem::take(&mut self.known);
+        for (name, entry) in self.drain() {
+            let remedy = match nearest(&name, known.iter().copied()) {
+                Some(meant) => format!("did you mean {meant:?}?"),
+                None => format!("remove it, or use {}", one_of(known.iter().copied())),
+            };
+            entry.fault("is not a key that is known here", remedy);
+        }
+    }
+}
+
+impl<'a> Entry<'a> {
+    /// Reports a fault of this value.
+    pub(super) fn fault(&self, what: impl Into<String>, remedy: impl Into<String>) {
+        let variable = self.value.origin().map(str::to_owned);
+        self.faults.add(Fault {
+            key: self.path.clone(),
+            variable,
+            what: what.into(),
+            remedy: remedy.into(),
+        });
+    }
+
+    fn mistyped<T>(&self, expected: &str) -> Option<T> {
+        let found = match &self.value.kind {
+            ValueKind::Nil => "nothing",
+            ValueKind::Boolean(_) => "true or false",
+            ValueKind::Float(_) => "a number with a point",
+            ValueKind::String(_) => "text",
+            ValueKind::Table(_) => "a table",
+            ValueKind::Array(_) => "a list",
+            _ => "a whole number",
+        };
+        self.fault(format!("is {found}, not {expected}"), format!("write {expected}"));
+        None
+    }
+
+    /// The text, if that is what it is and it came from the environment: there everything is text.
+    fn variable_text(&self) -> Option<&str> {
+        match (&self.value.kind, self.value.origin()) {
+            (ValueKind::String(text), Some(_)) => Some(text.trim()),
+            _ => None,
+        }
+    }
+
+    /// Whether it is this word.
+    pub(super) fn is_word(&self, word: &str) -> bool {
+        matches!(&self.value.kind, ValueKind::String(text) if text == word)
+    }
+
+    /// Whether it is a table.
+    pub(super) fn is_table(&self) -> bool {
+        matches!(self.value.kind, ValueKind::Table(_))
+    }
+
+    /// Whether it is a list; from the environment: whether there are commas.
+    pub(super) fn is_list(&self) -> bool {
+        matches!(self.value.kind, ValueKind::Array(_)) || self.variable_text().is_some_and(|text| text.contains(','))
+    }
+
+    /// Text.
+    pub(super) fn text(self) -> Option<String> {
+        match self.value.kind {
+            ValueKind::String(text) => Some(text),
+            _ => self.mistyped("text in quotes"),
+        }
+    }
+
+    /// Text that `parse` makes something of; its error says what is wrong.
+    pub(super) fn parse<T, E: Display>(self, remedy: &str, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
+        let ValueKind::String(text) = &self.value.kind else {
+            return self.mistyped("text in quotes");
+        };
+        match parse(text) {
+            Ok(parsed) => Some(parsed),
+            Err(error) => {
+                self.fault(error.to_string(), remedy);
+                None
+            }
+        }
+    }
+
+    /// Text that names something; what is wrong and what to do when it names nothing.
+    pub(super) fn look_up<T>(
+        self,
+        find: impl FnOnce(&str) -> Option<T>,
+        unknown: impl FnOnce(&str) -> (String, String),
+    ) -> Option<T> {
+        let ValueKind::String(text) = &self.value.kind else {
+            return self.mistyped("text in quotes");
+        };
+        let found = find(text);
+        if found.is_none() {
+            let (what, remedy) = unknown(text);
+            self.fault(what, remedy);
+        }
+        found
+    }
+
+    /// One of a few words.
+    pub(super) fn choice<T: Copy>(self, choices: &[(&str, T)]) -> Option<T> {
+        let ValueKind::String(text) = &self.value.kind else {
+            return self.mistyped("text in quotes");
+        };
+        let chosen = choices.iter().find(|(word, _)| word == text).map(|(_, choice)| *choice);
+        if chosen.is_none() {
+            let words = || choices.iter().map(|(word, _)| *word);
+            let remedy = match nearest(text, words()) {
+                Some(meant) => format!("did you mean {meant:?}?"),
+                None => format!("write {}", one_of(words())),
+            };
+            self.fault(format!("{text:?} is not known here"), remedy);
+        }
+        chosen
+    }
+
+    /// `true` or `false`.
+    pub(super) fn flag(self) -> Option<bool> {
+        match (&self.value.kind, self.variable_text()) {
+            (ValueKind::Boolean(flag), _) => Some(*flag),
+            (_, Some("true")) => Some(true),
+            (_, Some("false")) => Some(false),
+            _ => self.mistyped("true or false without quotes"),
+        }
+    }
+
+    /// A whole number within bounds.
+    pub(super) fn whole<T: TryFrom<i64>>(self, bounds: RangeInclusive<i64>) -> Option<T> {
+        let number = match (&self.value.kind, self.variable_text().map(str::parse::<i64>)) {
+            (ValueKind::I64(number), _) => *number,
+            (_, Some(Ok(number))) => number,
+            _ => return self.mistyped("a whole number without quotes"),
+        };
+        let fitting = if bounds.contains(&number) {
+            T::try_from(number).ok()
+        } else {
+            None
+        };
+        if fitting.is_none() {
+            self.fault(
+                format!("{number} is out of bounds"),
+                format!("take {} to {}", bounds.start(), bounds.end()),
+            );
+        }
+        fitting
+    }
+
+    /// A number within bounds, with or without a point.
+    pub(super) fn number(self, bounds: RangeInclusive<f64>) -> Option<f64> {
+        let number = match (&self.value.kind, self.variable_text().map(str::parse::<f64>)) {
+            // Precision is lost far beyond any bounds that are given here.
+            #[expect(clippy::cast_precision_loss)]
+            (ValueKind::I64(number), _) => *number as f64,
+            (ValueKind::Float(number), _) => *number,
+            (_, Some(Ok(number))) => number,
+            _ => return self.mistyped("a number without quotes"),
+        };
+        if bounds.contains(&number) {
+            return Some(number);
+        }
+        self.fault(
+            format!("{number} is out of bounds"),
+            format!("take {} to {}", bounds.start(), bounds.end()),
+        );
+        None
+    }
+
+    /// A span of time within bounds.
+    pub(super) fn lifespan(&self, bounds: RangeInclusive<Duration>) -> Option<Duration> {
+        let ValueKind::String(text) = &self.value.kind else {
+            return self.mistyped("a span of time in quotes, like \"30s\" or \"1h30m\"");
+        };
+        let (least, most) = (show_lifespan(*bounds.start()), show_lifespan(*bounds.end()));
+        match parse_lifespan(text) {
+            Ok(span) if bounds.contains(&span) => return Some(span),
+            Ok(span) if span < *bounds.start() => {
+                self.fault(format!("{text} is too short"), format!("take at least {least}"))
+            }
+            Ok(_) => self.fault(format!("{text} is too long"), format!("take at most {most}")),
+            Err(error) => self.fault(error.to_string(), format!("take {least} to {most}")),
+        }
+        None
+    }
+
+    /// A list of at most `most`; from the environment: what stands between commas.
+    pub(super) fn list(self, most: usize) -> Option<Vec<Entry<'a>>> {
+        let (path, faults, origin) = (self.path.clone(), self.faults, self.value.origin().map(str::to_owned));
+        let elements: Vec<Value> = match (&self.value.kind, self.variable_text()) {
+            (ValueKind::Array(elements), _) => elements.clone(),
+            (_, Some("")) => Vec::new(),
+            (_, Some(text)) => text
+                .split(',')
+                .map(|part| Value::new(origin.as_ref(), part.trim()))
+                .collect(),
+            _ => return self.mistyped("a list in brackets"),
+        };
+        if elements.len() > most {
+            self.fault(
+                format!("has {} elements", elements.len()),
+                format!("give at most {most}"),
+            );
+            return None;
+        }
+        let entry = |(index, value)| Entry {
+            path: format!("{path}[{index}]"),
+            value,
+            faults,
+        };
+        Some(elements.into_iter().enumerate().map(entry).collect())
+    }
+
+    /// A list of at most `most`, each read by `read`. `None` if any of them is faulty.
+    pub(super) fn list_of<T>(self, most: usize, read: impl Fn(Entry<'a>) -> Option<T>) -> Option<Vec<T>> {
+        let read: Vec<Option<T>> = self.list(most)?.into_iter().map(read).collect();
+        read.into_iter().collect()
+    }
+
+    /// A table.
+    pub(super) fn table(self) -> Option<Table<'a>> {
+        match self.value.kind {
+            ValueKind::Table(entries) if entries.len() <= LONGEST => Some(Table {
+                path: self.path,
+                given: entries
+                    .iter()
+                    .map(|(key, value)| (key.clone(), value.origin().map(str::to_owned)))
+                    .collect(),
+                entries: entries.into_iter().collect(),
+                known: Vec::new(),
+                faults: self.faults,
+            }),
+            ValueKind::Table(ref entries) => {
+                self.fault(format!("has {} keys", entries.len()), format!("give at most {LONGEST}"));
+                None
+            }
+            _ => self.mistyped("a table"),
+        }
+    }
+}

@@ -1,0 +1,334 @@
+//! What becomes of running settings when others are written in their place.
+//!
+//! Most keys take effect at once. Some were used up when the daemon started: where its state is, where its API listens,
+//! which engine it speaks to, what a line of its log looks like. Such a key is reported, keeps its running value, and
+//! counts from the next start on. Who adds a key decides here which of both it is: the structs are taken apart whole.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    ApiSettings, ClassSettings, DnsmasqSettings, DockerSettings, Fault, Faults, LinkSettings, Listen, ListenerSettings,
+    LogSettings, PluginSettings, Settings, SourceSettings, StoreSettings, TemplateSettings,
+};
+use orchestrator_model::LeaseSource;
+
+/// A key that is written otherwise than it runs.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Change {
+    /// Its path; links and templates by their names: `link.br0.pool`.
+    pub key: String,
+    /// What comes of it.
+    pub effect: Effect,
+}
+
+/// What comes of a key that is written otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Effect {
+    /// A link or a template that was not there.
+    Added,
+    /// A link or a template that is no longer there.
+    Removed,
+    /// Another value.
+    Changed,
+    /// It stays as it runs until the daemon starts anew.
+    NeedsRestart,
+}
+
+/// Settings to put in force, and how they differ from those before.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reload {
+    /// What is written, but for what needs a restart: that is as it runs.
+    pub settings: Settings,
+    /// Each difference between what runs and what is written.
+    pub changes: Vec<Change>,
+}
+
+/// What it means to put `written` in the place of `running`.
+///
+/// # Errors
+///
+/// When both together make no sense: what stays as it runs does not suit what is written.
+pub fn plan_reload(running: &Settings, written: Settings) -> Result<Reload, Faults> {
+    let mut changes = sections(running, &written);
+    changes.extend(links(&running.links, &written.links));
+    changes.extend(classes(&running.classes, &written.classes));
+    changes.extend(templates(running, &written));
+    let settings = Settings {
+        store: StoreSettings {
+            url: running.store.url.clone(),
+            identity: running.store.identity.clone(),
+            ..written.store
+        },
+        api: running.api.clone(),
+        log: LogSettings {
+            format: running.log.format,
+            ..written.log
+        },
+        plugin: running.plugin.clone(),
+        ..written
+    };
+    check(&settings)?;
+    Ok(Reload { settings, changes })
+}
+
+/// What stays as it runs suits what is written.
+fn check(settings: &Settings) -> Result<(), Faults> {
+    let hooked = settings.links.iter().find(|link| link.source == LeaseSource::Dnsmasq);
+    let has_socket = settings.api.listen.iter().any(|place| matches!(place, Listen::Unix(_)));
+    match hooked {
+        Some(link) if !has_socket => Err(Faults::from(Fault {
+            key: "api.listen".to_owned(),
+            variable: None,
+            what: format!(
+                "names no unix socket in the running daemon, and dnsmasq's hook for {} needs one",
+                link.name
+            ),
+            remedy: "restart the daemon to have it listen on \"unix:/run/orchestrator/api.sock\"".to_owned(),
+        })),
+        _ => Ok(()),
+    }
+}
+
+fn sections(running: &Settings, written: &Settings) -> Vec<Change> {
+    let Settings {
+        store: StoreSettings { url, history, identity },
+        api: ApiSettings { listen, group },
+        log: LogSettings { level, format },
+        plugin: PluginSettings {
+            docker: DockerSettings { host, timeout, starts },
+        },
+        source:
+            SourceSettings {
+                listener: ListenerSettings { relays, relay_options },
+                dnsmasq: DnsmasqSettings { spool },
+            },
+        links: _,
+        classes: _,
+        templates: _,
+    } = running;
+    let docker = &written.plugin.docker;
+    let keys = [
+        ("store.url", Effect::NeedsRestart, *url != written.store.url),
+        (
+            "store.identity",
+            Effect::NeedsRestart,
+            *identity != written.store.identity,
+        ),
+        ("store.history", Effect::Changed, *history != written.store.history),
+        ("api.listen", Effect::NeedsRestart, *listen != written.api.listen),
+        ("api.group", Effect::NeedsRestart, *group != written.api.group),
+        ("log.level", Effect::Changed, *level != written.log.level),
+        ("log.format", Effect::NeedsRestart, *format != written.log.format),
+        ("plugin.docker.host", Effect::NeedsRestart, *host != docker.host),
+        (
+            "plugin.docker.timeout",
+            Effect::NeedsRestart,
+            *timeout != docker.timeout,
+        ),
+        ("plugin.docker.starts", Effect::NeedsRestart, *starts != docker.starts),
+        (
+            "source.listener.relays",
+            Effect::Changed,
+            *relays != written.source.listener.relays,
+        ),
+        (
+            "source.listener.relay_options",
+            Effect::Changed,
+            *relay_options != written.source.listener.relay_options,
+        ),
+        (
+            "source.dnsmasq.spool",
+            Effect::Changed,
+            *spool != written.source.dnsmasq.spool,
+        ),
+    ];
+    let differing = keys.into_iter().filter(|(.., differs)| *differs);
+    differing.map(|(key, effect, _)| change(key, effect)).collect()
+}
+
+fn links(running: &[LinkSettings], written: &[LinkSettings]) -> Vec<Change> {
+    let of = |links: &[LinkSettings], name: &str| links.iter().find(|link| link.name == name).cloned();
+    let path = |link: &LinkSettings| format!("link.{}", link.name);
+    let mut changes = Vec::new();
+    for link in written {
+        match of(running, &link.name) {
+            None => changes.push(change(path(link), Effect::Added)),
+            Some(before) => changes.extend(changed(&path(link), &link_keys(&before, link))),
+        }
+    }
+    let gone = running.iter().filter(|link| of(written, &link.name).is_none());
+    changes.extend(gone.map(|link| change(path(link), Effect::Removed)));
+    changes
+}
+
+/// The keys of a link, each with whether it differs.
+fn link_keys(running: &LinkSettings, written: &LinkSettings) -> Vec<(&'static str, bool)> {
+    let LinkSettings {
+        name: _,
+        remote,
+        create,
+        address,
+        source,
+        pool,
+        class_pools,
+        delegation,
+        reservations,
+        relays,
+        allocation,
+        instances,
+        lifetimes,
+        rapid_commit,
+        registration,
+        reconfigure,
+        client_rate,
+        link_rate,
+        neighbors,
+        advertisement,
+        dns_servers,
+        domain_search,
+        captive_portal,
+        options,
+        // Told of by themselves.
+        classes: _,
+        preference,
+        template,
+    } = running;
+    let (advertises, advertised) = (advertisement.is_some(), written.advertisement.is_some());
+    vec![
+        ("bridge", *remote != written.remote),
+        ("create", *create != written.create),
+        ("address", *address != written.address),
+        ("source", *source != written.source),
+        ("pool", *pool != written.pool),
+        ("class_pool", *class_pools != written.class_pools),
+        ("delegation", *delegation != written.delegation),
+        ("reservation", *reservations != written.reservations),
+        ("relay", *relays != written.relays),
+        ("allocation", *allocation != written.allocation),
+        ("instances", *instances != written.instances),
+        ("preferred_lifetime", lifetimes.preferred != written.lifetimes.preferred),
+        ("valid_lifetime", lifetimes.valid != written.lifetimes.valid),
+        ("rapid_commit", *rapid_commit != written.rapid_commit),
+        ("registration", *registration != written.registration),
+        ("reconfigure", *reconfigure != written.reconfigure),
+        ("client_rate", *client_rate != written.client_rate),
+        ("link_rate", *link_rate != written.link_rate),
+        ("neighbors", *neighbors != written.neighbors),
+        ("router_advertisements", advertises != advertised),
+        (
+            "advertisement",
+            advertises && advertised && *advertisement != written.advertisement,
+        ),
+        ("dns_servers", *dns_servers != written.dns_servers),
+        ("domain_search", *domain_search != written.domain_search),
+        ("captive_portal", *captive_portal != written.captive_portal),
+        // Those of all links, laid under its own.
+        ("options", *options != written.options),
+        ("preference", *preference != written.preference),
+        ("template", *template != written.template),
+    ]
+}
+
+/// A class that has another place among the others counts as another.
+fn classes(running: &[ClassSettings], written: &[ClassSettings]) -> Vec<Change> {
+    let place = |classes: &[ClassSettings], name: &str| classes.iter().position(|class| class.name == name);
+    let path = |class: &ClassSettings| format!("class.{}", class.name);
+    let mut changes = Vec::new();
+    for (index, class) in written.iter().enumerate() {
+        match place(running, &class.name) {
+            None => changes.push(change(path(class), Effect::Added)),
+            Some(before) if before != index || running[before] != *class => {
+                changes.push(change(path(class), Effect::Changed));
+            }
+            Some(_) => {}
+        }
+    }
+    let gone = running.iter().filter(|class| place(written, &class.name).is_none());
+    changes.extend(gone.map(|class| change(path(class), Effect::Removed)));
+    changes
+}
+
+fn templates(running: &Settings, written: &Settings) -> Vec<Change> {
+    let path = |name: &str| format!("template.{name}");
+    let mut changes = Vec::new();
+    for (name, template) in &written.templates {
+        match running.templates.get(name) {
+            None => changes.push(change(path(name), Effect::Added)),
+            Some(before) => changes.extend(changed(&path(name), &template_keys(before, template))),
+        }
+    }
+    let gone = running
+        .templates
+        .keys()
+        .filter(|name| !written.templates.contains_key(*name));
+    changes.extend(gone.map(|name| change(path(name), Effect::Removed)));
+    changes
+}
+
+/// The keys of a template, each with whether it differs.
+fn template_keys(running: &TemplateSettings, written: &TemplateSettings) -> Vec<(&'static str, bool)> {
+    let TemplateSettings {
+        plugin,
+        image,
+        command,
+        environment,
+        environment_from,
+        capabilities,
+        resources,
+        ready,
+        grace,
+        isolated,
+    } = running;
+    let limits = &written.resources;
+    vec![
+        ("plugin", *plugin != written.plugin),
+        ("image", *image != written.image),
+        ("command", *command != written.command),
+        (
+            "environment",
+            *environment != written.environment || *environment_from != written.environment_from,
+        ),
+        ("capabilities", *capabilities != written.capabilities),
+        ("memory", resources.memory != limits.memory),
+        ("cpus", resources.millicpus != limits.millicpus),
+        ("pids", resources.pids != limits.pids),
+        ("ready", *ready != written.ready),
+        ("grace", *grace != written.grace),
+        ("isolated", *isolated != written.isolated),
+    ]
+}
+
+fn changed(path: &str, keys: &[(&'static str, bool)]) -> Vec<Change> {
+    let differing = keys.iter().filter(|(_, differs)| *differs);
+    differing
+        .map(|(key, _)| change(format!("{path}.{key}"), Effect::Changed))
+        .collect()
+}
+
+fn change(key: impl Into<String>, effect: Effect) -> Change {
+    Change {
+        key: key.into(),
+        effect,
+    }
+}
+
+impl Effect {
+    /// A stable word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Added => "added",
+            Self::Removed => "removed",
+            Self::Changed => "changed",
+            Self::NeedsRestart => "needs-restart",
+        }
+    }
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.key, self.effect.word())
+    }
+}

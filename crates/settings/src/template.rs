@@ -1,0 +1,198 @@
+//! `[template.NAME]`: what a client gets.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::capability::parse_capability;
+use super::environment_value::{Environment, read_environment};
+use super::plugin::PLUGINS;
+use super::reader::{Entry, Table};
+use super::size::parse_size;
+use orchestrator_model::{Resources, ValueSource};
+
+const DAY: Duration = Duration::from_secs(86_400);
+const MOST_WORDS: usize = 256;
+
+/// What a client gets.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TemplateSettings {
+    /// Name of the plugin that provisions it.
+    pub plugin: String,
+    /// Image to start, as the engine names it.
+    pub image: String,
+    /// Command in place of the image's own; empty keeps the image's.
+    pub command: Vec<String>,
+    /// Environment variables for the first process.
+    pub environment: BTreeMap<String, String>,
+    /// Environment variables whose values are read from files and credentials when an instance is started.
+    pub environment_from: BTreeMap<String, ValueSource>,
+    /// Linux capabilities it keeps, without `CAP_`; all others are dropped.
+    pub capabilities: Vec<String>,
+    /// What it may use of the host.
+    pub resources: Resources,
+    /// How it is known to answer; without it an instance that runs and is wired is ready.
+    pub ready: Option<Readiness>,
+    /// How long an instance goes on running after its lease ended, in case its client comes back.
+    pub grace: Duration,
+    /// Whether it can reach no other instance of its link.
+    pub isolated: bool,
+}
+
+/// How an instance is known to answer, and what is done about one that stops answering.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Readiness {
+    /// A TCP port on its address that takes connections.
+    pub tcp: u16,
+    /// How long it may take until then.
+    pub within: Duration,
+    /// Time between two checks of an instance that is ready; zero switches them off.
+    pub every: Duration,
+    /// Checks in a row that must fail before anything is done about it, at least one.
+    pub failures: u32,
+    /// How often an instance that stopped answering is restarted, before it is left as it is.
+    pub restarts: u32,
+}
+
+/// Reads every template; the names also of those that are at fault.
+pub(super) fn read_all(root: &mut Table<'_>) -> (Vec<String>, BTreeMap<String, TemplateSettings>) {
+    let mut names = Vec::new();
+    let mut templates = BTreeMap::new();
+    for (name, entry) in root.section("template").drain() {
+        if !is_name(&name) {
+            entry.fault(
+                format!("{name:?} cannot be the name of a template"),
+                "take a small letter and then at most 31 small letters, digits, \"-\" and \"_\"",
+            );
+        }
+        if let Some(template) = entry.table().and_then(read) {
+            templates.insert(name.clone(), template);
+        }
+        names.push(name);
+    }
+    (names, templates)
+}
+
+/// `None` only after a fault.
+fn read(mut table: Table<'_>) -> Option<TemplateSettings> {
+    let plugin = table
+        .take("plugin")
+        .map_or(Some("docker"), |entry| entry.choice(&PLUGINS.map(|name| (name, name))));
+    let image = table.need(
+        "image",
+        "name an image that the engine has, like \"orchestrator/client\"",
+    );
+    let image = image.and_then(|entry| entry.parse("write it like \"orchestrator/client\"", parse_image));
+    let word = |entry: Entry<'_>| entry.parse("leave NUL bytes out", parse_word);
+    let command = table
+        .take("command")
+        .map_or(Some(Vec::new()), |entry| entry.list_of(MOST_WORDS, word));
+    let Environment { plain, sourced } = read_environment(table.section("environment"));
+    let capability = |entry: Entry<'_>| entry.parse("name it as capabilities(7) does", parse_capability);
+    let capabilities = table
+        .take("capabilities")
+        .map_or(Some(Vec::new()), |entry| entry.list_of(64, capability));
+    let resources = read_resources(&mut table);
+    let ready = table.take("ready").and_then(Entry::table).and_then(read_readiness);
+    let grace = table
+        .take("grace")
+        .and_then(|entry| entry.lifespan(Duration::ZERO..=DAY * 365));
+    let isolated = table.take("isolated").and_then(Entry::flag).unwrap_or(true);
+    table.finish();
+    Some(TemplateSettings {
+        plugin: plugin?.to_owned(),
+        image: image?,
+        command: command?,
+        environment: plain,
+        environment_from: sourced,
+        capabilities: capabilities?,
+        resources,
+        ready,
+        grace: grace.unwrap_or(Duration::from_secs(30)),
+        isolated,
+    })
+}
+
+/// Each limit has a default, so that nobody forgets one; `"none"` lifts it.
+fn read_resources(table: &mut Table<'_>) -> Resources {
+    let size = |entry: Entry<'_>| entry.parse("take \"6MiB\" to \"16TiB\", or \"none\"", parse_memory);
+    // Thousandths of one processor; the bounds keep them far inside 32 bits.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let millicpus = |entry: Entry<'_>| entry.number(0.01..=1024.0).map(|cpus| (cpus * 1000.0).round() as u32);
+    Resources {
+        memory: limit(table.take("memory"), 128 << 20, size),
+        millicpus: limit(table.take("cpus"), 500, millicpus),
+        pids: limit(table.take("pids"), 128, |entry| entry.whole(1..=4_194_304)),
+    }
+}
+
+fn limit<'a, T>(entry: Option<Entry<'a>>, default: T, read: impl FnOnce(Entry<'a>) -> Option<T>) -> Option<T> {
+    match entry {
+        None => Some(default),
+        Some(entry) if entry.is_word("none") => None,
+        Some(entry) => read(entry),
+    }
+}
+
+/// `None` only after a fault.
+fn read_readiness(mut table: Table<'_>) -> Option<Readiness> {
+    let tcp = table.need("tcp", "name the port that the instance is to answer on, like 80");
+    let tcp = tcp.and_then(|entry| entry.whole(1..=65_535));
+    let bounds = Duration::from_millis(1)..=Duration::from_secs(600);
+    let within = table
+        .take("within")
+        .map_or(Some(Duration::from_secs(10)), |entry| entry.lifespan(bounds));
+    let every = table.take("every").map_or(Some(Duration::from_secs(10)), read_every);
+    let failures = table.take("failures").map_or(Some(3), |entry| entry.whole(1..=100));
+    let restarts = table.take("restarts").map_or(Some(5), |entry| entry.whole(0..=100));
+    table.finish();
+    Some(Readiness {
+        tcp: tcp?,
+        within: within?,
+        every: every?,
+        failures: failures?,
+        restarts: restarts?,
+    })
+}
+
+/// Zero, or at least a second: a check costs a connection.
+fn read_every(entry: Entry<'_>) -> Option<Duration> {
+    let hour = Duration::from_secs(3600);
+    match entry.is_word("0s") {
+        true => Some(Duration::ZERO),
+        false => entry.lifespan(Duration::from_secs(1)..=hour),
+    }
+}
+
+/// Whether templates, and classes, may have this name.
+pub(super) fn is_name(name: &str) -> bool {
+    let known = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
+    name.len() <= 32 && name.starts_with(|first: char| first.is_ascii_lowercase()) && name.bytes().all(known)
+}
+
+/// Text that may stand in an argument or in a variable.
+pub(super) fn parse_word(text: &str) -> Result<String, &'static str> {
+    if text.contains('\0') {
+        Err("holds a NUL byte")
+    } else {
+        Ok(text.to_owned())
+    }
+}
+
+fn parse_image(text: &str) -> Result<String, String> {
+    let known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'/' | b':' | b'@');
+    let edges = text.starts_with(|first: char| first.is_ascii_alphanumeric()) && !text.ends_with([':', '/', '@']);
+    if edges && text.len() <= 512 && text.bytes().all(known) {
+        return Ok(text.to_owned());
+    }
+    Err(format!("{text:?} cannot be the name of an image"))
+}
+
+fn parse_memory(text: &str) -> Result<u64, String> {
+    let bytes = parse_size(text).map_err(|error| error.to_string())?;
+    // Engines refuse less than 6 MiB.
+    if (6 << 20..=16 << 40).contains(&bytes) {
+        Ok(bytes)
+    } else {
+        Err(format!("{text} is out of bounds"))
+    }
+}

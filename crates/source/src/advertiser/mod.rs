@@ -1,0 +1,182 @@
+//! Router advertisements on one link (RFC 4861, section 6.2): unsolicited, in answer to solicitations, and a last one
+//! that takes the router away when it stops for good.
+//!
+//! When one is due is the protocol's [`Agenda`]; here are its socket, its clock and its chance.
+//! Other routers of the link are heard too: what they say differently is logged once and counted (section 6.2.7).
+//!
+//! A restart of the daemon is no end: its clients keep their router, and instances go on. So there is a farewell only
+//! when [`Ending`] says that the link is left for good, or when the settings do: the link is no longer in them, or is no
+//! longer to be advertised on.
+//!
+//! Settings that change what is said are followed at once, and told as soon and as often as the standard allows
+//! (section 6.2.4). What hosts were told and are told no more ends with its lifetime.
+
+mod message;
+mod rivals;
+
+use std::io;
+use std::net::Ipv6Addr;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use orchestrator_dhcp6::advert::{Agenda, RouterAdvertisement, RouterSolicitation};
+use orchestrator_network::{Icmp6Message, Icmp6Socket};
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use self::rivals::Rivals;
+use orchestrator_runtime::metrics::Metrics;
+use orchestrator_settings::{AdvertisementSettings, Current, LinkSettings, Settings};
+
+/// All-nodes and all-routers on the link (RFC 4291, section 2.7.1).
+const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
+const ALL_ROUTERS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 2);
+/// The groups that an advertiser's socket joins.
+pub const GROUPS: [Ipv6Addr; 2] = [ALL_NODES, ALL_ROUTERS];
+/// ICMPv6 types.
+const ROUTER_SOLICITATION: u8 = 133;
+const ROUTER_ADVERTISEMENT: u8 = 134;
+
+/// How an advertiser is told to end.
+#[derive(Debug, Clone, Default)]
+pub struct Ending {
+    /// Ends it.
+    pub stop: CancellationToken,
+    /// Cancelled before `stop`: the link is left for good, and hosts are to look for another router.
+    pub for_good: CancellationToken,
+}
+
+/// Sends the advertisements of one link.
+pub struct Advertiser {
+    bridge: String,
+    socket: Icmp6Socket,
+    message: RouterAdvertisement,
+    encoded: Vec<u8>,
+    interval: RangeInclusive<Duration>,
+    agenda: Agenda,
+    settings: Current,
+    rivals: Rivals,
+    metrics: Metrics,
+}
+
+impl Advertiser {
+    /// Opens the socket on the link's bridge, in the network namespace of the calling thread. `None` where the settings
+    /// want no advertisements.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be opened: the bridge is gone, no privilege.
+    pub fn open(bridge: &str, index: u32, settings: Current, metrics: Metrics) -> io::Result<Option<Self>> {
+        let in_force = settings.get();
+        let Some((link, advertisement)) = of(&in_force, bridge) else {
+            return Ok(None);
+        };
+        let message = message::of_link(link, advertisement);
+        Ok(Some(Self {
+            bridge: bridge.to_owned(),
+            socket: Icmp6Socket::open(bridge, index, &[ROUTER_SOLICITATION, ROUTER_ADVERTISEMENT], &GROUPS)?,
+            encoded: message.encode(),
+            message,
+            interval: advertisement.min_interval..=advertisement.max_interval,
+            agenda: Agenda::new(advertisement.min_interval..=advertisement.max_interval),
+            settings,
+            rivals: Rivals::new(bridge, metrics.clone()),
+            metrics,
+        }))
+    }
+
+    /// Advertises until it is told to end, or the settings want no advertisements any more; when the link is left for
+    /// good, only after the farewell.
+    ///
+    /// # Errors
+    ///
+    /// When the socket fails: the bridge is gone.
+    pub async fn run(mut self, ending: &Ending) -> io::Result<()> {
+        let begin = Instant::now();
+        let wanted = loop {
+            tokio::select! {
+                () = ending.stop.cancelled() => break true,
+                settings = self.settings.changed() => if !self.follow(&settings, begin.elapsed()) {
+                    break false;
+                },
+                () = sleep_until(begin + self.agenda.next()) => self.send_due(begin.elapsed()),
+                received = self.socket.receive() => self.hear(&received?, begin.elapsed()),
+            }
+        };
+        if !wanted || ending.for_good.is_cancelled() {
+            sleep_until(begin + self.agenda.farewell(begin.elapsed())).await;
+            let farewell = self.message.clone().farewell().encode();
+            self.send(&farewell, ALL_NODES, "farewell");
+            tracing::info!(bridge = self.bridge, "this machine is no router of the link any more");
+        }
+        Ok(())
+    }
+
+    /// Says from now on what the settings want said; `false` when that is nothing.
+    fn follow(&mut self, settings: &Settings, now: Duration) -> bool {
+        let Some((link, advertisement)) = of(settings, &self.bridge) else {
+            return false;
+        };
+        let message = message::of_link(link, advertisement);
+        let interval = advertisement.min_interval..=advertisement.max_interval;
+        if (&message, &interval) != (&self.message, &self.interval) {
+            self.encoded = message.encode();
+            self.message = message;
+            self.interval = interval.clone();
+            self.agenda.renew(now, interval);
+        }
+        true
+    }
+
+    fn send_due(&mut self, now: Duration) {
+        let due = self.agenda.take_due(now, chance());
+        for solicitor in due.unicast {
+            self.send(&self.encoded, solicitor, "solicited");
+        }
+        if due.multicast {
+            self.send(&self.encoded, ALL_NODES, "unsolicited");
+        }
+    }
+
+    fn hear(&mut self, heard: &Icmp6Message, now: Duration) {
+        let Icmp6Message {
+            bytes,
+            source,
+            hop_limit,
+        } = heard;
+        if bytes.first() == Some(&ROUTER_ADVERTISEMENT) {
+            return self.rivals.hear(heard, &self.message);
+        }
+        match RouterSolicitation::parse(bytes, *source, *hop_limit) {
+            Ok(_) => self.agenda.solicit(now, *source, chance()),
+            Err(fault) => {
+                self.metrics.solicitation_refused(fault.word());
+                tracing::debug!(bridge = self.bridge, %source, "a router solicitation is not answered: {fault}");
+            }
+        }
+    }
+
+    fn send(&self, bytes: &[u8], to: Ipv6Addr, cause: &'static str) {
+        match self.socket.send(bytes, to) {
+            Ok(()) => self.metrics.advertised(cause),
+            Err(fault) => {
+                self.metrics.advertised("unsent");
+                if let Some(held_back) = self.metrics.log_limit().admit("advertisement-unsent") {
+                    let fault = &fault as &dyn std::error::Error;
+                    tracing::warn!(bridge = self.bridge, %to, error = fault, held_back, "could not advertise");
+                }
+            }
+        }
+    }
+}
+
+/// The link of a bridge, and what is to be advertised there.
+fn of<'a>(settings: &'a Settings, bridge: &str) -> Option<(&'a LinkSettings, &'a AdvertisementSettings)> {
+    let link = settings.link(bridge)?;
+    Some((link, link.advertisement.as_ref()?))
+}
+
+/// A random number from 0 to 1; 1 when the system's random source fails.
+fn chance() -> f64 {
+    getrandom::u32().map_or(1.0, |random| f64::from(random) / f64::from(u32::MAX))
+}

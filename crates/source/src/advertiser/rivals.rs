@@ -1,0 +1,47 @@
+//! Other routers of a link that say something else (RFC 4861, section 6.2.7).
+
+use std::collections::BTreeSet;
+use std::net::Ipv6Addr;
+
+use orchestrator_dhcp6::advert::{Inconsistency, Overheard, RouterAdvertisement};
+use orchestrator_network::Icmp6Message;
+
+use orchestrator_runtime::metrics::Metrics;
+
+/// Contradictions that are remembered as told. A stranger may invent routers; beyond this they are only counted.
+const TOLD: usize = 64;
+
+/// What is known of other routers.
+pub(super) struct Rivals {
+    bridge: String,
+    told: BTreeSet<(Ipv6Addr, Inconsistency)>,
+    metrics: Metrics,
+}
+
+impl Rivals {
+    pub(super) fn new(bridge: &str, metrics: Metrics) -> Self {
+        Self {
+            bridge: bridge.to_owned(),
+            told: BTreeSet::new(),
+            metrics,
+        }
+    }
+
+    /// Counts how an advertisement contradicts ours, and tells of each contradiction once.
+    pub(super) fn hear(&mut self, heard: &Icmp6Message, ours: &RouterAdvertisement) {
+        let Some(overheard) = Overheard::parse(&heard.bytes, heard.source, heard.hop_limit) else {
+            return;
+        };
+        for what in overheard.inconsistencies(ours) {
+            self.metrics.advertisement_contradicted(what.word());
+            if self.told.len() < TOLD && self.told.insert((heard.source, what)) {
+                tracing::warn!(
+                    bridge = self.bridge,
+                    router = %heard.source,
+                    what = what.word(),
+                    "another router advertises otherwise; make both say the same, or silence one"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! The form in which events are sent to the daemon and kept in the spool.
+
+use std::net::Ipv6Addr;
+
+use serde::{Deserialize, Serialize};
+
+use super::{DnsmasqEvent, DnsmasqVerb, EventError, cut, is_hostname};
+use orchestrator_model::{Duid, Iaid, LinkLayerAddress, Timestamp};
+
+/// Bytes of the longest interface name.
+const LONGEST_INTERFACE: usize = 15;
+
+/// The event as it is written down, before its parts are checked.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Written {
+    pub(super) version: u32,
+    pub(super) verb: DnsmasqVerb,
+    pub(super) duid: Duid,
+    pub(super) iaid: Iaid,
+    pub(super) address: Ipv6Addr,
+    pub(super) interface: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) expires: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) remaining: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) length: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) link_layer: Option<LinkLayerAddress>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) hostname: Option<String>,
+    pub(super) at: Timestamp,
+}
+
+impl Written {
+    pub(super) const VERSION: u32 = 1;
+}
+
+impl TryFrom<Written> for DnsmasqEvent {
+    type Error = EventError;
+
+    fn try_from(written: Written) -> Result<Self, EventError> {
+        let unreadable = |what, text: &str| Err(EventError::Unreadable { what, text: cut(text) });
+        if written.version != Written::VERSION {
+            return Err(EventError::Version(written.version));
+        }
+        let nameless = written.interface.is_empty() && written.verb == DnsmasqVerb::Add;
+        if nameless || written.interface.len() > LONGEST_INTERFACE {
+            return unreadable("the interface", &written.interface);
+        }
+        let address = written.address;
+        if address.is_unspecified() || address.is_loopback() || address.is_multicast() {
+            return unreadable("the leased address", &address.to_string());
+        }
+        if let Some(hostname) = written.hostname.as_deref().filter(|name| !is_hostname(name)) {
+            return unreadable("the host name", hostname);
+        }
+        Ok(Self {
+            verb: written.verb,
+            duid: written.duid,
+            iaid: written.iaid,
+            address,
+            interface: written.interface,
+            expires: written.expires,
+            remaining: written.remaining,
+            length: written.length,
+            link_layer: written.link_layer,
+            hostname: written.hostname,
+            at: written.at,
+        })
+    }
+}
+
+impl From<DnsmasqEvent> for Written {
+    fn from(event: DnsmasqEvent) -> Self {
+        Self {
+            version: Self::VERSION,
+            verb: event.verb,
+            duid: event.duid,
+            iaid: event.iaid,
+            address: event.address,
+            interface: event.interface,
+            expires: event.expires,
+            remaining: event.remaining,
+            length: event.length,
+            link_layer: event.link_layer,
+            hostname: event.hostname,
+            at: event.at,
+        }
+    }
+}

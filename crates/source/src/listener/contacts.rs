@@ -1,0 +1,395 @@
+//! From where each client spoke last: by which a cloned DUID is seen, and a client is reached unasked.
+//!
+//! The DUID is the client (RFC 9915, section 11): two machines that share one are served as that one client. They are
+//! seen by their link-local addresses. A client that is heard from another one has moved; one that comes back to the
+//! address before within the lifetime of a lease is two machines, or one with two interfaces on the link.
+//!
+//! Only a message that changes a binding is noted, so that a stranger who takes nothing leaves nothing here.
+
+use std::hash::{BuildHasher, RandomState};
+use std::net::{Ipv6Addr, SocketAddrV6};
+use std::sync::Weak;
+use std::time::Duration;
+
+use orchestrator_dhcp6::{KeyHolder, WayBack};
+
+use super::generations::Generations;
+use super::reconfigure::NotReconfigured;
+use super::socket::Port;
+use orchestrator_model::{Duid, Timestamp};
+
+/// Clients that are surely remembered, at 40 bytes each; twice as many at most.
+const CLIENTS: usize = 1 << 19;
+/// Clients behind relays that are surely remembered with their way; twice as many at most.
+const WAYS: usize = 1 << 12;
+/// Bytes of the longest way that is remembered.
+const LONGEST_WAY: usize = 512;
+/// How long a cloned DUID that was told of is not told of again, in seconds.
+const SILENCE: u32 = 3600;
+/// The port that clients listen on (RFC 9915, section 7.2).
+const CLIENT_PORT: u16 = 546;
+
+/// The clients of a link, each with where it spoke last.
+pub(super) struct Contacts {
+    clients: Generations<Contact>,
+    ways: Generations<Way>,
+    /// The link's own port.
+    own: Weak<Port>,
+    /// Keys of the hashes of addresses.
+    keys: RandomState,
+}
+
+/// Where a client spoke last. Small: there are as many as clients.
+#[derive(Debug, Clone, Copy)]
+struct Contact {
+    /// Its link-local address; unspecified when it has left since.
+    address: Ipv6Addr,
+    /// A hash of the address before; zero for none.
+    before: u32,
+    /// When it was first heard from this address after the one before: seconds since 1970.
+    moved: u32,
+    /// When it was told that its DUID is cloned: seconds since 1970; zero for never.
+    told: u32,
+    reach: Reach,
+    /// The transaction in which it was last given its key of Reconfigure; [`NO_KEY`] when it was not.
+    key_given: [u8; 3],
+}
+
+/// No key of Reconfigure was given.
+const NO_KEY: [u8; 3] = [0; 3];
+
+/// How a client can be reached unasked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    /// It was not told that it may be reconfigured.
+    Closed,
+    Direct,
+    Relayed,
+}
+
+/// The way that a client's message came through relays.
+pub(super) struct Way {
+    /// Where the last relay sent it to: one that is closed is not held open.
+    pub(super) port: Weak<Port>,
+    /// Where that relay hears.
+    pub(super) relay: SocketAddrV6,
+    /// The relays, when they can be put around a message.
+    pub(super) back: Option<WayBack>,
+}
+
+/// Where a client is reached.
+#[derive(Debug, Clone)]
+pub(super) struct Route {
+    /// Through which port.
+    pub(super) port: Weak<Port>,
+    /// The client's link-local address.
+    pub(super) client: Ipv6Addr,
+    /// Whom the datagram is sent to: the client, or the first relay.
+    pub(super) to: SocketAddrV6,
+    /// The relays to put around it.
+    pub(super) back: Option<WayBack>,
+}
+
+/// What a message tells of where its client is.
+pub(super) struct Heard<'a> {
+    pub(super) duid: &'a Duid,
+    pub(super) address: Ipv6Addr,
+    /// Whether it was told that it may be reconfigured; nothing where messages of its kind do not say.
+    pub(super) reconfigurable: Option<bool>,
+    /// The transaction of the message, when its answer gives the key of Reconfigure.
+    pub(super) key_given: Option<[u8; 3]>,
+    /// The way that it came, when that was through relays.
+    pub(super) relayed: Option<Way>,
+    pub(super) now: Timestamp,
+    /// How long a lease is valid.
+    pub(super) valid: Duration,
+}
+
+impl Contacts {
+    /// Of a link with this port of its own; one that is reached through relays alone has none.
+    pub(super) fn new(own: Weak<Port>) -> Self {
+        Self {
+            own,
+            clients: Generations::new(CLIENTS),
+            ways: Generations::new(WAYS),
+            keys: RandomState::new(),
+        }
+    }
+
+    /// Notes where a client spoke. The address that it spoke from in between, when its DUID is found to be cloned and
+    /// that was not told lately.
+    pub(super) fn hear(&mut self, heard: Heard<'_>) -> Option<Ipv6Addr> {
+        let now = seconds(heard.now);
+        let known = self.clients.get(heard.duid);
+        let mut contact = known.copied().unwrap_or(Contact::new(heard.address));
+        let other = contact.move_to(heard.address, &self.keys, now, heard.valid);
+        contact.key_given = heard.key_given.map_or(contact.key_given, key_mark);
+        if let Some(reconfigurable) = heard.reconfigurable {
+            contact.reach = match &heard.relayed {
+                _ if !reconfigurable => Reach::Closed,
+                None => Reach::Direct,
+                Some(_) => Reach::Relayed,
+            };
+        }
+        let is_told = contact.told != 0 && now.saturating_sub(contact.told) < SILENCE;
+        let other = other.filter(|_| !is_told);
+        if other.is_some() {
+            contact.told = now;
+        }
+        self.clients.keep(heard.duid, contact);
+        let is_kept = |way: &Way| way.back.as_ref().is_some_and(|back| back.size() <= LONGEST_WAY);
+        if let Some(way) = heard
+            .relayed
+            .filter(|way| contact.reach == Reach::Relayed && is_kept(way))
+        {
+            self.ways.keep(heard.duid, way);
+        }
+        other
+    }
+
+    /// Notes that a client gave its leases back: who is heard next is not compared with it.
+    pub(super) fn leave(&mut self, duid: &Duid) {
+        if let Some(contact) = self.clients.get(duid).copied() {
+            let told = contact.told;
+            let left = Contact::new(Ipv6Addr::UNSPECIFIED);
+            self.clients.keep(duid, Contact { told, ..left });
+        }
+    }
+
+    /// Whether a client holds its key of Reconfigure, as far as this run of the daemon knows.
+    ///
+    /// Not when its message comes again, whose Reply with the key was lost; nor when it comes from another address, since
+    /// it may be another interface or machine. A key that is given once too often does no harm: it is the same.
+    pub(super) fn holds_key(&self, holder: &KeyHolder<'_>) -> bool {
+        let contact = self.clients.get(holder.duid);
+        contact.is_some_and(|contact| {
+            contact.address == holder.address
+                && contact.key_given != NO_KEY
+                && contact.key_given != key_mark(holder.transaction)
+        })
+    }
+
+    /// Notes that a client was not sent the key after all.
+    pub(super) fn take_key_back(&mut self, duid: &Duid) {
+        if let Some(contact) = self
+            .clients
+            .get(duid)
+            .copied()
+            .filter(|known| known.key_given != NO_KEY)
+        {
+            let key_given = NO_KEY;
+            self.clients.keep(duid, Contact { key_given, ..contact });
+        }
+    }
+
+    /// Where a client is reached unasked.
+    pub(super) fn route(&self, duid: &Duid) -> Result<Route, NotReconfigured> {
+        let contact = self
+            .clients
+            .get(duid)
+            .filter(|contact| !contact.address.is_unspecified());
+        let contact = contact.ok_or(NotReconfigured::NotHeard)?;
+        let client = contact.address;
+        match contact.reach {
+            Reach::Closed => Err(NotReconfigured::NotAccepted),
+            Reach::Direct | Reach::Relayed if contact.key_given == NO_KEY => Err(NotReconfigured::NoKey),
+            Reach::Direct => Ok(Route {
+                client,
+                port: self.own.clone(),
+                // The socket is the link's own, which is scope enough.
+                to: SocketAddrV6::new(client, CLIENT_PORT, 0, 0),
+                back: None,
+            }),
+            Reach::Relayed => {
+                let way = self.ways.get(duid).filter(|way| way.port.strong_count() > 0);
+                let way = way.ok_or(NotReconfigured::BehindRelay)?;
+                Ok(Route {
+                    client,
+                    port: way.port.clone(),
+                    to: way.relay,
+                    back: way.back.clone(),
+                })
+            }
+        }
+    }
+}
+
+impl Contact {
+    fn new(address: Ipv6Addr) -> Self {
+        Self {
+            address,
+            before: 0,
+            moved: 0,
+            told: 0,
+            reach: Reach::Closed,
+            key_given: NO_KEY,
+        }
+    }
+
+    /// Notes another address; the one in between, when it is the one before that comes back too soon for a move.
+    fn move_to(&mut self, address: Ipv6Addr, keys: &RandomState, now: u32, valid: Duration) -> Option<Ipv6Addr> {
+        let left = std::mem::replace(&mut self.address, address);
+        if left == address || left.is_unspecified() {
+            return None;
+        }
+        let is_back = self.before == digest(keys, address);
+        let stayed = Duration::from_secs(now.saturating_sub(self.moved).into());
+        self.before = digest(keys, left);
+        self.moved = now;
+        (is_back && stayed <= valid).then_some(left)
+    }
+}
+
+/// What is remembered of the transaction in which a key was given: never [`NO_KEY`].
+fn key_mark(transaction: [u8; 3]) -> [u8; 3] {
+    if transaction == NO_KEY { [0xff; 3] } else { transaction }
+}
+
+/// What is remembered of an address before: never zero, which is none.
+fn digest(keys: &RandomState, address: Ipv6Addr) -> u32 {
+    let high = keys.hash_one(address) >> 32;
+    u32::try_from(high).unwrap_or_default().max(1)
+}
+
+fn seconds(now: Timestamp) -> u32 {
+    u32::try_from(now.0 / 1000).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const VALID: Duration = Duration::from_secs(7200);
+    const START: i64 = 1_800_000_000_000;
+    const HOUR: i64 = 3_600_000;
+
+    fn duid(number: u8) -> Duid {
+        Duid::new([0, 4, number]).unwrap()
+    }
+
+    fn address(number: u16) -> Ipv6Addr {
+        Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, number)
+    }
+
+    fn hear(contacts: &mut Contacts, client: u8, from: u16, after: i64) -> Option<Ipv6Addr> {
+        contacts.hear(Heard {
+            duid: &duid(client),
+            address: address(from),
+            reconfigurable: Some(true),
+            key_given: Some([1; 3]),
+            relayed: None,
+            now: Timestamp(START + after),
+            valid: VALID,
+        })
+    }
+
+    #[test]
+    fn a_client_is_small() {
+        assert_eq!(size_of::<(u64, Contact)>(), 40);
+    }
+
+    #[test]
+    fn a_move_is_no_clone_and_coming_back_within_a_lease_is() {
+        let mut contacts = Contacts::new(Weak::new());
+        for (from, after) in [(1, 0), (1, 1), (2, 2), (3, 3), (4, 4)] {
+            assert_eq!(hear(&mut contacts, 1, from, after), None, "{from}");
+            assert_eq!(hear(&mut contacts, 2, from + 10, after), None, "{from}");
+        }
+        assert_eq!(hear(&mut contacts, 1, 3, HOUR), Some(address(4)));
+    }
+
+    #[test]
+    fn coming_back_after_more_than_a_lease_is_a_move() {
+        let mut contacts = Contacts::new(Weak::new());
+        hear(&mut contacts, 1, 1, 0);
+        hear(&mut contacts, 1, 2, HOUR);
+        assert_eq!(hear(&mut contacts, 1, 1, 4 * HOUR), None);
+    }
+
+    #[test]
+    fn who_released_has_left() {
+        let mut contacts = Contacts::new(Weak::new());
+        hear(&mut contacts, 1, 1, 0);
+        contacts.leave(&duid(1));
+        assert_eq!(contacts.route(&duid(1)).err(), Some(NotReconfigured::NotHeard));
+        assert_eq!(hear(&mut contacts, 1, 2, 1), None);
+        contacts.leave(&duid(1));
+        assert_eq!(hear(&mut contacts, 1, 1, 2), None);
+    }
+
+    #[test]
+    fn a_clone_is_told_of_once_an_hour_also_when_it_releases() {
+        let mut contacts = Contacts::new(Weak::new());
+        let mut told = 0;
+        for minute in 0..121 {
+            let from = 1 + u16::try_from(minute % 2).unwrap();
+            told += usize::from(hear(&mut contacts, 1, from, minute * 60_000).is_some());
+            if minute % 10 == 9 {
+                contacts.leave(&duid(1));
+            }
+        }
+        assert_eq!(told, 2);
+    }
+
+    #[test]
+    fn only_who_was_told_so_is_reached_where_it_spoke_last() {
+        let mut contacts = Contacts::new(Weak::new());
+        assert_eq!(contacts.route(&duid(1)).err(), Some(NotReconfigured::NotHeard));
+        hear(&mut contacts, 1, 1, 0);
+        hear(&mut contacts, 1, 2, 1);
+        let route = contacts.route(&duid(1)).unwrap();
+        assert_eq!((*route.to.ip(), route.to.port(), route.back), (address(2), 546, None));
+        let duid = duid(1);
+        let heard = |reconfigurable| Heard {
+            duid: &duid,
+            address: address(2),
+            reconfigurable,
+            key_given: None,
+            relayed: None,
+            now: Timestamp(START + 2),
+            valid: VALID,
+        };
+        contacts.hear(heard(None));
+        assert!(contacts.route(&duid).is_ok());
+        contacts.hear(heard(Some(false)));
+        assert_eq!(contacts.route(&duid).err(), Some(NotReconfigured::NotAccepted));
+    }
+
+    #[test]
+    fn who_holds_a_key_is_known_until_it_moves_or_its_reply_is_lost() {
+        let mut contacts = Contacts::new(Weak::new());
+        let duid = duid(1);
+        let holds = |contacts: &Contacts, from, transaction: u8| {
+            contacts.holds_key(&KeyHolder {
+                duid: &duid,
+                address: address(from),
+                transaction: [transaction; 3],
+            })
+        };
+        assert!(!holds(&contacts, 1, 2));
+        hear(&mut contacts, 1, 1, 0);
+        assert!(holds(&contacts, 1, 2));
+        assert!(!holds(&contacts, 1, 1), "the same message comes again");
+        assert!(!holds(&contacts, 2, 2), "it has moved");
+        contacts.take_key_back(&duid);
+        assert!(!holds(&contacts, 1, 2));
+        assert_eq!(contacts.route(&duid).err(), Some(NotReconfigured::NoKey));
+    }
+
+    #[test]
+    fn a_clock_that_jumps_does_no_harm() {
+        let mut contacts = Contacts::new(Weak::new());
+        for (from, after) in [(1, 0), (2, -HOUR), (1, i64::MAX - START), (2, i64::MIN), (1, 0)] {
+            contacts.hear(Heard {
+                duid: &duid(1),
+                address: address(from),
+                reconfigurable: Some(true),
+                key_given: Some([1; 3]),
+                relayed: None,
+                now: Timestamp(START.saturating_add(after)),
+                valid: VALID,
+            });
+        }
+        assert!(contacts.route(&duid(1)).is_ok());
+    }
+}

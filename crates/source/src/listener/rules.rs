@@ -1,0 +1,138 @@
+//! What the settings of a link mean to its listener.
+
+use std::time::Duration;
+
+use orchestrator_dhcp6::{Change, Limiter, Link, Pool, Rates, Registration, Verb};
+
+use crate::reserved::in_force;
+use orchestrator_model::{LeaseChange, LeaseSource, LeaseVerb, RecordedReservation, Timestamp};
+use orchestrator_settings::{LinkSettings, Settings};
+
+/// A host registers anew long before this, unless its address is preferred for longer; then a registration by a host
+/// that has left is not kept for ever.
+const LONGEST_REGISTRATION: Duration = Duration::from_secs(30 * 86_400);
+
+/// How a link is served.
+pub(super) struct Rules {
+    /// What is leased, and how.
+    pub(super) link: Link,
+    /// Who is answered no more for a while; none where there is no limit.
+    pub(super) limiter: Option<Limiter>,
+    /// Whether relay agents on the link may speak for clients of others.
+    pub(super) relays: bool,
+    /// Whether the link has no bridge here.
+    is_remote: bool,
+    key: [u8; 16],
+}
+
+impl Rules {
+    /// The rules that the settings, and what is reserved through the API, make for a link. `None` where they want no listener there. The key is
+    /// the server's.
+    pub(super) fn new(
+        settings: &Settings,
+        recorded: &[RecordedReservation],
+        name: &str,
+        key: [u8; 16],
+    ) -> Option<Self> {
+        let relays = settings
+            .source
+            .listener
+            .relays
+            .iter()
+            .any(|interface| interface == name);
+        let own = settings.link(name)?;
+        let mut link = protocol_link(own)?;
+        (link.reservations, _) = in_force(settings, own, recorded);
+        link.relay_options.clone_from(&settings.source.listener.relay_options);
+        Some(Self {
+            relays,
+            is_remote: own.remote,
+            link,
+            limiter: limiter(own, key),
+            key,
+        })
+    }
+
+    /// Goes over to other settings; `false`, and nothing is changed, when they want no such listener.
+    ///
+    /// Who sent too often under the same limit before has still done so.
+    pub(super) fn follow(&mut self, settings: &Settings, recorded: &[RecordedReservation], name: &str) -> bool {
+        let Some(mut rules) = Self::new(settings, recorded, name, self.key) else {
+            return false;
+        };
+        if rules.is_remote != self.is_remote {
+            return false;
+        }
+        let rates = |limiter: &Option<Limiter>| limiter.as_ref().map(Limiter::rates);
+        if rates(&rules.limiter) == rates(&self.limiter) {
+            rules.limiter = self.limiter.take();
+        }
+        *self = rules;
+        true
+    }
+
+    /// A change as the store takes it, on the link of this name.
+    pub(super) fn lease_change(&self, name: &str, change: &Change, now: Timestamp) -> LeaseChange {
+        let (verb, source) = match change.verb {
+            Verb::Grant | Verb::Renew => (LeaseVerb::Hold, LeaseSource::Listener),
+            Verb::Release => (LeaseVerb::Release, LeaseSource::Listener),
+            Verb::Decline => (LeaseVerb::Decline, LeaseSource::Listener),
+            Verb::Register => (LeaseVerb::Hold, LeaseSource::Registration),
+            // As if it had expired (RFC 9686, section 4.6).
+            Verb::Deregister => (LeaseVerb::Expire, LeaseSource::Registration),
+        };
+        LeaseChange {
+            verb,
+            link: name.to_owned(),
+            duid: change.after.duid.clone(),
+            iaid: change.after.iaid,
+            leased: change.after.leased,
+            // Where clients are elsewhere, so are the routes to them.
+            next_hop: change.next_hop.filter(|_| !self.is_remote),
+            class: change.class.as_deref().map(str::to_owned),
+            source,
+            preferred_until: Timestamp(change.after.preferred_until),
+            valid_until: Timestamp(change.after.valid_until),
+            link_layer: change.link_layer.clone(),
+            hostname: change.hostname.clone(),
+            at: now,
+            replayed: false,
+        }
+    }
+}
+
+/// The protocol's view of a link. `None` where the settings want no listener.
+fn protocol_link(settings: &LinkSettings) -> Option<Link> {
+    if settings.source != LeaseSource::Listener {
+        return None;
+    }
+    // Without a pool there is nothing to lease; the settings see to it that a listener has one.
+    let pool_of = |range| Pool::new(range).with_order(settings.allocation);
+    let mut link = Link::new(settings.prefix(), settings.address.addr(), pool_of(settings.pool?));
+    let class_pools = settings.class_pools.iter();
+    link.class_pools = class_pools.map(|of| pool_of(of.pool).for_class(of.class)).collect();
+    let delegation = settings.delegation.iter();
+    link.delegation = delegation.map(|pool| pool.with_order(settings.allocation)).collect();
+    link.preferred = settings.lifetimes.preferred;
+    link.valid = settings.lifetimes.valid;
+    link.rapid_commit = settings.rapid_commit;
+    link.registration = settings.registration.then(|| Registration {
+        longest: LONGEST_REGISTRATION,
+        withheld: settings.instances.into_iter().collect(),
+    });
+    link.reconfigure = settings.reconfigure;
+    link.options.clone_from(&settings.options);
+    link.classes.clone_from(&settings.classes);
+    link.preference = settings.preference;
+    link.relay_keys.clone_from(&settings.relays);
+    Some(link)
+}
+
+/// What bounds how often clients are answered; nothing where the settings lift both limits.
+fn limiter(settings: &LinkSettings, key: [u8; 16]) -> Option<Limiter> {
+    let rates = Rates {
+        sender: settings.client_rate,
+        link: settings.link_rate,
+    };
+    (rates != Rates::default()).then(|| Limiter::new(key, rates))
+}

@@ -1,0 +1,346 @@
+//! What is done beside the answers: clients are watched for two machines with one DUID, and are told to ask again.
+
+use std::collections::BTreeSet;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use orchestrator_dhcp6::{
+    Answer, Binding, Bindings, ClientLimit, Inbound, KeyHolder, Link, MessageKind, Reconfigure, Server,
+};
+use tokio::time::{Instant, sleep_until};
+
+use super::Parts;
+use super::contacts::{Contacts, Heard, Way};
+use super::generations::Generations;
+use super::reconfigure::{Due, NotReconfigured, Reconfigurations, Reconfiguring};
+use super::socket::{Port, Reply};
+use crate::Recorder;
+use orchestrator_model::{Clock, Duid, EventKind, Iaid, Leased, NewEvent, Timestamp};
+use orchestrator_runtime::causes::with_causes;
+use orchestrator_runtime::metrics::Metrics;
+
+/// Rows of the timeline that may be on their way to the store. What comes beyond it is in the log and counted only.
+const NOTES: usize = 16;
+/// Lines of the log about cloned DUIDs in a minute: each takes a binding, which a stranger can make.
+const LINES: u32 = 10;
+const MINUTE: Duration = Duration::from_secs(60);
+/// Clients that are surely remembered as having been refused for their limit.
+const LIMITED: usize = 1 << 12;
+/// How long the timeline of a client that is refused for its limit does not say so again, in milliseconds.
+const LIMIT_SILENCE: i64 = 3_600_000;
+
+type Note = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Watches the clients of a link.
+pub(super) struct Watch {
+    link: String,
+    recorder: Recorder,
+    clock: Clock,
+    metrics: Metrics,
+    contacts: Contacts,
+    reconfigurations: Reconfigurations,
+    /// Rows of the timeline on their way: nothing waits for them.
+    notes: FuturesUnordered<Note>,
+    /// When the timelines of clients last said that they were refused for their limit.
+    limited: Generations<Timestamp>,
+    /// Since when lines were counted, and how many there were.
+    lines: (Instant, u32),
+}
+
+impl Watch {
+    /// A watch on the clients of a link, with the link's own port where it has one.
+    pub(super) fn new(parts: &Parts, own: Option<&Arc<Port>>) -> Self {
+        Self {
+            link: parts.link.clone(),
+            recorder: parts.recorder.clone(),
+            clock: parts.clock,
+            metrics: parts.metrics.clone(),
+            contacts: Contacts::new(own.map(Arc::downgrade).unwrap_or_default()),
+            reconfigurations: Reconfigurations::new(),
+            notes: FuturesUnordered::new(),
+            limited: Generations::new(LIMITED),
+            lines: (Instant::now(), 0),
+        }
+    }
+
+    /// Whether a client holds its key of Reconfigure.
+    pub(super) fn holds_key(&self, holder: &KeyHolder<'_>) -> bool {
+        self.contacts.holds_key(holder)
+    }
+
+    /// Notes that a client is not sent its answer.
+    pub(super) fn take_key_back(&mut self, duid: &Duid) {
+        self.contacts.take_key_back(duid);
+    }
+
+    /// Notes who spoke from where, of every message that is answered. `valid` is how long a lease lasts; the bindings are
+    /// those before the message.
+    pub(super) fn hear(
+        &mut self,
+        inbound: &Inbound<'_>,
+        port: &Arc<Port>,
+        answer: &Answer,
+        bindings: &Bindings,
+        valid: Duration,
+    ) {
+        if !self.reconfigurations.is_empty()
+            && let Ok(Some(duid)) = inbound.client()
+            && self.reconfigurations.is_answered(&duid, answer.kind)
+        {
+            self.metrics.dhcp6_reconfigure("answered");
+            tracing::debug!(link = self.link, %duid, "reconfigured: the client asks again");
+        }
+        let Some(duid) = answer.changes.first().map(|change| &change.after.duid) else {
+            return;
+        };
+        let reconfigurable = match answer.kind {
+            MessageKind::Release => return self.contacts.leave(duid),
+            // It comes from the address that is registered.
+            MessageKind::AddrRegInform => return,
+            MessageKind::Decline => None,
+            _ => Some(answer.reconfigurable),
+        };
+        if !answer.client_address.is_unicast_link_local() {
+            return;
+        }
+        let other = self.contacts.hear(Heard {
+            duid,
+            address: answer.client_address,
+            reconfigurable,
+            key_given: answer.key_given,
+            relayed: inbound.is_relayed().then(|| Way {
+                port: Arc::downgrade(port),
+                relay: answer.destination,
+                back: inbound.way_back().ok().flatten(),
+            }),
+            now: self.clock.now(),
+            valid,
+        });
+        if let Some(other) = other {
+            let addresses = format!("{} and {other}", answer.client_address);
+            let bindings = bindings.of_client(duid).filter(|own| !is_registered(bindings, own));
+            let now = self.clock.now().0;
+            let held: Vec<&Binding> = bindings
+                .chain(answer.changes.iter().map(|change| &change.after))
+                .filter(|own| own.is_held(now))
+                .collect();
+            match shared_by(&held) {
+                Some(iaids) => self.tell_shared(duid, &addresses, &iaids),
+                None => self.tell_cloned(duid, &addresses),
+            }
+        }
+    }
+
+    /// Tells people that a client was at its limit of leases on its link.
+    pub(super) fn note_limits(&mut self, link: &Link, inbound: &Inbound<'_>, answer: &Answer) {
+        for limit in &answer.client_limits {
+            self.metrics.dhcp6_client_limit(limit.word());
+            let Ok(Some(duid)) = inbound.client() else { return };
+            let limits = &link.limits;
+            match limit {
+                ClientLimit::MadeRoom(leased) => {
+                    let detail = format!(
+                        "the client asked for another lease and holds as many as one client may ({} addresses, {} \
+                         prefixes): its oldest lease, which its message did not name, has ended",
+                        limits.bindings_per_client, limits.prefixes_per_client
+                    );
+                    tracing::debug!(link = self.link, %duid, %leased, "at its limit: {detail}");
+                    self.note_with(&duid, EventKind::ClientLimit, Some(*leased), detail);
+                }
+                ClientLimit::Refused => {
+                    self.tell_limited(&duid, limits.bindings_per_client, limits.prefixes_per_client)
+                }
+            }
+        }
+    }
+
+    /// Tells once an hour that a client gets nothing because of its own limit.
+    fn tell_limited(&mut self, duid: &Duid, addresses: usize, prefixes: usize) {
+        let now = self.clock.now();
+        let is_told = |told: &Timestamp| now.0.saturating_sub(told.0) < LIMIT_SILENCE;
+        if self.limited.get(duid).is_some_and(is_told) {
+            return;
+        }
+        self.limited.keep(duid, now);
+        let detail = format!(
+            "the client asked for another lease and was given none: it has as many as one client may ({addresses} \
+             addresses, {prefixes} prefixes), those that it declined included; release some, or wait until they end"
+        );
+        tracing::debug!(link = self.link, %duid, "at its limit: {detail}");
+        self.note(duid, EventKind::ClientLimit, detail);
+    }
+
+    /// Has a client ask again: begins at once, and goes on until it does.
+    pub(super) fn reconfigure(
+        &mut self,
+        link: &Link,
+        duid: Duid,
+        what: Reconfigure,
+    ) -> Result<Reconfiguring, NotReconfigured> {
+        if !link.reconfigure {
+            return Err(NotReconfigured::NotAccepted);
+        }
+        let route = self.contacts.route(&duid)?;
+        let (client, relayed) = (route.client, route.back.is_some());
+        self.reconfigurations.begin(duid, what, route, Instant::now())?;
+        self.metrics.dhcp6_reconfigure("begun");
+        Ok(Reconfiguring { client, relayed })
+    }
+
+    /// Goes over to other settings: where clients may not be reconfigured any more, none is.
+    pub(super) fn follow(&mut self, link: &Link) {
+        if !link.reconfigure {
+            self.reconfigurations.clear();
+        }
+    }
+
+    /// Waits until something is to be sent. Cancel-safe.
+    pub(super) async fn due(&mut self) {
+        let next = self.reconfigurations.next();
+        let sending = async {
+            match next {
+                Some(next) => sleep_until(next).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::pin!(sending);
+        loop {
+            tokio::select! {
+                () = &mut sending => return,
+                Some(()) = self.notes.next() => {}
+            }
+        }
+    }
+
+    /// What is to be sent now, and where to.
+    pub(super) fn take_due(&mut self, server: &Server) -> Vec<Reply> {
+        let mut datagrams = Vec::new();
+        for due in self.reconfigurations.take_due(Instant::now()) {
+            match due {
+                Due::Send { duid, what, route } => {
+                    let now = self.clock.now().0;
+                    // Without its port it is lost, as any datagram may be.
+                    let Some(port) = route.port.upgrade() else { continue };
+                    match self.reconfigurations.sign(server, &duid, what, &route, now) {
+                        Ok(bytes) => datagrams.push(Reply {
+                            bytes,
+                            to: route.to,
+                            port,
+                        }),
+                        Err(fault) => tracing::warn!(link = self.link, %duid, "cannot reconfigure: {fault}"),
+                    }
+                }
+                Due::GivenUp { duid, what } => self.tell_unanswered(&duid, what),
+            }
+        }
+        datagrams
+    }
+
+    /// Ends what has begun: rows of the timeline that are on their way are written.
+    pub(super) async fn finish(&mut self) {
+        while self.notes.next().await.is_some() {}
+    }
+
+    fn tell_cloned(&mut self, duid: &Duid, addresses: &str) {
+        self.metrics.dhcp6_cloned_duid();
+        let told = format!(
+            "two machines use the DUID {duid} by turns, from {addresses}, and ask for the same lease; they are served as \
+             one client. Give each machine a DUID of its own: in the copy, remove the DHCP client's file of its DUID, \
+             or make /etc/machine-id anew, and restart the client"
+        );
+        if self.may_write_a_line() {
+            tracing::warn!(link = self.link, %duid, "cloned DUID: {told}");
+        }
+        self.note(duid, EventKind::ClonedDuid, told);
+    }
+
+    /// Tells that two interfaces use one DUID, each with an IAID of its own. It may be as it should be, so that it is no
+    /// warning.
+    fn tell_shared(&mut self, duid: &Duid, addresses: &str, iaids: &str) {
+        let told = format!(
+            "the DUID {duid} is used by turns from {addresses}, for the IAIDs {iaids}; both are served as one client, \
+             with one instance. If they are two interfaces of one machine, nothing is to be done. If the machine was \
+             cloned, give the copy a DUID of its own: remove the DHCP client's file of its DUID, or make \
+             /etc/machine-id anew, and restart the client"
+        );
+        if self.may_write_a_line() {
+            tracing::info!(link = self.link, %duid, "shared DUID: {told}");
+        }
+        self.note(duid, EventKind::SharedDuid, told);
+    }
+
+    fn tell_unanswered(&mut self, duid: &Duid, what: Reconfigure) {
+        self.metrics.dhcp6_reconfigure("unanswered");
+        tracing::info!(link = self.link, %duid, message = %what.message(), "the client did not answer to Reconfigure");
+        let told = "the client was asked to ask again and did not: it asks by itself when its lease is half over";
+        self.note(duid, EventKind::ReconfigureUnanswered, told.to_owned());
+    }
+
+    fn may_write_a_line(&mut self) -> bool {
+        let (since, written) = &mut self.lines;
+        if since.elapsed() >= MINUTE {
+            (*since, *written) = (Instant::now(), 0);
+        }
+        *written = written.saturating_add(1);
+        *written <= LINES
+    }
+
+    /// Puts a row into the client's timeline, when the store comes to it.
+    fn note(&mut self, duid: &Duid, kind: EventKind, detail: String) {
+        self.note_with(duid, kind, None, detail);
+    }
+
+    fn note_with(&mut self, duid: &Duid, kind: EventKind, leased: Option<Leased>, detail: String) {
+        if self.notes.len() >= NOTES {
+            tracing::debug!(link = self.link, %duid, "too much happens at once: {kind} is not in the timeline");
+            return;
+        }
+        let (recorder, duid) = (self.recorder.clone(), duid.clone());
+        let log_limit = self.metrics.log_limit().clone();
+        let event = NewEvent {
+            at: self.clock.now(),
+            kind,
+            link: Some(self.link.clone()),
+            client: None,
+            instance: None,
+            leased,
+            detail: Some(detail),
+        };
+        self.notes.push(Box::pin(async move {
+            if let Err(fault) = recorder.note(duid, event).await
+                && let Some(held_back) = log_limit.admit("note-unrecorded")
+            {
+                tracing::warn!(held_back, "could not record {kind}: {}", with_causes(&fault));
+            }
+        }));
+    }
+}
+
+/// Whether a binding is of an address that its host made itself: it is no association's.
+fn is_registered(bindings: &Bindings, binding: &Binding) -> bool {
+    let registered = binding
+        .leased
+        .address()
+        .and_then(|address| bindings.registration(address));
+    registered == Some(binding)
+}
+
+/// The IAIDs that a client uses, as text, when it has more than one of a kind; nothing when it has one.
+///
+/// A machine gives each of its interfaces an IAID of its own (RFC 9915, section 4.2): two senders that ask for the same
+/// association are two machines. With several IAIDs they may be either.
+fn shared_by(held: &[&Binding]) -> Option<String> {
+    let iaids_of = |prefixes: bool| -> BTreeSet<Iaid> {
+        let own = held.iter().filter(|own| own.leased.prefix().is_some() == prefixes);
+        own.map(|own| own.iaid).collect()
+    };
+    let (addresses, prefixes) = (iaids_of(false), iaids_of(true));
+    if addresses.len().max(prefixes.len()) < 2 {
+        return None;
+    }
+    let all: Vec<String> = addresses.union(&prefixes).map(|iaid| iaid.0.to_string()).collect();
+    let (last, others) = all.split_last()?;
+    Some(format!("{} and {last}", others.join(", ")))
+}

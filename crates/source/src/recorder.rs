@@ -1,0 +1,88 @@
+//! Where every lease event goes: recorded, counted, and then told to whoever acts on it.
+
+use std::net::Ipv6Addr;
+
+use orchestrator_model::{Duid, LeaseChange, LeaseVerb, Leased, NewEvent, Timestamp};
+use orchestrator_runtime::metrics::Metrics;
+use orchestrator_runtime::notifications::Notifications;
+use orchestrator_store::{Store, StoreError};
+
+/// Records lease events. A cheap handle.
+#[derive(Clone)]
+pub struct Recorder {
+    store: Store,
+    notifications: Notifications,
+    metrics: Metrics,
+}
+
+impl Recorder {
+    /// A recorder into `store` that rings `notifications`.
+    pub fn new(store: Store, notifications: Notifications, metrics: Metrics) -> Self {
+        Self {
+            store,
+            notifications,
+            metrics,
+        }
+    }
+
+    /// Makes the changes durable, all or none, and rings for their clients.
+    ///
+    /// # Errors
+    ///
+    /// When the store could not commit: nothing is recorded.
+    pub async fn record(&self, changes: Vec<LeaseChange>) -> Result<(), StoreError> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let prefixes: Vec<_> = changes.iter().filter_map(route_of).collect();
+        let links = links(&changes);
+        let outcomes = self.store.record_leases(changes).await?;
+        for (link, leased, next_hop) in prefixes {
+            self.notifications.notify_leased(&link, leased, next_hop);
+        }
+        let silent = links.iter().all(|link| self.notifications.is_muted(link));
+        for recorded in outcomes {
+            self.metrics.lease_event(recorded.outcome.word());
+            if let Some(client) = recorded.client.filter(|_| recorded.matters && !silent) {
+                self.notifications.notify(client);
+            }
+        }
+        Ok(())
+    }
+
+    /// When the lease that an address or prefix of a link has, or had last, ends or ended by its lifetime.
+    ///
+    /// # Errors
+    ///
+    /// When the database is away or holds what cannot be read.
+    pub async fn end_of(&self, link: &str, leased: Leased) -> Result<Option<Timestamp>, StoreError> {
+        self.store.end_of(link, leased).await
+    }
+
+    /// Puts a row into the timeline of the client that has this DUID on the row's link.
+    ///
+    /// # Errors
+    ///
+    /// When the store could not commit.
+    pub async fn note(&self, duid: Duid, event: NewEvent) -> Result<(), StoreError> {
+        self.store.append_event_of(duid, event).await.map(drop)
+    }
+}
+
+/// What whoever keeps the routes is to be told of a change: nothing of an address.
+fn route_of(change: &LeaseChange) -> Option<(String, Leased, Option<Ipv6Addr>)> {
+    change.leased.prefix()?;
+    let next_hop = change.next_hop.filter(|_| change.verb == LeaseVerb::Hold);
+    Some((change.link.clone(), change.leased, next_hop))
+}
+
+/// The links of changes; of changes that come together there is one, as a rule.
+fn links(changes: &[LeaseChange]) -> Vec<String> {
+    let mut links: Vec<String> = Vec::new();
+    for change in changes {
+        if links.last() != Some(&change.link) {
+            links.push(change.link.clone());
+        }
+    }
+    links
+}

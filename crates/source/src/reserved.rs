@@ -1,0 +1,117 @@
+//! What is reserved: in the settings, and through the API.
+//!
+//! The settings go before: what was made through the API and stands against them is remembered, and does not count
+//! until it no longer does.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use orchestrator_dhcp6::Reservations;
+use tokio::sync::watch;
+
+use orchestrator_model::{LeaseSource, RecordedReservation};
+use orchestrator_settings::{LinkSettings, Settings};
+use orchestrator_store::{Store, StoreError};
+
+/// What was reserved through the API, for everyone who needs it. A cheap handle.
+#[derive(Debug, Clone)]
+pub struct Reserved {
+    store: Store,
+    looks: Arc<AtomicU64>,
+    known: watch::Sender<Known>,
+}
+
+/// What one look into the store has found.
+#[derive(Debug, Clone, Default)]
+struct Known {
+    look: u64,
+    reservations: Arc<[RecordedReservation]>,
+}
+
+/// A view of what was reserved through the API.
+#[derive(Debug, Clone)]
+pub struct ReservedView(watch::Receiver<Known>);
+
+impl Reserved {
+    /// Nothing, until it is [refreshed](Self::refresh).
+    pub fn new(store: Store) -> Self {
+        let (known, _) = watch::channel(Known::default());
+        Self {
+            store,
+            looks: Arc::default(),
+            known,
+        }
+    }
+
+    /// Looks into the store. When it returns, everyone sees what was recorded before it was called.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer or holds what cannot be read.
+    pub async fn refresh(&self) -> Result<(), StoreError> {
+        // A look that began later has seen no less: the last one counts, in whatever order they end.
+        let look = self.looks.fetch_add(1, Ordering::Relaxed) + 1;
+        let reservations: Arc<[_]> = self.store.reservations().await?.into();
+        self.known.send_if_modified(|known| {
+            let is_later = look > known.look;
+            let is_news = is_later && known.reservations != reservations;
+            if is_later {
+                *known = Known { look, reservations };
+            }
+            is_news
+        });
+        Ok(())
+    }
+
+    /// For those who only look.
+    pub fn view(&self) -> ReservedView {
+        ReservedView(self.known.subscribe())
+    }
+}
+
+impl ReservedView {
+    /// What is reserved now, in the order in which it was made.
+    pub fn get(&self) -> Arc<[RecordedReservation]> {
+        self.0.borrow().reservations.clone()
+    }
+
+    /// Whether something else is reserved than this handle was last told. Costs next to nothing.
+    pub fn has_news(&mut self) -> bool {
+        let has_news = self.0.has_changed().unwrap_or(false);
+        if has_news {
+            self.0.mark_unchanged();
+        }
+        has_news
+    }
+
+    /// Waits until something else is reserved than this handle was last told. Cancel-safe.
+    pub async fn changed(&mut self) {
+        if self.0.changed().await.is_err() {
+            // Nobody can reserve anything any more.
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// What counts on a link: those of the settings, then those that were made through the API and suit, each unless one
+/// before stands against it. With the second, which of `recorded` count; those of other links do not.
+pub fn in_force(
+    settings: &Settings,
+    link: &LinkSettings,
+    recorded: &[RecordedReservation],
+) -> (Reservations, Vec<bool>) {
+    let mut all = Reservations::new();
+    for reservation in &link.reservations {
+        // They were checked against each other when the settings were read.
+        let _ = all.insert(reservation.clone());
+    }
+    let (rules, listens) = (settings.reservation_rules(), link.source == LeaseSource::Listener);
+    let mut counts = |recorded: &RecordedReservation| {
+        let is_here = listens && recorded.link == link.name;
+        is_here
+            && rules.check(&link.name, &recorded.reservation).is_ok()
+            && all.insert(recorded.reservation.clone()).is_ok()
+    };
+    let which = recorded.iter().map(&mut counts).collect();
+    (all, which)
+}

@@ -1,0 +1,89 @@
+//! Why a backup could not be written or restored.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::StoreError;
+use orchestrator_model::Duid;
+
+/// Why a backup could not be written or restored.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    /// There is nothing to back up.
+    #[error("there is no database {}; `store.url` in the settings names it", .0.display())]
+    NoDatabase(PathBuf),
+    /// The database did not do its part.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The backup cannot be written.
+    #[error("cannot write the backup")]
+    Write(#[source] io::Error),
+    /// The backup cannot be read.
+    #[error("cannot read the backup")]
+    Read(#[source] io::Error),
+    /// The file of the damaged database cannot be given another name.
+    #[error("the database is damaged, and its file cannot be set aside; move it away by hand, and restore again")]
+    Aside(#[source] io::Error),
+    /// It is not what a backup looks like.
+    #[error("line {line} of the backup {what}; it is no backup, or it is damaged: take another one")]
+    Damaged {
+        /// Counted from 1.
+        line: u64,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// Its last line is missing.
+    #[error("the backup ends after line {lines} and before its end: it was cut short; take another one")]
+    CutShort {
+        /// Lines there are.
+        lines: u64,
+    },
+    /// Something in it was changed.
+    #[error(
+        "the backup is not what was written: its content does not have the digest that its last line tells; take another one"
+    )]
+    Changed,
+    /// It was written by a later version.
+    #[error(
+        "the backup was written by version {program}, which is newer than this program; restore it with that version"
+    )]
+    Newer {
+        /// The version that wrote it.
+        program: String,
+    },
+    /// It is of a schema whose rows this version's tables do not take as they are.
+    #[error(
+        "the database does not take what the backup of schema {schema} holds; restore it with version {program}, then upgrade"
+    )]
+    Older {
+        /// The version that wrote it.
+        program: String,
+        /// Its schema.
+        schema: i64,
+        /// What the database says.
+        #[source]
+        source: StoreError,
+    },
+    /// A daemon runs.
+    #[error("the identity file is in use; stop the daemon first (systemctl stop orchestrator)")]
+    InUse(#[source] StoreError),
+    /// The database is not empty.
+    #[error("the database holds {clients} clients and {leases} leases already; `--force` replaces all that it holds")]
+    NotEmpty {
+        /// Clients there are.
+        clients: i64,
+        /// Leases there are.
+        leases: i64,
+    },
+    /// The identity file belongs to another server.
+    #[error(
+        "the identity file has the server {kept}, and the backup is of {backed_up}; `--force` makes this machine the \
+         server of the backup, and replaces the file"
+    )]
+    OtherServer {
+        /// The file's.
+        kept: Duid,
+        /// The backup's.
+        backed_up: Duid,
+    },
+}

@@ -1,0 +1,210 @@
+//! Backup → database.
+
+use std::collections::HashMap;
+use std::io::BufRead;
+use std::time::Duration;
+
+use serde_json::Value;
+use sqlx::{AssertSqlSafe, Executor};
+
+use super::export::holdings;
+use super::format::{Reader, Row};
+use super::tables::{Kind, OF_ONE_DATABASE, TABLES};
+use super::{BackupError, Contents};
+use crate::connection::{BEGIN, Session, SqliteTx, Tx};
+use crate::identity::Identity;
+use crate::url::Target;
+use crate::{StoreError, migrate};
+
+/// Rows that are written by one statement.
+const CHUNK: usize = 500;
+/// How long one statement may take. One that empties a table may go through a million rows.
+const STATEMENT_LIMIT: Duration = Duration::from_secs(600);
+const DOING: &str = "restore a backup";
+
+/// What was restored.
+pub(super) struct Imported {
+    pub(super) contents: Contents,
+    pub(super) identity: Identity,
+}
+
+/// Puts all of a backup into the database, or nothing. `kept` is the identity that the machine's file has.
+pub(super) async fn import(
+    target: &Target,
+    from: &mut dyn BufRead,
+    replace: bool,
+    kept: Option<&Identity>,
+) -> Result<Imported, BackupError> {
+    let reader = Reader::begin(from)?;
+    migrate::check_not_newer(reader.contents().schema).map_err(|_| BackupError::Newer {
+        program: reader.contents().program.clone(),
+    })?;
+    if let Some(file) = target.file() {
+        migrate::ensure_file(file)?;
+    }
+    let mut session = Session::connect(target).await?;
+    migrate::migrate(&mut session).await?;
+    let mut tx = session.transaction().await?;
+    if let Tx::Sqlite(SqliteTx::Writer(connection)) = &mut tx {
+        run(connection.execute(BEGIN)).await?;
+    }
+    empty(&mut tx, replace).await?;
+    // What is dropped before the commit has changed nothing.
+    let imported = fill(&mut tx, reader).await?;
+    check_identity(&imported.identity, kept, replace)?;
+    commit(tx).await?;
+    session.close().await;
+    Ok(imported)
+}
+
+/// Makes room: a database that holds clients or leases is emptied only when that was asked for.
+async fn empty(tx: &mut Tx<'_>, replace: bool) -> Result<(), BackupError> {
+    let (clients, leases) = holdings(tx).await?;
+    if !replace && clients + leases > 0 {
+        return Err(BackupError::NotEmpty { clients, leases });
+    }
+    for table in TABLES.iter().rev() {
+        execute(tx, format!("delete from {}", table.name), None).await?;
+    }
+    Ok(())
+}
+
+async fn fill(tx: &mut Tx<'_>, mut reader: Reader<'_>) -> Result<Imported, BackupError> {
+    let mut facts = HashMap::new();
+    let mut chunk: Vec<Row> = Vec::new();
+    let mut insert = String::new();
+    loop {
+        let row = reader.next_row()?;
+        let another_table = row.as_ref().map(|row| row.table) != chunk.first().map(|row| row.table);
+        if !chunk.is_empty() && (another_table || chunk.len() >= CHUNK) {
+            let put = put(tx, &insert, &chunk).await;
+            put.map_err(|fault| older_or(fault, reader.contents()))?;
+            chunk.clear();
+        }
+        let Some(row) = row else { break };
+        if chunk.is_empty() {
+            insert = insert_into(row.table, reader.columns(), matches!(tx, Tx::Sqlite(_)));
+        }
+        if row.table == "facts" {
+            let text = |place: usize| {
+                row.values
+                    .get(place)
+                    .and_then(Value::as_str)
+                    .unwrap_or_default()
+                    .to_owned()
+            };
+            if OF_ONE_DATABASE.contains(&text(0).as_str()) {
+                continue;
+            }
+            facts.insert(text(0), text(1));
+        }
+        chunk.push(row);
+    }
+    Ok(Imported {
+        contents: reader.finish()?,
+        identity: Identity::of(&facts)?,
+    })
+}
+
+/// A row that this version's tables refuse, from a backup of an older schema, is told as such.
+fn older_or(fault: StoreError, contents: &Contents) -> BackupError {
+    if matches!(fault, StoreError::Failed { .. }) && migrate::check_current(contents.schema).is_err() {
+        return BackupError::Older {
+            program: contents.program.clone(),
+            schema: contents.schema,
+            source: fault,
+        };
+    }
+    fault.into()
+}
+
+fn check_identity(restored: &Identity, kept: Option<&Identity>, replace: bool) -> Result<(), BackupError> {
+    match kept {
+        Some(kept) if kept != restored && !replace => Err(BackupError::OtherServer {
+            kept: kept.server_duid.clone(),
+            backed_up: restored.server_duid.clone(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// The statement that takes rows of a table as one JSON text: an array of arrays.
+fn insert_into(table: &str, columns: &[(&str, Kind)], sqlite: bool) -> String {
+    let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+    let value = |(place, (_, kind)): (usize, &(&str, Kind))| match (sqlite, kind) {
+        (true, _) => format!("json_extract(value, '$[{place}]')"),
+        (false, Kind::Text) => format!("value->>{place}"),
+        (false, Kind::Integer) => format!("(value->>{place})::bigint"),
+    };
+    let values: Vec<String> = columns.iter().enumerate().map(value).collect();
+    let rows = if sqlite {
+        "json_each($1)"
+    } else {
+        "json_array_elements($1::json)"
+    };
+    format!(
+        "insert into {table} ({}) select {} from {rows}",
+        names.join(", "),
+        values.join(", ")
+    )
+}
+
+async fn put(tx: &mut Tx<'_>, insert: &str, rows: &[Row]) -> Result<(), StoreError> {
+    let values = rows.iter().map(|row| Value::from(row.values.clone()));
+    let text = Value::Array(values.collect()).to_string();
+    execute(tx, insert.to_owned(), Some(&text)).await
+}
+
+/// Runs a statement that was put together from names in this program's own tables; what comes from outside is bound.
+async fn execute(tx: &mut Tx<'_>, sql: String, bind: Option<&str>) -> Result<(), StoreError> {
+    macro_rules! query {
+        ($connection:expr) => {{
+            let query = sqlx::query(AssertSqlSafe(sql));
+            let query = match bind {
+                Some(text) => query.bind(text),
+                None => query,
+            };
+            run(query.execute($connection)).await
+        }};
+    }
+    match tx {
+        Tx::Sqlite(SqliteTx::Reader(inner)) => query!(&mut **inner),
+        Tx::Sqlite(SqliteTx::Writer(inner)) => query!(&mut **inner),
+        Tx::Postgres(inner) => query!(&mut **inner),
+    }
+}
+
+async fn commit(tx: Tx<'_>) -> Result<(), StoreError> {
+    match tx {
+        Tx::Sqlite(SqliteTx::Reader(inner)) => run(inner.commit()).await,
+        Tx::Sqlite(SqliteTx::Writer(connection)) => run(connection.execute("commit")).await,
+        Tx::Postgres(inner) => run(inner.commit()).await,
+    }
+}
+
+async fn run<T>(statement: impl Future<Output = Result<T, sqlx::Error>>) -> Result<(), StoreError> {
+    match tokio::time::timeout(STATEMENT_LIMIT, statement).await {
+        Ok(done) => done.map(drop).map_err(|error| StoreError::database(DOING, error)),
+        Err(_) => Err(StoreError::slow(DOING, STATEMENT_LIMIT)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn either_database_takes_rows_as_one_text() {
+        let columns = [("id", Kind::Text), ("created", Kind::Integer)];
+        assert_eq!(
+            insert_into("reservations", &columns, true),
+            "insert into reservations (id, created) select json_extract(value, '$[0]'), json_extract(value, '$[1]') \
+             from json_each($1)"
+        );
+        assert_eq!(
+            insert_into("reservations", &columns, false),
+            "insert into reservations (id, created) select value->>0, (value->>1)::bigint \
+             from json_array_elements($1::json)"
+        );
+    }
+}

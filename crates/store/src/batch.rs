@@ -1,0 +1,173 @@
+//! The transaction that writes share, and the events that become known when it commits.
+
+use sqlx::SqliteConnection;
+
+use super::StoreError;
+use super::connection::{BEGIN, COMMIT, Session, SqliteTx, Tx, fetch_optional, statements};
+use super::rows::{ManyRows, Number, Text, execute_rows};
+use super::script::{SMALL, Script};
+use super::text::plain;
+use orchestrator_model::{Event, NewEvent};
+
+statements! {
+    LAST_EVENT = "select coalesce(max(id), 0) from events";
+}
+
+static INSERT_EVENTS: ManyRows = ManyRows::new(
+    &[
+        ("id", Number),
+        ("at", Number),
+        ("kind", Text),
+        ("link", Text),
+        ("client", Text),
+        ("instance", Text),
+        ("address", Text),
+        ("detail", Text),
+    ],
+    "insert or fail into events (id, at, kind, link, client, instance, address, detail)
+    select * from told where id is not null",
+);
+
+/// Every statement over many rows of this module.
+pub(super) static MANY: [&ManyRows; 1] = [&INSERT_EVENTS];
+
+/// A transaction that has not been committed yet.
+pub(super) struct Batch<'c> {
+    pub(super) tx: Tx<'c>,
+    /// What is to be done before any other statement is run.
+    pub(super) script: Script,
+    last_event: Option<i64>,
+    events: Vec<Event>,
+}
+
+impl<'c> Batch<'c> {
+    /// A transaction that has begun.
+    pub(super) async fn begin(session: &'c mut Session) -> Result<Self, StoreError> {
+        let mut batch = Self::new(session, None).await?;
+        batch.settle().await?;
+        Ok(batch)
+    }
+
+    /// A transaction that begins with its first statement. `last_event` is the last of the timeline, where that is
+    /// known.
+    pub(super) async fn new(session: &'c mut Session, last_event: Option<i64>) -> Result<Self, StoreError> {
+        let tx = session.transaction().await?;
+        let mut script = Script::default();
+        if matches!(tx, Tx::Sqlite(_)) {
+            script.add(BEGIN, 0);
+        }
+        Ok(Self {
+            tx,
+            script,
+            last_event,
+            events: Vec::new(),
+        })
+    }
+
+    /// Does what has been put off: [`Batch::tx`] may be used directly from now on.
+    pub(super) async fn settle(&mut self) -> Result<(), StoreError> {
+        match &mut self.tx {
+            Tx::Sqlite(inner) if !self.script.is_empty() => self.script.run(inner).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Does what has been put off, unless a statement over so many rows may stand behind it in one text: of large ones in
+    /// many sizes there would be a text for each combination.
+    pub(super) async fn make_room(&mut self, rows: usize) -> Result<(), StoreError> {
+        let largest = self.script.largest();
+        if largest == 0 || largest.max(rows) <= SMALL {
+            return Ok(());
+        }
+        self.settle().await
+    }
+
+    /// What has been put off, where statements over so few rows that find may stand behind it in one text.
+    pub(super) fn script_for(&mut self, rows: usize) -> Option<(Script, &mut SqliteConnection)> {
+        match &mut self.tx {
+            Tx::Sqlite(inner) if self.script.largest().max(rows) <= SMALL => {
+                Some((std::mem::take(&mut self.script), inner))
+            }
+            _ => None,
+        }
+    }
+
+    /// The last event of the timeline, where that is known.
+    pub(super) fn last_event(&self) -> Option<i64> {
+        self.last_event
+    }
+
+    /// Adds a row to the timeline.
+    pub(super) async fn append_event(&mut self, new: NewEvent) -> Result<Event, StoreError> {
+        let events = self.append_events(vec![new]).await?;
+        events.first().cloned().ok_or(StoreError::closed("record an event"))
+    }
+
+    /// Adds rows to the timeline. Ids rise by one, in the order of commits: only the writer gives them out.
+    pub(super) async fn append_events(&mut self, new: Vec<NewEvent>) -> Result<&[Event], StoreError> {
+        let first = self.events.len();
+        if new.is_empty() {
+            return Ok(&[]);
+        }
+        let mut id = match self.last_event {
+            Some(last) => last,
+            None => {
+                self.settle().await?;
+                fetch_optional!(&mut self.tx, "find the last event", (i64,), LAST_EVENT)?.map_or(0, |(id,)| id)
+            }
+        };
+        for new in new {
+            id = id.saturating_add(1);
+            self.events.push(known_as(id, new));
+        }
+        self.last_event = Some(id);
+        let events = std::mem::take(&mut self.events);
+        let recorded = execute_rows!(self, "record events", INSERT_EVENTS, &events[first..], event => [
+            event.id,
+            event.at.0,
+            event.kind.word(),
+            event.link.as_deref(),
+            event.client.map(|client| client.to_string()),
+            event.instance.map(|instance| instance.to_string()),
+            event.leased.map(|leased| leased.to_string()),
+            event.detail.as_deref(),
+        ]);
+        self.events = events;
+        recorded?;
+        Ok(&self.events[first..])
+    }
+
+    /// Commits, and gives the events that are in the timeline from now on.
+    pub(super) async fn commit(mut self) -> Result<Vec<Event>, StoreError> {
+        match self.tx {
+            Tx::Sqlite(SqliteTx::Writer(connection)) => {
+                self.script.add(COMMIT, 0);
+                self.script.run(connection).await?;
+            }
+            tx => tx.commit("commit").await?,
+        }
+        Ok(self.events)
+    }
+}
+
+fn known_as(id: i64, new: NewEvent) -> Event {
+    let NewEvent {
+        at,
+        kind,
+        link,
+        client,
+        instance,
+        leased,
+        detail,
+    } = new;
+    Event {
+        id,
+        at,
+        kind,
+        link,
+        client,
+        instance,
+        leased,
+        detail: detail.map(plain),
+    }
+}

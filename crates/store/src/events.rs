@@ -1,0 +1,169 @@
+//! The timeline as rows.
+
+use sqlx::FromRow;
+
+use super::batch::Batch;
+use super::connection::{fetch_all, fetch_optional, statements};
+use super::page::limits;
+use super::text::Columns;
+use super::writer::Write;
+use super::{Store, StoreError};
+use orchestrator_model::{ClientId, Duid, Event, InstanceId, NewEvent, Page, Timestamp};
+
+statements! {
+    FIRST = "select id, at, kind, link, client, instance, address, detail from events
+        where id > $1 and id < $2 and (link = $3 or $3 is null) and (client = $4 or $4 is null)
+            and (instance = $5 or $5 is null)
+        order by id limit $6";
+    LATEST = "select id, at, kind, link, client, instance, address, detail from events
+        where id > $1 and id < $2 and (link = $3 or $3 is null) and (client = $4 or $4 is null)
+            and (instance = $5 or $5 is null)
+        order by id desc limit $6";
+    OF_DUID = "select id from clients where link = $1 and duid = $2";
+}
+
+const COLUMNS: Columns = Columns("event");
+
+#[derive(FromRow)]
+struct EventRow {
+    id: i64,
+    at: i64,
+    kind: String,
+    link: Option<String>,
+    client: Option<String>,
+    instance: Option<String>,
+    address: Option<String>,
+    detail: Option<String>,
+}
+
+impl TryFrom<EventRow> for Event {
+    type Error = StoreError;
+
+    fn try_from(row: EventRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: row.id,
+            at: Timestamp(row.at),
+            kind: COLUMNS.parse("kind", &row.kind)?,
+            link: row.link,
+            client: COLUMNS.parse_some("client", row.client.as_deref())?,
+            instance: COLUMNS.parse_some("instance", row.instance.as_deref())?,
+            leased: COLUMNS.parse_some("address", row.address.as_deref())?,
+            detail: row.detail,
+        })
+    }
+}
+
+/// Which events to list.
+#[derive(Debug, Clone, Default)]
+pub struct EventFilter {
+    /// Only those with a higher id.
+    pub after: Option<i64>,
+    /// Only those with a lower id.
+    pub before: Option<i64>,
+    /// Only those of this bridge.
+    pub link: Option<String>,
+    /// Only those of this client.
+    pub client: Option<ClientId>,
+    /// Only those of this instance.
+    pub instance: Option<InstanceId>,
+    /// The last ones that match, and not the first: still in rising order.
+    pub latest: bool,
+    /// Rows at most; [`MAX_LIMIT`](super::MAX_LIMIT) unless told.
+    pub limit: Option<u32>,
+}
+
+impl EventFilter {
+    /// Whether this event is among those that are listed, the limit aside.
+    pub fn matches(&self, event: &Event) -> bool {
+        self.after.is_none_or(|after| event.id > after)
+            && self.before.is_none_or(|before| event.id < before)
+            && (self.link.is_none() || event.link == self.link)
+            && (self.client.is_none() || event.client == self.client)
+            && (self.instance.is_none() || event.instance == self.instance)
+    }
+}
+
+impl Store {
+    /// Events in the order in which they happened. `next` is the `after` of the next portion.
+    ///
+    /// With `latest` there is no `next`: what comes after was not committed yet.
+    ///
+    /// # Errors
+    ///
+    /// When the database is away or holds what cannot be read.
+    pub async fn events(&self, filter: EventFilter) -> Result<Page<Event>, StoreError> {
+        let (limit, more) = limits(filter.limit);
+        let (sql, rows) = if filter.latest {
+            (LATEST, i64::from(limit))
+        } else {
+            (FIRST, more)
+        };
+        let rows = fetch_all!(
+            &mut self.snapshot().await?,
+            "list events",
+            EventRow,
+            sql,
+            filter.after.unwrap_or(i64::MIN),
+            filter.before.unwrap_or(i64::MAX),
+            filter.link.as_deref(),
+            filter.client.map(|client| client.to_string()),
+            filter.instance.map(|instance| instance.to_string()),
+            rows,
+        )?;
+        let mut events = rows.into_iter().map(Event::try_from).collect::<Result<Vec<_>, _>>()?;
+        if filter.latest {
+            events.reverse();
+        }
+        Ok(Page::new(events, limit, |event| event.id.to_string()))
+    }
+
+    /// Adds a row to the timeline.
+    ///
+    /// # Errors
+    ///
+    /// When the database is away.
+    pub async fn append_event(&self, event: NewEvent) -> Result<Event, StoreError> {
+        self.write(AppendEvent(event)).await
+    }
+
+    /// Adds a row to the timeline of the client that has this DUID on the row's link; of none when there is no such.
+    ///
+    /// # Errors
+    ///
+    /// When the database is away.
+    pub async fn append_event_of(&self, duid: Duid, event: NewEvent) -> Result<Event, StoreError> {
+        self.write(AppendEventOf(duid, event)).await
+    }
+}
+
+struct AppendEvent(NewEvent);
+
+impl Write for AppendEvent {
+    type Output = Event;
+    const DOING: &'static str = "record an event";
+
+    async fn apply(&self, batch: &mut Batch<'_>) -> Result<Event, StoreError> {
+        batch.append_event(self.0.clone()).await
+    }
+}
+
+struct AppendEventOf(Duid, NewEvent);
+
+impl Write for AppendEventOf {
+    type Output = Event;
+    const DOING: &'static str = "record an event of a client";
+
+    async fn apply(&self, batch: &mut Batch<'_>) -> Result<Event, StoreError> {
+        let Self(duid, event) = self;
+        let (link, duid) = (event.link.as_deref(), duid.to_string());
+        let row = fetch_optional!(&mut batch.tx, "find a client", (String,), OF_DUID, link, duid)?;
+        let id = row.map(|(id,)| Columns("client").parse("id", &id)).transpose()?;
+        let client = id.or(event.client);
+        batch
+            .append_event(NewEvent {
+                client,
+                ..event.clone()
+            })
+            .await
+    }
+}

@@ -1,0 +1,109 @@
+//! Ends leases by the clock.
+//!
+//! A lease is due no later than it ends: renewals leave the time when it is due as it was, and write no index for it.
+//! The sweep that finds one that was renewed since moves it on, and those that are due soon with it: else there would be
+//! a sweep, and a commit, for each.
+
+use std::time::Duration;
+
+use super::batch::Batch;
+use super::connection::{fetch_all, statements};
+use super::leases::{LeaseRow, plain_leases};
+use super::rows::{ManyRows, Text, execute_rows};
+use super::writer::Write;
+use super::{Store, StoreError};
+use orchestrator_model::{EventKind, Lease, LeaseState, NewEvent, Timestamp};
+
+statements! {
+    // A lease that ends soon is left alone until then.
+    DUE = "select l.link, l.address, l.client, c.duid, l.iaid, l.source, l.state, l.preferred_until, l.valid_until,
+            l.granted, l.changed, l.next_hop, c.hostname, c.link_layer
+        from leases l join clients c on c.id = l.client
+        where l.due <= $2 and (l.valid_until <= $1 or l.valid_until > l.due) order by l.due limit $3";
+}
+
+static EXPIRE: ManyRows = ManyRows::new(
+    &[("link", Text), ("address", Text)],
+    "update or fail leases set state = 'expired', due = null
+    from told where leases.link = told.link and leases.address = told.address",
+);
+static MOVE_ON: ManyRows = ManyRows::new(
+    &[("link", Text), ("address", Text)],
+    "update or fail leases set due = valid_until
+    from told where leases.link = told.link and leases.address = told.address",
+);
+
+/// Every statement over many rows of this module.
+pub(super) static MANY: [&ManyRows; 2] = [&EXPIRE, &MOVE_ON];
+
+/// Leases that one commit looks at: a herd that is due together must not keep a client waiting.
+const PORTION: i64 = 256;
+
+/// How long before they are due leases that were renewed are moved on. Longer than the time from one sweep to the next.
+const SOON: Duration = Duration::from_secs(2);
+
+impl Store {
+    /// Ends what its source did not end: active leases whose valid lifetime is over, with an event each, and
+    /// quarantines that are over, without. Returns them as they are now.
+    ///
+    /// `changed` stays as it was: it tells of the source's last event, and an event that a source told before the
+    /// lease ended and that only now comes in is news.
+    ///
+    /// # Errors
+    ///
+    /// When the database is away; leases that were ended before it went are found again as ended.
+    pub async fn expire_leases(&self, now: Timestamp) -> Result<Vec<Lease>, StoreError> {
+        let mut all = Vec::new();
+        while let Some(mut portion) = self.write(ExpireLeases { now }).await? {
+            all.append(&mut portion);
+        }
+        Ok(all)
+    }
+}
+
+struct ExpireLeases {
+    now: Timestamp,
+}
+
+impl Write for ExpireLeases {
+    /// What ended of those that were due; `None` when none was.
+    type Output = Option<Vec<Lease>>;
+    const DOING: &'static str = "end leases";
+
+    async fn apply(&self, batch: &mut Batch<'_>) -> Result<Self::Output, StoreError> {
+        let (now, soon) = (self.now.0, self.now.plus(SOON).0);
+        let rows = fetch_all!(&mut batch.tx, "find ended leases", LeaseRow, DUE, now, soon, PORTION)?;
+        let due = plain_leases(rows)?;
+        if due.is_empty() {
+            return Ok(None);
+        }
+        let (mut ended, renewed): (Vec<Lease>, Vec<Lease>) =
+            due.into_iter().partition(|lease| lease.valid_until <= self.now);
+        execute_rows!(batch, "end leases", EXPIRE, &ended,
+            lease => [lease.link.as_str(), lease.leased.to_string()])?;
+        execute_rows!(batch, "look at leases later", MOVE_ON, &renewed,
+            lease => [lease.link.as_str(), lease.leased.to_string()])?;
+        let held = ended.iter().filter(|lease| lease.state == LeaseState::Active);
+        batch
+            .append_events(held.map(|lease| self.event(lease)).collect())
+            .await?;
+        for lease in &mut ended {
+            lease.state = LeaseState::Expired;
+        }
+        Ok(Some(ended))
+    }
+}
+
+impl ExpireLeases {
+    fn event(&self, lease: &Lease) -> NewEvent {
+        NewEvent {
+            at: self.now,
+            kind: EventKind::LeaseExpired,
+            link: Some(lease.link.clone()),
+            client: Some(lease.client),
+            instance: None,
+            leased: Some(lease.leased),
+            detail: None,
+        }
+    }
+}

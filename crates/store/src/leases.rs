@@ -1,0 +1,179 @@
+//! Leases as rows.
+
+use sqlx::FromRow;
+
+use super::connection::{Tx, fetch_all, fetch_optional, statements};
+use super::page::limits;
+use super::text::Columns;
+use super::{Store, StoreError};
+use orchestrator_model::{ClientId, Iaid, Lease, LeaseState, LeaseView, Leased, Page, Timestamp};
+
+statements! {
+    LIST = "select l.link, l.address, l.client, c.duid, l.iaid, l.source, l.state, l.preferred_until, l.valid_until,
+            l.granted, l.changed, l.next_hop, c.hostname, c.link_layer
+        from leases l join clients c on c.id = l.client
+        where (l.link = $1 or $1 is null) and (l.state = $2 or $2 is null) and (l.client = $3 or $3 is null)
+            and (l.link, l.address) > ($4, $5)
+        order by l.link, l.address limit $6";
+    OF_LINK = "select l.link, l.address, l.client, c.duid, l.iaid, l.source, l.state, l.preferred_until, l.valid_until,
+            l.granted, l.changed, l.next_hop, c.hostname, c.link_layer
+        from leases l join clients c on c.id = l.client where l.link = $1";
+    ACTIVE_OF_CLIENT = "select l.link, l.address, l.client, c.duid, l.iaid, l.source, l.state, l.preferred_until,
+            l.valid_until, l.granted, l.changed, l.next_hop, c.hostname, c.link_layer
+        from leases l join clients c on c.id = l.client where l.client = $1 and l.state = 'active'
+        order by l.granted, l.address";
+    END = "select valid_until from leases where link = $1 and address = $2";
+    NEXT_DUE = "select min(due) from leases where due is not null";
+}
+
+const COLUMNS: Columns = Columns("lease");
+
+#[derive(FromRow)]
+pub(super) struct LeaseRow {
+    link: String,
+    address: String,
+    client: String,
+    duid: String,
+    iaid: i64,
+    source: String,
+    state: String,
+    preferred_until: i64,
+    valid_until: i64,
+    granted: i64,
+    changed: i64,
+    next_hop: Option<String>,
+    hostname: Option<String>,
+    link_layer: Option<String>,
+}
+
+impl TryFrom<LeaseRow> for LeaseView {
+    type Error = StoreError;
+
+    fn try_from(row: LeaseRow) -> Result<Self, StoreError> {
+        let lease = Lease {
+            link: row.link,
+            leased: COLUMNS.parse("address", &row.address)?,
+            client: COLUMNS.parse("client", &row.client)?,
+            duid: COLUMNS.parse("duid", &row.duid)?,
+            iaid: Iaid(COLUMNS.number("iaid", row.iaid)?),
+            source: COLUMNS.parse("source", &row.source)?,
+            state: COLUMNS.parse("state", &row.state)?,
+            next_hop: COLUMNS.parse_some("next_hop", row.next_hop.as_deref())?,
+            preferred_until: Timestamp(row.preferred_until),
+            valid_until: Timestamp(row.valid_until),
+            granted: Timestamp(row.granted),
+            changed: Timestamp(row.changed),
+        };
+        let link_layer = COLUMNS.parse_some("link_layer", row.link_layer.as_deref())?;
+        Ok(Self {
+            lease,
+            hostname: row.hostname,
+            link_layer,
+        })
+    }
+}
+
+/// Which leases to list.
+#[derive(Debug, Clone, Default)]
+pub struct LeaseFilter {
+    /// Only those of this bridge.
+    pub link: Option<String>,
+    /// Only those in this state.
+    pub state: Option<LeaseState>,
+    /// Only those of this client.
+    pub client: Option<ClientId>,
+    /// Begins after an earlier portion: its `next`.
+    pub after: Option<String>,
+    /// Rows at most; [`MAX_LIMIT`](super::MAX_LIMIT) unless told.
+    pub limit: Option<u32>,
+}
+
+impl Store {
+    /// When the lease that an address or prefix of a link has, or had last, ends or ended by its lifetime.
+    ///
+    /// # Errors
+    ///
+    /// When the database is away.
+    pub async fn end_of(&self, link: &str, leased: Leased) -> Result<Option<Timestamp>, StoreError> {
+        let mut tx = self.snapshot().await?;
+        let row = fetch_optional!(&mut tx, "look up a lease", (i64,), END, link, leased.to_string())?;
+        Ok(row.map(|(end,)| Timestamp(end)))
+    }
+
+    /// Leases by link and address.
+    ///
+    /// # Errors
+    ///
+    /// When the cursor is none, or the database is away or holds what cannot be read.
+    pub async fn leases(&self, filter: LeaseFilter) -> Result<Page<LeaseView>, StoreError> {
+        let after = filter.after.unwrap_or_else(|| "/".to_owned());
+        // A prefix has a stroke of its own, the name of a bridge has none.
+        let (after_link, after_address) = after
+            .split_once('/')
+            .ok_or_else(|| StoreError::BadCursor(after.clone()))?;
+        let (limit, rows) = limits(filter.limit);
+        let rows = fetch_all!(
+            &mut self.snapshot().await?,
+            "list leases",
+            LeaseRow,
+            LIST,
+            filter.link.as_deref(),
+            filter.state.map(LeaseState::word),
+            filter.client.map(|client| client.to_string()),
+            after_link,
+            after_address,
+            rows,
+        )?;
+        Ok(Page::new(views(rows)?, limit, |view| {
+            format!("{}/{}", view.lease.link, view.lease.leased)
+        }))
+    }
+
+    /// Every lease of a link, in every state: what its server knows of its addresses.
+    ///
+    /// # Errors
+    ///
+    /// When the database is away or holds what cannot be read.
+    pub async fn leases_of_link(&self, link: &str) -> Result<Vec<Lease>, StoreError> {
+        let rows = fetch_all!(
+            &mut self.snapshot().await?,
+            "read the leases of a link",
+            LeaseRow,
+            OF_LINK,
+            link
+        )?;
+        plain_leases(rows)
+    }
+
+    /// When the clock is next to be asked whether a lease or a quarantine has ended: none ends earlier.
+    ///
+    /// # Errors
+    ///
+    /// When the database is away.
+    pub async fn next_lease_due(&self) -> Result<Option<Timestamp>, StoreError> {
+        let mut tx = self.snapshot().await?;
+        let row = fetch_optional!(&mut tx, "find the next lease that is due", (Option<i64>,), NEXT_DUE)?;
+        Ok(row.and_then(|(due,)| due).map(Timestamp))
+    }
+}
+
+/// The leases that a client holds.
+pub(super) async fn active_leases(tx: &mut Tx<'_>, client: ClientId) -> Result<Vec<Lease>, StoreError> {
+    let client = client.to_string();
+    plain_leases(fetch_all!(
+        tx,
+        "read the leases of a client",
+        LeaseRow,
+        ACTIVE_OF_CLIENT,
+        client
+    )?)
+}
+
+/// Rows without what is known of their clients.
+pub(super) fn plain_leases(rows: Vec<LeaseRow>) -> Result<Vec<Lease>, StoreError> {
+    Ok(views(rows)?.into_iter().map(|view| view.lease).collect())
+}
+
+fn views(rows: Vec<LeaseRow>) -> Result<Vec<LeaseView>, StoreError> {
+    rows.into_iter().map(LeaseView::try_from).collect()
+}

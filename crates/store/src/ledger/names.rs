@@ -1,0 +1,73 @@
+//! Ids for clients that come together.
+//!
+//! An id is random, so that few of its digits tell one client from another. A herd's ids are random together: they lie
+//! close to one another in every index that has them, which is then written in few places and not in as many as there
+//! are clients.
+
+use std::sync::Arc;
+
+use crate::StoreError;
+use orchestrator_model::ClientId;
+
+/// Ids that lie together: twelve bits number them.
+const TOGETHER: u64 = 1 << 12;
+/// Below the number are bits that look random, and tell apart nothing.
+const LOW: u32 = 20;
+const LOW_MASK: u64 = (1 << LOW) - 1;
+/// Odd: it comes by every value of the low bits.
+const STEP: u64 = 0x9e3b1;
+
+/// Gives out ids, each once.
+#[derive(Default)]
+pub(super) struct Names {
+    origin: u64,
+    given: u64,
+}
+
+impl Names {
+    /// An id that this has not given out.
+    pub(super) fn next(&mut self) -> Result<ClientId, StoreError> {
+        if self.given.is_multiple_of(TOGETHER) {
+            self.origin = getrandom::u64().map_err(|error| StoreError::Random {
+                source: Arc::new(std::io::Error::other(error)),
+            })?;
+        }
+        let (number, origin) = (self.given % TOGETHER, self.origin);
+        self.given += 1;
+        Ok(name(origin, number))
+    }
+}
+
+/// Sixteen bits of the origin, the number on top of the origin's next twelve, and the rest.
+fn name(origin: u64, number: u64) -> ClientId {
+    let herd = origin >> 48 << 32;
+    let place = (origin >> LOW).wrapping_add(number) % TOGETHER;
+    let low = origin.wrapping_add(number.wrapping_mul(STEP)) & LOW_MASK;
+    let [_, _, bytes @ ..] = (herd | place << LOW | low).to_be_bytes();
+    ClientId::from_bytes(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn ids_of_a_herd_differ_and_lie_together() {
+        let mut names = Names::default();
+        let given: Vec<ClientId> = (0..TOGETHER + 1).map(|_| names.next().unwrap()).collect();
+        let herd = &given[..given.len() - 1];
+        assert_eq!(herd.iter().collect::<BTreeSet<_>>().len(), herd.len());
+        assert!(herd.iter().all(|id| id.bytes()[..2] == herd[0].bytes()[..2]));
+    }
+
+    #[test]
+    fn who_comes_alone_has_an_id_like_no_other() {
+        let alone = |origin| name(origin, 0);
+        assert_ne!(alone(1 << 48), alone(2 << 48));
+        assert_ne!(alone(1 << 20), alone(2 << 20));
+        assert_ne!(alone(1), alone(2));
+        assert_eq!(name(u64::MAX, 0).to_string(), "ffffffffffff");
+    }
+}

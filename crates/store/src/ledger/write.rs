@@ -1,0 +1,147 @@
+//! Writes the rows of a group.
+
+use super::{ClientEntry, LeaseEntry, Ledger, Touched};
+use crate::StoreError;
+use crate::batch::Batch;
+use crate::rows::{Kind, ManyRows, Number, Text, execute_rows};
+
+const CLIENT: &[(&str, Kind)] = &[
+    ("id", Text),
+    ("link", Text),
+    ("duid", Text),
+    ("link_layer", Text),
+    ("hostname", Text),
+    ("class", Text),
+    ("wants_instance", Number),
+    ("first_seen", Number),
+    ("last_seen", Number),
+];
+const LEASE: &[(&str, Kind)] = &[
+    ("link", Text),
+    ("address", Text),
+    ("client", Text),
+    ("iaid", Number),
+    ("source", Text),
+    ("state", Text),
+    ("next_hop", Text),
+    ("preferred_until", Number),
+    ("valid_until", Number),
+    ("granted", Number),
+    ("changed", Number),
+    ("due", Number),
+];
+
+static ADD_CLIENTS: ManyRows = ManyRows::new(
+    CLIENT,
+    "insert or fail into clients
+        (id, link, duid, link_layer, hostname, class, wants_instance, first_seen, last_seen)
+    select * from told where id is not null",
+);
+static ADD_LEASES: ManyRows = ManyRows::new(
+    LEASE,
+    "insert or fail into leases
+        (link, address, client, iaid, source, state, next_hop, preferred_until, valid_until, granted, changed, due)
+    select * from told where link is not null",
+);
+// Each of the others leaves alone what it does not change, and the indexes on it.
+static CHANGE_CLIENTS: ManyRows = ManyRows::new(
+    CLIENT,
+    "update or fail clients set link_layer = told.link_layer, hostname = told.hostname, class = told.class,
+        wants_instance = told.wants_instance, last_seen = told.last_seen
+    from told where clients.id = told.id",
+);
+static CHANGE_LEASES: ManyRows = ManyRows::new(
+    LEASE,
+    "update or fail leases set client = told.client, iaid = told.iaid, source = told.source, state = told.state,
+        next_hop = told.next_hop, preferred_until = told.preferred_until, valid_until = told.valid_until,
+        granted = told.granted, changed = told.changed, due = told.due
+    from told where leases.link = told.link and leases.address = told.address",
+);
+static CUT_LEASES: ManyRows = ManyRows::new(
+    LEASE,
+    "update or fail leases set iaid = told.iaid, source = told.source, state = told.state, next_hop = told.next_hop,
+        preferred_until = told.preferred_until, valid_until = told.valid_until, changed = told.changed, due = told.due
+    from told where leases.link = told.link and leases.address = told.address",
+);
+static EXTEND_LEASES: ManyRows = ManyRows::new(
+    LEASE,
+    "update or fail leases set iaid = told.iaid, source = told.source, next_hop = told.next_hop,
+        preferred_until = told.preferred_until, valid_until = told.valid_until, changed = told.changed
+    from told where leases.link = told.link and leases.address = told.address",
+);
+
+pub(super) static MANY: [&ManyRows; 6] = [
+    &ADD_CLIENTS,
+    &ADD_LEASES,
+    &CHANGE_CLIENTS,
+    &CHANGE_LEASES,
+    &CUT_LEASES,
+    &EXTEND_LEASES,
+];
+
+impl Ledger {
+    /// Writes every row that is not as it was found.
+    pub(crate) async fn write(&self, batch: &mut Batch<'_>) -> Result<(), StoreError> {
+        for (touched, statement) in [(Touched::New, &ADD_CLIENTS), (Touched::Everything, &CHANGE_CLIENTS)] {
+            let clients = self.clients.iter().filter(|client| client.touched == touched);
+            let clients: Vec<ClientColumns<'_>> = clients.map(ClientColumns::of).collect();
+            execute_rows!(batch, "remember clients", statement, &clients, row => [
+                row.id.as_str(), &*row.entry.link, row.duid.as_str(), row.entry.link_layer.as_deref(),
+                row.entry.hostname.as_deref(), row.entry.class.as_deref(), i64::from(row.entry.wants_instance),
+                row.entry.first_seen.0, row.entry.seen.0,
+            ])?;
+        }
+        for (touched, statement) in [
+            (Touched::New, &ADD_LEASES),
+            (Touched::Everything, &CHANGE_LEASES),
+            (Touched::Cut, &CUT_LEASES),
+            (Touched::Extended, &EXTEND_LEASES),
+        ] {
+            let leases = self.lease_columns(touched);
+            execute_rows!(batch, "record leases", statement, &leases, row => [
+                row.link, row.leased.as_str(), row.client.as_str(), i64::from(row.entry.iaid.0),
+                row.entry.source.word(), row.entry.state.word(), row.next_hop.as_deref(), row.entry.preferred_until.0,
+                row.entry.valid_until.0, row.entry.granted.0, row.entry.changed.0, row.entry.due(),
+            ])?;
+        }
+        Ok(())
+    }
+
+    fn lease_columns(&self, touched: Touched) -> Vec<LeaseColumns<'_>> {
+        let rows = self.leases.iter().filter(|(_, lease)| lease.touched == touched);
+        rows.map(|((link, leased), entry)| LeaseColumns {
+            link,
+            leased: leased.to_string(),
+            client: self.clients[entry.client].id.to_string(),
+            next_hop: entry.next_hop.map(|hop| hop.to_string()),
+            entry,
+        })
+        .collect()
+    }
+}
+
+/// A client as the columns of its row.
+struct ClientColumns<'l> {
+    id: String,
+    duid: String,
+    entry: &'l ClientEntry,
+}
+
+impl<'l> ClientColumns<'l> {
+    fn of(entry: &'l ClientEntry) -> Self {
+        Self {
+            id: entry.id.to_string(),
+            duid: entry.duid.to_string(),
+            entry,
+        }
+    }
+}
+
+/// A lease as the columns of its row.
+struct LeaseColumns<'l> {
+    link: &'l str,
+    leased: String,
+    client: String,
+    next_hop: Option<String>,
+    entry: &'l LeaseEntry,
+}

@@ -1,0 +1,215 @@
+//! The state in SQL: what is wanted, what is known, what happened. One file a noun or a verb.
+//!
+//! Invariants:
+//!
+//! - What a call reports as written is durable: it survives `SIGKILL` and a power cut.
+//! - One task writes ([`writer`]); callers who come together share one commit. Reads see one moment of the database
+//!   and everything that was committed before it.
+//! - A client has at most one live instance, and an address of a link at most one live holder: indexes say so.
+//! - An instance never leaves [`Phase::Removed`](orchestrator_model::Phase), and leaves `Removing` only for it.
+//! - Event ids rise by one in the order of commits.
+//! - SQLite and PostgreSQL answer alike: one migration set, one statement for both, tests on both.
+//! - Nothing counts as written that was written into another database than the one that was opened ([`guard`]), and
+//!   nothing is written to one that was found damaged.
+//! - Every call ends within seconds, also when the database does not answer; then it says [`StoreError::Away`].
+//!
+//! Every call may be dropped. A write whose call was dropped, or was answered `Away`, may have happened: writes may
+//! be repeated.
+
+mod backup;
+mod batch;
+mod checkpoint;
+mod clients;
+mod connection;
+mod destroy;
+mod due;
+mod elsewhere;
+mod error;
+mod events;
+mod examine;
+mod expire;
+mod guard;
+mod identity;
+mod instances;
+mod known;
+mod leases;
+mod ledger;
+mod look;
+mod migrate;
+mod names;
+mod page;
+mod ping;
+mod plan;
+mod prune;
+mod recall;
+mod record;
+mod reservations;
+mod routed;
+mod rows;
+mod rules;
+mod script;
+mod situation;
+mod statements;
+mod text;
+mod update;
+mod url;
+mod writer;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::sync::broadcast;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use backup::{BackupError, Contents, Restored};
+pub use clients::ClientFilter;
+pub use error::{AwayCause, DamageCause, LostCause, StoreError};
+pub use events::EventFilter;
+pub use identity::Identity;
+pub use instances::{InstanceFilter, Resolved};
+pub use leases::LeaseFilter;
+pub use look::Found;
+pub use names::Name;
+pub use page::MAX_LIMIT;
+pub use plan::NewInstance;
+pub use prune::Pruned;
+pub use recall::{Recall, Recalled};
+pub use record::{Outcome, Recorded};
+pub use reservations::MOST_RESERVATIONS;
+pub use situation::Situation;
+pub use update::InstanceUpdate;
+
+use checkpoint::Log;
+use connection::{Pool, Session, Tx};
+use guard::Guard;
+use identity::file::IdentityFile;
+use orchestrator_model::Event;
+use url::Target;
+use writer::{Queue, Writer};
+
+/// Committed events that a slow reader may be behind before it has to read the table.
+const EVENTS_KEPT: usize = 1024;
+
+/// A handle on the state; clones share it.
+#[derive(Debug, Clone)]
+pub struct Store {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    target: Target,
+    guard: Arc<Guard>,
+    identity: Identity,
+    /// Held for its lock.
+    _identity_file: Option<IdentityFile>,
+    readers: Pool,
+    queue: Queue,
+    committed: broadcast::Sender<Event>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Store {
+    /// Connects, brings the schema up to date, makes the identity where there is none, and starts the writer.
+    ///
+    /// A SQLite file and its directory are made when they are missing.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Away`] when trying again later may help. [`BadUrl`](StoreError::BadUrl),
+    /// [`Newer`](StoreError::Newer), [`Schema`](StoreError::Schema), [`Failed`](StoreError::Failed) and
+    /// [`Row`](StoreError::Row) are the operator's to mend.
+    pub async fn open(url: &str) -> Result<Self, StoreError> {
+        Self::open_at(url, None).await
+    }
+
+    /// [`open`](Self::open), with the identity also kept in a file: it is the database's when that is new, and is
+    /// written there when there is none. The file is this store's alone for as long as it lives.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`open`](Self::open). [`IdentityDiffers`](StoreError::IdentityDiffers) and
+    /// [`NotAnIdentity`](StoreError::NotAnIdentity) are the operator's to mend, too.
+    pub async fn open_with(url: &str, identity: &Path) -> Result<Self, StoreError> {
+        Self::open_at(url, Some(identity)).await
+    }
+
+    async fn open_at(url: &str, identity: Option<&Path>) -> Result<Self, StoreError> {
+        let target = url::parse_url(url)?;
+        if let Some(file) = target.file() {
+            migrate::ensure_file(file)?;
+        }
+        // Nobody is served yet, so that it may block.
+        let file = identity.map(IdentityFile::open).transpose()?;
+        let mut session = Session::connect(&target).await?;
+        migrate::migrate(&mut session).await?;
+        let (identity, facts) = identity::ensure_identity(&mut session, file.as_ref()).await?;
+        let guard = Arc::new(Guard::new(&target, &facts)?);
+        let file = file.map(|file| file.keep(&identity)).transpose()?;
+
+        let readers = Pool::new(&target);
+        let (committed, _) = broadcast::channel(EVENTS_KEPT);
+        let stop = CancellationToken::new();
+        let tracker = TaskTracker::new();
+        let log = Log::default();
+        if target.file().is_some() {
+            tracker.spawn(log.checkpointer(target.clone()).run(stop.clone()));
+        }
+        let (writer, queue) = Writer::new(target.clone(), session, guard.clone(), log, committed.clone());
+        tracker.spawn(writer.run(stop.clone()));
+        tracker.close();
+        Ok(Self {
+            shared: Arc::new(Shared {
+                target,
+                guard,
+                identity,
+                _identity_file: file,
+                readers,
+                queue,
+                committed,
+                stop,
+                tasks: tracker,
+            }),
+        })
+    }
+
+    /// Who this daemon is.
+    pub fn identity(&self) -> &Identity {
+        &self.shared.identity
+    }
+
+    /// Events from now on, each after its commit, in the order of their ids.
+    ///
+    /// The table is the truth: an event whose commit was not answered in time is in it and not here, and a reader
+    /// that lags reads on from [`events`](Self::events).
+    pub fn subscribe(&self) -> broadcast::Receiver<Event> {
+        self.shared.committed.subscribe()
+    }
+
+    /// Writes what has queued, and closes every connection. Later calls are answered `Away`.
+    pub async fn close(&self) {
+        self.shared.stop.cancel();
+        self.shared.tasks.wait().await;
+        self.shared.readers.close().await;
+    }
+
+    /// Whether the database is still where it was opened. It takes no longer than a look at a file's name.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Lost`], [`StoreError::Damaged`] if damage was found earlier.
+    pub fn is_in_place(&self) -> Result<(), StoreError> {
+        self.shared.guard.check_to_write()
+    }
+
+    async fn snapshot(&self) -> Result<Tx<'static>, StoreError> {
+        self.shared.guard.check()?;
+        self.shared.readers.snapshot().await
+    }
+
+    async fn write<W: writer::Write>(&self, write: W) -> Result<W::Output, StoreError> {
+        self.shared.queue.write(write).await
+    }
+}

@@ -1,0 +1,76 @@
+//! Looks whether the database is there, and changes nothing.
+
+use std::path::Path;
+
+use sqlx::sqlite::SqliteConnectOptions;
+
+use super::connection::{Session, within};
+use super::identity::file::IdentityFile;
+use super::url::{Target, parse_url};
+use super::{Store, StoreError, examine, migrate};
+use orchestrator_model::SiteId;
+
+/// What was found where the URL points.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    /// A database that answers.
+    Database,
+    /// No file yet; the daemon makes it.
+    NoFileYet,
+}
+
+impl Store {
+    /// Whether the file of the identity has one, without making or changing it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Away`] when it cannot be read, [`StoreError::NotAnIdentity`] when it holds something else.
+    pub fn look_for_identity(path: &Path) -> Result<bool, StoreError> {
+        Ok(IdentityFile::look(path)?.is_some())
+    }
+
+    /// The site in the file of the identity, if it has one, without making or changing it.
+    ///
+    /// # Errors
+    ///
+    /// As [`look_for_identity`](Self::look_for_identity).
+    pub fn look_for_site(path: &Path) -> Result<Option<SiteId>, StoreError> {
+        Ok(IdentityFile::look(path)?.map(|identity| identity.site))
+    }
+
+    /// Looks for the database without making or changing it, and for damage in all of it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Away`] when it does not answer, [`StoreError::Damaged`], [`StoreError::BadUrl`] when the URL names none.
+    pub async fn look(url: &str) -> Result<Found, StoreError> {
+        let target = match parse_url(url)? {
+            Target::Sqlite(options) if !options.get_filename().exists() => return Ok(Found::NoFileYet),
+            // Only its path: the options that the daemon connects with would change the file.
+            Target::Sqlite(options) => {
+                let plain = SqliteConnectOptions::new().filename(options.get_filename());
+                Target::Sqlite(Box::new(plain.read_only(true)))
+            }
+            postgres => postgres,
+        };
+        if let Some(file) = target.file() {
+            migrate::check_file(file)?;
+        }
+        let mut session = Session::connect(&target).await?;
+        let asked = async {
+            match &mut session {
+                Session::Sqlite(session) => sqlx::query("select name from sqlite_master limit 1")
+                    .execute(session)
+                    .await
+                    .map(drop),
+                Session::Postgres(session) => sqlx::query("select 1").execute(session).await.map(drop),
+            }
+        };
+        within("look at the database", asked).await?;
+        if examine::has_schema(&mut session).await? {
+            examine::examine(&mut session).await?;
+        }
+        session.close().await;
+        Ok(Found::Database)
+    }
+}

@@ -1,0 +1,132 @@
+//! Brings the schema up to date, and makes the file of a SQLite database.
+
+use std::fs::{DirBuilder, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::migrate::{MigrateError, Migration, Migrator};
+use sqlx::{AssertSqlSafe, SqlSafeStr};
+
+use super::connection::Session;
+use super::{AwayCause, StoreError};
+use orchestrator_runtime::files::{self, Symlinks};
+
+/// `migrations/`, as it was when the binary was built. One set serves both databases.
+static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations");
+
+/// Migrations may rewrite whole tables.
+const MIGRATION_LIMIT: Duration = Duration::from_secs(300);
+
+/// Whether a schema is this program's.
+///
+/// # Errors
+///
+/// [`StoreError::Newer`], or [`StoreError::Older`].
+pub(super) fn check_current(schema: i64) -> Result<(), StoreError> {
+    check_not_newer(schema)?;
+    if schema < newest() {
+        return Err(StoreError::Older { version: schema });
+    }
+    Ok(())
+}
+
+/// Whether this program knows a schema.
+///
+/// # Errors
+///
+/// [`StoreError::Newer`].
+pub(super) fn check_not_newer(schema: i64) -> Result<(), StoreError> {
+    if schema > newest() {
+        return Err(StoreError::Newer { version: schema });
+    }
+    Ok(())
+}
+
+fn newest() -> i64 {
+    MIGRATIONS
+        .iter()
+        .map(|migration| migration.version)
+        .max()
+        .unwrap_or_default()
+}
+
+/// Applies the migrations that the database has not seen.
+pub(super) async fn migrate(session: &mut Session) -> Result<(), StoreError> {
+    let run = async {
+        match session {
+            Session::Sqlite(session) => as_read_by("--sqlite:").run(session).await,
+            Session::Postgres(session) => as_read_by("--postgres:").run(session).await,
+        }
+    };
+    match tokio::time::timeout(MIGRATION_LIMIT, run).await {
+        Ok(done) => done.map_err(fault),
+        Err(_) => Err(StoreError::slow("bring the schema up to date", MIGRATION_LIMIT)),
+    }
+}
+
+/// The migrations as the one database reads them: what stands behind its mark is no comment to it.
+fn as_read_by(mark: &str) -> Migrator {
+    let read = |written: &Migration| {
+        let sql = AssertSqlSafe(written.sql.as_str().replace(mark, ""));
+        let (version, description) = (written.version, written.description.clone());
+        Migration::new(
+            version,
+            description,
+            written.migration_type,
+            sql.into_sql_str(),
+            written.no_tx,
+        )
+    };
+    Migrator::with_migrations(MIGRATIONS.iter().map(read).collect())
+}
+
+fn fault(error: MigrateError) -> StoreError {
+    match error {
+        MigrateError::VersionMissing(version) => StoreError::Newer { version },
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
+            StoreError::database("bring the schema up to date", error)
+        }
+        error => StoreError::Schema {
+            source: Arc::new(error),
+        },
+    }
+}
+
+/// Makes sure that the file of a SQLite database exists, readable by nobody but its owner and group.
+pub(super) fn ensure_file(path: &Path) -> Result<(), StoreError> {
+    let fault = |path: &Path, source: io::Error| StoreError::Away {
+        doing: "make the database's file",
+        source: AwayCause::File {
+            path: path.to_owned(),
+            source: Arc::new(source),
+        },
+    };
+    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        let made = DirBuilder::new().recursive(true).mode(0o750).create(parent);
+        made.map_err(|error| fault(parent, error))?;
+    }
+    // SQLite gives its journal files the mode of this one.
+    match OpenOptions::new().write(true).create_new(true).mode(0o640).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => check_file(path),
+        Err(error) => Err(fault(path, error)),
+        Ok(_) => Ok(()),
+    }
+}
+
+/// Makes sure that what is in the place of a SQLite database can be one: SQLite would wait for the writer of a FIFO.
+///
+/// # Errors
+///
+/// [`StoreError::Away`] when it is no regular file.
+pub(super) fn check_file(path: &Path) -> Result<(), StoreError> {
+    files::check(path, Symlinks::Follow).map_err(|source| StoreError::Away {
+        doing: "open the database's file",
+        source: AwayCause::File {
+            path: path.to_owned(),
+            source: Arc::new(source),
+        },
+    })
+}

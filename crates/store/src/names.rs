@@ -1,0 +1,130 @@
+//! What people call clients and instances by, and what that means in SQL.
+
+use std::net::Ipv6Addr;
+
+use orchestrator_model::Leased;
+
+/// Bytes of the longest name: a DUID of 130 bytes with its colons.
+const LONGEST: usize = 389;
+
+/// What people call a client or an instance by, or the beginning of that.
+///
+/// A client goes by its id, its DUID, its link-layer address, its host name (also without its domain), and by an
+/// address or prefix that it holds or that its instance has. An instance goes by its id, its address, and by what its
+/// client goes by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Name {
+    text: String,
+    /// The text in the form in which leased addresses and prefixes are recorded, where it is one.
+    leased: Option<String>,
+}
+
+/// How a name fits. A name is taken in the first way that fits anything.
+///
+/// Ids are ours; host names are whatever clients say, so that no client can take a name away from another by its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fit {
+    /// It is the whole id.
+    Id = 0,
+    /// It is one of the other names, whole.
+    Whole = 1,
+    /// It is the beginning of an id or a host name.
+    Beginning = 2,
+    /// It is the beginning of a DUID or a link-layer address.
+    BeginningOfDuid = 3,
+    /// It is the beginning of one of these, or of the address of something else.
+    BeginningOfAddress = 4,
+}
+
+impl Name {
+    /// A name, in whatever case it is written.
+    ///
+    /// `None` when it is empty or longer than any name.
+    pub fn new(text: &str) -> Option<Self> {
+        if text.is_empty() || text.len() > LONGEST {
+            return None;
+        }
+        let text = text.replace('\0', "").to_lowercase();
+        let address = text.parse::<Ipv6Addr>().map(|address| address.to_string()).ok();
+        let leased = address.or_else(|| text.parse::<Leased>().map(|leased| leased.to_string()).ok());
+        Some(Self { text, leased })
+    }
+
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    pub(super) fn leased(&self) -> &str {
+        self.leased.as_deref().unwrap_or(&self.text)
+    }
+
+    /// The ways in which it may fit, the first first.
+    ///
+    /// What is written with colons is no id and no host name. A whole address is not meant as the beginning of another.
+    pub(super) fn fits(&self) -> [Fit; 3] {
+        let beginning = match (self.text.contains(':'), &self.leased) {
+            (false, _) => Fit::Beginning,
+            (true, Some(_)) => Fit::BeginningOfDuid,
+            (true, None) => Fit::BeginningOfAddress,
+        };
+        [Fit::Id, Fit::Whole, beginning]
+    }
+}
+
+/// The condition that client `c` goes by a name. Its parameters are the text of the name, its leased form, and the
+/// number of a [`Fit`].
+macro_rules! client_goes_by {
+    () => {
+        "($3 = 0 and c.id = $1)
+            or ($3 = 1 and (c.duid = $1 or c.link_layer = $1 or lower(c.hostname) = $1
+                or substr(lower(c.hostname), 1, length($1) + 1) = $1 || '.'
+                or c.id in (select l.client from leases l where l.address = $2 and l.state = 'active')
+                or c.id in (select o.client from instances o where o.address = $2 and o.phase <> 'removed')))
+            or ($3 = 2 and (substr(c.id, 1, length($1)) = $1 or substr(lower(c.hostname), 1, length($1)) = $1))
+            or ($3 >= 3 and (substr(c.duid, 1, length($1)) = $1 or substr(c.link_layer, 1, length($1)) = $1))
+            or ($3 = 4 and c.id in (select l.client from leases l
+                where substr(l.address, 1, length($1)) = $1 and l.state = 'active'))"
+    };
+}
+pub(super) use client_goes_by;
+
+/// The condition that instance `i` of client `c` goes by a name, with the parameters of [`client_goes_by!`].
+macro_rules! instance_goes_by {
+    () => {
+        concat!(
+            "($3 = 0 and i.id = $1) or ($3 = 1 and i.address = $2)
+            or ($3 = 2 and substr(i.id, 1, length($1)) = $1)
+            or ($3 = 4 and substr(i.address, 1, length($1)) = $1) or ",
+            $crate::names::client_goes_by!()
+        )
+    };
+}
+pub(super) use instance_goes_by;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_in_any_case_and_addresses_in_any_form() {
+        for (text, read, leased) in [
+            ("Laptop", "laptop", "laptop"),
+            ("FD39:0::1:7", "fd39:0::1:7", "fd39::1:7"),
+            ("fd40:0::/56", "fd40:0::/56", "fd40::/56"),
+            // Eight bytes of a DUID are an address as well.
+            (
+                "00:03:00:01:02:00:5E:10",
+                "00:03:00:01:02:00:5e:10",
+                "0:3:0:1:2:0:5e:10",
+            ),
+        ] {
+            let name = Name::new(text).unwrap();
+            assert_eq!((name.text(), name.leased()), (read, leased));
+        }
+        assert_eq!(Name::new(""), None);
+        assert_eq!(Name::new(&"a".repeat(LONGEST + 1)), None);
+        assert_eq!(Name::new("a").unwrap().fits()[2], Fit::Beginning);
+        assert_eq!(Name::new("a:").unwrap().fits()[2], Fit::BeginningOfAddress);
+        assert_eq!(Name::new("a::1").unwrap().fits()[2], Fit::BeginningOfDuid);
+    }
+}

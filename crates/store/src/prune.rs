@@ -1,0 +1,120 @@
+//! Forgets what is old.
+
+use super::batch::Batch;
+use super::connection::{execute, fetch_optional, statements};
+use super::writer::Write;
+use super::{Store, StoreError};
+use orchestrator_model::Timestamp;
+
+statements! {
+    ENDS = "select (select min(id) from events), (select max(id) from events)";
+    AT = "select id, at from events where id >= $1 order by id limit 1";
+    EVENTS = "delete from events where id in (select id from events where id < $1 order by id limit $2)";
+    INSTANCES = "delete from instances where id in (
+        select id from instances where phase = 'removed' and changed < $1 limit $2)";
+    LEASES = "delete from leases where (link, address) in (
+        select link, address from leases
+        where (state = 'released' and changed < $1) or (state = 'expired' and valid_until < $1 and changed < $1)
+        limit $2)";
+    CLIENTS = "delete from clients where id in (
+        select c.id from clients c where c.last_seen < $1
+            and not exists (select 1 from leases l where l.client = c.id)
+            and not exists (select 1 from instances i where i.client = c.id)
+        limit $2)";
+}
+
+/// Rows of a kind that one commit deletes at most: pruning must not keep a client waiting.
+const PORTION: u64 = 500;
+
+/// How many rows were forgotten.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Pruned {
+    /// Events.
+    pub events: u64,
+    /// Removed instances.
+    pub instances: u64,
+    /// Leases that had ended.
+    pub leases: u64,
+    /// Clients of whom nothing else was left.
+    pub clients: u64,
+}
+
+impl Store {
+    /// Forgets what ended before `before`: events, removed instances, ended leases, and clients with nothing left.
+    ///
+    /// A client whose lease is forgotten may get another address when it returns.
+    ///
+    /// # Errors
+    ///
+    /// When the database is away; what was forgotten before it went stays forgotten.
+    pub async fn prune(&self, before: Timestamp) -> Result<Pruned, StoreError> {
+        let mut total = Pruned::default();
+        let first_kept = self.first_event_since(before).await?;
+        loop {
+            let portion = self.write(Prune { before, first_kept }).await?;
+            total.add(portion);
+            if !portion.is_full() {
+                return Ok(total);
+            }
+        }
+    }
+}
+
+impl Store {
+    /// The id of the first event that is not older than this; of the last event, where all are older. That one stays:
+    /// ids go on rising from it.
+    ///
+    /// Events lie in the order of their commits, which is that of their times but for a clock that was set. One that lies
+    /// beyond a younger one may be found too late, and goes when the younger one goes.
+    async fn first_event_since(&self, before: Timestamp) -> Result<i64, StoreError> {
+        let mut tx = self.snapshot().await?;
+        let ends = fetch_optional!(&mut tx, "find the timeline's ends", (Option<i64>, Option<i64>), ENDS)?;
+        let Some((Some(mut low), Some(mut high))) = ends else {
+            return Ok(0);
+        };
+        // All below `low` are older, or stand before one that is; `high` is kept.
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let found = fetch_optional!(&mut tx, "look into the timeline", (i64, i64), AT, middle)?;
+            match found {
+                Some((id, at)) if at < before.0 && id < high => low = id + 1,
+                _ => high = middle,
+            }
+        }
+        Ok(high)
+    }
+}
+
+impl Pruned {
+    fn add(&mut self, other: Self) {
+        self.events += other.events;
+        self.instances += other.instances;
+        self.leases += other.leases;
+        self.clients += other.clients;
+    }
+
+    fn is_full(&self) -> bool {
+        [self.events, self.instances, self.leases, self.clients].contains(&PORTION)
+    }
+}
+
+struct Prune {
+    before: Timestamp,
+    first_kept: i64,
+}
+
+impl Write for Prune {
+    type Output = Pruned;
+    const DOING: &'static str = "forget what is old";
+
+    async fn apply(&self, batch: &mut Batch<'_>) -> Result<Pruned, StoreError> {
+        let before = self.before.0;
+        let portion = PORTION.cast_signed();
+        Ok(Pruned {
+            events: execute!(&mut batch.tx, "forget old events", EVENTS, self.first_kept, portion)?,
+            instances: execute!(&mut batch.tx, "forget removed instances", INSTANCES, before, portion)?,
+            leases: execute!(&mut batch.tx, "forget ended leases", LEASES, before, portion)?,
+            clients: execute!(&mut batch.tx, "forget clients", CLIENTS, before, portion)?,
+        })
+    }
+}

@@ -1,0 +1,289 @@
+//! What a DHCPv6 server takes up of its link when it begins to serve.
+
+use std::mem;
+use std::time::Duration;
+
+use futures_util::{FutureExt, TryStreamExt};
+use sqlx::{ColumnIndex, Decode, Row, Type};
+use tokio::sync::mpsc;
+
+use super::connection::{Tx, fetch_optional, on, statements, within};
+use super::text::Columns;
+use super::{Store, StoreError};
+use orchestrator_model::{ClientId, Duid, Iaid, LeaseSource, LeaseState, Leased, Timestamp};
+
+// In no order: however many there are, the database does nothing but read them. As one text each: SQLite's driver hands
+// every value from one thread to another, which takes longer than reading it. Clients and leases are put together here:
+// their names are random, and a million of them are looked up faster in memory than in an index.
+statements! {
+    SHARE = "select (select count(*) from leases where link = $1), (select count(*) from leases)";
+    CLIENTS = "select id || ' ' || duid from clients where link = $1";
+    LEASES = "select client || ' ' || address || ' ' || iaid || ' ' || source || ' ' || state || ' ' || preferred_until
+            || ' ' || valid_until || ' ' || changed from leases where link = $1";
+    // By no index: the whole table in the order in which it lies.
+    CLIENTS_OF_ALL = "select id || ' ' || duid from clients where link || '' = $1";
+    LEASES_OF_ALL = "select client || ' ' || address || ' ' || iaid || ' ' || source || ' ' || state || ' '
+            || preferred_until || ' ' || valid_until || ' ' || changed from leases where link || '' = $1";
+}
+
+/// A link with at least this part of all leases is read by reading all.
+const LARGE: i64 = 4;
+
+const DOING: &str = "read the leases of a link";
+const COLUMNS: Columns = Columns("lease");
+
+/// How long rows are left to gather: to be woken for each takes longer than to read it.
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// Bytes of rows that are handed over together, about.
+const PORTION: usize = 64 * 1024;
+
+/// Portions that may be read before they are taken.
+const AHEAD: usize = 8;
+
+/// What a DHCPv6 server has to know of a lease.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recalled {
+    /// The address or the delegated prefix.
+    pub leased: Leased,
+    /// The DUID of the client that has or had it.
+    pub duid: Duid,
+    /// The client's identity association.
+    pub iaid: Iaid,
+    /// Where its events come from.
+    pub source: LeaseSource,
+    /// What has become of it.
+    pub state: LeaseState,
+    /// When it stops being preferred.
+    pub preferred_until: Timestamp,
+    /// When the lease, or the quarantine, ends.
+    pub valid_until: Timestamp,
+    /// When it last changed.
+    pub changed: Timestamp,
+}
+
+impl Recalled {
+    /// Reads what [`LEASES`] gives.
+    fn read(text: &str, clients: &Clients) -> Result<Self, StoreError> {
+        let mut words = text.split(' ');
+        let mut word = || words.next().unwrap_or_default();
+        Ok(Self {
+            duid: clients.duid(word())?,
+            leased: COLUMNS.parse("address", word())?,
+            iaid: Iaid(COLUMNS.parse("iaid", word())?),
+            source: COLUMNS.parse("source", word())?,
+            state: COLUMNS.parse("state", word())?,
+            preferred_until: Timestamp(COLUMNS.parse("preferred_until", word())?),
+            valid_until: Timestamp(COLUMNS.parse("valid_until", word())?),
+            changed: Timestamp(COLUMNS.parse("changed", word())?),
+        })
+    }
+}
+
+/// The DUIDs of a link's clients, in a few large pieces of memory that are given back as soon as all is read.
+#[derive(Default)]
+struct Clients {
+    /// By id.
+    places: Vec<Place>,
+    /// Where those begin whose ids begin with the same sixteen bits. To look through all takes a search from one end of
+    /// the memory to the other.
+    begins: Vec<usize>,
+    duids: Vec<u8>,
+}
+
+/// Where a client's DUID begins, and its length.
+type Place = (ClientId, u32, u8);
+
+/// How many values the [`first_bits`] have.
+const FIRST_BITS: usize = 1 << 16;
+
+fn first_bits(id: ClientId) -> usize {
+    let [high, low, ..] = id.bytes();
+    usize::from(u16::from_be_bytes([high, low]))
+}
+
+impl Clients {
+    /// Adds what [`CLIENTS`] gives.
+    fn add(&mut self, text: &str) -> Result<(), StoreError> {
+        let columns = Columns("client");
+        let (id, duid) = text.split_once(' ').unwrap_or((text, ""));
+        let duid: Duid = columns.parse("duid", duid)?;
+        let place = u32::try_from(self.duids.len()).map_err(|_| columns.bad("duid", "more than 4 GiB of them"))?;
+        let length = u8::try_from(duid.as_bytes().len()).map_err(|_| columns.bad("duid", text))?;
+        self.places.push((columns.parse("id", id)?, place, length));
+        self.duids.extend_from_slice(duid.as_bytes());
+        Ok(())
+    }
+
+    /// To be called when all are there.
+    fn sort(&mut self) {
+        self.places.sort_unstable_by_key(|(id, ..)| *id);
+        let begin = |bits| self.places.partition_point(|(id, ..)| first_bits(*id) < bits);
+        self.begins = (0..=FIRST_BITS).map(begin).collect();
+    }
+
+    /// The clients whose ids begin alike.
+    fn around(&self, id: ClientId) -> &[Place] {
+        let bits = first_bits(id);
+        let bounds = (self.begins.get(bits), self.begins.get(bits + 1));
+        let (Some(begin), Some(end)) = bounds else { return &[] };
+        self.places.get(*begin..*end).unwrap_or_default()
+    }
+
+    fn duid(&self, client: &str) -> Result<Duid, StoreError> {
+        let id: ClientId = COLUMNS.parse("client", client)?;
+        let bytes = || {
+            let places = self.around(id);
+            let found = places.binary_search_by_key(&id, |(id, ..)| *id).ok()?;
+            let (_, begin, length) = *places.get(found)?;
+            self.duids.get(begin as usize..)?.get(..usize::from(length))
+        };
+        let duid = bytes().and_then(|bytes| Duid::new(bytes).ok());
+        duid.ok_or_else(|| COLUMNS.bad("client", client))
+    }
+}
+
+/// The leases of a link, at one moment, to be read.
+pub struct Recall {
+    tx: Tx<'static>,
+    link: String,
+    count: usize,
+    is_large: bool,
+}
+
+impl Store {
+    /// Looks how many leases a link has; what they are is read by [`each`](Recall::each).
+    ///
+    /// # Errors
+    ///
+    /// When the database is away.
+    pub async fn recall(&self, link: &str) -> Result<Recall, StoreError> {
+        let mut tx = self.snapshot().await?;
+        let share = fetch_optional!(&mut tx, "count the leases of a link", (i64, i64), SHARE, link)?;
+        let (own, all) = share.unwrap_or_default();
+        Ok(Recall {
+            tx,
+            link: link.to_owned(),
+            count: usize::try_from(own).unwrap_or_default(),
+            is_large: own.saturating_mul(LARGE) >= all,
+        })
+    }
+}
+
+impl Recall {
+    /// How many there are, in every state.
+    pub const fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Hands over every one of them, in every state and in no order, one after the other: there may be millions.
+    ///
+    /// # Errors
+    ///
+    /// When the database is away, does not go on for as long as a statement may take, or holds what cannot be read.
+    /// Some have been handed over by then.
+    pub async fn each(self, mut take: impl FnMut(Recalled) + Send) -> Result<(), StoreError> {
+        let (all_clients, all_leases) = if self.is_large {
+            (CLIENTS_OF_ALL, LEASES_OF_ALL)
+        } else {
+            (CLIENTS, LEASES)
+        };
+        let mut clients = Clients::default();
+        let tx = read_all(self.tx, all_clients, &self.link, |text| clients.add(text)).await?;
+        clients.sort();
+        let take = |text: &str| {
+            take(Recalled::read(text, &clients)?);
+            Ok(())
+        };
+        read_all(tx, all_leases, &self.link, take).await.map(drop)
+    }
+}
+
+/// Hands over every text that a statement gives, as it comes. They are read beside that: either takes a processor's time.
+async fn read_all(
+    mut tx: Tx<'static>,
+    sql: &'static str,
+    link: &str,
+    mut take: impl FnMut(&str) -> Result<(), StoreError> + Send,
+) -> Result<Tx<'static>, StoreError> {
+    let (portions, mut read) = mpsc::channel(AHEAD);
+    let link = link.to_owned();
+    let reading = tokio::spawn(async move { read_into(&portions, &mut tx, sql, &link).await.map(|()| tx) });
+    while let Some(portion) = read.recv().await {
+        portion.lines().try_for_each(&mut take)?;
+    }
+    reading.await.map_err(|_| StoreError::closed(DOING))?
+}
+
+/// Reads texts until there are no more, or nobody takes them: a line each.
+async fn read_into(
+    portions: &mpsc::Sender<String>,
+    tx: &mut Tx<'_>,
+    sql: &'static str,
+    link: &str,
+) -> Result<(), StoreError> {
+    let mut portion = String::with_capacity(PORTION);
+    on!(tx, connection => {
+        let mut rows = sqlx::query(sql).bind(link).fetch(connection);
+        'rows: while let Some(mut row) = within(DOING, rows.try_next()).await? {
+            loop {
+                portion.push_str(text(&row)?);
+                portion.push('\n');
+                if portion.len() >= PORTION {
+                    let full = mem::replace(&mut portion, String::with_capacity(PORTION));
+                    if portions.send(full).await.is_err() {
+                        return Ok(());
+                    }
+                }
+                let Some(ready) = rows.try_next().now_or_never() else { break };
+                let next = ready.map_err(|error| StoreError::database(DOING, error))?;
+                let Some(next) = next else { break 'rows };
+                row = next;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    });
+    // Whoever does not take the last has its reasons, too.
+    let _ = portions.send(portion).await;
+    Ok(())
+}
+
+/// The one column of a row, where it lies.
+fn text<'r, R: Row>(row: &'r R) -> Result<&'r str, StoreError>
+where
+    usize: ColumnIndex<R>,
+    &'r str: Decode<'r, R::Database> + Type<R::Database>,
+{
+    row.try_get(0).map_err(|error| StoreError::database(DOING, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_is_read_whole_or_not_at_all() {
+        let mut clients = Clients::default();
+        clients.add("0000000000ff 00:03:00:01:02").unwrap();
+        clients.add("0000000000aa 00:03:00:01:03:04").unwrap();
+        clients.sort();
+        let row = "0000000000aa fd00::1 7 listener active 10 20 5";
+        let lease = Recalled::read(row, &clients).unwrap();
+        assert_eq!(lease.leased, "fd00::1".parse().unwrap());
+        assert_eq!(lease.duid, "00:03:00:01:03:04".parse().unwrap());
+        assert_eq!(
+            (lease.iaid, lease.source, lease.state),
+            (Iaid(7), LeaseSource::Listener, LeaseState::Active)
+        );
+        let times = [lease.preferred_until, lease.valid_until, lease.changed];
+        assert_eq!(times, [Timestamp(10), Timestamp(20), Timestamp(5)]);
+        for bad in [
+            "0000000000aa fd00::1 7 listener active 10 20",
+            "0000000000aa fd00::1 -7 listener active 10 20 5",
+            "0000000000ab fd00::1 7 listener active 10 20 5",
+        ] {
+            assert!(Recalled::read(bad, &clients).is_err(), "{bad}");
+        }
+        assert!(clients.add("0000000000ab").is_err());
+    }
+}

@@ -1,0 +1,158 @@
+//! Records what lease sources tell.
+
+use super::batch::Batch;
+use super::ledger::Ledger;
+use super::rules::{Decision, decide};
+use super::{Store, StoreError};
+use orchestrator_model::{ClientId, EventKind, LeaseChange, LeaseState, NewEvent};
+
+/// What became of a [`LeaseChange`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recorded {
+    /// Whose change it was; `None` only where the outcome is [`Outcome::Unknown`] and the client is, too.
+    pub client: Option<ClientId>,
+    /// What it did.
+    pub outcome: Outcome,
+    /// Whether what is wanted for the client may have changed: whoever provides for it looks again.
+    pub matters: bool,
+}
+
+/// What a [`LeaseChange`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The client holds an address that it did not hold before.
+    Granted,
+    /// The client goes on holding its address.
+    Renewed,
+    /// Nothing: it was known already.
+    Repeated,
+    /// The lease ended: released, expired or declined.
+    Ended,
+    /// Nothing: a replayed change that the lease has gone past.
+    Stale,
+    /// Nothing: the end of a lease that the client does not have.
+    Unknown,
+}
+
+impl Outcome {
+    /// The word for it, for counters and logs.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Granted => "granted",
+            Self::Renewed => "renewed",
+            Self::Repeated => "repeated",
+            Self::Ended => "ended",
+            Self::Stale => "stale",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl Store {
+    /// Records what happened to leases, in order: all of it or nothing, in one commit.
+    ///
+    /// Returns when it is durable: an entry a change, after one for the client that the change took the address from.
+    /// A client's DUID, link-layer address and host name are remembered with it. What begins or ends a lease is an
+    /// event in the timeline; a mere renewal is none. A Hold that is news has its client want an instance.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Away`] when it could not be made durable: the client must not be told that it holds the lease.
+    pub async fn record_leases(&self, changes: Vec<LeaseChange>) -> Result<Vec<Recorded>, StoreError> {
+        if changes.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.shared.queue.record(changes).await
+    }
+}
+
+/// Records several callers' changes as one group; gives each caller its own results.
+pub(super) async fn record_all(
+    batch: &mut Batch<'_>,
+    callers: &[&[LeaseChange]],
+) -> Result<Vec<Vec<Recorded>>, StoreError> {
+    let changes: Vec<&LeaseChange> = callers.iter().copied().flatten().collect();
+    if changes.is_empty() {
+        return Ok(vec![Vec::new(); callers.len()]);
+    }
+    let mut ledger = Ledger::read(batch, &changes).await?;
+    let mut events = Vec::new();
+    let mut all = Vec::with_capacity(callers.len());
+    for told in callers {
+        let mut recorded = Vec::with_capacity(told.len());
+        for change in *told {
+            record(&mut ledger, change, &mut events, &mut recorded)?;
+        }
+        all.push(recorded);
+    }
+    ledger.write(batch).await?;
+    batch.append_events(events).await?;
+    Ok(all)
+}
+
+fn record(
+    ledger: &mut Ledger,
+    change: &LeaseChange,
+    events: &mut Vec<NewEvent>,
+    recorded: &mut Vec<Recorded>,
+) -> Result<(), StoreError> {
+    let (known, wanted) = ledger
+        .known(change)
+        .map_or((None, false), |(known, wanted)| (Some(known), wanted));
+    let own = known
+        .as_ref()
+        .filter(|known| known.duid == change.duid)
+        .map(|known| known.client);
+    let (client, outcome, matters) = match decide(known.as_ref(), change) {
+        Decision::Grant { ousted } => {
+            if let Some(known) = known.filter(|_| ousted) {
+                // The old holder's timeline tells who has its address now.
+                let detail = format!("{} gave the address to client {}", change.source, change.duid);
+                events.push(event(EventKind::LeaseExpired, known.client, change, Some(detail)));
+                recorded.push(Recorded {
+                    client: Some(known.client),
+                    outcome: Outcome::Ended,
+                    matters: true,
+                });
+            }
+            let client = ledger.grant(change)?;
+            events.push(event(EventKind::LeaseGranted, client, change, None));
+            (Some(client), Outcome::Granted, true)
+        }
+        Decision::Renew => (Some(ledger.extend(change)?), Outcome::Renewed, !wanted),
+        Decision::End(state) => {
+            ledger.end(change, state);
+            events.extend(own.map(|client| event(end_of(state), client, change, None)));
+            (own, Outcome::Ended, true)
+        }
+        Decision::Repeated => (own, Outcome::Repeated, false),
+        Decision::Stale => (own, Outcome::Stale, false),
+        Decision::Unknown => (own, Outcome::Unknown, false),
+    };
+    recorded.push(Recorded {
+        client,
+        outcome,
+        matters,
+    });
+    Ok(())
+}
+
+fn end_of(state: LeaseState) -> EventKind {
+    match state {
+        LeaseState::Declined => EventKind::LeaseDeclined,
+        LeaseState::Expired => EventKind::LeaseExpired,
+        LeaseState::Active | LeaseState::Released => EventKind::LeaseReleased,
+    }
+}
+
+fn event(kind: EventKind, client: ClientId, change: &LeaseChange, detail: Option<String>) -> NewEvent {
+    NewEvent {
+        at: change.at,
+        kind,
+        link: Some(change.link.clone()),
+        client: Some(client),
+        instance: None,
+        leased: Some(change.leased),
+        detail,
+    }
+}

@@ -1,0 +1,172 @@
+//! Reservations that were made through the API, as rows.
+
+use std::sync::Arc;
+
+use ipnet::Ipv6Net;
+use orchestrator_dhcp6::{ReservationConflict, Reservations};
+use sqlx::FromRow;
+
+use super::batch::Batch;
+use super::connection::{Tx, execute, fetch_all, statements};
+use super::text::Columns;
+use super::writer::Write;
+use super::{Store, StoreError};
+use orchestrator_model::{Id, Leased, RecordedReservation, Reservation, ReservationId, Timestamp};
+
+/// More are no reservations but a pool.
+pub const MOST_RESERVATIONS: usize = 10_000;
+
+statements! {
+    LIST = "select id, link, holder, address, prefix, created from reservations order by created, id";
+    INSERT = "insert into reservations (id, link, holder, address, prefix, created) values ($1, $2, $3, $4, $5, $6)";
+    DELETE = "delete from reservations where id = $1";
+}
+
+const COLUMNS: Columns = Columns("reservation");
+
+#[derive(FromRow)]
+struct ReservationRow {
+    id: String,
+    link: String,
+    holder: String,
+    address: Option<String>,
+    prefix: Option<String>,
+    created: i64,
+}
+
+impl TryFrom<ReservationRow> for RecordedReservation {
+    type Error = StoreError;
+
+    fn try_from(row: ReservationRow) -> Result<Self, StoreError> {
+        let holder = serde_json::from_str(&row.holder).map_err(|_| COLUMNS.bad("holder", &row.holder))?;
+        Ok(Self {
+            id: COLUMNS.parse("id", &row.id)?,
+            link: row.link,
+            reservation: Reservation {
+                holder,
+                address: COLUMNS.parse_some("address", row.address.as_deref())?,
+                prefix: COLUMNS.parse_some("prefix", row.prefix.as_deref())?,
+            },
+            created: Timestamp(row.created),
+        })
+    }
+}
+
+impl Store {
+    /// Every reservation, in the order in which they were made.
+    ///
+    /// # Errors
+    ///
+    /// When the database is away or holds what cannot be read.
+    pub async fn reservations(&self) -> Result<Vec<RecordedReservation>, StoreError> {
+        read_all(&mut self.snapshot().await?).await
+    }
+
+    /// Records a reservation on a link.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Reserved`] when another stands against it, [`StoreError::TooManyReservations`]; when the database
+    /// is away.
+    pub async fn add_reservation(
+        &self,
+        link: &str,
+        reservation: Reservation,
+        at: Timestamp,
+    ) -> Result<RecordedReservation, StoreError> {
+        let id = Id::random().map_err(|source| StoreError::Random {
+            source: Arc::new(source),
+        })?;
+        let new = RecordedReservation {
+            id,
+            link: link.to_owned(),
+            reservation,
+            created: at,
+        };
+        self.write(AddReservation { new }).await
+    }
+
+    /// Forgets a reservation; gives it as it was.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NoSuchReservation`]; when the database is away.
+    pub async fn remove_reservation(&self, id: ReservationId) -> Result<RecordedReservation, StoreError> {
+        self.write(RemoveReservation { id }).await
+    }
+}
+
+struct AddReservation {
+    new: RecordedReservation,
+}
+
+impl Write for AddReservation {
+    type Output = RecordedReservation;
+    const DOING: &'static str = "record a reservation";
+
+    async fn apply(&self, batch: &mut Batch<'_>) -> Result<RecordedReservation, StoreError> {
+        let known = read_all(&mut batch.tx).await?;
+        let RecordedReservation { link, reservation, .. } = &self.new;
+        if known.len() >= MOST_RESERVATIONS {
+            return Err(StoreError::TooManyReservations);
+        }
+        refuse(&known, link, reservation)?;
+        let holder = serde_json::to_string(&reservation.holder).map_err(|error| COLUMNS.bad("holder", error))?;
+        execute!(
+            &mut batch.tx,
+            "record a reservation",
+            INSERT,
+            self.new.id.to_string(),
+            link.as_str(),
+            holder,
+            reservation.address.map(|address| address.to_string()),
+            reservation.prefix.map(|prefix| prefix.to_string()),
+            self.new.created.0,
+        )?;
+        Ok(self.new.clone())
+    }
+}
+
+struct RemoveReservation {
+    id: ReservationId,
+}
+
+impl Write for RemoveReservation {
+    type Output = RecordedReservation;
+    const DOING: &'static str = "forget a reservation";
+
+    async fn apply(&self, batch: &mut Batch<'_>) -> Result<RecordedReservation, StoreError> {
+        let known = read_all(&mut batch.tx).await?;
+        let found = known.into_iter().find(|known| known.id == self.id);
+        let found = found.ok_or(StoreError::NoSuchReservation(self.id))?;
+        execute!(&mut batch.tx, "forget a reservation", DELETE, self.id.to_string())?;
+        Ok(found)
+    }
+}
+
+/// Says no where another reservation stands against a new one: of clients and addresses those of the same link, of
+/// prefixes those of any.
+fn refuse(known: &[RecordedReservation], link: &str, new: &Reservation) -> Result<(), ReservationConflict> {
+    let (own, others): (Vec<_>, Vec<_>) = known.iter().partition(|known| known.link == link);
+    let mut all = Reservations::new();
+    for known in own {
+        // What is recorded was let in by the same rule.
+        let _ = all.insert(known.reservation.clone());
+    }
+    all.insert(new.clone())?;
+    let overlaps = |one: &Ipv6Net, other: &Ipv6Net| one.contains(other) || other.contains(one);
+    for RecordedReservation { reservation, .. } in others {
+        if let (Some(prefix), Some(other)) = (new.prefix, reservation.prefix)
+            && overlaps(&prefix, &other)
+        {
+            let (what, holder) = (Leased::Prefix(other), reservation.holder.clone());
+            return Err(ReservationConflict::Leased { what, holder });
+        }
+    }
+    Ok(())
+}
+
+async fn read_all(tx: &mut Tx<'_>) -> Result<Vec<RecordedReservation>, StoreError> {
+    let rows = fetch_all!(tx, "read the reservations", ReservationRow, LIST)?;
+    rows.into_iter().map(RecordedReservation::try_from).collect()
+}

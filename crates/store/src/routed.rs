@@ -1,0 +1,79 @@
+//! Delegated prefixes that are held, and the routers towards them.
+
+use std::net::Ipv6Addr;
+
+use ipnet::Ipv6Net;
+use sqlx::FromRow;
+
+use super::connection::{fetch_all, fetch_optional, statements};
+use super::text::Columns;
+use super::{Store, StoreError};
+use orchestrator_model::{Leased, Timestamp};
+
+statements! {
+    LINKS = "select distinct link from leases
+        where next_hop is not null and state = 'active' and valid_until > $1 order by link";
+    OF_LINK = "select address, next_hop from leases
+        where link = $1 and state = 'active' and valid_until > $2 and next_hop is not null";
+    OF_PREFIX = "select address, next_hop from leases
+        where link = $1 and address = $3 and state = 'active' and valid_until > $2 and next_hop is not null";
+}
+
+const COLUMNS: Columns = Columns("lease");
+
+#[derive(FromRow)]
+struct RoutedRow {
+    address: String,
+    next_hop: String,
+}
+
+impl RoutedRow {
+    /// Nothing for an address: those are on the link.
+    fn read(&self) -> Result<Option<(Ipv6Net, Ipv6Addr)>, StoreError> {
+        let leased: Leased = COLUMNS.parse("address", &self.address)?;
+        let next_hop = COLUMNS.parse("next_hop", &self.next_hop)?;
+        Ok(leased.prefix().map(|prefix| (prefix, next_hop)))
+    }
+}
+
+impl Store {
+    /// The links of which any prefix is held at this time, whatever the settings say of them.
+    ///
+    /// # Errors
+    ///
+    /// When the database is away.
+    pub async fn routed_links(&self, now: Timestamp) -> Result<Vec<String>, StoreError> {
+        let mut tx = self.snapshot().await?;
+        let rows = fetch_all!(&mut tx, "read which links have prefixes", (String,), LINKS, now.0)?;
+        Ok(rows.into_iter().map(|(link,)| link).collect())
+    }
+
+    /// The prefixes of a link that are held at this time, each with the router towards it; not those that others route.
+    ///
+    /// # Errors
+    ///
+    /// When the database is away or holds what cannot be read.
+    pub async fn routed_prefixes(&self, link: &str, now: Timestamp) -> Result<Vec<(Ipv6Net, Ipv6Addr)>, StoreError> {
+        let mut tx = self.snapshot().await?;
+        let rows = fetch_all!(&mut tx, "read the prefixes of a link", RoutedRow, OF_LINK, link, now.0)?;
+        rows.iter().filter_map(|row| row.read().transpose()).collect()
+    }
+
+    /// The router towards a prefix of a link; `None` when nobody holds it at this time, or others route it.
+    ///
+    /// # Errors
+    ///
+    /// When the database is away or holds what cannot be read.
+    pub async fn routed_prefix(
+        &self,
+        link: &str,
+        prefix: Ipv6Net,
+        now: Timestamp,
+    ) -> Result<Option<Ipv6Addr>, StoreError> {
+        let mut tx = self.snapshot().await?;
+        let address = Leased::from(prefix).to_string();
+        let row = fetch_optional!(&mut tx, "look up a prefix", RoutedRow, OF_PREFIX, link, now.0, address)?;
+        let routed = row.map(|row| row.read()).transpose()?.flatten();
+        Ok(routed.map(|(_, next_hop)| next_hop))
+    }
+}

@@ -1,0 +1,196 @@
+//! Statements over many rows at once, which a database takes at little more than the price of one.
+//!
+//! Every text is `with told (…) as (…)` and what is to be done with the rows that are told. PostgreSQL takes them as an
+//! array a column. SQLite has no arrays: it takes a `values` list of one of a few fixed sizes, so that each text is made
+//! and prepared once, with as many rows of nulls as are spare. A statement has to pass over those.
+//!
+//! SQLite looks a place with a number up in a list of all of them, which takes longer than the statement itself when there
+//! are thousands: its texts have places without numbers. For a statement that may fail half-way and leave the
+//! transaction as it was, it copies every page before it changes it. A session of ours whose statement failed is dropped
+//! with its transaction: statements here say so by "or fail", which is left out for PostgreSQL.
+
+use std::sync::OnceLock;
+
+use super::connection::Tx;
+
+/// Rows in one statement for SQLite. With a dozen columns, the largest size stays within what it takes as parameters.
+const SIZES: [usize; 13] = [1, 2, 4, 8, 16, 32, 64, 96, 128, 192, 256, 384, MOST];
+
+/// Rows in one statement at most.
+pub(super) const MOST: usize = 512;
+
+/// What SQLite alone is told.
+const OR_FAIL: &str = " or fail";
+
+/// What a column of the rows has.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Kind {
+    Text,
+    Number,
+}
+pub(super) use Kind::{Number, Text};
+
+/// A statement over any number of rows.
+pub(super) struct ManyRows {
+    columns: &'static [(&'static str, Kind)],
+    statement: &'static str,
+    numbered: OnceLock<String>,
+    plain: OnceLock<Vec<String>>,
+}
+
+impl ManyRows {
+    /// A statement over rows of these columns, which it knows as `told`.
+    pub(super) const fn new(columns: &'static [(&'static str, Kind)], statement: &'static str) -> Self {
+        Self {
+            columns,
+            statement,
+            numbered: OnceLock::new(),
+            plain: OnceLock::new(),
+        }
+    }
+
+    /// The text for PostgreSQL, with a place for an array for each column.
+    pub(super) fn numbered(&'static self) -> &'static str {
+        self.numbered.get_or_init(|| {
+            let place = |(index, (_, kind)): (usize, &(&str, Kind))| match kind {
+                Text => format!("${}::text[]", index + 1),
+                Number => format!("${}::bigint[]", index + 1),
+            };
+            let places: Vec<String> = self.columns.iter().enumerate().map(place).collect();
+            let told = format!("select * from unnest({})", places.join(", "));
+            self.text(&told).replacen(OR_FAIL, "", 1)
+        })
+    }
+
+    /// The text for SQLite that takes so many rows, [`MOST`] at most, and how many places it has to spare.
+    pub(super) fn plain(&'static self, rows: usize) -> (&'static str, usize) {
+        let index = SIZES.partition_point(|size| *size < rows).min(SIZES.len() - 1);
+        let spare = SIZES[index].saturating_sub(rows) * self.columns.len();
+        (&self.plain_texts()[index], spare)
+    }
+
+    /// All texts for a database.
+    pub(super) fn texts(&'static self, tx: &Tx<'_>) -> Vec<&'static str> {
+        match tx {
+            Tx::Sqlite(_) => self.plain_texts().iter().map(String::as_str).collect(),
+            Tx::Postgres(_) => vec![self.numbered()],
+        }
+    }
+
+    fn plain_texts(&'static self) -> &'static [String] {
+        self.plain.get_or_init(|| {
+            let row = format!("({})", vec!["?"; self.columns.len()].join(", "));
+            let text = |size| self.text(&format!("values {}", vec![row.as_str(); size].join(", ")));
+            SIZES.map(text).into()
+        })
+    }
+
+    fn text(&self, told: &str) -> String {
+        let names: Vec<&str> = self.columns.iter().map(|(name, _)| *name).collect();
+        format!("with told ({}) as ({told}) {}", names.join(", "), self.statement)
+    }
+}
+
+/// Adds a [`ManyRows`] over rows, [`MOST`] at most, to a script; `$bind`s are the columns of `$row`.
+macro_rules! add_rows {
+    ($script:expr, $statement:expr, $rows:expr, $row:pat => [$($bind:expr),+ $(,)?]) => {
+        if !$rows.is_empty() {
+            let (sql, spare) = $statement.plain($rows.len());
+            $script.add(sql, $rows.len());
+            for $row in $rows {
+                $($script.bind($bind);)+
+            }
+            (0..spare).for_each(|_| $script.bind(None::<i64>));
+        }
+    };
+}
+pub(super) use add_rows;
+
+/// Runs a [`ManyRows`] over all rows, in a batch, now or together with what follows; `$bind`s are the columns of `$row`.
+macro_rules! execute_rows {
+    ($batch:expr, $doing:literal, $statement:expr, $rows:expr, $row:pat => [$($bind:expr),+ $(,)?]) => {
+        async {
+            if $rows.is_empty() {
+                return Ok(());
+            }
+            for portion in $rows.chunks($crate::rows::MOST) {
+                $batch.make_room(portion.len()).await?;
+                match &mut $batch.tx {
+                    $crate::connection::Tx::Sqlite(_) => {
+                        $crate::rows::add_rows!($batch.script, $statement, portion, $row => [$($bind),+]);
+                    }
+                    $crate::connection::Tx::Postgres(connection) => {
+                        let query = sqlx::query($statement.numbered());
+                        let query = query$(.bind(portion.iter().map(|$row| $bind).collect::<Vec<_>>()))+;
+                        $crate::connection::within($doing, query.execute(&mut **connection)).await?;
+                    }
+                }
+            }
+            Ok::<(), $crate::StoreError>(())
+        }.await
+    };
+}
+pub(super) use execute_rows;
+
+/// Runs a [`ManyRows`] that finds, over all keys, in a batch; gives all rows that it found as `$found`.
+macro_rules! fetch_rows {
+    ($batch:expr, $doing:literal, $found:ty, $statement:expr, $keys:expr, $key:pat => [$($bind:expr),+ $(,)?]) => {
+        async {
+            let mut found: Vec<$found> = Vec::new();
+            for portion in $keys.chunks($crate::rows::MOST) {
+                $batch.make_room(portion.len()).await?;
+                let mut more = match &mut $batch.tx {
+                    $crate::connection::Tx::Sqlite(connection) => {
+                        let mut script = std::mem::take(&mut $batch.script);
+                        $crate::rows::add_rows!(script, $statement, portion, $key => [$($bind),+]);
+                        script.fetch_all::<$found>($doing, connection).await?
+                    }
+                    $crate::connection::Tx::Postgres(connection) => {
+                        let query = sqlx::query_as::<_, $found>($statement.numbered());
+                        let query = query$(.bind(portion.iter().map(|$key| $bind).collect::<Vec<_>>()))+;
+                        $crate::connection::within($doing, query.fetch_all(&mut **connection)).await?
+                    }
+                };
+                found.append(&mut more);
+            }
+            Ok::<Vec<$found>, $crate::StoreError>(found)
+        }.await
+    };
+}
+pub(super) use fetch_rows;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    static PAIRS: ManyRows = ManyRows::new(
+        &[("name", Text), ("size", Number)],
+        "insert or fail into pairs select * from told where name is not null",
+    );
+
+    #[test]
+    fn postgresql_takes_an_array_for_each_column() {
+        assert_eq!(
+            PAIRS.numbered(),
+            "with told (name, size) as (select * from unnest($1::text[], $2::bigint[])) \
+             insert into pairs select * from told where name is not null"
+        );
+    }
+
+    #[test]
+    fn sqlite_takes_at_least_as_many_rows_as_there_are() {
+        assert_eq!(
+            PAIRS.plain(2),
+            (
+                "with told (name, size) as (values (?, ?), (?, ?)) \
+                 insert or fail into pairs select * from told where name is not null",
+                0
+            )
+        );
+        for rows in 1..=MOST {
+            let (text, spare) = PAIRS.plain(rows);
+            assert_eq!(text.matches('?').count(), rows * 2 + spare, "{rows}");
+            assert!(spare <= rows * 2, "{rows}");
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Records where an instance is on its way.
+
+use super::batch::Batch;
+use super::connection::{execute, statements};
+use super::text::plain;
+use super::writer::Write;
+use super::{Store, StoreError};
+use orchestrator_model::{InstanceId, NewEvent, Phase, Timestamp};
+
+statements! {
+    // `ready` is when it first answered: it is written once.
+    UPDATE = "update instances set phase = $2, reason = $3, attempts = $4, due = $5, reference = $6,
+            ready = coalesce(ready, $7), changed = case when phase = $2 then changed else $8 end
+        where id = $1 and (phase not in ('removing', 'removed') or (phase = 'removing' and $2 in ('removing', 'removed')))";
+}
+
+/// What is true of an instance from now on; each field replaces what was recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstanceUpdate {
+    /// Where it is on its way.
+    pub phase: Phase,
+    /// Why it is there, where that needs saying.
+    pub reason: Option<String>,
+    /// Tries since it last was ready.
+    pub attempts: u32,
+    /// When it is tried again, or when its grace ends.
+    pub due: Option<Timestamp>,
+    /// The engine's own name for it.
+    pub reference: Option<String>,
+    /// When it answered; kept from the first time on.
+    pub ready: Option<Timestamp>,
+    /// Now.
+    pub at: Timestamp,
+}
+
+impl Store {
+    /// Records where an instance is, and an event with it.
+    ///
+    /// `false`, and nothing written, when there is no such instance or the way is barred: no instance leaves
+    /// [`Phase::Removed`], and from [`Phase::Removing`] the only way is to `Removed`.
+    ///
+    /// # Errors
+    ///
+    /// When the database is away.
+    pub async fn update_instance(
+        &self,
+        id: InstanceId,
+        update: InstanceUpdate,
+        event: Option<NewEvent>,
+    ) -> Result<bool, StoreError> {
+        self.write(UpdateInstance { id, update, event }).await
+    }
+}
+
+struct UpdateInstance {
+    id: InstanceId,
+    update: InstanceUpdate,
+    event: Option<NewEvent>,
+}
+
+impl Write for UpdateInstance {
+    type Output = bool;
+    const DOING: &'static str = "record where an instance is";
+
+    async fn apply(&self, batch: &mut Batch<'_>) -> Result<bool, StoreError> {
+        let update = &self.update;
+        let touched = execute!(
+            &mut batch.tx,
+            "record where an instance is",
+            UPDATE,
+            self.id.to_string(),
+            update.phase.word(),
+            update.reason.clone().map(plain),
+            i64::from(update.attempts),
+            update.due.map(|due| due.0),
+            update.reference.clone().map(plain),
+            update.ready.map(|ready| ready.0),
+            update.at.0,
+        )?;
+        if touched == 0 {
+            return Ok(false);
+        }
+        if let Some(event) = &self.event {
+            batch.append_event(event.clone()).await?;
+        }
+        Ok(true)
+    }
+}

@@ -1,0 +1,68 @@
+//! The callers' end.
+
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::job::{Job, Leases, Ticket, Write};
+use crate::StoreError;
+use crate::record::Recorded;
+use orchestrator_model::LeaseChange;
+
+/// Writes that may wait to be taken up; who comes later waits for a place.
+const QUEUE: usize = 1024;
+
+/// How long a caller waits for the answer to its write, the queue included.
+const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+
+/// The callers' end of the queue.
+#[derive(Debug, Clone)]
+pub(crate) struct Queue(mpsc::Sender<Job>);
+
+impl Queue {
+    /// A queue, and the end at which it is worked off.
+    pub(super) fn new() -> (Self, mpsc::Receiver<Job>) {
+        let (queue, queued) = mpsc::channel(QUEUE);
+        (Self(queue), queued)
+    }
+
+    /// Has something written, and waits for its commit.
+    ///
+    /// A caller that stops waiting does not know whether it was.
+    pub(crate) async fn write<W: Write>(&self, write: W) -> Result<W::Output, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let job = Job::Other(Box::new(Ticket {
+            write,
+            done: None,
+            reply,
+        }));
+        self.wait(W::DOING, job, answer).await
+    }
+
+    /// Has lease changes recorded, and waits for their commit; with the same doubt for who stops waiting.
+    pub(crate) async fn record(&self, changes: Vec<LeaseChange>) -> Result<Vec<Recorded>, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let job = Job::Leases(Leases {
+            changes,
+            done: None,
+            reply,
+        });
+        self.wait(Leases::DOING, job, answer).await
+    }
+
+    async fn wait<T>(
+        &self,
+        doing: &'static str,
+        job: Job,
+        answer: oneshot::Receiver<Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let written = async {
+            self.0.send(job).await.map_err(|_| StoreError::closed(doing))?;
+            answer.await.map_err(|_| StoreError::closed(doing))?
+        };
+        match tokio::time::timeout(ANSWER_LIMIT, written).await {
+            Ok(answer) => answer,
+            Err(_) => Err(StoreError::slow(doing, ANSWER_LIMIT)),
+        }
+    }
+}
