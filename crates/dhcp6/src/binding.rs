@@ -12,7 +12,8 @@
 //! ```
 //!
 //! A prefix goes the same way, but is never declined: clients decline addresses only (RFC 9915, section 18.2.8).
-//! Nothing sweeps: whether a binding holds what it is of is told by its state and by comparing its end with now.
+//! No sweep changes a binding when its time is over. Its state, and its end compared with the present time, say whether
+//! it is held.
 
 use std::net::Ipv6Addr;
 use std::sync::Arc;
@@ -46,9 +47,9 @@ pub struct Binding {
     pub state: BindingState,
     /// When it stops being preferred: milliseconds since 1970; [`i64::MAX`] is never.
     pub preferred_until: i64,
-    /// When the lease, or the quarantine, ends: milliseconds since 1970; [`i64::MAX`] is never.
+    /// When the lease or the quarantine ends, in milliseconds since 1970; [`i64::MAX`] is never.
     ///
-    /// Of a binding that is `Released` or `Expired`: when that happened; the oldest are reused first.
+    /// For a `Released` or `Expired` binding this is when it was released or expired. The oldest are reused first.
     pub valid_until: i64,
 }
 
@@ -120,21 +121,22 @@ pub struct Change {
     pub before: Option<Binding>,
     /// The binding as it is to be.
     pub after: Binding,
-    /// The client's link-layer address, where its message tells.
+    /// The client's link-layer address, if its message contains one.
     pub link_layer: Option<LinkLayerAddress>,
     /// The first label of the client's name (RFC 4704), where it gave one that a host may have.
     pub hostname: Option<String>,
     /// The class that the client's message put it in, where its link has classes.
     pub class: Option<Arc<str>>,
-    /// Of a prefix that is granted or renewed: where its packets are to be sent.
+    /// The next hop towards a prefix that is granted or renewed.
     ///
-    /// That is the client's link-local address; when a relay agent has the client on a link of its own, it is the
-    /// relay, which knows the way on (RFC 8987). Nothing when the relay is no neighbour: then the network in between
+    /// It is the client's link-local address. If the client is on another link, behind a relay agent, it is the relay
+    /// agent's address (RFC 8987). It is `None` when that relay agent is not on our link: then the network in between
     /// must route.
     pub next_hop: Option<Ipv6Addr>,
-    /// Of what is reserved for the client and is granted or renewed: the link-local address that the client asked from.
+    /// The link-local address that the client asked from, if the address or prefix is reserved for it and is granted or
+    /// renewed.
     ///
-    /// By it the client's interface is known again when it asks under another IAID.
+    /// It identifies the client's interface again when it asks with another IAID.
     pub holder: Option<Ipv6Addr>,
 }
 

@@ -17,7 +17,8 @@ pub struct Bindings {
     addresses: Table,
     prefixes: Table,
     lengths: Lengths,
-    /// Of addresses that hosts made themselves; apart, so that they fill no pool and are no association's.
+    /// Registrations of addresses that hosts formed themselves. They are kept apart, so that they fill no pool and
+    /// belong to no association.
     pub(crate) registrations: Table,
     /// The link-local addresses that the holders of reserved addresses and prefixes asked from last. They are not
     /// recorded: after a restart a holder is known again from its next message on.
@@ -118,9 +119,9 @@ impl Bindings {
         self.addresses.iter().chain(self.prefixes.iter())
     }
 
-    /// What an admin's release of an address or prefix changes; nothing when no client holds it.
+    /// The change by which an administrator releases an address or prefix, or `None` when no client holds it.
     ///
-    /// The change is not made: record it, and [`apply`](Self::apply) it.
+    /// This does not make the change: record it, then [`apply`](Self::apply) it.
     pub fn release(&self, leased: impl Into<Leased>, now: i64) -> Option<Change> {
         let leased = leased.into();
         if let Some(own) = leased.address().and_then(|address| self.registration(address)) {

@@ -8,10 +8,10 @@ use crate::{ClassId, Iaid, Order};
 /// The longest prefix that is delegated: a client forms addresses of its own in it (RFC 9663, section 8).
 pub const LONGEST_PREFIX: u8 = 64;
 
-/// Keeps the hash of prefixes apart from that of addresses: neither can be told from the other.
+/// Makes the hash of prefixes differ from the hash of addresses, so that neither can be derived from the other.
 const SALT: &[u8] = b"prefix";
 
-/// A prefix that is handed out in parts of one length, a part to an identity association.
+/// A pool of prefixes: one prefix that is divided into prefixes of one length, each for an identity association.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PrefixPool {
     prefix: Ipv6Net,
@@ -31,7 +31,7 @@ struct Excluded {
 /// No such pool of prefixes can be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PrefixPoolError {
-    /// The parts are longer than a client can use, or no parts.
+    /// The delegated length is longer than a client can use, or not longer than the pool itself.
     #[error("prefixes of {length} bits cannot be delegated from {prefix}: take {} to {LONGEST_PREFIX}", prefix.prefix_len())]
     Length {
         /// The pool.
@@ -39,7 +39,7 @@ pub enum PrefixPoolError {
         /// The length that was given.
         length: u8,
     },
-    /// What is to be excluded is not a part of a delegated prefix.
+    /// The excluded prefix is not inside a delegated prefix.
     #[error("prefix number {number} of {length} bits is no part of a delegated prefix of {delegated}")]
     Excluded {
         /// Length of the delegated prefixes.
@@ -71,8 +71,8 @@ impl PrefixPool {
         }
     }
 
-    /// The same pool; of each delegated prefix, clients that know the option are told not to use the part with this
-    /// number among all of this length, the first being 0 (RFC 6603).
+    /// The same pool, which excludes a part of each delegated prefix (RFC 6603). The part is given by its length and by
+    /// its number among all parts of that length, counted from 0.
     ///
     /// # Errors
     ///
@@ -165,8 +165,8 @@ impl PrefixPool {
         Ipv6Net::new(address.into(), self.length).unwrap_or(self.prefix)
     }
 
-    /// The body of the option that tells which part of a delegated prefix is excluded (RFC 6603, section 4.2): the
-    /// excluded prefix's length, and its bits beyond the delegated prefix from the left.
+    /// The body of the option OPTION_PD_EXCLUDE (RFC 6603, section 4.2): the length of the excluded prefix, and its
+    /// bits beyond the delegated prefix, left-aligned.
     pub(crate) fn exclusion(&self) -> Option<Vec<u8>> {
         let Excluded { length, number } = self.excluded?;
         let bits = length - self.length;

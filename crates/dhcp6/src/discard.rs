@@ -52,7 +52,7 @@ pub enum Discard {
     /// An Information-request with identity associations.
     #[error("information-request with an identity association")]
     LeasesAsked,
-    /// More identity associations than are looked at.
+    /// It has more identity associations than the server reads.
     #[error("{0} identity associations are more than are served")]
     TooManyAssociations(usize),
     /// A Confirm without addresses (RFC 9915, section 18.3.3).

@@ -1,8 +1,8 @@
-//! The client's name (RFC 4704), and what it is told of it.
+//! The client's name (RFC 4704), and the server's answer to it.
 //!
-//! The server changes no DNS: it says so (N), and that it therefore did not follow a client that wanted its address
-//! entered (O). A name that is not complete is completed by the link's domain, and so is one of a single label, which
-//! clients like dhclient send as if it were; otherwise the name stays the client's.
+//! The server does not update DNS. It says so with the flag N. With the flag O it says that it overrode a client that
+//! asked for an update. The server adds the link's domain to a name that is not complete. It does the same for a single
+//! label, which clients like dhclient send as if it were complete. It leaves every other name as it is.
 
 use std::borrow::Cow;
 

@@ -4,15 +4,14 @@
 //! bodies of identity associations and of their addresses and prefixes end in options again. The walk goes through
 //! all of them without recursion and without allocation, and passes only what is bounded in size, number and depth,
 //! lies inside its parent, has a length that its code allows, and comes no more often than its code allows.
-//!
-//! Bodies whose inside nobody needs are not looked into: unknown options, vendor options, classes.
-//! The server checks the options that it reads and passes over the rest, whatever is in them: a client that adds what
-//! nobody needs is served. Up to three zero bytes behind the last option are passed over as well.
-//! After the walk, [`Options`] steps over the same bytes and finds no fault.
+//! The walk does not enter bodies that the server does not read: unknown options, vendor options, classes. The server
+//! checks the options that it reads and ignores the content of all others, so that a client may add options that nobody
+//! needs. It also ignores up to three zero bytes behind the last option. After the walk, [`Options`] iterates over the
+//! same bytes and finds no fault.
 
 use dhcproto::v6::OptionCode;
 
-/// Longest datagram that is looked at: more than any client or chain of relays has reason to send.
+/// The longest datagram that the server reads, in bytes. No client or chain of relay agents has a reason to send more.
 pub const MAX_DATAGRAM: usize = 8192;
 /// Most options in a message, at all depths together.
 pub const MAX_OPTIONS: usize = 256;
@@ -132,7 +131,7 @@ pub(crate) fn split_option(bytes: &[u8]) -> Result<Option<Split<'_>>, Fault> {
     Ok(Some((u16::from_be_bytes([*c0, *c1]), body, rest)))
 }
 
-/// Whether bytes are too few for an option and all zero: a message that was padded, and no option that was cut off.
+/// Whether the bytes are padding: too few for an option, and all zero. Otherwise they are an option that was cut off.
 fn is_padding(bytes: &[u8]) -> bool {
     bytes.len() < 4 && bytes.iter().all(|byte| *byte == 0)
 }
@@ -171,7 +170,7 @@ fn walk_options(options: &[u8], is_read: fn(u16) -> bool) -> Result<(), Fault> {
     }
 }
 
-/// Which options that may come once have come, at one depth.
+/// The options that may come only once and have come already, at one depth.
 #[derive(Debug, Clone, Copy, Default)]
 struct Seen(u128);
 
@@ -190,10 +189,10 @@ impl Seen {
     }
 }
 
-/// Whether the server reads an option of a client's message.
+/// Whether the server reads this option of a client's message.
 ///
-/// Elapsed time and status are among them: the protocol fixes their shape, and a client that gets those wrong is not to
-/// be trusted with the rest. The user class is not: it is checked where a class reads it.
+/// Elapsed time and status count as read: the protocol fixes their format, and a client that gets these wrong cannot be
+/// trusted with the rest. The user class does not: it is checked where a class reads it.
 fn is_read_by_server(code: u16) -> bool {
     use OptionCode as C;
     matches!(

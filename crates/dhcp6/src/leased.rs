@@ -1,4 +1,4 @@
-//! What a lease is of.
+//! What is leased: an address or a prefix.
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -7,9 +7,9 @@ use std::str::FromStr;
 use ipnet::Ipv6Net;
 use serde::{Deserialize, Serialize};
 
-/// What a client leases: an address, or a delegated prefix (RFC 9915, section 6.3).
+/// An address or a delegated prefix that a client leases (RFC 9915, section 6.3).
 ///
-/// Shown as either is written (RFC 5952): "fd00::1", or "fd00:1::/64", which always tells its length.
+/// Its text is that of RFC 5952: "fd00::1", or "fd00:1::/64", which always has the length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Leased {
@@ -24,7 +24,7 @@ pub enum Leased {
 #[error("{0:?} is neither an address, like fd00::1, nor a prefix without host bits, like fd00:1::/64")]
 pub struct LeasedError(pub String);
 
-/// Which of the two a lease is of: the type of its identity association.
+/// The type of an identity association: for addresses or for prefixes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// Addresses: IA_NA (RFC 9915, section 21.4).
@@ -34,7 +34,7 @@ pub(crate) enum Kind {
 }
 
 impl Leased {
-    /// Which of the two it is.
+    /// Whether it is an address or a prefix.
     pub(crate) const fn kind(self) -> Kind {
         match self {
             Self::Address(_) => Kind::Address,

@@ -5,7 +5,7 @@ use std::time::Duration;
 /// A lifetime that does not end.
 const INFINITY: u32 = u32::MAX;
 
-/// What a client is promised with each address: the same for all of a message.
+/// The lifetimes of the leases in an answer. They are the same for all leases of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Lifetimes {
     /// Seconds that the address is preferred; never more than it is valid.
@@ -36,7 +36,7 @@ impl Lifetimes {
         }
     }
 
-    /// What is left of a lease that is not extended: T1 and T2 are its end (RFC 9915, section 18.3.4).
+    /// The remaining lifetimes of a lease that is not extended. T1 and T2 are its end (RFC 9915, section 18.3.4).
     pub(crate) fn left(preferred_until: i64, valid_until: i64, now: i64) -> Self {
         let left = |until: i64| match until {
             i64::MAX => INFINITY,

@@ -19,11 +19,12 @@ pub struct Link {
     pub prefix: Ipv6Net,
     /// The link's own address: never handed out.
     pub address: Ipv6Addr,
-    /// What is handed out. Addresses outside of the prefix are not.
+    /// The addresses for clients. Addresses outside of the link's prefix are never given out.
     pub pool: Pool,
-    /// What is handed out to clients of a class alone, before what all are given; apart from the pool.
+    /// Pools for the clients of one class. Such a client gets an address of these before one of `pool`. They do not
+    /// overlap `pool`.
     pub class_pools: Vec<Pool>,
-    /// What is delegated (RFC 9663). Prefixes that overlap the link's own are not.
+    /// The prefixes for delegation (RFC 9663). Prefixes that overlap the link's own are never delegated.
     pub delegation: Vec<PrefixPool>,
     /// How long an address is preferred. [`Duration::MAX`] is without end; what is more than `valid` counts as `valid`.
     pub preferred: Duration,
@@ -34,32 +35,32 @@ pub struct Link {
     pub rapid_commit: bool,
     /// The preference in Advertises: 255 ends the client's search at once.
     pub preference: Option<u8>,
-    /// What clients are told beside their leases, when they ask for it.
+    /// Options for clients that ask for them.
     pub options: OptionSet,
     /// Which options relay agents may supply for clients that ask for them (RFC 6422), where the server has none of its own.
     pub relay_options: Vec<u16>,
-    /// Relay agents whose clients are on the link, though their link address is in none or does not tell it.
+    /// Relay agents whose clients are on this link although their link address does not say so.
     pub relay_keys: Vec<RelayKey>,
-    /// What is kept for clients that are known.
+    /// Addresses and prefixes that are reserved for known clients.
     pub reservations: Reservations,
-    /// What kinds of clients there are; a client is in the first whose conditions it meets.
+    /// The classes of clients. A client is in the first class whose conditions it meets.
     pub classes: Vec<Class>,
     /// How long an address that a client refused is given to nobody.
     pub quarantine: Duration,
-    /// Whether clients that accept it are told that they may be reconfigured, and given a key for it (section 20.4).
+    /// Whether clients that send Reconfigure Accept get it back, with a reconfigure key (section 20.4).
     pub reconfigure: bool,
-    /// Whether hosts may register addresses that they made themselves, and which (RFC 9686).
+    /// The addresses that hosts may register (RFC 9686), or `None` when they may not register any.
     pub registration: Option<Registration>,
     /// How much strangers may take.
     pub limits: Limits,
 }
 
-/// What hosts may register (RFC 9686).
+/// The limits on what hosts may register (RFC 9686).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Registration {
     /// How long a registration is valid at most, unless it is repeated.
     pub longest: Duration,
-    /// What no host can have made itself, beside the pool and the link's own address.
+    /// Prefixes in which no host can have formed an address itself, besides the pool and the link's own address.
     pub withheld: Vec<Ipv6Net>,
 }
 
@@ -122,7 +123,7 @@ impl Link {
         self.prefix.contains(&address)
     }
 
-    /// Whether an address may be handed out at all, to whomever.
+    /// Whether an address may be given to any client at all.
     pub fn is_assignable(&self, address: Ipv6Addr) -> bool {
         self.assigning(address).is_some()
     }
@@ -133,8 +134,8 @@ impl Link {
         self.pool_of(address).filter(|_| is_open)
     }
 
-    /// Whether a reservation may keep it on this link: an address that is on the link and open to clients, a prefix that
-    /// is apart from the link's.
+    /// Whether it can be reserved on this link. An address must be on the link and assignable; a prefix must not
+    /// overlap the link's own.
     pub(crate) fn is_reservable(&self, leased: Leased) -> bool {
         match leased {
             Leased::Address(address) => self.is_on_link(address) && self.blocked_until(address.into()).is_none(),
@@ -170,7 +171,7 @@ impl Link {
         self.delegation.iter().find(|pool| is_apart && pool.contains(prefix))
     }
 
-    /// Whether a prefix lies in what is delegated on the link, as whole or as a part.
+    /// Whether a prefix lies inside one of the link's pools of prefixes.
     pub(crate) fn is_delegated(&self, prefix: Ipv6Net) -> bool {
         self.delegation.iter().any(|pool| pool.prefix().contains(&prefix))
     }

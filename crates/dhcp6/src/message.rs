@@ -1,7 +1,8 @@
 //! The typed view of a client's message that passed the walk.
 //!
-//! dhcproto's own decoder of messages is not used: it recurses, stops without a word at the first option it cannot
-//! read, and re-sorts what it has read. Here its parts read what is fixed in shape, from bytes known to be enough.
+//! This does not use dhcproto's decoder of messages, because that recurses, stops silently at the first option that it
+//! cannot read, and re-sorts the options. It uses dhcproto's decoders of single options that have a fixed format, on
+//! bytes that are known to be enough.
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -35,7 +36,7 @@ pub enum MessageKind {
     Decline,
     /// Asks for configuration without leases.
     InformationRequest,
-    /// Tells of an address that the host made itself (RFC 9686).
+    /// Registers an address that the host formed itself (RFC 9686).
     AddrRegInform,
 }
 
@@ -146,7 +147,7 @@ impl<'a> Message<'a> {
         self.requested.is_some_and(|requested| requested.contains(code))
     }
 
-    /// Whether the client asked for options, if only for none.
+    /// Whether the message has an Option Request option, even an empty one.
     pub(crate) fn asks(&self) -> bool {
         self.requested.is_some()
     }
@@ -207,7 +208,7 @@ pub(crate) struct Ia<'a> {
     pub(crate) kind: Kind,
     pub(crate) iaid: Iaid,
     nested: &'a [u8],
-    /// What stands in further options of the same IAID.
+    /// The bodies of further options with the same IAID.
     more: Vec<&'a [u8]>,
 }
 
@@ -226,8 +227,8 @@ impl<'a> Ia<'a> {
                 (Kind::Prefix, OptionCode::IAPrefix) => prefix_in(body).map(Leased::from),
                 _ => None,
             })
-            // A prefix without an address that tells a length is a hint at that length (RFC 8168, section 2). The
-            // unspecified address is no address: a client left it empty.
+            // A prefix with a length but without an address is a hint at that length (RFC 8168, section 2). The
+            // unspecified address means that the client left the address empty.
             .filter(|named| !named.first().is_unspecified())
     }
 
@@ -269,7 +270,7 @@ mod tests {
         assert_eq!(read(&[ia(25, 1), ia(25, 1)]), Err(Fault::IaidTwice));
         let twice = [ia(3, 1), ia(25, 1), ia(3, 1), ia(25, 1)];
         assert_eq!(read_of(MessageKind::Request, &twice), Err(Fault::IaidTwice));
-        // Of what a client has, both options say the same.
+        // Both types of option say the same about what a client has.
         for kind in [
             MessageKind::Renew,
             MessageKind::Rebind,

@@ -1,13 +1,13 @@
-//! Which addresses are taken, so that the next free one is found in a few steps however full and large the pool.
+//! The set of taken addresses. It finds the next free one in a few steps, however full and large the pool is.
 //!
-//! A tree with 64 children to a node, of which only the nodes that say something are kept. A node of the lowest level
-//! tells which of 64 addresses are taken; one above tells which of its 64 children are full. So addresses scattered
-//! over a /64 cost one node each, a full /112 a thousand and a few, and a search goes up while it meets full nodes
-//! and down again to the first gap: at most 22 levels each way.
+//! It is a tree in which each node has 64 children, and empty nodes are left out. A node of the lowest level has a bit
+//! for each of 64 addresses: taken or free. A node above has a bit for each of its 64 children: full or not. So each of
+//! a few addresses scattered over a /64 costs one node, and a full /112 costs a little more than a thousand. A search
+//! goes up while it meets full nodes, and down again to the first gap: at most 22 levels each way.
 
 use std::collections::HashMap;
 
-/// Bits of an address that one level tells apart.
+/// The number of address bits that one level distinguishes.
 const STEP: u32 = 6;
 
 /// A set of addresses.

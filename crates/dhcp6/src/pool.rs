@@ -22,8 +22,8 @@ pub struct Pool {
 /// In which order the addresses or prefixes of a pool are tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Order {
-    /// By a keyed hash of DUID and IAID: nobody can predict them, and a server that lost its database gives the
-    /// same client the same address again (RFC 9915, section 13.1; RFC 7943).
+    /// By a keyed hash of DUID and IAID. Nobody can predict the addresses, and a server that lost its database gives a
+    /// client the same address again (RFC 9915, section 13.1; RFC 7943).
     #[default]
     Hashed,
     /// One after the other.

@@ -2,7 +2,8 @@
 
 use dhcproto::v6::Status;
 
-/// What an identity association was told in place of a lease (RFC 9915, section 21.13): for the log and for a counter.
+/// The status code that an identity association got instead of a lease (RFC 9915, section 21.13), for the log and for a
+/// counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
     /// No address is left that its client may have.
@@ -26,7 +27,7 @@ impl Refusal {
         }
     }
 
-    /// The refusal that a status code tells; nothing for one that is none.
+    /// The refusal that a status code stands for, or `None` when it is no refusal.
     pub(crate) fn of(status: Status) -> Option<Self> {
         Some(match status {
             Status::NoAddrsAvail => Self::NoAddress,

@@ -19,7 +19,7 @@ impl Bindings {
         self.registrations.at(address)
     }
 
-    /// What becomes of a registration that its client takes back; nothing when it has none of the address.
+    /// The change when a client takes its registration back, or `None` when it has no registration of the address.
     pub(crate) fn deregister(&self, client: &Duid, address: Ipv6Addr, now: i64) -> Option<Change> {
         let own = self.registrations.at(address);
         let own = own.filter(|own| own.duid == *client && own.is_held(now))?;

@@ -36,7 +36,7 @@ pub(crate) struct Way<'a> {
     pub(crate) message: &'a [u8],
 }
 
-/// What one relay put around a message.
+/// One Relay-forward header: what a relay agent put around a message.
 #[derive(Debug, Clone, Copy)]
 struct Layer<'a> {
     /// Hop count, link address and peer address, as they are echoed.
@@ -92,7 +92,7 @@ impl<'a> Way<'a> {
         agents.collect::<Vec<_>>().into_iter().rev()
     }
 
-    /// The client's address, as the relay next to it tells it.
+    /// The client's address, from the relay agent next to the client.
     pub(crate) fn client_address(&self) -> Option<Ipv6Addr> {
         self.layers.last().map(|layer| layer.peer)
     }

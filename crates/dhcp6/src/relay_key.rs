@@ -1,16 +1,17 @@
-//! How a relay agent tells which link its client is on (RFC 9915, sections 13.1 and 19.1.1).
+//! How the server finds the link of a relayed client (RFC 9915, sections 13.1 and 19.1.1).
 //!
-//! An address of the link says it by itself. An unspecified or a link-local one does not: a relay agent on a switch gives
-//! the first, and one whose interface has no other address the second. Such an agent is known by a key of the link.
+//! A link address in a link's prefix identifies the link. An unspecified or a link-local one does not: a relay agent on
+//! a switch sends the first, and an agent whose interface has no other address sends the second. Such an agent is
+//! identified by a key of the link.
 
 use std::net::Ipv6Addr;
 
 use crate::OpaqueId;
 
-/// What one relay agent says of where its client is.
+/// What one relay agent says about the location of its client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RelayAgent<'a> {
-    /// The link address that it gives, also one that tells nothing.
+    /// Its link address, which may identify no link.
     pub link_address: Ipv6Addr,
     /// The address that it sent from.
     pub address: Ipv6Addr,
@@ -18,7 +19,8 @@ pub struct RelayAgent<'a> {
     pub interface_id: Option<&'a [u8]>,
 }
 
-/// A relay agent whose clients are on a link, whatever link address it gives. What is `None` is not looked at.
+/// The key of a relay agent whose clients are on a link, whatever link address it sends. A field that is `None` is not
+/// compared.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RelayKey {
     /// Its link address, or the address that it sends from.
@@ -35,7 +37,7 @@ impl RelayAgent<'_> {
 }
 
 impl RelayKey {
-    /// Whether it is the key of this agent. A key that says nothing is nobody's.
+    /// Whether this is the key of the agent. An empty key fits no agent.
     pub fn fits(&self, agent: &RelayAgent<'_>) -> bool {
         let is_at = |address: Ipv6Addr| agent.link_address == address || agent.address == address;
         let has_id = |id: &OpaqueId| agent.interface_id == Some(id.as_bytes());

@@ -21,18 +21,18 @@ pub(crate) struct Reply {
     message: Message,
 }
 
-/// What is told of an identity association.
+/// One identity association in an answer.
 #[derive(Debug)]
 pub(crate) struct Association {
     pub(crate) kind: Kind,
     pub(crate) iaid: Iaid,
-    /// Of what is leased; no times are told where there is nothing but a status.
+    /// The lifetimes of the lease. `None` when there is only a status.
     pub(crate) times: Option<Lifetimes>,
     /// What it has.
     pub(crate) leased: Option<Leased>,
-    /// The body of the option that tells what of a leased prefix must not be used (RFC 6603).
+    /// The body of the option with the excluded part of a leased prefix (RFC 6603).
     pub(crate) excluded: Option<Vec<u8>>,
-    /// What must not be used any more.
+    /// Addresses or prefixes that the client must no longer use.
     pub(crate) ended: Vec<Leased>,
     pub(crate) status: Option<(Status, &'static str)>,
 }
@@ -77,7 +77,7 @@ impl Reply {
             leases.filter_map(|lease| lease.times.as_ref()).map(time).min()
         };
         let (t1, t2) = (first(|times| times.t1), first(|times| times.t2));
-        // What is put in last comes first: dhcproto inserts before what has the same code.
+        // dhcproto inserts an option before others with the same code, so the last one comes first.
         for association in associations.iter().rev() {
             let told = |first: Option<u32>, time: fn(&Lifetimes) -> u32| {
                 let own = association.times.as_ref().map(time);
@@ -135,7 +135,8 @@ impl Reply {
         }
     }
 
-    /// An option as bytes. When they are more than its length can tell, the whole is too long to be encoded.
+    /// Adds an option with these bytes. If they do not fit into the option's length field, the whole message cannot be
+    /// encoded.
     pub(crate) fn put_bytes(&mut self, code: OptionCode, bytes: Vec<u8>) {
         self.put(DhcpOption::Unknown(UnknownOption::new(code, bytes)));
     }

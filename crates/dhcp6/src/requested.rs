@@ -1,9 +1,9 @@
 //! The options that a client asks for (RFC 9915, section 21.7).
 
-/// Codes below this are looked up in a bit each: they are all that servers are commonly asked for.
+/// Codes below this have a bit each. Clients rarely ask for others.
 const COMMON: u16 = 256;
 
-/// The codes in an Option Request option. To look a common one up costs the same, however many a stranger asks for.
+/// The codes in an Option Request option. Finding a common code takes the same time, however many codes the option has.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Requested<'a> {
     common: [u64; 4],

@@ -14,7 +14,7 @@ const IDENTIFIERS: [(u64, u64); 3] = [
     (0xfdff_ffff_ffff_ff80, 0xfdff_ffff_ffff_ffff),
 ];
 
-/// Whether an address of a link with this prefix stands for something other than a host, and is given to none.
+/// Whether an address in this prefix is reserved by a standard, and therefore given to no client.
 pub fn is_reserved(prefix: Ipv6Net, address: Ipv6Addr) -> bool {
     reserved_until(prefix, address.into()).is_some()
 }

@@ -58,9 +58,10 @@ impl ReconfigureKey {
         })
     }
 
-    /// Whether a message with a signature in it is from who gave the key, and is no repetition. From then on it is one.
+    /// Whether the holder of the key signed this message, and the message is not a replay. A message that is admitted
+    /// counts as a replay from then on.
     ///
-    /// `at` is where the body of its authentication option begins.
+    /// `at` is the offset of the body of its authentication option.
     pub(crate) fn admit(&mut self, message: &[u8], at: usize) -> bool {
         let body = at..at + FIXED + VALUE;
         let Some(authentication) = message.get(body.clone()).and_then(Authentication::read) else {

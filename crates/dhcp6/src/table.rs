@@ -17,7 +17,7 @@ use crate::{Duid, Iaid};
 /// Ends a chain.
 const NONE: u32 = u32::MAX;
 
-/// Bits that tell a prefix from others of its length, in [`position`]: no prefix that is delegated is longer.
+/// The number of bits that [`position`] keeps of a prefix. No delegated prefix is longer.
 const LONGEST: u8 = 119;
 
 /// The bindings of one kind on one link.

@@ -1,4 +1,4 @@
-//! What a router says of itself and of its link.
+//! The content of a router advertisement.
 
 use std::net::Ipv6Addr;
 use std::time::Duration;
@@ -27,7 +27,7 @@ pub struct RouterAdvertisement {
     pub managed: bool,
     /// Other configuration comes by DHCPv6 (O).
     pub other: bool,
-    /// How this router stands against others (RFC 4191).
+    /// The preference of this router among several (RFC 4191).
     pub preference: RouterPreference,
     /// How long it is a default router; zero when it is none. At most 65,535 s (RFC 8319).
     pub router_lifetime: Duration,
@@ -53,7 +53,7 @@ pub struct RouterAdvertisement {
     pub captive_portal: Option<String>,
 }
 
-/// How a router stands against others as default router (RFC 4191, section 2.1).
+/// The preference of a default router among several (RFC 4191, section 2.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum RouterPreference {
     /// Before others.

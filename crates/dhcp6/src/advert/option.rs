@@ -135,7 +135,7 @@ pub(super) fn put_pref64(bytes: &mut Vec<u8>, nat64: Nat64Prefix, lifetime: Dura
     );
 }
 
-/// What no option has room for is left out.
+/// Adds the URI of the captive portal, unless it is too long for an option.
 pub(super) fn put_captive_portal(bytes: &mut Vec<u8>, uri: &str) {
     if uri.len() <= MAX_NAMES {
         put(bytes, CAPTIVE_PORTAL, &[uri.as_bytes()]);

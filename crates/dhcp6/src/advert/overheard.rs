@@ -1,4 +1,4 @@
-//! What other routers of the link say, and where it contradicts this one (RFC 4861, section 6.2.7).
+//! Advertisements of other routers on the link, and where they contradict this router's (RFC 4861, section 6.2.7).
 
 use std::net::Ipv6Addr;
 use std::time::Duration;
@@ -10,12 +10,12 @@ use super::advertisement::{HEAD, MANAGED, OTHER, ROUTER_ADVERTISEMENT};
 use super::option::{self, MTU, PREFIX};
 use crate::lifetime::seconds;
 
-/// Longest advertisement that is looked at.
+/// The longest advertisement that is read, in bytes.
 const LONGEST: usize = 1500;
-/// Prefixes of one advertisement that are looked at.
+/// The number of prefixes that are read of one advertisement.
 const PREFIXES: usize = 64;
 
-/// What of another router's advertisement all routers of a link must agree on.
+/// The fields of an advertisement on which all routers of a link must agree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Overheard {
     hop_limit: u8,
@@ -28,7 +28,7 @@ pub struct Overheard {
     prefixes: Vec<(Ipv6Net, u32, u32)>,
 }
 
-/// What two routers of a link say differently.
+/// A field in which two routers of a link differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Inconsistency {
     /// The hop limit; that one leaves it open is no contradiction.
@@ -41,7 +41,7 @@ pub enum Inconsistency {
     ReachableTime,
     /// The retransmission timer; that one leaves it open is no contradiction.
     RetransmissionTime,
-    /// The MTU, where both tell one.
+    /// The MTU, if both advertise one.
     Mtu,
     /// The lifetimes of a prefix that both advertise.
     PrefixLifetimes,
@@ -90,7 +90,7 @@ impl Overheard {
         Some(heard)
     }
 
-    /// What it says differently.
+    /// The fields in which it differs from ours.
     pub fn inconsistencies(&self, ours: &RouterAdvertisement) -> Vec<Inconsistency> {
         let differ = |theirs: u32, ours: u32| theirs != 0 && ours != 0 && theirs != ours;
         let mtu = ours.mtu.zip(self.mtu).is_some_and(|(ours, theirs)| ours != theirs);

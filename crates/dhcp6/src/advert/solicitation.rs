@@ -10,13 +10,13 @@ use super::option::{self, SOURCE_LINK_LAYER};
 const ROUTER_SOLICITATION: u8 = 133;
 /// Length without options.
 const HEAD: usize = 8;
-/// Longest solicitation that is looked at.
+/// The longest solicitation that is read, in bytes.
 const MAX_SOLICITATION: usize = 1500;
 
 /// A router solicitation that is valid (RFC 4861, sections 4.1 and 6.1.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RouterSolicitation {
-    /// The link-layer address that the host sent it from, where it tells.
+    /// The link-layer address of the host, if the message contains it.
     pub source_link_layer: Option<LinkLayerAddress>,
 }
 

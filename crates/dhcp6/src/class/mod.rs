@@ -1,7 +1,7 @@
-//! Client classes: what a client's message, and the relays on its way, say it is.
+//! Client classes: groups of clients, found by what a client's message and its relay agents say.
 //!
-//! A class has conditions, and its clients are those that meet all of them. A client is in one class at most: the first
-//! of the link's classes whose conditions it meets. Its class is found anew for each of its messages.
+//! A class has conditions, and a client must meet all of them. A client is in at most one class: the first of the
+//! link's classes whose conditions it meets. Each message decides anew.
 
 mod pattern;
 
@@ -23,9 +23,9 @@ const ARCHITECTURE: OptionCode = OptionCode::ClientArchType;
 pub struct Class {
     /// Its name.
     pub name: Arc<str>,
-    /// Who is in it.
+    /// The conditions that a client must meet.
     pub conditions: Conditions,
-    /// What its clients are told, in place of what the link's are: all of it.
+    /// Options of its clients. They replace the link's options as a whole.
     pub options: OptionSet,
 }
 
@@ -33,8 +33,7 @@ pub struct Class {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ClassId(pub u16);
 
-/// What a client must be to be in a class. Of the conditions that are given, all must be met; with none, all clients are
-/// in the class.
+/// The conditions of a class. A client must meet all that are given. Without conditions, all clients are in the class.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Conditions {
     /// Enterprise number of a vendor class (RFC 9915, section 21.16).
@@ -57,7 +56,7 @@ pub struct Conditions {
     pub architectures: Vec<u16>,
 }
 
-/// Who sent a message, and by which way.
+/// The message and the relay agents that a class is matched with.
 pub(crate) struct Traits<'a> {
     pub(crate) message: &'a Message<'a>,
     pub(crate) way: &'a Way<'a>,

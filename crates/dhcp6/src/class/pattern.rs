@@ -14,7 +14,7 @@ pub struct Pattern {
 }
 
 impl Pattern {
-    /// Whether it is, or begins, this.
+    /// Whether the bytes equal the pattern, or begin with it if the pattern is a beginning.
     pub fn matches(&self, bytes: &[u8]) -> bool {
         if self.is_beginning {
             bytes.starts_with(self.bytes.as_bytes())

@@ -1,4 +1,4 @@
-//! What the client says, and when: everything that time brings about.
+//! What the client sends, and when: all transitions that are caused by time.
 
 use std::net::Ipv6Addr;
 
@@ -23,7 +23,7 @@ impl Client {
         }
     }
 
-    /// Looks for servers; after setbacks not at once (section 14.1).
+    /// Begins to solicit servers. After failures it waits first (section 14.1).
     pub(super) fn begin_solicit(&mut self, now: i64) {
         let schedule = exchange::until_answered(self.solicit_max_rt);
         let wait = match self.setbacks {
@@ -46,8 +46,8 @@ impl Client {
         };
     }
 
-    /// Asks whether what there is still fits: addresses by Confirm; prefixes, which no server could judge by the link,
-    /// by Rebind (section 18.2.12).
+    /// Asks whether the leases still fit the link: by Confirm for addresses, and by Rebind for prefixes, which no
+    /// server could judge by the link (section 18.2.12).
     fn begin_confirm(&mut self, now: i64) {
         let has_prefix = self
             .holdings
@@ -180,7 +180,7 @@ impl Client {
         .encode()
     }
 
-    /// What follows when nobody has answered.
+    /// Goes on after the last retransmission was not answered.
     fn give_up(&mut self, now: i64) -> Vec<Action> {
         let unanswered = self
             .state
@@ -192,7 +192,7 @@ impl Client {
                 let others = std::mem::take(others);
                 self.try_another(others, now);
             }
-            // What there is may be used for as long as it lasts (section 18.2.3).
+            // The leases may be used until their lifetimes end (section 18.2.3).
             State::Confirming { .. } => actions.extend(self.resume(How::Confirmed)),
             State::Releasing { .. } => actions.push(self.end()),
             _ => self.begin_solicit(now),
@@ -201,7 +201,7 @@ impl Client {
         actions
     }
 
-    /// Takes the next best offer, or looks for others.
+    /// Requests the next best offer. Without one, it solicits again.
     pub(super) fn try_another(&mut self, mut others: Offers, now: i64) {
         match others.take_best() {
             Some(offer) => self.begin_request(offer, others, now),

@@ -1,4 +1,4 @@
-//! Chance, from a key: the same key gives the same numbers, so that histories can be told again.
+//! Pseudorandom numbers from a key. The same key gives the same numbers, so that a run can be repeated in a test.
 
 use std::fmt;
 use std::hash::Hasher;

@@ -1,4 +1,4 @@
-//! What a client is to do, and what it tells.
+//! Actions that the caller must carry out for the client, and events that it reports.
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -6,7 +6,7 @@ use std::net::Ipv6Addr;
 use super::holdings::Lease;
 use crate::{DomainName, Duid, Leased, MessageKind};
 
-/// What is to be done, in order.
+/// An action for the caller. Actions are carried out in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// Send this to all servers: ff02::1:2, port 547, from port 546.
@@ -15,7 +15,7 @@ pub enum Action {
     Assign(Lease),
     /// Have this no longer.
     Withdraw(Leased),
-    /// Tell people.
+    /// Report an event.
     Tell(Event),
 }
 
@@ -73,7 +73,7 @@ pub struct Bound {
     pub renew_at: i64,
     /// When any server is asked to extend it, likewise.
     pub rebind_at: i64,
-    /// What else the server told.
+    /// The configuration from the server besides leases.
     pub configuration: Configuration,
 }
 

@@ -35,10 +35,10 @@ pub(super) const RELEASE: Schedule = Schedule::new(SECOND, i64::MAX).times(4);
 pub(super) const DECLINE: Schedule = Schedule::new(SECOND, i64::MAX).times(4);
 /// SOL_MAX_DELAY, CNF_MAX_DELAY and INF_MAX_DELAY: how long the first of a message is held back at most.
 pub(super) const DELAY: i64 = SECOND;
-/// SOL_MAX_RT and INF_MAX_RT until a server tells others.
+/// The default of SOL_MAX_RT and INF_MAX_RT, until a server sends others.
 pub(super) const MAX_RT: Duration = Duration::from_secs(3600);
 
-/// Of a Solicit or an Information-request, whose longest pause servers may tell.
+/// The schedule of a Solicit or an Information-request, whose longest pause a server may set.
 pub(super) fn until_answered(longest: Duration) -> Schedule {
     Schedule::new(SECOND, i64::try_from(longest.as_millis()).unwrap_or(i64::MAX))
 }
@@ -83,7 +83,7 @@ pub(super) struct Exchange {
     sent: u32,
 }
 
-/// What is to be done now.
+/// What the exchange needs now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Turn {
     /// Nothing yet.
@@ -128,7 +128,7 @@ impl Exchange {
         self.schedule.longest = until_answered(longest).longest;
     }
 
-    /// What is due now; what is to be sent counts as sent.
+    /// What is due now. A message that is returned for sending counts as sent.
     pub(super) fn take_turn(&mut self, now: i64, chance: &mut Chance) -> Turn {
         if now < self.due {
             return Turn::Wait;
@@ -146,7 +146,7 @@ impl Exchange {
     }
 
     fn next_pause(&self, chance: &mut Chance) -> i64 {
-        // The first pause of a Solicit is never shorter than told: servers get their time to answer.
+        // The first pause of a Solicit is never shortened, so that servers have time to answer.
         let least = if self.sent == 0 && self.kind == MessageKind::Solicit {
             1
         } else {

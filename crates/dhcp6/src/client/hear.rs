@@ -1,4 +1,4 @@
-//! What the client hears, and what follows from it.
+//! The messages that the client receives, and the transitions that they cause.
 
 use dhcproto::v6::MessageType;
 
@@ -12,7 +12,7 @@ const UNSPEC_FAIL: u16 = 1;
 const NO_BINDING: u16 = 3;
 const NOT_ON_LINK: u16 = 4;
 
-/// When configuration is asked for again: unless told, and at least (section 21.23).
+/// The default and the least time until configuration is requested again, in seconds (section 21.23).
 const REFRESH: u32 = 86_400;
 const LEAST_REFRESH: u32 = 600;
 
@@ -50,7 +50,7 @@ impl Client {
         }
     }
 
-    /// Who was asked alone must answer.
+    /// When one server was asked, only that server may answer.
     fn check_server(&self, message: &ServerMessage<'_>) -> Result<(), Ignored> {
         let asked: Option<&Duid> = match &self.state {
             State::Requesting { offer, .. } => Some(&offer.server),
@@ -105,7 +105,7 @@ impl Client {
             })
         });
         let mut actions: Vec<Action> = match self.state {
-            // What a server thinks of what it is given back matters to nobody.
+            // The answer to a Release or Decline changes nothing for the client.
             State::Releasing { .. } | State::Declining { .. } => Vec::new(),
             _ => refusals.collect(),
         };
@@ -148,8 +148,8 @@ impl Client {
         own.filter(|granted| kinds.contains(&granted.kind)).cloned().collect()
     }
 
-    /// A server makes the client ask again (sections 16.11 and 18.2.11). Told to ask for what it has, it does so at once;
-    /// while it is asking anyway, or has no lease of that server, it does not listen.
+    /// Handles a Reconfigure (sections 16.11 and 18.2.11). The client renews or rebinds at once. It ignores the
+    /// Reconfigure during another exchange, and when it has no lease of that server.
     fn hear_reconfigure(
         &mut self,
         datagram: &[u8],
@@ -178,7 +178,7 @@ impl Client {
         Ok(Vec::new())
     }
 
-    /// Whether what there was still fits the link (section 18.2.10.3).
+    /// Handles the answer to a Confirm (section 18.2.10.3).
     fn hear_confirmation(&mut self, message: &ServerMessage<'_>, now: i64) -> Vec<Action> {
         if !message.has_status(NOT_ON_LINK) {
             return self.resume(How::Confirmed);

@@ -1,4 +1,4 @@
-//! What a client has leased.
+//! The leases of a client.
 
 use serde::{Deserialize, Serialize};
 
@@ -63,7 +63,7 @@ impl Holdings {
         all.filter(|leased| leased.kind() == kind).collect()
     }
 
-    /// Takes in what a server grants; tells what it ended.
+    /// Adds the leases that a server grants. Returns those that it ended.
     pub(super) fn take(&mut self, granted: &[Granted], now: i64) -> Vec<Leased> {
         let mut ended = Vec::new();
         for lease in granted.iter().flat_map(|granted| &granted.leases) {

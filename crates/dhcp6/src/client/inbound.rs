@@ -16,9 +16,9 @@ use crate::{DomainName, Duid, Iaid};
 
 /// Bytes before the body of an option.
 const OPTION_HEAD: usize = 4;
-/// Leases of one association that are looked at.
+/// The number of leases that are read of one association.
 const LEASES: usize = 16;
-/// Name servers and domains that are looked at.
+/// The number of name servers and domains that are read.
 const CONFIGURED: usize = 16;
 /// Characters of a server's words that are shown.
 const WORDS: usize = 200;
@@ -257,8 +257,8 @@ fn associations(read: &Lenient<'_>) -> Vec<Granted> {
     associations
 }
 
-/// What else the server tells. An option that comes again is added to the first: some servers send one for each of
-/// their name servers.
+/// The configuration in the message. A repeated option is added to the first one: some servers send one option for each
+/// of their name servers.
 fn configuration(read: &Lenient<'_>) -> Configuration {
     let mut told = Configuration::default();
     for server in read.all(OptionCode::DomainNameServers).flat_map(addresses) {

@@ -1,8 +1,8 @@
-//! Reads the options of a server's message, and passes over what a client has no use for.
+//! Reads the options of a server's message, and ignores those that a client has no use for.
 //!
-//! A server's message is not walked as a client's is: dhclient and dhcpcd bind to servers that pad their messages, that
-//! repeat an option, or whose last option reaches past the end, and so does this client. What is read is checked where
-//! it is read:
+//! A server's message is not walked as strictly as a client's. Like dhclient and dhcpcd, this client accepts servers
+//! that pad their messages, that repeat an option, or whose last option reaches past the end. Each option is checked
+//! where it is read:
 //!
 //! - The options end before the first one that reaches past the end, and before a tail of fewer than four bytes.
 //! - An option that has a length which its code does not allow is as good as absent.

@@ -143,7 +143,7 @@ impl Client {
         matches!(self.state, State::Done)
     }
 
-    /// What it has leased: what is to be remembered over a restart.
+    /// Its leases, to be kept over a restart.
     pub fn holdings(&self) -> Option<&Holdings> {
         self.holdings.as_ref()
     }
@@ -211,13 +211,13 @@ impl Client {
         match self.hear(datagram, now) {
             Ok(more) => actions.extend(more),
             Err(ignored) if actions.is_empty() => return Err(ignored),
-            // What has expired meanwhile is to be withdrawn, whatever came.
+            // A message that is ignored still lets expired leases be withdrawn.
             Err(_) => {}
         }
         Ok(actions)
     }
 
-    /// Withdraws what has expired; where nothing is left, a new lease is looked for.
+    /// Withdraws expired leases. If none is left, solicits again.
     fn expire(&mut self, now: i64) -> Vec<Action> {
         let Some(held) = &mut self.holdings else {
             return Vec::new();
@@ -244,7 +244,7 @@ impl Client {
         self.holdings = self.holdings.take().filter(|held| !held.leases.is_empty());
     }
 
-    /// What of an earlier life is of use now.
+    /// The leases from before a restart that can still be used.
     fn still_wanted(&self, mut remembered: Holdings, now: i64) -> Option<Holdings> {
         let kinds = self.settings.wants.kinds();
         remembered.take_expired(now);
@@ -254,7 +254,7 @@ impl Client {
     }
 }
 
-/// What is to be done about something that is leased no longer.
+/// The actions for a lease that has ended.
 fn lose(leased: Leased, cause: Loss) -> [Action; 2] {
     [Action::Withdraw(leased), Action::Tell(Event::Lost { leased, cause })]
 }

@@ -23,7 +23,7 @@ pub(super) struct Offer {
 pub(super) struct Offers(Vec<Offer>);
 
 impl Offer {
-    /// What of an Advertise was asked for; nothing when nothing was.
+    /// The offer in an Advertise, or `None` when it offers nothing that the client asked for.
     pub(super) fn read(message: &ServerMessage<'_>, settings: &ClientSettings) -> Option<Self> {
         let own = message
             .associations
@@ -41,7 +41,7 @@ impl Offer {
         })
     }
 
-    /// Whether no other need be waited for.
+    /// Whether the client takes this offer without waiting for others.
     pub(super) fn is_taken_at_once(&self) -> bool {
         self.preference == AT_ONCE
     }
@@ -55,7 +55,7 @@ impl Offer {
             .collect()
     }
 
-    /// What the server wants, then how much of what was asked for there is.
+    /// The rank of the offer: first the server's preference, then how much it offers of what the client asked for.
     fn rank(&self) -> (u8, usize) {
         let kinds = [Kind::Address, Kind::Prefix];
         let there = kinds.iter().filter(|kind| !self.of(**kind).is_empty());

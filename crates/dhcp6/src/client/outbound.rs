@@ -20,7 +20,7 @@ pub(super) struct Outbound<'a> {
 }
 
 impl<'a> Outbound<'a> {
-    /// With who sends it, and for how long (RFC 9915, section 21.9).
+    /// Begins a message with the client's identifier and the elapsed time (RFC 9915, section 21.9).
     pub(super) fn new(settings: &'a ClientSettings, exchange: &Exchange, elapsed: u16) -> Self {
         let mut outbound = Self {
             settings,
@@ -39,7 +39,7 @@ impl<'a> Outbound<'a> {
         self
     }
 
-    /// Asks for what may come beside leases, tells the name, and whether servers may speak first.
+    /// Adds the Option Request option, the client's name and Reconfigure Accept.
     pub(super) fn ask(mut self) -> Self {
         let mut codes = vec![OptionCode::DomainNameServers, OptionCode::DomainSearchList];
         codes.extend(match self.message.msg_type() {

@@ -14,9 +14,9 @@ pub struct ClientSettings {
     pub wants: Wants,
     /// Whether a server may grant the lease at once (RFC 9915, section 18.2.1).
     pub rapid_commit: bool,
-    /// Whether servers may make it ask again (sections 18.2.11 and 20.4).
+    /// Whether servers may reconfigure it (sections 18.2.11 and 20.4).
     pub reconfigure: bool,
-    /// The name that it tells servers (RFC 4704).
+    /// The name that it sends to servers (RFC 4704).
     pub hostname: Option<DomainName>,
 }
 

@@ -8,7 +8,7 @@ const SECOND: i64 = 1_000_000;
 /// How large buckets are, and how fast they drain. Times are microseconds since 1970.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Measure {
-    /// What one message fills.
+    /// The time that one message adds to a bucket.
     interval: i64,
     capacity: i64,
 }
@@ -42,7 +42,7 @@ impl Measure {
 
     fn filled(self, drained: i64, now: i64) -> i64 {
         let filled = drained.saturating_sub(now);
-        // What is filled for longer than it can be was filled before the clock was set back.
+        // A bucket that is filled beyond its capacity was filled before the clock was set back.
         if filled > self.capacity { 0 } else { filled.max(0) }
     }
 }

@@ -1,16 +1,15 @@
-//! How often messages are answered: a bound on what strangers cost, in memory that does not grow.
+//! Rate limits on answered messages. They bound what strangers can cost, in memory that does not grow.
 //!
 //! ```text
 //!   datagram ──▶ its sender's bucket ──▶ the link's bucket ──▶ handled
 //!                     full: refused          full: refused
 //!                                            half full: who only begins is refused
 //! ```
+//! There is a limit for each sender, and one for all senders together, because a stranger can send from any number of
+//! addresses. A message that the first limit refuses does not count for the second. Half of the second limit is
+//! reserved for clients that hold a lease or an offer, so that a flood of Solicits ends nobody's lease.
 //!
-//! One limit is each sender's own, the other is all senders' together: a stranger can send from any number of addresses.
-//! What the first refuses takes nothing from the second. Of the second, half is kept for the messages of clients that
-//! were offered something or hold it: a flood of Solicits ends nobody's lease.
-//!
-//! Time is passed in, as everywhere.
+//! The caller passes the time.
 
 mod bucket;
 mod senders;
@@ -26,9 +25,10 @@ use crate::{Inbound, MessageKind};
 /// How many messages a second are handled for long, and twice as many at once; `None` for any number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Rates {
-    /// Of one sender: the client's address, as it sent or as the relay next to it tells.
+    /// Messages per second of one sender, which is the client's address: the source, or the peer address of the
+    /// innermost relay agent.
     pub sender: Option<NonZeroU32>,
-    /// Of all senders of the link together.
+    /// Messages per second of all senders of the link together.
     pub link: Option<NonZeroU32>,
 }
 
@@ -98,7 +98,7 @@ impl Whole {
     }
 }
 
-/// Whether a message is one that a client sends which has nothing here and was offered nothing.
+/// Whether the message begins an exchange: its client has neither a lease nor an offer here.
 fn begins(message: &[u8]) -> bool {
     use MessageKind::{Decline, Rebind, Release, Renew, Request};
     let kind = message.first().and_then(|kind| MessageKind::from_wire(*kind));

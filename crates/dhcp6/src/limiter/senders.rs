@@ -12,7 +12,7 @@ use siphasher::sip128::{Hasher128, SipHasher24};
 
 use super::bucket::Measure;
 
-/// Buckets of each of the two choices; a power of two. Sixteen bytes for each sender that is told apart at best.
+/// The number of buckets in each of the two tables, a power of two. At best, a sender costs 16 bytes.
 const BUCKETS: usize = 4096;
 
 /// The buckets of all senders.

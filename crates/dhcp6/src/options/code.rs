@@ -1,4 +1,4 @@
-//! Which options may be set by their number alone, and which relay agents may supply.
+//! The options that may be set by their number alone, and those that relay agents may supply.
 
 /// An option that cannot be set by its number: the protocol's own, or one that a client or a relay sends, or one that
 /// has a setter.
@@ -12,13 +12,14 @@ pub struct OwnedOption(pub u16);
 pub fn is_settable(code: u16) -> bool {
     !matches!(
         code,
-        // What leases and the exchange of messages are made of; vendor options, DNS and search list.
+        // Options of leases and of the exchange of messages; vendor options, DNS servers and the search list.
         0..=20 | 23..=26 | 39
-        // What has a setter: SNTP, refresh time, NTP, boot file, longest pauses, captive portal.
+        // Options that have a setter: SNTP, refresh time, NTP, boot file, longest pauses, captive portal.
         | 31 | 32 | 56 | 59 | 60 | 82 | 83 | 103
-        // What relays and clients tell: relay ids, leasequery, link-layer address, architecture, network interface.
+        // Options that relay agents and clients send: relay ids, leasequery, link-layer address, architecture, network
+        // interface.
         | 37 | 38 | 43..=48 | 53 | 61 | 62 | 66 | 79..=81 | 98..=102 | 135
-        // What stands inside of others, or between servers: excluded prefix, failover, link-layer addresses as leases.
+        // Options inside of others, or between servers: excluded prefix, failover, link-layer addresses as leases.
         | 67 | 114..=132 | 138..=140
         // That registrations are taken (RFC 9686) goes by the link.
         | 148

@@ -1,7 +1,7 @@
-//! What clients are told beside their leases: options, encoded once and given to who asks for them.
+//! Sets of options for clients that ask for them.
 //!
-//! A set says of some options what they are, and of the others nothing, so that one set can be laid over another: the
-//! link's over what holds for all links. A body is encoded when it is put in; an answer only copies bytes.
+//! A set has values for some options and says nothing about the others, so that one set can be laid over another: the
+//! link's over the one for all links. A value is encoded when it is put in; an answer only copies bytes.
 
 mod code;
 mod value;
@@ -72,7 +72,7 @@ impl OptionSet {
         self
     }
 
-    /// The same, for a set that lies over no other: without what is told to nobody.
+    /// The same set without options that are set to nothing, for a set that lies over no other.
     #[must_use]
     pub fn settled(mut self) -> Self {
         self.options.retain(|_, bodies| !bodies.is_empty());
@@ -84,8 +84,8 @@ impl OptionSet {
         self.set_one(OptionCode::DomainNameServers.into(), value::addresses(servers));
     }
 
-    /// The search list (RFC 3646). A client that gives the first label of its name alone is told that the first of
-    /// these is its domain (RFC 4704, section 4.2).
+    /// Sets the search list (RFC 3646). A client whose name is a single label gets the first of these as its domain
+    /// (RFC 4704, section 4.2).
     pub fn set_domain_search(&mut self, names: &[DomainName]) {
         self.set_one(OptionCode::DomainSearchList.into(), value::names(names));
     }
@@ -190,7 +190,7 @@ impl OptionSet {
         DomainName::first_of(list)
     }
 
-    /// Sets an option that comes once at most; without a body it is told to nobody.
+    /// Sets an option that comes at most once. With an empty body it is sent to nobody.
     fn set_one(&mut self, code: u16, body: Body) {
         let bodies = if body.is_empty() { Vec::new() } else { vec![body] };
         self.options.insert(code, bodies);

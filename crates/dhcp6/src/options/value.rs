@@ -1,4 +1,4 @@
-//! What options say, and how that is encoded.
+//! The values of options, and their encoding.
 
 use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
@@ -94,7 +94,7 @@ fn put(code: u16, value: &[u8], body: &mut Vec<u8>) {
     put_with_length(value, body);
 }
 
-/// A value after its length. One that is longer than can be told is cut off there: it could be in no message.
+/// Adds a value after its length. A value that is too long for the length field is cut off; it could be in no message.
 fn put_with_length(value: &[u8], body: &mut Vec<u8>) {
     let length = u16::try_from(value.len()).unwrap_or(u16::MAX);
     body.extend(length.to_be_bytes());

@@ -1,17 +1,17 @@
-//! Whose next message is answered otherwise, when what is reserved changes.
+//! The clients whose next answer differs when the reservations change.
 
 use std::collections::{BTreeSet, HashMap};
 
 use crate::{Binding, Bindings, Duid, Holder, LinkLayerAddress, Reservation, Reservations};
 
-/// The most clients that are told of at once: who is not told asks by itself when its lease is half over.
+/// The largest number of clients that are returned. Others find out when they renew, after half their lifetime.
 const MOST: usize = 256;
 
 impl Reservations {
-    /// The clients that hold what they would not be given any more, or that are to have something else, when these
-    /// reservations take the place of others.
+    /// The clients that would lose what they hold, or get something else, when these reservations replace others.
     ///
-    /// Who is known by what a relay says is found only where it holds what is reserved: what relays say is not kept.
+    /// A client that is identified by its relay agent is found only if it holds what is reserved, because what relay
+    /// agents say is not stored.
     pub fn concerned(&self, before: &Self, bindings: &Bindings, now: i64) -> BTreeSet<Duid> {
         let gained: Vec<&Reservation> = self.differing(before).collect();
         let lost = before.differing(self).flat_map(|old| bindings.in_place_of(old));

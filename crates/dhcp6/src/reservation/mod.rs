@@ -1,12 +1,13 @@
-//! What is kept for one client: an address, a prefix, or both.
+//! Reservations: an address, a prefix, or both, for one client.
 //!
-//! - Nobody else is ever given it, be it in a pool or not; and who holds it when it is reserved keeps it until its lease
-//!   ends or its next renewal, whichever comes first.
-//! - Its client is given it at its next message, if nobody holds it then; until then it has what others have. What it
-//!   had before has ended with that message.
-//! - Of a client with several identity associations of a type, the one that holds it keeps it, else the first in its
-//!   message is given it. The others have what others have.
-//! - Where several reservations fit a client, it has the first of: by DUID, link-layer address, remote-id, interface-id.
+//! - No other client ever gets it, in a pool or not. A client that holds it when it is reserved keeps it until its next
+//!   renewal or the end of its lease.
+//! - Its client gets it at its next message, if nobody holds it then. With that message, the client's former lease
+//!   ends.
+//! - If a client has several identity associations of a type, the one that holds the reservation keeps it. Otherwise
+//!   the first one in the message gets it. The others get leases from the pools.
+//! - If several reservations fit a client, the first of these counts: by DUID, by link-layer address, by remote-id, by
+//!   interface-id.
 
 mod concerned;
 mod table;
@@ -22,7 +23,7 @@ use crate::{Duid, Leased, LinkLayerAddress, OpaqueId};
 
 pub use table::{ReservationConflict, Reservations};
 
-/// What is kept for one client of a link.
+/// A reservation for one client of a link.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reservation {
     /// Whom it is for.
@@ -40,17 +41,17 @@ pub struct Reservation {
 pub enum Holder {
     /// The client with this DUID.
     Duid(Duid),
-    /// Who has this link-layer address, as the relay saw it (RFC 6939), else as the DUID has it.
+    /// The client with this link-layer address, from the relay agent (RFC 6939) or else from the DUID.
     #[serde(rename = "link_layer_address")]
     LinkLayer(LinkLayerAddress),
-    /// Who is behind the place with this remote-id (RFC 4649).
+    /// The client behind this remote-id (RFC 4649).
     RemoteId {
         /// The enterprise number in it.
         enterprise: u32,
         /// What follows.
         id: OpaqueId,
     },
-    /// Who is behind the relay's interface with this interface-id (RFC 9915, section 21.18).
+    /// The client behind the relay agent's interface with this interface-id (RFC 9915, section 21.18).
     InterfaceId(OpaqueId),
 }
 
@@ -63,7 +64,7 @@ impl Reservation {
         }
     }
 
-    /// Whether this is kept, as a whole.
+    /// Whether this whole address or prefix is reserved.
     pub(crate) fn keeps(&self, leased: Leased) -> bool {
         self.of(leased.kind()) == Some(leased)
     }

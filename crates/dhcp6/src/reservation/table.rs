@@ -25,7 +25,7 @@ pub struct Reservations {
     kinds: Kinds,
 }
 
-/// By what there are reservations, so that nothing is looked up in vain.
+/// The kinds of identifier that reservations use, so that no others are looked up.
 #[derive(Debug, Clone, Copy, Default)]
 struct Kinds {
     link_layer: bool,
@@ -39,7 +39,7 @@ pub enum ReservationConflict {
     /// Its client has one already.
     #[error("there is a reservation for {0} already")]
     Holder(Holder),
-    /// What it keeps is kept by another.
+    /// The address or prefix is already reserved by another reservation.
     #[error("{what} is reserved for {holder}")]
     Leased {
         /// The address or prefix that both want, or a part of it.
@@ -65,11 +65,11 @@ impl Reservations {
         self.all.iter()
     }
 
-    /// Puts one in.
+    /// Adds a reservation.
     ///
     /// # Errors
     ///
-    /// When another stands against it; then nothing is changed.
+    /// When it conflicts with another one; then nothing is changed.
     pub fn insert(&mut self, reservation: Reservation) -> Result<(), ReservationConflict> {
         if self.by_holder.contains_key(&reservation.holder) {
             return Err(ReservationConflict::Holder(reservation.holder));
@@ -127,7 +127,7 @@ impl Reservations {
             .or_else(|| self.kinds.interface_id.then(by_interface_id).flatten())
     }
 
-    /// What is kept of the same kind that has an address in common with this, and by which reservation.
+    /// The reserved addresses or prefixes of the same kind that overlap this one, each with its reservation.
     pub(crate) fn overlapping(&self, leased: Leased) -> impl Iterator<Item = (Leased, &Reservation)> {
         let address = leased.address().and_then(|address| self.by_address.get(&address));
         let firsts = leased.prefix().map(|prefix| self.lengths.overlapping(prefix));

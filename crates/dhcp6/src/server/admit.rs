@@ -1,4 +1,4 @@
-//! Which messages are looked at at all (RFC 9915, section 16).
+//! The checks that a message must pass before it is handled (RFC 9915, section 16).
 
 use std::net::Ipv6Addr;
 
@@ -32,8 +32,8 @@ pub(super) fn check_way(kind: MessageKind, way: &Way<'_>, inbound: &Inbound<'_>,
     Ok(())
 }
 
-/// The innermost relay that tells what link the client is on tells this one, by an address of the link or by being known
-/// to it. With none that does it is the link of the receiving interface.
+/// Checks that the message belongs to this link. The innermost relay agent that identifies a link decides, by a link
+/// address or by a key of the link. If none does, it is the link of the receiving interface.
 fn check_link(way: &Way<'_>, source: Ipv6Addr, link: &Link) -> Result<(), Discard> {
     for agent in way.agents(source) {
         let told = agent.link();
@@ -47,10 +47,10 @@ fn check_link(way: &Way<'_>, source: Ipv6Addr, link: &Link) -> Result<(), Discar
     Ok(())
 }
 
-/// What a client sends to an address of the server's own comes from an address that it holds.
+/// Checks that a message to the server's own unicast address comes from an address that the client holds.
 ///
-/// Clients send nothing so, since the server never offers it (RFC 9915 has no Server Unicast option, and says in section
-/// 16 that servers SHOULD NOT accept it). Busybox's client does, though, to give its lease back and to renew it.
+/// The server never offers unicast (RFC 9915 has no Server Unicast option, and section 16 says that servers SHOULD NOT
+/// accept it). But busybox's client uses it to release and renew its lease.
 pub(super) fn check_unicast(
     message: &Message<'_>,
     way: &Way<'_>,

@@ -1,10 +1,10 @@
-//! Confirm: whether all addresses fit the link; whose they are is not asked (RFC 9915, section 18.3.3).
+//! Confirm: whether all addresses fit the link, whoever holds them (RFC 9915, section 18.3.3).
 //!
-//! A client that gave its address back, or whose lease ran out, may not know it: it was restored from an image, or its
-//! clock stood still. A Success would leave it at an address that nobody keeps for it, until it renews. So what was its
-//! own, and is still free, is leased to it again; where that cannot be, it is told to begin anew.
+//! A client may not know that its lease ended: it was restored from an image, or its clock stood still. A Success would
+//! let it use an address that nobody reserves for it, until it renews. So the server leases its former address to it
+//! again if the address is still free. Otherwise it answers NotOnLink, and the client starts over.
 //!
-//! Clients do not confirm prefixes, and none is judged.
+//! Clients do not confirm prefixes, and the server does not judge them.
 
 use dhcproto::v6::Status;
 

@@ -30,7 +30,7 @@ pub(super) struct Exchange<'a> {
     pub(super) client: Duid,
     /// The class that the client is in.
     pub(super) class: Option<(ClassId, &'a Class)>,
-    /// What is kept for the client.
+    /// The client's reservation.
     pub(super) reservation: Option<&'a Reservation>,
     /// Where the packets of a delegated prefix are to be sent; see [`Change::next_hop`].
     pub(super) next_hop: Option<Ipv6Addr>,
@@ -40,17 +40,17 @@ pub(super) struct Exchange<'a> {
     pub(super) times: Lifetimes,
     pub(super) reply: Reply,
     pub(super) changes: Vec<Change>,
-    /// What the answer tells of the identity associations of the message.
+    /// The identity associations of the answer.
     pub(super) associations: Vec<Association>,
-    /// What the answer offers or grants.
+    /// The addresses and prefixes that the answer offers or grants.
     pub(super) taken: Vec<Leased>,
-    /// What the client holds and is to lose for what the answer offers or grants.
+    /// The leases that the client loses to make room for what the answer offers or grants.
     pub(super) making_room: Vec<Leased>,
     /// What was done because the client was at its limit.
     pub(super) limits: Vec<ClientLimit>,
 }
 
-/// What has become of a message about leases.
+/// The result of a message about leases.
 pub(super) struct Finished {
     pub(super) reply: Reply,
     pub(super) changes: Vec<Change>,
@@ -160,7 +160,7 @@ impl Exchange<'_> {
         });
     }
 
-    /// Notes a change, with what the message tells of its client.
+    /// Adds a change, with what the message says about its client.
     pub(super) fn change(&mut self, change: Change) {
         self.changes.push(Change {
             link_layer: self.link_layer(),
@@ -233,7 +233,7 @@ impl Exchange<'_> {
         }
     }
 
-    /// What of a prefix the client must not use, when it asks for that (RFC 6603, section 4.2).
+    /// The excluded part of a prefix, if the client asks for it (RFC 6603, section 4.2).
     fn excluded(&self, leased: Leased) -> Option<Vec<u8>> {
         let prefix = leased
             .prefix()

@@ -1,4 +1,4 @@
-//! What Renew and Rebind have in common.
+//! The common part of Renew and Rebind.
 
 use dhcproto::v6::Status;
 
@@ -8,7 +8,7 @@ use crate::{Binding, Leased, Link};
 
 use super::exchange::Exchange;
 
-/// How many addresses or prefixes in an identity association are told that they have ended.
+/// The number of ended addresses or prefixes that the answer lists for an identity association.
 const MAX_ENDED: usize = 16;
 
 /// What an identity association without a lease gets.
@@ -30,9 +30,9 @@ pub(super) fn answer_extension(exchange: &mut Exchange<'_>, unknown: Unknown) {
     exchange.put_asked();
 }
 
-/// Extends the lease; all else that the client believes to have with it has ended.
+/// Extends the lease. Everything else in the identity association has ended.
 ///
-/// What is not in a pool any more is exchanged for what is.
+/// A lease that is no longer in a pool is replaced by one that is.
 fn extend(exchange: &mut Exchange<'_>, ia: &Ia<'_>, held: &Binding) {
     let Some(leased) = exchange.lease(ia) else {
         return leave(exchange, ia, held);
@@ -44,7 +44,7 @@ fn extend(exchange: &mut Exchange<'_>, ia: &Ia<'_>, held: &Binding) {
     exchange.put(ia, exchange.times, Some(leased), ended, None);
 }
 
-/// Tells what is left of a lease that is not extended, and that asking again is in vain.
+/// Answers with the remaining lifetimes of a lease that is not extended, so that the client does not renew it again.
 fn leave(exchange: &mut Exchange<'_>, ia: &Ia<'_>, held: &Binding) {
     let times = Lifetimes::left(held.preferred_until, held.valid_until, exchange.now);
     exchange.put(ia, times, Some(held.leased), named_but(ia, held.leased), None);
@@ -68,7 +68,7 @@ fn answer_unknown(exchange: &mut Exchange<'_>, ia: &Ia<'_>, unknown: Unknown) {
     exchange.put(ia, exchange.times, leased, ended, status);
 }
 
-/// What is named in an identity association but for this, as much of it as is told of.
+/// The other addresses or prefixes in an identity association, up to the number that the answer lists.
 fn named_but(ia: &Ia<'_>, leased: Leased) -> Vec<Leased> {
     ia.named().filter(|named| *named != leased).take(MAX_ENDED).collect()
 }

@@ -52,7 +52,7 @@ pub struct Inbound<'a> {
     pub multicast: bool,
 }
 
-/// What to send, and what must be durable before.
+/// An answer: the datagram to send, and the changes that must be durable before it is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     /// The bytes to send.
@@ -61,15 +61,15 @@ pub struct Answer {
     pub destination: SocketAddrV6,
     /// The kind of the client's message.
     pub kind: MessageKind,
-    /// The client's address, as it sent from or as the relay next to it tells.
+    /// The client's address: the source, or the peer address of the innermost relay agent.
     pub client_address: Ipv6Addr,
-    /// Whether the client was told that it may be reconfigured; [`Server::reconfigure`] is for such clients only.
+    /// Whether the answer has Reconfigure Accept. [`Server::reconfigure`] is for such clients only.
     pub reconfigurable: bool,
     /// The transaction of the message, when the answer gives the client its key of Reconfigure.
     pub key_given: Option<[u8; 3]>,
     /// What it changes: to be durable before the datagram is sent, in this order.
     pub changes: Vec<Change>,
-    /// Which of the client's identity associations got nothing, and what they were told.
+    /// The identity associations that got no lease, with their status.
     pub refusals: Vec<Refusal>,
     /// What was done because the client was at its limit of leases.
     pub client_limits: Vec<ClientLimit>,
@@ -114,13 +114,15 @@ impl Inbound<'_> {
         Ok(Way::peel(self.datagram)?.link_address())
     }
 
-    /// The relay agents that it came through, from the innermost out. The first of them that tells what link the client is
-    /// on decides: by an address of the link, or by a [`RelayKey`](crate::RelayKey) of the link. [`Server::handle`] wants
-    /// that link. With none that tells it, the client is on the link of the receiving interface.
+    /// The relay agents that it came through, from the innermost out.
+    ///
+    /// The first of them that identifies a link decides on which link the client is: by a link address, or by a
+    /// [`RelayKey`](crate::RelayKey) of the link. Pass that link to [`Server::handle`]. If none does, the client is on
+    /// the link of the receiving interface.
     ///
     /// # Errors
     ///
-    /// Why there can be no answer.
+    /// The reason why there can be no answer.
     pub fn relay_agents(&self) -> Result<impl Iterator<Item = RelayAgent<'_>>, Discard> {
         let way = Way::peel(self.datagram)?;
         Ok(way.agents(*self.source.ip()).collect::<Vec<_>>().into_iter())
@@ -164,13 +166,13 @@ impl Server {
         &self.duid
     }
 
-    /// Answers a datagram that came on a link, at a time in milliseconds since 1970.
+    /// Answers a datagram that came on a link. `now` is in milliseconds since 1970.
     ///
-    /// Nothing is changed: the answer tells what is to be.
+    /// This changes nothing: the answer contains the changes to be made.
     ///
     /// # Errors
     ///
-    /// Why there is no answer. Nothing else is to be done about the datagram.
+    /// The reason why the datagram is dropped.
     pub fn handle(&self, link: &Link, bindings: &Bindings, inbound: &Inbound<'_>, now: i64) -> Result<Answer, Discard> {
         self.handle_knowing(link, bindings, inbound, now, &|_| true)
     }

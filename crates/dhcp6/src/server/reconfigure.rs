@@ -23,7 +23,7 @@ pub const RECONFIGURE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How many times a Reconfigure is sent.
 pub const RECONFIGURE_ATTEMPTS: u32 = 8;
 
-/// What a client is to send when it is reconfigured.
+/// The message that a Reconfigure asks the client for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reconfigure {
     /// A Renew, to this server.
@@ -65,7 +65,7 @@ pub struct KeyHolder<'a> {
     pub transaction: [u8; 3],
 }
 
-/// What decides whether a client is told that it may be reconfigured, and is given its key.
+/// What decides whether the answer has Reconfigure Accept and the reconfigure key.
 pub(super) struct Offer<'a> {
     pub(super) link: &'a Link,
     pub(super) message: &'a Message<'a>,
@@ -90,7 +90,7 @@ impl Offer<'_> {
     }
 }
 
-/// Whether the client is told that it may be reconfigured.
+/// Whether the answer has Reconfigure Accept.
 pub(super) fn is_offered(link: &Link, message: &Message<'_>) -> bool {
     let fits = !matches!(
         message.kind,
@@ -129,7 +129,7 @@ impl Server {
         reply.encode()
     }
 
-    /// Tells a client that accepts it that it may be reconfigured, and gives it the key where that is due; whether it did.
+    /// Adds Reconfigure Accept, and the key where that is due. Returns whether it did.
     pub(super) fn offer_reconfigure(&self, reply: &mut Reply, offer: &Offer<'_>, now: i64) -> bool {
         let Some(client) = offer.message.client.filter(|_| is_offered(offer.link, offer.message)) else {
             return false;

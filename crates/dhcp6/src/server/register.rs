@@ -1,7 +1,7 @@
-//! Addr-reg-inform: a host tells of an address that it made itself (RFC 9686, section 4.2.1).
+//! Addr-reg-inform: a host registers an address that it formed itself (RFC 9686, section 4.2.1).
 //!
-//! A registration is a binding like any other to whoever records it, but none that the server gives: it is kept apart
-//! from the pool's, which it can neither take nor fill, and is bounded per client and per link.
+//! A registration is recorded like any other binding, but the server did not assign it. It is kept apart from the
+//! pool's bindings and takes none of their addresses. The number of registrations is limited per client and per link.
 
 use std::net::Ipv6Addr;
 use std::time::Duration;
@@ -22,7 +22,7 @@ const REPLY: MessageType = MessageType::Unknown(37);
 /// The option by which a server says that it takes registrations (section 4.1).
 pub(super) const ENABLE: OptionCode = OptionCode::Unknown(148);
 
-/// An address as its host tells of it.
+/// A registration as it is in the message.
 struct Registration<'a> {
     address: Ipv6Addr,
     preferred: Duration,

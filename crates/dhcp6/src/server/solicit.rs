@@ -8,7 +8,7 @@ pub(super) fn answer(exchange: &mut Exchange<'_>) {
         let leased = if rapid { exchange.lease(ia) } else { exchange.offer(ia) };
         exchange.put_lease(ia, leased);
     }
-    // With nothing to grant it stays an Advertise: the client goes on looking for a server that has something.
+    // With nothing to grant it stays an Advertise, so that the client goes on to solicit other servers.
     if exchange.changes.is_empty() {
         if let Some(preference) = exchange.link.preference {
             exchange.reply.put_preference(preference);

@@ -1,15 +1,22 @@
-//! Which address or prefix an identity association is given.
+//! Chooses the address or prefix for an identity association.
 //!
-//! In this order: the one that is reserved for its client, if nobody holds it; the one it has or had; one it asks for, when that has never been anyone's; the first of the keyed
-//! sequence of its client that is so; the next one in the pool that is so. Only when there is none: one it asks for
-//! that nobody holds any more; the one whose lease ended longest ago. What a client has is thus stable for as long as
-//! the pool allows, and what it had is kept for it for as long as there are others to give.
+//! The order of preference is:
 //!
-//! A pool of a class is for its clients alone, and they are given what is in it before what all are given.
+//! 1. the one that is reserved for the client, if nobody holds it;
+//! 2. the one that the association has or had;
+//! 3. one that the client asks for and nobody ever had;
+//! 4. the first of the client's keyed sequence that nobody ever had;
+//! 5. the next one of the pool that nobody ever had;
+//! 6. one that the client asks for and nobody holds any more;
+//! 7. the one whose lease ended longest ago.
 //!
-//! A client at its limit of bindings is given none but those that it had itself. When it holds as many as it may, its
-//! oldest lease that the message does not name makes room: firmware that boots from the network makes up an IAID at each
-//! boot, and never comes back to those before.
+//! So a client keeps its address for as long as the pool allows, also between leases.
+//!
+//! Only clients of a class get addresses of the class's pool, and they get them first.
+//!
+//! A client at its limit of bindings gets only those that it had itself. If it holds as many as it may, its oldest
+//! lease that the message does not name makes room: firmware that boots from the network invents a new IAID at each
+//! boot and never uses the former ones again.
 
 mod address;
 mod prefix;
@@ -24,9 +31,9 @@ use super::exchange::Exchange;
 /// How many addresses or prefixes of the keyed sequence are tried. In a pool that is half full one of sixteen is free
 /// but once in 65,000 times; then the search through the pool goes on from the first of them.
 const PROBES: u32 = 16;
-/// How many of those that a client asks for in one association are looked at.
+/// The number of addresses or prefixes that are considered of those that a client asks for in one association.
 const HINTS: usize = 8;
-/// How many bindings that ended are looked at for one that may be given again, in their order and then at some place.
+/// The number of ended bindings that are searched for a reusable one: first in their order, then from a random place.
 const LOOKS: usize = 512;
 /// Has one millisecond lead to a place far from that of the next.
 const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -62,7 +69,7 @@ impl Exchange<'_> {
         let is_named =
             |own: &Binding| ias().any(|ia| ia.iaid == own.iaid || ia.named().any(|named| named == own.leased));
         let own = self.bindings.table(kind).chain(self.client.as_bytes());
-        // What the message was given already is in use by another of its associations.
+        // Another association of the same message has got it already.
         let is_free = |own: &Binding| !self.makes_room(own) && !self.taken.contains(&own.leased);
         own.filter(|own| own.is_held(self.now) && is_free(own) && !is_named(own))
             .min_by_key(|own| (own.valid_until, own.leased))
@@ -74,7 +81,7 @@ impl Exchange<'_> {
         self.making_room.contains(&binding.leased)
     }
 
-    /// What an identity association has, or had, if it may have it again.
+    /// The address or prefix that the association has or had, if it may have it again.
     fn own(&self, ia: &Ia<'_>) -> Option<Leased> {
         let own = self
             .bindings
@@ -89,7 +96,7 @@ impl Exchange<'_> {
         ia.named().take(HINTS).filter(|hint| self.is_open(*hint))
     }
 
-    /// Whether it may be handed out, is no part of what another holds, and is not spoken for in this message.
+    /// Whether it may be given out: no other client holds a part of it, and this message has not taken it.
     fn is_open(&self, leased: Leased) -> bool {
         let is_apart = match leased {
             Leased::Address(_) => true,
@@ -98,12 +105,12 @@ impl Exchange<'_> {
         self.is_in_pool(leased) && is_apart && !self.taken.iter().any(|taken| taken.overlaps(leased))
     }
 
-    /// Whether it has never been anyone's.
+    /// Whether nobody ever had it.
     fn is_fresh(&self, leased: Leased) -> bool {
         self.bindings.at(leased).is_none()
     }
 
-    /// Whether it had a binding that holds it no more.
+    /// Whether its binding has ended.
     fn is_reusable(&self, leased: Leased) -> bool {
         self.bindings
             .at(leased)

@@ -1,9 +1,9 @@
-//! Which prefix an identity association is given: first of all, of which length.
+//! Chooses the prefix for an identity association; first of all its length.
 //!
-//! A client may hint at a length (RFC 8168). It is followed as far as there is a pool that suits; pools that suit alike
-//! are tried in the order of the settings. Where a hint speaks against what the client has, it keeps it at Renew and
-//! Rebind: a network in use is not renumbered because its router would like more room. At Solicit and Request, where it
-//! begins anew, it gets what it asks for.
+//! A client may hint at a length (RFC 8168). The pool that fits best serves it; pools that fit equally well are tried
+//! in the order of the settings. At Renew and Rebind, a hint that differs from the client's prefix changes nothing: a
+//! network in use is not renumbered because its router would like more room. At Solicit and Request the client gets the
+//! length that it asks for.
 
 use ipnet::Ipv6Net;
 
@@ -15,9 +15,9 @@ use crate::{MessageKind, Order, PrefixPool};
 
 use super::PROBES;
 
-/// How many prefixes without a binding are passed over in a search because they are part of what is held.
+/// The number of prefixes without a binding that a search skips because they overlap a held one.
 ///
-/// There are many such only after the length of a pool was changed in the settings.
+/// There are many only after the length of a pool was changed in the settings.
 const PASSED_OVER: usize = 256;
 
 impl Exchange<'_> {

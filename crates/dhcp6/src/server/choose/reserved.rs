@@ -1,4 +1,4 @@
-//! What is kept for the client, and what is kept from it.
+//! Reservations: what the client gets because of them, and what it does not get.
 
 use crate::BindingState;
 use crate::leased::Leased;
@@ -6,7 +6,7 @@ use crate::message::Ia;
 use crate::server::exchange::Exchange;
 
 impl Exchange<'_> {
-    /// What is kept for the client, if this identity association may have it now.
+    /// The client's reservation, if this identity association may have it now.
     pub(super) fn reserved(&self, ia: &Ia<'_>) -> Option<Leased> {
         let kept = self.reservation?.of(ia.kind)?;
         (self.is_open(kept) && self.is_free_for(ia, kept)).then_some(kept)
