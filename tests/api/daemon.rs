@@ -1,4 +1,4 @@
-//! What stands behind the API in these tests: a store on SQLite, and a control that writes to it as the daemon does.
+//! The daemon that these tests start: the real API on real sockets, a store on SQLite, and a fake of the rest.
 
 use std::io::ErrorKind;
 use std::net::{Ipv6Addr, SocketAddr};
@@ -7,23 +7,20 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use async_trait::async_trait;
-use orchestrator::api::{App, Control, ControlError, Limits, Reloaded, Server, SettingsView};
+use orchestrator::api::{App, Limits, Server};
 use orchestrator::conditions::Conditions;
 use orchestrator::metrics::Metrics;
 use orchestrator::model::{
-    Client, ClientId, Clock, Duid, EventKind, Iaid, Id, Instance, InstanceId, InstanceSpec, LeaseChange, LeaseSource,
-    LeaseVerb, NewEvent, Orphan, RecordedReservation, Reservation, ReservationId, ReservationView, Resources,
-    Timestamp, ValueSource,
+    ClientId, Duid, EventKind, Iaid, Id, Instance, InstanceId, InstanceSpec, LeaseChange, LeaseSource, LeaseVerb,
+    NewEvent, Resources, Timestamp, ValueSource,
 };
-use orchestrator::settings::{ApiSettings, Listen, Settings, plan_reload};
-use orchestrator::source::dnsmasq::{DnsmasqEvent, Handed};
-use orchestrator::source::listener::{NotReconfigured, Reconfiguring};
+use orchestrator::settings::{ApiSettings, Listen};
 use orchestrator::store::{NewInstance, Store};
-use orchestrator_dhcp6::Reconfigure;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+
+use crate::control::{FakeControl, Ready};
 
 pub(crate) const LINK: &str = "br0";
 
@@ -64,13 +61,13 @@ impl Daemon {
         let gate = Arc::new(Semaphore::new(1000));
         let arrived = Arc::new(Notify::new());
         let written = Arc::new(Mutex::new(String::new()));
-        let control = Switchboard {
+        let control = FakeControl::ready(Ready {
             store: store.clone(),
             gate: gate.clone(),
             arrived: arrived.clone(),
             written: written.clone(),
             running: Mutex::new(orchestrator::settings::parse("", std::iter::empty()).expect("settings")),
-        };
+        });
         let app = App {
             store: store_seen,
             conditions: conditions.clone(),
@@ -243,118 +240,5 @@ fn new_instance(id: InstanceId, client: ClientId, n: u16) -> NewInstance {
         },
         address: Ipv6Addr::new(0xfd39, 0, 0, 0, 0, 0, 2, n),
         at: Timestamp(1_800_000_000_000 + i64::from(n)),
-    }
-}
-
-struct Switchboard {
-    store: Store,
-    gate: Arc<Semaphore>,
-    arrived: Arc<Notify>,
-    written: Arc<Mutex<String>>,
-    running: Mutex<Settings>,
-}
-
-#[async_trait]
-impl Control for Switchboard {
-    async fn destroy(&self, id: InstanceId, release: bool) -> Result<Instance, ControlError> {
-        self.arrived.notify_one();
-        self.gate.acquire().await.expect("the gate is never closed").forget();
-        let at = Timestamp::wall();
-        let instance = self
-            .store
-            .destroy_instance(id, at, Some("by request".to_owned()))
-            .await?;
-        if release {
-            let situation = self.store.situation(instance.client).await?.expect("its client");
-            let release = |lease: orchestrator::model::Lease| LeaseChange {
-                verb: LeaseVerb::Release,
-                link: lease.link,
-                duid: lease.duid,
-                iaid: lease.iaid,
-                leased: lease.leased,
-                next_hop: lease.next_hop,
-                class: None,
-                source: lease.source,
-                preferred_until: lease.preferred_until,
-                valid_until: lease.valid_until,
-                link_layer: None,
-                hostname: None,
-                at,
-                replayed: false,
-            };
-            self.store
-                .record_leases(situation.active_leases.into_iter().map(release).collect())
-                .await?;
-        }
-        Ok(instance)
-    }
-
-    async fn dnsmasq_event(&self, event: DnsmasqEvent) -> Result<(), ControlError> {
-        if event.interface != LINK {
-            return Err(ControlError::Refused {
-                reason: format!("{} is no link", event.interface),
-            });
-        }
-        let change = event.into_change(Handed::Live, &Clock::start());
-        self.store.record_leases(vec![change]).await?;
-        Ok(())
-    }
-
-    async fn orphans(&self) -> Result<Vec<Orphan>, ControlError> {
-        Ok(Vec::new())
-    }
-
-    async fn remove_orphan(&self, _: InstanceId) -> Result<Option<Orphan>, ControlError> {
-        Ok(None)
-    }
-
-    async fn reservations(&self) -> Result<Vec<ReservationView>, ControlError> {
-        Ok(self.store.reservations().await?.into_iter().map(shown).collect())
-    }
-
-    async fn reserve(&self, link: String, reservation: Reservation) -> Result<ReservationView, ControlError> {
-        let at = Timestamp(1_800_000_000_000);
-        Ok(shown(self.store.add_reservation(&link, reservation, at).await?))
-    }
-
-    async fn unreserve(&self, id: ReservationId) -> Result<ReservationView, ControlError> {
-        Ok(shown(self.store.remove_reservation(id).await?))
-    }
-
-    async fn reconfigure(&self, client: &Client, what: Reconfigure) -> Result<Reconfiguring, ControlError> {
-        match what {
-            Reconfigure::Renew => Ok(Reconfiguring {
-                client: Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1),
-                relayed: client.link != LINK,
-            }),
-            Reconfigure::Rebind => Err(NotReconfigured::NotAccepted.into()),
-            Reconfigure::InformationRequest => Err(NotReconfigured::TooMany.into()),
-        }
-    }
-
-    async fn reload(&self) -> Result<Reloaded, ControlError> {
-        let written = self.written.lock().expect("the settings").clone();
-        let settings = orchestrator::settings::parse(&written, std::iter::empty())?;
-        let mut running = self.running.lock().expect("the settings");
-        let reload = plan_reload(&running, settings)?;
-        *running = reload.settings;
-        Ok(Reloaded {
-            loaded: Timestamp(1_800_000_000_000),
-            changes: reload.changes,
-        })
-    }
-
-    async fn settings(&self) -> Result<SettingsView, ControlError> {
-        Err(ControlError::Stopping)
-    }
-}
-
-fn shown(recorded: RecordedReservation) -> ReservationView {
-    ReservationView {
-        id: Some(recorded.id),
-        link: recorded.link,
-        reservation: recorded.reservation,
-        created: Some(recorded.created),
-        in_force: true,
     }
 }

@@ -2,6 +2,7 @@
 
 mod access;
 mod changes;
+mod control;
 mod crowd;
 mod daemon;
 mod drain;

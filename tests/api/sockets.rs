@@ -5,72 +5,22 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 
-use async_trait::async_trait;
-use orchestrator::api::{App, BindError, Control, ControlError, Reloaded, Server, SettingsView};
+use orchestrator::api::{App, BindError, Server};
 use orchestrator::conditions::Conditions;
 use orchestrator::metrics::Metrics;
-use orchestrator::model::{Client, Instance, InstanceId, Orphan, Reservation, ReservationId, ReservationView};
 use orchestrator::settings::{ApiSettings, Listen};
-use orchestrator::source::dnsmasq::DnsmasqEvent;
-use orchestrator::source::listener::Reconfiguring;
-use orchestrator_dhcp6::Reconfigure;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::control::FakeControl;
 use crate::daemon::{Daemon, Directory};
 use crate::http::ask;
-
-/// A daemon that is only starting.
-struct Nobody;
-
-#[async_trait]
-impl Control for Nobody {
-    async fn destroy(&self, _: InstanceId, _: bool) -> Result<Instance, ControlError> {
-        Err(ControlError::Starting)
-    }
-
-    async fn dnsmasq_event(&self, _: DnsmasqEvent) -> Result<(), ControlError> {
-        Err(ControlError::Starting)
-    }
-
-    async fn reconfigure(&self, _: &Client, _: Reconfigure) -> Result<Reconfiguring, ControlError> {
-        Err(ControlError::Starting)
-    }
-
-    async fn orphans(&self) -> Result<Vec<Orphan>, ControlError> {
-        Err(ControlError::Starting)
-    }
-
-    async fn remove_orphan(&self, _: InstanceId) -> Result<Option<Orphan>, ControlError> {
-        Err(ControlError::Starting)
-    }
-
-    async fn reservations(&self) -> Result<Vec<ReservationView>, ControlError> {
-        Err(ControlError::Starting)
-    }
-
-    async fn reserve(&self, _: String, _: Reservation) -> Result<ReservationView, ControlError> {
-        Err(ControlError::Starting)
-    }
-
-    async fn unreserve(&self, _: ReservationId) -> Result<ReservationView, ControlError> {
-        Err(ControlError::Starting)
-    }
-
-    async fn reload(&self) -> Result<Reloaded, ControlError> {
-        Err(ControlError::Starting)
-    }
-
-    async fn settings(&self) -> Result<SettingsView, ControlError> {
-        Err(ControlError::Starting)
-    }
-}
 
 async fn bind(listen: &[Listen]) -> Result<Server, BindError> {
     let app = App {
         store: watch::channel(None).1,
         conditions: Conditions::default(),
-        control: Arc::new(Nobody),
+        control: Arc::new(FakeControl::starting()),
         metrics: Metrics::default(),
     };
     let settings = ApiSettings {

@@ -1,0 +1,164 @@
+//! The one fake of [`Control`] in these tests: it writes to the store as the daemon does, and touches no machine.
+//!
+//! It has the two stages of the daemon: one that is only starting refuses every call, one that is ready answers.
+
+use std::net::Ipv6Addr;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use orchestrator::api::{Control, ControlError, Reloaded, SettingsView};
+use orchestrator::model::{
+    Client, Clock, Instance, InstanceId, LeaseChange, LeaseVerb, Orphan, RecordedReservation, Reservation,
+    ReservationId, ReservationView, Timestamp,
+};
+use orchestrator::settings::{Settings, plan_reload};
+use orchestrator::source::dnsmasq::{DnsmasqEvent, Handed};
+use orchestrator::source::listener::{NotReconfigured, Reconfiguring};
+use orchestrator::store::Store;
+use orchestrator_dhcp6::Reconfigure;
+use tokio::sync::{Notify, Semaphore};
+
+use crate::daemon::LINK;
+
+/// A daemon, as far as the API asks it for something.
+pub(crate) struct FakeControl(Option<Ready>);
+
+/// What a daemon has once it is ready.
+pub(crate) struct Ready {
+    pub(crate) store: Store,
+    /// A removal takes a permit of it: without one it waits.
+    pub(crate) gate: Arc<Semaphore>,
+    /// Notified when a removal comes to the gate.
+    pub(crate) arrived: Arc<Notify>,
+    /// The text of the settings that a reload reads.
+    pub(crate) written: Arc<Mutex<String>>,
+    /// The settings in force.
+    pub(crate) running: Mutex<Settings>,
+}
+
+impl FakeControl {
+    /// A daemon that is only starting.
+    pub(crate) fn starting() -> Self {
+        Self(None)
+    }
+
+    /// A daemon whose parts are there.
+    pub(crate) fn ready(ready: Ready) -> Self {
+        Self(Some(ready))
+    }
+
+    fn get(&self) -> Result<&Ready, ControlError> {
+        self.0.as_ref().ok_or(ControlError::Starting)
+    }
+}
+
+#[async_trait]
+impl Control for FakeControl {
+    async fn destroy(&self, id: InstanceId, release: bool) -> Result<Instance, ControlError> {
+        let daemon = self.get()?;
+        daemon.arrived.notify_one();
+        daemon.gate.acquire().await.expect("the gate is never closed").forget();
+        let at = Timestamp::wall();
+        let instance = daemon
+            .store
+            .destroy_instance(id, at, Some("by request".to_owned()))
+            .await?;
+        if release {
+            let situation = daemon.store.situation(instance.client).await?.expect("its client");
+            let release = |lease: orchestrator::model::Lease| LeaseChange {
+                verb: LeaseVerb::Release,
+                link: lease.link,
+                duid: lease.duid,
+                iaid: lease.iaid,
+                leased: lease.leased,
+                next_hop: lease.next_hop,
+                class: None,
+                source: lease.source,
+                preferred_until: lease.preferred_until,
+                valid_until: lease.valid_until,
+                link_layer: None,
+                hostname: None,
+                at,
+                replayed: false,
+            };
+            daemon
+                .store
+                .record_leases(situation.active_leases.into_iter().map(release).collect())
+                .await?;
+        }
+        Ok(instance)
+    }
+
+    async fn dnsmasq_event(&self, event: DnsmasqEvent) -> Result<(), ControlError> {
+        let daemon = self.get()?;
+        if event.interface != LINK {
+            return Err(ControlError::Refused {
+                reason: format!("{} is no link", event.interface),
+            });
+        }
+        let change = event.into_change(Handed::Live, &Clock::start());
+        daemon.store.record_leases(vec![change]).await?;
+        Ok(())
+    }
+
+    async fn orphans(&self) -> Result<Vec<Orphan>, ControlError> {
+        self.get().map(|_| Vec::new())
+    }
+
+    async fn remove_orphan(&self, _: InstanceId) -> Result<Option<Orphan>, ControlError> {
+        self.get().map(|_| None)
+    }
+
+    async fn reservations(&self) -> Result<Vec<ReservationView>, ControlError> {
+        Ok(self.get()?.store.reservations().await?.into_iter().map(shown).collect())
+    }
+
+    async fn reserve(&self, link: String, reservation: Reservation) -> Result<ReservationView, ControlError> {
+        let at = Timestamp(1_800_000_000_000);
+        Ok(shown(self.get()?.store.add_reservation(&link, reservation, at).await?))
+    }
+
+    async fn unreserve(&self, id: ReservationId) -> Result<ReservationView, ControlError> {
+        Ok(shown(self.get()?.store.remove_reservation(id).await?))
+    }
+
+    async fn reconfigure(&self, client: &Client, what: Reconfigure) -> Result<Reconfiguring, ControlError> {
+        self.get()?;
+        match what {
+            Reconfigure::Renew => Ok(Reconfiguring {
+                client: Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1),
+                relayed: client.link != LINK,
+            }),
+            Reconfigure::Rebind => Err(NotReconfigured::NotAccepted.into()),
+            Reconfigure::InformationRequest => Err(NotReconfigured::TooMany.into()),
+        }
+    }
+
+    async fn reload(&self) -> Result<Reloaded, ControlError> {
+        let daemon = self.get()?;
+        let written = daemon.written.lock().expect("the settings").clone();
+        let settings = orchestrator::settings::parse(&written, std::iter::empty())?;
+        let mut running = daemon.running.lock().expect("the settings");
+        let reload = plan_reload(&running, settings)?;
+        *running = reload.settings;
+        Ok(Reloaded {
+            loaded: Timestamp(1_800_000_000_000),
+            changes: reload.changes,
+        })
+    }
+
+    async fn settings(&self) -> Result<SettingsView, ControlError> {
+        self.get()?;
+        Err(ControlError::Stopping)
+    }
+}
+
+fn shown(recorded: RecordedReservation) -> ReservationView {
+    ReservationView {
+        id: Some(recorded.id),
+        link: recorded.link,
+        reservation: recorded.reservation,
+        created: Some(recorded.created),
+        in_force: true,
+    }
+}
