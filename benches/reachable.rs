@@ -10,6 +10,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use orchestrator_lab::{Daemon, Engine, Lab, Namespace, TEST_IMAGE, TEST_PORT, poll};
+use orchestrator_wire::{
+    ADVERTISE, ELAPSED_TIME, IA_NA, Message, REPLY, REQUEST, SERVER_ID, SOLICIT, Xid, client_id, duid_ll, ia_na,
+    message, option,
+};
 use serde_json::{Value, json};
 
 const ROUNDS: u32 = 25;
@@ -135,41 +139,35 @@ fn remove(daemon: &Daemon) -> Result<()> {
     })
 }
 
-/// Solicit, Advertise, Request, Reply; the client's own codec is these few lines.
+/// Solicit, Advertise, Request, Reply.
 fn exchange(client: u32, index: u32) -> Result<()> {
     let socket = UdpSocket::bind("[::]:546")?;
     socket.set_read_timeout(Some(LIMIT))?;
     let servers = SocketAddrV6::new("ff02::1:2".parse()?, 547, 0, index);
     let [a, b, c, d] = client.to_be_bytes();
-    let identity = [0, 1, 0, 10, 0, 3, 0, 1, 0x02, 0x5e, a, b, c, d];
-    let association = [0, 3, 0, 12, a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0];
-    let elapsed = [0, 8, 0, 2, 0, 0];
+    let identity = client_id(&duid_ll([0x02, 0x5e, a, b, c, d]));
+    let elapsed = option(ELAPSED_TIME, &[0; 2]);
     let mut answer = [0; 1500];
-    let solicit = [&[1, 0x51, c, d][..], &identity, &elapsed, &association].concat();
-    socket.send_to(&solicit, servers)?;
-    let length = socket.recv(&mut answer)?;
-    ensure!(answer[0] == 2, "no Advertise but message type {}", answer[0]);
-    let server = option(&answer[4..length], 2).context("an Advertise without a server identifier")?;
-    let offer = option(&answer[4..length], 3).context("an Advertise without an address")?;
-    let request = [&[3, 0x52, c, d][..], &identity, &elapsed, server, offer].concat();
-    socket.send_to(&request, servers)?;
-    socket.recv(&mut answer)?;
-    if answer[0] != 7 {
-        bail!("no Reply but message type {}", answer[0]);
+    let mut ask = |kind: u8, xid: Xid, options: &[Vec<u8>]| -> Result<Message> {
+        let common = [identity.clone(), elapsed.clone()];
+        socket.send_to(&message(kind, xid, &[&common, options].concat()), servers)?;
+        let length = socket.recv(&mut answer)?;
+        Ok(Message::parse(&answer[..length]))
+    };
+    let advertise = ask(SOLICIT, [0x51, c, d], &[ia_na(client, &[])])?;
+    ensure!(
+        advertise.kind == ADVERTISE,
+        "no Advertise but message type {}",
+        advertise.kind
+    );
+    let of = |code: u16| advertise.options.get(code).map(|body| option(code, body));
+    let server = of(SERVER_ID).context("an Advertise without a server identifier")?;
+    let offer = of(IA_NA).context("an Advertise without an address")?;
+    let reply = ask(REQUEST, [0x52, c, d], &[server, offer])?;
+    if reply.kind != REPLY {
+        bail!("no Reply but message type {}", reply.kind);
     }
     Ok(())
-}
-
-/// The first option of a code, with its header.
-fn option(mut options: &[u8], code: u8) -> Option<&[u8]> {
-    while options.len() >= 4 {
-        let length = 4 + usize::from(u16::from_be_bytes([options[2], options[3]]));
-        if options[..2] == [0, code] {
-            return options.get(..length);
-        }
-        options = options.get(length..)?;
-    }
-    None
 }
 
 fn report(bare: &[Duration], ways: &[Way]) {

@@ -3,13 +3,15 @@
 use std::net::Ipv6Addr;
 
 use ipnet::Ipv6Net;
+use orchestrator_wire as wire;
 
 use crate::kept;
-use crate::wire::{self, Told};
+use crate::lease;
+use crate::lease::Lease;
 use crate::world::{self, World};
 
 /// Checks the answer to a client's own message, and gives back what it tells of leases.
-pub(crate) fn check(world: &World, message: &[u8], answer: &[u8]) -> Vec<Told> {
+pub(crate) fn check(world: &World, message: &[u8], answer: &[u8]) -> Vec<Lease> {
     let (asked, options) = (wire::options(&message[4..]), wire::options(&answer[4..]));
     assert_eq!(answer[1..4], message[1..4], "the transaction is another");
     let fits = match message[0] {
@@ -24,11 +26,11 @@ pub(crate) fn check(world: &World, message: &[u8], answer: &[u8]) -> Vec<Told> {
     );
     let client = wire::only(&asked, wire::CLIENT_ID);
     assert_eq!(wire::only(&options, wire::CLIENT_ID), client, "the client is another");
-    wire::only(&options, wire::STATUS).map(wire::status);
+    wire::only(&options, wire::STATUS).map(wire::status_code);
     for misplaced in [wire::INTERFACE_ID, wire::RELAY_MESSAGE] {
         assert_eq!(wire::only(&options, misplaced), None, "what is a relay's is in it");
     }
-    let told = wire::told(&options);
+    let told = lease::leases(&options);
     for lease in told.iter().filter(|lease| lease.valid > 0) {
         check_lease(world, lease);
     }
@@ -40,13 +42,13 @@ pub(crate) fn is_of_class(message: &[u8]) -> bool {
     let options = wire::options(&message[4..]);
     let mut classes = options.iter().filter(|option| option.0 == wire::VENDOR_CLASS);
     classes.any(|(_, body)| {
-        let texts = wire::texts(body.get(4..).unwrap_or_default());
+        let texts = wire::read_texts(body.get(4..).unwrap_or_default());
         texts.iter().any(|text| text.starts_with(b"a"))
     })
 }
 
 /// What is leased may be.
-fn check_lease(world: &World, lease: &Told) {
+fn check_lease(world: &World, lease: &Lease) {
     if lease.code == wire::IA_NA {
         let address = lease.address;
         let mut pools = world.link.class_pools.iter().chain([&world.link.pool]);

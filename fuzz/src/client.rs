@@ -5,9 +5,9 @@ use std::net::Ipv6Addr;
 
 use orchestrator_dhcp6::client::{Action, Client, ClientSettings, Wants};
 use orchestrator_dhcp6::{Iaid, Leased};
+use orchestrator_wire as wire;
 
 use crate::script::Script;
-use crate::wire;
 use crate::world::{self, BEGINNING};
 
 /// Steps of one sequence.
@@ -181,10 +181,7 @@ fn answer(said: &[u8], flags: u8, script: &mut Script<'_>) -> Option<Vec<u8>> {
     let mut transaction = [0; 3];
     transaction.copy_from_slice(said.get(1..4)?);
     let server = [0, 2, 0, 0, 0xab, 0x11, flags >> 2];
-    let mut options = vec![
-        wire::option(wire::CLIENT_ID, &wire::duid(1)),
-        wire::option(wire::SERVER_ID, &server),
-    ];
+    let mut options = vec![wire::client_id(&wire::duid(1)), wire::server_id(&server)];
     for _ in 0..script.choice(6)? {
         options.push(option(script)?);
     }
@@ -204,37 +201,33 @@ fn option(script: &mut Script<'_>) -> Option<Vec<u8>> {
 
 fn association(code: u16, script: &mut Script<'_>) -> Option<Vec<u8>> {
     let count = script.choice(6)?;
-    let mut body = [&1_u32.to_be_bytes()[..], &time(script)?, &time(script)?].concat();
+    let times = (time(script)?, time(script)?);
+    let mut nested = Vec::new();
     if count == 5 {
-        body.extend(wire::option(wire::STATUS, &[0, script.byte()?]));
+        nested.push(wire::option(wire::STATUS, &[0, script.byte()?]));
     }
     for _ in 0..count {
         let (preferred, valid) = (time(script)?, time(script)?);
         let number = script.byte()?;
-        body.extend(match code {
-            wire::IA_NA => {
-                let address = world::on_link(number.into()).octets();
-                wire::option(wire::IAADDR, &[&address[..], &preferred, &valid].concat())
-            }
+        nested.push(match code {
+            wire::IA_NA => wire::ia_address(world::on_link(number.into()), preferred, valid),
             _ => {
-                let prefix = Ipv6Addr::new(0x2001, 0xdb8, 1, number.into(), 0, 0, 0, 0).octets();
-                let length = script.byte()?;
-                wire::option(wire::IAPREFIX, &[&preferred[..], &valid, &[length], &prefix].concat())
+                let prefix = Ipv6Addr::new(0x2001, 0xdb8, 1, number.into(), 0, 0, 0, 0);
+                wire::ia_prefix(prefix, script.byte()?, preferred, valid)
             }
         });
     }
-    Some(wire::option(code, &body))
+    Some(wire::association_timed(code, 1, times, &nested))
 }
 
-/// Seconds on the wire, in few bytes what is usual.
-fn time(script: &mut Script<'_>) -> Option<[u8; 4]> {
-    let seconds = match script.byte()? {
+/// Seconds, in few bytes what is usual.
+fn time(script: &mut Script<'_>) -> Option<u32> {
+    Some(match script.byte()? {
         255 => u32::MAX,
         254 => u32::MAX - 1,
         long @ 128.. => u32::from(long - 127) * 600,
         short => short.into(),
-    };
-    Some(seconds.to_be_bytes())
+    })
 }
 
 #[cfg(test)]

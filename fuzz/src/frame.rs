@@ -3,9 +3,10 @@
 use std::sync::OnceLock;
 
 use orchestrator_dhcp6::{Discard, Inbound, MAX_DATAGRAM, MAX_DEPTH, MAX_OPTIONS};
+use orchestrator_wire as wire;
 
+use crate::answer;
 use crate::world::{self, World};
-use crate::{answer, wire};
 
 /// Gives a datagram to a server that knows some clients.
 pub fn run(datagram: &[u8]) {
@@ -31,7 +32,7 @@ pub(crate) fn inhabited() -> World {
     let mut world = World::new(1 | 3 << 2 | 16);
     for client in 1..=3 {
         let options = [
-            wire::option(wire::CLIENT_ID, &wire::duid(client)),
+            wire::client_id(&wire::duid(client)),
             wire::option(wire::RAPID_COMMIT, &[]),
             wire::association(wire::IA_NA, 1, &[]),
             wire::association(wire::IA_PD, 1, &[]),
@@ -69,8 +70,8 @@ fn count_options(bytes: &[u8], depth: usize) -> usize {
         }
         wire::IA_NA | wire::IA_PD => count_options(&body[12..], depth + 1),
         wire::IA_TA => body.get(4..).map_or(0, |inside| count_options(inside, depth + 1)),
-        wire::IAADDR => count_options(&body[24..], depth + 1),
-        wire::IAPREFIX => count_options(&body[25..], depth + 1),
+        wire::IA_ADDRESS => count_options(&body[24..], depth + 1),
+        wire::IA_PREFIX => count_options(&body[25..], depth + 1),
         _ => 0,
     });
     options.len() + inside.sum::<usize>()

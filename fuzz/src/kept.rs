@@ -4,14 +4,13 @@ use std::net::Ipv6Addr;
 
 use ipnet::Ipv6Net;
 use orchestrator_dhcp6::{Duid, Holder, Leased, LinkLayerAddress, OpaqueId, Reservation, Reservations};
+use orchestrator_wire as wire;
 
 use crate::answer::as_prefix;
-use crate::{wire, world};
+use crate::world;
 
 /// How many there are.
 pub(crate) const KEPT: usize = 4;
-/// Length of what a relay puts before its options.
-const RELAY_HEAD: usize = 34;
 
 /// One of each kind of holder, in the pools and out of them.
 fn all(first: Ipv6Addr) -> [Reservation; KEPT] {
@@ -87,7 +86,7 @@ pub(crate) fn is_kept_from(reservations: &Reservations, datagram: &[u8], leased:
 fn holders(datagram: &[u8]) -> Vec<Holder> {
     let (mut message, mut layers) = (datagram, Vec::new());
     while message[0] == wire::RELAY_FORW {
-        let options = wire::options(&message[RELAY_HEAD..]);
+        let options = wire::options(&message[wire::RELAY_HEAD..]);
         message = wire::only(&options, wire::RELAY_MESSAGE).expect("a message inside");
         layers.push(options);
     }
@@ -97,7 +96,9 @@ fn holders(datagram: &[u8]) -> Vec<Holder> {
         let mut from_client = layers.iter().rev();
         from_client.find_map(|options| options.iter().find(|option| option.0 == code).map(|option| option.1))
     };
-    let seen = layers.last().and_then(|options| wire::only(options, wire::LINK_LAYER));
+    let seen = layers
+        .last()
+        .and_then(|options| wire::only(options, wire::LINK_LAYER_ADDRESS));
     let seen = seen.and_then(|body| LinkLayerAddress::new(body.get(2..)?).ok());
     let link_layer = seen.or_else(|| client.as_ref().and_then(Duid::link_layer));
     let remote = nearest(wire::REMOTE_ID).and_then(|body| {

@@ -4,19 +4,19 @@
 //! this crate give each its corpus, for `make test`. A corpus holds what `seeds` makes and, as `regression-*`, what a
 //! fuzzer once found.
 //!
-//! What is checked is checked by means of its own: messages are read and made by `wire`, which shares nothing with the
-//! protocol's codec, and what clients hold is kept in books of its own.
+//! What is checked is checked by means of its own: messages are read and made by `orchestrator-wire`, which shares
+//! nothing with the protocol's codec, and what clients hold is kept in books of its own.
 
 mod advert;
 mod answer;
 mod client;
 mod frame;
 mod kept;
+mod lease;
 mod relay;
 mod script;
 mod seeds;
 mod server;
-mod wire;
 mod world;
 
 pub use advert::run as advert;

@@ -4,14 +4,13 @@ use std::net::Ipv6Addr;
 use std::sync::OnceLock;
 
 use orchestrator_dhcp6::{Answer, Inbound, MAX_DATAGRAM, MAX_RELAYS};
+use orchestrator_wire as wire;
 
+use crate::answer;
 use crate::frame;
 use crate::script::Script;
 use crate::world::{self, World};
-use crate::{answer, wire};
 
-/// Message type, hop count, link address and peer address.
-const HEAD: usize = 34;
 /// Where the relay next to the server is.
 const SOURCE: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 9);
 
@@ -34,7 +33,7 @@ fn nest(script: &[u8]) -> Option<Vec<u8>> {
     let layers: Vec<(Vec<u8>, Vec<u8>)> = (0..count).map_while(|_| layer(&mut script)).collect();
     let message = script.rest().to_vec();
     Some(layers.into_iter().fold(message, |inside, (before, after)| {
-        [before, wire::option(wire::RELAY_MESSAGE, &inside), after].concat()
+        [before, wire::clipped_option(wire::RELAY_MESSAGE, &inside), after].concat()
     }))
 }
 
@@ -48,14 +47,13 @@ fn layer(script: &mut Script<'_>) -> Option<(Vec<u8>, Vec<u8>)> {
         _ => padded(script.bytes(16)),
     };
     let peer = world::link_local(script.byte()?);
-    let head = [&[wire::RELAY_FORW, hops][..], &link.octets(), &peer.octets()].concat();
-    let mut sides = [head, Vec::new()];
+    let mut sides = [wire::relay_layer(hops, link, peer, &[]), Vec::new()];
     for _ in 0..script.choice(6)? {
         let what = script.byte()?;
         let option = match what & 7 {
             0 => wire::option(wire::INTERFACE_ID, script.short()?),
             1 => wire::option(wire::RELAY_SOURCE_PORT, script.bytes(2)),
-            2 => wire::option(wire::LINK_LAYER, script.short()?),
+            2 => wire::option(wire::LINK_LAYER_ADDRESS, script.short()?),
             3 => wire::option(wire::REMOTE_ID, script.short()?),
             4 => wire::option(wire::RELAY_MESSAGE, script.short()?),
             5 => wire::option(
@@ -108,8 +106,15 @@ fn check_way_back(world: &World, asked: &[u8], answer: &Answer) {
     assert_eq!((*answer.destination.ip(), answer.destination.port()), (SOURCE, port));
     while asked[0] == wire::RELAY_FORW {
         assert_eq!(told[0], wire::RELAY_REPL);
-        assert_eq!(asked[1..HEAD], told[1..HEAD], "hop count, link and peer are others");
-        let (before, after) = (wire::options(&asked[HEAD..]), wire::options(&told[HEAD..]));
+        assert_eq!(
+            asked[1..wire::RELAY_HEAD],
+            told[1..wire::RELAY_HEAD],
+            "hop count, link and peer are others"
+        );
+        let (before, after) = (
+            wire::options(&asked[wire::RELAY_HEAD..]),
+            wire::options(&told[wire::RELAY_HEAD..]),
+        );
         for echoed in [wire::INTERFACE_ID, wire::RELAY_SOURCE_PORT] {
             assert_eq!(wire::only(&before, echoed), wire::only(&after, echoed));
         }
@@ -140,7 +145,7 @@ fn supplies<'a>(layer: &[(u16, &'a [u8])]) -> Option<Vec<&'a [u8]>> {
 
 /// Whether a client asks for an option, in a message that is answered by options.
 fn asks_for(message: &[u8], code: u16) -> bool {
-    let requested = wire::only(&wire::options(&message[4..]), wire::ORO).unwrap_or_default();
+    let requested = wire::only(&wire::options(&message[4..]), wire::OPTION_REQUEST).unwrap_or_default();
     let is_configured = !matches!(
         message[0],
         wire::CONFIRM | wire::RELEASE | wire::DECLINE | wire::ADDR_REG_INFORM
@@ -154,6 +159,6 @@ fn bodies<'a>(options: &[(u16, &'a [u8])], code: u16) -> Vec<&'a [u8]> {
 }
 
 fn outermost_wants_its_port(datagram: &[u8]) -> bool {
-    let options = wire::options(&datagram[HEAD..]);
+    let options = wire::options(&datagram[wire::RELAY_HEAD..]);
     options.iter().any(|option| option.0 == wire::RELAY_SOURCE_PORT)
 }

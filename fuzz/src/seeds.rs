@@ -2,7 +2,8 @@
 
 use std::net::Ipv6Addr;
 
-use crate::wire;
+use orchestrator_wire as wire;
+
 use crate::world;
 
 type Seeds = Vec<(&'static str, Vec<u8>)>;
@@ -23,7 +24,7 @@ pub(crate) fn relay() -> Seeds {
     let asking = wire::message(
         wire::INFORMATION_REQUEST,
         [0, 0, 7],
-        &[wire::option(wire::ORO, &[0, 65])],
+        &[wire::option(wire::OPTION_REQUEST, &[0, 65])],
     );
     let supplied = relayed(&[66], world::on_link(9), &asking);
     let raw = |datagram: &[u8]| [&[0], datagram].concat();
@@ -396,19 +397,19 @@ pub(crate) fn client() -> Seeds {
 fn messages() -> Seeds {
     let address = world::on_link(0x1_0007);
     let subnet = Ipv6Addr::new(0x2001, 0xdb8, 1, 0, 0, 0, 0, 0);
-    let client = wire::option(wire::CLIENT_ID, &wire::duid(1));
-    let server = wire::option(wire::SERVER_ID, &[0, 2, 0, 0, 0xab, 0x11, 0xaa, 0xbb]);
-    let asked = wire::asking(&[23, 24, 32, 56, 59, 82, 83, 103, 148]);
-    let elapsed = wire::option(wire::ELAPSED, &[0, 100]);
+    let client = wire::client_id(&wire::duid(1));
+    let server = wire::server_id(&[0, 2, 0, 0, 0xab, 0x11, 0xaa, 0xbb]);
+    let asked = wire::option_request(&[23, 24, 32, 56, 59, 82, 83, 103, 148]);
+    let elapsed = wire::option(wire::ELAPSED_TIME, &[0, 100]);
     let name = wire::option(wire::FQDN, b"\x01\x05phone\x03lan\x00");
     let class = wire::option(wire::VENDOR_CLASS, &[0, 0, 1, 0x37, 0, 4, b'M', b'S', b'F', b'T']);
     let user = wire::option(15, &[0, 4, b'i', b'P', b'X', b'E']);
     let short = wire::option(17, &[0; 3]);
     let none = wire::association(wire::IA_NA, 7, &[]);
-    let some = wire::association(wire::IA_NA, 7, &[wire::address(address, 3600, 7200)]);
-    let prefix = wire::association(wire::IA_PD, 7, &[wire::prefix(subnet, 62)]);
-    let length = wire::association(wire::IA_PD, 8, &[wire::prefix(Ipv6Addr::UNSPECIFIED, 60)]);
-    let temporary = wire::association_of_temporary(9);
+    let some = wire::association(wire::IA_NA, 7, &[wire::ia_address(address, 3600, 7200)]);
+    let prefix = wire::association(wire::IA_PD, 7, &[wire::ia_prefix(subnet, 62, 0, 0)]);
+    let length = wire::association(wire::IA_PD, 8, &[wire::ia_prefix(Ipv6Addr::UNSPECIFIED, 60, 0, 0)]);
+    let temporary = wire::ia_ta(9);
     let status = wire::association(wire::IA_NA, 9, &[wire::option(wire::STATUS, b"\x00\x00fine")]);
     let [rapid, reconfigurable] = [wire::RAPID_COMMIT, wire::RECONFIGURE_ACCEPT].map(|code| wire::option(code, &[]));
     let say = |kind, parts: &[&[u8]]| {
@@ -418,7 +419,7 @@ fn messages() -> Seeds {
             &parts.iter().map(|part| part.to_vec()).collect::<Vec<_>>(),
         )
     };
-    let registered = wire::address(world::link_local(1), 600, 1200);
+    let registered = wire::ia_address(world::link_local(1), 600, 1200);
     vec![
         (
             "solicit",
@@ -455,14 +456,8 @@ fn messages() -> Seeds {
 
 /// A relay's message around another, with these of the options that relays add.
 fn relayed(options: &[u16], link: Ipv6Addr, inside: &[u8]) -> Vec<u8> {
-    let head = [
-        &[wire::RELAY_FORW, 0][..],
-        &link.octets(),
-        &world::link_local(1).octets(),
-    ]
-    .concat();
     let added = options.iter().map(|code| match *code {
-        wire::LINK_LAYER => wire::option(wire::LINK_LAYER, &[0, 1, 2, 0, 0x5e, 0x10, 0, 1]),
+        wire::LINK_LAYER_ADDRESS => wire::option(wire::LINK_LAYER_ADDRESS, &[0, 1, 2, 0, 0x5e, 0x10, 0, 1]),
         wire::RELAY_SOURCE_PORT => wire::option(wire::RELAY_SOURCE_PORT, &[0x12, 0x67]),
         wire::REMOTE_ID => wire::option(wire::REMOTE_ID, b"\x00\x00\x00\x09switch-7"),
         wire::RELAY_SUPPLIED => wire::option(
@@ -471,6 +466,6 @@ fn relayed(options: &[u16], link: Ipv6Addr, inside: &[u8]) -> Vec<u8> {
         ),
         code => wire::option(code, b"eth7"),
     });
-    let added: Vec<u8> = added.flatten().collect();
-    [head, added, wire::option(wire::RELAY_MESSAGE, inside)].concat()
+    let added: Vec<Vec<u8>> = added.collect();
+    wire::relay_forw(0, link, world::link_local(1), &added, inside)
 }

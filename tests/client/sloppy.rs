@@ -7,6 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use orchestrator_wire::{
+    ADVERTISE, CLIENT_ID, DNS_SERVERS, INFORMATION_REFRESH_TIME, Message, PREFERENCE, RAPID_COMMIT, REPLY, SOL_MAX_RT,
+    SOLICIT, VENDOR_OPTIONS, client_id, ia_address, ia_na_timed, message, option, option_claiming, server_id,
+};
+
 use crate::running::{leased, run, state};
 use crate::site::Site;
 
@@ -64,42 +69,24 @@ fn serve(socket: &UdpSocket, more: &[u8], change: fn(&mut Vec<u8>)) {
         Err(fault) if matches!(fault.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => return,
         Err(fault) => panic!("{fault}"),
     };
-    let asked = &asked[..length];
-    let kind = if asked[0] == 1 { 2 } else { 7 };
-    let client = body(asked, 1);
-    let iaid = body(asked, 3)[..4].to_vec();
-    let address = [&ADDRESS.octets()[..], &600u32.to_be_bytes(), &900u32.to_be_bytes()].concat();
-    let association = [&iaid[..], &[0; 8], &option(5, &address)].concat();
-    let mut answer = [
-        &[kind][..],
-        &asked[1..4],
-        &option(1, &client),
-        &option(2, &[0, 2, 0, 0, 0xab, 0x11, 9, 9]),
-        &option(3, &association),
-        &option(23, &DNS.octets()),
-        more,
-    ]
-    .concat();
+    let asked = Message::parse(&asked[..length]);
+    let kind = if asked.kind == SOLICIT { ADVERTISE } else { REPLY };
+    let [iaid] = asked.ias().iter().map(|ia| ia.iaid).collect::<Vec<_>>()[..] else {
+        panic!("not one association in {asked:?}");
+    };
+    let mut answer = message(
+        kind,
+        asked.xid,
+        &[
+            client_id(asked.options.get(CLIENT_ID).unwrap()),
+            server_id(&[0, 2, 0, 0, 0xab, 0x11, 9, 9]),
+            ia_na_timed(iaid, (0, 0), &[ia_address(ADDRESS, 600, 900)]),
+            option(DNS_SERVERS, &DNS.octets()),
+            more.to_vec(),
+        ],
+    );
     change(&mut answer);
     socket.send_to(&answer, from).unwrap();
-}
-
-/// The body of a client's option.
-fn body(message: &[u8], wanted: u16) -> Vec<u8> {
-    let mut left = &message[4..];
-    while let [c0, c1, l0, l1, rest @ ..] = left {
-        let (body, next) = rest.split_at(usize::from(u16::from_be_bytes([*l0, *l1])));
-        if u16::from_be_bytes([*c0, *c1]) == wanted {
-            return body.to_vec();
-        }
-        left = next;
-    }
-    panic!("no option {wanted} in {message:?}")
-}
-
-fn option(code: u16, body: &[u8]) -> Vec<u8> {
-    let length = u16::try_from(body.len()).unwrap();
-    [&code.to_be_bytes(), &length.to_be_bytes(), body].concat()
 }
 
 /// Runs the client until it has its lease; what it says of it.
@@ -128,13 +115,17 @@ fn one_to_three_bytes_behind_the_last_option_are_passed_over() {
 
 #[test]
 fn a_last_option_that_reaches_past_the_end_is_passed_over() {
-    granted(vec![0, 99, 0, 200, 1, 2, 3], &[]);
+    granted(option_claiming(99, 200, &[1, 2, 3]), &[]);
 }
 
 #[test]
 fn dns_servers_of_an_option_that_comes_twice_are_taken_together() {
     let granted = granted(
-        [option(23, &OTHER_DNS.octets()), option(23, &DNS.octets())].concat(),
+        [
+            option(DNS_SERVERS, &OTHER_DNS.octets()),
+            option(DNS_SERVERS, &DNS.octets()),
+        ]
+        .concat(),
         &[],
     );
     let told = [DNS.to_string(), OTHER_DNS.to_string()];
@@ -145,11 +136,11 @@ fn dns_servers_of_an_option_that_comes_twice_are_taken_together() {
 #[test]
 fn options_of_a_wrong_length_are_passed_over() {
     let more = [
-        option(7, &[]),
-        option(14, &[1]),
-        option(32, &[1]),
-        option(17, &[0, 0, 0]),
-        option(82, &[9]),
+        option(PREFERENCE, &[]),
+        option(RAPID_COMMIT, &[1]),
+        option(INFORMATION_REFRESH_TIME, &[1]),
+        option(VENDOR_OPTIONS, &[0, 0, 0]),
+        option(SOL_MAX_RT, &[9]),
     ];
     granted(more.concat(), &[]);
 }

@@ -8,10 +8,10 @@ use nix::sys::signal::Signal;
 use nix::sys::socket::sockopt::{Ipv6RecvHopLimit, Ipv6RecvPacketInfo};
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrIn6, recvmsg, setsockopt};
 use orchestrator_lab::{Namespace, wait_for};
+use orchestrator_wire::RENEW;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::site::{PATIENCE, POOL, PREFIX, Site};
-use crate::wire::RENEW;
 
 const ROUTER_SOLICITATION: u8 = 133;
 const ROUTER_ADVERTISEMENT: u8 = 134;

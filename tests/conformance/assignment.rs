@@ -2,10 +2,11 @@
 
 use std::net::Ipv6Addr;
 
+use orchestrator_wire::{NO_ADDRS_AVAIL, REBIND, RELEASE, RENEW, REQUEST, SOLICIT, ia_na, ia_pd_hint};
+
 use crate::client::Client;
 use crate::prefix::DELEGATION;
 use crate::site::{POOL, PREFIX, Site, link, new_duid, off_link, on_link, plain};
-use crate::wire::{NO_ADDRS_AVAIL, REBIND, RELEASE, RENEW, REQUEST, SOLICIT, ia_na, ia_pd};
 
 /// Interface identifiers that are reserved: the subnet-router's, IANA's block with Proxy Mobile IPv6 in it (RFC 5453),
 /// and the 128 highest, in the two forms of RFC 2526.
@@ -99,7 +100,7 @@ fn row_29_addresses_cannot_be_predicted() {
 #[test]
 fn row_29_addresses_and_prefixes_follow_one_another_when_that_is_set() {
     let site = Site::start(POOL, &format!("allocation = \"sequential\"\n{DELEGATION}"));
-    let ias = [ia_na(1, &[]), ia_pd(2, None)];
+    let ias = [ia_na(1, &[]), ia_pd_hint(2, None)];
     let lease = |client: &Client| {
         let answer = client.ask_server(REQUEST, &ias);
         (answer.ia(1).leased().ip, answer.ia_pd(2).delegated().text)
@@ -163,7 +164,7 @@ fn row_37_who_gets_nothing_is_counted_by_what_it_was_told() {
     site.client().lease(1);
     assert_eq!(all(), [0; 4]);
     let late = site.client();
-    late.ask(SOLICIT, &[ia_na(1, &[]), ia_na(2, &[]), ia_pd(1, None)]);
+    late.ask(SOLICIT, &[ia_na(1, &[]), ia_na(2, &[]), ia_pd_hint(1, None)]);
     assert_eq!(all(), [2, 1, 0, 0]);
     late.ask_server(REQUEST, &[ia_na(1, &[off_link()])]);
     late.ask(REBIND, &[ia_na(1, &[])]);

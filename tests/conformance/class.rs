@@ -3,15 +3,14 @@
 use std::net::Ipv6Addr;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
+use orchestrator_wire::{
+    CLIENT_ARCHITECTURE, DNS_SERVERS, INTERFACE_ID, LINK_LAYER_ADDRESS, REMOTE_ID, REQUEST, SUBSCRIBER_ID, USER_CLASS,
+    ia_na, ia_pd_hint, option, option_request, user_class, vendor_class,
+};
+
 use crate::client::{Client, SERVER_PORT};
 use crate::relay::{Relay, here};
 use crate::site::{POOL, PREFIX, Site, hex, link};
-use crate::wire::{DNS_SERVERS, INTERFACE_ID, REMOTE_ID, REQUEST, VENDOR_CLASS, asking_for, ia_na, ia_pd, option};
-
-const USER_CLASS: u16 = 15;
-const SUBSCRIBER_ID: u16 = 38;
-const ARCHITECTURE: u16 = 61;
-const LINK_LAYER_ADDRESS: u16 = 79;
 
 const CLASSES: &str = r#"
 [[class]]
@@ -61,18 +60,8 @@ fn classed() -> MutexGuard<'static, Site> {
     SITE.get_or_init(start).lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Texts, each after its length.
-fn texts(texts: &[&str]) -> Vec<u8> {
-    let text = |text: &&str| [&u16::try_from(text.len()).unwrap().to_be_bytes(), text.as_bytes()].concat();
-    texts.iter().flat_map(text).collect()
-}
-
 fn phone() -> Vec<u8> {
-    option(USER_CLASS, &texts(&["x", "phone"]))
-}
-
-fn vendor(enterprise: u32, text: &str) -> Vec<u8> {
-    option(VENDOR_CLASS, &[&enterprise.to_be_bytes()[..], &texts(&[text])].concat())
+    user_class(&["x", "phone"])
 }
 
 /// The class that the daemon shows for a client.
@@ -91,18 +80,18 @@ fn is_of_class_pool(address: Ipv6Addr) -> bool {
 fn clients_are_classed_by_what_they_say() {
     let site = classed();
     for (options, class) in [
-        (vec![vendor(9, "box-7")], Some("vendor")),
-        (vec![vendor(8, "box-7")], None),
-        (vec![vendor(9, "other"), phone()], Some("user")),
+        (vec![vendor_class(9, &["box-7"])], Some("vendor")),
+        (vec![vendor_class(8, &["box-7"])], None),
+        (vec![vendor_class(9, &["other"]), phone()], Some("user")),
         // The first one that fits.
-        (vec![phone(), vendor(9, "box-7")], Some("vendor")),
-        (vec![option(ARCHITECTURE, &[0, 9])], Some("architecture")),
+        (vec![phone(), vendor_class(9, &["box-7"])], Some("vendor")),
+        (vec![option(CLIENT_ARCHITECTURE, &[0, 9])], Some("architecture")),
         // What only relays tell is not believed of clients, and what is not well formed is nothing.
         (
             vec![
                 option(SUBSCRIBER_ID, b"alice"),
                 option(USER_CLASS, b"phone"),
-                option(ARCHITECTURE, &[9]),
+                option(CLIENT_ARCHITECTURE, &[9]),
             ],
             None,
         ),
@@ -142,11 +131,11 @@ fn a_class_has_its_pools_and_its_options() {
     let octets = |address: &str| address.parse::<Ipv6Addr>().unwrap().octets().to_vec();
     for (options, is_own, server) in [
         (vec![phone()], true, "fd00::2"),
-        (vec![vendor(9, "box-7")], false, "fd00::1"),
+        (vec![vendor_class(9, &["box-7"])], false, "fd00::1"),
         (vec![], false, "fd00::53"),
     ] {
         let client = site.client();
-        let wanted = [ia_na(1, &[]), ia_pd(1, None), asking_for(&[DNS_SERVERS])];
+        let wanted = [ia_na(1, &[]), ia_pd_hint(1, None), option_request(&[DNS_SERVERS])];
         let reply = client.ask_server(REQUEST, &[&wanted[..], &options[..]].concat());
         assert_eq!(is_of_class_pool(reply.ia(1).leased().ip), is_own, "{reply:?}");
         let prefix = reply.ia_pd(1).delegated().text;

@@ -7,13 +7,13 @@ use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
 use std::time::Duration;
 
 use orchestrator_lab::{Namespace, wait_for};
+use orchestrator_wire::{
+    ADVERTISE, CLIENT_ID, DECLINE, INFORMATION_REQUEST, INTERFACE_ID, Ia, Message, Prefix, RAPID_COMMIT, RELAY_MESSAGE,
+    RELEASE, RENEW, REPLY, REQUEST, SERVER_ID, SERVER_UNICAST, SOLICIT, USE_MULTICAST, Xid, ia_na, message, option,
+    option_request,
+};
 
 use crate::site::PATIENCE;
-use crate::wire::{
-    ADVERTISE, CLIENT_ID, DECLINE, INFORMATION_REQUEST, INTERFACE_ID, Ia, Message, Prefix, RAPID_COMMIT, RELAY_MESSAGE,
-    RELEASE, RENEW, REPLY, REQUEST, SERVER_ID, SERVER_UNICAST, SOLICIT, USE_MULTICAST, Xid, asking_for, ia_na, message,
-    option,
-};
 
 pub(crate) const SERVER_PORT: u16 = 547;
 pub(crate) const CLIENT_PORT: u16 = 546;
@@ -209,7 +209,7 @@ impl Client {
 
     /// Everything that it may ask for.
     pub(crate) fn everything() -> Vec<u8> {
-        asking_for(&(1..=150).collect::<Vec<_>>())
+        option_request(&(1..=150).collect::<Vec<_>>())
     }
 }
 

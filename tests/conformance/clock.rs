@@ -4,9 +4,9 @@ use std::fs;
 use std::path::PathBuf;
 
 use orchestrator_lab::{Lab, wait_for};
+use orchestrator_wire::{NO_ADDRS_AVAIL, RENEW};
 
 use crate::site::{PATIENCE, POOL, PREFIX, Site, link, on_link};
-use crate::wire::{NO_ADDRS_AVAIL, RENEW};
 
 /// What the daemon takes for the wall clock, in place of the machine's.
 struct Wall(PathBuf);

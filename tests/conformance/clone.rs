@@ -1,11 +1,11 @@
 //! One DUID at two link-layer addresses (section 11): a cloned machine. Both are served as one client, and it is seen.
 
 use orchestrator_lab::wait_for;
+use orchestrator_wire::RELEASE;
 use serde_json::Value;
 
 use crate::client::Client;
 use crate::site::{PATIENCE, POOL, Site, hex, new_duid};
-use crate::wire::RELEASE;
 
 /// How often a DUID was found to be cloned.
 fn counted(site: &Site) -> u64 {

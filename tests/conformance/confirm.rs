@@ -1,8 +1,9 @@
 //! Confirm (section 18.3.3): rows 39, 40 and 41.
 
+use orchestrator_wire::{CONFIRM, NOT_ON_LINK, RELEASE, SUCCESS, ia_na, message};
+
 use crate::discard::assert_discarded;
 use crate::site::{POOL, PREFIX, Site, link, off_link, on_link, plain};
-use crate::wire::{CONFIRM, NOT_ON_LINK, RELEASE, SUCCESS, ia_na, message};
 
 #[test]
 fn row_39_confirm_tells_whether_all_addresses_are_on_the_link() {

@@ -3,8 +3,9 @@
 use std::collections::HashSet;
 use std::net::Ipv6Addr;
 
+use orchestrator_wire::{NO_ADDRS_AVAIL, REBIND, RELEASE, RENEW, REQUEST, SOLICIT, ia_na, message};
+
 use crate::site::{PATIENCE, POOL, PREFIX, Site, new_duid, plain};
-use crate::wire::{NO_ADDRS_AVAIL, REBIND, RELEASE, RENEW, REQUEST, SOLICIT, ia_na, message};
 use orchestrator_lab::wait_for;
 
 #[test]

@@ -1,7 +1,8 @@
 //! Decline (section 18.3.8): rows 54 and 55.
 
+use orchestrator_wire::{DECLINE, NO_ADDRS_AVAIL, NO_BINDING, SUCCESS, ia_na};
+
 use crate::site::{PREFIX, Site, plain};
-use crate::wire::{DECLINE, NO_ADDRS_AVAIL, NO_BINDING, SUCCESS, ia_na};
 
 #[test]
 fn row_54_decline_succeeds_and_names_what_is_not_known() {

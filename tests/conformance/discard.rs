@@ -1,13 +1,13 @@
 //! Messages that are not answered (section 16): rows 4 to 18.
 
 use orchestrator_lab::wait_for;
+use orchestrator_wire::{
+    ADVERTISE, CONFIRM, DECLINE, INFORMATION_REQUEST, REBIND, RECONFIGURE, RELAY_REPL, RELEASE, RENEW, REPLY, REQUEST,
+    SERVER_ID, SOLICIT, ia_na, ia_pd_hint, message, option, relay_forw,
+};
 
 use crate::client::Client;
 use crate::site::{PATIENCE, POOL, Site, plain};
-use crate::wire::{
-    ADVERTISE, CONFIRM, DECLINE, INFORMATION_REQUEST, REBIND, RECONFIGURE, RELAY_REPL, RELEASE, RENEW, REPLY, REQUEST,
-    SERVER_ID, SOLICIT, ia_na, ia_pd, message, option, relay_forw,
-};
 
 /// The bytes are discarded for this reason: that is counted, nothing answers them, no lease changes, and the next
 /// message on the same socket is served.
@@ -143,7 +143,7 @@ fn row_15_information_request_with_ia_na_is_discarded() {
 fn row_16_information_request_with_ia_pd_is_discarded() {
     let site = plain();
     let client = site.client();
-    let bytes = message(INFORMATION_REQUEST, client.xid(), &[client.id(), ia_pd(1, None)]);
+    let bytes = message(INFORMATION_REQUEST, client.xid(), &[client.id(), ia_pd_hint(1, None)]);
     assert_discarded(&site, &client, "leases-asked", &bytes);
 }
 

@@ -1,11 +1,12 @@
 //! Identifiers of clients and of the server (section 11): rows 2, 22 and 23.
 
-use crate::discard::assert_discarded;
-use crate::site::{new_duid, plain};
-use crate::wire::{
+use orchestrator_wire::{
     CLIENT_ID, CONFIRM, DECLINE, INFORMATION_REQUEST, REBIND, RELEASE, RENEW, REQUEST, SERVER_ID, SOLICIT, ia_na,
     message, option,
 };
+
+use crate::discard::assert_discarded;
+use crate::site::{new_duid, plain};
 
 #[test]
 fn row_02_every_answer_names_the_server_and_echoes_the_client() {

@@ -7,12 +7,12 @@
 use std::net::Ipv6Addr;
 
 use orchestrator_lab::{Dhclient, Namespace, Program, wait_for};
+use orchestrator_wire::{INTERFACE_ID, RELAY_REPL, RENEW, REQUEST, Relayed, SOLICIT, ia_na, message, option};
 
 use crate::client::{Client, SERVER_PORT};
 use crate::reconfigure;
 use crate::relay::{Layer, NOWHERE, Relay, here, wrap};
 use crate::site::{LINK, PATIENCE, POOL, PREFIX, Site, link, new_duid, off_link};
-use crate::wire::{INTERFACE_ID, RELAY_REPL, RENEW, REQUEST, Relayed, SOLICIT, ia_na, message, option};
 
 /// The prefix of the other link, but for its last group.
 const DORM: &str = "fd39:9706:2786:6334";

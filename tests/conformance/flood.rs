@@ -2,10 +2,11 @@
 
 use std::collections::HashSet;
 
+use orchestrator_wire::{CLIENT_ID, Ia, Message, NO_ADDRS_AVAIL, REQUEST, SOLICIT, ia_na, message, option};
+
 use crate::client::{Client, receive};
 use crate::hostile::Standing;
 use crate::site::{POOL, PREFIX, Site};
-use crate::wire::{CLIENT_ID, Ia, Message, NO_ADDRS_AVAIL, REQUEST, SOLICIT, ia_na, message, option};
 
 /// How many DUIDs a stranger invents.
 const INVENTED: u32 = 20_000;

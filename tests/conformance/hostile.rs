@@ -4,15 +4,15 @@
 use std::fs;
 use std::net::Ipv6Addr;
 
+use orchestrator_wire::{
+    CONFIRM, DECLINE, IA_NA, IA_TA, INFORMATION_REQUEST, REBIND, RELAY_MESSAGE, RELEASE, RENEW, REQUEST, SOLICIT,
+    ia_na, ia_pd_hint, message, nested, option, relay_forw,
+};
 use serde_json::Value;
 
 use crate::client::{Client, receive};
 use crate::discard::assert_discarded;
 use crate::site::{POOL, Site, plain};
-use crate::wire::{
-    CONFIRM, DECLINE, IA_NA, IA_TA, INFORMATION_REQUEST, REBIND, RELAY_MESSAGE, RELEASE, RENEW, REQUEST, SOLICIT,
-    ia_na, ia_pd, message, option, relay_forw,
-};
 
 /// Kinds of messages that clients send about addresses.
 pub(crate) const KINDS: [u8; 7] = [SOLICIT, REQUEST, CONFIRM, RENEW, REBIND, RELEASE, DECLINE];
@@ -70,9 +70,6 @@ fn options_nested_deep_or_many_are_discarded() {
     let mut site = plain();
     let standing = Standing::of(&mut site);
     let client = site.client();
-    let nested = |code: u16, head: &[u8], depth: usize| {
-        (0..depth).fold(Vec::new(), |inner, _| option(code, &[head, &inner].concat()))
-    };
     for (what, options, reason) in [
         ("4,096 deep", nested(IA_TA, &[0; 4], 4096), "too-long"),
         ("4,096 in a row", option(99, &[]).repeat(4096), "too-long"),
@@ -131,7 +128,11 @@ fn messages_that_are_cut_off_anywhere_harm_nobody() {
     let mut site = plain();
     let standing = Standing::of(&mut site);
     let client = site.client();
-    let ias = [ia_na(1, &[standing.leased]), ia_pd(2, Some(64)), Client::everything()];
+    let ias = [
+        ia_na(1, &[standing.leased]),
+        ia_pd_hint(2, Some(64)),
+        Client::everything(),
+    ];
     let relayed = |inner: &[u8]| relay_forw(0, Ipv6Addr::UNSPECIFIED, client.address, &[option(18, b"port")], inner);
     let before = site.counts();
     let mut sent = 0;
@@ -224,7 +225,7 @@ fn valid_message(random: &mut Random, stranger: &Client, server: &[u8], address:
     let server = if named { server.to_vec() } else { Vec::new() };
     let ias = [
         ia_na(1, &[address]),
-        ia_pd(1, Some(60)),
+        ia_pd_hint(1, Some(60)),
         option(14, &[]),
         Client::everything(),
     ]

@@ -1,7 +1,8 @@
 //! Lifetimes, T1 and T2 (sections 18.1, 21.4 and 21.6): rows 30, 31 and 32.
 
+use orchestrator_wire::{REBIND, RENEW, REQUEST, SOLICIT, ia_address, ia_na, ia_na_timed};
+
 use crate::site::{POOL, Site, plain};
-use crate::wire::{REBIND, RENEW, REQUEST, SOLICIT, ia_address, ia_na, ia_na_timed};
 
 #[test]
 fn row_30_all_associations_of_an_answer_have_the_same_times() {

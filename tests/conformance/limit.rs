@@ -3,13 +3,13 @@
 use std::net::Ipv6Addr;
 
 use orchestrator_lab::wait_for;
+use orchestrator_wire::{DECLINE, NO_ADDRS_AVAIL, RENEW, REQUEST, SOLICIT, ia_na, message};
 use serde_json::Value;
 
 use crate::client::{Client, SERVER_PORT, receive};
 use crate::discard::assert_discarded;
 use crate::relay::{Relay, here, wrap};
 use crate::site::{PATIENCE, POOL, PREFIX, Site, connect, link, new_duid, plain};
-use crate::wire::{DECLINE, NO_ADDRS_AVAIL, RENEW, REQUEST, SOLICIT, ia_na, message};
 
 /// How many bindings one client may have on a link, and associations in a message.
 const MOST: u32 = 16;

@@ -2,10 +2,11 @@
 
 use std::net::Ipv6Addr;
 
+use orchestrator_wire::{INFORMATION_REQUEST, SOLICIT, ia_na, message};
+
 use crate::client::{Client, bind};
 use crate::hostile::KINDS;
 use crate::site::{PREFIX, Site, connect, link, new_duid, plain};
-use crate::wire::{INFORMATION_REQUEST, SOLICIT, ia_na, message};
 
 /// The link-local address of the host's bridge.
 pub(crate) fn bridge_address(site: &Site) -> Ipv6Addr {

@@ -40,4 +40,3 @@ mod site;
 mod sloppy;
 mod solicit;
 mod unicast;
-mod wire;

@@ -1,11 +1,12 @@
 //! Messages that are not well formed (sections 16 and 21): rows 19, 20 and 71.
 
+use orchestrator_wire::{
+    CLIENT_ID, ELAPSED_TIME, IA_ADDRESS, IA_NA, IA_PD, OPTION_REQUEST, RAPID_COMMIT, REQUEST, SERVER_ID, SOLICIT,
+    STATUS, cut_head, ia_na, ia_na_timed, message, option, option_claiming,
+};
+
 use crate::discard::assert_discarded;
 use crate::site::plain;
-use crate::wire::{
-    CLIENT_ID, ELAPSED_TIME, IA_ADDRESS, IA_NA, IA_PD, OPTION_REQUEST, RAPID_COMMIT, REQUEST, SERVER_ID, SOLICIT,
-    STATUS, ia_na, ia_na_timed, message, option,
-};
 
 #[test]
 fn row_19_unknown_options_are_ignored() {
@@ -25,13 +26,13 @@ fn row_20_malformed_options_are_discarded_whole() {
     let leased = client.lease(1);
     let valid = [client.id(), client.server_id(), ia_na(1, &[leased])];
     let spoilt: [(&str, Vec<u8>); 14] = [
-        ("an option cut off in its head", vec![0, 99, 0]),
-        ("an option longer than the message", vec![0, 99, 0, 200, 1]),
+        ("an option cut off in its head", cut_head(99)),
+        ("an option longer than the message", option_claiming(99, 200, &[1])),
         ("an IA_NA shorter than its fixed part", option(IA_NA, &[0; 11])),
         ("an IA_PD shorter than its fixed part", option(IA_PD, &[0; 11])),
         (
             "an option longer than its IA",
-            ia_na_timed(2, (0, 0), &[vec![0, 99, 0, 200, 1]]),
+            ia_na_timed(2, (0, 0), &[option_claiming(99, 200, &[1])]),
         ),
         (
             "an address shorter than it is",

@@ -1,7 +1,8 @@
 //! Rebind (section 18.3.5): rows 46 to 49.
 
+use orchestrator_wire::{NO_BINDING, REBIND, SERVER_ID, ia_na};
+
 use crate::site::{off_link, on_link, plain, rapid};
-use crate::wire::{NO_BINDING, REBIND, SERVER_ID, ia_na};
 
 #[test]
 fn row_46_rebind_extends_the_lease() {

@@ -2,14 +2,15 @@
 
 use std::io::ErrorKind;
 
-use crate::client::{Client, SERVER_PORT, receive};
-use crate::relay::{Layer, NOWHERE, Relay, here};
-use crate::site::{POOL, PREFIX, Site, hex, link};
-use crate::wire::{
+use orchestrator_wire::{
     AUTHENTICATION, CLIENT_ID, INFORMATION_REQUEST, INTERFACE_ID, Message, REBIND, RECONFIGURE, RECONFIGURE_ACCEPT,
     RECONFIGURE_MESSAGE, RELAY_REPL, RELEASE, RENEW, REQUEST, Relayed, SERVER_ID, SOLICIT, hmac_md5, ia_na, message,
     option,
 };
+
+use crate::client::{Client, SERVER_PORT, receive};
+use crate::relay::{Layer, NOWHERE, Relay, here};
+use crate::site::{POOL, PREFIX, Site, hex, link};
 
 /// The value in an authentication option is the key, or it is a signature.
 const KEY: u8 = 1;

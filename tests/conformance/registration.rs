@@ -2,16 +2,14 @@
 
 use std::net::Ipv6Addr;
 
+use orchestrator_wire::{
+    ADDR_REG_ENABLE, ADDR_REG_INFORM, ADDR_REG_REPLY, INFORMATION_REQUEST, Message, SERVER_ID, ia_address, ia_na,
+    message, option, option_request, relay_forw,
+};
+
 use crate::client::{ALL_AGENTS, Client, SERVER_PORT, receive};
 use crate::relay::Relay;
 use crate::site::{POOL, PREFIX, Site, link, new_duid, off_link, on_link};
-use crate::wire::{
-    INFORMATION_REQUEST, Message, SERVER_ID, asking_for, ia_address, ia_na, message, option, relay_forw,
-};
-
-const ADDR_REG_INFORM: u8 = 36;
-const ADDR_REG_REPLY: u8 = 37;
-const ADDR_REG_ENABLE: u16 = 148;
 
 /// A host with an address that it made itself.
 fn host(site: &Site, address: Ipv6Addr) -> Client {
@@ -137,7 +135,7 @@ fn rfc_9686_what_is_malformed_or_not_the_hosts_own_is_discarded() {
     assert_discarded(&site, &host, "not-one-address", &[host.id()]);
     assert_discarded(&site, &host, "not-one-address", &[host.id(), told(), told()]);
     assert_discarded(&site, &host, "not-one-address", &[host.id(), ia_na(1, &[address])]);
-    assert_discarded(&site, &host, "options-asked", &[host.id(), told(), asking_for(&[])]);
+    assert_discarded(&site, &host, "options-asked", &[host.id(), told(), option_request(&[])]);
     let other = ia_address(on_link(":5e:10ff:fe00:a"), 60, 60);
     assert_discarded(&site, &host, "not-the-source", &[host.id(), other]);
     let link_local = site.client();
@@ -160,9 +158,9 @@ fn rfc_9686_who_asks_is_told_whether_addresses_are_registered() {
     for (lines, told) in [("", true), ("registration = false", false)] {
         let site = Site::start_with(&link("br0", PREFIX, POOL, lines));
         let client = site.client();
-        let answer = client.ask(INFORMATION_REQUEST, &[asking_for(&[ADDR_REG_ENABLE])]);
+        let answer = client.ask(INFORMATION_REQUEST, &[option_request(&[ADDR_REG_ENABLE])]);
         assert_eq!(answer.options.get(ADDR_REG_ENABLE), told.then_some(&[][..]));
-        let answer = client.ask(INFORMATION_REQUEST, &[asking_for(&[])]);
+        let answer = client.ask(INFORMATION_REQUEST, &[option_request(&[])]);
         assert_eq!(answer.options.get(ADDR_REG_ENABLE), None);
         if !told {
             let address = on_link(":5e:10ff:fe00:b");

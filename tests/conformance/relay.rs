@@ -3,14 +3,14 @@
 use std::net::{Ipv6Addr, SocketAddrV6, UdpSocket};
 
 use orchestrator_lab::Namespace;
+use orchestrator_wire::{
+    INTERFACE_ID, Message, RELAY_REPL, RELAY_SOURCE_PORT, REMOTE_ID, RENEW, REQUEST, Relayed, SOLICIT, ia_na, message,
+    option, relay_forw,
+};
 
 use crate::client::{ALL_AGENTS, Client, SERVER_PORT, bind, receive};
 use crate::discard::assert_discarded;
 use crate::site::{LINK, PREFIX, Site, new_duid, off_link, plain};
-use crate::wire::{
-    INTERFACE_ID, Message, RELAY_REPL, RELAY_SOURCE_PORT, REMOTE_ID, RENEW, REQUEST, Relayed, SOLICIT, ia_na, message,
-    option, relay_forw,
-};
 
 /// A relay on the clients' machine.
 pub(crate) struct Relay {

@@ -1,7 +1,8 @@
 //! Release (section 18.3.7): rows 51, 52 and 53.
 
+use orchestrator_wire::{NO_BINDING, RELEASE, SUCCESS, ia_na};
+
 use crate::site::plain;
-use crate::wire::{NO_BINDING, RELEASE, SUCCESS, ia_na};
 
 #[test]
 fn row_51_release_frees_the_address() {

@@ -7,13 +7,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use orchestrator_lab::wait_for;
+use orchestrator_wire::{
+    CLIENT_ID, CONFIRM, DNS_SERVERS, Ia, Message, NOT_ON_LINK, REBIND, RENEW, REQUEST, SUCCESS, ia_na, message, option,
+    option_request,
+};
 
 use crate::client::Client;
 use crate::site::{PATIENCE, POOL, PREFIX, Site, connect, link, on_link};
-use crate::wire::{
-    CLIENT_ID, CONFIRM, DNS_SERVERS, Ia, Message, NOT_ON_LINK, REBIND, RENEW, REQUEST, SUCCESS, asking_for, ia_na,
-    message, option,
-};
 
 /// A pool beside the usual one.
 const OTHER_POOL: &str = "fd39:9706:2786:6333::3:0/112";
@@ -47,7 +47,7 @@ fn what_is_set_anew_holds_from_the_next_message_on_and_bindings_are_kept() {
     ] {
         assert!(keys.iter().any(|told| told == key), "{keys:?}");
     }
-    let answer = client.ask_server(RENEW, &[ia_na(1, &[leased]), asking_for(&[DNS_SERVERS])]);
+    let answer = client.ask_server(RENEW, &[ia_na(1, &[leased]), option_request(&[DNS_SERVERS])]);
     let renewed = answer.ia(1).leased();
     assert_eq!((renewed.ip, renewed.preferred, renewed.valid), (leased, 600, 1200));
     let server: Ipv6Addr = "fd00::77".parse().unwrap();

@@ -1,11 +1,11 @@
 //! Renew (section 18.3.4): rows 42 to 45.
 
 use orchestrator_lab::wait_for;
+use orchestrator_wire::{NO_ADDRS_AVAIL, RENEW, ia_na};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::site::{PATIENCE, POOL, PREFIX, Site, link, off_link, on_link, plain};
-use crate::wire::{NO_ADDRS_AVAIL, RENEW, ia_na};
 
 #[test]
 fn row_42_renew_extends_the_lease() {

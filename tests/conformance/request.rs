@@ -1,7 +1,8 @@
 //! Request (section 18.3.2): rows 34, 35 and 36.
 
+use orchestrator_wire::{DNS_SERVERS, NOT_ON_LINK, REPLY, REQUEST, ia_na, message, option_request};
+
 use crate::site::{off_link, plain};
-use crate::wire::{DNS_SERVERS, NOT_ON_LINK, REPLY, REQUEST, asking_for, ia_na, message};
 
 #[test]
 fn row_34_request_is_answered_by_a_reply_with_the_offered_address() {
@@ -34,7 +35,7 @@ fn row_35_a_retransmitted_request_is_the_same_binding_in_an_answer_of_its_own() 
     client.send(&message(
         REQUEST,
         xid,
-        &[&options[..], &[asking_for(&[DNS_SERVERS])]].concat(),
+        &[&options[..], &[option_request(&[DNS_SERVERS])]].concat(),
     ));
     let answer = client.receive();
     assert_eq!((answer.xid, answer.ia(1).leased().ip), (xid, offered));

@@ -3,16 +3,16 @@
 use std::net::Ipv6Addr;
 
 use orchestrator_lab::wait_for;
+use orchestrator_wire::{
+    INTERFACE_ID, REBIND, RECONFIGURE, RECONFIGURE_ACCEPT, RELEASE, RENEW, REQUEST, SOLICIT, ia_na, ia_pd, ia_pd_hint,
+    option,
+};
 use serde_json::{Value, json};
 
 use crate::client::{Client, SERVER_PORT};
 use crate::prefix::route::routed;
 use crate::relay::{Relay, here};
 use crate::site::{PATIENCE, POOL, PREFIX, Site, hex, link, new_duid, on_link};
-use crate::wire::{
-    INTERFACE_ID, REBIND, RECONFIGURE, RECONFIGURE_ACCEPT, RELEASE, RENEW, REQUEST, SOLICIT, ia_na, ia_pd,
-    ia_pd_naming, option,
-};
 
 /// In no pool.
 fn kept() -> Ipv6Addr {
@@ -50,10 +50,10 @@ fn those_of_the_settings_are_given_to_their_clients_alone() {
     );
     let site = Site::start(POOL, &lines);
     let other = site.client();
-    let reply = other.ask_server(REQUEST, &[ia_na(1, &[kept()]), ia_pd(1, None)]);
+    let reply = other.ask_server(REQUEST, &[ia_na(1, &[kept()]), ia_pd_hint(1, None)]);
     assert_ne!(reply.ia(1).leased().ip, kept());
     let client = site.client_with(&duid);
-    let reply = client.ask_server(REQUEST, &[ia_na(1, &[]), ia_pd(1, None)]);
+    let reply = client.ask_server(REQUEST, &[ia_na(1, &[]), ia_pd_hint(1, None)]);
     assert_eq!(reply.ia(1).leased().ip, kept());
     assert_eq!(reply.ia_pd(1).delegated().text, "fd39:9706:2787:700::/56");
     assert_eq!(site.lease(kept()).unwrap()["state"], "active");
@@ -147,10 +147,10 @@ fn a_reserved_prefix_is_routed_to_its_client_and_unreachable_without_it() {
     };
     for (prefix, client) in [(of_settings, &one), (of_api, &other)] {
         leads_to(prefix, &Value::Null);
-        let reply = client.ask_server(REQUEST, &[ia_pd(1, None)]);
+        let reply = client.ask_server(REQUEST, &[ia_pd_hint(1, None)]);
         assert_eq!(reply.ia_pd(1).delegated().text, prefix);
         leads_to(prefix, &json!(client.address));
-        client.ask_server(RELEASE, &[ia_pd_naming(1, &[prefix])]);
+        client.ask_server(RELEASE, &[ia_pd(1, &[prefix])]);
         wait_for("the route to go", PATIENCE, || {
             (!routed(&site).contains(prefix)).then_some(())
         });
@@ -355,7 +355,7 @@ fn a_reserved_address_and_prefix_move_when_their_holder_asks_under_another_iaid(
         &json!({"link": "br0", "duid": hex(&first.duid), "address": kept(), "prefix": prefix}),
     );
     let ask = |client: &Client, iaid| {
-        let reply = client.ask_server(REQUEST, &[ia_na(iaid, &[]), ia_pd(iaid, None)]);
+        let reply = client.ask_server(REQUEST, &[ia_na(iaid, &[]), ia_pd_hint(iaid, None)]);
         let delegated = reply.ias_pd()[0].prefixes.first().map(|own| own.text.clone());
         (reply.ia(iaid).leased().ip, delegated)
     };

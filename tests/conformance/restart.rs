@@ -3,12 +3,12 @@
 use std::fs;
 
 use orchestrator_lab::wait_for;
+use orchestrator_wire::{RENEW, REQUEST, ia_na, ia_pd, ia_pd_hint, message};
 use serde_json::Value;
 
 use crate::client::Client;
 use crate::prefix::DELEGATION;
 use crate::site::{PATIENCE, POOL, Site};
-use crate::wire::{RENEW, REQUEST, ia_na, ia_pd, ia_pd_naming, message};
 
 #[test]
 fn row_24_the_server_is_the_same_after_a_restart_and_so_are_the_addresses() {
@@ -39,7 +39,7 @@ fn row_24_the_server_is_the_same_without_its_database_and_so_are_the_addresses()
     let before = site.client().server_id();
     let clients: Vec<_> = (0..20).map(|_| site.client()).collect();
     let lease = |client: &Client| {
-        let ias = [ia_na(1, &[]), ia_pd(2, None)];
+        let ias = [ia_na(1, &[]), ia_pd_hint(2, None)];
         let answer = client.ask_server(REQUEST, &ias);
         (answer.ia(1).leased().ip, answer.ia_pd(2).delegated().text)
     };
@@ -75,7 +75,7 @@ fn row_24_the_server_is_the_same_without_its_database_and_so_are_the_addresses()
     let _ = fs::remove_file(site.daemon.place().join("orchestrator.db-wal"));
     site.resume();
     for (client, (address, prefix)) in clients.iter().zip(&leased) {
-        let answer = client.ask_server(RENEW, &[ia_na(1, &[*address]), ia_pd_naming(2, &[prefix])]);
+        let answer = client.ask_server(RENEW, &[ia_na(1, &[*address]), ia_pd(2, &[prefix])]);
         assert_eq!(answer.ia(1).leased().ip, *address);
         assert_eq!(&answer.ia_pd(2).delegated().text, prefix);
     }

@@ -3,20 +3,17 @@
 
 use std::net::Ipv6Addr;
 
+use orchestrator_wire::{
+    AUTHENTICATION, CONFIRM, DNS_SERVERS, DOMAIN_SEARCH, IA_PD, IA_PREFIX, IA_TA, INFORMATION_REFRESH_TIME,
+    INFORMATION_REQUEST, INTERFACE_ID, PD_EXCLUDE, PREFERENCE, REBIND, RECONFIGURE_MESSAGE, RELEASE, RENEW, REQUEST,
+    Relayed, SERVER_UNICAST, SOL_MAX_RT, SOLICIT, SUCCESS, USER_CLASS, VENDOR_CLASS, VENDOR_OPTIONS, association,
+    ia_na, ia_na_timed, ia_pd, message, option,
+};
+
 use crate::client::Client;
 use crate::discard::assert_discarded;
 use crate::relay::{Relay, here, wrap};
 use crate::site::{LINK, POOL, PREFIX, Site, link, plain};
-use crate::wire::{
-    AUTHENTICATION, CONFIRM, DNS_SERVERS, DOMAIN_SEARCH, IA_ADDRESS, IA_NA, IA_PD, IA_PREFIX, IA_TA,
-    INFORMATION_REQUEST, INTERFACE_ID, PD_EXCLUDE, PREFERENCE, REBIND, RECONFIGURE_MESSAGE, RELEASE, RENEW, REQUEST,
-    Relayed, SERVER_UNICAST, SOLICIT, SUCCESS, VENDOR_CLASS, VENDOR_OPTIONS, ia_na, ia_na_timed, ia_pd_naming, message,
-    option,
-};
-
-const USER_CLASS: u16 = 15;
-const INFORMATION_REFRESH_TIME: u16 = 32;
-const SOL_MAX_RT: u16 = 82;
 
 /// Solicits with these options beside one association; the client is offered an address.
 #[track_caller]
@@ -168,13 +165,11 @@ fn a_request_for_a_prefix_with_an_empty_exclusion_in_it_is_answered() {
     let lines = "[[link.delegation]]\npool = \"fd39:9706:2787::/48\"\n";
     let site = Site::start(POOL, lines);
     let client = site.client();
-    let offered = client.ask(SOLICIT, &[ia_pd_naming(1, &[])]).ia_pd(1).delegated().text;
-    let (ip, length) = offered.split_once('/').unwrap();
-    let (ip, length): (Ipv6Addr, u8) = (ip.parse().unwrap(), length.parse().unwrap());
+    let offered = client.ask(SOLICIT, &[ia_pd(1, &[])]).ia_pd(1).delegated();
+    let (ip, length) = (offered.ip, offered.length);
     let named = [&[0; 8][..], &[length], &ip.octets(), &option(PD_EXCLUDE, &[])].concat();
-    let body = [&[0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0][..], &option(IA_PREFIX, &named)].concat();
-    let answer = client.ask_server(REQUEST, &[option(IA_PD, &body)]);
-    assert_eq!(answer.ia_pd(1).delegated().text, offered);
+    let answer = client.ask_server(REQUEST, &[association(IA_PD, 1, &[option(IA_PREFIX, &named)])]);
+    assert_eq!(answer.ia_pd(1).delegated().text, offered.text);
 }
 
 /// An association whose address was never filled in names none.
@@ -185,7 +180,8 @@ fn a_request_that_names_no_address_by_the_unspecified_one_is_answered_with_a_lea
     let leased = client.request(1, &["::".parse().unwrap()]).leased().ip;
     assert!(site.holds(&client, leased));
     assert_ne!(leased.to_string(), LINK);
-    let nested = option(IA_ADDRESS, &[0; 24]);
-    let body = [&[0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0][..], &nested].concat();
-    client.ask(SOLICIT, &[option(IA_NA, &body)]).ia(2).leased();
+    client
+        .ask(SOLICIT, &[ia_na(2, &[Ipv6Addr::UNSPECIFIED])])
+        .ia(2)
+        .leased();
 }

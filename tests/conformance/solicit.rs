@@ -1,7 +1,8 @@
 //! Solicit and Advertise (sections 18.3.1 and 18.3.9): rows 1, 3 and 33.
 
+use orchestrator_wire::{ADVERTISE, PREFERENCE, RAPID_COMMIT, REPLY, SOLICIT, ia_na, message, option, option_request};
+
 use crate::site::{plain, rapid};
-use crate::wire::{ADVERTISE, PREFERENCE, RAPID_COMMIT, REPLY, SOLICIT, asking_for, ia_na, message, option};
 
 #[test]
 fn row_01_solicit_is_answered_by_advertise_with_its_transaction_id() {
@@ -19,7 +20,9 @@ fn row_01_solicit_is_answered_by_advertise_with_its_transaction_id() {
 #[test]
 fn row_03_preference_is_not_sent_unless_it_is_configured() {
     let site = plain();
-    let answer = site.client().ask(SOLICIT, &[ia_na(1, &[]), asking_for(&[PREFERENCE])]);
+    let answer = site
+        .client()
+        .ask(SOLICIT, &[ia_na(1, &[]), option_request(&[PREFERENCE])]);
     assert!(matches!(answer.options.get(PREFERENCE), None | Some([0])), "{answer:?}");
 }
 

@@ -2,13 +2,14 @@
 
 use std::net::Ipv6Addr;
 
-use crate::client::Client;
-use crate::link::bridge_address;
-use crate::site::{LINK, PREFIX, Site, new_duid, plain};
-use crate::wire::{
+use orchestrator_wire::{
     CONFIRM, DECLINE, IA_NA, INFORMATION_REQUEST, REBIND, RELEASE, RENEW, REQUEST, SOLICIT, SUCCESS, ia_na, message,
     option,
 };
+
+use crate::client::Client;
+use crate::link::bridge_address;
+use crate::site::{LINK, PREFIX, Site, new_duid, plain};
 
 /// A client that holds a lease, has the address on its interface and speaks from it.
 fn settled(site: &Site) -> (Client, Ipv6Addr) {

@@ -3,6 +3,7 @@
 use std::net::{SocketAddrV6, UdpSocket};
 
 use orchestrator_lab::{Dhclient, Namespace, wait_for};
+use orchestrator_wire::{ELAPSED_TIME, SOLICIT, client_id, duid_ll, ia_na, message, option};
 
 use crate::site::{PATIENCE, Plan, Site, wait_link_local};
 
@@ -14,9 +15,9 @@ fn flood(machine: &Namespace, count: u32) {
         let servers = SocketAddrV6::new("ff02::1:2".parse().unwrap(), 547, 0, index);
         for client in 0..count {
             let [a, b, c, d] = client.to_be_bytes();
-            let identity = [0, 1, 0, 10, 0, 3, 0, 1, 0x02, 0x5e, a, b, c, d];
-            let association = [0, 3, 0, 12, a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0];
-            let solicit = [&[1, b, c, d][..], &identity, &[0, 8, 0, 2, 0, 0], &association].concat();
+            let duid = duid_ll([0x02, 0x5e, a, b, c, d]);
+            let elapsed = option(ELAPSED_TIME, &[0; 2]);
+            let solicit = message(SOLICIT, [b, c, d], &[client_id(&duid), elapsed, ia_na(client, &[])]);
             socket.send_to(&solicit, servers).unwrap();
         }
     });

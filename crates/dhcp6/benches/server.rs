@@ -10,12 +10,10 @@ use ipnet::Ipv6Net;
 use orchestrator_dhcp6::{
     Binding, BindingState, Bindings, Duid, Iaid, Inbound, Leased, Link, Pool, PrefixPool, Server,
 };
+use orchestrator_wire as wire;
+use orchestrator_wire::{RELEASE, RENEW, REQUEST, SOLICIT};
 
 const NOW: i64 = 1_800_000_000_000;
-const SOLICIT: u8 = 1;
-const REQUEST: u8 = 3;
-const RENEW: u8 = 5;
-const RELEASE: u8 = 8;
 
 fn main() {
     let bindings = std::env::args()
@@ -154,31 +152,26 @@ impl Bench {
     fn message(&self, kind: u8, client: u32) -> Vec<u8> {
         let [a, b, c, d] = client.to_be_bytes();
         let duid = [0, 1, 0, 1, 0x1c, 0x39, 0xcf, 0x88, 8, 0, a, b, c, d];
-        let mut bytes = vec![kind, a, b, c];
-        let mut option = |code: u8, body: &[u8]| bytes.extend([&[0, code, 0, body.len() as u8], body].concat());
-        option(1, &duid);
+        let mut options = vec![wire::client_id(&duid)];
         if kind != SOLICIT {
-            option(2, self.server.duid().as_bytes());
+            options.push(wire::server_id(self.server.duid().as_bytes()));
         }
-        let mut ia = vec![0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0];
+        let mut nested = Vec::new();
         if kind == RELEASE {
             let duid = Duid::new(duid).expect("a DUID");
-            match self.bindings.of_client(&duid).next().expect("a lease").leased {
-                Leased::Address(address) => ia.extend([&[0, 5, 0, 24][..], &address.octets(), &[0; 8]].concat()),
-                Leased::Prefix(prefix) => {
-                    let network = prefix.network().octets();
-                    ia.extend([&[0, 26, 0, 25][..], &[0; 8], &[64], &network].concat());
-                }
-            }
+            nested.push(match self.bindings.of_client(&duid).next().expect("a lease").leased {
+                Leased::Address(address) => wire::ia_address(address, 0, 0),
+                Leased::Prefix(prefix) => wire::ia_prefix(prefix.network(), 64, 0, 0),
+            });
         }
         let code = match self.of {
-            Of::Addresses => 3,
-            Of::Prefixes => 25,
+            Of::Addresses => wire::IA_NA,
+            Of::Prefixes => wire::IA_PD,
         };
-        option(code, &ia);
-        option(6, &[0, 23, 0, 24]);
-        option(8, &[0, 0]);
-        bytes
+        options.push(wire::association(code, 1, &nested));
+        options.push(wire::option_request(&[wire::DNS_SERVERS, wire::DOMAIN_SEARCH]));
+        options.push(wire::option(wire::ELAPSED_TIME, &[0, 0]));
+        wire::message(kind, [a, b, c], &options)
     }
 }
 

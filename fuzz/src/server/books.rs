@@ -5,9 +5,10 @@ use std::net::Ipv6Addr;
 
 use ipnet::Ipv6Net;
 use orchestrator_dhcp6::{Change, Duid, Leased, Verb};
+use orchestrator_wire as wire;
 
 use crate::answer::as_prefix;
-use crate::wire::{self, Told};
+use crate::lease::Lease;
 
 /// How many of the last leases that were told of a script can name.
 const SEEN: usize = 24;
@@ -75,7 +76,7 @@ impl Books {
     /// Notes what a client was told. Nobody may be told of what another believes to have, nor another association of the
     /// same client: it goes from one to another only where the message comes from where the lease was asked for and does
     /// not name the one that has it.
-    pub(super) fn note_told(&mut self, kind: u8, asker: &Asker<'_>, leases: &[Told], now: i64) {
+    pub(super) fn note_told(&mut self, kind: u8, asker: &Asker<'_>, leases: &[Lease], now: i64) {
         let client = asker.client;
         for lease in leases {
             self.seen.push_front((lease.address, lease.length));
@@ -90,7 +91,7 @@ impl Books {
         }
     }
 
-    fn note_lease(&mut self, asker: &Asker<'_>, lease: &Told, now: i64) {
+    fn note_lease(&mut self, asker: &Asker<'_>, lease: &Lease, now: i64) {
         let client = asker.client;
         let leased = as_prefix(lease.address, lease.length);
         for (other, belief) in &self.held {

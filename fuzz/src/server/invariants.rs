@@ -5,10 +5,10 @@ use std::net::Ipv6Addr;
 
 use ipnet::Ipv6Net;
 use orchestrator_dhcp6::{Binding, Bindings, Change, Leased, Verb};
+use orchestrator_wire as wire;
 
 use crate::answer;
 use crate::kept::{self, KEPT};
-use crate::wire;
 use crate::world::{
     BINDINGS_PER_CLIENT, PREFIXES_PER_CLIENT, REGISTRATIONS_PER_CLIENT, World, is_for_class, is_reserved,
 };

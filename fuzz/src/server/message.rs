@@ -2,8 +2,9 @@
 
 use std::net::Ipv6Addr;
 
+use orchestrator_wire as wire;
+
 use crate::script::Script;
-use crate::wire;
 use crate::world::{self, POOL_SIZE, World};
 
 use super::books::Books;
@@ -43,10 +44,10 @@ pub(super) fn read(
     world: &World,
     books: &Books,
 ) -> Option<Sent> {
-    let mut options = vec![wire::option(wire::CLIENT_ID, &wire::duid(client))];
+    let mut options = vec![wire::client_id(&wire::duid(client))];
     let wants_server = [wire::REQUEST, wire::RENEW, wire::RELEASE, wire::DECLINE].contains(&kind);
     if wants_server != (flags & 8 != 0) {
-        options.push(wire::option(wire::SERVER_ID, world.server.duid().as_bytes()));
+        options.push(wire::server_id(world.server.duid().as_bytes()));
     }
     if flags & 4 != 0 {
         options.push(wire::option(wire::RAPID_COMMIT, &[]));
@@ -62,7 +63,7 @@ pub(super) fn read(
     if kind == wire::ADDR_REG_INFORM {
         source = names.address()?;
         let valid = u32::from(names.script.byte()?) * 600;
-        options.push(wire::address(source, valid / 2, valid));
+        options.push(wire::ia_address(source, valid / 2, valid));
     }
     for _ in 0..names.script.choice(OPTIONS)? {
         options.push(names.option()?);
@@ -84,15 +85,13 @@ pub(super) fn read(
 }
 
 fn relayed(client: u8, peer: Ipv6Addr, link: Ipv6Addr, message: &[u8]) -> Vec<u8> {
-    let head = [&[wire::RELAY_FORW, 0][..], &link.octets(), &peer.octets()].concat();
     let place = if client == 4 { "id" } else { "elsewhere" };
     let options = [
         wire::option(wire::REMOTE_ID, &[&[0, 0, 0, 9], place.as_bytes()].concat()),
         wire::option(wire::INTERFACE_ID, &[client]),
-        wire::option(wire::LINK_LAYER, &[0, 1, 2, 0, 0x5e, 0x20, 0, client]),
-        wire::option(wire::RELAY_MESSAGE, message),
+        wire::option(wire::LINK_LAYER_ADDRESS, &[0, 1, 2, 0, 0x5e, 0x20, 0, client]),
     ];
-    [head, options.concat()].concat()
+    wire::relay_forw(0, link, peer, &options, message)
 }
 
 /// Reads what a script names: in few bytes what there is, in more whatever there can be.
@@ -109,7 +108,7 @@ impl Names<'_, '_> {
                 let (iaid, count) = self.association()?;
                 let inside: Vec<Vec<u8>> = (0..count)
                     .map_while(|_| self.address())
-                    .map(|address| wire::address(address, 0, 0))
+                    .map(|address| wire::ia_address(address, 0, 0))
                     .collect();
                 wire::association(wire::IA_NA, iaid, &inside)
             }
@@ -117,13 +116,13 @@ impl Names<'_, '_> {
                 let (iaid, count) = self.association()?;
                 let inside: Vec<Vec<u8>> = (0..count)
                     .map_while(|_| self.prefix())
-                    .map(|(address, length)| wire::prefix(address, length))
+                    .map(|(address, length)| wire::ia_prefix(address, length, 0, 0))
                     .collect();
                 wire::association(wire::IA_PD, iaid, &inside)
             }
             4 => {
                 let codes: Vec<u16> = self.script.short()?.iter().copied().map(u16::from).collect();
-                wire::asking(&codes)
+                wire::option_request(&codes)
             }
             5 => wire::option(wire::FQDN, self.script.short()?),
             6 => wire::option(self.script.byte()?.into(), self.script.short()?),

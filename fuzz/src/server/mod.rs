@@ -7,10 +7,11 @@ mod message;
 mod step;
 
 use orchestrator_dhcp6::{Answer, Bindings, Duid, Inbound, Leased, Reconfigure, Reservations};
+use orchestrator_wire as wire;
 
 use crate::script::Script;
 use crate::world::{self, World};
-use crate::{answer, kept, wire};
+use crate::{answer, kept};
 use books::{Asker, Books};
 use message::Sent;
 use step::{Doing, Step};
@@ -105,7 +106,7 @@ impl Site {
                 named: wire::options(&asked[4..])
                     .iter()
                     .filter(|(code, _)| [wire::IA_NA, wire::IA_PD].contains(code))
-                    .map(|(code, body)| (*code, wire::number(body, 0)))
+                    .map(|(code, body)| (*code, wire::number(body)))
                     .collect(),
             };
             self.books.note_told(told[0], &asker, &leases, self.world.now);

@@ -1,10 +1,10 @@
 //! One step of a sequence, as a script says it.
 
 use orchestrator_dhcp6::Leased;
+use orchestrator_wire as wire;
 
 use crate::answer::as_prefix;
 use crate::script::Script;
-use crate::wire;
 use crate::world::World;
 
 use super::books::Books;

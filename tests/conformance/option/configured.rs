@@ -4,24 +4,13 @@ use std::net::Ipv6Addr;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use orchestrator_lab::Dhclient;
-
-use crate::site::{PATIENCE, POOL, Site, plain};
-use crate::wire::{
-    ADVERTISE, INFORMATION_REQUEST, Options, PREFERENCE, REBIND, RENEW, REQUEST, SOLICIT, VENDOR_CLASS, VENDOR_OPTIONS,
-    asking_for, ia_na, option,
+use orchestrator_wire::{
+    ADVERTISE, AFTR_NAME, BOOT_FILE_PARAMETERS, BOOT_FILE_URL, CAPTIVE_PORTAL, FQDN, INF_MAX_RT,
+    INFORMATION_REFRESH_TIME, INFORMATION_REQUEST, NTP_SERVER, Options, POSIX_TIMEZONE, PREFERENCE, REBIND, RENEW,
+    REQUEST, SNTP_SERVERS, SOL_MAX_RT, SOLICIT, VENDOR_CLASS, VENDOR_OPTIONS, ia_na, option, option_request,
 };
 
-const SNTP_SERVERS: u16 = 31;
-const REFRESH_TIME: u16 = 32;
-const FQDN: u16 = 39;
-const POSIX_TIMEZONE: u16 = 41;
-const NTP_SERVER: u16 = 56;
-const BOOT_FILE_URL: u16 = 59;
-const BOOT_FILE_PARAMETERS: u16 = 60;
-const AFTR_NAME: u16 = 64;
-const SOL_MAX_RT: u16 = 82;
-const INF_MAX_RT: u16 = 83;
-const CAPTIVE_PORTAL: u16 = 103;
+use crate::site::{PATIENCE, POOL, Site, plain};
 
 const SETTINGS: &str = r#"
 [options]
@@ -89,7 +78,7 @@ fn told(site: &Site, codes: &[u16], more: &[Vec<u8>]) -> Vec<(u8, Options)> {
         } else {
             ia_na(1, &[])
         };
-        let answer = client.ask(kind, &[&[server, ia, asking_for(codes)], more].concat());
+        let answer = client.ask(kind, &[&[server, ia, option_request(codes)], more].concat());
         (kind, answer.options)
     };
     kinds.map(ask).to_vec()
@@ -104,7 +93,9 @@ fn row_03_preference_only_when_configured_and_only_in_advertises() {
     }
     drop(site);
     let site = plain();
-    let advertise = site.client().ask(SOLICIT, &[ia_na(1, &[]), asking_for(&[PREFERENCE])]);
+    let advertise = site
+        .client()
+        .ask(SOLICIT, &[ia_na(1, &[]), option_request(&[PREFERENCE])]);
     assert_eq!((advertise.kind, advertise.options.get(PREFERENCE)), (ADVERTISE, None));
 }
 
@@ -148,10 +139,10 @@ fn row_58_each_option_comes_to_who_asks_for_it() {
 #[test]
 fn row_67_refresh_time_only_in_replies_to_information_requests() {
     let site = configured();
-    for (kind, options) in told(&site, &[REFRESH_TIME], &[]) {
+    for (kind, options) in told(&site, &[INFORMATION_REFRESH_TIME], &[]) {
         let expected = (kind == INFORMATION_REQUEST).then(|| 1200_u32.to_be_bytes());
         assert_eq!(
-            options.get(REFRESH_TIME),
+            options.get(INFORMATION_REFRESH_TIME),
             expected.as_ref().map(<[u8; 4]>::as_slice),
             "to {kind}"
         );
@@ -174,7 +165,7 @@ fn row_67_and_68_times_out_of_their_bounds_are_refused_and_clients_are_told_the_
         POOL,
         "solicit_max_rt = \"60s\"\ninformation_max_rt = \"1d\"\ninformation_refresh_time = \"10m\"",
     );
-    let all = [SOL_MAX_RT, INF_MAX_RT, REFRESH_TIME];
+    let all = [SOL_MAX_RT, INF_MAX_RT, INFORMATION_REFRESH_TIME];
     let before = told(&site, &all, &[]);
     for line in [
         "solicit_max_rt = \"59s\"",
@@ -193,7 +184,7 @@ fn row_67_and_68_times_out_of_their_bounds_are_refused_and_clients_are_told_the_
         }
     }
     let (_, informed) = &before[before.len() - 1];
-    assert_eq!(informed.get(REFRESH_TIME), Some(&600_u32.to_be_bytes()[..]));
+    assert_eq!(informed.get(INFORMATION_REFRESH_TIME), Some(&600_u32.to_be_bytes()[..]));
 }
 
 /// RFC 9915, section 21.17.

@@ -3,12 +3,13 @@
 mod configured;
 mod supplied;
 
+use orchestrator_wire::{
+    CLIENT_ID, CONFIRM, DECLINE, DNS_SERVERS, DOMAIN_SEARCH, IA_NA, IA_TA, INFORMATION_REQUEST, REBIND, RELEASE, RENEW,
+    REQUEST, SERVER_ID, SERVER_UNICAST, SOLICIT, STATUS, ia_na, option, option_request,
+};
+
 use crate::client::Client;
 use crate::site::{LINK, off_link, plain};
-use crate::wire::{
-    CLIENT_ID, CONFIRM, DECLINE, DNS_SERVERS, DOMAIN_SEARCH, IA_NA, IA_TA, INFORMATION_REQUEST, REBIND, RELEASE, RENEW,
-    REQUEST, SERVER_ID, SERVER_UNICAST, SOLICIT, STATUS, asking_for, ia_na, option,
-};
 
 #[test]
 fn row_57_ia_ta_is_ignored_and_ia_na_is_served() {
@@ -50,12 +51,12 @@ fn row_58_options_come_only_to_who_asks_for_them() {
 
         let codes = ask(Vec::new()).codes();
         assert!(codes.iter().all(|code| own.contains(code)), "{codes:?} to {kind}");
-        let one = ask(asking_for(&[DOMAIN_SEARCH]));
+        let one = ask(option_request(&[DOMAIN_SEARCH]));
         assert_eq!(
             (one.get(DOMAIN_SEARCH), one.get(DNS_SERVERS)),
             (Some(&domains[..]), None)
         );
-        let both = ask(asking_for(&[DNS_SERVERS, DOMAIN_SEARCH]));
+        let both = ask(option_request(&[DNS_SERVERS, DOMAIN_SEARCH]));
         assert_eq!(
             (both.get(DOMAIN_SEARCH), both.get(DNS_SERVERS)),
             (Some(&domains[..]), Some(&servers[..]))

@@ -1,17 +1,14 @@
 //! Options that relay agents supply for clients (RFC 6422).
 
+use orchestrator_wire::{
+    DNS_SERVERS, ERP_LOCAL_DOMAIN_NAME, INFORMATION_REQUEST, INTERFACE_ID, Options, POSIX_TIMEZONE, REBIND,
+    RELAY_SUPPLIED, RENEW, REQUEST, SOLICIT, ia_na, message, option, option_request,
+};
+
 use crate::client::SERVER_PORT;
 use crate::discard::assert_discarded;
 use crate::relay::{Layer, NOWHERE, Relay, here, wrap};
 use crate::site::{POOL, PREFIX, Site, link, plain};
-use crate::wire::{
-    DNS_SERVERS, INFORMATION_REQUEST, INTERFACE_ID, Options, REBIND, RENEW, REQUEST, SOLICIT, asking_for, ia_na,
-    message, option,
-};
-
-const POSIX_TIMEZONE: u16 = 41;
-const ERP_LOCAL_DOMAIN_NAME: u16 = 65;
-const RELAY_SUPPLIED: u16 = 66;
 
 /// A layer of a relay that supplies these.
 fn supplying(options: &[Vec<u8>]) -> Layer {
@@ -28,7 +25,7 @@ fn told(site: &Site, codes: &[u16], layers: &[Layer]) -> Vec<Options> {
         let leases = kind != INFORMATION_REQUEST;
         let ia = if leases { ia_na(1, &[]) } else { Vec::new() };
         relay
-            .ask(&client, kind, &[server, ia, asking_for(codes)], layers)
+            .ask(&client, kind, &[server, ia, option_request(codes)], layers)
             .options
     };
     kinds.map(ask).to_vec()

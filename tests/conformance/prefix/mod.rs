@@ -8,15 +8,15 @@ use std::collections::BTreeSet;
 use std::net::Ipv6Addr;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
+use orchestrator_wire::{
+    IaPd, NO_BINDING, NO_PREFIX_AVAIL, PD_EXCLUDE, RAPID_COMMIT, REBIND, RELEASE, RENEW, REPLY, REQUEST, SOLICIT,
+    SUCCESS, ia_na, ia_pd, ia_pd_hint, option, option_request,
+};
 use serde_json::Value;
 
 use crate::client::{Client, SERVER_PORT};
 use crate::relay::{Layer, NOWHERE, Relay, here};
 use crate::site::{POOL, Site, hex, new_duid, plain};
-use crate::wire::{
-    IaPd, NO_BINDING, NO_PREFIX_AVAIL, PD_EXCLUDE, RAPID_COMMIT, REBIND, RELEASE, RENEW, REPLY, REQUEST, SOLICIT,
-    SUCCESS, asking_for, ia_na, ia_pd, ia_pd_naming, option,
-};
 
 /// Two pools that no test fills: the first of prefixes of 64 bits, the second of 56 of which a part is excluded.
 pub(crate) const DELEGATION: &str = "[[link.delegation]]\npool = \"fd39:9706:2787::/48\"\n\
@@ -38,17 +38,14 @@ fn delegating() -> MutexGuard<'static, Site> {
 
 /// Solicits and requests a prefix for an identity association, with these hints.
 fn delegate(client: &Client, iaid: u32, hints: &[&str]) -> String {
-    let offered = client
-        .ask(SOLICIT, &[ia_pd_naming(iaid, hints)])
-        .ia_pd(iaid)
-        .delegated();
+    let offered = client.ask(SOLICIT, &[ia_pd(iaid, hints)]).ia_pd(iaid).delegated();
     let granted = request(client, iaid, &[&offered.text]).delegated();
     assert_eq!(granted, offered);
     granted.text
 }
 
 fn request(client: &Client, iaid: u32, prefixes: &[&str]) -> IaPd {
-    client.ask_server(REQUEST, &[ia_pd_naming(iaid, prefixes)]).ia_pd(iaid)
+    client.ask_server(REQUEST, &[ia_pd(iaid, prefixes)]).ia_pd(iaid)
 }
 
 /// The leases of a client's prefixes: prefix and state, in order.
@@ -73,7 +70,7 @@ fn holds(site: &Site, client: &Client, prefix: &str) -> bool {
 fn row_56_without_prefixes_ia_pd_is_told_so_and_ia_na_is_served() {
     let site = plain();
     let client = site.client();
-    let ias = [ia_pd(1, Some(56)), ia_na(1, &[]), ia_pd(2, None)];
+    let ias = [ia_pd_hint(1, Some(56)), ia_na(1, &[]), ia_pd_hint(2, None)];
     let none = |status| [(1, Some(status)), (2, Some(status))];
     let offer = client.ask(SOLICIT, &ias);
     assert_eq!(offer.refused_prefixes(), none(NO_PREFIX_AVAIL));
@@ -94,7 +91,7 @@ fn row_56_without_prefixes_ia_pd_is_told_so_and_ia_na_is_served() {
 fn row_56_a_prefix_is_offered_and_delegated() {
     let site = delegating();
     let client = site.client();
-    let offer = client.ask(SOLICIT, &[ia_pd(7, None)]).ia_pd(7);
+    let offer = client.ask(SOLICIT, &[ia_pd_hint(7, None)]).ia_pd(7);
     assert_eq!((offer.t1, offer.t2, offer.status), (1800, 2880, None));
     let offered = offer.delegated();
     assert_eq!((offered.preferred, offered.valid), (3600, 7200));
@@ -113,7 +110,7 @@ fn row_56_the_same_prefix_again_and_no_other_client_has_it() {
     let client = site.client();
     let granted = delegate(&client, 1, &[]);
     assert_eq!(delegate(&client, 1, &[]), granted);
-    client.ask_server(RELEASE, &[ia_pd_naming(1, &[&granted])]);
+    client.ask_server(RELEASE, &[ia_pd(1, &[&granted])]);
     let others: BTreeSet<_> = (0..20).map(|_| delegate(&site.client(), 1, &[])).collect();
     assert!(others.len() == 20 && !others.contains(&granted));
     assert_eq!(delegate(&client, 1, &[]), granted);
@@ -155,7 +152,7 @@ fn row_56_a_renew_with_another_length_keeps_the_prefix() {
     let client = site.client();
     let granted = delegate(&client, 1, &["::/64"]);
     for kind in [RENEW, REBIND] {
-        let ia = ia_pd_naming(1, &["::/56", &granted]);
+        let ia = ia_pd(1, &["::/56", &granted]);
         let answer = if kind == RENEW {
             client.ask_server(kind, &[ia])
         } else {
@@ -176,18 +173,23 @@ fn row_56_the_excluded_part_is_told_to_those_who_ask() {
     let client = site.client();
     let ask = |options: &[Vec<u8>]| client.ask(SOLICIT, options).ia_pd(1).delegated().excluded;
     assert_eq!(
-        ask(&[ia_pd(1, Some(56)), asking_for(&[PD_EXCLUDE])]),
+        ask(&[ia_pd_hint(1, Some(56)), option_request(&[PD_EXCLUDE])]),
         Some(vec![64, 0xff])
     );
-    assert_eq!(ask(&[ia_pd(1, Some(56))]), None);
-    assert_eq!(ask(&[ia_pd(1, Some(64)), asking_for(&[PD_EXCLUDE])]), None);
+    assert_eq!(ask(&[ia_pd_hint(1, Some(56))]), None);
+    assert_eq!(ask(&[ia_pd_hint(1, Some(64)), option_request(&[PD_EXCLUDE])]), None);
 }
 
 #[test]
 fn row_30_addresses_and_prefixes_are_renewed_together() {
     let site = delegating();
     let client = site.client();
-    let ias = [ia_pd(1, None), ia_na(1, &[]), ia_pd(2, Some(56)), ia_na(2, &[])];
+    let ias = [
+        ia_pd_hint(1, None),
+        ia_na(1, &[]),
+        ia_pd_hint(2, Some(56)),
+        ia_na(2, &[]),
+    ];
     // That all have the same T1 and T2 is checked in every answer.
     let reply = client.ask_server(REQUEST, &ias);
     let prefixes = [1, 2].map(|iaid| reply.ia_pd(iaid).delegated().text);
@@ -197,9 +199,9 @@ fn row_30_addresses_and_prefixes_are_renewed_together() {
         RENEW,
         &[
             ia_na(1, &[addresses[0]]),
-            ia_pd_naming(1, &[&prefixes[0]]),
+            ia_pd(1, &[&prefixes[0]]),
             ia_na(2, &[addresses[1]]),
-            ia_pd_naming(2, &[&prefixes[1]]),
+            ia_pd(2, &[&prefixes[1]]),
         ],
     );
     assert_eq!([1, 2].map(|iaid| renewal.ia_pd(iaid).delegated().text), prefixes);
@@ -213,7 +215,7 @@ fn row_30_addresses_and_prefixes_are_renewed_together() {
 fn row_33_rapid_commit_delegates_at_once() {
     let site = Site::start(POOL, &format!("rapid_commit = true\n{DELEGATION}"));
     let client = site.client();
-    let reply = client.ask(SOLICIT, &[ia_pd(1, None), option(RAPID_COMMIT, &[])]);
+    let reply = client.ask(SOLICIT, &[ia_pd_hint(1, None), option(RAPID_COMMIT, &[])]);
     assert_eq!((reply.kind, reply.options.get(RAPID_COMMIT)), (REPLY, Some(&[][..])));
     assert!(holds(&site, &client, &reply.ia_pd(1).delegated().text));
 }
@@ -231,14 +233,14 @@ fn row_37_an_exhausted_pool_has_no_prefix_and_goes_on_when_one_is_given_back() {
     );
     let late = site.client();
     for answer in [
-        late.ask(SOLICIT, &[ia_pd(1, None), ia_na(1, &[])]),
-        late.ask_server(REQUEST, &[ia_pd_naming(1, &[&granted[0]]), ia_na(1, &[])]),
-        late.ask_server(RENEW, &[ia_pd(1, None), ia_na(1, &[])]),
+        late.ask(SOLICIT, &[ia_pd_hint(1, None), ia_na(1, &[])]),
+        late.ask_server(REQUEST, &[ia_pd(1, &[&granted[0]]), ia_na(1, &[])]),
+        late.ask_server(RENEW, &[ia_pd_hint(1, None), ia_na(1, &[])]),
     ] {
         assert_eq!(answer.refused_prefixes(), [(1, Some(NO_PREFIX_AVAIL))]);
         answer.ia(1).leased();
     }
-    clients[0].ask_server(RELEASE, &[ia_pd_naming(1, &[&granted[0]])]);
+    clients[0].ask_server(RELEASE, &[ia_pd(1, &[&granted[0]])]);
     assert_eq!(delegate(&late, 1, &[]), granted[0]);
 }
 
@@ -255,7 +257,7 @@ fn row_38_anothers_prefix_is_not_delegated() {
 fn row_72_a_client_has_few_prefixes_however_many_it_asks_for() {
     let site = delegating();
     let client = site.client();
-    let ias: Vec<_> = (1..=6).map(|iaid| ia_pd(iaid, None)).collect();
+    let ias: Vec<_> = (1..=6).map(|iaid| ia_pd_hint(iaid, None)).collect();
     let granted = client.ask_server(REQUEST, &ias).ias_pd();
     let refused = granted.iter().filter(|ia| ia.status == Some(NO_PREFIX_AVAIL)).count();
     assert_eq!((refused, leases_of(&site, &client).len()), (2, 4));
@@ -269,18 +271,18 @@ fn a_prefix_is_the_same_after_a_crash() {
     let granted = delegate(&site.client_with(&duids[0]), 1, &["::/56"]);
     let offered = site
         .client_with(&duids[1])
-        .ask(SOLICIT, &[ia_pd(1, None)])
+        .ask(SOLICIT, &[ia_pd_hint(1, None)])
         .ia_pd(1)
         .delegated();
     site.daemon.kill9();
     site.resume();
     let client = site.client_with(&duids[0]);
-    let renewed = client.ask_server(RENEW, &[ia_pd(1, None)]).ia_pd(1).delegated();
+    let renewed = client.ask_server(RENEW, &[ia_pd_hint(1, None)]).ia_pd(1).delegated();
     assert_eq!(renewed.text, granted);
     // One that was only offered is not remembered, and is the same all the same.
     let again = site
         .client_with(&duids[1])
-        .ask(SOLICIT, &[ia_pd(1, None)])
+        .ask(SOLICIT, &[ia_pd_hint(1, None)])
         .ia_pd(1)
         .delegated();
     assert_eq!(again, offered);
@@ -304,7 +306,7 @@ fn the_router_towards_a_prefix_is_the_client_or_the_relay_that_has_it_behind() {
     assert_eq!(router(&direct), Some(direct.address));
     let through = |layers: &[Layer]| {
         let client = site.client();
-        let options = [client.server_id(), ia_pd(1, None)];
+        let options = [client.server_id(), ia_pd_hint(1, None)];
         relay.ask(&client, REQUEST, &options, layers).ia_pd(1).delegated();
         (router(&client), client.address)
     };

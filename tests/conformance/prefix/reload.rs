@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use orchestrator_lab::wait_for;
+use orchestrator_wire::{RENEW, ia_pd};
 
 use super::route::routed;
 use super::{FIRST, delegate, holds};
 use crate::site::{PATIENCE, POOL, PREFIX, Site, link};
-use crate::wire::{RENEW, ia_pd_naming};
 
 const BEFORE: &str = "[[link.delegation]]\npool = \"fd39:9706:2787::/48\"";
 const AFTER: &str = "[[link.delegation]]\npool = \"fd39:9706:2789::/48\"";
@@ -47,7 +47,7 @@ fn a_prefix_outside_of_the_pools_is_routed_until_its_client_has_another() {
         "what was promised is kept"
     );
 
-    let renewed = client.ask_server(RENEW, &[ia_pd_naming(1, &[&held])]).ia_pd(1);
+    let renewed = client.ask_server(RENEW, &[ia_pd(1, &[&held])]).ia_pd(1);
     let (ended, given): (Vec<_>, Vec<_>) = renewed.prefixes.iter().partition(|prefix| prefix.valid == 0);
     assert_eq!(ended.iter().map(|prefix| &prefix.text).collect::<Vec<_>>(), [&held]);
     let [given] = given[..] else { panic!("{renewed:?}") };

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use orchestrator_lab::wait_for;
+use orchestrator_wire::{CLIENT_ID, Message, RELEASE, RENEW, REQUEST, ia_pd, ia_pd_hint, message, option};
 
 use super::{DELEGATION, FIRST, delegate};
 use crate::client::{Client, receive};
 use crate::site::{PATIENCE, POOL, Site, new_duid};
-use crate::wire::{CLIENT_ID, Message, RELEASE, RENEW, REQUEST, ia_pd, ia_pd_naming, message, option};
 
 /// Clients that come and go one right after the other.
 const HERD: usize = 600;
@@ -33,7 +33,7 @@ fn a_herd_of_clients_is_routed_and_leaves_nothing() {
         socket.send(&message(kind, socket.xid(), &options));
         Message::parse(&receive(&socket.socket).0)
     };
-    let request = |duid: &Vec<u8>| tell(duid, REQUEST, ia_pd(1, None)).ia_pd(1).delegated().text;
+    let request = |duid: &Vec<u8>| tell(duid, REQUEST, ia_pd_hint(1, None)).ia_pd(1).delegated().text;
     let granted: Vec<String> = duids.iter().map(request).collect();
     let expected: BTreeSet<String> = granted.iter().cloned().collect();
     assert_eq!(expected.len(), HERD);
@@ -41,7 +41,7 @@ fn a_herd_of_clients_is_routed_and_leaves_nothing() {
         (routed(&site) == expected).then_some(())
     });
     for (duid, prefix) in duids.iter().zip(&granted) {
-        tell(duid, RELEASE, ia_pd_naming(1, &[prefix]));
+        tell(duid, RELEASE, ia_pd(1, &[prefix]));
     }
     wait_for("the last route to go", PATIENCE, || {
         routed(&site).is_empty().then_some(())
@@ -62,7 +62,7 @@ fn a_route_follows_a_client_that_renews_from_another_address() {
     };
     leads_to(&first);
     let second = site.client_with(&first.duid);
-    second.ask_server(RENEW, &[ia_pd_naming(1, &[&prefix])]);
+    second.ask_server(RENEW, &[ia_pd(1, &[&prefix])]);
     leads_to(&second);
 }
 

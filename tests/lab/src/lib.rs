@@ -46,4 +46,4 @@ pub use namespace::Namespace;
 pub use poll::{poll, wait_for};
 pub use postgres::Postgres;
 pub use program::{Program, tail};
-pub use wire::{Message, RELEASE, REPLY, SOLICIT, Wire};
+pub use wire::{Message, Wire};

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use orchestrator_lab::{Address, Dhclient, Dhcpcd, Dnsmasq, Lab, Namespace, REPLY, SOLICIT, Wire, wait_for};
+use orchestrator_lab::{Address, Dhclient, Dhcpcd, Dnsmasq, Lab, Namespace, Wire, wait_for};
+use orchestrator_wire::{REPLY, SOLICIT};
 
 const LIMIT: Duration = Duration::from_secs(60);
 

@@ -109,7 +109,7 @@ impl Clients {
 
     /// Every client with its DUID.
     pub fn iter(&self) -> impl Iterator<Item = ([u8; 10], &Client)> {
-        (self.first..).map(crate::codec::duid).zip(&self.all)
+        (self.first..).map(orchestrator_wire::batch::duid).zip(&self.all)
     }
 
     /// Addresses that two clients hold, each once.

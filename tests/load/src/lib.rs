@@ -1,18 +1,17 @@
 //! Thousands of simulated DHCPv6 clients: how much a server stands, and whether it keeps what it promised.
 //!
 //! ```text
-//!   Clients ── next of them ──▶ run ──▶ codec ──▶ BatchSocket ══ link ══ any DHCPv6 server
+//!   Clients ── next of them ──▶ run ──▶ wire ──▶ BatchSocket ══ link ══ any DHCPv6 server
 //!   what each holds ◀── checks every reply ◀──────────┘
 //! ```
 //!
-//! - The codec is this crate's own: a server that it measures cannot share its mistakes.
+//! - Messages are written and read by `orchestrator-wire`: a server that it measures cannot share its mistakes.
 //! - One socket, one thread. Datagrams go and come in batches, so that the generator is not what is measured; what it
 //!   can do at most, [`respond`] shows.
 //! - Every reply is checked: transaction, client, server, an address of the pool, the address that is renewed. After
 //!   a run no two clients may hold one address.
 
 mod client;
-mod codec;
 mod fault;
 mod held;
 mod latency;

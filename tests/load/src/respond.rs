@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use orchestrator_wire::batch;
+use orchestrator_wire::{ADVERTISE, REPLY, SOLICIT};
 
-use crate::codec::{self, ADVERTISE, REPLY, SOLICIT};
 use crate::socket::{BatchSocket, Outbox};
 
 /// A DUID-LL that is none of a client's.
@@ -26,9 +27,9 @@ pub fn respond(interface: &str, prefix: Ipv6Addr, stop: &AtomicBool) -> Result<(
     let mut outbox = Outbox::default();
     while !stop.load(Ordering::Relaxed) {
         let read = socket.receive(|datagram, from| {
-            if let Some(question) = codec::question(datagram) {
+            if let Some(question) = batch::question(datagram) {
                 let kind = if question.kind == SOLICIT { ADVERTISE } else { REPLY };
-                outbox.add(from, |out| codec::write_answer(kind, &question, &SERVER, prefix, out));
+                outbox.add(from, |out| batch::write_answer(kind, &question, &SERVER, prefix, out));
             }
         })?;
         socket.send(&mut outbox)?;

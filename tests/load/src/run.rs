@@ -16,8 +16,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use ipnet::Ipv6Net;
 use nix::sys::socket::SockaddrIn6;
+use orchestrator_wire::batch::{self, Answer, Message, XID_MASK};
+use orchestrator_wire::{ADVERTISE, RELEASE, RENEW, REPLY, REQUEST, SOLICIT};
 
-use crate::codec::{self, ADVERTISE, Answer, Message, RELEASE, RENEW, REPLY, REQUEST, SOLICIT, XID_MASK};
 use crate::socket::{BatchSocket, Outbox};
 use crate::{Client, Clients, Load, Outcome, Pace, Samples, Stage, Work, thread_time};
 
@@ -213,12 +214,12 @@ impl Runner<'_> {
             server,
             address,
         };
-        self.outbox.add(self.servers, |out| codec::write(&message, out));
+        self.outbox.add(self.servers, |out| batch::write(&message, out));
         self.waiting.push_back((self.now, index, self.xid));
     }
 
     fn hear(&mut self, datagram: &[u8]) {
-        let Some((answer, number)) = codec::read(datagram).and_then(|answer| Some((answer, answer.client?))) else {
+        let Some((answer, number)) = batch::read(datagram).and_then(|answer| Some((answer, answer.client?))) else {
             self.outcome.faults.malformed += 1;
             return;
         };

@@ -2,6 +2,7 @@
 
 use orchestrator_dhcp6::client::{Event, Holdings, How, Loss, Wants};
 use orchestrator_dhcp6::{Iaid, Link};
+use orchestrator_wire::{CONFIRM, REBIND, REQUEST, SOLICIT};
 
 use crate::network::*;
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use orchestrator_dhcp6::client::{Event, How, Loss, Wants};
 use orchestrator_dhcp6::{Bindings, Pool};
+use orchestrator_wire::{REBIND, RENEW, REQUEST, SOLICIT};
 
 use crate::network::*;
 

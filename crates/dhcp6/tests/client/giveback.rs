@@ -2,6 +2,7 @@
 
 use orchestrator_dhcp6::Leased;
 use orchestrator_dhcp6::client::{Action, Event, Loss, Wants};
+use orchestrator_wire::{DECLINE, RELEASE, REQUEST, SOLICIT};
 
 use crate::network::*;
 
@@ -70,7 +71,7 @@ fn an_address_in_use_is_declined_and_another_taken() {
         network.run_for(30 * SECOND);
         assert_eq!(network.kinds(), [DECLINE, SOLICIT, REQUEST]);
         assert_eq!(
-            option(&network.sent[0].1, 3).unwrap()[16..32],
+            body(&network.sent[0].1, 3).unwrap()[16..32],
             leased.address().unwrap().octets()
         );
         let pause = network.times(SOLICIT, begun)[0];

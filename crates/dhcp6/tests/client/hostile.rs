@@ -1,6 +1,7 @@
 //! What servers should not send, and networks that lose what they carry.
 
 use orchestrator_dhcp6::client::{Action, Event, Ignored, Wants};
+use orchestrator_wire::{REQUEST, option, option_claiming};
 use proptest::prelude::*;
 
 use crate::network::*;
@@ -82,13 +83,12 @@ fn what_no_host_can_have_is_not_taken() {
 #[test]
 fn what_is_not_read_may_be_anything() {
     let (network, advertise) = asking();
-    let option = |code: u16, body: &[u8]| [&code.to_be_bytes()[..], &[0, body.len() as u8], body].concat();
     let dns = option(23, &[0; 16]);
     let tails = [
         vec![0],
         vec![0, 0, 0],
         vec![0, 0, 0, 0, 0],
-        vec![0, 99, 0, 200, 1],
+        option_claiming(99, 200, &[1]),
         [dns.clone(), dns].concat(),
         option(7, &[]),
         option(13, &[0]),

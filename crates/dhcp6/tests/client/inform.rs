@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use orchestrator_dhcp6::client::{Event, Wants};
+use orchestrator_wire::INFORMATION_REQUEST;
 
 use crate::network::*;
 

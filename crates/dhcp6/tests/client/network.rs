@@ -12,15 +12,6 @@ pub(crate) const SECOND: i64 = 1000;
 /// What all servers tell beside leases.
 pub(crate) const DNS_SERVER: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x53);
 
-pub(crate) const SOLICIT: u8 = 1;
-pub(crate) const REQUEST: u8 = 3;
-pub(crate) const CONFIRM: u8 = 4;
-pub(crate) const RENEW: u8 = 5;
-pub(crate) const REBIND: u8 = 6;
-pub(crate) const RELEASE: u8 = 8;
-pub(crate) const DECLINE: u8 = 9;
-pub(crate) const INFORMATION_REQUEST: u8 = 11;
-
 /// A server, its link and its bindings.
 pub(crate) struct Site {
     pub(crate) server: Server,
@@ -184,14 +175,7 @@ impl Network {
 }
 
 /// The body of an option of a message.
-pub(crate) fn option(message: &[u8], wanted: u16) -> Option<&[u8]> {
-    let mut rest = &message[4..];
-    while let [c0, c1, l0, l1, tail @ ..] = rest {
-        let (body, after) = tail.split_at(usize::from(u16::from_be_bytes([*l0, *l1])));
-        if u16::from_be_bytes([*c0, *c1]) == wanted {
-            return Some(body);
-        }
-        rest = after;
-    }
-    None
+pub(crate) fn body(message: &[u8], wanted: u16) -> Option<&[u8]> {
+    let options = orchestrator_wire::options(&message[4..]);
+    orchestrator_wire::only(&options, wanted)
 }

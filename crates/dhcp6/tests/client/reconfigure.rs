@@ -2,6 +2,7 @@
 
 use orchestrator_dhcp6::Reconfigure;
 use orchestrator_dhcp6::client::{Client, Ignored, Wants};
+use orchestrator_wire::{REBIND, RENEW};
 
 use crate::network::*;
 

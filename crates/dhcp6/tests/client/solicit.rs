@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use orchestrator_dhcp6::Pool;
 use orchestrator_dhcp6::client::{Client, Event, How, Wants};
+use orchestrator_wire::{REQUEST, SOLICIT};
 
 use crate::network::*;
 
@@ -37,7 +38,7 @@ fn the_first_is_held_back_and_others_get_a_second_to_answer() {
     assert!((0..=SECOND).contains(&solicited[0]), "{solicited:?}");
     let pause = requested[0] - solicited[0];
     assert!((1001..=1100).contains(&pause), "{pause}");
-    assert_eq!(option(&network.sent[0].1, 8), Some(&[0, 0][..]));
+    assert_eq!(body(&network.sent[0].1, 8), Some(&[0, 0][..]));
 }
 
 #[test]
@@ -111,7 +112,7 @@ fn a_prefix_is_asked_for_by_its_length() {
     let prefix = leases.iter().find_map(|lease| lease.leased.prefix()).unwrap();
     assert_eq!((leases.len(), prefix.prefix_len()), (2, 62));
     let solicit = &network.sent[0].1;
-    let asked = option(solicit, 25).unwrap();
+    let asked = body(solicit, 25).unwrap();
     assert_eq!(asked[12..16], [0, 26, 0, 25]);
     assert_eq!((asked[24], &asked[25..41]), (62, &[0; 16][..]));
 }
@@ -122,7 +123,7 @@ fn the_name_is_told() {
     wanted.hostname = "box.example".parse().ok();
     let mut network = Network::with(wanted, None, vec![site(1)]);
     network.run_for(SECOND);
-    assert_eq!(option(&network.sent[0].1, 39), Some(&b"\x01\x03box\x07example\x00"[..]));
+    assert_eq!(body(&network.sent[0].1, 39), Some(&b"\x01\x03box\x07example\x00"[..]));
 }
 
 /// With nothing left to lease, a server may still tell how often to ask.

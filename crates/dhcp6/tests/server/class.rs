@@ -3,17 +3,9 @@
 use std::net::Ipv6Addr;
 
 use orchestrator_dhcp6::{Class, ClassId, Conditions, OptionSet, Pool};
+use orchestrator_wire::*;
 
-use crate::lab::{Lab, address, prefix_pool, server_id};
-use crate::wire::*;
-
-const USER_CLASS: u16 = 15;
-const VENDOR_CLASS: u16 = 16;
-const INTERFACE_ID: u16 = 18;
-const REMOTE_ID: u16 = 37;
-const SUBSCRIBER_ID: u16 = 38;
-const ARCHITECTURE: u16 = 61;
-const LINK_LAYER: u16 = 79;
+use crate::lab::{Lab, XID, address, client, prefix_pool, server_id};
 
 fn class(name: &str, conditions: Conditions) -> Class {
     Class {
@@ -32,7 +24,11 @@ fn lab_with(classes: Vec<Class>) -> Lab {
 /// The class in which a client with these options is, by what it is granted.
 #[track_caller]
 fn class_of(lab: &mut Lab, relay: &[Vec<u8>], options: &[Vec<u8>]) -> Option<String> {
-    let message = message(REQUEST, &[&[client(1), server_id(), ia(1, &[])], options].concat());
+    let message = message(
+        REQUEST,
+        XID,
+        &[&[client(1), server_id(), ia_na(1, &[])], options].concat(),
+    );
     let datagram = match relay.is_empty() {
         true => message,
         false => relayed(&[relay, &[option(RELAY_MESSAGE, &message)]].concat()),
@@ -42,24 +38,7 @@ fn class_of(lab: &mut Lab, relay: &[Vec<u8>], options: &[Vec<u8>]) -> Option<Str
 }
 
 fn relayed(options: &[Vec<u8>]) -> Vec<u8> {
-    let head = [
-        &[RELAY_FORW, 0][..],
-        &address("2001:db8:0:1::1").octets(),
-        &address("fe80::7").octets(),
-    ];
-    [head.concat(), options.concat()].concat()
-}
-
-fn vendor(enterprise: u32, texts: &[&str]) -> Vec<u8> {
-    option(
-        VENDOR_CLASS,
-        &[&enterprise.to_be_bytes()[..], &with_lengths(texts)].concat(),
-    )
-}
-
-fn with_lengths(texts: &[&str]) -> Vec<u8> {
-    let text = |text: &&str| [&u16::try_from(text.len()).unwrap().to_be_bytes(), text.as_bytes()].concat();
-    texts.iter().flat_map(text).collect()
+    relay_layer(0, address("2001:db8:0:1::1"), address("fe80::7"), options)
 }
 
 #[test]
@@ -71,19 +50,19 @@ fn each_condition_is_met_by_its_option() {
                 vendor_enterprise: Some(311),
                 ..Default::default()
             },
-            (vec![], vec![vendor(311, &[])]),
-            (vec![], vec![vendor(312, &["311"])]),
+            (vec![], vec![vendor_class(311, &[])]),
+            (vec![], vec![vendor_class(312, &["311"])]),
         ),
         (
             Conditions {
                 vendor_class: pattern("MSFT*"),
                 ..Default::default()
             },
-            (vec![], vec![vendor(1, &["x"]), vendor(311, &["y", "MSFT 5.0"])]),
             (
                 vec![],
-                vec![vendor(311, &["msft 5.0"]), option(USER_CLASS, &with_lengths(&["MSFT"]))],
+                vec![vendor_class(1, &["x"]), vendor_class(311, &["y", "MSFT 5.0"])],
             ),
+            (vec![], vec![vendor_class(311, &["msft 5.0"]), user_class(&["MSFT"])]),
         ),
         (
             Conditions {
@@ -91,15 +70,15 @@ fn each_condition_is_met_by_its_option() {
                 vendor_class: pattern("a"),
                 ..Default::default()
             },
-            (vec![], vec![vendor(311, &["a"])]),
-            (vec![], vec![vendor(311, &["b"]), vendor(1, &["a"])]),
+            (vec![], vec![vendor_class(311, &["a"])]),
+            (vec![], vec![vendor_class(311, &["b"]), vendor_class(1, &["a"])]),
         ),
         (
             Conditions {
                 user_class: pattern("iPXE"),
                 ..Default::default()
             },
-            (vec![], vec![option(USER_CLASS, &with_lengths(&["x", "iPXE"]))]),
+            (vec![], vec![user_class(&["x", "iPXE"])]),
             (vec![], vec![option(USER_CLASS, b"iPXE")]),
         ),
         (
@@ -107,8 +86,8 @@ fn each_condition_is_met_by_its_option() {
                 architectures: vec![7, 9],
                 ..Default::default()
             },
-            (vec![], vec![option(ARCHITECTURE, &[0, 1, 0, 9])]),
-            (vec![], vec![option(ARCHITECTURE, &[0, 1, 0])]),
+            (vec![], vec![option(CLIENT_ARCHITECTURE, &[0, 1, 0, 9])]),
+            (vec![], vec![option(CLIENT_ARCHITECTURE, &[0, 1, 0])]),
         ),
         (
             Conditions {
@@ -141,8 +120,8 @@ fn each_condition_is_met_by_its_option() {
                 link_layer: Some(vec![2, 0, 0x5f]),
                 ..Default::default()
             },
-            (vec![option(LINK_LAYER, &[0, 1, 2, 0, 0x5f, 1, 2, 3])], vec![]),
-            (vec![option(LINK_LAYER, &[0, 1, 2, 0, 0x5e, 1, 2, 3])], vec![]),
+            (vec![option(LINK_LAYER_ADDRESS, &[0, 1, 2, 0, 0x5f, 1, 2, 3])], vec![]),
+            (vec![option(LINK_LAYER_ADDRESS, &[0, 1, 2, 0, 0x5e, 1, 2, 3])], vec![]),
         ),
         (
             // As the DUID says.
@@ -151,7 +130,7 @@ fn each_condition_is_met_by_its_option() {
                 ..Default::default()
             },
             (vec![], vec![]),
-            (vec![option(LINK_LAYER, &[0, 1, 2, 0, 0x5f, 1, 2, 3])], vec![]),
+            (vec![option(LINK_LAYER_ADDRESS, &[0, 1, 2, 0, 0x5f, 1, 2, 3])], vec![]),
         ),
     ];
     for (conditions, (relay, options), (other_relay, other_options)) in cases {
@@ -181,9 +160,9 @@ fn the_first_class_whose_conditions_are_all_met_is_the_clients() {
         class("b", user("ab")),
     ]);
     let option = |code, body: &[u8]| option(code, body);
-    let user = |text: &str| option(USER_CLASS, &with_lengths(&[text]));
+    let user = |text: &str| user_class(&[text]);
     assert_eq!(
-        class_of(&mut lab, &[], &[user("a"), option(ARCHITECTURE, &[0, 7])]).as_deref(),
+        class_of(&mut lab, &[], &[user("a"), option(CLIENT_ARCHITECTURE, &[0, 7])]).as_deref(),
         Some("both")
     );
     assert_eq!(class_of(&mut lab, &[], &[user("a")]).as_deref(), Some("a"));
@@ -199,7 +178,7 @@ fn of_several_relays_the_nearest_counts() {
         ..Default::default()
     };
     let lab = lab_with(vec![class("near", conditions)]);
-    let request = message(REQUEST, &[client(1), server_id(), ia(1, &[])]);
+    let request = message(REQUEST, XID, &[client(1), server_id(), ia_na(1, &[])]);
     let through = |near: &str, far: &str| {
         let inner = relayed(&[option(INTERFACE_ID, near.as_bytes()), option(RELAY_MESSAGE, &request)]);
         let outer = relayed(&[option(INTERFACE_ID, far.as_bytes()), option(RELAY_MESSAGE, &inner)]);
@@ -210,7 +189,7 @@ fn of_several_relays_the_nearest_counts() {
 }
 
 fn of_class() -> Vec<u8> {
-    option(USER_CLASS, &with_lengths(&["it"]))
+    user_class(&["it"])
 }
 
 /// A link with a pool of four addresses for a class, and its own for all.
@@ -230,7 +209,7 @@ fn is_of_pool(leased: Ipv6Addr) -> bool {
 }
 
 fn leased(lab: &mut Lab, number: u8, hints: &[Ipv6Addr], more: &[Vec<u8>]) -> Ipv6Addr {
-    let options = [&[client(number), server_id(), ia(1, hints)], more].concat();
+    let options = [&[client(number), server_id(), ia_na(1, hints)], more].concat();
     lab.say(REQUEST, &options).address()
 }
 
@@ -250,12 +229,16 @@ fn a_pool_of_a_class_is_for_its_clients_alone_and_first() {
 fn who_leaves_a_class_leaves_its_pool_at_renew() {
     let mut lab = pooled();
     let own = leased(&mut lab, 1, &[], &[of_class()]);
-    let read = lab.say(RENEW, &[client(1), server_id(), ia(1, &[own]), of_class()]);
+    let read = lab.say(RENEW, &[client(1), server_id(), ia_na(1, &[own]), of_class()]);
     assert_eq!(read.address(), own);
-    let read = lab.say(RENEW, &[client(1), server_id(), ia(1, &[own])]);
-    let (live, ended): (Vec<_>, Vec<_>) = read.ia().addresses.into_iter().partition(|address| address.2 > 0);
-    assert!(!is_of_pool(live[0].0));
-    assert_eq!(ended, [(own, 0, 0)]);
+    let read = lab.say(RENEW, &[client(1), server_id(), ia_na(1, &[own])]);
+    let (live, ended): (Vec<_>, Vec<_>) = read
+        .only_ia()
+        .addresses
+        .into_iter()
+        .partition(|address| address.valid > 0);
+    assert!(!is_of_pool(live[0].ip));
+    assert_eq!(ended, [Address::new(own, 0, 0)]);
 }
 
 #[test]
@@ -294,11 +277,17 @@ fn a_class_is_told_its_own_options() {
         let leases = if kind == INFORMATION_REQUEST {
             vec![]
         } else {
-            vec![ia(1, &[])]
+            vec![ia_na(1, &[])]
         };
         let mut told = |more: Vec<Vec<u8>>| {
-            let options = [vec![client(1), oro(&[DNS])], server.clone(), leases.clone(), more].concat();
-            lab.say(kind, &options).one(DNS).map(|body| body[15])
+            let options = [
+                vec![client(1), option_request(&[DNS_SERVERS])],
+                server.clone(),
+                leases.clone(),
+                more,
+            ]
+            .concat();
+            lab.say(kind, &options).options.get(DNS_SERVERS).map(|body| body[15])
         };
         assert_eq!((told(vec![]), told(vec![of_class()])), (Some(0x53), Some(0x54)));
     }
@@ -311,10 +300,10 @@ fn who_goes_from_class_to_class_is_bounded() {
     lab.link.limits.bindings_per_client = 2;
     for class in [vec![of_class()], vec![], vec![of_class()]] {
         for iaid in 1..=5 {
-            let request = [&[client(1), server_id(), ia(iaid, &[])], &class[..]].concat();
-            let told = lab.say(REQUEST, &request).ia().addresses;
-            for (leased, ..) in told {
-                lab.say(RELEASE, &[client(1), server_id(), ia(iaid, &[leased])]);
+            let request = [&[client(1), server_id(), ia_na(iaid, &[])], &class[..]].concat();
+            let told = lab.say(REQUEST, &request).only_ia().addresses;
+            for Address { ip: leased, .. } in told {
+                lab.say(RELEASE, &[client(1), server_id(), ia_na(iaid, &[leased])]);
             }
         }
     }

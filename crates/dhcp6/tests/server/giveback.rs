@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use orchestrator_dhcp6::{BindingState, Verb};
+use orchestrator_wire::*;
 
-use crate::lab::{HOUR, Lab, address, server_id};
-use crate::wire::*;
+use crate::lab::{HOUR, Lab, address, client, server_id};
 
 #[test]
 fn row_51_release_frees() {
     let mut lab = Lab::new();
     let leased = lab.lease(1);
-    let read = lab.say(RELEASE, &[client(1), server_id(), ia(1, &[leased])]);
+    let read = lab.say(RELEASE, &[client(1), server_id(), ia_na(1, &[leased])]);
     assert_eq!((read.kind, read.status(), read.ias().len()), (REPLY, Some(0), 0));
     let change = &lab.changes[0];
     assert_eq!(
@@ -27,19 +27,25 @@ fn row_52_release_without_a_lease() {
     let leased = lab.lease(1);
     let read = lab.say(
         RELEASE,
-        &[client(2), server_id(), ia(1, &[leased]), ia(2, &[]), ia_pd(3, &[])],
+        &[
+            client(2),
+            server_id(),
+            ia_na(1, &[leased]),
+            ia_na(2, &[]),
+            ia_pd(3, &[]),
+        ],
     );
     assert_eq!(read.status(), Some(0));
     assert_eq!(
         read.ias().iter().map(|ia| ia.status).collect::<Vec<_>>(),
         [Some(NO_BINDING); 2]
     );
-    assert_eq!(read_ia(read.one(IA_PD).unwrap()).status, Some(NO_BINDING));
+    assert_eq!(Ia::parse(read.options.get(IA_PD).unwrap()).status, Some(NO_BINDING));
     // Twice is once.
-    lab.say(RELEASE, &[client(1), server_id(), ia(1, &[leased])]);
-    let again = lab.say(RELEASE, &[client(1), server_id(), ia(1, &[leased])]);
+    lab.say(RELEASE, &[client(1), server_id(), ia_na(1, &[leased])]);
+    let again = lab.say(RELEASE, &[client(1), server_id(), ia_na(1, &[leased])]);
     assert_eq!(
-        (again.status(), again.ia().status, lab.changes.len()),
+        (again.status(), again.only_ia().status, lab.changes.len()),
         (Some(0), Some(NO_BINDING), 0)
     );
 }
@@ -50,7 +56,11 @@ fn row_53_release_of_anothers_address_has_no_effect() {
     let (own, foreign) = (lab.lease(1), lab.lease(2));
     let read = lab.say(
         RELEASE,
-        &[client(1), server_id(), ia(1, &[foreign, address("2001:db8:0:1::1:7")])],
+        &[
+            client(1),
+            server_id(),
+            ia_na(1, &[foreign, address("2001:db8:0:1::1:7")]),
+        ],
     );
     assert_eq!((read.status(), read.ias().len(), lab.changes.len()), (Some(0), 0, 0));
     assert!(lab.bindings.by_address(own).unwrap().is_held(lab.now));
@@ -61,7 +71,7 @@ fn row_53_release_of_anothers_address_has_no_effect() {
 fn an_address_named_twice_is_released_once() {
     let mut lab = Lab::new();
     let leased = lab.lease(1);
-    lab.say(RELEASE, &[client(1), server_id(), ia(1, &[leased, leased])]);
+    lab.say(RELEASE, &[client(1), server_id(), ia_na(1, &[leased, leased])]);
     assert_eq!(lab.changes.len(), 1);
 }
 
@@ -69,9 +79,12 @@ fn an_address_named_twice_is_released_once() {
 fn row_54_decline() {
     let mut lab = Lab::new();
     let leased = lab.lease(1);
-    let read = lab.say(DECLINE, &[client(1), server_id(), ia(1, &[leased]), ia(2, &[leased])]);
+    let read = lab.say(
+        DECLINE,
+        &[client(1), server_id(), ia_na(1, &[leased]), ia_na(2, &[leased])],
+    );
     assert_eq!(read.status(), Some(0));
-    assert_eq!((read.ia().iaid, read.ia().status), (2, Some(NO_BINDING)));
+    assert_eq!((read.only_ia().iaid, read.only_ia().status), (2, Some(NO_BINDING)));
     let change = &lab.changes[0];
     assert_eq!(
         (lab.changes.len(), change.verb, change.after.state),
@@ -85,7 +98,7 @@ fn row_54_decline_of_anothers_address_has_no_effect() {
     let mut lab = Lab::new();
     let foreign = lab.lease(1);
     lab.lease(2);
-    lab.say(DECLINE, &[client(2), server_id(), ia(1, &[foreign])]);
+    lab.say(DECLINE, &[client(2), server_id(), ia_na(1, &[foreign])]);
     assert!(lab.changes.is_empty());
     assert!(lab.bindings.by_address(foreign).unwrap().is_held(lab.now));
 }
@@ -95,16 +108,18 @@ fn row_55_a_declined_address_is_given_to_nobody() {
     let mut lab = Lab::with_pool("2001:db8:0:1::1:0/127");
     lab.link.quarantine = Duration::from_secs(600);
     let declined = lab.lease(1);
-    lab.say(DECLINE, &[client(1), server_id(), ia(1, &[declined])]);
+    lab.say(DECLINE, &[client(1), server_id(), ia_na(1, &[declined])]);
     let other = lab
-        .say(REQUEST, &[client(1), server_id(), ia(1, &[declined])])
+        .say(REQUEST, &[client(1), server_id(), ia_na(1, &[declined])])
         .address();
     assert_ne!(other, declined);
-    let refused = lab.say(REQUEST, &[client(2), server_id(), ia(1, &[declined])]).ia();
+    let refused = lab
+        .say(REQUEST, &[client(2), server_id(), ia_na(1, &[declined])])
+        .only_ia();
     assert_eq!(refused.status, Some(NO_ADDRS_AVAIL));
     lab.now += 600_000;
     assert_eq!(
-        lab.say(REQUEST, &[client(2), server_id(), ia(1, &[])]).address(),
+        lab.say(REQUEST, &[client(2), server_id(), ia_na(1, &[])]).address(),
         declined
     );
 }
@@ -113,9 +128,9 @@ fn row_55_a_declined_address_is_given_to_nobody() {
 fn row_72_one_client_cannot_decline_a_pool_away() {
     let mut lab = Lab::new();
     let declines = (0..100).take_while(|_| {
-        let ia_read = lab.say(REQUEST, &[client(1), server_id(), ia(1, &[])]).ia();
+        let ia_read = lab.say(REQUEST, &[client(1), server_id(), ia_na(1, &[])]).only_ia();
         if let Some(lease) = ia_read.addresses.first() {
-            lab.say(DECLINE, &[client(1), server_id(), ia(1, &[lease.0])]);
+            lab.say(DECLINE, &[client(1), server_id(), ia_na(1, &[lease.ip])]);
         }
         !ia_read.addresses.is_empty()
     });
@@ -154,11 +169,11 @@ fn a_change_that_another_followed_is_not_undone() {
 fn a_lease_that_ended_is_leased_again_when_its_client_confirms_it() {
     let mut lab = Lab::new();
     let leased = lab.lease(1);
-    let confirm = [client(1), ia(1, &[leased])];
+    let confirm = [client(1), ia_na(1, &[leased])];
     // While it runs there is nothing to do.
     assert_eq!(lab.say(CONFIRM, &confirm).status(), Some(0));
     assert!(lab.changes.is_empty());
-    lab.say(RELEASE, &[client(1), server_id(), ia(1, &[leased])]);
+    lab.say(RELEASE, &[client(1), server_id(), ia_na(1, &[leased])]);
     let read = lab.say(CONFIRM, &confirm);
     assert_eq!((read.status(), read.ias().len()), (Some(0), 0));
     assert_eq!(lab.changes.len(), 1);
@@ -174,14 +189,14 @@ fn a_lease_that_ended_is_leased_again_when_its_client_confirms_it() {
 fn who_confirms_what_another_had_or_what_it_refused_changes_nothing() {
     let mut lab = Lab::new();
     let leased = lab.lease(1);
-    lab.say(RELEASE, &[client(1), server_id(), ia(1, &[leased])]);
-    for confirm in [[client(2), ia(1, &[leased])], [client(1), ia(2, &[leased])]] {
+    lab.say(RELEASE, &[client(1), server_id(), ia_na(1, &[leased])]);
+    for confirm in [[client(2), ia_na(1, &[leased])], [client(1), ia_na(2, &[leased])]] {
         assert_eq!(lab.say(CONFIRM, &confirm).status(), Some(0));
         assert!(lab.changes.is_empty());
     }
     let refused = lab.lease(3);
-    lab.say(DECLINE, &[client(3), server_id(), ia(1, &[refused])]);
-    assert_eq!(lab.say(CONFIRM, &[client(3), ia(1, &[refused])]).status(), Some(0));
+    lab.say(DECLINE, &[client(3), server_id(), ia_na(1, &[refused])]);
+    assert_eq!(lab.say(CONFIRM, &[client(3), ia_na(1, &[refused])]).status(), Some(0));
     assert!(lab.changes.is_empty());
 }
 
@@ -189,21 +204,21 @@ fn who_confirms_what_another_had_or_what_it_refused_changes_nothing() {
 fn who_confirms_what_it_cannot_have_again_begins_anew_and_nothing_is_leased() {
     let mut lab = Lab::new();
     let leased = lab.lease(1);
-    let second = lab.say(REQUEST, &[client(1), server_id(), ia(2, &[])]).address();
+    let second = lab.say(REQUEST, &[client(1), server_id(), ia_na(2, &[])]).address();
     for (iaid, address) in [(1, leased), (2, second)] {
-        lab.say(RELEASE, &[client(1), server_id(), ia(iaid, &[address])]);
+        lab.say(RELEASE, &[client(1), server_id(), ia_na(iaid, &[address])]);
     }
     let gone = lab.link.pool;
     lab.link.pool = orchestrator_dhcp6::Pool::new("2001:db8:0:1::2:0/112".parse().unwrap());
-    let confirm = [client(1), ia(1, &[leased]), ia(2, &[second])];
+    let confirm = [client(1), ia_na(1, &[leased]), ia_na(2, &[second])];
     assert_eq!(lab.say(CONFIRM, &confirm).status(), Some(4));
     assert!(lab.changes.is_empty());
     lab.link.pool = gone;
     assert_eq!(lab.say(CONFIRM, &confirm).status(), Some(0));
     assert_eq!(lab.changes.len(), 2);
     // Of what is off the link nothing is leased either.
-    lab.say(RELEASE, &[client(1), server_id(), ia(1, &[leased])]);
-    let confirm = [client(1), ia(1, &[leased]), ia(2, &[address("2001:db8:9::1")])];
+    lab.say(RELEASE, &[client(1), server_id(), ia_na(1, &[leased])]);
+    let confirm = [client(1), ia_na(1, &[leased]), ia_na(2, &[address("2001:db8:9::1")])];
     assert_eq!(lab.say(CONFIRM, &confirm).status(), Some(4));
     assert!(lab.changes.is_empty());
 }

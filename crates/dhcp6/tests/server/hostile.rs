@@ -3,9 +3,9 @@
 use proptest::prelude::*;
 
 use orchestrator_dhcp6::Inbound;
+use orchestrator_wire::*;
 
-use crate::lab::{Lab, address, client_source, prefix_pool, server_id};
-use crate::wire::*;
+use crate::lab::{Lab, XID, address, client, client_source, prefix_pool, server_id};
 
 /// A link with three clients, of which the third is the stranger.
 fn lab() -> Lab {
@@ -39,14 +39,14 @@ fn survives(lab: &Lab, datagram: &[u8]) -> bool {
         }
     }
     for change in &answer.changes {
-        assert_eq!(Some(change.after.duid.as_bytes()), sender.as_deref());
+        assert_eq!(Some(change.after.duid.as_bytes()), sender);
         assert!(lab.may_lease(change.after.leased));
         let before = lab.bindings.at(change.after.leased);
         assert_eq!(change.before.as_ref(), before);
         assert!(before.is_none_or(|before| !before.is_taken(lab.now) || before.duid == change.after.duid));
     }
-    let read = Read::new(&answer.datagram);
-    assert_eq!(read.transaction, datagram[1..4]);
+    let read = Message::parse(&answer.datagram);
+    assert_eq!(read.xid, datagram[1..4]);
     read.ias();
     read.ias_pd();
     assert!(answer.datagram.len() < 65_527);
@@ -67,9 +67,9 @@ fn some_option() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         4 => (1u8..6).prop_map(client),
         3 => Just(server_id()),
-        6 => (0u32..4, prop::collection::vec(address, 0..5)).prop_map(|(iaid, addresses)| ia(iaid, &addresses)),
+        6 => (0u32..4, prop::collection::vec(address, 0..5)).prop_map(|(iaid, addresses)| ia_na(iaid, &addresses)),
         1 => Just(option(RAPID_COMMIT, &[])),
-        1 => prop::collection::vec(any::<u16>(), 0..8).prop_map(|codes| oro(&codes)),
+        1 => prop::collection::vec(any::<u16>(), 0..8).prop_map(|codes| option_request(&codes)),
         3 => (0u32..3, prop::collection::vec(prefix, 0..3)).prop_map(|(iaid, prefixes)| {
             ia_pd(iaid, &prefixes.iter().map(String::as_str).collect::<Vec<_>>())
         }),
@@ -78,7 +78,7 @@ fn some_option() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn some_message() -> impl Strategy<Value = Vec<u8>> {
-    (1u8..14, prop::collection::vec(some_option(), 0..7)).prop_map(|(kind, options)| message(kind, &options))
+    (1u8..14, prop::collection::vec(some_option(), 0..7)).prop_map(|(kind, options)| message(kind, XID, &options))
 }
 
 proptest! {
@@ -115,8 +115,7 @@ fn relayed(inner: &[u8], layers: &[(bool, Vec<Vec<u8>>)]) -> Vec<u8> {
         } else {
             address("::")
         };
-        let head = [&[RELAY_FORW, 0][..], &link.octets(), &[0xfe; 16]].concat();
-        [head, options.concat(), option(RELAY_MESSAGE, &inner)].concat()
+        relay_forw(0, link, [0xfe; 16].into(), options, &inner)
     })
 }
 
@@ -186,6 +185,6 @@ fn datagrams_of_64_kib() {
         client(9).repeat(4000),
         vec![0xff; 65_531],
     ] {
-        assert_eq!(lab().refused(SOLICIT, &[client(3), ia(1, &[]), filler]), "malformed");
+        assert_eq!(lab().refused(SOLICIT, &[client(3), ia_na(1, &[]), filler]), "malformed");
     }
 }

@@ -3,8 +3,8 @@
 use std::net::{Ipv6Addr, SocketAddrV6};
 
 use orchestrator_dhcp6::{Answer, Bindings, Change, Discard, Duid, Inbound, Leased, Link, Pool, PrefixPool, Server};
-
-use crate::wire::{self, Read};
+use orchestrator_wire as wire;
+use orchestrator_wire::{Message, Xid};
 
 pub(crate) const HOUR: i64 = 3_600_000;
 
@@ -27,12 +27,20 @@ pub(crate) fn prefix_pool(prefix: &str, length: u8) -> PrefixPool {
 
 pub(crate) const SERVER_DUID: &str = "00:02:00:00:ab:11:aa:bb:cc:dd";
 
+/// The transaction id of every message.
+pub(crate) const XID: Xid = [0xab, 0xcd, 0xef];
+
+/// The identifier option of a client, by its number.
+pub(crate) fn client(n: u8) -> Vec<u8> {
+    wire::client_id(&wire::duid(n))
+}
+
 pub(crate) fn server_id() -> Vec<u8> {
-    wire::option(wire::SERVER_ID, SERVER_DUID.parse::<Duid>().unwrap().as_bytes())
+    wire::server_id(SERVER_DUID.parse::<Duid>().unwrap().as_bytes())
 }
 
 pub(crate) fn other_server_id() -> Vec<u8> {
-    wire::option(wire::SERVER_ID, &[0, 2, 0, 0, 0xab, 0x11, 1])
+    wire::server_id(&[0, 2, 0, 0, 0xab, 0x11, 1])
 }
 
 pub(crate) fn client_source() -> SocketAddrV6 {
@@ -89,38 +97,38 @@ impl Lab {
     }
 
     /// Sends a datagram and makes the changes of the answer.
-    pub(crate) fn send(&mut self, datagram: &[u8]) -> Result<Read, Discard> {
+    pub(crate) fn send(&mut self, datagram: &[u8]) -> Result<Message, Discard> {
         self.send_from(client_source(), datagram)
     }
 
     /// The same for a datagram from this address.
-    pub(crate) fn send_from(&mut self, source: SocketAddrV6, datagram: &[u8]) -> Result<Read, Discard> {
+    pub(crate) fn send_from(&mut self, source: SocketAddrV6, datagram: &[u8]) -> Result<Message, Discard> {
         let answer = self.ask_from(source, datagram)?;
         for change in &answer.changes {
             self.bindings.apply(change);
         }
         self.changes = answer.changes;
-        Ok(Read::new(&answer.datagram))
+        Ok(Message::parse(&answer.datagram))
     }
 
     /// Sends a message of a client that is answered.
-    pub(crate) fn say(&mut self, kind: u8, options: &[Vec<u8>]) -> Read {
-        self.send(&wire::message(kind, options)).unwrap()
+    pub(crate) fn say(&mut self, kind: u8, options: &[Vec<u8>]) -> Message {
+        self.send(&wire::message(kind, XID, options)).unwrap()
     }
 
     /// Sends a message that is not answered; nothing changes.
     pub(crate) fn refused(&mut self, kind: u8, options: &[Vec<u8>]) -> &'static str {
-        self.send(&wire::message(kind, options)).unwrap_err().word()
+        self.send(&wire::message(kind, XID, options)).unwrap_err().word()
     }
 
     /// Solicit and Request of a client with one identity association for prefixes, naming these.
     pub(crate) fn delegate(&mut self, client: u8, hints: &[&str]) -> String {
         let offer = self
-            .say(wire::SOLICIT, &[wire::client(client), wire::ia_pd(1, hints)])
+            .say(wire::SOLICIT, &[self::client(client), wire::ia_pd(1, hints)])
             .prefix();
         let reply = self.say(
             wire::REQUEST,
-            &[wire::client(client), server_id(), wire::ia_pd(1, &[&offer])],
+            &[self::client(client), server_id(), wire::ia_pd(1, &[&offer])],
         );
         assert_eq!(reply.prefix(), offer);
         offer
@@ -129,11 +137,11 @@ impl Lab {
     /// Solicit and Request of a client with one identity association.
     pub(crate) fn lease(&mut self, client: u8) -> Ipv6Addr {
         let offer = self
-            .say(wire::SOLICIT, &[wire::client(client), wire::ia(1, &[])])
+            .say(wire::SOLICIT, &[self::client(client), wire::ia_na(1, &[])])
             .address();
         let reply = self.say(
             wire::REQUEST,
-            &[wire::client(client), server_id(), wire::ia(1, &[offer])],
+            &[self::client(client), server_id(), wire::ia_na(1, &[offer])],
         );
         assert_eq!(reply.address(), offer);
         offer

@@ -16,4 +16,3 @@ mod register;
 mod relayed;
 mod reservation;
 mod way;
-mod wire;

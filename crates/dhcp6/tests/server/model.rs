@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use ipnet::Ipv6Net;
 use orchestrator_dhcp6::{Binding, Bindings, Inbound, Leased, PrefixPool, Verb};
+use orchestrator_wire::*;
 use proptest::prelude::*;
 
-use crate::lab::{Lab, address, client_source, prefix_pool, server_id};
-use crate::wire::*;
+use crate::lab::{Lab, XID, address, client, client_source, prefix_pool, server_id};
 
 #[derive(Debug, Clone)]
 struct Step {
@@ -68,7 +68,7 @@ fn datagram(step: &Step) -> Vec<u8> {
         options.push(option(RAPID_COMMIT, &[]));
     }
     for (iaid, offsets) in &step.ias {
-        options.push(ia(*iaid, &offsets.iter().map(named).collect::<Vec<_>>()));
+        options.push(ia_na(*iaid, &offsets.iter().map(named).collect::<Vec<_>>()));
     }
     for (iaid, named) in &step.prefix_ias {
         let named: Vec<String> = named
@@ -77,7 +77,7 @@ fn datagram(step: &Step) -> Vec<u8> {
             .collect();
         options.push(ia_pd(*iaid, &named.iter().map(String::as_str).collect::<Vec<_>>()));
     }
-    message(step.kind, &options)
+    message(step.kind, XID, &options)
 }
 
 fn snapshot(bindings: &Bindings) -> BTreeMap<Leased, Binding> {
@@ -166,17 +166,17 @@ fn take(lab: &mut Lab, step: &Step) {
     answer.changes.iter().for_each(|change| lab.bindings.apply(change));
     assert_eq!(snapshot(&lab.bindings), after);
     check_apart(&lab.bindings, lab.now);
-    let read = Read::new(&answer.datagram);
+    let read = Message::parse(&answer.datagram);
     check_answer(lab, step, &read);
     check_prefixes(lab, step, &read);
 }
 
 /// What a client was told is what is bound.
-fn check_answer(lab: &Lab, step: &Step, read: &Read) {
+fn check_answer(lab: &Lab, step: &Step, read: &Message) {
     for ia in read.ias() {
-        let living: Vec<_> = ia.addresses.iter().filter(|lease| lease.2 > 0).collect();
+        let living: Vec<_> = ia.addresses.iter().filter(|lease| lease.valid > 0).collect();
         assert!(living.len() <= 1);
-        for (leased, _, valid) in living {
+        for Address { ip: leased, valid, .. } in living {
             assert!(lab.link.is_assignable(*leased));
             if read.kind == REPLY {
                 let binding = lab.bindings.by_address(*leased).unwrap();
@@ -191,12 +191,12 @@ fn check_answer(lab: &Lab, step: &Step, read: &Read) {
 }
 
 /// What a client was told of prefixes is what is bound.
-fn check_prefixes(lab: &Lab, step: &Step, read: &Read) {
+fn check_prefixes(lab: &Lab, step: &Step, read: &Message) {
     for ia in read.ias_pd() {
         let living: Vec<_> = ia.prefixes.iter().filter(|lease| lease.valid > 0).collect();
         assert!(living.len() <= 1);
         for told in living {
-            let binding = lab.bindings.by_prefix(told.prefix.parse().unwrap());
+            let binding = lab.bindings.by_prefix(told.text.parse().unwrap());
             if read.kind == REPLY {
                 let binding = binding.unwrap();
                 assert_eq!(

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::net::Ipv6Addr;
 
 use orchestrator_dhcp6::{Binding, BindingState, Bindings, Duid, Iaid, Leased, Order, Pool, Server};
+use orchestrator_wire::*;
 
-use crate::lab::{HOUR, Lab, address, server_id};
-use crate::wire::*;
+use crate::lab::{HOUR, Lab, address, client, server_id};
 
 #[test]
 fn row_28_reserved_identifiers_are_never_assigned() {
@@ -19,8 +19,14 @@ fn row_28_reserved_identifiers_are_never_assigned() {
         let highest = lab.link.pool.last();
         let mut leased = BTreeSet::new();
         for client in 0..=255u8 {
-            let option = [option(CLIENT_ID, &[0, 2, client]), server_id(), ia(1, &[highest])];
-            leased.extend(lab.say(REQUEST, &option).ia().addresses.first().map(|lease| lease.0));
+            let option = [option(CLIENT_ID, &[0, 2, client]), server_id(), ia_na(1, &[highest])];
+            leased.extend(
+                lab.say(REQUEST, &option)
+                    .only_ia()
+                    .addresses
+                    .first()
+                    .map(|lease| lease.ip),
+            );
         }
         let free: BTreeSet<Ipv6Addr> = match pool {
             "2001:db8:0:1::/120" => (2..256u32)
@@ -39,7 +45,7 @@ fn row_28_reserved_identifiers_are_never_assigned() {
 fn row_28_a_pool_may_be_wholly_reserved() {
     let mut lab = Lab::with_pool("2001:db8:0:1:200:5eff:fe00:0/104");
     assert_eq!(
-        lab.say(SOLICIT, &[client(1), ia(1, &[])]).ia().status,
+        lab.say(SOLICIT, &[client(1), ia_na(1, &[])]).only_ia().status,
         Some(NO_ADDRS_AVAIL)
     );
 }
@@ -67,7 +73,7 @@ fn sequential_by_setting() {
 fn the_same_address_after_release_expiry_restart_and_loss() {
     let mut lab = Lab::new();
     let leased = lab.lease(1);
-    lab.say(RELEASE, &[client(1), server_id(), ia(1, &[leased])]);
+    lab.say(RELEASE, &[client(1), server_id(), ia_na(1, &[leased])]);
     lab.lease(2);
     assert_eq!(lab.lease(1), leased);
     lab.now += 3 * HOUR;
@@ -87,9 +93,9 @@ fn the_same_address_after_release_expiry_restart_and_loss() {
 fn a_hint_is_honoured_when_free_and_the_own_address_wins() {
     let mut lab = Lab::new();
     let hint = address("2001:db8:0:1::1:7");
-    assert_eq!(lab.say(SOLICIT, &[client(1), ia(1, &[hint])]).address(), hint);
+    assert_eq!(lab.say(SOLICIT, &[client(1), ia_na(1, &[hint])]).address(), hint);
     let leased = lab.lease(1);
-    assert_eq!(lab.say(SOLICIT, &[client(1), ia(1, &[hint])]).address(), leased);
+    assert_eq!(lab.say(SOLICIT, &[client(1), ia_na(1, &[hint])]).address(), leased);
     // Out of the pool, off the link, the link's own, reserved.
     for hint in [
         "2001:db8:0:1::2:7",
@@ -99,7 +105,7 @@ fn a_hint_is_honoured_when_free_and_the_own_address_wins() {
         "::",
         "ff02::1",
     ] {
-        let offered = lab.say(SOLICIT, &[client(2), ia(1, &[address(hint)])]).address();
+        let offered = lab.say(SOLICIT, &[client(2), ia_na(1, &[address(hint)])]).address();
         assert!(lab.link.pool.contains(offered), "{hint}");
     }
 }
@@ -108,23 +114,23 @@ fn a_hint_is_honoured_when_free_and_the_own_address_wins() {
 fn a_remembered_address_is_kept_for_its_client_while_others_are_free() {
     let mut lab = Lab::with_pool("2001:db8:0:1::1:0/126");
     let (one, two) = (lab.lease(1), lab.lease(2));
-    lab.say(RELEASE, &[client(1), server_id(), ia(1, &[one])]);
+    lab.say(RELEASE, &[client(1), server_id(), ia_na(1, &[one])]);
     lab.now += 1;
-    lab.say(RELEASE, &[client(2), server_id(), ia(1, &[two])]);
+    lab.say(RELEASE, &[client(2), server_id(), ia_na(1, &[two])]);
     // Even when asked for.
     for client in [3, 4] {
         let other = lab
-            .say(REQUEST, &[crate::wire::client(client), server_id(), ia(1, &[two])])
+            .say(REQUEST, &[crate::lab::client(client), server_id(), ia_na(1, &[two])])
             .address();
         assert!(![one, two].contains(&other));
     }
     // None left: the one asked for, then the oldest.
-    assert_eq!(lab.say(SOLICIT, &[client(5), ia(1, &[two])]).address(), two);
+    assert_eq!(lab.say(SOLICIT, &[client(5), ia_na(1, &[two])]).address(), two);
     assert_eq!(lab.lease(5), one);
     assert_eq!(lab.changes[0].before.as_ref().unwrap().duid.as_bytes(), duid(1));
     assert_eq!(lab.lease(2), two);
     assert_eq!(
-        lab.say(SOLICIT, &[client(1), ia(1, &[])]).ia().status,
+        lab.say(SOLICIT, &[client(1), ia_na(1, &[])]).only_ia().status,
         Some(NO_ADDRS_AVAIL)
     );
 }
@@ -136,7 +142,7 @@ fn what_ran_out_and_what_was_released_are_reused_oldest_first() {
     lab.now += 3 * HOUR;
     // Client 1's ran out an hour ago; client 2 comes back and releases now.
     assert_eq!(lab.lease(2), two);
-    lab.say(RELEASE, &[client(2), server_id(), ia(1, &[two])]);
+    lab.say(RELEASE, &[client(2), server_id(), ia_na(1, &[two])]);
     assert_eq!(lab.lease(3), one);
     assert_eq!(lab.lease(4), two);
 }
@@ -160,7 +166,7 @@ fn the_last_address_of_a_pool_is_found() {
     }
     assert_eq!(lab.lease(1), last);
     assert_eq!(
-        lab.say(SOLICIT, &[client(2), ia(1, &[])]).ia().status,
+        lab.say(SOLICIT, &[client(2), ia_na(1, &[])]).only_ia().status,
         Some(NO_ADDRS_AVAIL)
     );
 }
@@ -172,10 +178,10 @@ fn bindings_of_a_link_are_limited_however_large_its_pool() {
     let one = lab.lease(1);
     lab.lease(2);
     assert_eq!(
-        lab.say(SOLICIT, &[client(3), ia(1, &[])]).ia().status,
+        lab.say(SOLICIT, &[client(3), ia_na(1, &[])]).only_ia().status,
         Some(NO_ADDRS_AVAIL)
     );
-    lab.say(RELEASE, &[client(1), server_id(), ia(1, &[one])]);
+    lab.say(RELEASE, &[client(1), server_id(), ia_na(1, &[one])]);
     assert_eq!(lab.lease(3), one);
     assert_eq!(lab.bindings.len(), 2);
 }
@@ -186,7 +192,7 @@ fn a_pool_that_reaches_out_of_its_prefix_gives_what_is_inside() {
     lab.link.pool = Pool::range(address("2001:db8:0:0:ffff:ffff:ffff:fff0"), address("2001:db8:0:1::2")).unwrap();
     assert_eq!(lab.lease(1), address("2001:db8:0:1::2"));
     assert_eq!(
-        lab.say(SOLICIT, &[client(2), ia(1, &[])]).ia().status,
+        lab.say(SOLICIT, &[client(2), ia_na(1, &[])]).only_ia().status,
         Some(NO_ADDRS_AVAIL)
     );
 }
@@ -216,12 +222,12 @@ fn one_that_ended_is_found_among_many_that_left_the_pool() {
             valid_until: lab.now - 1_000_000,
         });
     }
-    lab.say(RELEASE, &[client(2), server_id(), ia(1, &[held[1]])]);
+    lab.say(RELEASE, &[client(2), server_id(), ia_na(1, &[held[1]])]);
     let mut tries = 0..500;
     let given = tries.find_map(|_| {
         lab.now += 1000;
-        let read = lab.say(REQUEST, &[client(9), server_id(), ia(1, &[])]);
-        read.ia().addresses.first().map(|address| address.0)
+        let read = lab.say(REQUEST, &[client(9), server_id(), ia_na(1, &[])]);
+        read.only_ia().addresses.first().map(|address| address.ip)
     });
     assert_eq!(given, Some(held[1]));
     assert!(!tries.is_empty(), "not by the last try alone");

@@ -4,13 +4,10 @@ use std::net::SocketAddrV6;
 use std::time::Duration;
 
 use orchestrator_dhcp6::{Discard, Inbound, Registration, Verb};
+use orchestrator_wire::*;
 
-use crate::lab::{HOUR, Lab, address, server_id};
-use crate::wire::*;
+use crate::lab::{HOUR, Lab, address, client, server_id};
 
-const ADDR_REG_INFORM: u8 = 36;
-const ADDR_REG_REPLY: u8 = 37;
-const ENABLE: u16 = 148;
 const OWN: &str = "2001:db8:0:1:5e:10ff:fe00:7";
 
 fn registering() -> Lab {
@@ -20,15 +17,6 @@ fn registering() -> Lab {
         withheld: vec!["2001:db8:0:1::2:0/112".parse().unwrap()],
     });
     lab
-}
-
-fn ia_address(text: &str, preferred: u32, valid: u32) -> Vec<u8> {
-    let body = [
-        &address(text).octets()[..],
-        &preferred.to_be_bytes(),
-        &valid.to_be_bytes(),
-    ];
-    option(5, &body.concat())
 }
 
 /// Sends an Addr-reg-inform from an address; what is answered is made true.
@@ -51,7 +39,7 @@ fn tell(lab: &mut Lab, from: &str, options: &[Vec<u8>]) -> Result<Vec<u8>, Disca
 }
 
 fn register(lab: &mut Lab, who: u8, what: &str) -> Result<Vec<u8>, Discard> {
-    tell(lab, what, &[client(who), ia_address(what, 1800, 3600)])
+    tell(lab, what, &[client(who), ia_address(address(what), 1800, 3600)])
 }
 
 #[test]
@@ -59,7 +47,7 @@ fn a_registration_is_answered_with_the_same_address_and_recorded() {
     let mut lab = registering();
     let reply = register(&mut lab, 1, OWN).unwrap();
     assert_eq!(reply[..4], [ADDR_REG_REPLY, 1, 2, 3]);
-    let told = ia_address(OWN, 1800, 3600);
+    let told = ia_address(address(OWN), 1800, 3600);
     assert!(reply.windows(told.len()).any(|window| window == told), "{reply:02x?}");
     let [change] = &lab.changes[..] else {
         panic!("{:?}", lab.changes)
@@ -76,15 +64,18 @@ fn a_registration_is_answered_with_the_same_address_and_recorded() {
 #[test]
 fn what_is_malformed_or_not_the_hosts_own_is_discarded() {
     let mut lab = registering();
-    let ia = || ia_address(OWN, 1800, 3600);
+    let ia = || ia_address(address(OWN), 1800, 3600);
     let kind = orchestrator_dhcp6::MessageKind::AddrRegInform;
     for (options, discard) in [
         (vec![ia()], Discard::NoClient(kind)),
         (vec![client(1), ia(), server_id()], Discard::ServerNamed(kind)),
         (vec![client(1)], Discard::NotOneAddress(0)),
         (vec![client(1), ia(), ia()], Discard::NotOneAddress(2)),
-        (vec![client(1), ia(), oro(&[DNS])], Discard::OptionsAsked),
-        (vec![client(1), ia(), oro(&[])], Discard::OptionsAsked),
+        (
+            vec![client(1), ia(), option_request(&[DNS_SERVERS])],
+            Discard::OptionsAsked,
+        ),
+        (vec![client(1), ia(), option_request(&[])], Discard::OptionsAsked),
     ] {
         assert_eq!(tell(&mut lab, OWN, &options), Err(discard));
     }
@@ -109,14 +100,19 @@ fn what_is_malformed_or_not_the_hosts_own_is_discarded() {
 #[test]
 fn lifetimes_are_bounded_and_zero_ends_it() {
     let mut lab = registering();
-    tell(&mut lab, OWN, &[client(1), ia_address(OWN, u32::MAX, u32::MAX)]).unwrap();
+    tell(
+        &mut lab,
+        OWN,
+        &[client(1), ia_address(address(OWN), u32::MAX, u32::MAX)],
+    )
+    .unwrap();
     assert_eq!(lab.changes[0].after.valid_until, lab.now + 24 * HOUR);
     // Another client's word does not end it.
-    tell(&mut lab, OWN, &[client(2), ia_address(OWN, 0, 0)]).unwrap();
+    tell(&mut lab, OWN, &[client(2), ia_address(address(OWN), 0, 0)]).unwrap();
     assert_eq!(lab.changes, []);
-    tell(&mut lab, OWN, &[client(1), ia_address(OWN, 0, 0)]).unwrap();
+    tell(&mut lab, OWN, &[client(1), ia_address(address(OWN), 0, 0)]).unwrap();
     assert_eq!(lab.changes[0].verb, Verb::Deregister);
-    tell(&mut lab, OWN, &[client(1), ia_address(OWN, 0, 0)]).unwrap();
+    tell(&mut lab, OWN, &[client(1), ia_address(address(OWN), 0, 0)]).unwrap();
     assert_eq!(lab.changes, []);
 }
 
@@ -124,7 +120,7 @@ fn lifetimes_are_bounded_and_zero_ends_it() {
 fn a_registration_is_no_lease_of_its_client() {
     let mut lab = registering();
     register(&mut lab, 1, OWN).unwrap();
-    let read = lab.say(RENEW, &[client(1), server_id(), ia(0, &[])]);
+    let read = lab.say(RENEW, &[client(1), server_id(), ia_na(0, &[])]);
     assert!(!format!("{read:?}").contains(OWN), "{read:?}");
     // An admin who frees what a client holds frees it too.
     let duid = lab.bindings.registration(address(OWN)).unwrap().duid.clone();
@@ -175,29 +171,23 @@ fn a_change_that_was_not_recorded_leaves_nothing() {
 fn who_asks_is_told_that_addresses_are_registered_where_they_are() {
     let lab = |registering: bool| if registering { self::registering() } else { Lab::new() };
     for registering in [true, false] {
-        let read = lab(registering).say(INFORMATION_REQUEST, &[client(1), oro(&[ENABLE])]);
-        assert_eq!(read.one(ENABLE), registering.then_some(&[][..]));
-        let read = lab(registering).say(INFORMATION_REQUEST, &[client(1), oro(&[DNS])]);
-        assert_eq!(read.one(ENABLE), None);
+        let read = lab(registering).say(INFORMATION_REQUEST, &[client(1), option_request(&[ADDR_REG_ENABLE])]);
+        assert_eq!(read.options.get(ADDR_REG_ENABLE), registering.then_some(&[][..]));
+        let read = lab(registering).say(INFORMATION_REQUEST, &[client(1), option_request(&[DNS_SERVERS])]);
+        assert_eq!(read.options.get(ADDR_REG_ENABLE), None);
     }
 }
 
 #[test]
 fn through_a_relay_the_source_is_the_one_that_the_relay_tells() {
     let lab = registering();
-    let inner = [
-        &[ADDR_REG_INFORM, 1, 2, 3][..],
-        &client(1),
-        &ia_address(OWN, 1800, 3600),
-    ]
-    .concat();
+    let inner = message(
+        ADDR_REG_INFORM,
+        [1, 2, 3],
+        &[client(1), ia_address(address(OWN), 1800, 3600)],
+    );
     let relayed = |peer: &str| {
-        let head = [
-            &[RELAY_FORW, 0][..],
-            &address("2001:db8:0:1::ffff").octets(),
-            &address(peer).octets(),
-        ];
-        let datagram = [head.concat(), option(RELAY_MESSAGE, &inner)].concat();
+        let datagram = relay_forw(0, address("2001:db8:0:1::ffff"), address(peer), &[], &inner);
         let inbound = Inbound {
             datagram: &datagram,
             source: SocketAddrV6::new(address("2001:db8:0:9::1"), 547, 0, 0),

@@ -3,15 +3,9 @@
 use std::net::{Ipv6Addr, SocketAddrV6};
 
 use orchestrator_dhcp6::{Answer, Discard, Inbound, MAX_RELAYS, RelayKey};
+use orchestrator_wire::*;
 
-use crate::lab::{Lab, address, client_source, server_id};
-use crate::wire::*;
-
-/// What a relay makes of a message.
-fn relay(hop: u8, link: Ipv6Addr, peer: Ipv6Addr, options: &[Vec<u8>], inner: &[u8]) -> Vec<u8> {
-    let head = [&[RELAY_FORW, hop][..], &link.octets(), &peer.octets()].concat();
-    [head, options.concat(), option(RELAY_MESSAGE, inner)].concat()
-}
+use crate::lab::{Lab, XID, address, client, client_source, server_id};
 
 fn ask(lab: &Lab, datagram: &[u8], port: u16) -> Result<Answer, Discard> {
     let source = SocketAddrV6::new(address("2001:db8:0:9::1"), port, 0, 0);
@@ -23,31 +17,15 @@ fn ask(lab: &Lab, datagram: &[u8], port: u16) -> Result<Answer, Discard> {
     lab.server.handle(&lab.link, &lab.bindings, &inbound, lab.now)
 }
 
-/// A relay's answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Layer {
-    hop: u8,
-    link: Ipv6Addr,
-    peer: Ipv6Addr,
-    /// The options beside the message.
-    beside: Vec<(u16, Vec<u8>)>,
-    inner: Vec<u8>,
+fn unwrap(datagram: &[u8]) -> Relayed {
+    let layer = Relayed::parse(datagram);
+    assert_eq!(layer.kind, RELAY_REPL);
+    layer
 }
 
-fn unwrap(datagram: &[u8]) -> Layer {
-    assert_eq!(datagram[0], RELAY_REPL);
-    let at = |range: std::ops::Range<usize>| Ipv6Addr::from(<[u8; 16]>::try_from(&datagram[range]).unwrap());
-    let (inner, beside): (Vec<_>, Vec<_>) = options(&datagram[34..])
-        .into_iter()
-        .partition(|option| option.0 == RELAY_MESSAGE);
-    assert_eq!(inner.len(), 1);
-    Layer {
-        hop: datagram[1],
-        link: at(2..18),
-        peer: at(18..34),
-        beside,
-        inner: inner[0].1.clone(),
-    }
+/// The options of a layer, but for the message inside.
+fn beside(layer: Relayed) -> Vec<(u16, Vec<u8>)> {
+    layer.options.into_iter().collect()
 }
 
 fn on_link() -> Ipv6Addr {
@@ -58,16 +36,16 @@ const CLIENT: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 2);
 const NOWHERE: Ipv6Addr = Ipv6Addr::UNSPECIFIED;
 
 fn solicit() -> Vec<u8> {
-    message(SOLICIT, &[client(1), ia(1, &[])])
+    message(SOLICIT, XID, &[client(1), ia_na(1, &[])])
 }
 
 #[test]
 fn row_26_the_innermost_address_that_is_not_zero_names_the_link() {
     let far = address("2001:db8:0:77::1");
     let way = |links: &[Ipv6Addr]| {
-        let datagram = (0u8..)
-            .zip(links)
-            .fold(solicit(), |inner, (hop, link)| relay(hop, *link, CLIENT, &[], &inner));
+        let datagram = (0u8..).zip(links).fold(solicit(), |inner, (hop, link)| {
+            relay_forw(hop, *link, CLIENT, &[], &inner)
+        });
         Inbound {
             datagram: &datagram,
             source: client_source(),
@@ -87,11 +65,11 @@ fn row_26_the_innermost_address_that_is_not_zero_names_the_link() {
 fn row_27_another_link_is_not_served() {
     let lab = Lab::new();
     let far = address("2001:db8:0:77::1");
-    let answer = ask(&lab, &relay(0, far, CLIENT, &[], &solicit()), 547);
+    let answer = ask(&lab, &relay_forw(0, far, CLIENT, &[], &solicit()), 547);
     assert_eq!(answer.unwrap_err(), Discard::OtherLink(far));
-    let leased = Read::new(
+    let leased = Message::parse(
         &unwrap(
-            &ask(&lab, &relay(0, on_link(), CLIENT, &[], &solicit()), 547)
+            &ask(&lab, &relay_forw(0, on_link(), CLIENT, &[], &solicit()), 547)
                 .unwrap()
                 .datagram,
         )
@@ -106,7 +84,7 @@ fn a_link_address_that_is_link_local_tells_no_link() {
     let (far, unclear) = (address("2001:db8:0:77::1"), address("fe80::1"));
     let way = |layers: &[(Ipv6Addr, &[u8])]| {
         (0u8..).zip(layers).fold(solicit(), |inner, (hop, (link, id))| {
-            relay(hop, *link, address("fe80::77"), &[option(18, id)], &inner)
+            relay_forw(hop, *link, address("fe80::77"), &[option(18, id)], &inner)
         })
     };
     for link in [unclear, NOWHERE] {
@@ -133,10 +111,10 @@ fn a_link_address_that_is_link_local_tells_no_link() {
 #[test]
 fn packets_for_a_prefix_go_to_a_relay_that_gives_a_link_local_link_address() {
     let lab = Lab::delegating(&[("2001:db8:1::/48", 64)]);
-    let request = message(REQUEST, &[client(1), server_id(), ia_pd(1, &[])]);
+    let request = message(REQUEST, XID, &[client(1), server_id(), ia_pd(1, &[])]);
     let router = address("2001:db8:0:1::9");
     let next_hop = |link| {
-        let datagram = relay(0, link, CLIENT, &[], &request);
+        let datagram = relay_forw(0, link, CLIENT, &[], &request);
         let inbound = Inbound {
             datagram: &datagram,
             source: SocketAddrV6::new(router, 547, 0, 7),
@@ -154,9 +132,9 @@ fn row_61_62_each_layer_is_echoed_in_its_order() {
     let lab = Lab::new();
     let far = address("2001:db8:0:77::1");
     let secret = option(37, &[0, 0, 0, 9, 1, 2]);
-    let inner = relay(0, NOWHERE, CLIENT, &[option(18, b"port 7"), secret.clone()], &solicit());
-    let middle = relay(1, on_link(), address("fe80::77"), &[], &inner);
-    let outer = relay(2, far, address("2001:db8:0:1::77"), &[secret, option(18, &[])], &middle);
+    let inner = relay_forw(0, NOWHERE, CLIENT, &[option(18, b"port 7"), secret.clone()], &solicit());
+    let middle = relay_forw(1, on_link(), address("fe80::77"), &[], &inner);
+    let outer = relay_forw(2, far, address("2001:db8:0:1::77"), &[secret, option(18, &[])], &middle);
     let answer = ask(&lab, &outer, 547).unwrap();
     assert_eq!(
         answer.destination,
@@ -164,41 +142,44 @@ fn row_61_62_each_layer_is_echoed_in_its_order() {
     );
     let layer = unwrap(&answer.datagram);
     assert_eq!(
-        (layer.hop, layer.link, layer.peer),
+        (layer.hops, layer.link, layer.peer),
         (2, far, address("2001:db8:0:1::77"))
     );
-    assert_eq!(layer.beside, [(18, vec![])]);
-    let layer = unwrap(&layer.inner);
+    let inner = layer.inner.clone();
+    assert_eq!(beside(layer), [(18, vec![])]);
+    let layer = unwrap(&inner);
+    let inner = layer.inner.clone();
     assert_eq!(
-        (layer.hop, layer.link, layer.peer, layer.beside),
+        (layer.hops, layer.link, layer.peer, beside(layer)),
         (1, on_link(), address("fe80::77"), vec![])
     );
-    let layer = unwrap(&layer.inner);
-    assert_eq!((layer.hop, layer.link, layer.peer), (0, NOWHERE, CLIENT));
-    assert_eq!(layer.beside, [(18, b"port 7".to_vec())]);
+    let layer = unwrap(&inner);
+    assert_eq!((layer.hops, layer.link, layer.peer), (0, NOWHERE, CLIENT));
+    let inner = layer.inner.clone();
+    assert_eq!(beside(layer), [(18, b"port 7".to_vec())]);
     // Inside is what the client would have been told without relays.
-    assert_eq!(layer.inner, lab.ask(&solicit()).unwrap().datagram);
+    assert_eq!(inner, lab.ask(&solicit()).unwrap().datagram);
 }
 
 #[test]
 fn row_63_a_relay_without_a_message() {
     let lab = Lab::new();
-    let mut empty = relay(0, on_link(), CLIENT, &[], &[]);
+    let mut empty = relay_forw(0, on_link(), CLIENT, &[], &[]);
     empty.truncate(34);
     assert_eq!(ask(&lab, &empty, 547).unwrap_err().word(), "nothing-relayed");
     assert_eq!(
-        ask(&lab, &relay(1, on_link(), CLIENT, &[], &empty), 547)
+        ask(&lab, &relay_forw(1, on_link(), CLIENT, &[], &empty), 547)
             .unwrap_err()
             .word(),
         "nothing-relayed"
     );
     assert_eq!(
-        ask(&lab, &relay(0, on_link(), CLIENT, &[], &[]), 547)
+        ask(&lab, &relay_forw(0, on_link(), CLIENT, &[], &[]), 547)
             .unwrap_err()
             .word(),
         "malformed"
     );
-    ask(&lab, &relay(0, on_link(), CLIENT, &[], &solicit()), 547).unwrap();
+    ask(&lab, &relay_forw(0, on_link(), CLIENT, &[], &solicit()), 547).unwrap();
 }
 
 #[test]
@@ -207,26 +188,26 @@ fn row_64_hop_counts_are_echoed_and_nesting_is_bounded() {
     for hop in [0, 8, 31, 255] {
         assert_eq!(
             unwrap(
-                &ask(&lab, &relay(hop, on_link(), CLIENT, &[], &solicit()), 547)
+                &ask(&lab, &relay_forw(hop, on_link(), CLIENT, &[], &solicit()), 547)
                     .unwrap()
                     .datagram
             )
-            .hop,
+            .hops,
             hop
         );
     }
     let nested = |depth: usize| {
         (0..depth).fold(solicit(), |inner, hop| {
-            relay(hop.min(255) as u8, on_link(), CLIENT, &[], &inner)
+            relay_forw(hop.min(255) as u8, on_link(), CLIENT, &[], &inner)
         })
     };
     let mut datagram = ask(&lab, &nested(MAX_RELAYS), 547).unwrap().datagram;
     for hop in (0u8..9).rev() {
         let layer = unwrap(&datagram);
-        assert_eq!(layer.hop, hop);
+        assert_eq!(layer.hops, hop);
         datagram = layer.inner;
     }
-    Read::new(&datagram).address();
+    Message::parse(&datagram).address();
     for depth in [MAX_RELAYS + 1, 100, 200] {
         assert_eq!(ask(&lab, &nested(depth), 547).unwrap_err(), Discard::TooManyRelays);
     }
@@ -237,22 +218,22 @@ fn row_64_hop_counts_are_echoed_and_nesting_is_bounded() {
 fn row_65_relay_source_port() {
     let lab = Lab::new();
     let port = option(135, &[0, 0]);
-    let answer = ask(&lab, &relay(0, on_link(), CLIENT, &[port], &solicit()), 4711).unwrap();
+    let answer = ask(&lab, &relay_forw(0, on_link(), CLIENT, &[port], &solicit()), 4711).unwrap();
     assert_eq!(answer.destination.port(), 4711);
-    assert_eq!(unwrap(&answer.datagram).beside, [(135, vec![0, 0])]);
+    assert_eq!(beside(unwrap(&answer.datagram)), [(135, vec![0, 0])]);
     // Without it the port that it came from is of no meaning.
-    let plain = relay(0, on_link(), CLIENT, &[], &solicit());
+    let plain = relay_forw(0, on_link(), CLIENT, &[], &solicit());
     assert_eq!(ask(&lab, &plain, 4711).unwrap().destination.port(), 547);
     // Of an inner relay it is the outer one's business, and echoed.
-    let inner = relay(0, on_link(), CLIENT, &[option(135, &[0x12, 0x67])], &solicit());
-    let answer = ask(&lab, &relay(1, NOWHERE, CLIENT, &[], &inner), 4711).unwrap();
+    let inner = relay_forw(0, on_link(), CLIENT, &[option(135, &[0x12, 0x67])], &solicit());
+    let answer = ask(&lab, &relay_forw(1, NOWHERE, CLIENT, &[], &inner), 4711).unwrap();
     assert_eq!(answer.destination.port(), 547);
     assert_eq!(
-        unwrap(&unwrap(&answer.datagram).inner).beside,
+        beside(unwrap(&unwrap(&answer.datagram).inner)),
         [(135, vec![0x12, 0x67])]
     );
     for body in [&[][..], &[0], &[0; 3]] {
-        let datagram = relay(0, on_link(), CLIENT, &[option(135, body)], &solicit());
+        let datagram = relay_forw(0, on_link(), CLIENT, &[option(135, body)], &solicit());
         assert_eq!(ask(&lab, &datagram, 547).unwrap_err().word(), "malformed");
     }
 }
@@ -260,7 +241,7 @@ fn row_65_relay_source_port() {
 #[test]
 fn the_relay_next_to_the_client_tells_its_link_layer_address() {
     let lab = Lab::new();
-    let request = message(REQUEST, &[client(1), server_id(), ia(1, &[])]);
+    let request = message(REQUEST, XID, &[client(1), server_id(), ia_na(1, &[])]);
     let seen = |mac: u8| option(79, &[0, 1, 2, 0, 0, 0, 0, mac]);
     let told = |datagram: &[u8]| {
         ask(&lab, datagram, 547).unwrap().changes[0]
@@ -269,15 +250,15 @@ fn the_relay_next_to_the_client_tells_its_link_layer_address() {
             .unwrap()
             .to_string()
     };
-    let inner = relay(0, on_link(), CLIENT, &[seen(7)], &request);
+    let inner = relay_forw(0, on_link(), CLIENT, &[seen(7)], &request);
     assert_eq!(
-        told(&relay(1, NOWHERE, CLIENT, &[seen(9)], &inner)),
+        told(&relay_forw(1, NOWHERE, CLIENT, &[seen(9)], &inner)),
         "02:00:00:00:00:07"
     );
     // Without, or without an address in it, the DUID does.
     for option in [option(79, &[]), option(79, &[0, 1]), option(79, &[0; 40]), Vec::new()] {
         assert_eq!(
-            told(&relay(0, on_link(), CLIENT, &[option], &request)),
+            told(&relay_forw(0, on_link(), CLIENT, &[option], &request)),
             "02:00:5e:10:00:01"
         );
     }
@@ -287,8 +268,8 @@ fn the_relay_next_to_the_client_tells_its_link_layer_address() {
 fn servers_messages_inside_a_relay_are_not_answered() {
     let lab = Lab::new();
     for kind in [ADVERTISE, REPLY, RECONFIGURE, RELAY_REPL, 99] {
-        let inner = message(kind, &[client(1), ia(1, &[])]);
-        let answer = ask(&lab, &relay(0, on_link(), CLIENT, &[], &inner), 547);
+        let inner = message(kind, XID, &[client(1), ia_na(1, &[])]);
+        let answer = ask(&lab, &relay_forw(0, on_link(), CLIENT, &[], &inner), 547);
         assert_eq!(answer.unwrap_err(), Discard::NotForServers(kind));
     }
 }
@@ -302,18 +283,18 @@ fn options_of_a_relay_come_once() {
         option(135, &[0, 0]),
         option(RELAY_MESSAGE, &solicit()),
     ] {
-        let datagram = relay(0, on_link(), CLIENT, &[twice.clone(), twice], &solicit());
+        let datagram = relay_forw(0, on_link(), CLIENT, &[twice.clone(), twice], &solicit());
         assert_eq!(ask(&lab, &datagram, 547).unwrap_err().word(), "malformed");
     }
-    let many = relay(0, on_link(), CLIENT, &vec![option(37, &[0; 4]); 300], &solicit());
+    let many = relay_forw(0, on_link(), CLIENT, &vec![option(37, &[0; 4]); 300], &solicit());
     assert_eq!(ask(&lab, &many, 547).unwrap_err().word(), "malformed");
 }
 
 #[test]
 fn a_relayed_message_cut_anywhere_does_no_harm() {
     let lab = Lab::new();
-    let inner = relay(0, on_link(), CLIENT, &[option(18, b"port 7")], &solicit());
-    let datagram = relay(1, NOWHERE, CLIENT, &[option(135, &[0, 0])], &inner);
+    let inner = relay_forw(0, on_link(), CLIENT, &[option(18, b"port 7")], &solicit());
+    let datagram = relay_forw(1, NOWHERE, CLIENT, &[option(135, &[0, 0])], &inner);
     for cut in 0..datagram.len() {
         ask(&lab, &datagram[..cut], 547).unwrap_err();
     }

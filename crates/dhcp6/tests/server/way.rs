@@ -3,14 +3,14 @@
 use std::net::{Ipv6Addr, SocketAddrV6};
 
 use orchestrator_dhcp6::{Answer, Discard, Inbound};
+use orchestrator_wire::*;
 
-use crate::lab::{Lab, address, client_source, other_server_id, server_id};
-use crate::wire::*;
+use crate::lab::{Lab, XID, address, client, client_source, other_server_id, server_id};
 
 #[test]
 fn row_01_solicit_is_advertised_with_its_transaction() {
-    let read = Lab::new().say(SOLICIT, &[client(1), ia(1, &[])]);
-    assert_eq!((read.kind, read.transaction), (ADVERTISE, [0xab, 0xcd, 0xef]));
+    let read = Lab::new().say(SOLICIT, &[client(1), ia_na(1, &[])]);
+    assert_eq!((read.kind, read.xid), (ADVERTISE, [0xab, 0xcd, 0xef]));
 }
 
 #[test]
@@ -26,35 +26,36 @@ fn row_02_answers_name_the_server_and_echo_the_client() {
         (DECLINE, true),
     ] {
         let server = if named { server_id() } else { Vec::new() };
-        let read = lab.say(kind, &[client(1), server, ia(1, &[leased])]);
-        assert_eq!(option(SERVER_ID, read.one(SERVER_ID).unwrap()), server_id());
-        assert_eq!(read.one(CLIENT_ID), Some(&duid(1)[..]));
+        let read = lab.say(kind, &[client(1), server, ia_na(1, &[leased])]);
+        assert_eq!(option(SERVER_ID, read.options.get(SERVER_ID).unwrap()), server_id());
+        assert_eq!(read.options.get(CLIENT_ID), Some(&duid(1)[..]));
     }
 }
 
 #[test]
 fn row_03_preference_only_when_set() {
     let mut lab = Lab::new();
-    let solicit = [client(1), ia(1, &[])];
-    assert_eq!(lab.say(SOLICIT, &solicit).one(PREFERENCE), None);
+    let solicit = [client(1), ia_na(1, &[])];
+    assert_eq!(lab.say(SOLICIT, &solicit).options.get(PREFERENCE), None);
     lab.link.preference = Some(255);
-    assert_eq!(lab.say(SOLICIT, &solicit).one(PREFERENCE), Some(&[255][..]));
+    assert_eq!(lab.say(SOLICIT, &solicit).options.get(PREFERENCE), Some(&[255][..]));
     assert_eq!(
         lab.say(REQUEST, &[&solicit[..], &[server_id()]].concat())
-            .one(PREFERENCE),
+            .options
+            .get(PREFERENCE),
         None
     );
 }
 
 #[test]
 fn row_04_solicit_without_client() {
-    assert_eq!(Lab::new().refused(SOLICIT, &[ia(1, &[])]), "no-client-id");
+    assert_eq!(Lab::new().refused(SOLICIT, &[ia_na(1, &[])]), "no-client-id");
 }
 
 #[test]
 fn row_05_solicit_with_server() {
     assert_eq!(
-        Lab::new().refused(SOLICIT, &[client(1), server_id(), ia(1, &[])]),
+        Lab::new().refused(SOLICIT, &[client(1), server_id(), ia_na(1, &[])]),
         "server-id"
     );
 }
@@ -63,14 +64,14 @@ fn needs_both_identifiers(kind: u8) {
     let mut lab = Lab::new();
     let leased = lab.lease(1);
     let before = lab.bindings.by_address(leased).cloned();
-    assert_eq!(lab.refused(kind, &[client(1), ia(1, &[leased])]), "no-server-id");
+    assert_eq!(lab.refused(kind, &[client(1), ia_na(1, &[leased])]), "no-server-id");
     assert_eq!(
-        lab.refused(kind, &[client(1), other_server_id(), ia(1, &[leased])]),
+        lab.refused(kind, &[client(1), other_server_id(), ia_na(1, &[leased])]),
         "other-server"
     );
-    assert_eq!(lab.refused(kind, &[server_id(), ia(1, &[leased])]), "no-client-id");
+    assert_eq!(lab.refused(kind, &[server_id(), ia_na(1, &[leased])]), "no-client-id");
     assert_eq!(lab.bindings.by_address(leased).cloned(), before);
-    lab.say(kind, &[client(1), server_id(), ia(1, &[leased])]);
+    lab.say(kind, &[client(1), server_id(), ia_na(1, &[leased])]);
 }
 
 #[test]
@@ -82,9 +83,9 @@ fn row_06_07_08_request_needs_both_identifiers() {
 fn row_09_confirm_needs_client_and_no_server() {
     let mut lab = Lab::new();
     let leased = lab.lease(1);
-    assert_eq!(lab.refused(CONFIRM, &[ia(1, &[leased])]), "no-client-id");
+    assert_eq!(lab.refused(CONFIRM, &[ia_na(1, &[leased])]), "no-client-id");
     assert_eq!(
-        lab.refused(CONFIRM, &[client(1), server_id(), ia(1, &[leased])]),
+        lab.refused(CONFIRM, &[client(1), server_id(), ia_na(1, &[leased])]),
         "server-id"
     );
 }
@@ -98,9 +99,9 @@ fn row_10_renew_needs_both_identifiers() {
 fn row_11_rebind_needs_client_and_no_server() {
     let mut lab = Lab::new();
     let leased = lab.lease(1);
-    assert_eq!(lab.refused(REBIND, &[ia(1, &[leased])]), "no-client-id");
+    assert_eq!(lab.refused(REBIND, &[ia_na(1, &[leased])]), "no-client-id");
     assert_eq!(
-        lab.refused(REBIND, &[client(1), server_id(), ia(1, &[leased])]),
+        lab.refused(REBIND, &[client(1), server_id(), ia_na(1, &[leased])]),
         "server-id"
     );
 }
@@ -125,7 +126,7 @@ fn row_14_information_request_for_another_server() {
 #[test]
 fn row_15_information_request_with_addresses() {
     assert_eq!(
-        Lab::new().refused(INFORMATION_REQUEST, &[client(1), ia(1, &[])]),
+        Lab::new().refused(INFORMATION_REQUEST, &[client(1), ia_na(1, &[])]),
         "leases-asked"
     );
 }
@@ -142,7 +143,7 @@ fn row_16_information_request_with_prefixes() {
 fn row_17_messages_of_servers_are_not_answered() {
     for kind in [ADVERTISE, REPLY, RECONFIGURE, RELAY_REPL] {
         assert_eq!(
-            Lab::new().refused(kind, &[client(1), server_id(), ia(1, &[])]),
+            Lab::new().refused(kind, &[client(1), server_id(), ia_na(1, &[])]),
             "not-for-servers"
         );
     }
@@ -151,7 +152,7 @@ fn row_17_messages_of_servers_are_not_answered() {
 #[test]
 fn row_18_unknown_messages_are_not_answered() {
     for kind in [0, 14, 22, 99, 200, 255] {
-        assert_eq!(Lab::new().refused(kind, &[client(1), ia(1, &[])]), "not-for-servers");
+        assert_eq!(Lab::new().refused(kind, &[client(1), ia_na(1, &[])]), "not-for-servers");
     }
 }
 
@@ -165,9 +166,9 @@ fn row_19_unknown_options_do_no_harm() {
         option(16, &[0; 5]),
     ];
     let offered = lab
-        .say(SOLICIT, &[&[client(1), ia(1, &[])][..], &strange].concat())
+        .say(SOLICIT, &[&[client(1), ia_na(1, &[])][..], &strange].concat())
         .address();
-    assert_eq!(lab.say(SOLICIT, &[client(1), ia(1, &[])]).address(), offered);
+    assert_eq!(lab.say(SOLICIT, &[client(1), ia_na(1, &[])]).address(), offered);
 }
 
 #[test]
@@ -175,14 +176,31 @@ fn row_20_malformed_messages_change_nothing_and_the_next_is_served() {
     let mut lab = Lab::new();
     let leased = lab.lease(1);
     let before = lab.bindings.by_address(leased).cloned();
-    let renew = message(RENEW, &[client(1), server_id(), ia(1, &[leased])]);
+    let renew = message(RENEW, XID, &[client(1), server_id(), ia_na(1, &[leased])]);
     let mut hostile = vec![
-        message(RENEW, &[client(1), server_id(), option(IA_NA, &[0; 11])]),
-        message(RENEW, &[client(1), server_id(), ia(1, &[leased]), option(ORO, &[0; 3])]),
-        message(RENEW, &[client(1), client(1), server_id(), ia(1, &[leased])]),
-        message(RENEW, &[client(1), server_id(), server_id(), ia(1, &[leased])]),
-        message(REQUEST, &[client(1), server_id(), ia(1, &[leased]), ia(1, &[leased])]),
-        message(RENEW, &[client(1), server_id(), ia(1, &[leased]), option(8, &[0])]),
+        message(RENEW, XID, &[client(1), server_id(), option(IA_NA, &[0; 11])]),
+        message(
+            RENEW,
+            XID,
+            &[
+                client(1),
+                server_id(),
+                ia_na(1, &[leased]),
+                option(OPTION_REQUEST, &[0; 3]),
+            ],
+        ),
+        message(RENEW, XID, &[client(1), client(1), server_id(), ia_na(1, &[leased])]),
+        message(RENEW, XID, &[client(1), server_id(), server_id(), ia_na(1, &[leased])]),
+        message(
+            REQUEST,
+            XID,
+            &[client(1), server_id(), ia_na(1, &[leased]), ia_na(1, &[leased])],
+        ),
+        message(
+            RENEW,
+            XID,
+            &[client(1), server_id(), ia_na(1, &[leased]), option(8, &[0])],
+        ),
     ];
     // Cut anywhere but between two options. One byte behind it is the high byte of the next code, a zero, and padding.
     let whole = [4, 18, 32, renew.len()];
@@ -201,7 +219,7 @@ fn row_20_malformed_messages_change_nothing_and_the_next_is_served() {
 #[test]
 fn row_21_unicast_is_not_accepted() {
     let lab = Lab::new();
-    let datagram = message(SOLICIT, &[client(1), ia(1, &[])]);
+    let datagram = message(SOLICIT, XID, &[client(1), ia_na(1, &[])]);
     let inbound = Inbound {
         datagram: &datagram,
         source: client_source(),
@@ -228,8 +246,8 @@ fn row_22_duids_are_opaque() {
         vec![0, 4, 1, 2, 3],
         vec![0; 3],
     ] {
-        let read = lab.say(REQUEST, &[option(CLIENT_ID, &duid), server_id(), ia(1, &[])]);
-        assert_eq!(read.one(CLIENT_ID), Some(&duid[..]));
+        let read = lab.say(REQUEST, &[option(CLIENT_ID, &duid), server_id(), ia_na(1, &[])]);
+        assert_eq!(read.options.get(CLIENT_ID), Some(&duid[..]));
         assert!(!leased.contains(&read.address()));
         leased.push(read.address());
     }
@@ -238,7 +256,7 @@ fn row_22_duids_are_opaque() {
 #[test]
 fn row_23_duids_too_long_or_too_short() {
     for length in [0, 1, 2, 131, 200] {
-        let read = Lab::new().refused(SOLICIT, &[option(CLIENT_ID, &vec![1; length]), ia(1, &[])]);
+        let read = Lab::new().refused(SOLICIT, &[option(CLIENT_ID, &vec![1; length]), ia_na(1, &[])]);
         assert_eq!(read, "malformed", "{length}");
     }
 }
@@ -246,7 +264,7 @@ fn row_23_duids_too_long_or_too_short() {
 #[test]
 fn row_25_only_link_local_sources_are_of_the_receiving_link() {
     let lab = Lab::new();
-    let datagram = message(SOLICIT, &[client(1), ia(1, &[])]);
+    let datagram = message(SOLICIT, XID, &[client(1), ia_na(1, &[])]);
     for source in ["2001:db8:0:2::77", "::", "::1", "ff02::1"] {
         let source = std::net::SocketAddrV6::new(source.parse().unwrap(), 546, 0, 7);
         let inbound = Inbound {
@@ -272,7 +290,7 @@ fn a_global_address_of_the_link_is_of_the_link_too() {
             (CONFIRM, false),
         ] {
             let server = if named { server_id() } else { Vec::new() };
-            let datagram = message(kind, &[client(1), server, ia(1, &[leased])]);
+            let datagram = message(kind, XID, &[client(1), server, ia_na(1, &[leased])]);
             let answer = from(&lab, &datagram, source, true).unwrap();
             assert_eq!((*answer.destination.ip(), answer.destination.port()), (source, 546));
         }
@@ -299,7 +317,7 @@ fn unicast_is_taken_from_an_address_that_the_client_holds() {
         } else {
             server_id()
         };
-        message(kind, &[client(of), server, ia(1, &[leased])])
+        message(kind, XID, &[client(of), server, ia_na(1, &[leased])])
     };
     for kind in [REQUEST, RENEW, RELEASE, DECLINE] {
         assert_eq!(
@@ -338,22 +356,25 @@ fn row_59_60_no_option_of_old_in_any_answer() {
     let mut lab = Lab::new();
     let leased = lab.lease(1);
     for kind in [REQUEST, RENEW, RELEASE] {
-        let read = lab.say(kind, &[client(1), server_id(), ia(1, &[leased]), oro(&[12, 13])]);
-        assert_eq!(read.one(12), None);
+        let read = lab.say(
+            kind,
+            &[client(1), server_id(), ia_na(1, &[leased]), option_request(&[12, 13])],
+        );
+        assert_eq!(read.options.get(12), None);
         assert_ne!(read.status(), Some(5));
     }
 }
 
 #[test]
 fn row_61_no_interface_id_in_a_direct_answer() {
-    let read = Lab::new().say(SOLICIT, &[client(1), ia(1, &[]), option(18, b"port 7")]);
-    assert_eq!(read.one(18), None);
+    let read = Lab::new().say(SOLICIT, &[client(1), ia_na(1, &[]), option(18, b"port 7")]);
+    assert_eq!(read.options.get(18), None);
 }
 
 #[test]
 fn row_66_answers_go_to_the_clients_port_through_the_receiving_interface() {
     let lab = Lab::new();
-    let datagram = message(SOLICIT, &[client(1), ia(1, &[])]);
+    let datagram = message(SOLICIT, XID, &[client(1), ia_na(1, &[])]);
     // Whatever port it sent from.
     let mut source = client_source();
     source.set_port(4711);
@@ -369,8 +390,11 @@ fn row_66_answers_go_to_the_clients_port_through_the_receiving_interface() {
 #[test]
 fn row_71_elapsed_time_has_no_effect() {
     let mut lab = Lab::new();
-    let plain = lab.say(SOLICIT, &[client(1), ia(1, &[])]);
+    let plain = lab.say(SOLICIT, &[client(1), ia_na(1, &[])]);
     for elapsed in [[0, 0], [0x12, 0x34], [0xff, 0xff]] {
-        assert_eq!(lab.say(SOLICIT, &[client(1), option(8, &elapsed), ia(1, &[])]), plain);
+        assert_eq!(
+            lab.say(SOLICIT, &[client(1), option(8, &elapsed), ia_na(1, &[])]),
+            plain
+        );
     }
 }

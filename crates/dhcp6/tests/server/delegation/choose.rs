@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use orchestrator_dhcp6::Verb;
+use orchestrator_wire::*;
 
-use crate::lab::{HOUR, Lab, prefix_pool, server_id};
-use crate::wire::*;
+use crate::lab::{HOUR, Lab, client, prefix_pool, server_id};
 
 use super::{lab, prefix};
 
@@ -15,8 +15,8 @@ fn row_37_no_prefix_is_left() {
     let granted = BTreeSet::from([lab.delegate(1, &[]), lab.delegate(2, &[])]);
     assert_eq!(granted.len(), 2);
     for (kind, server) in [(SOLICIT, Vec::new()), (REQUEST, server_id()), (RENEW, server_id())] {
-        let read = lab.say(kind, &[client(3), server, ia_pd(7, &[]), ia(1, &[])]);
-        let refused = read.ia_pd();
+        let read = lab.say(kind, &[client(3), server, ia_pd(7, &[]), ia_na(1, &[])]);
+        let refused = read.only_ia_pd();
         assert_eq!(
             (refused.iaid, refused.prefixes.len(), refused.status),
             (7, 0, Some(NO_PREFIX_AVAIL))
@@ -99,7 +99,7 @@ fn rfc_8168_what_suits_less_is_delegated_when_the_best_is_gone() {
     assert!(lab.delegate(2, &["::/60"]).ends_with("/64"));
     assert!(lab.delegate(3, &[]).ends_with("/64"));
     assert_eq!(
-        lab.say(SOLICIT, &[client(4), ia_pd(1, &["::/60"])]).ia_pd().status,
+        lab.say(SOLICIT, &[client(4), ia_pd(1, &["::/60"])]).only_ia_pd().status,
         Some(NO_PREFIX_AVAIL)
     );
 }
@@ -129,15 +129,20 @@ fn rfc_8168_a_renew_with_another_length_keeps_the_prefix() {
 fn rfc_6603_the_excluded_part_is_told_to_those_who_ask() {
     let mut lab = Lab::delegating(&[]);
     lab.link.delegation = vec![prefix_pool("2001:db8:1::/48", 56).with_excluded(64, 0xff).unwrap()];
-    let excluded = |read: Read| read.ia_pd().prefixes[0].excluded.clone();
-    let asked = lab.say(SOLICIT, &[client(1), ia_pd(1, &[]), oro(&[PD_EXCLUDE])]);
+    let excluded = |read: Message| read.only_ia_pd().prefixes[0].excluded.clone();
+    let asked = lab.say(SOLICIT, &[client(1), ia_pd(1, &[]), option_request(&[PD_EXCLUDE])]);
     assert_eq!(excluded(asked), Some(vec![64, 0xff]));
     let granted = lab.delegate(1, &[]);
     let unasked = lab.say(RENEW, &[client(1), server_id(), ia_pd(1, &[&granted])]);
     assert_eq!(excluded(unasked), None);
     let asked = lab.say(
         RENEW,
-        &[client(1), server_id(), ia_pd(1, &[&granted]), oro(&[23, PD_EXCLUDE])],
+        &[
+            client(1),
+            server_id(),
+            ia_pd(1, &[&granted]),
+            option_request(&[23, PD_EXCLUDE]),
+        ],
     );
     assert_eq!(excluded(asked), Some(vec![64, 0xff]));
 }
@@ -166,7 +171,7 @@ fn row_72_prefixes_of_a_link_are_limited() {
     let one = lab.delegate(1, &[]);
     lab.delegate(2, &[]);
     assert_eq!(
-        lab.say(SOLICIT, &[client(3), ia_pd(1, &[])]).ia_pd().status,
+        lab.say(SOLICIT, &[client(3), ia_pd(1, &[])]).only_ia_pd().status,
         Some(NO_PREFIX_AVAIL)
     );
     lab.say(RELEASE, &[client(1), server_id(), ia_pd(1, &[&one])]);
@@ -178,7 +183,7 @@ fn a_prefix_that_overlaps_the_link_is_not_delegated() {
     let mut lab = Lab::delegating(&[("2001:db8::/63", 64)]);
     assert_eq!(lab.delegate(1, &["2001:db8:0:1::/64"]), "2001:db8::/64");
     assert_eq!(
-        lab.say(SOLICIT, &[client(2), ia_pd(1, &[])]).ia_pd().status,
+        lab.say(SOLICIT, &[client(2), ia_pd(1, &[])]).only_ia_pd().status,
         Some(NO_PREFIX_AVAIL)
     );
 }
@@ -198,8 +203,10 @@ fn prefixes_of_another_length_are_kept_clear_of_what_is_held() {
             .into()
     );
     // It cannot be extended, and there is no other.
-    let left = lab.say(RENEW, &[client(1), server_id(), ia_pd(1, &[&held])]).ia_pd();
-    assert_eq!((left.prefixes[0].prefix.as_str(), left.status), (held.as_str(), None));
+    let left = lab
+        .say(RENEW, &[client(1), server_id(), ia_pd(1, &[&held])])
+        .only_ia_pd();
+    assert_eq!((left.prefixes[0].text.as_str(), left.status), (held.as_str(), None));
     // Once it has run out its place is free.
     lab.now += 3 * HOUR;
     assert_eq!(lab.delegate(5, &["2001:db8:1:4::/62"]), "2001:db8:1:4::/62");
@@ -212,11 +219,11 @@ fn a_prefix_that_left_the_pool_is_exchanged_at_renew() {
     lab.link.delegation = vec![prefix_pool("2001:db8:2::/48", 64)];
     let told = lab
         .say(RENEW, &[client(1), server_id(), ia_pd(1, &[&granted])])
-        .ia_pd()
+        .only_ia_pd()
         .prefixes;
-    assert!(lab.link.delegating(told[0].prefix.parse().unwrap()).is_some());
+    assert!(lab.link.delegating(told[0].text.parse().unwrap()).is_some());
     assert_eq!(
-        (told[1].prefix.as_str(), told[1].valid, told.len()),
+        (told[1].text.as_str(), told[1].valid, told.len()),
         (granted.as_str(), 0, 2)
     );
     assert_eq!(

@@ -1,9 +1,9 @@
 //! Keeping a prefix and giving it back: rows 40 to 54 for prefixes.
 
 use orchestrator_dhcp6::Verb;
+use orchestrator_wire::*;
 
-use crate::lab::{HOUR, address, other_server_id, server_id};
-use crate::wire::*;
+use crate::lab::{HOUR, address, client, other_server_id, server_id};
 
 use super::{lab, prefix};
 
@@ -17,7 +17,10 @@ fn row_40_confirm_of_prefixes_alone_is_not_answered() {
     );
     // And does not speak against addresses.
     let leased = lab.lease(1);
-    let read = lab.say(CONFIRM, &[client(1), ia(1, &[leased]), ia_pd(1, &["2001:db8:9::/64"])]);
+    let read = lab.say(
+        CONFIRM,
+        &[client(1), ia_na(1, &[leased]), ia_pd(1, &["2001:db8:9::/64"])],
+    );
     assert_eq!(read.status(), Some(0));
 }
 
@@ -27,7 +30,7 @@ fn row_42_renew_extends_a_prefix() {
     let granted = lab.delegate(1, &[]);
     lab.now += HOUR;
     let read = lab.say(RENEW, &[client(1), server_id(), ia_pd(1, &[&granted])]);
-    assert_eq!((read.prefix(), read.ia_pd().iaid), (granted, 1));
+    assert_eq!((read.prefix(), read.only_ia_pd().iaid), (granted, 1));
     assert_eq!(
         (lab.changes[0].verb, lab.changes[0].after.valid_until),
         (Verb::Renew, lab.now + 2 * HOUR)
@@ -49,8 +52,8 @@ fn row_44_a_prefix_of_elsewhere_ends_at_renew() {
     let granted = lab.delegate(1, &[]);
     let elsewhere = "2001:db8:9::/64";
     let read = lab.say(RENEW, &[client(1), server_id(), ia_pd(1, &[elsewhere, &granted])]);
-    let told: Vec<_> = read.ia_pd().prefixes;
-    let told: Vec<_> = told.iter().map(|told| (told.prefix.as_str(), told.valid)).collect();
+    let told: Vec<_> = read.only_ia_pd().prefixes;
+    let told: Vec<_> = told.iter().map(|told| (told.text.as_str(), told.valid)).collect();
     assert_eq!(told, [(granted.as_str(), 7200), (elsewhere, 0)]);
 }
 
@@ -69,10 +72,12 @@ fn row_46_rebind_extends_a_prefix() {
 #[test]
 fn row_47_48_rebind_of_what_is_not_known() {
     let mut lab = lab();
-    let elsewhere = lab.say(REBIND, &[client(1), ia_pd(1, &["2001:db8:9::/64"])]).ia_pd();
+    let elsewhere = lab
+        .say(REBIND, &[client(1), ia_pd(1, &["2001:db8:9::/64"])])
+        .only_ia_pd();
     assert_eq!((elsewhere.prefixes[0].valid, elsewhere.status), (0, None));
     let ours = [client(1), ia_pd(1, &["2001:db8:1:7::/64"])];
-    assert_eq!(lab.say(REBIND, &ours).ia_pd().status, Some(NO_BINDING));
+    assert_eq!(lab.say(REBIND, &ours).only_ia_pd().status, Some(NO_BINDING));
     assert!(lab.changes.is_empty());
     lab.link.rapid_commit = true;
     assert_eq!(
@@ -87,8 +92,8 @@ fn row_49_forged_prefixes_never_become_the_clients() {
     let (own, foreign) = (lab.delegate(1, &[]), lab.delegate(2, &[]));
     for (kind, server) in [(REBIND, Vec::new()), (RENEW, server_id())] {
         let read = lab.say(kind, &[client(1), server, ia_pd(1, &[&foreign, &own])]);
-        let told: Vec<_> = read.ia_pd().prefixes;
-        let told: Vec<_> = told.iter().map(|told| (told.prefix.as_str(), told.valid)).collect();
+        let told: Vec<_> = read.only_ia_pd().prefixes;
+        let told: Vec<_> = told.iter().map(|told| (told.text.as_str(), told.valid)).collect();
         assert_eq!(told, [(own.as_str(), 7200), (foreign.as_str(), 0)]);
         let binding = lab.bindings.by_prefix(foreign.parse().unwrap()).unwrap();
         assert_eq!(
@@ -105,7 +110,7 @@ fn row_51_to_53_release() {
     let release = [client(1), server_id(), ia_pd(1, &[&foreign, &own, &own]), ia_pd(2, &[])];
     let read = lab.say(RELEASE, &release);
     assert_eq!(read.status(), Some(0));
-    let unknown = read.ia_pd();
+    let unknown = read.only_ia_pd();
     assert_eq!((unknown.iaid, unknown.status), (2, Some(NO_BINDING)));
     assert_eq!((lab.changes.len(), lab.changes[0].after.leased), (1, prefix(&own)));
     assert_eq!(lab.say(RELEASE, &release).ias_pd().len(), 2);

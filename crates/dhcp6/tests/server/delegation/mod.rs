@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use orchestrator_dhcp6::{Bindings, Leased, Verb};
+use orchestrator_wire::*;
 
-use crate::lab::{HOUR, Lab, address, prefix_pool, server_id};
-use crate::wire::*;
+use crate::lab::{HOUR, Lab, address, client, prefix_pool, server_id};
 
 /// A /48 of /64s.
 fn lab() -> Lab {
@@ -24,7 +24,7 @@ fn prefix(text: &str) -> Leased {
 fn row_56_a_prefix_is_offered_and_granted() {
     let mut lab = lab();
     let offer = lab.say(SOLICIT, &[client(1), ia_pd(1, &[])]);
-    let ia = offer.ia_pd();
+    let ia = offer.only_ia_pd();
     assert_eq!((offer.kind, ia.iaid, ia.t1, ia.t2), (ADVERTISE, 1, 1800, 2880));
     assert_eq!((ia.prefixes[0].preferred, ia.prefixes[0].valid), (3600, 7200));
     assert!(lab.changes.is_empty());
@@ -57,9 +57,9 @@ fn row_30_addresses_and_prefixes_together_have_the_same_times() {
             client(1),
             server_id(),
             ia_pd(1, &[]),
-            ia(1, &[leased]),
+            ia_na(1, &[leased]),
             ia_pd(2, &[]),
-            ia(2, &[]),
+            ia_na(2, &[]),
         ],
     );
     let times: BTreeSet<_> = read.ias().iter().map(|ia| (ia.t1, ia.t2)).collect();
@@ -68,7 +68,7 @@ fn row_30_addresses_and_prefixes_together_have_the_same_times() {
     let iaids = |ias: Vec<u32>| assert_eq!(ias, [1, 2], "in the order of the message");
     iaids(read.ias().iter().map(|ia| ia.iaid).collect());
     iaids(read.ias_pd().iter().map(|ia| ia.iaid).collect());
-    assert_ne!(read.ias_pd()[0].prefixes[0].prefix, read.ias_pd()[1].prefixes[0].prefix);
+    assert_ne!(read.ias_pd()[0].prefixes[0].text, read.ias_pd()[1].prefixes[0].text);
     assert_eq!(lab.changes.len(), 4);
 }
 
@@ -79,15 +79,21 @@ fn row_30_one_lease_that_is_not_extended_sets_the_times_of_all() {
     lab.link.delegation = vec![prefix_pool("2001:db8:2::/64", 64)];
     lab.delegate(2, &[]);
     lab.now += HOUR * 3 / 2;
-    let read = lab.say(RENEW, &[client(1), server_id(), ia(1, &[leased]), ia_pd(1, &[&held])]);
+    let read = lab.say(
+        RENEW,
+        &[client(1), server_id(), ia_na(1, &[leased]), ia_pd(1, &[&held])],
+    );
     // Half an hour is left of the prefix.
     assert_eq!(
-        (read.ia().t1, read.ia().t2, read.ia().addresses[0].2),
+        (read.only_ia().t1, read.only_ia().t2, read.only_ia().addresses[0].valid),
         (1800, 1800, 7200)
     );
-    assert_eq!((read.ia_pd().t1, read.ia_pd().t2), (1800, 1800));
+    assert_eq!((read.only_ia_pd().t1, read.only_ia_pd().t2), (1800, 1800));
     assert_eq!(
-        (read.ia_pd().prefixes[0].preferred, read.ia_pd().prefixes[0].valid),
+        (
+            read.only_ia_pd().prefixes[0].preferred,
+            read.only_ia_pd().prefixes[0].valid
+        ),
         (0, 1800)
     );
 }
@@ -96,7 +102,7 @@ fn row_30_one_lease_that_is_not_extended_sets_the_times_of_all() {
 fn iaids_of_addresses_and_prefixes_are_numbered_apart() {
     let mut lab = lab();
     let (leased, granted) = (lab.lease(1), lab.delegate(1, &[]));
-    lab.say(RELEASE, &[client(1), server_id(), ia(1, &[leased])]);
+    lab.say(RELEASE, &[client(1), server_id(), ia_na(1, &[leased])]);
     assert_eq!(lab.changes.len(), 1);
     let binding = lab.bindings.by_prefix(granted.parse().unwrap()).unwrap();
     assert!(binding.is_held(lab.now));

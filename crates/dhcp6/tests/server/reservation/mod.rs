@@ -5,9 +5,9 @@ mod property;
 use std::net::Ipv6Addr;
 
 use orchestrator_dhcp6::{Holder, Leased, OpaqueId, Order, Reservation, ReservationConflict, Reservations};
+use orchestrator_wire::*;
 
-use crate::lab::{HOUR, Lab, address, prefix_pool, server_id};
-use crate::wire::*;
+use crate::lab::{HOUR, Lab, XID, address, client, prefix_pool, server_id};
 
 /// Beside the pool.
 const KEPT: &str = "2001:db8:0:1::aaaa";
@@ -34,10 +34,14 @@ fn reserve(lab: &mut Lab, holder: Holder, kept: &str) {
 
 /// What a client has and what has ended, after it renewed.
 fn renew(lab: &mut Lab, n: u8, own: Ipv6Addr) -> (Ipv6Addr, Vec<Ipv6Addr>) {
-    let read = lab.say(RENEW, &[client(n), server_id(), ia(1, &[own])]);
-    let (live, ended): (Vec<_>, Vec<_>) = read.ia().addresses.into_iter().partition(|address| address.2 > 0);
+    let read = lab.say(RENEW, &[client(n), server_id(), ia_na(1, &[own])]);
+    let (live, ended): (Vec<_>, Vec<_>) = read
+        .only_ia()
+        .addresses
+        .into_iter()
+        .partition(|address| address.valid > 0);
     assert_eq!(live.len(), 1);
-    (live[0].0, ended.into_iter().map(|address| address.0).collect())
+    (live[0].ip, ended.into_iter().map(|address| address.ip).collect())
 }
 
 #[test]
@@ -47,7 +51,7 @@ fn who_has_a_reservation_is_given_it_though_it_is_in_no_pool() {
     assert_eq!(lab.lease(1), address(KEPT));
     assert_ne!(lab.lease(2), address(KEPT));
     // Not even on request.
-    let read = lab.say(REQUEST, &[client(3), server_id(), ia(1, &[address(KEPT)])]);
+    let read = lab.say(REQUEST, &[client(3), server_id(), ia_na(1, &[address(KEPT)])]);
     assert_ne!(read.address(), address(KEPT));
 }
 
@@ -94,7 +98,7 @@ fn a_refused_address_is_kept_back_until_its_quarantine_ends() {
     let mut lab = Lab::new();
     reserve(&mut lab, by_duid(1), KEPT);
     assert_eq!(lab.lease(1), address(KEPT));
-    lab.say(DECLINE, &[client(1), server_id(), ia(1, &[address(KEPT)])]);
+    lab.say(DECLINE, &[client(1), server_id(), ia_na(1, &[address(KEPT)])]);
     let other = lab.lease(1);
     assert_ne!(other, address(KEPT));
     lab.now += 24 * HOUR + 1;
@@ -106,13 +110,13 @@ fn one_association_has_it_and_the_others_have_what_others_have() {
     let mut lab = Lab::new();
     reserve(&mut lab, by_duid(1), KEPT);
     let mut ask = |kind, ids: &[u32]| {
-        let ias: Vec<Vec<u8>> = ids.iter().map(|id| ia(*id, &[])).collect();
+        let ias: Vec<Vec<u8>> = ids.iter().map(|id| ia_na(*id, &[])).collect();
         let read = lab.say(kind, &[&[client(1), server_id()], &ias[..]].concat());
-        let live = |ia: ReadIa| {
+        let live = |ia: Ia| {
             ia.addresses
                 .into_iter()
-                .find(|address| address.2 > 0)
-                .map(|address| address.0)
+                .find(|address| address.valid > 0)
+                .map(|address| address.ip)
         };
         let mut ias: Vec<_> = read.ias().into_iter().map(|ia| (ia.iaid, live(ia))).collect();
         ias.sort();
@@ -129,11 +133,11 @@ fn one_association_has_it_and_the_others_have_what_others_have() {
 }
 
 /// The answer to a message that came from this address.
-fn ask_from(lab: &mut Lab, source: &str, kind: u8, options: &[Vec<u8>]) -> Read {
+fn ask_from(lab: &mut Lab, source: &str, kind: u8, options: &[Vec<u8>]) -> Message {
     let source = std::net::SocketAddrV6::new(address(source), 546, 0, 7);
     let server = (kind != REBIND).then(server_id);
     let options = [&[client(1)][..], server.as_slice(), options].concat();
-    lab.send_from(source, &message(kind, &options)).unwrap()
+    lab.send_from(source, &message(kind, XID, &options)).unwrap()
 }
 
 /// A machine with two interfaces on the link has one DUID, and an IAID for each (RFC 9915, section 4.2).
@@ -142,35 +146,38 @@ fn what_one_interface_holds_is_not_taken_from_it_by_the_other() {
     let mut lab = Lab::new();
     reserve(&mut lab, by_duid(1), KEPT);
     let kept = address(KEPT);
-    assert_eq!(ask_from(&mut lab, "fe80::a", REQUEST, &[ia(1, &[])]).address(), kept);
+    assert_eq!(ask_from(&mut lab, "fe80::a", REQUEST, &[ia_na(1, &[])]).address(), kept);
     for (kind, iaid) in [(REQUEST, 2), (RENEW, 3), (REBIND, 4), (REQUEST, 5)] {
         lab.link.rapid_commit = true;
-        let read = ask_from(&mut lab, "fe80::b", kind, &[ia(iaid, &[kept])]).ia();
-        let live = read.addresses.iter().find(|own| own.2 > 0).unwrap();
-        assert_ne!(live.0, kept, "{kind}");
+        let read = ask_from(&mut lab, "fe80::b", kind, &[ia_na(iaid, &[kept])]).only_ia();
+        let live = read.addresses.iter().find(|own| own.valid > 0).unwrap();
+        assert_ne!(live.ip, kept, "{kind}");
     }
     // Also when nothing is known of where the holder is.
     lab.bindings = recalled(&lab.bindings);
     for source in ["fe80::a", "fe80::b"] {
         assert_ne!(
-            ask_from(&mut lab, source, REQUEST, &[ia(6, &[])]).address(),
+            ask_from(&mut lab, source, REQUEST, &[ia_na(6, &[])]).address(),
             kept,
             "{source}"
         );
     }
     // The holder is known again, and asks under another IAID; and does not where it names both.
-    assert_eq!(ask_from(&mut lab, "fe80::a", RENEW, &[ia(1, &[kept])]).address(), kept);
-    let both = ask_from(&mut lab, "fe80::a", REQUEST, &[ia(7, &[]), ia(1, &[kept])]);
+    assert_eq!(
+        ask_from(&mut lab, "fe80::a", RENEW, &[ia_na(1, &[kept])]).address(),
+        kept
+    );
+    let both = ask_from(&mut lab, "fe80::a", REQUEST, &[ia_na(7, &[]), ia_na(1, &[kept])]);
     let of_seven = both.ias().into_iter().find(|ia| ia.iaid == 7).unwrap();
-    assert!(of_seven.addresses.iter().all(|own| own.0 != kept));
-    assert_eq!(ask_from(&mut lab, "fe80::a", REQUEST, &[ia(8, &[])]).address(), kept);
+    assert!(of_seven.addresses.iter().all(|own| own.ip != kept));
+    assert_eq!(ask_from(&mut lab, "fe80::a", REQUEST, &[ia_na(8, &[])]).address(), kept);
     let holder = lab.bindings.by_address(kept).unwrap();
     assert_eq!((holder.iaid.0, holder.is_held(lab.now)), (8, true));
     // It is given back, or ends: the next one that asks has it.
-    ask_from(&mut lab, "fe80::a", RELEASE, &[ia(8, &[kept])]);
-    assert_eq!(ask_from(&mut lab, "fe80::b", REQUEST, &[ia(2, &[])]).address(), kept);
+    ask_from(&mut lab, "fe80::a", RELEASE, &[ia_na(8, &[kept])]);
+    assert_eq!(ask_from(&mut lab, "fe80::b", REQUEST, &[ia_na(2, &[])]).address(), kept);
     lab.now += 3 * HOUR;
-    assert_eq!(ask_from(&mut lab, "fe80::a", REQUEST, &[ia(9, &[])]).address(), kept);
+    assert_eq!(ask_from(&mut lab, "fe80::a", REQUEST, &[ia_na(9, &[])]).address(), kept);
 }
 
 /// What goes to another association of its holder in a message does not make room for a third one in it.
@@ -180,12 +187,12 @@ fn what_moves_in_a_message_makes_no_room_in_it() {
     lab.link.limits.bindings_per_client = 2;
     reserve(&mut lab, by_duid(1), KEPT);
     let kept = address(KEPT);
-    assert_eq!(ask_from(&mut lab, "fe80::a", REQUEST, &[ia(1, &[])]).address(), kept);
+    assert_eq!(ask_from(&mut lab, "fe80::a", REQUEST, &[ia_na(1, &[])]).address(), kept);
     lab.now += 1000;
-    let other = ask_from(&mut lab, "fe80::b", REQUEST, &[ia(2, &[])]).address();
+    let other = ask_from(&mut lab, "fe80::b", REQUEST, &[ia_na(2, &[])]).address();
     lab.now += 1000;
-    let read = ask_from(&mut lab, "fe80::a", REQUEST, &[ia(3, &[]), ia(4, &[])]);
-    let told: Vec<_> = read.ias().iter().map(|ia| (ia.iaid, ia.addresses[0].0)).collect();
+    let read = ask_from(&mut lab, "fe80::a", REQUEST, &[ia_na(3, &[]), ia_na(4, &[])]);
+    let told: Vec<_> = read.ias().iter().map(|ia| (ia.iaid, ia.addresses[0].ip)).collect();
     assert!(told.contains(&(3, kept)), "{told:?}");
     assert!(told.iter().all(|(_, address)| *address != other), "{told:?}");
     let held: Vec<_> = lab.bindings.iter().filter(|own| own.is_held(lab.now)).collect();
@@ -202,14 +209,9 @@ fn recalled(bindings: &orchestrator_dhcp6::Bindings) -> orchestrator_dhcp6::Bind
 }
 
 fn relayed(lab: &mut Lab, n: u8, options: &[Vec<u8>]) -> Ipv6Addr {
-    let request = message(REQUEST, &[client(n), server_id(), ia(1, &[])]);
-    let head = [
-        &[RELAY_FORW, 0][..],
-        &address("2001:db8:0:1::1").octets(),
-        &address("fe80::7").octets(),
-    ]
-    .concat();
-    let datagram = [head, options.concat(), option(RELAY_MESSAGE, &request)].concat();
+    let request = message(REQUEST, XID, &[client(n), server_id(), ia_na(1, &[])]);
+    let (link, peer) = (address("2001:db8:0:1::1"), address("fe80::7"));
+    let datagram = relay_forw(0, link, peer, options, &request);
     let answer = lab.ask(&datagram).unwrap();
     answer.changes.iter().for_each(|change| lab.bindings.apply(change));
     answer.changes.last().unwrap().after.leased.address().unwrap()
@@ -286,12 +288,12 @@ fn a_client_that_holds_a_part_of_its_reserved_prefix_comes_to_it() {
     for _ in 0..2 {
         let read = lab.say(RENEW, &[client(1), server_id(), ia_pd(1, &[&own])]);
         own = read
-            .ia_pd()
+            .only_ia_pd()
             .prefixes
             .into_iter()
             .find(|prefix| prefix.valid > 0)
             .unwrap()
-            .prefix;
+            .text;
     }
     assert_eq!(own, kept);
 }
@@ -345,9 +347,8 @@ fn a_reserved_address_cannot_be_registered() {
     });
     reserve(&mut lab, by_duid(1), KEPT);
     for (told, outcome) in [(KEPT, Err("not-registrable")), ("2001:db8:0:1::bbbb", Ok(()))] {
-        let body = [&address(told).octets()[..], &[0, 0, 0, 60, 0, 0, 0, 60]].concat();
         let inbound = orchestrator_dhcp6::Inbound {
-            datagram: &message(36, &[client(2), option(IAADDR, &body)]),
+            datagram: &message(ADDR_REG_INFORM, XID, &[client(2), ia_address(address(told), 60, 60)]),
             source: std::net::SocketAddrV6::new(address(told), 546, 0, 7),
             multicast: true,
         };

@@ -3,11 +3,11 @@
 use std::net::Ipv6Addr;
 
 use orchestrator_dhcp6::{Leased, Order, Pool, Reservations};
+use orchestrator_wire::*;
 use proptest::prelude::*;
 
 use super::{by_duid, reserved};
-use crate::lab::{HOUR, Lab, address, prefix_pool, server_id};
-use crate::wire::*;
+use crate::lab::{HOUR, Lab, address, client, prefix_pool, server_id};
 
 /// What a client does, by its number, the association and what it names; and how much later.
 #[derive(Debug, Clone)]
@@ -65,13 +65,13 @@ proptest! {
             }
             lab.now += step.later;
             let server = if matches!(step.kind, SOLICIT | REBIND) { Vec::new() } else { server_id() };
-            let ias = [ia(step.iaid, &[nth(step.named)]), ia_pd(step.iaid, &[&net(step.named)])].concat();
+            let ias = [ia_na(step.iaid, &[nth(step.named)]), ia_pd(step.iaid, &[&net(step.named)])].concat();
             let read = lab.say(step.kind, &[client(step.client), server, ias]);
-            let addresses = read.ias().into_iter().flat_map(|ia| ia.addresses).filter(|address| address.2 > 0);
+            let addresses = read.ias().into_iter().flat_map(|ia| ia.addresses).filter(|address| address.valid > 0);
             let prefixes = read.ias_pd().into_iter().flat_map(|ia| ia.prefixes).filter(|prefix| prefix.valid > 0);
             let told: Vec<Leased> = addresses
-                .map(|address| Leased::Address(address.0))
-                .chain(prefixes.map(|prefix| prefix.prefix.parse().unwrap()))
+                .map(|address| Leased::Address(address.ip))
+                .chain(prefixes.map(|prefix| prefix.text.parse().unwrap()))
                 .collect();
             for leased in told {
                 let keeper = lab.link.reservations.iter().find(|reservation| {

@@ -5,7 +5,8 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use orchestrator_lab::{Dhclient, Namespace, RELEASE, Wire, poll};
+use orchestrator_lab::{Dhclient, Namespace, Wire, poll};
+use orchestrator_wire::RELEASE;
 use serde_json::Value;
 
 use crate::sightings::{Booted, watch};

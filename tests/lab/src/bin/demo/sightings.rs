@@ -5,7 +5,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use orchestrator_lab::{Dhclient, Message, Namespace, SOLICIT, Wire};
+use orchestrator_lab::{Dhclient, Message, Namespace, Wire};
+use orchestrator_wire::SOLICIT;
 
 use crate::stage::Stage;
 use crate::terminal::Terminal;

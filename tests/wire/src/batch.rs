@@ -1,68 +1,55 @@
-//! The few messages that a simulated client sends and reads (RFC 9915, section 8), as bytes.
+//! The few messages of simulated clients (RFC 9915, section 8), appended to a buffer and read without an allocation.
+//!
+//! A load generator sends and reads millions of these, and must not be what is measured. That is why they have a form
+//! of their own beside the general one; a property test holds the two together.
 //!
 //! A client is a number. Its DUID is a DUID-LL around a link-layer address that ends in the number, and its one IAID
 //! is the number itself.
 
-/// SOLICIT.
-pub(crate) const SOLICIT: u8 = 1;
-/// ADVERTISE.
-pub(crate) const ADVERTISE: u8 = 2;
-/// REQUEST.
-pub(crate) const REQUEST: u8 = 3;
-/// RENEW.
-pub(crate) const RENEW: u8 = 5;
-/// REPLY.
-pub(crate) const REPLY: u8 = 7;
-/// RELEASE.
-pub(crate) const RELEASE: u8 = 8;
+use crate::{CLIENT_ID, IA_ADDRESS, IA_NA, SERVER_ID, STATUS, Xid, put, walk};
 
 /// Transaction ids have 24 bits.
-pub(crate) const XID_MASK: u32 = 0x00ff_ffff;
+pub const XID_MASK: u32 = 0x00ff_ffff;
 
-const CLIENT_ID: u16 = 1;
-const SERVER_ID: u16 = 2;
-const IA_NA: u16 = 3;
-const IA_ADDR: u16 = 5;
-const STATUS: u16 = 13;
 /// A DUID-LL of an Ethernet address, up to where the client's number begins.
 const DUID_HEAD: [u8; 6] = [0, 3, 0, 1, 2, 0];
 
 /// What a client sends.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Message<'a> {
+pub struct Message<'a> {
     /// Message type.
-    pub(crate) kind: u8,
+    pub kind: u8,
     /// Transaction id.
-    pub(crate) xid: u32,
+    pub xid: u32,
     /// The client's number.
-    pub(crate) client: u32,
+    pub client: u32,
     /// The server's DUID; empty in a message to any server.
-    pub(crate) server: &'a [u8],
+    pub server: &'a [u8],
     /// The address it asks for or has.
-    pub(crate) address: Option<u128>,
+    pub address: Option<u128>,
 }
 
 /// What a server answers, as far as a client looks at it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Answer<'a> {
+pub struct Answer<'a> {
     /// Message type.
-    pub(crate) kind: u8,
+    pub kind: u8,
     /// Transaction id.
-    pub(crate) xid: u32,
+    pub xid: u32,
     /// The number of the client whose DUID it carries.
-    pub(crate) client: Option<u32>,
+    pub client: Option<u32>,
     /// The server's DUID.
-    pub(crate) server: &'a [u8],
+    pub server: &'a [u8],
     /// The first address with its valid lifetime in seconds.
-    pub(crate) address: Option<(u128, u32)>,
+    pub address: Option<(u128, u32)>,
     /// The IAID around that address.
-    pub(crate) iaid: Option<u32>,
+    pub iaid: Option<u32>,
     /// The first status that is no success, of the message or of its association; 0 where all is well.
-    pub(crate) status: u16,
+    pub status: u16,
 }
 
 /// The DUID of a client.
-pub(crate) fn duid(client: u32) -> [u8; 10] {
+pub fn duid(client: u32) -> [u8; 10] {
     let mut duid = [0; 10];
     duid[..6].copy_from_slice(&DUID_HEAD);
     duid[6..].copy_from_slice(&client.to_be_bytes());
@@ -70,7 +57,8 @@ pub(crate) fn duid(client: u32) -> [u8; 10] {
 }
 
 /// Appends a message to `out`.
-pub(crate) fn write(message: &Message<'_>, out: &mut Vec<u8>) {
+#[inline]
+pub fn write(message: &Message<'_>, out: &mut Vec<u8>) {
     let [_, a, b, c] = message.xid.to_be_bytes();
     out.extend_from_slice(&[message.kind, a, b, c]);
     put(out, CLIENT_ID, &duid(message.client));
@@ -92,7 +80,8 @@ pub(crate) fn write(message: &Message<'_>, out: &mut Vec<u8>) {
 }
 
 /// Reads an answer; nothing when it is none.
-pub(crate) fn read(datagram: &[u8]) -> Option<Answer<'_>> {
+#[inline]
+pub fn read(datagram: &[u8]) -> Option<Answer<'_>> {
     let (&[kind, a, b, c], rest) = datagram.split_first_chunk()?;
     let mut answer = Answer {
         kind,
@@ -103,7 +92,8 @@ pub(crate) fn read(datagram: &[u8]) -> Option<Answer<'_>> {
         iaid: None,
         status: 0,
     };
-    walk(rest, |code, body| {
+    for option in walk(rest) {
+        let (code, body) = option.ok()?;
         match code {
             CLIENT_ID => answer.client = number(body),
             SERVER_ID => answer.server = body,
@@ -111,26 +101,26 @@ pub(crate) fn read(datagram: &[u8]) -> Option<Answer<'_>> {
             IA_NA => read_association(body, &mut answer)?,
             _ => {}
         }
-        Some(())
-    })?;
+    }
     Some(answer)
 }
 
 /// What a server has to know of a client's message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Question<'a> {
+pub struct Question<'a> {
     /// Message type.
-    pub(crate) kind: u8,
+    pub kind: u8,
     /// Transaction id.
-    pub(crate) xid: [u8; 3],
+    pub xid: Xid,
     /// The client's DUID: of any client, simulated by this crate or not.
-    pub(crate) duid: &'a [u8],
+    pub duid: &'a [u8],
     /// The IAID of its first association; 0 when it has none.
-    pub(crate) iaid: [u8; 4],
+    pub iaid: [u8; 4],
 }
 
 /// Reads a client's message; nothing when it is none or names no client.
-pub(crate) fn question(datagram: &[u8]) -> Option<Question<'_>> {
+#[inline]
+pub fn question(datagram: &[u8]) -> Option<Question<'_>> {
     let (&[kind, xid @ ..], rest) = datagram.split_first_chunk::<4>()?;
     let mut question = Question {
         kind,
@@ -138,19 +128,20 @@ pub(crate) fn question(datagram: &[u8]) -> Option<Question<'_>> {
         duid: &[],
         iaid: [0; 4],
     };
-    walk(rest, |code, body| {
+    for option in walk(rest) {
+        let (code, body) = option.ok()?;
         match code {
             CLIENT_ID => question.duid = body,
             IA_NA => question.iaid = *body.first_chunk()?,
             _ => {}
         }
-        Some(())
-    })?;
+    }
     (!question.duid.is_empty()).then_some(question)
 }
 
 /// Appends an answer of a server that gives each client the address made of `prefix` and the end of its DUID.
-pub(crate) fn write_answer(kind: u8, question: &Question<'_>, server: &[u8], prefix: u128, out: &mut Vec<u8>) {
+#[inline]
+pub fn write_answer(kind: u8, question: &Question<'_>, server: &[u8], prefix: u128, out: &mut Vec<u8>) {
     let number = question.duid.last_chunk().map_or(0, |end| u32::from_be_bytes(*end));
     out.push(kind);
     out.extend_from_slice(&question.xid);
@@ -169,9 +160,10 @@ pub(crate) fn write_answer(kind: u8, question: &Question<'_>, server: &[u8], pre
 fn read_association(body: &[u8], answer: &mut Answer<'_>) -> Option<()> {
     let (iaid, rest) = body.split_first_chunk::<4>()?;
     answer.iaid = Some(u32::from_be_bytes(*iaid));
-    walk(rest.get(8..)?, |code, body| {
+    for option in walk(rest.get(8..)?) {
+        let (code, body) = option.ok()?;
         match code {
-            IA_ADDR if answer.address.is_none() => {
+            IA_ADDRESS if answer.address.is_none() => {
                 let (address, rest) = body.split_first_chunk::<16>()?;
                 let valid = rest.get(4..)?.first_chunk::<4>()?;
                 answer.address = Some((u128::from_be_bytes(*address), u32::from_be_bytes(*valid)));
@@ -179,8 +171,8 @@ fn read_association(body: &[u8], answer: &mut Answer<'_>) -> Option<()> {
             STATUS => answer.status = first_fault(answer.status, body)?,
             _ => {}
         }
-        Some(())
-    })
+    }
+    Some(())
 }
 
 fn first_fault(known: u16, body: &[u8]) -> Option<u16> {
@@ -194,26 +186,15 @@ fn number(duid: &[u8]) -> Option<u32> {
     (*head == DUID_HEAD).then_some(u32::from_be_bytes(number))
 }
 
-fn put(out: &mut Vec<u8>, code: u16, body: &[u8]) {
-    out.extend_from_slice(&code.to_be_bytes());
-    out.extend_from_slice(&u16::try_from(body.len()).unwrap_or(u16::MAX).to_be_bytes());
-    out.extend_from_slice(body);
-}
-
-/// Goes through options; ends with nothing where a length does not fit or `each` says so.
-fn walk<'a>(mut options: &'a [u8], mut each: impl FnMut(u16, &'a [u8]) -> Option<()>) -> Option<()> {
-    while !options.is_empty() {
-        let (&[a, b, c, d], rest) = options.split_first_chunk()?;
-        let (body, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes([c, d])))?;
-        each(u16::from_be_bytes([a, b]), body)?;
-        options = rest;
-    }
-    Some(())
-}
-
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::{
+        RENEW, REPLY, REQUEST, SOLICIT, client_id, ia_address, ia_na, ia_na_timed, message, option, option_request,
+        server_id, status,
+    };
 
     const SERVER: [u8; 3] = [0, 2, 9];
 
@@ -280,5 +261,42 @@ mod tests {
         write_answer(REPLY, &question, &SERVER, 0, &mut bytes);
         let whole = |length: usize| read(&bytes[..length]).is_some_and(|answer| answer.address.is_some());
         assert!((0..bytes.len()).all(|length| !whole(length)));
+    }
+
+    proptest! {
+        #[test]
+        fn a_message_is_what_the_general_form_makes_of_it(
+            kind in 1u8..12, xid in 0..=XID_MASK, client in any::<u32>(), named in any::<bool>(),
+            address in proptest::option::of(any::<u128>()),
+        ) {
+            let server = if named { &SERVER[..] } else { &[] };
+            let mut bytes = Vec::new();
+            write(&Message { kind, xid, client, server, address }, &mut bytes);
+            let [_, xid @ ..] = xid.to_be_bytes();
+            let addresses: Vec<_> = address.map(Into::into).into_iter().collect();
+            let mut options = vec![client_id(&duid(client)), option(crate::ELAPSED_TIME, &[0; 2]), option_request(&[23, 24])];
+            options.extend(named.then(|| server_id(&SERVER)));
+            options.push(ia_na(client, &addresses));
+            prop_assert_eq!(bytes, message(kind, xid, &options));
+        }
+
+        #[test]
+        fn an_answer_is_read_as_the_general_form_reads_it(
+            xid in any::<Xid>(), client in any::<u32>(), iaid in any::<u32>(), ip in any::<u128>(),
+            (preferred, valid) in any::<(u32, u32)>(), code in 0u16..7, cut in any::<prop::sample::Index>(),
+        ) {
+            let nested = [ia_address(ip.into(), preferred, valid), status(code, "a word")];
+            let options = [client_id(&duid(client)), server_id(&SERVER), ia_na_timed(iaid, (1, 2), &nested)];
+            let bytes = message(REPLY, xid, &options);
+            let (quick, slow) = (read(&bytes).unwrap(), crate::Message::parse(&bytes));
+            let ia = slow.only_ia();
+            prop_assert_eq!(quick.xid.to_be_bytes()[1..].to_vec(), slow.xid);
+            prop_assert_eq!((quick.kind, quick.iaid, Some(quick.status)), (slow.kind, Some(ia.iaid), ia.status));
+            prop_assert_eq!(quick.address, Some((ia.addresses[0].ip.into(), ia.addresses[0].valid)));
+            prop_assert_eq!(quick.client.map(|client| duid(client).to_vec()), slow.options.get(CLIENT_ID).map(<[u8]>::to_vec));
+            prop_assert_eq!(Some(quick.server), slow.options.get(SERVER_ID));
+            // Whatever is cut off, it does not panic.
+            let _ = (read(&bytes[..cut.index(bytes.len())]), question(&bytes[..cut.index(bytes.len())]));
+        }
     }
 }

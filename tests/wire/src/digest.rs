@@ -1,4 +1,5 @@
-//! MD5 (RFC 1321) and HMAC (RFC 2104), written from the standards alone: by them a client knows a Reconfigure.
+//! MD5 (RFC 1321) and HMAC (RFC 2104), written from the standards alone: by them a client knows a Reconfigure
+//! (RFC 9915, section 20.4).
 
 /// How far each step of a round rotates.
 const ROTATIONS: [[u32; 4]; 4] = [[7, 12, 17, 22], [5, 9, 14, 20], [4, 11, 16, 23], [6, 10, 15, 21]];
@@ -36,7 +37,7 @@ fn md5(bytes: &[u8]) -> [u8; 16] {
 }
 
 /// The HMAC-MD5 of bytes under a key of 64 bytes at most.
-pub(crate) fn hmac_md5(key: &[u8], bytes: &[u8]) -> [u8; 16] {
+pub fn hmac_md5(key: &[u8], bytes: &[u8]) -> [u8; 16] {
     let pad = |with: u8| -> Vec<u8> {
         let mut block = key.to_vec();
         block.resize(64, 0);
@@ -48,7 +49,7 @@ pub(crate) fn hmac_md5(key: &[u8], bytes: &[u8]) -> [u8; 16] {
 
 #[test]
 fn the_examples_of_the_standards() {
-    let hex = |digest: [u8; 16]| crate::site::hex(&digest).replace(':', "");
+    let hex = |digest: [u8; 16]| digest.map(|byte| format!("{byte:02x}")).concat();
     assert_eq!(hex(md5(b"")), "d41d8cd98f00b204e9800998ecf8427e");
     assert_eq!(hex(md5(b"message digest")), "f96b697d7cb7938d525a2f31aaf161d0");
     let digits = b"1234567890".repeat(8);
