@@ -33,7 +33,8 @@ pub(crate) fn plan_container(mark: &Mark, id: &InstanceId, spec: &InstanceSpec, 
     // The mark last: no label of a template can take its place.
     let labels = spec.labels.clone().into_iter().chain(labels(mark, id, image));
     ContainerCreateBody {
-        image: Some(spec.image.clone()),
+        // Not by its name, which can be given to another image at any moment: then the mark would name the wrong one.
+        image: Some(image.to_owned()),
         hostname: Some(spec.hostname.clone()).filter(|name| !name.is_empty()),
         cmd: Some(spec.command.clone()).filter(|command| !command.is_empty()),
         env: Some(

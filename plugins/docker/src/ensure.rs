@@ -3,6 +3,7 @@
 //! Looking comes first, by the mark: the instance's container may go by another name now. The engine's own refusal of
 //! a second container of a name is what no other call can slip past.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,15 +24,6 @@ use crate::mark::container_name;
 /// Between two looks at a name that is taken by a container that cannot be seen yet, or no more.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// What came of starting a container that was just created.
-enum Started {
-    /// It runs, or has ended already.
-    Ours(Found),
-    /// It was created from this image, because the name of the image has been given to it in between. Its mark would
-    /// not be believed, so it is removed again.
-    From(String),
-}
-
 impl DockerPlugin {
     /// Creates the container where there is none, starts it where it does not run.
     pub(crate) async fn ensure_container(&self, id: &InstanceId, spec: &InstanceSpec) -> Result<Found, PluginError> {
@@ -39,26 +31,17 @@ impl DockerPlugin {
         let _permit = self.starts.acquire().await.ok();
         let name = container_name(id);
         let deadline = Instant::now() + self.engine.timeout();
-        // What the engine said last that the container is created from.
-        let mut created_from = None;
         loop {
             let (marked, image) = tokio::join!(self.find_marked(id), self.engine.check_image(&spec.image));
             if let Some(existing) = marked?.into_iter().next() {
                 return self.ensure_found_runs(id, &existing.reference).await;
             }
             // An instance may outlive its image on the engine, so that a missing image is no reason not to look.
-            let image = created_from.take().unwrap_or(image?.id);
+            let image = image?.id;
             let body = plan_container(&self.mark, id, spec, &image);
             let turn = self.creations.turn(id).await;
             let error = match create(self.engine.clone(), name.clone(), body, turn).await {
-                Ok(reference) => match self.start(id, &name, &reference).await? {
-                    Started::Ours(found) => return Ok(found),
-                    Started::From(another) if Instant::now() < deadline => {
-                        created_from = Some(another);
-                        continue;
-                    }
-                    Started::From(another) => return Err(renamed(&name, &another)),
-                },
+                Ok(reference) => return self.start(id, &name, &reference).await,
                 Err(error) => error,
             };
             if !is_name_taken(&error) {
@@ -81,21 +64,12 @@ impl DockerPlugin {
         }
     }
 
-    /// Starts a container that was just created, and tells how it runs.
-    async fn start(&self, id: &InstanceId, name: &str, reference: &str) -> Result<Started, PluginError> {
+    /// Starts the container of this instance, and tells how it runs.
+    async fn start(&self, id: &InstanceId, name: &str, reference: &str) -> Result<Found, PluginError> {
         self.start_container(name, reference).await?;
-        let container = self.inspect(reference).await?.ok_or_else(|| gone(name))?;
-        if let Some(found) = self.ours(id, &container) {
-            return Ok(Started::Ours(found));
-        }
-        let another = container.image.unwrap_or_default();
-        warn!(
-            container = name,
-            image = another,
-            "created from another image than its name stood for; creating it anew"
-        );
-        self.remove_container(name, reference).await?;
-        Ok(Started::From(another))
+        let container = self.inspect(reference).await?;
+        let started = container.and_then(|container| self.ours(id, &container));
+        started.ok_or_else(|| gone(name))
     }
 
     /// Starting what already runs is success.
@@ -127,16 +101,19 @@ impl DockerPlugin {
                 reason: "the engine is still removing the container of that name".to_owned(),
             });
         }
-        self.take_policy_back(name, existing).await?;
+        // An engine that does not change the policy runs the instance all the same.
+        if let Err(fault) = self.take_policy_back(name, existing).await {
+            warn!(
+                container = name,
+                error = &fault as &dyn Error,
+                "the engine keeps the restart policy that somebody gave to the container; take it back with \
+                 `docker update --restart no`"
+            );
+        }
         match status {
             Some(Status::PAUSED) => self.unpause(name, found).await,
             _ if matches!(found.state, FoundState::Running(_)) => Ok(found),
-            _ => {
-                self.start_container(name, &found.reference).await?;
-                let container = self.inspect(&found.reference).await?;
-                let started = container.and_then(|container| self.ours(id, &container));
-                started.ok_or_else(|| gone(name))
-            }
+            _ => self.start(id, name, &found.reference).await,
         }
     }
 
@@ -181,15 +158,6 @@ async fn create(
             err: std::io::Error::other(fault),
         })
     })
-}
-
-/// The name of the image is given to one image after another.
-fn renamed(name: &str, image: &str) -> PluginError {
-    PluginError::Failed {
-        verb: "create",
-        subject: name.to_owned(),
-        reason: format!("its image's name is given to other images all the time, to {image} last"),
-    }
 }
 
 /// It was there a moment ago.

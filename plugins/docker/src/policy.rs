@@ -9,6 +9,7 @@ use orchestrator_plugin::PluginError;
 use tracing::warn;
 
 use crate::DockerPlugin;
+use crate::errors::{NOT_FOUND, status};
 
 impl DockerPlugin {
     /// Takes a restart policy back that somebody gave to the container. Asks the engine only when there is one.
@@ -34,9 +35,12 @@ impl DockerPlugin {
         let update = self
             .engine
             .ask(|docker| async move { docker.update_container(reference, body).await });
-        update
-            .await
-            .map_err(|error| self.engine.explain("update", name, error))?;
+        match update.await {
+            Ok(_) => {}
+            // It was removed in between.
+            Err(error) if status(&error) == Some(NOT_FOUND) => return Ok(()),
+            Err(error) => return Err(self.engine.explain("update", name, error)),
+        }
         warn!(
             container = name,
             %policy,

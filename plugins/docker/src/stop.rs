@@ -14,18 +14,21 @@ impl DockerPlugin {
             return Ok(());
         };
         let reference = reference.as_str();
-        // First, also for what does not run: the engine must not start it again later.
-        if let Some(container) = self.inspect(reference).await? {
-            self.take_policy_back(&container_name(id), &container).await?;
-        }
+        // First, also for what does not run: the engine must not start it again later. When that fails, the container
+        // must end all the same.
+        let policy = match self.inspect(reference).await {
+            Ok(Some(container)) => self.take_policy_back(&container_name(id), &container).await,
+            Ok(None) => return Ok(()),
+            Err(fault) => Err(fault),
+        };
         if !matches!(state, FoundState::Running(_) | FoundState::Paused(_)) {
-            return Ok(());
+            return policy;
         }
         let stop = self
             .engine
             .ask(|docker| async move { docker.stop_container(reference, None::<StopContainerOptions>).await });
         match stop.await {
-            Ok(()) => Ok(()),
+            Ok(()) => policy,
             // It was removed in between.
             Err(error) if status(&error) == Some(NOT_FOUND) => Ok(()),
             Err(error) => Err(self.engine.explain("stop", &container_name(id), error)),

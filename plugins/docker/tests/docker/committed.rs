@@ -4,21 +4,7 @@ use orchestrator_lab::{Engine, TEST_IMAGE};
 use orchestrator_plugin::{InstanceSpec, Plugin};
 use serde_json::json;
 
-use crate::support::{by_hand, inspect, name, new_id, pid, plugin, spec};
-
-/// Commits the container to an image of this name.
-fn commit(engine: &Engine, container: &str, image: &str) {
-    by_hand(
-        engine,
-        "POST",
-        &format!("/commit?container={container}&repo={image}&tag=latest"),
-    );
-}
-
-/// Removes an image, whatever still names it.
-fn forget(engine: &Engine, image: &str) {
-    by_hand(engine, "DELETE", &format!("/images/{image}?force=true"));
-}
+use crate::support::{by_hand, commit, forget, inspect, name, new_id, pid, plugin, spec, tag};
 
 #[tokio::test]
 async fn a_container_of_an_image_that_was_committed_from_ours_is_never_touched() {
@@ -74,11 +60,7 @@ async fn the_same_instance_made_again_from_what_was_committed_of_it_is_ours() {
     let engine = Engine::shared();
     let (plugin, id) = (plugin(engine), new_id());
     let image = format!("moving-{id}");
-    by_hand(
-        engine,
-        "POST",
-        &format!("/images/{TEST_IMAGE}/tag?repo={image}&tag=latest"),
-    );
+    tag(engine, TEST_IMAGE, &image);
     let of_it = InstanceSpec {
         image: image.clone(),
         ..spec()

@@ -1,23 +1,18 @@
 //! Containers that somebody else works on with the engine's own commands.
 
+use std::time::Duration;
+
 use orchestrator_lab::{Engine, Lab, TEST_IMAGE};
-use orchestrator_plugin::{FoundState, InstanceSpec, Plugin, PluginError};
+use orchestrator_plugin::{FoundState, InstanceSpec, Mark, Plugin, PluginError};
 use serde_json::{Value, json};
 
-use crate::support::{by_hand, inspect, new_id, plugin, spec};
+use crate::gate::Gate;
+use crate::support::{by_hand, inspect, new_id, plugin, plugin_behind, restart_always, spec, tag};
 
 fn own_engine() -> Engine {
     let engine = Engine::start(&Lab::new().unwrap().namespace("engine").unwrap()).unwrap();
     engine.import_test_image().unwrap();
     engine
-}
-
-/// What `docker update --restart always` does.
-fn restart_always(engine: &Engine, container: &str) {
-    let body = json!({ "RestartPolicy": { "Name": "always" } });
-    let path = format!("/containers/{container}/update");
-    let answer = engine.api("POST", &path, Some(&body)).unwrap();
-    assert_eq!(answer.status, 200, "{}", answer.text());
 }
 
 fn policy(engine: &Engine, container: &str) -> Value {
@@ -58,11 +53,7 @@ async fn an_instance_whose_image_lost_its_name_is_still_found_started_and_remove
     let engine = Engine::shared();
     let (plugin, id) = (plugin(engine), new_id());
     let image = format!("moving-{id}");
-    by_hand(
-        engine,
-        "POST",
-        &format!("/images/{TEST_IMAGE}/tag?repo={image}&tag=latest"),
-    );
+    tag(engine, TEST_IMAGE, &image);
     let of_it = InstanceSpec {
         image: image.clone(),
         ..spec()
@@ -104,6 +95,22 @@ async fn a_restart_policy_that_somebody_gave_to_an_instance_is_taken_back() {
     plugin.stop(&id).await.unwrap();
     assert_eq!(policy(engine, &made.reference), "no", "also of what does not run");
     plugin.remove(&id).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_engine_that_changes_no_restart_policy_still_runs_and_stops_the_container() {
+    let (engine, mark, id) = (Engine::shared(), Mark { site: new_id() }, new_id());
+    // No update gets through.
+    let gate = Gate::before(engine, "/update");
+    let plugin = plugin_behind(&gate, mark, Duration::from_secs(5));
+    let made = plugin.ensure(&id, &spec()).await.unwrap();
+    restart_always(engine, &made.reference);
+    assert_eq!(plugin.ensure(&id, &spec()).await.unwrap(), made, "it runs on");
+    let refusal = plugin.stop(&id).await.unwrap_err();
+    assert_eq!(refusal.code(), "engine-timeout", "{refusal}");
+    let found = plugin.find(&id).await.unwrap().unwrap();
+    plugin.remove(&id).await.unwrap();
+    assert!(matches!(found.state, FoundState::Exited { .. }), "{found:?}");
 }
 
 #[tokio::test]

@@ -1,25 +1,14 @@
 //! A creation that is under way when its instance is removed.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use orchestrator_lab::Engine;
 use orchestrator_plugin::{Change, Mark, Plugin};
-use orchestrator_plugin_docker::{DockerPlugin, DockerSettings};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use crate::gate::Gate;
-use crate::support::{PATIENCE, new_id, spec};
-
-fn plugin_behind(gate: &Gate, mark: Mark, limit: Duration) -> Arc<DockerPlugin> {
-    let settings = DockerSettings {
-        host: gate.url().parse().unwrap(),
-        timeout: limit,
-        ..DockerSettings::default()
-    };
-    Arc::new(DockerPlugin::new(settings, mark))
-}
+use crate::support::{PATIENCE, new_id, plugin_behind, spec};
 
 #[tokio::test]
 async fn no_container_outlives_the_removal_of_an_instance_that_was_being_created() {

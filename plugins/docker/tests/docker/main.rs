@@ -7,6 +7,7 @@ mod hands;
 mod late;
 mod lifecycle;
 mod limits;
+mod moved_image;
 mod outages;
 mod renamed;
 mod stop;

@@ -1,12 +1,15 @@
 //! Plugins, templates and a look at the engine behind the plugin's back.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use orchestrator_lab::{Engine, TEST_IMAGE};
 use orchestrator_plugin::{Found, FoundState, Id, InstanceId, InstanceSpec, Mark, Plugin, Resources};
 use orchestrator_plugin_docker::{DockerPlugin, DockerSettings};
-use serde_json::Value;
+use serde_json::{Value, json};
+
+use crate::gate::Gate;
 
 /// More than anything here should take, on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -36,6 +39,16 @@ pub(crate) fn plugin_for(engine: &Engine, mark: Mark, timeout: Duration) -> Dock
         },
         mark,
     )
+}
+
+/// A plugin for this site whose requests go through `gate`.
+pub(crate) fn plugin_behind(gate: &Gate, mark: Mark, timeout: Duration) -> Arc<DockerPlugin> {
+    let settings = DockerSettings {
+        host: gate.url().parse().expect("the gate is a socket"),
+        timeout,
+        ..DockerSettings::default()
+    };
+    Arc::new(DockerPlugin::new(settings, mark))
 }
 
 /// A small web server without limits or capabilities.
@@ -100,6 +113,37 @@ pub(crate) fn by_hand(engine: &Engine, method: &str, path: &str) {
         answer.status,
         answer.text()
     );
+}
+
+/// Gives the image `from` this name too.
+#[track_caller]
+pub(crate) fn tag(engine: &Engine, from: &str, image: &str) {
+    by_hand(engine, "POST", &format!("/images/{from}/tag?repo={image}&tag=latest"));
+}
+
+/// Commits the container to an image of this name.
+#[track_caller]
+pub(crate) fn commit(engine: &Engine, container: &str, image: &str) {
+    by_hand(
+        engine,
+        "POST",
+        &format!("/commit?container={container}&repo={image}&tag=latest"),
+    );
+}
+
+/// Removes an image, whatever still names it.
+#[track_caller]
+pub(crate) fn forget(engine: &Engine, image: &str) {
+    by_hand(engine, "DELETE", &format!("/images/{image}?force=true"));
+}
+
+/// What `docker update --restart always` does.
+#[track_caller]
+pub(crate) fn restart_always(engine: &Engine, container: &str) {
+    let body = json!({ "RestartPolicy": { "Name": "always" } });
+    let path = format!("/containers/{container}/update");
+    let answer = engine.api("POST", &path, Some(&body)).expect("the engine answers");
+    assert_eq!(answer.status, 200, "{}", answer.text());
 }
 
 /// The engine's own account of a container.
