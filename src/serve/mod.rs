@@ -18,8 +18,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use orchestrator_network::{MarkClaim, Network, NetworkError};
-use orchestrator_plugin::Plugin;
-use orchestrator_plugin_docker::DockerPlugin;
+use orchestrator_plugin::Engine;
+use orchestrator_plugin_docker::DockerEngine;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -272,8 +272,12 @@ fn claim_routes(network: &Network, site: SiteId) -> Option<MarkClaim> {
 }
 
 /// The engines that there are; none is asked before it is needed.
-fn plugins(settings: &Settings, mark: Mark) -> Vec<Arc<dyn Plugin>> {
-    vec![Arc::new(DockerPlugin::new(settings.plugin.docker.clone(), mark))]
+fn plugins(settings: &Settings, mark: Mark) -> Vec<Arc<dyn Engine>> {
+    vec![Arc::new(DockerEngine::new(
+        "docker",
+        settings.plugin.docker.clone(),
+        mark,
+    ))]
 }
 
 /// The signals that end the daemon.

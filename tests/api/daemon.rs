@@ -11,7 +11,7 @@ use orchestrator::api::{App, Limits, Server};
 use orchestrator::conditions::Conditions;
 use orchestrator::metrics::Metrics;
 use orchestrator::model::{
-    ClientId, Duid, EventKind, Iaid, Id, Instance, InstanceId, InstanceSpec, LeaseChange, LeaseSource, LeaseVerb,
+    ClientId, ContainerSpec, Duid, EventKind, Iaid, Id, Instance, InstanceId, LeaseChange, LeaseSource, LeaseVerb,
     NewEvent, Resources, Timestamp, ValueSource,
 };
 use orchestrator::settings::{ApiSettings, Listen};
@@ -228,7 +228,7 @@ fn new_instance(id: InstanceId, client: ClientId, n: u16) -> NewInstance {
         link: LINK.to_owned(),
         template: "default".to_owned(),
         plugin: "docker".to_owned(),
-        spec: InstanceSpec {
+        spec: ContainerSpec {
             image: "orchestrator/client".to_owned(),
             hostname: "client".to_owned(),
             command: Vec::new(),
@@ -237,6 +237,7 @@ fn new_instance(id: InstanceId, client: ClientId, n: u16) -> NewInstance {
             capabilities: Vec::new(),
             resources: Resources::default(),
             labels: Default::default(),
+            ..ContainerSpec::default()
         },
         address: Ipv6Addr::new(0xfd39, 0, 0, 0, 0, 0, 2, n),
         at: Timestamp(1_800_000_000_000 + i64::from(n)),

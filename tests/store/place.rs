@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use orchestrator::model::{
-    ClientId, Duid, EventKind, Iaid, Id, Instance, InstanceSpec, LeaseChange, LeaseSource, LeaseVerb, NewEvent, Phase,
+    ClientId, ContainerSpec, Duid, EventKind, Iaid, Id, Instance, LeaseChange, LeaseSource, LeaseVerb, NewEvent, Phase,
     Resources, Timestamp, ValueSource,
 };
 use orchestrator::store::{InstanceUpdate, NewInstance, Store};
@@ -156,7 +156,7 @@ pub(crate) fn new_instance(client: ClientId, n: u16) -> NewInstance {
         link: LINK.to_owned(),
         template: "default".to_owned(),
         plugin: "docker".to_owned(),
-        spec: InstanceSpec {
+        spec: ContainerSpec {
             image: "orchestrator/client".to_owned(),
             hostname: "client".to_owned(),
             command: vec!["sleep".to_owned(), "1 000".to_owned()],
@@ -169,6 +169,7 @@ pub(crate) fn new_instance(client: ClientId, n: u16) -> NewInstance {
                 pids: None,
             },
             labels: [("owner".to_owned(), "test".to_owned())].into(),
+            ..ContainerSpec::default()
         },
         address: address(n),
         at: at(i64::from(n)),

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use orchestrator_network::Network;
-use orchestrator_plugin::{ImageFacts, Plugin, PluginError};
-use orchestrator_plugin_docker::DockerPlugin;
+use orchestrator_plugin::{Engine, EngineError, ImageFacts};
+use orchestrator_plugin_docker::DockerEngine;
 
 use super::check::Finding;
 use orchestrator_api::Access;
@@ -160,7 +160,8 @@ async fn engine(settings: &Settings) -> Vec<Finding> {
         return Vec::new();
     }
     // Nothing is made or listed here, so that the mark does not matter.
-    let plugin = DockerPlugin::new(
+    let plugin = DockerEngine::new(
+        "docker",
         settings.plugin.docker.clone(),
         Mark {
             site: Id::from_bytes([0; 6]),
@@ -186,7 +187,7 @@ fn images(settings: &Settings) -> BTreeSet<&str> {
     templates.map(|template| template.image.as_str()).collect()
 }
 
-fn found_image(image: &str, answer: Result<ImageFacts, PluginError>) -> Finding {
+fn found_image(image: &str, answer: Result<ImageFacts, EngineError>) -> Finding {
     let subject = format!("image {image}");
     match answer {
         Ok(facts) if facts.has_health_check => Finding::there(

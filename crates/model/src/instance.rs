@@ -7,7 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::lease::words;
-use super::{ClientId, InstanceId, InstanceSpec, Timestamp};
+use super::{ClientId, ContainerSpec, InstanceId, Timestamp};
 
 /// Where an instance is on its way. `orchestrator::machine` draws the ways between them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -50,7 +50,7 @@ pub struct Instance {
     /// The plugin that provisions it.
     pub plugin: String,
     /// What it is to be, as the template said when it was made.
-    pub spec: InstanceSpec,
+    pub spec: ContainerSpec,
     /// Its address on the link.
     pub address: Ipv6Addr,
     /// Where it is on its way.

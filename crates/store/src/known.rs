@@ -1,31 +1,32 @@
 //! Which instances were ever recorded.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use super::connection::{fetch_optional, statements};
 use super::{Store, StoreError};
 use orchestrator_model::InstanceId;
 
 statements! {
-    KNOWN = "select id from instances where id = $1";
+    KNOWN = "select reference from instances where id = $1";
 }
 
 impl Store {
-    /// Those of `ids` that the database knows, in whatever phase. One that it does not know was recorded in another
+    /// Those of `ids` that the database knows, in whatever phase, each with the engine's reference that was recorded last.
+    /// One that it does not know was recorded in another
     /// database, or in a later state of this one: what is made is recorded first.
     ///
     /// # Errors
     ///
     /// When the database is away.
-    pub async fn known_instances(&self, ids: &[InstanceId]) -> Result<HashSet<InstanceId>, StoreError> {
-        let mut known = HashSet::new();
+    pub async fn known_instances(&self, ids: &[InstanceId]) -> Result<HashMap<InstanceId, Option<String>>, StoreError> {
+        let mut known = HashMap::new();
         if ids.is_empty() {
             return Ok(known);
         }
         let mut tx = self.snapshot().await?;
         for id in ids {
-            let found = fetch_optional!(&mut tx, "look up an instance", (String,), KNOWN, id.to_string())?;
-            known.extend(found.map(|_| *id));
+            let found = fetch_optional!(&mut tx, "look up an instance", (Option<String>,), KNOWN, id.to_string())?;
+            known.extend(found.map(|(reference,)| (*id, reference)));
         }
         Ok(known)
     }

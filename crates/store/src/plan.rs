@@ -7,7 +7,7 @@ use super::connection::{execute, fetch_optional, statements};
 use super::text::Columns;
 use super::writer::Write;
 use super::{Store, StoreError, clients, instances};
-use orchestrator_model::{ClientId, Instance, InstanceId, InstanceSpec, NewEvent, Phase, Timestamp};
+use orchestrator_model::{ClientId, ContainerSpec, Instance, InstanceId, NewEvent, Phase, Timestamp};
 
 statements! {
     HOLDER = "select id from instances where link = $1 and address = $2 and phase <> 'removed'";
@@ -30,7 +30,7 @@ pub struct NewInstance {
     /// The plugin that is to provision it.
     pub plugin: String,
     /// What it is to be.
-    pub spec: InstanceSpec,
+    pub spec: ContainerSpec,
     /// Its address on the link.
     pub address: Ipv6Addr,
     /// Now.

@@ -2,9 +2,11 @@
 
 use std::error::Error;
 
-/// Why a plugin could not do what it was asked.
+use crate::Capability;
+
+/// Why an engine could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
-pub enum PluginError {
+pub enum EngineError {
     /// The engine does not answer: down, restarting, or its socket is missing.
     #[error("engine {engine} does not answer; start it, or set where it listens")]
     Unavailable {
@@ -40,6 +42,22 @@ pub enum PluginError {
         /// In the engine's words.
         reason: String,
     },
+    /// This engine can never do this, whatever the template says.
+    #[error("engine {engine} cannot {capability}; choose another engine for it, or do without")]
+    Unsupported {
+        /// The engine's name in the settings.
+        engine: String,
+        /// What it would have to be able to do.
+        capability: Capability,
+    },
+    /// There is no container of ours to do this to, or it does not run.
+    #[error("engine has no running container {subject} to {verb}; see whether its instance is ready")]
+    NotRunning {
+        /// What was asked of it.
+        verb: &'static str,
+        /// On what.
+        subject: String,
+    },
     /// The engine tried and failed.
     #[error("engine could not {verb} {subject}: {reason}")]
     Failed {
@@ -52,7 +70,7 @@ pub enum PluginError {
     },
 }
 
-/// What helps against a [`PluginError`].
+/// What helps against a [`EngineError`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Remedy {
     /// Nothing but the engine's return; the instance itself is not at fault.
@@ -63,13 +81,13 @@ pub enum Remedy {
     Operator,
 }
 
-impl PluginError {
+impl EngineError {
     /// What helps.
     pub fn remedy(&self) -> Remedy {
         match self {
             Self::Unavailable { .. } => Remedy::Engine,
-            Self::Timeout { .. } | Self::Failed { .. } => Remedy::Retry,
-            Self::ImageMissing { .. } | Self::Refused { .. } => Remedy::Operator,
+            Self::Timeout { .. } | Self::Failed { .. } | Self::NotRunning { .. } => Remedy::Retry,
+            Self::ImageMissing { .. } | Self::Refused { .. } | Self::Unsupported { .. } => Remedy::Operator,
         }
     }
 
@@ -80,6 +98,8 @@ impl PluginError {
             Self::Timeout { .. } => "engine-timeout",
             Self::ImageMissing { .. } => "image-missing",
             Self::Refused { .. } => "engine-refused",
+            Self::Unsupported { .. } => "engine-unsupported",
+            Self::NotRunning { .. } => "not-running",
             Self::Failed { .. } => "engine-failed",
         }
     }

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use bollard::models::{ImageInspect, SystemInfo, SystemVersion};
 use bollard::{API_DEFAULT_VERSION, Docker};
-use orchestrator_plugin::{EngineFacts, ImageFacts, PluginError};
+use orchestrator_plugin::{EngineError, EngineFacts, ImageFacts};
 
-use crate::errors::{EngineError, NOT_FOUND, explain, status};
+use crate::errors::{ApiError, NOT_FOUND, explain, status};
 
 /// Oldest API that has all this plugin asks for: that of Docker 20.10, and the one that Podman offers.
 const OLDEST_API: (u32, u32) = (1, 41);
@@ -50,12 +50,12 @@ impl fmt::Display for Host {
 
 /// One engine, asked one call at a time, each within the limit.
 #[derive(Debug)]
-pub(crate) struct Engine {
+pub(crate) struct Connection {
     host: Host,
     timeout: Duration,
 }
 
-impl Engine {
+impl Connection {
     pub(crate) fn new(host: Host, timeout: Duration) -> Self {
         Self { host, timeout }
     }
@@ -72,7 +72,7 @@ impl Engine {
     /// # Errors
     ///
     /// When the socket is not there.
-    pub(crate) fn connect(&self) -> Result<Docker, EngineError> {
+    pub(crate) fn connect(&self) -> Result<Docker, ApiError> {
         // The client's own limit ends with the answer's headers: ours, around it, must be the first to strike.
         let seconds = self.timeout.as_secs().saturating_add(1);
         Docker::connect_with_unix(&self.host.0, seconds, API_DEFAULT_VERSION)
@@ -82,31 +82,31 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// What the call returns, or [`EngineError::RequestTimeoutError`].
-    pub(crate) async fn ask<T, F>(&self, call: impl FnOnce(Docker) -> F) -> Result<T, EngineError>
+    /// What the call returns, or [`ApiError::RequestTimeoutError`].
+    pub(crate) async fn ask<T, F>(&self, call: impl FnOnce(Docker) -> F) -> Result<T, ApiError>
     where
-        F: Future<Output = Result<T, EngineError>>,
+        F: Future<Output = Result<T, ApiError>>,
     {
         let docker = self.connect()?;
         match tokio::time::timeout(self.timeout, call(docker)).await {
             Ok(answer) => answer,
-            Err(_) => Err(EngineError::RequestTimeoutError),
+            Err(_) => Err(ApiError::RequestTimeoutError),
         }
     }
 
     /// What `error` means for whoever asked for `verb` on `subject`.
-    pub(crate) fn explain(&self, verb: &'static str, subject: &str, error: EngineError) -> PluginError {
+    pub(crate) fn explain(&self, verb: &'static str, subject: &str, error: ApiError) -> EngineError {
         explain(&self.host, self.timeout, verb, subject, error)
     }
 
     /// Who the engine is, and whether it is new enough.
-    pub(crate) async fn check(&self) -> Result<EngineFacts, PluginError> {
+    pub(crate) async fn check(&self) -> Result<EngineFacts, EngineError> {
         let version = self.ask(|docker| async move { docker.version().await }).await;
         let version = version.map_err(|error| self.explain("describe", "itself", error))?;
         let api = version.api_version.as_deref().unwrap_or_default();
         if !is_new_enough(api) {
             let (major, minor) = OLDEST_API;
-            return Err(PluginError::Refused {
+            return Err(EngineError::Refused {
                 verb: "serve",
                 subject: self.host.to_string(),
                 reason: format!("it speaks API {api:?} and {major}.{minor} is needed; use Docker 20.10 or newer"),
@@ -116,10 +116,10 @@ impl Engine {
     }
 
     /// Whether the engine has what it needs for containers besides images.
-    pub(crate) async fn check_equipment(&self) -> Result<(), PluginError> {
+    pub(crate) async fn check_equipment(&self) -> Result<(), EngineError> {
         let info = self.ask(|docker| async move { docker.info().await }).await;
         let info = info.map_err(|error| self.explain("describe", "itself", error))?;
-        check_init(&info).map_err(|reason| PluginError::Refused {
+        check_init(&info).map_err(|reason| EngineError::Refused {
             verb: "start containers",
             subject: self.host.to_string(),
             reason,
@@ -127,13 +127,13 @@ impl Engine {
     }
 
     /// Whether `image` can be started as it stands.
-    pub(crate) async fn check_image(&self, image: &str) -> Result<ImageFacts, PluginError> {
+    pub(crate) async fn check_image(&self, image: &str) -> Result<ImageFacts, EngineError> {
         match self
             .ask(|docker| async move { docker.inspect_image(image).await })
             .await
         {
             Ok(found) => image_facts(image, found),
-            Err(error) if status(&error) == Some(NOT_FOUND) => Err(PluginError::ImageMissing {
+            Err(error) if status(&error) == Some(NOT_FOUND) => Err(EngineError::ImageMissing {
                 image: image.to_owned(),
             }),
             Err(error) => Err(self.explain("inspect image", image, error)),
@@ -142,11 +142,11 @@ impl Engine {
 }
 
 /// What the engine's account of an image means.
-fn image_facts(name: &str, image: ImageInspect) -> Result<ImageFacts, PluginError> {
+fn image_facts(name: &str, image: ImageInspect) -> Result<ImageFacts, EngineError> {
     let id = image
         .id
         .filter(|id| !id.is_empty())
-        .ok_or_else(|| PluginError::Failed {
+        .ok_or_else(|| EngineError::Failed {
             verb: "inspect image",
             subject: name.to_owned(),
             reason: "the engine tells no id for it".to_owned(),

@@ -1,13 +1,17 @@
-//! What an instance is to be → what the engine is asked to create. Pure.
+//! What a container is to be → what the engine is asked to create. Pure.
 
 use std::collections::HashMap;
+use std::path::Path;
 
 use bollard::models::{
-    ContainerCreateBody, HealthConfig, HostConfig, HostConfigLogConfig, RestartPolicy, RestartPolicyNameEnum,
+    ContainerCreateBody, DeviceMapping, HealthConfig, HostConfig, HostConfigLogConfig, Mount, MountType, RestartPolicy,
+    RestartPolicyNameEnum,
 };
-use orchestrator_plugin::{InstanceId, InstanceSpec, Mark, Resources};
+use orchestrator_plugin::{
+    Container, ContainerName, ContainerSpec, Device, DeviceAccess, Mark, Resources, Volume, VolumeSource,
+};
 
-use crate::mark::labels;
+use crate::mark::{MARK, SHARES, labels};
 
 /// Seconds between the polite signal and the last one when somebody stops the container.
 const STOP_GRACE: i64 = 2;
@@ -27,15 +31,49 @@ const SYSCTLS: [(&str, &str); 6] = [
     ("net.ipv4.ip_unprivileged_port_start", "0"),
 ];
 
-/// Everything the engine needs to create the container of instance `id`. `image` is the id of the image that the
-/// specification names now.
-pub(crate) fn plan_container(mark: &Mark, id: &InstanceId, spec: &InstanceSpec, image: &str) -> ContainerCreateBody {
-    // The mark last: no label of a template can take its place.
-    let labels = spec.labels.clone().into_iter().chain(labels(mark, id, image));
+/// Where a container's network namespace comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Namespace {
+    /// The engine makes it.
+    Own,
+    /// It is that of another container of the same instance.
+    Shared {
+        /// The other one's name in the instance.
+        with: ContainerName,
+        /// The engine's id of the other one.
+        reference: String,
+    },
+}
+
+impl Namespace {
+    /// What the engine calls it.
+    pub(crate) fn mode(&self) -> String {
+        match self {
+            Self::Own => "none".to_owned(),
+            Self::Shared { reference, .. } => format!("container:{reference}"),
+        }
+    }
+}
+
+/// Everything the engine needs to create the container. `image` is the id of the image that the specification names now.
+pub(crate) fn plan_container(
+    mark: &Mark,
+    container: &Container,
+    spec: &ContainerSpec,
+    namespace: &Namespace,
+    image: &str,
+) -> ContainerCreateBody {
+    let mut labels = labels(mark, container, image);
+    if let Namespace::Shared { with, .. } = namespace {
+        labels.insert(SHARES.to_owned(), with.to_string());
+    }
+    // No label of a template can take the place of the mark.
+    let others = spec.labels.iter().filter(|(label, _)| !MARK.contains(&label.as_str()));
+    labels.extend(others.map(|(label, value)| (label.clone(), value.clone())));
     ContainerCreateBody {
         // Not by its name, which can be given to another image at any moment: then the mark would name the wrong one.
         image: Some(image.to_owned()),
-        hostname: Some(spec.hostname.clone()).filter(|name| !name.is_empty()),
+        hostname: Some(spec.hostname.clone()).filter(|name| !name.is_empty() && *namespace == Namespace::Own),
         cmd: Some(spec.command.clone()).filter(|command| !command.is_empty()),
         env: Some(
             spec.environment
@@ -43,25 +81,66 @@ pub(crate) fn plan_container(mark: &Mark, id: &InstanceId, spec: &InstanceSpec, 
                 .map(|(name, value)| format!("{name}={value}"))
                 .collect(),
         ),
-        labels: Some(labels.collect()),
+        labels: Some(labels),
         stop_timeout: Some(STOP_GRACE),
         healthcheck: Some(no_health_check()),
-        host_config: Some(HostConfig {
-            network_mode: Some("none".to_owned()),
-            sysctls: Some(SYSCTLS.map(|(key, value)| (key.to_owned(), value.to_owned())).into()),
-            cap_drop: Some(vec!["ALL".to_owned()]),
-            cap_add: Some(spec.capabilities.clone()),
-            security_opt: Some(vec!["no-new-privileges".to_owned()]),
-            init: Some(true),
-            restart_policy: Some(RestartPolicy {
-                name: Some(RestartPolicyNameEnum::NO),
-                maximum_retry_count: None,
-            }),
-            log_config: Some(bounded_log()),
-            ..limits(&spec.resources)
-        }),
+        host_config: Some(host_config(spec, namespace)),
         ..ContainerCreateBody::default()
     }
+}
+
+fn host_config(spec: &ContainerSpec, namespace: &Namespace) -> HostConfig {
+    // What belongs to a namespace is set up with it, and not again by whoever joins it.
+    let is_own = *namespace == Namespace::Own;
+    let resolver = spec.resolver.as_ref().filter(|_| is_own);
+    HostConfig {
+        network_mode: Some(namespace.mode()),
+        sysctls: is_own.then(|| SYSCTLS.map(|(key, value)| (key.to_owned(), value.to_owned())).into()),
+        dns: resolver.map(|resolver| resolver.servers.iter().map(ToString::to_string).collect()),
+        dns_search: resolver.map(|resolver| resolver.search.clone()),
+        cap_drop: Some(vec!["ALL".to_owned()]),
+        cap_add: Some(spec.capabilities.clone()),
+        security_opt: Some(vec!["no-new-privileges".to_owned()]),
+        init: Some(true),
+        restart_policy: Some(RestartPolicy {
+            name: Some(RestartPolicyNameEnum::NO),
+            maximum_retry_count: None,
+        }),
+        log_config: Some(bounded_log()),
+        devices: Some(spec.devices.iter().map(device).collect()),
+        mounts: Some(spec.volumes.iter().map(mount).collect()),
+        ..limits(&spec.resources)
+    }
+}
+
+fn device(device: &Device) -> DeviceMapping {
+    DeviceMapping {
+        path_on_host: Some(text(&device.source)),
+        path_in_container: Some(text(&device.target)),
+        cgroup_permissions: Some(match device.access {
+            DeviceAccess::Read => "r".to_owned(),
+            DeviceAccess::ReadWrite => "rw".to_owned(),
+        }),
+    }
+}
+
+fn mount(volume: &Volume) -> Mount {
+    let (typ, source) = match &volume.source {
+        VolumeSource::Name(name) => (MountType::VOLUME, name.clone()),
+        VolumeSource::Path(path) => (MountType::BIND, text(path)),
+    };
+    Mount {
+        typ: Some(typ),
+        source: Some(source),
+        target: Some(text(&volume.target)),
+        read_only: Some(volume.read_only),
+        ..Mount::default()
+    }
+}
+
+/// The engine's API has no paths but text.
+fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
 }
 
 fn limits(resources: &Resources) -> HostConfig {
@@ -100,23 +179,24 @@ fn bounded_log() -> HostConfigLogConfig {
 mod tests {
     use std::collections::BTreeMap;
 
+    use orchestrator_plugin::{InstanceId, Resolver};
+
     use super::*;
     use crate::mark::{IMAGE, INSTANCE, SITE};
 
     const IMAGE_ID: &str = "sha256:0a1b";
 
-    const MARK: Mark = Mark {
+    const SITE_MARK: Mark = Mark {
         site: InstanceId::from_bytes([1; 6]),
     };
     const ID: InstanceId = InstanceId::from_bytes([2; 6]);
 
-    fn spec() -> InstanceSpec {
-        InstanceSpec {
+    fn spec() -> ContainerSpec {
+        ContainerSpec {
             image: "orchestrator/client".to_owned(),
             hostname: "client".to_owned(),
             command: vec![],
             environment: BTreeMap::from([("NAME".to_owned(), "a=b c".to_owned())]),
-            environment_from: BTreeMap::new(),
             capabilities: vec!["NET_RAW".to_owned()],
             resources: Resources {
                 memory: Some(128 << 20),
@@ -127,12 +207,18 @@ mod tests {
                 ("tier".to_owned(), "lab".to_owned()),
                 (SITE.to_owned(), "forged".to_owned()),
                 (IMAGE.to_owned(), "forged".to_owned()),
+                (SHARES.to_owned(), "forged".to_owned()),
             ]),
+            ..ContainerSpec::default()
         }
     }
 
-    fn host_config(spec: &InstanceSpec) -> HostConfig {
-        plan_container(&MARK, &ID, spec, IMAGE_ID).host_config.unwrap()
+    fn plan(spec: &ContainerSpec, namespace: &Namespace) -> ContainerCreateBody {
+        plan_container(&SITE_MARK, &Container::main(ID), spec, namespace, IMAGE_ID)
+    }
+
+    fn host_config(spec: &ContainerSpec) -> HostConfig {
+        plan(spec, &Namespace::Own).host_config.unwrap()
     }
 
     #[test]
@@ -146,7 +232,7 @@ mod tests {
 
     #[test]
     fn no_limit_is_none() {
-        let host = host_config(&InstanceSpec {
+        let host = host_config(&ContainerSpec {
             resources: Resources::default(),
             ..spec()
         });
@@ -166,25 +252,61 @@ mod tests {
 
     #[test]
     fn a_template_cannot_forge_the_mark() {
-        let labels = plan_container(&MARK, &ID, &spec(), IMAGE_ID).labels.unwrap();
-        assert_eq!(labels[SITE], MARK.site.to_string());
+        let labels = plan(&spec(), &Namespace::Own).labels.unwrap();
+        assert_eq!(labels[SITE], SITE_MARK.site.to_string());
         assert_eq!(labels[INSTANCE], ID.to_string());
         assert_eq!(labels[IMAGE], "0a1b");
         assert_eq!(labels["tier"], "lab");
+        assert!(!labels.contains_key(SHARES));
     }
 
     #[test]
     fn an_empty_command_and_host_name_keep_the_image_s_own() {
-        let body = plan_container(
-            &MARK,
-            &ID,
-            &InstanceSpec {
-                hostname: String::new(),
-                ..spec()
-            },
-            IMAGE_ID,
-        );
+        let nameless = ContainerSpec {
+            hostname: String::new(),
+            ..spec()
+        };
+        let body = plan(&nameless, &Namespace::Own);
         assert_eq!((body.cmd, body.hostname), (None, None));
         assert_eq!(body.env, Some(vec!["NAME=a=b c".to_owned()]));
+    }
+
+    #[test]
+    fn what_shares_a_namespace_sets_up_nothing_in_it() {
+        let shared = Namespace::Shared {
+            with: ContainerName::MAIN,
+            reference: "c0ffee".to_owned(),
+        };
+        let spec = ContainerSpec {
+            resolver: Some(Resolver::default()),
+            ..spec()
+        };
+        let body = plan(&spec, &shared);
+        let host = body.host_config.unwrap();
+        assert_eq!((body.hostname, host.sysctls, host.dns), (None, None, None));
+        assert_eq!(host.network_mode.as_deref(), Some("container:c0ffee"));
+        assert_eq!(body.labels.unwrap()[SHARES], "main");
+        assert_eq!(host_config(&spec).dns, Some(vec![]));
+    }
+
+    #[test]
+    fn volumes_and_devices_are_asked_for() {
+        let host = host_config(&ContainerSpec {
+            devices: vec![Device {
+                source: "/dev/fuse".into(),
+                target: "/dev/fuse".into(),
+                access: DeviceAccess::Read,
+            }],
+            volumes: vec![Volume {
+                source: VolumeSource::Path("/srv/a:b".into()),
+                target: "/data".into(),
+                read_only: true,
+            }],
+            ..spec()
+        });
+        assert_eq!(host.devices.unwrap()[0].cgroup_permissions.as_deref(), Some("r"));
+        let mount = &host.mounts.unwrap()[0];
+        assert_eq!((mount.typ, mount.read_only), (Some(MountType::BIND), Some(true)));
+        assert_eq!(mount.source.as_deref(), Some("/srv/a:b"), "a colon is no separator");
     }
 }

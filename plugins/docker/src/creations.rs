@@ -1,45 +1,45 @@
-//! Creations that are under way, one at a time for each instance.
+//! Creations that are under way, one at a time for each container.
 //!
 //! A call that is dropped half-way does not take back what it asked of the engine. So a creation is watched to its end
-//! by a task of its own, and whoever removes the instance waits for that end: no container outlives its removal.
+//! by a task of its own, and whoever removes the container waits for that end: no container outlives its removal.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use orchestrator_plugin::InstanceId;
+use orchestrator_plugin::ContainerKey;
 use tokio::sync::OwnedMutexGuard;
 
-/// Whose turn it is to create or remove what belongs to an instance.
+/// Whose turn it is to create or remove a container of this key.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Creations {
-    turns: Arc<Mutex<HashMap<InstanceId, Arc<tokio::sync::Mutex<()>>>>>,
+    turns: Arc<Mutex<HashMap<ContainerKey, Arc<tokio::sync::Mutex<()>>>>>,
 }
 
-/// The turn for one instance; the next one comes when this is dropped.
+/// The turn for one container; the next one comes when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Turn {
     creations: Creations,
-    id: InstanceId,
+    key: ContainerKey,
     held: Option<OwnedMutexGuard<()>>,
 }
 
 impl Creations {
     /// Waits for the turn.
-    pub(crate) async fn turn(&self, id: &InstanceId) -> Turn {
-        let turn = self.turns().entry(*id).or_default().clone();
+    pub(crate) async fn turn(&self, key: &ContainerKey) -> Turn {
+        let turn = self.turns().entry(key.clone()).or_default().clone();
         Turn {
             creations: self.clone(),
-            id: *id,
+            key: key.clone(),
             held: Some(turn.lock_owned().await),
         }
     }
 
     /// Whether a creation or a removal is under way here.
-    pub(crate) fn is_under_way(&self, id: &InstanceId) -> bool {
-        self.turns().get(id).is_some_and(|turn| turn.try_lock().is_err())
+    pub(crate) fn is_under_way(&self, key: &ContainerKey) -> bool {
+        self.turns().get(key).is_some_and(|turn| turn.try_lock().is_err())
     }
 
-    fn turns(&self) -> MutexGuard<'_, HashMap<InstanceId, Arc<tokio::sync::Mutex<()>>>> {
+    fn turns(&self) -> MutexGuard<'_, HashMap<ContainerKey, Arc<tokio::sync::Mutex<()>>>> {
         // Nothing that holds the lock can panic half-way through a change.
         self.turns.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -50,8 +50,8 @@ impl Drop for Turn {
         self.held = None;
         let mut turns = self.creations.turns();
         // Who waits has a handle of its own; without one, nobody does.
-        if turns.get(&self.id).is_some_and(|turn| Arc::strong_count(turn) == 1) {
-            turns.remove(&self.id);
+        if turns.get(&self.key).is_some_and(|turn| Arc::strong_count(turn) == 1) {
+            turns.remove(&self.key);
         }
     }
 }
@@ -60,27 +60,31 @@ impl Drop for Turn {
 mod tests {
     use std::time::Duration;
 
+    use orchestrator_plugin::InstanceId;
+
     use super::*;
 
-    const ID: InstanceId = InstanceId::from_bytes([2; 6]);
+    fn key(byte: u8) -> ContainerKey {
+        ContainerKey::main(InstanceId::from_bytes([byte; 6]))
+    }
 
     #[tokio::test(start_paused = true)]
     async fn one_turn_at_a_time_and_none_is_kept_when_all_are_over() {
         let creations = Creations::default();
-        let first = creations.turn(&ID).await;
-        assert!(creations.is_under_way(&ID));
-        let other = InstanceId::from_bytes([3; 6]);
+        let first = creations.turn(&key(2)).await;
+        assert!(creations.is_under_way(&key(2)));
+        let other = key(3);
         drop(creations.turn(&other).await);
-        let second = tokio::time::timeout(Duration::from_secs(60), creations.turn(&ID)).await;
+        let second = tokio::time::timeout(Duration::from_secs(60), creations.turn(&key(2))).await;
         assert!(second.is_err(), "the first is not over");
         let waiting = tokio::spawn({
             let creations = creations.clone();
-            async move { creations.turn(&ID).await }
+            async move { creations.turn(&key(2)).await }
         });
         tokio::task::yield_now().await;
         drop(first);
         drop(waiting.await.unwrap());
-        assert!(!creations.is_under_way(&ID));
+        assert!(!creations.is_under_way(&key(2)));
         assert!(creations.turns().is_empty());
     }
 }

@@ -1,108 +1,150 @@
-//! Makes sure that an instance's container exists and runs.
+//! Makes sure that a container exists and runs.
 //!
-//! Looking comes first, by the mark: the instance's container may go by another name now. The engine's own refusal of
-//! a second container of a name is what no other call can slip past.
+//! The search comes first, by the recorded id or by the mark: the container may go by another name now. The engine's own
+//! refusal of a second container of a name is what no other call can slip past.
 
 use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bollard::models::{ContainerCreateBody, ContainerInspectResponse, ContainerStateStatusEnum as Status};
+use bollard::models::{ContainerCreateBody, ContainerStateStatusEnum as Status};
 use bollard::query_parameters::{CreateContainerOptionsBuilder, StartContainerOptions};
-use orchestrator_plugin::{Found, FoundState, InstanceId, InstanceSpec, PluginError};
+use orchestrator_plugin::{Container, ContainerSpec, EngineError, Found, FoundState, ImageFacts, NetworkMode};
 use tokio::time::{Instant, sleep};
 use tracing::warn;
 
-use crate::DockerPlugin;
-use crate::connect::Engine;
+use crate::DockerEngine;
+use crate::connect::Connection;
 use crate::container::plan_container;
 use crate::creations::Turn;
-use crate::errors::{CONFLICT, EngineError};
-use crate::find::engine_status;
-use crate::mark::container_name;
+use crate::errors::{ApiError, CONFLICT};
+use crate::find::{Ours, engine_status};
+use crate::share::Network;
 
 /// Between two looks at a name that is taken by a container that cannot be seen yet, or no more.
 const PAUSE: Duration = Duration::from_millis(20);
 
-impl DockerPlugin {
+impl DockerEngine {
     /// Creates the container where there is none, starts it where it does not run.
-    pub(crate) async fn ensure_container(&self, id: &InstanceId, spec: &InstanceSpec) -> Result<Found, PluginError> {
+    ///
+    /// A fresh one costs four requests in a row, of five: the search and the image side by side, create, start, inspect.
+    pub(crate) async fn ensure_container(
+        &self,
+        container: &Container,
+        spec: &ContainerSpec,
+        network: &NetworkMode,
+    ) -> Result<Found, EngineError> {
+        self.require(spec.needs().with(network.capability()))?;
         // Never closed, so that there is always a permit to wait for.
         let _permit = self.starts.acquire().await.ok();
-        let name = container_name(id);
-        let deadline = Instant::now() + self.engine.timeout();
+        let network = self.find_network(container, network).await?;
+        let deadline = Instant::now() + self.connection.timeout();
         loop {
-            let (marked, image) = tokio::join!(self.find_marked(id), self.engine.check_image(&spec.image));
-            if let Some(existing) = marked?.into_iter().next() {
-                return self.ensure_found_runs(id, &existing.reference).await;
+            let (existing, image) = self.find_with_image(container, spec).await?;
+            if let Some(existing) = existing {
+                match self.ensure_runs(container, spec, &network, existing).await? {
+                    Some(found) => return Ok(found),
+                    None => continue,
+                }
             }
-            // An instance may outlive its image on the engine, so that a missing image is no reason not to look.
-            let image = image?.id;
-            let body = plan_container(&self.mark, id, spec, &image);
-            let turn = self.creations.turn(id).await;
-            let error = match create(self.engine.clone(), name.clone(), body, turn).await {
-                Ok(reference) => return self.start(id, &name, &reference).await,
+            // A container may outlive its image on the engine, so that a missing image is no reason not to search.
+            let image = match image {
+                Some(image) => image?,
+                None => self.connection.check_image(&spec.image).await?,
+            };
+            let body = plan_container(&self.mark, container, spec, &network.namespace(), &image.id);
+            let name = container.key.engine_name();
+            let turn = self.creations.turn(&container.key).await;
+            let error = match create(self.connection.clone(), name.clone(), body, turn).await {
+                Ok(reference) => return self.start_first(container, spec, &reference).await,
                 Err(error) => error,
             };
             if !is_name_taken(&error) {
-                return Err(self.engine.explain("create", &name, error));
+                return Err(self.connection.explain("create", &name, error));
             }
             match self.inspect(&name).await? {
-                Some(existing) => return self.ensure_runs(id, &name, &existing).await,
-                None if Instant::now() >= deadline => return Err(self.engine.explain("create", &name, error)),
+                Some(account) => {
+                    let existing = self.ours(container, account).ok_or_else(|| stranger(&name))?;
+                    if let Some(found) = self.ensure_runs(container, spec, &network, existing).await? {
+                        return Ok(found);
+                    }
+                }
+                None if Instant::now() >= deadline => return Err(self.connection.explain("create", &name, error)),
                 // Another call is creating it, or the engine has just removed it.
                 None => sleep(PAUSE).await,
             }
         }
     }
 
-    /// Sees to it that a container runs which carries the instance's mark.
-    async fn ensure_found_runs(&self, id: &InstanceId, reference: &str) -> Result<Found, PluginError> {
-        match self.inspect(reference).await? {
-            Some(existing) => self.ensure_runs(id, &container_name(id), &existing).await,
-            None => Err(gone(&container_name(id))),
+    /// Searches the container. Where no reference is recorded there is probably none, so that the image is asked for side
+    /// by side.
+    async fn find_with_image(
+        &self,
+        container: &Container,
+        spec: &ContainerSpec,
+    ) -> Result<(Option<Ours>, Option<Result<ImageFacts, EngineError>>), EngineError> {
+        if container.reference.is_some() {
+            return Ok((self.find_ours(container).await?, None));
         }
+        let (existing, image) = tokio::join!(self.find_marked(container), self.connection.check_image(&spec.image));
+        Ok((existing?, Some(image)))
     }
 
-    /// Starts the container of this instance, and tells how it runs.
-    async fn start(&self, id: &InstanceId, name: &str, reference: &str) -> Result<Found, PluginError> {
-        self.start_container(name, reference).await?;
-        let container = self.inspect(reference).await?;
-        let started = container.and_then(|container| self.ours(id, &container));
-        started.ok_or_else(|| gone(name))
+    /// Starts a container for the first time, with its files in place.
+    async fn start_first(
+        &self,
+        container: &Container,
+        spec: &ContainerSpec,
+        reference: &str,
+    ) -> Result<Found, EngineError> {
+        self.put_files(&container.key.engine_name(), reference, &spec.files)
+            .await?;
+        self.start(container, reference).await
     }
 
-    /// Starting what already runs is success.
-    async fn start_container(&self, name: &str, reference: &str) -> Result<(), PluginError> {
+    /// Starts the container, and tells how it runs. Starting what already runs is success.
+    async fn start(&self, container: &Container, reference: &str) -> Result<Found, EngineError> {
+        let name = container.key.engine_name();
         let start = self
-            .engine
+            .connection
             .ask(|docker| async move { docker.start_container(reference, None::<StartContainerOptions>).await });
-        start.await.map_err(|error| self.engine.explain("start", name, error))
+        start
+            .await
+            .map_err(|error| self.connection.explain("start", &name, error))?;
+        let started = self.inspect(reference).await?;
+        let this_one = container.clone().recorded(reference);
+        let started = started.and_then(|account| self.ours(&this_one, account));
+        started.map(|ours| ours.found).ok_or_else(|| gone(&name))
     }
 
+    /// Sees to it that this container runs, in the network that it belongs to. `None` when it had to be removed.
     async fn ensure_runs(
         &self,
-        id: &InstanceId,
-        name: &str,
-        existing: &ContainerInspectResponse,
-    ) -> Result<Found, PluginError> {
-        let Some(found) = self.ours(id, existing) else {
-            return Err(PluginError::Refused {
-                verb: "create",
-                subject: name.to_owned(),
-                reason: "a container of that name is there and is not ours; remove or rename it".to_owned(),
-            });
-        };
-        let status = engine_status(existing);
+        container: &Container,
+        spec: &ContainerSpec,
+        network: &Network,
+        existing: Ours,
+    ) -> Result<Option<Found>, EngineError> {
+        let name = container.key.engine_name();
+        let Ours { found, account } = existing;
+        let status = engine_status(&account);
         if matches!(status, Some(Status::REMOVING | Status::DEAD)) {
-            return Err(PluginError::Failed {
+            return Err(EngineError::Failed {
                 verb: "create",
-                subject: name.to_owned(),
+                subject: name,
                 reason: "the engine is still removing the container of that name".to_owned(),
             });
         }
-        // An engine that does not change the policy runs the instance all the same.
-        if let Err(fault) = self.take_policy_back(name, existing).await {
+        if network.is_of_another(&account) {
+            warn!(
+                container = name,
+                "it shares the network of a container that is gone: creating it anew"
+            );
+            self.remove_container(&name, &found.reference).await?;
+            return Ok(None);
+        }
+        // An engine that does not change the policy runs the container all the same.
+        if let Err(fault) = self.take_policy_back(&name, &account).await {
             warn!(
                 container = name,
                 error = &fault as &dyn Error,
@@ -110,21 +152,27 @@ impl DockerPlugin {
                  `docker update --restart no`"
             );
         }
-        match status {
-            Some(Status::PAUSED) => self.unpause(name, found).await,
-            _ if matches!(found.state, FoundState::Running(_)) => Ok(found),
-            _ => self.start(id, name, &found.reference).await,
+        if network.was_left_by(&account) {
+            self.end(&name, &found.reference).await?;
+            return self.start(container, &found.reference).await.map(Some);
         }
+        let running = match (status, &found.state) {
+            (Some(Status::PAUSED), _) => self.unpause(&name, found).await?,
+            (_, FoundState::Running(_)) => found,
+            (_, FoundState::Created) => self.start_first(container, spec, &found.reference).await?,
+            _ => self.start(container, &found.reference).await?,
+        };
+        Ok(Some(running))
     }
 
-    async fn unpause(&self, name: &str, found: Found) -> Result<Found, PluginError> {
+    async fn unpause(&self, name: &str, found: Found) -> Result<Found, EngineError> {
         let reference = &found.reference;
         let unpause = self
-            .engine
+            .connection
             .ask(|docker| async move { docker.unpause_container(reference).await });
         unpause
             .await
-            .map_err(|error| self.engine.explain("unpause", name, error))?;
+            .map_err(|error| self.connection.explain("unpause", name, error))?;
         let state = match found.state {
             FoundState::Paused(running) => FoundState::Running(running),
             state => state,
@@ -136,14 +184,14 @@ impl DockerPlugin {
 /// Has the engine create a container, and watches that to its end even when nobody waits for it any more. The turn is
 /// given back at the end. Returns the engine's name for the container.
 async fn create(
-    engine: Arc<Engine>,
+    connection: Arc<Connection>,
     name: String,
     body: ContainerCreateBody,
     turn: Turn,
-) -> Result<String, EngineError> {
+) -> Result<String, ApiError> {
     let creation = tokio::spawn(async move {
         let options = CreateContainerOptionsBuilder::new().name(&name).build();
-        let created = engine
+        let created = connection
             .ask(|docker| async move { docker.create_container(Some(options), body).await })
             .await;
         drop(turn);
@@ -154,25 +202,34 @@ async fn create(
         Ok(created.id)
     });
     creation.await.unwrap_or_else(|fault| {
-        Err(EngineError::IOError {
+        Err(ApiError::IOError {
             err: std::io::Error::other(fault),
         })
     })
 }
 
 /// It was there a moment ago.
-fn gone(name: &str) -> PluginError {
-    PluginError::Failed {
+fn gone(name: &str) -> EngineError {
+    EngineError::Failed {
         verb: "start",
         subject: name.to_owned(),
         reason: "it was removed while it was starting".to_owned(),
     }
 }
 
+/// Somebody else's container goes by the name that ours would have.
+fn stranger(name: &str) -> EngineError {
+    EngineError::Refused {
+        verb: "create",
+        subject: name.to_owned(),
+        reason: "a container of that name is there and is not ours; remove or rename it".to_owned(),
+    }
+}
+
 /// Whether a container of that name is there. Podman 4 says so in words alone.
-fn is_name_taken(error: &EngineError) -> bool {
+fn is_name_taken(error: &ApiError) -> bool {
     match error {
-        EngineError::DockerResponseServerError { status_code, message } => {
+        ApiError::DockerResponseServerError { status_code, message } => {
             *status_code == CONFLICT || message.contains("name is already in use")
         }
         _ => false,
@@ -185,7 +242,7 @@ mod tests {
 
     #[test]
     fn a_taken_name_is_told_by_status_or_in_words() {
-        let answered = |status_code, message: &str| EngineError::DockerResponseServerError {
+        let answered = |status_code, message: &str| ApiError::DockerResponseServerError {
             status_code,
             message: message.to_owned(),
         };
@@ -194,6 +251,6 @@ mod tests {
         assert!(is_name_taken(&answered(409, "Conflict.")));
         assert!(is_name_taken(&answered(500, podman)));
         assert!(!is_name_taken(&answered(500, "no space left on device")));
-        assert!(!is_name_taken(&EngineError::RequestTimeoutError));
+        assert!(!is_name_taken(&ApiError::RequestTimeoutError));
     }
 }

@@ -2,25 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use orchestrator_plugin::{InstanceId, PluginError};
+use orchestrator_plugin::{Container, EngineError};
 
-use crate::DockerPlugin;
+use crate::DockerEngine;
 
-impl DockerPlugin {
-    /// The variables that the container of this instance was created with and whose names begin with `prefix`. What a
-    /// process inside has set since is not among them.
+impl DockerEngine {
+    /// The variables that the container was created with and whose names begin with `prefix`. What a process inside has
+    /// set since is not among them.
     pub(crate) async fn environment_of(
         &self,
-        id: &InstanceId,
+        container: &Container,
         prefix: &str,
-    ) -> Result<Option<BTreeMap<String, String>>, PluginError> {
-        let Some(found) = self.find_container(id).await? else {
+    ) -> Result<Option<BTreeMap<String, String>>, EngineError> {
+        let Some(ours) = self.find_ours(container).await? else {
             return Ok(None);
         };
-        let container = self.inspect(&found.reference).await?;
-        let lines = container
-            .and_then(|container| container.config?.env)
-            .unwrap_or_default();
+        let lines = ours.account.config.and_then(|config| config.env).unwrap_or_default();
         let pairs = lines.iter().filter_map(|line| line.split_once('='));
         let wanted = pairs.filter(|(name, _)| name.starts_with(prefix));
         Ok(Some(

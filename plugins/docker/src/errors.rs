@@ -3,12 +3,12 @@
 use std::error::Error;
 use std::time::Duration;
 
-use orchestrator_plugin::PluginError;
+use orchestrator_plugin::EngineError;
 
 use crate::connect::Host;
 
 /// What the client library reports.
-pub(crate) use bollard::errors::Error as EngineError;
+pub(crate) use bollard::errors::Error as ApiError;
 
 /// Status: the engine has no such thing.
 pub(crate) const NOT_FOUND: u16 = 404;
@@ -17,9 +17,9 @@ pub(crate) const NOT_FOUND: u16 = 404;
 pub(crate) const CONFLICT: u16 = 409;
 
 /// The status of the engine's answer, when it did answer.
-pub(crate) fn status(error: &EngineError) -> Option<u16> {
+pub(crate) fn status(error: &ApiError) -> Option<u16> {
     match error {
-        EngineError::DockerResponseServerError { status_code, .. } => Some(*status_code),
+        ApiError::DockerResponseServerError { status_code, .. } => Some(*status_code),
         _ => None,
     }
 }
@@ -30,37 +30,37 @@ pub(crate) fn explain(
     limit: Duration,
     verb: &'static str,
     subject: &str,
-    error: EngineError,
-) -> PluginError {
+    error: ApiError,
+) -> EngineError {
     let subject = subject.to_owned();
     match error {
-        EngineError::RequestTimeoutError => PluginError::Timeout {
+        ApiError::RequestTimeoutError => EngineError::Timeout {
             engine: engine.to_string(),
             verb,
             seconds: limit.as_secs(),
         },
-        EngineError::SocketNotFoundError(path) => unavailable(engine, format!("there is no socket {path}").into()),
-        EngineError::IOError { .. } | EngineError::HyperLegacyError { .. } | EngineError::HyperResponseError { .. } => {
+        ApiError::SocketNotFoundError(path) => unavailable(engine, format!("there is no socket {path}").into()),
+        ApiError::IOError { .. } | ApiError::HyperLegacyError { .. } | ApiError::HyperResponseError { .. } => {
             unavailable(engine, root(&error).to_string().into())
         }
-        EngineError::DockerResponseServerError { status_code, message } => match status_code {
-            NOT_FOUND | CONFLICT => PluginError::Failed {
+        ApiError::DockerResponseServerError { status_code, message } => match status_code {
+            NOT_FOUND | CONFLICT => EngineError::Failed {
                 verb,
                 subject,
                 reason: message,
             },
-            400..500 => PluginError::Refused {
+            400..500 => EngineError::Refused {
                 verb,
                 subject,
                 reason: message,
             },
-            _ => PluginError::Failed {
+            _ => EngineError::Failed {
                 verb,
                 subject,
                 reason: message,
             },
         },
-        other => PluginError::Failed {
+        other => EngineError::Failed {
             verb,
             subject,
             reason: root(&other).to_string(),
@@ -69,15 +69,15 @@ pub(crate) fn explain(
 }
 
 /// The engine does not answer, and why.
-pub(crate) fn unavailable(engine: &Host, source: Box<dyn Error + Send + Sync>) -> PluginError {
-    PluginError::Unavailable {
+pub(crate) fn unavailable(engine: &Host, source: Box<dyn Error + Send + Sync>) -> EngineError {
+    EngineError::Unavailable {
         engine: engine.to_string(),
         source,
     }
 }
 
 /// The innermost cause: what wraps it here only names the layers of the client library.
-fn root(error: &EngineError) -> &dyn Error {
+fn root(error: &ApiError) -> &dyn Error {
     let mut cause: &dyn Error = error;
     while let Some(source) = cause.source() {
         cause = source;
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
     use orchestrator_plugin::Remedy;
 
-    fn explained(error: EngineError) -> PluginError {
+    fn explained(error: ApiError) -> EngineError {
         explain(
             &Host::default(),
             Duration::from_secs(30),
@@ -100,8 +100,8 @@ mod tests {
         )
     }
 
-    fn answered(status_code: u16) -> PluginError {
-        explained(EngineError::DockerResponseServerError {
+    fn answered(status_code: u16) -> EngineError {
+        explained(ApiError::DockerResponseServerError {
             status_code,
             message: "because".to_owned(),
         })
@@ -128,8 +128,8 @@ mod tests {
     fn no_socket_and_no_listener_are_an_engine_that_is_down() {
         let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
         for error in [
-            EngineError::SocketNotFoundError("/x".to_owned()),
-            EngineError::IOError { err: refused },
+            ApiError::SocketNotFoundError("/x".to_owned()),
+            ApiError::IOError { err: refused },
         ] {
             assert_eq!(explained(error).remedy(), Remedy::Engine);
         }
@@ -138,7 +138,7 @@ mod tests {
     #[test]
     fn the_limit_is_told_in_seconds() {
         assert_eq!(
-            explained(EngineError::RequestTimeoutError).to_string(),
+            explained(ApiError::RequestTimeoutError).to_string(),
             "engine unix:///run/docker.sock did not create within 30 s"
         );
     }

@@ -1,62 +1,92 @@
-//! One instance's container, and what the engine's account of it means.
+//! The container that a caller means, and what the engine's account of it means.
 
 use std::path::PathBuf;
 
 use bollard::models::{ContainerInspectResponse, ContainerStateStatusEnum as Status};
 use bollard::query_parameters::InspectContainerOptions;
-use orchestrator_plugin::{Found, FoundState, InstanceId, Mark, PluginError, Running};
+use orchestrator_plugin::{Container, EngineError, Found, FoundState, Mark, Running, RunningNetwork};
 
-use crate::DockerPlugin;
+use crate::DockerEngine;
 use crate::errors::{NOT_FOUND, status};
-use crate::mark::{container_name, instance, instance_filter};
+use crate::mark::{SHARES, instance_filter, is_meant, marked};
 
-impl DockerPlugin {
-    /// The container of this instance, when it is there and ours, under whatever name it goes by now.
-    pub(crate) async fn find_container(&self, id: &InstanceId) -> Result<Option<Found>, PluginError> {
-        // Nearly always it has the name that we gave it: then one question is enough.
-        let named = self.inspect(&container_name(id)).await?;
-        let named = named.and_then(|container| self.ours(id, &container));
-        match named {
-            Some(found) => Ok(Some(found)),
-            None => Ok(self.find_marked(id).await?.into_iter().next()),
+/// A container of ours, with everything that the engine says of it.
+pub(crate) struct Ours {
+    pub(crate) found: Found,
+    pub(crate) account: ContainerInspectResponse,
+}
+
+impl DockerEngine {
+    /// The container that the caller means, under whatever name it goes by now.
+    ///
+    /// Nearly always it has the recorded id or the name that we gave it: then one question is enough.
+    pub(crate) async fn find_ours(&self, container: &Container) -> Result<Option<Ours>, EngineError> {
+        let expected = container.reference.clone();
+        let expected = expected.unwrap_or_else(|| container.key.engine_name());
+        if let Some(account) = self.inspect(&expected).await?
+            && let Some(ours) = self.ours(container, account)
+        {
+            return Ok(Some(ours));
         }
+        self.find_marked(container).await
     }
 
-    /// All containers that were made for this instance, by their mark. There is more than one only when somebody
-    /// copied ours with its labels; the one that runs comes first.
-    pub(crate) async fn find_marked(&self, id: &InstanceId) -> Result<Vec<Found>, PluginError> {
-        let mut marked = Vec::new();
-        for reference in self.references(instance_filter(&self.mark, id)).await? {
-            let container = self.inspect(&reference).await?;
-            marked.extend(container.and_then(|container| self.ours(id, &container)));
+    /// The container that the caller means, by its labels alone.
+    pub(crate) async fn find_marked(&self, container: &Container) -> Result<Option<Ours>, EngineError> {
+        for candidate in self.marked(container).await? {
+            if let Some(account) = self.inspect(&candidate).await?
+                && let Some(ours) = self.ours(container, account)
+            {
+                return Ok(Some(ours));
+            }
         }
-        marked.sort_by_key(|found| !matches!(found.state, FoundState::Running(_)));
-        Ok(marked)
+        Ok(None)
     }
 
-    /// The container as this instance's, when it is.
-    pub(crate) fn ours(&self, id: &InstanceId, container: &ContainerInspectResponse) -> Option<Found> {
-        found(&self.mark, container).filter(|found| found.id == *id)
+    /// The ids of all containers that the caller may mean, the likeliest first: the one with the name that we gave it,
+    /// then the oldest. There are several only when somebody copied ours and no reference was recorded.
+    pub(crate) async fn marked(&self, container: &Container) -> Result<Vec<String>, EngineError> {
+        let name = format!("/{}", container.key.engine_name());
+        let mut candidates = Vec::new();
+        for listed in self.listed(instance_filter(&self.mark, &container.key)).await? {
+            let (Some(reference), Some(labels), Some(image)) = (listed.id, listed.labels, listed.image_id) else {
+                continue;
+            };
+            let key = marked(&self.mark, &labels, &image);
+            if key.as_ref() == Some(&container.key) && is_meant(container, &reference, &labels) {
+                let is_named = listed.names.is_some_and(|names| names.contains(&name));
+                candidates.push((!is_named, listed.created, reference));
+            }
+        }
+        candidates.sort();
+        Ok(candidates.into_iter().map(|(_, _, reference)| reference).collect())
+    }
+
+    /// The container as the one that the caller means, when it is.
+    pub(crate) fn ours(&self, container: &Container, account: ContainerInspectResponse) -> Option<Ours> {
+        let found = found(&self.mark, &account).filter(|found| found.key == container.key)?;
+        let labels = account.config.as_ref()?.labels.as_ref()?;
+        is_meant(container, &found.reference, labels).then_some(Ours { found, account })
     }
 
     /// The engine's account of the container with this name or reference, whoever's it is.
-    pub(crate) async fn inspect(&self, name: &str) -> Result<Option<ContainerInspectResponse>, PluginError> {
+    pub(crate) async fn inspect(&self, name: &str) -> Result<Option<ContainerInspectResponse>, EngineError> {
         let answer = self
-            .engine
+            .connection
             .ask(|docker| async move { docker.inspect_container(name, None::<InspectContainerOptions>).await });
         match answer.await {
             Ok(container) => Ok(Some(container)),
             Err(error) if status(&error) == Some(NOT_FOUND) => Ok(None),
-            Err(error) => Err(self.engine.explain("inspect", name, error)),
+            Err(error) => Err(self.connection.explain("inspect", name, error)),
         }
     }
 }
 
-/// The instance behind a container; `None` when the container does not carry our mark.
+/// What a container was made for and does; `None` when it does not bear our mark.
 pub(crate) fn found(mark: &Mark, container: &ContainerInspectResponse) -> Option<Found> {
     let labels = container.config.as_ref()?.labels.as_ref()?;
     Some(Found {
-        id: instance(mark, labels, container.image.as_deref()?)?,
+        key: marked(mark, labels, container.image.as_deref()?)?,
         reference: container.id.clone()?,
         state: found_state(container),
     })
@@ -67,28 +97,49 @@ pub(crate) fn engine_status(container: &ContainerInspectResponse) -> Option<Stat
     container.state.as_ref()?.status
 }
 
+/// The number of the container's first process, while it runs.
+pub(crate) fn pid(container: &ContainerInspectResponse) -> Option<u32> {
+    let pid = container.state.as_ref()?.pid?;
+    u32::try_from(pid).ok().filter(|pid| *pid > 0)
+}
+
+/// The path of the network namespace of a process.
+pub(crate) fn netns(pid: u32) -> PathBuf {
+    PathBuf::from(format!("/proc/{pid}/ns/net"))
+}
+
 fn found_state(container: &ContainerInspectResponse) -> FoundState {
-    let state = container.state.as_ref();
-    let pid = state
-        .and_then(|state| u32::try_from(state.pid?).ok())
-        .filter(|pid| *pid > 0);
-    let running = pid.map(|pid| Running {
+    let running = pid(container).map(|pid| Running {
         pid,
-        netns: PathBuf::from(format!("/proc/{pid}/ns/net")),
+        network: network(container, pid),
     });
     match (running, engine_status(container)) {
         (Some(running), Some(Status::PAUSED)) => FoundState::Paused(running),
         (Some(running), _) => FoundState::Running(running),
         (None, Some(Status::CREATED)) => FoundState::Created,
         (None, _) => FoundState::Exited {
-            code: state.and_then(|state| state.exit_code).unwrap_or_default(),
+            code: container
+                .state
+                .as_ref()
+                .and_then(|state| state.exit_code)
+                .unwrap_or_default(),
         },
+    }
+}
+
+fn network(container: &ContainerInspectResponse, pid: u32) -> RunningNetwork {
+    let labels = container.config.as_ref().and_then(|config| config.labels.as_ref());
+    let shares = labels.and_then(|labels| labels.get(SHARES)?.parse().ok());
+    match shares {
+        Some(name) => RunningNetwork::Shared(name),
+        None => RunningNetwork::EngineNamespace(netns(pid)),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use bollard::models::{ContainerConfig, ContainerState};
+    use orchestrator_plugin::{ContainerKey, ContainerName, InstanceId};
 
     use super::*;
     use crate::mark::labels;
@@ -103,7 +154,7 @@ mod tests {
             id: Some("c0ffee".to_owned()),
             image: Some("sha256:0a1b".to_owned()),
             config: Some(ContainerConfig {
-                labels: Some(labels(&MARK, &ID, "sha256:0a1b").into()),
+                labels: Some(labels(&MARK, &Container::main(ID), "sha256:0a1b")),
                 ..Default::default()
             }),
             state: Some(ContainerState {
@@ -124,10 +175,22 @@ mod tests {
     fn what_has_a_process_runs() {
         let running = Running {
             pid: 77,
-            netns: PathBuf::from("/proc/77/ns/net"),
+            network: RunningNetwork::EngineNamespace(PathBuf::from("/proc/77/ns/net")),
         };
         assert_eq!(state(Status::RUNNING, 77, 0), FoundState::Running(running.clone()));
         assert_eq!(state(Status::PAUSED, 77, 0), FoundState::Paused(running));
+    }
+
+    #[test]
+    fn what_shares_the_network_of_another_says_so() {
+        let mut shares = container(Status::RUNNING, 77, 0);
+        let labels = shares.config.as_mut().unwrap().labels.as_mut().unwrap();
+        labels.insert(SHARES.to_owned(), "main".to_owned());
+        let FoundState::Running(running) = found(&MARK, &shares).unwrap().state else {
+            panic!("it runs");
+        };
+        assert_eq!(running.network, RunningNetwork::Shared(ContainerName::MAIN));
+        assert_eq!(running.netns(), None);
     }
 
     #[test]
@@ -141,10 +204,9 @@ mod tests {
 
     #[test]
     fn a_container_without_labels_is_not_ours() {
-        let stranger = ContainerInspectResponse {
-            config: None,
-            ..container(Status::RUNNING, 77, 0)
-        };
+        let ours = container(Status::RUNNING, 77, 0);
+        assert_eq!(found(&MARK, &ours).unwrap().key, ContainerKey::main(ID));
+        let stranger = ContainerInspectResponse { config: None, ..ours };
         assert_eq!(found(&MARK, &stranger), None);
         let of_a_committed_image = ContainerInspectResponse {
             image: Some("sha256:ffff".to_owned()),

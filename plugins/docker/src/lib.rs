@@ -1,50 +1,61 @@
-//! Provisions instances as containers of a Docker Engine (or Podman) through its API.
+//! Runs containers on a Docker Engine (or Podman) through its API.
 //!
 //! ```text
-//!            list by label, inspect image ─▶ create ─▶ start ─▶ inspect            ensure
-//!              │ ours is there                  │ 409: the name is taken
-//!              └─▶ start it where it does not   └────▶ inspect ─▶ ours? start it · a stranger's? refuse
-//!                  run
+//!   list by label ┐
+//!   inspect image ┴─▶ create ─▶ (files) ─▶ start ─▶ inspect                          ensure
+//!     │ ours exists     │ 409: the name is taken
+//!     └─▶ start it      └────▶ inspect ─▶ ours? start it · a stranger's? refuse
+//!         unless it runs
 //!
-//!            wait for a creation under way, list by label ─▶ delete each by force        remove
+//!   wait for a creation under way, list by label ─▶ delete each by force             remove
 //! ```
 //!
 //! Invariants:
 //!
-//! - Whose a container is, its mark says, never its name: labels, together with the image that we created it from.
-//!   Without our mark it is a stranger's and stays untouched.
-//! - A container is named after its instance when it is created, and the engine's refusal of a second one of that name
-//!   is what keeps two calls for the same instance from making two.
+//! - The mark says whose a container is, never its name: labels, together with the image that we created it from. Where
+//!   the caller recorded the engine's id, that must match too. Anything else is a stranger's and stays untouched.
+//! - A container is named after its key when it is created, and the engine's refusal of a second one of that name is
+//!   what keeps two calls for the same container from making two.
 //! - A creation that was asked for is watched to its end, and a removal waits for it.
 //! - Nothing of the engine is remembered between calls: each connects anew, so that an engine may come, go and come back.
-//! - Every call has a limit. Nothing here pulls an image, makes a network or restarts a container on its own.
+//! - Every call has a limit, except for streams. Nothing here pulls an image, makes a network or restarts a container on
+//!   its own.
 //! - Only what both Docker 20.10 and Podman answer is asked for.
 
+mod archive;
 mod connect;
 mod container;
+mod copy;
 mod creations;
 mod ensure;
 mod environment;
 mod errors;
+mod exec;
 mod find;
 mod list;
+mod logs;
 mod mark;
+mod pause;
 mod policy;
 mod remove;
+mod share;
+mod stats;
 mod stop;
 mod watch;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use orchestrator_plugin::{
-    Change, EngineFacts, Found, ImageFacts, InstanceId, InstanceSpec, Mark, Plugin, PluginError,
+    ByteStream, Capabilities, Capability, Change, Container, ContainerSpec, Engine, EngineError, EngineFacts,
+    ExecRequest, ExecSession, Found, ImageFacts, LogRequest, Mark, NetworkMode, OutputStream, Stats,
 };
 use tokio::sync::{Semaphore, mpsc};
 
-use connect::Engine;
+use connect::Connection;
 pub use connect::{Host, HostError};
 use creations::Creations;
 
@@ -71,78 +82,127 @@ impl Default for DockerSettings {
     }
 }
 
-/// The plugin `docker`: one engine behind one unix socket.
+/// One Docker Engine behind one unix socket.
 #[derive(Debug)]
-pub struct DockerPlugin {
-    engine: Arc<Engine>,
+pub struct DockerEngine {
+    name: String,
+    connection: Arc<Connection>,
     mark: Mark,
     creations: Creations,
     /// A permit for each create and start under way.
     starts: Semaphore,
 }
 
-impl DockerPlugin {
-    /// A plugin for the engine of `settings` that marks what it makes with `mark`.
+impl DockerEngine {
+    /// The engine of `settings`, which templates call `name`. What it makes bears `mark`.
     ///
-    /// Touches nothing: an engine that is not there yet is told by the calls.
-    pub fn new(settings: DockerSettings, mark: Mark) -> Self {
+    /// Touches nothing: the calls report an engine that is not there yet.
+    pub fn new(name: impl Into<String>, settings: DockerSettings, mark: Mark) -> Self {
         let DockerSettings { host, timeout, starts } = settings;
         Self {
-            engine: Arc::new(Engine::new(host, timeout)),
+            name: name.into(),
+            connection: Arc::new(Connection::new(host, timeout)),
             mark,
             creations: Creations::default(),
             starts: Semaphore::new(starts.max(1)),
         }
     }
+
+    /// Checks that the engine can do all of this.
+    fn require(&self, needed: Capabilities) -> Result<(), EngineError> {
+        self.capabilities().require(&self.name, needed)
+    }
 }
 
 #[async_trait]
-impl Plugin for DockerPlugin {
-    fn name(&self) -> &'static str {
-        "docker"
+impl Engine for DockerEngine {
+    fn name(&self) -> &str {
+        &self.name
     }
 
-    async fn check(&self) -> Result<EngineFacts, PluginError> {
-        self.engine.check().await
+    /// Its API takes no path of a network namespace, and its own networks are not ours to wire.
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::all()
+            .without(Capability::PreparedNamespace)
+            .without(Capability::EnginePort)
+            .without(Capability::Tap)
     }
 
-    async fn check_equipment(&self) -> Result<(), PluginError> {
-        self.engine.check_equipment().await
+    async fn check(&self) -> Result<EngineFacts, EngineError> {
+        self.connection.check().await
     }
 
-    async fn check_image(&self, image: &str) -> Result<ImageFacts, PluginError> {
-        self.engine.check_image(image).await
+    async fn check_equipment(&self) -> Result<(), EngineError> {
+        self.connection.check_equipment().await
     }
 
-    async fn ensure(&self, id: &InstanceId, spec: &InstanceSpec) -> Result<Found, PluginError> {
-        self.ensure_container(id, spec).await
+    async fn check_image(&self, image: &str) -> Result<ImageFacts, EngineError> {
+        self.connection.check_image(image).await
     }
 
-    async fn stop(&self, id: &InstanceId) -> Result<(), PluginError> {
-        self.stop_container(id).await
+    async fn ensure(
+        &self,
+        container: &Container,
+        spec: &ContainerSpec,
+        network: &NetworkMode,
+    ) -> Result<Found, EngineError> {
+        self.ensure_container(container, spec, network).await
     }
 
-    async fn find(&self, id: &InstanceId) -> Result<Option<Found>, PluginError> {
-        self.find_container(id).await
+    async fn stop(&self, container: &Container) -> Result<(), EngineError> {
+        self.stop_container(container).await
     }
 
-    async fn remove(&self, id: &InstanceId) -> Result<(), PluginError> {
-        self.remove_containers(id).await
+    async fn find(&self, container: &Container) -> Result<Option<Found>, EngineError> {
+        Ok(self.find_ours(container).await?.map(|ours| ours.found))
     }
 
-    async fn list(&self) -> Result<Vec<Found>, PluginError> {
+    async fn remove(&self, container: &Container) -> Result<(), EngineError> {
+        self.remove_containers(container).await
+    }
+
+    async fn list(&self) -> Result<Vec<Found>, EngineError> {
         self.list_containers().await
+    }
+
+    async fn watch(&self, changes: mpsc::Sender<Change>) -> EngineError {
+        self.watch_containers(changes).await
     }
 
     async fn environment(
         &self,
-        id: &InstanceId,
+        container: &Container,
         prefix: &str,
-    ) -> Result<Option<BTreeMap<String, String>>, PluginError> {
-        self.environment_of(id, prefix).await
+    ) -> Result<Option<BTreeMap<String, String>>, EngineError> {
+        self.environment_of(container, prefix).await
     }
 
-    async fn watch(&self, changes: mpsc::Sender<Change>) -> PluginError {
-        self.watch_containers(changes).await
+    async fn exec(&self, container: &Container, request: &ExecRequest) -> Result<ExecSession, EngineError> {
+        self.start_command(container, request).await
+    }
+
+    async fn logs(&self, container: &Container, request: &LogRequest) -> Result<OutputStream, EngineError> {
+        self.logs_of(container, request).await
+    }
+
+    async fn stats(&self, container: &Container) -> Result<Stats, EngineError> {
+        self.measure(container).await
+    }
+
+    async fn read_files(&self, container: &Container, path: &Path) -> Result<ByteStream, EngineError> {
+        self.read_archive(container, path).await
+    }
+
+    async fn write_files(
+        &self,
+        container: &Container,
+        directory: &Path,
+        archive: ByteStream,
+    ) -> Result<(), EngineError> {
+        self.write_archive(container, directory, archive).await
+    }
+
+    async fn pause(&self, container: &Container) -> Result<(), EngineError> {
+        self.pause_container(container).await
     }
 }

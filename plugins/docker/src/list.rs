@@ -1,35 +1,38 @@
-//! Everything on the engine that carries our mark.
+//! Everything on the engine that bears our mark.
 
 use std::collections::HashMap;
 
+use bollard::models::ContainerSummary;
 use bollard::query_parameters::ListContainersOptionsBuilder;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use orchestrator_plugin::{Found, PluginError};
+use orchestrator_plugin::{EngineError, Found};
 use tracing::warn;
 
-use crate::DockerPlugin;
+use crate::DockerEngine;
 use crate::find::found;
 use crate::mark::site_filter;
 
 /// Containers inspected at the same time.
 const LOOKS: usize = 8;
 
-impl DockerPlugin {
-    /// All our containers, in any state.
+impl DockerEngine {
+    /// All our containers, in any state, the oldest first.
     ///
     /// The engine's list tells neither process nor exit code, so that each one is inspected.
     /// What is removed while we look is left out.
-    pub(crate) async fn list_containers(&self) -> Result<Vec<Found>, PluginError> {
-        let references = self.references(site_filter(&self.mark)).await?;
+    pub(crate) async fn list_containers(&self) -> Result<Vec<Found>, EngineError> {
+        let mut listed = self.listed(site_filter(&self.mark)).await?;
+        listed.sort_by(|one, other| (one.created, &one.id).cmp(&(other.created, &other.id)));
+        let references = listed.into_iter().filter_map(|container| container.id);
         stream::iter(references)
             .map(|reference| async move { self.look_at(&reference).await })
-            .buffer_unordered(LOOKS)
+            .buffered(LOOKS)
             .try_filter_map(|found| async { Ok(found) })
             .try_collect()
             .await
     }
 
-    async fn look_at(&self, reference: &str) -> Result<Option<Found>, PluginError> {
+    async fn look_at(&self, reference: &str) -> Result<Option<Found>, EngineError> {
         let Some(container) = self.inspect(reference).await? else {
             return Ok(None);
         };
@@ -43,14 +46,16 @@ impl DockerPlugin {
         Ok(found)
     }
 
-    /// The references of all containers that pass `filters`, in any state.
-    pub(crate) async fn references(&self, filters: HashMap<String, Vec<String>>) -> Result<Vec<String>, PluginError> {
+    /// The engine's list of all containers that pass `filters`, in any state.
+    pub(crate) async fn listed(
+        &self,
+        filters: HashMap<String, Vec<String>>,
+    ) -> Result<Vec<ContainerSummary>, EngineError> {
         let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
         let answer = self
-            .engine
+            .connection
             .ask(|docker| async move { docker.list_containers(Some(options)).await })
             .await;
-        let containers = answer.map_err(|error| self.engine.explain("list", "containers", error))?;
-        Ok(containers.into_iter().filter_map(|container| container.id).collect())
+        answer.map_err(|error| self.connection.explain("list", "containers", error))
     }
 }

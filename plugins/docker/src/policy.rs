@@ -5,13 +5,13 @@
 //! two tries.
 
 use bollard::models::{ContainerInspectResponse, ContainerUpdateBody, RestartPolicy, RestartPolicyNameEnum};
-use orchestrator_plugin::PluginError;
+use orchestrator_plugin::EngineError;
 use tracing::warn;
 
-use crate::DockerPlugin;
+use crate::DockerEngine;
 use crate::errors::{NOT_FOUND, status};
 
-impl DockerPlugin {
+impl DockerEngine {
     /// Takes a restart policy back that somebody gave to the container. Asks the engine only when there is one.
     ///
     /// # Errors
@@ -21,7 +21,7 @@ impl DockerPlugin {
         &self,
         name: &str,
         container: &ContainerInspectResponse,
-    ) -> Result<(), PluginError> {
+    ) -> Result<(), EngineError> {
         let (Some(policy), Some(reference)) = (foreign_policy(container), container.id.as_deref()) else {
             return Ok(());
         };
@@ -33,13 +33,13 @@ impl DockerPlugin {
             ..ContainerUpdateBody::default()
         };
         let update = self
-            .engine
+            .connection
             .ask(|docker| async move { docker.update_container(reference, body).await });
         match update.await {
             Ok(_) => {}
             // It was removed in between.
             Err(error) if status(&error) == Some(NOT_FOUND) => return Ok(()),
-            Err(error) => return Err(self.engine.explain("update", name, error)),
+            Err(error) => return Err(self.connection.explain("update", name, error)),
         }
         warn!(
             container = name,

@@ -9,12 +9,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bollard::models::EventMessage;
 use bollard::query_parameters::{EventsOptions, EventsOptionsBuilder};
 use futures_util::StreamExt;
-use orchestrator_plugin::{Change, InstanceId, Mark, PluginError};
+use orchestrator_plugin::{Change, ContainerKey, EngineError, Mark};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use crate::DockerPlugin;
-use crate::errors::EngineError;
+use crate::DockerEngine;
+use crate::errors::ApiError;
 use crate::mark::{claimed, site_filter};
 
 /// After so long without an event, the engine is asked whether it is still there.
@@ -25,23 +25,23 @@ const ACTIONS: [&str; 11] = [
     "create", "start", "restart", "die", "died", "oom", "stop", "pause", "unpause", "destroy", "remove",
 ];
 
-impl DockerPlugin {
+impl DockerEngine {
     /// Sends changes until the engine's stream breaks or nobody listens, and tells which.
-    pub(crate) async fn watch_containers(&self, changes: mpsc::Sender<Change>) -> PluginError {
+    pub(crate) async fn watch_containers(&self, changes: mpsc::Sender<Change>) -> EngineError {
         match self.follow(&changes).await {
-            Ok(()) => PluginError::Failed {
+            Ok(()) => EngineError::Failed {
                 verb: "watch",
                 subject: "containers".to_owned(),
                 reason: "nobody listens any more".to_owned(),
             },
-            Err(error) => self.engine.explain("watch", "containers", error),
+            Err(error) => self.connection.explain("watch", "containers", error),
         }
     }
 
-    async fn follow(&self, changes: &mpsc::Sender<Change>) -> Result<(), EngineError> {
+    async fn follow(&self, changes: &mpsc::Sender<Change>) -> Result<(), ApiError> {
         let options = events_since(&self.mark, SystemTime::now());
         self.ping().await?;
-        let mut events = self.engine.connect()?.events(Some(options));
+        let mut events = self.connection.connect()?.events(Some(options));
         if changes.send(Change::Everything).await.is_err() {
             return Ok(());
         }
@@ -54,9 +54,9 @@ impl DockerPlugin {
                     continue;
                 }
             };
-            if let Some(id) = changed(&self.mark, &event)
-                && !self.is_of_our_own_doing(&event, &id)
-                && changes.send(Change::Instance(id)).await.is_err()
+            if let Some(key) = changed(&self.mark, &event)
+                && !self.is_of_our_own_doing(&event, &key)
+                && changes.send(Change::Container(key)).await.is_err()
             {
                 return Ok(());
             }
@@ -65,12 +65,12 @@ impl DockerPlugin {
 
     /// Whether the event only says that the creation which is under way here went well. One that comes when nobody waits
     /// for it any more, after a removal perhaps, is news.
-    fn is_of_our_own_doing(&self, event: &EventMessage, id: &InstanceId) -> bool {
-        event.action.as_deref() == Some("create") && self.creations.is_under_way(id)
+    fn is_of_our_own_doing(&self, event: &EventMessage, key: &ContainerKey) -> bool {
+        event.action.as_deref() == Some("create") && self.creations.is_under_way(key)
     }
 
-    async fn ping(&self) -> Result<(), EngineError> {
-        self.engine
+    async fn ping(&self) -> Result<(), ApiError> {
+        self.connection
             .ask(|docker| async move { docker.ping().await })
             .await
             .map(drop)
@@ -85,10 +85,10 @@ fn events_since(mark: &Mark, moment: SystemTime) -> EventsOptions {
     EventsOptionsBuilder::new().since(&since).filters(&filters).build()
 }
 
-/// The instance that an event names, when it claims to be ours and changes anything. Who is notified looks for himself.
+/// The container that an event names, when it claims to be ours and changes anything. Who is notified looks for himself.
 ///
 /// The engine was asked to filter; not every engine does it in the same way.
-fn changed(mark: &Mark, event: &EventMessage) -> Option<InstanceId> {
+fn changed(mark: &Mark, event: &EventMessage) -> Option<ContainerKey> {
     let action = event.action.as_deref()?;
     if !ACTIONS.contains(&action) {
         return None;
@@ -96,8 +96,8 @@ fn changed(mark: &Mark, event: &EventMessage) -> Option<InstanceId> {
     claimed(mark, event.actor.as_ref()?.attributes.as_ref()?)
 }
 
-fn closed() -> EngineError {
-    EngineError::IOError {
+fn closed() -> ApiError {
+    ApiError::IOError {
         err: std::io::Error::other("the engine closed its stream of events"),
     }
 }
@@ -105,6 +105,7 @@ fn closed() -> EngineError {
 #[cfg(test)]
 mod tests {
     use bollard::models::EventActor;
+    use orchestrator_plugin::{Container, InstanceId};
 
     use super::*;
     use crate::mark::labels;
@@ -129,8 +130,11 @@ mod tests {
     fn an_end_of_ours_is_told() {
         for action in ["create", "die", "died", "destroy", "remove", "start", "oom"] {
             assert_eq!(
-                changed(&MARK, &event(action, labels(&MARK, &ID, "sha256:0a1b").into())),
-                Some(ID),
+                changed(
+                    &MARK,
+                    &event(action, labels(&MARK, &Container::main(ID), "sha256:0a1b"))
+                ),
+                Some(ContainerKey::main(ID)),
                 "{action}"
             );
         }
@@ -140,7 +144,10 @@ mod tests {
     fn what_changes_nothing_is_not_told() {
         for action in ["attach", "exec_start: sh", "health_status: healthy", "kill", "resize"] {
             assert_eq!(
-                changed(&MARK, &event(action, labels(&MARK, &ID, "sha256:0a1b").into())),
+                changed(
+                    &MARK,
+                    &event(action, labels(&MARK, &Container::main(ID), "sha256:0a1b"))
+                ),
                 None,
                 "{action}"
             );
@@ -153,7 +160,10 @@ mod tests {
             site: InstanceId::from_bytes([3; 6]),
         };
         assert_eq!(
-            changed(&MARK, &event("die", labels(&other, &ID, "sha256:0a1b").into())),
+            changed(
+                &MARK,
+                &event("die", labels(&other, &Container::main(ID), "sha256:0a1b"))
+            ),
             None
         );
         assert_eq!(changed(&MARK, &event("die", HashMap::new())), None);

@@ -8,12 +8,12 @@
 //! ```
 
 use std::borrow::Cow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::Ipv6Net;
 use orchestrator_network::{AttachmentPlan, NetworkError};
-use orchestrator_plugin::{Found, FoundState, Plugin, PluginError, Running};
+use orchestrator_plugin::{Engine, EngineError, Found, FoundState, NetworkMode, Running};
 
 use super::environment::{self, ValueError};
 use super::failure::{Failure, Unanswering, Unwired, stops};
@@ -21,8 +21,8 @@ use super::machine::restart_after;
 use super::probe::{self, NoAnswer, Place};
 use super::while_running::while_running;
 use super::worker::Wake;
-use super::{Orchestrator, alias, host_interface, link_layer};
-use orchestrator_model::{Instance, InstanceSpec};
+use super::{Orchestrator, alias, container, host_interface, link_layer};
+use orchestrator_model::{ContainerSpec, Instance};
 use orchestrator_runtime::causes::with_causes;
 
 /// How long the files that hold values of environment variables may take to be read.
@@ -51,11 +51,15 @@ impl Orchestrator {
             return Err(self.unwired(plugin.as_ref(), instance, fault).await);
         }
         if restart {
-            plugin.stop(&instance.id).await?;
+            plugin.stop(&container(instance)).await?;
             self.inner.checks.renew(instance.id);
         }
         let spec = resolved(&instance.spec).await?;
-        let (found, running) = running(plugin.ensure(&instance.id, &spec).await?)?;
+        let made = plugin
+            .ensure(&container(instance), &spec, &NetworkMode::EngineNamespace)
+            .await?;
+        let (found, running) = running(made)?;
+        let netns = netns(&running)?.to_owned();
         self.wire(plugin.as_ref(), instance, &plan, &running).await?;
         news.clear();
         self.see_answer(plugin.as_ref(), instance, &plan, &running, news)
@@ -63,19 +67,19 @@ impl Orchestrator {
         self.announce(&plan).await;
         Ok(Answering {
             reference: found.reference,
-            netns: running.netns,
+            netns,
         })
     }
 
     /// Wires the instance. One that cannot be wired does not run without a network for ever.
     async fn wire(
         &self,
-        plugin: &dyn Plugin,
+        plugin: &dyn Engine,
         instance: &Instance,
         plan: &AttachmentPlan,
         running: &Running,
     ) -> Result<(), Failure> {
-        let Err(fault) = self.inner.network.ensure_attachment(plan, &running.netns).await else {
+        let Err(fault) = self.inner.network.ensure_attachment(plan, netns(running)?).await else {
             return Ok(());
         };
         // A process that has ended took its namespace along: that is the failure then.
@@ -86,11 +90,11 @@ impl Orchestrator {
     }
 
     /// Says that an instance cannot be wired, and stops it where it must not run meanwhile.
-    async fn unwired(&self, plugin: &dyn Plugin, instance: &Instance, source: NetworkError) -> Failure {
+    async fn unwired(&self, plugin: &dyn Engine, instance: &Instance, source: NetworkError) -> Failure {
         self.report_full_bridge(&instance.link, &source);
         let fate = match stops(&source, instance.attempts) {
             false => Unwired::Left,
-            true => match plugin.stop(&instance.id).await {
+            true => match plugin.stop(&container(instance)).await {
                 Ok(()) => {
                     self.inner.metrics.instance_stopped();
                     Unwired::Stopped
@@ -104,7 +108,7 @@ impl Orchestrator {
     /// Waits for the first answer, for as long as the wired process runs.
     async fn see_answer(
         &self,
-        plugin: &dyn Plugin,
+        plugin: &dyn Engine,
         instance: &Instance,
         plan: &AttachmentPlan,
         running: &Running,
@@ -124,9 +128,9 @@ impl Orchestrator {
         answered
     }
 
-    async fn is_still(&self, plugin: &dyn Plugin, instance: &Instance, wired: &Running) -> Result<(), Failure> {
-        let Some(found) = plugin.find(&instance.id).await? else {
-            return Err(PluginError::Failed {
+    async fn is_still(&self, plugin: &dyn Engine, instance: &Instance, wired: &Running) -> Result<(), Failure> {
+        let Some(found) = plugin.find(&container(instance)).await? else {
+            return Err(EngineError::Failed {
                 verb: "keep",
                 subject: format!("instance {}", instance.id),
                 reason: "it was removed while it was brought up".to_owned(),
@@ -138,7 +142,7 @@ impl Orchestrator {
             return Ok(());
         }
         Err(Failure::Ended {
-            id: found.id,
+            id: found.key.instance,
             code: None,
         })
     }
@@ -226,7 +230,7 @@ impl Orchestrator {
 }
 
 fn running(found: Found) -> Result<(Found, Running), Failure> {
-    let id = found.id;
+    let id = found.key.instance;
     match &found.state {
         FoundState::Running(running) | FoundState::Paused(running) => {
             let running = running.clone();
@@ -237,8 +241,17 @@ fn running(found: Found) -> Result<(Found, Running), Failure> {
     }
 }
 
+/// The network namespace to wire.
+fn netns(running: &Running) -> Result<&Path, EngineError> {
+    running.netns().ok_or_else(|| EngineError::Failed {
+        verb: "wire",
+        subject: format!("process {}", running.pid),
+        reason: "the engine reports no network namespace of it".to_owned(),
+    })
+}
+
 /// The specification with the values that are read now. Files may be on a disk that hangs, so no runtime thread waits.
-async fn resolved(spec: &InstanceSpec) -> Result<Cow<'_, InstanceSpec>, Failure> {
+async fn resolved(spec: &ContainerSpec) -> Result<Cow<'_, ContainerSpec>, Failure> {
     if spec.environment_from.is_empty() {
         return Ok(Cow::Borrowed(spec));
     }

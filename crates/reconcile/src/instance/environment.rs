@@ -8,7 +8,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use orchestrator_model::{InstanceSpec, ValueSource};
+use orchestrator_model::{ContainerSpec, ValueSource};
 
 /// The longest value, in bytes. The kernel takes no argument or variable beyond 128 KiB.
 const LONGEST: u64 = 64 << 10;
@@ -45,7 +45,7 @@ pub(super) enum ValueError {
 /// # Errors
 ///
 /// The first variable that has no value, and why.
-pub(super) fn resolve(spec: &InstanceSpec, credentials: Option<&Path>) -> Result<InstanceSpec, ValueError> {
+pub(super) fn resolve(spec: &ContainerSpec, credentials: Option<&Path>) -> Result<ContainerSpec, ValueError> {
     let mut resolved = spec.clone();
     for (variable, source) in std::mem::take(&mut resolved.environment_from) {
         let value = read(&variable, &source, credentials)?;
@@ -107,8 +107,8 @@ mod tests {
     use super::*;
     use orchestrator_runtime::causes::with_causes;
 
-    fn spec(source: ValueSource) -> InstanceSpec {
-        InstanceSpec {
+    fn spec(source: ValueSource) -> ContainerSpec {
+        ContainerSpec {
             image: "image".to_owned(),
             hostname: "host".to_owned(),
             command: Vec::new(),
@@ -117,6 +117,7 @@ mod tests {
             capabilities: Vec::new(),
             resources: Default::default(),
             labels: Default::default(),
+            ..ContainerSpec::default()
         }
     }
 

@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 use std::time::Duration;
 
 use orchestrator_network::NetworkError;
-use orchestrator_plugin::{PluginError, Remedy};
+use orchestrator_plugin::{EngineError, Remedy};
 
 use super::environment::ValueError;
 use super::machine::Shortfall;
@@ -27,7 +27,7 @@ pub(super) enum Failure {
     #[error(transparent)]
     Environment(#[from] ValueError),
     #[error(transparent)]
-    Engine(#[from] PluginError),
+    Engine(#[from] EngineError),
     #[error("its first process ended{} before it answered; see the engine's log of container orchestrator-{id}",
         code.map(|code| format!(" with exit code {code}")).unwrap_or_default())]
     Ended { id: InstanceId, code: Option<i64> },

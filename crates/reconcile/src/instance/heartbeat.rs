@@ -6,7 +6,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use orchestrator_plugin::Plugin;
+use orchestrator_plugin::Engine;
 use tokio::time::{sleep, timeout};
 
 use orchestrator_runtime::causes::with_causes;
@@ -20,7 +20,7 @@ const LIMIT: Duration = Duration::from_millis(2_500);
 
 /// Shows under `condition` whether the engine answers, until it is dropped.
 pub(super) async fn beat(
-    plugin: &dyn Plugin,
+    plugin: &dyn Engine,
     conditions: &Conditions,
     condition: &str,
     metrics: &Metrics,
@@ -48,7 +48,10 @@ mod tests {
     use std::time::Duration;
 
     use async_trait::async_trait;
-    use orchestrator_plugin::{Change, EngineFacts, Found, ImageFacts, InstanceId, InstanceSpec, Plugin, PluginError};
+    use orchestrator_plugin::{
+        Capabilities, Change, Container, ContainerSpec, Engine, EngineError, EngineFacts, Found, ImageFacts,
+        NetworkMode,
+    };
     use tokio::sync::mpsc;
     use tokio::time::{Instant, advance};
 
@@ -56,17 +59,21 @@ mod tests {
 
     /// An engine that answers one question, unless it hangs.
     #[derive(Default)]
-    struct Engine {
+    struct Hanging {
         hangs: AtomicBool,
     }
 
     #[async_trait]
-    impl Plugin for Engine {
-        fn name(&self) -> &'static str {
+    impl Engine for Hanging {
+        fn name(&self) -> &str {
             "fake"
         }
 
-        async fn check(&self) -> Result<EngineFacts, PluginError> {
+        fn capabilities(&self) -> Capabilities {
+            Capabilities::NONE
+        }
+
+        async fn check(&self) -> Result<EngineFacts, EngineError> {
             if self.hangs.load(Ordering::Relaxed) {
                 std::future::pending::<()>().await;
             }
@@ -76,42 +83,42 @@ mod tests {
             })
         }
 
-        async fn check_equipment(&self) -> Result<(), PluginError> {
+        async fn check_equipment(&self) -> Result<(), EngineError> {
             unreachable!("not asked here")
         }
 
-        async fn check_image(&self, _: &str) -> Result<ImageFacts, PluginError> {
+        async fn check_image(&self, _: &str) -> Result<ImageFacts, EngineError> {
             unreachable!("not asked here")
         }
 
-        async fn ensure(&self, _: &InstanceId, _: &InstanceSpec) -> Result<Found, PluginError> {
+        async fn ensure(&self, _: &Container, _: &ContainerSpec, _: &NetworkMode) -> Result<Found, EngineError> {
             unreachable!("not asked here")
         }
 
-        async fn stop(&self, _: &InstanceId) -> Result<(), PluginError> {
+        async fn stop(&self, _: &Container) -> Result<(), EngineError> {
             unreachable!("not asked here")
         }
 
-        async fn find(&self, _: &InstanceId) -> Result<Option<Found>, PluginError> {
+        async fn find(&self, _: &Container) -> Result<Option<Found>, EngineError> {
             unreachable!("not asked here")
         }
 
-        async fn remove(&self, _: &InstanceId) -> Result<(), PluginError> {
+        async fn remove(&self, _: &Container) -> Result<(), EngineError> {
             unreachable!("not asked here")
         }
 
-        async fn list(&self) -> Result<Vec<Found>, PluginError> {
+        async fn list(&self) -> Result<Vec<Found>, EngineError> {
             unreachable!("not asked here")
         }
 
-        async fn watch(&self, _: mpsc::Sender<Change>) -> PluginError {
+        async fn watch(&self, _: mpsc::Sender<Change>) -> EngineError {
             unreachable!("not asked here")
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_engine_that_hangs_is_seen_within_five_seconds_and_so_is_its_return() {
-        let (engine, conditions) = (Engine::default(), Conditions::default());
+        let (engine, conditions) = (Hanging::default(), Conditions::default());
         let _owned = conditions.own("engine fake");
         conditions.set_ok("engine fake");
         let metrics = Metrics::default();

@@ -4,7 +4,7 @@ use orchestrator_network::{AttachmentFound, Flaw, NetworkError};
 use orchestrator_plugin::{FoundState, Running};
 
 use super::machine::Sight;
-use super::{Orchestrator, alias_prefix, host_interface};
+use super::{Orchestrator, alias_prefix, container, host_interface};
 use orchestrator_model::Instance;
 
 impl Orchestrator {
@@ -15,7 +15,7 @@ impl Orchestrator {
         let Some(plugin) = self.inner.plugins.get(instance.plugin.as_str()) else {
             return Sight::Unknown;
         };
-        let found = plugin.find(&instance.id).await;
+        let found = plugin.find(&container(instance)).await;
         if let Ok(Some(found)) = &found
             && !matches!(found.state, FoundState::Paused(_))
         {
@@ -41,8 +41,8 @@ impl Orchestrator {
     }
 
     async fn look_inside(&self, instance: &Instance, running: &Running) -> Sight {
-        if let Some(plan) = self.plan_attachment(instance) {
-            match self.inner.network.find_flaw(&plan, &running.netns).await {
+        if let (Some(plan), Some(netns)) = (self.plan_attachment(instance), running.netns()) {
+            match self.inner.network.find_flaw(&plan, netns).await {
                 Ok(Some(flaw)) => return Sight::Flawed(flaw),
                 Ok(None) => {}
                 // Its process has just ended: the engine tells of it.

@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 use proptest::prelude::*;
 
 use super::*;
-use orchestrator_model::{Id, InstanceSpec, Resources};
+use orchestrator_model::{ContainerSpec, Id, Resources};
 
 const NOW: Timestamp = Timestamp(1_000_000);
 const GRACE: Duration = Duration::from_secs(30);
@@ -26,7 +26,7 @@ fn instance(phase: Phase) -> Instance {
         link: "br0".to_owned(),
         template: "default".to_owned(),
         plugin: "docker".to_owned(),
-        spec: InstanceSpec {
+        spec: ContainerSpec {
             image: "image".to_owned(),
             hostname: "host".to_owned(),
             command: Vec::new(),
@@ -35,6 +35,7 @@ fn instance(phase: Phase) -> Instance {
             capabilities: Vec::new(),
             resources: Resources::default(),
             labels: Default::default(),
+            ..ContainerSpec::default()
         },
         address: Ipv6Addr::LOCALHOST,
         phase,

@@ -37,7 +37,7 @@ use std::net::Ipv6Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use orchestrator_network::Network;
-use orchestrator_plugin::Plugin;
+use orchestrator_plugin::{Container, ContainerKey, Engine};
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -62,9 +62,9 @@ struct Inner {
     settings: Current,
     store: Store,
     network: Network,
-    plugins: BTreeMap<&'static str, Arc<dyn Plugin>>,
+    plugins: BTreeMap<Arc<str>, Arc<dyn Engine>>,
     // Plugins whose engines are watched, and what ends that: none while there is no instance to make or to remove.
-    watched: Mutex<HashMap<&'static str, CancellationToken>>,
+    watched: Mutex<HashMap<Arc<str>, CancellationToken>>,
     mark: Mark,
     clock: Clock,
     notifications: Notifications,
@@ -96,7 +96,7 @@ pub struct Parts {
     /// The daemon's network namespace.
     pub network: Network,
     /// What provisions instances. An engine is not asked before there is an instance to make or to remove.
-    pub plugins: Vec<Arc<dyn Plugin>>,
+    pub plugins: Vec<Arc<dyn Engine>>,
     /// Counts time for leases and graces.
     pub clock: Clock,
     /// Rung by whoever commits a change for a client.
@@ -118,7 +118,7 @@ impl Orchestrator {
             plugins: parts
                 .plugins
                 .into_iter()
-                .map(|plugin| (plugin.name(), plugin))
+                .map(|plugin| (Arc::from(plugin.name()), plugin))
                 .collect(),
             watched: Mutex::default(),
             settings: parts.settings,
@@ -187,9 +187,17 @@ impl Orchestrator {
         self.inner.settings.get()
     }
 
-    fn watched(&self) -> MutexGuard<'_, HashMap<&'static str, CancellationToken>> {
+    fn watched(&self) -> MutexGuard<'_, HashMap<Arc<str>, CancellationToken>> {
         // Nothing that holds the lock can panic half-way through a change.
         self.inner.watched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The container of an instance, with the engine's reference to it when that was recorded.
+fn container(instance: &Instance) -> Container {
+    Container {
+        key: ContainerKey::main(instance.id),
+        reference: instance.reference.clone(),
     }
 }
 

@@ -6,11 +6,12 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::Ipv6Addr;
-use std::sync::{MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use orchestrator_plugin::{Found, FoundState, PluginError};
+use orchestrator_plugin::{Capability, Container, EngineError, Found, FoundState};
 
+use super::pass::by_instance;
 use super::{Orchestrator, alias_prefix, host_interface};
 use orchestrator_model::{Client, InstanceId, Orphan};
 use orchestrator_runtime::conditions::Owned;
@@ -29,7 +30,7 @@ const PREFIX: &str = "ORCHESTRATOR_";
 #[derive(Debug, Default)]
 pub(super) struct Orphans {
     /// By plugin; one that is not here was not asked yet.
-    seen: BTreeMap<&'static str, BTreeMap<InstanceId, Orphan>>,
+    seen: BTreeMap<Arc<str>, BTreeMap<InstanceId, Orphan>>,
     /// Those that were removed or adopted. A look that began before may still find them as orphans.
     settled: HashSet<InstanceId>,
     condition: Option<Owned>,
@@ -52,11 +53,11 @@ impl Orchestrator {
     /// # Errors
     ///
     /// When the engine could not remove it.
-    pub async fn remove_orphan(&self, id: InstanceId) -> Result<Option<Orphan>, PluginError> {
+    pub async fn remove_orphan(&self, id: InstanceId) -> Result<Option<Orphan>, EngineError> {
         let found = self.lock_orphans().all().find(|orphan| orphan.id == id).cloned();
         let Some(orphan) = found else { return Ok(None) };
         if let Some(plugin) = self.inner.plugins.get(orphan.plugin.as_str()) {
-            plugin.remove(&id).await?;
+            plugin.remove(&Container::main(id)).await?;
         }
         let prefix = alias_prefix(self.inner.mark);
         if let Err(fault) = self.inner.network.remove_attachment(&host_interface(id), &prefix).await {
@@ -89,12 +90,13 @@ impl Orchestrator {
             }
             match plugin.list().await {
                 Ok(found) => {
-                    let found: HashMap<_, _> = found.into_iter().map(|found| (found.id, found)).collect();
+                    let found = by_instance(found);
                     let ids: Vec<InstanceId> = found.keys().copied().collect();
                     let known = self.inner.store.known_instances(&ids).await?;
+                    let known = known.into_keys().collect();
                     self.see_orphans(name, &found, &known).await;
                 }
-                Err(fault) => tracing::debug!(plugin = name, error = %fault, "could not look for orphans"),
+                Err(fault) => tracing::debug!(plugin = &**name, error = %fault, "could not look for orphans"),
             }
         }
         Ok(())
@@ -103,7 +105,7 @@ impl Orchestrator {
     /// Takes down which of what an engine has is not `known` to the database.
     pub(super) async fn see_orphans(
         &self,
-        plugin: &'static str,
+        plugin: &str,
         found: &HashMap<InstanceId, Found>,
         known: &HashSet<InstanceId>,
     ) {
@@ -126,25 +128,28 @@ impl Orchestrator {
         {
             let mut orphans = self.lock_orphans();
             seen.retain(|id, _| !orphans.settled.contains(id));
-            orphans.seen.insert(plugin, seen);
+            orphans.seen.insert(plugin.into(), seen);
         }
         self.show_orphans();
     }
 
-    async fn describe(&self, plugin: &'static str, found: &Found) -> Result<Orphan, PluginError> {
+    async fn describe(&self, plugin: &str, found: &Found) -> Result<Orphan, EngineError> {
         let facts = match self.inner.plugins.get(plugin) {
-            Some(plugin) => plugin.environment(&found.id, PREFIX).await?.unwrap_or_default(),
-            None => BTreeMap::new(),
+            Some(engine) if engine.capabilities().has(Capability::Environment) => {
+                let facts = engine.environment(&found.container(), PREFIX).await?;
+                facts.unwrap_or_default()
+            }
+            _ => BTreeMap::new(),
         };
         let fact = |name: &str| facts.get(&format!("{PREFIX}{name}")).map(String::as_str);
         tracing::warn!(
-            instance = %found.id,
+            instance = %found.key.instance,
             plugin,
             reference = found.reference,
             "the database does not know this instance; it is kept for its client"
         );
         Ok(Orphan {
-            id: found.id,
+            id: found.key.instance,
             plugin: plugin.to_owned(),
             reference: found.reference.clone(),
             running: false,

@@ -5,10 +5,11 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use orchestrator_network::AttachmentFound;
-use orchestrator_plugin::{Found, FoundState};
+use orchestrator_plugin::{Container, Found, FoundState};
 
 use super::look::is_on;
 use super::{Orchestrator, alias_prefix, host_interface};
@@ -22,7 +23,7 @@ const PERIOD: Duration = Duration::from_secs(30);
 /// All that carries our mark, seen at one moment.
 struct World {
     /// What each engine has, by plugin; an engine that did not answer is not in it.
-    engines: HashMap<&'static str, HashMap<InstanceId, Found>>,
+    engines: HashMap<Arc<str>, HashMap<InstanceId, Found>>,
     /// Host ends by name; `None` when the kernel did not answer.
     attachments: Option<HashMap<String, AttachmentFound>>,
 }
@@ -108,13 +109,13 @@ impl Orchestrator {
 
     async fn see_world(&self) -> World {
         let mut engines = HashMap::new();
-        let watched: HashSet<_> = self.watched().keys().copied().collect();
+        let watched: HashSet<_> = self.watched().keys().cloned().collect();
         for (name, plugin) in self.inner.plugins.iter().filter(|(name, _)| watched.contains(*name)) {
             match plugin.list().await {
                 Ok(found) => {
-                    engines.insert(*name, found.into_iter().map(|found| (found.id, found)).collect());
+                    engines.insert(name.clone(), by_instance(found));
                 }
-                Err(fault) => tracing::debug!(plugin = name, error = %fault, "could not list"),
+                Err(fault) => tracing::debug!(plugin = &**name, error = %fault, "could not list"),
             }
         }
         let attachments = match self.inner.network.attachments(&alias_prefix(self.inner.mark)).await {
@@ -132,20 +133,35 @@ impl Orchestrator {
         World { engines, attachments }
     }
 
+    /// Removes what was made for an instance that is to be gone. A copy that somebody made of it is left alone.
+    async fn remove_leftover(&self, engine: &str, id: InstanceId, reference: Option<String>) {
+        let Some(plugin) = self.inner.plugins.get(engine) else {
+            return;
+        };
+        let container = Container {
+            reference,
+            ..Container::main(id)
+        };
+        if !matches!(plugin.find(&container).await, Ok(Some(_))) {
+            return;
+        }
+        tracing::warn!(instance = %id, plugin = engine, "belongs to an instance that was removed: removing");
+        self.inner.metrics.orphan_removed();
+        if let Err(fault) = plugin.remove(&container).await {
+            tracing::warn!(instance = %id, error = &fault as &dyn std::error::Error, "could not remove");
+        }
+    }
+
     /// Removes what belongs to an instance that the database knows and that is to be gone. What the database never knew
     /// is kept ([`orphans`](super::orphans)).
     async fn remove_leftovers(&self, world: &World, live: &HashMap<InstanceId, Instance>) -> Result<(), StoreError> {
         for (name, found) in &world.engines {
             let others: Vec<InstanceId> = found.keys().filter(|id| !live.contains_key(*id)).copied().collect();
-            let mut known = self.inner.store.known_instances(&others).await?;
-            for id in &known {
-                tracing::warn!(instance = %id, plugin = name, "belongs to an instance that was removed: removing");
-                self.inner.metrics.orphan_removed();
-                if let Err(fault) = self.inner.plugins[name].remove(id).await {
-                    tracing::warn!(instance = %id, error = &fault as &dyn std::error::Error, "could not remove");
-                }
+            let known = self.inner.store.known_instances(&others).await?;
+            for (id, reference) in &known {
+                self.remove_leftover(name, *id, reference.clone()).await;
             }
-            known.extend(live.keys().copied());
+            let known = known.into_keys().chain(live.keys().copied()).collect();
             self.see_orphans(name, found, &known).await;
         }
         let names = world.attachments.iter().flat_map(HashMap::keys);
@@ -155,7 +171,9 @@ impl Orchestrator {
             .collect();
         let ids: Vec<InstanceId> = others.iter().filter_map(|(_, id)| *id).collect();
         let known = self.inner.store.known_instances(&ids).await?;
-        let gone = others.iter().filter(|(_, id)| id.is_none_or(|id| known.contains(&id)));
+        let gone = others
+            .iter()
+            .filter(|(_, id)| id.is_none_or(|id| known.contains_key(&id)));
         for (name, _) in gone {
             tracing::warn!(interface = name, "belongs to nobody: removing");
             self.inner.metrics.orphan_removed();
@@ -196,6 +214,15 @@ fn silent(settings: &Settings, providing: &[&str], live: &HashMap<InstanceId, In
     links.filter(idle).map(str::to_owned).collect()
 }
 
+/// The first container of each instance; of several that bear its mark, the oldest.
+pub(super) fn by_instance(found: Vec<Found>) -> HashMap<InstanceId, Found> {
+    let mut first = HashMap::new();
+    for found in found.into_iter().filter(|found| found.key.name.is_main()) {
+        first.entry(found.key.instance).or_insert(found);
+    }
+    first
+}
+
 impl World {
     fn found(&self, instance: &Instance) -> Option<&Found> {
         self.engines.get(instance.plugin.as_str())?.get(&instance.id)
@@ -204,7 +231,7 @@ impl World {
     /// The network namespace of an instance that runs.
     fn netns(&self, instance: &Instance) -> Option<&Path> {
         match &self.found(instance)?.state {
-            FoundState::Running(running) => Some(&running.netns),
+            FoundState::Running(running) => running.netns(),
             FoundState::Created | FoundState::Paused(_) | FoundState::Exited { .. } => None,
         }
     }

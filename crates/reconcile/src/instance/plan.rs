@@ -5,7 +5,7 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::{Orchestrator, address};
-use orchestrator_model::{Client, ClientId, EventKind, Id, InstanceSpec, NewEvent, Timestamp};
+use orchestrator_model::{Client, ClientId, ContainerSpec, EventKind, Id, NewEvent, Timestamp};
 use orchestrator_settings::TemplateSettings;
 use orchestrator_store::{NewInstance, Situation, StoreError};
 
@@ -128,14 +128,14 @@ fn spec<const N: usize>(
     client: &Client,
     template: &TemplateSettings,
     facts: [(&str, Option<String>); N],
-) -> InstanceSpec {
+) -> ContainerSpec {
     let mut environment: BTreeMap<String, String> = template.environment.clone();
     for (name, value) in facts {
         if let Some(value) = value {
             environment.insert(format!("ORCHESTRATOR_{name}"), value);
         }
     }
-    InstanceSpec {
+    ContainerSpec {
         image: template.image.clone(),
         hostname: client
             .hostname
@@ -148,6 +148,10 @@ fn spec<const N: usize>(
         capabilities: template.capabilities.clone(),
         resources: template.resources.clone(),
         labels: BTreeMap::from([("orchestrator.link".to_owned(), client.link.clone())]),
+        devices: Vec::new(),
+        volumes: Vec::new(),
+        files: Vec::new(),
+        resolver: None,
     }
 }
 

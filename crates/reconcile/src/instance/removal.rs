@@ -1,7 +1,7 @@
 //! Takes an instance out of the world.
 
 use super::machine::wait_after;
-use super::{Orchestrator, alias_prefix, host_interface};
+use super::{Orchestrator, alias_prefix, container, host_interface};
 use orchestrator_model::{EventKind, Instance, Phase};
 use orchestrator_runtime::causes::with_causes;
 use orchestrator_store::{InstanceUpdate, StoreError};
@@ -47,7 +47,7 @@ impl Orchestrator {
         let engine = async {
             match self.inner.plugins.get(instance.plugin.as_str()) {
                 None => Some(format!("plugin {:?} is not known to this daemon", instance.plugin)),
-                Some(plugin) => plugin.remove(&instance.id).await.err().map(|fault| {
+                Some(plugin) => plugin.remove(&container(instance)).await.err().map(|fault| {
                     self.inner.metrics.removal_failed(fault.code());
                     with_causes(&fault)
                 }),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use orchestrator_network::LinkChange;
-use orchestrator_plugin::{Change, Plugin};
+use orchestrator_plugin::{Change, Engine, EngineError};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -34,7 +34,7 @@ impl Orchestrator {
             return watched.values().for_each(CancellationToken::cancel);
         }
         for (name, plugin) in &self.inner.plugins {
-            watched.entry(name).or_insert_with(|| {
+            watched.entry(name.clone()).or_insert_with(|| {
                 let owned = self.inner.conditions.own(&condition(name));
                 let stop = self.inner.stop.child_token();
                 let watch = self.clone().watch_engine(plugin.clone(), owned, stop.clone());
@@ -44,7 +44,7 @@ impl Orchestrator {
         }
     }
 
-    async fn watch_engine(self, plugin: Arc<dyn Plugin>, owned: Owned, stop: CancellationToken) {
+    async fn watch_engine(self, plugin: Arc<dyn Engine>, owned: Owned, stop: CancellationToken) {
         let condition = condition(plugin.name());
         let watch = async {
             loop {
@@ -74,14 +74,14 @@ impl Orchestrator {
         }
     }
 
-    async fn watch_once(&self, plugin: &dyn Plugin, condition: &str) -> orchestrator_plugin::PluginError {
+    async fn watch_once(&self, plugin: &dyn Engine, condition: &str) -> EngineError {
         let (sender, mut changes) = mpsc::channel(QUEUE);
         let watch = plugin.watch(sender);
         let hear = async {
             while let Some(change) = changes.recv().await {
                 match change {
                     Change::Everything => self.engine_is_back(plugin.name()).await,
-                    Change::Instance(id) => self.wake_owner(id).await,
+                    Change::Container(key) => self.wake_owner(key.instance).await,
                 }
             }
             // The sender lives in `watch`, which tells why it ended.

@@ -85,7 +85,7 @@ mod tests {
     use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
     use std::time::Duration;
 
-    use orchestrator_plugin::PluginError;
+    use orchestrator_plugin::EngineError;
     use tokio::time::{Instant, sleep};
 
     use super::super::probe::NoAnswer;
@@ -102,7 +102,7 @@ mod tests {
     }
 
     fn engine_down() -> Failure {
-        Failure::Engine(PluginError::Timeout {
+        Failure::Engine(EngineError::Timeout {
             engine: "unix:///run/docker.sock".to_owned(),
             verb: "inspect",
             seconds: 30,

@@ -1,6 +1,5 @@
 //! The image `orchestrator/client`, built from packages and run as an instance without any capability.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::sync::OnceLock;
@@ -8,8 +7,8 @@ use std::time::Duration;
 use std::{fs, str};
 
 use orchestrator_lab::{Engine, wait_for};
-use orchestrator_plugin::{Found, FoundState, Id, InstanceSpec, Mark, Plugin, Resources};
-use orchestrator_plugin_docker::{DockerPlugin, DockerSettings};
+use orchestrator_plugin::{Container, ContainerSpec, Engine as _, Found, FoundState, Id, Mark, NetworkMode, Resources};
+use orchestrator_plugin_docker::{DockerEngine, DockerSettings};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -70,31 +69,34 @@ async fn instance(environment: &[(&str, &str)]) -> u32 {
     let mark = Mark {
         site: Id::random().unwrap(),
     };
-    let plugin = DockerPlugin::new(
+    let plugin = DockerEngine::new(
+        "docker",
         DockerSettings {
             host,
             ..DockerSettings::default()
         },
         mark,
     );
-    let spec = InstanceSpec {
+    let spec = ContainerSpec {
         image: "orchestrator/client".to_owned(),
         hostname: "lamp".to_owned(),
-        command: vec![],
         environment: environment
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect(),
-        environment_from: BTreeMap::new(),
-        capabilities: vec![],
         resources: Resources {
             memory: Some(128 << 20),
             millicpus: Some(500),
             pids: Some(128),
         },
-        labels: BTreeMap::new(),
+        ..ContainerSpec::default()
     };
-    match plugin.ensure(&Id::random().unwrap(), &spec).await.unwrap() {
+    let container = Container::main(Id::random().unwrap());
+    match plugin
+        .ensure(&container, &spec, &NetworkMode::EngineNamespace)
+        .await
+        .unwrap()
+    {
         Found {
             state: FoundState::Running(running),
             ..

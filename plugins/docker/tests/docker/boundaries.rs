@@ -1,7 +1,7 @@
 //! What is not ours stays untouched, and what cannot be done is told in a way that helps.
 
 use orchestrator_lab::{Engine, TEST_IMAGE};
-use orchestrator_plugin::{InstanceSpec, Plugin, PluginError, Remedy, Resources};
+use orchestrator_plugin::{Container, ContainerSpec, Engine as _, EngineError, NetworkMode, Remedy, Resources};
 use serde_json::json;
 
 use crate::support::{inspect, name, new_id, plugin, spec};
@@ -16,8 +16,11 @@ async fn a_stranger_with_our_name_is_left_alone() {
         .unwrap();
     assert_eq!(created.status, 201, "{}", created.text());
 
-    let refusal = plugin.ensure(&id, &spec()).await.unwrap_err();
-    assert!(matches!(refusal, PluginError::Refused { .. }), "{refusal}");
+    let refusal = plugin
+        .ensure(&Container::main(id), &spec(), &NetworkMode::EngineNamespace)
+        .await
+        .unwrap_err();
+    assert!(matches!(refusal, EngineError::Refused { .. }), "{refusal}");
     assert_eq!(
         refusal.to_string(),
         format!(
@@ -25,36 +28,49 @@ async fn a_stranger_with_our_name_is_left_alone() {
             name(&id)
         )
     );
-    assert_eq!(plugin.find(&id).await.unwrap(), None);
-    plugin.remove(&id).await.unwrap();
+    assert_eq!(plugin.find(&Container::main(id)).await.unwrap(), None);
+    plugin.remove(&Container::main(id)).await.unwrap();
     assert_eq!(inspect(engine, &name(&id))["State"]["Status"], "created");
 }
 
 #[tokio::test]
 async fn two_sites_on_one_engine_do_not_see_each_other() {
     let (one, other, id) = (plugin(Engine::shared()), plugin(Engine::shared()), new_id());
-    let made = one.ensure(&id, &spec()).await.unwrap();
+    let made = one
+        .ensure(&Container::main(id), &spec(), &NetworkMode::EngineNamespace)
+        .await
+        .unwrap();
 
-    assert_eq!(other.find(&id).await.unwrap(), None);
+    assert_eq!(other.find(&Container::main(id)).await.unwrap(), None);
     assert_eq!(other.list().await.unwrap(), []);
-    assert_eq!(other.ensure(&id, &spec()).await.unwrap_err().remedy(), Remedy::Operator);
-    other.remove(&id).await.unwrap();
-    assert_eq!(one.find(&id).await.unwrap(), Some(made));
+    assert_eq!(
+        other
+            .ensure(&Container::main(id), &spec(), &NetworkMode::EngineNamespace)
+            .await
+            .unwrap_err()
+            .remedy(),
+        Remedy::Operator
+    );
+    other.remove(&Container::main(id)).await.unwrap();
+    assert_eq!(one.find(&Container::main(id)).await.unwrap(), Some(made));
 }
 
 #[tokio::test]
 async fn a_missing_image_is_told_as_such_and_nothing_is_left() {
     let (plugin, id) = (plugin(Engine::shared()), new_id());
-    let spec = InstanceSpec {
+    let spec = ContainerSpec {
         image: "orchestrator/nowhere".to_owned(),
         ..spec()
     };
     for fault in [
-        plugin.ensure(&id, &spec).await.unwrap_err(),
+        plugin
+            .ensure(&Container::main(id), &spec, &NetworkMode::EngineNamespace)
+            .await
+            .unwrap_err(),
         plugin.check_image(&spec.image).await.unwrap_err(),
     ] {
         assert!(
-            matches!(&fault, PluginError::ImageMissing { image } if *image == spec.image),
+            matches!(&fault, EngineError::ImageMissing { image } if *image == spec.image),
             "{fault}"
         );
         assert_eq!(fault.remedy(), Remedy::Operator);
@@ -66,15 +82,15 @@ async fn a_missing_image_is_told_as_such_and_nothing_is_left() {
 #[tokio::test]
 async fn what_the_engine_will_never_do_is_for_the_operator() {
     let plugin = plugin(Engine::shared());
-    let no_image = InstanceSpec {
+    let no_image = ContainerSpec {
         image: "Not An Image".to_owned(),
         ..spec()
     };
-    let no_capability = InstanceSpec {
+    let no_capability = ContainerSpec {
         capabilities: vec!["NO_SUCH".to_owned()],
         ..spec()
     };
-    let no_memory = InstanceSpec {
+    let no_memory = ContainerSpec {
         resources: Resources {
             memory: Some(4096),
             ..Resources::default()
@@ -83,9 +99,12 @@ async fn what_the_engine_will_never_do_is_for_the_operator() {
     };
     for spec in [no_image, no_capability, no_memory] {
         let id = new_id();
-        let fault = plugin.ensure(&id, &spec).await.unwrap_err();
-        assert!(matches!(fault, PluginError::Refused { .. }), "{spec:?}: {fault:?}");
-        plugin.remove(&id).await.unwrap();
+        let fault = plugin
+            .ensure(&Container::main(id), &spec, &NetworkMode::EngineNamespace)
+            .await
+            .unwrap_err();
+        assert!(matches!(fault, EngineError::Refused { .. }), "{spec:?}: {fault:?}");
+        plugin.remove(&Container::main(id)).await.unwrap();
     }
     assert_eq!(plugin.list().await.unwrap(), []);
 }

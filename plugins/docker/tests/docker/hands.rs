@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use orchestrator_lab::{Engine, Lab, TEST_IMAGE};
-use orchestrator_plugin::{FoundState, InstanceSpec, Mark, Plugin, PluginError};
+use orchestrator_plugin::{Container, ContainerSpec, Engine as _, EngineError, FoundState, Mark, NetworkMode};
 use serde_json::{Value, json};
 
 use crate::gate::Gate;
@@ -23,11 +23,17 @@ fn policy(engine: &Engine, container: &str) -> Value {
 async fn a_stopped_container_that_was_pruned_is_made_again() {
     let engine = own_engine();
     let (plugin, id) = (plugin(&engine), new_id());
-    let made = plugin.ensure(&id, &spec()).await.unwrap();
-    plugin.stop(&id).await.unwrap();
+    let made = plugin
+        .ensure(&Container::main(id), &spec(), &NetworkMode::EngineNamespace)
+        .await
+        .unwrap();
+    plugin.stop(&Container::main(id)).await.unwrap();
     by_hand(&engine, "POST", "/containers/prune");
-    assert_eq!(plugin.find(&id).await.unwrap(), None);
-    let again = plugin.ensure(&id, &spec()).await.unwrap();
+    assert_eq!(plugin.find(&Container::main(id)).await.unwrap(), None);
+    let again = plugin
+        .ensure(&Container::main(id), &spec(), &NetworkMode::EngineNamespace)
+        .await
+        .unwrap();
     assert_ne!(again.reference, made.reference);
     // All that nobody uses goes, images too: what runs keeps its own.
     by_hand(
@@ -35,16 +41,19 @@ async fn a_stopped_container_that_was_pruned_is_made_again() {
         "POST",
         "/images/prune?filters=%7B%22dangling%22%3A%5B%22false%22%5D%7D",
     );
-    assert_eq!(plugin.find(&id).await.unwrap(), Some(again));
-    plugin.stop(&id).await.unwrap();
+    assert_eq!(plugin.find(&Container::main(id)).await.unwrap(), Some(again));
+    plugin.stop(&Container::main(id)).await.unwrap();
     by_hand(&engine, "POST", "/containers/prune");
     by_hand(
         &engine,
         "POST",
         "/images/prune?filters=%7B%22dangling%22%3A%5B%22false%22%5D%7D",
     );
-    let missing = plugin.ensure(&id, &spec()).await.unwrap_err();
-    assert!(matches!(missing, PluginError::ImageMissing { .. }), "{missing}");
+    let missing = plugin
+        .ensure(&Container::main(id), &spec(), &NetworkMode::EngineNamespace)
+        .await
+        .unwrap_err();
+    assert!(matches!(missing, EngineError::ImageMissing { .. }), "{missing}");
     assert!(missing.to_string().contains(TEST_IMAGE), "{missing}");
 }
 
@@ -54,31 +63,40 @@ async fn an_instance_whose_image_lost_its_name_is_still_found_started_and_remove
     let (plugin, id) = (plugin(engine), new_id());
     let image = format!("moving-{id}");
     tag(engine, TEST_IMAGE, &image);
-    let of_it = InstanceSpec {
+    let of_it = ContainerSpec {
         image: image.clone(),
         ..spec()
     };
-    let made = plugin.ensure(&id, &of_it).await.unwrap();
+    let made = plugin
+        .ensure(&Container::main(id), &of_it, &NetworkMode::EngineNamespace)
+        .await
+        .unwrap();
     by_hand(engine, "DELETE", &format!("/images/{image}?force=true"));
-    assert_eq!(plugin.find(&id).await.unwrap(), Some(made.clone()));
-    plugin.stop(&id).await.unwrap();
-    let again = plugin.ensure(&id, &of_it).await.unwrap();
+    assert_eq!(plugin.find(&Container::main(id)).await.unwrap(), Some(made.clone()));
+    plugin.stop(&Container::main(id)).await.unwrap();
+    let again = plugin
+        .ensure(&Container::main(id), &of_it, &NetworkMode::EngineNamespace)
+        .await
+        .unwrap();
     assert_eq!(again.reference, made.reference);
-    plugin.remove(&id).await.unwrap();
-    assert_eq!(plugin.find(&id).await.unwrap(), None);
+    plugin.remove(&Container::main(id)).await.unwrap();
+    assert_eq!(plugin.find(&Container::main(id)).await.unwrap(), None);
 }
 
 #[tokio::test]
 async fn the_engine_does_not_start_what_was_stopped_whatever_policy_somebody_gave_it() {
     let engine = own_engine();
     let (plugin, id) = (plugin(&engine), new_id());
-    let made = plugin.ensure(&id, &spec()).await.unwrap();
+    let made = plugin
+        .ensure(&Container::main(id), &spec(), &NetworkMode::EngineNamespace)
+        .await
+        .unwrap();
     restart_always(&engine, &made.reference);
-    plugin.stop(&id).await.unwrap();
+    plugin.stop(&Container::main(id)).await.unwrap();
     assert_eq!(policy(&engine, &made.reference), "no");
     // An engine that starts runs whatever its policy says before it answers.
     engine.restart().unwrap();
-    let found = plugin.find(&id).await.unwrap().unwrap();
+    let found = plugin.find(&Container::main(id)).await.unwrap().unwrap();
     assert!(matches!(found.state, FoundState::Exited { .. }), "{found:?}");
 }
 
@@ -86,15 +104,25 @@ async fn the_engine_does_not_start_what_was_stopped_whatever_policy_somebody_gav
 async fn a_restart_policy_that_somebody_gave_to_an_instance_is_taken_back() {
     let engine = Engine::shared();
     let (plugin, id) = (plugin(engine), new_id());
-    let made = plugin.ensure(&id, &spec()).await.unwrap();
+    let made = plugin
+        .ensure(&Container::main(id), &spec(), &NetworkMode::EngineNamespace)
+        .await
+        .unwrap();
     restart_always(engine, &made.reference);
-    assert_eq!(plugin.ensure(&id, &spec()).await.unwrap(), made, "it runs on");
+    assert_eq!(
+        plugin
+            .ensure(&Container::main(id), &spec(), &NetworkMode::EngineNamespace)
+            .await
+            .unwrap(),
+        made,
+        "it runs on"
+    );
     assert_eq!(policy(engine, &made.reference), "no");
-    plugin.stop(&id).await.unwrap();
+    plugin.stop(&Container::main(id)).await.unwrap();
     restart_always(engine, &made.reference);
-    plugin.stop(&id).await.unwrap();
+    plugin.stop(&Container::main(id)).await.unwrap();
     assert_eq!(policy(engine, &made.reference), "no", "also of what does not run");
-    plugin.remove(&id).await.unwrap();
+    plugin.remove(&Container::main(id)).await.unwrap();
 }
 
 #[tokio::test]
@@ -103,13 +131,23 @@ async fn an_engine_that_changes_no_restart_policy_still_runs_and_stops_the_conta
     // No update gets through.
     let gate = Gate::before(engine, "/update");
     let plugin = plugin_behind(&gate, mark, Duration::from_secs(5));
-    let made = plugin.ensure(&id, &spec()).await.unwrap();
+    let made = plugin
+        .ensure(&Container::main(id), &spec(), &NetworkMode::EngineNamespace)
+        .await
+        .unwrap();
     restart_always(engine, &made.reference);
-    assert_eq!(plugin.ensure(&id, &spec()).await.unwrap(), made, "it runs on");
-    let refusal = plugin.stop(&id).await.unwrap_err();
+    assert_eq!(
+        plugin
+            .ensure(&Container::main(id), &spec(), &NetworkMode::EngineNamespace)
+            .await
+            .unwrap(),
+        made,
+        "it runs on"
+    );
+    let refusal = plugin.stop(&Container::main(id)).await.unwrap_err();
     assert_eq!(refusal.code(), "engine-timeout", "{refusal}");
-    let found = plugin.find(&id).await.unwrap().unwrap();
-    plugin.remove(&id).await.unwrap();
+    let found = plugin.find(&Container::main(id)).await.unwrap().unwrap();
+    plugin.remove(&Container::main(id)).await.unwrap();
     assert!(matches!(found.state, FoundState::Exited { .. }), "{found:?}");
 }
 
@@ -117,7 +155,10 @@ async fn an_engine_that_changes_no_restart_policy_still_runs_and_stops_the_conta
 async fn an_instance_has_no_network_of_the_engine_s_whatever_anybody_connects() {
     let engine = Engine::shared();
     let (plugin, id) = (plugin(engine), new_id());
-    let made = plugin.ensure(&id, &spec()).await.unwrap();
+    let made = plugin
+        .ensure(&Container::main(id), &spec(), &NetworkMode::EngineNamespace)
+        .await
+        .unwrap();
     let network = format!("n-{id}");
     let body = json!({ "Name": network, "Driver": "bridge", "Internal": true });
     let created = engine.api("POST", "/networks/create", Some(&body)).unwrap();
@@ -126,7 +167,7 @@ async fn an_instance_has_no_network_of_the_engine_s_whatever_anybody_connects() 
     let answer = engine
         .api("POST", &format!("/networks/{network}/connect"), Some(&body))
         .unwrap();
-    plugin.remove(&id).await.unwrap();
+    plugin.remove(&Container::main(id)).await.unwrap();
     by_hand(engine, "DELETE", &format!("/networks/{network}"));
     assert_eq!(answer.status, 400, "{}", answer.text());
     assert!(answer.text().contains("private (none) mode"), "{}", answer.text());

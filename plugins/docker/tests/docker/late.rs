@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use orchestrator_lab::Engine;
-use orchestrator_plugin::{Change, Mark, Plugin};
+use orchestrator_plugin::{Change, Container, ContainerKey, Engine as _, Mark, NetworkMode};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -17,7 +17,11 @@ async fn no_container_outlives_the_removal_of_an_instance_that_was_being_created
     let plugin = plugin_behind(&gate, mark, PATIENCE);
     let ensure = tokio::spawn({
         let plugin = plugin.clone();
-        async move { plugin.ensure(&id, &spec()).await }
+        async move {
+            plugin
+                .ensure(&Container::main(id), &spec(), &NetworkMode::EngineNamespace)
+                .await
+        }
     });
     gate.arrived.notified().await;
     // The client gave its lease back: the step is dropped where it is, and the next one removes.
@@ -25,7 +29,7 @@ async fn no_container_outlives_the_removal_of_an_instance_that_was_being_created
     let _ = ensure.await;
     let mut remove = tokio::spawn({
         let plugin = plugin.clone();
-        async move { plugin.remove(&id).await }
+        async move { plugin.remove(&Container::main(id)).await }
     });
     // A removal that does not wait has the time to be done with.
     let early = timeout(Duration::from_millis(500), &mut remove).await;
@@ -49,13 +53,16 @@ async fn a_container_that_comes_after_its_creator_gave_up_is_told_of() {
         async move { plugin.watch(sender).await }
     });
     assert_eq!(changes.recv().await, Some(Change::Everything));
-    let ensured = plugin.ensure(&id, &spec()).await.unwrap_err();
+    let ensured = plugin
+        .ensure(&Container::main(id), &spec(), &NetworkMode::EngineNamespace)
+        .await
+        .unwrap_err();
     assert_eq!(ensured.code(), "engine-timeout", "{ensured}");
-    plugin.remove(&id).await.unwrap();
+    plugin.remove(&Container::main(id)).await.unwrap();
     gate.pass.add_permits(1);
     let told = timeout(PATIENCE, changes.recv()).await.unwrap();
-    assert_eq!(told, Some(Change::Instance(id)));
-    plugin.remove(&id).await.unwrap();
+    assert_eq!(told, Some(Change::Container(ContainerKey::main(id))));
+    plugin.remove(&Container::main(id)).await.unwrap();
     assert_eq!(plugin.list().await.unwrap(), []);
     watch.abort();
 }

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use orchestrator_lab::{Engine, TEST_IMAGE};
-use orchestrator_plugin::{FoundState, InstanceId, InstanceSpec, Mark, Plugin};
+use orchestrator_plugin::{
+    Container, ContainerKey, ContainerSpec, Engine as _, FoundState, InstanceId, Mark, NetworkMode,
+};
 use serde_json::json;
 
 use crate::support::{
@@ -21,20 +23,29 @@ async fn the_engine_tells_who_it_is() {
 #[tokio::test]
 async fn an_instance_is_made_found_listed_and_removed() {
     let (plugin, id) = (plugin(Engine::shared()), new_id());
-    assert_eq!(plugin.find(&id).await.unwrap(), None);
+    assert_eq!(plugin.find(&Container::main(id)).await.unwrap(), None);
 
-    let made = plugin.ensure(&id, &spec()).await.unwrap();
-    assert_eq!(made.id, id);
+    let made = plugin
+        .ensure(&Container::main(id), &spec(), &NetworkMode::EngineNamespace)
+        .await
+        .unwrap();
+    assert_eq!(made.key, ContainerKey::main(id));
     assert!(std::fs::exists(format!("/proc/{}/ns/net", pid(&made))).unwrap());
 
-    assert_eq!(plugin.ensure(&id, &spec()).await.unwrap(), made);
-    assert_eq!(plugin.find(&id).await.unwrap(), Some(made.clone()));
+    assert_eq!(
+        plugin
+            .ensure(&Container::main(id), &spec(), &NetworkMode::EngineNamespace)
+            .await
+            .unwrap(),
+        made
+    );
+    assert_eq!(plugin.find(&Container::main(id)).await.unwrap(), Some(made.clone()));
     assert_eq!(plugin.list().await.unwrap(), [made]);
 
-    plugin.remove(&id).await.unwrap();
-    assert_eq!(plugin.find(&id).await.unwrap(), None);
+    plugin.remove(&Container::main(id)).await.unwrap();
+    assert_eq!(plugin.find(&Container::main(id)).await.unwrap(), None);
     assert_eq!(plugin.list().await.unwrap(), []);
-    plugin.remove(&id).await.unwrap();
+    plugin.remove(&Container::main(id)).await.unwrap();
 }
 
 #[tokio::test]
@@ -42,20 +53,30 @@ async fn list_has_every_state() {
     let (engine, mark) = (Engine::shared(), Mark { site: new_id() });
     let plugin = plugin_for(engine, mark, PATIENCE);
     let (runs, ended, created) = (new_id(), new_id(), new_id());
-    plugin.ensure(&runs, &spec()).await.unwrap();
-    plugin.ensure(&ended, &script("exit 3")).await.unwrap();
+    plugin
+        .ensure(&Container::main(runs), &spec(), &NetworkMode::EngineNamespace)
+        .await
+        .unwrap();
+    plugin
+        .ensure(
+            &Container::main(ended),
+            &script("exit 3"),
+            &NetworkMode::EngineNamespace,
+        )
+        .await
+        .unwrap();
     until(&plugin, &ended, |state| *state == FoundState::Exited { code: 3 }).await;
     create_only(engine, mark, created);
 
     let listed = plugin.list().await.unwrap();
-    let state = |id| &listed.iter().find(|found| found.id == id).unwrap().state;
+    let state = |id| &listed.iter().find(|found| found.key.instance == id).unwrap().state;
     assert_eq!(listed.len(), 3);
     assert!(matches!(state(runs), FoundState::Running(_)));
     assert_eq!(state(ended), &FoundState::Exited { code: 3 });
     assert_eq!(state(created), &FoundState::Created);
 
     for id in [runs, ended, created] {
-        plugin.remove(&id).await.unwrap();
+        plugin.remove(&Container::main(id)).await.unwrap();
     }
     assert_eq!(plugin.list().await.unwrap(), []);
 }
@@ -65,9 +86,12 @@ async fn one_that_was_created_and_not_started_is_started() {
     let (engine, mark, id) = (Engine::shared(), Mark { site: new_id() }, new_id());
     let plugin = plugin_for(engine, mark, PATIENCE);
     create_only(engine, mark, id);
-    let created = plugin.find(&id).await.unwrap().unwrap();
+    let created = plugin.find(&Container::main(id)).await.unwrap().unwrap();
 
-    let started = plugin.ensure(&id, &spec()).await.unwrap();
+    let started = plugin
+        .ensure(&Container::main(id), &spec(), &NetworkMode::EngineNamespace)
+        .await
+        .unwrap();
     assert!(pid(&started) > 0);
     assert_eq!(started.reference, created.reference);
 }
@@ -93,14 +117,20 @@ fn create_only(engine: &Engine, mark: Mark, id: InstanceId) {
 async fn one_that_was_stopped_by_hand_starts_again_as_another_process() {
     let engine = Engine::shared();
     let (plugin, id) = (plugin(engine), new_id());
-    let before = plugin.ensure(&id, &spec()).await.unwrap();
+    let before = plugin
+        .ensure(&Container::main(id), &spec(), &NetworkMode::EngineNamespace)
+        .await
+        .unwrap();
     by_hand(engine, "POST", &format!("/containers/{}/stop", name(&id)));
     assert!(matches!(
-        plugin.find(&id).await.unwrap().unwrap().state,
+        plugin.find(&Container::main(id)).await.unwrap().unwrap().state,
         FoundState::Exited { .. }
     ));
 
-    let after = plugin.ensure(&id, &spec()).await.unwrap();
+    let after = plugin
+        .ensure(&Container::main(id), &spec(), &NetworkMode::EngineNamespace)
+        .await
+        .unwrap();
     assert_eq!(after.reference, before.reference);
     assert_ne!(pid(&after), pid(&before));
 }
@@ -109,14 +139,23 @@ async fn one_that_was_stopped_by_hand_starts_again_as_another_process() {
 async fn one_that_was_paused_by_hand_goes_on() {
     let engine = Engine::shared();
     let (plugin, id) = (plugin(engine), new_id());
-    let before = plugin.ensure(&id, &spec()).await.unwrap();
+    let before = plugin
+        .ensure(&Container::main(id), &spec(), &NetworkMode::EngineNamespace)
+        .await
+        .unwrap();
     by_hand(engine, "POST", &format!("/containers/{}/pause", name(&id)));
-    let paused = plugin.find(&id).await.unwrap().unwrap();
+    let paused = plugin.find(&Container::main(id)).await.unwrap().unwrap();
     assert_eq!(paused.reference, before.reference);
     assert!(matches!(&paused.state, FoundState::Paused(running) if running.pid == pid(&before)));
 
-    assert_eq!(plugin.ensure(&id, &spec()).await.unwrap(), before);
-    assert_eq!(plugin.find(&id).await.unwrap(), Some(before));
+    assert_eq!(
+        plugin
+            .ensure(&Container::main(id), &spec(), &NetworkMode::EngineNamespace)
+            .await
+            .unwrap(),
+        before
+    );
+    assert_eq!(plugin.find(&Container::main(id)).await.unwrap(), Some(before));
     assert_eq!(inspect(engine, &name(&id))["State"]["Status"], "running");
 }
 
@@ -124,11 +163,17 @@ async fn one_that_was_paused_by_hand_goes_on() {
 async fn one_that_was_removed_by_hand_is_made_anew() {
     let engine = Engine::shared();
     let (plugin, id) = (plugin(engine), new_id());
-    let before = plugin.ensure(&id, &spec()).await.unwrap();
+    let before = plugin
+        .ensure(&Container::main(id), &spec(), &NetworkMode::EngineNamespace)
+        .await
+        .unwrap();
     by_hand(engine, "DELETE", &format!("/containers/{}?force=true", name(&id)));
-    assert_eq!(plugin.find(&id).await.unwrap(), None);
+    assert_eq!(plugin.find(&Container::main(id)).await.unwrap(), None);
 
-    let after = plugin.ensure(&id, &spec()).await.unwrap();
+    let after = plugin
+        .ensure(&Container::main(id), &spec(), &NetworkMode::EngineNamespace)
+        .await
+        .unwrap();
     assert_ne!(after.reference, before.reference);
 }
 
@@ -136,7 +181,10 @@ async fn one_that_was_removed_by_hand_is_made_anew() {
 async fn one_that_was_renamed_by_hand_can_still_be_removed() {
     let engine = Engine::shared();
     let (plugin, id) = (plugin(engine), new_id());
-    plugin.ensure(&id, &spec()).await.unwrap();
+    plugin
+        .ensure(&Container::main(id), &spec(), &NetworkMode::EngineNamespace)
+        .await
+        .unwrap();
     by_hand(
         engine,
         "POST",
@@ -144,7 +192,7 @@ async fn one_that_was_renamed_by_hand_can_still_be_removed() {
     );
     assert_eq!(plugin.list().await.unwrap().len(), 1);
 
-    plugin.remove(&id).await.unwrap();
+    plugin.remove(&Container::main(id)).await.unwrap();
     assert_eq!(plugin.list().await.unwrap(), []);
 }
 
@@ -154,22 +202,31 @@ async fn an_instance_outlives_its_image() {
     let (plugin, id) = (plugin(engine), new_id());
     let image = format!("orchestrator/short-lived-{id}");
     by_hand(engine, "POST", &format!("/images/{TEST_IMAGE}/tag?repo={image}"));
-    let of_image = InstanceSpec {
+    let of_image = ContainerSpec {
         image: image.clone(),
         ..spec()
     };
-    let made = plugin.ensure(&id, &of_image).await.unwrap();
+    let made = plugin
+        .ensure(&Container::main(id), &of_image, &NetworkMode::EngineNamespace)
+        .await
+        .unwrap();
     by_hand(engine, "DELETE", &format!("/images/{image}"));
     assert_eq!(plugin.check_image(&image).await.unwrap_err().code(), "image-missing");
 
-    assert_eq!(plugin.ensure(&id, &of_image).await.unwrap(), made);
+    assert_eq!(
+        plugin
+            .ensure(&Container::main(id), &of_image, &NetworkMode::EngineNamespace)
+            .await
+            .unwrap(),
+        made
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn many_calls_at_once_for_one_instance_make_one() {
     let (plugin, id) = (plugin(Engine::shared()), new_id());
-    let template = spec();
-    let calls = (0..8).map(|_| plugin.ensure(&id, &template));
+    let (container, template) = (Container::main(id), spec());
+    let calls = (0..8).map(|_| plugin.ensure(&container, &template, &NetworkMode::EngineNamespace));
     let made = futures_util::future::try_join_all(calls).await.unwrap();
     let references: BTreeSet<_> = made.iter().map(|found| (&found.reference, pid(found))).collect();
     assert_eq!(references.len(), 1);
@@ -179,8 +236,12 @@ async fn many_calls_at_once_for_one_instance_make_one() {
 #[tokio::test(flavor = "multi_thread")]
 async fn many_removals_at_once_all_succeed() {
     let (plugin, id) = (plugin(Engine::shared()), new_id());
-    plugin.ensure(&id, &spec()).await.unwrap();
-    futures_util::future::try_join_all((0..8).map(|_| plugin.remove(&id)))
+    plugin
+        .ensure(&Container::main(id), &spec(), &NetworkMode::EngineNamespace)
+        .await
+        .unwrap();
+    let container = Container::main(id);
+    futures_util::future::try_join_all((0..8).map(|_| plugin.remove(&container)))
         .await
         .unwrap();
     assert_eq!(plugin.list().await.unwrap(), []);
@@ -191,26 +252,45 @@ async fn a_call_that_was_cut_short_is_finished_by_the_next() {
     let (plugin, template) = (plugin(Engine::shared()), spec());
     for milliseconds in [0, 2, 5, 10, 50, 100, 200] {
         let id = new_id();
-        drop(tokio::time::timeout(Duration::from_millis(milliseconds), plugin.ensure(&id, &template)).await);
-        let made = plugin.ensure(&id, &template).await.unwrap();
+        drop(
+            tokio::time::timeout(
+                Duration::from_millis(milliseconds),
+                plugin.ensure(&Container::main(id), &template, &NetworkMode::EngineNamespace),
+            )
+            .await,
+        );
+        let made = plugin
+            .ensure(&Container::main(id), &template, &NetworkMode::EngineNamespace)
+            .await
+            .unwrap();
         assert!(pid(&made) > 0);
         assert_eq!(
             plugin.list().await.unwrap(),
             [made],
             "cut short after {milliseconds} ms"
         );
-        plugin.remove(&id).await.unwrap();
+        plugin.remove(&Container::main(id)).await.unwrap();
     }
 }
 
 #[tokio::test]
 async fn an_instance_that_ends_at_once_says_how() {
     let (plugin, id) = (plugin(Engine::shared()), new_id());
-    plugin.ensure(&id, &script("exit 7")).await.unwrap();
+    plugin
+        .ensure(&Container::main(id), &script("exit 7"), &NetworkMode::EngineNamespace)
+        .await
+        .unwrap();
     until(&plugin, &id, |state| *state == FoundState::Exited { code: 7 }).await;
 
     // The engine's init runs first, so that it is the one to find that there is no such program.
     let (id, command) = (new_id(), vec!["/no/such/program".to_owned()]);
-    plugin.ensure(&id, &InstanceSpec { command, ..spec() }).await.unwrap();
+    plugin
+        .ensure(
+            &Container::main(id),
+            &ContainerSpec { command, ..spec() },
+            &NetworkMode::EngineNamespace,
+        )
+        .await
+        .unwrap();
     until(&plugin, &id, |state| *state == FoundState::Exited { code: 127 }).await;
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use orchestrator_lab::Engine;
-use orchestrator_plugin::{InstanceSpec, Plugin, Resources};
+use orchestrator_plugin::{Container, ContainerSpec, Engine as _, NetworkMode, Resources};
 
 use crate::support::{inspect, name, new_id, pid, plugin, spec};
 
@@ -68,7 +68,14 @@ async fn resources_are_limited() {
         millicpus: Some(250),
         pids: Some(17),
     };
-    let made = plugin.ensure(&id, &InstanceSpec { resources, ..spec() }).await.unwrap();
+    let made = plugin
+        .ensure(
+            &Container::main(id),
+            &ContainerSpec { resources, ..spec() },
+            &NetworkMode::EngineNamespace,
+        )
+        .await
+        .unwrap();
 
     let host = &inspect(engine, &name(&id))["HostConfig"];
     assert_eq!(host["Memory"], 64 << 20);
@@ -83,7 +90,10 @@ async fn resources_are_limited() {
 #[tokio::test]
 async fn no_capability_is_left_and_none_can_be_gained() {
     let (plugin, id) = (plugin(Engine::shared()), new_id());
-    let made = plugin.ensure(&id, &spec()).await.unwrap();
+    let made = plugin
+        .ensure(&Container::main(id), &spec(), &NetworkMode::EngineNamespace)
+        .await
+        .unwrap();
     for set in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
         assert_eq!(status(pid(&made), set), "0000000000000000", "{set}");
     }
@@ -97,7 +107,11 @@ async fn only_the_named_capabilities_are_kept() {
     let (plugin, id) = (plugin(Engine::shared()), new_id());
     let capabilities = ["NET_RAW", "CHOWN"].map(str::to_owned).into();
     let made = plugin
-        .ensure(&id, &InstanceSpec { capabilities, ..spec() })
+        .ensure(
+            &Container::main(id),
+            &ContainerSpec { capabilities, ..spec() },
+            &NetworkMode::EngineNamespace,
+        )
         .await
         .unwrap();
     for set in ["CapEff", "CapBnd"] {
@@ -109,7 +123,10 @@ async fn only_the_named_capabilities_are_kept() {
 async fn ipv6_is_on_and_nothing_is_configured_behind_our_back() {
     let engine = Engine::shared();
     let (plugin, id) = (plugin(engine), new_id());
-    let pid = pid(&plugin.ensure(&id, &spec()).await.unwrap());
+    let pid = pid(&plugin
+        .ensure(&Container::main(id), &spec(), &NetworkMode::EngineNamespace)
+        .await
+        .unwrap());
     for (path, value) in [
         ("ipv6/conf/all/disable_ipv6", "0"),
         ("ipv6/conf/default/disable_ipv6", "0"),
@@ -127,7 +144,10 @@ async fn ipv6_is_on_and_nothing_is_configured_behind_our_back() {
 async fn an_instance_has_its_own_namespace_with_nothing_but_loopback() {
     let engine = Engine::shared();
     let (plugin, id) = (plugin(engine), new_id());
-    let pid = pid(&plugin.ensure(&id, &spec()).await.unwrap());
+    let pid = pid(&plugin
+        .ensure(&Container::main(id), &spec(), &NetworkMode::EngineNamespace)
+        .await
+        .unwrap());
     let links = fs::read_to_string(format!("/proc/{pid}/net/dev")).unwrap();
     let names: Vec<_> = links
         .lines()
@@ -140,13 +160,16 @@ async fn an_instance_has_its_own_namespace_with_nothing_but_loopback() {
 async fn host_name_environment_labels_and_init_are_as_the_template_says() {
     let engine = Engine::shared();
     let (plugin, id) = (plugin(engine), new_id());
-    let spec = InstanceSpec {
+    let spec = ContainerSpec {
         hostname: "lamp".to_owned(),
         environment: BTreeMap::from([("GREETING".to_owned(), "hello = there".to_owned())]),
         labels: BTreeMap::from([("tier".to_owned(), "lab".to_owned())]),
         ..spec()
     };
-    let pid = pid(&plugin.ensure(&id, &spec).await.unwrap());
+    let pid = pid(&plugin
+        .ensure(&Container::main(id), &spec, &NetworkMode::EngineNamespace)
+        .await
+        .unwrap());
     let container = inspect(engine, &name(&id));
     assert_eq!(container["Config"]["Hostname"], "lamp");
     assert_eq!(container["Config"]["Labels"]["tier"], "lab");

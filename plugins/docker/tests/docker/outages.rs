@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use orchestrator_lab::{Engine, Lab};
-use orchestrator_plugin::{Change, FoundState, Mark, Plugin, PluginError, Remedy};
-use orchestrator_plugin_docker::{DockerPlugin, DockerSettings};
+use orchestrator_plugin::{Change, Container, Engine as _, EngineError, FoundState, Mark, NetworkMode, Remedy};
+use orchestrator_plugin_docker::{DockerEngine, DockerSettings};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -26,15 +26,18 @@ async fn an_engine_that_is_not_there_yet_is_unavailable() {
         host,
         ..DockerSettings::default()
     };
-    let plugin = DockerPlugin::new(settings, Mark { site: new_id() });
+    let plugin = DockerEngine::new("docker", settings, Mark { site: new_id() });
     let (id, spec) = (new_id(), spec());
     let (sender, _receiver) = mpsc::channel(1);
     for fault in [
         plugin.check().await.unwrap_err(),
         plugin.check_image(&spec.image).await.unwrap_err(),
-        plugin.ensure(&id, &spec).await.unwrap_err(),
-        plugin.find(&id).await.unwrap_err(),
-        plugin.remove(&id).await.unwrap_err(),
+        plugin
+            .ensure(&Container::main(id), &spec, &NetworkMode::EngineNamespace)
+            .await
+            .unwrap_err(),
+        plugin.find(&Container::main(id)).await.unwrap_err(),
+        plugin.remove(&Container::main(id)).await.unwrap_err(),
         plugin.list().await.unwrap_err(),
         plugin.watch(sender).await,
     ] {
@@ -46,18 +49,27 @@ async fn an_engine_that_is_not_there_yet_is_unavailable() {
 async fn an_engine_that_stops_is_unavailable_until_it_is_back() {
     let engine = engine(&[]);
     let (plugin, id) = (plugin(&engine), new_id());
-    let before = plugin.ensure(&id, &spec()).await.unwrap();
+    let before = plugin
+        .ensure(&Container::main(id), &spec(), &NetworkMode::EngineNamespace)
+        .await
+        .unwrap();
 
     engine.stop().unwrap();
-    let fault = plugin.ensure(&id, &spec()).await.unwrap_err();
-    assert!(matches!(fault, PluginError::Unavailable { .. }), "{fault:?}");
+    let fault = plugin
+        .ensure(&Container::main(id), &spec(), &NetworkMode::EngineNamespace)
+        .await
+        .unwrap_err();
+    assert!(matches!(fault, EngineError::Unavailable { .. }), "{fault:?}");
 
     engine.resume().unwrap();
     assert!(matches!(
-        plugin.find(&id).await.unwrap().unwrap().state,
+        plugin.find(&Container::main(id)).await.unwrap().unwrap().state,
         FoundState::Exited { .. }
     ));
-    let after = plugin.ensure(&id, &spec()).await.unwrap();
+    let after = plugin
+        .ensure(&Container::main(id), &spec(), &NetworkMode::EngineNamespace)
+        .await
+        .unwrap();
     assert_eq!(after.reference, before.reference);
     assert_eq!(plugin.list().await.unwrap(), [after]);
 }
@@ -66,19 +78,28 @@ async fn an_engine_that_stops_is_unavailable_until_it_is_back() {
 async fn an_engine_that_was_killed_ends_its_instances_when_it_is_back() {
     let engine = engine(&[]);
     let (plugin, id) = (plugin(&engine), new_id());
-    let before = plugin.ensure(&id, &spec()).await.unwrap();
+    let before = plugin
+        .ensure(&Container::main(id), &spec(), &NetworkMode::EngineNamespace)
+        .await
+        .unwrap();
 
     engine.kill9().unwrap();
-    assert_eq!(plugin.find(&id).await.unwrap_err().remedy(), Remedy::Engine);
+    assert_eq!(
+        plugin.find(&Container::main(id)).await.unwrap_err().remedy(),
+        Remedy::Engine
+    );
 
     engine.resume().unwrap();
     assert!(matches!(
-        plugin.find(&id).await.unwrap().unwrap().state,
+        plugin.find(&Container::main(id)).await.unwrap().unwrap().state,
         FoundState::Exited { .. }
     ));
-    let after = plugin.ensure(&id, &spec()).await.unwrap();
+    let after = plugin
+        .ensure(&Container::main(id), &spec(), &NetworkMode::EngineNamespace)
+        .await
+        .unwrap();
     assert_ne!(pid(&after), pid(&before));
-    plugin.remove(&id).await.unwrap();
+    plugin.remove(&Container::main(id)).await.unwrap();
     assert_eq!(plugin.list().await.unwrap(), []);
 }
 
@@ -86,13 +107,22 @@ async fn an_engine_that_was_killed_ends_its_instances_when_it_is_back() {
 async fn an_engine_with_live_restore_keeps_its_instances() {
     let engine = engine(&["--live-restore"]);
     let (plugin, id) = (plugin(&engine), new_id());
-    let before = plugin.ensure(&id, &spec()).await.unwrap();
+    let before = plugin
+        .ensure(&Container::main(id), &spec(), &NetworkMode::EngineNamespace)
+        .await
+        .unwrap();
 
     engine.kill9().unwrap();
     engine.resume().unwrap();
-    assert_eq!(plugin.find(&id).await.unwrap(), Some(before.clone()));
-    assert_eq!(plugin.ensure(&id, &spec()).await.unwrap(), before);
-    plugin.remove(&id).await.unwrap();
+    assert_eq!(plugin.find(&Container::main(id)).await.unwrap(), Some(before.clone()));
+    assert_eq!(
+        plugin
+            .ensure(&Container::main(id), &spec(), &NetworkMode::EngineNamespace)
+            .await
+            .unwrap(),
+        before
+    );
+    plugin.remove(&Container::main(id)).await.unwrap();
 }
 
 #[tokio::test]
@@ -114,10 +144,10 @@ async fn an_engine_that_hangs_is_waited_for_no_longer_than_the_limit() {
     let engine = engine(&[]);
     let (plugin, id) = (plugin_within(&engine, Duration::from_secs(1)), new_id());
     engine.freeze().unwrap();
-    let fault = plugin.find(&id).await.unwrap_err();
-    assert!(matches!(fault, PluginError::Timeout { seconds: 1, .. }), "{fault:?}");
+    let fault = plugin.find(&Container::main(id)).await.unwrap_err();
+    assert!(matches!(fault, EngineError::Timeout { seconds: 1, .. }), "{fault:?}");
     assert_eq!(fault.remedy(), Remedy::Retry);
 
     engine.thaw().unwrap();
-    assert_eq!(plugin.find(&id).await.unwrap(), None);
+    assert_eq!(plugin.find(&Container::main(id)).await.unwrap(), None);
 }

@@ -1,7 +1,7 @@
 //! Whose a container is, its mark says, whatever name it goes by.
 
 use orchestrator_lab::Engine;
-use orchestrator_plugin::{FoundState, Plugin};
+use orchestrator_plugin::{Container, Engine as _, FoundState, NetworkMode};
 
 use crate::support::{by_hand, inspect, name, new_id, plugin, spec};
 
@@ -9,27 +9,40 @@ use crate::support::{by_hand, inspect, name, new_id, plugin, spec};
 async fn an_instance_that_was_renamed_by_hand_is_found_kept_and_removed() {
     let engine = Engine::shared();
     let (plugin, id) = (plugin(engine), new_id());
-    let made = plugin.ensure(&id, &spec()).await.unwrap();
+    let made = plugin
+        .ensure(&Container::main(id), &spec(), &NetworkMode::EngineNamespace)
+        .await
+        .unwrap();
     by_hand(
         engine,
         "POST",
         &format!("/containers/{}/rename?name=web-{id}", name(&id)),
     );
 
-    assert_eq!(plugin.find(&id).await.unwrap(), Some(made.clone()));
+    assert_eq!(plugin.find(&Container::main(id)).await.unwrap(), Some(made.clone()));
     assert_eq!(
-        plugin.ensure(&id, &spec()).await.unwrap(),
+        plugin
+            .ensure(&Container::main(id), &spec(), &NetworkMode::EngineNamespace)
+            .await
+            .unwrap(),
         made,
         "no second one is made"
     );
-    plugin.stop(&id).await.unwrap();
+    plugin.stop(&Container::main(id)).await.unwrap();
     assert!(matches!(
-        plugin.find(&id).await.unwrap().unwrap().state,
+        plugin.find(&Container::main(id)).await.unwrap().unwrap().state,
         FoundState::Exited { .. }
     ));
-    assert_eq!(plugin.ensure(&id, &spec()).await.unwrap().reference, made.reference);
+    assert_eq!(
+        plugin
+            .ensure(&Container::main(id), &spec(), &NetworkMode::EngineNamespace)
+            .await
+            .unwrap()
+            .reference,
+        made.reference
+    );
     assert_eq!(inspect(engine, &made.reference)["Name"], format!("/web-{id}"));
 
-    plugin.remove(&id).await.unwrap();
+    plugin.remove(&Container::main(id)).await.unwrap();
     assert_eq!(plugin.list().await.unwrap(), []);
 }

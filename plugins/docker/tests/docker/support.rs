@@ -1,12 +1,11 @@
 //! Plugins, templates and a look at the engine behind the plugin's back.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use orchestrator_lab::{Engine, TEST_IMAGE};
-use orchestrator_plugin::{Found, FoundState, Id, InstanceId, InstanceSpec, Mark, Plugin, Resources};
-use orchestrator_plugin_docker::{DockerPlugin, DockerSettings};
+use orchestrator_plugin::{Container, ContainerSpec, Engine as _, Found, FoundState, Id, InstanceId, Mark};
+use orchestrator_plugin_docker::{DockerEngine, DockerSettings};
 use serde_json::{Value, json};
 
 use crate::gate::Gate;
@@ -19,19 +18,20 @@ pub(crate) fn new_id() -> Id {
 }
 
 /// A plugin for a site of its own, so that tests that share an engine do not see each other.
-pub(crate) fn plugin(engine: &Engine) -> DockerPlugin {
+pub(crate) fn plugin(engine: &Engine) -> DockerEngine {
     plugin_within(engine, PATIENCE)
 }
 
 /// A plugin for a site of its own that waits for the engine no longer than `timeout`.
-pub(crate) fn plugin_within(engine: &Engine, timeout: Duration) -> DockerPlugin {
+pub(crate) fn plugin_within(engine: &Engine, timeout: Duration) -> DockerEngine {
     plugin_for(engine, Mark { site: new_id() }, timeout)
 }
 
 /// A plugin for this site.
-pub(crate) fn plugin_for(engine: &Engine, mark: Mark, timeout: Duration) -> DockerPlugin {
+pub(crate) fn plugin_for(engine: &Engine, mark: Mark, timeout: Duration) -> DockerEngine {
     let host = engine.url().parse().expect("the engine listens on a socket");
-    DockerPlugin::new(
+    DockerEngine::new(
+        "docker",
         DockerSettings {
             host,
             timeout,
@@ -42,32 +42,27 @@ pub(crate) fn plugin_for(engine: &Engine, mark: Mark, timeout: Duration) -> Dock
 }
 
 /// A plugin for this site whose requests go through `gate`.
-pub(crate) fn plugin_behind(gate: &Gate, mark: Mark, timeout: Duration) -> Arc<DockerPlugin> {
+pub(crate) fn plugin_behind(gate: &Gate, mark: Mark, timeout: Duration) -> Arc<DockerEngine> {
     let settings = DockerSettings {
         host: gate.url().parse().expect("the gate is a socket"),
         timeout,
         ..DockerSettings::default()
     };
-    Arc::new(DockerPlugin::new(settings, mark))
+    Arc::new(DockerEngine::new("docker", settings, mark))
 }
 
 /// A small web server without limits or capabilities.
-pub(crate) fn spec() -> InstanceSpec {
-    InstanceSpec {
+pub(crate) fn spec() -> ContainerSpec {
+    ContainerSpec {
         image: TEST_IMAGE.to_owned(),
         hostname: "instance".to_owned(),
-        command: vec![],
-        environment: BTreeMap::new(),
-        environment_from: BTreeMap::new(),
-        capabilities: vec![],
-        resources: Resources::default(),
-        labels: BTreeMap::new(),
+        ..ContainerSpec::default()
     }
 }
 
 /// A template that runs `script` in place of the web server.
-pub(crate) fn script(script: &str) -> InstanceSpec {
-    InstanceSpec {
+pub(crate) fn script(script: &str) -> ContainerSpec {
+    ContainerSpec {
         command: ["sh", "-c", script].map(str::to_owned).into(),
         ..spec()
     }
@@ -82,16 +77,16 @@ pub(crate) fn name(id: &InstanceId) -> String {
 pub(crate) fn pid(found: &Found) -> u32 {
     match &found.state {
         FoundState::Running(running) => running.pid,
-        other => panic!("{} should run and is {other:?}", found.id),
+        other => panic!("{} should run and is {other:?}", found.key.instance),
     }
 }
 
 /// Waits until the instance is in a state that `is` accepts.
-pub(crate) async fn until(plugin: &DockerPlugin, id: &InstanceId, is: impl Fn(&FoundState) -> bool) -> Found {
+pub(crate) async fn until(plugin: &DockerEngine, id: &InstanceId, is: impl Fn(&FoundState) -> bool) -> Found {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let found = plugin
-            .find(id)
+            .find(&Container::main(*id))
             .await
             .expect("the engine answers")
             .expect("the instance is there");

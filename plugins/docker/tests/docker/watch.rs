@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use orchestrator_lab::Engine;
-use orchestrator_plugin::{Change, FoundState, InstanceId, Plugin};
-use orchestrator_plugin_docker::DockerPlugin;
+use orchestrator_plugin::{Change, Container, ContainerKey, Engine as _, FoundState, InstanceId, NetworkMode};
+use orchestrator_plugin_docker::DockerEngine;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use crate::support::{PATIENCE, by_hand, name, new_id, plugin, spec, until};
 
 /// Watches for the rest of the test.
-fn watch(plugin: &Arc<DockerPlugin>) -> mpsc::Receiver<Change> {
+fn watch(plugin: &Arc<DockerEngine>) -> mpsc::Receiver<Change> {
     let (sender, receiver) = mpsc::channel(16);
     let plugin = Arc::clone(plugin);
     tokio::spawn(async move { plugin.watch(sender).await });
@@ -26,19 +26,22 @@ async fn next(changes: &mut mpsc::Receiver<Change>) -> Change {
 }
 
 async fn next_of(changes: &mut mpsc::Receiver<Change>, id: InstanceId) {
-    while next(changes).await != Change::Instance(id) {}
+    while next(changes).await != Change::Container(ContainerKey::main(id)) {}
 }
 
 #[tokio::test]
 async fn a_removal_by_hand_is_told() {
     let engine = Engine::shared();
     let (plugin, id) = (Arc::new(plugin(engine)), new_id());
-    plugin.ensure(&id, &spec()).await.unwrap();
+    plugin
+        .ensure(&Container::main(id), &spec(), &NetworkMode::EngineNamespace)
+        .await
+        .unwrap();
     let mut changes = watch(&plugin);
     assert_eq!(next(&mut changes).await, Change::Everything);
 
     by_hand(engine, "DELETE", &format!("/containers/{}?force=true", name(&id)));
-    while plugin.find(&id).await.unwrap().is_some() {
+    while plugin.find(&Container::main(id)).await.unwrap().is_some() {
         next_of(&mut changes, id).await;
     }
 }
@@ -47,7 +50,10 @@ async fn a_removal_by_hand_is_told() {
 async fn an_end_and_a_start_by_hand_are_told() {
     let engine = Engine::shared();
     let (plugin, id) = (Arc::new(plugin(engine)), new_id());
-    plugin.ensure(&id, &spec()).await.unwrap();
+    plugin
+        .ensure(&Container::main(id), &spec(), &NetworkMode::EngineNamespace)
+        .await
+        .unwrap();
     let mut changes = watch(&plugin);
     assert_eq!(next(&mut changes).await, Change::Everything);
 
@@ -66,11 +72,16 @@ async fn another_site_s_instances_are_not_told() {
     assert_eq!(next(&mut changes).await, Change::Everything);
 
     let (their_id, our_id) = (new_id(), new_id());
-    theirs.ensure(&their_id, &spec()).await.unwrap();
-    theirs.remove(&their_id).await.unwrap();
+    theirs
+        .ensure(&Container::main(their_id), &spec(), &NetworkMode::EngineNamespace)
+        .await
+        .unwrap();
+    theirs.remove(&Container::main(their_id)).await.unwrap();
     // The engine tells events in order: the first to arrive would be theirs.
-    ours.ensure(&our_id, &spec()).await.unwrap();
-    assert_eq!(next(&mut changes).await, Change::Instance(our_id));
+    ours.ensure(&Container::main(our_id), &spec(), &NetworkMode::EngineNamespace)
+        .await
+        .unwrap();
+    assert_eq!(next(&mut changes).await, Change::Container(ContainerKey::main(our_id)));
 }
 
 #[tokio::test]
@@ -84,7 +95,10 @@ async fn a_watch_that_nobody_listens_to_ends() {
     });
     assert_eq!(next(&mut receiver).await, Change::Everything);
     drop(receiver);
-    plugin.ensure(&id, &spec()).await.unwrap();
+    plugin
+        .ensure(&Container::main(id), &spec(), &NetworkMode::EngineNamespace)
+        .await
+        .unwrap();
     let end = timeout(PATIENCE, watching).await.expect("the watch ends").unwrap();
     assert_eq!(end.code(), "engine-failed");
 }

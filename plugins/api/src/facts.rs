@@ -1,0 +1,19 @@
+//! What an engine says of itself and of its images.
+
+/// What a plugin found out about its engine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EngineFacts {
+    /// Name of the engine, for people: `Docker Engine`, `Podman Engine`.
+    pub name: String,
+    /// Version as the engine reports it.
+    pub version: String,
+}
+
+/// What a plugin found out about an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageFacts {
+    /// What the name stands for now: the engine's id of the image, which names its content.
+    pub id: String,
+    /// Whether the image brings a health check of its own. It is not run: the template's `ready` says what is healthy.
+    pub has_health_check: bool,
+}

@@ -1,0 +1,28 @@
+//! Devices of the host.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// A device of the host that a container may use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Device {
+    /// Absolute path on the host.
+    pub source: PathBuf,
+    /// Absolute path inside the container.
+    pub target: PathBuf,
+    /// What the container may do with it.
+    #[serde(default)]
+    pub access: DeviceAccess,
+}
+
+/// What a container may do with a device.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DeviceAccess {
+    /// Only read it.
+    Read,
+    /// Read and write it.
+    #[default]
+    ReadWrite,
+}

@@ -1,0 +1,137 @@
+//! What a container is to be.
+
+mod device;
+mod file;
+mod resolver;
+mod volume;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+pub use device::{Device, DeviceAccess};
+pub use file::{File, FileContent};
+pub use resolver::Resolver;
+pub use volume::{Volume, VolumeSource};
+
+use crate::{Capabilities, Capability};
+
+/// Everything that an engine needs to know to make a container, besides its network.
+///
+/// Recorded with the instance, so that a later change of the template changes nothing of what already runs.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ContainerSpec {
+    /// Image to start, as the engine names it.
+    pub image: String,
+    /// Host name inside. A container that shares the network namespace of another has that one's.
+    pub hostname: String,
+    /// Command in place of the image's own; empty keeps the image's.
+    #[serde(default)]
+    pub command: Vec<String>,
+    /// Environment variables for the first process.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
+    /// Variables whose values are not recorded: the daemon reads each from its source right before it calls the engine,
+    /// and the engine finds the value in `environment`.
+    #[serde(default)]
+    pub environment_from: BTreeMap<String, ValueSource>,
+    /// Linux capabilities it keeps, without `CAP_`; all others are dropped.
+    #[serde(default)]
+    pub capabilities: Vec<String>,
+    /// What it may use of the host.
+    #[serde(default)]
+    pub resources: Resources,
+    /// Labels for people and their tools, besides those that carry the mark.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// Devices of the host that it may use.
+    #[serde(default)]
+    pub devices: Vec<Device>,
+    /// What is mounted in it.
+    #[serde(default)]
+    pub volumes: Vec<Volume>,
+    /// Files that are written into it before its first start.
+    #[serde(default)]
+    pub files: Vec<File>,
+    /// Its name servers; `None` leaves them to the engine. A container that shares the network namespace of another has
+    /// that one's.
+    #[serde(default)]
+    pub resolver: Option<Resolver>,
+}
+
+impl ContainerSpec {
+    /// What an engine must be able to do to make this container.
+    pub fn needs(&self) -> Capabilities {
+        let needed = [
+            (Capability::Devices, !self.devices.is_empty()),
+            (Capability::Volumes, !self.volumes.is_empty()),
+            (Capability::Files, !self.files.is_empty()),
+            (Capability::Resolver, self.resolver.is_some()),
+        ];
+        let needed = needed.into_iter().filter(|(_, is_needed)| *is_needed);
+        needed.fold(Capabilities::NONE, |all, (capability, _)| all.with(capability))
+    }
+}
+
+/// Limits on what a container may use. `None` is no limit.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Resources {
+    /// Memory in bytes; swap is not added to it.
+    pub memory: Option<u64>,
+    /// Processor time in thousandths of one processor.
+    pub millicpus: Option<u32>,
+    /// Processes and threads.
+    pub pids: Option<u32>,
+}
+
+/// Where a value is read from that is not recorded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ValueSource {
+    /// A file of the host, by its absolute path.
+    File(PathBuf),
+    /// A credential that systemd gives the daemon (`LoadCredential=` in its unit), by its name.
+    Credential(String),
+}
+
+impl fmt::Display for ValueSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "file {}", path.display()),
+            Self::Credential(name) => write!(f, "credential {name:?}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spec_needs_what_it_holds() {
+        assert_eq!(ContainerSpec::default().needs(), Capabilities::NONE);
+        let spec = ContainerSpec {
+            resolver: Some(Resolver::default()),
+            volumes: vec![Volume {
+                source: VolumeSource::Name("data".to_owned()),
+                target: "/data".into(),
+                read_only: false,
+            }],
+            ..ContainerSpec::default()
+        };
+        assert_eq!(
+            spec.needs(),
+            Capabilities::of(&[Capability::Volumes, Capability::Resolver])
+        );
+    }
+
+    #[test]
+    fn what_a_file_holds_is_not_shown() {
+        let secret = FileContent::Text("hunter2".to_owned());
+        assert_eq!(format!("{secret:?}"), "Text(7 bytes)");
+        assert_eq!(secret.bytes(), Some(&b"hunter2"[..]));
+        assert_eq!(FileContent::From(ValueSource::File("/x".into())).bytes(), None);
+    }
+}

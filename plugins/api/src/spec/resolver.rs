@@ -1,0 +1,15 @@
+//! Name servers of a container.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+/// Where the programs of a container resolve names.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resolver {
+    /// Name servers, in the order in which they are asked.
+    pub servers: Vec<IpAddr>,
+    /// Domains that are appended to short names.
+    #[serde(default)]
+    pub search: Vec<String>,
+}
