@@ -16,13 +16,13 @@ use orchestrator_network::{AddressState, Network, NetworkError};
 pub(super) struct Addresses {
     network: Network,
     index: u32,
-    /// Of which it is not known yet whether someone else has them.
+    /// Addresses whose duplicate address detection is not over.
     checking: BTreeSet<Ipv6Addr>,
-    /// Of which it is known that nobody has.
+    /// Addresses that no other host has.
     ready: BTreeSet<Ipv6Addr>,
 }
 
-/// What was found out of an address.
+/// The result of duplicate address detection for an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Checked {
     /// It may be used.
@@ -74,7 +74,7 @@ impl Addresses {
         self.ready.clear();
     }
 
-    /// What duplicate address detection has found since it was asked last.
+    /// The results of duplicate address detection since the last call.
     pub(super) async fn check(&mut self) -> Result<Vec<Checked>, NetworkError> {
         let mut checked = Vec::new();
         for address in self.checking.clone() {

@@ -1,4 +1,4 @@
-//! Who a client says it is: its DUID (RFC 9915, section 11; RFC 6355) and the number of its identity association.
+//! The identity of a client: its DUID (RFC 9915, section 11; RFC 6355) and the IAID of its identity association.
 
 use std::io;
 use std::str::FromStr;

@@ -34,7 +34,7 @@ pub use passed_over::PassedOver;
 pub use report::Report;
 pub use session::run;
 
-/// What is to be done, for which interface.
+/// What the client does, and on which interface.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Name of the interface.
@@ -45,7 +45,7 @@ pub struct Options {
     pub rapid_commit: bool,
     /// Whether the server may make the client ask again.
     pub reconfigure: bool,
-    /// The name that servers are told.
+    /// The host name that the client sends to servers.
     pub hostname: Option<DomainName>,
     /// How the client names itself, when no earlier run has said; see [`DuidChoice`].
     pub duid: Option<DuidChoice>,
@@ -53,7 +53,7 @@ pub struct Options {
     pub state: PathBuf,
     /// Ends when there is a lease, and leaves it.
     pub once: bool,
-    /// Leaves the lease when told to end.
+    /// Keeps the lease when the client is stopped, instead of releasing it.
     pub keep: bool,
     /// How long the first lease may take.
     pub timeout: Option<Duration>,
@@ -98,7 +98,7 @@ pub enum ClientError {
         #[source]
         source: io::Error,
     },
-    /// What is kept cannot be read or written.
+    /// The state files cannot be read or written.
     #[error("cannot {doing} {}; name a directory that can be written by --state", path.display())]
     State {
         /// What was being done: "read", "write".

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Reasons that are told apart; what comes beyond them is counted together. A reason names what a server sent.
+/// The number of reasons that are counted separately. All others are counted together, because a server can cause any
+/// number of them.
 const REASONS: usize = 8;
 
 /// How many answers were passed over, and why.

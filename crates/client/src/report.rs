@@ -1,4 +1,4 @@
-//! What the client tells: one line each, for people or as JSON.
+//! The client's reports: one line each, for people or as JSON.
 
 use std::fmt;
 use std::net::Ipv6Addr;

@@ -1,4 +1,4 @@
-//! One run of the client: from the interface's being there until it is told to end.
+//! One run of the client: from the moment when the interface exists until the client is stopped.
 
 use std::io;
 use std::net::Ipv6Addr;
@@ -59,11 +59,11 @@ struct Session<'a, R> {
     /// Whether the interface can be used.
     attached: bool,
     addresses: Addresses,
-    /// What was written down last.
+    /// The leases that were written to disk last.
     kept: Option<Holdings>,
-    /// Whether there is what the client is there for.
+    /// Whether the client has a lease of what it wants.
     provided: bool,
-    /// What came and was of no use.
+    /// The datagrams that were ignored.
     passed_over: PassedOver,
     report: R,
 }
@@ -177,8 +177,8 @@ impl<'a, R: FnMut(Report) -> io::Result<()>> Session<'a, R> {
         self.client.as_mut().map_or_else(Vec::new, |client| client.wake(now))
     }
 
-    /// Gives a datagram to the protocol. Only neighbours are heard: servers and relay agents answer from link-local
-    /// addresses, and nobody beyond the link has one.
+    /// Passes a datagram to the protocol. Only datagrams from link-local addresses count: servers and relay agents
+    /// answer from these, and no host beyond the link has one.
     fn hear(&mut self, received: &Received) -> Result<Vec<Action>, ClientError> {
         let now = self.clock.now();
         let Some(client) = &mut self.client else {
@@ -213,7 +213,7 @@ impl<'a, R: FnMut(Report) -> io::Result<()>> Session<'a, R> {
         self.client.as_mut().map_or_else(Vec::new, |client| client.release(now))
     }
 
-    /// Looks at the interface, and at the addresses that are being checked.
+    /// Observes the interface, and the addresses whose duplicate address detection is under way.
     async fn look(&mut self) -> Result<Vec<Action>, ClientError> {
         let interface = find(&self.network, &self.options.interface).await?;
         if interface.index != self.index {
@@ -262,7 +262,8 @@ impl<'a, R: FnMut(Report) -> io::Result<()>> Session<'a, R> {
         Ok(actions)
     }
 
-    /// Does what the protocol wants, in order. What it tells is told when it is done and written down.
+    /// Carries out the protocol's actions in order. Events are reported after they were carried out and written to
+    /// disk.
     async fn carry_out(&mut self, actions: Vec<Action>) -> Result<(), ClientError> {
         let mut told = Vec::new();
         for action in actions {
@@ -270,7 +271,7 @@ impl<'a, R: FnMut(Report) -> io::Result<()>> Session<'a, R> {
                 Action::Send(datagram) => self.send(&datagram),
                 Action::Assign(lease) => self.lend(&lease).await?,
                 Action::Withdraw(Leased::Address(address)) => self.addresses.withdraw(address).await?,
-                // A prefix is for whoever runs the client: nothing of it is on this interface.
+                // A prefix is only reported: the client puts nothing of it on the interface.
                 Action::Withdraw(Leased::Prefix(_)) => {}
                 Action::Tell(event) => told.push(event),
             }
@@ -292,7 +293,7 @@ impl<'a, R: FnMut(Report) -> io::Result<()>> Session<'a, R> {
         }
     }
 
-    /// What is not sent is sent again, as what is lost on the way.
+    /// A datagram that cannot be sent is retransmitted, like one that is lost on the way.
     fn send(&self, datagram: &[u8]) {
         if let Err(fault) = self.socket.send(datagram) {
             let fault = &fault as &dyn std::error::Error;
@@ -351,7 +352,7 @@ async fn find(network: &Network, name: &str) -> Result<Interface, ClientError> {
     found.ok_or_else(|| ClientError::NoInterface(name.to_owned()))
 }
 
-/// What an earlier run was called, where that is what is chosen; else a new name, which is kept.
+/// The DUID of an earlier run, if it is of the chosen type. Otherwise a new DUID, which is stored.
 async fn choose_duid(state: &State, options: &Options, interface: &Interface) -> Result<Duid, ClientError> {
     let known = state.duid().await?;
     let chosen = options.duid.as_ref();

@@ -1,4 +1,5 @@
-//! What a client keeps: its DUID, and what each interface has leased. Plain files, replaced as a whole.
+//! The client's state on disk: its DUID, and the leases of each interface. Each is a plain file that is replaced as a
+//! whole.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -45,7 +46,7 @@ impl State {
         replace(&self.directory.join("duid"), format!("{duid}\n").as_bytes()).await
     }
 
-    /// What an interface had leased. What cannot be understood is passed over: the lease is got anew.
+    /// The stored leases of an interface. A file that cannot be read is ignored, and the client asks for a new lease.
     pub(super) async fn holdings(&self, interface: &str) -> Result<Option<Holdings>, ClientError> {
         let path = self.lease(interface);
         let Some(text) = read(&path).await? else {

@@ -12,7 +12,7 @@ use rtnetlink::Handle;
 use crate::NetworkError;
 use crate::request::{Failure, answer};
 
-/// What became of an address that was to be added.
+/// The result of adding an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Added {
     /// It is new.

@@ -1,4 +1,4 @@
-//! Tells everyone on a bridge where an address is, unasked.
+//! Announces an address on a bridge by an unsolicited neighbor advertisement.
 
 use std::io;
 use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6};
@@ -12,19 +12,20 @@ const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 /// Receivers drop what could have been forwarded, which is any other hop limit (RFC 4861, section 7.1.2).
 const HOP_LIMIT: u32 = 255;
 const NEIGHBOR_ADVERTISEMENT: u8 = 136;
-/// The O flag: what is told replaces what was known.
+/// The O flag: the advertisement overrides existing neighbour cache entries.
 const OVERRIDE: u8 = 0x20;
 const TARGET_LINK_LAYER_ADDRESS: u8 = 2;
 
 impl Network {
     /// Sends an unsolicited neighbor advertisement (RFC 4861, section 7.2.6) of `address` at `mac` on the bridge.
     ///
-    /// Who asked for the address before it was there would else ask again only after a second. The instance itself
-    /// cannot tell in time: when its interface comes up, the bridge does not yet forward from the other end.
+    /// Without it, a host that solicited the address too early would solicit it again only after a second. The instance
+    /// itself cannot announce it in time: when its interface comes up, the bridge does not yet forward from the other
+    /// end.
     ///
     /// # Errors
     ///
-    /// When there is no raw socket to be had, or the bridge is gone.
+    /// When the kernel gives no raw socket, or the bridge is gone.
     pub fn announce(&self, bridge: &Bridge, address: Ipv6Addr, mac: [u8; 6]) -> Result<(), NetworkError> {
         send(bridge, &advertisement(address, mac)).map_err(|source| NetworkError::Refused {
             doing: format!("announcing {address} on {}", bridge.name),

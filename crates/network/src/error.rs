@@ -1,4 +1,4 @@
-//! What can go wrong with links, and what helps.
+//! Errors of bridges, attachments and routes, each with its remedy.
 
 use std::io;
 use std::path::PathBuf;

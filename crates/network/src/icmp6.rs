@@ -1,4 +1,4 @@
-//! ICMPv6 of one bridge: a raw socket that hears only the types it asks for.
+//! ICMPv6 on one bridge: a raw socket that receives only the types it asks for.
 
 use std::io::{self, IoSliceMut};
 use std::net::{Ipv6Addr, SocketAddrV6};
@@ -14,7 +14,7 @@ use tokio::net::UdpSocket;
 /// The longest message that is read whole: what fits into a frame.
 const LONGEST: usize = 1500;
 
-/// A socket that hears and speaks ICMPv6 on one bridge, with the hop limit 255 of neighbour discovery.
+/// A socket that receives and sends ICMPv6 on one bridge, with the hop limit 255 of neighbour discovery.
 ///
 /// It opens in the network namespace of the calling thread, which must be within a tokio runtime.
 #[derive(Debug)]

@@ -1,8 +1,8 @@
-//! An interface whose addresses come by DHCPv6: what it is, the addresses that it is lent, and what becomes of them.
+//! An interface whose addresses come by DHCPv6.
 //!
-//! A lent address has lifetimes, so that the kernel takes it away even when nobody is left to do so, and it goes through
-//! duplicate address detection (RFC 4862, section 5.4). An address that someone else has vanishes then, or is marked:
-//! [`Network::address_state`] tells. [`Network::watch_interfaces`] says when to look again.
+//! Each address has lifetimes, so that the kernel removes it even if this program is gone. It goes through duplicate
+//! address detection (RFC 4862, section 5.4). If another host has the address, the kernel removes or marks it;
+//! [`Network::address_state`] returns which. [`Network::watch_interfaces`] reports when the state may have changed.
 
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv6Addr};
@@ -37,12 +37,12 @@ pub struct Interface {
     pub running: bool,
 }
 
-/// What has become of an address.
+/// The state of an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AddressState {
     /// The interface does not have it.
     Absent,
-    /// Whether someone else has it is not known yet.
+    /// Duplicate address detection is not over yet.
     Tentative,
     /// Someone else has it.
     Duplicate,
@@ -107,7 +107,7 @@ impl Network {
         }
     }
 
-    /// What has become of an address.
+    /// The state of an address.
     ///
     /// # Errors
     ///

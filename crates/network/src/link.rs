@@ -22,14 +22,14 @@ pub const LINK_GROUP: u32 = 0x6f72_6300;
 /// The last of the groups in which links wait to be removed together; [`LINK_GROUP`] comes before the first.
 pub(crate) const LAST_GROUP: u32 = LINK_GROUP + 0xff;
 
-/// What of a link matters here.
+/// The attributes of an interface that this crate uses.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Link {
     /// Its number in its namespace.
     pub(crate) index: u32,
     /// Its name.
     pub(crate) name: String,
-    /// What it is: `bridge`, `veth`; a physical interface has no kind.
+    /// Its kind, such as `bridge` or `veth`. A physical interface has none.
     pub(crate) kind: Option<String>,
     /// Its alias; empty if it has none.
     pub(crate) alias: String,
@@ -126,7 +126,7 @@ impl From<LinkMessage> for Link {
 }
 
 impl Link {
-    /// Takes in what is told by its kind.
+    /// Reads the attributes that depend on its kind.
     fn learn(&mut self, detail: LinkInfo) {
         match detail {
             LinkInfo::Kind(kind) => self.kind = Some(kind.to_string()),
@@ -141,7 +141,8 @@ impl Link {
     }
 }
 
-/// Whether a bridge says by this that a port of it is isolated (`IFLA_BRPORT_ISOLATED`), in a message about its ports.
+/// Whether this attribute (`IFLA_BRPORT_ISOLATED`), in a message about the ports of a bridge, says that the port is
+/// isolated.
 fn is_isolation(setting: &LinkProtoInfoBridge) -> bool {
     const ISOLATED: u16 = 33;
     let mut value = [0];

@@ -1,4 +1,4 @@
-//! What the kernel takes as the name or the alias of an interface.
+//! The names and aliases that the kernel accepts for an interface.
 
 /// Longest name in bytes: `IFNAMSIZ` less its terminator.
 const NAME_MAX: usize = 15;

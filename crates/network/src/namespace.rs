@@ -22,7 +22,7 @@ pub(crate) struct Namespace {
     id: NamespaceId,
 }
 
-/// What tells one namespace from another: device and inode of its file.
+/// The identity of a namespace: device and inode of its file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct NamespaceId {
     device: u64,
@@ -104,10 +104,10 @@ impl Namespace {
     }
 }
 
-/// Whether a file stands for a network namespace.
+/// Whether a file is a network namespace.
 ///
-/// Under `/proc/PID/ns` the kernel tells the kind, as in "net:[4026531840]"; a bind mount elsewhere it shows under its
-/// own name.
+/// Under `/proc/PID/ns` the link's text has the kind, as in "net:[4026531840]". A bind mount elsewhere has its own
+/// name.
 fn is_network_namespace(file: &File) -> io::Result<bool> {
     if fstatfs(file)?.filesystem_type() != NSFS_MAGIC {
         return Ok(false);

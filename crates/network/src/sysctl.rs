@@ -1,7 +1,7 @@
 //! Settings of interfaces under `/proc/sys/net`.
 //!
-//! What is there belongs to the network namespace of the thread that opens it, so these are for a
-//! [fresh thread](crate::thread) within that namespace.
+//! These files belong to the network namespace of the thread that opens them. So call these functions on a [fresh
+//! thread](crate::thread) within that namespace.
 
 use std::fs;
 use std::path::PathBuf;
@@ -14,9 +14,9 @@ pub(crate) fn read_ipv6(interface: &str, key: &str) -> Option<String> {
     Some(value.trim_end().to_owned())
 }
 
-/// Sets `net.ipv6.conf.INTERFACE.KEY`; `all` and `default` are interfaces, too.
+/// Sets `net.ipv6.conf.INTERFACE.KEY`. `all` and `default` count as interfaces.
 ///
-/// What is right already is not written, so that a read-only `/proc/sys` is no obstacle then.
+/// A value that is right already is not written, so that a read-only `/proc/sys` does no harm then.
 pub(crate) fn ensure_ipv6(interface: &str, key: &str, value: &'static str) -> Result<(), NetworkError> {
     let path = path(interface, key);
     let refused = |source| NetworkError::Sysctl {

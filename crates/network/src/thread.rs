@@ -1,8 +1,7 @@
-//! Fresh threads, the only ones that are ever moved to another namespace.
+//! Fresh threads: the only threads that ever enter another namespace.
 //!
-//! Each is made for one piece of work and ends with it.
-//! Neither a thread of the caller's runtime nor the process is moved, and nothing is forked.
-//! What the kernel takes its time for holds up nobody but the one who asked for it.
+//! Each thread is made for one piece of work and ends with it. Threads of the caller's runtime and the process itself
+//! never change their namespace, and nothing is forked. If the kernel takes long, only the caller of that work waits.
 
 use std::future::Future;
 use std::thread;

@@ -1,4 +1,4 @@
-//! Where every lease event goes: recorded, counted, and then told to whoever acts on it.
+//! The recorder: commits every lease event, counts it, and notifies the reconcilers.
 
 use std::net::Ipv6Addr;
 
@@ -16,7 +16,7 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// A recorder into `store` that rings `notifications`.
+    /// A recorder that writes to `store` and notifies by `notifications`.
     pub fn new(store: Store, notifications: Notifications, metrics: Metrics) -> Self {
         Self {
             store,
@@ -25,7 +25,7 @@ impl Recorder {
         }
     }
 
-    /// Makes the changes durable, all or none, and rings for their clients.
+    /// Commits the changes, all or none, and notifies their clients' reconcilers.
     ///
     /// # Errors
     ///
@@ -69,7 +69,7 @@ impl Recorder {
     }
 }
 
-/// What whoever keeps the routes is to be told of a change: nothing of an address.
+/// The notification for the route reconciler, or `None` for changes to single addresses, which need no route.
 fn route_of(change: &LeaseChange) -> Option<(String, Leased, Option<Ipv6Addr>)> {
     change.leased.prefix()?;
     let next_hop = change.next_hop.filter(|_| change.verb == LeaseVerb::Hold);

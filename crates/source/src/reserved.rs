@@ -1,7 +1,7 @@
-//! What is reserved: in the settings, and through the API.
+//! Reservations: those of the settings, and those that were made through the API.
 //!
-//! The settings go before: what was made through the API and stands against them is remembered, and does not count
-//! until it no longer does.
+//! The settings take precedence. A reservation of the API that conflicts with them stays recorded, and is not in force
+//! while the conflict lasts.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,7 +13,7 @@ use orchestrator_model::{LeaseSource, RecordedReservation};
 use orchestrator_settings::{LinkSettings, Settings};
 use orchestrator_store::{Store, StoreError};
 
-/// What was reserved through the API, for everyone who needs it. A cheap handle.
+/// The reservations that were made through the API. A cheap handle.
 #[derive(Debug, Clone)]
 pub struct Reserved {
     store: Store,
@@ -21,7 +21,7 @@ pub struct Reserved {
     known: watch::Sender<Known>,
 }
 
-/// What one look into the store has found.
+/// The result of one read of the store.
 #[derive(Debug, Clone, Default)]
 struct Known {
     look: u64,
@@ -43,13 +43,13 @@ impl Reserved {
         }
     }
 
-    /// Looks into the store. When it returns, everyone sees what was recorded before it was called.
+    /// Reads the store. When it returns, all handles see what was recorded before the call.
     ///
     /// # Errors
     ///
     /// When the store does not answer or holds what cannot be read.
     pub async fn refresh(&self) -> Result<(), StoreError> {
-        // A look that began later has seen no less: the last one counts, in whatever order they end.
+        // A read that began later has seen no less. The last one counts, in whatever order they end.
         let look = self.looks.fetch_add(1, Ordering::Relaxed) + 1;
         let reservations: Arc<[_]> = self.store.reservations().await?.into();
         self.known.send_if_modified(|known| {
@@ -63,19 +63,19 @@ impl Reserved {
         Ok(())
     }
 
-    /// For those who only look.
+    /// A handle for readers.
     pub fn view(&self) -> ReservedView {
         ReservedView(self.known.subscribe())
     }
 }
 
 impl ReservedView {
-    /// What is reserved now, in the order in which it was made.
+    /// The present reservations, in the order in which they were made.
     pub fn get(&self) -> Arc<[RecordedReservation]> {
         self.0.borrow().reservations.clone()
     }
 
-    /// Whether something else is reserved than this handle was last told. Costs next to nothing.
+    /// Whether the reservations have changed since this handle last read them. Costs next to nothing.
     pub fn has_news(&mut self) -> bool {
         let has_news = self.0.has_changed().unwrap_or(false);
         if has_news {
@@ -84,7 +84,7 @@ impl ReservedView {
         has_news
     }
 
-    /// Waits until something else is reserved than this handle was last told. Cancel-safe.
+    /// Waits until the reservations have changed since this handle last read them. Cancel-safe.
     pub async fn changed(&mut self) {
         if self.0.changed().await.is_err() {
             // Nobody can reserve anything any more.

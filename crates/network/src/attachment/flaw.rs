@@ -1,4 +1,4 @@
-//! What an attachment lacks of its plan; comparing the inside end with it, without changing anything.
+//! Differences between an attachment's inside end and its plan. The comparison changes nothing.
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -15,7 +15,7 @@ use crate::namespace::Namespace;
 use crate::request::answer;
 use crate::{Network, NetworkError, thread};
 
-/// What an attachment lacks of its plan.
+/// A difference between an attachment and its plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flaw {
     /// There is no interface of the planned name.
@@ -46,10 +46,9 @@ impl fmt::Display for Flaw {
 }
 
 impl Network {
-    /// Looks into the namespace at `netns`, and returns the first thing that the inside end lacks of its plan.
+    /// Compares the inside end in the namespace at `netns` with its plan, and returns the first flaw, or `None`.
     ///
-    /// `None` says that nothing is missing.
-    /// What an instance has beyond its plan, such as a second address, is its own affair and no flaw.
+    /// It is no flaw when an instance has more than its plan, such as a second address.
     ///
     /// # Errors
     ///

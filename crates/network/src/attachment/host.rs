@@ -1,4 +1,4 @@
-//! The host end: making the pair, marking it, and telling whether a found one is right.
+//! The host end of an attachment: creates and marks the veth pair, and checks one that exists.
 
 use futures_util::StreamExt;
 use netlink_packet_core::{NLM_F_ACK, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload};
@@ -17,7 +17,7 @@ use crate::namespace::Namespace;
 use crate::request::answer;
 use crate::{Bridge, NetworkError};
 
-/// What became of a pair that was to be made.
+/// The result of creating a veth pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pair {
     /// It is new.

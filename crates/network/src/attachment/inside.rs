@@ -19,7 +19,7 @@ use crate::{NetworkError, sysctl};
 /// The loopback interface is the first in every namespace.
 const LOOPBACK: u32 = 1;
 
-/// What was found inside.
+/// The state of the inside end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Inside {
     /// All is as planned now.
@@ -30,7 +30,7 @@ pub(crate) enum Inside {
 
 /// Work within the instance's namespace.
 pub(crate) struct InsideEnd<'a> {
-    /// What it shall be.
+    /// The plan that it must match.
     pub(crate) plan: &'a AttachmentPlan,
     /// The host end, if it was there before: then the inside end may be wrong.
     pub(crate) found: Option<&'a Link>,

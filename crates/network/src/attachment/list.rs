@@ -23,10 +23,10 @@ pub struct AttachmentFound {
 }
 
 impl Network {
-    /// All attachments whose mark begins with `alias_prefix`, from one look at the kernel's list.
+    /// All attachments whose mark begins with `alias_prefix`, from one dump of the kernel's interfaces.
     ///
-    /// One that was being made when the daemon was killed may have no mark yet: it is not listed, and either goes with
-    /// its namespace or is taken up by the next [`ensure_attachment`](Self::ensure_attachment).
+    /// An attachment that was being made when the daemon was killed may have no mark yet. It is not listed; it goes
+    /// away with its namespace, or the next [`ensure_attachment`](Self::ensure_attachment) completes it.
     ///
     /// # Errors
     ///

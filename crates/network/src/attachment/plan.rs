@@ -1,4 +1,4 @@
-//! What an attachment shall be.
+//! The plan of an attachment.
 
 use std::net::Ipv6Addr;
 
@@ -7,7 +7,7 @@ use ipnet::Ipv6Net;
 use crate::NetworkError;
 use crate::name::{check_mark, check_name};
 
-/// What an instance's interface on a bridge shall be.
+/// The plan of an instance's interface on a bridge.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AttachmentPlan {
     /// Name of the host end, at most 15 bytes, one of its own for each attachment.
@@ -24,7 +24,7 @@ pub struct AttachmentPlan {
     pub mac: [u8; 6],
     /// Next hop of the default route; it need not be within the prefix of the address.
     pub gateway: Option<Ipv6Addr>,
-    /// Whether it shall reach only ports that are not isolated, such as clients', and no other instance.
+    /// Whether it reaches only ports that are not isolated, such as those of clients, and no other instance.
     pub isolated: bool,
 }
 

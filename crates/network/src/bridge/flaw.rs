@@ -1,4 +1,4 @@
-//! What a bridge lacks of its plan.
+//! Differences between a bridge and its plan.
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -67,7 +67,7 @@ impl fmt::Display for BridgeFlaw {
     }
 }
 
-/// What is wrong with the bridge itself; its addresses and groups are not looked at.
+/// The flaws of the bridge itself, without its addresses and multicast groups.
 pub(super) fn of_link(bridge: &Bridge, switching: Switching, identity: &BridgeIdentity) -> Vec<BridgeFlaw> {
     let mut flaws = Vec::new();
     if !bridge.up {
@@ -104,9 +104,9 @@ pub(super) fn of_settings(bridge: &Bridge) -> Vec<BridgeFlaw> {
     changed.map(|(key, _)| BridgeFlaw::Setting(key)).collect()
 }
 
-/// What of the planned addresses a bridge lacks, among those that it has.
+/// The planned addresses that the bridge lacks.
 ///
-/// Without a carrier the kernel gives no link-local address. A bridge that is not ours need not have one, if it had none
+/// Without a carrier the kernel assigns no link-local address. A bridge that is not ours needs none if it had none
 /// before.
 pub(super) fn of_addresses(
     bridge: &Bridge,

@@ -1,4 +1,4 @@
-//! Which multicast groups sockets have joined on an interface.
+//! Memberships of sockets in multicast groups on an interface.
 
 use std::fs;
 use std::net::Ipv6Addr;
@@ -6,9 +6,9 @@ use std::net::Ipv6Addr;
 /// Where the kernel lists them, for the namespace of the thread that reads.
 const TABLE: &str = "/proc/thread-self/net/igmp6";
 
-/// Those of the `wanted` groups that nobody is a member of on the interface of this number.
+/// The `wanted` groups that no socket is a member of on the interface with this index.
 ///
-/// None when the kernel does not tell. The calling thread must be in the interface's namespace.
+/// The result is empty when the kernel's list cannot be read. The calling thread must be in the interface's namespace.
 pub fn missing_groups(index: u32, wanted: &[Ipv6Addr]) -> Vec<Ipv6Addr> {
     match fs::read_to_string(TABLE) {
         Ok(table) => not_in(&table, index, wanted),

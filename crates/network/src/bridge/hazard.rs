@@ -1,4 +1,5 @@
-//! What about a bridge, or beside it, keeps clients from their service, and is not ours to change.
+//! Hazards: properties of a bridge or its surroundings that keep clients from their service and that are not ours to
+//! change.
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -45,7 +46,7 @@ impl fmt::Display for BridgeHazard {
     }
 }
 
-/// What the options of somebody else's bridge do to instances. On a bridge of ours these are flaws, and are mended.
+/// The hazards in the options of a bridge that is not ours. On a bridge of ours these are flaws, and are repaired.
 pub(super) fn of_switching(bridge: &Bridge, switching: Switching) -> Vec<BridgeHazard> {
     if bridge.ours {
         return Vec::new();

@@ -37,7 +37,7 @@ const SETTINGS: [(&str, &str); 3] = [("disable_ipv6", "0"), ("accept_ra", "0"), 
 /// The smallest MTU that IPv6 takes (RFC 8200, section 5): below it the kernel has no IPv6 on an interface.
 const LEAST_MTU: u32 = 1280;
 
-/// What a link's bridge shall be.
+/// The plan of a link's bridge.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BridgePlan {
     /// Name of the interface, at most 15 bytes.

@@ -9,9 +9,9 @@ use crate::address::list_all_addresses;
 use crate::link::{find_link, find_link_by_index};
 use crate::{Network, NetworkError};
 
-/// What hosts know a bridge by, as it was when it was first served.
+/// The identity of a bridge to its hosts, as it was when it was first served.
 ///
-/// A bridge takes the link-layer address of one of its ports unless somebody gave it one, and makes its link-local
+/// Unless somebody sets its link-layer address, a bridge takes that of one of its ports, and forms its link-local
 /// address from it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BridgeIdentity {
@@ -28,9 +28,9 @@ pub struct ObservedBridge {
     pub bridge: Bridge,
     /// Its link-layer and link-local address now.
     pub identity: BridgeIdentity,
-    /// What is not as planned, and ours to mend.
+    /// Differences from the plan, which we repair.
     pub flaws: Vec<BridgeFlaw>,
-    /// What keeps clients from their service, and is somebody else's to mend.
+    /// What keeps clients from their service, and only somebody else can repair.
     pub hazards: Vec<BridgeHazard>,
 }
 

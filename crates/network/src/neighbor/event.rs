@@ -1,4 +1,4 @@
-//! What the kernel tells of its neighbour table.
+//! Notifications of the kernel's neighbour table.
 
 use std::net::Ipv6Addr;
 
@@ -8,7 +8,7 @@ use netlink_packet_route::neighbour::{NeighbourAddress, NeighbourAttribute, Neig
 
 use super::NeighborChange;
 
-/// The news of one bridge in a datagram; what cannot be read is passed over.
+/// The changes of one bridge in a datagram. Messages that cannot be read are skipped.
 pub(super) fn changes(datagram: &[u8], bridge: u32) -> impl Iterator<Item = NeighborChange> {
     let mut rest = datagram;
     std::iter::from_fn(move || {
@@ -24,7 +24,8 @@ pub(super) fn changes(datagram: &[u8], bridge: u32) -> impl Iterator<Item = Neig
     })
 }
 
-/// What an entry of the table tells; nothing when it is of another interface, or of one that does not answer.
+/// The change that an entry of the table stands for, or `None` when it is of another interface or its neighbour does
+/// not answer.
 pub(super) fn change(message: &NeighbourMessage, bridge: u32) -> Option<NeighborChange> {
     if message.header.ifindex != bridge {
         return None;

@@ -1,19 +1,18 @@
-//! Neighbours on a bridge: who says to be there, and who is.
+//! Neighbours on a bridge: hints that a host has an address, and their verification.
 //!
-//! Two things are heard of:
+//! There are two sources of hints:
 //!
-//! - The kernel's neighbour table, by netlink. It knows those that the machine itself talks to, and it tells when one
-//!   answered or did not.
-//! - Neighbour solicitations and advertisements on the bridge, by a packet socket with a filter in the kernel: a host
-//!   sends one when it takes an address (duplicate address detection, RFC 4862, section 5.4) and whenever it looks for
-//!   a neighbour. Of a host that never talks to this machine nothing else is heard. All other packets stay in the
-//!   kernel.
+//! - The kernel's neighbour table, by netlink. It has the hosts that this machine talks to, and it reports whether they
+//!   answered.
+//! - Neighbour solicitations and advertisements on the bridge, by a packet socket with a filter in the kernel. A host
+//!   sends one when it takes an address (duplicate address detection, RFC 4862, section 5.4) and whenever it resolves a
+//!   neighbour. A host that never talks to this machine is seen only this way. All other packets stay in the kernel.
 //!
-//! Both are hints only, since anyone can send them. [`Network::verify_neighbors`] makes the kernel ask the address with
-//! a solicitation of its own, again and again as RFC 4861, section 7.3 wants; its verdict comes back through the watch.
+//! Both are only hints, because anyone can send them. [`Network::verify_neighbors`] makes the kernel solicit the
+//! address itself, repeatedly as RFC 4861, section 7.3 requires; the watch reports the result.
 //!
-//! A bridge that snoops multicast beside somebody's querier passes on to us only what we joined: there, hosts are seen
-//! when they talk to this machine. Bridges that we make do not snoop.
+//! A bridge that snoops multicast on a link with a querier forwards to us only the groups that we joined. There, hosts
+//! are seen when they talk to this machine. Bridges that we create do not snoop.
 
 mod event;
 mod solicitation;
@@ -35,7 +34,7 @@ use crate::request::answer;
 use crate::watch::subscribe;
 use crate::{Bridge, Network, NetworkError};
 
-/// What is heard of a neighbour.
+/// A change of a neighbour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NeighborChange {
     /// Anything may have changed: the watch has just begun, or has missed something.
@@ -57,13 +56,13 @@ pub enum NeighborChange {
 }
 
 impl Network {
-    /// Tells of neighbours on a bridge until it fails, beginning with [`NeighborChange::Everything`].
+    /// Reports changes of neighbours on a bridge until it fails, beginning with [`NeighborChange::Everything`].
     ///
-    /// The channel is bounded: what a slow caller has no room for is made up for by another
+    /// The channel is bounded. When a slow caller misses changes, it gets another
     /// [`Everything`](NeighborChange::Everything).
     ///
-    /// Returns why it ended: [`Unwatched`](NetworkError::Unwatched) if nobody listens any more; anything else is worth
-    /// another call.
+    /// Returns why it ended: [`Unwatched`](NetworkError::Unwatched) if the channel is closed; after any other error,
+    /// call it again.
     pub async fn watch_neighbors(&self, bridge: &Bridge, heard: mpsc::Sender<NeighborChange>) -> NetworkError {
         match self.report_neighbors(bridge.index, &heard).await {
             Ok(never) => match never {},
@@ -148,7 +147,7 @@ impl Network {
         }
     }
 
-    /// Tells of the whole table, after what was known before is to be asked again.
+    /// Reports the whole table, after [`NeighborChange::Everything`].
     async fn report_table(&self, index: u32, heard: &mpsc::Sender<NeighborChange>) -> Result<(), NetworkError> {
         let table = self.neighbors().await?;
         send(heard, NeighborChange::Everything).await?;

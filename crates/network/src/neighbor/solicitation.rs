@@ -20,7 +20,7 @@ const NEIGHBOR_SOLICITATION: u8 = 135;
 const NEIGHBOR_ADVERTISEMENT: u8 = 136;
 /// Next header ICMPv6.
 const ICMPV6: u8 = 58;
-/// What has come through a router has any other (RFC 4861, section 7.1).
+/// The hop limit of neighbour discovery. A packet that came through a router has a lower one (RFC 4861, section 7.1).
 const HOP_LIMIT: u8 = 255;
 /// Places in a packet: IPv6 header, then type, code, checksum, flags and target.
 const NEXT_HEADER: usize = 6;
@@ -31,7 +31,7 @@ const TARGET: usize = 48;
 /// All that is read of a packet.
 const HEAD: usize = TARGET + 16;
 
-/// A packet socket that hears them.
+/// A packet socket that receives them.
 pub(super) struct Solicitations {
     bridge: usize,
     // Around a packet socket: the runtime only waits for its file descriptor.
@@ -77,7 +77,7 @@ fn socket(bridge: u32) -> Result<Solicitations, io::Error> {
     // Without link-layer headers: packets begin with that of IPv6. The kernel wants the protocol in network order.
     let protocol = Protocol::from(i32::from((ETH_P_IPV6 as u16).to_be()));
     let socket = Socket::new(Domain::PACKET, Type::DGRAM, Some(protocol))?;
-    // What came before the filter is looked at again when it is read.
+    // Packets that came before the filter was attached are checked again when they are read.
     socket.attach_filter(&filter(bridge))?;
     socket.set_nonblocking(true)?;
     Ok(Solicitations {
@@ -86,8 +86,8 @@ fn socket(bridge: u32) -> Result<Solicitations, io::Error> {
     })
 }
 
-/// The address that the sender of a packet uses or is about to use: it tells of it in an advertisement, or looks for
-/// a neighbour from it, or asks whether anyone has it already (from no address, RFC 4862, section 5.4.2).
+/// The address that the sender of a packet uses or is about to use: it advertises the address, or solicits a neighbour
+/// from it, or checks whether another host has it (from the unspecified address, RFC 4862, section 5.4.2).
 fn address_of(packet: &[u8]) -> Option<Ipv6Addr> {
     if *packet.get(NEXT_HEADER)? != ICMPV6 || *packet.get(HOPS)? != HOP_LIMIT {
         return None;

@@ -1,8 +1,9 @@
-//! Whether the daemon that a mark belongs to runs.
+//! Claims: whether the daemon that a route mark belongs to is running.
 //!
-//! Routes stay when a daemon stops, and when its database is lost. Who finds them must not take those of a daemon that
-//! runs beside: it claims its mark for as long as it runs, by a socket with a name of its own. Such names belong to a
-//! network namespace, as routes do, and the kernel frees them when the process ends.
+//! Routes stay when a daemon stops, and when its database is lost. A daemon that finds such routes must not remove
+//! those of a daemon that runs alongside. So each daemon claims its mark for as long as it runs, by binding an abstract
+//! unix socket with a name of its own. Such names belong to a network namespace, as routes do, and the kernel frees
+//! them when the process ends.
 
 use std::fs;
 use std::io;

@@ -1,8 +1,8 @@
 //! Routes for delegated prefixes in the daemon's own namespace, in the kernel's main table.
 //!
-//! What we made is told by two marks: the routing protocol [`ROUTE_PROTOCOL`] and a metric of the site's own, so that
-//! two daemons on a machine do not take each other's routes for their own. A prefix may have routes of others beside
-//! ours, with other metrics; they are neither replaced nor removed.
+//! Two marks identify our routes: the routing protocol [`ROUTE_PROTOCOL`] and a metric of the site's own. So two
+//! daemons on a machine do not mistake each other's routes for their own. A prefix may also have routes of others, with
+//! other metrics; these are neither replaced nor removed.
 
 mod claim;
 mod sites;
@@ -52,8 +52,8 @@ pub enum Way {
         /// The number of the interface that it is on.
         interface: u32,
     },
-    /// They are refused, and their sender is told: a pool's addresses that nobody holds must not circle between routers
-    /// (RFC 9663, section 9; RFC 7084, WPD-5). Routes of the same and of longer prefixes come before it.
+    /// The kernel rejects packets with an ICMPv6 error. Addresses of a pool that nobody holds must not loop between
+    /// routers (RFC 9663, section 9; RFC 7084, WPD-5). Routes of the same and of longer prefixes take precedence.
     Unreachable,
 }
 
@@ -104,7 +104,7 @@ impl Network {
     ///
     /// # Errors
     ///
-    /// When the kernel does not tell.
+    /// When the kernel refuses or does not answer.
     pub async fn list_routes(&self, mark: RouteMark) -> Result<Vec<Route>, NetworkError> {
         let all = RouteMessageBuilder::<Ipv6Addr>::new().build();
         let found: Vec<RouteMessage> = answer(self.netlink.route().get(all).execute().try_collect())
@@ -152,14 +152,14 @@ fn message(route: Route, mark: RouteMark) -> RouteMessage {
     }
 }
 
-/// The route that a message tells of, if it carries the mark.
+/// The route in a message, if it carries the mark.
 fn read(message: &RouteMessage, mark: RouteMark) -> Option<Route> {
     read_any(message)
         .filter(|(found, _)| *found == mark)
         .map(|(_, route)| route)
 }
 
-/// The route that a message tells of with its mark, if it carries one.
+/// The route in a message with its mark, if it carries one.
 fn read_any(message: &RouteMessage) -> Option<(RouteMark, Route)> {
     let header = &message.header;
     if header.protocol != RouteProtocol::Other(ROUTE_PROTOCOL) || header.table != RouteHeader::RT_TABLE_MAIN {

@@ -16,7 +16,7 @@ impl Network {
     ///
     /// # Errors
     ///
-    /// When the kernel does not tell.
+    /// When the kernel refuses or does not answer.
     pub async fn list_all_routes(&self) -> Result<BTreeMap<RouteMark, Vec<Route>>, NetworkError> {
         let all = RouteMessageBuilder::<Ipv6Addr>::new().build();
         let found: Vec<RouteMessage> = answer(self.netlink.route().get(all).execute().try_collect())

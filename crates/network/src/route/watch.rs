@@ -12,7 +12,7 @@ use super::{Route, RouteMark, read};
 use crate::watch::{messages, subscribe};
 use crate::{Network, NetworkError};
 
-/// What the kernel tells of routes with one mark.
+/// A change of the routes with one mark.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RouteChange {
     /// Any of them may be gone: the watch has just begun, or has missed something.
@@ -24,11 +24,11 @@ pub enum RouteChange {
 impl Network {
     /// Reports routes with this mark that are removed, until it fails; begins with [`RouteChange::Everything`].
     ///
-    /// The channel is bounded: a slow caller fills the kernel's socket, and is told of
+    /// The channel is bounded. A slow caller fills the kernel's socket, and gets another
     /// [`Everything`](RouteChange::Everything).
     ///
-    /// Returns why it ended: [`Unwatched`](NetworkError::Unwatched) if nobody listens any more; anything else is worth
-    /// another call.
+    /// Returns why it ended: [`Unwatched`](NetworkError::Unwatched) if the channel is closed; after any other error,
+    /// call it again.
     pub async fn watch_routes(&self, mark: RouteMark, changes: mpsc::Sender<RouteChange>) -> NetworkError {
         match self.report_routes(mark, &changes).await {
             Ok(never) => match never {},

@@ -1,4 +1,4 @@
-//! What is known of bridges and attachments, and which events are news.
+//! The known state of bridges and attachments, and the events that change it.
 
 use std::collections::HashMap;
 
@@ -14,7 +14,7 @@ pub(super) struct Bridges {
     attachments: HashMap<u32, Attachment>,
 }
 
-/// What of an attachment's host end is news when it changes.
+/// The state of an attachment's host end whose changes are reported.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Attachment {
     name: String,
@@ -33,7 +33,7 @@ impl Bridges {
         known
     }
 
-    /// Takes an event in and tells what changed by it.
+    /// Applies an event, and returns what changed.
     pub(super) fn observe(&mut self, event: Event) -> Vec<LinkChange> {
         match event {
             Event::Seen(link) if link.is_kind("bridge") => self.see(link),
@@ -96,7 +96,7 @@ impl Bridges {
 }
 
 impl Attachment {
-    /// The news, if there is any. While an attachment is made it is down: what happens to it then is our own doing.
+    /// The change to report, if any. An attachment is down while we create it; changes during that time are our own.
     fn changed_from(&self, before: &Self) -> Option<LinkChange> {
         let same = (self.up, self.controller, self.isolated) == (before.up, before.controller, before.isolated);
         (before.up && !same).then(|| LinkChange::AttachmentChanged {

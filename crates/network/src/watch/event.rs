@@ -1,4 +1,4 @@
-//! What the kernel tells of links.
+//! Notifications of the kernel about interfaces.
 
 use netlink_packet_core::{NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::link::LinkMessage;
@@ -6,7 +6,7 @@ use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
 use crate::link::Link;
 
-/// What the kernel tells of a link.
+/// A notification of the kernel about an interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Event {
     /// It is new, or something about it changed.

@@ -1,9 +1,8 @@
-//! Changes of links behind our back.
+//! Watches interfaces for changes that others make.
 //!
-//! The kernel tells every change of every link; what reaches the caller is only what calls for action.
-//! When it told more than the socket could hold, something was missed, and that is passed on as
-//! [`LinkChange::Everything`].
-//! The caller's channel is bounded: a slow caller fills the socket and gets just that.
+//! The kernel reports every change of every interface; the caller gets only those that require an action. When the
+//! socket overflows, changes were missed, and the caller gets [`LinkChange::Everything`]. The caller's channel is
+//! bounded: a slow caller fills the socket and gets the same.
 
 mod bridges;
 mod event;
@@ -111,7 +110,7 @@ async fn send(changes: &mpsc::Sender<LinkChange>, change: LinkChange) -> Result<
     changes.send(change).await.map_err(|_closed| NetworkError::Unwatched)
 }
 
-/// A socket in the daemon's namespace on which the kernel tells of what these groups are about.
+/// A netlink socket in the daemon's namespace that is subscribed to these groups.
 pub(crate) async fn subscribe(own: &Namespace, groups: u32) -> Result<TokioSocket, NetworkError> {
     let runtime = runtime::Handle::current();
     thread::run(own, move || {

@@ -1,4 +1,4 @@
-//! What the settings of a link make its advertisements say.
+//! The advertisement of a link, from its settings.
 
 use orchestrator_dhcp6::advert::RouterAdvertisement;
 

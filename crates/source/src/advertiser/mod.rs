@@ -1,15 +1,15 @@
 //! Router advertisements on one link (RFC 4861, section 6.2): unsolicited, in answer to solicitations, and a last one
-//! that takes the router away when it stops for good.
+//! that withdraws the router when it stops for good.
 //!
-//! When one is due is the protocol's [`Agenda`]; here are its socket, its clock and its chance.
-//! Other routers of the link are heard too: what they say differently is logged once and counted (section 6.2.7).
+//! The protocol's [`Agenda`] says when one is due. This module has the socket, the clock and the random numbers. It
+//! also receives the advertisements of other routers; contradictions are logged once and counted (section 6.2.7).
 //!
-//! A restart of the daemon is no end: its clients keep their router, and instances go on. So there is a farewell only
-//! when [`Ending`] says that the link is left for good, or when the settings do: the link is no longer in them, or is no
-//! longer to be advertised on.
+//! A restart of the daemon withdraws nothing: clients keep their router, and instances go on. The last advertisement is
+//! sent only when [`Ending`] says that the link is left for good, or when the settings do: the link is no longer in
+//! them, or is no longer advertised.
 //!
-//! Settings that change what is said are followed at once, and told as soon and as often as the standard allows
-//! (section 6.2.4). What hosts were told and are told no more ends with its lifetime.
+//! Changed settings apply at once, and are advertised as soon and as often as the standard allows (section 6.2.4).
+//! Anything that is no longer advertised ends with its lifetime.
 
 mod message;
 mod rivals;
@@ -37,12 +37,12 @@ pub const GROUPS: [Ipv6Addr; 2] = [ALL_NODES, ALL_ROUTERS];
 const ROUTER_SOLICITATION: u8 = 133;
 const ROUTER_ADVERTISEMENT: u8 = 134;
 
-/// How an advertiser is told to end.
+/// The signals that end an advertiser.
 #[derive(Debug, Clone, Default)]
 pub struct Ending {
     /// Ends it.
     pub stop: CancellationToken,
-    /// Cancelled before `stop`: the link is left for good, and hosts are to look for another router.
+    /// Cancelled before `stop` when the link is left for good, so that hosts use another router.
     pub for_good: CancellationToken,
 }
 
@@ -85,8 +85,8 @@ impl Advertiser {
         }))
     }
 
-    /// Advertises until it is told to end, or the settings want no advertisements any more; when the link is left for
-    /// good, only after the farewell.
+    /// Advertises until it is stopped, or the settings want no advertisements any more. If the link is left for good,
+    /// it first sends the last advertisement.
     ///
     /// # Errors
     ///

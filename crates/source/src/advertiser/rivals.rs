@@ -8,10 +8,11 @@ use orchestrator_network::Icmp6Message;
 
 use orchestrator_runtime::metrics::Metrics;
 
-/// Contradictions that are remembered as told. A stranger may invent routers; beyond this they are only counted.
+/// The number of contradictions that are remembered as logged. A stranger may invent routers; beyond this number they
+/// are only counted.
 const TOLD: usize = 64;
 
-/// What is known of other routers.
+/// The other routers of the link.
 pub(super) struct Rivals {
     bridge: String,
     told: BTreeSet<(Ipv6Addr, Inconsistency)>,
@@ -27,7 +28,7 @@ impl Rivals {
         }
     }
 
-    /// Counts how an advertisement contradicts ours, and tells of each contradiction once.
+    /// Counts the contradictions between an advertisement and ours, and logs each one once.
     pub(super) fn hear(&mut self, heard: &Icmp6Message, ours: &RouterAdvertisement) {
         let Some(overheard) = Overheard::parse(&heard.bytes, heard.source, heard.hop_limit) else {
             return;

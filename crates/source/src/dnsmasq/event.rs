@@ -18,15 +18,15 @@ const LONGEST_HOSTNAME: usize = 253;
 /// How far a `del` may precede the end of its lease and still be its expiry: dnsmasq counts in whole seconds.
 pub(super) const EXPIRY_SLACK: Duration = Duration::from_secs(1);
 
-/// What dnsmasq says happened to a lease.
+/// What happened to a lease, in dnsmasq's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DnsmasqVerb {
     /// A lease that was not there before.
     Add,
-    /// A lease that was there before: renewed, or only told again after a restart or SIGHUP.
+    /// A lease that existed before: renewed, or only reported again after a restart or SIGHUP.
     Old,
-    /// A lease that is gone: released or expired, which only its time tells apart.
+    /// A lease that has ended. Only its time shows whether it was released or expired.
     Del,
 }
 
@@ -50,10 +50,10 @@ pub struct DnsmasqEvent {
     pub interface: String,
     /// When the lease ends, by dnsmasq's clock; `None` for a lease without end, and from a dnsmasq without a clock.
     pub expires: Option<Timestamp>,
-    /// Seconds the lease has left; never told with [`DnsmasqVerb::Del`].
+    /// The remaining seconds of the lease; never given with [`DnsmasqVerb::Del`].
     pub remaining: Option<u32>,
-    /// Seconds for which the lease was granted or renewed last: told by a dnsmasq without a clock only
-    /// (`HAVE_BROKEN_RTC`), and of leases that end.
+    /// The seconds for which the lease was granted or last renewed. Only a dnsmasq without a clock (`HAVE_BROKEN_RTC`)
+    /// gives it, also for leases that end.
     pub length: Option<u32>,
     /// The client's link-layer address, where dnsmasq has learnt it.
     pub link_layer: Option<LinkLayerAddress>,
@@ -63,7 +63,7 @@ pub struct DnsmasqEvent {
     pub at: Timestamp,
 }
 
-/// What the arguments and the environment of a hook amount to.
+/// The result of reading the arguments and the environment of a hook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Heard {
     /// An event of a DHCPv6 lease.
@@ -121,21 +121,21 @@ impl DnsmasqEvent {
         Some(self.interface.as_str()).filter(|name| !name.is_empty())
     }
 
-    /// Whether the event says nothing that is not said again: dnsmasq read the lease from its file and has not found
-    /// the interface yet. It tells the lease again when the interface is there.
+    /// Whether dnsmasq will repeat this event: it has read the lease from its file and has not found the interface yet.
+    /// It reports the lease again when the interface is there.
     pub fn is_premature(&self) -> bool {
         self.verb == DnsmasqVerb::Old && self.link().is_none()
     }
 
-    /// What the event means for the lease, by the daemon's clock.
+    /// The change to the lease, timed by the daemon's clock.
     ///
-    /// `add` and `del` are news when the hook hands them over at once. `old` may be a renewal or an echo, and what
-    /// comes from the spool may have been overtaken: both are marked as replayed.
+    /// `add` and `del` are new when the hook hands them over at once. `old` may be a renewal or a repetition, and an
+    /// event of the spool may be out of date: both are marked as replayed.
     pub fn into_change(self, handed: Handed, clock: &Clock) -> LeaseChange {
         self.change(handed, clock.now(), clock.wall_offset())
     }
 
-    /// Whether it is the end of a lease, told without whether its lifetime was over: dnsmasq has no clock.
+    /// Whether it is the end of a lease and does not say if the lease expired, because dnsmasq has no clock.
     pub fn is_end_of_unknown_kind(&self) -> bool {
         self.verb == DnsmasqVerb::Del && self.length.is_some()
     }
@@ -152,7 +152,7 @@ impl DnsmasqEvent {
     /// `wall_offset` is how far the wall clock is ahead of the daemon's, in milliseconds.
     fn change(self, handed: Handed, now: Timestamp, wall_offset: i64) -> LeaseChange {
         let by_our_clock = |wall: Timestamp| Timestamp(wall.0.saturating_sub(wall_offset));
-        // What the hook saw happened before now, whatever its clock said.
+        // The event happened before now, whatever the hook's clock said.
         let at = by_our_clock(self.at).min(now);
         let (verb, until) = match self.verb {
             DnsmasqVerb::Add | DnsmasqVerb::Old => (LeaseVerb::Hold, self.ends(at, by_our_clock)),
@@ -168,7 +168,7 @@ impl DnsmasqEvent {
             next_hop: None,
             class: None,
             source: LeaseSource::Dnsmasq,
-            // dnsmasq tells the valid lifetime only; it gives the preferred one the same length.
+            // dnsmasq reports only the valid lifetime; its preferred lifetime is the same.
             preferred_until: until,
             valid_until: until,
             link_layer: self.link_layer,
@@ -180,7 +180,8 @@ impl DnsmasqEvent {
 
     /// A span since the hook ran holds whatever clock is set; the epoch holds only while nobody sets it.
     fn ends(&self, at: Timestamp, by_our_clock: impl Fn(Timestamp) -> Timestamp) -> Timestamp {
-        // A time of zero seconds is not told: the lease has less than its length then, and its `del` follows.
+        // dnsmasq does not report a time of zero seconds. The lease has less than its length then, and its `del`
+        // follows.
         match (self.remaining.or(self.length), self.expires) {
             (Some(seconds), _) => at.plus(Duration::from_secs(seconds.into())),
             (None, Some(expires)) => by_our_clock(expires),
@@ -208,7 +209,7 @@ fn is_hostname(name: &str) -> bool {
     (1..=LONGEST_HOSTNAME).contains(&name.len()) && name.bytes().all(known)
 }
 
-/// What of a stranger's text is worth repeating.
+/// A text of a stranger, cut to a length that is fit for a message.
 fn cut(text: &str) -> String {
     text.chars().take(64).collect()
 }

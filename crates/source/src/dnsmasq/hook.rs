@@ -1,8 +1,8 @@
-//! What the hook does with an event: hand it over, or keep it.
+//! Hands an event over to the daemon, or keeps it in the spool.
 
 use super::{DnsmasqEvent, Spool, SpoolError};
 
-/// What became of handing an event to the daemon.
+/// The result of handing an event to the daemon.
 #[derive(Debug)]
 pub enum Answer {
     /// The daemon recorded it.
@@ -20,7 +20,7 @@ pub enum Outcome {
     Taken,
     /// Nowhere: the daemon will never take it; in its words.
     Refused(String),
-    /// In the spool, until the daemon looks there; why it was not handed over.
+    /// It is in the spool until the daemon reads it. The text says why it was not handed over.
     Kept(String),
     /// Nowhere: neither the daemon nor the spool took it.
     Lost {

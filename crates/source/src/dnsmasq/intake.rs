@@ -18,7 +18,7 @@ use orchestrator_store::StoreError;
 /// Spooled events that are read at a time.
 const PORTION: usize = 256;
 
-/// Records what dnsmasq tells. A cheap handle.
+/// Records the events of dnsmasq. A cheap handle.
 #[derive(Clone)]
 pub struct Intake {
     settings: Current,
@@ -120,12 +120,12 @@ impl Intake {
 
     /// Records an event. When it returns, the event is durable.
     ///
-    /// One that comes before dnsmasq has found the interface is counted and passed over: dnsmasq tells the lease again.
+    /// An event from before dnsmasq has found the interface is counted and ignored: dnsmasq reports the lease again.
     ///
     /// # Errors
     ///
-    /// When the event is for no link of ours or leases what no client may have, or the store is away: it is not
-    /// recorded then.
+    /// When the event is for no link of ours, or for an address that no client may have, or the store is away. It is
+    /// not recorded then.
     pub async fn take(&self, event: DnsmasqEvent, handed: Handed) -> Result<(), IntakeError> {
         if event.is_premature() {
             self.metrics.lease_event_refused("no-interface");
@@ -185,7 +185,7 @@ impl Intake {
                 link.ok_or(IntakeError::NoLinkHas(event.address))?
             }
         };
-        // What was taken under other settings must be able to end.
+        // A lease that was recorded under other settings must be able to end.
         if event.verb != DnsmasqVerb::Del {
             check_address(event.address, link)?;
         }

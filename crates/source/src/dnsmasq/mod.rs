@@ -4,11 +4,10 @@
 //! dnsmasq ─▶ hook (a process an event) ─┬─ POST /v1/hooks/dnsmasq ─▶ daemon
 //!                                       └─ spool, when that fails ──▶ daemon, when it looks there
 //! ```
-//!
-//! dnsmasq runs one hook after the other and never runs one again: so the hook hands over within milliseconds and
-//! keeps on disk what it could not hand over. The same event may come twice, by both ways or because dnsmasq repeats
-//! what it knows (`old`, twice after a restart), and events may overtake one another: each carries its time, and what
-//! repeats is marked as replayed, so that the store can tell news from echoes.
+//! dnsmasq runs one hook after the other, and never repeats one. So the hook hands its event over within milliseconds,
+//! or keeps it on disk. The same event may come twice: by both ways, or because dnsmasq repeats its leases (`old`,
+//! twice after a restart). Events may also overtake one another. So each carries its time, and a possible repetition is
+//! marked as replayed.
 
 mod event;
 mod hook;

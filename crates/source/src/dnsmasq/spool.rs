@@ -43,11 +43,11 @@ pub struct Spool {
     complaints: Arc<Complaints>,
 }
 
-/// What could not be read, so that it is counted and logged once.
+/// The files that could not be read, so that each is counted and logged once.
 #[derive(Debug, Default)]
 struct Complaints {
     count: AtomicU64,
-    /// What could not even be set aside.
+    /// The files that could not even be set aside.
     stuck: Mutex<HashSet<PathBuf>>,
 }
 

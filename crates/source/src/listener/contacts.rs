@@ -1,10 +1,11 @@
-//! From where each client spoke last: by which a cloned DUID is seen, and a client is reached unasked.
+//! Contacts: where each client last sent from. They show that a DUID is cloned, and where to send a Reconfigure.
 //!
-//! The DUID is the client (RFC 9915, section 11): two machines that share one are served as that one client. They are
-//! seen by their link-local addresses. A client that is heard from another one has moved; one that comes back to the
-//! address before within the lifetime of a lease is two machines, or one with two interfaces on the link.
+//! A DUID identifies a client (RFC 9915, section 11): two machines that share one are served as one client. Their
+//! link-local addresses show that they are two. A client that sends from another link-local address has moved. A client
+//! that returns to its former address within the lifetime of a lease is two machines, or one machine with two
+//! interfaces on the link.
 //!
-//! Only a message that changes a binding is noted, so that a stranger who takes nothing leaves nothing here.
+//! Only a message that changes a binding counts, so that a stranger who takes nothing leaves nothing here.
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::{Ipv6Addr, SocketAddrV6};
@@ -24,7 +25,7 @@ const CLIENTS: usize = 1 << 19;
 const WAYS: usize = 1 << 12;
 /// Bytes of the longest way that is remembered.
 const LONGEST_WAY: usize = 512;
-/// How long a cloned DUID that was told of is not told of again, in seconds.
+/// The pause before a cloned DUID is reported again, in seconds.
 const SILENCE: u32 = 3600;
 /// The port that clients listen on (RFC 9915, section 7.2).
 const CLIENT_PORT: u16 = 546;
@@ -46,9 +47,9 @@ struct Contact {
     address: Ipv6Addr,
     /// A hash of the address before; zero for none.
     before: u32,
-    /// When it was first heard from this address after the one before: seconds since 1970.
+    /// When it first sent from this address after the former one: seconds since 1970.
     moved: u32,
-    /// When it was told that its DUID is cloned: seconds since 1970; zero for never.
+    /// When its DUID was reported as cloned: seconds since 1970; zero for never.
     told: u32,
     reach: Reach,
     /// The transaction in which it was last given its key of Reconfigure; [`NO_KEY`] when it was not.
@@ -61,7 +62,7 @@ const NO_KEY: [u8; 3] = [0; 3];
 /// How a client can be reached unasked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reach {
-    /// It was not told that it may be reconfigured.
+    /// It did not get Reconfigure Accept.
     Closed,
     Direct,
     Relayed,
@@ -71,7 +72,7 @@ enum Reach {
 pub(super) struct Way {
     /// Where the last relay sent it to: one that is closed is not held open.
     pub(super) port: Weak<Port>,
-    /// Where that relay hears.
+    /// The address and port of that relay agent.
     pub(super) relay: SocketAddrV6,
     /// The relays, when they can be put around a message.
     pub(super) back: Option<WayBack>,
@@ -90,11 +91,11 @@ pub(super) struct Route {
     pub(super) back: Option<WayBack>,
 }
 
-/// What a message tells of where its client is.
+/// What a message shows about the place of its client.
 pub(super) struct Heard<'a> {
     pub(super) duid: &'a Duid,
     pub(super) address: Ipv6Addr,
-    /// Whether it was told that it may be reconfigured; nothing where messages of its kind do not say.
+    /// Whether the answer had Reconfigure Accept, or `None` for messages whose answers never have it.
     pub(super) reconfigurable: Option<bool>,
     /// The transaction of the message, when its answer gives the key of Reconfigure.
     pub(super) key_given: Option<[u8; 3]>,
@@ -106,7 +107,7 @@ pub(super) struct Heard<'a> {
 }
 
 impl Contacts {
-    /// Of a link with this port of its own; one that is reached through relays alone has none.
+    /// The contacts of a link with this port. A link that is reached only through relay agents has none.
     pub(super) fn new(own: Weak<Port>) -> Self {
         Self {
             own,
@@ -116,8 +117,8 @@ impl Contacts {
         }
     }
 
-    /// Notes where a client spoke. The address that it spoke from in between, when its DUID is found to be cloned and
-    /// that was not told lately.
+    /// Records where a client sent from. Returns the other address when its DUID is found to be cloned and that was not
+    /// reported lately.
     pub(super) fn hear(&mut self, heard: Heard<'_>) -> Option<Ipv6Addr> {
         let now = seconds(heard.now);
         let known = self.clients.get(heard.duid);
@@ -147,7 +148,7 @@ impl Contacts {
         other
     }
 
-    /// Notes that a client gave its leases back: who is heard next is not compared with it.
+    /// Records that a client released its leases: its next address is not compared with the former one.
     pub(super) fn leave(&mut self, duid: &Duid) {
         if let Some(contact) = self.clients.get(duid).copied() {
             let told = contact.told;
@@ -240,12 +241,12 @@ impl Contact {
     }
 }
 
-/// What is remembered of the transaction in which a key was given: never [`NO_KEY`].
+/// The mark of the transaction in which a key was given; never [`NO_KEY`].
 fn key_mark(transaction: [u8; 3]) -> [u8; 3] {
     if transaction == NO_KEY { [0xff; 3] } else { transaction }
 }
 
-/// What is remembered of an address before: never zero, which is none.
+/// The digest of a former address; never zero, which stands for none.
 fn digest(keys: &RandomState, address: Ipv6Addr) -> u32 {
     let high = keys.hash_one(address) >> 32;
     u32::try_from(high).unwrap_or_default().max(1)

@@ -1,7 +1,7 @@
-//! Which listener has which link, for messages that relay agents bring from links that are elsewhere.
+//! The directory of listeners, for messages that relay agents forward from links without a bridge here.
 //!
-//! The innermost relay agent that tells what link its client is on decides (RFC 9915, sections 13.1 and 19.1.1): by a link
-//! address in the prefix of a link, or by being one that a link knows by a key.
+//! The innermost relay agent that identifies a link decides (RFC 9915, sections 13.1 and 19.1.1): by a link address in
+//! the link's prefix, or by a key of the link.
 
 use std::collections::HashMap;
 use std::net::SocketAddrV6;
@@ -99,7 +99,7 @@ impl Directory {
 
 /// The listener of the link that relay agents say a message is from.
 fn find<'a>(listeners: &'a HashMap<String, Entry>, inbound: &Inbound<'_>) -> Result<(&'a str, &'a Entry), NotPassed> {
-    // What cannot be read tells nothing.
+    // A message that cannot be read identifies no link.
     let agents = inbound.relay_agents().map_err(|_| NotPassed::Untold)?;
     for agent in agents {
         let known = listeners.iter().find(|(_, entry)| entry.has_address_of(&agent));

@@ -1,8 +1,7 @@
-//! Messages that are not answered: all are counted, and the first of each reason a minute is in the log.
+//! Discarded messages: all are counted, and the first of each reason and minute is logged.
 //!
-//! An operator whose client gets nothing looks into the log, and finds the reason without another log level. A stranger
-//! can send any number of messages, so that the others of the minute are there at `debug` only; the next line tells how
-//! many they were.
+//! So an operator whose client gets no answer finds the reason in the log. A stranger can send any number of messages,
+//! so the others of that minute are logged at `debug` only; the next line has their number.
 
 use std::fmt::Display;
 use std::net::SocketAddrV6;
@@ -15,7 +14,8 @@ pub(super) struct Discards {
     /// The link, or the interface, as the log names it.
     place: String,
     metrics: Metrics,
-    /// Its own, and not that of the metrics: what was held back is no warning, and is told of with the next line.
+    /// A limit of its own, not that of the metrics: the number of lines that were held back comes with the next line
+    /// and is no warning.
     limit: LogLimit,
 }
 

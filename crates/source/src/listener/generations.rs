@@ -1,7 +1,7 @@
-//! A map that forgets what was not kept for longest, in bounded memory and without a list in order of age.
+//! A map in bounded memory that forgets its oldest keys, without a list in order of age.
 //!
-//! What is kept goes into the young generation. When that is full it becomes the old one, and the old one is dropped
-//! whole: so the last so many keys are always known, and never more than twice as many.
+//! New keys go into the young generation. When that is full, it becomes the old generation, and the former old one is
+//! dropped as a whole. So the map always has at least the last N keys, and never more than twice as many.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, RandomState};
@@ -25,7 +25,7 @@ impl<V> Generations<V> {
         }
     }
 
-    /// What is known under a key.
+    /// The value of a key.
     pub(super) fn get(&self, key: &impl Hash) -> Option<&V> {
         let key = self.keys.hash_one(key);
         self.young.get(&key).or_else(|| self.old.get(&key))

@@ -15,7 +15,7 @@ pub(super) struct Inbox {
     heads: Vec<Option<Head>>,
 }
 
-/// What came with a datagram.
+/// The metadata of a datagram.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Head {
     /// Its bytes.

@@ -16,7 +16,7 @@ pub async fn recall(store: &Store, link: &str) -> Result<Bindings, StoreError> {
     bindings.reserve(leases.count());
     let mut prefixes: Vec<(Timestamp, Binding)> = Vec::new();
     let take = |lease: Recalled| match (lease.source, lease.leased) {
-        // Of a host that asked nobody.
+        // The lease of a host that only was seen.
         (LeaseSource::Neighbor, _) => {}
         (LeaseSource::Registration, _) => bindings.load_registration(binding(lease)),
         // An address has one row.

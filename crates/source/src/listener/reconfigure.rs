@@ -73,7 +73,7 @@ impl NotReconfigured {
     }
 }
 
-/// What has begun when a client is reconfigured.
+/// The state after the first Reconfigure was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reconfiguring {
     /// Its link-local address.
@@ -98,7 +98,7 @@ struct Attempts {
     due: Instant,
 }
 
-/// What is to be done about a Reconfigure.
+/// The next action for a Reconfigure.
 #[derive(Debug)]
 pub(super) enum Due {
     /// It is to be sent.
@@ -171,7 +171,7 @@ impl Reconfigurations {
         Some(Due::Send { duid, what, route })
     }
 
-    /// Whether a message of the client is what it was asked for: then it is asked no more.
+    /// Whether the message answers the Reconfigure. If so, no more attempts are made.
     pub(super) fn is_answered(&mut self, duid: &Duid, kind: MessageKind) -> bool {
         let asked = self.under_way.get(duid);
         let is_answer = asked.is_some_and(|attempts| attempts.what.is_answered_by(kind));
@@ -192,7 +192,7 @@ impl Reconfigurations {
         route: &Route,
         now: i64,
     ) -> Result<Vec<u8>, Discard> {
-        // A Reply of this very millisecond may have told its time.
+        // A Reply may already have carried this very millisecond.
         self.last = now.max(self.last).saturating_add(1);
         let message = server.reconfigure(duid, what, self.last)?;
         match &route.back {

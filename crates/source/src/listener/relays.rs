@@ -1,4 +1,4 @@
-//! A port where relay agents are heard on an interface that is no link.
+//! A port for relay agents on an interface that is not a link.
 
 use std::io;
 use std::sync::Arc;

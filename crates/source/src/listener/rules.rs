@@ -1,4 +1,4 @@
-//! What the settings of a link mean to its listener.
+//! The rules of a listener, from the settings of its link.
 
 use std::time::Duration;
 
@@ -14,9 +14,9 @@ const LONGEST_REGISTRATION: Duration = Duration::from_secs(30 * 86_400);
 
 /// How a link is served.
 pub(super) struct Rules {
-    /// What is leased, and how.
+    /// The link as the protocol needs it.
     pub(super) link: Link,
-    /// Who is answered no more for a while; none where there is no limit.
+    /// The rate limits, or `None` where the settings lift both.
     pub(super) limiter: Option<Limiter>,
     /// Whether relay agents on the link may speak for clients of others.
     pub(super) relays: bool,
@@ -53,9 +53,9 @@ impl Rules {
         })
     }
 
-    /// Goes over to other settings; `false`, and nothing is changed, when they want no such listener.
+    /// Applies other settings. Returns `false`, and changes nothing, when they want no such listener.
     ///
-    /// Who sent too often under the same limit before has still done so.
+    /// If the rate limits stay the same, the messages that clients have sent still count.
     pub(super) fn follow(&mut self, settings: &Settings, recorded: &[RecordedReservation], name: &str) -> bool {
         let Some(mut rules) = Self::new(settings, recorded, name, self.key) else {
             return false;
@@ -128,7 +128,7 @@ fn protocol_link(settings: &LinkSettings) -> Option<Link> {
     Some(link)
 }
 
-/// What bounds how often clients are answered; nothing where the settings lift both limits.
+/// The rate limits, or `None` where the settings lift both.
 fn limiter(settings: &LinkSettings, key: [u8; 16]) -> Option<Limiter> {
     let rates = Rates {
         sender: settings.client_rate,

@@ -27,23 +27,23 @@ use orchestrator_store::StoreError;
 /// is read and decided meanwhile. Beyond it the socket's buffer holds what comes.
 const COMMITS: usize = 64;
 
-/// What the rest of the daemon asks of a listener.
+/// A command from the rest of the daemon to a listener.
 #[derive(Debug)]
 pub enum Command {
     /// Free all that this client holds, as if it had released it.
     Release {
-        /// Whose leases.
+        /// The client whose leases are released.
         duid: Duid,
-        /// Told when it is durable.
+        /// Gets the result when it is durable.
         done: oneshot::Sender<Result<(), StoreError>>,
     },
     /// Have this client ask again (RFC 9915, section 18.3.11).
     Reconfigure {
-        /// Who is to ask.
+        /// The client to reconfigure.
         duid: Duid,
         /// And what.
         what: Reconfigure,
-        /// Told what has begun; it goes on until the client asks.
+        /// Gets the result when the first Reconfigure is sent. The attempts go on until the client answers.
         done: oneshot::Sender<Result<Reconfiguring, NotReconfigured>>,
     },
 }
@@ -56,7 +56,7 @@ pub struct Parts {
     pub settings: Current,
     /// What is reserved through the API.
     pub reserved: ReservedView,
-    /// Who answers: the server's DUID.
+    /// The server's DUID.
     pub duid: Duid,
     /// The key of its hashes.
     pub key: [u8; 16],
@@ -76,7 +76,7 @@ pub struct Listener {
     rules: Rules,
     server: Server,
     bindings: Bindings,
-    /// Where the link's own clients are heard; none where the link is elsewhere, and relay agents speak for them.
+    /// The port for clients on the bridge. A link without a bridge here has none; relay agents speak for its clients.
     port: Option<Arc<Port>>,
     /// Where messages are passed on from the ports of others.
     listed: Listed,
@@ -247,7 +247,7 @@ impl Listener {
         Batch::default()
     }
 
-    /// What changes nothing is sent at once; the rest is returned, its changes made in memory.
+    /// Sends the answers that change nothing. Returns the others, with their changes applied in memory.
     fn end(&self, batch: Batch) -> Pending {
         self.send(&batch.at_once);
         batch.pending
@@ -331,7 +331,7 @@ impl Listener {
         }
     }
 
-    /// What a command changes.
+    /// Applies a command in memory, and returns what must be committed.
     fn obey(&mut self, command: Command) -> Pending {
         match command {
             Command::Release { duid, done } => Pending {
@@ -340,7 +340,7 @@ impl Listener {
                 ..Pending::default()
             },
             Command::Reconfigure { duid, what, done } => {
-                // Whoever asked may have gone.
+                // The requester may have gone.
                 let _ = done.send(self.watch.reconfigure(&self.rules.link, duid, what));
                 Pending::default()
             }

@@ -19,10 +19,10 @@ use tokio::net::UdpSocket;
 use super::inbox::{Head, Inbox};
 use super::{GROUPS, SERVER_PORT};
 
-/// Room for what arrives while a batch is handled: a herd of clients boots at once.
+/// The size of the receive buffer, in bytes. It holds a burst of clients that boot at the same time.
 const RECEIVE_BUFFER: usize = 4 * 1024 * 1024;
 
-/// A socket that hears and speaks on one interface only.
+/// A socket that receives and sends on one interface only.
 #[derive(Debug)]
 pub(super) struct Port {
     socket: UdpSocket,
@@ -85,7 +85,7 @@ impl Port {
         Ok(())
     }
 
-    /// Hands datagrams to the kernel, and never waits; tells of each that it does not take.
+    /// Passes datagrams to the kernel without waiting. Calls `refused` for each one that the kernel does not accept.
     pub(super) fn send(&self, replies: &[Reply], mut refused: impl FnMut(&Reply, io::Error)) {
         let mut rest = replies;
         while let Some((first, others)) = rest.split_first() {

@@ -1,4 +1,4 @@
-//! What is done beside the answers: clients are watched for two machines with one DUID, and are told to ask again.
+//! The listener's work besides answering: it detects cloned DUIDs, and sends Reconfigure messages.
 
 use std::collections::BTreeSet;
 use std::pin::Pin;
@@ -133,7 +133,7 @@ impl Watch {
         }
     }
 
-    /// Tells people that a client was at its limit of leases on its link.
+    /// Records an event when a client was at its limit of leases on its link.
     pub(super) fn note_limits(&mut self, link: &Link, inbound: &Inbound<'_>, answer: &Answer) {
         for limit in &answer.client_limits {
             self.metrics.dhcp6_client_limit(limit.word());
@@ -156,7 +156,7 @@ impl Watch {
         }
     }
 
-    /// Tells once an hour that a client gets nothing because of its own limit.
+    /// Records, once an hour, that a client gets nothing because of its own limit.
     fn tell_limited(&mut self, duid: &Duid, addresses: usize, prefixes: usize) {
         let now = self.clock.now();
         let is_told = |told: &Timestamp| now.0.saturating_sub(told.0) < LIMIT_SILENCE;
@@ -256,7 +256,7 @@ impl Watch {
         self.note(duid, EventKind::ClonedDuid, told);
     }
 
-    /// Tells that two interfaces use one DUID, each with an IAID of its own. It may be as it should be, so that it is no
+    /// Records that two interfaces use one DUID, each with its own IAID. This can be as intended, so it is not a
     /// warning.
     fn tell_shared(&mut self, duid: &Duid, addresses: &str, iaids: &str) {
         let told = format!(

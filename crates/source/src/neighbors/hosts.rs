@@ -1,4 +1,4 @@
-//! Which hosts are known, whom to ask next, and which answers are news: pure. Times are milliseconds since 1970.
+//! The known hosts, which address to verify next, and which answers to record. Pure; times are milliseconds since 1970.
 //!
 //! ```text
 //!              hint                    answers
@@ -19,7 +19,7 @@ const FIRST_QUESTION: i64 = 3000;
 const SECOND_QUESTION: i64 = 5000;
 /// Addresses that are asked for the first time, at the same time. Each takes a place in the kernel's table.
 const ASKED: usize = 128;
-/// Of these, so many on the word of one host: who tells of many leaves room for others.
+/// The largest number of these that one host may cause, so that it leaves room for others.
 const ASKED_OF_ONE: usize = 8;
 /// Addresses of one host: its own, and the temporary ones of a week (RFC 8981).
 const ADDRESSES: usize = 16;
@@ -48,7 +48,7 @@ struct Known {
 
 #[derive(Debug, Clone, Copy)]
 struct Asked {
-    /// Who told of it.
+    /// The link-layer address that the hint came from.
     mac: Mac,
     next: i64,
     /// How often it is still to be asked.
@@ -178,7 +178,7 @@ impl Hosts {
         Ok(true)
     }
 
-    /// What was to be recorded could not be: the next answer is news again.
+    /// An answer could not be recorded. The next one is recorded instead.
     pub(super) fn not_recorded(&mut self, address: Ipv6Addr) {
         if let Some(known) = self.known.get_mut(&address) {
             known.recorded = 0;

@@ -35,7 +35,7 @@ use orchestrator_runtime::metrics::Metrics;
 use orchestrator_settings::{LinkSettings, NeighborSettings};
 use orchestrator_store::{Recalled, Store, StoreError};
 
-/// News of neighbours that may wait.
+/// The number of neighbour changes that may queue.
 const HEARD: usize = 256;
 /// The wait before the watch is begun again after it failed.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -44,15 +44,15 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
 /// DUID-LL of Ethernet (RFC 9915, section 11.4).
 const DUID_LL: [u8; 4] = [0, 3, 0, 1];
 
-/// What the watch on a link's hosts is made of.
+/// What the observation of a link's hosts needs.
 pub struct Parts {
     /// The link.
     pub link: LinkSettings,
     /// Its bridge.
     pub bridge: Bridge,
-    /// Who hears and asks.
+    /// The network, which reports hints and verifies addresses.
     pub network: Network,
-    /// Who knows whose an address is.
+    /// The store, which knows who holds an address.
     pub store: Store,
     /// Where hosts are recorded.
     pub recorder: Recorder,
@@ -111,7 +111,7 @@ impl Neighbors {
         }
     }
 
-    /// Acts on what is heard, and asks who is due.
+    /// Handles changes of neighbours, and verifies the addresses that are due.
     async fn follow(&mut self, heard: &mut mpsc::Receiver<NeighborChange>) {
         loop {
             let now = self.parts.clock.now().0;
@@ -228,7 +228,7 @@ impl Neighbors {
         Ok(true)
     }
 
-    /// Whether an address may be one that a host made itself.
+    /// Whether a host may have formed this address itself.
     fn is_hosts(&self, address: Ipv6Addr) -> bool {
         let link = &self.parts.link;
         let class_pools = link.class_pools.iter().map(|of| of.pool);

@@ -12,7 +12,7 @@ const YEAR_9999: i64 = 253_402_300_799;
 /// Lengths of a lease without end: as dnsmasq writes it, and as DHCPv6 does (RFC 9915, section 7.7).
 const ENDLESS: [u32; 2] = [0, u32::MAX];
 
-/// What dnsmasq gave: the arguments after the program's name, and the environment.
+/// The input from dnsmasq: the arguments after the program's name, and the environment.
 struct Given<'a> {
     args: &'a [String],
     env: &'a BTreeMap<String, String>,

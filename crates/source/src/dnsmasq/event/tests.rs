@@ -118,7 +118,7 @@ fn a_dnsmasq_without_a_clock_tells_spans() {
         ("LEASE_LENGTH=7200", Some(7200)),
         ("LEASE_LENGTH=0", None),
         ("LEASE_LENGTH=4294967295", None),
-        // dnsmasq gives one of the two; the moment goes before the length.
+        // dnsmasq gives one of the two. The moment takes precedence over the length.
         ("LEASE_LENGTH=7200 LEASE_EXPIRES=1700000060", Some(60)),
     ] {
         let until = seconds.map_or(Timestamp(i64::MAX), |seconds| AT.plus(Duration::from_secs(seconds)));
