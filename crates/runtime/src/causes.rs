@@ -2,9 +2,10 @@
 
 use std::error::Error;
 
-/// The error and what caused it, from the outside in, with colons between them.
+/// The text of an error and of its causes, from the outside in, separated by colons.
 ///
-/// What an error says of its cause already is not said twice: libraries disagree on whose it is to say.
+/// If an error's text contains that of its cause already, the cause is left out: libraries disagree on who should say
+/// it.
 pub fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

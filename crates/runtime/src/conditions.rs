@@ -1,7 +1,8 @@
-//! What the daemon waits for: the database, the engine, each bridge; and what is wrong that it can do without.
+//! Conditions: what the daemon waits for (the database, the engine, each bridge), and what is wrong that it can do
+//! without.
 //!
-//! What is not there yet stops nothing: whoever waits says so here, goes on trying, and says when it came.
-//! Readiness (`GET /v1/ready`) and `orchestrator check` show the list.
+//! A part that waits for something sets a condition, goes on trying, and clears the condition when it succeeds. Nothing
+//! else stops meanwhile. Readiness (`GET /v1/ready`) and `orchestrator check` show the list.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -39,10 +40,10 @@ struct List {
     frozen: bool,
 }
 
-/// Keeps a condition on the list: when its last owner is dropped, the condition ends.
+/// Keeps a condition on the list. When its last owner is dropped, the condition ends.
 ///
-/// A part owns the conditions that it sets, so that none outlives the part. The settings own what they ask for, also
-/// before there is a part that looks for it.
+/// A part owns the conditions that it sets, so that none outlives the part. The settings own the conditions of what
+/// they ask for, also before there is a part for it.
 #[derive(Debug)]
 #[must_use = "the condition ends with its last owner"]
 pub struct Owned {
@@ -57,9 +58,9 @@ impl Drop for Owned {
 }
 
 impl Conditions {
-    /// Puts `name` on the list, where it counts as waited for until it has been looked for, and keeps it there.
+    /// Puts `name` on the list and keeps it there. It counts as waited for until somebody sets it.
     ///
-    /// Call it before anyone can ask, so that nothing looks ready that nobody has looked for.
+    /// Call this before the API is served, so that nothing counts as ready before it was checked.
     pub fn own(&self, name: &str) -> Owned {
         let mut list = self.lock();
         *list.owners.entry(name.to_owned()).or_default() += 1;

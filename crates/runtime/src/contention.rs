@@ -1,13 +1,12 @@
-//! How often something is mended that somebody else changes again and again.
+//! Back-off for repairs of something that somebody else changes again and again.
 //!
 //! ```text
 //!   mended ──▶ changed again ──▶ mended at once, a few times ──▶ contended: after 1, 2, 4 … 60 seconds
 //!      ▲                                                                │
 //!      └───────────────── nobody changed it for a minute ◀─────────────┘
 //! ```
-//!
-//! The first changes are most likely one event: a network manager that restarts, an interface that goes down and up.
-//! Whoever changes it every time has other wishes. Then the two must not keep the machine busy.
+//! The first changes are most likely one event: a network manager that restarts, or an interface that goes down and up.
+//! A program that undoes every repair wants something else. Then the two must not keep the machine busy.
 
 use std::time::Duration;
 
@@ -22,7 +21,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// After this long without a change the next one is a first one.
 const CALM: Duration = Duration::from_secs(60);
 
-/// What is known of the changes to one thing.
+/// The recent changes and repairs of one thing.
 #[derive(Debug, Default)]
 pub struct Contention {
     /// Repairs since it was last calm.

@@ -51,7 +51,7 @@ pub fn open_regular(options: &OpenOptions, path: &Path, symlinks: Symlinks) -> i
         _ => {}
     }
     let file = options.clone().custom_flags(flags.bits()).open(path)?;
-    // What was looked at may have been replaced since.
+    // The file at the path may have been replaced since it was checked.
     check_regular(&file.metadata()?)?;
     Ok(file)
 }

@@ -1,5 +1,5 @@
-//! What the parts of the daemon share while it runs: notifications, what is waited for, counters, a bound on log lines that
-//! strangers cause, errors as text, and files that somebody else may have put something else in place of.
+//! What the parts of the daemon share while it runs: notifications, conditions, metrics, a limit on log lines that
+//! strangers cause, errors as text, and safe reading of files that others can replace.
 
 pub mod causes;
 pub mod conditions;

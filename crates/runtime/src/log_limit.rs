@@ -27,7 +27,8 @@ struct Kind {
 }
 
 impl LogLimit {
-    /// Whether a line of this kind is to be written now; if so, how many were held back since the last one.
+    /// Returns how many lines of this kind were held back since the last one, if a line may be written now, and `None`
+    /// otherwise.
     pub fn admit(&self, kind: &'static str) -> Option<u64> {
         let now = Instant::now();
         let mut kinds = self.kinds();

@@ -1,6 +1,6 @@
-//! What is counted, and how it is read: `GET /metrics` in the OpenMetrics text format.
+//! The daemon's metrics, served by `GET /metrics` in the OpenMetrics text format.
 //!
-//! Whatever is refused, dropped or fails has a counter here, beside its line in the log.
+//! Everything that is refused, dropped or fails has a counter here, besides its line in the log.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -89,89 +89,83 @@ impl Default for Metrics {
             family
         };
         let dhcp6_messages = labelled("dhcp6_messages", "DHCPv6 messages answered, by type");
-        let dhcp6_discards = labelled("dhcp6_discards", "DHCPv6 messages not answered, by reason");
-        let dhcp6_refusals = labelled(
-            "dhcp6_refusals",
-            "Identity associations that got nothing, by what they were told",
-        );
+        let dhcp6_discards = labelled("dhcp6_discards", "DHCPv6 messages that were discarded, by reason");
+        let dhcp6_refusals = labelled("dhcp6_refusals", "Identity associations that got no lease, by status");
         let dhcp6_client_limits = labelled(
             "dhcp6_client_limits",
-            "Times that a client was at its limit of leases, by what was done",
+            "Times that a client was at its limit of leases, by outcome",
         );
-        let dhcp6_reconfigures = labelled("dhcp6_reconfigures", "Clients that were told to ask again, by outcome");
+        let dhcp6_reconfigures = labelled("dhcp6_reconfigures", "Reconfigure exchanges, by outcome");
         let lease_events = labelled("lease_events", "Lease events recorded, by outcome");
         let lease_events_refused = labelled("lease_events_refused", "Lease events not recorded, by reason");
-        let link_repairs = labelled("link_repairs", "Changes to a link's bridge that were undone, by what");
+        let link_repairs = labelled(
+            "link_repairs",
+            "Changes to a link's bridge that the daemon undid, by kind",
+        );
         let advertisements = labelled("router_advertisements", "Router advertisements, by cause or failure");
         let advertisements_contradicted = labelled(
             "router_advertisements_contradicted",
-            "Advertisements of other routers that say something else, by what",
+            "Router advertisements of other routers that contradict ours, by field",
         );
         let solicitations_refused = labelled(
             "router_solicitations_refused",
             "Router solicitations not answered, by reason",
         );
-        let neighbors = labelled("neighbors", "Hosts that were seen on a link, by what became of it");
-        let provision_failures = labelled(
-            "provision_failures",
-            "Tries to bring up an instance that failed, by code",
-        );
+        let neighbors = labelled("neighbors", "Hosts that were seen on a link, by outcome");
+        let provision_failures = labelled("provision_failures", "Failed attempts to bring up an instance, by code");
         let instance_checks = labelled("instance_checks", "Checks of ready instances, by outcome");
-        let removal_failures = labelled("removal_failures", "Tries to remove an instance that failed, by code");
-        let store_failures = labelled("store_failures", "Looks at the database that failed, by code");
-        let api_refusals = labelled(
-            "api_refusals",
-            "API requests that were answered with a problem, by code",
-        );
+        let removal_failures = labelled("removal_failures", "Failed attempts to remove an instance, by code");
+        let store_failures = labelled("store_failures", "Failed checks of the database, by code");
+        let api_refusals = labelled("api_refusals", "API requests that were answered with an error, by code");
         let api_connections_closed = labelled(
             "api_connections_closed",
-            "API connections that were closed for want of room, by reason",
+            "API connections that were closed to make room, by reason",
         );
-        let settings_reloads = labelled("settings_reloads", "Times that settings were read again, by outcome");
+        let settings_reloads = labelled("settings_reloads", "Reloads of the settings, by outcome");
         let mut plain = |name: &str, help: &str| {
             let counter = Counter::default();
             registry.register(name, help, counter.clone());
             counter
         };
-        let dhcp6_unsent = plain("dhcp6_unsent", "DHCPv6 replies that the kernel did not take");
+        let dhcp6_unsent = plain("dhcp6_unsent", "DHCPv6 replies that the kernel did not accept");
         let dhcp6_cloned_duids = plain(
             "dhcp6_cloned_duids",
-            "Times that a DUID was found at two link-local addresses by turns, once an hour each",
+            "Times that a DUID was seen at two link-local addresses in turn, at most once an hour each",
         );
         let commits_failed = plain(
             "lease_commits_failed",
-            "Batches of bindings that could not be made durable",
+            "Batches of bindings that could not be committed",
         );
         let route_failures = plain(
             "route_failures",
             "Routes for delegated prefixes that the kernel refused",
         );
-        let link_repair_failures = plain("link_repair_failures", "Tries to mend a link's bridge that failed");
+        let link_repair_failures = plain("link_repair_failures", "Failed repairs of a link's bridge");
         let routes_restored = plain(
             "routes_restored",
-            "Routes that somebody removed and that were made again",
+            "Routes that somebody removed and the daemon restored",
         );
         let spooled = plain("lease_events_spooled", "Lease events read back from the spool");
         let spool_set_aside = plain(
             "spool_set_aside",
             "Files in the spool of dnsmasq's events that could not be read as an event",
         );
-        let instances_ready = plain("instances_ready", "Instances that came to answer");
+        let instances_ready = plain("instances_ready", "Instances that became ready");
         let instances_removed = plain("instances_removed", "Instances that were removed");
-        let instances_disturbed = plain(
-            "instances_disturbed",
-            "Times that a ready instance was not as it should be",
-        );
+        let instances_disturbed = plain("instances_disturbed", "Times that a ready instance was found degraded");
         let instances_restarted = plain("instances_restarted", "Restarts of instances that stopped answering");
         let instances_stopped = plain(
             "instances_stopped",
-            "Times that an instance was kept from running because it could not be wired",
+            "Times that an instance was stopped because it could not be wired",
         );
-        let orphans_removed = plain("orphans_removed", "Things with our mark that belonged to no instance");
+        let orphans_removed = plain(
+            "orphans_removed",
+            "Removed containers and interfaces with our mark that belonged to no instance",
+        );
         let engine_losses = plain("engine_losses", "Times that an engine stopped answering");
         let engine_hangs = plain(
             "engine_hangs",
-            "Small questions that an engine did not answer in time, one every few seconds while it hangs",
+            "Health requests that an engine did not answer in time, one every few seconds while it hangs",
         );
         let routes = Gauge::default();
         registry.register("routes", "Routes to delegated prefixes in the kernel", routes.clone());
@@ -185,13 +179,13 @@ impl Default for Metrics {
         settings_reload_ok.set(1);
         registry.register(
             "settings_last_reload_ok",
-            "Whether what was read last came into force",
+            "Whether the last reload was applied: 1 or 0",
             settings_reload_ok.clone(),
         );
         let time_to_ready = Histogram::new(TIME_TO_READY);
         registry.register(
             "instance_time_to_ready_seconds",
-            "From the first step to the first answer",
+            "Seconds from the first step of an instance to its first answer",
             time_to_ready.clone(),
         );
         Self {
@@ -271,7 +265,7 @@ impl Metrics {
         count(&self.dhcp6_discards, "reason", reason);
     }
 
-    /// An identity association got nothing, and was told so.
+    /// An identity association got no lease, with this status.
     pub fn dhcp6_refused(&self, status: &'static str) {
         count(&self.dhcp6_refusals, "status", status);
     }
@@ -291,7 +285,7 @@ impl Metrics {
         count(&self.dhcp6_client_limits, "outcome", outcome);
     }
 
-    /// A client is told to ask again, did, or did not.
+    /// A client was reconfigured: a Reconfigure was sent, answered, or not answered.
     pub fn dhcp6_reconfigure(&self, outcome: &'static str) {
         count(&self.dhcp6_reconfigures, "outcome", outcome);
     }
@@ -336,7 +330,7 @@ impl Metrics {
         self.commits_failed.inc();
     }
 
-    /// A look at the database failed.
+    /// A check of the database failed.
     pub fn store_failed(&self, code: &'static str) {
         count(&self.store_failures, "code", code);
     }

@@ -25,14 +25,14 @@ const LONGEST_TIMER: Duration = Duration::from_secs(3600);
 /// Prefixes of any other length hosts form no addresses in (RFC 4862, section 5.5.3).
 const AUTONOMOUS_LENGTH: u8 = 64;
 
-/// What the router advertisements of a link say (RFC 4861, section 6.2.1).
+/// The content of a link's router advertisements (RFC 4861, section 6.2.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AdvertisementSettings {
     /// The M flag: addresses come by DHCPv6.
     pub managed: bool,
     /// The O flag: other configuration comes by DHCPv6.
     pub other: bool,
-    /// How the router stands against others.
+    /// The router's preference among several.
     pub preference: RouterPreference,
     /// How long it is a default router; zero when it is none, else not less than `max_interval`.
     pub router_lifetime: Duration,
@@ -42,7 +42,7 @@ pub struct AdvertisementSettings {
     pub max_interval: Duration,
     /// The hop limit that hosts are to use; 0 leaves it to them.
     pub hop_limit: u8,
-    /// The link's MTU, where hosts are told one.
+    /// The link's MTU, if it is advertised.
     pub mtu: Option<u32>,
     /// How long a neighbour counts as reachable; zero leaves it to the hosts.
     pub reachable_time: Duration,
@@ -58,7 +58,7 @@ pub struct AdvertisementSettings {
     pub prefixes: Vec<PrefixInformation>,
 }
 
-/// What of its link an advertisement depends on.
+/// The settings of the link that an advertisement depends on.
 pub(super) struct Basis {
     /// The link's prefix.
     pub(super) prefix: Ipv6Net,
@@ -137,7 +137,7 @@ impl AdvertisementSettings {
 }
 
 impl Basis {
-    /// What is said of a prefix unless it is set: on the link for as long as the router and the leases live.
+    /// The default for a prefix: it is on the link for as long as the router and the leases live.
     fn information(&self, prefix: Ipv6Net, router_lifetime: Duration) -> PrefixInformation {
         PrefixInformation {
             prefix,

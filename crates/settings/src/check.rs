@@ -1,4 +1,4 @@
-//! What only several keys together can get wrong.
+//! Checks of several keys together.
 
 use ipnet::Ipv6Net;
 
@@ -85,7 +85,7 @@ fn misplaced(range: Ipv6Net, address: Ipv6Net) -> Option<(String, String)> {
     None
 }
 
-/// What dnsmasq decides cannot be set here.
+/// Refuses keys of a dnsmasq link that dnsmasq itself decides.
 pub(super) fn given_to_dnsmasq(link: &Table<'_>, source: Option<LeaseSource>) {
     if source != Some(LeaseSource::Dnsmasq) {
         return;
@@ -118,7 +118,7 @@ pub(super) fn given_to_dnsmasq(link: &Table<'_>, source: Option<LeaseSource>) {
     }
 }
 
-/// What takes a bridge cannot be set for a link that has none here.
+/// Refuses keys that need a bridge, for a link without one here.
 pub(super) fn elsewhere(link: &Table<'_>) {
     let of_bridges = [
         "create",

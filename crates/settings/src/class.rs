@@ -17,15 +17,15 @@ const MOST_ARCHITECTURES: usize = 64;
 pub struct ClassSettings {
     /// Its name; no other class has it.
     pub name: String,
-    /// Who is in it.
+    /// The conditions that a client must meet.
     pub conditions: Conditions,
-    /// What its clients get, in place of what their link says; on links with addresses for instances.
+    /// The template for its clients, in place of the link's, on links with addresses for instances.
     pub template: Option<String>,
     options: Given,
 }
 
 impl ClassSettings {
-    /// What it means on a link, whose own options these are.
+    /// The class as it is on a link with these options.
     pub(super) fn on_link(&self, options: &Given) -> Class {
         Class {
             name: self.name.as_str().into(),
@@ -35,7 +35,7 @@ impl ClassSettings {
     }
 }
 
-/// What of a class could be read, also when other parts of it are at fault.
+/// The keys of a class that could be read, even if others are at fault.
 pub(super) struct Outline {
     pub(super) key: String,
     pub(super) name: Option<String>,

@@ -10,7 +10,7 @@ use config::{Map, Value, ValueKind};
 
 use super::fault::{Collector, Fault};
 
-/// What every variable that is a setting begins with.
+/// The prefix of every environment variable that is a setting.
 pub const PREFIX: &str = "ORCHESTRATOR__";
 
 /// No key lies deeper than `link[N].advertisement.prefix[N].KEY`.

@@ -1,4 +1,4 @@
-//! What is wrong with the settings: each fault with its key and what to do, all of them together.
+//! Faults of the settings. Each has its key, what is wrong, and a remedy; all are reported together.
 
 use std::cell::RefCell;
 use std::fmt;

@@ -1,12 +1,11 @@
-//! `settings.toml` as written → checked, typed settings.
+//! Reads `settings.toml` into checked, typed settings.
 //!
-//! Three steps without side effects: the file and the environment become one tree of values (`tree`, `environment`),
-//! readers take it key by key into types (`reader`, and a file a section), and what only several keys together can
-//! get wrong is checked last (`check`). Every step keeps going after a fault: all are reported together, each with
-//! its key and what to do.
+//! There are three steps, without side effects. The file and the environment become one tree of values (`tree`,
+//! `environment`). Readers take it key by key into types (`reader`, and one file for each section). Checks of several
+//! keys together come last (`check`). Every step goes on after a fault, so that all faults are reported together, each
+//! with its key and a remedy.
 //!
-//! What depends on the machine (is the engine up, does the bridge exist) is no fault of the settings and not looked
-//! at here.
+//! The state of the machine, such as a missing bridge or engine, is not checked here.
 
 mod advertisement;
 mod api;
@@ -77,7 +76,7 @@ pub struct Settings {
     pub store: StoreSettings,
     /// Where the REST API is served.
     pub api: ApiSettings,
-    /// What is logged, and how.
+    /// The level and the format of the log.
     pub log: LogSettings,
     /// The engines.
     pub plugin: PluginSettings,
@@ -97,7 +96,7 @@ impl Settings {
         self.links.iter().find(|link| link.name == name)
     }
 
-    /// What a client of a link gets, when it is in a class or in none: the template with its name.
+    /// The template for a client of a link and, if it is in one, of a class, with the template's name.
     pub fn template_of(&self, link: &str, class: Option<&str>) -> Option<(&str, &TemplateSettings)> {
         let link = self.link(link).filter(|link| link.instances.is_some())?;
         let class = class.and_then(|name| self.classes.iter().find(|class| class.name == name));
@@ -106,7 +105,7 @@ impl Settings {
         Some((name, self.templates.get(name)?))
     }
 
-    /// Whether any client of a link gets anything.
+    /// Whether any client of a link gets an instance.
     pub fn provides(&self, link: &LinkSettings) -> bool {
         let listens = link.source == LeaseSource::Listener;
         let of_class = || listens && self.classes.iter().any(|class| class.template.is_some());
@@ -122,7 +121,7 @@ impl Settings {
         of_links.chain(of_classes.filter(|_| finds_classes)).collect()
     }
 
-    /// What reservations must suit.
+    /// The rules that reservations must keep.
     pub fn reservation_rules(&self) -> ReservationRules {
         ReservationRules::of(&self.links)
     }
@@ -203,7 +202,7 @@ fn read_sections(mut root: Table<'_>) -> Option<Settings> {
     })
 }
 
-/// `[options]`: what the clients of all links are told.
+/// Reads `[options]`: DHCPv6 options for the clients of all links.
 fn read_options(root: &mut Table<'_>) -> Given {
     let mut table = root.section("options");
     let given = Given::read(&mut table);

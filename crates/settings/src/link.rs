@@ -32,8 +32,8 @@ const LINK_RATE: u32 = 10_000;
 pub struct LinkSettings {
     /// Name of the link, and of its bridge where it has one here.
     pub name: String,
-    /// Whether the link has no bridge here: its clients are heard through relay agents alone, and get leases and nothing
-    /// else.
+    /// Whether the link has no bridge here. Its clients are reached only through relay agents, and get leases and
+    /// nothing else.
     pub remote: bool,
     /// Whether the bridge is made, up and with the link's address, when it is missing.
     pub create: bool,
@@ -48,7 +48,7 @@ pub struct LinkSettings {
     /// Prefixes that are delegated to its clients, apart from all links' own; none unless the source is
     /// [`LeaseSource::Listener`].
     pub delegation: Vec<PrefixPool>,
-    /// What is kept for known clients; listener only.
+    /// The reservations of the link; listener only.
     pub reservations: Vec<Reservation>,
     /// Relay agents whose clients are on the link, though they give no address of it; listener only.
     pub relays: Vec<RelayKey>,
@@ -60,9 +60,9 @@ pub struct LinkSettings {
     pub lifetimes: Lifetimes,
     /// Whether a Solicit with Rapid Commit is answered by a Reply (RFC 9915, section 18.3.1); listener only.
     pub rapid_commit: bool,
-    /// Whether hosts may register addresses that they made themselves (RFC 9686); listener only.
+    /// Whether hosts may register addresses that they formed themselves (RFC 9686); listener only.
     pub registration: bool,
-    /// Whether clients that accept it are told that they may be made to ask again (RFC 9915, section 20.4); listener only.
+    /// Whether clients that send Reconfigure Accept get a reconfigure key (RFC 9915, section 20.4); listener only.
     pub reconfigure: bool,
     /// Messages a second that one client is answered for long; `None` for any number. Listener only.
     pub client_rate: Option<NonZeroU32>,
@@ -70,21 +70,21 @@ pub struct LinkSettings {
     pub link_rate: Option<NonZeroU32>,
     /// How hosts that are seen on the link become lease events; `None` where they do not.
     pub neighbors: Option<NeighborSettings>,
-    /// What the daemon's router advertisements say; `None` where it sends none.
+    /// The content of the daemon's router advertisements; `None` if it sends none.
     pub advertisement: Option<AdvertisementSettings>,
-    /// DNS servers for clients, as router advertisements tell them.
+    /// DNS servers in router advertisements.
     pub dns_servers: Vec<Ipv6Addr>,
-    /// DNS search list for clients, lower case, without dots at the end, as router advertisements tell it.
+    /// The DNS search list in router advertisements: lower case, without dots at the end.
     pub domain_search: Vec<String>,
-    /// Where the API of the captive portal is, as router advertisements tell it.
+    /// The URL of the captive portal's API in router advertisements.
     pub captive_portal: Option<String>,
-    /// What clients are told when they ask, DNS included: the link's own options over those of all links. Listener only.
+    /// DHCPv6 options for clients, DNS included: the link's own, laid over those of all links. Listener only.
     pub options: OptionSet,
-    /// What kinds of clients there are, in the order of the settings, with what they are told here; listener only.
+    /// The classes in the order of the settings, with their options on this link; listener only.
     pub classes: Vec<Class>,
     /// The preference in Advertises, by which clients choose among servers (RFC 9915, section 21.8); listener only.
     pub preference: Option<u8>,
-    /// What its clients get; without one the link only serves leases.
+    /// The template for its clients. Without one, the link only gives leases.
     pub template: Option<String>,
 }
 
@@ -102,7 +102,7 @@ impl LinkSettings {
     }
 }
 
-/// What of a link could be read, also when other parts of it are at fault: for checks across links.
+/// The keys of a link that could be read, even if others are at fault: for checks across links.
 pub(super) struct Outline {
     pub(super) key: String,
     pub(super) name: Option<String>,
@@ -123,7 +123,7 @@ const SOURCES: [(&str, LeaseSource); 2] = [("listener", LeaseSource::Listener), 
 
 const ALLOCATIONS: [(&str, Order); 2] = [("hashed", Order::Hashed), ("sequential", Order::Sequential)];
 
-/// What holds for all links.
+/// The settings that apply to all links.
 pub(super) struct Common {
     /// Options for clients.
     pub(super) options: Given,
@@ -268,7 +268,7 @@ fn read_address(table: &mut Table<'_>, remote: bool) -> Option<Ipv6Net> {
     entry.parse(remedy, parse_link_address)
 }
 
-/// What the classes mean on a link with these options; `None` when any is at fault.
+/// The classes as they are on a link with these options; `None` if any is at fault.
 fn classes_on_link(common: &Common, options: &Given) -> Option<Vec<Class>> {
     let classes = common.classes.iter();
     classes.map(|class| Some(class.as_ref()?.on_link(options))).collect()

@@ -4,12 +4,12 @@ use std::fmt;
 
 use super::reader::Table;
 
-/// What is logged, and how.
+/// The level and the format of the log.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LogSettings {
     /// The least important kind of line that is written.
     pub level: LogLevel,
-    /// What a line looks like.
+    /// The format of a line.
     pub format: LogFormat,
 }
 
@@ -20,7 +20,7 @@ pub enum LogLevel {
     Error,
     /// Something was refused, or works again only after help.
     Warn,
-    /// What clients and instances do.
+    /// Also what clients and instances do.
     #[default]
     Info,
     /// Each step.

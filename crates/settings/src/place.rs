@@ -22,11 +22,11 @@ impl Place {
         &self.path
     }
 
-    /// What is written there now; blocks while the file is read.
+    /// Reads the settings as they are written now. Blocks while it reads the file.
     ///
     /// # Errors
     ///
-    /// Everything that is wrong with it.
+    /// All faults of the settings.
     pub fn load(&self) -> Result<Settings, Faults> {
         load(&self.path, self.variables.iter().cloned())
     }

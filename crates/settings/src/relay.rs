@@ -28,7 +28,7 @@ fn read(mut table: Table<'_>) -> Option<RelayKey> {
     let remedy = "write text, or hexadecimal digits like \"0x00ff\"";
     let id = table.take("interface_id");
     let interface_id = id.and_then(|entry| entry.parse(remedy, str::parse::<OpaqueId>));
-    // What is given and cannot be read was reported, and is no key without it.
+    // A value that cannot be read was reported already, and a key without it would be wrong.
     let is_read = table.has("address") == address.is_some() && table.has("interface_id") == interface_id.is_some();
     table.finish();
     (is_read && (address.is_some() || interface_id.is_some())).then_some(RelayKey { address, interface_id })

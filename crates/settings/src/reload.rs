@@ -1,8 +1,8 @@
-//! What becomes of running settings when others are written in their place.
+//! Plans a reload: which changed keys take effect at once, and which need a restart.
 //!
-//! Most keys take effect at once. Some were used up when the daemon started: where its state is, where its API listens,
-//! which engine it speaks to, what a line of its log looks like. Such a key is reported, keeps its running value, and
-//! counts from the next start on. Who adds a key decides here which of both it is: the structs are taken apart whole.
+//! Most keys take effect at once. Some are used only when the daemon starts: where its state is, where its API listens,
+//! which engine it uses, the format of its log. Such a key is reported and keeps its old value until restart. To add a
+//! key, classify it here as live or restart-only; the exhaustive destructuring makes the compiler insist.
 
 use std::fmt;
 
@@ -19,11 +19,11 @@ use orchestrator_model::LeaseSource;
 pub struct Change {
     /// Its path; links and templates by their names: `link.br0.pool`.
     pub key: String,
-    /// What comes of it.
+    /// The effect of the change.
     pub effect: Effect,
 }
 
-/// What comes of a key that is written otherwise.
+/// The effect of a changed key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Effect {
@@ -40,17 +40,17 @@ pub enum Effect {
 /// Settings to put in force, and how they differ from those before.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reload {
-    /// What is written, but for what needs a restart: that is as it runs.
+    /// The new settings, in which keys that need a restart keep their running values.
     pub settings: Settings,
     /// Each difference between what runs and what is written.
     pub changes: Vec<Change>,
 }
 
-/// What it means to put `written` in the place of `running`.
+/// Plans to replace `running` by `written`.
 ///
 /// # Errors
 ///
-/// When both together make no sense: what stays as it runs does not suit what is written.
+/// When keys that keep their running values conflict with the new ones.
 pub fn plan_reload(running: &Settings, written: Settings) -> Result<Reload, Faults> {
     let mut changes = sections(running, &written);
     changes.extend(links(&running.links, &written.links));
@@ -74,7 +74,7 @@ pub fn plan_reload(running: &Settings, written: Settings) -> Result<Reload, Faul
     Ok(Reload { settings, changes })
 }
 
-/// What stays as it runs suits what is written.
+/// Checks that keys that keep their running values fit the new ones.
 fn check(settings: &Settings) -> Result<(), Faults> {
     let hooked = settings.links.iter().find(|link| link.source == LeaseSource::Dnsmasq);
     let has_socket = settings.api.listen.iter().any(|place| matches!(place, Listen::Unix(_)));
@@ -191,7 +191,7 @@ fn link_keys(running: &LinkSettings, written: &LinkSettings) -> Vec<(&'static st
         domain_search,
         captive_portal,
         options,
-        // Told of by themselves.
+        // These are reported by themselves.
         classes: _,
         preference,
         template,

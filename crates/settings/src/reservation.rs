@@ -18,7 +18,7 @@ const MOST: usize = 1024;
 /// The keys by which a client is known.
 const TRAITS: [&str; 4] = ["duid", "link_layer_address", "remote_id", "interface_id"];
 
-/// What a reservation keeps, and cannot.
+/// Why a reservation cannot be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReservationFault {
     /// There is no such link.
@@ -64,7 +64,7 @@ pub enum ReservationFault {
     Elsewhere {
         /// The prefix.
         prefix: Ipv6Net,
-        /// What is delegated, or kept for a client.
+        /// The prefix that is delegated, or reserved for a client.
         other: Ipv6Net,
         /// The link.
         link: String,
@@ -79,13 +79,13 @@ pub enum ReservationFault {
     Nothing,
 }
 
-/// Whether a client can be known by this at all. A part of a link-layer address would be taken for the whole of one,
-/// and fit nobody.
+/// Checks that a client can have this identifier. A part of a link-layer address would be taken for a whole one, and
+/// fit no client.
 ///
 /// # Errors
 ///
-/// When no interface has such a link-layer address: it is not of 6 bytes (Ethernet), 8 (EUI-64) or 20 (InfiniBand), is
-/// that of a group, or is zero.
+/// When no interface can have such a link-layer address: it does not have 6 bytes (Ethernet), 8 (EUI-64) or 20
+/// (InfiniBand), is a group address, or is zero.
 pub fn check_holder(holder: &Holder) -> Result<(), ReservationFault> {
     let Holder::LinkLayer(address) = holder else {
         return Ok(());
@@ -100,7 +100,7 @@ pub fn check_holder(holder: &Holder) -> Result<(), ReservationFault> {
     }
 }
 
-/// What reservations must suit: all links of the settings.
+/// The rules that reservations must keep: all links of the settings.
 pub struct ReservationRules(Vec<Ground>);
 
 impl ReservationRules {
@@ -108,12 +108,12 @@ impl ReservationRules {
         Self(links.iter().map(Ground::of).collect())
     }
 
-    /// Whether a reservation suits the link of this name and the others; on a link that is not in the settings none
-    /// does. Whether another reservation stands against it is another question.
+    /// Checks a reservation against the link of this name and against the others. On a link that is not in the
+    /// settings, every reservation fails. This does not compare it with other reservations.
     ///
     /// # Errors
     ///
-    /// Why it does not.
+    /// The rule that it breaks.
     pub fn check(&self, link: &str, reservation: &Reservation) -> Result<(), ReservationFault> {
         let own = self.0.iter().find(|ground| ground.name == link);
         let own = own.ok_or_else(|| ReservationFault::NoLink(link.to_owned()))?;
@@ -121,12 +121,12 @@ impl ReservationRules {
     }
 }
 
-/// What of a link reservations must suit.
+/// The rules of one link.
 struct Ground {
     name: String,
     address: Ipv6Net,
     instances: Option<Ipv6Net>,
-    /// What is delegated from, or kept.
+    /// The pools of prefixes, and the prefixes that are reserved.
     delegated: Vec<Ipv6Net>,
 }
 
@@ -193,7 +193,7 @@ impl Ground {
         Ok(())
     }
 
-    /// What a reservation on this link must suit, by itself. `all` are all links, this one too.
+    /// Checks a reservation on this link by itself. `all` are all links, including this one.
     fn check(&self, reservation: &Reservation, all: &[Self]) -> Result<(), ReservationFault> {
         check_holder(&reservation.holder)?;
         if reservation.address.is_none() && reservation.prefix.is_none() {
@@ -208,7 +208,7 @@ impl Ground {
     }
 }
 
-/// Every reservation suits its link and the others, and none stands against another.
+/// Checks that every reservation keeps the rules of its link and of the others, and that none conflicts with another.
 pub(super) fn check_all(links: &[Outline], faults: &Collector) {
     let grounds: Vec<Ground> = links.iter().filter_map(Ground::of_outline).collect();
     for link in links {
@@ -253,7 +253,7 @@ fn read(mut table: Table<'_>) -> Option<Reservation> {
     let address = address.and_then(|entry| entry.parse("write it like \"fd39:9706:2786:6333::7\"", parse_address));
     let prefix = table.take("prefix");
     let prefix = prefix.and_then(|entry| entry.parse("write it like \"fd39:9706:2787:700::/56\"", parse_pool));
-    // What is given and cannot be read was reported, and is not to be missed as well.
+    // A value that cannot be read was reported already, and must not be reported as missing as well.
     let is_read = table.has("address") == address.is_some() && table.has("prefix") == prefix.is_some();
     table.finish();
     is_read.then_some(())?;

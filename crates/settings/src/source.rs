@@ -12,7 +12,7 @@ const MOST_RELAYS: usize = 64;
 /// More options are no use to relay agents.
 const MOST_OPTIONS: usize = 64;
 
-/// What belongs to the lease sources rather than to links.
+/// The settings of lease sources that do not belong to one link.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SourceSettings {
     /// The daemon's own listener.

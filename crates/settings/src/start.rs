@@ -1,4 +1,4 @@
-//! What a daemon begins with.
+//! The input of a starting daemon.
 
 use super::{LogLevel, Place, Settings};
 

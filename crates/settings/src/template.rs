@@ -28,7 +28,7 @@ pub struct TemplateSettings {
     pub environment_from: BTreeMap<String, ValueSource>,
     /// Linux capabilities it keeps, without `CAP_`; all others are dropped.
     pub capabilities: Vec<String>,
-    /// What it may use of the host.
+    /// Its limits on the host's resources.
     pub resources: Resources,
     /// How it is known to answer; without it an instance that runs and is wired is ready.
     pub ready: Option<Readiness>,

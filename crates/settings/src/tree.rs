@@ -1,4 +1,4 @@
-//! The settings as written: a tree of values, from the file and the environment, not yet looked at.
+//! The settings as written: a tree of values from the file and the environment, before any check.
 
 use std::io::ErrorKind;
 use std::path::Path;

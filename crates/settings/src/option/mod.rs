@@ -1,6 +1,6 @@
-//! What clients are told beside their leases: the same keys for all links (`[options]`), for a link, and for a class.
+//! DHCPv6 options for clients: the same keys for all links (`[options]`), for a link, and for a class.
 //!
-//! Each is laid over the one before, key by key; of `option` and `vendor_option`, option by option.
+//! Each level is laid over the one before, key by key, and in `option` and `vendor_option` option by option.
 
 mod numbered;
 mod parse;
@@ -96,7 +96,7 @@ impl Given {
         let domain = |entry: Entry<'_>| entry.parse("write it like \"example.org\"", parse_domain);
         self.domain_search = list(table, "domain_search", domain);
         if let Some(names) = &self.domain_search {
-            // What is a domain name here is one on the wire.
+            // Every name that passed the check can be encoded.
             let names: Vec<_> = names.iter().filter_map(|name| name.parse().ok()).collect();
             self.set.set_domain_search(&names);
         }

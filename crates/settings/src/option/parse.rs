@@ -7,7 +7,7 @@ use crate::prefix::{parse_domain, parse_server};
 /// No text in an option is longer, in bytes.
 const LONGEST: usize = 1024;
 
-/// What a network without a captive portal says (RFC 8910, section 2).
+/// The value for a network without a captive portal (RFC 8910, section 2).
 const UNRESTRICTED: &str = "urn:ietf:params:capport:unrestricted";
 
 /// Reads a time server: an address, also of a multicast group, or a name.

@@ -1,4 +1,4 @@
-//! What an option that is known by its number says: a type, and a value of it.
+//! The value of an option that is given by its number: a type, and a value of that type.
 
 use std::net::Ipv6Addr;
 
@@ -10,7 +10,7 @@ use crate::reader::{Entry, Table};
 /// No option has more addresses or names.
 const MOST: usize = 64;
 
-/// What a value is written as, and how it is encoded.
+/// The type of a value, which decides how it is written and encoded.
 #[derive(Debug, Clone, Copy)]
 enum Type {
     Text,
