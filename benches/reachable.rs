@@ -61,7 +61,7 @@ fn settings(place: &str, engine: &str) -> String {
         url = "sqlite://{place}/orchestrator.db"
         [api]
         listen = ["unix:{place}/api.sock"]
-        [plugin.docker]
+        [engine.docker]
         host = "{engine}"
         [[link]]
         bridge = "br0"

@@ -80,7 +80,7 @@ fn the_privileges_of_the_unit_are_enough_for_an_instance() {
             [api]
             listen = ["unix:{place}/api.sock"]
             group = "games"
-            [plugin.docker]
+            [engine.docker]
             host = "{engine}"
             [[link]]
             bridge = "br0"

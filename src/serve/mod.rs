@@ -18,8 +18,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use orchestrator_network::{MarkClaim, Network, NetworkError};
-use orchestrator_plugin::Engine;
-use orchestrator_plugin_docker::DockerEngine;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -35,7 +33,7 @@ use orchestrator_reconcile::routes::{self, Keeper};
 use orchestrator_runtime::conditions::Conditions;
 use orchestrator_runtime::metrics::Metrics;
 use orchestrator_runtime::notifications::Notifications;
-use orchestrator_settings::{Current, Settings, Start};
+use orchestrator_settings::{Current, Start};
 use orchestrator_source::Recorder;
 use orchestrator_source::dnsmasq::Intake;
 use orchestrator_source::listener::Directory;
@@ -180,7 +178,7 @@ async fn build_and_run(
         settings: context.settings.clone(),
         store: store.clone(),
         network: network.clone(),
-        plugins: plugins(&context.settings.get(), mark),
+        plugins: context.settings.get().engines.build(mark),
         clock: context.clock,
         notifications: context.notifications.clone(),
         conditions: context.conditions.clone(),
@@ -269,15 +267,6 @@ fn claim_routes(network: &Network, site: SiteId) -> Option<MarkClaim> {
             None
         }
     }
-}
-
-/// The engines that there are; none is asked before it is needed.
-fn plugins(settings: &Settings, mark: Mark) -> Vec<Arc<dyn Engine>> {
-    vec![Arc::new(DockerEngine::new(
-        "docker",
-        settings.plugin.docker.clone(),
-        mark,
-    ))]
 }
 
 /// The signals that end the daemon.

@@ -127,7 +127,7 @@ fn the_command_line_tells_what_became_other_and_fails_with_all_faults() {
         panic!("{said}")
     };
     assert_eq!(first, "link.br0.dns_servers: changed");
-    assert_eq!(last, "plugin.docker.host: stays as it is until the daemon is restarted");
+    assert_eq!(last, "engine.docker.host: stays as it is until the daemon is restarted");
 
     other.link = "colour = \"blue\"\ndns_servers = [\"here\"]".to_owned();
     site.write(|place| other.settings(place));

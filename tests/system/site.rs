@@ -72,13 +72,13 @@ impl Plan {
             .map_or(String::new(), |table| format!("ready = {table}\n"));
         let template = self.template.as_ref().map_or(String::new(), |lines| {
             format!(
-                "instances = \"{PREFIX}::2:0/112\"\ntemplate = \"default\"\n[template.default]\nplugin = \"docker\"\n\
+                "instances = \"{PREFIX}::2:0/112\"\ntemplate = \"default\"\n[template.default]\nengine = \"docker\"\n\
                  image = \"{TEST_IMAGE}\"\nmemory = \"64MiB\"\n{ready}{lines}\n"
             )
         });
         format!(
             "[store]\nurl = \"{store}\"\nidentity = \"{place}/orchestrator.identity\"\n[api]\nlisten = [\"unix:{place}/api.sock\"]\n\
-             [plugin.docker]\nhost = \"{engine}\"\n[source.dnsmasq]\nspool = \"{place}/spool\"\n\
+             [engine.docker]\nhost = \"{engine}\"\n[source.dnsmasq]\nspool = \"{place}/spool\"\n\
              [[link]]\nbridge = \"br0\"\ncreate = true\naddress = \"{PREFIX}::1/64\"\nsource = \"{source}\"\n{pool}\n{link}\n{template}"
         )
     }

@@ -1,10 +1,9 @@
 //! Whether what the settings name is there: each thing looked at, nothing changed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use orchestrator_network::Network;
 use orchestrator_plugin::{Engine, EngineError, ImageFacts};
-use orchestrator_plugin_docker::DockerEngine;
 
 use super::check::Finding;
 use orchestrator_api::Access;
@@ -18,7 +17,7 @@ pub(super) async fn all(settings: &Settings) -> Vec<Finding> {
     let mut findings = vec![privileges(settings), database(settings).await, identity(settings)];
     findings.extend(api(settings));
     findings.extend(bridges(settings).await);
-    findings.extend(engine(settings).await);
+    findings.extend(engines(settings).await);
     findings
 }
 
@@ -154,37 +153,46 @@ async fn bridges(settings: &Settings) -> Vec<Finding> {
     findings
 }
 
-/// The engine and every image, where a link has a template.
-async fn engine(settings: &Settings) -> Vec<Finding> {
-    if !has_template(settings) {
-        return Vec::new();
-    }
+/// Each engine that a template in use names, with every image of these templates.
+async fn engines(settings: &Settings) -> Vec<Finding> {
+    let images = images(settings);
     // Nothing is made or listed here, so that the mark does not matter.
-    let plugin = DockerEngine::new(
-        "docker",
-        settings.plugin.docker.clone(),
-        Mark {
-            site: Id::from_bytes([0; 6]),
-        },
-    );
-    let engine = match plugin.check().await {
-        Ok(facts) => match plugin.check_equipment().await {
-            Ok(()) => Finding::there("engine docker", format!("{} {}", facts.name, facts.version)),
-            Err(error) => Finding::missing("engine docker", with_causes(&error)),
-        },
-        Err(error) => return vec![Finding::missing("engine docker", with_causes(&error))],
+    let mark = Mark {
+        site: Id::from_bytes([0; 6]),
     };
-    let mut findings = vec![engine];
-    for image in images(settings) {
-        findings.push(found_image(image, plugin.check_image(image).await));
+    let mut findings = Vec::new();
+    for engine in settings.engines.build(mark) {
+        if let Some(images) = images.get(engine.name()) {
+            findings.extend(probe_engine(engine.as_ref(), images).await);
+        }
     }
     findings
 }
 
-fn images(settings: &Settings) -> BTreeSet<&str> {
+async fn probe_engine(engine: &dyn Engine, images: &BTreeSet<&str>) -> Vec<Finding> {
+    let subject = format!("engine {}", engine.name());
+    let found = match engine.check().await {
+        Ok(facts) => match engine.check_equipment().await {
+            Ok(()) => Finding::there(subject, format!("{} {}", facts.name, facts.version)),
+            Err(error) => Finding::missing(subject, with_causes(&error)),
+        },
+        Err(error) => return vec![Finding::missing(subject, with_causes(&error))],
+    };
+    let mut findings = vec![found];
+    for image in images {
+        findings.push(found_image(image, engine.check_image(image).await));
+    }
+    findings
+}
+
+/// The images of the templates in use, by the engine that needs them.
+fn images(settings: &Settings) -> BTreeMap<&str, BTreeSet<&str>> {
+    let mut images: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     let used = settings.templates_in_use().into_iter();
-    let templates = used.filter_map(|name| settings.templates.get(name));
-    templates.map(|template| template.image.as_str()).collect()
+    for template in used.filter_map(|name| settings.templates.get(name)) {
+        images.entry(&template.engine).or_default().insert(&template.image);
+    }
+    images
 }
 
 fn found_image(image: &str, answer: Result<ImageFacts, EngineError>) -> Finding {
@@ -236,11 +244,14 @@ mod tests {
         let templates = "[template.phone]\nimage = \"phone-image\"\n[template.unused]\nimage = \"unused-image\"\n\
                          [[class]]\nname = \"phones\"\ntemplate = \"phone\"\nmatch = { user_class = \"phone*\" }\n";
         let of_class = settings(&format!("{link}instances = \"fd39::2:0/112\"\n{templates}"));
-        assert_eq!(images(&of_class), BTreeSet::from(["phone-image"]));
+        assert_eq!(
+            images(&of_class),
+            BTreeMap::from([("docker", BTreeSet::from(["phone-image"]))])
+        );
         assert!(lacking(&of_class, 0).contains(&"CAP_SYS_PTRACE"));
         // Without room for instances nobody gets one.
         let leases_only = settings(&format!("{link}{templates}"));
-        assert_eq!(images(&leases_only), BTreeSet::new());
+        assert_eq!(images(&leases_only), BTreeMap::new());
         assert!(!lacking(&leases_only, 0).contains(&"CAP_SYS_PTRACE"));
     }
 

@@ -15,6 +15,7 @@ mod class;
 mod class_pool;
 mod current;
 mod delegation;
+mod engine;
 mod environment;
 mod environment_value;
 mod fault;
@@ -24,7 +25,6 @@ mod log;
 mod neighbor;
 mod option;
 mod place;
-mod plugin;
 mod prefix;
 mod reader;
 mod relay;
@@ -47,15 +47,14 @@ pub use api::{ApiSettings, Listen};
 pub use class::ClassSettings;
 pub use class_pool::ClassPool;
 pub use current::Current;
+pub use engine::{ConfiguredEngine, Engines};
 pub use environment::PREFIX;
 pub use fault::{Fault, Faults};
 pub use lifetimes::Lifetimes;
 pub use link::LinkSettings;
 pub use log::{LogFormat, LogLevel, LogSettings};
 pub use neighbor::NeighborSettings;
-pub use orchestrator_plugin_docker::DockerSettings;
 pub use place::Place;
-pub use plugin::PluginSettings;
 pub use reload::{Change, Effect, Reload, plan_reload};
 pub use reservation::{ReservationFault, ReservationRules, check_holder};
 pub use source::{DnsmasqSettings, ListenerSettings, SourceSettings};
@@ -67,6 +66,8 @@ use fault::Collector;
 use link::{Common, Outline};
 use option::Given;
 use orchestrator_model::LeaseSource;
+use orchestrator_plugin::EngineKind;
+use orchestrator_plugins::KINDS;
 use reader::Table;
 
 /// Everything that can be set. `settings.toml` of the repository documents every key.
@@ -78,8 +79,8 @@ pub struct Settings {
     pub api: ApiSettings,
     /// The level and the format of the log.
     pub log: LogSettings,
-    /// The engines.
-    pub plugin: PluginSettings,
+    /// The engines that containers run on.
+    pub engines: Engines,
     /// Lease sources other than the daemon's own listener.
     pub source: SourceSettings,
     /// The links, in the order in which they are written. Their names differ and their prefixes do not overlap.
@@ -138,7 +139,7 @@ impl Settings {
 ///
 /// Everything that is wrong with them.
 pub fn load(path: &Path, env: impl Iterator<Item = (String, String)>) -> Result<Settings, Faults> {
-    read(tree::from_file(path)?, env)
+    read(tree::from_file(path)?, env, KINDS)
 }
 
 /// [`load`] for settings that are at hand as text.
@@ -147,22 +148,39 @@ pub fn load(path: &Path, env: impl Iterator<Item = (String, String)>) -> Result<
 ///
 /// Everything that is wrong with them.
 pub fn parse(text: &str, env: impl Iterator<Item = (String, String)>) -> Result<Settings, Faults> {
-    read(tree::from_text("settings", text)?, env)
+    parse_with(KINDS, text, env)
 }
 
-fn read(mut root: Value, env: impl Iterator<Item = (String, String)>) -> Result<Settings, Faults> {
+/// [`parse`] for engines of these kinds in place of those that are built in.
+///
+/// # Errors
+///
+/// Everything that is wrong with them.
+pub fn parse_with(
+    kinds: &[&dyn EngineKind],
+    text: &str,
+    env: impl Iterator<Item = (String, String)>,
+) -> Result<Settings, Faults> {
+    read(tree::from_text("settings", text)?, env, kinds)
+}
+
+fn read(
+    mut root: Value,
+    env: impl Iterator<Item = (String, String)>,
+    kinds: &[&dyn EngineKind],
+) -> Result<Settings, Faults> {
     let faults = Collector::default();
     environment::overlay(&mut root, env, &faults);
-    let settings = read_sections(Table::root(root, &faults));
+    let settings = read_sections(Table::root(root, &faults), kinds);
     faults.finish(settings)
 }
 
 /// `None` only after a fault.
-fn read_sections(mut root: Table<'_>) -> Option<Settings> {
+fn read_sections(mut root: Table<'_>, kinds: &[&dyn EngineKind]) -> Option<Settings> {
     let store = StoreSettings::read(root.section("store"));
     let api = ApiSettings::read(root.section("api"));
     let log = LogSettings::read(root.section("log"));
-    let plugin = PluginSettings::read(root.section("plugin"));
+    let engines = Engines::read(root.section("engine"), kinds);
     let source = SourceSettings::read(root.section("source"));
     let options = read_options(&mut root);
     let (class_outlines, classes): (Vec<class::Outline>, Vec<_>) = class::read_all(&mut root).into_iter().unzip();
@@ -173,7 +191,7 @@ fn read_sections(mut root: Table<'_>) -> Option<Settings> {
     };
     let links = link::read_all(&mut root, &common);
     let (outlines, links): (Vec<Outline>, Vec<Option<LinkSettings>>) = links.into_iter().unzip();
-    let (names, templates) = template::read_all(&mut root);
+    let (names, templates) = template::read_all(&mut root, &engines);
     check::relays_named(&outlines, &source.listener.relays, root.faults());
     check::links_apart(&outlines, root.faults());
     check::delegations_apart(&outlines, root.faults());
@@ -194,7 +212,7 @@ fn read_sections(mut root: Table<'_>) -> Option<Settings> {
         store,
         api,
         log,
-        plugin,
+        engines,
         source,
         links,
         classes: common.classes.into_iter().collect::<Option<Vec<_>>>()?,

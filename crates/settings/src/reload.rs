@@ -4,13 +4,14 @@
 //! which engine it uses, the format of its log. Such a key is reported and keeps its old value until restart. To add a
 //! key, classify it here as live or restart-only; the exhaustive destructuring makes the compiler insist.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ApiSettings, ClassSettings, DnsmasqSettings, DockerSettings, Fault, Faults, LinkSettings, Listen, ListenerSettings,
-    LogSettings, PluginSettings, Settings, SourceSettings, StoreSettings, TemplateSettings,
+    ApiSettings, ClassSettings, DnsmasqSettings, Engines, Fault, Faults, LinkSettings, Listen, ListenerSettings,
+    LogSettings, Settings, SourceSettings, StoreSettings, TemplateSettings,
 };
 use orchestrator_model::LeaseSource;
 
@@ -53,6 +54,7 @@ pub struct Reload {
 /// When keys that keep their running values conflict with the new ones.
 pub fn plan_reload(running: &Settings, written: Settings) -> Result<Reload, Faults> {
     let mut changes = sections(running, &written);
+    changes.extend(engines(&running.engines, &written.engines));
     changes.extend(links(&running.links, &written.links));
     changes.extend(classes(&running.classes, &written.classes));
     changes.extend(templates(running, &written));
@@ -67,7 +69,7 @@ pub fn plan_reload(running: &Settings, written: Settings) -> Result<Reload, Faul
             format: running.log.format,
             ..written.log
         },
-        plugin: running.plugin.clone(),
+        engines: running.engines.clone(),
         ..written
     };
     check(&settings)?;
@@ -76,6 +78,15 @@ pub fn plan_reload(running: &Settings, written: Settings) -> Result<Reload, Faul
 
 /// Checks that keys that keep their running values fit the new ones.
 fn check(settings: &Settings) -> Result<(), Faults> {
+    let mut templates = settings.templates.iter();
+    if let Some((name, template)) = templates.find(|(_, template)| settings.engines.get(&template.engine).is_none()) {
+        return Err(Faults::from(Fault {
+            key: format!("template.{name}.engine"),
+            variable: None,
+            what: format!("{:?} is no engine of the running daemon", template.engine),
+            remedy: "restart the daemon to have it use that engine".to_owned(),
+        }));
+    }
     let hooked = settings.links.iter().find(|link| link.source == LeaseSource::Dnsmasq);
     let has_socket = settings.api.listen.iter().any(|place| matches!(place, Listen::Unix(_)));
     match hooked {
@@ -97,9 +108,7 @@ fn sections(running: &Settings, written: &Settings) -> Vec<Change> {
         store: StoreSettings { url, history, identity },
         api: ApiSettings { listen, group },
         log: LogSettings { level, format },
-        plugin: PluginSettings {
-            docker: DockerSettings { host, timeout, starts },
-        },
+        engines: _,
         source:
             SourceSettings {
                 listener: ListenerSettings { relays, relay_options },
@@ -109,7 +118,6 @@ fn sections(running: &Settings, written: &Settings) -> Vec<Change> {
         classes: _,
         templates: _,
     } = running;
-    let docker = &written.plugin.docker;
     let keys = [
         ("store.url", Effect::NeedsRestart, *url != written.store.url),
         (
@@ -122,13 +130,6 @@ fn sections(running: &Settings, written: &Settings) -> Vec<Change> {
         ("api.group", Effect::NeedsRestart, *group != written.api.group),
         ("log.level", Effect::Changed, *level != written.log.level),
         ("log.format", Effect::NeedsRestart, *format != written.log.format),
-        ("plugin.docker.host", Effect::NeedsRestart, *host != docker.host),
-        (
-            "plugin.docker.timeout",
-            Effect::NeedsRestart,
-            *timeout != docker.timeout,
-        ),
-        ("plugin.docker.starts", Effect::NeedsRestart, *starts != docker.starts),
         (
             "source.listener.relays",
             Effect::Changed,
@@ -147,6 +148,25 @@ fn sections(running: &Settings, written: &Settings) -> Vec<Change> {
     ];
     let differing = keys.into_iter().filter(|(.., differs)| *differs);
     differing.map(|(key, effect, _)| change(key, effect)).collect()
+}
+
+/// The daemon builds its engines when it starts.
+fn engines(running: &Engines, written: &Engines) -> Vec<Change> {
+    let names: BTreeSet<&str> = running.names().chain(written.names()).collect();
+    let mut changes = Vec::new();
+    for name in names {
+        let path = format!("engine.{name}");
+        match (running.get(name), written.get(name)) {
+            (Some(before), Some(now)) if before.kind == now.kind => {
+                let (before, now) = (before.settings.values(), now.settings.values());
+                let differing = now.iter().filter(|value| !before.contains(value));
+                changes.extend(differing.map(|(key, _)| change(format!("{path}.{key}"), Effect::NeedsRestart)));
+            }
+            (Some(_), Some(_)) => changes.push(change(format!("{path}.kind"), Effect::NeedsRestart)),
+            _ => changes.push(change(path, Effect::NeedsRestart)),
+        }
+    }
+    changes
 }
 
 fn links(running: &[LinkSettings], written: &[LinkSettings]) -> Vec<Change> {
@@ -271,7 +291,7 @@ fn templates(running: &Settings, written: &Settings) -> Vec<Change> {
 /// The keys of a template, each with whether it differs.
 fn template_keys(running: &TemplateSettings, written: &TemplateSettings) -> Vec<(&'static str, bool)> {
     let TemplateSettings {
-        plugin,
+        engine,
         image,
         command,
         environment,
@@ -284,7 +304,7 @@ fn template_keys(running: &TemplateSettings, written: &TemplateSettings) -> Vec<
     } = running;
     let limits = &written.resources;
     vec![
-        ("plugin", *plugin != written.plugin),
+        ("engine", *engine != written.engine),
         ("image", *image != written.image),
         ("command", *command != written.command),
         (

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::capability::parse_capability;
+use super::engine::Engines;
 use super::environment_value::{Environment, read_environment};
-use super::plugin::PLUGINS;
+use super::fault::one_of;
 use super::reader::{Entry, Table};
 use super::size::parse_size;
 use orchestrator_model::{Resources, ValueSource};
@@ -16,8 +17,8 @@ const MOST_WORDS: usize = 256;
 /// What a client gets.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TemplateSettings {
-    /// Name of the plugin that provisions it.
-    pub plugin: String,
+    /// Name of the engine that it runs on.
+    pub engine: String,
     /// Image to start, as the engine names it.
     pub image: String,
     /// Command in place of the image's own; empty keeps the image's.
@@ -54,7 +55,7 @@ pub struct Readiness {
 }
 
 /// Reads every template; the names also of those that are at fault.
-pub(super) fn read_all(root: &mut Table<'_>) -> (Vec<String>, BTreeMap<String, TemplateSettings>) {
+pub(super) fn read_all(root: &mut Table<'_>, engines: &Engines) -> (Vec<String>, BTreeMap<String, TemplateSettings>) {
     let mut names = Vec::new();
     let mut templates = BTreeMap::new();
     for (name, entry) in root.section("template").drain() {
@@ -64,7 +65,7 @@ pub(super) fn read_all(root: &mut Table<'_>) -> (Vec<String>, BTreeMap<String, T
                 "take a small letter and then at most 31 small letters, digits, \"-\" and \"_\"",
             );
         }
-        if let Some(template) = entry.table().and_then(read) {
+        if let Some(template) = entry.table().and_then(|table| read(table, engines)) {
             templates.insert(name.clone(), template);
         }
         names.push(name);
@@ -73,10 +74,8 @@ pub(super) fn read_all(root: &mut Table<'_>) -> (Vec<String>, BTreeMap<String, T
 }
 
 /// `None` only after a fault.
-fn read(mut table: Table<'_>) -> Option<TemplateSettings> {
-    let plugin = table
-        .take("plugin")
-        .map_or(Some("docker"), |entry| entry.choice(&PLUGINS.map(|name| (name, name))));
+fn read(mut table: Table<'_>, engines: &Engines) -> Option<TemplateSettings> {
+    let engine = read_engine(&mut table, engines);
     let image = table.need(
         "image",
         "name an image that the engine has, like \"orchestrator/client\"",
@@ -99,7 +98,7 @@ fn read(mut table: Table<'_>) -> Option<TemplateSettings> {
     let isolated = table.take("isolated").and_then(Entry::flag).unwrap_or(true);
     table.finish();
     Some(TemplateSettings {
-        plugin: plugin?.to_owned(),
+        engine: engine?,
         image: image?,
         command: command?,
         environment: plain,
@@ -110,6 +109,23 @@ fn read(mut table: Table<'_>) -> Option<TemplateSettings> {
         grace: grace.unwrap_or(Duration::from_secs(30)),
         isolated,
     })
+}
+
+/// `None` only after a fault.
+fn read_engine(table: &mut Table<'_>, engines: &Engines) -> Option<String> {
+    let names: Vec<_> = engines.names().map(|name| (name, name)).collect();
+    let chosen = match table.take("engine") {
+        Some(entry) => entry.choice(&names),
+        None => {
+            let default = engines.default();
+            if default.is_none() {
+                let words = one_of(engines.names());
+                table.fault("engine", "is missing, and there are several", format!("write {words}"));
+            }
+            default
+        }
+    };
+    chosen.map(str::to_owned)
 }
 
 /// Each limit has a default, so that nobody forgets one; `"none"` lifts it.

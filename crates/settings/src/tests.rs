@@ -1,5 +1,6 @@
 //! The settings as a whole: the documented file, and what people read when something is wrong.
 
+mod engines;
 mod overriding;
 mod properties;
 mod reloading;
@@ -126,7 +127,7 @@ fn all_faults_are_told_together() {
         template = "defualt"
         create = "yes"
         [template.default]
-        plugin = "dokcer"
+        engine = "dokcer"
         memory = "1MiB"
         cpus = 0
         ready = { tcp = 80, within = "0s" }
@@ -143,13 +144,13 @@ fn all_faults_are_told_together() {
         "link[0].instances: is missing, and the template's instances need addresses; \
          name a range inside the link's prefix, like \"fd39:9706:2786:6333::2:0/112\"",
         "link[0].brige: is not a key that is known here; did you mean \"bridge\"?",
-        "template.default.plugin: \"dokcer\" is not known here; did you mean \"docker\"?",
+        "template.default.engine: \"dokcer\" is not known here; did you mean \"docker\"?",
         "template.default.image: is missing; name an image that the engine has, like \"orchestrator/client\"",
         "template.default.memory: 1MiB is out of bounds; take \"6MiB\" to \"16TiB\", or \"none\"",
         "template.default.cpus: 0 is out of bounds; take 0.01 to 1024",
         "template.default.ready.within: 0s is too short; take at least 1ms",
         "link[0].template: there is no template \"defualt\"; did you mean \"default\"?",
-        "colour: is not a key that is known here; remove it, or use \"store\", \"api\", \"log\", \"plugin\", \"source\", \"options\", \"class\", \"link\" or \"template\"",
+        "colour: is not a key that is known here; remove it, or use \"store\", \"api\", \"log\", \"engine\", \"source\", \"options\", \"class\", \"link\" or \"template\"",
     ];
     assert_eq!(faults, expected);
 }

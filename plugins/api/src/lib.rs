@@ -18,6 +18,7 @@ mod exec;
 mod facts;
 mod found;
 mod id;
+mod kind;
 mod logs;
 mod network;
 mod spec;
@@ -32,6 +33,7 @@ pub use exec::{ExecControl, ExecRequest, ExecSession, TerminalSize};
 pub use facts::{EngineFacts, ImageFacts};
 pub use found::{Found, FoundState, Running, RunningNetwork};
 pub use id::{Id, IdError, InstanceId, Mark, SiteId};
+pub use kind::{EngineKind, EngineSettings, SettingsSection};
 pub use logs::LogRequest;
 pub use network::NetworkMode;
 pub use spec::{

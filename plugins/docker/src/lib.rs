@@ -38,6 +38,7 @@ mod mark;
 mod pause;
 mod policy;
 mod remove;
+mod settings;
 mod share;
 mod stats;
 mod stop;
@@ -46,7 +47,6 @@ mod watch;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use orchestrator_plugin::{
@@ -58,29 +58,7 @@ use tokio::sync::{Semaphore, mpsc};
 use connect::Connection;
 pub use connect::{Host, HostError};
 use creations::Creations;
-
-/// How to reach the engine, and how hard to press it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DockerSettings {
-    /// Where the engine listens.
-    pub host: Host,
-    /// Limit for each single call of the engine.
-    pub timeout: Duration,
-    /// Instances that are made or started at the same time, at least one.
-    ///
-    /// An engine stops scaling at about four, while each start takes longer and longer.
-    pub starts: usize,
-}
-
-impl Default for DockerSettings {
-    fn default() -> Self {
-        Self {
-            host: Host::default(),
-            timeout: Duration::from_secs(30),
-            starts: 4,
-        }
-    }
-}
+pub use settings::{DockerKind, DockerSettings};
 
 /// One Docker Engine behind one unix socket.
 #[derive(Debug)]

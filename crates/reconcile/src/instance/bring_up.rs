@@ -43,7 +43,7 @@ impl Orchestrator {
             .inner
             .plugins
             .get(instance.plugin.as_str())
-            .ok_or_else(|| Failure::UnknownPlugin(instance.plugin.clone()))?;
+            .ok_or_else(|| Failure::UnknownEngine(instance.plugin.clone()))?;
         let plan = self
             .plan_attachment(instance)
             .ok_or_else(|| Failure::UnknownLink(instance.link.clone()))?;

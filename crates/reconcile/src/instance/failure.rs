@@ -20,8 +20,8 @@ const PATIENT_TRIES: u32 = 6;
 /// Why an instance could not be brought to answer.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
-    #[error("plugin {0:?} is not known to this daemon; it is needed to provision this instance")]
-    UnknownPlugin(String),
+    #[error("engine {0:?} is not in the settings of this daemon; it is needed to run this instance")]
+    UnknownEngine(String),
     #[error("link {0:?} is no longer in the settings")]
     UnknownLink(String),
     #[error(transparent)]
@@ -93,7 +93,7 @@ impl Failure {
     /// A stable word for counters.
     pub(super) fn code(&self) -> &'static str {
         match self {
-            Self::UnknownPlugin(_) => "unknown-plugin",
+            Self::UnknownEngine(_) => "unknown-engine",
             Self::UnknownLink(_) => "unknown-link",
             Self::Environment(_) => "no-environment",
             Self::Engine(fault) => fault.code(),

@@ -28,7 +28,7 @@ impl Orchestrator {
         let mut taken = store.taken_addresses(&client.link).await?;
         // One that the database does not know may be the client's own.
         let orphan = self
-            .orphan_of(client, &template.plugin)
+            .orphan_of(client, &template.engine)
             .filter(|(_, address)| range.contains(address) && !taken.contains(address));
         taken.extend(self.orphan_addresses(&client.link));
         let before = store.last_address(client.id, &client.link).await?;
@@ -60,7 +60,7 @@ impl Orchestrator {
             client: client.id,
             link: client.link.clone(),
             template: name.to_owned(),
-            plugin: template.plugin.clone(),
+            plugin: template.engine.clone(),
             spec: spec(id, client, template, facts),
             address,
             at: now,

@@ -46,7 +46,10 @@ impl Orchestrator {
         let prefix = alias_prefix(self.inner.mark);
         let engine = async {
             match self.inner.plugins.get(instance.plugin.as_str()) {
-                None => Some(format!("plugin {:?} is not known to this daemon", instance.plugin)),
+                None => Some(format!(
+                    "engine {:?} is not in the settings of this daemon",
+                    instance.plugin
+                )),
                 Some(plugin) => plugin.remove(&container(instance)).await.err().map(|fault| {
                     self.inner.metrics.removal_failed(fault.code());
                     with_causes(&fault)

@@ -15,9 +15,10 @@ pub(super) const OTHER: &[(&str, &str)] = &[
     ("API__GROUP", "staff"),
     ("LOG__LEVEL", "debug"),
     ("LOG__FORMAT", "json"),
-    ("PLUGIN__DOCKER__HOST", "unix:///run/other.sock"),
-    ("PLUGIN__DOCKER__TIMEOUT", "31s"),
-    ("PLUGIN__DOCKER__STARTS", "9"),
+    ("ENGINE__DOCKER__KIND", "other"),
+    ("ENGINE__DOCKER__HOST", "unix:///run/other.sock"),
+    ("ENGINE__DOCKER__TIMEOUT", "31s"),
+    ("ENGINE__DOCKER__STARTS", "9"),
     ("SOURCE__LISTENER__RELAYS", "eth0,eth1"),
     ("SOURCE__LISTENER__RELAY_OPTIONS", "65,23"),
     ("SOURCE__DNSMASQ__SPOOL", "/other"),
@@ -104,7 +105,7 @@ pub(super) const OTHER: &[(&str, &str)] = &[
     ("LINK__0__DELEGATION__0__POOL", "fd39:9706:2788::/48"),
     ("LINK__0__DELEGATION__0__LENGTH", "60"),
     ("LINK__0__DELEGATION__0__EXCLUDE", "::/72"),
-    ("TEMPLATE__DEFAULT__PLUGIN", "other"),
+    ("TEMPLATE__DEFAULT__ENGINE", "other"),
     ("TEMPLATE__DEFAULT__IMAGE", "other"),
     ("TEMPLATE__DEFAULT__COMMAND", "sleep, 10"),
     ("TEMPLATE__DEFAULT__ENVIRONMENT__TZ", "UTC"),
@@ -236,12 +237,16 @@ fn every_documented_key_can_be_overridden_by_the_environment() {
         } else {
             DOCUMENTED
         };
-        match read(tree::from_toml(text).unwrap(), env.into_iter()) {
+        match read(tree::from_toml(text).unwrap(), env.into_iter(), KINDS) {
             Ok(settings) => assert_ne!(settings, documented, "{variable}"),
-            // There is no other plugin: that the variable was read shows by its being refused.
+            // There is no other engine and no other kind: that the variable was read shows by its being refused.
+            Err(faults) if variable == "ENGINE__DOCKER__KIND" => assert_eq!(
+                faults.to_string(),
+                "engine.docker.kind (ORCHESTRATOR__ENGINE__DOCKER__KIND): \"other\" is not known here; write \"docker\""
+            ),
             Err(faults) => assert_eq!(
                 faults.to_string(),
-                "template.default.plugin (ORCHESTRATOR__TEMPLATE__DEFAULT__PLUGIN): \"other\" is not known here; write \"docker\""
+                "template.default.engine (ORCHESTRATOR__TEMPLATE__DEFAULT__ENGINE): \"other\" is not known here; write \"docker\""
             ),
         }
     }

@@ -52,7 +52,7 @@ proptest! {
         let root = Value::new(None, ValueKind::Table(entries.into_iter().collect()));
         let variables = variables.into_iter().map(|(path, value)| (format!("{PREFIX}{}", path.join("__")), value));
         // Refused or not, it says so with at least one fault.
-        if let Err(faults) = read(root, variables) {
+        if let Err(faults) = read(root, variables, KINDS) {
             prop_assert!(faults.iter().count() > 0);
         }
     }
@@ -60,7 +60,7 @@ proptest! {
     #[test]
     fn no_text_makes_it_panic(text in "[\\[\\]a-z0-9=\"'{}.,\n ]{0,200}") {
         if let Ok(root) = tree::from_toml(&text)
-            && let Err(faults) = read(root, std::iter::empty())
+            && let Err(faults) = read(root, std::iter::empty(), KINDS)
         {
             prop_assert!(faults.iter().count() > 0);
         }

@@ -16,7 +16,7 @@ fn with(variables: &[usize]) -> Option<Settings> {
         env.push((variable.to_owned(), value.to_owned()));
     }
     let env = env.into_iter().map(|(name, value)| (format!("{PREFIX}{name}"), value));
-    read(tree::from_toml(DOCUMENTED).unwrap(), env).ok()
+    read(tree::from_toml(DOCUMENTED).unwrap(), env, KINDS).ok()
 }
 
 fn keys(reload: &Reload) -> Vec<String> {
@@ -37,7 +37,7 @@ fn each_key_is_told_by_its_name_and_whether_it_needs_a_restart() {
         "API__LISTEN",
         "API__GROUP",
         "LOG__FORMAT",
-        "PLUGIN__DOCKER__",
+        "ENGINE__DOCKER__",
     ];
     for (index, (variable, _)) in OTHER.iter().enumerate() {
         let Some(written) = with(&[index]) else { continue };
