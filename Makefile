@@ -46,6 +46,10 @@ check: ## formatting and lints, warnings as errors; licenses and sources where c
 	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny check --hide-inclusion-graph licenses bans sources; \
 	else echo 'cargo-deny is not installed, so licenses and sources go unchecked'; fi
 
+.PHONY: openapi
+openapi: ## write docs/openapi.json anew, from the code
+	UPDATE_OPENAPI=1 $(CARGO) test --quiet --package orchestrator-api --test openapi
+
 .PHONY: deny
 deny: ## licences, bans and sources of all dependencies; installs cargo-deny where it is missing
 	@$(CARGO) deny --version >/dev/null 2>&1 || $(CARGO) install --locked cargo-deny

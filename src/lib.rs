@@ -5,6 +5,7 @@
 pub mod serve;
 
 pub use orchestrator_api as api;
+pub use orchestrator_api_types as api_types;
 pub use orchestrator_cli as cli;
 pub use orchestrator_client as client;
 pub use orchestrator_model as model;

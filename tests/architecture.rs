@@ -11,19 +11,27 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("network", &[]),
     ("model", &["dhcp6", "plugin"]),
     ("runtime", &["model"]),
+    ("api-types", &["model"]),
     ("client", &["dhcp6", "network", "model", "runtime"]),
     ("settings", &["dhcp6", "model", "plugin", "plugins", "runtime"]),
     ("store", &["dhcp6", "model", "runtime"]),
-    ("source", &["dhcp6", "model", "network", "runtime", "settings", "store"]),
+    (
+        "source",
+        &["api-types", "dhcp6", "model", "network", "runtime", "settings", "store"],
+    ),
     (
         "reconcile",
         &["model", "network", "plugin", "runtime", "settings", "store"],
     ),
-    ("api", &["dhcp6", "model", "runtime", "settings", "source", "store"]),
+    (
+        "api",
+        &["api-types", "dhcp6", "model", "runtime", "settings", "source", "store"],
+    ),
     (
         "cli",
         &[
             "api",
+            "api-types",
             "client",
             "dhcp6",
             "model",

@@ -8,6 +8,7 @@ use std::fs;
 use nix::unistd::{Group, geteuid};
 use tokio::net::unix::UCred;
 
+use super::role::Role;
 use orchestrator_settings::Listen;
 
 /// Root's number.
@@ -69,14 +70,16 @@ impl Access {
         }
     }
 
-    /// Whether the peer with these credentials may use the API.
-    pub(super) fn permits(&self, peer: &UCred) -> bool {
+    /// What the peer with these credentials may do; `None` when it may not use the API. This is the one place that
+    /// decides it for unix sockets.
+    pub(super) fn role(&self, peer: &UCred) -> Option<Role> {
         let uid = peer.uid();
         if uid == ROOT || uid == self.user {
-            return true;
+            return Some(Role::Admin);
         }
-        let Some(group) = self.group_id else { return false };
-        peer.gid() == group || peer.pid().is_some_and(|pid| is_in_group(pid, uid, group))
+        let group = self.group_id?;
+        let is_member = peer.gid() == group || peer.pid().is_some_and(|pid| is_in_group(pid, uid, group));
+        is_member.then_some(Role::Admin)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io::{self, ErrorKind};
+use std::marker::PhantomData;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody, to_bytes};
@@ -94,20 +95,23 @@ fn find_malformed<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a io::Error>
     None
 }
 
-/// A body that may be JSON: its head does not say that it is anything else.
-pub(super) struct JsonBody(Bytes);
+/// A body that may be JSON for a `T`: its head does not say that it is anything else.
+pub(super) struct JsonBody<T> {
+    bytes: Bytes,
+    read_as: PhantomData<fn() -> T>,
+}
 
-impl JsonBody {
+impl<T: DeserializeOwned> JsonBody<T> {
     /// Reads it as JSON that says `what`.
-    pub(super) fn read<T: DeserializeOwned>(&self, what: &str) -> Result<T, Fault> {
-        serde_json::from_slice(&self.0).map_err(|error| {
+    pub(super) fn read(&self, what: &str) -> Result<T, Fault> {
+        serde_json::from_slice(&self.bytes).map_err(|error| {
             let detail = format!("the body is not {what}: {error}");
             Fault::new(StatusCode::BAD_REQUEST, "bad-body", detail)
         })
     }
 }
 
-impl FromRequest<Shared> for JsonBody {
+impl<T> FromRequest<Shared> for JsonBody<T> {
     type Rejection = Fault;
 
     async fn from_request(request: Request, _: &Shared) -> Result<Self, Fault> {
@@ -118,7 +122,11 @@ impl FromRequest<Shared> for JsonBody {
         }
         // It is in memory already.
         let bytes = to_bytes(request.into_body(), LARGEST_BODY).await;
-        bytes.map(Self).map_err(|error| unreadable(&error))
+        let bytes = bytes.map_err(|error| unreadable(&error))?;
+        Ok(Self {
+            bytes,
+            read_as: PhantomData,
+        })
     }
 }
 

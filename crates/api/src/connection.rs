@@ -15,15 +15,19 @@ use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
+use super::caller::Caller;
 use super::exchange::Exchange;
 use super::patience::Patience;
-use super::peer::Standing;
+use super::peer::{Peer, Standing};
 use super::places::Share;
 use super::problem::Fault;
+use super::role::Role;
 use super::screen::Screen;
 use super::serve::Limits;
+use super::user::user_name;
 use orchestrator_runtime::metrics::Metrics;
 
 /// Bytes of a request's head; also what is buffered of a body.
@@ -39,10 +43,31 @@ const LINGER_BYTES: u64 = 256 * 1024;
 
 /// What the routes know of the connection that a request came on.
 #[derive(Debug, Clone)]
-pub(super) struct Caller {
+pub(super) struct Connection {
     pub(super) exchange: Arc<Exchange>,
     pub(super) share: Arc<Share>,
     pub(super) standing: Standing,
+    pub(super) peer: Peer,
+    /// The name of the peer's user, once it was looked up.
+    pub(super) user: Arc<OnceCell<Option<String>>>,
+}
+
+impl Connection {
+    /// Who asks, for something that needs a role; `None` when the peer has no role at all.
+    ///
+    /// The user's name is looked up where something is to be changed, so that it can be recorded who did it.
+    pub(super) async fn caller(&self, needed: Role) -> Option<Caller> {
+        let role = self.standing.role()?;
+        let user = match needed {
+            Role::Viewer => self.user.get().cloned().flatten(),
+            Role::Operator | Role::Admin => self.user.get_or_init(|| user_name(self.peer)).await.clone(),
+        };
+        Some(Caller {
+            peer: self.peer,
+            user,
+            role,
+        })
+    }
 }
 
 /// What connections of a listener have in common.
@@ -57,7 +82,7 @@ pub(super) struct Common {
 /// Serves the requests of a connection, one after the other, until its end or the daemon's.
 pub(super) async fn serve(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    caller: Caller,
+    of: Connection,
     Common {
         routes,
         limits,
@@ -65,7 +90,7 @@ pub(super) async fn serve(
         metrics,
     }: Common,
 ) {
-    let exchange = caller.exchange.clone();
+    let exchange = of.exchange.clone();
     let routes = TowerToHyperService::new(routes);
     let screen = Screen::new(Patience::new(stream, limits.stall), exchange.clone());
     let mut connection = http1::Builder::new()
@@ -74,7 +99,7 @@ pub(super) async fn serve(
         .header_read_timeout(limits.head)
         .max_headers(MOST_HEADERS)
         .max_buf_size(LARGEST_HEAD)
-        .serve_connection(TokioIo::new(screen), Front { routes, caller });
+        .serve_connection(TokioIo::new(screen), Front { routes, of });
     let served = tokio::select! {
         served = poll_fn(|cx| connection.poll_without_shutdown(cx)) => served,
         () = draining.cancelled() => {
@@ -140,7 +165,7 @@ async fn answer(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), fault: Fault
 /// Hands requests to the routes, and keeps the exchange informed.
 struct Front {
     routes: TowerToHyperService<axum::Router>,
-    caller: Caller,
+    of: Connection,
 }
 
 type Answering = Pin<Box<dyn Future<Output = Result<Response<Watched>, Infallible>> + Send>>;
@@ -151,9 +176,9 @@ impl Service<Request<Incoming>> for Front {
     type Future = Answering;
 
     fn call(&self, mut request: Request<Incoming>) -> Answering {
-        let exchange = self.caller.exchange.clone();
+        let exchange = self.of.exchange.clone();
         exchange.requested();
-        request.extensions_mut().insert(self.caller.clone());
+        request.extensions_mut().insert(self.of.clone());
         let answer = self.routes.call(request);
         Box::pin(async move { Ok(answer.await?.map(|body| Watched { body, exchange })) })
     }

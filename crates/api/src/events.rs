@@ -2,28 +2,43 @@
 
 use axum::Json;
 use axum::extract::{Extension, State};
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
-
-use super::connection::Caller;
-use super::follow::follow;
-use super::params::{Database, Params, limit};
-use super::problem::Fault;
-use super::routes::Shared;
-use orchestrator_model::{ClientId, InstanceId};
+use orchestrator_api_types::{Event, EventQuery, Page};
 use orchestrator_store::EventFilter;
 
-/// The parameters of a list or a stream of events.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ListParams {
-    after: Option<i64>,
-    before: Option<i64>,
-    link: Option<String>,
-    client: Option<ClientId>,
-    instance: Option<InstanceId>,
-    limit: Option<u32>,
+use super::connection::Connection;
+use super::describe::{Operation, Output, Schemas, describe_json};
+use super::follow::follow;
+use super::params::{Params, limit};
+use super::problem::Fault;
+use super::resume::LastEventId;
+use super::routes::Shared;
+use super::view::View;
+
+/// A page of the timeline, or a stream of what is added to it.
+pub(super) enum Timeline {
+    /// A page.
+    Page(Page<Event>),
+    /// A stream, whose messages hold an event each.
+    Stream(Response),
+}
+
+impl IntoResponse for Timeline {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Page(page) => Json(page).into_response(),
+            Self::Stream(stream) => stream,
+        }
+    }
+}
+
+impl Output for Timeline {
+    fn describe(operation: &mut Operation, schemas: &mut Schemas) {
+        describe_json::<Page<Event>>(StatusCode::OK, operation, schemas);
+        let event = schemas.given::<Event>().into();
+        operation.answers(StatusCode::OK, "text/event-stream", event);
+    }
 }
 
 /// `GET /v1/events`
@@ -31,41 +46,37 @@ pub(super) struct ListParams {
 /// Without `after`, the last ones; with `after`, the first ones after it. A stream begins after the event that
 /// `Last-Event-ID` or `after` names, or now.
 pub(super) async fn list(
-    State(shared): State<Shared>,
-    Extension(caller): Extension<Caller>,
-    Database(store): Database,
-    Params(params): Params<ListParams>,
+    (State(shared), Extension(connection)): (State<Shared>, Extension<Connection>),
+    view: View,
+    Params(query): Params<EventQuery>,
+    LastEventId(last): LastEventId,
     headers: HeaderMap,
-) -> Result<Response, Fault> {
+) -> Result<Timeline, Fault> {
     let filter = EventFilter {
-        after: params.after,
-        before: params.before,
-        link: params.link,
-        client: params.client,
-        instance: params.instance,
-        latest: params.after.is_none(),
-        limit: limit(params.limit)?,
+        after: query.after,
+        before: query.before,
+        link: query.link,
+        client: query.client,
+        instance: query.instance,
+        latest: query.after.is_none(),
+        limit: limit(query.limit)?,
     };
     if !wants_stream(&headers) {
-        return Ok(Json(store.events(filter).await?).into_response());
+        return Ok(Timeline::Page(view.events(filter).await?));
     }
-    if params.before.is_some() || params.limit.is_some() {
+    if query.before.is_some() || query.limit.is_some() {
         return Err(Fault::bad_parameter(
             "a stream has no end: leave `before` and `limit` out",
         ));
     }
-    let after = last_event_id(&headers)?.or(params.after);
-    follow(
-        &shared,
-        &caller,
-        store,
-        EventFilter {
-            after,
-            latest: false,
-            ..filter
-        },
-    )
-    .await
+    let after = last.or(query.after);
+    let filter = EventFilter {
+        after,
+        latest: false,
+        ..filter
+    };
+    let stream = follow(&shared, &connection, view.into_store(), filter).await?;
+    Ok(Timeline::Stream(stream))
 }
 
 fn wants_stream(headers: &HeaderMap) -> bool {
@@ -76,16 +87,4 @@ fn wants_stream(headers: &HeaderMap) -> bool {
     accepted
         .flat_map(|value| value.split(','))
         .any(|kind| kind.trim().starts_with("text/event-stream"))
-}
-
-fn last_event_id(headers: &HeaderMap) -> Result<Option<i64>, Fault> {
-    let Some(id) = headers.get("last-event-id") else {
-        return Ok(None);
-    };
-    match id.to_str().ok().and_then(|id| id.parse().ok()) {
-        Some(id) => Ok(Some(id)),
-        None => Err(Fault::bad_parameter(
-            "Last-Event-ID is not the id of an event, which is a number",
-        )),
-    }
 }

@@ -22,9 +22,10 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{OwnedSemaphorePermit, broadcast};
 use tokio_util::sync::CancellationToken;
 
-use super::connection::Caller;
+use super::connection::Connection;
 use super::problem::Fault;
 use super::routes::Shared;
+use super::wire::IntoWire;
 use orchestrator_model::Event;
 use orchestrator_runtime::causes::with_causes;
 use orchestrator_store::{EventFilter, Store, StoreError};
@@ -44,11 +45,11 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// A stream of the events that match `filter`, from its `after` on.
 pub(super) async fn follow(
     shared: &Shared,
-    caller: &Caller,
+    connection: &Connection,
     store: Store,
     filter: EventFilter,
 ) -> Result<Response, Fault> {
-    let own = caller.share.streams.clone().try_acquire_owned();
+    let own = connection.share.streams.clone().try_acquire_owned();
     let any = shared.streams.clone().try_acquire_owned();
     let (Ok(own), Ok(any)) = (own, any) else {
         let detail = "too many streams of events are open; close one, or ask for the list";
@@ -113,7 +114,7 @@ impl Follower {
         let draining = self.draining.clone();
         tokio::select! {
             () = draining.cancelled() => None,
-            event = self.next_event() => Some(message(&event)),
+            event = self.next_event() => Some(message(event)),
         }
     }
 
@@ -171,11 +172,12 @@ impl Follower {
     }
 }
 
-fn message(event: &Event) -> Message {
+fn message(event: Event) -> Message {
+    let event = event.into_wire();
     let message = Message::default().id(event.id.to_string()).event(event.kind.word());
     // An event is plain text and numbers, of which JSON can be made.
     message
-        .json_data(event)
+        .json_data(&event)
         .unwrap_or_else(|_| Message::default().comment("an event that cannot be shown"))
 }
 

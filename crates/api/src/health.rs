@@ -3,28 +3,12 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde::{Deserialize, Serialize};
+use axum::response::{IntoResponse, Response};
+use orchestrator_api_types::{Health, Readiness};
 
+use super::describe::{Operation, Output, Schemas, describe_json};
 use super::routes::Shared;
-use orchestrator_runtime::conditions::Condition;
-
-/// That the daemon runs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Health {
-    /// Always `ok`: who does not run does not answer.
-    pub status: String,
-    /// The daemon's version.
-    pub version: String,
-}
-
-/// Whether the daemon has all it needs.
-#[derive(Debug, Clone, Serialize)]
-pub struct Readiness {
-    /// Whether nothing is waited for.
-    pub ready: bool,
-    /// All it needs, by name.
-    pub conditions: Vec<Condition>,
-}
+use super::wire::IntoWire;
 
 /// `GET /v1/health`
 pub(super) async fn health() -> Json<Health> {
@@ -34,20 +18,31 @@ pub(super) async fn health() -> Json<Health> {
     })
 }
 
+/// Readiness, whose status says it too.
+pub(super) struct Ready(Readiness);
+
+impl IntoResponse for Ready {
+    fn into_response(self) -> Response {
+        let status = match self.0.ready {
+            true => StatusCode::OK,
+            false => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        (status, Json(self.0)).into_response()
+    }
+}
+
+impl Output for Ready {
+    fn describe(operation: &mut Operation, schemas: &mut Schemas) {
+        describe_json::<Readiness>(StatusCode::OK, operation, schemas);
+        describe_json::<Readiness>(StatusCode::SERVICE_UNAVAILABLE, operation, schemas);
+    }
+}
+
 /// `GET /v1/ready`
-pub(super) async fn ready(State(shared): State<Shared>) -> (StatusCode, Json<Readiness>) {
+pub(super) async fn ready(State(shared): State<Shared>) -> Ready {
     // Before the database is there, not every condition is known.
-    let ready = shared.app.store.borrow().is_some() && shared.app.conditions.ready();
-    let status = if ready {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
-    };
-    (
-        status,
-        Json(Readiness {
-            ready,
-            conditions: shared.app.conditions.list(),
-        }),
-    )
+    Ready(Readiness {
+        ready: shared.app.store.borrow().is_some() && shared.app.conditions.ready(),
+        conditions: shared.app.conditions.list().into_wire(),
+    })
 }

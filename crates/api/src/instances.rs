@@ -3,62 +3,64 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde::Deserialize;
+use axum::response::{IntoResponse, Response};
+use orchestrator_api_types::{self as wire, DestroyQuery, InstanceQuery, Page};
+use orchestrator_model::{InstanceView, Phase};
+use orchestrator_store::InstanceFilter;
 
-use super::hide::hide_view_values;
-use super::params::{Database, Params, Segment, limit, name};
+use super::describe::{Operation, Output, Schemas, describe_json};
+use super::params::{Params, Segment, limit, name};
 use super::problem::Fault;
 use super::routes::Shared;
-use orchestrator_model::{ClientId, InstanceId, InstanceView, Page, Phase};
-use orchestrator_store::{InstanceFilter, Resolved, Store};
-
-/// The parameters of a list of instances.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ListParams {
-    #[serde(default)]
-    all: bool,
-    link: Option<String>,
-    client: Option<ClientId>,
-    name: Option<String>,
-    phase: Option<Phase>,
-    after: Option<String>,
-    limit: Option<u32>,
-}
-
-/// The parameters of a removal.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct DestroyParams {
-    #[serde(default)]
-    release: bool,
-}
+use super::view::View;
+use super::wire::IntoWire;
+use super::wire::words::phase;
 
 /// `GET /v1/instances`
 pub(super) async fn list(
-    Database(store): Database,
-    Params(params): Params<ListParams>,
-) -> Result<Json<Page<InstanceView>>, Fault> {
+    view: View,
+    Params(query): Params<InstanceQuery>,
+) -> Result<Json<Page<wire::InstanceView>>, Fault> {
     let filter = InstanceFilter {
         // Who asks for those that are gone wants to see them.
-        all: params.all || params.phase == Some(Phase::Removed),
-        link: params.link,
-        client: params.client,
-        name: name(params.name.as_deref())?,
-        phase: params.phase,
-        after: params.after,
-        limit: limit(params.limit)?,
+        all: query.all || query.phase == Some(wire::Phase::Removed),
+        link: query.link,
+        client: query.client,
+        name: name(query.name.as_deref())?,
+        phase: query.phase.map(phase),
+        after: query.after,
+        limit: limit(query.limit)?,
     };
-    let page = store.instances(filter).await?;
-    Ok(Json(Page {
-        items: page.items.into_iter().map(hide_view_values).collect(),
-        ..page
-    }))
+    Ok(Json(view.instances(filter).await?))
 }
 
 /// `GET /v1/instances/{id}`
-pub(super) async fn show(Database(store): Database, Segment(id): Segment) -> Result<Json<InstanceView>, Fault> {
-    Ok(Json(hide_view_values(find(&store, &id).await?)))
+pub(super) async fn show(view: View, Segment(id): Segment) -> Result<Json<wire::InstanceView>, Fault> {
+    Ok(Json(view.instance(&id).await?.into_wire()))
+}
+
+/// How far a removal is.
+pub(super) enum Removal {
+    /// It has begun.
+    Begun(wire::InstanceView),
+    /// The instance was gone already.
+    Over(wire::InstanceView),
+}
+
+impl IntoResponse for Removal {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Begun(view) => (StatusCode::ACCEPTED, Json(view)).into_response(),
+            Self::Over(view) => Json(view).into_response(),
+        }
+    }
+}
+
+impl Output for Removal {
+    fn describe(operation: &mut Operation, schemas: &mut Schemas) {
+        describe_json::<wire::InstanceView>(StatusCode::ACCEPTED, operation, schemas);
+        describe_json::<wire::InstanceView>(StatusCode::OK, operation, schemas);
+    }
 }
 
 /// `DELETE /v1/instances/{id}`
@@ -67,36 +69,20 @@ pub(super) async fn show(Database(store): Database, Segment(id): Segment) -> Res
 /// client may hold a lease since that has nothing to do with it.
 pub(super) async fn destroy(
     State(shared): State<Shared>,
-    Database(store): Database,
+    view: View,
     Segment(id): Segment,
-    Params(params): Params<DestroyParams>,
-) -> Result<(StatusCode, Json<InstanceView>), Fault> {
-    let view = find(&store, &id).await?;
-    if view.instance.phase == Phase::Removed {
-        return match params.release {
-            false => Ok((StatusCode::OK, Json(view))),
-            true => Err(Fault::instance_gone(&view.instance, present(&store, &view).await?)),
+    Params(query): Params<DestroyQuery>,
+) -> Result<Removal, Fault> {
+    let found = view.instance(&id).await?;
+    if found.instance.phase == Phase::Removed {
+        return match query.release {
+            false => Ok(Removal::Over(found.into_wire())),
+            true => {
+                let present = view.instance_of(found.instance.client).await?;
+                Err(Fault::instance_gone(&found.instance, present))
+            }
         };
     }
-    let instance = shared.app.control.destroy(view.instance.id, params.release).await?;
-    let view = InstanceView { instance, ..view };
-    Ok((StatusCode::ACCEPTED, Json(hide_view_values(view))))
-}
-
-/// The instance that the client of another one has now.
-async fn present(store: &Store, of: &InstanceView) -> Result<Option<InstanceId>, Fault> {
-    let situation = store.situation(of.instance.client).await?;
-    Ok(situation
-        .and_then(|situation| situation.instance)
-        .map(|instance| instance.id))
-}
-
-/// The instance whose id begins with `id`.
-async fn find(store: &Store, id: &str) -> Result<InstanceView, Fault> {
-    let missing = || Fault::no_such("instance", "no-such-instance", id);
-    match store.resolve_instance(id).await? {
-        Resolved::One(id) => store.instance(id).await?.ok_or_else(missing),
-        Resolved::None => Err(missing()),
-        Resolved::Several(candidates) => Err(Fault::ambiguous(id, candidates)),
-    }
+    let instance = shared.app.control.destroy(found.instance.id, query.release).await?;
+    Ok(Removal::Begun(InstanceView { instance, ..found }.into_wire()))
 }

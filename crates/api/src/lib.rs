@@ -2,55 +2,42 @@
 //!
 //! It reads the store and asks the rest of the daemon through [`Control`]; it never touches an engine or a network.
 //!
-//! | route | answer |
-//! |---|---|
-//! | `GET /v1/health` | 200: the daemon runs |
-//! | `GET /v1/ready` | 200 or 503, with the conditions |
-//! | `GET /v1/clients?link=&name=` | clients |
-//! | `GET /v1/clients/{id}` | a client with its leases, its live instance and its last events |
-//! | `POST /v1/clients/{id}/reconfigure?message=` | 202: the client is told to ask again, if it accepts that |
-//! | `GET /v1/leases?link=&state=&client=` | leases |
-//! | `GET /v1/instances?all=&link=&client=&phase=&name=` | instances, those that are gone only with `all=true` |
-//! | `GET /v1/instances/{id}` | an instance; the beginning of its id is enough |
-//! | `DELETE /v1/instances/{id}?release=` | 202: the instance on its way out; 200: it is gone already, and nothing is done |
-//! | `GET /v1/orphans` | instances that run and that the database does not know |
-//! | `DELETE /v1/orphans/{id}` | 200: what was removed |
-//! | `GET /v1/reservations?link=` | what is kept for known clients, by the settings and by the API |
-//! | `POST /v1/reservations` | 201: what is kept from now on |
-//! | `DELETE /v1/reservations/{id}` | 200: what is kept no longer |
-//! | `GET /v1/events?after=&before=&link=&client=&instance=` | events; as a stream with `Accept: text/event-stream` |
-//! | `POST /v1/hooks/dnsmasq` | 204: the event is durable; on the unix socket only |
-//! | `GET /v1/settings` | which settings are in force, and how what is written differs |
-//! | `POST /v1/settings/reload` | 200: what is written is in force; 422 with all faults: nothing was changed |
-//! | `GET /metrics` | counters for Prometheus |
+//! Each route is declared once, in `table`: with its path, the role that it needs, and what may go wrong. What it takes
+//! and answers is read from its handler's signature. The router and the OpenAPI document ([`openapi`]) are both made of
+//! the table. Requests and answers are types of `orchestrator_api_types`; `wire` makes them of the model.
 //!
-//! Lists are `{"items": […], "next": cursor}`: `limit` bounds a portion, `after` takes the cursor of the one before.
-//! Whatever is wrong is answered as `application/problem+json` with a stable `code` ([`problem`]).
+//! Every request has a [`Caller`] with a [`Role`]; handlers read the store through the caller's view of it.
+//!
+//! Lists are `{"items": […], "next": cursor}`: `limit` bounds a page, `after` takes the cursor of the one before.
+//! Whatever is wrong is answered as `application/problem+json` with a stable `code` (`problem`).
 //!
 //! The unix socket is for root, the daemon's user and the members of one group ([`Access`]). TCP is served only where
-//! the settings say so, on loopback, to requests that no foreign web page can have made ([`guard`]): every user of the
+//! the settings say so, on loopback, to requests that no foreign web page can have made (`guard`): every user of the
 //! machine may do everything there.
 //!
-//! Peers may be many, slow and hostile. Each has a share of the connections, turns and streams ([`places`]); nothing
-//! that others wait for is held while the daemon waits for a peer ([`passage`]); health and readiness are always
+//! Peers may be many, slow and hostile. Each has a share of the connections, turns and streams (`places`); nothing
+//! that others wait for is held while the daemon waits for a peer (`passage`); health and readiness are always
 //! answered.
 
 mod access;
 mod body;
+mod caller;
 mod clients;
 mod connection;
+mod describe;
 mod events;
 mod exchange;
 mod follow;
+mod gate;
 mod guard;
 mod health;
-mod hide;
 mod hooks;
 mod host;
 mod instances;
 mod leases;
 mod listener;
 mod metrics;
+mod openapi;
 mod orphans;
 mod params;
 mod passage;
@@ -60,10 +47,17 @@ mod places;
 mod problem;
 mod reconfigure;
 mod reservations;
+mod resume;
+mod role;
+mod route;
 mod routes;
 mod screen;
 mod serve;
 mod settings;
+mod table;
+mod user;
+mod view;
+mod wire;
 
 use std::sync::Arc;
 
@@ -72,11 +66,11 @@ use orchestrator_dhcp6::Reconfigure;
 use tokio::sync::watch;
 
 pub use access::Access;
-pub use clients::ClientView;
-pub use health::{Health, Readiness};
+pub use caller::Caller;
 pub use listener::BindError;
-pub use problem::Problem;
-pub use reconfigure::{Asked, ReconfigureView};
+pub use openapi::openapi;
+pub use peer::Peer;
+pub use role::Role;
 pub use serve::{Limits, Server};
 pub use settings::{ReloadOutcome, Reloaded, SettingsView};
 

@@ -11,6 +11,7 @@ use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 use super::access::Access;
 use super::peer::Peer;
+use super::role::Role;
 use orchestrator_settings::Listen;
 
 /// Why the API cannot be served somewhere. The operator's to mend.
@@ -55,8 +56,8 @@ pub(super) enum Listener {
 pub(super) struct Accepted {
     pub(super) stream: Stream,
     pub(super) peer: Peer,
-    /// Whether the peer may use the API.
-    pub(super) permitted: bool,
+    /// What the peer may do; `None` when it may not use the API.
+    pub(super) role: Option<Role>,
 }
 
 /// Either kind of connection.
@@ -110,7 +111,7 @@ impl Listener {
                         uid: peer.uid(),
                         pid: peer.pid().unwrap_or_default(),
                     },
-                    permitted: access.permits(&peer),
+                    role: access.role(&peer),
                     stream: Stream::Unix(stream),
                 })
             }
@@ -121,7 +122,8 @@ impl Listener {
                 Ok(Accepted {
                     stream: Stream::Tcp(stream),
                     peer: Peer::Host(address.ip()),
-                    permitted: true,
+                    // Who can connect may do everything: the settings say so by listening there.
+                    role: Some(Role::Admin),
                 })
             }
         }

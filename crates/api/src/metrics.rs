@@ -3,20 +3,39 @@
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use serde_json::json;
 
+use super::describe::{Operation, Output, Schemas};
 use super::problem::Fault;
 use super::routes::Shared;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// `GET /metrics`
-pub(super) async fn render(State(shared): State<Shared>) -> Result<Response, Fault> {
-    match shared.app.metrics.render() {
-        Ok(text) => Ok(([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response()),
-        Err(error) => Err(Fault::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "metrics-failed",
-            error.to_string(),
-        )),
+/// All counters, in the OpenMetrics text format.
+pub(super) struct Counters(String);
+
+impl IntoResponse for Counters {
+    fn into_response(self) -> Response {
+        ([(header::CONTENT_TYPE, OPEN_METRICS)], self.0).into_response()
     }
+}
+
+impl Output for Counters {
+    fn describe(operation: &mut Operation, _: &mut Schemas) {
+        operation.answers(
+            StatusCode::OK,
+            "application/openmetrics-text",
+            json!({ "type": "string" }),
+        );
+    }
+}
+
+/// `GET /metrics`
+pub(super) async fn render(State(shared): State<Shared>) -> Result<Counters, Fault> {
+    shared
+        .app
+        .metrics
+        .render()
+        .map(Counters)
+        .map_err(|error| Fault::new(StatusCode::INTERNAL_SERVER_ERROR, "metrics-failed", error.to_string()))
 }

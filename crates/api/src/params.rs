@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 
 use super::problem::Fault;
 use super::routes::Shared;
-use orchestrator_store::{MAX_LIMIT, Name, Store};
+use orchestrator_store::{MAX_LIMIT, Name};
 
 /// Rows of a list unless the request says how many.
 const DEFAULT_LIMIT: u32 = 500;
@@ -36,23 +36,6 @@ impl FromRequestParts<Shared> for Segment {
             Ok(Path(segment)) => Ok(Self(segment)),
             Err(_) => Err(Fault::not_found(parts.uri.path())),
         }
-    }
-}
-
-/// The store, once its database is there.
-pub(super) struct Database(pub(super) Store);
-
-impl FromRequestParts<Shared> for Database {
-    type Rejection = Fault;
-
-    async fn from_request_parts(_: &mut Parts, shared: &Shared) -> Result<Self, Fault> {
-        shared
-            .app
-            .store
-            .borrow()
-            .clone()
-            .map(Self)
-            .ok_or_else(Fault::store_missing)
     }
 }
 

@@ -18,7 +18,7 @@ use axum::response::{IntoResponse, Response};
 use tokio::sync::Semaphore;
 
 use super::access::Access;
-use super::connection::Caller;
+use super::connection::Connection;
 use super::peer::Standing;
 use super::problem::{Fault, Told};
 use super::{body, guard, host};
@@ -51,18 +51,18 @@ pub(super) struct Passage {
 /// Lets a request pass, or says why it may not. Counts what was refused.
 pub(super) async fn pass(
     State(passage): State<Passage>,
-    Extension(caller): Extension<Caller>,
+    Extension(connection): Extension<Connection>,
     request: Request,
     next: Next,
 ) -> Response {
-    let answered = answer(&passage, &caller, request, next).await;
+    let answered = answer(&passage, &connection, request, next).await;
     let mut response = answered.unwrap_or_else(Fault::into_response);
     if let Some(told) = response.extensions().get::<Told>() {
         told.record(&passage.metrics);
     }
     let headers = response.headers_mut();
     forbid_guesses(headers);
-    if caller.standing != Standing::Full {
+    if !matches!(connection.standing, Standing::Full(_)) {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
@@ -74,23 +74,23 @@ fn forbid_guesses(headers: &mut HeaderMap) {
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
 }
 
-async fn answer(passage: &Passage, caller: &Caller, request: Request, next: Next) -> Result<Response, Fault> {
-    check_standing(&passage.access, caller.standing, &request)?;
+async fn answer(passage: &Passage, connection: &Connection, request: Request, next: Next) -> Result<Response, Fault> {
+    check_standing(&passage.access, connection.standing, &request)?;
     host::check(&request)?;
     if passage.face == Face::Tcp {
         guard::check(&request)?;
     }
     body::refuse_large(request.headers())?;
     if is_probe(&request) {
-        caller.exchange.body_received();
+        connection.exchange.body_received();
         return Ok(next.run(request).await);
     }
     let request = body::receive(request, passage.body).await?;
-    caller.exchange.body_received();
+    connection.exchange.body_received();
     let in_turn = async {
         // Nothing closes the semaphores; were they closed, nobody would have to wait. A peer that takes its whole
         // share waits for itself first.
-        let _own = caller.share.requests.acquire().await;
+        let _own = connection.share.requests.acquire().await;
         let _turn = passage.requests.acquire().await;
         next.run(request).await
     };
@@ -102,9 +102,9 @@ async fn answer(passage: &Passage, caller: &Caller, request: Request, next: Next
 
 fn check_standing(access: &Access, standing: Standing, request: &Request) -> Result<(), Fault> {
     match standing {
-        Standing::Full => Ok(()),
-        Standing::ProbesOnly if is_probe(request) => Ok(()),
-        Standing::ProbesOnly => {
+        Standing::Full(_) => Ok(()),
+        Standing::ProbesOnly(_) if is_probe(request) => Ok(()),
+        Standing::ProbesOnly(_) => {
             let detail = "too many connections are open; only /v1/health and /v1/ready are answered until some end";
             Err(Fault::new(
                 StatusCode::SERVICE_UNAVAILABLE,

@@ -3,9 +3,11 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use super::role::Role;
+
 /// Whose share a connection counts towards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Peer {
+pub enum Peer {
     /// A process, on a unix socket.
     Process {
         /// Its effective user when it connected.
@@ -29,13 +31,23 @@ impl fmt::Display for Peer {
 /// What a connection may ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Standing {
-    /// Everything.
-    Full,
-    /// Health and readiness: all other places are taken.
-    ProbesOnly,
+    /// What callers of this role may.
+    Full(Role),
+    /// Health and readiness, by callers of this role: all other places are taken.
+    ProbesOnly(Role),
     /// Nothing: the user of this number may not use the API.
     Stranger {
         /// The user.
         uid: u32,
     },
+}
+
+impl Standing {
+    /// The role of whoever is at the other end.
+    pub(super) fn role(self) -> Option<Role> {
+        match self {
+            Self::Full(role) | Self::ProbesOnly(role) => Some(role),
+            Self::Stranger { .. } => None,
+        }
+    }
 }

@@ -4,7 +4,7 @@
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::{Deserialize, Serialize};
+use orchestrator_api_types::Problem;
 use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
@@ -20,28 +20,6 @@ const CONTENT_TYPE: &str = "application/problem+json";
 /// The date of an answer (RFC 9110, section 5.6.7).
 const DATE: &[BorrowedFormatItem<'_>] =
     format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
-
-/// A problem, as it is sent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Problem {
-    /// Always `about:blank`: what kind of problem it is, `code` says.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// The status in words.
-    pub title: String,
-    /// The HTTP status.
-    pub status: u16,
-    /// A stable word for it.
-    pub code: String,
-    /// What happened and what to do, for people.
-    pub detail: String,
-    /// The instances that may have been meant: several that an id may stand for, or the one that is there now.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub candidates: Vec<InstanceId>,
-    /// Each thing that is wrong, where there may be several.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub faults: Vec<String>,
-}
 
 /// What a response says went wrong, left with it for whoever counts and logs it.
 #[derive(Debug, Clone)]

@@ -1,86 +1,44 @@
 //! Has a client ask again, before it would by itself.
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use orchestrator_api_types::{Asked, ReconfigureQuery, ReconfigureView};
 use orchestrator_dhcp6::Reconfigure;
-use serde::{Deserialize, Serialize};
-
-use super::params::{Database, Params, Segment};
-use super::problem::Fault;
-use super::routes::Shared;
-use orchestrator_model::ClientId;
 use orchestrator_source::listener::{NotReconfigured, Reconfiguring};
 
-/// What the client is to send.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Asked {
-    /// A Renew: its leases and what it is told beside them.
-    #[default]
-    Renew,
-    /// A Rebind: the same, from any server.
-    Rebind,
-    /// An Information-request: only what it is told beside its leases.
-    InformationRequest,
-}
+use super::describe::Accepted;
+use super::params::{Params, Segment};
+use super::problem::Fault;
+use super::routes::Shared;
+use super::view::View;
 
-impl From<Asked> for Reconfigure {
-    fn from(asked: Asked) -> Self {
-        match asked {
-            Asked::Renew => Self::Renew,
-            Asked::Rebind => Self::Rebind,
-            Asked::InformationRequest => Self::InformationRequest,
-        }
+fn message(asked: Asked) -> Reconfigure {
+    match asked {
+        Asked::Renew => Reconfigure::Renew,
+        Asked::Rebind => Reconfigure::Rebind,
+        Asked::InformationRequest => Reconfigure::InformationRequest,
     }
-}
-
-/// The parameters of a Reconfigure.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ReconfigureParams {
-    #[serde(default)]
-    message: Asked,
-}
-
-/// A Reconfigure that has begun: it is sent until the client asks, eight times in some eight minutes at most.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReconfigureView {
-    /// The client.
-    pub client: ClientId,
-    /// What it is to send.
-    pub message: Asked,
-    /// Its link-local address.
-    pub address: std::net::Ipv6Addr,
-    /// Whether it is sent through relays.
-    pub relayed: bool,
 }
 
 /// `POST /v1/clients/{id}/reconfigure`
 pub(super) async fn reconfigure(
     State(shared): State<Shared>,
-    Database(store): Database,
+    view: View,
     Segment(id): Segment,
-    Params(params): Params<ReconfigureParams>,
-) -> Result<(StatusCode, Json<ReconfigureView>), Fault> {
-    let client = match id.parse() {
-        Ok(id) => store.client(id).await?,
-        Err(_) => None,
-    };
-    let client = client.ok_or_else(|| Fault::no_such("client", "no-such-client", &id))?;
-    let message = params.message;
-    let begun = shared.app.control.reconfigure(&client, message.into()).await?;
+    Params(query): Params<ReconfigureQuery>,
+) -> Result<Accepted<ReconfigureView>, Fault> {
+    let client = view.client(&id).await?;
+    let begun = shared.app.control.reconfigure(&client, message(query.message)).await?;
     let Reconfiguring {
         client: address,
         relayed,
     } = begun;
-    let view = ReconfigureView {
+    Ok(Accepted(ReconfigureView {
         client: client.id,
-        message,
+        message: query.message,
         address,
         relayed,
-    };
-    Ok((StatusCode::ACCEPTED, Json(view)))
+    }))
 }
 
 impl From<NotReconfigured> for Fault {

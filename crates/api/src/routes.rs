@@ -1,19 +1,20 @@
-//! The map of routes.
+//! The router, which is made of the table of routes.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::from_fn_with_state;
-use axum::routing::{MethodRouter, delete, get, post};
+use axum::routing::MethodRouter;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::passage::{Face, Passage, pass};
 use super::problem::Fault;
-use super::{
-    App, clients, events, health, hooks, instances, leases, metrics, orphans, reconfigure, reservations, settings,
-};
+use super::route::Route;
+use super::table::table;
+use super::{App, hooks};
 
 /// What handlers share.
 #[derive(Clone)]
@@ -25,35 +26,28 @@ pub(super) struct Shared {
     pub(super) streams: Arc<Semaphore>,
 }
 
-/// All routes behind their passage. dnsmasq's hooks are heard on a unix socket only.
+/// All routes behind their passage.
 pub(super) fn build(shared: &Shared, passage: Passage) -> Router {
-    let hook = match passage.face {
-        Face::Unix => post(hooks::dnsmasq),
-        Face::Tcp => post(hooks::unix_only),
-    };
+    let routes = router(table(), passage.face);
     let pass = from_fn_with_state(passage, pass);
-    routes(hook).layer(pass).with_state(shared.clone())
+    routes.layer(pass).with_state(shared.clone())
 }
 
-fn routes(dnsmasq_hook: MethodRouter<Shared>) -> Router<Shared> {
-    Router::new()
-        .route("/v1/health", get(health::health))
-        .route("/v1/ready", get(health::ready))
-        .route("/v1/clients", get(clients::list))
-        .route("/v1/clients/{id}", get(clients::show))
-        .route("/v1/clients/{id}/reconfigure", post(reconfigure::reconfigure))
-        .route("/v1/leases", get(leases::list))
-        .route("/v1/instances", get(instances::list))
-        .route("/v1/instances/{id}", get(instances::show).delete(instances::destroy))
-        .route("/v1/orphans", get(orphans::list))
-        .route("/v1/orphans/{id}", delete(orphans::remove))
-        .route("/v1/reservations", get(reservations::list).post(reservations::add))
-        .route("/v1/reservations/{id}", delete(reservations::remove))
-        .route("/v1/events", get(events::list))
-        .route("/v1/settings", get(settings::show))
-        .route("/v1/settings/reload", post(settings::reload))
-        .route("/v1/hooks/dnsmasq", dnsmasq_hook)
-        .route("/metrics", get(metrics::render))
+fn router(routes: Vec<Route>, face: Face) -> Router<Shared> {
+    let mut paths: BTreeMap<&str, MethodRouter<Shared>> = BTreeMap::new();
+    for route in routes {
+        let handler = match (face, route.unix_only) {
+            (Face::Tcp, true) => axum::routing::on(route.verb.filter(), hooks::unix_only),
+            _ => route.handler,
+        };
+        let others = paths.remove(route.path).unwrap_or_default();
+        paths.insert(route.path, others.merge(handler));
+    }
+    let mut router = Router::new();
+    for (path, handlers) in paths {
+        router = router.route(path, handlers);
+    }
+    router
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
 }

@@ -11,11 +11,12 @@ use tokio_util::task::TaskTracker;
 
 use super::App;
 use super::access::Access;
-use super::connection::{self, Caller, Common};
+use super::connection::{self, Common, Connection};
 use super::listener::{Accepted, BindError, Listener, Stream};
 use super::passage::{Face, Passage};
 use super::peer::{Peer, Standing};
 use super::places::{Capacity, Place, Places, share_of};
+use super::role::Role;
 use super::routes::{self, Shared};
 use orchestrator_runtime::metrics::Metrics;
 use orchestrator_settings::{ApiSettings, Listen};
@@ -228,30 +229,26 @@ impl Door {
     }
 
     async fn let_in(&self, accepted: Accepted) {
-        let Accepted {
-            stream,
-            peer,
-            permitted,
-        } = accepted;
-        let Some((place, standing)) = self.find_place(peer, permitted).await else {
+        let Accepted { stream, peer, role } = accepted;
+        let Some((place, standing)) = self.find_place(peer, role).await else {
             self.metrics().api_connection_closed("no-place");
             return;
         };
         match stream {
-            Stream::Unix(stream) => self.serve(stream, place, standing),
-            Stream::Tcp(stream) => self.serve(stream, place, standing),
+            Stream::Unix(stream) => self.serve(stream, place, (peer, standing)),
+            Stream::Tcp(stream) => self.serve(stream, place, (peer, standing)),
         }
     }
 
     /// A place, and what may be asked for there. Another connection may be closed for it; it is gone then.
-    async fn find_place(&self, peer: Peer, permitted: bool) -> Option<(Place, Standing)> {
+    async fn find_place(&self, peer: Peer, role: Option<Role>) -> Option<(Place, Standing)> {
         let uid = match peer {
             Peer::Process { uid, .. } => uid,
             Peer::Host(_) => 0,
         };
-        let (entry, standing) = if permitted {
-            let full = self.rooms.full.enter(peer).map(|entry| (entry, Standing::Full));
-            full.or_else(|| Some((self.rooms.probes.enter(peer)?, Standing::ProbesOnly)))?
+        let (entry, standing) = if let Some(role) = role {
+            let full = self.rooms.full.enter(peer).map(|entry| (entry, Standing::Full(role)));
+            full.or_else(|| Some((self.rooms.probes.enter(peer)?, Standing::ProbesOnly(role))))?
         } else {
             (self.rooms.strangers.enter(peer)?, Standing::Stranger { uid })
         };
@@ -273,14 +270,16 @@ impl Door {
         &self,
         stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
         place: Place,
-        standing: Standing,
+        (peer, standing): (Peer, Standing),
     ) {
-        let caller = Caller {
+        let connection = Connection {
             exchange: place.exchange.clone(),
             share: place.share.clone(),
             standing,
+            peer,
+            user: Arc::default(),
         };
-        let served = connection::serve(stream, caller, self.common.clone());
+        let served = connection::serve(stream, connection, self.common.clone());
         self.connections.spawn(async move {
             tokio::select! {
                 () = place.close.cancelled() => {}

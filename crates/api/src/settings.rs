@@ -2,15 +2,16 @@
 
 use axum::Json;
 use axum::extract::State;
-use serde::{Deserialize, Serialize};
-
-use super::problem::Fault;
-use super::routes::Shared;
+use orchestrator_api_types as wire;
 use orchestrator_model::Timestamp;
 use orchestrator_settings::Change;
 
-/// The settings in force, as far as they can be told: no value, which may be a secret, but where they are from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+use super::problem::Fault;
+use super::routes::Shared;
+use super::wire::IntoWire;
+
+/// The settings in force: where they are from, and how what is written differs.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SettingsView {
     /// The file they are read from.
     pub file: String,
@@ -25,7 +26,7 @@ pub struct SettingsView {
 }
 
 /// What became of a reload.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReloadOutcome {
     /// When it was asked for.
     pub at: Timestamp,
@@ -36,7 +37,7 @@ pub struct ReloadOutcome {
 }
 
 /// Settings that have come into force.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reloaded {
     /// When they were read.
     pub loaded: Timestamp,
@@ -45,11 +46,11 @@ pub struct Reloaded {
 }
 
 /// `GET /v1/settings`
-pub(super) async fn show(State(shared): State<Shared>) -> Result<Json<SettingsView>, Fault> {
-    Ok(Json(shared.app.control.settings().await?))
+pub(super) async fn show(State(shared): State<Shared>) -> Result<Json<wire::SettingsView>, Fault> {
+    Ok(Json(shared.app.control.settings().await?.into_wire()))
 }
 
 /// `POST /v1/settings/reload`
-pub(super) async fn reload(State(shared): State<Shared>) -> Result<Json<Reloaded>, Fault> {
-    Ok(Json(shared.app.control.reload().await?))
+pub(super) async fn reload(State(shared): State<Shared>) -> Result<Json<wire::Reloaded>, Fault> {
+    Ok(Json(shared.app.control.reload().await?.into_wire()))
 }

@@ -7,7 +7,7 @@ use super::http::Client;
 use super::page::{self, with_query};
 use super::resolve::{Kind, resolve};
 use super::{Output, table};
-use orchestrator_api::ReconfigureView;
+use orchestrator_api_types::ReconfigureView;
 
 /// Arguments of `reconfigure`.
 #[derive(Debug, clap::Args)]

@@ -5,8 +5,7 @@ use serde_json::Value;
 use super::failure::Failure;
 use super::http::{CallError, Client};
 use super::{Output, page, table};
-use orchestrator_api::Reloaded;
-use orchestrator_settings::{Change, Effect};
+use orchestrator_api_types::{Change, Effect, Reloaded};
 
 /// Prints what became other. Wrong settings fail with all their faults, and nothing was changed.
 pub(super) async fn run(output: Output, client: &Client) -> Result<(), Failure> {

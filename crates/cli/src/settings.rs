@@ -7,7 +7,7 @@ use super::http::Client;
 use super::printable::printable;
 use super::view::ago;
 use super::{Output, page, reload, table};
-use orchestrator_api::SettingsView;
+use orchestrator_api_types::SettingsView;
 use orchestrator_model::Timestamp;
 
 pub(super) async fn run(output: Output, client: &Client) -> Result<(), Failure> {

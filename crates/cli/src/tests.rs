@@ -415,7 +415,7 @@ fn ids_are_resolved_by_their_beginning() {
 
 #[test]
 fn what_a_reload_did_is_told_a_line_each() {
-    use orchestrator_settings::{Change, Effect};
+    use orchestrator_api_types::{Change, Effect};
     let change = |key: &str, effect| Change {
         key: key.to_owned(),
         effect,
@@ -432,7 +432,7 @@ fn what_a_reload_did_is_told_a_line_each() {
 
 #[test]
 fn settings_in_force_as_people_read_them() {
-    use orchestrator_api::{ReloadOutcome, SettingsView};
+    use orchestrator_api_types::{ReloadOutcome, SettingsView};
     let mut view = SettingsView {
         file: "/etc/orchestrator/settings.toml".to_owned(),
         loaded: Timestamp(NOW.0 - 60_000),

@@ -19,7 +19,10 @@ pub use instance::{Instance, Phase};
 pub use lease::{Lease, LeaseChange, LeaseSource, LeaseState, LeaseVerb};
 pub use lifespan::{LifespanError, parse_lifespan, show_lifespan};
 pub use orchestrator_dhcp6::{Duid, Holder, Iaid, Leased, LinkLayerAddress, OpaqueId, Reservation};
-pub use orchestrator_plugin::{ContainerSpec, Id, InstanceId, Mark, Resources, SiteId, ValueSource};
+pub use orchestrator_plugin::{
+    ContainerSpec, Device, DeviceAccess, File, FileContent, Id, InstanceId, Mark, Resolver, Resources, SiteId,
+    ValueSource, Volume, VolumeSource,
+};
 pub use orphan::Orphan;
 pub use page::Page;
 pub use reservation::{RecordedReservation, ReservationView};

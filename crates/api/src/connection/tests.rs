@@ -51,14 +51,16 @@ fn connect() -> DuplexStream {
         .enter(Peer::Process { uid: 0, pid: 1 })
         .unwrap()
         .place;
-    let caller = Caller {
+    let of = Connection {
         exchange: place.exchange.clone(),
         share: place.share.clone(),
-        standing: Standing::Full,
+        standing: Standing::Full(Role::Admin),
+        peer: Peer::Process { uid: 0, pid: 1 },
+        user: Arc::default(),
     };
     let (near, far) = duplex(1024);
     tokio::spawn(async move {
-        serve(near, caller, common).await;
+        serve(near, of, common).await;
         drop(place);
     });
     far

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use self::written::Written;
+/// The form in which events are sent and kept: the API's.
+use orchestrator_api_types::DnsmasqEvent as Written;
+pub use orchestrator_api_types::DnsmasqVerb;
 use orchestrator_model::{Clock, Duid, Iaid, LeaseChange, LeaseSource, LeaseVerb, LinkLayerAddress, Timestamp};
 
 /// Bytes of the longest domain name.
@@ -17,18 +19,6 @@ const LONGEST_HOSTNAME: usize = 253;
 
 /// How far a `del` may precede the end of its lease and still be its expiry: dnsmasq counts in whole seconds.
 pub(super) const EXPIRY_SLACK: Duration = Duration::from_secs(1);
-
-/// What happened to a lease, in dnsmasq's words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum DnsmasqVerb {
-    /// A lease that was not there before.
-    Add,
-    /// A lease that existed before: renewed, or only reported again after a restart or SIGHUP.
-    Old,
-    /// A lease that has ended. Only its time shows whether it was released or expired.
-    Del,
-}
 
 /// A DHCPv6 lease event of dnsmasq.
 ///

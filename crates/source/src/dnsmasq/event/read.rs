@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::written::Written;
-use super::{DnsmasqEvent, DnsmasqVerb, EventError, Heard, Ignored, cut, is_hostname};
+use super::{DnsmasqEvent, DnsmasqVerb, EventError, Heard, Ignored, Written, cut, is_hostname};
 use orchestrator_model::{Iaid, LinkLayerAddress, Timestamp};
 
 /// The last second that has a date, since 1970.

@@ -1,40 +1,9 @@
 //! The form in which events are sent to the daemon and kept in the spool.
 
-use std::net::Ipv6Addr;
-
-use serde::{Deserialize, Serialize};
-
-use super::{DnsmasqEvent, DnsmasqVerb, EventError, cut, is_hostname};
-use orchestrator_model::{Duid, Iaid, LinkLayerAddress, Timestamp};
+use super::{DnsmasqEvent, DnsmasqVerb, EventError, Written, cut, is_hostname};
 
 /// Bytes of the longest interface name.
 const LONGEST_INTERFACE: usize = 15;
-
-/// The event as it is written down, before its parts are checked.
-#[derive(Serialize, Deserialize)]
-pub(super) struct Written {
-    pub(super) version: u32,
-    pub(super) verb: DnsmasqVerb,
-    pub(super) duid: Duid,
-    pub(super) iaid: Iaid,
-    pub(super) address: Ipv6Addr,
-    pub(super) interface: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) expires: Option<Timestamp>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) remaining: Option<u32>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) length: Option<u32>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) link_layer: Option<LinkLayerAddress>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) hostname: Option<String>,
-    pub(super) at: Timestamp,
-}
-
-impl Written {
-    pub(super) const VERSION: u32 = 1;
-}
 
 impl TryFrom<Written> for DnsmasqEvent {
     type Error = EventError;

@@ -1,0 +1,50 @@
+//! Clients.
+
+use orchestrator_model::{ClientId, Duid, LinkLayerAddress, Timestamp};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{Event, Instance, LeaseView, scalar};
+
+/// A client of a link: a machine that holds a lease or held one, known by its DUID.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Client {
+    /// The client's id.
+    #[schemars(with = "scalar::Id")]
+    pub id: ClientId,
+    /// The link that it is on.
+    pub link: String,
+    /// Its DUID. It is a claim of the client, not a proof.
+    #[schemars(with = "scalar::Duid")]
+    pub duid: Duid,
+    /// The link-layer address that it last had, where its lease source reports one.
+    #[schemars(with = "Option<scalar::LinkLayerAddress>")]
+    pub link_layer: Option<LinkLayerAddress>,
+    /// The host name that it last gave.
+    pub hostname: Option<String>,
+    /// The class that its last message put it in, where its link has classes.
+    pub class: Option<String>,
+    /// Whether it gets an instance for as long as it holds a lease. Removing its instance clears this until its next
+    /// lease event.
+    pub wants_instance: bool,
+    /// When it was first seen.
+    #[schemars(with = "scalar::Timestamp")]
+    pub first_seen: Timestamp,
+    /// When its last lease event came.
+    #[schemars(with = "scalar::Timestamp")]
+    pub last_seen: Timestamp,
+}
+
+/// A client with its leases, its instance and its last events.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ClientView {
+    /// The client.
+    #[serde(flatten)]
+    pub client: Client,
+    /// Its leases, also those that ended.
+    pub leases: Vec<LeaseView>,
+    /// Its live instance.
+    pub instance: Option<Instance>,
+    /// Its last events, the oldest first.
+    pub events: Vec<Event>,
+}

@@ -1,0 +1,41 @@
+//! The types of the API: what requests and answers look like in JSON.
+//!
+//! They are apart from the model on purpose. The model changes with the daemon; these change only when the API does,
+//! and then so that a program that was written for an older one goes on: keys are added, none is taken away, renamed
+//! or given another meaning. `crates/api` converts the one into the other.
+//!
+//! Each type carries its JSON Schema, out of which the OpenAPI document is made: a comment here is what users of the
+//! API read. Values whose text is all there is to them (ids, moments, DUIDs) are the model's own.
+
+mod client;
+mod dnsmasq;
+mod event;
+mod health;
+mod instance;
+mod lease;
+mod orphan;
+mod page;
+mod problem;
+mod query;
+mod reconfigure;
+mod reservation;
+pub mod scalar;
+mod settings;
+mod spec;
+mod word;
+
+pub use client::{Client, ClientView};
+pub use dnsmasq::{DnsmasqEvent, DnsmasqVerb};
+pub use event::{Event, EventKind};
+pub use health::{Condition, Health, Readiness};
+pub use instance::{Instance, InstanceView, Phase};
+pub use lease::{Lease, LeaseSource, LeaseState, LeaseView};
+pub use orphan::Orphan;
+pub use page::Page;
+pub use problem::Problem;
+pub use query::{ClientQuery, DestroyQuery, EventQuery, InstanceQuery, LeaseQuery, ReconfigureQuery, ReservationQuery};
+pub use reconfigure::{Asked, ReconfigureView};
+pub use reservation::{NewReservation, RemoteId, ReservationView};
+pub use settings::{Change, Effect, ReloadOutcome, Reloaded, SettingsView};
+pub use spec::{ContainerSpec, Device, DeviceAccess, File, Resolver, Resources, ValueSource, Volume, VolumeSource};
+pub use word::UnknownWord;

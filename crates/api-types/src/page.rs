@@ -1,0 +1,14 @@
+//! A long list, a page at a time.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A page of a list.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "PageOf{T}")]
+pub struct Page<T> {
+    /// The items of this page, in the list's order.
+    pub items: Vec<T>,
+    /// Where the next page begins: give it as `after`. `null` when this is the last page. Its form may change.
+    pub next: Option<String>,
+}

@@ -1,0 +1,56 @@
+//! The schemas of all types that the routes name.
+
+use schemars::generate::{SchemaGenerator, SchemaSettings};
+use schemars::{JsonSchema, Schema};
+use serde_json::{Map, Value};
+
+/// Where OpenAPI keeps schemas that have a name.
+const PLACE: &str = "/components/schemas";
+
+/// Makes schemas, and keeps those that have a name.
+pub(crate) struct Schemas {
+    /// What is sent to us may leave out what has a default.
+    taken: SchemaGenerator,
+    /// What we send has all that is not said to be left out.
+    given: SchemaGenerator,
+}
+
+impl Default for Schemas {
+    fn default() -> Self {
+        let settings = || {
+            // OpenAPI 3.1 has JSON Schema 2020-12 as it is.
+            SchemaSettings::draft2020_12().with(|settings| {
+                settings.meta_schema = None;
+                settings.definitions_path = PLACE.into();
+            })
+        };
+        Self {
+            taken: settings().for_deserialize().into_generator(),
+            given: settings().for_serialize().into_generator(),
+        }
+    }
+}
+
+impl Schemas {
+    /// The schema of a type that requests have.
+    pub(crate) fn taken<T: JsonSchema>(&mut self) -> Schema {
+        self.taken.subschema_for::<T>()
+    }
+
+    /// The schema of a type that requests have, with its keys in place and not behind its name.
+    pub(crate) fn taken_in_place<T: JsonSchema>(&mut self) -> Schema {
+        T::json_schema(&mut self.taken)
+    }
+
+    /// The schema of a type that answers have.
+    pub(crate) fn given<T: JsonSchema>(&mut self) -> Schema {
+        self.given.subschema_for::<T>()
+    }
+
+    /// All schemas that have a name. Where requests and answers differ in a type, the answers' is shown.
+    pub(crate) fn into_named(mut self) -> Map<String, Value> {
+        let mut named = self.taken.take_definitions(true);
+        named.extend(self.given.take_definitions(true));
+        named
+    }
+}

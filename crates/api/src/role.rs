@@ -1,0 +1,40 @@
+//! What a caller may do.
+
+use std::fmt;
+
+/// What a caller may do. Each role may do all that the ones before it may.
+///
+/// | role | may |
+/// |---|---|
+/// | viewer | read: clients, leases, instances, orphans, reservations, events, which settings are in force, counters |
+/// | operator | also change instances, leases and reservations: destroy, release, reconfigure, reserve; hand over hooks |
+/// | admin | also change what the daemon itself is: reload settings, remove orphans, secrets |
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// May read.
+    Viewer,
+    /// May change instances, leases and reservations.
+    Operator,
+    /// May do everything.
+    Admin,
+}
+
+impl Role {
+    /// All roles; the one that may the least comes first.
+    pub const ALL: [Self; 3] = [Self::Viewer, Self::Operator, Self::Admin];
+
+    /// A stable word for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Operator => "operator",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
+}

@@ -1,0 +1,148 @@
+//! One route: declared once, served and documented from that.
+
+use axum::handler::Handler;
+use axum::http::StatusCode;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{MethodFilter, MethodRouter, on};
+use serde_json::{Map, Value, json};
+
+use super::describe::{Described, Operation, Schemas};
+use super::gate;
+use super::role::Role;
+use super::routes::Shared;
+
+/// What a route is asked with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Verb {
+    Get,
+    Post,
+    Delete,
+}
+
+impl Verb {
+    /// How the router names it.
+    pub(super) fn filter(self) -> MethodFilter {
+        match self {
+            Self::Get => MethodFilter::GET,
+            Self::Post => MethodFilter::POST,
+            Self::Delete => MethodFilter::DELETE,
+        }
+    }
+
+    /// How the document names it.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Get => "get",
+            Self::Post => "post",
+            Self::Delete => "delete",
+        }
+    }
+}
+
+/// A route: where it is, who may ask for it, what answers.
+pub(super) struct Route {
+    pub(super) verb: Verb,
+    pub(super) path: &'static str,
+    pub(super) role: Role,
+    /// Whether it is there on a unix socket only.
+    pub(super) unix_only: bool,
+    pub(super) handler: MethodRouter<Shared>,
+    summary: &'static str,
+    details: &'static str,
+    problems: &'static [(StatusCode, &'static str)],
+    describe: fn(&mut Operation, &mut Schemas),
+}
+
+impl Route {
+    /// A route that only callers of this role, or of one that may more, are answered on.
+    pub(super) fn new<H, T, I, O>(verb: Verb, path: &'static str, role: Role, handler: H) -> Self
+    where
+        H: Handler<T, Shared> + Described<I, O>,
+        T: 'static,
+    {
+        let gate = from_fn_with_state(role, gate::require);
+        Self {
+            verb,
+            path,
+            role,
+            unix_only: false,
+            handler: on(verb.filter(), handler.layer(gate)),
+            summary: "",
+            details: "",
+            problems: &[],
+            describe: H::describe,
+        }
+    }
+
+    /// One sentence about it, without a full stop.
+    pub(super) fn says(self, summary: &'static str) -> Self {
+        Self { summary, ..self }
+    }
+
+    /// What else there is to know.
+    pub(super) fn details(self, details: &'static str) -> Self {
+        Self { details, ..self }
+    }
+
+    /// The problems that its handler answers, besides those of what it takes.
+    pub(super) fn fails(self, problems: &'static [(StatusCode, &'static str)]) -> Self {
+        Self { problems, ..self }
+    }
+
+    /// It is refused on TCP, where the peer's user is not known.
+    pub(super) fn on_unix_sockets_only(self) -> Self {
+        Self {
+            unix_only: true,
+            ..self
+        }
+    }
+
+    /// Its operation in the document.
+    pub(super) fn document(&self, schemas: &mut Schemas) -> Map<String, Value> {
+        let mut operation = Operation::default();
+        (self.describe)(&mut operation, schemas);
+        for (status, code) in self.problems {
+            operation.fails(*status, code);
+        }
+        operation.fails(StatusCode::FORBIDDEN, "not-allowed");
+        if self.unix_only {
+            operation.fails(StatusCode::FORBIDDEN, "unix-socket-only");
+        }
+        let problem = json!({ "$ref": "#/components/schemas/Problem" });
+        let mut document = operation.into_document(&problem);
+        document.insert("summary".to_owned(), self.summary.into());
+        document.insert("description".to_owned(), self.description().into());
+        document.insert("operationId".to_owned(), self.id().into());
+        document.insert("tags".to_owned(), json!([self.noun()]));
+        document.insert("x-role".to_owned(), self.role.word().into());
+        document
+    }
+
+    fn description(&self) -> String {
+        let who = match (self.role, self.unix_only) {
+            (role, false) => format!("Needs the role `{role}`."),
+            (role, true) => format!("Needs the role `{role}`, on a unix socket."),
+        };
+        match self.details {
+            "" => who,
+            details => format!("{details}\n\n{who}"),
+        }
+    }
+
+    /// A name for it: `get-v1-clients-id`.
+    fn id(&self) -> String {
+        let words = self.path.split(['/', '{', '}', '.']).filter(|word| !word.is_empty());
+        std::iter::once(self.verb.word())
+            .chain(words)
+            .collect::<Vec<_>>()
+            .join("-")
+    }
+
+    fn noun(&self) -> &'static str {
+        self.path
+            .trim_start_matches("/v1")
+            .split('/')
+            .nth(1)
+            .unwrap_or_default()
+    }
+}

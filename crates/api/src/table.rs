@@ -1,0 +1,170 @@
+//! All routes: the router and the OpenAPI document are made of this table, and of nothing else.
+
+use axum::handler::Handler;
+use axum::http::StatusCode;
+
+use super::describe::Described;
+use super::role::Role::{self, Admin, Operator, Viewer};
+use super::route::{Route, Verb};
+use super::routes::Shared;
+use super::{
+    clients, events, health, hooks, instances, leases, metrics, openapi, orphans, reconfigure, reservations, settings,
+};
+
+const CONFLICT: StatusCode = StatusCode::CONFLICT;
+const NOT_FOUND: StatusCode = StatusCode::NOT_FOUND;
+const UNAVAILABLE: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
+const UNPROCESSABLE: StatusCode = StatusCode::UNPROCESSABLE_ENTITY;
+
+/// Every route, in the order of the document.
+pub(super) fn table() -> Vec<Route> {
+    [
+        about_the_daemon(),
+        about_clients(),
+        about_instances(),
+        about_reservations(),
+        about_settings(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn about_the_daemon() -> Vec<Route> {
+    vec![
+        get("/v1/health", Viewer, health::health).says("Whether the daemon runs"),
+        get("/v1/ready", Viewer, health::ready)
+            .says("Whether the daemon has all it needs")
+            .details("200 when it waits for nothing, 503 with the same body when it does."),
+        get("/v1/events", Viewer, events::list)
+            .says("The timeline, listed or followed")
+            .details(
+                "Without `after`, the last events; with it, the first ones after that number. With `Accept: \
+                 text/event-stream` it is a stream that goes on after the event that `Last-Event-ID` or `after` names, \
+                 or begins now. The data of each message of the stream is one event.",
+            )
+            .fails(&[(UNAVAILABLE, "too-many-streams")]),
+        get("/metrics", Viewer, metrics::render)
+            .says("Counters in the OpenMetrics text format")
+            .fails(&[(StatusCode::INTERNAL_SERVER_ERROR, "metrics-failed")]),
+        get("/openapi.json", Viewer, openapi::show).says("This document"),
+    ]
+}
+
+fn about_clients() -> Vec<Route> {
+    vec![
+        get("/v1/clients", Viewer, clients::list).says("Clients, in the order in which they were first seen"),
+        get("/v1/clients/{id}", Viewer, clients::show)
+            .says("A client with its leases, its instance and its last events")
+            .fails(&[(NOT_FOUND, "no-such-client")]),
+        post("/v1/clients/{id}/reconfigure", Operator, reconfigure::reconfigure)
+            .says("Make a client ask again before it would by itself")
+            .details("Sends a Reconfigure (RFC 9915, section 18.3.11), if the client accepts that.")
+            .fails(&[
+                (NOT_FOUND, "no-such-client"),
+                (CONFLICT, "not-served"),
+                (CONFLICT, "not-heard"),
+                (CONFLICT, "not-accepted"),
+                (CONFLICT, "no-key"),
+                (CONFLICT, "behind-relay"),
+                (StatusCode::INTERNAL_SERVER_ERROR, "unmade"),
+                (UNAVAILABLE, "too-many"),
+                (UNAVAILABLE, "starting"),
+            ]),
+        get("/v1/leases", Viewer, leases::list).says("Leases, by link"),
+        post("/v1/hooks/dnsmasq", Operator, hooks::dnsmasq)
+            .says("Hand over a lease event of dnsmasq")
+            .details(
+                "Answered when the event is durable. A hook that is answered 400 or 422 has nothing to keep; after \
+                 anything else but success it keeps the event and sends it again.",
+            )
+            .fails(&[(UNPROCESSABLE, "refused"), (UNAVAILABLE, "starting")])
+            .on_unix_sockets_only(),
+    ]
+}
+
+fn about_instances() -> Vec<Route> {
+    vec![
+        get("/v1/instances", Viewer, instances::list)
+            .says("Instances, in the order in which they were made; those that are gone only with `all`"),
+        get("/v1/instances/{id}", Viewer, instances::show)
+            .says("An instance; the beginning of its id is enough")
+            .fails(&[(NOT_FOUND, "no-such-instance"), (CONFLICT, "ambiguous-id")]),
+        delete("/v1/instances/{id}", Operator, instances::destroy)
+            .says("Remove an instance; its client gets another one at its next lease event")
+            .details(
+                "202: it is being removed. 200: it was gone already, and nothing was done; with `release` that is \
+                 refused, since its client may hold a lease by now that has nothing to do with it.",
+            )
+            .fails(&[
+                (NOT_FOUND, "no-such-instance"),
+                (CONFLICT, "ambiguous-id"),
+                (CONFLICT, "instance-gone"),
+                (UNAVAILABLE, "starting"),
+            ]),
+        get("/v1/orphans", Viewer, orphans::list)
+            .says("Instances that run and that the database does not know")
+            .fails(&[(UNAVAILABLE, "starting")]),
+        delete("/v1/orphans/{id}", Admin, orphans::remove)
+            .says("Remove an instance that the database does not know")
+            .fails(&[
+                (NOT_FOUND, "no-such-orphan"),
+                (UNPROCESSABLE, "refused"),
+                (UNAVAILABLE, "starting"),
+            ]),
+    ]
+}
+
+fn about_reservations() -> Vec<Route> {
+    vec![
+        get("/v1/reservations", Viewer, reservations::list)
+            .says("What is reserved for whom: first by the settings, then by the API")
+            .details("A cursor is a place in this order: where one is made or removed meanwhile, one may come twice or be left out.")
+            .fails(&[(UNAVAILABLE, "starting")]),
+        post("/v1/reservations", Operator, reservations::add)
+            .says("Reserve an address, a prefix or both for one client")
+            .fails(&[
+                (CONFLICT, "already-reserved"),
+                (CONFLICT, "too-many-reservations"),
+                (UNPROCESSABLE, "host-bits"),
+                (UNPROCESSABLE, "bad-link-layer-address"),
+                (UNPROCESSABLE, "refused"),
+                (UNAVAILABLE, "starting"),
+            ]),
+        delete("/v1/reservations/{id}", Operator, reservations::remove)
+            .says("Remove a reservation that the API made")
+            .fails(&[(NOT_FOUND, "no-such-reservation"), (UNAVAILABLE, "starting")]),
+    ]
+}
+
+fn about_settings() -> Vec<Route> {
+    vec![
+        get("/v1/settings", Viewer, settings::show)
+            .says("Which settings are in force, and how what is written differs")
+            .fails(&[(UNAVAILABLE, "stopping")]),
+        post("/v1/settings/reload", Admin, settings::reload)
+            .says("Put what is written as settings in force")
+            .details("200 with what changed; 422 with all faults, and nothing was changed.")
+            .fails(&[(UNPROCESSABLE, "settings-wrong"), (UNAVAILABLE, "stopping")]),
+    ]
+}
+
+fn get<H: Handler<T, Shared> + Described<I, O>, T: 'static, I, O>(path: &'static str, role: Role, handler: H) -> Route {
+    Route::new(Verb::Get, path, role, handler)
+}
+
+fn post<H: Handler<T, Shared> + Described<I, O>, T: 'static, I, O>(
+    path: &'static str,
+    role: Role,
+    handler: H,
+) -> Route {
+    Route::new(Verb::Post, path, role, handler)
+}
+
+fn delete<H: Handler<T, Shared> + Described<I, O>, T: 'static, I, O>(
+    path: &'static str,
+    role: Role,
+    handler: H,
+) -> Route {
+    Route::new(Verb::Delete, path, role, handler)
+}

@@ -1,0 +1,18 @@
+//! Names of users.
+
+use std::time::Duration;
+
+use nix::unistd::{Uid, User};
+
+use super::peer::Peer;
+
+/// How long a name may be looked up: it may be kept by another machine.
+const LIMIT: Duration = Duration::from_secs(1);
+
+/// The name of a peer's user; `None` where there is none, or where it is not known in time.
+pub(super) async fn user_name(peer: Peer) -> Option<String> {
+    let Peer::Process { uid, .. } = peer else { return None };
+    let found = tokio::task::spawn_blocking(move || User::from_uid(Uid::from_raw(uid)));
+    let found = tokio::time::timeout(LIMIT, found).await.ok()?.ok()?;
+    found.ok().flatten().map(|user| user.name)
+}

@@ -1,0 +1,116 @@
+//! The store as one caller sees it, in the form in which the API shows it.
+//!
+//! Handlers read the store through a view only. So there is one place that decides what a caller gets to see: today
+//! every caller sees everything.
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use orchestrator_api_types as wire;
+use orchestrator_model::{Client, ClientId, InstanceId, InstanceView};
+use orchestrator_store::{ClientFilter, EventFilter, InstanceFilter, LeaseFilter, Resolved, Store};
+
+use super::caller::Caller;
+use super::problem::Fault;
+use super::routes::Shared;
+use super::wire::IntoWire;
+
+/// Events that are shown with a client.
+const LAST_EVENTS: u32 = 20;
+
+/// The store as one caller sees it.
+pub(super) struct View {
+    store: Store,
+}
+
+impl FromRequestParts<Shared> for View {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Fault> {
+        // Whoever is to be shown less than everything is told apart here.
+        Caller::from_request_parts(parts, shared).await?;
+        let store = shared.app.store.borrow().clone().ok_or_else(Fault::store_missing)?;
+        Ok(Self { store })
+    }
+}
+
+impl View {
+    /// The store itself, for what goes on reading for as long as the caller wants: a stream of events.
+    pub(super) fn into_store(self) -> Store {
+        self.store
+    }
+
+    pub(super) async fn clients(&self, filter: ClientFilter) -> Result<wire::Page<wire::Client>, Fault> {
+        Ok(self.store.clients(filter).await?.into_wire())
+    }
+
+    /// The client of this id.
+    pub(super) async fn client(&self, id: &str) -> Result<Client, Fault> {
+        let found = match id.parse::<ClientId>() {
+            Ok(id) => self.store.client(id).await?,
+            Err(_) => None,
+        };
+        found.ok_or_else(|| Fault::no_such("client", "no-such-client", id))
+    }
+
+    /// A client with all that is known of it.
+    pub(super) async fn whole_client(&self, client: Client) -> Result<wire::ClientView, Fault> {
+        let id = Some(client.id);
+        let leases = self
+            .store
+            .leases(LeaseFilter {
+                client: id,
+                ..LeaseFilter::default()
+            })
+            .await?;
+        let live = self
+            .store
+            .instances(InstanceFilter {
+                client: id,
+                ..InstanceFilter::default()
+            })
+            .await?;
+        let last = EventFilter {
+            client: id,
+            latest: true,
+            limit: Some(LAST_EVENTS),
+            ..EventFilter::default()
+        };
+        let events = self.store.events(last).await?;
+        Ok(wire::ClientView {
+            client: client.into_wire(),
+            leases: leases.items.into_wire(),
+            instance: live.items.into_iter().next().map(|view| view.instance.into_wire()),
+            events: events.items.into_wire(),
+        })
+    }
+
+    pub(super) async fn leases(&self, filter: LeaseFilter) -> Result<wire::Page<wire::LeaseView>, Fault> {
+        Ok(self.store.leases(filter).await?.into_wire())
+    }
+
+    pub(super) async fn instances(&self, filter: InstanceFilter) -> Result<wire::Page<wire::InstanceView>, Fault> {
+        Ok(self.store.instances(filter).await?.into_wire())
+    }
+
+    /// The instance whose id begins with `id`.
+    pub(super) async fn instance(&self, id: &str) -> Result<InstanceView, Fault> {
+        let missing = || Fault::no_such("instance", "no-such-instance", id);
+        match self.store.resolve_instance(id).await? {
+            Resolved::One(id) => self.store.instance(id).await?.ok_or_else(missing),
+            Resolved::None => Err(missing()),
+            Resolved::Several(candidates) => Err(Fault::ambiguous(id, candidates)),
+        }
+    }
+
+    /// The live instance of a client.
+    pub(super) async fn instance_of(&self, client: ClientId) -> Result<Option<InstanceId>, Fault> {
+        let situation = self.store.situation(client).await?;
+        Ok(situation
+            .and_then(|situation| situation.instance)
+            .map(|instance| instance.id))
+    }
+
+    pub(super) async fn events(&self, filter: EventFilter) -> Result<wire::Page<wire::Event>, Fault> {
+        Ok(self.store.events(filter).await?.into_wire())
+    }
+}

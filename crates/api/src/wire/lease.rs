@@ -1,0 +1,57 @@
+use orchestrator_api_types as wire;
+use orchestrator_model::{Lease, LeaseView};
+
+use super::IntoWire;
+
+impl IntoWire for Lease {
+    type Wire = wire::Lease;
+
+    fn into_wire(self) -> wire::Lease {
+        let Self {
+            link,
+            leased,
+            client,
+            duid,
+            iaid,
+            source,
+            state,
+            next_hop,
+            preferred_until,
+            valid_until,
+            granted,
+            changed,
+        } = self;
+        wire::Lease {
+            link,
+            address: leased.address(),
+            prefix: leased.prefix(),
+            client,
+            duid,
+            iaid,
+            source: source.into_wire(),
+            state: state.into_wire(),
+            next_hop,
+            preferred_until,
+            valid_until,
+            granted,
+            changed,
+        }
+    }
+}
+
+impl IntoWire for LeaseView {
+    type Wire = wire::LeaseView;
+
+    fn into_wire(self) -> wire::LeaseView {
+        let Self {
+            lease,
+            hostname,
+            link_layer,
+        } = self;
+        wire::LeaseView {
+            lease: lease.into_wire(),
+            hostname,
+            link_layer,
+        }
+    }
+}

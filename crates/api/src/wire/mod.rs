@@ -1,0 +1,46 @@
+//! How the model becomes what the API shows.
+//!
+//! Each conversion takes its value apart key by key: whoever adds a field to the model decides here whether it is
+//! shown, and the compiler insists.
+
+mod client;
+mod condition;
+mod event;
+mod instance;
+mod lease;
+mod orphan;
+mod reservation;
+mod settings;
+mod spec;
+pub(super) mod words;
+
+use orchestrator_api_types as wire;
+use orchestrator_model::Page;
+
+/// Something that the API shows in a form of its own.
+pub(super) trait IntoWire {
+    /// The form.
+    type Wire;
+
+    /// Makes the form.
+    fn into_wire(self) -> Self::Wire;
+}
+
+impl<T: IntoWire> IntoWire for Vec<T> {
+    type Wire = Vec<T::Wire>;
+
+    fn into_wire(self) -> Self::Wire {
+        self.into_iter().map(T::into_wire).collect()
+    }
+}
+
+impl<T: IntoWire> IntoWire for Page<T> {
+    type Wire = wire::Page<T::Wire>;
+
+    fn into_wire(self) -> Self::Wire {
+        wire::Page {
+            items: self.items.into_wire(),
+            next: self.next,
+        }
+    }
+}

@@ -1,0 +1,29 @@
+use orchestrator_api_types as wire;
+use orchestrator_model::Orphan;
+
+use super::IntoWire;
+
+impl IntoWire for Orphan {
+    type Wire = wire::Orphan;
+
+    fn into_wire(self) -> wire::Orphan {
+        let Self {
+            id,
+            plugin,
+            reference,
+            running,
+            link,
+            duid,
+            address,
+        } = self;
+        wire::Orphan {
+            id,
+            plugin,
+            reference,
+            running,
+            link,
+            duid,
+            address,
+        }
+    }
+}

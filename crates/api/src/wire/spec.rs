@@ -1,0 +1,182 @@
+use orchestrator_api_types as wire;
+use orchestrator_model::{
+    ContainerSpec, Device, DeviceAccess, File, FileContent, Resolver, Resources, ValueSource, Volume, VolumeSource,
+};
+
+use super::IntoWire;
+
+/// Stands in place of a value that is hidden.
+const HIDDEN: &str = "***";
+
+impl IntoWire for ContainerSpec {
+    type Wire = wire::ContainerSpec;
+
+    /// Values of environment variables are shown nowhere: a token in a template would reach everyone who may list
+    /// instances, and every log of such a list. Names are shown, and the file or credential that a value is from.
+    fn into_wire(self) -> wire::ContainerSpec {
+        let Self {
+            image,
+            hostname,
+            command,
+            environment,
+            environment_from,
+            capabilities,
+            resources,
+            labels,
+            devices,
+            volumes,
+            files,
+            resolver,
+        } = self;
+        let hidden = |name| (name, HIDDEN.to_owned());
+        let sources = environment_from.into_iter();
+        wire::ContainerSpec {
+            image,
+            hostname,
+            command,
+            environment: environment.into_keys().map(hidden).collect(),
+            environment_from: sources.map(|(name, source)| (name, source.into_wire())).collect(),
+            capabilities,
+            resources: resources.into_wire(),
+            labels,
+            devices: devices.into_wire(),
+            volumes: volumes.into_wire(),
+            files: files.into_wire(),
+            resolver: resolver.map(IntoWire::into_wire),
+        }
+    }
+}
+
+impl IntoWire for Resources {
+    type Wire = wire::Resources;
+
+    fn into_wire(self) -> wire::Resources {
+        let Self {
+            memory,
+            millicpus,
+            pids,
+        } = self;
+        wire::Resources {
+            memory,
+            millicpus,
+            pids,
+        }
+    }
+}
+
+impl IntoWire for ValueSource {
+    type Wire = wire::ValueSource;
+
+    fn into_wire(self) -> wire::ValueSource {
+        match self {
+            Self::File(path) => wire::ValueSource::File(path),
+            Self::Credential(name) => wire::ValueSource::Credential(name),
+        }
+    }
+}
+
+impl IntoWire for Device {
+    type Wire = wire::Device;
+
+    fn into_wire(self) -> wire::Device {
+        let Self { source, target, access } = self;
+        let access = match access {
+            DeviceAccess::Read => wire::DeviceAccess::Read,
+            DeviceAccess::ReadWrite => wire::DeviceAccess::ReadWrite,
+        };
+        wire::Device { source, target, access }
+    }
+}
+
+impl IntoWire for Volume {
+    type Wire = wire::Volume;
+
+    fn into_wire(self) -> wire::Volume {
+        let Self {
+            source,
+            target,
+            read_only,
+        } = self;
+        let source = match source {
+            VolumeSource::Name(name) => wire::VolumeSource::Name(name),
+            VolumeSource::Path(path) => wire::VolumeSource::Path(path),
+        };
+        wire::Volume {
+            source,
+            target,
+            read_only,
+        }
+    }
+}
+
+impl IntoWire for File {
+    type Wire = wire::File;
+
+    /// What it holds may be secret: only its size is shown.
+    fn into_wire(self) -> wire::File {
+        let Self {
+            target,
+            content,
+            mode,
+            uid,
+            gid,
+        } = self;
+        let size = content.bytes().and_then(|bytes| u64::try_from(bytes.len()).ok());
+        let from = match content {
+            FileContent::From(source) => Some(source.into_wire()),
+            FileContent::Text(_) | FileContent::Bytes(_) => None,
+        };
+        wire::File {
+            target,
+            size,
+            from,
+            mode,
+            uid,
+            gid,
+        }
+    }
+}
+
+impl IntoWire for Resolver {
+    type Wire = wire::Resolver;
+
+    fn into_wire(self) -> wire::Resolver {
+        let Self { servers, search } = self;
+        wire::Resolver { servers, search }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_be_a_secret_is_not_shown() {
+        const SECRET: &str = "hunter2-is-no-good-token";
+        let file = |content| File {
+            target: "/etc/token".into(),
+            content,
+            mode: File::default_mode(),
+            uid: 0,
+            gid: 0,
+        };
+        let spec = ContainerSpec {
+            environment: [("TOKEN".to_owned(), SECRET.to_owned())].into(),
+            files: vec![
+                file(FileContent::Text(SECRET.to_owned())),
+                file(FileContent::Bytes(SECRET.into())),
+                file(FileContent::From(ValueSource::Credential("token".to_owned()))),
+            ],
+            ..ContainerSpec::default()
+        };
+        let shown = spec.into_wire();
+        assert!(!format!("{shown:?}").contains(SECRET), "{shown:?}");
+        assert_eq!(shown.environment["TOKEN"], HIDDEN);
+        let sizes: Vec<_> = shown.files.iter().map(|file| file.size).collect();
+        assert_eq!(sizes, [Some(24), Some(24), None]);
+        assert_eq!(
+            shown.files[2].from,
+            Some(wire::ValueSource::Credential("token".to_owned()))
+        );
+    }
+}

@@ -1,0 +1,103 @@
+//! Enumerations: each variant of the model has one of the API.
+
+use orchestrator_api_types as wire;
+use orchestrator_model::{EventKind, LeaseSource, LeaseState, Phase};
+use orchestrator_settings::Effect;
+
+use super::IntoWire;
+
+macro_rules! same {
+    ($($type:ident { $($variant:ident),+ $(,)? })+) => {
+        $(
+            impl IntoWire for $type {
+                type Wire = wire::$type;
+
+                fn into_wire(self) -> wire::$type {
+                    match self { $(Self::$variant => wire::$type::$variant),+ }
+                }
+            }
+        )+
+    };
+}
+
+same! {
+    LeaseSource { Listener, Dnsmasq, Registration, Neighbor }
+    LeaseState { Active, Released, Expired, Declined }
+    Phase { Pending, Starting, Ready, Ending, Removing, Removed }
+    Effect { Added, Removed, Changed, NeedsRestart }
+    EventKind {
+        LeaseGranted,
+        LeaseReleased,
+        LeaseExpired,
+        LeaseDeclined,
+        ClonedDuid,
+        SharedDuid,
+        ClientLimit,
+        ReconfigureUnanswered,
+        InstanceWanted,
+        InstanceReady,
+        InstanceFailed,
+        InstanceDisturbed,
+        InstanceRestarted,
+        InstanceEnding,
+        InstanceKept,
+        InstanceAdopted,
+        InstanceDestroyed,
+        InstanceRemoved,
+        LinkDisturbed,
+        Refused,
+    }
+}
+
+/// What a query names, as the model has it.
+pub(crate) fn phase(asked: wire::Phase) -> Phase {
+    match asked {
+        wire::Phase::Pending => Phase::Pending,
+        wire::Phase::Starting => Phase::Starting,
+        wire::Phase::Ready => Phase::Ready,
+        wire::Phase::Ending => Phase::Ending,
+        wire::Phase::Removing => Phase::Removing,
+        wire::Phase::Removed => Phase::Removed,
+    }
+}
+
+/// What a query names, as the model has it.
+pub(crate) fn lease_state(asked: wire::LeaseState) -> LeaseState {
+    match asked {
+        wire::LeaseState::Active => LeaseState::Active,
+        wire::LeaseState::Released => LeaseState::Released,
+        wire::LeaseState::Expired => LeaseState::Expired,
+        wire::LeaseState::Declined => LeaseState::Declined,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_of_the_api_are_those_of_the_model() {
+        let phases = [
+            Phase::Pending,
+            Phase::Starting,
+            Phase::Ready,
+            Phase::Ending,
+            Phase::Removing,
+            Phase::Removed,
+        ];
+        for one in phases {
+            assert_eq!(one.into_wire().word(), one.word());
+            assert_eq!(phase(one.into_wire()), one);
+        }
+        let states = [
+            LeaseState::Active,
+            LeaseState::Released,
+            LeaseState::Expired,
+            LeaseState::Declined,
+        ];
+        for one in states {
+            assert_eq!(one.into_wire().word(), one.word());
+            assert_eq!(lease_state(one.into_wire()), one);
+        }
+    }
+}
