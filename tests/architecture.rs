@@ -19,6 +19,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
         "source",
         &["api-types", "dhcp6", "model", "network", "runtime", "settings", "store"],
     ),
+    ("host", &["network", "plugin", "runtime"]),
     (
         "reconcile",
         &["model", "network", "plugin", "runtime", "settings", "store"],
@@ -50,7 +51,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
 const KEPT_TO: &[(&str, &[&str])] = &[
     (
         "orchestrator_network",
-        &["client", "reconcile", "source", "cli", "orchestrator"],
+        &["client", "host", "reconcile", "source", "cli", "orchestrator"],
     ),
     ("orchestrator_plugin_docker", &[]),
     ("orchestrator_plugins", &["settings"]),

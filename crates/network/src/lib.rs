@@ -36,6 +36,7 @@ mod link;
 mod name;
 mod namespace;
 mod neighbor;
+mod netns;
 mod network;
 mod ports;
 mod request;

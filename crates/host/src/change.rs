@@ -1,0 +1,56 @@
+//! What a host reports by itself.
+
+use orchestrator_plugin::{EngineFacts, InstanceId};
+
+/// What of a host is watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum WatchScope {
+    /// Its engines. They are asked nothing as long as nobody watches them.
+    Engines,
+    /// Its bridges and the host ends of attachments.
+    Networks,
+}
+
+/// Something happened on a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HostChange {
+    /// Something happened to this instance: see it.
+    Instance(InstanceId),
+    /// The engine answers from now on, or again. Anything may have happened in it before.
+    EngineUp {
+        /// Name of the engine in the settings.
+        engine: String,
+        /// What it says of itself.
+        facts: EngineFacts,
+    },
+    /// The engine answers again what it had left unanswered. Nothing of what happened in it was missed.
+    EngineAnswers {
+        /// Name of the engine in the settings.
+        engine: String,
+    },
+    /// The engine does not answer, or its stream of events broke.
+    EngineDown {
+        /// Name of the engine in the settings.
+        engine: String,
+        /// Why, and what to do, for people.
+        reason: String,
+    },
+    /// The engine fails what it is asked while its stream of events is open.
+    EngineFails {
+        /// Name of the engine in the settings.
+        engine: String,
+        /// Why, and what to do, for people.
+        reason: String,
+        /// Whether it takes the question and does not answer at all.
+        hangs: bool,
+    },
+    /// Anything may have changed in the networks of the host.
+    Networks,
+    /// This bridge is up, and was not before.
+    BridgeUp {
+        /// Its name.
+        name: String,
+    },
+    /// A bridge has a port less, so that there may be room for another one.
+    PortFreed,
+}

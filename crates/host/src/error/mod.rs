@@ -1,0 +1,234 @@
+//! What can go wrong on a host, and what helps.
+
+mod cause;
+mod ensure;
+mod no_answer;
+mod remedy;
+mod value;
+
+use orchestrator_plugin::InstanceId;
+
+pub use cause::Cause;
+pub use ensure::{AdoptFault, EnsureFault, Unwired};
+pub use no_answer::NoAnswer;
+pub use remedy::Remedy;
+pub use value::ValueError;
+
+/// Why a host could not do what it was asked: a variant for each verb that can fail.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    /// An instance could not be brought to answer.
+    #[error(transparent)]
+    Ensure(#[from] EnsureFault),
+    /// An instance that another scheduler starts could not be wired, or does not answer.
+    #[error(transparent)]
+    Adopt(#[from] AdoptFault),
+    /// Something of an instance could not be removed. All of it was tried.
+    #[error("{}", joined(causes))]
+    Remove {
+        /// The instance; `None` for what belongs to no instance.
+        instance: Option<InstanceId>,
+        /// Why, for each piece that is still there.
+        causes: Vec<Cause>,
+    },
+    /// An instance could not be observed.
+    #[error("cannot observe instance {instance}")]
+    See {
+        /// The instance.
+        instance: InstanceId,
+        /// Why.
+        #[source]
+        source: Cause,
+    },
+    /// Nothing could be listed.
+    #[error("cannot list what is on host {host}")]
+    List {
+        /// Name of the host.
+        host: String,
+        /// Why.
+        #[source]
+        source: Cause,
+    },
+    /// The facts of a container could not be read.
+    #[error("cannot read what instance {instance} was made for")]
+    Describe {
+        /// The instance.
+        instance: InstanceId,
+        /// Why.
+        #[source]
+        source: Cause,
+    },
+    /// The networks of the host could not be changed.
+    #[error("cannot change {subject} on host {host}")]
+    Apply {
+        /// Name of the host.
+        host: String,
+        /// The first thing that could not be changed.
+        subject: String,
+        /// Why.
+        #[source]
+        source: Cause,
+    },
+    /// The host is not watched any more.
+    #[error("lost the watch on host {host}")]
+    Watch {
+        /// Name of the host.
+        host: String,
+        /// Why.
+        #[source]
+        source: Cause,
+    },
+    /// No connection to an instance.
+    #[error("cannot connect to instance {instance}")]
+    Dial {
+        /// The instance.
+        instance: InstanceId,
+        /// Why.
+        #[source]
+        source: NoAnswer,
+    },
+    /// A command could not be run.
+    #[error("cannot run a command in instance {instance}")]
+    Exec {
+        /// The instance.
+        instance: InstanceId,
+        /// Why.
+        #[source]
+        source: Cause,
+    },
+    /// What a container wrote could not be read.
+    #[error("cannot read the log of instance {instance}")]
+    Logs {
+        /// The instance.
+        instance: InstanceId,
+        /// Why.
+        #[source]
+        source: Cause,
+    },
+    /// What a container uses could not be measured.
+    #[error("cannot measure instance {instance}")]
+    Stats {
+        /// The instance.
+        instance: InstanceId,
+        /// Why.
+        #[source]
+        source: Cause,
+    },
+    /// Files could not be read or written.
+    #[error("cannot copy files of instance {instance}")]
+    Files {
+        /// The instance.
+        instance: InstanceId,
+        /// Why.
+        #[source]
+        source: Cause,
+    },
+    /// A file system could not be exported.
+    #[error("cannot export instance {instance}")]
+    Export {
+        /// The instance.
+        instance: InstanceId,
+        /// Why.
+        #[source]
+        source: Cause,
+    },
+}
+
+impl HostError {
+    /// What helps.
+    pub fn remedy(&self) -> Remedy {
+        match self {
+            Self::Ensure(fault) => fault.remedy(),
+            Self::Adopt(fault) => fault.remedy(),
+            Self::Remove { causes, .. } => causes.iter().map(Cause::remedy).min().unwrap_or(Remedy::Retry),
+            Self::Dial { source, .. } => source.remedy(),
+            Self::See { source, .. }
+            | Self::List { source, .. }
+            | Self::Describe { source, .. }
+            | Self::Apply { source, .. }
+            | Self::Watch { source, .. }
+            | Self::Exec { source, .. }
+            | Self::Logs { source, .. }
+            | Self::Stats { source, .. }
+            | Self::Files { source, .. }
+            | Self::Export { source, .. } => source.remedy(),
+        }
+    }
+
+    /// A stable word for counters and the API.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Ensure(fault) => fault.code(),
+            Self::Adopt(fault) => fault.code(),
+            Self::Remove { causes, .. } => causes.first().map_or("not-removed", Cause::code),
+            Self::Dial { source, .. } => source.code(),
+            Self::See { source, .. }
+            | Self::List { source, .. }
+            | Self::Describe { source, .. }
+            | Self::Apply { source, .. }
+            | Self::Watch { source, .. }
+            | Self::Exec { source, .. }
+            | Self::Logs { source, .. }
+            | Self::Stats { source, .. }
+            | Self::Files { source, .. }
+            | Self::Export { source, .. } => source.code(),
+        }
+    }
+}
+
+fn joined(causes: &[Cause]) -> String {
+    let texts: Vec<String> = causes.iter().map(Cause::text).collect();
+    texts.join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use orchestrator_network::NetworkError;
+    use orchestrator_plugin::EngineError;
+
+    use super::*;
+
+    fn down() -> Cause {
+        Cause::Engine(EngineError::Unavailable {
+            engine: "unix:///run/docker.sock".to_owned(),
+            source: Box::new(io::Error::from(io::ErrorKind::NotFound)),
+        })
+    }
+
+    fn full() -> Cause {
+        Cause::Network(NetworkError::BridgeFull { bridge: "br0".into() })
+    }
+
+    #[test]
+    fn every_piece_that_was_not_removed_is_named() {
+        let error = HostError::Remove {
+            instance: None,
+            causes: vec![full(), down()],
+        };
+        assert_eq!(
+            error.remedy(),
+            Remedy::Engine,
+            "what helps all of it at once comes first"
+        );
+        assert_eq!(error.code(), "bridge-full");
+        assert_eq!(
+            error.to_string(),
+            "bridge br0 has no port left (a bridge takes 1023); remove instances, or use another bridge; \
+             engine unix:///run/docker.sock does not answer; start it, or set where it listens: entity not found"
+        );
+    }
+
+    #[test]
+    fn a_verb_says_what_it_was_doing_and_its_cause_says_why() {
+        let error = HostError::Stats {
+            instance: InstanceId::from_bytes([1; 6]),
+            source: down(),
+        };
+        assert_eq!(
+            (error.code(), error.to_string().as_str()),
+            ("engine-unavailable", "cannot measure instance 010101010101")
+        );
+    }
+}

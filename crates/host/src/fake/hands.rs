@@ -1,0 +1,131 @@
+//! What people, engines and the kernel do behind the daemon's back.
+
+use orchestrator_plugin::{ContainerName, EngineFacts, InstanceId};
+
+use super::state::EngineState;
+use super::{FakeMachine, FakeState};
+use crate::{FoundState, HostChange, WatchScope};
+
+impl FakeMachine {
+    /// Somebody removes all containers of an instance.
+    pub fn remove_by_hand(&self, id: InstanceId) {
+        self.by_hand(id, |state| state.containers.retain(|(owner, _), _| *owner != id));
+    }
+
+    /// The first process of an instance ends.
+    pub fn end(&self, id: InstanceId) {
+        self.by_hand(id, |state| set_state(state, id, FoundState::Exited));
+    }
+
+    /// Somebody freezes an instance.
+    pub fn pause(&self, id: InstanceId) {
+        self.by_hand(id, |state| set_state(state, id, FoundState::Paused));
+    }
+
+    /// Somebody restarts an instance: it runs, in a new network namespace.
+    pub fn restart_by_hand(&self, id: InstanceId) {
+        self.by_hand(id, |state| {
+            state.starts += 1;
+            let process = state.starts;
+            if let Some(container) = state.containers.get_mut(&(id, ContainerName::MAIN)) {
+                container.state = FoundState::Running;
+                container.process = process;
+            }
+        });
+    }
+
+    /// Somebody removes the host ends of an instance.
+    pub fn unwire_by_hand(&self, id: InstanceId) {
+        self.with(|state| {
+            state.attachments.retain(|_, attachment| attachment.instance != id);
+            state.report(WatchScope::Networks, &HostChange::PortFreed);
+            state.report(WatchScope::Networks, &HostChange::Instance(id));
+        });
+    }
+
+    /// The engine stops. Its containers run on.
+    pub fn stop_engine(&self, engine: &str) {
+        self.with(|state| {
+            state.engines.insert(engine.to_owned(), EngineState::Down);
+            let down = HostChange::EngineDown {
+                engine: engine.to_owned(),
+                reason: "it was stopped".to_owned(),
+            };
+            state.report(WatchScope::Engines, &down);
+        });
+    }
+
+    /// The engine takes what it is asked and does not answer.
+    pub fn hang_engine(&self, engine: &str) {
+        self.with(|state| {
+            state.engines.insert(engine.to_owned(), EngineState::Hanging);
+            let fails = HostChange::EngineFails {
+                engine: engine.to_owned(),
+                reason: "it hangs".to_owned(),
+                hangs: true,
+            };
+            state.report(WatchScope::Engines, &fails);
+        });
+    }
+
+    /// The engine answers again. `lost` ends all its containers, as a restart of an engine without live restore does.
+    pub fn start_engine(&self, engine: &str, lost: bool) {
+        self.with(|state| {
+            state.engines.insert(engine.to_owned(), EngineState::Up);
+            if lost {
+                let own = state
+                    .containers
+                    .values_mut()
+                    .filter(|container| container.engine == engine);
+                own.for_each(|container| container.state = FoundState::Exited);
+                state.drop_unattached();
+            }
+            let up = up(engine);
+            state.report(WatchScope::Engines, &up);
+        });
+    }
+
+    /// The bridge goes away with its ports.
+    pub fn remove_bridge(&self, bridge: &str) {
+        self.with(|state| {
+            state.bridges.remove(bridge);
+            state.attachments.retain(|_, attachment| attachment.network != bridge);
+            state.report(WatchScope::Networks, &HostChange::Networks);
+        });
+    }
+
+    /// The bridge comes, with so many ports.
+    pub fn add_bridge(&self, bridge: &str, ports: usize) {
+        self.with(|state| {
+            state.bridges.insert(bridge.to_owned(), ports);
+            let up = HostChange::BridgeUp {
+                name: bridge.to_owned(),
+            };
+            state.report(WatchScope::Networks, &up);
+        });
+    }
+
+    fn by_hand(&self, id: InstanceId, change: impl FnOnce(&mut FakeState)) {
+        self.with(|state| {
+            change(state);
+            state.drop_unattached();
+            state.report(WatchScope::Engines, &HostChange::Instance(id));
+        });
+    }
+}
+
+pub(super) fn up(engine: &str) -> HostChange {
+    HostChange::EngineUp {
+        engine: engine.to_owned(),
+        facts: EngineFacts {
+            name: "Fake".to_owned(),
+            version: "1".to_owned(),
+        },
+    }
+}
+
+fn set_state(state: &mut FakeState, id: InstanceId, wanted: FoundState) {
+    if let Some(container) = state.containers.get_mut(&(id, ContainerName::MAIN)) {
+        container.state = wanted;
+    }
+}

@@ -1,0 +1,392 @@
+//! A daemon's way to a fake machine.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use orchestrator_plugin::{Capabilities, EngineError, ExecControl};
+use tokio::io::{AsyncReadExt, duplex};
+use tokio::sync::{mpsc, watch};
+
+use super::{FakeMachine, verbs};
+use crate::{
+    AdoptFault, Applied, ByteStream, Cause, ContainerRef, Depth, DialPlan, DialStream, Ensured, ExecRequest,
+    ExecSession, FoundAttachment, FoundInstance, Host, HostCapabilities, HostCapability, HostChange, HostError,
+    InstancePlan, InstanceRef, ListRequest, Listed, LogRequest, NetworkChange, NetworkItem, NoAnswer, Observation,
+    Output, OutputStream, RemovalPlan, Socket, Stage, Stats, TerminalSize, WatchScope,
+};
+
+/// A daemon's way to a fake machine.
+#[derive(Debug, Clone)]
+pub struct FakeHost {
+    name: String,
+    machine: FakeMachine,
+}
+
+impl FakeHost {
+    pub(super) fn new(name: &str, machine: FakeMachine) -> Self {
+        Self {
+            name: name.to_owned(),
+            machine,
+        }
+    }
+
+    async fn list_engine(&self, engine: &str) -> Listed {
+        let listed = self.machine.ask("list", Some(engine), |state| {
+            let mut all: BTreeMap<_, FoundInstance> = BTreeMap::new();
+            for ((id, name), found) in state.containers.iter().filter(|(_, found)| found.engine == engine) {
+                let container = ContainerRef {
+                    instance: *id,
+                    name: name.clone(),
+                    engine: engine.to_owned(),
+                    reference: Some(found.reference.clone()),
+                };
+                let instance = all.entry(*id).or_insert_with(|| FoundInstance {
+                    id: *id,
+                    containers: Vec::new(),
+                });
+                match name.is_main() {
+                    true => instance.containers.insert(0, (container, found.state)),
+                    false => instance.containers.push((container, found.state)),
+                }
+            }
+            all.into_values().collect()
+        });
+        Listed::Engine {
+            engine: engine.to_owned(),
+            instances: listed.await,
+        }
+    }
+
+    async fn list_attachments(&self) -> Listed {
+        let listed = self.machine.ask("list", None, |state| {
+            let found = state.attachments.iter().map(|(id, found)| FoundAttachment {
+                attachment: Some(*id),
+                instance: Some(found.instance),
+                host_end: format!("or{id}"),
+                network: Some(found.network.clone()),
+                up: true,
+                isolated: found.isolated,
+            });
+            found.collect()
+        });
+        Listed::Attachments(listed.await)
+    }
+
+    async fn count_ports(&self, bridge: &str) -> Listed {
+        let free = self.machine.ask("list", None, |state| state.free_ports(bridge));
+        Listed::Ports {
+            bridge: bridge.to_owned(),
+            free: free.await,
+        }
+    }
+
+    async fn running<T>(
+        &self,
+        container: &ContainerRef,
+        verb: &'static str,
+        look: impl FnOnce(&super::FakeContainer) -> T,
+    ) -> Result<T, Cause> {
+        let key = (container.instance, container.name.clone());
+        let found = self.machine.ask(verb, Some(&container.engine), |state| {
+            state.containers.get(&key).map(look)
+        });
+        found.await?.ok_or_else(|| {
+            Cause::Engine(EngineError::NotRunning {
+                verb,
+                subject: container.instance.to_string(),
+            })
+        })
+    }
+}
+
+#[async_trait]
+impl Host for FakeHost {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn capabilities(&self) -> HostCapabilities {
+        let state = self.machine.state();
+        HostCapabilities {
+            host: HostCapability::ALL.into(),
+            engines: state
+                .engines
+                .keys()
+                .map(|name| (name.clone(), Capabilities::all()))
+                .collect(),
+        }
+    }
+
+    async fn ensure(&self, plan: &InstancePlan, stage: &watch::Sender<Stage>) -> Result<Ensured, HostError> {
+        let _call = self.machine.call("ensure");
+        Ok(self.machine.bring_up(plan, stage, true).await?)
+    }
+
+    async fn adopt(&self, plan: &InstancePlan, stage: &watch::Sender<Stage>) -> Result<Ensured, HostError> {
+        let _call = self.machine.call("adopt");
+        if self.machine.state().first(plan.id).is_none() {
+            return Err(AdoptFault::NotHere(plan.id).into());
+        }
+        Ok(self
+            .machine
+            .bring_up(plan, stage, false)
+            .await
+            .map_err(AdoptFault::from)?)
+    }
+
+    async fn remove(&self, plan: &RemovalPlan) -> Result<(), HostError> {
+        let _call = self.machine.call("remove");
+        let causes = self.machine.take_away(plan).await;
+        match causes.is_empty() {
+            true => Ok(()),
+            false => Err(HostError::Remove {
+                instance: plan.id,
+                causes,
+            }),
+        }
+    }
+
+    async fn see(&self, instance: &InstanceRef, depth: Depth) -> Result<Observation, HostError> {
+        let _call = self.machine.call("see");
+        let seen = match depth {
+            Depth::Whole => self.machine.observe(instance).await,
+            Depth::Inside => {
+                self.machine
+                    .ask("look", None, |state| verbs::wiring(state, instance))
+                    .await
+            }
+        };
+        // What cannot be asked is unknown.
+        Ok(seen.unwrap_or(Observation::Unknown))
+    }
+
+    async fn list(&self, request: &ListRequest, answers: mpsc::Sender<Listed>) -> Result<(), HostError> {
+        let _call = self.machine.call("list");
+        let mut asked = FuturesUnordered::<futures_util::future::BoxFuture<'_, Listed>>::new();
+        for engine in &request.engines {
+            asked.push(Box::pin(self.list_engine(engine)));
+        }
+        if request.attachments {
+            asked.push(Box::pin(self.list_attachments()));
+        }
+        for bridge in &request.ports_of {
+            asked.push(Box::pin(self.count_ports(bridge)));
+        }
+        while let Some(answer) = asked.next().await {
+            if answers.send(answer).await.is_err() {
+                return Err(HostError::List {
+                    host: self.name.clone(),
+                    source: Cause::Unheeded,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    async fn describe(
+        &self,
+        container: &ContainerRef,
+        prefix: &str,
+    ) -> Result<Option<BTreeMap<String, String>>, HostError> {
+        let _call = self.machine.call("describe");
+        let key = (container.instance, container.name.clone());
+        let facts = self.machine.ask("inspect", Some(&container.engine), |state| {
+            let container = state.containers.get(&key)?;
+            let environment = container.spec.environment.iter();
+            Some(
+                environment
+                    .filter(|(name, _)| name.starts_with(prefix))
+                    .map(|(name, value)| (name.clone(), value.clone()))
+                    .collect(),
+            )
+        });
+        facts.await.map_err(|source| HostError::Describe {
+            instance: container.instance,
+            source,
+        })
+    }
+
+    async fn apply(&self, from: u64, to: u64, change: &NetworkChange) -> Result<Applied, HostError> {
+        let _call = self.machine.call("apply");
+        let mut applied = Applied::Done;
+        let outcome = self.machine.change("apply", None, |state| {
+            match change {
+                NetworkChange::Difference { .. } if state.generation != Some(from) => {
+                    applied = Applied::NeedsWhole { at: state.generation };
+                    return;
+                }
+                NetworkChange::Difference { set, remove } => {
+                    for key in remove {
+                        state.networks.remove(key);
+                    }
+                    state.networks.extend(set.iter().map(|item| (item.key(), item.clone())));
+                }
+                NetworkChange::Whole(items) => {
+                    state.networks = items
+                        .iter()
+                        .map(|item: &NetworkItem| (item.key(), item.clone()))
+                        .collect();
+                }
+            }
+            state.generation = Some(to);
+        });
+        outcome.await.map_err(|source| HostError::Apply {
+            host: self.name.clone(),
+            subject: "the networks".to_owned(),
+            source,
+        })?;
+        Ok(applied)
+    }
+
+    async fn watch(&self, scope: WatchScope, changes: mpsc::Sender<HostChange>) -> HostError {
+        let _call = self.machine.call("watch");
+        HostError::Watch {
+            host: self.name.clone(),
+            source: self.machine.report_to(scope, &changes).await,
+        }
+    }
+
+    async fn dial(&self, plan: &DialPlan) -> Result<Box<dyn DialStream>, HostError> {
+        let _call = self.machine.call("dial");
+        let no_answer = |source| HostError::Dial {
+            instance: plan.id,
+            source,
+        };
+        let Socket::Tcp { network, address, .. } = &plan.socket else {
+            return Err(no_answer(NoAnswer::Refused));
+        };
+        let reached = self.machine.ask("dial", None, |state| {
+            let mut all = state.attachments.values();
+            let wired = all.any(|one| one.network == *network && one.address == Some(*address));
+            let first = state.first(plan.id);
+            match first.filter(|_| wired) {
+                None => Err(NoAnswer::Unreachable),
+                Some(first) if state.silent.contains(&first.spec.image) => Err(NoAnswer::Refused),
+                Some(first) => Ok(first.state == crate::FoundState::Running),
+            }
+        });
+        let reacts = reached
+            .await
+            .map_err(|fault| no_answer(NoAnswer::Local(std::io::Error::other(fault.text()))))?
+            .map_err(no_answer)?;
+        let (ours, mut theirs) = duplex(1024);
+        tokio::spawn(async move {
+            let _ = theirs.read_to_end(&mut Vec::new()).await;
+            if !reacts {
+                tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+            }
+        });
+        Ok(Box::new(ours))
+    }
+
+    async fn exec(&self, container: &ContainerRef, request: &ExecRequest) -> Result<ExecSession, HostError> {
+        let _call = self.machine.call("exec");
+        let text = Bytes::from(request.command.join(" "));
+        let started = self.running(container, "exec", |_| ()).await;
+        started.map_err(|source| HostError::Exec {
+            instance: container.instance,
+            source,
+        })?;
+        Ok(ExecSession {
+            input: Box::pin(tokio::io::sink()),
+            output: Box::pin(stream::iter([Ok(Output::Stdout(text))])),
+            control: Arc::new(Done),
+        })
+    }
+
+    async fn logs(&self, container: &ContainerRef, _request: &LogRequest) -> Result<OutputStream, HostError> {
+        let _call = self.machine.call("logs");
+        let line = |found: &super::FakeContainer| Bytes::from(format!("start {}\n", found.process));
+        let line = self
+            .running(container, "read", line)
+            .await
+            .map_err(|source| HostError::Logs {
+                instance: container.instance,
+                source,
+            })?;
+        Ok(Box::pin(stream::iter([Ok(Output::Stdout(line))])))
+    }
+
+    async fn stats(&self, container: &ContainerRef) -> Result<Stats, HostError> {
+        let _call = self.machine.call("stats");
+        let stats = |found: &super::FakeContainer| Stats {
+            cpu: found.started.elapsed(),
+            memory: 1 << 20,
+            pids: Some(1),
+        };
+        self.running(container, "measure", stats)
+            .await
+            .map_err(|source| HostError::Stats {
+                instance: container.instance,
+                source,
+            })
+    }
+
+    async fn files(&self, container: &ContainerRef, path: &Path) -> Result<ByteStream, HostError> {
+        let _call = self.machine.call("files");
+        let content = |found: &super::FakeContainer| found.files.get(path).cloned().unwrap_or_default();
+        let content = self
+            .running(container, "copy", content)
+            .await
+            .map_err(|source| HostError::Files {
+                instance: container.instance,
+                source,
+            })?;
+        Ok(Box::pin(stream::iter([Ok(content)])))
+    }
+
+    async fn put_files(
+        &self,
+        container: &ContainerRef,
+        directory: &Path,
+        archive: ByteStream,
+    ) -> Result<(), HostError> {
+        let _call = self.machine.call("put_files");
+        let copied = async {
+            let chunks: Vec<Bytes> = archive.try_collect().await?;
+            let key = (container.instance, container.name.clone());
+            let effect = |state: &mut super::FakeState| {
+                if let Some(found) = state.containers.get_mut(&key) {
+                    found.files.insert(directory.to_owned(), chunks.concat().into());
+                }
+            };
+            self.machine.change("copy", Some(&container.engine), effect).await
+        };
+        copied.await.map_err(|source| HostError::Files {
+            instance: container.instance,
+            source,
+        })
+    }
+
+    async fn export(&self, instance: &InstanceRef) -> Result<ByteStream, HostError> {
+        let _call = self.machine.call("export");
+        let exported = async {
+            let first = instance.containers.first().ok_or(Cause::NoContainer)?;
+            self.running(first, "export", |found| found.files.clone()).await
+        };
+        let files = exported.await.map_err(|source| HostError::Export {
+            instance: instance.id,
+            source,
+        })?;
+        Ok(Box::pin(stream::iter(files.into_values().map(Ok))))
+    }
+}
+
+/// A command that has ended.
+struct Done;
+
+#[async_trait]
+impl ExecControl for Done {
+    async fn resize(&self, _size: TerminalSize) -> Result<(), EngineError> {
+        Ok(())
+    }
+
+    async fn exit_code(&self) -> Result<Option<i64>, EngineError> {
+        Ok(Some(0))
+    }
+}

@@ -1,0 +1,165 @@
+//! What a fake machine has.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv6Addr;
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use orchestrator_plugin::{ContainerName, ContainerSpec, Id, InstanceId};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::{Faults, MachineSettings, Random};
+use crate::{FoundState, HostChange, NetworkItem, NetworkKey, WatchScope};
+
+/// A container of a fake machine.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FakeContainer {
+    /// The engine that has it.
+    pub engine: String,
+    /// The engine's own name for it.
+    pub reference: String,
+    /// What it does.
+    pub state: FoundState,
+    /// Which start it is, of all starts on the machine.
+    pub process: u64,
+    /// When it was started.
+    pub started: Instant,
+    /// What it was made as.
+    pub spec: ContainerSpec,
+    /// What was written into it.
+    pub files: BTreeMap<PathBuf, Bytes>,
+}
+
+/// An attachment of a fake machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FakeAttachment {
+    /// The instance that it was made for.
+    pub instance: InstanceId,
+    /// The network that it is on.
+    pub network: String,
+    /// Its address.
+    pub address: Option<Ipv6Addr>,
+    /// The start of the container that it leads to.
+    pub process: u64,
+    /// Whether it is isolated.
+    pub isolated: bool,
+}
+
+/// What an engine does with what it is asked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum EngineState {
+    /// It answers.
+    #[default]
+    Up,
+    /// It refuses.
+    Down,
+    /// It takes the question and does not answer.
+    Hanging,
+}
+
+/// Where reports go.
+#[derive(Debug)]
+pub(super) struct Watcher {
+    pub(super) scope: WatchScope,
+    pub(super) sender: mpsc::UnboundedSender<HostChange>,
+}
+
+/// What a fake machine has. It stays when the daemon crashes.
+#[derive(Debug)]
+pub struct FakeState {
+    pub(super) settings: MachineSettings,
+    pub(super) random: Random,
+    pub(super) faults: Faults,
+    pub(super) engines: BTreeMap<String, EngineState>,
+    pub(super) watchers: Vec<Watcher>,
+    pub(super) starts: u64,
+    pub(super) generation: Option<u64>,
+    /// Its containers.
+    pub containers: BTreeMap<(InstanceId, ContainerName), FakeContainer>,
+    /// Its attachments.
+    pub attachments: BTreeMap<Id, FakeAttachment>,
+    /// Its bridges, with the number of ports that each has for attachments.
+    pub bridges: BTreeMap<String, usize>,
+    /// What `apply` brought to it.
+    pub networks: BTreeMap<NetworkKey, NetworkItem>,
+    /// Images whose instances never answer.
+    pub silent: BTreeSet<String>,
+    /// What must never happen and did, in the order in which it did.
+    pub violations: Vec<String>,
+    /// How often each verb was called.
+    pub calls: BTreeMap<&'static str, u64>,
+    /// How many calls of each verb are under way now, and how many there were at most.
+    pub under_way: BTreeMap<&'static str, (u64, u64)>,
+}
+
+impl FakeState {
+    /// Reports to whoever watches. Reports get lost and late on the way ([`watch`](super::watch)).
+    pub(super) fn report(&mut self, scope: WatchScope, change: &HostChange) {
+        self.watchers
+            .retain(|watcher| watcher.scope != scope || watcher.sender.send(change.clone()).is_ok());
+    }
+
+    /// The first container of an instance.
+    pub fn first(&self, id: InstanceId) -> Option<&FakeContainer> {
+        self.containers.get(&(id, ContainerName::MAIN))
+    }
+
+    /// Attachments whose container was started again or is gone went with its network namespace.
+    pub(super) fn drop_unattached(&mut self) {
+        let containers = &self.containers;
+        let lives = |attachment: &FakeAttachment| {
+            let first = containers.get(&(attachment.instance, ContainerName::MAIN));
+            let runs = |state| matches!(state, FoundState::Running | FoundState::Paused);
+            first.is_some_and(|first| first.process == attachment.process && runs(first.state))
+        };
+        let gone: Vec<Id> = self
+            .attachments
+            .iter()
+            .filter(|(_, attachment)| !lives(attachment))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in gone {
+            if let Some(attachment) = self.attachments.remove(&id) {
+                self.report(WatchScope::Networks, &HostChange::PortFreed);
+                self.report(WatchScope::Networks, &HostChange::Instance(attachment.instance));
+            }
+        }
+    }
+
+    /// Records what must never be: two instances in one slot, or one address twice on a network.
+    pub(super) fn look_for_violations(&mut self) {
+        let mut slots = BTreeMap::new();
+        let mut found = Vec::new();
+        for ((id, name), container) in &self.containers {
+            let slot = (self.settings.slot_of)(&container.spec);
+            let Some(slot) = slot.filter(|_| name.is_main()) else {
+                continue;
+            };
+            if let Some(other) = slots.insert(slot.clone(), *id) {
+                found.push(format!("slot {slot} has two instances: {other} and {id}"));
+            }
+        }
+        let mut addresses = BTreeMap::new();
+        for attachment in self.attachments.values() {
+            let Some(address) = attachment.address else { continue };
+            let key = (attachment.network.clone(), address);
+            if let Some(other) = addresses.insert(key, attachment.instance) {
+                let instance = attachment.instance;
+                found.push(format!("{address} belongs to two instances: {other} and {instance}"));
+            }
+        }
+        for violation in found {
+            if !self.violations.contains(&violation) {
+                self.violations.push(violation);
+            }
+        }
+    }
+
+    /// How many ports a bridge has left; `None` when it is not there.
+    pub(super) fn free_ports(&self, bridge: &str) -> Option<usize> {
+        let ports = self.bridges.get(bridge)?;
+        let taken = self.attachments.values().filter(|one| one.network == bridge).count();
+        Some(ports.saturating_sub(taken))
+    }
+}

@@ -1,0 +1,105 @@
+//! The trait that every machine is reached by.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use async_trait::async_trait;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{mpsc, watch};
+
+use crate::{
+    Applied, ByteStream, ContainerRef, Depth, DialPlan, Ensured, ExecRequest, ExecSession, HostCapabilities,
+    HostChange, HostError, InstancePlan, InstanceRef, ListRequest, Listed, LogRequest, NetworkChange, Observation,
+    OutputStream, RemovalPlan, Stage, Stats, WatchScope,
+};
+
+/// A connection to an instance.
+pub trait DialStream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> DialStream for T {}
+
+/// A machine on which instances run.
+///
+/// # One trip
+///
+/// Each verb is one question to the machine, however far away it is: [`ensure`](Self::ensure) does everything between
+/// the wish and the first answer of an instance, and [`see`](Self::see) everything that is to be known of one instance.
+///
+/// # Cancellation
+///
+/// Any call may be dropped half-way. What it had begun may still happen, or be left half done; the next call of the
+/// same verb finds it and goes on from there. A removal waits for a start that was dropped, so that nothing outlives it.
+///
+/// # Errors
+///
+/// Every verb fails with the variant of [`HostError`] that is named after it. Calls that the host or one of its engines
+/// cannot serve say so in [`capabilities`](Self::capabilities) and fail with [`Remedy::Operator`](crate::Remedy).
+#[async_trait]
+pub trait Host: Send + Sync + 'static {
+    /// The name of the host. Instances record it.
+    fn name(&self) -> &str;
+
+    /// What the host and its engines can do. Does not change while the host is in use.
+    fn capabilities(&self) -> HostCapabilities;
+
+    /// Brings an instance to answer: starts its containers, wires its attachments, verifies that what was wired still
+    /// runs, waits for its first answer and announces its addresses.
+    ///
+    /// Waiting for the answer may take as long as the plan allows. `stage` says when that begins, so that the caller
+    /// can give up what it holds for the work before it.
+    async fn ensure(&self, plan: &InstancePlan, stage: &watch::Sender<Stage>) -> Result<Ensured, HostError>;
+
+    /// The same for an instance that another scheduler starts: nothing is started, stopped or made.
+    async fn adopt(&self, plan: &InstancePlan, stage: &watch::Sender<Stage>) -> Result<Ensured, HostError>;
+
+    /// Makes sure that an instance is gone, with all that was made for it. Removing what is gone is success. Every
+    /// piece is tried even when another could not be removed.
+    async fn remove(&self, plan: &RemovalPlan) -> Result<(), HostError>;
+
+    /// Observes one instance. What cannot be asked is [`Observation::Unknown`], not gone.
+    async fn see(&self, instance: &InstanceRef, depth: Depth) -> Result<Observation, HostError>;
+
+    /// Lists everything on the machine that bears our mark. Each part of the answer is sent as soon as it is known, and
+    /// a part that cannot be had is sent as a failure: one engine that does not answer holds up no other.
+    async fn list(&self, request: &ListRequest, answers: mpsc::Sender<Listed>) -> Result<(), HostError>;
+
+    /// The variables that begin with `prefix` and that a container was made with; `None` when there is no such
+    /// container, or its engine does not keep them.
+    async fn describe(
+        &self,
+        container: &ContainerRef,
+        prefix: &str,
+    ) -> Result<Option<BTreeMap<String, String>>, HostError>;
+
+    /// Brings bridges, routes and policy from generation `from` to generation `to`. A change by difference is refused
+    /// with [`Applied::NeedsWhole`] when the host is at another generation than `from`; the whole is always taken.
+    async fn apply(&self, from: u64, to: u64, change: &NetworkChange) -> Result<Applied, HostError>;
+
+    /// Reports what happens behind our back until it is dropped, or fails. Says at its begin that anything may have
+    /// happened before. An engine that is lost is reported and watched again; it does not end the watch.
+    ///
+    /// Changes may come late, twice, in another order, or be lost with the connection: each says only what to observe.
+    async fn watch(&self, scope: WatchScope, changes: mpsc::Sender<HostChange>) -> HostError;
+
+    /// Connects to a socket of an instance, through its network and no other way.
+    async fn dial(&self, plan: &DialPlan) -> Result<Box<dyn DialStream>, HostError>;
+
+    /// Runs a command in a container, with a terminal where the request has one.
+    async fn exec(&self, container: &ContainerRef, request: &ExecRequest) -> Result<ExecSession, HostError>;
+
+    /// What a container wrote to its standard output and error.
+    async fn logs(&self, container: &ContainerRef, request: &LogRequest) -> Result<OutputStream, HostError>;
+
+    /// Measures once what a running container uses.
+    async fn stats(&self, container: &ContainerRef) -> Result<Stats, HostError>;
+
+    /// Reads the file or directory at an absolute path within a container, as a tar archive.
+    async fn files(&self, container: &ContainerRef, path: &Path) -> Result<ByteStream, HostError>;
+
+    /// Unpacks a tar archive into the directory at an absolute path within a container.
+    async fn put_files(&self, container: &ContainerRef, directory: &Path, archive: ByteStream)
+    -> Result<(), HostError>;
+
+    /// The whole file system of an instance's first container, as a tar archive.
+    async fn export(&self, instance: &InstanceRef) -> Result<ByteStream, HostError>;
+}

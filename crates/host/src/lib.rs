@@ -1,0 +1,51 @@
+//! Everything that touches a machine.
+//!
+//! A [`Host`] is a machine with engines and networks. It starts instances, wires them, observes them and removes them.
+//! The reconcilers decide what is to be; a host carries out one decision about one instance in one call.
+//!
+//! ```text
+//!   reconcile ──▶ Host ──┬──▶ LocalHost ──▶ engine (containers) and network (netlink)
+//!                        └──▶ FakeHost  ──▶ a machine in memory, for tests
+//! ```
+//!
+//! Invariants:
+//!
+//! - Plans are plain values: no reference, no closure, and all of them can be written down and read back. So a plan can
+//!   be sent to a host that is reached over a wire.
+//! - A process number or the path of a network namespace never leaves a host.
+//! - Every verb that changes something is idempotent, and may be repeated after a crash at any point.
+//! - A host decides nothing: it does not retry, and it keeps no record of what is wanted.
+
+mod capability;
+mod change;
+mod ensured;
+mod error;
+#[cfg(feature = "fake")]
+pub mod fake;
+mod host;
+mod listed;
+mod local;
+mod observation;
+mod plan;
+mod reaction;
+mod stage;
+
+pub use capability::{HostCapabilities, HostCapability};
+pub use change::{HostChange, WatchScope};
+pub use ensured::Ensured;
+pub use error::{AdoptFault, Cause, EnsureFault, HostError, NoAnswer, Remedy, Unwired, ValueError};
+pub use host::{DialStream, Host};
+pub use listed::{FoundAttachment, FoundInstance, FoundState, ListRequest, Listed};
+pub use local::{LocalHost, LocalSettings};
+pub use observation::{Depth, Observation};
+pub use orchestrator_network::Flaw;
+pub use orchestrator_plugin::{
+    ByteStream, Capabilities, Capability, ContainerName, ContainerSpec, ExecControl, ExecRequest, ExecSession, Id,
+    InstanceId, LogRequest, Mark, Output, OutputStream, Stats, TerminalSize,
+};
+pub use plan::{
+    Applied, AttachmentPlan, BridgePlan, ContainerPlan, ContainerRef, DialPlan, InstancePlan, InstanceRef,
+    NetworkChange, NetworkItem, NetworkKey, ReadinessPlan, RemovalPlan, RoutePlan, Socket,
+};
+pub use reaction::{Reaction, reaction};
+pub use stage::Stage;

@@ -1,0 +1,168 @@
+//! Brings an instance to answer.
+
+use std::path::{Path, PathBuf};
+
+use orchestrator_plugin::{
+    Capability, Container, ContainerKey, Engine, EngineError, Found, FoundState, NetworkMode, Running,
+};
+use tokio::sync::watch;
+
+use super::LocalHost;
+use super::values::resolved;
+use crate::{Cause, ContainerPlan, ContainerRef, EnsureFault, Ensured, InstancePlan, Stage};
+
+/// The first container of an instance, as it was started.
+pub(super) struct Started {
+    /// What it is for its engine.
+    pub(super) container: Container,
+    /// Its process and its network.
+    pub(super) running: Running,
+}
+
+impl LocalHost {
+    pub(super) async fn ensure_instance(
+        &self,
+        plan: &InstancePlan,
+        stage: &watch::Sender<Stage>,
+    ) -> Result<Ensured, EnsureFault> {
+        let first = plan.containers.first().ok_or(Cause::NoContainer)?;
+        let engine = self.engine(&first.engine)?.as_ref();
+        self.check_attachments(plan)?;
+        if let Err(fault) = self.check_ports(plan).await {
+            return Err(self.not_wired(plan, fault).await);
+        }
+        if plan.restart {
+            self.stop_all(plan).await?;
+        }
+        let started = match engine.capabilities().has(Capability::PreparedNamespace) {
+            true => self.wire_and_start(plan, engine, first).await?,
+            false => self.start_and_wire(plan, engine, first).await?,
+        };
+        self.finish(plan, engine, started, stage).await
+    }
+
+    /// Starts the other containers, waits for the answer, and announces the instance.
+    async fn finish(
+        &self,
+        plan: &InstancePlan,
+        engine: &dyn Engine,
+        started: Started,
+        stage: &watch::Sender<Stage>,
+    ) -> Result<Ensured, EnsureFault> {
+        let containers = self.start_others(plan, &started.container).await?;
+        self.saw_network(plan.id, started.running.netns());
+        self.see_answer(plan, engine, &started, stage).await?;
+        self.announce_all(plan).await;
+        Ok(Ensured { containers })
+    }
+
+    /// Has the engine make a network namespace, and wires that.
+    async fn start_and_wire(
+        &self,
+        plan: &InstancePlan,
+        engine: &dyn Engine,
+        first: &ContainerPlan,
+    ) -> Result<Started, EnsureFault> {
+        let started = start(plan, engine, first, &NetworkMode::EngineNamespace).await?;
+        let Err(fault) = self.wire_all(plan, netns(&started.running)?).await else {
+            return Ok(started);
+        };
+        // A process that has ended took its namespace along: that is the failure then.
+        if let Err(ended @ EnsureFault::Ended { .. }) = self.is_still(engine, &started).await {
+            return Err(ended);
+        }
+        Err(self.not_wired(plan, fault).await)
+    }
+
+    /// Makes a network namespace and wires it before the engine starts the first container in it.
+    async fn wire_and_start(
+        &self,
+        plan: &InstancePlan,
+        engine: &dyn Engine,
+        first: &ContainerPlan,
+    ) -> Result<Started, EnsureFault> {
+        let netns: PathBuf = self.namespace_of(plan.id);
+        let wired = async {
+            self.network().ensure_namespace(&netns).await?;
+            self.wire_all(plan, &netns).await
+        };
+        if let Err(fault) = wired.await {
+            return Err(self.not_wired(plan, fault).await);
+        }
+        start(plan, engine, first, &NetworkMode::Prepared(netns)).await
+    }
+
+    /// Starts the containers that share the network namespace of the first. Returns all of them as they are recorded.
+    async fn start_others(&self, plan: &InstancePlan, first: &Container) -> Result<Vec<ContainerRef>, EnsureFault> {
+        let mut all = Vec::with_capacity(plan.containers.len());
+        for (number, container) in plan.containers.iter().enumerate() {
+            let reference = match number {
+                0 => first.reference.clone(),
+                _ => {
+                    let engine = self.engine(&container.engine)?.as_ref();
+                    let shared = NetworkMode::Shared(first.clone());
+                    start(plan, engine, container, &shared).await?.container.reference
+                }
+            };
+            all.push(ContainerRef {
+                reference,
+                ..plan.container(container)
+            });
+        }
+        Ok(all)
+    }
+
+    /// Makes sure that the process that was wired still runs.
+    pub(super) async fn is_still(&self, engine: &dyn Engine, wired: &Started) -> Result<(), EnsureFault> {
+        let Some(found) = engine.find(&wired.container).await? else {
+            return Err(EngineError::Failed {
+                verb: "keep",
+                subject: format!("instance {}", wired.container.key.instance),
+                reason: "it was removed while it was brought up".to_owned(),
+            }
+            .into());
+        };
+        let now = running(found)?;
+        if now.running.pid == wired.running.pid {
+            return Ok(());
+        }
+        Err(ended(now.container.key, None))
+    }
+}
+
+/// Has the engine start a container, with the values that are read now.
+async fn start(
+    plan: &InstancePlan,
+    engine: &dyn Engine,
+    container: &ContainerPlan,
+    network: &NetworkMode,
+) -> Result<Started, EnsureFault> {
+    let spec = resolved(&container.spec).await?;
+    let made = engine
+        .ensure(&plan.container(container).container(), &spec, network)
+        .await?;
+    running(made)
+}
+
+/// A container that was found, if it runs.
+pub(super) fn running(found: Found) -> Result<Started, EnsureFault> {
+    let container = found.container();
+    match found.state {
+        FoundState::Running(running) | FoundState::Paused(running) => Ok(Started { container, running }),
+        FoundState::Exited { code } => Err(ended(found.key, Some(code))),
+        FoundState::Created => Err(ended(found.key, None)),
+    }
+}
+
+fn ended(container: ContainerKey, code: Option<i64>) -> EnsureFault {
+    EnsureFault::Ended { container, code }
+}
+
+/// The network namespace to wire.
+pub(super) fn netns(running: &Running) -> Result<&Path, EngineError> {
+    running.netns().ok_or_else(|| EngineError::Failed {
+        verb: "wire",
+        subject: format!("process {}", running.pid),
+        reason: "the engine reports no network namespace of it".to_owned(),
+    })
+}

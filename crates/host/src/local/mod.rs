@@ -1,0 +1,254 @@
+//! The machine of the daemon itself.
+//!
+//! ```text
+//!   ensure:  ports? ─▶ (stop) ─▶ engine.ensure ─▶ network.ensure_attachment ─▶ verify, probe ─▶ announce
+//!   with an engine that runs containers in a namespace made before:
+//!            ports? ─▶ (stop) ─▶ namespace ─▶ network.ensure_attachment ─▶ engine.ensure ─▶ …
+//! ```
+
+mod adopt;
+mod answer;
+mod apply;
+mod copy;
+mod describe;
+mod dial;
+mod ensure;
+mod exec;
+mod list;
+mod logs;
+mod namespace;
+mod news;
+mod ports;
+mod probe;
+mod remove;
+mod see;
+mod stats;
+mod values;
+mod watch;
+mod while_running;
+mod wire;
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use orchestrator_network::Network;
+use orchestrator_plugin::{Engine, InstanceId, Mark};
+use tokio::sync::{mpsc, watch as channel};
+
+use crate::{
+    Applied, ByteStream, Cause, ContainerRef, Depth, DialPlan, DialStream, Ensured, ExecRequest, ExecSession, Host,
+    HostCapabilities, HostCapability, HostChange, HostError, InstancePlan, InstanceRef, ListRequest, Listed,
+    LogRequest, NetworkChange, Observation, OutputStream, RemovalPlan, Stage, Stats, WatchScope,
+};
+use news::News;
+
+/// What a local host is made of.
+pub struct LocalSettings {
+    /// The name that instances record for it.
+    pub name: String,
+    /// Its engines. None is asked before an instance needs it, or somebody watches it.
+    pub engines: Vec<Arc<dyn Engine>>,
+    /// The daemon's network namespace.
+    pub network: Network,
+    /// What everything carries that is made here.
+    pub mark: Mark,
+    /// The directory for network namespaces that are made before their containers, such as `/run/orchestrator/netns`.
+    pub namespaces: PathBuf,
+}
+
+/// The machine of the daemon itself: its engines, and its networks through netlink.
+#[derive(Clone)]
+pub struct LocalHost {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    name: String,
+    engines: BTreeMap<Arc<str>, Arc<dyn Engine>>,
+    network: Network,
+    mark: Mark,
+    namespaces: PathBuf,
+    // Where the network of each instance was last seen.
+    networks: Mutex<HashMap<InstanceId, PathBuf>>,
+    news: News,
+    // What `apply` was last brought to.
+    generation: tokio::sync::Mutex<apply::State>,
+}
+
+impl LocalHost {
+    /// The machine of the daemon. Nothing is asked of it yet.
+    pub fn new(settings: LocalSettings) -> Self {
+        let named = settings.engines.into_iter();
+        let inner = Inner {
+            name: settings.name,
+            engines: named.map(|engine| (Arc::from(engine.name()), engine)).collect(),
+            network: settings.network,
+            mark: settings.mark,
+            namespaces: settings.namespaces,
+            networks: Mutex::default(),
+            news: News::default(),
+            generation: tokio::sync::Mutex::default(),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    fn engine(&self, name: &str) -> Result<&Arc<dyn Engine>, Cause> {
+        let found = self.inner.engines.get(name);
+        found.ok_or_else(|| Cause::UnknownEngine(name.to_owned()))
+    }
+
+    fn network(&self) -> &Network {
+        &self.inner.network
+    }
+
+    fn unsupported(&self, capability: HostCapability) -> Cause {
+        Cause::Unsupported {
+            host: self.inner.name.clone(),
+            capability,
+        }
+    }
+
+    /// What the alias of every host end of ours begins with.
+    fn alias_prefix(&self) -> String {
+        format!("orchestrator:{}:", self.inner.mark.site)
+    }
+
+    fn alias(&self, instance: InstanceId) -> String {
+        format!("{}{instance}", self.alias_prefix())
+    }
+
+    /// The instance of this alias, if it is one of ours.
+    fn owner(&self, alias: &str) -> Option<InstanceId> {
+        alias.strip_prefix(&self.alias_prefix())?.parse().ok()
+    }
+
+    /// Records where the network of an instance is, for observations that ask no engine.
+    fn saw_network(&self, instance: InstanceId, netns: Option<&Path>) {
+        let mut networks = self.networks();
+        match netns {
+            Some(netns) => drop(networks.insert(instance, netns.to_owned())),
+            None => drop(networks.remove(&instance)),
+        }
+    }
+
+    fn networks(&self) -> MutexGuard<'_, HashMap<InstanceId, PathBuf>> {
+        // Nothing that holds the lock can panic half-way through a change.
+        self.inner.networks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Host for LocalHost {
+    fn name(&self) -> &str {
+        &self.inner.name
+    }
+
+    fn capabilities(&self) -> HostCapabilities {
+        let engines = self.inner.engines.iter();
+        HostCapabilities {
+            host: [HostCapability::Bridges, HostCapability::Routes].into(),
+            engines: engines
+                .map(|(name, engine)| (name.to_string(), engine.capabilities()))
+                .collect(),
+        }
+    }
+
+    async fn ensure(&self, plan: &InstancePlan, stage: &channel::Sender<Stage>) -> Result<Ensured, HostError> {
+        Ok(self.ensure_instance(plan, stage).await?)
+    }
+
+    async fn adopt(&self, plan: &InstancePlan, stage: &channel::Sender<Stage>) -> Result<Ensured, HostError> {
+        Ok(self.adopt_instance(plan, stage).await?)
+    }
+
+    async fn remove(&self, plan: &RemovalPlan) -> Result<(), HostError> {
+        let causes = self.remove_all(plan).await;
+        match causes.is_empty() {
+            true => Ok(()),
+            false => Err(HostError::Remove {
+                instance: plan.id,
+                causes,
+            }),
+        }
+    }
+
+    async fn see(&self, instance: &InstanceRef, depth: Depth) -> Result<Observation, HostError> {
+        Ok(match depth {
+            Depth::Whole => self.see_whole(instance).await,
+            Depth::Inside => self.see_inside(instance).await,
+        })
+    }
+
+    async fn list(&self, request: &ListRequest, answers: mpsc::Sender<Listed>) -> Result<(), HostError> {
+        self.list_all(request, &answers)
+            .await
+            .map_err(|source| HostError::List {
+                host: self.inner.name.clone(),
+                source,
+            })
+    }
+
+    async fn describe(
+        &self,
+        container: &ContainerRef,
+        prefix: &str,
+    ) -> Result<Option<BTreeMap<String, String>>, HostError> {
+        let described = self.describe_container(container, prefix).await;
+        described.map_err(|source| HostError::Describe {
+            instance: container.instance,
+            source,
+        })
+    }
+
+    async fn apply(&self, from: u64, to: u64, change: &NetworkChange) -> Result<Applied, HostError> {
+        self.apply_change(from, to, change).await
+    }
+
+    async fn watch(&self, scope: WatchScope, changes: mpsc::Sender<HostChange>) -> HostError {
+        HostError::Watch {
+            host: self.inner.name.clone(),
+            source: match scope {
+                WatchScope::Engines => self.watch_engines(&changes).await,
+                WatchScope::Networks => self.watch_networks(&changes).await,
+            },
+        }
+    }
+
+    async fn dial(&self, plan: &DialPlan) -> Result<Box<dyn DialStream>, HostError> {
+        self.connect(plan).await.map_err(|source| HostError::Dial {
+            instance: plan.id,
+            source,
+        })
+    }
+
+    async fn exec(&self, container: &ContainerRef, request: &ExecRequest) -> Result<ExecSession, HostError> {
+        self.exec_in(container, request).await
+    }
+
+    async fn logs(&self, container: &ContainerRef, request: &LogRequest) -> Result<OutputStream, HostError> {
+        self.logs_of(container, request).await
+    }
+
+    async fn stats(&self, container: &ContainerRef) -> Result<Stats, HostError> {
+        self.stats_of(container).await
+    }
+
+    async fn files(&self, container: &ContainerRef, path: &Path) -> Result<ByteStream, HostError> {
+        self.read_files(container, path).await
+    }
+
+    async fn put_files(
+        &self,
+        container: &ContainerRef,
+        directory: &Path,
+        archive: ByteStream,
+    ) -> Result<(), HostError> {
+        self.write_files(container, directory, archive).await
+    }
+
+    async fn export(&self, instance: &InstanceRef) -> Result<ByteStream, HostError> {
+        self.export_first(instance).await
+    }
+}

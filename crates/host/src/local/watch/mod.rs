@@ -1,0 +1,16 @@
+//! Watches engines and networks for what happens behind our back.
+
+mod engines;
+mod heartbeat;
+mod networks;
+
+use tokio::sync::mpsc;
+
+use crate::{Cause, HostChange};
+
+/// Reports that may queue within the host; beyond it, the watch itself waits.
+const QUEUE: usize = 1024;
+
+async fn report(changes: &mpsc::Sender<HostChange>, change: HostChange) -> Result<(), Cause> {
+    changes.send(change).await.map_err(|_| Cause::Unheeded)
+}

@@ -1,0 +1,189 @@
+//! Waiting for the answer of an instance for as long as its process runs.
+
+use std::future::Future;
+
+use tokio::pin;
+
+use crate::EnsureFault;
+
+/// Waits for `answer`, and gives up as soon as `observe` finds that the process has ended.
+///
+/// `observe` is asked once at the start, side by side with the answer, then each time that `news` returns, and once more
+/// when there was no answer, so that only an instance that runs is said to be left running.
+///
+/// # Errors
+///
+/// [`EnsureFault::Ended`] when the process has ended; what the first observation says otherwise; what `answer` says.
+pub(super) async fn while_running<L, N>(
+    observe: impl Fn() -> L,
+    answer: impl Future<Output = Result<(), EnsureFault>>,
+    news: impl Fn() -> N,
+) -> Result<(), EnsureFault>
+where
+    L: Future<Output = Result<(), EnsureFault>>,
+    N: Future<Output = ()>,
+{
+    let first = observe();
+    pin!(first, answer);
+    let early = tokio::select! {
+        observed = &mut first => { observed?; None }
+        answered = &mut answer => { first.await?; Some(answered) }
+    };
+    let answered = match early {
+        Some(answered) => answered,
+        None => tokio::select! {
+            answered = answer => answered,
+            ended = ends(&observe, &news) => Err(ended),
+        },
+    };
+    match answered {
+        Err(silent @ EnsureFault::Silent { .. }) => Err(confirm(silent, observe().await)),
+        other => other,
+    }
+}
+
+/// Returns when the process has ended. An engine that does not answer says nothing.
+async fn ends<L, N>(observe: &impl Fn() -> L, news: &impl Fn() -> N) -> EnsureFault
+where
+    L: Future<Output = Result<(), EnsureFault>>,
+    N: Future<Output = ()>,
+{
+    loop {
+        news().await;
+        if let Err(ended @ EnsureFault::Ended { .. }) = observe().await {
+            return ended;
+        }
+    }
+}
+
+/// What is said of an instance that did not answer, after another observation at its process.
+fn confirm(silent: EnsureFault, observed: Result<(), EnsureFault>) -> EnsureFault {
+    match (observed, silent) {
+        (Err(ended @ EnsureFault::Ended { .. }), _) => ended,
+        (
+            Err(_),
+            EnsureFault::Silent {
+                address,
+                port,
+                within,
+                source,
+                runs: _,
+            },
+        ) => EnsureFault::Silent {
+            address,
+            port,
+            within,
+            source,
+            runs: false,
+        },
+        (_, silent) => silent,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv6Addr;
+    use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+    use std::time::Duration;
+
+    use orchestrator_plugin::{ContainerKey, EngineError, InstanceId};
+    use tokio::sync::Notify;
+    use tokio::time::{Instant, sleep};
+
+    use super::*;
+    use crate::NoAnswer;
+
+    const WITHIN: Duration = Duration::from_secs(40);
+
+    fn ended() -> EnsureFault {
+        EnsureFault::Ended {
+            container: ContainerKey::main(InstanceId::from_bytes([1; 6])),
+            code: Some(7),
+        }
+    }
+
+    fn engine_down() -> EnsureFault {
+        EnsureFault::from(EngineError::Timeout {
+            engine: "unix:///run/docker.sock".to_owned(),
+            verb: "inspect",
+            seconds: 30,
+        })
+    }
+
+    async fn no_answer() -> Result<(), EnsureFault> {
+        sleep(WITHIN).await;
+        Err(EnsureFault::Silent {
+            address: Ipv6Addr::LOCALHOST,
+            port: 80,
+            within: WITHIN,
+            runs: true,
+            source: NoAnswer::TimedOut,
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_end_of_the_process_is_seen_with_the_news_and_not_when_the_time_is_over() {
+        let (began, news, runs) = (Instant::now(), Notify::new(), AtomicBool::new(true));
+        let observe = async || match runs.load(Ordering::Relaxed) {
+            true => Ok(()),
+            false => Err(ended()),
+        };
+        let engine = async {
+            sleep(Duration::from_secs(2)).await;
+            // The client renews its lease, say: news of something else.
+            news.notify_one();
+            sleep(Duration::from_secs(1)).await;
+            runs.store(false, Ordering::Relaxed);
+            news.notify_one();
+        };
+        let (outcome, ()) = tokio::join!(while_running(observe, no_answer(), || news.notified()), engine);
+        assert!(
+            matches!(outcome, Err(EnsureFault::Ended { code: Some(7), .. })),
+            "{outcome:?}"
+        );
+        assert_eq!(began.elapsed(), Duration::from_secs(3));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_process_that_ended_without_news_is_not_said_to_be_left_running() {
+        let (news, times) = (Notify::new(), AtomicU32::new(0));
+        let observe = async || match times.fetch_add(1, Ordering::Relaxed) {
+            0 => Ok(()),
+            _ => Err(ended()),
+        };
+        let outcome = while_running(observe, no_answer(), || news.notified()).await;
+        assert!(matches!(outcome, Err(EnsureFault::Ended { .. })), "{outcome:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_engine_that_goes_away_ends_no_wait_and_leaves_open_what_runs() {
+        let (began, news, times) = (Instant::now(), Notify::new(), AtomicU32::new(0));
+        let observe = async || match times.fetch_add(1, Ordering::Relaxed) {
+            0 => Ok(()),
+            _ => Err(engine_down()),
+        };
+        news.notify_one();
+        let outcome = while_running(observe, no_answer(), || news.notified()).await;
+        assert_eq!(began.elapsed(), WITHIN);
+        let unknown = matches!(outcome, Err(EnsureFault::Silent { runs: false, .. }));
+        assert!(unknown, "{outcome:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_counts_only_when_the_first_found_the_process() {
+        let news = Notify::new();
+        let answer = async || Ok(());
+        let slow = |found: fn() -> Result<(), EnsureFault>| async move {
+            sleep(Duration::from_secs(1)).await;
+            found()
+        };
+        while_running(|| slow(|| Ok(())), answer(), || news.notified())
+            .await
+            .unwrap();
+        for found in [|| Err(ended()), || Err(engine_down())] {
+            while_running(|| slow(found), answer(), || news.notified())
+                .await
+                .unwrap_err();
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! What a host is asked to do, as plain values.
+
+mod attachment;
+mod container;
+mod dial;
+mod instance;
+mod network;
+mod readiness;
+mod removal;
+
+pub use attachment::AttachmentPlan;
+pub use container::{ContainerPlan, ContainerRef};
+pub use dial::{DialPlan, Socket};
+pub use instance::{InstancePlan, InstanceRef};
+pub use network::{Applied, BridgePlan, NetworkChange, NetworkItem, NetworkKey, RoutePlan};
+pub use readiness::ReadinessPlan;
+pub use removal::RemovalPlan;

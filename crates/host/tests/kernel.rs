@@ -1,0 +1,181 @@
+//! The local host with an engine of threads in real network namespaces. Needs root.
+
+#[path = "kernel/engine.rs"]
+mod engine;
+#[path = "kernel/lab.rs"]
+mod lab;
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use orchestrator_host::{
+    Applied, BridgePlan, Depth, DialPlan, Flaw, Host, HostChange, ListRequest, Listed, NetworkChange, NetworkItem,
+    NetworkKey, Observation, Reaction, RoutePlan, Socket, Stage, WatchScope, reaction,
+};
+use orchestrator_plugin::Capability;
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+
+use lab::{Lab, daemon};
+
+async fn comes_up_and_goes(lab: &Lab) -> Result<()> {
+    let (host, plan) = (&lab.host, lab.plan(1));
+    let (sender, stage) = watch::channel(Stage::default());
+    let made = host.ensure(&plan, &sender).await?;
+    ensure!(*stage.borrow() == Stage::Awaiting);
+    ensure!(made.containers[0].reference.is_some());
+    ensure!(host.see(&plan.reference(), Depth::Whole).await? == Observation::Running);
+    ensure!(host.see(&plan.reference(), Depth::Inside).await? == Observation::Running);
+
+    let dial = DialPlan {
+        id: plan.id,
+        socket: Socket::Tcp {
+            network: "br0".to_owned(),
+            address: plan.attachments[0].address.unwrap(),
+            port: lab::PORT,
+        },
+        within: Duration::from_secs(5),
+    };
+    let mut stream = host.dial(&dial).await?;
+    let reacted = reaction(&mut *stream, Instant::now() + Duration::from_secs(5)).await;
+    ensure!(reacted == Reaction::Reacted, "{reacted:?}");
+
+    let (answers, mut listed) = mpsc::channel(8);
+    let request = ListRequest {
+        engines: vec!["threads".to_owned()],
+        attachments: true,
+        ports_of: vec!["br0".to_owned()],
+    };
+    host.list(&request, answers).await?;
+    while let Some(answer) = listed.recv().await {
+        match answer {
+            Listed::Engine { instances, .. } => ensure!(instances?[0].runs()),
+            Listed::Attachments(found) => {
+                let found = found?;
+                ensure!(
+                    found.len() == 1 && found[0].attachment == Some(plan.attachments[0].id),
+                    "{found:?}"
+                );
+                ensure!(found[0].instance == Some(plan.id) && found[0].isolated, "{found:?}");
+            }
+            Listed::Ports { free, .. } => ensure!(free?.is_some_and(|free| free < 1023)),
+        }
+    }
+    host.remove(&lab.removal(&plan)).await?;
+    host.remove(&lab.removal(&plan)).await?;
+    ensure!(host.see(&plan.reference(), Depth::Whole).await? == Observation::Absent);
+    Ok(())
+}
+
+#[test]
+fn an_instance_in_a_namespace_of_the_engine_comes_up_and_goes() -> Result<()> {
+    daemon(Capability::EngineNamespace, |lab| async move {
+        comes_up_and_goes(&lab).await?;
+        ensure!(lab.namespaces()?.is_empty());
+        Ok(())
+    })
+}
+
+#[test]
+fn an_instance_in_a_prepared_namespace_is_wired_before_its_first_instruction() -> Result<()> {
+    daemon(Capability::PreparedNamespace, |lab| async move {
+        // The engine binds its port to the instance's address when it starts, which works on a wired interface alone.
+        lab.engine.bind_to(lab.plan(1).attachments[0].address);
+        comes_up_and_goes(&lab).await?;
+        ensure!(lab.namespaces()?.is_empty(), "the namespace went with the instance");
+        Ok(())
+    })
+}
+
+#[test]
+fn a_prepared_namespace_outlives_a_restart_of_its_container() -> Result<()> {
+    daemon(Capability::PreparedNamespace, |lab| async move {
+        let (host, plan) = (&lab.host, lab.plan(1));
+        let stage = watch::Sender::new(Stage::default());
+        host.ensure(&plan, &stage).await?;
+        lab.engine.end(plan.id);
+        ensure!(matches!(
+            host.see(&plan.reference(), Depth::Whole).await?,
+            Observation::Stopped { .. }
+        ));
+        ensure!(lab.namespaces()? == [plan.id.to_string()]);
+        let index = lab.host_end_index(&plan).await?;
+        host.ensure(&plan, &stage).await?;
+        ensure!(lab.host_end_index(&plan).await? == index, "its wiring was kept");
+        // A daemon that starts anew finds the namespace by its name.
+        ensure!(lab.another_host().see(&plan.reference(), Depth::Whole).await? == Observation::Running);
+        host.remove(&lab.removal(&plan)).await?;
+        ensure!(lab.namespaces()?.is_empty());
+        Ok(())
+    })
+}
+
+#[test]
+fn an_instance_is_not_started_for_which_there_is_no_port() -> Result<()> {
+    daemon(Capability::EngineNamespace, |lab| async move {
+        let mut plan = lab.plan(1);
+        plan.attachments[0].may_take_port = false;
+        let stage = watch::Sender::new(Stage::default());
+        let full = lab.host.ensure(&plan, &stage).await.unwrap_err();
+        ensure!(full.code() == "bridge-full", "{full}");
+        ensure!(lab.host.see(&plan.reference(), Depth::Whole).await? == Observation::Absent);
+        plan.attachments[0].network = "none".to_owned();
+        let missing = lab.host.ensure(&plan, &stage).await.unwrap_err();
+        ensure!(missing.code() == "bridge-missing", "{missing}");
+        Ok(())
+    })
+}
+
+#[test]
+fn a_lost_host_end_and_an_ended_process_are_reported_and_seen() -> Result<()> {
+    daemon(Capability::EngineNamespace, |lab| async move {
+        let (host, plan) = (lab.host.clone(), lab.plan(1));
+        let (sender, mut changes) = mpsc::channel(64);
+        let watching = tokio::spawn({
+            let host = host.clone();
+            async move { host.watch(WatchScope::Networks, sender).await }
+        });
+        ensure!(changes.recv().await == Some(HostChange::Networks));
+        host.ensure(&plan, &watch::Sender::new(Stage::default())).await?;
+        lab.remove_host_end(&plan).await?;
+        while changes.recv().await != Some(HostChange::Instance(plan.id)) {}
+        ensure!(host.see(&plan.reference(), Depth::Whole).await? == Observation::Unwired);
+        let seen = host.see(&plan.reference(), Depth::Inside).await?;
+        ensure!(seen == Observation::Flawed(Flaw::NoInterface), "{seen:?}");
+        host.remove(&lab.removal(&plan)).await?;
+        watching.abort();
+        Ok(())
+    })
+}
+
+#[test]
+fn networks_are_changed_by_difference_only_from_the_generation_that_is_there() -> Result<()> {
+    daemon(Capability::EngineNamespace, |lab| async move {
+        let host = &lab.host;
+        let bridge = NetworkItem::Bridge(BridgePlan {
+            name: "br7".to_owned(),
+            create: true,
+            address: Some("fd07::1/64".parse()?),
+        });
+        let route = NetworkItem::Route(RoutePlan {
+            prefix: "fd08::/64".parse()?,
+            via: Some(("fe80::8".parse()?, "br7".to_owned())),
+        });
+        let add = NetworkChange::Difference {
+            set: vec![route.clone()],
+            remove: Vec::new(),
+        };
+        ensure!(host.apply(0, 1, &add).await? == Applied::NeedsWhole { at: None });
+        ensure!(host.apply(0, 1, &NetworkChange::Whole(vec![bridge])).await? == Applied::Done);
+        ensure!(host.apply(1, 2, &add).await? == Applied::Done);
+        ensure!(lab.routes().await? == ["fd08::/64"]);
+        ensure!(host.apply(1, 2, &add).await? == Applied::NeedsWhole { at: Some(2) });
+        let drop = NetworkChange::Difference {
+            set: Vec::new(),
+            remove: vec![NetworkKey::Route("fd08::/64".parse()?)],
+        };
+        ensure!(host.apply(2, 3, &drop).await? == Applied::Done);
+        ensure!(lab.routes().await?.is_empty());
+        Ok(())
+    })
+}

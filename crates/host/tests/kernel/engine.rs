@@ -1,0 +1,189 @@
+//! An engine whose containers are threads, each in a real network namespace, that answer on a port.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::net::{Ipv6Addr, SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use nix::sched::{CloneFlags, setns, unshare};
+use nix::unistd::gettid;
+use orchestrator_plugin::{
+    Capabilities, Capability, Change, Container, ContainerKey, ContainerSpec, Engine, EngineError, EngineFacts, Found,
+    FoundState, ImageFacts, InstanceId, NetworkMode, Running, RunningNetwork,
+};
+
+use crate::lab::PORT;
+
+/// A container: a thread, as long as it runs.
+struct Thread {
+    number: u32,
+    network: RunningNetwork,
+    stop: Arc<AtomicBool>,
+    handle: Option<JoinHandle<()>>,
+}
+
+pub(crate) struct Threads {
+    capability: Capability,
+    containers: Mutex<HashMap<ContainerKey, Thread>>,
+    address: Mutex<Ipv6Addr>,
+}
+
+impl Threads {
+    pub(crate) fn new(capability: Capability) -> Self {
+        Self {
+            capability,
+            containers: Mutex::default(),
+            address: Mutex::new(Ipv6Addr::UNSPECIFIED),
+        }
+    }
+
+    /// Containers bind their port to this address from now on.
+    pub(crate) fn bind_to(&self, address: Option<Ipv6Addr>) {
+        *self.address.lock().unwrap() = address.unwrap();
+    }
+
+    /// Ends the first process of an instance.
+    pub(crate) fn end(&self, id: InstanceId) {
+        if let Some(thread) = self.containers.lock().unwrap().get_mut(&ContainerKey::main(id)) {
+            thread.end();
+        }
+    }
+
+    fn start(&self, network: &NetworkMode) -> Thread {
+        let address = SocketAddr::from((*self.address.lock().unwrap(), PORT));
+        let stop = Arc::new(AtomicBool::new(false));
+        let (report, started) = mpsc::channel();
+        let (mode, stopped) = (network.clone(), stop.clone());
+        let handle = thread::spawn(move || {
+            match mode {
+                NetworkMode::Prepared(path) => {
+                    setns(File::open(path).unwrap(), CloneFlags::CLONE_NEWNET).unwrap();
+                }
+                _ => unshare(CloneFlags::CLONE_NEWNET).unwrap(),
+            }
+            let listener = TcpListener::bind(address).unwrap();
+            listener.set_nonblocking(true).unwrap();
+            report.send(gettid()).unwrap();
+            while !stopped.load(Ordering::Relaxed) {
+                match listener.accept() {
+                    // It is closed at once: it reacts.
+                    Ok(_) => {}
+                    Err(_) => thread::sleep(Duration::from_millis(2)),
+                }
+            }
+        });
+        let number = started.recv().unwrap().as_raw().unsigned_abs();
+        let netns = PathBuf::from(format!("/proc/{}/task/{number}/ns/net", std::process::id()));
+        Thread {
+            number,
+            network: match network {
+                NetworkMode::Prepared(path) => RunningNetwork::Prepared(path.clone()),
+                _ => RunningNetwork::EngineNamespace(netns),
+            },
+            stop,
+            handle: Some(handle),
+        }
+    }
+}
+
+impl Thread {
+    fn end(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(handle) = self.handle.take() {
+            handle.join().unwrap();
+        }
+    }
+
+    fn found(&self, key: &ContainerKey) -> Found {
+        Found {
+            key: key.clone(),
+            reference: key.engine_name(),
+            state: match self.handle {
+                None => FoundState::Exited { code: 0 },
+                Some(_) => FoundState::Running(Running {
+                    pid: self.number,
+                    network: self.network.clone(),
+                }),
+            },
+        }
+    }
+}
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+#[async_trait]
+impl Engine for Threads {
+    fn name(&self) -> &str {
+        "threads"
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.capability.into()
+    }
+
+    async fn check(&self) -> Result<EngineFacts, EngineError> {
+        Ok(EngineFacts {
+            name: "Threads".to_owned(),
+            version: "1".to_owned(),
+        })
+    }
+
+    async fn check_equipment(&self) -> Result<(), EngineError> {
+        Ok(())
+    }
+
+    async fn check_image(&self, _image: &str) -> Result<ImageFacts, EngineError> {
+        unreachable!("it has no images")
+    }
+
+    async fn ensure(
+        &self,
+        container: &Container,
+        _spec: &ContainerSpec,
+        network: &NetworkMode,
+    ) -> Result<Found, EngineError> {
+        assert_eq!(network.capability(), self.capability);
+        let mut containers = self.containers.lock().unwrap();
+        let key = container.key.clone();
+        if containers.get(&key).is_none_or(|thread| thread.handle.is_none()) {
+            containers.insert(key.clone(), self.start(network));
+        }
+        Ok(containers[&key].found(&key))
+    }
+
+    async fn stop(&self, container: &Container) -> Result<(), EngineError> {
+        self.end(container.key.instance);
+        Ok(())
+    }
+
+    async fn find(&self, container: &Container) -> Result<Option<Found>, EngineError> {
+        let containers = self.containers.lock().unwrap();
+        Ok(containers
+            .get(&container.key)
+            .map(|thread| thread.found(&container.key)))
+    }
+
+    async fn remove(&self, container: &Container) -> Result<(), EngineError> {
+        self.containers.lock().unwrap().remove(&container.key);
+        Ok(())
+    }
+
+    async fn list(&self) -> Result<Vec<Found>, EngineError> {
+        let containers = self.containers.lock().unwrap();
+        Ok(containers.iter().map(|(key, thread)| thread.found(key)).collect())
+    }
+
+    async fn watch(&self, changes: tokio::sync::mpsc::Sender<Change>) -> EngineError {
+        let _ = changes.send(Change::Everything).await;
+        std::future::pending().await
+    }
+}

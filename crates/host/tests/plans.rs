@@ -1,0 +1,82 @@
+//! Plans can be written down and read back, so that a host behind a wire can be sent them.
+
+use std::time::Duration;
+
+use orchestrator_host::{
+    AttachmentPlan, BridgePlan, ContainerName, ContainerPlan, ContainerSpec, DialPlan, Id, InstancePlan, NetworkChange,
+    NetworkItem, ReadinessPlan, RemovalPlan, RoutePlan, Socket,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+const ID: Id = Id::from_bytes([1; 6]);
+
+fn survives<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(plan: T) {
+    let written = serde_json::to_string(&plan).unwrap();
+    assert_eq!(serde_json::from_str::<T>(&written).unwrap(), plan, "{written}");
+}
+
+#[test]
+fn every_plan_survives_a_wire() {
+    let plan = InstancePlan {
+        id: ID,
+        containers: vec![ContainerPlan {
+            name: ContainerName::MAIN,
+            engine: "docker".to_owned(),
+            reference: Some("c0ffee".to_owned()),
+            spec: ContainerSpec {
+                image: "web".to_owned(),
+                ..ContainerSpec::default()
+            },
+        }],
+        attachments: vec![AttachmentPlan {
+            id: ID,
+            network: "br0".to_owned(),
+            interface: "eth1".to_owned(),
+            address: Some("fd00::2".parse().unwrap()),
+            prefix_length: 64,
+            mac: [2, 0, 0, 0, 0, 1],
+            gateway: None,
+            isolated: true,
+            routed: vec!["fd01::/64".parse().unwrap()],
+            may_take_port: true,
+        }],
+        readiness: Some(ReadinessPlan {
+            port: 80,
+            within: Duration::from_millis(1500),
+            reacting: true,
+        }),
+        restart: false,
+        patient: true,
+    };
+    survives(plan.reference());
+    survives(plan);
+    survives(RemovalPlan {
+        id: Some(ID),
+        attachments: vec![ID],
+        ..RemovalPlan::default()
+    });
+    survives(DialPlan {
+        id: ID,
+        socket: Socket::Tcp {
+            network: "br0".to_owned(),
+            address: "fd00::2".parse().unwrap(),
+            port: 80,
+        },
+        within: Duration::from_secs(5),
+    });
+    survives(NetworkChange::Difference {
+        set: vec![
+            NetworkItem::Bridge(BridgePlan {
+                name: "br0".to_owned(),
+                create: true,
+                address: Some("fd00::1/64".parse().unwrap()),
+            }),
+            NetworkItem::Route(RoutePlan {
+                prefix: "fd01::/64".parse().unwrap(),
+                via: Some(("fe80::1".parse().unwrap(), "br0".to_owned())),
+            }),
+        ],
+        remove: Vec::new(),
+    });
+}
