@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use orchestrator_lab::{Daemon, Engine, Lab, Namespace, TEST_IMAGE, TEST_PORT, poll};
+use orchestrator_lab::{Daemon, Engine, Lab, Link, Namespace, Settings, TEST_IMAGE, TEST_PORT, poll};
 use orchestrator_wire::{
     ADVERTISE, ELAPSED_TIME, IA_NA, Message, REPLY, REQUEST, SERVER_ID, SOLICIT, Xid, client_id, duid_ll, ia_na,
     message, option,
@@ -18,7 +18,6 @@ use serde_json::{Value, json};
 
 const ROUNDS: u32 = 25;
 const LIMIT: Duration = Duration::from_secs(30);
-const PREFIX: &str = "fd39:9706:2786:6333";
 
 /// One client's way, each part from the end of the one before.
 struct Way {
@@ -55,30 +54,11 @@ fn main() -> Result<()> {
 }
 
 fn settings(place: &str, engine: &str) -> String {
-    format!(
-        r#"
-        [store]
-        url = "sqlite://{place}/orchestrator.db"
-        [api]
-        listen = ["unix:{place}/api.sock"]
-        [engine.docker]
-        host = "{engine}"
-        [[link]]
-        bridge = "br0"
-        create = true
-        address = "{PREFIX}::1/64"
-        pool = "{PREFIX}::1:0/112"
-        instances = "{PREFIX}::2:0/112"
-        template = "default"
-        [template.default]
-        image = "{TEST_IMAGE}"
-        memory = "128MiB"
-        cpus = 0.5
-        pids = 128
-        ready = {{ tcp = {TEST_PORT}, within = "30s" }}
-        grace = "0s"
-        "#
-    )
+    let template = format!(
+        "memory = \"128MiB\"\ncpus = 0.5\npids = 128\nready = {{ tcp = {TEST_PORT}, within = \"30s\" }}\ngrace = \"0s\""
+    );
+    let settings = Settings::new(place).engine(engine);
+    settings.link(Link::new("br0").template(&template)).text()
 }
 
 /// What the engine takes for the same container when nobody else is involved.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
-use orchestrator_lab::{Daemon, Lab, Namespace, Program, poll};
+use orchestrator_lab::{Daemon, Lab, Link, Namespace, Program, Settings, poll};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_orchestrator");
 /// How long anything may take on a busy machine.
@@ -39,11 +39,7 @@ fn fifo(path: &Path) {
 }
 
 fn settings(place: &str) -> String {
-    format!(
-        "[store]\nurl = \"sqlite://{place}/orchestrator.db\"\nidentity = \"{place}/orchestrator.identity\"\n\
-         [api]\nlisten = [\"unix:{place}/api.sock\"]\n\
-         [[link]]\nbridge = \"br0\"\ncreate = true\naddress = \"fd39::1/64\"\npool = \"fd39::1:0/112\"\n"
-    )
+    Settings::new(place).link(Link::new("br0")).text()
 }
 
 fn check(host: &Namespace, file: &Path) -> (Option<i32>, String) {

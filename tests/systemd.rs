@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use nix::unistd::Group;
-use orchestrator_lab::{Daemon, Dhclient, Engine, Lab, TEST_IMAGE, TEST_PORT, wait_for};
+use orchestrator_lab::{Daemon, Dhclient, Engine, Lab, Link, Settings, TEST_PORT, wait_for};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_orchestrator");
 
@@ -73,28 +73,9 @@ fn the_privileges_of_the_unit_are_enough_for_an_instance() {
     fs::set_permissions(&confined, Permissions::from_mode(0o755)).unwrap();
     let engine = Engine::shared().url();
     let mut daemon = Daemon::start(&host, &confined, |place| {
-        format!(
-            r#"
-            [store]
-            url = "sqlite://{place}/orchestrator.db"
-            [api]
-            listen = ["unix:{place}/api.sock"]
-            group = "games"
-            [engine.docker]
-            host = "{engine}"
-            [[link]]
-            bridge = "br0"
-            create = true
-            address = "fd39:9706:2786:6333::1/64"
-            pool = "fd39:9706:2786:6333::1:0/112"
-            instances = "fd39:9706:2786:6333::2:0/112"
-            template = "default"
-            [template.default]
-            image = "{TEST_IMAGE}"
-            ready = {{ tcp = {TEST_PORT}, within = "30s" }}
-            grace = "0s"
-            "#
-        )
+        let ready = format!("ready = {{ tcp = {TEST_PORT}, within = \"30s\" }}\ngrace = \"0s\"");
+        let settings = Settings::new(place).api("group = \"games\"").engine(&engine);
+        settings.link(Link::new("br0").template(&ready)).text()
     })
     .unwrap();
     daemon.wait_until_ready(PATIENCE).unwrap();
@@ -126,9 +107,7 @@ fn the_privileges_of_the_unit_are_enough_for_an_instance() {
 fn a_reload_of_the_unit_fails_when_the_settings_are_wrong() {
     let lab = Lab::new().unwrap();
     let host = lab.namespace("host").unwrap();
-    let settings = |place: &str| {
-        format!("[store]\nurl = \"sqlite://{place}/orchestrator.db\"\n[api]\nlisten = [\"unix:{place}/api.sock\"]\n")
-    };
+    let settings = |place: &str| Settings::new(place).text();
     let mut daemon = Daemon::start(&host, Path::new(BINARY), settings).unwrap();
     daemon.wait_until_ready(PATIENCE).unwrap();
     let place = daemon.place().display().to_string();

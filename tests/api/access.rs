@@ -6,6 +6,7 @@ use std::process::Stdio;
 
 use nix::unistd::Group;
 use orchestrator::settings::Listen;
+use orchestrator_lab::Settings;
 use tokio::io::AsyncReadExt;
 use tokio::process::Command;
 
@@ -150,8 +151,7 @@ async fn the_daemons_user_may_use_its_own_socket() {
     std::os::unix::fs::chown(directory.path(), Some(NOBODY), Some(NOBODY)).expect("a directory of its own");
     let place = directory.path().display();
     let settings = directory.path().join("settings.toml");
-    let text =
-        format!("[store]\nurl = \"sqlite://{place}/x.db\"\n[api]\nlisten = [\"unix:{place}/api.sock\"]\ngroup = \"\"");
+    let text = Settings::new(&place.to_string()).api("group = \"\"").text();
     fs::write(&settings, text).expect("settings");
     let mut daemon = Command::new("setpriv")
         .args(["--reuid=65534", "--regid=65534", "--clear-groups"])

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use orchestrator_lab::{Daemon, Lab, Namespace, wait_for};
+use orchestrator_lab::{Daemon, Lab, Link, Namespace, Settings, wait_for};
 use serde_json::Value;
 
 use crate::running::Running;
@@ -52,11 +52,11 @@ impl Site {
 }
 
 fn settings(place: &str, lines: &str) -> String {
-    format!(
-        "[store]\nurl = \"sqlite://{place}/orchestrator.db\"\n[api]\nlisten = [\"unix:{place}/api.sock\"]\n\
-         [[link]]\nbridge = \"br0\"\naddress = \"{LINK}\"\npool = \"{POOL}\"\nsource = \"listener\"\n\
-         router_advertisements = false\n{lines}\n"
-    )
+    let link = Link::new("br0")
+        .existing()
+        .pool(POOL)
+        .lines("router_advertisements = false");
+    Settings::new(place).link(link.lines(lines)).text()
 }
 
 fn connect(lab: &Lab, host: &Namespace, name: &str) -> Namespace {

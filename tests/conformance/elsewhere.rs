@@ -6,7 +6,7 @@
 
 use std::net::Ipv6Addr;
 
-use orchestrator_lab::{Dhclient, Namespace, Program, wait_for};
+use orchestrator_lab::{Dhclient, Link, Namespace, Program, wait_for};
 use orchestrator_wire::{INTERFACE_ID, RELAY_REPL, RENEW, REQUEST, Relayed, SOLICIT, ia_na, message, option};
 
 use crate::client::{Client, SERVER_PORT};
@@ -86,10 +86,11 @@ fn links_with(trusted: &str, lines: &str) -> String {
     if trusted.is_empty() {
         return local;
     }
-    format!(
-        "[source.listener]\nrelays = [\"{trusted}\"]\n{local}[[link]]\nname = \"dorm\"\nprefix = \"{DORM}::/64\"\n\
-         pool = \"{DORM}::1:0/112\"\nrapid_commit = false\nclient_rate = 0\n{lines}"
-    )
+    let dorm = Link::elsewhere("dorm", DORM)
+        .lines("rapid_commit = false\nclient_rate = 0")
+        .lines(lines)
+        .text();
+    format!("[source.listener]\nrelays = [\"{trusted}\"]\n{local}{dorm}")
 }
 
 fn dorm() -> Ipv6Addr {

@@ -6,7 +6,7 @@ use std::net::Ipv6Addr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use orchestrator_lab::wait_for;
+use orchestrator_lab::{Link, wait_for};
 use orchestrator_wire::{
     CLIENT_ID, CONFIRM, DNS_SERVERS, Ia, Message, NOT_ON_LINK, REBIND, RENEW, REQUEST, SUCCESS, ia_na, message, option,
     option_request,
@@ -145,9 +145,7 @@ fn a_link_whose_leases_come_from_elsewhere_is_listened_on_no_more() {
     let site = Site::start(POOL, "");
     let client = site.client();
     let leased = client.lease(1);
-    let elsewhere = format!(
-        "[[link]]\nbridge = \"br0\"\ncreate = true\naddress = \"{PREFIX}::1/64\"\nsource = \"dnsmasq\"\npool = \"{POOL}\"\n"
-    );
+    let elsewhere = Link::new("br0").source("dnsmasq").pool(POOL).text();
     let keys = site.reload_with(&elsewhere);
     assert!(keys.contains(&"link.br0.source".to_owned()), "{keys:?}");
     wait_for("the socket to be closed", PATIENCE, || {

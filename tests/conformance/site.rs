@@ -7,15 +7,16 @@ use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use orchestrator_lab::{Daemon, Lab, Namespace, wait_for};
+use orchestrator_lab::{Daemon, Lab, Link, Namespace, Settings, wait_for};
 use serde_json::Value;
 
 use crate::client::Client;
 
+/// The link's prefix, but for its last groups.
+pub(crate) use orchestrator_lab::PREFIX;
+
 /// How long anything may take on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
-/// The link's prefix, but for its last group.
-pub(crate) const PREFIX: &str = "fd39:9706:2786:6333";
 /// The link's own address.
 pub(crate) const LINK: &str = "fd39:9706:2786:6333::1";
 /// A pool that no test fills.
@@ -219,22 +220,15 @@ pub(crate) fn rapid() -> MutexGuard<'static, Site> {
 
 /// The settings of a link: the lines, and what they leave out. Tests send more often than clients do.
 pub(crate) fn link(bridge: &str, prefix: &str, pool: &str, lines: &str) -> String {
-    let defaults = [
-        "rapid_commit = false\n",
-        "client_rate = 0\n",
-        "link_rate = 0\n",
-        "router_advertisements = false\n",
-    ];
-    let is_given = |default: &str| default.split(' ').next().is_some_and(|key| lines.contains(key));
-    let defaults: String = defaults.into_iter().filter(|default| !is_given(default)).collect();
-    format!(
-        "[[link]]\nbridge = \"{bridge}\"\ncreate = true\naddress = \"{prefix}::1/64\"\nsource = \"listener\"\n\
-         pool = \"{pool}\"\n{defaults}{lines}\n"
-    )
+    Link::with_prefix(bridge, prefix)
+        .pool(pool)
+        .lines("rapid_commit = false\nclient_rate = 0\nlink_rate = 0\nrouter_advertisements = false")
+        .lines(lines)
+        .text()
 }
 
 fn settings(place: &str, links: &str) -> String {
-    format!("[store]\nurl = \"sqlite://{place}/orchestrator.db\"\n[api]\nlisten = [\"unix:{place}/api.sock\"]\n{links}")
+    Settings::new(place).with(links).text()
 }
 
 /// A machine with its cable in a bridge of the host.

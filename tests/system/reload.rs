@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::net::UnixDatagram;
 
 use nix::sys::signal::Signal;
-use orchestrator_lab::{Daemon, Dhclient, Engine, Lab, Postgres, wait_for};
+use orchestrator_lab::{Daemon, Dhclient, Engine, Lab, Link, Postgres, wait_for};
 use serde_json::Value;
 
 use crate::site::{BINARY, PATIENCE, PREFIX, Plan, Site};
@@ -53,11 +53,16 @@ fn sighup_reloads_and_wrong_settings_change_nothing_and_say_why() {
     let right = lease_only();
     let lab = Lab::new().unwrap();
     let host = lab.namespace("host").unwrap();
-    let quiet = |place: &str| right.settings(place) + "[log]\nlevel = \"warn\"\n";
+    let quiet = |place: &str| right.pieces(place).with("[log]\nlevel = \"warn\"").text();
     let mut daemon = Daemon::start(&host, BINARY.as_ref(), quiet).unwrap();
     daemon.wait_until_ready(PATIENCE).unwrap();
     let mut site = Site { lab, host, daemon };
-    site.write(|place| right.settings(place) + "[log]\nlevel = \"info\"\nformat = \"json\"\n");
+    site.write(|place| {
+        right
+            .pieces(place)
+            .with("[log]\nlevel = \"info\"\nformat = \"json\"")
+            .text()
+    });
     let before = site.view();
     assert_eq!(before["last_reload"], Value::Null);
     let pending = before["pending"].to_string();
@@ -183,7 +188,7 @@ fn systemd_is_told_that_settings_are_read_and_that_it_is_done() {
     // Good or bad, what is told is the same.
     for settings in ["", "colour = \"blue\""] {
         let place = daemon.place().to_owned();
-        let text = settings.to_owned() + "\n" + &plan.settings(&place.display().to_string());
+        let text = plan.pieces(&place.display().to_string()).top(settings).text();
         fs::write(place.join("settings.toml"), text).unwrap();
         daemon.program().signal(Signal::SIGHUP).unwrap();
         let reloading = heard();
@@ -321,12 +326,15 @@ fn what_is_taken_away_while_the_database_is_awaited_is_waited_for_no_more() {
         store: Some(url),
         ..lease_only()
     };
-    let more = "[source.listener]\nrelays = [\"eth9\"]\n\
-         [[link]]\nbridge = \"br9\"\naddress = \"fd39:9706:2786:9::1/64\"\npool = \"fd39:9706:2786:9::1:0/112\"\n\
-         instances = \"fd39:9706:2786:9::2:0/112\"\ntemplate = \"web\"\n[template.web]\nimage = \"web\"\n";
+    let web = "instances = \"fd39:9706:2786:9::2:0/112\"\ntemplate = \"web\"\n[template.web]\nimage = \"web\"\n";
+    let second = Link::with_prefix("br9", "fd39:9706:2786:9").existing().lines(web);
+    let more = |place: &str| {
+        let settings = few.pieces(place).with("[source.listener]\nrelays = [\"eth9\"]");
+        settings.link(second.clone()).text()
+    };
     let lab = Lab::new().unwrap();
     let host = lab.namespace("host").unwrap();
-    let daemon = Daemon::start(&host, BINARY.as_ref(), |place| few.settings(place) + more).unwrap();
+    let daemon = Daemon::start(&host, BINARY.as_ref(), more).unwrap();
     let mut site = Site { lab, host, daemon };
     let awaited = |site: &Site| -> Vec<String> {
         let (_, ready) = site.daemon.api("GET", "/v1/ready").unwrap();

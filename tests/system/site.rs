@@ -7,15 +7,16 @@ use std::thread;
 use std::time::Duration;
 
 use nix::sched::{CloneFlags, setns};
-use orchestrator_lab::{Daemon, Engine, Lab, Namespace, TEST_IMAGE, TEST_PORT, wait_for};
+use orchestrator_lab::{Daemon, Engine, Lab, Link, Namespace, Settings, TEST_PORT, wait_for};
 use serde_json::Value;
+
+/// The link's prefix, but for its last groups.
+pub(crate) use orchestrator_lab::PREFIX;
 
 /// The binary under test.
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_orchestrator");
 /// How long anything may take on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
-/// The link's prefix, but for its last group.
-pub(crate) const PREFIX: &str = "fd39:9706:2786:6333";
 
 /// What differs from test to test.
 pub(crate) struct Plan {
@@ -54,33 +55,28 @@ impl Plan {
 
     /// The settings of a daemon that keeps its state in `place`.
     pub(crate) fn settings(&self, place: &str) -> String {
-        let store = self
-            .store
-            .clone()
-            .unwrap_or_else(|| format!("sqlite://{place}/orchestrator.db"));
-        let Self {
-            engine, source, link, ..
-        } = self;
-        let pool = if *source == "listener" {
-            format!("pool = \"{PREFIX}::1:0/112\"")
-        } else {
-            String::new()
-        };
-        let ready = self
-            .ready
-            .as_ref()
-            .map_or(String::new(), |table| format!("ready = {table}\n"));
-        let template = self.template.as_ref().map_or(String::new(), |lines| {
-            format!(
-                "instances = \"{PREFIX}::2:0/112\"\ntemplate = \"default\"\n[template.default]\nengine = \"docker\"\n\
-                 image = \"{TEST_IMAGE}\"\nmemory = \"64MiB\"\n{ready}{lines}\n"
-            )
-        });
-        format!(
-            "[store]\nurl = \"{store}\"\nidentity = \"{place}/orchestrator.identity\"\n[api]\nlisten = [\"unix:{place}/api.sock\"]\n\
-             [engine.docker]\nhost = \"{engine}\"\n[source.dnsmasq]\nspool = \"{place}/spool\"\n\
-             [[link]]\nbridge = \"br0\"\ncreate = true\naddress = \"{PREFIX}::1/64\"\nsource = \"{source}\"\n{pool}\n{link}\n{template}"
-        )
+        self.pieces(place).text()
+    }
+
+    /// The same, to be changed further.
+    pub(crate) fn pieces(&self, place: &str) -> Settings {
+        let settings = Settings::new(place).engine(&self.engine).spool().link(self.link());
+        match &self.store {
+            Some(url) => settings.store(url),
+            None => settings,
+        }
+    }
+
+    /// The link, to be changed further.
+    pub(crate) fn link(&self) -> Link {
+        let mut link = Link::new("br0");
+        if self.source != "listener" {
+            link = link.source(self.source);
+        }
+        link = link.lines(&self.link);
+        let Some(lines) = &self.template else { return link };
+        let ready = self.ready.as_ref().map(|table| format!("ready = {table}\n"));
+        link.template(&(ready.unwrap_or_default() + lines))
     }
 }
 
@@ -115,9 +111,8 @@ impl Site {
         let lab = Lab::new().unwrap();
         let host = lab.namespace("host").unwrap();
         let settings = |place: &str| {
-            let beside = format!("sqlite://{place}/orchestrator.db");
-            plan.settings(place)
-                .replace(&beside, &format!("sqlite://{place}/{state}/orchestrator.db"))
+            let url = format!("sqlite://{place}/{state}/orchestrator.db");
+            plan.pieces(place).store(&url).text()
         };
         let mut daemon = Daemon::start(&host, Path::new(BINARY), settings).unwrap();
         daemon.wait_until_ready(PATIENCE).unwrap();

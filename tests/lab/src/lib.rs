@@ -32,6 +32,7 @@ mod namespace;
 mod poll;
 mod postgres;
 mod program;
+mod settings;
 mod wire;
 
 pub use address::Address;
@@ -46,4 +47,5 @@ pub use namespace::Namespace;
 pub use poll::{poll, wait_for};
 pub use postgres::Postgres;
 pub use program::{Program, tail};
+pub use settings::{Link, PREFIX, Settings};
 pub use wire::{Message, Wire};

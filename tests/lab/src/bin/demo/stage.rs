@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use orchestrator_lab::{Daemon, Engine, Lab, Namespace};
+use orchestrator_lab::{Daemon, Engine, Lab, Namespace, Settings};
 
 use crate::terminal::Terminal;
 use crate::timeline::Timeline;
@@ -27,7 +27,7 @@ router_advertisements = true
 template = "default"
 
 [template.default]
-plugin = "docker"
+engine = "docker"
 image = "orchestrator/client"
 memory = "128MiB"
 ready = { tcp = 80, within = "10s" }
@@ -72,18 +72,7 @@ impl Stage {
 }
 
 fn settings(place: &str, engine: &str) -> String {
-    format!(
-        r#"{GIST}
-[store]
-url = "sqlite://{place}/orchestrator.db"
-
-[api]
-listen = ["unix:{place}/api.sock"]
-
-[plugin.docker]
-host = "{engine}"
-"#
-    )
+    Settings::new(place).engine(engine).with(GIST).text()
 }
 
 /// What the engine calls itself.

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Result;
-use orchestrator_lab::Program;
+use orchestrator_lab::{Link, Program, Settings};
 
 use crate::preload;
 use crate::stage::{ADDRESS, BRIDGE, POOL, Stage};
@@ -33,25 +33,12 @@ pub(super) fn command(stage: &Stage, url: &str, place: &Path, bindings: u32) -> 
 }
 
 fn settings(place: &Path, url: &str) -> String {
-    format!(
-        r#"
-        [store]
-        url = "{url}"
-        identity = "{place}/orchestrator.identity"
-        [api]
-        listen = ["unix:{place}/api.sock"]
-        [log]
-        level = "error"
-        [[link]]
-        bridge = "{BRIDGE}"
-        address = "{ADDRESS}"
-        pool = "{POOL}"
-        preferred_lifetime = "1h"
-        valid_lifetime = "1h"
-        router_advertisements = false
-        client_rate = 0
-        link_rate = 0
-        "#,
-        place = place.display()
-    )
+    let link = Link::new(BRIDGE)
+        .existing()
+        .pool(POOL)
+        .lines(&format!("address = \"{ADDRESS}\""));
+    let link = link.lines("preferred_lifetime = \"1h\"\nvalid_lifetime = \"1h\"");
+    let link = link.lines("router_advertisements = false\nclient_rate = 0\nlink_rate = 0");
+    let settings = Settings::new(&place.display().to_string()).store(url);
+    settings.with("[log]\nlevel = \"error\"").link(link).text()
 }
