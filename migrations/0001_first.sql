@@ -98,6 +98,30 @@ create index events_by_client on events (client, id);
 -- Most events are of leases, and name no instance.
 create index events_by_instance on events (instance, id) where instance is not null;
 
+-- What instances are made from. A version is a content: what was declared before under the same name gets its number
+-- again. Versions are kept for as long as a place declares them or a live instance has them; the last one always, so that
+-- no number is given twice.
+create table templates (
+    name text not null,
+    version bigint not null,
+    -- JSON: the keys of [template.NAME].
+    spec text not null,
+    -- When it was first declared, and by whom; null for the settings.
+    made bigint not null,
+    made_by text,
+    primary key (name, version)
+);
+
+-- Which version of a template each place declares: the settings, or the API.
+create table declared_templates (
+    name text not null,
+    origin text not null,
+    version bigint not null,
+    changed bigint not null,
+    changed_by text,
+    primary key (name, origin)
+);
+
 -- What is kept for one client of a link, as it was asked for through the API. The holder is JSON: by what trait the
 -- client is known, and what that is. Addresses and prefixes are written as in leases; either may be null, not both.
 create table reservations (

@@ -15,6 +15,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("client", &["dhcp6", "network", "model", "runtime"]),
     ("settings", &["dhcp6", "model", "plugin", "plugins", "runtime"]),
     ("store", &["dhcp6", "model", "runtime"]),
+    ("catalog", &["model", "runtime", "settings", "store"]),
     (
         "source",
         &["api-types", "dhcp6", "model", "network", "runtime", "settings", "store"],
@@ -22,17 +23,27 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("host", &["network", "plugin", "runtime"]),
     (
         "reconcile",
-        &["model", "network", "plugin", "runtime", "settings", "store"],
+        &["catalog", "model", "network", "plugin", "runtime", "settings", "store"],
     ),
     (
         "api",
-        &["api-types", "dhcp6", "model", "runtime", "settings", "source", "store"],
+        &[
+            "api-types",
+            "catalog",
+            "dhcp6",
+            "model",
+            "runtime",
+            "settings",
+            "source",
+            "store",
+        ],
     ),
     (
         "cli",
         &[
             "api",
             "api-types",
+            "catalog",
             "client",
             "dhcp6",
             "model",

@@ -22,7 +22,7 @@ use orchestrator_model::Timestamp;
 use orchestrator_runtime::causes::with_causes;
 use orchestrator_runtime::conditions::Owned;
 use orchestrator_settings::{
-    Change, Current, Effect, Fault, Faults, Place, Reload, SetLogLevel, Settings, plan_reload,
+    Change, Current, Effect, Elsewhere, Fault, Faults, Place, Reload, SetLogLevel, Settings, plan_reload,
 };
 
 /// The condition under which it is shown whether what was read last is in force.
@@ -198,7 +198,7 @@ impl Desk {
     /// What a reload would do now.
     async fn plan(&self) -> Result<Reload, Faults> {
         let (place, running) = (self.place.clone(), self.current.get());
-        let read = tokio::task::spawn_blocking(move || plan_reload(&running, place.load()?)).await;
+        let read = tokio::task::spawn_blocking(move || plan_reload(&running, place.load(&Elsewhere::NOTHING)?)).await;
         read.unwrap_or_else(|fault| Err(Faults::from(self.unread(&with_causes(&fault)))))
     }
 

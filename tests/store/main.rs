@@ -16,6 +16,7 @@ mod place;
 mod reservations;
 mod routed;
 mod rules;
+mod templates;
 mod writer;
 
 /// Makes a test of every case on both databases. A case is an `async fn(Place)`.

@@ -53,6 +53,14 @@ words! {
         /// Somebody changed what the daemon set up of a link in the kernel: its bridge, or routes through it. The detail
         /// says what, and whether it was mended.
         LinkDisturbed = "link-disturbed",
+        /// A template was declared.
+        TemplateCreated = "template-created",
+        /// A template was changed: what is made from now on is of the new version, and what runs stays as it is.
+        TemplateChanged = "template-changed",
+        /// A template is declared no more.
+        TemplateRemoved = "template-removed",
+        /// A link or a class names a template that is declared nowhere: its clients get nothing.
+        TemplateMissing = "template-missing",
         /// Something was refused: an event for an unknown link, a pool that is full.
         Refused = "refused",
     }

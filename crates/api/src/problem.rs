@@ -154,13 +154,17 @@ impl From<StoreError> for Fault {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             StoreError::BadCursor(_) => StatusCode::BAD_REQUEST,
-            StoreError::NoSuchClient(_) | StoreError::NoSuchInstance(_) | StoreError::NoSuchReservation(_) => {
-                StatusCode::NOT_FOUND
-            }
+            StoreError::NoSuchClient(_)
+            | StoreError::NoSuchInstance(_)
+            | StoreError::NoSuchReservation(_)
+            | StoreError::NoSuchTemplate(_) => StatusCode::NOT_FOUND,
             StoreError::AlreadyThere { .. }
             | StoreError::AddressTaken { .. }
             | StoreError::Reserved(_)
-            | StoreError::TooManyReservations => StatusCode::CONFLICT,
+            | StoreError::TooManyReservations
+            | StoreError::TemplateExists(_)
+            | StoreError::TemplateChanged { .. }
+            | StoreError::TooManyTemplates => StatusCode::CONFLICT,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Self::new(status, error.code(), with_causes(&error))

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::failure::Failure;
 use super::{Output, probe, table, wait_for};
-use orchestrator_settings::{Place, Settings};
+use orchestrator_settings::{Elsewhere, Place, Settings};
 
 /// Arguments of `check`.
 #[derive(Debug, clap::Args)]
@@ -38,7 +38,7 @@ pub(super) struct SettingsFile {
 impl SettingsFile {
     /// The settings from the file and the environment.
     pub(super) fn load(&self) -> Result<Settings, Failure> {
-        Ok(self.place().load()?)
+        Ok(self.place().load(&Elsewhere::NOTHING)?)
     }
 
     /// The file and the environment.

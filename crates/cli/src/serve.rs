@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::check::SettingsFile;
 use super::failure::Failure;
 use super::{Serve, tracing};
-use orchestrator_settings::Start;
+use orchestrator_settings::{Elsewhere, Start};
 
 /// How long threads that read or write files may take to end once the daemon has.
 const LEFTOVERS: Duration = Duration::from_secs(1);
@@ -21,7 +21,7 @@ pub(super) struct Args {
 /// Runs the daemon to its end. Wrong settings end it before anything is touched.
 pub(super) fn run(args: &Args, serve: Serve) -> Result<ExitCode, Failure> {
     let place = args.settings.place();
-    let settings = place.load()?;
+    let settings = place.load(&Elsewhere::NOTHING)?;
     let start = Start {
         set_log_level: tracing::for_daemon(settings.log),
         settings,

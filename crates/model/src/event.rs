@@ -52,6 +52,14 @@ pub enum EventKind {
     /// Somebody changed what the daemon set up of a link in the kernel: its bridge, or routes through it. The detail says
     /// what, and whether it was mended.
     LinkDisturbed,
+    /// A template was declared.
+    TemplateCreated,
+    /// A template was changed: what is made from now on is of the new version, and what runs stays as it is.
+    TemplateChanged,
+    /// A template is declared no more.
+    TemplateRemoved,
+    /// A link or a class names a template that is declared nowhere: its clients get nothing.
+    TemplateMissing,
     /// Something was refused: an event for an unknown link, a pool that is full.
     Refused,
 }
@@ -76,6 +84,10 @@ words!(EventKind {
     InstanceDestroyed = "instance-destroyed",
     InstanceRemoved = "instance-removed",
     LinkDisturbed = "link-disturbed",
+    TemplateCreated = "template-created",
+    TemplateChanged = "template-changed",
+    TemplateRemoved = "template-removed",
+    TemplateMissing = "template-missing",
     Refused = "refused",
 });
 

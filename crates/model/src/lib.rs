@@ -10,6 +10,7 @@ mod lifespan;
 mod orphan;
 mod page;
 mod reservation;
+mod template;
 mod timestamp;
 mod view;
 
@@ -26,6 +27,7 @@ pub use orchestrator_plugin::{
 pub use orphan::Orphan;
 pub use page::Page;
 pub use reservation::{RecordedReservation, ReservationView};
+pub use template::{Origin, RecordedTemplate, TemplateVersion};
 pub use timestamp::{Clock, Timestamp};
 pub use view::{InstanceView, LeaseView};
 

@@ -3,6 +3,7 @@
 use ipnet::Ipv6Net;
 
 use super::api::{ApiSettings, Listen};
+use super::elsewhere::Elsewhere;
 use super::fault::{Collector, nearest, one_of};
 use super::lifetimes::Lifetimes;
 use super::link::Outline;
@@ -24,7 +25,7 @@ impl Ranges {
     pub(super) fn check(&self, link: &Table<'_>, address: Option<Ipv6Net>) {
         let ranges = self.by_key();
         for (index, (key, range)) in ranges.iter().enumerate() {
-            if let Some((what, remedy)) = address.and_then(|address| misplaced(*range, address)) {
+            if let Some((what, remedy)) = address.and_then(|address| misplaced(*range, address, "link")) {
                 link.fault(key, what, remedy);
             }
             // Those before are pools.
@@ -63,15 +64,17 @@ pub(super) fn needed_ranges(link: &Table<'_>, source: Option<LeaseSource>, has_t
     }
 }
 
-fn misplaced(range: Ipv6Net, address: Ipv6Net) -> Option<(String, String)> {
+/// Why a range is no range for what has this address and prefix, a `link` or a `network`, and what to do. The address may
+/// be the prefix itself, where there is none.
+pub(super) fn misplaced(range: Ipv6Net, address: Ipv6Net, whose: &str) -> Option<(String, String)> {
     let prefix = address.trunc();
     let inside = format!("take a range inside {prefix}");
     if !prefix.contains(&range) {
-        return Some((format!("{range} is not inside the link's prefix {prefix}"), inside));
+        return Some((format!("{range} is not inside the {whose}'s prefix {prefix}"), inside));
     }
-    if range.contains(&address.addr()) {
+    if address.addr() != prefix.network() && range.contains(&address.addr()) {
         return Some((
-            format!("{range} holds the link's own address {}", address.addr()),
+            format!("{range} holds the {whose}'s own address {}", address.addr()),
             inside + " without it",
         ));
     }
@@ -213,19 +216,22 @@ pub(super) fn links_apart(links: &[Outline], faults: &Collector) {
     }
 }
 
-/// Every template that is named, by these keys, is there.
+/// Every template that is named, by these keys, is there: in the settings, where these are the names, or elsewhere.
 pub(super) fn templates_known<'a>(
     named: impl Iterator<Item = (&'a str, &'a str)>,
-    names: &[String],
+    names: &'a [String],
+    elsewhere: &'a Elsewhere,
     faults: &Collector,
 ) {
-    for (key, template) in named.filter(|(_, template)| !names.iter().any(|name| name == template)) {
-        let remedy = match nearest(template, names.iter().map(String::as_str)) {
+    let Some(elsewhere) = elsewhere.names() else { return };
+    let names: Vec<&str> = names.iter().map(String::as_str).chain(elsewhere).collect();
+    for (key, template) in named.filter(|(_, template)| !names.contains(template)) {
+        let remedy = match nearest(template, names.iter().copied()) {
             Some(meant) => format!("did you mean {meant:?}?"),
             None if names.is_empty() => format!("describe it under [template.{template}]"),
             None => format!(
                 "describe it under [template.{template}], or name {}",
-                one_of(names.iter().map(String::as_str))
+                one_of(names.iter().copied())
             ),
         };
         faults.at(

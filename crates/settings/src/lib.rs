@@ -15,6 +15,7 @@ mod class;
 mod class_pool;
 mod current;
 mod delegation;
+mod elsewhere;
 mod engine;
 mod environment;
 mod environment_value;
@@ -23,6 +24,7 @@ mod lifetimes;
 mod link;
 mod log;
 mod neighbor;
+mod network;
 mod option;
 mod place;
 mod prefix;
@@ -47,6 +49,7 @@ pub use api::{ApiSettings, Listen};
 pub use class::ClassSettings;
 pub use class_pool::ClassPool;
 pub use current::Current;
+pub use elsewhere::Elsewhere;
 pub use engine::{ConfiguredEngine, Engines};
 pub use environment::PREFIX;
 pub use fault::{Fault, Faults};
@@ -54,13 +57,16 @@ pub use lifetimes::Lifetimes;
 pub use link::LinkSettings;
 pub use log::{LogFormat, LogLevel, LogSettings};
 pub use neighbor::NeighborSettings;
+pub use network::NetworkSettings;
 pub use place::Place;
 pub use reload::{Change, Effect, Reload, plan_reload};
 pub use reservation::{ReservationFault, ReservationRules, check_holder};
 pub use source::{DnsmasqSettings, ListenerSettings, SourceSettings};
 pub use start::{SetLogLevel, Start};
 pub use store::{StoreSettings, StoreUrl};
-pub use template::{Readiness, TemplateSettings};
+pub use template::{
+    HIDDEN, Hidden, Readiness, TemplateSettings, join_words, parse_toml, read_template, reread_template, write_toml,
+};
 
 use fault::Collector;
 use link::{Common, Outline};
@@ -87,7 +93,9 @@ pub struct Settings {
     pub links: Vec<LinkSettings>,
     /// The classes of clients, in the order in which they are written: the first that fits a client is its own.
     pub classes: Vec<ClassSettings>,
-    /// The templates by name. Every template that a link or a class names is among them.
+    /// The networks, in the order in which they are written. Their names, bridges and prefixes are none of a link's.
+    pub networks: Vec<NetworkSettings>,
+    /// The templates by name. A link or a class may name others, which are declared [`Elsewhere`].
     pub templates: BTreeMap<String, TemplateSettings>,
 }
 
@@ -97,12 +105,22 @@ impl Settings {
         self.links.iter().find(|link| link.name == name)
     }
 
-    /// The template for a client of a link and, if it is in one, of a class, with the template's name.
-    pub fn template_of(&self, link: &str, class: Option<&str>) -> Option<(&str, &TemplateSettings)> {
+    /// The network of this name.
+    pub fn network(&self, name: &str) -> Option<&NetworkSettings> {
+        self.networks.iter().find(|network| network.name == name)
+    }
+
+    /// The name of the template for a client of a link and, if it is in one, of a class.
+    pub fn template_name_of(&self, link: &str, class: Option<&str>) -> Option<&str> {
         let link = self.link(link).filter(|link| link.instances.is_some())?;
         let class = class.and_then(|name| self.classes.iter().find(|class| class.name == name));
         let of_class = class.and_then(|class| class.template.as_deref());
-        let name = of_class.or(link.template.as_deref())?;
+        of_class.or(link.template.as_deref())
+    }
+
+    /// The template for a client of a link and, if it is in one, of a class, with the template's name.
+    pub fn template_of(&self, link: &str, class: Option<&str>) -> Option<(&str, &TemplateSettings)> {
+        let name = self.template_name_of(link, class)?;
         Some((name, self.templates.get(name)?))
     }
 
@@ -133,13 +151,27 @@ impl Settings {
     }
 }
 
-/// Reads the settings from the file at `path`, and from the variables of `env` that begin with [`PREFIX`].
+/// Reads the settings from the file at `path`, and from the variables of `env` that begin with [`PREFIX`]. They stand
+/// alone: every template that they name is in them.
 ///
 /// # Errors
 ///
 /// Everything that is wrong with them.
 pub fn load(path: &Path, env: impl Iterator<Item = (String, String)>) -> Result<Settings, Faults> {
-    read(tree::from_file(path)?, env, KINDS)
+    load_beside(path, env, &Elsewhere::NOTHING)
+}
+
+/// [`load`] for settings that may name what is declared elsewhere.
+///
+/// # Errors
+///
+/// Everything that is wrong with them.
+pub fn load_beside(
+    path: &Path,
+    env: impl Iterator<Item = (String, String)>,
+    elsewhere: &Elsewhere,
+) -> Result<Settings, Faults> {
+    read_beside(tree::from_file(path)?, env, KINDS, elsewhere)
 }
 
 /// [`load`] for settings that are at hand as text.
@@ -165,18 +197,27 @@ pub fn parse_with(
 }
 
 fn read(
-    mut root: Value,
+    root: Value,
     env: impl Iterator<Item = (String, String)>,
     kinds: &[&dyn EngineKind],
 ) -> Result<Settings, Faults> {
+    read_beside(root, env, kinds, &Elsewhere::NOTHING)
+}
+
+fn read_beside(
+    mut root: Value,
+    env: impl Iterator<Item = (String, String)>,
+    kinds: &[&dyn EngineKind],
+    elsewhere: &Elsewhere,
+) -> Result<Settings, Faults> {
     let faults = Collector::default();
     environment::overlay(&mut root, env, &faults);
-    let settings = read_sections(Table::root(root, &faults), kinds);
+    let settings = read_sections(Table::root(root, &faults), kinds, elsewhere);
     faults.finish(settings)
 }
 
 /// `None` only after a fault.
-fn read_sections(mut root: Table<'_>, kinds: &[&dyn EngineKind]) -> Option<Settings> {
+fn read_sections(mut root: Table<'_>, kinds: &[&dyn EngineKind], elsewhere: &Elsewhere) -> Option<Settings> {
     let store = StoreSettings::read(root.section("store"));
     let api = ApiSettings::read(root.section("api"));
     let log = LogSettings::read(root.section("log"));
@@ -191,12 +232,19 @@ fn read_sections(mut root: Table<'_>, kinds: &[&dyn EngineKind]) -> Option<Setti
     };
     let links = link::read_all(&mut root, &common);
     let (outlines, links): (Vec<Outline>, Vec<Option<LinkSettings>>) = links.into_iter().unzip();
+    let (networks_outlined, networks): (Vec<network::Outline>, Vec<_>) =
+        network::read_all(&mut root).into_iter().unzip();
     let (names, templates) = template::read_all(&mut root, &engines);
     check::relays_named(&outlines, &source.listener.relays, root.faults());
     check::links_apart(&outlines, root.faults());
     check::delegations_apart(&outlines, root.faults());
     reservation::check_all(&outlines, root.faults());
     relay::known_once(&outlines, root.faults());
+    network::check_apart(&networks_outlined, &outlines, root.faults());
+    let attached = templates
+        .iter()
+        .map(|(name, template)| (name.as_str(), template.networks.as_slice()));
+    network::check_known(attached, &networks_outlined, root.faults());
     let named = |key, template| Some((key, template?));
     let by_classes = class_outlines
         .iter()
@@ -204,7 +252,7 @@ fn read_sections(mut root: Table<'_>, kinds: &[&dyn EngineKind]) -> Option<Setti
     let by_links = outlines
         .iter()
         .filter_map(|link| named(link.key.as_str(), link.template.as_deref()));
-    check::templates_known(by_classes.chain(by_links), &names, root.faults());
+    check::templates_known(by_classes.chain(by_links), &names, elsewhere, root.faults());
     check::hook_reachable(&outlines, &api, root.faults());
     root.finish();
     let links = links.into_iter().collect::<Option<Vec<_>>>()?;
@@ -216,6 +264,7 @@ fn read_sections(mut root: Table<'_>, kinds: &[&dyn EngineKind]) -> Option<Setti
         source,
         links,
         classes: common.classes.into_iter().collect::<Option<Vec<_>>>()?,
+        networks: networks.into_iter().collect::<Option<Vec<_>>>()?,
         templates,
     })
 }

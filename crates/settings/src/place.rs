@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Faults, PREFIX, Settings, load};
+use super::{Elsewhere, Faults, PREFIX, Settings, load_beside};
 
 /// The file and the variables that settings are read from, as often as they are asked for.
 pub struct Place {
@@ -22,12 +22,12 @@ impl Place {
         &self.path
     }
 
-    /// Reads the settings as they are written now. Blocks while it reads the file.
+    /// Reads the settings as they are written now, which may name what is declared elsewhere. Blocks while it reads the file.
     ///
     /// # Errors
     ///
     /// All faults of the settings.
-    pub fn load(&self) -> Result<Settings, Faults> {
-        load(&self.path, self.variables.iter().cloned())
+    pub fn load(&self, elsewhere: &Elsewhere) -> Result<Settings, Faults> {
+        load_beside(&self.path, self.variables.iter().cloned(), elsewhere)
     }
 }

@@ -149,6 +149,11 @@ impl<'a> Table<'a> {
 }
 
 impl<'a> Entry<'a> {
+    /// A value that stands at this path.
+    pub(super) fn at(path: String, value: Value, faults: &'a Collector) -> Self {
+        Self { path, value, faults }
+    }
+
     /// Reports a fault of this value.
     pub(super) fn fault(&self, what: impl Into<String>, remedy: impl Into<String>) {
         let variable = self.value.origin().map(str::to_owned);

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ApiSettings, ClassSettings, DnsmasqSettings, Engines, Fault, Faults, LinkSettings, Listen, ListenerSettings,
-    LogSettings, Settings, SourceSettings, StoreSettings, TemplateSettings,
+    LogSettings, NetworkSettings, Settings, SourceSettings, StoreSettings, TemplateSettings,
 };
 use orchestrator_model::LeaseSource;
 
@@ -57,6 +57,7 @@ pub fn plan_reload(running: &Settings, written: Settings) -> Result<Reload, Faul
     changes.extend(engines(&running.engines, &written.engines));
     changes.extend(links(&running.links, &written.links));
     changes.extend(classes(&running.classes, &written.classes));
+    changes.extend(networks(&running.networks, &written.networks));
     changes.extend(templates(running, &written));
     let settings = Settings {
         store: StoreSettings {
@@ -116,6 +117,7 @@ fn sections(running: &Settings, written: &Settings) -> Vec<Change> {
             },
         links: _,
         classes: _,
+        networks: _,
         templates: _,
     } = running;
     let keys = [
@@ -271,6 +273,44 @@ fn classes(running: &[ClassSettings], written: &[ClassSettings]) -> Vec<Change> 
     changes
 }
 
+fn networks(running: &[NetworkSettings], written: &[NetworkSettings]) -> Vec<Change> {
+    let of = |networks: &[NetworkSettings], name: &str| networks.iter().find(|network| network.name == name).cloned();
+    let path = |network: &NetworkSettings| format!("network.{}", network.name);
+    let mut changes = Vec::new();
+    for network in written {
+        match of(running, &network.name) {
+            None => changes.push(change(path(network), Effect::Added)),
+            Some(before) => changes.extend(changed(&path(network), &network_keys(&before, network))),
+        }
+    }
+    let gone = running.iter().filter(|network| of(written, &network.name).is_none());
+    changes.extend(gone.map(|network| change(path(network), Effect::Removed)));
+    changes
+}
+
+/// The keys of a network, each with whether it differs.
+fn network_keys(running: &NetworkSettings, written: &NetworkSettings) -> Vec<(&'static str, bool)> {
+    let NetworkSettings {
+        name: _,
+        bridge,
+        create,
+        prefix,
+        address,
+        instances,
+        isolated,
+        mtu,
+    } = running;
+    vec![
+        ("bridge", *bridge != written.bridge),
+        ("create", *create != written.create),
+        ("prefix", *prefix != written.prefix),
+        ("address", *address != written.address),
+        ("instances", *instances != written.instances),
+        ("isolated", *isolated != written.isolated),
+        ("mtu", *mtu != written.mtu),
+    ]
+}
+
 fn templates(running: &Settings, written: &Settings) -> Vec<Change> {
     let path = |name: &str| format!("template.{name}");
     let mut changes = Vec::new();
@@ -301,6 +341,7 @@ fn template_keys(running: &TemplateSettings, written: &TemplateSettings) -> Vec<
         ready,
         grace,
         isolated,
+        networks,
     } = running;
     let limits = &written.resources;
     vec![
@@ -318,6 +359,7 @@ fn template_keys(running: &TemplateSettings, written: &TemplateSettings) -> Vec<
         ("ready", *ready != written.ready),
         ("grace", *grace != written.grace),
         ("isolated", *isolated != written.isolated),
+        ("networks", *networks != written.networks),
     ]
 }
 

@@ -11,7 +11,7 @@ use sqlx::error::DatabaseError;
 use sqlx::migrate::MigrateError;
 use sqlx::sqlite::SqliteError;
 
-use super::MOST_RESERVATIONS;
+use super::{MOST_RESERVATIONS, MOST_TEMPLATES};
 use orchestrator_model::{ClientId, Duid, InstanceId, ReservationId};
 
 /// Why the store could not do what it was asked.
@@ -148,6 +148,27 @@ pub enum StoreError {
     /// There are as many reservations as there may be.
     #[error("there are {MOST_RESERVATIONS} reservations, and no more are kept; remove some, or make them a pool")]
     TooManyReservations,
+    /// The API declares a template of this name already.
+    #[error("there is a template {0:?} already; change it, or take another name")]
+    TemplateExists(String),
+    /// The API declares no template of this name.
+    #[error("there is no template {0:?} that was made through the API")]
+    NoSuchTemplate(String),
+    /// Somebody changed the template since the caller read it.
+    #[error(
+        "template {name:?} has version {version} now, and not {expected}; read it again and make the change to that"
+    )]
+    TemplateChanged {
+        /// The template.
+        name: String,
+        /// The version that counts now.
+        version: u64,
+        /// The version that the caller read.
+        expected: u64,
+    },
+    /// There are as many templates as there may be.
+    #[error("there are {MOST_TEMPLATES} templates, and no more are kept; remove some")]
+    TooManyTemplates,
     /// The client has a live instance already.
     #[error("client {client} already has instance {instance}")]
     AlreadyThere {
@@ -258,6 +279,10 @@ impl StoreError {
             Self::NoSuchReservation(_) => "no-such-reservation",
             Self::Reserved(_) => "already-reserved",
             Self::TooManyReservations => "too-many-reservations",
+            Self::TemplateExists(_) => "template-exists",
+            Self::NoSuchTemplate(_) => "no-such-template",
+            Self::TemplateChanged { .. } => "template-changed",
+            Self::TooManyTemplates => "too-many-templates",
             Self::AlreadyThere { .. } => "instance-already-there",
             Self::AddressTaken { .. } => "address-taken",
         }
@@ -273,6 +298,10 @@ impl StoreError {
                 | Self::NoSuchReservation(_)
                 | Self::Reserved(_)
                 | Self::TooManyReservations
+                | Self::TemplateExists(_)
+                | Self::NoSuchTemplate(_)
+                | Self::TemplateChanged { .. }
+                | Self::TooManyTemplates
                 | Self::AlreadyThere { .. }
                 | Self::AddressTaken { .. }
         )

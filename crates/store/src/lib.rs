@@ -50,6 +50,7 @@ mod rules;
 mod script;
 mod situation;
 mod statements;
+mod templates;
 mod text;
 mod update;
 mod url;
@@ -78,6 +79,7 @@ pub use recall::{Recall, Recalled};
 pub use record::{Outcome, Recorded};
 pub use reservations::MOST_RESERVATIONS;
 pub use situation::Situation;
+pub use templates::MOST_TEMPLATES;
 pub use update::InstanceUpdate;
 
 use checkpoint::Log;

@@ -5,7 +5,7 @@ use sqlx::Executor;
 use super::connection::{on, within};
 use super::{
     Store, StoreError, backup, batch, clients, destroy, due, elsewhere, events, examine, expire, guard, identity,
-    instances, known, leases, ledger, ping, plan, prune, recall, reservations, routed, situation, update,
+    instances, known, leases, ledger, ping, plan, prune, recall, reservations, routed, situation, templates, update,
 };
 
 const ALL: &[&[&str]] = &[
@@ -30,6 +30,7 @@ const ALL: &[&[&str]] = &[
     reservations::STATEMENTS,
     routed::STATEMENTS,
     situation::STATEMENTS,
+    templates::STATEMENTS,
     update::STATEMENTS,
 ];
 

@@ -45,6 +45,10 @@ same! {
         InstanceDestroyed,
         InstanceRemoved,
         LinkDisturbed,
+        TemplateCreated,
+        TemplateChanged,
+        TemplateRemoved,
+        TemplateMissing,
         Refused,
     }
 }

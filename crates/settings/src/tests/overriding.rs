@@ -120,7 +120,16 @@ pub(super) const OTHER: &[(&str, &str)] = &[
     ("TEMPLATE__DEFAULT__READY__RESTARTS", "0"),
     ("TEMPLATE__DEFAULT__GRACE", "0s"),
     ("TEMPLATE__DEFAULT__ISOLATED", "false"),
+    ("TEMPLATE__DEFAULT__NETWORKS", "storage"),
     ("TEMPLATE__OTHER__IMAGE", "other"),
+    ("NETWORK__0__NAME", "other"),
+    ("NETWORK__0__BRIDGE", "br9"),
+    ("NETWORK__0__CREATE", "false"),
+    ("NETWORK__0__ADDRESS", "fd39:9706:2786:7000::1/64"),
+    ("NETWORK__0__PREFIX", "fd39:9706:2786:7000::/64"),
+    ("NETWORK__0__INSTANCES", "fd39:9706:2786:7000::1:0/112"),
+    ("NETWORK__0__ISOLATED", "true"),
+    ("NETWORK__0__MTU", "9000"),
     ("LINK__1__BRIDGE", "br1"),
     ("LINK__1__NAME", "dorm"),
 ];
@@ -173,7 +182,29 @@ const BESIDES: &[(&str, &[&str])] = &[
         ],
     ),
     ("LINK__0__DELEGATION__0__CLASS", &CLASS),
+    ("TEMPLATE__DEFAULT__NETWORKS", &NETWORK),
+    (
+        "NETWORK__0__PREFIX",
+        &[
+            "NETWORK__0__NAME=storage",
+            "NETWORK__0__INSTANCES=fd39:9706:2786:7000::1:0/112",
+        ],
+    ),
+    ("NETWORK__0__NAME", &NETWORK),
+    ("NETWORK__0__BRIDGE", &NETWORK),
+    ("NETWORK__0__CREATE", &NETWORK),
+    ("NETWORK__0__ADDRESS", &NETWORK),
+    ("NETWORK__0__INSTANCES", &NETWORK),
+    ("NETWORK__0__ISOLATED", &NETWORK),
+    ("NETWORK__0__MTU", &NETWORK),
     ("LINK__0__CLASS_POOL__0*", &CLASS_POOL),
+];
+
+/// A network.
+const NETWORK: [&str; 3] = [
+    "NETWORK__0__NAME=storage",
+    "NETWORK__0__ADDRESS=fd39:9706:2786:7000::1/64",
+    "NETWORK__0__INSTANCES=fd39:9706:2786:7000::1:0/112",
 ];
 
 /// A class.

@@ -83,6 +83,28 @@ pub(super) const TABLES: &[Table] = &[
         key: &["id"],
     },
     Table {
+        name: "templates",
+        columns: &[
+            ("name", Text),
+            ("version", Integer),
+            ("spec", Text),
+            ("made", Integer),
+            ("made_by", Text),
+        ],
+        key: &["name", "version"],
+    },
+    Table {
+        name: "declared_templates",
+        columns: &[
+            ("name", Text),
+            ("origin", Text),
+            ("version", Integer),
+            ("changed", Integer),
+            ("changed_by", Text),
+        ],
+        key: &["name", "origin"],
+    },
+    Table {
         name: "reservations",
         columns: &[
             ("id", Text),

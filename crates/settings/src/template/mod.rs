@@ -1,18 +1,28 @@
 //! `[template.NAME]`: what a client gets.
+//!
+//! The reader serves both places where templates are declared: `settings.toml`, and the API ([`read_template`]).
 
-use std::collections::BTreeMap;
+mod declared;
+mod written;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::capability::parse_capability;
-use super::engine::Engines;
-use super::environment_value::{Environment, read_environment};
-use super::fault::one_of;
-use super::reader::{Entry, Table};
-use super::size::parse_size;
+pub use declared::{join_words, parse_toml, read_template, reread_template};
+pub use written::{HIDDEN, Hidden, write_toml};
+
+use crate::capability::parse_capability;
+use crate::engine::Engines;
+use crate::environment_value::{Environment, read_environment};
+use crate::fault::one_of;
+use crate::reader::{Entry, Table};
+use crate::size::parse_size;
 use orchestrator_model::{Resources, ValueSource};
 
 const DAY: Duration = Duration::from_secs(86_400);
 const MOST_WORDS: usize = 256;
+/// More interfaces are no use to an instance.
+const MOST_NETWORKS: usize = 7;
 
 /// What a client gets.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,6 +47,8 @@ pub struct TemplateSettings {
     pub grace: Duration,
     /// Whether it can reach no other instance of its link.
     pub isolated: bool,
+    /// Names of networks that it is attached to besides its link, in the order of its further interfaces.
+    pub networks: Vec<String>,
 }
 
 /// How an instance is known to answer, and what is done about one that stops answering.
@@ -55,7 +67,7 @@ pub struct Readiness {
 }
 
 /// Reads every template; the names also of those that are at fault.
-pub(super) fn read_all(root: &mut Table<'_>, engines: &Engines) -> (Vec<String>, BTreeMap<String, TemplateSettings>) {
+pub(crate) fn read_all(root: &mut Table<'_>, engines: &Engines) -> (Vec<String>, BTreeMap<String, TemplateSettings>) {
     let mut names = Vec::new();
     let mut templates = BTreeMap::new();
     for (name, entry) in root.section("template").drain() {
@@ -96,6 +108,14 @@ fn read(mut table: Table<'_>, engines: &Engines) -> Option<TemplateSettings> {
         .take("grace")
         .and_then(|entry| entry.lifespan(Duration::ZERO..=DAY * 365));
     let isolated = table.take("isolated").and_then(Entry::flag).unwrap_or(true);
+    let networks = table
+        .take("networks")
+        .map_or(Some(Vec::new()), |entry| entry.list_of(MOST_NETWORKS, Entry::text));
+    if let Some(networks) = &networks
+        && networks.iter().collect::<BTreeSet<_>>().len() < networks.len()
+    {
+        table.fault("networks", "names a network twice", "name each network once");
+    }
     table.finish();
     Some(TemplateSettings {
         engine: engine?,
@@ -108,6 +128,7 @@ fn read(mut table: Table<'_>, engines: &Engines) -> Option<TemplateSettings> {
         ready,
         grace: grace.unwrap_or(Duration::from_secs(30)),
         isolated,
+        networks: networks?,
     })
 }
 
@@ -180,13 +201,13 @@ fn read_every(entry: Entry<'_>) -> Option<Duration> {
 }
 
 /// Whether templates, and classes, may have this name.
-pub(super) fn is_name(name: &str) -> bool {
+pub(crate) fn is_name(name: &str) -> bool {
     let known = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
     name.len() <= 32 && name.starts_with(|first: char| first.is_ascii_lowercase()) && name.bytes().all(known)
 }
 
 /// Text that may stand in an argument or in a variable.
-pub(super) fn parse_word(text: &str) -> Result<String, &'static str> {
+pub(crate) fn parse_word(text: &str) -> Result<String, &'static str> {
     if text.contains('\0') {
         Err("holds a NUL byte")
     } else {

@@ -1,0 +1,51 @@
+//! What is declared now, for everybody who asks.
+
+use std::sync::Arc;
+
+use orchestrator_model::Clock;
+use orchestrator_store::Store;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::declared::Declared;
+use super::keeper::Request;
+
+/// What is declared now. A cheap handle: asked at each use, it is never out of date.
+#[derive(Debug, Clone)]
+pub struct Catalog {
+    pub(super) declared: watch::Receiver<Arc<Declared>>,
+    pub(super) requests: mpsc::Sender<Request>,
+    pub(super) store: Store,
+    pub(super) clock: Clock,
+}
+
+impl Catalog {
+    /// What is declared now.
+    pub fn current(&self) -> Arc<Declared> {
+        self.declared.borrow().clone()
+    }
+
+    /// What is declared, when it is something else than this handle has seen. Costs next to nothing when it is not.
+    pub fn news(&mut self) -> Option<Arc<Declared>> {
+        let changed = self.declared.has_changed().unwrap_or(false);
+        changed.then(|| self.declared.borrow_and_update().clone())
+    }
+
+    /// Waits for something that this handle has not seen. Cancel-safe.
+    pub async fn changed(&mut self) -> Arc<Declared> {
+        if self.declared.changed().await.is_err() {
+            // Nobody can declare anything any more.
+            std::future::pending::<()>().await;
+        }
+        self.declared.borrow_and_update().clone()
+    }
+
+    /// Takes up the settings in force and what is recorded. When it returns `true`, everybody is answered by what there
+    /// was before it was called; `false` where the database is away or the daemon stops: then that comes later.
+    pub async fn refresh(&self) -> bool {
+        let (done, told) = oneshot::channel();
+        if self.requests.send(done).await.is_err() {
+            return false;
+        }
+        told.await.unwrap_or(false)
+    }
+}

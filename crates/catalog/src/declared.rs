@@ -1,0 +1,237 @@
+//! What is declared at one moment.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv6Addr;
+use std::sync::Arc;
+
+use ipnet::Ipv6Net;
+use orchestrator_model::{Origin, RecordedTemplate, TemplateVersion, Timestamp};
+use orchestrator_settings::{Hidden, LinkSettings, Settings, TemplateSettings, reread_template};
+
+use super::missing::{self, Missing};
+
+/// What is declared at one moment: all of it belongs together.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Declared {
+    settings: Arc<Settings>,
+    /// Those in force, by name.
+    templates: BTreeMap<String, Template>,
+    /// Those of the API that one of the settings takes precedence over, by name.
+    covered: BTreeMap<String, Template>,
+    /// Those of the API that cannot be read, by name, and why.
+    unreadable: BTreeMap<String, String>,
+}
+
+/// What instances are made from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Template {
+    /// Its name.
+    pub name: String,
+    /// Where it is declared.
+    pub origin: Origin,
+    /// Its version. Instances keep the number of the version that they were made from.
+    pub version: u64,
+    /// What it says.
+    pub settings: TemplateSettings,
+    /// Since when this version counts.
+    pub changed: Timestamp,
+    /// Who made it count; `None` for the settings.
+    pub by: Option<String>,
+}
+
+/// A network that instances can be attached to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Network<'d> {
+    /// Its name.
+    pub name: &'d str,
+    /// Its bridge on this machine.
+    pub bridge: &'d str,
+    /// Its prefix.
+    pub prefix: Ipv6Net,
+    /// The next hop of a default route through it; `None` where there is none.
+    pub gateway: Option<Ipv6Addr>,
+    /// Addresses for instances; `None` for a link that has none.
+    pub instances: Option<Ipv6Net>,
+    /// Whether all instances on it are isolated from one another. On a link, their template says so.
+    pub isolated: bool,
+}
+
+impl Declared {
+    /// What these settings declare, laid over what is recorded.
+    ///
+    /// A template of the settings that was not recorded yet has version 0.
+    pub fn new(settings: Arc<Settings>, recorded: Vec<RecordedTemplate>) -> Self {
+        let mut declared = Self {
+            templates: BTreeMap::new(),
+            covered: BTreeMap::new(),
+            unreadable: BTreeMap::new(),
+            settings,
+        };
+        let (of_settings, of_api): (Vec<_>, Vec<_>) = recorded
+            .into_iter()
+            .partition(|template| template.origin == Origin::Settings);
+        let mut versions: BTreeMap<String, RecordedTemplate> = of_settings
+            .into_iter()
+            .map(|recorded| (recorded.name.clone(), recorded))
+            .collect();
+        for (name, settings) in &declared.settings.templates {
+            let known = versions.remove(name);
+            let template = Template {
+                name: name.clone(),
+                origin: Origin::Settings,
+                version: known.as_ref().map_or(0, |known| known.version),
+                settings: settings.clone(),
+                changed: known.map_or(Timestamp(0), |known| known.changed),
+                by: None,
+            };
+            declared.templates.insert(name.clone(), template);
+        }
+        for recorded in of_api {
+            declared.add_of_api(recorded);
+        }
+        declared
+    }
+
+    fn add_of_api(&mut self, recorded: RecordedTemplate) {
+        let name = recorded.name.clone();
+        match read_recorded(&name, &recorded.spec, &self.settings) {
+            Err(reason) => {
+                self.unreadable.insert(name, reason);
+            }
+            Ok(settings) => {
+                let template = Template {
+                    name: name.clone(),
+                    origin: Origin::Api,
+                    version: recorded.version,
+                    settings,
+                    changed: recorded.changed,
+                    by: recorded.by,
+                };
+                let place = match self.templates.contains_key(&name) {
+                    true => &mut self.covered,
+                    false => &mut self.templates,
+                };
+                place.insert(name, template);
+            }
+        }
+    }
+
+    /// The settings that this was made from.
+    pub fn settings(&self) -> &Arc<Settings> {
+        &self.settings
+    }
+
+    /// The link of this name.
+    pub fn link(&self, name: &str) -> Option<&LinkSettings> {
+        self.settings.link(name)
+    }
+
+    /// The network or link of this name, as something to attach instances to.
+    pub fn network(&self, name: &str) -> Option<Network<'_>> {
+        if let Some(network) = self.settings.network(name) {
+            return Some(Network {
+                name: &network.name,
+                bridge: &network.bridge,
+                prefix: network.prefix,
+                gateway: None,
+                instances: Some(network.instances),
+                isolated: network.isolated,
+            });
+        }
+        let link = self.link(name).filter(|link| !link.remote)?;
+        Some(Network {
+            name: &link.name,
+            bridge: &link.name,
+            prefix: link.prefix(),
+            gateway: Some(link.address.addr()),
+            instances: link.instances,
+            isolated: false,
+        })
+    }
+
+    /// The template of this name that is in force.
+    pub fn template(&self, name: &str) -> Option<&Template> {
+        self.templates.get(name)
+    }
+
+    /// Every template in force, by name.
+    pub fn templates(&self) -> impl Iterator<Item = &Template> {
+        self.templates.values()
+    }
+
+    /// Every template that was made through the API and that one of the settings takes precedence over, by name.
+    pub fn covered(&self) -> impl Iterator<Item = &Template> {
+        self.covered.values()
+    }
+
+    /// The template of this name that was made through the API, in force or not.
+    pub fn template_of_api(&self, name: &str) -> Option<&Template> {
+        let in_force = self
+            .templates
+            .get(name)
+            .filter(|template| template.origin == Origin::Api);
+        in_force.or_else(|| self.covered.get(name))
+    }
+
+    /// What a client of a link gets, when it is in a class or in none. What nobody declares is left out.
+    pub fn template_of(&self, link: &str, class: Option<&str>) -> Option<&Template> {
+        let name = self.settings.template_name_of(link, class)?;
+        self.templates.get(name)
+    }
+
+    /// The templates that some client gets now. What nobody declares is left out.
+    pub fn templates_in_use(&self) -> impl Iterator<Item = &Template> {
+        let names: BTreeSet<&str> = self.settings.templates_in_use();
+        names.into_iter().filter_map(|name| self.templates.get(name))
+    }
+
+    /// Who names a template, as people read it: `link br0`, `class boot`.
+    pub fn users_of(&self, template: &str) -> Vec<String> {
+        let links = self.settings.links.iter();
+        let links = links.filter(|link| link.template.as_deref() == Some(template));
+        let classes = self.settings.classes.iter();
+        let classes = classes.filter(|class| class.template.as_deref() == Some(template));
+        let links = links.map(|link| format!("link {}", link.name));
+        links
+            .chain(classes.map(|class| format!("class {}", class.name)))
+            .collect()
+    }
+
+    /// What is named and not declared.
+    pub fn missing(&self) -> Vec<Missing> {
+        missing::find(self)
+    }
+
+    /// Why a template of the API cannot be read, by name.
+    pub(crate) fn unreadable(&self) -> &BTreeMap<String, String> {
+        &self.unreadable
+    }
+}
+
+impl Template {
+    /// A version that counts nowhere, as a template.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be read.
+    pub(crate) fn of_version(version: TemplateVersion, origin: Origin, settings: &Settings) -> Result<Self, String> {
+        Ok(Self {
+            settings: read_recorded(&version.name, &version.spec, settings)?,
+            name: version.name,
+            origin,
+            version: version.version,
+            changed: version.made,
+            by: version.by,
+        })
+    }
+}
+
+/// A template as it is recorded.
+pub(crate) fn write_recorded(template: &TemplateSettings) -> String {
+    template.written(Hidden::Nothing).to_string()
+}
+
+fn read_recorded(name: &str, spec: &str, settings: &Settings) -> Result<TemplateSettings, String> {
+    let keys = serde_json::from_str(spec).map_err(|error| format!("it is no JSON: {error}"))?;
+    reread_template(name, &keys, settings).map_err(|faults| faults.to_string())
+}
