@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use orchestrator::model::{Duid, Iaid, LeaseChange, LeaseSource, LeaseVerb, Timestamp};
+use orchestrator::model::{Duid, GrantedTo, Iaid, LeaseChange, LeaseSource, LeaseVerb, Timestamp};
 use orchestrator::store::Store;
 use orchestrator_lab::{Lab, Postgres};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
@@ -115,6 +115,7 @@ fn hold(n: u32) -> Result<LeaseChange> {
         preferred_until: Timestamp(2_000_000_000_000),
         valid_until: Timestamp(2_000_000_000_000),
         link_layer: None,
+        granted_to: GrantedTo::default(),
         hostname: None,
         at: Timestamp::wall(),
         replayed: false,

@@ -44,6 +44,11 @@ create table leases (
     due bigint,
     -- The router towards a delegated prefix: the client's link-local address. Null for addresses, and where a relay routes.
     next_hop text,
+    -- Where the client was that it was last granted to or extended for: the link-layer and link-local address that its
+    -- message came from, and the bridge's port that it came in by. Null where the source does not see that. No index.
+    link_layer text,
+    link_local text,
+    port text,
     primary key (link, address)
 )
 -- Room for renewals beside what they renew: no index has to learn of another place.
@@ -55,30 +60,88 @@ create index leases_by_due on leases (due) where due is not null;
 -- Routes are kept for the few leases that have a router.
 create index leases_routed on leases (link) where next_hop is not null;
 
+-- Machines on which instances run. The row "local" is the daemon's own machine, made at the first start.
+create table hosts (
+    id text primary key not null,
+    name text not null unique,
+    -- Where the host's agent listens, and the fingerprint of its certificate; null for the daemon's own machine.
+    address text,
+    fingerprint text,
+    -- JSON: a list of words.
+    roles text not null,
+    state text not null,
+    first_seen bigint not null,
+    last_seen bigint not null
+);
+
 create table instances (
     id text primary key not null,
-    client text not null references clients (id),
-    link text not null,
+    -- For whom it exists: the kind of owner, and its name among those of its kind. A client's name is its id.
+    owner_kind text not null,
+    owner text not null,
+    -- Which of the owner's slots it fills: the name of a client's template, the number of a service's replica.
+    slot text not null,
+    -- Null until a scheduler of somebody else's has chosen one.
+    host text,
     template text not null,
-    plugin text not null,
+    -- The version that the template had; 0 for one of the settings.
+    version bigint not null,
+    -- JSON: what it is to be.
     spec text not null,
-    address text not null,
     phase text not null,
     reason text,
     attempts bigint not null,
     due bigint,
-    reference text,
     created bigint not null,
     ready bigint,
     changed bigint not null
 );
 
--- The two promises that no crash and no race may break.
-create unique index instances_one_per_client on instances (client) where phase <> 'removed';
-create unique index instances_one_per_address on instances (link, address) where phase <> 'removed';
+-- No crash and no race may break this promise: a slot is filled once.
+create unique index instances_one_per_slot on instances (owner_kind, owner, slot) where phase <> 'removed';
 
-create index instances_by_client on instances (client, created);
+create index instances_by_owner on instances (owner_kind, owner, created);
 create index instances_in_order on instances (created, id);
+
+create table containers (
+    instance text not null references instances (id) on delete cascade,
+    -- Its name within the instance.
+    name text not null,
+    -- Its place among the containers of the instance. All share the network namespace of the first, which is 0.
+    place bigint not null,
+    engine text not null,
+    image text not null,
+    -- The engine's own name for it; null until it has one.
+    reference text,
+    primary key (instance, name)
+);
+
+-- The interfaces of instances, each as it was planned with its instance. Those of removed instances are kept as history,
+-- so that a slot gets the address again that it had.
+create table attachments (
+    id text primary key not null,
+    instance text not null references instances (id) on delete cascade,
+    -- Its place among the attachments of the instance. The instance is reached by the first, which is 0.
+    place bigint not null,
+    container text not null,
+    network text not null,
+    interface text not null,
+    -- Null while DHCPv6 has not given one.
+    address text,
+    prefix_length bigint not null,
+    gateway text,
+    isolated bigint not null,
+    mac text not null,
+    -- JSON: a list of prefixes.
+    routed text not null,
+    -- 1 for as long as the instance is not removed.
+    live bigint not null
+);
+
+-- The other promise: an address of a network has one live holder.
+create unique index attachments_one_per_address on attachments (network, address) where live = 1;
+
+create index attachments_by_instance on attachments (instance);
 
 -- The timeline outlives what it tells of: no references.
 create table events (
@@ -90,8 +153,12 @@ create table events (
     link text,
     client text,
     instance text,
+    host text,
+    service text,
     address text,
-    detail text
+    detail text,
+    -- Who asked for it; null where nobody did.
+    by text
 );
 
 create index events_by_client on events (client, id);

@@ -11,8 +11,8 @@ use super::reload::Desk;
 use super::reservations::Reservations;
 use orchestrator_api::{Control, ControlError, Reloaded, SettingsView};
 use orchestrator_model::{
-    Client, ClientId, Clock, Instance, InstanceId, LeaseChange, LeaseSource, LeaseVerb, Orphan, Phase, Reservation,
-    ReservationId, ReservationView,
+    Client, ClientId, Clock, GrantedTo, Instance, InstanceId, LeaseChange, LeaseSource, LeaseVerb, Orphan, Phase,
+    Reservation, ReservationId, ReservationView,
 };
 use orchestrator_reconcile::instance::Orchestrator;
 use orchestrator_runtime::causes::with_causes;
@@ -50,14 +50,14 @@ impl Ready {
 
     /// Frees what the client holds, through whoever owns its bindings.
     async fn release(&self, client: ClientId) -> Result<(), ControlError> {
-        let Some(situation) = self.store.situation(client).await? else {
+        let Some(holding) = self.store.holding(client).await? else {
             return Ok(());
         };
-        let mut leases = situation.active_leases;
-        if let Some(commands) = self.listener(&situation.client.link) {
+        let mut leases = holding.active_leases;
+        if let Some(commands) = self.listener(&holding.client.link) {
             let (done, told) = oneshot::channel();
             let command = Command::Release {
-                duid: situation.client.duid,
+                duid: holding.client.duid,
                 done,
             };
             if commands.try_send(command).is_ok()
@@ -81,6 +81,7 @@ impl Ready {
             preferred_until: lease.preferred_until,
             valid_until: lease.valid_until,
             link_layer: None,
+            granted_to: GrantedTo::default(),
             hostname: None,
             at: self.clock.now(),
             replayed: false,
@@ -114,13 +115,15 @@ impl Control for Switchboard {
             return Ok(instance);
         }
         if instance.phase == Phase::Removed {
-            let situation = ready.store.situation(instance.client).await?;
+            let situation = ready.store.situation(&instance.key()).await?;
             return Err(ControlError::InstanceGone {
                 present: situation.and_then(|s| s.instance).map(|present| present.id),
                 gone: Box::new(instance),
             });
         }
-        ready.release(instance.client).await?;
+        if let Some(client) = instance.client() {
+            ready.release(client).await?;
+        }
         Ok(instance)
     }
 

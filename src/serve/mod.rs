@@ -180,6 +180,7 @@ async fn build_and_run(
         network: network.clone(),
         plugins: context.settings.get().engines.build(mark),
         clock: context.clock,
+        wants: vec![Arc::new(orchestrator_reconcile::instance::Clients)],
         notifications: context.notifications.clone(),
         conditions: context.conditions.clone(),
         metrics: context.metrics.clone(),

@@ -26,9 +26,10 @@ async fn a_destroyed_instance_is_on_its_way_out() {
         );
         assert_eq!(gone["hostname"], "client-1");
     }
-    let situation = daemon.store.situation(instance.client).await.unwrap().unwrap();
-    assert!(!situation.client.wants_instance);
-    assert_eq!(situation.active_leases.len(), 1);
+    let client = instance.client().unwrap();
+    let holding = daemon.store.holding(client).await.unwrap().unwrap();
+    assert!(!holding.client.wants_instance);
+    assert_eq!(holding.active_leases.len(), 1);
 }
 
 #[tokio::test]
@@ -57,7 +58,7 @@ async fn no_lease_is_freed_through_an_instance_that_is_gone() {
         reason: None,
         attempts: 0,
         due: None,
-        reference: None,
+        references: None,
         ready: None,
         at: Timestamp(1_800_000_001_000),
     };
@@ -80,9 +81,9 @@ async fn no_lease_is_freed_through_an_instance_that_is_gone() {
         daemon.store.leases_of_link(LINK).await.unwrap()[0].state,
         LeaseState::Active
     );
-    let present = daemon.store.situation(gone.client).await.unwrap().unwrap();
+    let present = daemon.store.situation(&gone.key()).await.unwrap().unwrap();
     assert_eq!(present.instance.unwrap().phase, Phase::Pending);
-    assert!(present.client.wants_instance);
+    assert!(present.holding.unwrap().client.wants_instance);
 }
 
 #[tokio::test]

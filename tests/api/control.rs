@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use orchestrator::api::{Control, ControlError, Reloaded, SettingsView};
 use orchestrator::model::{
-    Client, Clock, Instance, InstanceId, LeaseChange, LeaseVerb, Orphan, RecordedReservation, Reservation,
+    Client, Clock, GrantedTo, Instance, InstanceId, LeaseChange, LeaseVerb, Orphan, RecordedReservation, Reservation,
     ReservationId, ReservationView, Timestamp,
 };
 use orchestrator::settings::{Settings, plan_reload};
@@ -64,7 +64,8 @@ impl Control for FakeControl {
             .destroy_instance(id, at, Some("by request".to_owned()))
             .await?;
         if release {
-            let situation = daemon.store.situation(instance.client).await?.expect("its client");
+            let client = instance.client().expect("a client");
+            let holding = daemon.store.holding(client).await?.expect("its client");
             let release = |lease: orchestrator::model::Lease| LeaseChange {
                 verb: LeaseVerb::Release,
                 link: lease.link,
@@ -77,13 +78,14 @@ impl Control for FakeControl {
                 preferred_until: lease.preferred_until,
                 valid_until: lease.valid_until,
                 link_layer: None,
+                granted_to: GrantedTo::default(),
                 hostname: None,
                 at,
                 replayed: false,
             };
             daemon
                 .store
-                .record_leases(situation.active_leases.into_iter().map(release).collect())
+                .record_leases(holding.active_leases.into_iter().map(release).collect())
                 .await?;
         }
         Ok(instance)

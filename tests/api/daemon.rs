@@ -11,8 +11,8 @@ use orchestrator::api::{App, Limits, Server};
 use orchestrator::conditions::Conditions;
 use orchestrator::metrics::Metrics;
 use orchestrator::model::{
-    ClientId, ContainerSpec, Duid, EventKind, Iaid, Id, Instance, InstanceId, LeaseChange, LeaseSource, LeaseVerb,
-    NewEvent, Resources, Timestamp, ValueSource,
+    Attachment, ClientId, Container, ContainerSpec, Duid, EventKind, GrantedTo, HostId, Iaid, Id, Instance, InstanceId,
+    LeaseChange, LeaseSource, LeaseVerb, MacAddress, NewEvent, Owner, Resources, Slot, Timestamp, ValueSource,
 };
 use orchestrator::settings::{ApiSettings, Listen};
 use orchestrator::store::{NewInstance, Store};
@@ -144,13 +144,10 @@ impl Daemon {
         let link = Some(LINK.to_owned());
         let at = Timestamp(1_800_000_000_000);
         let event = NewEvent {
-            at,
-            kind: EventKind::InstanceWanted,
             link,
             client: Some(client),
             instance: Some(id),
-            leased: None,
-            detail: None,
+            ..NewEvent::new(at, EventKind::InstanceWanted)
         };
         self.store
             .plan_instance(new_instance(id, client, n), event)
@@ -212,6 +209,7 @@ fn hold(n: u16) -> LeaseChange {
         preferred_until: Timestamp(1_900_000_000_000),
         valid_until: Timestamp(1_900_000_000_000),
         link_layer: None,
+        granted_to: GrantedTo::default(),
         hostname: Some(format!("client-{n}")),
         at: Timestamp(1_800_000_000_000 + i64::from(n)),
         replayed: false,
@@ -221,13 +219,41 @@ fn hold(n: u16) -> LeaseChange {
 /// A value of every instance's environment.
 pub(crate) const SECRET: &str = "hunter2-is-no-good-token";
 
+fn container(instance: Id) -> Container {
+    Container {
+        instance,
+        name: Container::MAIN.to_owned(),
+        engine: "docker".to_owned(),
+        image: "orchestrator/client".to_owned(),
+        reference: None,
+    }
+}
+
+/// An attachment of an instance on [`LINK`].
+fn attachment(instance: Id, address: Ipv6Addr) -> Attachment {
+    Attachment {
+        id: Id::random().expect("an id"),
+        instance,
+        container: Container::MAIN.to_owned(),
+        network: LINK.to_owned(),
+        interface: "eth1".to_owned(),
+        address: Some(address),
+        prefix_length: 64,
+        gateway: Some("fd39::1".parse().expect("an address")),
+        isolated: true,
+        mac: MacAddress::of(address),
+        routed: Vec::new(),
+    }
+}
+
 fn new_instance(id: InstanceId, client: ClientId, n: u16) -> NewInstance {
     NewInstance {
         id,
-        client,
-        link: LINK.to_owned(),
+        owner: Owner::Client(client),
+        slot: Slot::new("default"),
+        host: Some(HostId::local()),
         template: "default".to_owned(),
-        plugin: "docker".to_owned(),
+        version: 0,
         spec: ContainerSpec {
             image: "orchestrator/client".to_owned(),
             hostname: "client".to_owned(),
@@ -239,7 +265,8 @@ fn new_instance(id: InstanceId, client: ClientId, n: u16) -> NewInstance {
             labels: Default::default(),
             ..ContainerSpec::default()
         },
-        address: Ipv6Addr::new(0xfd39, 0, 0, 0, 0, 0, 2, n),
+        containers: vec![container(id)],
+        attachments: vec![attachment(id, Ipv6Addr::new(0xfd39, 0, 0, 0, 0, 0, 2, n))],
         at: Timestamp(1_800_000_000_000 + i64::from(n)),
     }
 }

@@ -42,7 +42,7 @@ async fn a_client_is_shown_with_what_it_has() {
     assert_eq!(strings(&clients, "/hostname"), ["client-1"]);
     assert_eq!(clients["next"], Value::Null);
     assert_eq!(get(&daemon.tcp, "/v1/clients?link=br1").await["items"], json!([]));
-    let client = get(&daemon.tcp, &format!("/v1/clients/{}", instance.client)).await;
+    let client = get(&daemon.tcp, &format!("/v1/clients/{}", instance.client().unwrap())).await;
     assert_eq!(client["duid"], "00:03:00:01:02:00:5e:10:00:01");
     assert_eq!(client["leases"][0]["address"], "fd39::1:1");
     assert_eq!(client["leases"][0]["state"], "active");
@@ -55,7 +55,7 @@ async fn a_client_is_shown_with_what_it_has() {
 async fn no_answer_shows_a_value_of_an_instance_s_environment() {
     let daemon = Daemon::start().await;
     let instance = daemon.instance(1, [1; 6]).await;
-    let (id, client) = (instance.id, instance.client);
+    let (id, client) = (instance.id, instance.client().unwrap());
     for path in [
         "/v1/instances".to_owned(),
         format!("/v1/instances/{id}"),
@@ -91,7 +91,7 @@ async fn leases_and_instances_are_filtered() {
         strings(&get(unix, "/v1/leases?state=released").await, "/address"),
         [""; 0]
     );
-    let of_one = format!("/v1/leases?link=br0&state=active&client={}", one.client);
+    let of_one = format!("/v1/leases?link=br0&state=active&client={}", one.client().unwrap());
     assert_eq!(strings(&get(unix, &of_one).await, "/address"), ["fd39::1:1"]);
     assert_eq!(
         strings(&get(unix, "/v1/instances").await, "/id"),
@@ -102,7 +102,7 @@ async fn leases_and_instances_are_filtered() {
         strings(&get(unix, "/v1/instances?phase=pending&all=true").await, "/id").len(),
         2
     );
-    let of_one = format!("/v1/instances?client={}", one.client);
+    let of_one = format!("/v1/instances?client={}", one.client().unwrap());
     let found = get(unix, &of_one).await;
     assert_eq!(strings(&found, "/duid"), ["00:03:00:01:02:00:5e:10:00:01"]);
     assert_eq!(found["items"][0]["spec"]["image"], "orchestrator/client");

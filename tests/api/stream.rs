@@ -104,13 +104,8 @@ async fn a_reader_that_lags_misses_nothing() {
                 for _ in 0..500 {
                     let detail = Some(format!("{writer} {}", "x".repeat(200)));
                     let event = NewEvent {
-                        at: Timestamp::wall(),
-                        kind: EventKind::Refused,
-                        link: None,
-                        client: None,
-                        instance: None,
-                        leased: None,
                         detail,
+                        ..NewEvent::new(Timestamp::wall(), EventKind::Refused)
                     };
                     store.append_event(event).await.unwrap();
                 }

@@ -1,17 +1,24 @@
 //! Instances: uniqueness, guards, views.
 
-use orchestrator::model::{EventKind, Id, LeaseVerb, Phase};
+use orchestrator::model::{Attachment, Container, EventKind, HostState, Id, LeaseVerb, Owner, Phase, Slot, SlotKey};
 use orchestrator::store::{
     ClientFilter, EventFilter, InstanceFilter, InstanceUpdate, NewInstance, Pruned, Resolved, StoreError,
 };
 
 use crate::on_both;
-use crate::place::{LINK, Place, address, at, change, event, holding_client, new_instance, plan, remove, update};
+use crate::place::{
+    LINK, Place, address, at, attachment, change, event, holding_client, new_instance, plan, remove, slot, update,
+    wanting,
+};
 
 on_both!(
     an_instance_is_recorded_as_it_was_planned,
     a_client_has_one_live_instance,
     an_address_has_one_live_holder,
+    an_owner_has_an_instance_in_each_of_its_slots,
+    an_owner_of_another_kind_has_numbered_slots,
+    an_instance_has_several_containers_and_attachments,
+    this_host_is_known_from_the_first_start,
     no_instance_without_a_client,
     the_way_out_is_one_way,
     an_update_replaces_what_was_recorded,
@@ -39,10 +46,13 @@ async fn an_instance_is_recorded_as_it_was_planned(place: Place) {
         (planned.spec, planned.phase, planned.created),
         (new.spec, Phase::Pending, new.at)
     );
-    assert_eq!(view.duid, crate::place::duid(1));
+    assert_eq!(view.duid, Some(crate::place::duid(1)));
     assert_eq!(store.taken_addresses(LINK).await.unwrap(), [address(100)].into());
-    assert_eq!(store.last_address(client, LINK).await.unwrap(), Some(address(100)));
-    assert_eq!(store.last_address(client, "br1").await.unwrap(), None);
+    assert_eq!(
+        store.last_address(&slot(client), LINK).await.unwrap(),
+        Some(address(100))
+    );
+    assert_eq!(store.last_address(&slot(client), "br1").await.unwrap(), None);
 }
 
 async fn a_client_has_one_live_instance(place: Place) {
@@ -57,7 +67,10 @@ async fn a_client_has_one_live_instance(place: Place) {
     );
     remove(&store, &first).await;
     assert!(store.plan_instance(new_instance(client, 101), wanted()).await.is_ok());
-    assert_eq!(store.last_address(client, LINK).await.unwrap(), Some(address(101)));
+    assert_eq!(
+        store.last_address(&slot(client), LINK).await.unwrap(),
+        Some(address(101))
+    );
     assert_eq!(store.taken_addresses(LINK).await.unwrap(), [address(101)].into());
 }
 
@@ -71,10 +84,8 @@ async fn an_address_has_one_live_holder(place: Place) {
         matches!(second, Err(StoreError::AddressTaken { instance, .. }) if instance == first.id),
         "{second:?}"
     );
-    let elsewhere = NewInstance {
-        link: "br1".to_owned(),
-        ..new_instance(two, 100)
-    };
+    let mut elsewhere = new_instance(two, 100);
+    elsewhere.attachments[0].network = "br1".to_owned();
     assert!(store.plan_instance(elsewhere, wanted()).await.is_ok());
     // What was refused left nothing behind.
     let wanted = store.events(EventFilter::default()).await.unwrap().items;
@@ -85,6 +96,149 @@ async fn an_address_has_one_live_holder(place: Place) {
             .count(),
         2
     );
+}
+
+async fn an_owner_has_an_instance_in_each_of_its_slots(place: Place) {
+    let store = place.open().await;
+    let client = holding_client(&store, 1).await;
+    let web = plan(&store, client, 100).await;
+    let shell = NewInstance {
+        slot: Slot::new("shell"),
+        ..new_instance(client, 101)
+    };
+    let key = SlotKey::new(client, shell.slot.clone());
+    let wanted = || event(EventKind::InstanceWanted, client);
+    let shell = store.plan_instance(shell, wanted()).await.unwrap();
+    let situation = store.situation(&key).await.unwrap().unwrap();
+    assert_eq!(situation.instance.as_ref(), Some(&shell));
+    let slots = [web.slot.clone(), shell.slot.clone()].into();
+    assert_eq!(situation.holding.unwrap().slots, slots);
+    assert_eq!(store.live_slots(&client.into()).await.unwrap(), slots);
+    // Each slot has an address of its own to return to.
+    assert_eq!(
+        store.last_address(&slot(client), LINK).await.unwrap(),
+        Some(address(100))
+    );
+    assert_eq!(store.last_address(&key, LINK).await.unwrap(), Some(address(101)));
+    remove(&store, &shell).await;
+    assert_eq!(store.live_instances().await.unwrap(), [web]);
+}
+
+async fn an_owner_of_another_kind_has_numbered_slots(place: Place) {
+    let store = place.open().await;
+    let owner = Owner::Service("web".to_owned());
+    let nobody = Id::from_bytes([9; 6]);
+    for n in [0, 1] {
+        let new = NewInstance {
+            owner: owner.clone(),
+            slot: Slot::numbered(n.into()),
+            ..new_instance(nobody, 100 + n)
+        };
+        let planned = store
+            .plan_instance(new, event(EventKind::InstanceWanted, nobody))
+            .await
+            .unwrap();
+        let situation = store.situation(&planned.key()).await.unwrap().unwrap();
+        assert_eq!((situation.instance, situation.holding), (Some(planned), None));
+    }
+    let views = store.instances(InstanceFilter::default()).await.unwrap().items;
+    assert!(
+        views
+            .iter()
+            .all(|view| view.instance.owner == owner && view.duid.is_none())
+    );
+    assert_eq!(store.live_slots(&owner).await.unwrap().len(), 2);
+    // An admin's removal of one asks no client.
+    let destroyed = store
+        .destroy_instance(views[0].instance.id, at(10), None)
+        .await
+        .unwrap();
+    assert_eq!(destroyed.phase, Phase::Removing);
+}
+
+async fn an_instance_has_several_containers_and_attachments(place: Place) {
+    let store = place.open().await;
+    let client = holding_client(&store, 1).await;
+    let mut new = new_instance(client, 100);
+    new.containers.push(Container {
+        name: "a-sidecar".to_owned(),
+        ..new.containers[0].clone()
+    });
+    new.attachments.push(Attachment {
+        network: "storage".to_owned(),
+        interface: "eth2".to_owned(),
+        gateway: None,
+        routed: vec!["fd40::/56".parse().unwrap()],
+        ..attachment(new.id, address(7))
+    });
+    new.attachments.push(Attachment {
+        network: "pending".to_owned(),
+        address: None,
+        ..attachment(new.id, address(8))
+    });
+    let planned = store
+        .plan_instance(new.clone(), event(EventKind::InstanceWanted, client))
+        .await
+        .unwrap();
+    assert_eq!(
+        (&planned.containers, &planned.attachments),
+        (&new.containers, &new.attachments)
+    );
+    assert_eq!(store.live_instances().await.unwrap(), std::slice::from_ref(&planned));
+    let view = store.instance(new.id).await.unwrap().unwrap();
+    assert_eq!(view.instance, planned);
+    // The first container and the first attachment are what people see first.
+    assert_eq!((planned.address(), planned.link()), (Some(address(100)), LINK));
+    for link in [LINK, "storage"] {
+        let filter = InstanceFilter {
+            link: Some(link.to_owned()),
+            ..InstanceFilter::default()
+        };
+        assert_eq!(store.instances(filter).await.unwrap().items.len(), 1, "{link}");
+    }
+    let ready = InstanceUpdate {
+        references: Some([("a-sidecar".to_owned(), "c2".to_owned())].into()),
+        ..update(Phase::Ready, 10)
+    };
+    assert!(store.update_instance(new.id, ready, None).await.unwrap());
+    let kept = InstanceUpdate {
+        references: None,
+        ..update(Phase::Ready, 11)
+    };
+    assert!(store.update_instance(new.id, kept, None).await.unwrap());
+    let now = store.instance(new.id).await.unwrap().unwrap().instance;
+    let references: Vec<_> = now
+        .containers
+        .iter()
+        .map(|container| container.reference.as_deref())
+        .collect();
+    assert_eq!(references, [None, Some("c2")]);
+    // Each address has one holder, on its own network.
+    let other = holding_client(&store, 2).await;
+    let mut taken = new_instance(other, 101);
+    taken.attachments.push(Attachment {
+        network: "storage".to_owned(),
+        ..attachment(taken.id, address(7))
+    });
+    let refused = store
+        .plan_instance(taken, event(EventKind::InstanceWanted, other))
+        .await;
+    assert!(
+        matches!(refused, Err(StoreError::AddressTaken { instance, .. }) if instance == new.id),
+        "{refused:?}"
+    );
+    remove(&store, &planned).await;
+    assert_eq!(store.taken_addresses("storage").await.unwrap(), [].into());
+    assert_eq!(store.prune(at(10_000)).await.unwrap().instances, 1);
+}
+
+async fn this_host_is_known_from_the_first_start(place: Place) {
+    let store = place.open().await;
+    let hosts = store.hosts().await.unwrap();
+    assert_eq!(hosts.len(), 1);
+    assert!(hosts[0].id.is_local() && hosts[0].state == HostState::Active);
+    store.close().await;
+    assert_eq!(place.open().await.hosts().await.unwrap(), hosts);
 }
 
 async fn no_instance_without_a_client(place: Place) {
@@ -153,7 +307,7 @@ async fn an_update_replaces_what_was_recorded(place: Place) {
         reason: Some("because".to_owned()),
         attempts: 3,
         due: Some(at(50)),
-        reference: Some("container".to_owned()),
+        references: Some([(Container::MAIN.to_owned(), "container".to_owned())].into()),
         ready: Some(at(10)),
         at: at(10),
     };
@@ -172,7 +326,7 @@ async fn an_update_replaces_what_was_recorded(place: Place) {
     assert!(store.update_instance(instance.id, again, None).await.unwrap());
     let now = store.instance(instance.id).await.unwrap().unwrap().instance;
     assert_eq!(
-        (now.reason, now.attempts, now.due, now.reference),
+        (now.reason.as_deref(), now.attempts, now.due, now.reference()),
         (None, 0, None, None)
     );
     // When it first answered, and when its phase last changed.
@@ -214,7 +368,7 @@ async fn destroying_unwants_and_may_be_repeated(place: Place) {
     assert!(store.live_instances().await.unwrap().is_empty());
     assert!(store.wanting(LINK).await.unwrap().is_empty());
     store.record_leases(vec![change(LeaseVerb::Hold, 1, 20)]).await.unwrap();
-    assert_eq!(store.wanting(LINK).await.unwrap(), [client]);
+    assert_eq!(wanting(&store, LINK).await, [client]);
     assert!(store.wanting("another").await.unwrap().is_empty());
 }
 
@@ -235,16 +389,17 @@ async fn destroying_what_is_gone_changes_nothing(place: Place) {
 
 async fn the_situation_is_what_reconcile_needs(place: Place) {
     let store = place.open().await;
-    assert_eq!(store.situation(Id::from_bytes([9; 6])).await.unwrap(), None);
+    assert_eq!(store.situation(&slot(Id::from_bytes([9; 6]))).await.unwrap(), None);
     let client = holding_client(&store, 1).await;
-    let situation = store.situation(client).await.unwrap().unwrap();
+    let situation = store.situation(&slot(client)).await.unwrap().unwrap();
+    let holding = situation.holding.unwrap();
     assert_eq!(
-        (situation.client.id, situation.active_leases.len(), situation.instance),
+        (holding.client.id, holding.active_leases.len(), situation.instance),
         (client, 1, None)
     );
     let instance = plan(&store, client, 100).await;
     assert_eq!(
-        store.situation(client).await.unwrap().unwrap().instance,
+        store.situation(&slot(client)).await.unwrap().unwrap().instance,
         Some(instance.clone())
     );
     assert_eq!(store.live_instances().await.unwrap(), std::slice::from_ref(&instance));
@@ -252,11 +407,11 @@ async fn the_situation_is_what_reconcile_needs(place: Place) {
         .record_leases(vec![change(LeaseVerb::Release, 1, 5)])
         .await
         .unwrap();
-    let situation = store.situation(client).await.unwrap().unwrap();
-    assert!(situation.active_leases.is_empty() && situation.instance.is_some());
+    let situation = store.situation(&slot(client)).await.unwrap().unwrap();
+    assert!(situation.holding.unwrap().active_leases.is_empty() && situation.instance.is_some());
     assert!(store.wanting(LINK).await.unwrap().is_empty());
     remove(&store, &instance).await;
-    assert_eq!(store.situation(client).await.unwrap().unwrap().instance, None);
+    assert_eq!(store.situation(&slot(client)).await.unwrap().unwrap().instance, None);
     assert!(store.live_instances().await.unwrap().is_empty());
 }
 
@@ -320,7 +475,7 @@ async fn instances_are_listed_and_filtered(place: Place) {
     );
     assert_eq!(
         list(InstanceFilter {
-            client: Some(planned[2].client),
+            client: planned[2].client(),
             ..every()
         })
         .await

@@ -4,7 +4,7 @@ use orchestrator::model::{EventKind, Iaid, LeaseChange, LeaseState, LeaseVerb};
 use orchestrator::store::{ClientFilter, EventFilter, LeaseFilter, Outcome, Recalled, Store};
 
 use crate::on_both;
-use crate::place::{LINK, Place, address, at, change, duid, holding_client};
+use crate::place::{LINK, Place, address, at, change, duid, holding_client, wanting};
 
 on_both!(
     a_hold_makes_client_lease_and_event,
@@ -184,7 +184,7 @@ async fn a_lease_that_ended_is_remembered(place: Place) {
     );
     assert!(store.wanting(LINK).await.unwrap().is_empty());
     assert_eq!(outcome(&store, change(LeaseVerb::Hold, 1, 20)).await, Outcome::Granted);
-    assert_eq!(store.wanting(LINK).await.unwrap(), [id]);
+    assert_eq!(wanting(&store, LINK).await, [id]);
     assert_eq!(outcome(&store, change(LeaseVerb::Expire, 1, 30)).await, Outcome::Ended);
     let granted = EventKind::LeaseGranted;
     assert_eq!(
@@ -265,8 +265,8 @@ async fn an_address_moves_to_whom_its_source_gives_it(place: Place) {
     );
     assert_eq!((granted.outcome, granted.matters), (Outcome::Granted, true));
     let new = granted.client.unwrap();
-    assert!(store.situation(old).await.unwrap().unwrap().active_leases.is_empty());
-    let leases = store.situation(new).await.unwrap().unwrap().active_leases;
+    assert!(store.holding(old).await.unwrap().unwrap().active_leases.is_empty());
+    let leases = store.holding(new).await.unwrap().unwrap().active_leases;
     assert_eq!((leases.len(), leases[0].granted), (1, at(10)));
     let events = store.events(EventFilter::default()).await.unwrap().items;
     let told: Vec<_> = events.iter().map(|event| (event.kind, event.client)).collect();
@@ -348,7 +348,7 @@ async fn a_renewal_told_late_revives_a_lease_that_the_clock_ended(place: Place) 
     };
     assert_eq!(outcome(&store, renewal).await, Outcome::Granted);
     assert_eq!(
-        store.situation(id).await.unwrap().unwrap().active_leases[0].valid_until,
+        store.holding(id).await.unwrap().unwrap().active_leases[0].valid_until,
         at(6600)
     );
 }

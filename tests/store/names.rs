@@ -59,7 +59,7 @@ async fn a_client_goes_by_its_id_its_names_and_its_addresses(place: Place) {
         "02:00:5e:20:00:01".to_owned(),
         "02:00:5e:20:00:01".to_owned(),
         address(1).to_string(),
-        instance.address.to_string(),
+        instance.address().unwrap().to_string(),
         // All groups are written.
         "fd39:9706:2786:6333:0:0:1:1".to_owned(),
     ] {

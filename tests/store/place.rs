@@ -1,5 +1,6 @@
 //! Where a case has its database, and what it writes there.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
 use std::net::Ipv6Addr;
@@ -8,8 +9,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use orchestrator::model::{
-    ClientId, ContainerSpec, Duid, EventKind, Iaid, Id, Instance, LeaseChange, LeaseSource, LeaseVerb, NewEvent, Phase,
-    Resources, Timestamp, ValueSource,
+    Attachment, ClientId, Container, ContainerSpec, Duid, EventKind, GrantedTo, HostId, Iaid, Id, Instance,
+    LeaseChange, LeaseSource, LeaseVerb, MacAddress, NewEvent, Owner, Phase, Resources, Slot, SlotKey, Timestamp,
+    ValueSource,
 };
 use orchestrator::store::{InstanceUpdate, NewInstance, Store};
 use orchestrator_lab::Postgres;
@@ -133,6 +135,7 @@ pub(crate) fn change(verb: LeaseVerb, n: u16, seconds: i64) -> LeaseChange {
         preferred_until: at(seconds + 1800),
         valid_until: at(seconds + 3600),
         link_layer: None,
+        granted_to: GrantedTo::default(),
         hostname: None,
         at: at(seconds),
         replayed: false,
@@ -148,14 +151,43 @@ pub(crate) async fn holding_client(store: &Store, n: u16) -> ClientId {
     recorded[0].client.expect("a client")
 }
 
+fn container(instance: Id) -> Container {
+    Container {
+        instance,
+        name: Container::MAIN.to_owned(),
+        engine: "docker".to_owned(),
+        image: "orchestrator/client".to_owned(),
+        reference: None,
+    }
+}
+
+/// An attachment of an instance on [`LINK`].
+pub(crate) fn attachment(instance: Id, address: Ipv6Addr) -> Attachment {
+    Attachment {
+        id: Id::random().expect("an id"),
+        instance,
+        container: Container::MAIN.to_owned(),
+        network: LINK.to_owned(),
+        interface: "eth1".to_owned(),
+        address: Some(address),
+        prefix_length: 64,
+        gateway: Some("fd39::1".parse().expect("an address")),
+        isolated: true,
+        mac: MacAddress::of(address),
+        routed: Vec::new(),
+    }
+}
+
 /// An instance for a client, at [`address`]`(n)`.
 pub(crate) fn new_instance(client: ClientId, n: u16) -> NewInstance {
+    let id = Id::random().expect("an id");
     NewInstance {
-        id: Id::random().expect("an id"),
-        client,
-        link: LINK.to_owned(),
+        id,
+        owner: Owner::Client(client),
+        slot: Slot::new("default"),
+        host: Some(HostId::local()),
         template: "default".to_owned(),
-        plugin: "docker".to_owned(),
+        version: 0,
         spec: ContainerSpec {
             image: "orchestrator/client".to_owned(),
             hostname: "client".to_owned(),
@@ -171,7 +203,8 @@ pub(crate) fn new_instance(client: ClientId, n: u16) -> NewInstance {
             labels: [("owner".to_owned(), "test".to_owned())].into(),
             ..ContainerSpec::default()
         },
-        address: address(n),
+        containers: vec![container(id)],
+        attachments: vec![attachment(id, address(n))],
         at: at(i64::from(n)),
     }
 }
@@ -180,13 +213,9 @@ pub(crate) fn new_instance(client: ClientId, n: u16) -> NewInstance {
 pub(crate) fn event(kind: EventKind, client: ClientId) -> NewEvent {
     let link = Some(LINK.to_owned());
     NewEvent {
-        at: at(1),
-        kind,
         link,
         client: Some(client),
-        instance: None,
-        leased: None,
-        detail: None,
+        ..NewEvent::new(at(1), kind)
     }
 }
 
@@ -205,7 +234,7 @@ pub(crate) fn update(phase: Phase, seconds: i64) -> InstanceUpdate {
         reason: None,
         attempts: 0,
         due: None,
-        reference: None,
+        references: Some(BTreeMap::new()),
         ready: None,
         at: at(seconds),
     }
@@ -221,4 +250,15 @@ pub(crate) async fn remove(store: &Store, instance: &Instance) {
                 .expect("the update")
         );
     }
+}
+
+/// The clients of a link that are to have an instance.
+pub(crate) async fn wanting(store: &Store, link: &str) -> Vec<ClientId> {
+    let wanting = store.wanting(link).await.expect("they are found");
+    wanting.into_iter().map(|wanting| wanting.client).collect()
+}
+
+/// The slot that [`new_instance`] fills.
+pub(crate) fn slot(client: ClientId) -> SlotKey {
+    SlotKey::new(client, Slot::new("default"))
 }

@@ -5,7 +5,7 @@ use nix::unistd::Pid;
 use orchestrator_lab::{Dhclient, Engine, TEST_PORT, wait_for};
 use serde_json::Value;
 
-use crate::site::{PATIENCE, PREFIX, Plan, Site, address, first_process, ip_inside, text};
+use crate::site::{PATIENCE, PREFIX, Plan, Site, address, first_process, host_end, ip_inside, text};
 
 /// The processes of an instance but for the engine's own init.
 fn processes(instance: &Value) -> Vec<Pid> {
@@ -196,7 +196,7 @@ fn an_attachment_that_somebody_takes_off_its_bridge_or_sets_down_is_put_back() {
     let machine = site.machine("client");
     let mut client = Dhclient::boot(&machine, "eth0").unwrap();
     let before = site.wait_ready_for(client.address(PATIENCE).unwrap());
-    let (process, host_end) = (first_process(&before), format!("or{}", text(&before, "id")));
+    let (process, host_end) = (first_process(&before), host_end(&before));
     for (number, change) in (1..).zip([format!("{host_end} nomaster"), format!("{host_end} down")]) {
         site.host.ip(&format!("link set {change}")).unwrap();
         wait_for("the disturbance to be told", PATIENCE, || {

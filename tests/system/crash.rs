@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use orchestrator_lab::{Dhclient, Engine, Lab, Postgres, wait_for};
 
-use crate::site::{PATIENCE, Plan, Site, text};
+use crate::site::{PATIENCE, Plan, Site, host_end, text};
 
 /// Kills the daemon at ten random moments while clients come and go, then compares engine, links and SQL.
 fn killed_ten_times(store: Option<String>) {
@@ -59,7 +59,6 @@ fn killed_ten_times(store: Option<String>) {
 
 /// Engine, links and SQL tell the same.
 fn agree(site: &Site, engine: &Engine) {
-    let live = || -> HashSet<String> { site.instances().iter().map(|instance| text(instance, "id")).collect() };
     wait_for("engine, links and SQL to agree", PATIENCE, || {
         let containers = engine.containers().ok()?;
         let running: HashSet<String> = containers
@@ -71,9 +70,11 @@ fn agree(site: &Site, engine: &Engine) {
                     .to_owned()
             })
             .collect();
-        let wired: HashSet<String> = site.host_ends().iter().map(|name| name.replacen("or", "", 1)).collect();
-        let recorded = live();
-        (running == recorded && wired == recorded && containers.len() == recorded.len()).then_some(())
+        let wired: HashSet<String> = site.host_ends().into_iter().collect();
+        let instances = site.instances();
+        let recorded: HashSet<String> = instances.iter().map(|instance| text(instance, "id")).collect();
+        let to_wire: HashSet<String> = instances.iter().map(host_end).collect();
+        (running == recorded && wired == to_wire && containers.len() == recorded.len()).then_some(())
     });
 }
 

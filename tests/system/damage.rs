@@ -7,7 +7,7 @@ use std::process::Stdio;
 
 use orchestrator_lab::{Dhclient, wait_for};
 
-use crate::site::{BINARY, PATIENCE, Plan, Site, text};
+use crate::site::{BINARY, PATIENCE, Plan, Site, host_end, text};
 
 /// Overwrites the pages of the database's file from the `first` on.
 fn damage(file: &Path, first: u64) {
@@ -92,5 +92,5 @@ fn a_database_that_is_damaged_while_the_daemon_uses_it_confirms_no_lease() {
     assert!(!late.leases().unwrap().contains("iaaddr"), "no lease is confirmed");
     late.kill9();
     // What runs goes on.
-    assert!(site.host_ends().contains(&format!("or{}", text(&instance, "id"))));
+    assert!(site.host_ends().contains(&host_end(&instance)));
 }

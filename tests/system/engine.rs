@@ -3,7 +3,7 @@
 use orchestrator_lab::{Dhclient, Engine, Lab, TEST_PORT, wait_for};
 use serde_json::Value;
 
-use crate::site::{PATIENCE, Plan, Site, address, text};
+use crate::site::{PATIENCE, Plan, Site, address, host_end, text};
 
 fn own_engine() -> Engine {
     let engine = Engine::start(&Lab::new().unwrap().namespace("engine").unwrap()).unwrap();
@@ -104,9 +104,7 @@ fn an_attachment_removed_by_hand_is_made_again() {
     let machine = site.machine("client");
     let mut client = Dhclient::boot(&machine, "eth0").unwrap();
     let instance = site.wait_ready_for(client.address(PATIENCE).unwrap());
-    site.host
-        .ip(&format!("link delete or{}", text(&instance, "id")))
-        .unwrap();
+    site.host.ip(&format!("link delete {}", host_end(&instance))).unwrap();
     wait_for("the client to reach it again", PATIENCE, || {
         machine
             .get(address(&instance), TEST_PORT, "/")

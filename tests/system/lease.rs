@@ -5,7 +5,7 @@ use std::thread;
 
 use orchestrator_lab::{Dhclient, Dhcpcd, Engine, Postgres, TEST_PORT, wait_for};
 
-use crate::site::{PATIENCE, PREFIX, Plan, Site, address, text};
+use crate::site::{PATIENCE, PREFIX, Plan, Site, address, host_end, text};
 
 /// The client reaches its own instance, and the instance is what the template says.
 fn one_client(plan: &Plan) {
@@ -22,7 +22,7 @@ fn one_client(plan: &Plan) {
     assert_eq!(page.status, 200);
 
     assert_eq!(site.lease(leased).unwrap()["state"], "active");
-    assert_eq!(site.host_ends(), [format!("or{}", text(&instance, "id"))]);
+    assert_eq!(site.host_ends(), [host_end(&instance)]);
     let kinds = site.event_kinds();
     assert_eq!(kinds, ["lease-granted", "instance-wanted", "instance-ready"]);
 }

@@ -5,7 +5,7 @@ use std::fs;
 use orchestrator_lab::{Dhclient, Engine, Lab, Postgres, wait_for};
 use serde_json::Value;
 
-use crate::site::{PATIENCE, Plan, Site, address, text};
+use crate::site::{PATIENCE, Plan, Site, address, host_end, text};
 
 /// The condition of that name, as readiness shows it.
 fn condition(site: &Site, name: &str) -> Option<Value> {
@@ -154,7 +154,7 @@ fn kept_and_adopted(store: Option<String>, lose: impl FnOnce(&mut Site)) {
     wait_for("the condition to go", PATIENCE, || {
         condition(&site, "orphans").is_none().then_some(())
     });
-    assert_eq!(site.host_ends(), [format!("or{}", text(back, "id"))]);
+    assert_eq!(site.host_ends(), [host_end(back)]);
     assert!(site.daemon.items("/v1/orphans").unwrap().is_empty());
 }
 

@@ -254,6 +254,39 @@ fn a_link_that_gets_a_template_gives_instances_to_who_is_there() {
 }
 
 #[test]
+fn an_instance_keeps_the_isolation_that_it_was_made_with() {
+    let of = |isolated| Plan {
+        template: Some(format!("grace = \"1s\"\nisolated = {isolated}")),
+        ..Plan::default()
+    };
+    let site = Site::start(&of(false));
+    let machine = site.machine("client");
+    let mut client = Dhclient::boot(&machine, "eth0").unwrap();
+    let leased = client.address(PATIENCE).unwrap();
+    let instance = site.wait_ready_for(leased);
+    let is_isolated = || {
+        let name = site.host_ends().pop()?;
+        let shown = site.host.ip_json(&format!("-d link show {name}")).ok()?;
+        shown[0]["linkinfo"]["info_slave_data"]["isolated"].as_bool()
+    };
+    assert_eq!(is_isolated(), Some(false));
+    site.write(|place| of(true).settings(place));
+    assert_eq!(site.reload().1, "template.default.isolated: changed\n");
+    // Whatever is done to it later, it is wired again as it was made.
+    site.host.ip(&format!("link delete {}", site.host_ends()[0])).unwrap();
+    wait_for("the instance to be wired again", PATIENCE, || {
+        let events = site.daemon.items("/v1/events?limit=5000").ok()?;
+        let ready = events.iter().filter(|event| event["kind"] == "instance-ready").count();
+        (ready == 2 && !site.host_ends().is_empty()).then_some(())
+    });
+    assert_eq!(is_isolated(), Some(false));
+    assert_eq!(site.wait_ready_for(leased)["id"], instance["id"]);
+    let kinds = site.event_kinds();
+    let disturbed = kinds.iter().filter(|kind| *kind == "instance-disturbed").count();
+    assert_eq!(disturbed, 1, "the reload was none: {kinds:?}");
+}
+
+#[test]
 fn in_a_pool_that_shrank_a_client_keeps_its_instance_and_gets_another_address_when_it_renews() {
     let short = "preferred_lifetime = \"10s\"\nvalid_lifetime = \"1m\"".to_owned();
     let plan = Plan {

@@ -250,6 +250,11 @@ pub(crate) fn text(value: &Value, field: &str) -> String {
         .to_owned()
 }
 
+/// Name of the host end of an instance's first attachment.
+pub(crate) fn host_end(instance: &Value) -> String {
+    format!("or{}", text(&instance["attachments"][0], "id"))
+}
+
 /// The address of an instance.
 pub(crate) fn address(instance: &Value) -> Ipv6Addr {
     text(instance, "address").parse().unwrap()

@@ -35,7 +35,7 @@ pub struct Client {
     pub last_seen: Timestamp,
 }
 
-/// A client with its leases, its instance and its last events.
+/// A client with its leases, its instances and its last events.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ClientView {
     /// The client.
@@ -43,8 +43,11 @@ pub struct ClientView {
     pub client: Client,
     /// Its leases, also those that ended.
     pub leases: Vec<LeaseView>,
-    /// Its live instance.
+    /// The first of its live instances.
     pub instance: Option<Instance>,
+    /// Its live instances, in the order in which they were recorded.
+    #[serde(default)]
+    pub instances: Vec<Instance>,
     /// Its last events, the oldest first.
     pub events: Vec<Event>,
 }

@@ -84,6 +84,12 @@ pub struct Event {
     /// The instance that it happened to.
     #[schemars(with = "Option<scalar::Id>")]
     pub instance: Option<InstanceId>,
+    /// The host that it happened on; `null` where it has nothing to do with one.
+    #[serde(default)]
+    pub host: Option<String>,
+    /// The service that it happened to.
+    #[serde(default)]
+    pub service: Option<String>,
     /// The address that it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "scalar::Ipv6Address")]
@@ -94,4 +100,7 @@ pub struct Event {
     pub prefix: Option<Ipv6Net>,
     /// What else there is to say, for people.
     pub detail: Option<String>,
+    /// Who asked for it; `null` where nobody did.
+    #[serde(default)]
+    pub by: Option<String>,
 }

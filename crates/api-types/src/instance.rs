@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::word::words;
-use crate::{ContainerSpec, scalar};
+use crate::{Attachment, Container, ContainerSpec, Owner, scalar};
 
 words! {
     /// How far an instance has come.
@@ -27,26 +27,34 @@ words! {
     }
 }
 
-/// An instance: what runs, or is to run, for one client.
+/// An instance: what fills, or is to fill, one slot of an owner, such as a client.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Instance {
     /// The instance's id, which everything carries that is made for it.
     #[schemars(with = "scalar::Id")]
     pub id: InstanceId,
-    /// The client that it is for.
-    #[schemars(with = "scalar::Id")]
-    pub client: ClientId,
-    /// The link that it is on.
-    pub link: String,
+    /// For whom it exists.
+    pub owner: Owner,
+    /// Which of its owner's slots it fills: the name of a client's template, the number of a service's replica.
+    pub slot: String,
+    /// The client that it is for; `null` where its owner is no client.
+    #[schemars(with = "Option<scalar::Id>")]
+    pub client: Option<ClientId>,
+    /// The host that it runs on; `null` until one is chosen.
+    pub host: Option<String>,
+    /// The link that its first attachment is on; `null` where it has none.
+    pub link: Option<String>,
     /// The name of the template that it was made from.
     pub template: String,
-    /// The plugin whose engine runs it.
+    /// The version that the template had then; 0 for a template of the settings.
+    pub version: u64,
+    /// The plugin whose engine runs its first container.
     pub plugin: String,
     /// What it is, as the template said when it was made.
     pub spec: ContainerSpec,
-    /// Its address on the link.
-    #[schemars(with = "scalar::Ipv6Address")]
-    pub address: Ipv6Addr,
+    /// The address of its first attachment; `null` while that is pending.
+    #[schemars(with = "Option<scalar::Ipv6Address>")]
+    pub address: Option<Ipv6Addr>,
     /// How far it has come.
     pub phase: Phase,
     /// Why it is in this phase, where that needs saying: what failed, on what, and what to do.
@@ -56,7 +64,7 @@ pub struct Instance {
     /// When it is tried again, or when its grace ends.
     #[schemars(with = "Option<scalar::Timestamp>")]
     pub due: Option<Timestamp>,
-    /// The engine's own name for it: the id of a container.
+    /// The engine's own name for its first container.
     pub reference: Option<String>,
     /// When it was recorded.
     #[schemars(with = "scalar::Timestamp")]
@@ -67,6 +75,10 @@ pub struct Instance {
     /// When its phase last changed.
     #[schemars(with = "scalar::Timestamp")]
     pub changed: Timestamp,
+    /// Its containers. The first one's network namespace is that of all.
+    pub containers: Vec<Container>,
+    /// Its interfaces. It is reached by the first.
+    pub attachments: Vec<Attachment>,
 }
 
 /// An instance, and the client that it is for.
@@ -75,9 +87,9 @@ pub struct InstanceView {
     /// The instance.
     #[serde(flatten)]
     pub instance: Instance,
-    /// Its client's DUID.
-    #[schemars(with = "scalar::Duid")]
-    pub duid: Duid,
+    /// Its client's DUID; `null` where its owner is no client.
+    #[schemars(with = "Option<scalar::Duid>")]
+    pub duid: Option<Duid>,
     /// Its client's host name.
     pub hostname: Option<String>,
     /// Its client's link-layer address.

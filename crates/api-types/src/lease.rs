@@ -38,6 +38,19 @@ words! {
     }
 }
 
+/// Where on its link a client is that a lease was granted to, as far as the lease's source knows.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct GrantedTo {
+    /// The link-layer address that the client's message came from.
+    #[schemars(with = "Option<scalar::LinkLayerAddress>")]
+    pub link_layer: Option<LinkLayerAddress>,
+    /// The link-local address that the client's message came from.
+    #[schemars(with = "Option<scalar::Ipv6Address>")]
+    pub link_local: Option<Ipv6Addr>,
+    /// The port of the bridge that the client's message came in by.
+    pub port: Option<String>,
+}
+
 /// One address or one prefix that one client holds or held. Either `address` or `prefix` is there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Lease {
@@ -69,6 +82,9 @@ pub struct Lease {
     #[serde(default)]
     #[schemars(with = "Option<scalar::Ipv6Address>")]
     pub next_hop: Option<Ipv6Addr>,
+    /// Where its client was when it was last granted or extended.
+    #[serde(default)]
+    pub granted_to: GrantedTo,
     /// When it stops being preferred.
     #[schemars(with = "scalar::Timestamp")]
     pub preferred_until: Timestamp,

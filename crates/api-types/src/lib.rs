@@ -7,13 +7,16 @@
 //! Each type carries its JSON Schema, out of which the OpenAPI document is made: a comment here is what users of the
 //! API read. Values whose text is all there is to them (ids, moments, DUIDs) are the model's own.
 
+mod attachment;
 mod client;
+mod container;
 mod dnsmasq;
 mod event;
 mod health;
 mod instance;
 mod lease;
 mod orphan;
+mod owner;
 mod page;
 mod problem;
 mod query;
@@ -24,13 +27,16 @@ mod settings;
 mod spec;
 mod word;
 
+pub use attachment::Attachment;
 pub use client::{Client, ClientView};
+pub use container::Container;
 pub use dnsmasq::{DnsmasqEvent, DnsmasqVerb};
 pub use event::{Event, EventKind};
 pub use health::{Condition, Health, Readiness};
 pub use instance::{Instance, InstanceView, Phase};
-pub use lease::{Lease, LeaseSource, LeaseState, LeaseView};
+pub use lease::{GrantedTo, Lease, LeaseSource, LeaseState, LeaseView};
 pub use orphan::Orphan;
+pub use owner::Owner;
 pub use page::Page;
 pub use problem::Problem;
 pub use query::{ClientQuery, DestroyQuery, EventQuery, InstanceQuery, LeaseQuery, ReconfigureQuery, ReservationQuery};

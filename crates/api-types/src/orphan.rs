@@ -29,4 +29,7 @@ pub struct Orphan {
     /// Its address on the link.
     #[schemars(with = "Option<scalar::Ipv6Address>")]
     pub address: Option<Ipv6Addr>,
+    /// The slot of its client that it was made for.
+    #[serde(default)]
+    pub slot: Option<String>,
 }

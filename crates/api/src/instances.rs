@@ -78,7 +78,7 @@ pub(super) async fn destroy(
         return match query.release {
             false => Ok(Removal::Over(found.into_wire())),
             true => {
-                let present = view.instance_of(found.instance.client).await?;
+                let present = view.instance_in(&found.instance.key()).await?;
                 Err(Fault::instance_gone(&found.instance, present))
             }
         };

@@ -6,7 +6,7 @@
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use orchestrator_api_types as wire;
-use orchestrator_model::{Client, ClientId, InstanceId, InstanceView};
+use orchestrator_model::{Client, ClientId, InstanceId, InstanceView, SlotKey};
 use orchestrator_store::{ClientFilter, EventFilter, InstanceFilter, LeaseFilter, Resolved, Store};
 
 use super::caller::Caller;
@@ -76,10 +76,12 @@ impl View {
             ..EventFilter::default()
         };
         let events = self.store.events(last).await?;
+        let instances: Vec<wire::Instance> = live.items.into_iter().map(|view| view.instance.into_wire()).collect();
         Ok(wire::ClientView {
             client: client.into_wire(),
             leases: leases.items.into_wire(),
-            instance: live.items.into_iter().next().map(|view| view.instance.into_wire()),
+            instance: instances.first().cloned(),
+            instances,
             events: events.items.into_wire(),
         })
     }
@@ -102,9 +104,9 @@ impl View {
         }
     }
 
-    /// The live instance of a client.
-    pub(super) async fn instance_of(&self, client: ClientId) -> Result<Option<InstanceId>, Fault> {
-        let situation = self.store.situation(client).await?;
+    /// The live instance in a slot.
+    pub(super) async fn instance_in(&self, slot: &SlotKey) -> Result<Option<InstanceId>, Fault> {
+        let situation = self.store.situation(slot).await?;
         Ok(situation
             .and_then(|situation| situation.instance)
             .map(|instance| instance.id))

@@ -154,13 +154,8 @@ impl Keeper {
 
     async fn note_missing(&self, reason: String) {
         let event = NewEvent {
-            at: self.parts.clock.now(),
-            kind: EventKind::TemplateMissing,
-            link: None,
-            client: None,
-            instance: None,
-            leased: None,
             detail: Some(reason),
+            ..NewEvent::new(self.parts.clock.now(), EventKind::TemplateMissing)
         };
         if let Err(fault) = self.parts.store.append_event(event).await {
             tracing::warn!("could not record that a template is missing: {}", with_causes(&fault));

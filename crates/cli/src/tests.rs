@@ -24,7 +24,16 @@ fn instance(id: &str, phase: &str, reason: Option<&str>) -> Value {
         "id": id, "client": "0123456789ab", "duid": "00:03:00:01:02:00:5e:10:00:01", "hostname": null,
         "link": "br0", "template": "default", "plugin": "docker", "address": "fd39::2:7", "phase": phase,
         "spec": {"image": "orchestrator/client", "hostname": "host-1"}, "link_layer": null, "reason": reason, "attempts": 0, "due": null, "reference": "c0ffee", "created": "2023-11-14T22:10:08Z",
-        "ready": "2023-11-14T22:10:09Z", "changed": "2023-11-14T22:10:09Z", "field_of_the_future": 1
+        "ready": "2023-11-14T22:10:09Z", "changed": "2023-11-14T22:10:09Z", "field_of_the_future": 1,
+        "owner": {"kind": "client", "name": "0123456789ab"}, "slot": "default", "host": "local", "version": 0,
+        "containers": [{
+            "instance": id, "name": "main", "engine": "docker", "image": "orchestrator/client", "reference": "c0ffee"
+        }],
+        "attachments": [{
+            "id": "0a0a0a0a0a0a", "instance": id, "container": "main", "network": "br0", "interface": "eth1",
+            "address": "fd39::2:7", "prefix_length": 64, "gateway": "fd39::1", "isolated": true,
+            "mac": "02:6f:00:02:00:07", "routed": []
+        }]
     })
 }
 

@@ -7,9 +7,8 @@ use super::failure::Failure;
 use super::page::read;
 use super::printable::printable;
 use super::table::{Column, Width, columns, record};
-use orchestrator_model::{
-    Client, Event, Instance, InstanceView, Lease, LeaseState, Orphan, Reservation, ReservationView, Timestamp,
-};
+use orchestrator_api_types::{Instance, InstanceView, Owner};
+use orchestrator_model::{Client, Duid, Event, Lease, LeaseState, Orphan, Reservation, ReservationView, Timestamp};
 
 /// Columns of a reason: what failed, on what, and the beginning of what to do.
 const REASON: usize = 100;
@@ -28,10 +27,10 @@ pub(super) fn instances(items: &[Value], now: Timestamp, width: Width) -> Result
         } = read(item, "an instance")?;
         Ok(vec![
             instance.id.to_string(),
-            hostname.unwrap_or_else(|| duid.to_string()),
-            instance.link,
-            instance.template,
-            instance.address.to_string(),
+            whose(&instance.owner, hostname, duid),
+            text(instance.link),
+            instance.template.clone(),
+            text(instance.address),
             instance.phase.to_string(),
             age(instance.created, now),
             instance.reason.unwrap_or_default(),
@@ -49,6 +48,19 @@ pub(super) fn instances(items: &[Value], now: Timestamp, width: Width) -> Result
         Column::new("REASON").at_most(REASON),
     ];
     Ok(columns(&header, rows, width))
+}
+
+/// By what people know an owner: a client by its host name or its DUID.
+fn whose(owner: &Owner, hostname: Option<String>, duid: Option<Duid>) -> String {
+    let name = hostname.or_else(|| duid.map(|duid| duid.to_string()));
+    name.unwrap_or_else(|| match owner {
+        Owner::Client(id) => id.to_string(),
+        Owner::Service(name) | Owner::Pool(name) | Owner::Operator(name) => name.clone(),
+    })
+}
+
+fn text(value: Option<impl ToString>) -> String {
+    value.map(|value| value.to_string()).unwrap_or_default()
 }
 
 /// A table of instances that the database does not know.
@@ -198,8 +210,8 @@ pub(super) fn instance(item: &Value, now: Timestamp) -> Result<String, Failure> 
         ..
     } = read(item, "an instance")?;
     let whom = [
-        ("client", Some(instance.client.to_string())),
-        ("duid", Some(duid.to_string())),
+        ("client", instance.client.map(|client| client.to_string())),
+        ("duid", duid.map(|duid| duid.to_string())),
         ("name", hostname),
     ];
     Ok(record(&[&fields(instance, now), whom.as_slice()].concat()))
@@ -220,8 +232,8 @@ fn fields(instance: Instance, now: Timestamp) -> Vec<(&'static str, Option<Strin
             "attempts",
             (instance.attempts > 0).then(|| instance.attempts.to_string()),
         ),
-        ("address", Some(instance.address.to_string())),
-        ("link", Some(instance.link)),
+        ("address", instance.address.map(|address| address.to_string())),
+        ("link", instance.link),
         ("template", Some(instance.template)),
         ("image", Some(instance.spec.image)),
         ("plugin", Some(instance.plugin)),

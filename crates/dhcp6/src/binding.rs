@@ -138,6 +138,9 @@ pub struct Change {
     ///
     /// It identifies the client's interface again when it asks with another IAID.
     pub holder: Option<Ipv6Addr>,
+    /// The link-local address that the client's message came from, as the relay next to it has it; nothing where the
+    /// client sent from another address.
+    pub link_local: Option<Ipv6Addr>,
 }
 
 impl Change {
@@ -153,6 +156,7 @@ impl Change {
             class: None,
             next_hop: None,
             holder: None,
+            link_local: None,
         }
     }
 
@@ -168,6 +172,7 @@ impl Change {
             class: None,
             next_hop: None,
             holder: None,
+            link_local: None,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::lease::words;
-use super::{ClientId, InstanceId, Leased, Timestamp};
+use super::{ClientId, HostId, InstanceId, Leased, Timestamp};
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -106,11 +106,20 @@ pub struct Event {
     pub client: Option<ClientId>,
     /// The instance it happened to.
     pub instance: Option<InstanceId>,
+    /// The host it happened on; `None` where it has nothing to do with one.
+    #[serde(default)]
+    pub host: Option<HostId>,
+    /// The service it happened to.
+    #[serde(default)]
+    pub service: Option<String>,
     /// The leased or assigned address, or the delegated prefix; in JSON under "address" or "prefix".
     #[serde(flatten)]
     pub leased: Option<Leased>,
     /// What else there is to say, for people.
     pub detail: Option<String>,
+    /// Who asked for it; `None` where nobody did, as with leases and what the daemon does by itself.
+    #[serde(default)]
+    pub by: Option<String>,
 }
 
 /// An event that is about to be recorded.
@@ -126,8 +135,32 @@ pub struct NewEvent {
     pub client: Option<ClientId>,
     /// The instance it happened to.
     pub instance: Option<InstanceId>,
+    /// The host it happened on; `None` where it has nothing to do with one.
+    pub host: Option<HostId>,
+    /// The service it happened to.
+    pub service: Option<String>,
     /// The leased or assigned address, or the delegated prefix.
     pub leased: Option<Leased>,
     /// What else there is to say, for people.
     pub detail: Option<String>,
+    /// Who asked for it; `None` where nobody did, as with leases and what the daemon does by itself.
+    pub by: Option<String>,
+}
+
+impl NewEvent {
+    /// An event with nothing else to say: `NewEvent { link, ..NewEvent::new(at, kind) }`.
+    pub const fn new(at: Timestamp, kind: EventKind) -> Self {
+        Self {
+            at,
+            kind,
+            link: None,
+            client: None,
+            instance: None,
+            host: None,
+            service: None,
+            leased: None,
+            detail: None,
+            by: None,
+        }
+    }
 }

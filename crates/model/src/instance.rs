@@ -1,4 +1,4 @@
-//! One template provisioned for one client.
+//! What fills a slot of an owner: one template, provisioned.
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -7,7 +7,10 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::lease::words;
-use super::{ClientId, ContainerSpec, InstanceId, Timestamp};
+use super::{
+    Attachment, ClientId, Container, ContainerSpec, EventKind, HostId, InstanceId, NewEvent, Owner, Slot, SlotKey,
+    Timestamp,
+};
 
 /// Where an instance is on its way. `orchestrator::machine` draws the ways between them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -41,18 +44,18 @@ words!(Phase {
 pub struct Instance {
     /// Its name, carried by everything that is made for it.
     pub id: InstanceId,
-    /// Whom it is for.
-    pub client: ClientId,
-    /// The bridge it is attached to.
-    pub link: String,
+    /// For whom it exists.
+    pub owner: Owner,
+    /// Which of its owner's slots it fills.
+    pub slot: Slot,
+    /// The host that it runs on; `None` until somebody else's scheduler has chosen one.
+    pub host: Option<HostId>,
     /// Name of the template it was made from.
     pub template: String,
-    /// The plugin that provisions it.
-    pub plugin: String,
+    /// The version that the template had then; 0 for one of the settings, which have no versions.
+    pub version: u64,
     /// What it is to be, as the template said when it was made.
     pub spec: ContainerSpec,
-    /// Its address on the link.
-    pub address: Ipv6Addr,
     /// Where it is on its way.
     pub phase: Phase,
     /// Why it is there, where that needs saying: what failed, on what, what to do.
@@ -61,12 +64,71 @@ pub struct Instance {
     pub attempts: u32,
     /// When it is tried again, or when its grace ends.
     pub due: Option<Timestamp>,
-    /// The engine's own name for it: a container id.
-    pub reference: Option<String>,
     /// When it was recorded.
     pub created: Timestamp,
     /// When it first answered.
     pub ready: Option<Timestamp>,
     /// When its phase last changed.
     pub changed: Timestamp,
+    /// Its containers. The first one's namespace is the network namespace of all.
+    pub containers: Vec<Container>,
+    /// Its interfaces. Clients and checks reach it by the address of the first.
+    pub attachments: Vec<Attachment>,
+}
+
+impl Instance {
+    /// The slot that it fills, among those of all owners.
+    pub fn key(&self) -> SlotKey {
+        SlotKey {
+            owner: self.owner.clone(),
+            slot: self.slot.clone(),
+        }
+    }
+
+    /// The client that owns it, where a client does.
+    pub const fn client(&self) -> Option<ClientId> {
+        self.owner.client()
+    }
+
+    /// Its first attachment: what clients and checks reach it by. `None` for an instance without a network.
+    pub fn attachment(&self) -> Option<&Attachment> {
+        self.attachments.first()
+    }
+
+    /// The network of its first attachment; empty for an instance without a network.
+    pub fn link(&self) -> &str {
+        self.attachment().map_or("", |attachment| &attachment.network)
+    }
+
+    /// The address of its first attachment, unless that is pending.
+    pub fn address(&self) -> Option<Ipv6Addr> {
+        self.attachment()?.address
+    }
+
+    /// An event that happens to it, with its owner, its host and its first attachment.
+    pub fn event(&self, at: Timestamp, kind: EventKind) -> NewEvent {
+        let service = match &self.owner {
+            Owner::Service(name) => Some(name.clone()),
+            Owner::Client(_) | Owner::Pool(_) | Owner::Operator(_) => None,
+        };
+        NewEvent {
+            link: self.attachment().map(|attachment| attachment.network.clone()),
+            client: self.client(),
+            instance: Some(self.id),
+            host: self.host.clone(),
+            service,
+            leased: self.address().map(Into::into),
+            ..NewEvent::new(at, kind)
+        }
+    }
+
+    /// The plugin that provisions its first container.
+    pub fn engine(&self) -> &str {
+        self.containers.first().map_or("", |container| &container.engine)
+    }
+
+    /// The engine's own name for its first container.
+    pub fn reference(&self) -> Option<&str> {
+        self.containers.first()?.reference.as_deref()
+    }
 }

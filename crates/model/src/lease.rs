@@ -58,6 +58,9 @@ pub struct Lease {
     /// The router towards a delegated prefix: its client's link-local address. `None` for addresses, and where a relay
     /// agent routes.
     pub next_hop: Option<Ipv6Addr>,
+    /// Where on the link its client was when it was last granted or extended, as far as its source knows.
+    #[serde(default)]
+    pub granted_to: GrantedTo,
     /// When it stops being preferred.
     pub preferred_until: Timestamp,
     /// When the lease ends unless it is renewed.
@@ -66,6 +69,17 @@ pub struct Lease {
     pub granted: Timestamp,
     /// When its last event came.
     pub changed: Timestamp,
+}
+
+/// Where on its link a client is that a lease was granted to: what its packets may be known by.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrantedTo {
+    /// The link-layer address that the client's message came from.
+    pub link_layer: Option<LinkLayerAddress>,
+    /// The link-local address that the client's message came from.
+    pub link_local: Option<Ipv6Addr>,
+    /// The port of the bridge that the client's message came in by.
+    pub port: Option<String>,
 }
 
 /// What happened to a lease.
@@ -110,6 +124,9 @@ pub struct LeaseChange {
     pub valid_until: Timestamp,
     /// The client's link-layer address, where the source knows it.
     pub link_layer: Option<LinkLayerAddress>,
+    /// Where the client's message came from; empty where the source does not see that.
+    #[serde(default)]
+    pub granted_to: GrantedTo,
     /// The name the client gave, where it gave one.
     pub hostname: Option<String>,
     /// When it happened.

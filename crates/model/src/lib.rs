@@ -2,22 +2,29 @@
 //!
 //! Nothing here does I/O, and nothing here imports another module of the daemon.
 
+mod attachment;
 mod client;
+mod container;
 mod event;
+mod host;
 mod instance;
 mod lease;
 mod lifespan;
 mod orphan;
+mod owner;
 mod page;
 mod reservation;
 mod template;
 mod timestamp;
 mod view;
 
+pub use attachment::{Attachment, MacAddress, MacAddressError, attachment_of, host_end};
 pub use client::Client;
+pub use container::Container;
 pub use event::{Event, EventKind, NewEvent};
+pub use host::{Host, HostId, HostState};
 pub use instance::{Instance, Phase};
-pub use lease::{Lease, LeaseChange, LeaseSource, LeaseState, LeaseVerb};
+pub use lease::{GrantedTo, Lease, LeaseChange, LeaseSource, LeaseState, LeaseVerb, UnknownWord};
 pub use lifespan::{LifespanError, parse_lifespan, show_lifespan};
 pub use orchestrator_dhcp6::{Duid, Holder, Iaid, Leased, LinkLayerAddress, OpaqueId, Reservation};
 pub use orchestrator_plugin::{
@@ -25,6 +32,7 @@ pub use orchestrator_plugin::{
     ValueSource, Volume, VolumeSource,
 };
 pub use orphan::Orphan;
+pub use owner::{Owner, OwnerKind, Slot, SlotKey};
 pub use page::Page;
 pub use reservation::{RecordedReservation, ReservationView};
 pub use template::{Origin, RecordedTemplate, TemplateVersion};
@@ -33,6 +41,9 @@ pub use view::{InstanceView, LeaseView};
 
 /// Names a client: twelve hexadecimal digits, kept for as long as the client is remembered.
 pub type ClientId = Id;
+
+/// Names an attachment, and the interface on the host that is made for it.
+pub type AttachmentId = Id;
 
 /// Names a reservation that was made through the API.
 pub type ReservationId = Id;

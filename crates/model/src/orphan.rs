@@ -4,7 +4,7 @@ use std::net::Ipv6Addr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Duid, InstanceId};
+use super::{Duid, InstanceId, Slot};
 
 /// An instance that carries our mark and that the database has never known: its database was lost, or an older copy of it
 /// was restored. It is kept until its client comes back or an operator removes it.
@@ -24,4 +24,7 @@ pub struct Orphan {
     pub duid: Option<Duid>,
     /// Its address on the link.
     pub address: Option<Ipv6Addr>,
+    /// The slot of its client that it was made for.
+    #[serde(default)]
+    pub slot: Option<Slot>,
 }

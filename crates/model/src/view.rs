@@ -10,11 +10,11 @@ pub struct InstanceView {
     /// The instance.
     #[serde(flatten)]
     pub instance: Instance,
-    /// Its client's DUID.
-    pub duid: Duid,
-    /// Its client's host name.
+    /// The DUID of the client that owns it; `None` where no client does.
+    pub duid: Option<Duid>,
+    /// The client's host name.
     pub hostname: Option<String>,
-    /// Its client's link-layer address.
+    /// The client's link-layer address.
     pub link_layer: Option<LinkLayerAddress>,
 }
 

@@ -7,7 +7,7 @@ use super::connection::{BEGIN, COMMIT, Session, SqliteTx, Tx, fetch_optional, st
 use super::rows::{ManyRows, Number, Text, execute_rows};
 use super::script::{SMALL, Script};
 use super::text::plain;
-use orchestrator_model::{Event, NewEvent};
+use orchestrator_model::{Event, HostId, NewEvent};
 
 statements! {
     LAST_EVENT = "select coalesce(max(id), 0) from events";
@@ -21,10 +21,13 @@ static INSERT_EVENTS: ManyRows = ManyRows::new(
         ("link", Text),
         ("client", Text),
         ("instance", Text),
+        ("host", Text),
+        ("service", Text),
         ("address", Text),
         ("detail", Text),
+        ("by", Text),
     ],
-    "insert or fail into events (id, at, kind, link, client, instance, address, detail)
+    "insert or fail into events (id, at, kind, link, client, instance, host, service, address, detail, by)
     select * from told where id is not null",
 );
 
@@ -129,8 +132,11 @@ impl<'c> Batch<'c> {
             event.link.as_deref(),
             event.client.map(|client| client.to_string()),
             event.instance.map(|instance| instance.to_string()),
+            event.host.as_ref().map(HostId::as_str),
+            event.service.as_deref(),
             event.leased.map(|leased| leased.to_string()),
             event.detail.as_deref(),
+            event.by.as_deref(),
         ]);
         self.events = events;
         recorded?;
@@ -157,8 +163,11 @@ fn known_as(id: i64, new: NewEvent) -> Event {
         link,
         client,
         instance,
+        host,
+        service,
         leased,
         detail,
+        by,
     } = new;
     Event {
         id,
@@ -167,7 +176,10 @@ fn known_as(id: i64, new: NewEvent) -> Event {
         link,
         client,
         instance,
+        host,
+        service: service.map(plain),
         leased,
         detail: detail.map(plain),
+        by: by.map(plain),
     }
 }

@@ -13,7 +13,7 @@ statements! {
 }
 
 impl Store {
-    /// Has an instance removed, and its client want none until its next lease event.
+    /// Has an instance removed, and its client be given no other until its next lease event.
     ///
     /// One that is on its way out stays so and one that is gone stays gone: asking again changes nothing but, in the
     /// first case, that the client wants none. `detail` says on whose behalf.
@@ -57,7 +57,9 @@ impl Write for DestroyInstance {
                 instance.changed = self.at;
             }
         }
-        clients::unwant(batch, instance.client).await?;
+        if let Some(client) = instance.client() {
+            clients::unwant(batch, client).await?;
+        }
         Ok(instance)
     }
 }
@@ -74,13 +76,8 @@ impl DestroyInstance {
             self.at.0
         )?;
         let event = NewEvent {
-            at: self.at,
-            kind: EventKind::InstanceDestroyed,
-            link: Some(instance.link.clone()),
-            client: Some(instance.client),
-            instance: Some(self.id),
-            leased: Some(instance.address.into()),
             detail: self.detail.clone(),
+            ..instance.event(self.at, EventKind::InstanceDestroyed)
         };
         batch.append_event(event).await.map(drop)
     }

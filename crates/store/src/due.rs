@@ -7,9 +7,11 @@ use super::{Store, StoreError};
 
 statements! {
     HURRY = "update instances set due = null
-        where plugin = $1 and due is not null and phase in ('pending', 'starting', 'removing')";
+        where due is not null and phase in ('pending', 'starting', 'removing')
+            and id in (select instance from containers where engine = $1)";
     HURRY_LINK = "update instances set due = null
-        where link = $1 and due is not null and phase in ('pending', 'starting')";
+        where due is not null and phase in ('pending', 'starting')
+            and id in (select instance from attachments where network = $1 and live = 1)";
 }
 
 impl Store {

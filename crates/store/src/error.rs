@@ -12,7 +12,7 @@ use sqlx::migrate::MigrateError;
 use sqlx::sqlite::SqliteError;
 
 use super::{MOST_RESERVATIONS, MOST_TEMPLATES};
-use orchestrator_model::{ClientId, Duid, InstanceId, ReservationId};
+use orchestrator_model::{ClientId, Duid, InstanceId, ReservationId, SlotKey};
 
 /// Why the store could not do what it was asked.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -169,19 +169,19 @@ pub enum StoreError {
     /// There are as many templates as there may be.
     #[error("there are {MOST_TEMPLATES} templates, and no more are kept; remove some")]
     TooManyTemplates,
-    /// The client has a live instance already.
-    #[error("client {client} already has instance {instance}")]
+    /// The slot has a live instance already.
+    #[error("{key} already has instance {instance}")]
     AlreadyThere {
-        /// The client.
-        client: ClientId,
+        /// The slot.
+        key: SlotKey,
         /// Its live instance.
         instance: InstanceId,
     },
     /// A live instance has the address already.
-    #[error("address {address} on {link} already belongs to instance {instance}")]
+    #[error("address {address} on {network} already belongs to instance {instance}")]
     AddressTaken {
-        /// The bridge.
-        link: String,
+        /// The network.
+        network: String,
         /// The address.
         address: Ipv6Addr,
         /// Whose it is.

@@ -8,14 +8,14 @@ use super::page::limits;
 use super::text::Columns;
 use super::writer::Write;
 use super::{Store, StoreError};
-use orchestrator_model::{ClientId, Duid, Event, InstanceId, NewEvent, Page, Timestamp};
+use orchestrator_model::{ClientId, Duid, Event, HostId, InstanceId, NewEvent, Page, Timestamp};
 
 statements! {
-    FIRST = "select id, at, kind, link, client, instance, address, detail from events
+    FIRST = "select id, at, kind, link, client, instance, host, service, address, detail, by from events
         where id > $1 and id < $2 and (link = $3 or $3 is null) and (client = $4 or $4 is null)
             and (instance = $5 or $5 is null)
         order by id limit $6";
-    LATEST = "select id, at, kind, link, client, instance, address, detail from events
+    LATEST = "select id, at, kind, link, client, instance, host, service, address, detail, by from events
         where id > $1 and id < $2 and (link = $3 or $3 is null) and (client = $4 or $4 is null)
             and (instance = $5 or $5 is null)
         order by id desc limit $6";
@@ -32,8 +32,11 @@ struct EventRow {
     link: Option<String>,
     client: Option<String>,
     instance: Option<String>,
+    host: Option<String>,
+    service: Option<String>,
     address: Option<String>,
     detail: Option<String>,
+    by: Option<String>,
 }
 
 impl TryFrom<EventRow> for Event {
@@ -47,8 +50,11 @@ impl TryFrom<EventRow> for Event {
             link: row.link,
             client: COLUMNS.parse_some("client", row.client.as_deref())?,
             instance: COLUMNS.parse_some("instance", row.instance.as_deref())?,
+            host: row.host.map(HostId::new),
+            service: row.service,
             leased: COLUMNS.parse_some("address", row.address.as_deref())?,
             detail: row.detail,
+            by: row.by,
         })
     }
 }

@@ -9,7 +9,10 @@ statements! {
     // Each reads a whole table. PostgreSQL refuses a page that is damaged, and knows that it is where it keeps checksums.
     CLIENTS = "select count(*) from clients where link || duid <> ''";
     LEASES = "select count(*) from leases where link || state <> ''";
-    INSTANCES = "select count(*) from instances where link || spec <> ''";
+    HOSTS = "select count(*) from hosts where name || state <> ''";
+    INSTANCES = "select count(*) from instances where owner || spec <> ''";
+    CONTAINERS = "select count(*) from containers where engine || image <> ''";
+    ATTACHMENTS = "select count(*) from attachments where network || mac <> ''";
     RESERVATIONS = "select count(*) from reservations where link || holder <> ''";
     EVENTS = "select count(*) from events where kind <> ''";
 }

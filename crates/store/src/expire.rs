@@ -17,7 +17,8 @@ use orchestrator_model::{EventKind, Lease, LeaseState, NewEvent, Timestamp};
 statements! {
     // A lease that ends soon is left alone until then.
     DUE = "select l.link, l.address, l.client, c.duid, l.iaid, l.source, l.state, l.preferred_until, l.valid_until,
-            l.granted, l.changed, l.next_hop, c.hostname, c.link_layer
+            l.granted, l.changed, l.next_hop, l.link_layer as granted_link_layer, l.link_local, l.port, c.hostname,
+            c.link_layer
         from leases l join clients c on c.id = l.client
         where l.due <= $2 and (l.valid_until <= $1 or l.valid_until > l.due) order by l.due limit $3";
 }
@@ -97,13 +98,10 @@ impl Write for ExpireLeases {
 impl ExpireLeases {
     fn event(&self, lease: &Lease) -> NewEvent {
         NewEvent {
-            at: self.now,
-            kind: EventKind::LeaseExpired,
             link: Some(lease.link.clone()),
             client: Some(lease.client),
-            instance: None,
             leased: Some(lease.leased),
-            detail: None,
+            ..NewEvent::new(self.now, EventKind::LeaseExpired)
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Instances as rows.
+//! Instances as rows, with the rows of their containers and attachments.
 
 use std::collections::HashSet;
 use std::net::Ipv6Addr;
@@ -10,84 +10,184 @@ use super::names::{Fit, Name, instance_goes_by};
 use super::page::{Moment, limits};
 use super::text::Columns;
 use super::{Store, StoreError, clients};
-use orchestrator_model::{ClientId, Instance, InstanceId, InstanceView, Page, Phase, Timestamp};
+use orchestrator_model::{
+    Attachment, ClientId, Container, HostId, Instance, InstanceId, InstanceView, Owner, OwnerKind, Page, Phase, Slot,
+    SlotKey, Timestamp,
+};
+
+// What an instance consists of comes with its row: a row for each pair of a container and an attachment, which is one row
+// for most instances.
+macro_rules! select {
+    ($from:expr, $order:expr) => {
+        concat!(
+            "select i.id, i.owner_kind, i.owner, i.slot, i.host, i.template, i.version, i.spec, i.phase, i.reason,
+                i.attempts, i.due, i.created, i.ready, i.changed, c.duid, c.hostname, c.link_layer,
+                k.name, k.engine, k.image, k.reference,
+                a.id as attachment, a.container, a.network, a.interface, a.address, a.prefix_length, a.gateway,
+                a.isolated, a.mac, a.routed
+            from ",
+            $from,
+            " left join clients c on c.id = i.owner and i.owner_kind = 'client'
+                left join containers k on k.instance = i.id left join attachments a on a.instance = i.id
+            order by ",
+            $order,
+            "k.place, a.place"
+        )
+    };
+}
 
 statements! {
-    FIND = "select i.id, i.client, i.link, i.template, i.plugin, i.spec, i.address, i.phase, i.reason, i.attempts,
-            i.due, i.reference, i.created, i.ready, i.changed, c.duid, c.hostname, c.link_layer
-        from instances i join clients c on c.id = i.client where i.id = $1";
-    LIVE_OF_CLIENT = "select i.id, i.client, i.link, i.template, i.plugin, i.spec, i.address, i.phase, i.reason,
-            i.attempts, i.due, i.reference, i.created, i.ready, i.changed, c.duid, c.hostname, c.link_layer
-        from instances i join clients c on c.id = i.client where i.client = $1 and i.phase <> 'removed'";
-    LIVE = "select i.id, i.client, i.link, i.template, i.plugin, i.spec, i.address, i.phase, i.reason, i.attempts,
-            i.due, i.reference, i.created, i.ready, i.changed, c.duid, c.hostname, c.link_layer
-        from instances i join clients c on c.id = i.client where i.phase <> 'removed' order by i.created, i.id";
-    LIST = concat!(
-        "select i.id, i.client, i.link, i.template, i.plugin, i.spec, i.address, i.phase, i.reason, i.attempts,
-            i.due, i.reference, i.created, i.ready, i.changed, c.duid, c.hostname, c.link_layer
-        from instances i join clients c on c.id = i.client
-        where (i.phase <> 'removed' or $4 = 1) and (i.link = $5 or $5 is null) and (i.client = $6 or $6 is null)
-            and (i.phase = $7 or $7 is null) and (i.created, i.id) > ($8, $9) and (",
-        instance_goes_by!(),
-        " or $1 is null) order by i.created, i.id limit $10"
+    FIND = select!("(select * from instances where id = $1) i", "");
+    LIVE_IN_SLOT = select!(
+        "(select * from instances where owner_kind = $1 and owner = $2 and slot = $3 and phase <> 'removed') i", "");
+    LIVE = select!("(select * from instances where phase <> 'removed') i", "i.created, i.id, ");
+    LIST = select!(
+        concat!(
+            "(select i.* from instances i left join clients c on c.id = i.owner and i.owner_kind = 'client'
+                where (i.phase <> 'removed' or $4 = 1) and (i.owner = $6 and i.owner_kind = 'client' or $6 is null)
+                    and (exists (select 1 from attachments n where n.instance = i.id and n.network = $5)
+                        or $5 is null)
+                    and (i.phase = $7 or $7 is null) and (i.created, i.id) > ($8, $9) and (",
+            instance_goes_by!(),
+            " or $1 is null) order by i.created, i.id limit $10) i"
+        ),
+        "i.created, i.id, "
     );
     BY_PREFIX = "select id from instances where id >= $1 and id < $2 order by id limit 10";
-    TAKEN = "select address from instances where link = $1 and phase <> 'removed'";
-    LAST_ADDRESS = "select address from instances where client = $1 and link = $2 order by created desc limit 1";
+    TAKEN = "select address from attachments where network = $1 and live = 1 and address is not null";
+    LAST_ADDRESS = "select a.address from instances i join attachments a on a.instance = i.id
+        where i.owner_kind = $1 and i.owner = $2 and i.slot = $3 and a.network = $4 and a.address is not null
+        order by i.created desc limit 1";
 }
 
 const COLUMNS: Columns = Columns("instance");
+const ATTACHMENTS: Columns = Columns("attachment");
 
 #[derive(FromRow)]
 pub(super) struct InstanceRow {
     id: String,
-    client: String,
-    link: String,
+    owner_kind: String,
+    owner: String,
+    slot: String,
+    host: Option<String>,
     template: String,
-    plugin: String,
+    version: i64,
     spec: String,
-    address: String,
     phase: String,
     reason: Option<String>,
     attempts: i64,
     due: Option<i64>,
-    reference: Option<String>,
     created: i64,
     ready: Option<i64>,
     changed: i64,
-    duid: String,
+    duid: Option<String>,
     hostname: Option<String>,
     link_layer: Option<String>,
+    name: Option<String>,
+    engine: Option<String>,
+    image: Option<String>,
+    reference: Option<String>,
+    attachment: Option<String>,
+    container: Option<String>,
+    network: Option<String>,
+    interface: Option<String>,
+    address: Option<String>,
+    prefix_length: Option<i64>,
+    gateway: Option<String>,
+    isolated: Option<i64>,
+    mac: Option<String>,
+    routed: Option<String>,
 }
 
-impl TryFrom<InstanceRow> for InstanceView {
-    type Error = StoreError;
-
-    fn try_from(row: InstanceRow) -> Result<Self, StoreError> {
+impl InstanceRow {
+    /// The instance that the row is of, without what it consists of.
+    fn view(&self) -> Result<InstanceView, StoreError> {
+        let kind: OwnerKind = COLUMNS.parse("owner_kind", &self.owner_kind)?;
         let instance = Instance {
-            id: COLUMNS.parse("id", &row.id)?,
-            client: COLUMNS.parse("client", &row.client)?,
-            link: row.link,
-            template: row.template,
-            plugin: row.plugin,
-            spec: serde_json::from_str(&row.spec).map_err(|_| COLUMNS.bad("spec", &row.spec))?,
-            address: COLUMNS.parse("address", &row.address)?,
-            phase: COLUMNS.parse("phase", &row.phase)?,
-            reason: row.reason,
-            attempts: COLUMNS.number("attempts", row.attempts)?,
-            due: row.due.map(Timestamp),
-            reference: row.reference,
-            created: Timestamp(row.created),
-            ready: row.ready.map(Timestamp),
-            changed: Timestamp(row.changed),
+            id: COLUMNS.parse("id", &self.id)?,
+            owner: Owner::new(kind, &self.owner).map_err(|_| COLUMNS.bad("owner", &self.owner))?,
+            slot: Slot::new(self.slot.as_str()),
+            host: self.host.as_deref().map(HostId::new),
+            template: self.template.clone(),
+            version: COLUMNS.count("version", self.version)?,
+            spec: serde_json::from_str(&self.spec).map_err(|_| COLUMNS.bad("spec", &self.spec))?,
+            phase: COLUMNS.parse("phase", &self.phase)?,
+            reason: self.reason.clone(),
+            attempts: COLUMNS.number("attempts", self.attempts)?,
+            due: self.due.map(Timestamp),
+            created: Timestamp(self.created),
+            ready: self.ready.map(Timestamp),
+            changed: Timestamp(self.changed),
+            containers: Vec::new(),
+            attachments: Vec::new(),
         };
-        Ok(Self {
+        Ok(InstanceView {
             instance,
-            duid: COLUMNS.parse("duid", &row.duid)?,
-            hostname: row.hostname,
-            link_layer: COLUMNS.parse_some("link_layer", row.link_layer.as_deref())?,
+            duid: COLUMNS.parse_some("duid", self.duid.as_deref())?,
+            hostname: self.hostname.clone(),
+            link_layer: COLUMNS.parse_some("link_layer", self.link_layer.as_deref())?,
         })
     }
+
+    /// The container of the row.
+    fn container(&self, instance: InstanceId) -> Option<Container> {
+        Some(Container {
+            instance,
+            name: self.name.clone()?,
+            engine: self.engine.clone().unwrap_or_default(),
+            image: self.image.clone().unwrap_or_default(),
+            reference: self.reference.clone(),
+        })
+    }
+
+    /// The attachment of the row.
+    fn attachment(&self, instance: InstanceId) -> Result<Option<Attachment>, StoreError> {
+        let Some(id) = &self.attachment else { return Ok(None) };
+        let text = |column: &Option<String>| column.clone().unwrap_or_default();
+        let prefix_length = self.prefix_length.unwrap_or_default();
+        let routed = text(&self.routed);
+        Ok(Some(Attachment {
+            id: ATTACHMENTS.parse("id", id)?,
+            instance,
+            container: text(&self.container),
+            network: text(&self.network),
+            interface: text(&self.interface),
+            address: ATTACHMENTS.parse_some("address", self.address.as_deref())?,
+            prefix_length: u8::try_from(prefix_length)
+                .ok()
+                .filter(|length| *length <= 128)
+                .ok_or_else(|| ATTACHMENTS.bad("prefix_length", prefix_length))?,
+            gateway: ATTACHMENTS.parse_some("gateway", self.gateway.as_deref())?,
+            isolated: self.isolated != Some(0),
+            mac: ATTACHMENTS.parse("mac", &text(&self.mac))?,
+            routed: serde_json::from_str(&routed).map_err(|_| ATTACHMENTS.bad("routed", &routed))?,
+        }))
+    }
+}
+
+/// Puts instances together out of their rows, which stand together.
+fn assemble(rows: &[InstanceRow]) -> Result<Vec<InstanceView>, StoreError> {
+    let mut views: Vec<InstanceView> = Vec::new();
+    for row in rows {
+        let known = views.last().is_some_and(|view| view.instance.id.to_string() == row.id);
+        if !known {
+            views.push(row.view()?);
+        }
+        let Some(InstanceView { instance, .. }) = views.last_mut() else {
+            continue;
+        };
+        if let Some(container) = row.container(instance.id)
+            && instance.containers.iter().all(|known| known.name != container.name)
+        {
+            instance.containers.push(container);
+        }
+        if let Some(attachment) = row.attachment(instance.id)?
+            && instance.attachments.iter().all(|known| known.id != attachment.id)
+        {
+            instance.attachments.push(attachment);
+        }
+    }
+    Ok(views)
 }
 
 /// Which instances to list.
@@ -142,8 +242,7 @@ impl Store {
         let Some(fit) = fit(&mut tx, &filter).await? else {
             return Ok(Page::new(Vec::new(), limit, |_: &InstanceView| String::new()));
         };
-        let rows = list(&mut tx, &filter, fit, &after, rows).await?;
-        let views = rows.into_iter().map(InstanceView::try_from).collect::<Result<_, _>>()?;
+        let views = list(&mut tx, &filter, fit, &after, rows).await?;
         Ok(Page::new(views, limit, |view: &InstanceView| {
             Moment::cursor(view.instance.created.0, view.instance.id)
         }))
@@ -161,9 +260,7 @@ impl Store {
             InstanceRow,
             LIVE
         )?;
-        rows.into_iter()
-            .map(|row| Ok(InstanceView::try_from(row)?.instance))
-            .collect()
+        Ok(assemble(&rows)?.into_iter().map(|view| view.instance).collect())
     }
 
     /// The instance whose id begins with `prefix`, removed ones included.
@@ -194,7 +291,7 @@ impl Store {
         })
     }
 
-    /// The addresses that live instances of a link have.
+    /// The addresses that live instances have on a network.
     ///
     /// # Errors
     ///
@@ -207,22 +304,24 @@ impl Store {
             .collect()
     }
 
-    /// The address that the latest instance of a client on a link has or had.
+    /// The address that the latest instance in a slot has or had on a network.
     ///
     /// # Errors
     ///
     /// When the database is away or holds what cannot be read.
-    pub async fn last_address(&self, client: ClientId, link: &str) -> Result<Option<Ipv6Addr>, StoreError> {
+    pub async fn last_address(&self, key: &SlotKey, network: &str) -> Result<Option<Ipv6Addr>, StoreError> {
         let mut tx = self.snapshot().await?;
         let row = fetch_optional!(
             &mut tx,
             "look up an address",
             (String,),
             LAST_ADDRESS,
-            client.to_string(),
-            link
+            key.owner.kind().word(),
+            key.owner.name(),
+            key.slot.as_str(),
+            network
         )?;
-        row.map(|(address,)| COLUMNS.parse("address", &address)).transpose()
+        row.map(|(address,)| ATTACHMENTS.parse("address", &address)).transpose()
     }
 }
 
@@ -247,9 +346,9 @@ async fn list(
     fit: Fit,
     after: &Moment,
     rows: i64,
-) -> Result<Vec<InstanceRow>, StoreError> {
+) -> Result<Vec<InstanceView>, StoreError> {
     let name = filter.name.as_ref();
-    fetch_all!(
+    let rows = fetch_all!(
         tx,
         "list instances",
         InstanceRow,
@@ -264,24 +363,26 @@ async fn list(
         after.at,
         after.id.as_str(),
         rows,
-    )
+    )?;
+    assemble(&rows)
 }
 
 /// Reads one instance in a transaction.
 pub(super) async fn find(tx: &mut Tx<'_>, id: InstanceId) -> Result<Option<InstanceView>, StoreError> {
-    let row = fetch_optional!(tx, "look up an instance", InstanceRow, FIND, id.to_string())?;
-    row.map(InstanceView::try_from).transpose()
+    let rows = fetch_all!(tx, "look up an instance", InstanceRow, FIND, id.to_string())?;
+    Ok(assemble(&rows)?.pop())
 }
 
-/// Reads the live instance of a client in a transaction.
-pub(super) async fn live_instance(tx: &mut Tx<'_>, client: ClientId) -> Result<Option<Instance>, StoreError> {
-    let client = client.to_string();
-    let row = fetch_optional!(
+/// Reads the live instance of a slot in a transaction.
+pub(super) async fn live_in_slot(tx: &mut Tx<'_>, key: &SlotKey) -> Result<Option<Instance>, StoreError> {
+    let rows = fetch_all!(
         tx,
-        "look up the instance of a client",
+        "look up the instance of a slot",
         InstanceRow,
-        LIVE_OF_CLIENT,
-        client
+        LIVE_IN_SLOT,
+        key.owner.kind().word(),
+        key.owner.name(),
+        key.slot.as_str()
     )?;
-    row.map(|row| Ok(InstanceView::try_from(row)?.instance)).transpose()
+    Ok(assemble(&rows)?.pop().map(|view| view.instance))
 }

@@ -7,7 +7,8 @@ use super::{Store, StoreError};
 use orchestrator_model::InstanceId;
 
 statements! {
-    KNOWN = "select reference from instances where id = $1";
+    KNOWN = "select k.reference from instances i left join containers k on k.instance = i.id and k.place = 0
+        where i.id = $1";
 }
 
 impl Store {

@@ -6,20 +6,23 @@ use super::connection::{Tx, fetch_all, fetch_optional, statements};
 use super::page::limits;
 use super::text::Columns;
 use super::{Store, StoreError};
-use orchestrator_model::{ClientId, Iaid, Lease, LeaseState, LeaseView, Leased, Page, Timestamp};
+use orchestrator_model::{ClientId, GrantedTo, Iaid, Lease, LeaseState, LeaseView, Leased, Page, Timestamp};
 
 statements! {
     LIST = "select l.link, l.address, l.client, c.duid, l.iaid, l.source, l.state, l.preferred_until, l.valid_until,
-            l.granted, l.changed, l.next_hop, c.hostname, c.link_layer
+            l.granted, l.changed, l.next_hop, l.link_layer as granted_link_layer, l.link_local, l.port, c.hostname,
+            c.link_layer
         from leases l join clients c on c.id = l.client
         where (l.link = $1 or $1 is null) and (l.state = $2 or $2 is null) and (l.client = $3 or $3 is null)
             and (l.link, l.address) > ($4, $5)
         order by l.link, l.address limit $6";
     OF_LINK = "select l.link, l.address, l.client, c.duid, l.iaid, l.source, l.state, l.preferred_until, l.valid_until,
-            l.granted, l.changed, l.next_hop, c.hostname, c.link_layer
+            l.granted, l.changed, l.next_hop, l.link_layer as granted_link_layer, l.link_local, l.port, c.hostname,
+            c.link_layer
         from leases l join clients c on c.id = l.client where l.link = $1";
     ACTIVE_OF_CLIENT = "select l.link, l.address, l.client, c.duid, l.iaid, l.source, l.state, l.preferred_until,
-            l.valid_until, l.granted, l.changed, l.next_hop, c.hostname, c.link_layer
+            l.valid_until, l.granted, l.changed, l.next_hop, l.link_layer as granted_link_layer, l.link_local, l.port, c.hostname,
+            c.link_layer
         from leases l join clients c on c.id = l.client where l.client = $1 and l.state = 'active'
         order by l.granted, l.address";
     END = "select valid_until from leases where link = $1 and address = $2";
@@ -42,6 +45,9 @@ pub(super) struct LeaseRow {
     granted: i64,
     changed: i64,
     next_hop: Option<String>,
+    granted_link_layer: Option<String>,
+    link_local: Option<String>,
+    port: Option<String>,
     hostname: Option<String>,
     link_layer: Option<String>,
 }
@@ -59,6 +65,11 @@ impl TryFrom<LeaseRow> for LeaseView {
             source: COLUMNS.parse("source", &row.source)?,
             state: COLUMNS.parse("state", &row.state)?,
             next_hop: COLUMNS.parse_some("next_hop", row.next_hop.as_deref())?,
+            granted_to: GrantedTo {
+                link_layer: COLUMNS.parse_some("link_layer", row.granted_link_layer.as_deref())?,
+                link_local: COLUMNS.parse_some("link_local", row.link_local.as_deref())?,
+                port: row.port,
+            },
             preferred_until: Timestamp(row.preferred_until),
             valid_until: Timestamp(row.valid_until),
             granted: Timestamp(row.granted),

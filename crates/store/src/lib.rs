@@ -5,7 +5,8 @@
 //! - What a call reports as written is durable: it survives `SIGKILL` and a power cut.
 //! - One task writes ([`writer`]); callers who come together share one commit. Reads see one moment of the database
 //!   and everything that was committed before it.
-//! - A client has at most one live instance, and an address of a link at most one live holder: indexes say so.
+//! - A slot of an owner has at most one live instance, and an address of a network at most one live holder: indexes
+//!   say so.
 //! - An instance never leaves [`Phase::Removed`](orchestrator_model::Phase), and leaves `Removing` only for it.
 //! - Event ids rise by one in the order of commits.
 //! - SQLite and PostgreSQL answer alike: one migration set, one statement for both, tests on both.
@@ -29,6 +30,7 @@ mod events;
 mod examine;
 mod expire;
 mod guard;
+mod hosts;
 mod identity;
 mod instances;
 mod known;
@@ -78,7 +80,7 @@ pub use prune::Pruned;
 pub use recall::{Recall, Recalled};
 pub use record::{Outcome, Recorded};
 pub use reservations::MOST_RESERVATIONS;
-pub use situation::Situation;
+pub use situation::{Holding, Situation, Wanting};
 pub use templates::MOST_TEMPLATES;
 pub use update::InstanceUpdate;
 

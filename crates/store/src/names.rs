@@ -79,7 +79,8 @@ macro_rules! client_goes_by {
             or ($3 = 1 and (c.duid = $1 or c.link_layer = $1 or lower(c.hostname) = $1
                 or substr(lower(c.hostname), 1, length($1) + 1) = $1 || '.'
                 or c.id in (select l.client from leases l where l.address = $2 and l.state = 'active')
-                or c.id in (select o.client from instances o where o.address = $2 and o.phase <> 'removed')))
+                or c.id in (select o.owner from attachments n join instances o on o.id = n.instance
+                    where n.address = $2 and n.live = 1 and o.owner_kind = 'client')))
             or ($3 = 2 and (substr(c.id, 1, length($1)) = $1 or substr(lower(c.hostname), 1, length($1)) = $1))
             or ($3 >= 3 and (substr(c.duid, 1, length($1)) = $1 or substr(c.link_layer, 1, length($1)) = $1))
             or ($3 = 4 and c.id in (select l.client from leases l
@@ -92,9 +93,11 @@ pub(super) use client_goes_by;
 macro_rules! instance_goes_by {
     () => {
         concat!(
-            "($3 = 0 and i.id = $1) or ($3 = 1 and i.address = $2)
+            "($3 = 0 and i.id = $1)
+            or ($3 = 1 and exists (select 1 from attachments n where n.instance = i.id and n.address = $2))
             or ($3 = 2 and substr(i.id, 1, length($1)) = $1)
-            or ($3 = 4 and substr(i.address, 1, length($1)) = $1) or ",
+            or ($3 = 4 and exists (select 1 from attachments n
+                where n.instance = i.id and substr(n.address, 1, length($1)) = $1)) or ",
             $crate::names::client_goes_by!()
         )
     };

@@ -1,19 +1,25 @@
 //! Records an instance that is wanted, before anything is made.
 
-use std::net::Ipv6Addr;
-
 use super::batch::Batch;
 use super::connection::{execute, fetch_optional, statements};
 use super::text::Columns;
 use super::writer::Write;
 use super::{Store, StoreError, clients, instances};
-use orchestrator_model::{ClientId, ContainerSpec, Instance, InstanceId, NewEvent, Phase, Timestamp};
+use orchestrator_model::{
+    Attachment, Container, ContainerSpec, HostId, Instance, InstanceId, NewEvent, Owner, Phase, Slot, SlotKey,
+    Timestamp,
+};
 
 statements! {
-    HOLDER = "select id from instances where link = $1 and address = $2 and phase <> 'removed'";
-    INSERT = "insert into instances (id, client, link, template, plugin, spec, address, phase, reason, attempts, due,
-            reference, created, ready, changed)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, null, 0, null, null, $9, null, $9)";
+    HOLDER = "select instance from attachments where network = $1 and address = $2 and live = 1";
+    INSERT = "insert into instances (id, owner_kind, owner, slot, host, template, version, spec, phase, reason, attempts,
+            due, created, ready, changed)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, null, 0, null, $10, null, $10)";
+    INSERT_CONTAINER = "insert into containers (instance, name, place, engine, image, reference)
+        values ($1, $2, $3, $4, $5, $6)";
+    INSERT_ATTACHMENT = "insert into attachments (id, instance, place, container, network, interface, address,
+            prefix_length, gateway, isolated, mac, routed, live)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 1)";
 }
 
 /// An instance that is about to be recorded, [`Phase::Pending`].
@@ -21,29 +27,33 @@ statements! {
 pub struct NewInstance {
     /// Its name.
     pub id: InstanceId,
-    /// Whom it is for.
-    pub client: ClientId,
-    /// The bridge it is to be attached to.
-    pub link: String,
+    /// For whom it is to exist.
+    pub owner: Owner,
+    /// Which of the owner's slots it is to fill.
+    pub slot: Slot,
+    /// The host that is to run it; `None` where somebody else's scheduler chooses one.
+    pub host: Option<HostId>,
     /// Name of the template it is made from.
     pub template: String,
-    /// The plugin that is to provision it.
-    pub plugin: String,
+    /// The version that the template has now.
+    pub version: u64,
     /// What it is to be.
     pub spec: ContainerSpec,
-    /// Its address on the link.
-    pub address: Ipv6Addr,
+    /// Its containers, the first one first.
+    pub containers: Vec<Container>,
+    /// Its interfaces, the one first that it is reached by.
+    pub attachments: Vec<Attachment>,
     /// Now.
     pub at: Timestamp,
 }
 
 impl Store {
-    /// Records an instance for a client, with its event.
+    /// Records an instance in a slot, with its event.
     ///
     /// # Errors
     ///
-    /// [`StoreError::AlreadyThere`] when the client has a live instance, [`StoreError::AddressTaken`] when another
-    /// live instance has the address, [`StoreError::NoSuchClient`] when there is no such client.
+    /// [`StoreError::AlreadyThere`] when the slot has a live instance, [`StoreError::AddressTaken`] when another live
+    /// instance has one of the addresses, [`StoreError::NoSuchClient`] when the owner is a client that is not there.
     pub async fn plan_instance(&self, new: NewInstance, event: NewEvent) -> Result<Instance, StoreError> {
         self.write(PlanInstance { new, event }).await
     }
@@ -63,20 +73,28 @@ impl Write for PlanInstance {
         self.refuse(batch).await?;
         let columns = Columns("instance");
         let spec = serde_json::to_string(&new.spec).map_err(|error| columns.bad("spec", error))?;
+        let version = i64::try_from(new.version).map_err(|_| columns.bad("version", new.version))?;
         execute!(
             &mut batch.tx,
             "record an instance",
             INSERT,
             new.id.to_string(),
-            new.client.to_string(),
-            new.link.as_str(),
+            new.owner.kind().word(),
+            new.owner.name(),
+            new.slot.as_str(),
+            new.host.as_ref().map(HostId::as_str),
             new.template.as_str(),
-            new.plugin.as_str(),
+            version,
             spec,
-            new.address.to_string(),
             Phase::Pending.word(),
             new.at.0,
         )?;
+        for (place, container) in (0..).zip(&new.containers) {
+            insert_container(batch, new.id, place, container).await?;
+        }
+        for (place, attachment) in (0..).zip(&new.attachments) {
+            insert_attachment(batch, new.id, place, attachment).await?;
+        }
         batch.append_event(self.event.clone()).await?;
         Ok(new.instance())
     }
@@ -86,53 +104,112 @@ impl PlanInstance {
     /// Says no where the indexes would, and by whom.
     async fn refuse(&self, batch: &mut Batch<'_>) -> Result<(), StoreError> {
         let new = &self.new;
-        if clients::find(&mut batch.tx, new.client).await?.is_none() {
-            return Err(StoreError::NoSuchClient(new.client));
+        if let Some(client) = new.owner.client()
+            && clients::find(&mut batch.tx, client).await?.is_none()
+        {
+            return Err(StoreError::NoSuchClient(client));
         }
-        if let Some(live) = instances::live_instance(&mut batch.tx, new.client).await? {
-            return Err(StoreError::AlreadyThere {
-                client: new.client,
-                instance: live.id,
-            });
+        let key = SlotKey::new(new.owner.clone(), new.slot.clone());
+        if let Some(live) = instances::live_in_slot(&mut batch.tx, &key).await? {
+            return Err(StoreError::AlreadyThere { key, instance: live.id });
         }
-        let address = new.address.to_string();
-        let holder = fetch_optional!(
-            &mut batch.tx,
-            "look up an address",
-            (String,),
-            HOLDER,
-            new.link.as_str(),
-            address
-        )?;
-        match holder {
-            Some((id,)) => Err(StoreError::AddressTaken {
-                link: new.link.clone(),
-                address: new.address,
-                instance: Columns("instance").parse("id", &id)?,
-            }),
-            None => Ok(()),
+        for attachment in &new.attachments {
+            refuse_address(batch, attachment).await?;
         }
+        Ok(())
     }
+}
+
+/// Says no where somebody else has the address of an attachment.
+async fn refuse_address(batch: &mut Batch<'_>, attachment: &Attachment) -> Result<(), StoreError> {
+    let Some(address) = attachment.address else {
+        return Ok(());
+    };
+    let holder = fetch_optional!(
+        &mut batch.tx,
+        "look up an address",
+        (String,),
+        HOLDER,
+        attachment.network.as_str(),
+        address.to_string()
+    )?;
+    match holder {
+        Some((id,)) => Err(StoreError::AddressTaken {
+            network: attachment.network.clone(),
+            address,
+            instance: Columns("attachment").parse("instance", &id)?,
+        }),
+        None => Ok(()),
+    }
+}
+
+async fn insert_container(
+    batch: &mut Batch<'_>,
+    instance: InstanceId,
+    place: i64,
+    container: &Container,
+) -> Result<(), StoreError> {
+    execute!(
+        &mut batch.tx,
+        "record a container",
+        INSERT_CONTAINER,
+        instance.to_string(),
+        container.name.as_str(),
+        place,
+        container.engine.as_str(),
+        container.image.as_str(),
+        container.reference.as_deref(),
+    )
+    .map(drop)
+}
+
+async fn insert_attachment(
+    batch: &mut Batch<'_>,
+    instance: InstanceId,
+    place: i64,
+    attachment: &Attachment,
+) -> Result<(), StoreError> {
+    let routed = serde_json::to_string(&attachment.routed);
+    let routed = routed.map_err(|error| Columns("attachment").bad("routed", error))?;
+    execute!(
+        &mut batch.tx,
+        "record an attachment",
+        INSERT_ATTACHMENT,
+        attachment.id.to_string(),
+        instance.to_string(),
+        place,
+        attachment.container.as_str(),
+        attachment.network.as_str(),
+        attachment.interface.as_str(),
+        attachment.address.map(|address| address.to_string()),
+        i64::from(attachment.prefix_length),
+        attachment.gateway.map(|gateway| gateway.to_string()),
+        i64::from(attachment.isolated),
+        attachment.mac.to_string(),
+        routed,
+    )
+    .map(drop)
 }
 
 impl NewInstance {
     fn instance(&self) -> Instance {
         Instance {
             id: self.id,
-            client: self.client,
-            link: self.link.clone(),
+            owner: self.owner.clone(),
+            slot: self.slot.clone(),
+            host: self.host.clone(),
             template: self.template.clone(),
-            plugin: self.plugin.clone(),
+            version: self.version,
             spec: self.spec.clone(),
-            address: self.address,
             phase: Phase::Pending,
             reason: None,
             attempts: 0,
             due: None,
-            reference: None,
             created: self.at,
             ready: None,
             changed: self.at,
+            containers: self.containers.clone(),
+            attachments: self.attachments.clone(),
         }
     }
 }

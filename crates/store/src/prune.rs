@@ -19,7 +19,7 @@ statements! {
     CLIENTS = "delete from clients where id in (
         select c.id from clients c where c.last_seen < $1
             and not exists (select 1 from leases l where l.client = c.id)
-            and not exists (select 1 from instances i where i.client = c.id)
+            and not exists (select 1 from instances i where i.owner_kind = 'client' and i.owner = c.id)
         limit $2)";
 }
 

@@ -147,12 +147,10 @@ fn end_of(state: LeaseState) -> EventKind {
 
 fn event(kind: EventKind, client: ClientId, change: &LeaseChange, detail: Option<String>) -> NewEvent {
     NewEvent {
-        at: change.at,
-        kind,
         link: Some(change.link.clone()),
         client: Some(client),
-        instance: None,
         leased: Some(change.leased),
         detail,
+        ..NewEvent::new(change.at, kind)
     }
 }

@@ -92,7 +92,7 @@ fn hold(known: &Known, own: bool, change: &LeaseChange) -> Decision {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use orchestrator_model::{Id, LeaseSource};
+    use orchestrator_model::{GrantedTo, Id, LeaseSource};
 
     fn known(state: LeaseState) -> Known {
         Known {
@@ -118,6 +118,7 @@ mod tests {
             preferred_until: Timestamp(90_000),
             valid_until: Timestamp(100_000),
             link_layer: None,
+            granted_to: GrantedTo::default(),
             hostname: None,
             at: Timestamp(10_000),
             replayed: false,

@@ -4,8 +4,9 @@ use sqlx::Executor;
 
 use super::connection::{on, within};
 use super::{
-    Store, StoreError, backup, batch, clients, destroy, due, elsewhere, events, examine, expire, guard, identity,
-    instances, known, leases, ledger, ping, plan, prune, recall, reservations, routed, situation, templates, update,
+    Store, StoreError, backup, batch, clients, destroy, due, elsewhere, events, examine, expire, guard, hosts,
+    identity, instances, known, leases, ledger, ping, plan, prune, recall, reservations, routed, situation, templates,
+    update,
 };
 
 const ALL: &[&[&str]] = &[
@@ -19,6 +20,7 @@ const ALL: &[&[&str]] = &[
     examine::STATEMENTS,
     expire::STATEMENTS,
     guard::STATEMENTS,
+    hosts::STATEMENTS,
     identity::STATEMENTS,
     instances::STATEMENTS,
     known::STATEMENTS,

@@ -42,6 +42,11 @@ impl Columns {
         text.map(|text| self.parse(column, text)).transpose()
     }
 
+    /// Reads a column of numbers that are not negative.
+    pub(super) fn count(self, column: &'static str, number: i64) -> Result<u64, StoreError> {
+        u64::try_from(number).map_err(|_| self.bad(column, number))
+    }
+
     /// Reads a column of numbers that fit into 32 bits.
     pub(super) fn number(self, column: &'static str, number: i64) -> Result<u32, StoreError> {
         u32::try_from(number).map_err(|_| self.bad(column, number))

@@ -1,5 +1,7 @@
 //! Records where an instance is on its way.
 
+use std::collections::BTreeMap;
+
 use super::batch::Batch;
 use super::connection::{execute, statements};
 use super::text::plain;
@@ -9,9 +11,12 @@ use orchestrator_model::{InstanceId, NewEvent, Phase, Timestamp};
 
 statements! {
     // `ready` is when it first answered: it is written once.
-    UPDATE = "update instances set phase = $2, reason = $3, attempts = $4, due = $5, reference = $6,
-            ready = coalesce(ready, $7), changed = case when phase = $2 then changed else $8 end
+    UPDATE = "update instances set phase = $2, reason = $3, attempts = $4, due = $5,
+            ready = coalesce(ready, $6), changed = case when phase = $2 then changed else $7 end
         where id = $1 and (phase not in ('removing', 'removed') or (phase = 'removing' and $2 in ('removing', 'removed')))";
+    REFERENCE = "update containers set reference = $3 where instance = $1 and name = $2";
+    NO_REFERENCES = "update containers set reference = null where instance = $1 and reference is not null";
+    LET_GO = "update attachments set live = 0 where instance = $1";
 }
 
 /// What is true of an instance from now on; each field replaces what was recorded.
@@ -25,8 +30,9 @@ pub struct InstanceUpdate {
     pub attempts: u32,
     /// When it is tried again, or when its grace ends.
     pub due: Option<Timestamp>,
-    /// The engine's own name for it.
-    pub reference: Option<String>,
+    /// The engine's own names for its containers, by the names of these: a container that is not among them has none.
+    /// `None` leaves them as they are.
+    pub references: Option<BTreeMap<String, String>>,
     /// When it answered; kept from the first time on.
     pub ready: Option<Timestamp>,
     /// Now.
@@ -73,16 +79,46 @@ impl Write for UpdateInstance {
             update.reason.clone().map(plain),
             i64::from(update.attempts),
             update.due.map(|due| due.0),
-            update.reference.clone().map(plain),
             update.ready.map(|ready| ready.0),
             update.at.0,
         )?;
         if touched == 0 {
             return Ok(false);
         }
+        if let Some(references) = &update.references {
+            self.refer(batch, references).await?;
+        }
+        if update.phase == Phase::Removed {
+            let id = self.id.to_string();
+            execute!(&mut batch.tx, "give back the addresses of an instance", LET_GO, id)?;
+        }
         if let Some(event) = &self.event {
             batch.append_event(event.clone()).await?;
         }
         Ok(true)
+    }
+}
+
+impl UpdateInstance {
+    /// Records the engine's own names for the containers.
+    async fn refer(&self, batch: &mut Batch<'_>, references: &BTreeMap<String, String>) -> Result<(), StoreError> {
+        execute!(
+            &mut batch.tx,
+            "record the containers of an instance",
+            NO_REFERENCES,
+            self.id.to_string()
+        )?;
+        for (name, reference) in references {
+            let (id, reference) = (self.id.to_string(), plain(reference.clone()));
+            execute!(
+                &mut batch.tx,
+                "record the containers of an instance",
+                REFERENCE,
+                id,
+                name.as_str(),
+                reference
+            )?;
+        }
+        Ok(())
     }
 }

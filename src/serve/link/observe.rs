@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{PERIOD, Parts, condition};
-use orchestrator_model::{EventKind, LeaseSource};
+use orchestrator_model::{EventKind, HostId, LeaseSource, NewEvent};
 use orchestrator_runtime::causes::with_causes;
 use orchestrator_runtime::conditions::Owned;
 use orchestrator_runtime::contention::Contention;
@@ -86,14 +86,11 @@ impl Parts {
 
     /// Records an event of the link. It is written when the store comes to it: nothing waits for it.
     pub(super) fn note(&self, kind: EventKind, detail: String) {
-        let event = orchestrator_model::NewEvent {
-            at: self.context.clock.now(),
-            kind,
+        let event = NewEvent {
             link: Some(self.bridge.clone()),
-            client: None,
-            instance: None,
-            leased: None,
+            host: Some(HostId::local()),
             detail: Some(detail),
+            ..NewEvent::new(self.context.clock.now(), kind)
         };
         let store = self.store.clone();
         self.context.tasks.spawn(async move {

@@ -14,8 +14,11 @@ impl IntoWire for Event {
             link,
             client,
             instance,
+            host,
+            service,
             leased,
             detail,
+            by,
         } = self;
         wire::Event {
             id,
@@ -24,9 +27,12 @@ impl IntoWire for Event {
             link,
             client,
             instance,
+            host: host.map(IntoWire::into_wire),
+            service,
             address: leased.and_then(|leased| leased.address()),
             prefix: leased.and_then(|leased| leased.prefix()),
             detail,
+            by,
         }
     }
 }

@@ -1,34 +1,117 @@
 use orchestrator_api_types as wire;
-use orchestrator_model::{Instance, InstanceView};
+use orchestrator_model::{Attachment, Container, HostId, Instance, InstanceView, Owner};
 
 use super::IntoWire;
+
+impl IntoWire for Owner {
+    type Wire = wire::Owner;
+
+    fn into_wire(self) -> wire::Owner {
+        match self {
+            Self::Client(id) => wire::Owner::Client(id),
+            Self::Service(name) => wire::Owner::Service(name),
+            Self::Pool(name) => wire::Owner::Pool(name),
+            Self::Operator(name) => wire::Owner::Operator(name),
+        }
+    }
+}
+
+impl IntoWire for Container {
+    type Wire = wire::Container;
+
+    fn into_wire(self) -> wire::Container {
+        let Self {
+            instance: _,
+            name,
+            engine,
+            image,
+            reference,
+        } = self;
+        wire::Container {
+            name,
+            engine,
+            image,
+            reference,
+        }
+    }
+}
+
+impl IntoWire for Attachment {
+    type Wire = wire::Attachment;
+
+    fn into_wire(self) -> wire::Attachment {
+        let Self {
+            id,
+            instance: _,
+            container,
+            network,
+            interface,
+            address,
+            prefix_length,
+            gateway,
+            isolated,
+            mac,
+            routed,
+        } = self;
+        wire::Attachment {
+            id,
+            container,
+            network,
+            interface,
+            address,
+            prefix_length,
+            gateway,
+            isolated,
+            mac,
+            routed,
+        }
+    }
+}
+
+impl IntoWire for HostId {
+    type Wire = String;
+
+    fn into_wire(self) -> String {
+        self.to_string()
+    }
+}
 
 impl IntoWire for Instance {
     type Wire = wire::Instance;
 
+    /// What concerns the first container and the first attachment is there twice: on its own, as it was when an instance
+    /// had one of each, and in the lists.
     fn into_wire(self) -> wire::Instance {
+        let (client, address) = (self.client(), self.address());
+        let link = self.attachment().map(|attachment| attachment.network.clone());
+        let (plugin, reference) = (self.engine().to_owned(), self.reference().map(str::to_owned));
         let Self {
             id,
-            client,
-            link,
+            owner,
+            slot,
+            host,
             template,
-            plugin,
+            version,
             spec,
-            address,
             phase,
             reason,
             attempts,
             due,
-            reference,
             created,
             ready,
             changed,
+            containers,
+            attachments,
         } = self;
         wire::Instance {
             id,
+            owner: owner.into_wire(),
+            slot: slot.to_string(),
             client,
+            host: host.map(IntoWire::into_wire),
             link,
             template,
+            version,
             plugin,
             spec: spec.into_wire(),
             address,
@@ -40,6 +123,8 @@ impl IntoWire for Instance {
             created,
             ready,
             changed,
+            containers: containers.into_wire(),
+            attachments: attachments.into_wire(),
         }
     }
 }

@@ -1,7 +1,24 @@
 use orchestrator_api_types as wire;
-use orchestrator_model::{Lease, LeaseView};
+use orchestrator_model::{GrantedTo, Lease, LeaseView};
 
 use super::IntoWire;
+
+impl IntoWire for GrantedTo {
+    type Wire = wire::GrantedTo;
+
+    fn into_wire(self) -> wire::GrantedTo {
+        let Self {
+            link_layer,
+            link_local,
+            port,
+        } = self;
+        wire::GrantedTo {
+            link_layer,
+            link_local,
+            port,
+        }
+    }
+}
 
 impl IntoWire for Lease {
     type Wire = wire::Lease;
@@ -16,6 +33,7 @@ impl IntoWire for Lease {
             source,
             state,
             next_hop,
+            granted_to,
             preferred_until,
             valid_until,
             granted,
@@ -31,6 +49,7 @@ impl IntoWire for Lease {
             source: source.into_wire(),
             state: state.into_wire(),
             next_hop,
+            granted_to: granted_to.into_wire(),
             preferred_until,
             valid_until,
             granted,

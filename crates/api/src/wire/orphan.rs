@@ -15,6 +15,7 @@ impl IntoWire for Orphan {
             link,
             duid,
             address,
+            slot,
         } = self;
         wire::Orphan {
             id,
@@ -24,6 +25,7 @@ impl IntoWire for Orphan {
             link,
             duid,
             address,
+            slot: slot.map(|slot| slot.to_string()),
         }
     }
 }

@@ -157,6 +157,7 @@ impl Exchange<'_> {
             class: None,
             next_hop: leased.prefix().and(self.next_hop),
             holder: self.asker.filter(|_| self.is_own_reserved(leased)),
+            link_local: None,
         });
     }
 
@@ -164,6 +165,7 @@ impl Exchange<'_> {
     pub(super) fn change(&mut self, change: Change) {
         self.changes.push(Change {
             link_layer: self.link_layer(),
+            link_local: self.asker,
             hostname: self.message.hostname(),
             class: self.class.map(|(_, class)| class.name.clone()),
             ..change

@@ -132,5 +132,6 @@ fn register(
         class: None,
         next_hop: None,
         holder: None,
+        link_local: None,
     })
 }

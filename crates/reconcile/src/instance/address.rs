@@ -5,15 +5,15 @@ use std::net::Ipv6Addr;
 
 use ipnet::Ipv6Net;
 
-use orchestrator_model::ClientId;
+use orchestrator_model::SlotKey;
 
-/// The address that the client's last instance had, where it is free, or else the first free one from a place in the
-/// range that the client's id chooses; `None` when the range is full.
+/// The address that the slot's last instance had, where it is free, or else the first free one from a place in the range
+/// that the slot's key chooses; `None` when the range is full.
 ///
 /// Looks at no more addresses than are taken, however large the range is.
 pub(super) fn choose(
     range: Ipv6Net,
-    client: ClientId,
+    key: &SlotKey,
     before: Option<Ipv6Addr>,
     taken: &HashSet<Ipv6Addr>,
 ) -> Option<Ipv6Addr> {
@@ -26,12 +26,21 @@ pub(super) fn choose(
     if size == 0 {
         return None;
     }
-    let [a, b, c, d, e, f] = client.bytes();
-    let start = u128::from(u64::from_be_bytes([0, 0, a, b, c, d, e, f])) % size;
+    let start = u128::from(place_of(key)) % size;
     let tries = size.min(taken.len() as u128 + 1);
     (0..tries)
         .map(|step| Ipv6Addr::from(first + 1 + (start + step) % size))
         .find(|address| !taken.contains(address))
+}
+
+/// A number that is always the same for one slot, and looks random: FNV-1a, with its bits mixed once more.
+fn place_of(key: &SlotKey) -> u64 {
+    let text = format!("{}/{}/{}", key.owner.kind(), key.owner.name(), key.slot);
+    let sum = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |sum, byte| {
+        (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    let mixed = (sum ^ (sum >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed ^ (mixed >> 32)
 }
 
 #[cfg(test)]
@@ -39,9 +48,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use orchestrator_model::Id;
+    use orchestrator_model::{Id, Slot};
 
-    const CLIENT: Id = Id::from_bytes([1, 2, 3, 4, 5, 6]);
+    fn key(bytes: [u8; 6]) -> SlotKey {
+        SlotKey::new(Id::from_bytes(bytes), Slot::new("default"))
+    }
 
     fn range(text: &str) -> Ipv6Net {
         text.parse().unwrap()
@@ -51,18 +62,24 @@ mod tests {
     fn the_last_address_is_kept_while_it_is_free() {
         let range = range("fd00::2:0/112");
         let before = "fd00::2:77".parse().unwrap();
-        assert_eq!(choose(range, CLIENT, Some(before), &HashSet::new()), Some(before));
+        assert_eq!(choose(range, &key([1; 6]), Some(before), &HashSet::new()), Some(before));
         assert_ne!(
-            choose(range, CLIENT, Some(before), &HashSet::from([before])),
+            choose(range, &key([1; 6]), Some(before), &HashSet::from([before])),
             Some(before)
         );
         let elsewhere = "fd01::1".parse().unwrap();
-        assert_ne!(choose(range, CLIENT, Some(elsewhere), &HashSet::new()), Some(elsewhere));
+        assert_ne!(
+            choose(range, &key([1; 6]), Some(elsewhere), &HashSet::new()),
+            Some(elsewhere)
+        );
     }
 
     #[test]
     fn a_range_of_one_address_has_none_to_give() {
-        assert_eq!(choose(range("fd00::2:0/128"), CLIENT, None, &HashSet::new()), None);
+        assert_eq!(
+            choose(range("fd00::2:0/128"), &key([1; 6]), None, &HashSet::new()),
+            None
+        );
     }
 
     proptest! {
@@ -71,7 +88,7 @@ mod tests {
         fn a_range_is_used_up_to_its_last_address(length in 120u8..=127, bytes: [u8; 6]) {
             let range = Ipv6Net::new("fd00::".parse().unwrap(), length).unwrap();
             let mut taken = HashSet::new();
-            while let Some(address) = choose(range, Id::from_bytes(bytes), None, &taken) {
+            while let Some(address) = choose(range, &key(bytes), None, &taken) {
                 prop_assert!(range.contains(&address) && address != range.network());
                 prop_assert!(taken.insert(address));
             }

@@ -11,7 +11,6 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use ipnet::Ipv6Net;
 use orchestrator_network::{AttachmentPlan, NetworkError};
 use orchestrator_plugin::{Engine, EngineError, Found, FoundState, NetworkMode, Running};
 
@@ -21,8 +20,8 @@ use super::machine::restart_after;
 use super::probe::{self, NoAnswer, Place};
 use super::while_running::while_running;
 use super::worker::Wake;
-use super::{Orchestrator, alias, container, host_interface, link_layer};
-use orchestrator_model::{ContainerSpec, Instance};
+use super::{Orchestrator, alias, container};
+use orchestrator_model::{Attachment, ContainerSpec, Instance};
 use orchestrator_runtime::causes::with_causes;
 
 /// How long the files that hold values of environment variables may take to be read.
@@ -42,13 +41,13 @@ impl Orchestrator {
         let plugin = self
             .inner
             .plugins
-            .get(instance.plugin.as_str())
-            .ok_or_else(|| Failure::UnknownEngine(instance.plugin.clone()))?;
-        let plan = self
-            .plan_attachment(instance)
-            .ok_or_else(|| Failure::UnknownLink(instance.link.clone()))?;
-        if let Err(fault) = self.check_port(instance, &plan).await {
-            return Err(self.unwired(plugin.as_ref(), instance, fault).await);
+            .get(instance.engine())
+            .ok_or_else(|| Failure::UnknownEngine(instance.engine().to_owned()))?;
+        let plans = self.plan_attachments(instance);
+        for plan in &plans {
+            if let Err(fault) = self.check_port(plan).await {
+                return Err(self.unwired(plugin.as_ref(), instance, plan, fault).await);
+            }
         }
         if restart {
             plugin.stop(&container(instance)).await?;
@@ -60,11 +59,15 @@ impl Orchestrator {
             .await?;
         let (found, running) = running(made)?;
         let netns = netns(&running)?.to_owned();
-        self.wire(plugin.as_ref(), instance, &plan, &running).await?;
+        for plan in &plans {
+            self.wire(plugin.as_ref(), instance, plan, &running).await?;
+        }
         news.clear();
-        self.see_answer(plugin.as_ref(), instance, &plan, &running, news)
+        self.see_answer(plugin.as_ref(), instance, &plans, &running, news)
             .await?;
-        self.announce(&plan).await;
+        for plan in &plans {
+            self.announce(plan).await;
+        }
         Ok(Answering {
             reference: found.reference,
             netns,
@@ -86,12 +89,18 @@ impl Orchestrator {
         if let Err(ended @ Failure::Ended { .. }) = self.is_still(plugin, instance, running).await {
             return Err(ended);
         }
-        Err(self.unwired(plugin, instance, fault).await)
+        Err(self.unwired(plugin, instance, plan, fault).await)
     }
 
     /// Says that an instance cannot be wired, and stops it where it must not run meanwhile.
-    async fn unwired(&self, plugin: &dyn Engine, instance: &Instance, source: NetworkError) -> Failure {
-        self.report_full_bridge(&instance.link, &source);
+    async fn unwired(
+        &self,
+        plugin: &dyn Engine,
+        instance: &Instance,
+        plan: &AttachmentPlan,
+        source: NetworkError,
+    ) -> Failure {
+        self.report_full_bridge(&plan.bridge, &source);
         let fate = match stops(&source, instance.attempts) {
             false => Unwired::Left,
             true => match plugin.stop(&container(instance)).await {
@@ -110,7 +119,7 @@ impl Orchestrator {
         &self,
         plugin: &dyn Engine,
         instance: &Instance,
-        plan: &AttachmentPlan,
+        plans: &[AttachmentPlan],
         running: &Running,
         news: &Wake,
     ) -> Result<(), Failure> {
@@ -119,11 +128,13 @@ impl Orchestrator {
         let answered = while_running(look, self.answers(instance), news).await;
         if let Err(Failure::Ended { .. } | Failure::Engine(_)) = &answered {
             // Whatever was wired, nobody can say that it is this instance.
-            let _ = self
-                .inner
-                .network
-                .remove_attachment(&plan.host_interface, &plan.alias)
-                .await;
+            for plan in plans {
+                let _ = self
+                    .inner
+                    .network
+                    .remove_attachment(&plan.host_interface, &plan.alias)
+                    .await;
+            }
         }
         answered
     }
@@ -153,11 +164,15 @@ impl Orchestrator {
         let Some(ready) = template.and_then(|template| template.ready) else {
             return Ok(());
         };
+        // An instance whose address is pending cannot be asked.
+        let Some(address) = instance.address() else {
+            return Ok(());
+        };
         let reacting = self.inner.checks.reacts(instance.id);
         let place = Place {
-            address: instance.address,
+            address,
             port: ready.tcp,
-            interface: instance.link.clone(),
+            interface: instance.link().to_owned(),
         };
         match probe::tcp(&place, ready.within, reacting).await {
             Ok(()) => Ok(()),
@@ -207,25 +222,22 @@ impl Orchestrator {
         }
     }
 
-    /// How the instance is to be attached; `None` when its link is no longer in the settings.
-    pub(super) fn plan_attachment(&self, instance: &Instance) -> Option<AttachmentPlan> {
-        let settings = self.settings();
-        let link = settings.link(&instance.link)?;
-        let isolated = settings
-            .templates
-            .get(&instance.template)
-            .is_none_or(|template| template.isolated);
-        let address = Ipv6Net::new(instance.address, link.address.prefix_len()).ok()?;
-        Some(AttachmentPlan {
-            host_interface: host_interface(instance.id),
-            alias: alias(self.inner.mark, instance.id),
-            bridge: link.name.clone(),
-            interface: "eth1".to_owned(),
-            address,
-            mac: link_layer(instance.address),
-            gateway: Some(link.address.addr()),
-            isolated,
-        })
+    /// How the instance is to be attached, as it was planned with it: whatever the settings say by now. An attachment
+    /// whose address is pending is not among them.
+    pub(super) fn plan_attachments(&self, instance: &Instance) -> Vec<AttachmentPlan> {
+        let plan = |attachment: &Attachment| {
+            Some(AttachmentPlan {
+                host_interface: attachment.host_end(),
+                alias: alias(self.inner.mark, instance.id),
+                bridge: attachment.network.clone(),
+                interface: attachment.interface.clone(),
+                address: attachment.net()?,
+                mac: attachment.mac.0,
+                gateway: attachment.gateway,
+                isolated: attachment.isolated,
+            })
+        };
+        instance.attachments.iter().filter_map(plan).collect()
     }
 }
 

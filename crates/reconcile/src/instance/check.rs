@@ -1,10 +1,9 @@
 //! What is checked of a ready instance, and how it is asked.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
-use orchestrator_network::NetworkError;
+use orchestrator_network::{AttachmentPlan, Flaw, NetworkError};
 
 use super::Orchestrator;
 use super::checks::{Check, Outcome, Subject, Target};
@@ -19,31 +18,30 @@ const WIRING_EVERY: Duration = Duration::from_secs(30);
 
 impl Orchestrator {
     /// What is to be checked of an instance that is ready: that it answers, where its template says how; else its
-    /// wiring, where its namespace is known. `None` when nothing can be, or its link is no longer in the settings.
+    /// wiring, where its namespace is known. `None` when nothing can be.
     pub(super) fn subject(&self, instance: &Instance, netns: Option<&Path>) -> Option<Subject> {
-        let plan = self.plan_attachment(instance)?;
         let settings = self.settings();
         let template = settings.templates.get(&instance.template);
         let ready = template.and_then(|template| template.ready);
         let (target, every, failures) = match ready.filter(|ready| !ready.every.is_zero()) {
             Some(ready) => {
                 let place = Place {
-                    address: instance.address,
+                    address: instance.address()?,
                     port: ready.tcp,
-                    interface: plan.bridge,
+                    interface: instance.link().to_owned(),
                 };
                 (Target::Tcp(place), ready.every, ready.failures)
             }
             None => {
                 let target = Target::Wiring {
-                    plan: Arc::new(plan),
+                    plans: self.plan_attachments(instance).into(),
                     netns: netns?.to_owned(),
                 };
                 (target, WIRING_EVERY, u32::MAX)
             }
         };
         Some(Subject {
-            client: instance.client,
+            key: instance.key(),
             target,
             every,
             failures,
@@ -78,7 +76,7 @@ impl Orchestrator {
                 }
             }
             // Its worker looks at it once more, by what the engine says then.
-            Target::Wiring { plan, netns } => match self.inner.network.find_flaw(plan, netns).await {
+            Target::Wiring { plans, netns } => match self.find_flaw(plans, netns).await {
                 Ok(None) => Outcome::AsPlanned,
                 Ok(Some(_)) => Outcome::Silent("its wiring is not as planned"),
                 Err(NetworkError::NamespaceGone { .. }) => Outcome::Silent("its network is gone"),
@@ -95,9 +93,23 @@ impl Orchestrator {
         outcome
     }
 
-    /// Has the worker of the client look at an instance whose check failed.
+    /// What is wrong with the first of these attachments that is not as planned.
+    ///
+    /// # Errors
+    ///
+    /// When one of them could not be looked at.
+    pub(super) async fn find_flaw(&self, plans: &[AttachmentPlan], netns: &Path) -> Result<Option<Flaw>, NetworkError> {
+        for plan in plans {
+            if let Some(flaw) = self.inner.network.find_flaw(plan, netns).await? {
+                return Ok(Some(flaw));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Has the worker of the slot look at an instance whose check failed.
     fn look_into(&self, check: &Check) {
-        tracing::debug!(instance = %check.id, client = %check.subject.client, "a check failed");
-        self.wake(check.subject.client);
+        tracing::debug!(instance = %check.id, of = %check.subject.key, "a check failed");
+        self.wake(check.subject.key.clone());
     }
 }

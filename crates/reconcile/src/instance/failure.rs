@@ -22,8 +22,6 @@ const PATIENT_TRIES: u32 = 6;
 pub(super) enum Failure {
     #[error("engine {0:?} is not in the settings of this daemon; it is needed to run this instance")]
     UnknownEngine(String),
-    #[error("link {0:?} is no longer in the settings")]
-    UnknownLink(String),
     #[error(transparent)]
     Environment(#[from] ValueError),
     #[error(transparent)]
@@ -94,7 +92,6 @@ impl Failure {
     pub(super) fn code(&self) -> &'static str {
         match self {
             Self::UnknownEngine(_) => "unknown-engine",
-            Self::UnknownLink(_) => "unknown-link",
             Self::Environment(_) => "no-environment",
             Self::Engine(fault) => fault.code(),
             Self::Ended { .. } => "ended",

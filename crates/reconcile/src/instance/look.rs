@@ -4,7 +4,7 @@ use orchestrator_network::{AttachmentFound, Flaw, NetworkError};
 use orchestrator_plugin::{FoundState, Running};
 
 use super::machine::Sight;
-use super::{Orchestrator, alias_prefix, container, host_interface};
+use super::{Orchestrator, alias_prefix, container};
 use orchestrator_model::Instance;
 
 impl Orchestrator {
@@ -12,7 +12,7 @@ impl Orchestrator {
     ///
     /// What cannot be asked is unknown, not gone: an engine that is down is no reason to do anything.
     pub(super) async fn look(&self, instance: &Instance) -> Sight {
-        let Some(plugin) = self.inner.plugins.get(instance.plugin.as_str()) else {
+        let Some(plugin) = self.inner.plugins.get(instance.engine()) else {
             return Sight::Unknown;
         };
         let found = plugin.find(&container(instance)).await;
@@ -41,8 +41,8 @@ impl Orchestrator {
     }
 
     async fn look_inside(&self, instance: &Instance, running: &Running) -> Sight {
-        if let (Some(plan), Some(netns)) = (self.plan_attachment(instance), running.netns()) {
-            match self.inner.network.find_flaw(&plan, netns).await {
+        if let Some(netns) = running.netns() {
+            match self.find_flaw(&self.plan_attachments(instance), netns).await {
                 Ok(Some(flaw)) => return Sight::Flawed(flaw),
                 Ok(None) => {}
                 // Its process has just ended: the engine tells of it.
@@ -57,24 +57,21 @@ impl Orchestrator {
     }
 
     async fn look_at_wiring(&self, instance: &Instance) -> Sight {
-        let (name, mark) = (host_interface(instance.id), alias_prefix(self.inner.mark));
-        match self.inner.network.find_attachment(&name, &mark).await {
-            Err(_) => Sight::Unknown,
-            Ok(Some(found)) if !is_on(&found, &instance.link) => Sight::Unwired,
-            Ok(Some(found)) if !self.is_isolated_as_planned(instance, &found) => Sight::Flawed(Flaw::OtherIsolation),
-            Ok(Some(_)) => Sight::Running,
-            Ok(None) => Sight::Unwired,
+        let mark = alias_prefix(self.inner.mark);
+        for plan in self.plan_attachments(instance) {
+            match self.inner.network.find_attachment(&plan.host_interface, &mark).await {
+                Err(_) => return Sight::Unknown,
+                Ok(Some(found)) if !is_on(&found, &plan.bridge) => return Sight::Unwired,
+                Ok(Some(found)) if plan.isolated != found.isolated => return Sight::Flawed(Flaw::OtherIsolation),
+                Ok(Some(_)) => {}
+                Ok(None) => return Sight::Unwired,
+            }
         }
-    }
-
-    /// Whether the port of an instance is isolated from other instances as its template says.
-    pub(super) fn is_isolated_as_planned(&self, instance: &Instance, found: &AttachmentFound) -> bool {
-        let plan = self.plan_attachment(instance);
-        plan.is_none_or(|plan| plan.isolated == found.isolated)
+        Sight::Running
     }
 }
 
-/// Whether an attachment is up, and on the bridge of this link.
-pub(super) fn is_on(found: &AttachmentFound, link: &str) -> bool {
-    found.up && found.bridge.as_deref() == Some(link)
+/// Whether an attachment is up, and on the bridge of this network.
+pub(super) fn is_on(found: &AttachmentFound, network: &str) -> bool {
+    found.up && found.bridge.as_deref() == Some(network)
 }

@@ -1,11 +1,9 @@
 //! Every way through the picture, and properties over all of them.
 
-use std::net::Ipv6Addr;
-
 use proptest::prelude::*;
 
 use super::*;
-use orchestrator_model::{ContainerSpec, Id, Resources};
+use orchestrator_model::{ContainerSpec, HostId, Id, Owner, Resources, Slot};
 
 const NOW: Timestamp = Timestamp(1_000_000);
 const GRACE: Duration = Duration::from_secs(30);
@@ -22,10 +20,11 @@ const SILENT: Sight = Sight::Silent(Silence {
 fn instance(phase: Phase) -> Instance {
     Instance {
         id: Id::from_bytes([1; 6]),
-        client: Id::from_bytes([2; 6]),
-        link: "br0".to_owned(),
+        owner: Owner::Client(Id::from_bytes([2; 6])),
+        slot: Slot::new("default"),
+        host: Some(HostId::local()),
         template: "default".to_owned(),
-        plugin: "docker".to_owned(),
+        version: 0,
         spec: ContainerSpec {
             image: "image".to_owned(),
             hostname: "host".to_owned(),
@@ -37,12 +36,12 @@ fn instance(phase: Phase) -> Instance {
             labels: Default::default(),
             ..ContainerSpec::default()
         },
-        address: Ipv6Addr::LOCALHOST,
         phase,
         reason: None,
         attempts: 0,
         due: None,
-        reference: None,
+        containers: Vec::new(),
+        attachments: Vec::new(),
         created: Timestamp(0),
         ready: None,
         changed: Timestamp(0),

@@ -1,12 +1,13 @@
-//! From desired to actual: gives every client that holds a lease its instance, and takes it away.
+//! From desired to actual: fills the slots that owners want filled, and empties the others.
 //!
 //! ```text
-//!   bell ──▶ a worker a client ──▶ machine::next ──▶ one step ──▶ again, until there is nothing to do
+//!   notification ──▶ a worker a slot ──▶ machine::next ──▶ one step ──▶ again, until there is nothing to do
 //!   period, engine, links ──▶ full pass ──▶ wakes workers, removes what belongs to nobody
 //!   checks of what is ready ──▶ wake the workers of instances that do not answer
 //! ```
 //!
-//! - One worker owns a client: its steps never overlap, and a ring during a step makes it look again.
+//! - What an owner wants is answered by [`Wants`]; its slots follow from that and from the instances that it has.
+//! - One worker owns a slot: its steps never overlap, and a notification during a step makes it look again.
 //! - A worker takes no input but the store and the world. A crash at any point is recovered from by looking again.
 //! - What is wanted is recorded before anything is done about it; every step may be repeated.
 //! - What is not marked as ours is never touched.
@@ -28,12 +29,12 @@ mod ports;
 mod probe;
 mod provision;
 mod removal;
+mod wants;
 mod watch;
 mod while_running;
 mod worker;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::net::Ipv6Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use orchestrator_network::Network;
@@ -42,7 +43,8 @@ use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use orchestrator_model::{ClientId, Clock, Instance, InstanceId, Mark};
+pub use self::wants::{Clients, Want, Wants};
+use orchestrator_model::{Clock, Instance, InstanceId, Mark, SlotKey};
 use orchestrator_runtime::conditions::Conditions;
 use orchestrator_runtime::metrics::Metrics;
 use orchestrator_runtime::notifications::Notifications;
@@ -70,11 +72,13 @@ struct Inner {
     notifications: Notifications,
     conditions: Conditions,
     metrics: Metrics,
-    workers: Mutex<HashMap<ClientId, Arc<worker::Wake>>>,
+    workers: Mutex<HashMap<SlotKey, Arc<worker::Wake>>>,
     turns: Semaphore,
     pass_wanted: Notify,
-    // Clients for whom a full pool was reported: once each, not at every try.
-    full: Mutex<HashSet<ClientId>>,
+    // Slots for which a full pool was reported: once each, not at every try.
+    full: Mutex<HashSet<SlotKey>>,
+    // Who wants what.
+    wants: Vec<Arc<dyn Wants>>,
     // What runs and is not recorded.
     orphans: Mutex<orphans::Orphans>,
     // Bridges without a port left.
@@ -97,6 +101,8 @@ pub struct Parts {
     pub network: Network,
     /// What provisions instances. An engine is not asked before there is an instance to make or to remove.
     pub plugins: Vec<Arc<dyn Engine>>,
+    /// Who wants what. A slot is filled or kept when one of them says so.
+    pub wants: Vec<Arc<dyn Wants>>,
     /// Counts time for leases and graces.
     pub clock: Clock,
     /// Rung by whoever commits a change for a client.
@@ -132,6 +138,7 @@ impl Orchestrator {
             turns: Semaphore::new(TURNS),
             pass_wanted: Notify::new(),
             full: Mutex::default(),
+            wants: parts.wants,
             orphans: Mutex::default(),
             full_bridges: Mutex::default(),
             checks: checks::Checks::default(),
@@ -157,7 +164,10 @@ impl Orchestrator {
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,
-                clients = self.inner.notifications.received() => clients.into_iter().for_each(|client| self.wake(client)),
+                notified = self.inner.notifications.received() => tokio::select! {
+                    () = stop.cancelled() => break,
+                    () = self.dispatch(notified) => {}
+                },
             }
         }
         self.inner.stop.cancel();
@@ -178,7 +188,7 @@ impl Orchestrator {
             .store
             .destroy_instance(id, self.inner.clock.now(), None)
             .await?;
-        self.wake(instance.client);
+        self.wake(instance.key());
         Ok(instance)
     }
 
@@ -193,17 +203,12 @@ impl Orchestrator {
     }
 }
 
-/// The container of an instance, with the engine's reference to it when that was recorded.
+/// The first container of an instance, with the engine's reference to it when that was recorded.
 fn container(instance: &Instance) -> Container {
     Container {
         key: ContainerKey::main(instance.id),
-        reference: instance.reference.clone(),
+        reference: instance.reference().map(str::to_owned),
     }
-}
-
-/// Name of the host end of an instance's attachment: it holds the whole id.
-fn host_interface(id: InstanceId) -> String {
-    format!("or{id}")
 }
 
 /// What every alias of ours begins with.
@@ -211,13 +216,7 @@ fn alias_prefix(mark: Mark) -> String {
     format!("orchestrator:{}:", mark.site)
 }
 
+/// The alias of the host ends of an instance: whoever finds one knows whose it is.
 fn alias(mark: Mark, id: InstanceId) -> String {
     format!("{}{id}", alias_prefix(mark))
-}
-
-/// The link-layer address of an instance: locally administered, and the same for as long as its address is, so that
-/// a client's neighbour cache stays right when its instance is made again.
-fn link_layer(address: Ipv6Addr) -> [u8; 6] {
-    let [.., a, b, c, d] = address.octets();
-    [0x02, 0x6f, a, b, c, d]
 }

@@ -9,11 +9,12 @@ use std::net::Ipv6Addr;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use orchestrator_network::{AttachmentFound, NetworkError};
 use orchestrator_plugin::{Capability, Container, EngineError, Found, FoundState};
 
 use super::pass::by_instance;
-use super::{Orchestrator, alias_prefix, host_interface};
-use orchestrator_model::{Client, InstanceId, Orphan};
+use super::{Orchestrator, alias};
+use orchestrator_model::{Client, InstanceId, Orphan, Slot};
 use orchestrator_runtime::conditions::Owned;
 use orchestrator_store::StoreError;
 
@@ -59,9 +60,8 @@ impl Orchestrator {
         if let Some(plugin) = self.inner.plugins.get(orphan.plugin.as_str()) {
             plugin.remove(&Container::main(id)).await?;
         }
-        let prefix = alias_prefix(self.inner.mark);
-        if let Err(fault) = self.inner.network.remove_attachment(&host_interface(id), &prefix).await {
-            tracing::warn!(instance = %id, error = &fault as &dyn std::error::Error, "could not remove its host end");
+        if let Err(fault) = self.remove_host_ends(id).await {
+            tracing::warn!(instance = %id, error = &fault as &dyn std::error::Error, "could not remove its host ends");
         }
         tracing::info!(instance = %id, "an orphan was removed by an operator");
         self.inner.metrics.orphan_removed();
@@ -156,16 +156,35 @@ impl Orchestrator {
             link: fact("LINK").map(str::to_owned),
             duid: fact("CLIENT_DUID").and_then(|duid| duid.parse().ok()),
             address: fact("ADDRESS").and_then(|address| address.parse().ok()),
+            slot: fact("SLOT").map(Slot::new),
         })
     }
 
-    /// The orphan that was made for a client; one that runs before one that does not.
-    pub(super) fn orphan_of(&self, client: &Client, plugin: &str) -> Option<(InstanceId, Ipv6Addr)> {
+    /// Removes the interfaces on this host that carry the mark of an instance.
+    async fn remove_host_ends(&self, id: InstanceId) -> Result<(), NetworkError> {
+        for found in self.host_ends(id).await? {
+            let removed = self
+                .inner
+                .network
+                .remove_attachment(&found.host_interface, &found.alias);
+            removed.await?;
+        }
+        Ok(())
+    }
+
+    /// The interfaces on this host that carry the mark of an instance.
+    pub(super) async fn host_ends(&self, id: InstanceId) -> Result<Vec<AttachmentFound>, NetworkError> {
+        self.inner.network.attachments(&alias(self.inner.mark, id)).await
+    }
+
+    /// The orphan that was made for a slot of a client; one that runs before one that does not.
+    pub(super) fn orphan_of(&self, client: &Client, slot: &Slot, plugin: &str) -> Option<(InstanceId, Ipv6Addr)> {
         let orphans = self.lock_orphans();
         let own = orphans.all().filter(|orphan| {
             orphan.plugin == plugin
                 && orphan.link.as_deref() == Some(client.link.as_str())
                 && orphan.duid.as_ref() == Some(&client.duid)
+                && orphan.slot.as_ref().is_none_or(|made_for| made_for == slot)
         });
         let chosen = own.min_by_key(|orphan| (!orphan.running, orphan.id))?;
         Some((chosen.id, chosen.address?))

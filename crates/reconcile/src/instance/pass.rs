@@ -1,6 +1,6 @@
 //! The full pass: compares all that is recorded with all that is there.
 //!
-//! It removes what carries our mark and belongs to an instance that was removed, and wakes the worker of every client whose
+//! It removes what carries our mark and belongs to an instance that was removed, and wakes the worker of every slot whose
 //! instance is not as it should be. The steps themselves are the workers'.
 
 use std::collections::{HashMap, HashSet};
@@ -12,10 +12,10 @@ use orchestrator_network::AttachmentFound;
 use orchestrator_plugin::{Container, Found, FoundState};
 
 use super::look::is_on;
-use super::{Orchestrator, alias_prefix, host_interface};
-use orchestrator_model::{Instance, InstanceId, Phase};
+use super::{Orchestrator, alias_prefix};
+use orchestrator_model::{Attachment, Instance, InstanceId, Phase, Slot, SlotKey};
 use orchestrator_settings::Settings;
-use orchestrator_store::StoreError;
+use orchestrator_store::{StoreError, Wanting};
 
 /// A pass is made at least this often, whatever wakes were lost.
 const PERIOD: Duration = Duration::from_secs(30);
@@ -73,17 +73,33 @@ impl Orchestrator {
         self.watch_engines(!providing.is_empty() || !live.is_empty());
         // From here on every commit that matters rings; what was committed before is looked up below.
         self.inner.notifications.mute(silent(&settings, &providing, &live));
-        let settled: HashSet<_> = live
+        let (settled, unsettled): (Vec<&Instance>, Vec<&Instance>) = live
             .values()
-            .filter(|instance| self.is_as_it_should_be(&world, instance) && is_kept(&settings, &instance.link))
-            .map(|instance| instance.client)
-            .collect();
-        let mut unsettled: HashSet<_> = live.values().map(|instance| instance.client).collect();
+            .partition(|instance| self.is_as_it_should_be(&world, instance) && self.is_kept(&settings, instance));
+        unsettled.into_iter().for_each(|instance| self.wake(instance.key()));
+        let settled: HashSet<SlotKey> = settled.into_iter().map(Instance::key).collect();
         for link in providing {
-            unsettled.extend(self.inner.store.wanting(link).await?);
+            for Wanting { client, class } in self.inner.store.wanting(link).await? {
+                let mut wanted = settings
+                    .template_of(link, class.as_deref())
+                    .map(|(name, _)| name)
+                    .into_iter();
+                let is_settled = |template| settled.contains(&SlotKey::new(client, Slot::new(template)));
+                if !wanted.all(is_settled) {
+                    self.inner.notifications.notify(client);
+                }
+            }
         }
-        unsettled.difference(&settled).for_each(|client| self.wake(*client));
+        let others = self.inner.wants.iter().flat_map(|wants| wants.owners(&settings));
+        others.for_each(|owner| self.inner.notifications.notify(owner));
         Ok(())
+    }
+
+    /// Whether an instance that is as it should be stays, as far as the settings say: on a link that is no longer in
+    /// them it does while leases last.
+    fn is_kept(&self, settings: &Settings, instance: &Instance) -> bool {
+        let link = instance.link();
+        instance.client().is_some() && (settings.link(link).is_none() || settings.template_of(link, None).is_some())
     }
 
     /// Checks every instance that is ready, and no other: also those that an earlier daemon made, by the settings of now.
@@ -100,11 +116,20 @@ impl Orchestrator {
 
     /// Whether the instance is ready, runs, and is wired: then its worker need not look.
     fn is_as_it_should_be(&self, world: &World, instance: &Instance) -> bool {
-        let host_end = host_interface(instance.id);
-        let found = world.attachments.as_ref().and_then(|found| found.get(&host_end));
-        let wired =
-            found.is_some_and(|found| is_on(found, &instance.link) && self.is_isolated_as_planned(instance, found));
-        instance.phase == Phase::Ready && world.netns(instance).is_some() && wired
+        let is_wired = |attachment: &Attachment| {
+            let found = world
+                .attachments
+                .as_ref()
+                .and_then(|found| found.get(&attachment.host_end()));
+            found.is_some_and(|found| is_on(found, &attachment.network) && found.isolated == attachment.isolated)
+        };
+        instance.phase == Phase::Ready
+            && world.netns(instance).is_some()
+            && instance
+                .attachments
+                .iter()
+                .filter(|attachment| attachment.address.is_some())
+                .all(is_wired)
     }
 
     async fn see_world(&self) -> World {
@@ -164,10 +189,14 @@ impl Orchestrator {
             let known = known.into_keys().chain(live.keys().copied()).collect();
             self.see_orphans(name, found, &known).await;
         }
-        let names = world.attachments.iter().flat_map(HashMap::keys);
-        let owned = names.map(|name| (name, owner(name)));
-        let others: Vec<_> = owned
-            .filter(|(_, id)| id.is_none_or(|id| !live.contains_key(&id)))
+        let wired: HashSet<String> = live
+            .values()
+            .flat_map(|instance| instance.attachments.iter().map(Attachment::host_end))
+            .collect();
+        let found = world.attachments.iter().flat_map(HashMap::values);
+        let others: Vec<_> = found
+            .filter(|found| !wired.contains(&found.host_interface))
+            .map(|found| (&found.host_interface, self.owner(&found.alias)))
             .collect();
         let ids: Vec<InstanceId> = others.iter().filter_map(|(_, id)| *id).collect();
         let known = self.inner.store.known_instances(&ids).await?;
@@ -190,17 +219,6 @@ impl Orchestrator {
     }
 }
 
-/// The instance that a host end was made for, by its name.
-fn owner(host_end: &str) -> Option<InstanceId> {
-    host_end.strip_prefix("or")?.parse().ok()
-}
-
-/// Whether instances of a link go on, whatever class their clients are in: of a link that is no longer in the settings
-/// they do while leases last.
-fn is_kept(settings: &Settings, link: &str) -> bool {
-    settings.link(link).is_none() || settings.template_of(link, None).is_some()
-}
-
 /// The links whose clients get instances.
 fn providing(settings: &Settings) -> Vec<&str> {
     let links = settings.links.iter().filter(|link| settings.provides(link));
@@ -210,7 +228,7 @@ fn providing(settings: &Settings) -> Vec<&str> {
 /// The links whose clients neither have instances nor get any.
 fn silent(settings: &Settings, providing: &[&str], live: &HashMap<InstanceId, Instance>) -> HashSet<String> {
     let links = settings.links.iter().map(|link| link.name.as_str());
-    let idle = |link: &&str| !providing.contains(link) && live.values().all(|instance| instance.link != *link);
+    let idle = |link: &&str| !providing.contains(link) && live.values().all(|instance| instance.link() != *link);
     links.filter(idle).map(str::to_owned).collect()
 }
 
@@ -225,7 +243,7 @@ pub(super) fn by_instance(found: Vec<Found>) -> HashMap<InstanceId, Found> {
 
 impl World {
     fn found(&self, instance: &Instance) -> Option<&Found> {
-        self.engines.get(instance.plugin.as_str())?.get(&instance.id)
+        self.engines.get(instance.engine())?.get(&instance.id)
     }
 
     /// The network namespace of an instance that runs.

@@ -65,6 +65,15 @@ impl FullBridges {
     }
 }
 
+/// Whether an instance has an attachment on this network.
+fn is_on(instance: &Instance, network: &str) -> bool {
+    let mut networks = instance
+        .attachments
+        .iter()
+        .map(|attachment| attachment.network.as_str());
+    networks.any(|name| name == network)
+}
+
 /// The condition under which a full bridge is shown.
 fn condition(link: &str) -> String {
     format!("ports of {link}")
@@ -77,12 +86,12 @@ impl Orchestrator {
     ///
     /// [`BridgeMissing`](NetworkError::BridgeMissing), [`BridgeFull`](NetworkError::BridgeFull) and what the kernel
     /// says otherwise.
-    pub(super) async fn check_port(&self, instance: &Instance, plan: &AttachmentPlan) -> Result<(), NetworkError> {
+    pub(super) async fn check_port(&self, plan: &AttachmentPlan) -> Result<(), NetworkError> {
         let bridge = || plan.bridge.clone();
         if self.inner.network.find_bridge(&plan.bridge).await?.is_none() {
             return Err(NetworkError::BridgeMissing { bridge: bridge() });
         }
-        let admitted = self.full_bridges().admit(&instance.link);
+        let admitted = self.full_bridges().admit(&plan.bridge);
         if admitted || self.has_port(plan).await? {
             return Ok(());
         }
@@ -111,7 +120,7 @@ impl Orchestrator {
         let full = self.full_bridges().links();
         for link in full {
             let waits = |instance: &&Instance| {
-                instance.link == link && matches!(instance.phase, Phase::Pending | Phase::Starting)
+                is_on(instance, &link) && matches!(instance.phase, Phase::Pending | Phase::Starting)
             };
             let waiting = live.values().filter(waits).count();
             let free = match self.inner.network.free_ports(&link).await {

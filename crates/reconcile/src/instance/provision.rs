@@ -1,5 +1,6 @@
 //! Brings an instance to answer, and records what came of it.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant as Stopwatch};
 
 use tokio::pin;
@@ -9,31 +10,30 @@ use super::bring_up::Answering;
 use super::failure::Failure;
 use super::machine::{Retry, Step, retry};
 use super::worker::Wake;
-use orchestrator_model::{ClientId, EventKind, Instance, NewEvent, Phase};
+use orchestrator_model::{Container, EventKind, Instance, NewEvent, Phase};
 use orchestrator_runtime::causes::with_causes;
 use orchestrator_store::{InstanceUpdate, StoreError};
 
 impl Orchestrator {
-    /// Provisions, but gives up as soon as the client's situation asks for something else. `restart` is the number of
+    /// Provisions, but gives up as soon as the situation of its slot asks for something else. `restart` is the number of
     /// the restart with which it begins, if it does.
     ///
     /// Whoever wakes the worker meanwhile may have news of the instance itself: it is looked at, too.
     /// Dropping the attempt half-way is safe: each of its steps may be repeated or undone later.
     pub(super) async fn provision_unless_woken(
         &self,
-        client: ClientId,
         instance: &Instance,
         restart: Option<u32>,
         wake: &Wake,
     ) -> Result<(), StoreError> {
-        let news = Wake::default();
+        let (news, key) = (Wake::default(), instance.key());
         let attempt = self.provision(instance, restart, &news);
         pin!(attempt);
         loop {
             tokio::select! {
                 outcome = &mut attempt => return outcome,
                 () = wake.received() => {
-                    let situation = self.inner.store.situation(client).await?;
+                    let situation = self.inner.store.situation(&key).await?;
                     let same = situation.as_ref().and_then(|s| s.instance.as_ref()).is_some_and(|i| i.id == instance.id);
                     let go_on = match situation {
                         Some(situation) if same => {
@@ -72,7 +72,7 @@ impl Orchestrator {
 
     fn restarted(&self, instance: &Instance, nth: u32) -> NewEvent {
         let of = self.terms(Some(instance)).restarts;
-        tracing::warn!(instance = %instance.id, client = %instance.client, nth, of, "restarting: it stopped answering");
+        tracing::warn!(instance = %instance.id, owner = %instance.owner, nth, of, "restarting: it stopped answering");
         self.inner.metrics.instance_restarted();
         let detail = format!("restart {nth} of {of}: it stopped answering");
         self.event(instance, EventKind::InstanceRestarted, Some(detail))
@@ -80,10 +80,10 @@ impl Orchestrator {
 
     async fn record_ready(&self, instance: &Instance, answering: Answering, took: Duration) -> Result<(), StoreError> {
         let now = self.inner.clock.now();
-        tracing::info!(instance = %instance.id, address = %instance.address, took_ms = took.as_millis(), "ready");
+        tracing::info!(instance = %instance.id, address = instance.address().map(tracing::field::display), took_ms = took.as_millis(), "ready");
         self.inner.metrics.instance_ready(took);
         let update = InstanceUpdate {
-            reference: Some(answering.reference),
+            references: Some(BTreeMap::from([(Container::MAIN.to_owned(), answering.reference)])),
             ready: instance.ready.or(Some(now)),
             ..self.update(instance, Phase::Ready, None, None)
         };
@@ -110,7 +110,7 @@ impl Orchestrator {
         // The timeline says it once; the instance says it for as long as it is so.
         let news = instance.reason.as_deref() != Some(text.as_str());
         if news {
-            tracing::warn!(instance = %instance.id, client = %instance.client, code = failure.code(), reason = text, "not ready");
+            tracing::warn!(instance = %instance.id, owner = %instance.owner, code = failure.code(), reason = text, "not ready");
         }
         let event = news.then(|| self.event(instance, EventKind::InstanceFailed, Some(text)));
         self.inner

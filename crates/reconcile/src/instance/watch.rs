@@ -115,7 +115,7 @@ impl Orchestrator {
             // Not ours to keep: the pass removes it. It may have been created after its removal.
             Ok(Some(view)) if view.instance.phase == Phase::Removed => self.want_pass(),
             Ok(None) => self.want_pass(),
-            Ok(Some(view)) => self.wake(view.instance.client),
+            Ok(Some(view)) => self.wake(view.instance.key()),
             Err(fault) => tracing::debug!(error = &fault as &dyn Error, "the pass will find out"),
         }
     }
@@ -172,7 +172,7 @@ impl Orchestrator {
     }
 
     /// The instance of this alias, if it is one of ours.
-    fn owner(&self, alias: &str) -> Option<InstanceId> {
+    pub(super) fn owner(&self, alias: &str) -> Option<InstanceId> {
         alias.strip_prefix(&alias_prefix(self.inner.mark))?.parse().ok()
     }
 }

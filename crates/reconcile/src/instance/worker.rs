@@ -1,6 +1,7 @@
-//! One client's worker: takes the next step until there is none.
+//! One slot's worker: takes the next step until there is none.
 
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -8,9 +9,11 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use super::machine::{self, Sight, Step, Terms};
+use super::wants::Want;
 use super::{HashMap, Orchestrator};
-use orchestrator_model::{ClientId, EventKind, Instance, NewEvent, Phase, Timestamp};
-use orchestrator_store::{InstanceUpdate, Situation, StoreError};
+use orchestrator_model::{EventKind, Instance, NewEvent, Owner, Phase, Slot, SlotKey, Timestamp};
+use orchestrator_runtime::notifications::Notified;
+use orchestrator_store::{Holding, InstanceUpdate, Situation, StoreError};
 
 /// How long a worker waits before it asks a store again that did not answer.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
@@ -50,37 +53,38 @@ enum Next {
 }
 
 impl Orchestrator {
-    /// Has the client's worker look, and makes one where there is none.
-    pub(super) fn wake(&self, client: ClientId) {
-        match self.workers().entry(client) {
+    /// Has the slot's worker look, and makes one where there is none.
+    pub(super) fn wake(&self, key: SlotKey) {
+        match self.workers().entry(key) {
             Entry::Occupied(worker) => worker.get().notify(),
             Entry::Vacant(place) => {
                 let wake = Arc::new(Wake::default());
+                let key = place.key().clone();
                 place.insert(wake.clone());
-                self.inner.tasks.spawn(self.clone().work(client, wake));
+                self.inner.tasks.spawn(self.clone().work(key, wake));
             }
         }
     }
 
-    fn workers(&self) -> MutexGuard<'_, HashMap<ClientId, Arc<Wake>>> {
+    fn workers(&self) -> MutexGuard<'_, HashMap<SlotKey, Arc<Wake>>> {
         self.inner.workers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn work(self, client: ClientId, wake: Arc<Wake>) {
+    async fn work(self, key: SlotKey, wake: Arc<Wake>) {
         let stop = self.inner.stop.clone();
         tokio::select! {
             () = stop.cancelled() => {}
-            () = self.work_until_done(client, &wake) => {}
+            () = self.work_until_done(&key, &wake) => {}
         }
     }
 
-    async fn work_until_done(&self, client: ClientId, wake: &Wake) {
+    async fn work_until_done(&self, key: &SlotKey, wake: &Wake) {
         loop {
             wake.clear();
-            let pause = match self.take_turn(client, wake).await {
+            let pause = match self.take_turn(key, wake).await {
                 Ok(Next::Again) => continue,
                 Ok(Next::Rest(None)) => {
-                    if self.retire(client, wake) {
+                    if self.retire(key, wake) {
                         return;
                     }
                     continue;
@@ -89,7 +93,7 @@ impl Orchestrator {
                 Err(fault) => {
                     if let Some(held_back) = self.inner.metrics.log_limit().admit("worker-without-store") {
                         let error = &fault as &dyn std::error::Error;
-                        tracing::warn!(%client, error, held_back, "the store did not answer");
+                        tracing::warn!(of = %key, error, held_back, "the store did not answer");
                     }
                     STORE_PAUSE
                 }
@@ -102,24 +106,24 @@ impl Orchestrator {
     }
 
     /// Ends the worker, unless it was rung since it looked.
-    fn retire(&self, client: ClientId, wake: &Wake) -> bool {
+    fn retire(&self, key: &SlotKey, wake: &Wake) -> bool {
         let mut workers = self.workers();
         // Rings are made under the same lock: none can fall between this look and the removal.
         let done = !wake.pending.load(Ordering::Acquire);
         if done {
-            workers.remove(&client);
+            workers.remove(key);
         }
         done
     }
 
-    async fn take_turn(&self, client: ClientId, wake: &Wake) -> Result<Next, StoreError> {
+    async fn take_turn(&self, key: &SlotKey, wake: &Wake) -> Result<Next, StoreError> {
         let _turn = self.inner.turns.acquire().await;
-        let Some(situation) = self.inner.store.situation(client).await? else {
+        let Some(situation) = self.inner.store.situation(key).await? else {
             return Ok(Next::Rest(None));
         };
         let instance = situation.instance.as_ref();
         let step = self.next_step(&situation).await;
-        tracing::debug!(%client, instance = ?instance.map(|i| i.id), ?step, "next step");
+        tracing::debug!(of = %key, instance = ?instance.map(|i| i.id), ?step, "next step");
         match (step, instance) {
             (Step::Rest, _) => return Ok(Next::Rest(None)),
             (Step::RestUntil(until), _) => return Ok(Next::Rest(Some(until))),
@@ -129,9 +133,9 @@ impl Orchestrator {
                     Err(retry) => Next::Rest(Some(retry)),
                 });
             }
-            (Step::Provision, Some(instance)) => self.provision_unless_woken(client, instance, None, wake).await?,
+            (Step::Provision, Some(instance)) => self.provision_unless_woken(instance, None, wake).await?,
             (Step::Restart { nth }, Some(instance)) => {
-                self.provision_unless_woken(client, instance, Some(nth), wake).await?;
+                self.provision_unless_woken(instance, Some(nth), wake).await?;
             }
             (Step::Disturb { what, attempts, due }, Some(instance)) => {
                 self.disturb(instance, what, attempts, due).await?;
@@ -167,8 +171,12 @@ impl Orchestrator {
     }
 
     pub(super) async fn next_step(&self, situation: &Situation) -> Step {
-        let wanted = self.wanted(situation);
         let instance = situation.instance.as_ref();
+        let wanted = match self.want(situation) {
+            Some(Want::Fill { .. }) => true,
+            Some(Want::Keep) => instance.is_some(),
+            None => false,
+        };
         let sight = match instance {
             Some(instance) if wanted && instance.phase == Phase::Ready => self.look(instance).await,
             _ => Sight::Unknown,
@@ -176,20 +184,68 @@ impl Orchestrator {
         machine::next(wanted, instance, sight, self.terms(instance), self.inner.clock.now())
     }
 
-    /// Whether the client is to have an instance now.
-    ///
-    /// On a link that is no longer in the settings nobody gets one any more, and who has one keeps it while its lease
-    /// lasts.
-    fn wanted(&self, situation: &Situation) -> bool {
-        let now = self.inner.clock.now();
-        let settings = self.settings();
-        let (link, class) = (&situation.client.link, situation.client.class.as_deref());
-        let holds = situation.active_leases.iter().any(|lease| lease.valid_until > now);
-        let provided = match settings.link(link) {
-            Some(_) => settings.template_of(link, class).is_some(),
-            None => situation.instance.is_some(),
+    /// What is wanted in the slot now; `None` when it is to be empty.
+    pub(super) fn want(&self, situation: &Situation) -> Option<Want> {
+        let (owner, holding) = (&situation.key.owner, situation.holding.as_ref());
+        self.wanted(owner, holding).remove(&situation.key.slot)
+    }
+
+    /// What an owner wants now, in all of its slots.
+    fn wanted(&self, owner: &Owner, holding: Option<&Holding>) -> BTreeMap<Slot, Want> {
+        let (settings, now) = (self.settings(), self.inner.clock.now());
+        let mut wanted = BTreeMap::new();
+        for wants in &self.inner.wants {
+            for (slot, want) in wants.slots(owner, holding, &settings, now) {
+                // Who wants a slot filled takes precedence over who only keeps what is there.
+                match want {
+                    Want::Keep => wanted.entry(slot).or_insert(want),
+                    Want::Fill { .. } => wanted.entry(slot).insert_entry(want).into_mut(),
+                };
+            }
+        }
+        wanted
+    }
+
+    /// Wakes the workers of all slots that these owners want or have, and of these slots.
+    pub(super) async fn dispatch(&self, notified: Notified) {
+        notified.slots.into_iter().for_each(|key| self.wake(key));
+        let mut owners = notified.owners.into_iter();
+        while let Some(owner) = owners.next() {
+            let slots = match self.slots_of(&owner).await {
+                Ok(slots) => slots,
+                Err(fault) => {
+                    if let Some(held_back) = self.inner.metrics.log_limit().admit("owner-without-store") {
+                        let error = &fault as &dyn std::error::Error;
+                        tracing::warn!(%owner, error, held_back, "the store did not answer");
+                    }
+                    // Nothing is lost: they are notified again once the store may be asked again.
+                    self.inner.notifications.notify(owner);
+                    owners.for_each(|owner| self.inner.notifications.notify(owner));
+                    return tokio::time::sleep(STORE_PAUSE).await;
+                }
+            };
+            slots
+                .into_iter()
+                .for_each(|slot| self.wake(SlotKey::new(owner.clone(), slot)));
+        }
+    }
+
+    /// The slots that an owner wants or has.
+    async fn slots_of(&self, owner: &Owner) -> Result<BTreeSet<Slot>, StoreError> {
+        let store = &self.inner.store;
+        let (holding, mut slots) = match owner.client() {
+            Some(client) => {
+                let holding = store.holding(client).await?;
+                let slots = holding
+                    .as_ref()
+                    .map(|holding| holding.slots.clone())
+                    .unwrap_or_default();
+                (holding, slots)
+            }
+            None => (None, store.live_slots(owner).await?),
         };
-        situation.client.wants_instance && holds && provided
+        slots.extend(self.wanted(owner, holding.as_ref()).into_keys());
+        Ok(slots)
     }
 
     /// What the template of the instance says of its life now; of one that is gone, no grace and no restart.
@@ -239,7 +295,7 @@ impl Orchestrator {
         due: Option<Timestamp>,
         kind: EventKind,
     ) -> Result<(), StoreError> {
-        tracing::info!(instance = %instance.id, client = %instance.client, %phase, reason, "{kind}");
+        tracing::info!(instance = %instance.id, owner = %instance.owner, %phase, reason, "{kind}");
         let event = self.event(instance, kind, reason.clone());
         self.inner
             .store
@@ -261,7 +317,7 @@ impl Orchestrator {
             reason,
             attempts: instance.attempts,
             due,
-            reference: instance.reference.clone(),
+            references: None,
             ready: instance.ready,
             at: self.inner.clock.now(),
         }
@@ -269,13 +325,8 @@ impl Orchestrator {
 
     pub(super) fn event(&self, instance: &Instance, kind: EventKind, detail: Option<String>) -> NewEvent {
         NewEvent {
-            at: self.inner.clock.now(),
-            kind,
-            link: Some(instance.link.clone()),
-            client: Some(instance.client),
-            instance: Some(instance.id),
-            leased: Some(instance.address.into()),
             detail,
+            ..instance.event(self.inner.clock.now(), kind)
         }
     }
 }

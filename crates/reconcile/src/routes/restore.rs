@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
 use super::Keeper;
-use orchestrator_model::{EventKind, NewEvent};
+use orchestrator_model::{EventKind, HostId, NewEvent};
 use orchestrator_runtime::causes::with_causes;
 
 /// The wait after a route was removed: a program that flushes them removes many.
@@ -74,13 +74,10 @@ impl Keeper {
         }
         tracing::warn!("{detail}");
         let event = NewEvent {
-            at: self.parts.clock.now(),
-            kind: EventKind::LinkDisturbed,
             link: self.link_of(&restored),
-            client: None,
-            instance: None,
-            leased: None,
+            host: Some(HostId::local()),
             detail: Some(detail),
+            ..NewEvent::new(self.parts.clock.now(), EventKind::LinkDisturbed)
         };
         if let Err(fault) = self.parts.store.append_event(event).await {
             tracing::warn!("could not record link-disturbed: {}", with_causes(&fault));

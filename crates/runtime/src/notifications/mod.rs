@@ -2,7 +2,8 @@
 //!
 //! A notification says only that something may have changed. What is to be done is in the store. So notifications may
 //! come late, twice or in another order, and the pass at the next start makes up for one that is lost with the daemon.
-//! Notifying never waits and never fails. Several notifications for one client that nobody has received yet become one.
+//! Notifying never waits and never fails. Several notifications for one
+//! owner or slot that nobody has received yet become one.
 //!
 //! The receiver mutes the links whose clients need no notification. There, a lease costs nothing but its commit.
 
@@ -16,7 +17,7 @@ use tokio::sync::Notify;
 
 use self::prefixes::PrefixNotifications;
 pub use self::prefixes::Prefixes;
-use orchestrator_model::{ClientId, Leased};
+use orchestrator_model::{Leased, Owner, SlotKey};
 
 /// The notifications of the daemon. A cheap handle: all clones share the same ones.
 #[derive(Debug, Clone, Default)]
@@ -26,21 +27,43 @@ pub struct Notifications {
 
 #[derive(Debug, Default)]
 struct Inner {
-    // Bounded by the number of clients.
-    pending: Mutex<HashSet<ClientId>>,
+    // Bounded by the number of owners and slots.
+    pending: Mutex<Notified>,
     wake: Notify,
     muted: RwLock<HashSet<String>>,
     prefixes: PrefixNotifications,
 }
 
+/// Whose instances the instance reconciler must look after.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Notified {
+    /// Something that these owners want may have changed, in any of their slots.
+    pub owners: HashSet<Owner>,
+    /// Something may have changed in these slots.
+    pub slots: HashSet<SlotKey>,
+}
+
+impl Notified {
+    /// Whether it names nothing.
+    pub fn is_empty(&self) -> bool {
+        self.owners.is_empty() && self.slots.is_empty()
+    }
+}
+
 impl Notifications {
-    /// Something that is wanted for `client` may have changed.
-    pub fn notify(&self, client: ClientId) {
-        self.inner
-            .pending
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(client);
+    /// Something that this owner wants may have changed, in any of its slots. A client's lease event is one for the client.
+    pub fn notify(&self, owner: impl Into<Owner>) {
+        let owner = owner.into();
+        self.change(|pending| pending.owners.insert(owner));
+    }
+
+    /// Something may have changed in this slot.
+    pub fn notify_slot(&self, key: SlotKey) {
+        self.change(|pending| pending.slots.insert(key));
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Notified) -> bool) {
+        change(&mut self.inner.pending.lock().unwrap_or_else(PoisonError::into_inner));
         self.inner.wake.notify_one();
     }
 
@@ -76,8 +99,8 @@ impl Notifications {
         muted.contains(link)
     }
 
-    /// Waits for notifications of clients and takes them all. Cancel-safe: what is not returned stays pending.
-    pub async fn received(&self) -> HashSet<ClientId> {
+    /// Waits for notifications of owners and slots and takes them all. Cancel-safe: what is not returned stays pending.
+    pub async fn received(&self) -> Notified {
         loop {
             let pending = std::mem::take(&mut *self.inner.pending.lock().unwrap_or_else(PoisonError::into_inner));
             if !pending.is_empty() {
@@ -91,21 +114,40 @@ impl Notifications {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use orchestrator_model::Id;
+    use orchestrator_model::{Id, Slot};
 
     #[tokio::test]
     async fn notifications_from_before_and_after_the_wait_are_received_once_each() {
         let notifications = Notifications::default();
-        let [first, second] = [Id::from_bytes([1; 6]), Id::from_bytes([2; 6])];
-        notifications.notify(first);
-        notifications.notify(first);
-        assert_eq!(notifications.received().await, HashSet::from([first]));
+        let [first, second]: [Owner; 2] = [[1; 6], [2; 6]].map(|bytes| Owner::Client(Id::from_bytes(bytes)));
+        let of = |owner: &Owner| Notified {
+            owners: HashSet::from([owner.clone()]),
+            ..Notified::default()
+        };
+        notifications.notify(first.clone());
+        notifications.notify(first.clone());
+        assert_eq!(notifications.received().await, of(&first));
         let listener = tokio::spawn({
             let notifications = notifications.clone();
             async move { notifications.received().await }
         });
-        notifications.notify(second);
-        assert_eq!(listener.await.unwrap(), HashSet::from([second]));
+        notifications.notify(second.clone());
+        assert_eq!(listener.await.unwrap(), of(&second));
+    }
+
+    #[tokio::test]
+    async fn an_owner_and_its_slot_are_notified_apart() {
+        let notifications = Notifications::default();
+        let owner = Owner::Service("web".to_owned());
+        let key = SlotKey::new(owner.clone(), Slot::numbered(0));
+        notifications.notify_slot(key.clone());
+        notifications.notify_slot(key.clone());
+        notifications.notify(owner.clone());
+        let expected = Notified {
+            owners: HashSet::from([owner]),
+            slots: HashSet::from([key]),
+        };
+        assert_eq!(notifications.received().await, expected);
     }
 
     #[test]

@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 /// The form in which events are sent and kept: the API's.
 use orchestrator_api_types::DnsmasqEvent as Written;
 pub use orchestrator_api_types::DnsmasqVerb;
-use orchestrator_model::{Clock, Duid, Iaid, LeaseChange, LeaseSource, LeaseVerb, LinkLayerAddress, Timestamp};
+use orchestrator_model::{
+    Clock, Duid, GrantedTo, Iaid, LeaseChange, LeaseSource, LeaseVerb, LinkLayerAddress, Timestamp,
+};
 
 /// Bytes of the longest domain name.
 const LONGEST_HOSTNAME: usize = 253;
@@ -161,6 +163,11 @@ impl DnsmasqEvent {
             // dnsmasq reports only the valid lifetime; its preferred lifetime is the same.
             preferred_until: until,
             valid_until: until,
+            // dnsmasq finds it among its neighbours.
+            granted_to: GrantedTo {
+                link_layer: self.link_layer.clone(),
+                ..GrantedTo::default()
+            },
             link_layer: self.link_layer,
             hostname: self.hostname,
             at,

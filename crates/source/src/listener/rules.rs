@@ -5,7 +5,7 @@ use std::time::Duration;
 use orchestrator_dhcp6::{Change, Limiter, Link, Pool, Rates, Registration, Verb};
 
 use crate::reserved::in_force;
-use orchestrator_model::{LeaseChange, LeaseSource, LeaseVerb, RecordedReservation, Timestamp};
+use orchestrator_model::{GrantedTo, LeaseChange, LeaseSource, LeaseVerb, RecordedReservation, Timestamp};
 use orchestrator_settings::{LinkSettings, Settings};
 
 /// A host registers anew long before this, unless its address is preferred for longer; then a registration by a host
@@ -94,6 +94,10 @@ impl Rules {
             preferred_until: Timestamp(change.after.preferred_until),
             valid_until: Timestamp(change.after.valid_until),
             link_layer: change.link_layer.clone(),
+            granted_to: GrantedTo {
+                link_local: change.link_local,
+                ..GrantedTo::default()
+            },
             hostname: change.hostname.clone(),
             at: now,
             replayed: false,

@@ -300,13 +300,10 @@ impl Watch {
         let (recorder, duid) = (self.recorder.clone(), duid.clone());
         let log_limit = self.metrics.log_limit().clone();
         let event = NewEvent {
-            at: self.clock.now(),
-            kind,
             link: Some(self.link.clone()),
-            client: None,
-            instance: None,
             leased,
             detail: Some(detail),
+            ..NewEvent::new(self.clock.now(), kind)
         };
         self.notes.push(Box::pin(async move {
             if let Err(fault) = recorder.note(duid, event).await

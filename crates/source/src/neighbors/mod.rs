@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 use self::hosts::{Hosts, Mac};
 use crate::Recorder;
 use orchestrator_model::{
-    Clock, Duid, Iaid, LeaseChange, LeaseSource, LeaseState, LeaseVerb, Leased, LinkLayerAddress,
+    Clock, Duid, GrantedTo, Iaid, LeaseChange, LeaseSource, LeaseState, LeaseVerb, Leased, LinkLayerAddress,
 };
 use orchestrator_runtime::causes::with_causes;
 use orchestrator_runtime::metrics::Metrics;
@@ -219,6 +219,10 @@ impl Neighbors {
             class: None,
             preferred_until: until,
             valid_until: until,
+            granted_to: GrantedTo {
+                link_layer: Some(link_layer.clone()),
+                ..GrantedTo::default()
+            },
             link_layer: Some(link_layer),
             hostname: None,
             at: now,

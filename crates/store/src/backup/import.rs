@@ -52,7 +52,7 @@ pub(super) async fn import(
     // What is dropped before the commit has changed nothing.
     let imported = fill(&mut tx, reader).await?;
     // What runs may have been made since: it is known by its mark alone until it is recorded again.
-    execute(&mut tx, "update instances set reference = null".to_owned(), None).await?;
+    execute(&mut tx, "update containers set reference = null".to_owned(), None).await?;
     check_identity(&imported.identity, kept, replace)?;
     commit(tx).await?;
     session.close().await;

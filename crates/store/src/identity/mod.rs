@@ -10,8 +10,8 @@ use super::batch::Batch;
 use super::connection::{Session, execute, fetch_all, statements};
 use super::guard::BIRTH;
 use super::text::Columns;
-use super::{StoreError, identity::file::IdentityFile};
-use orchestrator_model::{Duid, Id, SiteId};
+use super::{StoreError, hosts, identity::file::IdentityFile};
+use orchestrator_model::{Duid, Id, SiteId, Timestamp};
 
 statements! {
     INSERT_FACT = "insert into facts (key, value) values ($1, $2) on conflict (key) do nothing";
@@ -52,6 +52,7 @@ pub(super) async fn ensure_identity(
         made += execute!(&mut batch.tx, "make the identity", INSERT_FACT, *key, value.as_str())?;
     }
     execute!(&mut batch.tx, "make the identity", INSERT_FACT, BIRTH, birth.as_str())?;
+    hosts::ensure_local(&mut batch, made_at(SystemTime::now())).await?;
     let facts = fetch_all!(&mut batch.tx, "read the identity", (String, String), ALL_FACTS)?;
     batch.commit().await?;
     if made > 0 && kept.is_some() {
@@ -61,6 +62,12 @@ pub(super) async fn ensure_identity(
     let read = Identity::read(&facts);
     let identity = read.map_err(|key| Columns("fact").bad(key, facts.get(key).map_or("", String::as_str)))?;
     Ok((identity, facts))
+}
+
+/// When this host was first seen, where this start makes its row. The daemon's clock is not there yet.
+fn made_at(now: SystemTime) -> Timestamp {
+    let since = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+    Timestamp(i64::try_from(since).unwrap_or(i64::MAX))
 }
 
 /// A new id. The error says that the operating system gives none.

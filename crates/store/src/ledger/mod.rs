@@ -17,7 +17,7 @@ use super::StoreError;
 use super::rows::ManyRows;
 use super::rules::Known;
 use super::text::plain;
-use orchestrator_model::{ClientId, Duid, Iaid, LeaseChange, LeaseSource, LeaseState, Leased, Timestamp};
+use orchestrator_model::{ClientId, Duid, GrantedTo, Iaid, LeaseChange, LeaseSource, LeaseState, Leased, Timestamp};
 
 /// Every statement over many rows that a group takes.
 pub(super) fn many() -> impl Iterator<Item = &'static ManyRows> {
@@ -45,6 +45,7 @@ struct LeaseEntry {
     source: LeaseSource,
     state: LeaseState,
     next_hop: Option<Ipv6Addr>,
+    granted_to: GrantedTo,
     preferred_until: Timestamp,
     valid_until: Timestamp,
     granted: Timestamp,
@@ -119,6 +120,7 @@ impl Ledger {
             source: change.source,
             state: LeaseState::Active,
             next_hop: change.next_hop,
+            granted_to: change.granted_to.clone(),
             preferred_until: change.preferred_until,
             valid_until: change.valid_until,
             granted: change.at,
@@ -142,6 +144,7 @@ impl Ledger {
             lease.iaid = change.iaid;
             lease.source = change.source;
             lease.next_hop = change.next_hop;
+            lease.granted_to = change.granted_to.clone();
             lease.preferred_until = change.preferred_until;
             lease.valid_until = change.valid_until;
             lease.changed = change.at;

@@ -9,7 +9,7 @@ use crate::batch::Batch;
 use crate::rows::{ManyRows, Text, add_rows, fetch_rows};
 use crate::script::Script;
 use crate::text::Columns;
-use orchestrator_model::{Duid, Iaid, LeaseChange, LeaseVerb, Timestamp};
+use orchestrator_model::{Duid, GrantedTo, Iaid, LeaseChange, LeaseVerb, Timestamp};
 
 static LEASES: ManyRows = ManyRows::new(
     &[("link", Text), ("address", Text)],
@@ -166,6 +166,8 @@ impl Ledger {
             source: columns.parse("source", &row.source)?,
             state: columns.parse("state", &row.state)?,
             next_hop: columns.parse_some("next_hop", row.next_hop.as_deref())?,
+            // What is recorded stays, unless a change of the group says something else.
+            granted_to: GrantedTo::default(),
             preferred_until: Timestamp(row.preferred_until),
             valid_until: Timestamp(row.valid_until),
             granted: Timestamp(row.granted),

@@ -24,6 +24,9 @@ const LEASE: &[(&str, Kind)] = &[
     ("source", Text),
     ("state", Text),
     ("next_hop", Text),
+    ("link_layer", Text),
+    ("link_local", Text),
+    ("port", Text),
     ("preferred_until", Number),
     ("valid_until", Number),
     ("granted", Number),
@@ -40,7 +43,8 @@ static ADD_CLIENTS: ManyRows = ManyRows::new(
 static ADD_LEASES: ManyRows = ManyRows::new(
     LEASE,
     "insert or fail into leases
-        (link, address, client, iaid, source, state, next_hop, preferred_until, valid_until, granted, changed, due)
+        (link, address, client, iaid, source, state, next_hop, link_layer, link_local, port, preferred_until,
+        valid_until, granted, changed, due)
     select * from told where link is not null",
 );
 // Each of the others leaves alone what it does not change, and the indexes on it.
@@ -53,19 +57,23 @@ static CHANGE_CLIENTS: ManyRows = ManyRows::new(
 static CHANGE_LEASES: ManyRows = ManyRows::new(
     LEASE,
     "update or fail leases set client = told.client, iaid = told.iaid, source = told.source, state = told.state,
-        next_hop = told.next_hop, preferred_until = told.preferred_until, valid_until = told.valid_until,
-        granted = told.granted, changed = told.changed, due = told.due
+        next_hop = told.next_hop, link_layer = told.link_layer, link_local = told.link_local, port = told.port,
+        preferred_until = told.preferred_until, valid_until = told.valid_until, granted = told.granted, changed = told.changed, due = told.due
     from told where leases.link = told.link and leases.address = told.address",
 );
 static CUT_LEASES: ManyRows = ManyRows::new(
     LEASE,
     "update or fail leases set iaid = told.iaid, source = told.source, state = told.state, next_hop = told.next_hop,
+        link_layer = coalesce(told.link_layer, leases.link_layer),
+        link_local = coalesce(told.link_local, leases.link_local), port = coalesce(told.port, leases.port),
         preferred_until = told.preferred_until, valid_until = told.valid_until, changed = told.changed, due = told.due
     from told where leases.link = told.link and leases.address = told.address",
 );
 static EXTEND_LEASES: ManyRows = ManyRows::new(
     LEASE,
     "update or fail leases set iaid = told.iaid, source = told.source, next_hop = told.next_hop,
+        link_layer = coalesce(told.link_layer, leases.link_layer),
+        link_local = coalesce(told.link_local, leases.link_local), port = coalesce(told.port, leases.port),
         preferred_until = told.preferred_until, valid_until = told.valid_until, changed = told.changed
     from told where leases.link = told.link and leases.address = told.address",
 );
@@ -100,7 +108,8 @@ impl Ledger {
             let leases = self.lease_columns(touched);
             execute_rows!(batch, "record leases", statement, &leases, row => [
                 row.link, row.leased.as_str(), row.client.as_str(), i64::from(row.entry.iaid.0),
-                row.entry.source.word(), row.entry.state.word(), row.next_hop.as_deref(), row.entry.preferred_until.0,
+                row.entry.source.word(), row.entry.state.word(), row.next_hop.as_deref(), row.link_layer.as_deref(),
+                row.link_local.as_deref(), row.entry.granted_to.port.as_deref(), row.entry.preferred_until.0,
                 row.entry.valid_until.0, row.entry.granted.0, row.entry.changed.0, row.entry.due(),
             ])?;
         }
@@ -114,6 +123,8 @@ impl Ledger {
             leased: leased.to_string(),
             client: self.clients[entry.client].id.to_string(),
             next_hop: entry.next_hop.map(|hop| hop.to_string()),
+            link_layer: entry.granted_to.link_layer.as_ref().map(ToString::to_string),
+            link_local: entry.granted_to.link_local.map(|address| address.to_string()),
             entry,
         })
         .collect()
@@ -143,5 +154,7 @@ struct LeaseColumns<'l> {
     leased: String,
     client: String,
     next_hop: Option<String>,
+    link_layer: Option<String>,
+    link_local: Option<String>,
     entry: &'l LeaseEntry,
 }

@@ -203,17 +203,12 @@ fn event(kind: EventKind, template: &RecordedTemplate, at: Timestamp, by: Option
         Origin::Settings => "in the settings",
         Origin::Api => "through the API",
     };
-    let _ = by;
     NewEvent {
-        at,
-        kind,
-        link: None,
-        client: None,
-        instance: None,
-        leased: None,
         detail: Some(format!(
             "template {}, version {}, {place}",
             template.name, template.version
         )),
+        by: by.map(str::to_owned),
+        ..NewEvent::new(at, kind)
     }
 }

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! - A check costs one connection, or one look into a network namespace, and neither engine nor store.
-//! - A failed check wakes the worker of the client, which looks at the container and its wiring and acts on what it
+//! - A failed check wakes the worker of the slot, which looks at the container and its wiring and acts on what it
 //!   sees. Nothing here acts on an instance.
 //! - Checks are spread over time, and only so many are under way at once.
 //! - What is known here is of this run alone; a new daemon begins to check what it adopts.

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::super::probe::Place;
 use super::Outcome;
-use orchestrator_model::{ClientId, InstanceId};
+use orchestrator_model::{InstanceId, SlotKey};
 
 /// The first check of an instance that has just become ready comes within this time.
 const SOON: Duration = Duration::from_secs(1);
@@ -25,8 +25,8 @@ pub(in crate::instance) enum Target {
     Tcp(Place),
     /// Whether the inside of its wiring is as planned.
     Wiring {
-        /// The plan.
-        plan: Arc<AttachmentPlan>,
+        /// The plans of its attachments.
+        plans: Arc<[AttachmentPlan]>,
         /// Its network namespace, as the engine told it last.
         netns: PathBuf,
     },
@@ -36,7 +36,7 @@ pub(in crate::instance) enum Target {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::instance) struct Subject {
     /// Whose worker looks when a check fails.
-    pub(in crate::instance) client: ClientId,
+    pub(in crate::instance) key: SlotKey,
     /// What is asked.
     pub(in crate::instance) target: Target,
     /// Time between two checks; a tenth more or less at random.

@@ -13,7 +13,7 @@ use super::super::super::probe::Place;
 use super::super::schedule::Schedule;
 use super::super::{Subject, Target};
 use super::*;
-use orchestrator_model::{ClientId, Id, InstanceId};
+use orchestrator_model::{Id, InstanceId, Slot, SlotKey};
 
 const EVERY: Duration = Duration::from_secs(10);
 
@@ -24,7 +24,7 @@ fn id(number: u64) -> InstanceId {
 
 fn subject(number: u64) -> Subject {
     Subject {
-        client: id(number | 1 << 40),
+        key: SlotKey::new(id(number | 1 << 40), Slot::new("default")),
         target: Target::Tcp(Place {
             address: Ipv6Addr::from(u128::from(number)),
             port: 80,
@@ -35,13 +35,13 @@ fn subject(number: u64) -> Subject {
     }
 }
 
-/// Runs checks for a while, and returns the clients whose workers were to look.
-async fn run_for<F>(span: Duration, checks: &Checks, probe: impl Fn(Check) -> F) -> Vec<ClientId>
+/// Runs checks for a while, and returns the slots whose workers were to look.
+async fn run_for<F>(span: Duration, checks: &Checks, probe: impl Fn(Check) -> F) -> Vec<SlotKey>
 where
     F: Future<Output = Outcome> + Send + 'static,
 {
     let looks = Mutex::new(Vec::new());
-    let run = checks.run(probe, |check| looks.lock().unwrap().push(check.subject.client));
+    let run = checks.run(probe, |check| looks.lock().unwrap().push(check.subject.key.clone()));
     let _ = tokio::time::timeout(span, run).await;
     looks.into_inner().unwrap()
 }
@@ -93,7 +93,7 @@ async fn only_failures_in_a_row_make_an_instance_silent() {
     }
     // Its worker is told of each that fails, to look at its wiring; what is not known is no failure.
     let looks = run_for(EVERY * 2, &checks, probe).await;
-    assert!(!looks.is_empty() && looks.iter().all(|client| *client == subject(1).client));
+    assert!(!looks.is_empty() && looks.iter().all(|key| *key == subject(1).key));
     let silence = checks.mute(id(1)).unwrap();
     assert!(
         silence.checks >= 3 && silence.how == "it takes no connection",
@@ -116,7 +116,7 @@ async fn a_connection_that_only_the_kernel_takes_counts_against_those_that_react
     let looks = run_for(EVERY * 5, &checks, |_| ready(Outcome::Taken)).await;
     assert!(checks.mute(id(1)).is_some());
     assert_eq!(checks.mute(id(2)), None, "it is not of the kind that reacts");
-    assert!(looks.iter().all(|client| *client == subject(1).client));
+    assert!(looks.iter().all(|key| *key == subject(1).key));
     // It is held to it also after it was wired again, and no longer when it was restarted.
     checks.pause(id(1));
     checks.begin(id(1), subject(1));

@@ -1,0 +1,186 @@
+//! For whom an instance exists, and the place that it fills there.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::ClientId;
+use super::lease::{UnknownWord, words};
+
+/// For whom an instance exists.
+///
+/// In JSON it is `{"kind": "client", "name": "3f9a2c01d2e4"}`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "name", rename_all = "lowercase")]
+pub enum Owner {
+    /// A client, for as long as it holds a lease.
+    Client(ClientId),
+    /// A service, for as long as it wants so many replicas.
+    Service(String),
+    /// A pool of warm instances, which are made before anybody asks for them.
+    Pool(String),
+    /// An operator who asked for it.
+    Operator(String),
+}
+
+/// What kind of owner an [`Owner`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OwnerKind {
+    /// [`Owner::Client`]
+    Client,
+    /// [`Owner::Service`]
+    Service,
+    /// [`Owner::Pool`]
+    Pool,
+    /// [`Owner::Operator`]
+    Operator,
+}
+
+words!(OwnerKind {
+    Client = "client",
+    Service = "service",
+    Pool = "pool",
+    Operator = "operator",
+});
+
+impl Owner {
+    /// What kind of owner it is.
+    pub const fn kind(&self) -> OwnerKind {
+        match self {
+            Self::Client(_) => OwnerKind::Client,
+            Self::Service(_) => OwnerKind::Service,
+            Self::Pool(_) => OwnerKind::Pool,
+            Self::Operator(_) => OwnerKind::Operator,
+        }
+    }
+
+    /// What tells it apart from other owners of its kind: the id of a client, the name of anything else.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Client(id) => id.to_string(),
+            Self::Service(name) | Self::Pool(name) | Self::Operator(name) => name.clone(),
+        }
+    }
+
+    /// The owner of this kind and [`name`](Self::name).
+    ///
+    /// # Errors
+    ///
+    /// When the name of a client is no id.
+    pub fn new(kind: OwnerKind, name: &str) -> Result<Self, UnknownWord> {
+        Ok(match kind {
+            OwnerKind::Client => Self::Client(name.parse().map_err(|_| UnknownWord(name.to_owned()))?),
+            OwnerKind::Service => Self::Service(name.to_owned()),
+            OwnerKind::Pool => Self::Pool(name.to_owned()),
+            OwnerKind::Operator => Self::Operator(name.to_owned()),
+        })
+    }
+
+    /// The client that it is, where it is one.
+    pub const fn client(&self) -> Option<ClientId> {
+        match self {
+            Self::Client(id) => Some(*id),
+            Self::Service(_) | Self::Pool(_) | Self::Operator(_) => None,
+        }
+    }
+}
+
+impl From<ClientId> for Owner {
+    fn from(id: ClientId) -> Self {
+        Self::Client(id)
+    }
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.kind(), self.name())
+    }
+}
+
+/// One place of an owner, which one instance fills: a client's template by its name, a service's replica by its number.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Slot(String);
+
+impl Slot {
+    /// The slot of this name.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self(name.into())
+    }
+
+    /// The slot of this number.
+    pub fn numbered(number: u32) -> Self {
+        Self(number.to_string())
+    }
+
+    /// Its name, or its number in decimal digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// Names a slot among those of all owners. At most one instance that is not removed fills it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct SlotKey {
+    /// Whose slot it is.
+    pub owner: Owner,
+    /// Which of the owner's slots it is.
+    pub slot: Slot,
+}
+
+impl SlotKey {
+    /// The slot of an owner.
+    pub fn new(owner: impl Into<Owner>, slot: Slot) -> Self {
+        Self {
+            owner: owner.into(),
+            slot,
+        }
+    }
+}
+
+impl fmt::Display for SlotKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, slot {}", self.owner, self.slot)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Id;
+
+    fn owners() -> [Owner; 4] {
+        [
+            Owner::Client(Id::from_bytes([0x3f, 0x9a, 0x2c, 0x01, 0xd2, 0xe4])),
+            Owner::Service("web".to_owned()),
+            Owner::Pool("warm".to_owned()),
+            Owner::Operator("alice".to_owned()),
+        ]
+    }
+
+    #[test]
+    fn an_owner_is_read_back_from_its_kind_and_name() {
+        for owner in owners() {
+            let kind: OwnerKind = owner.kind().word().parse().unwrap();
+            assert_eq!(Owner::new(kind, &owner.name()), Ok(owner));
+        }
+        assert!(Owner::new(OwnerKind::Client, "laptop").is_err());
+        assert_eq!(Owner::new(OwnerKind::Service, "laptop").unwrap().client(), None);
+    }
+
+    #[test]
+    fn an_owner_in_json_has_a_kind_and_a_name() {
+        let shown = serde_json::to_value(owners()).unwrap();
+        assert_eq!(shown[0], serde_json::json!({"kind": "client", "name": "3f9a2c01d2e4"}));
+        assert_eq!(shown[1], serde_json::json!({"kind": "service", "name": "web"}));
+        assert_eq!(serde_json::from_value::<[Owner; 4]>(shown).unwrap(), owners());
+    }
+}

@@ -1,0 +1,71 @@
+//! Hosts as rows.
+
+use sqlx::FromRow;
+
+use super::batch::Batch;
+use super::connection::{execute, fetch_all, statements};
+use super::text::Columns;
+use super::{Store, StoreError};
+use orchestrator_model::{Host, HostId, HostState, Timestamp};
+
+statements! {
+    LIST = "select id, name, address, fingerprint, roles, state, first_seen, last_seen from hosts order by name";
+    INSERT_LOCAL = "insert into hosts (id, name, address, fingerprint, roles, state, first_seen, last_seen)
+        values ($1, $1, null, null, '[]', $2, $3, $3) on conflict (id) do nothing";
+}
+
+const COLUMNS: Columns = Columns("host");
+
+#[derive(FromRow)]
+struct HostRow {
+    id: String,
+    name: String,
+    address: Option<String>,
+    fingerprint: Option<String>,
+    roles: String,
+    state: String,
+    first_seen: i64,
+    last_seen: i64,
+}
+
+impl TryFrom<HostRow> for Host {
+    type Error = StoreError;
+
+    fn try_from(row: HostRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: HostId::new(row.id),
+            name: row.name,
+            address: row.address,
+            fingerprint: row.fingerprint,
+            roles: serde_json::from_str(&row.roles).map_err(|_| COLUMNS.bad("roles", &row.roles))?,
+            state: COLUMNS.parse("state", &row.state)?,
+            first_seen: Timestamp(row.first_seen),
+            last_seen: Timestamp(row.last_seen),
+        })
+    }
+}
+
+impl Store {
+    /// Every host, by name. The daemon's own machine is among them from the first start on.
+    ///
+    /// # Errors
+    ///
+    /// When the database is away or holds what cannot be read.
+    pub async fn hosts(&self) -> Result<Vec<Host>, StoreError> {
+        let rows = fetch_all!(&mut self.snapshot().await?, "list hosts", HostRow, LIST)?;
+        rows.into_iter().map(Host::try_from).collect()
+    }
+}
+
+/// Makes the row of the daemon's own machine where there is none.
+pub(super) async fn ensure_local(batch: &mut Batch<'_>, now: Timestamp) -> Result<(), StoreError> {
+    execute!(
+        &mut batch.tx,
+        "record this host",
+        INSERT_LOCAL,
+        HostId::LOCAL,
+        HostState::Active.word(),
+        now.0
+    )
+    .map(drop)
+}
