@@ -12,20 +12,37 @@ use crate::DockerEngine;
 use crate::archive::archive;
 use crate::errors::{ApiError, NOT_FOUND, status};
 
+/// The archive of the files of a specification; `None` when there are none. People know the container by `name`.
+///
+/// # Errors
+///
+/// [`EngineError::Refused`] when one of them cannot be written.
+pub(crate) fn archive_of(name: &str, files: &[File]) -> Result<Option<Bytes>, EngineError> {
+    if files.is_empty() {
+        return Ok(None);
+    }
+    let archive = archive(files).map_err(|reason| EngineError::Refused {
+        verb: "write files into",
+        subject: name.to_owned(),
+        reason,
+    })?;
+    Ok(Some(archive.into()))
+}
+
 impl DockerEngine {
     /// Writes the files of a specification into a container that was not started yet. Asks the engine only when there
     /// are any.
-    pub(crate) async fn put_files(&self, name: &str, reference: &str, files: &[File]) -> Result<(), EngineError> {
-        if files.is_empty() {
+    pub(crate) async fn put_files(
+        &self,
+        name: &str,
+        reference: &str,
+        archive: Option<&Bytes>,
+    ) -> Result<(), EngineError> {
+        let Some(archive) = archive else {
             return Ok(());
-        }
-        let archive = archive(files).map_err(|reason| EngineError::Refused {
-            verb: "write files into",
-            subject: name.to_owned(),
-            reason,
-        })?;
+        };
         let options = UploadToContainerOptionsBuilder::new().path("/").build();
-        let body = bollard::body_full(archive.into());
+        let body = bollard::body_full(archive.clone());
         let upload = self
             .connection
             .ask(|docker| async move { docker.upload_to_container(reference, Some(options), body).await });

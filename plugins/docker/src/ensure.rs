@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use bollard::models::{ContainerCreateBody, ContainerStateStatusEnum as Status};
 use bollard::query_parameters::{CreateContainerOptionsBuilder, StartContainerOptions};
+use bytes::Bytes;
 use orchestrator_plugin::{Container, ContainerSpec, EngineError, Found, FoundState, ImageFacts, NetworkMode};
 use tokio::time::{Instant, sleep};
 use tracing::warn;
@@ -16,6 +17,7 @@ use tracing::warn;
 use crate::DockerEngine;
 use crate::connect::Connection;
 use crate::container::plan_container;
+use crate::copy::archive_of;
 use crate::creations::Turn;
 use crate::errors::{ApiError, CONFLICT};
 use crate::find::{Ours, engine_status};
@@ -35,6 +37,8 @@ impl DockerEngine {
         network: &NetworkMode,
     ) -> Result<Found, EngineError> {
         self.require(spec.needs().with(network.capability()))?;
+        let name = container.key.engine_name();
+        let files = archive_of(&name, &spec.files)?;
         // Never closed, so that there is always a permit to wait for.
         let _permit = self.starts.acquire().await.ok();
         let network = self.find_network(container, network).await?;
@@ -42,7 +46,7 @@ impl DockerEngine {
         loop {
             let (existing, image) = self.find_with_image(container, spec).await?;
             if let Some(existing) = existing {
-                match self.ensure_runs(container, spec, &network, existing).await? {
+                match self.ensure_runs(container, files.as_ref(), &network, existing).await? {
                     Some(found) => return Ok(found),
                     None => continue,
                 }
@@ -53,10 +57,9 @@ impl DockerEngine {
                 None => self.connection.check_image(&spec.image).await?,
             };
             let body = plan_container(&self.mark, container, spec, &network.namespace(), &image.id);
-            let name = container.key.engine_name();
             let turn = self.creations.turn(&container.key).await;
             let error = match create(self.connection.clone(), name.clone(), body, turn).await {
-                Ok(reference) => return self.start_first(container, spec, &reference).await,
+                Ok(reference) => return self.start_first(container, files.as_ref(), &reference).await,
                 Err(error) => error,
             };
             if !is_name_taken(&error) {
@@ -65,7 +68,7 @@ impl DockerEngine {
             match self.inspect(&name).await? {
                 Some(account) => {
                     let existing = self.ours(container, account).ok_or_else(|| stranger(&name))?;
-                    if let Some(found) = self.ensure_runs(container, spec, &network, existing).await? {
+                    if let Some(found) = self.ensure_runs(container, files.as_ref(), &network, existing).await? {
                         return Ok(found);
                     }
                 }
@@ -94,11 +97,10 @@ impl DockerEngine {
     async fn start_first(
         &self,
         container: &Container,
-        spec: &ContainerSpec,
+        files: Option<&Bytes>,
         reference: &str,
     ) -> Result<Found, EngineError> {
-        self.put_files(&container.key.engine_name(), reference, &spec.files)
-            .await?;
+        self.put_files(&container.key.engine_name(), reference, files).await?;
         self.start(container, reference).await
     }
 
@@ -121,7 +123,7 @@ impl DockerEngine {
     async fn ensure_runs(
         &self,
         container: &Container,
-        spec: &ContainerSpec,
+        files: Option<&Bytes>,
         network: &Network,
         existing: Ours,
     ) -> Result<Option<Found>, EngineError> {
@@ -159,7 +161,7 @@ impl DockerEngine {
         let running = match (status, &found.state) {
             (Some(Status::PAUSED), _) => self.unpause(&name, found).await?,
             (_, FoundState::Running(_)) => found,
-            (_, FoundState::Created) => self.start_first(container, spec, &found.reference).await?,
+            (_, FoundState::Created) => self.start_first(container, files, &found.reference).await?,
             _ => self.start(container, &found.reference).await?,
         };
         Ok(Some(running))

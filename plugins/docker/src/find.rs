@@ -48,18 +48,20 @@ impl DockerEngine {
     pub(crate) async fn marked(&self, container: &Container) -> Result<Vec<String>, EngineError> {
         let name = format!("/{}", container.key.engine_name());
         let mut candidates = Vec::new();
-        for listed in self.listed(instance_filter(&self.mark, &container.key)).await? {
+        // The engine lists the newest first, and tells the time in seconds only.
+        let listed = self.listed(instance_filter(&self.mark, &container.key)).await?;
+        for (age, listed) in listed.into_iter().rev().enumerate() {
             let (Some(reference), Some(labels), Some(image)) = (listed.id, listed.labels, listed.image_id) else {
                 continue;
             };
             let key = marked(&self.mark, &labels, &image);
             if key.as_ref() == Some(&container.key) && is_meant(container, &reference, &labels) {
                 let is_named = listed.names.is_some_and(|names| names.contains(&name));
-                candidates.push((!is_named, listed.created, reference));
+                candidates.push((!is_named, listed.created, age, reference));
             }
         }
         candidates.sort();
-        Ok(candidates.into_iter().map(|(_, _, reference)| reference).collect())
+        Ok(candidates.into_iter().map(|(.., reference)| reference).collect())
     }
 
     /// The container as the one that the caller means, when it is.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use bollard::models::ContainerSummary;
+use bollard::models::{BollardDate, ContainerSummary};
 use bollard::query_parameters::ListContainersOptionsBuilder;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use orchestrator_plugin::{EngineError, Found};
@@ -21,18 +21,19 @@ impl DockerEngine {
     /// The engine's list tells neither process nor exit code, so that each one is inspected.
     /// What is removed while we look is left out.
     pub(crate) async fn list_containers(&self) -> Result<Vec<Found>, EngineError> {
-        let mut listed = self.listed(site_filter(&self.mark)).await?;
-        listed.sort_by(|one, other| (one.created, &one.id).cmp(&(other.created, &other.id)));
+        let listed = self.listed(site_filter(&self.mark)).await?;
         let references = listed.into_iter().filter_map(|container| container.id);
-        stream::iter(references)
+        let mut inspected: Vec<(Option<BollardDate>, Found)> = stream::iter(references)
             .map(|reference| async move { self.look_at(&reference).await })
-            .buffered(LOOKS)
+            .buffer_unordered(LOOKS)
             .try_filter_map(|found| async { Ok(found) })
             .try_collect()
-            .await
+            .await?;
+        inspected.sort_by_key(|(created, _)| *created);
+        Ok(inspected.into_iter().map(|(_, found)| found).collect())
     }
 
-    async fn look_at(&self, reference: &str) -> Result<Option<Found>, EngineError> {
+    async fn look_at(&self, reference: &str) -> Result<Option<(Option<BollardDate>, Found)>, EngineError> {
         let Some(container) = self.inspect(reference).await? else {
             return Ok(None);
         };
@@ -43,7 +44,7 @@ impl DockerEngine {
                 "a container carries our labels and was not made by us: its image was committed from one of ours, or its labels were written by hand; it is left alone"
             );
         }
-        Ok(found)
+        Ok(found.map(|found| (container.created, found)))
     }
 
     /// The engine's list of all containers that pass `filters`, in any state.

@@ -1,7 +1,7 @@
 //! What is not ours stays untouched, and what cannot be done is told in a way that helps.
 
 use orchestrator_lab::{Engine, TEST_IMAGE};
-use orchestrator_plugin::{Container, ContainerSpec, Engine as _, EngineError, NetworkMode, Remedy, Resources};
+use orchestrator_plugin::{Container, ContainerSpec, Engine as _, EngineError, NetworkMode, Resources};
 use serde_json::json;
 
 use crate::support::{inspect, name, new_id, plugin, spec};
@@ -31,52 +31,6 @@ async fn a_stranger_with_our_name_is_left_alone() {
     assert_eq!(plugin.find(&Container::main(id)).await.unwrap(), None);
     plugin.remove(&Container::main(id)).await.unwrap();
     assert_eq!(inspect(engine, &name(&id))["State"]["Status"], "created");
-}
-
-#[tokio::test]
-async fn two_sites_on_one_engine_do_not_see_each_other() {
-    let (one, other, id) = (plugin(Engine::shared()), plugin(Engine::shared()), new_id());
-    let made = one
-        .ensure(&Container::main(id), &spec(), &NetworkMode::EngineNamespace)
-        .await
-        .unwrap();
-
-    assert_eq!(other.find(&Container::main(id)).await.unwrap(), None);
-    assert_eq!(other.list().await.unwrap(), []);
-    assert_eq!(
-        other
-            .ensure(&Container::main(id), &spec(), &NetworkMode::EngineNamespace)
-            .await
-            .unwrap_err()
-            .remedy(),
-        Remedy::Operator
-    );
-    other.remove(&Container::main(id)).await.unwrap();
-    assert_eq!(one.find(&Container::main(id)).await.unwrap(), Some(made));
-}
-
-#[tokio::test]
-async fn a_missing_image_is_told_as_such_and_nothing_is_left() {
-    let (plugin, id) = (plugin(Engine::shared()), new_id());
-    let spec = ContainerSpec {
-        image: "orchestrator/nowhere".to_owned(),
-        ..spec()
-    };
-    for fault in [
-        plugin
-            .ensure(&Container::main(id), &spec, &NetworkMode::EngineNamespace)
-            .await
-            .unwrap_err(),
-        plugin.check_image(&spec.image).await.unwrap_err(),
-    ] {
-        assert!(
-            matches!(&fault, EngineError::ImageMissing { image } if *image == spec.image),
-            "{fault}"
-        );
-        assert_eq!(fault.remedy(), Remedy::Operator);
-    }
-    assert_eq!(plugin.list().await.unwrap(), []);
-    plugin.check_image(TEST_IMAGE).await.unwrap();
 }
 
 #[tokio::test]

@@ -1,8 +1,8 @@
-//! A gate before an engine: lets a test hold back one kind of request while all others pass.
+//! A gate before an engine: lets a test hold back some requests while all others pass.
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use orchestrator_lab::Engine;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
@@ -23,6 +23,16 @@ pub(crate) struct Gate {
 impl Gate {
     /// Holds back the requests whose first line holds `what`.
     pub(crate) fn before(engine: &Engine, what: &'static str) -> Self {
+        Self::holding(engine, move |line, _| line.contains(what))
+    }
+
+    /// Holds back the one request that comes after so many others.
+    pub(crate) fn after(engine: &Engine, others: usize) -> Self {
+        Self::holding(engine, move |_, place| place == others)
+    }
+
+    /// Holds back the requests that `holds` says, by their first line and by how many came before.
+    fn holding(engine: &Engine, holds: impl Fn(&str, usize) -> bool + Send + Sync + 'static) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let path = std::env::temp_dir().join(format!("orchestrator-gate-{}-{count}", std::process::id()));
@@ -35,11 +45,14 @@ impl Gate {
         };
         let socket = engine.socket().to_owned();
         let (arrived, served, pass) = (gate.arrived.clone(), gate.served.clone(), gate.pass.clone());
+        let (holds, places) = (Arc::new(holds), Arc::new(AtomicUsize::new(0)));
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let (socket, arrived, served, pass) = (socket.clone(), arrived.clone(), served.clone(), pass.clone());
+                let (holds, places) = (holds.clone(), places.clone());
                 tokio::spawn(async move {
-                    let held_back = forward(stream, socket, what, &arrived, &pass).await;
+                    let holds = |line: &str| holds(line, places.fetch_add(1, Ordering::Relaxed));
+                    let held_back = forward(stream, socket, holds, &arrived, &pass).await;
                     if held_back {
                         served.notify_one();
                     }
@@ -62,13 +75,19 @@ impl Drop for Gate {
 }
 
 /// Passes one connection on; whether it was held back.
-async fn forward(mut caller: UnixStream, socket: PathBuf, what: &str, arrived: &Notify, pass: &Semaphore) -> bool {
+async fn forward(
+    mut caller: UnixStream,
+    socket: PathBuf,
+    holds: impl Fn(&str) -> bool,
+    arrived: &Notify,
+    pass: &Semaphore,
+) -> bool {
     let mut head = vec![0; 64 << 10];
     let Ok(length @ 1..) = caller.read(&mut head).await else {
         return false;
     };
     let text = String::from_utf8_lossy(&head[..length]);
-    let held_back = text.lines().next().is_some_and(|line| line.contains(what));
+    let held_back = text.lines().next().is_some_and(holds);
     let mut engine = UnixStream::connect(socket).await.expect("the engine listens");
     if held_back {
         arrived.notify_one();
@@ -102,7 +121,8 @@ async fn forward(mut caller: UnixStream, socket: PathBuf, what: &str, arrived: &
     held_back
 }
 
-/// Whether an answer with a JSON object ends here.
+/// Whether an answer ends here: with a JSON object or list, or without a body.
 fn ends_answer(bytes: &[u8]) -> bool {
-    bytes.trim_ascii_end().ends_with(b"}")
+    let end = bytes.trim_ascii_end();
+    end.ends_with(b"}") || end.ends_with(b"]") || bytes.ends_with(b"0\r\n\r\n") || bytes.starts_with(b"HTTP/1.1 204")
 }

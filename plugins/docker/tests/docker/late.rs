@@ -11,38 +11,6 @@ use crate::gate::Gate;
 use crate::support::{PATIENCE, new_id, plugin_behind, spec};
 
 #[tokio::test]
-async fn no_container_outlives_the_removal_of_an_instance_that_was_being_created() {
-    let (engine, mark, id) = (Engine::shared(), Mark { site: new_id() }, new_id());
-    let gate = Gate::before(engine, "/containers/create");
-    let plugin = plugin_behind(&gate, mark, PATIENCE);
-    let ensure = tokio::spawn({
-        let plugin = plugin.clone();
-        async move {
-            plugin
-                .ensure(&Container::main(id), &spec(), &NetworkMode::EngineNamespace)
-                .await
-        }
-    });
-    gate.arrived.notified().await;
-    // The client gave its lease back: the step is dropped where it is, and the next one removes.
-    ensure.abort();
-    let _ = ensure.await;
-    let mut remove = tokio::spawn({
-        let plugin = plugin.clone();
-        async move { plugin.remove(&Container::main(id)).await }
-    });
-    // A removal that does not wait has the time to be done with.
-    let early = timeout(Duration::from_millis(500), &mut remove).await;
-    gate.pass.add_permits(1);
-    match early {
-        Ok(removed) => removed.unwrap().unwrap(),
-        Err(_) => remove.await.unwrap().unwrap(),
-    }
-    gate.served.notified().await;
-    assert_eq!(plugin.list().await.unwrap(), []);
-}
-
-#[tokio::test]
 async fn a_container_that_comes_after_its_creator_gave_up_is_told_of() {
     let (engine, mark, id) = (Engine::shared(), Mark { site: new_id() }, new_id());
     let gate = Gate::before(engine, "/containers/create");

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use orchestrator_lab::Engine;
+use orchestrator_lab::{Engine, wait_for};
 use orchestrator_plugin::{Container, ContainerSpec, Engine as _, NetworkMode, Resources};
 
-use crate::support::{inspect, name, new_id, pid, plugin, spec};
+use crate::support::{PATIENCE, inspect, name, new_id, pid, plugin, spec};
 
 /// A field of `/proc/PID/status`.
 fn status(pid: u32, field: &str) -> String {
@@ -174,7 +174,11 @@ async fn host_name_environment_labels_and_init_are_as_the_template_says() {
     assert_eq!(container["Config"]["Hostname"], "lamp");
     assert_eq!(container["Config"]["Labels"]["tier"], "lab");
     assert_eq!(container["Config"]["Labels"]["orchestrator.instance"], id.to_string());
-    let environment = fs::read_to_string(format!("/proc/{pid}/environ")).unwrap();
+    // The process has none before it becomes the program that the engine was asked to run.
+    let environment = wait_for("its environment", PATIENCE, || {
+        let environment = fs::read_to_string(format!("/proc/{pid}/environ")).ok();
+        environment.filter(|environment| !environment.is_empty())
+    });
     assert!(
         environment
             .split('\0')

@@ -2,6 +2,7 @@
 
 mod boundaries;
 mod committed;
+mod conformance;
 mod gate;
 mod hands;
 mod late;
@@ -12,6 +13,4 @@ mod moved_image;
 mod outages;
 mod renamed;
 mod requests;
-mod stop;
 mod support;
-mod watch;

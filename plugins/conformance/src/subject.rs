@@ -1,0 +1,137 @@
+//! The engine under test, as the suite needs it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use orchestrator_plugin::{Container, Device, Engine, Mark, Running};
+
+/// What a container does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Program {
+    /// It runs until it is stopped.
+    Run,
+    /// It ends at once with this exit code.
+    Exit(i64),
+    /// It writes a text to its standard output and one to its standard error, and runs on.
+    Say(&'static str, &'static str),
+    /// It runs on its first start. On each later one it ends with exit code 9, because it finds what it wrote before.
+    Once,
+}
+
+/// What a further command in a container does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tool {
+    /// It writes what it reads, to the end of its input.
+    Echo,
+    /// It ends with this exit code.
+    Exit(i64),
+    /// It writes a text to its standard output and one to its standard error.
+    Say(&'static str, &'static str),
+    /// It writes the file at this path to its standard output.
+    Show(&'static str),
+    /// It writes this text to the file at this path, and ends with another code than 0 when it cannot.
+    Write(&'static str, &'static str),
+    /// It ends with 0 when there is a file or device at this path.
+    Exists(&'static str),
+    /// For each line that it reads, it writes the size of its terminal: `ROWS COLUMNS`.
+    Size,
+}
+
+/// What is done to a container behind the plugin's back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Act {
+    /// Its first process is killed.
+    Kill,
+    /// It is started.
+    Start,
+    /// It is frozen.
+    Pause,
+    /// It is removed, whatever it does.
+    Remove,
+    /// It gets this name.
+    Rename(String),
+}
+
+/// A request that is held back.
+#[async_trait]
+pub trait Held: Send + Sync {
+    /// Waits until the request has come.
+    async fn arrived(&self);
+
+    /// Lets it pass. The engine carries it out even when its caller is gone.
+    fn open(&self);
+
+    /// Waits until the engine has carried it out.
+    async fn served(&self);
+}
+
+/// The engine under test, and hands that work on it behind the plugin's back.
+#[async_trait]
+pub trait Subject: Send + Sync {
+    /// A plugin for this site.
+    fn engine(&self, mark: Mark) -> Arc<dyn Engine>;
+
+    /// A plugin for this site. Of its requests to the engine, the one after so many others is held back.
+    fn held(&self, mark: Mark, after: usize) -> (Arc<dyn Engine>, Box<dyn Held>);
+
+    /// An image that the engine has.
+    fn image(&self) -> String;
+
+    /// The command of a container that does this.
+    fn program(&self, program: &Program) -> Vec<String>;
+
+    /// The command that does this in a container.
+    fn tool(&self, tool: &Tool) -> Vec<String>;
+
+    /// Does something to a container.
+    async fn act(&self, reference: &str, act: Act);
+
+    /// Makes a container of this name that bears no mark. Returns its reference.
+    async fn add_stranger(&self, name: &str) -> String;
+
+    /// Makes a container as a plugin of this site leaves it that is killed before it starts it. Returns its reference.
+    async fn add_created(&self, mark: Mark, container: &Container) -> String;
+
+    /// Makes a running copy of a container with its labels and its image, as an updater does. Returns its reference.
+    async fn copy(&self, reference: &str) -> String;
+
+    /// Whether the engine has a container of this reference, whoever's it is.
+    async fn has(&self, reference: &str) -> bool;
+
+    /// Gives the [image](Self::image) one more name.
+    async fn tag(&self, name: &str);
+
+    /// Takes a name from an image.
+    async fn untag(&self, name: &str);
+
+    /// Removes a volume of the engine.
+    async fn remove_volume(&self, name: &str);
+
+    /// A device of the host that can be given to a container.
+    fn device(&self) -> Device;
+
+    /// A directory of the host in which there is a file `greeting` that holds `hello`.
+    async fn directory(&self) -> PathBuf;
+
+    /// A network namespace that is prepared for a container; needed when the engine takes any.
+    async fn prepared(&self) -> PathBuf {
+        unreachable!("an engine that runs containers in prepared namespaces has one in its tests")
+    }
+
+    /// A network of the engine; needed when the engine connects containers to any.
+    fn network(&self) -> String {
+        unreachable!("an engine that connects containers to networks has one in its tests")
+    }
+
+    /// A tap device; needed when the engine opens any.
+    fn tap(&self) -> String {
+        unreachable!("an engine that opens tap devices has one in its tests")
+    }
+
+    /// Looks behind the plugin at what it says of a running container.
+    fn check_running(&self, _running: &Running) {}
+
+    /// Looks behind the plugin at two processes that are to be in one network namespace.
+    fn check_shared(&self, _one: u32, _other: u32) {}
+}
