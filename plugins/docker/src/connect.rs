@@ -1,6 +1,7 @@
 //! The engine behind its unix socket: connecting, the limit on every call, and what it says of itself.
 
 use std::fmt;
+use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -63,6 +64,11 @@ impl Connection {
     /// The limit for one call.
     pub(crate) fn timeout(&self) -> Duration {
         self.timeout
+    }
+
+    /// The unix socket.
+    pub(crate) fn socket(&self) -> &Path {
+        Path::new(&self.host.0)
     }
 
     /// A client of the engine.

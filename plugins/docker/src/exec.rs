@@ -1,5 +1,6 @@
 //! Further commands in a running container.
 
+use std::io;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -13,6 +14,8 @@ use orchestrator_plugin::{
 
 use crate::DockerEngine;
 use crate::connect::Connection;
+use crate::errors::ApiError;
+use crate::terminal;
 
 /// A command that was started, by the engine's id for it.
 struct Command {
@@ -37,41 +40,15 @@ impl DockerEngine {
             .ask(|docker| async move { docker.create_exec(&reference, config).await })
             .await
             .map_err(explain)?;
-        let options = StartExecOptions {
-            tty: request.terminal.is_some(),
-            ..StartExecOptions::default()
-        };
-        let id = created.id.clone();
-        let started = self
-            .connection
-            .ask(|docker| async move { docker.start_exec(&id, Some(options)).await })
-            .await
-            .map_err(explain)?;
-        let StartExecResults::Attached { output, input } = started else {
-            return Err(EngineError::Failed {
-                verb: "run a command in",
-                subject: name,
-                reason: "the engine ran it without its input and output".to_owned(),
-            });
-        };
-        let control = Command {
+        let control = Arc::new(Command {
             connection: self.connection.clone(),
-            name: name.clone(),
+            name,
             id: created.id,
-        };
-        if let Some(size) = request.terminal {
-            control.resize(size).await?;
-        }
-        let connection = self.connection.clone();
-        let output = output.map(move |piece| match piece {
-            Ok(piece) => Ok(output_of(piece)),
-            Err(error) => Err(connection.explain("run a command in", &name, error)),
         });
-        Ok(ExecSession {
-            input,
-            output: Box::pin(output),
-            control: Arc::new(control),
-        })
+        match request.terminal {
+            Some(size) => control.start_with_terminal(size).await,
+            None => control.start_with_pipes().await,
+        }
     }
 
     /// The engine's names for the container, which must run.
@@ -85,6 +62,50 @@ impl DockerEngine {
             Some(found) if matches!(found.state, FoundState::Running(_)) => Ok((name, found.reference)),
             _ => Err(EngineError::NotRunning { verb, subject: name }),
         }
+    }
+}
+
+impl Command {
+    async fn start_with_pipes(self: Arc<Self>) -> Result<ExecSession, EngineError> {
+        let id = &self.id;
+        let started = self
+            .connection
+            .ask(|docker| async move { docker.start_exec(id, None::<StartExecOptions>).await })
+            .await;
+        let StartExecResults::Attached { output, input } = started.map_err(|error| self.explain(error))? else {
+            return Err(self.explain(ApiError::IOError {
+                err: io::Error::other("the engine ran it without its input and output"),
+            }));
+        };
+        let of_it = self.clone();
+        let output = output.map(move |piece| piece.map(output_of).map_err(|error| of_it.explain(error)));
+        Ok(ExecSession {
+            input,
+            output: Box::pin(output),
+            control: self,
+        })
+    }
+
+    async fn start_with_terminal(self: Arc<Self>, size: TerminalSize) -> Result<ExecSession, EngineError> {
+        let attach = terminal::attach(self.connection.socket(), &self.id);
+        let attached = tokio::time::timeout(self.connection.timeout(), attach).await;
+        let attached = attached.map_err(|_| self.explain(ApiError::RequestTimeoutError))?;
+        let (output, input) = attached.map_err(|err| self.explain(ApiError::IOError { err }))?;
+        self.resize(size).await?;
+        let of_it = self.clone();
+        let output = output.map(move |piece| match piece {
+            Ok(piece) => Ok(Output::Stdout(piece)),
+            Err(err) => Err(of_it.explain(ApiError::IOError { err })),
+        });
+        Ok(ExecSession {
+            input: Box::pin(input),
+            output: Box::pin(output),
+            control: self,
+        })
+    }
+
+    fn explain(&self, error: ApiError) -> EngineError {
+        self.connection.explain("run a command in", &self.name, error)
     }
 }
 

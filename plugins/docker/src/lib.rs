@@ -42,6 +42,7 @@ mod settings;
 mod share;
 mod stats;
 mod stop;
+mod terminal;
 mod watch;
 
 use std::collections::BTreeMap;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use orchestrator_plugin::{Engine, EngineSettings, Mark, SettingsSection};
+use orchestrator_plugin_fake::FakeKind;
 use orchestrator_plugins::KINDS;
 
 use super::*;
@@ -130,5 +131,25 @@ fn an_engine_that_comes_or_goes_needs_a_restart_and_nothing_runs_on_it_before() 
     assert_eq!(
         refused.to_string(),
         "template.web.engine: \"docker\" is no engine of the running daemon; restart the daemon to have it use that engine"
+    );
+}
+
+#[tokio::test]
+async fn an_engine_of_tests_is_registered_built_and_asked_like_any_other() {
+    let kind = FakeKind::default();
+    kind.world.add_image("web", None);
+    let text = format!("[engine.spare]\nkind = \"fake\"\n{TEMPLATE}");
+    let settings = parse_with(&[&kind], &text, std::iter::empty()).unwrap();
+    assert_eq!(names(&settings), [("spare", "fake")]);
+    let mark = Mark {
+        site: orchestrator_model::Id::from_bytes([1; 6]),
+    };
+    let engines = settings.engines.build(mark);
+    assert_eq!(engines[0].name(), settings.templates["web"].engine);
+    engines[0].check_image("web").await.unwrap();
+    let unknown = parse(&text, std::iter::empty()).unwrap_err().to_string();
+    assert!(
+        unknown.starts_with("engine.spare.kind: \"fake\" is not known here"),
+        "{unknown}"
     );
 }

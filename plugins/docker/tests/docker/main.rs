@@ -3,6 +3,7 @@
 mod boundaries;
 mod committed;
 mod conformance;
+mod files;
 mod gate;
 mod hands;
 mod late;
@@ -13,4 +14,5 @@ mod moved_image;
 mod outages;
 mod renamed;
 mod requests;
+mod sessions;
 mod support;
