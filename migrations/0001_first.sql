@@ -202,3 +202,38 @@ create table reservations (
     unique (link, address),
     unique (prefix)
 );
+
+-- Secrets, each sealed with the key in the key file. The row named "seal" is the witness of the key: whoever writes another
+-- row first makes sure that this one is still as it was, so that all rows are sealed with one key.
+create table secrets (
+    name text primary key not null,
+    sealed text not null,
+    created bigint not null,
+    -- When a new key sealed it last.
+    rotated bigint
+);
+
+-- Certificate authorities. The private key of one that still issues is among the secrets, as "ca/" and its id.
+create table authorities (
+    id text primary key not null,
+    certificate text not null,
+    created bigint not null,
+    until bigint not null,
+    -- Since when it issues nothing; null while it does.
+    retired bigint,
+    -- Until when its certificates are accepted: its end, or after it retired the end of the last of them.
+    trusted_until bigint not null
+);
+
+-- Every certificate that was issued, until it has ended.
+create table certificates (
+    serial text primary key not null,
+    authority text not null references authorities (id),
+    subject text not null,
+    purpose text not null,
+    created bigint not null,
+    until bigint not null,
+    revoked bigint
+);
+
+create index certificates_by_authority on certificates (authority, until);

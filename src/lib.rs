@@ -11,6 +11,7 @@ pub use orchestrator_client as client;
 pub use orchestrator_model as model;
 pub use orchestrator_reconcile::{instance as orchestrator, routes};
 pub use orchestrator_runtime::{causes, conditions, contention, files, log_limit, metrics, notifications};
+pub use orchestrator_secrets as secrets;
 pub use orchestrator_settings as settings;
 pub use orchestrator_source as source;
 pub use orchestrator_source::advertiser;

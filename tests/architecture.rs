@@ -16,6 +16,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("settings", &["dhcp6", "model", "plugin", "plugins", "runtime"]),
     ("store", &["dhcp6", "model", "runtime"]),
     ("catalog", &["model", "runtime", "settings", "store"]),
+    ("secrets", &["model", "runtime", "store"]),
     (
         "source",
         &["api-types", "dhcp6", "model", "network", "runtime", "settings", "store"],
@@ -51,6 +52,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
             "plugin",
             "reconcile",
             "runtime",
+            "secrets",
             "settings",
             "source",
             "store",
@@ -69,6 +71,8 @@ const KEPT_TO: &[(&str, &[&str])] = &[
     ("bollard", &[]),
     ("rtnetlink", &["network"]),
     ("sqlx", &["store"]),
+    ("ring", &["secrets"]),
+    ("rcgen", &["secrets"]),
     ("axum", &["api"]),
 ];
 

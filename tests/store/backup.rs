@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use orchestrator::model::{EventKind, Id, LeaseVerb};
-use orchestrator::store::{BackupError, Store};
+use orchestrator::store::{BackupError, Restore, SecretsInBackup, Store};
 
 use crate::on_both;
 use crate::place::{Place, at, change, event, holding_client, new_instance};
@@ -66,9 +66,17 @@ fn rows(backup: &[u8]) -> Vec<String> {
     lines[1..lines.len() - 1].to_vec()
 }
 
+/// With secrets, if there are any, that open.
+fn how(replace: bool) -> Restore<'static> {
+    Restore {
+        replace,
+        secrets: SecretsInBackup::Checked(&|_, _| Ok(())),
+    }
+}
+
 async fn restore(place: &Place, identity: &IdentityPlace, backup: &[u8], force: bool) -> Result<(), BackupError> {
     let mut from = backup;
-    Store::restore(&place.url, &identity.0, &mut from, force)
+    Store::restore(&place.url, &identity.0, &mut from, how(force))
         .await
         .map(drop)
 }
@@ -268,7 +276,9 @@ async fn a_damaged_file_is_set_aside_and_the_backup_restored_in_its_place() {
     let refused = restore(&place, &identity, &backup, false).await.unwrap_err();
     assert!(refused.to_string().contains("restore --force"), "{refused}");
     let mut from = backup.as_slice();
-    let restored = Store::restore(&place.url, &identity.0, &mut from, true).await.unwrap();
+    let restored = Store::restore(&place.url, &identity.0, &mut from, how(true))
+        .await
+        .unwrap();
     assert_eq!(rows(&backup_of(&place.url).await), rows(&backup));
     let aside = restored.set_aside.unwrap();
     assert_eq!(fs::read(&aside).unwrap(), vec![0x5a; 64 << 10], "{}", aside.display());

@@ -17,6 +17,7 @@ mod reservations;
 mod routed;
 mod rules;
 mod templates;
+mod secrets;
 mod writer;
 
 /// Makes a test of every case on both databases. A case is an `async fn(Place)`.

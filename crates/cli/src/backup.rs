@@ -111,7 +111,13 @@ fn sync_directory(path: &Path) -> io::Result<()> {
 
 /// What a backup does not hold and a restore wants.
 fn keep_too(settings: &Settings, settings_file: &Path) -> Vec<String> {
-    let mut files = vec![format!("{} (the settings)", settings_file.display())];
+    let mut files = vec![
+        format!("{} (the settings)", settings_file.display()),
+        format!(
+            "{} (the sealing key: without it the secrets in the backup are lost; keep it in another place)",
+            settings.secrets.key_file.display()
+        ),
+    ];
     for (name, template) in &settings.templates {
         for (variable, source) in &template.environment_from {
             let what = match source {
@@ -195,6 +201,8 @@ mod tests {
              the server's identity is in it: keep it as secret as the database\n\
              keep beside it, as it is not in it:\n\
              \u{20} /etc/orchestrator/settings.toml (the settings)\n\
+             \u{20} /var/lib/orchestrator/orchestrator.key (the sealing key: without it the secrets in the backup are \
+             lost; keep it in another place)\n\
              \u{20} the credential key (KEY of template web)\n\
              \u{20} /etc/token (TOKEN of template web)\n\
              \u{20} the images of the templates\n"

@@ -9,7 +9,8 @@ use super::check::SettingsFile;
 use super::failure::Failure;
 use super::{Output, table};
 use orchestrator_runtime::files::{self, Symlinks};
-use orchestrator_store::Store;
+use orchestrator_secrets::{BackupCheck, KeyFile};
+use orchestrator_store::{Restore, SecretsInBackup, Store};
 
 /// Arguments of `restore`.
 #[derive(Debug, clap::Args)]
@@ -22,6 +23,9 @@ pub(super) struct Args {
     /// Only read the backup, check it and say what it holds
     #[arg(long, conflicts_with = "force")]
     check: bool,
+    /// Leave out the secrets of the backup and its certificate authorities; the daemon makes new ones
+    #[arg(long, conflicts_with = "check")]
+    without_secrets: bool,
     /// The backup; "-" is standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
@@ -38,11 +42,24 @@ pub(super) async fn run(args: &Args, output: Output) -> Result<(), Failure> {
     }
     let settings = args.settings.load()?;
     let (url, identity) = (settings.store.url.as_str(), &settings.store.identity);
-    let restored = Store::restore(url, identity, &mut from, args.force).await?;
+    let check = BackupCheck::with(KeyFile::at(&settings.secrets.key_file));
+    let opens = |name: &str, sealed: &str| check.opens(name, sealed);
+    let how = Restore {
+        replace: args.force,
+        secrets: if args.without_secrets {
+            SecretsInBackup::LeftOut
+        } else {
+            SecretsInBackup::Checked(&opens)
+        },
+    };
+    let restored = Store::restore(url, identity, &mut from, how).await?;
     if output == Output::Json {
         return table::print(&table::json(&restored)?);
     }
     let mut text = format!("restored: {}\n", holds(&restored.contents));
+    if args.without_secrets {
+        text.push_str("its secrets were left out\n");
+    }
     if let Some(aside) = &restored.set_aside {
         text.push_str(&format!("the damaged database is kept as {}\n", aside.display()));
     }

@@ -32,6 +32,7 @@ mod reader;
 mod relay;
 mod reload;
 mod reservation;
+mod secrets;
 mod size;
 mod source;
 mod start;
@@ -61,6 +62,7 @@ pub use network::NetworkSettings;
 pub use place::Place;
 pub use reload::{Change, Effect, Reload, plan_reload};
 pub use reservation::{ReservationFault, ReservationRules, check_holder};
+pub use secrets::SecretsSettings;
 pub use source::{DnsmasqSettings, ListenerSettings, SourceSettings};
 pub use start::{SetLogLevel, Start};
 pub use store::{StoreSettings, StoreUrl};
@@ -81,6 +83,8 @@ use reader::Table;
 pub struct Settings {
     /// Where state is kept, and for how long.
     pub store: StoreSettings,
+    /// Where the key is that opens the secrets in the database.
+    pub secrets: SecretsSettings,
     /// Where the REST API is served.
     pub api: ApiSettings,
     /// The level and the format of the log.
@@ -219,6 +223,7 @@ fn read_beside(
 /// `None` only after a fault.
 fn read_sections(mut root: Table<'_>, kinds: &[&dyn EngineKind], elsewhere: &Elsewhere) -> Option<Settings> {
     let store = StoreSettings::read(root.section("store"));
+    let secrets = SecretsSettings::read(root.section("secrets"), &store);
     let api = ApiSettings::read(root.section("api"));
     let log = LogSettings::read(root.section("log"));
     let engines = Engines::read(root.section("engine"), kinds);
@@ -258,6 +263,7 @@ fn read_sections(mut root: Table<'_>, kinds: &[&dyn EngineKind], elsewhere: &Els
     let links = links.into_iter().collect::<Option<Vec<_>>>()?;
     Some(Settings {
         store,
+        secrets,
         api,
         log,
         engines,

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ApiSettings, ClassSettings, DnsmasqSettings, Engines, Fault, Faults, LinkSettings, Listen, ListenerSettings,
-    LogSettings, NetworkSettings, Settings, SourceSettings, StoreSettings, TemplateSettings,
+    LogSettings, NetworkSettings, SecretsSettings, Settings, SourceSettings, StoreSettings, TemplateSettings,
 };
 use orchestrator_model::LeaseSource;
 
@@ -65,6 +65,7 @@ pub fn plan_reload(running: &Settings, written: Settings) -> Result<Reload, Faul
             identity: running.store.identity.clone(),
             ..written.store
         },
+        secrets: running.secrets.clone(),
         api: running.api.clone(),
         log: LogSettings {
             format: running.log.format,
@@ -107,6 +108,7 @@ fn check(settings: &Settings) -> Result<(), Faults> {
 fn sections(running: &Settings, written: &Settings) -> Vec<Change> {
     let Settings {
         store: StoreSettings { url, history, identity },
+        secrets: SecretsSettings { key_file },
         api: ApiSettings { listen, group },
         log: LogSettings { level, format },
         engines: _,
@@ -128,6 +130,11 @@ fn sections(running: &Settings, written: &Settings) -> Vec<Change> {
             *identity != written.store.identity,
         ),
         ("store.history", Effect::Changed, *history != written.store.history),
+        (
+            "secrets.key_file",
+            Effect::NeedsRestart,
+            *key_file != written.secrets.key_file,
+        ),
         ("api.listen", Effect::NeedsRestart, *listen != written.api.listen),
         ("api.group", Effect::NeedsRestart, *group != written.api.group),
         ("log.level", Effect::Changed, *level != written.log.level),

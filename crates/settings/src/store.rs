@@ -32,7 +32,7 @@ impl StoreUrl {
     }
 
     /// The file of a SQLite database.
-    fn file(&self) -> Option<&Path> {
+    pub(super) fn file(&self) -> Option<&Path> {
         self.0.strip_prefix("sqlite://").map(Path::new)
     }
 

@@ -50,6 +50,7 @@ mod routed;
 mod rows;
 mod rules;
 mod script;
+mod sealed;
 mod situation;
 mod statements;
 mod templates;
@@ -65,7 +66,7 @@ use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use backup::{BackupError, Contents, Restored};
+pub use backup::{BackupError, Contents, Restore, Restored, SecretsInBackup};
 pub use clients::ClientFilter;
 pub use error::{AwayCause, DamageCause, LostCause, StoreError};
 pub use events::EventFilter;
@@ -80,6 +81,9 @@ pub use prune::Pruned;
 pub use recall::{Recall, Recalled};
 pub use record::{Outcome, Recorded};
 pub use reservations::MOST_RESERVATIONS;
+pub use sealed::{
+    Authority, IssuedCertificate, NewAuthority, Resealed, SEAL, SealedRows, SealedSecret, Written, authority_key_name,
+};
 pub use situation::{Holding, Situation, Wanting};
 pub use templates::MOST_TEMPLATES;
 pub use update::InstanceUpdate;

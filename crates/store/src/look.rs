@@ -2,11 +2,9 @@
 
 use std::path::Path;
 
-use sqlx::sqlite::SqliteConnectOptions;
-
 use super::connection::{Session, within};
 use super::identity::file::IdentityFile;
-use super::url::{Target, parse_url};
+use super::url::parse_url;
 use super::{Store, StoreError, examine, migrate};
 use orchestrator_model::SiteId;
 
@@ -44,15 +42,10 @@ impl Store {
     ///
     /// [`StoreError::Away`] when it does not answer, [`StoreError::Damaged`], [`StoreError::BadUrl`] when the URL names none.
     pub async fn look(url: &str) -> Result<Found, StoreError> {
-        let target = match parse_url(url)? {
-            Target::Sqlite(options) if !options.get_filename().exists() => return Ok(Found::NoFileYet),
-            // Only its path: the options that the daemon connects with would change the file.
-            Target::Sqlite(options) => {
-                let plain = SqliteConnectOptions::new().filename(options.get_filename());
-                Target::Sqlite(Box::new(plain.read_only(true)))
-            }
-            postgres => postgres,
-        };
+        let target = parse_url(url)?.read_only();
+        if target.file().is_some_and(|file| !file.exists()) {
+            return Ok(Found::NoFileYet);
+        }
         if let Some(file) = target.file() {
             migrate::check_file(file)?;
         }

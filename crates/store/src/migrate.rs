@@ -10,9 +10,13 @@ use std::time::Duration;
 use sqlx::migrate::{MigrateError, Migration, Migrator};
 use sqlx::{AssertSqlSafe, SqlSafeStr};
 
-use super::connection::Session;
+use super::connection::{Session, Tx, fetch_optional, statements};
 use super::{AwayCause, StoreError};
 use orchestrator_runtime::files::{self, Symlinks};
+
+statements! {
+    VERSION = "select max(version) from _sqlx_migrations where success";
+}
 
 /// `migrations/`, as it was when the binary was built. One set serves both databases.
 static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations");
@@ -43,6 +47,16 @@ pub(super) fn check_not_newer(schema: i64) -> Result<(), StoreError> {
         return Err(StoreError::Newer { version: schema });
     }
     Ok(())
+}
+
+/// The version of the schema that a database has; 0 when no migration ever succeeded.
+///
+/// # Errors
+///
+/// When the database is away, or was never migrated.
+pub(super) async fn version(tx: &mut Tx<'_>) -> Result<i64, StoreError> {
+    let found = fetch_optional!(tx, "read the version of the schema", (Option<i64>,), VERSION)?;
+    Ok(found.and_then(|(version,)| version).unwrap_or_default())
 }
 
 fn newest() -> i64 {

@@ -5,7 +5,7 @@ use sqlx::Executor;
 use super::connection::{on, within};
 use super::{
     Store, StoreError, backup, batch, clients, destroy, due, elsewhere, events, examine, expire, guard, hosts,
-    identity, instances, known, leases, ledger, ping, plan, prune, recall, reservations, routed, situation, templates,
+    identity, instances, known, leases, ledger, migrate, ping, plan, prune, recall, reservations, routed, sealed, situation, templates,
     update,
 };
 
@@ -25,6 +25,7 @@ const ALL: &[&[&str]] = &[
     instances::STATEMENTS,
     known::STATEMENTS,
     leases::STATEMENTS,
+    migrate::STATEMENTS,
     ping::STATEMENTS,
     plan::STATEMENTS,
     prune::STATEMENTS,
@@ -47,7 +48,7 @@ impl Store {
         let mut prepared = 0;
         let many = batch::MANY.into_iter().chain(expire::MANY).chain(ledger::many());
         let many: Vec<&str> = many.flat_map(|many| many.texts(&tx)).collect();
-        for sql in ALL.iter().copied().flatten().copied().chain(many) {
+        for sql in ALL.iter().chain(sealed::ALL).copied().flatten().copied().chain(many) {
             on!(&mut tx, connection => within("prepare a statement", async {
                 connection.prepare(sqlx::SqlStr::from_static(sql)).await.map(drop)
             }).await)?;

@@ -105,6 +105,18 @@ fn without_password(url: &str) -> String {
 }
 
 impl Target {
+    /// The same database, to be read and never changed.
+    pub(super) fn read_only(&self) -> Self {
+        match self {
+            // Only its path: the options that the daemon connects with would change the file.
+            Self::Sqlite(options) => {
+                let plain = SqliteConnectOptions::new().filename(options.get_filename());
+                Self::Sqlite(Box::new(plain.read_only(true)))
+            }
+            Self::Postgres(options) => Self::Postgres(options.clone()),
+        }
+    }
+
     /// The file of a SQLite database.
     pub(super) fn file(&self) -> Option<&Path> {
         match self {

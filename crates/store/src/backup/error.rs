@@ -75,6 +75,12 @@ pub enum BackupError {
         /// Leases there are.
         leases: i64,
     },
+    /// The backup holds secrets that were sealed with a key that is not here.
+    #[error(
+        "the backup holds secrets that cannot be opened here: {0}; put the key file in place that was kept with the \
+         backup, or leave the secrets out with `--without-secrets`"
+    )]
+    Sealed(String),
     /// The identity file belongs to another server.
     #[error(
         "the identity file has the server {kept}, and the backup is of {backed_up}; `--force` makes this machine the \

@@ -16,7 +16,6 @@ use crate::url::Target;
 use orchestrator_model::Timestamp;
 
 statements! {
-    SCHEMA = "select max(version) from _sqlx_migrations where success";
     CLIENTS = "select count(*) from clients";
     LEASES = "select count(*) from leases";
 }
@@ -37,8 +36,7 @@ pub(super) async fn export(target: &Target, made: Timestamp, to: &mut dyn Write)
 
 async fn export_from(pool: &Pool, made: Timestamp, to: &mut dyn Write) -> Result<Contents, BackupError> {
     let mut tx = pool.snapshot().await?;
-    let schema = fetch_optional!(&mut tx, "read for a backup", (Option<i64>,), SCHEMA)?.and_then(|(version,)| version);
-    let schema = schema.unwrap_or_default();
+    let schema = migrate::version(&mut tx).await?;
     migrate::check_current(schema)?;
     let mut writer = Writer::begin(to, made, schema)?;
     for table in TABLES {

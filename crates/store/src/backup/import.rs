@@ -9,12 +9,12 @@ use sqlx::{AssertSqlSafe, Executor};
 
 use super::export::holdings;
 use super::format::{Reader, Row};
-use super::tables::{Kind, OF_ONE_DATABASE, TABLES};
-use super::{BackupError, Contents};
+use super::tables::{Kind, OF_ONE_DATABASE, OF_SECRETS, TABLES};
+use super::{BackupError, Contents, Restore, SecretsInBackup};
 use crate::connection::{BEGIN, Session, SqliteTx, Tx};
 use crate::identity::Identity;
 use crate::url::Target;
-use crate::{StoreError, migrate};
+use crate::{SEAL, StoreError, migrate};
 
 /// Rows that are written by one statement.
 const CHUNK: usize = 500;
@@ -32,7 +32,7 @@ pub(super) struct Imported {
 pub(super) async fn import(
     target: &Target,
     from: &mut dyn BufRead,
-    replace: bool,
+    how: Restore<'_>,
     kept: Option<&Identity>,
 ) -> Result<Imported, BackupError> {
     let reader = Reader::begin(from)?;
@@ -48,12 +48,12 @@ pub(super) async fn import(
     if let Tx::Sqlite(SqliteTx::Writer(connection)) = &mut tx {
         run(connection.execute(BEGIN)).await?;
     }
-    empty(&mut tx, replace).await?;
+    empty(&mut tx, how.replace).await?;
     // What is dropped before the commit has changed nothing.
-    let imported = fill(&mut tx, reader).await?;
+    let imported = fill(&mut tx, reader, how.secrets).await?;
     // What runs may have been made since: it is known by its mark alone until it is recorded again.
     execute(&mut tx, "update containers set reference = null".to_owned(), None).await?;
-    check_identity(&imported.identity, kept, replace)?;
+    check_identity(&imported.identity, kept, how.replace)?;
     commit(tx).await?;
     session.close().await;
     Ok(imported)
@@ -71,7 +71,7 @@ async fn empty(tx: &mut Tx<'_>, replace: bool) -> Result<(), BackupError> {
     Ok(())
 }
 
-async fn fill(tx: &mut Tx<'_>, mut reader: Reader<'_>) -> Result<Imported, BackupError> {
+async fn fill(tx: &mut Tx<'_>, mut reader: Reader<'_>, secrets: SecretsInBackup<'_>) -> Result<Imported, BackupError> {
     let mut facts = HashMap::new();
     let mut chunk: Vec<Row> = Vec::new();
     let mut insert = String::new();
@@ -87,18 +87,14 @@ async fn fill(tx: &mut Tx<'_>, mut reader: Reader<'_>) -> Result<Imported, Backu
         if chunk.is_empty() {
             insert = insert_into(row.table, reader.columns(), matches!(tx, Tx::Sqlite(_)));
         }
+        if !is_taken(&row, secrets)? {
+            continue;
+        }
         if row.table == "facts" {
-            let text = |place: usize| {
-                row.values
-                    .get(place)
-                    .and_then(Value::as_str)
-                    .unwrap_or_default()
-                    .to_owned()
-            };
-            if OF_ONE_DATABASE.contains(&text(0).as_str()) {
+            if OF_ONE_DATABASE.contains(&text(&row, 0)) {
                 continue;
             }
-            facts.insert(text(0), text(1));
+            facts.insert(text(&row, 0).to_owned(), text(&row, 1).to_owned());
         }
         chunk.push(row);
     }
@@ -106,6 +102,27 @@ async fn fill(tx: &mut Tx<'_>, mut reader: Reader<'_>) -> Result<Imported, Backu
         contents: reader.finish()?,
         identity: Identity::of(&facts)?,
     })
+}
+
+/// Whether a row is restored. A secret is once it can be opened.
+fn is_taken(row: &Row, secrets: SecretsInBackup<'_>) -> Result<bool, BackupError> {
+    match secrets {
+        SecretsInBackup::LeftOut => Ok(!OF_SECRETS.contains(&row.table)),
+        SecretsInBackup::Checked(opens) if row.table == "secrets" => {
+            match opens(text(row, 0), text(row, 1)) {
+                // A witness that testifies to nothing that anybody has sealed is worth nothing. If there are secrets, the
+                // next of them is refused.
+                Err(_) if text(row, 0) == SEAL => Ok(false),
+                opened => opened.map(|()| true).map_err(BackupError::Sealed),
+            }
+        }
+        SecretsInBackup::Checked(_) => Ok(true),
+    }
+}
+
+/// A column of text.
+fn text(row: &Row, place: usize) -> &str {
+    row.values.get(place).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// A row that this version's tables refuse, from a backup of an older schema, is told as such.

@@ -66,6 +66,24 @@ impl Contents {
     }
 }
 
+/// How a backup is restored.
+#[derive(Clone, Copy)]
+pub struct Restore<'a> {
+    /// Whether all that the database holds is replaced. Without this the database must hold nothing.
+    pub replace: bool,
+    /// What happens to the sealed secrets of the backup.
+    pub secrets: SecretsInBackup<'a>,
+}
+
+/// What a restore does with the sealed secrets of a backup.
+#[derive(Clone, Copy)]
+pub enum SecretsInBackup<'a> {
+    /// They are restored if this opens each, by its name and its sealed text. The error says why it does not.
+    Checked(&'a dyn Fn(&str, &str) -> Result<(), String>),
+    /// They are left out, with the certificate authorities. The daemon makes new ones.
+    LeftOut,
+}
+
 impl Store {
     /// Writes a backup of the database at `url`, whether or not a daemon uses it. Changes nothing. `made` is now, as
     /// the backup tells it.
@@ -82,19 +100,19 @@ impl Store {
     }
 
     /// Puts what a backup holds into the database at `url`, which no daemon may use. The database must hold nothing, or
-    /// `replace` be set: then all that it held is gone, the file at `identity` gets the backup's identity, and the file
+    /// [`Restore::replace`] be set: then all that it held is gone, the file at `identity` gets the backup's identity, and the file
     /// of a SQLite database that is damaged is kept under another name.
     ///
     /// # Errors
     ///
     /// When a daemon runs on this identity, when the database or the file holds something else and `replace` is not
-    /// set, and when the backup is no backup, is damaged, is cut short, or is newer than this program. Then nothing was
+    /// set, when a secret of the backup cannot be opened, and when the backup is no backup, is damaged, is cut short, or is newer than this program. Then nothing was
     /// changed.
     pub async fn restore(
         url: &str,
         identity: &Path,
         from: &mut dyn BufRead,
-        replace: bool,
+        how: Restore<'_>,
     ) -> Result<Restored, BackupError> {
         // Its lock keeps daemons away until the end.
         let file = IdentityFile::open(identity).map_err(|fault| match fault {
@@ -102,12 +120,12 @@ impl Store {
             fault => fault.into(),
         })?;
         let kept = file.identity().cloned();
-        let set_aside = if replace {
+        let set_aside = if how.replace {
             aside::set_damaged_aside(url).await?
         } else {
             None
         };
-        let imported = import::import(&parse_url(url)?, from, replace, kept.as_ref()).await?;
+        let imported = import::import(&parse_url(url)?, from, how, kept.as_ref()).await?;
         match &kept {
             Some(kept) if *kept == imported.identity => {}
             _ => drop(file.replace(&imported.identity)?),

@@ -165,6 +165,41 @@ pub(super) const TABLES: &[Table] = &[
         key: &["id"],
     },
     Table {
+        name: "secrets",
+        columns: &[
+            ("name", Text),
+            ("sealed", Text),
+            ("created", Integer),
+            ("rotated", Integer),
+        ],
+        key: &["name"],
+    },
+    Table {
+        name: "authorities",
+        columns: &[
+            ("id", Text),
+            ("certificate", Text),
+            ("created", Integer),
+            ("until", Integer),
+            ("retired", Integer),
+            ("trusted_until", Integer),
+        ],
+        key: &["id"],
+    },
+    Table {
+        name: "certificates",
+        columns: &[
+            ("serial", Text),
+            ("authority", Text),
+            ("subject", Text),
+            ("purpose", Text),
+            ("created", Integer),
+            ("until", Integer),
+            ("revoked", Integer),
+        ],
+        key: &["serial"],
+    },
+    Table {
         name: "events",
         columns: &[
             ("id", Integer),
@@ -185,6 +220,9 @@ pub(super) const TABLES: &[Table] = &[
 
 /// Facts of one database's own, which a restored one makes anew.
 pub(super) const OF_ONE_DATABASE: [&str; 2] = ["birth", "beat"];
+
+/// The tables of what is sealed, and of what is of no use without it.
+pub(super) const OF_SECRETS: [&str; 3] = ["secrets", "authorities", "certificates"];
 
 /// The table of this name.
 pub(super) fn table(name: &str) -> Option<&'static Table> {

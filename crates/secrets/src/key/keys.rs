@@ -1,0 +1,53 @@
+//! The keys of a key file.
+
+use super::{KeyId, SealingKey};
+
+/// The keys of a key file: the newest first. There are two while a new key takes the place of an old one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Keys {
+    newest: SealingKey,
+    earlier: Vec<SealingKey>,
+}
+
+impl Keys {
+    /// One key.
+    pub fn one(key: SealingKey) -> Self {
+        Self {
+            newest: key,
+            earlier: Vec::new(),
+        }
+    }
+
+    /// A new key, beside the one that is in force until all is sealed anew.
+    pub fn both(newest: SealingKey, in_force: SealingKey) -> Self {
+        Self {
+            newest,
+            earlier: vec![in_force],
+        }
+    }
+
+    /// The first is the newest; `None` where there is none.
+    pub(super) fn of(keys: Vec<SealingKey>) -> Option<Self> {
+        let mut keys = keys.into_iter();
+        let newest = keys.next()?;
+        Some(Self {
+            newest,
+            earlier: keys.collect(),
+        })
+    }
+
+    /// The newest key.
+    pub fn newest(&self) -> &SealingKey {
+        &self.newest
+    }
+
+    /// The key of this id.
+    pub fn find(&self, id: KeyId) -> Option<&SealingKey> {
+        self.iter().find(|key| key.id() == id)
+    }
+
+    /// All keys, the newest first.
+    pub fn iter(&self) -> impl Iterator<Item = &SealingKey> {
+        std::iter::once(&self.newest).chain(&self.earlier)
+    }
+}

@@ -1,0 +1,139 @@
+//! The room: secrets by name, for as long as its key opens them.
+
+mod in_force;
+mod list;
+mod name;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use orchestrator_model::Timestamp;
+use orchestrator_store::{SealedRows, Written};
+
+use crate::key::{KeyFile, KeyId, OpenFault, Place};
+use crate::{Secret, SecretsError};
+pub use in_force::find_key;
+pub(crate) use in_force::{InForce, WITNESS, blocking, seal_witness};
+pub use list::Listed;
+use name::check_name;
+
+/// How often a write is repeated that others outran.
+pub(crate) const TRIES: usize = 5;
+
+/// The place of a row of the table of secrets.
+pub(crate) fn row(name: &str) -> Place<'_> {
+    Place {
+        purpose: "secrets",
+        name,
+    }
+}
+
+/// The one room for secrets of a daemon. Clones share it.
+///
+/// The key may be rotated by another process at any time: whatever the key in memory does not open, or may not be
+/// written with it any more, has the key file read again.
+#[derive(Debug, Clone)]
+pub struct Room {
+    rows: SealedRows,
+    file: Arc<KeyFile>,
+    in_force: Arc<Mutex<Arc<InForce>>>,
+}
+
+impl Room {
+    /// Opens the room. The first time, when there is neither a key file nor anything sealed, it makes both.
+    ///
+    /// # Errors
+    ///
+    /// [`SecretsError::KeyMissing`] and [`SecretsError::OtherKey`] when the secrets in the database need another key
+    /// file. The others when the file or the database cannot be used.
+    pub async fn open(rows: SealedRows, file: KeyFile, at: Timestamp) -> Result<Self, SecretsError> {
+        let in_force = InForce::establish(&rows, &file, at).await?;
+        Ok(Self {
+            rows,
+            file: Arc::new(file),
+            in_force: Arc::new(Mutex::new(Arc::new(in_force))),
+        })
+    }
+
+    /// Makes sure that the key file still is there and opens what is sealed. The key in memory does not count.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`open`](Self::open).
+    pub async fn check(&self, at: Timestamp) -> Result<KeyId, SecretsError> {
+        Ok(self.refresh(at).await?.key().id())
+    }
+
+    /// The secret of this name.
+    ///
+    /// # Errors
+    ///
+    /// When the database is away, or the secret does not open.
+    pub async fn read(&self, name: &str) -> Result<Option<Secret>, SecretsError> {
+        let rows = self.rows.secrets().await?;
+        let Some(found) = rows.into_iter().find(|row| row.name == name) else {
+            return Ok(None);
+        };
+        let opened = match self.in_force().keys().open(row(name), &found.sealed) {
+            Err(OpenFault::NoKey(_)) => {
+                let in_force = self.remember(InForce::find(&self.rows, &self.file).await?);
+                in_force.keys().open(row(name), &found.sealed)
+            }
+            opened => opened,
+        };
+        opened.map(Some).map_err(|fault| SecretsError::Row {
+            name: name.to_owned(),
+            fault,
+        })
+    }
+
+    /// Keeps a secret under a name, in place of what was there. It is durable when this returns.
+    ///
+    /// # Errors
+    ///
+    /// [`SecretsError::BadName`]; when the database is away. Then it may have been kept.
+    pub async fn keep(&self, name: &str, secret: &Secret, at: Timestamp) -> Result<(), SecretsError> {
+        check_name(name)?;
+        for _ in 0..TRIES {
+            let in_force = self.in_force();
+            let sealed = in_force.key().seal(row(name), secret)?;
+            match self.rows.put_secret(in_force.witness(), name, &sealed, at).await? {
+                Written::Done => return Ok(()),
+                Written::Outrun => drop(self.refresh(at).await?),
+            }
+        }
+        Err(SecretsError::Contended { doing: "keep a secret" })
+    }
+
+    /// Forgets a secret; whether there was one.
+    ///
+    /// # Errors
+    ///
+    /// [`SecretsError::BadName`]; when the database is away.
+    pub async fn forget(&self, name: &str) -> Result<bool, SecretsError> {
+        check_name(name)?;
+        Ok(self.rows.remove_secret(name).await?)
+    }
+
+    pub(crate) fn rows(&self) -> &SealedRows {
+        &self.rows
+    }
+
+    pub(crate) fn in_force(&self) -> Arc<InForce> {
+        // Nothing that holds the lock can panic half-way through a change.
+        self.in_force.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Reads the key file and the witness again. Where somebody has given up all secrets meanwhile, they begin anew.
+    pub(crate) async fn refresh(&self, at: Timestamp) -> Result<Arc<InForce>, SecretsError> {
+        Ok(self.remember(InForce::establish(&self.rows, &self.file, at).await?))
+    }
+
+    fn remember(&self, in_force: InForce) -> Arc<InForce> {
+        let in_force = Arc::new(in_force);
+        *self.in_force.lock().unwrap_or_else(PoisonError::into_inner) = in_force.clone();
+        in_force
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

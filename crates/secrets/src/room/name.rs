@@ -1,0 +1,28 @@
+//! Names of secrets.
+
+use crate::SecretsError;
+use crate::room::WITNESS;
+
+const LONGEST: usize = 200;
+
+/// Refuses what cannot be the name of a secret.
+pub(super) fn check_name(name: &str) -> Result<(), SecretsError> {
+    let is_letter = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'/');
+    if name.is_empty() || name.len() > LONGEST || name == WITNESS || !name.bytes().all(is_letter) {
+        return Err(SecretsError::BadName(name.to_owned()));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_witness_has_its_name_for_itself() {
+        check_name("vpn/server-1.key").unwrap();
+        for bad in ["", "seal", "Token", "a b", "ä", &"x".repeat(201)] {
+            assert!(check_name(bad).is_err(), "{bad}");
+        }
+    }
+}
