@@ -11,6 +11,7 @@ mod links;
 mod relays;
 mod reload;
 mod reservations;
+mod secrets;
 mod storage;
 mod systemd;
 
@@ -42,6 +43,7 @@ use orchestrator_store::{Store, StoreError};
 use relays::Relays;
 use reload::Reloader;
 use reservations::Reservations;
+use secrets::Secrets;
 
 /// How long parts may take to end what they have begun.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -169,6 +171,7 @@ async fn build_and_run(
     switchboard: Arc<Switchboard>,
 ) -> Result<(), ServeError> {
     let store = storage::wait_for(&context).await?;
+    let secrets = Secrets::of(&context, &store);
     let network = Network::open()?;
     let _claim = claim_routes(&network, store.identity().site);
     let mark = Mark {
@@ -248,6 +251,7 @@ async fn build_and_run(
     context
         .tasks
         .spawn(housekeeping::examine_store(context.clone(), store.clone()));
+    context.tasks.spawn(secrets.keep_open());
     context.tasks.spawn(housekeeping::watch_store(context.clone(), store));
     orchestrator.run(context.stop.clone()).await;
     // The API reads the store for as long as it drains.

@@ -16,8 +16,8 @@ mod place;
 mod reservations;
 mod routed;
 mod rules;
-mod templates;
 mod secrets;
+mod templates;
 mod writer;
 
 /// Makes a test of every case on both databases. A case is an `async fn(Place)`.

@@ -28,6 +28,7 @@ mod ports;
 mod promise;
 mod reload;
 mod reservation;
+mod secrets;
 mod settings;
 mod site;
 mod spool;

@@ -11,6 +11,7 @@ use super::http::CallError;
 use super::printable::printable;
 use orchestrator_client::ClientError;
 use orchestrator_runtime::causes::with_causes;
+use orchestrator_secrets::SecretsError;
 use orchestrator_settings::Faults;
 use orchestrator_store::BackupError;
 
@@ -68,6 +69,12 @@ pub(super) enum Failure {
     Client(#[from] ClientError),
     #[error(transparent)]
     Backup(#[from] BackupError),
+    #[error(transparent)]
+    Secrets(#[from] SecretsError),
+    #[error("there is no database yet; the daemon makes it, and the key file, at its first start")]
+    NoDatabaseYet,
+    #[error("the key file opens the secrets; give up all of them all the same with --force")]
+    SecretsOpen,
     #[error("cannot {doing} {}", .path.display())]
     File {
         doing: &'static str,

@@ -1,5 +1,5 @@
-//! The command line: one file a verb. Every verb but `serve`, `check`, `backup`, `restore`, `client`, `routes` and
-//! `hook` only talks to the daemon's API.
+//! The command line: one file a verb. Every verb but `serve`, `check`, `backup`, `restore`, `secrets`, `client`,
+//! `routes` and `hook` only talks to the daemon's API.
 
 mod ages;
 mod backup;
@@ -21,6 +21,7 @@ mod resolve;
 mod restore;
 mod rm;
 mod routes;
+mod secrets;
 mod serve;
 mod settings;
 mod show;
@@ -115,6 +116,8 @@ enum Verb {
     Backup(backup::Args),
     /// Put what a backup holds into the database of a daemon that does not run
     Restore(restore::Args),
+    /// Show which secrets there are, never their values; renew the key and the certificate authority
+    Secrets(secrets::Args),
     /// Print the version
     Version,
 }
@@ -176,6 +179,7 @@ fn dispatch(
         Verb::Settings => wait_for(settings::run(output, &client()))?,
         Verb::Backup(args) => wait_for(backup::run(&args, output))?,
         Verb::Restore(args) => wait_for(restore::run(&args, output))?,
+        Verb::Secrets(args) => wait_for(secrets::run(&args, output))?,
         Verb::Version => version::run(output)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -9,12 +9,18 @@ use super::check::Finding;
 use orchestrator_api::Access;
 use orchestrator_model::{Id, LeaseSource, Mark};
 use orchestrator_runtime::causes::with_causes;
+use orchestrator_secrets::{KeyFile, SecretsError, find_key};
 use orchestrator_settings::{ApiSettings, LinkSettings, Listen, Settings};
-use orchestrator_store::{Found, Store};
+use orchestrator_store::{Found, SealedRows, Store};
 
 /// Everything the settings name, in the order in which the daemon needs it.
 pub(super) async fn all(settings: &Settings) -> Vec<Finding> {
-    let mut findings = vec![privileges(settings), database(settings).await, identity(settings)];
+    let mut findings = vec![
+        privileges(settings),
+        database(settings).await,
+        identity(settings),
+        sealing_key(settings).await,
+    ];
     findings.extend(api(settings));
     findings.extend(bridges(settings).await);
     findings.extend(engines(settings).await);
@@ -36,6 +42,28 @@ fn identity(settings: &Settings) -> Finding {
         Ok(true) => Finding::there("identity", file.to_string()),
         Ok(false) => Finding::there("identity", format!("{file}: the daemon makes it")),
         Err(error) => Finding::missing("identity", with_causes(&error)),
+    }
+}
+
+/// Whether the key file opens the secrets in the database.
+async fn sealing_key(settings: &Settings) -> Finding {
+    let name = "key file";
+    let file = KeyFile::at(&settings.secrets.key_file);
+    let path = file.path().display();
+    if let Ok(Some(rows)) = SealedRows::beside(settings.store.url.as_str()).await {
+        let key = find_key(&rows, &file).await;
+        rows.close().await;
+        match key {
+            Ok(key) => return Finding::there(name, format!("{path}: the key {key} of the secrets in the database")),
+            // What is wrong with the database is told of with it.
+            Err(SecretsError::Nothing | SecretsError::Store(_)) => {}
+            Err(fault) => return Finding::missing(name, with_causes(&fault)),
+        }
+    }
+    match file.read() {
+        Ok(Some(keys)) => Finding::there(name, format!("{path}: the key {}", keys.newest().id())),
+        Ok(None) => Finding::there(name, format!("{path}: the daemon makes it")),
+        Err(fault) => Finding::missing(name, with_causes(&fault)),
     }
 }
 

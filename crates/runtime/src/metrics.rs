@@ -52,6 +52,7 @@ pub struct Metrics {
     route_failures: Counter,
     commits_failed: Counter,
     store_failures: Labelled,
+    secrets_failures: Labelled,
     advertisements: Labelled,
     advertisements_contradicted: Labelled,
     solicitations_refused: Labelled,
@@ -116,6 +117,10 @@ impl Default for Metrics {
         let instance_checks = labelled("instance_checks", "Checks of ready instances, by outcome");
         let removal_failures = labelled("removal_failures", "Failed attempts to remove an instance, by code");
         let store_failures = labelled("store_failures", "Failed checks of the database, by code");
+        let secrets_failures = labelled(
+            "secrets_failures",
+            "Failed checks of the key file against the secrets in the database, by code",
+        );
         let api_refusals = labelled("api_refusals", "API requests that were answered with an error, by code");
         let api_connections_closed = labelled(
             "api_connections_closed",
@@ -207,6 +212,7 @@ impl Default for Metrics {
             route_failures,
             commits_failed,
             store_failures,
+            secrets_failures,
             advertisements,
             advertisements_contradicted,
             solicitations_refused,
@@ -333,6 +339,11 @@ impl Metrics {
     /// A check of the database failed.
     pub fn store_failed(&self, code: &'static str) {
         count(&self.store_failures, "code", code);
+    }
+
+    /// The key file is missing, or does not open the secrets.
+    pub fn secrets_failed(&self, code: &'static str) {
+        count(&self.secrets_failures, "code", code);
     }
 
     /// A router advertisement was sent, or could not be.

@@ -1,0 +1,111 @@
+//! `orchestrator secrets`: which secrets there are, and new keys in place of old ones. It never shows a value.
+//!
+//! It works on the database and the key file themselves, whether or not the daemon runs: who may read the key file may
+//! use it, and no key passes through the API. A daemon that runs finds the new keys by itself.
+
+mod list;
+mod rotate;
+
+use clap::Subcommand;
+use orchestrator_secrets::{KeyFile, Room, SecretsError, find_key};
+use orchestrator_store::SealedRows;
+
+use super::check::SettingsFile;
+use super::failure::Failure;
+use super::{Output, table};
+use orchestrator_model::Timestamp;
+
+/// Arguments of `secrets`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    settings: SettingsFile,
+    #[command(subcommand)]
+    verb: Option<Verb>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// List the secrets by name, the certificate authorities and their certificates; the same as without a verb
+    List,
+    /// Print the certificates of the authorities whose certificates are accepted now, in PEM
+    Ca,
+    /// Seal all secrets with a new key, and put it into the key file in place of the old one
+    RotateKey,
+    /// Make a new certificate authority. What the old one issued is accepted until it ends
+    RotateCa {
+        /// Accept nothing any more that earlier authorities have issued
+        #[arg(long)]
+        now: bool,
+    },
+    /// Revoke a certificate
+    Revoke {
+        /// Its serial number, as `list` shows it
+        serial: String,
+    },
+    /// Give up all secrets and the certificate authorities, when the key is lost for good
+    Discard {
+        /// Also when the key file opens them, or is another one
+        #[arg(long)]
+        force: bool,
+    },
+}
+
+/// The database and the key file that the settings name.
+struct Place {
+    rows: SealedRows,
+    file: KeyFile,
+}
+
+impl Place {
+    async fn of(settings: &SettingsFile) -> Result<Self, Failure> {
+        let settings = settings.load()?;
+        let rows = SealedRows::beside(settings.store.url.as_str()).await;
+        Ok(Self {
+            rows: rows.map_err(SecretsError::from)?.ok_or(Failure::NoDatabaseYet)?,
+            file: KeyFile::at(&settings.secrets.key_file),
+        })
+    }
+
+    async fn room(&self) -> Result<Room, SecretsError> {
+        Room::open(self.rows.clone(), self.file.clone(), Timestamp::wall()).await
+    }
+}
+
+pub(super) async fn run(args: &Args, output: Output) -> Result<(), Failure> {
+    let place = Place::of(&args.settings).await?;
+    let done = match args.verb.as_ref().unwrap_or(&Verb::List) {
+        Verb::List => list::list(&place, output).await,
+        Verb::Ca => list::authorities(&place).await,
+        Verb::RotateKey => rotate::key(&place, output).await,
+        Verb::RotateCa { now } => rotate::authority(&place, *now, output).await,
+        Verb::Revoke { serial } => revoke(&place, serial).await,
+        Verb::Discard { force } => discard(&place, *force).await,
+    };
+    place.rows.close().await;
+    done
+}
+
+async fn revoke(place: &Place, serial: &str) -> Result<(), Failure> {
+    if place.room().await?.revoke(serial, Timestamp::wall()).await? {
+        return table::print(&format!("revoked {serial}\n"));
+    }
+    Err(Failure::NotFound {
+        kind: "certificate that is good",
+        id: serial.to_owned(),
+        list: "secrets",
+    })
+}
+
+/// Whoever has the key gives nothing up by mistake.
+async fn discard(place: &Place, force: bool) -> Result<(), Failure> {
+    match find_key(&place.rows, &place.file).await {
+        Ok(_) if !force => return Err(Failure::SecretsOpen),
+        // Another file may be in the place of the right one.
+        Err(fault @ SecretsError::OtherKey { .. }) if !force => return Err(fault.into()),
+        Err(SecretsError::Store(fault)) => return Err(SecretsError::from(fault).into()),
+        _ => {}
+    }
+    place.rows.clear().await.map_err(SecretsError::from)?;
+    table::print("all secrets are given up; the daemon begins with new ones\n")
+}
