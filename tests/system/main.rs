@@ -31,5 +31,6 @@ mod reservation;
 mod secrets;
 mod settings;
 mod site;
+mod slots;
 mod spool;
 mod waiting;

@@ -173,10 +173,11 @@ impl Declared {
         in_force.or_else(|| self.covered.get(name))
     }
 
-    /// What a client of a link gets, when it is in a class or in none. What nobody declares is left out.
-    pub fn template_of(&self, link: &str, class: Option<&str>) -> Option<&Template> {
-        let name = self.settings.template_name_of(link, class)?;
-        self.templates.get(name)
+    /// What a client of a link gets, when it is in a class or in none: an instance of each. What nobody declares is left
+    /// out.
+    pub fn templates_of(&self, link: &str, class: Option<&str>) -> impl Iterator<Item = &Template> {
+        let names = self.settings.template_names_of(link, class);
+        names.filter_map(|name| self.templates.get(name))
     }
 
     /// The templates that some client gets now. What nobody declares is left out.
@@ -188,9 +189,9 @@ impl Declared {
     /// Who names a template, as people read it: `link br0`, `class boot`.
     pub fn users_of(&self, template: &str) -> Vec<String> {
         let links = self.settings.links.iter();
-        let links = links.filter(|link| link.template.as_deref() == Some(template));
+        let links = links.filter(|link| link.templates.iter().any(|name| name == template));
         let classes = self.settings.classes.iter();
-        let classes = classes.filter(|class| class.template.as_deref() == Some(template));
+        let classes = classes.filter(|class| class.templates.iter().any(|name| name == template));
         let links = links.map(|link| format!("link {}", link.name));
         links
             .chain(classes.map(|class| format!("class {}", class.name)))

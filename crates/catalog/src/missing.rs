@@ -20,9 +20,9 @@ pub(super) fn find(declared: &Declared) -> Vec<Missing> {
 /// Templates that links and classes name.
 fn templates(declared: &Declared) -> impl Iterator<Item = Missing> {
     let settings = declared.settings();
-    let of_links = settings.links.iter().filter_map(|link| link.template.as_deref());
-    let of_classes = settings.classes.iter().filter_map(|class| class.template.as_deref());
-    let mut named: Vec<&str> = of_links.chain(of_classes).collect();
+    let of_links = settings.links.iter().flat_map(|link| &link.templates);
+    let of_classes = settings.classes.iter().flat_map(|class| &class.templates);
+    let mut named: Vec<&str> = of_links.chain(of_classes).map(String::as_str).collect();
     named.sort_unstable();
     named.dedup();
     let missing = named.into_iter().filter(|name| declared.template(name).is_none());

@@ -136,7 +136,7 @@ async fn what_links_name_and_nobody_declares_is_a_condition_and_an_event() {
     let text = format!("{LINK}template = \"web\"\n");
     let mut house = House::with(&text).await;
     assert_eq!(house.waited_for(), ["template web"]);
-    assert!(house.catalog.current().template_of("br0", None).is_none());
+    assert!(house.catalog.current().templates_of("br0", None).next().is_none());
     let events = house.store.events(EventFilter::default()).await.unwrap().items;
     let [event] = &events[..] else { panic!("{events:?}") };
     assert_eq!(event.kind, EventKind::TemplateMissing);
@@ -153,7 +153,7 @@ async fn what_links_name_and_nobody_declares_is_a_condition_and_an_event() {
         .unwrap();
     assert_eq!(house.waited_for(), Vec::<String>::new());
     let news = house.catalog.news().unwrap();
-    assert_eq!(news.template_of("br0", None).unwrap().version, 1);
+    assert_eq!(news.templates_of("br0", None).next().unwrap().version, 1);
     let used = house.catalog.remove_template("web", None, None).await;
     let Err(CatalogError::InUse { users, .. }) = &used else {
         panic!("{used:?}")

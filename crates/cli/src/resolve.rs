@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::failure::Failure;
 use super::http::{CallError, Client};
 use super::page::{self, Query};
-use orchestrator_model::{Id, Phase};
+use orchestrator_model::{Id, Phase, Slot};
 
 /// Candidates that are shown where a name belongs to several.
 const SHOWN: usize = 5;
@@ -54,6 +54,9 @@ struct Named {
     address: Option<Ipv6Addr>,
     #[serde(default)]
     phase: Option<Phase>,
+    /// Which of its owner's slots an instance fills.
+    #[serde(default)]
+    slot: Option<Slot>,
 }
 
 /// A thing that may be meant.
@@ -80,10 +83,17 @@ impl Candidate {
 
 impl fmt::Display for Candidate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Named { id, hostname, link, .. } = &self.named;
+        let Named {
+            id,
+            hostname,
+            link,
+            slot,
+            ..
+        } = &self.named;
         write!(f, "{} {id}", self.kind.word())?;
+        let slot = slot.as_ref().map(|slot| format!(", {slot}")).unwrap_or_default();
         match (hostname, link) {
-            (Some(name), Some(link)) => write!(f, " ({name} on {link})"),
+            (Some(name), Some(link)) => write!(f, " ({name} on {link}{slot})"),
             _ => Ok(()),
         }
     }
@@ -249,6 +259,19 @@ mod tests {
         assert_eq!(ids("fd39:0::2:2", all()), ["aaaaaaaaaaa2"]);
         // What is gone is found by its id.
         assert_eq!(ids("AAA", all()), ["aaaaaaaaaaa2", "aaaaaaaaaaa3", "bbbbbbbbbbb1"]);
+    }
+
+    #[test]
+    fn instances_of_one_client_are_told_apart_by_their_slots() {
+        let of = |id: &str, slot: &str| json!({"id": id, "client": "bbbbbbbbbbb1", "link": "br0", "hostname": "laptop", "slot": slot});
+        let both = [of("aaaaaaaaaaa1", "web"), of("aaaaaaaaaaa2", "shell")];
+        let among: [(Kind, &Query<'_>); 1] = [(Kind::Instance, &[])];
+        let failure = one_of("laptop", &candidates(Kind::Instance, &both).unwrap(), &among).unwrap_err();
+        assert_eq!(
+            failure.to_string(),
+            "\"laptop\" may be instance aaaaaaaaaaa1 (laptop on br0, web), instance aaaaaaaaaaa2 (laptop on br0, shell); \
+             give the whole name, or an id"
+        );
     }
 
     #[test]

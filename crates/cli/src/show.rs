@@ -48,18 +48,15 @@ pub(super) fn render_client(item: &Value, now: Timestamp, width: table::Width) -
             .unwrap_or_default()
     };
     let leases = order::leases(list("leases"))?;
-    let instance = item.get("instance").filter(|instance| !instance.is_null());
-    let parts = [
-        Some(view::client(item, now)?),
-        (!leases.is_empty())
-            .then(|| view::leases(&leases, now, width))
-            .transpose()?,
-        instance
-            .map(|instance| view::instance_of_client(instance, now))
-            .transpose()?,
-        timeline(list("events"))?,
-    ];
-    Ok(parts.into_iter().flatten().collect::<Vec<_>>().join("\n\n"))
+    let mut parts = vec![view::client(item, now)?];
+    if !leases.is_empty() {
+        parts.push(view::leases(&leases, now, width)?);
+    }
+    for instance in list("instances") {
+        parts.push(view::instance_of_client(instance, now)?);
+    }
+    parts.extend(timeline(list("events"))?);
+    Ok(parts.join("\n\n"))
 }
 
 fn timeline(events: &[Value]) -> Result<Option<String>, Failure> {

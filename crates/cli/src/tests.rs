@@ -128,7 +128,7 @@ fn a_client_with_its_lease() {
     own.as_object_mut()
         .unwrap()
         .retain(|key, _| !["duid", "hostname", "link_layer"].contains(&key.as_str()));
-    client["instance"] = own;
+    client["instances"] = json!([own]);
     client["events"] = json!([event()]);
     assert_eq!(
         show::render_client(&client, NOW, Width::Narrow).unwrap(),

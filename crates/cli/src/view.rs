@@ -28,8 +28,8 @@ pub(super) fn instances(items: &[Value], now: Timestamp, width: Width) -> Result
         Ok(vec![
             instance.id.to_string(),
             whose(&instance.owner, hostname, duid),
-            text(instance.link),
-            instance.template.clone(),
+            text(instance.link.as_deref()),
+            made_from(&instance),
             text(instance.address),
             instance.phase.to_string(),
             age(instance.created, now),
@@ -57,6 +57,14 @@ fn whose(owner: &Owner, hostname: Option<String>, duid: Option<Duid>) -> String 
         Owner::Client(id) => id.to_string(),
         Owner::Service(name) | Owner::Pool(name) | Owner::Operator(name) => name.clone(),
     })
+}
+
+/// The template of an instance, with its slot where that is not called after the template.
+fn made_from(instance: &Instance) -> String {
+    match instance.slot == instance.template {
+        true => instance.template.clone(),
+        false => format!("{} ({})", instance.template, instance.slot),
+    }
 }
 
 fn text(value: Option<impl ToString>) -> String {
@@ -223,8 +231,17 @@ pub(super) fn instance_of_client(item: &Value, now: Timestamp) -> Result<String,
 }
 
 fn fields(instance: Instance, now: Timestamp) -> Vec<(&'static str, Option<String>)> {
+    let owner = match &instance.owner {
+        Owner::Client(_) => None,
+        Owner::Service(name) => Some(format!("service {name}")),
+        Owner::Pool(name) => Some(format!("pool {name}")),
+        Owner::Operator(name) => Some(format!("operator {name}")),
+    };
+    let slot = Some(instance.slot.clone()).filter(|slot| *slot != instance.template);
     vec![
         ("instance", Some(instance.id.to_string())),
+        ("owner", owner),
+        ("slot", slot),
         ("phase", Some(instance.phase.to_string())),
         ("reason", instance.reason),
         ("due", instance.due.map(|due| format!("{due} ({})", left(due, now)))),

@@ -5,7 +5,7 @@ use orchestrator_dhcp6::{Class, ClassId, Conditions, Pattern};
 use super::fault::{nearest, one_of};
 use super::option::{Given, parse_hex};
 use super::reader::{Entry, Table};
-use super::template::is_name;
+use super::template::{is_name, read_names};
 
 /// More classes are no use to a site.
 const MOST_CLASSES: usize = 64;
@@ -19,8 +19,9 @@ pub struct ClassSettings {
     pub name: String,
     /// The conditions that a client must meet.
     pub conditions: Conditions,
-    /// The template for its clients, in place of the link's, on links with addresses for instances.
-    pub template: Option<String>,
+    /// Templates of the instances that its clients get, in place of those of their link; on links with addresses for
+    /// instances. None of them where the class leaves that to the link.
+    pub templates: Vec<String>,
     options: Given,
 }
 
@@ -39,7 +40,7 @@ impl ClassSettings {
 pub(super) struct Outline {
     pub(super) key: String,
     pub(super) name: Option<String>,
-    pub(super) template: Option<String>,
+    pub(super) templates: Vec<String>,
 }
 
 /// Reads every class; `None` for one that is at fault.
@@ -73,19 +74,19 @@ fn read(mut table: Table<'_>, before: &[(Outline, Option<ClassSettings>)]) -> (O
             "give what the clients of the class have in common",
         );
     }
-    let template = table.take("template").and_then(Entry::text);
+    let templates = read_names(&mut table);
     let options = Given::read(&mut table);
     options.check_size(&table);
     let outline = Outline {
         key: table.path().to_owned(),
         name: name.clone(),
-        template: template.clone(),
+        templates: templates.clone(),
     };
     table.finish();
     let class = name.map(|name| ClassSettings {
         name,
         conditions,
-        template,
+        templates,
         options,
     });
     (outline, class)

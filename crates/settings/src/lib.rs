@@ -114,34 +114,42 @@ impl Settings {
         self.networks.iter().find(|network| network.name == name)
     }
 
-    /// The name of the template for a client of a link and, if it is in one, of a class.
-    pub fn template_name_of(&self, link: &str, class: Option<&str>) -> Option<&str> {
-        let link = self.link(link).filter(|link| link.instances.is_some())?;
+    /// The names of the templates for a client of a link and, if it is in one, of a class. It gets an instance of each.
+    pub fn template_names_of<'s>(&'s self, link: &str, class: Option<&str>) -> impl Iterator<Item = &'s str> + use<'s> {
+        let link = self.link(link).filter(|link| link.instances.is_some());
         let class = class.and_then(|name| self.classes.iter().find(|class| class.name == name));
-        let of_class = class.and_then(|class| class.template.as_deref());
-        of_class.or(link.template.as_deref())
+        let of_class = class.map(|class| &class.templates).filter(|names| !names.is_empty());
+        let names = link.map(|link| of_class.unwrap_or(&link.templates));
+        names.into_iter().flatten().map(String::as_str)
     }
 
-    /// The template for a client of a link and, if it is in one, of a class, with the template's name.
-    pub fn template_of(&self, link: &str, class: Option<&str>) -> Option<(&str, &TemplateSettings)> {
-        let name = self.template_name_of(link, class)?;
-        Some((name, self.templates.get(name)?))
+    /// The templates for a client of a link and, if it is in one, of a class, with their names; those of the settings only.
+    pub fn templates_of<'s>(
+        &'s self,
+        link: &str,
+        class: Option<&str>,
+    ) -> impl Iterator<Item = (&'s str, &'s TemplateSettings)> + use<'s> {
+        let names = self.template_names_of(link, class);
+        names.filter_map(|name| Some((name, self.templates.get(name)?)))
     }
 
     /// Whether any client of a link gets an instance.
     pub fn provides(&self, link: &LinkSettings) -> bool {
         let listens = link.source == LeaseSource::Listener;
-        let of_class = || listens && self.classes.iter().any(|class| class.template.is_some());
-        link.instances.is_some() && (link.template.is_some() || of_class())
+        let of_class = || listens && self.classes.iter().any(|class| !class.templates.is_empty());
+        link.instances.is_some() && (!link.templates.is_empty() || of_class())
     }
 
     /// The templates that some client gets now: of its link, or of its class on a link whose listener finds classes.
     pub fn templates_in_use(&self) -> BTreeSet<&str> {
         let providing = || self.links.iter().filter(|link| self.provides(link));
-        let of_links = providing().filter_map(|link| link.template.as_deref());
+        let of_links = providing().flat_map(|link| &link.templates);
         let finds_classes = providing().any(|link| link.source == LeaseSource::Listener);
-        let of_classes = self.classes.iter().filter_map(|class| class.template.as_deref());
-        of_links.chain(of_classes.filter(|_| finds_classes)).collect()
+        let of_classes = self.classes.iter().flat_map(|class| &class.templates);
+        of_links
+            .chain(of_classes.filter(|_| finds_classes))
+            .map(String::as_str)
+            .collect()
     }
 
     /// The rules that reservations must keep.
@@ -250,13 +258,12 @@ fn read_sections(mut root: Table<'_>, kinds: &[&dyn EngineKind], elsewhere: &Els
         .iter()
         .map(|(name, template)| (name.as_str(), template.networks.as_slice()));
     network::check_known(attached, &networks_outlined, root.faults());
-    let named = |key, template| Some((key, template?));
     let by_classes = class_outlines
         .iter()
-        .filter_map(|class| named(class.key.as_str(), class.template.as_deref()));
+        .flat_map(|class| class.templates.iter().map(|name| (class.key.as_str(), name.as_str())));
     let by_links = outlines
         .iter()
-        .filter_map(|link| named(link.key.as_str(), link.template.as_deref()));
+        .flat_map(|link| link.templates.iter().map(|name| (link.key.as_str(), name.as_str())));
     check::templates_known(by_classes.chain(by_links), &names, elsewhere, root.faults());
     check::hook_reachable(&outlines, &api, root.faults());
     root.finish();

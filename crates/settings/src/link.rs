@@ -18,6 +18,7 @@ use super::prefix::{parse_bridge, parse_link_address, parse_range};
 use super::reader::{Entry, Table};
 use super::relay;
 use super::reservation;
+use super::template;
 use orchestrator_model::LeaseSource;
 
 /// No machine has more links than this.
@@ -84,8 +85,9 @@ pub struct LinkSettings {
     pub classes: Vec<Class>,
     /// The preference in Advertises, by which clients choose among servers (RFC 9915, section 21.8); listener only.
     pub preference: Option<u8>,
-    /// The template for its clients. Without one, the link only gives leases.
-    pub template: Option<String>,
+    /// Templates of the instances that each of its clients gets, one instance of each; without any the link only serves
+    /// leases.
+    pub templates: Vec<String>,
 }
 
 impl LinkSettings {
@@ -116,7 +118,7 @@ pub(super) struct Outline {
     /// Prefixes that are delegated from.
     pub(super) delegated: Vec<Ipv6Net>,
     pub(super) source: Option<LeaseSource>,
-    pub(super) template: Option<String>,
+    pub(super) templates: Vec<String>,
 }
 
 const SOURCES: [(&str, LeaseSource); 2] = [("listener", LeaseSource::Listener), ("dnsmasq", LeaseSource::Dnsmasq)];
@@ -188,7 +190,7 @@ fn read(mut table: Table<'_>, common: &Common) -> (Outline, Option<LinkSettings>
     let preference = table.take("preference").and_then(|entry| entry.whole(0..=255));
     let options = Given::read(&mut table).over(&common.options);
     options.check_size(&table);
-    let template = table.take("template").and_then(Entry::text);
+    let templates = template::read_names(&mut table);
     let basis = address.map(|address| Basis {
         prefix: address.trunc(),
         lifetimes,
@@ -201,7 +203,7 @@ fn read(mut table: Table<'_>, common: &Common) -> (Outline, Option<LinkSettings>
         instances,
     };
     ranges.check(&table, address);
-    check::needed_ranges(&table, source, template.is_some());
+    check::needed_ranges(&table, source, !templates.is_empty());
 
     let outline = Outline {
         key: table.path().to_owned(),
@@ -214,7 +216,7 @@ fn read(mut table: Table<'_>, common: &Common) -> (Outline, Option<LinkSettings>
         relays: relays.clone(),
         delegated: delegation.iter().flatten().map(PrefixPool::prefix).collect(),
         source,
-        template: template.clone(),
+        templates: templates.clone(),
     };
     table.finish();
     let settings = || {
@@ -251,7 +253,7 @@ fn read(mut table: Table<'_>, common: &Common) -> (Outline, Option<LinkSettings>
             captive_portal: options.captive_portal,
             options: options.set.settled(),
             preference,
-            template,
+            templates,
         })
     };
     (outline, settings())

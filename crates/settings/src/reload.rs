@@ -223,7 +223,7 @@ fn link_keys(running: &LinkSettings, written: &LinkSettings) -> Vec<(&'static st
         // These are reported by themselves.
         classes: _,
         preference,
-        template,
+        templates,
     } = running;
     let (advertises, advertised) = (advertisement.is_some(), written.advertisement.is_some());
     vec![
@@ -257,7 +257,7 @@ fn link_keys(running: &LinkSettings, written: &LinkSettings) -> Vec<(&'static st
         // Those of all links, laid under its own.
         ("options", *options != written.options),
         ("preference", *preference != written.preference),
-        ("template", *template != written.template),
+        ("template", *templates != written.templates),
     ]
 }
 

@@ -80,10 +80,7 @@ impl Orchestrator {
         let settled: HashSet<SlotKey> = settled.into_iter().map(Instance::key).collect();
         for link in providing {
             for Wanting { client, class } in self.inner.store.wanting(link).await? {
-                let mut wanted = settings
-                    .template_of(link, class.as_deref())
-                    .map(|(name, _)| name)
-                    .into_iter();
+                let mut wanted = settings.templates_of(link, class.as_deref()).map(|(name, _)| name);
                 let is_settled = |template| settled.contains(&SlotKey::new(client, Slot::new(template)));
                 if !wanted.all(is_settled) {
                     self.inner.notifications.notify(client);
@@ -99,7 +96,8 @@ impl Orchestrator {
     /// them it does while leases last.
     fn is_kept(&self, settings: &Settings, instance: &Instance) -> bool {
         let link = instance.link();
-        instance.client().is_some() && (settings.link(link).is_none() || settings.template_of(link, None).is_some())
+        instance.client().is_some()
+            && (settings.link(link).is_none() || settings.templates_of(link, None).next().is_some())
     }
 
     /// Checks every instance that is ready, and no other: also those that an earlier daemon made, by the settings of now.

@@ -40,7 +40,8 @@ pub trait Wants: Send + Sync + 'static {
     }
 }
 
-/// What clients want: the template of their link or class, for as long as they hold a lease.
+/// What clients want: an instance of each template of their link or class, for as long as they hold a lease. Its slot is
+/// called after the template.
 ///
 /// - An instance stays while its client holds a lease, also when the settings name another template since: the new one
 ///   is made when the old one has ended.
@@ -62,9 +63,8 @@ impl Wants for Clients {
             return keep().collect();
         }
         let wanted: Vec<Slot> = settings
-            .template_of(link, class)
+            .templates_of(link, class)
             .map(|(name, _)| Slot::new(name))
-            .into_iter()
             .collect();
         if wanted.is_empty() {
             return BTreeMap::new();
@@ -78,5 +78,129 @@ impl Wants for Clients {
             (slot, Want::Fill { template, network })
         });
         keep().chain(fill).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use orchestrator_model::{Client, Duid, Iaid, Id, Lease, LeaseSource, LeaseState};
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp(1_000);
+
+    /// A link whose clients get instances of these templates.
+    fn settings(templates: &str) -> Settings {
+        let text = format!(
+            "[[link]]\nbridge = \"br0\"\naddress = \"fd39::1/64\"\npool = \"fd39::1:0/112\"\n\
+             instances = \"fd39::2:0/112\"\n{templates}\n\
+             [template.web]\nimage = \"w\"\n[template.shell]\nimage = \"s\"\n[template.db]\nimage = \"d\"\n"
+        );
+        orchestrator_settings::parse(&text, std::iter::empty()).unwrap()
+    }
+
+    /// A client that holds a lease and has live instances in these slots.
+    fn holding(slots: &[&str]) -> Holding {
+        let (id, duid) = (Id::from_bytes([1; 6]), Duid::new([0, 3, 1]).unwrap());
+        Holding {
+            client: Client {
+                id,
+                link: "br0".to_owned(),
+                duid: duid.clone(),
+                link_layer: None,
+                hostname: None,
+                class: None,
+                wants_instance: true,
+                first_seen: Timestamp(0),
+                last_seen: Timestamp(0),
+            },
+            active_leases: vec![Lease {
+                link: "br0".to_owned(),
+                leased: "fd39::1:1".parse().unwrap(),
+                client: id,
+                duid,
+                iaid: Iaid(1),
+                source: LeaseSource::Listener,
+                state: LeaseState::Active,
+                next_hop: None,
+                granted_to: Default::default(),
+                preferred_until: Timestamp(2_000),
+                valid_until: Timestamp(2_000),
+                granted: Timestamp(0),
+                changed: Timestamp(0),
+            }],
+            slots: slots.iter().map(|slot| Slot::new(*slot)).collect(),
+        }
+    }
+
+    /// What is wanted, in short: `+web` is to be filled, `web` is to be kept.
+    fn wanted(holding: &Holding, templates: &str, now: Timestamp) -> Vec<String> {
+        let owner = Owner::Client(holding.client.id);
+        let slots = Clients.slots(&owner, Some(holding), &settings(templates), now);
+        slots
+            .into_iter()
+            .map(|(slot, want)| match want {
+                Want::Keep => slot.to_string(),
+                Want::Fill { template, network } => {
+                    assert_eq!((template.as_str(), network.as_str()), (slot.as_str(), "br0"));
+                    format!("+{slot}")
+                }
+            })
+            .collect()
+    }
+
+    #[test]
+    fn each_template_of_a_link_is_a_slot_of_its_clients() {
+        let both = "template = [\"web\", \"shell\"]";
+        assert_eq!(wanted(&holding(&[]), "template = \"web\"", NOW), ["+web"]);
+        assert_eq!(wanted(&holding(&[]), both, NOW), ["+shell", "+web"]);
+        assert_eq!(wanted(&holding(&["web"]), both, NOW), ["+shell", "web"]);
+        assert_eq!(wanted(&holding(&["shell", "web"]), both, NOW), ["shell", "web"]);
+    }
+
+    #[test]
+    fn without_a_lease_that_is_in_force_nothing_is_wanted() {
+        let mut over = holding(&["web"]);
+        assert_eq!(wanted(&over, "template = \"web\"", Timestamp(1_999)), ["web"]);
+        assert!(wanted(&over, "template = \"web\"", Timestamp(2_000)).is_empty());
+        over.active_leases.clear();
+        assert!(wanted(&over, "template = \"web\"", NOW).is_empty());
+        let nobody = Owner::Client(over.client.id);
+        assert!(Clients.slots(&nobody, None, &settings(""), NOW).is_empty());
+    }
+
+    #[test]
+    fn an_instance_of_a_template_that_was_replaced_stays_and_stands_for_the_new_one() {
+        assert_eq!(wanted(&holding(&["web"]), "template = \"shell\"", NOW), ["web"]);
+        assert_eq!(
+            wanted(&holding(&["web"]), "template = [\"shell\", \"db\"]", NOW),
+            ["+db", "web"]
+        );
+        assert_eq!(
+            wanted(&holding(&["web", "shell"]), "template = \"db\"", NOW),
+            ["shell", "web"]
+        );
+        // One that is only dropped stays, too, and nothing is made for it.
+        assert_eq!(
+            wanted(&holding(&["web", "shell"]), "template = \"web\"", NOW),
+            ["shell", "web"]
+        );
+    }
+
+    #[test]
+    fn a_link_without_templates_ends_its_instances_and_a_link_that_is_gone_keeps_them() {
+        assert!(wanted(&holding(&["web"]), "", NOW).is_empty());
+        let mut gone = holding(&["web"]);
+        gone.client.link = "br9".to_owned();
+        assert_eq!(wanted(&gone, "template = \"web\"", NOW), ["web"]);
+        gone.slots.clear();
+        assert!(wanted(&gone, "template = \"web\"", NOW).is_empty());
+    }
+
+    #[test]
+    fn after_a_removal_by_hand_no_slot_is_filled_and_the_others_are_kept() {
+        let mut destroyed = holding(&["web"]);
+        destroyed.client.wants_instance = false;
+        assert_eq!(wanted(&destroyed, "template = [\"web\", \"shell\"]", NOW), ["web"]);
     }
 }

@@ -49,7 +49,12 @@ fn the_template_is_the_classs_else_the_links() {
     let of = |lines: &str| {
         let text = format!("{CLASSES}[template.all]\nimage = \"all\"\n{LINK}{lines}");
         let settings = settings(&text).unwrap();
-        let template = |class| settings.template_of("br0", class).map(|(name, _)| name.to_owned());
+        let template = |class| {
+            settings
+                .templates_of("br0", class)
+                .map(|(name, _)| name.to_owned())
+                .next()
+        };
         let provides = settings.provides(&settings.links[0]);
         (
             template(None),
@@ -64,10 +69,49 @@ fn the_template_is_the_classs_else_the_links() {
 }
 
 #[test]
+fn several_templates_are_a_list_and_each_is_named_once() {
+    let of = |lines: &str| {
+        let text = format!("{CLASSES}[template.web]\nimage = \"w\"\n[template.all]\nimage = \"all\"\n{LINK}{lines}");
+        let settings = settings(&text)?;
+        let names = |class| -> Vec<String> {
+            let templates = settings.templates_of("br0", class);
+            templates.map(|(name, _)| name.to_owned()).collect()
+        };
+        let in_use: Vec<String> = settings.templates_in_use().into_iter().map(str::to_owned).collect();
+        Ok::<_, Faults>((names(None), names(Some("boot")), in_use))
+    };
+    let (link, boot, in_use) = of("template = [\"web\", \"all\"]").unwrap();
+    assert_eq!(
+        (link, boot),
+        (vec!["web".to_owned(), "all".to_owned()], vec!["boot".to_owned()])
+    );
+    assert_eq!(in_use, ["all", "boot", "web"]);
+    let none = of("template = []").unwrap();
+    assert_eq!(none.0, Vec::<String>::new());
+    for (lines, fault) in [
+        (
+            "template = [\"web\", \"all\", \"web\"]",
+            "link[0].template: names \"web\" twice; a client gets one instance of each template; name it once",
+        ),
+        (
+            "template = [\"web\", 1]",
+            "link[0].template[1]: is a whole number, not text in quotes",
+        ),
+        (
+            "template = [\"web\", \"al\"]",
+            "link[0].template: there is no template \"al\"",
+        ),
+    ] {
+        let told = of(lines).unwrap_err().to_string();
+        assert!(told.contains(fault), "{told}");
+    }
+}
+
+#[test]
 fn a_class_provides_nothing_where_instances_have_no_addresses() {
     let link = LINK.replace("instances = \"fd39::2:0/112\"\n", "");
     let settings = settings(&format!("{CLASSES}{link}")).unwrap();
-    assert_eq!(settings.template_of("br0", Some("boot")), None);
+    assert_eq!(settings.templates_of("br0", Some("boot")).count(), 0);
     assert!(!settings.provides(&settings.links[0]));
 }
 

@@ -23,6 +23,8 @@ const DAY: Duration = Duration::from_secs(86_400);
 const MOST_WORDS: usize = 256;
 /// More interfaces are no use to an instance.
 const MOST_NETWORKS: usize = 7;
+/// More instances are no use to one client.
+const MOST_TEMPLATES: usize = 16;
 
 /// What a client gets.
 #[derive(Debug, Clone, PartialEq)]
@@ -83,6 +85,26 @@ pub(crate) fn read_all(root: &mut Table<'_>, engines: &Engines) -> (Vec<String>,
         names.push(name);
     }
     (names, templates)
+}
+
+/// Reads the `template` of a link or a class: the name of one, or a list of names. No names where it is not there.
+pub(super) fn read_names(table: &mut Table<'_>) -> Vec<String> {
+    let Some(entry) = table.take("template") else {
+        return Vec::new();
+    };
+    let names = match entry.is_list() {
+        true => entry.list_of(MOST_TEMPLATES, Entry::text).unwrap_or_default(),
+        false => entry.text().into_iter().collect(),
+    };
+    let twice = names
+        .iter()
+        .enumerate()
+        .find(|(place, name)| names[..*place].contains(name));
+    if let Some((_, name)) = twice {
+        let remedy = "a client gets one instance of each template; name it once";
+        table.fault("template", format!("names {name:?} twice"), remedy);
+    }
+    names
 }
 
 /// `None` only after a fault.
