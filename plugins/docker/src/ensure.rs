@@ -167,7 +167,8 @@ impl DockerEngine {
         Ok(Some(running))
     }
 
-    async fn unpause(&self, name: &str, found: Found) -> Result<Found, EngineError> {
+    /// Lets the processes of a container go on.
+    pub(crate) async fn unpause(&self, name: &str, found: Found) -> Result<Found, EngineError> {
         let reference = &found.reference;
         let unpause = self
             .connection

@@ -1,14 +1,19 @@
 //! The container that a caller means, and what the engine's account of it means.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use bollard::models::{ContainerInspectResponse, ContainerStateStatusEnum as Status};
 use bollard::query_parameters::InspectContainerOptions;
 use orchestrator_plugin::{Container, EngineError, Found, FoundState, Mark, Running, RunningNetwork};
+use tokio::time::{Instant, sleep};
 
 use crate::DockerEngine;
-use crate::errors::{NOT_FOUND, status};
+use crate::errors::{ApiError, NOT_FOUND, status};
 use crate::mark::{SHARES, instance_filter, is_meant, marked};
+
+/// Between two looks at a container that is between two states.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// A container of ours, with everything that the engine says of it.
 pub(crate) struct Ours {
@@ -73,13 +78,17 @@ impl DockerEngine {
 
     /// The engine's account of the container with this name or reference, whoever's it is.
     pub(crate) async fn inspect(&self, name: &str) -> Result<Option<ContainerInspectResponse>, EngineError> {
-        let answer = self
-            .connection
-            .ask(|docker| async move { docker.inspect_container(name, None::<InspectContainerOptions>).await });
-        match answer.await {
-            Ok(container) => Ok(Some(container)),
-            Err(error) if status(&error) == Some(NOT_FOUND) => Ok(None),
-            Err(error) => Err(self.connection.explain("inspect", name, error)),
+        let deadline = Instant::now() + self.connection.timeout();
+        loop {
+            let answer = self
+                .connection
+                .ask(|docker| async move { docker.inspect_container(name, None::<InspectContainerOptions>).await });
+            match answer.await {
+                Ok(container) => return Ok(Some(container)),
+                Err(error) if status(&error) == Some(NOT_FOUND) => return Ok(None),
+                Err(error) if is_between_states(&error) && Instant::now() < deadline => sleep(PAUSE).await,
+                Err(error) => return Err(self.connection.explain("inspect", name, error)),
+            }
         }
     }
 }
@@ -92,6 +101,12 @@ pub(crate) fn found(mark: &Mark, container: &ContainerInspectResponse) -> Option
         reference: container.id.clone()?,
         state: found_state(container),
     })
+}
+
+/// Whether Podman has seen the end of the container and not tidied up yet. It has a word for that moment which Docker's
+/// API has not, so that the client library takes the answer for nonsense.
+fn is_between_states(error: &ApiError) -> bool {
+    matches!(error, ApiError::JsonDataError { message, .. } if message.contains("variant `stopped`"))
 }
 
 /// The word the engine has for the container's state.
@@ -202,6 +217,21 @@ mod tests {
         assert_eq!(state(Status::DEAD, 0, 1), FoundState::Exited { code: 1 });
         assert_eq!(state(Status::REMOVING, 0, 0), FoundState::Exited { code: 0 });
         assert_eq!(state(Status::RESTARTING, 0, 2), FoundState::Exited { code: 2 });
+    }
+
+    #[test]
+    fn only_a_word_of_podman_s_is_waited_for() {
+        let nonsense = |message: &str| ApiError::JsonDataError {
+            message: message.to_owned(),
+            column: 202,
+        };
+        assert!(is_between_states(&nonsense(
+            "unknown variant `stopped`, expected one of ``, `created`"
+        )));
+        assert!(!is_between_states(&nonsense(
+            "unknown variant `odd`, expected one of ``, `created`"
+        )));
+        assert!(!is_between_states(&ApiError::RequestTimeoutError));
     }
 
     #[test]

@@ -100,6 +100,8 @@ impl Engine for DockerEngine {
     }
 
     /// Its API takes no path of a network namespace, and its own networks are not ours to wire.
+    ///
+    /// Podman 4 is the exception to one of these: it configures no name servers where it makes no network.
     fn capabilities(&self) -> Capabilities {
         Capabilities::all()
             .without(Capability::PreparedNamespace)

@@ -1,7 +1,10 @@
 //! Makes sure that a container does not run.
 
+use std::error::Error;
+
 use bollard::query_parameters::StopContainerOptions;
 use orchestrator_plugin::{Container, EngineError, FoundState};
+use tracing::debug;
 
 use crate::DockerEngine;
 use crate::errors::{NOT_FOUND, status};
@@ -16,9 +19,23 @@ impl DockerEngine {
         // First, also for what does not run: the engine must not start it again later. When that fails, the container
         // must end all the same.
         let policy = self.take_policy_back(&name, &ours.account).await;
+        let reference = ours.found.reference.clone();
         match ours.found.state {
-            FoundState::Running(_) | FoundState::Paused(_) => {
-                self.end(&name, &ours.found.reference).await?;
+            FoundState::Running(_) => {
+                self.end(&name, &reference).await?;
+                policy
+            }
+            FoundState::Paused(_) => {
+                // What is frozen cannot end by itself, and Podman stops nothing that is. When it cannot be thawed, the
+                // engine may still be able to kill it.
+                if let Err(fault) = self.unpause(&name, ours.found).await {
+                    debug!(
+                        container = name,
+                        error = &fault as &dyn Error,
+                        "could not thaw it before its end"
+                    );
+                }
+                self.end(&name, &reference).await?;
                 policy
             }
             FoundState::Created | FoundState::Exited { .. } => policy,

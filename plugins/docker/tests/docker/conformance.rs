@@ -144,6 +144,8 @@ impl Subject for Docker {
         let original = inspect(self.engine, reference);
         let mut body = original["Config"].clone();
         body["HostConfig"] = original["HostConfig"].clone();
+        // Podman does not take its own words for these.
+        body["HostConfig"]["Ulimits"] = json!([]);
         let copy = self.create(&format!("copy-{}", new_id()), &body);
         by_hand(self.engine, "POST", &format!("/containers/{copy}/start"));
         copy
@@ -176,7 +178,7 @@ impl Subject for Docker {
     }
 
     async fn directory(&self) -> PathBuf {
-        let path = std::env::temp_dir().join(format!("orchestrator-mounted-{}", std::process::id()));
+        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("mounted");
         fs::create_dir_all(&path).expect("a directory");
         fs::write(path.join("greeting"), "hello").expect("a file");
         path
