@@ -4,15 +4,16 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use orchestrator_dhcp6::Reconfigure;
 use orchestrator_network::Network;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::{Id, JoinSet};
-use tokio_util::sync::CancellationToken;
 
 use super::Context;
 use super::link::{self, Supervisor};
 use orchestrator_model::Duid;
+use orchestrator_reconcile::driver::{Backoff, Failure, Next, Reconciler, Registration, Run, TaskSet};
+use orchestrator_runtime::causes::with_causes;
 use orchestrator_settings::LinkSettings;
 use orchestrator_source::Recorder;
 use orchestrator_source::listener::{Command, Directory, NotReconfigured, Reconfiguring};
@@ -92,33 +93,21 @@ impl Links {
     ///
     /// A link that leaves the settings ends by itself. One that comes back while it still ends begins when it has ended:
     /// nothing is served twice.
-    pub(super) async fn run(self) {
-        let mut settings = self.context.settings.clone();
+    pub(super) fn register(self) {
         let (changed, interfaces_changed) = watch::channel(());
-        let network = self.network.clone();
-        let observing = observe_interfaces(network, changed, self.context.stop.clone());
-        self.context.tasks.spawn(observing);
-        let mut running = JoinSet::new();
-        let mut served: HashMap<Id, String> = HashMap::new();
-        while !self.context.stop.is_cancelled() {
-            for link in &settings.get().links {
-                if !served.values().any(|bridge| *bridge == link.name) {
-                    let task = running.spawn(self.supervisor(link, &interfaces_changed).run());
-                    served.insert(task.id(), link.name.clone());
-                }
-            }
-            tokio::select! {
-                () = self.context.stop.cancelled() => {}
-                _ = settings.changed() => {}
-                Some(ended) = running.join_next_with_id() => {
-                    let id = ended.map_or_else(|fault| fault.id(), |(id, ())| id);
-                    if let Some(bridge) = served.remove(&id) {
-                        self.commands.close(&bridge);
-                    }
-                }
-            }
-        }
-        while running.join_next().await.is_some() {}
+        let driver = self.context.driver.clone();
+        let watch = InterfaceWatch {
+            network: self.network.clone(),
+            changed,
+        };
+        let links = LinksReconciler {
+            links: self,
+            interfaces_changed,
+            running: TaskSet::new(),
+        };
+        driver.register(InterfaceWatch::registration(), watch);
+        let registration = Registration::new("links", "serves every link that is in the settings");
+        driver.register(registration.following_settings(), links);
     }
 
     fn supervisor(&self, link: &LinkSettings, interfaces_changed: &watch::Receiver<()>) -> Supervisor {
@@ -138,27 +127,71 @@ impl Links {
     }
 }
 
-/// Passes on to every link that interfaces or addresses may have changed, until `stop`.
-async fn observe_interfaces(network: Network, changed: watch::Sender<()>, stop: CancellationToken) {
-    let (sender, mut notified) = mpsc::channel(1);
-    let observe = async {
-        loop {
-            let fault = network.watch_interfaces(sender.clone()).await;
-            tracing::warn!(
-                error = &fault as &dyn std::error::Error,
-                "no notifications about interfaces: links are looked at once a second meanwhile"
-            );
-            tokio::time::sleep(PAUSE).await;
+/// Has a supervisor for every link.
+struct LinksReconciler {
+    links: Links,
+    interfaces_changed: watch::Receiver<()>,
+    running: TaskSet<String>,
+}
+
+#[async_trait]
+impl Reconciler for LinksReconciler {
+    async fn reconcile(&mut self, _: &Run) -> Result<Next, Failure> {
+        let Self {
+            links,
+            interfaces_changed,
+            running,
+        } = self;
+        let context = &links.context;
+        for link in &context.settings.get().links {
+            running.ensure(&link.name, || {
+                let supervisor = links.supervisor(link, interfaces_changed);
+                context
+                    .driver
+                    .register(Supervisor::registration(&link.name), supervisor)
+            });
         }
-    };
-    let pass_on = async {
-        while notified.recv().await.is_some() {
-            changed.send_replace(());
+        Ok(Next::Wait)
+    }
+
+    async fn notified(&mut self) {
+        let bridge = self.running.ended().await;
+        self.links.commands.close(&bridge);
+    }
+}
+
+/// Tells every link that interfaces or addresses may have changed.
+struct InterfaceWatch {
+    network: Network,
+    changed: watch::Sender<()>,
+}
+
+impl InterfaceWatch {
+    fn registration() -> Registration {
+        Registration::new("interface watch", "notices at once when interfaces or addresses change")
+            .retrying(Backoff::constant(PAUSE))
+            .settling_after(PAUSE)
+    }
+}
+
+#[async_trait]
+impl Reconciler for InterfaceWatch {
+    async fn reconcile(&mut self, _: &Run) -> Result<Next, Failure> {
+        let (sender, mut notified) = mpsc::channel(1);
+        let pass_on = async {
+            while notified.recv().await.is_some() {
+                self.changed.send_replace(());
+            }
+            // The watch says why it ended.
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            fault = self.network.watch_interfaces(sender) => {
+                let reason = with_causes(&fault);
+                let meanwhile = "links are looked at once a second meanwhile";
+                Err(format!("no notifications about interfaces, {meanwhile}: {reason}").into())
+            }
+            () = pass_on => Ok(Next::Wait),
         }
-    };
-    tokio::select! {
-        () = stop.cancelled() => {}
-        () = observe => {}
-        () = pass_on => {}
     }
 }

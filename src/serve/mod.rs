@@ -29,11 +29,13 @@ use expectations::Expectations;
 use links::{Commands, Links};
 use orchestrator_api::{App, BindError};
 use orchestrator_model::{Clock, Mark, SiteId};
+use orchestrator_reconcile::driver::{self, Driver};
 use orchestrator_reconcile::instance::{Orchestrator, Parts};
-use orchestrator_reconcile::routes::{self, Keeper};
+use orchestrator_reconcile::routes;
 use orchestrator_runtime::conditions::Conditions;
 use orchestrator_runtime::metrics::Metrics;
 use orchestrator_runtime::notifications::Notifications;
+use orchestrator_runtime::tasks::Tasks;
 use orchestrator_settings::{Current, Start};
 use orchestrator_source::Recorder;
 use orchestrator_source::dnsmasq::Intake;
@@ -77,7 +79,34 @@ struct Context {
     /// Cancelled before `stop` when the daemon is not to come back: hosts are told to look for another router.
     for_good: CancellationToken,
     tasks: TaskTracker,
+    /// Runs whatever compares what is wanted with what is there.
+    driver: Driver,
 }
+
+impl Context {
+    fn new(settings: Current, statuses: Tasks) -> Self {
+        let (metrics, stop, tasks) = (Metrics::default(), CancellationToken::new(), TaskTracker::new());
+        let driver = Driver::new(driver::Parts {
+            settings: settings.clone(),
+            tasks: statuses,
+            metrics: metrics.clone(),
+            tracker: tasks.clone(),
+            stop: stop.clone(),
+        });
+        Self {
+            settings,
+            clock: Clock::start(),
+            conditions: Conditions::default(),
+            metrics,
+            notifications: Notifications::default(),
+            stop,
+            for_good: CancellationToken::new(),
+            tasks,
+            driver,
+        }
+    }
+}
+
 /// Runs the daemon until SIGTERM, SIGINT or SIGQUIT. Instances are left running.
 ///
 /// SIGQUIT says that it is not to come back: it tells the hosts of its links that it is no router any more. After the
@@ -92,16 +121,8 @@ pub async fn run(start: Start) -> Result<(), ServeError> {
     let hangups = signal(SignalKind::hangup()).map_err(ServeError::Signals)?;
     let in_force = Arc::new(start.settings);
     let (settings_sender, settings) = Current::new(in_force.clone());
-    let context = Context {
-        settings,
-        clock: Clock::start(),
-        conditions: Conditions::default(),
-        metrics: Metrics::default(),
-        notifications: Notifications::default(),
-        stop: CancellationToken::new(),
-        for_good: CancellationToken::new(),
-        tasks: TaskTracker::new(),
-    };
+    let statuses = Tasks::default();
+    let context = Context::new(settings, statuses.clone());
     let expectations = Expectations::of(&in_force, context.conditions.clone());
     let (store_sender, store) = watch::channel(None);
     let (reloader, desk) = Reloader::new(reload::Parts {
@@ -117,14 +138,12 @@ pub async fn run(start: Start) -> Result<(), ServeError> {
         conditions: context.conditions.clone(),
         control: switchboard.clone(),
         metrics: context.metrics.clone(),
+        tasks: statuses,
     };
     let faces = orchestrator_api::Server::bind(&in_force.api, app).await?;
     context.tasks.spawn(faces.run(context.stop.clone()));
     context.tasks.spawn(reloader.run(hangups, context.stop.clone()));
-    context.tasks.spawn(housekeeping::watch_wall_clock(context.clone()));
-    context
-        .tasks
-        .spawn(housekeeping::count_held_back_lines(context.clone()));
+    housekeeping::register_early(&context);
     systemd::ready();
     context.tasks.spawn(systemd::watchdog(context.stop.clone()));
 
@@ -170,7 +189,9 @@ async fn build_and_run(
     store_sender: watch::Sender<Option<Store>>,
     switchboard: Arc<Switchboard>,
 ) -> Result<(), ServeError> {
-    let store = storage::wait_for(&context).await?;
+    let Some(store) = storage::wait_for(&context).await? else {
+        return Ok(());
+    };
     let secrets = Secrets::of(&context, &store);
     let network = Network::open()?;
     let _claim = claim_routes(&network, store.identity().site);
@@ -207,13 +228,13 @@ async fn build_and_run(
         directory: directory.clone(),
         reserved: reserved.clone(),
     };
-    context.tasks.spawn(links.run());
+    links.register();
     let relays = Relays {
         context: context.clone(),
         directory,
     };
-    context.tasks.spawn(relays.run());
-    let routes = Keeper::new(routes::Parts {
+    relays.register();
+    let routes = routes::Parts {
         settings: context.settings.clone(),
         store: store.clone(),
         network,
@@ -221,8 +242,8 @@ async fn build_and_run(
         notifications: context.notifications.clone(),
         conditions: context.conditions.clone(),
         metrics: context.metrics.clone(),
-    });
-    context.tasks.spawn(routes.run(context.stop.clone()));
+    };
+    routes::register(&context.driver, routes);
     switchboard.connect(Ready {
         settings: context.settings.clone(),
         clock: context.clock,
@@ -241,18 +262,8 @@ async fn build_and_run(
     });
     // Last of all: whoever sees the store through the API finds everything behind it in place.
     store_sender.send_replace(Some(store.clone()));
-    context.tasks.spawn(housekeeping::drain_spool(context.clone(), intake));
-    context
-        .tasks
-        .spawn(housekeeping::expire_leases(context.clone(), store.clone()));
-    context
-        .tasks
-        .spawn(housekeeping::forget_history(context.clone(), store.clone()));
-    context
-        .tasks
-        .spawn(housekeeping::examine_store(context.clone(), store.clone()));
+    housekeeping::register(&context, &store, intake);
     context.tasks.spawn(secrets.keep_open());
-    context.tasks.spawn(housekeeping::watch_store(context.clone(), store));
     orchestrator.run(context.stop.clone()).await;
     // The API reads the store for as long as it drains.
     drop(store_sender);

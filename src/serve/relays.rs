@@ -1,15 +1,16 @@
 //! Hears relay agents on the interfaces that the settings name, where no link's own listener does.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use nix::net::if_::if_nametoindex;
 use orchestrator_network::missing_groups;
-use tokio::task::{Id, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Context;
+use orchestrator_reconcile::driver::{Backoff, Failure, Next, Reconciler, Registration, Run, TaskSet};
+use orchestrator_runtime::conditions::Owned;
 use orchestrator_settings::Settings;
 use orchestrator_source::listener::{Directory, GROUPS, RelayPort};
 
@@ -39,31 +40,41 @@ pub(super) struct Relays {
 
 impl Relays {
     /// Serves the interfaces of the settings until the daemon stops. One that leaves the settings ends by itself.
-    pub(super) async fn run(self) {
-        let mut settings = self.context.settings.clone();
-        let mut running = JoinSet::new();
-        let mut served: HashMap<Id, String> = HashMap::new();
-        while !self.context.stop.is_cancelled() {
-            for interface in interfaces(&settings.get()) {
-                if !served.values().any(|known| known == interface) {
-                    let supervisor = Supervisor {
-                        context: self.context.clone(),
-                        directory: self.directory.clone(),
-                        interface: interface.clone(),
-                    };
-                    let task = running.spawn(supervisor.run());
-                    served.insert(task.id(), interface.clone());
-                }
-            }
-            tokio::select! {
-                () = self.context.stop.cancelled() => {}
-                _ = settings.changed() => {}
-                Some(ended) = running.join_next_with_id() => {
-                    served.remove(&ended.map_or_else(|fault| fault.id(), |(id, ())| id));
-                }
-            }
+    pub(super) fn register(self) {
+        let driver = self.context.driver.clone();
+        let relays = RelaysReconciler {
+            relays: self,
+            running: TaskSet::new(),
+        };
+        let registration = Registration::new(
+            "relays",
+            "listens on every interface where the settings name relay agents",
+        );
+        driver.register(registration.following_settings(), relays);
+    }
+}
+
+/// Has a supervisor for every interface.
+struct RelaysReconciler {
+    relays: Relays,
+    running: TaskSet<String>,
+}
+
+#[async_trait]
+impl Reconciler for RelaysReconciler {
+    async fn reconcile(&mut self, _: &Run) -> Result<Next, Failure> {
+        let Relays { context, directory } = &self.relays;
+        for interface in interfaces(&context.settings.get()) {
+            self.running.ensure(interface, || {
+                let supervisor = Supervisor::new(context, directory, interface);
+                context.driver.register(Supervisor::registration(interface), supervisor)
+            });
         }
-        while running.join_next().await.is_some() {}
+        Ok(Next::Wait)
+    }
+
+    async fn notified(&mut self) {
+        self.running.ended().await;
     }
 }
 
@@ -72,30 +83,51 @@ struct Supervisor {
     context: Context,
     directory: Directory,
     interface: String,
+    condition: String,
+    /// Shown for as long as the interface is served.
+    _owned: Owned,
 }
 
-impl Supervisor {
-    async fn run(self) {
-        let (conditions, condition) = (&self.context.conditions, condition(&self.interface));
-        let _owned = conditions.own(&condition);
-        let mut settings = self.context.settings.clone();
-        while !self.context.stop.is_cancelled() {
-            if !self.is_wanted() {
-                return;
-            }
-            if let Err(reason) = self.serve(&condition).await {
-                conditions.set_waiting(&condition, reason);
-            }
-            tokio::select! {
-                () = self.context.stop.cancelled() => {}
-                _ = settings.changed() => {}
-                () = tokio::time::sleep(PERIOD) => {}
+#[async_trait]
+impl Reconciler for Supervisor {
+    async fn reconcile(&mut self, run: &Run) -> Result<Next, Failure> {
+        if !self.is_wanted() {
+            return Ok(Next::Over);
+        }
+        match self.serve(run).await {
+            Ok(()) => Ok(Next::Wait),
+            Err(reason) => {
+                self.context.conditions.set_waiting(&self.condition, reason.as_str());
+                Err(reason.into())
             }
         }
     }
+}
+
+impl Supervisor {
+    fn new(context: &Context, directory: &Directory, interface: &str) -> Self {
+        let condition = condition(interface);
+        Self {
+            context: context.clone(),
+            directory: directory.clone(),
+            interface: interface.to_owned(),
+            _owned: context.conditions.own(&condition),
+            condition,
+        }
+    }
+
+    fn registration(interface: &str) -> Registration {
+        Registration::new("relays", "listens to the relay agents on an interface")
+            .about(interface)
+            .every(PERIOD)
+            .retrying(Backoff::constant(PERIOD))
+            .following_settings()
+            .ending_by_itself()
+            .having_condition()
+    }
 
     /// Serves until the daemon stops, the interface is no longer wanted, or it is no longer the one it was.
-    async fn serve(&self, condition: &str) -> Result<(), String> {
+    async fn serve(&self, run: &Run) -> Result<(), String> {
         let interface = &self.interface;
         let index = if_nametoindex(interface.as_str()).map_err(|_| format!("interface {interface} is missing"))?;
         let port = RelayPort::open(interface, index, self.directory.clone(), self.context.metrics.clone());
@@ -105,8 +137,9 @@ impl Supervisor {
                  may this process bind port 547?"
             )
         })?;
-        self.context.conditions.set_ok(condition);
-        let over = self.context.stop.child_token();
+        self.context.conditions.set_ok(&self.condition);
+        run.settled();
+        let over = run.stop().child_token();
         let (heard, watched) = tokio::join!(
             async {
                 let heard = port.run(&over).await;

@@ -16,6 +16,7 @@ use orchestrator::model::{
 };
 use orchestrator::settings::{ApiSettings, Listen};
 use orchestrator::store::{NewInstance, Store};
+use orchestrator::tasks::Tasks;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -32,6 +33,7 @@ pub(crate) struct Daemon {
     pub(crate) store: Store,
     pub(crate) stores: watch::Sender<Option<Store>>,
     pub(crate) conditions: Conditions,
+    pub(crate) tasks: Tasks,
     /// A removal takes a permit of it: without one it waits.
     pub(crate) gate: Arc<Semaphore>,
     /// Told when a removal comes to the gate.
@@ -57,7 +59,7 @@ impl Daemon {
             .await
             .expect("the store opens");
         let (stores, store_seen) = watch::channel(Some(store.clone()));
-        let conditions = Conditions::default();
+        let (conditions, tasks) = (Conditions::default(), Tasks::default());
         let gate = Arc::new(Semaphore::new(1000));
         let arrived = Arc::new(Notify::new());
         let written = Arc::new(Mutex::new(String::new()));
@@ -73,6 +75,7 @@ impl Daemon {
             conditions: conditions.clone(),
             control: Arc::new(control),
             metrics: Metrics::default(),
+            tasks: tasks.clone(),
         };
         let listen = [
             Listen::Unix(directory.path().join("api.sock")),
@@ -92,6 +95,7 @@ impl Daemon {
             store,
             stores,
             conditions,
+            tasks,
             gate,
             arrived,
             written,

@@ -16,4 +16,5 @@ mod quiet;
 mod reservations;
 mod sockets;
 mod stream;
+mod tasks;
 mod wrong;

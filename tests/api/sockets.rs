@@ -9,6 +9,7 @@ use orchestrator::api::{App, BindError, Server};
 use orchestrator::conditions::Conditions;
 use orchestrator::metrics::Metrics;
 use orchestrator::settings::{ApiSettings, Listen};
+use orchestrator::tasks::Tasks;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -22,6 +23,7 @@ async fn bind(listen: &[Listen]) -> Result<Server, BindError> {
         conditions: Conditions::default(),
         control: Arc::new(FakeControl::starting()),
         metrics: Metrics::default(),
+        tasks: Tasks::default(),
     };
     let settings = ApiSettings {
         listen: listen.to_vec(),

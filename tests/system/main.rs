@@ -33,4 +33,5 @@ mod settings;
 mod site;
 mod slots;
 mod spool;
+mod tasks;
 mod waiting;

@@ -25,6 +25,7 @@ mod reservation;
 pub mod scalar;
 mod settings;
 mod spec;
+mod task;
 mod word;
 
 pub use attachment::Attachment;
@@ -44,4 +45,5 @@ pub use reconfigure::{Asked, ReconfigureView};
 pub use reservation::{NewReservation, RemoteId, ReservationView};
 pub use settings::{Change, Effect, ReloadOutcome, Reloaded, SettingsView};
 pub use spec::{ContainerSpec, Device, DeviceAccess, File, Resolver, Resources, ValueSource, Volume, VolumeSource};
+pub use task::{Task, TaskResult, TaskState};
 pub use word::UnknownWord;

@@ -55,6 +55,7 @@ mod screen;
 mod serve;
 mod settings;
 mod table;
+mod tasks;
 mod user;
 mod view;
 mod wire;
@@ -77,6 +78,7 @@ pub use settings::{ReloadOutcome, Reloaded, SettingsView};
 use orchestrator_model::{Client, Instance, InstanceId, Orphan, Reservation, ReservationId, ReservationView};
 use orchestrator_runtime::conditions::Conditions;
 use orchestrator_runtime::metrics::Metrics;
+use orchestrator_runtime::tasks::Tasks;
 use orchestrator_settings::Faults;
 use orchestrator_source::dnsmasq::DnsmasqEvent;
 use orchestrator_source::listener::{NotReconfigured, Reconfiguring};
@@ -93,6 +95,8 @@ pub struct App {
     pub control: Arc<dyn Control>,
     /// The counters.
     pub metrics: Metrics,
+    /// What every task of the daemon does.
+    pub tasks: Tasks,
 }
 
 /// What the API may ask of the daemon. Each call has a time limit; what it began may go on when the limit ends it.

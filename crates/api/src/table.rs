@@ -9,6 +9,7 @@ use super::route::{Route, Verb};
 use super::routes::Shared;
 use super::{
     clients, events, health, hooks, instances, leases, metrics, openapi, orphans, reconfigure, reservations, settings,
+    tasks,
 };
 
 const CONFLICT: StatusCode = StatusCode::CONFLICT;
@@ -44,6 +45,7 @@ fn about_the_daemon() -> Vec<Route> {
                  or begins now. The data of each message of the stream is one event.",
             )
             .fails(&[(UNAVAILABLE, "too-many-streams")]),
+        get("/v1/tasks", Viewer, tasks::list).says("What every task of the daemon does, by name"),
         get("/metrics", Viewer, metrics::render)
             .says("Counters in the OpenMetrics text format")
             .fails(&[(StatusCode::INTERNAL_SERVER_ERROR, "metrics-failed")]),

@@ -27,6 +27,7 @@ mod settings;
 mod show;
 mod sse;
 mod table;
+mod tasks;
 mod tracing;
 mod version;
 mod view;
@@ -112,6 +113,8 @@ enum Verb {
     Reload,
     /// Show which settings are in force, and whether others are written
     Settings,
+    /// Show what every task of the daemon does, how its last run ended, and when it is tried next
+    Tasks,
     /// Write everything that is recorded into a file, whether or not the daemon runs
     Backup(backup::Args),
     /// Put what a backup holds into the database of a daemon that does not run
@@ -177,6 +180,7 @@ fn dispatch(
         Verb::Routes(args) => wait_for(routes::run(&args, output))?,
         Verb::Reload => wait_for(reload::run(output, &client()))?,
         Verb::Settings => wait_for(settings::run(output, &client()))?,
+        Verb::Tasks => wait_for(tasks::run(output, &client()))?,
         Verb::Backup(args) => wait_for(backup::run(&args, output))?,
         Verb::Restore(args) => wait_for(restore::run(&args, output))?,
         Verb::Secrets(args) => wait_for(secrets::run(&args, output))?,

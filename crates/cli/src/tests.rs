@@ -174,6 +174,33 @@ link br0  missing  make bridge br0, or set create = true"
     );
 }
 
+fn task(name: &str, reason: Option<&str>) -> Value {
+    json!({
+        "name": name, "purpose": "serves the clients of a link", "state": if reason.is_some() { "failing" } else { "running" },
+        "since": "2023-11-14T22:10:20Z", "last_start": "2023-11-14T22:13:19Z", "last_duration_ms": 3,
+        "last_result": if reason.is_some() { "failed" } else { "ok" }, "reason": reason,
+        "failures": if reason.is_some() { 12 } else { 0 },
+        "next_try": reason.map(|_| "2023-11-14T22:13:22Z"), "detail": null
+    })
+}
+
+#[test]
+fn tasks_as_a_table() {
+    let items = [task("link br0", None), task("link br1", Some("bridge br1 is missing"))];
+    assert_eq!(
+        tasks::render(&items, NOW, Width::Narrow).unwrap(),
+        "\
+TASK      STATE    SINCE  STARTED  TOOK  RESULT      NEXT   REASON
+link br0  running  3m     1s       3 ms  ok          -      -
+link br1  failing  3m     1s       3 ms  failed x12  in 2s  bridge br1 is missing"
+    );
+    let wide = tasks::render(&items, NOW, Width::Wide).unwrap();
+    assert!(
+        wide.contains("PURPOSE") && wide.contains("serves the clients of a link"),
+        "{wide}"
+    );
+}
+
 #[test]
 fn the_arguments_are_consistent() {
     Cli::command().debug_assert();

@@ -1,5 +1,5 @@
-//! What the parts of the daemon share while it runs: notifications, conditions, metrics, a limit on log lines that
-//! strangers cause, errors as text, and safe reading of files that others can replace.
+//! What the parts of the daemon share while it runs: notifications, conditions, the status of every task, metrics, a
+//! limit on log lines that strangers cause, errors as text, and safe reading of files that others can replace.
 
 pub mod causes;
 pub mod conditions;
@@ -8,3 +8,4 @@ pub mod files;
 pub mod log_limit;
 pub mod metrics;
 pub mod notifications;
+pub mod tasks;

@@ -73,6 +73,8 @@ pub struct Metrics {
     api_refusals: Labelled,
     api_connections_closed: Labelled,
     settings_reloads: Labelled,
+    task_runs: Labelled,
+    task_failures: Labelled,
     settings_loaded: Gauge,
     settings_reload_ok: Gauge,
     time_to_ready: Histogram,
@@ -127,6 +129,14 @@ impl Default for Metrics {
             "API connections that were closed to make room, by reason",
         );
         let settings_reloads = labelled("settings_reloads", "Reloads of the settings, by outcome");
+        let task_runs = labelled(
+            "task_runs",
+            "Runs of the daemon's tasks that have ended, by kind of task",
+        );
+        let task_failures = labelled(
+            "task_failures",
+            "Runs of the daemon's tasks that failed, by kind of task",
+        );
         let mut plain = |name: &str, help: &str| {
             let counter = Counter::default();
             registry.register(name, help, counter.clone());
@@ -233,6 +243,8 @@ impl Default for Metrics {
             api_refusals,
             api_connections_closed,
             settings_reloads,
+            task_runs,
+            task_failures,
             settings_loaded,
             settings_reload_ok,
             time_to_ready,
@@ -445,6 +457,14 @@ impl Metrics {
             if ok { "applied" } else { "refused" },
         );
         self.settings_reload_ok.set(ok.into());
+    }
+
+    /// A run of a task of this kind has ended, well or not.
+    pub fn task_ended(&self, task: &'static str, ok: bool) {
+        count(&self.task_runs, "task", task);
+        if !ok {
+            count(&self.task_failures, "task", task);
+        }
     }
 
     /// An engine did not answer a small question in time.

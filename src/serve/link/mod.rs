@@ -12,13 +12,16 @@ mod observe;
 
 use std::time::Duration;
 
+use async_trait::async_trait;
 use orchestrator_network::{Bridge, BridgePlan, Network};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::Context;
 use orchestrator_model::EventKind;
+use orchestrator_reconcile::driver::{Backoff, Failure, Next, Reconciler, Registration, Run};
 use orchestrator_runtime::causes::with_causes;
+use orchestrator_runtime::conditions::Owned;
 use orchestrator_settings::{LinkSettings, Settings};
 use orchestrator_source::Recorder;
 use orchestrator_source::advertiser::Ending;
@@ -52,74 +55,88 @@ pub(super) struct Parts {
     pub(super) interfaces_changed: watch::Receiver<()>,
 }
 
-/// Serves one link.
+/// Serves one link, until the daemon stops or the link is no longer in the settings.
 pub(super) struct Supervisor {
     parts: Parts,
     commands: mpsc::Receiver<Command>,
+    /// Why the link had to be served anew, until it is.
+    disturbed: Option<String>,
+    /// Shown for as long as the link is served.
+    _owned: Owned,
+}
+
+#[async_trait]
+impl Reconciler for Supervisor {
+    async fn reconcile(&mut self, run: &Run) -> Result<Next, Failure> {
+        let served = match self.parts.plan() {
+            None => return Ok(Next::Over),
+            Some(None) => self.serve_remote(run).await,
+            Some(Some(plan)) => self.serve_bridge(run, plan).await,
+        };
+        match served {
+            Ok(()) => Ok(Next::Wait),
+            Err(reason) => {
+                let conditions = &self.parts.context.conditions;
+                conditions.set_waiting(&condition(&self.parts.bridge), reason.as_str());
+                Err(reason.into())
+            }
+        }
+    }
 }
 
 impl Supervisor {
     pub(super) fn new(parts: Parts, commands: mpsc::Receiver<Command>) -> Self {
-        Self { parts, commands }
-    }
-
-    /// Serves until the daemon stops, or the link is no longer in the settings.
-    pub(super) async fn run(mut self) {
-        let condition = condition(&self.parts.bridge);
-        let conditions = self.parts.context.conditions.clone();
-        let _owned = conditions.own(&condition);
-        let stop = self.parts.context.stop.clone();
-        let mut settings = self.parts.context.settings.clone();
-        let mut disturbed = None;
-        while !stop.is_cancelled() {
-            let Some(plan) = self.parts.plan() else {
-                return;
-            };
-            let served = match plan {
-                None => self.serve_remote().await,
-                Some(plan) => match self.parts.ensure_bridge(&plan).await {
-                    Err(reason) => Err(reason),
-                    Ok(bridge) => {
-                        if let Some(reason) = disturbed.take() {
-                            self.parts.note(EventKind::LinkDisturbed, format!("{reason}: mended"));
-                        }
-                        let served = self.serve(&bridge, plan).await;
-                        disturbed = served.as_ref().err().cloned();
-                        served
-                    }
-                },
-            };
-            if let Err(reason) = served {
-                conditions.set_waiting(&condition, reason);
-            }
-            tokio::select! {
-                () = stop.cancelled() => {}
-                // What was waited for may be another thing now.
-                _ = settings.changed() => {}
-                () = tokio::time::sleep(PERIOD) => {}
-            }
+        let owned = parts.context.conditions.own(&condition(&parts.bridge));
+        Self {
+            parts,
+            commands,
+            disturbed: None,
+            _owned: owned,
         }
     }
 
+    pub(super) fn registration(bridge: &str) -> Registration {
+        Registration::new("link", "serves the clients of a link")
+            .about(bridge)
+            .every(PERIOD)
+            .retrying(Backoff::constant(PERIOD))
+            .following_settings()
+            .ending_by_itself()
+            .having_condition()
+    }
+
     /// Serves clients that only relay agents reach, until the daemon stops or the link is left.
-    async fn serve_remote(&mut self) -> Result<(), String> {
+    async fn serve_remote(&mut self, run: &Run) -> Result<(), String> {
         let parts = &self.parts;
-        let stop = parts.context.stop.child_token();
+        let stop = run.stop().child_token();
         let listener = parts.open_listener(None).await?;
         parts.context.conditions.set_ok(&condition(&parts.bridge));
+        run.settled();
         parts.listen(listener, None, &mut self.commands, &stop).await
+    }
+
+    /// Brings the bridge to what is planned, and serves on it.
+    async fn serve_bridge(&mut self, run: &Run, plan: BridgePlan) -> Result<(), String> {
+        let bridge = self.parts.ensure_bridge(&plan).await?;
+        if let Some(reason) = self.disturbed.take() {
+            self.parts.note(EventKind::LinkDisturbed, format!("{reason}: mended"));
+        }
+        let served = self.serve(run, &bridge, plan).await;
+        self.disturbed = served.as_ref().err().cloned();
+        served
     }
 
     /// Serves until the daemon stops, the link is left, or the bridge is no longer the one it was; the error says what
     /// went wrong.
-    async fn serve(&mut self, bridge: &Bridge, plan: BridgePlan) -> Result<(), String> {
+    async fn serve(&mut self, run: &Run, bridge: &Bridge, plan: BridgePlan) -> Result<(), String> {
         let parts = &self.parts;
-        let ending = parts.ending();
+        let ending = parts.ending(run);
         let stop = &ending.stop;
         let listener = parts.open_listener(Some(bridge)).await?;
         let advertiser = parts.open_advertiser(bridge)?;
         let neighbors = parts.recall_neighbors(bridge).await?;
         parts.context.conditions.set_ok(&condition(&parts.bridge));
+        run.settled();
         // Routes through the bridge that was here before went with it.
         parts.context.notifications.notify_prefixes();
         let serving = async {
@@ -137,9 +154,9 @@ impl Supervisor {
 
 impl Parts {
     /// How the link's parts come to end: with the daemon, or before it.
-    fn ending(&self) -> Ending {
+    fn ending(&self, run: &Run) -> Ending {
         Ending {
-            stop: self.context.stop.child_token(),
+            stop: run.stop().child_token(),
             for_good: self.context.for_good.child_token(),
         }
     }

@@ -12,6 +12,7 @@ mod orphan;
 mod reservation;
 mod settings;
 mod spec;
+mod task;
 pub(super) mod words;
 
 use orchestrator_api_types as wire;

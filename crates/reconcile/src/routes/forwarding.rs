@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
+use async_trait::async_trait;
+use orchestrator_network::Network;
 
-use super::Keeper;
+use super::Parts;
+use crate::driver::{Failure, Next, Reconciler, Registration, Run};
 use orchestrator_runtime::conditions::{Conditions, Owned};
+use orchestrator_settings::Current;
 
 /// The condition under which it is shown.
 const CONDITION: &str = "forwarding";
@@ -16,45 +19,55 @@ const OFF: &str = "this machine forwards no IPv6 packets, so that clients cannot
                    net.ipv6.conf.all.forwarding=1 (an interface that has its default route from router advertisements \
                    needs accept_ra=2 then)";
 
-/// What is shown of forwarding.
+/// Shows whether this machine forwards packets.
 pub(super) struct Forwarding {
-    /// When the setting is to be read.
-    pub(super) due: Instant,
+    network: Network,
+    settings: Current,
+    conditions: Conditions,
     /// Held while prefixes are delegated.
     condition: Option<Owned>,
 }
 
 impl Forwarding {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(parts: &Parts) -> Self {
         Self {
-            due: Instant::now(),
+            network: parts.network.clone(),
+            settings: parts.settings.clone(),
+            conditions: parts.conditions.clone(),
             condition: None,
         }
     }
 
-    /// Shows whether the machine forwards, where that is needed. The daemon is ready without it: leases go on.
-    fn show(&mut self, needed: bool, forwards: bool, conditions: &Conditions) {
-        self.due = Instant::now() + PERIOD;
-        if !needed {
-            self.condition = None;
-            return;
-        }
-        if self.condition.is_none() {
-            self.condition = Some(conditions.own(CONDITION));
-        }
-        match forwards {
-            true => conditions.set_ok(CONDITION),
-            false => conditions.set_wrong(CONDITION, OFF),
-        }
+    pub(super) fn registration() -> Registration {
+        Registration::new(
+            "forwarding",
+            "shows whether this machine forwards packets to delegated prefixes",
+        )
+        .every(PERIOD)
+        .following_settings()
+        .having_condition()
     }
 }
 
-impl Keeper {
-    /// Reads whether the machine forwards packets, and shows it.
-    pub(super) fn check_forwarding(&mut self) {
-        let forwards = self.parts.network.forwards();
-        let needed = self.parts.settings.get().delegates();
-        self.forwarding.show(needed, forwards, &self.parts.conditions);
+#[async_trait]
+impl Reconciler for Forwarding {
+    async fn reconcile(&mut self, _: &Run) -> Result<Next, Failure> {
+        let (needed, forwards) = (self.settings.get().delegates(), self.network.forwards());
+        show(&mut self.condition, needed, forwards, &self.conditions);
+        Ok(Next::Wait)
+    }
+}
+
+/// Shows whether the machine forwards, where that is needed. The daemon is ready without it: leases go on.
+fn show(condition: &mut Option<Owned>, needed: bool, forwards: bool, conditions: &Conditions) {
+    if !needed {
+        *condition = None;
+        return;
+    }
+    condition.get_or_insert_with(|| conditions.own(CONDITION));
+    match forwards {
+        true => conditions.set_ok(CONDITION),
+        false => conditions.set_wrong(CONDITION, OFF),
     }
 }
 
@@ -64,18 +77,18 @@ mod tests {
 
     #[test]
     fn forwarding_is_shown_only_where_prefixes_are_delegated_and_keeps_nobody_from_being_ready() {
-        let (conditions, mut forwarding) = (Conditions::default(), Forwarding::new());
-        forwarding.show(false, false, &conditions);
+        let (conditions, mut held) = (Conditions::default(), None);
+        show(&mut held, false, false, &conditions);
         assert!(conditions.list().is_empty());
-        forwarding.show(true, false, &conditions);
+        show(&mut held, true, false, &conditions);
         assert!(
             conditions.ready() && !conditions.list()[0].ok,
             "{:?}",
             conditions.list()
         );
-        forwarding.show(true, true, &conditions);
+        show(&mut held, true, true, &conditions);
         assert!(conditions.list()[0].ok);
-        forwarding.show(false, true, &conditions);
+        show(&mut held, false, true, &conditions);
         assert!(conditions.list().is_empty());
     }
 }

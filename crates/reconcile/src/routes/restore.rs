@@ -1,14 +1,15 @@
 //! Routes that somebody else removes: noticed at once, made again, and said.
 
 use std::collections::HashSet;
-use std::convert::Infallible;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use orchestrator_network::{Network, Route, RouteChange, RouteMark, Way};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
-use super::Keeper;
+use super::RouteReconciler;
+use crate::driver::{Backoff, Failure, Next, Reconciler, Registration, Run};
 use orchestrator_model::{EventKind, HostId, NewEvent};
 use orchestrator_runtime::causes::with_causes;
 
@@ -19,19 +20,31 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Prefixes that an event names.
 const NAMED: usize = 4;
 
-/// Passes on which routes are removed, for ever.
-pub(super) async fn watch(network: Network, mark: RouteMark, changes: mpsc::Sender<RouteChange>) -> Infallible {
-    loop {
-        let fault = network.watch_routes(mark, changes.clone()).await;
-        tracing::warn!(
-            error = &fault as &dyn std::error::Error,
-            "no notifications about routes: they are compared now and then meanwhile"
-        );
-        sleep(PAUSE).await;
+/// Tells the route reconciler which routes somebody removes.
+pub(super) struct RouteWatch {
+    pub(super) network: Network,
+    pub(super) mark: RouteMark,
+    pub(super) changes: mpsc::Sender<RouteChange>,
+}
+
+impl RouteWatch {
+    pub(super) fn registration() -> Registration {
+        Registration::new("route watch", "notices at once when somebody removes a route of ours")
+            .retrying(Backoff::constant(PAUSE))
+            .settling_after(PAUSE)
     }
 }
 
-impl Keeper {
+#[async_trait]
+impl Reconciler for RouteWatch {
+    async fn reconcile(&mut self, _: &Run) -> Result<Next, Failure> {
+        let fault = self.network.watch_routes(self.mark, self.changes.clone()).await;
+        let reason = with_causes(&fault);
+        Err(format!("no notifications about routes, which are only compared now and then meanwhile: {reason}").into())
+    }
+}
+
+impl RouteReconciler {
     /// Takes in what the kernel tells of routes. Returns when everything is to be compared for it, if that is needed.
     pub(super) fn observe(&mut self, change: &RouteChange) -> Option<Instant> {
         let RouteChange::Removed(route) = change else {

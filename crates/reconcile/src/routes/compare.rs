@@ -5,16 +5,16 @@ use std::collections::{BTreeSet, HashSet};
 use ipnet::Ipv6Net;
 use orchestrator_network::{Route, Way};
 
-use super::Keeper;
+use super::RouteReconciler;
 use orchestrator_runtime::causes::with_causes;
 
-impl Keeper {
+impl RouteReconciler {
     /// Brings all routes to what is recorded; does what it can, also when something fails.
     ///
     /// # Errors
     ///
     /// The first thing that went wrong, as text.
-    pub(super) async fn reconcile(&mut self) -> Result<(), String> {
+    pub(super) async fn compare_all(&mut self) -> Result<(), String> {
         let routed = self.parts.store.routed_links(self.parts.clock.now()).await;
         let routed = routed.map_err(|fault| with_causes(&fault))?;
         self.look_for_bridges(&routed).await?;

@@ -1,17 +1,18 @@
-//! Looks at single prefixes when they are rung for, and at everything now and then.
+//! The route reconciler: single prefixes when it is notified of them, and everything now and then.
 
 use std::collections::{HashMap, HashSet};
 use std::net::Ipv6Addr;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use ipnet::Ipv6Net;
-use orchestrator_network::{Network, Route, RouteMark, Way};
+use orchestrator_network::{Network, Route, RouteChange, RouteMark, Way};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
-use tokio_util::sync::CancellationToken;
 
 use super::forwarding::Forwarding;
-use super::restore;
+use super::restore::RouteWatch;
+use crate::driver::{Backoff, Driver, Failure, Next, Reconciler, Registration, Run};
 use orchestrator_model::{Clock, SiteId};
 use orchestrator_runtime::causes::with_causes;
 use orchestrator_runtime::conditions::{Conditions, Owned};
@@ -29,10 +30,10 @@ const PERIOD: Duration = Duration::from_secs(30);
 const RETRY: Duration = Duration::from_secs(1);
 /// Notifications about routes that may queue; beyond it the watch itself waits.
 const QUEUE: usize = 1024;
-/// Prefixes that are looked at one by one; for more, comparing everything is less work.
+/// Prefixes that are brought up to date one by one; for more, comparing everything is less work.
 const SINGLY: usize = 256;
 
-/// What a keeper is made of.
+/// What the route reconciler works with.
 pub struct Parts {
     /// Which links there are, and their pools.
     pub settings: Current,
@@ -42,7 +43,7 @@ pub struct Parts {
     pub network: Network,
     /// By which leases end.
     pub clock: Clock,
-    /// Where changes are rung.
+    /// Where changes of prefixes are notified.
     pub notifications: Notifications,
     /// Where it says what it waits for.
     pub conditions: Conditions,
@@ -50,8 +51,29 @@ pub struct Parts {
     pub metrics: Metrics,
 }
 
+/// Runs what keeps the routes of all links, until the driver stops: the route reconciler, the watch on the kernel's
+/// routes, and the look whether this machine forwards packets.
+pub fn register(driver: &Driver, parts: Parts) {
+    let (sender, changes) = mpsc::channel(QUEUE);
+    let forwarding = Forwarding::new(&parts);
+    let routes = RouteReconciler::new(parts, changes);
+    let watch = RouteWatch {
+        network: routes.parts.network.clone(),
+        mark: routes.mark,
+        changes: sender,
+    };
+    let registration = Registration::new(
+        "routes",
+        "keeps the kernel's routes to delegated prefixes as the leases say",
+    );
+    let registration = registration.retrying(Backoff::constant(RETRY)).having_condition();
+    driver.register(registration, routes);
+    driver.register(RouteWatch::registration(), watch);
+    driver.register(Forwarding::registration(), forwarding);
+}
+
 /// Keeps the routes of all links.
-pub struct Keeper {
+pub(super) struct RouteReconciler {
     pub(super) parts: Parts,
     pub(super) mark: RouteMark,
     /// The bridges that are there, by name.
@@ -65,12 +87,56 @@ pub struct Keeper {
     pub(super) contention: Contention,
     /// Held while prefixes are delegated.
     condition: Option<Owned>,
-    pub(super) forwarding: Forwarding,
+    /// What the kernel tells of routes with our mark.
+    changes: mpsc::Receiver<RouteChange>,
+    /// Prefixes that the reconciler was notified of since its last run, with their router where that is known.
+    changed: HashMap<(String, Ipv6Net), Option<Ipv6Addr>>,
+    /// When everything is to be compared.
+    due: Instant,
 }
 
-impl Keeper {
-    /// A keeper of the routes that carry the mark of this store's site.
-    pub fn new(parts: Parts) -> Self {
+#[async_trait]
+impl Reconciler for RouteReconciler {
+    async fn reconcile(&mut self, _: &Run) -> Result<Next, Failure> {
+        let changed = std::mem::take(&mut self.changed);
+        let outcome = if changed.is_empty() || self.due <= Instant::now() {
+            self.due = Instant::now() + PERIOD;
+            self.compare_all().await
+        } else {
+            self.follow(changed).await
+        };
+        if outcome.is_err() {
+            // Not later than it was: notifications whose runs fail one after the other must not put it off.
+            self.due = self.due.min(Instant::now() + RETRY);
+        }
+        self.show(outcome.clone());
+        outcome.map(|()| Next::At(self.due)).map_err(Failure::from)
+    }
+
+    async fn notified(&mut self) {
+        loop {
+            tokio::select! {
+                Some(change) = self.changes.recv() => {
+                    if let Some(at) = self.observe(&change) {
+                        self.due = self.due.min(at);
+                    }
+                }
+                () = sleep_until(self.due) => return,
+                received = self.parts.notifications.received_prefixes() => {
+                    match received {
+                        Prefixes::These(these) if these.len() <= SINGLY => self.changed.extend(these),
+                        _ => self.due = Instant::now(),
+                    }
+                    return;
+                }
+            }
+        }
+    }
+}
+
+impl RouteReconciler {
+    /// The reconciler of the routes that carry the mark of this store's site.
+    fn new(parts: Parts, changes: mpsc::Receiver<RouteChange>) -> Self {
         let mark = mark(parts.store.identity().site);
         Self {
             parts,
@@ -81,48 +147,9 @@ impl Keeper {
             lost: HashSet::new(),
             contention: Contention::default(),
             condition: None,
-            forwarding: Forwarding::new(),
-        }
-    }
-
-    /// Keeps the routes until `stop`.
-    pub async fn run(mut self, stop: CancellationToken) {
-        let (sender, mut changes) = mpsc::channel(QUEUE);
-        let watch = restore::watch(self.parts.network.clone(), self.mark, sender);
-        tokio::pin!(watch);
-        let notifications = self.parts.notifications.clone();
-        let mut due = Instant::now();
-        loop {
-            let outcome = tokio::select! {
-                () = stop.cancelled() => return,
-                never = &mut watch => match never {},
-                Some(change) = changes.recv() => {
-                    if let Some(at) = self.observe(&change) {
-                        due = due.min(at);
-                    }
-                    continue;
-                }
-                () = sleep_until(self.forwarding.due) => {
-                    self.check_forwarding();
-                    continue;
-                }
-                () = sleep_until(due) => {
-                    due = Instant::now() + PERIOD;
-                    self.reconcile().await
-                }
-                heard = notifications.received_prefixes() => match heard {
-                    Prefixes::These(these) if these.len() <= SINGLY => self.look_at(these).await,
-                    _ => {
-                        due = Instant::now();
-                        continue;
-                    }
-                },
-            };
-            if outcome.is_err() {
-                // Not later than it was: rings that fail one after the other must not put it off.
-                due = due.min(Instant::now() + RETRY);
-            }
-            self.show(outcome);
+            changes,
+            changed: HashMap::new(),
+            due: Instant::now(),
         }
     }
 
@@ -151,10 +178,10 @@ impl Keeper {
     ///
     /// # Errors
     ///
-    /// The first thing that went wrong, as text; the rest of them may not have been looked at.
-    async fn look_at(&mut self, these: HashMap<(String, Ipv6Net), Option<Ipv6Addr>>) -> Result<(), String> {
-        for ((link, prefix), told) in these {
-            // Without its bridge there is no route; when it comes, everything is looked at.
+    /// The first thing that went wrong, as text; some prefixes may still be as they were.
+    async fn follow(&mut self, changed: HashMap<(String, Ipv6Net), Option<Ipv6Addr>>) -> Result<(), String> {
+        for ((link, prefix), router) in changed {
+            // Without its bridge there is no route; when it comes, everything is compared.
             let Some(interface) = self.interfaces.get(&link).copied() else {
                 continue;
             };
@@ -163,7 +190,7 @@ impl Keeper {
                 way: Way::Via { next_hop, interface },
             };
             // A client that renews: there is nothing to do for it.
-            if told.is_some() && self.installed.get(&prefix).copied() == told.map(via) {
+            if router.is_some() && self.installed.get(&prefix).copied() == router.map(via) {
                 continue;
             }
             let now = self.parts.clock.now();

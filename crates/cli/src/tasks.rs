@@ -1,0 +1,78 @@
+//! `orchestrator tasks`: what every task of the daemon does.
+
+use serde_json::Value;
+
+use super::ages::{age, left};
+use super::failure::Failure;
+use super::http::Client;
+use super::page::read;
+use super::table::{Column, Width};
+use super::{Output, page, table};
+use orchestrator_api_types::{Task, TaskResult};
+use orchestrator_model::Timestamp;
+
+/// Columns of a reason, or of what a task is for.
+const TEXT: usize = 100;
+
+pub(super) async fn run(output: Output, client: &Client) -> Result<(), Failure> {
+    let items = page::all(client, "/v1/tasks", &[]).await?;
+    match output {
+        Output::Json => table::print(&table::json(&items)?),
+        Output::Table | Output::Wide => table::print(&render(&items, Timestamp::wall(), output.width())?),
+    }
+}
+
+/// A table of tasks. A wide one also says what each is for.
+pub(super) fn render(items: &[Value], now: Timestamp, width: Width) -> Result<String, Failure> {
+    let row = |item| {
+        let task: Task = read(item, "a task")?;
+        let ago = |then: Option<Timestamp>| then.map(|then| age(then, now)).unwrap_or_default();
+        let mut row = vec![
+            task.name,
+            task.state.to_string(),
+            age(task.since, now),
+            ago(task.last_start),
+            task.last_duration_ms
+                .map(|took| format!("{took} ms"))
+                .unwrap_or_default(),
+            result(task.last_result, task.failures),
+            task.next_try.map(|next| next_try(next, now)).unwrap_or_default(),
+            task.reason.or(task.detail).unwrap_or_default(),
+        ];
+        if width == Width::Wide {
+            row.push(task.purpose);
+        }
+        Ok(row)
+    };
+    let rows: Vec<Vec<String>> = items.iter().map(row).collect::<Result<_, Failure>>()?;
+    let mut header = vec![
+        Column::new("TASK"),
+        Column::new("STATE"),
+        Column::new("SINCE"),
+        Column::new("STARTED"),
+        Column::new("TOOK"),
+        Column::new("RESULT"),
+        Column::new("NEXT"),
+        Column::new("REASON").at_most(TEXT),
+    ];
+    if width == Width::Wide {
+        header.push(Column::new("PURPOSE").at_most(TEXT));
+    }
+    Ok(table::columns(&header, rows, width))
+}
+
+/// How the last run ended, and how often that was so in a row.
+fn result(last: Option<TaskResult>, failures: u32) -> String {
+    match last {
+        None => String::new(),
+        Some(TaskResult::Ok) => "ok".to_owned(),
+        Some(TaskResult::Failed) => format!("failed x{failures}"),
+    }
+}
+
+fn next_try(next: Timestamp, now: Timestamp) -> String {
+    match next <= now {
+        true => "now".to_owned(),
+        false => format!("in {}", left(next, now)),
+    }
+}

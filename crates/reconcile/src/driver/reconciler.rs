@@ -1,0 +1,74 @@
+//! What the driver runs, and what a run comes to.
+
+use std::error::Error;
+use std::fmt;
+use std::future::pending;
+
+use async_trait::async_trait;
+use tokio::time::Instant;
+
+use super::Run;
+use orchestrator_runtime::causes::with_causes;
+
+/// Brings one thing to what it should be.
+#[async_trait]
+pub trait Reconciler: Send + 'static {
+    /// Compares what is wanted with what is there, and does something about the difference. Idempotent: it may run at
+    /// any time, and is dropped at any await when it is cancelled, unless its registration says that it
+    /// [ends by itself](super::Registration::ending_by_itself).
+    ///
+    /// # Errors
+    ///
+    /// Why it failed. It is tried again after a pause, or when it is woken.
+    async fn reconcile(&mut self, run: &Run) -> Result<Next, Failure>;
+
+    /// Waits until something happens that it must run for: a change that was committed, a message of the kernel.
+    ///
+    /// Must be cancel-safe: the driver drops the wait when something else wakes the reconciler. What was taken in
+    /// belongs into `self`. Waits for ever if nothing notifies this reconciler.
+    async fn notified(&mut self) {
+        pending().await
+    }
+}
+
+/// When a reconciler whose run succeeded runs again, if nothing wakes it before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// After its period; without a period, only when it is woken.
+    Wait,
+    /// At this moment, or after its period if that is sooner.
+    At(Instant),
+    /// Never: what it was for is gone. The task ends.
+    Over,
+}
+
+/// Why a run failed, as one line for people, with all its causes and what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    reason: String,
+}
+
+impl Failure {
+    /// The error and what caused it.
+    pub fn of(error: &dyn Error) -> Self {
+        with_causes(error).into()
+    }
+}
+
+impl From<String> for Failure {
+    fn from(reason: String) -> Self {
+        Self { reason }
+    }
+}
+
+impl From<Failure> for String {
+    fn from(failure: Failure) -> Self {
+        failure.reason
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.reason)
+    }
+}

@@ -1,0 +1,316 @@
+//! The status of every task of the daemon: since when it runs or waits, how its last run ended, when it is tried next.
+//!
+//! A task is a reconciler that the driver runs. The driver keeps its row here, and the row ends with the task.
+//! `GET /v1/tasks` and `orchestrator tasks` show the rows.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use orchestrator_model::Timestamp;
+
+/// What a task does at the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TaskState {
+    /// A run is under way, and the one before it did not fail.
+    Running,
+    /// The last run succeeded, or there was none yet. The task waits for its next one.
+    Waiting,
+    /// The last run failed. The task is tried again, or is being tried again.
+    Failing,
+}
+
+impl TaskState {
+    /// The word for it in the API.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Waiting => "waiting",
+            Self::Failing => "failing",
+        }
+    }
+}
+
+impl fmt::Display for TaskState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+/// One task, as it is at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskStatus {
+    /// What the task is called: `routes`, `link br0`.
+    pub name: String,
+    /// What the task is for, in one sentence.
+    pub purpose: &'static str,
+    /// What the task does now.
+    pub state: TaskState,
+    /// Since when it has been in this state.
+    pub since: Timestamp,
+    /// When its last run began, or the one that is under way.
+    pub last_start: Option<Timestamp>,
+    /// How long its last run took that has ended.
+    pub last_duration: Option<Duration>,
+    /// How its last run ended: the error is a text with all its causes. `None` before the first run has ended.
+    pub last_result: Option<Result<(), String>>,
+    /// How many runs in a row have failed.
+    pub failures: u32,
+    /// When it runs next, if nothing wakes it before. `None` while it runs, and when it only waits to be woken.
+    pub next_try: Option<Timestamp>,
+    /// What it is concerned with now, where there is more to say.
+    pub detail: Option<String>,
+}
+
+/// The list of all tasks. A cheap handle: all clones share one list.
+#[derive(Clone, Default)]
+pub struct Tasks {
+    list: Arc<Mutex<List>>,
+}
+
+#[derive(Default)]
+struct List {
+    rows: BTreeMap<Key, Row>,
+    /// Rows that were ever made.
+    made: u64,
+}
+
+/// Rows in the order in which they are shown: by name. Two tasks of one name may overlap for a moment.
+type Key = (String, u64);
+
+/// What is known of one task. Moments are those of the monotonic clock, so that a wall clock that is set moves none.
+struct Row {
+    purpose: &'static str,
+    /// When the run that is under way began.
+    running: Option<Instant>,
+    last_start: Option<Instant>,
+    last_duration: Option<Duration>,
+    last_result: Option<Result<(), String>>,
+    failures: u32,
+    next_try: Option<Instant>,
+    detail: Option<String>,
+    /// Since when the task has been in its state.
+    since: Instant,
+}
+
+impl Row {
+    fn state(&self) -> TaskState {
+        match (self.failures, self.running) {
+            (0, None) => TaskState::Waiting,
+            (0, Some(_)) => TaskState::Running,
+            (_, _) => TaskState::Failing,
+        }
+    }
+
+    /// Makes a change, and takes down when it made another state of the task.
+    fn change(&mut self, change: impl FnOnce(&mut Self)) {
+        let before = self.state();
+        change(self);
+        if self.state() != before {
+            self.since = Instant::now();
+        }
+    }
+
+    fn status(&self, name: &str, now: (Instant, Timestamp)) -> TaskStatus {
+        let at = |moment: Instant| wall(moment, now);
+        TaskStatus {
+            name: name.to_owned(),
+            purpose: self.purpose,
+            state: self.state(),
+            since: at(self.since),
+            last_start: self.last_start.map(at),
+            last_duration: self.last_duration,
+            last_result: self.last_result.clone(),
+            failures: self.failures,
+            next_try: self.next_try.map(at),
+            detail: self.detail.clone(),
+        }
+    }
+}
+
+/// The moment by the wall clock of now.
+fn wall(moment: Instant, (now, wall): (Instant, Timestamp)) -> Timestamp {
+    match moment.checked_duration_since(now) {
+        Some(ahead) => wall.plus(ahead),
+        None => wall.minus(now.duration_since(moment)),
+    }
+}
+
+impl Tasks {
+    /// Puts a task on the list. It stays there until what is returned is dropped.
+    pub fn own(&self, name: impl Into<String>, purpose: &'static str) -> OwnedTask {
+        let mut list = self.lock();
+        list.made += 1;
+        let key = (name.into(), list.made);
+        let row = Row {
+            purpose,
+            running: None,
+            last_start: None,
+            last_duration: None,
+            last_result: None,
+            failures: 0,
+            next_try: None,
+            detail: None,
+            since: Instant::now(),
+        };
+        list.rows.insert(key.clone(), row);
+        OwnedTask {
+            tasks: self.clone(),
+            key,
+        }
+    }
+
+    /// The status of every task, by name.
+    pub fn list(&self) -> Vec<TaskStatus> {
+        let now = (Instant::now(), Timestamp::wall());
+        let list = self.lock();
+        list.rows.iter().map(|((name, _), row)| row.status(name, now)).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, List> {
+        // Nothing that holds the lock can panic half-way through a change.
+        self.list.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Keeps a task on the list, and says what it does. When it is dropped, the task ends on the list.
+#[must_use = "the task ends on the list when this is dropped"]
+pub struct OwnedTask {
+    tasks: Tasks,
+    key: Key,
+}
+
+impl OwnedTask {
+    /// A run begins.
+    pub fn begin(&self) {
+        self.change(|row| {
+            let now = Instant::now();
+            row.running = Some(now);
+            row.last_start = Some(now);
+            row.next_try = None;
+        });
+    }
+
+    /// The run that is under way has come to where nothing is wrong: earlier failures are over.
+    ///
+    /// Only a run that goes on for long needs to say so; any other says it by its end.
+    pub fn settle(&self) {
+        self.change(|row| {
+            row.failures = 0;
+            row.last_result = Some(Ok(()));
+        });
+    }
+
+    /// The run has ended like this, and the next one begins then, if nothing wakes the task before.
+    pub fn end(&self, result: Result<(), String>, next_try: Option<Instant>) {
+        self.change(|row| {
+            row.last_duration = row.running.take().map(|began| began.elapsed());
+            row.failures = match &result {
+                Ok(()) => 0,
+                Err(_) => row.failures.saturating_add(1),
+            };
+            row.last_result = Some(result);
+            row.next_try = next_try;
+        });
+    }
+
+    /// Says what the task is concerned with now.
+    pub fn set_detail(&self, detail: Option<String>) {
+        self.change(|row| row.detail = detail);
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Row)) {
+        if let Some(row) = self.tasks.lock().rows.get_mut(&self.key) {
+            row.change(change);
+        }
+    }
+}
+
+impl Drop for OwnedTask {
+    fn drop(&mut self) {
+        self.tasks.lock().rows.remove(&self.key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn only(tasks: &Tasks) -> TaskStatus {
+        let mut all = tasks.list();
+        assert_eq!(all.len(), 1, "{all:?}");
+        all.remove(0)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_that_fails_keeps_since_when_it_does_while_it_is_tried_again() {
+        let tasks = Tasks::default();
+        let task = tasks.own("routes", "keeps routes");
+        assert_eq!(
+            (only(&tasks).state, only(&tasks).last_result),
+            (TaskState::Waiting, None)
+        );
+        task.begin();
+        assert_eq!(only(&tasks).state, TaskState::Running);
+        advance(SECOND).await;
+        task.end(Err("no route: no bridge".to_owned()), Some(Instant::now() + SECOND));
+        let failed = only(&tasks);
+        assert_eq!((failed.state, failed.failures), (TaskState::Failing, 1));
+        assert_eq!(failed.last_duration, Some(SECOND));
+        assert_eq!(failed.last_result, Some(Err("no route: no bridge".to_owned())));
+        let ahead = failed.next_try.unwrap().since(Timestamp::wall());
+        assert!(ahead > Duration::from_millis(900) && ahead <= SECOND, "{ahead:?}");
+        advance(60 * SECOND).await;
+        task.begin();
+        let tried = only(&tasks);
+        assert_eq!(
+            (tried.state, tried.failures, tried.next_try),
+            (TaskState::Failing, 1, None)
+        );
+        assert!(
+            Timestamp::wall().since(tried.since) >= 60 * SECOND,
+            "since the first failure"
+        );
+        task.end(Ok(()), None);
+        let good = only(&tasks);
+        assert_eq!(
+            (good.state, good.failures, good.last_result),
+            (TaskState::Waiting, 0, Some(Ok(())))
+        );
+        drop(task);
+        assert_eq!(tasks.list(), []);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_run_without_end_is_running_once_it_has_settled() {
+        let tasks = Tasks::default();
+        let task = tasks.own("link br0", "serves the link");
+        task.begin();
+        task.end(Err("bridge br0 is missing".to_owned()), None);
+        advance(SECOND).await;
+        task.begin();
+        assert_eq!(only(&tasks).state, TaskState::Failing);
+        task.settle();
+        let status = only(&tasks);
+        assert_eq!((status.state, status.last_result), (TaskState::Running, Some(Ok(()))));
+        assert!(Timestamp::wall().since(status.since) < SECOND, "since it settled");
+    }
+
+    #[test]
+    fn two_tasks_of_one_name_have_a_row_each() {
+        let tasks = Tasks::default();
+        let (old, new) = (tasks.own("link br0", "serves"), tasks.own("link br0", "serves"));
+        old.end(Err("it ends".to_owned()), None);
+        drop(old);
+        assert_eq!(only(&tasks).last_result, None);
+        drop(new);
+        assert_eq!(tasks.list(), []);
+    }
+}
