@@ -8,6 +8,7 @@ pub use orchestrator_api as api;
 pub use orchestrator_api_types as api_types;
 pub use orchestrator_cli as cli;
 pub use orchestrator_client as client;
+pub use orchestrator_host as host;
 pub use orchestrator_model as model;
 pub use orchestrator_reconcile::{driver, instance as orchestrator, routes};
 pub use orchestrator_runtime::{causes, conditions, contention, files, log_limit, metrics, notifications, tasks};

@@ -24,7 +24,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("host", &["network", "plugin", "runtime"]),
     (
         "reconcile",
-        &["catalog", "model", "network", "plugin", "runtime", "settings", "store"],
+        &["catalog", "host", "model", "network", "runtime", "settings", "store"],
     ),
     (
         "api",

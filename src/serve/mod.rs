@@ -18,6 +18,7 @@ mod systemd;
 use std::sync::Arc;
 use std::time::Duration;
 
+use orchestrator_host::{Host, LocalHost, LocalSettings};
 use orchestrator_network::{MarkClaim, Network, NetworkError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -28,7 +29,7 @@ use control::{Ready, Switchboard};
 use expectations::Expectations;
 use links::{Commands, Links};
 use orchestrator_api::{App, BindError};
-use orchestrator_model::{Clock, Mark, SiteId};
+use orchestrator_model::{Clock, HostId, Mark, SiteId};
 use orchestrator_reconcile::driver::{self, Driver};
 use orchestrator_reconcile::instance::{Orchestrator, Parts};
 use orchestrator_reconcile::routes;
@@ -46,6 +47,9 @@ use relays::Relays;
 use reload::Reloader;
 use reservations::Reservations;
 use secrets::Secrets;
+
+/// Where network namespaces are that are made before their containers.
+const NAMESPACES: &str = "/run/orchestrator/netns";
 
 /// How long parts may take to end what they have begun.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -200,9 +204,8 @@ async fn build_and_run(
     };
     let orchestrator = Orchestrator::new(Parts {
         settings: context.settings.clone(),
-        store: store.clone(),
-        network: network.clone(),
-        plugins: context.settings.get().engines.build(mark),
+        records: Arc::new(store.clone()),
+        hosts: vec![local_host(&context, &network, mark)],
         clock: context.clock,
         wants: vec![Arc::new(orchestrator_reconcile::instance::Clients)],
         notifications: context.notifications.clone(),
@@ -268,6 +271,17 @@ async fn build_and_run(
     // The API reads the store for as long as it drains.
     drop(store_sender);
     Ok(())
+}
+
+/// The machine of the daemon itself, with the engines of the settings. None of them is asked anything yet.
+fn local_host(context: &Context, network: &Network, mark: Mark) -> Arc<dyn Host> {
+    Arc::new(LocalHost::new(LocalSettings {
+        name: HostId::LOCAL.to_owned(),
+        engines: context.settings.get().engines.build(mark),
+        network: network.clone(),
+        mark,
+        namespaces: NAMESPACES.into(),
+    }))
 }
 
 /// Claims the mark of the site's routes, so that nobody takes them for those of a site that is gone.

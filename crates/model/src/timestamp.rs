@@ -83,23 +83,37 @@ impl<'de> Deserialize<'de> for Timestamp {
 /// A wall clock that is set while the daemon runs ends no lease early and keeps none too long: lifetimes are spans
 /// that were promised to clients, who count them by clocks of their own.
 #[derive(Debug, Clone, Copy)]
-pub struct Clock {
-    wall: Timestamp,
-    started: Instant,
+pub struct Clock(Source);
+
+/// What a clock goes by.
+#[derive(Debug, Clone, Copy)]
+enum Source {
+    /// The wall clock as it stood at this moment.
+    Wall { wall: Timestamp, started: Instant },
+    /// Whatever this says.
+    Given(fn() -> Timestamp),
 }
 
 impl Clock {
     /// A clock that starts at what the wall clock says now.
     pub fn start() -> Self {
-        Self {
+        Self(Source::Wall {
             wall: Timestamp::wall(),
             started: Instant::now(),
-        }
+        })
+    }
+
+    /// A clock that says what `now` says, for tests whose time stands still.
+    pub const fn given(now: fn() -> Timestamp) -> Self {
+        Self(Source::Given(now))
     }
 
     /// What this clock says now.
     pub fn now(&self) -> Timestamp {
-        self.wall.plus(self.started.elapsed())
+        match self.0 {
+            Source::Wall { wall, started } => wall.plus(started.elapsed()),
+            Source::Given(now) => now(),
+        }
     }
 
     /// How far the wall clock has been set away from this clock, in milliseconds; positive when it was set forward.

@@ -19,7 +19,7 @@ pub enum Cause {
         reason: String,
     },
     /// The host has no engine of this name.
-    #[error("plugin {0:?} is not known to this daemon")]
+    #[error("engine {0:?} is not in the settings of this daemon; it is needed to run this instance")]
     UnknownEngine(String),
     /// The instance was given no container.
     #[error("the instance has no container; give its template an image")]
@@ -61,7 +61,7 @@ impl Cause {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Away { .. } => "host-away",
-            Self::UnknownEngine(_) => "unknown-plugin",
+            Self::UnknownEngine(_) => "unknown-engine",
             Self::NoContainer => "no-container",
             Self::Engine(fault) => fault.code(),
             Self::Network(NetworkError::BridgeFull { .. }) => "bridge-full",

@@ -100,6 +100,11 @@ impl FakeState {
             .retain(|watcher| watcher.scope != scope || watcher.sender.send(change.clone()).is_ok());
     }
 
+    /// How many starts of containers there were.
+    pub fn starts(&self) -> u64 {
+        self.starts
+    }
+
     /// The first container of an instance.
     pub fn first(&self, id: InstanceId) -> Option<&FakeContainer> {
         self.containers.get(&(id, ContainerName::MAIN))

@@ -13,9 +13,8 @@ use tokio::time::{Instant, sleep, timeout_at};
 use crate::NoAnswer;
 use crate::reaction::{Reaction, reaction};
 
-/// The wait between the first two tries; it doubles with each up to [`LONGEST_PAUSE`].
+/// The wait between the first two tries; it doubles with each up to [`longest_pause`].
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
-const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 /// A connection that is not taken is given up after this: the peer may have come up after its SYN was lost.
 const TRY_LIMIT: Duration = Duration::from_millis(300);
 /// How long a server has to close a connection that was closed on our side.
@@ -38,7 +37,8 @@ pub(super) struct Place {
 ///
 /// The last refusal, once `within` has passed.
 pub(super) async fn tcp(place: &Place, within: Duration, reacting: bool) -> Result<(), NoAnswer> {
-    let deadline = Instant::now() + within;
+    let began = Instant::now();
+    let deadline = began + within;
     let mut pause = FIRST_PAUSE;
     loop {
         let refusal = match connect(place, deadline.min(Instant::now() + TRY_LIMIT)).await {
@@ -53,8 +53,14 @@ pub(super) async fn tcp(place: &Place, within: Duration, reacting: bool) -> Resu
             return Err(refusal);
         }
         sleep(pause).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
+        pause = (pause * 2).min(longest_pause(began.elapsed()));
     }
+}
+
+/// The longest wait between two tries, after so long: an answer that is awaited for minutes may be seen a second late, so
+/// that thousands who never answer cost little.
+fn longest_pause(waited: Duration) -> Duration {
+    (waited / 20).clamp(Duration::from_millis(50), Duration::from_secs(1))
 }
 
 /// Connects through the interface of the place, and no other way.

@@ -1,47 +1,46 @@
 //! What is checked of a ready instance, and how it is asked.
 
-use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use orchestrator_network::{AttachmentPlan, Flaw, NetworkError};
+use orchestrator_host::{Depth, DialPlan, Host, HostError, NoAnswer, Observation, Reaction, Socket, reaction};
+use tokio::time::Instant;
 
 use super::Orchestrator;
 use super::checks::{Check, Outcome, Subject, Target};
-use super::probe::{self, Answer, NoAnswer, Place};
+use super::request::instance_ref;
 use orchestrator_model::Instance;
 
 /// How long an instance may take to answer a check.
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// Time between two looks at the wiring of an instance whose template does not say how it answers.
+/// Time between two observations of the wiring of an instance whose template does not say how it answers.
 const WIRING_EVERY: Duration = Duration::from_secs(30);
 
 impl Orchestrator {
     /// What is to be checked of an instance that is ready: that it answers, where its template says how; else its
-    /// wiring, where its namespace is known. `None` when nothing can be.
-    pub(super) fn subject(&self, instance: &Instance, netns: Option<&Path>) -> Option<Subject> {
+    /// wiring. `None` when nothing can be.
+    pub(super) fn subject(&self, instance: &Instance) -> Option<Subject> {
         let settings = self.settings();
         let template = settings.templates.get(&instance.template);
         let ready = template.and_then(|template| template.ready);
         let (target, every, failures) = match ready.filter(|ready| !ready.every.is_zero()) {
             Some(ready) => {
-                let place = Place {
+                let socket = Socket::Tcp {
+                    network: instance.link().to_owned(),
                     address: instance.address()?,
                     port: ready.tcp,
-                    interface: instance.link().to_owned(),
                 };
-                (Target::Tcp(place), ready.every, ready.failures)
+                (Target::Socket(socket), ready.every, ready.failures)
             }
             None => {
-                let target = Target::Wiring {
-                    plans: self.plan_attachments(instance).into(),
-                    netns: netns?.to_owned(),
-                };
+                let target = Target::Wiring(Arc::new(instance_ref(instance)));
                 (target, WIRING_EVERY, u32::MAX)
             }
         };
         Some(Subject {
             key: instance.key(),
+            host: instance.host.clone()?,
             target,
             every,
             failures,
@@ -54,33 +53,40 @@ impl Orchestrator {
             let orchestrator = self.clone();
             async move { orchestrator.ask(check).await }
         };
-        tokio::select! {
-            () = self.inner.stop.cancelled() => {}
-            () = self.inner.checks.run(probe, |check| self.look_into(check)) => {}
-        }
+        self.inner.checks.run(probe, |check| self.look_into(check)).await;
     }
 
     /// Makes one check.
     async fn ask(&self, check: Check) -> Outcome {
         let subject = &check.subject;
+        let Some(host) = self.inner.hosts.get(&subject.host) else {
+            return Outcome::Unknown;
+        };
         let outcome = match &subject.target {
-            Target::Tcp(place) => {
-                let limit = LIMIT.min(subject.every);
-                match probe::once(place, limit, check.reacting).await {
-                    Ok(Answer::Reacted) => Outcome::Reacted,
-                    Ok(Answer::Taken) => Outcome::Taken,
-                    Err(NoAnswer::Local(_)) => Outcome::Unknown,
-                    Err(NoAnswer::Refused) => Outcome::Silent("it refuses connections"),
-                    Err(NoAnswer::Unreachable) => Outcome::Silent("nothing has its address"),
-                    Err(_) => Outcome::Silent("it takes no connection"),
+            Target::Socket(socket) => {
+                let plan = DialPlan {
+                    id: check.id,
+                    socket: socket.clone(),
+                    within: LIMIT.min(subject.every),
+                };
+                match dial(host.as_ref(), &plan, check.reacting).await {
+                    Ok(Reaction::Reacted) => Outcome::Reacted,
+                    Ok(Reaction::Taken) => Outcome::Taken,
+                    Err(HostError::Dial { source, .. }) => match source {
+                        NoAnswer::Local(_) | NoAnswer::Unsupported(_) => Outcome::Unknown,
+                        NoAnswer::Refused => Outcome::Silent("it refuses connections"),
+                        NoAnswer::Unreachable => Outcome::Silent("nothing has its address"),
+                        NoAnswer::TimedOut | NoAnswer::Mute => Outcome::Silent("it takes no connection"),
+                    },
+                    Err(_) => Outcome::Unknown,
                 }
             }
-            // Its worker looks at it once more, by what the engine says then.
-            Target::Wiring { plans, netns } => match self.find_flaw(plans, netns).await {
-                Ok(None) => Outcome::AsPlanned,
-                Ok(Some(_)) => Outcome::Silent("its wiring is not as planned"),
-                Err(NetworkError::NamespaceGone { .. }) => Outcome::Silent("its network is gone"),
-                Err(_) => Outcome::Unknown,
+            // Its worker observes it once more, by what the engine says then.
+            Target::Wiring(instance) => match host.see(instance, Depth::Inside).await {
+                Ok(Observation::Running) => Outcome::AsPlanned,
+                Ok(Observation::Unwired | Observation::Flawed(_)) => Outcome::Silent("its wiring is not as planned"),
+                Ok(Observation::Absent | Observation::Stopped { .. }) => Outcome::Silent("its network is gone"),
+                Ok(Observation::Unknown | Observation::Paused) | Err(_) => Outcome::Unknown,
             },
         };
         self.inner.metrics.instance_checked(match outcome {
@@ -93,23 +99,19 @@ impl Orchestrator {
         outcome
     }
 
-    /// What is wrong with the first of these attachments that is not as planned.
-    ///
-    /// # Errors
-    ///
-    /// When one of them could not be looked at.
-    pub(super) async fn find_flaw(&self, plans: &[AttachmentPlan], netns: &Path) -> Result<Option<Flaw>, NetworkError> {
-        for plan in plans {
-            if let Some(flaw) = self.inner.network.find_flaw(plan, netns).await? {
-                return Ok(Some(flaw));
-            }
-        }
-        Ok(None)
-    }
-
     /// Has the worker of the slot look at an instance whose check failed.
     fn look_into(&self, check: &Check) {
         tracing::debug!(instance = %check.id, of = %check.subject.key, "a check failed");
         self.wake(check.subject.key.clone());
+    }
+}
+
+/// Connects once, and with `reacting` sees whether the connection is reacted to, all within the time of the plan.
+async fn dial(host: &dyn Host, plan: &DialPlan, reacting: bool) -> Result<Reaction, HostError> {
+    let deadline = Instant::now() + plan.within;
+    let mut stream = host.dial(plan).await?;
+    match reacting {
+        true => Ok(reaction(&mut *stream, deadline).await),
+        false => Ok(Reaction::Taken),
     }
 }

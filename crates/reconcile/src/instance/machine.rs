@@ -39,7 +39,7 @@
 
 use std::time::Duration;
 
-use orchestrator_network::Flaw;
+use orchestrator_host::Flaw;
 
 use super::checks::Silence;
 use orchestrator_model::{Instance, Phase, Timestamp};

@@ -13,46 +13,43 @@
 //! - What is not marked as ours is never touched.
 
 mod address;
-mod bring_up;
 mod check;
 mod checks;
-mod environment;
 mod failure;
-mod heartbeat;
-mod look;
+mod leftovers;
 mod machine;
+mod observe;
 mod orphans;
 mod pass;
 mod pauses;
 mod plan;
 mod ports;
-mod probe;
 mod provision;
+mod records;
 mod removal;
+mod request;
+mod turns;
 mod wants;
 mod watch;
-mod while_running;
 mod worker;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use orchestrator_network::Network;
-use orchestrator_plugin::{Container, ContainerKey, Engine};
-use tokio::sync::{Notify, Semaphore};
+use orchestrator_host::Host;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use self::records::Records;
 pub use self::wants::{Clients, Want, Wants};
-use orchestrator_model::{Clock, Instance, InstanceId, Mark, SlotKey};
+use orchestrator_model::{Clock, HostId, Instance, InstanceId, SlotKey};
 use orchestrator_runtime::conditions::Conditions;
 use orchestrator_runtime::metrics::Metrics;
 use orchestrator_runtime::notifications::Notifications;
 use orchestrator_settings::{Current, Settings};
-use orchestrator_store::{Store, StoreError};
-
-/// Workers that act at the same time. The others wait their turn: each costs memory and database readers.
-const TURNS: usize = 256;
+use orchestrator_store::StoreError;
 
 /// Everything the orchestrator is made of. A cheap handle: all clones are one orchestrator.
 #[derive(Clone)]
@@ -62,19 +59,20 @@ pub struct Orchestrator {
 
 struct Inner {
     settings: Current,
-    store: Store,
-    network: Network,
-    plugins: BTreeMap<Arc<str>, Arc<dyn Engine>>,
-    // Plugins whose engines are watched, and what ends that: none while there is no instance to make or to remove.
-    watched: Mutex<HashMap<Arc<str>, CancellationToken>>,
-    mark: Mark,
+    records: Arc<dyn Records>,
+    hosts: BTreeMap<HostId, Arc<dyn Host>>,
+    // Hosts whose engines are watched, and what ends that: none while there is no instance to make or to remove.
+    watched: Mutex<HashMap<HostId, CancellationToken>>,
     clock: Clock,
     notifications: Notifications,
     conditions: Conditions,
     metrics: Metrics,
     workers: Mutex<HashMap<SlotKey, Arc<worker::Wake>>>,
-    turns: Semaphore,
+    turns: turns::Turns,
     pass_wanted: Notify,
+    // Hosts that are being listed, and instances whose leftovers are being removed: each once at a time.
+    listed: Mutex<HashSet<HostId>>,
+    leftovers: Mutex<HashSet<String>>,
     // Slots for which a full pool was reported: once each, not at every try.
     full: Mutex<HashSet<SlotKey>>,
     // Who wants what.
@@ -96,11 +94,10 @@ pub struct Parts {
     /// The settings in force.
     pub settings: Current,
     /// Where desired and actual state are recorded.
-    pub store: Store,
-    /// The daemon's network namespace.
-    pub network: Network,
-    /// What provisions instances. An engine is not asked before there is an instance to make or to remove.
-    pub plugins: Vec<Arc<dyn Engine>>,
+    pub records: Arc<dyn Records>,
+    /// The machines on which instances run, each under its name. An engine is not asked before there is an instance to
+    /// make or to remove.
+    pub hosts: Vec<Arc<dyn Host>>,
     /// Who wants what. A slot is filled or kept when one of them says so.
     pub wants: Vec<Arc<dyn Wants>>,
     /// Counts time for leases and graces.
@@ -116,27 +113,21 @@ pub struct Parts {
 impl Orchestrator {
     /// Puts it together; nothing happens until [`run`](Self::run).
     pub fn new(parts: Parts) -> Self {
-        let mark = Mark {
-            site: parts.store.identity().site,
-        };
+        let named = parts.hosts.into_iter();
         let inner = Inner {
-            mark,
-            plugins: parts
-                .plugins
-                .into_iter()
-                .map(|plugin| (Arc::from(plugin.name()), plugin))
-                .collect(),
+            hosts: named.map(|host| (HostId::new(host.name()), host)).collect(),
             watched: Mutex::default(),
             settings: parts.settings,
-            store: parts.store,
-            network: parts.network,
+            records: parts.records,
             clock: parts.clock,
             notifications: parts.notifications,
             conditions: parts.conditions,
             metrics: parts.metrics,
             workers: Mutex::default(),
-            turns: Semaphore::new(TURNS),
+            turns: turns::Turns::default(),
             pass_wanted: Notify::new(),
+            listed: Mutex::default(),
+            leftovers: Mutex::default(),
             full: Mutex::default(),
             wants: parts.wants,
             orphans: Mutex::default(),
@@ -158,18 +149,15 @@ impl Orchestrator {
         if let Some(Err(fault)) = looked {
             tracing::debug!(error = &fault as &dyn std::error::Error, "the pass looks for orphans");
         }
-        self.inner.tasks.spawn(self.clone().watch_links());
-        self.inner.tasks.spawn(self.clone().pass_for_ever());
-        self.inner.tasks.spawn(self.clone().check_for_ever());
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => break,
-                notified = self.inner.notifications.received() => tokio::select! {
-                    () = stop.cancelled() => break,
-                    () = self.dispatch(notified) => {}
-                },
+        self.watch_networks();
+        self.spawn(self.clone().pass_for_ever());
+        self.spawn(self.clone().check_for_ever());
+        let dispatch = async {
+            loop {
+                self.dispatch(self.inner.notifications.received().await).await;
             }
-        }
+        };
+        let _never: Option<std::convert::Infallible> = stop.run_until_cancelled(dispatch).await;
         self.inner.stop.cancel();
         self.inner.tasks.close();
         self.inner.tasks.wait().await;
@@ -185,7 +173,7 @@ impl Orchestrator {
     pub async fn destroy(&self, id: InstanceId) -> Result<Instance, StoreError> {
         let instance = self
             .inner
-            .store
+            .records
             .destroy_instance(id, self.inner.clock.now(), None)
             .await?;
         self.wake(instance.key());
@@ -197,26 +185,21 @@ impl Orchestrator {
         self.inner.settings.get()
     }
 
-    fn watched(&self) -> MutexGuard<'_, HashMap<Arc<str>, CancellationToken>> {
+    /// The host that an instance is on; `None` when the daemon does not know it.
+    fn host_of(&self, instance: &Instance) -> Option<&Arc<dyn Host>> {
+        self.inner.hosts.get(instance.host.as_ref()?)
+    }
+
+    /// Runs a task until the daemon stops. It ends at its next wait then.
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let stop = self.inner.stop.clone();
+        self.inner.tasks.spawn(async move {
+            stop.run_until_cancelled(task).await;
+        });
+    }
+
+    fn watched(&self) -> MutexGuard<'_, HashMap<HostId, CancellationToken>> {
         // Nothing that holds the lock can panic half-way through a change.
         self.inner.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// The first container of an instance, with the engine's reference to it when that was recorded.
-fn container(instance: &Instance) -> Container {
-    Container {
-        key: ContainerKey::main(instance.id),
-        reference: instance.reference().map(str::to_owned),
-    }
-}
-
-/// What every alias of ours begins with.
-fn alias_prefix(mark: Mark) -> String {
-    format!("orchestrator:{}:", mark.site)
-}
-
-/// The alias of the host ends of an instance: whoever finds one knows whose it is.
-fn alias(mark: Mark, id: InstanceId) -> String {
-    format!("{}{id}", alias_prefix(mark))
 }

@@ -4,17 +4,19 @@
 //! the copy that was restored. It is not removed: it is kept, listed, and adopted when its client asks for an instance.
 //! Only an operator removes it.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::net::Ipv6Addr;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use orchestrator_network::{AttachmentFound, NetworkError};
-use orchestrator_plugin::{Capability, Container, EngineError, Found, FoundState};
+use futures_util::future::join_all;
+use orchestrator_host::{
+    ContainerRef, FoundAttachment, FoundInstance, Host, HostError, ListRequest, Listed, RemovalPlan,
+};
+use tokio::sync::mpsc;
 
-use super::pass::by_instance;
-use super::{Orchestrator, alias};
-use orchestrator_model::{Client, InstanceId, Orphan, Slot};
+use super::Orchestrator;
+use orchestrator_model::{Client, HostId, InstanceId, Orphan, Slot};
 use orchestrator_runtime::conditions::Owned;
 use orchestrator_store::StoreError;
 
@@ -27,11 +29,18 @@ const LOOK_LIMIT: Duration = Duration::from_secs(3);
 /// What every variable begins with that tells an instance of itself.
 const PREFIX: &str = "ORCHESTRATOR_";
 
+/// An orphan, and what is needed to remove it.
+#[derive(Debug, Clone)]
+struct Seen {
+    orphan: Orphan,
+    containers: Vec<ContainerRef>,
+}
+
 /// The orphans that were seen last.
 #[derive(Debug, Default)]
 pub(super) struct Orphans {
-    /// By plugin; one that is not here was not asked yet.
-    seen: BTreeMap<Arc<str>, BTreeMap<InstanceId, Orphan>>,
+    /// By host and engine; one that is not here was not asked yet.
+    seen: BTreeMap<(HostId, String), BTreeMap<InstanceId, Seen>>,
     /// Those that were removed or adopted. A look that began before may still find them as orphans.
     settled: HashSet<InstanceId>,
     condition: Option<Owned>,
@@ -39,7 +48,12 @@ pub(super) struct Orphans {
 
 impl Orphans {
     fn all(&self) -> impl Iterator<Item = &Orphan> {
-        self.seen.values().flat_map(BTreeMap::values)
+        self.seen.values().flat_map(BTreeMap::values).map(|seen| &seen.orphan)
+    }
+
+    fn find(&self, id: InstanceId) -> Option<(HostId, Seen)> {
+        let mut all = self.seen.iter();
+        all.find_map(|((host, _), seen)| Some((host.clone(), seen.get(&id)?.clone())))
     }
 }
 
@@ -54,20 +68,29 @@ impl Orchestrator {
     /// # Errors
     ///
     /// When the engine could not remove it.
-    pub async fn remove_orphan(&self, id: InstanceId) -> Result<Option<Orphan>, EngineError> {
-        let found = self.lock_orphans().all().find(|orphan| orphan.id == id).cloned();
-        let Some(orphan) = found else { return Ok(None) };
-        if let Some(plugin) = self.inner.plugins.get(orphan.plugin.as_str()) {
-            plugin.remove(&Container::main(id)).await?;
-        }
-        if let Err(fault) = self.remove_host_ends(id).await {
-            tracing::warn!(instance = %id, error = &fault as &dyn std::error::Error, "could not remove its host ends");
+    pub async fn remove_orphan(&self, id: InstanceId) -> Result<Option<Orphan>, HostError> {
+        let found = self.lock_orphans().find(id);
+        let Some((host, seen)) = found else { return Ok(None) };
+        if let Some(host) = self.inner.hosts.get(&host) {
+            let found = self.host_ends(host, id).await;
+            let found = found.inspect_err(|fault| {
+                let error = fault as &dyn std::error::Error;
+                tracing::warn!(instance = %id, error, "could not look for its host ends");
+            });
+            let host_ends = found.unwrap_or_default().into_iter().map(|found| found.host_end);
+            let plan = RemovalPlan {
+                id: Some(id),
+                containers: seen.containers,
+                attachments: Vec::new(),
+                host_ends: host_ends.collect(),
+            };
+            host.remove(&plan).await?;
         }
         tracing::info!(instance = %id, "an orphan was removed by an operator");
         self.inner.metrics.orphan_removed();
         self.forget_orphan(id);
         self.want_pass();
-        Ok(Some(orphan))
+        Ok(Some(seen.orphan))
     }
 
     /// [`look_for_orphans`](Self::look_for_orphans) for a short while, where a link provides instances.
@@ -82,99 +105,114 @@ impl Orchestrator {
             .unwrap_or(Ok(()))
     }
 
-    /// Asks every engine that has not been asked yet, so that clients who ask first find their instances.
-    pub(super) async fn look_for_orphans(&self) -> Result<(), StoreError> {
-        for (name, plugin) in &self.inner.plugins {
-            if self.lock_orphans().seen.contains_key(name) {
-                continue;
-            }
-            match plugin.list().await {
-                Ok(found) => {
-                    let found = by_instance(found);
-                    let ids: Vec<InstanceId> = found.keys().copied().collect();
-                    let known = self.inner.store.known_instances(&ids).await?;
-                    let known = known.into_keys().collect();
-                    self.see_orphans(name, &found, &known).await;
-                }
-                Err(fault) => tracing::debug!(plugin = &**name, error = %fault, "could not look for orphans"),
-            }
-        }
-        Ok(())
+    /// Asks every engine that has not been asked yet, side by side, so that clients who ask first find their instances.
+    async fn look_for_orphans(&self) -> Result<(), StoreError> {
+        let hosts = self
+            .inner
+            .hosts
+            .iter()
+            .map(|(id, host)| self.look_for_orphans_on(id, host));
+        join_all(hosts).await.into_iter().collect()
     }
 
-    /// Takes down which of what an engine has is not `known` to the database.
+    async fn look_for_orphans_on(&self, id: &HostId, host: &Arc<dyn Host>) -> Result<(), StoreError> {
+        let engines = host.capabilities().engines.into_keys();
+        let asked = |engine: &String| self.lock_orphans().seen.contains_key(&(id.clone(), engine.clone()));
+        let request = ListRequest {
+            engines: engines.filter(|engine| !asked(engine)).collect(),
+            ..ListRequest::default()
+        };
+        let (sender, mut answers) = mpsc::channel(1);
+        let receive = async {
+            while let Some(answer) = answers.recv().await {
+                let Listed::Engine { engine, instances } = answer else {
+                    continue;
+                };
+                match instances {
+                    Ok(found) => {
+                        let ids: Vec<InstanceId> = found.iter().map(|found| found.id).collect();
+                        let known = self.inner.records.known_instances(&ids).await?;
+                        let unknown = found.into_iter().filter(|found| !known.contains_key(&found.id));
+                        self.see_orphans(id, host, &engine, unknown.collect()).await;
+                    }
+                    Err(fault) => tracing::debug!(host = %id, engine, error = %fault, "could not look for orphans"),
+                }
+            }
+            Ok(())
+        };
+        let (listed, received) = tokio::join!(host.list(&request, sender), receive);
+        if let Err(fault) = listed {
+            tracing::debug!(host = %id, error = %fault, "could not look for orphans");
+        }
+        received
+    }
+
+    /// Takes down which of what an engine has is `unknown` to the database.
     pub(super) async fn see_orphans(
         &self,
-        plugin: &str,
-        found: &HashMap<InstanceId, Found>,
-        known: &HashSet<InstanceId>,
+        id: &HostId,
+        host: &Arc<dyn Host>,
+        engine: &str,
+        unknown: Vec<FoundInstance>,
     ) {
         let mut seen = BTreeMap::new();
-        for (id, found) in found.iter().filter(|(id, _)| !known.contains(*id)) {
-            let before = self.lock_orphans().all().find(|orphan| orphan.id == *id).cloned();
+        for found in unknown {
+            let before = self.lock_orphans().find(found.id).map(|(_, seen)| seen.orphan);
             let orphan = match before {
                 Some(before) => before,
-                None => match self.describe(plugin, found).await {
+                None => match describe(host.as_ref(), engine, &found).await {
                     Ok(orphan) => orphan,
                     Err(fault) => {
-                        tracing::debug!(instance = %id, error = %fault, "could not ask what it was made for");
+                        let error = &fault as &dyn std::error::Error;
+                        tracing::debug!(instance = %found.id, error, "could not ask what it was made for");
                         continue;
                     }
                 },
             };
-            let running = matches!(found.state, FoundState::Running(_));
-            seen.insert(*id, Orphan { running, ..orphan });
+            let running = found.runs();
+            let containers = found.containers.into_iter().map(|(container, _)| container);
+            let entry = Seen {
+                orphan: Orphan { running, ..orphan },
+                containers: containers.collect(),
+            };
+            seen.insert(found.id, entry);
         }
         {
             let mut orphans = self.lock_orphans();
             seen.retain(|id, _| !orphans.settled.contains(id));
-            orphans.seen.insert(plugin.into(), seen);
+            orphans.seen.insert((id.clone(), engine.to_owned()), seen);
         }
         self.show_orphans();
     }
 
-    async fn describe(&self, plugin: &str, found: &Found) -> Result<Orphan, EngineError> {
-        let facts = match self.inner.plugins.get(plugin) {
-            Some(engine) if engine.capabilities().has(Capability::Environment) => {
-                let facts = engine.environment(&found.container(), PREFIX).await?;
-                facts.unwrap_or_default()
-            }
-            _ => BTreeMap::new(),
+    /// The interfaces on a host that carry the mark of an instance.
+    async fn host_ends(&self, host: &Arc<dyn Host>, id: InstanceId) -> Result<Vec<FoundAttachment>, HostError> {
+        let request = ListRequest {
+            attachments: true,
+            ..ListRequest::default()
         };
-        let fact = |name: &str| facts.get(&format!("{PREFIX}{name}")).map(String::as_str);
-        tracing::warn!(
-            instance = %found.key.instance,
-            plugin,
-            reference = found.reference,
-            "the database does not know this instance; it is kept for its client"
-        );
-        Ok(Orphan {
-            id: found.key.instance,
-            plugin: plugin.to_owned(),
-            reference: found.reference.clone(),
-            running: false,
-            link: fact("LINK").map(str::to_owned),
-            duid: fact("CLIENT_DUID").and_then(|duid| duid.parse().ok()),
-            address: fact("ADDRESS").and_then(|address| address.parse().ok()),
-            slot: fact("SLOT").map(Slot::new),
-        })
-    }
-
-    /// Removes the interfaces on this host that carry the mark of an instance.
-    async fn remove_host_ends(&self, id: InstanceId) -> Result<(), NetworkError> {
-        for found in self.host_ends(id).await? {
-            let removed = self
-                .inner
-                .network
-                .remove_attachment(&found.host_interface, &found.alias);
-            removed.await?;
+        let (sender, mut answers) = mpsc::channel(1);
+        let (listed, answer) = tokio::join!(host.list(&request, sender), answers.recv());
+        listed?;
+        match answer {
+            Some(Listed::Attachments(found)) => {
+                let found = found.map_err(|source| HostError::List {
+                    host: host.name().to_owned(),
+                    source,
+                })?;
+                Ok(found.into_iter().filter(|found| found.instance == Some(id)).collect())
+            }
+            _ => Ok(Vec::new()),
         }
-        Ok(())
     }
 
-    /// The interfaces on this host that carry the mark of an instance.
-    pub(super) async fn host_ends(&self, id: InstanceId) -> Result<Vec<AttachmentFound>, NetworkError> {
-        self.inner.network.attachments(&alias(self.inner.mark, id)).await
+    /// The interfaces that carry the mark of an orphan, on its host.
+    pub(super) async fn host_ends_of_orphan(&self, id: InstanceId) -> Result<Vec<FoundAttachment>, HostError> {
+        let found = self.lock_orphans().find(id);
+        match found.and_then(|(host, _)| self.inner.hosts.get(&host)) {
+            Some(host) => self.host_ends(host, id).await,
+            None => Ok(Vec::new()),
+        }
     }
 
     /// The orphan that was made for a slot of a client; one that runs before one that does not.
@@ -230,4 +268,30 @@ impl Orchestrator {
         // Nothing that holds the lock can panic half-way through a change.
         self.inner.orphans.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+async fn describe(host: &dyn Host, engine: &str, found: &FoundInstance) -> Result<Orphan, HostError> {
+    let first = found.containers.first().map(|(container, _)| container);
+    let facts = match first {
+        Some(first) => host.describe(first, PREFIX).await?.unwrap_or_default(),
+        None => BTreeMap::new(),
+    };
+    let fact = |name: &str| facts.get(&format!("{PREFIX}{name}")).map(String::as_str);
+    let reference = first.and_then(|first| first.reference.clone()).unwrap_or_default();
+    tracing::warn!(
+        instance = %found.id,
+        engine,
+        reference,
+        "the database does not know this instance; it is kept for its client"
+    );
+    Ok(Orphan {
+        id: found.id,
+        plugin: engine.to_owned(),
+        reference,
+        running: false,
+        link: fact("LINK").map(str::to_owned),
+        duid: fact("CLIENT_DUID").and_then(|duid| duid.parse().ok()),
+        address: fact("ADDRESS").and_then(|address| address.parse().ok()),
+        slot: fact("SLOT").map(Slot::new),
+    })
 }

@@ -1,31 +1,39 @@
 //! The full pass: compares all that is recorded with all that is there.
 //!
-//! It removes what carries our mark and belongs to an instance that was removed, and wakes the worker of every slot whose
-//! instance is not as it should be. The steps themselves are the workers'.
+//! ```text
+//!   what is recorded ──▶ wakes at once whoever is not ready
+//!                   └──▶ a list of each host, side by side ──▶ each part of it as it comes:
+//!                          wakes whoever is not as recorded, removes what belongs to nobody
+//! ```
+//!
+//! No host and no engine holds up another: one that does not answer delays only what is said of its own instances.
+//! The steps themselves are the workers'.
 
-use std::collections::{HashMap, HashSet};
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use orchestrator_network::AttachmentFound;
-use orchestrator_plugin::{Container, Found, FoundState};
+use orchestrator_host::{FoundAttachment, FoundInstance, Host, ListRequest, Listed};
+use tokio::sync::mpsc;
 
-use super::look::is_on;
-use super::{Orchestrator, alias_prefix};
-use orchestrator_model::{Attachment, Instance, InstanceId, Phase, Slot, SlotKey};
+use super::Orchestrator;
+use orchestrator_model::{Attachment, ClientId, HostId, Instance, InstanceId, Phase, Slot, SlotKey};
 use orchestrator_settings::Settings;
 use orchestrator_store::{StoreError, Wanting};
 
 /// A pass is made at least this often, whatever wakes were lost.
 const PERIOD: Duration = Duration::from_secs(30);
 
-/// All that carries our mark, seen at one moment.
-struct World {
-    /// What each engine has, by plugin; an engine that did not answer is not in it.
-    engines: HashMap<Arc<str>, HashMap<InstanceId, Found>>,
-    /// Host ends by name; `None` when the kernel did not answer.
-    attachments: Option<HashMap<String, AttachmentFound>>,
+/// Parts of a list that may queue.
+const QUEUE: usize = 16;
+
+/// What is known of a host so far.
+#[derive(Default)]
+struct Known {
+    /// What runs, by engine.
+    running: BTreeMap<String, HashSet<InstanceId>>,
+    /// Host ends by name.
+    attachments: Option<BTreeMap<String, FoundAttachment>>,
 }
 
 impl Orchestrator {
@@ -35,186 +43,218 @@ impl Orchestrator {
     }
 
     pub(super) async fn pass_for_ever(self) {
-        let stop = self.inner.stop.clone();
         let mut settings = self.inner.settings.clone();
         loop {
             if let Err(fault) = self.pass().await {
-                tracing::warn!(
-                    error = &fault as &dyn std::error::Error,
-                    "the store did not answer: no full pass"
-                );
+                let error = &fault as &dyn std::error::Error;
+                tracing::warn!(error, "the store did not answer: no full pass");
             }
             tokio::select! {
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep(PERIOD) => {}
+                biased;
                 () = self.inner.pass_wanted.notified() => {}
                 // Links and templates may have come and gone.
                 _ = settings.changed() => {}
+                () = tokio::time::sleep(PERIOD) => {}
             }
         }
     }
 
     async fn pass(&self) -> Result<(), StoreError> {
-        // The world first, then the store: what is recorded before it is made cannot look as if it belonged to nobody.
-        let world = self.see_world().await;
-        let live: HashMap<InstanceId, Instance> = self
-            .inner
-            .store
-            .live_instances()
-            .await?
-            .into_iter()
-            .map(|instance| (instance.id, instance))
-            .collect();
-        self.remove_leftovers(&world, &live).await?;
-        self.recount_ports(&live).await;
-        self.reconcile_checks(&world, &live);
+        let live: Arc<[Instance]> = self.inner.records.live_instances().await?.into();
         let settings = self.settings();
         let providing = providing(&settings);
         self.watch_engines(!providing.is_empty() || !live.is_empty());
-        // From here on every commit that matters rings; what was committed before is looked up below.
+        self.reconcile_checks(&live);
+        // From here on every commit that matters notifies; what was committed before is looked up below.
         self.inner.notifications.mute(silent(&settings, &providing, &live));
-        let (settled, unsettled): (Vec<&Instance>, Vec<&Instance>) = live
-            .values()
-            .partition(|instance| self.is_as_it_should_be(&world, instance) && self.is_kept(&settings, instance));
-        unsettled.into_iter().for_each(|instance| self.wake(instance.key()));
-        let settled: HashSet<SlotKey> = settled.into_iter().map(Instance::key).collect();
-        for link in providing {
-            for Wanting { client, class } in self.inner.store.wanting(link).await? {
-                let mut wanted = settings.templates_of(link, class.as_deref()).map(|(name, _)| name);
-                let is_settled = |template| settled.contains(&SlotKey::new(client, Slot::new(template)));
-                if !wanted.all(is_settled) {
-                    self.inner.notifications.notify(client);
-                }
+        let wanting = self.wanting(&settings, &providing, &live).await?;
+        let may_rest = |instance: &&Instance| {
+            let holds = instance.client().is_some_and(|client| wanting.contains_key(&client));
+            holds && instance.phase == Phase::Ready && is_kept(&settings, instance)
+        };
+        let (resting, others): (Vec<&Instance>, Vec<&Instance>) = live.iter().partition(may_rest);
+        others.into_iter().for_each(|instance| self.wake(instance.key()));
+        let resting: HashSet<SlotKey> = resting.into_iter().map(Instance::key).collect();
+        for (client, (link, class)) in wanting {
+            let mut wanted = settings.templates_of(&link, class.as_deref()).map(|(name, _)| name);
+            let rests = |template| resting.contains(&SlotKey::new(client, Slot::new(template)));
+            if !wanted.all(rests) {
+                self.inner.notifications.notify(client);
             }
         }
         let others = self.inner.wants.iter().flat_map(|wants| wants.owners(&settings));
         others.for_each(|owner| self.inner.notifications.notify(owner));
+        // Those that rest are woken when their host says otherwise.
+        for (id, host) in &self.inner.hosts {
+            self.compare_beside(id, host, live.clone());
+        }
         Ok(())
     }
 
-    /// Whether an instance that is as it should be stays, as far as the settings say: on a link that is no longer in
-    /// them it does while leases last.
-    fn is_kept(&self, settings: &Settings, instance: &Instance) -> bool {
-        let link = instance.link();
-        instance.client().is_some()
-            && (settings.link(link).is_none() || settings.templates_of(link, None).next().is_some())
+    /// The clients that hold a lease and are to have instances, each with its link and class: of links that provide
+    /// instances, and of those that once did.
+    async fn wanting(
+        &self,
+        settings: &Settings,
+        providing: &[&str],
+        live: &[Instance],
+    ) -> Result<BTreeMap<ClientId, (String, Option<String>)>, StoreError> {
+        let of_clients = live.iter().filter(|instance| instance.client().is_some());
+        // On a link that provides nothing any more nobody rests.
+        let kept = of_clients
+            .map(Instance::link)
+            .filter(|link| settings.link(link).is_none());
+        let links: BTreeSet<&str> = providing.iter().copied().chain(kept).collect();
+        let mut wanting = BTreeMap::new();
+        for link in links {
+            for Wanting { client, class } in self.inner.records.wanting(link).await? {
+                wanting.insert(client, (link.to_owned(), class));
+            }
+        }
+        Ok(wanting)
     }
 
     /// Checks every instance that is ready, and no other: also those that an earlier daemon made, by the settings of now.
-    fn reconcile_checks(&self, world: &World, live: &HashMap<InstanceId, Instance>) {
-        let ready = live.values().filter(|instance| instance.phase == Phase::Ready);
-        let subjects = ready.map(|instance| {
-            let netns = world.netns(instance);
-            (instance.id, self.subject(instance, netns))
+    fn reconcile_checks(&self, live: &[Instance]) {
+        let ready = live.iter().filter(|instance| instance.phase == Phase::Ready);
+        let subjects = ready.map(|instance| (instance.id, self.subject(instance)));
+        let all = live.iter().map(|instance| instance.id);
+        self.inner.checks.reconcile(&all.collect(), subjects.collect());
+    }
+
+    /// Compares a host with what is recorded, beside everything else; one comparison at a time.
+    fn compare_beside(&self, id: &HostId, host: &Arc<dyn Host>, live: Arc<[Instance]>) {
+        let watched = self.watched().contains_key(id);
+        if !self.listed().insert(id.clone()) {
+            return;
+        }
+        let (orchestrator, id, host) = (self.clone(), id.clone(), host.clone());
+        self.spawn(async move {
+            orchestrator.compare(&id, &host, &live, watched).await;
+            orchestrator.listed().remove(&id);
         });
-        self.inner
-            .checks
-            .reconcile(&live.keys().copied().collect(), subjects.collect());
     }
 
-    /// Whether the instance is ready, runs, and is wired: then its worker need not look.
-    fn is_as_it_should_be(&self, world: &World, instance: &Instance) -> bool {
-        let is_wired = |attachment: &Attachment| {
-            let found = world
-                .attachments
-                .as_ref()
-                .and_then(|found| found.get(&attachment.host_end()));
-            found.is_some_and(|found| is_on(found, &attachment.network) && found.isolated == attachment.isolated)
+    /// Lists what a host has and takes in each part of the answer as it comes. Engines are asked only while they are
+    /// watched.
+    async fn compare(&self, id: &HostId, host: &Arc<dyn Host>, live: &Arc<[Instance]>, engines: bool) {
+        let all_engines = host.capabilities().engines.into_keys();
+        let request = ListRequest {
+            engines: all_engines.filter(|_| engines).collect(),
+            attachments: true,
+            ports_of: self.full_bridges_of(id),
         };
-        instance.phase == Phase::Ready
-            && world.netns(instance).is_some()
-            && instance
-                .attachments
-                .iter()
-                .filter(|attachment| attachment.address.is_some())
-                .all(is_wired)
+        let (sender, mut answers) = mpsc::channel(QUEUE);
+        let receive = async {
+            let mut known = Known::default();
+            while let Some(answer) = answers.recv().await {
+                self.take_in(id, host, live, &mut known, answer).await;
+            }
+        };
+        let (listed, ()) = tokio::join!(host.list(&request, sender), receive);
+        if let Err(fault) = listed {
+            tracing::warn!(host = %id, error = &fault as &dyn std::error::Error, "could not list");
+        }
     }
 
-    async fn see_world(&self) -> World {
-        let mut engines = HashMap::new();
-        let watched: HashSet<_> = self.watched().keys().cloned().collect();
-        for (name, plugin) in self.inner.plugins.iter().filter(|(name, _)| watched.contains(*name)) {
-            match plugin.list().await {
+    async fn take_in(
+        &self,
+        id: &HostId,
+        host: &Arc<dyn Host>,
+        live: &Arc<[Instance]>,
+        known: &mut Known,
+        answer: Listed,
+    ) {
+        match answer {
+            Listed::Engine { engine, instances } => match instances {
                 Ok(found) => {
-                    engines.insert(name.clone(), by_instance(found));
+                    let running = found.iter().filter(|found| found.runs()).map(|found| found.id);
+                    known.running.insert(engine.clone(), running.collect());
+                    self.wake_if_different(id, live, known, Some(&engine));
+                    self.see_others_beside(id, host, live, engine, found);
                 }
-                Err(fault) => tracing::debug!(plugin = &**name, error = %fault, "could not list"),
+                Err(fault) => tracing::debug!(host = %id, engine, error = %fault, "could not list"),
+            },
+            Listed::Attachments(Ok(found)) => {
+                self.remove_host_ends_beside(id, host, live, &found);
+                known.attachments = Some(found.into_iter().map(|one| (one.host_end.clone(), one)).collect());
+                self.wake_if_different(id, live, known, None);
             }
-        }
-        let attachments = match self.inner.network.attachments(&alias_prefix(self.inner.mark)).await {
-            Ok(found) => Some(
-                found
-                    .into_iter()
-                    .map(|found| (found.host_interface.clone(), found))
-                    .collect(),
-            ),
-            Err(fault) => {
-                tracing::warn!(error = &fault as &dyn std::error::Error, "could not list attachments");
-                None
+            Listed::Attachments(Err(fault)) => {
+                tracing::warn!(host = %id, error = &fault as &dyn std::error::Error, "could not list attachments");
             }
-        };
-        World { engines, attachments }
-    }
-
-    /// Removes what was made for an instance that is to be gone. A copy that somebody made of it is left alone.
-    async fn remove_leftover(&self, engine: &str, id: InstanceId, reference: Option<String>) {
-        let Some(plugin) = self.inner.plugins.get(engine) else {
-            return;
-        };
-        let container = Container {
-            reference,
-            ..Container::main(id)
-        };
-        if !matches!(plugin.find(&container).await, Ok(Some(_))) {
-            return;
-        }
-        tracing::warn!(instance = %id, plugin = engine, "belongs to an instance that was removed: removing");
-        self.inner.metrics.orphan_removed();
-        if let Err(fault) = plugin.remove(&container).await {
-            tracing::warn!(instance = %id, error = &fault as &dyn std::error::Error, "could not remove");
-        }
-    }
-
-    /// Removes what belongs to an instance that the database knows and that is to be gone. What the database never knew
-    /// is kept ([`orphans`](super::orphans)).
-    async fn remove_leftovers(&self, world: &World, live: &HashMap<InstanceId, Instance>) -> Result<(), StoreError> {
-        for (name, found) in &world.engines {
-            let others: Vec<InstanceId> = found.keys().filter(|id| !live.contains_key(*id)).copied().collect();
-            let known = self.inner.store.known_instances(&others).await?;
-            for (id, reference) in &known {
-                self.remove_leftover(name, *id, reference.clone()).await;
-            }
-            let known = known.into_keys().chain(live.keys().copied()).collect();
-            self.see_orphans(name, found, &known).await;
-        }
-        let wired: HashSet<String> = live
-            .values()
-            .flat_map(|instance| instance.attachments.iter().map(Attachment::host_end))
-            .collect();
-        let found = world.attachments.iter().flat_map(HashMap::values);
-        let others: Vec<_> = found
-            .filter(|found| !wired.contains(&found.host_interface))
-            .map(|found| (&found.host_interface, self.owner(&found.alias)))
-            .collect();
-        let ids: Vec<InstanceId> = others.iter().filter_map(|(_, id)| *id).collect();
-        let known = self.inner.store.known_instances(&ids).await?;
-        let gone = others
-            .iter()
-            .filter(|(_, id)| id.is_none_or(|id| known.contains_key(&id)));
-        for (name, _) in gone {
-            tracing::warn!(interface = name, "belongs to nobody: removing");
-            self.inner.metrics.orphan_removed();
-            let prefix = alias_prefix(self.inner.mark);
-            if let Err(fault) = self.inner.network.remove_attachment(name, &prefix).await {
-                tracing::warn!(
-                    interface = name,
+            Listed::Ports { bridge, free: Ok(free) } => self.recount_ports(&(id.clone(), bridge), free, live).await,
+            Listed::Ports {
+                bridge,
+                free: Err(fault),
+            } => {
+                tracing::debug!(
+                    bridge,
                     error = &fault as &dyn std::error::Error,
-                    "could not remove"
+                    "could not count ports"
                 );
             }
         }
-        Ok(())
     }
+
+    /// Wakes the workers of ready instances that do not run, or are not wired. Each is judged once: when both its engine
+    /// and the kernel have answered. `engine` is the one that just did; `None` is the kernel.
+    fn wake_if_different(&self, id: &HostId, live: &[Instance], known: &Known, engine: Option<&str>) {
+        let Some(attachments) = &known.attachments else { return };
+        let judged = |instance: &&Instance| {
+            instance.phase == Phase::Ready
+                && instance.host.as_ref() == Some(id)
+                && engine.is_none_or(|engine| instance.engine() == engine)
+        };
+        for instance in live.iter().filter(judged) {
+            let Some(running) = known.running.get(instance.engine()) else {
+                continue;
+            };
+            let is_wired = |attachment: &Attachment| {
+                attachments
+                    .get(&attachment.host_end())
+                    .is_some_and(|found| is_as_planned(found, attachment))
+            };
+            let mut attached = instance
+                .attachments
+                .iter()
+                .filter(|attachment| attachment.address.is_some());
+            if !running.contains(&instance.id) || !attached.all(is_wired) {
+                self.wake(instance.key());
+            }
+        }
+    }
+
+    fn see_others_beside(
+        &self,
+        id: &HostId,
+        host: &Arc<dyn Host>,
+        live: &Arc<[Instance]>,
+        engine: String,
+        mut found: Vec<FoundInstance>,
+    ) {
+        let live: HashSet<InstanceId> = live.iter().map(|instance| instance.id).collect();
+        found.retain(|found| !live.contains(&found.id));
+        let (orchestrator, id, host) = (self.clone(), id.clone(), host.clone());
+        self.spawn(async move {
+            if let Err(fault) = orchestrator.see_others(&id, &host, &engine, found).await {
+                let error = &fault as &dyn std::error::Error;
+                tracing::debug!(engine, error, "what belongs to nobody is left for the next pass");
+            }
+        });
+    }
+}
+
+/// Whether an instance of a client that holds a lease stays, as far as the settings say: on a link that is no longer in
+/// them it does while leases last.
+fn is_kept(settings: &Settings, instance: &Instance) -> bool {
+    let link = instance.link();
+    settings.link(link).is_none() || settings.templates_of(link, None).next().is_some()
+}
+
+/// Whether a host end is up, on its network, and isolated as it was planned.
+fn is_as_planned(found: &FoundAttachment, attachment: &Attachment) -> bool {
+    found.up && found.network.as_ref() == Some(&attachment.network) && found.isolated == attachment.isolated
 }
 
 /// The links whose clients get instances.
@@ -224,31 +264,8 @@ fn providing(settings: &Settings) -> Vec<&str> {
 }
 
 /// The links whose clients neither have instances nor get any.
-fn silent(settings: &Settings, providing: &[&str], live: &HashMap<InstanceId, Instance>) -> HashSet<String> {
+fn silent(settings: &Settings, providing: &[&str], live: &[Instance]) -> HashSet<String> {
     let links = settings.links.iter().map(|link| link.name.as_str());
-    let idle = |link: &&str| !providing.contains(link) && live.values().all(|instance| instance.link() != *link);
+    let idle = |link: &&str| !providing.contains(link) && live.iter().all(|instance| instance.link() != *link);
     links.filter(idle).map(str::to_owned).collect()
-}
-
-/// The first container of each instance; of several that bear its mark, the oldest.
-pub(super) fn by_instance(found: Vec<Found>) -> HashMap<InstanceId, Found> {
-    let mut first = HashMap::new();
-    for found in found.into_iter().filter(|found| found.key.name.is_main()) {
-        first.entry(found.key.instance).or_insert(found);
-    }
-    first
-}
-
-impl World {
-    fn found(&self, instance: &Instance) -> Option<&Found> {
-        self.engines.get(instance.engine())?.get(&instance.id)
-    }
-
-    /// The network namespace of an instance that runs.
-    fn netns(&self, instance: &Instance) -> Option<&Path> {
-        match &self.found(instance)?.state {
-            FoundState::Running(running) => running.netns(),
-            FoundState::Created | FoundState::Paused(_) | FoundState::Exited { .. } => None,
-        }
-    }
 }

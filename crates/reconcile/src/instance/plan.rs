@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::net::Ipv6Addr;
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ipnet::Ipv6Net;
@@ -10,8 +10,8 @@ use ipnet::Ipv6Net;
 use super::wants::Want;
 use super::{Orchestrator, address};
 use orchestrator_model::{
-    Attachment, Client, Container, ContainerSpec, EventKind, HostId, Id, InstanceId, MacAddress, NewEvent, Owner,
-    SlotKey, Timestamp, attachment_of,
+    Attachment, Client, Container, ContainerSpec, EventKind, HostId, InstanceId, MacAddress, NewEvent, Owner, SlotKey,
+    Timestamp,
 };
 use orchestrator_settings::{Settings, TemplateSettings};
 use orchestrator_store::{Holding, NewInstance, Situation, StoreError};
@@ -62,12 +62,12 @@ impl Orchestrator {
         };
         let id = match orphan {
             Some((id, _)) => id,
-            None => random_id()?,
+            None => self.inner.records.new_id()?,
         };
         let attachment = match orphan {
             // The interfaces that it has are taken on with it, and those are named after the attachment.
-            Some((id, _)) => match self.host_ends(id).await {
-                Ok(found) => found.first().and_then(|found| attachment_of(&found.host_interface)),
+            Some((id, _)) => match self.host_ends_of_orphan(id).await {
+                Ok(found) => found.first().and_then(|found| found.attachment),
                 Err(fault) => {
                     tracing::debug!(instance = %id, error = %fault, "could not look for its interfaces");
                     return Ok(Err(now.plus(KERNEL_PAUSE)));
@@ -76,7 +76,7 @@ impl Orchestrator {
             None => None,
         };
         let attachment = Attachment {
-            id: attachment.map_or_else(random_id, Ok)?,
+            id: attachment.map_or_else(|| self.inner.records.new_id(), Ok)?,
             instance: id,
             container: Container::MAIN.to_owned(),
             network,
@@ -120,7 +120,7 @@ impl Orchestrator {
                 },
             )
         };
-        match self.inner.store.plan_instance(new, event).await {
+        match self.inner.records.plan_instance(new, event).await {
             Ok(_) => {
                 self.reported_full().remove(key);
                 if adopted {
@@ -150,7 +150,7 @@ impl Orchestrator {
         let Some((id, address)) = orphan.filter(|(_, address)| segment.range.contains(address)) else {
             return Ok(None);
         };
-        let taken = self.inner.store.taken_addresses(network).await?;
+        let taken = self.inner.records.taken_addresses(network).await?;
         Ok((!taken.contains(&address)).then_some((id, address)))
     }
 
@@ -161,9 +161,9 @@ impl Orchestrator {
         network: &str,
         range: Ipv6Net,
     ) -> Result<Option<Ipv6Addr>, StoreError> {
-        let mut taken = self.inner.store.taken_addresses(network).await?;
+        let mut taken = self.inner.records.taken_addresses(network).await?;
         taken.extend(self.orphan_addresses(network));
-        let before = self.inner.store.last_address(key, network).await?;
+        let before = self.inner.records.last_address(key, network).await?;
         Ok(address::choose(range, key, before, &taken))
     }
 
@@ -188,16 +188,10 @@ impl Orchestrator {
                 detail: Some(detail),
                 ..NewEvent::new(now, EventKind::Refused)
             };
-            self.inner.store.append_event(event).await?;
+            self.inner.records.append_event(event).await?;
         }
         Ok(())
     }
-}
-
-fn random_id() -> Result<Id, StoreError> {
-    Id::random().map_err(|source| StoreError::Random {
-        source: Arc::new(source),
-    })
 }
 
 /// What is recorded of a slot that is to be filled.

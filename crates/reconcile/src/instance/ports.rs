@@ -3,18 +3,22 @@
 //! An instance that finds its bridge full is not started, and the daemon is not ready while one waits. The pass counts
 //! the ports that became free, and lets as many instances try.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{MutexGuard, PoisonError};
 
-use orchestrator_network::{AttachmentPlan, NetworkError};
+use orchestrator_host::{EnsureFault, HostError};
 
-use super::{Orchestrator, alias_prefix};
-use orchestrator_model::{Instance, InstanceId, Phase};
+use super::Orchestrator;
+use orchestrator_model::{HostId, Instance, Phase};
+use orchestrator_runtime::causes::with_causes;
 use orchestrator_runtime::conditions::Owned;
 
-/// The links whose bridges are full.
+/// A bridge of a host.
+pub(super) type Bridge = (HostId, String);
+
+/// The bridges that are full.
 #[derive(Debug, Default)]
-pub(super) struct FullBridges(HashMap<String, Full>);
+pub(super) struct FullBridges(BTreeMap<Bridge, Full>);
 
 /// A bridge without a port left.
 #[derive(Debug, Default)]
@@ -27,15 +31,15 @@ struct Full {
 
 impl FullBridges {
     /// A bridge was found full. `condition` is shown until it is no longer.
-    pub(super) fn fill(&mut self, link: &str, condition: Option<Owned>) {
-        let full = self.0.entry(link.to_owned()).or_default();
+    pub(super) fn fill(&mut self, bridge: &Bridge, condition: Option<Owned>) {
+        let full = self.0.entry(bridge.clone()).or_default();
         full.free = 0;
         full.condition = condition.or(full.condition.take());
     }
 
     /// Whether an instance of the link may try for a port. On a full bridge that takes one of those found free.
-    pub(super) fn admit(&mut self, link: &str) -> bool {
-        match self.0.get_mut(link) {
+    pub(super) fn admit(&mut self, bridge: &Bridge) -> bool {
+        match self.0.get_mut(bridge) {
             None => true,
             Some(full) => {
                 let admitted = full.free > 0;
@@ -46,104 +50,83 @@ impl FullBridges {
     }
 
     /// So many ports are free now, and so many instances wait for one: the bridge is full while there are fewer ports.
-    pub(super) fn recount(&mut self, link: &str, free: usize, waiting: usize) {
+    pub(super) fn recount(&mut self, bridge: &Bridge, free: usize, waiting: usize) {
         if free > 0 && free >= waiting {
-            self.forget(link);
-        } else if let Some(full) = self.0.get_mut(link) {
+            self.forget(bridge);
+        } else if let Some(full) = self.0.get_mut(bridge) {
             full.free = free;
         }
     }
 
     /// Nothing is known against the bridge any more.
-    pub(super) fn forget(&mut self, link: &str) {
-        self.0.remove(link);
+    pub(super) fn forget(&mut self, bridge: &Bridge) {
+        self.0.remove(bridge);
     }
 
-    /// The links whose bridges are full.
-    pub(super) fn links(&self) -> Vec<String> {
-        self.0.keys().cloned().collect()
+    /// The full bridges of a host.
+    pub(super) fn of_host(&self, host: &HostId) -> Vec<String> {
+        let own = self.0.keys().filter(|(of, _)| of == host);
+        own.map(|(_, bridge)| bridge.clone()).collect()
     }
 }
 
-/// Whether an instance has an attachment on this network.
-fn is_on(instance: &Instance, network: &str) -> bool {
-    let mut networks = instance
-        .attachments
-        .iter()
-        .map(|attachment| attachment.network.as_str());
-    networks.any(|name| name == network)
+/// Whether an instance has an attachment on this bridge.
+fn is_on(instance: &Instance, (host, bridge): &Bridge) -> bool {
+    let mut networks = instance.attachments.iter().map(|attachment| &attachment.network);
+    instance.host.as_ref() == Some(host) && networks.any(|network| network == bridge)
 }
 
 /// The condition under which a full bridge is shown.
-fn condition(link: &str) -> String {
-    format!("ports of {link}")
+fn condition((host, bridge): &Bridge) -> String {
+    match host.is_local() {
+        true => format!("ports of {bridge}"),
+        false => format!("ports of {bridge} on {host}"),
+    }
 }
 
 impl Orchestrator {
-    /// Whether the instance can have a port: its bridge is there, and not known to be full.
-    ///
-    /// # Errors
-    ///
-    /// [`BridgeMissing`](NetworkError::BridgeMissing), [`BridgeFull`](NetworkError::BridgeFull) and what the kernel
-    /// says otherwise.
-    pub(super) async fn check_port(&self, plan: &AttachmentPlan) -> Result<(), NetworkError> {
-        let bridge = || plan.bridge.clone();
-        if self.inner.network.find_bridge(&plan.bridge).await?.is_none() {
-            return Err(NetworkError::BridgeMissing { bridge: bridge() });
-        }
-        let admitted = self.full_bridges().admit(&plan.bridge);
-        if admitted || self.has_port(plan).await? {
-            return Ok(());
-        }
-        Err(NetworkError::BridgeFull { bridge: bridge() })
-    }
-
-    /// Whether the attachment is on its bridge already.
-    async fn has_port(&self, plan: &AttachmentPlan) -> Result<bool, NetworkError> {
-        let mark = alias_prefix(self.inner.mark);
-        let found = self.inner.network.find_attachment(&plan.host_interface, &mark).await?;
-        Ok(found.is_some_and(|found| found.bridge.as_ref() == Some(&plan.bridge)))
+    /// Whether the instance may take a new port of this bridge. On a full bridge that takes one of those found free.
+    pub(super) fn may_take_port(&self, instance: &Instance, bridge: &str) -> bool {
+        let host = instance.host.clone();
+        host.is_none_or(|host| self.full_bridges().admit(&(host, bridge.to_owned())))
     }
 
     /// Says that a bridge is full, when that is what a failure means.
-    pub(super) fn report_full_bridge(&self, link: &str, fault: &NetworkError) {
-        if matches!(fault, NetworkError::BridgeFull { .. }) {
-            let name = condition(link);
-            let owned = self.inner.conditions.own(&name);
-            self.inner.conditions.set_waiting(&name, fault.to_string());
-            self.full_bridges().fill(link, Some(owned));
-        }
+    pub(super) fn report_full_bridge(&self, instance: &Instance, fault: &HostError) {
+        let HostError::Ensure(fault @ EnsureFault::NotWired { source, .. }) = fault else {
+            return;
+        };
+        let (Some(bridge), Some(host)) = (fault.full_bridge(), &instance.host) else {
+            return;
+        };
+        let bridge = (host.clone(), bridge.to_owned());
+        let name = condition(&bridge);
+        let owned = self.inner.conditions.own(&name);
+        self.inner.conditions.set_waiting(&name, with_causes(source));
+        self.full_bridges().fill(&bridge, Some(owned));
     }
 
-    /// Counts the ports of full bridges again, and lets instances try that wait for one.
-    pub(super) async fn recount_ports(&self, live: &HashMap<InstanceId, Instance>) {
-        let full = self.full_bridges().links();
-        for link in full {
-            let waits = |instance: &&Instance| {
-                is_on(instance, &link) && matches!(instance.phase, Phase::Pending | Phase::Starting)
-            };
-            let waiting = live.values().filter(waits).count();
-            let free = match self.inner.network.free_ports(&link).await {
-                Ok(free) => free,
-                Err(NetworkError::BridgeMissing { .. } | NetworkError::NotABridge { .. }) => {
-                    self.full_bridges().forget(&link);
-                    continue;
-                }
-                Err(fault) => {
-                    tracing::debug!(link, error = &fault as &dyn std::error::Error, "could not count ports");
-                    continue;
-                }
-            };
-            self.full_bridges().recount(&link, free, waiting);
-            if free > 0
-                && let Err(fault) = self.inner.store.hurry_link(&link).await
-            {
-                tracing::debug!(
-                    link,
-                    error = &fault as &dyn std::error::Error,
-                    "what waits for a port waits on"
-                );
-            }
+    /// The bridges of a host whose ports are to be counted again.
+    pub(super) fn full_bridges_of(&self, host: &HostId) -> Vec<String> {
+        self.full_bridges().of_host(host)
+    }
+
+    /// Takes in how many ports a full bridge has by now, and lets instances try that wait for one. `free` is `None` when
+    /// the bridge is gone.
+    pub(super) async fn recount_ports(&self, bridge: &Bridge, free: Option<usize>, live: &[Instance]) {
+        let Some(free) = free else {
+            return self.full_bridges().forget(bridge);
+        };
+        let waits = |instance: &&Instance| {
+            is_on(instance, bridge) && matches!(instance.phase, Phase::Pending | Phase::Starting)
+        };
+        let waiting = live.iter().filter(waits).count();
+        self.full_bridges().recount(bridge, free, waiting);
+        if free > 0
+            && let Err(fault) = self.inner.records.hurry_link(&bridge.1).await
+        {
+            let error = &fault as &dyn std::error::Error;
+            tracing::debug!(bridge = bridge.1, error, "what waits for a port waits on");
         }
     }
 
@@ -163,27 +146,31 @@ mod tests {
     use super::*;
     use orchestrator_runtime::conditions::Conditions;
 
+    fn br0() -> Bridge {
+        (HostId::local(), "br0".to_owned())
+    }
+
     #[test]
     fn a_full_bridge_admits_as_many_as_have_become_free() {
         let mut bridges = FullBridges::default();
-        assert!(bridges.admit("br0"), "nothing is known against it");
-        bridges.fill("br0", None);
-        assert!(!bridges.admit("br0") && bridges.admit("br1"));
-        bridges.recount("br0", 2, 3);
-        assert_eq!([(); 4].map(|()| bridges.admit("br0")), [true, true, false, false]);
-        bridges.recount("br0", 0, 0);
-        assert!(!bridges.admit("br0"), "nothing became free");
-        bridges.recount("br0", 1, 1);
-        assert!(bridges.admit("br0") && bridges.links().is_empty());
+        assert!(bridges.admit(&br0()), "nothing is known against it");
+        bridges.fill(&br0(), None);
+        assert!(!bridges.admit(&br0()) && bridges.admit(&(HostId::local(), "br1".to_owned())));
+        bridges.recount(&br0(), 2, 3);
+        assert_eq!([(); 4].map(|()| bridges.admit(&br0())), [true, true, false, false]);
+        bridges.recount(&br0(), 0, 0);
+        assert!(!bridges.admit(&br0()), "nothing became free");
+        bridges.recount(&br0(), 1, 1);
+        assert!(bridges.admit(&br0()) && bridges.of_host(&HostId::local()).is_empty());
     }
 
     #[test]
     fn a_bridge_that_is_found_full_again_takes_back_what_it_admitted() {
         let mut bridges = FullBridges::default();
-        bridges.fill("br0", None);
-        bridges.recount("br0", 5, 9);
-        bridges.fill("br0", None);
-        assert!(!bridges.admit("br0"));
+        bridges.fill(&br0(), None);
+        bridges.recount(&br0(), 5, 9);
+        bridges.fill(&br0(), None);
+        assert!(!bridges.admit(&br0()));
     }
 
     #[test]
@@ -191,11 +178,11 @@ mod tests {
         let (conditions, mut bridges) = (Conditions::default(), FullBridges::default());
         for _ in 0..2 {
             let owned = conditions.own("ports of br0");
-            bridges.fill("br0", Some(owned));
+            bridges.fill(&br0(), Some(owned));
         }
-        bridges.recount("br0", 1, 2);
+        bridges.recount(&br0(), 1, 2);
         assert!(!conditions.ready());
-        bridges.recount("br0", 2, 2);
+        bridges.recount(&br0(), 2, 2);
         assert!(conditions.ready() && conditions.list().is_empty());
     }
 }

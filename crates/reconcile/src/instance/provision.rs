@@ -1,16 +1,19 @@
 //! Brings an instance to answer, and records what came of it.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant as Stopwatch};
+use std::time::Duration;
 
+use orchestrator_host::{EnsureFault, Ensured, HostError, Stage, Unwired};
 use tokio::pin;
+use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::Orchestrator;
-use super::bring_up::Answering;
-use super::failure::Failure;
-use super::machine::{Retry, Step, retry};
+use super::failure::{Failure, Unanswering};
+use super::machine::{Retry, Step, restart_after, retry};
+use super::turns::{Turn, Work};
 use super::worker::Wake;
-use orchestrator_model::{Container, EventKind, Instance, NewEvent, Phase};
+use orchestrator_model::{EventKind, Instance, NewEvent, Phase};
 use orchestrator_runtime::causes::with_causes;
 use orchestrator_store::{InstanceUpdate, StoreError};
 
@@ -18,7 +21,6 @@ impl Orchestrator {
     /// Provisions, but gives up as soon as the situation of its slot asks for something else. `restart` is the number of
     /// the restart with which it begins, if it does.
     ///
-    /// Whoever wakes the worker meanwhile may have news of the instance itself: it is looked at, too.
     /// Dropping the attempt half-way is safe: each of its steps may be repeated or undone later.
     pub(super) async fn provision_unless_woken(
         &self,
@@ -26,14 +28,15 @@ impl Orchestrator {
         restart: Option<u32>,
         wake: &Wake,
     ) -> Result<(), StoreError> {
-        let (news, key) = (Wake::default(), instance.key());
-        let attempt = self.provision(instance, restart, &news);
+        let key = instance.key();
+        let attempt = self.provision(instance, restart);
         pin!(attempt);
         loop {
             tokio::select! {
+                biased;
                 outcome = &mut attempt => return outcome,
                 () = wake.received() => {
-                    let situation = self.inner.store.situation(&key).await?;
+                    let situation = self.situation(&key).await?;
                     let same = situation.as_ref().and_then(|s| s.instance.as_ref()).is_some_and(|i| i.id == instance.id);
                     let go_on = match situation {
                         Some(situation) if same => {
@@ -44,29 +47,99 @@ impl Orchestrator {
                     if !go_on {
                         return Ok(());
                     }
-                    news.notify();
                 }
             }
         }
     }
 
-    async fn provision(&self, instance: &Instance, restart: Option<u32>, news: &Wake) -> Result<(), StoreError> {
-        let began = Stopwatch::now();
+    async fn provision(&self, instance: &Instance, restart: Option<u32>) -> Result<(), StoreError> {
+        let turn = self
+            .inner
+            .turns
+            .take(instance.host.as_ref(), instance.engine(), Work::Provision)
+            .await;
+        let began = Instant::now();
         // Why the last try failed is shown until one succeeds.
         let starting = self.update(instance, Phase::Starting, instance.reason.clone(), None);
         // What is wanted is recorded already; that work on it begins may be recorded while it does.
         let (recorded, outcome) = tokio::join!(
             self.inner
-                .store
+                .records
                 .update_instance(instance.id, starting, restart.map(|nth| self.restarted(instance, nth))),
-            self.bring_up(instance, restart.is_some(), news)
+            self.bring_up(instance, restart.is_some(), turn)
         );
         if !recorded? {
             return Ok(());
         }
         match outcome {
-            Ok(answering) => self.record_ready(instance, answering, began.elapsed()).await,
+            Ok(ensured) => self.record_ready(instance, ensured, began.elapsed()).await,
             Err(failure) => self.record_failure(instance, failure).await,
+        }
+    }
+
+    /// One try to bring the instance to answer. The turn is given up when nothing is left to do but to wait.
+    async fn bring_up(&self, instance: &Instance, restart: bool, turn: Turn) -> Result<Ensured, Failure> {
+        let host = self.host_of(instance).ok_or_else(|| Failure::unknown_host(instance))?;
+        if restart {
+            // What its process before was seen to do is not expected of the next one.
+            self.inner.checks.renew(instance.id);
+        }
+        let plan = self.instance_plan(instance, restart);
+        let (sender, stage) = watch::channel(Stage::default());
+        let ensure = host.ensure(&plan, &sender);
+        pin!(ensure);
+        let outcome = tokio::select! {
+            biased;
+            outcome = &mut ensure => outcome,
+            () = awaiting(stage) => {
+                drop(turn);
+                ensure.await
+            }
+        };
+        outcome.map_err(|fault| self.failure(instance, fault))
+    }
+
+    /// What the failure of a host means for the instance.
+    fn failure(&self, instance: &Instance, fault: HostError) -> Failure {
+        match fault {
+            HostError::Ensure(EnsureFault::Silent {
+                address,
+                port,
+                within,
+                runs,
+                source,
+            }) => Failure::Silent {
+                address,
+                port,
+                within,
+                fate: match runs {
+                    true => self.fate_of_silent(instance),
+                    false => Unanswering::Unknown,
+                },
+                source,
+            },
+            HostError::Ensure(EnsureFault::NotWired { ref fate, .. }) => {
+                if *fate == Unwired::Stopped {
+                    self.inner.metrics.instance_stopped();
+                }
+                self.report_full_bridge(instance, &fault);
+                Failure::Host(fault)
+            }
+            fault => Failure::Host(fault),
+        }
+    }
+
+    fn fate_of_silent(&self, instance: &Instance) -> Unanswering {
+        let settings = self.settings();
+        let template = settings.templates.get(&instance.template);
+        let of = template
+            .and_then(|template| template.ready)
+            .map_or(0, |ready| ready.restarts);
+        match restart_after(instance, self.terms(Some(instance))) {
+            Some(nth) => Unanswering::Restarted { nth, of },
+            None if instance.ready.is_none() || of == 0 => Unanswering::Left,
+            None if !self.inner.checks.answered(instance.id) => Unanswering::NotSeen,
+            None => Unanswering::GivenUp { after: of },
         }
     }
 
@@ -78,22 +151,22 @@ impl Orchestrator {
         self.event(instance, EventKind::InstanceRestarted, Some(detail))
     }
 
-    async fn record_ready(&self, instance: &Instance, answering: Answering, took: Duration) -> Result<(), StoreError> {
+    async fn record_ready(&self, instance: &Instance, ensured: Ensured, took: Duration) -> Result<(), StoreError> {
         let now = self.inner.clock.now();
         tracing::info!(instance = %instance.id, address = instance.address().map(tracing::field::display), took_ms = took.as_millis(), "ready");
         self.inner.metrics.instance_ready(took);
         let update = InstanceUpdate {
-            references: Some(BTreeMap::from([(Container::MAIN.to_owned(), answering.reference)])),
+            references: Some(references(&ensured)),
             ready: instance.ready.or(Some(now)),
             ..self.update(instance, Phase::Ready, None, None)
         };
         let detail = Some(format!("{} ms after its provisioning began", took.as_millis()));
         let event = self.event(instance, EventKind::InstanceReady, detail);
         self.inner
-            .store
+            .records
             .update_instance(instance.id, update, Some(event))
             .await?;
-        if let Some(subject) = self.subject(instance, Some(&answering.netns)) {
+        if let Some(subject) = self.subject(&as_ensured(instance, &ensured)) {
             self.inner.checks.begin(instance.id, subject);
         }
         Ok(())
@@ -114,9 +187,33 @@ impl Orchestrator {
         }
         let event = news.then(|| self.event(instance, EventKind::InstanceFailed, Some(text)));
         self.inner
-            .store
+            .records
             .update_instance(instance.id, update, event)
             .await
             .map(drop)
+    }
+}
+
+/// The engines' own names for the containers, by the names of these.
+fn references(ensured: &Ensured) -> BTreeMap<String, String> {
+    let of =
+        |container: &orchestrator_host::ContainerRef| Some((container.name.to_string(), container.reference.clone()?));
+    ensured.containers.iter().filter_map(of).collect()
+}
+
+/// The instance with the references that were just recorded.
+fn as_ensured(instance: &Instance, ensured: &Ensured) -> Instance {
+    let mut references = references(ensured);
+    let mut instance = instance.clone();
+    for container in &mut instance.containers {
+        container.reference = references.remove(&container.name);
+    }
+    instance
+}
+
+/// Returns when a host says that it only waits for an answer; never if it does not say so.
+async fn awaiting(mut stage: watch::Receiver<Stage>) {
+    if stage.wait_for(|stage| *stage == Stage::Awaiting).await.is_err() {
+        std::future::pending().await
     }
 }

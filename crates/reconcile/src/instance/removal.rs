@@ -1,7 +1,12 @@
 //! Takes an instance out of the world.
 
+use orchestrator_host::{Cause, HostError};
+
+use super::Orchestrator;
+use super::failure::Failure;
 use super::machine::wait_after;
-use super::{Orchestrator, alias_prefix, container};
+use super::request::removal_plan;
+use super::turns::Work;
 use orchestrator_model::{EventKind, Instance, Phase};
 use orchestrator_runtime::causes::with_causes;
 use orchestrator_store::{InstanceUpdate, StoreError};
@@ -18,7 +23,7 @@ impl Orchestrator {
             let update = self.update(instance, Phase::Removed, instance.reason.clone(), None);
             let event = self.event(instance, EventKind::InstanceRemoved, instance.reason.clone());
             self.inner
-                .store
+                .records
                 .update_instance(instance.id, update, Some(event))
                 .await?;
             // Another slot of its owner may have waited for this one to be empty.
@@ -36,42 +41,31 @@ impl Orchestrator {
             ..self.update(instance, Phase::Removing, Some(reason), Some(due))
         };
         self.inner
-            .store
+            .records
             .update_instance(instance.id, update, None)
             .await
             .map(drop)
     }
 
+    /// Has the host remove all of it. Returns why, for each piece that is still there.
     async fn take_down(&self, instance: &Instance) -> Vec<String> {
-        let prefix = alias_prefix(self.inner.mark);
-        let engine = async {
-            match self.inner.plugins.get(instance.engine()) {
-                None => Some(format!(
-                    "engine {:?} is not in the settings of this daemon",
-                    instance.engine()
-                )),
-                Some(plugin) => plugin.remove(&container(instance)).await.err().map(|fault| {
-                    self.inner.metrics.removal_failed(fault.code());
-                    with_causes(&fault)
-                }),
-            }
+        let Some(host) = self.host_of(instance) else {
+            return vec![with_causes(&Failure::unknown_host(instance))];
         };
-        let wiring = async {
-            let mut faults = Vec::new();
-            for attachment in &instance.attachments {
-                let removed = self
-                    .inner
-                    .network
-                    .remove_attachment(&attachment.host_end(), &prefix)
-                    .await;
-                if let Err(fault) = removed {
-                    self.inner.metrics.removal_failed("wiring");
-                    faults.push(with_causes(&fault));
-                }
-            }
-            faults
+        let _turn = self
+            .inner
+            .turns
+            .take(instance.host.as_ref(), instance.engine(), Work::Remove)
+            .await;
+        let fault = match host.remove(&removal_plan(instance)).await {
+            Ok(()) => return Vec::new(),
+            Err(HostError::Remove { causes, .. }) => causes,
+            Err(fault) => return vec![with_causes(&fault)],
         };
-        let (engine, wiring) = tokio::join!(engine, wiring);
-        engine.into_iter().chain(wiring).collect()
+        let count = |cause: &Cause| match cause {
+            Cause::Network(_) => self.inner.metrics.removal_failed("wiring"),
+            other => self.inner.metrics.removal_failed(other.code()),
+        };
+        fault.iter().inspect(|cause| count(cause)).map(Cause::text).collect()
     }
 }

@@ -1,178 +1,152 @@
-//! Watches the engine and the links for what happens behind our back.
+//! Watches hosts for what happens behind our back.
 
-use std::convert::Infallible;
 use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use orchestrator_network::LinkChange;
-use orchestrator_plugin::{Change, Engine, EngineError};
+use orchestrator_host::{Host, HostChange, HostError, WatchScope};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{Orchestrator, alias_prefix, heartbeat};
-use orchestrator_model::{InstanceId, Phase};
+use super::Orchestrator;
+use orchestrator_model::{HostId, InstanceId, Phase};
 use orchestrator_runtime::causes::with_causes;
 use orchestrator_runtime::conditions::Owned;
 
-/// The wait before an engine is asked again that did not answer, or whose stream broke.
-const ENGINE_PAUSE: Duration = Duration::from_millis(500);
+/// The wait before a host is watched again whose watch broke.
+const PAUSE: Duration = Duration::from_millis(500);
 /// Changes that may queue; beyond it the watch itself waits.
 const QUEUE: usize = 1024;
 
-/// The condition under which an engine is shown.
-fn condition(plugin: &str) -> String {
-    format!("engine {plugin}")
-}
-
 impl Orchestrator {
-    /// Watches every engine while they are needed.
+    /// Watches the engines of every host while they are needed.
     pub(super) fn watch_engines(&self, needed: bool) {
         let mut watched = self.watched();
         if !needed {
             // Each takes itself off the list when it has ended.
             return watched.values().for_each(CancellationToken::cancel);
         }
-        for (name, plugin) in &self.inner.plugins {
-            watched.entry(name.clone()).or_insert_with(|| {
-                let owned = self.inner.conditions.own(&condition(name));
+        for (id, host) in &self.inner.hosts {
+            watched.entry(id.clone()).or_insert_with(|| {
+                let engines = host.capabilities().engines.into_keys();
+                let owned = engines
+                    .map(|engine| self.inner.conditions.own(&condition(id, &engine)))
+                    .collect();
                 let stop = self.inner.stop.child_token();
-                let watch = self.clone().watch_engine(plugin.clone(), owned, stop.clone());
-                self.inner.tasks.spawn(watch);
+                let watch = self
+                    .clone()
+                    .watch_engines_of(id.clone(), host.clone(), owned, stop.clone());
+                self.spawn(watch);
                 stop
             });
         }
     }
 
-    async fn watch_engine(self, plugin: Arc<dyn Engine>, owned: Owned, stop: CancellationToken) {
-        let condition = condition(plugin.name());
-        let watch = async {
-            loop {
-                let fault = match plugin.check().await {
-                    Err(fault) => fault,
-                    Ok(facts) => {
-                        tracing::info!(engine = facts.name, version = facts.version, "watching");
-                        self.inner.conditions.set_ok(&condition);
-                        self.watch_once(plugin.as_ref(), &condition).await
-                    }
-                };
-                self.inner.metrics.engine_lost();
-                self.inner.conditions.set_waiting(&condition, with_causes(&fault));
-                tokio::time::sleep(ENGINE_PAUSE).await;
-            }
-        };
-        tokio::select! {
-            () = stop.cancelled() => {}
-            () = watch => {}
-        }
-        if !self.inner.stop.is_cancelled() {
-            let mut watched = self.watched();
-            drop(owned);
-            watched.remove(plugin.name());
-            // It may be needed again since.
-            self.want_pass();
+    async fn watch_engines_of(self, id: HostId, host: Arc<dyn Host>, owned: Vec<Owned>, stop: CancellationToken) {
+        stop.run_until_cancelled(self.watch_host(&id, host.as_ref(), WatchScope::Engines))
+            .await;
+        let mut watched = self.watched();
+        drop(owned);
+        watched.remove(&id);
+        // It may be needed again since.
+        self.want_pass();
+    }
+
+    /// Watches the networks of every host until the daemon stops.
+    pub(super) fn watch_networks(&self) {
+        for (id, host) in &self.inner.hosts {
+            let (orchestrator, id, host) = (self.clone(), id.clone(), host.clone());
+            self.spawn(async move { orchestrator.watch_host(&id, host.as_ref(), WatchScope::Networks).await });
         }
     }
 
-    async fn watch_once(&self, plugin: &dyn Engine, condition: &str) -> EngineError {
-        let (sender, mut changes) = mpsc::channel(QUEUE);
-        let watch = plugin.watch(sender);
-        let hear = async {
-            while let Some(change) = changes.recv().await {
-                match change {
-                    Change::Everything => self.engine_is_back(plugin.name()).await,
-                    Change::Container(key) => self.wake_owner(key.instance).await,
+    /// Takes in what a host reports, for ever.
+    async fn watch_host(&self, id: &HostId, host: &dyn Host, scope: WatchScope) {
+        loop {
+            let (sender, mut changes) = mpsc::channel(QUEUE);
+            let receive = async {
+                while let Some(change) = changes.recv().await {
+                    self.host_changed(id, change).await;
                 }
+            };
+            // When the watch has ended, what it had reported is still taken in.
+            let (fault, ()) = tokio::join!(host.watch(scope, sender), receive);
+            tracing::warn!(host = %id, error = &fault as &dyn Error, "not watched any more; watching again");
+            if scope == WatchScope::Engines {
+                self.lost_engines(id, host, &fault);
             }
-            // The sender lives in `watch`, which tells why it ended.
-            std::future::pending::<Infallible>().await
-        };
-        tokio::select! {
-            fault = watch => fault,
-            never = hear => match never {},
-            never = heartbeat::beat(plugin, &self.inner.conditions, condition, &self.inner.metrics) => match never {},
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// Nothing is known of the engines of a host that is not watched.
+    fn lost_engines(&self, id: &HostId, host: &dyn Host, fault: &HostError) {
+        for engine in host.capabilities().engines.into_keys() {
+            self.inner.metrics.engine_lost();
+            self.inner
+                .conditions
+                .set_waiting(&condition(id, &engine), with_causes(fault));
+        }
+    }
+
+    async fn host_changed(&self, id: &HostId, change: HostChange) {
+        let conditions = &self.inner.conditions;
+        match change {
+            HostChange::Instance(instance) => self.wake_owner(instance).await,
+            HostChange::EngineUp { engine, facts } => {
+                tracing::info!(engine = facts.name, version = facts.version, "watching");
+                conditions.set_ok(&condition(id, &engine));
+                self.engine_is_back(&engine).await;
+            }
+            HostChange::EngineAnswers { engine } => conditions.set_ok(&condition(id, &engine)),
+            HostChange::EngineDown { engine, reason } => {
+                self.inner.metrics.engine_lost();
+                conditions.set_waiting(&condition(id, &engine), reason);
+            }
+            HostChange::EngineFails { engine, reason, hangs } => {
+                if hangs {
+                    self.inner.metrics.engine_hung();
+                }
+                conditions.set_waiting(&condition(id, &engine), reason);
+            }
+            HostChange::Networks => self.want_pass(),
+            HostChange::BridgeUp { name } => self.bridge_is_back(&name).await,
+            HostChange::PortFreed if self.any_bridge_full() => self.want_pass(),
+            HostChange::PortFreed => {}
         }
     }
 
     /// The engine answers (again): whatever waited for it is due now.
-    async fn engine_is_back(&self, plugin: &str) {
-        if let Err(fault) = self.inner.store.hurry_instances(plugin).await {
+    async fn engine_is_back(&self, engine: &str) {
+        if let Err(fault) = self.inner.records.hurry_instances(engine).await {
             tracing::debug!(error = &fault as &dyn Error, "what waited for the engine waits on");
         }
         self.want_pass();
     }
 
     /// The bridge is up (again): whatever waited for it is due now.
-    async fn bridge_is_back(&self, link: &str) {
-        if let Err(fault) = self.inner.store.hurry_link(link).await {
+    async fn bridge_is_back(&self, network: &str) {
+        if let Err(fault) = self.inner.records.hurry_link(network).await {
             tracing::debug!(error = &fault as &dyn Error, "what waits for the bridge waits on");
         }
         self.want_pass();
     }
 
     async fn wake_owner(&self, id: InstanceId) {
-        match self.inner.store.instance(id).await {
+        match self.inner.records.recorded_instance(id).await {
             // Not ours to keep: the pass removes it. It may have been created after its removal.
-            Ok(Some(view)) if view.instance.phase == Phase::Removed => self.want_pass(),
+            Ok(Some(instance)) if instance.phase == Phase::Removed => self.want_pass(),
             Ok(None) => self.want_pass(),
-            Ok(Some(view)) => self.wake(view.instance.key()),
+            Ok(Some(instance)) => self.wake(instance.key()),
             Err(fault) => tracing::debug!(error = &fault as &dyn Error, "the pass will find out"),
         }
     }
+}
 
-    pub(super) async fn watch_links(self) {
-        let stop = self.inner.stop.clone();
-        let (sender, mut changes) = mpsc::channel(QUEUE);
-        let watch = async {
-            loop {
-                let fault = self.inner.network.watch(sender.clone()).await;
-                tracing::warn!(error = &fault as &dyn Error, "lost sight of the links; watching again");
-                tokio::time::sleep(ENGINE_PAUSE).await;
-            }
-        };
-        let hear = async {
-            while let Some(change) = changes.recv().await {
-                self.link_changed(change).await;
-            }
-        };
-        tokio::select! {
-            () = stop.cancelled() => {}
-            () = watch => {}
-            () = hear => {}
-        }
-    }
-
-    async fn link_changed(&self, change: LinkChange) {
-        match change {
-            // Ports fall off a bridge that goes away, and are put back on the one that comes.
-            LinkChange::Everything | LinkChange::BridgeGone { .. } => self.want_pass(),
-            LinkChange::BridgeUp { name } => self.bridge_is_back(&name).await,
-            LinkChange::BridgeDown { .. } => {}
-            LinkChange::AttachmentChanged { host_interface, alias } => {
-                self.attachment_changed(&host_interface, &alias).await;
-            }
-            LinkChange::AttachmentGone { alias, .. } => {
-                if self.any_bridge_full() {
-                    self.want_pass();
-                }
-                if let Some(id) = self.owner(&alias) {
-                    self.wake_owner(id).await;
-                }
-            }
-        }
-    }
-
-    /// Has the owner look, unless this was the beginning of a removal: that is told of by itself.
-    async fn attachment_changed(&self, host_interface: &str, alias: &str) {
-        let Some(id) = self.owner(alias) else { return };
-        let mark = alias_prefix(self.inner.mark);
-        if let Ok(Some(_)) = self.inner.network.find_attachment(host_interface, &mark).await {
-            self.wake_owner(id).await;
-        }
-    }
-
-    /// The instance of this alias, if it is one of ours.
-    pub(super) fn owner(&self, alias: &str) -> Option<InstanceId> {
-        alias.strip_prefix(&alias_prefix(self.inner.mark))?.parse().ok()
+/// The condition under which an engine is shown.
+fn condition(host: &HostId, engine: &str) -> String {
+    match host.is_local() {
+        true => format!("engine {engine}"),
+        false => format!("engine {engine} on {host}"),
     }
 }

@@ -61,7 +61,8 @@ impl Orchestrator {
                 let wake = Arc::new(Wake::default());
                 let key = place.key().clone();
                 place.insert(wake.clone());
-                self.inner.tasks.spawn(self.clone().work(key, wake));
+                let orchestrator = self.clone();
+                self.spawn(async move { orchestrator.work_until_done(&key, &wake).await });
             }
         }
     }
@@ -70,18 +71,10 @@ impl Orchestrator {
         self.inner.workers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn work(self, key: SlotKey, wake: Arc<Wake>) {
-        let stop = self.inner.stop.clone();
-        tokio::select! {
-            () = stop.cancelled() => {}
-            () = self.work_until_done(&key, &wake) => {}
-        }
-    }
-
     async fn work_until_done(&self, key: &SlotKey, wake: &Wake) {
         loop {
             wake.clear();
-            let pause = match self.take_turn(key, wake).await {
+            let pause = match self.take_step(key, wake).await {
                 Ok(Next::Again) => continue,
                 Ok(Next::Rest(None)) => {
                     if self.retire(key, wake) {
@@ -99,8 +92,9 @@ impl Orchestrator {
                 }
             };
             tokio::select! {
-                () = tokio::time::sleep(pause) => {}
+                biased;
                 () = wake.received() => {}
+                () = tokio::time::sleep(pause) => {}
             }
         }
     }
@@ -116,9 +110,8 @@ impl Orchestrator {
         done
     }
 
-    async fn take_turn(&self, key: &SlotKey, wake: &Wake) -> Result<Next, StoreError> {
-        let _turn = self.inner.turns.acquire().await;
-        let Some(situation) = self.inner.store.situation(key).await? else {
+    async fn take_step(&self, key: &SlotKey, wake: &Wake) -> Result<Next, StoreError> {
+        let Some(situation) = self.situation(key).await? else {
             return Ok(Next::Rest(None));
         };
         let instance = situation.instance.as_ref();
@@ -159,7 +152,7 @@ impl Orchestrator {
             (Step::Condemn, Some(instance)) => {
                 let reason = Some("the client's lease ended".to_owned());
                 self.inner
-                    .store
+                    .records
                     .update_instance(instance.id, self.update(instance, Phase::Removing, reason, None), None)
                     .await?;
             }
@@ -170,6 +163,11 @@ impl Orchestrator {
         Ok(Next::Again)
     }
 
+    pub(super) async fn situation(&self, key: &SlotKey) -> Result<Option<Situation>, StoreError> {
+        let _turn = self.inner.turns.read().await;
+        self.inner.records.situation(key).await
+    }
+
     pub(super) async fn next_step(&self, situation: &Situation) -> Step {
         let instance = situation.instance.as_ref();
         let wanted = match self.want(situation) {
@@ -178,7 +176,7 @@ impl Orchestrator {
             None => false,
         };
         let sight = match instance {
-            Some(instance) if wanted && instance.phase == Phase::Ready => self.look(instance).await,
+            Some(instance) if wanted && instance.phase == Phase::Ready => self.observe(instance).await,
             _ => Sight::Unknown,
         };
         machine::next(wanted, instance, sight, self.terms(instance), self.inner.clock.now())
@@ -209,7 +207,8 @@ impl Orchestrator {
     /// Wakes the workers of all slots that these owners want or have, and of these slots.
     pub(super) async fn dispatch(&self, notified: Notified) {
         notified.slots.into_iter().for_each(|key| self.wake(key));
-        let mut owners = notified.owners.into_iter();
+        let owners: BTreeSet<Owner> = notified.owners.into_iter().collect();
+        let mut owners = owners.into_iter();
         while let Some(owner) = owners.next() {
             let slots = match self.slots_of(&owner).await {
                 Ok(slots) => slots,
@@ -232,7 +231,7 @@ impl Orchestrator {
 
     /// The slots that an owner wants or has.
     async fn slots_of(&self, owner: &Owner) -> Result<BTreeSet<Slot>, StoreError> {
-        let store = &self.inner.store;
+        let store = &self.inner.records;
         let (holding, mut slots) = match owner.client() {
             Some(client) => {
                 let holding = store.holding(client).await?;
@@ -280,7 +279,7 @@ impl Orchestrator {
             ..self.update(instance, Phase::Pending, Some(what), Some(due))
         };
         self.inner
-            .store
+            .records
             .update_instance(instance.id, update, Some(event))
             .await?;
         self.inner.checks.pause(instance.id);
@@ -298,7 +297,7 @@ impl Orchestrator {
         tracing::info!(instance = %instance.id, owner = %instance.owner, %phase, reason, "{kind}");
         let event = self.event(instance, kind, reason.clone());
         self.inner
-            .store
+            .records
             .update_instance(instance.id, self.update(instance, phase, reason, due), Some(event))
             .await
             .map(drop)

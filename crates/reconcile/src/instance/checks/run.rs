@@ -50,6 +50,7 @@ impl Checks {
                 }
             };
             tokio::select! {
+                biased;
                 Some(done) = under_way.join_next_with_id() => {
                     // A check that panicked has found nothing out.
                     let (task, outcome) = done.unwrap_or_else(|panicked| (panicked.id(), Outcome::Unknown));

@@ -1,16 +1,14 @@
 //! Which instance is checked when, and what its checks have come to. No I/O, and no clock but the one that is given.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use orchestrator_network::AttachmentPlan;
+use orchestrator_host::{InstanceRef, Socket};
 use tokio::time::Instant;
 
-use super::super::probe::Place;
 use super::Outcome;
-use orchestrator_model::{InstanceId, SlotKey};
+use orchestrator_model::{HostId, InstanceId, SlotKey};
 
 /// The first check of an instance that has just become ready comes within this time.
 const SOON: Duration = Duration::from_secs(1);
@@ -21,15 +19,10 @@ const TRIALS: u8 = 3;
 /// What is asked of an instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::instance) enum Target {
-    /// Whether it takes a connection.
-    Tcp(Place),
+    /// Whether it takes a connection at this socket.
+    Socket(Socket),
     /// Whether the inside of its wiring is as planned.
-    Wiring {
-        /// The plans of its attachments.
-        plans: Arc<[AttachmentPlan]>,
-        /// Its network namespace, as the engine told it last.
-        netns: PathBuf,
-    },
+    Wiring(Arc<InstanceRef>),
 }
 
 /// What is to be checked of an instance.
@@ -37,6 +30,8 @@ pub(in crate::instance) enum Target {
 pub(in crate::instance) struct Subject {
     /// Whose worker looks when a check fails.
     pub(in crate::instance) key: SlotKey,
+    /// The host that it is on.
+    pub(in crate::instance) host: HostId,
     /// What is asked.
     pub(in crate::instance) target: Target,
     /// Time between two checks; a tenth more or less at random.

@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::super::super::probe::Place;
 use super::super::schedule::Schedule;
 use super::super::{Subject, Target};
 use super::*;
-use orchestrator_model::{Id, InstanceId, Slot, SlotKey};
+use orchestrator_host::Socket;
+use orchestrator_model::{HostId, Id, InstanceId, Slot, SlotKey};
 
 const EVERY: Duration = Duration::from_secs(10);
 
@@ -25,10 +25,11 @@ fn id(number: u64) -> InstanceId {
 fn subject(number: u64) -> Subject {
     Subject {
         key: SlotKey::new(id(number | 1 << 40), Slot::new("default")),
-        target: Target::Tcp(Place {
+        host: HostId::local(),
+        target: Target::Socket(Socket::Tcp {
             address: Ipv6Addr::from(u128::from(number)),
             port: 80,
-            interface: "br0".to_owned(),
+            network: "br0".to_owned(),
         }),
         every: EVERY,
         failures: 3,
@@ -131,10 +132,14 @@ async fn an_answer_is_remembered_for_the_question_alone() {
     let checks = Checks::default();
     let other_port = |number| match subject(number) {
         Subject {
-            target: Target::Tcp(place),
+            target: Target::Socket(Socket::Tcp { network, address, .. }),
             ..
         } => Subject {
-            target: Target::Tcp(Place { port: 81, ..place }),
+            target: Target::Socket(Socket::Tcp {
+                network,
+                address,
+                port: 81,
+            }),
             ..subject(number)
         },
         other => other,

@@ -1,0 +1,103 @@
+//! What a host is asked for of an instance, as it was planned with it: whatever the settings say by now.
+
+use super::Orchestrator;
+use super::failure::PATIENT_TRIES;
+use orchestrator_host::{
+    AttachmentPlan, ContainerName, ContainerPlan, ContainerRef, InstancePlan, InstanceRef, ReadinessPlan, RemovalPlan,
+};
+use orchestrator_model::{Attachment, Container, ContainerSpec, Instance};
+
+impl Orchestrator {
+    /// The plan of one try to bring an instance to answer.
+    pub(super) fn instance_plan(&self, instance: &Instance, restart: bool) -> InstancePlan {
+        let settings = self.settings();
+        let template = settings.templates.get(&instance.template);
+        let readiness = template.and_then(|template| template.ready).map(|ready| ReadinessPlan {
+            port: ready.tcp,
+            within: ready.within,
+            reacting: self.inner.checks.reacts(instance.id),
+        });
+        let attachments = instance.attachments.iter().map(|attachment| AttachmentPlan {
+            may_take_port: self.may_take_port(instance, &attachment.network),
+            ..attachment_plan(attachment)
+        });
+        InstancePlan {
+            id: instance.id,
+            containers: instance
+                .containers
+                .iter()
+                .map(|container| container_plan(instance, container))
+                .collect(),
+            attachments: attachments.collect(),
+            readiness,
+            restart,
+            patient: instance.attempts.saturating_add(1) < PATIENT_TRIES,
+        }
+    }
+}
+
+/// The instance as a host observes it.
+pub(super) fn instance_ref(instance: &Instance) -> InstanceRef {
+    InstanceRef {
+        id: instance.id,
+        containers: container_refs(instance),
+        attachments: instance
+            .attachments
+            .iter()
+            .filter(|attachment| attachment.address.is_some())
+            .map(attachment_plan)
+            .collect(),
+    }
+}
+
+/// Everything that was made for the instance.
+pub(super) fn removal_plan(instance: &Instance) -> RemovalPlan {
+    RemovalPlan {
+        id: Some(instance.id),
+        containers: container_refs(instance),
+        attachments: instance.attachments.iter().map(|attachment| attachment.id).collect(),
+        host_ends: Vec::new(),
+    }
+}
+
+fn container_refs(instance: &Instance) -> Vec<ContainerRef> {
+    let reference = |container: &Container| ContainerRef {
+        instance: instance.id,
+        name: name_of(container),
+        engine: container.engine.clone(),
+        reference: container.reference.clone(),
+    };
+    instance.containers.iter().map(reference).collect()
+}
+
+fn container_plan(instance: &Instance, container: &Container) -> ContainerPlan {
+    ContainerPlan {
+        name: name_of(container),
+        engine: container.engine.clone(),
+        reference: container.reference.clone(),
+        spec: ContainerSpec {
+            image: container.image.clone(),
+            ..instance.spec.clone()
+        },
+    }
+}
+
+/// Names are checked before they are recorded.
+fn name_of(container: &Container) -> ContainerName {
+    container.name.parse().unwrap_or_default()
+}
+
+fn attachment_plan(attachment: &Attachment) -> AttachmentPlan {
+    AttachmentPlan {
+        id: attachment.id,
+        network: attachment.network.clone(),
+        interface: attachment.interface.clone(),
+        address: attachment.address,
+        prefix_length: attachment.prefix_length,
+        mac: attachment.mac.0,
+        gateway: attachment.gateway,
+        isolated: attachment.isolated,
+        routed: attachment.routed.clone(),
+        may_take_port: true,
+    }
+}

@@ -1,0 +1,188 @@
+//! A daemon under test: the reconciler on fakes. It can be ended at any of its waits, and started again.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use orchestrator_host::Host;
+use orchestrator_host::fake::{FakeMachine, MachineSettings};
+use orchestrator_model::{ContainerSpec, Owner, Phase, Slot, SlotKey, Timestamp};
+use orchestrator_reconcile::instance::{Clients, Orchestrator, Parts, Want, Wants};
+use orchestrator_runtime::conditions::Conditions;
+use orchestrator_runtime::metrics::Metrics;
+use orchestrator_runtime::notifications::Notifications;
+use orchestrator_settings::{Current, Settings};
+use orchestrator_store::Holding;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock;
+use crate::records::Memory;
+
+/// An owner of a kind that is not a client: a service with a number of replicas.
+#[derive(Debug, Default)]
+pub(crate) struct Replicas {
+    pub(crate) count: AtomicU32,
+}
+
+pub(crate) fn service() -> Owner {
+    Owner::Service("web".to_owned())
+}
+
+impl Wants for Replicas {
+    fn slots(&self, owner: &Owner, _: Option<&Holding>, _: &Settings, _: Timestamp) -> BTreeMap<Slot, Want> {
+        let count = match *owner == service() {
+            true => self.count.load(Ordering::Relaxed),
+            false => 0,
+        };
+        let fill = |number| {
+            let want = Want::Fill {
+                template: "replica".to_owned(),
+                network: "br0".to_owned(),
+            };
+            (Slot::numbered(number), want)
+        };
+        (0..count).map(fill).collect()
+    }
+
+    fn owners(&self, _: &Settings) -> Vec<Owner> {
+        vec![service()]
+    }
+}
+
+/// The slot that a container was made for.
+fn slot_of(spec: &ContainerSpec) -> Option<String> {
+    let fact = |name: &str| spec.environment.get(name).cloned();
+    let owner = fact("ORCHESTRATOR_CLIENT_DUID").or_else(|| fact("ORCHESTRATOR_SERVICE"))?;
+    Some(format!("{owner} {}", fact("ORCHESTRATOR_SLOT")?))
+}
+
+/// What stays when the daemon ends: the machines, the record, and what is wanted.
+pub(crate) struct World {
+    pub(crate) machine: FakeMachine,
+    pub(crate) records: Memory,
+    pub(crate) replicas: Arc<Replicas>,
+    pub(crate) hosts: Vec<Arc<dyn Host>>,
+    settings: Arc<Settings>,
+    daemon: Option<Daemon>,
+}
+
+/// What ends with the daemon.
+struct Daemon {
+    orchestrator: Orchestrator,
+    notifications: Notifications,
+    stop: CancellationToken,
+    running: JoinHandle<()>,
+}
+
+impl World {
+    /// A machine on which nothing runs, and no daemon yet.
+    pub(crate) fn new(seed: u64, settings: &str) -> Self {
+        clock::begin();
+        let settings = orchestrator_settings::parse(settings, std::iter::empty()).unwrap();
+        let machine = FakeMachine::new(MachineSettings {
+            seed,
+            engines: settings.engines.names().map(str::to_owned).collect(),
+            bridges: vec![("br0".to_owned(), 1023)],
+            answers_within: Duration::from_secs(2),
+            engine_limit: Duration::from_secs(30),
+            slot_of,
+        });
+        let records = Memory::new(seed, machine.crash_points().clone());
+        let hosts: Vec<Arc<dyn Host>> = vec![Arc::new(machine.host("local"))];
+        Self {
+            machine,
+            records,
+            replicas: Arc::default(),
+            hosts,
+            settings: Arc::new(settings),
+            daemon: None,
+        }
+    }
+
+    pub(crate) fn start(&mut self) {
+        assert!(self.daemon.is_none(), "one daemon at a time");
+        let (_, settings) = Current::new(self.settings.clone());
+        let notifications = Notifications::default();
+        let orchestrator = Orchestrator::new(Parts {
+            settings,
+            records: Arc::new(self.records.clone()),
+            hosts: self.hosts.clone(),
+            wants: vec![Arc::new(Clients), self.replicas.clone()],
+            clock: clock::clock(),
+            notifications: notifications.clone(),
+            conditions: Conditions::default(),
+            metrics: Metrics::default(),
+        });
+        let stop = CancellationToken::new();
+        let running = tokio::spawn({
+            let (orchestrator, stop) = (orchestrator.clone(), stop.clone());
+            async move { orchestrator.run(stop).await }
+        });
+        self.daemon = Some(Daemon {
+            orchestrator,
+            notifications,
+            stop,
+            running,
+        });
+    }
+
+    /// Ends the daemon: whatever it was doing is dropped at the wait that it is at.
+    pub(crate) async fn kill(&mut self) {
+        let Some(daemon) = self.daemon.take() else { return };
+        daemon.stop.cancel();
+        daemon.running.await.unwrap();
+        self.machine.crash_points().disarm();
+        self.machine.disconnect();
+    }
+
+    /// Something of an owner has changed. Nobody is notified while there is no daemon.
+    pub(crate) fn notify(&self, owner: impl Into<Owner>) {
+        if let Some(daemon) = &self.daemon {
+            daemon.notifications.notify(owner);
+        }
+    }
+
+    pub(crate) fn hold(&self, number: u8, span: Duration) {
+        let client = self.records.hold(number, span);
+        self.notify(client);
+    }
+
+    pub(crate) fn release(&self, number: u8) {
+        let client = self.records.release(number);
+        self.notify(client);
+    }
+
+    pub(crate) fn scale(&self, count: u32) {
+        self.replicas.count.store(count, Ordering::Relaxed);
+        self.notify(service());
+    }
+
+    /// The sweep of leases, which the daemon makes in another room.
+    pub(crate) fn sweep(&self) {
+        for client in self.records.expire() {
+            self.notify(client);
+        }
+    }
+
+    pub(crate) fn orchestrator(&self) -> Option<Orchestrator> {
+        self.daemon.as_ref().map(|daemon| daemon.orchestrator.clone())
+    }
+
+    /// The slots that are ready now.
+    pub(crate) fn ready(&self) -> Vec<SlotKey> {
+        let live = self.records.live();
+        let ready = live.iter().filter(|instance| instance.phase == Phase::Ready);
+        ready.map(|instance| instance.key()).collect()
+    }
+
+    /// Waits until this is so, for as long as `within`.
+    pub(crate) async fn until(&self, within: Duration, what: &str, is_so: impl Fn(&Self) -> bool) {
+        let began = tokio::time::Instant::now();
+        while !is_so(self) {
+            assert!(began.elapsed() < within, "not within {within:?}: {what}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! The instance reconciler on a host and a record in memory: without root, without an engine, on a clock that stands
+//! still until everybody waits.
+
+mod clock;
+mod daemon;
+mod delays;
+mod life;
+mod properties;
+mod records;
+mod scenario;

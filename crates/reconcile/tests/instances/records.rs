@@ -1,0 +1,491 @@
+//! The record in memory: it refuses what the store refuses, is slow and away now and then, and outlives the daemon.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::net::Ipv6Addr;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use orchestrator_host::fake::{CrashPoints, Random};
+use orchestrator_model::{
+    Client, ClientId, EventKind, GrantedTo, Iaid, Id, Instance, InstanceId, Lease, LeaseSource, LeaseState, NewEvent,
+    Owner, Phase, SiteId, Slot, SlotKey, Timestamp,
+};
+use orchestrator_reconcile::instance::Records;
+use orchestrator_store::{AwayCause, Holding, InstanceUpdate, NewInstance, Situation, StoreError, Wanting};
+use tokio::time::sleep;
+
+use crate::clock::now;
+
+/// How the record fails, in times a thousand.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct StoreFaults {
+    pub(crate) away_before: u32,
+    pub(crate) away_after: u32,
+    pub(crate) latency: Duration,
+}
+
+#[derive(Debug)]
+pub(crate) struct State {
+    random: Random,
+    ids: u64,
+    pub(crate) faults: StoreFaults,
+    pub(crate) clients: BTreeMap<ClientId, Client>,
+    pub(crate) leases: BTreeMap<ClientId, Lease>,
+    pub(crate) instances: BTreeMap<InstanceId, Instance>,
+    pub(crate) events: Vec<NewEvent>,
+    pub(crate) calls: u64,
+}
+
+/// The record. A cheap handle: all clones share it.
+#[derive(Debug, Clone)]
+pub(crate) struct Memory {
+    state: Arc<Mutex<State>>,
+    crash_points: CrashPoints,
+}
+
+impl Memory {
+    pub(crate) fn new(seed: u64, crash_points: CrashPoints) -> Self {
+        let state = State {
+            random: Random::new(seed ^ 0x5eed),
+            ids: seed << 16,
+            faults: StoreFaults::default(),
+            clients: BTreeMap::new(),
+            leases: BTreeMap::new(),
+            instances: BTreeMap::new(),
+            events: Vec::new(),
+            calls: 0,
+        };
+        Self {
+            state: Arc::new(Mutex::new(state)),
+            crash_points,
+        }
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    /// The client of this number holds a lease on `br0` for so long from now.
+    pub(crate) fn hold(&self, number: u8, span: Duration) -> ClientId {
+        let (id, now) = (Id::from_bytes([0xc, 0, 0, 0, 0, number]), now());
+        let duid: orchestrator_model::Duid = format!("00:03:00:01:02:00:00:00:00:{number:02x}").parse().unwrap();
+        let mut state = self.state();
+        let client = state.clients.entry(id).or_insert_with(|| Client {
+            id,
+            link: "br0".to_owned(),
+            duid: duid.clone(),
+            link_layer: None,
+            hostname: None,
+            class: None,
+            wants_instance: true,
+            first_seen: now,
+            last_seen: now,
+        });
+        client.wants_instance = true;
+        client.last_seen = now;
+        let lease = Lease {
+            link: "br0".to_owned(),
+            leased: Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 1, u16::from(number)).into(),
+            client: id,
+            duid,
+            iaid: Iaid(1),
+            source: LeaseSource::Listener,
+            state: LeaseState::Active,
+            next_hop: None,
+            granted_to: GrantedTo::default(),
+            preferred_until: now.plus(span),
+            valid_until: now.plus(span),
+            granted: now,
+            changed: now,
+        };
+        state.leases.insert(id, lease);
+        id
+    }
+
+    /// The client of this number gives its lease back.
+    pub(crate) fn release(&self, number: u8) -> ClientId {
+        let id = Id::from_bytes([0xc, 0, 0, 0, 0, number]);
+        if let Some(lease) = self.state().leases.get_mut(&id) {
+            lease.state = LeaseState::Released;
+            lease.valid_until = now();
+        }
+        id
+    }
+
+    /// Ends the leases whose time is over, as the store's sweep does. Returns whose they were.
+    pub(crate) fn expire(&self) -> Vec<ClientId> {
+        let now = now();
+        let mut state = self.state();
+        let over = state
+            .leases
+            .values_mut()
+            .filter(|lease| lease.state == LeaseState::Active && lease.valid_until <= now);
+        over.map(|lease| {
+            lease.state = LeaseState::Expired;
+            lease.client
+        })
+        .collect()
+    }
+
+    pub(crate) fn live(&self) -> Vec<Instance> {
+        let state = self.state();
+        let live = state
+            .instances
+            .values()
+            .filter(|instance| instance.phase != Phase::Removed);
+        live.cloned().collect()
+    }
+
+    /// How often something of this kind happened.
+    pub(crate) fn happened(&self, kind: EventKind) -> usize {
+        self.state().events.iter().filter(|event| event.kind == kind).count()
+    }
+
+    async fn read<T>(&self, doing: &'static str, read: impl FnOnce(&State) -> T) -> Result<T, StoreError> {
+        self.wait(doing).await?;
+        let mut state = self.state();
+        state.calls += 1;
+        Ok(read(&state))
+    }
+
+    async fn write<T>(
+        &self,
+        doing: &'static str,
+        write: impl FnOnce(&mut State) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.wait(doing).await?;
+        let written = {
+            let mut state = self.state();
+            state.calls += 1;
+            write(&mut state)
+        };
+        self.crash_points.pass().await;
+        let away_after = {
+            let mut state = self.state();
+            let chance = state.faults.away_after;
+            state.random.happens(chance)
+        };
+        match away_after {
+            true => Err(away(doing)),
+            false => written,
+        }
+    }
+
+    async fn wait(&self, doing: &'static str) -> Result<(), StoreError> {
+        self.crash_points.pass().await;
+        let (latency, is_away) = {
+            let mut state = self.state();
+            let faults = state.faults;
+            (
+                state.random.within(faults.latency),
+                state.random.happens(faults.away_before),
+            )
+        };
+        sleep(latency).await;
+        match is_away {
+            true => Err(away(doing)),
+            false => Ok(()),
+        }
+    }
+}
+
+fn away(doing: &'static str) -> StoreError {
+    StoreError::Away {
+        doing,
+        source: AwayCause::Slow(Duration::from_secs(1)),
+    }
+}
+
+impl State {
+    fn live_in_slot(&self, key: &SlotKey) -> Option<&Instance> {
+        let mut all = self.instances.values();
+        all.find(|instance| instance.phase != Phase::Removed && instance.key() == *key)
+    }
+
+    fn live_slots(&self, owner: &Owner) -> BTreeSet<Slot> {
+        let live = self
+            .instances
+            .values()
+            .filter(|instance| instance.phase != Phase::Removed);
+        let own = live.filter(|instance| instance.owner == *owner);
+        own.map(|instance| instance.slot.clone()).collect()
+    }
+
+    fn holding(&self, id: ClientId) -> Option<Holding> {
+        let client = self.clients.get(&id)?.clone();
+        let active = self.leases.get(&id).filter(|lease| lease.state == LeaseState::Active);
+        Some(Holding {
+            client,
+            active_leases: active.cloned().into_iter().collect(),
+            slots: self.live_slots(&Owner::Client(id)),
+        })
+    }
+
+    fn holder(&self, network: &str, address: Ipv6Addr) -> Option<InstanceId> {
+        let live = self
+            .instances
+            .values()
+            .filter(|instance| instance.phase != Phase::Removed);
+        let mut attached = live.flat_map(|instance| &instance.attachments);
+        let found = attached.find(|one| one.network == network && one.address == Some(address));
+        found.map(|attachment| attachment.instance)
+    }
+
+    fn plan(&mut self, new: NewInstance) -> Result<Instance, StoreError> {
+        if let Some(client) = new.owner.client()
+            && !self.clients.contains_key(&client)
+        {
+            return Err(StoreError::NoSuchClient(client));
+        }
+        let key = SlotKey::new(new.owner.clone(), new.slot.clone());
+        if let Some(live) = self.live_in_slot(&key) {
+            let instance = live.id;
+            return Err(StoreError::AlreadyThere { key, instance });
+        }
+        for attachment in &new.attachments {
+            let Some(address) = attachment.address else { continue };
+            if let Some(instance) = self.holder(&attachment.network, address) {
+                return Err(StoreError::AddressTaken {
+                    network: attachment.network.clone(),
+                    address,
+                    instance,
+                });
+            }
+        }
+        let instance = Instance {
+            id: new.id,
+            owner: new.owner,
+            slot: new.slot,
+            host: new.host,
+            template: new.template,
+            version: new.version,
+            spec: new.spec,
+            phase: Phase::Pending,
+            reason: None,
+            attempts: 0,
+            due: None,
+            created: new.at,
+            ready: None,
+            changed: new.at,
+            containers: new.containers,
+            attachments: new.attachments,
+        };
+        self.instances.insert(instance.id, instance.clone());
+        Ok(instance)
+    }
+
+    fn update(&mut self, id: InstanceId, update: InstanceUpdate) -> bool {
+        let Some(instance) = self.instances.get_mut(&id) else {
+            return false;
+        };
+        let barred = match instance.phase {
+            Phase::Removed => true,
+            Phase::Removing => !matches!(update.phase, Phase::Removing | Phase::Removed),
+            _ => false,
+        };
+        if barred {
+            return false;
+        }
+        if instance.phase != update.phase {
+            instance.changed = update.at;
+        }
+        instance.phase = update.phase;
+        instance.reason = update.reason;
+        instance.attempts = update.attempts;
+        instance.due = update.due;
+        instance.ready = instance.ready.or(update.ready);
+        if let Some(mut references) = update.references {
+            for container in &mut instance.containers {
+                container.reference = references.remove(&container.name);
+            }
+        }
+        true
+    }
+}
+
+#[async_trait]
+impl Records for Memory {
+    fn site(&self) -> SiteId {
+        Id::from_bytes([9; 6])
+    }
+
+    fn new_id(&self) -> Result<Id, StoreError> {
+        let mut state = self.state();
+        state.ids += 1;
+        let [_, _, bytes @ ..] = state.ids.to_be_bytes();
+        Ok(Id::from_bytes(bytes))
+    }
+
+    async fn situation(&self, key: &SlotKey) -> Result<Option<Situation>, StoreError> {
+        let situation = self.read("read a situation", |state| {
+            let holding = match key.owner.client() {
+                Some(client) => Some(state.holding(client)?),
+                None => None,
+            };
+            Some(Situation {
+                key: key.clone(),
+                holding,
+                instance: state.live_in_slot(key).cloned(),
+            })
+        });
+        situation.await
+    }
+
+    async fn holding(&self, client: ClientId) -> Result<Option<Holding>, StoreError> {
+        self.read("read a holding", |state| state.holding(client)).await
+    }
+
+    async fn live_slots(&self, owner: &Owner) -> Result<BTreeSet<Slot>, StoreError> {
+        self.read("read slots", |state| state.live_slots(owner)).await
+    }
+
+    async fn wanting(&self, link: &str) -> Result<Vec<Wanting>, StoreError> {
+        let wanting = self.read("find who wants", |state| {
+            let active = state.leases.values().filter(|lease| lease.state == LeaseState::Active);
+            let clients = active.filter_map(|lease| state.clients.get(&lease.client));
+            let wanting = clients.filter(|client| client.link == link && client.wants_instance);
+            wanting
+                .map(|client| Wanting {
+                    client: client.id,
+                    class: client.class.clone(),
+                })
+                .collect()
+        });
+        wanting.await
+    }
+
+    async fn live_instances(&self) -> Result<Vec<Instance>, StoreError> {
+        let live = self.read("read the live instances", |state| {
+            let live = state
+                .instances
+                .values()
+                .filter(|instance| instance.phase != Phase::Removed);
+            live.cloned().collect()
+        });
+        live.await
+    }
+
+    async fn recorded_instance(&self, id: InstanceId) -> Result<Option<Instance>, StoreError> {
+        self.read("look up an instance", |state| state.instances.get(&id).cloned())
+            .await
+    }
+
+    async fn known_instances(&self, ids: &[InstanceId]) -> Result<HashMap<InstanceId, Option<String>>, StoreError> {
+        let known = self.read("find known instances", |state| {
+            let known = ids.iter().filter_map(|id| state.instances.get(id));
+            known
+                .map(|instance| (instance.id, instance.reference().map(str::to_owned)))
+                .collect()
+        });
+        known.await
+    }
+
+    async fn plan_instance(&self, new: NewInstance, event: NewEvent) -> Result<Instance, StoreError> {
+        let planned = self.write("record an instance", |state| {
+            let planned = state.plan(new)?;
+            state.events.push(event);
+            Ok(planned)
+        });
+        planned.await
+    }
+
+    async fn update_instance(
+        &self,
+        id: InstanceId,
+        update: InstanceUpdate,
+        event: Option<NewEvent>,
+    ) -> Result<bool, StoreError> {
+        let updated = self.write("record where an instance is", |state| {
+            let updated = state.update(id, update);
+            state.events.extend(event.filter(|_| updated));
+            Ok(updated)
+        });
+        updated.await
+    }
+
+    async fn destroy_instance(
+        &self,
+        id: InstanceId,
+        at: Timestamp,
+        detail: Option<String>,
+    ) -> Result<Instance, StoreError> {
+        let destroyed = self.write("record a removal", |state| {
+            let instance = state.instances.get_mut(&id).ok_or(StoreError::NoSuchInstance(id))?;
+            if instance.phase == Phase::Removed {
+                return Ok(instance.clone());
+            }
+            if instance.phase != Phase::Removing {
+                instance.phase = Phase::Removing;
+                instance.reason = detail;
+                instance.attempts = 0;
+                instance.due = None;
+                instance.changed = at;
+            }
+            let instance = instance.clone();
+            if let Some(client) = instance.client().and_then(|client| state.clients.get_mut(&client)) {
+                client.wants_instance = false;
+            }
+            Ok(instance)
+        });
+        destroyed.await
+    }
+
+    async fn hurry_instances(&self, engine: &str) -> Result<(), StoreError> {
+        let hurried = self.write("end waits", |state| {
+            for instance in state.instances.values_mut() {
+                let waits = matches!(instance.phase, Phase::Pending | Phase::Starting | Phase::Removing);
+                if waits && instance.engine() == engine {
+                    instance.due = None;
+                }
+            }
+            Ok(())
+        });
+        hurried.await
+    }
+
+    async fn hurry_link(&self, network: &str) -> Result<(), StoreError> {
+        let hurried = self.write("end waits", |state| {
+            for instance in state.instances.values_mut() {
+                let waits = matches!(instance.phase, Phase::Pending | Phase::Starting);
+                if waits && instance.link() == network {
+                    instance.due = None;
+                }
+            }
+            Ok(())
+        });
+        hurried.await
+    }
+
+    async fn taken_addresses(&self, network: &str) -> Result<HashSet<Ipv6Addr>, StoreError> {
+        let taken = self.read("read addresses", |state| {
+            let live = state
+                .instances
+                .values()
+                .filter(|instance| instance.phase != Phase::Removed);
+            let attached = live.flat_map(|instance| &instance.attachments);
+            let own = attached.filter(|attachment| attachment.network == network);
+            own.filter_map(|attachment| attachment.address).collect()
+        });
+        taken.await
+    }
+
+    async fn last_address(&self, key: &SlotKey, network: &str) -> Result<Option<Ipv6Addr>, StoreError> {
+        let last = self.read("look up an address", |state| {
+            let own = state
+                .instances
+                .values()
+                .filter(|instance| instance.key() == *key && instance.link() == network);
+            own.max_by_key(|instance| instance.created).and_then(Instance::address)
+        });
+        last.await
+    }
+
+    async fn append_event(&self, event: NewEvent) -> Result<(), StoreError> {
+        let appended = self.write("record an event", |state| {
+            state.events.push(event);
+            Ok(())
+        });
+        appended.await
+    }
+}
