@@ -9,6 +9,15 @@ create table facts (
     value text not null
 );
 
+-- Which daemon writes. Each raises the epoch when it opens the database; one with a lower epoch writes nothing more.
+create table leaders (
+    name text primary key not null,
+    epoch bigint not null,
+    -- The machine of that daemon, for people.
+    holder text not null,
+    since bigint not null
+);
+
 create table clients (
     id text primary key not null,
     link text not null,

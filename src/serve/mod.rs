@@ -33,6 +33,7 @@ use orchestrator_model::{Clock, HostId, Mark, SiteId};
 use orchestrator_reconcile::driver::{self, Driver};
 use orchestrator_reconcile::instance::{Orchestrator, Parts};
 use orchestrator_reconcile::routes;
+use orchestrator_runtime::causes::with_causes;
 use orchestrator_runtime::conditions::Conditions;
 use orchestrator_runtime::metrics::Metrics;
 use orchestrator_runtime::notifications::Notifications;
@@ -267,10 +268,32 @@ async fn build_and_run(
     store_sender.send_replace(Some(store.clone()));
     housekeeping::register(&context, &store, intake);
     context.tasks.spawn(secrets.keep_open());
-    orchestrator.run(context.stop.clone()).await;
+    let outcome = while_leading(&context, &store, orchestrator.run(context.stop.clone())).await;
     // The API reads the store for as long as it drains.
     drop(store_sender);
-    Ok(())
+    outcome
+}
+
+/// Runs `work` to its end, or until another daemon has taken the lead: then every part stops at once, as nothing can be
+/// written any more. Instances are left running; the other daemon adopts those of its machine.
+async fn while_leading(context: &Context, store: &Store, work: impl Future<Output = ()>) -> Result<(), ServeError> {
+    tokio::pin!(work);
+    let fault = tokio::select! {
+        () = &mut work => return Ok(()),
+        fault = store.deposed() => fault,
+    };
+    context.metrics.store_failed(fault.code());
+    tracing::error!(
+        code = fault.code(),
+        reason = with_causes(&fault),
+        "stopping; instances are left running"
+    );
+    systemd::stopping();
+    context.stop.cancel();
+    if tokio::time::timeout(DRAIN, work).await.is_err() {
+        tracing::warn!("some workers did not end in {DRAIN:?}");
+    }
+    Err(fault.into())
 }
 
 /// The machine of the daemon itself, with the engines of the settings. None of them is asked anything yet.

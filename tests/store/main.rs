@@ -8,6 +8,7 @@ mod failures;
 mod groups;
 mod identity;
 mod instances;
+mod leader;
 mod leases;
 mod lost;
 mod names;

@@ -20,6 +20,7 @@ mod flood;
 mod full;
 mod hands;
 mod interference;
+mod leader;
 mod lease;
 mod lost;
 mod names;

@@ -150,7 +150,7 @@ impl Fault {
 impl From<StoreError> for Fault {
     fn from(error: StoreError) -> Self {
         let status = match &error {
-            StoreError::Away { .. } | StoreError::Lost(_) | StoreError::Damaged { .. } => {
+            StoreError::Away { .. } | StoreError::Lost(_) | StoreError::Damaged { .. } | StoreError::Deposed { .. } => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             StoreError::BadCursor(_) => StatusCode::BAD_REQUEST,

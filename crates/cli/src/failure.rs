@@ -13,7 +13,7 @@ use orchestrator_client::ClientError;
 use orchestrator_runtime::causes::with_causes;
 use orchestrator_secrets::SecretsError;
 use orchestrator_settings::Faults;
-use orchestrator_store::BackupError;
+use orchestrator_store::{BackupError, StoreError};
 
 /// The end of `--help`; `docs/cli.md` has the same table.
 pub(super) const EXIT_CODES: &str = "\
@@ -24,6 +24,7 @@ Exit codes:
   3   not found
   4   the daemon does not answer
   5   no server gave the client a lease in time
+  6   another daemon has taken the database over
   64  the settings are wrong";
 
 /// Why a verb failed.
@@ -118,6 +119,7 @@ impl Failure {
             Self::Call(CallError::Problem(problem)) if problem.status == 404 => 3,
             Self::Call(CallError::Connect { .. } | CallError::Timeout { .. }) => 4,
             Self::Client(ClientError::TimedOut { .. }) => 5,
+            Self::Daemon(fault) if fault.downcast_ref().is_some_and(StoreError::is_deposed) => 6,
             Self::Settings(_) | Self::Refused { .. } => 64,
             _ => 1,
         }

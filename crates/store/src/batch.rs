@@ -4,6 +4,7 @@ use sqlx::SqliteConnection;
 
 use super::StoreError;
 use super::connection::{BEGIN, COMMIT, Session, SqliteTx, Tx, fetch_optional, statements};
+use super::leader::Lead;
 use super::rows::{ManyRows, Number, Text, execute_rows};
 use super::script::{SMALL, Script};
 use super::text::plain;
@@ -46,18 +47,22 @@ pub(super) struct Batch<'c> {
 impl<'c> Batch<'c> {
     /// A transaction that has begun.
     pub(super) async fn begin(session: &'c mut Session) -> Result<Self, StoreError> {
-        let mut batch = Self::new(session, None).await?;
+        let mut batch = Self::new(session, None, None).await?;
         batch.settle().await?;
         Ok(batch)
     }
 
-    /// A transaction that begins with its first statement. `last_event` is the last of the timeline, where that is
-    /// known.
-    pub(super) async fn new(session: &'c mut Session, last_event: Option<i64>) -> Result<Self, StoreError> {
-        let tx = session.transaction().await?;
+    /// A transaction that begins with its first statement, and fails if another daemon has taken `lead`. `last_event` is
+    /// the last of the timeline, where that is known.
+    pub(super) async fn new(
+        session: &'c mut Session,
+        lead: Option<&Lead>,
+        last_event: Option<i64>,
+    ) -> Result<Self, StoreError> {
+        let tx = session.transaction(lead).await?;
         let mut script = Script::default();
         if matches!(tx, Tx::Sqlite(_)) {
-            script.add(BEGIN, 0);
+            script.add(lead.map_or(BEGIN, Lead::begin_sqlite), 0);
         }
         Ok(Self {
             tx,

@@ -9,9 +9,12 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqlitePool, SqlitePoolOptions};
-use sqlx::{ConnectOptions, Connection, Executor, PgConnection, Postgres, Sqlite, SqliteConnection, Transaction};
+use sqlx::{
+    AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, Postgres, Sqlite, SqliteConnection, Transaction,
+};
 
 use super::StoreError;
+use super::leader::Lead;
 use super::url::{Target, WRITER_CACHE};
 
 /// How long making a connection, or getting one from the pool, may take.
@@ -26,8 +29,11 @@ const READERS: u32 = 4;
 /// What a writer looks up it finds by an index. A plan that was made while a table was small would read all of it, and
 /// go on to do so when it has grown. As there is but one good plan for each statement, it is made once: PostgreSQL would
 /// make another for each group, as it takes one of few rows to be better off with a plan of its own.
+///
+/// While a transaction waits for a daemon that hangs, or whose machine is gone, no other can take the lead: PostgreSQL
+/// ends it.
 const ROW_BY_ROW: &str = "set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; \
-    set plan_cache_mode = force_generic_plan";
+    set plan_cache_mode = force_generic_plan; set idle_in_transaction_session_timeout = '10s'";
 
 /// Names SQL texts, and lists them all as `STATEMENTS`.
 macro_rules! statements {
@@ -179,13 +185,17 @@ impl Session {
         }
     }
 
-    /// A transaction that writes. On SQLite it begins with [`BEGIN`], which is the caller's to say; and a session whose
-    /// transaction failed is to be dropped, which rolls it back.
-    pub(super) async fn transaction(&mut self) -> Result<Tx<'_>, StoreError> {
+    /// A transaction that writes, while `lead` is this daemon's. On SQLite it begins with [`BEGIN`] or the lead's text,
+    /// which is the caller's to say; and a session whose transaction failed is to be dropped, which rolls it back.
+    pub(super) async fn transaction(&mut self, lead: Option<&Lead>) -> Result<Tx<'_>, StoreError> {
         match self {
             Self::Sqlite(session) => Ok(Tx::Sqlite(SqliteTx::Writer(session))),
             Self::Postgres(session) => {
-                let begun = within("begin a transaction", session.begin()).await;
+                let doing = "begin a transaction";
+                let begun = match lead {
+                    Some(lead) => within(doing, session.begin_with(AssertSqlSafe(lead.begin_postgres()))).await,
+                    None => within(doing, session.begin()).await,
+                };
                 begun.map(Tx::Postgres)
             }
         }

@@ -12,7 +12,7 @@ use sqlx::migrate::MigrateError;
 use sqlx::sqlite::SqliteError;
 
 use super::{MOST_RESERVATIONS, MOST_TEMPLATES};
-use orchestrator_model::{ClientId, Duid, InstanceId, ReservationId, SlotKey};
+use orchestrator_model::{ClientId, Duid, InstanceId, ReservationId, SlotKey, Timestamp};
 
 /// Why the store could not do what it was asked.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -89,6 +89,22 @@ pub enum StoreError {
         /// What happened.
         #[source]
         source: Arc<sqlx::Error>,
+    },
+    /// Another daemon has taken the lead: this one writes nothing more, whatever it tries. The operator's to mend.
+    #[error(
+        "another daemon leads since {since}, on the machine {holder:?} (epoch {epoch}, after {own} of this one); this one \
+         has written nothing since, and leaves its instances running. Two daemons cannot share a database: stop one of \
+         them for good, or give it a database of its own in store.url"
+    )]
+    Deposed {
+        /// The epoch of this daemon.
+        own: i64,
+        /// The epoch that is there.
+        epoch: i64,
+        /// The machine of the other daemon.
+        holder: String,
+        /// When it took the lead.
+        since: Timestamp,
     },
     /// A row that this orchestrator did not write, or not like that.
     #[error("the database holds a {noun} that cannot be read: {column} is {value:?}; mend or delete that row")]
@@ -250,12 +266,20 @@ pub enum DamageCause {
 impl StoreError {
     /// Whether every call meets this fault, not only this one.
     pub(super) fn concerns_all(&self) -> bool {
-        matches!(self, Self::Away { .. } | Self::Lost(_) | Self::Damaged { .. })
+        matches!(
+            self,
+            Self::Away { .. } | Self::Lost(_) | Self::Damaged { .. } | Self::Deposed { .. }
+        )
     }
 
     /// Whether the database is not there now, and the same call may succeed later.
     pub fn is_away(&self) -> bool {
         matches!(self, Self::Away { .. })
+    }
+
+    /// Whether another daemon has taken the lead. This does not pass.
+    pub fn is_deposed(&self) -> bool {
+        matches!(self, Self::Deposed { .. })
     }
 
     /// A stable word for counters and the API.
@@ -268,6 +292,7 @@ impl StoreError {
             Self::Schema { .. } => "store-schema",
             Self::Lost(_) => "store-lost",
             Self::Damaged { .. } => "store-damaged",
+            Self::Deposed { .. } => "store-deposed",
             Self::Failed { .. } => "store-failed",
             Self::Row { .. } => "store-bad-row",
             Self::NotAnIdentity { .. } => "store-no-identity",

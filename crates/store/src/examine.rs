@@ -14,6 +14,7 @@ statements! {
     CONTAINERS = "select count(*) from containers where engine || image <> ''";
     ATTACHMENTS = "select count(*) from attachments where network || mac <> ''";
     RESERVATIONS = "select count(*) from reservations where link || holder <> ''";
+    LEADERS = "select count(*) from leaders where holder <> ''";
     SECRETS = "select count(*) from secrets where name || sealed <> ''";
     AUTHORITIES = "select count(*) from authorities where id || certificate <> ''";
     CERTIFICATES = "select count(*) from certificates where serial || subject <> ''";

@@ -16,6 +16,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
+use tokio_util::sync::CancellationToken;
+
 use super::connection::{Session, Tx, fetch_all, statements, within};
 use super::url::Target;
 use super::{LostCause, StoreError};
@@ -46,6 +48,9 @@ pub(super) struct Guard {
     replaced: Mutex<Option<StoreError>>,
     /// Why the database cannot be trusted any more. This does not pass.
     damaged: OnceLock<StoreError>,
+    /// Who has taken the lead. This does not pass, either.
+    deposed: OnceLock<StoreError>,
+    is_deposed: CancellationToken,
 }
 
 impl Guard {
@@ -65,6 +70,8 @@ impl Guard {
             beat: AtomicI64::new(beat(facts)),
             replaced: Mutex::default(),
             damaged: OnceLock::new(),
+            deposed: OnceLock::new(),
+            is_deposed: CancellationToken::new(),
         })
     }
 
@@ -77,7 +84,15 @@ impl Guard {
     /// [`check`](Self::check), and whether the database may be written to.
     pub(super) fn check_to_write(&self) -> Result<(), StoreError> {
         self.check()?;
-        self.damaged.get().cloned().map_or(Ok(()), Err)
+        let lasting = self.deposed.get().or_else(|| self.damaged.get());
+        lasting.cloned().map_or(Ok(()), Err)
+    }
+
+    /// Waits until another daemon has taken the lead.
+    pub(super) async fn deposed(&self) -> StoreError {
+        self.is_deposed.cancelled().await;
+        let fault = self.deposed.get().cloned();
+        fault.unwrap_or(StoreError::closed("look who leads"))
     }
 
     /// Whether the path still leads to the file that was opened.
@@ -175,11 +190,18 @@ impl Guard {
         self.beat.fetch_max(beat, Ordering::AcqRel);
     }
 
-    /// Takes note of damage: from now on nothing is written.
+    /// Takes note of damage, and of another daemon that leads: from now on nothing is written.
     pub(super) fn note(&self, fault: &StoreError) {
-        if matches!(fault, StoreError::Damaged { .. }) {
-            // The first one found is the one that is told.
-            let _ = self.damaged.set(fault.clone());
+        // The first of each is the one that is shown.
+        match fault {
+            StoreError::Damaged { .. } => {
+                let _ = self.damaged.set(fault.clone());
+            }
+            StoreError::Deposed { .. } => {
+                let _ = self.deposed.set(fault.clone());
+                self.is_deposed.cancel();
+            }
+            _ => {}
         }
     }
 

@@ -10,6 +10,8 @@
 //! - An instance never leaves [`Phase::Removed`](orchestrator_model::Phase), and leaves `Removing` only for it.
 //! - Event ids rise by one in the order of commits.
 //! - SQLite and PostgreSQL answer alike: one migration set, one statement for both, tests on both.
+//! - Of the daemons that have opened a database, the last one writes: nothing is committed with a lower epoch than that
+//!   of the row in `leaders` ([`leader`]).
 //! - Nothing counts as written that was written into another database than the one that was opened ([`guard`]), and
 //!   nothing is written to one that was found damaged.
 //! - Every call ends within seconds, also when the database does not answer; then it says [`StoreError::Away`].
@@ -34,6 +36,7 @@ mod hosts;
 mod identity;
 mod instances;
 mod known;
+mod leader;
 mod leases;
 mod ledger;
 mod look;
@@ -92,6 +95,7 @@ use checkpoint::Log;
 use connection::{Pool, Session, Tx};
 use guard::Guard;
 use identity::file::IdentityFile;
+use leader::Lead;
 use orchestrator_model::Event;
 use url::Target;
 use writer::{Queue, Writer};
@@ -120,7 +124,8 @@ struct Shared {
 }
 
 impl Store {
-    /// Connects, brings the schema up to date, makes the identity where there is none, and starts the writer.
+    /// Connects, brings the schema up to date, makes the identity where there is none, takes the lead from whoever has
+    /// the database open, and starts the writer.
     ///
     /// A SQLite file and its directory are made when they are missing.
     ///
@@ -156,6 +161,7 @@ impl Store {
         let (identity, facts) = identity::ensure_identity(&mut session, file.as_ref()).await?;
         let guard = Arc::new(Guard::new(&target, &facts)?);
         let file = file.map(|file| file.keep(&identity)).transpose()?;
+        let lead = Lead::take(&mut session).await?;
 
         let readers = Pool::new(&target);
         let (committed, _) = broadcast::channel(EVENTS_KEPT);
@@ -165,7 +171,7 @@ impl Store {
         if target.file().is_some() {
             tracker.spawn(log.checkpointer(target.clone()).run(stop.clone()));
         }
-        let (writer, queue) = Writer::new(target.clone(), session, guard.clone(), log, committed.clone());
+        let (writer, queue) = Writer::new(target.clone(), session, lead, guard.clone(), log, committed.clone());
         tracker.spawn(writer.run(stop.clone()));
         tracker.close();
         Ok(Self {
@@ -210,6 +216,11 @@ impl Store {
     /// [`StoreError::Lost`], [`StoreError::Damaged`] if damage was found earlier.
     pub fn is_in_place(&self) -> Result<(), StoreError> {
         self.shared.guard.check_to_write()
+    }
+
+    /// Waits until another daemon has taken the lead, and says which. From then on nothing is written.
+    pub async fn deposed(&self) -> StoreError {
+        self.shared.guard.deposed().await
     }
 
     async fn snapshot(&self) -> Result<Tx<'static>, StoreError> {

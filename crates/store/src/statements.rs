@@ -5,8 +5,8 @@ use sqlx::Executor;
 use super::connection::{on, within};
 use super::{
     Store, StoreError, backup, batch, clients, destroy, due, elsewhere, events, examine, expire, guard, hosts,
-    identity, instances, known, leases, ledger, migrate, ping, plan, prune, recall, reservations, routed, sealed,
-    situation, templates, update,
+    identity, instances, known, leader, leases, ledger, migrate, ping, plan, prune, recall, reservations, routed,
+    sealed, situation, templates, update,
 };
 
 const ALL: &[&[&str]] = &[
@@ -24,6 +24,7 @@ const ALL: &[&[&str]] = &[
     identity::STATEMENTS,
     instances::STATEMENTS,
     known::STATEMENTS,
+    leader::STATEMENTS,
     leases::STATEMENTS,
     migrate::STATEMENTS,
     ping::STATEMENTS,

@@ -7,7 +7,7 @@ use serde_json::Value;
 use sqlx::AssertSqlSafe;
 
 use super::format::Writer;
-use super::tables::{OF_ONE_DATABASE, TABLES, Table};
+use super::tables::{LEADERS, OF_ONE_DATABASE, TABLES, Table};
 use super::{BackupError, Contents};
 use crate::StoreError;
 use crate::connection::{Pool, SqliteTx, Tx, fetch_optional, statements};
@@ -66,10 +66,10 @@ async fn export_table(tx: &mut Tx<'_>, table: &Table, writer: &mut Writer<'_>) -
     }
 }
 
-/// Whether a row is a fact that a restored database makes anew.
+/// Whether a row is of this database alone: a restored one makes it anew.
 fn is_of_one_database(table: &Table, row: &[Value]) -> bool {
     let key = row.first().and_then(Value::as_str);
-    table.name == "facts" && key.is_some_and(|key| OF_ONE_DATABASE.contains(&key))
+    table.name == LEADERS || table.name == "facts" && key.is_some_and(|key| OF_ONE_DATABASE.contains(&key))
 }
 
 /// The next rows in the order of the table's key, each as a JSON array.

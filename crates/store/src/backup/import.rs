@@ -9,13 +9,16 @@ use sqlx::{AssertSqlSafe, Executor};
 
 use super::export::holdings;
 use super::format::{Reader, Row};
-use super::tables::{Kind, OF_ONE_DATABASE, OF_SECRETS, TABLES};
+use super::tables::{Kind, LEADERS, OF_ONE_DATABASE, OF_SECRETS, TABLES};
 use super::{BackupError, Contents, Restore, SecretsInBackup};
 use crate::connection::{BEGIN, Session, SqliteTx, Tx};
 use crate::identity::Identity;
 use crate::url::Target;
 use crate::{SEAL, StoreError, migrate};
 
+const WAIT_FOR_READER: &str = "set local idle_in_transaction_session_timeout = 0";
+/// Takes the lead for nobody.
+const DEPOSE: &str = "update leaders set epoch = epoch + 1, holder = 'a restored backup'";
 /// Rows that are written by one statement.
 const CHUNK: usize = 500;
 /// How long one statement may take. One that empties a table may go through a million rows.
@@ -44,15 +47,21 @@ pub(super) async fn import(
     }
     let mut session = Session::connect(target).await?;
     migrate::migrate(&mut session).await?;
-    let mut tx = session.transaction().await?;
+    let mut tx = session.transaction(None).await?;
     if let Tx::Sqlite(SqliteTx::Writer(connection)) = &mut tx {
         run(connection.execute(BEGIN)).await?;
+    }
+    if matches!(tx, Tx::Postgres(_)) {
+        // A backup may come slowly, by a pipe.
+        execute(&mut tx, WAIT_FOR_READER.to_owned(), None).await?;
     }
     empty(&mut tx, how.replace).await?;
     // What is dropped before the commit has changed nothing.
     let imported = fill(&mut tx, reader, how.secrets).await?;
     // What runs may have been made since: it is known by its mark alone until it is recorded again.
     execute(&mut tx, "update containers set reference = null".to_owned(), None).await?;
+    // A daemon of another machine that has the database open writes nothing more into it.
+    execute(&mut tx, DEPOSE.to_owned(), None).await?;
     check_identity(&imported.identity, kept, how.replace)?;
     commit(tx).await?;
     session.close().await;
@@ -65,7 +74,7 @@ async fn empty(tx: &mut Tx<'_>, replace: bool) -> Result<(), BackupError> {
     if !replace && clients + leases > 0 {
         return Err(BackupError::NotEmpty { clients, leases });
     }
-    for table in TABLES.iter().rev() {
+    for table in TABLES.iter().rev().filter(|table| table.name != LEADERS) {
         execute(tx, format!("delete from {}", table.name), None).await?;
     }
     Ok(())

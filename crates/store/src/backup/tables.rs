@@ -29,6 +29,11 @@ pub(super) const TABLES: &[Table] = &[
         key: &["key"],
     },
     Table {
+        name: LEADERS,
+        columns: &[("name", Text), ("epoch", Integer), ("holder", Text), ("since", Integer)],
+        key: &["name"],
+    },
+    Table {
         name: "clients",
         columns: &[
             ("id", Text),
@@ -220,6 +225,9 @@ pub(super) const TABLES: &[Table] = &[
 
 /// Facts of one database's own, which a restored one makes anew.
 pub(super) const OF_ONE_DATABASE: [&str; 2] = ["birth", "beat"];
+
+/// The table of who writes. A backup has no rows of it, and a restore deposes who is in it.
+pub(super) const LEADERS: &str = "leaders";
 
 /// The tables of what is sealed, and of what is of no use without it.
 pub(super) const OF_SECRETS: [&str; 3] = ["secrets", "authorities", "certificates"];

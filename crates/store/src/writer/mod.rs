@@ -34,6 +34,7 @@ use super::batch::Batch;
 use super::checkpoint::Log;
 use super::connection::Session;
 use super::guard::Guard;
+use super::leader::Lead;
 use super::record::record_all;
 use super::url::Target;
 use orchestrator_model::{Event, LeaseChange};
@@ -48,6 +49,7 @@ const TRANSACTION_LIMIT: Duration = Duration::from_secs(4);
 pub(super) struct Writer {
     target: Target,
     session: Option<Session>,
+    lead: Lead,
     guard: Arc<Guard>,
     /// The last event of the timeline, where that is known. Nobody else adds to it.
     last_event: Option<i64>,
@@ -62,6 +64,7 @@ impl Writer {
     pub(super) fn new(
         target: Target,
         session: Session,
+        lead: Lead,
         guard: Arc<Guard>,
         log: Log,
         committed: broadcast::Sender<Event>,
@@ -71,6 +74,7 @@ impl Writer {
             Self {
                 target,
                 session: Some(session),
+                lead,
                 guard,
                 last_event: None,
                 pace: Pace::new(Instant::now()),
@@ -171,14 +175,19 @@ impl Writer {
         self.guard.check_to_write()?;
         let mut session = self.connected().await?;
         let known = self.last_event.take();
-        let outcome = match tokio::time::timeout(TRANSACTION_LIMIT, transact(&mut session, jobs, known)).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(StoreError::slow("commit", TRANSACTION_LIMIT)),
+        let outcome =
+            match tokio::time::timeout(TRANSACTION_LIMIT, transact(&mut session, &self.lead, jobs, known)).await {
+                Ok(outcome) => outcome,
+                Err(_) => Err(StoreError::slow("commit", TRANSACTION_LIMIT)),
+            };
+        let outcome = match outcome {
+            Err(fault) => Err(self.lead.explain(fault, &self.target, &self.guard).await),
+            done => done,
         };
         // A session that went away half-way is in no state that is known: it is dropped with its transaction.
         let is_sound = match &outcome {
             Ok(_) => true,
-            Err(fault) => session.rolls_back() && !fault.is_away(),
+            Err(fault) => session.rolls_back() && !fault.is_away() && !fault.is_deposed(),
         };
         if !is_sound {
             self.guard.forget_log();
@@ -215,10 +224,11 @@ impl Writer {
 
 async fn transact(
     session: &mut Session,
+    lead: &Lead,
     jobs: &mut [Job],
     last_event: Option<i64>,
 ) -> Result<(Vec<Event>, Option<i64>), StoreError> {
-    let mut batch = Batch::new(session, last_event).await?;
+    let mut batch = Batch::new(session, Some(lead), last_event).await?;
     let callers: Vec<&[LeaseChange]> = jobs.iter().filter_map(Job::changes).collect();
     let mut recorded = record_all(&mut batch, &callers).await?.into_iter();
     for job in jobs {
