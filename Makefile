@@ -14,6 +14,19 @@ AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env $(if $(CI),--non
 HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')
 RUN_AS_ROOT := $(if $(AS_ROOT),CARGO_TARGET_$(HOST)_RUNNER="$(AS_ROOT)")
 
+# Where it is installed, nextest runs the tests that need no lab: each in a process of its own, all at once.
+NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
+# Tests of the lab: they need root. Each of these programs is one process, whose tests share an engine, a database
+# server or a site. `.config/nextest.toml` has the same list, and a test compares them.
+LAB_TESTS := system conformance client systemd files dnsmasq
+LAB_PACKAGES := orchestrator-plugin-docker orchestrator-lab
+# Packages whose program `kernel` needs root, and no other.
+KERNEL_PACKAGES := orchestrator-host orchestrator-network
+# The other packages that have programs of tests, for where there is no nextest.
+NO_ROOT_PACKAGES := orchestrator-fuzz $(filter-out $(LAB_PACKAGES) $(KERNEL_PACKAGES), \
+	$(patsubst crates/%/tests,orchestrator-%,$(wildcard crates/*/tests)) \
+	$(patsubst plugins/%/tests,orchestrator-plugin-%,$(wildcard plugins/*/tests)))
+
 .PHONY: help
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,20 +42,37 @@ demo: ## watch a client boot and reach a container of its own; KEEP=1 leaves it 
 test: ## formatting, lints and all tests: unit, property, and of the whole with real engines and clients
 	@tests/lab/deps test
 	@$(MAKE) --no-print-directory root check image
+ifeq ($(NEXTEST),yes)
+	@failed=0; set -x; \
+	$(RUN_AS_ROOT) $(CARGO) nextest run --workspace --profile no-root || failed=1; \
+	$(RUN_AS_ROOT) $(CARGO) test --no-fail-fast --package orchestrator $(LAB_TESTS:%=--test %) --test store || failed=1; \
+	$(RUN_AS_ROOT) $(CARGO) test --no-fail-fast $(LAB_PACKAGES:%=--package %) --test '*' || failed=1; \
+	$(RUN_AS_ROOT) $(CARGO) test --no-fail-fast $(KERNEL_PACKAGES:%=--package %) --test kernel || failed=1; \
+	$(CARGO) test --workspace --doc || failed=1; \
+	exit $$failed
+else
 	$(RUN_AS_ROOT) $(CARGO) test --workspace --no-fail-fast
+endif
 	@$(MAKE) --no-print-directory sweep
 
 .PHONY: quick
-quick: ## the tests that need neither root nor packages: logic, protocol, API, SQLite; seconds once they are built
+quick: ## the tests that need neither root nor packages: logic, protocol, API, SQLite; under two minutes once they are built
+ifeq ($(NEXTEST),yes)
+	$(CARGO) nextest run --workspace --profile no-root
+else
 	$(CARGO) test --workspace --lib --bins --quiet
-	$(CARGO) test --package orchestrator-dhcp6 --package orchestrator-fuzz --tests --quiet
-	$(CARGO) test --test api --test architecture --test hook --quiet
-	$(CARGO) test --test store --quiet -- sqlite
+	$(CARGO) test $(NO_ROOT_PACKAGES:%=--package %) --test '*' --quiet
+	$(CARGO) test --package orchestrator-host --test plans --test fake --quiet
+	$(CARGO) test --package orchestrator --test api --test architecture --test hook --test terminal --quiet
+	$(CARGO) test --package orchestrator --test store --quiet -- sqlite --skip failures:: --skip lost::
+endif
+	$(CARGO) test --workspace --doc --quiet
 
 .PHONY: check
-check: ## formatting and lints, warnings as errors; licenses and sources where cargo-deny is installed
+check: ## formatting, lints and documentation, warnings as errors; licenses and sources where cargo-deny is installed
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- --deny warnings
+	RUSTDOCFLAGS='--deny warnings' $(CARGO) doc --workspace --no-deps --document-private-items --quiet
 	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny check --hide-inclusion-graph licenses bans sources; \
 	else echo 'cargo-deny is not installed, so licenses and sources go unchecked'; fi
 

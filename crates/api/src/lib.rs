@@ -3,7 +3,7 @@
 //! It reads the store and asks the rest of the daemon through [`Control`]; it never touches an engine or a network.
 //!
 //! Each route is declared once, in `table`: with its path, the role that it needs, and what may go wrong. What it takes
-//! and answers is read from its handler's signature. The router and the OpenAPI document ([`openapi`]) are both made of
+//! and answers is read from its handler's signature. The router and the OpenAPI document ([`openapi()`]) are both made of
 //! the table. Requests and answers are types of `orchestrator_api_types`; `wire` makes them of the model.
 //!
 //! Every request has a [`Caller`] with a [`Role`]; handlers read the store through the caller's view of it.

@@ -41,8 +41,11 @@ enum Server {
         /// Where events are left while the daemon does not answer
         #[arg(long, value_name = "DIR", env = SPOOL_VARIABLE, default_value = DEFAULT_SPOOL)]
         spool: PathBuf,
-        /// What dnsmasq says: add|old|del DUID ADDRESS [HOSTNAME]
-        #[arg(trailing_var_arg = true)]
+        /// The words with which dnsmasq calls the hook.
+        #[arg(
+            trailing_var_arg = true,
+            help = "What dnsmasq says: add|old|del DUID ADDRESS [HOSTNAME]"
+        )]
         event: Vec<OsString>,
     },
 }

@@ -106,7 +106,7 @@ impl Namespace {
 
 /// Whether a file is a network namespace.
 ///
-/// Under `/proc/PID/ns` the link's text has the kind, as in "net:[4026531840]". A bind mount elsewhere has its own
+/// Under `/proc/PID/ns` the link's text has the kind, as in `net:[4026531840]`. A bind mount elsewhere has its own
 /// name.
 fn is_network_namespace(file: &File) -> io::Result<bool> {
     if fstatfs(file)?.filesystem_type() != NSFS_MAGIC {

@@ -3,7 +3,7 @@
 //! Invariants:
 //!
 //! - What a call reports as written is durable: it survives `SIGKILL` and a power cut.
-//! - One task writes ([`writer`]); callers who come together share one commit. Reads see one moment of the database
+//! - One task writes (`writer`); callers who come together share one commit. Reads see one moment of the database
 //!   and everything that was committed before it.
 //! - A slot of an owner has at most one live instance, and an address of a network at most one live holder: indexes
 //!   say so.
@@ -11,8 +11,8 @@
 //! - Event ids rise by one in the order of commits.
 //! - SQLite and PostgreSQL answer alike: one migration set, one statement for both, tests on both.
 //! - Of the daemons that have opened a database, the last one writes: nothing is committed with a lower epoch than that
-//!   of the row in `leaders` ([`leader`]).
-//! - Nothing counts as written that was written into another database than the one that was opened ([`guard`]), and
+//!   of the row in `leaders` (`leader`).
+//! - Nothing counts as written that was written into another database than the one that was opened (`guard`), and
 //!   nothing is written to one that was found damaged.
 //! - Every call ends within seconds, also when the database does not answer; then it says [`StoreError::Away`].
 //!

@@ -7,7 +7,7 @@
 //!
 //! - Messages are written and read by `orchestrator-wire`: a server that it measures cannot share its mistakes.
 //! - One socket, one thread. Datagrams go and come in batches, so that the generator is not what is measured; what it
-//!   can do at most, [`respond`] shows.
+//!   can do at most, [`respond()`] shows.
 //! - Every reply is checked: transaction, client, server, an address of the pool, the address that is renewed. After
 //!   a run no two clients may hold one address.
 

@@ -18,7 +18,7 @@
 //! ```
 //!
 //! Readers that return a `Message`, an `Ia` or the like panic at bytes that are not well formed: in a test that is the
-//! failure. [`walk`] and [`batch`] return an error or nothing instead.
+//! failure. [`walk()`] and [`batch`] return an error or nothing instead.
 //!
 //! ```
 //! use orchestrator_wire::{Message, SOLICIT, client_id, duid, ia_na, message};

@@ -11,7 +11,7 @@
 //! - One task owns a link's bindings. Batches are committed while the next ones are read, up to a bound.
 //! - Settings are read before each batch: what was read from the socket after others came into force is answered by them.
 //!   The socket stays open, and no binding and no datagram is lost.
-//! - What is told to clients unasked, and what is seen of them beside their leases, is beside the answers ([`watch`]).
+//! - What is told to clients unasked, and what is seen of them beside their leases, is beside the answers (`watch`).
 //! - When a commit fails its changes are undone and nothing is answered: the client asks again.
 
 mod contacts;

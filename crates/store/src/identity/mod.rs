@@ -1,4 +1,4 @@
-//! What is made once and kept, in the database and in a [file] beside it: who this daemon is.
+//! What is made once and kept, in the database and in a file beside it: who this daemon is.
 
 pub(super) mod file;
 
