@@ -25,6 +25,7 @@ mod lease;
 mod lost;
 mod names;
 mod neighbors;
+mod networks;
 mod ports;
 mod promise;
 mod reload;
