@@ -295,7 +295,7 @@ mod tests {
         writer.row(r#"["odd","line\nbreak \u2028 \"quoted\""]"#).unwrap();
         writer.table(table("events").unwrap()).unwrap();
         writer
-            .row(r#"[9007199254740993,1,"refused",null,null,null,null,null]"#)
+            .row(r#"[9007199254740993,1,"refused",null,null,null,null,null,null,null,null]"#)
             .unwrap();
         writer.finish().unwrap();
         text
