@@ -16,7 +16,7 @@ use orchestrator_reconcile::driver::{Backoff, Failure, Next, Reconciler, Registr
 use orchestrator_runtime::causes::with_causes;
 use orchestrator_settings::LinkSettings;
 use orchestrator_source::Recorder;
-use orchestrator_source::listener::{Command, Directory, NotReconfigured, Reconfiguring};
+use orchestrator_source::listener::{Command, Directory, NotReconfigured, Origins, Reconfiguring};
 use orchestrator_source::reserved::Reserved;
 use orchestrator_store::Store;
 
@@ -85,6 +85,7 @@ pub(super) struct Links {
     pub(super) recorder: Recorder,
     pub(super) commands: Commands,
     pub(super) directory: Directory,
+    pub(super) origins: Origins,
     pub(super) reserved: Reserved,
 }
 
@@ -120,6 +121,7 @@ impl Links {
             network: self.network.clone(),
             recorder: self.recorder.clone(),
             directory: self.directory.clone(),
+            origins: self.origins.clone(),
             reserved: self.reserved.clone(),
             interfaces_changed: interfaces_changed.clone(),
         };

@@ -3,6 +3,7 @@
 //! What is only not there yet (the database, a bridge, the engine) stops nothing: each part waits for what it needs
 //! by itself, says so in the conditions, and goes on when it comes. Only what an operator must mend ends the daemon.
 
+mod client_ports;
 mod control;
 mod expectations;
 mod housekeeping;
@@ -41,7 +42,7 @@ use orchestrator_runtime::tasks::Tasks;
 use orchestrator_settings::{Current, Start};
 use orchestrator_source::Recorder;
 use orchestrator_source::dnsmasq::Intake;
-use orchestrator_source::listener::Directory;
+use orchestrator_source::listener::{Directory, Origins};
 use orchestrator_source::reserved::Reserved;
 use orchestrator_store::{Store, StoreError};
 use relays::Relays;
@@ -223,6 +224,8 @@ async fn build_and_run(
     let commands = Commands::default();
     let directory = Directory::default();
     let reserved = Reserved::new(store.clone());
+    let origins = Origins::new(context.metrics.clone());
+    client_ports::register(&context, &network, store.identity().site, origins.clone());
     let links = Links {
         context: context.clone(),
         store: store.clone(),
@@ -230,6 +233,7 @@ async fn build_and_run(
         recorder: recorder.clone(),
         commands: commands.clone(),
         directory: directory.clone(),
+        origins,
         reserved: reserved.clone(),
     };
     links.register();

@@ -43,6 +43,8 @@ pub struct Metrics {
     dhcp6_cloned_duids: Counter,
     dhcp6_reconfigures: Labelled,
     dhcp6_client_limits: Labelled,
+    dhcp6_origins: Labelled,
+    dhcp6_origins_lost: Counter,
     lease_events: Labelled,
     lease_events_refused: Labelled,
     link_repairs: Labelled,
@@ -99,6 +101,10 @@ impl Default for Metrics {
             "Times that a client was at its limit of leases, by outcome",
         );
         let dhcp6_reconfigures = labelled("dhcp6_reconfigures", "Reconfigure exchanges, by outcome");
+        let dhcp6_origins = labelled(
+            "dhcp6_origins",
+            "DHCPv6 messages that changed a lease on a bridge, by whether the port was known that they came in by",
+        );
         let lease_events = labelled("lease_events", "Lease events recorded, by outcome");
         let lease_events_refused = labelled("lease_events_refused", "Lease events not recorded, by reason");
         let link_repairs = labelled(
@@ -142,6 +148,10 @@ impl Default for Metrics {
             registry.register(name, help, counter.clone());
             counter
         };
+        let dhcp6_origins_lost = plain(
+            "dhcp6_origins_lost",
+            "Times that the kernel dropped records of bridge ports because they were not read in time",
+        );
         let dhcp6_unsent = plain("dhcp6_unsent", "DHCPv6 replies that the kernel did not accept");
         let dhcp6_cloned_duids = plain(
             "dhcp6_cloned_duids",
@@ -213,6 +223,8 @@ impl Default for Metrics {
             dhcp6_cloned_duids,
             dhcp6_reconfigures,
             dhcp6_client_limits,
+            dhcp6_origins,
+            dhcp6_origins_lost,
             lease_events,
             lease_events_refused,
             link_repairs,
@@ -271,6 +283,16 @@ impl Metrics {
     /// Bounds the log lines that strangers can cause; these lines stand beside counters.
     pub fn log_limit(&self) -> &LogLimit {
         &self.log_limit
+    }
+
+    /// A DHCPv6 message changed a lease, and the port that it came in by was known or not.
+    pub fn origin(&self, outcome: &'static str) {
+        count(&self.dhcp6_origins, "outcome", outcome);
+    }
+
+    /// The kernel dropped records of bridge ports.
+    pub fn origins_lost(&self) {
+        self.dhcp6_origins_lost.inc();
     }
 
     /// A DHCPv6 message of this type was answered.

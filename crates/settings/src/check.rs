@@ -100,6 +100,7 @@ pub(super) fn given_to_dnsmasq(link: &Table<'_>, source: Option<LeaseSource>) {
             "rapid_commit",
             "registration",
             "reconfigure",
+            "learn_ports",
             "client_rate",
             "link_rate",
             "delegation",

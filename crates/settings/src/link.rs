@@ -65,6 +65,8 @@ pub struct LinkSettings {
     pub registration: bool,
     /// Whether clients that send Reconfigure Accept get a reconfigure key (RFC 9915, section 20.4); listener only.
     pub reconfigure: bool,
+    /// Whether the listener learns by which bridge port and from which link-layer address a client speaks; listener only.
+    pub learn_ports: bool,
     /// Messages a second that one client is answered for long; `None` for any number. Listener only.
     pub client_rate: Option<NonZeroU32>,
     /// Messages a second that all clients together are answered for long; `None` for any number. Listener only.
@@ -179,6 +181,7 @@ fn read(mut table: Table<'_>, common: &Common) -> (Outline, Option<LinkSettings>
     let rapid_commit = table.take("rapid_commit").and_then(Entry::flag).unwrap_or(true);
     let registration = table.take("registration").and_then(Entry::flag).unwrap_or(true);
     let reconfigure = table.take("reconfigure").and_then(Entry::flag).unwrap_or(true);
+    let learn_ports = table.take("learn_ports").and_then(Entry::flag).unwrap_or(true);
     let client_rate = table
         .take("client_rate")
         .map_or(Some(CLIENT_RATE), |entry| entry.whole(0..=1000));
@@ -238,6 +241,7 @@ fn read(mut table: Table<'_>, common: &Common) -> (Outline, Option<LinkSettings>
             rapid_commit,
             registration,
             reconfigure,
+            learn_ports,
             client_rate: client_rate.and_then(NonZeroU32::new),
             link_rate: link_rate.and_then(NonZeroU32::new),
             neighbors,

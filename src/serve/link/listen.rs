@@ -50,6 +50,7 @@ impl Parts {
             clock: self.context.clock,
             metrics: self.context.metrics.clone(),
             directory: self.directory.clone(),
+            origins: self.origins.clone(),
             reserved: self.reserved.view(),
         };
         Listener::open(parts, bridge.map(|bridge| bridge.index), bindings).map_err(|fault| {

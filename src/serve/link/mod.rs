@@ -25,7 +25,7 @@ use orchestrator_runtime::conditions::Owned;
 use orchestrator_settings::{LinkSettings, Settings};
 use orchestrator_source::Recorder;
 use orchestrator_source::advertiser::Ending;
-use orchestrator_source::listener::{Command, Directory};
+use orchestrator_source::listener::{Command, Directory, Origins};
 use orchestrator_source::reserved::Reserved;
 use orchestrator_store::Store;
 
@@ -50,6 +50,8 @@ pub(super) struct Parts {
     pub(super) recorder: Recorder,
     /// The listeners of all links.
     pub(super) directory: Directory,
+    /// Where the messages of clients came from.
+    pub(super) origins: Origins,
     pub(super) reserved: Reserved,
     /// Changes whenever interfaces or addresses may have.
     pub(super) interfaces_changed: watch::Receiver<()>,

@@ -13,6 +13,7 @@ mod flaw;
 mod interface;
 mod neighbor;
 mod observed;
+mod origin;
 mod ports;
 mod refused;
 mod removal;

@@ -12,6 +12,7 @@
 //! - What is wanted is recorded before anything is done about it; every step may be repeated.
 //! - What is not marked as ours is never touched.
 
+mod address;
 mod check;
 mod checks;
 mod failure;
@@ -27,7 +28,6 @@ mod provision;
 mod records;
 mod removal;
 mod request;
-mod segment;
 mod turns;
 mod wants;
 mod watch;
@@ -44,7 +44,6 @@ use tokio_util::task::TaskTracker;
 
 pub use self::records::Records;
 pub use self::wants::{Clients, Want, Wants};
-use crate::addresses::Addresses;
 use orchestrator_model::{Clock, HostId, Instance, InstanceId, SlotKey};
 use orchestrator_runtime::conditions::Conditions;
 use orchestrator_runtime::metrics::Metrics;
@@ -76,8 +75,6 @@ struct Inner {
     leftovers: Mutex<HashSet<String>>,
     // Slots for which a full pool was reported: once each, not at every try.
     full: Mutex<HashSet<SlotKey>>,
-    // Which addresses are taken.
-    addresses: Addresses,
     // Who wants what.
     wants: Vec<Arc<dyn Wants>>,
     // What runs and is not recorded.
@@ -132,7 +129,6 @@ impl Orchestrator {
             listed: Mutex::default(),
             leftovers: Mutex::default(),
             full: Mutex::default(),
-            addresses: Addresses::default(),
             wants: parts.wants,
             orphans: Mutex::default(),
             full_bridges: Mutex::default(),

@@ -19,6 +19,7 @@ mod directory;
 mod discards;
 mod generations;
 mod inbox;
+mod origins;
 mod recall;
 mod reconfigure;
 mod relays;
@@ -28,6 +29,7 @@ mod socket;
 mod watch;
 
 pub use directory::Directory;
+pub use origins::{Origin, Origins};
 pub use recall::recall;
 pub use reconfigure::{NotReconfigured, Reconfiguring};
 pub use relays::RelayPort;

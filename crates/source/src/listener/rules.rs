@@ -1,5 +1,6 @@
 //! The rules of a listener, from the settings of its link.
 
+use super::origins::Origin;
 use std::time::Duration;
 
 use orchestrator_dhcp6::{Change, Limiter, Link, Pool, Rates, Registration, Verb};
@@ -20,6 +21,8 @@ pub(super) struct Rules {
     pub(super) limiter: Option<Limiter>,
     /// Whether relay agents on the link may speak for clients of others.
     pub(super) relays: bool,
+    /// Whether bridge ports are learnt.
+    pub(super) learn_ports: bool,
     /// Whether the link has no bridge here.
     is_remote: bool,
     key: [u8; 16],
@@ -46,6 +49,7 @@ impl Rules {
         link.relay_options.clone_from(&settings.source.listener.relay_options);
         Some(Self {
             relays,
+            learn_ports: own.learn_ports,
             is_remote: own.remote,
             link,
             limiter: limiter(own, key),
@@ -72,7 +76,13 @@ impl Rules {
     }
 
     /// A change as the store takes it, on the link of this name.
-    pub(super) fn lease_change(&self, name: &str, change: &Change, now: Timestamp) -> LeaseChange {
+    pub(super) fn lease_change(
+        &self,
+        name: &str,
+        change: &Change,
+        origin: Option<&Origin>,
+        now: Timestamp,
+    ) -> LeaseChange {
         let (verb, source) = match change.verb {
             Verb::Grant | Verb::Renew => (LeaseVerb::Hold, LeaseSource::Listener),
             Verb::Release => (LeaseVerb::Release, LeaseSource::Listener),
@@ -95,8 +105,9 @@ impl Rules {
             valid_until: Timestamp(change.after.valid_until),
             link_layer: change.link_layer.clone(),
             granted_to: GrantedTo {
+                link_layer: origin.map(|origin| origin.link_layer.clone()),
                 link_local: change.link_local,
-                ..GrantedTo::default()
+                port: origin.map(|origin| origin.port.clone()),
             },
             hostname: change.hostname.clone(),
             at: now,

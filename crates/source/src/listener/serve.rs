@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::directory::{Directory, Listed, NotPassed, Passed};
 use super::discards::Discards;
 use super::inbox::{BATCH, Inbox};
+use super::origins::{Origin, Origins};
 use super::reconfigure::{NotReconfigured, Reconfiguring};
 use super::rules::Rules;
 use super::socket::{Port, Reply};
@@ -68,6 +69,8 @@ pub struct Parts {
     pub metrics: Metrics,
     /// The listeners of all links.
     pub directory: Directory,
+    /// Where messages came from.
+    pub origins: Origins,
 }
 
 /// The DHCPv6 server of one link.
@@ -78,6 +81,8 @@ pub struct Listener {
     bindings: Bindings,
     /// The port for clients on the bridge. A link without a bridge here has none; relay agents speak for its clients.
     port: Option<Arc<Port>>,
+    /// The index of the bridge, where the link has one here.
+    bridge: Option<u32>,
     /// Where messages are passed on from the ports of others.
     listed: Listed,
     watch: Watch,
@@ -86,10 +91,16 @@ pub struct Listener {
     leaving: bool,
 }
 
+/// A change, and where the message came from that made it, as far as that is known.
+struct Made {
+    change: Change,
+    origin: Option<Origin>,
+}
+
 /// Changes that wait to be durable, and what is sent then.
 #[derive(Default)]
 struct Pending {
-    changes: Vec<Change>,
+    changes: Vec<Made>,
     replies: Vec<Reply>,
     done: Option<oneshot::Sender<Result<(), StoreError>>>,
 }
@@ -126,6 +137,7 @@ impl Listener {
             rules,
             bindings,
             port,
+            bridge,
             leaving: false,
         }))
     }
@@ -210,12 +222,16 @@ impl Listener {
             return Pending::default();
         };
         let mut batch = self.begin();
+        let bridge = self.bridge.filter(|_| self.rules.learn_ports);
+        if bridge.is_some() {
+            self.parts.origins.gather();
+        }
         for datagram in inbox.datagrams() {
             match datagram {
                 Err(source) => self.discards.note(source, "too-long", &"it is too long"),
                 Ok(inbound) => match self.elsewhere(&inbound) {
                     Some(link) => self.pass_on(link, &inbound, &port),
-                    None => self.answer_into(&mut batch, &inbound, &port),
+                    None => self.answer_into(&mut batch, &inbound, &port, bridge),
                 },
             }
         }
@@ -231,7 +247,7 @@ impl Listener {
                 source: datagram.source,
                 multicast: datagram.multicast,
             };
-            self.answer_into(&mut batch, &inbound, &datagram.port);
+            self.answer_into(&mut batch, &inbound, &datagram.port, None);
         }
         self.end(batch)
     }
@@ -253,7 +269,8 @@ impl Listener {
         batch.pending
     }
 
-    fn answer_into(&mut self, batch: &mut Batch, inbound: &Inbound<'_>, port: &Arc<Port>) {
+    /// Answers a message. `bridge` is the bridge that it came in by, where the listener learns ports.
+    fn answer_into(&mut self, batch: &mut Batch, inbound: &Inbound<'_>, port: &Arc<Port>, bridge: Option<u32>) {
         let Some(answer) = self.answer(inbound) else { return };
         self.parts.metrics.dhcp6_answered(answer.kind.word());
         answer
@@ -273,7 +290,15 @@ impl Listener {
         }
         // The next message of the batch is answered from these.
         answer.changes.iter().for_each(|change| self.bindings.apply(change));
-        batch.pending.changes.extend(answer.changes);
+        // A relay agent's port says nothing of its clients.
+        let source = *inbound.source.ip();
+        let bridge = bridge.filter(|_| answer.client_address == source);
+        let origin = bridge.and_then(|bridge| self.parts.origins.find(bridge, source, inbound.datagram));
+        let made = answer.changes.into_iter().map(|change| Made {
+            change,
+            origin: origin.clone(),
+        });
+        batch.pending.changes.extend(made);
         batch.pending.replies.push(reply);
     }
 
@@ -348,7 +373,7 @@ impl Listener {
     }
 
     /// Frees all that a client holds.
-    fn release(&mut self, duid: &Duid) -> Vec<Change> {
+    fn release(&mut self, duid: &Duid) -> Vec<Made> {
         let now = self.parts.clock.now().0;
         let leases: Vec<Leased> = self.bindings.of_client(duid).map(|binding| binding.leased).collect();
         let changes: Vec<Change> = leases
@@ -356,7 +381,8 @@ impl Listener {
             .filter_map(|leased| self.bindings.release(leased, now))
             .collect();
         changes.iter().for_each(|change| self.bindings.apply(change));
-        changes
+        let made = changes.into_iter().map(|change| Made { change, origin: None });
+        made.collect()
     }
 
     /// A future that makes the changes durable. It borrows nothing, so that others can be under way beside it.
@@ -365,7 +391,10 @@ impl Listener {
         let changes = pending
             .changes
             .iter()
-            .map(|change| self.rules.lease_change(&self.parts.link, change, now))
+            .map(|made| {
+                let origin = made.origin.as_ref();
+                self.rules.lease_change(&self.parts.link, &made.change, origin, now)
+            })
             .collect();
         let recorder = self.parts.recorder.clone();
         async move {
@@ -388,7 +417,7 @@ impl Listener {
                         "bindings could not be recorded; their clients are not answered and will ask again"
                     );
                 }
-                for change in pending.changes.iter().rev() {
+                for Made { change, .. } in pending.changes.iter().rev() {
                     self.bindings.undo(change);
                     self.watch.take_key_back(&change.after.duid);
                 }
