@@ -25,6 +25,7 @@ mod lease;
 mod lost;
 mod names;
 mod neighbors;
+mod networks;
 mod origin;
 mod ports;
 mod promise;

@@ -83,17 +83,10 @@ impl Candidate {
 
 impl fmt::Display for Candidate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Named {
-            id,
-            hostname,
-            link,
-            slot,
-            ..
-        } = &self.named;
+        let Named { id, hostname, link, .. } = &self.named;
         write!(f, "{} {id}", self.kind.word())?;
-        let slot = slot.as_ref().map(|slot| format!(", {slot}")).unwrap_or_default();
         match (hostname, link) {
-            (Some(name), Some(link)) => write!(f, " ({name} on {link}{slot})"),
+            (Some(name), Some(link)) => write!(f, " ({name} on {link})"),
             _ => Ok(()),
         }
     }
@@ -172,6 +165,16 @@ fn meant(text: &str, mut found: Vec<Candidate>) -> Vec<Candidate> {
     found
 }
 
+/// A candidate, with its slot where another one is of the same client.
+fn shown(candidate: &Candidate, all: &[Candidate]) -> String {
+    let client = candidate.named.client;
+    let of_client = all.iter().filter(|other| other.named.client == client).count();
+    match &candidate.named.slot {
+        Some(slot) if client.is_some() && of_client > 1 => format!("{candidate} in slot {slot}"),
+        _ => candidate.to_string(),
+    }
+}
+
 fn one_of(text: &str, found: &[Candidate], among: &[(Kind, &Query<'_>)]) -> Result<(Kind, Id), Failure> {
     match found {
         [one] => Ok((one.kind, one.named.id)),
@@ -188,7 +191,7 @@ fn one_of(text: &str, found: &[Candidate], among: &[(Kind, &Query<'_>)]) -> Resu
             },
         }),
         several => {
-            let shown: Vec<String> = several.iter().take(SHOWN).map(ToString::to_string).collect();
+            let shown: Vec<String> = several.iter().take(SHOWN).map(|one| shown(one, several)).collect();
             let more = if several.len() > shown.len() { " and more" } else { "" };
             let several_text = shown.join(", ") + more;
             Err(if several.iter().all(|candidate| candidate.begins_with(text)) {
@@ -269,7 +272,7 @@ mod tests {
         let failure = one_of("laptop", &candidates(Kind::Instance, &both).unwrap(), &among).unwrap_err();
         assert_eq!(
             failure.to_string(),
-            "\"laptop\" may be instance aaaaaaaaaaa1 (laptop on br0, web), instance aaaaaaaaaaa2 (laptop on br0, shell); \
+            "\"laptop\" may be instance aaaaaaaaaaa1 (laptop on br0) in slot web, instance aaaaaaaaaaa2 (laptop on br0) in slot shell; \
              give the whole name, or an id"
         );
     }

@@ -12,7 +12,6 @@
 //! - What is wanted is recorded before anything is done about it; every step may be repeated.
 //! - What is not marked as ours is never touched.
 
-mod address;
 mod check;
 mod checks;
 mod failure;
@@ -28,6 +27,7 @@ mod provision;
 mod records;
 mod removal;
 mod request;
+mod segment;
 mod turns;
 mod wants;
 mod watch;
@@ -44,6 +44,7 @@ use tokio_util::task::TaskTracker;
 
 pub use self::records::Records;
 pub use self::wants::{Clients, Want, Wants};
+use crate::addresses::Addresses;
 use orchestrator_model::{Clock, HostId, Instance, InstanceId, SlotKey};
 use orchestrator_runtime::conditions::Conditions;
 use orchestrator_runtime::metrics::Metrics;
@@ -75,6 +76,8 @@ struct Inner {
     leftovers: Mutex<HashSet<String>>,
     // Slots for which a full pool was reported: once each, not at every try.
     full: Mutex<HashSet<SlotKey>>,
+    // Which addresses are taken.
+    addresses: Addresses,
     // Who wants what.
     wants: Vec<Arc<dyn Wants>>,
     // What runs and is not recorded.
@@ -129,6 +132,7 @@ impl Orchestrator {
             listed: Mutex::default(),
             leftovers: Mutex::default(),
             full: Mutex::default(),
+            addresses: Addresses::default(),
             wants: parts.wants,
             orphans: Mutex::default(),
             full_bridges: Mutex::default(),

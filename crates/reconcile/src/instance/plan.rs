@@ -1,19 +1,18 @@
 //! Records that a slot is to be filled, and what with.
 
 use std::collections::{BTreeMap, HashSet};
-use std::net::Ipv6Addr;
 use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
-use ipnet::Ipv6Net;
-
+use super::Orchestrator;
+use super::segment::{Segment, segment};
 use super::wants::Want;
-use super::{Orchestrator, address};
+use crate::addresses::Reserved;
 use orchestrator_model::{
     Attachment, Client, Container, ContainerSpec, EventKind, HostId, InstanceId, MacAddress, NewEvent, Owner, SlotKey,
     Timestamp,
 };
-use orchestrator_settings::{Settings, TemplateSettings};
+use orchestrator_settings::TemplateSettings;
 use orchestrator_store::{Holding, NewInstance, Situation, StoreError};
 
 /// How long until a full pool of addresses is looked at again.
@@ -22,74 +21,127 @@ const FULL_PAUSE: Duration = Duration::from_secs(10);
 /// How long until the kernel is asked again for the interfaces of an instance that is to be adopted.
 const KERNEL_PAUSE: Duration = Duration::from_secs(1);
 
-/// What of a network an attachment is made from.
-struct Segment {
-    /// Addresses for instances.
-    range: Ipv6Net,
-    /// The host's own address there, with the length of the prefix; instances route by it.
-    router: Ipv6Net,
+/// Why an instance cannot be recorded now.
+enum Unplanned {
+    /// A network has no address left.
+    Full(String),
+    /// A network that the template names is not declared.
+    NoNetwork(String),
+    /// The kernel does not say which interfaces an instance has that is to be adopted.
+    Kernel,
 }
 
-/// The network of this name, where it has addresses for instances.
-fn segment(settings: &Settings, network: &str) -> Option<Segment> {
-    let link = settings.link(network)?;
-    Some(Segment {
-        range: link.instances?,
-        router: link.address,
-    })
+/// The interfaces of an instance that is to be recorded, with the addresses that are reserved for them.
+struct Wiring {
+    attachments: Vec<Attachment>,
+    reserved: Vec<Reserved>,
 }
 
 impl Orchestrator {
     /// Records a new instance. `Ok(Err(when))` says that it could not be, and when to try again.
     pub(super) async fn plan(&self, situation: &Situation) -> Result<Result<(), Timestamp>, StoreError> {
         let settings = self.settings();
-        let Some(Want::Fill { template, network }) = self.want(situation) else {
-            return Ok(Ok(()));
-        };
-        let (Some(settings_of), Some(segment)) = (settings.templates.get(&template), segment(&settings, &network))
+        let Some(Want::Fill {
+            template: name,
+            network,
+        }) = self.want(situation)
         else {
             return Ok(Ok(()));
         };
-        let (key, now) = (&situation.key, self.inner.clock.now());
-        let orphan = self.adoptable(situation, &network, &segment, settings_of).await?;
-        let chosen = match orphan {
-            Some((_, address)) => Some(address),
-            None => self.choose_address(key, &network, segment.range).await?,
+        let (Some(template), Some(segment)) = (settings.templates.get(&name), segment(&settings, &network)) else {
+            return Ok(Ok(()));
         };
-        let Some(address) = chosen else {
-            self.report_full(key, &network, now).await?;
-            return Ok(Err(now.plus(FULL_PAUSE)));
-        };
-        let id = match orphan {
-            Some((id, _)) => id,
+        let now = self.inner.clock.now();
+        let orphan = self.adoptable(situation, &segment, template).await?;
+        let id = match &orphan {
+            Some((id, _)) => *id,
             None => self.inner.records.new_id()?,
         };
-        let attachment = match orphan {
-            // The interfaces that it has are taken on with it, and those are named after the attachment.
-            Some((id, _)) => match self.host_ends_of_orphan(id).await {
-                Ok(found) => found.first().and_then(|found| found.attachment),
+        let adopted = orphan.is_some();
+        let wiring = self.plan_wiring(situation, id, segment, template, orphan.map(|(_, reserved)| reserved));
+        let Wiring { attachments, reserved } = match wiring.await? {
+            Ok(wiring) => wiring,
+            Err(Unplanned::Kernel) => return Ok(Err(now.plus(KERNEL_PAUSE))),
+            Err(Unplanned::Full(network)) => {
+                let detail = format!(
+                    "link {network} has no address left for an instance; widen its `instances` or shorten its lifetimes"
+                );
+                self.report_unplanned(&situation.key, &network, detail, now).await?;
+                return Ok(Err(now.plus(FULL_PAUSE)));
+            }
+            Err(Unplanned::NoNetwork(network)) => {
+                let detail = format!(
+                    "there is no network {network:?}, which template {name} names; describe it under [[network]]"
+                );
+                self.report_unplanned(&situation.key, &network, detail, now).await?;
+                return Ok(Err(now.plus(FULL_PAUSE)));
+            }
+        };
+        let new = new_instance(id, situation, attachments, (&name, template), now);
+        self.record_plan(situation, new, adopted, reserved).await
+    }
+
+    /// Plans an interface on the network that the instance is reached on, and one on each further network of its template.
+    async fn plan_wiring(
+        &self,
+        situation: &Situation,
+        id: InstanceId,
+        first: Segment,
+        template: &TemplateSettings,
+        adopted: Option<Reserved>,
+    ) -> Result<Result<Wiring, Unplanned>, StoreError> {
+        let settings = self.settings();
+        let mut segments = vec![first];
+        for network in &template.networks {
+            match segment(&settings, network) {
+                Some(segment) => segments.push(segment),
+                None => return Ok(Err(Unplanned::NoNetwork(network.clone()))),
+            }
+        }
+        let made = match &adopted {
+            // The interfaces that it has are taken on with it, and those are named after their attachments.
+            Some(_) => match self.host_ends_of_orphan(id).await {
+                Ok(found) => found,
                 Err(fault) => {
                     tracing::debug!(instance = %id, error = %fault, "could not look for its interfaces");
-                    return Ok(Err(now.plus(KERNEL_PAUSE)));
+                    return Ok(Err(Unplanned::Kernel));
                 }
             },
-            None => None,
+            None => Vec::new(),
         };
-        let attachment = Attachment {
-            id: attachment.map_or_else(|| self.inner.records.new_id(), Ok)?,
-            instance: id,
-            container: Container::MAIN.to_owned(),
-            network,
-            interface: "eth1".to_owned(),
-            address: Some(address),
-            prefix_length: segment.router.prefix_len(),
-            gateway: Some(segment.router.addr()),
-            isolated: settings_of.isolated,
-            mac: MacAddress::of(address),
-            routed: Vec::new(),
-        };
-        let new = new_instance(id, situation, attachment, (&template, settings_of), now);
-        self.record_plan(situation, new, orphan.is_some()).await
+        let mut adopted = adopted;
+        let (mut attachments, mut all_reserved) = (Vec::new(), Vec::new());
+        for (number, segment) in (1..).zip(segments) {
+            let reserved = match adopted.take() {
+                Some(reserved) => reserved,
+                None => match self.reserve(&situation.key, &segment).await? {
+                    Some(reserved) => reserved,
+                    None => return Ok(Err(Unplanned::Full(segment.network))),
+                },
+            };
+            let made = made
+                .iter()
+                .find(|found| found.network.as_deref() == Some(segment.bridge.as_str()));
+            let attachment = made.and_then(|found| found.attachment);
+            attachments.push(Attachment {
+                id: attachment.map_or_else(|| self.inner.records.new_id(), Ok)?,
+                instance: id,
+                container: Container::MAIN.to_owned(),
+                network: segment.bridge,
+                interface: format!("eth{number}"),
+                address: Some(reserved.address()),
+                prefix_length: segment.prefix_length,
+                gateway: segment.gateway,
+                isolated: segment.isolated.unwrap_or(template.isolated),
+                mac: MacAddress::of(reserved.address()),
+                routed: Vec::new(),
+            });
+            all_reserved.push(reserved);
+        }
+        Ok(Ok(Wiring {
+            attachments,
+            reserved: all_reserved,
+        }))
     }
 
     async fn record_plan(
@@ -97,6 +149,7 @@ impl Orchestrator {
         situation: &Situation,
         new: NewInstance,
         adopted: bool,
+        reserved: Vec<Reserved>,
     ) -> Result<Result<(), Timestamp>, StoreError> {
         let (key, id) = (&situation.key, new.id);
         let attachment = new.attachments.first();
@@ -120,8 +173,15 @@ impl Orchestrator {
                 },
             )
         };
-        match self.inner.records.plan_instance(new, event).await {
+        let networks: Vec<String> = new
+            .attachments
+            .iter()
+            .map(|attachment| attachment.network.clone())
+            .collect();
+        let recorded = self.inner.records.plan_instance(new, event).await;
+        match recorded {
             Ok(_) => {
+                reserved.into_iter().for_each(Reserved::keep);
                 self.reported_full().remove(key);
                 if adopted {
                     tracing::info!(instance = %id, owner = %key.owner, "its owner is back: adopted");
@@ -129,20 +189,26 @@ impl Orchestrator {
                 }
                 Ok(Ok(()))
             }
-            // Someone else's plan took the address or made the instance in between: look again.
-            Err(StoreError::AddressTaken { .. } | StoreError::AlreadyThere { .. }) => Ok(Ok(())),
-            Err(fault) => Err(fault),
+            // Somebody else's plan made the instance in between.
+            Err(StoreError::AlreadyThere { .. }) => Ok(Ok(())),
+            Err(fault) => {
+                // What is taken is something else than was known, or nobody knows what became of the write.
+                networks.iter().for_each(|network| self.inner.addresses.forget(network));
+                match fault {
+                    StoreError::AddressTaken { .. } => Ok(Ok(())),
+                    fault => Err(fault),
+                }
+            }
         }
     }
 
-    /// An instance that the database does not know and that was made for the slot, with its address.
+    /// An instance that the database does not know and that was made for the slot, with its address reserved.
     async fn adoptable(
         &self,
         situation: &Situation,
-        network: &str,
         segment: &Segment,
         template: &TemplateSettings,
-    ) -> Result<Option<(InstanceId, Ipv6Addr)>, StoreError> {
+    ) -> Result<Option<(InstanceId, Reserved)>, StoreError> {
         let Some(Holding { client, .. }) = &situation.holding else {
             return Ok(None);
         };
@@ -150,32 +216,40 @@ impl Orchestrator {
         let Some((id, address)) = orphan.filter(|(_, address)| segment.range.contains(address)) else {
             return Ok(None);
         };
-        let taken = self.inner.records.taken_addresses(network).await?;
-        Ok((!taken.contains(&address)).then_some((id, address)))
+        self.know(&segment.bridge).await?;
+        let reserved = self.inner.addresses.reserve_this(&segment.bridge, address);
+        Ok(reserved.map(|reserved| (id, reserved)))
     }
 
-    /// A free address for the slot; `None` when there is none.
-    async fn choose_address(
-        &self,
-        key: &SlotKey,
-        network: &str,
-        range: Ipv6Net,
-    ) -> Result<Option<Ipv6Addr>, StoreError> {
-        let mut taken = self.inner.records.taken_addresses(network).await?;
-        taken.extend(self.orphan_addresses(network));
-        let before = self.inner.records.last_address(key, network).await?;
-        Ok(address::choose(range, key, before, &taken))
+    /// Reserves an address of a network for a slot; `None` when there is none.
+    async fn reserve(&self, key: &SlotKey, segment: &Segment) -> Result<Option<Reserved>, StoreError> {
+        self.know(&segment.bridge).await?;
+        let others = self.orphan_addresses(&segment.bridge);
+        let before = self.inner.records.last_address(key, &segment.bridge).await?;
+        let addresses = &self.inner.addresses;
+        Ok(addresses.reserve(&segment.bridge, segment.range, key, before, &others))
+    }
+
+    /// Reads what is taken of a network, unless that is known.
+    async fn know(&self, network: &str) -> Result<(), StoreError> {
+        if let Some(reading) = self.inner.addresses.begin(network) {
+            reading.finish(self.inner.records.taken_addresses(network).await?);
+        }
+        Ok(())
     }
 
     fn reported_full(&self) -> MutexGuard<'_, HashSet<SlotKey>> {
         self.inner.full.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tells the owner's timeline once, and the counter at every try.
-    async fn report_full(&self, key: &SlotKey, network: &str, now: Timestamp) -> Result<(), StoreError> {
-        let detail = format!(
-            "link {network} has no address left for an instance; widen its `instances` or shorten its lifetimes"
-        );
+    /// Says that an instance cannot be recorded: in the owner's timeline once, and by the counter at every try.
+    async fn report_unplanned(
+        &self,
+        key: &SlotKey,
+        network: &str,
+        detail: String,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         self.inner.metrics.provision_failed("no-address");
         let news = self.reported_full().insert(key.clone());
         if news {
@@ -198,7 +272,7 @@ impl Orchestrator {
 fn new_instance(
     id: InstanceId,
     situation: &Situation,
-    attachment: Attachment,
+    attachments: Vec<Attachment>,
     (name, template): (&str, &TemplateSettings),
     now: Timestamp,
 ) -> NewInstance {
@@ -210,7 +284,7 @@ fn new_instance(
         host: Some(HostId::local()),
         template: name.to_owned(),
         version: 0,
-        spec: spec(id, situation, &attachment, template),
+        spec: spec(id, situation, &attachments, template),
         containers: vec![Container {
             instance: id,
             name: Container::MAIN.to_owned(),
@@ -218,19 +292,28 @@ fn new_instance(
             image: template.image.clone(),
             reference: None,
         }],
-        attachments: vec![attachment],
+        attachments,
         at: now,
     }
 }
 
 /// What an instance is told of itself, under names that begin with `ORCHESTRATOR_`.
-fn facts(id: InstanceId, situation: &Situation, attachment: &Attachment) -> Vec<(&'static str, Option<String>)> {
+fn facts(
+    id: InstanceId,
+    situation: &Situation,
+    attachment: Option<&Attachment>,
+) -> Vec<(&'static str, Option<String>)> {
     let SlotKey { owner, slot } = &situation.key;
     let mut facts = vec![
         ("INSTANCE", Some(id.to_string())),
         ("SLOT", Some(slot.to_string())),
-        ("ADDRESS", attachment.address.map(|address| address.to_string())),
-        ("LINK", Some(attachment.network.clone())),
+        (
+            "ADDRESS",
+            attachment
+                .and_then(|attachment| attachment.address)
+                .map(|address| address.to_string()),
+        ),
+        ("LINK", attachment.map(|attachment| attachment.network.clone())),
     ];
     if let Owner::Service(name) = owner {
         facts.push(("SERVICE", Some(name.clone())));
@@ -251,9 +334,15 @@ fn facts(id: InstanceId, situation: &Situation, attachment: &Attachment) -> Vec<
     facts
 }
 
-fn spec(id: InstanceId, situation: &Situation, attachment: &Attachment, template: &TemplateSettings) -> ContainerSpec {
+fn spec(
+    id: InstanceId,
+    situation: &Situation,
+    attachments: &[Attachment],
+    template: &TemplateSettings,
+) -> ContainerSpec {
+    let first = attachments.first();
     let mut environment: BTreeMap<String, String> = template.environment.clone();
-    for (name, value) in facts(id, situation, attachment) {
+    for (name, value) in facts(id, situation, first) {
         if let Some(value) = value {
             environment.insert(format!("ORCHESTRATOR_{name}"), value);
         }
@@ -270,7 +359,10 @@ fn spec(id: InstanceId, situation: &Situation, attachment: &Attachment, template
         environment_from: template.environment_from.clone(),
         capabilities: template.capabilities.clone(),
         resources: template.resources.clone(),
-        labels: BTreeMap::from([("orchestrator.link".to_owned(), attachment.network.clone())]),
+        labels: first
+            .map(|first| ("orchestrator.link".to_owned(), first.network.clone()))
+            .into_iter()
+            .collect(),
         devices: Vec::new(),
         volumes: Vec::new(),
         files: Vec::new(),

@@ -22,10 +22,13 @@ impl Orchestrator {
             self.inner.metrics.instance_removed();
             let update = self.update(instance, Phase::Removed, instance.reason.clone(), None);
             let event = self.event(instance, EventKind::InstanceRemoved, instance.reason.clone());
-            self.inner
+            let recorded = self
+                .inner
                 .records
                 .update_instance(instance.id, update, Some(event))
-                .await?;
+                .await;
+            self.give_back_addresses(instance, recorded.is_ok());
+            recorded?;
             // Another slot of its owner may have waited for this one to be empty.
             self.inner.notifications.notify(instance.owner.clone());
             return Ok(());
@@ -45,6 +48,17 @@ impl Orchestrator {
             .update_instance(instance.id, update, None)
             .await
             .map(drop)
+    }
+
+    /// The addresses of an instance that is gone are free, if that is `recorded`. Otherwise nobody knows.
+    fn give_back_addresses(&self, instance: &Instance, recorded: bool) {
+        for attachment in &instance.attachments {
+            match attachment.address {
+                Some(address) if recorded => self.inner.addresses.give_back(&attachment.network, address),
+                Some(_) => self.inner.addresses.forget(&attachment.network),
+                None => {}
+            }
+        }
     }
 
     /// Has the host remove all of it. Returns why, for each piece that is still there.
