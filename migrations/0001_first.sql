@@ -93,7 +93,7 @@ create table instances (
     -- Null until a scheduler of somebody else's has chosen one.
     host text,
     template text not null,
-    -- The version that the template had; 0 for one of the settings.
+    -- The version that the template had.
     version bigint not null,
     -- JSON: what it is to be.
     spec text not null,

@@ -10,6 +10,7 @@ use super::links::Commands;
 use super::reload::Desk;
 use super::reservations::Reservations;
 use orchestrator_api::{Control, ControlError, Reloaded, SettingsView};
+use orchestrator_catalog::Catalog;
 use orchestrator_model::{
     Client, ClientId, Clock, GrantedTo, Instance, InstanceId, LeaseChange, LeaseSource, LeaseVerb, Orphan, Phase,
     Reservation, ReservationId, ReservationView,
@@ -38,6 +39,7 @@ pub(super) struct Ready {
     pub(super) intake: Intake,
     pub(super) commands: Commands,
     pub(super) reservations: Reservations,
+    pub(super) catalog: Catalog,
 }
 
 impl Ready {
@@ -164,6 +166,10 @@ impl Control for Switchboard {
         let ready = self.ready()?;
         ready.listener(&client.link).ok_or(NotReconfigured::NotServed)?;
         Ok(ready.commands.reconfigure(&client.link, &client.duid, what).await?)
+    }
+
+    fn catalog(&self) -> Result<Catalog, ControlError> {
+        Ok(self.ready()?.catalog.clone())
     }
 
     async fn reload(&self) -> Result<Reloaded, ControlError> {

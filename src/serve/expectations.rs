@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{link, relays, storage};
+use super::{link, networks, relays, storage};
 use orchestrator_reconcile::routes;
 use orchestrator_runtime::conditions::{Conditions, Owned};
 use orchestrator_settings::Settings;
@@ -42,6 +42,10 @@ impl Expectations {
 fn asked_for(settings: &Settings) -> impl Iterator<Item = String> {
     let relays = relays::interfaces(settings).map(|interface| relays::condition(interface));
     let links = settings.links.iter().map(|link| link::condition(&link.name));
+    let networks = settings
+        .networks
+        .iter()
+        .map(|network| networks::condition(&network.name));
     let routes = settings.delegates().then(|| routes::CONDITION.to_owned());
     let provides = settings.links.iter().any(|link| settings.provides(link));
     let engine = provides.then(|| "engine docker".to_owned());
@@ -49,6 +53,7 @@ fn asked_for(settings: &Settings) -> impl Iterator<Item = String> {
         .into_iter()
         .chain(relays)
         .chain(links)
+        .chain(networks)
         .chain(routes)
         .chain(engine)
 }

@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::Context;
 use super::link::{self, Supervisor};
+use super::networks::{self, Networks};
 use orchestrator_model::Duid;
 use orchestrator_reconcile::driver::{Backoff, Failure, Next, Reconciler, Registration, Run, TaskSet};
 use orchestrator_runtime::causes::with_causes;
@@ -97,6 +98,12 @@ impl Links {
     pub(super) fn register(self) {
         let (changed, interfaces_changed) = watch::channel(());
         let driver = self.context.driver.clone();
+        let networks = networks::Parts {
+            context: self.context.clone(),
+            store: self.store.clone(),
+            network: self.network.clone(),
+        };
+        Networks::register(networks, interfaces_changed.clone());
         let watch = InterfaceWatch {
             network: self.network.clone(),
             changed,

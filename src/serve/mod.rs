@@ -9,6 +9,7 @@ mod expectations;
 mod housekeeping;
 mod link;
 mod links;
+mod networks;
 mod relays;
 mod reload;
 mod reservations;
@@ -16,7 +17,7 @@ mod secrets;
 mod storage;
 mod systemd;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use orchestrator_host::{Host, LocalHost, LocalSettings};
@@ -30,6 +31,7 @@ use control::{Ready, Switchboard};
 use expectations::Expectations;
 use links::{Commands, Links};
 use orchestrator_api::{App, BindError};
+use orchestrator_catalog::Catalog;
 use orchestrator_model::{Clock, HostId, Mark, SiteId};
 use orchestrator_reconcile::driver::{self, Driver};
 use orchestrator_reconcile::instance::{Orchestrator, Parts};
@@ -131,12 +133,14 @@ pub async fn run(start: Start) -> Result<(), ServeError> {
     let context = Context::new(settings, statuses.clone());
     let expectations = Expectations::of(&in_force, context.conditions.clone());
     let (store_sender, store) = watch::channel(None);
+    let catalog = Arc::new(OnceLock::new());
     let (reloader, desk) = Reloader::new(reload::Parts {
         place: start.place,
         context: context.clone(),
         sender: settings_sender,
         set_log_level: start.set_log_level,
         expectations,
+        catalog: catalog.clone(),
     });
     let switchboard = Arc::new(Switchboard::new(desk));
     let app = App {
@@ -153,7 +157,7 @@ pub async fn run(start: Start) -> Result<(), ServeError> {
     systemd::ready();
     context.tasks.spawn(systemd::watchdog(context.stop.clone()));
 
-    let work = build_and_run(context.clone(), store_sender, switchboard);
+    let work = build_and_run(context.clone(), store_sender, switchboard, catalog);
     tokio::pin!(work);
     let outcome = tokio::select! {
         outcome = &mut work => outcome,
@@ -194,18 +198,22 @@ async fn build_and_run(
     context: Context,
     store_sender: watch::Sender<Option<Store>>,
     switchboard: Arc<Switchboard>,
+    catalog_seen: Arc<OnceLock<Catalog>>,
 ) -> Result<(), ServeError> {
     let Some(store) = storage::wait_for(&context).await? else {
         return Ok(());
     };
     let secrets = Secrets::of(&context, &store);
+    let catalog = open_catalog(&context, store.clone()).await?;
+    // Set once, here.
+    let _ = catalog_seen.set(catalog.clone());
     let network = Network::open()?;
     let _claim = claim_routes(&network, store.identity().site);
     let mark = Mark {
         site: store.identity().site,
     };
     let orchestrator = Orchestrator::new(Parts {
-        settings: context.settings.clone(),
+        catalog: catalog.view(),
         records: Arc::new(store.clone()),
         hosts: vec![local_host(&context, &network, mark)],
         clock: context.clock,
@@ -267,6 +275,7 @@ async fn build_and_run(
             clock: context.clock,
             notifications: context.notifications.clone(),
         },
+        catalog,
     });
     // Last of all: whoever sees the store through the API finds everything behind it in place.
     store_sender.send_replace(Some(store.clone()));
@@ -309,6 +318,19 @@ fn local_host(context: &Context, network: &Network, mark: Mark) -> Arc<dyn Host>
         mark,
         namespaces: NAMESPACES.into(),
     }))
+}
+
+/// Reads what is declared, and has it followed until the daemon stops.
+async fn open_catalog(context: &Context, store: Store) -> Result<Catalog, StoreError> {
+    let parts = orchestrator_catalog::Parts {
+        settings: context.settings.clone(),
+        store,
+        clock: context.clock,
+        conditions: context.conditions.clone(),
+    };
+    let (catalog, keeper) = orchestrator_catalog::Keeper::open(parts, &context.stop).await?;
+    context.tasks.spawn(keeper.run(context.stop.clone()));
+    Ok(catalog)
 }
 
 /// Claims the mark of the site's routes, so that nobody takes them for those of a site that is gone.

@@ -9,15 +9,18 @@
 //! One task does it, one reload after the other. Nobody is stopped and no socket is closed for it: links, routes and
 //! instances follow by themselves.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use tokio::signal::unix::Signal;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::expectations::Expectations;
 use super::{Context, systemd};
 use orchestrator_api::{ControlError, ReloadOutcome, Reloaded, SettingsView};
+use orchestrator_catalog::Catalog;
 use orchestrator_model::Timestamp;
 use orchestrator_runtime::causes::with_causes;
 use orchestrator_runtime::conditions::Owned;
@@ -30,6 +33,9 @@ const CONDITION: &str = "settings";
 /// Requests that may wait for the one that is under way.
 const WAITING: usize = 16;
 
+/// How long a reload waits for the catalog: a statement's time, and more.
+const CATALOG_LIMIT: Duration = Duration::from_secs(5);
+
 type Request = oneshot::Sender<Result<Reloaded, Faults>>;
 
 /// Where a reload is asked for, and what became of the last one. A cheap handle.
@@ -37,6 +43,8 @@ type Request = oneshot::Sender<Result<Reloaded, Faults>>;
 pub(super) struct Desk {
     place: Arc<Place>,
     current: Current,
+    /// Known once the store is there.
+    catalog: Arc<OnceLock<Catalog>>,
     requests: mpsc::Sender<Request>,
     record: Arc<Mutex<Record>>,
 }
@@ -70,6 +78,8 @@ pub(super) struct Parts {
     pub(super) set_log_level: SetLogLevel,
     /// What the settings in force ask for.
     pub(super) expectations: Expectations,
+    /// What is declared, once the store is there.
+    pub(super) catalog: Arc<OnceLock<Catalog>>,
 }
 
 impl Reloader {
@@ -83,6 +93,7 @@ impl Reloader {
         let desk = Desk {
             place: Arc::new(parts.place),
             current: context.settings.clone(),
+            catalog: parts.catalog,
             requests: asked,
             record: Arc::new(Mutex::new(Record {
                 loaded: now,
@@ -124,6 +135,10 @@ impl Reloader {
         let at = self.context.clock.now();
         let planned = self.desk.plan().await;
         let outcome = planned.map(|reload| self.put_in_force(reload, at));
+        if let (Ok(_), Some(catalog)) = (&outcome, self.desk.catalog.get()) {
+            // Where the database is away, it comes later: a condition says so.
+            let _ = timeout(CATALOG_LIMIT, catalog.refresh()).await;
+        }
         match &outcome {
             Ok(_) => {
                 self.context.metrics.settings_loaded(at);
@@ -197,9 +212,20 @@ impl Desk {
 
     /// What a reload would do now.
     async fn plan(&self) -> Result<Reload, Faults> {
-        let (place, running) = (self.place.clone(), self.current.get());
-        let read = tokio::task::spawn_blocking(move || plan_reload(&running, place.load(&Elsewhere::NOTHING)?)).await;
+        let (place, running, elsewhere) = (self.place.clone(), self.current.get(), self.elsewhere());
+        let read = tokio::task::spawn_blocking(move || plan_reload(&running, place.load(&elsewhere)?)).await;
         read.unwrap_or_else(|fault| Err(Faults::from(self.unread(&with_causes(&fault)))))
+    }
+
+    /// The templates that the settings may name and need not declare.
+    fn elsewhere(&self) -> Elsewhere {
+        match self.catalog.get() {
+            Some(catalog) => {
+                let declared = catalog.current();
+                Elsewhere::Templates(declared.names_of_api().map(str::to_owned).collect())
+            }
+            None => Elsewhere::Unknown,
+        }
     }
 
     fn unread(&self, reason: &str) -> Fault {

@@ -15,6 +15,7 @@ use orchestrator::settings::{Settings, plan_reload};
 use orchestrator::source::dnsmasq::{DnsmasqEvent, Handed};
 use orchestrator::source::listener::{NotReconfigured, Reconfiguring};
 use orchestrator::store::Store;
+use orchestrator_catalog::Catalog;
 use orchestrator_dhcp6::Reconfigure;
 use tokio::sync::{Notify, Semaphore};
 
@@ -26,6 +27,7 @@ pub(crate) struct FakeControl(Option<Ready>);
 /// What a daemon has once it is ready.
 pub(crate) struct Ready {
     pub(crate) store: Store,
+    pub(crate) catalog: Catalog,
     /// A removal takes a permit of it: without one it waits.
     pub(crate) gate: Arc<Semaphore>,
     /// Notified when a removal comes to the gate.
@@ -134,6 +136,10 @@ impl Control for FakeControl {
             Reconfigure::Rebind => Err(NotReconfigured::NotAccepted.into()),
             Reconfigure::InformationRequest => Err(NotReconfigured::TooMany.into()),
         }
+    }
+
+    fn catalog(&self) -> Result<Catalog, ControlError> {
+        Ok(self.get()?.catalog.clone())
     }
 
     async fn reload(&self) -> Result<Reloaded, ControlError> {

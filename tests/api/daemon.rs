@@ -11,12 +11,14 @@ use orchestrator::api::{App, Limits, Server};
 use orchestrator::conditions::Conditions;
 use orchestrator::metrics::Metrics;
 use orchestrator::model::{
-    Attachment, ClientId, Container, ContainerSpec, Duid, EventKind, GrantedTo, HostId, Iaid, Id, Instance, InstanceId,
-    LeaseChange, LeaseSource, LeaseVerb, MacAddress, NewEvent, Owner, Resources, Slot, Timestamp, ValueSource,
+    Attachment, ClientId, Clock, Container, ContainerSpec, Duid, EventKind, GrantedTo, HostId, Iaid, Id, Instance,
+    InstanceId, LeaseChange, LeaseSource, LeaseVerb, MacAddress, NewEvent, Owner, Resources, Slot, Timestamp,
+    ValueSource,
 };
-use orchestrator::settings::{ApiSettings, Listen};
+use orchestrator::settings::{ApiSettings, Current, Listen, Settings};
 use orchestrator::store::{NewInstance, Store};
 use orchestrator::tasks::Tasks;
+use orchestrator_catalog::{Catalog, Keeper};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -32,6 +34,8 @@ pub(crate) const GROUP: &str = "games";
 pub(crate) struct Daemon {
     pub(crate) store: Store,
     pub(crate) stores: watch::Sender<Option<Store>>,
+    catalog: Catalog,
+    settings: watch::Sender<Arc<Settings>>,
     pub(crate) conditions: Conditions,
     pub(crate) tasks: Tasks,
     /// A removal takes a permit of it: without one it waits.
@@ -63,12 +67,23 @@ impl Daemon {
         let gate = Arc::new(Semaphore::new(1000));
         let arrived = Arc::new(Notify::new());
         let written = Arc::new(Mutex::new(String::new()));
+        let stop = CancellationToken::new();
+        let (settings_sender, current) = Current::new(Arc::new(no_settings()));
+        let parts = orchestrator_catalog::Parts {
+            settings: current,
+            store: store.clone(),
+            clock: Clock::start(),
+            conditions: conditions.clone(),
+        };
+        let (catalog, keeper) = Keeper::open(parts, &stop).await.expect("a catalog");
+        tokio::spawn(keeper.run(stop.clone()));
         let control = FakeControl::ready(Ready {
             store: store.clone(),
+            catalog: catalog.clone(),
             gate: gate.clone(),
             arrived: arrived.clone(),
             written: written.clone(),
-            running: Mutex::new(orchestrator::settings::parse("", std::iter::empty()).expect("settings")),
+            running: Mutex::new(no_settings()),
         });
         let app = App {
             store: store_seen,
@@ -89,11 +104,12 @@ impl Daemon {
             .await
             .expect("the API listens");
         let [unix, tcp] = server.places().expect("places").try_into().expect("two places");
-        let stop = CancellationToken::new();
         let served = Some(tokio::spawn(server.run(stop.clone())));
         Self {
             store,
             stores,
+            catalog,
+            settings: settings_sender,
             conditions,
             tasks,
             gate,
@@ -105,6 +121,13 @@ impl Daemon {
             served,
             _directory: directory,
         }
+    }
+
+    /// Puts settings in force in the catalog.
+    pub(crate) async fn declare(&self, text: &str) {
+        let settings = orchestrator::settings::parse(text, std::iter::empty()).expect("settings");
+        self.settings.send_replace(Arc::new(settings));
+        assert!(self.catalog.refresh().await);
     }
 
     /// Tells it to stop.
@@ -164,6 +187,10 @@ impl Drop for Daemon {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+fn no_settings() -> Settings {
+    orchestrator::settings::parse("", std::iter::empty()).expect("settings")
 }
 
 /// A directory of a test's own, gone with it.

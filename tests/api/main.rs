@@ -17,4 +17,5 @@ mod reservations;
 mod sockets;
 mod stream;
 mod tasks;
+mod templates;
 mod wrong;

@@ -46,7 +46,7 @@ pub struct Instance {
     pub link: Option<String>,
     /// The name of the template that it was made from.
     pub template: String,
-    /// The version that the template had then; 0 for a template of the settings.
+    /// The version that the template had then.
     pub version: u64,
     /// The plugin whose engine runs its first container.
     pub plugin: String,
@@ -95,4 +95,8 @@ pub struct InstanceView {
     /// Its client's link-layer address.
     #[schemars(with = "Option<scalar::LinkLayerAddress>")]
     pub link_layer: Option<LinkLayerAddress>,
+    /// Whether another version of its template is in force now. `null` where the template is declared no more, and for an
+    /// instance that is gone.
+    #[serde(default)]
+    pub outdated: Option<bool>,
 }

@@ -26,6 +26,7 @@ pub mod scalar;
 mod settings;
 mod spec;
 mod task;
+mod template;
 mod word;
 
 pub use attachment::Attachment;
@@ -40,10 +41,13 @@ pub use orphan::Orphan;
 pub use owner::Owner;
 pub use page::Page;
 pub use problem::Problem;
-pub use query::{ClientQuery, DestroyQuery, EventQuery, InstanceQuery, LeaseQuery, ReconfigureQuery, ReservationQuery};
+pub use query::{
+    ClientQuery, DestroyQuery, EventQuery, InstanceQuery, LeaseQuery, NoQuery, ReconfigureQuery, ReservationQuery,
+};
 pub use reconfigure::{Asked, ReconfigureView};
 pub use reservation::{NewReservation, RemoteId, ReservationView};
 pub use settings::{Change, Effect, ReloadOutcome, Reloaded, SettingsView};
 pub use spec::{ContainerSpec, Device, DeviceAccess, File, Resolver, Resources, ValueSource, Volume, VolumeSource};
 pub use task::{Task, TaskResult, TaskState};
+pub use template::{ChangedTemplate, NewTemplate, Origin, TemplateView};
 pub use word::UnknownWord;

@@ -84,6 +84,11 @@ pub struct ReservationQuery {
     pub limit: Option<u32>,
 }
 
+/// A query that takes nothing.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NoQuery {}
+
 /// Which events are listed or streamed.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

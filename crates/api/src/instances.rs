@@ -36,7 +36,8 @@ pub(super) async fn list(
 
 /// `GET /v1/instances/{id}`
 pub(super) async fn show(view: View, Segment(id): Segment) -> Result<Json<wire::InstanceView>, Fault> {
-    Ok(Json(view.instance(&id).await?.into_wire()))
+    let found = view.instance(&id).await?;
+    Ok(Json(view.show(found)))
 }
 
 /// How far a removal is.

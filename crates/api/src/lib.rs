@@ -55,7 +55,9 @@ mod screen;
 mod serve;
 mod settings;
 mod table;
+mod tag;
 mod tasks;
+mod templates;
 mod user;
 mod view;
 mod wire;
@@ -75,6 +77,7 @@ pub use role::Role;
 pub use serve::{Limits, Server};
 pub use settings::{ReloadOutcome, Reloaded, SettingsView};
 
+use orchestrator_catalog::Catalog;
 use orchestrator_model::{Client, Instance, InstanceId, Orphan, Reservation, ReservationId, ReservationView};
 use orchestrator_runtime::conditions::Conditions;
 use orchestrator_runtime::metrics::Metrics;
@@ -129,6 +132,9 @@ pub trait Control: Send + Sync + 'static {
 
     /// Reads the settings again and puts them in force. When it returns, what is done next is done by them.
     async fn reload(&self) -> Result<Reloaded, ControlError>;
+
+    /// What an operator declares: asked for templates, and told of those that are made through the API.
+    fn catalog(&self) -> Result<Catalog, ControlError>;
 
     /// Which settings are in force, and how what is written differs from them.
     async fn settings(&self) -> Result<SettingsView, ControlError>;

@@ -13,6 +13,7 @@ use super::ControlError;
 use orchestrator_model::{Instance, InstanceId};
 use orchestrator_runtime::causes::with_causes;
 use orchestrator_runtime::metrics::Metrics;
+use orchestrator_settings::Faults;
 use orchestrator_store::StoreError;
 
 const CONTENT_TYPE: &str = "application/problem+json";
@@ -59,6 +60,14 @@ impl Fault {
             detail: detail.into(),
             candidates: Vec::new(),
             faults: Vec::new(),
+        }
+    }
+
+    /// Something that is wrong in several ways.
+    pub(super) fn of_faults(code: &'static str, detail: &str, faults: &Faults) -> Self {
+        Self {
+            faults: faults.iter().map(ToString::to_string).collect(),
+            ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail)
         }
     }
 
@@ -174,14 +183,11 @@ impl From<StoreError> for Fault {
 impl From<ControlError> for Fault {
     fn from(error: ControlError) -> Self {
         match error {
-            ControlError::Settings(faults) => Self {
-                faults: faults.iter().map(ToString::to_string).collect(),
-                ..Self::new(
-                    StatusCode::UNPROCESSABLE_ENTITY,
-                    "settings-wrong",
-                    "the settings are wrong, and nothing was changed; mend what `faults` names and reload again",
-                )
-            },
+            ControlError::Settings(faults) => Self::of_faults(
+                "settings-wrong",
+                "the settings are wrong, and nothing was changed; mend what `faults` names and reload again",
+                &faults,
+            ),
             ControlError::Stopping => Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", error.to_string()),
             ControlError::Starting => Self::new(StatusCode::SERVICE_UNAVAILABLE, "starting", error.to_string()),
             ControlError::Refused { reason } => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "refused", reason),

@@ -9,7 +9,7 @@ use super::route::{Route, Verb};
 use super::routes::Shared;
 use super::{
     clients, events, health, hooks, instances, leases, metrics, openapi, orphans, reconfigure, reservations, settings,
-    tasks,
+    tasks, templates,
 };
 
 const CONFLICT: StatusCode = StatusCode::CONFLICT;
@@ -24,6 +24,7 @@ pub(super) fn table() -> Vec<Route> {
         about_clients(),
         about_instances(),
         about_reservations(),
+        about_templates(),
         about_settings(),
     ]
     .into_iter()
@@ -139,6 +140,54 @@ fn about_reservations() -> Vec<Route> {
     ]
 }
 
+fn about_templates() -> Vec<Route> {
+    vec![
+        get("/v1/templates", Viewer, templates::list)
+            .says("Templates by name: those in force, then those of the API that the settings take precedence over")
+            .fails(&[(UNAVAILABLE, "starting")]),
+        post("/v1/templates", Admin, templates::create)
+            .says("Make a template")
+            .details("The same keys, checks and messages as in the settings. It is in force when the answer comes.")
+            .fails(&[
+                (CONFLICT, "template-exists"),
+                (CONFLICT, "in-settings"),
+                (CONFLICT, "too-many-templates"),
+                (UNPROCESSABLE, "template-wrong"),
+                (UNAVAILABLE, "starting"),
+            ]),
+        get("/v1/templates/{name}", Viewer, templates::show)
+            .says("The template of this name that is in force")
+            .details("`ETag` is its version.")
+            .fails(&[(NOT_FOUND, "no-such-template"), (UNAVAILABLE, "starting")]),
+        put("/v1/templates/{name}", Admin, templates::change)
+            .says("Change a template that was made through the API")
+            .details(
+                "What runs stays as it is; what is made from now on is of the new version. The request says which \
+                 version it changes, by `If-Match` or in its body.",
+            )
+            .fails(&[
+                (NOT_FOUND, "no-such-template"),
+                (CONFLICT, "in-settings"),
+                (CONFLICT, "template-changed"),
+                (UNPROCESSABLE, "template-wrong"),
+                (StatusCode::PRECONDITION_REQUIRED, "version-missing"),
+                (UNAVAILABLE, "starting"),
+            ]),
+        delete("/v1/templates/{name}", Admin, templates::remove)
+            .says("Remove a template that was made through the API and that no link and no class names")
+            .fails(&[
+                (NOT_FOUND, "no-such-template"),
+                (CONFLICT, "in-settings"),
+                (CONFLICT, "template-in-use"),
+                (CONFLICT, "template-changed"),
+                (UNAVAILABLE, "starting"),
+            ]),
+        get("/v1/templates/{name}/versions/{version}", Viewer, templates::version)
+            .says("A version of a template, for as long as it is in force or an instance has it")
+            .fails(&[(NOT_FOUND, "no-such-template"), (UNAVAILABLE, "starting")]),
+    ]
+}
+
 fn about_settings() -> Vec<Route> {
     vec![
         get("/v1/settings", Viewer, settings::show)
@@ -161,6 +210,10 @@ fn post<H: Handler<T, Shared> + Described<I, O>, T: 'static, I, O>(
     handler: H,
 ) -> Route {
     Route::new(Verb::Post, path, role, handler)
+}
+
+fn put<H: Handler<T, Shared> + Described<I, O>, T: 'static, I, O>(path: &'static str, role: Role, handler: H) -> Route {
+    Route::new(Verb::Put, path, role, handler)
 }
 
 fn delete<H: Handler<T, Shared> + Described<I, O>, T: 'static, I, O>(

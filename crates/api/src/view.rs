@@ -6,7 +6,8 @@
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use orchestrator_api_types as wire;
-use orchestrator_model::{Client, ClientId, InstanceId, InstanceView, SlotKey};
+use orchestrator_catalog::Catalog;
+use orchestrator_model::{Client, ClientId, Instance, InstanceId, InstanceView, Phase, SlotKey};
 use orchestrator_store::{ClientFilter, EventFilter, InstanceFilter, LeaseFilter, Resolved, Store};
 
 use super::caller::Caller;
@@ -20,6 +21,8 @@ const LAST_EVENTS: u32 = 20;
 /// The store as one caller sees it.
 pub(super) struct View {
     store: Store,
+    /// What is declared; `None` while the daemon still starts.
+    catalog: Option<Catalog>,
 }
 
 impl FromRequestParts<Shared> for View {
@@ -29,7 +32,8 @@ impl FromRequestParts<Shared> for View {
         // Whoever is to be shown less than everything is told apart here.
         Caller::from_request_parts(parts, shared).await?;
         let store = shared.app.store.borrow().clone().ok_or_else(Fault::store_missing)?;
-        Ok(Self { store })
+        let catalog = shared.app.control.catalog().ok();
+        Ok(Self { store, catalog })
     }
 }
 
@@ -91,7 +95,26 @@ impl View {
     }
 
     pub(super) async fn instances(&self, filter: InstanceFilter) -> Result<wire::Page<wire::InstanceView>, Fault> {
-        Ok(self.store.instances(filter).await?.into_wire())
+        let page = self.store.instances(filter).await?;
+        Ok(wire::Page {
+            items: page.items.into_iter().map(|view| self.show(view)).collect(),
+            next: page.next,
+        })
+    }
+
+    /// An instance as it is shown: with whether another version of its template is in force.
+    pub(super) fn show(&self, view: InstanceView) -> wire::InstanceView {
+        let outdated = self.is_outdated(&view.instance);
+        wire::InstanceView {
+            outdated,
+            ..view.into_wire()
+        }
+    }
+
+    fn is_outdated(&self, instance: &Instance) -> Option<bool> {
+        let declared = self.catalog.as_ref()?.current();
+        let template = declared.template(&instance.template)?;
+        (instance.phase != Phase::Removed).then_some(instance.version != template.version)
     }
 
     /// The instance whose id begins with `id`.

@@ -9,10 +9,42 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::declared::Declared;
 use super::keeper::Request;
 
-/// What is declared now. A cheap handle: asked at each use, it is never out of date.
+/// A view of what is declared. A cheap handle: asked at each use, it is never out of date.
+#[derive(Debug, Clone)]
+pub struct View(watch::Receiver<Arc<Declared>>);
+
+impl View {
+    /// Shows what is declared. Who holds the sender can show something else in its place.
+    pub fn new(declared: Arc<Declared>) -> (watch::Sender<Arc<Declared>>, Self) {
+        let (sender, receiver) = watch::channel(declared);
+        (sender, Self(receiver))
+    }
+
+    /// What is declared now.
+    pub fn current(&self) -> Arc<Declared> {
+        self.0.borrow().clone()
+    }
+
+    /// What is declared, when it is something else than this handle has seen. Costs next to nothing when it is not.
+    pub fn news(&mut self) -> Option<Arc<Declared>> {
+        let changed = self.0.has_changed().unwrap_or(false);
+        changed.then(|| self.0.borrow_and_update().clone())
+    }
+
+    /// Waits for something that this handle has not seen. Cancel-safe.
+    pub async fn changed(&mut self) -> Arc<Declared> {
+        if self.0.changed().await.is_err() {
+            // Nobody can declare anything any more.
+            std::future::pending::<()>().await;
+        }
+        self.0.borrow_and_update().clone()
+    }
+}
+
+/// What is declared now, and where templates are made through the API. A cheap handle.
 #[derive(Debug, Clone)]
 pub struct Catalog {
-    pub(super) declared: watch::Receiver<Arc<Declared>>,
+    pub(super) view: View,
     pub(super) requests: mpsc::Sender<Request>,
     pub(super) store: Store,
     pub(super) clock: Clock,
@@ -21,22 +53,12 @@ pub struct Catalog {
 impl Catalog {
     /// What is declared now.
     pub fn current(&self) -> Arc<Declared> {
-        self.declared.borrow().clone()
+        self.view.current()
     }
 
-    /// What is declared, when it is something else than this handle has seen. Costs next to nothing when it is not.
-    pub fn news(&mut self) -> Option<Arc<Declared>> {
-        let changed = self.declared.has_changed().unwrap_or(false);
-        changed.then(|| self.declared.borrow_and_update().clone())
-    }
-
-    /// Waits for something that this handle has not seen. Cancel-safe.
-    pub async fn changed(&mut self) -> Arc<Declared> {
-        if self.declared.changed().await.is_err() {
-            // Nobody can declare anything any more.
-            std::future::pending::<()>().await;
-        }
-        self.declared.borrow_and_update().clone()
+    /// For those who only ask.
+    pub fn view(&self) -> View {
+        self.view.clone()
     }
 
     /// Takes up the settings in force and what is recorded. When it returns `true`, everybody is answered by what there

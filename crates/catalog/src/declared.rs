@@ -164,6 +164,18 @@ impl Declared {
         self.covered.values()
     }
 
+    /// The names of all templates that were made through the API, in force or not, and also those that cannot be read.
+    pub fn names_of_api(&self) -> impl Iterator<Item = &str> {
+        let in_force = self
+            .templates
+            .values()
+            .filter(|template| template.origin == Origin::Api);
+        let readable = in_force
+            .chain(self.covered.values())
+            .map(|template| template.name.as_str());
+        readable.chain(self.unreadable.keys().map(String::as_str))
+    }
+
     /// The template of this name that was made through the API, in force or not.
     pub fn template_of_api(&self, name: &str) -> Option<&Template> {
         let in_force = self
@@ -175,9 +187,15 @@ impl Declared {
 
     /// What a client of a link gets, when it is in a class or in none: an instance of each. What nobody declares is left
     /// out.
-    pub fn templates_of(&self, link: &str, class: Option<&str>) -> impl Iterator<Item = &Template> {
+    pub fn templates_of<'d>(&'d self, link: &str, class: Option<&str>) -> impl Iterator<Item = &'d Template> + use<'d> {
         let names = self.settings.template_names_of(link, class);
         names.filter_map(|name| self.templates.get(name))
+    }
+
+    /// Whether a client of a link, when it is in a class or in none, is to get a template that nobody declares.
+    pub fn lacks_template_of(&self, link: &str, class: Option<&str>) -> bool {
+        let mut names = self.settings.template_names_of(link, class);
+        names.any(|name| !self.templates.contains_key(name))
     }
 
     /// The templates that some client gets now. What nobody declares is left out.

@@ -12,7 +12,7 @@ use orchestrator_store::{Store, StoreError};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::catalog::Catalog;
+use super::catalog::{Catalog, View};
 use super::declared::{Declared, write_recorded};
 
 /// The condition under which it is shown that the catalog is behind.
@@ -69,10 +69,10 @@ impl Keeper {
                 Err(fault) => return Err(fault),
             }
         };
-        let (declared, seen) = watch::channel(first.clone());
+        let (declared, view) = View::new(first.clone());
         let (asked, requests) = mpsc::channel(WAITING);
         let catalog = Catalog {
-            declared: seen,
+            view,
             requests: asked,
             store: parts.store.clone(),
             clock: parts.clock,
@@ -144,11 +144,14 @@ impl Keeper {
             .retain(|name, _| missing.iter().any(|missing| missing.name == *name));
         for missing in missing {
             let conditions = &self.parts.conditions;
-            if !self.missing.contains_key(&missing.name) {
+            let is_news = !self.missing.contains_key(&missing.name);
+            if is_news {
                 self.missing.insert(missing.name.clone(), conditions.own(&missing.name));
-                self.note_missing(missing.reason.clone()).await;
             }
-            self.parts.conditions.set_waiting(&missing.name, missing.reason);
+            conditions.set_waiting(&missing.name, missing.reason.as_str());
+            if is_news {
+                self.note_missing(missing.reason).await;
+            }
         }
     }
 

@@ -25,7 +25,7 @@ mod missing;
 #[cfg(test)]
 mod tests;
 
-pub use catalog::Catalog;
+pub use catalog::{Catalog, View};
 pub use change::CatalogError;
 pub use declared::{Declared, Network, Template};
 pub use keeper::{Keeper, Parts};

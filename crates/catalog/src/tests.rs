@@ -134,7 +134,9 @@ async fn settings_take_precedence_and_what_they_cover_comes_back() {
 #[tokio::test]
 async fn what_links_name_and_nobody_declares_is_a_condition_and_an_event() {
     let text = format!("{LINK}template = \"web\"\n");
-    let mut house = House::with(&text).await;
+    let house = House::with(&text).await;
+    let mut view = house.catalog.view();
+    let _ = view.news();
     assert_eq!(house.waited_for(), ["template web"]);
     assert!(house.catalog.current().templates_of("br0", None).next().is_none());
     let events = house.store.events(EventFilter::default()).await.unwrap().items;
@@ -145,14 +147,14 @@ async fn what_links_name_and_nobody_declares_is_a_condition_and_an_event() {
         detail.contains("link br0 names") && detail.contains("orchestrator template create web"),
         "{detail}"
     );
-    assert!(house.catalog.news().is_none());
+    assert!(view.news().is_none());
     house
         .catalog
         .create_template("web", &json!({"image": "a"}), None)
         .await
         .unwrap();
     assert_eq!(house.waited_for(), Vec::<String>::new());
-    let news = house.catalog.news().unwrap();
+    let news = view.news().unwrap();
     assert_eq!(news.templates_of("br0", None).next().unwrap().version, 1);
     let used = house.catalog.remove_template("web", None, None).await;
     let Err(CatalogError::InUse { users, .. }) = &used else {
@@ -226,7 +228,7 @@ async fn a_template_names_networks_that_there_are() {
     let declared = house.catalog.current();
     let storage = declared.network("storage").unwrap();
     assert_eq!(
-        (storage.bridge, storage.gateway, storage.prefix.to_string().as_str()),
+        (storage.name, storage.gateway, storage.prefix.to_string().as_str()),
         ("storage", None, "fd50::/64")
     );
     house

@@ -1,13 +1,16 @@
 //! `orchestrator check`: what is wrong with the settings, what they name that is not there yet, and what of this machine
 //! and its links would keep clients from their service.
 
+mod declared;
 mod forwarding;
 mod neighbors;
 mod routes;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
+use orchestrator_catalog::Declared;
 use orchestrator_network::Network;
 use serde::Serialize;
 
@@ -36,9 +39,16 @@ pub(super) struct SettingsFile {
 }
 
 impl SettingsFile {
-    /// The settings from the file and the environment.
+    /// The settings from the file and the environment. Templates that they name may be declared through the API.
     pub(super) fn load(&self) -> Result<Settings, Failure> {
-        Ok(self.place().load(&Elsewhere::NOTHING)?)
+        // Refused anyhow, they are refused with all that is wrong: also names that nobody may declare.
+        self.load_beside(&Elsewhere::Unknown)
+            .or_else(|_| self.load_beside(&Elsewhere::NOTHING))
+    }
+
+    /// The settings, which may name what is declared elsewhere.
+    pub(super) fn load_beside(&self, elsewhere: &Elsewhere) -> Result<Settings, Failure> {
+        Ok(self.place().load(elsewhere)?)
     }
 
     /// The file and the environment.
@@ -94,8 +104,12 @@ impl Finding {
 /// Wrong settings fail with all their faults; what is not there yet fails with a list of everything.
 pub(super) fn run(args: &Args, output: Output) -> Result<ExitCode, Failure> {
     let settings = args.settings.load()?;
+    let recorded = wait_for(async { Ok(declared::look(settings.store.url.as_str()).await) })?;
+    // Once more, by what is declared through the API: what is named and declared nowhere is a fault of the settings.
+    let settings = args.settings.load_beside(&declared::elsewhere(&recorded))?;
+    let declared = Declared::new(Arc::new(settings), recorded.unwrap_or_default());
     let mut findings = vec![Finding::there("settings", args.settings.path.display().to_string())];
-    findings.extend(wait_for(async { Ok(all(&settings).await) })?);
+    findings.extend(wait_for(async { Ok(all(&declared).await) })?);
     match output {
         Output::Json => table::print(&table::json(&findings)?)?,
         Output::Table | Output::Wide => table::print(&render(&findings))?,
@@ -109,8 +123,11 @@ pub(super) fn run(args: &Args, output: Output) -> Result<ExitCode, Failure> {
 }
 
 /// What the settings name first, then what is around it.
-async fn all(settings: &Settings) -> Vec<Finding> {
-    let mut findings = probe::all(settings).await;
+async fn all(declared: &Declared) -> Vec<Finding> {
+    let settings = declared.settings();
+    let mut findings = probe::all(declared).await;
+    let missing = declared.missing().into_iter();
+    findings.extend(missing.map(|missing| Finding::missing(missing.name, missing.reason)));
     let network = match Network::open() {
         Ok(network) => network,
         // That is told of with the links.

@@ -46,6 +46,10 @@ pub(super) enum Failure {
     NoInstance { client: String },
     #[error("{0}")]
     Settings(#[from] Faults),
+    #[error("the template is wrong, and nothing was changed")]
+    WrongTemplate { faults: Vec<String> },
+    #[error("{what}")]
+    Given { what: String },
     #[error("the settings are wrong, and nothing was changed")]
     Refused { faults: Vec<String> },
     #[error("{missing} of what the settings name is not there yet; the daemon waits for it")]
@@ -98,7 +102,7 @@ impl Failure {
             // Whoever read our output has read enough: `orchestrator ls | head -1`.
             Self::Print(error) if error.kind() == io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
             Self::Settings(faults) => faults.iter().for_each(|fault| eprintln!("{fault}")),
-            Self::Refused { faults } => {
+            Self::Refused { faults } | Self::WrongTemplate { faults } => {
                 faults.iter().for_each(|fault| eprintln!("{}", printable(fault)));
                 self.say();
             }
@@ -120,7 +124,7 @@ impl Failure {
             Self::Call(CallError::Connect { .. } | CallError::Timeout { .. }) => 4,
             Self::Client(ClientError::TimedOut { .. }) => 5,
             Self::Daemon(fault) if fault.downcast_ref().is_some_and(StoreError::is_deposed) => 6,
-            Self::Settings(_) | Self::Refused { .. } => 64,
+            Self::Settings(_) | Self::Refused { .. } | Self::WrongTemplate { .. } => 64,
             _ => 1,
         }
     }

@@ -195,6 +195,11 @@ impl Client {
         self.call(Method::POST, path, json.into()).await
     }
 
+    /// The body of the answer to a PUT of JSON.
+    pub(super) async fn put(&self, path: &str, json: Vec<u8>) -> Result<Bytes, CallError> {
+        self.call(Method::PUT, path, json.into()).await
+    }
+
     /// A stream of server-sent events; the limit holds for its beginning only.
     pub(super) async fn follow(&self, path: &str) -> Result<Incoming, CallError> {
         let begin = async {

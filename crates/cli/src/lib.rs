@@ -28,6 +28,7 @@ mod show;
 mod sse;
 mod table;
 mod tasks;
+mod template;
 mod tracing;
 mod version;
 mod view;
@@ -103,6 +104,8 @@ enum Verb {
     Rm(rm::Args),
     /// Keep addresses and prefixes for known clients
     Reservation(reservation::Args),
+    /// List, make, change and remove templates
+    Template(template::Args),
     /// Show what happened, in order
     Events(events::Args),
     /// List the kernel's routes of all sites on this machine, or remove those of a site that is gone
@@ -175,6 +178,7 @@ fn dispatch(
         Verb::Show(args) => wait_for(show::run(&args, output, &client()))?,
         Verb::Rm(args) => wait_for(rm::run(&args, output, &client()))?,
         Verb::Reservation(args) => wait_for(reservation::run(&args, output, &client()))?,
+        Verb::Template(args) => wait_for(template::run(&args, output, &client()))?,
         Verb::Events(args) => wait_for(events::run(&args, output, &client()))?,
         Verb::Reconfigure(args) => wait_for(reconfigure::run(&args, output, &client()))?,
         Verb::Routes(args) => wait_for(routes::run(&args, output))?,

@@ -7,6 +7,7 @@ use orchestrator_plugin::{Engine, EngineError, ImageFacts};
 
 use super::check::Finding;
 use orchestrator_api::Access;
+use orchestrator_catalog::Declared;
 use orchestrator_model::{Id, LeaseSource, Mark};
 use orchestrator_runtime::causes::with_causes;
 use orchestrator_secrets::{KeyFile, SecretsError, find_key};
@@ -14,7 +15,8 @@ use orchestrator_settings::{ApiSettings, LinkSettings, Listen, Settings};
 use orchestrator_store::{Found, SealedRows, Store};
 
 /// Everything the settings name, in the order in which the daemon needs it.
-pub(super) async fn all(settings: &Settings) -> Vec<Finding> {
+pub(super) async fn all(declared: &Declared) -> Vec<Finding> {
+    let settings: &Settings = declared.settings();
     let mut findings = vec![
         privileges(settings),
         database(settings).await,
@@ -23,7 +25,7 @@ pub(super) async fn all(settings: &Settings) -> Vec<Finding> {
     ];
     findings.extend(api(settings));
     findings.extend(bridges(settings).await);
-    findings.extend(engines(settings).await);
+    findings.extend(engines(declared).await);
     findings
 }
 
@@ -161,7 +163,7 @@ fn lacking(settings: &Settings, effective: u64) -> Vec<&'static str> {
 }
 
 async fn bridges(settings: &Settings) -> Vec<Finding> {
-    if settings.links.iter().all(|link| link.remote) {
+    if settings.links.iter().all(|link| link.remote) && settings.networks.is_empty() {
         return Vec::new();
     }
     let network = match Network::open() {
@@ -169,12 +171,15 @@ async fn bridges(settings: &Settings) -> Vec<Finding> {
         Err(error) => return vec![Finding::missing("links", with_causes(&error))],
     };
     let mut findings = Vec::new();
-    for link in settings.links.iter().filter(|link| !link.remote) {
-        let subject = format!("link {}", link.name);
-        findings.push(match network.find_bridge(&link.name).await {
+    let links = settings.links.iter().filter(|link| !link.remote);
+    let links = links.map(|link| (format!("link {}", link.name), &link.name, link.create));
+    let networks = settings.networks.iter();
+    let networks = networks.map(|network| (format!("network {}", network.name), &network.bridge, network.create));
+    for (subject, bridge, create) in links.chain(networks) {
+        findings.push(match network.find_bridge(bridge).await {
             Ok(Some(_)) => Finding::there(subject, ""),
-            Ok(None) if link.create => Finding::there(subject, "will be made"),
-            Ok(None) => Finding::missing(subject, format!("make bridge {}, or set create = true", link.name)),
+            Ok(None) if create => Finding::there(subject, "will be made"),
+            Ok(None) => Finding::missing(subject, format!("make bridge {bridge}, or set create = true")),
             Err(error) => Finding::missing(subject, with_causes(&error)),
         });
     }
@@ -182,14 +187,14 @@ async fn bridges(settings: &Settings) -> Vec<Finding> {
 }
 
 /// Each engine that a template in use names, with every image of these templates.
-async fn engines(settings: &Settings) -> Vec<Finding> {
-    let images = images(settings);
+async fn engines(declared: &Declared) -> Vec<Finding> {
+    let images = images(declared);
     // Nothing is made or listed here, so that the mark does not matter.
     let mark = Mark {
         site: Id::from_bytes([0; 6]),
     };
     let mut findings = Vec::new();
-    for engine in settings.engines.build(mark) {
+    for engine in declared.settings().engines.build(mark) {
         if let Some(images) = images.get(engine.name()) {
             findings.extend(probe_engine(engine.as_ref(), images).await);
         }
@@ -214,10 +219,9 @@ async fn probe_engine(engine: &dyn Engine, images: &BTreeSet<&str>) -> Vec<Findi
 }
 
 /// The images of the templates in use, by the engine that needs them.
-fn images(settings: &Settings) -> BTreeMap<&str, BTreeSet<&str>> {
+fn images(declared: &Declared) -> BTreeMap<&str, BTreeSet<&str>> {
     let mut images: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    let used = settings.templates_in_use().into_iter();
-    for template in used.filter_map(|name| settings.templates.get(name)) {
+    for template in declared.templates_in_use().map(|template| &template.settings) {
         images.entry(&template.engine).or_default().insert(&template.image);
     }
     images
@@ -241,6 +245,10 @@ mod tests {
 
     fn settings(text: &str) -> Settings {
         orchestrator_settings::parse(text, std::iter::empty()).unwrap()
+    }
+
+    fn declared(settings: Settings) -> Declared {
+        Declared::new(std::sync::Arc::new(settings), Vec::new())
     }
 
     #[test]
@@ -273,13 +281,13 @@ mod tests {
                          [[class]]\nname = \"phones\"\ntemplate = \"phone\"\nmatch = { user_class = \"phone*\" }\n";
         let of_class = settings(&format!("{link}instances = \"fd39::2:0/112\"\n{templates}"));
         assert_eq!(
-            images(&of_class),
+            images(&declared(of_class.clone())),
             BTreeMap::from([("docker", BTreeSet::from(["phone-image"]))])
         );
         assert!(lacking(&of_class, 0).contains(&"CAP_SYS_PTRACE"));
         // Without room for instances nobody gets one.
         let leases_only = settings(&format!("{link}{templates}"));
-        assert_eq!(images(&leases_only), BTreeMap::new());
+        assert_eq!(images(&declared(leases_only.clone())), BTreeMap::new());
         assert!(!lacking(&leases_only, 0).contains(&"CAP_SYS_PTRACE"));
     }
 

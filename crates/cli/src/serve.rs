@@ -21,7 +21,10 @@ pub(super) struct Args {
 /// Runs the daemon to its end. Wrong settings end it before anything is touched.
 pub(super) fn run(args: &Args, serve: Serve) -> Result<ExitCode, Failure> {
     let place = args.settings.place();
-    let settings = place.load(&Elsewhere::NOTHING)?;
+    let settings = place
+        .load(&Elsewhere::Unknown)
+        // Refused anyhow, they are refused with all that is wrong: also names that nobody may declare.
+        .or_else(|_| place.load(&Elsewhere::NOTHING))?;
     let start = Start {
         set_log_level: tracing::for_daemon(settings.log),
         settings,

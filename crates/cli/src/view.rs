@@ -23,13 +23,17 @@ pub(super) fn instances(items: &[Value], now: Timestamp, width: Width) -> Result
             instance,
             duid,
             hostname,
+            outdated,
             ..
         } = read(item, "an instance")?;
         Ok(vec![
             instance.id.to_string(),
             whose(&instance.owner, hostname, duid),
             text(instance.link.as_deref()),
-            made_from(&instance),
+            match width {
+                Width::Narrow => made_from(&instance),
+                Width::Wide => made_from(&instance) + &version(&instance, outdated),
+            },
             text(instance.address),
             instance.phase.to_string(),
             age(instance.created, now),
@@ -64,6 +68,15 @@ fn made_from(instance: &Instance) -> String {
     match instance.slot == instance.template {
         true => instance.template.clone(),
         false => format!("{} ({})", instance.template, instance.slot),
+    }
+}
+
+/// The version of an instance's template, behind its name; nothing where it has none.
+fn version(instance: &Instance, outdated: Option<bool>) -> String {
+    match (instance.version, outdated) {
+        (0, _) => String::new(),
+        (version, Some(true)) => format!(", version {version}, outdated"),
+        (version, _) => format!(", version {version}"),
     }
 }
 
@@ -215,6 +228,7 @@ pub(super) fn instance(item: &Value, now: Timestamp) -> Result<String, Failure> 
         instance,
         duid,
         hostname,
+        outdated,
         ..
     } = read(item, "an instance")?;
     let whom = [
@@ -222,21 +236,22 @@ pub(super) fn instance(item: &Value, now: Timestamp) -> Result<String, Failure> 
         ("duid", duid.map(|duid| duid.to_string())),
         ("name", hostname),
     ];
-    Ok(record(&[&fields(instance, now), whom.as_slice()].concat()))
+    Ok(record(&[&fields(instance, outdated, now), whom.as_slice()].concat()))
 }
 
 /// Everything about an instance that is shown with its client.
 pub(super) fn instance_of_client(item: &Value, now: Timestamp) -> Result<String, Failure> {
-    Ok(record(&fields(read(item, "an instance")?, now)))
+    Ok(record(&fields(read(item, "an instance")?, None, now)))
 }
 
-fn fields(instance: Instance, now: Timestamp) -> Vec<(&'static str, Option<String>)> {
+fn fields(instance: Instance, outdated: Option<bool>, now: Timestamp) -> Vec<(&'static str, Option<String>)> {
     let owner = match &instance.owner {
         Owner::Client(_) => None,
         Owner::Service(name) => Some(format!("service {name}")),
         Owner::Pool(name) => Some(format!("pool {name}")),
         Owner::Operator(name) => Some(format!("operator {name}")),
     };
+    let version = version(&instance, outdated);
     let slot = Some(instance.slot.clone()).filter(|slot| *slot != instance.template);
     vec![
         ("instance", Some(instance.id.to_string())),
@@ -251,7 +266,7 @@ fn fields(instance: Instance, now: Timestamp) -> Vec<(&'static str, Option<Strin
         ),
         ("address", instance.address.map(|address| address.to_string())),
         ("link", instance.link),
-        ("template", Some(instance.template)),
+        ("template", Some(format!("{}{version}", instance.template))),
         ("image", Some(instance.spec.image)),
         ("plugin", Some(instance.plugin)),
         ("reference", instance.reference),

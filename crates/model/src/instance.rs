@@ -52,7 +52,7 @@ pub struct Instance {
     pub host: Option<HostId>,
     /// Name of the template it was made from.
     pub template: String,
-    /// The version that the template had then; 0 for one of the settings, which have no versions.
+    /// The version that the template had then.
     pub version: u64,
     /// What it is to be, as the template said when it was made.
     pub spec: ContainerSpec,

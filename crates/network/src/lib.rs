@@ -47,7 +47,9 @@ mod thread;
 mod watch;
 
 pub use attachment::{AttachmentFound, AttachmentPlan, Flaw};
-pub use bridge::{Bridge, BridgeFlaw, BridgeHazard, BridgeIdentity, BridgePlan, ObservedBridge, missing_groups};
+pub use bridge::{
+    Bridge, BridgeFlaw, BridgeHazard, BridgeIdentity, BridgePlan, MadeBridge, ObservedBridge, missing_groups,
+};
 pub use error::NetworkError;
 pub use icmp6::{Icmp6Message, Icmp6Socket};
 pub use interface::{AddressState, Interface};

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use super::connection::{Session, within};
 use super::identity::file::IdentityFile;
-use super::url::parse_url;
-use super::{Store, StoreError, examine, migrate};
-use orchestrator_model::SiteId;
+use super::url::{Target, parse_url};
+use super::{Store, StoreError, examine, migrate, templates};
+use orchestrator_model::{RecordedTemplate, SiteId};
 
 /// What was found where the URL points.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,10 +42,9 @@ impl Store {
     ///
     /// [`StoreError::Away`] when it does not answer, [`StoreError::Damaged`], [`StoreError::BadUrl`] when the URL names none.
     pub async fn look(url: &str) -> Result<Found, StoreError> {
-        let target = parse_url(url)?.read_only();
-        if target.file().is_some_and(|file| !file.exists()) {
+        let Some(target) = to_look(url)? else {
             return Ok(Found::NoFileYet);
-        }
+        };
         if let Some(file) = target.file() {
             migrate::check_file(file)?;
         }
@@ -66,4 +65,30 @@ impl Store {
         session.close().await;
         Ok(Found::Database)
     }
+
+    /// The templates that the database has, as [`templates`](Self::templates) gives them, without making or changing it.
+    /// None where the daemon still has to make it or its schema.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`look`](Self::look).
+    pub async fn look_for_templates(url: &str) -> Result<Vec<RecordedTemplate>, StoreError> {
+        let Some(target) = to_look(url)? else {
+            return Ok(Vec::new());
+        };
+        let mut session = Session::connect(&target).await?;
+        let templates = match examine::has_schema(&mut session).await? {
+            true => templates::list_in(&mut session).await,
+            false => Ok(Vec::new()),
+        };
+        session.close().await;
+        templates
+    }
+}
+
+/// Where to connect to only look; `None` where there is no file yet.
+fn to_look(url: &str) -> Result<Option<Target>, StoreError> {
+    let target = parse_url(url)?.read_only();
+    let is_there = target.file().is_none_or(Path::exists);
+    Ok(is_there.then_some(target))
 }

@@ -12,6 +12,8 @@ use crate::connection::Connection;
 use crate::params::{Params, Segment};
 use crate::resume::LastEventId;
 use crate::routes::Shared;
+use crate::tag::IfMatch;
+use crate::templates::{TemplateName, VersionPath};
 use crate::view::View;
 
 /// Something that a handler takes.
@@ -49,6 +51,29 @@ impl Input for View {
 impl Input for Segment {
     fn describe(operation: &mut Operation, _: &mut Schemas) {
         operation.parameter("path", "id", true, json!({ "type": "string" }));
+    }
+}
+
+impl Input for TemplateName {
+    fn describe(operation: &mut Operation, _: &mut Schemas) {
+        operation.parameter("path", "name", true, json!({ "type": "string" }));
+    }
+}
+
+impl Input for VersionPath {
+    fn describe(operation: &mut Operation, schemas: &mut Schemas) {
+        TemplateName::describe(operation, schemas);
+        operation.parameter("path", "version", true, json!({ "type": "integer" }));
+    }
+}
+
+impl Input for IfMatch {
+    fn describe(operation: &mut Operation, _: &mut Schemas) {
+        let description = "The version that is changed, as `ETag` gave it, or `*` for any. When another one counts, \
+                           nothing is done.";
+        let schema = json!({ "description": description, "type": "string" });
+        operation.parameter("header", "If-Match", false, schema);
+        operation.fails(StatusCode::BAD_REQUEST, "bad-parameter");
     }
 }
 

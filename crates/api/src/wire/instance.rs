@@ -144,6 +144,7 @@ impl IntoWire for InstanceView {
             duid,
             hostname,
             link_layer,
+            outdated: None,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Enumerations: each variant of the model has one of the API.
 
 use orchestrator_api_types as wire;
-use orchestrator_model::{EventKind, LeaseSource, LeaseState, Phase};
+use orchestrator_model::{EventKind, LeaseSource, LeaseState, Origin, Phase};
 use orchestrator_settings::Effect;
 
 use super::IntoWire;
@@ -24,6 +24,7 @@ same! {
     LeaseSource { Listener, Dnsmasq, Registration, Neighbor }
     LeaseState { Active, Released, Expired, Declined }
     Phase { Pending, Starting, Ready, Ending, Removing, Removed }
+    Origin { Settings, Api }
     Effect { Added, Removed, Changed, NeedsRestart }
     EventKind {
         LeaseGranted,

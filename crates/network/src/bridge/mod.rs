@@ -14,6 +14,7 @@ mod flaw;
 mod groups;
 mod hazard;
 mod observe;
+mod remove;
 mod repair;
 
 use ipnet::Ipv6Net;
@@ -25,6 +26,7 @@ pub use self::flaw::BridgeFlaw;
 pub use self::groups::missing_groups;
 pub use self::hazard::BridgeHazard;
 pub use self::observe::{BridgeIdentity, ObservedBridge};
+pub use self::remove::MadeBridge;
 use crate::address::{Added, add_address, list_addresses};
 use crate::link::{LINK_GROUP, Link, find_link};
 use crate::name::{check_mark, check_name};

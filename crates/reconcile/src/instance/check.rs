@@ -21,9 +21,9 @@ impl Orchestrator {
     /// What is to be checked of an instance that is ready: that it answers, where its template says how; else its
     /// wiring. `None` when nothing can be.
     pub(super) fn subject(&self, instance: &Instance) -> Option<Subject> {
-        let settings = self.settings();
-        let template = settings.templates.get(&instance.template);
-        let ready = template.and_then(|template| template.ready);
+        let declared = self.declared();
+        let template = declared.template(&instance.template);
+        let ready = template.and_then(|template| template.settings.ready);
         let (target, every, failures) = match ready.filter(|ready| !ready.every.is_zero()) {
             Some(ready) => {
                 let socket = Socket::Tcp {

@@ -37,6 +37,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use orchestrator_catalog::{Declared, View};
 use orchestrator_host::Host;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -49,7 +50,6 @@ use orchestrator_model::{Clock, HostId, Instance, InstanceId, SlotKey};
 use orchestrator_runtime::conditions::Conditions;
 use orchestrator_runtime::metrics::Metrics;
 use orchestrator_runtime::notifications::Notifications;
-use orchestrator_settings::{Current, Settings};
 use orchestrator_store::StoreError;
 
 /// Everything the orchestrator is made of. A cheap handle: all clones are one orchestrator.
@@ -59,7 +59,7 @@ pub struct Orchestrator {
 }
 
 struct Inner {
-    settings: Current,
+    catalog: View,
     records: Arc<dyn Records>,
     hosts: BTreeMap<HostId, Arc<dyn Host>>,
     // Hosts whose engines are watched, and what ends that: none while there is no instance to make or to remove.
@@ -94,8 +94,8 @@ struct Inner {
 
 /// What the orchestrator works with.
 pub struct Parts {
-    /// The settings in force.
-    pub settings: Current,
+    /// What is declared: links, networks and templates.
+    pub catalog: View,
     /// Where desired and actual state are recorded.
     pub records: Arc<dyn Records>,
     /// The machines on which instances run, each under its name. An engine is not asked before there is an instance to
@@ -120,7 +120,7 @@ impl Orchestrator {
         let inner = Inner {
             hosts: named.map(|host| (HostId::new(host.name()), host)).collect(),
             watched: Mutex::default(),
-            settings: parts.settings,
+            catalog: parts.catalog,
             records: parts.records,
             clock: parts.clock,
             notifications: parts.notifications,
@@ -184,9 +184,9 @@ impl Orchestrator {
         Ok(instance)
     }
 
-    /// The settings in force now: asked for once a step, so that a step sees one state of them.
-    fn settings(&self) -> Arc<Settings> {
-        self.inner.settings.get()
+    /// What is declared now: asked for once a step, so that a step sees one state of it.
+    fn declared(&self) -> Arc<Declared> {
+        self.inner.catalog.current()
     }
 
     /// The host that an instance is on; `None` when the daemon does not know it.

@@ -95,7 +95,8 @@ impl Orchestrator {
 
     /// [`look_for_orphans`](Self::look_for_orphans) for a short while, where a link provides instances.
     pub(super) async fn look_for_orphans_if_needed(&self) -> Result<(), StoreError> {
-        let settings = self.settings();
+        let declared = self.declared();
+        let settings = declared.settings();
         if !settings.links.iter().any(|link| settings.provides(link)) {
             return Ok(());
         }

@@ -17,6 +17,7 @@ use orchestrator_host::{FoundAttachment, FoundInstance, Host, ListRequest, Liste
 use tokio::sync::mpsc;
 
 use super::Orchestrator;
+use orchestrator_catalog::{Declared, Template};
 use orchestrator_model::{Attachment, ClientId, HostId, Instance, InstanceId, Phase, Slot, SlotKey};
 use orchestrator_settings::Settings;
 use orchestrator_store::{StoreError, Wanting};
@@ -43,7 +44,7 @@ impl Orchestrator {
     }
 
     pub(super) async fn pass_for_ever(self) {
-        let mut settings = self.inner.settings.clone();
+        let mut catalog = self.inner.catalog.clone();
         loop {
             if let Err(fault) = self.pass().await {
                 let error = &fault as &dyn std::error::Error;
@@ -53,7 +54,7 @@ impl Orchestrator {
                 biased;
                 () = self.inner.pass_wanted.notified() => {}
                 // Links and templates may have come and gone.
-                _ = settings.changed() => {}
+                _ = catalog.changed() => {}
                 () = tokio::time::sleep(PERIOD) => {}
             }
         }
@@ -61,28 +62,29 @@ impl Orchestrator {
 
     async fn pass(&self) -> Result<(), StoreError> {
         let live: Arc<[Instance]> = self.inner.records.live_instances().await?.into();
-        let settings = self.settings();
-        let providing = providing(&settings);
+        let declared = self.declared();
+        let settings = declared.settings();
+        let providing = providing(settings);
         self.watch_engines(!providing.is_empty() || !live.is_empty());
         self.reconcile_checks(&live);
         // From here on every commit that matters notifies; what was committed before is looked up below.
-        self.inner.notifications.mute(silent(&settings, &providing, &live));
-        let wanting = self.wanting(&settings, &providing, &live).await?;
+        self.inner.notifications.mute(silent(settings, &providing, &live));
+        let wanting = self.wanting(settings, &providing, &live).await?;
         let may_rest = |instance: &&Instance| {
             let holds = instance.client().is_some_and(|client| wanting.contains_key(&client));
-            holds && instance.phase == Phase::Ready && is_kept(&settings, instance)
+            holds && instance.phase == Phase::Ready && is_kept(&declared, instance)
         };
         let (resting, others): (Vec<&Instance>, Vec<&Instance>) = live.iter().partition(may_rest);
         others.into_iter().for_each(|instance| self.wake(instance.key()));
         let resting: HashSet<SlotKey> = resting.into_iter().map(Instance::key).collect();
         for (client, (link, class)) in wanting {
-            let mut wanted = settings.templates_of(&link, class.as_deref()).map(|(name, _)| name);
-            let rests = |template| resting.contains(&SlotKey::new(client, Slot::new(template)));
+            let mut wanted = declared.templates_of(&link, class.as_deref());
+            let rests = |template: &Template| resting.contains(&SlotKey::new(client, Slot::new(&template.name)));
             if !wanted.all(rests) {
                 self.inner.notifications.notify(client);
             }
         }
-        let others = self.inner.wants.iter().flat_map(|wants| wants.owners(&settings));
+        let others = self.inner.wants.iter().flat_map(|wants| wants.owners(&declared));
         others.for_each(|owner| self.inner.notifications.notify(owner));
         // Those that rest are woken when their host says otherwise.
         for (id, host) in &self.inner.hosts {
@@ -247,9 +249,10 @@ impl Orchestrator {
 
 /// Whether an instance of a client that holds a lease stays, as far as the settings say: on a link that is no longer in
 /// them it does while leases last.
-fn is_kept(settings: &Settings, instance: &Instance) -> bool {
+fn is_kept(declared: &Declared, instance: &Instance) -> bool {
     let link = instance.link();
-    settings.link(link).is_none() || settings.templates_of(link, None).next().is_some()
+    let provides = || declared.templates_of(link, None).next().is_some() || declared.lacks_template_of(link, None);
+    declared.link(link).is_none() || provides()
 }
 
 /// Whether a host end is up, on its network, and isolated as it was planned.

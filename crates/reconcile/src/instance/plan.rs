@@ -8,6 +8,7 @@ use super::Orchestrator;
 use super::segment::{Segment, segment};
 use super::wants::Want;
 use crate::addresses::Reserved;
+use orchestrator_catalog::Template;
 use orchestrator_model::{
     Attachment, Client, Container, ContainerSpec, EventKind, HostId, InstanceId, MacAddress, NewEvent, Owner, SlotKey,
     Timestamp,
@@ -40,7 +41,7 @@ struct Wiring {
 impl Orchestrator {
     /// Records a new instance. `Ok(Err(when))` says that it could not be, and when to try again.
     pub(super) async fn plan(&self, situation: &Situation) -> Result<Result<(), Timestamp>, StoreError> {
-        let settings = self.settings();
+        let declared = self.declared();
         let Some(Want::Fill {
             template: name,
             network,
@@ -48,17 +49,23 @@ impl Orchestrator {
         else {
             return Ok(Ok(()));
         };
-        let (Some(template), Some(segment)) = (settings.templates.get(&name), segment(&settings, &network)) else {
+        let (Some(template), Some(segment)) = (declared.template(&name), segment(declared.settings(), &network)) else {
             return Ok(Ok(()));
         };
         let now = self.inner.clock.now();
-        let orphan = self.adoptable(situation, &segment, template).await?;
+        let orphan = self.adoptable(situation, &segment, &template.settings).await?;
         let id = match &orphan {
             Some((id, _)) => *id,
             None => self.inner.records.new_id()?,
         };
         let adopted = orphan.is_some();
-        let wiring = self.plan_wiring(situation, id, segment, template, orphan.map(|(_, reserved)| reserved));
+        let wiring = self.plan_wiring(
+            situation,
+            id,
+            segment,
+            &template.settings,
+            orphan.map(|(_, reserved)| reserved),
+        );
         let Wiring { attachments, reserved } = match wiring.await? {
             Ok(wiring) => wiring,
             Err(Unplanned::Kernel) => return Ok(Err(now.plus(KERNEL_PAUSE))),
@@ -77,7 +84,7 @@ impl Orchestrator {
                 return Ok(Err(now.plus(FULL_PAUSE)));
             }
         };
-        let new = new_instance(id, situation, attachments, (&name, template), now);
+        let new = new_instance(id, situation, attachments, template, now);
         self.record_plan(situation, new, adopted, reserved).await
     }
 
@@ -90,10 +97,11 @@ impl Orchestrator {
         template: &TemplateSettings,
         adopted: Option<Reserved>,
     ) -> Result<Result<Wiring, Unplanned>, StoreError> {
-        let settings = self.settings();
+        let declared = self.declared();
+        let settings = declared.settings();
         let mut segments = vec![first];
         for network in &template.networks {
-            match segment(&settings, network) {
+            match segment(settings, network) {
                 Some(segment) => segments.push(segment),
                 None => return Ok(Err(Unplanned::NoNetwork(network.clone()))),
             }
@@ -273,17 +281,18 @@ fn new_instance(
     id: InstanceId,
     situation: &Situation,
     attachments: Vec<Attachment>,
-    (name, template): (&str, &TemplateSettings),
+    template: &Template,
     now: Timestamp,
 ) -> NewInstance {
+    let (name, version, template) = (&template.name, template.version, &template.settings);
     let SlotKey { owner, slot } = &situation.key;
     NewInstance {
         id,
         owner: owner.clone(),
         slot: slot.clone(),
         host: Some(HostId::local()),
-        template: name.to_owned(),
-        version: 0,
+        template: name.clone(),
+        version,
         spec: spec(id, situation, &attachments, template),
         containers: vec![Container {
             instance: id,

@@ -130,10 +130,10 @@ impl Orchestrator {
     }
 
     fn fate_of_silent(&self, instance: &Instance) -> Unanswering {
-        let settings = self.settings();
-        let template = settings.templates.get(&instance.template);
+        let declared = self.declared();
+        let template = declared.template(&instance.template);
         let of = template
-            .and_then(|template| template.ready)
+            .and_then(|template| template.settings.ready)
             .map_or(0, |ready| ready.restarts);
         match restart_after(instance, self.terms(Some(instance))) {
             Some(nth) => Unanswering::Restarted { nth, of },

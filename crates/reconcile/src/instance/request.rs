@@ -10,13 +10,15 @@ use orchestrator_model::{Attachment, Container, ContainerSpec, Instance};
 impl Orchestrator {
     /// The plan of one try to bring an instance to answer.
     pub(super) fn instance_plan(&self, instance: &Instance, restart: bool) -> InstancePlan {
-        let settings = self.settings();
-        let template = settings.templates.get(&instance.template);
-        let readiness = template.and_then(|template| template.ready).map(|ready| ReadinessPlan {
-            port: ready.tcp,
-            within: ready.within,
-            reacting: self.inner.checks.reacts(instance.id),
-        });
+        let declared = self.declared();
+        let template = declared.template(&instance.template);
+        let readiness = template
+            .and_then(|template| template.settings.ready)
+            .map(|ready| ReadinessPlan {
+                port: ready.tcp,
+                within: ready.within,
+                reacting: self.inner.checks.reacts(instance.id),
+            });
         let attachments = instance.attachments.iter().map(|attachment| AttachmentPlan {
             may_take_port: self.may_take_port(instance, &attachment.network),
             ..attachment_plan(attachment)

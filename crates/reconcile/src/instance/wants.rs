@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use orchestrator_catalog::Declared;
 use orchestrator_model::{Owner, Slot, Timestamp};
-use orchestrator_settings::Settings;
 use orchestrator_store::Holding;
 
 /// What an owner wants in one of its slots.
@@ -30,12 +30,12 @@ pub trait Wants: Send + Sync + 'static {
         &self,
         owner: &Owner,
         holding: Option<&Holding>,
-        settings: &Settings,
+        declared: &Declared,
         now: Timestamp,
     ) -> BTreeMap<Slot, Want>;
 
     /// Owners that may want something although they have no instance and hold no lease. The full pass asks for them.
-    fn owners(&self, _settings: &Settings) -> Vec<Owner> {
+    fn owners(&self, _declared: &Declared) -> Vec<Owner> {
         Vec::new()
     }
 }
@@ -46,26 +46,30 @@ pub trait Wants: Send + Sync + 'static {
 /// - An instance stays while its client holds a lease, also when the settings name another template since: the new one
 ///   is made when the old one has ended.
 /// - On a link that provides nothing any more, instances end. On a link that is no longer in the settings nobody gets an
-///   instance any more, and instances stay while leases last.
+///   instance any more, and instances stay while leases last. The same holds where all templates that are named are ones
+///   that nobody declares.
 /// - A client whose instance was destroyed by an operator gets no new instance until its next lease event.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Clients;
 
 impl Wants for Clients {
-    fn slots(&self, _: &Owner, holding: Option<&Holding>, settings: &Settings, now: Timestamp) -> BTreeMap<Slot, Want> {
+    fn slots(&self, _: &Owner, holding: Option<&Holding>, declared: &Declared, now: Timestamp) -> BTreeMap<Slot, Want> {
         let Some(holding) = holding else { return BTreeMap::new() };
         if holding.active_leases.iter().all(|lease| lease.valid_until <= now) {
             return BTreeMap::new();
         }
         let (link, class) = (&holding.client.link, holding.client.class.as_deref());
         let keep = || holding.slots.iter().map(|slot| (slot.clone(), Want::Keep));
-        if settings.link(link).is_none() {
+        if declared.link(link).is_none() {
             return keep().collect();
         }
-        let wanted: Vec<Slot> = settings
+        let wanted: Vec<Slot> = declared
             .templates_of(link, class)
-            .map(|(name, _)| Slot::new(name))
+            .map(|template| Slot::new(&template.name))
             .collect();
+        if wanted.is_empty() && declared.lacks_template_of(link, class) {
+            return keep().collect();
+        }
         if wanted.is_empty() {
             return BTreeMap::new();
         }

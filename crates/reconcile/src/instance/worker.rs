@@ -190,10 +190,10 @@ impl Orchestrator {
 
     /// What an owner wants now, in all of its slots.
     fn wanted(&self, owner: &Owner, holding: Option<&Holding>) -> BTreeMap<Slot, Want> {
-        let (settings, now) = (self.settings(), self.inner.clock.now());
+        let (declared, now) = (self.declared(), self.inner.clock.now());
         let mut wanted = BTreeMap::new();
         for wants in &self.inner.wants {
-            for (slot, want) in wants.slots(owner, holding, &settings, now) {
+            for (slot, want) in wants.slots(owner, holding, &declared, now) {
                 // Who wants a slot filled takes precedence over who only keeps what is there.
                 match want {
                     Want::Keep => wanted.entry(slot).or_insert(want),
@@ -252,9 +252,9 @@ impl Orchestrator {
     /// An instance that this daemon has not seen answer is not restarted: a wrong port in the settings would restart
     /// all of them.
     pub(super) fn terms(&self, instance: Option<&Instance>) -> Terms {
-        let settings = self.settings();
+        let declared = self.declared();
         let of = |instance: &Instance| {
-            let template = settings.templates.get(&instance.template)?;
+            let template = &declared.template(&instance.template)?.settings;
             let ready = template.ready.filter(|_| self.inner.checks.answered(instance.id));
             Some(Terms {
                 grace: template.grace,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use orchestrator_catalog::{Declared, View};
 use orchestrator_host::Host;
 use orchestrator_host::fake::{FakeMachine, MachineSettings};
 use orchestrator_model::{ContainerSpec, Owner, Phase, Slot, SlotKey, Timestamp};
@@ -12,7 +13,7 @@ use orchestrator_reconcile::instance::{Clients, Orchestrator, Parts, Want, Wants
 use orchestrator_runtime::conditions::Conditions;
 use orchestrator_runtime::metrics::Metrics;
 use orchestrator_runtime::notifications::Notifications;
-use orchestrator_settings::{Current, Settings};
+use orchestrator_settings::Settings;
 use orchestrator_store::Holding;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -31,7 +32,7 @@ pub(crate) fn service() -> Owner {
 }
 
 impl Wants for Replicas {
-    fn slots(&self, owner: &Owner, _: Option<&Holding>, _: &Settings, _: Timestamp) -> BTreeMap<Slot, Want> {
+    fn slots(&self, owner: &Owner, _: Option<&Holding>, _: &Declared, _: Timestamp) -> BTreeMap<Slot, Want> {
         let count = match *owner == service() {
             true => self.count.load(Ordering::Relaxed),
             false => 0,
@@ -103,10 +104,10 @@ impl World {
 
     pub(crate) fn start(&mut self) {
         assert!(self.daemon.is_none(), "one daemon at a time");
-        let (_, settings) = Current::new(self.settings.clone());
+        let (_, catalog) = View::new(Arc::new(Declared::new(self.settings.clone(), Vec::new())));
         let notifications = Notifications::default();
         let orchestrator = Orchestrator::new(Parts {
-            settings,
+            catalog,
             records: Arc::new(self.records.clone()),
             hosts: self.hosts.clone(),
             wants: vec![Arc::new(Clients), self.replicas.clone()],

@@ -6,7 +6,7 @@ mod settings;
 use sqlx::FromRow;
 
 use super::batch::Batch;
-use super::connection::{Tx, execute, fetch_all, fetch_optional, statements};
+use super::connection::{Session, Tx, execute, fetch_all, fetch_optional, statements, within};
 use super::text::Columns;
 use super::{Store, StoreError};
 use orchestrator_model::{EventKind, NewEvent, Origin, RecordedTemplate, TemplateVersion, Timestamp};
@@ -126,6 +126,16 @@ impl Store {
     pub async fn template_versions(&self, name: &str) -> Result<Vec<TemplateVersion>, StoreError> {
         versions(&mut self.snapshot().await?, name).await
     }
+}
+
+/// [`Store::templates`] over a connection that only reads.
+pub(super) async fn list_in(session: &mut Session) -> Result<Vec<RecordedTemplate>, StoreError> {
+    let doing = "read the templates";
+    let rows: Vec<DeclaredRow> = match session {
+        Session::Sqlite(session) => within(doing, sqlx::query_as(LIST).fetch_all(session)).await?,
+        Session::Postgres(session) => within(doing, sqlx::query_as(LIST).fetch_all(session)).await?,
+    };
+    rows.into_iter().map(RecordedTemplate::try_from).collect()
 }
 
 async fn list(tx: &mut Tx<'_>) -> Result<Vec<RecordedTemplate>, StoreError> {

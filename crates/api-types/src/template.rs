@@ -1,0 +1,64 @@
+//! Templates.
+
+use orchestrator_model::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::scalar;
+use crate::word::words;
+
+words! {
+    /// Where something is declared.
+    pub enum Origin {
+        /// In the settings. It cannot be changed through the API.
+        Settings = "settings",
+        /// Through the API.
+        Api = "api",
+    }
+}
+
+/// A template: what instances are made from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TemplateView {
+    /// Its name.
+    pub name: String,
+    /// The number of its content: the same content of the same name has the same number.
+    pub version: u64,
+    /// Where it is declared.
+    pub origin: Origin,
+    /// Whether instances are made from it. A template of the settings takes precedence over one of the API of the same
+    /// name.
+    pub in_force: bool,
+    /// Since when this version counts; of one that counts no more, when it was first declared.
+    #[schemars(with = "scalar::Timestamp")]
+    pub changed: Timestamp,
+    /// Who declared this version; `null` for the settings.
+    pub by: Option<String>,
+    /// The links and classes that name it, like `link br0` and `class boot`.
+    pub used_by: Vec<String>,
+    /// The keys of `[template.NAME]` in the settings, with all defaults. Values of environment variables are hidden.
+    pub spec: Map<String, Value>,
+}
+
+/// A template to be made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewTemplate {
+    /// Its name: a small letter, then at most 31 small letters, digits, "-" and "_".
+    pub name: String,
+    /// The keys of `[template.NAME]` in the settings. `image` is needed.
+    pub spec: Map<String, Value>,
+}
+
+/// A template in place of the one there is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangedTemplate {
+    /// All keys of `[template.NAME]` in the settings; what is left out has its default. A value of an environment variable
+    /// that is given as it was hidden stays as it is.
+    pub spec: Map<String, Value>,
+    /// The version that was changed, in place of an `If-Match` header. When another one counts, nothing is done.
+    #[serde(default)]
+    pub version: Option<u64>,
+}

@@ -1,0 +1,307 @@
+//! `orchestrator template`: what instances are made from.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+use orchestrator_api_types::TemplateView;
+use orchestrator_model::Timestamp;
+use orchestrator_settings::{join_words, parse_toml, write_toml};
+use serde_json::{Map, Value, json};
+
+use super::ages::age;
+use super::failure::Failure;
+use super::http::{CallError, Client};
+use super::printable::printable_lines;
+use super::table::{Column, Width, columns};
+use super::{Output, page, table};
+
+/// Bytes of the largest file that is read.
+const LARGEST: u64 = 64 << 10;
+
+/// Arguments of `template`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// List templates, those of the settings too
+    List,
+    /// Show a template as it would be written in the settings
+    Show {
+        /// Its name
+        name: String,
+        /// A version that is not in force
+        #[arg(long, value_name = "NUMBER")]
+        version: Option<u64>,
+    },
+    /// Make a template
+    Create(Content),
+    /// Change a template; the keys that are not given stay as they are, and instances that run are not touched
+    Set(Content),
+    /// Remove templates that no link and no class names
+    Remove {
+        /// Their names
+        #[arg(required = true)]
+        names: Vec<String>,
+    },
+}
+
+/// What a template is to say.
+#[derive(Debug, clap::Args)]
+struct Content {
+    /// Its name
+    name: String,
+    /// Keys with their values, as in the settings: image=web ready.tcp=80 environment.TZ=UTC capabilities=NET_RAW,CHOWN.
+    /// An empty value gives a key its default
+    #[arg(value_name = "KEY=VALUE", required_unless_present = "file")]
+    words: Vec<String>,
+    /// A file with all keys in TOML, as in the settings, with or without [template.NAME]; "-" is standard input
+    #[arg(short, long, value_name = "FILE")]
+    file: Option<PathBuf>,
+}
+
+pub(super) async fn run(args: &Args, output: Output, client: &Client) -> Result<(), Failure> {
+    match &args.verb {
+        Verb::List => list(output, client).await,
+        Verb::Show { name, version } => {
+            let path = match version {
+                Some(version) => format!("{}/versions/{version}", path_of(name)),
+                None => path_of(name),
+            };
+            show(&get(&path, client).await?, output)
+        }
+        Verb::Create(content) => {
+            let spec = content.over(json!({}))?;
+            let body = json!({ "name": content.name, "spec": spec });
+            let answer = client
+                .post("/v1/templates", body.to_string().into())
+                .await
+                .map_err(refused)?;
+            said(&page::parse(&answer, "a template")?, "created", output)
+        }
+        Verb::Set(content) => {
+            let path = path_of(&content.name);
+            let before = get(&path, client).await?;
+            let spec = content.over(before["spec"].clone())?;
+            let body = json!({ "spec": spec, "version": before["version"] });
+            let answer = client.put(&path, body.to_string().into()).await.map_err(refused)?;
+            said(&page::parse(&answer, "a template")?, "in force", output)
+        }
+        Verb::Remove { names } => {
+            for name in names {
+                let answer = client.delete(&path_of(name)).await?;
+                said(&page::parse(&answer, "a template")?, "removed", output)?;
+            }
+            Ok(())
+        }
+    }
+}
+
+impl Content {
+    /// The keys: those of the file, or else those of before, with the words over them.
+    fn over(&self, before: Value) -> Result<Value, Failure> {
+        let mut keys = match &self.file {
+            Some(file) => {
+                let text = read(file)?;
+                parse_toml(&self.name, &text).map_err(|what| Failure::Given {
+                    what: format!("{} {what}", file.display()),
+                })?
+            }
+            None => before,
+        };
+        let words = self.words.iter().map(String::as_str);
+        join_words(&mut keys, words).map_err(|what| Failure::Given { what })?;
+        Ok(keys)
+    }
+}
+
+fn read(file: &Path) -> Result<String, Failure> {
+    let fault = |source| Failure::File {
+        doing: "read",
+        path: file.to_owned(),
+        source,
+    };
+    let mut text = String::new();
+    let input: Box<dyn Read> = match file == Path::new("-") {
+        true => Box::new(std::io::stdin()),
+        false => Box::new(std::fs::File::open(file).map_err(fault)?),
+    };
+    input.take(LARGEST).read_to_string(&mut text).map_err(fault)?;
+    Ok(text)
+}
+
+fn refused(error: CallError) -> Failure {
+    match error {
+        CallError::Problem(problem) if !problem.faults.is_empty() => Failure::WrongTemplate { faults: problem.faults },
+        other => other.into(),
+    }
+}
+
+fn path_of(name: &str) -> String {
+    format!("/v1/templates/{}", page::encode(name))
+}
+
+async fn get(path: &str, client: &Client) -> Result<Value, Failure> {
+    page::parse(&client.get(path).await?, "a template")
+}
+
+async fn list(output: Output, client: &Client) -> Result<(), Failure> {
+    let items = page::all(client, "/v1/templates", &[]).await?;
+    match output {
+        Output::Json => table::print(&table::json(&items)?),
+        Output::Table | Output::Wide => table::print(&listed(&items, Timestamp::wall(), output.width())?),
+    }
+}
+
+fn listed(items: &[Value], now: Timestamp, width: Width) -> Result<String, Failure> {
+    let row = |item| {
+        let template: TemplateView = page::read(item, "a template")?;
+        let place = template.origin.to_string();
+        let image = template.spec.get("image").and_then(Value::as_str);
+        Ok(vec![
+            template.name,
+            template.version.to_string(),
+            match template.in_force {
+                true => place,
+                false => format!("{place}, not in force"),
+            },
+            image.unwrap_or_default().to_owned(),
+            template.used_by.join(", "),
+            age(template.changed, now),
+            template.by.unwrap_or_default(),
+        ])
+    };
+    let rows: Vec<Vec<String>> = items.iter().map(row).collect::<Result<_, Failure>>()?;
+    let header = ["TEMPLATE", "VERSION", "DECLARED", "IMAGE", "USED BY", "AGE", "BY"].map(Column::new);
+    Ok(columns(&header, rows, width))
+}
+
+/// A template as a file that can be changed and given back.
+fn show(item: &Value, output: Output) -> Result<(), Failure> {
+    match output {
+        Output::Json => table::print(&table::json(item)?),
+        Output::Table | Output::Wide => table::print(&shown(item)?),
+    }
+}
+
+fn shown(item: &Value) -> Result<String, Failure> {
+    let template: TemplateView = page::read(item, "a template")?;
+    let TemplateView {
+        name,
+        version,
+        origin,
+        in_force,
+        used_by,
+        by,
+        ..
+    } = template;
+    let mut about = vec![
+        format!("version {version}"),
+        format!("declared in the {}", place(origin.word())),
+    ];
+    about.extend(by.map(|by| format!("by {by}")));
+    if !in_force {
+        about.push("not in force".to_owned());
+    }
+    if !used_by.is_empty() {
+        about.push(format!("used by {}", used_by.join(", ")));
+    }
+    let mut keys: Map<String, Value> = template.spec;
+    // Last, as it is a table of its own.
+    let environment = keys.remove("environment");
+    let mut text = format!(
+        "# {}\n[template.{name}]\n{}",
+        about.join(", "),
+        write_toml(&Value::Object(keys))
+    );
+    if let Some(environment) = environment {
+        text.push_str(&format!(
+            "\n[template.{name}.environment]\n{}",
+            write_toml(&environment)
+        ));
+    }
+    Ok(printable_lines(text.trim_end()))
+}
+
+fn place(origin: &str) -> &str {
+    match origin {
+        "api" => "API",
+        other => other,
+    }
+}
+
+fn said(item: &Value, what: &str, output: Output) -> Result<(), Failure> {
+    let template: TemplateView = page::read(item, "a template")?;
+    match output {
+        Output::Json => table::print(&table::json(item)?),
+        Output::Table | Output::Wide => table::print(&format!(
+            "template {}, version {}: {what}",
+            template.name, template.version
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn item() -> Value {
+        json!({
+            "name": "web", "version": 3, "origin": "api", "in_force": true, "changed": "2023-11-14T22:13:10Z",
+            "by": "user ada", "used_by": ["link br0", "class boot"],
+            "spec": {"image": "web:2", "pids": 64, "environment": {"A.B": "***", "TOKEN": {"file": "/etc/token"}}}
+        })
+    }
+
+    #[test]
+    fn templates_as_a_table() {
+        let mut covered = item();
+        covered["in_force"] = json!(false);
+        covered["used_by"] = json!([]);
+        let now = Timestamp(1_700_000_000_000);
+        let expected = "\
+TEMPLATE  VERSION  DECLARED           IMAGE  USED BY               AGE  BY
+web       3        api                web:2  link br0, class boot  10s  user ada
+web       3        api, not in force  web:2  -                     10s  user ada";
+        assert_eq!(listed(&[item(), covered], now, Width::Narrow).unwrap(), expected);
+    }
+
+    #[test]
+    fn what_is_shown_can_be_given_back() {
+        let shown = shown(&item()).unwrap();
+        let expected = "\
+# version 3, declared in the API, by user ada, used by link br0, class boot
+[template.web]
+image = \"web:2\"
+pids = 64
+
+[template.web.environment]
+\"A.B\" = \"***\"
+TOKEN = { file = \"/etc/token\" }";
+        assert_eq!(shown, expected);
+        assert_eq!(parse_toml("web", &shown).unwrap(), item()["spec"]);
+    }
+
+    #[test]
+    fn words_are_laid_over_what_there_is() {
+        let line = Line::try_parse_from(["template", "set", "web", "pids=65", "environment.TZ=UTC"]).unwrap();
+        let Verb::Set(content) = line.args.verb else { panic!() };
+        let keys = content.over(json!({"image": "a", "pids": 1})).unwrap();
+        assert_eq!(keys, json!({"image": "a", "pids": 65, "environment": {"TZ": "UTC"}}));
+        for line in [&["template", "create", "web"][..], &["template", "remove"]] {
+            assert!(Line::try_parse_from(line).is_err(), "{line:?}");
+        }
+    }
+}
