@@ -1,4 +1,4 @@
-//! Who holds a lease.
+//! Clients: the holders of leases.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +13,7 @@ pub struct Client {
     pub link: String,
     /// Its DHCP unique identifier (RFC 9915, section 11).
     pub duid: Duid,
-    /// The link-layer address it was last seen with, where its lease source tells.
+    /// The link-layer address of its last message, if its lease source knows it.
     pub link_layer: Option<LinkLayerAddress>,
     /// The host name it gave last.
     pub hostname: Option<String>,

@@ -1,4 +1,4 @@
-//! What happened: the timeline that people read.
+//! Events: the timeline that people read.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::lease::words;
 use super::{ClientId, HostId, InstanceId, Leased, Timestamp};
 
-/// What happened.
+/// The kind of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum EventKind {
@@ -49,8 +49,8 @@ pub enum EventKind {
     InstanceDestroyed,
     /// An instance is gone, and all that was made for it.
     InstanceRemoved,
-    /// Somebody changed what the daemon set up of a link in the kernel: its bridge, or routes through it. The detail says
-    /// what, and whether it was mended.
+    /// Somebody changed the kernel's state of a link: its bridge, or routes through it. The detail says what, and
+    /// whether it was repaired.
     LinkDisturbed,
     /// A template was declared.
     TemplateCreated,

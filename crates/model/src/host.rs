@@ -69,7 +69,7 @@ pub struct Host {
     pub address: Option<String>,
     /// Fingerprint of its agent's certificate; `None` for the daemon's own machine.
     pub fingerprint: Option<String>,
-    /// What it is used for.
+    /// Its roles, by which instances are placed.
     pub roles: Vec<String>,
     /// Whether it may be given instances.
     pub state: HostState,

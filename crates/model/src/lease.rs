@@ -16,13 +16,13 @@ pub enum LeaseSource {
     Listener,
     /// dnsmasq, through its `dhcp-script`.
     Dnsmasq,
-    /// A host that made its address itself and told the daemon's DHCPv6 server of it (RFC 9686).
+    /// A host that formed its address itself and registered it with the daemon's DHCPv6 server (RFC 9686).
     Registration,
     /// A host that made its address itself and was seen on the link.
     Neighbor,
 }
 
-/// What has become of a lease.
+/// The state of a lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LeaseState {
@@ -45,7 +45,7 @@ pub struct Lease {
     /// The address or the delegated prefix; in JSON under "address" or "prefix".
     #[serde(flatten)]
     pub leased: Leased,
-    /// Whose it is.
+    /// The client that holds it.
     pub client: ClientId,
     /// The client's DUID.
     pub duid: Duid,
@@ -53,7 +53,7 @@ pub struct Lease {
     pub iaid: Iaid,
     /// Where its events come from.
     pub source: LeaseSource,
-    /// What has become of it.
+    /// Its state.
     pub state: LeaseState,
     /// The router towards a delegated prefix: its client's link-local address. `None` for addresses, and where a relay
     /// agent routes.
@@ -82,7 +82,7 @@ pub struct GrantedTo {
     pub port: Option<String>,
 }
 
-/// What happened to a lease.
+/// The kind of a lease event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LeaseVerb {
@@ -96,7 +96,7 @@ pub enum LeaseVerb {
     Decline,
 }
 
-/// An event of a lease, as its source tells it: the one thing that comes in from clients.
+/// An event of a lease, as its source reports it. All input from clients ends as one of these.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeaseChange {
     /// What happened.
@@ -110,7 +110,7 @@ pub struct LeaseChange {
     /// The leased address or prefix.
     #[serde(flatten)]
     pub leased: Leased,
-    /// Who tells.
+    /// The lease source.
     pub source: LeaseSource,
     /// The router towards a delegated prefix: see [`Lease::next_hop`].
     #[serde(default)]
@@ -131,10 +131,10 @@ pub struct LeaseChange {
     pub hostname: Option<String>,
     /// When it happened.
     pub at: Timestamp,
-    /// The event was told before and is only repeated: it changes nothing unless it is news.
+    /// Whether the event may be a repetition of an earlier one.
     ///
-    /// A replayed event that is older than what the lease already went through is dropped; a replayed `Hold` with
-    /// the lifetime that is known already does not count as a lease event of its client.
+    /// A replayed event that is older than the lease's last event is dropped. A replayed `Hold` with the recorded
+    /// lifetime does not count as a lease event of its client.
     pub replayed: bool,
 }
 

@@ -49,7 +49,7 @@ pub fn show_lifespan(span: Duration) -> String {
     let mut shown = String::new();
     let mut parts = 0;
     for (unit, factor) in UNITS {
-        // Milliseconds beside minutes tell nobody anything.
+        // Milliseconds beside minutes are of no use.
         if left >= factor && parts < 2 && !(unit == "ms" && span.as_secs() >= 60) {
             shown.push_str(&format!("{}{unit}", left / factor));
             left %= factor;

@@ -1,4 +1,4 @@
-//! What runs and is not recorded.
+//! Orphans: instances that run and are not recorded.
 
 use std::net::Ipv6Addr;
 

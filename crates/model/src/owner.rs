@@ -24,7 +24,7 @@ pub enum Owner {
     Operator(String),
 }
 
-/// What kind of owner an [`Owner`] is.
+/// The kind of an [`Owner`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OwnerKind {
@@ -46,7 +46,7 @@ words!(OwnerKind {
 });
 
 impl Owner {
-    /// What kind of owner it is.
+    /// Its kind.
     pub const fn kind(&self) -> OwnerKind {
         match self {
             Self::Client(_) => OwnerKind::Client,
@@ -56,7 +56,7 @@ impl Owner {
         }
     }
 
-    /// What tells it apart from other owners of its kind: the id of a client, the name of anything else.
+    /// Its name among owners of its kind: the id of a client, the name of anything else.
     pub fn name(&self) -> String {
         match self {
             Self::Client(id) => id.to_string(),

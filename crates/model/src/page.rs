@@ -1,18 +1,18 @@
-//! A long list, a portion at a time.
+//! Pages of a long list.
 
 use serde::{Deserialize, Serialize};
 
-/// A portion of a list.
+/// A page of a list.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Page<T> {
-    /// The portion, in the list's order.
+    /// The items of the page, in the list's order.
     pub items: Vec<T>,
-    /// Where the next portion begins; `None` when this was the last. Opaque.
+    /// Where the next page begins; `None` after the last one. Opaque.
     pub next: Option<String>,
 }
 
 impl<T> Page<T> {
-    /// Makes a portion of at most `limit` items out of up to one more; `cursor` names the place after an item.
+    /// Makes a page of at most `limit` items out of up to one more. `cursor` names the place after an item.
     pub fn new(mut items: Vec<T>, limit: u32, cursor: impl Fn(&T) -> String) -> Self {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let more = items.len() > limit;

@@ -1,4 +1,4 @@
-//! What is kept for one client, as it is recorded and shown.
+//! Reservations as they are recorded and shown.
 
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +30,7 @@ pub struct ReservationView {
     pub reservation: Reservation,
     /// When it was made; `None` when it is in the settings.
     pub created: Option<Timestamp>,
-    /// Whether it counts: the settings have the link, it suits them, and none of theirs stands against it.
+    /// Whether it is in force: the settings have the link, it keeps their rules, and it conflicts with none of their
+    /// reservations.
     pub in_force: bool,
 }

@@ -13,13 +13,13 @@ use time::macros::format_description;
 const SHOWN: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 
-/// A point in time: milliseconds since 1970-01-01T00:00:00Z. RFC 3339 in JSON, of one width, so that whoever sorts
-/// or compares the texts does so by time.
+/// A point in time: milliseconds since 1970-01-01T00:00:00Z. In JSON it is RFC 3339 of a fixed width, so that texts
+/// sort by time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
-    /// What the wall clock says.
+    /// The time of the wall clock.
     pub fn wall() -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
@@ -108,7 +108,7 @@ impl Clock {
         Self(Source::Given(now))
     }
 
-    /// What this clock says now.
+    /// The present time of this clock.
     pub fn now(&self) -> Timestamp {
         match self.0 {
             Source::Wall { wall, started } => wall.plus(started.elapsed()),

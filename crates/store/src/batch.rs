@@ -38,7 +38,7 @@ pub(super) static MANY: [&ManyRows; 1] = [&INSERT_EVENTS];
 /// A transaction that has not been committed yet.
 pub(super) struct Batch<'c> {
     pub(super) tx: Tx<'c>,
-    /// What is to be done before any other statement is run.
+    /// Deferred statements, which run before any other statement.
     pub(super) script: Script,
     last_event: Option<i64>,
     events: Vec<Event>,
@@ -90,7 +90,7 @@ impl<'c> Batch<'c> {
         self.settle().await
     }
 
-    /// What has been put off, where statements over so few rows that find may stand behind it in one text.
+    /// The deferred statements, if a query over this many rows may follow them in one text.
     pub(super) fn script_for(&mut self, rows: usize) -> Option<(Script, &mut SqliteConnection)> {
         match &mut self.tx {
             Tx::Sqlite(inner) if self.script.largest().max(rows) <= SMALL => {

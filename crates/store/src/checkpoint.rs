@@ -17,7 +17,7 @@ use super::url::Target;
 /// they are brought into the file, the more of them are the same.
 const CHANGES: usize = 2048;
 
-/// The writer's end: tells when there is something to do.
+/// The writer's side: it signals when a checkpoint is due.
 #[derive(Debug, Default)]
 pub(super) struct Log {
     changes: usize,
@@ -34,7 +34,7 @@ impl Log {
         }
     }
 
-    /// Who brings the file up to date.
+    /// The task that moves the log into the database file.
     pub(super) fn checkpointer(&self, target: Target) -> Checkpointer {
         Checkpointer {
             target,
@@ -66,7 +66,7 @@ impl Checkpointer {
             self.full.notified().await;
             match self.checkpoint().await {
                 Ok(()) => is_failing = false,
-                // Nothing is lost by it. It fails again with each that follows, and is told of once.
+                // This loses nothing. Later checkpoints fail as well, and the failure is logged once.
                 Err(error) if !is_failing => {
                     is_failing = true;
                     tracing::warn!(

@@ -53,22 +53,22 @@ impl TryFrom<ClientRow> for Client {
             class: row.class,
             wants_instance: row.wants_instance != 0,
             first_seen: Timestamp(row.first_seen),
-            // A lease event that tells nothing else of the client is noted with the lease only.
+            // A lease event without anything new about the client is recorded only with the lease.
             last_seen: Timestamp(row.last_event.map_or(row.last_seen, |event| event.max(row.last_seen))),
         })
     }
 }
 
-/// Which clients to list.
+/// The clients to list.
 #[derive(Debug, Clone, Default)]
 pub struct ClientFilter {
     /// Only those of this bridge.
     pub link: Option<String>,
     /// Only those that go by this name.
     pub name: Option<Name>,
-    /// Begins after an earlier portion: its `next`.
+    /// Begins after an earlier page: its `next`.
     pub after: Option<String>,
-    /// Rows at most; [`MAX_LIMIT`](super::MAX_LIMIT) unless told.
+    /// The largest number of rows; [`MAX_LIMIT`](super::MAX_LIMIT) by default.
     pub limit: Option<u32>,
 }
 

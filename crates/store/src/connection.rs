@@ -26,9 +26,9 @@ pub(super) const STATEMENT_LIMIT: Duration = Duration::from_secs(3);
 /// Connections that read at the same time.
 const READERS: u32 = 4;
 
-/// What a writer looks up it finds by an index. A plan that was made while a table was small would read all of it, and
-/// go on to do so when it has grown. As there is but one good plan for each statement, it is made once: PostgreSQL would
-/// make another for each group, as it takes one of few rows to be better off with a plan of its own.
+/// Makes PostgreSQL use indexes in the writer's session. A plan from when a table was small would read the whole table,
+/// also after it has grown. Each statement has only one good plan, so it is planned once; otherwise PostgreSQL would
+/// plan it again for each group.
 ///
 /// While a transaction waits for a daemon that hangs, or whose machine is gone, no other can take the lead: PostgreSQL
 /// ends it.

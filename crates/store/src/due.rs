@@ -36,7 +36,7 @@ impl Store {
     }
 }
 
-/// Whose waits end.
+/// The instances whose waits end.
 enum Hurry {
     Plugin(String),
     Link(String),

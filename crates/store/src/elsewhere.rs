@@ -1,4 +1,4 @@
-//! Whether someone's address is known from another source than being seen.
+//! Whether an address is known from a source other than the observation of neighbours.
 
 use std::net::Ipv6Addr;
 

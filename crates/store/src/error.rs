@@ -1,4 +1,4 @@
-//! What can go wrong with the store, and whose it is to mend.
+//! Errors of the store, and who can mend them.
 
 use std::io;
 use std::net::Ipv6Addr;
@@ -28,10 +28,10 @@ pub enum StoreError {
         /// What is wrong with it.
         reason: String,
     },
-    /// The database cannot be reached or takes no writes now; trying again helps once it is back.
+    /// The database cannot be reached or accepts no writes now. Trying again helps once it is back.
     ///
-    /// A write that was answered so may have been committed all the same, when the database went away in the middle
-    /// of its commit. Every write of the store may be repeated.
+    /// Such a write may have been committed nevertheless, if the database went away during the commit. Every write of
+    /// the store may be repeated.
     #[error("the database is away: could not {doing}; see to the server, the disk and the permissions")]
     Away {
         /// What was being done.
@@ -158,7 +158,7 @@ pub enum StoreError {
     /// No reservation has that id.
     #[error("there is no reservation {0}; those in the settings have no id, and are removed there")]
     NoSuchReservation(ReservationId),
-    /// Another reservation stands against a new one.
+    /// Another reservation conflicts with a new one.
     #[error("it cannot be reserved: {0}; remove the other reservation first, or take something else")]
     Reserved(#[from] ReservationConflict),
     /// There are as many reservations as there may be.
@@ -238,7 +238,7 @@ pub enum LostCause {
     Gone {
         /// The path.
         path: PathBuf,
-        /// What the system says of it.
+        /// The error of the operating system.
         source: Arc<io::Error>,
     },
     /// Another file is at its path.
@@ -258,7 +258,7 @@ pub enum DamageCause {
     /// The database said so.
     #[error(transparent)]
     Database(Arc<sqlx::Error>),
-    /// A look at all of it has found this.
+    /// A check of the whole database found this.
     #[error("{0}")]
     Found(String),
 }
@@ -346,7 +346,7 @@ impl StoreError {
         }
     }
 
-    /// Tells whether the database is away, is damaged, or answered with a fault.
+    /// Classifies an error of the database: it is away, it is damaged, or it answered with an error.
     pub(super) fn database(doing: &'static str, error: sqlx::Error) -> Self {
         let (away, damaged) = (is_away(&error), is_damaged(&error));
         let source = Arc::new(error);

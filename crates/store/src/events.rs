@@ -59,7 +59,7 @@ impl TryFrom<EventRow> for Event {
     }
 }
 
-/// Which events to list.
+/// The events to list.
 #[derive(Debug, Clone, Default)]
 pub struct EventFilter {
     /// Only those with a higher id.
@@ -74,7 +74,7 @@ pub struct EventFilter {
     pub instance: Option<InstanceId>,
     /// The last ones that match, and not the first: still in rising order.
     pub latest: bool,
-    /// Rows at most; [`MAX_LIMIT`](super::MAX_LIMIT) unless told.
+    /// The largest number of rows; [`MAX_LIMIT`](super::MAX_LIMIT) by default.
     pub limit: Option<u32>,
 }
 
@@ -90,9 +90,9 @@ impl EventFilter {
 }
 
 impl Store {
-    /// Events in the order in which they happened. `next` is the `after` of the next portion.
+    /// Events in the order in which they happened. `next` is the `after` of the next page.
     ///
-    /// With `latest` there is no `next`: what comes after was not committed yet.
+    /// With `latest` there is no `next`: later events are not committed yet.
     ///
     /// # Errors
     ///

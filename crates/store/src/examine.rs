@@ -1,4 +1,4 @@
-//! Looks for damage in the database.
+//! Checks the database for damage.
 
 use std::time::Duration;
 
@@ -21,17 +21,17 @@ statements! {
     EVENTS = "select count(*) from events where kind <> ''";
 }
 
-/// Looks at the structure of every page; answers `ok`, or the first thing that is wrong.
+/// Checks the structure of every page. The answer is `ok`, or the first fault.
 const QUICK_CHECK: &str = "pragma quick_check(1)";
 
-/// How long a look at the whole database may take.
+/// The time limit of a check of the whole database.
 const LIMIT: Duration = Duration::from_secs(300);
 
 const DOING: &str = "read all of it";
 
 impl Store {
-    /// Reads the whole database and looks for damage, on a connection of its own. Once it has found some, nothing is
-    /// written any more.
+    /// Reads the whole database on a connection of its own, and checks it for damage. After damage was found, nothing
+    /// is written any more.
     ///
     /// # Errors
     ///

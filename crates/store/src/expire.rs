@@ -37,22 +37,22 @@ static MOVE_ON: ManyRows = ManyRows::new(
 /// Every statement over many rows of this module.
 pub(super) static MANY: [&ManyRows; 2] = [&EXPIRE, &MOVE_ON];
 
-/// Leases that one commit looks at: a herd that is due together must not keep a client waiting.
+/// The number of leases that one commit handles, so that a burst of expiries does not keep a client waiting.
 const PORTION: i64 = 256;
 
 /// How long before they are due leases that were renewed are moved on. Longer than the time from one sweep to the next.
 const SOON: Duration = Duration::from_secs(2);
 
 impl Store {
-    /// Ends what its source did not end: active leases whose valid lifetime is over, with an event each, and
-    /// quarantines that are over, without. Returns them as they are now.
+    /// Ends leases that their source did not end: active leases whose valid lifetime is over, each with an event, and
+    /// quarantines that are over, without one. Returns them as they are now.
     ///
-    /// `changed` stays as it was: it tells of the source's last event, and an event that a source told before the
-    /// lease ended and that only now comes in is news.
+    /// `changed` keeps the time of the source's last event. So an event from before the end of the lease, which comes
+    /// in late, still counts as new.
     ///
     /// # Errors
     ///
-    /// When the database is away; leases that were ended before it went are found again as ended.
+    /// When the database is away. Leases that were ended before that are found as ended later.
     pub async fn expire_leases(&self, now: Timestamp) -> Result<Vec<Lease>, StoreError> {
         let mut all = Vec::new();
         while let Some(mut portion) = self.write(ExpireLeases { now }).await? {
@@ -67,7 +67,7 @@ struct ExpireLeases {
 }
 
 impl Write for ExpireLeases {
-    /// What ended of those that were due; `None` when none was.
+    /// The due leases that ended; `None` when none was due.
     type Output = Option<Vec<Lease>>;
     const DOING: &'static str = "end leases";
 

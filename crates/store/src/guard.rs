@@ -1,12 +1,12 @@
-//! Whether the database is still the one that the store opened.
+//! Checks that the database is still the one that the store opened.
 //!
-//! A process that has a deleted file open can go on reading and writing it, and all of that is gone when the process
-//! ends. A lease that was committed there is not durable. So a commit counts only if the path still leads to the open
-//! file after it, which takes two calls of stat(2).
+//! A process can go on reading and writing a file that was deleted, and all of that is lost when the process ends. A
+//! lease that was committed there is not durable. So a commit counts only if the path still leads to the open file
+//! after it, which takes two calls of stat(2).
 //!
-//! A database of a server has no file to look at. It is known by its `birth`, which is made with it, and by its `beat`,
-//! a number that this daemon raises every other second: a database with another birth was made anew, and one with a
-//! lower beat was put back to an earlier time.
+//! A database on a server has no file that could be checked. It is identified by its `birth`, which is created with it,
+//! and by its `beat`, a number that this daemon raises every other second. A database with another birth was created
+//! anew, and one with a lower beat was restored to an earlier time.
 
 use std::collections::HashMap;
 use std::fs;
@@ -35,7 +35,7 @@ pub(super) const BEAT: &str = "beat";
 /// Device and number of a file: what a path leads to.
 type FileId = (u64, u64);
 
-/// What is known of the open database, and what was found wrong with it.
+/// The identity of the open database, and the faults that were found.
 #[derive(Debug)]
 pub(super) struct Guard {
     file: Option<(PathBuf, FileId)>,
@@ -54,7 +54,7 @@ pub(super) struct Guard {
 }
 
 impl Guard {
-    /// Takes down what tells this database from others. Call it after the database was opened.
+    /// Records the identity of the database. Call this after the database was opened.
     pub(super) fn new(target: &Target, facts: &HashMap<String, String>) -> Result<Self, StoreError> {
         let file = match target.file() {
             Some(path) => {
@@ -75,7 +75,7 @@ impl Guard {
         })
     }
 
-    /// Whether the paths still lead to the files that were opened, and no look at the rows said otherwise.
+    /// Checks that the paths still lead to the files that were opened, and that no check of the rows has failed.
     pub(super) fn check(&self) -> Result<(), StoreError> {
         self.check_files()?;
         self.replaced().clone().map_or(Ok(()), Err)
@@ -145,7 +145,7 @@ impl Guard {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Looks whether a new connection leads to the database that was opened.
+    /// Checks that a new connection leads to the database that was opened.
     pub(super) async fn check_session(&self, session: &mut Session) -> Result<(), StoreError> {
         self.check_file()?;
         let read = match session {
@@ -155,7 +155,7 @@ impl Guard {
         self.judge(read).map(drop)
     }
 
-    /// Looks whether the rows that a transaction sees are those of the database that was opened; gives its beat.
+    /// Checks that the rows that a transaction sees belong to the database that was opened. Returns its beat.
     pub(super) async fn check_rows(&self, tx: &mut Tx<'_>) -> Result<i64, StoreError> {
         let read = fetch_all!(tx, "read", (String, String), FACTS);
         self.judge(read)

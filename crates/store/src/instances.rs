@@ -190,7 +190,7 @@ fn assemble(rows: &[InstanceRow]) -> Result<Vec<InstanceView>, StoreError> {
     Ok(views)
 }
 
-/// Which instances to list.
+/// The instances to list.
 #[derive(Debug, Clone, Default)]
 pub struct InstanceFilter {
     /// Those that are removed, too.
@@ -203,13 +203,13 @@ pub struct InstanceFilter {
     pub name: Option<Name>,
     /// Only those in this phase; [`Phase::Removed`] finds something only with `all`.
     pub phase: Option<Phase>,
-    /// Begins after an earlier portion: its `next`.
+    /// Begins after an earlier page: its `next`.
     pub after: Option<String>,
-    /// Rows at most; [`MAX_LIMIT`](super::MAX_LIMIT) unless told.
+    /// The largest number of rows; [`MAX_LIMIT`](super::MAX_LIMIT) by default.
     pub limit: Option<u32>,
 }
 
-/// What the beginning of an instance's id stands for.
+/// The instances whose ids begin with a prefix.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Resolved {
     /// One instance.
@@ -273,7 +273,7 @@ impl Store {
         if prefix.is_empty() || prefix.len() > 12 || !hex {
             return Ok(Resolved::None);
         }
-        // What begins with the prefix stands before the prefix with a letter that no digit comes after.
+        // Ids with this prefix sort before the prefix followed by a letter that is greater than every digit.
         let end = format!("{prefix}g");
         let mut tx = self.snapshot().await?;
         let rows = fetch_all!(&mut tx, "look up an instance", (String,), BY_PREFIX, prefix, end)?;

@@ -1,4 +1,4 @@
-//! Which instances were ever recorded.
+//! Finds out which instances were ever recorded.
 
 use std::collections::HashMap;
 

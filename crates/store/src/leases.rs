@@ -84,7 +84,7 @@ impl TryFrom<LeaseRow> for LeaseView {
     }
 }
 
-/// Which leases to list.
+/// The leases to list.
 #[derive(Debug, Clone, Default)]
 pub struct LeaseFilter {
     /// Only those of this bridge.
@@ -93,9 +93,9 @@ pub struct LeaseFilter {
     pub state: Option<LeaseState>,
     /// Only those of this client.
     pub client: Option<ClientId>,
-    /// Begins after an earlier portion: its `next`.
+    /// Begins after an earlier page: its `next`.
     pub after: Option<String>,
-    /// Rows at most; [`MAX_LIMIT`](super::MAX_LIMIT) unless told.
+    /// The largest number of rows; [`MAX_LIMIT`](super::MAX_LIMIT) by default.
     pub limit: Option<u32>,
 }
 

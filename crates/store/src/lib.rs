@@ -189,7 +189,7 @@ impl Store {
         })
     }
 
-    /// Who this daemon is.
+    /// The identity of this daemon.
     pub fn identity(&self) -> &Identity {
         &self.shared.identity
     }
@@ -209,7 +209,7 @@ impl Store {
         self.shared.readers.close().await;
     }
 
-    /// Whether the database is still where it was opened. It takes no longer than a look at a file's name.
+    /// Checks that the database is still where it was opened. This costs no more than a stat(2).
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Looks whether the database is there, and changes nothing.
+//! Checks that the database is there, and changes nothing.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use super::url::{Target, parse_url};
 use super::{Store, StoreError, examine, migrate, templates};
 use orchestrator_model::{RecordedTemplate, SiteId};
 
-/// What was found where the URL points.
+/// The state of the database that a URL names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Found {
     /// A database that answers.
@@ -18,7 +18,7 @@ pub enum Found {
 }
 
 impl Store {
-    /// Whether the file of the identity has one, without making or changing it.
+    /// Whether the identity file has an identity. This does not create or change the file.
     ///
     /// # Errors
     ///
@@ -36,11 +36,12 @@ impl Store {
         Ok(IdentityFile::look(path)?.map(|identity| identity.site))
     }
 
-    /// Looks for the database without making or changing it, and for damage in all of it.
+    /// Checks the whole database for damage, without creating or changing it.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Away`] when it does not answer, [`StoreError::Damaged`], [`StoreError::BadUrl`] when the URL names none.
+    /// [`StoreError::Away`] when it does not answer, [`StoreError::Damaged`], [`StoreError::BadUrl`] when the URL names
+    /// none.
     pub async fn look(url: &str) -> Result<Found, StoreError> {
         let Some(target) = to_look(url)? else {
             return Ok(Found::NoFileYet);

@@ -24,7 +24,7 @@ static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations");
 /// Migrations may rewrite whole tables.
 const MIGRATION_LIMIT: Duration = Duration::from_secs(300);
 
-/// Whether a schema is this program's.
+/// Checks that the schema is this program's.
 ///
 /// # Errors
 ///
@@ -37,7 +37,7 @@ pub(super) fn check_current(schema: i64) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Whether this program knows a schema.
+/// Checks that this program knows the schema.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! What people call clients and instances by, and what that means in SQL.
+//! Names by which people refer to clients and instances, and the SQL that finds them.
 
 use std::net::Ipv6Addr;
 
@@ -7,11 +7,11 @@ use orchestrator_model::Leased;
 /// Bytes of the longest name: a DUID of 130 bytes with its colons.
 const LONGEST: usize = 389;
 
-/// What people call a client or an instance by, or the beginning of that.
+/// A name of a client or an instance, or the beginning of one.
 ///
-/// A client goes by its id, its DUID, its link-layer address, its host name (also without its domain), and by an
-/// address or prefix that it holds or that its instance has. An instance goes by its id, its address, and by what its
-/// client goes by.
+/// The names of a client are its id, its DUID, its link-layer address, its host name (also without its domain), and the
+/// addresses and prefixes that it or its instance has. The names of an instance are its id, its address, and the names
+/// of its client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Name {
     text: String,
@@ -58,9 +58,9 @@ impl Name {
         self.leased.as_deref().unwrap_or(&self.text)
     }
 
-    /// The ways in which it may fit, the first first.
+    /// The ways in which it may match, in order of precedence.
     ///
-    /// What is written with colons is no id and no host name. A whole address is not meant as the beginning of another.
+    /// A text with colons is neither an id nor a host name. A whole address is not the beginning of another one.
     pub(super) fn fits(&self) -> [Fit; 3] {
         let beginning = match (self.text.contains(':'), &self.leased) {
             (false, _) => Fit::Beginning,

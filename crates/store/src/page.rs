@@ -1,11 +1,11 @@
-//! Lists a portion at a time.
+//! Lists one page at a time.
 
 use super::StoreError;
 
 /// Rows that one call gives at most.
 pub const MAX_LIMIT: u32 = 5000;
 
-/// The limit of a call as it is kept, and as it is asked for: one more row tells whether there are more.
+/// The limit of a page, and the limit of its query: one more row shows whether there is another page.
 pub(super) fn limits(asked: Option<u32>) -> (u32, i64) {
     let limit = asked.unwrap_or(MAX_LIMIT).clamp(1, MAX_LIMIT);
     (limit, i64::from(limit) + 1)

@@ -11,8 +11,7 @@ statements! {
 }
 
 impl Store {
-    /// Looks whether the database is the one that was opened, and commits a row: a full disk reads well, and takes no
-    /// leases.
+    /// Checks that the database is the one that was opened, and commits a row, because a full disk can still be read.
     ///
     /// # Errors
     ///

@@ -29,7 +29,7 @@ pub struct NewInstance {
     pub id: InstanceId,
     /// For whom it is to exist.
     pub owner: Owner,
-    /// Which of the owner's slots it is to fill.
+    /// The slot of the owner that it fills.
     pub slot: Slot,
     /// The host that is to run it; `None` where somebody else's scheduler chooses one.
     pub host: Option<HostId>,
@@ -37,7 +37,7 @@ pub struct NewInstance {
     pub template: String,
     /// The version that the template has now.
     pub version: u64,
-    /// What it is to be.
+    /// The spec of its container.
     pub spec: ContainerSpec,
     /// Its containers, the first one first.
     pub containers: Vec<Container>,

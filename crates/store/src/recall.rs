@@ -1,4 +1,4 @@
-//! What a DHCPv6 server takes up of its link when it begins to serve.
+//! Reads the leases of a link when its DHCPv6 server starts.
 
 use std::mem;
 use std::time::Duration;
@@ -12,21 +12,21 @@ use super::text::Columns;
 use super::{Store, StoreError};
 use orchestrator_model::{ClientId, Duid, Iaid, LeaseSource, LeaseState, Leased, Timestamp};
 
-// In no order: however many there are, the database does nothing but read them. As one text each: SQLite's driver hands
-// every value from one thread to another, which takes longer than reading it. Clients and leases are put together here:
-// their names are random, and a million of them are looked up faster in memory than in an index.
+// The rows come in no order, so that the database only reads them. Each is one text, because SQLite's driver hands
+// every value from one thread to another, which takes longer than reading it. Clients and leases are joined here: their
+// ids are random, and a million of them are found faster in memory than in an index.
 statements! {
     SHARE = "select (select count(*) from leases where link = $1), (select count(*) from leases)";
     CLIENTS = "select id || ' ' || duid from clients where link = $1";
     LEASES = "select client || ' ' || address || ' ' || iaid || ' ' || source || ' ' || state || ' ' || preferred_until
             || ' ' || valid_until || ' ' || changed from leases where link = $1";
-    // By no index: the whole table in the order in which it lies.
+    // Without an index: the whole table in the order on disk.
     CLIENTS_OF_ALL = "select id || ' ' || duid from clients where link || '' = $1";
     LEASES_OF_ALL = "select client || ' ' || address || ' ' || iaid || ' ' || source || ' ' || state || ' '
             || preferred_until || ' ' || valid_until || ' ' || changed from leases where link || '' = $1";
 }
 
-/// A link with at least this part of all leases is read by reading all.
+/// A link that has at least one in this many of all leases is read by a scan of the whole table.
 const LARGE: i64 = 4;
 
 const DOING: &str = "read the leases of a link";
@@ -38,10 +38,10 @@ const PAUSE: Duration = Duration::from_millis(1);
 /// Bytes of rows that are handed over together, about.
 const PORTION: usize = 64 * 1024;
 
-/// Portions that may be read before they are taken.
+/// The number of chunks that are read ahead.
 const AHEAD: usize = 8;
 
-/// What a DHCPv6 server has to know of a lease.
+/// A lease as a DHCPv6 server needs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recalled {
     /// The address or the delegated prefix.
@@ -52,7 +52,7 @@ pub struct Recalled {
     pub iaid: Iaid,
     /// Where its events come from.
     pub source: LeaseSource,
-    /// What has become of it.
+    /// Its state.
     pub state: LeaseState,
     /// When it stops being preferred.
     pub preferred_until: Timestamp,
@@ -85,8 +85,8 @@ impl Recalled {
 struct Clients {
     /// By id.
     places: Vec<Place>,
-    /// Where those begin whose ids begin with the same sixteen bits. To look through all takes a search from one end of
-    /// the memory to the other.
+    /// The start of the entries whose ids share their first sixteen bits. A search through all entries would touch all
+    /// of the memory.
     begins: Vec<usize>,
     duids: Vec<u8>,
 }
@@ -152,7 +152,7 @@ pub struct Recall {
 }
 
 impl Store {
-    /// Looks how many leases a link has; what they are is read by [`each`](Recall::each).
+    /// Counts the leases of a link. [`each`](Recall::each) reads them.
     ///
     /// # Errors
     ///
@@ -243,7 +243,7 @@ async fn read_into(
             tokio::time::sleep(PAUSE).await;
         }
     });
-    // Whoever does not take the last has its reasons, too.
+    // The receiver may have stopped.
     let _ = portions.send(portion).await;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Records what lease sources tell.
+//! Records the events of lease sources.
 
 use super::batch::Batch;
 use super::ledger::Ledger;
@@ -6,18 +6,18 @@ use super::rules::{Decision, decide};
 use super::{Store, StoreError};
 use orchestrator_model::{ClientId, EventKind, LeaseChange, LeaseState, NewEvent};
 
-/// What became of a [`LeaseChange`].
+/// The result of a [`LeaseChange`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Recorded {
-    /// Whose change it was; `None` only where the outcome is [`Outcome::Unknown`] and the client is, too.
+    /// The client; `None` only if the outcome is [`Outcome::Unknown`] and the client is unknown too.
     pub client: Option<ClientId>,
-    /// What it did.
+    /// Its effect.
     pub outcome: Outcome,
-    /// Whether what is wanted for the client may have changed: whoever provides for it looks again.
+    /// Whether the change may affect the client's instances, so that their reconcilers must be notified.
     pub matters: bool,
 }
 
-/// What a [`LeaseChange`] did.
+/// The effect of a [`LeaseChange`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// The client holds an address that it did not hold before.
@@ -49,15 +49,16 @@ impl Outcome {
 }
 
 impl Store {
-    /// Records what happened to leases, in order: all of it or nothing, in one commit.
+    /// Records changes of leases, in order: all or none, in one commit.
     ///
-    /// Returns when it is durable: an entry a change, after one for the client that the change took the address from.
-    /// A client's DUID, link-layer address and host name are remembered with it. What begins or ends a lease is an
-    /// event in the timeline; a mere renewal is none. A Hold that is news has its client want an instance.
+    /// Returns once the commit is durable. The result has one entry per change; if a change took the address from
+    /// another client, an extra entry for that client precedes it. The client's DUID, link-layer address and host name
+    /// are recorded with it. The beginning and the end of a lease are events in the timeline; a renewal is not. After a
+    /// new Hold, the client wants an instance.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Away`] when it could not be made durable: the client must not be told that it holds the lease.
+    /// [`StoreError::Away`] when the commit failed: do not answer the client.
     pub async fn record_leases(&self, changes: Vec<LeaseChange>) -> Result<Vec<Recorded>, StoreError> {
         if changes.is_empty() {
             return Ok(Vec::new());
@@ -106,7 +107,7 @@ fn record(
     let (client, outcome, matters) = match decide(known.as_ref(), change) {
         Decision::Grant { ousted } => {
             if let Some(known) = known.filter(|_| ousted) {
-                // The old holder's timeline tells who has its address now.
+                // The former holder's timeline names the client that has its address now.
                 let detail = format!("{} gave the address to client {}", change.source, change.duid);
                 events.push(event(EventKind::LeaseExpired, known.client, change, Some(detail)));
                 recorded.push(Recorded {

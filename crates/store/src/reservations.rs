@@ -66,8 +66,8 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Reserved`] when another stands against it, [`StoreError::TooManyReservations`]; when the database
-    /// is away.
+    /// [`StoreError::Reserved`] when it conflicts with another one, [`StoreError::TooManyReservations`]; when the
+    /// database is away.
     pub async fn add_reservation(
         &self,
         link: &str,
@@ -144,13 +144,13 @@ impl Write for RemoveReservation {
     }
 }
 
-/// Says no where another reservation stands against a new one: of clients and addresses those of the same link, of
-/// prefixes those of any.
+/// Refuses a new reservation that conflicts with another one: for clients and addresses one of the same link, for
+/// prefixes one of any link.
 fn refuse(known: &[RecordedReservation], link: &str, new: &Reservation) -> Result<(), ReservationConflict> {
     let (own, others): (Vec<_>, Vec<_>) = known.iter().partition(|known| known.link == link);
     let mut all = Reservations::new();
     for known in own {
-        // What is recorded was let in by the same rule.
+        // Recorded reservations have passed the same rule.
         let _ = all.insert(known.reservation.clone());
     }
     all.insert(new.clone())?;

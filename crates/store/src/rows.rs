@@ -1,13 +1,13 @@
-//! Statements over many rows at once, which a database takes at little more than the price of one.
+//! Statements over many rows at once, which cost a database little more than a statement over one row.
 //!
-//! Every text is `with told (…) as (…)` and what is to be done with the rows that are told. PostgreSQL takes them as an
-//! array a column. SQLite has no arrays: it takes a `values` list of one of a few fixed sizes, so that each text is made
-//! and prepared once, with as many rows of nulls as are spare. A statement has to pass over those.
+//! Every text is `with told (…) as (…)`, followed by what is done with the given rows. PostgreSQL gets one array for
+//! each column. SQLite has no arrays: it gets a `values` list of one of a few fixed sizes, so that each text is
+//! prepared once. Spare rows of the list are nulls, and a statement must skip these.
 //!
-//! SQLite looks a place with a number up in a list of all of them, which takes longer than the statement itself when there
-//! are thousands: its texts have places without numbers. For a statement that may fail half-way and leave the
-//! transaction as it was, it copies every page before it changes it. A session of ours whose statement failed is dropped
-//! with its transaction: statements here say so by "or fail", which is left out for PostgreSQL.
+//! SQLite looks up a numbered parameter in a list of all of them, which takes longer than the statement itself when
+//! there are thousands. So its texts have parameters without numbers. SQLite also copies every page before it changes
+//! it, so that a statement that fails half-way can be undone. We drop a session whose statement failed, with its
+//! transaction. So statements here say "or fail", which is left out for PostgreSQL.
 
 use std::sync::OnceLock;
 
@@ -19,10 +19,10 @@ const SIZES: [usize; 13] = [1, 2, 4, 8, 16, 32, 64, 96, 128, 192, 256, 384, MOST
 /// Rows in one statement at most.
 pub(super) const MOST: usize = 512;
 
-/// What SQLite alone is told.
+/// The clause that only SQLite gets.
 const OR_FAIL: &str = " or fail";
 
-/// What a column of the rows has.
+/// The type of a column.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Kind {
     Text,
@@ -39,7 +39,7 @@ pub(super) struct ManyRows {
 }
 
 impl ManyRows {
-    /// A statement over rows of these columns, which it knows as `told`.
+    /// A statement over rows of these columns, which it refers to as `told`.
     pub(super) const fn new(columns: &'static [(&'static str, Kind)], statement: &'static str) -> Self {
         Self {
             columns,

@@ -16,10 +16,10 @@
 
 use orchestrator_model::{ClientId, Duid, Iaid, LeaseChange, LeaseState, LeaseVerb, Timestamp};
 
-/// Two ends of a lease that are this near, in milliseconds, are the same: sources tell whole seconds.
+/// Two ends of a lease that differ by less than this, in milliseconds, are the same: sources give whole seconds.
 const SAME_END: u64 = 2000;
 
-/// What is known of the lease of an address or prefix.
+/// The recorded lease of an address or prefix.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Known {
     pub(super) client: ClientId,

@@ -1,4 +1,4 @@
-//! What the reconcile path reads.
+//! The situation of a slot, as the reconcilers read it.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +18,7 @@ statements! {
 pub struct Situation {
     /// The slot.
     pub key: SlotKey,
-    /// What the client that owns it holds; `None` where no client does.
+    /// The leases of the client that owns it; `None` if its owner is no client.
     pub holding: Option<Holding>,
     /// The live instance in the slot.
     pub instance: Option<Instance>,
@@ -71,7 +71,7 @@ impl Store {
         }))
     }
 
-    /// What a client holds; `None` when there is no such client.
+    /// The leases of a client; `None` when there is no such client.
     ///
     /// # Errors
     ///

@@ -19,7 +19,7 @@ statements! {
     LET_GO = "update attachments set live = 0 where instance = $1";
 }
 
-/// What is true of an instance from now on; each field replaces what was recorded.
+/// The new state of an instance. Each field replaces the recorded one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InstanceUpdate {
     /// Where it is on its way.

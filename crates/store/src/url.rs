@@ -72,7 +72,7 @@ fn sqlite(rest: &str) -> Result<SqliteConnectOptions, String> {
         .filename(PathBuf::from(path))
         .create_if_missing(false)
         .journal_mode(SqliteJournalMode::Wal)
-        // A lease is told to its client after this: it has to survive a power cut.
+        // A client gets its lease after this, so the commit must survive a power cut.
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(BUSY_LIMIT)
         .statement_cache_capacity(STATEMENTS)
@@ -168,7 +168,7 @@ mod tests {
         ] {
             match parse_url(url) {
                 Ok(Target::Postgres(options)) => assert_eq!(options.get_host(), host, "{url}"),
-                // Whatever is no URL to begin with is refused, not looked up.
+                // A text that is no URL is refused, and not resolved.
                 other => assert!(other.is_err() && url.contains('%'), "{url}: {other:?}"),
             }
         }

@@ -8,7 +8,7 @@ use super::BackupError;
 use crate::url::parse_url;
 use crate::{Store, StoreError};
 
-/// What SQLite keeps beside its file: they belong together.
+/// The files that SQLite keeps beside its database; they belong together.
 const COMPANIONS: [&str; 2] = ["-wal", "-shm"];
 
 /// Gives the file at `url` another name if it is damaged, and returns that name. Somebody may be able to save something

@@ -12,7 +12,7 @@ pub enum BackupError {
     /// There is nothing to back up.
     #[error("there is no database {}; `store.url` in the settings names it", .0.display())]
     NoDatabase(PathBuf),
-    /// The database did not do its part.
+    /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The backup cannot be written.
@@ -24,7 +24,7 @@ pub enum BackupError {
     /// The file of the damaged database cannot be given another name.
     #[error("the database is damaged, and its file cannot be set aside; move it away by hand, and restore again")]
     Aside(#[source] io::Error),
-    /// It is not what a backup looks like.
+    /// The file does not have the format of a backup.
     #[error("line {line} of the backup {what}; it is no backup, or it is damaged: take another one")]
     Damaged {
         /// Counted from 1.
@@ -60,7 +60,7 @@ pub enum BackupError {
         program: String,
         /// Its schema.
         schema: i64,
-        /// What the database says.
+        /// The error of the database.
         #[source]
         source: StoreError,
     },

@@ -157,7 +157,7 @@ impl<'r> Reader<'r> {
         Ok(reader)
     }
 
-    /// What is known of the backup so far.
+    /// The contents that have been read so far.
     pub(super) fn contents(&self) -> &Contents {
         &self.contents
     }
@@ -186,7 +186,7 @@ impl<'r> Reader<'r> {
         Ok(None)
     }
 
-    /// What the backup holds. All of it has been read.
+    /// The contents of the backup, after all of it has been read.
     pub(super) fn finish(self) -> Result<Contents, BackupError> {
         if self.ended {
             Ok(self.contents)

@@ -25,7 +25,7 @@ const CHUNK: usize = 500;
 const STATEMENT_LIMIT: Duration = Duration::from_secs(600);
 const DOING: &str = "restore a backup";
 
-/// What was restored.
+/// The result of an import.
 pub(super) struct Imported {
     pub(super) contents: Contents,
     pub(super) identity: Identity,
@@ -56,7 +56,7 @@ pub(super) async fn import(
         execute(&mut tx, WAIT_FOR_READER.to_owned(), None).await?;
     }
     empty(&mut tx, how.replace).await?;
-    // What is dropped before the commit has changed nothing.
+    // A transaction that is dropped before its commit changes nothing.
     let imported = fill(&mut tx, reader, how.secrets).await?;
     // What runs may have been made since: it is known by its mark alone until it is recorded again.
     execute(&mut tx, "update containers set reference = null".to_owned(), None).await?;
@@ -134,7 +134,7 @@ fn text(row: &Row, place: usize) -> &str {
     row.values.get(place).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// A row that this version's tables refuse, from a backup of an older schema, is told as such.
+/// Reports a row that this version's tables refuse as a backup of an older schema, if it is one.
 fn older_or(fault: StoreError, contents: &Contents) -> BackupError {
     if matches!(fault, StoreError::Failed { .. }) && migrate::check_current(contents.schema).is_err() {
         return BackupError::Older {

@@ -36,7 +36,7 @@ use orchestrator_model::Timestamp;
 /// The statements that are one text for both databases.
 pub(super) const STATEMENTS: &[&str] = export::STATEMENTS;
 
-/// What a backup holds.
+/// The contents of a backup.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Contents {
     /// The version of the program that wrote it.
@@ -49,10 +49,10 @@ pub struct Contents {
     pub rows: BTreeMap<String, u64>,
 }
 
-/// What a restore did.
+/// The result of a restore.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Restored {
-    /// What the database holds now.
+    /// The contents of the database now.
     #[serde(flatten)]
     pub contents: Contents,
     /// Where the file of a damaged database is now, in whose place a new one was made.
@@ -85,8 +85,8 @@ pub enum SecretsInBackup<'a> {
 }
 
 impl Store {
-    /// Writes a backup of the database at `url`, whether or not a daemon uses it. Changes nothing. `made` is now, as
-    /// the backup tells it.
+    /// Writes a backup of the database at `url`, whether or not a daemon uses it. Changes nothing. `made` is the
+    /// present time, for the backup's head.
     ///
     /// # Errors
     ///

@@ -1,6 +1,6 @@
 //! The tables that a backup holds, with their columns, in an order in which each row finds the rows that it refers to.
 
-/// What a column holds.
+/// The type of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// TEXT
@@ -17,7 +17,7 @@ pub(super) struct Table {
     pub(super) name: &'static str,
     /// The columns. A test compares them with those that the databases have.
     pub(super) columns: &'static [(&'static str, Kind)],
-    /// The columns by which its rows are told apart and read in order.
+    /// The columns of its key, by which its rows are ordered.
     pub(super) key: &'static [&'static str],
 }
 
@@ -238,7 +238,7 @@ pub(super) fn table(name: &str) -> Option<&'static Table> {
 }
 
 impl Table {
-    /// What a column of this name holds.
+    /// The type of the column of this name.
     pub(super) fn kind(&self, column: &str) -> Option<Kind> {
         let found = self.columns.iter().find(|(name, _)| *name == column);
         found.map(|(_, kind)| *kind)

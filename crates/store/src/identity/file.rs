@@ -22,7 +22,7 @@ use super::{ALLOCATION_KEY, Identity, SERVER_DUID};
 use crate::{AwayCause, StoreError};
 use orchestrator_runtime::files::{self, Symlinks};
 
-/// What stands above the identity, for who finds the file.
+/// The head of the file, for people who find it.
 const HEAD: &str = "\
 # Who this orchestrator is to its clients, also without its database. Keep it as secret as the database, and back it up
 # with it: with the key one can foresee which addresses clients get.
@@ -75,7 +75,7 @@ impl IdentityFile {
         }
     }
 
-    /// What is in it; nothing when it is new.
+    /// The identity in the file; `None` when the file is new.
     pub(crate) fn identity(&self) -> Option<&Identity> {
         self.identity.as_ref()
     }

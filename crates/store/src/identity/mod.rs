@@ -25,7 +25,7 @@ const ALLOCATION_KEY: &str = "allocation-key";
 /// From when DUIDs count time: midnight UTC, January 1, 2000, in seconds since 1970.
 const DUID_EPOCH: u64 = 946_684_800;
 
-/// Who this daemon is, for as long as its database or its file lives.
+/// The identity of this daemon, for as long as its database or its file exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     /// Marks everything that is made.
@@ -106,7 +106,7 @@ impl Identity {
         ]
     }
 
-    /// The identity that a database's facts tell.
+    /// The identity in the facts of a database.
     ///
     /// # Errors
     ///

@@ -1,7 +1,7 @@
-//! The rows that a group of lease changes is about: as they were found, and as the changes leave them.
+//! The rows of a group of lease changes: as they were found, and as the changes leave them.
 //!
-//! A group is looked up, decided and written as a whole, a few statements however many changes it has. Each change
-//! sees what the earlier ones of its group did.
+//! A group is read, decided and written as a whole, by a few statements, however many changes it has. Each change sees
+//! the effects of earlier ones of its group.
 
 mod names;
 mod read;
@@ -53,7 +53,7 @@ struct LeaseEntry {
     touched: Touched,
 }
 
-/// What of a row is to be written; the greater is the more, and writes more indexes.
+/// How much of a row is written. A greater value writes more columns and indexes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Touched {
     Nothing,
@@ -90,7 +90,7 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    /// What is known of the lease that a change is about, and whether its client wants an instance.
+    /// The recorded lease of a change, and whether its client wants an instance.
     pub(super) fn known(&mut self, change: &LeaseChange) -> Option<(Known, bool)> {
         let key = self.key(change);
         let lease = self.leases.get(&key)?;
@@ -182,7 +182,7 @@ impl Ledger {
             || (hostname.is_some() && hostname != client.hostname)
             || class != client.class
             || !client.wants_instance;
-        // That it was seen, its lease tells: no row is written for that alone.
+        // The lease shows when the client was last seen. No row is written for that alone.
         if is_news {
             client.link_layer = link_layer.or(client.link_layer.take());
             client.hostname = hostname.or(client.hostname.take());

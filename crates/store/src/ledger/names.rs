@@ -1,8 +1,7 @@
-//! Ids for clients that come together.
+//! Ids for clients of one burst.
 //!
-//! An id is random, so that few of its digits tell one client from another. A herd's ids are random together: they lie
-//! close to one another in every index that has them, which is then written in few places and not in as many as there
-//! are clients.
+//! An id is random, so that its first digits identify a client. The ids of a burst share their first random digits. So
+//! they lie close together in every index, and the database writes few pages instead of one for each client.
 
 use std::sync::Arc;
 
@@ -11,7 +10,7 @@ use orchestrator_model::ClientId;
 
 /// Ids that lie together: twelve bits number them.
 const TOGETHER: u64 = 1 << 12;
-/// Below the number are bits that look random, and tell apart nothing.
+/// The number of low bits that only look random and distinguish nothing.
 const LOW: u32 = 20;
 const LOW_MASK: u64 = (1 << LOW) - 1;
 /// Odd: it comes by every value of the low bits.

@@ -101,7 +101,7 @@ impl Ledger {
                 .map(|change| (change.link.as_str(), change.leased.to_string())),
         );
         if let Some((script, connection)) = batch.script_for(changes.len()) {
-            // One trip for both: whom no lease tells of is not known yet.
+            // One round trip reads both. A client without a lease is not known yet.
             return ledger
                 .read_few(script, connection, changes, &leases)
                 .await
@@ -166,7 +166,7 @@ impl Ledger {
             source: columns.parse("source", &row.source)?,
             state: columns.parse("state", &row.state)?,
             next_hop: columns.parse_some("next_hop", row.next_hop.as_deref())?,
-            // What is recorded stays, unless a change of the group says something else.
+            // The recorded values stay, unless a change of the group has others.
             granted_to: GrantedTo::default(),
             preferred_until: Timestamp(row.preferred_until),
             valid_until: Timestamp(row.valid_until),

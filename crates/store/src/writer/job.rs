@@ -1,4 +1,4 @@
-//! What waits to be written, and who waits for it.
+//! Queued writes, and their callers.
 
 use async_trait::async_trait;
 use tokio::sync::oneshot;
@@ -13,7 +13,7 @@ use orchestrator_model::LeaseChange;
 /// It may be applied more than once, each time in a new transaction. It returns a
 /// [refusal](StoreError::is_refusal) only before it has written anything.
 pub(crate) trait Write: Send + Sync + 'static {
-    /// What the caller is told.
+    /// The result for the caller.
     type Output: Send + 'static;
 
     /// What is being done, for errors.
@@ -23,7 +23,7 @@ pub(crate) trait Write: Send + Sync + 'static {
     fn apply(&self, batch: &mut Batch<'_>) -> impl Future<Output = Result<Self::Output, StoreError>> + Send;
 }
 
-/// What waits to be written, with the caller who waits for it.
+/// A queued write with its caller.
 pub(super) enum Job {
     /// Recorded together with all others that are taken up with it.
     Leases(Leases),
@@ -31,7 +31,7 @@ pub(super) enum Job {
     Other(Box<dyn AnyTicket>),
 }
 
-/// What is written in one transaction.
+/// The writes of one transaction.
 pub(super) struct Group {
     pub(super) jobs: Vec<Job>,
     pub(super) changes: usize,
@@ -94,7 +94,7 @@ impl Job {
         }
     }
 
-    /// Tells the caller that it was not written.
+    /// Reports to the caller that it was not written.
     pub(super) fn fail(self, error: StoreError) {
         match self {
             Self::Leases(leases) => {

@@ -198,7 +198,7 @@ impl Writer {
         }
         let (events, last_event) = outcome?;
         self.last_event = last_event;
-        // What was committed into a file that is no longer at its path is not durable.
+        // A commit into a file that is no longer at its path is not durable.
         self.guard.learn_log();
         self.guard.check_files()?;
         self.log.grew(jobs.iter().map(Job::size).sum());

@@ -1,7 +1,7 @@
-//! How long a transaction waits for more to write.
+//! Decides how long a transaction waits for more writes.
 //!
-//! A commit costs as much for many changes as for one. Where many come, waiting a little saves most of the commits, and
-//! with them the time that everyone waits for; where few come, it saves nothing, and whoever came is kept waiting.
+//! A commit costs the same for many changes as for one. When many changes come, a short wait saves most of the commits,
+//! and so the time that every caller waits. When few come, it saves nothing and only delays them.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tokio::time::Instant;
 /// While changes are many, transactions begin no more often than this: who comes in between shares the next.
 const PERIOD: Duration = Duration::from_millis(3);
 
-/// Who was answered at the same time comes back within this time of one another.
+/// Callers that were answered together return within this time of one another.
 const HERD: Duration = Duration::from_millis(1);
 
 /// Changes are few when they come no faster than one in this time…
@@ -50,9 +50,10 @@ impl Pace {
         self.spaced = spaced.min(now + MEMORY);
     }
 
-    /// Until when the next transaction waits for more, which has gathered this many changes since then.
+    /// The time until which the next transaction waits. It has gathered this many changes since `since`.
     ///
-    /// Longer while it is less than half of the last: some of a herd that was answered together are still to come back.
+    /// It waits longer while it has less than half of the last group: some callers of the last burst are still to
+    /// return.
     pub(super) fn until(&self, changes: usize, since: Instant) -> Instant {
         if self.spaced <= since + AHEAD {
             return since;
