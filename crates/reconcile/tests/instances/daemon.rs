@@ -47,7 +47,7 @@ impl Wants for Replicas {
         (0..count).map(fill).collect()
     }
 
-    fn owners(&self, _: &Settings) -> Vec<Owner> {
+    fn owners(&self, _: &Declared) -> Vec<Owner> {
         vec![service()]
     }
 }
