@@ -4,6 +4,7 @@
 
 mod begin;
 mod duplicate;
+mod elsewhere;
 mod extend;
 mod others;
 mod prefix;

@@ -10,7 +10,9 @@ use orchestrator_dhcp6::client::Wants;
 use super::Output;
 use super::failure::Failure;
 use super::printable::{escape_json, printable};
-use orchestrator_client::{DuidChoice, Options, Report};
+use super::signals;
+use orchestrator_client::{Attached, ClientError, DuidChoice, Options, Report, open_socket};
+use orchestrator_network::Network;
 
 /// Where DUID and leases are kept unless told.
 const DEFAULT_STATE: &str = "/var/lib/orchestrator-client";
@@ -86,7 +88,24 @@ pub(super) async fn run(args: Args, output: Output) -> Result<(), Failure> {
             printed => printed,
         }
     };
-    Ok(orchestrator_client::run(&options, print).await?)
+    let attached = attach(&options.interface).await?;
+    Ok(orchestrator_client::run(&options, attached, print).await?)
+}
+
+/// Opens what the client needs, in the namespace of this process.
+async fn attach(interface: &str) -> Result<Attached, ClientError> {
+    let stop = signals::stops().map_err(|source| ClientError::System {
+        doing: "wait for signals",
+        source,
+    })?;
+    let network = Network::open()?;
+    let found = network.find_interface(interface).await?;
+    let found = found.ok_or_else(|| ClientError::NoInterface(interface.to_owned()))?;
+    let socket = open_socket(interface, found.index).map_err(|source| ClientError::Socket {
+        interface: interface.to_owned(),
+        source,
+    })?;
+    Ok(Attached { network, socket, stop })
 }
 
 fn wants(args: &Args) -> Wants {

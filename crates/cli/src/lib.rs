@@ -25,6 +25,7 @@ mod secrets;
 mod serve;
 mod settings;
 mod show;
+mod signals;
 mod sse;
 mod table;
 mod tasks;

@@ -1,11 +1,14 @@
 //! The DHCPv6 client of an interface: what the protocol's state machine wants, done by a socket, by netlink and on disk.
 //!
 //! ```text
-//!   wait for the interface ──▶ session: datagrams, time, interface changes, signals
+//!   wait for the interface ──▶ session: datagrams, time, interface changes, stop   
 //!                                  │        ▲
 //!                                  ▼        │
 //!                          orchestrator_dhcp6::client ──▶ actions: send, lend and remove addresses, report
 //! ```
+//!
+//! Whoever runs it opens the socket and the netlink connection ([`Attached`]): in its own network namespace, or in
+//! another one.
 //!
 //! Addresses are lent to the kernel with their lifetimes, so that they end on time also without this program. One is
 //! told of as ready when the kernel's duplicate address detection is over, and declined when someone else has it.
@@ -17,7 +20,6 @@ mod identity;
 mod passed_over;
 mod report;
 mod session;
-mod signals;
 mod socket;
 mod state;
 
@@ -26,13 +28,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use orchestrator_dhcp6::DomainName;
-use orchestrator_dhcp6::client::Wants;
+pub use orchestrator_dhcp6::client::Wants;
 use orchestrator_network::NetworkError;
 
 pub use identity::DuidChoice;
 pub use passed_over::PassedOver;
 pub use report::Report;
-pub use session::run;
+pub use session::{Attached, run};
+pub use socket::open_socket;
 
 /// What the client does, and on which interface.
 #[derive(Debug, Clone)]

@@ -15,7 +15,6 @@ use super::clock::Clock;
 use super::identity::{self, DuidChoice};
 use super::passed_over::PassedOver;
 use super::report::{Report, What};
-use super::signals::Signals;
 use super::socket::{ClientSocket, Received};
 use super::state::State;
 use super::{ClientError, Options};
@@ -25,18 +24,32 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 /// How long giving back may take at most: what RFC 9915, section 18.2.7 wants is sixteen seconds.
 const RELEASING: Duration = Duration::from_secs(20);
 
-/// Gets a lease for an interface and keeps it until a signal comes; reports what happens.
+/// Where a client runs. Whoever opens these decides in which network namespace that is.
+pub struct Attached {
+    /// The namespace of the interface.
+    pub network: Network,
+    /// The client's socket on the interface: see [`open_socket`](super::open_socket).
+    pub socket: std::net::UdpSocket,
+    /// Ends the client. At the first message it gives its leases back, unless it is to keep them; at the second one it
+    /// ends at once. A sender that is dropped ends nothing.
+    pub stop: mpsc::Receiver<()>,
+}
+
+/// Gets a lease for an interface and keeps it until it is told to stop; reports what happens.
 ///
 /// # Errors
 ///
 /// When it cannot begin or go on, or when the first lease takes too long.
-pub async fn run(options: &Options, report: impl FnMut(Report) -> io::Result<()>) -> Result<(), ClientError> {
-    let signals = Signals::open()?;
-    let network = Network::open()?;
+pub async fn run(
+    options: &Options,
+    attached: Attached,
+    report: impl FnMut(Report) -> io::Result<()>,
+) -> Result<(), ClientError> {
+    let Attached { network, socket, stop } = attached;
     let (changes, changed) = mpsc::channel(1);
     let session = async {
-        let session = Session::begin(options, network.clone(), report).await?;
-        session.keep_going(signals, changed).await
+        let session = Session::begin(options, network.clone(), socket, report).await?;
+        session.keep_going(stop, changed).await
     };
     tokio::select! {
         outcome = session => outcome,
@@ -74,13 +87,18 @@ enum Woken {
     Changed,
     Time,
     Datagram(Received),
-    /// A signal came.
+    /// It is told to stop.
     Told,
     TooLate,
 }
 
 impl<'a, R: FnMut(Report) -> io::Result<()>> Session<'a, R> {
-    async fn begin(options: &'a Options, network: Network, report: R) -> Result<Self, ClientError> {
+    async fn begin(
+        options: &'a Options,
+        network: Network,
+        socket: std::net::UdpSocket,
+        report: R,
+    ) -> Result<Self, ClientError> {
         let name = &options.interface;
         let interface = find(&network, name).await?;
         let state = State::open(&options.state).await?;
@@ -92,7 +110,7 @@ impl<'a, R: FnMut(Report) -> io::Result<()>> Session<'a, R> {
             reconfigure: options.reconfigure,
             hostname: options.hostname.clone(),
         };
-        let socket = ClientSocket::open(name, interface.index).map_err(|source| ClientError::Socket {
+        let socket = ClientSocket::new(socket, interface.index).map_err(|source| ClientError::Socket {
             interface: name.clone(),
             source,
         })?;
@@ -116,11 +134,15 @@ impl<'a, R: FnMut(Report) -> io::Result<()>> Session<'a, R> {
     }
 
     /// Does what there is to do until it is over.
-    async fn keep_going(mut self, mut signals: Signals, mut changed: mpsc::Receiver<()>) -> Result<(), ClientError> {
+    async fn keep_going(
+        mut self,
+        mut stop: mpsc::Receiver<()>,
+        mut changed: mpsc::Receiver<()>,
+    ) -> Result<(), ClientError> {
         let mut deadline = self.options.timeout.map(|limit| Instant::now() + limit);
         let mut releasing = false;
         loop {
-            let actions = match self.wait(deadline, &mut signals, &mut changed).await? {
+            let actions = match self.wait(deadline, &mut stop, &mut changed).await? {
                 Woken::Changed => self.look().await?,
                 Woken::Time => self.wake(),
                 Woken::Datagram(received) => self.hear(&received)?,
@@ -146,7 +168,7 @@ impl<'a, R: FnMut(Report) -> io::Result<()>> Session<'a, R> {
     async fn wait(
         &mut self,
         deadline: Option<Instant>,
-        signals: &mut Signals,
+        stop: &mut mpsc::Receiver<()>,
         changed: &mut mpsc::Receiver<()>,
     ) -> Result<Woken, ClientError> {
         let due = self.client.as_ref().and_then(Client::next);
@@ -158,7 +180,7 @@ impl<'a, R: FnMut(Report) -> io::Result<()>> Session<'a, R> {
             }
         };
         Ok(tokio::select! {
-            () = signals.next() => Woken::Told,
+            Some(()) = stop.recv() => Woken::Told,
             () = patience => Woken::TooLate,
             Some(()) = changed.recv() => Woken::Changed,
             received = self.socket.receive() => {

@@ -13,6 +13,23 @@ const SERVERS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 1, 2);
 /// Room for the longest datagram there is.
 const LONGEST: usize = 65_535;
 
+/// Opens the client's socket on an interface, given by name and index, in the network namespace of the calling thread. It stays in that
+/// namespace, wherever it is used.
+///
+/// # Errors
+///
+/// When the port is taken, the interface does not exist, or the caller may not open the port.
+pub fn open_socket(interface: &str, index: u32) -> io::Result<std::net::UdpSocket> {
+    let socket = Socket::new(Domain::IPV6, Type::DGRAM, Some(Protocol::UDP))?;
+    socket.set_nonblocking(true)?;
+    socket.set_only_v6(true)?;
+    socket.bind_device(Some(interface.as_bytes()))?;
+    socket.set_multicast_if_v6(index)?;
+    let any = SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, CLIENT_PORT, 0, 0);
+    socket.bind(&SockAddr::from(any))?;
+    Ok(socket.into())
+}
+
 /// The socket.
 #[derive(Debug)]
 pub(super) struct ClientSocket {
@@ -22,16 +39,10 @@ pub(super) struct ClientSocket {
 }
 
 impl ClientSocket {
-    pub(super) fn open(interface: &str, index: u32) -> io::Result<Self> {
-        let socket = Socket::new(Domain::IPV6, Type::DGRAM, Some(Protocol::UDP))?;
-        socket.set_nonblocking(true)?;
-        socket.set_only_v6(true)?;
-        socket.bind_device(Some(interface.as_bytes()))?;
-        socket.set_multicast_if_v6(index)?;
-        let any = SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, CLIENT_PORT, 0, 0);
-        socket.bind(&SockAddr::from(any))?;
+    /// Takes a socket of [`open_socket`] for the interface of this index.
+    pub(super) fn new(socket: std::net::UdpSocket, index: u32) -> io::Result<Self> {
         Ok(Self {
-            socket: UdpSocket::from_std(socket.into())?,
+            socket: UdpSocket::from_std(socket)?,
             servers: SocketAddrV6::new(SERVERS, SERVER_PORT, 0, index),
             buffer: vec![0; LONGEST].into(),
         })
