@@ -47,12 +47,13 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
             "settings",
             "source",
             "store",
+            "verbs",
         ],
     ),
+    ("verbs", &["api-types", "model", "runtime"]),
     (
         "cli",
         &[
-            "api",
             "api-types",
             "catalog",
             "client",
@@ -66,6 +67,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
             "settings",
             "source",
             "store",
+            "verbs",
         ],
     ),
 ];
@@ -238,6 +240,66 @@ fn the_daemon_runs_no_commands() {
             "{name} runs a command"
         );
     }
+}
+
+/// A line may come from elsewhere: what it can run reads nothing of the machine.
+#[test]
+fn the_verbs_of_a_line_touch_no_machine() {
+    let code = &crates()["verbs"];
+    for forbidden in [
+        "std::fs",
+        "std::env",
+        "std::net::Tcp",
+        "std::net::Udp",
+        "std::os",
+        "std::process",
+        "io::stdout",
+        "io::stderr",
+        "io::stdin",
+        "println!",
+        "print!(",
+        "tokio::fs",
+        "tokio::net",
+        "tokio::process",
+        "nix::",
+        "runtime::files",
+        "env =",
+        "SystemTime::now",
+    ] {
+        assert!(!code.contains(forbidden), "the verbs of a line name {forbidden}");
+    }
+}
+
+/// The types of the API are apart from the model: of it they name only values that are one text or number.
+#[test]
+fn the_types_of_the_api_are_not_the_model_s() {
+    const VALUES: &[&str] = &[
+        "AttachmentId",
+        "ClientId",
+        "Duid",
+        "Iaid",
+        "Id",
+        "InstanceId",
+        "LinkLayerAddress",
+        "MacAddress",
+        "OpaqueId",
+        "ReservationId",
+        "Timestamp",
+    ];
+    let code = &crates()["api-types"];
+    let mut found = 0;
+    for uses in code.split("use orchestrator_model::").skip(1) {
+        let names = uses.split(';').next().unwrap_or_default();
+        for name in names.split(['{', '}', ',', '\n', ' ']).filter(|name| !name.is_empty()) {
+            found += 1;
+            assert!(VALUES.contains(&name), "the API's types name {name} of the model");
+        }
+    }
+    assert!(found > 15, "only {found} names were looked at");
+    assert_eq!(
+        code.matches("orchestrator_model::").count(),
+        code.matches("use orchestrator_model::").count()
+    );
 }
 
 /// The text of each macro that logs for operators, without what is in quotes.

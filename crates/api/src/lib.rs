@@ -11,7 +11,7 @@
 //! Lists are `{"items": […], "next": cursor}`: `limit` bounds a page, `after` takes the cursor of the one before.
 //! Whatever is wrong is answered as `application/problem+json` with a stable `code` (`problem`).
 //!
-//! The unix socket is for root, the daemon's user and the members of one group ([`Access`]). TCP is served only where
+//! The unix socket is for root, the daemon's user and the members of one group ([`Access`](orchestrator_runtime::access::Access)). TCP is served only where
 //! the settings say so, on loopback, to requests that no foreign web page can have made (`guard`): every user of the
 //! machine may do everything there.
 //!
@@ -19,7 +19,6 @@
 //! that others wait for is held while the daemon waits for a peer (`passage`); health and readiness are always
 //! answered.
 
-mod access;
 mod body;
 mod caller;
 mod clients;
@@ -68,7 +67,6 @@ use async_trait::async_trait;
 use orchestrator_dhcp6::Reconfigure;
 use tokio::sync::watch;
 
-pub use access::Access;
 pub use caller::Caller;
 pub use listener::BindError;
 pub use openapi::openapi;

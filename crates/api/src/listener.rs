@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
-use super::access::Access;
 use super::peer::Peer;
-use super::role::Role;
+use super::role::{ON_LOOPBACK, Role, role_of};
+use orchestrator_runtime::access::Access;
 use orchestrator_settings::Listen;
 
 /// Why the API cannot be served somewhere. The operator's to mend.
@@ -111,7 +111,7 @@ impl Listener {
                         uid: peer.uid(),
                         pid: peer.pid().unwrap_or_default(),
                     },
-                    role: access.role(&peer),
+                    role: role_of(&peer, access),
                     stream: Stream::Unix(stream),
                 })
             }
@@ -122,8 +122,7 @@ impl Listener {
                 Ok(Accepted {
                     stream: Stream::Tcp(stream),
                     peer: Peer::Host(address.ip()),
-                    // Who can connect may do everything: the settings say so by listening there.
-                    role: Some(Role::Admin),
+                    role: Some(ON_LOOPBACK),
                 })
             }
         }

@@ -17,11 +17,11 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tokio::sync::Semaphore;
 
-use super::access::Access;
 use super::connection::Connection;
 use super::peer::Standing;
 use super::problem::{Fault, Told};
 use super::{body, guard, host};
+use orchestrator_runtime::access::Access;
 use orchestrator_runtime::metrics::Metrics;
 
 /// How long an answer may take to begin, once the request is complete.

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use orchestrator_runtime::access::Access;
+use tokio::net::unix::UCred;
+
 /// What a caller may do. Each role may do all that the ones before it may.
 ///
 /// | role | may |
@@ -31,6 +34,16 @@ impl Role {
             Self::Admin => "admin",
         }
     }
+}
+
+/// The role of a peer that is not known: on loopback, whoever can connect may do everything. The settings say so by
+/// listening there.
+pub(super) const ON_LOOPBACK: Role = Role::Admin;
+
+/// The role of a peer of a unix socket; `None` when it may not use the API. Which user has which role is decided here,
+/// and nowhere else.
+pub(super) fn role_of(peer: &UCred, access: &Access) -> Option<Role> {
+    access.admits(peer.uid(), peer.gid(), peer.pid()).then_some(Role::Admin)
 }
 
 impl fmt::Display for Role {

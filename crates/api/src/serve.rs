@@ -10,7 +10,6 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::App;
-use super::access::Access;
 use super::connection::{self, Common, Connection};
 use super::listener::{Accepted, BindError, Listener, Stream};
 use super::passage::{Face, Passage};
@@ -18,6 +17,7 @@ use super::peer::{Peer, Standing};
 use super::places::{Capacity, Place, Places, share_of};
 use super::role::Role;
 use super::routes::{self, Shared};
+use orchestrator_runtime::access::{Access, OPEN_TO_ALL};
 use orchestrator_runtime::metrics::Metrics;
 use orchestrator_settings::{ApiSettings, Listen};
 
@@ -92,8 +92,8 @@ impl Server {
         for listen in &settings.listen {
             listeners.push(Listener::bind(listen, &access).await?);
             match listen {
-                Listen::Unix(_) => tracing::info!(%listen, "the API is {}", access.describe(listen)),
-                Listen::Tcp(_) => tracing::warn!(%listen, "the API is {}", access.describe(listen)),
+                Listen::Unix(_) => tracing::info!(%listen, "the API is {}", access.describe_socket()),
+                Listen::Tcp(_) => tracing::warn!(%listen, "the API is {OPEN_TO_ALL}"),
             }
         }
         Ok(Self {

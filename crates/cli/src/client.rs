@@ -9,10 +9,10 @@ use orchestrator_dhcp6::client::Wants;
 
 use super::Output;
 use super::failure::Failure;
-use super::printable::{escape_json, printable};
 use super::signals;
 use orchestrator_client::{Attached, ClientError, DuidChoice, Options, Report, open_socket};
 use orchestrator_network::Network;
+use orchestrator_verbs::printable::{escape_json, printable};
 
 /// Where DUID and leases are kept unless told.
 const DEFAULT_STATE: &str = "/var/lib/orchestrator-client";

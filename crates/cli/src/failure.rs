@@ -7,13 +7,12 @@ use std::process::ExitCode;
 use orchestrator_network::NetworkError;
 
 use super::DaemonError;
-use super::http::CallError;
-use super::printable::printable;
 use orchestrator_client::ClientError;
 use orchestrator_runtime::causes::with_causes;
 use orchestrator_secrets::SecretsError;
 use orchestrator_settings::Faults;
 use orchestrator_store::{BackupError, StoreError};
+use orchestrator_verbs::printable::printable;
 
 /// The end of `--help`; `docs/cli.md` has the same table.
 pub(super) const EXIT_CODES: &str = "\
@@ -31,27 +30,13 @@ Exit codes:
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
     #[error(transparent)]
-    Call(#[from] CallError),
-    #[error("there is no {kind} {id:?}; `orchestrator ls {list}` shows those there are")]
-    NotFound {
-        kind: &'static str,
-        id: String,
-        list: &'static str,
-    },
-    #[error("{id:?} is the beginning of {several}; give more of it")]
-    Ambiguous { id: String, several: String },
-    #[error("{name:?} may be {several}; give the whole name, or an id")]
-    AmbiguousName { name: String, several: String },
-    #[error("{client} has no instance; `orchestrator show` says what became of it")]
-    NoInstance { client: String },
+    Verb(#[from] orchestrator_verbs::Failure),
     #[error("{0}")]
     Settings(#[from] Faults),
     #[error("the template is wrong, and nothing was changed")]
     WrongTemplate { faults: Vec<String> },
     #[error("{what}")]
     Given { what: String },
-    #[error("the settings are wrong, and nothing was changed")]
-    Refused { faults: Vec<String> },
     #[error("{missing} of what the settings name is not there yet; the daemon waits for it")]
     Missing { missing: usize },
     #[error("{wrong} of what is there would keep clients from their service; the table says what to do")]
@@ -60,14 +45,6 @@ pub(super) enum Failure {
     Network(#[from] NetworkError),
     #[error("the routes of mark {mark} are kept: {reason}")]
     RoutesKept { mark: u32, reason: &'static str },
-    #[error("the answer holds {what} that is not known here; is the daemon newer than this program?")]
-    Answer {
-        what: &'static str,
-        #[source]
-        source: serde_json::Error,
-    },
-    #[error("the daemon's list has no end: it goes on where it was before")]
-    Endless,
     #[error(transparent)]
     Daemon(DaemonError),
     #[error(transparent)]
@@ -101,8 +78,9 @@ impl Failure {
         match &self {
             // Whoever read our output has read enough: `orchestrator ls | head -1`.
             Self::Print(error) if error.kind() == io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
+            Self::Verb(failure) if failure.is_no_reader() => return ExitCode::SUCCESS,
             Self::Settings(faults) => faults.iter().for_each(|fault| eprintln!("{fault}")),
-            Self::Refused { faults } | Self::WrongTemplate { faults } => {
+            Self::Verb(orchestrator_verbs::Failure::Refused { faults }) | Self::WrongTemplate { faults } => {
                 faults.iter().for_each(|fault| eprintln!("{}", printable(fault)));
                 self.say();
             }
@@ -119,12 +97,10 @@ impl Failure {
     /// The exit code.
     pub(super) fn code(&self) -> u8 {
         match self {
-            Self::NotFound { .. } | Self::NoInstance { .. } => 3,
-            Self::Call(CallError::Problem(problem)) if problem.status == 404 => 3,
-            Self::Call(CallError::Connect { .. } | CallError::Timeout { .. }) => 4,
+            Self::Verb(failure) => failure.code(),
             Self::Client(ClientError::TimedOut { .. }) => 5,
             Self::Daemon(fault) if fault.downcast_ref().is_some_and(StoreError::is_deposed) => 6,
-            Self::Settings(_) | Self::Refused { .. } | Self::WrongTemplate { .. } => 64,
+            Self::Settings(_) | Self::WrongTemplate { .. } => 64,
             _ => 1,
         }
     }

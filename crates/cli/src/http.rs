@@ -8,15 +8,18 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::{StreamExt, future};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1;
 use hyper::header::{ACCEPT, CONTENT_TYPE, HOST};
-use hyper::{Method, Request, Response};
+use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use nix::unistd::{Gid, Group, User, getuid};
-use serde::Deserialize;
+use orchestrator_api_types::Problem;
+use orchestrator_verbs::{Api, Method, Stream};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
@@ -123,44 +126,24 @@ fn how_to_get_in(socket: &Path) -> String {
     }
 }
 
-/// What the daemon says when it does not do as asked (RFC 9457).
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-pub(super) struct Problem {
-    /// The HTTP status.
-    pub(super) status: u16,
-    /// What kind of problem it is.
-    pub(super) title: String,
-    /// What happened this time.
-    pub(super) detail: String,
-    /// A stable word for the kind.
-    pub(super) code: String,
-    /// Each thing that is wrong, where there may be several.
-    pub(super) faults: Vec<String>,
-}
-
-impl Problem {
-    fn read(status: u16, body: &[u8]) -> Self {
-        let mut problem: Self = serde_json::from_slice(body).unwrap_or_default();
-        problem.status = status;
-        if problem.title.is_empty() {
-            problem.title = format!("the answer was HTTP {status}");
+impl From<CallError> for orchestrator_verbs::CallError {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::Problem(problem) => Self::Problem(problem),
+            error @ (CallError::Connect { .. } | CallError::Timeout { .. }) => Self::Unreachable(Box::new(error)),
+            error @ (CallError::TooLarge { .. } | CallError::Exchange { .. }) => Self::Failed(Box::new(error)),
         }
-        problem
     }
 }
 
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.title)?;
-        if !self.detail.is_empty() {
-            write!(f, ": {}", self.detail)?;
-        }
-        if !self.code.is_empty() {
-            write!(f, " ({})", self.code)?;
-        }
-        Ok(())
+/// The problem that an answer says, which may be no answer of the daemon.
+fn read_problem(status: u16, body: &[u8]) -> Problem {
+    let mut problem: Problem = serde_json::from_slice(body).unwrap_or_default();
+    problem.status = status;
+    if problem.title.is_empty() {
+        problem.title = format!("the answer was HTTP {status}");
     }
+    problem
 }
 
 /// Talks to one daemon.
@@ -180,30 +163,16 @@ impl Client {
         Self { limit, ..self }
     }
 
-    /// The body of the answer to a GET.
-    pub(super) async fn get(&self, path: &str) -> Result<Bytes, CallError> {
-        self.call(Method::GET, path, Bytes::new()).await
-    }
-
-    /// The body of the answer to a DELETE.
-    pub(super) async fn delete(&self, path: &str) -> Result<Bytes, CallError> {
-        self.call(Method::DELETE, path, Bytes::new()).await
-    }
-
     /// The body of the answer to a POST of JSON.
     pub(super) async fn post(&self, path: &str, json: Vec<u8>) -> Result<Bytes, CallError> {
-        self.call(Method::POST, path, json.into()).await
-    }
-
-    /// The body of the answer to a PUT of JSON.
-    pub(super) async fn put(&self, path: &str, json: Vec<u8>) -> Result<Bytes, CallError> {
-        self.call(Method::PUT, path, json.into()).await
+        self.exchange_one(hyper::Method::POST, path, json.into()).await
     }
 
     /// A stream of server-sent events; the limit holds for its beginning only.
-    pub(super) async fn follow(&self, path: &str) -> Result<Incoming, CallError> {
+    async fn open_stream(&self, path: &str) -> Result<Incoming, CallError> {
         let begin = async {
-            let response = self.send(Method::GET, path, "text/event-stream", Bytes::new()).await?;
+            let get = hyper::Method::GET;
+            let response = self.send(get, path, "text/event-stream", Bytes::new()).await?;
             if response.status().is_success() {
                 Ok(response.into_body())
             } else {
@@ -215,7 +184,7 @@ impl Client {
             .unwrap_or_else(|_| Err(self.timed_out()))
     }
 
-    async fn call(&self, method: Method, path: &str, body: Bytes) -> Result<Bytes, CallError> {
+    async fn exchange_one(&self, method: hyper::Method, path: &str, body: Bytes) -> Result<Bytes, CallError> {
         let exchange = async {
             let response = self.send(method, path, "application/json", body).await?;
             if response.status().is_success() {
@@ -231,7 +200,7 @@ impl Client {
 
     async fn send(
         &self,
-        method: Method,
+        method: hyper::Method,
         path: &str,
         accept: &str,
         body: Bytes,
@@ -298,7 +267,7 @@ impl Client {
     async fn problem(&self, response: Response<Incoming>) -> CallError {
         let status = response.status().as_u16();
         match self.collect(response).await {
-            Ok(body) => CallError::Problem(Problem::read(status, &body)),
+            Ok(body) => CallError::Problem(read_problem(status, &body)),
             Err(error) => error,
         }
     }
@@ -315,5 +284,25 @@ impl Client {
             api: self.api.clone(),
             source: Box::new(source),
         }
+    }
+}
+
+#[async_trait]
+impl Api for Client {
+    async fn call(&self, request: orchestrator_verbs::Request) -> Result<Bytes, orchestrator_verbs::CallError> {
+        let method = match request.method {
+            Method::Get => hyper::Method::GET,
+            Method::Post => hyper::Method::POST,
+            Method::Put => hyper::Method::PUT,
+            Method::Delete => hyper::Method::DELETE,
+        };
+        let answer = self.exchange_one(method, &request.path, request.body.into()).await;
+        answer.map_err(Into::into)
+    }
+
+    async fn follow(&self, path: &str) -> Result<Stream, orchestrator_verbs::CallError> {
+        let stream = self.open_stream(path).await?.into_data_stream();
+        // One that breaks off has ended.
+        Ok(Box::pin(stream.scan((), |(), bytes| future::ready(bytes.ok()))))
     }
 }

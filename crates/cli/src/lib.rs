@@ -1,49 +1,35 @@
-//! The command line: one file a verb. Every verb but `serve`, `check`, `backup`, `restore`, `secrets`, `client`,
-//! `routes` and `hook` only talks to the daemon's API.
+//! The command line. The verbs here touch the machine: its files, its network, its environment. The others only talk to
+//! the daemon's API, and are a crate of their own (`orchestrator_verbs`), which is given the API over HTTP.
 
-mod ages;
 mod backup;
 mod check;
 mod client;
-mod events;
 mod failure;
 mod hook;
 mod http;
-mod ls;
-mod order;
-mod page;
-mod printable;
 mod probe;
-mod reconfigure;
-mod reload;
-mod reservation;
-mod resolve;
 mod restore;
-mod rm;
 mod routes;
 mod secrets;
 mod serve;
-mod settings;
-mod show;
 mod signals;
-mod sse;
 mod table;
-mod tasks;
 mod template;
 mod tracing;
 mod version;
-mod view;
 
 use std::error::Error;
 use std::ffi::OsString;
 use std::pin::Pin;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 
 use failure::Failure;
 use http::{Client, Endpoint};
+use orchestrator_model::Timestamp;
 use orchestrator_settings::Start;
+use orchestrator_verbs::{Output, Session};
 
 /// Gives every IPv6 client on a network a container of its own, by nothing but its DHCPv6 lease.
 #[derive(Debug, Parser)]
@@ -66,27 +52,6 @@ struct Common {
     output: Output,
 }
 
-/// How results are printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Output {
-    /// For people
-    Table,
-    /// For people, with nothing cut
-    Wide,
-    /// As the API gives them
-    Json,
-}
-
-impl Output {
-    /// How wide tables may be.
-    fn width(self) -> table::Width {
-        match self {
-            Self::Table | Self::Json => table::Width::Narrow,
-            Self::Wide => table::Width::Wide,
-        }
-    }
-}
-
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Run the daemon
@@ -97,28 +62,13 @@ enum Verb {
     Client(client::Args),
     /// Take an event from a DHCP server; run by that server, always ends with 0
     Hook(hook::Args),
-    /// List instances, leases or clients
-    Ls(ls::Args),
-    /// Show a client or an instance, and what happened to it
-    Show(show::Args),
-    /// Destroy instances; their clients get new ones at their next lease event
-    Rm(rm::Args),
-    /// Keep addresses and prefixes for known clients
-    Reservation(reservation::Args),
+    /// What is asked of the daemon.
+    #[command(flatten)]
+    Api(orchestrator_verbs::Verb),
     /// List, make, change and remove templates
     Template(template::Args),
-    /// Show what happened, in order
-    Events(events::Args),
     /// List the kernel's routes of all sites on this machine, or remove those of a site that is gone
     Routes(routes::Args),
-    /// Have a client ask again now, if it accepts that
-    Reconfigure(reconfigure::Args),
-    /// Have the daemon read its settings again; wrong ones change nothing
-    Reload,
-    /// Show which settings are in force, and whether others are written
-    Settings,
-    /// Show what every task of the daemon does, how its last run ended, and when it is tried next
-    Tasks,
     /// Write everything that is recorded into a file, whether or not the daemon runs
     Backup(backup::Args),
     /// Put what a backup holds into the database of a daemon that does not run
@@ -169,23 +119,22 @@ fn dispatch(
     if !matches!(verb, Verb::Serve(_)) {
         tracing::for_people();
     }
-    let client = || Client::new(api.clone());
     match verb {
         Verb::Serve(args) => return serve::run(&args, serve),
         Verb::Check(args) => return check::run(&args, output),
         Verb::Client(args) => wait_for(client::run(args, output))?,
         Verb::Hook(args) => return Ok(hook::run(args, api)),
-        Verb::Ls(args) => wait_for(ls::run(&args, output, &client()))?,
-        Verb::Show(args) => wait_for(show::run(&args, output, &client()))?,
-        Verb::Rm(args) => wait_for(rm::run(&args, output, &client()))?,
-        Verb::Reservation(args) => wait_for(reservation::run(&args, output, &client()))?,
-        Verb::Template(args) => wait_for(template::run(&args, output, &client()))?,
-        Verb::Events(args) => wait_for(events::run(&args, output, &client()))?,
-        Verb::Reconfigure(args) => wait_for(reconfigure::run(&args, output, &client()))?,
+        Verb::Api(verb) => wait_for(async {
+            let mut session = Session {
+                api: &Client::new(api),
+                sink: &mut table::Terminal,
+                output,
+                now: Timestamp::wall(),
+            };
+            Ok(verb.run(&mut session).await?)
+        })?,
+        Verb::Template(args) => wait_for(template::run(&args, output, &Client::new(api)))?,
         Verb::Routes(args) => wait_for(routes::run(&args, output))?,
-        Verb::Reload => wait_for(reload::run(output, &client()))?,
-        Verb::Settings => wait_for(settings::run(output, &client()))?,
-        Verb::Tasks => wait_for(tasks::run(output, &client()))?,
         Verb::Backup(args) => wait_for(backup::run(&args, output))?,
         Verb::Restore(args) => wait_for(restore::run(&args, output))?,
         Verb::Secrets(args) => wait_for(secrets::run(&args, output))?,

@@ -6,9 +6,9 @@ use orchestrator_network::Network;
 use orchestrator_plugin::{Engine, EngineError, ImageFacts};
 
 use super::check::Finding;
-use orchestrator_api::Access;
 use orchestrator_catalog::Declared;
 use orchestrator_model::{Id, LeaseSource, Mark};
+use orchestrator_runtime::access::{self, Access};
 use orchestrator_runtime::causes::with_causes;
 use orchestrator_secrets::{KeyFile, SecretsError, find_key};
 use orchestrator_settings::{ApiSettings, LinkSettings, Listen, Settings};
@@ -78,8 +78,9 @@ fn api(settings: &Settings) -> Vec<Finding> {
     let find = |listen: &Listen| {
         let subject = format!("api {listen}");
         match listen {
-            Listen::Unix(_) if lacks_group => Finding::missing(subject, access.describe(listen)),
-            _ => Finding::there(subject, access.describe(listen)),
+            Listen::Unix(_) if lacks_group => Finding::missing(subject, access.describe_socket()),
+            Listen::Unix(_) => Finding::there(subject, access.describe_socket()),
+            Listen::Tcp(_) => Finding::there(subject, access::OPEN_TO_ALL),
         }
     };
     listen.iter().map(find).collect()

@@ -9,12 +9,12 @@ use orchestrator_model::Timestamp;
 use orchestrator_settings::{join_words, parse_toml, write_toml};
 use serde_json::{Map, Value, json};
 
-use super::ages::age;
 use super::failure::Failure;
-use super::http::{CallError, Client};
-use super::printable::printable_lines;
-use super::table::{Column, Width, columns};
-use super::{Output, page, table};
+use super::{Output, table};
+use orchestrator_verbs::ages::age;
+use orchestrator_verbs::printable::printable_lines;
+use orchestrator_verbs::table::{Column, Width, columns};
+use orchestrator_verbs::{Api, CallError, page};
 
 /// Bytes of the largest file that is read.
 const LARGEST: u64 = 64 << 10;
@@ -64,20 +64,20 @@ struct Content {
     file: Option<PathBuf>,
 }
 
-pub(super) async fn run(args: &Args, output: Output, client: &Client) -> Result<(), Failure> {
+pub(super) async fn run(args: &Args, output: Output, api: &dyn Api) -> Result<(), Failure> {
     match &args.verb {
-        Verb::List => list(output, client).await,
+        Verb::List => list(output, api).await,
         Verb::Show { name, version } => {
             let path = match version {
                 Some(version) => format!("{}/versions/{version}", path_of(name)),
                 None => path_of(name),
             };
-            show(&get(&path, client).await?, output)
+            show(&get(&path, api).await?, output)
         }
         Verb::Create(content) => {
             let spec = content.over(json!({}))?;
             let body = json!({ "name": content.name, "spec": spec });
-            let answer = client
+            let answer = api
                 .post("/v1/templates", body.to_string().into())
                 .await
                 .map_err(refused)?;
@@ -85,15 +85,18 @@ pub(super) async fn run(args: &Args, output: Output, client: &Client) -> Result<
         }
         Verb::Set(content) => {
             let path = path_of(&content.name);
-            let before = get(&path, client).await?;
+            let before = get(&path, api).await?;
             let spec = content.over(before["spec"].clone())?;
             let body = json!({ "spec": spec, "version": before["version"] });
-            let answer = client.put(&path, body.to_string().into()).await.map_err(refused)?;
+            let answer = api.put(&path, body.to_string().into()).await.map_err(refused)?;
             said(&page::parse(&answer, "a template")?, "in force", output)
         }
         Verb::Remove { names } => {
             for name in names {
-                let answer = client.delete(&path_of(name)).await?;
+                let answer = api
+                    .delete(&path_of(name))
+                    .await
+                    .map_err(orchestrator_verbs::Failure::from)?;
                 said(&page::parse(&answer, "a template")?, "removed", output)?;
             }
             Ok(())
@@ -137,7 +140,7 @@ fn read(file: &Path) -> Result<String, Failure> {
 fn refused(error: CallError) -> Failure {
     match error {
         CallError::Problem(problem) if !problem.faults.is_empty() => Failure::WrongTemplate { faults: problem.faults },
-        other => other.into(),
+        other => orchestrator_verbs::Failure::from(other).into(),
     }
 }
 
@@ -145,12 +148,13 @@ fn path_of(name: &str) -> String {
     format!("/v1/templates/{}", page::encode(name))
 }
 
-async fn get(path: &str, client: &Client) -> Result<Value, Failure> {
-    page::parse(&client.get(path).await?, "a template")
+async fn get(path: &str, api: &dyn Api) -> Result<Value, Failure> {
+    let answer = api.get(path).await.map_err(orchestrator_verbs::Failure::from)?;
+    Ok(page::parse(&answer, "a template")?)
 }
 
-async fn list(output: Output, client: &Client) -> Result<(), Failure> {
-    let items = page::all(client, "/v1/templates", &[]).await?;
+async fn list(output: Output, api: &dyn Api) -> Result<(), Failure> {
+    let items = page::all(api, "/v1/templates", &[]).await?;
     match output {
         Output::Json => table::print(&table::json(&items)?),
         Output::Table | Output::Wide => table::print(&listed(&items, Timestamp::wall(), output.width())?),

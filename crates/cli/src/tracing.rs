@@ -8,8 +8,8 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{fmt, reload};
 
-use super::printable::{escape_json, escape_line};
 use orchestrator_settings::{LogFormat, LogLevel, LogSettings, SetLogLevel};
+use orchestrator_verbs::printable::{escape_json, escape_line};
 
 /// For a verb that ends soon: what goes wrong, on standard error, without time.
 pub(super) fn for_people() {

@@ -17,8 +17,9 @@ use rtnetlink::constants::{RTMGRP_IPV6_IFADDR, RTMGRP_LINK};
 use tokio::sync::mpsc;
 
 use crate::link::find_link;
+use crate::namespace::Namespace;
 use crate::request::answer;
-use crate::watch::subscribe_here;
+use crate::watch::{subscribe, subscribe_here};
 use crate::{Network, NetworkError};
 
 /// Bits of a lent address: the route to the rest of the link is no business of it (RFC 5942, section 4).
@@ -130,7 +131,7 @@ impl Network {
     }
 
     /// Says when interfaces or their addresses may have changed, until it fails; begins with that. It listens in the
-    /// network namespace of the calling thread, which must be the one that this was opened in: that takes no privilege.
+    /// network namespace that this was opened in; where the calling thread is in the same one, that takes no privilege.
     ///
     /// A channel with room for one is enough: what there is no room for is said already.
     /// Returns why it ended, as [`watch`](Self::watch) does.
@@ -142,7 +143,12 @@ impl Network {
     }
 
     async fn report_interfaces(&self, changed: &mpsc::Sender<()>) -> Result<Infallible, NetworkError> {
-        let socket = subscribe_here(RTMGRP_LINK | RTMGRP_IPV6_IFADDR)?;
+        let groups = RTMGRP_LINK | RTMGRP_IPV6_IFADDR;
+        // Whoever watches its own namespace needs no privilege for it.
+        let socket = match Namespace::own()?.is(&self.own) {
+            true => subscribe_here(groups)?,
+            false => subscribe(&self.own, groups).await?,
+        };
         loop {
             if let Err(mpsc::error::TrySendError::Closed(())) = changed.try_send(()) {
                 return Err(NetworkError::Unwatched);

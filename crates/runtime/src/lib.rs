@@ -1,6 +1,7 @@
 //! What the parts of the daemon share while it runs: notifications, conditions, the status of every task, metrics, a
 //! limit on log lines that strangers cause, errors as text, and safe reading of files that others can replace.
 
+pub mod access;
 pub mod causes;
 pub mod conditions;
 pub mod contention;

@@ -11,11 +11,11 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::super::access::Access;
 use super::super::passage::{Face, Passage, pass};
 use super::super::peer::{Peer, Standing};
 use super::super::places::{Capacity, Places};
 use super::*;
+use orchestrator_runtime::access::Access;
 
 const ASK: &str = "GET /soon HTTP/1.1\r\nHost: localhost\r\n\r\n";
 

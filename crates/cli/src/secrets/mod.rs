@@ -90,11 +90,12 @@ async fn revoke(place: &Place, serial: &str) -> Result<(), Failure> {
     if place.room().await?.revoke(serial, Timestamp::wall()).await? {
         return table::print(&format!("revoked {serial}\n"));
     }
-    Err(Failure::NotFound {
+    Err(orchestrator_verbs::Failure::NotFound {
         kind: "certificate that is good",
         id: serial.to_owned(),
         list: "secrets",
-    })
+    }
+    .into())
 }
 
 /// Whoever has the key gives nothing up by mistake.

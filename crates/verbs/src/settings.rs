@@ -3,20 +3,20 @@
 use serde_json::Value;
 
 use super::failure::Failure;
-use super::http::Client;
 use super::printable::printable;
+use super::session::{Output, Session};
 use super::view::ago;
-use super::{Output, page, reload, table};
+use super::{page, reload, table};
 use orchestrator_api_types::SettingsView;
 use orchestrator_model::Timestamp;
 
-pub(super) async fn run(output: Output, client: &Client) -> Result<(), Failure> {
-    let item: Value = page::parse(&client.get("/v1/settings").await?, "the settings")?;
-    match output {
-        Output::Json => table::print(&table::json(&item)?),
+pub(super) async fn run(session: &mut Session<'_>) -> Result<(), Failure> {
+    let item: Value = page::parse(&session.api.get("/v1/settings").await?, "the settings")?;
+    match session.output {
+        Output::Json => session.print_json(&item),
         Output::Table | Output::Wide => {
             let view = page::read(&item, "the settings")?;
-            table::print(&render(&view, Timestamp::wall()))
+            session.print(&render(&view, session.now))
         }
     }
 }

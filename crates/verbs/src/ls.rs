@@ -4,13 +4,13 @@ use clap::ValueEnum;
 use serde_json::Value;
 
 use super::failure::Failure;
-use super::http::Client;
-use super::{Output, order, page, table, view};
+use super::session::{Output, Session};
+use super::{order, page, table, view};
 use orchestrator_model::Timestamp;
 
 /// Arguments of `ls`.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub struct Args {
     /// What to list
     #[arg(value_enum, default_value_t = Noun::Instances)]
     noun: Noun,
@@ -32,7 +32,7 @@ enum Noun {
     Orphans,
 }
 
-pub(super) async fn run(args: &Args, output: Output, client: &Client) -> Result<(), Failure> {
+pub(super) async fn run(args: &Args, session: &mut Session<'_>) -> Result<(), Failure> {
     let mut query = Vec::new();
     match args.noun {
         Noun::Instances if args.all => query.push(("all", "true")),
@@ -46,7 +46,7 @@ pub(super) async fn run(args: &Args, output: Output, client: &Client) -> Result<
         Noun::Clients => "/v1/clients",
         Noun::Orphans => "/v1/orphans",
     };
-    let mut items = page::all(client, path, &query).await?;
+    let mut items = page::all(session.api, path, &query).await?;
     if args.noun == Noun::Orphans
         && let Some(link) = &args.link
     {
@@ -55,9 +55,11 @@ pub(super) async fn run(args: &Args, output: Output, client: &Client) -> Result<
     if args.noun == Noun::Leases {
         items = order::leases(&items)?;
     }
-    match output {
-        Output::Json => table::print(&table::json(&items)?),
-        Output::Table | Output::Wide => table::print(&render(args.noun, &items, Timestamp::wall(), output.width())?),
+    match session.output {
+        Output::Json => session.print_json(&items),
+        output @ (Output::Table | Output::Wide) => {
+            session.print(&render(args.noun, &items, session.now, output.width())?)
+        }
     }
 }
 

@@ -5,12 +5,12 @@ use std::time::Duration;
 use orchestrator_model::{Timestamp, show_lifespan};
 
 /// How long ago: `3m12s`. A moment that is yet to come by another clock is now.
-pub(super) fn age(then: Timestamp, now: Timestamp) -> String {
+pub fn age(then: Timestamp, now: Timestamp) -> String {
     show_lifespan(seconds(now.since(then)))
 }
 
 /// How long yet: `1h59m`, `never` for what does not end, `over` for what did.
-pub(super) fn left(end: Timestamp, now: Timestamp) -> String {
+pub fn left(end: Timestamp, now: Timestamp) -> String {
     match end {
         Timestamp(i64::MAX) => "never".to_owned(),
         _ if end <= now => "over".to_owned(),

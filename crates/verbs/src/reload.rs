@@ -2,20 +2,22 @@
 
 use serde_json::Value;
 
+use super::api::CallError;
 use super::failure::Failure;
-use super::http::{CallError, Client};
-use super::{Output, page, table};
+use super::page;
+use super::session::{Output, Session};
 use orchestrator_api_types::{Change, Effect, Reloaded};
 
 /// Prints what became other. Wrong settings fail with all their faults, and nothing was changed.
-pub(super) async fn run(output: Output, client: &Client) -> Result<(), Failure> {
-    let answer = client.post("/v1/settings/reload", Vec::new()).await.map_err(refused)?;
+pub(super) async fn run(session: &mut Session<'_>) -> Result<(), Failure> {
+    let answer = session.api.post("/v1/settings/reload", Vec::new()).await;
+    let answer = answer.map_err(refused)?;
     let item: Value = page::parse(&answer, "a reload")?;
-    match output {
-        Output::Json => table::print(&table::json(&item)?),
+    match session.output {
+        Output::Json => session.print_json(&item),
         Output::Table | Output::Wide => {
             let reloaded: Reloaded = page::read(&item, "a reload")?;
-            table::print(&render(&reloaded.changes))
+            session.print(&render(&reloaded.changes))
         }
     }
 }

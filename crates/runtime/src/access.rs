@@ -6,13 +6,13 @@
 use std::fs;
 
 use nix::unistd::{Group, geteuid};
-use tokio::net::unix::UCred;
-
-use super::role::Role;
-use orchestrator_settings::Listen;
 
 /// Root's number.
 const ROOT: u32 = 0;
+
+/// To whom the API is open on a loopback address.
+pub const OPEN_TO_ALL: &str =
+    "open to every user of this machine; leave the address out of api.listen unless that is wanted";
 
 /// The users who may use the unix socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,13 +38,8 @@ impl Access {
         self.group_id
     }
 
-    /// Who may use the API at a place: to whom it is open, and how to change that where it is more or fewer than most
-    /// people want.
-    pub fn describe(&self, listen: &Listen) -> String {
-        if matches!(listen, Listen::Tcp(_)) {
-            return "open to every user of this machine; leave the address out of api.listen unless that is wanted"
-                .to_owned();
-        }
+    /// To whom a socket is open, and how to change that where it is more or fewer than most people want.
+    pub fn describe_socket(&self) -> String {
         match (self.group.as_str(), self.group_id) {
             ("", _) => "open to root and the daemon's user".to_owned(),
             (group, Some(_)) => format!("open to root, the daemon's user and the members of the group {group}"),
@@ -56,7 +51,7 @@ impl Access {
     }
 
     /// What a user who was refused can do.
-    pub(super) fn remedy(&self, uid: u32) -> String {
+    pub fn remedy(&self, uid: u32) -> String {
         let who = format!("the user with number {uid} is not root, nor the daemon's user");
         match (self.group.as_str(), self.group_id) {
             ("", _) => format!("{who}; api.group in the settings can name a group whose members may use the API"),
@@ -70,16 +65,13 @@ impl Access {
         }
     }
 
-    /// What the peer with these credentials may do; `None` when it may not use the API. This is the one place that
-    /// decides it for unix sockets.
-    pub(super) fn role(&self, peer: &UCred) -> Option<Role> {
-        let uid = peer.uid();
+    /// Whether a process with these credentials is root's, the daemon's user's, or one of the group.
+    pub fn admits(&self, uid: u32, gid: u32, pid: Option<i32>) -> bool {
         if uid == ROOT || uid == self.user {
-            return Some(Role::Admin);
+            return true;
         }
-        let group = self.group_id?;
-        let is_member = peer.gid() == group || peer.pid().is_some_and(|pid| is_in_group(pid, uid, group));
-        is_member.then_some(Role::Admin)
+        let Some(group) = self.group_id else { return false };
+        gid == group || pid.is_some_and(|pid| is_in_group(pid, uid, group))
     }
 }
 
@@ -122,20 +114,18 @@ mod tests {
 
     #[test]
     fn who_may_come_in_is_said_with_what_to_do() {
-        let socket: Listen = "unix:/run/a.sock".parse().unwrap();
         let missing = Access::of("no-such-group-here");
         assert_eq!(missing.group_id(), None);
         assert!(
             missing
-                .describe(&socket)
+                .describe_socket()
                 .contains("groupadd --system no-such-group-here")
         );
         assert!(missing.remedy(7).contains("usermod -aG no-such-group-here"));
         let present = Access::of("root");
         assert_eq!(present.group_id(), Some(0));
-        assert!(present.describe(&socket).ends_with("the group root"));
-        assert_eq!(Access::of("").describe(&socket), "open to root and the daemon's user");
-        let tcp: Listen = "[::1]:8998".parse().unwrap();
-        assert!(present.describe(&tcp).starts_with("open to every user of this machine"));
+        assert!(present.describe_socket().ends_with("the group root"));
+        assert_eq!(Access::of("").describe_socket(), "open to root and the daemon's user");
+        assert!(OPEN_TO_ALL.starts_with("open to every user of this machine"));
     }
 }

@@ -3,32 +3,32 @@
 use serde_json::Value;
 
 use super::failure::Failure;
-use super::http::Client;
 use super::resolve::{Kind, resolve};
-use super::{Output, order, page, table, view};
+use super::session::{Output, Session};
+use super::{order, page, table, view};
 use orchestrator_model::Timestamp;
 
 /// Arguments of `show`.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub struct Args {
     /// Id, host name, DUID or address of a client or an instance, or the beginning of one
     id: String,
 }
 
-pub(super) async fn run(args: &Args, output: Output, client: &Client) -> Result<(), Failure> {
+pub(super) async fn run(args: &Args, session: &mut Session<'_>) -> Result<(), Failure> {
+    let (api, now) = (session.api, session.now);
     let among: [(Kind, &page::Query<'_>); 2] = [(Kind::Instance, &[("all", "true")]), (Kind::Client, &[])];
-    let (kind, id) = resolve(&args.id, &among, client).await?;
-    let item: Value = page::parse(&client.get(&format!("{}/{id}", kind.path())).await?, "an item")?;
-    if output == Output::Json {
-        return table::print(&table::json(&item)?);
+    let (kind, id) = resolve(&args.id, &among, api).await?;
+    let item: Value = page::parse(&api.get(&format!("{}/{id}", kind.path())).await?, "an item")?;
+    if session.output == Output::Json {
+        return session.print_json(&item);
     }
-    let now = Timestamp::wall();
     match kind {
         Kind::Instance => {
-            let events = page::one(client, "/v1/events", &[("instance", &id.to_string())]).await?;
-            table::print(&render_instance(&item, &events, now)?)
+            let events = page::one(api, "/v1/events", &[("instance", &id.to_string())]).await?;
+            session.print(&render_instance(&item, &events, now)?)
         }
-        Kind::Client => table::print(&render_client(&item, now, output.width())?),
+        Kind::Client => session.print(&render_client(&item, now, session.output.width())?),
     }
 }
 

@@ -4,19 +4,19 @@
 use std::fmt::Write as _;
 
 /// The text with a replacement for each character that is not seen but acts.
-pub(super) fn printable(text: &str) -> String {
+pub fn printable(text: &str) -> String {
     text.chars().map(|c| if acts(c) { '\u{fffd}' } else { c }).collect()
 }
 
 /// [`printable`] for several lines.
-pub(super) fn printable_lines(text: &str) -> String {
+pub fn printable_lines(text: &str) -> String {
     text.chars()
         .map(|c| if acts(c) && c != '\n' { '\u{fffd}' } else { c })
         .collect()
 }
 
 /// JSON in which each such character is escaped (RFC 8259, section 7): it says the same.
-pub(super) fn escape_json(json: &str) -> String {
+pub fn escape_json(json: &str) -> String {
     // Outside of strings there are none but the line feeds of the layout.
     escape(json, |escaped, c| {
         if c == '\n' {
@@ -31,7 +31,7 @@ pub(super) fn escape_json(json: &str) -> String {
 }
 
 /// One line of a log in which each such character is written as in Rust: `\n`, `\u{202e}`.
-pub(super) fn escape_line(line: &str) -> String {
+pub fn escape_line(line: &str) -> String {
     escape(line, |escaped, c| match c {
         '\n' | '\r' | '\t' => escaped.extend(c.escape_default()),
         _ => escaped.extend(c.escape_unicode()),

@@ -6,15 +6,15 @@ use clap::Subcommand;
 use ipnet::Ipv6Net;
 use serde_json::{Map, Value, json};
 
+use super::api::Api;
 use super::failure::Failure;
-use super::http::Client;
-use super::{Output, page, table, view};
+use super::session::{Output, Session};
+use super::{page, view};
 use orchestrator_model::{Duid, LinkLayerAddress, OpaqueId};
-use orchestrator_runtime::causes::with_causes;
 
 /// Arguments of `reservation`.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub struct Args {
     #[command(subcommand)]
     verb: Verb,
 }
@@ -70,52 +70,56 @@ struct Known {
     interface_id: Option<OpaqueId>,
 }
 
-pub(super) async fn run(args: &Args, output: Output, client: &Client) -> Result<(), Failure> {
+pub(super) async fn run(args: &Args, session: &mut Session<'_>) -> Result<(), Failure> {
     match &args.verb {
-        Verb::List { link } => list(link.as_deref(), output, client).await,
+        Verb::List { link } => list(link.as_deref(), session).await,
         Verb::Add(add) => {
-            let answer = client.post("/v1/reservations", add.body().to_string().into()).await?;
+            let answer = session
+                .api
+                .post("/v1/reservations", add.body().to_string().into())
+                .await?;
             let made: Value = page::parse(&answer, "a reservation")?;
-            show(&[made], output)
+            show(&[made], session)
         }
-        Verb::Remove { ids } => remove(ids, output, client).await,
+        Verb::Remove { ids } => remove(ids, session).await,
     }
 }
 
 /// Removes each; one that fails keeps none of the others, and the last failure is the outcome.
-async fn remove(ids: &[String], output: Output, client: &Client) -> Result<(), Failure> {
+async fn remove(ids: &[String], session: &mut Session<'_>) -> Result<(), Failure> {
     let mut failed: Option<Failure> = None;
     let mut removed = Vec::new();
     for id in ids {
-        match remove_one(id, client).await {
+        match remove_one(id, session.api).await {
             Ok(reservation) => removed.push(reservation),
             Err(failure) => {
                 if let Some(earlier) = failed.replace(failure) {
-                    eprintln!("orchestrator: {}", with_causes(&earlier));
+                    session.warn(&earlier);
                 }
             }
         }
     }
     if failed.is_none() || !removed.is_empty() {
-        show(&removed, output)?;
+        show(&removed, session)?;
     }
     failed.map_or(Ok(()), Err)
 }
 
-async fn remove_one(id: &str, client: &Client) -> Result<Value, Failure> {
+async fn remove_one(id: &str, api: &dyn Api) -> Result<Value, Failure> {
     let path = format!("/v1/reservations/{}", page::encode(id));
-    page::parse(&client.delete(&path).await?, "a reservation")
+    page::parse(&api.delete(&path).await?, "a reservation")
 }
 
-async fn list(link: Option<&str>, output: Output, client: &Client) -> Result<(), Failure> {
+async fn list(link: Option<&str>, session: &mut Session<'_>) -> Result<(), Failure> {
     let query: Vec<_> = link.map(|link| ("link", link)).into_iter().collect();
-    show(&page::all(client, "/v1/reservations", &query).await?, output)
+    let items = page::all(session.api, "/v1/reservations", &query).await?;
+    show(&items, session)
 }
 
-fn show(items: &[Value], output: Output) -> Result<(), Failure> {
-    match output {
-        Output::Json => table::print(&table::json(&items)?),
-        Output::Table | Output::Wide => table::print(&view::reservations(items, output.width())?),
+fn show(items: &[Value], session: &mut Session<'_>) -> Result<(), Failure> {
+    match session.output {
+        Output::Json => session.print_json(&items),
+        output @ (Output::Table | Output::Wide) => session.print(&view::reservations(items, output.width())?),
     }
 }
 
@@ -167,6 +171,7 @@ mod tests {
     use clap::Parser;
 
     use super::*;
+    use crate::table;
 
     #[test]
     fn reservations_as_a_table() {

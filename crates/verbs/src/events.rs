@@ -2,19 +2,17 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::BodyExt;
-use hyper::body::Body;
+use futures_util::StreamExt;
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::time::timeout;
 
+use super::api::{Api, CallError, Stream};
 use super::failure::Failure;
-use super::http::{CallError, Client};
 use super::printable::escape_json;
 use super::resolve::{Kind, resolve};
-use super::{Output, page, sse, table, view};
-use orchestrator_runtime::causes::with_causes;
+use super::session::{Output, Session};
+use super::{page, sse, view};
 
 /// How long to wait before the daemon is looked for again.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -24,7 +22,7 @@ const SILENCE: Duration = Duration::from_secs(45);
 
 /// Arguments of `events`.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub struct Args {
     /// Go on with what happens from now on
     #[arg(short, long)]
     follow: bool,
@@ -44,79 +42,78 @@ struct Numbered {
     id: i64,
 }
 
-pub(super) async fn run(args: &Args, output: Output, client: &Client) -> Result<(), Failure> {
-    let filter = filter(args, client).await?;
+pub(super) async fn run(args: &Args, session: &mut Session<'_>) -> Result<(), Failure> {
+    let filter = filter(args, session.api).await?;
     let mut query = borrowed(&filter);
     // Of none, the last one still says where to go on.
     let count = args.n.max(1).to_string();
     query.push(("limit", &count));
-    let events = page::one(client, "/v1/events", &query).await?;
+    let events = page::one(session.api, "/v1/events", &query).await?;
     let mut last = 0;
     for event in &events {
         last = page::read::<Numbered>(event, "an event")?.id;
         if args.n > 0 {
-            show(event, output)?;
+            show(event, session)?;
         }
     }
     if args.follow {
-        follow(&filter, last, output, client).await
+        follow(&filter, last, session).await
     } else {
         Ok(())
     }
 }
 
 /// Goes on for as long as someone reads; a daemon that restarts is waited for, and nothing is missed meanwhile.
-async fn follow(filter: &[(&str, String)], mut last: i64, output: Output, client: &Client) -> Result<(), Failure> {
+async fn follow(filter: &[(&str, String)], mut last: i64, session: &mut Session<'_>) -> Result<(), Failure> {
     loop {
         let after = last.to_string();
         let mut query = borrowed(filter);
         query.push(("after", &after));
-        match client.follow(&page::with_query("/v1/events", &query)).await {
-            Ok(stream) => read(stream, &mut last, output).await?,
+        match session.api.follow(&page::with_query("/v1/events", &query)).await {
+            Ok(stream) => read(stream, &mut last, session).await?,
             Err(error @ CallError::Problem(_)) => return Err(error.into()),
-            Err(error) => ::tracing::warn!("{}", with_causes(&error)),
+            Err(error) => session.warn(&error),
         }
         tokio::time::sleep(PAUSE).await;
     }
 }
 
 /// Shows what comes, until the stream ends or is silent.
-async fn read(mut stream: impl Body<Data = Bytes> + Unpin, last: &mut i64, output: Output) -> Result<(), Failure> {
+async fn read(mut stream: Stream, last: &mut i64, session: &mut Session<'_>) -> Result<(), Failure> {
     let mut events = sse::Events::default();
     loop {
-        let frame = match timeout(SILENCE, stream.frame()).await {
-            Ok(Some(Ok(frame))) => frame,
-            Ok(Some(Err(_)) | None) => return Ok(()),
+        let bytes = match timeout(SILENCE, stream.next()).await {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => return Ok(()),
             Err(_) => {
-                ::tracing::warn!("the daemon is silent; asking again");
+                session.sink.warn("the daemon is silent; asking again");
                 return Ok(());
             }
         };
-        let Ok(bytes) = frame.into_data() else { continue };
         for data in events.feed(&bytes) {
             let event: Value = page::parse(&data.into(), "an event")?;
             *last = page::read::<Numbered>(&event, "an event")?.id;
-            show(&event, output)?;
+            show(&event, session)?;
         }
     }
 }
 
 /// One line an event, also in JSON: so it can be read while it is written.
-fn show(event: &Value, output: Output) -> Result<(), Failure> {
-    match output {
-        Output::Json => table::print(&escape_json(&event.to_string())),
-        Output::Table | Output::Wide => table::print(&view::event(event)?),
+fn show(event: &Value, session: &mut Session<'_>) -> Result<(), Failure> {
+    match session.output {
+        Output::Json => session.print(&escape_json(&event.to_string())),
+        Output::Table | Output::Wide => session.print(&view::event(event)?),
     }
 }
 
-async fn filter(args: &Args, client: &Client) -> Result<Vec<(&'static str, String)>, Failure> {
+async fn filter(args: &Args, api: &dyn Api) -> Result<Vec<(&'static str, String)>, Failure> {
     let mut filter = Vec::new();
     if let Some(text) = &args.client {
-        let (_, id) = resolve(text, &[(Kind::Client, &[])], client).await?;
+        let (_, id) = resolve(text, &[(Kind::Client, &[])], api).await?;
         filter.push(("client", id.to_string()));
     }
     if let Some(text) = &args.instance {
-        let (_, id) = resolve(text, &[(Kind::Instance, &[("all", "true")])], client).await?;
+        let (_, id) = resolve(text, &[(Kind::Instance, &[("all", "true")])], api).await?;
         filter.push(("instance", id.to_string()));
     }
     Ok(filter)
@@ -131,10 +128,12 @@ mod tests {
     use std::pin::Pin;
     use std::task::{Context, Poll};
 
-    use hyper::body::Frame;
+    use bytes::Bytes;
+    use orchestrator_model::Timestamp;
     use tokio::time::{Instant, Sleep, sleep};
 
     use super::*;
+    use crate::tests::{Nobody, Printed};
 
     /// Says that it is there so many times, every 15 seconds, and then no more.
     struct Hanging {
@@ -142,20 +141,16 @@ mod tests {
         timer: Pin<Box<Sleep>>,
     }
 
-    impl Body for Hanging {
-        type Data = Bytes;
-        type Error = std::convert::Infallible;
+    impl futures_util::Stream for Hanging {
+        type Item = Bytes;
 
-        fn poll_frame(
-            mut self: Pin<&mut Self>,
-            cx: &mut Context<'_>,
-        ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
             if self.left == 0 || self.timer.as_mut().poll(cx).is_pending() {
                 return Poll::Pending;
             }
             self.left -= 1;
             self.timer = Box::pin(sleep(Duration::from_secs(15)));
-            Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b":\n\n")))))
+            Poll::Ready(Some(Bytes::from_static(b":\n\n")))
         }
     }
 
@@ -164,9 +159,16 @@ mod tests {
         let begin = Instant::now();
         let timer = Box::pin(sleep(Duration::from_secs(15)));
         let mut last = 7;
-        read(Hanging { left: 4, timer }, &mut last, Output::Table)
-            .await
-            .unwrap();
+        let mut printed = Printed::default();
+        let mut session = Session {
+            api: &Nobody,
+            sink: &mut printed,
+            output: Output::Table,
+            now: Timestamp(0),
+        };
+        let hanging = Box::pin(Hanging { left: 4, timer });
+        read(hanging, &mut last, &mut session).await.unwrap();
         assert_eq!((begin.elapsed().as_secs(), last), (4 * 15 + 45, 7));
+        assert_eq!(printed.warned, ["the daemon is silent; asking again"]);
     }
 }

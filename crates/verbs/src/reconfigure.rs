@@ -3,15 +3,14 @@
 use serde_json::Value;
 
 use super::failure::Failure;
-use super::http::Client;
 use super::page::{self, with_query};
 use super::resolve::{Kind, resolve};
-use super::{Output, table};
+use super::session::{Output, Session};
 use orchestrator_api_types::ReconfigureView;
 
 /// Arguments of `reconfigure`.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub struct Args {
     /// Id, host name, DUID or address of a client, or the beginning of one
     id: String,
     /// What the client is to send
@@ -20,16 +19,16 @@ pub(super) struct Args {
 }
 
 /// Begins; the client is told again and again until it asks.
-pub(super) async fn run(args: &Args, output: Output, client: &Client) -> Result<(), Failure> {
-    let (kind, id) = resolve(&args.id, &[(Kind::Client, &[])], client).await?;
+pub(super) async fn run(args: &Args, session: &mut Session<'_>) -> Result<(), Failure> {
+    let (kind, id) = resolve(&args.id, &[(Kind::Client, &[])], session.api).await?;
     let path = with_query(
         &format!("{}/{id}/reconfigure", kind.path()),
         &[("message", &args.message)],
     );
-    let item: Value = page::parse(&client.post(&path, Vec::new()).await?, "a reconfigure")?;
-    match output {
-        Output::Json => table::print(&table::json(&item)?),
-        Output::Table | Output::Wide => table::print(&render(&page::read(&item, "a reconfigure")?, &args.message)),
+    let item: Value = page::parse(&session.api.post(&path, Vec::new()).await?, "a reconfigure")?;
+    match session.output {
+        Output::Json => session.print_json(&item),
+        Output::Table | Output::Wide => session.print(&render(&page::read(&item, "a reconfigure")?, &args.message)),
     }
 }
 

@@ -1,18 +1,21 @@
 //! The order of lists: by what things are, not by how they are written.
 
+use std::net::Ipv6Addr;
+
+use ipnet::Ipv6Net;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::failure::Failure;
 use super::page::read;
-use orchestrator_model::Leased;
 
 /// Where a lease stands.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 struct Place {
     link: String,
-    #[serde(flatten)]
-    leased: Leased,
+    // None comes first: a prefix has no address.
+    prefix: Option<Ipv6Net>,
+    address: Option<Ipv6Addr>,
 }
 
 /// Leases by their link; within it addresses by their value, then prefixes.

@@ -7,11 +7,16 @@ use super::failure::Failure;
 use super::page::read;
 use super::printable::printable;
 use super::table::{Column, Width, columns, record};
-use orchestrator_api_types::{Instance, InstanceView, Owner};
-use orchestrator_model::{Client, Duid, Event, Lease, LeaseState, Orphan, Reservation, ReservationView, Timestamp};
+use orchestrator_api_types::{
+    Client, Event, Instance, InstanceView, Lease, LeaseState, Orphan, Owner, RemoteId, ReservationView,
+};
+use orchestrator_model::{Duid, Timestamp};
 
 /// Columns of a reason: what failed, on what, and the beginning of what to do.
 const REASON: usize = 100;
+
+/// Columns of a prefix with its length: no cell of one is cut.
+const PREFIX: usize = 43;
 
 /// Columns of a name that a client gave itself: RFC 1035 allows 253.
 const NAME: usize = 32;
@@ -118,7 +123,8 @@ pub(super) fn leases(items: &[Value], now: Timestamp, width: Width) -> Result<St
             LeaseState::Released | LeaseState::Expired => String::new(),
         };
         Ok(vec![
-            lease.leased.to_string(),
+            or_empty(lease.address),
+            or_empty(lease.prefix),
             lease.link,
             lease.client.to_string(),
             lease.duid.to_string(),
@@ -130,8 +136,8 @@ pub(super) fn leases(items: &[Value], now: Timestamp, width: Width) -> Result<St
     };
     let rows: Vec<Vec<String>> = items.iter().map(row).collect::<Result<_, Failure>>()?;
     let header = [
-        // A prefix too, with its length.
-        Column::new("ADDRESS").at_most(43),
+        Column::new("ADDRESS"),
+        Column::new("PREFIX").at_most(PREFIX),
         Column::new("LINK"),
         Column::new("CLIENT"),
         Column::duid("DUID"),
@@ -147,22 +153,17 @@ pub(super) fn leases(items: &[Value], now: Timestamp, width: Width) -> Result<St
 pub(super) fn reservations(items: &[Value], width: Width) -> Result<String, Failure> {
     let row = |item| {
         let view: ReservationView = read(item, "a reservation")?;
-        let Reservation {
-            holder,
-            address,
-            prefix,
-        } = view.reservation;
         let kept_by = match (view.id, view.in_force) {
             (None, _) => "settings",
             (Some(_), true) => "api",
             (Some(_), false) => "api, not in force",
         };
         Ok(vec![
-            view.id.map(|id| id.to_string()).unwrap_or_default(),
-            view.link,
-            holder.to_string(),
-            address.map(|address| address.to_string()).unwrap_or_default(),
-            prefix.map(|prefix| prefix.to_string()).unwrap_or_default(),
+            or_empty(view.id),
+            view.link.clone(),
+            holder(&view),
+            or_empty(view.address),
+            or_empty(view.prefix),
             kept_by.to_owned(),
         ])
     };
@@ -173,10 +174,29 @@ pub(super) fn reservations(items: &[Value], width: Width) -> Result<String, Fail
         // "DUID " goes before one.
         Column::new("FOR").at_most(58),
         Column::new("ADDRESS"),
-        Column::new("PREFIX").at_most(43),
+        Column::new("PREFIX").at_most(PREFIX),
         Column::new("BY"),
     ];
     Ok(columns(&header, rows, width))
+}
+
+/// The client that a reservation is for.
+fn holder(view: &ReservationView) -> String {
+    let known_by = [
+        view.duid.as_ref().map(|duid| format!("DUID {duid}")),
+        view.link_layer_address
+            .as_ref()
+            .map(|address| format!("link-layer address {address}")),
+        view.remote_id
+            .as_ref()
+            .map(|RemoteId { enterprise, id }| format!("remote-id {id} of enterprise {enterprise}")),
+        view.interface_id.as_ref().map(|id| format!("interface-id {id}")),
+    ];
+    known_by.into_iter().flatten().next().unwrap_or_default()
+}
+
+fn or_empty(value: Option<impl ToString>) -> String {
+    value.map(|value| value.to_string()).unwrap_or_default()
 }
 
 /// A table of clients.
@@ -212,7 +232,8 @@ pub(super) fn event(item: &Value) -> Result<String, Failure> {
         event.link,
         event.client.map(|client| format!("client {client}")),
         event.instance.map(|instance| format!("instance {instance}")),
-        event.leased.map(|leased| leased.to_string()),
+        event.address.map(|address| address.to_string()),
+        event.prefix.map(|prefix| prefix.to_string()),
         event.detail,
     ];
     for part in parts.into_iter().flatten() {

@@ -1,25 +1,29 @@
-//! Lists of the API, which come a portion at a time.
+//! Lists of the API, which come a page at a time.
 
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::api::Api;
 use super::failure::Failure;
-use super::http::Client;
-use orchestrator_model::Page;
+use orchestrator_api_types::Page;
 
 /// Query parameters.
-pub(super) type Query<'a> = [(&'a str, &'a str)];
+pub type Query<'a> = [(&'a str, &'a str)];
 
-/// Every item of a list, portion after portion.
-pub(super) async fn all(client: &Client, path: &str, query: &Query<'_>) -> Result<Vec<Value>, Failure> {
+/// Every item of a list, page after page.
+///
+/// # Errors
+///
+/// When the API refuses or does not answer, or the list has no end.
+pub async fn all(api: &dyn Api, path: &str, query: &Query<'_>) -> Result<Vec<Value>, Failure> {
     let mut items = Vec::new();
     let mut after: Option<String> = None;
     loop {
         let mut parameters = query.to_vec();
         parameters.extend(after.as_deref().map(|after| ("after", after)));
-        let page: Page<Value> = parse(&client.get(&with_query(path, &parameters)).await?, "a list")?;
-        // A portion without items that promises more would never end.
+        let page: Page<Value> = parse(&api.get(&with_query(path, &parameters)).await?, "a list")?;
+        // A page without items that promises more would never end.
         let next = page.next.filter(|_| !page.items.is_empty());
         items.extend(page.items);
         // Nor would one that promises to go on where it began.
@@ -33,24 +37,36 @@ pub(super) async fn all(client: &Client, path: &str, query: &Query<'_>) -> Resul
     }
 }
 
-/// One portion of a list.
-pub(super) async fn one(client: &Client, path: &str, query: &Query<'_>) -> Result<Vec<Value>, Failure> {
-    let page: Page<Value> = parse(&client.get(&with_query(path, query)).await?, "a list")?;
+/// One page of a list.
+///
+/// # Errors
+///
+/// When the API refuses or does not answer.
+pub async fn one(api: &dyn Api, path: &str, query: &Query<'_>) -> Result<Vec<Value>, Failure> {
+    let page: Page<Value> = parse(&api.get(&with_query(path, query)).await?, "a list")?;
     Ok(page.items)
 }
 
 /// Reads an answer.
-pub(super) fn parse<T: DeserializeOwned>(body: &Bytes, what: &'static str) -> Result<T, Failure> {
+///
+/// # Errors
+///
+/// When it is not what it should be.
+pub fn parse<T: DeserializeOwned>(body: &Bytes, what: &'static str) -> Result<T, Failure> {
     serde_json::from_slice(body).map_err(|source| Failure::Answer { what, source })
 }
 
 /// Reads an item.
-pub(super) fn read<T: DeserializeOwned>(item: &Value, what: &'static str) -> Result<T, Failure> {
+///
+/// # Errors
+///
+/// When it is not what it should be.
+pub fn read<T: DeserializeOwned>(item: &Value, what: &'static str) -> Result<T, Failure> {
     T::deserialize(item).map_err(|source| Failure::Answer { what, source })
 }
 
 /// Adds parameters to a path.
-pub(super) fn with_query(path: &str, query: &Query<'_>) -> String {
+pub fn with_query(path: &str, query: &Query<'_>) -> String {
     let pairs: Vec<String> = query
         .iter()
         .map(|(name, value)| format!("{name}={}", encode(value)))
@@ -63,7 +79,7 @@ pub(super) fn with_query(path: &str, query: &Query<'_>) -> String {
 }
 
 /// Encodes text for a path or a query (RFC 3986, section 2.1).
-pub(super) fn encode(text: &str) -> String {
+pub fn encode(text: &str) -> String {
     let mut encoded = String::new();
     for byte in text.bytes() {
         match byte {

@@ -4,21 +4,21 @@ use serde_json::Value;
 
 use super::ages::{age, left};
 use super::failure::Failure;
-use super::http::Client;
 use super::page::read;
+use super::session::{Output, Session};
 use super::table::{Column, Width};
-use super::{Output, page, table};
+use super::{page, table};
 use orchestrator_api_types::{Task, TaskResult};
 use orchestrator_model::Timestamp;
 
 /// Columns of a reason, or of what a task is for.
 const TEXT: usize = 100;
 
-pub(super) async fn run(output: Output, client: &Client) -> Result<(), Failure> {
-    let items = page::all(client, "/v1/tasks", &[]).await?;
-    match output {
-        Output::Json => table::print(&table::json(&items)?),
-        Output::Table | Output::Wide => table::print(&render(&items, Timestamp::wall(), output.width())?),
+pub(super) async fn run(session: &mut Session<'_>) -> Result<(), Failure> {
+    let items = page::all(session.api, "/v1/tasks", &[]).await?;
+    match session.output {
+        Output::Json => session.print_json(&items),
+        output @ (Output::Table | Output::Wide) => session.print(&render(&items, session.now, output.width())?),
     }
 }
 

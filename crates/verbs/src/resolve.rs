@@ -6,10 +6,11 @@ use std::net::Ipv6Addr;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::api::{Api, CallError};
 use super::failure::Failure;
-use super::http::{CallError, Client};
 use super::page::{self, Query};
-use orchestrator_model::{Id, Phase, Slot};
+use orchestrator_api_types::Phase;
+use orchestrator_model::{Id, Slot};
 
 /// Candidates that are shown where a name belongs to several.
 const SHOWN: usize = 5;
@@ -97,10 +98,10 @@ impl fmt::Display for Candidate {
 ///
 /// A whole id is asked for first, so that no host name can stand for another's id. Otherwise the lists are read, each
 /// with its query; the API decides what fits.
-pub(super) async fn resolve(text: &str, among: &[(Kind, &Query<'_>)], client: &Client) -> Result<(Kind, Id), Failure> {
+pub(super) async fn resolve(text: &str, among: &[(Kind, &Query<'_>)], api: &dyn Api) -> Result<(Kind, Id), Failure> {
     if let Ok(id) = text.parse::<Id>() {
         for (kind, _) in among {
-            if exists(*kind, id, client).await? {
+            if exists(*kind, id, api).await? {
                 return Ok((*kind, id));
             }
         }
@@ -108,12 +109,12 @@ pub(super) async fn resolve(text: &str, among: &[(Kind, &Query<'_>)], client: &C
     let mut found = Vec::new();
     if !text.is_empty() {
         for (kind, query) in among {
-            found.extend(going_by(text, *kind, query, client).await?);
+            found.extend(going_by(text, *kind, query, api).await?);
         }
     }
     let found = meant(text, found);
     if let ([], [(Kind::Instance, _)]) = (found.as_slice(), among)
-        && let [of, ..] = going_by(text, Kind::Client, &[], client).await?.as_slice()
+        && let [of, ..] = going_by(text, Kind::Client, &[], api).await?.as_slice()
     {
         let client = of.to_string();
         return Err(Failure::NoInstance { client });
@@ -121,21 +122,21 @@ pub(super) async fn resolve(text: &str, among: &[(Kind, &Query<'_>)], client: &C
     one_of(text, &found, among)
 }
 
-async fn exists(kind: Kind, id: Id, client: &Client) -> Result<bool, Failure> {
-    match client.get(&format!("{}/{id}", kind.path())).await {
+async fn exists(kind: Kind, id: Id, api: &dyn Api) -> Result<bool, Failure> {
+    match api.get(&format!("{}/{id}", kind.path())).await {
         Ok(_) => Ok(true),
         Err(CallError::Problem(problem)) if problem.status == 404 => Ok(false),
         Err(error) => Err(error.into()),
     }
 }
 
-async fn going_by(text: &str, kind: Kind, query: &Query<'_>, client: &Client) -> Result<Vec<Candidate>, Failure> {
+async fn going_by(text: &str, kind: Kind, query: &Query<'_>, api: &dyn Api) -> Result<Vec<Candidate>, Failure> {
     if text.is_empty() {
         return Ok(Vec::new());
     }
     let mut query = query.to_vec();
     query.push(("name", text));
-    candidates(kind, &page::all(client, kind.path(), &query).await?)
+    candidates(kind, &page::all(api, kind.path(), &query).await?)
 }
 
 fn candidates(kind: Kind, items: &[Value]) -> Result<Vec<Candidate>, Failure> {

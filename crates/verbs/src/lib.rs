@@ -1,0 +1,41 @@
+//! The verbs of the command line that only talk to the API: `ls`, `show`, `rm` and the like.
+//!
+//! ```text
+//!   words ──▶ Line ──▶ Verb ──▶ run ──▶ Api (a client over HTTP, or the API itself)
+//!                                 └───▶ Sink (a terminal, or an answer)
+//! ```
+//!
+//! Nothing here reads a file, the environment or a clock, and nothing opens a socket: what a verb needs of the world
+//! comes through [`Api`], [`Sink`] and [`Session`]. So a line that came from elsewhere can be run as it is: the verbs
+//! that touch the machine (`serve`, `backup`, `restore` and the like) are no variants of [`Verb`], and a line that names
+//! one is not understood.
+
+pub mod ages;
+mod api;
+mod events;
+mod failure;
+mod line;
+mod ls;
+mod order;
+pub mod page;
+pub mod printable;
+mod reconfigure;
+mod reload;
+mod reservation;
+mod resolve;
+mod rm;
+mod session;
+mod settings;
+mod show;
+mod sse;
+pub mod table;
+mod tasks;
+mod view;
+
+pub use api::{Api, CallError, Method, Request, Stream};
+pub use failure::Failure;
+pub use line::{Line, Misuse, Verb};
+pub use session::{Output, Session, Sink};
+
+#[cfg(test)]
+mod tests;

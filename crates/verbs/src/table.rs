@@ -1,0 +1,178 @@
+//! Tables and other text for people.
+
+use comfy_table::{ContentArrangement, Table, presets};
+use serde::Serialize;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+use super::failure::Failure;
+use super::printable::{escape_json, printable};
+
+/// Columns of the terminal that a cell of text takes at most, unless its column says otherwise.
+const CELL: usize = 40;
+
+/// How wide a table may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Width {
+    /// Cells are cut to what their column takes.
+    Narrow,
+    /// As wide as what is in it.
+    Wide,
+}
+
+/// A column of a table whose cells may be cut.
+#[derive(Debug, Clone, Copy)]
+pub struct Column {
+    name: &'static str,
+    /// Columns of the terminal that a cell takes at most.
+    most: usize,
+}
+
+impl Column {
+    /// A column of this name.
+    pub const fn new(name: &'static str) -> Self {
+        Self { name, most: CELL }
+    }
+
+    /// A column for DUIDs: all usual kinds are whole, the longest of which is a UUID (RFC 6355).
+    pub const fn duid(name: &'static str) -> Self {
+        Self::new(name).at_most(53)
+    }
+
+    /// With so many columns of the terminal at most.
+    pub const fn at_most(self, most: usize) -> Self {
+        Self { most, ..self }
+    }
+}
+
+/// Columns under a header, without borders; `-` for what is not there. An ellipsis is where a cell was cut.
+pub fn columns(columns: &[Column], rows: impl IntoIterator<Item = Vec<String>>, width: Width) -> String {
+    let header: Vec<&str> = columns.iter().map(|column| column.name).collect();
+    let fit = |row: Vec<String>| {
+        let cells = columns.iter().zip(row);
+        cells
+            .map(|(column, cell)| match width {
+                Width::Narrow => cut(&printable(&cell), column.most),
+                Width::Wide => cell,
+            })
+            .collect()
+    };
+    table(&header, rows.into_iter().map(fit))
+}
+
+/// The text in at most so many columns of the terminal.
+fn cut(text: &str, most: usize) -> String {
+    if text.width() <= most {
+        return text.to_owned();
+    }
+    let mut taken = 0;
+    let fits = |c: &char| {
+        taken += c.width().unwrap_or(0);
+        taken < most
+    };
+    let mut cut: String = text.chars().take_while(fits).collect();
+    cut.push('…');
+    cut
+}
+
+/// Columns under a header, without borders, as wide as they need to be; `-` for what is not there.
+pub fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(header.iter().copied());
+    for row in rows {
+        table.add_row(row.into_iter().map(|cell| {
+            if cell.is_empty() {
+                "-".to_owned()
+            } else {
+                printable(&cell)
+            }
+        }));
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    table.trim_fmt()
+}
+
+/// Names with their values, one a line; those without a value are left out.
+pub fn record(fields: &[(&str, Option<String>)]) -> String {
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Disabled);
+    for (name, value) in fields {
+        if let Some(value) = value {
+            table.add_row([(*name).to_owned(), printable(value)]);
+        }
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    table.trim_fmt()
+}
+
+/// JSON for people: indented.
+///
+/// # Errors
+///
+/// When the value cannot be written as JSON.
+pub fn json(value: &impl Serialize) -> Result<String, Failure> {
+    let json = serde_json::to_string_pretty(value).map_err(|source| Failure::Answer {
+        what: "a value",
+        source,
+    })?;
+    Ok(escape_json(&json))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_aligned_and_control_characters_are_not_printed() {
+        let rows = [
+            vec!["a".to_owned(), "long value".to_owned(), "x".to_owned()],
+            vec!["\u{1b}[31mb".to_owned(), String::new(), "y".to_owned()],
+        ];
+        assert_eq!(
+            table(&["ONE", "TWO", "THREE"], rows),
+            "ONE     TWO         THREE\na       long value  x\n\u{fffd}[31mb  -           y"
+        );
+    }
+
+    #[test]
+    fn cells_are_cut_by_columns_of_the_terminal() {
+        for (text, shown) in [
+            ("", ""),
+            ("12345", "12345"),
+            ("123456", "1234…"),
+            // Two columns each.
+            ("日本日本", "日本…"),
+            // None of its own.
+            (
+                "e\u{301}e\u{301}e\u{301}e\u{301}e\u{301}",
+                "e\u{301}e\u{301}e\u{301}e\u{301}e\u{301}",
+            ),
+            ("e\u{301}23456", "e\u{301}234…"),
+        ] {
+            assert_eq!(cut(text, 5), shown);
+            assert!(cut(text, 5).width() <= 5);
+        }
+        let rows = || [vec!["a\u{202e}bcdef".to_owned(), "x".to_owned()]];
+        let of = [Column::new("ONE").at_most(4), Column::new("TWO")];
+        assert_eq!(columns(&of, rows(), Width::Narrow), "ONE   TWO\na\u{fffd}b…  x");
+        assert_eq!(columns(&of, rows(), Width::Wide), "ONE      TWO\na\u{fffd}bcdef  x");
+    }
+
+    #[test]
+    fn a_record_leaves_out_what_is_not_there() {
+        let fields = [
+            ("phase", Some("ready".to_owned())),
+            ("reason", None),
+            ("id", Some("1".to_owned())),
+        ];
+        assert_eq!(record(&fields), "phase  ready\nid     1");
+    }
+}
