@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::links::Commands;
 use super::reload::Desk;
 use super::reservations::Reservations;
-use orchestrator_api::{Control, ControlError, Reloaded, SettingsView};
+use orchestrator_api::{Caller, Control, ControlError, Reloaded, SettingsView};
 use orchestrator_catalog::Catalog;
 use orchestrator_model::{
     Client, ClientId, Clock, GrantedTo, Instance, InstanceId, LeaseChange, LeaseSource, LeaseVerb, Orphan, Phase,
@@ -110,8 +110,9 @@ impl Switchboard {
 
 #[async_trait]
 impl Control for Switchboard {
-    async fn destroy(&self, id: InstanceId, release: bool) -> Result<Instance, ControlError> {
+    async fn destroy(&self, by: &Caller, id: InstanceId, release: bool) -> Result<Instance, ControlError> {
         let ready = self.ready()?;
+        tracing::info!(%by, instance = %id, release, "asked to remove an instance");
         let instance = ready.orchestrator.destroy(id).await?;
         if !release {
             return Ok(instance);
@@ -143,7 +144,8 @@ impl Control for Switchboard {
         Ok(self.ready()?.orchestrator.orphans())
     }
 
-    async fn remove_orphan(&self, id: InstanceId) -> Result<Option<Orphan>, ControlError> {
+    async fn remove_orphan(&self, by: &Caller, id: InstanceId) -> Result<Option<Orphan>, ControlError> {
+        tracing::info!(%by, instance = %id, "asked to remove an orphan");
         let removed = self.ready()?.orchestrator.remove_orphan(id).await;
         removed.map_err(|fault| ControlError::Refused {
             reason: with_causes(&fault),
@@ -154,16 +156,29 @@ impl Control for Switchboard {
         self.ready()?.reservations.list().await
     }
 
-    async fn reserve(&self, link: String, reservation: Reservation) -> Result<ReservationView, ControlError> {
+    async fn reserve(
+        &self,
+        by: &Caller,
+        link: String,
+        reservation: Reservation,
+    ) -> Result<ReservationView, ControlError> {
+        tracing::info!(%by, link, "asked to reserve");
         self.ready()?.reservations.add(&link, reservation).await
     }
 
-    async fn unreserve(&self, id: ReservationId) -> Result<ReservationView, ControlError> {
+    async fn unreserve(&self, by: &Caller, id: ReservationId) -> Result<ReservationView, ControlError> {
+        tracing::info!(%by, reservation = %id, "asked to remove a reservation");
         self.ready()?.reservations.remove(id).await
     }
 
-    async fn reconfigure(&self, client: &Client, what: Reconfigure) -> Result<Reconfiguring, ControlError> {
+    async fn reconfigure(
+        &self,
+        by: &Caller,
+        client: &Client,
+        what: Reconfigure,
+    ) -> Result<Reconfiguring, ControlError> {
         let ready = self.ready()?;
+        tracing::info!(%by, client = %client.id, "asked to reconfigure a client");
         ready.listener(&client.link).ok_or(NotReconfigured::NotServed)?;
         Ok(ready.commands.reconfigure(&client.link, &client.duid, what).await?)
     }
@@ -172,7 +187,8 @@ impl Control for Switchboard {
         Ok(self.ready()?.catalog.clone())
     }
 
-    async fn reload(&self) -> Result<Reloaded, ControlError> {
+    async fn reload(&self, by: &Caller) -> Result<Reloaded, ControlError> {
+        tracing::info!(%by, "asked to reload the settings");
         self.desk.reload().await
     }
 

@@ -66,7 +66,7 @@ fn group() -> u32 {
 }
 
 /// Lets every user connect, as an operator may by mistake: credentials alone decide then.
-fn open_wide(place: &Listen) -> &std::path::Path {
+pub(crate) fn open_wide(place: &Listen) -> &std::path::Path {
     let Listen::Unix(path) = place else {
         panic!("no unix socket")
     };

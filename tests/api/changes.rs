@@ -115,7 +115,7 @@ async fn a_client_is_told_to_ask_again_where_it_accepts_that() {
     }
 }
 
-fn dnsmasq_event(interface: &str) -> Vec<u8> {
+pub(crate) fn dnsmasq_event(interface: &str) -> Vec<u8> {
     let args = ["add", "00:03:00:01:02:00:5e:10:00:01", "fd39::1:1", "laptop"].map(str::to_owned);
     let env = [
         ("DNSMASQ_IAID", "7"),

@@ -6,7 +6,7 @@ use std::net::Ipv6Addr;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use orchestrator::api::{Control, ControlError, Reloaded, SettingsView};
+use orchestrator::api::{Caller, Control, ControlError, Reloaded, SettingsView};
 use orchestrator::model::{
     Client, Clock, GrantedTo, Instance, InstanceId, LeaseChange, LeaseVerb, Orphan, RecordedReservation, Reservation,
     ReservationId, ReservationView, Timestamp,
@@ -36,6 +36,17 @@ pub(crate) struct Ready {
     pub(crate) written: Arc<Mutex<String>>,
     /// The settings in force.
     pub(crate) running: Mutex<Settings>,
+    /// What was asked of it, and by whom.
+    pub(crate) asked: Arc<Mutex<Vec<String>>>,
+}
+
+/// The id of the one orphan that it has.
+pub(crate) const ORPHAN: &str = "0ddba110ddba";
+
+impl Ready {
+    fn note(&self, by: &Caller, what: &str) {
+        self.asked.lock().expect("the list").push(format!("{what} by {by}"));
+    }
 }
 
 impl FakeControl {
@@ -56,8 +67,9 @@ impl FakeControl {
 
 #[async_trait]
 impl Control for FakeControl {
-    async fn destroy(&self, id: InstanceId, release: bool) -> Result<Instance, ControlError> {
+    async fn destroy(&self, by: &Caller, id: InstanceId, release: bool) -> Result<Instance, ControlError> {
         let daemon = self.get()?;
+        daemon.note(by, "destroy");
         daemon.arrived.notify_one();
         daemon.gate.acquire().await.expect("the gate is never closed").forget();
         let at = Timestamp::wall();
@@ -106,28 +118,51 @@ impl Control for FakeControl {
     }
 
     async fn orphans(&self) -> Result<Vec<Orphan>, ControlError> {
-        self.get().map(|_| Vec::new())
+        self.get()?;
+        Ok(vec![Orphan {
+            id: ORPHAN.parse().expect("an id"),
+            plugin: "docker".to_owned(),
+            reference: "c0ffee".to_owned(),
+            running: true,
+            slot: None,
+            link: Some(LINK.to_owned()),
+            duid: None,
+            address: None,
+        }])
     }
 
-    async fn remove_orphan(&self, _: InstanceId) -> Result<Option<Orphan>, ControlError> {
-        self.get().map(|_| None)
+    async fn remove_orphan(&self, by: &Caller, id: InstanceId) -> Result<Option<Orphan>, ControlError> {
+        self.get()?.note(by, "remove-orphan");
+        Ok(self.orphans().await?.into_iter().find(|orphan| orphan.id == id))
     }
 
     async fn reservations(&self) -> Result<Vec<ReservationView>, ControlError> {
         Ok(self.get()?.store.reservations().await?.into_iter().map(shown).collect())
     }
 
-    async fn reserve(&self, link: String, reservation: Reservation) -> Result<ReservationView, ControlError> {
+    async fn reserve(
+        &self,
+        by: &Caller,
+        link: String,
+        reservation: Reservation,
+    ) -> Result<ReservationView, ControlError> {
+        self.get()?.note(by, "reserve");
         let at = Timestamp(1_800_000_000_000);
         Ok(shown(self.get()?.store.add_reservation(&link, reservation, at).await?))
     }
 
-    async fn unreserve(&self, id: ReservationId) -> Result<ReservationView, ControlError> {
+    async fn unreserve(&self, by: &Caller, id: ReservationId) -> Result<ReservationView, ControlError> {
+        self.get()?.note(by, "unreserve");
         Ok(shown(self.get()?.store.remove_reservation(id).await?))
     }
 
-    async fn reconfigure(&self, client: &Client, what: Reconfigure) -> Result<Reconfiguring, ControlError> {
-        self.get()?;
+    async fn reconfigure(
+        &self,
+        by: &Caller,
+        client: &Client,
+        what: Reconfigure,
+    ) -> Result<Reconfiguring, ControlError> {
+        self.get()?.note(by, "reconfigure");
         match what {
             Reconfigure::Renew => Ok(Reconfiguring {
                 client: Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1),
@@ -142,8 +177,9 @@ impl Control for FakeControl {
         Ok(self.get()?.catalog.clone())
     }
 
-    async fn reload(&self) -> Result<Reloaded, ControlError> {
+    async fn reload(&self, by: &Caller) -> Result<Reloaded, ControlError> {
         let daemon = self.get()?;
+        daemon.note(by, "reload");
         let written = daemon.written.lock().expect("the settings").clone();
         let settings = orchestrator::settings::parse(&written, std::iter::empty())?;
         let mut running = daemon.running.lock().expect("the settings");
@@ -157,7 +193,13 @@ impl Control for FakeControl {
 
     async fn settings(&self) -> Result<SettingsView, ControlError> {
         self.get()?;
-        Err(ControlError::Stopping)
+        Ok(SettingsView {
+            file: "/etc/orchestrator/settings.toml".to_owned(),
+            loaded: Timestamp(1_800_000_000_000),
+            last_reload: None,
+            pending: Vec::new(),
+            faults: Vec::new(),
+        })
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use orchestrator::api::{App, Limits, Server};
+use orchestrator::api::{App, Inside, Limits, Server};
 use orchestrator::conditions::Conditions;
 use orchestrator::metrics::Metrics;
 use orchestrator::model::{
@@ -44,6 +44,10 @@ pub(crate) struct Daemon {
     pub(crate) arrived: Arc<Notify>,
     /// The text of the settings that a reload reads.
     pub(crate) written: Arc<Mutex<String>>,
+    /// The same API, without a socket.
+    pub(crate) inside: Inside,
+    /// What was asked of the daemon, and by whom.
+    asked: Arc<Mutex<Vec<String>>>,
     pub(crate) unix: Listen,
     pub(crate) tcp: Listen,
     stop: CancellationToken,
@@ -77,7 +81,9 @@ impl Daemon {
         };
         let (catalog, keeper) = Keeper::open(parts, &stop).await.expect("a catalog");
         tokio::spawn(keeper.run(stop.clone()));
+        let asked = Arc::new(Mutex::new(Vec::new()));
         let control = FakeControl::ready(Ready {
+            asked: asked.clone(),
             store: store.clone(),
             catalog: catalog.clone(),
             gate: gate.clone(),
@@ -92,6 +98,7 @@ impl Daemon {
             metrics: Metrics::default(),
             tasks: tasks.clone(),
         };
+        let inside = Inside::new(app.clone());
         let listen = [
             Listen::Unix(directory.path().join("api.sock")),
             Listen::Tcp(SocketAddr::from((Ipv6Addr::LOCALHOST, 0))),
@@ -115,6 +122,8 @@ impl Daemon {
             gate,
             arrived,
             written,
+            inside,
+            asked,
             unix,
             tcp,
             stop,
@@ -128,6 +137,11 @@ impl Daemon {
         let settings = orchestrator::settings::parse(text, std::iter::empty()).expect("settings");
         self.settings.send_replace(Arc::new(settings));
         assert!(self.catalog.refresh().await);
+    }
+
+    /// What was asked of the daemon until now, and by whom.
+    pub(crate) fn asked(&self) -> Vec<String> {
+        self.asked.lock().expect("the list").clone()
     }
 
     /// Tells it to stop.

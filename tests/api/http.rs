@@ -96,7 +96,7 @@ pub(crate) async fn send(place: &Listen, request: &[u8]) -> Answer {
         .expect("an answer in time")
 }
 
-/// Asks with these header lines besides the usual.
+/// Asks with these header lines besides the usual. The document has to allow the answer.
 pub(crate) async fn ask_with(place: &Listen, method: &str, path: &str, headers: &str, body: &[u8]) -> Answer {
     let host = if headers.to_ascii_lowercase().contains("host:") {
         ""
@@ -109,7 +109,9 @@ pub(crate) async fn ask_with(place: &Listen, method: &str, path: &str, headers: 
         format!("Content-Length: {}\r\n", body.len())
     };
     let head = format!("{method} {path} HTTP/1.1\r\n{host}Connection: close\r\n{length}{headers}\r\n");
-    send(place, &[head.as_bytes(), body].concat()).await
+    let answer = send(place, &[head.as_bytes(), body].concat()).await;
+    crate::document::check(method, path, &answer);
+    answer
 }
 
 /// Asks.

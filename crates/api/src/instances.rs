@@ -8,6 +8,7 @@ use orchestrator_api_types::{self as wire, DestroyQuery, InstanceQuery, Page};
 use orchestrator_model::{InstanceView, Phase};
 use orchestrator_store::InstanceFilter;
 
+use super::caller::Caller;
 use super::describe::{Operation, Output, Schemas, describe_json};
 use super::params::{Params, Segment, limit, name};
 use super::problem::Fault;
@@ -70,6 +71,7 @@ impl Output for Removal {
 /// client may hold a lease since that has nothing to do with it.
 pub(super) async fn destroy(
     State(shared): State<Shared>,
+    caller: Caller,
     view: View,
     Segment(id): Segment,
     Params(query): Params<DestroyQuery>,
@@ -84,6 +86,10 @@ pub(super) async fn destroy(
             }
         };
     }
-    let instance = shared.app.control.destroy(found.instance.id, query.release).await?;
+    let instance = shared
+        .app
+        .control
+        .destroy(&caller, found.instance.id, query.release)
+        .await?;
     Ok(Removal::Begun(InstanceView { instance, ..found }.into_wire()))
 }

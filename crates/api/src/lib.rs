@@ -32,6 +32,7 @@ mod guard;
 mod health;
 mod hooks;
 mod host;
+mod inside;
 mod instances;
 mod leases;
 mod listener;
@@ -68,6 +69,7 @@ use orchestrator_dhcp6::Reconfigure;
 use tokio::sync::watch;
 
 pub use caller::Caller;
+pub use inside::{Answer, Coming, Inside};
 pub use listener::BindError;
 pub use openapi::openapi;
 pub use peer::Peer;
@@ -101,11 +103,13 @@ pub struct App {
 }
 
 /// What the API may ask of the daemon. Each call has a time limit; what it began may go on when the limit ends it.
+///
+/// `by` is who asks: the timeline says who caused what.
 #[async_trait]
 pub trait Control: Send + Sync + 'static {
     /// Records that an instance is on its way out, and sees to it. With `release`, its client's leases are freed, unless
     /// the instance is gone: then it fails with [`ControlError::InstanceGone`].
-    async fn destroy(&self, id: InstanceId, release: bool) -> Result<Instance, ControlError>;
+    async fn destroy(&self, by: &Caller, id: InstanceId, release: bool) -> Result<Instance, ControlError>;
 
     /// Records what dnsmasq told. Returns when it is durable.
     async fn dnsmasq_event(&self, event: DnsmasqEvent) -> Result<(), ControlError>;
@@ -114,22 +118,28 @@ pub trait Control: Send + Sync + 'static {
     async fn reservations(&self) -> Result<Vec<ReservationView>, ControlError>;
 
     /// Reserves something on a link. When it returns, nobody else is given it.
-    async fn reserve(&self, link: String, reservation: Reservation) -> Result<ReservationView, ControlError>;
+    async fn reserve(
+        &self,
+        by: &Caller,
+        link: String,
+        reservation: Reservation,
+    ) -> Result<ReservationView, ControlError>;
 
     /// Removes what [`reserve`](Self::reserve) made.
-    async fn unreserve(&self, id: ReservationId) -> Result<ReservationView, ControlError>;
+    async fn unreserve(&self, by: &Caller, id: ReservationId) -> Result<ReservationView, ControlError>;
 
     /// The instances that run and that the database does not know.
     async fn orphans(&self) -> Result<Vec<Orphan>, ControlError>;
 
     /// Removes one of them; `None` when there is none of that id.
-    async fn remove_orphan(&self, id: InstanceId) -> Result<Option<Orphan>, ControlError>;
+    async fn remove_orphan(&self, by: &Caller, id: InstanceId) -> Result<Option<Orphan>, ControlError>;
 
     /// Has a client ask again (RFC 9915, section 18.3.11). Returns when that has begun.
-    async fn reconfigure(&self, client: &Client, what: Reconfigure) -> Result<Reconfiguring, ControlError>;
+    async fn reconfigure(&self, by: &Caller, client: &Client, what: Reconfigure)
+    -> Result<Reconfiguring, ControlError>;
 
     /// Reads the settings again and puts them in force. When it returns, what is done next is done by them.
-    async fn reload(&self) -> Result<Reloaded, ControlError>;
+    async fn reload(&self, by: &Caller) -> Result<Reloaded, ControlError>;
 
     /// What an operator declares: asked for templates, and told of those that are made through the API.
     fn catalog(&self) -> Result<Catalog, ControlError>;

@@ -37,7 +37,8 @@ pub(super) struct Share {
 }
 
 impl Share {
-    fn of(capacity: Capacity) -> Arc<Self> {
+    /// The share of one peer.
+    pub(super) fn of(capacity: Capacity) -> Arc<Self> {
         Arc::new(Self {
             requests: Semaphore::new(share_of(capacity.requests)),
             streams: Arc::new(Semaphore::new(share_of(capacity.streams))),

@@ -6,6 +6,7 @@ use orchestrator_api_types::{Asked, ReconfigureQuery, ReconfigureView};
 use orchestrator_dhcp6::Reconfigure;
 use orchestrator_source::listener::{NotReconfigured, Reconfiguring};
 
+use super::caller::Caller;
 use super::describe::Accepted;
 use super::params::{Params, Segment};
 use super::problem::Fault;
@@ -23,12 +24,17 @@ fn message(asked: Asked) -> Reconfigure {
 /// `POST /v1/clients/{id}/reconfigure`
 pub(super) async fn reconfigure(
     State(shared): State<Shared>,
+    caller: Caller,
     view: View,
     Segment(id): Segment,
     Params(query): Params<ReconfigureQuery>,
 ) -> Result<Accepted<ReconfigureView>, Fault> {
     let client = view.client(&id).await?;
-    let begun = shared.app.control.reconfigure(&client, message(query.message)).await?;
+    let begun = shared
+        .app
+        .control
+        .reconfigure(&caller, &client, message(query.message))
+        .await?;
     let Reconfiguring {
         client: address,
         relayed,

@@ -9,6 +9,7 @@ use orchestrator_model::{Holder, Reservation, ReservationId, ReservationView};
 use orchestrator_settings::check_holder;
 
 use super::body::JsonBody;
+use super::caller::Caller;
 use super::describe::Created;
 use super::params::{Params, Segment, limit};
 use super::problem::Fault;
@@ -40,22 +41,24 @@ pub(super) async fn list(
 /// `POST /v1/reservations`
 pub(super) async fn add(
     State(shared): State<Shared>,
+    caller: Caller,
     body: JsonBody<NewReservation>,
 ) -> Result<Created<wire::ReservationView>, Fault> {
     let new = body.read("a reservation")?;
     let link = new.link.clone();
-    let view = shared.app.control.reserve(link, read(new)?).await?;
+    let view = shared.app.control.reserve(&caller, link, read(new)?).await?;
     Ok(Created(view.into_wire()))
 }
 
 /// `DELETE /v1/reservations/{id}`
 pub(super) async fn remove(
     State(shared): State<Shared>,
+    caller: Caller,
     Segment(id): Segment,
 ) -> Result<Json<wire::ReservationView>, Fault> {
     let missing = || Fault::no_such("reservation", "no-such-reservation", &id);
     let id: ReservationId = id.parse().map_err(|_| missing())?;
-    Ok(Json(shared.app.control.unreserve(id).await?.into_wire()))
+    Ok(Json(shared.app.control.unreserve(&caller, id).await?.into_wire()))
 }
 
 /// What a reservation says.

@@ -6,6 +6,7 @@ use orchestrator_api_types as wire;
 use orchestrator_model::Timestamp;
 use orchestrator_settings::Change;
 
+use super::caller::Caller;
 use super::problem::Fault;
 use super::routes::Shared;
 use super::wire::IntoWire;
@@ -51,6 +52,6 @@ pub(super) async fn show(State(shared): State<Shared>) -> Result<Json<wire::Sett
 }
 
 /// `POST /v1/settings/reload`
-pub(super) async fn reload(State(shared): State<Shared>) -> Result<Json<wire::Reloaded>, Fault> {
-    Ok(Json(shared.app.control.reload().await?.into_wire()))
+pub(super) async fn reload(State(shared): State<Shared>, caller: Caller) -> Result<Json<wire::Reloaded>, Fault> {
+    Ok(Json(shared.app.control.reload(&caller).await?.into_wire()))
 }

@@ -66,8 +66,9 @@ impl Operation {
             let title = reason(status);
             responses.insert(status, (vec![title], answer.content));
         }
-        for (status, codes) in self.problems {
-            let (described, content) = responses.entry(status).or_default();
+        let problems = self.problems;
+        for (status, codes) in &problems {
+            let (described, content) = responses.entry(*status).or_default();
             let codes: Vec<String> = codes.iter().map(|code| format!("`{code}`")).collect();
             described.push(format!("Problem: {}", codes.join(", ")));
             content.insert("application/problem+json".to_owned(), json!({ "schema": problem }));
@@ -77,6 +78,9 @@ impl Operation {
             let mut response = json!({ "description": described.join(". ") });
             if !content.is_empty() {
                 response["content"] = Value::Object(content);
+            }
+            if let Some(codes) = problems.get(&status) {
+                response["x-codes"] = json!(codes);
             }
             shown.insert(status.to_string(), response);
         }

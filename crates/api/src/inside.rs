@@ -1,0 +1,143 @@
+//! The API without a socket, for what runs in the same process: a line that came from elsewhere, a test.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::http::{Method, Request, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use futures_util::{Stream, StreamExt, future};
+use http_body_util::BodyExt;
+use hyper::service::Service;
+use hyper_util::service::TowerToHyperService;
+use tokio::sync::{OnceCell, Semaphore};
+use tokio_util::sync::CancellationToken;
+
+use super::App;
+use super::caller::Caller;
+use super::connection::Connection;
+use super::exchange::Exchange;
+use super::passage::Face;
+use super::peer::Standing;
+use super::places::{Capacity, Share};
+use super::problem::Fault;
+use super::routes::{self, Shared};
+use super::serve::Limits;
+
+/// An answer as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The media type of the body, without its parameters; empty where there is none.
+    pub media_type: String,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// A body as it comes, until it ends or breaks off.
+pub type Coming = Pin<Box<dyn Stream<Item = Bytes> + Send>>;
+
+/// The API without a socket. A cheap handle.
+///
+/// Its routes are those of the unix socket, and so are their roles. What keeps peers from crowding one another out is
+/// not here: whoever asks is bounded by whoever lets it ask.
+#[derive(Clone)]
+pub struct Inside {
+    routes: TowerToHyperService<Router>,
+    share: Arc<Share>,
+}
+
+impl Inside {
+    /// The API of a daemon.
+    pub fn new(app: App) -> Self {
+        let limits = Limits::default();
+        let shared = Shared {
+            app,
+            draining: CancellationToken::new(),
+            streams: Arc::new(Semaphore::new(limits.streams)),
+        };
+        let share = Share::of(Capacity {
+            connections: limits.connections,
+            requests: limits.requests,
+            streams: limits.streams,
+        });
+        Self {
+            routes: TowerToHyperService::new(routes::bare(&shared, Face::Unix)),
+            share,
+        }
+    }
+
+    /// Answers a request of a caller. `target` is the path with its query; `body` is JSON, or empty.
+    pub async fn ask(&self, caller: &Caller, method: &str, target: &str, body: Vec<u8>) -> Answer {
+        let (parts, body) = self.answer(caller, method, target, None, body).await.into_parts();
+        let media_type = parts.headers.get(header::CONTENT_TYPE);
+        let media_type = media_type.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        Answer {
+            status: parts.status.as_u16(),
+            media_type: media_type.split(';').next().unwrap_or_default().to_owned(),
+            // A body in memory does not fail; one that breaks off is as long as what came.
+            body: body.collect().await.map(|body| body.to_bytes()).unwrap_or_default(),
+        }
+    }
+
+    /// Opens a stream of server-sent events. An answer that is none is an error.
+    ///
+    /// # Errors
+    ///
+    /// The answer, where it is a problem.
+    pub async fn follow(&self, caller: &Caller, target: &str) -> Result<Coming, Answer> {
+        let response = self
+            .answer(caller, "GET", target, Some("text/event-stream"), Vec::new())
+            .await;
+        let status = response.status();
+        if status.is_success() {
+            let stream = response.into_body().into_data_stream();
+            return Ok(Box::pin(stream.scan((), |(), bytes| future::ready(bytes.ok()))));
+        }
+        Err(Answer {
+            status: status.as_u16(),
+            media_type: "application/problem+json".to_owned(),
+            body: response
+                .into_body()
+                .collect()
+                .await
+                .map(|body| body.to_bytes())
+                .unwrap_or_default(),
+        })
+    }
+
+    async fn answer(
+        &self,
+        caller: &Caller,
+        method: &str,
+        target: &str,
+        accept: Option<&str>,
+        body: Vec<u8>,
+    ) -> Response {
+        let connection = Connection {
+            exchange: Arc::new(Exchange::default()),
+            share: self.share.clone(),
+            standing: Standing::Full(caller.role),
+            peer: caller.peer,
+            user: Arc::new(OnceCell::new_with(Some(caller.user.clone()))),
+        };
+        let request = Method::from_bytes(method.as_bytes()).ok().and_then(|method| {
+            let request = Request::builder().method(method).uri(target).extension(connection);
+            let request = match accept {
+                Some(accept) => request.header(header::ACCEPT, accept),
+                None => request,
+            };
+            request.body(Body::from(body)).ok()
+        });
+        let Some(request) = request else {
+            let detail = format!("{method} {target:?} is no request");
+            return Fault::new(StatusCode::BAD_REQUEST, "bad-request", detail).into_response();
+        };
+        match self.routes.call(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        }
+    }
+}
