@@ -13,6 +13,7 @@ on_both!(
     two_admins_do_not_overwrite_each_other,
     the_settings_declare_versions_too,
     a_change_is_in_the_timeline,
+    old_versions_are_forgotten_and_the_last_is_kept,
 );
 
 fn spec(image: &str) -> String {
@@ -170,4 +171,24 @@ async fn a_change_is_in_the_timeline(place: Place) {
             ),
         ]
     );
+}
+
+async fn old_versions_are_forgotten_and_the_last_is_kept(place: Place) {
+    let store = place.open().await;
+    store.add_template("web", spec("a"), None, at(1)).await.unwrap();
+    for (time, image) in [(2, "b"), (3, "c"), (4, "b")] {
+        let changed = store.change_template("web", spec(image), None, None, at(time));
+        changed.await.unwrap();
+    }
+    let kept = async || {
+        let versions = store.template_versions("web").await.unwrap();
+        versions.iter().map(|kept| kept.version).collect::<Vec<_>>()
+    };
+    assert_eq!(store.prune(at(1)).await.unwrap().templates, 0);
+    assert_eq!(store.prune(at(9)).await.unwrap().templates, 1);
+    // The one that counts, and the last, so that no number is given twice.
+    assert_eq!(kept().await, [2, 3]);
+    store.remove_template("web", None, None, at(10)).await.unwrap();
+    store.prune(at(20)).await.unwrap();
+    assert_eq!(kept().await, [3]);
 }

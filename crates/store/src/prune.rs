@@ -16,6 +16,14 @@ statements! {
         select link, address from leases
         where (state = 'released' and changed < $1) or (state = 'expired' and valid_until < $1 and changed < $1)
         limit $2)";
+    TEMPLATES = "delete from templates where (name, version) in (
+        select t.name, t.version from templates t
+        where t.made < $1
+            and t.version < (select max(last.version) from templates last where last.name = t.name)
+            and not exists (select 1 from declared_templates d where d.name = t.name and d.version = t.version)
+            and not exists (select 1 from instances i
+                where i.template = t.name and i.version = t.version and i.phase <> 'removed')
+        limit $2)";
     CLIENTS = "delete from clients where id in (
         select c.id from clients c where c.last_seen < $1
             and not exists (select 1 from leases l where l.client = c.id)
@@ -37,10 +45,13 @@ pub struct Pruned {
     pub leases: u64,
     /// Clients of whom nothing else was left.
     pub clients: u64,
+    /// Versions of templates that nobody declares and no live instance has.
+    pub templates: u64,
 }
 
 impl Store {
-    /// Forgets what ended before `before`: events, removed instances, ended leases, and clients with nothing left.
+    /// Forgets what ended before `before`: events, removed instances, ended leases, clients with nothing left, and
+    /// versions of templates that nobody has any more.
     ///
     /// A client whose lease is forgotten may get another address when it returns.
     ///
@@ -91,10 +102,11 @@ impl Pruned {
         self.instances += other.instances;
         self.leases += other.leases;
         self.clients += other.clients;
+        self.templates += other.templates;
     }
 
     fn is_full(&self) -> bool {
-        [self.events, self.instances, self.leases, self.clients].contains(&PORTION)
+        [self.events, self.instances, self.leases, self.clients, self.templates].contains(&PORTION)
     }
 }
 
@@ -115,6 +127,13 @@ impl Write for Prune {
             instances: execute!(&mut batch.tx, "forget removed instances", INSTANCES, before, portion)?,
             leases: execute!(&mut batch.tx, "forget ended leases", LEASES, before, portion)?,
             clients: execute!(&mut batch.tx, "forget clients", CLIENTS, before, portion)?,
+            templates: execute!(
+                &mut batch.tx,
+                "forget versions of templates",
+                TEMPLATES,
+                before,
+                portion
+            )?,
         })
     }
 }

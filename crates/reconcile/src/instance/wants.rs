@@ -94,13 +94,14 @@ mod tests {
     const NOW: Timestamp = Timestamp(1_000);
 
     /// A link whose clients get instances of these templates.
-    fn settings(templates: &str) -> Settings {
+    fn declared(templates: &str) -> Declared {
         let text = format!(
             "[[link]]\nbridge = \"br0\"\naddress = \"fd39::1/64\"\npool = \"fd39::1:0/112\"\n\
              instances = \"fd39::2:0/112\"\n{templates}\n\
              [template.web]\nimage = \"w\"\n[template.shell]\nimage = \"s\"\n[template.db]\nimage = \"d\"\n"
         );
-        orchestrator_settings::parse(&text, std::iter::empty()).unwrap()
+        let settings = orchestrator_settings::parse(&text, std::iter::empty()).unwrap();
+        Declared::new(std::sync::Arc::new(settings), Vec::new())
     }
 
     /// A client that holds a lease and has live instances in these slots.
@@ -140,7 +141,7 @@ mod tests {
     /// What is wanted, in short: `+web` is to be filled, `web` is to be kept.
     fn wanted(holding: &Holding, templates: &str, now: Timestamp) -> Vec<String> {
         let owner = Owner::Client(holding.client.id);
-        let slots = Clients.slots(&owner, Some(holding), &settings(templates), now);
+        let slots = Clients.slots(&owner, Some(holding), &declared(templates), now);
         slots
             .into_iter()
             .map(|(slot, want)| match want {
@@ -170,7 +171,7 @@ mod tests {
         over.active_leases.clear();
         assert!(wanted(&over, "template = \"web\"", NOW).is_empty());
         let nobody = Owner::Client(over.client.id);
-        assert!(Clients.slots(&nobody, None, &settings(""), NOW).is_empty());
+        assert!(Clients.slots(&nobody, None, &declared(""), NOW).is_empty());
     }
 
     #[test]
@@ -206,5 +207,18 @@ mod tests {
         let mut destroyed = holding(&["web"]);
         destroyed.client.wants_instance = false;
         assert_eq!(wanted(&destroyed, "template = [\"web\", \"shell\"]", NOW), ["web"]);
+    }
+
+    #[test]
+    fn a_template_that_nobody_declares_ends_no_instance() {
+        let text = "[[link]]\nbridge = \"br0\"\naddress = \"fd39::1/64\"\npool = \"fd39::1:0/112\"\n\
+                    instances = \"fd39::2:0/112\"\ntemplate = \"web\"\n[template.web]\nimage = \"w\"\n";
+        let mut settings = orchestrator_settings::parse(text, std::iter::empty()).unwrap();
+        settings.templates.clear();
+        let declared = Declared::new(std::sync::Arc::new(settings), Vec::new());
+        let held = holding(&["web"]);
+        let owner = Owner::Client(held.client.id);
+        let slots = Clients.slots(&owner, Some(&held), &declared, NOW);
+        assert_eq!(slots.get(&Slot::new("web")), Some(&Want::Keep));
     }
 }
