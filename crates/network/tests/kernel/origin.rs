@@ -73,8 +73,11 @@ fn server() -> Result<UdpSocket> {
     Ok(socket.into())
 }
 
-/// What is in the log: port, link-layer address, source and message of each.
-fn logged(log: &OriginLog) -> Result<Vec<(String, u8, Ipv6Addr, Vec<u8>)>> {
+/// Port, last byte of the link-layer address, source and message.
+type Logged = (String, u8, Ipv6Addr, Vec<u8>);
+
+/// What is in the log.
+fn logged(log: &OriginLog) -> Result<Vec<Logged>> {
     let mut all = Vec::new();
     let bridge = if_nametoindex("br0")?;
     log.receive(|record| {
