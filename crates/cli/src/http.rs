@@ -96,7 +96,7 @@ pub(super) enum CallError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     #[error("{0}")]
-    Problem(Problem),
+    Problem(Box<Problem>),
 }
 
 const ELSEWHERE: &str = "start it with `orchestrator serve`, ask `systemctl status orchestrator`, \
@@ -267,7 +267,7 @@ impl Client {
     async fn problem(&self, response: Response<Incoming>) -> CallError {
         let status = response.status().as_u16();
         match self.collect(response).await {
-            Ok(body) => CallError::Problem(read_problem(status, &body)),
+            Ok(body) => CallError::Problem(Box::new(read_problem(status, &body))),
             Err(error) => error,
         }
     }

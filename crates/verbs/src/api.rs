@@ -39,7 +39,7 @@ pub type Stream = Pin<Box<dyn futures_util::Stream<Item = Bytes> + Send>>;
 pub enum CallError {
     /// The daemon refused it.
     #[error("{0}")]
-    Problem(Problem),
+    Problem(Box<Problem>),
     /// No daemon answers, or not in time.
     #[error(transparent)]
     Unreachable(Box<dyn Error + Send + Sync>),

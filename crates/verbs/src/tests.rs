@@ -205,7 +205,7 @@ impl<F: Fn(&str) -> (u16, Value) + Send + Sync> Api for Canned<F> {
             return Ok(body.to_string().into());
         }
         let problem: Problem = serde_json::from_value(body).expect("a problem");
-        Err(CallError::Problem(Problem { status, ..problem }))
+        Err(CallError::Problem(Box::new(Problem { status, ..problem })))
     }
 
     async fn follow(&self, path: &str) -> Result<Stream, CallError> {
