@@ -12,8 +12,8 @@ use super::reservations::Reservations;
 use orchestrator_api::{Caller, Control, ControlError, Reloaded, SettingsView};
 use orchestrator_catalog::Catalog;
 use orchestrator_model::{
-    Client, ClientId, Clock, GrantedTo, Instance, InstanceId, LeaseChange, LeaseSource, LeaseVerb, Orphan, Phase,
-    Reservation, ReservationId, ReservationView,
+    Client, ClientId, Clock, EventKind, GrantedTo, Instance, InstanceId, LeaseChange, LeaseSource, LeaseVerb, NewEvent,
+    Orphan, Phase, Reservation, ReservationId, ReservationView,
 };
 use orchestrator_reconcile::instance::Orchestrator;
 use orchestrator_runtime::causes::with_causes;
@@ -48,6 +48,44 @@ impl Ready {
         let settings = self.settings.get();
         let listens = settings.link(bridge)?.source == LeaseSource::Listener;
         self.commands.of(bridge).filter(|_| listens)
+    }
+
+    /// What somebody asked for, as the timeline has it.
+    fn event(&self, by: &Caller, kind: EventKind) -> NewEvent {
+        NewEvent {
+            by: Some(by.to_string()),
+            ..NewEvent::new(self.clock.now(), kind)
+        }
+    }
+
+    /// Records what somebody asked for. What was done is done: that it cannot be recorded is logged, and fails nothing.
+    async fn record(&self, event: NewEvent) {
+        let kind = event.kind;
+        if let Err(fault) = self.store.append_event(event).await {
+            let error = with_causes(&fault);
+            tracing::warn!(%kind, error, "what was asked for is not in the timeline");
+        }
+    }
+
+    async fn record_reservation(&self, by: &Caller, kind: EventKind, of: &ReservationView) {
+        let Reservation {
+            holder,
+            address,
+            prefix,
+        } = &of.reservation;
+        // A reservation of both is one event: the prefix is in its detail.
+        let leased = address.map(Into::into).or(prefix.map(Into::into));
+        let and = match (address, prefix) {
+            (Some(_), Some(prefix)) => format!(", and {prefix}"),
+            _ => String::new(),
+        };
+        self.record(NewEvent {
+            link: Some(of.link.clone()),
+            leased,
+            detail: Some(format!("for {holder}{and}")),
+            ..self.event(by, kind)
+        })
+        .await;
     }
 
     /// Frees what the client holds, through whoever owns its bindings.
@@ -113,7 +151,7 @@ impl Control for Switchboard {
     async fn destroy(&self, by: &Caller, id: InstanceId, release: bool) -> Result<Instance, ControlError> {
         let ready = self.ready()?;
         tracing::info!(%by, instance = %id, release, "asked to remove an instance");
-        let instance = ready.orchestrator.destroy(id).await?;
+        let instance = ready.orchestrator.destroy(id, Some(by.to_string())).await?;
         if !release {
             return Ok(instance);
         }
@@ -125,6 +163,15 @@ impl Control for Switchboard {
             });
         }
         if let Some(client) = instance.client() {
+            let requested = ready.event(by, EventKind::ReleaseRequested);
+            ready
+                .record(NewEvent {
+                    link: Some(instance.link().to_owned()),
+                    client: Some(client),
+                    instance: Some(id),
+                    ..requested
+                })
+                .await;
             ready.release(client).await?;
         }
         Ok(instance)
@@ -146,10 +193,23 @@ impl Control for Switchboard {
 
     async fn remove_orphan(&self, by: &Caller, id: InstanceId) -> Result<Option<Orphan>, ControlError> {
         tracing::info!(%by, instance = %id, "asked to remove an orphan");
-        let removed = self.ready()?.orchestrator.remove_orphan(id).await;
-        removed.map_err(|fault| ControlError::Refused {
+        let ready = self.ready()?;
+        let removed = ready.orchestrator.remove_orphan(id).await;
+        let removed = removed.map_err(|fault| ControlError::Refused {
             reason: with_causes(&fault),
-        })
+        })?;
+        if let Some(orphan) = &removed {
+            let event = ready.event(by, EventKind::OrphanRemoved);
+            ready
+                .record(NewEvent {
+                    link: orphan.link.clone(),
+                    instance: Some(id),
+                    leased: orphan.address.map(Into::into),
+                    ..event
+                })
+                .await;
+        }
+        Ok(removed)
     }
 
     async fn reservations(&self) -> Result<Vec<ReservationView>, ControlError> {
@@ -163,12 +223,18 @@ impl Control for Switchboard {
         reservation: Reservation,
     ) -> Result<ReservationView, ControlError> {
         tracing::info!(%by, link, "asked to reserve");
-        self.ready()?.reservations.add(&link, reservation).await
+        let ready = self.ready()?;
+        let made = ready.reservations.add(&link, reservation).await?;
+        ready.record_reservation(by, EventKind::Reserved, &made).await;
+        Ok(made)
     }
 
     async fn unreserve(&self, by: &Caller, id: ReservationId) -> Result<ReservationView, ControlError> {
         tracing::info!(%by, reservation = %id, "asked to remove a reservation");
-        self.ready()?.reservations.remove(id).await
+        let ready = self.ready()?;
+        let removed = ready.reservations.remove(id).await?;
+        ready.record_reservation(by, EventKind::Unreserved, &removed).await;
+        Ok(removed)
     }
 
     async fn reconfigure(
@@ -180,7 +246,16 @@ impl Control for Switchboard {
         let ready = self.ready()?;
         tracing::info!(%by, client = %client.id, "asked to reconfigure a client");
         ready.listener(&client.link).ok_or(NotReconfigured::NotServed)?;
-        Ok(ready.commands.reconfigure(&client.link, &client.duid, what).await?)
+        let begun = ready.commands.reconfigure(&client.link, &client.duid, what).await?;
+        let event = ready.event(by, EventKind::ReconfigureRequested);
+        ready
+            .record(NewEvent {
+                link: Some(client.link.clone()),
+                client: Some(client.id),
+                ..event
+            })
+            .await;
+        Ok(begun)
     }
 
     fn catalog(&self) -> Result<Catalog, ControlError> {
@@ -189,7 +264,18 @@ impl Control for Switchboard {
 
     async fn reload(&self, by: &Caller) -> Result<Reloaded, ControlError> {
         tracing::info!(%by, "asked to reload the settings");
-        self.desk.reload().await
+        let outcome = self.desk.reload().await;
+        // While the database is waited for there is no timeline yet: the log has it.
+        if let Ok(ready) = self.ready() {
+            let detail = match &outcome {
+                Ok(reloaded) => format!("{} changes", reloaded.changes.len()),
+                Err(fault) => format!("refused: {fault}"),
+            };
+            let event = ready.event(by, EventKind::SettingsReloaded);
+            let detail = Some(detail);
+            ready.record(NewEvent { detail, ..event }).await;
+        }
+        outcome
     }
 
     async fn settings(&self) -> Result<SettingsView, ControlError> {

@@ -75,7 +75,7 @@ impl Control for FakeControl {
         let at = Timestamp::wall();
         let instance = daemon
             .store
-            .destroy_instance(id, at, Some("by request".to_owned()))
+            .destroy_instance(id, at, Some("by request".to_owned()), Some(by.to_string()))
             .await?;
         if release {
             let client = instance.client().expect("a client");

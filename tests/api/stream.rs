@@ -142,7 +142,12 @@ async fn a_filtered_stream_catches_up_and_goes_on() {
     daemon.client(2000).await;
     daemon
         .store
-        .destroy_instance(orchestrator::model::Id::from_bytes([1; 6]), Timestamp::wall(), None)
+        .destroy_instance(
+            orchestrator::model::Id::from_bytes([1; 6]),
+            Timestamp::wall(),
+            None,
+            None,
+        )
         .await
         .unwrap();
     assert!(stream.read_until("instance-destroyed").await);

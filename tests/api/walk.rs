@@ -277,6 +277,29 @@ async fn what_is_not_in_the_document_is_not_there() {
     }
 }
 
+#[tokio::test]
+async fn the_timeline_says_who_asked() {
+    let daemon = Daemon::start().await;
+    facts(&daemon).await;
+    let path = "/v1/instances/010101010101";
+    daemon
+        .inside
+        .ask(&caller(Role::Operator), "DELETE", path, Vec::new())
+        .await;
+    assert_eq!(daemon.asked(), ["destroy by user alice"]);
+    let events = daemon
+        .inside
+        .ask(&caller(Role::Viewer), "GET", "/v1/events", Vec::new())
+        .await;
+    let events: Value = serde_json::from_slice(&events.body).unwrap();
+    let of = |kind: &str| {
+        let items = events["items"].as_array().unwrap();
+        items.iter().find(|event| event["kind"] == kind).unwrap()["by"].clone()
+    };
+    assert_eq!(of("instance-destroyed"), "user alice");
+    assert_eq!(of("instance-wanted"), Value::Null);
+}
+
 #[test]
 fn a_caller_on_loopback_has_no_name() {
     let peer = Peer::Host(IpAddr::V6(Ipv6Addr::LOCALHOST));

@@ -150,7 +150,7 @@ async fn an_owner_of_another_kind_has_numbered_slots(place: Place) {
     assert_eq!(store.live_slots(&owner).await.unwrap().len(), 2);
     // An admin's removal of one asks no client.
     let destroyed = store
-        .destroy_instance(views[0].instance.id, at(10), None)
+        .destroy_instance(views[0].instance.id, at(10), None, None)
         .await
         .unwrap();
     assert_eq!(destroyed.phase, Phase::Removing);
@@ -338,12 +338,18 @@ async fn destroying_unwants_and_may_be_repeated(place: Place) {
     let client = holding_client(&store, 1).await;
     let instance = plan(&store, client, 100).await;
     let why = Some("asked for by an admin".to_owned());
-    let first = store.destroy_instance(instance.id, at(10), why.clone()).await.unwrap();
+    let first = store
+        .destroy_instance(instance.id, at(10), why.clone(), None)
+        .await
+        .unwrap();
     assert_eq!(
         (first.phase, first.reason.clone(), first.changed),
         (Phase::Removing, why.clone(), at(10))
     );
-    assert_eq!(store.destroy_instance(instance.id, at(11), None).await.unwrap(), first);
+    assert_eq!(
+        store.destroy_instance(instance.id, at(11), None, None).await.unwrap(),
+        first
+    );
     assert_eq!(store.instance(instance.id).await.unwrap().unwrap().instance, first);
     assert!(!store.client(client).await.unwrap().unwrap().wants_instance);
     let filter = EventFilter {
@@ -375,13 +381,17 @@ async fn destroying_unwants_and_may_be_repeated(place: Place) {
 async fn destroying_what_is_gone_changes_nothing(place: Place) {
     let store = place.open().await;
     let nobody = Id::from_bytes([9; 6]);
-    let unknown = store.destroy_instance(nobody, at(0), None).await;
+    let unknown = store.destroy_instance(nobody, at(0), None, None).await;
     assert!(matches!(unknown, Err(StoreError::NoSuchInstance(id)) if id == nobody));
     let client = holding_client(&store, 1).await;
     let gone = plan(&store, client, 100).await;
     remove(&store, &gone).await;
     assert_eq!(
-        store.destroy_instance(gone.id, at(200), None).await.unwrap().phase,
+        store
+            .destroy_instance(gone.id, at(200), None, None)
+            .await
+            .unwrap()
+            .phase,
         Phase::Removed
     );
     assert!(store.client(client).await.unwrap().unwrap().wants_instance);

@@ -217,7 +217,7 @@ async fn a_replay_is_no_lease_event(place: Place) {
     let store = place.open().await;
     let id = holding_client(&store, 1).await;
     let instance = crate::place::plan(&store, id, 100).await;
-    store.destroy_instance(instance.id, at(5), None).await.unwrap();
+    store.destroy_instance(instance.id, at(5), None, None).await.unwrap();
     let replay = |seconds, end| LeaseChange {
         replayed: true,
         valid_until: at(end),
@@ -239,7 +239,7 @@ async fn a_renewal_matters_to_who_wants_no_instance(place: Place) {
     let matters = async |verb, seconds| store.record_leases(vec![change(verb, 1, seconds)]).await.unwrap()[0].matters;
     assert!(!matters(LeaseVerb::Hold, 10).await);
     let instance = crate::place::plan(&store, id, 100).await;
-    store.destroy_instance(instance.id, at(15), None).await.unwrap();
+    store.destroy_instance(instance.id, at(15), None, None).await.unwrap();
     assert!(matters(LeaseVerb::Hold, 20).await);
     assert!(!matters(LeaseVerb::Hold, 30).await);
     assert!(matters(LeaseVerb::Release, 40).await);

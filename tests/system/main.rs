@@ -8,6 +8,7 @@ mod advertisement;
 mod answering;
 mod attempts;
 mod backup;
+mod callers;
 mod class;
 mod crash;
 mod damage;

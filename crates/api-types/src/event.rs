@@ -61,6 +61,18 @@ words! {
         TemplateRemoved = "template-removed",
         /// A link or a class names a template that is declared nowhere: its clients get nothing.
         TemplateMissing = "template-missing",
+        /// Somebody asked for a client's leases to be freed.
+        ReleaseRequested = "release-requested",
+        /// Somebody had a client ask again.
+        ReconfigureRequested = "reconfigure-requested",
+        /// Somebody reserved an address or a prefix for a client.
+        Reserved = "reserved",
+        /// Somebody removed a reservation.
+        Unreserved = "unreserved",
+        /// Somebody had the settings read again; the detail says what came of it.
+        SettingsReloaded = "settings-reloaded",
+        /// Somebody removed an instance that the database did not know.
+        OrphanRemoved = "orphan-removed",
         /// Something was refused: an event for an unknown link, a pool that is full.
         Refused = "refused",
     }

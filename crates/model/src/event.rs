@@ -60,6 +60,18 @@ pub enum EventKind {
     TemplateRemoved,
     /// A link or a class names a template that is declared nowhere: its clients get nothing.
     TemplateMissing,
+    /// Somebody asked for a client's leases to be freed.
+    ReleaseRequested,
+    /// Somebody had a client ask again.
+    ReconfigureRequested,
+    /// Somebody reserved an address or a prefix for a client.
+    Reserved,
+    /// Somebody removed a reservation.
+    Unreserved,
+    /// Somebody had the settings read again; the detail says what came of it.
+    SettingsReloaded,
+    /// Somebody removed an instance that the database did not know.
+    OrphanRemoved,
     /// Something was refused: an event for an unknown link, a pool that is full.
     Refused,
 }
@@ -88,6 +100,12 @@ words!(EventKind {
     TemplateChanged = "template-changed",
     TemplateRemoved = "template-removed",
     TemplateMissing = "template-missing",
+    ReleaseRequested = "release-requested",
+    ReconfigureRequested = "reconfigure-requested",
+    Reserved = "reserved",
+    Unreserved = "unreserved",
+    SettingsReloaded = "settings-reloaded",
+    OrphanRemoved = "orphan-removed",
     Refused = "refused",
 });
 

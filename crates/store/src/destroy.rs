@@ -16,7 +16,7 @@ impl Store {
     /// Has an instance removed, and its client be given no other until its next lease event.
     ///
     /// One that is on its way out stays so and one that is gone stays gone: asking again changes nothing but, in the
-    /// first case, that the client wants none. `detail` says on whose behalf.
+    /// first case, that the client wants none. `detail` says why, and `by` who asked for it.
     ///
     /// # Errors
     ///
@@ -26,8 +26,9 @@ impl Store {
         id: InstanceId,
         at: Timestamp,
         detail: Option<String>,
+        by: Option<String>,
     ) -> Result<Instance, StoreError> {
-        self.write(DestroyInstance { id, at, detail }).await
+        self.write(DestroyInstance { id, at, detail, by }).await
     }
 }
 
@@ -35,6 +36,7 @@ struct DestroyInstance {
     id: InstanceId,
     at: Timestamp,
     detail: Option<String>,
+    by: Option<String>,
 }
 
 impl Write for DestroyInstance {
@@ -77,6 +79,7 @@ impl DestroyInstance {
         )?;
         let event = NewEvent {
             detail: self.detail.clone(),
+            by: self.by.clone(),
             ..instance.event(self.at, EventKind::InstanceDestroyed)
         };
         batch.append_event(event).await.map(drop)

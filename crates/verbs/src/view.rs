@@ -235,6 +235,7 @@ pub(super) fn event(item: &Value) -> Result<String, Failure> {
         event.address.map(|address| address.to_string()),
         event.prefix.map(|prefix| prefix.to_string()),
         event.detail,
+        event.by.map(|by| format!("by {by}")),
     ];
     for part in parts.into_iter().flatten() {
         line.push_str("  ");

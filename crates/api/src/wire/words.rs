@@ -50,6 +50,12 @@ same! {
         TemplateChanged,
         TemplateRemoved,
         TemplateMissing,
+        ReleaseRequested,
+        ReconfigureRequested,
+        Reserved,
+        Unreserved,
+        SettingsReloaded,
+        OrphanRemoved,
         Refused,
     }
 }

@@ -169,16 +169,16 @@ impl Orchestrator {
 
     /// Records that the instance is on its way out, whatever it does now, and sees to it.
     ///
-    /// Its client gets a new one at its next lease event, not before.
+    /// Its client gets a new one at its next lease event, not before. `by` is who asks, for the timeline.
     ///
     /// # Errors
     ///
     /// When there is no such instance or the store is away.
-    pub async fn destroy(&self, id: InstanceId) -> Result<Instance, StoreError> {
+    pub async fn destroy(&self, id: InstanceId, by: Option<String>) -> Result<Instance, StoreError> {
         let instance = self
             .inner
             .records
-            .destroy_instance(id, self.inner.clock.now(), None)
+            .destroy_instance(id, self.inner.clock.now(), None, by)
             .await?;
         self.wake(instance.key());
         Ok(instance)

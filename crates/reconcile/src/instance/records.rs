@@ -61,6 +61,7 @@ pub trait Records: Send + Sync + 'static {
         id: InstanceId,
         at: Timestamp,
         detail: Option<String>,
+        by: Option<String>,
     ) -> Result<Instance, StoreError>;
 
     /// Ends the waits of instances of this engine.
@@ -131,8 +132,9 @@ impl Records for Store {
         id: InstanceId,
         at: Timestamp,
         detail: Option<String>,
+        by: Option<String>,
     ) -> Result<Instance, StoreError> {
-        Store::destroy_instance(self, id, at, detail).await
+        Store::destroy_instance(self, id, at, detail, by).await
     }
 
     async fn hurry_instances(&self, engine: &str) -> Result<(), StoreError> {

@@ -93,7 +93,7 @@ async fn happen(world: &mut World, random: &mut Random, tally: &mut Tally) {
         8 => {
             let live = world.records.live();
             if let (Some(instance), Some(orchestrator)) = (pick(&live, random), world.orchestrator()) {
-                let _ = orchestrator.destroy(instance.id).await;
+                let _ = orchestrator.destroy(instance.id, None).await;
             }
         }
         9 | 10 => {
