@@ -152,12 +152,30 @@ fn an_updater_that_makes_the_container_anew_with_our_labels_does_no_harm() {
         .engine
         .api("POST", &format!("/containers/create?name={name}"), Some(&same))
         .unwrap();
+    // The daemon may have been faster, and have made its own again by that name.
     assert!(matches!(created.status, 201 | 409), "{}", created.text());
-    if created.status == 201 {
-        let _ = served.engine.api("POST", &format!("/containers/{name}/start"), None);
+    let copied = created.status == 201;
+    if copied {
+        served.by_hand("POST", &format!("/containers/{name}/start"), None);
     }
     let _ = served.engine.api("DELETE", "/containers/old?force=true", None);
     served.wait_event("instance-disturbed");
+    if copied {
+        // Its labels and its image are ours, its id is not: it is a stranger's, and never touched.
+        let copy = text(&created.json().unwrap(), "Id");
+        wait_for("the instance to say whose its name is", PATIENCE, || {
+            served.site.instances().into_iter().find(|instance| {
+                let reason = instance["reason"].as_str().unwrap_or_default();
+                reason.contains("is not ours; remove or rename it")
+            })
+        });
+        let found = served
+            .engine
+            .api("GET", &format!("/containers/{copy}/json"), None)
+            .unwrap();
+        assert_eq!(found.json().unwrap()["State"]["Running"], true, "it runs on");
+        served.by_hand("DELETE", &format!("/containers/{copy}?force=true"), None);
+    }
     served.wait_reached();
     // One container is left in the end, and it goes with its instance.
     let id = text(&served.before, "id");
