@@ -133,14 +133,12 @@ async fn a_change_is_in_the_timeline(place: Place) {
         .await
         .unwrap();
     store.remove_template("web", None, Some("eve"), at(4)).await.unwrap();
-    store
-        .record_settings_templates(declared(&[("db", "a")]), at(5))
-        .await
-        .unwrap();
-    store
-        .record_settings_templates(declared(&[("db", "a")]), at(6))
-        .await
-        .unwrap();
+    // What a new database learns first is no change; what is written later is.
+    let both = [("db", "a"), ("cache", "a")];
+    for (time, written) in [(4, &both[..1]), (5, &both), (6, &both)] {
+        let recorded = store.record_settings_templates(declared(written), at(time));
+        recorded.await.unwrap();
+    }
     let events = store.events(EventFilter::default()).await.unwrap().items;
     let told: Vec<_> = events
         .iter()
@@ -167,10 +165,12 @@ async fn a_change_is_in_the_timeline(place: Place) {
             (
                 at(5),
                 EventKind::TemplateCreated,
-                "template db, version 1, in the settings"
+                "template cache, version 1, in the settings"
             ),
         ]
     );
+    let by: Vec<_> = events.iter().map(|event| event.by.as_deref()).collect();
+    assert_eq!(by, [Some("ada"), Some("bob"), Some("eve"), None]);
 }
 
 async fn old_versions_are_forgotten_and_the_last_is_kept(place: Place) {

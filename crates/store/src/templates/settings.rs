@@ -9,10 +9,10 @@ use crate::{Store, StoreError};
 use orchestrator_model::{EventKind, Origin, RecordedTemplate, Timestamp};
 
 impl Store {
-    /// Records what the settings declare now, by name, each as JSON, with an event for what changed since it was last
-    /// recorded; gives every template that the settings or the API declare, as [`templates`](Self::templates) does.
+    /// Records what the settings declare now, by name, each as JSON, with an event for each change since it was last
+    /// recorded. Returns every template that the settings or the API declare, as [`templates`](Self::templates) does.
     ///
-    /// Nothing is written where nothing changed.
+    /// Nothing is written if nothing changed. What a new database learns first is no change, and no event.
     ///
     /// # Errors
     ///
@@ -44,6 +44,8 @@ impl Write for RecordSettings {
     async fn apply(&self, batch: &mut Batch<'_>) -> Result<Vec<RecordedTemplate>, StoreError> {
         let mut before = list(&mut batch.tx).await?;
         before.retain(|known| known.origin == Origin::Settings);
+        // What a new database learns of the settings that there are is no change of them.
+        let are_new_to_us = before.is_empty();
         for (name, spec) in &self.declared {
             let known = before.iter().find(|known| known.name == *name);
             let kind = match known {
@@ -59,7 +61,9 @@ impl Write for RecordSettings {
                 by: None,
             };
             let template = declaration.record(batch).await?;
-            batch.append_event(event(kind, &template, self.at, None)).await?;
+            if !are_new_to_us {
+                batch.append_event(event(kind, &template, self.at, None)).await?;
+            }
         }
         for gone in before.iter().filter(|known| !self.declared.contains_key(&known.name)) {
             withdraw(batch, &gone.name, Origin::Settings).await?;
