@@ -76,6 +76,7 @@ fn said(path: &str) -> (u16, Value) {
             let mut client = client();
             client["leases"] = json!([lease()]);
             client["instance"] = instance();
+            client["instances"] = json!([instance()]);
             client["events"] = json!([event()]);
             (200, client)
         }
@@ -88,7 +89,9 @@ fn said(path: &str) -> (u16, Value) {
 
 fn instance() -> Value {
     json!({
-        "id": ID, "client": ID, "duid": "00:03:00:01:02", "hostname": HOSTILE, "link": HOSTILE, "template": HOSTILE,
+        "id": ID, "owner": { "kind": "client", "name": ID }, "slot": HOSTILE, "host": HOSTILE, "version": 1,
+        "containers": [], "attachments": [], "client": ID, "duid": "00:03:00:01:02", "hostname": HOSTILE,
+        "link": HOSTILE, "template": HOSTILE,
         "plugin": HOSTILE, "address": "fd39::2:7", "phase": "pending", "reason": HOSTILE, "attempts": 1, "due": null,
         "spec": { "image": HOSTILE, "hostname": HOSTILE }, "link_layer": null, "reference": HOSTILE,
         "created": "2023-11-14T22:10:08Z", "ready": null, "changed": "2023-11-14T22:10:09Z"
