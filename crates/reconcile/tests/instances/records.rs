@@ -409,7 +409,7 @@ impl Records for Memory {
         id: InstanceId,
         at: Timestamp,
         detail: Option<String>,
-        by: Option<String>,
+        _by: Option<String>,
     ) -> Result<Instance, StoreError> {
         let destroyed = self.write("record a removal", |state| {
             let instance = state.instances.get_mut(&id).ok_or(StoreError::NoSuchInstance(id))?;
