@@ -1,4 +1,4 @@
-//! The daemon: builds its parts in the order in which data flows, starts them, and drains them when told to stop.
+//! The daemon: builds its parts in the order in which data flows, starts them, and drains them when it is stopped.
 //!
 //! What is only not there yet (the database, a bridge, the engine) stops nothing: each part waits for what it needs
 //! by itself, says so in the conditions, and goes on when it comes. Only what an operator must mend ends the daemon.

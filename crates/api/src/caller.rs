@@ -1,4 +1,4 @@
-//! Who asks: every request has a caller, and every handler may know it.
+//! The caller of a request. Every request has one, and every handler can take it.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use super::problem::Fault;
 use super::role::Role;
 use super::routes::Shared;
 
-/// Who asks for something, and what it may ask for.
+/// The caller of a request: its peer, its user and its role.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     /// Where the request comes from.

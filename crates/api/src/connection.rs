@@ -53,7 +53,7 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Who asks, for something that needs a role; `None` when the peer has no role at all.
+    /// The caller of the request; `None` when the peer has no role.
     ///
     /// The user's name is looked up where something is to be changed, so that it can be recorded who did it.
     pub(super) async fn caller(&self, needed: Role) -> Option<Caller> {

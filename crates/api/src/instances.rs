@@ -23,7 +23,7 @@ pub(super) async fn list(
     Params(query): Params<InstanceQuery>,
 ) -> Result<Json<Page<wire::InstanceView>>, Fault> {
     let filter = InstanceFilter {
-        // Who asks for those that are gone wants to see them.
+        // A filter for removed instances implies that they are listed.
         all: query.all || query.phase == Some(wire::Phase::Removed),
         link: query.link,
         client: query.client,

@@ -29,7 +29,7 @@ impl FromRequestParts<Shared> for View {
     type Rejection = Fault;
 
     async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Fault> {
-        // Whoever is to be shown less than everything is told apart here.
+        // Restrict here what a caller sees, as soon as some callers may not see everything.
         Caller::from_request_parts(parts, shared).await?;
         let store = shared.app.store.borrow().clone().ok_or_else(Fault::store_missing)?;
         let catalog = shared.app.control.catalog().ok();

@@ -57,7 +57,7 @@ async fn sealing_key(settings: &Settings) -> Finding {
         rows.close().await;
         match key {
             Ok(key) => return Finding::there(name, format!("{path}: the key {key} of the secrets in the database")),
-            // What is wrong with the database is told of with it.
+            // The finding of the database reports its faults.
             Err(SecretsError::Nothing | SecretsError::Store(_)) => {}
             Err(fault) => return Finding::missing(name, with_causes(&fault)),
         }

@@ -1,4 +1,4 @@
-//! The signals that end a verb which runs until it is told to stop.
+//! Signals that stop a verb which otherwise runs for ever.
 
 use std::io;
 

@@ -103,7 +103,7 @@ impl Canned {
                     // Holds the connection open and says nothing.
                     std::mem::forget(stream);
                 } else {
-                    // Who has read enough hangs up.
+                    // The client hangs up when it has read enough.
                     let _ = stream.write_all(answer.as_bytes());
                 }
             }

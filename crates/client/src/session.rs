@@ -35,7 +35,7 @@ pub struct Attached {
     pub stop: mpsc::Receiver<()>,
 }
 
-/// Gets a lease for an interface and keeps it until it is told to stop; reports what happens.
+/// Gets a lease for an interface, keeps it until `stop` is signalled, and reports events.
 ///
 /// # Errors
 ///
@@ -87,7 +87,7 @@ enum Woken {
     Changed,
     Time,
     Datagram(Received),
-    /// It is told to stop.
+    /// The caller signalled it to stop.
     Told,
     TooLate,
 }

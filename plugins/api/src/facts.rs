@@ -12,7 +12,7 @@ pub struct EngineFacts {
 /// What a plugin found out about an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageFacts {
-    /// What the name stands for now: the engine's id of the image, which names its content.
+    /// The engine's id of the image that has the name at present. It identifies the image's content.
     pub id: String,
     /// Whether the image brings a health check of its own. It is not run: the template's `ready` says what is healthy.
     pub has_health_check: bool,

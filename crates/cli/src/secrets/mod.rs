@@ -98,7 +98,7 @@ async fn revoke(place: &Place, serial: &str) -> Result<(), Failure> {
     .into())
 }
 
-/// Whoever has the key gives nothing up by mistake.
+/// A user who still has the key file is refused, so that no secret is discarded by mistake.
 async fn discard(place: &Place, force: bool) -> Result<(), Failure> {
     match find_key(&place.rows, &place.file).await {
         Ok(_) if !force => return Err(Failure::SecretsOpen),
