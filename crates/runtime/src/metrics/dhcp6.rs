@@ -1,0 +1,110 @@
+//! DHCPv6 messages and what became of them.
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::registry::Registry;
+
+use super::{Labelled, Metrics, count, counter, labelled};
+
+#[derive(Clone)]
+pub(super) struct Dhcp6 {
+    dhcp6_messages: Labelled,
+    dhcp6_discards: Labelled,
+    dhcp6_refusals: Labelled,
+    dhcp6_unsent: Counter,
+    dhcp6_cloned_duids: Counter,
+    dhcp6_reconfigures: Labelled,
+    dhcp6_client_limits: Labelled,
+    dhcp6_origins: Labelled,
+    dhcp6_origins_lost: Counter,
+}
+
+impl Dhcp6 {
+    pub(super) fn register(registry: &mut Registry) -> Self {
+        Self {
+            dhcp6_messages: labelled(registry, "dhcp6_messages", "DHCPv6 messages answered, by type"),
+            dhcp6_discards: labelled(
+                registry,
+                "dhcp6_discards",
+                "DHCPv6 messages that were discarded, by reason",
+            ),
+            dhcp6_refusals: labelled(
+                registry,
+                "dhcp6_refusals",
+                "Identity associations that got no lease, by status",
+            ),
+            dhcp6_unsent: counter(
+                registry,
+                "dhcp6_unsent",
+                "DHCPv6 replies that the kernel did not accept",
+            ),
+            dhcp6_cloned_duids: counter(
+                registry,
+                "dhcp6_cloned_duids",
+                "Times that a DUID was seen at two link-local addresses in turn, at most once an hour each",
+            ),
+            dhcp6_reconfigures: labelled(registry, "dhcp6_reconfigures", "Reconfigure exchanges, by outcome"),
+            dhcp6_client_limits: labelled(
+                registry,
+                "dhcp6_client_limits",
+                "Times that a client was at its limit of leases, by outcome",
+            ),
+            dhcp6_origins: labelled(
+                registry,
+                "dhcp6_origins",
+                "DHCPv6 messages that changed a lease on a bridge, by whether the port was known that they came in by",
+            ),
+            dhcp6_origins_lost: counter(
+                registry,
+                "dhcp6_origins_lost",
+                "Times that the kernel dropped records of bridge ports because they were not read in time",
+            ),
+        }
+    }
+}
+
+impl Metrics {
+    /// A DHCPv6 message changed a lease, and the port that it came in by was known or not.
+    pub fn origin(&self, outcome: &'static str) {
+        count(&self.dhcp6.dhcp6_origins, "outcome", outcome);
+    }
+
+    /// The kernel dropped records of bridge ports.
+    pub fn origins_lost(&self) {
+        self.dhcp6.dhcp6_origins_lost.inc();
+    }
+
+    /// A DHCPv6 message of this type was answered.
+    pub fn dhcp6_answered(&self, kind: &'static str) {
+        count(&self.dhcp6.dhcp6_messages, "type", kind);
+    }
+
+    /// A DHCPv6 message was not answered.
+    pub fn dhcp6_discarded(&self, reason: &'static str) {
+        count(&self.dhcp6.dhcp6_discards, "reason", reason);
+    }
+
+    /// An identity association got no lease, with this status.
+    pub fn dhcp6_refused(&self, status: &'static str) {
+        count(&self.dhcp6.dhcp6_refusals, "status", status);
+    }
+
+    /// The kernel did not take a DHCPv6 reply.
+    pub fn dhcp6_unsent(&self) {
+        self.dhcp6.dhcp6_unsent.inc();
+    }
+
+    /// Two machines use one DUID.
+    pub fn dhcp6_cloned_duid(&self) {
+        self.dhcp6.dhcp6_cloned_duids.inc();
+    }
+
+    /// A client was at its limit of leases.
+    pub fn dhcp6_client_limit(&self, outcome: &'static str) {
+        count(&self.dhcp6.dhcp6_client_limits, "outcome", outcome);
+    }
+
+    /// A client was reconfigured: a Reconfigure was sent, answered, or not answered.
+    pub fn dhcp6_reconfigure(&self, outcome: &'static str) {
+        count(&self.dhcp6.dhcp6_reconfigures, "outcome", outcome);
+    }
+}

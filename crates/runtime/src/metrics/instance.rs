@@ -1,0 +1,139 @@
+//! Instances and engines.
+
+use std::time::Duration;
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+use super::{Labelled, Metrics, count, counter, labelled};
+
+/// Upper bounds of the time to ready, in seconds.
+const TIME_TO_READY: [f64; 12] = [0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.5, 5.0, 10.0, 30.0];
+
+#[derive(Clone)]
+pub(super) struct Instance {
+    instances_ready: Counter,
+    instances_removed: Counter,
+    instances_disturbed: Counter,
+    instances_restarted: Counter,
+    instances_stopped: Counter,
+    instance_checks: Labelled,
+    orphans_removed: Counter,
+    provision_failures: Labelled,
+    removal_failures: Labelled,
+    engine_losses: Counter,
+    engine_hangs: Counter,
+    time_to_ready: Histogram,
+}
+
+impl Instance {
+    pub(super) fn register(registry: &mut Registry) -> Self {
+        let time_to_ready = Histogram::new(TIME_TO_READY);
+        registry.register(
+            "instance_time_to_ready_seconds",
+            "Seconds from the first step of an instance to its first answer",
+            time_to_ready.clone(),
+        );
+        Self {
+            instances_ready: counter(registry, "instances_ready", "Instances that became ready"),
+            instances_removed: counter(registry, "instances_removed", "Instances that were removed"),
+            instances_disturbed: counter(
+                registry,
+                "instances_disturbed",
+                "Times that a ready instance was found degraded",
+            ),
+            instances_restarted: counter(
+                registry,
+                "instances_restarted",
+                "Restarts of instances that stopped answering",
+            ),
+            instances_stopped: counter(
+                registry,
+                "instances_stopped",
+                "Times that an instance was stopped because it could not be wired",
+            ),
+            instance_checks: labelled(registry, "instance_checks", "Checks of ready instances, by outcome"),
+            orphans_removed: counter(
+                registry,
+                "orphans_removed",
+                "Removed containers and interfaces with our mark that belonged to no instance",
+            ),
+            provision_failures: labelled(
+                registry,
+                "provision_failures",
+                "Failed attempts to bring up an instance, by code",
+            ),
+            removal_failures: labelled(
+                registry,
+                "removal_failures",
+                "Failed attempts to remove an instance, by code",
+            ),
+            engine_losses: counter(registry, "engine_losses", "Times that an engine stopped answering"),
+            engine_hangs: counter(
+                registry,
+                "engine_hangs",
+                "Health requests that an engine did not answer in time, one every few seconds while it hangs",
+            ),
+            time_to_ready,
+        }
+    }
+}
+
+impl Metrics {
+    /// An instance came to answer, so long after its provisioning began.
+    pub fn instance_ready(&self, took: Duration) {
+        self.instance.instances_ready.inc();
+        self.instance.time_to_ready.observe(took.as_secs_f64());
+    }
+
+    /// An instance was removed.
+    pub fn instance_removed(&self) {
+        self.instance.instances_removed.inc();
+    }
+
+    /// A ready instance is not as it should be.
+    pub fn instance_disturbed(&self) {
+        self.instance.instances_disturbed.inc();
+    }
+
+    /// An instance that stopped answering is restarted.
+    pub fn instance_restarted(&self) {
+        self.instance.instances_restarted.inc();
+    }
+
+    /// An instance that could not be wired is kept from running.
+    pub fn instance_stopped(&self) {
+        self.instance.instances_stopped.inc();
+    }
+
+    /// A ready instance was checked.
+    pub fn instance_checked(&self, outcome: &'static str) {
+        count(&self.instance.instance_checks, "outcome", outcome);
+    }
+
+    /// Something with our mark belonged to no instance and is removed.
+    pub fn orphan_removed(&self) {
+        self.instance.orphans_removed.inc();
+    }
+
+    /// A try to bring up an instance failed.
+    pub fn provision_failed(&self, code: &'static str) {
+        count(&self.instance.provision_failures, "code", code);
+    }
+
+    /// A try to remove an instance failed.
+    pub fn removal_failed(&self, code: &'static str) {
+        count(&self.instance.removal_failures, "code", code);
+    }
+
+    /// An engine did not answer a small question in time.
+    pub fn engine_hung(&self) {
+        self.instance.engine_hangs.inc();
+    }
+
+    /// An engine stopped answering.
+    pub fn engine_lost(&self) {
+        self.instance.engine_losses.inc();
+    }
+}
