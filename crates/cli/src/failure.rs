@@ -55,7 +55,9 @@ pub(super) enum Failure {
     Secrets(#[from] SecretsError),
     #[error("there is no database yet; the daemon makes it, and the key file, at its first start")]
     NoDatabaseYet,
-    #[error("the key file opens the secrets; give up all of them all the same with --force")]
+    #[error("there is no certificate {serial:?} in force; `orchestrator secrets` lists those there are")]
+    NoCertificate { serial: String },
+    #[error("the key file opens the secrets; --force discards all of them nevertheless")]
     SecretsOpen,
     #[error("cannot {doing} {}", .path.display())]
     File {
@@ -98,6 +100,7 @@ impl Failure {
     pub(super) fn code(&self) -> u8 {
         match self {
             Self::Verb(failure) => failure.code(),
+            Self::NoCertificate { .. } => 3,
             Self::Client(ClientError::TimedOut { .. }) => 5,
             Self::Daemon(fault) if fault.downcast_ref().is_some_and(StoreError::is_deposed) => 6,
             Self::Settings(_) | Self::WrongTemplate { .. } => 64,

@@ -90,12 +90,9 @@ async fn revoke(place: &Place, serial: &str) -> Result<(), Failure> {
     if place.room().await?.revoke(serial, Timestamp::wall()).await? {
         return table::print(&format!("revoked {serial}\n"));
     }
-    Err(orchestrator_verbs::Failure::NotFound {
-        kind: "certificate that is good",
-        id: serial.to_owned(),
-        list: "secrets",
-    }
-    .into())
+    Err(Failure::NoCertificate {
+        serial: serial.to_owned(),
+    })
 }
 
 /// A user who still has the key file is refused, so that no secret is discarded by mistake.
