@@ -41,7 +41,7 @@ const MOST_HEADERS: usize = 64;
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: u64 = 256 * 1024;
 
-/// What the routes know of the connection that a request came on.
+/// The connection of a request, as the routes see it.
 #[derive(Debug, Clone)]
 pub(super) struct Connection {
     pub(super) exchange: Arc<Exchange>,
@@ -70,7 +70,7 @@ impl Connection {
     }
 }
 
-/// What connections of a listener have in common.
+/// The state that the connections of a listener share.
 #[derive(Clone)]
 pub(super) struct Common {
     pub(super) routes: axum::Router,
@@ -120,7 +120,7 @@ pub(super) async fn serve(
     let _ = stream.shutdown().await;
 }
 
-/// What a peer is told whose request hyper could not read; `None` where it is told nothing.
+/// The answer to a request that hyper could not read; `None` when there is no answer.
 fn explain(error: &hyper::Error, exchange: &Exchange) -> Option<Fault> {
     if exchange.is_answered() {
         return None;

@@ -14,7 +14,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
-/// What the peer has to do next. In this order connections are closed when there is no room.
+/// What the peer has to do next. When there is no room, connections are closed in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Wait {
     /// Send a request, or the rest of its head.
@@ -79,7 +79,7 @@ impl Exchange {
         self.enter(Phase::Buffered);
     }
 
-    /// What hyper had was written.
+    /// Everything that hyper had was written.
     pub(super) fn flushed(&self) {
         if self.state().phase == Phase::Buffered {
             self.enter(Phase::Head);

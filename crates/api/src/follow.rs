@@ -6,9 +6,8 @@
 //!   opened ──▶ behind ──▶ up to date ────────────────────────────────────▶ behind
 //!              reads the table until its end                               reads the table
 //! ```
-//!
-//! The table is the truth and what is committed just now is only the bell. So a stream cannot miss an event, whether
-//! its reader lags, the database was away, or a commit was not answered in time and rang no bell.
+//! The table is authoritative, and a committed event only serves as a notification. So a stream cannot miss an event,
+//! even if its reader lags, the database was away, or a commit was not answered in time and sent no notification.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -36,7 +35,7 @@ const PORTION: u32 = 500;
 /// How long a stream stays silent before it shows that it is alive.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// How long the bell may be silent before the table is asked.
+/// How long there may be no notification before the table is read.
 const PERIOD: Duration = Duration::from_secs(10);
 
 /// How long a database that is away is left alone.
@@ -55,7 +54,7 @@ pub(super) async fn follow(
         let detail = "too many streams of events are open; close one, or ask for the list";
         return Err(Fault::new(StatusCode::SERVICE_UNAVAILABLE, "too-many-streams", detail));
     };
-    // Before the table is read: what is committed in between rings.
+    // Subscribe before the table is read, so that commits in between notify.
     let bell = store.subscribe();
     let seen = match filter.after {
         Some(after) => after,
@@ -101,7 +100,7 @@ struct Follower {
     filter: EventFilter,
     /// Every event up to this one was sent, is in `read`, or is none of this stream's.
     seen: i64,
-    /// Whether there may be events after `seen` that the bell will not ring for.
+    /// Whether there may be events after `seen` without a notification.
     behind: bool,
     read: VecDeque<Event>,
     draining: CancellationToken,
@@ -132,7 +131,7 @@ impl Follower {
         }
     }
 
-    /// Reads a portion of what the table has after `seen`.
+    /// Reads a page of the events after `seen`.
     async fn catch_up(&mut self) -> Result<(), StoreError> {
         let last = last_event(&self.store).await?;
         if last <= self.seen {
@@ -155,7 +154,7 @@ impl Follower {
         Ok(())
     }
 
-    /// Waits for the bell, and takes the event it rings for when that is the very next.
+    /// Waits for a notification, and takes its event if that is the very next one.
     async fn listen(&mut self) {
         match tokio::time::timeout(PERIOD, self.bell.recv()).await {
             Ok(Ok(event)) if event.id <= self.seen => {}

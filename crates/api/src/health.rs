@@ -1,4 +1,4 @@
-//! Whether the daemon runs, and whether it has all it needs.
+//! Health and readiness: whether the daemon runs, and whether it has everything it needs.
 
 use axum::Json;
 use axum::extract::State;

@@ -1,4 +1,4 @@
-//! Where hooks of lease sources hand over what they were told.
+//! The route by which hooks of lease sources hand over events.
 
 use axum::extract::State;
 use axum::http::StatusCode;

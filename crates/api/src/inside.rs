@@ -41,8 +41,8 @@ pub type Coming = Pin<Box<dyn Stream<Item = Bytes> + Send>>;
 
 /// The API without a socket. A cheap handle.
 ///
-/// Its routes are those of the unix socket, and so are their roles. What keeps peers from crowding one another out is
-/// not here: whoever asks is bounded by whoever lets it ask.
+/// Its routes and roles are those of the unix socket. It has no limits on peers: the part of the daemon that passes
+/// requests on must limit them.
 #[derive(Clone)]
 pub struct Inside {
     routes: TowerToHyperService<Router>,

@@ -102,19 +102,19 @@ pub struct App {
     pub tasks: Tasks,
 }
 
-/// What the API may ask of the daemon. Each call has a time limit; what it began may go on when the limit ends it.
+/// The API's requests to the daemon. Each call has a time limit; the work that it began may go on after the limit.
 ///
-/// `by` is who asks: the timeline says who caused what.
+/// `by` is the caller, which the timeline records.
 #[async_trait]
 pub trait Control: Send + Sync + 'static {
     /// Records that an instance is on its way out, and sees to it. With `release`, its client's leases are freed, unless
     /// the instance is gone: then it fails with [`ControlError::InstanceGone`].
     async fn destroy(&self, by: &Caller, id: InstanceId, release: bool) -> Result<Instance, ControlError>;
 
-    /// Records what dnsmasq told. Returns when it is durable.
+    /// Records an event of dnsmasq. Returns when it is durable.
     async fn dnsmasq_event(&self, event: DnsmasqEvent) -> Result<(), ControlError>;
 
-    /// What is reserved for whom, by the settings and by [`reserve`](Self::reserve).
+    /// The reservations: those of the settings and those made by [`reserve`](Self::reserve).
     async fn reservations(&self) -> Result<Vec<ReservationView>, ControlError>;
 
     /// Reserves something on a link. When it returns, nobody else is given it.
@@ -141,17 +141,17 @@ pub trait Control: Send + Sync + 'static {
     /// Reads the settings again and puts them in force. When it returns, what is done next is done by them.
     async fn reload(&self, by: &Caller) -> Result<Reloaded, ControlError>;
 
-    /// What an operator declares: asked for templates, and told of those that are made through the API.
+    /// The catalog, which has the templates and records those that are made through the API.
     fn catalog(&self) -> Result<Catalog, ControlError>;
 
-    /// Which settings are in force, and how what is written differs from them.
+    /// The settings in force, and the differences from those that are written.
     async fn settings(&self) -> Result<SettingsView, ControlError>;
 }
 
 /// Why the daemon did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
-    /// The part that does it is not up yet.
+    /// The part of the daemon that does it has not started yet.
     #[error("the daemon is still starting; GET /v1/ready says what it waits for")]
     Starting,
     /// It makes no sense, and will not later.
@@ -160,7 +160,7 @@ pub enum ControlError {
         /// Why, and what to do.
         reason: String,
     },
-    /// It stands against something that is there.
+    /// It conflicts with something that exists.
     #[error("{reason}")]
     Conflict {
         /// Against what.
@@ -177,10 +177,10 @@ pub enum ControlError {
     /// The daemon ends before it could.
     #[error("the daemon is stopping")]
     Stopping,
-    /// What is written as settings is wrong, and nothing was changed.
+    /// The written settings are wrong, and nothing was changed.
     #[error("the settings are wrong, and nothing was changed: {0}")]
     Settings(#[from] Faults),
-    /// The client is not told to ask again.
+    /// The client cannot be reconfigured.
     #[error(transparent)]
     NotReconfigured(#[from] NotReconfigured),
     /// The store could not.

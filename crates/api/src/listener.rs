@@ -56,7 +56,7 @@ pub(super) enum Listener {
 pub(super) struct Accepted {
     pub(super) stream: Stream,
     pub(super) peer: Peer,
-    /// What the peer may do; `None` when it may not use the API.
+    /// The role of the peer; `None` when it may not use the API.
     pub(super) role: Option<Role>,
 }
 
@@ -104,7 +104,7 @@ impl Listener {
         match self {
             Self::Unix { listener, .. } => {
                 let stream = listener.accept().await?.0;
-                // A connection whose peer cannot be told is none.
+                // A connection whose peer cannot be identified is dropped.
                 let peer = stream.peer_cred().map_err(|_| io::ErrorKind::ConnectionAborted)?;
                 Ok(Accepted {
                     peer: Peer::Process {

@@ -1,4 +1,4 @@
-//! What handlers take from a request, with a problem for what cannot be read.
+//! Extractors for handlers. Input that cannot be read is answered with a problem.
 
 use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::request::Parts;
@@ -39,7 +39,7 @@ impl FromRequestParts<Shared> for Segment {
     }
 }
 
-/// What someone calls a client or an instance by, where it is given.
+/// The name of a client or an instance, if one is given.
 pub(super) fn name(given: Option<&str>) -> Result<Option<Name>, Fault> {
     let read = |text| Name::new(text).ok_or_else(|| Fault::bad_parameter("name is empty, or longer than any name"));
     given.map(read).transpose()

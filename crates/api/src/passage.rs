@@ -4,9 +4,8 @@
 //!   may the peer ask this? ──▶ is the request sound? ──▶ body in memory ──▶ a turn ──▶ answered within 30 s
 //!                                                     (waits for the peer)  (waits for others)
 //! ```
-//!
-//! A peer is waited for before the turn is taken: whoever sends slowly keeps nobody else waiting. Health and readiness
-//! need no turn, and are always answered.
+//! The body is read before a turn is taken, so that a slow peer delays nobody else. Health and readiness need no turn,
+//! and are always answered.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! A stream of bytes whose reader must not stop reading.
 //!
-//! Whoever asks for much and reads nothing would keep a connection, and what is to be sent on it, forever.
+//! Otherwise a peer that requests much and reads nothing would hold a connection, and the data for it, for ever.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;

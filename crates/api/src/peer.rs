@@ -1,11 +1,11 @@
-//! Who is at the other end of a connection.
+//! The peer of a connection.
 
 use std::fmt;
 use std::net::IpAddr;
 
 use super::role::Role;
 
-/// Whose share a connection counts towards.
+/// The peer whose share a connection counts towards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Peer {
     /// A process, on a unix socket.
@@ -28,10 +28,10 @@ impl fmt::Display for Peer {
     }
 }
 
-/// What a connection may ask for.
+/// The requests that a connection may make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Standing {
-    /// What callers of this role may.
+    /// Those of this role.
     Full(Role),
     /// Health and readiness, by callers of this role: all other places are taken.
     ProbesOnly(Role),
@@ -43,7 +43,7 @@ pub(super) enum Standing {
 }
 
 impl Standing {
-    /// The role of whoever is at the other end.
+    /// The role of the peer.
     pub(super) fn role(self) -> Option<Role> {
         match self {
             Self::Full(role) | Self::ProbesOnly(role) => Some(role),

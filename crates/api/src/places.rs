@@ -1,4 +1,4 @@
-//! Places for connections, and who loses one when there are none left.
+//! Places for connections, and which connection is closed when none is left.
 //!
 //! A new connection always gets a place while another keeps the daemon waiting: the one that does is closed. A peer
 //! that has its share pays with a connection of its own. Where all places are taken, the peer with the most
@@ -22,12 +22,12 @@ pub(super) struct Capacity {
     pub(super) streams: usize,
 }
 
-/// What one peer may take of anything: three quarters, so that others find something left.
+/// The share of one peer: three quarters, so that others find something left.
 pub(super) fn share_of(whole: usize) -> usize {
     (whole * 3).div_ceil(4)
 }
 
-/// What all connections of one peer share.
+/// The state that all connections of one peer share.
 #[derive(Debug)]
 pub(super) struct Share {
     /// A permit for each request that is answered.

@@ -1,6 +1,6 @@
-//! What is wrong with a request, as `application/problem+json` (RFC 9457).
+//! Problems: errors of requests, as `application/problem+json` (RFC 9457).
 //!
-//! Programs tell problems apart by `code`; `detail` is for people, and says what to do.
+//! Programs distinguish problems by `code`. `detail` is for people, and says what to do.
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -22,7 +22,7 @@ const CONTENT_TYPE: &str = "application/problem+json";
 const DATE: &[BorrowedFormatItem<'_>] =
     format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
 
-/// What a response says went wrong, left with it for whoever counts and logs it.
+/// The problem of a response, attached to it so that it can be counted and logged.
 #[derive(Debug, Clone)]
 pub(super) struct Told {
     code: &'static str,

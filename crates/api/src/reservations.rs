@@ -61,7 +61,7 @@ pub(super) async fn remove(
     Ok(Json(shared.app.control.unreserve(&caller, id).await?.into_wire()))
 }
 
-/// What a reservation says.
+/// Reads a new reservation.
 fn read(new: NewReservation) -> Result<Reservation, Fault> {
     let NewReservation {
         link: _,

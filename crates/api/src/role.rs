@@ -1,4 +1,4 @@
-//! What a caller may do.
+//! Roles of callers.
 
 use std::fmt;
 
@@ -36,8 +36,8 @@ impl Role {
     }
 }
 
-/// The role of a peer that is not known: on loopback, whoever can connect may do everything. The settings say so by
-/// listening there.
+/// The role of peers on loopback. Everybody who can connect there may do everything; the settings allow it by listening
+/// there.
 pub(super) const ON_LOOPBACK: Role = Role::Admin;
 
 /// The role of a peer of a unix socket; `None` when it may not use the API. Which user has which role is decided here,

@@ -11,7 +11,7 @@ use super::gate;
 use super::role::Role;
 use super::routes::Shared;
 
-/// What a route is asked with.
+/// The method of a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Verb {
     Get,

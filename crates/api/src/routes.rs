@@ -16,7 +16,7 @@ use super::route::Route;
 use super::table::table;
 use super::{App, hooks};
 
-/// What handlers share.
+/// The state that handlers share.
 #[derive(Clone)]
 pub(super) struct Shared {
     pub(super) app: App,

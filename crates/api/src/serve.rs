@@ -24,7 +24,7 @@ use orchestrator_settings::{ApiSettings, Listen};
 /// How long to wait after the operating system had no room for another connection.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// What one listener grants strangers. Each listener has its own: who crowds one leaves the others free.
+/// The limits of one listener. Each listener has its own, so that a crowd on one leaves the others free.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Connections at a time, of which one peer may have three quarters. For more, those that keep the daemon waiting
@@ -215,7 +215,7 @@ impl Door {
             };
             match accepted {
                 Ok(accepted) => self.let_in(accepted).await,
-                // Who hangs up before being let in must not keep others waiting.
+                // A peer that hangs up before it is accepted must not delay others.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(error) => {
                     // Out of file descriptors, most likely: connections end, and then there are some again.

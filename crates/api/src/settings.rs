@@ -18,20 +18,20 @@ pub struct SettingsView {
     pub file: String,
     /// When those in force were read.
     pub loaded: Timestamp,
-    /// What became of the last reload; nothing when there was none since the start.
+    /// The outcome of the last reload; `None` when there was none since the start.
     pub last_reload: Option<ReloadOutcome>,
     /// How what is written now differs from what is in force; nothing when there are faults.
     pub pending: Vec<Change>,
-    /// What is wrong with what is written now, each with its key.
+    /// The faults of the written settings, each with its key.
     pub faults: Vec<String>,
 }
 
-/// What became of a reload.
+/// The outcome of a reload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReloadOutcome {
     /// When it was asked for.
     pub at: Timestamp,
-    /// Whether what was written came into force; else nothing was changed.
+    /// Whether the written settings came into force. Otherwise nothing was changed.
     pub ok: bool,
     /// Why it did not.
     pub faults: Vec<String>,

@@ -13,7 +13,7 @@ use super::describe::{Operation, Output, Schemas, describe_json};
 use super::problem::Fault;
 use super::routes::Shared;
 
-/// Which version a request is about.
+/// The version that a request is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum IfMatch {
     /// It does not say.

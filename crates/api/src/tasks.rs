@@ -1,4 +1,4 @@
-//! What every task of the daemon does.
+//! The tasks of the daemon.
 
 use axum::Json;
 use axum::extract::State;

@@ -6,7 +6,7 @@ use nix::unistd::{Uid, User};
 
 use super::peer::Peer;
 
-/// How long a name may be looked up: it may be kept by another machine.
+/// The time limit for looking up a user's name, which another machine may hold.
 const LIMIT: Duration = Duration::from_secs(1);
 
 /// The name of a peer's user; `None` where there is none, or where it is not known in time.

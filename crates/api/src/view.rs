@@ -21,7 +21,7 @@ const LAST_EVENTS: u32 = 20;
 /// The store as one caller sees it.
 pub(super) struct View {
     store: Store,
-    /// What is declared; `None` while the daemon still starts.
+    /// The catalog; `None` while the daemon still starts.
     catalog: Option<Catalog>,
 }
 

@@ -1,4 +1,4 @@
-//! What is declared now, for everybody who asks.
+//! The catalog: the present declarations.
 
 use std::sync::Arc;
 
@@ -20,12 +20,12 @@ impl View {
         (sender, Self(receiver))
     }
 
-    /// What is declared now.
+    /// The present declarations.
     pub fn current(&self) -> Arc<Declared> {
         self.0.borrow().clone()
     }
 
-    /// What is declared, when it is something else than this handle has seen. Costs next to nothing when it is not.
+    /// The present declarations, if they changed since this handle last read them. Costs next to nothing if not.
     pub fn news(&mut self) -> Option<Arc<Declared>> {
         let changed = self.0.has_changed().unwrap_or(false);
         changed.then(|| self.0.borrow_and_update().clone())
@@ -41,7 +41,7 @@ impl View {
     }
 }
 
-/// What is declared now, and where templates are made through the API. A cheap handle.
+/// The present declarations, and the place where the API makes templates. A cheap handle.
 #[derive(Debug, Clone)]
 pub struct Catalog {
     pub(super) view: View,

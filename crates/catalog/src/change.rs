@@ -27,7 +27,7 @@ pub enum CatalogError {
     InUse {
         /// The template.
         name: String,
-        /// Who names it: `link br0`, `class boot`.
+        /// The links and classes that name it: `link br0`, `class boot`.
         users: Vec<String>,
     },
     /// There is none.

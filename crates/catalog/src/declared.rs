@@ -1,4 +1,4 @@
-//! What is declared at one moment.
+//! The declarations of one moment.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv6Addr;
@@ -10,7 +10,7 @@ use orchestrator_settings::{Hidden, LinkSettings, Settings, TemplateSettings, re
 
 use super::missing::{self, Missing};
 
-/// What is declared at one moment: all of it belongs together.
+/// The declarations of one moment, which belong together.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Declared {
     settings: Arc<Settings>,
@@ -22,7 +22,7 @@ pub struct Declared {
     unreadable: BTreeMap<String, String>,
 }
 
-/// What instances are made from.
+/// A declared template.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Template {
     /// Its name.
@@ -31,11 +31,11 @@ pub struct Template {
     pub origin: Origin,
     /// Its version. Instances keep the number of the version that they were made from.
     pub version: u64,
-    /// What it says.
+    /// Its keys.
     pub settings: TemplateSettings,
     /// Since when this version counts.
     pub changed: Timestamp,
-    /// Who made it count; `None` for the settings.
+    /// The caller who declared this version; `None` for the settings.
     pub by: Option<String>,
 }
 
@@ -57,7 +57,7 @@ pub struct Network<'d> {
 }
 
 impl Declared {
-    /// What these settings declare, laid over what is recorded.
+    /// The declarations of these settings, laid over the recorded ones.
     ///
     /// A template of the settings that was not recorded yet has version 0.
     pub fn new(settings: Arc<Settings>, recorded: Vec<RecordedTemplate>) -> Self {
@@ -204,7 +204,7 @@ impl Declared {
         names.into_iter().filter_map(|name| self.templates.get(name))
     }
 
-    /// Who names a template, as people read it: `link br0`, `class boot`.
+    /// The links and classes that name a template, for people: `link br0`, `class boot`.
     pub fn users_of(&self, template: &str) -> Vec<String> {
         let links = self.settings.links.iter();
         let links = links.filter(|link| link.templates.iter().any(|name| name == template));
@@ -216,7 +216,7 @@ impl Declared {
             .collect()
     }
 
-    /// What is named and not declared.
+    /// The names that are used and not declared.
     pub fn missing(&self) -> Vec<Missing> {
         missing::find(self)
     }

@@ -25,14 +25,14 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Asks for a refresh; answered with whether it came about.
 pub(super) type Request = oneshot::Sender<bool>;
 
-/// What the catalog is made from.
+/// The sources of the catalog.
 #[derive(Debug, Clone)]
 pub struct Parts {
     /// The settings in force.
     pub settings: Current,
     /// Where templates are recorded.
     pub store: Store,
-    /// What time it is.
+    /// The daemon's clock.
     pub clock: Clock,
     /// Where it is shown what is missing.
     pub conditions: Conditions,
@@ -100,7 +100,7 @@ impl Keeper {
             };
             let refreshed = self.refresh().await;
             if let Some(request) = request {
-                // Whoever asked may have gone.
+                // The requester may have gone.
                 let _ = request.send(refreshed);
             }
         }
@@ -166,7 +166,7 @@ impl Keeper {
     }
 }
 
-/// What is declared now: the settings in force, whose templates are recorded first, and what the API declares.
+/// Reads the present declarations: the settings in force, whose templates are recorded first, and those of the API.
 async fn read(parts: &Parts) -> Result<Declared, StoreError> {
     let settings = parts.settings.get();
     let written = settings.templates.iter();

@@ -1,4 +1,4 @@
-//! What is named and not declared.
+//! Names that are used and not declared.
 
 use std::collections::BTreeMap;
 
@@ -7,9 +7,9 @@ use super::declared::Declared;
 /// Something that is named and not declared. Who names it gets nothing from it until it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Missing {
-    /// What is missing, as a condition is named: `template web`, `network storage`.
+    /// The missing thing, which is also the name of the condition: `template web`, `network storage`.
     pub name: String,
-    /// Who names it, why that cannot be, and what to do.
+    /// The users of the name, the consequence, and the remedy.
     pub reason: String,
 }
 

@@ -130,7 +130,7 @@ async fn all(declared: &Declared) -> Vec<Finding> {
     findings.extend(missing.map(|missing| Finding::missing(missing.name, missing.reason)));
     let network = match Network::open() {
         Ok(network) => network,
-        // That is told of with the links.
+        // The findings of the links report this.
         Err(_) => return findings,
     };
     findings.extend(forwarding::check(settings, network.forwards()));

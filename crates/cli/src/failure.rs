@@ -78,7 +78,7 @@ impl Failure {
     /// Prints why, and gives the exit code.
     pub(super) fn report(self) -> ExitCode {
         match &self {
-            // Whoever read our output has read enough: `orchestrator ls | head -1`.
+            // The reader of our output has closed it: `orchestrator ls | head -1`.
             Self::Print(error) if error.kind() == io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
             Self::Verb(failure) if failure.is_no_reader() => return ExitCode::SUCCESS,
             Self::Settings(faults) => faults.iter().for_each(|fault| eprintln!("{fault}")),

@@ -243,7 +243,7 @@ impl Client {
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
             .await
             .map_err(|source| self.broken(source))?;
-        // Drives the exchange; ends with it, and what goes wrong is told to the sender.
+        // Drives the exchange and ends with it. The sender gets its errors.
         tokio::spawn(connection);
         sender.send_request(request).await.map_err(|source| self.broken(source))
     }

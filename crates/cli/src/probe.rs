@@ -1,4 +1,4 @@
-//! Whether what the settings name is there: each thing looked at, nothing changed.
+//! Checks that everything that the settings name is there. Changes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::failure::Failure;
 
-/// The terminal, or whoever reads instead of it.
+/// Standard output and standard error.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Terminal;
 

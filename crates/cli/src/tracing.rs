@@ -84,7 +84,7 @@ fn targets(level: LogLevel) -> Targets {
         LogLevel::Debug => LevelFilter::DEBUG,
         LogLevel::Trace => LevelFilter::TRACE,
     };
-    // What goes wrong in a library comes back as an error, and is told with what was being done.
+    // Faults in a library come back as errors, and are logged with what was being done.
     Targets::new()
         .with_default(LevelFilter::ERROR)
         .with_target("orchestrator", level)

@@ -1,4 +1,4 @@
-//! What a host can do.
+//! Capabilities of a host.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -60,12 +60,12 @@ impl fmt::Display for HostCapability {
     }
 }
 
-/// What a host and its engines can do.
+/// The capabilities of a host and of its engines.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HostCapabilities {
-    /// What the host itself can do.
+    /// The capabilities of the host itself.
     pub host: BTreeSet<HostCapability>,
-    /// What each engine can do, by its name in the settings.
+    /// The capabilities of each engine, by its name in the settings.
     pub engines: BTreeMap<String, Capabilities>,
 }
 

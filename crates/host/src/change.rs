@@ -1,8 +1,8 @@
-//! What a host reports by itself.
+//! Changes that a host reports by itself.
 
 use orchestrator_plugin::{EngineFacts, InstanceId};
 
-/// What of a host is watched.
+/// The part of a host that is watched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum WatchScope {
     /// Its engines. They are asked nothing as long as nobody watches them.
@@ -20,7 +20,7 @@ pub enum HostChange {
     EngineUp {
         /// Name of the engine in the settings.
         engine: String,
-        /// What it says of itself.
+        /// The engine's name and version.
         facts: EngineFacts,
     },
     /// The engine answers again what it had left unanswered. Nothing of what happened in it was missed.
@@ -41,7 +41,7 @@ pub enum HostChange {
         engine: String,
         /// Why, and what to do, for people.
         reason: String,
-        /// Whether it takes the question and does not answer at all.
+        /// Whether it accepts requests and does not answer them.
         hangs: bool,
     },
     /// Anything may have changed in the networks of the host.

@@ -1,4 +1,4 @@
-//! What came of a start.
+//! The result of a start.
 
 use serde::{Deserialize, Serialize};
 

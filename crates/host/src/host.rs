@@ -39,7 +39,7 @@ pub trait Host: Send + Sync + 'static {
     /// The name of the host. Instances record it.
     fn name(&self) -> &str;
 
-    /// What the host and its engines can do. Does not change while the host is in use.
+    /// The capabilities of the host and of its engines. They do not change while the host is in use.
     fn capabilities(&self) -> HostCapabilities;
 
     /// Brings an instance to answer: starts its containers, wires its attachments, verifies that what was wired still
@@ -87,7 +87,7 @@ pub trait Host: Send + Sync + 'static {
     /// Runs a command in a container, with a terminal where the request has one.
     async fn exec(&self, container: &ContainerRef, request: &ExecRequest) -> Result<ExecSession, HostError>;
 
-    /// What a container wrote to its standard output and error.
+    /// The output of a container: its standard output and error.
     async fn logs(&self, container: &ContainerRef, request: &LogRequest) -> Result<OutputStream, HostError>;
 
     /// Measures once what a running container uses.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Cause, ContainerRef};
 
-/// What to list.
+/// The scope of a list.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListRequest {
     /// The engines to ask; none is asked that is not named here.
@@ -16,10 +16,10 @@ pub struct ListRequest {
     pub ports_of: Vec<String>,
 }
 
-/// A part of the answer to [`list`](crate::Host::list).
+/// A chunk of the answer to [`list`](crate::Host::list).
 #[derive(Debug)]
 pub enum Listed {
-    /// What an engine has.
+    /// The containers of an engine.
     Engine {
         /// Name of the engine in the settings.
         engine: String,
@@ -54,7 +54,7 @@ impl FoundInstance {
     }
 }
 
-/// What a container does.
+/// The state of a container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FoundState {

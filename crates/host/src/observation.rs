@@ -1,4 +1,4 @@
-//! What is seen of one instance.
+//! Observations of one instance.
 
 use orchestrator_network::Flaw;
 
@@ -11,7 +11,7 @@ pub enum Depth {
     Inside,
 }
 
-/// What is seen of an instance on its host.
+/// The observed state of an instance on its host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Observation {
     /// Nothing can be said: the engine or the kernel does not answer, or nothing is known of it.

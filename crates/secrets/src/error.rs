@@ -1,4 +1,4 @@
-//! What can go wrong with secrets, and what to do about it.
+//! Errors of secrets, with their remedies.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use crate::key::{KeyFileFault, KeyId, OpenFault};
 /// Why the room for secrets could not do what it was asked.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum SecretsError {
-    /// The database did not do its part.
+    /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The key file cannot be used.

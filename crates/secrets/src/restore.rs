@@ -1,4 +1,4 @@
-//! Whether the secrets of a backup can be opened here.
+//! Checks that the secrets of a backup can be opened here.
 
 use orchestrator_runtime::causes::with_causes;
 
@@ -13,7 +13,7 @@ pub struct BackupCheck {
 }
 
 impl BackupCheck {
-    /// With the keys of this file, as it is now.
+    /// Checks with the keys that this file has now.
     pub fn with(file: KeyFile) -> Self {
         Self {
             keys: file.read(),

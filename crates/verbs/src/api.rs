@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use orchestrator_api_types::Problem;
 
-/// What a request asks for.
+/// The method of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
     /// To read something.
@@ -23,7 +23,7 @@ pub enum Method {
 /// A request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    /// What it asks for.
+    /// Its method.
     pub method: Method,
     /// The path with its query, encoded (RFC 3986).
     pub path: String,

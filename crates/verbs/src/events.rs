@@ -14,7 +14,7 @@ use super::resolve::{Kind, resolve};
 use super::session::{Output, Session};
 use super::{page, sse, view};
 
-/// How long to wait before the daemon is looked for again.
+/// The pause before another try to reach the daemon.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// How long a stream may be silent. The daemon shows every 15 seconds that it is there.

@@ -77,7 +77,7 @@ impl Failure {
         }
     }
 
-    /// Whether whoever read the output has read enough: `orchestrator ls | head -1`.
+    /// Whether the reader of the output has closed it: `orchestrator ls | head -1`.
     pub fn is_no_reader(&self) -> bool {
         matches!(self, Self::Print(error) if error.kind() == io::ErrorKind::BrokenPipe)
     }

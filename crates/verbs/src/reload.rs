@@ -22,7 +22,7 @@ pub(super) async fn run(session: &mut Session<'_>) -> Result<(), Failure> {
     }
 }
 
-/// What differs, a line each; what needs a restart last.
+/// The differences, one on each line; those that need a restart come last.
 pub(super) fn render(changes: &[Change]) -> String {
     if changes.is_empty() {
         return "nothing is written otherwise than it runs".to_owned();

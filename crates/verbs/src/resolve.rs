@@ -1,4 +1,4 @@
-//! What people call things: any name, id or address, or the beginning of one, that belongs to one thing only.
+//! Resolves names: any name, id or address, or the beginning of one, that belongs to one thing only.
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -15,7 +15,7 @@ use orchestrator_model::{Id, Slot};
 /// Candidates that are shown where a name belongs to several.
 const SHOWN: usize = 5;
 
-/// What an id may name.
+/// The kinds of things that have an id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Instance,

@@ -1,4 +1,4 @@
-//! What a verb has while it runs.
+//! The session of a verb: its API, its output and its time.
 
 use std::io;
 

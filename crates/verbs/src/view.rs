@@ -1,4 +1,4 @@
-//! What the API gives, as tables.
+//! Answers of the API as tables.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! What an engine can do.
+//! Capabilities of an engine.
 
 use std::fmt;
 

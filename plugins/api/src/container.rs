@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::InstanceId;
 
-/// What the engine's name of every container of ours begins with.
+/// The prefix of the engine's name of every container of ours.
 const PREFIX: &str = "orchestrator-";
 
 /// The longest name of a container within its instance, in bytes.
@@ -97,7 +97,7 @@ impl<'de> Deserialize<'de> for ContainerName {
 pub struct ContainerKey {
     /// The instance.
     pub instance: InstanceId,
-    /// Which of its containers.
+    /// The name of the container within its instance.
     pub name: ContainerName,
 }
 
@@ -140,7 +140,7 @@ impl fmt::Display for ContainerKey {
 /// One container as the caller of an engine knows it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Container {
-    /// What it is named after.
+    /// Its key, after which it is named.
     pub key: ContainerKey,
     /// The engine's own name for it, as the caller recorded it after [`ensure`](crate::Engine::ensure).
     ///

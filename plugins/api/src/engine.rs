@@ -43,7 +43,7 @@ pub trait Engine: Send + Sync + 'static {
     /// The name by which templates choose this engine.
     fn name(&self) -> &str;
 
-    /// What it can do. Never changes while the engine is in use.
+    /// Its capabilities. They never change while the engine is in use.
     fn capabilities(&self) -> Capabilities;
 
     /// Asks whether the engine answers and is one that this plugin can drive.
@@ -107,7 +107,7 @@ pub trait Engine: Send + Sync + 'static {
         Err(self.unsupported(Capability::Exec))
     }
 
-    /// What the container wrote to its standard output and error. Needs [`Capability::Logs`].
+    /// The output of the container: its standard output and error. Needs [`Capability::Logs`].
     async fn logs(&self, _container: &Container, _request: &LogRequest) -> Result<OutputStream, EngineError> {
         Err(self.unsupported(Capability::Logs))
     }

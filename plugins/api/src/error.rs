@@ -1,4 +1,4 @@
-//! What can go wrong with an engine, and what helps.
+//! Errors of an engine, with their remedies.
 
 use std::error::Error;
 
@@ -21,7 +21,7 @@ pub enum EngineError {
     Timeout {
         /// Where the engine is.
         engine: String,
-        /// What was asked of it.
+        /// The verb that failed.
         verb: &'static str,
         /// The limit in seconds.
         seconds: u64,
@@ -70,7 +70,7 @@ pub enum EngineError {
     },
 }
 
-/// What helps against a [`EngineError`].
+/// The remedy for an [`EngineError`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Remedy {
     /// Nothing but the engine's return; the instance itself is not at fault.
@@ -82,7 +82,7 @@ pub enum Remedy {
 }
 
 impl EngineError {
-    /// What helps.
+    /// The remedy.
     pub fn remedy(&self) -> Remedy {
         match self {
             Self::Unavailable { .. } => Remedy::Engine,

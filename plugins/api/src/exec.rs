@@ -41,7 +41,7 @@ pub struct TerminalSize {
 pub struct ExecSession {
     /// The standard input of the command, or the keyboard of its terminal. Shutting it down is the end of the input.
     pub input: Pin<Box<dyn AsyncWrite + Send>>,
-    /// What the command writes. A terminal has one stream: all of it is [`Output::Stdout`](crate::Output).
+    /// The output of the command. A terminal has one stream: all of it is [`Output::Stdout`](crate::Output).
     ///
     /// It ends when the command has ended.
     pub output: OutputStream,
@@ -55,10 +55,10 @@ impl fmt::Debug for ExecSession {
     }
 }
 
-/// What can be asked of a command that was started in a container, besides its input and output.
+/// Controls a command that was started in a container, besides its input and output.
 #[async_trait]
 pub trait ExecControl: Send + Sync {
-    /// Tells the terminal of the command that it has another size now.
+    /// Resizes the terminal of the command.
     ///
     /// # Errors
     ///

@@ -1,6 +1,6 @@
-//! What an engine says of itself and of its images.
+//! Facts about an engine and its images.
 
-/// What a plugin found out about its engine.
+/// Facts about an engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EngineFacts {
     /// Name of the engine, for people: `Docker Engine`, `Podman Engine`.
@@ -9,7 +9,7 @@ pub struct EngineFacts {
     pub version: String,
 }
 
-/// What a plugin found out about an image.
+/// Facts about an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageFacts {
     /// The engine's id of the image that has the name at present. It identifies the image's content.

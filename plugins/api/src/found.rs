@@ -7,11 +7,11 @@ use crate::{Capability, Container, ContainerKey, ContainerName};
 /// A container as the engine has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    /// What it was made for.
+    /// Its key.
     pub key: ContainerKey,
     /// The engine's own name for it: a container id. The caller records it.
     pub reference: String,
-    /// What it does now.
+    /// Its present state.
     pub state: FoundState,
 }
 
@@ -25,7 +25,7 @@ impl Found {
     }
 }
 
-/// What a container does now, as its engine reports.
+/// The present state of a container, as its engine reports it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FoundState {
     /// Made, never started.

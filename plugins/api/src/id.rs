@@ -106,7 +106,7 @@ impl<'de> Deserialize<'de> for Id {
     }
 }
 
-/// Whose a thing is: written on everything that is made.
+/// The mark of a site, which everything that we make carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mark {
     /// The daemon's state it belongs to.

@@ -1,8 +1,8 @@
-//! What a container wrote.
+//! The output of a container.
 
 use std::time::SystemTime;
 
-/// Which part of what a container wrote is wanted, from all its starts.
+/// A request for a part of a container's output, from all its starts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LogRequest {
     /// Only what was written at this moment or later, to the second. `None` is everything that the engine still has.

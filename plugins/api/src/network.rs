@@ -34,7 +34,7 @@ pub enum NetworkMode {
 }
 
 impl NetworkMode {
-    /// What an engine must be able to do for it.
+    /// The capability that an engine needs for it.
     pub fn capability(&self) -> Capability {
         match self {
             Self::EngineNamespace => Capability::EngineNamespace,

@@ -1,8 +1,8 @@
-//! What a container uses.
+//! Resource usage of a container.
 
 use std::time::Duration;
 
-/// What a running container uses, measured once.
+/// The resource usage of a running container, measured once.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Stats {
     /// Processor time that all its processes had since it was started.

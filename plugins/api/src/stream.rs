@@ -10,7 +10,7 @@ use crate::EngineError;
 /// Bytes in the order in which the engine sends them. The stream ends after its first error.
 pub type ByteStream = Pin<Box<dyn Stream<Item = Result<Bytes, EngineError>> + Send>>;
 
-/// What processes write, in the order in which the engine sends it. The stream ends after its first error.
+/// The output of processes, in the order in which the engine sends it. The stream ends after its first error.
 pub type OutputStream = Pin<Box<dyn Stream<Item = Result<Output, EngineError>> + Send>>;
 
 /// A piece of what a process wrote. It may begin and end in the middle of a line or of a character.

@@ -100,12 +100,12 @@ impl Connection {
         }
     }
 
-    /// What `error` means for whoever asked for `verb` on `subject`.
+    /// Converts an error of `verb` on `subject`.
     pub(crate) fn explain(&self, verb: &'static str, subject: &str, error: ApiError) -> EngineError {
         explain(&self.host, self.timeout, verb, subject, error)
     }
 
-    /// Who the engine is, and whether it is new enough.
+    /// Reads the engine's name and version, and checks that it is new enough.
     pub(crate) async fn check(&self) -> Result<EngineFacts, EngineError> {
         let version = self.ask(|docker| async move { docker.version().await }).await;
         let version = version.map_err(|error| self.explain("describe", "itself", error))?;
@@ -121,7 +121,7 @@ impl Connection {
         Ok(facts(version))
     }
 
-    /// Whether the engine has what it needs for containers besides images.
+    /// Checks that the engine has what containers need besides images.
     pub(crate) async fn check_equipment(&self) -> Result<(), EngineError> {
         let info = self.ask(|docker| async move { docker.info().await }).await;
         let info = info.map_err(|error| self.explain("describe", "itself", error))?;
@@ -132,7 +132,7 @@ impl Connection {
         })
     }
 
-    /// Whether `image` can be started as it stands.
+    /// Checks that `image` can be started.
     pub(crate) async fn check_image(&self, image: &str) -> Result<ImageFacts, EngineError> {
         match self
             .ask(|docker| async move { docker.inspect_image(image).await })
@@ -147,7 +147,7 @@ impl Connection {
     }
 }
 
-/// What the engine's account of an image means.
+/// The facts in the engine's description of an image.
 fn image_facts(name: &str, image: ImageInspect) -> Result<ImageFacts, EngineError> {
     let id = image
         .id
@@ -168,9 +168,9 @@ fn image_facts(name: &str, image: ImageInspect) -> Result<ImageFacts, EngineErro
     })
 }
 
-/// Whether the engine has the init program that is every container's first process.
+/// Checks that the engine has the init program that is every container's first process.
 ///
-/// Docker says "N/A" in place of the program's version when it finds none. Podman says nothing of it.
+/// Docker reports "N/A" as the program's version when it finds none. Podman reports nothing about it.
 fn check_init(info: &SystemInfo) -> Result<(), String> {
     let version = info.init_commit.as_ref().and_then(|commit| commit.id.as_deref());
     if version != Some("N/A") {

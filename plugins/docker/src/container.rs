@@ -46,7 +46,7 @@ pub(crate) enum Namespace {
 }
 
 impl Namespace {
-    /// What the engine calls it.
+    /// The engine's word for it.
     pub(crate) fn mode(&self) -> String {
         match self {
             Self::Own => "none".to_owned(),
@@ -90,7 +90,7 @@ pub(crate) fn plan_container(
 }
 
 fn host_config(spec: &ContainerSpec, namespace: &Namespace) -> HostConfig {
-    // What belongs to a namespace is set up with it, and not again by whoever joins it.
+    // The settings of a namespace are made with it, and not again by a container that joins it.
     let is_own = *namespace == Namespace::Own;
     let resolver = spec.resolver.as_ref().filter(|_| is_own);
     HostConfig {

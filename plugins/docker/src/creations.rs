@@ -1,7 +1,7 @@
 //! Creations that are under way, one at a time for each container.
 //!
-//! A call that is dropped half-way does not take back what it asked of the engine. So a creation is watched to its end
-//! by a task of its own, and whoever removes the container waits for that end: no container outlives its removal.
+//! A call that is dropped half-way does not cancel its request to the engine. So a task of its own waits for the end of
+//! each creation, and a removal of the container waits for that end. No container outlives its removal.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -49,7 +49,7 @@ impl Drop for Turn {
     fn drop(&mut self) {
         self.held = None;
         let mut turns = self.creations.turns();
-        // Who waits has a handle of its own; without one, nobody does.
+        // Each waiter has a handle of its own. Without another handle, nobody waits.
         if turns.get(&self.key).is_some_and(|turn| Arc::strong_count(turn) == 1) {
             turns.remove(&self.key);
         }

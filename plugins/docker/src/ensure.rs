@@ -23,7 +23,7 @@ use crate::errors::{ApiError, CONFLICT};
 use crate::find::{Ours, engine_status};
 use crate::share::Network;
 
-/// Between two looks at a name that is taken by a container that cannot be seen yet, or no more.
+/// The pause before another try for a name that is taken by a container that cannot be seen yet, or no longer.
 const PAUSE: Duration = Duration::from_millis(20);
 
 impl DockerEngine {
@@ -104,7 +104,7 @@ impl DockerEngine {
         self.start(container, reference).await
     }
 
-    /// Starts the container, and tells how it runs. Starting what already runs is success.
+    /// Starts the container, and returns its state. Starting a running container is success.
     async fn start(&self, container: &Container, reference: &str) -> Result<Found, EngineError> {
         let name = container.key.engine_name();
         let start = self
@@ -229,7 +229,7 @@ fn stranger(name: &str) -> EngineError {
     }
 }
 
-/// Whether a container of that name is there. Podman 4 says so in words alone.
+/// Whether a container of that name exists. Podman 4 reports this only in words.
 fn is_name_taken(error: &ApiError) -> bool {
     match error {
         ApiError::DockerResponseServerError { status_code, message } => {

@@ -1,4 +1,4 @@
-//! What a container was told when it was made.
+//! The environment variables of a container.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What the client library reports → what it means for an instance, in plain words.
+//! Converts errors of the client library into errors of the engine, in plain words.
 
 use std::error::Error;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use orchestrator_plugin::EngineError;
 
 use crate::connect::Host;
 
-/// What the client library reports.
+/// The error type of the client library.
 pub(crate) use bollard::errors::Error as ApiError;
 
 /// Status: the engine has no such thing.
@@ -24,7 +24,7 @@ pub(crate) fn status(error: &ApiError) -> Option<u16> {
     }
 }
 
-/// What `error` means for whoever asked `engine` for `verb` on `subject`.
+/// Converts an error of `verb` on `subject` at `engine`.
 pub(crate) fn explain(
     engine: &Host,
     limit: Duration,

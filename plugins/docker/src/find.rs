@@ -12,7 +12,7 @@ use crate::DockerEngine;
 use crate::errors::{ApiError, NOT_FOUND, status};
 use crate::mark::{SHARES, instance_filter, is_meant, marked};
 
-/// Between two looks at a container that is between two states.
+/// The pause before a container that is between two states is inspected again.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// A container of ours, with everything that the engine says of it.
@@ -53,7 +53,7 @@ impl DockerEngine {
     pub(crate) async fn marked(&self, container: &Container) -> Result<Vec<String>, EngineError> {
         let name = format!("/{}", container.key.engine_name());
         let mut candidates = Vec::new();
-        // The engine lists the newest first, and tells the time in seconds only.
+        // The engine lists the newest first, with times in whole seconds.
         let listed = self.listed(instance_filter(&self.mark, &container.key)).await?;
         for (age, listed) in listed.into_iter().rev().enumerate() {
             let (Some(reference), Some(labels), Some(image)) = (listed.id, listed.labels, listed.image_id) else {
@@ -76,7 +76,7 @@ impl DockerEngine {
         is_meant(container, &found.reference, labels).then_some(Ours { found, account })
     }
 
-    /// The engine's account of the container with this name or reference, whoever's it is.
+    /// The engine's description of the container with this name or reference, whether or not it is ours.
     pub(crate) async fn inspect(&self, name: &str) -> Result<Option<ContainerInspectResponse>, EngineError> {
         let deadline = Instant::now() + self.connection.timeout();
         loop {
@@ -93,7 +93,7 @@ impl DockerEngine {
     }
 }
 
-/// What a container was made for and does; `None` when it does not bear our mark.
+/// The key and state of a container; `None` when it does not bear our mark.
 pub(crate) fn found(mark: &Mark, container: &ContainerInspectResponse) -> Option<Found> {
     let labels = container.config.as_ref()?.labels.as_ref()?;
     Some(Found {

@@ -18,8 +18,8 @@ const LOOKS: usize = 8;
 impl DockerEngine {
     /// All our containers, in any state, the oldest first.
     ///
-    /// The engine's list tells neither process nor exit code, so that each one is inspected.
-    /// What is removed while we look is left out.
+    /// The engine's list has neither process nor exit code, so each container is inspected. Containers that are removed
+    /// meanwhile are left out.
     pub(crate) async fn list_containers(&self) -> Result<Vec<Found>, EngineError> {
         let listed = self.listed(site_filter(&self.mark)).await?;
         let references = listed.into_iter().filter_map(|container| container.id);

@@ -1,4 +1,4 @@
-//! What a container wrote.
+//! The output of a container.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -10,7 +10,7 @@ use crate::DockerEngine;
 use crate::exec::output_of;
 
 impl DockerEngine {
-    /// What the container wrote, from all its starts.
+    /// The output of the container, from all its starts.
     pub(crate) async fn logs_of(
         &self,
         container: &Container,

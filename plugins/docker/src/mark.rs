@@ -61,7 +61,7 @@ pub(crate) fn claimed(mark: &Mark, labels: &HashMap<String, String>) -> Option<C
     })
 }
 
-/// What a container with these labels, of this image, was made for; `None` when it does not bear our mark.
+/// The key in these labels of a container of this image; `None` when they are not our mark.
 pub(crate) fn marked(mark: &Mark, labels: &HashMap<String, String>, image: &str) -> Option<ContainerKey> {
     let created_from = digest(labels.get(IMAGE)?);
     claimed(mark, labels).filter(|_| !created_from.is_empty() && created_from == digest(image))

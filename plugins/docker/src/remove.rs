@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 use crate::DockerEngine;
 use crate::errors::{ApiError, CONFLICT, NOT_FOUND};
 
-/// Between two looks at a removal that somebody else has begun.
+/// The pause before a removal that somebody else has begun is checked again.
 const PAUSE: Duration = Duration::from_millis(50);
 
 impl DockerEngine {
@@ -28,7 +28,7 @@ impl DockerEngine {
         let _turn = turn.map_err(late)?;
         let mut marked = self.marked(container).await?;
         if container.reference.is_none() {
-            // What else bears the mark is a copy.
+            // Any others that bear the mark are copies.
             marked.truncate(1);
         }
         let mut outcome = Ok(());

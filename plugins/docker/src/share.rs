@@ -62,7 +62,7 @@ impl DockerEngine {
 }
 
 impl Network {
-    /// What a container that is created now is to have.
+    /// The namespace of a container that is created now.
     pub(crate) fn namespace(&self) -> Namespace {
         match self {
             Self::Own => Namespace::Own,
@@ -93,7 +93,7 @@ impl Network {
     }
 }
 
-/// What tells the network namespace of a process from all others.
+/// The identity of a process's network namespace.
 fn namespace_of(pid: u32) -> Option<(u64, u64)> {
     let metadata = std::fs::metadata(netns(pid)).ok()?;
     Some((metadata.dev(), metadata.ino()))

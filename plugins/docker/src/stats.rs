@@ -1,4 +1,4 @@
-//! What a container uses.
+//! Resource usage of a container.
 
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ fn stats(answer: ContainerStatsResponse) -> Stats {
     }
 }
 
-/// What is used without the page cache that was not touched lately: `docker stats` shows the same.
+/// The memory in use without the inactive page cache, as `docker stats` shows it.
 fn memory(memory: ContainerMemoryStats) -> u64 {
     let details = memory.stats.unwrap_or_default();
     // The first is the word of cgroups version 1, the second that of version 2.

@@ -71,7 +71,7 @@ fn find_end(head: &[u8]) -> Option<usize> {
     Some(end + 4)
 }
 
-/// What comes out: first what was read already, then what comes until the end.
+/// The output: first the bytes that were read already, then those until the end.
 fn pieces(rest: Bytes, read: OwnedReadHalf) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
     stream::unfold((rest, Some(read)), |(rest, read)| async move {
         let mut read = read?;

@@ -1,7 +1,7 @@
-//! Tells of what happens to our containers behind our back.
+//! Watches our containers for changes that others make.
 //!
-//! The engine gives no sign of when it has begun to listen for us. It does replay what happened since a given
-//! moment, so that everything after that moment arrives, late or doubled but never lost.
+//! The engine does not report when a watch has begun. It does replay events since a given moment. So every event after
+//! that moment arrives, perhaps late or twice, but is never lost.
 
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -20,13 +20,13 @@ use crate::mark::{claimed, site_filter};
 /// After so long without an event, the engine is asked whether it is still there.
 const QUIET: Duration = Duration::from_secs(30);
 
-/// What makes a container another than it was, in the words of Docker and of Podman.
+/// The actions that change a container, in the words of Docker and of Podman.
 const ACTIONS: [&str; 11] = [
     "create", "start", "restart", "die", "died", "oom", "stop", "pause", "unpause", "destroy", "remove",
 ];
 
 impl DockerEngine {
-    /// Sends changes until the engine's stream breaks or nobody listens, and tells which.
+    /// Sends changes until the engine's stream breaks or the channel is closed, and returns the reason.
     pub(crate) async fn watch_containers(&self, changes: mpsc::Sender<Change>) -> EngineError {
         match self.follow(&changes).await {
             Ok(()) => EngineError::Failed {

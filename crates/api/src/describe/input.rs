@@ -1,4 +1,4 @@
-//! What handlers take from a request, as the document shows it.
+//! The input of handlers, as the document shows it.
 
 use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -22,7 +22,7 @@ pub(crate) trait Input {
     fn describe(operation: &mut Operation, schemas: &mut Schemas);
 }
 
-/// What a handler takes that is no part of the request's form.
+/// Implements the trait for extractors that are not part of the documented request.
 macro_rules! unseen {
     ($($type:ty),+) => {
         $(impl Input for $type {

@@ -1,7 +1,7 @@
-//! How a handler's signature becomes a part of the OpenAPI document.
+//! Turns the signature of a handler into a part of the OpenAPI document.
 //!
-//! What a handler takes and returns are types that describe themselves: so a route is documented as it is, and a
-//! change of a handler changes the document.
+//! The parameter and return types of handlers describe themselves. So a route is documented as it is, and a change of a
+//! handler changes the document.
 
 mod input;
 mod operation;

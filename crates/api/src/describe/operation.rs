@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use schemars::Schema;
 use serde_json::{Map, Value, json};
 
-/// What a route takes and answers, as far as its handler's signature says so.
+/// The input and output of a route, from its handler's signature.
 #[derive(Debug, Default)]
 pub(crate) struct Operation {
     parameters: Vec<Value>,

@@ -1,4 +1,4 @@
-//! What handlers return, as the document shows it.
+//! The output of handlers, as the document shows it.
 
 use axum::Json;
 use axum::http::StatusCode;

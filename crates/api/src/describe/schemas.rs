@@ -9,9 +9,9 @@ const PLACE: &str = "/components/schemas";
 
 /// Makes schemas, and keeps those that have a name.
 pub(crate) struct Schemas {
-    /// What is sent to us may leave out what has a default.
+    /// Schemas of input, in which keys with a default may be left out.
     taken: SchemaGenerator,
-    /// What we send has all that is not said to be left out.
+    /// Schemas of output, in which all keys are present unless they are marked otherwise.
     given: SchemaGenerator,
 }
 

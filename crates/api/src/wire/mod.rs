@@ -1,7 +1,7 @@
-//! How the model becomes what the API shows.
+//! Converts the model into the types of the API.
 //!
-//! Each conversion takes its value apart key by key: whoever adds a field to the model decides here whether it is
-//! shown, and the compiler insists.
+//! Each conversion destructures its value key by key. To add a field to the model, decide here whether it is shown; the
+//! compiler insists.
 
 mod client;
 mod condition;

@@ -112,7 +112,7 @@ impl IntoWire for Volume {
 impl IntoWire for File {
     type Wire = wire::File;
 
-    /// What it holds may be secret: only its size is shown.
+    /// Its content may be secret, so only the size is shown.
     fn into_wire(self) -> wire::File {
         let Self {
             target,

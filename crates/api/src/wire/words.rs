@@ -60,7 +60,7 @@ same! {
     }
 }
 
-/// What a query names, as the model has it.
+/// Converts the word of a query into the model's.
 pub(crate) fn phase(asked: wire::Phase) -> Phase {
     match asked {
         wire::Phase::Pending => Phase::Pending,

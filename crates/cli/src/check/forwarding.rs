@@ -1,4 +1,4 @@
-//! Whether this machine forwards packets, where the settings need it.
+//! Checks that this machine forwards packets, if the settings need it.
 
 use super::Finding;
 use orchestrator_settings::Settings;

@@ -53,7 +53,7 @@ pub(super) async fn check(settings: &Settings, network: &Network) -> Vec<Finding
 }
 
 async fn check_link(link: &LinkSettings, network: &Network) -> Vec<Finding> {
-    // A bridge that is not there or down has been told of already.
+    // A bridge that is missing or down was reported already.
     let Ok(Some(bridge)) = network.find_bridge(&link.name).await else {
         return Vec::new();
     };
@@ -109,7 +109,7 @@ fn of_routers(link: &str, answered: io::Result<BTreeMap<Ipv6Addr, Advertised>>) 
     Finding::there(name, said.collect::<Vec<_>>().join(", "))
 }
 
-/// What a router says of itself.
+/// What a router advertises about itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Advertised {
     /// The M flag: addresses come by DHCPv6.

@@ -1,4 +1,4 @@
-//! What there is, without any value.
+//! Lists secrets, authorities and certificates, without any value.
 
 use orchestrator_secrets::{Listed, SecretsError, State, find_key};
 use orchestrator_store::{Authority, IssuedCertificate};

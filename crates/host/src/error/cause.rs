@@ -1,4 +1,4 @@
-//! What is behind the failure of a verb.
+//! The cause of a verb's failure.
 
 use orchestrator_network::NetworkError;
 use orchestrator_plugin::EngineError;
@@ -47,7 +47,7 @@ pub enum Cause {
 }
 
 impl Cause {
-    /// What helps.
+    /// The remedy.
     pub fn remedy(&self) -> Remedy {
         match self {
             Self::Away { .. } => Remedy::Host,
@@ -73,7 +73,7 @@ impl Cause {
         }
     }
 
-    /// What happened with all that is behind it, on one line.
+    /// The error and its causes on one line.
     pub fn text(&self) -> String {
         with_causes(self)
     }

@@ -27,7 +27,7 @@ pub enum EnsureFault {
     /// An attachment could not be wired.
     #[error("it could not be wired; {fate}")]
     NotWired {
-        /// What has become of the instance.
+        /// The fate of the instance.
         fate: Unwired,
         /// Why.
         #[source]
@@ -42,9 +42,9 @@ pub enum EnsureFault {
         port: u16,
         /// How long it was tried.
         within: Duration,
-        /// Whether the engine said afterwards that it still runs.
+        /// Whether the engine reported afterwards that it still runs.
         runs: bool,
-        /// What the last try found.
+        /// The result of the last try.
         #[source]
         source: NoAnswer,
     },
@@ -61,7 +61,7 @@ pub enum EnsureFault {
     },
 }
 
-/// What becomes of an instance that cannot be wired.
+/// The fate of an instance that cannot be wired.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unwired {
     /// Nothing yet: the reason may pass by itself.

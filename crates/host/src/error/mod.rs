@@ -1,4 +1,4 @@
-//! What can go wrong on a host, and what helps.
+//! Errors of a host, with their remedies.
 
 mod cause;
 mod ensure;
@@ -96,7 +96,7 @@ pub enum HostError {
         #[source]
         source: Cause,
     },
-    /// What a container wrote could not be read.
+    /// The output of a container could not be read.
     #[error("cannot read the log of instance {instance}")]
     Logs {
         /// The instance.
@@ -105,7 +105,7 @@ pub enum HostError {
         #[source]
         source: Cause,
     },
-    /// What a container uses could not be measured.
+    /// The resources of a container could not be measured.
     #[error("cannot measure instance {instance}")]
     Stats {
         /// The instance.
@@ -135,7 +135,7 @@ pub enum HostError {
 }
 
 impl HostError {
-    /// What helps.
+    /// The remedy.
     pub fn remedy(&self) -> Remedy {
         match self {
             Self::Ensure(fault) => fault.remedy(),

@@ -29,7 +29,7 @@ pub enum NoAnswer {
 }
 
 impl NoAnswer {
-    /// What the failure of a connection says of the instance.
+    /// What a failed connection means for the instance.
     pub(crate) fn of(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset => Self::Refused,

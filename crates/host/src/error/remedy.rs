@@ -1,6 +1,6 @@
-//! What helps against an error.
+//! Remedies.
 
-/// What helps against a [`HostError`](crate::HostError). The earlier ones concern more than the instance.
+/// The remedy for a [`HostError`](crate::HostError). The earlier ones concern more than the instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Remedy {
     /// Nothing but the return of the host.

@@ -10,7 +10,7 @@ pub enum ValueError {
     /// The source cannot be read.
     #[error("{subject}: cannot read {source_name}; put the value there, where the daemon may read it")]
     Unreadable {
-        /// What the value is for: an environment variable, or a file of the container.
+        /// The use of the value: an environment variable, or a file of the container.
         subject: String,
         /// Where it was to be read from.
         source_name: ValueSource,
@@ -25,7 +25,7 @@ pub enum ValueError {
         subject: String,
         /// Where it was read from.
         source_name: ValueSource,
-        /// What is wrong with it, and what to do.
+        /// The fault and its remedy.
         what: &'static str,
     },
     /// The value is a credential, and systemd gives the daemon none.

@@ -32,16 +32,16 @@ pub struct Addresses {
     networks: Arc<Mutex<HashMap<String, Network>>>,
 }
 
-/// What is known of one network.
+/// The addresses of one network.
 #[derive(Debug, Default)]
 struct Network {
-    /// What is taken; `None` until it was read.
+    /// The taken addresses; `None` until they were read.
     taken: Option<Runs>,
     /// Changes since the first of the readings that are under way began, oldest first: `true` for taken.
     changes: Vec<(Ipv6Addr, bool)>,
     /// Readings that are under way.
     readings: usize,
-    /// What is reserved and neither kept nor dropped.
+    /// Addresses that are reserved, and neither kept nor dropped yet.
     reserved: HashSet<Ipv6Addr>,
     /// How often the network was forgotten.
     forgotten: u64,
@@ -147,7 +147,7 @@ impl Addresses {
         }
     }
 
-    /// What is known of a network may be wrong: it is read again before the next address is chosen.
+    /// Marks what is known of a network as possibly wrong. The network is read again before the next address is chosen.
     pub fn forget(&self, network: &str) {
         if let Some(known) = self.lock().get_mut(network) {
             known.forget();

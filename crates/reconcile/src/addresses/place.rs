@@ -1,4 +1,4 @@
-//! Which address of a range a slot gets: pure.
+//! Chooses the address of a range for a slot. Pure.
 
 use std::collections::HashSet;
 use std::net::Ipv6Addr;

@@ -1,5 +1,5 @@
-//! Taken addresses as runs: neighbours are kept together, so that the first free address after any other is found in two
-//! looks into a tree, however many are taken.
+//! Taken addresses as runs of neighbours. The first free address after any other is found by two lookups in a tree,
+//! however many are taken.
 
 use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
@@ -9,7 +9,7 @@ use std::net::Ipv6Addr;
 pub(super) struct Runs {
     /// The first address of each run, with the last.
     runs: BTreeMap<u128, u128>,
-    /// Looks into the tree since this was made.
+    /// The number of lookups since this was created.
     #[cfg(test)]
     looks: std::cell::Cell<usize>,
 }
@@ -58,7 +58,7 @@ impl Runs {
     pub(super) fn first_free(&self, from: Ipv6Addr, to: Ipv6Addr) -> Option<Ipv6Addr> {
         let free = match self.run_of(u128::from(from)) {
             None => from,
-            // What comes after a run is in no other.
+            // The address after a run is in no other run.
             Some((_, last)) => Ipv6Addr::from(last.checked_add(1)?),
         };
         (free <= to).then_some(free)

@@ -46,7 +46,7 @@ pub struct Driver {
     parts: Parts,
 }
 
-/// What a driver works with.
+/// The environment of a driver.
 #[derive(Clone)]
 pub struct Parts {
     /// The settings in force: a change wakes the reconcilers that depend on them.

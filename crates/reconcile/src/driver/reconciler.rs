@@ -1,4 +1,4 @@
-//! What the driver runs, and what a run comes to.
+//! Reconcilers, and the results of their runs.
 
 use std::error::Error;
 use std::fmt;

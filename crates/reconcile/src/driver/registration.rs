@@ -8,7 +8,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::Backoff;
 
-/// What the driver must know to run a reconciler.
+/// The description of a reconciler for the driver.
 #[derive(Debug, Clone)]
 pub struct Registration {
     /// The kind of task, for metrics: a word in the code, so that their number is bounded.
@@ -67,16 +67,16 @@ impl Registration {
         self
     }
 
-    /// Lets a run end by itself when it is cancelled: [`Run::stop`](super::Run::stop) tells it. Any other run is dropped
-    /// at its next await.
+    /// Lets a run end by itself when it is cancelled: it watches [`Run::stop`](super::Run::stop). Any other run is
+    /// dropped at its next await.
     #[must_use]
     pub fn ending_by_itself(mut self) -> Self {
         self.ends_by_itself = true;
         self
     }
 
-    /// Takes a run that goes on for this long as one that serves what it is for, as [`Run::settled`](super::Run::settled)
-    /// says it. For a run that cannot tell by itself, such as a watch that is silent while nothing happens.
+    /// Counts a run as settled after this time, as if it had called [`Run::settled`](super::Run::settled). For a run
+    /// that cannot know by itself, such as a watch that is silent while nothing happens.
     #[must_use]
     pub fn settling_after(mut self, span: Duration) -> Self {
         self.settles_after = Some(span);
@@ -101,7 +101,7 @@ pub struct Handle {
 }
 
 impl Handle {
-    /// A handle, and what tells its clones that the reconciler has ended when it is dropped.
+    /// A handle, and a guard. When the guard is dropped, the handle's clones see that the reconciler has ended.
     pub(super) fn new(registration: &Registration, stop: CancellationToken) -> (Self, DropGuard) {
         let ended = CancellationToken::new();
         let handle = Self {
@@ -113,7 +113,7 @@ impl Handle {
         (handle, ended.drop_guard())
     }
 
-    /// What the task is called.
+    /// The name of the task.
     pub fn name(&self) -> &str {
         &self.name
     }

@@ -13,7 +13,7 @@ use orchestrator_runtime::metrics::Metrics;
 use orchestrator_runtime::tasks::OwnedTask;
 use orchestrator_settings::Current;
 
-/// What a run is shown when it panics.
+/// The reason that is shown for a run that panicked.
 const PANICKED: &str =
     "it panicked, which is a defect of this program: please report it, with what standard error says";
 
@@ -89,7 +89,7 @@ impl<R: Reconciler> Task<R> {
     pub(super) async fn drive(mut self) {
         let mut streak = Streak::default();
         while !self.run.stop.is_cancelled() {
-            // What this run reads of the settings is no reason for another one.
+            // This run reads the present settings, so they are no reason for another run.
             self.settings.news();
             self.run.row.begin();
             let Some(outcome) = self.run_once().await else { return };

@@ -1,4 +1,4 @@
-//! What is checked of a ready instance, and how it is asked.
+//! Checks of a ready instance: their subject, and how they are made.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,8 +18,8 @@ const LIMIT: Duration = Duration::from_secs(5);
 const WIRING_EVERY: Duration = Duration::from_secs(30);
 
 impl Orchestrator {
-    /// What is to be checked of an instance that is ready: that it answers, where its template says how; else its
-    /// wiring. `None` when nothing can be.
+    /// The subject of the checks of a ready instance: its answer, if its template says how; otherwise its wiring.
+    /// `None` when neither can be checked.
     pub(super) fn subject(&self, instance: &Instance) -> Option<Subject> {
         let declared = self.declared();
         let template = declared.template(&instance.template);
@@ -99,7 +99,7 @@ impl Orchestrator {
         outcome
     }
 
-    /// Has the worker of the slot look at an instance whose check failed.
+    /// Wakes the worker of an instance whose check failed.
     fn look_into(&self, check: &Check) {
         tracing::debug!(instance = %check.id, of = %check.subject.key, "a check failed");
         self.wake(check.subject.key.clone());

@@ -34,7 +34,7 @@ pub(super) enum Failure {
     },
 }
 
-/// What becomes of an instance that does not answer.
+/// The fate of an instance that does not answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unanswering {
     /// It runs on.
@@ -53,7 +53,7 @@ pub(super) enum Unanswering {
         /// Restarts there were.
         after: u32,
     },
-    /// The engine did not tell whether it runs.
+    /// The engine did not report whether it runs.
     Unknown,
 }
 
@@ -73,7 +73,7 @@ impl Failure {
         }
     }
 
-    /// What kind of failure it is to the state machine.
+    /// The kind of failure for the state machine.
     pub(super) fn shortfall(&self) -> Shortfall {
         match self {
             Self::Host(fault) if matches!(fault.remedy(), Remedy::Engine | Remedy::Host) => Shortfall::Engine,

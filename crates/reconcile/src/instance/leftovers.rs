@@ -1,6 +1,7 @@
-//! Removes what carries our mark and belongs to nobody, beside everything else.
+//! Removes leftovers: containers and interfaces with our mark that belong to no live instance. This runs alongside
+//! everything else.
 //!
-//! What the database knows and that is to be gone is removed. What the database never knew is kept
+//! Leftovers of removed instances are removed. Instances that the database never knew are kept
 //! ([`orphans`](super::orphans)).
 
 use std::collections::HashSet;

@@ -44,10 +44,10 @@ use orchestrator_host::Flaw;
 use super::checks::Silence;
 use orchestrator_model::{Instance, Phase, Timestamp};
 
-/// What is seen of an instance in the world.
+/// The observed state of an instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sight {
-    /// Nobody looked, or the engine does not answer: nothing can be said.
+    /// Nobody observed it, or the engine does not answer.
     Unknown,
     /// The engine has no such instance.
     Absent,
@@ -68,7 +68,7 @@ pub(super) enum Sight {
     Running,
 }
 
-/// What the template of an instance says of its life now.
+/// The present terms of an instance, from its template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Terms {
     /// How long it outlives its lease.
@@ -88,7 +88,7 @@ pub(super) enum Shortfall {
     Other,
 }
 
-/// What is recorded after a try that failed.
+/// What to record after a failed try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Retry {
     /// Where the instance is now.
@@ -99,7 +99,7 @@ pub(super) struct Retry {
     pub(super) due: Timestamp,
 }
 
-/// What to do next for a client.
+/// The next step for an instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Step {
     /// Nothing, until something happens.
@@ -117,7 +117,7 @@ pub(super) enum Step {
     },
     /// Record that it stopped being as it should be, and try again at the given time.
     Disturb {
-        /// What was seen.
+        /// What is wrong with it.
         what: String,
         /// Tries since it last was ready for long.
         attempts: u32,
@@ -163,7 +163,7 @@ pub(super) fn next(wanted: bool, instance: Option<&Instance>, sight: Sight, term
         (Phase::Removing, _) => wait_or(instance, now, Step::Remove),
         (Phase::Ending, true) => Step::Keep,
         (Phase::Ending, false) => wait_or(instance, now, Step::Condemn),
-        // What never answered has nothing in it that its client could miss.
+        // An instance that never answered holds nothing that its client could miss.
         (Phase::Pending | Phase::Starting, false) if instance.ready.is_none() => Step::Condemn,
         (Phase::Pending | Phase::Starting | Phase::Ready, false) => Step::BeginGrace(now.plus(terms.grace)),
         (Phase::Pending | Phase::Starting, true) => wait_or(instance, now, bring_up(instance, terms)),
@@ -182,7 +182,7 @@ fn bring_up(instance: &Instance, terms: Terms) -> Step {
     }
 }
 
-/// Which restart follows a try that found the instance running and silent; `None` when it is left running.
+/// The number of the restart after a try that found the instance running and silent; `None` when it is left running.
 pub(super) fn restart_after(instance: &Instance, terms: Terms) -> Option<u32> {
     let nth = instance.attempts.saturating_add(1);
     (instance.ready.is_some() && nth <= terms.restarts).then_some(nth)

@@ -76,11 +76,11 @@ struct Inner {
     leftovers: Mutex<HashSet<String>>,
     // Slots for which a full pool was reported: once each, not at every try.
     full: Mutex<HashSet<SlotKey>>,
-    // Which addresses are taken.
+    // The taken addresses.
     addresses: Addresses,
-    // Who wants what.
+    // Answers which owner wants what.
     wants: Vec<Arc<dyn Wants>>,
-    // What runs and is not recorded.
+    // Instances that run and are not recorded.
     orphans: Mutex<orphans::Orphans>,
     // Bridges without a port left.
     full_bridges: Mutex<ports::FullBridges>,
@@ -92,20 +92,20 @@ struct Inner {
     stop: CancellationToken,
 }
 
-/// What the orchestrator works with.
+/// The environment of the orchestrator.
 pub struct Parts {
-    /// What is declared: links, networks and templates.
+    /// The declared links, networks and templates.
     pub catalog: View,
     /// Where desired and actual state are recorded.
     pub records: Arc<dyn Records>,
     /// The machines on which instances run, each under its name. An engine is not asked before there is an instance to
     /// make or to remove.
     pub hosts: Vec<Arc<dyn Host>>,
-    /// Who wants what. A slot is filled or kept when one of them says so.
+    /// The kinds of owners. A slot is filled or kept when one of them wants it.
     pub wants: Vec<Arc<dyn Wants>>,
     /// Counts time for leases and graces.
     pub clock: Clock,
-    /// Rung by whoever commits a change for a client.
+    /// Receives a notification after each committed change for a client.
     pub notifications: Notifications,
     /// Where it says what it waits for.
     pub conditions: Conditions,
@@ -146,7 +146,7 @@ impl Orchestrator {
 
     /// Works until `stop`, then lets the steps that are under way end at their next await.
     ///
-    /// Instances are left running: whoever starts next adopts them.
+    /// Instances are left running, and the next daemon adopts them.
     pub async fn run(&self, stop: CancellationToken) {
         // Before anybody is given a new instance: it may have one.
         let looked = stop.run_until_cancelled(self.look_for_orphans_if_needed()).await;
@@ -184,7 +184,7 @@ impl Orchestrator {
         Ok(instance)
     }
 
-    /// What is declared now: asked for once a step, so that a step sees one state of it.
+    /// The present declarations. A step asks once, so that it sees one state of them.
     fn declared(&self) -> Arc<Declared> {
         self.inner.catalog.current()
     }

@@ -1,4 +1,4 @@
-//! What is seen of one instance in the world.
+//! Observes one instance.
 
 use orchestrator_host::{Depth, Observation};
 
@@ -9,9 +9,9 @@ use super::turns::Work;
 use orchestrator_model::Instance;
 
 impl Orchestrator {
-    /// Observes one instance, by one question to its host, and takes in what its checks have come to.
+    /// Observes one instance by one call to its host, and combines that with the results of its checks.
     ///
-    /// What cannot be asked is unknown, not gone: an engine that is down is no reason to do anything.
+    /// If the host cannot answer, the state is unknown, not gone: an engine that is down is no reason to do anything.
     pub(super) async fn observe(&self, instance: &Instance) -> Sight {
         let Some(host) = self.host_of(instance) else {
             return Sight::Unknown;

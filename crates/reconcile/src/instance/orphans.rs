@@ -23,10 +23,10 @@ use orchestrator_store::StoreError;
 /// The condition under which orphans are shown while there are any.
 const CONDITION: &str = "orphans";
 
-/// How long the look at the start may take.
+/// The time limit of the search at the start.
 const LOOK_LIMIT: Duration = Duration::from_secs(3);
 
-/// What every variable begins with that tells an instance of itself.
+/// The prefix of the variables that describe an instance to itself.
 const PREFIX: &str = "ORCHESTRATOR_";
 
 /// An orphan, and what is needed to remove it.
@@ -39,9 +39,9 @@ struct Seen {
 /// The orphans that were seen last.
 #[derive(Debug, Default)]
 pub(super) struct Orphans {
-    /// By host and engine; one that is not here was not asked yet.
+    /// Orphans by host and engine. An engine without an entry was not asked yet.
     seen: BTreeMap<(HostId, String), BTreeMap<InstanceId, Seen>>,
-    /// Those that were removed or adopted. A look that began before may still find them as orphans.
+    /// Those that were removed or adopted. A list that was requested before may still contain them.
     settled: HashSet<InstanceId>,
     condition: Option<Owned>,
 }

@@ -25,13 +25,13 @@ use orchestrator_store::{StoreError, Wanting};
 /// A pass is made at least this often, whatever wakes were lost.
 const PERIOD: Duration = Duration::from_secs(30);
 
-/// Parts of a list that may queue.
+/// The number of chunks of a list that may queue.
 const QUEUE: usize = 16;
 
-/// What is known of a host so far.
+/// What a host has reported so far.
 #[derive(Default)]
 struct Known {
-    /// What runs, by engine.
+    /// The running instances, by engine.
     running: BTreeMap<String, HashSet<InstanceId>>,
     /// Host ends by name.
     attachments: Option<BTreeMap<String, FoundAttachment>>,
@@ -67,7 +67,7 @@ impl Orchestrator {
         let providing = providing(settings);
         self.watch_engines(!providing.is_empty() || !live.is_empty());
         self.reconcile_checks(&live);
-        // From here on every commit that matters notifies; what was committed before is looked up below.
+        // From here on, every commit that matters notifies. Earlier commits are read below.
         self.inner.notifications.mute(silent(settings, &providing, &live));
         let wanting = self.wanting(settings, &providing, &live).await?;
         let may_rest = |instance: &&Instance| {
@@ -137,8 +137,8 @@ impl Orchestrator {
         });
     }
 
-    /// Lists what a host has and takes in each part of the answer as it comes. Engines are asked only while they are
-    /// watched.
+    /// Lists everything on a host, and compares each chunk of the answer as it comes. Engines are asked only while they
+    /// are watched.
     async fn compare(&self, id: &HostId, host: &Arc<dyn Host>, live: &Arc<[Instance]>, engines: bool) {
         let all_engines = host.capabilities().engines.into_keys();
         let request = ListRequest {

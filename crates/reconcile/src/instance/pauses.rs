@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use orchestrator_model::InstanceId;
 
-/// How long a pause may last before it is ended. The full pass looks again, so that it is ended within a minute.
+/// How long a pause may last before it is ended. The full pass checks it again, so that it ends within a minute.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The instances that were seen paused, each with the moment when that was first seen.

@@ -16,7 +16,7 @@ use orchestrator_model::{
 use orchestrator_settings::TemplateSettings;
 use orchestrator_store::{Holding, NewInstance, Situation, StoreError};
 
-/// How long until a full pool of addresses is looked at again.
+/// The pause before another try for an address of a full range.
 const FULL_PAUSE: Duration = Duration::from_secs(10);
 
 /// How long until the kernel is asked again for the interfaces of an instance that is to be adopted.
@@ -200,7 +200,7 @@ impl Orchestrator {
             // Somebody else's plan made the instance in between.
             Err(StoreError::AlreadyThere { .. }) => Ok(Ok(())),
             Err(fault) => {
-                // What is taken is something else than was known, or nobody knows what became of the write.
+                // The taken addresses differ from those in memory, or the result of the write is unknown.
                 networks.iter().for_each(|network| self.inner.addresses.forget(network));
                 match fault {
                     StoreError::AddressTaken { .. } => Ok(Ok(())),
@@ -276,7 +276,7 @@ impl Orchestrator {
     }
 }
 
-/// What is recorded of a slot that is to be filled.
+/// The new instance for a slot.
 fn new_instance(
     id: InstanceId,
     situation: &Situation,
@@ -306,7 +306,7 @@ fn new_instance(
     }
 }
 
-/// What an instance is told of itself, under names that begin with `ORCHESTRATOR_`.
+/// The variables that describe an instance to itself; their names begin with `ORCHESTRATOR_`.
 fn facts(
     id: InstanceId,
     situation: &Situation,
@@ -379,7 +379,7 @@ fn spec(
     }
 }
 
-/// Whether a name that a client gave may stand as a host name: a label of RFC 1123.
+/// Whether a client's name can be a host name: a label of RFC 1123.
 fn is_label(name: &str) -> bool {
     let inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
     (1..=63).contains(&name.len()) && name.bytes().all(inner) && !name.starts_with('-') && !name.ends_with('-')

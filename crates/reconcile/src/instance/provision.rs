@@ -61,7 +61,7 @@ impl Orchestrator {
         let began = Instant::now();
         // Why the last try failed is shown until one succeeds.
         let starting = self.update(instance, Phase::Starting, instance.reason.clone(), None);
-        // What is wanted is recorded already; that work on it begins may be recorded while it does.
+        // The instance is recorded already. That work on it begins can be recorded in parallel.
         let (recorded, outcome) = tokio::join!(
             self.inner
                 .records
@@ -81,7 +81,7 @@ impl Orchestrator {
     async fn bring_up(&self, instance: &Instance, restart: bool, turn: Turn) -> Result<Ensured, Failure> {
         let host = self.host_of(instance).ok_or_else(|| Failure::unknown_host(instance))?;
         if restart {
-            // What its process before was seen to do is not expected of the next one.
+            // The reactions of its former process are not expected of the next one.
             self.inner.checks.renew(instance.id);
         }
         let plan = self.instance_plan(instance, restart);
@@ -99,7 +99,7 @@ impl Orchestrator {
         outcome.map_err(|fault| self.failure(instance, fault))
     }
 
-    /// What the failure of a host means for the instance.
+    /// The failure of the instance that a host's error stands for.
     fn failure(&self, instance: &Instance, fault: HostError) -> Failure {
         match fault {
             HostError::Ensure(EnsureFault::Silent {

@@ -1,6 +1,6 @@
-//! What the instance reconciler reads and writes: the part of the store that it needs.
+//! The part of the store that the instance reconciler needs.
 //!
-//! It is a trait so that the reconciler can be tested on a record in memory, at the speed of a clock that stands still.
+//! It is a trait, so that the reconciler can be tested on records in memory and on a paused clock.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::Ipv6Addr;
@@ -10,7 +10,8 @@ use async_trait::async_trait;
 use orchestrator_model::{ClientId, Id, Instance, InstanceId, NewEvent, Owner, SiteId, Slot, SlotKey, Timestamp};
 use orchestrator_store::{Holding, InstanceUpdate, NewInstance, Situation, Store, StoreError, Wanting};
 
-/// What the instance reconciler reads and writes. Every method does what the one of the same name of [`Store`] does.
+/// The reads and writes of the instance reconciler. Every method does the same as the method of [`Store`] with the same
+/// name.
 #[async_trait]
 pub trait Records: Send + Sync + 'static {
     /// The site whose mark everything carries.
@@ -26,7 +27,7 @@ pub trait Records: Send + Sync + 'static {
     /// The situation of a slot; `None` when it would be a client's that there is not.
     async fn situation(&self, key: &SlotKey) -> Result<Option<Situation>, StoreError>;
 
-    /// What a client holds; `None` when there is no such client.
+    /// The leases of a client; `None` when there is no such client.
     async fn holding(&self, client: ClientId) -> Result<Option<Holding>, StoreError>;
 
     /// The slots of an owner that have live instances.

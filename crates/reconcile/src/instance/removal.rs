@@ -12,7 +12,7 @@ use orchestrator_runtime::causes::with_causes;
 use orchestrator_store::{InstanceUpdate, StoreError};
 
 impl Orchestrator {
-    /// Removes all that was made for the instance: every part is tried even when another failed.
+    /// Removes everything that was made for the instance. Each piece is tried even if another failed.
     pub(super) async fn remove(&self, instance: &Instance) -> Result<(), StoreError> {
         let faults = self.take_down(instance).await;
         if faults.is_empty() {

@@ -1,4 +1,4 @@
-//! What a host is asked for of an instance, as it was planned with it: whatever the settings say by now.
+//! Requests to a host about an instance. They follow the instance's plan, whatever the settings say by now.
 
 use super::Orchestrator;
 use super::failure::PATIENT_TRIES;

@@ -1,11 +1,11 @@
-//! What of a network an attachment is made from.
+//! The properties of a network that an attachment is made from.
 
 use std::net::Ipv6Addr;
 
 use ipnet::Ipv6Net;
 use orchestrator_settings::Settings;
 
-/// What of a network an attachment is made from. It is read once, when the attachment is planned.
+/// The properties of a network that an attachment is made from. They are read once, when the attachment is planned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Segment {
     /// Its name.

@@ -1,8 +1,8 @@
-//! How much is done at the same time.
+//! Turns: limits on work at the same time.
 //!
-//! Turns are counted for each engine of each host, and for each kind of work. So an engine that hangs delays nothing
-//! of another one, and removals never wait for provisioning. A turn is held only while the host works: an instance
-//! whose answer is awaited holds none.
+//! Turns are counted for each engine of each host, and for each kind of work. So an engine that hangs delays no other
+//! one, and removals never wait for provisioning. A turn is held only while the host works: an instance whose answer is
+//! awaited holds none.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,4 +1,4 @@
-//! Who wants what: the slots of an owner that are to be filled now, each with its template.
+//! Wants: the slots of an owner that are to be filled now, each with its template.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use orchestrator_catalog::Declared;
 use orchestrator_model::{Owner, Slot, Timestamp};
 use orchestrator_store::Holding;
 
-/// What an owner wants in one of its slots.
+/// The wish of an owner for one of its slots.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Want {
     /// An instance of this template. One that fills the slot stays, whatever template it was made from.

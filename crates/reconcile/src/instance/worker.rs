@@ -31,12 +31,12 @@ impl Wake {
         self.wake.notify_one();
     }
 
-    /// Takes a ring that nobody waits for.
+    /// Discards a pending notification.
     pub(super) fn clear(&self) {
         self.pending.store(false, Ordering::Release);
     }
 
-    /// Waits for a ring and takes it.
+    /// Waits for a notification and takes it.
     pub(super) async fn received(&self) {
         while !self.pending.swap(false, Ordering::AcqRel) {
             self.wake.notified().await;
@@ -44,16 +44,16 @@ impl Wake {
     }
 }
 
-/// What a worker does after a look.
+/// What a worker does after a step.
 enum Next {
-    /// Look again: a step was taken.
+    /// Take the next step at once.
     Again,
     /// Nothing to do until it is woken, or until then.
     Rest(Option<Timestamp>),
 }
 
 impl Orchestrator {
-    /// Has the slot's worker look, and makes one where there is none.
+    /// Notifies the slot's worker, and starts one where there is none.
     pub(super) fn wake(&self, key: SlotKey) {
         match self.workers().entry(key) {
             Entry::Occupied(worker) => worker.get().notify(),
@@ -99,10 +99,10 @@ impl Orchestrator {
         }
     }
 
-    /// Ends the worker, unless it was rung since it looked.
+    /// Ends the worker, unless a notification is pending.
     fn retire(&self, key: &SlotKey, wake: &Wake) -> bool {
         let mut workers = self.workers();
-        // Rings are made under the same lock: none can fall between this look and the removal.
+        // Notifications are made under the same lock, so none can be lost between this check and the removal.
         let done = !wake.pending.load(Ordering::Acquire);
         if done {
             workers.remove(key);
@@ -144,7 +144,7 @@ impl Orchestrator {
                 )
                 .await?;
             }
-            // Back from its grace it is looked at as if it had just been started: it may have ended meanwhile.
+            // After its grace it is treated as if it had just been started, because it may have ended meanwhile.
             (Step::Keep, Some(instance)) => {
                 self.move_to(instance, Phase::Pending, None, None, EventKind::InstanceKept)
                     .await?;
@@ -182,19 +182,19 @@ impl Orchestrator {
         machine::next(wanted, instance, sight, self.terms(instance), self.inner.clock.now())
     }
 
-    /// What is wanted in the slot now; `None` when it is to be empty.
+    /// The present wish for the slot; `None` when it is to be empty.
     pub(super) fn want(&self, situation: &Situation) -> Option<Want> {
         let (owner, holding) = (&situation.key.owner, situation.holding.as_ref());
         self.wanted(owner, holding).remove(&situation.key.slot)
     }
 
-    /// What an owner wants now, in all of its slots.
+    /// The present wishes of an owner for all of its slots.
     fn wanted(&self, owner: &Owner, holding: Option<&Holding>) -> BTreeMap<Slot, Want> {
         let (declared, now) = (self.declared(), self.inner.clock.now());
         let mut wanted = BTreeMap::new();
         for wants in &self.inner.wants {
             for (slot, want) in wants.slots(owner, holding, &declared, now) {
-                // Who wants a slot filled takes precedence over who only keeps what is there.
+                // A wish to fill a slot takes precedence over a wish to keep it.
                 match want {
                     Want::Keep => wanted.entry(slot).or_insert(want),
                     Want::Fill { .. } => wanted.entry(slot).insert_entry(want).into_mut(),
@@ -247,10 +247,10 @@ impl Orchestrator {
         Ok(slots)
     }
 
-    /// What the template of the instance says of its life now; of one that is gone, no grace and no restart.
+    /// The present terms of the instance, from its template. If the template is gone, there is no grace and no restart.
     ///
-    /// An instance that this daemon has not seen answer is not restarted: a wrong port in the settings would restart
-    /// all of them.
+    /// An instance that has not answered this daemon yet is not restarted: otherwise a wrong port in the settings would
+    /// restart all of them.
     pub(super) fn terms(&self, instance: Option<&Instance>) -> Terms {
         let declared = self.declared();
         let of = |instance: &Instance| {

@@ -27,7 +27,7 @@ impl RouteReconciler {
         self.installed = delegated.into_iter().map(|route| (route.prefix, route)).collect();
         self.pools = pools.into_iter().map(|route| route.prefix).collect();
         let (mut outcome, mut made) = (Ok(()), HashSet::new());
-        // What is made takes the place of what leads to the same prefix, and nothing is without a route in between.
+        // A new route replaces one to the same prefix, so that the prefix is never without a route in between.
         for route in wanted.difference(&found) {
             let ensured = self.ensure(*route).await;
             if ensured.is_ok() {
@@ -52,7 +52,7 @@ impl RouteReconciler {
         self.installed.values().copied().chain(pools).collect()
     }
 
-    /// Looks which bridges are there: of the links in the settings, and of those where prefixes are held.
+    /// Finds the existing bridges of the links in the settings, and of links where prefixes are held.
     async fn look_for_bridges(&mut self, routed: &[String]) -> Result<(), String> {
         self.interfaces.clear();
         let settings = self.parts.settings.get();

@@ -1,4 +1,4 @@
-//! Whether this machine forwards packets: without it a route to a client is of no use.
+//! Checks that this machine forwards packets. Otherwise a route to a client is of no use.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use orchestrator_settings::Current;
 const CONDITION: &str = "forwarding";
 /// How often the setting is read: the kernel notifies nobody of it.
 const PERIOD: Duration = Duration::from_secs(2);
-/// What is wrong when it does not, and what helps.
+/// The fault and its remedy when it does not.
 const OFF: &str = "this machine forwards no IPv6 packets, so that clients cannot use their prefixes; set \
                    net.ipv6.conf.all.forwarding=1 (an interface that has its default route from router advertisements \
                    needs accept_ra=2 then)";

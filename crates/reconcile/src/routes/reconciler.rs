@@ -33,15 +33,15 @@ const QUEUE: usize = 1024;
 /// Prefixes that are brought up to date one by one; for more, comparing everything is less work.
 const SINGLY: usize = 256;
 
-/// What the route reconciler works with.
+/// The environment of the route reconciler.
 pub struct Parts {
-    /// Which links there are, and their pools.
+    /// The settings: links and their pools.
     pub settings: Current,
-    /// What is recorded.
+    /// The recorded leases.
     pub store: Store,
     /// The kernel.
     pub network: Network,
-    /// By which leases end.
+    /// The clock by which leases end.
     pub clock: Clock,
     /// Where changes of prefixes are notified.
     pub notifications: Notifications,
@@ -51,8 +51,8 @@ pub struct Parts {
     pub metrics: Metrics,
 }
 
-/// Runs what keeps the routes of all links, until the driver stops: the route reconciler, the watch on the kernel's
-/// routes, and the look whether this machine forwards packets.
+/// Registers the reconcilers of all links' routes: the route reconciler, the watch on the kernel's routes, and the
+/// check of forwarding. They run until the driver stops.
 pub fn register(driver: &Driver, parts: Parts) {
     let (sender, changes) = mpsc::channel(QUEUE);
     let forwarding = Forwarding::new(&parts);
@@ -80,14 +80,14 @@ pub(super) struct RouteReconciler {
     pub(super) interfaces: HashMap<String, u32>,
     /// The routes to delegated prefixes that are in the kernel, as far as we know.
     pub(super) installed: HashMap<Ipv6Net, Route>,
-    /// What of pools was made unreachable in the kernel, as far as we know.
+    /// The pools that are known to be unreachable in the kernel.
     pub(super) pools: HashSet<Ipv6Net>,
     /// Routes that somebody else removed since everything was last compared.
     pub(super) lost: HashSet<Route>,
     pub(super) contention: Contention,
     /// Held while prefixes are delegated.
     condition: Option<Owned>,
-    /// What the kernel tells of routes with our mark.
+    /// Changes of routes with our mark.
     changes: mpsc::Receiver<RouteChange>,
     /// Prefixes that the reconciler was notified of since its last run, with their router where that is known.
     changed: HashMap<(String, Ipv6Net), Option<Ipv6Addr>>,
@@ -157,7 +157,7 @@ impl RouteReconciler {
         if let Err(reason) = &outcome {
             tracing::debug!(reason, "routes are not as they should be");
         }
-        // What was left of earlier settings is tidied up all the same, but nobody waits for it.
+        // Leftovers of earlier settings are removed nevertheless, but nobody waits for that.
         if !self.delegates() {
             self.condition = None;
             return;

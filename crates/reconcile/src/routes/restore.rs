@@ -20,7 +20,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Prefixes that an event names.
 const NAMED: usize = 4;
 
-/// Tells the route reconciler which routes somebody removes.
+/// Reports to the route reconciler which routes somebody removes.
 pub(super) struct RouteWatch {
     pub(super) network: Network,
     pub(super) mark: RouteMark,
@@ -45,12 +45,12 @@ impl Reconciler for RouteWatch {
 }
 
 impl RouteReconciler {
-    /// Takes in what the kernel tells of routes. Returns when everything is to be compared for it, if that is needed.
+    /// Handles a change of the kernel's routes. Returns the time of the next full comparison, if one is needed.
     pub(super) fn observe(&mut self, change: &RouteChange) -> Option<Instant> {
         let RouteChange::Removed(route) = change else {
             return Some(Instant::now());
         };
-        // What we removed ourselves is known to be gone already.
+        // Routes that we removed ourselves are known to be gone already.
         let was_kept = match route.way {
             Way::Via { .. } if self.installed.get(&route.prefix) != Some(route) => false,
             Way::Via { .. } => self.installed.remove(&route.prefix).is_some(),

@@ -25,19 +25,19 @@ pub use request::{CertificateRequest, Purpose};
 /// How long an authority lives.
 const LIFETIME: Duration = Duration::from_secs(10 * 365 * 86_400);
 
-/// What an authority is good for.
+/// The standing of an authority.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
     /// It issues certificates.
     Issuing,
-    /// What it issued is accepted.
+    /// Certificates that it issued are accepted.
     Trusted,
-    /// What it issued is refused.
+    /// Certificates that it issued are refused.
     Ended,
 }
 
 impl State {
-    /// What an authority is good for at a moment.
+    /// The standing of an authority at a moment.
     pub fn of(authority: &Authority, at: Timestamp) -> Self {
         match authority.retired {
             _ if authority.trusted_until <= at => Self::Ended,
@@ -85,7 +85,7 @@ impl Room {
             let last = all.into_iter().find(|authority| authority.retired.is_none());
             match last {
                 Some(authority) if authority.until > at => {
-                    // Whoever took its place has removed its key.
+                    // The rotation that replaced it has removed its key.
                     if let Some(key) = self.read(&authority_key_name(authority.id)).await? {
                         return Ok(Issuing { authority, key });
                     }

@@ -1,11 +1,11 @@
-//! What a certificate is asked for.
+//! Requests for certificates.
 
 use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::SecretsError;
 
-/// What a certificate may be used for.
+/// A purpose of a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Purpose {
     /// To prove to clients who a server is.
@@ -27,13 +27,13 @@ impl Purpose {
 /// A certificate that is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CertificateRequest {
-    /// For whom: the common name, 1 to 64 printable ASCII characters. Whoever verifies looks at names and addresses.
+    /// The common name, 1 to 64 printable ASCII characters. Verifiers use the names and addresses instead.
     pub subject: String,
     /// DNS names; the first label may be `*`.
     pub names: Vec<String>,
     /// IP addresses.
     pub addresses: Vec<IpAddr>,
-    /// What it may be used for: at least one.
+    /// Its purposes; at least one.
     pub purposes: Vec<Purpose>,
     /// How long it is good for: a minute at least. It ends with its authority if that is earlier.
     pub validity: Duration,

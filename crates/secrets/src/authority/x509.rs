@@ -49,7 +49,7 @@ pub(super) fn make_authority(id: Id, at: Timestamp, until: Timestamp) -> Result<
     })
 }
 
-/// What is the same of an authority whenever it is needed: its name, and what it may do.
+/// The fixed parameters of an authority: its name and its usages.
 fn authority_params(id: Id) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name = named(&format!("orchestrator CA {id}"));

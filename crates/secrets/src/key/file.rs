@@ -19,8 +19,8 @@ use super::{Keys, text};
 /// No key file is longer; what is longer is another file.
 const LONGEST: u64 = 4096;
 
-/// How often a lock that is held is tried, and the pause between two tries. Whoever holds it writes one small file, or
-/// waits for the database.
+/// How often a held lock is tried, and the pause between two tries. The holder writes one small file, or waits for the
+/// database.
 const LOCK_TRIES: u32 = 50;
 const LOCK_PAUSE: Duration = Duration::from_millis(100);
 

@@ -7,19 +7,19 @@ use crate::{Secret, SecretsError, hex};
 
 const VERSION: &str = "1";
 
-/// What a value is sealed for. It opens only for the same purpose and name.
+/// The context of a sealed value. It opens only for the same purpose and name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place<'a> {
-    /// What kind of thing it is, such as the table that it is a row of.
+    /// The kind of value, such as the table of its row.
     pub purpose: &'a str,
-    /// Which one, such as the row's key.
+    /// The name of the value, such as the row's key.
     pub name: &'a str,
 }
 
 /// Why sealed text does not open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum OpenFault {
-    /// It is not what sealed text looks like.
+    /// The text does not have the format of sealed text.
     #[error("it is no sealed text")]
     NotSealed,
     /// None of the keys at hand sealed it.

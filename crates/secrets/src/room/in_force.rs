@@ -7,10 +7,10 @@ use super::{TRIES, row};
 use crate::key::{KeyFile, KeyId, Keys, OpenFault, SealingKey, key_id};
 use crate::{Secret, SecretsError};
 
-/// The name of the row that tells with which key all rows are sealed.
+/// The name of the row that shows with which key all rows are sealed.
 pub(crate) const WITNESS: &str = SEAL;
 
-/// What the witness holds. It need not be secret: that it opens is what counts.
+/// The content of the witness. It need not be secret; it only has to open.
 const TESTIMONY: &str = "all secrets of this database are sealed with this key";
 
 /// The keys of the file, and the witness that one of them opens.

@@ -1,4 +1,4 @@
-//! What the room holds, without any value.
+//! Lists the secrets of the room, without any value.
 
 use orchestrator_model::Timestamp;
 use orchestrator_store::{SEAL, SealedRows};

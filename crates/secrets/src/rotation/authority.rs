@@ -5,7 +5,7 @@ use orchestrator_model::{Id, Timestamp};
 use crate::room::TRIES;
 use crate::{Room, SecretsError};
 
-/// What a rotation of the authority did.
+/// The result of a rotation of the authority.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RotatedAuthority {
     /// The authority that issued until now, and until when what it issued is accepted.

@@ -18,7 +18,7 @@ use crate::key::{KeyFile, KeyFileLock, KeyId, Keys, SealingKey};
 use crate::room::{InForce, TRIES, WITNESS, blocking, row, seal_witness};
 use crate::{Secret, SecretsError};
 
-/// What a rotation of the key did.
+/// The result of a rotation of the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RotatedKey {
     /// The key that was in force.

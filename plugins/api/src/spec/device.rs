@@ -11,12 +11,12 @@ pub struct Device {
     pub source: PathBuf,
     /// Absolute path inside the container.
     pub target: PathBuf,
-    /// What the container may do with it.
+    /// The access that the container has.
     #[serde(default)]
     pub access: DeviceAccess,
 }
 
-/// What a container may do with a device.
+/// The access of a container to a device.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DeviceAccess {

@@ -12,7 +12,7 @@ use super::ValueSource;
 pub struct File {
     /// Absolute path inside the container.
     pub target: PathBuf,
-    /// What it holds.
+    /// Its content.
     pub content: FileContent,
     /// Permission bits, such as `0o640`.
     #[serde(default = "File::default_mode")]
@@ -32,7 +32,7 @@ impl File {
     }
 }
 
-/// What a file holds.
+/// The content of a file.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FileContent {

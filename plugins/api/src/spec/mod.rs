@@ -1,4 +1,4 @@
-//! What a container is to be.
+//! The spec of a container.
 
 mod device;
 mod file;
@@ -40,7 +40,7 @@ pub struct ContainerSpec {
     /// Linux capabilities it keeps, without `CAP_`; all others are dropped.
     #[serde(default)]
     pub capabilities: Vec<String>,
-    /// What it may use of the host.
+    /// Its limits on the host's resources.
     #[serde(default)]
     pub resources: Resources,
     /// Labels for people and their tools, besides those that carry the mark.
@@ -49,7 +49,7 @@ pub struct ContainerSpec {
     /// Devices of the host that it may use.
     #[serde(default)]
     pub devices: Vec<Device>,
-    /// What is mounted in it.
+    /// Its volumes.
     #[serde(default)]
     pub volumes: Vec<Volume>,
     /// Files that are written into it before its first start.
@@ -62,7 +62,7 @@ pub struct ContainerSpec {
 }
 
 impl ContainerSpec {
-    /// What an engine must be able to do to make this container.
+    /// The capabilities that an engine needs to make this container.
     pub fn needs(&self) -> Capabilities {
         let needed = [
             (Capability::Devices, !self.devices.is_empty()),

@@ -1,4 +1,4 @@
-//! What is mounted in a container.
+//! Volumes of a container.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// A directory or file that is mounted in a container, and outlives it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Volume {
-    /// What is mounted.
+    /// The source of the volume.
     pub source: VolumeSource,
     /// Absolute path inside the container.
     pub target: PathBuf,
@@ -16,7 +16,7 @@ pub struct Volume {
     pub read_only: bool,
 }
 
-/// What a volume is on the host.
+/// The source of a volume on the host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum VolumeSource {

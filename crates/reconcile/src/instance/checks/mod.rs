@@ -32,7 +32,7 @@ use orchestrator_model::InstanceId;
 #[derive(Default)]
 pub(super) struct Checks {
     schedule: Mutex<Schedule>,
-    /// Told when something may be due earlier than it was.
+    /// Notified when something may be due earlier.
     changed: Notify,
 }
 

@@ -11,7 +11,7 @@ use super::{Check, Checks};
 /// Checks that are under way at once. Those that are due beyond it wait.
 const AT_ONCE: usize = 64;
 
-/// What a check found.
+/// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::instance) enum Outcome {
     /// It reacted to a connection: its process is at work.
@@ -27,7 +27,7 @@ pub(in crate::instance) enum Outcome {
 }
 
 impl Checks {
-    /// Makes every check when it is due, by `probe`, and calls `look` for each that failed. Never ends.
+    /// Makes every check when it is due, by `probe`, and calls `look` for each one that failed. Never ends.
     pub(in crate::instance) async fn run<F>(&self, probe: impl Fn(Check) -> F, look: impl Fn(&Check))
     where
         F: Future<Output = Outcome> + Send + 'static,

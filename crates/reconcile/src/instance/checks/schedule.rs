@@ -1,4 +1,4 @@
-//! Which instance is checked when, and what its checks have come to. No I/O, and no clock but the one that is given.
+//! The schedule of checks and their results. It does no I/O and is given the time.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -16,7 +16,7 @@ const SOON: Duration = Duration::from_secs(1);
 /// Connections that must go without a reaction before none is expected of the instance.
 const TRIALS: u8 = 3;
 
-/// What is asked of an instance.
+/// The target of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::instance) enum Target {
     /// Whether it takes a connection at this socket.
@@ -25,14 +25,14 @@ pub(in crate::instance) enum Target {
     Wiring(Arc<InstanceRef>),
 }
 
-/// What is to be checked of an instance.
+/// The subject of an instance's checks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::instance) struct Subject {
-    /// Whose worker looks when a check fails.
+    /// The slot whose worker is woken when a check fails.
     pub(in crate::instance) key: SlotKey,
     /// The host that it is on.
     pub(in crate::instance) host: HostId,
-    /// What is asked.
+    /// The target.
     pub(in crate::instance) target: Target,
     /// Time between two checks; a tenth more or less at random.
     pub(in crate::instance) every: Duration,
@@ -45,7 +45,7 @@ pub(in crate::instance) struct Subject {
 pub(in crate::instance) struct Check {
     /// The instance.
     pub(in crate::instance) id: InstanceId,
-    /// What is to be checked of it.
+    /// The subject.
     pub(in crate::instance) subject: Subject,
     /// Whether it is to be seen to react to a connection.
     pub(in crate::instance) reacting: bool,
@@ -87,7 +87,7 @@ enum State {
 struct Entry {
     subject: Subject,
     state: State,
-    /// Of the check that counts: an answer to an earlier one comes too late.
+    /// The number of the present check. An answer to an earlier one comes too late.
     round: u64,
     failed: u32,
     how: &'static str,
