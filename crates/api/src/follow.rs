@@ -1,11 +1,12 @@
 //! The timeline as it grows, as Server-Sent Events.
 //!
 //! ```text
-//!             the bell rings for the very next event          it rings for a later one, it
-//!                         ┌─────┐                             lagged, or was silent for long
+//!             notified of the very next event               notified of a later one, lagged,
+//!                         ┌─────┐                             or not notified for long
 //!   opened ──▶ behind ──▶ up to date ────────────────────────────────────▶ behind
 //!              reads the table until its end                               reads the table
 //! ```
+//!
 //! The table is authoritative, and a committed event only serves as a notification. So a stream cannot miss an event,
 //! even if its reader lags, the database was away, or a commit was not answered in time and sent no notification.
 
@@ -29,8 +30,8 @@ use orchestrator_model::Event;
 use orchestrator_runtime::causes::with_causes;
 use orchestrator_store::{EventFilter, Store, StoreError};
 
-/// Events that are read at a time.
-const PORTION: u32 = 500;
+/// Events on a page.
+const PAGE: u32 = 500;
 
 /// How long a stream stays silent before it shows that it is alive.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -55,7 +56,7 @@ pub(super) async fn follow(
         return Err(Fault::new(StatusCode::SERVICE_UNAVAILABLE, "too-many-streams", detail));
     };
     // Subscribe before the table is read, so that commits in between notify.
-    let bell = store.subscribe();
+    let committed = store.subscribe();
     let seen = match filter.after {
         Some(after) => after,
         None => last_event(&store).await?,
@@ -63,7 +64,7 @@ pub(super) async fn follow(
     let draining = shared.draining.clone();
     let follower = Follower {
         store,
-        bell,
+        committed,
         filter,
         seen,
         behind: true,
@@ -96,7 +97,7 @@ async fn last_event(store: &Store) -> Result<i64, StoreError> {
 
 struct Follower {
     store: Store,
-    bell: broadcast::Receiver<Event>,
+    committed: broadcast::Receiver<Event>,
     filter: EventFilter,
     /// Every event up to this one was sent, is in `read`, or is none of this stream's.
     seen: i64,
@@ -142,7 +143,7 @@ impl Follower {
         let filter = EventFilter {
             after: Some(self.seen),
             before,
-            limit: Some(PORTION),
+            limit: Some(PAGE),
             ..self.filter.clone()
         };
         let page = self.store.events(filter).await?;
@@ -156,7 +157,7 @@ impl Follower {
 
     /// Waits for a notification, and takes its event if that is the very next one.
     async fn listen(&mut self) {
-        match tokio::time::timeout(PERIOD, self.bell.recv()).await {
+        match tokio::time::timeout(PERIOD, self.committed.recv()).await {
             Ok(Ok(event)) if event.id <= self.seen => {}
             Ok(Ok(event)) if event.id == self.seen.saturating_add(1) => {
                 self.seen = event.id;
