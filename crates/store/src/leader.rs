@@ -1,16 +1,16 @@
-//! Who leads: of the daemons that have opened a database, the one that did so last is the only one that writes.
+//! The leader: the daemon that opened a database last. Only the leader writes to it.
 //!
 //! A row has an epoch, which each daemon raises when it opens the database. Every transaction of the writer begins with
-//! a statement that fails unless the epoch still is the daemon's own, so that nothing is committed once another daemon
-//! has raised it:
+//! a statement that fails unless the epoch is the daemon's own. So nothing is committed once another daemon has raised
+//! it:
 //!
-//! - SQLite takes its one write lock when the transaction begins: nobody raises the epoch before its end.
-//! - PostgreSQL locks the row until the end of the transaction (`for share`): who raises the epoch waits for what has
-//!   begun before, and what begins after fails.
+//! - SQLite takes its one write lock when the transaction begins, so nobody can raise the epoch before its end.
+//! - PostgreSQL locks the row until the end of the transaction (`for share`). A daemon that raises the epoch waits for
+//!   transactions that began before; those that begin after it fail.
 //!
-//! The statement goes with the transaction's begin in one text, and costs no trip to the database of its own. It has no
-//! way to answer but to fail: it divides by zero, or overflows, where the row is not as it should be. Whoever sees a
-//! transaction fail asks here why.
+//! The statement is sent in one text with the begin of the transaction, so it costs no round trip of its own. It can
+//! answer only by failing: if the row is not as expected, it divides by zero or overflows. When a transaction fails,
+//! the writer asks this module for the reason.
 
 use std::fs;
 use std::sync::Arc;
@@ -39,7 +39,7 @@ pub(super) struct Lead {
 }
 
 impl Lead {
-    /// Takes the lead from whoever has it. A transaction that has begun before is waited for.
+    /// Takes the lead from the daemon that has it. Waits for a transaction that has begun before.
     ///
     /// # Errors
     ///
@@ -54,8 +54,8 @@ impl Lead {
     }
 
     fn of(epoch: i64) -> Self {
-        // SQLite has no other way to fail than the overflow of `abs`. No rows come of either: what reads the rows of a
-        // text that has statements in front of it is not disturbed.
+        // In SQLite, a query can fail only by the overflow of `abs`. Neither query returns rows, so it does not disturb
+        // the reader of the statements that follow in the same text.
         let sqlite = format!(
             "{BEGIN}; select 1 where abs(case when exists (select 1 from leaders where name = 'daemon' and epoch = {epoch}) \
              then 0 else -9223372036854775807 - 1 end)"

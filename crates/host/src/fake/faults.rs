@@ -21,7 +21,7 @@ pub struct Faults {
     pub late: Duration,
     /// The watch breaks instead of a report.
     pub breaks: u32,
-    /// What was asked in a call that is dropped before its effect happens nevertheless.
+    /// How often, in a thousand, the effect of a dropped call happens later nevertheless.
     pub happens_late: u32,
 }
 

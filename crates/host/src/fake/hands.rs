@@ -1,4 +1,4 @@
-//! What people, engines and the kernel do behind the daemon's back.
+//! Changes that people, engines and the kernel make behind the daemon's back.
 
 use orchestrator_plugin::{ContainerName, EngineFacts, InstanceId};
 

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use super::state::EngineState;
 use super::{CrashPoints, FakeHost, FakeState, Faults, Random};
 
-/// What a fake machine is made of.
+/// The parts of a fake machine.
 #[derive(Debug, Clone)]
 pub struct MachineSettings {
     /// Decides what fails.

@@ -1,4 +1,4 @@
-//! What a fake machine has.
+//! The state of a fake machine.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv6Addr;
@@ -46,7 +46,7 @@ pub struct FakeAttachment {
     pub isolated: bool,
 }
 
-/// What an engine does with what it is asked.
+/// How an engine treats requests.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum EngineState {
     /// It answers.
@@ -65,7 +65,7 @@ pub(super) struct Watcher {
     pub(super) sender: mpsc::UnboundedSender<HostChange>,
 }
 
-/// What a fake machine has. It stays when the daemon crashes.
+/// The state of a fake machine. It stays when the daemon crashes.
 #[derive(Debug)]
 pub struct FakeState {
     pub(super) settings: MachineSettings,
@@ -85,7 +85,7 @@ pub struct FakeState {
     pub networks: BTreeMap<NetworkKey, NetworkItem>,
     /// Images whose instances never answer.
     pub silent: BTreeSet<String>,
-    /// What must never happen and did, in the order in which it did.
+    /// Violations: things that must never happen and did, in their order.
     pub violations: Vec<String>,
     /// How often each verb was called.
     pub calls: BTreeMap<&'static str, u64>,

@@ -10,7 +10,7 @@ use super::state::EngineState;
 use super::{FakeMachine, FakeState};
 use crate::Cause;
 
-/// What becomes of a step.
+/// The fate of a step.
 #[derive(Debug, Clone, Copy)]
 struct Fate {
     before: Duration,
@@ -83,7 +83,7 @@ impl FakeMachine {
         self.crash_points().pass().await;
         sleep(fate.before).await;
         if let Err(fault) = self.answers(engine, fate.hangs).await {
-            // What an engine took and did not answer may have happened; what it refused has not.
+            // A request that an engine accepted and did not answer may have happened. One that it refused has not.
             if matches!(fault, Cause::Engine(EngineError::Unavailable { .. })) {
                 late.effect = None;
             }

@@ -10,7 +10,7 @@ use super::hands::up;
 use super::state::{EngineState, Watcher};
 use crate::{Cause, HostChange, WatchScope};
 
-/// What becomes of a report.
+/// The fate of a report.
 enum Delivery {
     Lost,
     Broken,

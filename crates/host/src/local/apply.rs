@@ -8,7 +8,7 @@ use orchestrator_network::{Route, RouteMark, Way};
 use super::LocalHost;
 use crate::{Applied, BridgePlan, Cause, HostCapability, HostError, NetworkChange, NetworkItem, NetworkKey, RoutePlan};
 
-/// What the networks of the host were last brought to.
+/// The generation of the host's networks.
 #[derive(Debug, Default)]
 pub(super) struct State {
     generation: Option<u64>,
@@ -30,7 +30,7 @@ impl LocalHost {
                 (items.clone(), gone.collect())
             }
         };
-        // What is half done is at no generation: only the whole is taken then.
+        // A change that failed half-way is at no generation. Then only the whole is accepted.
         state.generation = None;
         for key in remove {
             if let Some(item) = state.items.get(&key).cloned() {
@@ -66,7 +66,7 @@ impl LocalHost {
         match item {
             NetworkItem::Bridge(_) | NetworkItem::Binding { .. } => Ok(()),
             NetworkItem::Route(route) => match self.route(route).await {
-                // With its bridge the route went by itself.
+                // The route went away with its bridge.
                 Err(Cause::Network(network::NetworkError::BridgeMissing { .. })) => Ok(()),
                 Err(fault) => Err(fault),
                 Ok(route) => Ok(self.network().remove_route(route, self.route_mark()).await?),

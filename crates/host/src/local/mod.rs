@@ -44,7 +44,7 @@ use crate::{
 };
 use news::News;
 
-/// What a local host is made of.
+/// The parts of a local host.
 pub struct LocalSettings {
     /// The name that instances record for it.
     pub name: String,
@@ -52,7 +52,7 @@ pub struct LocalSettings {
     pub engines: Vec<Arc<dyn Engine>>,
     /// The daemon's network namespace.
     pub network: Network,
-    /// What everything carries that is made here.
+    /// The mark of everything that is made here.
     pub mark: Mark,
     /// The directory for network namespaces that are made before their containers, such as `/run/orchestrator/netns`.
     pub namespaces: PathBuf,
@@ -73,7 +73,7 @@ struct Inner {
     // Where the network of each instance was last seen.
     networks: Mutex<HashMap<InstanceId, PathBuf>>,
     news: News,
-    // What `apply` was last brought to.
+    // The generation that `apply` reached last.
     generation: tokio::sync::Mutex<apply::State>,
 }
 
@@ -110,7 +110,7 @@ impl LocalHost {
         }
     }
 
-    /// What the alias of every host end of ours begins with.
+    /// The prefix of the alias of every host end of ours.
     fn alias_prefix(&self) -> String {
         format!("orchestrator:{}:", self.inner.mark.site)
     }

@@ -1,4 +1,4 @@
-//! Tells those who wait for an instance's answer that its engine has news of it.
+//! Notifies a caller that waits for an instance's answer of changes that its engine reports.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,4 +1,4 @@
-//! Whether an instance can have ports on its bridges.
+//! Checks that an instance can have ports on its bridges.
 
 use orchestrator_network::NetworkError;
 
