@@ -17,6 +17,7 @@ use orchestrator_reconcile::driver::{Backoff, Failure, Next, Reconciler, Registr
 use orchestrator_runtime::causes::with_causes;
 use orchestrator_settings::LinkSettings;
 use orchestrator_source::Recorder;
+use orchestrator_source::advertiser::Standing;
 use orchestrator_source::listener::{Command, Directory, NotReconfigured, Origins, Reconfiguring};
 use orchestrator_source::reserved::Reserved;
 use orchestrator_store::Store;
@@ -129,6 +130,7 @@ impl Links {
             recorder: self.recorder.clone(),
             directory: self.directory.clone(),
             origins: self.origins.clone(),
+            advertised: Standing::default(),
             reserved: self.reserved.clone(),
             interfaces_changed: interfaces_changed.clone(),
         };

@@ -311,6 +311,21 @@ fn what_is_set_anew_is_advertised_soon_and_a_link_that_is_not_to_be_advertised_o
 }
 
 #[test]
+fn a_router_is_withdrawn_also_when_the_settings_change_while_its_bridge_has_failed() {
+    let site = start("router_advertisements = true");
+    let ear = Ear::on(&site.machine);
+    assert_eq!(ear.next_for(ALL_NODES).router_lifetime(), 1800);
+    site.host.ip("link set br0 name away").unwrap();
+    let is_ready = || site.daemon.api("GET", "/v1/ready").unwrap().0 == 200;
+    wait_for("the link to fail", PATIENCE, || (!is_ready()).then_some(()));
+    site.reload_with(&crate::site::link("br0", PREFIX, POOL, "router_advertisements = false"));
+    ear.drain();
+    site.host.ip("link set away name br0").unwrap();
+    wait_for("the link to be served", PATIENCE, || is_ready().then_some(()));
+    assert_eq!(ear.next_for(ALL_NODES).router_lifetime(), 0);
+}
+
+#[test]
 fn a_link_that_leaves_the_settings_loses_its_router_and_one_that_comes_back_at_once_is_served() {
     let site = start("router_advertisements = true");
     let (host, ear) = (Host::on(&site.machine), Ear::on(&site.machine));

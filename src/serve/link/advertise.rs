@@ -1,8 +1,9 @@
 //! The router advertisements of a link.
 
-use orchestrator_network::Bridge;
+use orchestrator_network::{Bridge, NetworkError};
 
 use super::Parts;
+use orchestrator_runtime::causes::with_causes;
 use orchestrator_source::advertiser::{Advertiser, Ending};
 
 impl Parts {
@@ -14,9 +15,13 @@ impl Parts {
         ending: &Ending,
     ) -> Result<(), String> {
         loop {
-            if let Some(advertiser) = advertiser {
-                let advertised = advertiser.run(ending).await;
-                advertised.map_err(|fault| format!("{}: {fault}", self.bridge))?;
+            match advertiser {
+                Some(advertiser) => {
+                    let advertised = advertiser.run(ending).await;
+                    advertised.map_err(|fault| format!("{}: {fault}", self.bridge))?;
+                }
+                // The settings changed while no advertiser ran.
+                None => self.withdraw(bridge)?,
             }
             if !self.is_wanted(&ending.stop, |link| link.advertisement.is_some()).await {
                 return Ok(());
@@ -25,10 +30,28 @@ impl Parts {
         }
     }
 
+    /// Withdraws this machine as a router of a link that has left the settings. Where the bridge is gone, so are the
+    /// hosts that could be told.
+    pub(super) async fn withdraw_for_good(&self) -> Result<(), String> {
+        match self.network.find_bridge(&self.bridge).await {
+            Ok(Some(bridge)) => self.withdraw(&bridge),
+            Ok(None) | Err(NetworkError::NotABridge { .. }) => Ok(()),
+            Err(fault) => Err(with_causes(&fault)),
+        }
+    }
+
+    fn withdraw(&self, bridge: &Bridge) -> Result<(), String> {
+        let withdrawn = self
+            .advertised
+            .withdraw_on(&self.bridge, bridge.index, &self.context.metrics);
+        withdrawn.map_err(|fault| format!("cannot withdraw this machine as a router of {}: {fault}", self.bridge))
+    }
+
     /// `None` where the settings want no advertisements.
     pub(super) fn open_advertiser(&self, bridge: &Bridge) -> Result<Option<Advertiser>, String> {
         let (settings, metrics) = (self.context.settings.clone(), self.context.metrics.clone());
-        Advertiser::open(&self.bridge, bridge.index, settings, metrics).map_err(|fault| {
+        let advertised = self.advertised.clone();
+        Advertiser::open(&self.bridge, bridge.index, settings, advertised, metrics).map_err(|fault| {
             format!(
                 "cannot advertise on {}: {fault}; raw sockets take CAP_NET_RAW",
                 self.bridge

@@ -24,7 +24,7 @@ use orchestrator_runtime::causes::with_causes;
 use orchestrator_runtime::conditions::Owned;
 use orchestrator_settings::{LinkSettings, Settings};
 use orchestrator_source::Recorder;
-use orchestrator_source::advertiser::Ending;
+use orchestrator_source::advertiser::{Ending, Standing};
 use orchestrator_source::listener::{Command, Directory, Origins};
 use orchestrator_source::reserved::Reserved;
 use orchestrator_store::Store;
@@ -53,6 +53,8 @@ pub(super) struct Parts {
     /// Where the messages of clients came from.
     pub(super) origins: Origins,
     pub(super) reserved: Reserved,
+    /// What hosts were last told about this router.
+    pub(super) advertised: Standing,
     /// Changes whenever interfaces or addresses may have.
     pub(super) interfaces_changed: watch::Receiver<()>,
 }
@@ -71,7 +73,10 @@ pub(super) struct Supervisor {
 impl Reconciler for Supervisor {
     async fn reconcile(&mut self, run: &Run) -> Result<Next, Failure> {
         let served = match self.parts.plan() {
-            None => return Ok(Next::Over),
+            None => {
+                self.parts.withdraw_for_good().await?;
+                return Ok(Next::Over);
+            }
             Some(None) => self.serve_remote(run).await,
             Some(Some(plan)) => self.serve_bridge(run, plan).await,
         };

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
@@ -143,7 +144,7 @@ impl Program {
 
     /// The end of its log, to finish an error with.
     fn last_words(&self) -> String {
-        match tail(&self.log(), 20) {
+        match tail(&self.log(), 40) {
             silence if silence.is_empty() => "it wrote nothing".to_owned(),
             words => format!("its last words:\n{words}"),
         }
@@ -170,6 +171,10 @@ impl Program {
 impl Drop for Program {
     fn drop(&mut self) {
         self.kill9();
+        // A test has failed: its report is to say what the programs did.
+        if thread::panicking() {
+            eprintln!("{}: {}", self.name, self.last_words());
+        }
     }
 }
 

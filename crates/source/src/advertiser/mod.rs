@@ -6,13 +6,15 @@
 //!
 //! A restart of the daemon withdraws nothing: clients keep their router, and instances go on. The last advertisement is
 //! sent only when [`Ending`] says that the link is left for good, or when the settings do: the link is no longer in
-//! them, or is no longer advertised.
+//! them, or is no longer advertised. [`Standing`] remembers that one is due when an advertiser ended without it, because
+//! its bridge failed.
 //!
 //! Changed settings apply at once, and are advertised as soon and as often as the standard allows (section 6.2.4).
 //! Anything that is no longer advertised ends with its lifetime.
 
 mod message;
 mod rivals;
+mod standing;
 
 use std::io;
 use std::net::Ipv6Addr;
@@ -25,6 +27,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use self::rivals::Rivals;
+pub use self::standing::Standing;
 use orchestrator_runtime::metrics::Metrics;
 use orchestrator_settings::{AdvertisementSettings, Current, LinkSettings, Settings};
 
@@ -56,6 +59,7 @@ pub struct Advertiser {
     agenda: Agenda,
     settings: Current,
     rivals: Rivals,
+    standing: Standing,
     metrics: Metrics,
 }
 
@@ -66,7 +70,13 @@ impl Advertiser {
     /// # Errors
     ///
     /// When it cannot be opened: the bridge is gone, no privilege.
-    pub fn open(bridge: &str, index: u32, settings: Current, metrics: Metrics) -> io::Result<Option<Self>> {
+    pub fn open(
+        bridge: &str,
+        index: u32,
+        settings: Current,
+        standing: Standing,
+        metrics: Metrics,
+    ) -> io::Result<Option<Self>> {
         let in_force = settings.get();
         let Some((link, advertisement)) = of(&in_force, bridge) else {
             return Ok(None);
@@ -74,13 +84,14 @@ impl Advertiser {
         let message = message::of_link(link, advertisement);
         Ok(Some(Self {
             bridge: bridge.to_owned(),
-            socket: Icmp6Socket::open(bridge, index, &[ROUTER_SOLICITATION, ROUTER_ADVERTISEMENT], &GROUPS)?,
+            socket: open_socket(bridge, index)?,
             encoded: message.encode(),
             message,
             interval: advertisement.min_interval..=advertisement.max_interval,
             agenda: Agenda::new(advertisement.min_interval..=advertisement.max_interval),
             settings,
             rivals: Rivals::new(bridge, metrics.clone()),
+            standing,
             metrics,
         }))
     }
@@ -105,9 +116,7 @@ impl Advertiser {
         };
         if !wanted || ending.for_good.is_cancelled() {
             sleep_until(begin + self.agenda.farewell(begin.elapsed())).await;
-            let farewell = self.message.clone().farewell().encode();
-            self.send(&farewell, ALL_NODES, "farewell");
-            tracing::info!(bridge = self.bridge, "this machine is no router of the link any more");
+            self.standing.withdraw(&self.bridge, &self.socket, &self.metrics)?;
         }
         Ok(())
     }
@@ -158,7 +167,10 @@ impl Advertiser {
 
     fn send(&self, bytes: &[u8], to: Ipv6Addr, cause: &'static str) {
         match self.socket.send(bytes, to) {
-            Ok(()) => self.metrics.advertised(cause),
+            Ok(()) => {
+                self.standing.set(&self.message);
+                self.metrics.advertised(cause);
+            }
             Err(fault) => {
                 self.metrics.advertised("unsent");
                 if let Some(held_back) = self.metrics.log_limit().admit("advertisement-unsent") {
@@ -174,6 +186,11 @@ impl Advertiser {
 fn of<'a>(settings: &'a Settings, bridge: &str) -> Option<(&'a LinkSettings, &'a AdvertisementSettings)> {
     let link = settings.link(bridge)?;
     Some((link, link.advertisement.as_ref()?))
+}
+
+/// A socket for router solicitations and advertisements on a bridge, in the network namespace of the calling thread.
+fn open_socket(bridge: &str, index: u32) -> io::Result<Icmp6Socket> {
+    Icmp6Socket::open(bridge, index, &[ROUTER_SOLICITATION, ROUTER_ADVERTISEMENT], &GROUPS)
 }
 
 /// A random number from 0 to 1; 1 when the system's random source fails.
