@@ -39,11 +39,15 @@ pub enum Capability {
     Copy,
     /// Freezes the processes of a container.
     Pause,
+    /// Loads images from archives, lists them and removes them.
+    Images,
+    /// Fetches images from registries.
+    Pull,
 }
 
 impl Capability {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::EngineNamespace,
         Self::PreparedNamespace,
         Self::SharedNamespace,
@@ -60,6 +64,8 @@ impl Capability {
         Self::Stats,
         Self::Copy,
         Self::Pause,
+        Self::Images,
+        Self::Pull,
     ];
 
     /// A stable word for the API.
@@ -81,6 +87,8 @@ impl Capability {
             Self::Stats => "stats",
             Self::Copy => "copy",
             Self::Pause => "pause",
+            Self::Images => "images",
+            Self::Pull => "pull",
         }
     }
 }
@@ -105,6 +113,8 @@ impl fmt::Display for Capability {
             Self::Stats => "measure what a container uses",
             Self::Copy => "copy files into or out of a container",
             Self::Pause => "freeze the processes of a container",
+            Self::Images => "load, list or remove images",
+            Self::Pull => "fetch images from registries",
         })
     }
 }

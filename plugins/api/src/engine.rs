@@ -8,7 +8,8 @@ use tokio::sync::mpsc;
 
 use crate::{
     ByteStream, Capabilities, Capability, Container, ContainerKey, ContainerSpec, EngineError, EngineFacts,
-    ExecRequest, ExecSession, Found, ImageFacts, LogRequest, NetworkMode, OutputStream, Stats,
+    ExecRequest, ExecSession, Found, Image, ImageFacts, LogRequest, NetworkMode, OutputStream, PullProgress,
+    PullRequest, Stats,
 };
 
 /// Something happened to a container and the plugin did not do it just now.
@@ -52,7 +53,7 @@ pub trait Engine: Send + Sync + 'static {
     /// Asks whether the engine has what every container needs of it besides images, such as an init program.
     async fn check_equipment(&self) -> Result<(), EngineError>;
 
-    /// Asks whether `image` is there to be started.
+    /// Asks whether `image`, by a name or by an id, is there to be started.
     async fn check_image(&self, image: &str) -> Result<ImageFacts, EngineError>;
 
     /// Makes sure that the container exists and runs; makes and starts it where it does not.
@@ -138,6 +139,41 @@ pub trait Engine: Send + Sync + 'static {
     /// [`Capability::Pause`]. Pausing what is paused is success.
     async fn pause(&self, _container: &Container) -> Result<(), EngineError> {
         Err(self.unsupported(Capability::Pause))
+    }
+
+    /// Loads the images of a tar archive, in Docker's layout (`docker save`) or in OCI's. Needs [`Capability::Images`].
+    ///
+    /// Returns each image that the archive held. Loading what is there already is success. There is no limit on how long
+    /// it takes: the caller ends it by dropping the call.
+    async fn load_images(&self, _archive: ByteStream) -> Result<Vec<Image>, EngineError> {
+        Err(self.unsupported(Capability::Images))
+    }
+
+    /// Fetches an image from its registry, and returns it. Needs [`Capability::Pull`].
+    ///
+    /// Sends each step to `progress`; a step that finds no room there is left out. There is no limit on how long it
+    /// takes: the caller ends it by dropping the call. An image that the registry does not have is
+    /// [`EngineError::ImageMissing`], and one that it does not give to this user is [`EngineError::Refused`]; not every
+    /// registry tells the two apart.
+    async fn pull_image(
+        &self,
+        _request: &PullRequest,
+        _progress: mpsc::Sender<PullProgress>,
+    ) -> Result<Image, EngineError> {
+        Err(self.unsupported(Capability::Pull))
+    }
+
+    /// All images that the engine has, whoever brought them. Needs [`Capability::Images`].
+    async fn images(&self) -> Result<Vec<Image>, EngineError> {
+        Err(self.unsupported(Capability::Images))
+    }
+
+    /// Removes a name from its image, and the image with its last name; or, by its id, an image with all its names.
+    /// Needs [`Capability::Images`]. Removing what is not there is success.
+    ///
+    /// An image that a container uses is kept, and the call fails with [`EngineError::Refused`].
+    async fn remove_image(&self, _image: &str) -> Result<(), EngineError> {
+        Err(self.unsupported(Capability::Images))
     }
 
     /// The error of a call that this engine cannot serve.

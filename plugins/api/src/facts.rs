@@ -12,7 +12,8 @@ pub struct EngineFacts {
 /// Facts about an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageFacts {
-    /// The engine's id of the image that has the name at present. It identifies the image's content.
+    /// The engine's id of the image that has the name at present: the digest of its content, `sha256:…`. A container can be
+    /// made from the image by this id, also when the name means another image by then.
     pub id: String,
     /// Whether the image brings a health check of its own. It is not run: the template's `ready` says what is healthy.
     pub has_health_check: bool,

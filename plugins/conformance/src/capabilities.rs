@@ -9,7 +9,7 @@ use orchestrator_plugin::{
 };
 
 use crate::support::{OWN, can, fresh, run, spec};
-use crate::{Subject, Tool};
+use crate::{Subject, Tool, images};
 
 /// How a container would be made that needs this; `None` when it is not the making that needs it.
 async fn wanting(subject: &impl Subject, capability: Capability) -> Option<(ContainerSpec, NetworkMode)> {
@@ -65,7 +65,9 @@ async fn wanting(subject: &impl Subject, capability: Capability) -> Option<(Cont
         | Capability::Logs
         | Capability::Stats
         | Capability::Copy
-        | Capability::Pause => return None,
+        | Capability::Pause
+        | Capability::Images
+        | Capability::Pull => return None,
     };
     Some((with, network))
 }
@@ -106,6 +108,12 @@ async fn call(
             let written = engine.write_files(container, "/".as_ref(), nothing).await.err();
             read.into_iter().chain(written).collect()
         }
+        Capability::Images => images::calls(engine).await,
+        Capability::Pull => images::pull_of(engine, "registry.example/nowhere")
+            .await
+            .err()
+            .into_iter()
+            .collect(),
         _ => unreachable!("it is the making that needs {capability:?}"),
     }
 }

@@ -15,6 +15,7 @@
 pub mod cancellation;
 pub mod capabilities;
 pub mod files;
+pub mod images;
 pub mod lifecycle;
 pub mod marks;
 pub mod sessions;
@@ -24,7 +25,7 @@ mod subject;
 mod support;
 pub mod watch;
 
-pub use subject::{Act, Held, Program, Subject, Tool};
+pub use subject::{Act, Held, Program, Published, Subject, Tool};
 
 /// Makes a test of each part of the contract. The argument is an expression that makes a [`Subject`].
 #[macro_export]
@@ -79,6 +80,12 @@ macro_rules! suite {
             files::volumes_are_shared_and_outlive_their_container,
             files::a_directory_of_the_host_is_mounted,
             files::files_are_copied_in_and_out,
+            images::an_archive_is_loaded_and_its_image_started_and_removed,
+            images::an_archive_that_ends_too_early_or_is_none_leaves_nothing,
+            images::an_image_that_a_container_uses_is_kept,
+            images::an_image_goes_with_its_last_name,
+            images::a_container_is_made_by_the_digest_after_the_name_has_moved,
+            images::an_image_is_pulled_with_credentials_and_progress,
             sessions::a_command_runs_with_input_output_and_exit_code,
             sessions::a_command_has_a_terminal_that_can_be_resized,
             sessions::nothing_runs_in_what_does_not_run,

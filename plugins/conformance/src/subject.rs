@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use orchestrator_plugin::{Container, Device, Engine, Mark, Running};
+use orchestrator_plugin::{Container, Credentials, Device, Engine, Mark, Running};
 
 /// What a container does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +51,15 @@ pub enum Act {
     Remove,
     /// It gets this name.
     Rename(String),
+}
+
+/// An image that a registry gives to one user.
+#[derive(Debug, Clone)]
+pub struct Published {
+    /// The image, with the registry.
+    pub reference: String,
+    /// Who may have it.
+    pub credentials: Credentials,
 }
 
 /// A request that is held back.
@@ -107,6 +116,17 @@ pub trait Subject: Send + Sync {
 
     /// Removes a volume of the engine.
     async fn remove_volume(&self, name: &str);
+
+    /// An archive of an image with this name alone, which runs the programs as the [image](Self::image) does. Each call makes
+    /// another image. Needed when the engine loads images.
+    async fn archive(&self, _name: &str) -> Vec<u8> {
+        unreachable!("an engine that loads images has an archive in its tests")
+    }
+
+    /// An image on a registry that only one user may have. `None` when the tests have no registry that the engine reaches.
+    async fn published(&self) -> Option<Published> {
+        None
+    }
 
     /// A device of the host that can be given to a container.
     fn device(&self) -> Device;

@@ -14,6 +14,9 @@ use crate::errors::{ApiError, NOT_FOUND, explain, status};
 /// Oldest API that has all this plugin asks for: that of Docker 20.10, and the one that Podman offers.
 const OLDEST_API: (u32, u32) = (1, 41);
 
+/// The client's limit for calls about images: a day, since it cannot be switched off.
+const PATIENT_SECONDS: u64 = 24 * 60 * 60;
+
 /// Where an engine listens: the path of a unix socket.
 ///
 /// Written as in `DOCKER_HOST` (`unix:///run/docker.sock`), or as the plain path.
@@ -82,6 +85,15 @@ impl Connection {
         // The client's own limit ends with the answer's headers: ours, around it, must be the first to strike.
         let seconds = self.timeout.as_secs().saturating_add(1);
         Docker::connect_with_unix(&self.host.0, seconds, API_DEFAULT_VERSION)
+    }
+
+    /// A client for what may take as long as it takes before the engine begins to answer: images.
+    ///
+    /// # Errors
+    ///
+    /// When the socket is not there.
+    pub(crate) fn connect_patiently(&self) -> Result<Docker, ApiError> {
+        Docker::connect_with_unix(&self.host.0, PATIENT_SECONDS, API_DEFAULT_VERSION)
     }
 
     /// Makes one call within the limit, body included.

@@ -18,8 +18,8 @@
 //!   what keeps two calls for the same container from making two.
 //! - A creation that was asked for is watched to its end, and a removal waits for it.
 //! - Nothing of the engine is remembered between calls: each connects anew, so that an engine may come, go and come back.
-//! - Every call has a limit, except for streams. Nothing here pulls an image, makes a network or restarts a container on
-//!   its own.
+//! - Every call has a limit, except for streams and images. Nothing here pulls an image, makes a network or restarts a
+//!   container on its own.
 //! - Only what both Docker 20.10 and Podman answer is asked for.
 
 mod archive;
@@ -32,6 +32,7 @@ mod environment;
 mod errors;
 mod exec;
 mod find;
+mod image;
 mod list;
 mod logs;
 mod mark;
@@ -52,7 +53,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use orchestrator_plugin::{
     ByteStream, Capabilities, Capability, Change, Container, ContainerSpec, Engine, EngineError, EngineFacts,
-    ExecRequest, ExecSession, Found, ImageFacts, LogRequest, Mark, NetworkMode, OutputStream, Stats,
+    ExecRequest, ExecSession, Found, Image, ImageFacts, LogRequest, Mark, NetworkMode, OutputStream, PullProgress,
+    PullRequest, Stats,
 };
 use tokio::sync::{Semaphore, mpsc};
 
@@ -185,5 +187,25 @@ impl Engine for DockerEngine {
 
     async fn pause(&self, container: &Container) -> Result<(), EngineError> {
         self.pause_container(container).await
+    }
+
+    async fn load_images(&self, archive: ByteStream) -> Result<Vec<Image>, EngineError> {
+        self.load_archive(archive).await
+    }
+
+    async fn pull_image(
+        &self,
+        request: &PullRequest,
+        progress: mpsc::Sender<PullProgress>,
+    ) -> Result<Image, EngineError> {
+        self.fetch_image(request, progress).await
+    }
+
+    async fn images(&self) -> Result<Vec<Image>, EngineError> {
+        self.list_images().await
+    }
+
+    async fn remove_image(&self, image: &str) -> Result<(), EngineError> {
+        self.remove_image_of(image).await
     }
 }

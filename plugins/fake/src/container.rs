@@ -18,6 +18,8 @@ pub(crate) struct FakeContainer {
     /// The reference that its maker had recorded.
     pub(crate) replaces: Option<String>,
     pub(crate) spec: ContainerSpec,
+    /// The id of the image that it was made from.
+    pub(crate) image: Option<String>,
     pub(crate) network: NetworkMode,
     /// What was written in it, and outlives a stop.
     pub(crate) files: BTreeMap<PathBuf, Vec<u8>>,

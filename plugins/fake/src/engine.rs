@@ -9,7 +9,8 @@ use bytes::Bytes;
 use futures_util::{TryStreamExt, stream};
 use orchestrator_plugin::{
     ByteStream, Capabilities, Capability, Change, Container, ContainerKey, ContainerSpec, Engine, EngineError,
-    EngineFacts, ExecRequest, ExecSession, Found, ImageFacts, LogRequest, Mark, NetworkMode, OutputStream, Stats,
+    EngineFacts, ExecRequest, ExecSession, Found, Image, ImageFacts, LogRequest, Mark, NetworkMode, OutputStream,
+    PullProgress, PullRequest, Stats,
 };
 use tokio::sync::{OwnedMutexGuard, mpsc};
 
@@ -17,7 +18,7 @@ use crate::container::{FakeContainer, State};
 use crate::hands::take;
 use crate::request::{LIMIT, Verb};
 use crate::world::Contents;
-use crate::{FakeWorld, exec, watch};
+use crate::{FakeWorld, exec, image, watch};
 
 /// One site's plugin for an engine in memory.
 #[derive(Debug)]
@@ -99,10 +100,12 @@ impl FakeEngine {
                     let is_meant = other.is_meant(mark.site, &container);
                     return Ok(Created::Taken { is_meant });
                 }
+                let made_from = contents.image_id(&spec.image);
                 let reference = contents.add(name, Some((mark, &container)), spec);
                 if let Some(made) = contents.by_reference(&reference) {
                     made.network = network;
                     made.joined = joined;
+                    made.image = made_from;
                 }
                 Ok(Created::New(reference))
             })
@@ -233,7 +236,7 @@ impl Engine for FakeEngine {
     async fn check_image(&self, image: &str) -> Result<ImageFacts, EngineError> {
         let image = image.to_owned();
         let facts = self.world.ask(Verb::InspectImage, move |contents| {
-            let id = contents.images.get(&image).cloned();
+            let id = contents.image_id(&image);
             let id = id.ok_or(EngineError::ImageMissing { image })?;
             Ok(ImageFacts {
                 id,
@@ -437,6 +440,35 @@ impl Engine for FakeEngine {
             Ok(())
         })
         .await
+    }
+
+    async fn load_images(&self, archive: ByteStream) -> Result<Vec<Image>, EngineError> {
+        self.require(Capability::Images)?;
+        image::load(self, archive).await
+    }
+
+    async fn pull_image(
+        &self,
+        request: &PullRequest,
+        progress: mpsc::Sender<PullProgress>,
+    ) -> Result<Image, EngineError> {
+        self.require(Capability::Pull)?;
+        image::pull(self, request, progress).await
+    }
+
+    async fn images(&self) -> Result<Vec<Image>, EngineError> {
+        self.require(Capability::Images)?;
+        self.world
+            .ask(Verb::ListImages, |contents| Ok(contents.all_images()))
+            .await
+    }
+
+    async fn remove_image(&self, image: &str) -> Result<(), EngineError> {
+        self.require(Capability::Images)?;
+        let image = image.to_owned();
+        self.world
+            .ask(Verb::RemoveImage, move |contents| contents.remove_image(&image))
+            .await
     }
 }
 

@@ -1,9 +1,10 @@
 //! What people do to the engine behind the plugins' backs.
 
-use orchestrator_plugin::{Container, ContainerSpec, Id, Mark, NetworkMode};
+use orchestrator_plugin::{Container, ContainerSpec, Credentials, Id, Mark, NetworkMode};
 
 use crate::FakeWorld;
 use crate::container::{FakeContainer, State};
+use crate::image::Published;
 use crate::world::{Contents, Event};
 
 impl FakeWorld {
@@ -12,12 +13,22 @@ impl FakeWorld {
         let mut contents = self.contents();
         let id = from.and_then(|from| contents.images.get(from).cloned());
         let id = id.unwrap_or_else(|| format!("image-{}", contents.number()));
-        contents.images.insert(name.to_owned(), id);
+        contents.name_image(name, id);
     }
 
     /// Takes a name from its image.
     pub fn remove_image(&self, name: &str) {
         self.contents().images.remove(name);
+    }
+
+    /// Has a registry offer an image, to everybody or to one user with this password. An image that is offered again
+    /// under a name is another one.
+    pub fn publish_image(&self, reference: &str, credentials: Option<Credentials>) {
+        let mut contents = self.contents();
+        let id = format!("image-{}", contents.number());
+        contents
+            .registry
+            .insert(reference.to_owned(), Published { id, credentials });
     }
 
     /// Puts a directory with a file on the host, for containers that mount it.
@@ -147,6 +158,7 @@ impl Contents {
             mark: of.map(|(mark, container)| (mark.site, container.key.clone())),
             replaces: of.and_then(|(_, container)| container.reference.clone()),
             spec,
+            image: None,
             network: NetworkMode::EngineNamespace,
             files: Default::default(),
             log: Vec::new(),

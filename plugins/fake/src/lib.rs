@@ -11,6 +11,7 @@ mod container;
 mod engine;
 mod exec;
 mod hands;
+mod image;
 mod kind;
 pub mod program;
 mod request;
@@ -18,6 +19,7 @@ mod watch;
 mod world;
 
 pub use engine::FakeEngine;
+pub use image::archive;
 pub use kind::{FakeKind, FakeSettings};
 pub use request::{Held, LIMIT, Trouble, Verb};
 pub use world::FakeWorld;

@@ -19,6 +19,14 @@ pub enum Verb {
     Describe,
     /// What an image is.
     InspectImage,
+    /// Which images there are.
+    ListImages,
+    /// To load images from an archive.
+    LoadImages,
+    /// To fetch an image from a registry.
+    PullImage,
+    /// To remove an image.
+    RemoveImage,
     /// Which containers there are.
     List,
     /// What one container does.
@@ -47,6 +55,10 @@ impl Verb {
         match self {
             Self::Describe => "describe itself",
             Self::InspectImage => "inspect image",
+            Self::ListImages => "list images",
+            Self::LoadImages => "load images",
+            Self::PullImage => "fetch image",
+            Self::RemoveImage => "remove image",
             Self::List => "list",
             Self::Inspect => "inspect",
             Self::Create => "create",

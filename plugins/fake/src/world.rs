@@ -1,6 +1,6 @@
 //! What the fake's far side has.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -8,6 +8,7 @@ use orchestrator_plugin::{Capabilities, ContainerKey, SiteId};
 use tokio::sync::broadcast;
 
 use crate::container::{FakeContainer, State};
+use crate::image::Published;
 use crate::program;
 use crate::request::{Hold, Trouble, Verb};
 
@@ -38,6 +39,10 @@ pub(crate) struct Contents {
     pub(crate) containers: Vec<FakeContainer>,
     /// The id of each image by its name.
     pub(crate) images: BTreeMap<String, String>,
+    /// The images that have no name.
+    pub(crate) nameless: BTreeSet<String>,
+    /// What registries have, by its full name.
+    pub(crate) registry: BTreeMap<String, Published>,
     /// The files of each volume, and of each directory of the host.
     pub(crate) volumes: BTreeMap<String, BTreeMap<PathBuf, Vec<u8>>>,
     pub(crate) troubles: VecDeque<(Option<Verb>, Trouble)>,
@@ -61,6 +66,8 @@ impl FakeWorld {
                 up: true,
                 containers: Vec::new(),
                 images: BTreeMap::new(),
+                nameless: BTreeSet::new(),
+                registry: BTreeMap::new(),
                 volumes: BTreeMap::new(),
                 troubles: VecDeque::new(),
                 hold: None,

@@ -12,7 +12,9 @@ use orchestrator_plugin::{Container, Device, DeviceAccess, Engine as Plugin, Mar
 use serde_json::{Value, json};
 
 use crate::gate::Gate;
-use crate::support::{PATIENCE, by_hand, forget, inspect, new_id, plugin_behind, plugin_for, tag, test_image_id};
+use crate::support::{
+    PATIENCE, archive_of_test_image, by_hand, forget, inspect, new_id, plugin_behind, plugin_for, tag, test_image_id,
+};
 
 /// The shared engine of the tests.
 struct Docker {
@@ -163,6 +165,10 @@ impl Subject for Docker {
 
     async fn untag(&self, name: &str) {
         forget(self.engine, name);
+    }
+
+    async fn archive(&self, name: &str) -> Vec<u8> {
+        archive_of_test_image(self.engine, name)
     }
 
     async fn remove_volume(&self, name: &str) {

@@ -157,3 +157,22 @@ pub(crate) fn test_image_id(engine: &Engine) -> String {
     let image = answer.expect("the engine answers").json().expect("JSON");
     image["Id"].as_str().expect("an id").to_owned()
 }
+
+/// An archive, as `docker save` writes it, of a new image that does what the test image does and has this name.
+pub(crate) fn archive_of_test_image(engine: &Engine, name: &str) -> Vec<u8> {
+    let body = json!({ "Image": TEST_IMAGE, "Labels": { "orchestrator.test": new_id() } });
+    let created = engine.api("POST", "/containers/create", Some(&body));
+    let created = created.expect("the engine answers").json().expect("JSON");
+    let container = created["Id"].as_str().expect("an id").to_owned();
+    let (repository, tag) = name.rsplit_once(':').expect("a tag");
+    by_hand(
+        engine,
+        "POST",
+        &format!("/commit?container={container}&repo={repository}&tag={tag}"),
+    );
+    by_hand(engine, "DELETE", &format!("/containers/{container}?force=true"));
+    let archive = engine.api("GET", &format!("/images/{name}/get"), None);
+    let archive = archive.expect("the engine answers").body;
+    forget(engine, name);
+    archive
+}

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use orchestrator_conformance::{Act, Held, Program, Subject, Tool};
-use orchestrator_plugin::{Capabilities, Container, ContainerSpec, Device, DeviceAccess, Engine, Mark};
-use orchestrator_plugin_fake::{FakeEngine, FakeWorld};
+use orchestrator_conformance::{Act, Held, Program, Published, Subject, Tool};
+use orchestrator_plugin::{Capabilities, Container, ContainerSpec, Credentials, Device, DeviceAccess, Engine, Mark};
+use orchestrator_plugin_fake::{FakeEngine, FakeWorld, archive};
 
 pub(crate) const IMAGE: &str = "image";
 
@@ -115,6 +115,23 @@ impl Subject for Fake {
 
     async fn untag(&self, name: &str) {
         self.world.remove_image(name);
+    }
+
+    async fn archive(&self, name: &str) -> Vec<u8> {
+        archive(name, &self.world.id().to_string())
+    }
+
+    async fn published(&self) -> Option<Published> {
+        let published = Published {
+            reference: "registry.example/web:1".to_owned(),
+            credentials: Credentials {
+                user: "robot".to_owned(),
+                password: "hunter2".to_owned(),
+            },
+        };
+        self.world
+            .publish_image(&published.reference, Some(published.credentials.clone()));
+        Some(published)
     }
 
     async fn remove_volume(&self, _: &str) {}
