@@ -146,7 +146,7 @@ fn about_templates() -> Vec<Route> {
             .says("Templates by name: those in force, then those of the API that the settings take precedence over")
             .fails(&[(UNAVAILABLE, "starting")]),
         post("/v1/templates", Admin, templates::create)
-            .says("Make a template")
+            .says("Create a template")
             .details("The same keys, checks and messages as in the settings. It is in force when the answer comes.")
             .fails(&[
                 (CONFLICT, "template-exists"),

@@ -20,7 +20,7 @@ use orchestrator_store::{Contents, Store};
 pub(super) struct Args {
     #[command(flatten)]
     settings: SettingsFile,
-    /// Where to write it; one that is there is replaced once the new one is complete. "-" is standard output
+    /// Where to write it; an existing file is replaced once the new one is complete. "-" is standard output
     #[arg(value_name = "FILE")]
     file: PathBuf,
 }

@@ -35,25 +35,25 @@ pub(super) struct Args {
     /// Let a server grant the lease at once, in two messages
     #[arg(long)]
     rapid_commit: bool,
-    /// Let the server make the client ask again, as when it is given another address
+    /// Let the server make the client renew, for instance to get another address
     #[arg(long)]
     reconfigure: bool,
-    /// The name that servers are told
+    /// The host name to send to servers
     #[arg(long, value_name = "NAME")]
     hostname: Option<DomainName>,
-    /// How the client names itself: llt, ll, uuid, or the DUID; kept from then on. llt unless told
+    /// How the client identifies itself: llt (the default), ll, uuid, or the DUID itself; kept from then on
     #[arg(long, value_name = "KIND")]
     duid: Option<DuidChoice>,
     /// Where DUID and leases are kept
     #[arg(long, value_name = "DIR", env = "ORCHESTRATOR_CLIENT_STATE", default_value = DEFAULT_STATE)]
     state: PathBuf,
-    /// End when there is a lease that can be used, and leave it
+    /// Exit once the address can be used, and keep the address
     #[arg(long)]
     once: bool,
-    /// Leave the lease when told to end
+    /// Keep the lease when the client is stopped
     #[arg(long)]
     keep: bool,
-    /// Report each answer that is passed over, and why
+    /// Report each ignored answer, and why
     #[arg(short, long)]
     verbose: bool,
     /// Fail when there is no lease after so many seconds

@@ -18,7 +18,7 @@ use orchestrator_verbs::printable::printable;
 pub(super) const EXIT_CODES: &str = "\
 Exit codes:
   0   done
-  1   failed; also when a name or the beginning of an id belongs to several
+  1   failed; also when a name or the beginning of an ID matches several things
   2   wrong usage
   3   not found
   4   the daemon does not answer

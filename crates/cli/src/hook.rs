@@ -38,7 +38,7 @@ pub(super) struct Args {
 enum Server {
     /// dnsmasq, as its dhcp-script
     Dnsmasq {
-        /// Where events are left while the daemon does not answer
+        /// Directory that keeps events while the daemon does not answer
         #[arg(long, value_name = "DIR", env = SPOOL_VARIABLE, default_value = DEFAULT_SPOOL)]
         spool: PathBuf,
         /// The words with which dnsmasq calls the hook.

@@ -56,24 +56,24 @@ struct Common {
 enum Verb {
     /// Run the daemon
     Serve(serve::Args),
-    /// Tell what is wrong with the settings, and what they name that is not there yet
+    /// Report faults of the settings, and what the settings name that does not exist yet
     Check(check::Args),
-    /// Get a lease for an interface of this machine, and keep it
+    /// Obtain a lease for an interface of this machine, and renew it
     Client(client::Args),
-    /// Take an event from a DHCP server; run by that server, always ends with 0
+    /// Record an event of a DHCP server; that server runs it. Always exits with 0
     Hook(hook::Args),
     /// What is asked of the daemon.
     #[command(flatten)]
     Api(orchestrator_verbs::Verb),
-    /// List, make, change and remove templates
+    /// List, create, change and remove templates
     Template(template::Args),
     /// List the kernel's routes of all sites on this machine, or remove those of a site that is gone
     Routes(routes::Args),
-    /// Write everything that is recorded into a file, whether or not the daemon runs
+    /// Write everything that is recorded to a file, whether or not the daemon runs
     Backup(backup::Args),
-    /// Put what a backup holds into the database of a daemon that does not run
+    /// Write a backup into the database of a daemon that does not run
     Restore(restore::Args),
-    /// Show which secrets there are, never their values; renew the key and the certificate authority
+    /// List the secrets, never their values; replace the key or the certificate authority
     Secrets(secrets::Args),
     /// Print the version
     Version,

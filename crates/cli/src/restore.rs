@@ -17,10 +17,10 @@ use orchestrator_store::{Restore, SecretsInBackup, Store};
 pub(super) struct Args {
     #[command(flatten)]
     settings: SettingsFile,
-    /// Replace all that the database holds, and the identity of this machine's server
+    /// Replace the contents of the database, and the identity of this machine's server
     #[arg(long)]
     force: bool,
-    /// Only read the backup, check it and say what it holds
+    /// Read and check the backup, list what it contains, and write nothing
     #[arg(long, conflicts_with = "force")]
     check: bool,
     /// Leave out the secrets of the backup and its certificate authorities; the daemon makes new ones

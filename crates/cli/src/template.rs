@@ -28,7 +28,7 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// List templates, those of the settings too
+    /// List templates, also those of the settings
     List,
     /// Show a template as it would be written in the settings
     Show {
@@ -38,9 +38,9 @@ enum Verb {
         #[arg(long, value_name = "NUMBER")]
         version: Option<u64>,
     },
-    /// Make a template
+    /// Create a template
     Create(Content),
-    /// Change a template; the keys that are not given stay as they are, and instances that run are not touched
+    /// Change a template. Keys that are not given keep their values; running instances do not change
     Set(Content),
     /// Remove templates that no link and no class names
     Remove {

@@ -23,10 +23,10 @@ const SILENCE: Duration = Duration::from_secs(45);
 /// Arguments of `events`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Go on with what happens from now on
+    /// Continue with new events as they happen
     #[arg(short, long)]
     follow: bool,
-    /// How many of the last events
+    /// Number of past events to show
     #[arg(short, value_name = "COUNT", default_value_t = 20, value_parser = clap::value_parser!(u32).range(0..=5000))]
     n: u32,
     /// Only those of this client: its id, host name, DUID or address, or the beginning of one

@@ -9,23 +9,23 @@ use crate::{events, ls, reconfigure, reload, reservation, rm, settings, show, ta
 /// What people ask of the daemon.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// List instances, leases or clients
+    /// List instances, leases, clients or orphans
     Ls(ls::Args),
     /// Show a client or an instance, and what happened to it
     Show(show::Args),
     /// Destroy instances; their clients get new ones at their next lease event
     Rm(rm::Args),
-    /// Keep addresses and prefixes for known clients
+    /// Reserve addresses and prefixes for known clients
     Reservation(reservation::Args),
-    /// Show what happened, in order
+    /// Show what happened, oldest first
     Events(events::Args),
-    /// Have a client ask again now, if it accepts that
+    /// Make a client renew its lease now, if it accepts that
     Reconfigure(reconfigure::Args),
-    /// Have the daemon read its settings again; wrong ones change nothing
+    /// Make the daemon read its settings again; wrong settings change nothing
     Reload,
-    /// Show which settings are in force, and whether others are written
+    /// Show since when the settings are in force, and whether the file differs from them
     Settings,
-    /// Show what every task of the daemon does, how its last run ended, and when it is tried next
+    /// Show every task of the daemon: its state, how its last run ended, and when it is tried next
     Tasks,
 }
 

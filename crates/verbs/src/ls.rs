@@ -14,10 +14,10 @@ pub struct Args {
     /// What to list
     #[arg(value_enum, default_value_t = Noun::Instances)]
     noun: Noun,
-    /// Instances that are gone and leases that ended, too
+    /// Show also instances that are gone and leases that ended
     #[arg(short, long)]
     all: bool,
-    /// Only those on this bridge
+    /// Show only those of this link
     #[arg(long, value_name = "BRIDGE")]
     link: Option<String>,
 }

@@ -13,7 +13,7 @@ use orchestrator_api_types::ReconfigureView;
 pub struct Args {
     /// Id, host name, DUID or address of a client, or the beginning of one
     id: String,
-    /// What the client is to send
+    /// The message that the client is asked to send
     #[arg(long, value_name = "MESSAGE", default_value = "renew", value_parser = ["renew", "rebind", "information-request"])]
     message: String,
 }

@@ -21,15 +21,15 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// List what is kept for whom, by the settings too
+    /// List reservations, also those of the settings
     List {
         /// Only on this link
         #[arg(long, value_name = "LINK")]
         link: Option<String>,
     },
-    /// Keep an address, a prefix or both for one client
+    /// Reserve an address, a prefix or both for one client
     Add(Add),
-    /// Keep it no longer
+    /// Remove reservations
     Remove {
         /// Ids of reservations
         #[arg(required = true)]
@@ -39,7 +39,7 @@ enum Verb {
 
 #[derive(Debug, clap::Args)]
 struct Add {
-    /// The link on which it is kept
+    /// The link of the reservation
     #[arg(long)]
     link: String,
     #[command(flatten)]
@@ -56,16 +56,16 @@ struct Add {
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = false)]
 struct Known {
-    /// Its DUID, like 00:03:00:01:02:00:5e:10:00:01
+    /// The client's DUID, like 00:03:00:01:02:00:5e:10:00:01
     #[arg(long)]
     duid: Option<Duid>,
-    /// Its link-layer address, like 02:00:5e:10:00:01
+    /// The client's link-layer address, like 02:00:5e:10:00:01
     #[arg(long, value_name = "ADDRESS")]
     link_layer_address: Option<LinkLayerAddress>,
-    /// The remote-id that its relay tells, after the enterprise number in it: 9:port-7, or 9:0x00ff
+    /// The remote-id that the client's relay adds, after its enterprise number: 9:port-7, or 9:0x00ff
     #[arg(long, value_name = "NUMBER:ID", value_parser = parse_remote_id)]
     remote_id: Option<(u32, OpaqueId)>,
-    /// The interface-id that its relay tells: text, or like 0x00ff
+    /// The interface-id that the client's relay adds: text, or bytes like 0x00ff
     #[arg(long, value_name = "ID")]
     interface_id: Option<OpaqueId>,
 }

@@ -12,13 +12,13 @@ use orchestrator_api_types::{Orphan, Phase};
 /// Arguments of `rm`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Ids or addresses of instances, or ids, host names, DUIDs or addresses of their clients, or beginnings
+    /// IDs or addresses of instances, or IDs, host names, DUIDs or addresses of their clients, or the beginning of one
     #[arg(required_unless_present = "orphans", value_name = "ID")]
     ids: Vec<String>,
     /// Destroy instances that the database does not know: those with these ids, or all of them
     #[arg(long, conflicts_with = "release")]
     orphans: bool,
-    /// Free the clients' leases, too
+    /// Free also the leases of their clients
     #[arg(long)]
     release: bool,
 }

@@ -16,9 +16,9 @@ use crate::table;
 pub enum Output {
     /// For people
     Table,
-    /// For people, with nothing cut
+    /// For people, with whole cells
     Wide,
-    /// As the API gives them
+    /// For programs: the answers of the API
     Json,
 }
 

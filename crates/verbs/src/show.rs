@@ -11,7 +11,7 @@ use orchestrator_model::Timestamp;
 /// Arguments of `show`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Id, host name, DUID or address of a client or an instance, or the beginning of one
+    /// ID, host name, DUID or address of a client or an instance, or the beginning of one
     id: String,
 }
 

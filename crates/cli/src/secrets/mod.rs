@@ -34,7 +34,7 @@ enum Verb {
     RotateKey,
     /// Make a new certificate authority. What the old one issued is accepted until it ends
     RotateCa {
-        /// Accept nothing any more that earlier authorities have issued
+        /// Refuse every certificate that an earlier authority issued
         #[arg(long)]
         now: bool,
     },
@@ -43,9 +43,9 @@ enum Verb {
         /// Its serial number, as `list` shows it
         serial: String,
     },
-    /// Give up all secrets and the certificate authorities, when the key is lost for good
+    /// Delete all secrets and the certificate authorities, when the key is lost for good
     Discard {
-        /// Also when the key file opens them, or is another one
+        /// Discard them even if the key file opens them, or is another one
         #[arg(long)]
         force: bool,
     },
