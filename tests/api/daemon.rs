@@ -309,7 +309,8 @@ fn new_instance(id: InstanceId, client: ClientId, n: u16) -> NewInstance {
             resources: Resources::default(),
             labels: Default::default(),
             ..ContainerSpec::default()
-        },
+        }
+        .into(),
         containers: vec![container(id)],
         attachments: vec![attachment(id, Ipv6Addr::new(0xfd39, 0, 0, 0, 0, 0, 2, n))],
         at: Timestamp(1_800_000_000_000 + i64::from(n)),

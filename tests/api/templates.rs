@@ -86,6 +86,61 @@ async fn a_template_is_made_shown_changed_and_removed() {
 }
 
 #[tokio::test]
+async fn containers_and_files_are_shown_without_what_the_files_hold() {
+    const SECRET: &str = "hunter2-in-a-file";
+    let daemon = Daemon::start().await;
+    let file = |text: &str| json!([{"target": "/etc/key", "text": text, "mode": "0600"}]);
+    let sidecar = |text: &str| json!([{"name": "proxy", "image": "haproxy", "file": file(text)}]);
+    let spec = json!({"image": "web", "file": file(SECRET), "container": sidecar(SECRET),
+        "resolver": {"servers": ["fd39::53"]}, "device": [{"source": "/dev/fuse"}]});
+    let made = create(&daemon, spec).await;
+    assert_eq!(made.status, 201, "{}", made.body);
+    let shown = ask(&daemon.unix, "GET", "/v1/templates/web").await;
+    assert!(
+        !made.body.contains(SECRET) && !shown.body.contains(SECRET),
+        "{}",
+        shown.body
+    );
+    let mut spec = shown.json()["spec"].clone();
+    assert_eq!(
+        spec["container"][0]["file"],
+        json!([{"target": "/etc/key", "text": HIDDEN, "mode": "0600", "uid": 0, "gid": 0}])
+    );
+    assert_eq!(spec["resolver"], json!({"servers": ["fd39::53"], "search": []}));
+    // What was hidden is kept, in each container.
+    spec["container"][0]["image"] = json!("haproxy:3");
+    let put = |spec: Value| {
+        let daemon = &daemon;
+        async move {
+            send(
+                daemon,
+                "PUT",
+                "/v1/templates/web",
+                "If-Match: *\r\n",
+                &json!({"spec": spec}),
+            )
+            .await
+        }
+    };
+    assert_eq!(put(spec.clone()).await.status, 200);
+    let kept = daemon.store.template_version("web", 2).await.unwrap().unwrap();
+    assert_eq!(kept.spec.matches(SECRET).count(), 2, "{}", kept.spec);
+    // Under another name there is nothing to keep.
+    spec["container"][0]["name"] = json!("other");
+    let refused = put(spec).await;
+    assert_eq!(
+        (refused.status, refused.json()["faults"].clone()),
+        (
+            422,
+            json!([
+                "template.web.container.other.file./etc/key: stands for a hidden value, and there is none to keep; \
+                    give the value"
+            ])
+        )
+    );
+}
+
+#[tokio::test]
 async fn a_wrong_template_is_refused_with_all_that_is_wrong() {
     let daemon = Daemon::start().await;
     let wrong = create(&daemon, json!({"imag": "web", "pids": 0})).await;

@@ -8,7 +8,7 @@ use orchestrator::model::{EventKind, Id, LeaseVerb};
 use orchestrator::store::{BackupError, Restore, SecretsInBackup, Store};
 
 use crate::on_both;
-use crate::place::{Place, at, change, event, holding_client, new_instance};
+use crate::place::{Place, at, change, event, holding_client, new_instance, of_two_containers};
 
 on_both!(
     a_backup_holds_every_table_and_every_column,
@@ -46,7 +46,7 @@ async fn populate(store: &Store) {
         .record_leases(vec![change(LeaseVerb::Release, 3, 60)])
         .await
         .unwrap();
-    let instance = new_instance(client, 100);
+    let instance = of_two_containers(new_instance(client, 100));
     store
         .plan_instance(instance, event(EventKind::InstanceWanted, client))
         .await

@@ -7,12 +7,13 @@ use orchestrator::store::{
 
 use crate::on_both;
 use crate::place::{
-    LINK, Place, address, at, attachment, change, event, holding_client, new_instance, plan, remove, slot, update,
-    wanting,
+    LINK, Place, address, at, attachment, change, event, holding_client, new_instance, of_two_containers, plan, remove,
+    slot, update, wanting,
 };
 
 on_both!(
     an_instance_is_recorded_as_it_was_planned,
+    an_instance_of_several_containers_is_recorded_whole,
     a_client_has_one_live_instance,
     an_address_has_one_live_holder,
     an_owner_has_an_instance_in_each_of_its_slots,
@@ -53,6 +54,16 @@ async fn an_instance_is_recorded_as_it_was_planned(place: Place) {
         Some(address(100))
     );
     assert_eq!(store.last_address(&slot(client), "br1").await.unwrap(), None);
+}
+
+async fn an_instance_of_several_containers_is_recorded_whole(place: Place) {
+    let store = place.open().await;
+    let client = holding_client(&store, 1).await;
+    let new = of_two_containers(new_instance(client, 100));
+    let wanted = event(EventKind::InstanceWanted, client);
+    store.plan_instance(new.clone(), wanted).await.unwrap();
+    let recorded = store.instance(new.id).await.unwrap().unwrap().instance;
+    assert_eq!((recorded.spec, recorded.containers), (new.spec, new.containers));
 }
 
 async fn a_client_has_one_live_instance(place: Place) {

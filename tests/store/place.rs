@@ -9,9 +9,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use orchestrator::model::{
-    Attachment, ClientId, Container, ContainerSpec, Duid, EventKind, GrantedTo, HostId, Iaid, Id, Instance,
-    LeaseChange, LeaseSource, LeaseVerb, MacAddress, NewEvent, Owner, Phase, Resources, Slot, SlotKey, Timestamp,
-    ValueSource,
+    Attachment, ClientId, Container, ContainerSpec, Duid, EventKind, File, FileContent, GrantedTo, HostId, Iaid, Id,
+    Instance, LeaseChange, LeaseSource, LeaseVerb, MacAddress, NewEvent, Owner, Phase, Resolver, Resources, Sidecar,
+    Slot, SlotKey, Timestamp, ValueSource,
 };
 use orchestrator::store::{InstanceUpdate, NewInstance, Store};
 use orchestrator_lab::Postgres;
@@ -202,11 +202,43 @@ pub(crate) fn new_instance(client: ClientId, n: u16) -> NewInstance {
             },
             labels: [("owner".to_owned(), "test".to_owned())].into(),
             ..ContainerSpec::default()
-        },
+        }
+        .into(),
         containers: vec![container(id)],
         attachments: vec![attachment(id, address(n))],
         at: at(i64::from(n)),
     }
+}
+
+/// The same with a further container, with files of each kind.
+pub(crate) fn of_two_containers(mut new: NewInstance) -> NewInstance {
+    let file = |target: &str, content| File {
+        target: target.into(),
+        content,
+        mode: 0o600,
+        uid: 1,
+        gid: 2,
+    };
+    let spec = ContainerSpec {
+        image: "haproxy:3".to_owned(),
+        files: vec![
+            file("/etc/a", FileContent::Text("ü'\"\n".to_owned())),
+            file("/etc/b", FileContent::From(ValueSource::Credential("b".to_owned()))),
+        ],
+        ..ContainerSpec::default()
+    };
+    new.spec.main.resolver = Some(Resolver {
+        servers: vec!["fd39::53".parse().expect("an address")],
+        search: vec!["example.org".to_owned()],
+    });
+    new.containers.push(Container {
+        name: "proxy".to_owned(),
+        image: spec.image.clone(),
+        ..container(new.id)
+    });
+    let name = "proxy".parse().expect("a name");
+    new.spec.sidecars.push(Sidecar { name, spec });
+    new
 }
 
 /// An event of an instance.

@@ -10,6 +10,7 @@ mod attempts;
 mod backup;
 mod callers;
 mod class;
+mod containers;
 mod crash;
 mod damage;
 mod delegation;

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::word::words;
-use crate::{Attachment, Container, ContainerSpec, Owner, scalar};
+use crate::{Attachment, Container, InstanceSpec, Owner, scalar};
 
 words! {
     /// How far an instance has come.
@@ -51,7 +51,7 @@ pub struct Instance {
     /// The plugin whose engine runs its first container.
     pub plugin: String,
     /// What it is, as the template said when it was made.
-    pub spec: ContainerSpec,
+    pub spec: InstanceSpec,
     /// The address of its first attachment; `null` while that is pending.
     #[schemars(with = "Option<scalar::Ipv6Address>")]
     pub address: Option<Ipv6Addr>,

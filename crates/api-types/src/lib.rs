@@ -47,7 +47,10 @@ pub use query::{
 pub use reconfigure::{Asked, ReconfigureView};
 pub use reservation::{NewReservation, RemoteId, ReservationView};
 pub use settings::{Change, Effect, ReloadOutcome, Reloaded, SettingsView};
-pub use spec::{ContainerSpec, Device, DeviceAccess, File, Resolver, Resources, ValueSource, Volume, VolumeSource};
+pub use spec::{
+    ContainerSpec, Device, DeviceAccess, File, InstanceSpec, Resolver, Resources, Sidecar, ValueSource, Volume,
+    VolumeSource,
+};
 pub use task::{Task, TaskResult, TaskState};
 pub use template::{ChangedTemplate, NewTemplate, Origin, TemplateView};
 pub use word::UnknownWord;

@@ -48,6 +48,27 @@ pub struct ContainerSpec {
     pub resolver: Option<Resolver>,
 }
 
+/// What an instance is: what its first container is, and what the others are.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct InstanceSpec {
+    /// The first container, whose network namespace is that of all.
+    #[serde(flatten)]
+    pub main: ContainerSpec,
+    /// The other containers, in the order of their start.
+    #[serde(default)]
+    pub sidecars: Vec<Sidecar>,
+}
+
+/// A further container of an instance.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Sidecar {
+    /// Its name among the containers of the instance.
+    pub name: String,
+    /// What it is.
+    #[serde(flatten)]
+    pub spec: ContainerSpec,
+}
+
 /// Limits on what a container may use; `null` is no limit.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Resources {

@@ -37,7 +37,8 @@ pub struct TemplateView {
     pub by: Option<String>,
     /// The links and classes that name it, like `link br0` and `class boot`.
     pub used_by: Vec<String>,
-    /// The keys of `[template.NAME]` in the settings, with all defaults. Values of environment variables are hidden.
+    /// The keys of `[template.NAME]` in the settings, with all defaults. Values of environment variables and contents of
+    /// files are hidden.
     pub spec: Map<String, Value>,
 }
 
@@ -55,8 +56,8 @@ pub struct NewTemplate {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangedTemplate {
-    /// All keys of `[template.NAME]` in the settings; what is left out has its default. A value of an environment variable
-    /// that is given as it was hidden stays as it is.
+    /// All keys of `[template.NAME]` in the settings; what is left out has its default. A value of an environment variable,
+    /// or the text of a file, that is given as it was hidden stays as it is.
     pub spec: Map<String, Value>,
     /// The version that was changed, in place of an `If-Match` header. When another one counts, nothing is done.
     #[serde(default)]

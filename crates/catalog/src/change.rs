@@ -179,12 +179,12 @@ fn check(
     let mut template = read_template(name, keys, declared.settings())?;
     let missing = match before {
         Some(before) => template.keep_hidden(before).err(),
-        None => template.find_hidden().map(str::to_owned),
+        None => template.find_hidden(),
     };
     match missing {
         None => Ok(template),
-        Some(variable) => Err(CatalogError::Wrong(Faults::from(Fault {
-            key: format!("template.{name}.environment.{variable}"),
+        Some(hidden) => Err(CatalogError::Wrong(Faults::from(Fault {
+            key: format!("template.{name}.{hidden}"),
             variable: None,
             what: "stands for a hidden value, and there is none to keep".to_owned(),
             remedy: "give the value".to_owned(),

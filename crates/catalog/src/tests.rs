@@ -86,7 +86,7 @@ impl House {
         let template = declared.template(name)?;
         Some(format!(
             "{}:{}:{}",
-            template.origin, template.version, template.settings.image
+            template.origin, template.version, template.settings.main.image
         ))
     }
 
@@ -180,7 +180,7 @@ async fn a_hidden_value_is_kept_and_two_admins_do_not_overwrite_each_other() {
         .await
         .unwrap();
     assert_eq!(
-        (changed.version, changed.settings.environment["TOKEN"].as_str()),
+        (changed.version, changed.settings.main.environment["TOKEN"].as_str()),
         (2, "hunter2")
     );
     let late = house.catalog.change_template("web", &shown, Some(1), None).await;
@@ -200,7 +200,7 @@ async fn a_hidden_value_is_kept_and_two_admins_do_not_overwrite_each_other() {
         "{hidden}"
     );
     let before = house.catalog.template_version("web", 1).await.unwrap();
-    assert_eq!(before.settings.image, "a");
+    assert_eq!(before.settings.main.image, "a");
     let none = house.catalog.template_version("web", 3).await;
     assert!(matches!(none, Err(CatalogError::NoSuchTemplate(_))), "{none:?}");
 }

@@ -11,8 +11,8 @@ use serde::Serialize;
 use super::check::SettingsFile;
 use super::failure::Failure;
 use super::{Output, table};
-use orchestrator_model::{Timestamp, ValueSource};
-use orchestrator_settings::Settings;
+use orchestrator_model::{FileContent, Timestamp, ValueSource};
+use orchestrator_settings::{ContainerSettings, Settings};
 use orchestrator_store::{Contents, Store};
 
 /// Arguments of `backup`.
@@ -119,15 +119,28 @@ fn keep_too(settings: &Settings, settings_file: &Path) -> Vec<String> {
         ),
     ];
     for (name, template) in &settings.templates {
-        for (variable, source) in &template.environment_from {
+        let containers = template.containers();
+        let sources = containers.flat_map(|(_, container)| sources(container));
+        for (subject, source) in sources {
             let what = match source {
                 ValueSource::File(path) => path.display().to_string(),
                 ValueSource::Credential(name) => format!("the credential {name}"),
             };
-            files.push(format!("{what} ({variable} of template {name})"));
+            files.push(format!("{what} ({subject} of template {name})"));
         }
     }
     files
+}
+
+/// What a container takes from elsewhere: variables by their names, files by their paths.
+fn sources(container: &ContainerSettings) -> Vec<(String, &ValueSource)> {
+    let variables = container.environment_from.iter();
+    let variables = variables.map(|(name, source)| (name.clone(), source));
+    let files = container.files.iter().filter_map(|file| match &file.content {
+        FileContent::From(source) => Some((file.target.display().to_string(), source)),
+        FileContent::Text(_) | FileContent::Bytes(_) => None,
+    });
+    variables.chain(files).collect()
 }
 
 /// What is said of a backup.
@@ -180,7 +193,9 @@ mod tests {
     #[test]
     fn what_it_holds_and_what_must_go_along_is_said() {
         let settings = orchestrator_settings::parse(
-            "[template.web]\nimage = \"web\"\nenvironment = { TOKEN = { file = \"/etc/token\" }, KEY = { credential = \"key\" } }",
+            "[template.web]\nimage = \"web\"\nenvironment = { TOKEN = { file = \"/etc/token\" }, KEY = { credential = \"key\" } }\n\
+             [[template.web.container]]\nname = \"proxy\"\nimage = \"haproxy\"\n\
+             file = [{ target = \"/etc/cert.pem\", file = \"/etc/ssl/cert.pem\" }, { target = \"/a\", text = \"a\" }]",
             std::iter::empty(),
         )
         .unwrap();
@@ -205,6 +220,7 @@ mod tests {
              lost; keep it in another place)\n\
              \u{20} the credential key (KEY of template web)\n\
              \u{20} /etc/token (TOKEN of template web)\n\
+             \u{20} /etc/ssl/cert.pem (/etc/cert.pem of template web)\n\
              \u{20} the images of the templates\n"
         );
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use orchestrator_network::Network;
-use orchestrator_plugin::{Engine, EngineError, ImageFacts};
+use orchestrator_plugin::{Capabilities, Engine, EngineError, ImageFacts};
 
 use super::check::Finding;
 use orchestrator_catalog::Declared;
@@ -87,7 +87,7 @@ fn api(settings: &Settings) -> Vec<Finding> {
 }
 
 /// A privilege the daemon needs.
-struct Capability {
+struct Privilege {
     /// Its bit in capabilities(7).
     bit: u32,
     name: &'static str,
@@ -95,18 +95,18 @@ struct Capability {
     needed: fn(&Settings) -> bool,
 }
 
-const CAPABILITIES: [Capability; 5] = [
-    Capability {
+const PRIVILEGES: [Privilege; 5] = [
+    Privilege {
         bit: 12,
         name: "CAP_NET_ADMIN",
         needed: |settings| !settings.links.is_empty(),
     },
-    Capability {
+    Privilege {
         bit: 10,
         name: "CAP_NET_BIND_SERVICE",
         needed: has_listener,
     },
-    Capability {
+    Privilege {
         bit: 13,
         name: "CAP_NET_RAW",
         needed: |settings| {
@@ -114,12 +114,12 @@ const CAPABILITIES: [Capability; 5] = [
             settings.links.iter().any(raw)
         },
     },
-    Capability {
+    Privilege {
         bit: 21,
         name: "CAP_SYS_ADMIN",
         needed: has_template,
     },
-    Capability {
+    Privilege {
         bit: 19,
         name: "CAP_SYS_PTRACE",
         needed: has_template,
@@ -157,7 +157,7 @@ fn effective(status: &str) -> u64 {
 }
 
 fn lacking(settings: &Settings, effective: u64) -> Vec<&'static str> {
-    let lacking = CAPABILITIES
+    let lacking = PRIVILEGES
         .iter()
         .filter(|each| (each.needed)(settings) && effective & (1 << each.bit) == 0);
     lacking.map(|each| each.name).collect()
@@ -190,6 +190,7 @@ async fn bridges(settings: &Settings) -> Vec<Finding> {
 /// Each engine that a template in use names, with every image of these templates.
 async fn engines(declared: &Declared) -> Vec<Finding> {
     let images = images(declared);
+    let needs = needs(declared);
     // Nothing is made or listed here, so that the mark does not matter.
     let mark = Mark {
         site: Id::from_bytes([0; 6]),
@@ -198,6 +199,7 @@ async fn engines(declared: &Declared) -> Vec<Finding> {
     for engine in declared.settings().engines.build(mark) {
         if let Some(images) = images.get(engine.name()) {
             findings.extend(probe_engine(engine.as_ref(), images).await);
+            findings.extend(cannot(engine.name(), engine.capabilities(), &needs));
         }
     }
     findings
@@ -223,9 +225,33 @@ async fn probe_engine(engine: &dyn Engine, images: &BTreeSet<&str>) -> Vec<Findi
 fn images(declared: &Declared) -> BTreeMap<&str, BTreeSet<&str>> {
     let mut images: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for template in declared.templates_in_use().map(|template| &template.settings) {
-        images.entry(&template.engine).or_default().insert(&template.image);
+        let needed = images.entry(&template.engine).or_default();
+        needed.extend(template.containers().map(|(_, container)| container.image.as_str()));
     }
     images
+}
+
+/// What each template in use needs of its engine, besides what every engine can do: name, engine, capabilities.
+fn needs(declared: &Declared) -> Vec<(&str, &str, Capabilities)> {
+    let templates = declared.templates_in_use();
+    let of = templates.map(|template| {
+        let settings = &template.settings;
+        (template.name.as_str(), settings.engine.as_str(), settings.needs())
+    });
+    of.collect()
+}
+
+/// One finding for each thing that a template needs and its engine cannot.
+fn cannot(engine: &str, capabilities: Capabilities, needs: &[(&str, &str, Capabilities)]) -> Vec<Finding> {
+    let own = needs.iter().filter(|(_, name, _)| *name == engine);
+    let lacking = own.flat_map(|(template, name, needed)| {
+        let lacking = needed.iter().filter(|one| !capabilities.has(*one));
+        lacking.map(move |one| {
+            let what = format!("engine {name} cannot {one}; use another engine for it, or do without");
+            Finding::wrong(format!("template {template}"), what)
+        })
+    });
+    lacking.collect()
 }
 
 fn found_image(image: &str, answer: Result<ImageFacts, EngineError>) -> Finding {
@@ -242,6 +268,8 @@ fn found_image(image: &str, answer: Result<ImageFacts, EngineError>) -> Finding 
 
 #[cfg(test)]
 mod tests {
+    use orchestrator_plugin::Capability;
+
     use super::*;
 
     fn settings(text: &str) -> Settings {
@@ -290,6 +318,38 @@ mod tests {
         let leases_only = settings(&format!("{link}{templates}"));
         assert_eq!(images(&declared(leases_only.clone())), BTreeMap::new());
         assert!(!lacking(&leases_only, 0).contains(&"CAP_SYS_PTRACE"));
+    }
+
+    #[test]
+    fn what_an_engine_cannot_is_said_of_the_template_that_needs_it() {
+        let template = "image = \"a\"\nresolver = { servers = [\"fd39::53\"] }\n\
+                        container = [{ name = \"b\", image = \"side-image\", file = [{ target = \"/c\", text = \"\" }] }]";
+        let declared = declared(settings(&format!(
+            "[[link]]\nbridge = \"br0\"\naddress = \"fd39::1/64\"\npool = \"fd39::1:0/112\"\n\
+             instances = \"fd39::2:0/112\"\ntemplate = \"web\"\n[template.web]\n{template}"
+        )));
+        assert_eq!(images(&declared)["docker"], BTreeSet::from(["a", "side-image"]));
+        let needs = needs(&declared);
+        assert_eq!(
+            needs,
+            [(
+                "web",
+                "docker",
+                Capabilities::of(&[Capability::SharedNamespace, Capability::Files, Capability::Resolver])
+            )]
+        );
+        assert_eq!(cannot("docker", Capabilities::all(), &needs), []);
+        let lacking = Capabilities::all().without(Capability::SharedNamespace);
+        assert_eq!(cannot("other", lacking, &needs), [], "it is another template's engine");
+        let found = cannot("docker", lacking, &needs);
+        assert_eq!(
+            found,
+            [Finding::wrong(
+                "template web",
+                "engine docker cannot run a container in the network namespace of another one; use another engine for \
+                 it, or do without"
+            )]
+        );
     }
 
     #[test]

@@ -299,6 +299,22 @@ TOKEN = { file = \"/etc/token\" }";
     }
 
     #[test]
+    fn containers_and_files_are_shown_as_they_can_be_given_back() {
+        let mut item = item();
+        item["spec"] = json!({
+            "image": "web:2",
+            "container": [{"name": "proxy", "image": "haproxy", "file": [{"target": "/a", "text": "***"}]}],
+            "resolver": {"servers": ["fd39::53"], "search": []},
+        });
+        let shown = shown(&item).unwrap();
+        assert!(
+            shown.contains("container = [{ file = [{ target = \"/a\", text = \"***\" }], image = \"haproxy\""),
+            "{shown}"
+        );
+        assert_eq!(parse_toml("web", &shown).unwrap(), item["spec"]);
+    }
+
+    #[test]
     fn words_are_laid_over_what_there_is() {
         let line = Line::try_parse_from(["template", "set", "web", "pids=65", "environment.TZ=UTC"]).unwrap();
         let Verb::Set(content) = line.args.verb else { panic!() };

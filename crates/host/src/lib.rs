@@ -37,7 +37,7 @@ pub use error::{AdoptFault, Cause, EnsureFault, HostError, NoAnswer, Remedy, Unw
 pub use host::{DialStream, Host};
 pub use listed::{FoundAttachment, FoundInstance, FoundState, ListRequest, Listed};
 pub use local::{LocalHost, LocalSettings};
-pub use observation::{Depth, Observation};
+pub use observation::{Depth, Lack, Observation};
 pub use orchestrator_network::Flaw;
 pub use orchestrator_plugin::{
     ByteStream, Capabilities, Capability, ContainerName, ContainerSpec, ExecControl, ExecRequest, ExecSession, Id,

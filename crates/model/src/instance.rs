@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::lease::words;
 use super::{
-    Attachment, ClientId, Container, ContainerSpec, EventKind, HostId, InstanceId, NewEvent, Owner, Slot, SlotKey,
+    Attachment, ClientId, Container, EventKind, HostId, InstanceId, InstanceSpec, NewEvent, Owner, Slot, SlotKey,
     Timestamp,
 };
 
@@ -55,7 +55,7 @@ pub struct Instance {
     /// The version that the template had then.
     pub version: u64,
     /// What it is to be, as the template said when it was made.
-    pub spec: ContainerSpec,
+    pub spec: InstanceSpec,
     /// Where it is on its way.
     pub phase: Phase,
     /// Why it is there, where that needs saying: what failed, on what, what to do.

@@ -14,6 +14,7 @@ mod orphan;
 mod owner;
 mod page;
 mod reservation;
+mod spec;
 mod template;
 mod timestamp;
 mod view;
@@ -28,13 +29,14 @@ pub use lease::{GrantedTo, Lease, LeaseChange, LeaseSource, LeaseState, LeaseVer
 pub use lifespan::{LifespanError, parse_lifespan, show_lifespan};
 pub use orchestrator_dhcp6::{Duid, Holder, Iaid, Leased, LinkLayerAddress, OpaqueId, Reservation};
 pub use orchestrator_plugin::{
-    ContainerSpec, Device, DeviceAccess, File, FileContent, Id, InstanceId, Mark, Resolver, Resources, SiteId,
-    ValueSource, Volume, VolumeSource,
+    ContainerName, ContainerSpec, Device, DeviceAccess, File, FileContent, Id, InstanceId, Mark, Resolver, Resources,
+    SiteId, ValueSource, Volume, VolumeSource,
 };
 pub use orphan::Orphan;
 pub use owner::{Owner, OwnerKind, Slot, SlotKey};
 pub use page::Page;
 pub use reservation::{RecordedReservation, ReservationView};
+pub use spec::{InstanceSpec, Sidecar};
 pub use template::{Origin, RecordedTemplate, TemplateVersion};
 pub use timestamp::{Clock, Timestamp};
 pub use view::{InstanceView, LeaseView};

@@ -37,9 +37,16 @@ pub(super) fn read_environment(mut table: Table<'_>) -> Environment {
 
 /// `{ file = "/etc/…" }` or `{ credential = "…" }`. `None` only after a fault.
 fn read_source(mut table: Table<'_>) -> Option<ValueSource> {
+    let source = take_source(&mut table);
+    table.finish();
+    source
+}
+
+/// Takes the keys `file` and `credential`, one of which is needed. `None` only after a fault.
+pub(super) fn take_source(table: &mut Table<'_>) -> Option<ValueSource> {
     let file = |entry: Entry<'_>| entry.parse("write it like \"/etc/orchestrator/token\"", parse_path);
     let credential = |entry: Entry<'_>| entry.parse("name it as LoadCredential= does", parse_credential);
-    let source = match (table.take("file"), table.take("credential")) {
+    match (table.take("file"), table.take("credential")) {
         (Some(entry), None) => file(entry).map(ValueSource::File),
         (None, Some(entry)) => credential(entry).map(ValueSource::Credential),
         (None, None) => {
@@ -54,12 +61,11 @@ fn read_source(mut table: Table<'_>) -> Option<ValueSource> {
             entry.fault("conflicts with `credential`", "keep one of the two");
             None
         }
-    };
-    table.finish();
-    source
+    }
 }
 
-fn parse_path(text: &str) -> Result<PathBuf, String> {
+/// The absolute path of a file of this machine.
+pub(super) fn parse_path(text: &str) -> Result<PathBuf, String> {
     let path = Path::new(text);
     let plain = |part: Component<'_>| matches!(part, Component::RootDir | Component::Normal(_));
     if path.is_absolute() && path.components().all(plain) && !text.ends_with('/') && !text.contains('\0') {

@@ -67,7 +67,8 @@ pub use source::{DnsmasqSettings, ListenerSettings, SourceSettings};
 pub use start::{SetLogLevel, Start};
 pub use store::{StoreSettings, StoreUrl};
 pub use template::{
-    HIDDEN, Hidden, Readiness, TemplateSettings, join_words, parse_toml, read_template, reread_template, write_toml,
+    ContainerSettings, HIDDEN, Hidden, Readiness, SidecarSettings, TemplateSettings, join_words, parse_toml,
+    read_template, reread_template, write_toml,
 };
 
 use fault::Collector;

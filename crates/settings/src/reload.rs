@@ -10,8 +10,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ApiSettings, ClassSettings, DnsmasqSettings, Engines, Fault, Faults, LinkSettings, Listen, ListenerSettings,
-    LogSettings, NetworkSettings, SecretsSettings, Settings, SourceSettings, StoreSettings, TemplateSettings,
+    ApiSettings, ClassSettings, ContainerSettings, DnsmasqSettings, Engines, Fault, Faults, LinkSettings, Listen,
+    ListenerSettings, LogSettings, NetworkSettings, SecretsSettings, Settings, SourceSettings, StoreSettings,
+    TemplateSettings,
 };
 use orchestrator_model::LeaseSource;
 
@@ -341,20 +342,41 @@ fn templates(running: &Settings, written: &Settings) -> Vec<Change> {
 fn template_keys(running: &TemplateSettings, written: &TemplateSettings) -> Vec<(&'static str, bool)> {
     let TemplateSettings {
         engine,
+        main,
+        sidecars,
+        resolver,
+        ready,
+        grace,
+        isolated,
+        networks,
+    } = running;
+    let mut keys = container_keys(main, &written.main);
+    keys.extend([
+        ("engine", *engine != written.engine),
+        ("container", *sidecars != written.sidecars),
+        ("resolver", *resolver != written.resolver),
+        ("ready", *ready != written.ready),
+        ("grace", *grace != written.grace),
+        ("isolated", *isolated != written.isolated),
+        ("networks", *networks != written.networks),
+    ]);
+    keys
+}
+
+/// The keys of a container, each with whether it differs.
+fn container_keys(running: &ContainerSettings, written: &ContainerSettings) -> Vec<(&'static str, bool)> {
+    let ContainerSettings {
         image,
         command,
         environment,
         environment_from,
         capabilities,
         resources,
-        ready,
-        grace,
-        isolated,
-        networks,
+        devices,
+        files,
     } = running;
     let limits = &written.resources;
     vec![
-        ("engine", *engine != written.engine),
         ("image", *image != written.image),
         ("command", *command != written.command),
         (
@@ -365,10 +387,8 @@ fn template_keys(running: &TemplateSettings, written: &TemplateSettings) -> Vec<
         ("memory", resources.memory != limits.memory),
         ("cpus", resources.millicpus != limits.millicpus),
         ("pids", resources.pids != limits.pids),
-        ("ready", *ready != written.ready),
-        ("grace", *grace != written.grace),
-        ("isolated", *isolated != written.isolated),
-        ("networks", *networks != written.networks),
+        ("device", *devices != written.devices),
+        ("file", *files != written.files),
     ]
 }
 

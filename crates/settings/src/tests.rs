@@ -218,7 +218,7 @@ fn a_variable_s_value_may_come_from_elsewhere() {
     .unwrap();
     let template = &read.templates["web"];
     assert_eq!(
-        template.environment,
+        template.main.environment,
         BTreeMap::from([("TZ".to_owned(), "UTC".to_owned())])
     );
     let sources = [
@@ -227,7 +227,7 @@ fn a_variable_s_value_may_come_from_elsewhere() {
         ("TOKEN", ValueSource::File("/etc/token".into())),
     ];
     let sources: BTreeMap<_, _> = sources.map(|(name, source)| (name.to_owned(), source)).into();
-    assert_eq!(template.environment_from, sources);
+    assert_eq!(template.main.environment_from, sources);
 }
 
 #[test]
@@ -327,7 +327,7 @@ fn what_dnsmasq_decides_is_not_set_here() {
 #[test]
 fn a_limit_can_be_lifted() {
     let template = "[template.a]\nimage = \"a\"\nmemory = \"none\"\ncpus = \"none\"\npids = \"none\"";
-    let resources = load_text(template, &[]).unwrap().templates["a"].resources.clone();
+    let resources = load_text(template, &[]).unwrap().templates["a"].main.resources.clone();
     assert_eq!(resources, orchestrator_model::Resources::default());
 }
 

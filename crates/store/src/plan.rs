@@ -6,8 +6,7 @@ use super::text::Columns;
 use super::writer::Write;
 use super::{Store, StoreError, clients, instances};
 use orchestrator_model::{
-    Attachment, Container, ContainerSpec, HostId, Instance, InstanceId, NewEvent, Owner, Phase, Slot, SlotKey,
-    Timestamp,
+    Attachment, Container, HostId, Instance, InstanceId, InstanceSpec, NewEvent, Owner, Phase, Slot, SlotKey, Timestamp,
 };
 
 statements! {
@@ -37,8 +36,8 @@ pub struct NewInstance {
     pub template: String,
     /// The version that the template has now.
     pub version: u64,
-    /// The spec of its container.
-    pub spec: ContainerSpec,
+    /// What it is to be.
+    pub spec: InstanceSpec,
     /// Its containers, the first one first.
     pub containers: Vec<Container>,
     /// Its interfaces, the one first that it is reached by.

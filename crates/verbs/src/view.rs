@@ -8,7 +8,7 @@ use super::page::read;
 use super::printable::printable;
 use super::table::{Column, Width, columns, record};
 use orchestrator_api_types::{
-    Client, Event, Instance, InstanceView, Lease, LeaseState, Orphan, Owner, RemoteId, ReservationView,
+    Client, Event, Instance, InstanceView, Lease, LeaseState, Orphan, Owner, RemoteId, ReservationView, Sidecar,
 };
 use orchestrator_model::{Duid, Timestamp};
 
@@ -289,12 +289,20 @@ fn fields(instance: Instance, outdated: Option<bool>, now: Timestamp) -> Vec<(&'
         ("address", instance.address.map(|address| address.to_string())),
         ("link", instance.link),
         ("template", Some(format!("{}{version}", instance.template))),
-        ("image", Some(instance.spec.image)),
+        ("image", Some(instance.spec.main.image)),
+        ("sidecars", sidecars(&instance.spec.sidecars)),
         ("plugin", Some(instance.plugin)),
         ("reference", instance.reference),
         ("created", Some(ago(instance.created, now))),
         ("ready", instance.ready.map(|ready| ago(ready, now))),
     ]
+}
+
+/// The further containers of an instance, each with its image; `None` when there is none.
+fn sidecars(all: &[Sidecar]) -> Option<String> {
+    let names = all.iter().map(|one| format!("{} ({})", one.name, one.spec.image));
+    let names: Vec<String> = names.collect();
+    (!names.is_empty()).then(|| names.join(", "))
 }
 
 pub(super) fn ago(moment: Timestamp, now: Timestamp) -> String {

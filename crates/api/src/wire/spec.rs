@@ -1,6 +1,7 @@
 use orchestrator_api_types as wire;
 use orchestrator_model::{
-    ContainerSpec, Device, DeviceAccess, File, FileContent, Resolver, Resources, ValueSource, Volume, VolumeSource,
+    ContainerSpec, Device, DeviceAccess, File, FileContent, InstanceSpec, Resolver, Resources, Sidecar, ValueSource,
+    Volume, VolumeSource,
 };
 
 use super::IntoWire;
@@ -43,6 +44,30 @@ impl IntoWire for ContainerSpec {
             volumes: volumes.into_wire(),
             files: files.into_wire(),
             resolver: resolver.map(IntoWire::into_wire),
+        }
+    }
+}
+
+impl IntoWire for InstanceSpec {
+    type Wire = wire::InstanceSpec;
+
+    fn into_wire(self) -> wire::InstanceSpec {
+        let Self { main, sidecars } = self;
+        wire::InstanceSpec {
+            main: main.into_wire(),
+            sidecars: sidecars.into_wire(),
+        }
+    }
+}
+
+impl IntoWire for Sidecar {
+    type Wire = wire::Sidecar;
+
+    fn into_wire(self) -> wire::Sidecar {
+        let Self { name, spec } = self;
+        wire::Sidecar {
+            name: name.to_string(),
+            spec: spec.into_wire(),
         }
     }
 }

@@ -12,6 +12,20 @@ impl FakeMachine {
         self.by_hand(id, |state| state.containers.retain(|(owner, _), _| *owner != id));
     }
 
+    /// Somebody removes one container of an instance.
+    pub fn remove_container_by_hand(&self, id: InstanceId, name: &ContainerName) {
+        self.by_hand(id, |state| drop(state.containers.remove(&(id, name.clone()))));
+    }
+
+    /// The first process of one container of an instance ends.
+    pub fn end_container(&self, id: InstanceId, name: &ContainerName) {
+        self.by_hand(id, |state| {
+            if let Some(container) = state.containers.get_mut(&(id, name.clone())) {
+                container.state = FoundState::Exited;
+            }
+        });
+    }
+
     /// The first process of an instance ends.
     pub fn end(&self, id: InstanceId) {
         self.by_hand(id, |state| set_state(state, id, FoundState::Exited));

@@ -23,6 +23,8 @@ pub struct FakeContainer {
     pub state: FoundState,
     /// Which start it is, of all starts on the machine.
     pub process: u64,
+    /// The start of the first container whose network namespace it shares; `None` for a first container.
+    pub network: Option<u64>,
     /// When it was started.
     pub started: Instant,
     /// What it was made as.

@@ -11,7 +11,7 @@ use super::state::{FakeAttachment, FakeContainer};
 use super::{FakeMachine, FakeState};
 use crate::HostChange;
 use crate::{
-    Cause, ContainerPlan, ContainerRef, EnsureFault, Ensured, FoundState, InstancePlan, InstanceRef, NoAnswer,
+    Cause, ContainerPlan, ContainerRef, EnsureFault, Ensured, FoundState, InstancePlan, InstanceRef, Lack, NoAnswer,
     Observation, RemovalPlan, Stage, Unwired, WatchScope,
 };
 
@@ -186,10 +186,15 @@ impl FakeMachine {
 
 fn start(state: &mut FakeState, plan: &InstancePlan, container: &ContainerPlan) {
     let key = (plan.id, container.name.clone());
+    // The others are in the network namespace of the process that the first one is now.
+    let network = match container.name.is_main() {
+        true => None,
+        false => state.first(plan.id).map(|first| first.process),
+    };
     let runs = state
         .containers
         .get(&key)
-        .is_some_and(|found| found.state == FoundState::Running);
+        .is_some_and(|found| found.state == FoundState::Running && found.network == network);
     if runs && !plan.restart {
         return;
     }
@@ -209,7 +214,9 @@ fn start(state: &mut FakeState, plan: &InstancePlan, container: &ContainerPlan) 
         started: Instant::now(),
         spec: container.spec.clone(),
         files: Default::default(),
+        network,
     });
+    container.network = network;
     container.process = process;
     container.state = FoundState::Running;
     container.started = Instant::now();
@@ -247,15 +254,16 @@ fn ended(plan: &InstancePlan) -> EnsureFault {
 }
 
 pub(super) fn observation(state: &FakeState, instance: &InstanceRef) -> Observation {
-    for container in &instance.containers {
+    for (place, container) in instance.containers.iter().enumerate() {
+        let without = |lack| Observation::without(instance, place, lack);
         match state
             .containers
             .get(&(instance.id, container.name.clone()))
             .map(|found| found.state)
         {
-            None => return Observation::Absent,
-            Some(FoundState::Created) => return Observation::Stopped { code: None },
-            Some(FoundState::Exited) => return Observation::Stopped { code: Some(0) },
+            None => return without(Lack::Absent),
+            Some(FoundState::Created) => return without(Lack::Stopped { code: None }),
+            Some(FoundState::Exited) => return without(Lack::Stopped { code: Some(0) }),
             Some(FoundState::Paused) => return Observation::Paused,
             Some(FoundState::Running) => {}
         }

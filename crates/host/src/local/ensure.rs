@@ -28,6 +28,7 @@ impl LocalHost {
         let first = plan.containers.first().ok_or(Cause::NoContainer)?;
         let engine = self.engine(&first.engine)?.as_ref();
         self.check_attachments(plan)?;
+        self.check_engines(plan)?;
         if let Err(fault) = self.check_ports(plan).await {
             return Err(self.not_wired(plan, fault).await);
         }
@@ -39,6 +40,19 @@ impl LocalHost {
             false => self.start_and_wire(plan, engine, first).await?,
         };
         self.finish(plan, engine, started, stage).await
+    }
+
+    /// Refuses what an engine cannot do, before anything is made.
+    fn check_engines(&self, plan: &InstancePlan) -> Result<(), Cause> {
+        for (place, container) in plan.containers.iter().enumerate() {
+            let engine = self.engine(&container.engine)?;
+            let needed = match place {
+                0 => container.spec.needs(),
+                _ => container.spec.needs().with(Capability::SharedNamespace),
+            };
+            engine.capabilities().require(engine.name(), needed)?;
+        }
+        Ok(())
     }
 
     /// Starts the other containers, waits for the answer, and announces the instance.

@@ -6,13 +6,14 @@ use orchestrator_network::{AttachmentFound, Flaw, NetworkError};
 use orchestrator_plugin::FoundState;
 
 use super::LocalHost;
-use crate::{AttachmentPlan, InstanceRef, Observation};
+use crate::{AttachmentPlan, InstanceRef, Lack, Observation};
 
 impl LocalHost {
     /// Looks in the engines, on the bridges, and within the instance's network.
     pub(super) async fn see_whole(&self, instance: &InstanceRef) -> Observation {
         let mut first = None;
-        for container in &instance.containers {
+        for (place, container) in instance.containers.iter().enumerate() {
+            let without = |lack| Observation::without(instance, place, lack);
             let Ok(engine) = self.engine(&container.engine) else {
                 return Observation::Unknown;
             };
@@ -21,10 +22,10 @@ impl LocalHost {
                     tracing::debug!(instance = %instance.id, error = %fault, "could not observe");
                     return Observation::Unknown;
                 }
-                Ok(None) => return Observation::Absent,
+                Ok(None) => return without(Lack::Absent),
                 Ok(Some(found)) => match found.state {
-                    FoundState::Created => return Observation::Stopped { code: None },
-                    FoundState::Exited { code } => return Observation::Stopped { code: Some(code) },
+                    FoundState::Created => return without(Lack::Stopped { code: None }),
+                    FoundState::Exited { code } => return without(Lack::Stopped { code: Some(code) }),
                     FoundState::Paused(_) => return Observation::Paused,
                     FoundState::Running(running) => running,
                 },

@@ -86,6 +86,7 @@ impl Orchestrator {
                 Ok(Observation::Running) => Outcome::AsPlanned,
                 Ok(Observation::Unwired | Observation::Flawed(_)) => Outcome::Silent("its wiring is not as planned"),
                 Ok(Observation::Absent | Observation::Stopped { .. }) => Outcome::Silent("its network is gone"),
+                Ok(Observation::Incomplete { .. }) => Outcome::Silent("one of its containers does not run"),
                 Ok(Observation::Unknown | Observation::Paused) | Err(_) => Outcome::Unknown,
             },
         };

@@ -82,14 +82,20 @@ impl Orchestrator {
         };
         // It may have gone since, and a copy is none of ours.
         let seen = host.see(&leftover, Depth::Whole).await;
-        if matches!(seen, Ok(Observation::Absent | Observation::Unknown) | Err(_)) {
+        let containers = match seen {
+            Ok(Observation::Unknown) | Err(_) => return,
+            // Those that share the network of the first one are left when somebody removed that one by hand.
+            Ok(Observation::Absent) => others(leftover.containers),
+            Ok(_) => leftover.containers,
+        };
+        if containers.is_empty() {
             return;
         }
         tracing::warn!(instance = %found.id, "belongs to an instance that was removed: removing");
         self.inner.metrics.orphan_removed();
         let plan = RemovalPlan {
             id: Some(leftover.id),
-            containers: leftover.containers,
+            containers,
             ..RemovalPlan::default()
         };
         if let Err(fault) = host.remove(&plan).await {
@@ -155,6 +161,11 @@ impl Orchestrator {
         // Nothing that holds the lock can panic half-way through a change.
         self.inner.listed.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn others(mut containers: Vec<ContainerRef>) -> Vec<ContainerRef> {
+    containers.retain(|container| !container.name.is_main());
+    containers
 }
 
 fn host_ends(live: &[Instance]) -> HashSet<String> {

@@ -39,7 +39,7 @@
 
 use std::time::Duration;
 
-use orchestrator_host::Flaw;
+use orchestrator_host::{Flaw, Lack};
 
 use super::checks::Silence;
 use orchestrator_model::{Instance, Phase, Timestamp};
@@ -55,6 +55,13 @@ pub(super) enum Sight {
     Stopped {
         /// Its exit code, where it ever ran.
         code: Option<i64>,
+    },
+    /// Its first container runs, and one of the others does not.
+    Incomplete {
+        /// The place of that container among those of the instance.
+        place: usize,
+        /// What became of it.
+        lack: Lack,
     },
     /// Its processes are frozen.
     Paused,
@@ -210,6 +217,7 @@ fn look_after(instance: &Instance, sight: Sight, now: Timestamp) -> Step {
         Sight::Absent => "was removed from the engine behind our back; it is made again".to_owned(),
         Sight::Stopped { code: Some(code) } => format!("ended with exit code {code}; it is started again"),
         Sight::Stopped { code: None } => "was found not started; it is started again".to_owned(),
+        Sight::Incomplete { place, lack } => incomplete(instance, place, lack),
         Sight::Paused => "was paused behind our back; it goes on".to_owned(),
         Sight::Unwired => "lost its attachment; it is wired again".to_owned(),
         Sight::Flawed(flaw) => format!("lost a part of its wiring: {flaw}; it is wired again"),
@@ -227,6 +235,18 @@ fn look_after(instance: &Instance, sight: Sight, now: Timestamp) -> Step {
         what,
         attempts,
         due: now.plus(wait_after(attempts.saturating_sub(1))),
+    }
+}
+
+/// What is said of an instance one of whose further containers does not run.
+fn incomplete(instance: &Instance, place: usize, lack: Lack) -> String {
+    let name = instance.containers.get(place).map_or("", |container| &container.name);
+    match lack {
+        Lack::Absent => format!("its container {name} was removed behind our back; it is made again"),
+        Lack::Stopped { code: Some(code) } => {
+            format!("its container {name} ended with exit code {code}; it is started again")
+        }
+        Lack::Stopped { code: None } => format!("its container {name} was found not started; it is started again"),
     }
 }
 

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use orchestrator_model::{ContainerSpec, HostId, Id, Owner, Resources, Slot};
+use orchestrator_model::{Container, ContainerSpec, HostId, Id, Owner, Resources, Slot};
 
 const NOW: Timestamp = Timestamp(1_000_000);
 const GRACE: Duration = Duration::from_secs(30);
@@ -16,6 +16,11 @@ const SILENT: Sight = Sight::Silent(Silence {
     checks: 3,
     how: "it takes no connection",
 });
+
+const ENDED_SIDECAR: Sight = Sight::Incomplete {
+    place: 1,
+    lack: Lack::Stopped { code: Some(1) },
+};
 
 fn instance(phase: Phase) -> Instance {
     Instance {
@@ -35,7 +40,8 @@ fn instance(phase: Phase) -> Instance {
             resources: Resources::default(),
             labels: Default::default(),
             ..ContainerSpec::default()
-        },
+        }
+        .into(),
         phase,
         reason: None,
         attempts: 0,
@@ -111,6 +117,7 @@ fn what_happens_behind_our_back_is_seen() {
         Sight::Absent,
         Sight::Stopped { code: Some(137) },
         Sight::Stopped { code: None },
+        ENDED_SIDECAR,
         Sight::Unwired,
         Sight::Flawed(Flaw::NoAddress),
         SILENT,
@@ -123,6 +130,38 @@ fn what_happens_behind_our_back_is_seen() {
             (0, NOW),
             "it had been ready for long: tried again at once"
         );
+    }
+}
+
+#[test]
+fn the_container_that_is_missing_is_named() {
+    let mut ready = instance(Phase::Ready);
+    let container = |name: &str| Container {
+        instance: ready.id,
+        name: name.to_owned(),
+        engine: "docker".to_owned(),
+        image: "image".to_owned(),
+        reference: None,
+    };
+    ready.containers = vec![container("main"), container("proxy")];
+    let absent = Sight::Incomplete {
+        place: 1,
+        lack: Lack::Absent,
+    };
+    for (sight, expected) in [
+        (
+            ENDED_SIDECAR,
+            "its container proxy ended with exit code 1; it is started again",
+        ),
+        (
+            absent,
+            "its container proxy was removed behind our back; it is made again",
+        ),
+    ] {
+        let Step::Disturb { what, .. } = step(true, &ready, sight) else {
+            panic!("{sight:?} must disturb");
+        };
+        assert_eq!(what, expected);
     }
 }
 
@@ -208,6 +247,7 @@ fn sights() -> impl Strategy<Value = Sight> {
         Sight::Absent,
         Sight::Stopped { code: Some(1) },
         Sight::Stopped { code: None },
+        ENDED_SIDECAR,
         Sight::Unwired,
         Sight::Flawed(Flaw::Down),
         SILENT,

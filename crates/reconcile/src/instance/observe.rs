@@ -35,6 +35,7 @@ impl Orchestrator {
             Observation::Unknown => Sight::Unknown,
             Observation::Absent => Sight::Absent,
             Observation::Stopped { code } => Sight::Stopped { code },
+            Observation::Incomplete { place, lack } => Sight::Incomplete { place, lack },
             Observation::Paused if self.inner.pauses.lasts(instance.id) => Sight::Paused,
             Observation::Paused => Sight::Unknown,
             Observation::Unwired => Sight::Unwired,

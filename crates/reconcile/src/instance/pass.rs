@@ -9,14 +9,15 @@
 //! No host and no engine holds up another: one that does not answer delays only what is said of its own instances.
 //! The steps themselves are the workers'.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use orchestrator_host::{FoundAttachment, FoundInstance, Host, ListRequest, Listed};
+use orchestrator_host::{ContainerName, FoundAttachment, FoundInstance, Host, ListRequest, Listed};
 use tokio::sync::mpsc;
 
 use super::Orchestrator;
+use super::request::name_of;
 use orchestrator_catalog::{Declared, Template};
 use orchestrator_model::{Attachment, ClientId, HostId, Instance, InstanceId, Phase, Slot, SlotKey};
 use orchestrator_settings::Settings;
@@ -31,8 +32,8 @@ const QUEUE: usize = 16;
 /// What a host has reported so far.
 #[derive(Default)]
 struct Known {
-    /// The running instances, by engine.
-    running: BTreeMap<String, HashSet<InstanceId>>,
+    /// The instances all of whose containers run, by engine, each with the names of these.
+    running: BTreeMap<String, HashMap<InstanceId, HashSet<ContainerName>>>,
     /// Host ends by name.
     attachments: Option<BTreeMap<String, FoundAttachment>>,
 }
@@ -170,7 +171,8 @@ impl Orchestrator {
         match answer {
             Listed::Engine { engine, instances } => match instances {
                 Ok(found) => {
-                    let running = found.iter().filter(|found| found.runs()).map(|found| found.id);
+                    let running = found.iter().filter(|found| found.runs());
+                    let running = running.map(|found| (found.id, names(found)));
                     known.running.insert(engine.clone(), running.collect());
                     self.wake_if_different(id, live, known, Some(&engine));
                     self.see_others_beside(id, host, live, engine, found);
@@ -221,7 +223,7 @@ impl Orchestrator {
                 .attachments
                 .iter()
                 .filter(|attachment| attachment.address.is_some());
-            if !running.contains(&instance.id) || !attached.all(is_wired) {
+            if !runs_whole(instance, running.get(&instance.id)) || !attached.all(is_wired) {
                 self.wake(instance.key());
             }
         }
@@ -253,6 +255,18 @@ fn is_kept(declared: &Declared, instance: &Instance) -> bool {
     let link = instance.link();
     let provides = || declared.templates_of(link, None).next().is_some() || declared.lacks_template_of(link, None);
     declared.link(link).is_none() || provides()
+}
+
+/// The names of the containers of an instance that were found.
+fn names(found: &FoundInstance) -> HashSet<ContainerName> {
+    let containers = found.containers.iter();
+    containers.map(|(container, _)| container.name.clone()).collect()
+}
+
+/// Whether every container of an instance is among the running ones.
+fn runs_whole(instance: &Instance, running: Option<&HashSet<ContainerName>>) -> bool {
+    let mut recorded = instance.containers.iter();
+    running.is_some_and(|running| recorded.all(|container| running.contains(&name_of(container))))
 }
 
 /// Whether a host end is up, on its network, and isolated as it was planned.

@@ -10,10 +10,10 @@ use super::wants::Want;
 use crate::addresses::Reserved;
 use orchestrator_catalog::Template;
 use orchestrator_model::{
-    Attachment, Client, Container, ContainerSpec, EventKind, HostId, InstanceId, MacAddress, NewEvent, Owner, SlotKey,
-    Timestamp,
+    Attachment, Client, Container, ContainerSpec, EventKind, HostId, InstanceId, InstanceSpec, MacAddress, NewEvent,
+    Owner, Sidecar, SlotKey, Timestamp,
 };
-use orchestrator_settings::TemplateSettings;
+use orchestrator_settings::{ContainerSettings, SidecarSettings, TemplateSettings};
 use orchestrator_store::{Holding, NewInstance, Situation, StoreError};
 
 /// The pause before another try for an address of a full range.
@@ -171,7 +171,7 @@ impl Orchestrator {
                 Owner::Client(_) | Owner::Pool(_) | Owner::Operator(_) => None,
             },
             leased: attachment.and_then(|attachment| attachment.address).map(Into::into),
-            detail: Some(format!("template {}, image {}", new.template, new.spec.image)),
+            detail: Some(format!("template {}, image {}", new.template, new.spec.main.image)),
             ..NewEvent::new(
                 new.at,
                 if adopted {
@@ -294,13 +294,7 @@ fn new_instance(
         template: name.clone(),
         version,
         spec: spec(id, situation, &attachments, template),
-        containers: vec![Container {
-            instance: id,
-            name: Container::MAIN.to_owned(),
-            engine: template.engine.clone(),
-            image: template.image.clone(),
-            reference: None,
-        }],
+        containers: containers(id, template),
         attachments,
         at: now,
     }
@@ -343,40 +337,71 @@ fn facts(
     facts
 }
 
+fn containers(id: InstanceId, template: &TemplateSettings) -> Vec<Container> {
+    let planned = |(name, container): (&str, &ContainerSettings)| Container {
+        instance: id,
+        name: name.to_owned(),
+        engine: template.engine.clone(),
+        image: container.image.clone(),
+        reference: None,
+    };
+    template.containers().map(planned).collect()
+}
+
 fn spec(
     id: InstanceId,
     situation: &Situation,
     attachments: &[Attachment],
     template: &TemplateSettings,
-) -> ContainerSpec {
+) -> InstanceSpec {
     let first = attachments.first();
-    let mut environment: BTreeMap<String, String> = template.environment.clone();
-    for (name, value) in facts(id, situation, first) {
+    let client: Option<&Client> = situation.holding.as_ref().map(|holding| &holding.client);
+    let hostname = client
+        .and_then(|client| client.hostname.clone())
+        .filter(|name| is_label(name))
+        .unwrap_or_else(|| format!("i{id}"));
+    let labels: BTreeMap<String, String> = first
+        .map(|first| ("orchestrator.link".to_owned(), first.network.clone()))
+        .into_iter()
+        .collect();
+    let facts = facts(id, situation, first);
+    let of = |container: &ContainerSettings| ContainerSpec {
+        image: container.image.clone(),
+        hostname: hostname.clone(),
+        command: container.command.clone(),
+        environment: environment(container, &facts),
+        environment_from: container.environment_from.clone(),
+        capabilities: container.capabilities.clone(),
+        resources: container.resources.clone(),
+        labels: labels.clone(),
+        devices: container.devices.clone(),
+        volumes: Vec::new(),
+        files: container.files.clone(),
+        resolver: template.resolver.clone(),
+    };
+    let sidecar = |sidecar: &SidecarSettings| Sidecar {
+        name: sidecar.name.clone(),
+        spec: ContainerSpec {
+            // It has that of the first container, with the network.
+            resolver: None,
+            ..of(&sidecar.container)
+        },
+    };
+    InstanceSpec {
+        main: of(&template.main),
+        sidecars: template.sidecars.iter().map(sidecar).collect(),
+    }
+}
+
+/// The variables of a container's template, and those that describe the instance.
+fn environment(container: &ContainerSettings, facts: &[(&'static str, Option<String>)]) -> BTreeMap<String, String> {
+    let mut environment = container.environment.clone();
+    for (name, value) in facts {
         if let Some(value) = value {
-            environment.insert(format!("ORCHESTRATOR_{name}"), value);
+            environment.insert(format!("ORCHESTRATOR_{name}"), value.clone());
         }
     }
-    let client: Option<&Client> = situation.holding.as_ref().map(|holding| &holding.client);
-    ContainerSpec {
-        image: template.image.clone(),
-        hostname: client
-            .and_then(|client| client.hostname.clone())
-            .filter(|name| is_label(name))
-            .unwrap_or_else(|| format!("i{id}")),
-        command: template.command.clone(),
-        environment,
-        environment_from: template.environment_from.clone(),
-        capabilities: template.capabilities.clone(),
-        resources: template.resources.clone(),
-        labels: first
-            .map(|first| ("orchestrator.link".to_owned(), first.network.clone()))
-            .into_iter()
-            .collect(),
-        devices: Vec::new(),
-        volumes: Vec::new(),
-        files: Vec::new(),
-        resolver: None,
-    }
+    environment
 }
 
 /// Whether a client's name can be a host name: a label of RFC 1123.

@@ -79,13 +79,13 @@ fn container_plan(instance: &Instance, container: &Container) -> ContainerPlan {
         reference: container.reference.clone(),
         spec: ContainerSpec {
             image: container.image.clone(),
-            ..instance.spec.clone()
+            ..instance.spec.of(&container.name).cloned().unwrap_or_default()
         },
     }
 }
 
 /// Names are checked before they are recorded.
-fn name_of(container: &Container) -> ContainerName {
+pub(super) fn name_of(container: &Container) -> ContainerName {
     container.name.parse().unwrap_or_default()
 }
 

@@ -8,3 +8,4 @@ mod life;
 mod properties;
 mod records;
 mod scenario;
+mod sidecars;

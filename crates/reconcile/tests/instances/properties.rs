@@ -5,7 +5,9 @@
 //! A seed that failed is printed, and is to be added to [`REGRESSIONS`]. Other seeds than the usual ones are tried with
 //! `SEEDS=first..end` in the environment; `TRACE=1` prints the timeline of a seed that fails.
 
-use crate::scenario::{Tally, run};
+use std::ops::Range;
+
+use crate::scenario::{PLAIN, SIDECARS, Tally, run};
 
 /// Seeds that failed once.
 ///
@@ -16,20 +18,20 @@ const REGRESSIONS: &[u64] = &[18, 52];
 /// Events of one run.
 const EVENTS: u32 = 40;
 
-fn run_seed(seed: u64) -> Result<Tally, String> {
+fn run_seed(seed: u64, settings: &str) -> Result<Tally, String> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build()
         .unwrap();
-    runtime.block_on(run(seed, EVENTS))
+    runtime.block_on(run(seed, EVENTS, settings))
 }
 
-fn run_seeds(seeds: impl Iterator<Item = u64>) -> Tally {
+fn run_seeds(seeds: impl Iterator<Item = u64>, settings: &str) -> Tally {
     let mut tally = Tally::default();
     let mut failed = Vec::new();
     for seed in seeds {
-        match run_seed(seed) {
+        match run_seed(seed, settings) {
             Ok(one) => {
                 tally.steps += one.steps;
                 tally.crashes += one.crashes;
@@ -41,13 +43,18 @@ fn run_seeds(seeds: impl Iterator<Item = u64>) -> Tally {
     tally
 }
 
-#[test]
-fn whatever_happens_the_end_is_what_is_wanted() {
-    let seeds = std::env::var("SEEDS").ok().and_then(|text| {
+/// These, unless the environment names others.
+fn seeds(usual: Range<u64>) -> Range<u64> {
+    let named = std::env::var("SEEDS").ok().and_then(|text| {
         let (first, end) = text.split_once("..")?;
         Some(first.parse().ok()?..end.parse().ok()?)
     });
-    let tally = run_seeds(seeds.unwrap_or(0..60));
+    named.unwrap_or(usual)
+}
+
+#[test]
+fn whatever_happens_the_end_is_what_is_wanted() {
+    let tally = run_seeds(seeds(0..60), PLAIN);
     println!("{} steps, {} ends of the daemon", tally.steps, tally.crashes);
     assert!(
         std::env::var("SEEDS").is_ok() || tally.steps > 30_000,
@@ -57,11 +64,17 @@ fn whatever_happens_the_end_is_what_is_wanted() {
 }
 
 #[test]
+fn whatever_happens_every_container_of_an_instance_is_there_and_shares_its_network() {
+    run_seeds(seeds(100..140), SIDECARS);
+}
+
+#[test]
 fn what_failed_once_does_not_fail_again() {
-    run_seeds(REGRESSIONS.iter().copied());
+    run_seeds(REGRESSIONS.iter().copied(), PLAIN);
 }
 
 #[test]
 fn a_seed_goes_the_same_way_each_time() {
-    assert_eq!(run_seed(7), run_seed(7));
+    assert_eq!(run_seed(7, PLAIN), run_seed(7, PLAIN));
+    assert_eq!(run_seed(7, SIDECARS), run_seed(7, SIDECARS));
 }

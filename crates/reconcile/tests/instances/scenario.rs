@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use orchestrator_host::FoundState;
-use orchestrator_host::fake::{Faults, Random};
-use orchestrator_model::{InstanceId, Owner, Phase, Slot, SlotKey};
+use orchestrator_host::fake::{FakeState, Faults, Random};
+use orchestrator_host::{ContainerName, FoundState};
+use orchestrator_model::{Instance, InstanceId, Owner, Phase, Slot, SlotKey};
 use tokio::time::sleep;
 
 use crate::daemon::{World, service};
@@ -13,7 +13,8 @@ use crate::records::StoreFaults;
 
 const CLIENTS: u8 = 6;
 
-const SETTINGS: &str = r#"
+/// Instances of one container each.
+pub(crate) const PLAIN: &str = r#"
     [engine.docker]
     [engine.other]
     kind = "docker"
@@ -34,6 +35,30 @@ const SETTINGS: &str = r#"
     ready = { tcp = 80, within = "5s" }
 "#;
 
+/// The same, with further containers.
+pub(crate) const SIDECARS: &str = r#"
+    [engine.docker]
+    [engine.other]
+    kind = "docker"
+    [[link]]
+    bridge = "br0"
+    address = "fd00::1/64"
+    pool = "fd00::1:0/112"
+    instances = "fd00::2:0/112"
+    template = "default"
+    [template.default]
+    engine = "docker"
+    image = "web"
+    grace = "20s"
+    ready = { tcp = 80, within = "5s" }
+    container = [{ name = "proxy", image = "proxy" }, { name = "log", image = "log" }]
+    [template.replica]
+    engine = "other"
+    image = "replica"
+    ready = { tcp = 80, within = "5s" }
+    container = [{ name = "proxy", image = "proxy" }]
+"#;
+
 /// What a run has come to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
@@ -43,9 +68,9 @@ pub(crate) struct Tally {
 }
 
 /// Runs through so many events of a seed, then lets everything come to rest and judges the end.
-pub(crate) async fn run(seed: u64, events: u32) -> Result<Tally, String> {
+pub(crate) async fn run(seed: u64, events: u32, settings: &str) -> Result<Tally, String> {
     let mut random = Random::new(seed);
-    let mut world = World::new(seed, SETTINGS);
+    let mut world = World::new(seed, settings);
     let mut tally = Tally::default();
     set_faults(&world, Faults::many(), true);
     world.start();
@@ -135,11 +160,13 @@ fn on_engine(world: &World, random: &mut Random) {
 }
 
 fn by_hand(world: &World, random: &mut Random) {
-    let ids: Vec<InstanceId> = world
-        .machine
-        .with(|state| state.containers.keys().map(|(id, _)| *id).collect());
-    let Some(id) = pick(&ids, random).copied() else { return };
+    let keys: Vec<(InstanceId, ContainerName)> = world.machine.with(|state| state.containers.keys().cloned().collect());
+    let Some((id, name)) = pick(&keys, random).cloned() else {
+        return;
+    };
     match random.below(6) {
+        0 if !name.is_main() => world.machine.remove_container_by_hand(id, &name),
+        1 if !name.is_main() => world.machine.end_container(id, &name),
         0 => world.machine.remove_by_hand(id),
         1 => world.machine.end(id),
         2 => world.machine.pause(id),
@@ -251,12 +278,40 @@ fn judge_wanted(world: &World) -> Result<(), String> {
         {
             return Err(format!("{} is {:?}", stopped.reference, stopped.state));
         }
+        judge_containers(&live, state)?;
         let wired: BTreeSet<_> = state.attachments.keys().copied().collect();
         match wired == attached {
             true => Ok(()),
             false => Err(format!("{wired:?} are wired, {attached:?} are recorded")),
         }
     })
+}
+
+/// Every recorded container is there and no other, each in the network namespace that its instance has now.
+fn judge_containers(live: &[Instance], state: &FakeState) -> Result<(), String> {
+    let recorded: BTreeSet<_> = live
+        .iter()
+        .flat_map(|instance| &instance.containers)
+        .map(|container| (container.instance, container.name.clone()))
+        .collect();
+    let there: BTreeSet<_> = state
+        .containers
+        .keys()
+        .map(|(id, name)| (*id, name.to_string()))
+        .collect();
+    if there != recorded {
+        return Err(format!("{there:?} are there, {recorded:?} are recorded"));
+    }
+    for ((id, name), container) in state.containers.iter().filter(|((_, name), _)| !name.is_main()) {
+        let network = state.first(*id).map(|first| first.process);
+        if container.network != network {
+            return Err(format!(
+                "{id}/{name} is in network {:?}, its instance in {network:?}",
+                container.network
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn wanted(world: &World) -> BTreeSet<SlotKey> {

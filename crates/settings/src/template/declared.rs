@@ -130,7 +130,10 @@ fn value_of_word(path: &[&str], text: &str) -> Json {
     {
         return value;
     }
-    let is_list = matches!(path, ["command" | "capabilities" | "networks"]);
+    let is_list = matches!(
+        path,
+        ["command" | "capabilities" | "networks"] | ["resolver", "servers" | "search"]
+    );
     match is_list {
         true => text
             .split(',')
@@ -233,11 +236,15 @@ mod tests {
             "ready.tcp=80",
             "capabilities=NET_RAW, CHOWN",
             "environment.A.B=1",
+            "resolver.servers=fd39::53,fd39::54",
+            "file=[{ target = \"/a\", text = \"b\" }]",
             "environment.TOKEN={ file = \"/etc/token\" }",
         ];
         join_words(&mut of_words, words).unwrap();
         let file = "[template.web]\nimage = \"web:2\"\npids = 64\nisolated = false\nmemory = \"64MiB\"\n\
                     capabilities = [\"NET_RAW\", \"CHOWN\"]\nready = { tcp = 80 }\n\
+                    resolver = { servers = [\"fd39::53\", \"fd39::54\"] }\n\
+                    [[template.web.file]]\ntarget = \"/a\"\ntext = \"b\"\n\
                     [template.web.environment]\n\"A.B\" = \"1\"\nTOKEN = { file = \"/etc/token\" }\n";
         assert_eq!(parse_toml("web", file).unwrap(), of_words);
         assert_eq!(parse_toml("web", "image = \"a\"").unwrap(), json!({"image": "a"}));

@@ -2,25 +2,33 @@
 //!
 //! The reader serves both places where templates are declared: `settings.toml`, and the API ([`read_template`]).
 
+mod container;
 mod declared;
+mod device;
+mod file;
+mod hidden;
+mod resolver;
+mod sidecar;
 mod written;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
+use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
+pub use container::ContainerSettings;
 pub use declared::{join_words, parse_toml, read_template, reread_template};
+pub use sidecar::SidecarSettings;
 pub use written::{HIDDEN, Hidden, write_toml};
 
-use crate::capability::parse_capability;
 use crate::engine::Engines;
-use crate::environment_value::{Environment, read_environment};
 use crate::fault::one_of;
 use crate::reader::{Entry, Table};
 use crate::size::parse_size;
-use orchestrator_model::{Resources, ValueSource};
+use orchestrator_model::{Container, Resolver, Resources};
+use orchestrator_plugin::{Capabilities, Capability};
 
 const DAY: Duration = Duration::from_secs(86_400);
-const MOST_WORDS: usize = 256;
 /// More interfaces are no use to an instance.
 const MOST_NETWORKS: usize = 7;
 /// More instances are no use to one client.
@@ -31,18 +39,12 @@ const MOST_TEMPLATES: usize = 16;
 pub struct TemplateSettings {
     /// Name of the engine that it runs on.
     pub engine: String,
-    /// Image to start, as the engine names it.
-    pub image: String,
-    /// Command in place of the image's own; empty keeps the image's.
-    pub command: Vec<String>,
-    /// Environment variables for the first process.
-    pub environment: BTreeMap<String, String>,
-    /// Environment variables whose values are read from files and credentials when an instance is started.
-    pub environment_from: BTreeMap<String, ValueSource>,
-    /// Linux capabilities it keeps, without `CAP_`; all others are dropped.
-    pub capabilities: Vec<String>,
-    /// Its limits on the host's resources.
-    pub resources: Resources,
+    /// Its first container, which has the network.
+    pub main: ContainerSettings,
+    /// Further containers, which share the network namespace of the first one, in the order of their start.
+    pub sidecars: Vec<SidecarSettings>,
+    /// Its name servers; `None` leaves them to the engine.
+    pub resolver: Option<Resolver>,
     /// How it is known to answer; without it an instance that runs and is wired is ready.
     pub ready: Option<Readiness>,
     /// How long an instance goes on running after its lease ended, in case its client comes back.
@@ -51,6 +53,30 @@ pub struct TemplateSettings {
     pub isolated: bool,
     /// Names of networks that it is attached to besides its link, in the order of its further interfaces.
     pub networks: Vec<String>,
+}
+
+impl TemplateSettings {
+    /// Every container, with its name: the first one, then the others.
+    pub fn containers(&self) -> impl Iterator<Item = (&str, &ContainerSettings)> {
+        let others = self
+            .sidecars
+            .iter()
+            .map(|sidecar| (sidecar.name.as_str(), &sidecar.container));
+        std::iter::once((Container::MAIN, &self.main)).chain(others)
+    }
+
+    /// The capabilities that the engine needs, besides what every engine can do.
+    pub fn needs(&self) -> Capabilities {
+        let any = |holds: fn(&ContainerSettings) -> bool| self.containers().any(|(_, container)| holds(container));
+        let needed = [
+            (Capability::SharedNamespace, !self.sidecars.is_empty()),
+            (Capability::Devices, any(|container| !container.devices.is_empty())),
+            (Capability::Files, any(|container| !container.files.is_empty())),
+            (Capability::Resolver, self.resolver.is_some()),
+        ];
+        let needed = needed.into_iter().filter(|(_, is_needed)| *is_needed);
+        needed.fold(Capabilities::NONE, |all, (capability, _)| all.with(capability))
+    }
 }
 
 /// How an instance is known to answer, and what is done about one that stops answering.
@@ -110,21 +136,12 @@ pub(super) fn read_names(table: &mut Table<'_>) -> Vec<String> {
 /// `None` only after a fault.
 fn read(mut table: Table<'_>, engines: &Engines) -> Option<TemplateSettings> {
     let engine = read_engine(&mut table, engines);
-    let image = table.need(
-        "image",
-        "name an image that the engine has, like \"orchestrator/client\"",
-    );
-    let image = image.and_then(|entry| entry.parse("write it like \"orchestrator/client\"", parse_image));
-    let word = |entry: Entry<'_>| entry.parse("leave NUL bytes out", parse_word);
-    let command = table
-        .take("command")
-        .map_or(Some(Vec::new()), |entry| entry.list_of(MOST_WORDS, word));
-    let Environment { plain, sourced } = read_environment(table.section("environment"));
-    let capability = |entry: Entry<'_>| entry.parse("name it as capabilities(7) does", parse_capability);
-    let capabilities = table
-        .take("capabilities")
-        .map_or(Some(Vec::new()), |entry| entry.list_of(64, capability));
-    let resources = read_resources(&mut table);
+    let main = container::read(&mut table);
+    let sidecars = sidecar::read_all(&mut table);
+    let resolver = match table.take("resolver").map(Entry::table) {
+        Some(keys) => keys.and_then(resolver::read).map(Some),
+        None => Some(None),
+    };
     let ready = table.take("ready").and_then(Entry::table).and_then(read_readiness);
     let grace = table
         .take("grace")
@@ -141,12 +158,9 @@ fn read(mut table: Table<'_>, engines: &Engines) -> Option<TemplateSettings> {
     table.finish();
     Some(TemplateSettings {
         engine: engine?,
-        image: image?,
-        command: command?,
-        environment: plain,
-        environment_from: sourced,
-        capabilities: capabilities?,
-        resources,
+        main: main?,
+        sidecars: sidecars?,
+        resolver: resolver?,
         ready,
         grace: grace.unwrap_or(Duration::from_secs(30)),
         isolated,
@@ -235,6 +249,20 @@ pub(crate) fn parse_word(text: &str) -> Result<String, &'static str> {
     } else {
         Ok(text.to_owned())
     }
+}
+
+/// A path inside a container, of a file or a device. An archive has room for a name of 100 bytes and 255 in all.
+pub(super) fn parse_inside(text: &str) -> Result<PathBuf, String> {
+    let path = Path::new(text);
+    let plain = |part: Component<'_>| matches!(part, Component::RootDir | Component::Normal(_));
+    let name = path.file_name().map_or(0, OsStr::len);
+    let fits = (1..=100).contains(&name) && text.len() <= 255;
+    if path.is_absolute() && fits && path.components().all(plain) && !text.ends_with('/') && !text.contains('\0') {
+        return Ok(path.to_owned());
+    }
+    Err(format!(
+        "{text:?} is not an absolute path inside the container of at most 255 bytes"
+    ))
 }
 
 fn parse_image(text: &str) -> Result<String, String> {

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use serde_json::{Map, Value as Json, json};
 
-use super::{Readiness, TemplateSettings};
-use orchestrator_model::ValueSource;
+use super::{ContainerSettings, Readiness, SidecarSettings, TemplateSettings};
+use orchestrator_model::{Device, DeviceAccess, File, FileContent, Resolver, ValueSource};
 
 /// What stands in place of values that may be secrets.
 pub const HIDDEN: &str = "***";
 
-/// Whether the values of environment variables are shown.
+/// Whether the values of environment variables and the contents of files are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hidden {
     /// They are, as the store keeps them.
@@ -28,64 +28,101 @@ impl TemplateSettings {
     pub fn written(&self, hidden: Hidden) -> Json {
         let Self {
             engine,
-            image,
-            command,
-            environment,
-            environment_from,
-            capabilities,
-            resources,
+            main,
+            sidecars,
+            resolver,
             ready,
             grace,
             isolated,
             networks,
         } = self;
-        let mut keys = Map::new();
+        let mut keys = write_container(main, hidden);
         let mut put = |key: &str, value: Json| keys.insert(key.to_owned(), value);
         put("engine", json!(engine));
-        put("image", json!(image));
-        put("memory", limit(resources.memory.map(|bytes| json!(write_size(bytes)))));
-        put("cpus", limit(resources.millicpus.map(write_cpus)));
-        put("pids", limit(resources.pids.map(|pids| json!(pids))));
         put("grace", json!(write_lifespan(*grace)));
         put("isolated", json!(isolated));
         if let Some(ready) = ready {
             put("ready", write_readiness(ready));
         }
-        let variables = write_environment(environment, environment_from, hidden);
-        if !variables.is_empty() {
-            put("environment", Json::Object(variables));
+        if let Some(resolver) = resolver {
+            put("resolver", write_resolver(resolver));
         }
-        for (key, list) in [
-            ("command", command),
-            ("capabilities", capabilities),
-            ("networks", networks),
-        ] {
-            if !list.is_empty() {
-                put(key, json!(list));
-            }
+        if !networks.is_empty() {
+            put("networks", json!(networks));
+        }
+        if !sidecars.is_empty() {
+            let sidecars = sidecars.iter().map(|sidecar| write_sidecar(sidecar, hidden));
+            put("container", sidecars.collect());
         }
         Json::Object(keys)
     }
+}
 
-    /// Takes values that are [`HIDDEN`] from the template that this one is to replace, so that what was shown can be
-    /// given back.
-    ///
-    /// # Errors
-    ///
-    /// A variable that is hidden, and has no value there.
-    pub fn keep_hidden(&mut self, before: &Self) -> Result<(), String> {
-        for (name, value) in self.environment.iter_mut().filter(|(_, value)| *value == HIDDEN) {
-            let kept = before.environment.get(name);
-            value.clone_from(kept.ok_or_else(|| name.clone())?);
+/// The keys of one container.
+fn write_container(container: &ContainerSettings, hidden: Hidden) -> Map<String, Json> {
+    let ContainerSettings {
+        image,
+        command,
+        environment,
+        environment_from,
+        capabilities,
+        resources,
+        devices,
+        files,
+    } = container;
+    let mut keys = Map::new();
+    let mut put = |key: &str, value: Json| keys.insert(key.to_owned(), value);
+    put("image", json!(image));
+    put("memory", limit(resources.memory.map(|bytes| json!(write_size(bytes)))));
+    put("cpus", limit(resources.millicpus.map(write_cpus)));
+    put("pids", limit(resources.pids.map(|pids| json!(pids))));
+    let variables = write_environment(environment, environment_from, hidden);
+    if !variables.is_empty() {
+        put("environment", Json::Object(variables));
+    }
+    for (key, list) in [("command", command), ("capabilities", capabilities)] {
+        if !list.is_empty() {
+            put(key, json!(list));
         }
-        Ok(())
     }
+    if !devices.is_empty() {
+        put("device", devices.iter().map(write_device).collect());
+    }
+    if !files.is_empty() {
+        put("file", files.iter().map(|file| write_file(file, hidden)).collect());
+    }
+    keys
+}
 
-    /// The first variable whose value is [`HIDDEN`]: there is nothing that it could be taken from.
-    pub fn find_hidden(&self) -> Option<&str> {
-        let hidden = self.environment.iter().find(|(_, value)| *value == HIDDEN);
-        hidden.map(|(name, _)| name.as_str())
-    }
+fn write_sidecar(sidecar: &SidecarSettings, hidden: Hidden) -> Json {
+    let mut keys = write_container(&sidecar.container, hidden);
+    keys.insert("name".to_owned(), json!(sidecar.name));
+    Json::Object(keys)
+}
+
+fn write_device(device: &Device) -> Json {
+    let access = match device.access {
+        DeviceAccess::Read => "read",
+        DeviceAccess::ReadWrite => "read-write",
+    };
+    json!({"source": device.source, "target": device.target, "access": access})
+}
+
+fn write_file(file: &File, hidden: Hidden) -> Json {
+    let (key, value) = match (&file.content, hidden) {
+        (FileContent::From(ValueSource::File(path)), _) => ("file", json!(path)),
+        (FileContent::From(ValueSource::Credential(name)), _) => ("credential", json!(name)),
+        (FileContent::Text(_) | FileContent::Bytes(_), Hidden::Values) => ("text", json!(HIDDEN)),
+        (FileContent::Text(text), Hidden::Nothing) => ("text", json!(text)),
+        // Settings hold text alone.
+        (FileContent::Bytes(bytes), Hidden::Nothing) => ("text", json!(String::from_utf8_lossy(bytes))),
+    };
+    let mode = format!("{:04o}", file.mode);
+    json!({"target": file.target, key: value, "mode": mode, "uid": file.uid, "gid": file.gid})
+}
+
+fn write_resolver(resolver: &Resolver) -> Json {
+    json!({"servers": resolver.servers, "search": resolver.search})
 }
 
 fn limit(value: Option<Json>) -> Json {
@@ -206,7 +243,7 @@ mod tests {
         crate::parse("", std::iter::empty()).unwrap()
     }
 
-    fn any_template() -> impl Strategy<Value = TemplateSettings> {
+    fn any_container() -> impl Strategy<Value = ContainerSettings> {
         let word = "[^\\x00]{0,12}";
         let environment = prop::collection::btree_map("[A-Za-z_. ]{1,8}", word, 0..4);
         let source = prop_oneof![
@@ -219,49 +256,101 @@ mod tests {
             prop::option::of(10_u32..1_024_000),
             prop::option::of(1_u32..=4_194_304),
         );
-        let ready = prop::option::of((1_u16.., 1_u64..600_000, 1_u64..3600, 1_u32..100, 0_u32..100));
+        let content = prop_oneof![
+            "(?s).{0,20}".prop_map(FileContent::Text),
+            Just(FileContent::From(ValueSource::File("/etc/a".into()))),
+            Just(FileContent::From(ValueSource::Credential("key".to_owned())))
+        ];
+        let file = (content, 0_u32..=0o7777, 0_u32..=65_535);
         let lists = (
             prop::collection::vec(word, 0..3),
             prop::sample::subsequence(vec!["CHOWN", "NET_RAW", "KILL"], 0..=3),
-            prop::sample::subsequence(vec!["storage", "backup"], 0..=2),
+            prop::sample::subsequence(devices(), 0..=2),
+            prop::collection::vec(file, 0..3),
         );
+        (environment, sources, resources, lists).prop_map(
+            |(environment, environment_from, (memory, millicpus, pids), (command, capabilities, devices, files))| {
+                let numbered = files.into_iter().zip(0..);
+                let file = |((content, mode, uid), number): ((FileContent, u32, u32), u32)| File {
+                    target: format!("/etc/file-{number}").into(),
+                    content,
+                    mode,
+                    uid,
+                    gid: uid / 2,
+                };
+                ContainerSettings {
+                    image: "web:2".to_owned(),
+                    command,
+                    environment,
+                    environment_from,
+                    capabilities: owned(capabilities),
+                    resources: Resources {
+                        memory: memory.map(|memory| memory << 10),
+                        millicpus,
+                        pids,
+                    },
+                    devices,
+                    files: numbered.map(file).collect(),
+                }
+            },
+        )
+    }
+
+    fn owned(list: Vec<&str>) -> Vec<String> {
+        list.into_iter().map(str::to_owned).collect()
+    }
+
+    fn devices() -> Vec<Device> {
+        let device = |source: &str, target: &str, access| Device {
+            source: source.into(),
+            target: target.into(),
+            access,
+        };
+        vec![
+            device("/dev/fuse", "/dev/fuse", DeviceAccess::ReadWrite),
+            device("/dev/kvm", "/dev/vm", DeviceAccess::Read),
+        ]
+    }
+
+    fn any_template() -> impl Strategy<Value = TemplateSettings> {
+        let ready = prop::option::of((1_u16.., 1_u64..600_000, 1_u64..3600, 1_u32..100, 0_u32..100));
+        let resolver = prop::option::of(prop::sample::subsequence(vec!["example.org", "example.net"], 0..=2));
+        let networks = prop::sample::subsequence(vec!["storage", "backup"], 0..=2);
+        let sidecars = prop::collection::vec(any_container(), 0..3);
         (
-            environment,
-            sources,
-            resources,
+            any_container(),
+            sidecars,
+            resolver,
             ready,
-            lists,
+            networks,
             0_u64..1 << 34,
             any::<bool>(),
         )
-            .prop_map(
-                |(environment, environment_from, (memory, millicpus, pids), ready, lists, grace, isolated)| {
-                    let owned = |list: Vec<&str>| list.into_iter().map(str::to_owned).collect();
-                    TemplateSettings {
-                        engine: "docker".to_owned(),
-                        image: "web:2".to_owned(),
-                        command: lists.0,
-                        environment,
-                        environment_from,
-                        capabilities: owned(lists.1),
-                        resources: Resources {
-                            memory: memory.map(|memory| memory << 10),
-                            millicpus,
-                            pids,
-                        },
-                        ready: ready.map(|(tcp, within, every, failures, restarts)| Readiness {
-                            tcp,
-                            within: Duration::from_millis(within),
-                            every: Duration::from_secs(every),
-                            failures,
-                            restarts,
-                        }),
-                        grace: Duration::from_millis(grace),
-                        isolated,
-                        networks: owned(lists.2),
-                    }
-                },
-            )
+            .prop_map(|(main, sidecars, resolver, ready, networks, grace, isolated)| {
+                let sidecar = |(container, number): (ContainerSettings, u32)| SidecarSettings {
+                    name: format!("side-{number}").parse().unwrap(),
+                    container,
+                };
+                TemplateSettings {
+                    engine: "docker".to_owned(),
+                    main,
+                    sidecars: sidecars.into_iter().zip(0..).map(sidecar).collect(),
+                    resolver: resolver.map(|search| Resolver {
+                        servers: vec!["fd39::53".parse().unwrap(), "192.0.2.53".parse().unwrap()],
+                        search: owned(search),
+                    }),
+                    ready: ready.map(|(tcp, within, every, failures, restarts)| Readiness {
+                        tcp,
+                        within: Duration::from_millis(within),
+                        every: Duration::from_secs(every),
+                        failures,
+                        restarts,
+                    }),
+                    grace: Duration::from_millis(grace),
+                    isolated,
+                    networks: owned(networks),
+                }
+            })
     }
 
     proptest! {
@@ -277,7 +366,7 @@ mod tests {
         fn no_value_is_shown_and_what_is_shown_can_be_given_back(template in any_template()) {
             let shown = template.written(Hidden::Values);
             let mut again = reread_template("a", &shown, &settings()).unwrap();
-            prop_assert!(again.environment.values().all(|value| value == HIDDEN));
+            prop_assert!(again.main.environment.values().all(|value| value == HIDDEN));
             again.keep_hidden(&template).unwrap();
             prop_assert_eq!(again, template);
         }
@@ -288,8 +377,14 @@ mod tests {
         let hidden = json!({"image": "a", "environment": {"TOKEN": HIDDEN}});
         let mut template = read_template("a", &hidden, &settings()).unwrap();
         let before = read_template("a", &json!({"image": "a"}), &settings()).unwrap();
-        assert_eq!(template.find_hidden(), Some("TOKEN"));
-        assert_eq!(template.keep_hidden(&before), Err("TOKEN".to_owned()));
+        assert_eq!(template.find_hidden(), Some("environment.TOKEN".to_owned()));
+        assert_eq!(template.keep_hidden(&before), Err("environment.TOKEN".to_owned()));
+        let file = json!([{"target": "/etc/key", "text": HIDDEN}]);
+        let hidden = json!({"image": "a", "container": [{"name": "proxy", "image": "a", "file": file}]});
+        let mut template = read_template("a", &hidden, &settings()).unwrap();
+        let missed = "container.proxy.file./etc/key".to_owned();
+        assert_eq!(template.find_hidden(), Some(missed.clone()));
+        assert_eq!(template.keep_hidden(&before), Err(missed));
     }
 
     #[test]

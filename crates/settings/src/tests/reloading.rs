@@ -59,6 +59,20 @@ fn each_key_is_told_by_its_name_and_whether_it_needs_a_restart() {
 }
 
 #[test]
+fn a_change_of_a_container_a_file_or_the_resolver_is_one_of_its_key() {
+    let template = |more: &str| format!("[template.a]\nimage = \"a\"\n{more}");
+    for (more, key) in [
+        ("[[template.a.container]]\nname = \"b\"\nimage = \"b\"", "container"),
+        ("[[template.a.file]]\ntarget = \"/b\"\ntext = \"b\"", "file"),
+        ("[[template.a.device]]\nsource = \"/dev/fuse\"", "device"),
+        ("[template.a.resolver]\nservers = [\"fd39::53\"]", "resolver"),
+    ] {
+        let reload = plan(&template(""), &template(more));
+        assert_eq!(keys(&reload), [format!("template.a.{key}: changed")]);
+    }
+}
+
+#[test]
 fn links_and_templates_are_told_by_their_names_wherever_they_are_written() {
     let second = LINK.replace("br0", "br1").replace("fd39:", "fd40:");
     let template = "[template.a]\nimage = \"a\"\n";

@@ -1,0 +1,113 @@
+//! What an instance is to be.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Container, ContainerName, ContainerSpec};
+
+/// What an instance is to be: the spec of each of its containers.
+///
+/// In JSON it is the spec of the first container, with the list of the others under `sidecars`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct InstanceSpec {
+    /// Its first container, whose network namespace is that of all.
+    #[serde(flatten)]
+    pub main: ContainerSpec,
+    /// Its other containers, in the order of their start.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sidecars: Vec<Sidecar>,
+}
+
+/// A further container of an instance.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Sidecar {
+    /// Its name among the containers of the instance.
+    pub name: ContainerName,
+    /// What it is to be.
+    #[serde(flatten)]
+    pub spec: ContainerSpec,
+}
+
+impl InstanceSpec {
+    /// The spec of the container of this name; `None` when there is none.
+    pub fn of(&self, container: &str) -> Option<&ContainerSpec> {
+        if container == Container::MAIN {
+            return Some(&self.main);
+        }
+        let mut sidecars = self.sidecars.iter();
+        let found = sidecars.find(|sidecar| sidecar.name.as_str() == container)?;
+        Some(&found.spec)
+    }
+}
+
+impl From<ContainerSpec> for InstanceSpec {
+    /// An instance of one container.
+    fn from(main: ContainerSpec) -> Self {
+        Self {
+            main,
+            sidecars: Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{FileContent, Resolver, Resources, ValueSource};
+
+    fn spec(image: &str) -> ContainerSpec {
+        ContainerSpec {
+            image: image.to_owned(),
+            environment_from: [("KEY".to_owned(), ValueSource::Credential("key".to_owned()))].into(),
+            resources: Resources {
+                memory: Some(1 << 40),
+                millicpus: Some(500),
+                pids: None,
+            },
+            files: vec![crate::File {
+                target: "/etc/a".into(),
+                content: FileContent::Bytes(vec![0, 255]),
+                mode: 0o600,
+                uid: 0,
+                gid: 7,
+            }],
+            resolver: Some(Resolver {
+                servers: vec!["fd39::53".parse().unwrap()],
+                search: Vec::new(),
+            }),
+            ..ContainerSpec::default()
+        }
+    }
+
+    #[test]
+    fn one_container_is_recorded_as_before_there_were_several() {
+        let alone = InstanceSpec::from(spec("web"));
+        assert_eq!(
+            serde_json::to_value(&alone).unwrap(),
+            serde_json::to_value(&alone.main).unwrap()
+        );
+        let before = json!({"image": "web", "hostname": "a"});
+        let read: InstanceSpec = serde_json::from_value(before).unwrap();
+        assert_eq!((read.main.hostname.as_str(), read.sidecars.len()), ("a", 0));
+    }
+
+    #[test]
+    fn every_container_is_read_back_and_found_by_its_name() {
+        let sidecar = |name: &str, image| Sidecar {
+            name: name.parse().unwrap(),
+            spec: spec(image),
+        };
+        let all = InstanceSpec {
+            main: spec("web"),
+            sidecars: vec![sidecar("proxy", "haproxy"), sidecar("log", "vector")],
+        };
+        let text = serde_json::to_string(&all).unwrap();
+        assert_eq!(serde_json::from_str::<InstanceSpec>(&text).unwrap(), all);
+        let image = |name| all.of(name).map(|spec| spec.image.as_str());
+        assert_eq!(
+            (image("main"), image("log"), image("nobody")),
+            (Some("web"), Some("vector"), None)
+        );
+    }
+}
