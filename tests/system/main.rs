@@ -30,6 +30,7 @@ mod neighbors;
 mod network;
 mod networks;
 mod origin;
+mod podman;
 mod ports;
 mod promise;
 mod reload;

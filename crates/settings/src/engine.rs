@@ -9,6 +9,7 @@ use std::time::Duration;
 use orchestrator_plugin::{Engine, EngineKind, EngineSettings, Mark, SettingsSection};
 
 use super::reader::Table;
+use super::size::{parse_size, write_size};
 use super::template::is_name;
 
 /// The engines by name. There is at least one.
@@ -131,6 +132,18 @@ impl SettingsSection for Table<'_> {
 
     fn whole(&mut self, key: &'static str, bounds: RangeInclusive<i64>) -> Option<i64> {
         self.take(key)?.whole(bounds)
+    }
+
+    fn size(&mut self, key: &'static str, bounds: RangeInclusive<u64>) -> Option<u64> {
+        let [least, most] = [*bounds.start(), *bounds.end()].map(write_size);
+        self.take(key)?
+            .parse(&format!("take \"{least}\" to \"{most}\""), |text| {
+                let bytes = parse_size(text).map_err(|error| error.to_string())?;
+                match bounds.contains(&bytes) {
+                    true => Ok(bytes),
+                    false => Err(format!("{text} is out of bounds")),
+                }
+            })
     }
 
     fn flag(&mut self, key: &'static str) -> Option<bool> {

@@ -21,6 +21,18 @@ pub(super) fn parse_size(text: &str) -> Result<u64, SizeError> {
     number.checked_mul(1 << shift).ok_or_else(fault)
 }
 
+/// Writes an amount of memory, which is whole KiB, in the largest unit that says it in one number.
+pub(super) fn write_size(bytes: u64) -> String {
+    let units = [("TiB", 40), ("GiB", 30), ("MiB", 20)];
+    let whole = units
+        .iter()
+        .find(|(_, shift)| bytes.trailing_zeros() >= *shift && bytes > 0);
+    match whole {
+        Some((name, shift)) => format!("{}{name}", bytes >> shift),
+        None => format!("{}KiB", bytes >> 10),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

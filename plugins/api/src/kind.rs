@@ -45,6 +45,9 @@ pub trait SettingsSection {
     /// Takes a whole number within bounds.
     fn whole(&mut self, key: &'static str, bounds: RangeInclusive<i64>) -> Option<i64>;
 
+    /// Takes an amount of bytes within bounds, such as `"1MiB"`.
+    fn size(&mut self, key: &'static str, bounds: RangeInclusive<u64>) -> Option<u64>;
+
     /// Takes `true` or `false`.
     fn flag(&mut self, key: &'static str) -> Option<bool>;
 }

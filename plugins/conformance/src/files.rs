@@ -135,9 +135,9 @@ pub async fn files_are_copied_in_and_out(subject: &impl Subject) {
         return;
     }
     engine.ensure(&from, &spec(subject), &OWN).await.unwrap();
-    let write = Tool::Write("/note", "copied");
+    let write = Tool::Write("/tmp/note", "copied");
     assert_eq!(run(subject, engine.as_ref(), &from, write, "").await.code, 0);
-    let archive = bytes(engine.read_files(&from, "/note".as_ref()).await.unwrap()).await;
+    let archive = bytes(engine.read_files(&from, "/tmp/note".as_ref()).await.unwrap()).await;
     let Err(missing) = engine.read_files(&from, "/no/such".as_ref()).await else {
         panic!("there is no such file");
     };
@@ -158,7 +158,7 @@ pub async fn files_are_copied_in_and_out(subject: &impl Subject) {
     for container in [&from, &to] {
         engine.remove(container).await.unwrap();
     }
-    let Err(gone) = engine.read_files(&from, "/note".as_ref()).await else {
+    let Err(gone) = engine.read_files(&from, "/tmp/note".as_ref()).await else {
         panic!("the container is gone");
     };
     assert_eq!(gone.code(), "not-running", "{gone}");

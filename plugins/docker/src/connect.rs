@@ -9,9 +9,13 @@ use bollard::models::{ImageInspect, SystemInfo, SystemVersion};
 use bollard::{API_DEFAULT_VERSION, Docker};
 use orchestrator_plugin::{EngineError, EngineFacts, ImageFacts};
 
+use crate::dialect::Dialect;
 use crate::errors::{ApiError, NOT_FOUND, explain, status};
 
 /// Oldest API that has all this plugin asks for: that of Docker 20.10, and the one that Podman offers.
+///
+/// No request names a version, so that an engine takes each in its newest one. An engine that refuses old versions
+/// (Docker 29 those before 1.44) has nothing to refuse.
 const OLDEST_API: (u32, u32) = (1, 41);
 
 /// The client's limit for calls about images: a day, since it cannot be switched off.
@@ -40,9 +44,16 @@ impl FromStr for Host {
     }
 }
 
+impl Host {
+    /// Where an engine listens when nobody says otherwise.
+    pub fn of(dialect: Dialect) -> Self {
+        Self(dialect.socket().to_owned())
+    }
+}
+
 impl Default for Host {
     fn default() -> Self {
-        Self("/run/docker.sock".to_owned())
+        Self::of(Dialect::default())
     }
 }
 
@@ -55,13 +66,19 @@ impl fmt::Display for Host {
 /// One engine, asked one call at a time, each within the limit.
 #[derive(Debug)]
 pub(crate) struct Connection {
+    dialect: Dialect,
     host: Host,
     timeout: Duration,
 }
 
 impl Connection {
-    pub(crate) fn new(host: Host, timeout: Duration) -> Self {
-        Self { host, timeout }
+    pub(crate) fn new(dialect: Dialect, host: Host, timeout: Duration) -> Self {
+        Self { dialect, host, timeout }
+    }
+
+    /// The engine that is expected there.
+    pub(crate) fn dialect(&self) -> Dialect {
+        self.dialect
     }
 
     /// The limit for one call.
@@ -117,20 +134,29 @@ impl Connection {
         explain(&self.host, self.timeout, verb, subject, error)
     }
 
-    /// Reads the engine's name and version, and checks that it is new enough.
+    /// Reads the engine's name and version, and checks that it is new enough and of the kind that the settings say.
     pub(crate) async fn check(&self) -> Result<EngineFacts, EngineError> {
         let version = self.ask(|docker| async move { docker.version().await }).await;
         let version = version.map_err(|error| self.explain("describe", "itself", error))?;
         let api = version.api_version.as_deref().unwrap_or_default();
+        let refused = |reason: String| EngineError::Refused {
+            verb: "serve",
+            subject: self.host.to_string(),
+            reason,
+        };
         if !is_new_enough(api) {
-            let (major, minor) = OLDEST_API;
-            return Err(EngineError::Refused {
-                verb: "serve",
-                subject: self.host.to_string(),
-                reason: format!("it speaks API {api:?} and {major}.{minor} is needed; use Docker 20.10 or newer"),
-            });
+            let ((major, minor), remedy) = (OLDEST_API, self.dialect.remedy());
+            let reason = format!("it speaks API {api:?} and {major}.{minor} is needed; {remedy}");
+            return Err(refused(reason));
         }
-        Ok(facts(version))
+        let facts = facts(version);
+        let (found, expected) = (Dialect::of(&facts.name), self.dialect);
+        if found != expected {
+            let (name, kind, wrong) = (&facts.name, found.kind(), expected.kind());
+            let reason = format!("it is {name}; set kind = {kind:?} for this engine in place of {wrong:?}");
+            return Err(refused(reason));
+        }
+        Ok(facts)
     }
 
     /// Checks that the engine has what containers need besides images.

@@ -1,7 +1,7 @@
 //! What a container is to be → what the engine is asked to create. Pure.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bollard::models::{
     ContainerCreateBody, DeviceMapping, HealthConfig, HostConfig, HostConfigLogConfig, Mount, MountType, RestartPolicy,
@@ -11,6 +11,7 @@ use orchestrator_plugin::{
     Container, ContainerName, ContainerSpec, Device, DeviceAccess, Mark, Resources, Volume, VolumeSource,
 };
 
+use crate::log::LogLimit;
 use crate::mark::{MARK, SHARES, labels};
 
 /// Seconds between the polite signal and the last one when somebody stops the container.
@@ -31,11 +32,16 @@ const SYSCTLS: [(&str, &str); 6] = [
     ("net.ipv4.ip_unprivileged_port_start", "0"),
 ];
 
+/// What Podman has before the path of a namespace.
+const PREPARED: &str = "ns:";
+
 /// Where a container's network namespace comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Namespace {
     /// The engine makes it.
     Own,
+    /// The caller made it, and it is at this path.
+    Prepared(PathBuf),
     /// It is that of another container of the same instance.
     Shared {
         /// The other one's name in the instance.
@@ -50,9 +56,19 @@ impl Namespace {
     pub(crate) fn mode(&self) -> String {
         match self {
             Self::Own => "none".to_owned(),
+            Self::Prepared(path) => format!("{PREPARED}{}", path.display()),
             Self::Shared { reference, .. } => format!("container:{reference}"),
         }
     }
+
+    fn is_shared(&self) -> bool {
+        matches!(self, Self::Shared { .. })
+    }
+}
+
+/// The path of the prepared namespace in the engine's word for where a namespace comes from.
+pub(crate) fn prepared(mode: &str) -> Option<&Path> {
+    mode.strip_prefix(PREPARED).map(Path::new)
 }
 
 /// Everything the engine needs to create the container. `image` is the id of the image that the specification names now.
@@ -62,6 +78,7 @@ pub(crate) fn plan_container(
     spec: &ContainerSpec,
     namespace: &Namespace,
     image: &str,
+    log: &LogLimit,
 ) -> ContainerCreateBody {
     let mut labels = labels(mark, container, image);
     if let Namespace::Shared { with, .. } = namespace {
@@ -73,7 +90,7 @@ pub(crate) fn plan_container(
     ContainerCreateBody {
         // Not by its name, which can be given to another image at any moment: then the mark would name the wrong one.
         image: Some(image.to_owned()),
-        hostname: Some(spec.hostname.clone()).filter(|name| !name.is_empty() && *namespace == Namespace::Own),
+        hostname: Some(spec.hostname.clone()).filter(|name| !name.is_empty() && !namespace.is_shared()),
         cmd: Some(spec.command.clone()).filter(|command| !command.is_empty()),
         env: Some(
             spec.environment
@@ -84,14 +101,14 @@ pub(crate) fn plan_container(
         labels: Some(labels),
         stop_timeout: Some(STOP_GRACE),
         healthcheck: Some(no_health_check()),
-        host_config: Some(host_config(spec, namespace)),
+        host_config: Some(host_config(spec, namespace, log)),
         ..ContainerCreateBody::default()
     }
 }
 
-fn host_config(spec: &ContainerSpec, namespace: &Namespace) -> HostConfig {
+fn host_config(spec: &ContainerSpec, namespace: &Namespace, log: &LogLimit) -> HostConfig {
     // The settings of a namespace are made with it, and not again by a container that joins it.
-    let is_own = *namespace == Namespace::Own;
+    let is_own = !namespace.is_shared();
     let resolver = spec.resolver.as_ref().filter(|_| is_own);
     HostConfig {
         network_mode: Some(namespace.mode()),
@@ -106,7 +123,7 @@ fn host_config(spec: &ContainerSpec, namespace: &Namespace) -> HostConfig {
             name: Some(RestartPolicyNameEnum::NO),
             maximum_retry_count: None,
         }),
-        log_config: Some(bounded_log()),
+        log_config: Some(log_config(log)),
         devices: Some(spec.devices.iter().map(device).collect()),
         mounts: Some(spec.volumes.iter().map(mount).collect()),
         ..limits(&spec.resources)
@@ -164,14 +181,12 @@ fn no_health_check() -> HealthConfig {
     }
 }
 
-/// A client that makes its instance talk must not fill the host's disk.
-fn bounded_log() -> HostConfigLogConfig {
-    let bounds = [("max-size", "1m"), ("max-file", "2")];
+/// A client that makes its instance talk must not fill the host's disk, whatever the engine's own default is.
+fn log_config(log: &LogLimit) -> HostConfigLogConfig {
+    let bounds = [("max-size", log.engine_size()), ("max-file", log.files.to_string())];
     HostConfigLogConfig {
         typ: Some("json-file".to_owned()),
-        config: Some(HashMap::from(
-            bounds.map(|(key, value)| (key.to_owned(), value.to_owned())),
-        )),
+        config: Some(HashMap::from(bounds.map(|(key, value)| (key.to_owned(), value)))),
     }
 }
 
@@ -214,7 +229,8 @@ mod tests {
     }
 
     fn plan(spec: &ContainerSpec, namespace: &Namespace) -> ContainerCreateBody {
-        plan_container(&SITE_MARK, &Container::main(ID), spec, namespace, IMAGE_ID)
+        let log = LogLimit::default();
+        plan_container(&SITE_MARK, &Container::main(ID), spec, namespace, IMAGE_ID, &log)
     }
 
     fn host_config(spec: &ContainerSpec) -> HostConfig {
@@ -287,6 +303,26 @@ mod tests {
         assert_eq!(host.network_mode.as_deref(), Some("container:c0ffee"));
         assert_eq!(body.labels.unwrap()[SHARES], "main");
         assert_eq!(host_config(&spec).dns, Some(vec![]));
+    }
+
+    #[test]
+    fn a_prepared_namespace_is_named_by_its_path_and_set_up_like_an_own_one() {
+        let namespace = Namespace::Prepared("/run/netns/x".into());
+        let body = plan(&spec(), &namespace);
+        let host = body.host_config.unwrap();
+        assert_eq!(host.network_mode.as_deref(), Some("ns:/run/netns/x"));
+        assert_eq!(body.hostname.as_deref(), Some("client"));
+        assert!(host.sysctls.is_some());
+        assert_eq!(prepared("ns:/run/netns/x"), Some(Path::new("/run/netns/x")));
+        assert_eq!(prepared("none"), None);
+    }
+
+    #[test]
+    fn the_log_is_bounded() {
+        let log = host_config(&spec()).log_config.unwrap();
+        assert_eq!(log.typ.as_deref(), Some("json-file"));
+        let bounds = log.config.unwrap();
+        assert_eq!((bounds["max-size"].as_str(), bounds["max-file"].as_str()), ("1m", "2"));
     }
 
     #[test]

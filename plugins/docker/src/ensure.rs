@@ -38,10 +38,11 @@ impl DockerEngine {
     ) -> Result<Found, EngineError> {
         self.require(spec.needs().with(network.capability()))?;
         let name = container.key.engine_name();
-        let files = archive_of(&name, &spec.files)?;
+        archive_of(&name, &spec.files)?;
         // Never closed, so that there is always a permit to wait for.
         let _permit = self.starts.acquire().await.ok();
         let network = self.find_network(container, network).await?;
+        let files = self.files_of(&name, spec, &network)?;
         let deadline = Instant::now() + self.connection.timeout();
         loop {
             let (existing, image) = self.find_with_image(container, spec).await?;
@@ -56,7 +57,8 @@ impl DockerEngine {
                 Some(image) => image?,
                 None => self.connection.check_image(&spec.image).await?,
             };
-            let body = plan_container(&self.mark, container, spec, &network.namespace(), &image.id);
+            let namespace = network.namespace();
+            let body = plan_container(&self.mark, container, spec, &namespace, &image.id, &self.log);
             let turn = self.creations.turn(&container.key).await;
             let error = match create(self.connection.clone(), name.clone(), body, turn).await {
                 Ok(reference) => return self.start_first(container, files.as_ref(), &reference).await,
@@ -76,6 +78,16 @@ impl DockerEngine {
                 // Another call is creating it, or the engine has just removed it.
                 None => sleep(PAUSE).await,
             }
+        }
+    }
+
+    /// The archive of the files that are written into the container before its first start.
+    fn files_of(&self, name: &str, spec: &ContainerSpec, network: &Network) -> Result<Option<Bytes>, EngineError> {
+        let dialect = self.connection.dialect();
+        match dialect.resolver_file(&network.namespace(), spec.resolver.as_ref()) {
+            None => archive_of(name, &spec.files),
+            // A file of the template at the same path comes later, and stays.
+            Some(file) => archive_of(name, &[&[file], spec.files.as_slice()].concat()),
         }
     }
 

@@ -9,6 +9,7 @@ use orchestrator_plugin::{Container, EngineError, Found, FoundState, Mark, Runni
 use tokio::time::{Instant, sleep};
 
 use crate::DockerEngine;
+use crate::container::prepared;
 use crate::errors::{ApiError, NOT_FOUND, status};
 use crate::mark::{SHARES, instance_filter, is_meant, marked};
 
@@ -147,15 +148,18 @@ fn found_state(container: &ContainerInspectResponse) -> FoundState {
 fn network(container: &ContainerInspectResponse, pid: u32) -> RunningNetwork {
     let labels = container.config.as_ref().and_then(|config| config.labels.as_ref());
     let shares = labels.and_then(|labels| labels.get(SHARES)?.parse().ok());
-    match shares {
-        Some(name) => RunningNetwork::Shared(name),
-        None => RunningNetwork::EngineNamespace(netns(pid)),
+    let host = container.host_config.as_ref();
+    let mode = host.and_then(|host| host.network_mode.as_deref());
+    match (shares, mode.and_then(prepared)) {
+        (Some(name), _) => RunningNetwork::Shared(name),
+        (None, Some(path)) => RunningNetwork::Prepared(path.to_owned()),
+        (None, None) => RunningNetwork::EngineNamespace(netns(pid)),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use bollard::models::{ContainerConfig, ContainerState};
+    use bollard::models::{ContainerConfig, ContainerState, HostConfig};
     use orchestrator_plugin::{ContainerKey, ContainerName, InstanceId};
 
     use super::*;
@@ -208,6 +212,19 @@ mod tests {
         };
         assert_eq!(running.network, RunningNetwork::Shared(ContainerName::MAIN));
         assert_eq!(running.netns(), None);
+    }
+
+    #[test]
+    fn what_runs_in_a_prepared_namespace_says_where_that_is() {
+        let mut inspected = container(Status::RUNNING, 77, 0);
+        inspected.host_config = Some(HostConfig {
+            network_mode: Some("ns:/run/netns/x".to_owned()),
+            ..HostConfig::default()
+        });
+        let FoundState::Running(running) = found(&MARK, &inspected).unwrap().state else {
+            panic!("it runs");
+        };
+        assert_eq!(running.network, RunningNetwork::Prepared("/run/netns/x".into()));
     }
 
     #[test]

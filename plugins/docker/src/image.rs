@@ -12,10 +12,10 @@ use bollard::query_parameters::{
 };
 use futures_util::{StreamExt, TryStreamExt};
 use orchestrator_plugin::{ByteStream, EngineError, Image, PullProgress, PullRequest};
-use tokio::sync::mpsc;
+use tokio::sync::{RwLockWriteGuard, mpsc};
 
-use crate::DockerEngine;
 use crate::errors::{ApiError, CONFLICT, NOT_FOUND, status};
+use crate::{Dialect, DockerEngine};
 
 /// What the engine writes before the name or the id of an image that it has loaded.
 const LOADED: [&str; 2] = ["Loaded image ID: ", "Loaded image: "];
@@ -27,6 +27,7 @@ impl DockerEngine {
     /// Loads the images of an archive.
     pub(crate) async fn load_archive(&self, archive: ByteStream) -> Result<Vec<Image>, EngineError> {
         let explain = |error| self.connection.explain("load", "an archive of images", error);
+        let _shared = self.images.read().await;
         let docker = self.connection.connect_patiently().map_err(explain)?;
         let body = bollard::body_try_stream(archive.map_err(io::Error::other));
         let mut answers = docker.import_image(ImportImageOptions::default(), body, None);
@@ -90,6 +91,10 @@ impl DockerEngine {
 
     /// Removes a name, or an image with all its names.
     pub(crate) async fn remove_image_of(&self, image: &str) -> Result<(), EngineError> {
+        let _alone = match self.connection.dialect() {
+            Dialect::Docker => None,
+            Dialect::Podman => Some(self.wait_for_loads(image).await?),
+        };
         let found = match self.image(image).await {
             Ok(found) => found,
             Err(EngineError::ImageMissing { .. }) => return Ok(()),
@@ -108,6 +113,16 @@ impl DockerEngine {
             self.forget_image(name).await?;
         }
         Ok(())
+    }
+
+    /// Waits, within the limit for one call, until no images are being loaded.
+    async fn wait_for_loads(&self, image: &str) -> Result<RwLockWriteGuard<'_, ()>, EngineError> {
+        let alone = tokio::time::timeout(self.connection.timeout(), self.images.write()).await;
+        alone.map_err(|_| EngineError::Failed {
+            verb: "remove image",
+            subject: image.to_owned(),
+            reason: "an archive of images is being loaded; try again when it is loaded".to_owned(),
+        })
     }
 
     /// Fails when a container uses the image. The engine itself only refuses the last of several removals.

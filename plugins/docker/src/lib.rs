@@ -1,4 +1,4 @@
-//! Runs containers on a Docker Engine (or Podman) through its API.
+//! Runs containers on a Docker Engine or on Podman, which both speak Docker's API.
 //!
 //! ```text
 //!   list by label ┐
@@ -20,13 +20,15 @@
 //! - Nothing of the engine is remembered between calls: each connects anew, so that an engine may come, go and come back.
 //! - Every call has a limit, except for streams and images. Nothing here pulls an image, makes a network or restarts a
 //!   container on its own.
-//! - Only what both Docker 20.10 and Podman answer is asked for.
+//! - Only what both Docker 20.10 and Podman answer is asked for. What differs between them is in `dialect`.
+//! - No request names a version of the API.
 
 mod archive;
 mod connect;
 mod container;
 mod copy;
 mod creations;
+mod dialect;
 mod ensure;
 mod environment;
 mod errors;
@@ -34,6 +36,7 @@ mod exec;
 mod find;
 mod image;
 mod list;
+mod log;
 mod logs;
 mod mark;
 mod pause;
@@ -52,24 +55,30 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use orchestrator_plugin::{
-    ByteStream, Capabilities, Capability, Change, Container, ContainerSpec, Engine, EngineError, EngineFacts,
-    ExecRequest, ExecSession, Found, Image, ImageFacts, LogRequest, Mark, NetworkMode, OutputStream, PullProgress,
-    PullRequest, Stats,
+    ByteStream, Capabilities, Change, Container, ContainerSpec, Engine, EngineError, EngineFacts, ExecRequest,
+    ExecSession, Found, Image, ImageFacts, LogRequest, Mark, NetworkMode, OutputStream, PullProgress, PullRequest,
+    Stats,
 };
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{RwLock, Semaphore, mpsc};
 
 use connect::Connection;
 pub use connect::{Host, HostError};
 use creations::Creations;
-pub use settings::{DockerKind, DockerSettings};
+pub use dialect::Dialect;
+pub use log::LogLimit;
+pub use settings::{DockerKind, DockerSettings, PodmanKind};
 
-/// One Docker Engine behind one unix socket.
+/// One Docker Engine or Podman behind one unix socket.
 #[derive(Debug)]
 pub struct DockerEngine {
     name: String,
     connection: Arc<Connection>,
     mark: Mark,
+    log: LogLimit,
     creations: Creations,
+    /// Read while images are loaded, written while one is removed: Podman fails to load an image while another one with
+    /// the same layers is removed.
+    images: RwLock<()>,
     /// A permit for each create and start under way.
     starts: Semaphore,
 }
@@ -79,12 +88,20 @@ impl DockerEngine {
     ///
     /// Touches nothing: the calls report an engine that is not there yet.
     pub fn new(name: impl Into<String>, settings: DockerSettings, mark: Mark) -> Self {
-        let DockerSettings { host, timeout, starts } = settings;
+        let DockerSettings {
+            dialect,
+            host,
+            timeout,
+            starts,
+            log,
+        } = settings;
         Self {
             name: name.into(),
-            connection: Arc::new(Connection::new(host, timeout)),
+            connection: Arc::new(Connection::new(dialect, host, timeout)),
             mark,
+            log,
             creations: Creations::default(),
+            images: RwLock::default(),
             starts: Semaphore::new(starts.max(1)),
         }
     }
@@ -101,14 +118,8 @@ impl Engine for DockerEngine {
         &self.name
     }
 
-    /// Its API takes no path of a network namespace, and its own networks are not ours to wire.
-    ///
-    /// Podman 4 is the exception to one of these: it configures no name servers where it makes no network.
     fn capabilities(&self) -> Capabilities {
-        Capabilities::all()
-            .without(Capability::PreparedNamespace)
-            .without(Capability::EnginePort)
-            .without(Capability::Tap)
+        self.connection.dialect().capabilities()
     }
 
     async fn check(&self) -> Result<EngineFacts, EngineError> {

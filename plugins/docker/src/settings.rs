@@ -1,19 +1,29 @@
-//! `[engine.NAME]` of kind `docker`: how to reach the engine, and how hard to press it.
+//! `[engine.NAME]` of kind `docker` or `podman`: how to reach the engine, and how hard to press it.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
 use orchestrator_plugin::{Engine, EngineKind, EngineSettings, Mark, SettingsSection};
 
-use crate::{DockerEngine, Host};
+use crate::{Dialect, DockerEngine, Host, LogLimit};
 
-/// The kind of engine that speaks Docker's API: Docker Engine and Podman.
+/// The smallest and the largest file of a log, in bytes.
+const LOG_SIZES: RangeInclusive<u64> = 4 << 10..=1 << 30;
+
+/// The kind of engine that is Docker Engine.
 #[derive(Debug, Clone, Copy)]
 pub struct DockerKind;
+
+/// The kind of engine that is Podman's service.
+#[derive(Debug, Clone, Copy)]
+pub struct PodmanKind;
 
 /// How to reach the engine, and how hard to press it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DockerSettings {
+    /// The engine that listens there.
+    pub dialect: Dialect,
     /// Where the engine listens.
     pub host: Host,
     /// Limit for each single call of the engine.
@@ -22,45 +32,94 @@ pub struct DockerSettings {
     ///
     /// An engine stops scaling at about four, while each start takes longer and longer.
     pub starts: usize,
+    /// What the engine keeps of the output of each container.
+    pub log: LogLimit,
+}
+
+impl DockerSettings {
+    /// The settings of an engine of this dialect when nobody says otherwise.
+    pub fn of(dialect: Dialect) -> Self {
+        Self {
+            dialect,
+            host: Host::of(dialect),
+            timeout: Duration::from_secs(30),
+            starts: 4,
+            log: LogLimit::of(dialect),
+        }
+    }
+
+    fn read(dialect: Dialect, section: &mut dyn SettingsSection) -> Self {
+        let default = Self::of(dialect);
+        let remedy = format!("write it like \"unix://{}\"", dialect.socket());
+        let host = section.parse("host", &remedy);
+        let timeout = section.duration("timeout", Duration::from_secs(1)..=Duration::from_secs(600));
+        let starts = section.whole("starts", 1..=256);
+        let starts = starts.and_then(|starts| usize::try_from(starts).ok());
+        let size = section.size("log_size", LOG_SIZES);
+        // Podman has one file, so that there is no number to choose.
+        let files = match dialect {
+            Dialect::Docker => section.whole("log_files", 1..=100),
+            Dialect::Podman => None,
+        };
+        let files = files.and_then(|files| u32::try_from(files).ok());
+        Self {
+            dialect,
+            host: host.unwrap_or(default.host),
+            timeout: timeout.unwrap_or(default.timeout),
+            starts: starts.unwrap_or(default.starts),
+            log: LogLimit {
+                size: size.unwrap_or(default.log.size),
+                files: files.unwrap_or(default.log.files),
+            },
+        }
+    }
 }
 
 impl Default for DockerSettings {
     fn default() -> Self {
-        Self {
-            host: Host::default(),
-            timeout: Duration::from_secs(30),
-            starts: 4,
-        }
+        Self::of(Dialect::default())
     }
 }
 
 impl EngineKind for DockerKind {
     fn name(&self) -> &'static str {
-        "docker"
+        Dialect::Docker.kind()
     }
 
     fn read(&self, section: &mut dyn SettingsSection) -> Arc<dyn EngineSettings> {
-        let default = DockerSettings::default();
-        let host = section.parse("host", "write it like \"unix:///run/docker.sock\"");
-        let timeout = section.duration("timeout", Duration::from_secs(1)..=Duration::from_secs(600));
-        let starts = section.whole("starts", 1..=256);
-        let starts = starts.and_then(|starts| usize::try_from(starts).ok());
-        Arc::new(DockerSettings {
-            host: host.unwrap_or(default.host),
-            timeout: timeout.unwrap_or(default.timeout),
-            starts: starts.unwrap_or(default.starts),
-        })
+        Arc::new(DockerSettings::read(Dialect::Docker, section))
+    }
+}
+
+impl EngineKind for PodmanKind {
+    fn name(&self) -> &'static str {
+        Dialect::Podman.kind()
+    }
+
+    fn read(&self, section: &mut dyn SettingsSection) -> Arc<dyn EngineSettings> {
+        Arc::new(DockerSettings::read(Dialect::Podman, section))
     }
 }
 
 impl EngineSettings for DockerSettings {
     fn values(&self) -> Vec<(&'static str, String)> {
-        let Self { host, timeout, starts } = self;
-        vec![
+        let Self {
+            dialect,
+            host,
+            timeout,
+            starts,
+            log,
+        } = self;
+        let mut values = vec![
             ("host", host.to_string()),
             ("timeout", format!("{timeout:?}")),
             ("starts", starts.to_string()),
-        ]
+            ("log_size", format!("{}KiB", log.size >> 10)),
+        ];
+        if *dialect == Dialect::Docker {
+            values.push(("log_files", log.files.to_string()));
+        }
+        values
     }
 
     fn build(&self, name: &str, mark: Mark) -> Arc<dyn Engine> {

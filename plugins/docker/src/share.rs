@@ -1,6 +1,7 @@
 //! Containers that share the network namespace of another container of their instance.
 
 use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 
 use bollard::models::ContainerInspectResponse;
 use orchestrator_plugin::{Container, EngineError, FoundState, NetworkMode};
@@ -13,6 +14,8 @@ use crate::find::{netns, pid};
 pub(crate) enum Network {
     /// It has one of its own.
     Own,
+    /// The caller made it, and it is at this path.
+    Prepared(PathBuf),
     /// That of another container, which runs.
     Shared {
         /// Where it is.
@@ -33,8 +36,10 @@ impl DockerEngine {
         container: &Container,
         network: &NetworkMode,
     ) -> Result<Network, EngineError> {
-        let NetworkMode::Shared(with) = network else {
-            return Ok(Network::Own);
+        let with = match network {
+            NetworkMode::Shared(with) => with,
+            NetworkMode::Prepared(path) => return Ok(Network::Prepared(path.clone())),
+            _ => return Ok(Network::Own),
         };
         let not_running = || EngineError::NotRunning {
             verb: "share a network with",
@@ -66,6 +71,7 @@ impl Network {
     pub(crate) fn namespace(&self) -> Namespace {
         match self {
             Self::Own => Namespace::Own,
+            Self::Prepared(path) => Namespace::Prepared(path.clone()),
             Self::Shared { namespace, .. } => namespace.clone(),
         }
     }

@@ -1,10 +1,10 @@
 //! The kinds of engines that are built into the program. A new kind is a crate under `plugins/` and a line here.
 
 use orchestrator_plugin::EngineKind;
-use orchestrator_plugin_docker::DockerKind;
+use orchestrator_plugin_docker::{DockerKind, PodmanKind};
 
 /// Every kind, by the word that settings have for it. The first is what an engine is when the settings name none.
-pub const KINDS: &[&dyn EngineKind] = &[&DockerKind];
+pub const KINDS: &[&dyn EngineKind] = &[&DockerKind, &PodmanKind];
 
 #[cfg(test)]
 mod tests {

@@ -1,15 +1,16 @@
 //! The orchestrator's daemon, run as its users run it: the binary, a settings file, its socket.
 
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Command, Output};
 use std::time::Duration;
-use std::{fs, io};
+use std::{fs, io, iter};
 
 use anyhow::{Context, Result};
 use serde_json::Value;
 
 use crate::http::{self, Answer, Events};
-use crate::{Namespace, Program};
+use crate::{Engine, Namespace, Program};
 
 /// How long the daemon may take to start, stop or answer on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -18,6 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Daemon {
     namespace: Namespace,
     binary: PathBuf,
+    /// The command that starts the binary where it is to run.
+    launcher: Vec<OsString>,
     place: PathBuf,
     environment: Vec<(String, String)>,
     program: Program,
@@ -47,6 +50,34 @@ impl Daemon {
         environment: &[(&str, &str)],
         settings: impl FnOnce(&str) -> String,
     ) -> Result<Self> {
+        Self::launch_by(namespace, binary, &namespace.command(binary), environment, settings)
+    }
+
+    /// [`Daemon::start`] on the machine of an engine, with its files and mounts, and on the network of `namespace`. An
+    /// engine runs containers in network namespaces that were made before only when it sees these.
+    ///
+    /// # Errors
+    ///
+    /// When it ends, or does not answer within a minute; with the end of its log.
+    pub fn start_beside(
+        engine: &Engine,
+        namespace: &Namespace,
+        binary: &Path,
+        settings: impl FnOnce(&str) -> String,
+    ) -> Result<Self> {
+        let command = engine.command_in(namespace, binary);
+        Self::launch_by(namespace, binary, &command, &[], settings)
+    }
+
+    fn launch_by(
+        namespace: &Namespace,
+        binary: &Path,
+        command: &Command,
+        environment: &[(&str, &str)],
+        settings: impl FnOnce(&str) -> String,
+    ) -> Result<Self> {
+        let words = iter::once(command.get_program()).chain(command.get_args());
+        let launcher: Vec<OsString> = words.map(OsStr::to_owned).collect();
         let place = namespace.lab().place("daemon")?;
         fs::write(place.join("settings.toml"), settings(&place.display().to_string()))?;
         let environment: Vec<_> = environment
@@ -54,10 +85,11 @@ impl Daemon {
             .map(|&(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
         let (namespace, binary) = (namespace.clone(), binary.to_owned());
-        let program = launch(&namespace, &binary, &place, &environment)?;
+        let program = launch(&namespace, &launcher, &place, &environment)?;
         let mut daemon = Self {
             namespace,
             binary,
+            launcher,
             place,
             environment,
             program,
@@ -109,7 +141,7 @@ impl Daemon {
     /// When it ends, or does not answer within a minute; with the end of its log.
     pub fn resume(&mut self) -> Result<()> {
         if !self.program.is_running() {
-            self.program = launch(&self.namespace, &self.binary, &self.place, &self.environment)?;
+            self.program = launch(&self.namespace, &self.launcher, &self.place, &self.environment)?;
         }
         self.await_answer()
     }
@@ -208,14 +240,24 @@ impl Daemon {
     }
 }
 
-fn launch(namespace: &Namespace, binary: &Path, place: &Path, environment: &[(String, String)]) -> Result<Program> {
+fn launch(
+    namespace: &Namespace,
+    launcher: &[OsString],
+    place: &Path,
+    environment: &[(String, String)],
+) -> Result<Program> {
     // A socket that a killed daemon left would look like a daemon that does not answer.
     match fs::remove_file(place.join("api.sock")) {
         Err(fault) if fault.kind() != io::ErrorKind::NotFound => return Err(fault).context("cannot remove api.sock"),
         _ => {}
     }
-    let mut command = namespace.command(binary);
-    command.arg("serve").arg("--settings").arg(place.join("settings.toml"));
+    let (program, arguments) = launcher.split_first().context("nothing to launch")?;
+    let mut command = namespace.lab().command(program);
+    command
+        .args(arguments)
+        .arg("serve")
+        .arg("--settings")
+        .arg(place.join("settings.toml"));
     command.envs(environment.iter().map(|(name, value)| (name, value)));
     Program::start(command, &place.join("orchestrator.log"))
 }

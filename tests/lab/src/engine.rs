@@ -1,29 +1,40 @@
-//! A Docker engine of the lab's own: own state, own socket, no networks, no firewall rules.
+//! An engine of the lab's own, Docker or Podman: own state, own socket, no networks, no firewall rules.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use std::{fs, io};
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use crate::http::{self, Answer, Body};
 use crate::machine::Machine;
-use crate::{Lab, Namespace, Program, poll};
+use crate::namespace::output;
+use crate::{Lab, Namespace, Program, podman, poll};
 
 /// How long an engine may take to start or stop on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A `dockerd` with its containerd and containers. All of it goes with the lab.
+/// A `dockerd` with its containerd and containers, or a `podman system service` with its containers. All of it goes with
+/// the lab.
 ///
-/// It is started with `--bridge=none`: containers have no network but what is wired into them.
+/// Containers have no network but what is wired into them.
 pub struct Engine {
     machine: Machine,
-    arguments: Vec<String>,
+    make: Make,
     socket: PathBuf,
     /// Locked while the engine starts or ends, so that tests may share it.
     daemon: Mutex<Option<Program>>,
+}
+
+/// Which program an engine is.
+enum Make {
+    /// `dockerd`, with these arguments besides the lab's own.
+    Docker(Vec<String>),
+    /// `podman system service`.
+    Podman,
 }
 
 impl Engine {
@@ -45,9 +56,26 @@ impl Engine {
         let machine = Machine::start(namespace, "engine", &["copy:/etc", "empty:/run"])?;
         let socket = machine.place().join("docker.sock");
         let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        Self::start_on(machine, Make::Docker(arguments), socket)
+    }
+
+    /// Starts Podman on the network of `namespace`, and waits until it answers.
+    ///
+    /// # Errors
+    ///
+    /// When it does not start within a minute; with the end of its log.
+    pub fn start_podman(namespace: &Namespace) -> Result<Self> {
+        let directories = ["copy:/etc", "empty:/run", "empty:/dev/shm", "empty:/var/lib/containers"];
+        let machine = Machine::start_with_cgroups(namespace, "podman", &directories)?;
+        podman::configure(machine.place()).context("cannot write the settings of Podman")?;
+        let socket = machine.place().join("podman.sock");
+        Self::start_on(machine, Make::Podman, socket)
+    }
+
+    fn start_on(machine: Machine, make: Make, socket: PathBuf) -> Result<Self> {
         let engine = Self {
             machine,
-            arguments,
+            make,
             socket,
             daemon: Mutex::new(None),
         };
@@ -70,6 +98,42 @@ impl Engine {
             };
             start().expect("an engine for all tests of this process")
         })
+    }
+
+    /// [`Engine::shared`] of Podman.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be started.
+    pub fn shared_podman() -> &'static Self {
+        static SHARED: OnceLock<Engine> = OnceLock::new();
+        SHARED.get_or_init(|| {
+            let start = || -> Result<Self> {
+                let engine = Self::start_podman(&Lab::new()?.namespace("podman")?)?;
+                engine.import_test_image()?;
+                Ok(engine)
+            };
+            start().expect("Podman for all tests of this process")
+        })
+    }
+
+    /// Makes a network namespace that the engine sees at the path that comes back. It is removed with the lab.
+    ///
+    /// # Errors
+    ///
+    /// When `unshare` fails.
+    pub fn prepare_namespace(&self, name: &str) -> Result<PathBuf> {
+        let path = Path::new("/run/prepared").join(name);
+        output(self.machine.command("mkdir").args(["-p", "/run/prepared"]))?;
+        output(self.machine.command("touch").arg(&path))?;
+        let net = format!("--net={}", path.display());
+        output(self.machine.command("unshare").args([&net, "true"]))?;
+        Ok(path)
+    }
+
+    /// A command with the files, mounts and processes of the engine's machine, in another network.
+    pub(crate) fn command_in(&self, network: &Namespace, program: &Path) -> Command {
+        self.machine.command_in(network, program)
     }
 
     /// The network namespace it runs in.
@@ -192,6 +256,17 @@ impl Engine {
 
     fn launch(&self) -> Result<Program> {
         let place = self.machine.place();
+        match &self.make {
+            Make::Docker(arguments) => Program::start(self.dockerd(arguments)?, &place.join("dockerd.log")),
+            Make::Podman => {
+                let command = podman::service(self.machine.command("podman"), place, &self.url());
+                Program::start(command, &place.join("podman.log"))
+            }
+        }
+    }
+
+    fn dockerd(&self, arguments: &[String]) -> Result<Command> {
+        let place = self.machine.place();
         let mut command = self.machine.command("dockerd");
         for (option, name) in [("--data-root", "data"), ("--exec-root", "exec"), ("--pidfile", "pid")] {
             command.arg(option).arg(place.join(name));
@@ -213,8 +288,8 @@ impl Engine {
         ]);
         // The guard finds containers by their cgroup, also those whose shim is gone.
         command.arg(format!("--cgroup-parent=/{}", self.namespace().lab().id()));
-        command.args(&self.arguments);
-        Program::start(command, &place.join("dockerd.log"))
+        command.args(arguments);
+        Ok(command)
     }
 
     fn ping(&self) -> Option<()> {

@@ -29,6 +29,7 @@ mod lab;
 mod lease;
 mod machine;
 mod namespace;
+mod podman;
 mod poll;
 mod postgres;
 mod program;

@@ -8,6 +8,8 @@ use serde_json::{Map, Value as Json, json};
 use super::{ContainerSettings, Readiness, SidecarSettings, TemplateSettings};
 use orchestrator_model::{Device, DeviceAccess, File, FileContent, Resolver, ValueSource};
 
+use crate::size::write_size;
+
 /// What stands in place of values that may be secrets.
 pub const HIDDEN: &str = "***";
 
@@ -182,18 +184,6 @@ fn write_lifespan(span: Duration) -> String {
         Some((name, unit)) => format!("{}{name}", milliseconds / unit),
         None if milliseconds == 0 => "0s".to_owned(),
         None => format!("{milliseconds}ms"),
-    }
-}
-
-/// An amount of memory, which is whole KiB, in the largest unit that says it in one number.
-fn write_size(bytes: u64) -> String {
-    let units = [("TiB", 40), ("GiB", 30), ("MiB", 20)];
-    let whole = units
-        .iter()
-        .find(|(_, shift)| bytes.trailing_zeros() >= *shift && bytes > 0);
-    match whole {
-        Some((name, shift)) => format!("{}{name}", bytes >> shift),
-        None => format!("{}KiB", bytes >> 10),
     }
 }
 

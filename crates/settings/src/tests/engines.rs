@@ -71,20 +71,56 @@ fn an_engine_that_is_written_is_there_alone_and_templates_run_on_it() {
 
 #[test]
 fn several_engines_of_one_kind_have_names_of_their_own() {
-    let engines = "[engine.docker]\n[engine.podman]\nkind = \"docker\"\nhost = \"/run/podman.sock\"\n";
+    let engines = "[engine.docker]\n[engine.other]\nkind = \"docker\"\nhost = \"/run/other.sock\"\n";
     let settings = load(&format!(
-        "{engines}{TEMPLATE}[template.db]\nimage = \"db\"\nengine = \"podman\"\n"
+        "{engines}{TEMPLATE}[template.db]\nimage = \"db\"\nengine = \"other\"\n"
     ))
     .unwrap();
-    assert_eq!(names(&settings), [("docker", "docker"), ("podman", "docker")]);
+    assert_eq!(names(&settings), [("docker", "docker"), ("other", "docker")]);
     assert_eq!(settings.templates["web"].engine, "docker");
-    assert_eq!(settings.templates["db"].engine, "podman");
+    assert_eq!(settings.templates["db"].engine, "other");
     let mark = Mark {
         site: orchestrator_model::Id::from_bytes([1; 6]),
     };
     let built = settings.engines.build(mark);
     let built: Vec<_> = built.iter().map(|engine| engine.name()).collect();
-    assert_eq!(built, ["docker", "podman"]);
+    assert_eq!(built, ["docker", "other"]);
+}
+
+#[test]
+fn podman_has_a_socket_of_its_own_and_one_file_for_each_log() {
+    let settings = load(&format!("[engine.podman]\nlog_size = \"64KiB\"\n{TEMPLATE}")).unwrap();
+    assert_eq!(names(&settings), [("podman", "podman")]);
+    let values = settings.engines.get("podman").unwrap().settings.values();
+    assert!(
+        values.contains(&("host", "unix:///run/podman/podman.sock".to_owned())),
+        "{values:?}"
+    );
+    assert!(values.contains(&("log_size", "64KiB".to_owned())), "{values:?}");
+    let faults = load(&format!("[engine.podman]\nlog_files = 2\n{TEMPLATE}")).unwrap_err();
+    assert!(
+        faults
+            .to_string()
+            .starts_with("engine.podman.log_files: is not a key that is known here")
+    );
+}
+
+#[test]
+fn a_log_has_a_size_within_bounds() {
+    let faults = load(&format!(
+        "[engine.docker]\nlog_size = \"2GiB\"\nlog_files = 0\n{TEMPLATE}"
+    ))
+    .unwrap_err();
+    let faults = faults.to_string();
+    let mut faults: Vec<&str> = faults.lines().collect();
+    faults.sort_unstable();
+    assert_eq!(
+        faults,
+        [
+            "engine.docker.log_files: 0 is out of bounds; take 1 to 100",
+            "engine.docker.log_size: 2GiB is out of bounds; take \"4KiB\" to \"1GiB\"",
+        ]
+    );
 }
 
 #[test]

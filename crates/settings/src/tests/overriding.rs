@@ -20,6 +20,8 @@ pub(super) const OTHER: &[(&str, &str)] = &[
     ("ENGINE__DOCKER__HOST", "unix:///run/other.sock"),
     ("ENGINE__DOCKER__TIMEOUT", "31s"),
     ("ENGINE__DOCKER__STARTS", "9"),
+    ("ENGINE__DOCKER__LOG_SIZE", "2MiB"),
+    ("ENGINE__DOCKER__LOG_FILES", "3"),
     ("SOURCE__LISTENER__RELAYS", "eth0,eth1"),
     ("SOURCE__LISTENER__RELAY_OPTIONS", "65,23"),
     ("SOURCE__DNSMASQ__SPOOL", "/other"),
@@ -273,10 +275,10 @@ fn every_documented_key_can_be_overridden_by_the_environment() {
         };
         match read(tree::from_toml(text).unwrap(), env.into_iter(), KINDS) {
             Ok(settings) => assert_ne!(settings, documented, "{variable}"),
-            // There is no other engine and no other kind: that the variable was read shows by its being refused.
+            // There is no other engine and no such kind: that the variable was read shows by its being refused.
             Err(faults) if variable == "ENGINE__DOCKER__KIND" => assert_eq!(
                 faults.to_string(),
-                "engine.docker.kind (ORCHESTRATOR__ENGINE__DOCKER__KIND): \"other\" is not known here; write \"docker\""
+                "engine.docker.kind (ORCHESTRATOR__ENGINE__DOCKER__KIND): \"other\" is not known here; write \"docker\" or \"podman\""
             ),
             Err(faults) => assert_eq!(
                 faults.to_string(),

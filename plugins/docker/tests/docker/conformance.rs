@@ -1,29 +1,45 @@
-//! Docker does as every engine must, on the shared engine.
+//! Docker does as every engine must, on the shared engine; and so does Podman.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock};
 
 use async_trait::async_trait;
 use orchestrator_conformance::{Act, Held, Program, Subject, Tool};
 use orchestrator_lab::{Engine, TEST_IMAGE};
 use orchestrator_plugin::{Container, Device, DeviceAccess, Engine as Plugin, Mark, Running};
+use orchestrator_plugin_docker::Dialect;
 use serde_json::{Value, json};
+use tokio::sync::OwnedMutexGuard;
 
 use crate::gate::Gate;
 use crate::support::{
-    PATIENCE, archive_of_test_image, by_hand, forget, inspect, new_id, plugin_behind, plugin_for, tag, test_image_id,
+    PATIENCE, archive_of_test_image, by_hand, forget, inspect, new_id, plugin_at, tag, test_image_id,
 };
 
-/// The shared engine of the tests.
-struct Docker {
+/// A shared engine of the tests.
+struct Real {
     engine: &'static Engine,
+    dialect: Dialect,
+    /// Held from the first archive on: Podman fails to load an image while somebody removes another one that has the
+    /// same layers, and all archives here have.
+    alone: Mutex<Option<OwnedMutexGuard<()>>>,
 }
 
-fn docker() -> Docker {
-    Docker {
+fn docker() -> Real {
+    Real {
         engine: Engine::shared(),
+        dialect: Dialect::Docker,
+        alone: Mutex::default(),
+    }
+}
+
+fn podman() -> Real {
+    Real {
+        engine: Engine::shared_podman(),
+        dialect: Dialect::Podman,
+        alone: Mutex::default(),
     }
 }
 
@@ -64,7 +80,7 @@ fn shell(script: String) -> Vec<String> {
     ["sh", "-c"].map(str::to_owned).into_iter().chain([script]).collect()
 }
 
-impl Docker {
+impl Real {
     /// Makes a container of this name, and returns its id.
     fn create(&self, name: &str, body: &Value) -> String {
         let path = format!("/containers/create?name={name}");
@@ -76,15 +92,15 @@ impl Docker {
 }
 
 #[async_trait]
-impl Subject for Docker {
+impl Subject for Real {
     fn engine(&self, mark: Mark) -> Arc<dyn Plugin> {
-        Arc::new(plugin_for(self.engine, mark, PATIENCE))
+        Arc::new(plugin_at(self.dialect, &self.engine.url(), mark, PATIENCE))
     }
 
     fn held(&self, mark: Mark, after: usize) -> (Arc<dyn Plugin>, Box<dyn Held>) {
         let gate = Arc::new(Gate::after(self.engine, after));
-        let plugin = plugin_behind(&gate, mark, PATIENCE);
-        (plugin, Box::new(Shared(gate)))
+        let plugin = plugin_at(self.dialect, &gate.url(), mark, PATIENCE);
+        (Arc::new(plugin), Box::new(Shared(gate)))
     }
 
     fn image(&self) -> String {
@@ -120,6 +136,11 @@ impl Subject for Docker {
             Act::Start => by_hand(engine, "POST", &path("start")),
             Act::Pause => by_hand(engine, "POST", &path("pause")),
             Act::Rename(name) => by_hand(engine, "POST", &path(&format!("rename?name={name}"))),
+            // By hand, too, Podman removes what others share the network of only together with these.
+            Act::Remove if self.dialect == Dialect::Podman => {
+                let path = format!("/v4.0.0/libpod/containers/{reference}?force=true&depend=true");
+                by_hand(engine, "DELETE", &path);
+            }
             Act::Remove => by_hand(engine, "DELETE", &format!("/containers/{reference}?force=true")),
         }
     }
@@ -168,6 +189,11 @@ impl Subject for Docker {
     }
 
     async fn archive(&self, name: &str) -> Vec<u8> {
+        static TURN: OnceLock<Arc<tokio::sync::Mutex<()>>> = OnceLock::new();
+        if self.dialect == Dialect::Podman && self.alone.lock().unwrap().is_none() {
+            let turn = TURN.get_or_init(Arc::default).clone().lock_owned().await;
+            *self.alone.lock().unwrap() = Some(turn);
+        }
         archive_of_test_image(self.engine, name)
     }
 
@@ -190,6 +216,11 @@ impl Subject for Docker {
         path
     }
 
+    async fn prepared(&self) -> PathBuf {
+        let made = self.engine.prepare_namespace(&new_id().to_string());
+        made.expect("a network namespace")
+    }
+
     fn check_running(&self, running: &Running) {
         let netns = running.netns().expect("a namespace that the engine made");
         assert!(fs::exists(netns).unwrap(), "{}", netns.display());
@@ -202,4 +233,14 @@ impl Subject for Docker {
     }
 }
 
-orchestrator_conformance::suite!(docker());
+mod on_docker {
+    use super::docker;
+
+    orchestrator_conformance::suite!(docker());
+}
+
+mod on_podman {
+    use super::podman;
+
+    orchestrator_conformance::suite!(podman());
+}

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use orchestrator_lab::{Engine, TEST_IMAGE};
 use orchestrator_plugin::{Container, ContainerSpec, Engine as _, Found, FoundState, Id, InstanceId, Mark};
-use orchestrator_plugin_docker::{DockerEngine, DockerSettings};
+use orchestrator_plugin_docker::{Dialect, DockerEngine, DockerSettings};
 use serde_json::{Value, json};
 
 use crate::gate::Gate;
@@ -29,26 +29,22 @@ pub(crate) fn plugin_within(engine: &Engine, timeout: Duration) -> DockerEngine 
 
 /// A plugin for this site.
 pub(crate) fn plugin_for(engine: &Engine, mark: Mark, timeout: Duration) -> DockerEngine {
-    let host = engine.url().parse().expect("the engine listens on a socket");
-    DockerEngine::new(
-        "docker",
-        DockerSettings {
-            host,
-            timeout,
-            ..DockerSettings::default()
-        },
-        mark,
-    )
+    plugin_at(Dialect::Docker, &engine.url(), mark, timeout)
+}
+
+/// A plugin for this site and an engine of this dialect at a socket.
+pub(crate) fn plugin_at(dialect: Dialect, url: &str, mark: Mark, timeout: Duration) -> DockerEngine {
+    let settings = DockerSettings {
+        host: url.parse().expect("it is a socket"),
+        timeout,
+        ..DockerSettings::of(dialect)
+    };
+    DockerEngine::new("docker", settings, mark)
 }
 
 /// A plugin for this site whose requests go through `gate`.
 pub(crate) fn plugin_behind(gate: &Gate, mark: Mark, timeout: Duration) -> Arc<DockerEngine> {
-    let settings = DockerSettings {
-        host: gate.url().parse().expect("the gate is a socket"),
-        timeout,
-        ..DockerSettings::default()
-    };
-    Arc::new(DockerEngine::new("docker", settings, mark))
+    Arc::new(plugin_at(Dialect::Docker, &gate.url(), mark, timeout))
 }
 
 /// A small web server without limits or capabilities.
@@ -165,11 +161,10 @@ pub(crate) fn archive_of_test_image(engine: &Engine, name: &str) -> Vec<u8> {
     let created = created.expect("the engine answers").json().expect("JSON");
     let container = created["Id"].as_str().expect("an id").to_owned();
     let (repository, tag) = name.rsplit_once(':').expect("a tag");
-    by_hand(
-        engine,
-        "POST",
-        &format!("/commit?container={container}&repo={repository}&tag={tag}"),
-    );
+    let path = format!("/commit?container={container}&repo={repository}&tag={tag}");
+    // Podman wants a body.
+    let committed = engine.api("POST", &path, Some(&json!({}))).expect("the engine answers");
+    assert_eq!(committed.status, 201, "{}", committed.text());
     by_hand(engine, "DELETE", &format!("/containers/{container}?force=true"));
     let archive = engine.api("GET", &format!("/images/{name}/get"), None);
     let archive = archive.expect("the engine answers").body;
