@@ -34,7 +34,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("host", &["network", "plugin", "runtime"]),
     (
         "reconcile",
-        &["catalog", "host", "model", "network", "runtime", "settings", "store"],
+        &["catalog", "host", "model", "runtime", "settings", "store"],
     ),
     (
         "api",
@@ -61,7 +61,6 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
             "model",
             "network",
             "plugin",
-            "reconcile",
             "runtime",
             "secrets",
             "settings",
@@ -76,7 +75,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
 const KEPT_TO: &[(&str, &[&str])] = &[
     (
         "orchestrator_network",
-        &["client", "host", "reconcile", "source", "cli", "orchestrator"],
+        &["client", "host", "source", "cli", "orchestrator"],
     ),
     ("orchestrator_plugin_docker", &[]),
     ("orchestrator_plugins", &["settings"]),
@@ -229,6 +228,32 @@ fn engines_networks_and_databases_are_touched_in_one_place_each() {
                 .any(|(at, _)| !code[..at].ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_'));
             assert!(!named, "{name} touches {library}, which is kept to {keepers:?}");
         }
+    }
+}
+
+/// What a bridge, an attachment or a route is to be is brought about through a host. A daemon that serves links only opens
+/// sockets by the network.
+#[test]
+fn the_daemon_changes_networks_through_a_host_alone() {
+    const CHANGES: &[&str] = &[
+        "ensure_bridge(&plan",
+        "observe_bridge",
+        "repair_bridge",
+        "remove_bridge",
+        "find_bridge",
+        "made_bridges",
+        "ensure_attachment",
+        "remove_attachment",
+        "ensure_route",
+        "remove_route",
+        "list_routes",
+        "watch_routes",
+        "watch_interfaces",
+        ".announce(",
+    ];
+    let code = &crates()["orchestrator"];
+    for change in CHANGES {
+        assert!(!code.contains(change), "the daemon calls {change} instead of its host");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{link, networks, relays, storage};
+use super::{link, relays, storage};
 use orchestrator_reconcile::routes;
 use orchestrator_runtime::conditions::{Conditions, Owned};
 use orchestrator_settings::Settings;
@@ -45,7 +45,7 @@ fn asked_for(settings: &Settings) -> impl Iterator<Item = String> {
     let networks = settings
         .networks
         .iter()
-        .map(|network| networks::condition(&network.name));
+        .map(|network| orchestrator_reconcile::networks::condition(&network.name));
     let routes = settings.delegates().then(|| routes::CONDITION.to_owned());
     let provides = settings.links.iter().any(|link| settings.provides(link));
     let engine = provides.then(|| "engine docker".to_owned());

@@ -11,9 +11,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::Context;
 use super::link::{self, Supervisor};
-use super::networks::{self, Networks};
+use orchestrator_host::{Host, HostChange, WatchScope};
 use orchestrator_model::Duid;
 use orchestrator_reconcile::driver::{Backoff, Failure, Next, Reconciler, Registration, Run, TaskSet};
+use orchestrator_reconcile::networks;
 use orchestrator_runtime::causes::with_causes;
 use orchestrator_settings::LinkSettings;
 use orchestrator_source::Recorder;
@@ -83,6 +84,8 @@ impl Commands {
 pub(super) struct Links {
     pub(super) context: Context,
     pub(super) store: Store,
+    pub(super) host: Arc<dyn Host>,
+    /// The sockets of neighbours are opened through it.
     pub(super) network: Network,
     pub(super) recorder: Recorder,
     pub(super) commands: Commands,
@@ -100,13 +103,17 @@ impl Links {
         let (changed, interfaces_changed) = watch::channel(());
         let driver = self.context.driver.clone();
         let networks = networks::Parts {
-            context: self.context.clone(),
-            store: self.store.clone(),
-            network: self.network.clone(),
+            settings: self.context.settings.clone(),
+            records: Arc::new(self.store.clone()),
+            host: self.host.clone(),
+            clock: self.context.clock,
+            conditions: self.context.conditions.clone(),
+            metrics: self.context.metrics.clone(),
+            tasks: self.context.tasks.clone(),
         };
-        Networks::register(networks, interfaces_changed.clone());
+        networks::register(&driver, networks, interfaces_changed.clone());
         let watch = InterfaceWatch {
-            network: self.network.clone(),
+            host: self.host.clone(),
             changed,
         };
         let links = LinksReconciler {
@@ -126,6 +133,7 @@ impl Links {
             bridge: bridge.clone(),
             remote: link.remote,
             store: self.store.clone(),
+            host: self.host.clone(),
             network: self.network.clone(),
             recorder: self.recorder.clone(),
             directory: self.directory.clone(),
@@ -173,7 +181,7 @@ impl Reconciler for LinksReconciler {
 
 /// Tells every link that interfaces or addresses may have changed.
 struct InterfaceWatch {
-    network: Network,
+    host: Arc<dyn Host>,
     changed: watch::Sender<()>,
 }
 
@@ -188,16 +196,16 @@ impl InterfaceWatch {
 #[async_trait]
 impl Reconciler for InterfaceWatch {
     async fn reconcile(&mut self, _: &Run) -> Result<Next, Failure> {
-        let (sender, mut notified) = mpsc::channel(1);
+        let (sender, mut changes) = mpsc::channel(1);
         let pass_on = async {
-            while notified.recv().await.is_some() {
+            while let Some(HostChange::Interfaces) = changes.recv().await {
                 self.changed.send_replace(());
             }
             // The watch says why it ended.
             std::future::pending::<()>().await;
         };
         tokio::select! {
-            fault = self.network.watch_interfaces(sender) => {
+            fault = self.host.watch(WatchScope::Interfaces, sender) => {
                 let reason = with_causes(&fault);
                 let meanwhile = "links are looked at once a second meanwhile";
                 Err(format!("no notifications about interfaces, {meanwhile}: {reason}").into())

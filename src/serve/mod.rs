@@ -9,7 +9,6 @@ mod expectations;
 mod housekeeping;
 mod link;
 mod links;
-mod networks;
 mod relays;
 mod reload;
 mod reservations;
@@ -21,7 +20,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use orchestrator_host::{Host, LocalHost, LocalSettings};
-use orchestrator_network::{MarkClaim, Network, NetworkError};
+use orchestrator_network::{MarkClaim, Network, NetworkError, RouteMark};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -212,10 +211,11 @@ async fn build_and_run(
     let mark = Mark {
         site: store.identity().site,
     };
+    let host = local_host(&context, &network, mark);
     let orchestrator = Orchestrator::new(Parts {
         catalog: catalog.view(),
         records: Arc::new(store.clone()),
-        hosts: vec![local_host(&context, &network, mark)],
+        hosts: vec![host.clone()],
         clock: context.clock,
         wants: vec![Arc::new(orchestrator_reconcile::instance::Clients)],
         notifications: context.notifications.clone(),
@@ -237,6 +237,7 @@ async fn build_and_run(
     let links = Links {
         context: context.clone(),
         store: store.clone(),
+        host: host.clone(),
         network: network.clone(),
         recorder: recorder.clone(),
         commands: commands.clone(),
@@ -252,8 +253,8 @@ async fn build_and_run(
     relays.register();
     let routes = routes::Parts {
         settings: context.settings.clone(),
-        store: store.clone(),
-        network,
+        records: Arc::new(store.clone()),
+        host,
         clock: context.clock,
         notifications: context.notifications.clone(),
         conditions: context.conditions.clone(),
@@ -335,7 +336,7 @@ async fn open_catalog(context: &Context, store: Store) -> Result<Catalog, StoreE
 
 /// Claims the mark of the site's routes, so that nobody takes them for those of a site that is gone.
 fn claim_routes(network: &Network, site: SiteId) -> Option<MarkClaim> {
-    match network.claim_mark(routes::mark(site)) {
+    match network.claim_mark(RouteMark::of_site(site.bytes())) {
         Ok(claim) => Some(claim),
         Err(fault) => {
             let fault = &fault as &dyn std::error::Error;

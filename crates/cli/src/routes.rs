@@ -11,7 +11,6 @@ use serde::Serialize;
 use super::check::SettingsFile;
 use super::failure::Failure;
 use super::{Output, table};
-use orchestrator_reconcile::routes::mark;
 use orchestrator_settings::Settings;
 use orchestrator_store::Store;
 
@@ -70,7 +69,7 @@ pub(super) async fn run(args: &Args, output: Output) -> Result<(), Failure> {
 /// When the kernel does not tell.
 pub(super) async fn sites(network: &Network, settings: Option<&Settings>) -> Result<Vec<Site>, NetworkError> {
     let site = settings.and_then(|settings| Store::look_for_site(&settings.store.identity).ok().flatten());
-    let own = site.map(mark);
+    let own = site.map(|site| RouteMark::of_site(site.bytes()));
     let found = network.list_all_routes().await?;
     let site = |(mark, mut routes): (RouteMark, Vec<Route>)| {
         routes.sort_unstable_by_key(|route| (route.way == Way::Unreachable, route.prefix));

@@ -2,6 +2,8 @@
 
 use orchestrator_plugin::{EngineFacts, InstanceId};
 
+use crate::RoutePlan;
+
 /// The part of a host that is watched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum WatchScope {
@@ -9,6 +11,10 @@ pub enum WatchScope {
     Engines,
     /// Its bridges and the host ends of attachments.
     Networks,
+    /// All its interfaces and their addresses.
+    Interfaces,
+    /// Its routes that carry our mark.
+    Routes,
 }
 
 /// Something happened on a host.
@@ -53,4 +59,10 @@ pub enum HostChange {
     },
     /// A bridge has a port less, so that there may be room for another one.
     PortFreed,
+    /// Anything may have changed about interfaces and their addresses.
+    Interfaces,
+    /// Anything may have changed about routes.
+    Routes,
+    /// This route is gone, whoever removed it.
+    RouteGone(RoutePlan),
 }

@@ -1,6 +1,7 @@
 //! The trait that every machine is reached by.
 
 use std::collections::BTreeMap;
+use std::net::Ipv6Addr;
 use std::path::Path;
 
 use async_trait::async_trait;
@@ -8,9 +9,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{mpsc, watch};
 
 use crate::{
-    Applied, ByteStream, ContainerRef, Depth, DialPlan, Ensured, ExecRequest, ExecSession, HostCapabilities,
-    HostChange, HostError, InstancePlan, InstanceRef, ListRequest, Listed, LogRequest, NetworkChange, Observation,
-    OutputStream, RemovalPlan, Stage, Stats, WatchScope,
+    Applied, BridgePlan, ByteStream, ContainerRef, Depth, DialPlan, Ensured, ExecRequest, ExecSession,
+    HostCapabilities, HostChange, HostError, InstancePlan, InstanceRef, ListRequest, Listed, LogRequest, NetworkChange,
+    NetworkPart, Observation, ObservedBridge, OutputStream, RemovalPlan, Stage, Stats, WatchScope,
 };
 
 /// A connection to an instance.
@@ -71,9 +72,20 @@ pub trait Host: Send + Sync + 'static {
         prefix: &str,
     ) -> Result<Option<BTreeMap<String, String>>, HostError>;
 
-    /// Brings bridges, routes and policy from generation `from` to generation `to`. A change by difference is refused
-    /// with [`Applied::NeedsWhole`] when the host is at another generation than `from`; the whole is always taken.
-    async fn apply(&self, from: u64, to: u64, change: &NetworkChange) -> Result<Applied, HostError>;
+    /// Brings one part of the host's networks from generation `from` to generation `to`: bridges, routes, policy.
+    ///
+    /// A change by difference is refused with [`Applied::NeedsWhole`] when the part is at another generation than `from`.
+    /// The whole is always accepted; of what carries our mark, it also removes the routes that are not in it.
+    /// Each item is tried even when another failed. After a failure the part is at no generation.
+    ///
+    /// A bridge is brought back to its plan when somebody has changed it, and hosts are told its link-layer address. A
+    /// bridge is removed only if we made it for a network without clients and it has no port.
+    async fn apply(&self, part: &NetworkPart, from: u64, to: u64, change: &NetworkChange)
+    -> Result<Applied, HostError>;
+
+    /// Compares a bridge with its plan, and changes nothing. `None` when there is no such bridge. `groups` are the
+    /// multicast groups that sockets on it have joined.
+    async fn see_bridge(&self, plan: &BridgePlan, groups: &[Ipv6Addr]) -> Result<Option<ObservedBridge>, HostError>;
 
     /// Reports what happens behind our back until it is dropped, or fails. Says at its begin that anything may have
     /// happened before. An engine that is lost is reported and watched again; it does not end the watch.

@@ -35,17 +35,17 @@ pub use change::{HostChange, WatchScope};
 pub use ensured::Ensured;
 pub use error::{AdoptFault, Cause, EnsureFault, HostError, NoAnswer, Remedy, Unwired, ValueError};
 pub use host::{DialStream, Host};
-pub use listed::{FoundAttachment, FoundInstance, FoundState, ListRequest, Listed};
+pub use listed::{FoundAttachment, FoundBridge, FoundInstance, FoundState, ListRequest, Listed};
 pub use local::{LocalHost, LocalSettings};
 pub use observation::{Depth, Lack, Observation};
-pub use orchestrator_network::Flaw;
+pub use orchestrator_network::{Bridge, BridgeFlaw, BridgeHazard, BridgeIdentity, Flaw, NetworkError, ObservedBridge};
 pub use orchestrator_plugin::{
     ByteStream, Capabilities, Capability, ContainerName, ContainerSpec, ExecControl, ExecRequest, ExecSession, Id,
     InstanceId, LogRequest, Mark, Output, OutputStream, Stats, TerminalSize,
 };
 pub use plan::{
-    Applied, AttachmentPlan, BridgePlan, ContainerPlan, ContainerRef, DialPlan, InstancePlan, InstanceRef,
-    NetworkChange, NetworkItem, NetworkKey, ReadinessPlan, RemovalPlan, RoutePlan, Socket,
+    Applied, AttachmentPlan, BridgePlan, BridgePurpose, ContainerPlan, ContainerRef, DialPlan, InstancePlan,
+    InstanceRef, NetworkChange, NetworkItem, NetworkKey, NetworkPart, ReadinessPlan, RemovalPlan, RoutePlan, Socket,
 };
 pub use reaction::{Reaction, reaction};
 pub use stage::Stage;

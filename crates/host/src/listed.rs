@@ -3,7 +3,7 @@
 use orchestrator_plugin::{Id, InstanceId};
 use serde::{Deserialize, Serialize};
 
-use crate::{Cause, ContainerRef};
+use crate::{Cause, ContainerRef, RoutePlan};
 
 /// The scope of a list.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,6 +14,14 @@ pub struct ListRequest {
     pub attachments: bool,
     /// The bridges whose free ports are to be counted.
     pub ports_of: Vec<String>,
+    /// The bridges that are to be found.
+    pub bridges: Vec<String>,
+    /// Whether to list the bridges that we made for networks without clients.
+    pub made_bridges: bool,
+    /// Whether to list the routes that carry our mark.
+    pub routes: bool,
+    /// Whether to ask if the host passes on packets between its networks.
+    pub forwarding: bool,
 }
 
 /// A chunk of the answer to [`list`](crate::Host::list).
@@ -35,6 +43,19 @@ pub enum Listed {
         /// The number; `None` when there is no such bridge.
         free: Result<Option<usize>, Cause>,
     },
+    /// Whether there is a bridge.
+    Bridge {
+        /// Name of the bridge.
+        bridge: String,
+        /// Whether it is there; an error where something else has its name.
+        there: Result<bool, Cause>,
+    },
+    /// The bridges that we made for networks without clients.
+    MadeBridges(Result<Vec<FoundBridge>, Cause>),
+    /// The routes that carry our mark, in no order.
+    Routes(Result<Vec<RoutePlan>, Cause>),
+    /// Whether the host passes on IPv6 packets between its networks.
+    Forwarding(Result<bool, Cause>),
 }
 
 /// An instance as an engine has it.
@@ -52,6 +73,15 @@ impl FoundInstance {
         let mut states = self.containers.iter().map(|(_, state)| *state);
         !self.containers.is_empty() && states.all(|state| state == FoundState::Running)
     }
+}
+
+/// A bridge that we made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FoundBridge {
+    /// Its name.
+    pub name: String,
+    /// The number of its ports.
+    pub ports: usize,
 }
 
 /// The state of a container.

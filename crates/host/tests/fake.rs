@@ -171,6 +171,7 @@ async fn one_engine_that_hangs_holds_up_no_other_in_a_list() {
         engines: vec!["bad".to_owned(), "good".to_owned()],
         attachments: true,
         ports_of: vec!["br0".to_owned(), "none".to_owned()],
+        ..ListRequest::default()
     };
     let (sender, mut answers) = mpsc::channel(8);
     let host = machine.host("local");
@@ -181,6 +182,7 @@ async fn one_engine_that_hangs_holds_up_no_other_in_a_list() {
             Listed::Engine { engine, instances } => assert!(engine == "good" && instances.is_ok()),
             Listed::Attachments(found) => assert!(found.unwrap().is_empty()),
             Listed::Ports { bridge, free } => assert_eq!(free.unwrap(), (bridge == "br0").then_some(1023)),
+            other => panic!("nobody asked for {other:?}"),
         }
     }
     assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());

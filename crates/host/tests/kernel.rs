@@ -4,13 +4,15 @@
 mod engine;
 #[path = "kernel/lab.rs"]
 mod lab;
+#[path = "kernel/networks.rs"]
+mod networks;
 
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use orchestrator_host::{
-    Applied, BridgePlan, Depth, DialPlan, Flaw, Host, HostChange, ListRequest, Listed, NetworkChange, NetworkItem,
-    NetworkKey, Observation, Reaction, RoutePlan, Socket, Stage, WatchScope, reaction,
+    Depth, DialPlan, Flaw, Host, HostChange, ListRequest, Listed, Observation, Reaction, Socket, Stage, WatchScope,
+    reaction,
 };
 use orchestrator_plugin::Capability;
 use tokio::sync::{mpsc, watch};
@@ -45,6 +47,7 @@ async fn comes_up_and_goes(lab: &Lab) -> Result<()> {
         engines: vec!["threads".to_owned()],
         attachments: true,
         ports_of: vec!["br0".to_owned()],
+        ..ListRequest::default()
     };
     host.list(&request, answers).await?;
     while let Some(answer) = listed.recv().await {
@@ -59,6 +62,7 @@ async fn comes_up_and_goes(lab: &Lab) -> Result<()> {
                 ensure!(found[0].instance == Some(plan.id) && found[0].isolated, "{found:?}");
             }
             Listed::Ports { free, .. } => ensure!(free?.is_some_and(|free| free < 1023)),
+            other => anyhow::bail!("nobody asked for {other:?}"),
         }
     }
     host.remove(&lab.removal(&plan)).await?;
@@ -144,38 +148,6 @@ fn a_lost_host_end_and_an_ended_process_are_reported_and_seen() -> Result<()> {
         ensure!(seen == Observation::Flawed(Flaw::NoInterface), "{seen:?}");
         host.remove(&lab.removal(&plan)).await?;
         watching.abort();
-        Ok(())
-    })
-}
-
-#[test]
-fn networks_are_changed_by_difference_only_from_the_generation_that_is_there() -> Result<()> {
-    daemon(Capability::EngineNamespace, |lab| async move {
-        let host = &lab.host;
-        let bridge = NetworkItem::Bridge(BridgePlan {
-            name: "br7".to_owned(),
-            create: true,
-            address: Some("fd07::1/64".parse()?),
-        });
-        let route = NetworkItem::Route(RoutePlan {
-            prefix: "fd08::/64".parse()?,
-            via: Some(("fe80::8".parse()?, "br7".to_owned())),
-        });
-        let add = NetworkChange::Difference {
-            set: vec![route.clone()],
-            remove: Vec::new(),
-        };
-        ensure!(host.apply(0, 1, &add).await? == Applied::NeedsWhole { at: None });
-        ensure!(host.apply(0, 1, &NetworkChange::Whole(vec![bridge])).await? == Applied::Done);
-        ensure!(host.apply(1, 2, &add).await? == Applied::Done);
-        ensure!(lab.routes().await? == ["fd08::/64"]);
-        ensure!(host.apply(1, 2, &add).await? == Applied::NeedsWhole { at: Some(2) });
-        let drop = NetworkChange::Difference {
-            set: Vec::new(),
-            remove: vec![NetworkKey::Route("fd08::/64".parse()?)],
-        };
-        ensure!(host.apply(2, 3, &drop).await? == Applied::Done);
-        ensure!(lab.routes().await?.is_empty());
         Ok(())
     })
 }

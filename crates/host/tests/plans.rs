@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use orchestrator_host::{
-    AttachmentPlan, BridgePlan, ContainerName, ContainerPlan, ContainerSpec, DialPlan, Id, InstancePlan, NetworkChange,
-    NetworkItem, ReadinessPlan, RemovalPlan, RoutePlan, Socket,
+    AttachmentPlan, BridgePlan, BridgePurpose, ContainerName, ContainerPlan, ContainerSpec, DialPlan, Id, InstancePlan,
+    NetworkChange, NetworkItem, NetworkKey, NetworkPart, ReadinessPlan, RemovalPlan, RoutePlan, Socket,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -69,14 +69,19 @@ fn every_plan_survives_a_wire() {
         set: vec![
             NetworkItem::Bridge(BridgePlan {
                 name: "br0".to_owned(),
+                purpose: BridgePurpose::Link,
                 create: true,
                 address: Some("fd00::1/64".parse().unwrap()),
+                mtu: Some(9000),
+                mac: Some([2, 0, 0, 0, 0, 1]),
+                link_local: Some("fe80::1".parse().unwrap()),
             }),
             NetworkItem::Route(RoutePlan {
                 prefix: "fd01::/64".parse().unwrap(),
                 via: Some(("fe80::1".parse().unwrap(), "br0".to_owned())),
             }),
         ],
-        remove: Vec::new(),
+        remove: vec![NetworkKey::Unreachable("fd02::/64".parse().unwrap())],
     });
+    survives(NetworkPart::Link("br0".to_owned()));
 }

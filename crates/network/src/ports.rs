@@ -1,6 +1,6 @@
-//! How many ports a bridge has left.
+//! How many ports a bridge has left, and what an interface is called.
 
-use crate::link::list_links;
+use crate::link::{find_link_by_index, list_links};
 use crate::{Network, NetworkError};
 
 /// Ports that the kernel gives a bridge (`BR_MAX_PORTS`, of which it never gives the first).
@@ -19,5 +19,14 @@ impl Network {
         let links = list_links(&self.netlink).await?;
         let taken = links.iter().filter(|link| link.controller == Some(index)).count();
         Ok(MOST.saturating_sub(taken))
+    }
+
+    /// The name of the interface with this number; `None` when there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`TimedOut`](NetworkError::TimedOut) if the kernel does not answer.
+    pub async fn interface_name(&self, index: u32) -> Result<Option<String>, NetworkError> {
+        Ok(find_link_by_index(&self.netlink, index).await?.map(|link| link.name))
     }
 }

@@ -84,6 +84,7 @@ pub use prune::Pruned;
 pub use recall::{Recall, Recalled};
 pub use record::{Outcome, Recorded};
 pub use reservations::MOST_RESERVATIONS;
+pub use routed::AttachedPrefix;
 pub use sealed::{
     Authority, IssuedCertificate, NewAuthority, Resealed, SEAL, SealedRows, SealedSecret, Written, authority_key_name,
 };

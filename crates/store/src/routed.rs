@@ -17,9 +17,12 @@ statements! {
         where link = $1 and state = 'active' and valid_until > $2 and next_hop is not null";
     OF_PREFIX = "select address, next_hop from leases
         where link = $1 and address = $3 and state = 'active' and valid_until > $2 and next_hop is not null";
+    ATTACHED = "select network, address, routed from attachments
+        where live = 1 and address is not null and routed <> '[]' order by id";
 }
 
 const COLUMNS: Columns = Columns("lease");
+const ATTACHMENT: Columns = Columns("attachment");
 
 #[derive(FromRow)]
 struct RoutedRow {
@@ -36,7 +39,44 @@ impl RoutedRow {
     }
 }
 
+/// A prefix that is routed to a live instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttachedPrefix {
+    /// The prefix.
+    pub prefix: Ipv6Net,
+    /// The instance's address, by which the prefix is reached.
+    pub address: Ipv6Addr,
+    /// The bridge that the instance is on.
+    pub bridge: String,
+}
+
 impl Store {
+    /// The prefixes that are routed to live instances whose addresses are known.
+    ///
+    /// # Errors
+    ///
+    /// When the database is away or holds what cannot be read.
+    pub async fn attached_prefixes(&self) -> Result<Vec<AttachedPrefix>, StoreError> {
+        let mut tx = self.snapshot().await?;
+        let rows = fetch_all!(
+            &mut tx,
+            "read the prefixes of instances",
+            (String, String, String),
+            ATTACHED
+        )?;
+        let mut all = Vec::new();
+        for (bridge, address, routed) in rows {
+            let address = ATTACHMENT.parse("address", &address)?;
+            let routed: Vec<Ipv6Net> = serde_json::from_str(&routed).map_err(|_| ATTACHMENT.bad("routed", &routed))?;
+            all.extend(routed.into_iter().map(|prefix| AttachedPrefix {
+                prefix,
+                address,
+                bridge: bridge.clone(),
+            }));
+        }
+        Ok(all)
+    }
+
     /// The links of which any prefix is held at this time, whatever the settings say of them.
     ///
     /// # Errors

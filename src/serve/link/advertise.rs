@@ -1,6 +1,6 @@
 //! The router advertisements of a link.
 
-use orchestrator_network::{Bridge, NetworkError};
+use orchestrator_host::{Bridge, BridgePlan, BridgePurpose, NetworkError};
 
 use super::Parts;
 use orchestrator_runtime::causes::with_causes;
@@ -33,9 +33,20 @@ impl Parts {
     /// Withdraws this machine as a router of a link that has left the settings. Where the bridge is gone, so are the
     /// hosts that could be told.
     pub(super) async fn withdraw_for_good(&self) -> Result<(), String> {
-        match self.network.find_bridge(&self.bridge).await {
-            Ok(Some(bridge)) => self.withdraw(&bridge),
-            Ok(None) | Err(NetworkError::NotABridge { .. }) => Ok(()),
+        // Only its number is asked for: nothing is wanted of it any more.
+        let plan = BridgePlan {
+            name: self.bridge.clone(),
+            purpose: BridgePurpose::Link,
+            create: false,
+            address: None,
+            mtu: None,
+            mac: None,
+            link_local: None,
+        };
+        match self.host.see_bridge(&plan, &[]).await {
+            Ok(Some(found)) => self.withdraw(&found.bridge),
+            Ok(None) => Ok(()),
+            Err(fault) if matches!(fault.network(), Some(NetworkError::NotABridge { .. })) => Ok(()),
             Err(fault) => Err(with_causes(&fault)),
         }
     }

@@ -1,6 +1,6 @@
 //! The DHCPv6 server of a link.
 
-use orchestrator_network::Bridge;
+use orchestrator_host::Bridge;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 

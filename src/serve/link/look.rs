@@ -1,6 +1,6 @@
 //! The look-out for hosts that ask nobody.
 
-use orchestrator_network::Bridge;
+use orchestrator_host::Bridge;
 use tokio_util::sync::CancellationToken;
 
 use super::Parts;

@@ -10,15 +10,18 @@ mod listen;
 mod look;
 mod observe;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use orchestrator_network::{Bridge, BridgePlan, Network};
+use orchestrator_host::{Bridge, BridgePlan, BridgePurpose, Host, NetworkItem, NetworkPart};
+use orchestrator_network::Network;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::Context;
 use orchestrator_model::EventKind;
+use orchestrator_reconcile::PartOfHost;
 use orchestrator_reconcile::driver::{Backoff, Failure, Next, Reconciler, Registration, Run};
 use orchestrator_runtime::causes::with_causes;
 use orchestrator_runtime::conditions::Owned;
@@ -46,6 +49,9 @@ pub(super) struct Parts {
     /// Whether it has none.
     pub(super) remote: bool,
     pub(super) store: Store,
+    /// The machine of the bridge.
+    pub(super) host: Arc<dyn Host>,
+    /// The sockets of neighbours are opened through it.
     pub(super) network: Network,
     pub(super) recorder: Recorder,
     /// The listeners of all links.
@@ -124,18 +130,19 @@ impl Supervisor {
 
     /// Brings the bridge to what is planned, and serves on it.
     async fn serve_bridge(&mut self, run: &Run, plan: BridgePlan) -> Result<(), String> {
-        let bridge = self.parts.ensure_bridge(&plan).await?;
+        let mut part = self.parts.part();
+        let bridge = self.parts.ensure_bridge(&mut part, &plan).await?;
         if let Some(reason) = self.disturbed.take() {
             self.parts.note(EventKind::LinkDisturbed, format!("{reason}: mended"));
         }
-        let served = self.serve(run, &bridge, plan).await;
+        let served = self.serve(run, &bridge, plan, part).await;
         self.disturbed = served.as_ref().err().cloned();
         served
     }
 
     /// Serves until the daemon stops, the link is left, or the bridge is no longer the one it was; the error says what
     /// went wrong.
-    async fn serve(&mut self, run: &Run, bridge: &Bridge, plan: BridgePlan) -> Result<(), String> {
+    async fn serve(&mut self, run: &Run, bridge: &Bridge, plan: BridgePlan, part: PartOfHost) -> Result<(), String> {
         let parts = &self.parts;
         let ending = parts.ending(run);
         let stop = &ending.stop;
@@ -154,7 +161,7 @@ impl Supervisor {
             );
             listened.and(advertised).and(looked)
         };
-        let (served, watched) = tokio::join!(serving, parts.watch_bridge(bridge, plan, stop));
+        let (served, watched) = tokio::join!(serving, parts.watch_bridge(bridge, plan, part, stop));
         served.and(watched)
     }
 }
@@ -179,16 +186,31 @@ impl Parts {
         let link = self.link(&settings)?;
         let plan = || BridgePlan {
             name: self.bridge.clone(),
+            purpose: BridgePurpose::Link,
             create: link.create,
             address: Some(link.address),
-            mark: format!("orchestrator:{}:link", self.store.identity().site),
+            mtu: None,
+            mac: None,
+            link_local: None,
         };
         Some((!self.remote).then(plan))
     }
 
-    async fn ensure_bridge(&self, plan: &BridgePlan) -> Result<Bridge, String> {
-        let ensured = self.network.ensure_bridge(plan).await;
-        ensured.map_err(|fault| with_causes(&fault))
+    /// What `apply` of this link is about.
+    fn part(&self) -> PartOfHost {
+        PartOfHost::new(self.host.clone(), NetworkPart::Link(self.bridge.clone()))
+    }
+
+    async fn ensure_bridge(&self, part: &mut PartOfHost, plan: &BridgePlan) -> Result<Bridge, String> {
+        apply(part, plan).await?;
+        let found = part.host().see_bridge(plan, &[]).await;
+        match found.map_err(|fault| with_causes(&fault))? {
+            Some(found) => Ok(Bridge {
+                up: true,
+                ..found.bridge
+            }),
+            None => Err(format!("bridge {} was removed", plan.name)),
+        }
     }
 
     /// Waits until the settings want a part of the link; `false` when the link is left, or all is to stop.
@@ -207,6 +229,12 @@ impl Parts {
             }
         }
     }
+}
+
+/// Has the host bring a link's bridge to its plan.
+async fn apply(part: &mut PartOfHost, plan: &BridgePlan) -> Result<(), String> {
+    let applied = part.apply_whole(vec![NetworkItem::Bridge(plan.clone())]).await;
+    applied.map_err(|fault| with_causes(&fault))
 }
 
 /// Runs one part of a link; when it ends, the others are told to. One that ends of itself and without a fault has seen

@@ -6,14 +6,13 @@
 use std::net::Ipv6Addr;
 use std::time::Duration;
 
-use orchestrator_network::{
-    Bridge, BridgeFlaw, BridgeHazard, BridgeIdentity, BridgePlan, NetworkError, ObservedBridge,
-};
+use orchestrator_host::{Bridge, BridgeFlaw, BridgeHazard, BridgePlan, NetworkError, ObservedBridge};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::{PERIOD, Parts, condition};
+use super::{PERIOD, Parts, apply, condition};
 use orchestrator_model::{EventKind, HostId, LeaseSource, NewEvent};
+use orchestrator_reconcile::PartOfHost;
 use orchestrator_runtime::causes::with_causes;
 use orchestrator_runtime::conditions::Owned;
 use orchestrator_runtime::contention::Contention;
@@ -33,10 +32,10 @@ fn hazard_condition(bridge: &str) -> String {
 /// What is known of the bridge that is watched.
 struct Watch<'p> {
     parts: &'p Parts,
+    part: PartOfHost,
     index: u32,
-    /// What was last brought about.
+    /// What was last brought about, with what hosts know the bridge by.
     ensured: BridgePlan,
-    known: BridgeIdentity,
     contention: Contention,
     hazards: Vec<BridgeHazard>,
     /// Held while there are hazards.
@@ -55,13 +54,14 @@ impl Parts {
         &self,
         bridge: &Bridge,
         ensured: BridgePlan,
+        part: PartOfHost,
         stop: &CancellationToken,
     ) -> Result<(), String> {
         let mut watch = Watch {
             parts: self,
+            part,
             index: bridge.index,
             ensured,
-            known: BridgeIdentity::default(),
             contention: Contention::default(),
             hazards: Vec::new(),
             hazard_condition: None,
@@ -110,21 +110,22 @@ impl Watch<'_> {
     async fn look(&mut self) -> Result<(), String> {
         self.follow_settings().await;
         let groups = self.groups();
-        let network = &self.parts.network;
-        let observed = match network.observe_bridge(&self.ensured, &self.known, &groups).await {
+        let removed = || format!("bridge {} was removed", self.parts.bridge);
+        let observed = match self.part.host().see_bridge(&self.ensured, &groups).await {
             Ok(Some(observed)) if observed.bridge.index == self.index => observed,
-            Ok(_) | Err(NetworkError::NotABridge { .. }) => {
-                return Err(format!("bridge {} was removed", self.parts.bridge));
-            }
-            Err(fault @ NetworkError::MtuTooSmall { .. }) => {
-                self.set_waiting(with_causes(&fault));
-                return Ok(());
-            }
-            // A kernel that does not answer says nothing about the bridge.
-            Err(_) => return Ok(()),
+            Ok(_) => return Err(removed()),
+            Err(fault) => match fault.network() {
+                Some(NetworkError::NotABridge { .. }) => return Err(removed()),
+                Some(NetworkError::MtuTooSmall { .. }) => {
+                    self.set_waiting(with_causes(&fault));
+                    return Ok(());
+                }
+                // A host that does not answer says nothing about the bridge.
+                _ => return Ok(()),
+            },
         };
         self.show_hazards(&observed);
-        self.follow_identity(&observed)?;
+        self.follow_identity(&observed).await?;
         self.mend(&observed).await?;
         self.observed = true;
         Ok(())
@@ -132,11 +133,17 @@ impl Watch<'_> {
 
     /// Brings the bridge to what the settings came to want since.
     async fn follow_settings(&mut self) {
-        let Some(plan) = self.parts.plan().flatten().filter(|plan| *plan != self.ensured) else {
+        let known = |plan| BridgePlan {
+            mac: self.ensured.mac,
+            link_local: self.ensured.link_local,
+            ..plan
+        };
+        let plan = self.parts.plan().flatten().map(known);
+        let Some(plan) = plan.filter(|plan| *plan != self.ensured) else {
             return;
         };
-        match self.parts.ensure_bridge(&plan).await {
-            Ok(_) => {
+        match apply(&mut self.part, &plan).await {
+            Ok(()) => {
                 self.set_ok();
                 self.ensured = plan;
             }
@@ -194,25 +201,21 @@ impl Watch<'_> {
             return self.set_waiting(self.said(text));
         }
         self.set_waiting(self.said(text));
-        let (parts, network) = (self.parts, &self.parts.network);
-        let repaired = network.repair_bridge(&self.ensured, &self.known, observed).await;
+        let parts = self.parts;
+        // Hosts are told the bridge's addresses with it.
+        let repaired = apply(&mut self.part, &self.ensured).await;
         self.contention.mended();
-        if let Err(fault) = repaired {
+        if let Err(reason) = repaired {
             parts.context.metrics.link_repair_failed();
-            return self.set_waiting(format!("{text}: {}", with_causes(&fault)));
+            return self.set_waiting(format!("{text}: {reason}"));
         }
         for flaw in &observed.flaws {
             parts.context.metrics.link_repaired(flaw.word());
         }
         tracing::warn!(link = parts.bridge, "{}: mended", self.said(text));
         parts.note(EventKind::LinkDisturbed, format!("{}: mended", self.said(text)));
-        // Routes through the bridge went with its addresses, and hosts may know another link-layer address of it.
+        // Routes through the bridge went with its addresses.
         parts.context.notifications.notify_prefixes();
-        self.announce(&Bridge {
-            up: true,
-            mac: self.known.mac.or(observed.bridge.mac),
-            ..observed.bridge.clone()
-        });
         self.show_calm();
     }
 
@@ -236,39 +239,30 @@ impl Watch<'_> {
     }
 
     /// Takes up what hosts know the bridge by, and tells them when that changed.
-    fn follow_identity(&mut self, observed: &ObservedBridge) -> Result<(), String> {
+    async fn follow_identity(&mut self, observed: &ObservedBridge) -> Result<(), String> {
         let (bridge, now) = (&observed.bridge, &observed.identity);
         // That of a bridge of ours is given back.
-        if self.known.mac.is_none() || !bridge.ours {
-            let before = std::mem::replace(&mut self.known.mac, now.mac);
+        if self.ensured.mac.is_none() || !bridge.ours {
+            let before = std::mem::replace(&mut self.ensured.mac, now.mac);
             if before.is_some() && before != now.mac {
                 let detail = format!("bridge {} has another link-layer address: hosts were told", bridge.name);
                 tracing::info!(link = self.parts.bridge, "{detail}");
                 self.parts.note(EventKind::LinkDisturbed, detail);
-                self.announce(bridge);
+                if let Err(reason) = apply(&mut self.part, &self.ensured).await {
+                    tracing::debug!(link = self.parts.bridge, reason, "not announced");
+                }
             }
         }
         let Some(link_local) = now.link_local else {
             return Ok(());
         };
-        match self.known.link_local.replace(link_local) {
+        match self.ensured.link_local.replace(link_local) {
             Some(before) if before != link_local => Err(format!(
                 "the link-local address of bridge {} changed from {before} to {link_local}: the link is served anew, so \
                  that hosts learn their router's new address",
                 bridge.name
             )),
             _ => Ok(()),
-        }
-    }
-
-    /// Tells hosts which link-layer address the bridge's addresses have.
-    fn announce(&self, bridge: &Bridge) {
-        let address = self.ensured.address.map(|address| address.addr());
-        let Some(mac) = bridge.mac else { return };
-        for address in address.into_iter().chain(self.known.link_local) {
-            if let Err(fault) = self.parts.network.announce(bridge, address, mac) {
-                tracing::debug!(link = self.parts.bridge, reason = with_causes(&fault), "not announced");
-            }
         }
     }
 

@@ -6,6 +6,7 @@ mod no_answer;
 mod remedy;
 mod value;
 
+use orchestrator_network::NetworkError;
 use orchestrator_plugin::InstanceId;
 
 pub use cause::Cause;
@@ -65,6 +66,17 @@ pub enum HostError {
         host: String,
         /// The first thing that could not be changed.
         subject: String,
+        /// Why.
+        #[source]
+        source: Cause,
+    },
+    /// A bridge could not be observed.
+    #[error("cannot observe bridge {bridge} on host {host}")]
+    SeeBridge {
+        /// Name of the host.
+        host: String,
+        /// Name of the bridge.
+        bridge: String,
         /// Why.
         #[source]
         source: Cause,
@@ -146,12 +158,25 @@ impl HostError {
             | Self::List { source, .. }
             | Self::Describe { source, .. }
             | Self::Apply { source, .. }
+            | Self::SeeBridge { source, .. }
             | Self::Watch { source, .. }
             | Self::Exec { source, .. }
             | Self::Logs { source, .. }
             | Self::Stats { source, .. }
             | Self::Files { source, .. }
             | Self::Export { source, .. } => source.remedy(),
+        }
+    }
+
+    /// The kernel's refusal that is behind it, if one is.
+    pub fn network(&self) -> Option<&NetworkError> {
+        match self {
+            Self::Ensure(EnsureFault::NotWired { source, .. }) => Some(source),
+            Self::Apply { source, .. } | Self::SeeBridge { source, .. } | Self::List { source, .. } => match source {
+                Cause::Network(fault) => Some(fault),
+                _ => None,
+            },
+            _ => None,
         }
     }
 
@@ -166,6 +191,7 @@ impl HostError {
             | Self::List { source, .. }
             | Self::Describe { source, .. }
             | Self::Apply { source, .. }
+            | Self::SeeBridge { source, .. }
             | Self::Watch { source, .. }
             | Self::Exec { source, .. }
             | Self::Logs { source, .. }
@@ -185,7 +211,6 @@ fn joined(causes: &[Cause]) -> String {
 mod tests {
     use std::io;
 
-    use orchestrator_network::NetworkError;
     use orchestrator_plugin::EngineError;
 
     use super::*;

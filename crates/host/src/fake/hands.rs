@@ -3,8 +3,8 @@
 use orchestrator_plugin::{ContainerName, EngineFacts, InstanceId};
 
 use super::state::EngineState;
-use super::{FakeMachine, FakeState};
-use crate::{FoundState, HostChange, WatchScope};
+use super::{FakeBridge, FakeMachine, FakeRoute, FakeState};
+use crate::{FoundState, HostChange, NetworkKey, RoutePlan, WatchScope};
 
 impl FakeMachine {
     /// Somebody removes all containers of an instance.
@@ -99,24 +99,50 @@ impl FakeMachine {
         });
     }
 
-    /// The bridge goes away with its ports.
+    /// The bridge goes away with its ports, and the routes that lead through it.
     pub fn remove_bridge(&self, bridge: &str) {
         self.with(|state| {
             state.bridges.remove(bridge);
             state.attachments.retain(|_, attachment| attachment.network != bridge);
+            // The kernel notifies nobody of these.
+            state
+                .routes
+                .retain(|route| route.plan.via.as_ref().is_none_or(|(_, network)| network != bridge));
             state.report(WatchScope::Networks, &HostChange::Networks);
+            state.report(WatchScope::Interfaces, &HostChange::Interfaces);
         });
     }
 
     /// The bridge comes, with so many ports.
     pub fn add_bridge(&self, bridge: &str, ports: usize) {
         self.with(|state| {
-            state.bridges.insert(bridge.to_owned(), ports);
+            state.set_ports(bridge, ports);
             let up = HostChange::BridgeUp {
                 name: bridge.to_owned(),
             };
             state.report(WatchScope::Networks, &up);
+            state.report(WatchScope::Interfaces, &HostChange::Interfaces);
         });
+    }
+
+    /// Somebody changes a bridge.
+    pub fn change_bridge(&self, bridge: &str, change: impl FnOnce(&mut FakeBridge)) {
+        self.with(|state| {
+            if let Some(bridge) = state.bridges.get_mut(bridge) {
+                change(bridge);
+            }
+            state.report(WatchScope::Interfaces, &HostChange::Interfaces);
+        });
+    }
+
+    /// Somebody removes a route of ours.
+    pub fn remove_route(&self, key: &NetworkKey) {
+        self.with(|state| state.drop_route(key));
+    }
+
+    /// Somebody else makes a route.
+    pub fn add_route_of_another(&self, plan: RoutePlan) {
+        self.with(|state| state.routes.push(FakeRoute { plan, ours: false }));
     }
 
     fn by_hand(&self, id: InstanceId, change: impl FnOnce(&mut FakeState)) {

@@ -1,6 +1,7 @@
 //! A daemon's way to a fake machine.
 
 use std::collections::BTreeMap;
+use std::net::Ipv6Addr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,12 +13,12 @@ use orchestrator_plugin::{Capabilities, EngineError, ExecControl};
 use tokio::io::{AsyncReadExt, duplex};
 use tokio::sync::{mpsc, watch};
 
-use super::{FakeMachine, verbs};
+use super::{FakeMachine, FakeState, verbs};
 use crate::{
-    AdoptFault, Applied, ByteStream, Cause, ContainerRef, Depth, DialPlan, DialStream, Ensured, ExecRequest,
-    ExecSession, FoundAttachment, FoundInstance, Host, HostCapabilities, HostCapability, HostChange, HostError,
-    InstancePlan, InstanceRef, ListRequest, Listed, LogRequest, NetworkChange, NetworkItem, NoAnswer, Observation,
-    Output, OutputStream, RemovalPlan, Socket, Stage, Stats, TerminalSize, WatchScope,
+    AdoptFault, Applied, BridgePlan, ByteStream, Cause, ContainerRef, Depth, DialPlan, DialStream, Ensured,
+    ExecRequest, ExecSession, FoundAttachment, FoundInstance, Host, HostCapabilities, HostCapability, HostChange,
+    HostError, InstancePlan, InstanceRef, ListRequest, Listed, LogRequest, NetworkChange, NetworkPart, NoAnswer,
+    Observation, ObservedBridge, Output, OutputStream, RemovalPlan, Socket, Stage, Stats, TerminalSize, WatchScope,
 };
 
 /// A daemon's way to a fake machine.
@@ -82,6 +83,16 @@ impl FakeHost {
         Listed::Ports {
             bridge: bridge.to_owned(),
             free: free.await,
+        }
+    }
+
+    async fn look_for_bridge(&self, bridge: &str) -> Listed {
+        let there = self
+            .machine
+            .ask("list", None, |state| state.bridges.contains_key(bridge));
+        Listed::Bridge {
+            bridge: bridge.to_owned(),
+            there: there.await,
         }
     }
 
@@ -177,6 +188,23 @@ impl Host for FakeHost {
         for bridge in &request.ports_of {
             asked.push(Box::pin(self.count_ports(bridge)));
         }
+        for bridge in &request.bridges {
+            asked.push(Box::pin(self.look_for_bridge(bridge)));
+        }
+        if request.made_bridges {
+            let made = self.machine.ask("list", None, FakeState::made_bridges);
+            asked.push(Box::pin(async { Listed::MadeBridges(made.await) }));
+        }
+        if request.routes {
+            let routes = self
+                .machine
+                .ask("list", None, |state| state.our_routes().into_iter().collect());
+            asked.push(Box::pin(async { Listed::Routes(routes.await) }));
+        }
+        if request.forwarding {
+            let forwards = self.machine.ask("list", None, |state| state.forwards);
+            asked.push(Box::pin(async { Listed::Forwarding(forwards.await) }));
+        }
         while let Some(answer) = asked.next().await {
             if answers.send(answer).await.is_err() {
                 return Err(HostError::List {
@@ -211,36 +239,30 @@ impl Host for FakeHost {
         })
     }
 
-    async fn apply(&self, from: u64, to: u64, change: &NetworkChange) -> Result<Applied, HostError> {
+    async fn apply(
+        &self,
+        part: &NetworkPart,
+        from: u64,
+        to: u64,
+        change: &NetworkChange,
+    ) -> Result<Applied, HostError> {
         let _call = self.machine.call("apply");
-        let mut applied = Applied::Done;
-        let outcome = self.machine.change("apply", None, |state| {
-            match change {
-                NetworkChange::Difference { .. } if state.generation != Some(from) => {
-                    applied = Applied::NeedsWhole { at: state.generation };
-                    return;
-                }
-                NetworkChange::Difference { set, remove } => {
-                    for key in remove {
-                        state.networks.remove(key);
-                    }
-                    state.networks.extend(set.iter().map(|item| (item.key(), item.clone())));
-                }
-                NetworkChange::Whole(items) => {
-                    state.networks = items
-                        .iter()
-                        .map(|item: &NetworkItem| (item.key(), item.clone()))
-                        .collect();
-                }
-            }
-            state.generation = Some(to);
-        });
-        outcome.await.map_err(|source| HostError::Apply {
+        let applied = self.machine.bring_networks(part, from, to, change).await;
+        applied.map_err(|(subject, source)| HostError::Apply {
             host: self.name.clone(),
-            subject: "the networks".to_owned(),
+            subject,
             source,
-        })?;
-        Ok(applied)
+        })
+    }
+
+    async fn see_bridge(&self, plan: &BridgePlan, _groups: &[Ipv6Addr]) -> Result<Option<ObservedBridge>, HostError> {
+        let _call = self.machine.call("see_bridge");
+        let observed = self.machine.ask("look", None, |state| state.observe_bridge(plan)).await;
+        observed.map_err(|source| HostError::SeeBridge {
+            host: self.name.clone(),
+            bridge: plan.name.clone(),
+            source,
+        })
     }
 
     async fn watch(&self, scope: WatchScope, changes: mpsc::Sender<HostChange>) -> HostError {
@@ -350,7 +372,7 @@ impl Host for FakeHost {
         let copied = async {
             let chunks: Vec<Bytes> = archive.try_collect().await?;
             let key = (container.instance, container.name.clone());
-            let effect = |state: &mut super::FakeState| {
+            let effect = |state: &mut FakeState| {
                 if let Some(found) = state.containers.get_mut(&key) {
                     found.files.insert(directory.to_owned(), chunks.concat().into());
                 }

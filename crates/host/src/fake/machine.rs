@@ -8,7 +8,7 @@ use orchestrator_plugin::ContainerSpec;
 use tokio::sync::Notify;
 
 use super::state::EngineState;
-use super::{CrashPoints, FakeHost, FakeState, Faults, Random};
+use super::{CrashPoints, FakeBridge, FakeHost, FakeState, Faults, Random};
 
 /// The parts of a fake machine.
 #[derive(Debug, Clone)]
@@ -57,17 +57,21 @@ impl FakeMachine {
     /// A machine with nothing on it, which does not fail yet.
     pub fn new(settings: MachineSettings) -> Self {
         let engines = settings.engines.iter().map(|name| (name.clone(), EngineState::Up));
+        let bridges = (1..).zip(&settings.bridges);
+        let bridges = bridges.map(|(index, (name, ports))| (name.clone(), FakeBridge::new(index, *ports)));
         let state = FakeState {
             random: Random::new(settings.seed),
             faults: Faults::none(),
             engines: engines.collect(),
             watchers: Vec::new(),
             starts: 0,
-            generation: None,
+            indexes: u32::try_from(settings.bridges.len()).unwrap_or(u32::MAX),
+            generations: BTreeMap::new(),
             containers: BTreeMap::new(),
             attachments: BTreeMap::new(),
-            bridges: settings.bridges.iter().cloned().collect(),
-            networks: BTreeMap::new(),
+            bridges: bridges.collect(),
+            routes: Vec::new(),
+            forwards: true,
             silent: Default::default(),
             violations: Vec::new(),
             calls: BTreeMap::new(),

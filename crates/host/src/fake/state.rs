@@ -5,12 +5,13 @@ use std::net::Ipv6Addr;
 use std::path::PathBuf;
 
 use bytes::Bytes;
+use ipnet::Ipv6Net;
 use orchestrator_plugin::{ContainerName, ContainerSpec, Id, InstanceId};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::{Faults, MachineSettings, Random};
-use crate::{FoundState, HostChange, NetworkItem, NetworkKey, WatchScope};
+use super::{FakeBridge, FakeRoute, Faults, MachineSettings, Random};
+use crate::{FoundState, HostChange, NetworkPart, WatchScope};
 
 /// A container of a fake machine.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,6 +47,8 @@ pub struct FakeAttachment {
     pub process: u64,
     /// Whether it is isolated.
     pub isolated: bool,
+    /// The prefixes that are routed to it.
+    pub routed: Vec<Ipv6Net>,
 }
 
 /// How an engine treats requests.
@@ -76,15 +79,18 @@ pub struct FakeState {
     pub(super) engines: BTreeMap<String, EngineState>,
     pub(super) watchers: Vec<Watcher>,
     pub(super) starts: u64,
-    pub(super) generation: Option<u64>,
+    pub(super) indexes: u32,
+    pub(super) generations: BTreeMap<NetworkPart, u64>,
     /// Its containers.
     pub containers: BTreeMap<(InstanceId, ContainerName), FakeContainer>,
     /// Its attachments.
     pub attachments: BTreeMap<Id, FakeAttachment>,
-    /// Its bridges, with the number of ports that each has for attachments.
-    pub bridges: BTreeMap<String, usize>,
-    /// What `apply` brought to it.
-    pub networks: BTreeMap<NetworkKey, NetworkItem>,
+    /// Its bridges.
+    pub bridges: BTreeMap<String, FakeBridge>,
+    /// Its routes, ours and those of others.
+    pub routes: Vec<FakeRoute>,
+    /// Whether it passes on packets between its networks.
+    pub forwards: bool,
     /// Images whose instances never answer.
     pub silent: BTreeSet<String>,
     /// Violations: things that must never happen and did, in their order.
@@ -165,7 +171,7 @@ impl FakeState {
 
     /// How many ports a bridge has left; `None` when it is not there.
     pub(super) fn free_ports(&self, bridge: &str) -> Option<usize> {
-        let ports = self.bridges.get(bridge)?;
+        let ports = self.bridges.get(bridge)?.ports;
         let taken = self.attachments.values().filter(|one| one.network == bridge).count();
         Some(ports.saturating_sub(taken))
     }

@@ -236,6 +236,7 @@ fn wire(state: &mut FakeState, plan: &InstancePlan, process: u64) {
             address: attachment.address,
             process,
             isolated: attachment.isolated,
+            routed: attachment.routed.clone(),
         };
         state.attachments.insert(attachment.id, wired);
     }

@@ -71,6 +71,8 @@ impl FakeMachine {
         state.watchers.push(Watcher { scope, sender });
         match scope {
             WatchScope::Networks => vec![HostChange::Networks],
+            WatchScope::Interfaces => vec![HostChange::Interfaces],
+            WatchScope::Routes => vec![HostChange::Routes],
             WatchScope::Engines => {
                 let of = |(name, engine): (&String, &EngineState)| match engine {
                     EngineState::Up => up(name),

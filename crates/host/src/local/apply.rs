@@ -1,120 +1,140 @@
-//! Brings bridges and routes to what they are to be.
+//! Brings a part of the host's networks to what it is to be.
 
-use std::collections::BTreeMap;
-
-use orchestrator_network as network;
-use orchestrator_network::{Route, RouteMark, Way};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use super::LocalHost;
-use crate::{Applied, BridgePlan, Cause, HostCapability, HostError, NetworkChange, NetworkItem, NetworkKey, RoutePlan};
+use crate::{Applied, Cause, HostCapability, HostError, NetworkChange, NetworkItem, NetworkKey, NetworkPart};
 
-/// The generation of the host's networks.
+/// What one part of the host's networks was brought to.
 #[derive(Debug, Default)]
 pub(super) struct State {
     generation: Option<u64>,
     items: BTreeMap<NetworkKey, NetworkItem>,
 }
 
+/// A part that is being changed, with the first failure.
+struct Change<'s> {
+    state: &'s mut State,
+    failed: Option<HostError>,
+}
+
 impl LocalHost {
-    pub(super) async fn apply_change(&self, from: u64, to: u64, change: &NetworkChange) -> Result<Applied, HostError> {
+    pub(super) async fn apply_change(
+        &self,
+        part: &NetworkPart,
+        from: u64,
+        to: u64,
+        change: &NetworkChange,
+    ) -> Result<Applied, HostError> {
+        let state = self.parts().entry(part.clone()).or_default().clone();
         // One change after another: a second one begins at what the first has come to.
-        let mut state = self.inner.generation.lock().await;
-        let (set, remove) = match change {
+        let mut state = state.lock().await;
+        let (set, mut remove) = match change {
             NetworkChange::Difference { .. } if state.generation != Some(from) => {
                 return Ok(Applied::NeedsWhole { at: state.generation });
             }
             NetworkChange::Difference { set, remove } => (set.clone(), remove.clone()),
-            NetworkChange::Whole(items) => {
-                let wanted: Vec<NetworkKey> = items.iter().map(NetworkItem::key).collect();
-                let gone = state.items.keys().filter(|key| !wanted.contains(key)).cloned();
-                (items.clone(), gone.collect())
-            }
+            NetworkChange::Whole(items) => (items.clone(), Vec::new()),
         };
         // A change that failed half-way is at no generation. Then only the whole is accepted.
         state.generation = None;
-        for key in remove {
-            if let Some(item) = state.items.get(&key).cloned() {
-                self.remove_item(&item)
-                    .await
-                    .map_err(|source| self.not_applied(&key, source))?;
-                state.items.remove(&key);
+        let mut change_of = Change {
+            state: &mut state,
+            failed: None,
+        };
+        let wanted: BTreeSet<NetworkKey> = set.iter().map(NetworkItem::key).collect();
+        let missing = match (change, part) {
+            (NetworkChange::Whole(_), NetworkPart::Routes) => self.compare_routes(&set, &mut remove).await,
+            (NetworkChange::Whole(_), _) => {
+                remove.extend(
+                    change_of
+                        .state
+                        .items
+                        .keys()
+                        .filter(|key| !wanted.contains(key))
+                        .cloned(),
+                );
+                Ok(set)
             }
+            (NetworkChange::Difference { .. }, _) => Ok(set),
+        };
+        let missing = missing.map_err(|source| self.not_applied(part, source))?;
+        if matches!(change, NetworkChange::Whole(_)) && *part == NetworkPart::Routes {
+            // What is there and right is not made again.
+            change_of.keep(change);
         }
-        for item in set {
-            self.set_item(&item)
-                .await
-                .map_err(|source| self.not_applied(&item.key(), source))?;
-            state.items.insert(item.key(), item);
+        // What is new comes first: it may replace something, which is then never missing in between.
+        self.set_all(missing, &mut change_of).await;
+        self.remove_all_of(remove, &wanted, &mut change_of).await;
+        if let Some(failed) = change_of.failed {
+            return Err(failed);
         }
         state.generation = Some(to);
         Ok(Applied::Done)
     }
 
+    async fn set_all(&self, set: Vec<NetworkItem>, change: &mut Change<'_>) {
+        for item in set {
+            match self.set_item(&item).await {
+                Ok(()) => drop(change.state.items.insert(item.key(), item)),
+                Err(source) => change.fail(self.not_applied(item.key(), source)),
+            }
+        }
+    }
+
+    async fn remove_all_of(&self, remove: Vec<NetworkKey>, wanted: &BTreeSet<NetworkKey>, change: &mut Change<'_>) {
+        for key in remove {
+            let known = change.state.items.get(&key).cloned();
+            match self.remove_item(&key, known.as_ref(), wanted.contains(&key)).await {
+                Ok(()) if wanted.contains(&key) => {}
+                Ok(()) => drop(change.state.items.remove(&key)),
+                Err(source) => change.fail(self.not_applied(key, source)),
+            }
+        }
+    }
+
     async fn set_item(&self, item: &NetworkItem) -> Result<(), Cause> {
         match item {
-            NetworkItem::Bridge(bridge) => Ok(self.network().ensure_bridge(&self.bridge(bridge)).await.map(drop)?),
-            NetworkItem::Route(route) => {
-                let route = self.route(route).await?;
-                Ok(self.network().ensure_route(route, self.route_mark()).await?)
-            }
+            NetworkItem::Bridge(bridge) => self.set_bridge(bridge).await,
+            NetworkItem::Route(route) => self.set_route(route).await,
             NetworkItem::Binding { .. } => Err(self.unsupported(HostCapability::Policy)),
         }
     }
 
-    /// A bridge is left as it is: it may have ports that are not ours.
-    async fn remove_item(&self, item: &NetworkItem) -> Result<(), Cause> {
-        match item {
-            NetworkItem::Bridge(_) | NetworkItem::Binding { .. } => Ok(()),
-            NetworkItem::Route(route) => match self.route(route).await {
-                // The route went away with its bridge.
-                Err(Cause::Network(network::NetworkError::BridgeMissing { .. })) => Ok(()),
-                Err(fault) => Err(fault),
-                Ok(route) => Ok(self.network().remove_route(route, self.route_mark()).await?),
-            },
+    /// Removes one thing. What is `wanted` under the same key stays, and only others under it are removed.
+    async fn remove_item(&self, key: &NetworkKey, known: Option<&NetworkItem>, wanted: bool) -> Result<(), Cause> {
+        match key {
+            NetworkKey::Bridge(name) => self.drop_bridge(name).await,
+            NetworkKey::Route(prefix) | NetworkKey::Unreachable(prefix) => {
+                let known = known.and_then(|item| match item {
+                    NetworkItem::Route(route) => Some(route),
+                    _ => None,
+                });
+                self.drop_route(*prefix, key, known, wanted).await
+            }
+            NetworkKey::Binding { .. } => Ok(()),
         }
     }
 
-    fn bridge(&self, plan: &BridgePlan) -> network::BridgePlan {
-        network::BridgePlan {
-            name: plan.name.clone(),
-            create: plan.create,
-            address: plan.address,
-            mark: format!("{}link", self.alias_prefix()),
-        }
-    }
-
-    async fn route(&self, plan: &RoutePlan) -> Result<Route, Cause> {
-        let Some((next_hop, name)) = &plan.via else {
-            return Ok(Route {
-                prefix: plan.prefix,
-                way: Way::Unreachable,
-            });
-        };
-        let bridge = self.network().find_bridge(name).await?;
-        let bridge = bridge.ok_or_else(|| network::NetworkError::BridgeMissing { bridge: name.clone() })?;
-        Ok(Route {
-            prefix: plan.prefix,
-            way: Way::Via {
-                next_hop: *next_hop,
-                interface: bridge.index,
-            },
-        })
-    }
-
-    fn route_mark(&self) -> RouteMark {
-        let [a, b, c, d, ..] = self.inner.mark.site.bytes();
-        RouteMark::new(u32::from_be_bytes([a, b, c, d]))
-    }
-
-    fn not_applied(&self, key: &NetworkKey, source: Cause) -> HostError {
+    fn not_applied(&self, subject: impl fmt::Display, source: Cause) -> HostError {
         HostError::Apply {
             host: self.inner.name.clone(),
-            subject: match key {
-                NetworkKey::Bridge(name) => format!("bridge {name}"),
-                NetworkKey::Route(prefix) => format!("the route to {prefix}"),
-                NetworkKey::Binding { network, prefix } => format!("the binding of {prefix} on {network}"),
-            },
+            subject: subject.to_string(),
             source,
+        }
+    }
+}
+
+impl Change<'_> {
+    fn fail(&mut self, fault: HostError) {
+        self.failed.get_or_insert(fault);
+    }
+
+    /// Records the whole as what is there.
+    fn keep(&mut self, change: &NetworkChange) {
+        if let NetworkChange::Whole(items) = change {
+            self.state.items = items.iter().map(|item| (item.key(), item.clone())).collect();
         }
     }
 }

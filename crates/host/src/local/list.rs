@@ -25,6 +25,18 @@ impl LocalHost {
         for bridge in &request.ports_of {
             asked.push(Box::pin(self.count_ports(bridge)));
         }
+        for bridge in &request.bridges {
+            asked.push(Box::pin(self.look_for_bridge(bridge)));
+        }
+        if request.made_bridges {
+            asked.push(Box::pin(async { Listed::MadeBridges(self.made_bridges().await) }));
+        }
+        if request.routes {
+            asked.push(Box::pin(async { Listed::Routes(self.found_routes().await) }));
+        }
+        if request.forwarding {
+            asked.push(Box::pin(async { Listed::Forwarding(Ok(self.network().forwards())) }));
+        }
         while let Some(answer) = asked.next().await {
             answers.send(answer).await.map_err(|_| Cause::Unheeded)?;
         }
@@ -114,6 +126,14 @@ impl LocalHost {
         Listed::Ports {
             bridge: bridge.to_owned(),
             free,
+        }
+    }
+
+    async fn look_for_bridge(&self, bridge: &str) -> Listed {
+        let found = self.network().find_bridge(bridge).await;
+        Listed::Bridge {
+            bridge: bridge.to_owned(),
+            there: found.map(|found| found.is_some()).map_err(Cause::from),
         }
     }
 }

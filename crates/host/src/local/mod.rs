@@ -9,6 +9,7 @@
 mod adopt;
 mod answer;
 mod apply;
+mod bridge;
 mod copy;
 mod describe;
 mod dial;
@@ -21,6 +22,7 @@ mod news;
 mod ports;
 mod probe;
 mod remove;
+mod route;
 mod see;
 mod stats;
 mod values;
@@ -29,6 +31,7 @@ mod while_running;
 mod wire;
 
 use std::collections::{BTreeMap, HashMap};
+use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -38,9 +41,10 @@ use orchestrator_plugin::{Engine, InstanceId, Mark};
 use tokio::sync::{mpsc, watch as channel};
 
 use crate::{
-    Applied, ByteStream, Cause, ContainerRef, Depth, DialPlan, DialStream, Ensured, ExecRequest, ExecSession, Host,
-    HostCapabilities, HostCapability, HostChange, HostError, InstancePlan, InstanceRef, ListRequest, Listed,
-    LogRequest, NetworkChange, Observation, OutputStream, RemovalPlan, Stage, Stats, WatchScope,
+    Applied, BridgePlan, ByteStream, Cause, ContainerRef, Depth, DialPlan, DialStream, Ensured, ExecRequest,
+    ExecSession, Host, HostCapabilities, HostCapability, HostChange, HostError, InstancePlan, InstanceRef, ListRequest,
+    Listed, LogRequest, NetworkChange, NetworkPart, Observation, ObservedBridge, OutputStream, RemovalPlan, Stage,
+    Stats, WatchScope,
 };
 use news::News;
 
@@ -64,6 +68,8 @@ pub struct LocalHost {
     inner: Arc<Inner>,
 }
 
+type Parts = BTreeMap<NetworkPart, Arc<tokio::sync::Mutex<apply::State>>>;
+
 struct Inner {
     name: String,
     engines: BTreeMap<Arc<str>, Arc<dyn Engine>>,
@@ -73,8 +79,8 @@ struct Inner {
     // Where the network of each instance was last seen.
     networks: Mutex<HashMap<InstanceId, PathBuf>>,
     news: News,
-    // The generation that `apply` reached last.
-    generation: tokio::sync::Mutex<apply::State>,
+    // What `apply` has brought each part of the networks to.
+    parts: Mutex<Parts>,
 }
 
 impl LocalHost {
@@ -89,7 +95,7 @@ impl LocalHost {
             namespaces: settings.namespaces,
             networks: Mutex::default(),
             news: News::default(),
-            generation: tokio::sync::Mutex::default(),
+            parts: Mutex::default(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -131,6 +137,11 @@ impl LocalHost {
             Some(netns) => drop(networks.insert(instance, netns.to_owned())),
             None => drop(networks.remove(&instance)),
         }
+    }
+
+    fn parts(&self) -> MutexGuard<'_, Parts> {
+        // Nothing that holds the lock can panic half-way through a change.
+        self.inner.parts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn networks(&self) -> MutexGuard<'_, HashMap<InstanceId, PathBuf>> {
@@ -202,8 +213,23 @@ impl Host for LocalHost {
         })
     }
 
-    async fn apply(&self, from: u64, to: u64, change: &NetworkChange) -> Result<Applied, HostError> {
-        self.apply_change(from, to, change).await
+    async fn apply(
+        &self,
+        part: &NetworkPart,
+        from: u64,
+        to: u64,
+        change: &NetworkChange,
+    ) -> Result<Applied, HostError> {
+        self.apply_change(part, from, to, change).await
+    }
+
+    async fn see_bridge(&self, plan: &BridgePlan, groups: &[Ipv6Addr]) -> Result<Option<ObservedBridge>, HostError> {
+        let observed = self.observe_bridge(plan, groups).await;
+        observed.map_err(|source| HostError::SeeBridge {
+            host: self.inner.name.clone(),
+            bridge: plan.name.clone(),
+            source,
+        })
     }
 
     async fn watch(&self, scope: WatchScope, changes: mpsc::Sender<HostChange>) -> HostError {
@@ -212,6 +238,8 @@ impl Host for LocalHost {
             source: match scope {
                 WatchScope::Engines => self.watch_engines(&changes).await,
                 WatchScope::Networks => self.watch_networks(&changes).await,
+                WatchScope::Interfaces => self.watch_interfaces(&changes).await,
+                WatchScope::Routes => self.watch_routes(&changes).await,
             },
         }
     }

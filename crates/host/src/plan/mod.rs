@@ -12,6 +12,6 @@ pub use attachment::AttachmentPlan;
 pub use container::{ContainerPlan, ContainerRef};
 pub use dial::{DialPlan, Socket};
 pub use instance::{InstancePlan, InstanceRef};
-pub use network::{Applied, BridgePlan, NetworkChange, NetworkItem, NetworkKey, RoutePlan};
+pub use network::{Applied, BridgePlan, BridgePurpose, NetworkChange, NetworkItem, NetworkKey, NetworkPart, RoutePlan};
 pub use readiness::ReadinessPlan;
 pub use removal::RemovalPlan;

@@ -16,7 +16,7 @@ use orchestrator_host::{
     AttachmentPlan, ContainerName, ContainerPlan, ContainerSpec, InstancePlan, LocalHost, LocalSettings, ReadinessPlan,
     RemovalPlan,
 };
-use orchestrator_network::{BridgePlan, Network, RouteMark};
+use orchestrator_network::{BridgePlan, Network};
 use orchestrator_plugin::{Capability, Id, Mark};
 
 use crate::engine::Threads;
@@ -132,13 +132,6 @@ impl Lab {
     pub(crate) async fn remove_host_end(&self, plan: &InstancePlan) -> Result<()> {
         let host_end = plan.attachments[0].host_end();
         Ok(self.network.remove_attachment(&host_end, "orchestrator:").await?)
-    }
-
-    pub(crate) async fn routes(&self) -> Result<Vec<String>> {
-        let [a, b, c, d, ..] = SITE.bytes();
-        let mark = RouteMark::new(u32::from_be_bytes([a, b, c, d]));
-        let found = self.network.list_routes(mark).await?;
-        Ok(found.iter().map(|route| route.prefix.to_string()).collect())
     }
 }
 

@@ -27,6 +27,8 @@ pub enum BridgeFlaw {
     Option(&'static str),
     /// A setting of a bridge that we made was changed: its key under `net.ipv6.conf.BRIDGE`.
     Setting(&'static str),
+    /// A bridge that we made has this MTU, and should have another one.
+    OtherMtu(u32),
     /// The kernel dropped a multicast group that a socket of ours had joined there.
     ///
     /// It does so when it switches IPv6 off on the bridge because of its MTU. Only the socket can join again.
@@ -43,6 +45,7 @@ impl BridgeFlaw {
             Self::OtherLinkLayer { .. } => "link-layer",
             Self::Option(_) => "option",
             Self::Setting(_) => "setting",
+            Self::OtherMtu(_) => "mtu",
             Self::NotMember(_) => "multicast",
         }
     }
@@ -62,6 +65,7 @@ impl fmt::Display for BridgeFlaw {
             ),
             Self::Option(option) => write!(f, "its option {option} was changed"),
             Self::Setting(key) => write!(f, "its setting {key} was changed"),
+            Self::OtherMtu(mtu) => write!(f, "its MTU is {mtu}"),
             Self::NotMember(group) => write!(f, "the kernel dropped its multicast group {group}"),
         }
     }

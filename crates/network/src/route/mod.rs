@@ -75,6 +75,11 @@ impl RouteMark {
         }
     }
 
+    /// The mark of the site with this id.
+    pub fn of_site([a, b, c, d, ..]: [u8; 6]) -> Self {
+        Self::new(u32::from_be_bytes([a, b, c, d]))
+    }
+
     /// The mark whose routes to clients have this metric, as iproute2 shows it; `None` when no mark has it.
     pub fn of_metric(metric: u32) -> Option<Self> {
         (metric & 0xc000_0001 == 0x4000_0000).then_some(Self { metric })

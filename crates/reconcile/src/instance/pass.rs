@@ -146,6 +146,7 @@ impl Orchestrator {
             engines: all_engines.filter(|_| engines).collect(),
             attachments: true,
             ports_of: self.full_bridges_of(id),
+            ..ListRequest::default()
         };
         let (sender, mut answers) = mpsc::channel(QUEUE);
         let receive = async {
@@ -198,6 +199,8 @@ impl Orchestrator {
                     "could not count ports"
                 );
             }
+            // Not asked for here.
+            Listed::Bridge { .. } | Listed::MadeBridges(_) | Listed::Routes(_) | Listed::Forwarding(_) => {}
         }
     }
 

@@ -112,7 +112,8 @@ impl Orchestrator {
             HostChange::Networks => self.want_pass(),
             HostChange::BridgeUp { name } => self.bridge_is_back(&name).await,
             HostChange::PortFreed if self.any_bridge_full() => self.want_pass(),
-            HostChange::PortFreed => {}
+            // Others watch these.
+            HostChange::PortFreed | HostChange::Interfaces | HostChange::Routes | HostChange::RouteGone(_) => {}
         }
     }
 

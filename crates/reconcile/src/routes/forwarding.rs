@@ -1,12 +1,14 @@
 //! Checks that this machine forwards packets. Otherwise a route to a client is of no use.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use orchestrator_network::Network;
+use orchestrator_host::{Host, ListRequest, Listed};
 
 use super::Parts;
 use crate::driver::{Failure, Next, Reconciler, Registration, Run};
+use crate::part::list_all;
 use orchestrator_runtime::conditions::{Conditions, Owned};
 use orchestrator_settings::Current;
 
@@ -21,7 +23,7 @@ const OFF: &str = "this machine forwards no IPv6 packets, so that clients cannot
 
 /// Shows whether this machine forwards packets.
 pub(super) struct Forwarding {
-    network: Network,
+    host: Arc<dyn Host>,
     settings: Current,
     conditions: Conditions,
     /// Held while prefixes are delegated.
@@ -31,7 +33,7 @@ pub(super) struct Forwarding {
 impl Forwarding {
     pub(super) fn new(parts: &Parts) -> Self {
         Self {
-            network: parts.network.clone(),
+            host: parts.host.clone(),
             settings: parts.settings.clone(),
             conditions: parts.conditions.clone(),
             condition: None,
@@ -52,9 +54,26 @@ impl Forwarding {
 #[async_trait]
 impl Reconciler for Forwarding {
     async fn reconcile(&mut self, _: &Run) -> Result<Next, Failure> {
-        let (needed, forwards) = (self.settings.get().delegates(), self.network.forwards());
+        let needed = self.settings.get().delegates();
+        let forwards = !needed || self.forwards().await?;
         show(&mut self.condition, needed, forwards, &self.conditions);
         Ok(Next::Wait)
+    }
+}
+
+impl Forwarding {
+    async fn forwards(&self) -> Result<bool, Failure> {
+        let request = ListRequest {
+            forwarding: true,
+            ..ListRequest::default()
+        };
+        let listed = list_all(self.host.as_ref(), &request).await;
+        for answer in listed.map_err(|fault| Failure::of(&fault))? {
+            if let Listed::Forwarding(forwards) = answer {
+                return forwards.map_err(|fault| Failure::of(&fault));
+            }
+        }
+        Err("the host does not say whether it forwards packets".to_owned().into())
     }
 }
 

@@ -21,7 +21,9 @@
 mod compare;
 mod forwarding;
 mod reconciler;
+mod records;
 mod restore;
 
 use reconciler::RouteReconciler;
-pub use reconciler::{CONDITION, Parts, mark, register};
+pub use reconciler::{CONDITION, Parts, register};
+pub use records::RouteRecords;

@@ -1,26 +1,28 @@
 //! The route reconciler: single prefixes when it is notified of them, and everything now and then.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::Ipv6Addr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use ipnet::Ipv6Net;
-use orchestrator_network::{Network, Route, RouteChange, RouteMark, Way};
+use orchestrator_host::{Host, HostChange, HostError, NetworkItem, NetworkPart, RoutePlan};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 use super::forwarding::Forwarding;
+use super::records::RouteRecords;
 use super::restore::RouteWatch;
 use crate::driver::{Backoff, Driver, Failure, Next, Reconciler, Registration, Run};
-use orchestrator_model::{Clock, SiteId};
+use crate::part::PartOfHost;
+use orchestrator_model::Clock;
 use orchestrator_runtime::causes::with_causes;
 use orchestrator_runtime::conditions::{Conditions, Owned};
 use orchestrator_runtime::contention::Contention;
 use orchestrator_runtime::metrics::Metrics;
 use orchestrator_runtime::notifications::{Notifications, Prefixes};
 use orchestrator_settings::Current;
-use orchestrator_store::Store;
 
 /// The condition under which routes are shown.
 pub const CONDITION: &str = "routes";
@@ -37,10 +39,10 @@ const SINGLY: usize = 256;
 pub struct Parts {
     /// The settings: links and their pools.
     pub settings: Current,
-    /// The recorded leases.
-    pub store: Store,
-    /// The kernel.
-    pub network: Network,
+    /// The recorded leases and instances.
+    pub records: Arc<dyn RouteRecords>,
+    /// The machine whose routes are kept.
+    pub host: Arc<dyn Host>,
     /// The clock by which leases end.
     pub clock: Clock,
     /// Where changes of prefixes are notified.
@@ -58,8 +60,7 @@ pub fn register(driver: &Driver, parts: Parts) {
     let forwarding = Forwarding::new(&parts);
     let routes = RouteReconciler::new(parts, changes);
     let watch = RouteWatch {
-        network: routes.parts.network.clone(),
-        mark: routes.mark,
+        host: routes.parts.host.clone(),
         changes: sender,
     };
     let registration = Registration::new(
@@ -75,20 +76,20 @@ pub fn register(driver: &Driver, parts: Parts) {
 /// Keeps the routes of all links.
 pub(super) struct RouteReconciler {
     pub(super) parts: Parts,
-    pub(super) mark: RouteMark,
+    pub(super) part: PartOfHost,
     /// The bridges that are there, by name.
-    pub(super) interfaces: HashMap<String, u32>,
-    /// The routes to delegated prefixes that are in the kernel, as far as we know.
-    pub(super) installed: HashMap<Ipv6Net, Route>,
-    /// The pools that are known to be unreachable in the kernel.
+    pub(super) bridges: BTreeSet<String>,
+    /// The routes through neighbours that the host has, as far as is known.
+    pub(super) installed: HashMap<Ipv6Net, RoutePlan>,
+    /// The prefixes that the host is known to make unreachable.
     pub(super) pools: HashSet<Ipv6Net>,
-    /// Routes that somebody else removed since everything was last compared.
-    pub(super) lost: HashSet<Route>,
+    /// Routes that somebody else removed, and that are not known to be there again.
+    pub(super) lost: HashSet<RoutePlan>,
     pub(super) contention: Contention,
     /// Held while prefixes are delegated.
     condition: Option<Owned>,
     /// Changes of routes with our mark.
-    changes: mpsc::Receiver<RouteChange>,
+    changes: mpsc::Receiver<HostChange>,
     /// Prefixes that the reconciler was notified of since its last run, with their router where that is known.
     changed: HashMap<(String, Ipv6Net), Option<Ipv6Addr>>,
     /// When everything is to be compared.
@@ -135,13 +136,12 @@ impl Reconciler for RouteReconciler {
 }
 
 impl RouteReconciler {
-    /// The reconciler of the routes that carry the mark of this store's site.
-    fn new(parts: Parts, changes: mpsc::Receiver<RouteChange>) -> Self {
-        let mark = mark(parts.store.identity().site);
+    /// The reconciler of all routes on the host that carry our mark.
+    fn new(parts: Parts, changes: mpsc::Receiver<HostChange>) -> Self {
         Self {
+            part: PartOfHost::new(parts.host.clone(), NetworkPart::Routes),
             parts,
-            mark,
-            interfaces: HashMap::new(),
+            bridges: BTreeSet::new(),
             installed: HashMap::new(),
             pools: HashSet::new(),
             lost: HashSet::new(),
@@ -180,86 +180,61 @@ impl RouteReconciler {
     ///
     /// The first thing that went wrong, as text; some prefixes may still be as they were.
     async fn follow(&mut self, changed: HashMap<(String, Ipv6Net), Option<Ipv6Addr>>) -> Result<(), String> {
+        let (mut set, mut remove) = (Vec::new(), Vec::new());
         for ((link, prefix), router) in changed {
             // Without its bridge there is no route; when it comes, everything is compared.
-            let Some(interface) = self.interfaces.get(&link).copied() else {
+            if !self.bridges.contains(&link) {
                 continue;
-            };
-            let via = |next_hop| Route {
+            }
+            let via = |next_hop| RoutePlan {
                 prefix,
-                way: Way::Via { next_hop, interface },
+                via: Some((next_hop, link.clone())),
             };
             // A client that renews: there is nothing to do for it.
-            if router.is_some() && self.installed.get(&prefix).copied() == router.map(via) {
+            let installed = self.installed.get(&prefix);
+            if router.is_some() && installed == router.map(via).as_ref() {
                 continue;
             }
             let now = self.parts.clock.now();
-            let held = self.parts.store.routed_prefix(&link, prefix, now).await;
-            let wanted = held.map_err(|fault| with_causes(&fault))?.map(via);
-            self.bring_to(prefix, interface, wanted).await?;
+            let held = self.parts.records.routed_prefix(&link, prefix, now).await;
+            match (held.map_err(|fault| with_causes(&fault))?.map(via), installed) {
+                (Some(route), _) => set.push(route),
+                // One that another link made of it is not this link's to remove.
+                (None, Some(route)) if is_through(route, &link) => remove.push(route.clone()),
+                (None, _) => {}
+            }
+        }
+        self.bring(set, remove).await
+    }
+
+    async fn bring(&mut self, set: Vec<RoutePlan>, remove: Vec<RoutePlan>) -> Result<(), String> {
+        if set.is_empty() && remove.is_empty() {
+            return Ok(());
+        }
+        let items = set.iter().cloned().map(NetworkItem::Route).collect();
+        let keys = remove.iter().map(RoutePlan::key).collect();
+        let applied = self.part.apply_difference(items, keys).await;
+        if !applied.map_err(|fault| self.failed(&fault))? {
+            return self.compare_all().await;
+        }
+        for route in set {
+            tracing::info!(prefix = %route.prefix, way = %route, "prefix routed");
+            self.installed.insert(route.prefix, route);
+        }
+        for route in remove {
+            tracing::info!(prefix = %route.prefix, "prefix no longer routed");
+            self.installed.remove(&route.prefix);
         }
         self.parts.metrics.routes(self.installed.len());
         Ok(())
     }
 
-    async fn bring_to(&mut self, prefix: Ipv6Net, interface: u32, wanted: Option<Route>) -> Result<(), String> {
-        let installed = self.installed.get(&prefix).copied();
-        match (wanted, installed) {
-            (Some(route), _) => {
-                self.ensure(route).await?;
-                tracing::info!(%prefix, way = %route.way, "prefix routed");
-            }
-            // One that another link made of it is not this link's to remove.
-            (None, Some(route)) if is_through(route, interface) => {
-                self.remove(route).await?;
-                tracing::info!(%prefix, "prefix no longer routed");
-            }
-            (None, _) => {}
-        }
-        Ok(())
-    }
-
-    pub(super) async fn ensure(&mut self, route: Route) -> Result<(), String> {
-        self.parts
-            .network
-            .ensure_route(route, self.mark)
-            .await
-            .map_err(|fault| self.failed(&with_causes(&fault)))?;
-        match route.way {
-            Way::Via { .. } => drop(self.installed.insert(route.prefix, route)),
-            Way::Unreachable => drop(self.pools.insert(route.prefix)),
-        }
-        Ok(())
-    }
-
-    pub(super) async fn remove(&mut self, route: Route) -> Result<(), String> {
-        self.parts
-            .network
-            .remove_route(route, self.mark)
-            .await
-            .map_err(|fault| self.failed(&with_causes(&fault)))?;
-        match route.way {
-            Way::Via { .. } if self.installed.get(&route.prefix) == Some(&route) => {
-                self.installed.remove(&route.prefix);
-            }
-            Way::Via { .. } => {}
-            Way::Unreachable => drop(self.pools.remove(&route.prefix)),
-        }
-        Ok(())
-    }
-
-    fn failed(&self, reason: &str) -> String {
+    pub(super) fn failed(&self, fault: &HostError) -> String {
         self.parts.metrics.route_failed();
-        reason.to_owned()
+        with_causes(fault)
     }
 }
 
-fn is_through(route: Route, number: u32) -> bool {
-    matches!(route.way, Way::Via { interface, .. } if interface == number)
-}
-
-/// The mark of a site's routes.
-pub fn mark(site: SiteId) -> RouteMark {
-    let [a, b, c, d, ..] = site.bytes();
-    RouteMark::new(u32::from_be_bytes([a, b, c, d]))
+fn is_through(route: &RoutePlan, link: &str) -> bool {
+    route.via.as_ref().is_some_and(|(_, network)| network == link)
 }

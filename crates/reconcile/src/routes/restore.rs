@@ -1,10 +1,11 @@
 //! Routes that somebody else removes: noticed at once, made again, and said.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use orchestrator_network::{Network, Route, RouteChange, RouteMark, Way};
+use orchestrator_host::{Host, HostChange, RoutePlan, WatchScope};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -22,9 +23,8 @@ const NAMED: usize = 4;
 
 /// Reports to the route reconciler which routes somebody removes.
 pub(super) struct RouteWatch {
-    pub(super) network: Network,
-    pub(super) mark: RouteMark,
-    pub(super) changes: mpsc::Sender<RouteChange>,
+    pub(super) host: Arc<dyn Host>,
+    pub(super) changes: mpsc::Sender<HostChange>,
 }
 
 impl RouteWatch {
@@ -38,28 +38,28 @@ impl RouteWatch {
 #[async_trait]
 impl Reconciler for RouteWatch {
     async fn reconcile(&mut self, _: &Run) -> Result<Next, Failure> {
-        let fault = self.network.watch_routes(self.mark, self.changes.clone()).await;
+        let fault = self.host.watch(WatchScope::Routes, self.changes.clone()).await;
         let reason = with_causes(&fault);
         Err(format!("no notifications about routes, which are only compared now and then meanwhile: {reason}").into())
     }
 }
 
 impl RouteReconciler {
-    /// Handles a change of the kernel's routes. Returns the time of the next full comparison, if one is needed.
-    pub(super) fn observe(&mut self, change: &RouteChange) -> Option<Instant> {
-        let RouteChange::Removed(route) = change else {
+    /// Handles a change of the host's routes. Returns the time of the next full comparison, if one is needed.
+    pub(super) fn observe(&mut self, change: &HostChange) -> Option<Instant> {
+        let HostChange::RouteGone(route) = change else {
             return Some(Instant::now());
         };
         // Routes that we removed ourselves are known to be gone already.
-        let was_kept = match route.way {
-            Way::Via { .. } if self.installed.get(&route.prefix) != Some(route) => false,
-            Way::Via { .. } => self.installed.remove(&route.prefix).is_some(),
-            Way::Unreachable => self.pools.remove(&route.prefix),
+        let was_kept = match &route.via {
+            Some(_) if self.installed.get(&route.prefix) != Some(route) => false,
+            Some(_) => self.installed.remove(&route.prefix).is_some(),
+            None => self.pools.remove(&route.prefix),
         };
         if !was_kept {
             return None;
         }
-        self.lost.insert(*route);
+        self.lost.insert(route.clone());
         let reason = match self.contention.contended() {
             None => "somebody removed routes to delegated prefixes; they are made again".to_owned(),
             Some(times) => blame(times),
@@ -68,14 +68,12 @@ impl RouteReconciler {
         Some(self.contention.next().max(Instant::now() + GATHER))
     }
 
-    /// Says which of the routes that were just made somebody else had removed.
-    pub(super) async fn tell_restored(&mut self, made: &HashSet<Route>, kept_before: &HashSet<Route>) {
-        let lost = std::mem::take(&mut self.lost);
-        let restored: Vec<Route> = made
-            .iter()
-            .filter(|route| lost.contains(route) || kept_before.contains(route))
-            .copied()
-            .collect();
+    /// Reports which of the wanted routes somebody else had removed, and are there again.
+    pub(super) async fn report_restored(&mut self, wanted: &HashSet<RoutePlan>) {
+        let kept = self.kept();
+        self.lost.retain(|route| wanted.contains(route));
+        let (restored, lost): (Vec<_>, Vec<_>) = self.lost.drain().partition(|route| kept.contains(route));
+        self.lost.extend(lost);
         if restored.is_empty() {
             return;
         }
@@ -87,32 +85,26 @@ impl RouteReconciler {
         }
         tracing::warn!("{detail}");
         let event = NewEvent {
-            link: self.link_of(&restored),
-            host: Some(HostId::local()),
+            link: link_of(&restored),
+            host: Some(HostId::new(self.part.host().name())),
             detail: Some(detail),
             ..NewEvent::new(self.parts.clock.now(), EventKind::LinkDisturbed)
         };
-        if let Err(fault) = self.parts.store.append_event(event).await {
+        if let Err(fault) = self.parts.records.append_event(event).await {
             tracing::warn!("could not record link-disturbed: {}", with_causes(&fault));
         }
     }
-
-    /// The one link that these routes lead through; `None` when there are several.
-    fn link_of(&self, routes: &[Route]) -> Option<String> {
-        let interfaces: HashSet<u32> = routes
-            .iter()
-            .filter_map(|route| match route.way {
-                Way::Via { interface, .. } => Some(interface),
-                Way::Unreachable => None,
-            })
-            .collect();
-        let mut names = self.interfaces.iter().filter(|(_, index)| interfaces.contains(index));
-        let (name, _) = names.next()?;
-        names.next().is_none().then(|| name.clone())
-    }
 }
 
-fn describe(restored: &[Route]) -> String {
+/// The one link that these routes lead through; `None` when there are several.
+fn link_of(routes: &[RoutePlan]) -> Option<String> {
+    let through = |route: &RoutePlan| Some(route.via.as_ref()?.1.clone());
+    let names: BTreeSet<String> = routes.iter().filter_map(through).collect();
+    let mut names = names.into_iter();
+    names.next().filter(|_| names.next().is_none())
+}
+
+fn describe(restored: &[RoutePlan]) -> String {
     let mut prefixes: Vec<String> = restored.iter().map(|route| route.prefix.to_string()).collect();
     prefixes.sort_unstable();
     let more = prefixes.len().saturating_sub(NAMED);
@@ -137,10 +129,7 @@ mod tests {
 
     #[test]
     fn many_routes_are_told_of_in_one_line() {
-        let route = |number: u32| Route {
-            prefix: format!("2001:db8:{number}::/48").parse().unwrap(),
-            way: Way::Unreachable,
-        };
+        let route = |number: u32| RoutePlan::unreachable(format!("2001:db8:{number}::/48").parse().unwrap());
         assert_eq!(
             describe(&[route(1)]),
             "somebody removed the routes to 2001:db8:1::/48; they were made again"

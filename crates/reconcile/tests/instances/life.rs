@@ -185,7 +185,7 @@ async fn an_orphan_goes_with_all_that_was_made_for_it_when_an_operator_says_so()
 #[tokio::test(start_paused = true)]
 async fn what_waits_for_a_port_is_not_started_and_comes_when_one_is_free() {
     let mut world = World::new(7, SETTINGS);
-    world.machine.with(|state| state.bridges.insert("br0".to_owned(), 3));
+    world.machine.with(|state| state.set_ports("br0", 3));
     world.start();
     world.scale(5);
     tokio::time::sleep(Duration::from_secs(90)).await;
@@ -196,7 +196,7 @@ async fn what_waits_for_a_port_is_not_started_and_comes_when_one_is_free() {
         state.containers.values().filter(runs).count()
     });
     assert_eq!(running, 3, "none runs without a network");
-    world.machine.with(|state| state.bridges.insert("br0".to_owned(), 5));
+    world.machine.with(|state| state.set_ports("br0", 5));
     world
         .until(Duration::from_secs(90), "all five are ready", |world| {
             world.ready().len() == 5

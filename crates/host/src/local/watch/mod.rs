@@ -2,7 +2,9 @@
 
 mod engines;
 mod heartbeat;
+mod interfaces;
 mod networks;
+mod routes;
 
 use tokio::sync::mpsc;
 
