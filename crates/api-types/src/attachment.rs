@@ -17,21 +17,21 @@ pub struct Attachment {
     pub id: AttachmentId,
     /// The container whose namespace has the interface.
     pub container: String,
-    /// The network that it is on; the name of its bridge.
+    /// The network of the interface, which is also the name of its bridge.
     pub network: String,
-    /// The name of the interface inside.
+    /// The name of the interface inside the container.
     pub interface: String,
     /// Its address; `null` while that is pending.
     #[schemars(with = "Option<scalar::Ipv6Address>")]
     pub address: Option<Ipv6Addr>,
     /// The length of the network's prefix, in bits.
     pub prefix_length: u8,
-    /// The next hop of its default route; `null` where it has none by this interface.
+    /// The next hop of the default route; `null` when the interface has no default route.
     #[schemars(with = "Option<scalar::Ipv6Address>")]
     pub gateway: Option<Ipv6Addr>,
-    /// Whether it can reach no other isolated interface of the network.
+    /// Whether the interface is isolated: it cannot reach other isolated interfaces of the network.
     pub isolated: bool,
-    /// The link-layer address of the interface inside.
+    /// The link-layer address of the interface inside the container.
     #[schemars(with = "scalar::LinkLayerAddress")]
     pub mac: MacAddress,
     /// Prefixes that are routed to it.

@@ -17,12 +17,12 @@ pub struct Client {
     /// Its DUID. It is a claim of the client, not a proof.
     #[schemars(with = "scalar::Duid")]
     pub duid: Duid,
-    /// The link-layer address that it last had, where its lease source reports one.
+    /// The last known link-layer address, if the lease source reports one.
     #[schemars(with = "Option<scalar::LinkLayerAddress>")]
     pub link_layer: Option<LinkLayerAddress>,
-    /// The host name that it last gave.
+    /// The host name from its last message that had one.
     pub hostname: Option<String>,
-    /// The class that its last message put it in, where its link has classes.
+    /// The class of its last message, if its link has classes.
     pub class: Option<String>,
     /// Whether it gets an instance for as long as it holds a lease. Removing its instance clears this until its next
     /// lease event.

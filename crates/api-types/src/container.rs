@@ -10,8 +10,8 @@ pub struct Container {
     pub name: String,
     /// The plugin whose engine runs it.
     pub engine: String,
-    /// The image that it is started from.
+    /// The image that the container is started from.
     pub image: String,
-    /// The engine's own name for it; `null` until the engine has it.
+    /// The engine's name for the container; `null` until the engine has it.
     pub reference: Option<String>,
 }

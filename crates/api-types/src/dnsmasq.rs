@@ -10,11 +10,11 @@ use crate::scalar;
 use crate::word::words;
 
 words! {
-    /// What dnsmasq says happened to a lease.
+    /// The kind of an event of dnsmasq.
     pub enum DnsmasqVerb {
         /// The lease is new.
         Add = "add",
-        /// The lease was there before: it was renewed, or is only repeated after a restart or SIGHUP.
+        /// The lease existed before. It was renewed, or dnsmasq repeats it after a restart or SIGHUP.
         Old = "old",
         /// The lease is gone: it was released or has expired.
         Del = "del",
@@ -24,9 +24,9 @@ words! {
 /// A DHCPv6 lease event of dnsmasq, as `orchestrator hook dnsmasq` sends it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DnsmasqEvent {
-    /// The version of this form: 1.
+    /// The version of this format: 1.
     pub version: u32,
-    /// What happened.
+    /// The kind of the event.
     pub verb: DnsmasqVerb,
     /// The client's DUID.
     #[schemars(with = "scalar::Duid")]
@@ -46,7 +46,7 @@ pub struct DnsmasqEvent {
     /// Seconds that the lease has left; absent with `del`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remaining: Option<u32>,
-    /// Seconds for which the lease was last granted or renewed, from a dnsmasq without a clock.
+    /// The lifetime in seconds of the last grant or renewal, from a dnsmasq without a clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub length: Option<u32>,
     /// The client's link-layer address, where dnsmasq knows it.
@@ -62,6 +62,6 @@ pub struct DnsmasqEvent {
 }
 
 impl DnsmasqEvent {
-    /// The version of this form.
+    /// The version of this format.
     pub const VERSION: u32 = 1;
 }

@@ -11,23 +11,23 @@ use crate::scalar;
 use crate::word::words;
 
 words! {
-    /// What happened.
+    /// The kind of an event.
     pub enum EventKind {
         /// A client holds an address or a prefix that it did not hold before.
         LeaseGranted = "lease-granted",
-        /// A client gave back what it held.
+        /// A client released an address or a prefix.
         LeaseReleased = "lease-released",
         /// A lease ended.
         LeaseExpired = "lease-expired",
-        /// A client found its address in use.
+        /// A client declined its address, because another machine uses it.
         LeaseDeclined = "lease-declined",
         /// Two machines use one DUID: they are one client.
         ClonedDuid = "cloned-duid",
-        /// Two interfaces use one DUID, each for associations of its own: of one machine, or of two.
+        /// Two interfaces use one DUID with different identity associations. They may be of one machine or of two.
         SharedDuid = "shared-duid",
-        /// A client was at its limit of leases: its oldest one made room, or it was given none.
+        /// A client reached its limit of leases. It lost its oldest lease, or it was given no new one.
         ClientLimit = "client-limit",
-        /// A client was sent a Reconfigure, and did not answer.
+        /// A client did not answer a Reconfigure.
         ReconfigureUnanswered = "reconfigure-unanswered",
         /// An instance was recorded for a client.
         InstanceWanted = "instance-wanted",
@@ -35,45 +35,45 @@ words! {
         InstanceReady = "instance-ready",
         /// A step towards a running instance failed; the detail says which, why and what to do.
         InstanceFailed = "instance-failed",
-        /// An instance is not as it should be: it ended, was removed or restarted by hand, lost its wiring, or does not
-        /// answer any more.
+        /// An instance is not as it should be: it ended, was removed or restarted by hand, lost its wiring, or stopped
+        /// answering.
         InstanceDisturbed = "instance-disturbed",
-        /// An instance stopped answering, and is stopped and started again.
+        /// An instance stopped answering; the daemon stops and starts it again.
         InstanceRestarted = "instance-restarted",
-        /// The lease of an instance's client ended: the grace begins.
+        /// The lease of an instance's client ended. The grace period begins.
         InstanceEnding = "instance-ending",
-        /// The client came back within the grace.
+        /// The client came back within the grace period, and keeps its instance.
         InstanceKept = "instance-kept",
-        /// An instance that the database did not know belongs to its client again.
+        /// An instance that the database did not know was given back to its client.
         InstanceAdopted = "instance-adopted",
         /// Somebody asked for the removal of an instance.
         InstanceDestroyed = "instance-destroyed",
-        /// An instance is gone, and all that was made for it.
+        /// An instance was removed, with everything that was made for it.
         InstanceRemoved = "instance-removed",
-        /// Somebody changed what the daemon set up of a link in the kernel: its bridge, or routes through it. The detail
-        /// says what, and whether it was mended.
+        /// Somebody changed the daemon's kernel configuration of a link: its bridge, or routes through it. The detail
+        /// names the change, and whether the daemon repaired it.
         LinkDisturbed = "link-disturbed",
         /// A template was declared.
         TemplateCreated = "template-created",
-        /// A template was changed: what is made from now on is of the new version, and what runs stays as it is.
+        /// A template was changed. New instances have the new version; running instances keep theirs.
         TemplateChanged = "template-changed",
-        /// A template is declared no more.
+        /// A template was removed.
         TemplateRemoved = "template-removed",
-        /// A link or a class names a template that is declared nowhere: its clients get nothing.
+        /// A link or a class names a template that does not exist. Its clients get no instance.
         TemplateMissing = "template-missing",
         /// Somebody asked for a client's leases to be freed.
         ReleaseRequested = "release-requested",
-        /// Somebody had a client ask again.
+        /// Somebody asked for a Reconfigure of a client.
         ReconfigureRequested = "reconfigure-requested",
         /// Somebody reserved an address or a prefix for a client.
         Reserved = "reserved",
         /// Somebody removed a reservation.
         Unreserved = "unreserved",
-        /// Somebody had the settings read again; the detail says what came of it.
+        /// Somebody reloaded the settings. The detail has the result.
         SettingsReloaded = "settings-reloaded",
         /// Somebody removed an instance that the database did not know.
         OrphanRemoved = "orphan-removed",
-        /// Something was refused: an event for an unknown link, a pool that is full.
+        /// The daemon refused something: an event for an unknown link, or a lease from a full pool.
         Refused = "refused",
     }
 }
@@ -81,38 +81,38 @@ words! {
 /// A row of the timeline.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Event {
-    /// Its number, which rises with every event. Reading goes on from it.
+    /// The event's number, which rises with every event. Give it as `after` to read on from here.
     pub id: i64,
     /// When it happened.
     #[schemars(with = "scalar::Timestamp")]
     pub at: Timestamp,
-    /// What happened.
+    /// The kind of the event.
     pub kind: EventKind,
-    /// The link that it happened on.
+    /// The link of the event.
     pub link: Option<String>,
-    /// The client that it happened to.
+    /// The client of the event.
     #[schemars(with = "Option<scalar::Id>")]
     pub client: Option<ClientId>,
-    /// The instance that it happened to.
+    /// The instance of the event.
     #[schemars(with = "Option<scalar::Id>")]
     pub instance: Option<InstanceId>,
-    /// The host that it happened on; `null` where it has nothing to do with one.
+    /// The host of the event; `null` when the event concerns no host.
     #[serde(default)]
     pub host: Option<String>,
-    /// The service that it happened to.
+    /// The service of the event.
     #[serde(default)]
     pub service: Option<String>,
-    /// The address that it is about.
+    /// The address of the event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "scalar::Ipv6Address")]
     pub address: Option<Ipv6Addr>,
-    /// The prefix that it is about.
+    /// The prefix of the event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "scalar::Ipv6Prefix")]
     pub prefix: Option<Ipv6Net>,
-    /// What else there is to say, for people.
+    /// Further details, for people.
     pub detail: Option<String>,
-    /// Who asked for it; `null` where nobody did.
+    /// Who asked for it; `null` when the daemon acted by itself.
     #[serde(default)]
     pub by: Option<String>,
 }

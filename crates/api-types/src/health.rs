@@ -1,4 +1,4 @@
-//! Whether the daemon runs, and whether it has all it needs.
+//! Health and readiness of the daemon.
 
 use orchestrator_model::Timestamp;
 use schemars::JsonSchema;
@@ -6,36 +6,36 @@ use serde::{Deserialize, Serialize};
 
 use crate::scalar;
 
-/// The daemon runs.
+/// Health: the daemon runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Health {
-    /// Always `ok`: a daemon that does not run does not answer.
+    /// Always `ok`. A daemon that does not run does not answer.
     pub status: String,
     /// The daemon's version.
     pub version: String,
 }
 
-/// Whether the daemon has all it needs.
+/// Readiness: whether the daemon has everything that it needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Readiness {
-    /// Whether the daemon waits for nothing.
+    /// Whether every condition that is needed is met.
     pub ready: bool,
-    /// All it needs, by name.
+    /// All conditions, by name.
     pub conditions: Vec<Condition>,
 }
 
-/// One thing that the daemon needs, and whether it is there.
+/// A condition: something that the daemon needs, and whether it is there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Condition {
-    /// What is needed: `database`, `engine docker`, `link br0`.
+    /// The name of the condition: `database`, `engine docker`, `link br0`.
     pub name: String,
-    /// Whether it is there.
+    /// Whether the condition is met.
     pub ok: bool,
-    /// Whether the daemon is not ready without it.
+    /// Whether the daemon needs the condition to be ready.
     pub needed: bool,
-    /// Why it is not there, and what to do.
+    /// Why the condition is not met, and what to do.
     pub reason: Option<String>,
-    /// Since when this is so.
+    /// When `ok` last changed.
     #[schemars(with = "scalar::Timestamp")]
     pub since: Timestamp,
 }

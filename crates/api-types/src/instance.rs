@@ -10,61 +10,62 @@ use crate::word::words;
 use crate::{Attachment, Container, InstanceSpec, Owner, scalar};
 
 words! {
-    /// How far an instance has come.
+    /// The phase of an instance.
     pub enum Phase {
-        /// It is wanted, and nothing is known to run: not begun, or waiting for another try. `reason` says for what.
+        /// The instance is recorded, but is not known to run: it was not started yet, or waits for the next try.
+        /// `reason` says why.
         Pending = "pending",
-        /// It runs or is about to; it does not answer yet.
+        /// The instance runs or is being started. It does not answer yet.
         Starting = "starting",
-        /// It runs, is wired, and answers.
+        /// The instance runs, is wired, and answers.
         Ready = "ready",
-        /// Its client's lease ended; it goes on running until its grace ends.
+        /// The client's lease ended. The instance runs until its grace period ends.
         Ending = "ending",
-        /// It is being removed.
+        /// The instance is being removed.
         Removing = "removing",
-        /// It is gone, and is shown as history.
+        /// The instance is gone, and is shown as history.
         Removed = "removed",
     }
 }
 
-/// An instance: what fills, or is to fill, one slot of an owner, such as a client.
+/// An instance: the containers that fill one slot of an owner, such as a client.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Instance {
-    /// The instance's id, which everything carries that is made for it.
+    /// The instance's id. Everything that is made for the instance carries it.
     #[schemars(with = "scalar::Id")]
     pub id: InstanceId,
-    /// For whom it exists.
+    /// The owner of the instance.
     pub owner: Owner,
-    /// Which of its owner's slots it fills: the name of a client's template, the number of a service's replica.
+    /// The owner's slot that it fills: the name of a client's template, or the number of a service's replica.
     pub slot: String,
-    /// The client that it is for; `null` where its owner is no client.
+    /// The client that it is for; `null` when its owner is not a client.
     #[schemars(with = "Option<scalar::Id>")]
     pub client: Option<ClientId>,
     /// The host that it runs on; `null` until one is chosen.
     pub host: Option<String>,
-    /// The link that its first attachment is on; `null` where it has none.
+    /// The link of its first attachment; `null` when that is on no link.
     pub link: Option<String>,
     /// The name of the template that it was made from.
     pub template: String,
-    /// The version that the template had then.
+    /// The version of the template at that time.
     pub version: u64,
     /// The plugin whose engine runs its first container.
     pub plugin: String,
-    /// What it is, as the template said when it was made.
+    /// Its specification, as the template had it when the instance was made.
     pub spec: InstanceSpec,
     /// The address of its first attachment; `null` while that is pending.
     #[schemars(with = "Option<scalar::Ipv6Address>")]
     pub address: Option<Ipv6Addr>,
-    /// How far it has come.
+    /// The phase of the instance.
     pub phase: Phase,
-    /// Why it is in this phase, where that needs saying: what failed, on what, and what to do.
+    /// The reason for the phase, if there is one: what failed, on what, and what to do.
     pub reason: Option<String>,
-    /// Tries since it last was ready.
+    /// The number of tries since it was last ready.
     pub attempts: u32,
-    /// When it is tried again, or when its grace ends.
+    /// When the next try begins, or when the grace period ends.
     #[schemars(with = "Option<scalar::Timestamp>")]
     pub due: Option<Timestamp>,
-    /// The engine's own name for its first container.
+    /// The engine's name for its first container.
     pub reference: Option<String>,
     /// When it was recorded.
     #[schemars(with = "scalar::Timestamp")]
@@ -75,9 +76,9 @@ pub struct Instance {
     /// When its phase last changed.
     #[schemars(with = "scalar::Timestamp")]
     pub changed: Timestamp,
-    /// Its containers. The first one's network namespace is that of all.
+    /// Its containers. All of them use the network namespace of the first.
     pub containers: Vec<Container>,
-    /// Its interfaces. It is reached by the first.
+    /// Its interfaces. Its client reaches it through the first.
     pub attachments: Vec<Attachment>,
 }
 
@@ -87,7 +88,7 @@ pub struct InstanceView {
     /// The instance.
     #[serde(flatten)]
     pub instance: Instance,
-    /// Its client's DUID; `null` where its owner is no client.
+    /// Its client's DUID; `null` when its owner is not a client.
     #[schemars(with = "Option<scalar::Duid>")]
     pub duid: Option<Duid>,
     /// Its client's host name.
@@ -95,8 +96,8 @@ pub struct InstanceView {
     /// Its client's link-layer address.
     #[schemars(with = "Option<scalar::LinkLayerAddress>")]
     pub link_layer: Option<LinkLayerAddress>,
-    /// Whether another version of its template is in force now. `null` where the template is declared no more, and for an
-    /// instance that is gone.
+    /// Whether another version of its template is in force now. `null` when the template does not exist any more, and
+    /// for an instance that is gone.
     #[serde(default)]
     pub outdated: Option<bool>,
 }

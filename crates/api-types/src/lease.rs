@@ -25,20 +25,21 @@ words! {
 }
 
 words! {
-    /// What has become of a lease.
+    /// The state of a lease.
     pub enum LeaseState {
-        /// Its client holds it until its valid lifetime ends.
+        /// The client holds the lease until its valid lifetime ends.
         Active = "active",
-        /// Its client gave it back. It is remembered, so that the client gets the same again when it returns.
+        /// The client released the lease. The daemon remembers it, so that the client gets the same one when it
+        /// returns.
         Released = "released",
-        /// Its valid lifetime ended. It is remembered likewise.
+        /// The valid lifetime ended. The daemon remembers the lease as if it had been released.
         Expired = "expired",
-        /// Its client found the address in use by another machine. Nobody is given it until `valid_until`.
+        /// The client found the address in use by another machine. The daemon grants it to nobody until `valid_until`.
         Declined = "declined",
     }
 }
 
-/// Where on its link a client is that a lease was granted to, as far as the lease's source knows.
+/// The place of a client on its link when a lease was granted, as far as the lease's source knows it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct GrantedTo {
     /// The link-layer address that the client's message came from.
@@ -47,14 +48,14 @@ pub struct GrantedTo {
     /// The link-local address that the client's message came from.
     #[schemars(with = "Option<scalar::Ipv6Address>")]
     pub link_local: Option<Ipv6Addr>,
-    /// The port of the bridge that the client's message came in by.
+    /// The bridge port on which the client's message arrived.
     pub port: Option<String>,
 }
 
-/// One address or one prefix that one client holds or held. Either `address` or `prefix` is there.
+/// A lease: one address or one prefix that a client holds or held. Either `address` or `prefix` is present.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Lease {
-    /// The link that it is on.
+    /// The link of the lease.
     pub link: String,
     /// The leased address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -75,31 +76,31 @@ pub struct Lease {
     pub iaid: Iaid,
     /// Where its events come from.
     pub source: LeaseSource,
-    /// What has become of it.
+    /// The state of the lease.
     pub state: LeaseState,
-    /// The router towards a delegated prefix: its client's link-local address. `null` for addresses, and where a relay
-    /// agent routes.
+    /// The next hop towards a delegated prefix: its client's link-local address. `null` for addresses, and when a relay
+    /// agent routes the prefix.
     #[serde(default)]
     #[schemars(with = "Option<scalar::Ipv6Address>")]
     pub next_hop: Option<Ipv6Addr>,
-    /// Where its client was when it was last granted or extended.
+    /// The client's place when the lease was last granted or extended.
     #[serde(default)]
     pub granted_to: GrantedTo,
-    /// When it stops being preferred.
+    /// When the preferred lifetime ends.
     #[schemars(with = "scalar::Timestamp")]
     pub preferred_until: Timestamp,
-    /// When it ends unless it is renewed; for a declined one, when its quarantine ends.
+    /// When the valid lifetime ends unless the lease is renewed. For a declined lease: when its quarantine ends.
     #[schemars(with = "scalar::Timestamp")]
     pub valid_until: Timestamp,
-    /// When it was granted.
+    /// When the lease was granted.
     #[schemars(with = "scalar::Timestamp")]
     pub granted: Timestamp,
-    /// When its last event came.
+    /// When the last event of the lease came.
     #[schemars(with = "scalar::Timestamp")]
     pub changed: Timestamp,
 }
 
-/// A lease, and who holds it.
+/// A lease and its client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LeaseView {
     /// The lease, with its client's DUID.

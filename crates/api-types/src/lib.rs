@@ -1,11 +1,11 @@
 //! The types of the API: what requests and answers look like in JSON.
 //!
-//! They are apart from the model on purpose. The model changes with the daemon; these change only when the API does,
-//! and then so that a program that was written for an older one goes on: keys are added, none is taken away, renamed
-//! or given another meaning. `crates/api` converts the one into the other.
+//! They are apart from the model on purpose. The model changes with the daemon. These types change only when the API
+//! does, and stay compatible with older programs: keys are added, but none is removed, renamed or given another
+//! meaning. `crates/api` converts the model into these types.
 //!
-//! Each type carries its JSON Schema, out of which the OpenAPI document is made: a comment here is what users of the
-//! API read. Values whose text is all there is to them (ids, moments, DUIDs) are the model's own.
+//! Each type carries its JSON Schema, and the OpenAPI document is made of these schemas. So a comment here is read by
+//! users of the API. Values that are one text (ids, timestamps, DUIDs) are the model's own types.
 
 mod attachment;
 mod client;

@@ -8,16 +8,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::scalar;
 
-/// An instance that carries the daemon's mark and that the database has never known: its database was lost, or an older
-/// copy of it was restored. It is kept until its client comes back or somebody removes it.
+/// An orphan: an instance that carries the daemon's mark but that the database does not know. Its database was lost, or
+/// an older copy was restored. The daemon keeps it until its client comes back or somebody removes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Orphan {
-    /// The instance's id, which everything carries that was made for it.
+    /// The instance's id. Everything that was made for the instance carries it.
     #[schemars(with = "scalar::Id")]
     pub id: InstanceId,
-    /// The plugin whose engine has it.
+    /// The plugin whose engine runs it.
     pub plugin: String,
-    /// The engine's own name for it.
+    /// The engine's name for it.
     pub reference: String,
     /// Whether it runs.
     pub running: bool,
@@ -29,7 +29,7 @@ pub struct Orphan {
     /// Its address on the link.
     #[schemars(with = "Option<scalar::Ipv6Address>")]
     pub address: Option<Ipv6Addr>,
-    /// The slot of its client that it was made for.
+    /// The client's slot that it was made for.
     #[serde(default)]
     pub slot: Option<String>,
 }

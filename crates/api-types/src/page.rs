@@ -1,4 +1,4 @@
-//! A long list, a page at a time.
+//! Pages of lists.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,6 +9,6 @@ use serde::{Deserialize, Serialize};
 pub struct Page<T> {
     /// The items of this page, in the list's order.
     pub items: Vec<T>,
-    /// Where the next page begins: give it as `after`. `null` when this is the last page. Its form may change.
+    /// The cursor of the next page: give it as `after`. `null` on the last page. Its form may change.
     pub next: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! What is wrong with a request.
+//! Problems: error answers.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::scalar;
 
-/// Why the daemon did not do as asked (RFC 9457). Programs tell problems apart by `code`.
+/// The reason why a request failed (RFC 9457). Programs distinguish problems by `code`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Problem {
@@ -23,11 +23,12 @@ pub struct Problem {
     pub code: String,
     /// What happened and what to do, for people.
     pub detail: String,
-    /// The instances that may have been meant: several that an id may stand for, or the one that is there now.
+    /// The instances that may have been meant: those whose ids begin as the given one does, or the client's present
+    /// one.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "Vec<scalar::Id>")]
     pub candidates: Vec<Id>,
-    /// Each thing that is wrong, where there may be several.
+    /// All faults, if there may be several.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<String>,
 }

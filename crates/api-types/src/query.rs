@@ -1,4 +1,4 @@
-//! What may stand in the query of a request.
+//! Parameters in the query of a request.
 
 use orchestrator_model::{ClientId, InstanceId};
 use schemars::JsonSchema;
@@ -6,115 +6,116 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Asked, LeaseState, Phase, scalar};
 
-/// Which clients are listed.
+/// Selects clients of the list.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClientQuery {
-    /// Only those on this link.
+    /// Only clients on this link.
     pub link: Option<String>,
-    /// Only those that go by this name: an id, a host name, a DUID or an address, or the beginning of one.
+    /// Only clients whose id, host name, DUID or address is this name or begins with it.
     pub name: Option<String>,
-    /// Where to go on: `next` of the page before.
+    /// The cursor to continue at: `next` of the page before.
     pub after: Option<String>,
-    /// Items of a page at most.
+    /// The largest number of items on the page.
     #[schemars(range(min = 1, max = 5000))]
     pub limit: Option<u32>,
 }
 
-/// Which leases are listed.
+/// Selects leases of the list.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LeaseQuery {
-    /// Only those on this link.
+    /// Only leases on this link.
     pub link: Option<String>,
-    /// Only those of which this has become.
+    /// Only leases in this state.
     pub state: Option<LeaseState>,
-    /// Only those of this client.
+    /// Only leases of this client.
     #[schemars(with = "Option<scalar::Id>")]
     pub client: Option<ClientId>,
-    /// Where to go on: `next` of the page before.
+    /// The cursor to continue at: `next` of the page before.
     pub after: Option<String>,
-    /// Items of a page at most.
+    /// The largest number of items on the page.
     #[schemars(range(min = 1, max = 5000))]
     pub limit: Option<u32>,
 }
 
-/// Which instances are listed.
+/// Selects instances of the list.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct InstanceQuery {
-    /// Also those that are gone.
+    /// Whether to list removed instances, too.
     #[serde(default)]
     pub all: bool,
-    /// Only those on this link.
+    /// Only instances on this link.
     pub link: Option<String>,
-    /// Only those of this client.
+    /// Only instances of this client.
     #[schemars(with = "Option<scalar::Id>")]
     pub client: Option<ClientId>,
-    /// Only those that go by this name: their id or address, or what their client goes by, or the beginning of one.
+    /// Only instances whose id or address, or whose client's id, host name, DUID or address, is this name or begins
+    /// with it.
     pub name: Option<String>,
-    /// Only those in this phase.
+    /// Only instances in this phase.
     pub phase: Option<Phase>,
-    /// Where to go on: `next` of the page before.
+    /// The cursor to continue at: `next` of the page before.
     pub after: Option<String>,
-    /// Items of a page at most.
+    /// The largest number of items on the page.
     #[schemars(range(min = 1, max = 5000))]
     pub limit: Option<u32>,
 }
 
-/// What else is done when an instance is removed.
+/// Further effects of the removal of an instance.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DestroyQuery {
-    /// Free the client's leases, too.
+    /// Whether to free the client's leases, too.
     #[serde(default)]
     pub release: bool,
 }
 
-/// Which reservations are listed.
+/// Selects reservations of the list.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReservationQuery {
-    /// Only those on this link.
+    /// Only reservations on this link.
     pub link: Option<String>,
-    /// Where to go on: `next` of the page before.
+    /// The cursor to continue at: `next` of the page before.
     pub after: Option<String>,
-    /// Items of a page at most.
+    /// The largest number of items on the page.
     #[schemars(range(min = 1, max = 5000))]
     pub limit: Option<u32>,
 }
 
-/// A query that takes nothing.
+/// A query without parameters.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NoQuery {}
 
-/// Which events are listed or streamed.
+/// Selects events of the timeline.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EventQuery {
-    /// The first ones after this number; without it, the last ones there are.
+    /// Only events after this number, from the first one on. Without it, the list has the last events.
     pub after: Option<i64>,
-    /// Only those before this number. Not for a stream.
+    /// Only events before this number. Not for a stream.
     pub before: Option<i64>,
-    /// Only those on this link.
+    /// Only events on this link.
     pub link: Option<String>,
-    /// Only those of this client.
+    /// Only events of this client.
     #[schemars(with = "Option<scalar::Id>")]
     pub client: Option<ClientId>,
-    /// Only those of this instance.
+    /// Only events of this instance.
     #[schemars(with = "Option<scalar::Id>")]
     pub instance: Option<InstanceId>,
-    /// Items of a page at most. Not for a stream.
+    /// The largest number of items on the page. Not for a stream.
     #[schemars(range(min = 1, max = 5000))]
     pub limit: Option<u32>,
 }
 
-/// How a client is made to ask again.
+/// Parameters of a Reconfigure.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReconfigureQuery {
-    /// The message that it is to send.
+    /// The message that the client is asked to send.
     #[serde(default)]
     pub message: Asked,
 }

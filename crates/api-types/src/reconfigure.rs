@@ -1,4 +1,4 @@
-//! Reconfigures: how a client is made to ask again before it would by itself.
+//! Reconfigures, which make a client send a message before its timers do.
 
 use std::net::Ipv6Addr;
 
@@ -8,26 +8,27 @@ use serde::{Deserialize, Serialize};
 
 use crate::scalar;
 
-/// The message that a client is made to send.
+/// The message that a Reconfigure asks a client to send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Asked {
-    /// A Renew: for its leases, and for the configuration alongside them.
+    /// A Renew, which asks for its leases and for the configuration.
     #[default]
     Renew,
-    /// A Rebind: the same, from any server.
+    /// A Rebind, which asks for the same from any server.
     Rebind,
-    /// An Information-request: for the configuration alone.
+    /// An Information-request, which asks for the configuration alone.
     InformationRequest,
 }
 
-/// A Reconfigure that has begun. It is sent until the client asks, eight times within some eight minutes at most.
+/// A Reconfigure that has begun. The daemon sends it until the client answers: at most eight times, within about eight
+/// minutes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReconfigureView {
     /// The client.
     #[schemars(with = "scalar::Id")]
     pub client: ClientId,
-    /// The message that it is to send.
+    /// The message that the client is asked to send.
     pub message: Asked,
     /// Its link-local address.
     #[schemars(with = "scalar::Ipv6Address")]

@@ -13,78 +13,78 @@ use crate::scalar;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RemoteId {
-    /// The enterprise number in it.
+    /// The enterprise number of the remote-id.
     pub enterprise: u32,
     /// The identifier after the number.
     #[schemars(with = "scalar::OpaqueId")]
     pub id: OpaqueId,
 }
 
-/// A reservation to be made: exactly one key that says which client, and an address, a prefix or both.
+/// A reservation to be made. It has exactly one key that identifies the client, and an address, a prefix or both.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewReservation {
-    /// The link on which it holds.
+    /// The link of the reservation.
     pub link: String,
-    /// The client with this DUID.
+    /// The client's DUID.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<scalar::Duid>")]
     pub duid: Option<Duid>,
-    /// The client with this link-layer address, as its relay saw it (RFC 6939), or else as its DUID has it.
+    /// The client's link-layer address, from its relay agent (RFC 6939) or else from its DUID.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<scalar::LinkLayerAddress>")]
     pub link_layer_address: Option<LinkLayerAddress>,
-    /// The client behind the place with this remote-id (RFC 4649).
+    /// The remote-id that a relay agent adds to the client's messages (RFC 4649).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remote_id: Option<RemoteId>,
-    /// The client behind the relay's interface with this interface-id (RFC 9915, section 21.18).
+    /// The interface-id of the relay agent's interface towards the client (RFC 9915, section 21.18).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<scalar::OpaqueId>")]
     pub interface_id: Option<OpaqueId>,
-    /// The address that the client gets.
+    /// The reserved address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<scalar::Ipv6Address>")]
     pub address: Option<Ipv6Addr>,
-    /// The prefix that the client gets, without bits beyond its length.
+    /// The reserved prefix, without bits beyond its length.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<scalar::Ipv6Prefix>")]
     pub prefix: Option<Ipv6Net>,
 }
 
-/// A reservation, wherever it was made. Exactly one of `duid`, `link_layer_address`, `remote_id` and `interface_id` is
-/// there, and says which client it is for.
+/// A reservation from the settings or the API. Exactly one of `duid`, `link_layer_address`, `remote_id` and
+/// `interface_id` is present, and identifies the client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReservationView {
-    /// The reservation's id; `null` when the settings make it.
+    /// The reservation's id; `null` when it is from the settings.
     #[schemars(with = "Option<scalar::Id>")]
     pub id: Option<ReservationId>,
-    /// The link on which it holds.
+    /// The link of the reservation.
     pub link: String,
-    /// The client with this DUID.
+    /// The client's DUID.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "scalar::Duid")]
     pub duid: Option<Duid>,
-    /// The client with this link-layer address, as its relay saw it (RFC 6939), or else as its DUID has it.
+    /// The client's link-layer address, from its relay agent (RFC 6939) or else from its DUID.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "scalar::LinkLayerAddress")]
     pub link_layer_address: Option<LinkLayerAddress>,
-    /// The client behind the place with this remote-id (RFC 4649).
+    /// The remote-id that a relay agent adds to the client's messages (RFC 4649).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "RemoteId")]
     pub remote_id: Option<RemoteId>,
-    /// The client behind the relay's interface with this interface-id (RFC 9915, section 21.18).
+    /// The interface-id of the relay agent's interface towards the client (RFC 9915, section 21.18).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "scalar::OpaqueId")]
     pub interface_id: Option<OpaqueId>,
-    /// The address that the client gets.
+    /// The reserved address.
     #[schemars(with = "Option<scalar::Ipv6Address>")]
     pub address: Option<Ipv6Addr>,
-    /// The prefix that the client gets.
+    /// The reserved prefix.
     #[schemars(with = "Option<scalar::Ipv6Prefix>")]
     pub prefix: Option<Ipv6Net>,
-    /// When it was made; `null` when the settings make it.
+    /// When it was made; `null` when it is from the settings.
     #[schemars(with = "Option<scalar::Timestamp>")]
     pub created: Option<Timestamp>,
-    /// Whether it is in force: the settings have its link, it suits them, and none of theirs conflicts with it.
+    /// Whether it is in force: its link exists and allows it, and no reservation of the settings conflicts with it.
     pub in_force: bool,
 }

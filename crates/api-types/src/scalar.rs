@@ -1,4 +1,4 @@
-//! Schemas of values that are one text or number: the types here stand for those of the model, which know no schema.
+//! Schemas of values that are one text or number. The types here stand for types of the model, which have no schemas.
 
 use std::borrow::Cow;
 

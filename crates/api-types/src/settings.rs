@@ -1,4 +1,4 @@
-//! The settings that are in force.
+//! The settings in force.
 
 use std::fmt;
 
@@ -10,25 +10,25 @@ use crate::scalar;
 use crate::word::words;
 
 words! {
-    /// What becomes of a key that is written otherwise than it is in force.
+    /// The effect of a difference between the written settings and those in force.
     pub enum Effect {
-        /// A link or a template that was not there.
+        /// A link or a template was added.
         Added = "added",
-        /// A link or a template that is no longer there.
+        /// A link or a template was removed.
         Removed = "removed",
-        /// Another value.
+        /// The value was changed.
         Changed = "changed",
-        /// The value in force stays until the daemon is started anew.
+        /// The daemon uses the old value until it is restarted.
         NeedsRestart = "needs-restart",
     }
 }
 
-/// A key that is written otherwise than it is in force.
+/// A key whose written value differs from the value in force.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct Change {
     /// The key's path, with links and templates by their names: `link.br0.pool`.
     pub key: String,
-    /// What becomes of it.
+    /// The effect of the difference.
     pub effect: Effect,
 }
 
@@ -38,31 +38,31 @@ impl fmt::Display for Change {
     }
 }
 
-/// Which settings are in force. No value is shown, since it may be a secret.
+/// The settings in force. No value is shown, because it may be a secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SettingsView {
-    /// The file they are read from.
+    /// The settings file.
     pub file: String,
-    /// When those in force were read.
+    /// When the settings in force were read.
     #[schemars(with = "scalar::Timestamp")]
     pub loaded: Timestamp,
-    /// What became of the last reload; `null` when there was none since the start.
+    /// The result of the last reload; `null` when there was none since the start.
     pub last_reload: Option<ReloadOutcome>,
-    /// How what is written now differs from what is in force; empty when there are faults.
+    /// The differences between the written settings and those in force; empty when there are faults.
     pub pending: Vec<Change>,
-    /// What is wrong with what is written now, each with its key.
+    /// The faults of the written settings, each with its key.
     pub faults: Vec<String>,
 }
 
-/// What became of a reload.
+/// The result of a reload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReloadOutcome {
-    /// When it was asked for.
+    /// When the reload was requested.
     #[schemars(with = "scalar::Timestamp")]
     pub at: Timestamp,
-    /// Whether what was written came into force. Otherwise nothing was changed.
+    /// Whether the written settings came into force. If not, nothing was changed.
     pub ok: bool,
-    /// Why it did not.
+    /// The reasons why they did not.
     pub faults: Vec<String>,
 }
 
@@ -72,6 +72,6 @@ pub struct Reloaded {
     /// When they were read.
     #[schemars(with = "scalar::Timestamp")]
     pub loaded: Timestamp,
-    /// How they differ from those before, and what stays as it was until the daemon is started anew.
+    /// The changes from the settings before, with the keys that keep their old value until a restart.
     pub changes: Vec<Change>,
 }

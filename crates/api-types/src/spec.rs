@@ -1,4 +1,4 @@
-//! What a container is.
+//! Specifications of containers.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -9,52 +9,52 @@ use serde::{Deserialize, Serialize};
 
 use crate::word::words;
 
-/// What a container is: the parts of its template that the engine is given.
+/// The specification of a container: the keys of its template that the engine needs.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ContainerSpec {
     /// The image, as the engine names it.
     pub image: String,
-    /// The host name inside.
+    /// The host name inside the container.
     pub hostname: String,
-    /// The command in place of the image's own; empty for the image's own.
+    /// The command; empty to run the image's own.
     #[serde(default)]
     pub command: Vec<String>,
-    /// Environment variables. Their values may be secrets, so that each is shown as `***`.
+    /// Environment variables. Each value is shown as `***`, because it may be a secret.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
-    /// Environment variables whose values are read from elsewhere at each start.
+    /// Environment variables whose values the daemon reads from a file or credential at each start.
     #[serde(default)]
     pub environment_from: BTreeMap<String, ValueSource>,
-    /// The Linux capabilities that it keeps, without `CAP_`.
+    /// The Linux capabilities that the container keeps, without `CAP_`.
     #[serde(default)]
     pub capabilities: Vec<String>,
-    /// What it may use of the host.
+    /// Limits on what the container may use.
     #[serde(default)]
     pub resources: Resources,
     /// Labels for people and their tools.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
-    /// Devices of the host that it may use.
+    /// Devices of the host that the container may use.
     #[serde(default)]
     pub devices: Vec<Device>,
-    /// What is mounted in it.
+    /// Volumes that are mounted in the container.
     #[serde(default)]
     pub volumes: Vec<Volume>,
-    /// Files that are written into it before its first start. What they hold may be secret, and is not shown.
+    /// Files that are written into the container before its first start. Their content is not shown: it may be secret.
     #[serde(default)]
     pub files: Vec<File>,
-    /// Its name servers; `null` leaves them to the engine.
+    /// The name servers of the container; `null` leaves the choice to the engine.
     #[serde(default)]
     pub resolver: Option<Resolver>,
 }
 
-/// What an instance is: what its first container is, and what the others are.
+/// The specification of an instance: its first container, and its other containers.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct InstanceSpec {
-    /// The first container, whose network namespace is that of all.
+    /// The first container. All containers use its network namespace.
     #[serde(flatten)]
     pub main: ContainerSpec,
-    /// The other containers, in the order of their start.
+    /// The other containers, in the order in which they start.
     #[serde(default)]
     pub sidecars: Vec<Sidecar>,
 }
@@ -64,38 +64,38 @@ pub struct InstanceSpec {
 pub struct Sidecar {
     /// Its name among the containers of the instance.
     pub name: String,
-    /// What it is.
+    /// Its specification.
     #[serde(flatten)]
     pub spec: ContainerSpec,
 }
 
-/// Limits on what a container may use; `null` is no limit.
+/// Limits on what a container may use; `null` means no limit.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Resources {
-    /// Memory in bytes; swap is not added to it.
+    /// Memory in bytes. The container gets no swap beyond it.
     pub memory: Option<u64>,
     /// Processor time, in thousandths of one processor.
     pub millicpus: Option<u32>,
-    /// Processes and threads.
+    /// The number of processes and threads.
     pub pids: Option<u32>,
 }
 
-/// Where a value is read from.
+/// The source of a value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ValueSource {
-    /// A file of the daemon's machine, by its absolute path.
+    /// A file on the daemon's machine, by its absolute path.
     File(PathBuf),
-    /// A credential that systemd gives the daemon, by its name.
+    /// A systemd credential of the daemon, by its name.
     Credential(String),
 }
 
 words! {
-    /// What a container may do with a device.
+    /// The access that a container has to a device.
     pub enum DeviceAccess {
-        /// Only read it.
+        /// It may only read.
         Read = "read",
-        /// Read and write it.
+        /// It may read and write.
         ReadWrite = "read-write",
     }
 }
@@ -107,14 +107,14 @@ pub struct Device {
     pub source: PathBuf,
     /// Its absolute path inside the container.
     pub target: PathBuf,
-    /// What the container may do with it.
+    /// The access that the container has.
     pub access: DeviceAccess,
 }
 
-/// A directory or file that is mounted in a container, and outlives it.
+/// A directory or file that is mounted in a container and outlives it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Volume {
-    /// What is mounted.
+    /// The source on the host.
     pub source: VolumeSource,
     /// Its absolute path inside the container.
     pub target: PathBuf,
@@ -122,7 +122,7 @@ pub struct Volume {
     pub read_only: bool,
 }
 
-/// What a volume is on the host.
+/// The source of a volume.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum VolumeSource {
@@ -137,19 +137,19 @@ pub enum VolumeSource {
 pub struct File {
     /// Its absolute path inside the container.
     pub target: PathBuf,
-    /// How many bytes it holds; `null` where they are read from elsewhere at each start.
+    /// The file's size in bytes; `null` when its content is read from `from` at each start.
     pub size: Option<u64>,
-    /// Where they are read from.
+    /// The source of the content.
     pub from: Option<ValueSource>,
     /// Its permission bits, as a number.
     pub mode: u32,
-    /// The number of the user that it belongs to, inside the container.
+    /// The user id of the file's owner, inside the container.
     pub uid: u32,
-    /// The number of the group that it belongs to, inside the container.
+    /// The group id of the file, inside the container.
     pub gid: u32,
 }
 
-/// Where the programs of a container resolve names.
+/// The name resolution of a container.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Resolver {
     /// Name servers, in the order in which they are asked.

@@ -1,4 +1,4 @@
-//! What the daemon does by itself.
+//! Tasks, which the daemon runs by itself.
 
 use orchestrator_model::Timestamp;
 use schemars::JsonSchema;
@@ -8,53 +8,53 @@ use crate::scalar;
 use crate::word::words;
 
 words! {
-    /// What a task does at the moment.
+    /// The state of a task.
     pub enum TaskState {
-        /// A run is under way. For a link that is as long as it is served.
+        /// A run is under way. The task of a link runs for as long as the link is served.
         Running = "running",
-        /// The last run succeeded, or there was none yet. The task waits for its next one.
+        /// The last run succeeded, or there was none yet. The task waits for its next run.
         Waiting = "waiting",
-        /// The last run failed. The task is tried again, or is being tried again.
+        /// The last run failed. The task waits for its next try, or the next try is under way.
         Failing = "failing",
     }
 }
 
 words! {
-    /// How a run ended.
+    /// The result of a run.
     pub enum TaskResult {
-        /// It did what it is for.
+        /// The run succeeded.
         Ok = "ok",
-        /// It did not; the task's `reason` says why.
+        /// The run failed; the task's `reason` says why.
         Failed = "failed",
     }
 }
 
-/// A task of the daemon: what it is for, and what it does.
+/// A task of the daemon, with its purpose and its state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Task {
-    /// What it is called: `routes`, `link br0`.
+    /// The name of the task: `routes`, `link br0`.
     pub name: String,
-    /// What it is for, in one sentence.
+    /// The purpose of the task, in one sentence.
     pub purpose: String,
-    /// What it does at the moment.
+    /// The state of the task.
     pub state: TaskState,
-    /// Since when it has been in this state.
+    /// When the task entered this state.
     #[schemars(with = "scalar::Timestamp")]
     pub since: Timestamp,
-    /// When its last run began, or the one that is under way.
+    /// When the last run began; the present run counts, too.
     #[schemars(with = "Option<scalar::Timestamp>")]
     pub last_start: Option<Timestamp>,
-    /// How many milliseconds its last run took that has ended.
+    /// The duration in milliseconds of the last run that has ended.
     pub last_duration_ms: Option<u64>,
-    /// How its last run ended; `null` before the first one has.
+    /// The result of the last run that has ended; `null` before the first.
     pub last_result: Option<TaskResult>,
-    /// Why its last run failed, with all causes.
+    /// Why the last run failed, with all causes.
     pub reason: Option<String>,
-    /// How many runs in a row have failed.
+    /// The number of failed runs in a row.
     pub failures: u32,
-    /// When it runs next, if nothing wakes it before; `null` while it runs, and when it only waits to be woken.
+    /// When the next run begins at the latest; `null` during a run, and when the task only waits for a notification.
     #[schemars(with = "Option<scalar::Timestamp>")]
     pub next_try: Option<Timestamp>,
-    /// What it is concerned with now, where there is more to say.
+    /// Details on what the task works on now, if there are any.
     pub detail: Option<String>,
 }

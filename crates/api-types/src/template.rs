@@ -9,7 +9,7 @@ use crate::scalar;
 use crate::word::words;
 
 words! {
-    /// Where something is declared.
+    /// The place of a declaration.
     pub enum Origin {
         /// In the settings. It cannot be changed through the API.
         Settings = "settings",
@@ -18,19 +18,19 @@ words! {
     }
 }
 
-/// A template: what instances are made from.
+/// A template, from which instances are made.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TemplateView {
     /// Its name.
     pub name: String,
-    /// The number of its content: the same content of the same name has the same number.
+    /// The version of the content: the same content under the same name has the same version.
     pub version: u64,
-    /// Where it is declared.
+    /// The place of its declaration.
     pub origin: Origin,
     /// Whether instances are made from it. A template of the settings takes precedence over one of the API of the same
     /// name.
     pub in_force: bool,
-    /// Since when this version counts; of one that counts no more, when it was first declared.
+    /// When this version came into force; for a version that is not in force, when it was first declared.
     #[schemars(with = "scalar::Timestamp")]
     pub changed: Timestamp,
     /// Who declared this version; `null` for the settings.
@@ -52,14 +52,15 @@ pub struct NewTemplate {
     pub spec: Map<String, Value>,
 }
 
-/// A template in place of the one there is.
+/// The new content of a template that exists.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangedTemplate {
     /// All keys of `[template.NAME]` in the settings; what is left out has its default. A value of an environment variable,
     /// or the text of a file, that is given as it was hidden stays as it is.
     pub spec: Map<String, Value>,
-    /// The version that was changed, in place of an `If-Match` header. When another one counts, nothing is done.
+    /// The version that was edited, in place of an `If-Match` header. If another version is in force, nothing is
+    /// changed.
     #[serde(default)]
     pub version: Option<u64>,
 }

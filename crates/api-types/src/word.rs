@@ -12,7 +12,8 @@ impl std::fmt::Display for UnknownWord {
 
 impl std::error::Error for UnknownWord {}
 
-/// An enumeration whose variants are words: declared once, read and written the same in JSON, in queries and in text.
+/// An enumeration whose variants are words. It is declared once, and has the same words in JSON, in queries and in
+/// text.
 macro_rules! words {
     (
         $(#[$doc:meta])*
@@ -28,7 +29,7 @@ macro_rules! words {
         }
 
         impl $type {
-            /// The word for it.
+            /// The word for the variant.
             pub const fn word(self) -> &'static str {
                 match self { $(Self::$variant => $word),+ }
             }

@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use super::problem::Fault;
 use super::routes::Shared;
 
-/// Bytes of a body that are read at most.
+/// The largest body that is read, in bytes.
 pub(super) const LARGEST_BODY: usize = 64 * 1024;
 
 /// Reads the whole body into memory, within `limit`. Whatever comes after waits for no peer.
@@ -35,7 +35,7 @@ pub(super) async fn receive(request: Request, limit: Duration) -> Result<Request
     }
 }
 
-/// Refuses a body by the length that its head gives, before any of it is read.
+/// Refuses a body by the length that the request's head announces, before any of it is read.
 pub(super) fn refuse_large(headers: &HeaderMap) -> Result<(), Fault> {
     let length = headers
         .get(header::CONTENT_LENGTH)
@@ -46,7 +46,7 @@ pub(super) fn refuse_large(headers: &HeaderMap) -> Result<(), Fault> {
     }
 }
 
-/// Refuses a body in a coding that nobody undoes here (RFC 9112, section 6.1).
+/// Refuses a body with a transfer coding that the daemon does not decode (RFC 9112, section 6.1).
 fn refuse_coded(headers: &HeaderMap) -> Result<(), Fault> {
     let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
     if codings.all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked")) {
@@ -95,14 +95,14 @@ fn find_malformed<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a io::Error>
     None
 }
 
-/// A body that may be JSON for a `T`: its head does not say that it is anything else.
+/// A body that may be JSON for a `T`: the head does not announce another type.
 pub(super) struct JsonBody<T> {
     bytes: Bytes,
     read_as: PhantomData<fn() -> T>,
 }
 
 impl<T: DeserializeOwned> JsonBody<T> {
-    /// Reads it as JSON that says `what`.
+    /// Parses the body as JSON. `what` names the expected content in problems.
     pub(super) fn read(&self, what: &str) -> Result<T, Fault> {
         serde_json::from_slice(&self.bytes).map_err(|error| {
             let detail = format!("the body is not {what}: {error}");
@@ -130,7 +130,7 @@ impl<T> FromRequest<Shared> for JsonBody<T> {
     }
 }
 
-/// A body without a type is taken for what it is to be (RFC 9110, section 8.3).
+/// Whether the body may be JSON. A body without a type counts as JSON (RFC 9110, section 8.3).
 fn may_be_json(headers: &HeaderMap) -> bool {
     let plain = headers
         .get_all(header::CONTENT_ENCODING)

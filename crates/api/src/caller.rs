@@ -18,12 +18,12 @@ pub struct Caller {
     pub peer: Peer,
     /// The name of the peer's user. `None` where it is not known: on TCP, and where the machine has no name for it.
     pub user: Option<String>,
-    /// What it may do.
+    /// The caller's role.
     pub role: Role,
 }
 
 impl fmt::Display for Caller {
-    /// As the timeline records it: `user alice`, `uid 1000` where the user has no name, `loopback` on TCP.
+    /// The form in the timeline: `user alice`, `uid 1000` when the user has no name, `loopback` on TCP.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.user, self.peer) {
             (Some(user), _) => write!(f, "user {user}"),

@@ -1,4 +1,4 @@
-//! One connection: HTTP/1.1 with bounds on everything a stranger may send, or fail to.
+//! One connection: HTTP/1.1 with limits on everything that a peer may send or delay.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -30,14 +30,14 @@ use super::serve::Limits;
 use super::user::user_name;
 use orchestrator_runtime::metrics::Metrics;
 
-/// Bytes of a request's head; also what is buffered of a body.
+/// The largest head of a request, in bytes; also the size of the buffer for bodies.
 const LARGEST_HEAD: usize = 16 * 1024;
 
-/// Header lines of a request.
+/// The largest number of header lines of a request.
 const MOST_HEADERS: usize = 64;
 
-/// How long, and how many bytes, a peer whose request was malformed may go on sending. Closing at once could take the
-/// answer away from it (RFC 9112, section 9.6).
+/// How long, and for how many bytes, the daemon reads on after a malformed request. If it closed at once, the peer
+/// might lose the answer (RFC 9112, section 9.6).
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: u64 = 256 * 1024;
 
@@ -55,7 +55,8 @@ pub(super) struct Connection {
 impl Connection {
     /// The caller of the request; `None` when the peer has no role.
     ///
-    /// The user's name is looked up where something is to be changed, so that it can be recorded who did it.
+    /// The user's name is looked up only for requests that change something, so that the change can be recorded with
+    /// it.
     pub(super) async fn caller(&self, needed: Role) -> Option<Caller> {
         let role = self.standing.role()?;
         let user = match needed {
@@ -79,7 +80,7 @@ pub(super) struct Common {
     pub(super) metrics: Metrics,
 }
 
-/// Serves the requests of a connection, one after the other, until its end or the daemon's.
+/// Serves the requests of a connection, one after the other, until the connection ends or the daemon stops.
 pub(super) async fn serve(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     of: Connection,
@@ -152,7 +153,7 @@ fn explain(error: &hyper::Error, exchange: &Exchange) -> Option<Fault> {
     })
 }
 
-/// Writes an answer where hyper could not, and waits a little for the peer to have read it.
+/// Writes an answer when hyper could not, and gives the peer a little time to read it.
 async fn answer(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), fault: Fault) {
     if stream.write_all(&fault.into_message()).await.is_err() || stream.shutdown().await.is_err() {
         return;
@@ -162,7 +163,7 @@ async fn answer(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), fault: Fault
     let _ = tokio::time::timeout(LINGER, tokio::io::copy(&mut rest, &mut tokio::io::sink())).await;
 }
 
-/// Hands requests to the routes, and keeps the exchange informed.
+/// Passes requests to the routes, and updates the exchange.
 struct Front {
     routes: TowerToHyperService<axum::Router>,
     of: Connection,
@@ -184,7 +185,7 @@ impl Service<Request<Incoming>> for Front {
     }
 }
 
-/// The body of an answer. It is dropped once hyper has all of it.
+/// The body of an answer. hyper drops it once it has read all of it.
 struct Watched {
     body: Body,
     exchange: Arc<Exchange>,

@@ -1,4 +1,4 @@
-//! The timeline: listed, or followed.
+//! The timeline, as a list or as a stream.
 
 use axum::Json;
 use axum::extract::{Extension, State};
@@ -16,11 +16,11 @@ use super::resume::LastEventId;
 use super::routes::Shared;
 use super::view::View;
 
-/// A page of the timeline, or a stream of what is added to it.
+/// A page of the timeline, or a stream of its new events.
 pub(super) enum Timeline {
     /// A page.
     Page(Page<Event>),
-    /// A stream, whose messages hold an event each.
+    /// A stream with one event in each message.
     Stream(Response),
 }
 
@@ -43,8 +43,8 @@ impl Output for Timeline {
 
 /// `GET /v1/events`
 ///
-/// Without `after`, the last ones; with `after`, the first ones after it. A stream begins after the event that
-/// `Last-Event-ID` or `after` names, or now.
+/// Without `after`, the page has the last events; with `after`, the first ones after it. A stream begins after the
+/// event that `Last-Event-ID` or `after` names, or else now.
 pub(super) async fn list(
     (State(shared), Extension(connection)): (State<Shared>, Extension<Connection>),
     view: View,

@@ -1,4 +1,4 @@
-//! Whom a connection waits for: its peer, or the daemon.
+//! Whether a connection waits for its peer or for the daemon.
 //!
 //! ```text
 //!          the head is complete         the body is there        the whole answer is in hyper's buffer
@@ -7,21 +7,21 @@
 //!    └───────────────────────────────── the buffer is written ────────────────────────────────────┘
 //! ```
 //!
-//! Two decisions rest on it. A connection that waits for its peer may be closed to make room for another; one whose
-//! peer waits for the daemon may not. And what hyper writes in `Head` is an answer that hyper made by itself.
+//! Two decisions need it. A connection that waits for its peer may be closed to make room for another; a connection
+//! whose peer waits for the daemon may not. And bytes that hyper writes in `Head` are an answer of hyper's own.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
-/// What the peer has to do next. When there is no room, connections are closed in this order.
+/// The next step of the peer. When there is no room, connections are closed in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Wait {
     /// Send a request, or the rest of its head.
     Head,
     /// Send the rest of a body.
     Body,
-    /// Read what was written.
+    /// Read the answer.
     Reader,
 }
 
@@ -37,7 +37,7 @@ enum Phase {
 struct State {
     phase: Phase,
     since: Instant,
-    /// Since when a write makes no headway.
+    /// When writes stopped making headway.
     stalled: Option<Instant>,
     /// Whether bytes came since the last answer.
     begun: bool,
@@ -59,34 +59,34 @@ impl Default for Exchange {
 }
 
 impl Exchange {
-    /// Bytes came.
+    /// Records that bytes came.
     pub(super) fn received(&self) {
         self.state().begun = true;
     }
 
-    /// A head is complete.
+    /// Records that the head is complete.
     pub(super) fn requested(&self) {
         self.enter(Phase::Body);
     }
 
-    /// The body is complete, or is not read.
+    /// Records that the body is complete, or will not be read.
     pub(super) fn body_received(&self) {
         self.enter(Phase::Answer);
     }
 
-    /// The whole answer was handed to hyper.
+    /// Records that the whole answer was passed to hyper.
     pub(super) fn buffered(&self) {
         self.enter(Phase::Buffered);
     }
 
-    /// Everything that hyper had was written.
+    /// Records that everything that hyper had was written.
     pub(super) fn flushed(&self) {
         if self.state().phase == Phase::Buffered {
             self.enter(Phase::Head);
         }
     }
 
-    /// A write made headway, or none.
+    /// Records whether a write made headway.
     pub(super) fn wrote(&self, headway: bool) {
         let mut state = self.state();
         state.stalled = match headway {
@@ -100,13 +100,13 @@ impl Exchange {
         self.state().phase != Phase::Head
     }
 
-    /// Whether a head began to come and is not complete.
+    /// Whether a part of a head came.
     pub(super) fn has_begun(&self) -> bool {
         let state = self.state();
         state.phase == Phase::Head && state.begun
     }
 
-    /// What the peer has to do next, and since when; `None` when it waits for the daemon.
+    /// The next step of the peer, and since when it is due; `None` when the peer waits for the daemon.
     pub(super) fn awaited(&self) -> Option<(Wait, Instant)> {
         let state = self.state();
         match (state.stalled, state.phase) {

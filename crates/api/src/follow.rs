@@ -1,4 +1,4 @@
-//! The timeline as it grows, as Server-Sent Events.
+//! The timeline as a stream of Server-Sent Events.
 //!
 //! ```text
 //!             notified of the very next event               notified of a later one, lagged,
@@ -33,13 +33,13 @@ use orchestrator_store::{EventFilter, Store, StoreError};
 /// Events on a page.
 const PAGE: u32 = 500;
 
-/// How long a stream stays silent before it shows that it is alive.
+/// How long a stream may be silent before the daemon sends a comment to keep it alive.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// How long there may be no notification before the table is read.
+/// How long a stream waits for a notification before it reads the table.
 const PERIOD: Duration = Duration::from_secs(10);
 
-/// How long a database that is away is left alone.
+/// How long a stream waits before it asks an unreachable database again.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// A stream of the events that match `filter`, from its `after` on.
@@ -79,7 +79,7 @@ pub(super) async fn follow(
     Ok(answer(messages))
 }
 
-/// The messages as they come, and a sign of life where none comes for long.
+/// Builds the answer: the messages as they come, and a comment after each long silence.
 fn answer(messages: impl Stream<Item = Result<Message, Infallible>> + Send + 'static) -> Response {
     Sse::new(messages)
         .keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
@@ -99,9 +99,9 @@ struct Follower {
     store: Store,
     committed: broadcast::Receiver<Event>,
     filter: EventFilter,
-    /// Every event up to this one was sent, is in `read`, or is none of this stream's.
+    /// Every event up to this number was sent, is in `read`, or does not match the stream's filter.
     seen: i64,
-    /// Whether there may be events after `seen` without a notification.
+    /// Whether the table may have events after `seen` for which no notification came.
     behind: bool,
     read: VecDeque<Event>,
     draining: CancellationToken,
@@ -155,7 +155,7 @@ impl Follower {
         Ok(())
     }
 
-    /// Waits for a notification, and takes its event if that is the very next one.
+    /// Waits for a notification. Takes its event if its number is the next one.
     async fn listen(&mut self) {
         match tokio::time::timeout(PERIOD, self.committed.recv()).await {
             Ok(Ok(event)) if event.id <= self.seen => {}

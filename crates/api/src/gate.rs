@@ -10,7 +10,7 @@ use super::connection::Connection;
 use super::problem::Fault;
 use super::role::Role;
 
-/// Answers a caller without the role; hands the request on with its caller otherwise.
+/// Passes the request on with its caller. Answers with a problem if the caller lacks the role.
 pub(super) async fn require(
     State(needed): State<Role>,
     Extension(connection): Extension<Connection>,

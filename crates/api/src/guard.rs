@@ -1,8 +1,8 @@
 //! Keeps web pages away from the API on loopback.
 //!
-//! A page that somebody opens in a browser on this host can send requests here. What it cannot do is choose the
-//! `Host` of a request to a name it does not control, nor leave out `Origin` and `Sec-Fetch-Site`: so a name that
-//! was made to point here (DNS rebinding) is refused, and so is every change that comes from another site.
+//! A page that somebody opens in a browser on this host can send requests here. But it cannot set the `Host` of a
+//! request to a name that it does not control, nor leave out `Origin` and `Sec-Fetch-Site`. So the daemon refuses names
+//! that were made to point here (DNS rebinding), and all changes that come from another site.
 
 use std::net::IpAddr;
 
@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 
 use super::problem::Fault;
 
-/// Refuses what a foreign page may have sent.
+/// Refuses a request that a foreign page may have sent.
 pub(super) fn check(request: &Request) -> Result<(), Fault> {
     let headers = request.headers();
     let host = text(headers, header::HOST.as_str()).unwrap_or_default();
@@ -28,7 +28,7 @@ pub(super) fn check(request: &Request) -> Result<(), Fault> {
     Err(Fault::new(StatusCode::FORBIDDEN, "foreign-origin", detail))
 }
 
-/// Whether the request comes from no page at all, or from a page of this very server.
+/// Whether no page sent the request, or only a page of this server.
 fn is_own(headers: &HeaderMap, host: &str) -> bool {
     let own_origin = match text(headers, header::ORIGIN.as_str()) {
         Some(origin) => origin.strip_prefix("http://") == Some(host),

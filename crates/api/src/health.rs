@@ -1,4 +1,4 @@
-//! Health and readiness: whether the daemon runs, and whether it has everything it needs.
+//! Health and readiness: the daemon runs, and has everything it needs.
 
 use axum::Json;
 use axum::extract::State;
@@ -18,7 +18,7 @@ pub(super) async fn health() -> Json<Health> {
     })
 }
 
-/// Readiness, whose status says it too.
+/// Readiness. The status of the answer says it, too.
 pub(super) struct Ready(Readiness);
 
 impl IntoResponse for Ready {

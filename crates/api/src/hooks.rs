@@ -12,8 +12,8 @@ use super::routes::Shared;
 
 /// `POST /v1/hooks/dnsmasq`
 ///
-/// Answers when the event is durable. A hook that is answered 400 or 422 has nothing to keep; after anything else
-/// but success it keeps the event in its spool.
+/// The answer is sent once the event is durable. A hook that gets 400 or 422 drops the event. After any other failure
+/// it keeps the event in its spool.
 pub(super) async fn dnsmasq(
     State(shared): State<Shared>,
     body: JsonBody<wire::DnsmasqEvent>,
@@ -27,7 +27,7 @@ pub(super) async fn dnsmasq(
     Ok(NoContent)
 }
 
-/// A route of unix sockets, asked for where any user of the machine may come.
+/// Answers a request on TCP for a route that exists on unix sockets only.
 pub(super) async fn unix_only() -> Fault {
     let detail = "hooks are heard on the unix socket only, whose permissions say who may make clients appear";
     Fault::new(StatusCode::FORBIDDEN, "unix-socket-only", detail)

@@ -8,10 +8,10 @@ use axum::http::{Method, StatusCode, Version, header};
 
 use super::problem::Fault;
 
-/// Checks that a request names its host once, and that a target that names one names the same.
+/// Checks that a request names its host exactly once, and that a host in its target is the same.
 ///
-/// RFC 9112, section 3.2.2 has the host of the target win where they differ. No client sends that, a proxy that reads
-/// only one of them might be deceived by it, and the guard of TCP decides by the host: so it is refused.
+/// RFC 9112, section 3.2.2 prefers the target's host if they differ. The daemon refuses such a request: no client sends
+/// it, a proxy that reads only one of the hosts might be deceived by it, and the guard of TCP decides by the host.
 pub(super) fn check(request: &Request) -> Result<(), Fault> {
     let hosts = request.headers().get_all(header::HOST);
     let mut hosts = hosts.iter();
@@ -34,7 +34,7 @@ pub(super) fn check(request: &Request) -> Result<(), Fault> {
     }
 }
 
-/// A name or an address, perhaps with a port; or nothing, where the server has no name.
+/// Whether the text is a name or an address, perhaps with a port, or is empty because the server has no name.
 fn is_host(text: &str) -> bool {
     let Ok(authority) = Authority::from_str(text) else {
         return text.is_empty();

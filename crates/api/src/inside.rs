@@ -1,4 +1,4 @@
-//! The API without a socket, for what runs in the same process: a line that came from elsewhere, a test.
+//! The API without a socket, for callers in the same process: command lines from elsewhere, and tests.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ use super::problem::Fault;
 use super::routes::{self, Shared};
 use super::serve::Limits;
 
-/// An answer as it is.
+/// An answer, with its body in memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     /// The HTTP status.
@@ -36,7 +36,7 @@ pub struct Answer {
     pub body: Bytes,
 }
 
-/// A body as it comes, until it ends or breaks off.
+/// A body that is still arriving. It ends at its end, or when it breaks off.
 pub type Coming = Pin<Box<dyn Stream<Item = Bytes> + Send>>;
 
 /// The API without a socket. A cheap handle.
@@ -69,7 +69,7 @@ impl Inside {
         }
     }
 
-    /// Answers a request of a caller. `target` is the path with its query; `body` is JSON, or empty.
+    /// Answers a caller's request. `target` is the path with its query; `body` is JSON, or empty.
     pub async fn ask(&self, caller: &Caller, method: &str, target: &str, body: Vec<u8>) -> Answer {
         let (parts, body) = self.answer(caller, method, target, None, body).await.into_parts();
         let media_type = parts.headers.get(header::CONTENT_TYPE);
@@ -82,11 +82,11 @@ impl Inside {
         }
     }
 
-    /// Opens a stream of server-sent events. An answer that is none is an error.
+    /// Opens a stream of Server-Sent Events.
     ///
     /// # Errors
     ///
-    /// The answer, where it is a problem.
+    /// Any answer that is not a stream.
     pub async fn follow(&self, caller: &Caller, target: &str) -> Result<Coming, Answer> {
         let response = self
             .answer(caller, "GET", target, Some("text/event-stream"), Vec::new())

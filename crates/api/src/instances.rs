@@ -41,9 +41,9 @@ pub(super) async fn show(view: View, Segment(id): Segment) -> Result<Json<wire::
     Ok(Json(view.show(found)))
 }
 
-/// How far a removal is.
+/// The progress of a removal.
 pub(super) enum Removal {
-    /// It has begun.
+    /// The removal has begun.
     Begun(wire::InstanceView),
     /// The instance was gone already.
     Over(wire::InstanceView),
@@ -67,8 +67,8 @@ impl Output for Removal {
 
 /// `DELETE /v1/instances/{id}`
 ///
-/// An instance that is gone already is answered as it is, and nothing is done. With `release` that is refused: its
-/// client may hold a lease since that has nothing to do with it.
+/// An instance that is gone already is answered as it is, and nothing is done. With `release` the request is refused:
+/// the client may by now hold a lease that has nothing to do with that instance.
 pub(super) async fn destroy(
     State(shared): State<Shared>,
     caller: Caller,

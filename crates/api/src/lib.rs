@@ -1,22 +1,23 @@
-//! REST v1: what people and programs ask of the daemon.
+//! REST v1: the API of the daemon for people and programs.
 //!
 //! It reads the store and asks the rest of the daemon through [`Control`]; it never touches an engine or a network.
 //!
-//! Each route is declared once, in `table`: with its path, the role that it needs, and what may go wrong. What it takes
-//! and answers is read from its handler's signature. The router and the OpenAPI document ([`openapi()`]) are both made of
-//! the table. Requests and answers are types of `orchestrator_api_types`; `wire` makes them of the model.
+//! Each route is declared once, in `table`, with its path, the role that it needs, and its problems. Its input and
+//! output are read from its handler's signature. The router and the OpenAPI document ([`openapi()`]) are both made from
+//! the table. Requests and answers are types of `orchestrator_api_types`; `wire` converts the model into them.
 //!
 //! Every request has a [`Caller`] with a [`Role`]; handlers read the store through the caller's view of it.
 //!
 //! Lists are `{"items": […], "next": cursor}`: `limit` bounds a page, `after` takes the cursor of the one before.
-//! Whatever is wrong is answered as `application/problem+json` with a stable `code` (`problem`).
+//! Every error is answered as `application/problem+json` with a stable `code` (`problem`).
 //!
-//! The unix socket is for root, the daemon's user and the members of one group ([`Access`](orchestrator_runtime::access::Access)). TCP is served only where
-//! the settings say so, on loopback, to requests that no foreign web page can have made (`guard`): every user of the
-//! machine may do everything there.
+//! The unix socket is for root, the daemon's user and the members of one group
+//! ([`Access`](orchestrator_runtime::access::Access)). TCP is served only if the settings say so, only on loopback, and
+//! only to requests that no foreign web page can have sent (`guard`). Every user of the machine may do everything
+//! there.
 //!
-//! Peers may be many, slow and hostile. Each has a share of the connections, turns and streams (`places`); nothing
-//! that others wait for is held while the daemon waits for a peer (`passage`); health and readiness are always
+//! Peers may be many, slow and hostile. Each peer has a share of the connections, turns and streams (`places`). The
+//! daemon holds nothing that others need while it waits for a peer (`passage`). Health and readiness are always
 //! answered.
 
 mod body;
@@ -87,28 +88,28 @@ use orchestrator_source::dnsmasq::DnsmasqEvent;
 use orchestrator_source::listener::{NotReconfigured, Reconfiguring};
 use orchestrator_store::{Store, StoreError};
 
-/// All that the API sees of the daemon.
+/// The parts of the daemon that the API uses.
 #[derive(Clone)]
 pub struct App {
     /// The store; `None` until its database is there.
     pub store: watch::Receiver<Option<Store>>,
-    /// What the daemon waits for.
+    /// The conditions of readiness.
     pub conditions: Conditions,
-    /// Whom to ask for a change.
+    /// The part of the daemon that makes changes.
     pub control: Arc<dyn Control>,
-    /// The counters.
+    /// The metrics.
     pub metrics: Metrics,
-    /// What every task of the daemon does.
+    /// The tasks of the daemon, with their states.
     pub tasks: Tasks,
 }
 
 /// The API's requests to the daemon. Each call has a time limit; the work that it began may go on after the limit.
 ///
-/// `by` is the caller, which the timeline records.
+/// `by` is the caller. The timeline records it.
 #[async_trait]
 pub trait Control: Send + Sync + 'static {
-    /// Records that an instance is on its way out, and sees to it. With `release`, its client's leases are freed, unless
-    /// the instance is gone: then it fails with [`ControlError::InstanceGone`].
+    /// Marks an instance for removal and starts the removal. With `release`, its client's leases are freed, too; for an
+    /// instance that is gone, that fails with [`ControlError::InstanceGone`].
     async fn destroy(&self, by: &Caller, id: InstanceId, release: bool) -> Result<Instance, ControlError>;
 
     /// Records an event of dnsmasq. Returns when it is durable.
@@ -117,7 +118,7 @@ pub trait Control: Send + Sync + 'static {
     /// The reservations: those of the settings and those made by [`reserve`](Self::reserve).
     async fn reservations(&self) -> Result<Vec<ReservationView>, ControlError>;
 
-    /// Reserves something on a link. When it returns, nobody else is given it.
+    /// Reserves an address or a prefix on a link. Once this returns, no other client gets it.
     async fn reserve(
         &self,
         by: &Caller,
@@ -125,56 +126,56 @@ pub trait Control: Send + Sync + 'static {
         reservation: Reservation,
     ) -> Result<ReservationView, ControlError>;
 
-    /// Removes what [`reserve`](Self::reserve) made.
+    /// Removes a reservation that [`reserve`](Self::reserve) made.
     async fn unreserve(&self, by: &Caller, id: ReservationId) -> Result<ReservationView, ControlError>;
 
-    /// The instances that run and that the database does not know.
+    /// The orphans: instances that run but that the database does not know.
     async fn orphans(&self) -> Result<Vec<Orphan>, ControlError>;
 
-    /// Removes one of them; `None` when there is none of that id.
+    /// Removes an orphan; `None` when there is none with this id.
     async fn remove_orphan(&self, by: &Caller, id: InstanceId) -> Result<Option<Orphan>, ControlError>;
 
-    /// Has a client ask again (RFC 9915, section 18.3.11). Returns when that has begun.
+    /// Begins to send a client Reconfigures (RFC 9915, section 18.3.11). Returns once that has begun.
     async fn reconfigure(&self, by: &Caller, client: &Client, what: Reconfigure)
     -> Result<Reconfiguring, ControlError>;
 
-    /// Reads the settings again and puts them in force. When it returns, what is done next is done by them.
+    /// Reads the settings again and puts them in force. Once this returns, new work uses them.
     async fn reload(&self, by: &Caller) -> Result<Reloaded, ControlError>;
 
     /// The catalog, which has the templates and records those that are made through the API.
     fn catalog(&self) -> Result<Catalog, ControlError>;
 
-    /// The settings in force, and the differences from those that are written.
+    /// The settings in force, and how the written ones differ from them.
     async fn settings(&self) -> Result<SettingsView, ControlError>;
 }
 
-/// Why the daemon did not do what it was asked.
+/// Why the daemon did not make a change.
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
     /// The part of the daemon that does it has not started yet.
     #[error("the daemon is still starting; GET /v1/ready says what it waits for")]
     Starting,
-    /// It makes no sense, and will not later.
+    /// The request makes no sense, now or later.
     #[error("{reason}")]
     Refused {
-        /// Why, and what to do.
+        /// The reason, and what to do.
         reason: String,
     },
-    /// It conflicts with something that exists.
+    /// The request conflicts with something that exists.
     #[error("{reason}")]
     Conflict {
-        /// Against what.
+        /// The thing that it conflicts with.
         reason: String,
     },
-    /// The instance is gone, so that nothing can be done through it to its client.
+    /// The instance is gone, so that its client cannot be reached through it.
     #[error("instance {} is gone, and no lease was freed", .gone.id)]
     InstanceGone {
         /// The instance.
         gone: Box<Instance>,
-        /// The one that its client has now.
+        /// The present instance of its client.
         present: Option<InstanceId>,
     },
-    /// The daemon ends before it could.
+    /// The daemon stops before it could do it.
     #[error("the daemon is stopping")]
     Stopping,
     /// The written settings are wrong, and nothing was changed.
@@ -183,7 +184,7 @@ pub enum ControlError {
     /// The client cannot be reconfigured.
     #[error(transparent)]
     NotReconfigured(#[from] NotReconfigured),
-    /// The store could not.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }

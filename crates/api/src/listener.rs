@@ -1,4 +1,4 @@
-//! The sockets the API is served on.
+//! The sockets of the API.
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
@@ -14,31 +14,31 @@ use super::role::{ON_LOOPBACK, Role, role_of};
 use orchestrator_runtime::access::Access;
 use orchestrator_settings::Listen;
 
-/// Why the API cannot be served somewhere. The operator's to mend.
+/// Why the API cannot be served at an address or path. The operator has to correct it.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
-    /// Another daemon is there.
+    /// Another daemon uses the socket.
     #[error("another daemon answers on {path}; stop it, or set another api.listen")]
     Taken {
         /// The socket.
         path: PathBuf,
     },
-    /// Something else is there.
+    /// The path has a file that is not a socket.
     #[error("{path} is there and is no socket; move it away, or set another api.listen")]
     NotASocket {
         /// The file.
         path: PathBuf,
     },
-    /// The operating system says no.
+    /// The operating system refuses.
     #[error("cannot listen on {listen}; is the address taken, or the directory not writable?")]
     Socket {
-        /// Where.
+        /// The address or path.
         listen: Listen,
-        /// What happened.
+        /// The error of the operating system.
         #[source]
         source: io::Error,
     },
-    /// An address that can be reached from elsewhere.
+    /// The address can be reached from other machines.
     #[error("{address} can be reached from elsewhere, and the API asks nobody who they are; listen on a unix socket")]
     Open {
         /// The address.
@@ -46,7 +46,7 @@ pub enum BindError {
     },
 }
 
-/// A socket that is listened on.
+/// A listening socket.
 pub(super) enum Listener {
     Unix { listener: UnixListener, file: SocketFile },
     Tcp(TcpListener),
@@ -66,7 +66,7 @@ pub(super) enum Stream {
     Tcp(TcpStream),
 }
 
-/// A socket's file, taken away when it is dropped.
+/// The file of a socket. It is removed when this is dropped.
 pub(super) struct SocketFile {
     path: PathBuf,
     inode: u64,
@@ -83,7 +83,7 @@ impl Drop for SocketFile {
 }
 
 impl Listener {
-    /// Listens.
+    /// Opens a listening socket.
     pub(super) async fn bind(listen: &Listen, access: &Access) -> Result<Self, BindError> {
         let fault = |source| BindError::Socket {
             listen: listen.clone(),
@@ -99,7 +99,7 @@ impl Listener {
         }
     }
 
-    /// Waits for a connection, and finds out whose it is.
+    /// Waits for a connection, and determines its peer and role.
     pub(super) async fn accept(&self, access: &Access) -> io::Result<Accepted> {
         match self {
             Self::Unix { listener, .. } => {
@@ -128,7 +128,7 @@ impl Listener {
         }
     }
 
-    /// Where it really listens: with the port that was chosen for port 0.
+    /// The address or path, with the port that was chosen for port 0.
     pub(super) fn place(&self) -> io::Result<Listen> {
         match self {
             Self::Unix { file, .. } => Ok(Listen::Unix(file.path.clone())),
@@ -154,7 +154,7 @@ fn bind_unix(path: &Path, access: &Access) -> io::Result<Listener> {
     Ok(Listener::Unix { listener, file })
 }
 
-/// Makes the directory, and removes the socket of a daemon that is dead.
+/// Makes the directory, and removes the socket file of a daemon that does not run any more.
 fn make_way(path: &Path, fault: impl Fn(io::Error) -> BindError) -> Result<(), BindError> {
     if let Some(parent) = path.parent() {
         DirBuilder::new()

@@ -1,4 +1,4 @@
-//! The counters.
+//! The metrics.
 
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -11,7 +11,7 @@ use super::routes::Shared;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// All counters, in the OpenMetrics text format.
+/// All metrics, in the OpenMetrics text format.
 pub(super) struct Counters(String);
 
 impl IntoResponse for Counters {

@@ -1,4 +1,4 @@
-//! The OpenAPI document, made of the routes.
+//! The OpenAPI document, made from the routes.
 
 use std::sync::LazyLock;
 

@@ -1,4 +1,4 @@
-//! What every request passes through before it is answered.
+//! The steps that every request passes before its handler.
 //!
 //! ```text
 //!   may the peer ask this? ──▶ is the request sound? ──▶ body in memory ──▶ a turn ──▶ answered within 30 s
@@ -35,7 +35,7 @@ pub(super) enum Face {
     Tcp,
 }
 
-/// The conditions of one listener.
+/// The limits of one listener.
 #[derive(Clone)]
 pub(super) struct Passage {
     pub(super) face: Face,
@@ -47,7 +47,7 @@ pub(super) struct Passage {
     pub(super) metrics: Metrics,
 }
 
-/// Lets a request pass, or says why it may not. Counts what was refused.
+/// Passes a request on, or answers why it is refused. Counts the refused ones.
 pub(super) async fn pass(
     State(passage): State<Passage>,
     Extension(connection): Extension<Connection>,
@@ -67,7 +67,7 @@ pub(super) async fn pass(
     response
 }
 
-/// State is never to be shown from a cache, nor guessed at by a browser.
+/// Forbids caches to keep an answer, and browsers to guess its type.
 fn forbid_guesses(headers: &mut HeaderMap) {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
-/// Fails a write that makes no headway for so long.
+/// Fails a write that makes no headway within the time limit.
 pub(super) struct Patience<S> {
     stream: S,
     limit: Duration,
@@ -28,7 +28,7 @@ impl<S> Patience<S> {
         }
     }
 
-    /// Passes on what a write came to, and counts the time in which it came to nothing.
+    /// Passes on the result of a write, and measures the time without headway.
     fn watch<T>(&mut self, cx: &mut Context<'_>, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if outcome.is_ready() {
             self.stalled = false;

@@ -5,14 +5,14 @@ use std::net::IpAddr;
 
 use super::role::Role;
 
-/// The peer whose share a connection counts towards.
+/// The peer of a connection. Each peer has its share of the connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Peer {
     /// A process, on a unix socket.
     Process {
         /// Its effective user when it connected.
         uid: u32,
-        /// Its number in the daemon's namespace; 0 where it has none there.
+        /// Its process id in the daemon's namespace; 0 if it has none there.
         pid: i32,
     },
     /// A host, on TCP.
@@ -31,13 +31,13 @@ impl fmt::Display for Peer {
 /// The requests that a connection may make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Standing {
-    /// Those of this role.
+    /// Everything that this role may.
     Full(Role),
-    /// Health and readiness, by callers of this role: all other places are taken.
+    /// Only health and readiness, for a caller of this role, because all other places are taken.
     ProbesOnly(Role),
-    /// Nothing: the user of this number may not use the API.
+    /// Nothing, because this user may not use the API.
     Stranger {
-        /// The user.
+        /// The user's number.
         uid: u32,
     },
 }

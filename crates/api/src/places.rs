@@ -1,9 +1,9 @@
 //! Places for connections, and which connection is closed when none is left.
 //!
-//! A new connection always gets a place while another keeps the daemon waiting: the one that does is closed. A peer
-//! that has its share pays with a connection of its own. Where all places are taken, the peer with the most
-//! connections pays. Within a peer, idle connections go first, then unfinished bodies, then readers that do not read;
-//! of a kind the oldest.
+//! A new connection always gets a place as long as some other connection makes the daemon wait: that one is closed. A
+//! peer that has used up its share loses one of its own connections. If all places are taken, the peer with the most
+//! connections loses one. Within a peer, idle connections are closed first, then unfinished bodies, then readers that
+//! do not read; the oldest of a kind comes first.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::exchange::Exchange;
 use super::peer::Peer;
 
-/// How many connections, turns and streams there are, for all peers together.
+/// The total number of connections, turns and streams for all peers.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Capacity {
     pub(super) connections: usize,
@@ -22,7 +22,7 @@ pub(super) struct Capacity {
     pub(super) streams: usize,
 }
 
-/// The share of one peer: three quarters, so that others find something left.
+/// The share of one peer: three quarters, so that some is left for others.
 pub(super) fn share_of(whole: usize) -> usize {
     (whole * 3).div_ceil(4)
 }
@@ -70,25 +70,25 @@ struct Seat {
     closed: CancellationToken,
 }
 
-/// A place that is taken. It is free again when this is dropped.
+/// A taken place. It becomes free when this is dropped.
 #[derive(Debug)]
 pub(super) struct Place {
     places: Places,
     number: u64,
-    /// Where the connection stands.
+    /// The state of the connection's exchange.
     pub(super) exchange: Arc<Exchange>,
-    /// What it shares with the other connections of its peer.
+    /// The state that it shares with the other connections of its peer.
     pub(super) share: Arc<Share>,
     /// Cancelled when the place is given to another: the connection has to end at once.
     pub(super) close: CancellationToken,
     closed: CancellationToken,
 }
 
-/// A place, and the connection that was closed for it.
+/// A new place, and the connection that was closed for it.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) place: Place,
-    /// Cancelled once the connection that lost its place is gone; `None` where there was room.
+    /// Cancelled once the closed connection is gone; `None` if no connection was closed.
     pub(super) evicted: Option<CancellationToken>,
 }
 
@@ -101,7 +101,7 @@ impl Places {
         }
     }
 
-    /// Takes a place for a connection of `peer`; `None` when none is free and every peer waits for the daemon.
+    /// Takes a place for a connection of `peer`; `None` if no place is free and every peer waits for the daemon.
     pub(super) fn enter(&self, peer: Peer) -> Option<Entry> {
         let mut table = self.table();
         let own = table.seats.values().filter(|seat| seat.peer == peer).count();
@@ -146,7 +146,7 @@ impl Places {
 }
 
 impl Table {
-    /// Takes the place of one connection that keeps the daemon waiting, among those that are `eligible`.
+    /// Takes the place of a connection that makes the daemon wait, among those that are `eligible`.
     fn evict(&mut self, eligible: impl Fn(&Seat) -> bool) -> Option<CancellationToken> {
         let mut counts: BTreeMap<Peer, usize> = BTreeMap::new();
         for seat in self.seats.values() {
@@ -194,7 +194,7 @@ mod tests {
         Places::new(capacity, share)
     }
 
-    /// Enters, a second after the one before.
+    /// Enters one second after the call before.
     async fn enter(places: &Places, peer: Peer) -> Place {
         advance(Duration::from_secs(1)).await;
         places.enter(peer).expect("a place").place

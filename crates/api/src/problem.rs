@@ -22,17 +22,17 @@ const CONTENT_TYPE: &str = "application/problem+json";
 const DATE: &[BorrowedFormatItem<'_>] =
     format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
 
-/// The problem of a response, attached to it so that it can be counted and logged.
+/// The problem of a response. It is attached to the response to be counted and logged.
 #[derive(Debug, Clone)]
 pub(super) struct Told {
     code: &'static str,
-    /// For the log: `None` where the client alone made the mistake.
+    /// The text for the log; `None` when only the client made a mistake.
     detail: Option<String>,
 }
 
 impl Told {
-    /// Counts the problem, and logs it where it is ours. A stranger can ask for the same problem without end, so that
-    /// the log is bounded.
+    /// Counts the problem, and logs it if the daemon is at fault. Log lines are rate-limited, because a stranger can
+    /// cause the same problem without end.
     pub(super) fn record(&self, metrics: &Metrics) {
         metrics.api_refused(self.code);
         let Some(detail) = &self.detail else { return };
@@ -42,7 +42,7 @@ impl Told {
     }
 }
 
-/// A problem that is about to be sent.
+/// A problem to be sent.
 #[derive(Debug)]
 pub(super) struct Fault {
     status: StatusCode,
@@ -63,7 +63,7 @@ impl Fault {
         }
     }
 
-    /// Something that is wrong in several ways.
+    /// A problem with several faults.
     pub(super) fn of_faults(code: &'static str, detail: &str, faults: &Faults) -> Self {
         Self {
             faults: faults.iter().map(ToString::to_string).collect(),
@@ -71,31 +71,31 @@ impl Fault {
         }
     }
 
-    /// A path that leads nowhere.
+    /// The problem of an unknown path.
     pub(super) fn not_found(path: &str) -> Self {
         let detail =
             format!("there is nothing at {path:?}; the API is described in the README, its paths begin with /v1");
         Self::new(StatusCode::NOT_FOUND, "not-found", detail)
     }
 
-    /// A parameter that cannot be read.
+    /// The problem of a parameter that cannot be parsed.
     pub(super) fn bad_parameter(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "bad-parameter", detail)
     }
 
-    /// The database is not there yet.
+    /// The problem while the database is not connected yet.
     pub(super) fn store_missing() -> Self {
         let detail = "the daemon still waits for its database; GET /v1/ready says why";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "store-away", detail)
     }
 
-    /// An id that names nothing.
+    /// The problem of an unknown id.
     pub(super) fn no_such(noun: &str, code: &'static str, id: &str) -> Self {
         let detail = format!("there is no {noun} {id:?}; GET /v1/{noun}s lists those there are");
         Self::new(StatusCode::NOT_FOUND, code, detail)
     }
 
-    /// An instance that is gone, so that nothing can be done through it to its client, who may have another one.
+    /// The problem of an instance that is gone: its client cannot be reached through it, and may have another one.
     pub(super) fn instance_gone(gone: &Instance, present: Option<InstanceId>) -> Self {
         let now = match present {
             Some(present) => format!("its client has instance {present} now; name that one to free the lease"),
@@ -111,7 +111,7 @@ impl Fault {
         }
     }
 
-    /// The beginning of several ids.
+    /// The problem of a text with which several ids begin.
     pub(super) fn ambiguous(id: &str, candidates: Vec<InstanceId>) -> Self {
         let detail = format!("several instances have an id that begins with {id:?}; give more of it");
         Self {
@@ -139,7 +139,7 @@ impl Fault {
         }
     }
 
-    /// The whole answer as it is on the wire, for a connection that ends with it.
+    /// The complete HTTP message, for a connection that ends with it.
     pub(super) fn into_message(self) -> Vec<u8> {
         let problem = self.into_problem();
         // Text and numbers, of which JSON can be made.

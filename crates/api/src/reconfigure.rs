@@ -1,4 +1,4 @@
-//! Has a client ask again, before it would by itself.
+//! Makes a client send a message before its timers do.
 
 use axum::extract::State;
 use axum::http::StatusCode;

@@ -18,8 +18,8 @@ use super::wire::IntoWire;
 
 /// `GET /v1/reservations`
 ///
-/// Those of the settings, link by link, then those that were made here. A cursor is a place in that order: where one is
-/// made or removed in between, one may come twice or be left out.
+/// The page has the reservations of the settings, link by link, then those made through the API. A cursor is a position
+/// in that order: if a reservation is made or removed in between, one may be repeated or left out.
 pub(super) async fn list(
     State(shared): State<Shared>,
     Params(query): Params<ReservationQuery>,
@@ -98,7 +98,8 @@ fn read(new: NewReservation) -> Result<Reservation, Fault> {
     })
 }
 
-/// A prefix without bits beyond its length. Which prefix was meant is not guessed: the bits may be an address.
+/// Checks that a prefix has no bits beyond its length. The daemon does not drop such bits: they may be meant as an
+/// address.
 fn whole_prefix(prefix: Ipv6Net) -> Result<Ipv6Net, Fault> {
     let whole = prefix.trunc();
     if whole == prefix {

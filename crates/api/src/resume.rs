@@ -1,4 +1,4 @@
-//! Where a stream of events goes on.
+//! The position at which a stream of events resumes.
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -6,7 +6,7 @@ use axum::http::request::Parts;
 use super::problem::Fault;
 use super::routes::Shared;
 
-/// The number of the last event that a reader has, as it says when it comes back (`Last-Event-ID`).
+/// The number of the last event that a reader received, from its `Last-Event-ID` header.
 pub(super) struct LastEventId(pub(super) Option<i64>);
 
 impl FromRequestParts<Shared> for LastEventId {

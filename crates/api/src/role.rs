@@ -5,7 +5,7 @@ use std::fmt;
 use orchestrator_runtime::access::Access;
 use tokio::net::unix::UCred;
 
-/// What a caller may do. Each role may do all that the ones before it may.
+/// The role of a caller. Each role includes the ones before it.
 ///
 /// | role | may |
 /// |---|---|
@@ -23,10 +23,10 @@ pub enum Role {
 }
 
 impl Role {
-    /// All roles; the one that may the least comes first.
+    /// All roles, from the least to the most powerful.
     pub const ALL: [Self; 3] = [Self::Viewer, Self::Operator, Self::Admin];
 
-    /// A stable word for it.
+    /// A stable word for the role.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Viewer => "viewer",
@@ -36,12 +36,12 @@ impl Role {
     }
 }
 
-/// The role of peers on loopback. Everybody who can connect there may do everything; the settings allow it by listening
+/// The role of peers on loopback. Everybody who can connect may do everything; the settings allow that by listening
 /// there.
 pub(super) const ON_LOOPBACK: Role = Role::Admin;
 
-/// The role of a peer of a unix socket; `None` when it may not use the API. Which user has which role is decided here,
-/// and nowhere else.
+/// The role of a peer of a unix socket; `None` when it may not use the API. Only this function decides which user has
+/// which role.
 pub(super) fn role_of(peer: &UCred, access: &Access) -> Option<Role> {
     access.admits(peer.uid(), peer.gid(), peer.pid()).then_some(Role::Admin)
 }

@@ -1,4 +1,4 @@
-//! One route: declared once, served and documented from that.
+//! One route. It is declared once, and served and documented from that declaration.
 
 use axum::handler::Handler;
 use axum::http::StatusCode;
@@ -42,12 +42,12 @@ impl Verb {
     }
 }
 
-/// A route: where it is, who may ask for it, what answers.
+/// A route: its path, the role that it needs, and its handler.
 pub(super) struct Route {
     pub(super) verb: Verb,
     pub(super) path: &'static str,
     pub(super) role: Role,
-    /// Whether it is there on a unix socket only.
+    /// Whether the route exists on unix sockets only.
     pub(super) unix_only: bool,
     pub(super) handler: MethodRouter<Shared>,
     summary: &'static str,
@@ -57,7 +57,7 @@ pub(super) struct Route {
 }
 
 impl Route {
-    /// A route that only callers of this role, or of one that may more, are answered on.
+    /// A route for callers of this role or a higher one.
     pub(super) fn new<H, T, I, O>(verb: Verb, path: &'static str, role: Role, handler: H) -> Self
     where
         H: Handler<T, Shared> + Described<I, O>,
@@ -77,22 +77,22 @@ impl Route {
         }
     }
 
-    /// One sentence about it, without a full stop.
+    /// Sets the summary: one sentence, without a full stop.
     pub(super) fn says(self, summary: &'static str) -> Self {
         Self { summary, ..self }
     }
 
-    /// What else there is to know.
+    /// Sets the description, with further details.
     pub(super) fn details(self, details: &'static str) -> Self {
         Self { details, ..self }
     }
 
-    /// The problems that its handler answers, besides those of what it takes.
+    /// Adds the problems that its handler answers, besides those of its input.
     pub(super) fn fails(self, problems: &'static [(StatusCode, &'static str)]) -> Self {
         Self { problems, ..self }
     }
 
-    /// It is refused on TCP, where the peer's user is not known.
+    /// Refuses the route on TCP, where the peer's user is not known.
     pub(super) fn on_unix_sockets_only(self) -> Self {
         Self {
             unix_only: true,
@@ -132,7 +132,7 @@ impl Route {
         }
     }
 
-    /// A name for it: `get-v1-clients-id`.
+    /// The operation's id: `get-v1-clients-id`.
     fn id(&self) -> String {
         let words = self.path.split(['/', '{', '}', '.']).filter(|word| !word.is_empty());
         std::iter::once(self.verb.word())

@@ -1,4 +1,4 @@
-//! The router, which is made of the table of routes.
+//! The router, made from the table of routes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,19 +20,19 @@ use super::{App, hooks};
 #[derive(Clone)]
 pub(super) struct Shared {
     pub(super) app: App,
-    /// Cancelled when the daemon stops: what has no end of its own ends then.
+    /// Cancelled when the daemon stops. Streams, which have no end of their own, end then.
     pub(super) draining: CancellationToken,
     /// A permit for each stream of events.
     pub(super) streams: Arc<Semaphore>,
 }
 
-/// All routes behind their passage.
+/// All routes, with the checks of the passage before them.
 pub(super) fn build(shared: &Shared, passage: Passage) -> Router {
     let face = passage.face;
     bare(shared, face).layer(from_fn_with_state(passage, pass))
 }
 
-/// All routes, which check the roles of callers and nothing else.
+/// All routes, with the check of the caller's role only.
 pub(super) fn bare(shared: &Shared, face: Face) -> Router {
     router(table(), face).with_state(shared.clone())
 }

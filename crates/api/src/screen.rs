@@ -1,8 +1,8 @@
-//! A stream on which only the daemon's own answers are written.
+//! A stream that passes on only the daemon's own answers.
 //!
-//! hyper answers what it cannot parse by itself, with a bare status and no body. It offers no way to say it better. So
-//! whatever hyper writes while no answer of the daemon is under way is dropped here; the connection then says it as
-//! `application/problem+json`.
+//! hyper itself answers requests that it cannot parse, with a bare status and no body, and offers no way to change that
+//! answer. So this stream drops everything that hyper writes while no answer of the daemon is under way. The connection
+//! then sends `application/problem+json` instead.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::exchange::Exchange;
 
-/// Keeps the exchange informed of what happens on the stream.
+/// Updates the exchange with what happens on the stream.
 pub(super) struct Screen<S> {
     stream: S,
     exchange: Arc<Exchange>,
@@ -24,7 +24,7 @@ impl<S> Screen<S> {
         Self { stream, exchange }
     }
 
-    /// The stream, on which anything can be written.
+    /// The inner stream, which passes everything.
     pub(super) fn into_inner(self) -> S {
         self.stream
     }

@@ -1,4 +1,4 @@
-//! Listens, serves, and drains.
+//! The server: it listens, serves and drains.
 
 use std::io;
 use std::sync::Arc;
@@ -21,24 +21,25 @@ use orchestrator_runtime::access::{Access, OPEN_TO_ALL};
 use orchestrator_runtime::metrics::Metrics;
 use orchestrator_settings::{ApiSettings, Listen};
 
-/// How long to wait after the operating system had no room for another connection.
+/// How long to wait before accepting again, after the operating system had no room for a connection.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// The limits of one listener. Each listener has its own, so that a crowd on one leaves the others free.
+/// The limits of one listener. Each listener has its own, so that a crowd on one does not block the others.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Connections at a time, of which one peer may have three quarters. For more, those that keep the daemon waiting
-    /// are closed.
+    /// Simultaneous connections, of which one peer may have three quarters. To accept more, the daemon closes
+    /// connections that make it wait.
     pub connections: usize,
-    /// Connections beyond these that may ask for health and readiness only, and as many that are refused everything.
+    /// Further connections that may ask for health and readiness only, and as many again that are refused everything.
     pub reserved: usize,
-    /// Requests that are answered at a time, of which one peer may have three quarters; more wait for their turn.
+    /// Requests that are answered at the same time, of which one peer may have three quarters. Others wait for their
+    /// turn.
     pub requests: usize,
-    /// Streams of events at a time, of which one peer may have three quarters; more are refused.
+    /// Simultaneous streams of events, of which one peer may have three quarters. Others are refused.
     pub streams: usize,
-    /// From the beginning of a connection, or the end of a request, to the end of the next request's head.
+    /// The time limit for a head, from the begin of the connection or the end of the request before.
     pub head: Duration,
-    /// From the end of a head to the end of its body.
+    /// The time limit for a body, from the end of its head.
     pub body: Duration,
     /// How long a reader may leave an answer unread.
     pub stall: Duration,
@@ -70,13 +71,13 @@ pub struct Server {
 }
 
 impl Server {
-    /// Listens at every place. Nobody is answered before [`run`](Self::run).
+    /// Listens at every configured address and path. Requests are answered only once [`run`](Self::run) is called.
     ///
-    /// The socket of a daemon that is dead is replaced. Who may use the API is said in the log.
+    /// The socket file of a daemon that does not run any more is replaced. The log says who may use the API.
     ///
     /// # Errors
     ///
-    /// When one of the places cannot be listened on; then none is.
+    /// When one of them cannot be listened on. Then none is.
     pub async fn bind(settings: &ApiSettings, app: App) -> Result<Self, BindError> {
         Self::with_limits(settings, app, Limits::default()).await
     }
@@ -85,7 +86,7 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// Likewise.
+    /// As for [`bind`](Self::bind).
     pub async fn with_limits(settings: &ApiSettings, app: App, limits: Limits) -> Result<Self, BindError> {
         let access = Arc::new(Access::of(&settings.group));
         let mut listeners = Vec::with_capacity(settings.listen.len());
@@ -104,16 +105,16 @@ impl Server {
         })
     }
 
-    /// Where it listens, with the ports that were chosen for port 0.
+    /// The addresses and paths, with the ports that were chosen for port 0.
     ///
     /// # Errors
     ///
-    /// When the operating system does not know.
+    /// When the operating system cannot tell.
     pub fn places(&self) -> io::Result<Vec<Listen>> {
         self.listeners.iter().map(Listener::place).collect()
     }
 
-    /// Serves until `stop` is cancelled; then lets requests end, and ends streams of events.
+    /// Serves until `stop` is cancelled. Then it lets requests end, and ends streams of events.
     pub async fn run(self, stop: CancellationToken) {
         let Self {
             listeners,
@@ -174,7 +175,7 @@ fn routes(
     routes::build(&shared, passage)
 }
 
-/// The places of one listener, by what their connections may ask for.
+/// The places of one listener, grouped by what their connections may ask for.
 struct Rooms {
     full: Places,
     probes: Places,
@@ -197,7 +198,7 @@ impl Rooms {
     }
 }
 
-/// One listener's way in.
+/// The accepting side of one listener.
 struct Door {
     common: Common,
     access: Arc<Access>,
@@ -206,7 +207,7 @@ struct Door {
 }
 
 impl Door {
-    /// Accepts until the daemon stops. The socket is closed, and its file removed, on the way out.
+    /// Accepts connections until the daemon stops. Then it closes the socket and removes its file.
     async fn accept(self, listener: Listener, stop: CancellationToken) {
         loop {
             let accepted = tokio::select! {
@@ -240,7 +241,8 @@ impl Door {
         }
     }
 
-    /// A place, and what may be asked for there. Another connection may be closed for it; it is gone then.
+    /// Finds a place for a connection, and what it may ask for. If another connection is closed for it, this waits
+    /// until that one is gone.
     async fn find_place(&self, peer: Peer, role: Option<Role>) -> Option<(Place, Standing)> {
         let uid = match peer {
             Peer::Process { uid, .. } => uid,

@@ -1,4 +1,4 @@
-//! The settings: which are in force, and others in their place.
+//! The settings in force, and their reload.
 
 use axum::Json;
 use axum::extract::State;
@@ -11,16 +11,16 @@ use super::problem::Fault;
 use super::routes::Shared;
 use super::wire::IntoWire;
 
-/// The settings in force: where they are from, and how what is written differs.
+/// The settings in force: their source, and how the written ones differ.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SettingsView {
-    /// The file they are read from.
+    /// The settings file.
     pub file: String,
-    /// When those in force were read.
+    /// When the settings in force were read.
     pub loaded: Timestamp,
     /// The outcome of the last reload; `None` when there was none since the start.
     pub last_reload: Option<ReloadOutcome>,
-    /// How what is written now differs from what is in force; nothing when there are faults.
+    /// The differences between the written settings and those in force; empty when there are faults.
     pub pending: Vec<Change>,
     /// The faults of the written settings, each with its key.
     pub faults: Vec<String>,
@@ -29,11 +29,11 @@ pub struct SettingsView {
 /// The outcome of a reload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReloadOutcome {
-    /// When it was asked for.
+    /// When the reload was requested.
     pub at: Timestamp,
-    /// Whether the written settings came into force. Otherwise nothing was changed.
+    /// Whether the written settings came into force. If not, nothing was changed.
     pub ok: bool,
-    /// Why it did not.
+    /// The reasons why they did not.
     pub faults: Vec<String>,
 }
 
@@ -42,7 +42,7 @@ pub struct ReloadOutcome {
 pub struct Reloaded {
     /// When they were read.
     pub loaded: Timestamp,
-    /// How they differ from those before, and what stays as it was until the daemon starts anew.
+    /// The changes from the settings before, with the keys that keep their old value until a restart.
     pub changes: Vec<Change>,
 }
 

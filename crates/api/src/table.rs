@@ -1,4 +1,4 @@
-//! All routes: the router and the OpenAPI document are made of this table, and of nothing else.
+//! The table of all routes. The router and the OpenAPI document are made from it alone.
 
 use axum::handler::Handler;
 use axum::http::StatusCode;

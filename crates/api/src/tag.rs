@@ -1,5 +1,4 @@
-//! Versions in headers: `ETag` of what is shown, `If-Match` of what is to be changed (RFC 9110, sections 8.8.3 and
-//! 13.1.1).
+//! Versions in headers: `ETag` in answers, `If-Match` in requests for changes (RFC 9110, sections 8.8.3 and 13.1.1).
 
 use axum::Json;
 use axum::extract::FromRequestParts;
@@ -13,14 +12,14 @@ use super::describe::{Operation, Output, Schemas, describe_json};
 use super::problem::Fault;
 use super::routes::Shared;
 
-/// The version that a request is about.
+/// The version that a request expects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum IfMatch {
-    /// It does not say.
+    /// The request names none.
     Missing,
-    /// Whichever there is: `*`.
+    /// Any version: `*`.
     Any,
-    /// This one.
+    /// This version.
     Version(u64),
 }
 
@@ -44,7 +43,7 @@ impl FromRequestParts<Shared> for IfMatch {
     }
 }
 
-/// An answer with the version of what it shows.
+/// An answer with the version of its content.
 pub(super) struct Tagged<T> {
     pub(super) version: u64,
     pub(super) body: T,

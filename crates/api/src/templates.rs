@@ -51,7 +51,7 @@ impl FromRequestParts<Shared> for VersionPath {
 
 /// `GET /v1/templates`
 ///
-/// Those in force by name, then those that a template of the settings takes precedence over.
+/// The templates in force come first, by name. Then come those that a template of the settings replaces.
 pub(super) async fn list(
     State(shared): State<Shared>,
     Params(wire::NoQuery {}): Params<wire::NoQuery>,

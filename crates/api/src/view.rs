@@ -1,7 +1,7 @@
-//! The store as one caller sees it, in the form in which the API shows it.
+//! The store as one caller may see it, in the types of the API.
 //!
-//! Handlers read the store through a view only. So there is one place that decides what a caller gets to see: today
-//! every caller sees everything.
+//! Handlers read the store only through a view. So one place decides what a caller may see: today every caller sees
+//! everything.
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -15,13 +15,13 @@ use super::problem::Fault;
 use super::routes::Shared;
 use super::wire::IntoWire;
 
-/// Events that are shown with a client.
+/// The number of last events that are shown with a client.
 const LAST_EVENTS: u32 = 20;
 
-/// The store as one caller sees it.
+/// The store as one caller may see it.
 pub(super) struct View {
     store: Store,
-    /// The catalog; `None` while the daemon still starts.
+    /// The catalog; `None` while the daemon starts.
     catalog: Option<Catalog>,
 }
 
@@ -38,7 +38,7 @@ impl FromRequestParts<Shared> for View {
 }
 
 impl View {
-    /// The store itself, for what goes on reading for as long as the caller wants: a stream of events.
+    /// The store itself, for a reader that outlives the request: a stream of events.
     pub(super) fn into_store(self) -> Store {
         self.store
     }
@@ -47,7 +47,7 @@ impl View {
         Ok(self.store.clients(filter).await?.into_wire())
     }
 
-    /// The client of this id.
+    /// The client with this id.
     pub(super) async fn client(&self, id: &str) -> Result<Client, Fault> {
         let found = match id.parse::<ClientId>() {
             Ok(id) => self.store.client(id).await?,
@@ -56,7 +56,7 @@ impl View {
         found.ok_or_else(|| Fault::no_such("client", "no-such-client", id))
     }
 
-    /// A client with all that is known of it.
+    /// A client with its leases, instances and last events.
     pub(super) async fn whole_client(&self, client: Client) -> Result<wire::ClientView, Fault> {
         let id = Some(client.id);
         let leases = self
@@ -102,7 +102,7 @@ impl View {
         })
     }
 
-    /// An instance as it is shown: with whether another version of its template is in force.
+    /// Converts an instance into the API's type, and adds whether its template has another version by now.
     pub(super) fn show(&self, view: InstanceView) -> wire::InstanceView {
         let outdated = self.is_outdated(&view.instance);
         wire::InstanceView {

@@ -1,12 +1,12 @@
-//! The OpenAPI document: it is the one that is committed, and it is sound.
+//! The OpenAPI document is the committed one, and it is sound.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::Value;
 
-/// The variable that has the document written anew: `UPDATE_OPENAPI=1 cargo test -p orchestrator-api --test openapi`,
-/// or `make openapi`.
+/// The environment variable that makes the test write the document anew:
+/// `UPDATE_OPENAPI=1 cargo test -p orchestrator-api --test openapi`, or `make openapi`.
 const UPDATE: &str = "UPDATE_OPENAPI";
 
 fn document() -> &'static Value {
@@ -78,7 +78,7 @@ fn what_changes_something_needs_more_than_a_viewer() {
     }
 }
 
-/// Every reference leads somewhere, and every schema has a description and is used.
+/// Every reference resolves, and every schema has a description and is used.
 #[test]
 fn references_lead_somewhere() {
     let mut references = BTreeSet::new();

@@ -19,7 +19,7 @@ use orchestrator_runtime::access::Access;
 
 const ASK: &str = "GET /soon HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
-/// Serves one end of a connection; gives the other.
+/// Serves one end of a connection and returns the other.
 fn connect() -> DuplexStream {
     let limits = Limits::default();
     let metrics = Metrics::default();
@@ -66,7 +66,7 @@ fn connect() -> DuplexStream {
     far
 }
 
-/// Reads to the end of the connection; how long that took, and what came.
+/// Reads to the end of the connection. Returns how long that took, and what was read.
 async fn rest(wire: &mut DuplexStream) -> (Duration, String) {
     let begin = Instant::now();
     let mut text = String::new();

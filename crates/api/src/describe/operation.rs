@@ -1,4 +1,4 @@
-//! One operation of the document: what a route takes, answers, and refuses.
+//! One operation of the document: the input, the answers and the problems of a route.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,7 +23,7 @@ struct Answer {
 }
 
 impl Operation {
-    /// A parameter: `place` is `path`, `query` or `header`.
+    /// Adds a parameter. `place` is `path`, `query` or `header`.
     pub(crate) fn parameter(&mut self, place: &str, name: &str, required: bool, mut schema: Value) {
         let description = match &mut schema {
             Value::Object(keys) => keys.remove("description"),
@@ -36,17 +36,17 @@ impl Operation {
         self.parameters.push(parameter);
     }
 
-    /// The body of the request, which is JSON.
+    /// Adds the body of the request, which is JSON.
     pub(crate) fn takes(&mut self, schema: Schema) {
         self.body = Some(json!({ "required": true, "content": { "application/json": { "schema": schema } } }));
     }
 
-    /// An answer without a body.
+    /// Adds an answer without a body.
     pub(crate) fn answers_nothing(&mut self, status: StatusCode) {
         self.answers.entry(status.as_u16()).or_default();
     }
 
-    /// An answer of this media type.
+    /// Adds an answer of this media type.
     pub(crate) fn answers(&mut self, status: StatusCode, media_type: &str, schema: Value) {
         let answer = self.answers.entry(status.as_u16()).or_default();
         answer
@@ -54,12 +54,12 @@ impl Operation {
             .insert(media_type.to_owned(), json!({ "schema": schema }));
     }
 
-    /// A problem that may be answered.
+    /// Adds a problem that the route may answer.
     pub(crate) fn fails(&mut self, status: StatusCode, code: &'static str) {
         self.problems.entry(status.as_u16()).or_default().insert(code);
     }
 
-    /// The document's form of it; `problem` is the schema of problems.
+    /// Converts the operation into its form in the document. `problem` is the schema of problems.
     pub(crate) fn into_document(self, problem: &Value) -> Map<String, Value> {
         let mut responses: BTreeMap<u16, (Vec<String>, Map<String, Value>)> = BTreeMap::new();
         for (status, answer) in self.answers {

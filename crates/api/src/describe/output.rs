@@ -30,13 +30,13 @@ impl<T: JsonSchema> Output for Json<T> {
     }
 }
 
-/// Adds an answer of JSON.
+/// Adds a JSON answer.
 pub(crate) fn describe_json<T: JsonSchema>(status: StatusCode, operation: &mut Operation, schemas: &mut Schemas) {
     let schema: Value = schemas.given::<T>().into();
     operation.answers(status, JSON, schema);
 }
 
-/// An answer of a status of its own.
+/// Types of answers with a fixed status.
 macro_rules! statuses {
     ($($(#[$doc:meta])* $name:ident = $status:ident;)+) => {
         $(
@@ -59,13 +59,13 @@ macro_rules! statuses {
 }
 
 statuses! {
-    /// Something was made: 201, and what it is.
+    /// 201: something was created. The body shows it.
     Created = CREATED;
-    /// Something has begun: 202, and what it is.
+    /// 202: something has begun. The body shows it.
     Accepted = ACCEPTED;
 }
 
-/// It is done, and there is nothing to show: 204.
+/// 204: the request succeeded, and there is nothing to show.
 pub(crate) struct NoContent;
 
 impl IntoResponse for NoContent {

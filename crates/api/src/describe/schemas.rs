@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 /// Where OpenAPI keeps schemas that have a name.
 const PLACE: &str = "/components/schemas";
 
-/// Makes schemas, and keeps those that have a name.
+/// Generates schemas, and collects those that have a name.
 pub(crate) struct Schemas {
     /// Schemas of input, in which keys with a default may be left out.
     taken: SchemaGenerator,
@@ -32,22 +32,22 @@ impl Default for Schemas {
 }
 
 impl Schemas {
-    /// The schema of a type that requests have.
+    /// The schema of a type in requests.
     pub(crate) fn taken<T: JsonSchema>(&mut self) -> Schema {
         self.taken.subschema_for::<T>()
     }
 
-    /// The schema of a type that requests have, with its keys in place and not behind its name.
+    /// The schema of a type in requests, written out instead of referred to by name.
     pub(crate) fn taken_in_place<T: JsonSchema>(&mut self) -> Schema {
         T::json_schema(&mut self.taken)
     }
 
-    /// The schema of a type that answers have.
+    /// The schema of a type in answers.
     pub(crate) fn given<T: JsonSchema>(&mut self) -> Schema {
         self.given.subschema_for::<T>()
     }
 
-    /// All schemas that have a name. Where requests and answers differ in a type, the answers' is shown.
+    /// All schemas that have a name. If a type differs between requests and answers, this has the answers' schema.
     pub(crate) fn into_named(mut self) -> Map<String, Value> {
         let mut named = self.taken.take_definitions(true);
         named.extend(self.given.take_definitions(true));

@@ -79,8 +79,8 @@ impl IntoWire for HostId {
 impl IntoWire for Instance {
     type Wire = wire::Instance;
 
-    /// The first container and the first attachment appear twice: as keys of the instance, as when an instance had one
-    /// of each, and in the lists.
+    /// The first container and the first attachment appear twice: in the lists, and as keys of the instance, for
+    /// programs from the time when an instance had one of each.
     fn into_wire(self) -> wire::Instance {
         let (client, address) = (self.client(), self.address());
         let link = self.attachment().map(|attachment| attachment.network.clone());

@@ -18,12 +18,12 @@ pub(super) mod words;
 use orchestrator_api_types as wire;
 use orchestrator_model::Page;
 
-/// Something that the API shows in a form of its own.
+/// A type of the model that the API shows in a type of its own.
 pub(super) trait IntoWire {
-    /// The form.
+    /// The API's type.
     type Wire;
 
-    /// Makes the form.
+    /// Converts the value.
     fn into_wire(self) -> Self::Wire;
 }
 

@@ -6,14 +6,15 @@ use orchestrator_model::{
 
 use super::IntoWire;
 
-/// Stands in place of a value that is hidden.
+/// Replaces a value that is hidden.
 const HIDDEN: &str = "***";
 
 impl IntoWire for ContainerSpec {
     type Wire = wire::ContainerSpec;
 
-    /// Values of environment variables are shown nowhere: a token in a template would reach everyone who may list
-    /// instances, and every log of such a list. Names are shown, and the file or credential that a value is from.
+    /// No value of an environment variable is shown. Otherwise a token in a template would reach everybody who may list
+    /// instances, and every log of such a list. The names are shown, and the file or credential that a value comes
+    /// from.
     fn into_wire(self) -> wire::ContainerSpec {
         let Self {
             image,
@@ -137,7 +138,7 @@ impl IntoWire for Volume {
 impl IntoWire for File {
     type Wire = wire::File;
 
-    /// Its content may be secret, so only the size is shown.
+    /// The content may be secret, so only the size is shown.
     fn into_wire(self) -> wire::File {
         let Self {
             target,

@@ -72,7 +72,7 @@ pub(crate) fn phase(asked: wire::Phase) -> Phase {
     }
 }
 
-/// What a query names, as the model has it.
+/// Converts the word of a query into the model's.
 pub(crate) fn lease_state(asked: wire::LeaseState) -> LeaseState {
     match asked {
         wire::LeaseState::Active => LeaseState::Active,
