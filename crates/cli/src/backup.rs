@@ -1,4 +1,4 @@
-//! `orchestrator backup`: everything that is recorded, as one file.
+//! `orchestrator backup`: writes the whole contents of the database to one file.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
@@ -61,7 +61,8 @@ pub(super) async fn run(args: &Args, output: Output) -> Result<(), Failure> {
     }
 }
 
-/// Writes a file that is there as a whole or not at all, and is its owner's alone: the identity in it is a secret.
+/// Writes a file either completely or not at all. Only its owner may read it, because it contains the server's
+/// identity.
 async fn write_file(url: &str, path: &Path) -> Result<Contents, Failure> {
     let fault = |source| Failure::File {
         doing: "write",
@@ -96,7 +97,7 @@ async fn write(url: &str, file: &File) -> Result<Contents, Failure> {
     Ok(contents)
 }
 
-/// A name beside the file that no other run has.
+/// A file name next to the target that no other run uses.
 fn part_of(path: &Path) -> PathBuf {
     let mut name = OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
@@ -109,7 +110,7 @@ fn sync_directory(path: &Path) -> io::Result<()> {
     File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
 }
 
-/// What a backup does not hold and a restore wants.
+/// Files that a backup does not contain but that a restore needs.
 fn keep_too(settings: &Settings, settings_file: &Path) -> Vec<String> {
     let mut files = vec![
         format!("{} (the settings)", settings_file.display()),
@@ -143,7 +144,7 @@ fn sources(container: &ContainerSettings) -> Vec<(String, &ValueSource)> {
     variables.chain(files).collect()
 }
 
-/// What is said of a backup.
+/// The report of a backup.
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
     file: Option<String>,
@@ -166,7 +167,7 @@ impl Report {
     }
 }
 
-/// What a backup holds, as people read it.
+/// The contents of a backup, as text for people.
 pub(super) fn holds(contents: &Contents) -> String {
     let count = |table: &str, one: &str| match contents.count(table) {
         1 => format!("1 {one}"),

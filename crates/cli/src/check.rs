@@ -1,5 +1,5 @@
-//! `orchestrator check`: what is wrong with the settings, what they name that is not there yet, and what of this machine
-//! and its links would keep clients from their service.
+//! `orchestrator check`: finds faults of the settings, things that they name but that do not exist, and faults of this
+//! machine and its links that would keep clients from their service.
 
 mod declared;
 mod forwarding;
@@ -25,7 +25,7 @@ pub(super) struct Args {
     settings: SettingsFile,
 }
 
-/// Where the settings are.
+/// The path of the settings file.
 #[derive(Debug, clap::Args)]
 pub(super) struct SettingsFile {
     /// The settings file
@@ -39,14 +39,14 @@ pub(super) struct SettingsFile {
 }
 
 impl SettingsFile {
-    /// The settings from the file and the environment. Templates that they name may be declared through the API.
+    /// Loads the settings from the file and the environment. Templates that they name may be declared through the API.
     pub(super) fn load(&self) -> Result<Settings, Failure> {
         // Refused anyhow, they are refused with all that is wrong: also names that nobody may declare.
         self.load_beside(&Elsewhere::Unknown)
             .or_else(|_| self.load_beside(&Elsewhere::NOTHING))
     }
 
-    /// The settings, which may name what is declared elsewhere.
+    /// Loads the settings, which may name things that are declared elsewhere.
     pub(super) fn load_beside(&self, elsewhere: &Elsewhere) -> Result<Settings, Failure> {
         Ok(self.place().load(elsewhere)?)
     }
@@ -59,16 +59,16 @@ impl SettingsFile {
     }
 }
 
-/// Something the daemon needs, and whether it is there.
+/// Something that the daemon needs, and whether it is there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Finding {
-    /// What is needed.
+    /// The name of the thing.
     pub(super) name: String,
-    /// Whether it is there, or as it should be.
+    /// Whether it is there and as it should be.
     pub(super) ok: bool,
-    /// What was found; what is missing or wrong, and what to do.
+    /// A description of what was found. For a fault: what is missing or wrong, and what to do.
     pub(super) detail: String,
-    /// Its state, in a word for people.
+    /// The state in one word, for people.
     #[serde(skip)]
     state: &'static str,
 }
@@ -83,7 +83,7 @@ impl Finding {
         }
     }
 
-    /// It is there, and not as it should be.
+    /// It exists, but is not as it should be.
     pub(super) fn wrong(name: impl Into<String>, detail: impl Into<String>) -> Self {
         Self {
             state: "wrong",
@@ -101,11 +101,11 @@ impl Finding {
     }
 }
 
-/// Wrong settings fail with all their faults; what is not there yet fails with a list of everything.
+/// Wrong settings fail with all their faults. If something is missing, this fails with a list of everything.
 pub(super) fn run(args: &Args, output: Output) -> Result<ExitCode, Failure> {
     let settings = args.settings.load()?;
     let recorded = wait_for(async { Ok(declared::look(settings.store.url.as_str()).await) })?;
-    // Once more, by what is declared through the API: what is named and declared nowhere is a fault of the settings.
+    // The settings are checked again with the templates of the API: a name that is declared nowhere is a fault.
     let settings = args.settings.load_beside(&declared::elsewhere(&recorded))?;
     let declared = Declared::new(Arc::new(settings), recorded.unwrap_or_default());
     let mut findings = vec![Finding::there("settings", args.settings.path.display().to_string())];
@@ -122,7 +122,7 @@ pub(super) fn run(args: &Args, output: Output) -> Result<ExitCode, Failure> {
     }
 }
 
-/// What the settings name first, then what is around it.
+/// All findings: those on what the settings name come first, then those on the machine and its links.
 async fn all(declared: &Declared) -> Vec<Finding> {
     let settings = declared.settings();
     let mut findings = probe::all(declared).await;

@@ -14,7 +14,7 @@ use orchestrator_client::{Attached, ClientError, DuidChoice, Options, Report, op
 use orchestrator_network::Network;
 use orchestrator_verbs::printable::{escape_json, printable};
 
-/// Where DUID and leases are kept unless told.
+/// The default directory for DUID and leases.
 const DEFAULT_STATE: &str = "/var/lib/orchestrator-client";
 
 /// Arguments of `client`.
@@ -78,12 +78,12 @@ pub(super) async fn run(args: Args, output: Output) -> Result<(), Failure> {
     let print = |report: Report| {
         let mut out = std::io::stdout().lock();
         let printed = match output {
-            // Servers have words of their own in it.
+            // The text may contain words of servers.
             Output::Table | Output::Wide => writeln!(out, "{}", printable(&report.to_string())),
             Output::Json => writeln!(out, "{}", escape_json(&report.to_json().to_string())),
         };
         match printed {
-            // A lease is kept also when nobody listens any more.
+            // The lease is kept even when nobody reads the output any more.
             Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
             printed => printed,
         }
@@ -92,7 +92,7 @@ pub(super) async fn run(args: Args, output: Output) -> Result<(), Failure> {
     Ok(orchestrator_client::run(&options, attached, print).await?)
 }
 
-/// Opens what the client needs, in the namespace of this process.
+/// Opens the client's socket and netlink connection in the namespace of this process.
 async fn attach(interface: &str) -> Result<Attached, ClientError> {
     let stop = signals::stops().map_err(|source| ClientError::System {
         doing: "wait for signals",

@@ -1,4 +1,4 @@
-//! Why a verb failed, and the exit code that says so.
+//! The reasons for which a verb fails, and their exit codes.
 
 use std::io;
 use std::path::PathBuf;
@@ -26,7 +26,7 @@ Exit codes:
   6   another daemon has taken the database over
   64  the settings are wrong";
 
-/// Why a verb failed.
+/// The reason why a verb failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
     #[error(transparent)]
@@ -75,10 +75,10 @@ pub(super) enum Failure {
 }
 
 impl Failure {
-    /// Prints why, and gives the exit code.
+    /// Prints the reason, and returns the exit code.
     pub(super) fn report(self) -> ExitCode {
         match &self {
-            // The reader of our output has closed it: `orchestrator ls | head -1`.
+            // The reader of the output has closed it: `orchestrator ls | head -1`.
             Self::Print(error) if error.kind() == io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
             Self::Verb(failure) if failure.is_no_reader() => return ExitCode::SUCCESS,
             Self::Settings(faults) => faults.iter().for_each(|fault| eprintln!("{fault}")),
@@ -91,7 +91,7 @@ impl Failure {
         ExitCode::from(self.code())
     }
 
-    /// Says why on standard error. The daemon may have words of clients in it.
+    /// Prints the reason to standard error. Text of the daemon may contain words of clients, so it is made printable.
     pub(super) fn say(&self) {
         eprintln!("orchestrator: {}", printable(&with_causes(self)));
     }
@@ -109,7 +109,7 @@ impl Failure {
     }
 }
 
-/// The exit code of what the command line's parser refused, or answered itself (`--help`).
+/// The exit code when the command line's parser refuses a line, or answers it itself (`--help`).
 pub(super) fn usage(error: &clap::Error) -> ExitCode {
     if error.use_stderr() {
         ExitCode::from(2)

@@ -1,7 +1,7 @@
-//! `orchestrator hook`: an event from a DHCP server, on its way to the daemon.
+//! `orchestrator hook`: passes an event of a DHCP server to the daemon.
 //!
-//! The DHCP server waits for the hook, and has nothing to do with how it ends: it takes milliseconds, half a second at
-//! most, and always ends with 0. What it has to say, dnsmasq writes into its log.
+//! The DHCP server waits for the hook, but can do nothing about a failure. So the hook takes milliseconds, at most half
+//! a second, and always exits with 0. dnsmasq writes the hook's output into its log.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -15,7 +15,7 @@ use orchestrator_model::Timestamp;
 use orchestrator_runtime::causes::with_causes;
 use orchestrator_source::dnsmasq::{Answer, DnsmasqEvent, Heard, Outcome, Spool, hand_over};
 
-/// How long handing over may take, from the connection to the end of the answer.
+/// The time limit for passing an event on, from the connection to the end of the answer.
 const LIMIT: Duration = Duration::from_millis(500);
 
 const PATH: &str = "/v1/hooks/dnsmasq";
@@ -23,7 +23,7 @@ const PATH: &str = "/v1/hooks/dnsmasq";
 /// The variable that names the spool.
 const SPOOL_VARIABLE: &str = "ORCHESTRATOR_SPOOL";
 
-/// Where the spool is unless told.
+/// The default directory of the spool.
 const DEFAULT_SPOOL: &str = "/var/lib/orchestrator/spool";
 
 /// Arguments of `hook`.
@@ -33,7 +33,7 @@ pub(super) struct Args {
     server: Server,
 }
 
-/// Who runs the hook.
+/// The DHCP server that runs the hook.
 #[derive(Debug, clap::Subcommand)]
 enum Server {
     /// dnsmasq, as its dhcp-script
@@ -41,7 +41,7 @@ enum Server {
         /// Directory that keeps events while the daemon does not answer
         #[arg(long, value_name = "DIR", env = SPOOL_VARIABLE, default_value = DEFAULT_SPOOL)]
         spool: PathBuf,
-        /// The words with which dnsmasq calls the hook.
+        /// The arguments with which dnsmasq calls the hook.
         #[arg(
             trailing_var_arg = true,
             help = "What dnsmasq says: add|old|del DUID ADDRESS [HOSTNAME]"
@@ -50,14 +50,14 @@ enum Server {
     },
 }
 
-/// Hands the event over, or keeps it. Always a success: there is nothing that dnsmasq could do about a failure.
+/// Passes the event on, or keeps it in the spool. Always a success: dnsmasq could do nothing about a failure.
 pub(super) fn run(args: Args, api: Endpoint) -> ExitCode {
     let Server::Dnsmasq { spool, event } = args.server;
     let spool = Spool::new(spool);
     take(event, |event| {
         let answer = deliver(event, api);
         if event.is_premature() {
-            // The daemon counts it if it is there. It is not worth keeping, nor a word in dnsmasq's log.
+            // The daemon counts the event if it runs. Otherwise the event is neither kept nor logged.
             ::tracing::debug!(?answer, "dnsmasq has not found the interface of this lease yet");
             return Outcome::Taken;
         }
@@ -66,10 +66,10 @@ pub(super) fn run(args: Args, api: Endpoint) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Ends a hook whose command line cannot be parsed, and says why. `None` when the line is another verb's, or asks for
+/// Ends a hook whose command line cannot be parsed, and prints why. `None` when the line is another verb's, or asks for
 /// help.
 ///
-/// The event is kept where it can be read nevertheless: dnsmasq does not tell it again when the line is mended.
+/// An event that can be read is kept all the same: dnsmasq does not repeat it once the line is corrected.
 pub(super) fn misused(args: &[OsString], error: &clap::Error) -> Option<ExitCode> {
     let words = after_verb(args).filter(|_| error.use_stderr())?;
     tracing::for_people();
@@ -88,10 +88,10 @@ pub(super) fn misused(args: &[OsString], error: &clap::Error) -> Option<ExitCode
     Some(ExitCode::SUCCESS)
 }
 
-/// The words after `hook`, where that is the verb of the line.
+/// The arguments after `hook`, if that is the verb of the line.
 ///
-/// The verb is the first word that is one: also behind options that are not known, and behind words that nobody
-/// understands. Values of options that every verb takes are passed over.
+/// The verb is the first argument that is a verb, even after unknown options and other words. Values of options that
+/// every verb takes are skipped.
 pub(super) fn after_verb(args: &[OsString]) -> Option<&[OsString]> {
     let program = super::command();
     let mut rest = args.get(1..)?;
@@ -108,7 +108,7 @@ pub(super) fn after_verb(args: &[OsString]) -> Option<&[OsString]> {
     None
 }
 
-/// Whether the word is an option of every verb whose value is the next word.
+/// Whether the argument is an option of every verb whose value is the next argument.
 fn takes_next(program: &clap::Command, word: &OsStr) -> bool {
     let Some(word) = word.to_str() else { return false };
     let named = |option: &&clap::Arg| match word.strip_prefix("--") {
@@ -123,7 +123,7 @@ fn is_lease_verb(word: &OsString) -> bool {
     ["add", "old", "del"].iter().any(|verb| word == verb)
 }
 
-/// The spool that these words, the environment or nobody names.
+/// The spool that these options name, or else the environment, or else the default.
 fn spool_of(options: &[OsString]) -> PathBuf {
     let mut words = options.iter();
     let mut named = None;
@@ -140,7 +140,7 @@ fn spool_of(options: &[OsString]) -> PathBuf {
         .map_or_else(|| DEFAULT_SPOOL.into(), PathBuf::from)
 }
 
-/// Reads an event, has it handed over, and says what became of it where that is no success.
+/// Reads an event and passes it on. Prints the outcome unless that is a success.
 fn take(event: Vec<OsString>, hand_over: impl FnOnce(&DnsmasqEvent) -> Outcome) {
     let words: Vec<String> = event.into_iter().map(lossy).collect();
     let shown = || {
@@ -182,7 +182,7 @@ fn tell(event: &str, outcome: &Outcome) {
     }
 }
 
-/// dnsmasq's variables. What is not UTF-8 cannot be read further on, and is told so there.
+/// dnsmasq's variables. Text that is not UTF-8 is kept as it can be, and refused where the event is read.
 fn variables() -> BTreeMap<String, String> {
     let ours = std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"DNSMASQ_"));
     ours.map(|(name, value)| (lossy(name), lossy(value))).collect()

@@ -1,4 +1,4 @@
-//! One HTTP exchange with the daemon, on its unix socket or on loopback, with a time limit.
+//! One HTTP exchange with the daemon, over its unix socket or loopback, with a time limit.
 
 use std::fmt;
 use std::fs;
@@ -24,16 +24,16 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
-/// Where the daemon listens unless its settings say otherwise.
+/// The default endpoint of the daemon.
 pub(super) const DEFAULT_API: &str = "unix:/run/orchestrator/api.sock";
 
-/// How long an exchange may take.
+/// The time limit of an exchange.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// Bytes of the largest answer that is read.
+/// The largest answer that is read, in bytes.
 const LARGEST: usize = 64 << 20;
 
-/// Where the daemon's API is.
+/// The endpoint of the daemon's API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Endpoint {
     /// On a unix socket.
@@ -76,7 +76,7 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// Why an exchange did not give what was asked for.
+/// The reason why an exchange did not give the wanted answer.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CallError {
     #[error("no daemon answers at {api}; {}", advice(api, source))]
@@ -109,10 +109,10 @@ fn advice(api: &Endpoint, error: &io::Error) -> String {
     }
 }
 
-/// What a user does who may not open the socket: it belongs to root and to the group that may.
+/// Advice for a user who may not open the socket, which belongs to root and to one group.
 fn how_to_get_in(socket: &Path) -> String {
     let group = fs::metadata(socket).ok().map(|socket| Gid::from_raw(socket.gid()));
-    // A socket that is left to root's own group is open to root alone.
+    // A socket of root's own group is open to root alone.
     let group = group.filter(|group| group.as_raw() != 0);
     let group = group.and_then(|group| Group::from_gid(group).ok().flatten());
     let user = User::from_uid(getuid()).ok().flatten();
@@ -136,7 +136,7 @@ impl From<CallError> for orchestrator_verbs::CallError {
     }
 }
 
-/// The problem that an answer says, which may be no answer of the daemon.
+/// Reads the problem of an answer. The answer may be of another program than the daemon.
 fn read_problem(status: u16, body: &[u8]) -> Problem {
     let mut problem: Problem = serde_json::from_slice(body).unwrap_or_default();
     problem.status = status;
@@ -146,7 +146,7 @@ fn read_problem(status: u16, body: &[u8]) -> Problem {
     problem
 }
 
-/// Talks to one daemon.
+/// A client of one daemon's API.
 #[derive(Debug, Clone)]
 pub(super) struct Client {
     api: Endpoint,
@@ -158,17 +158,17 @@ impl Client {
         Self { api, limit: LIMIT }
     }
 
-    /// With another time limit for each exchange, connecting and reading the answer included.
+    /// Sets the time limit of each exchange. It includes connecting and reading the answer.
     pub(super) fn with_limit(self, limit: Duration) -> Self {
         Self { limit, ..self }
     }
 
-    /// The body of the answer to a POST of JSON.
+    /// Sends JSON with POST, and returns the body of the answer.
     pub(super) async fn post(&self, path: &str, json: Vec<u8>) -> Result<Bytes, CallError> {
         self.exchange_one(hyper::Method::POST, path, json.into()).await
     }
 
-    /// A stream of server-sent events; the limit holds for its beginning only.
+    /// Opens a stream of Server-Sent Events. The time limit holds only until the stream begins.
     async fn open_stream(&self, path: &str) -> Result<Incoming, CallError> {
         let begin = async {
             let get = hyper::Method::GET;

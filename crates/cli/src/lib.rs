@@ -1,5 +1,5 @@
-//! The command line. The verbs here touch the machine: its files, its network, its environment. The others only talk to
-//! the daemon's API, and are a crate of their own (`orchestrator_verbs`), which is given the API over HTTP.
+//! The command line. The verbs in this crate touch the machine: its files, its network, its environment. The other
+//! verbs only talk to the daemon's API; they are in `orchestrator_verbs`, and this crate gives them the API over HTTP.
 
 mod backup;
 mod check;
@@ -41,7 +41,7 @@ struct Cli {
     verb: Verb,
 }
 
-/// What every verb understands.
+/// The options of every verb.
 #[derive(Debug, clap::Args)]
 struct Common {
     /// Where the daemon's API is: unix:/path or http://host:port
@@ -62,7 +62,7 @@ enum Verb {
     Client(client::Args),
     /// Record an event of a DHCP server; that server runs it. Always exits with 0
     Hook(hook::Args),
-    /// What is asked of the daemon.
+    /// The verbs that only talk to the API.
     #[command(flatten)]
     Api(orchestrator_verbs::Verb),
     /// List, create, change and remove templates
@@ -79,20 +79,21 @@ enum Verb {
     Version,
 }
 
-/// Why the daemon ended, where it was not asked to.
+/// The reason why the daemon ended by itself.
 pub type DaemonError = Box<dyn Error + Send + Sync>;
 
-/// Runs the daemon to its end. The command line does not know the daemon, so that the daemon can use the command line.
+/// Runs the daemon to its end. The command line gets it as a function, so that the daemon can depend on the command
+/// line.
 pub type Serve = fn(Start) -> Pin<Box<dyn Future<Output = Result<(), DaemonError>>>>;
 
-/// Runs the program by its arguments; prints what there is to say. `serve` is run for the verb of that name.
+/// Runs the program with its arguments, and prints the result. `serve` is called for the verb of that name.
 pub fn run(args: impl Iterator<Item = OsString>, serve: Serve) -> ExitCode {
     let args: Vec<OsString> = args.collect();
     let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
         Err(error) => {
             return hook::misused(&args, &error).unwrap_or_else(|| {
-                // Nothing is left to say where standard error is closed.
+                // If standard error is closed, nothing can be reported.
                 let _ = error.print();
                 failure::usage(&error)
             });
@@ -104,7 +105,7 @@ pub fn run(args: impl Iterator<Item = OsString>, serve: Serve) -> ExitCode {
     }
 }
 
-/// The command line that is understood.
+/// The parser of the command line.
 fn command() -> clap::Command {
     <Cli as clap::CommandFactory>::command()
 }
@@ -143,7 +144,7 @@ fn dispatch(
     Ok(ExitCode::SUCCESS)
 }
 
-/// Runs a verb that only waits for the daemon: one thread is enough, and starts at once.
+/// Runs a verb that mostly waits for the daemon. One thread is enough for it and starts fast.
 fn wait_for<T>(verb: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(Failure::Runtime)?.block_on(verb)

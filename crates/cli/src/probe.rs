@@ -1,4 +1,4 @@
-//! Checks that everything that the settings name is there. Changes nothing.
+//! Checks that everything that the settings name exists. Changes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ use orchestrator_secrets::{KeyFile, SecretsError, find_key};
 use orchestrator_settings::{ApiSettings, LinkSettings, Listen, Settings};
 use orchestrator_store::{Found, SealedRows, Store};
 
-/// Everything the settings name, in the order in which the daemon needs it.
+/// Checks everything that the settings name, in the order in which the daemon needs it.
 pub(super) async fn all(declared: &Declared) -> Vec<Finding> {
     let settings: &Settings = declared.settings();
     let mut findings = vec![
@@ -69,8 +69,8 @@ async fn sealing_key(settings: &Settings) -> Finding {
     }
 }
 
-/// To whom each place of the API is open. A group that was chosen and is not there is missing; without the one that
-/// nobody chose, the API works for root.
+/// Who may use each endpoint of the API. If the settings name a group that does not exist, that is a finding. If only
+/// the default group does not exist, root can still use the API.
 fn api(settings: &Settings) -> Vec<Finding> {
     let ApiSettings { listen, group } = &settings.api;
     let access = Access::of(group);
@@ -86,12 +86,12 @@ fn api(settings: &Settings) -> Vec<Finding> {
     listen.iter().map(find).collect()
 }
 
-/// A privilege the daemon needs.
+/// A privilege that the daemon needs.
 struct Privilege {
     /// Its bit in capabilities(7).
     bit: u32,
     name: &'static str,
-    /// Whether it is needed with these settings.
+    /// Whether these settings need it.
     needed: fn(&Settings) -> bool,
 }
 
@@ -187,11 +187,11 @@ async fn bridges(settings: &Settings) -> Vec<Finding> {
     findings
 }
 
-/// Each engine that a template in use names, with every image of these templates.
+/// Checks each engine that a template in use names, with every image of these templates.
 async fn engines(declared: &Declared) -> Vec<Finding> {
     let images = images(declared);
     let needs = needs(declared);
-    // Nothing is made or listed here, so that the mark does not matter.
+    // Nothing is created or listed here, so the mark does not matter.
     let mark = Mark {
         site: Id::from_bytes([0; 6]),
     };
@@ -221,7 +221,7 @@ async fn probe_engine(engine: &dyn Engine, images: &BTreeSet<&str>) -> Vec<Findi
     findings
 }
 
-/// The images of the templates in use, by the engine that needs them.
+/// The images of the templates in use, by engine.
 fn images(declared: &Declared) -> BTreeMap<&str, BTreeSet<&str>> {
     let mut images: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for template in declared.templates_in_use().map(|template| &template.settings) {

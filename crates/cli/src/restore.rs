@@ -1,4 +1,4 @@
-//! `orchestrator restore`: puts what a backup holds into the database.
+//! `orchestrator restore`: writes the contents of a backup into the database.
 
 use std::fs::OpenOptions;
 use std::io::{self, BufRead, BufReader};

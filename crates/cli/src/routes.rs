@@ -1,9 +1,9 @@
-//! `orchestrator routes`: the kernel's routes of all sites on this machine, and the removal of those of a site that is
+//! `orchestrator routes`: lists the kernel's routes of all sites on this machine, and removes those of a site that is
 //! gone.
 //!
-//! Routes stay when a daemon stops, as instances do. When its database and its identity are lost as well, no daemon ever
-//! takes them for its own again. Which site is gone only an operator knows: another daemon may only be stopped. So one
-//! site is removed at a time, by its mark, and never that of a daemon that runs.
+//! Routes stay when a daemon stops, as instances do. If its database and its identity are lost as well, no daemon
+//! claims the routes again. Only an operator knows that a site is gone: its daemon may just be stopped. So this removes
+//! one site at a time, by its mark, and never the site of a running daemon.
 
 use orchestrator_network::{Network, NetworkError, Route, RouteMark, Way};
 use serde::Serialize;
@@ -24,7 +24,7 @@ pub(super) struct Args {
     remove: Option<u32>,
 }
 
-/// Who answers for the routes of a site.
+/// The daemon that is responsible for the routes of a site.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Owner {
@@ -32,25 +32,25 @@ pub(super) enum Owner {
     Running,
     /// The site of the settings, whose daemon does not run.
     Settings,
-    /// Nobody here.
+    /// No daemon on this machine.
     Nobody,
 }
 
 /// The routes of one site.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Site {
-    /// The metric of its routes, by which they are told apart.
+    /// The metric of its routes, which identifies the site.
     pub(super) mark: u32,
-    /// Who answers for them.
+    /// The daemon that is responsible for them.
     pub(super) owner: Owner,
-    /// The prefixes that they lead to.
+    /// The prefixes of the routes.
     pub(super) routes: Vec<String>,
 }
 
-/// Lists them, or removes those of one site.
+/// Lists the routes, or removes those of one site.
 pub(super) async fn run(args: &Args, output: Output) -> Result<(), Failure> {
     let network = Network::open()?;
-    // Without its settings a machine has routes all the same.
+    // A machine without settings can have routes, too.
     let settings = args.settings.load().ok();
     let found = sites(&network, settings.as_ref()).await?;
     if let Some(mark) = args.remove {
@@ -66,7 +66,7 @@ pub(super) async fn run(args: &Args, output: Output) -> Result<(), Failure> {
 ///
 /// # Errors
 ///
-/// When the kernel does not tell.
+/// When the kernel does not answer.
 pub(super) async fn sites(network: &Network, settings: Option<&Settings>) -> Result<Vec<Site>, NetworkError> {
     let site = settings.and_then(|settings| Store::look_for_site(&settings.store.identity).ok().flatten());
     let own = site.map(|site| RouteMark::of_site(site.bytes()));
@@ -82,7 +82,7 @@ pub(super) async fn sites(network: &Network, settings: Option<&Settings>) -> Res
     Ok(found.into_iter().map(site).collect())
 }
 
-/// When it cannot be seen whether a daemon runs, it is taken for granted: nothing is removed then.
+/// The owner of a site. If it cannot be determined whether a daemon runs, one is assumed: then nothing is removed.
 fn owner(network: &Network, mark: RouteMark, own: Option<RouteMark>) -> Owner {
     match network.is_claimed(mark) {
         Ok(false) if own == Some(mark) => Owner::Settings,

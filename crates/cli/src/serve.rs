@@ -8,7 +8,7 @@ use super::failure::Failure;
 use super::{Serve, tracing};
 use orchestrator_settings::{Elsewhere, Start};
 
-/// How long threads that read or write files may take to end once the daemon has.
+/// How long threads for file access may take to end after the daemon has.
 const LEFTOVERS: Duration = Duration::from_secs(1);
 
 /// Arguments of `serve`.
@@ -18,7 +18,7 @@ pub(super) struct Args {
     settings: SettingsFile,
 }
 
-/// Runs the daemon to its end. Wrong settings end it before anything is touched.
+/// Runs the daemon to its end. Wrong settings end it before it touches anything.
 pub(super) fn run(args: &Args, serve: Serve) -> Result<ExitCode, Failure> {
     let place = args.settings.place();
     let settings = place
@@ -35,7 +35,7 @@ pub(super) fn run(args: &Args, serve: Serve) -> Result<ExitCode, Failure> {
         .build()
         .map_err(Failure::Runtime)?;
     let outcome = runtime.block_on(serve(start));
-    // Whatever must be finished is. What is left may hang on a file system that does not answer.
+    // All work that must be completed is. The rest may hang on a file system that does not answer.
     runtime.shutdown_timeout(LEFTOVERS);
     outcome.map_err(Failure::Daemon)?;
     Ok(ExitCode::SUCCESS)

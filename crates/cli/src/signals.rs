@@ -1,14 +1,14 @@
-//! Signals that stop a verb which otherwise runs for ever.
+//! Signals that stop a verb without an end of its own.
 
 use std::io;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-/// Signals that may wait for their reader: the second one says that the first was too slow.
+/// How many signals are queued. The second one means that the reaction to the first was too slow.
 const WAITING: usize = 2;
 
-/// A message for each SIGTERM and SIGINT. From now on they do not end the process.
+/// Sends a message for each SIGTERM and SIGINT. From now on these signals do not end the process.
 ///
 /// # Errors
 ///

@@ -24,12 +24,12 @@ impl Sink for Terminal {
     }
 }
 
-/// JSON for people: indented.
+/// JSON with indentation, for people.
 pub(super) fn json(value: &impl Serialize) -> Result<String, Failure> {
     Ok(orchestrator_verbs::table::json(value)?)
 }
 
-/// Prints one or more lines. Whatever they hold acts on no terminal.
+/// Prints one or more lines. Characters that would act on a terminal are replaced.
 pub(super) fn print(text: &str) -> Result<(), Failure> {
     Terminal.print(&printable_lines(text)).map_err(Failure::Print)
 }

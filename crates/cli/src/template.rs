@@ -1,4 +1,4 @@
-//! `orchestrator template`: what instances are made from.
+//! `orchestrator template`: lists and changes the templates of instances.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use orchestrator_verbs::printable::printable_lines;
 use orchestrator_verbs::table::{Column, Width, columns};
 use orchestrator_verbs::{Api, CallError, page};
 
-/// Bytes of the largest file that is read.
+/// The largest file that is read, in bytes.
 const LARGEST: u64 = 64 << 10;
 
 /// Arguments of `template`.
@@ -50,13 +50,13 @@ enum Verb {
     },
 }
 
-/// What a template is to say.
+/// The content for a template.
 #[derive(Debug, clap::Args)]
 struct Content {
     /// Its name
     name: String,
-    /// Keys with their values, as in the settings: image=web ready.tcp=80 environment.TZ=UTC capabilities=NET_RAW,CHOWN.
-    /// An empty value gives a key its default
+    /// Keys with their values, as in the settings: image=web ready.tcp=80 environment.TZ=UTC
+    /// capabilities=NET_RAW,CHOWN. An empty value gives a key its default
     #[arg(value_name = "KEY=VALUE", required_unless_present = "file")]
     words: Vec<String>,
     /// A file with all keys in TOML, as in the settings, with or without [template.NAME]; "-" is standard input
@@ -105,7 +105,7 @@ pub(super) async fn run(args: &Args, output: Output, api: &dyn Api) -> Result<()
 }
 
 impl Content {
-    /// The keys: those of the file, or else those of before, with the words over them.
+    /// The keys of the file, or else those of the template before, overlaid with the keys of the arguments.
     fn over(&self, before: Value) -> Result<Value, Failure> {
         let mut keys = match &self.file {
             Some(file) => {
@@ -184,7 +184,7 @@ fn listed(items: &[Value], now: Timestamp, width: Width) -> Result<String, Failu
     Ok(columns(&header, rows, width))
 }
 
-/// A template as a file that can be changed and given back.
+/// Prints a template as a file that can be edited and passed back.
 fn show(item: &Value, output: Output) -> Result<(), Failure> {
     match output {
         Output::Json => table::print(&table::json(item)?),
@@ -215,7 +215,7 @@ fn shown(item: &Value) -> Result<String, Failure> {
         about.push(format!("used by {}", used_by.join(", ")));
     }
     let mut keys: Map<String, Value> = template.spec;
-    // Last, as it is a table of its own.
+    // This comes last, because it is a table of its own.
     let environment = keys.remove("environment");
     let mut text = format!(
         "# {}\n[template.{name}]\n{}",

@@ -78,7 +78,7 @@ fn the_hook_takes_what_dnsmasq_says_as_it_is() {
     assert!(hook::after_verb(&os(&["orchestrator", "ls", "hook"])).is_none());
 }
 
-/// A server that gives the same answer to every request, on a socket that is gone when it is.
+/// A server that gives the same answer to every request. Its socket is removed when this is dropped.
 struct Canned(PathBuf);
 
 impl Canned {
@@ -134,7 +134,7 @@ fn get(server: &Canned) -> Result<bytes::Bytes, Failure> {
     wait_for(ask(server.client(), "/v1/instances"))
 }
 
-/// What a verb is answered.
+/// The answer that a verb gets.
 async fn ask(client: Client, path: &str) -> Result<bytes::Bytes, Failure> {
     let request = Request {
         method: Method::Get,

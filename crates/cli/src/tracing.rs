@@ -1,4 +1,4 @@
-//! Log lines: how they are written.
+//! The log: its format and its destination.
 
 use std::io::{self, Write};
 
@@ -11,7 +11,7 @@ use tracing_subscriber::{fmt, reload};
 use orchestrator_settings::{LogFormat, LogLevel, LogSettings, SetLogLevel};
 use orchestrator_verbs::printable::{escape_json, escape_line};
 
-/// For a verb that ends soon: what goes wrong, on standard error, without time.
+/// For a verb that ends soon: warnings on standard error, without time.
 pub(super) fn for_people() {
     let layer = fmt::layer()
         .with_writer(Lines(LogFormat::Text))
@@ -25,8 +25,8 @@ pub(super) fn for_people() {
         .try_init();
 }
 
-/// For the daemon: every line with its time, on standard error, as the settings say. What is returned sets the level
-/// while it runs.
+/// For the daemon: every line with its time on standard error, in the format of the settings. Returns a function that
+/// sets the level while the daemon runs.
 pub(super) fn for_daemon(settings: LogSettings) -> SetLogLevel {
     let (filter, handle) = reload::Layer::new(targets(settings.level));
     let registry = tracing_subscriber::registry().with(filter);
@@ -45,7 +45,7 @@ pub(super) fn for_daemon(settings: LogSettings) -> SetLogLevel {
     })
 }
 
-/// Standard error, a whole line at a time. What clients say of themselves begins no other line, and acts on no terminal.
+/// Standard error, written one whole line at a time. Text of clients cannot begin another line or act on a terminal.
 #[derive(Debug, Clone, Copy)]
 struct Lines(LogFormat);
 
@@ -84,7 +84,7 @@ fn targets(level: LogLevel) -> Targets {
         LogLevel::Debug => LevelFilter::DEBUG,
         LogLevel::Trace => LevelFilter::TRACE,
     };
-    // Faults in a library come back as errors, and are logged with what was being done.
+    // A library's faults come back as errors, and are logged with their context.
     Targets::new()
         .with_default(LevelFilter::ERROR)
         .with_target("orchestrator", level)

@@ -1,15 +1,15 @@
-//! Moments as people compare them: how long ago, how long yet.
+//! Ages and remaining times, as people read them.
 
 use std::time::Duration;
 
 use orchestrator_model::{Timestamp, show_lifespan};
 
-/// How long ago: `3m12s`. A moment that is yet to come by another clock is now.
+/// The time since a moment: `3m12s`. A moment in the future, by another clock, counts as now.
 pub fn age(then: Timestamp, now: Timestamp) -> String {
     show_lifespan(seconds(now.since(then)))
 }
 
-/// How long yet: `1h59m`, `never` for what does not end, `over` for what did.
+/// The time until a moment: `1h59m`, `never` if there is no end, `over` if it has passed.
 pub fn left(end: Timestamp, now: Timestamp) -> String {
     match end {
         Timestamp(i64::MAX) => "never".to_owned(),

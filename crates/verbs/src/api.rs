@@ -10,13 +10,13 @@ use orchestrator_api_types::Problem;
 /// The method of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
-    /// To read something.
+    /// Reads something.
     Get,
-    /// To make something, or to begin it.
+    /// Creates or begins something.
     Post,
-    /// To change something.
+    /// Changes something.
     Put,
-    /// To remove something.
+    /// Removes something.
     Delete,
 }
 
@@ -31,16 +31,16 @@ pub struct Request {
     pub body: Vec<u8>,
 }
 
-/// Bytes as they come, until the stream ends or breaks off.
+/// A stream of bytes, until it ends or breaks off.
 pub type Stream = Pin<Box<dyn futures_util::Stream<Item = Bytes> + Send>>;
 
-/// Why a request was not answered as it was meant to be.
+/// The reason why a request did not get the wanted answer.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
     /// The daemon refused it.
     #[error("{0}")]
     Problem(Box<Problem>),
-    /// No daemon answers, or not in time.
+    /// No daemon answers, or it does not answer in time.
     #[error(transparent)]
     Unreachable(Box<dyn Error + Send + Sync>),
     /// The exchange failed.
@@ -48,17 +48,17 @@ pub enum CallError {
     Failed(Box<dyn Error + Send + Sync>),
 }
 
-/// The daemon's API: reached over HTTP, or in the same process.
+/// The daemon's API, over HTTP or in the same process.
 #[async_trait]
 pub trait Api: Send + Sync {
-    /// Sends a request, and gives the body of the answer where that is a success.
+    /// Sends a request, and returns the body of the answer if that is a success.
     ///
     /// # Errors
     ///
     /// When the answer is a problem, or there is none.
     async fn call(&self, request: Request) -> Result<Bytes, CallError>;
 
-    /// Opens a stream of server-sent events. The limits of [`call`](Self::call) hold for its beginning only.
+    /// Opens a stream of Server-Sent Events. The limits of [`call`](Self::call) hold only until it begins.
     ///
     /// # Errors
     ///

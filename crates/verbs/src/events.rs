@@ -1,4 +1,4 @@
-//! `orchestrator events`: what happened, in order, and what happens.
+//! `orchestrator events`: shows past events in order, and follows new ones.
 
 use std::time::Duration;
 
@@ -14,10 +14,10 @@ use super::resolve::{Kind, resolve};
 use super::session::{Output, Session};
 use super::{page, sse, view};
 
-/// The pause before another try to reach the daemon.
+/// The pause before the next try to reach the daemon.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// How long a stream may be silent. The daemon shows every 15 seconds that it is there.
+/// How long a stream may be silent. The daemon sends a comment every 15 seconds.
 const SILENCE: Duration = Duration::from_secs(45);
 
 /// Arguments of `events`.
@@ -45,7 +45,7 @@ struct Numbered {
 pub(super) async fn run(args: &Args, session: &mut Session<'_>) -> Result<(), Failure> {
     let filter = filter(args, session.api).await?;
     let mut query = borrowed(&filter);
-    // Of none, the last one still says where to go on.
+    // If no past event is shown, the last one still says where to continue.
     let count = args.n.max(1).to_string();
     query.push(("limit", &count));
     let events = page::one(session.api, "/v1/events", &query).await?;
@@ -63,7 +63,8 @@ pub(super) async fn run(args: &Args, session: &mut Session<'_>) -> Result<(), Fa
     }
 }
 
-/// Goes on for as long as someone reads; a daemon that restarts is waited for, and nothing is missed meanwhile.
+/// Follows the events for as long as somebody reads. It waits for a daemon that restarts, and misses no event
+/// meanwhile.
 async fn follow(filter: &[(&str, String)], mut last: i64, session: &mut Session<'_>) -> Result<(), Failure> {
     loop {
         let after = last.to_string();

@@ -1,39 +1,39 @@
-//! Why a verb failed, and the exit code that says so.
+//! The reasons for which a verb fails, and their exit codes.
 
 use std::io;
 
 use crate::api::CallError;
 
-/// Why a verb failed.
+/// The reason why a verb failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// The API refused, or did not answer.
     #[error(transparent)]
     Call(#[from] CallError),
-    /// Nothing goes by the name.
+    /// Nothing has this name.
     #[error("there is no {kind} {id:?}; `orchestrator ls {list}` shows those there are")]
     NotFound {
-        /// What was looked for.
+        /// The kind of thing that was looked for.
         kind: &'static str,
         /// The name.
         id: String,
-        /// What lists those there are.
+        /// The command that lists the existing ones.
         list: &'static str,
     },
-    /// Several ids begin like this.
+    /// Several ids begin with the given text.
     #[error("{id:?} is the beginning of {several}; give more of it")]
     Ambiguous {
-        /// The beginning.
+        /// The given text.
         id: String,
-        /// Those that begin so.
+        /// The ids that begin with it.
         several: String,
     },
-    /// Several things go by the name.
+    /// Several things have this name.
     #[error("{name:?} may be {several}; give the whole name, or an id")]
     AmbiguousName {
         /// The name.
         name: String,
-        /// Those that go by it.
+        /// The things that have it.
         several: String,
     },
     /// A client has no instance.
@@ -45,19 +45,19 @@ pub enum Failure {
     /// The settings are wrong.
     #[error("the settings are wrong, and nothing was changed")]
     Refused {
-        /// Each thing that is wrong.
+        /// All faults.
         faults: Vec<String>,
     },
     /// An answer cannot be read.
     #[error("the answer holds {what} that is not known here; is the daemon newer than this program?")]
     Answer {
-        /// What it should hold.
+        /// The expected content.
         what: &'static str,
         /// Why it cannot be read.
         #[source]
         source: serde_json::Error,
     },
-    /// A list goes on without end.
+    /// A list has no end.
     #[error("the daemon's list has no end: it goes on where it was before")]
     Endless,
     /// The result cannot be printed.
@@ -66,7 +66,7 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// The exit code of a program that fails for this reason; `docs/cli.md` lists them.
+    /// The exit code for this reason; `docs/cli.md` lists them.
     pub fn code(&self) -> u8 {
         match self {
             Self::NotFound { .. } | Self::NoInstance { .. } => 3,

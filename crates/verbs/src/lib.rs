@@ -5,10 +5,10 @@
 //!                                 └───▶ Sink (a terminal, or an answer)
 //! ```
 //!
-//! Nothing here reads a file, the environment or a clock, and nothing opens a socket: what a verb needs of the world
-//! comes through [`Api`], [`Sink`] and [`Session`]. So a line that came from elsewhere can be run as it is: the verbs
-//! that touch the machine (`serve`, `backup`, `restore` and the like) are no variants of [`Verb`], and a line that names
-//! one is not understood.
+//! Nothing here reads a file, the environment or a clock, or opens a socket. A verb reaches the outside only through
+//! [`Api`], [`Sink`] and [`Session`]. So a line that came from elsewhere can be run as it is: the verbs that touch the
+//! machine (`serve`, `backup`, `restore` and the like) are not variants of [`Verb`], and a line that names one is
+//! refused.
 
 pub mod ages;
 mod api;

@@ -1,4 +1,4 @@
-//! Lines: words that name a verb, as somebody types them.
+//! Lines: the words that somebody types to run a verb.
 
 use clap::{Parser, Subcommand};
 
@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use crate::session::{Output, Session};
 use crate::{events, ls, reconfigure, reload, reservation, rm, settings, show, tasks};
 
-/// What people ask of the daemon.
+/// The verbs that only talk to the API.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
     /// List instances, leases, clients or orphans
@@ -30,11 +30,11 @@ pub enum Verb {
 }
 
 impl Verb {
-    /// Does it.
+    /// Runs the verb.
     ///
     /// # Errors
     ///
-    /// When the API refuses or does not answer, or what it answers cannot be printed.
+    /// When the API refuses or does not answer, or the result cannot be printed.
     pub async fn run(&self, session: &mut Session<'_>) -> Result<(), Failure> {
         match self {
             Self::Ls(args) => ls::run(args, session).await,
@@ -57,23 +57,23 @@ pub struct Line {
     /// How results are printed
     #[arg(short, long, global = true, value_enum, default_value_t = Output::Table)]
     pub output: Output,
-    /// What is asked for.
+    /// The verb to run.
     #[command(subcommand)]
     pub verb: Verb,
 }
 
-/// Why words are no line.
+/// The reason why a line cannot be run.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text}")]
 pub struct Misuse {
-    /// What to say: which words were not understood and what would be, or the help that was asked for.
+    /// Text for the user: which words were not understood and what would be, or the requested help.
     pub text: String,
-    /// Whether help was asked for, and nothing is wrong.
+    /// Whether the user asked for help, so that nothing is wrong.
     pub is_help: bool,
 }
 
 impl Line {
-    /// Reads a line. The verbs that touch the machine are none of its verbs.
+    /// Parses a line. It has only the verbs that do not touch the machine.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! The order of lists: by what things are, not by how they are written.
+//! The order of lists: by value, not by spelling.
 
 use std::net::Ipv6Addr;
 
@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::failure::Failure;
 use super::page::read;
 
-/// Where a lease stands.
+/// The position of a lease in the list.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 struct Place {
     link: String,
@@ -18,7 +18,7 @@ struct Place {
     address: Option<Ipv6Addr>,
 }
 
-/// Leases by their link; within it addresses by their value, then prefixes.
+/// Sorts leases by link, then addresses by their value, then prefixes.
 pub(super) fn leases(items: &[Value]) -> Result<Vec<Value>, Failure> {
     let mut placed: Vec<(Place, &Value)> = items
         .iter()

@@ -1,4 +1,4 @@
-//! Lists of the API, which come a page at a time.
+//! Reads lists of the API page by page.
 
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
@@ -47,20 +47,20 @@ pub async fn one(api: &dyn Api, path: &str, query: &Query<'_>) -> Result<Vec<Val
     Ok(page.items)
 }
 
-/// Reads an answer.
+/// Parses an answer.
 ///
 /// # Errors
 ///
-/// When it is not what it should be.
+/// When the answer does not have the expected form.
 pub fn parse<T: DeserializeOwned>(body: &Bytes, what: &'static str) -> Result<T, Failure> {
     serde_json::from_slice(body).map_err(|source| Failure::Answer { what, source })
 }
 
-/// Reads an item.
+/// Parses an item.
 ///
 /// # Errors
 ///
-/// When it is not what it should be.
+/// When the item does not have the expected form.
 pub fn read<T: DeserializeOwned>(item: &Value, what: &'static str) -> Result<T, Failure> {
     T::deserialize(item).map_err(|source| Failure::Answer { what, source })
 }

@@ -1,9 +1,9 @@
-//! Text for a terminal: what clients and servers say of themselves must not steer it, nor change the order of what is
-//! read beside it.
+//! Makes text safe for a terminal. Text of clients and servers must not control the terminal, nor change the order of
+//! other text.
 
 use std::fmt::Write as _;
 
-/// The text with a replacement for each character that is not seen but acts.
+/// Replaces each character that is invisible but has an effect.
 pub fn printable(text: &str) -> String {
     text.chars().map(|c| if acts(c) { '\u{fffd}' } else { c }).collect()
 }
@@ -15,9 +15,9 @@ pub fn printable_lines(text: &str) -> String {
         .collect()
 }
 
-/// JSON in which each such character is escaped (RFC 8259, section 7): it says the same.
+/// Escapes each such character in JSON (RFC 8259, section 7). The meaning of the JSON stays the same.
 pub fn escape_json(json: &str) -> String {
-    // Outside of strings there are none but the line feeds of the layout.
+    // Outside of strings only the line feeds of the layout occur.
     escape(json, |escaped, c| {
         if c == '\n' {
             escaped.push(c);
@@ -30,7 +30,7 @@ pub fn escape_json(json: &str) -> String {
     })
 }
 
-/// One line of a log in which each such character is written as in Rust: `\n`, `\u{202e}`.
+/// Escapes each such character in a line of a log as Rust does: `\n`, `\u{202e}`.
 pub fn escape_line(line: &str) -> String {
     escape(line, |escaped, c| match c {
         '\n' | '\r' | '\t' => escaped.extend(c.escape_default()),
@@ -50,8 +50,8 @@ fn escape(text: &str, mut put: impl FnMut(&mut String, char)) -> String {
     escaped
 }
 
-/// Whether a character acts on a terminal or on the text around it: controls, line and paragraph separators, marks of
-/// direction (UAX #9), and what has no width.
+/// Whether a character affects a terminal or the text around it: controls, line and paragraph separators, direction
+/// marks (UAX #9), and characters without width.
 fn acts(c: char) -> bool {
     c.is_control()
         || matches!(

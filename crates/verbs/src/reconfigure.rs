@@ -1,4 +1,4 @@
-//! `orchestrator reconfigure`: has a client ask again.
+//! `orchestrator reconfigure`: makes a client send a message to the server.
 
 use serde_json::Value;
 
@@ -18,7 +18,7 @@ pub struct Args {
     message: String,
 }
 
-/// Begins; the client is told again and again until it asks.
+/// Begins a Reconfigure. The daemon repeats it until the client answers.
 pub(super) async fn run(args: &Args, session: &mut Session<'_>) -> Result<(), Failure> {
     let (kind, id) = resolve(&args.id, &[(Kind::Client, &[])], session.api).await?;
     let path = with_query(

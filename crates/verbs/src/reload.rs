@@ -1,4 +1,4 @@
-//! `orchestrator reload`: has the daemon read its settings again.
+//! `orchestrator reload`: makes the daemon read its settings again.
 
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ use super::page;
 use super::session::{Output, Session};
 use orchestrator_api_types::{Change, Effect, Reloaded};
 
-/// Prints what became other. Wrong settings fail with all their faults, and nothing was changed.
+/// Prints what changed. Wrong settings fail with all their faults, and change nothing.
 pub(super) async fn run(session: &mut Session<'_>) -> Result<(), Failure> {
     let answer = session.api.post("/v1/settings/reload", Vec::new()).await;
     let answer = answer.map_err(refused)?;

@@ -1,4 +1,4 @@
-//! `orchestrator reservation`: what is kept for known clients.
+//! `orchestrator reservation`: lists, makes and removes reservations.
 
 use std::net::Ipv6Addr;
 
@@ -52,7 +52,7 @@ struct Add {
     prefix: Option<Ipv6Net>,
 }
 
-/// By what the client is known.
+/// The identification of a client in a reservation.
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = false)]
 struct Known {
@@ -85,7 +85,7 @@ pub(super) async fn run(args: &Args, session: &mut Session<'_>) -> Result<(), Fa
     }
 }
 
-/// Removes each; one that fails keeps none of the others, and the last failure is the outcome.
+/// Removes each reservation. A failure does not stop the others; the last failure is the result.
 async fn remove(ids: &[String], session: &mut Session<'_>) -> Result<(), Failure> {
     let mut failed: Option<Failure> = None;
     let mut removed = Vec::new();
@@ -124,7 +124,7 @@ fn show(items: &[Value], session: &mut Session<'_>) -> Result<(), Failure> {
 }
 
 impl Add {
-    /// What the API takes.
+    /// The body of the request.
     fn body(&self) -> Value {
         let Known {
             duid,

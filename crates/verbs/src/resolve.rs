@@ -1,4 +1,4 @@
-//! Resolves names: any name, id or address, or the beginning of one, that belongs to one thing only.
+//! Resolves a name, id or address, or the beginning of one, to the only thing that it identifies.
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -12,7 +12,7 @@ use super::page::{self, Query};
 use orchestrator_api_types::Phase;
 use orchestrator_model::{Id, Slot};
 
-/// Candidates that are shown where a name belongs to several.
+/// How many candidates are shown when a name fits several things.
 const SHOWN: usize = 5;
 
 /// The kinds of things that have an id.
@@ -23,7 +23,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// Where the API has them.
+    /// The path of the list in the API.
     pub(super) fn path(self) -> &'static str {
         match self {
             Self::Instance => "/v1/instances",
@@ -39,7 +39,7 @@ impl Kind {
     }
 }
 
-/// What the API says of a thing, as far as it takes to tell it from others.
+/// The keys of an answer that identify a thing.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 struct Named {
     id: Id,
@@ -47,7 +47,7 @@ struct Named {
     link: Option<String>,
     #[serde(default)]
     hostname: Option<String>,
-    /// Whose instance it is.
+    /// The client of an instance.
     #[serde(default)]
     client: Option<Id>,
     /// The address of an instance.
@@ -55,12 +55,12 @@ struct Named {
     address: Option<Ipv6Addr>,
     #[serde(default)]
     phase: Option<Phase>,
-    /// Which of its owner's slots an instance fills.
+    /// The owner's slot that an instance fills.
     #[serde(default)]
     slot: Option<Slot>,
 }
 
-/// A thing that may be meant.
+/// A thing that a name may identify.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Candidate {
     kind: Kind,
@@ -68,7 +68,7 @@ struct Candidate {
 }
 
 impl Candidate {
-    /// Whether its id begins so.
+    /// Whether its id begins with the text.
     fn begins_with(&self, text: &str) -> bool {
         self.named.id.to_string().starts_with(&text.to_lowercase())
     }
@@ -93,11 +93,11 @@ impl fmt::Display for Candidate {
     }
 }
 
-/// The one thing that goes by `text`, and what kind of thing it is: by its id, its host name, its DUID, an address, or
-/// the beginning of one of these.
+/// The only thing that `text` identifies, and its kind. The text may be an id, a host name, a DUID, an address, or the
+/// beginning of one.
 ///
-/// A whole id is asked for first, so that no host name can stand for another's id. Otherwise the lists are read, each
-/// with its query; the API decides what fits.
+/// A complete id is looked up first, so that no host name can stand for another thing's id. Otherwise the lists are
+/// read, each with its query; the API decides what matches.
 pub(super) async fn resolve(text: &str, among: &[(Kind, &Query<'_>)], api: &dyn Api) -> Result<(Kind, Id), Failure> {
     if let Ok(id) = text.parse::<Id>() {
         for (kind, _) in among {
@@ -144,10 +144,10 @@ fn candidates(kind: Kind, items: &[Value]) -> Result<Vec<Candidate>, Failure> {
     items.iter().map(read).collect()
 }
 
-/// Those that are meant, of all that fit.
+/// Selects the candidates that are meant.
 ///
-/// An instance fits whatever its client does: where the client is there too, the client is meant. But the address of an
-/// instance means that instance. What is gone is meant by its id alone.
+/// An instance matches whenever its client does. If the client matches too, the client is meant. But the address of an
+/// instance means that instance. A thing that is gone is meant only by its id.
 fn meant(text: &str, mut found: Vec<Candidate>) -> Vec<Candidate> {
     if let Ok(address) = text.parse()
         && found.iter().any(|candidate| candidate.is_instance_at(address))
@@ -166,7 +166,7 @@ fn meant(text: &str, mut found: Vec<Candidate>) -> Vec<Candidate> {
     found
 }
 
-/// A candidate, with its slot where another one is of the same client.
+/// A candidate as text, with its slot if another candidate is of the same client.
 fn shown(candidate: &Candidate, all: &[Candidate]) -> String {
     let client = candidate.named.client;
     let of_client = all.iter().filter(|other| other.named.client == client).count();

@@ -1,4 +1,4 @@
-//! `orchestrator rm`: destroys instances.
+//! `orchestrator rm`: removes instances.
 
 use serde_json::Value;
 
@@ -23,7 +23,7 @@ pub struct Args {
     release: bool,
 }
 
-/// Destroys each; one that fails keeps none of the others, and the last failure is the outcome.
+/// Removes each instance. A failure does not stop the others; the last failure is the result.
 pub(super) async fn run(args: &Args, session: &mut Session<'_>) -> Result<(), Failure> {
     let api = session.api;
     let mut failed: Option<Failure> = None;

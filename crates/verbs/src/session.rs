@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::printable::{printable, printable_lines};
 use crate::table;
 
-/// How results are printed.
+/// The format of results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Output {
     /// For people
@@ -23,7 +23,7 @@ pub enum Output {
 }
 
 impl Output {
-    /// How wide tables may be.
+    /// The width of tables.
     pub fn width(self) -> table::Width {
         match self {
             Self::Table | Self::Json => table::Width::Narrow,
@@ -32,33 +32,33 @@ impl Output {
     }
 }
 
-/// Where a verb prints.
+/// The place where a verb prints.
 pub trait Sink: Send {
-    /// Prints one line or several. They hold no character that acts on a terminal.
+    /// Prints one or more lines. They have no character that affects a terminal.
     ///
     /// # Errors
     ///
-    /// When nobody reads any more, or it cannot be printed.
+    /// When the reader is gone, or printing fails.
     fn print(&mut self, lines: &str) -> io::Result<()>;
 
-    /// Says what went wrong while the verb goes on.
+    /// Reports a failure while the verb continues.
     fn warn(&mut self, line: &str);
 }
 
-/// One run of a verb: whom it asks, and where and how it prints.
+/// One run of a verb: its API, its output and its time.
 pub struct Session<'a> {
     /// The API.
     pub api: &'a dyn Api,
-    /// Where it prints.
+    /// The output.
     pub sink: &'a mut dyn Sink,
-    /// How.
+    /// The format of the output.
     pub output: Output,
-    /// When it runs: ages are counted from it.
+    /// The time of the run, from which ages are counted.
     pub now: Timestamp,
 }
 
 impl Session<'_> {
-    /// Prints one line or several.
+    /// Prints one or more lines.
     pub(crate) fn print(&mut self, text: &str) -> Result<(), Failure> {
         self.sink.print(&printable_lines(text)).map_err(Failure::Print)
     }
@@ -69,7 +69,7 @@ impl Session<'_> {
         self.print(&json)
     }
 
-    /// Says why one of several things failed, and goes on.
+    /// Reports why one of several things failed, and continues.
     pub(crate) fn warn(&mut self, failure: &dyn std::error::Error) {
         let text = orchestrator_runtime::causes::with_causes(failure);
         self.sink.warn(&printable(&text));

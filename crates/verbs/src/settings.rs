@@ -1,4 +1,4 @@
-//! `orchestrator settings`: which settings are in force, and whether others are written.
+//! `orchestrator settings`: shows which settings are in force, and whether the written ones differ.
 
 use serde_json::Value;
 
@@ -21,7 +21,7 @@ pub(super) async fn run(session: &mut Session<'_>) -> Result<(), Failure> {
     }
 }
 
-/// When they were loaded, what became of the last reload, and what another would do.
+/// When the settings were loaded, the result of the last reload, and the effect of another.
 pub(super) fn render(view: &SettingsView, now: Timestamp) -> String {
     let last = view.last_reload.as_ref().map(|last| {
         let outcome = if last.ok {

@@ -1,4 +1,4 @@
-//! `orchestrator show`: a client or an instance, and what happened to it.
+//! `orchestrator show`: shows a client or an instance, and its events.
 
 use serde_json::Value;
 

@@ -1,11 +1,11 @@
-//! Reads server-sent events out of a stream of bytes.
+//! Reads Server-Sent Events from a stream of bytes.
 
-/// Bytes of the largest event that is read; what is larger is no event of ours.
+/// The largest event that is read, in bytes. The daemon sends no larger one.
 const LARGEST: usize = 1 << 20;
 
-/// Takes bytes as they come, gives events as they are complete.
+/// Takes bytes as they arrive, and returns events once they are complete.
 ///
-/// Only what the daemon sends is understood: lines that end with a line feed, `data` fields; the others are skipped.
+/// It supports only what the daemon sends: `data` fields, and lines that end with a line feed. It skips other fields.
 #[derive(Debug, Default)]
 pub(super) struct Events {
     line: Vec<u8>,

@@ -7,15 +7,15 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 use super::failure::Failure;
 use super::printable::{escape_json, printable};
 
-/// Columns of the terminal that a cell of text takes at most, unless its column says otherwise.
+/// The default width limit of a cell, in columns of the terminal.
 const CELL: usize = 40;
 
-/// How wide a table may be.
+/// The width of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Width {
-    /// Cells are cut to what their column takes.
+    /// Cells are cut to the limit of their column.
     Narrow,
-    /// As wide as what is in it.
+    /// The table is as wide as its content.
     Wide,
 }
 
@@ -23,7 +23,7 @@ pub enum Width {
 #[derive(Debug, Clone, Copy)]
 pub struct Column {
     name: &'static str,
-    /// Columns of the terminal that a cell takes at most.
+    /// The width limit of a cell, in columns of the terminal.
     most: usize,
 }
 
@@ -33,18 +33,18 @@ impl Column {
         Self { name, most: CELL }
     }
 
-    /// A column for DUIDs: all usual kinds are whole, the longest of which is a UUID (RFC 6355).
+    /// A column for DUIDs. It shows all usual kinds whole; the longest of them is a UUID (RFC 6355).
     pub const fn duid(name: &'static str) -> Self {
         Self::new(name).at_most(53)
     }
 
-    /// With so many columns of the terminal at most.
+    /// Sets the width limit of the column, in columns of the terminal.
     pub const fn at_most(self, most: usize) -> Self {
         Self { most, ..self }
     }
 }
 
-/// Columns under a header, without borders; `-` for what is not there. An ellipsis is where a cell was cut.
+/// Formats columns under a header, without borders. `-` stands for a missing value; a cut cell ends with an ellipsis.
 pub fn columns(columns: &[Column], rows: impl IntoIterator<Item = Vec<String>>, width: Width) -> String {
     let header: Vec<&str> = columns.iter().map(|column| column.name).collect();
     let fit = |row: Vec<String>| {
@@ -59,7 +59,7 @@ pub fn columns(columns: &[Column], rows: impl IntoIterator<Item = Vec<String>>, 
     table(&header, rows.into_iter().map(fit))
 }
 
-/// The text in at most so many columns of the terminal.
+/// Cuts the text to a number of columns of the terminal.
 fn cut(text: &str, most: usize) -> String {
     if text.width() <= most {
         return text.to_owned();
@@ -74,7 +74,7 @@ fn cut(text: &str, most: usize) -> String {
     cut
 }
 
-/// Columns under a header, without borders, as wide as they need to be; `-` for what is not there.
+/// Formats columns under a header, without borders, as wide as needed. `-` stands for a missing value.
 pub fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
     table
@@ -96,7 +96,7 @@ pub fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> St
     table.trim_fmt()
 }
 
-/// Names with their values, one a line; those without a value are left out.
+/// Formats names with their values, one on each line. Names without a value are left out.
 pub fn record(fields: &[(&str, Option<String>)]) -> String {
     let mut table = Table::new();
     table
@@ -113,7 +113,7 @@ pub fn record(fields: &[(&str, Option<String>)]) -> String {
     table.trim_fmt()
 }
 
-/// JSON for people: indented.
+/// JSON with indentation, for people.
 ///
 /// # Errors
 ///
@@ -148,9 +148,9 @@ mod tests {
             ("", ""),
             ("12345", "12345"),
             ("123456", "1234…"),
-            // Two columns each.
+            // Each of these is two columns wide.
             ("日本日本", "日本…"),
-            // None of its own.
+            // This has no width.
             (
                 "e\u{301}e\u{301}e\u{301}e\u{301}e\u{301}",
                 "e\u{301}e\u{301}e\u{301}e\u{301}e\u{301}",

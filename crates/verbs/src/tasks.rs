@@ -1,4 +1,4 @@
-//! `orchestrator tasks`: what every task of the daemon does.
+//! `orchestrator tasks`: shows the state of every task of the daemon.
 
 use serde_json::Value;
 
@@ -11,7 +11,7 @@ use super::{page, table};
 use orchestrator_api_types::{Task, TaskResult};
 use orchestrator_model::Timestamp;
 
-/// Columns of a reason, or of what a task is for.
+/// The width limit of a reason or a purpose.
 const TEXT: usize = 100;
 
 pub(super) async fn run(session: &mut Session<'_>) -> Result<(), Failure> {
@@ -22,7 +22,7 @@ pub(super) async fn run(session: &mut Session<'_>) -> Result<(), Failure> {
     }
 }
 
-/// A table of tasks. A wide one also says what each is for.
+/// A table of tasks. A wide one also shows the purpose of each.
 pub(super) fn render(items: &[Value], now: Timestamp, width: Width) -> Result<String, Failure> {
     let row = |item| {
         let task: Task = read(item, "a task")?;
@@ -61,7 +61,7 @@ pub(super) fn render(items: &[Value], now: Timestamp, width: Width) -> Result<St
     Ok(table::columns(&header, rows, width))
 }
 
-/// How the last run ended, and how often that was so in a row.
+/// The result of the last run, and how often it failed in a row.
 fn result(last: Option<TaskResult>, failures: u32) -> String {
     match last {
         None => String::new(),

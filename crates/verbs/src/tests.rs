@@ -1,4 +1,4 @@
-//! What people read, and lines that run over an API in memory.
+//! Output as people read it, and lines that run on an API in memory.
 
 use std::io;
 
@@ -156,7 +156,7 @@ ready      2023-11-14T22:10:09.000Z (3m11s ago)
     );
 }
 
-/// What a verb printed.
+/// The output of a verb.
 #[derive(Debug, Default)]
 pub(crate) struct Printed {
     pub(crate) lines: Vec<String>,
@@ -174,7 +174,7 @@ impl Sink for Printed {
     }
 }
 
-/// An API that answers nothing.
+/// An API that does not answer.
 pub(crate) struct Nobody;
 
 #[async_trait]
@@ -215,7 +215,7 @@ impl<F: Fn(&str) -> (u16, Value) + Send + Sync> Api for Canned<F> {
     }
 }
 
-/// Runs a line; what it printed, and how it ended.
+/// Runs a line. Returns what it printed and its result.
 async fn run(line: &str, api: &dyn Api) -> (Printed, Result<(), Failure>) {
     let line = Line::parse(line.split(' ')).expect("a line");
     let mut printed = Printed::default();

@@ -1,4 +1,4 @@
-//! Answers of the API as tables.
+//! Formats answers of the API as tables.
 
 use serde_json::Value;
 
@@ -12,13 +12,13 @@ use orchestrator_api_types::{
 };
 use orchestrator_model::{Duid, Timestamp};
 
-/// Columns of a reason: what failed, on what, and the beginning of what to do.
+/// The width limit of a reason. It has room for what failed, on what, and the beginning of the advice.
 const REASON: usize = 100;
 
-/// Columns of a prefix with its length: no cell of one is cut.
+/// The width of a prefix with its length. Such a cell is never cut.
 const PREFIX: usize = 43;
 
-/// Columns of a name that a client gave itself: RFC 1035 allows 253.
+/// The width limit of a client's host name. RFC 1035 allows 253 characters.
 const NAME: usize = 32;
 
 /// A table of instances.
@@ -59,7 +59,7 @@ pub(super) fn instances(items: &[Value], now: Timestamp, width: Width) -> Result
     Ok(columns(&header, rows, width))
 }
 
-/// By what people know an owner: a client by its host name or its DUID.
+/// The name of an owner for people: a client's host name or DUID.
 fn whose(owner: &Owner, hostname: Option<String>, duid: Option<Duid>) -> String {
     let name = hostname.or_else(|| duid.map(|duid| duid.to_string()));
     name.unwrap_or_else(|| match owner {
@@ -68,7 +68,7 @@ fn whose(owner: &Owner, hostname: Option<String>, duid: Option<Duid>) -> String 
     })
 }
 
-/// The template of an instance, with its slot where that is not called after the template.
+/// The template of an instance, with its slot if that has another name.
 fn made_from(instance: &Instance) -> String {
     match instance.slot == instance.template {
         true => instance.template.clone(),
@@ -76,7 +76,7 @@ fn made_from(instance: &Instance) -> String {
     }
 }
 
-/// The version of an instance's template, behind its name; nothing where it has none.
+/// The version of an instance's template, as a suffix of its name; empty if it has none.
 fn version(instance: &Instance, outdated: Option<bool>) -> String {
     match (instance.version, outdated) {
         (0, _) => String::new(),
@@ -89,7 +89,7 @@ fn text(value: Option<impl ToString>) -> String {
     value.map(|value| value.to_string()).unwrap_or_default()
 }
 
-/// A table of instances that the database does not know.
+/// A table of orphans: instances that the database does not know.
 pub(super) fn orphans(items: &[Value], width: Width) -> Result<String, Failure> {
     let row = |item| {
         let orphan: Orphan = read(item, "an orphan")?;
@@ -180,7 +180,7 @@ pub(super) fn reservations(items: &[Value], width: Width) -> Result<String, Fail
     Ok(columns(&header, rows, width))
 }
 
-/// The client that a reservation is for.
+/// The client of a reservation.
 fn holder(view: &ReservationView) -> String {
     let known_by = [
         view.duid.as_ref().map(|duid| format!("DUID {duid}")),
@@ -261,7 +261,7 @@ pub(super) fn instance(item: &Value, now: Timestamp) -> Result<String, Failure> 
     Ok(record(&[&fields(instance, outdated, now), whom.as_slice()].concat()))
 }
 
-/// Everything about an instance that is shown with its client.
+/// Everything about an instance, as a part of its client's output.
 pub(super) fn instance_of_client(item: &Value, now: Timestamp) -> Result<String, Failure> {
     Ok(record(&fields(read(item, "an instance")?, None, now)))
 }

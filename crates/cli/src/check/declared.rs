@@ -1,4 +1,4 @@
-//! What is declared through the API, as the database has it.
+//! The templates that are declared through the API, read from the database.
 
 use std::collections::BTreeSet;
 
@@ -6,12 +6,12 @@ use orchestrator_model::{Origin, RecordedTemplate};
 use orchestrator_settings::Elsewhere;
 use orchestrator_store::{Store, StoreError};
 
-/// The templates that the database has; none where the daemon still has to make it.
+/// Reads the templates from the database. There are none if the daemon has not created the database yet.
 pub(super) async fn look(url: &str) -> Result<Vec<RecordedTemplate>, StoreError> {
     Store::look_for_templates(url).await
 }
 
-/// What the settings may name besides what they declare. Where the database is away, nobody knows.
+/// The names that the settings may use without declaring them. They are unknown while the database is unreachable.
 pub(super) fn elsewhere(recorded: &Result<Vec<RecordedTemplate>, StoreError>) -> Elsewhere {
     let Ok(recorded) = recorded else {
         return Elsewhere::Unknown;

@@ -3,10 +3,10 @@
 use super::Finding;
 use orchestrator_settings::Settings;
 
-/// The setting by its name.
+/// The name of the kernel's setting.
 const SETTING: &str = "net.ipv6.conf.all.forwarding";
 
-/// Nothing where no client needs it: an instance is on its client's own link.
+/// `None` if no client needs forwarding: an instance is on its client's own link.
 pub(super) fn check(settings: &Settings, forwards: bool) -> Option<Finding> {
     let provides = settings.links.iter().any(|link| settings.provides(link));
     let relayed = provides && !settings.source.listener.relays.is_empty();

@@ -1,8 +1,8 @@
-//! Who else on a link answers clients: other DHCPv6 servers and other routers.
+//! Finds other DHCPv6 servers and other routers that answer clients on a link.
 //!
-//! `check` plays a client that has nothing yet: it sends a Solicit and an Information-request (RFC 9915, sections 18.2.1
-//! and 18.2.6) and a Router Solicitation (RFC 4861, section 6.3.7), and takes nothing of what it is offered. Servers
-//! keep no state for that.
+//! `check` acts as a client that has nothing yet: it sends a Solicit and an Information-request (RFC 9915, sections
+//! 18.2.1 and 18.2.6) and a Router Solicitation (RFC 4861, section 6.3.7). It accepts no offer, so servers keep no
+//! state for it.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -18,12 +18,13 @@ use super::Finding;
 use orchestrator_model::LeaseSource;
 use orchestrator_settings::{LinkSettings, Settings};
 
-/// How long answers are waited for. A server answers an Advertise at once; a router may wait half a second (RFC 4861,
-/// section 6.2.6).
+/// How long to wait for answers. A server sends an Advertise at once; a router may wait half a second (RFC 4861,
+/// section
+/// 6.2.6).
 const PATIENCE: Duration = Duration::from_secs(3);
-/// When everything is sent a second time: a port that has just come up forwards nothing yet.
+/// When everything is sent a second time. A bridge port that has just come up forwards nothing yet.
 const AGAIN: Duration = Duration::from_secs(1);
-/// Answers that are listed for a link; a stranger may invent any number.
+/// The largest number of answers that are listed for a link. A stranger could invent any number.
 const MOST: usize = 8;
 
 /// All_DHCP_Relay_Agents_and_Servers (RFC 9915, section 7.1).
@@ -43,8 +44,8 @@ const INFORMATION_REQUEST: u8 = 11;
 const ROUTER_SOLICITATION: u8 = 133;
 const ROUTER_ADVERTISEMENT: u8 = 134;
 
-/// What is said about every link whose bridge is there and where the daemon serves DHCPv6 itself. All links are asked at
-/// the same time.
+/// Checks every link whose bridge exists and on which the daemon itself serves DHCPv6. All links are asked at the same
+/// time.
 pub(super) async fn check(settings: &Settings, network: &Network) -> Vec<Finding> {
     let links = settings.links.iter();
     let served = links.filter(|link| !link.remote && link.source == LeaseSource::Listener);
@@ -109,12 +110,12 @@ fn of_routers(link: &str, answered: io::Result<BTreeMap<Ipv6Addr, Advertised>>) 
     Finding::there(name, said.collect::<Vec<_>>().join(", "))
 }
 
-/// What a router advertises about itself.
+/// The content of a router's advertisement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Advertised {
     /// The M flag: addresses come by DHCPv6.
     managed: bool,
-    /// How long it is a default router, in seconds; 0 for not at all.
+    /// How long it is a default router, in seconds; 0 if it is none.
     lifetime: u16,
 }
 
@@ -131,7 +132,7 @@ impl std::fmt::Display for Advertised {
     }
 }
 
-/// Asks for DHCPv6 servers: who answers, with the preference of the Advertise.
+/// Asks for DHCPv6 servers. Returns the address of each that answers, with the preference of its Advertise.
 async fn ask_servers(bridge: &Bridge, until: Instant) -> io::Result<BTreeMap<Ipv6Addr, Option<u8>>> {
     let socket = client_socket(bridge)?;
     let transaction = transaction()?;
@@ -162,7 +163,7 @@ async fn ask_servers(bridge: &Bridge, until: Instant) -> io::Result<BTreeMap<Ipv
     }
 }
 
-/// A socket on the client's port of the bridge alone.
+/// Opens a socket on the client's port of the bridge only.
 fn client_socket(bridge: &Bridge) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::IPV6, Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_nonblocking(true)?;
@@ -178,8 +179,8 @@ fn transaction() -> io::Result<[u8; 3]> {
     Ok([a, b, c])
 }
 
-/// A message of a client with the DUID-LL of this link-layer address (RFC 9915, sections 8 and 11.4), which asks for an
-/// address if it is a Solicit.
+/// Builds a client's message with the DUID-LL of this link-layer address (RFC 9915, sections 8 and 11.4). A Solicit
+/// also asks for an address.
 fn request(kind: u8, [a, b, c]: [u8; 3], mac: Option<[u8; 6]>) -> Vec<u8> {
     let mut message = vec![kind, a, b, c];
     // Client Identifier: DUID-LL, Ethernet.
@@ -188,13 +189,14 @@ fn request(kind: u8, [a, b, c]: [u8; 3], mac: Option<[u8; 6]>) -> Vec<u8> {
     // Elapsed Time.
     message.extend([0, 8, 0, 2, 0, 0]);
     if kind == SOLICIT {
-        // IA_NA 1 with no wish for T1 and T2.
+        // IA_NA 1; zero leaves T1 and T2 to the server.
         message.extend([0, 3, 0, 12, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]);
     }
     message
 }
 
-/// The preference in an answer to us, `None` inside where it has none; `None` when it is no answer to us.
+/// The preference of an answer to this check; the inner `None` means that the answer has none. The outer `None` means
+/// that the message is no answer to this check.
 fn answer(message: &[u8], transaction: [u8; 3]) -> Option<Option<u8>> {
     const SERVER_IDENTIFIER: u16 = 2;
     const PREFERENCE: u16 = 7;
@@ -217,7 +219,7 @@ fn answer(message: &[u8], transaction: [u8; 3]) -> Option<Option<u8>> {
     is_server.then_some(preference)
 }
 
-/// Asks for routers: who advertises, and what.
+/// Asks for routers. Returns the address of each that advertises, with its advertisement.
 async fn ask_routers(bridge: &Bridge, until: Instant) -> io::Result<BTreeMap<Ipv6Addr, Advertised>> {
     let socket = Icmp6Socket::open(&bridge.name, bridge.index, &[ROUTER_ADVERTISEMENT], &[ALL_NODES])?;
     let solicitation = [ROUTER_SOLICITATION, 0, 0, 0, 0, 0, 0, 0];
@@ -242,7 +244,7 @@ async fn ask_routers(bridge: &Bridge, until: Instant) -> io::Result<BTreeMap<Ipv
     }
 }
 
-/// What a router advertisement says (RFC 4861, section 4.2).
+/// Parses a router advertisement (RFC 4861, section 4.2).
 fn advertised(message: &[u8]) -> Option<Advertised> {
     match message {
         [ROUTER_ADVERTISEMENT, 0, _, _, _, flags, high, low, ..] if message.len() >= 16 => Some(Advertised {

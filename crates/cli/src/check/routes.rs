@@ -7,7 +7,7 @@ use crate::routes::{Owner, Site, sites};
 use orchestrator_runtime::causes::with_causes;
 use orchestrator_settings::Settings;
 
-/// One finding for each site that nobody here answers for.
+/// One finding for each site that has routes but no daemon here.
 pub(super) async fn check(settings: &Settings, network: &Network) -> Vec<Finding> {
     match sites(network, Some(settings)).await {
         Ok(sites) => sites

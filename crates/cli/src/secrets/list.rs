@@ -9,7 +9,7 @@ use super::super::{Output, table};
 use super::Place;
 use orchestrator_model::Timestamp;
 
-/// All that the database holds.
+/// The secrets, authorities and certificates in the database.
 struct Holdings {
     secrets: Vec<Listed>,
     authorities: Vec<Authority>,
@@ -26,7 +26,7 @@ impl Holdings {
     }
 }
 
-/// Lists everything; fails afterwards when the key file does not open it.
+/// Lists everything. Fails afterwards if the key file does not open the secrets.
 pub(super) async fn list(place: &Place, output: Output) -> Result<(), Failure> {
     let holdings = Holdings::of(place).await?;
     let key = find_key(&place.rows, &place.file).await;
@@ -45,7 +45,7 @@ pub(super) async fn list(place: &Place, output: Output) -> Result<(), Failure> {
     }
 }
 
-/// Prints the certificates of the authorities that are trusted. It needs no key.
+/// Prints the certificates of the trusted authorities. This needs no key.
 pub(super) async fn authorities(place: &Place) -> Result<(), Failure> {
     let at = Timestamp::wall();
     let all = place.rows.authorities().await.map_err(SecretsError::from)?.into_iter();

@@ -1,7 +1,7 @@
-//! `orchestrator secrets`: which secrets there are, and new keys in place of old ones. It never shows a value.
+//! `orchestrator secrets`: lists the secrets and replaces keys. It never shows a value.
 //!
-//! It works on the database and the key file themselves, whether or not the daemon runs: who may read the key file may
-//! use it, and no key passes through the API. A daemon that runs finds the new keys by itself.
+//! It works on the database and the key file directly, whether or not the daemon runs. Whoever may read the key file
+//! may use it, and no key passes through the API. A running daemon finds new keys by itself.
 
 mod list;
 mod rotate;
@@ -95,7 +95,7 @@ async fn revoke(place: &Place, serial: &str) -> Result<(), Failure> {
     })
 }
 
-/// A user who still has the key file is refused, so that no secret is discarded by mistake.
+/// Refuses a user who still has the key file, so that nobody discards secrets by mistake.
 async fn discard(place: &Place, force: bool) -> Result<(), Failure> {
     match find_key(&place.rows, &place.file).await {
         Ok(_) if !force => return Err(Failure::SecretsOpen),

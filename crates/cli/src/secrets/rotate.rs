@@ -1,4 +1,4 @@
-//! New keys in place of old ones.
+//! Replaces keys by new ones.
 
 use orchestrator_secrets::rotate_key;
 use serde_json::json;
