@@ -1,4 +1,4 @@
-//! The addresses that the interface is lent, and whether someone else has them.
+//! The addresses of the client's leases on the interface, and the result of their duplicate address detection.
 //!
 //! ```text
 //!   lend ──▶ checking ──detection is over──▶ ready ──▶ withdrawn
@@ -41,12 +41,12 @@ impl Addresses {
         }
     }
 
-    /// Whether all may be used.
+    /// Whether all addresses may be used.
     pub(super) fn are_ready(&self) -> bool {
         self.checking.is_empty()
     }
 
-    /// Lends one, or lends it for longer.
+    /// Adds an address to the interface, or extends its lifetimes.
     pub(super) async fn lend(
         &mut self,
         address: Ipv6Addr,
@@ -60,15 +60,15 @@ impl Addresses {
         Ok(())
     }
 
-    /// Takes one away.
+    /// Removes an address.
     pub(super) async fn withdraw(&mut self, address: Ipv6Addr) -> Result<(), NetworkError> {
         self.checking.remove(&address);
         self.ready.remove(&address);
         self.network.remove_address(self.index, address).await
     }
 
-    /// Forgets what is known: the interface went down. The kernel may take the addresses with it, which says nothing of
-    /// anyone else.
+    /// Forgets all results, because the interface went down. The kernel may remove the addresses then, which does not
+    /// mean that another host has them.
     pub(super) fn forget(&mut self) {
         self.checking.clear();
         self.ready.clear();

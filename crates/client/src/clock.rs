@@ -1,5 +1,5 @@
-//! The client's clock: the wall clock as it stood at the start, carried on by time that also passes while the machine
-//! sleeps. A lease goes on ending meanwhile, and nobody who sets the wall clock makes it end earlier or later.
+//! The client's clock: the wall clock at the start, continued by a clock that also counts while the machine sleeps. So
+//! leases end on time after a sleep, and setting the wall clock does not move their ends.
 
 use std::time::Duration;
 
@@ -27,13 +27,13 @@ impl Clock {
         self.wall.plus(since_boot().saturating_sub(self.started)).0
     }
 
-    /// How long until a moment of this clock.
+    /// The time until a moment of this clock.
     pub(super) fn until(&self, moment: i64) -> Duration {
         Timestamp(moment).since(Timestamp(self.now()))
     }
 }
 
-/// The kernel has had this clock for longer than it has had namespaces: the call does not fail.
+/// The kernel has had this clock for longer than namespaces, so the call does not fail.
 fn since_boot() -> Duration {
     clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(Duration::ZERO, Duration::from)
 }

@@ -13,7 +13,7 @@ const ETHERNET: [u8; 2] = [0, 1];
 /// The time of a DUID-LLT counts from 2000-01-01: in seconds since 1970.
 const LLT_EPOCH: i64 = 946_684_800;
 
-/// How a client names itself. What an earlier run chose is kept for as long as it is of the same kind.
+/// The choice of the client's DUID. A stored DUID is kept as long as it is of the chosen kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DuidChoice {
     /// Link-layer address and time.
@@ -22,11 +22,11 @@ pub enum DuidChoice {
     LinkLayer,
     /// A random UUID.
     Uuid,
-    /// This one.
+    /// This DUID.
     Given(Duid),
 }
 
-/// The text is neither a kind of DUID nor one.
+/// The text is neither a kind of DUID nor a DUID.
 #[derive(Debug, thiserror::Error)]
 #[error("take llt, ll, uuid, or the DUID itself, such as 00:03:00:01:02:00:5e:10:00:01")]
 pub struct DuidChoiceError(#[source] IdentityError);
@@ -45,7 +45,7 @@ impl FromStr for DuidChoice {
 }
 
 impl DuidChoice {
-    /// Whether a DUID is what is chosen.
+    /// Whether a DUID is of the chosen kind.
     pub(super) fn is_met_by(&self, duid: &Duid) -> bool {
         match self {
             Self::LinkLayerTime => duid.as_bytes().starts_with(&[0, 1]),
@@ -74,7 +74,7 @@ impl DuidChoice {
     }
 }
 
-/// Version 4 (RFC 9562, section 5.4).
+/// A UUID of version 4 (RFC 9562, section 5.4).
 fn random_uuid() -> Result<[u8; 16], ClientError> {
     let mut uuid = random()?;
     uuid[6] = uuid[6] & 0x0f | 0x40;
@@ -92,8 +92,8 @@ pub(super) fn random() -> Result<[u8; 16], ClientError> {
     Ok(bytes)
 }
 
-/// The number of an interface's identity association: always the same for the same name (FNV-1a), whatever index and
-/// link-layer address the interface has this time.
+/// The IAID of an interface. It depends only on the interface's name (FNV-1a), so that it stays the same when the index
+/// or the link-layer address changes.
 pub(super) fn association(interface: &str) -> Iaid {
     let hash = interface.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
         (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)

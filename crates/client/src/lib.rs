@@ -1,4 +1,5 @@
-//! The DHCPv6 client of an interface: what the protocol's state machine wants, done by a socket, by netlink and on disk.
+//! The DHCPv6 client of an interface. It carries out the actions of the protocol's state machine with a socket, netlink
+//! and files.
 //!
 //! ```text
 //!   wait for the interface ──▶ session: datagrams, time, interface changes, stop   
@@ -7,12 +8,11 @@
 //!                          orchestrator_dhcp6::client ──▶ actions: send, lend and remove addresses, report
 //! ```
 //!
-//! Whoever runs it opens the socket and the netlink connection ([`Attached`]): in its own network namespace, or in
-//! another one.
+//! The caller opens the socket and the netlink connection ([`Attached`]), in its own network namespace or another one.
 //!
-//! Addresses are lent to the kernel with their lifetimes, so that they end on time also without this program. One is
-//! told of as ready when the kernel's duplicate address detection is over, and declined when someone else has it.
-//! What is held is on disk before it is reported, and found again by the next start.
+//! Addresses are added to the interface with their lifetimes, so that the kernel removes them on time even without this
+//! program. An address is reported as ready when the kernel's duplicate address detection has passed, and is declined
+//! when another host has it. Leases are on disk before they are reported, and are found again by the next start.
 
 mod addresses;
 mod clock;
@@ -37,50 +37,50 @@ pub use report::Report;
 pub use session::{Attached, run};
 pub use socket::open_socket;
 
-/// What the client does, and on which interface.
+/// The options of a client, with its interface.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Name of the interface.
+    /// The name of the interface.
     pub interface: String,
-    /// What it asks for.
+    /// The addresses and prefixes that it asks for.
     pub wants: Wants,
     /// Whether a server may grant the lease at once.
     pub rapid_commit: bool,
-    /// Whether the server may make the client ask again.
+    /// Whether the server may make the client renew (RFC 9915, section 18.3.11).
     pub reconfigure: bool,
     /// The host name that the client sends to servers.
     pub hostname: Option<DomainName>,
-    /// How the client names itself, when no earlier run has said; see [`DuidChoice`].
+    /// The client's DUID, if no earlier run has stored one; see [`DuidChoice`].
     pub duid: Option<DuidChoice>,
-    /// Where DUID and leases are kept.
+    /// The directory of DUID and leases.
     pub state: PathBuf,
-    /// Ends when there is a lease, and leaves it.
+    /// Whether to end once there is a lease, and to keep it.
     pub once: bool,
-    /// Keeps the lease when the client is stopped, instead of releasing it.
+    /// Whether to keep the lease when the client is stopped, instead of releasing it.
     pub keep: bool,
-    /// How long the first lease may take.
+    /// The time limit for the first lease.
     pub timeout: Option<Duration>,
-    /// Reports each datagram that is passed over, with its reason.
+    /// Whether to report each ignored datagram with the reason.
     pub verbose: bool,
 }
 
-/// Why there is no client any more.
+/// The reason why the client ended.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// No interface of this name.
+    /// There is no interface with this name.
     #[error("there is no interface {0}; `ip link` lists those there are")]
     NoInterface(String),
-    /// The interface has no address that a DUID could be made of.
+    /// The interface has no link-layer address for a DUID.
     #[error("{0} has no link-layer address to make a DUID of; take --duid uuid")]
     NoLinkLayer(String),
-    /// No lease within the time that was given for it.
+    /// No lease was granted within the time limit.
     #[error("no server gave {interface} a lease within {} s; {passed_over}", limit.as_secs())]
     TimedOut {
         /// The interface.
         interface: String,
-        /// The time that was given.
+        /// The time limit.
         limit: Duration,
-        /// The answers that came and could not be used.
+        /// The answers that were ignored.
         passed_over: PassedOver,
     },
     /// The socket cannot be opened.
@@ -88,7 +88,7 @@ pub enum ClientError {
     Socket {
         /// The interface.
         interface: String,
-        /// Why not.
+        /// The cause.
         #[source]
         source: io::Error,
     },
@@ -97,30 +97,30 @@ pub enum ClientError {
     Receive {
         /// The interface.
         interface: String,
-        /// Why not.
+        /// The cause.
         #[source]
         source: io::Error,
     },
     /// The state files cannot be read or written.
     #[error("cannot {doing} {}; name a directory that can be written by --state", path.display())]
     State {
-        /// What was being done: "read", "write".
+        /// The failed operation: "read", "write".
         doing: &'static str,
         /// The file or directory.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         #[source]
         source: io::Error,
     },
-    /// Netlink refused.
+    /// Netlink failed.
     #[error(transparent)]
     Network(#[from] NetworkError),
-    /// A signal cannot be waited for, a random number not be had, or a report not be made.
+    /// The operating system failed: for a signal, a random number or a report.
     #[error("cannot {doing}")]
     System {
-        /// What was being done.
+        /// The failed operation.
         doing: &'static str,
-        /// Why not.
+        /// The cause.
         #[source]
         source: io::Error,
     },

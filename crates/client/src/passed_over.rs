@@ -1,4 +1,4 @@
-//! The answers that the client passed over, counted by their reason.
+//! Ignored answers, counted by reason.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,7 +7,7 @@ use std::fmt;
 /// number of them.
 const REASONS: usize = 8;
 
-/// How many answers were passed over, and why.
+/// The numbers of ignored answers, by reason.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PassedOver {
     by_reason: BTreeMap<String, u64>,
@@ -31,7 +31,7 @@ impl PassedOver {
     }
 }
 
-/// As the end of a sentence that says that there is no lease.
+/// The second half of a message that says that there is no lease.
 impl fmt::Display for PassedOver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.count() {

@@ -8,38 +8,38 @@ use serde_json::{Map, Value, json};
 
 use orchestrator_model::Timestamp;
 
-/// Something that happened, and when.
+/// An event of the client, with its time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
-    /// When, in milliseconds since 1970.
+    /// The time in milliseconds since 1970.
     pub(super) at: i64,
     pub(super) what: What,
 }
 
-/// What happened.
+/// The kind of the event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum What {
-    /// The protocol.
+    /// An event of the protocol.
     Protocol(Event),
-    /// An address may be used: nobody else has it.
+    /// An address is ready: no other host has it.
     Ready(Ipv6Addr),
-    /// Someone else has an address.
+    /// Another host has an address.
     Duplicate(Ipv6Addr),
-    /// The interface is not up, has no carrier, or no address to send from yet.
+    /// The interface is down, has no carrier, or has no address to send from yet.
     LinkDown,
-    /// The interface may be used.
+    /// The interface is up.
     LinkUp,
-    /// A datagram was of no use.
+    /// A datagram was ignored.
     PassedOver {
-        /// Who sent it.
+        /// Its sender.
         from: Ipv6Addr,
-        /// Why.
+        /// The reason.
         reason: String,
     },
 }
 
 impl Report {
-    /// As JSON: `time`, `event`, and what belongs to it.
+    /// The report as JSON: `time`, `event`, and the keys of the event.
     pub fn to_json(&self) -> Value {
         let mut fields = Map::new();
         fields.insert("time".to_owned(), json!(Timestamp(self.at)));
@@ -52,7 +52,7 @@ impl Report {
 }
 
 impl What {
-    /// The word for it.
+    /// The word for the event.
     fn word(&self) -> &'static str {
         match self {
             Self::Protocol(event) => match event {
@@ -178,7 +178,7 @@ fn write_configuration(f: &mut fmt::Formatter<'_>, configuration: &Configuration
     Ok(())
 }
 
-/// How long from now until then.
+/// The time between two moments, in milliseconds.
 struct Span(i64, i64);
 
 impl fmt::Display for Span {

@@ -1,4 +1,4 @@
-//! One run of the client: from the moment when the interface exists until the client is stopped.
+//! One run of the client, from the moment when the interface exists until the client is stopped.
 
 use std::io;
 use std::net::Ipv6Addr;
@@ -19,19 +19,19 @@ use super::socket::{ClientSocket, Received};
 use super::state::State;
 use super::{ClientError, Options};
 
-/// The longest sleep: timers stand still while the machine does, and leases go on ending.
+/// The longest sleep. Timers stop while the machine sleeps, but leases still end.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
-/// How long giving back may take at most: what RFC 9915, section 18.2.7 wants is sixteen seconds.
+/// The time limit for releasing leases. The retransmissions of RFC 9915, section 18.2.7 take sixteen seconds.
 const RELEASING: Duration = Duration::from_secs(20);
 
-/// Where a client runs. Whoever opens these decides in which network namespace that is.
+/// The socket and netlink connection of a client. Their network namespace is where the client runs.
 pub struct Attached {
     /// The namespace of the interface.
     pub network: Network,
     /// The client's socket on the interface: see [`open_socket`](super::open_socket).
     pub socket: std::net::UdpSocket,
-    /// Ends the client. At the first message it gives its leases back, unless it is to keep them; at the second one it
-    /// ends at once. A sender that is dropped ends nothing.
+    /// Stops the client. The first message makes it release its leases, unless it is to keep them; the second one ends
+    /// it at once. A dropped sender stops nothing.
     pub stop: mpsc::Receiver<()>,
 }
 
@@ -39,7 +39,7 @@ pub struct Attached {
 ///
 /// # Errors
 ///
-/// When it cannot begin or go on, or when the first lease takes too long.
+/// When the client cannot begin or continue, or when the first lease takes too long.
 pub async fn run(
     options: &Options,
     attached: Attached,
@@ -67,27 +67,27 @@ struct Session<'a, R> {
     socket: ClientSocket,
     settings: ClientSettings,
     key: [u8; 16],
-    /// Begins when the interface can be used.
+    /// The protocol's state; `None` until the interface can be used.
     client: Option<Client>,
     /// Whether the interface can be used.
     attached: bool,
     addresses: Addresses,
     /// The leases that were written to disk last.
     kept: Option<Holdings>,
-    /// Whether the client has a lease of what it wants.
+    /// Whether the client has a lease of everything that it asks for.
     provided: bool,
     /// The datagrams that were ignored.
     passed_over: PassedOver,
     report: R,
 }
 
-/// What the loop woke up for.
+/// The reason for which the loop woke up.
 enum Woken {
     /// The interface, or its addresses, may have changed.
     Changed,
     Time,
     Datagram(Received),
-    /// The caller signalled it to stop.
+    /// The caller asked it to stop.
     Told,
     TooLate,
 }
@@ -133,7 +133,7 @@ impl<'a, R: FnMut(Report) -> io::Result<()>> Session<'a, R> {
         })
     }
 
-    /// Does what there is to do until it is over.
+    /// Runs the loop until the client ends.
     async fn keep_going(
         mut self,
         mut stop: mpsc::Receiver<()>,
@@ -199,8 +199,8 @@ impl<'a, R: FnMut(Report) -> io::Result<()>> Session<'a, R> {
         self.client.as_mut().map_or_else(Vec::new, |client| client.wake(now))
     }
 
-    /// Passes a datagram to the protocol. Only datagrams from link-local addresses count: servers and relay agents
-    /// answer from these, and no host beyond the link has one.
+    /// Passes a datagram to the protocol. Datagrams from other than link-local addresses are ignored: servers and relay
+    /// agents answer from link-local addresses, and no host beyond the link can.
     fn hear(&mut self, received: &Received) -> Result<Vec<Action>, ClientError> {
         let now = self.clock.now();
         let Some(client) = &mut self.client else {
@@ -219,7 +219,7 @@ impl<'a, R: FnMut(Report) -> io::Result<()>> Session<'a, R> {
         }
     }
 
-    /// Notes a datagram that is of no use, and reports it where that is wanted.
+    /// Counts an ignored datagram, and reports it if that is wanted.
     fn pass_over(&mut self, from: Ipv6Addr, reason: &str) -> Result<(), ClientError> {
         tracing::debug!(%from, "a datagram is passed over: {reason}");
         self.passed_over.note(reason);
@@ -235,7 +235,7 @@ impl<'a, R: FnMut(Report) -> io::Result<()>> Session<'a, R> {
         self.client.as_mut().map_or_else(Vec::new, |client| client.release(now))
     }
 
-    /// Observes the interface, and the addresses whose duplicate address detection is under way.
+    /// Reads the state of the interface, and of the addresses whose duplicate address detection is under way.
     async fn look(&mut self) -> Result<Vec<Action>, ClientError> {
         let interface = find(&self.network, &self.options.interface).await?;
         if interface.index != self.index {
@@ -258,7 +258,7 @@ impl<'a, R: FnMut(Report) -> io::Result<()>> Session<'a, R> {
         Ok(Vec::new())
     }
 
-    /// The interface can be used: begins, or asks whether what there is still fits.
+    /// Reacts to an interface that can be used: begins, or confirms that the leases still fit the link.
     fn attach(&mut self) {
         self.attached = true;
         let now = self.clock.now();
@@ -306,7 +306,7 @@ impl<'a, R: FnMut(Report) -> io::Result<()>> Session<'a, R> {
         Ok(())
     }
 
-    /// Notes whether there is what the client is there for.
+    /// Updates whether the client has what it asks for.
     fn note(&mut self, event: &Event) {
         match event {
             Event::Bound(_) | Event::Informed { .. } => self.provided = true,
@@ -332,14 +332,14 @@ impl<'a, R: FnMut(Report) -> io::Result<()>> Session<'a, R> {
             until => self.clock.until(until),
         };
         let (preferred, valid) = (left(lease.preferred_until), left(lease.valid_until));
-        // It has ended since: the next turn withdraws it.
+        // The address has ended meanwhile, and is removed in the next turn.
         if valid.is_zero() {
             return Ok(());
         }
         Ok(self.addresses.lend(address, preferred, valid).await?)
     }
 
-    /// Writes down what is leased, when that is something else than before.
+    /// Stores the leases if they have changed.
     async fn remember(&mut self) -> Result<(), ClientError> {
         let Some(client) = &self.client else {
             return Ok(());

@@ -10,11 +10,11 @@ const CLIENT_PORT: u16 = 546;
 const SERVER_PORT: u16 = 547;
 /// All_DHCP_Relay_Agents_and_Servers (section 7.1).
 const SERVERS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 1, 2);
-/// Room for the longest datagram there is.
+/// The longest possible datagram.
 const LONGEST: usize = 65_535;
 
-/// Opens the client's socket on an interface, given by name and index, in the network namespace of the calling thread. It stays in that
-/// namespace, wherever it is used.
+/// Opens the client's socket on an interface, given by name and index, in the network namespace of the calling thread.
+/// The socket stays in that namespace.
 ///
 /// # Errors
 ///
@@ -30,7 +30,7 @@ pub fn open_socket(interface: &str, index: u32) -> io::Result<std::net::UdpSocke
     Ok(socket.into())
 }
 
-/// The socket.
+/// The client's socket.
 #[derive(Debug)]
 pub(super) struct ClientSocket {
     socket: UdpSocket,
@@ -48,7 +48,7 @@ impl ClientSocket {
         })
     }
 
-    /// Sends to all servers; never waits.
+    /// Sends to all servers, without waiting.
     pub(super) fn send(&self, datagram: &[u8]) -> io::Result<()> {
         self.socket.try_send_to(datagram, self.servers.into()).map(drop)
     }
@@ -68,10 +68,10 @@ impl ClientSocket {
     }
 }
 
-/// A datagram that came to the client's port.
+/// A datagram that arrived on the client's port.
 #[derive(Debug)]
 pub(super) struct Received {
     pub(super) datagram: Vec<u8>,
-    /// Who sent it.
+    /// Its sender.
     pub(super) from: Ipv6Addr,
 }

@@ -12,7 +12,7 @@ use tokio::io::AsyncWriteExt;
 use super::ClientError;
 use orchestrator_runtime::files::{self, Symlinks};
 
-/// Bytes of the largest file: some thousand leases.
+/// The largest file that is read, in bytes: some thousand leases.
 const LARGEST: u64 = 1 << 20;
 
 /// The directory of a client's files.
@@ -22,7 +22,7 @@ pub(super) struct State {
 }
 
 impl State {
-    /// Makes the directory where it is missing.
+    /// Opens the directory, and creates it if it is missing.
     pub(super) async fn open(directory: &Path) -> Result<Self, ClientError> {
         let made = fs::create_dir_all(directory).await;
         made.map_err(|source| fault("make", directory, source))?;
@@ -31,7 +31,8 @@ impl State {
         })
     }
 
-    /// The DUID of an earlier run. One that cannot be understood is an error: a client must not change its name unasked.
+    /// The DUID of an earlier run. A file that cannot be parsed is an error, because a client must not change its DUID
+    /// unasked.
     pub(super) async fn duid(&self) -> Result<Option<Duid>, ClientError> {
         let path = self.directory.join("duid");
         let Some(text) = read(&path).await? else {
@@ -59,7 +60,7 @@ impl State {
         Ok(holdings.ok())
     }
 
-    /// Keeps what an interface has leased; nothing when it has nothing.
+    /// Stores the leases of an interface. `None` removes them.
     pub(super) async fn keep_holdings(&self, interface: &str, holdings: Option<&Holdings>) -> Result<(), ClientError> {
         let path = self.lease(interface);
         let Some(holdings) = holdings else {
@@ -87,16 +88,16 @@ async fn read(path: &Path) -> Result<Option<String>, ClientError> {
     }
 }
 
-/// Writes beside the file, and puts it in its place when all is on disk.
+/// Replaces a file by a new one that is complete on disk.
 async fn replace(path: &Path, text: &[u8]) -> Result<(), ClientError> {
     let beside = path.with_extension("new");
     let write = async {
-        // What an earlier run left there, or somebody else: a link would have us write where it leads.
+        // An earlier run or somebody else left it. Through a symbolic link this would write to another file.
         match fs::remove_file(&beside).await {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        // There may be a key in it.
+        // The file may contain a key.
         let mut options = fs::File::options();
         let mut file = options.mode(0o600).write(true).create_new(true).open(&beside).await?;
         file.write_all(text).await?;

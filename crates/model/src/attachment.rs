@@ -9,30 +9,31 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{AttachmentId, InstanceId};
 
-/// An interface of an instance on a network, as it was planned with the instance.
+/// An interface of an instance on a network.
 ///
-/// A change of the settings changes nothing of it: an instance keeps what it was made with.
+/// It is planned with the instance, and a change of the settings does not change it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attachment {
-    /// Its name. The host end of its interface is called after it ([`host_end`](Self::host_end)).
+    /// Its id. The name of its host end contains it ([`host_end`](Self::host_end)).
     pub id: AttachmentId,
     /// The instance that it belongs to.
     pub instance: InstanceId,
-    /// Name of the container whose namespace has the interface.
+    /// The name of the container whose namespace has the interface.
     pub container: String,
-    /// The network that it is on; the name of its bridge.
+    /// The network of the interface, which is also the name of its bridge.
     pub network: String,
-    /// Name of the interface inside, such as `eth1`.
+    /// The name of the interface inside the container, such as `eth1`.
     pub interface: String,
-    /// Its address on the network. `None` while that is pending: DHCPv6 has not given it one yet.
+    /// Its address on the network. `None` while it is pending: DHCPv6 has not assigned it yet.
     pub address: Option<Ipv6Addr>,
-    /// Length of the network's prefix, in bits: what the instance reaches without a router.
+    /// The length of the network's prefix in bits. The instance reaches the prefix without a router.
     pub prefix_length: u8,
-    /// Next hop of the instance's default route; `None` where it has no default route by this interface.
+    /// The next hop of the instance's default route; `None` if it has no default route through this interface.
     pub gateway: Option<Ipv6Addr>,
-    /// Whether it can reach no other isolated interface of the network, and so no other instance.
+    /// Whether the interface is isolated: it cannot reach other isolated interfaces of the network, so no other
+    /// instance.
     pub isolated: bool,
-    /// Link-layer address of the interface inside.
+    /// The link-layer address of the interface inside the container.
     pub mac: MacAddress,
     /// Prefixes that are routed to it.
     #[serde(default)]
@@ -40,7 +41,7 @@ pub struct Attachment {
 }
 
 impl Attachment {
-    /// Name of the interface on the host: 14 bytes that hold the whole id.
+    /// The name of the interface on the host: 14 bytes that contain the whole id.
     pub fn host_end(&self) -> String {
         host_end(self.id)
     }
@@ -51,12 +52,12 @@ impl Attachment {
     }
 }
 
-/// Name of the interface on the host of an attachment.
+/// The name of an attachment's interface on the host.
 pub fn host_end(id: AttachmentId) -> String {
     format!("or{id}")
 }
 
-/// The attachment that an interface on the host was made for, by the interface's name; `None` if it is no such name.
+/// The attachment of an interface on the host, from the interface's name; `None` if the name has another form.
 pub fn attachment_of(host_end: &str) -> Option<AttachmentId> {
     host_end.strip_prefix("or")?.parse().ok()
 }
@@ -66,8 +67,8 @@ pub fn attachment_of(host_end: &str) -> Option<AttachmentId> {
 pub struct MacAddress(pub [u8; 6]);
 
 impl MacAddress {
-    /// The link-layer address of an instance with this address: locally administered, and the same for as long as the
-    /// address is, so that a client's neighbour cache stays right when its instance is made again.
+    /// The link-layer address of an instance with this address. It is locally administered, and depends on the address
+    /// alone, so that the client's neighbour cache stays right when the instance is created again.
     pub const fn of(address: Ipv6Addr) -> Self {
         let [.., a, b, c, d] = address.octets();
         Self([0x02, 0x6f, a, b, c, d])
@@ -87,7 +88,7 @@ impl fmt::Debug for MacAddress {
     }
 }
 
-/// The text is no link-layer address.
+/// The text is not a link-layer address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is no link-layer address of six bytes; write it like \"02:6f:00:02:00:01\"")]
 pub struct MacAddressError(pub String);

@@ -13,13 +13,13 @@ pub struct Container {
     pub name: String,
     /// The plugin whose engine runs it.
     pub engine: String,
-    /// Image that it is started from, as the engine names it.
+    /// The image that it is started from, as the engine names it.
     pub image: String,
-    /// The engine's own name for it: a container id. `None` until the engine has it.
+    /// The engine's name for it: a container id. `None` until the engine has it.
     pub reference: Option<String>,
 }
 
 impl Container {
-    /// Name of the first container of every instance.
+    /// The name of the first container of every instance.
     pub const MAIN: &'static str = "main";
 }

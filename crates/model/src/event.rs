@@ -1,4 +1,4 @@
-//! Events: the timeline that people read.
+//! Events of the timeline.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,19 +14,19 @@ use super::{ClientId, HostId, InstanceId, Leased, Timestamp};
 pub enum EventKind {
     /// A client holds an address that it did not hold before.
     LeaseGranted,
-    /// A client gave its address back.
+    /// A client released an address or a prefix.
     LeaseReleased,
     /// A lease ended.
     LeaseExpired,
-    /// A client found its address in use.
+    /// A client declined its address, because another machine uses it.
     LeaseDeclined,
     /// Two machines use one DUID: they are one client.
     ClonedDuid,
-    /// Two interfaces use one DUID, each for associations of its own: of one machine, or of two.
+    /// Two interfaces use one DUID with different identity associations. They may be of one machine or of two.
     SharedDuid,
-    /// A client was at its limit of leases: its oldest one made room, or it was given none.
+    /// A client reached its limit of leases. It lost its oldest lease, or it was given no new one.
     ClientLimit,
-    /// A client was asked to ask again, and did not.
+    /// A client did not answer a Reconfigure.
     ReconfigureUnanswered,
     /// An instance was recorded for a client.
     InstanceWanted,
@@ -34,45 +34,45 @@ pub enum EventKind {
     InstanceReady,
     /// A step towards a running instance failed; the detail says which, why and what to do.
     InstanceFailed,
-    /// An instance is not as it should be: it ended, was removed or restarted by hand, lost its wiring, or does not
-    /// answer any more.
+    /// An instance is not as it should be: it ended, was removed or restarted by hand, lost its wiring, or stopped
+    /// answering.
     InstanceDisturbed,
-    /// An instance stopped answering, and is stopped and started again.
+    /// An instance stopped answering; the daemon stops and starts it again.
     InstanceRestarted,
-    /// Its client's lease ended: the grace begins.
+    /// The lease of an instance's client ended. The grace period begins.
     InstanceEnding,
-    /// The client came back within the grace.
+    /// The client came back within the grace period, and keeps its instance.
     InstanceKept,
-    /// An instance that the database did not know belongs to its client again.
+    /// An instance that the database did not know was given back to its client.
     InstanceAdopted,
-    /// An admin asked for its removal.
+    /// Somebody asked for the removal of an instance.
     InstanceDestroyed,
-    /// An instance is gone, and all that was made for it.
+    /// An instance was removed, with everything that was made for it.
     InstanceRemoved,
-    /// Somebody changed the kernel's state of a link: its bridge, or routes through it. The detail says what, and
-    /// whether it was repaired.
+    /// Somebody changed the daemon's kernel configuration of a link: its bridge, or routes through it. The detail names
+    /// the change, and whether the daemon repaired it.
     LinkDisturbed,
     /// A template was declared.
     TemplateCreated,
-    /// A template was changed: what is made from now on is of the new version, and what runs stays as it is.
+    /// A template was changed. New instances have the new version; running instances keep theirs.
     TemplateChanged,
-    /// A template is declared no more.
+    /// A template was removed.
     TemplateRemoved,
-    /// A link or a class names a template that is declared nowhere: its clients get nothing.
+    /// A link or a class names a template that does not exist. Its clients get no instance.
     TemplateMissing,
     /// Somebody asked for a client's leases to be freed.
     ReleaseRequested,
-    /// Somebody had a client ask again.
+    /// Somebody asked for a Reconfigure of a client.
     ReconfigureRequested,
     /// Somebody reserved an address or a prefix for a client.
     Reserved,
     /// Somebody removed a reservation.
     Unreserved,
-    /// Somebody had the settings read again; the detail says what came of it.
+    /// Somebody reloaded the settings. The detail has the result.
     SettingsReloaded,
     /// Somebody removed an instance that the database did not know.
     OrphanRemoved,
-    /// Something was refused: an event for an unknown link, a pool that is full.
+    /// The daemon refused something: an event for an unknown link, or a lease from a full pool.
     Refused,
 }
 
@@ -112,30 +112,30 @@ words!(EventKind {
 /// A row of the timeline.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
-    /// Rises with every event; where to go on reading from.
+    /// The event's number, which rises with every event. A reader continues after the last number that it has.
     pub id: i64,
     /// When it happened.
     pub at: Timestamp,
-    /// What happened.
+    /// The kind of the event.
     pub kind: EventKind,
-    /// The bridge it happened on.
+    /// The bridge of the event.
     pub link: Option<String>,
-    /// The client it happened to.
+    /// The client of the event.
     pub client: Option<ClientId>,
-    /// The instance it happened to.
+    /// The instance of the event.
     pub instance: Option<InstanceId>,
-    /// The host it happened on; `None` where it has nothing to do with one.
+    /// The host of the event; `None` if the event concerns no host.
     #[serde(default)]
     pub host: Option<HostId>,
-    /// The service it happened to.
+    /// The service of the event.
     #[serde(default)]
     pub service: Option<String>,
     /// The leased or assigned address, or the delegated prefix; in JSON under "address" or "prefix".
     #[serde(flatten)]
     pub leased: Option<Leased>,
-    /// What else there is to say, for people.
+    /// Further details, for people.
     pub detail: Option<String>,
-    /// Who asked for it; `None` where nobody did, as with leases and what the daemon does by itself.
+    /// Who asked for it; `None` for leases and for what the daemon does by itself.
     #[serde(default)]
     pub by: Option<String>,
 }
@@ -145,28 +145,28 @@ pub struct Event {
 pub struct NewEvent {
     /// When it happened.
     pub at: Timestamp,
-    /// What happened.
+    /// The kind of the event.
     pub kind: EventKind,
-    /// The bridge it happened on.
+    /// The bridge of the event.
     pub link: Option<String>,
-    /// The client it happened to.
+    /// The client of the event.
     pub client: Option<ClientId>,
-    /// The instance it happened to.
+    /// The instance of the event.
     pub instance: Option<InstanceId>,
-    /// The host it happened on; `None` where it has nothing to do with one.
+    /// The host of the event; `None` if the event concerns no host.
     pub host: Option<HostId>,
-    /// The service it happened to.
+    /// The service of the event.
     pub service: Option<String>,
     /// The leased or assigned address, or the delegated prefix.
     pub leased: Option<Leased>,
-    /// What else there is to say, for people.
+    /// Further details, for people.
     pub detail: Option<String>,
-    /// Who asked for it; `None` where nobody did, as with leases and what the daemon does by itself.
+    /// Who asked for it; `None` for leases and for what the daemon does by itself.
     pub by: Option<String>,
 }
 
 impl NewEvent {
-    /// An event with nothing else to say: `NewEvent { link, ..NewEvent::new(at, kind) }`.
+    /// An event with time and kind only: `NewEvent { link, ..NewEvent::new(at, kind) }`.
     pub const fn new(at: Timestamp, kind: EventKind) -> Self {
         Self {
             at,

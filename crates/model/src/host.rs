@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Timestamp;
 use super::lease::words;
 
-/// Names a host: `local` is the machine of the daemon itself.
+/// The id of a host. `local` is the daemon's own machine.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct HostId(String);
@@ -22,7 +22,7 @@ impl HostId {
         Self(Self::LOCAL.to_owned())
     }
 
-    /// The host of this id.
+    /// The host with this id.
     pub fn new(id: impl Into<String>) -> Self {
         Self(id.into())
     }
@@ -61,15 +61,15 @@ words!(HostState { Active = "active", Draining = "draining", Retired = "retired"
 /// A machine with an engine and networks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Host {
-    /// Our name for it.
+    /// The daemon's id for it.
     pub id: HostId,
-    /// Its own name, for people. No other host has it.
+    /// Its name, for people. No other host has this name.
     pub name: String,
-    /// Where its agent listens; `None` for the daemon's own machine.
+    /// The address of its agent; `None` for the daemon's own machine.
     pub address: Option<String>,
-    /// Fingerprint of its agent's certificate; `None` for the daemon's own machine.
+    /// The fingerprint of its agent's certificate; `None` for the daemon's own machine.
     pub fingerprint: Option<String>,
-    /// Its roles, by which instances are placed.
+    /// Its roles, which decide which instances are placed on it.
     pub roles: Vec<String>,
     /// Whether it may be given instances.
     pub state: HostState,

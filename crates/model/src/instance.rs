@@ -1,4 +1,4 @@
-//! What fills a slot of an owner: one template, provisioned.
+//! Instances: the containers that fill a slot of an owner.
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -12,21 +12,22 @@ use super::{
     Timestamp,
 };
 
-/// Where an instance is on its way. `orchestrator::machine` draws the ways between them.
+/// The phase of an instance. `machine` of the reconciler draws the transitions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
-    /// Wanted, and nothing is known to run: not begun, or waiting to be tried again. The reason says for what.
+    /// The instance is recorded, but is not known to run: it was not started yet, or waits for the next try. The reason
+    /// says why.
     Pending,
-    /// Running or about to run; not yet answering.
+    /// The instance runs or is being started. It does not answer yet.
     Starting,
-    /// Running, wired, and answering.
+    /// The instance runs, is wired, and answers.
     Ready,
-    /// Its lease ended; it goes on running until its grace ends.
+    /// The client's lease ended. The instance runs until its grace period ends.
     Ending,
-    /// On its way out.
+    /// The instance is being removed.
     Removing,
-    /// Gone. The row is kept as history.
+    /// The instance is gone. The row is kept as history.
     Removed,
 }
 
@@ -42,27 +43,27 @@ words!(Phase {
 /// An instance as it is recorded.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Instance {
-    /// Its name, carried by everything that is made for it.
+    /// The instance's id. Everything that is made for the instance carries it.
     pub id: InstanceId,
-    /// For whom it exists.
+    /// The owner of the instance.
     pub owner: Owner,
-    /// Which of its owner's slots it fills.
+    /// The owner's slot that it fills.
     pub slot: Slot,
-    /// The host that it runs on; `None` until somebody else's scheduler has chosen one.
+    /// The host that it runs on; `None` until a scheduler has chosen one.
     pub host: Option<HostId>,
-    /// Name of the template it was made from.
+    /// The name of the template that it was made from.
     pub template: String,
-    /// The version that the template had then.
+    /// The version of the template at that time.
     pub version: u64,
-    /// What it is to be, as the template said when it was made.
+    /// Its specification, as the template had it when the instance was made.
     pub spec: InstanceSpec,
-    /// Where it is on its way.
+    /// The phase of the instance.
     pub phase: Phase,
-    /// Why it is there, where that needs saying: what failed, on what, what to do.
+    /// The reason for the phase, if there is one: what failed, on what, and what to do.
     pub reason: Option<String>,
-    /// Tries since it last was ready.
+    /// The number of tries since it was last ready.
     pub attempts: u32,
-    /// When it is tried again, or when its grace ends.
+    /// When the next try begins, or when the grace period ends.
     pub due: Option<Timestamp>,
     /// When it was recorded.
     pub created: Timestamp,
@@ -70,14 +71,14 @@ pub struct Instance {
     pub ready: Option<Timestamp>,
     /// When its phase last changed.
     pub changed: Timestamp,
-    /// Its containers. The first one's namespace is the network namespace of all.
+    /// Its containers. All of them use the network namespace of the first.
     pub containers: Vec<Container>,
     /// Its interfaces. Clients and checks reach it by the address of the first.
     pub attachments: Vec<Attachment>,
 }
 
 impl Instance {
-    /// The slot that it fills, among those of all owners.
+    /// The slot that it fills, with its owner.
     pub fn key(&self) -> SlotKey {
         SlotKey {
             owner: self.owner.clone(),
@@ -85,12 +86,12 @@ impl Instance {
         }
     }
 
-    /// The client that owns it, where a client does.
+    /// The client that owns it; `None` if the owner is not a client.
     pub const fn client(&self) -> Option<ClientId> {
         self.owner.client()
     }
 
-    /// Its first attachment: what clients and checks reach it by. `None` for an instance without a network.
+    /// Its first attachment, by which clients and checks reach it. `None` for an instance without a network.
     pub fn attachment(&self) -> Option<&Attachment> {
         self.attachments.first()
     }
@@ -105,7 +106,7 @@ impl Instance {
         self.attachment()?.address
     }
 
-    /// An event that happens to it, with its owner, its host and its first attachment.
+    /// A new event of this instance, with its owner, its host and its first attachment.
     pub fn event(&self, at: Timestamp, kind: EventKind) -> NewEvent {
         let service = match &self.owner {
             Owner::Service(name) => Some(name.clone()),
@@ -122,12 +123,12 @@ impl Instance {
         }
     }
 
-    /// The plugin that provisions its first container.
+    /// The plugin whose engine runs its first container.
     pub fn engine(&self) -> &str {
         self.containers.first().map_or("", |container| &container.engine)
     }
 
-    /// The engine's own name for its first container.
+    /// The engine's name for its first container.
     pub fn reference(&self) -> Option<&str> {
         self.containers.first()?.reference.as_deref()
     }

@@ -1,4 +1,4 @@
-//! Leases, and what can happen to one.
+//! Leases, and their events.
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -26,21 +26,21 @@ pub enum LeaseSource {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LeaseState {
-    /// Held by its client until its valid lifetime ends.
+    /// The client holds the lease until its valid lifetime ends.
     Active,
-    /// Given back. Remembered, so that the client gets the same address when it returns.
+    /// The client released the lease. The daemon remembers it, so that the client gets the same one when it returns.
     Released,
-    /// Its valid lifetime ended. Remembered likewise.
+    /// The valid lifetime ended. The daemon remembers the lease as if it had been released.
     Expired,
-    /// The client found the address in use by someone else (RFC 9915, section 18.3.8): given to nobody until its
-    /// quarantine, kept as the valid lifetime, ends.
+    /// The client found the address in use by another machine (RFC 9915, section 18.3.8). The daemon grants it to
+    /// nobody until its quarantine ends, which is stored as the valid lifetime.
     Declined,
 }
 
 /// One address or prefix leased to one client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
-    /// The bridge it is on.
+    /// The bridge of its link.
     pub link: String,
     /// The address or the delegated prefix; in JSON under "address" or "prefix".
     #[serde(flatten)]
@@ -55,15 +55,15 @@ pub struct Lease {
     pub source: LeaseSource,
     /// Its state.
     pub state: LeaseState,
-    /// The router towards a delegated prefix: its client's link-local address. `None` for addresses, and where a relay
-    /// agent routes.
+    /// The next hop towards a delegated prefix: its client's link-local address. `None` for addresses, and when a relay
+    /// agent routes the prefix.
     pub next_hop: Option<Ipv6Addr>,
-    /// Where on the link its client was when it was last granted or extended, as far as its source knows.
+    /// The client's place when the lease was last granted or extended, as far as the source knows it.
     #[serde(default)]
     pub granted_to: GrantedTo,
-    /// When it stops being preferred.
+    /// When the preferred lifetime ends.
     pub preferred_until: Timestamp,
-    /// When the lease ends unless it is renewed.
+    /// When the valid lifetime ends unless the lease is renewed.
     pub valid_until: Timestamp,
     /// When it was granted.
     pub granted: Timestamp,
@@ -71,14 +71,14 @@ pub struct Lease {
     pub changed: Timestamp,
 }
 
-/// Where on its link a client is that a lease was granted to: what its packets may be known by.
+/// The place of a client on its link when a lease was granted. Its packets can be recognized by it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GrantedTo {
     /// The link-layer address that the client's message came from.
     pub link_layer: Option<LinkLayerAddress>,
     /// The link-local address that the client's message came from.
     pub link_local: Option<Ipv6Addr>,
-    /// The port of the bridge that the client's message came in by.
+    /// The bridge port on which the client's message arrived.
     pub port: Option<String>,
 }
 
@@ -86,22 +86,22 @@ pub struct GrantedTo {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LeaseVerb {
-    /// The client holds it from now on, or holds it for longer: which of the two, the store finds out.
+    /// The client holds the lease from now on or for longer. The store finds out which.
     Hold,
-    /// The client gave it back.
+    /// The client released it.
     Release,
-    /// Its source says that its lifetime ended.
+    /// The source reports that its lifetime ended.
     Expire,
-    /// The client refused the address.
+    /// The client declined the address.
     Decline,
 }
 
-/// An event of a lease, as its source reports it. All input from clients ends as one of these.
+/// An event of a lease, as its source reports it. All input from clients is turned into these.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeaseChange {
-    /// What happened.
+    /// The kind of the event.
     pub verb: LeaseVerb,
-    /// The bridge it happened on.
+    /// The bridge of the event.
     pub link: String,
     /// The client's DUID.
     pub duid: Duid,
@@ -112,22 +112,22 @@ pub struct LeaseChange {
     pub leased: Leased,
     /// The lease source.
     pub source: LeaseSource,
-    /// The router towards a delegated prefix: see [`Lease::next_hop`].
+    /// The next hop towards a delegated prefix: see [`Lease::next_hop`].
     #[serde(default)]
     pub next_hop: Option<Ipv6Addr>,
-    /// The class that the client's message put it in, where its link has classes.
+    /// The class of the client's message, if its link has classes.
     #[serde(default)]
     pub class: Option<String>,
-    /// When it stops being preferred; of no meaning unless the verb is [`LeaseVerb::Hold`].
+    /// When the preferred lifetime ends. Used only if the verb is [`LeaseVerb::Hold`].
     pub preferred_until: Timestamp,
-    /// When the lease ends; when the quarantine ends if the verb is [`LeaseVerb::Decline`].
+    /// When the valid lifetime ends. For [`LeaseVerb::Decline`]: when the quarantine ends.
     pub valid_until: Timestamp,
-    /// The client's link-layer address, where the source knows it.
+    /// The client's link-layer address, if the source knows it.
     pub link_layer: Option<LinkLayerAddress>,
-    /// Where the client's message came from; empty where the source does not see that.
+    /// The place that the client's message came from; empty if the source does not see it.
     #[serde(default)]
     pub granted_to: GrantedTo,
-    /// The name the client gave, where it gave one.
+    /// The client's host name, if it sent one.
     pub hostname: Option<String>,
     /// When it happened.
     pub at: Timestamp,
@@ -138,7 +138,7 @@ pub struct LeaseChange {
     pub replayed: bool,
 }
 
-/// The text names no such thing.
+/// The text is not a word of this enumeration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is none of the words that are known here")]
 pub struct UnknownWord(pub String);
@@ -146,7 +146,7 @@ pub struct UnknownWord(pub String);
 macro_rules! words {
     ($type:ty { $($variant:ident = $word:literal),+ $(,)? }) => {
         impl $type {
-            /// The word for it, in SQL and in the API.
+            /// The word for it in SQL and in the API.
             pub const fn word(self) -> &'static str {
                 match self { $(Self::$variant => $word),+ }
             }

@@ -1,6 +1,6 @@
-//! Plain types that everyone shares: what is stored, what is shown, what happens.
+//! Plain types that all crates share: stored rows, views of them, and events.
 //!
-//! Nothing here does I/O, and nothing here imports another module of the daemon.
+//! Nothing here does I/O or imports another crate of the daemon that does.
 
 mod attachment;
 mod client;
@@ -41,11 +41,11 @@ pub use template::{Origin, RecordedTemplate, TemplateVersion};
 pub use timestamp::{Clock, Timestamp};
 pub use view::{InstanceView, LeaseView};
 
-/// Names a client: twelve hexadecimal digits, kept for as long as the client is remembered.
+/// The id of a client: twelve hexadecimal digits. It stays as long as the client is remembered.
 pub type ClientId = Id;
 
-/// Names an attachment, and the interface on the host that is made for it.
+/// The id of an attachment, which is also a part of its interface's name on the host.
 pub type AttachmentId = Id;
 
-/// Names a reservation that was made through the API.
+/// The id of a reservation that was made through the API.
 pub type ReservationId = Id;

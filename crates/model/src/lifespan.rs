@@ -1,8 +1,8 @@
-//! Spans of time as people write them: `10s`, `1h`, `1h30m`, `infinite`.
+//! Durations as people write them: `10s`, `1h`, `1h30m`, `infinite`.
 
 use std::time::Duration;
 
-/// The text is not a span of time.
+/// The text is not a duration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a span of time: write it like \"500ms\", \"30s\", \"10m\", \"2h\", \"1h30m\" or \"7d\"")]
 pub struct LifespanError(pub String);
@@ -15,11 +15,11 @@ const UNITS: [(&str, u64); 5] = [
     ("ms", 1),
 ];
 
-/// Reads a span of time: whole numbers, each with its unit (`d`, `h`, `m`, `s`, `ms`).
+/// Parses a duration: whole numbers, each with its unit (`d`, `h`, `m`, `s`, `ms`).
 ///
 /// # Errors
 ///
-/// When the text is anything else, or the span does not fit into 2⁶⁴ milliseconds.
+/// When the text has another form, or the duration does not fit into 2⁶⁴ milliseconds.
 pub fn parse_lifespan(text: &str) -> Result<Duration, LifespanError> {
     let fault = || LifespanError(text.to_owned());
     let mut rest = text.trim();
@@ -43,13 +43,13 @@ pub fn parse_lifespan(text: &str) -> Result<Duration, LifespanError> {
     Ok(Duration::from_millis(total))
 }
 
-/// Shows a span of time in its two largest units: `1h30m`, `12s`, `850ms`.
+/// Formats a duration in its two largest units: `1h30m`, `12s`, `850ms`.
 pub fn show_lifespan(span: Duration) -> String {
     let mut left = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
     let mut shown = String::new();
     let mut parts = 0;
     for (unit, factor) in UNITS {
-        // Milliseconds beside minutes are of no use.
+        // Milliseconds are useless next to minutes.
         if left >= factor && parts < 2 && !(unit == "ms" && span.as_secs() >= 60) {
             shown.push_str(&format!("{}{unit}", left / factor));
             left %= factor;

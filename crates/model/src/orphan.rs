@@ -1,4 +1,4 @@
-//! Orphans: instances that run and are not recorded.
+//! Orphans: instances that run but are not recorded.
 
 use std::net::Ipv6Addr;
 
@@ -6,25 +6,25 @@ use serde::{Deserialize, Serialize};
 
 use super::{Duid, InstanceId, Slot};
 
-/// An instance that carries our mark and that the database has never known: its database was lost, or an older copy of it
-/// was restored. It is kept until its client comes back or an operator removes it.
+/// An orphan: an instance that carries the daemon's mark but that the database does not know. Its database was lost, or
+/// an older copy was restored. The daemon keeps it until its client comes back or an operator removes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Orphan {
-    /// Its name, which everything carries that was made for it.
+    /// The instance's id. Everything that was made for the instance carries it.
     pub id: InstanceId,
-    /// The plugin whose engine has it.
+    /// The plugin whose engine runs it.
     pub plugin: String,
-    /// The engine's own name for it.
+    /// The engine's name for it.
     pub reference: String,
     /// Whether it runs.
     pub running: bool,
-    /// The bridge it was made for.
+    /// The bridge of the link that it was made for.
     pub link: Option<String>,
-    /// The client it was made for.
+    /// The DUID of the client that it was made for.
     pub duid: Option<Duid>,
     /// Its address on the link.
     pub address: Option<Ipv6Addr>,
-    /// The slot of its client that it was made for.
+    /// The client's slot that it was made for.
     #[serde(default)]
     pub slot: Option<Slot>,
 }

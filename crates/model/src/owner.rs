@@ -1,4 +1,4 @@
-//! For whom an instance exists, and the place that it fills there.
+//! Owners of instances, and their slots.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,19 +8,19 @@ use serde::{Deserialize, Serialize};
 use super::ClientId;
 use super::lease::{UnknownWord, words};
 
-/// For whom an instance exists.
+/// The owner of an instance.
 ///
 /// In JSON it is `{"kind": "client", "name": "3f9a2c01d2e4"}`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(tag = "kind", content = "name", rename_all = "lowercase")]
 pub enum Owner {
-    /// A client, for as long as it holds a lease.
+    /// A client. It owns instances while it holds a lease.
     Client(ClientId),
-    /// A service, for as long as it wants so many replicas.
+    /// A service. It owns as many instances as it wants replicas.
     Service(String),
-    /// A pool of warm instances, which are made before anybody asks for them.
+    /// A pool of warm instances, which are started before a client needs them.
     Pool(String),
-    /// An operator who asked for it.
+    /// An operator who asked for the instance.
     Operator(String),
 }
 
@@ -46,7 +46,7 @@ words!(OwnerKind {
 });
 
 impl Owner {
-    /// Its kind.
+    /// The kind of the owner.
     pub const fn kind(&self) -> OwnerKind {
         match self {
             Self::Client(_) => OwnerKind::Client,
@@ -56,7 +56,7 @@ impl Owner {
         }
     }
 
-    /// Its name among owners of its kind: the id of a client, the name of anything else.
+    /// Its name among the owners of its kind: the id of a client, or the name of any other owner.
     pub fn name(&self) -> String {
         match self {
             Self::Client(id) => id.to_string(),
@@ -64,11 +64,11 @@ impl Owner {
         }
     }
 
-    /// The owner of this kind and [`name`](Self::name).
+    /// The owner with this kind and [`name`](Self::name).
     ///
     /// # Errors
     ///
-    /// When the name of a client is no id.
+    /// When the name of a client is not an id.
     pub fn new(kind: OwnerKind, name: &str) -> Result<Self, UnknownWord> {
         Ok(match kind {
             OwnerKind::Client => Self::Client(name.parse().map_err(|_| UnknownWord(name.to_owned()))?),
@@ -78,7 +78,7 @@ impl Owner {
         })
     }
 
-    /// The client that it is, where it is one.
+    /// The client, if the owner is one.
     pub const fn client(&self) -> Option<ClientId> {
         match self {
             Self::Client(id) => Some(*id),
@@ -99,18 +99,19 @@ impl fmt::Display for Owner {
     }
 }
 
-/// One place of an owner, which one instance fills: a client's template by its name, a service's replica by its number.
+/// A slot: one place of an owner that one instance fills. A client has one for each of its templates, with the
+/// template's name. A service has one for each replica, with a number.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Slot(String);
 
 impl Slot {
-    /// The slot of this name.
+    /// The slot with this name.
     pub fn new(name: impl Into<String>) -> Self {
         Self(name.into())
     }
 
-    /// The slot of this number.
+    /// The slot with this number.
     pub fn numbered(number: u32) -> Self {
         Self(number.to_string())
     }
@@ -127,12 +128,12 @@ impl fmt::Display for Slot {
     }
 }
 
-/// Names a slot among those of all owners. At most one instance that is not removed fills it.
+/// A slot with its owner. At most one instance that is not removed fills it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SlotKey {
-    /// Whose slot it is.
+    /// The owner of the slot.
     pub owner: Owner,
-    /// Which of the owner's slots it is.
+    /// The slot of the owner.
     pub slot: Slot,
 }
 

@@ -1,4 +1,4 @@
-//! Pages of a long list.
+//! Pages of lists.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,12 +7,13 @@ use serde::{Deserialize, Serialize};
 pub struct Page<T> {
     /// The items of the page, in the list's order.
     pub items: Vec<T>,
-    /// Where the next page begins; `None` after the last one. Opaque.
+    /// The cursor of the next page, an opaque text; `None` on the last page.
     pub next: Option<String>,
 }
 
 impl<T> Page<T> {
-    /// Makes a page of at most `limit` items out of up to one more. `cursor` names the place after an item.
+    /// Makes a page of at most `limit` items from a list that may have one more. `cursor` returns the position after an
+    /// item.
     pub fn new(mut items: Vec<T>, limit: u32, cursor: impl Fn(&T) -> String) -> Self {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let more = items.len() > limit;

@@ -1,4 +1,4 @@
-//! Reservations as they are recorded and shown.
+//! Reservations, as rows and as views.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,30 +7,29 @@ use super::{Reservation, ReservationId, Timestamp};
 /// A reservation that was made through the API.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordedReservation {
-    /// Our name for it.
+    /// The daemon's id for it.
     pub id: ReservationId,
-    /// The link on which it holds.
+    /// The link of the reservation.
     pub link: String,
-    /// For whom what is kept.
+    /// The client, and what is reserved for it.
     #[serde(flatten)]
     pub reservation: Reservation,
     /// When it was made.
     pub created: Timestamp,
 }
 
-/// A reservation as it is shown, wherever it was made.
+/// A reservation from the settings or the API.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReservationView {
-    /// Our name for it; `None` when it is in the settings.
+    /// The daemon's id for it; `None` if it is from the settings.
     pub id: Option<ReservationId>,
-    /// The link on which it holds.
+    /// The link of the reservation.
     pub link: String,
-    /// For whom what is kept.
+    /// The client, and what is reserved for it.
     #[serde(flatten)]
     pub reservation: Reservation,
-    /// When it was made; `None` when it is in the settings.
+    /// When it was made; `None` if it is from the settings.
     pub created: Option<Timestamp>,
-    /// Whether it is in force: the settings have the link, it keeps their rules, and it conflicts with none of their
-    /// reservations.
+    /// Whether it is in force: its link exists and allows it, and no reservation of the settings conflicts with it.
     pub in_force: bool,
 }

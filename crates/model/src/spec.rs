@@ -1,18 +1,18 @@
-//! What an instance is to be.
+//! Specifications of instances.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Container, ContainerName, ContainerSpec};
 
-/// What an instance is to be: the spec of each of its containers.
+/// The specification of an instance: the specification of each of its containers.
 ///
-/// In JSON it is the spec of the first container, with the list of the others under `sidecars`.
+/// Its JSON is that of the first container, with the list of the others under `sidecars`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct InstanceSpec {
-    /// Its first container, whose network namespace is that of all.
+    /// The first container. All containers use its network namespace.
     #[serde(flatten)]
     pub main: ContainerSpec,
-    /// Its other containers, in the order of their start.
+    /// The other containers, in the order in which they start.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sidecars: Vec<Sidecar>,
 }
@@ -22,13 +22,13 @@ pub struct InstanceSpec {
 pub struct Sidecar {
     /// Its name among the containers of the instance.
     pub name: ContainerName,
-    /// What it is to be.
+    /// Its specification.
     #[serde(flatten)]
     pub spec: ContainerSpec,
 }
 
 impl InstanceSpec {
-    /// The spec of the container of this name; `None` when there is none.
+    /// The specification of the container with this name; `None` if there is none.
     pub fn of(&self, container: &str) -> Option<&ContainerSpec> {
         if container == Container::MAIN {
             return Some(&self.main);

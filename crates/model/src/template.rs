@@ -1,4 +1,4 @@
-//! What instances are made from, as it is recorded.
+//! Templates and their versions, as rows.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Timestamp;
 use super::lease::words;
 
-/// Where something is declared.
+/// The place of a declaration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Origin {
@@ -20,31 +20,31 @@ pub enum Origin {
 
 words!(Origin { Settings = "settings", Api = "api" });
 
-/// A template as one place declares it.
+/// A template as the settings or the API declares it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordedTemplate {
     /// Its name.
     pub name: String,
-    /// Where it is declared.
+    /// The place of its declaration.
     pub origin: Origin,
-    /// The version that counts there. The same content of the same name has the same number, for as long as it is kept.
+    /// The version in force there. The same content under the same name has the same version as long as it is stored.
     pub version: u64,
-    /// JSON: the keys of `[template.NAME]`, all of them.
+    /// All keys of `[template.NAME]`, as JSON.
     pub spec: String,
-    /// Since when this version counts there.
+    /// When this version came into force there.
     pub changed: Timestamp,
-    /// Who made it count; `None` for the settings.
+    /// Who put it in force; `None` for the settings.
     pub by: Option<String>,
 }
 
-/// A version of a template, whether or not it counts anywhere.
+/// A version of a template, whether or not it is in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TemplateVersion {
     /// The name of the template.
     pub name: String,
-    /// Its number, from 1.
+    /// Its version, from 1.
     pub version: u64,
-    /// JSON: the keys of `[template.NAME]`, all of them.
+    /// All keys of `[template.NAME]`, as JSON.
     pub spec: String,
     /// When it was first declared.
     pub made: Timestamp,

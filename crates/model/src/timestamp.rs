@@ -1,4 +1,4 @@
-//! Time as it is stored and shown, and the clock that lifetimes are measured by.
+//! Timestamps, and the clock that measures lifetimes.
 
 use std::fmt;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -9,7 +9,7 @@ use time::format_description::BorrowedFormatItem;
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 
-/// RFC 3339 with milliseconds, always three digits of them: texts of one width stand in the order of their moments.
+/// RFC 3339 with exactly three digits of milliseconds. Texts of one width sort by time.
 const SHOWN: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 
@@ -25,7 +25,7 @@ impl Timestamp {
         Self(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
     }
 
-    /// The moment `after` this one; the last moment there is when that is past it.
+    /// The moment that is `after` later. If that is out of range, the last possible moment.
     #[must_use]
     pub fn plus(self, after: Duration) -> Self {
         Self(
@@ -34,7 +34,7 @@ impl Timestamp {
         )
     }
 
-    /// The moment `before` this one; the first moment there is when that is past it.
+    /// The moment that is `before` earlier. If that is out of range, the first possible moment.
     #[must_use]
     pub fn minus(self, before: Duration) -> Self {
         Self(
@@ -43,7 +43,7 @@ impl Timestamp {
         )
     }
 
-    /// How long from `earlier` to this moment; zero when `earlier` is later.
+    /// The time since `earlier`; zero if `earlier` is later.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
@@ -54,7 +54,7 @@ impl fmt::Display for Timestamp {
         let text = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000)
             .ok()
             .and_then(|moment| moment.format(SHOWN).ok());
-        // Only a moment beyond the year 9999 has no such text: a lifetime without end.
+        // Only a moment after the year 9999 has no such text: a lifetime without end.
         f.pad(text.as_deref().unwrap_or("never"))
     }
 }
@@ -78,24 +78,24 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
-/// The daemon's clock: the wall clock as it stood when the daemon started, carried on by the monotonic clock.
+/// The daemon's clock: the wall clock when the daemon started, continued by the monotonic clock.
 ///
-/// A wall clock that is set while the daemon runs ends no lease early and keeps none too long: lifetimes are spans
-/// that were promised to clients, who count them by clocks of their own.
+/// Setting the wall clock while the daemon runs does not end a lease early or keep it too long. Lifetimes are durations
+/// that the daemon promised to clients, and clients measure them with clocks of their own.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock(Source);
 
-/// What a clock goes by.
+/// The source of a clock's time.
 #[derive(Debug, Clone, Copy)]
 enum Source {
     /// The wall clock as it stood at this moment.
     Wall { wall: Timestamp, started: Instant },
-    /// Whatever this says.
+    /// The time that this function returns.
     Given(fn() -> Timestamp),
 }
 
 impl Clock {
-    /// A clock that starts at what the wall clock says now.
+    /// A clock that starts with the present wall clock.
     pub fn start() -> Self {
         Self(Source::Wall {
             wall: Timestamp::wall(),
@@ -103,7 +103,7 @@ impl Clock {
         })
     }
 
-    /// A clock that says what `now` says, for tests whose time stands still.
+    /// A clock that returns the time of `now`, for tests with a fixed time.
     pub const fn given(now: fn() -> Timestamp) -> Self {
         Self(Source::Given(now))
     }
@@ -116,7 +116,7 @@ impl Clock {
         }
     }
 
-    /// How far the wall clock has been set away from this clock, in milliseconds; positive when it was set forward.
+    /// How far the wall clock has been set away from this clock, in milliseconds; positive if it was set forward.
     pub fn wall_offset(&self) -> i64 {
         Timestamp::wall().0.saturating_sub(self.now().0)
     }
