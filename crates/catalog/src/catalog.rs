@@ -9,12 +9,12 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::declared::Declared;
 use super::keeper::Request;
 
-/// A view of what is declared. A cheap handle: asked at each use, it is never out of date.
+/// A view of the declarations. A cheap handle: each use reads the latest ones.
 #[derive(Debug, Clone)]
 pub struct View(watch::Receiver<Arc<Declared>>);
 
 impl View {
-    /// Shows what is declared. Who holds the sender can show something else in its place.
+    /// Makes a view of declarations. The holder of the sender can replace them.
     pub fn new(declared: Arc<Declared>) -> (watch::Sender<Arc<Declared>>, Self) {
         let (sender, receiver) = watch::channel(declared);
         (sender, Self(receiver))
@@ -31,17 +31,17 @@ impl View {
         changed.then(|| self.0.borrow_and_update().clone())
     }
 
-    /// Waits for something that this handle has not seen. Cancel-safe.
+    /// Waits for declarations that this handle has not read. Cancel-safe.
     pub async fn changed(&mut self) -> Arc<Declared> {
         if self.0.changed().await.is_err() {
-            // Nobody can declare anything any more.
+            // The sender is gone, so the declarations never change again.
             std::future::pending::<()>().await;
         }
         self.0.borrow_and_update().clone()
     }
 }
 
-/// The present declarations, and the place where the API makes templates. A cheap handle.
+/// The present declarations, and the changes of templates through the API. A cheap handle.
 #[derive(Debug, Clone)]
 pub struct Catalog {
     pub(super) view: View,
@@ -51,18 +51,19 @@ pub struct Catalog {
 }
 
 impl Catalog {
-    /// What is declared now.
+    /// The present declarations.
     pub fn current(&self) -> Arc<Declared> {
         self.view.current()
     }
 
-    /// For those who only ask.
+    /// A view, for readers.
     pub fn view(&self) -> View {
         self.view.clone()
     }
 
-    /// Takes up the settings in force and what is recorded. When it returns `true`, everybody is answered by what there
-    /// was before it was called; `false` where the database is away or the daemon stops: then that comes later.
+    /// Reads the settings in force and the recorded templates again. `true` means that every reader now sees at least
+    /// what was there before the call. `false` means that the database is unreachable or the daemon stops; then it is
+    /// done later.
     pub async fn refresh(&self) -> bool {
         let (done, told) = oneshot::channel();
         if self.requests.send(done).await.is_err() {

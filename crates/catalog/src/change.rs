@@ -1,4 +1,4 @@
-//! Templates that are made, changed and removed through the API.
+//! Changes of templates through the API.
 
 use orchestrator_model::Origin;
 use orchestrator_settings::{Fault, Faults, TemplateSettings, read_template};
@@ -8,32 +8,32 @@ use serde_json::Value as Json;
 use super::catalog::Catalog;
 use super::declared::{Declared, Template, write_recorded};
 
-/// Why a template was not declared, changed or removed.
+/// The reason why a template was not created, changed or removed.
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogError {
-    /// It is wrong.
+    /// The template has faults.
     #[error("the template is wrong, and nothing was changed: {0}")]
     Wrong(#[from] Faults),
-    /// The settings declare it.
+    /// The settings declare a template with this name.
     #[error(
         "template {0:?} is described in the settings, which take precedence; change it there under [template.{0}], and have \
          the settings read again with `orchestrator reload`"
     )]
     InSettings(String),
-    /// Links or classes name it.
+    /// Links or classes use it.
     #[error(
         "template {name:?} is in use: {} names it; name another template there in the settings first", .users.join(" and ")
     )]
     InUse {
         /// The template.
         name: String,
-        /// The links and classes that name it: `link br0`, `class boot`.
+        /// The links and classes that use it: `link br0`, `class boot`.
         users: Vec<String>,
     },
-    /// There is none.
+    /// There is no template with this name.
     #[error("there is no template {0:?}; GET /v1/templates lists those there are")]
     NoSuchTemplate(String),
-    /// The store could not.
+    /// The store failed.
     #[error(transparent)]
     Store(StoreError),
 }
@@ -48,7 +48,7 @@ impl From<StoreError> for CatalogError {
 }
 
 impl Catalog {
-    /// Declares a new template by the keys of `[template.NAME]`. It is in force when this returns.
+    /// Creates a template from the keys of `[template.NAME]`. It is in force when this returns.
     ///
     /// # Errors
     ///
@@ -66,8 +66,8 @@ impl Catalog {
         Ok(self.as_recorded(name, template, recorded))
     }
 
-    /// Changes a template that was made through the API. What runs stays as it is; what is made from now on is of the new
-    /// version. `expected` is the version that the caller has read. Hidden values of variables stay as they are.
+    /// Changes a template that was made through the API. New instances have the new version; running ones keep theirs.
+    /// `expected` is the version that the caller has read. Hidden values of variables keep their values.
     ///
     /// # Errors
     ///
@@ -84,7 +84,7 @@ impl Catalog {
         refuse_in_settings(&declared, name)?;
         let before = declared.template_of_api(name);
         let template = check(&declared, name, keys, before.map(|before| &before.settings))?;
-        // Values that were kept are those of this version.
+        // The hidden values were taken from this version.
         let expected = expected.or_else(|| Some(before?.version));
         let spec = write_recorded(&template);
         let recorded = self
@@ -96,7 +96,7 @@ impl Catalog {
         Ok(self.as_recorded(name, template, recorded))
     }
 
-    /// Removes a template that was made through the API; gives it as it was. What runs stays as it is.
+    /// Removes a template that was made through the API, and returns it. Running instances stay as they are.
     ///
     /// # Errors
     ///
@@ -124,11 +124,11 @@ impl Catalog {
         Ok(template.clone())
     }
 
-    /// A version of a template that is kept, whether or not it is in force.
+    /// A recorded version of a template, whether or not it is in force.
     ///
     /// # Errors
     ///
-    /// [`CatalogError::NoSuchTemplate`] when it is not kept; those of the store.
+    /// [`CatalogError::NoSuchTemplate`] when the version is not recorded; those of the store.
     pub async fn template_version(&self, name: &str, version: u64) -> Result<Template, CatalogError> {
         let found = self.store.template_version(name, version).await?;
         let missing = || CatalogError::NoSuchTemplate(format!("{name} of version {version}"));
@@ -169,7 +169,7 @@ fn refuse_in_settings(declared: &Declared, name: &str) -> Result<(), CatalogErro
     }
 }
 
-/// Reads the keys of a template; what is hidden is taken from the one before.
+/// Reads the keys of a template. Hidden values are taken from the template before.
 fn check(
     declared: &Declared,
     name: &str,

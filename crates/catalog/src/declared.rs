@@ -10,15 +10,15 @@ use orchestrator_settings::{Hidden, LinkSettings, Settings, TemplateSettings, re
 
 use super::missing::{self, Missing};
 
-/// The declarations of one moment, which belong together.
+/// The declarations of one moment, which are consistent with each other.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Declared {
     settings: Arc<Settings>,
-    /// Those in force, by name.
+    /// The templates in force, by name.
     templates: BTreeMap<String, Template>,
-    /// Those of the API that one of the settings takes precedence over, by name.
+    /// The templates of the API that a template of the settings replaces, by name.
     covered: BTreeMap<String, Template>,
-    /// Those of the API that cannot be read, by name, and why.
+    /// The templates of the API that cannot be read, by name, with the reason.
     unreadable: BTreeMap<String, String>,
 }
 
@@ -27,13 +27,13 @@ pub struct Declared {
 pub struct Template {
     /// Its name.
     pub name: String,
-    /// Where it is declared.
+    /// The place of its declaration.
     pub origin: Origin,
     /// Its version. Instances keep the number of the version that they were made from.
     pub version: u64,
     /// Its keys.
     pub settings: TemplateSettings,
-    /// Since when this version counts.
+    /// When this version came into force.
     pub changed: Timestamp,
     /// The caller who declared this version; `None` for the settings.
     pub by: Option<String>,
@@ -48,16 +48,16 @@ pub struct Network<'d> {
     pub bridge: &'d str,
     /// Its prefix.
     pub prefix: Ipv6Net,
-    /// The next hop of a default route through it; `None` where there is none.
+    /// The next hop of a default route through it; `None` if there is none.
     pub gateway: Option<Ipv6Addr>,
     /// Addresses for instances; `None` for a link that has none.
     pub instances: Option<Ipv6Net>,
-    /// Whether all instances on it are isolated from one another. On a link, their template says so.
+    /// Whether all instances on it are isolated from one another. On a link, the template decides that.
     pub isolated: bool,
 }
 
 impl Declared {
-    /// The declarations of these settings, laid over the recorded ones.
+    /// Makes the declarations from the settings and the recorded templates. The settings take precedence.
     ///
     /// A template of the settings that was not recorded yet has version 0.
     pub fn new(settings: Arc<Settings>, recorded: Vec<RecordedTemplate>) -> Self {
@@ -126,7 +126,7 @@ impl Declared {
         self.settings.link(name)
     }
 
-    /// The network or link of this name, as something to attach instances to.
+    /// The network or link with this name, for attachments of instances.
     pub fn network(&self, name: &str) -> Option<Network<'_>> {
         if let Some(network) = self.settings.network(name) {
             return Some(Network {
@@ -149,7 +149,7 @@ impl Declared {
         })
     }
 
-    /// The template of this name that is in force.
+    /// The template in force with this name.
     pub fn template(&self, name: &str) -> Option<&Template> {
         self.templates.get(name)
     }
@@ -159,12 +159,12 @@ impl Declared {
         self.templates.values()
     }
 
-    /// Every template that was made through the API and that one of the settings takes precedence over, by name.
+    /// The templates of the API that a template of the settings replaces, by name.
     pub fn covered(&self) -> impl Iterator<Item = &Template> {
         self.covered.values()
     }
 
-    /// The names of all templates that were made through the API, in force or not, and also those that cannot be read.
+    /// The names of all templates of the API, whether in force, replaced or unreadable.
     pub fn names_of_api(&self) -> impl Iterator<Item = &str> {
         let in_force = self
             .templates
@@ -176,7 +176,7 @@ impl Declared {
         readable.chain(self.unreadable.keys().map(String::as_str))
     }
 
-    /// The template of this name that was made through the API, in force or not.
+    /// The template of the API with this name, in force or not.
     pub fn template_of_api(&self, name: &str) -> Option<&Template> {
         let in_force = self
             .templates
@@ -185,20 +185,20 @@ impl Declared {
         in_force.or_else(|| self.covered.get(name))
     }
 
-    /// What a client of a link gets, when it is in a class or in none: an instance of each. What nobody declares is left
-    /// out.
+    /// The templates for a client of a link and, if it has one, a class. The client gets an instance of each. Missing
+    /// templates are left out.
     pub fn templates_of<'d>(&'d self, link: &str, class: Option<&str>) -> impl Iterator<Item = &'d Template> + use<'d> {
         let names = self.settings.template_names_of(link, class);
         names.filter_map(|name| self.templates.get(name))
     }
 
-    /// Whether a client of a link, when it is in a class or in none, is to get a template that nobody declares.
+    /// Whether a template for a client of a link and, if it has one, a class is missing.
     pub fn lacks_template_of(&self, link: &str, class: Option<&str>) -> bool {
         let mut names = self.settings.template_names_of(link, class);
         names.any(|name| !self.templates.contains_key(name))
     }
 
-    /// The templates that some client gets now. What nobody declares is left out.
+    /// The templates that some client gets now. Missing templates are left out.
     pub fn templates_in_use(&self) -> impl Iterator<Item = &Template> {
         let names: BTreeSet<&str> = self.settings.templates_in_use();
         names.into_iter().filter_map(|name| self.templates.get(name))
@@ -216,23 +216,23 @@ impl Declared {
             .collect()
     }
 
-    /// The names that are used and not declared.
+    /// The templates that are used but missing.
     pub fn missing(&self) -> Vec<Missing> {
         missing::find(self)
     }
 
-    /// Why a template of the API cannot be read, by name.
+    /// The templates of the API that cannot be read, by name, with the reason.
     pub(crate) fn unreadable(&self) -> &BTreeMap<String, String> {
         &self.unreadable
     }
 }
 
 impl Template {
-    /// A version that counts nowhere, as a template.
+    /// Converts a version that is not in force into a template.
     ///
     /// # Errors
     ///
-    /// Why it cannot be read.
+    /// The reason, if it cannot be read.
     pub(crate) fn of_version(version: TemplateVersion, origin: Origin, settings: &Settings) -> Result<Self, String> {
         Ok(Self {
             settings: read_recorded(&version.name, &version.spec, settings)?,

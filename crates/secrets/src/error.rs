@@ -6,7 +6,7 @@ use orchestrator_store::StoreError;
 
 use crate::key::{KeyFileFault, KeyId, OpenFault};
 
-/// Why the room for secrets could not do what it was asked.
+/// The reason why an operation on secrets failed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum SecretsError {
     /// The database failed.
@@ -15,17 +15,17 @@ pub enum SecretsError {
     /// The key file cannot be used.
     #[error(transparent)]
     KeyFile(#[from] KeyFileFault),
-    /// There is no key file, and the database holds what only its key opens.
+    /// The key file is missing, and the database has secrets that only its key opens.
     #[error(
         "the key file {} is missing, and the database holds {sealed} secrets that are sealed with the key {key}; put back \
          a copy of the file, or if there is none give the secrets up with `orchestrator secrets discard`", .path.display()
     )]
     KeyMissing {
-        /// Where the file should be.
+        /// The expected path of the file.
         path: PathBuf,
-        /// The key that it should hold.
+        /// The expected key.
         key: KeyId,
-        /// How many secrets wait for it.
+        /// The number of secrets that need it.
         sealed: usize,
     },
     /// The key file is of another database, or of another time.
@@ -39,27 +39,27 @@ pub enum SecretsError {
         path: PathBuf,
         /// The newest key in it.
         found: KeyId,
-        /// The key that it should hold.
+        /// The expected key.
         wanted: KeyId,
     },
-    /// A row does not open.
+    /// A row cannot be opened.
     #[error("the secret {name:?} in the database cannot be opened: {fault}; restore the database from a backup")]
     Row {
         /// The row.
         name: String,
-        /// Why.
+        /// The reason.
         fault: OpenFault,
     },
     /// Nothing is sealed yet.
     #[error("nothing is sealed in the database yet; the daemon begins with it at its start")]
     Nothing,
-    /// Secrets are there, and the row that says with which key is not.
+    /// There are secrets, but the row that identifies their key is missing.
     #[error("the database holds secrets without their row \"seal\"; restore the database from a backup")]
     NoWitness,
-    /// Others change the same rows all the time.
+    /// Other processes keep changing the same rows.
     #[error("could not {doing}, as others changed the secrets meanwhile; try again")]
     Contended {
-        /// What was being done.
+        /// The operation that failed.
         doing: &'static str,
     },
     /// The operating system gave no random bytes.
@@ -68,25 +68,25 @@ pub enum SecretsError {
     /// The value is longer than can be sealed.
     #[error("the value is too long to be sealed")]
     TooLong,
-    /// The name is none that a secret may have.
+    /// The name is not allowed for a secret.
     #[error(
         "{0:?} cannot be the name of a secret: it takes 1 to 200 of a-z, 0-9, \"-\", \".\" and \"/\", and \"seal\" is taken"
     )]
     BadName(String),
-    /// A certificate was asked for that cannot be issued.
+    /// A requested certificate cannot be issued.
     #[error("cannot issue a certificate for {subject:?}: {reason}")]
     BadRequest {
-        /// For whom.
+        /// The subject of the certificate.
         subject: String,
-        /// Why not.
+        /// The reason.
         reason: String,
     },
     /// A certificate could not be made or signed.
     #[error("cannot {doing}: {reason}")]
     Certificate {
-        /// What was being done.
+        /// The operation that failed.
         doing: &'static str,
-        /// What happened.
+        /// The reason.
         reason: String,
     },
 }

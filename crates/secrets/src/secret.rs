@@ -14,12 +14,12 @@ impl Secret {
         Self(Zeroizing::new(bytes))
     }
 
-    /// The bytes, for who uses them.
+    /// The bytes, for their user.
     pub fn expose(&self) -> &[u8] {
         &self.0
     }
 
-    /// The bytes as text, where they are UTF-8.
+    /// The bytes as text, if they are UTF-8.
     pub fn expose_text(&self) -> Option<&str> {
         str::from_utf8(&self.0).ok()
     }

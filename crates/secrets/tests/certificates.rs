@@ -1,4 +1,5 @@
-//! Certificates in real use: a TLS handshake, and another implementation that reads them. Both go by the machine's clock.
+//! Certificates in real use: a TLS handshake, and another implementation that reads them. Both go by the machine's
+//! clock.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -16,7 +17,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection};
 
-/// A directory that is gone when the test is.
+/// A directory that is removed when this is dropped.
 struct Scratch(PathBuf);
 
 impl Scratch {
@@ -30,7 +31,7 @@ impl Scratch {
         &self.0
     }
 
-    /// A room with a database of its own.
+    /// A room with its own database.
     async fn room(&self) -> Room {
         let store = Store::open(&format!("sqlite://{}/state.db", self.0.display()))
             .await
@@ -78,7 +79,7 @@ fn roots(trusted: &[Authority]) -> Arc<RootCertStore> {
     Arc::new(roots)
 }
 
-/// The certificate and the key as TLS takes them.
+/// The certificate and the key in the types of the TLS library.
 fn identity(issued: &Issued) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
     let key = PrivateKeyDer::from_pem_slice(issued.key.expose()).unwrap();
     (vec![der(&issued.certificate)], key)
@@ -138,7 +139,7 @@ fn read_all(mut wire: &[u8], mut read: impl FnMut(&mut dyn Read) -> std::io::Res
     }
 }
 
-/// Another implementation reads the certificates as they are meant. Skipped where the program is not installed.
+/// Another implementation verifies the certificates. Skipped if that program is not installed.
 #[tokio::test]
 async fn openssl_verifies_them() {
     if Command::new("openssl").arg("version").output().is_err() {

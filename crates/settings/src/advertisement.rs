@@ -1,4 +1,4 @@
-//! `[link.advertisement]`: what the router advertisements of a link say.
+//! `[link.advertisement]`: the router advertisements of a link.
 
 use std::time::Duration;
 
@@ -9,20 +9,20 @@ use super::lifetimes::{LONGEST, Lifetimes, seconds};
 use super::prefix::{is_routable, overlap, parse_range};
 use super::reader::{Entry, Table};
 
-/// More prefixes than this are no use to a link.
+/// The largest number of prefixes of a link.
 const MOST_PREFIXES: usize = 16;
 /// Bounds of MaxRtrAdvInterval (RFC 4861, section 6.2.1, as RFC 8319, section 4 widens it).
 const MAX_INTERVAL: (Duration, Duration) = (Duration::from_secs(4), LONGEST_ROUTER);
 const DEFAULT_MAX_INTERVAL: Duration = Duration::from_secs(600);
-/// The least that MinRtrAdvInterval may be.
+/// The lower bound of MinRtrAdvInterval.
 const LEAST_INTERVAL: Duration = Duration::from_secs(3);
-/// AdvDefaultLifetime takes 16 bits.
+/// The upper bound of AdvDefaultLifetime, which has 16 bits.
 const LONGEST_ROUTER: Duration = Duration::from_secs(65_535);
 /// RFC 8781, section 4: 13 bits of eight seconds.
 const LONGEST_NAT64: Duration = Duration::from_secs(65_528);
 /// Bounds of AdvReachableTime and AdvRetransTimer: an hour, as the standard bounds the first.
 const LONGEST_TIMER: Duration = Duration::from_secs(3600);
-/// Prefixes of any other length hosts form no addresses in (RFC 4862, section 5.5.3).
+/// The only prefix length with which hosts form addresses (RFC 4862, section 5.5.3).
 const AUTONOMOUS_LENGTH: u8 = 64;
 
 /// The content of a link's router advertisements (RFC 4861, section 6.2.1).
@@ -32,29 +32,29 @@ pub struct AdvertisementSettings {
     pub managed: bool,
     /// The O flag: other configuration comes by DHCPv6.
     pub other: bool,
-    /// The router's preference among several.
+    /// The router's preference among several routers.
     pub preference: RouterPreference,
-    /// How long it is a default router; zero when it is none, else not less than `max_interval`.
+    /// How long it is a default router. Zero if it is none; otherwise at least `max_interval`.
     pub router_lifetime: Duration,
-    /// The shortest time between two unsolicited ones.
+    /// The shortest time between two unsolicited advertisements.
     pub min_interval: Duration,
-    /// The longest time between two unsolicited ones.
+    /// The longest time between two unsolicited advertisements.
     pub max_interval: Duration,
-    /// The hop limit that hosts are to use; 0 leaves it to them.
+    /// The hop limit for hosts; 0 leaves it to them.
     pub hop_limit: u8,
     /// The link's MTU, if it is advertised.
     pub mtu: Option<u32>,
     /// How long a neighbour counts as reachable; zero leaves it to the hosts.
     pub reachable_time: Duration,
-    /// How long to wait before a neighbour is asked for again; zero leaves it to the hosts.
+    /// How long a host waits before it repeats a Neighbor Solicitation; zero leaves it to the hosts.
     pub retransmission_time: Duration,
     /// How long the link's DNS servers and search list may be used.
     pub dns_lifetime: Duration,
-    /// The prefix by which IPv4 is reached through NAT64, where there is one.
+    /// The prefix of NAT64, through which IPv4 is reached; `None` if there is no NAT64.
     pub nat64_prefix: Option<Nat64Prefix>,
-    /// How long that prefix may be used.
+    /// How long the NAT64 prefix may be used.
     pub nat64_lifetime: Duration,
-    /// The prefixes; the link's own is among them.
+    /// The prefixes, including the link's own.
     pub prefixes: Vec<PrefixInformation>,
 }
 
@@ -75,7 +75,7 @@ const PREFERENCES: [(&str, RouterPreference); 3] = [
 ];
 
 impl AdvertisementSettings {
-    /// Reads the table; `None` only after a fault. `basis` is missing when the link itself is at fault.
+    /// Reads the table; `None` only after a fault. `basis` is `None` if the link itself has a fault.
     pub(super) fn read(mut table: Table<'_>, basis: Option<&Basis>) -> Option<Self> {
         let flag = |table: &mut Table<'_>, key| table.take(key).map_or(Some(true), Entry::flag);
         let managed = flag(&mut table, "managed");
@@ -137,7 +137,7 @@ impl AdvertisementSettings {
 }
 
 impl Basis {
-    /// The default for a prefix: it is on the link for as long as the router and the leases live.
+    /// The default for a prefix: it is on the link as long as the router and the leases last.
     fn information(&self, prefix: Ipv6Net, router_lifetime: Duration) -> PrefixInformation {
         PrefixInformation {
             prefix,
@@ -150,18 +150,18 @@ impl Basis {
     }
 }
 
-/// A value that may be missing, and is `None` as a whole after a fault.
+/// Turns an optional value into `None` after a fault.
 fn flatten<T>(read: Option<Option<T>>) -> Option<Option<T>> {
     read.map_or(Some(None), |value| value.map(Some))
 }
 
-/// A span of whole seconds, from zero.
+/// Reads a duration of whole seconds, from zero.
 fn span(table: &mut Table<'_>, key: &'static str, longest: Duration, default: Duration) -> Option<Duration> {
     let read = |entry| seconds(entry, Duration::ZERO..=longest);
     table.take(key).map_or(Some(default), read)
 }
 
-/// MinRtrAdvInterval and MaxRtrAdvInterval, which of the two is at fault having its default.
+/// Reads MinRtrAdvInterval and MaxRtrAdvInterval. One that has a fault gets its default.
 fn intervals(table: &mut Table<'_>) -> (Duration, Duration) {
     let (least, most) = MAX_INTERVAL;
     let max = table
@@ -180,7 +180,7 @@ fn parse_nat64(text: &str) -> Result<Nat64Prefix, String> {
     Nat64Prefix::try_from(parse_range(text)?).map_err(|fault| fault.to_string())
 }
 
-/// The prefixes that are written down, and the link's own before them if it is not.
+/// The written prefixes. The link's own comes first if it is not written.
 fn prefixes(table: &mut Table<'_>, own: Option<PrefixInformation>) -> Option<Vec<PrefixInformation>> {
     let written = table.take("prefix").map_or(Some(Vec::new()), |entry| {
         entry.list_of(MOST_PREFIXES, |prefix| {
@@ -201,7 +201,7 @@ fn prefixes(table: &mut Table<'_>, own: Option<PrefixInformation>) -> Option<Vec
     Some(own.into_iter().chain(written).collect())
 }
 
-/// `None` only after a fault of this table or of the link.
+/// Reads a prefix; `None` only after a fault of this table or of the link.
 fn read_prefix(mut table: Table<'_>, own: Option<PrefixInformation>) -> Option<PrefixInformation> {
     let remedy = "write it like \"fd39:9706:2786:6333::/64\"";
     let prefix = table.need("prefix", remedy);

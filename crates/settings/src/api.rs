@@ -1,4 +1,4 @@
-//! `[api]`: where the REST API is served.
+//! `[api]`: the sockets of the REST API.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -7,40 +7,40 @@ use std::str::FromStr;
 
 use super::reader::Table;
 
-/// Bytes of a path that fit into the address of a unix socket.
+/// The longest path, in bytes, that fits into the address of a unix socket.
 const LONGEST_SOCKET_PATH: usize = 107;
 
-/// Bytes of a group's name.
+/// The longest name of a group, in bytes.
 const LONGEST_GROUP: usize = 32;
 
-/// Where the REST API is served, and to whom.
+/// The sockets of the REST API, and who may use it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiSettings {
-    /// One or more, each once.
+    /// The sockets: at least one, and no duplicates.
     pub listen: Vec<Listen>,
     /// The group whose members may use the API on unix sockets; empty for none.
     pub group: String,
 }
 
-/// Where a server listens.
+/// A socket to listen on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Listen {
-    /// On a unix socket at this absolute path.
+    /// A unix socket at this absolute path.
     Unix(PathBuf),
-    /// On this loopback address: the API asks nobody there who they are, so that it must not leave the machine.
+    /// A loopback address. Callers there are not identified, so the API must not be reachable from other machines.
     Tcp(SocketAddr),
 }
 
-/// The text is not a place to listen on.
+/// The text does not name a socket to listen on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ListenError {
-    /// Neither a unix socket nor an address with port.
+    /// It is neither a unix socket nor an address with port.
     #[error("{0:?} is neither \"unix:/path\" nor an address with port")]
     Unreadable(String),
     /// The path is relative or too long.
     #[error("{0:?} is not an absolute path of at most {LONGEST_SOCKET_PATH} bytes")]
     Path(String),
-    /// The address can be reached from elsewhere.
+    /// The address can be reached from other machines.
     #[error("{0} can be reached from elsewhere, and the API asks nobody who they are")]
     Open(SocketAddr),
 }
@@ -119,7 +119,7 @@ impl ApiSettings {
     }
 }
 
-/// Reads the name of a group, as groupadd(8) takes it.
+/// Parses the name of a group, with the rules of groupadd(8).
 fn parse_group(text: &str) -> Result<String, String> {
     let known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
     if text.len() <= LONGEST_GROUP && text.bytes().all(known) && !text.starts_with('-') {

@@ -2,7 +2,7 @@
 
 use super::fault::nearest;
 
-/// Those of capabilities(7), Linux 5.9 and newer.
+/// The capabilities of capabilities(7), Linux 5.9 and newer.
 const CAPABILITIES: [&str; 41] = [
     "AUDIT_CONTROL",
     "AUDIT_READ",
@@ -47,7 +47,7 @@ const CAPABILITIES: [&str; 41] = [
     "WAKE_ALARM",
 ];
 
-/// Reads the name of a capability, with or without `CAP_`, into the one without.
+/// Parses the name of a capability, with or without `CAP_`. Returns it without.
 pub(super) fn parse_capability(text: &str) -> Result<String, String> {
     let name = text.strip_prefix("CAP_").unwrap_or(text);
     if CAPABILITIES.contains(&name) {

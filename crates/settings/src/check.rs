@@ -15,20 +15,20 @@ use orchestrator_model::LeaseSource;
 /// The ranges of a link's addresses.
 pub(super) struct Ranges {
     pub(super) pool: Option<Ipv6Net>,
-    /// By their place in the settings.
+    /// Pools of classes, in the order of the settings.
     pub(super) class_pools: Vec<Option<Ipv6Net>>,
     pub(super) instances: Option<Ipv6Net>,
 }
 
 impl Ranges {
-    /// They lie inside the link's prefix, apart from one another and from the link's own address.
+    /// Checks that the ranges lie inside the link's prefix, and overlap neither each other nor the link's own address.
     pub(super) fn check(&self, link: &Table<'_>, address: Option<Ipv6Net>) {
         let ranges = self.by_key();
         for (index, (key, range)) in ranges.iter().enumerate() {
             if let Some((what, remedy)) = address.and_then(|address| misplaced(*range, address, "link")) {
                 link.fault(key, what, remedy);
             }
-            // Those before are pools.
+            // The ranges before this one are pools.
             if let Some((_, pool)) = ranges.iter().take(index).find(|(_, other)| overlap(range, other)) {
                 let remedy = match key.as_str() {
                     "instances" => "take a range for instances that clients are not given",
@@ -48,7 +48,7 @@ impl Ranges {
     }
 }
 
-/// The ranges that a link needs are there.
+/// Checks that the link has the ranges that it needs.
 pub(super) fn needed_ranges(link: &Table<'_>, source: Option<LeaseSource>, has_template: bool) {
     if source == Some(LeaseSource::Listener) && !link.has("pool") {
         let remedy = "name a range inside the link's prefix, like \"fd39:9706:2786:6333::1:0/112\"";
@@ -64,8 +64,8 @@ pub(super) fn needed_ranges(link: &Table<'_>, source: Option<LeaseSource>, has_t
     }
 }
 
-/// Why a range is no range for what has this address and prefix, a `link` or a `network`, and what to do. The address may
-/// be the prefix itself, where there is none.
+/// Checks a range against an address with its prefix. Returns the fault and its remedy. `whose` is `link` or `network`.
+/// If the network has no address, `address` is the prefix itself.
 pub(super) fn misplaced(range: Ipv6Net, address: Ipv6Net, whose: &str) -> Option<(String, String)> {
     let prefix = address.trunc();
     let inside = format!("take a range inside {prefix}");
@@ -88,7 +88,7 @@ pub(super) fn misplaced(range: Ipv6Net, address: Ipv6Net, whose: &str) -> Option
     None
 }
 
-/// Refuses keys of a dnsmasq link that dnsmasq itself decides.
+/// Refuses keys of a dnsmasq link for values that dnsmasq itself decides.
 pub(super) fn given_to_dnsmasq(link: &Table<'_>, source: Option<LeaseSource>) {
     if source != Some(LeaseSource::Dnsmasq) {
         return;
@@ -122,7 +122,7 @@ pub(super) fn given_to_dnsmasq(link: &Table<'_>, source: Option<LeaseSource>) {
     }
 }
 
-/// Refuses keys that need a bridge, for a link without one here.
+/// Refuses keys that need a bridge, for a link without one on this machine.
 pub(super) fn elsewhere(link: &Table<'_>) {
     let of_bridges = [
         "create",
@@ -144,7 +144,7 @@ pub(super) fn elsewhere(link: &Table<'_>) {
     }
 }
 
-/// Relay agents bring what a remote link's clients say, to where this daemon listens.
+/// Checks that a remote link has relay agents from which the daemon can receive its clients' messages.
 pub(super) fn relays_named(links: &[Outline], relays: &[String], faults: &Collector) {
     for (index, relay) in relays.iter().enumerate() {
         let hooked = |link: &&Outline| link.name.as_ref() == Some(relay) && link.source == Some(LeaseSource::Dnsmasq);
@@ -167,7 +167,7 @@ pub(super) fn relays_named(links: &[Outline], relays: &[String], faults: &Collec
     }
 }
 
-/// No prefix is delegated twice, and none that is a link's own.
+/// Checks that no prefix is delegated twice, and that none is a link's own.
 pub(super) fn delegations_apart(links: &[Outline], faults: &Collector) {
     let pools: Vec<(String, Ipv6Net)> = links
         .iter()
@@ -191,7 +191,7 @@ pub(super) fn delegations_apart(links: &[Outline], faults: &Collector) {
     }
 }
 
-/// No link is named twice, and no address belongs to two links.
+/// Checks that no link's name is used twice, and that no address belongs to two links.
 pub(super) fn links_apart(links: &[Outline], faults: &Collector) {
     for (index, link) in links.iter().enumerate() {
         for earlier in links.iter().take(index) {
@@ -217,7 +217,7 @@ pub(super) fn links_apart(links: &[Outline], faults: &Collector) {
     }
 }
 
-/// Every template that is named, by these keys, is there: in the settings, where these are the names, or elsewhere.
+/// Checks that every template that these keys name exists: in the settings, whose names are given, or elsewhere.
 pub(super) fn templates_known<'a>(
     named: impl Iterator<Item = (&'a str, &'a str)>,
     names: &'a [String],
@@ -243,7 +243,7 @@ pub(super) fn templates_known<'a>(
     }
 }
 
-/// dnsmasq's hook speaks to the unix socket.
+/// Checks that a dnsmasq link has a unix socket for its hook.
 pub(super) fn hook_reachable(links: &[Outline], api: &ApiSettings, faults: &Collector) {
     let hooked = links.iter().find(|link| link.source == Some(LeaseSource::Dnsmasq));
     if let Some(link) = hooked

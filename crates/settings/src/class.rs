@@ -1,4 +1,4 @@
-//! `[[class]]`: kinds of clients, by what they and the relays on their way say. A list, because their order counts.
+//! `[[class]]`: classes of clients, by what they and their relay agents send. It is a list, because the order counts.
 
 use orchestrator_dhcp6::{Class, ClassId, Conditions, Pattern};
 
@@ -7,26 +7,26 @@ use super::option::{Given, parse_hex};
 use super::reader::{Entry, Table};
 use super::template::{is_name, read_names};
 
-/// More classes are no use to a site.
+/// The largest number of classes.
 const MOST_CLASSES: usize = 64;
-/// More architectures than there are.
+/// The largest number of architectures; fewer exist.
 const MOST_ARCHITECTURES: usize = 64;
 
-/// A kind of clients. A client is in the first class all of whose conditions it meets.
+/// A class of clients. A client is in the first class whose conditions it meets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClassSettings {
-    /// Its name; no other class has it.
+    /// Its name, which is unique.
     pub name: String,
     /// The conditions that a client must meet.
     pub conditions: Conditions,
-    /// Templates of the instances that its clients get, in place of those of their link; on links with addresses for
-    /// instances. None of them where the class leaves that to the link.
+    /// The templates of its clients' instances, which replace those of the link. Only for links with addresses for
+    /// instances. Empty if the link's templates apply.
     pub templates: Vec<String>,
     options: Given,
 }
 
 impl ClassSettings {
-    /// The class as it is on a link with these options.
+    /// The class on a link with these options.
     pub(super) fn on_link(&self, options: &Given) -> Class {
         Class {
             name: self.name.as_str().into(),
@@ -36,14 +36,14 @@ impl ClassSettings {
     }
 }
 
-/// The keys of a class that could be read, even if others are at fault.
+/// The keys of a class that could be read, even if others have faults.
 pub(super) struct Outline {
     pub(super) key: String,
     pub(super) name: Option<String>,
     pub(super) templates: Vec<String>,
 }
 
-/// Reads every class; `None` for one that is at fault.
+/// Reads every class; `None` stands for one with a fault.
 pub(super) fn read_all(root: &mut Table<'_>) -> Vec<(Outline, Option<ClassSettings>)> {
     let entries = root.take("class").and_then(|entry| entry.list(MOST_CLASSES));
     let tables = entries.into_iter().flatten().filter_map(Entry::table);
@@ -124,7 +124,7 @@ fn read_conditions(mut table: Table<'_>) -> Conditions {
     }
 }
 
-/// One, or a list of them.
+/// Reads one architecture, or a list of them.
 fn read_architectures(entry: Entry<'_>) -> Option<Vec<u16>> {
     let read = |entry: Entry<'_>| entry.whole(0..=i64::from(u16::MAX));
     if entry.is_list() {
@@ -134,7 +134,7 @@ fn read_architectures(entry: Entry<'_>) -> Option<Vec<u16>> {
     }
 }
 
-/// Reads the name of a class that is for this entry's link; the number of the class is its place among all.
+/// Looks up the class that an entry of a link names. A class's id is its place among all classes.
 pub(super) fn find(entry: Entry<'_>, classes: &[Option<&str>]) -> Option<ClassId> {
     let parse = |name: &str| {
         let place = classes.iter().position(|class| *class == Some(name));

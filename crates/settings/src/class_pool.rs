@@ -7,19 +7,19 @@ use super::class;
 use super::prefix::parse_range;
 use super::reader::{Entry, Table};
 
-/// More pools than this are no use to a link.
+/// The largest number of pools of a link.
 const MOST_POOLS: usize = 64;
 
 /// Addresses of a link for the clients of one class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClassPool {
-    /// The class, by its place in the settings.
+    /// The id of the class: its place in the settings.
     pub class: ClassId,
     /// The addresses, inside the link's prefix and in no other pool.
     pub pool: Ipv6Net,
 }
 
-/// Reads the pools of a link, with what ranges they are; `None` for one that is at fault.
+/// Reads the pools of a link, each with its range; `None` stands for a fault.
 pub(super) fn read_all(link: &mut Table<'_>, classes: &[Option<&str>]) -> Vec<(Option<Ipv6Net>, Option<ClassPool>)> {
     let entries = link.take("class_pool").and_then(|entry| entry.list(MOST_POOLS));
     let tables = entries.into_iter().flatten().filter_map(Entry::table);

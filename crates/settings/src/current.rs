@@ -1,4 +1,4 @@
-//! The settings that are in force, for everyone who reads them.
+//! The settings in force, for all their readers.
 
 use std::sync::Arc;
 
@@ -6,12 +6,12 @@ use tokio::sync::watch;
 
 use super::Settings;
 
-/// A view of the settings in force. A cheap handle: read anew at each use, it is never out of date.
+/// A view of the settings in force. A cheap handle: each use reads the latest settings.
 #[derive(Debug, Clone)]
 pub struct Current(watch::Receiver<Arc<Settings>>);
 
 impl Current {
-    /// Puts settings in force. Who holds the sender can put others in their place.
+    /// Puts settings in force. The holder of the sender can replace them.
     pub fn new(settings: Arc<Settings>) -> (watch::Sender<Arc<Settings>>, Self) {
         let (sender, receiver) = watch::channel(settings);
         (sender, Self(receiver))
@@ -22,7 +22,7 @@ impl Current {
         self.0.borrow().clone()
     }
 
-    /// The settings in force, when they are others than this handle has seen. Costs next to nothing when they are not.
+    /// The settings in force, if they changed since this handle last read them. Costs next to nothing if not.
     pub fn news(&mut self) -> Option<Arc<Settings>> {
         let changed = self.0.has_changed().unwrap_or(false);
         changed.then(|| self.0.borrow_and_update().clone())
@@ -31,7 +31,7 @@ impl Current {
     /// Waits for settings that this handle has not seen. Cancel-safe.
     pub async fn changed(&mut self) -> Arc<Settings> {
         if self.0.changed().await.is_err() {
-            // Nobody can put others in their place any more.
+            // The sender is gone, so the settings never change again.
             std::future::pending::<()>().await;
         }
         self.0.borrow_and_update().clone()

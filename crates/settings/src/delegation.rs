@@ -7,9 +7,9 @@ use super::class;
 use super::prefix::{is_routable, parse_range};
 use super::reader::{Entry, Table};
 
-/// More pools than this are no use to a link.
+/// The largest number of pools of a link.
 const MOST_POOLS: usize = 16;
-/// The shortest prefix that a pool may be: shorter ones are no site's.
+/// The shortest allowed prefix of a pool. No site has a shorter one.
 const SHORTEST_POOL: u8 = 16;
 
 /// Reads the pools of a link; `None` if any of them is faulty.
@@ -19,7 +19,7 @@ pub(super) fn read_all(link: &mut Table<'_>, classes: &[Option<&str>]) -> Option
     })
 }
 
-/// `None` only after a fault.
+/// Reads a pool; `None` only after a fault.
 fn read(mut table: Table<'_>, classes: &[Option<&str>]) -> Option<PrefixPool> {
     let remedy = "give a prefix that is routed to this machine, like \"fd39:9706:2787::/48\"";
     let prefix = table.need("pool", remedy);
@@ -50,7 +50,7 @@ fn read(mut table: Table<'_>, classes: &[Option<&str>]) -> Option<PrefixPool> {
     }
 }
 
-/// The excluded part is written as the part of a delegated prefix that begins with zeros alone.
+/// Sets the excluded prefix. It is written as a part of the delegated prefix whose variable bits are zero.
 fn exclude_from(table: &Table<'_>, pool: PrefixPool, excluded: Ipv6Net) -> Option<PrefixPool> {
     let length = excluded.prefix_len();
     let number = u128::from(excluded.network()).checked_shr(u32::from(128 - length));
@@ -67,7 +67,7 @@ fn exclude_from(table: &Table<'_>, pool: PrefixPool, excluded: Ipv6Net) -> Optio
     }
 }
 
-/// Reads a prefix that may be delegated, or delegated from.
+/// Parses a prefix that may be delegated, or from which prefixes are delegated.
 pub(super) fn parse_pool(text: &str) -> Result<Ipv6Net, String> {
     let net = parse_range(text)?;
     if (SHORTEST_POOL..=LONGEST_PREFIX).contains(&net.prefix_len()) && is_routable(net) {

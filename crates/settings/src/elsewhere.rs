@@ -1,21 +1,21 @@
-//! What is declared elsewhere than in the settings, which may name it.
+//! Templates that are declared outside of the settings but that the settings may name.
 
 use std::collections::BTreeSet;
 
-/// The templates that are declared elsewhere than in the settings: through the API.
+/// The templates that are declared through the API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Elsewhere {
-    /// Those of these names. A name that is neither among them nor in the settings is a fault.
+    /// The names of the templates. A name that is neither among them nor in the settings is a fault.
     Templates(BTreeSet<String>),
-    /// Nobody knows now. What the settings name is found, or missed, later.
+    /// The names are not known now. A missing template is found later.
     Unknown,
 }
 
 impl Elsewhere {
-    /// Nothing: the settings stand alone.
+    /// No template: the settings must declare everything that they name.
     pub const NOTHING: Self = Self::Templates(BTreeSet::new());
 
-    /// The names that are known; `None` where nobody knows.
+    /// The known names; `None` if they are unknown.
     pub(super) fn names(&self) -> Option<impl Iterator<Item = &str>> {
         match self {
             Self::Templates(names) => Some(names.iter().map(String::as_str)),

@@ -12,17 +12,17 @@ use super::reader::Table;
 use super::size::{parse_size, write_size};
 use super::template::is_name;
 
-/// The engines by name. There is at least one.
+/// The engines by name, at least one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Engines {
     engines: BTreeMap<String, ConfiguredEngine>,
-    /// The names of all that are written, also of faulty ones.
+    /// The names of all engines in the settings, including faulty ones.
     names: Vec<String>,
-    /// The engine of a template that names none.
+    /// The engine of templates that name none.
     default: Option<String>,
 }
 
-/// One engine: its kind, and what that kind's plugin read.
+/// An engine: its kind, and the settings of that kind.
 #[derive(Clone)]
 pub struct ConfiguredEngine {
     /// The word for its kind.
@@ -42,7 +42,7 @@ impl Engines {
         self.engines.get(name)
     }
 
-    /// Builds every engine. What they make bears `mark`. No engine is asked anything yet.
+    /// Builds every engine. Everything that the engines create carries `mark`. This does not contact them.
     pub fn build(&self, mark: Mark) -> Vec<Arc<dyn Engine>> {
         let engines = self.engines.iter();
         engines
@@ -50,12 +50,12 @@ impl Engines {
             .collect()
     }
 
-    /// The engine of a template that names none: the only one, or the one that is named like the first kind.
+    /// The engine of templates that name none: the only one, or the one with the name of the first kind.
     pub(super) fn default(&self) -> Option<&str> {
         self.default.as_deref()
     }
 
-    /// Reads them. Where none is written there is one of the first kind, with that kind's defaults.
+    /// Reads the engines. If none is written, there is one of the first kind with its defaults.
     pub(super) fn read(mut table: Table<'_>, kinds: &[&dyn EngineKind]) -> Self {
         let (mut engines, mut names) = (BTreeMap::new(), Vec::new());
         for (name, entry) in table.drain() {
@@ -89,7 +89,7 @@ impl Engines {
     }
 }
 
-/// `None` only after a fault.
+/// Reads an engine; `None` only after a fault.
 fn read_engine(name: &str, mut table: Table<'_>, kinds: &[&dyn EngineKind]) -> Option<ConfiguredEngine> {
     let words: Vec<_> = kinds.iter().map(|kind| (kind.name(), *kind)).collect();
     let kind = match table.take("kind") {

@@ -1,8 +1,8 @@
 //! Settings from environment variables, laid over those from the file.
 //!
 //! `ORCHESTRATOR__STORE__URL` is `store.url`, `ORCHESTRATOR__LINK__0__BRIDGE` is `link[0].bridge`. The environment
-//! reader of the `config` crate knows no index and folds all names to lower case, so the way down the tree is walked
-//! here. Values stay text until a reader knows their type, and carry the variable's name as their origin.
+//! reader of the `config` crate supports no indices and folds all names to lower case, so this module walks the tree
+//! itself. Values stay text until a reader knows their type. They keep the variable's name as their origin.
 
 use std::collections::BTreeMap;
 
@@ -13,10 +13,10 @@ use super::fault::{Collector, Fault};
 /// The prefix of every environment variable that is a setting.
 pub const PREFIX: &str = "ORCHESTRATOR__";
 
-/// No key lies deeper than `link[N].advertisement.prefix[N].KEY`.
+/// The deepest key is `link[N].advertisement.prefix[N].KEY`.
 const DEEPEST: usize = 6;
 
-/// Lays the variables with our prefix over `root`; others are none of our business.
+/// Lays the variables with the prefix over `root`, and ignores all others.
 pub(super) fn overlay(root: &mut Value, variables: impl Iterator<Item = (String, String)>, faults: &Collector) {
     // Sorted, so that a list's elements come in order and faults do not depend on the environment's.
     let variables: BTreeMap<String, String> = variables.filter(|(name, _)| name.starts_with(PREFIX)).collect();
@@ -48,7 +48,7 @@ fn set(root: &mut Value, name: &str, text: String) -> Result<(), Fault> {
     Ok(())
 }
 
-/// One step down the tree; makes the table or the list that is not there yet.
+/// Goes one level down the tree. Creates the table or list if it is missing.
 fn descend<'a>(
     node: &'a mut Value,
     segment: &str,
@@ -103,7 +103,7 @@ fn descend<'a>(
     .ok_or_else(|| fault(path, variable, "cannot be reached", "set it in the file"))
 }
 
-/// The key of `table` that `segment` names. Variable names have neither case nor dashes in many shells.
+/// The key of `table` that `segment` names. In many shells, names of variables have neither case nor dashes.
 fn known_key(table: &Map<String, Value>, segment: &str, verbatim: bool) -> String {
     let folded = segment.to_lowercase();
     if verbatim {

@@ -1,4 +1,4 @@
-//! `[template.NAME.environment]`: variables of an instance, and where their values come from.
+//! `[template.NAME.environment]`: environment variables of an instance, and the sources of their values.
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
@@ -16,7 +16,7 @@ pub(super) struct Environment {
     pub(super) sourced: BTreeMap<String, ValueSource>,
 }
 
-/// Reads every variable; those at fault are left out.
+/// Reads every variable, and leaves out those with faults.
 pub(super) fn read_environment(mut table: Table<'_>) -> Environment {
     let mut environment = Environment::default();
     for (name, entry) in table.drain() {
@@ -35,7 +35,7 @@ pub(super) fn read_environment(mut table: Table<'_>) -> Environment {
     environment
 }
 
-/// `{ file = "/etc/…" }` or `{ credential = "…" }`. `None` only after a fault.
+/// Reads `{ file = "/etc/…" }` or `{ credential = "…" }`. `None` only after a fault.
 fn read_source(mut table: Table<'_>) -> Option<ValueSource> {
     let source = take_source(&mut table);
     table.finish();
@@ -64,7 +64,7 @@ pub(super) fn take_source(table: &mut Table<'_>) -> Option<ValueSource> {
     }
 }
 
-/// The absolute path of a file of this machine.
+/// Parses the absolute path of a file on this machine.
 pub(super) fn parse_path(text: &str) -> Result<PathBuf, String> {
     let path = Path::new(text);
     let plain = |part: Component<'_>| matches!(part, Component::RootDir | Component::Normal(_));
@@ -75,7 +75,7 @@ pub(super) fn parse_path(text: &str) -> Result<PathBuf, String> {
     }
 }
 
-/// A name as systemd allows it: one path component.
+/// Parses a credential's name with systemd's rules: one path component.
 fn parse_credential(text: &str) -> Result<String, String> {
     let names_itself = matches!(text, "" | "." | "..") || text.len() > 255;
     if names_itself || text.contains(['/', '\0']) {

@@ -1,14 +1,14 @@
-//! Faults of the settings. Each has its key, what is wrong, and a remedy; all are reported together.
+//! Faults of the settings. Each has its key, a description and a remedy. All are reported together.
 
 use std::cell::RefCell;
 use std::fmt;
 
-/// One thing that is wrong with the settings.
+/// A fault of the settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// Path of the key, like `link[0].pool`; the file's name when the file itself is at fault.
+    /// The path of the key, like `link[0].pool`; the file's name if the file itself has the fault.
     pub key: String,
-    /// The environment variable the value came from; `None` when it came from the file.
+    /// The environment variable of the value; `None` if the value is from the file.
     pub variable: Option<String>,
     /// What is wrong.
     pub what: String,
@@ -26,9 +26,9 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Everything that is wrong with the settings, in the order in which the keys are documented; never empty.
+/// All faults of the settings, in the order in which the keys are documented; never empty.
 ///
-/// Shown one a line.
+/// Displayed with one fault on each line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct Faults(Vec<Fault>);
 
@@ -57,7 +57,7 @@ impl From<Fault> for Faults {
     }
 }
 
-/// Where readers put the faults they find.
+/// Collects the faults that readers find.
 #[derive(Debug, Default)]
 pub(super) struct Collector(RefCell<Vec<Fault>>);
 
@@ -66,7 +66,7 @@ impl Collector {
         self.0.borrow_mut().push(fault);
     }
 
-    /// A fault of a key that has no single variable behind it: one that is missing, or a check across keys.
+    /// Adds a fault of a key without a single variable: a missing key, or a check of several keys.
     pub(super) fn at(&self, key: impl Into<String>, what: impl Into<String>, remedy: impl Into<String>) {
         self.add(Fault {
             key: key.into(),
@@ -76,7 +76,7 @@ impl Collector {
         });
     }
 
-    /// The settings, unless there was any fault.
+    /// The settings, if there was no fault.
     pub(super) fn finish<T>(self, settings: Option<T>) -> Result<T, Faults> {
         let faults = self.0.into_inner();
         match settings {
@@ -86,7 +86,7 @@ impl Collector {
     }
 }
 
-/// The one of `known` that was probably meant by `word`.
+/// The word of `known` that `word` was probably meant to be.
 pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known
         .into_iter()
@@ -96,7 +96,7 @@ pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
         .map(|(_, candidate)| candidate)
 }
 
-/// Words as a sentence lists them: `"a", "b" or "c"`.
+/// Lists words as in a sentence: `"a", "b" or "c"`.
 pub(super) fn one_of<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
     let mut quoted: Vec<String> = words.into_iter().map(|word| format!("{word:?}")).collect();
     match quoted.pop() {

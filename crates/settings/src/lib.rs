@@ -79,14 +79,14 @@ use orchestrator_plugin::EngineKind;
 use orchestrator_plugins::KINDS;
 use reader::Table;
 
-/// Everything that can be set. `settings.toml` of the repository documents every key.
+/// All settings. `settings.toml` of the repository documents every key.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
-    /// Where state is kept, and for how long.
+    /// The database, and how long history is kept.
     pub store: StoreSettings,
-    /// Where the key is that opens the secrets in the database.
+    /// The file of the key that opens the secrets in the database.
     pub secrets: SecretsSettings,
-    /// Where the REST API is served.
+    /// The sockets of the REST API.
     pub api: ApiSettings,
     /// The level and the format of the log.
     pub log: LogSettings,
@@ -94,11 +94,11 @@ pub struct Settings {
     pub engines: Engines,
     /// Lease sources other than the daemon's own listener.
     pub source: SourceSettings,
-    /// The links, in the order in which they are written. Their names differ and their prefixes do not overlap.
+    /// The links, in the order of the settings. Their names differ and their prefixes do not overlap.
     pub links: Vec<LinkSettings>,
-    /// The classes of clients, in the order in which they are written: the first that fits a client is its own.
+    /// The classes of clients, in the order of the settings. A client is in the first class that it matches.
     pub classes: Vec<ClassSettings>,
-    /// The networks, in the order in which they are written. Their names, bridges and prefixes are none of a link's.
+    /// The networks, in the order of the settings. Their names, bridges and prefixes differ from those of links.
     pub networks: Vec<NetworkSettings>,
     /// The templates by name. A link or a class may name others, which are declared [`Elsewhere`].
     pub templates: BTreeMap<String, TemplateSettings>,
@@ -115,7 +115,8 @@ impl Settings {
         self.networks.iter().find(|network| network.name == name)
     }
 
-    /// The names of the templates for a client of a link and, if it is in one, of a class. It gets an instance of each.
+    /// The names of the templates for a client of a link and, if it has one, a class. The client gets an instance of
+    /// each.
     pub fn template_names_of<'s>(&'s self, link: &str, class: Option<&str>) -> impl Iterator<Item = &'s str> + use<'s> {
         let link = self.link(link).filter(|link| link.instances.is_some());
         let class = class.and_then(|name| self.classes.iter().find(|class| class.name == name));
@@ -124,7 +125,7 @@ impl Settings {
         names.into_iter().flatten().map(String::as_str)
     }
 
-    /// The templates for a client of a link and, if it is in one, of a class, with their names; those of the settings only.
+    /// The templates of the settings for a client of a link and, if it has one, a class, with their names.
     pub fn templates_of<'s>(
         &'s self,
         link: &str,
@@ -141,7 +142,8 @@ impl Settings {
         link.instances.is_some() && (!link.templates.is_empty() || of_class())
     }
 
-    /// The templates that some client gets now: of its link, or of its class on a link whose listener finds classes.
+    /// The templates that some client gets now, through its link, or through its class on a link whose listener finds
+    /// classes.
     pub fn templates_in_use(&self) -> BTreeSet<&str> {
         let providing = || self.links.iter().filter(|link| self.provides(link));
         let of_links = providing().flat_map(|link| &link.templates);
@@ -164,21 +166,21 @@ impl Settings {
     }
 }
 
-/// Reads the settings from the file at `path`, and from the variables of `env` that begin with [`PREFIX`]. They stand
-/// alone: every template that they name is in them.
+/// Reads the settings from the file at `path`, and from the variables of `env` that begin with [`PREFIX`]. The settings
+/// must declare every template that they name.
 ///
 /// # Errors
 ///
-/// Everything that is wrong with them.
+/// All faults.
 pub fn load(path: &Path, env: impl Iterator<Item = (String, String)>) -> Result<Settings, Faults> {
     load_beside(path, env, &Elsewhere::NOTHING)
 }
 
-/// [`load`] for settings that may name what is declared elsewhere.
+/// Like [`load`], for settings that may name templates that are declared elsewhere.
 ///
 /// # Errors
 ///
-/// Everything that is wrong with them.
+/// All faults.
 pub fn load_beside(
     path: &Path,
     env: impl Iterator<Item = (String, String)>,
@@ -187,20 +189,20 @@ pub fn load_beside(
     read_beside(tree::from_file(path)?, env, KINDS, elsewhere)
 }
 
-/// [`load`] for settings that are at hand as text.
+/// Like [`load`], for settings as text.
 ///
 /// # Errors
 ///
-/// Everything that is wrong with them.
+/// All faults.
 pub fn parse(text: &str, env: impl Iterator<Item = (String, String)>) -> Result<Settings, Faults> {
     parse_with(KINDS, text, env)
 }
 
-/// [`parse`] for engines of these kinds in place of those that are built in.
+/// Like [`parse`], with these kinds of engines instead of those that are built in.
 ///
 /// # Errors
 ///
-/// Everything that is wrong with them.
+/// All faults.
 pub fn parse_with(
     kinds: &[&dyn EngineKind],
     text: &str,
@@ -229,7 +231,7 @@ fn read_beside(
     faults.finish(settings)
 }
 
-/// `None` only after a fault.
+/// Reads all sections; `None` only after a fault.
 fn read_sections(mut root: Table<'_>, kinds: &[&dyn EngineKind], elsewhere: &Elsewhere) -> Option<Settings> {
     let store = StoreSettings::read(root.section("store"));
     let secrets = SecretsSettings::read(root.section("secrets"), &store);

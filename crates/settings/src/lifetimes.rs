@@ -1,4 +1,4 @@
-//! Lifetimes of leases, and when clients are to renew them.
+//! Lifetimes of leases, and the times at which clients renew them.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -16,13 +16,13 @@ pub struct Lifetimes {
 
 const DEFAULT_VALID: Duration = Duration::from_secs(7200);
 
-/// The largest but one of 32 bits: the largest means without end.
+/// The largest 32-bit value means "without end", so this is one less.
 pub(super) const LONGEST: Duration = Duration::from_secs(u32::MAX as u64 - 1);
 
 impl Lifetimes {
     pub(super) const KEYS: [&'static str; 2] = ["preferred_lifetime", "valid_lifetime"];
 
-    /// Takes what is given; of the two, one that is not given follows the other.
+    /// Reads both lifetimes. If one is missing, it is derived from the other.
     pub(super) fn read(table: &mut Table<'_>) -> Self {
         let mut take = |key, least| {
             let bounds = Duration::from_secs(least)..=LONGEST;

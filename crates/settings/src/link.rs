@@ -21,57 +21,60 @@ use super::reservation;
 use super::template;
 use orchestrator_model::LeaseSource;
 
-/// No machine has more links than this.
+/// The largest number of links.
 const MOST_LINKS: usize = 256;
-/// A client that boots sends a handful of messages; one that sends this many for long is broken or means harm.
+/// The default limit of a client. A booting client sends a handful of messages; more than this for long is a fault or
+/// an attack.
 const CLIENT_RATE: u32 = 50;
-/// As many clients may boot in one second, with a Solicit and a Request each; their commits keep a database busy.
+/// The default limit of a link. So many clients may boot in one second, with a Solicit and a Request each; their
+/// commits keep a database busy.
 const LINK_RATE: u32 = 10_000;
 
 /// A network with clients on it, its prefix and its lease source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkSettings {
-    /// Name of the link, and of its bridge where it has one here.
+    /// The name of the link, which is also the name of its bridge if it has one on this machine.
     pub name: String,
-    /// Whether the link has no bridge here. Its clients are reached only through relay agents, and get leases and
-    /// nothing else.
+    /// Whether the link has no bridge on this machine. Its clients are reached only through relay agents, and get only
+    /// leases.
     pub remote: bool,
-    /// Whether the bridge is made, up and with the link's address, when it is missing.
+    /// Whether the daemon creates a missing bridge, sets it up and assigns the link's address.
     pub create: bool,
-    /// The link's own address, with the length of its prefix; instances route by it. Of a remote link the prefix.
+    /// The link's own address with the length of its prefix. Instances use it as their router. For a remote link, the
+    /// prefix.
     pub address: Ipv6Net,
-    /// Where its lease events come from.
+    /// The source of its lease events.
     pub source: LeaseSource,
-    /// Addresses for clients, inside the prefix; always there with [`LeaseSource::Listener`].
+    /// Addresses for clients, inside the prefix; always present with [`LeaseSource::Listener`].
     pub pool: Option<Ipv6Net>,
-    /// Addresses for clients of a class alone, inside the prefix and apart from the pool; listener only.
+    /// Addresses for the clients of one class only, inside the prefix and outside of the pool; listener only.
     pub class_pools: Vec<ClassPool>,
-    /// Prefixes that are delegated to its clients, apart from all links' own; none unless the source is
-    /// [`LeaseSource::Listener`].
+    /// Prefixes for delegation to its clients. They overlap no link's prefix; listener only.
     pub delegation: Vec<PrefixPool>,
     /// The reservations of the link; listener only.
     pub reservations: Vec<Reservation>,
-    /// Relay agents whose clients are on the link, though they give no address of it; listener only.
+    /// Relay agents whose clients are on the link although they send no address of it; listener only.
     pub relays: Vec<RelayKey>,
-    /// In which order addresses and prefixes are given out; listener only.
+    /// The order in which addresses and prefixes are assigned; listener only.
     pub allocation: Order,
-    /// Addresses for instances, inside the prefix and apart from the pool; always there with a template.
+    /// Addresses for instances, inside the prefix and outside of the pool; always present with a template.
     pub instances: Option<Ipv6Net>,
-    /// Lifetimes of its leases; of no meaning unless the source is [`LeaseSource::Listener`].
+    /// The lifetimes of its leases; listener only.
     pub lifetimes: Lifetimes,
-    /// Whether a Solicit with Rapid Commit is answered by a Reply (RFC 9915, section 18.3.1); listener only.
+    /// Whether the daemon answers a Solicit with Rapid Commit by a Reply (RFC 9915, section 18.3.1); listener only.
     pub rapid_commit: bool,
     /// Whether hosts may register addresses that they formed themselves (RFC 9686); listener only.
     pub registration: bool,
     /// Whether clients that send Reconfigure Accept get a reconfigure key (RFC 9915, section 20.4); listener only.
     pub reconfigure: bool,
-    /// Whether the listener learns by which bridge port and from which link-layer address a client speaks; listener only.
+    /// Whether the listener learns the bridge port and the link-layer address that a client's message comes from;
+    /// listener only.
     pub learn_ports: bool,
-    /// Messages a second that one client is answered for long; `None` for any number. Listener only.
+    /// Sustained limit on answered messages per second for one client; `None` for no limit. Listener only.
     pub client_rate: Option<NonZeroU32>,
-    /// Messages a second that all clients together are answered for long; `None` for any number. Listener only.
+    /// Sustained limit on answered messages per second for all clients together; `None` for no limit. Listener only.
     pub link_rate: Option<NonZeroU32>,
-    /// How hosts that are seen on the link become lease events; `None` where they do not.
+    /// How the daemon turns hosts on the link into lease events; `None` if it does not.
     pub neighbors: Option<NeighborSettings>,
     /// The content of the daemon's router advertisements; `None` if it sends none.
     pub advertisement: Option<AdvertisementSettings>,
@@ -87,8 +90,7 @@ pub struct LinkSettings {
     pub classes: Vec<Class>,
     /// The preference in Advertises, by which clients choose among servers (RFC 9915, section 21.8); listener only.
     pub preference: Option<u8>,
-    /// Templates of the instances that each of its clients gets, one instance of each; without any the link only serves
-    /// leases.
+    /// The templates of the link. Each client gets an instance of each. A link without templates only serves leases.
     pub templates: Vec<String>,
 }
 
@@ -98,7 +100,8 @@ impl LinkSettings {
         self.address.trunc()
     }
 
-    /// The prefixes whose routes are kept here, of pools and reservations: of clients that are on a bridge of this host.
+    /// The prefixes whose routes this machine keeps: those of pools and reservations, for clients on a bridge of this
+    /// host.
     pub fn routed(&self) -> impl Iterator<Item = Ipv6Net> {
         let pools = self.delegation.iter().map(PrefixPool::prefix);
         let reserved = self.reservations.iter().filter_map(|reservation| reservation.prefix);
@@ -106,18 +109,18 @@ impl LinkSettings {
     }
 }
 
-/// The keys of a link that could be read, even if others are at fault: for checks across links.
+/// The keys of a link that could be read, even if others have faults. Used for checks of several links.
 pub(super) struct Outline {
     pub(super) key: String,
     pub(super) name: Option<String>,
-    /// The key that names it.
+    /// The key with its name.
     pub(super) named_by: &'static str,
     pub(super) prefix: Option<Ipv6Net>,
     pub(super) address: Option<Ipv6Net>,
     pub(super) instances: Option<Ipv6Net>,
     pub(super) reservations: Vec<Reservation>,
     pub(super) relays: Vec<RelayKey>,
-    /// Prefixes that are delegated from.
+    /// The prefixes of its pools for delegation.
     pub(super) delegated: Vec<Ipv6Net>,
     pub(super) source: Option<LeaseSource>,
     pub(super) templates: Vec<String>,
@@ -131,13 +134,13 @@ const ALLOCATIONS: [(&str, Order); 2] = [("hashed", Order::Hashed), ("sequential
 pub(super) struct Common {
     /// Options for clients.
     pub(super) options: Given,
-    /// The classes; `None` for one that is at fault.
+    /// The classes; `None` stands for one with a fault.
     pub(super) classes: Vec<Option<ClassSettings>>,
-    /// The names of the classes, also of those that are at fault.
+    /// The names of the classes, including those with faults.
     pub(super) class_names: Vec<Option<String>>,
 }
 
-/// Reads every link; `None` for one that is at fault.
+/// Reads every link; `None` stands for one with a fault.
 pub(super) fn read_all(root: &mut Table<'_>, common: &Common) -> Vec<(Outline, Option<LinkSettings>)> {
     let links = root
         .take("link")
@@ -245,7 +248,7 @@ fn read(mut table: Table<'_>, common: &Common) -> (Outline, Option<LinkSettings>
             client_rate: client_rate.and_then(NonZeroU32::new),
             link_rate: link_rate.and_then(NonZeroU32::new),
             neighbors,
-            // dnsmasq's own `enable-ra` would speak on the same link.
+            // dnsmasq's own `enable-ra` would send on the same link.
             advertisement: Some(advertisement?)
                 .filter(|_| !remote && router_advertisements.unwrap_or(source == LeaseSource::Listener)),
             classes: match source {
@@ -274,7 +277,7 @@ fn read_address(table: &mut Table<'_>, remote: bool) -> Option<Ipv6Net> {
     entry.parse(remedy, parse_link_address)
 }
 
-/// The classes as they are on a link with these options; `None` if any is at fault.
+/// The classes on a link with these options; `None` if any has a fault.
 fn classes_on_link(common: &Common, options: &Given) -> Option<Vec<Class>> {
     let classes = common.classes.iter();
     classes.map(|class| Some(class.as_ref()?.on_link(options))).collect()

@@ -1,4 +1,4 @@
-//! `[log]`: what is logged, and how.
+//! `[log]`: the level and the format of the log.
 
 use std::fmt;
 
@@ -7,20 +7,20 @@ use super::reader::Table;
 /// The level and the format of the log.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LogSettings {
-    /// The least important kind of line that is written.
+    /// The lowest level that is logged.
     pub level: LogLevel,
     /// The format of a line.
     pub format: LogFormat,
 }
 
-/// How important a line is.
+/// The importance of a line.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum LogLevel {
     /// Something does not work.
     Error,
-    /// Something was refused, or works again only after help.
+    /// Something was refused, or works again only with help.
     Warn,
-    /// Also what clients and instances do.
+    /// Actions of clients and instances.
     #[default]
     Info,
     /// Each step.
@@ -29,13 +29,13 @@ pub enum LogLevel {
     Trace,
 }
 
-/// What a line looks like.
+/// The format of a line.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For people.
+    /// Text for people.
     #[default]
     Text,
-    /// A JSON object a line.
+    /// One JSON object on each line.
     Json,
 }
 

@@ -1,28 +1,28 @@
-//! Hosts that are seen on a link.
+//! Detection of hosts on a link.
 
 use std::time::Duration;
 
 use super::reader::{Entry, Table};
 
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(600);
-/// A host is asked thrice in it, and an answer may take three seconds.
+/// The shortest lifetime. Within it a host is asked three times, and an answer may take three seconds.
 const SHORTEST_LIFETIME: Duration = Duration::from_secs(10);
 const LONGEST_LIFETIME: Duration = Duration::from_secs(7 * 86_400);
 const DEFAULT_LIMIT: usize = 256;
-/// The kernel's own table of neighbours is small.
+/// The largest number of hosts. The kernel's own neighbour table is small.
 const MOST_HOSTS: i64 = 4096;
 
-/// How hosts that are seen on a link become lease events.
+/// How the daemon turns hosts on the link into lease events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NeighborSettings {
-    /// How long a host holds its address after it was seen.
+    /// How long a host counts as holding its address after its last packet.
     pub lifetime: Duration,
-    /// Hosts at most.
+    /// The largest number of hosts.
     pub limit: usize,
 }
 
 impl NeighborSettings {
-    /// Takes the keys of a link; `None` when hosts are not looked for.
+    /// Reads the keys of a link; `None` if hosts are not to be detected.
     pub(super) fn read(link: &mut Table<'_>) -> Option<Self> {
         let wanted = link.take("neighbors").and_then(Entry::flag).unwrap_or(false);
         let lifetime = link

@@ -8,32 +8,32 @@ use super::link;
 use super::prefix::{overlap, parse_bridge, parse_link_address, parse_range};
 use super::reader::{Entry, Table};
 
-/// No machine has more networks than this.
+/// The largest number of networks.
 const MOST_NETWORKS: usize = 256;
 
 /// A bridge with a prefix and without clients, for further interfaces of instances.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NetworkSettings {
-    /// Its name, which templates give. No other network has it, and no link.
+    /// Its name, by which templates refer to it. No other network and no link has it.
     pub name: String,
-    /// Its bridge. No other network has it, and no link.
+    /// Its bridge. No other network and no link uses it.
     pub bridge: String,
-    /// Whether the bridge is made when it is missing.
+    /// Whether the daemon creates the bridge if it is missing.
     pub create: bool,
-    /// Its prefix, which overlaps no other network's and no link's.
+    /// Its prefix. It does not overlap the prefix of another network or of a link.
     pub prefix: Ipv6Net,
-    /// This machine's own address there, with the length of the prefix; `None` where it has none.
+    /// This machine's own address on the network with the prefix length; `None` if it has none.
     pub address: Option<Ipv6Net>,
     /// Addresses for instances, inside the prefix.
     pub instances: Ipv6Net,
-    /// Whether instances reach only this machine there, and not one another.
+    /// Whether instances on it reach only this machine and not one another.
     pub isolated: bool,
-    /// The largest packet in bytes, of the bridge where we made it and of the interfaces on it; the kernel's default
-    /// where there is none.
+    /// The largest packet in bytes, for the interfaces on the bridge, and for the bridge if the daemon created it.
+    /// `None` leaves the kernel's default.
     pub mtu: Option<u32>,
 }
 
-/// What of a network could be read, also when other parts of it are at fault.
+/// The keys of a network that could be read, even if others have faults.
 pub(super) struct Outline {
     key: String,
     name: Option<String>,
@@ -42,7 +42,7 @@ pub(super) struct Outline {
     prefix_key: &'static str,
 }
 
-/// Reads every network; `None` for one that is at fault.
+/// Reads every network; `None` stands for one with a fault.
 pub(super) fn read_all(root: &mut Table<'_>) -> Vec<(Outline, Option<NetworkSettings>)> {
     let networks = root.take("network").and_then(|entry| entry.list(MOST_NETWORKS));
     let tables = networks.into_iter().flatten().filter_map(Entry::table);
@@ -88,7 +88,7 @@ fn read(mut table: Table<'_>) -> (Outline, Option<NetworkSettings>) {
     (outline, settings())
 }
 
-/// Reads one of `address` and `prefix`: the key that says the prefix, this machine's address, and the prefix.
+/// Reads `address` or `prefix`. Returns which key has the prefix, this machine's address, and the prefix.
 fn read_prefix(table: &mut Table<'_>) -> (&'static str, Option<Ipv6Net>, Option<Ipv6Net>) {
     let remedy = "give this machine's address there with the length of the prefix, like \"fd39:9706:2786:7000::1/64\"; or, \
                   where it is to have none, the `prefix` alone";
@@ -114,7 +114,7 @@ fn read_prefix(table: &mut Table<'_>) -> (&'static str, Option<Ipv6Net>, Option<
 
 fn parse_network_prefix(text: &str) -> Result<Ipv6Net, String> {
     let prefix = parse_range(text)?;
-    // The first address behind it stands for any: what is wrong with it is wrong with the prefix.
+    // The first address of the prefix stands for any: a fault of the one is a fault of the other.
     let inside = Ipv6Net::new(
         std::net::Ipv6Addr::from_bits(prefix.addr().to_bits() | 1),
         prefix.prefix_len(),
@@ -135,7 +135,7 @@ fn read_instances(table: &mut Table<'_>, prefix: Option<Ipv6Net>, address: Optio
     Some(range)
 }
 
-/// No name and no bridge is taken twice, and no address belongs to two of links and networks.
+/// Checks that no name and no bridge is used twice, and that no address belongs to two links or networks.
 pub(super) fn check_apart(networks: &[Outline], links: &[link::Outline], faults: &Collector) {
     for (index, network) in networks.iter().enumerate() {
         for earlier in networks.iter().take(index) {
@@ -197,7 +197,7 @@ impl Outline {
     }
 }
 
-/// Every network that a template of the settings names is there.
+/// Checks that every network that a template of the settings names exists.
 pub(super) fn check_known<'a>(
     named: impl Iterator<Item = (&'a str, &'a [String])>,
     networks: &[Outline],
@@ -209,7 +209,7 @@ pub(super) fn check_known<'a>(
     }
 }
 
-/// Every network that a template names is among `known`.
+/// Checks that every network that a template names is among `known`.
 pub(super) fn check_named<'a>(
     template: &str,
     wanted: &[String],
@@ -223,7 +223,7 @@ pub(super) fn check_named<'a>(
     }
 }
 
-/// What is wrong with the name of a network that a template gives, and what to do: nothing, if it is among `known`.
+/// The fault of a network's name in a template, with its remedy; `None` if the name is among `known`.
 fn find_unknown<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> Option<(String, String)> {
     if known.clone().any(|known| known == name) {
         return None;

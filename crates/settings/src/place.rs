@@ -1,17 +1,17 @@
-//! Where settings are written: a file, and the environment that is laid over it.
+//! The place of the settings: a file, and the environment that is laid over it.
 
 use std::path::{Path, PathBuf};
 
 use super::{Elsewhere, Faults, PREFIX, Settings, load_beside};
 
-/// The file and the variables that settings are read from, as often as they are asked for.
+/// The file and the variables of the settings. They can be read again and again.
 pub struct Place {
     path: PathBuf,
     variables: Vec<(String, String)>,
 }
 
 impl Place {
-    /// The file at `path`, with those of these variables over it that begin with [`PREFIX`].
+    /// The file at `path`, overridden by those of these variables that begin with [`PREFIX`].
     pub fn new(path: PathBuf, variables: impl Iterator<Item = (String, String)>) -> Self {
         let variables = variables.filter(|(name, _)| name.starts_with(PREFIX)).collect();
         Self { path, variables }
@@ -22,7 +22,8 @@ impl Place {
         &self.path
     }
 
-    /// Reads the settings as they are written now, which may name what is declared elsewhere. Blocks while it reads the file.
+    /// Reads the settings as they are written now. They may name templates that are declared elsewhere. Blocks while it
+    /// reads the file.
     ///
     /// # Errors
     ///

@@ -1,10 +1,10 @@
-//! Prefixes and addresses as links are given them.
+//! Parsers of prefixes, addresses and names of links.
 
 use std::net::Ipv6Addr;
 
 use ipnet::Ipv6Net;
 
-/// Reads the link's own address with the length of its prefix.
+/// Parses the link's own address with the length of its prefix.
 pub(super) fn parse_link_address(text: &str) -> Result<Ipv6Net, String> {
     let net: Ipv6Net = text
         .parse()
@@ -25,7 +25,7 @@ pub(super) fn parse_link_address(text: &str) -> Result<Ipv6Net, String> {
     }
 }
 
-/// Reads a range of addresses, written as a prefix.
+/// Parses a range of addresses, written as a prefix.
 pub(super) fn parse_range(text: &str) -> Result<Ipv6Net, String> {
     let net: Ipv6Net = text.parse().map_err(|_| format!("{text:?} is not an IPv6 prefix"))?;
     if net.addr() == net.network() {
@@ -37,7 +37,7 @@ pub(super) fn parse_range(text: &str) -> Result<Ipv6Net, String> {
     ))
 }
 
-/// Reads the address of a server.
+/// Parses the address of a server.
 pub(super) fn parse_server(text: &str) -> Result<Ipv6Addr, String> {
     let address: Ipv6Addr = text.parse().map_err(|_| format!("{text:?} is not an IPv6 address"))?;
     // A link-local server is one on the link itself, which clients can reach.
@@ -47,7 +47,7 @@ pub(super) fn parse_server(text: &str) -> Result<Ipv6Addr, String> {
     Err(format!("{address} cannot be the address of a server"))
 }
 
-/// Whether a prefix and another have addresses in common.
+/// Whether two prefixes have addresses in common.
 pub(super) fn overlap(one: &Ipv6Net, other: &Ipv6Net) -> bool {
     one.contains(&other.network()) || other.contains(&one.network())
 }
@@ -62,7 +62,7 @@ fn is_assignable(address: Ipv6Addr) -> bool {
     !special && !address.is_unicast_link_local() && address.to_ipv4_mapped().is_none()
 }
 
-/// Reads a domain name (RFC 1035, section 2.3.1, as RFC 1123, section 2.1 widens it); a dot at its end is dropped.
+/// Parses a domain name (RFC 1035, section 2.3.1, as extended by RFC 1123, section 2.1). A dot at its end is dropped.
 pub(super) fn parse_domain(text: &str) -> Result<String, String> {
     let name = text.strip_suffix('.').unwrap_or(text);
     let label = |label: &str| {
@@ -75,7 +75,7 @@ pub(super) fn parse_domain(text: &str) -> Result<String, String> {
     Err(format!("{text:?} is not a domain name"))
 }
 
-/// Reads the name of a bridge: what the kernel takes for an interface, in ASCII.
+/// Parses the name of a bridge: a name that the kernel allows for an interface, in ASCII.
 pub(super) fn parse_bridge(text: &str) -> Result<String, String> {
     if text.is_empty() || text.len() > 15 {
         return Err(format!(
@@ -83,7 +83,7 @@ pub(super) fn parse_bridge(text: &str) -> Result<String, String> {
             text.len()
         ));
     }
-    // `%` makes a pattern of a name, `:` an alias.
+    // The kernel takes a name with `%` as a pattern, and one with `:` as an alias.
     let legal = text
         .bytes()
         .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'/' | b':' | b'%'));

@@ -1,7 +1,7 @@
-//! Takes keys out of the tree one after another, each into its type, and keeps every fault.
+//! Reads the keys of the tree one after another into types, and collects all faults.
 //!
-//! A reader goes on after a fault, so that one run reports all of them. What has a default falls back on it, and the
-//! settings as a whole are refused at the end.
+//! A reader continues after a fault, so that one run reports all of them. A faulty key with a default gets that
+//! default; the settings as a whole are refused at the end.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -13,20 +13,20 @@ use config::{Value, ValueKind};
 use super::fault::{Collector, Fault, nearest, one_of};
 use orchestrator_model::{parse_lifespan, show_lifespan};
 
-/// No list or table in the settings is longer.
+/// The largest number of elements of a list or table.
 const LONGEST: usize = 1024;
 
-/// A table whose keys are being taken.
+/// A table whose keys are being read. A key that was read is taken out of it.
 pub(super) struct Table<'a> {
     path: String,
     entries: BTreeMap<String, Value>,
-    /// Every key that was given, with the variable it came from.
+    /// Every key of the table, with the variable that it came from.
     given: BTreeMap<String, Option<String>>,
     known: Vec<&'static str>,
     faults: &'a Collector,
 }
 
-/// A value that is there, with its place.
+/// A value, with its path.
 pub(super) struct Entry<'a> {
     path: String,
     value: Value,
@@ -34,7 +34,7 @@ pub(super) struct Entry<'a> {
 }
 
 impl<'a> Table<'a> {
-    /// The table at the top.
+    /// The top table.
     pub(super) fn root(root: Value, faults: &'a Collector) -> Self {
         let top = Entry {
             path: String::new(),
@@ -54,7 +54,7 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// Path of a key of this table.
+    /// The path of a key of this table.
     pub(super) fn key(&self, key: &str) -> String {
         if self.path.is_empty() {
             key.to_owned()
@@ -63,12 +63,12 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// Path of this table.
+    /// The path of this table.
     pub(super) fn path(&self) -> &str {
         &self.path
     }
 
-    /// Reports a fault of a key of this table, taken or not, given or not.
+    /// Reports a fault of a key of this table, whether or not the key is present or was taken.
     pub(super) fn fault(&self, key: &str, what: impl Into<String>, remedy: impl Into<String>) {
         let variable = self.given.get(key).cloned().flatten();
         self.faults.add(Fault {
@@ -79,12 +79,12 @@ impl<'a> Table<'a> {
         });
     }
 
-    /// Where faults go.
+    /// The collector of faults.
     pub(super) fn faults(&self) -> &'a Collector {
         self.faults
     }
 
-    /// Takes a key that may be missing.
+    /// Takes an optional key.
     pub(super) fn take(&mut self, key: &'static str) -> Option<Entry<'a>> {
         self.known.push(key);
         let value = self.entries.remove(key)?;
@@ -95,12 +95,12 @@ impl<'a> Table<'a> {
         })
     }
 
-    /// Whether a key was given, taken or not.
+    /// Whether the table had this key, taken or not.
     pub(super) fn has(&self, key: &str) -> bool {
         self.given.contains_key(key)
     }
 
-    /// Takes a key that must be there.
+    /// Takes a required key.
     pub(super) fn need(&mut self, key: &'static str, remedy: &str) -> Option<Entry<'a>> {
         let entry = self.take(key);
         if entry.is_none() {
@@ -109,7 +109,7 @@ impl<'a> Table<'a> {
         entry
     }
 
-    /// Takes a table; a missing one is one without keys.
+    /// Takes a table. A missing one counts as empty.
     pub(super) fn section(&mut self, key: &'static str) -> Self {
         let path = self.key(key);
         let faults = self.faults;
@@ -118,7 +118,7 @@ impl<'a> Table<'a> {
             .unwrap_or_else(|| Self::empty(&path, faults))
     }
 
-    /// Takes everything: the names are the user's.
+    /// Takes all keys of a table whose names the user chooses.
     pub(super) fn drain(&mut self) -> Vec<(String, Entry<'a>)> {
         let entries = std::mem::take(&mut self.entries);
         let entry = |(name, value): (String, Value)| {
@@ -135,7 +135,7 @@ impl<'a> Table<'a> {
         entries.into_iter().map(entry).collect()
     }
 
-    /// Reports what nobody took.
+    /// Reports the keys that were not taken: they are unknown.
     pub(super) fn finish(mut self) {
         let known = std::mem::take(&mut self.known);
         for (name, entry) in self.drain() {
@@ -149,7 +149,7 @@ impl<'a> Table<'a> {
 }
 
 impl<'a> Entry<'a> {
-    /// A value that stands at this path.
+    /// A value at this path.
     pub(super) fn at(path: String, value: Value, faults: &'a Collector) -> Self {
         Self { path, value, faults }
     }
@@ -179,7 +179,7 @@ impl<'a> Entry<'a> {
         None
     }
 
-    /// The text, if that is what it is and it came from the environment: there everything is text.
+    /// The text, if the value is from the environment, where every value is text.
     fn variable_text(&self) -> Option<&str> {
         match (&self.value.kind, self.value.origin()) {
             (ValueKind::String(text), Some(_)) => Some(text.trim()),
@@ -187,22 +187,22 @@ impl<'a> Entry<'a> {
         }
     }
 
-    /// Whether it is this word.
+    /// Whether the value is this word.
     pub(super) fn is_word(&self, word: &str) -> bool {
         matches!(&self.value.kind, ValueKind::String(text) if text == word)
     }
 
-    /// Whether it is a table.
+    /// Whether the value is a table.
     pub(super) fn is_table(&self) -> bool {
         matches!(self.value.kind, ValueKind::Table(_))
     }
 
-    /// Whether it is a list; from the environment: whether there are commas.
+    /// Whether the value is a list; from the environment: whether it has commas.
     pub(super) fn is_list(&self) -> bool {
         matches!(self.value.kind, ValueKind::Array(_)) || self.variable_text().is_some_and(|text| text.contains(','))
     }
 
-    /// Text.
+    /// Reads text.
     pub(super) fn text(self) -> Option<String> {
         match self.value.kind {
             ValueKind::String(text) => Some(text),
@@ -210,7 +210,7 @@ impl<'a> Entry<'a> {
         }
     }
 
-    /// Text that `parse` makes something of; its error says what is wrong.
+    /// Reads text that `parse` converts. Its error describes the fault.
     pub(super) fn parse<T, E: Display>(self, remedy: &str, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
         let ValueKind::String(text) = &self.value.kind else {
             return self.mistyped("text in quotes");
@@ -224,7 +224,7 @@ impl<'a> Entry<'a> {
         }
     }
 
-    /// Text that names something; what is wrong and what to do when it names nothing.
+    /// Reads text that refers to something. If it refers to nothing, `find` returns the fault and its remedy.
     pub(super) fn look_up<T>(
         self,
         find: impl FnOnce(&str) -> Option<T>,
@@ -241,7 +241,7 @@ impl<'a> Entry<'a> {
         found
     }
 
-    /// One of a few words.
+    /// Reads one of a few words.
     pub(super) fn choice<T: Copy>(self, choices: &[(&str, T)]) -> Option<T> {
         let ValueKind::String(text) = &self.value.kind else {
             return self.mistyped("text in quotes");
@@ -258,7 +258,7 @@ impl<'a> Entry<'a> {
         chosen
     }
 
-    /// `true` or `false`.
+    /// Reads `true` or `false`.
     pub(super) fn flag(self) -> Option<bool> {
         match (&self.value.kind, self.variable_text()) {
             (ValueKind::Boolean(flag), _) => Some(*flag),
@@ -268,7 +268,7 @@ impl<'a> Entry<'a> {
         }
     }
 
-    /// A whole number within bounds.
+    /// Reads a whole number within bounds.
     pub(super) fn whole<T: TryFrom<i64>>(self, bounds: RangeInclusive<i64>) -> Option<T> {
         let number = match (&self.value.kind, self.variable_text().map(str::parse::<i64>)) {
             (ValueKind::I64(number), _) => *number,
@@ -289,7 +289,7 @@ impl<'a> Entry<'a> {
         fitting
     }
 
-    /// A number within bounds, with or without a point.
+    /// Reads a number within bounds, with or without a decimal point.
     pub(super) fn number(self, bounds: RangeInclusive<f64>) -> Option<f64> {
         let number = match (&self.value.kind, self.variable_text().map(str::parse::<f64>)) {
             // Precision is lost far beyond any bounds that are given here.
@@ -309,7 +309,7 @@ impl<'a> Entry<'a> {
         None
     }
 
-    /// A span of time within bounds.
+    /// Reads a duration within bounds.
     pub(super) fn lifespan(&self, bounds: RangeInclusive<Duration>) -> Option<Duration> {
         let ValueKind::String(text) = &self.value.kind else {
             return self.mistyped("a span of time in quotes, like \"30s\" or \"1h30m\"");
@@ -326,7 +326,7 @@ impl<'a> Entry<'a> {
         None
     }
 
-    /// A list of at most `most`; from the environment: what stands between commas.
+    /// Reads a list of at most `most` elements; from the environment, commas separate them.
     pub(super) fn list(self, most: usize) -> Option<Vec<Entry<'a>>> {
         let (path, faults, origin) = (self.path.clone(), self.faults, self.value.origin().map(str::to_owned));
         let elements: Vec<Value> = match (&self.value.kind, self.variable_text()) {
@@ -353,13 +353,13 @@ impl<'a> Entry<'a> {
         Some(elements.into_iter().enumerate().map(entry).collect())
     }
 
-    /// A list of at most `most`, each read by `read`. `None` if any of them is faulty.
+    /// Reads a list of at most `most` elements with `read`. `None` if any of them has a fault.
     pub(super) fn list_of<T>(self, most: usize, read: impl Fn(Entry<'a>) -> Option<T>) -> Option<Vec<T>> {
         let read: Vec<Option<T>> = self.list(most)?.into_iter().map(read).collect();
         read.into_iter().collect()
     }
 
-    /// A table.
+    /// Reads a table.
     pub(super) fn table(self) -> Option<Table<'a>> {
         match self.value.kind {
             ValueKind::Table(entries) if entries.len() <= LONGEST => Some(Table {

@@ -1,4 +1,4 @@
-//! `[[link.relay]]`: relay agents that a link knows, for those that do not give an address of the link.
+//! `[[link.relay]]`: the relay agents of a link that do not send an address of it.
 
 use std::net::Ipv6Addr;
 
@@ -8,10 +8,10 @@ use super::fault::Collector;
 use super::link::Outline;
 use super::reader::{Entry, Table};
 
-/// No link has more relay agents than this.
+/// The largest number of relay agents of a link.
 const MOST: usize = 256;
 
-/// Reads the keys of a link; those that are at fault are left out.
+/// Reads the relay agents of a link, and leaves out those with faults.
 pub(super) fn read_all(link: &mut Table<'_>) -> Vec<RelayKey> {
     let entries = link.take("relay").and_then(|entry| entry.list(MOST));
     let tables = entries.into_iter().flatten().filter_map(Entry::table);
@@ -42,7 +42,7 @@ fn parse_address(text: &str) -> Result<Ipv6Addr, String> {
     Ok(address)
 }
 
-/// No relay agent is known to two links.
+/// Checks that no relay agent belongs to two links.
 pub(super) fn known_once(links: &[Outline], faults: &Collector) {
     let keys: Vec<(String, &RelayKey)> = links.iter().flat_map(keys_of).collect();
     for (index, (key, relay)) in keys.iter().enumerate() {

@@ -16,10 +16,10 @@ use super::{
 };
 use orchestrator_model::LeaseSource;
 
-/// A key that is written otherwise than it runs.
+/// A key whose written value differs from the value in force.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Change {
-    /// Its path; links and templates by their names: `link.br0.pool`.
+    /// The key's path, with the names of links and templates: `link.br0.pool`.
     pub key: String,
     /// The effect of the change.
     pub effect: Effect,
@@ -29,22 +29,22 @@ pub struct Change {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Effect {
-    /// A link or a template that was not there.
+    /// A link or a template was added.
     Added,
-    /// A link or a template that is no longer there.
+    /// A link or a template was removed.
     Removed,
-    /// Another value.
+    /// The value was changed.
     Changed,
-    /// It stays as it runs until the daemon starts anew.
+    /// The daemon uses the old value until it is restarted.
     NeedsRestart,
 }
 
-/// Settings to put in force, and how they differ from those before.
+/// Settings to put in force, with their differences from the present ones.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reload {
     /// The new settings, in which keys that need a restart keep their running values.
     pub settings: Settings,
-    /// Each difference between what runs and what is written.
+    /// All differences between the settings in force and the written ones.
     pub changes: Vec<Change>,
 }
 
@@ -160,7 +160,7 @@ fn sections(running: &Settings, written: &Settings) -> Vec<Change> {
     differing.map(|(key, effect, _)| change(key, effect)).collect()
 }
 
-/// The daemon builds its engines when it starts.
+/// Compares the engines, which the daemon builds only at its start.
 fn engines(running: &Engines, written: &Engines) -> Vec<Change> {
     let names: BTreeSet<&str> = running.names().chain(written.names()).collect();
     let mut changes = Vec::new();
@@ -222,7 +222,7 @@ fn link_keys(running: &LinkSettings, written: &LinkSettings) -> Vec<(&'static st
         domain_search,
         captive_portal,
         options,
-        // These are reported by themselves.
+        // These keys are reported separately.
         classes: _,
         preference,
         templates,
@@ -257,14 +257,14 @@ fn link_keys(running: &LinkSettings, written: &LinkSettings) -> Vec<(&'static st
         ("dns_servers", *dns_servers != written.dns_servers),
         ("domain_search", *domain_search != written.domain_search),
         ("captive_portal", *captive_portal != written.captive_portal),
-        // Those of all links, laid under its own.
+        // The options of all links are laid under the link's own.
         ("options", *options != written.options),
         ("preference", *preference != written.preference),
         ("template", *templates != written.templates),
     ]
 }
 
-/// A class that has another place among the others counts as another.
+/// Compares the classes. A class that moved to another place counts as another class.
 fn classes(running: &[ClassSettings], written: &[ClassSettings]) -> Vec<Change> {
     let place = |classes: &[ClassSettings], name: &str| classes.iter().position(|class| class.name == name);
     let path = |class: &ClassSettings| format!("class.{}", class.name);
@@ -407,7 +407,7 @@ fn change(key: impl Into<String>, effect: Effect) -> Change {
 }
 
 impl Effect {
-    /// A stable word for it.
+    /// A stable word for the effect.
     pub fn word(self) -> &'static str {
         match self {
             Self::Added => "added",

@@ -1,5 +1,5 @@
-//! `[[link.reservation]]`: addresses and prefixes that are kept for known clients. Also what every reservation must
-//! suit, be it written here or made through the API.
+//! `[[link.reservation]]`: addresses and prefixes that are reserved for known clients. The rules here apply to every
+//! reservation, whether it is in the settings or made through the API.
 
 use std::net::Ipv6Addr;
 
@@ -12,10 +12,10 @@ use super::link::{LinkSettings, Outline};
 use super::prefix::overlap;
 use super::reader::{Entry, Table};
 
-/// Most reservations of a link in the settings; there may be more through the API.
+/// The largest number of reservations of a link in the settings; the API may add more.
 const MOST: usize = 1024;
 
-/// The keys by which a client is known.
+/// The keys that identify a client.
 const TRAITS: [&str; 4] = ["duid", "link_layer_address", "remote_id", "interface_id"];
 
 /// Why a reservation cannot be made.
@@ -35,10 +35,10 @@ pub enum ReservationFault {
     /// The address is the link's.
     #[error("{0} is the link's own address")]
     Own(Ipv6Addr),
-    /// The address has an identifier that stands for something else (RFC 5453).
+    /// The address has an interface identifier that is reserved (RFC 5453).
     #[error("{0} has an interface identifier that is no host's (RFC 5453)")]
     Identifier(Ipv6Addr),
-    /// The address is for instances.
+    /// The address is in the range for instances.
     #[error("{address} is in {instances}, which is for instances")]
     Instances {
         /// The address.
@@ -46,41 +46,41 @@ pub enum ReservationFault {
         /// The range for instances.
         instances: Ipv6Net,
     },
-    /// The prefix is of a length that is not delegated, or is none that can be routed.
+    /// The prefix has a length that is not delegated, or cannot be routed.
     #[error("{0} is no prefix to delegate: take one of at most {LONGEST_PREFIX} bits that is routed here")]
     Prefix(Ipv6Net),
-    /// The prefix is a link's.
+    /// The prefix overlaps a link's prefix.
     #[error("{prefix} overlaps {other}, the prefix of link {link}")]
     OnLink {
         /// The prefix.
         prefix: Ipv6Net,
-        /// The link's.
+        /// The link's prefix.
         other: Ipv6Net,
         /// The link.
         link: String,
     },
-    /// The prefix is delegated elsewhere.
+    /// The prefix is delegated or reserved elsewhere.
     #[error("{prefix} overlaps {other}, which link {link} delegates")]
     Elsewhere {
         /// The prefix.
         prefix: Ipv6Net,
-        /// The prefix that is delegated, or reserved for a client.
+        /// The other prefix.
         other: Ipv6Net,
         /// The link.
         link: String,
     },
-    /// No interface has the link-layer address.
+    /// The link-layer address cannot be an interface's.
     #[error(
         "{0} is no link-layer address of an interface: give all bytes, 6 on Ethernet like 02:00:5e:10:00:01, else 8 or 20"
     )]
     LinkLayer(LinkLayerAddress),
-    /// It keeps nothing.
+    /// It reserves nothing.
     #[error("nothing is reserved: give an address, a prefix, or both")]
     Nothing,
 }
 
 /// Checks that a client can have this identifier. A part of a link-layer address would be taken for a whole one, and
-/// fit no client.
+/// would match no client.
 ///
 /// # Errors
 ///
@@ -231,7 +231,7 @@ pub(super) fn check_all(links: &[Outline], faults: &Collector) {
     }
 }
 
-/// Reads the reservations of a link; those that are at fault are left out.
+/// Reads the reservations of a link, and leaves out those with faults.
 pub(super) fn read_all(link: &mut Table<'_>) -> Vec<Reservation> {
     let entries = link.take("reservation").and_then(|entry| entry.list(MOST));
     let tables = entries.into_iter().flatten().filter_map(Entry::table);

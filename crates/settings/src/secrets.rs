@@ -1,11 +1,11 @@
-//! `[secrets]`: where the key is that opens the secrets in the database.
+//! `[secrets]`: the file of the key that opens the secrets in the database.
 
 use std::path::{Path, PathBuf};
 
 use super::reader::Table;
 use super::store::StoreSettings;
 
-/// Where the key is that opens the secrets in the database.
+/// The file of the key that opens the secrets in the database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecretsSettings {
     /// The file of the sealing key: an absolute path.
@@ -25,7 +25,7 @@ impl SecretsSettings {
     }
 }
 
-/// Beside the identity: each daemon has one of its own.
+/// The default file, next to the identity: each daemon has its own.
 fn beside(identity: &Path) -> PathBuf {
     match identity.extension() {
         Some(extension) if extension == "key" => identity.with_added_extension("key"),

@@ -7,7 +7,7 @@ pub(super) struct SizeError(String);
 
 const UNITS: [(&str, u32); 4] = [("KiB", 10), ("MiB", 20), ("GiB", 30), ("TiB", 40)];
 
-/// Reads a whole number with its unit into bytes.
+/// Parses a whole number with its unit into bytes.
 pub(super) fn parse_size(text: &str) -> Result<u64, SizeError> {
     let fault = || SizeError(text.to_owned());
     let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(fault)?;
@@ -21,7 +21,7 @@ pub(super) fn parse_size(text: &str) -> Result<u64, SizeError> {
     number.checked_mul(1 << shift).ok_or_else(fault)
 }
 
-/// Writes an amount of memory, which is whole KiB, in the largest unit that says it in one number.
+/// Formats an amount of memory, a whole number of KiB, in the largest unit that gives a whole number.
 pub(super) fn write_size(bytes: u64) -> String {
     let units = [("TiB", 40), ("GiB", 30), ("MiB", 20)];
     let whole = units

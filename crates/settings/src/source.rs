@@ -1,4 +1,4 @@
-//! `[source.NAME]`: what belongs to the lease sources rather than to links.
+//! `[source.NAME]`: settings of lease sources that do not belong to a link.
 
 use std::path::{Path, PathBuf};
 
@@ -7,9 +7,9 @@ use orchestrator_dhcp6::{ERP_LOCAL_DOMAIN_NAME, is_suppliable};
 use super::prefix::parse_bridge;
 use super::reader::{Entry, Table};
 
-/// No machine has more interfaces with relay agents than this.
+/// The largest number of interfaces for relay agents.
 const MOST_RELAYS: usize = 64;
-/// More options are no use to relay agents.
+/// The largest number of options.
 const MOST_OPTIONS: usize = 64;
 
 /// The settings of lease sources that do not belong to one link.
@@ -24,9 +24,10 @@ pub struct SourceSettings {
 /// The daemon's own DHCPv6 server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListenerSettings {
-    /// Interfaces on which relay agents may speak for clients of any link, by the link address that they give.
+    /// Interfaces on which relay agents may send messages for clients of any link. The link address that they send
+    /// selects the link.
     pub relays: Vec<String>,
-    /// Options that relay agents may supply for clients, where the server has none of its own (RFC 6422).
+    /// Options that relay agents may supply for clients if the server itself has none (RFC 6422).
     pub relay_options: Vec<u16>,
 }
 
@@ -39,10 +40,10 @@ impl Default for ListenerSettings {
     }
 }
 
-/// dnsmasq, which hands its lease events over by `orchestrator hook dnsmasq`.
+/// dnsmasq, which passes its lease events on by `orchestrator hook dnsmasq`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DnsmasqSettings {
-    /// Directory where the hook leaves events while the daemon does not answer; an absolute path.
+    /// The directory in which the hook keeps events while the daemon does not answer; an absolute path.
     pub spool: PathBuf,
 }
 

@@ -2,15 +2,15 @@
 
 use super::{LogLevel, Place, Settings};
 
-/// Sets the least important kind of line that is logged.
+/// Sets the lowest level that is logged.
 pub type SetLogLevel = Box<dyn Fn(LogLevel) + Send + Sync>;
 
-/// What a daemon begins with.
+/// The input of a starting daemon.
 pub struct Start {
-    /// The settings to begin with.
+    /// The settings at the start.
     pub settings: Settings,
-    /// Where they are written. They are read again when the daemon is asked to reload.
+    /// The place of the settings. A reload reads them again.
     pub place: Place,
-    /// Sets what is logged, when the settings that are read again say otherwise.
+    /// Sets the log level, when a reload changes it.
     pub set_log_level: SetLogLevel,
 }

@@ -1,4 +1,4 @@
-//! `[store]`: where state is kept, and for how long.
+//! `[store]`: the database, and how long history is kept.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -10,28 +10,28 @@ const DEFAULT_URL: &str = "sqlite:///var/lib/orchestrator/orchestrator.db";
 const DEFAULT_IDENTITY: &str = "/var/lib/orchestrator/orchestrator.identity";
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// Where state is kept, and for how long.
+/// The database, and how long history is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreSettings {
     /// The database.
     pub url: StoreUrl,
     /// How long events and removed instances are kept: 1 minute to 10 years.
     pub history: Duration,
-    /// The file that has the server's identity, too: an absolute path.
+    /// The file with the copy of the server's identity: an absolute path.
     pub identity: PathBuf,
 }
 
-/// URL of a database: `sqlite://` with an absolute path, or `postgres://`. Shown without its password.
+/// The URL of a database: `sqlite://` with an absolute path, or `postgres://`. It is displayed without its password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StoreUrl(String);
 
 impl StoreUrl {
-    /// The URL with its password, for the database driver and nothing else.
+    /// The URL with its password. Only the database driver may use it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The file of a SQLite database.
+    /// The file of a SQLite database; `None` for other databases.
     pub(super) fn file(&self) -> Option<&Path> {
         self.0.strip_prefix("sqlite://").map(Path::new)
     }
@@ -53,7 +53,7 @@ impl StoreUrl {
 
 impl fmt::Display for StoreUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Passwords stand before the last `@`, or among the parameters; hiding too much does no harm.
+        // A password is before the last `@`, or among the parameters. Hiding too much does no harm.
         let (place, parameters) = self.0.split_once('?').unwrap_or((&self.0, ""));
         let (scheme, rest) = place.split_once("://").unwrap_or(("", place));
         match rest
@@ -99,7 +99,7 @@ impl StoreSettings {
     }
 }
 
-/// Beside the file of a SQLite database, and where the default one is for others.
+/// The default file: next to a SQLite database; for other databases, next to the default SQLite database.
 fn default_identity(url: &StoreUrl) -> PathBuf {
     match url.file() {
         // A database by that name has its identity beside it all the same.

@@ -1,4 +1,4 @@
-//! The settings as a whole: the documented file, and what people read when something is wrong.
+//! The settings as a whole: the documented file, and the messages about faults.
 
 mod engines;
 mod overriding;
@@ -24,7 +24,7 @@ fn load_text(text: &str, env: &[(&str, &str)]) -> Result<Settings, Faults> {
     parse(text, env)
 }
 
-/// What people read, line by line.
+/// The messages about faults, line by line.
 fn faults_of(text: &str) -> Vec<String> {
     load_text(text, &[])
         .unwrap_err()

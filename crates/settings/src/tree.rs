@@ -8,7 +8,7 @@ use config::{File, FileFormat, Source, Value, ValueKind};
 use super::fault::Fault;
 use orchestrator_runtime::files::{self, Symlinks};
 
-/// No honest settings file is larger, in bytes.
+/// The largest settings file, in bytes.
 const LARGEST: u64 = 1 << 20;
 
 /// Reads the file.
@@ -29,7 +29,7 @@ pub(super) fn from_file(path: &Path) -> Result<Value, Fault> {
     from_text(&name, &text)
 }
 
-/// Reads text that is called `name` in faults.
+/// Parses text. `name` stands for the file in faults.
 pub(super) fn from_text(name: &str, text: &str) -> Result<Value, Fault> {
     from_toml(text).map_err(|what| fault(name, what, "correct the TOML there (https://toml.io)"))
 }
@@ -43,7 +43,7 @@ fn fault(name: &str, what: String, remedy: &str) -> Fault {
     }
 }
 
-/// Reads TOML; the error is one line that says where it is wrong.
+/// Parses TOML. The error is one line that says where the fault is.
 pub(super) fn from_toml(text: &str) -> Result<Value, String> {
     match File::from_str(text, FileFormat::Toml).collect() {
         Ok(table) => Ok(Value::new(None, ValueKind::Table(table))),
@@ -51,7 +51,7 @@ pub(super) fn from_toml(text: &str) -> Result<Value, String> {
     }
 }
 
-/// The parser draws the place over several lines, of which the first and the last say everything.
+/// The parser shows the place on several lines. The first and the last contain everything.
 fn on_one_line(text: &str) -> String {
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     match lines.as_slice() {

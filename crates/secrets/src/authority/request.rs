@@ -8,9 +8,9 @@ use crate::SecretsError;
 /// A purpose of a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Purpose {
-    /// To prove to clients who a server is.
+    /// The holder proves to clients that it is a server.
     Server,
-    /// To prove to a server who its client is.
+    /// The holder proves to a server that it is a client.
     Client,
 }
 
@@ -35,14 +35,14 @@ pub struct CertificateRequest {
     pub addresses: Vec<IpAddr>,
     /// Its purposes; at least one.
     pub purposes: Vec<Purpose>,
-    /// How long it is good for: a minute at least. It ends with its authority if that is earlier.
+    /// The validity, at least a minute. The certificate ends with its authority if that is earlier.
     pub validity: Duration,
 }
 
 const SHORTEST: Duration = Duration::from_secs(60);
 
 impl CertificateRequest {
-    /// Refuses what no certificate can say.
+    /// Refuses values that no certificate can contain.
     pub(super) fn check(&self) -> Result<(), SecretsError> {
         let refuse = |reason: String| {
             Err(SecretsError::BadRequest {

@@ -1,7 +1,7 @@
 //! The file of the sealing key.
 //!
-//! Nobody but its owner may read it. It is replaced as a whole: a reader finds the keys from before or from after. Who
-//! writes it holds a lock on its directory, so that no two do at the same time.
+//! Only its owner may read it. It is replaced as a whole, so that a reader finds either the old or the new keys. A
+//! writer holds a lock on its directory, so that there is only one at a time.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write};
@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 
 use super::{Keys, text};
 
-/// No key file is longer; what is longer is another file.
+/// The largest key file, in bytes. A longer file is something else.
 const LONGEST: u64 = 4096;
 
 /// How often a held lock is tried, and the pause between two tries. The holder writes one small file, or waits for the
@@ -31,18 +31,18 @@ pub struct KeyFile(PathBuf);
 /// Why a key file cannot be used.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum KeyFileFault {
-    /// The system does not read or write it.
+    /// The operating system cannot read or write it.
     #[error("cannot {doing} the key file {}; see to its permissions and its disk", .path.display())]
     Io {
-        /// What was being done.
+        /// The operation that failed.
         doing: &'static str,
         /// The file.
         path: PathBuf,
-        /// What happened.
+        /// The cause.
         #[source]
         source: Arc<io::Error>,
     },
-    /// Others than its owner may read or write it.
+    /// Users other than its owner may read or write it.
     #[error("others than its owner may use the key file {} (mode {mode:o}); chmod 600 it", .path.display())]
     Open {
         /// The file.
@@ -50,12 +50,12 @@ pub enum KeyFileFault {
         /// Its permissions.
         mode: u32,
     },
-    /// It holds something else than keys.
+    /// Its content is not keys.
     #[error("the key file {} cannot be read: {reason}; put back a copy of it", .path.display())]
     NoKey {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault of its content.
         reason: &'static str,
     },
     /// Another process writes it.
@@ -82,7 +82,7 @@ impl KeyFile {
         &self.0
     }
 
-    /// The keys in the file; `None` where there is no file.
+    /// The keys in the file; `None` if there is no file.
     ///
     /// # Errors
     ///
@@ -111,7 +111,7 @@ impl KeyFile {
         text::read(written).map(Some).map_err(unreadable)
     }
 
-    /// Waits for the right to write the file, some seconds at most. It makes the directory where there is none.
+    /// Waits for the lock for a few seconds at most. Creates the directory if it is missing.
     ///
     /// # Errors
     ///
@@ -154,12 +154,12 @@ impl KeyFile {
 }
 
 impl KeyFileLock {
-    /// The file that may be written.
+    /// The locked file.
     pub(crate) fn file(&self) -> &KeyFile {
         &self.file
     }
 
-    /// Makes the file hold these keys and no others. They are on disk when this returns.
+    /// Replaces the content of the file by these keys. They are on disk when this returns.
     ///
     /// # Errors
     ///
@@ -171,7 +171,7 @@ impl KeyFileLock {
     fn replace(&self, keys: &Keys) -> io::Result<()> {
         let path = self.file.path();
         let new = path.with_added_extension("new");
-        // Left by somebody who was killed. Nobody else writes it now.
+        // A killed process left this. Nobody else writes it now.
         match fs::remove_file(&new) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -180,7 +180,7 @@ impl KeyFileLock {
         file.write_all(text::write(keys).as_bytes())?;
         file.sync_all()?;
         fs::rename(&new, path)?;
-        // The name is on disk when the directory is.
+        // The name is on disk once the directory is synchronized.
         File::open(self.file.directory())?.sync_all()
     }
 }

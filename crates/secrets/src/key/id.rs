@@ -10,8 +10,8 @@ use crate::hex;
 
 const LENGTH: usize = 8;
 
-/// Names a sealing key: sixteen hexadecimal digits of a digest of its bytes. It tells keys apart, and a key that was
-/// damaged from a whole one. It is not secret.
+/// The id of a sealing key: sixteen hexadecimal digits of a digest of its bytes. It distinguishes keys, and detects a
+/// damaged one. It is not secret.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId([u8; LENGTH]);
 

@@ -18,7 +18,7 @@ impl Keys {
         }
     }
 
-    /// A new key, beside the one that is in force until all is sealed anew.
+    /// A new key and the one in force, for the time until everything is sealed with the new one.
     pub fn both(newest: SealingKey, in_force: SealingKey) -> Self {
         Self {
             newest,
@@ -26,7 +26,7 @@ impl Keys {
         }
     }
 
-    /// The first is the newest; `None` where there is none.
+    /// The keys, with the newest first; `None` if there is none.
     pub(super) fn of(keys: Vec<SealingKey>) -> Option<Self> {
         let mut keys = keys.into_iter();
         let newest = keys.next()?;

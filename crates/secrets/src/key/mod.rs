@@ -1,4 +1,4 @@
-//! Sealing keys: 32 random bytes, and what is sealed with them.
+//! Sealing keys: 32 random bytes each, and the values that they seal.
 //!
 //! Values are sealed with ChaCha20-Poly1305 (RFC 8439) under random nonces. One key may seal 2³² values before the
 //! chance that two share a nonce matters; this room seals a few a day.

@@ -32,7 +32,8 @@ impl InForce {
         Self::of(&sealed, file, read(file).await?)
     }
 
-    /// [`find`](Self::find); where nothing is sealed yet, it makes the witness, and the key file where there is none.
+    /// Like [`find`](Self::find). If nothing is sealed yet, it creates the witness, and the key file if that is
+    /// missing.
     pub(super) async fn establish(rows: &SealedRows, file: &KeyFile, at: Timestamp) -> Result<Self, SecretsError> {
         for _ in 0..TRIES {
             let sealed = rows.secrets().await?;
@@ -94,7 +95,7 @@ impl InForce {
         &self.keys
     }
 
-    /// The key that seals.
+    /// The key that seals new values.
     pub(crate) fn key(&self) -> &SealingKey {
         &self.key
     }
@@ -110,13 +111,13 @@ pub(crate) fn seal_witness(key: &SealingKey) -> Result<String, SecretsError> {
     key.seal(row(WITNESS), &Secret::from(TESTIMONY.to_owned()))
 }
 
-/// The keys of the file. A disk may be slow: other work goes on meanwhile.
+/// Reads the keys of the file on another thread, because a disk may be slow.
 pub(crate) async fn read(file: &KeyFile) -> Result<Option<Keys>, SecretsError> {
     let file = file.clone();
     blocking(move || Ok(file.read()?)).await
 }
 
-/// Makes the key file, unless somebody else has made it meanwhile.
+/// Creates the key file, unless another process has created it meanwhile.
 async fn make(file: &KeyFile) -> Result<Keys, SecretsError> {
     let file = file.clone();
     blocking(move || {
@@ -133,12 +134,12 @@ async fn make(file: &KeyFile) -> Result<Keys, SecretsError> {
     .await
 }
 
-/// Runs what waits for a disk on a thread of its own.
+/// Runs a function that waits for a disk on a thread of its own.
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, SecretsError> + Send + 'static,
 ) -> Result<T, SecretsError> {
     let done = tokio::task::spawn_blocking(work).await;
-    // It does not panic, and nobody cancels it but a runtime that ends.
+    // The function does not panic, and only a runtime that ends cancels it.
     done.unwrap_or(Err(SecretsError::Contended {
         doing: "use the key file",
     }))

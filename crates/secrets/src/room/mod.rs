@@ -1,4 +1,4 @@
-//! The room: secrets by name, for as long as its key opens them.
+//! The room for secrets: secrets by name, as long as its key opens them.
 
 mod in_force;
 mod list;
@@ -16,7 +16,7 @@ pub(crate) use in_force::{InForce, WITNESS, blocking, seal_witness};
 pub use list::Listed;
 use name::check_name;
 
-/// How often a write is repeated that others outran.
+/// How often a write is repeated after a conflict with another writer.
 pub(crate) const TRIES: usize = 5;
 
 /// The place of a row of the table of secrets.
@@ -29,8 +29,8 @@ pub(crate) fn row(name: &str) -> Place<'_> {
 
 /// The one room for secrets of a daemon. Clones share it.
 ///
-/// The key may be rotated by another process at any time: whatever the key in memory does not open, or may not be
-/// written with it any more, has the key file read again.
+/// Another process may rotate the key at any time. If the key in memory does not open a value, or may not be used for
+/// writing any more, the room reads the key file again.
 #[derive(Debug, Clone)]
 pub struct Room {
     rows: SealedRows,
@@ -54,7 +54,7 @@ impl Room {
         })
     }
 
-    /// Makes sure that the key file still is there and opens what is sealed. The key in memory does not count.
+    /// Checks that the key file still exists and opens the sealed values. The key in memory is not used.
     ///
     /// # Errors
     ///
@@ -86,11 +86,11 @@ impl Room {
         })
     }
 
-    /// Keeps a secret under a name, in place of what was there. It is durable when this returns.
+    /// Stores a secret under a name, and replaces the one before. It is durable when this returns.
     ///
     /// # Errors
     ///
-    /// [`SecretsError::BadName`]; when the database is away. Then it may have been kept.
+    /// [`SecretsError::BadName`]; when the database is unreachable. Then the secret may have been stored.
     pub async fn keep(&self, name: &str, secret: &Secret, at: Timestamp) -> Result<(), SecretsError> {
         check_name(name)?;
         for _ in 0..TRIES {
@@ -104,7 +104,7 @@ impl Room {
         Err(SecretsError::Contended { doing: "keep a secret" })
     }
 
-    /// Forgets a secret; whether there was one.
+    /// Deletes a secret. Returns whether there was one.
     ///
     /// # Errors
     ///
@@ -123,7 +123,7 @@ impl Room {
         self.in_force.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Reads the key file and the witness again. Where somebody has given up all secrets meanwhile, they begin anew.
+    /// Reads the key file and the witness again. If somebody has discarded all secrets meanwhile, this starts anew.
     pub(crate) async fn refresh(&self, at: Timestamp) -> Result<Arc<InForce>, SecretsError> {
         Ok(self.remember(InForce::establish(&self.rows, &self.file, at).await?))
     }

@@ -5,7 +5,7 @@ use crate::room::WITNESS;
 
 const LONGEST: usize = 200;
 
-/// Refuses what cannot be the name of a secret.
+/// Refuses a name that is not allowed for a secret.
 pub(super) fn check_name(name: &str) -> Result<(), SecretsError> {
     let is_letter = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'/');
     if name.is_empty() || name.len() > LONGEST || name == WITNESS || !name.bytes().all(is_letter) {

@@ -6,7 +6,7 @@ use orchestrator_store::{SealedRows, Store};
 use super::*;
 use crate::{SealingKey, rotate_key};
 
-/// A directory that is gone when the test is.
+/// A directory that is removed when this is dropped.
 pub(crate) struct Scratch(PathBuf);
 
 impl Scratch {
@@ -28,7 +28,7 @@ impl Drop for Scratch {
     }
 }
 
-/// A database and a key file of a test's own.
+/// A database and a key file for one test.
 pub(crate) struct Site {
     _scratch: Scratch,
     pub(crate) store: Store,
@@ -48,12 +48,12 @@ impl Site {
         }
     }
 
-    /// The rows as another process reaches them.
+    /// The rows as another process accesses them.
     pub(crate) async fn beside(&self) -> SealedRows {
         SealedRows::beside(&self.url).await.unwrap().unwrap()
     }
 
-    /// The room as a daemon that starts now opens it.
+    /// Opens the room as a starting daemon does.
     pub(crate) async fn start(&self) -> Result<Room, SecretsError> {
         Room::open(self.store.sealed(), self.file.clone(), AT).await
     }

@@ -1,4 +1,4 @@
-//! A new certificate authority takes the place of the old one.
+//! Replaces the certificate authority by a new one.
 
 use orchestrator_model::{Id, Timestamp};
 
@@ -8,15 +8,15 @@ use crate::{Room, SecretsError};
 /// The result of a rotation of the authority.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RotatedAuthority {
-    /// The authority that issued until now, and until when what it issued is accepted.
+    /// The authority before, and until when its certificates are accepted.
     pub from: Option<(Id, Timestamp)>,
-    /// The authority that issues.
+    /// The new authority.
     pub to: Id,
 }
 
 impl Room {
-    /// Makes a new authority, which issues from now on. What the earlier ones have issued is accepted until it ends, or
-    /// with `ends_others` no more.
+    /// Creates a new authority, which issues from now on. Certificates of earlier ones are accepted until they end;
+    /// with `ends_others` they are refused at once.
     ///
     /// # Errors
     ///

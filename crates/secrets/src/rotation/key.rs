@@ -1,4 +1,4 @@
-//! A new sealing key takes the place of the old one.
+//! Replaces the sealing key by a new one.
 //!
 //! ```text
 //!                 file        rows      who opens the rows after SIGKILL here
@@ -23,16 +23,16 @@ use crate::{Secret, SecretsError};
 pub struct RotatedKey {
     /// The key that was in force.
     pub from: KeyId,
-    /// The key that is.
+    /// The key that is in force now.
     pub to: KeyId,
-    /// How many secrets it seals now.
+    /// The number of secrets that it seals.
     pub secrets: usize,
 }
 
 /// Seals all secrets with a new key, which takes the place of the old one in the key file.
 ///
-/// It may be interrupted at any point and repeated. A daemon may run beside it. Backups that were made before need the
-/// old key file.
+/// It may be interrupted at any point and repeated. A daemon may run meanwhile. Backups from before need the old key
+/// file.
 ///
 /// # Errors
 ///
@@ -59,7 +59,7 @@ struct Rotation {
 }
 
 impl Rotation {
-    /// Finds the key in force, and the new one that an interrupted rotation has left or makes one.
+    /// Finds the key in force. Takes the new key of an interrupted rotation, or creates one.
     async fn begin(rows: &SealedRows, lock: &KeyFileLock) -> Result<Self, SecretsError> {
         let in_force = InForce::find(rows, lock.file()).await?;
         let (old, newest) = (in_force.key().clone(), in_force.keys().newest().clone());
@@ -67,12 +67,12 @@ impl Rotation {
         Ok(Self { old, new })
     }
 
-    /// From now on both keys are found, whatever happens.
+    /// Writes both keys to the file, so that either opens its rows from now on.
     fn keep_both_keys(&self, lock: &KeyFileLock) -> Result<(), SecretsError> {
         Ok(lock.write(&Keys::both(self.new.clone(), self.old.clone()))?)
     }
 
-    /// Seals all rows with the new key, in one transaction; gives how many secrets there are.
+    /// Seals all rows with the new key in one transaction. Returns the number of secrets.
     async fn reseal(&self, rows: &SealedRows, lock: &KeyFileLock, at: Timestamp) -> Result<usize, SecretsError> {
         for _ in 0..TRIES {
             let in_force = InForce::find(rows, lock.file()).await?;
@@ -111,7 +111,7 @@ impl Rotation {
         })
     }
 
-    /// Nothing is sealed with the old key any more.
+    /// Removes the old key from the file, because nothing is sealed with it any more.
     fn drop_old_key(&self, lock: &KeyFileLock) -> Result<(), SecretsError> {
         Ok(lock.write(&Keys::one(self.new.clone()))?)
     }

@@ -1,6 +1,6 @@
 //! DHCPv6 options for clients: the same keys for all links (`[options]`), for a link, and for a class.
 //!
-//! Each level is laid over the one before, key by key, and in `option` and `vendor_option` option by option.
+//! Each level overrides the one before, key by key; `option` and `vendor_option` are merged option by option.
 
 mod numbered;
 mod parse;
@@ -18,11 +18,11 @@ use super::reader::{Entry, Table};
 
 pub(super) use parse::hex as parse_hex;
 
-/// No option has more servers or names: they are to fit into one message.
+/// The largest number of servers or names of an option, so that they fit into one message.
 const MOST_SERVERS: usize = 16;
-/// No boot file takes more parameters.
+/// The largest number of parameters of a boot file.
 const MOST_PARAMETERS: usize = 64;
-/// Most bytes of all options together: as much as an answer may hold beside its leases.
+/// The largest size of all options together, in bytes. An answer has room for so much besides its leases.
 const MOST_BYTES: usize = 8192;
 /// Bounds of SOL_MAX_RT and INF_MAX_RT (RFC 9915, sections 21.24 and 21.25).
 const MAX_RT: RangeInclusive<Duration> = Duration::from_secs(60)..=Duration::from_secs(86_400);
@@ -32,19 +32,19 @@ const REFRESH: RangeInclusive<Duration> = Duration::from_secs(600)..=LONGEST;
 /// The options that one table of the settings gives.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Given {
-    /// As they are, for router advertisements.
+    /// Unencoded, for router advertisements.
     pub(super) dns_servers: Option<Vec<Ipv6Addr>>,
-    /// As it is, for router advertisements.
+    /// Unencoded, for router advertisements.
     pub(super) domain_search: Option<Vec<String>>,
-    /// As it is, for router advertisements.
+    /// Unencoded, for router advertisements.
     pub(super) captive_portal: Option<String>,
-    /// All of them, encoded.
+    /// All options, encoded.
     pub(super) set: OptionSet,
 }
 
 impl Given {
-    /// The keys that are of no use where dnsmasq answers the clients. The DNS keys and the
-    /// captive portal also go into router advertisements.
+    /// The keys that have no effect when dnsmasq answers the clients. The DNS keys and the captive portal are not among
+    /// them, because they are also used in router advertisements.
     pub(super) const OF_LISTENER: [&'static str; 9] = [
         "ntp_servers",
         "sntp_servers",
@@ -57,7 +57,7 @@ impl Given {
         "option",
     ];
 
-    /// Takes the keys that are given.
+    /// Reads the keys that are present.
     pub(super) fn read(table: &mut Table<'_>) -> Self {
         let mut given = Self::default();
         given.read_dns(table);
@@ -68,7 +68,7 @@ impl Given {
         given
     }
 
-    /// These over others: what is not given here is as there.
+    /// Lays these options over others: a key that is missing here keeps its value from there.
     pub(super) fn over(self, below: &Self) -> Self {
         Self {
             dns_servers: self.dns_servers.or_else(|| below.dns_servers.clone()),
@@ -78,7 +78,7 @@ impl Given {
         }
     }
 
-    /// All of them together fit into an answer.
+    /// Checks that all options together fit into an answer.
     pub(super) fn check_size(&self, table: &Table<'_>) {
         let bytes = self.set.size();
         if bytes > MOST_BYTES {

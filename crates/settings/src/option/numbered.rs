@@ -1,4 +1,4 @@
-//! `option` and `vendor_option`: options that are known by their number only.
+//! `option` and `vendor_option`: options that are given by their number.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use orchestrator_dhcp6::{OptionSet, is_settable};
 use super::value;
 use crate::reader::{Entry, Table};
 
-/// More are no use to a link.
+/// The largest number of such options.
 const MOST: usize = 64;
 
 /// Options with a key of their own.
@@ -26,7 +26,7 @@ const NAMED: [(u16, &str); 12] = [
     (103, "captive_portal"),
 ];
 
-/// Takes both lists.
+/// Reads both lists.
 pub(super) fn read(table: &mut Table<'_>, set: &mut OptionSet) {
     let mut seen = BTreeSet::new();
     for vendor in tables(table, "vendor_option") {
@@ -59,7 +59,7 @@ fn read_option(mut table: Table<'_>, set: &mut OptionSet, seen: &mut BTreeSet<u1
     table.finish();
 }
 
-/// Reports an option that is not to be set by its number.
+/// Reports an option that must not be set by its number.
 fn is_allowed(table: &Table<'_>, code: u16) -> bool {
     if let Some((_, key)) = NAMED.iter().find(|(named, _)| *named == code) {
         table.fault(

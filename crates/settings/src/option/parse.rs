@@ -1,16 +1,16 @@
-//! Texts that options are given as.
+//! Parsers of the texts of options.
 
 use orchestrator_dhcp6::{DomainName, TimeServer};
 
 use crate::prefix::{parse_domain, parse_server};
 
-/// No text in an option is longer, in bytes.
+/// The longest text of an option, in bytes.
 const LONGEST: usize = 1024;
 
 /// The value for a network without a captive portal (RFC 8910, section 2).
 const UNRESTRICTED: &str = "urn:ietf:params:capport:unrestricted";
 
-/// Reads a time server: an address, also of a multicast group, or a name.
+/// Parses a time server: an address, which may be of a multicast group, or a name.
 pub(super) fn time_server(text: &str) -> Result<TimeServer, String> {
     if let Ok(group) = text.parse::<std::net::Ipv6Addr>()
         && group.is_multicast()
@@ -23,13 +23,13 @@ pub(super) fn time_server(text: &str) -> Result<TimeServer, String> {
     name(text).map(TimeServer::Name)
 }
 
-/// Reads a domain name.
+/// Parses a domain name.
 pub(super) fn name(text: &str) -> Result<DomainName, String> {
     let name = parse_domain(text)?;
     name.parse().map_err(|_| format!("{text:?} is not a domain name"))
 }
 
-/// Reads the URI of a captive portal's API, which is asked by HTTPS alone (RFC 8908, section 4).
+/// Parses the URI of a captive portal's API, which must use HTTPS (RFC 8908, section 4).
 pub(super) fn captive_portal(text: &str) -> Result<String, String> {
     if text == UNRESTRICTED {
         return Ok(text.to_owned());
@@ -43,7 +43,7 @@ pub(super) fn captive_portal(text: &str) -> Result<String, String> {
     }
 }
 
-/// Reads a URL: a scheme, and printable ASCII.
+/// Parses a URL: a scheme, and printable ASCII.
 pub(super) fn url(text: &str) -> Result<String, String> {
     let is_scheme = |scheme: &str| {
         scheme.starts_with(|first: char| first.is_ascii_alphabetic())
@@ -61,7 +61,7 @@ pub(super) fn url(text: &str) -> Result<String, String> {
     }
 }
 
-/// Reads text as it is.
+/// Checks text that is used as it is.
 pub(super) fn text(text: &str) -> Result<String, String> {
     if text.len() > LONGEST {
         return Err(format!("has {} bytes", text.len()));
@@ -72,7 +72,7 @@ pub(super) fn text(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// Reads hexadecimal bytes, with or without colons between them.
+/// Parses hexadecimal bytes, with or without colons between them.
 pub(crate) fn hex(text: &str) -> Result<Vec<u8>, String> {
     let refused = || format!("{text:?} is not hexadecimal bytes");
     let digits: Vec<u8> = match text.contains(':') {

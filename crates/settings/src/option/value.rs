@@ -1,4 +1,4 @@
-//! The value of an option that is given by its number: a type, and a value of that type.
+//! The value of an option that is given by its number, with its type.
 
 use std::net::Ipv6Addr;
 
@@ -7,10 +7,10 @@ use orchestrator_dhcp6::OptionValue;
 use super::parse;
 use crate::reader::{Entry, Table};
 
-/// No option has more addresses or names.
+/// The largest number of addresses or names of an option.
 const MOST: usize = 64;
 
-/// The type of a value, which decides how it is written and encoded.
+/// The type of a value. It decides how the value is written and encoded.
 #[derive(Debug, Clone, Copy)]
 enum Type {
     Text,
@@ -32,7 +32,7 @@ const TYPES: [(&str, Type); 7] = [
     ("hex", Type::Bytes),
 ];
 
-/// Takes `type` and `value`; `None` only after a fault.
+/// Reads `type` and `value`; `None` only after a fault.
 pub(super) fn read(table: &mut Table<'_>) -> Option<OptionValue> {
     let kind = table.need(
         "type",
@@ -60,7 +60,7 @@ pub(super) fn read(table: &mut Table<'_>) -> Option<OptionValue> {
     }
 }
 
-/// One element, or a list of them.
+/// Reads one element, or a list of them.
 fn one_or_more<'a, T>(value: Entry<'a>, read: impl Fn(Entry<'a>) -> Option<T>) -> Option<Vec<T>> {
     if value.is_list() {
         value.list_of(MOST, read)

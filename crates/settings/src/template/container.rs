@@ -1,4 +1,4 @@
-//! What one container of an instance is to be.
+//! The settings of one container of an instance.
 
 use std::collections::BTreeMap;
 
@@ -11,20 +11,20 @@ use orchestrator_model::{Device, File, Resources, ValueSource};
 const MOST_WORDS: usize = 256;
 const MOST_CAPABILITIES: usize = 64;
 
-/// What one container of an instance is to be.
+/// The settings of one container of an instance.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ContainerSettings {
-    /// Image to start, as the engine names it.
+    /// The image, as the engine names it.
     pub image: String,
-    /// Command in place of the image's own; empty keeps the image's.
+    /// The command; empty to run the image's own.
     pub command: Vec<String>,
     /// Environment variables for the first process.
     pub environment: BTreeMap<String, String>,
-    /// Environment variables whose values are read from files and credentials when an instance is started.
+    /// Environment variables whose values the daemon reads from files and credentials when it starts an instance.
     pub environment_from: BTreeMap<String, ValueSource>,
-    /// Linux capabilities it keeps, without `CAP_`; all others are dropped.
+    /// Linux capabilities that it keeps, without `CAP_`. All others are dropped.
     pub capabilities: Vec<String>,
-    /// Its limits on the host's resources.
+    /// Limits on what it may use of the host.
     pub resources: Resources,
     /// Devices of the host that it may use.
     pub devices: Vec<Device>,
@@ -32,7 +32,7 @@ pub struct ContainerSettings {
     pub files: Vec<File>,
 }
 
-/// Takes the keys of a container. `None` only after a fault.
+/// Reads the keys of a container. `None` only after a fault.
 pub(super) fn read(table: &mut Table<'_>) -> Option<ContainerSettings> {
     let image = table.need(
         "image",

@@ -8,21 +8,21 @@ use crate::fault::{Collector, Fault};
 use crate::reader::Entry;
 use crate::{Engines, Faults, NetworkSettings, Settings, network, tree};
 
-/// Reads a template of this name from the keys of `[template.NAME]`, as JSON. The engine and the networks that it names
-/// are to be among those of the settings.
+/// Reads a template with this name from the keys of `[template.NAME]`, as JSON. The settings must have the engine and
+/// the networks that it names.
 ///
 /// # Errors
 ///
-/// Everything that is wrong with it: each fault with its key, what to do, and the nearest known key.
+/// All faults of the template, each with its key, a remedy, and the nearest known key.
 pub fn read_template(name: &str, keys: &Json, settings: &Settings) -> Result<TemplateSettings, Faults> {
     read_with(name, keys, &settings.engines, Some(&settings.networks))
 }
 
-/// Reads a template that was read before. Networks may have left the settings since.
+/// Reads a recorded template. Networks that it names may have been removed from the settings since.
 ///
 /// # Errors
 ///
-/// Everything that is wrong with it.
+/// All faults of the template.
 pub fn reread_template(name: &str, keys: &Json, settings: &Settings) -> Result<TemplateSettings, Faults> {
     read_with(name, keys, &settings.engines, None)
 }
@@ -52,11 +52,11 @@ fn read_with(
     faults.finish(template)
 }
 
-/// Reads the keys of a template from TOML: those of `[template.NAME]`, with or without that head.
+/// Reads the keys of a template from TOML: those of `[template.NAME]`, with or without that heading.
 ///
 /// # Errors
 ///
-/// Why it is no TOML, or of another template.
+/// The reason, if it is not TOML or is another template.
 pub fn parse_toml(name: &str, text: &str) -> Result<Json, String> {
     let Json::Object(mut keys) = json_of(tree::from_toml(text)?) else {
         return Err("holds no keys".to_owned());
@@ -76,12 +76,12 @@ pub fn parse_toml(name: &str, text: &str) -> Result<Json, String> {
 
 /// Lays words like `image=web`, `ready.tcp=80` and `capabilities=NET_RAW,CHOWN` over the keys of a template.
 ///
-/// A value is read as TOML where it is TOML, so that numbers, flags, lists and tables can be given; else it is text. Of
-/// the keys that take lists, commas part the elements. An empty value takes the key away.
+/// A value is parsed as TOML if possible, so that it can be a number, flag, list or table; otherwise it is text. For
+/// keys that take lists, commas separate the elements. An empty value removes the key.
 ///
 /// # Errors
 ///
-/// The word that is none.
+/// The first word that is not an assignment.
 pub fn join_words<'w>(keys: &mut Json, words: impl IntoIterator<Item = &'w str>) -> Result<(), String> {
     words.into_iter().try_for_each(|word| join_word(keys, word))
 }

@@ -7,10 +7,10 @@ use crate::environment_value::parse_path;
 use crate::reader::{Entry, Table};
 use orchestrator_model::{Device, DeviceAccess};
 
-/// Most devices of one container.
+/// The largest number of devices of one container.
 const MOST_DEVICES: usize = 64;
 
-/// Takes all of them. `None` only after a fault.
+/// Reads all devices. `None` only after a fault.
 pub(super) fn read_all(table: &mut Table<'_>) -> Option<Vec<Device>> {
     let Some(entry) = table.take("device") else {
         return Some(Vec::new());
@@ -27,7 +27,7 @@ pub(super) fn read_all(table: &mut Table<'_>) -> Option<Vec<Device>> {
     }
 }
 
-/// `None` only after a fault.
+/// Reads a device; `None` only after a fault.
 fn read(mut table: Table<'_>) -> Option<Device> {
     let source = table.need("source", "name the device on this machine, like \"/dev/fuse\"");
     let source = source.and_then(|entry| entry.parse("write it like \"/dev/fuse\"", parse_path));

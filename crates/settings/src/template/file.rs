@@ -1,4 +1,4 @@
-//! `[[template.NAME.file]]`: files that a container finds when it starts.
+//! `[[template.NAME.file]]`: files that are written into a container before it starts.
 
 use std::collections::BTreeSet;
 
@@ -7,13 +7,13 @@ use crate::environment_value::take_source;
 use crate::reader::{Entry, Table};
 use orchestrator_model::{File, FileContent};
 
-/// Most files of one container.
+/// The largest number of files of one container.
 const MOST_FILES: usize = 64;
 
-/// The longest content that is written in the settings, in bytes. It is recorded with each instance.
+/// The longest content in the settings, in bytes. It is recorded with each instance.
 const LONGEST_TEXT: usize = 64 << 10;
 
-/// Takes all of them. `None` only after a fault.
+/// Reads all files. `None` only after a fault.
 pub(super) fn read_all(table: &mut Table<'_>) -> Option<Vec<File>> {
     let Some(entry) = table.take("file") else {
         return Some(Vec::new());
@@ -30,7 +30,7 @@ pub(super) fn read_all(table: &mut Table<'_>) -> Option<Vec<File>> {
     }
 }
 
-/// `None` only after a fault.
+/// Reads a file; `None` only after a fault.
 fn read(mut table: Table<'_>) -> Option<File> {
     let target = table.need("target", "name the path inside, like \"/etc/app.conf\"");
     let target = target.and_then(|entry| entry.parse("write it like \"/etc/app.conf\"", parse_inside));
@@ -51,7 +51,7 @@ fn read(mut table: Table<'_>) -> Option<File> {
     })
 }
 
-/// One of `text`, `file` and `credential`. `None` only after a fault.
+/// Reads one of `text`, `file` and `credential`. `None` only after a fault.
 fn read_content(table: &mut Table<'_>) -> Option<FileContent> {
     let text = table.take("text");
     let has_source = table.has("file") || table.has("credential");
@@ -84,7 +84,7 @@ fn parse_text(text: &str) -> Result<String, String> {
     }
 }
 
-/// Permission bits in octal digits.
+/// Parses permission bits in octal digits.
 fn parse_mode(text: &str) -> Result<u32, String> {
     let is_octal = (3..=4).contains(&text.len()) && text.bytes().all(|digit| matches!(digit, b'0'..=b'7'));
     match u32::from_str_radix(text, 8) {

@@ -1,16 +1,16 @@
-//! Values that were hidden when a template was shown, and that are kept when it is given back.
+//! Hidden values: a template is shown without them, and keeps them when it is passed back.
 
 use super::written::HIDDEN;
 use super::{ContainerSettings, TemplateSettings};
 use orchestrator_model::{Container, File, FileContent};
 
 impl TemplateSettings {
-    /// Takes values that are [`HIDDEN`] from the template that this one is to replace, so that what was shown can be
-    /// given back.
+    /// Replaces values that are [`HIDDEN`] by those of the template before, so that a template can be passed back as it
+    /// was shown.
     ///
     /// # Errors
     ///
-    /// The path of the first key that is hidden and has no value there, such as `environment.TOKEN`.
+    /// The path of the first hidden key that has no value in the template before, such as `environment.TOKEN`.
     pub fn keep_hidden(&mut self, before: &Self) -> Result<(), String> {
         keep_in(&mut self.main, Some(&before.main)).map_err(|key| path(Container::MAIN, &key))?;
         for sidecar in &mut self.sidecars {
@@ -21,7 +21,7 @@ impl TemplateSettings {
         Ok(())
     }
 
-    /// The path of the first key whose value is [`HIDDEN`]: there is nothing that it could be taken from.
+    /// The path of the first key whose value is [`HIDDEN`], for a template without one before it.
     pub fn find_hidden(&self) -> Option<String> {
         let mut all = self.containers();
         all.find_map(|(name, container)| Some(path(name, &hidden_in(container)?)))

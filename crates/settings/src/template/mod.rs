@@ -1,6 +1,6 @@
-//! `[template.NAME]`: what a client gets.
+//! `[template.NAME]`: templates of instances.
 //!
-//! The reader serves both places where templates are declared: `settings.toml`, and the API ([`read_template`]).
+//! The reader serves both sources of templates: `settings.toml` and the API ([`read_template`]).
 
 mod container;
 mod declared;
@@ -29,34 +29,34 @@ use orchestrator_model::{Container, Resolver, Resources};
 use orchestrator_plugin::{Capabilities, Capability};
 
 const DAY: Duration = Duration::from_secs(86_400);
-/// More interfaces are no use to an instance.
+/// The largest number of networks of a template.
 const MOST_NETWORKS: usize = 7;
-/// More instances are no use to one client.
+/// The largest number of templates of one client.
 const MOST_TEMPLATES: usize = 16;
 
-/// What a client gets.
+/// A template: the settings of an instance.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TemplateSettings {
-    /// Name of the engine that it runs on.
+    /// The name of the engine that it runs on.
     pub engine: String,
-    /// Its first container, which has the network.
+    /// Its first container, whose network namespace the others share.
     pub main: ContainerSettings,
-    /// Further containers, which share the network namespace of the first one, in the order of their start.
+    /// Its other containers, in the order in which they start.
     pub sidecars: Vec<SidecarSettings>,
-    /// Its name servers; `None` leaves them to the engine.
+    /// Its name servers; `None` leaves the choice to the engine.
     pub resolver: Option<Resolver>,
-    /// How it is known to answer; without it an instance that runs and is wired is ready.
+    /// How readiness is checked. Without a check, an instance that runs and is wired is ready.
     pub ready: Option<Readiness>,
-    /// How long an instance goes on running after its lease ended, in case its client comes back.
+    /// The grace period: how long an instance runs after its lease ended, in case its client comes back.
     pub grace: Duration,
-    /// Whether it can reach no other instance of its link.
+    /// Whether the instance is isolated from the other instances of its link.
     pub isolated: bool,
-    /// Names of networks that it is attached to besides its link, in the order of its further interfaces.
+    /// The names of networks that it is attached to besides its link, in the order of its interfaces.
     pub networks: Vec<String>,
 }
 
 impl TemplateSettings {
-    /// Every container, with its name: the first one, then the others.
+    /// Every container with its name, beginning with the first one.
     pub fn containers(&self) -> impl Iterator<Item = (&str, &ContainerSettings)> {
         let others = self
             .sidecars
@@ -65,7 +65,7 @@ impl TemplateSettings {
         std::iter::once((Container::MAIN, &self.main)).chain(others)
     }
 
-    /// The capabilities that the engine needs, besides what every engine can do.
+    /// The capabilities that the engine needs, beyond those of every engine.
     pub fn needs(&self) -> Capabilities {
         let any = |holds: fn(&ContainerSettings) -> bool| self.containers().any(|(_, container)| holds(container));
         let needed = [
@@ -79,22 +79,22 @@ impl TemplateSettings {
     }
 }
 
-/// How an instance is known to answer, and what is done about one that stops answering.
+/// The check of readiness, and the reaction to an instance that stops answering.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Readiness {
-    /// A TCP port on its address that takes connections.
+    /// The TCP port that must accept connections.
     pub tcp: u16,
-    /// How long it may take until then.
+    /// The time limit for the first answer.
     pub within: Duration,
-    /// Time between two checks of an instance that is ready; zero switches them off.
+    /// The time between two checks of a ready instance; zero disables these checks.
     pub every: Duration,
-    /// Checks in a row that must fail before anything is done about it, at least one.
+    /// The number of failed checks in a row after which the daemon reacts; at least one.
     pub failures: u32,
-    /// How often an instance that stopped answering is restarted, before it is left as it is.
+    /// How often an instance that stopped answering is restarted. After that it is left as it is.
     pub restarts: u32,
 }
 
-/// Reads every template; the names also of those that are at fault.
+/// Reads every template. The names include those of templates with faults.
 pub(crate) fn read_all(root: &mut Table<'_>, engines: &Engines) -> (Vec<String>, BTreeMap<String, TemplateSettings>) {
     let mut names = Vec::new();
     let mut templates = BTreeMap::new();
@@ -113,7 +113,7 @@ pub(crate) fn read_all(root: &mut Table<'_>, engines: &Engines) -> (Vec<String>,
     (names, templates)
 }
 
-/// Reads the `template` of a link or a class: the name of one, or a list of names. No names where it is not there.
+/// Reads the `template` of a link or a class: one name, or a list of names. Empty if the key is missing.
 pub(super) fn read_names(table: &mut Table<'_>) -> Vec<String> {
     let Some(entry) = table.take("template") else {
         return Vec::new();
@@ -133,7 +133,7 @@ pub(super) fn read_names(table: &mut Table<'_>) -> Vec<String> {
     names
 }
 
-/// `None` only after a fault.
+/// Reads a template; `None` only after a fault.
 fn read(mut table: Table<'_>, engines: &Engines) -> Option<TemplateSettings> {
     let engine = read_engine(&mut table, engines);
     let main = container::read(&mut table);
@@ -168,7 +168,7 @@ fn read(mut table: Table<'_>, engines: &Engines) -> Option<TemplateSettings> {
     })
 }
 
-/// `None` only after a fault.
+/// Reads the engine; `None` only after a fault.
 fn read_engine(table: &mut Table<'_>, engines: &Engines) -> Option<String> {
     let names: Vec<_> = engines.names().map(|name| (name, name)).collect();
     let chosen = match table.take("engine") {
@@ -185,7 +185,7 @@ fn read_engine(table: &mut Table<'_>, engines: &Engines) -> Option<String> {
     chosen.map(str::to_owned)
 }
 
-/// Each limit has a default, so that nobody forgets one; `"none"` lifts it.
+/// Reads the limits. Each has a default, so that nobody forgets one; `"none"` removes it.
 fn read_resources(table: &mut Table<'_>) -> Resources {
     let size = |entry: Entry<'_>| entry.parse("take \"6MiB\" to \"16TiB\", or \"none\"", parse_memory);
     // Thousandths of one processor; the bounds keep them far inside 32 bits.
@@ -206,7 +206,7 @@ fn limit<'a, T>(entry: Option<Entry<'a>>, default: T, read: impl FnOnce(Entry<'a
     }
 }
 
-/// `None` only after a fault.
+/// Reads the check of readiness; `None` only after a fault.
 fn read_readiness(mut table: Table<'_>) -> Option<Readiness> {
     let tcp = table.need("tcp", "name the port that the instance is to answer on, like 80");
     let tcp = tcp.and_then(|entry| entry.whole(1..=65_535));
@@ -227,7 +227,7 @@ fn read_readiness(mut table: Table<'_>) -> Option<Readiness> {
     })
 }
 
-/// Zero, or at least a second: a check costs a connection.
+/// Reads `every`: zero, or at least a second, because a check costs a connection.
 fn read_every(entry: Entry<'_>) -> Option<Duration> {
     let hour = Duration::from_secs(3600);
     match entry.is_word("0s") {
@@ -236,13 +236,13 @@ fn read_every(entry: Entry<'_>) -> Option<Duration> {
     }
 }
 
-/// Whether templates, and classes, may have this name.
+/// Whether a template or a class may have this name.
 pub(crate) fn is_name(name: &str) -> bool {
     let known = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
     name.len() <= 32 && name.starts_with(|first: char| first.is_ascii_lowercase()) && name.bytes().all(known)
 }
 
-/// Text that may stand in an argument or in a variable.
+/// Parses text that may be used in an argument or in a variable.
 pub(crate) fn parse_word(text: &str) -> Result<String, &'static str> {
     if text.contains('\0') {
         Err("holds a NUL byte")
@@ -251,7 +251,7 @@ pub(crate) fn parse_word(text: &str) -> Result<String, &'static str> {
     }
 }
 
-/// A path inside a container, of a file or a device. An archive has room for a name of 100 bytes and 255 in all.
+/// Parses a path inside a container, of a file or a device. An archive has room for a name of 100 bytes and 255 in all.
 pub(super) fn parse_inside(text: &str) -> Result<PathBuf, String> {
     let path = Path::new(text);
     let plain = |part: Component<'_>| matches!(part, Component::RootDir | Component::Normal(_));

@@ -1,4 +1,4 @@
-//! `[template.NAME.resolver]`: where the programs of an instance resolve names.
+//! `[template.NAME.resolver]`: the name resolution of an instance.
 
 use std::net::IpAddr;
 
@@ -6,13 +6,13 @@ use crate::prefix::parse_domain;
 use crate::reader::{Entry, Table};
 use orchestrator_model::Resolver;
 
-/// C libraries ask no more servers than these.
+/// The largest number of servers. C libraries ask no more.
 const MOST_SERVERS: usize = 3;
 const MOST_DOMAINS: usize = 16;
 
 const NEEDED: &str = "name at least one address, like \"fd39::53\"";
 
-/// `None` only after a fault.
+/// Reads the resolver; `None` only after a fault.
 pub(super) fn read(mut table: Table<'_>) -> Option<Resolver> {
     let address = |entry: Entry<'_>| entry.parse("write it like \"fd39::53\"", parse_address);
     let servers = table.need("servers", NEEDED);

@@ -6,7 +6,7 @@ use super::container::{self, ContainerSettings};
 use crate::reader::{Entry, Table};
 use orchestrator_model::ContainerName;
 
-/// More containers are no use to one instance.
+/// The largest number of further containers of one instance.
 const MOST_SIDECARS: usize = 7;
 
 /// A further container of an instance. It shares the network namespace of the first one.
@@ -14,11 +14,11 @@ const MOST_SIDECARS: usize = 7;
 pub struct SidecarSettings {
     /// Its name among the containers of the instance; never `main`.
     pub name: ContainerName,
-    /// What it is to be.
+    /// Its settings.
     pub container: ContainerSettings,
 }
 
-/// Takes all of them. `None` only after a fault.
+/// Reads all of them. `None` only after a fault.
 pub(super) fn read_all(table: &mut Table<'_>) -> Option<Vec<SidecarSettings>> {
     let Some(entry) = table.take("container") else {
         return Some(Vec::new());
@@ -35,7 +35,7 @@ pub(super) fn read_all(table: &mut Table<'_>) -> Option<Vec<SidecarSettings>> {
     }
 }
 
-/// `None` only after a fault.
+/// Reads one; `None` only after a fault.
 fn read(mut table: Table<'_>) -> Option<SidecarSettings> {
     let name = table.need("name", "name it, like \"proxy\"").and_then(read_name);
     let container = container::read(&mut table);

@@ -1,4 +1,4 @@
-//! Templates in the form in which they are written: the keys of `[template.NAME]` with their values.
+//! Writes templates as they are in the settings: the keys of `[template.NAME]` with their values.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,23 +10,23 @@ use orchestrator_model::{Device, DeviceAccess, File, FileContent, Resolver, Valu
 
 use crate::size::write_size;
 
-/// What stands in place of values that may be secrets.
+/// Replaces values that may be secrets.
 pub const HIDDEN: &str = "***";
 
-/// Whether the values of environment variables and the contents of files are shown.
+/// Whether the values of environment variables and the contents of files are hidden.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hidden {
-    /// They are, as the store keeps them.
+    /// They are written, as for the store.
     Nothing,
-    /// [`HIDDEN`] stands in their place.
+    /// [`HIDDEN`] replaces them.
     Values,
 }
 
 impl TemplateSettings {
-    /// The keys of `[template.NAME]`, each with its value, defaults too. [`read_template`](super::read_template) reads
-    /// them back into the same. Lists that are empty are left out.
+    /// The keys of `[template.NAME]` with their values, including defaults. [`read_template`](super::read_template)
+    /// reads them back into an equal template. Empty lists are left out.
     ///
-    /// Two templates mean the same if and only if they are written alike: keys are in their order.
+    /// Two templates are equal if and only if they are written alike, because the keys are sorted.
     pub fn written(&self, hidden: Hidden) -> Json {
         let Self {
             engine,
@@ -116,7 +116,7 @@ fn write_file(file: &File, hidden: Hidden) -> Json {
         (FileContent::From(ValueSource::Credential(name)), _) => ("credential", json!(name)),
         (FileContent::Text(_) | FileContent::Bytes(_), Hidden::Values) => ("text", json!(HIDDEN)),
         (FileContent::Text(text), Hidden::Nothing) => ("text", json!(text)),
-        // Settings hold text alone.
+        // The content of files in the settings is always text.
         (FileContent::Bytes(bytes), Hidden::Nothing) => ("text", json!(String::from_utf8_lossy(bytes))),
     };
     let mode = format!("{:04o}", file.mode);
@@ -131,7 +131,7 @@ fn limit(value: Option<Json>) -> Json {
     value.unwrap_or_else(|| json!("none"))
 }
 
-/// Thousandths of a processor, as processors.
+/// Converts thousandths of a processor into processors.
 fn write_cpus(millicpus: u32) -> Json {
     json!(f64::from(millicpus) / 1000.0)
 }
@@ -173,7 +173,7 @@ fn write_environment(
     plain.chain(sourced).collect()
 }
 
-/// A span of time in the largest unit that says it in one number.
+/// Formats a duration in the largest unit that gives a whole number.
 fn write_lifespan(span: Duration) -> String {
     let milliseconds = span.as_millis();
     let units = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)];
@@ -187,7 +187,7 @@ fn write_lifespan(span: Duration) -> String {
     }
 }
 
-/// Keys as TOML: one a line, tables inside of it in braces.
+/// Formats the keys as TOML: one on each line, with nested tables in braces.
 pub fn write_toml(keys: &Json) -> String {
     let Json::Object(table) = keys else {
         return write_value(keys);
@@ -214,7 +214,7 @@ fn write_value(value: &Json) -> String {
             format!("{{ {} }}", entries.collect::<Vec<_>>().join(", "))
         }
         Json::Array(list) => format!("[{}]", list.iter().map(write_value).collect::<Vec<_>>().join(", ")),
-        // JSON leaves this one as it is, and TOML does not take it.
+        // JSON does not escape this character, but TOML requires it.
         Json::String(text) => Json::from(text.as_str()).to_string().replace('\u{7f}', "\\u007f"),
         other => other.to_string(),
     }

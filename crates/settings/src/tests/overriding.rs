@@ -6,7 +6,7 @@ use config::ValueKind;
 
 use super::*;
 
-/// A value other than the documented one for every documented key, as a variable says it.
+/// For every documented key, a value that differs from the documented one, as text of a variable.
 pub(super) const OTHER: &[(&str, &str)] = &[
     ("STORE__URL", "postgres://me@db/other"),
     ("STORE__IDENTITY", "/other"),
@@ -138,7 +138,7 @@ pub(super) const OTHER: &[(&str, &str)] = &[
     ("LINK__1__NAME", "dorm"),
 ];
 
-/// What a variable cannot change alone, or, with an asterisk, none that begins so; with what it takes besides.
+/// Variables that need further ones to take effect; an asterisk stands for any ending.
 const BESIDES: &[(&str, &[&str])] = &[
     ("LINK__0__NEIGHBOR_LIFETIME", &["LINK__0__NEIGHBORS=true"]),
     ("LINK__0__NEIGHBOR_LIMIT", &["LINK__0__NEIGHBORS=true"]),
@@ -222,7 +222,7 @@ const CLASS_POOL: [&str; 4] = [
     "LINK__0__CLASS_POOL__0__POOL=fd39:9706:2786:6333::8:0/112",
 ];
 
-/// Without the one that is overridden, a vendor option that is complete but for it.
+/// A vendor option that lacks only the key that is overridden.
 const VENDOR_OPTION: [&str; 4] = [
     "OPTIONS__VENDOR_OPTION__0__ENTERPRISE=311",
     "OPTIONS__VENDOR_OPTION__0__CODE=1",
@@ -230,7 +230,7 @@ const VENDOR_OPTION: [&str; 4] = [
     "OPTIONS__VENDOR_OPTION__0__VALUE=00",
 ];
 
-/// What a variable takes besides.
+/// The further variables that a variable needs.
 pub(super) fn besides(variable: &str) -> impl Iterator<Item = (&'static str, &'static str)> {
     let is_meant = move |of: &str| of == variable || of.strip_suffix('*').is_some_and(|of| variable.starts_with(of));
     let meant = BESIDES.iter().filter(move |(of, _)| is_meant(of));

@@ -1,4 +1,4 @@
-//! Whatever is written, the settings are read or refused, and nothing panics.
+//! Any text is either read as settings or refused, and nothing panics.
 
 use std::collections::BTreeSet;
 
@@ -51,7 +51,7 @@ proptest! {
     ) {
         let root = Value::new(None, ValueKind::Table(entries.into_iter().collect()));
         let variables = variables.into_iter().map(|(path, value)| (format!("{PREFIX}{}", path.join("__")), value));
-        // Refused or not, it says so with at least one fault.
+        // Settings that are refused have at least one fault.
         if let Err(faults) = read(root, variables, KINDS) {
             prop_assert!(faults.iter().count() > 0);
         }

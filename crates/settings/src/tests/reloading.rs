@@ -1,4 +1,4 @@
-//! What becomes of running settings when others are written.
+//! The effect of other settings on running ones.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::overriding::{OTHER, besides};
 use super::*;
 
-/// The documented settings with some of the other values, if they are right.
+/// The documented settings with some of the other values, if they are valid.
 fn with(variables: &[usize]) -> Option<Settings> {
     let pairs = variables.iter().map(|index| OTHER[*index]);
     let mut env: Vec<(String, String)> = Vec::new();
@@ -112,7 +112,7 @@ fn what_stays_as_it_runs_must_suit_what_is_written() {
 }
 
 proptest! {
-    /// From any settings to any others.
+    /// Reloads from any settings to any others.
     #[test]
     fn what_is_put_in_force_differs_from_what_is_written_only_where_it_is_said(
         one in prop::collection::vec(0..OTHER.len(), 0..6),

@@ -6,10 +6,10 @@ use crate::room::tests::{AT, Site, secret};
 
 const NAMES: [&str; 3] = ["a", "b", "ca/3f9a2c01d2e4"];
 
-/// Names under which secrets are kept again and again.
+/// The number of names under which secrets are stored again and again.
 const KEPT: usize = 10;
 
-/// Everything opens for a daemon that starts now, and for one that has run since before.
+/// Checks that everything opens for a starting daemon and for one that has run since before.
 async fn all_is_there(site: &Site, running: &crate::Room) {
     let started = site.start().await.unwrap();
     for name in NAMES {
@@ -18,7 +18,7 @@ async fn all_is_there(site: &Site, running: &crate::Room) {
     }
 }
 
-/// Does the first steps of a rotation and is gone, as by SIGKILL.
+/// Does the first steps of a rotation and then stops, as after SIGKILL.
 async fn rotate_until(site: &Site, steps: usize) {
     let rows = site.beside().await;
     let lock = site.file.lock().unwrap();
