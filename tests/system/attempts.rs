@@ -57,3 +57,26 @@ fn the_reason_of_a_failure_is_shown_while_it_is_tried_again() {
     });
     assert!(seen.iter().any(|phase| phase == "starting"), "{seen:?}");
 }
+
+#[test]
+fn the_last_lines_of_an_instance_that_ended_are_in_its_timeline() {
+    let lines = r"for n in 1 2 3; do echo line $n; done; printf '\033[2Jno \007bell\n' >&2; exit 3";
+    let plan = Plan {
+        template: Some(format!("grace = \"1s\"\ncommand = [\"sh\", \"-c\", '''{lines}''']")),
+        ..Plan::default()
+    };
+    let site = Site::start(&plan);
+    let machine = site.machine("client");
+    let mut client = Dhclient::boot(&machine, "eth0").unwrap();
+    client.address(PATIENCE).unwrap();
+    let output = wait_for("its output", PATIENCE, || {
+        let events = site.daemon.items("/v1/events").ok()?;
+        events.into_iter().find(|event| event["kind"] == "instance-output")
+    });
+    let detail = text(&output, "detail");
+    let mut written: Vec<_> = detail.lines().collect();
+    written.sort_unstable();
+    assert_eq!(written, ["\\u{1b}[2Jno \\u{7}bell", "line 1", "line 2", "line 3"]);
+    let shown = String::from_utf8(site.daemon.cli(&["events"]).unwrap().stdout).unwrap();
+    assert!(shown.contains("\n    | line 3\n"), "{shown}");
+}

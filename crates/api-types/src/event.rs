@@ -38,6 +38,9 @@ words! {
         /// An instance is not as it should be: it ended, was removed or restarted by hand, lost its wiring, or stopped
         /// answering.
         InstanceDisturbed = "instance-disturbed",
+        /// An instance ended or does not answer: the detail has the last lines that it wrote, 20 at most, separated by line
+        /// feeds. Other characters that act on a terminal are written out, as `\u{1b}`.
+        InstanceOutput = "instance-output",
         /// An instance stopped answering; the daemon stops and starts it again.
         InstanceRestarted = "instance-restarted",
         /// The lease of an instance's client ended. The grace period begins.

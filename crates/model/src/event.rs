@@ -37,6 +37,8 @@ pub enum EventKind {
     /// An instance is not as it should be: it ended, was removed or restarted by hand, lost its wiring, or stopped
     /// answering.
     InstanceDisturbed,
+    /// An instance ended or does not answer: the detail has the last lines that it wrote.
+    InstanceOutput,
     /// An instance stopped answering; the daemon stops and starts it again.
     InstanceRestarted,
     /// The lease of an instance's client ended. The grace period begins.
@@ -89,6 +91,7 @@ words!(EventKind {
     InstanceReady = "instance-ready",
     InstanceFailed = "instance-failed",
     InstanceDisturbed = "instance-disturbed",
+    InstanceOutput = "instance-output",
     InstanceRestarted = "instance-restarted",
     InstanceEnding = "instance-ending",
     InstanceKept = "instance-kept",

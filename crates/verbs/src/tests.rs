@@ -58,6 +58,23 @@ fn event() -> Value {
 }
 
 #[test]
+fn lines_of_output_stand_below_their_event_and_pass_for_none() {
+    let mut output = event();
+    output["kind"] = json!("instance-output");
+    output["detail"] = json!("one\n2023-11-14T22:10:09Z  instance-ready\u{1b}[2J");
+    let shown = view::event(&output).unwrap();
+    let lines: Vec<_> = shown.lines().collect();
+    assert_eq!(
+        lines,
+        [
+            "2023-11-14T22:10:09.000Z  instance-output     br0  client 0123456789ab  instance 3f9a2c01d2e4  fd39::2:7",
+            "    | one",
+            "    | 2023-11-14T22:10:09Z  instance-ready\u{fffd}[2J",
+        ]
+    );
+}
+
+#[test]
 fn instances_as_a_table() {
     let mut named = instance("3f9a2c01d2e4", "ready", None);
     named["hostname"] = json!("host-1");

@@ -8,7 +8,8 @@ use super::page::read;
 use super::printable::printable;
 use super::table::{Column, Width, columns, record};
 use orchestrator_api_types::{
-    Client, Event, Instance, InstanceView, Lease, LeaseState, Orphan, Owner, RemoteId, ReservationView, Sidecar,
+    Client, Event, EventKind, Instance, InstanceView, Lease, LeaseState, Orphan, Owner, RemoteId, ReservationView,
+    Sidecar,
 };
 use orchestrator_model::{Duid, Timestamp};
 
@@ -228,20 +229,30 @@ pub(super) fn clients(items: &[Value], now: Timestamp, width: Width) -> Result<S
 pub(super) fn event(item: &Value) -> Result<String, Failure> {
     let event: Event = read(item, "an event")?;
     let mut line = format!("{}  {:<18}", event.at, event.kind);
+    let (detail, output) = match event.kind {
+        EventKind::InstanceOutput => (None, event.detail),
+        _ => (event.detail, None),
+    };
     let parts = [
         event.link,
         event.client.map(|client| format!("client {client}")),
         event.instance.map(|instance| format!("instance {instance}")),
         event.address.map(|address| address.to_string()),
         event.prefix.map(|prefix| prefix.to_string()),
-        event.detail,
+        detail,
         event.by.map(|by| format!("by {by}")),
     ];
     for part in parts.into_iter().flatten() {
         line.push_str("  ");
         line.push_str(&part);
     }
-    Ok(printable(&line))
+    line = printable(&line);
+    // The kind says that these are lines; they stand below, so that none passes for a line of the timeline.
+    for output in output.iter().flat_map(|text| text.lines()) {
+        line.push_str("\n    | ");
+        line.push_str(&printable(output));
+    }
+    Ok(line)
 }
 
 /// Everything about one instance.

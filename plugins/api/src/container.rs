@@ -31,7 +31,8 @@ impl ContainerName {
     /// The first container of an instance. Others may share its network namespace.
     pub const MAIN: Self = Self(None);
 
-    const MAIN_TEXT: &str = "main";
+    /// The name of the first container as text.
+    pub const MAIN_TEXT: &str = "main";
 
     /// Whether this is the first container of its instance.
     pub fn is_main(&self) -> bool {

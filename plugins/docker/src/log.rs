@@ -9,7 +9,8 @@ use crate::Dialect;
 pub struct LogLimit {
     /// Size of one file, in bytes.
     pub size: u64,
-    /// Files, at least one. Podman has one, and begins it anew when it is full.
+    /// Files: at least two with Docker, which keeps more than the size of a file that is alone. Podman has one, and begins
+    /// it anew when it is full.
     pub files: u32,
 }
 

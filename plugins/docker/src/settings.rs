@@ -58,7 +58,8 @@ impl DockerSettings {
         let size = section.size("log_size", LOG_SIZES);
         // Podman has one file, so that there is no number to choose.
         let files = match dialect {
-            Dialect::Docker => section.whole("log_files", 1..=100),
+            // With one file alone, Docker keeps more than its size.
+            Dialect::Docker => section.whole("log_files", 2..=100),
             Dialect::Podman => None,
         };
         let files = files.and_then(|files| u32::try_from(files).ok());

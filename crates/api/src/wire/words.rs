@@ -39,6 +39,7 @@ same! {
         InstanceReady,
         InstanceFailed,
         InstanceDisturbed,
+        InstanceOutput,
         InstanceRestarted,
         InstanceEnding,
         InstanceKept,

@@ -323,6 +323,9 @@ impl Host for FakeHost {
 
     async fn logs(&self, container: &ContainerRef, _request: &LogRequest) -> Result<OutputStream, HostError> {
         let _call = self.machine.call("logs");
+        if self.machine.state().logs_hang {
+            std::future::pending::<()>().await;
+        }
         let line = |found: &super::FakeContainer| Bytes::from(format!("start {}\n", found.process));
         let line = self
             .running(container, "read", line)

@@ -73,6 +73,7 @@ impl FakeMachine {
             routes: Vec::new(),
             forwards: true,
             silent: Default::default(),
+            logs_hang: false,
             violations: Vec::new(),
             calls: BTreeMap::new(),
             under_way: BTreeMap::new(),

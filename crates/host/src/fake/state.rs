@@ -93,6 +93,8 @@ pub struct FakeState {
     pub forwards: bool,
     /// Images whose instances never answer.
     pub silent: BTreeSet<String>,
+    /// Whether nobody gets to read what containers wrote: the engine takes the question and does not answer.
+    pub logs_hang: bool,
     /// Violations: things that must never happen and did, in their order.
     pub violations: Vec<String>,
     /// How often each verb was called.

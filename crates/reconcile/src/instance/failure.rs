@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::Ipv6Addr;
 use std::time::Duration;
 
-use orchestrator_host::{HostError, NoAnswer, Remedy};
+use orchestrator_host::{ContainerName, EnsureFault, HostError, NoAnswer, Remedy};
 
 use super::machine::Shortfall;
 use orchestrator_model::{HostId, Instance};
@@ -70,6 +70,15 @@ impl Failure {
             Self::NoHost => "no-host",
             Self::Host(fault) => fault.code(),
             Self::Silent { .. } => "not-answering",
+        }
+    }
+
+    /// The name of the container whose last output may say why: it ended, or it does not answer.
+    pub(super) fn speaks(&self) -> Option<&str> {
+        match self {
+            Self::Host(HostError::Ensure(EnsureFault::Ended { container, .. })) => Some(container.name.as_str()),
+            Self::Silent { .. } => Some(ContainerName::MAIN_TEXT),
+            _ => None,
         }
     }
 

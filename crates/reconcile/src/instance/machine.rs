@@ -130,6 +130,8 @@ pub(super) enum Step {
         attempts: u32,
         /// When to try again.
         due: Timestamp,
+        /// The place of the container that ended by itself, if one did: its last output says why.
+        ended: Option<usize>,
     },
     /// Record that its lease ended and that it is removed at the given time.
     BeginGrace(Timestamp),
@@ -235,6 +237,19 @@ fn look_after(instance: &Instance, sight: Sight, now: Timestamp) -> Step {
         what,
         attempts,
         due: now.plus(wait_after(attempts.saturating_sub(1))),
+        ended: ended(sight),
+    }
+}
+
+/// The place of the container that ended by itself.
+fn ended(sight: Sight) -> Option<usize> {
+    match sight {
+        Sight::Stopped { code: Some(_) } => Some(0),
+        Sight::Incomplete {
+            place,
+            lack: Lack::Stopped { code: Some(_) },
+        } => Some(place),
+        _ => None,
     }
 }
 

@@ -166,6 +166,23 @@ fn the_container_that_is_missing_is_named() {
 }
 
 #[test]
+fn only_a_container_that_ended_by_itself_has_something_to_say() {
+    let ready = instance(Phase::Ready);
+    for (sight, place) in [
+        (Sight::Stopped { code: Some(1) }, Some(0)),
+        (Sight::Stopped { code: None }, None),
+        (Sight::Absent, None),
+        (Sight::Unwired, None),
+        (ENDED_SIDECAR, Some(1)),
+    ] {
+        let Step::Disturb { ended, .. } = step(true, &ready, sight) else {
+            panic!("{sight:?} must disturb");
+        };
+        assert_eq!(ended, place, "{sight:?}");
+    }
+}
+
+#[test]
 fn one_that_fails_again_and_again_waits_longer_each_time() {
     let mut ready = instance(Phase::Ready);
     ready.changed = NOW;
@@ -180,7 +197,10 @@ fn one_that_fails_again_and_again_waits_longer_each_time() {
 fn one_that_stopped_answering_is_wired_again_before_it_is_restarted() {
     let mut silent = instance(Phase::Ready);
     silent.ready = Some(Timestamp(1));
-    let Step::Disturb { what, attempts, due } = step(true, &silent, SILENT) else {
+    let Step::Disturb {
+        what, attempts, due, ..
+    } = step(true, &silent, SILENT)
+    else {
         panic!()
     };
     let told = "stopped answering: it takes no connection, 3 checks in a row; it is wired again";

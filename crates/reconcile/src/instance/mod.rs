@@ -19,6 +19,7 @@ mod leftovers;
 mod machine;
 mod observe;
 mod orphans;
+mod output;
 mod pass;
 mod pauses;
 mod plan;

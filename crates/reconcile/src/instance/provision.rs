@@ -186,11 +186,14 @@ impl Orchestrator {
             tracing::warn!(instance = %instance.id, owner = %instance.owner, code = failure.code(), reason = text, "not ready");
         }
         let event = news.then(|| self.event(instance, EventKind::InstanceFailed, Some(text)));
-        self.inner
-            .records
-            .update_instance(instance.id, update, event)
-            .await
-            .map(drop)
+        let recorded = self.inner.records.update_instance(instance.id, update, event).await?;
+        match failure.speaks() {
+            Some(name) if recorded && news => {
+                let place = instance.containers.iter().position(|container| container.name == name);
+                self.record_output(instance, place.unwrap_or_default(), attempts).await
+            }
+            _ => Ok(()),
+        }
     }
 }
 

@@ -130,8 +130,19 @@ impl Orchestrator {
             (Step::Restart { nth }, Some(instance)) => {
                 self.provision_unless_woken(instance, Some(nth), wake).await?;
             }
-            (Step::Disturb { what, attempts, due }, Some(instance)) => {
+            (
+                Step::Disturb {
+                    what,
+                    attempts,
+                    due,
+                    ended,
+                },
+                Some(instance),
+            ) => {
                 self.disturb(instance, what, attempts, due).await?;
+                if let Some(place) = ended {
+                    self.record_output(instance, place, attempts).await?;
+                }
             }
             (Step::BeginGrace(until), Some(instance)) => {
                 let reason = format!("the client's lease ended; removed at {until} unless the client returns");

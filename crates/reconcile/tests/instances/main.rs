@@ -5,6 +5,7 @@ mod clock;
 mod daemon;
 mod delays;
 mod life;
+mod output;
 mod properties;
 mod records;
 mod scenario;

@@ -117,7 +117,7 @@ fn a_log_has_a_size_within_bounds() {
     assert_eq!(
         faults,
         [
-            "engine.docker.log_files: 0 is out of bounds; take 1 to 100",
+            "engine.docker.log_files: 0 is out of bounds; take 2 to 100",
             "engine.docker.log_size: 2GiB is out of bounds; take \"4KiB\" to \"1GiB\"",
         ]
     );

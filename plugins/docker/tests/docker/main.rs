@@ -9,6 +9,7 @@ mod hands;
 mod late;
 mod lifecycle;
 mod limits;
+mod logs;
 mod meter;
 mod moved_image;
 mod outages;
