@@ -48,14 +48,15 @@ fn asked_for(settings: &Settings) -> impl Iterator<Item = String> {
         .map(|network| orchestrator_reconcile::networks::condition(&network.name));
     let routes = settings.delegates().then(|| routes::CONDITION.to_owned());
     let provides = settings.links.iter().any(|link| settings.provides(link));
-    let engine = provides.then(|| "engine docker".to_owned());
+    let engines = settings.engines.names().filter(move |_| provides);
+    let engines = engines.map(|engine| format!("engine {engine}"));
     [storage::CONDITION.to_owned()]
         .into_iter()
         .chain(relays)
         .chain(links)
         .chain(networks)
         .chain(routes)
-        .chain(engine)
+        .chain(engines)
 }
 
 #[cfg(test)]

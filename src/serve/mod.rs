@@ -221,6 +221,7 @@ async fn build_and_run(
         notifications: context.notifications.clone(),
         conditions: context.conditions.clone(),
         metrics: context.metrics.clone(),
+        driver: context.driver.clone(),
     });
     let recorder = Recorder::new(store.clone(), context.notifications.clone(), context.metrics.clone());
     let intake = Intake::new(
@@ -281,7 +282,7 @@ async fn build_and_run(
     // Last of all: whoever sees the store through the API finds everything behind it in place.
     store_sender.send_replace(Some(store.clone()));
     housekeeping::register(&context, &store, intake);
-    context.tasks.spawn(secrets.keep_open());
+    secrets.register();
     let outcome = while_leading(&context, &store, orchestrator.run(context.stop.clone())).await;
     // The API reads the store for as long as it drains.
     drop(store_sender);

@@ -1,9 +1,11 @@
-//! Opens the room for secrets, and checks now and then that its key file still is there.
+//! Opens the store of secrets, and checks now and then that its key file still is there.
 //!
 //! Leases do not wait for it: the daemon is ready without its secrets, and says what is wrong.
 
 use std::time::Duration;
 
+use async_trait::async_trait;
+use orchestrator_reconcile::driver::{Backoff, Failure, Next, Reconciler, Registration, Run};
 use orchestrator_runtime::causes::with_causes;
 use orchestrator_runtime::conditions::Owned;
 use orchestrator_secrets::{KeyFile, Room, SecretsError};
@@ -18,7 +20,7 @@ const PERIOD: Duration = Duration::from_secs(60);
 /// Between two checks while something is wrong with it.
 const RETRY: Duration = Duration::from_secs(2);
 
-/// Keeps the room for secrets open.
+/// Keeps the store of secrets open.
 pub(super) struct Secrets {
     context: Context,
     store: Store,
@@ -40,18 +42,14 @@ impl Secrets {
         }
     }
 
-    /// Opens the room, and checks its key file until the daemon stops.
-    pub(super) async fn keep_open(mut self) {
-        let stop = self.context.stop.clone();
-        loop {
-            let outcome = self.check().await;
-            let pause = if outcome.is_ok() { PERIOD } else { RETRY };
-            self.show(outcome);
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep(pause) => {}
-            }
-        }
+    /// Opens it, and checks its key file until the daemon stops.
+    pub(super) fn register(self) {
+        let purpose = "opens the store of secrets, and checks that its key file is there";
+        let registration = Registration::new(CONDITION, purpose)
+            .every(PERIOD)
+            .retrying(Backoff::constant(RETRY))
+            .having_condition();
+        self.context.driver.clone().register(registration, self);
     }
 
     async fn check(&mut self) -> Result<(), SecretsError> {
@@ -65,13 +63,19 @@ impl Secrets {
         }
     }
 
-    fn show(&self, outcome: Result<(), SecretsError>) {
-        match outcome {
-            Ok(()) => self.context.conditions.set_ok(CONDITION),
-            Err(fault) => {
-                self.context.metrics.secrets_failed(fault.code());
-                self.context.conditions.set_wrong(CONDITION, with_causes(&fault));
-            }
-        }
+    fn show(&self, fault: &SecretsError) -> Failure {
+        let reason = with_causes(fault);
+        self.context.metrics.secrets_failed(fault.code());
+        self.context.conditions.set_wrong(CONDITION, reason.as_str());
+        reason.into()
+    }
+}
+
+#[async_trait]
+impl Reconciler for Secrets {
+    async fn reconcile(&mut self, _: &Run) -> Result<Next, Failure> {
+        self.check().await.map_err(|fault| self.show(&fault))?;
+        self.context.conditions.set_ok(CONDITION);
+        Ok(Next::Wait)
     }
 }

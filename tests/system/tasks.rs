@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use orchestrator_lab::{Daemon, Lab, Postgres, wait_for};
+use orchestrator_lab::{Daemon, Dhclient, Engine, Lab, Postgres, wait_for};
 use serde_json::Value;
 
 use crate::site::{BINARY, PATIENCE, Plan, Site};
@@ -79,10 +79,86 @@ fn a_database_that_is_away_is_shown_as_a_task_that_is_tried_again() {
         (Some("failing"), Some("failed"))
     );
     postgres.resume().unwrap();
-    for name in ["database", "lease expiry", "history", "spool", "links", "wall clock"] {
+    for name in [
+        "database",
+        "lease expiry",
+        "history",
+        "spool",
+        "links",
+        "wall clock",
+        "secrets",
+        "full pass",
+    ] {
         wait_for_task(&site, name, "waiting");
     }
     wait_for_task(&site, "link br0", "running");
+}
+
+/// The condition of this name, where there is one.
+fn condition(site: &Site, name: &str) -> Option<Value> {
+    let (_, ready) = site.daemon.api("GET", "/v1/ready").ok()?;
+    let conditions = ready["conditions"].as_array()?.clone();
+    conditions.into_iter().find(|condition| condition["name"] == name)
+}
+
+#[test]
+fn an_engine_that_is_away_and_an_instance_that_waits_for_it_are_shown_until_it_is_back() {
+    let engine = Engine::start(&Lab::new().unwrap().namespace("engine").unwrap()).unwrap();
+    engine.import_test_image().unwrap();
+    let site = Site::start(&Plan::on(&engine));
+    let machine = site.machine("client");
+    let watched = wait_for_task(&site, "engine docker", "running");
+    assert!(watched["detail"].is_string(), "{watched}");
+
+    engine.stop().unwrap();
+    let away = wait_for("the next try of the engine", PATIENCE, || {
+        task(&site, "engine docker").filter(|task| task["next_try"].is_string())
+    });
+    assert_eq!(
+        (away["state"].as_str(), away["last_result"].as_str()),
+        (Some("failing"), Some("failed"))
+    );
+    assert!(away["reason"].as_str().unwrap().contains("does not answer"), "{away}");
+    assert_eq!(condition(&site, "engine docker").unwrap()["reason"], away["reason"]);
+    let mut client = Dhclient::boot(&machine, "eth0").unwrap();
+    client.address(PATIENCE).unwrap();
+    let waiting = wait_for("the row of the instance", PATIENCE, || {
+        let tasks = site.daemon.items("/v1/tasks").ok()?;
+        let mut own = tasks
+            .into_iter()
+            .filter(|task| task["name"].as_str().is_some_and(|name| name.starts_with("instance ")));
+        own.find(|task| task["next_try"].is_string())
+    });
+    let shown = tasks(&site, &[]);
+    assert!(shown.contains(waiting["name"].as_str().unwrap()), "{shown}");
+    assert!(
+        waiting["reason"].as_str().unwrap().contains("does not answer"),
+        "{waiting}"
+    );
+
+    engine.resume().unwrap();
+    let back = wait_for_task(&site, "engine docker", "running");
+    assert_eq!(back["failures"].as_u64(), Some(0), "{back}");
+    assert_eq!(condition(&site, "engine docker").unwrap()["ok"], true);
+    let instance = &site.wait_ready(1)[0];
+    assert_eq!(
+        waiting["name"],
+        format!("instance {}", instance["id"].as_str().unwrap())
+    );
+    wait_for("the row of the instance to end", PATIENCE, || {
+        task(&site, waiting["name"].as_str().unwrap()).is_none().then_some(())
+    });
+
+    // One that hangs is shown as well, although its stream of events stays open.
+    engine.freeze().unwrap();
+    let hangs = wait_for_task(&site, "engine docker", "failing");
+    assert!(
+        hangs["next_try"].is_string() && hangs["reason"].as_str().unwrap().contains("does not answer"),
+        "{hangs}"
+    );
+    engine.thaw().unwrap();
+    let well = wait_for_task(&site, "engine docker", "running");
+    assert_eq!(well["next_try"], Value::Null, "{well}");
 }
 
 /// What the verb prints with these arguments.

@@ -1,14 +1,16 @@
 //! Changes that a host reports by itself.
 
+use std::time::Duration;
+
 use orchestrator_plugin::{EngineFacts, InstanceId};
 
 use crate::RoutePlan;
 
 /// The part of a host that is watched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum WatchScope {
-    /// Its engines. They are asked nothing as long as nobody watches them.
-    Engines,
+    /// The engine of this name. It is asked nothing as long as nobody watches it.
+    Engine(String),
     /// Its bridges and the host ends of attachments.
     Networks,
     /// All its interfaces and their addresses.
@@ -34,13 +36,6 @@ pub enum HostChange {
         /// Name of the engine in the settings.
         engine: String,
     },
-    /// The engine does not answer, or its stream of events broke.
-    EngineDown {
-        /// Name of the engine in the settings.
-        engine: String,
-        /// Why, and what to do, for people.
-        reason: String,
-    },
     /// The engine fails what it is asked while its stream of events is open.
     EngineFails {
         /// Name of the engine in the settings.
@@ -49,6 +44,8 @@ pub enum HostChange {
         reason: String,
         /// Whether it accepts requests and does not answer them.
         hangs: bool,
+        /// The pause before it is asked again.
+        again_in: Duration,
     },
     /// Anything may have changed in the networks of the host.
     Networks,

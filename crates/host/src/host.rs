@@ -88,7 +88,8 @@ pub trait Host: Send + Sync + 'static {
     async fn see_bridge(&self, plan: &BridgePlan, groups: &[Ipv6Addr]) -> Result<Option<ObservedBridge>, HostError>;
 
     /// Reports what happens behind our back until it is dropped, or fails. Says at its begin that anything may have
-    /// happened before. An engine that is lost is reported and watched again; it does not end the watch.
+    /// happened before. The watch of an engine fails when the engine does not answer at its begin, or is lost; an engine
+    /// that is only slow is reported, and does not end it. It does not begin anew by itself.
     ///
     /// Changes may come late, twice, in another order, or be lost with the connection: each says only what to observe.
     async fn watch(&self, scope: WatchScope, changes: mpsc::Sender<HostChange>) -> HostError;

@@ -199,7 +199,7 @@ async fn reports(seed: u64, faults: Faults) -> Vec<u8> {
     machine.set_faults(faults);
     let (sender, mut changes) = mpsc::channel(1024);
     let host = machine.host("local");
-    let watch = tokio::spawn(async move { host.watch(WatchScope::Engines, sender).await });
+    let watch = tokio::spawn(async move { host.watch(WatchScope::Engine("docker".to_owned()), sender).await });
     assert!(matches!(changes.recv().await, Some(HostChange::EngineUp { .. })));
     for number in 1..=100 {
         machine.end(Id::from_bytes([number; 6]));
@@ -276,4 +276,29 @@ async fn streams_of_a_container_end_when_it_does_not_run() {
     let output: Vec<Output> = session.output.try_collect().await.unwrap();
     assert_eq!(output[0].bytes(), &b"echo hello"[..]);
     assert_eq!(session.control.exit_code().await.unwrap(), Some(0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_watch_of_an_engine_ends_with_the_engine_and_a_slow_engine_ends_none() {
+    let machine = machine(10);
+    let host = machine.host("local");
+    let (sender, mut changes) = mpsc::channel(16);
+    let scope = || WatchScope::Engine("docker".to_owned());
+    let watch = host.watch(scope(), sender);
+    let by_hand = async {
+        assert!(matches!(changes.recv().await, Some(HostChange::EngineUp { .. })));
+        machine.hang_engine("docker");
+        assert!(matches!(
+            changes.recv().await,
+            Some(HostChange::EngineFails { hangs: true, .. })
+        ));
+        machine.start_engine("docker", false);
+        assert!(matches!(changes.recv().await, Some(HostChange::EngineAnswers { .. })));
+        machine.stop_engine("docker");
+        assert_eq!(changes.recv().await, None);
+    };
+    let (ended, ()) = tokio::join!(watch, by_hand);
+    assert_eq!(ended.code(), "host-away");
+    let refused = host.watch(scope(), mpsc::channel(16).0).await;
+    assert_eq!(refused.code(), "engine-away", "{refused}");
 }

@@ -86,6 +86,12 @@ impl Instance {
         }
     }
 
+    /// Whether its last try failed, so that it waits for another one: to be brought up, or to be removed.
+    pub fn is_tried_again(&self) -> bool {
+        let is_under_way = matches!(self.phase, Phase::Pending | Phase::Starting | Phase::Removing);
+        is_under_way && self.reason.is_some() && self.due.is_some()
+    }
+
     /// The client that owns it; `None` if the owner is not a client.
     pub const fn client(&self) -> Option<ClientId> {
         self.owner.client()

@@ -59,7 +59,8 @@ pub struct TaskStatus {
     pub last_result: Option<Result<(), String>>,
     /// How many runs in a row have failed.
     pub failures: u32,
-    /// When it runs next, if nothing wakes it before. `None` while it runs, and when it only waits to be woken.
+    /// When it runs next, if nothing wakes it before. `None` while it runs, and when it only waits to be woken. A run
+    /// that goes on although what it serves fails says here when it tries that again.
     pub next_try: Option<Timestamp>,
     /// What it is concerned with now, where there is more to say.
     pub detail: Option<String>,
@@ -201,7 +202,23 @@ impl OwnedTask {
         self.change(|row| {
             row.failures = 0;
             row.last_result = Some(Ok(()));
+            row.next_try = None;
         });
+    }
+
+    /// The run that is under way goes on, and what it serves fails for this reason until it settles. It tries that again
+    /// then.
+    pub fn fail(&self, reason: String, next_try: Instant) {
+        self.change(|row| {
+            row.failures = row.failures.saturating_add(1);
+            row.last_result = Some(Err(reason));
+            row.next_try = Some(next_try);
+        });
+    }
+
+    /// So many tries in a row have failed, by a count that is kept elsewhere. At least the last one has.
+    pub fn count_failures(&self, failures: u32) {
+        self.change(|row| row.failures = failures.max(1));
     }
 
     /// The run has ended like this, and the next one begins then, if nothing wakes the task before.
@@ -301,6 +318,27 @@ mod tests {
         let status = only(&tasks);
         assert_eq!((status.state, status.last_result), (TaskState::Running, Some(Ok(()))));
         assert!(Timestamp::wall().since(status.since) < SECOND, "since it settled");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_run_that_goes_on_while_what_it_serves_fails_is_failing_until_it_settles() {
+        let tasks = Tasks::default();
+        let task = tasks.own("engine docker", "watches an engine");
+        task.begin();
+        task.settle();
+        for _ in 0..2 {
+            task.fail("it hangs".to_owned(), Instant::now() + SECOND);
+        }
+        let failing = only(&tasks);
+        assert_eq!((failing.state, failing.failures), (TaskState::Failing, 2));
+        assert_eq!(failing.last_result, Some(Err("it hangs".to_owned())));
+        assert!(failing.next_try.is_some() && failing.last_duration.is_none());
+        task.settle();
+        let well = only(&tasks);
+        assert_eq!(
+            (well.state, well.failures, well.next_try),
+            (TaskState::Running, 0, None)
+        );
     }
 
     #[test]

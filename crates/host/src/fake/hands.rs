@@ -1,5 +1,7 @@
 //! Changes that people, engines and the kernel make behind the daemon's back.
 
+use std::time::Duration;
+
 use orchestrator_plugin::{ContainerName, EngineFacts, InstanceId};
 
 use super::state::EngineState;
@@ -52,8 +54,8 @@ impl FakeMachine {
     pub fn unwire_by_hand(&self, id: InstanceId) {
         self.with(|state| {
             state.attachments.retain(|_, attachment| attachment.instance != id);
-            state.report(WatchScope::Networks, &HostChange::PortFreed);
-            state.report(WatchScope::Networks, &HostChange::Instance(id));
+            state.report(&WatchScope::Networks, &HostChange::PortFreed);
+            state.report(&WatchScope::Networks, &HostChange::Instance(id));
         });
     }
 
@@ -61,11 +63,7 @@ impl FakeMachine {
     pub fn stop_engine(&self, engine: &str) {
         self.with(|state| {
             state.engines.insert(engine.to_owned(), EngineState::Down);
-            let down = HostChange::EngineDown {
-                engine: engine.to_owned(),
-                reason: "it was stopped".to_owned(),
-            };
-            state.report(WatchScope::Engines, &down);
+            state.break_watches(engine);
         });
     }
 
@@ -77,15 +75,16 @@ impl FakeMachine {
                 engine: engine.to_owned(),
                 reason: "it hangs".to_owned(),
                 hangs: true,
+                again_in: Duration::from_secs(2),
             };
-            state.report(WatchScope::Engines, &fails);
+            state.report(&WatchScope::Engine(engine.to_owned()), &fails);
         });
     }
 
     /// The engine answers again. `lost` ends all its containers, as a restart of an engine without live restore does.
     pub fn start_engine(&self, engine: &str, lost: bool) {
         self.with(|state| {
-            state.engines.insert(engine.to_owned(), EngineState::Up);
+            let before = state.engines.insert(engine.to_owned(), EngineState::Up);
             if lost {
                 let own = state
                     .containers
@@ -94,8 +93,16 @@ impl FakeMachine {
                 own.for_each(|container| container.state = FoundState::Exited);
                 state.drop_unattached();
             }
-            let up = up(engine);
-            state.report(WatchScope::Engines, &up);
+            match before {
+                Some(EngineState::Hanging) if !lost => {
+                    let answers = HostChange::EngineAnswers {
+                        engine: engine.to_owned(),
+                    };
+                    state.report(&WatchScope::Engine(engine.to_owned()), &answers);
+                }
+                // It was started anew: whoever watched it sees the end of that, and watches it again.
+                _ => state.break_watches(engine),
+            }
         });
     }
 
@@ -108,8 +115,8 @@ impl FakeMachine {
             state
                 .routes
                 .retain(|route| route.plan.via.as_ref().is_none_or(|(_, network)| network != bridge));
-            state.report(WatchScope::Networks, &HostChange::Networks);
-            state.report(WatchScope::Interfaces, &HostChange::Interfaces);
+            state.report(&WatchScope::Networks, &HostChange::Networks);
+            state.report(&WatchScope::Interfaces, &HostChange::Interfaces);
         });
     }
 
@@ -120,8 +127,8 @@ impl FakeMachine {
             let up = HostChange::BridgeUp {
                 name: bridge.to_owned(),
             };
-            state.report(WatchScope::Networks, &up);
-            state.report(WatchScope::Interfaces, &HostChange::Interfaces);
+            state.report(&WatchScope::Networks, &up);
+            state.report(&WatchScope::Interfaces, &HostChange::Interfaces);
         });
     }
 
@@ -131,7 +138,7 @@ impl FakeMachine {
             if let Some(bridge) = state.bridges.get_mut(bridge) {
                 change(bridge);
             }
-            state.report(WatchScope::Interfaces, &HostChange::Interfaces);
+            state.report(&WatchScope::Interfaces, &HostChange::Interfaces);
         });
     }
 
@@ -147,9 +154,14 @@ impl FakeMachine {
 
     fn by_hand(&self, id: InstanceId, change: impl FnOnce(&mut FakeState)) {
         self.with(|state| {
+            // One that no engine has is reported by all of them.
+            let engines: Vec<String> = match state.first(id) {
+                Some(first) => vec![first.engine.clone()],
+                None => state.engines.keys().cloned().collect(),
+            };
             change(state);
             state.drop_unattached();
-            state.report(WatchScope::Engines, &HostChange::Instance(id));
+            engines.iter().for_each(|engine| state.report_instance(engine, id));
         });
     }
 }

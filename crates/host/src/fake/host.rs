@@ -269,7 +269,7 @@ impl Host for FakeHost {
         let _call = self.machine.call("watch");
         HostError::Watch {
             host: self.name.clone(),
-            source: self.machine.report_to(scope, &changes).await,
+            source: self.machine.report_to(&scope, &changes).await,
         }
     }
 

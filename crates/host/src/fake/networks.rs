@@ -152,7 +152,7 @@ impl FakeState {
             .collect();
         self.routes.retain(|route| !is_gone(route));
         for plan in gone {
-            self.report(WatchScope::Routes, &HostChange::RouteGone(plan));
+            self.report(&WatchScope::Routes, &HostChange::RouteGone(plan));
         }
     }
 
@@ -234,7 +234,7 @@ fn set_bridge(state: &mut FakeState, plan: &BridgePlan) -> Result<(), NetworkErr
         bridge.made_for = Some(plan.purpose);
         state.bridges.insert(plan.name.clone(), bridge);
         state.report(
-            WatchScope::Networks,
+            &WatchScope::Networks,
             &HostChange::BridgeUp {
                 name: plan.name.clone(),
             },
@@ -247,7 +247,7 @@ fn set_bridge(state: &mut FakeState, plan: &BridgePlan) -> Result<(), NetworkErr
             bridge.mtu = mtu;
         }
     }
-    state.report(WatchScope::Interfaces, &HostChange::Interfaces);
+    state.report(&WatchScope::Interfaces, &HostChange::Interfaces);
     Ok(())
 }
 
@@ -261,7 +261,7 @@ fn remove_key(state: &mut FakeState, key: &NetworkKey) -> Result<(), NetworkErro
                 .any(|made| made.name == *name && made.ports == 0);
             if free {
                 state.bridges.remove(name);
-                state.report(WatchScope::Interfaces, &HostChange::Interfaces);
+                state.report(&WatchScope::Interfaces, &HostChange::Interfaces);
             }
         }
         NetworkKey::Route(_) | NetworkKey::Unreachable(_) => state.drop_route(key),

@@ -105,9 +105,20 @@ pub struct FakeState {
 
 impl FakeState {
     /// Reports to whoever watches. Reports get lost and late on the way ([`watch`](super::watch)).
-    pub(super) fn report(&mut self, scope: WatchScope, change: &HostChange) {
+    pub(super) fn report(&mut self, scope: &WatchScope, change: &HostChange) {
         self.watchers
-            .retain(|watcher| watcher.scope != scope || watcher.sender.send(change.clone()).is_ok());
+            .retain(|watcher| watcher.scope != *scope || watcher.sender.send(change.clone()).is_ok());
+    }
+
+    /// An engine reports that something happened to an instance.
+    pub(super) fn report_instance(&mut self, engine: &str, id: InstanceId) {
+        self.report(&WatchScope::Engine(engine.to_owned()), &HostChange::Instance(id));
+    }
+
+    /// Ends every watch of an engine, as the engine does when it ends.
+    pub(super) fn break_watches(&mut self, engine: &str) {
+        let of = |scope: &WatchScope| matches!(scope, WatchScope::Engine(name) if name == engine);
+        self.watchers.retain(|watcher| !of(&watcher.scope));
     }
 
     /// How many starts of containers there were.
@@ -136,8 +147,8 @@ impl FakeState {
             .collect();
         for id in gone {
             if let Some(attachment) = self.attachments.remove(&id) {
-                self.report(WatchScope::Networks, &HostChange::PortFreed);
-                self.report(WatchScope::Networks, &HostChange::Instance(attachment.instance));
+                self.report(&WatchScope::Networks, &HostChange::PortFreed);
+                self.report(&WatchScope::Networks, &HostChange::Instance(attachment.instance));
             }
         }
     }

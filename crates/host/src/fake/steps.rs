@@ -128,7 +128,7 @@ impl FakeMachine {
     }
 
     /// Whether an engine answers; one that hangs takes its time first.
-    async fn answers(&self, engine: Option<&str>, hangs: bool) -> Result<(), Cause> {
+    pub(super) async fn answers(&self, engine: Option<&str>, hangs: bool) -> Result<(), Cause> {
         let (limit, found) = {
             let state = self.state();
             let found = engine.map(|name| state.engines.get(name).copied().ok_or(name));

@@ -158,8 +158,8 @@ impl FakeMachine {
         for container in plan.containers.iter().rev() {
             let key = (container.instance, container.name.clone());
             let removed = self.change("remove", Some(&container.engine), move |state| {
-                if state.containers.remove(&key).is_some() {
-                    state.report(WatchScope::Engines, &HostChange::Instance(key.0));
+                if let Some(removed) = state.containers.remove(&key) {
+                    state.report_instance(&removed.engine, key.0);
                 }
             });
             causes.extend(removed.await.err());
@@ -172,7 +172,7 @@ impl FakeMachine {
                 let id = host_end.strip_prefix("or").and_then(|id| id.parse().ok());
                 id.map(|id| state.attachments.remove(&id));
             }
-            state.report(WatchScope::Networks, &HostChange::PortFreed);
+            state.report(&WatchScope::Networks, &HostChange::PortFreed);
         });
         causes.extend(unwired.await.err());
         causes
@@ -220,7 +220,8 @@ fn start(state: &mut FakeState, plan: &InstancePlan, container: &ContainerPlan) 
     container.process = process;
     container.state = FoundState::Running;
     container.started = Instant::now();
-    state.report(WatchScope::Engines, &HostChange::Instance(plan.id));
+    let engine = container.engine.clone();
+    state.report_instance(&engine, plan.id);
 }
 
 fn wire(state: &mut FakeState, plan: &InstancePlan, process: u64) {

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::FakeMachine;
 use super::hands::up;
-use super::state::{EngineState, Watcher};
+use super::state::Watcher;
 use crate::{Cause, HostChange, WatchScope};
 
 /// The fate of a report.
@@ -19,14 +19,18 @@ enum Delivery {
 }
 
 impl FakeMachine {
-    /// Reports until the watch breaks or nobody listens.
-    pub(super) async fn report_to(&self, scope: WatchScope, changes: &mpsc::Sender<HostChange>) -> Cause {
+    /// Reports until the watch breaks or nobody listens. Fails at once when the engine does not answer.
+    pub(super) async fn report_to(&self, scope: &WatchScope, changes: &mpsc::Sender<HostChange>) -> Cause {
+        if let WatchScope::Engine(engine) = scope
+            && let Err(fault) = self.answers(Some(engine), false).await
+        {
+            return fault;
+        }
         let (sender, mut received) = mpsc::unbounded_channel();
-        for change in self.begin(scope, sender) {
-            self.crash_points().pass().await;
-            if changes.send(change).await.is_err() {
-                return Cause::Unheeded;
-            }
+        let first = self.begin(scope, sender);
+        self.crash_points().pass().await;
+        if changes.send(first).await.is_err() {
+            return Cause::Unheeded;
         }
         let mut late: BTreeMap<(Instant, u64), HostChange> = BTreeMap::new();
         let mut number = 0;
@@ -66,24 +70,16 @@ impl FakeMachine {
     }
 
     /// What a watch reports first: anything may have happened before.
-    fn begin(&self, scope: WatchScope, sender: mpsc::UnboundedSender<HostChange>) -> Vec<HostChange> {
-        let mut state = self.state();
-        state.watchers.push(Watcher { scope, sender });
-        match scope {
-            WatchScope::Networks => vec![HostChange::Networks],
-            WatchScope::Interfaces => vec![HostChange::Interfaces],
-            WatchScope::Routes => vec![HostChange::Routes],
-            WatchScope::Engines => {
-                let of = |(name, engine): (&String, &EngineState)| match engine {
-                    EngineState::Up => up(name),
-                    EngineState::Down | EngineState::Hanging => HostChange::EngineDown {
-                        engine: name.clone(),
-                        reason: "it does not answer".to_owned(),
-                    },
-                };
-                state.engines.iter().map(of).collect()
-            }
-        }
+    fn begin(&self, scope: &WatchScope, sender: mpsc::UnboundedSender<HostChange>) -> HostChange {
+        let scope = scope.clone();
+        let first = match &scope {
+            WatchScope::Networks => HostChange::Networks,
+            WatchScope::Interfaces => HostChange::Interfaces,
+            WatchScope::Routes => HostChange::Routes,
+            WatchScope::Engine(engine) => up(engine),
+        };
+        self.state().watchers.push(Watcher { scope, sender });
+        first
     }
 
     fn delivery(&self) -> Delivery {

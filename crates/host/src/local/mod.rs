@@ -236,7 +236,7 @@ impl Host for LocalHost {
         HostError::Watch {
             host: self.inner.name.clone(),
             source: match scope {
-                WatchScope::Engines => self.watch_engines(&changes).await,
+                WatchScope::Engine(engine) => self.watch_engine(&engine, &changes).await,
                 WatchScope::Networks => self.watch_networks(&changes).await,
                 WatchScope::Interfaces => self.watch_interfaces(&changes).await,
                 WatchScope::Routes => self.watch_routes(&changes).await,

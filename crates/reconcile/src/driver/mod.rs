@@ -16,6 +16,8 @@
 //! - A notification also ends the pause after a failure: something changed, so that the next try may succeed.
 //! - The status is shown ([`Tasks`]): since when it runs or waits, how the last run ended, when the next one is due. The
 //!   row ends with the reconciler.
+//! - Tasks of which there may be thousands, such as those of instances, have a row only while they fail
+//!   ([`FailingRows`]).
 //! - A run that panics is a run that failed: the others go on, and it is tried again.
 //! - A reconciler that serves something, a link or an engine, runs for as long as all is well. It says so once it serves
 //!   ([`Run::settled`]), and returns when it has to begin anew.
@@ -25,6 +27,7 @@
 mod backoff;
 mod reconciler;
 mod registration;
+mod row;
 mod run;
 mod set;
 
@@ -34,6 +37,7 @@ use tokio_util::task::TaskTracker;
 pub use self::backoff::Backoff;
 pub use self::reconciler::{Failure, Next, Reconciler};
 pub use self::registration::{Handle, Registration};
+pub use self::row::FailingRows;
 pub use self::run::Run;
 pub use self::set::TaskSet;
 use orchestrator_runtime::metrics::Metrics;
@@ -72,7 +76,7 @@ impl Driver {
     pub fn register(&self, registration: Registration, reconciler: impl Reconciler) -> Handle {
         let (handle, ending) = Handle::new(&registration, self.parts.stop.child_token());
         let parts = &self.parts;
-        let row = parts.tasks.own(registration.name.clone(), registration.purpose);
+        let row = row::Row::of(&registration, &parts.tasks);
         let task = run::Task {
             settings: parts.settings.clone(),
             metrics: parts.metrics.clone(),

@@ -46,6 +46,17 @@ pub enum Next {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     reason: String,
+    /// What failed, where its registration does not name it.
+    pub(super) subject: Option<String>,
+    /// The tries that are recorded, where the driver does not count them.
+    pub(super) recorded: Option<Recorded>,
+}
+
+/// How often something failed in a row, and when it is tried again, as the record has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Recorded {
+    pub(super) failures: u32,
+    pub(super) due: Instant,
 }
 
 impl Failure {
@@ -53,11 +64,30 @@ impl Failure {
     pub fn of(error: &dyn Error) -> Self {
         with_causes(error).into()
     }
+
+    /// Names what failed. The row of a task that is shown only while it fails is called after it.
+    #[must_use]
+    pub fn about(mut self, subject: impl fmt::Display) -> Self {
+        self.subject = Some(subject.to_string());
+        self
+    }
+
+    /// Has the task tried again at `due`, and not by the driver's pauses: its back-off is in the record, where it
+    /// outlives the daemon. `failures` is how often it has failed in a row.
+    #[must_use]
+    pub fn recorded(mut self, failures: u32, due: Instant) -> Self {
+        self.recorded = Some(Recorded { failures, due });
+        self
+    }
 }
 
 impl From<String> for Failure {
     fn from(reason: String) -> Self {
-        Self { reason }
+        Self {
+            reason,
+            subject: None,
+            recorded: None,
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::Backoff;
+use super::row::FailingRows;
 
 /// The description of a reconciler for the driver.
 #[derive(Debug, Clone)]
@@ -21,6 +22,7 @@ pub struct Registration {
     pub(super) ends_by_itself: bool,
     pub(super) has_condition: bool,
     pub(super) settles_after: Option<Duration>,
+    pub(super) shown_while_failing: Option<FailingRows>,
 }
 
 impl Registration {
@@ -36,6 +38,7 @@ impl Registration {
             ends_by_itself: false,
             has_condition: false,
             settles_after: None,
+            shown_while_failing: None,
         }
     }
 
@@ -83,7 +86,15 @@ impl Registration {
         self
     }
 
-    /// Leaves it to a condition to log failures and their end: the reconciler sets one itself.
+    /// Shows the task only while it fails, and only while one of these rows is free. For tasks of which there may be
+    /// thousands, so that the few that matter are seen.
+    #[must_use]
+    pub fn shown_while_failing(mut self, rows: &FailingRows) -> Self {
+        self.shown_while_failing = Some(rows.clone());
+        self
+    }
+
+    /// Leaves it to the reconciler to log failures and their end: it sets a condition, or writes to the log itself.
     #[must_use]
     pub fn having_condition(mut self) -> Self {
         self.has_condition = true;

@@ -8,9 +8,9 @@ use futures_util::FutureExt;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use super::row::Row;
 use super::{Failure, Handle, Next, Reconciler, Registration};
 use orchestrator_runtime::metrics::Metrics;
-use orchestrator_runtime::tasks::OwnedTask;
 use orchestrator_settings::Current;
 
 /// The reason that is shown for a run that panicked.
@@ -19,13 +19,13 @@ const PANICKED: &str =
 
 /// One run of a reconciler, as the reconciler sees it.
 pub struct Run {
-    row: OwnedTask,
+    row: Row,
     stop: CancellationToken,
     settled: AtomicBool,
 }
 
 impl Run {
-    pub(super) fn new(row: OwnedTask, stop: CancellationToken) -> Self {
+    pub(super) fn new(row: Row, stop: CancellationToken) -> Self {
         Self {
             row,
             stop,
@@ -40,9 +40,15 @@ impl Run {
         self.row.settle();
     }
 
+    /// Says that the run goes on and that what it serves fails until the run has settled again. It tries that again after
+    /// `again_in`.
+    pub fn fails(&self, reason: &str, again_in: Duration) {
+        self.row.fail(reason, Instant::now() + again_in);
+    }
+
     /// Shows what the reconciler is concerned with now, in a few words.
     pub fn set_detail(&self, detail: impl Into<String>) {
-        self.row.set_detail(Some(detail.into()));
+        self.row.set_detail(detail.into());
     }
 
     /// Is cancelled when the run is to end.
@@ -82,6 +88,19 @@ struct Streak {
     due: Option<Instant>,
     /// Why the last run failed.
     reason: Option<String>,
+}
+
+impl Streak {
+    /// The next try, which is to be at `due`, unless it is due sooner already: notifications whose runs fail one after
+    /// the other must not put it off.
+    fn due(&mut self, now: Instant, due: Instant) -> Instant {
+        let due = match self.due.filter(|due| *due > now) {
+            Some(sooner) => sooner.min(due),
+            None => due,
+        };
+        self.due = Some(due);
+        due
+    }
 }
 
 impl<R: Reconciler> Task<R> {
@@ -129,7 +148,7 @@ impl<R: Reconciler> Task<R> {
             Next::At(moment) => Some(periodic.map_or(moment, |periodic| periodic.min(moment))),
             Next::Wait | Next::Over => periodic,
         };
-        self.run.row.end(Ok(()), due);
+        self.run.row.succeeded(due);
         due
     }
 
@@ -140,13 +159,11 @@ impl<R: Reconciler> Task<R> {
             *streak = Streak::default();
         }
         streak.failures = streak.failures.saturating_add(1);
-        let due = now + self.registration.backoff.pause(streak.failures);
-        // Notifications whose runs fail one after the other must not put off the try that is due already.
-        let due = match streak.due.filter(|due| *due > now) {
-            Some(sooner) => sooner.min(due),
-            None => due,
+        let due = match failure.recorded {
+            Some(recorded) => recorded.due,
+            None => streak.due(now, now + self.registration.backoff.pause(streak.failures)),
         };
-        streak.due = Some(due);
+        self.run.row.failed(&failure, due);
         let reason = String::from(failure);
         if streak.reason.as_ref() != Some(&reason) {
             let task = &self.registration.name;
@@ -154,9 +171,8 @@ impl<R: Reconciler> Task<R> {
                 true => tracing::debug!(task, reason, "failed"),
                 false => tracing::warn!(task, reason, "failed; it is tried again"),
             }
-            streak.reason = Some(reason.clone());
+            streak.reason = Some(reason);
         }
-        self.run.row.end(Err(reason), Some(due));
         Some(due)
     }
 

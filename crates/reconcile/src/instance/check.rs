@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use orchestrator_host::{Depth, DialPlan, Host, HostError, NoAnswer, Observation, Reaction, Socket, reaction};
 use tokio::time::Instant;
 
 use super::Orchestrator;
-use super::checks::{Check, Outcome, Subject, Target};
+use super::checks::{Check, Outcome, Round, Subject, Target};
 use super::request::instance_ref;
+use crate::driver::{Failure, Next, Reconciler, Registration, Run};
 use orchestrator_model::Instance;
 
 /// How long an instance may take to answer a check.
@@ -48,12 +50,13 @@ impl Orchestrator {
     }
 
     /// Makes checks until the daemon stops.
-    pub(super) async fn check_for_ever(self) {
-        let probe = |check| {
-            let orchestrator = self.clone();
-            async move { orchestrator.ask(check).await }
+    pub(super) fn register_checks(&self) {
+        let registration = Registration::new("checks", "checks whether instances that are ready still answer");
+        let checker = Checker {
+            orchestrator: self.clone(),
+            round: Round::default(),
         };
-        self.inner.checks.run(probe, |check| self.look_into(check)).await;
+        self.inner.driver.register(registration, checker);
     }
 
     /// Makes one check.
@@ -104,6 +107,31 @@ impl Orchestrator {
     fn look_into(&self, check: &Check) {
         tracing::debug!(instance = %check.id, of = %check.subject.key, "a check failed");
         self.wake(check.subject.key.clone());
+    }
+}
+
+/// Makes checks when they are due.
+struct Checker {
+    orchestrator: Orchestrator,
+    round: Round,
+}
+
+#[async_trait]
+impl Reconciler for Checker {
+    async fn reconcile(&mut self, _: &Run) -> Result<Next, Failure> {
+        let Self { orchestrator, round } = self;
+        let probe = |check| {
+            let orchestrator = orchestrator.clone();
+            async move { orchestrator.ask(check).await }
+        };
+        let due = round.begin_due(&orchestrator.inner.checks, probe);
+        Ok(due.map_or(Next::Wait, Next::At))
+    }
+
+    async fn notified(&mut self) {
+        let Self { orchestrator, round } = self;
+        let failed = round.changed(&orchestrator.inner.checks).await;
+        failed.iter().for_each(|check| orchestrator.look_into(check));
     }
 }
 

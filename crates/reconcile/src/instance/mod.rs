@@ -8,12 +8,14 @@
 //!
 //! - What an owner wants is answered by [`Wants`]; its slots follow from that and from the instances that it has.
 //! - One worker owns a slot: its steps never overlap, and a notification during a step makes it look again.
+//! - The driver ([`driver`](crate::driver)) runs the workers, the pass, the checks and the watches, and shows them.
 //! - A worker takes no input but the store and the world. A crash at any point is recovered from by looking again.
 //! - What is wanted is recorded before anything is done about it; every step may be repeated.
 //! - What is not marked as ours is never touched.
 
 mod check;
 mod checks;
+mod dispatch;
 mod failure;
 mod leftovers;
 mod machine;
@@ -36,7 +38,7 @@ mod worker;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::future::Future;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use orchestrator_catalog::{Declared, View};
 use orchestrator_host::Host;
@@ -47,6 +49,7 @@ use tokio_util::task::TaskTracker;
 pub use self::records::Records;
 pub use self::wants::{Clients, Want, Wants};
 use crate::addresses::Addresses;
+use crate::driver::{Driver, FailingRows};
 use orchestrator_model::{Clock, HostId, Instance, InstanceId, SlotKey};
 use orchestrator_runtime::conditions::Conditions;
 use orchestrator_runtime::metrics::Metrics;
@@ -63,13 +66,14 @@ struct Inner {
     catalog: View,
     records: Arc<dyn Records>,
     hosts: BTreeMap<HostId, Arc<dyn Host>>,
-    // Hosts whose engines are watched, and what ends that: none while there is no instance to make or to remove.
-    watched: Mutex<HashMap<HostId, CancellationToken>>,
     clock: Clock,
     notifications: Notifications,
     conditions: Conditions,
     metrics: Metrics,
+    driver: Driver,
     workers: Mutex<HashMap<SlotKey, Arc<worker::Wake>>>,
+    // Where instances are shown that fail.
+    failing: FailingRows,
     turns: turns::Turns,
     pass_wanted: Notify,
     // Hosts that are being listed, and instances whose leftovers are being removed: each once at a time.
@@ -112,6 +116,8 @@ pub struct Parts {
     pub conditions: Conditions,
     /// Where it counts.
     pub metrics: Metrics,
+    /// Runs its reconcilers.
+    pub driver: Driver,
 }
 
 impl Orchestrator {
@@ -120,14 +126,15 @@ impl Orchestrator {
         let named = parts.hosts.into_iter();
         let inner = Inner {
             hosts: named.map(|host| (HostId::new(host.name()), host)).collect(),
-            watched: Mutex::default(),
             catalog: parts.catalog,
             records: parts.records,
             clock: parts.clock,
             notifications: parts.notifications,
             conditions: parts.conditions,
             metrics: parts.metrics,
+            driver: parts.driver,
             workers: Mutex::default(),
+            failing: FailingRows::at_most(worker::SHOWN),
             turns: turns::Turns::default(),
             pass_wanted: Notify::new(),
             listed: Mutex::default(),
@@ -145,7 +152,7 @@ impl Orchestrator {
         Self { inner: Arc::new(inner) }
     }
 
-    /// Works until `stop`, then lets the steps that are under way end at their next await.
+    /// Works until `stop`. Its reconcilers end with their driver, at their next await.
     ///
     /// Instances are left running, and the next daemon adopts them.
     pub async fn run(&self, stop: CancellationToken) {
@@ -155,14 +162,10 @@ impl Orchestrator {
             tracing::debug!(error = &fault as &dyn std::error::Error, "the pass looks for orphans");
         }
         self.watch_networks();
-        self.spawn(self.clone().pass_for_ever());
-        self.spawn(self.clone().check_for_ever());
-        let dispatch = async {
-            loop {
-                self.dispatch(self.inner.notifications.received().await).await;
-            }
-        };
-        let _never: Option<std::convert::Infallible> = stop.run_until_cancelled(dispatch).await;
+        self.register_pass();
+        self.register_checks();
+        self.register_dispatch();
+        stop.cancelled().await;
         self.inner.stop.cancel();
         self.inner.tasks.close();
         self.inner.tasks.wait().await;
@@ -195,16 +198,11 @@ impl Orchestrator {
         self.inner.hosts.get(instance.host.as_ref()?)
     }
 
-    /// Runs a task until the daemon stops. It ends at its next wait then.
+    /// Runs something once, alongside everything else. It ends at its next wait when the daemon stops.
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let stop = self.inner.stop.clone();
         self.inner.tasks.spawn(async move {
             stop.run_until_cancelled(task).await;
         });
-    }
-
-    fn watched(&self) -> MutexGuard<'_, HashMap<HostId, CancellationToken>> {
-        // Nothing that holds the lock can panic half-way through a change.
-        self.inner.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,5 @@
-//! The full pass: compares all that is recorded with all that is there.
+//! The full pass: compares all that is recorded with all that is there. It also has the engines watched while there is
+//! an instance to make or to remove.
 //!
 //! ```text
 //!   what is recorded ──▶ wakes at once whoever is not ready
@@ -13,18 +14,24 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use orchestrator_host::{ContainerName, FoundAttachment, FoundInstance, Host, ListRequest, Listed};
 use tokio::sync::mpsc;
 
 use super::Orchestrator;
 use super::request::name_of;
-use orchestrator_catalog::{Declared, Template};
+use super::watch::EngineWatches;
+use crate::driver::{Backoff, Failure, Next, Reconciler, Registration, Run};
+use orchestrator_catalog::{Declared, Template, View};
 use orchestrator_model::{Attachment, ClientId, HostId, Instance, InstanceId, Phase, Slot, SlotKey};
 use orchestrator_settings::Settings;
 use orchestrator_store::{StoreError, Wanting};
 
 /// A pass is made at least this often, whatever wakes were lost.
 const PERIOD: Duration = Duration::from_secs(30);
+
+/// The pause after the first pass that failed. The store did not answer.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// The number of chunks of a list that may queue.
 const QUEUE: usize = 16;
@@ -44,29 +51,27 @@ impl Orchestrator {
         self.inner.pass_wanted.notify_one();
     }
 
-    pub(super) async fn pass_for_ever(self) {
-        let mut catalog = self.inner.catalog.clone();
-        loop {
-            if let Err(fault) = self.pass().await {
-                let error = &fault as &dyn std::error::Error;
-                tracing::warn!(error, "the store did not answer: no full pass");
-            }
-            tokio::select! {
-                biased;
-                () = self.inner.pass_wanted.notified() => {}
-                // Links and templates may have come and gone.
-                _ = catalog.changed() => {}
-                () = tokio::time::sleep(PERIOD) => {}
-            }
-        }
+    /// Makes passes until the daemon stops.
+    pub(super) fn register_pass(&self) {
+        let registration = Registration::new("full pass", "compares all that is recorded with all that is there")
+            .every(PERIOD)
+            .retrying(Backoff::new(RETRY, PERIOD));
+        let pass = FullPass {
+            orchestrator: self.clone(),
+            catalog: self.inner.catalog.clone(),
+            watches: EngineWatches::new(),
+        };
+        self.inner.driver.register(registration, pass);
     }
 
-    async fn pass(&self) -> Result<(), StoreError> {
+    /// Makes one pass. Returns what it found, in a few words.
+    async fn pass(&self, watches: &mut EngineWatches) -> Result<String, StoreError> {
         let live: Arc<[Instance]> = self.inner.records.live_instances().await?.into();
         let declared = self.declared();
         let settings = declared.settings();
         let providing = providing(settings);
-        self.watch_engines(!providing.is_empty() || !live.is_empty());
+        let needs_engines = !providing.is_empty() || !live.is_empty();
+        self.watch_engines(watches, needs_engines);
         self.reconcile_checks(&live);
         // From here on, every commit that matters notifies. Earlier commits are read below.
         self.inner.notifications.mute(silent(settings, &providing, &live));
@@ -89,9 +94,9 @@ impl Orchestrator {
         others.for_each(|owner| self.inner.notifications.notify(owner));
         // Those that rest are woken when their host says otherwise.
         for (id, host) in &self.inner.hosts {
-            self.compare_beside(id, host, live.clone());
+            self.compare_beside(id, host, live.clone(), needs_engines);
         }
-        Ok(())
+        Ok(in_words(&live))
     }
 
     /// The clients that hold a lease and are to have instances, each with its link and class: of links that provide
@@ -126,14 +131,13 @@ impl Orchestrator {
     }
 
     /// Compares a host with what is recorded, beside everything else; one comparison at a time.
-    fn compare_beside(&self, id: &HostId, host: &Arc<dyn Host>, live: Arc<[Instance]>) {
-        let watched = self.watched().contains_key(id);
+    fn compare_beside(&self, id: &HostId, host: &Arc<dyn Host>, live: Arc<[Instance]>, engines: bool) {
         if !self.listed().insert(id.clone()) {
             return;
         }
         let (orchestrator, id, host) = (self.clone(), id.clone(), host.clone());
         self.spawn(async move {
-            orchestrator.compare(&id, &host, &live, watched).await;
+            orchestrator.compare(&id, &host, &live, engines).await;
             orchestrator.listed().remove(&id);
         });
     }
@@ -249,6 +253,40 @@ impl Orchestrator {
                 tracing::debug!(engine, error, "what belongs to nobody is left for the next pass");
             }
         });
+    }
+}
+
+/// Makes passes.
+struct FullPass {
+    orchestrator: Orchestrator,
+    catalog: View,
+    watches: EngineWatches,
+}
+
+#[async_trait]
+impl Reconciler for FullPass {
+    async fn reconcile(&mut self, run: &Run) -> Result<Next, Failure> {
+        let pass = self.orchestrator.pass(&mut self.watches).await;
+        run.set_detail(pass.map_err(|fault| Failure::of(&fault))?);
+        Ok(Next::Wait)
+    }
+
+    async fn notified(&mut self) {
+        tokio::select! {
+            () = self.orchestrator.inner.pass_wanted.notified() => {}
+            // Links and templates may have come and gone.
+            _ = self.catalog.changed() => {}
+            // An engine is not watched any more. It may be needed again since.
+            _ = self.watches.ended() => {}
+        }
+    }
+}
+
+/// How many instances there are, and how many of them wait for another try.
+fn in_words(live: &[Instance]) -> String {
+    match live.iter().filter(|instance| instance.is_tried_again()).count() {
+        0 => format!("{} instances", live.len()),
+        waiting => format!("{} instances, {waiting} of which wait for another try", live.len()),
     }
 }
 

@@ -1,14 +1,18 @@
-//! Watches hosts for what happens behind our back.
+//! Watches hosts for what happens behind our back: one task for each engine, and one for the networks of each host.
+//!
+//! A run of such a task is one watch. It goes on for as long as the watch does, and the driver begins the next one when
+//! it broke.
 
 use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use orchestrator_host::{Host, HostChange, HostError, WatchScope};
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 
 use super::Orchestrator;
+use crate::driver::{Backoff, Failure, Handle, Next, Reconciler, Registration, Run, TaskSet};
 use orchestrator_model::{HostId, InstanceId, Phase};
 use orchestrator_runtime::causes::with_causes;
 use orchestrator_runtime::conditions::Owned;
@@ -18,102 +22,77 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// Changes that may queue; beyond it the watch itself waits.
 const QUEUE: usize = 1024;
 
+/// An engine of a host.
+pub(super) type EngineKey = (HostId, String);
+
+/// The tasks that watch engines.
+pub(super) type EngineWatches = TaskSet<EngineKey>;
+
+/// Watches one engine. Its task and its condition have the same name.
+struct EngineWatch {
+    orchestrator: Orchestrator,
+    host: Arc<dyn Host>,
+    engine: String,
+    condition: String,
+    _owned: Owned,
+}
+
+/// Watches the networks of one host.
+struct NetworkWatch {
+    orchestrator: Orchestrator,
+    host: Arc<dyn Host>,
+}
+
 impl Orchestrator {
-    /// Watches the engines of every host while they are needed.
-    pub(super) fn watch_engines(&self, needed: bool) {
-        let mut watched = self.watched();
+    /// Watches the engines of every host while they are needed. None of them is asked anything before.
+    pub(super) fn watch_engines(&self, watches: &mut EngineWatches, needed: bool) {
         if !needed {
-            // Each takes itself off the list when it has ended.
-            return watched.values().for_each(CancellationToken::cancel);
+            return watches.iter().for_each(|(_, handle)| handle.cancel());
         }
         for (id, host) in &self.inner.hosts {
-            watched.entry(id.clone()).or_insert_with(|| {
-                let engines = host.capabilities().engines.into_keys();
-                let owned = engines
-                    .map(|engine| self.inner.conditions.own(&condition(id, &engine)))
-                    .collect();
-                let stop = self.inner.stop.child_token();
-                let watch = self
-                    .clone()
-                    .watch_engines_of(id.clone(), host.clone(), owned, stop.clone());
-                self.spawn(watch);
-                stop
-            });
+            for engine in host.capabilities().engines.into_keys() {
+                let key = (id.clone(), engine);
+                watches.ensure(&key, || self.watch_engine(&key, host));
+            }
         }
     }
 
-    async fn watch_engines_of(self, id: HostId, host: Arc<dyn Host>, owned: Vec<Owned>, stop: CancellationToken) {
-        stop.run_until_cancelled(self.watch_host(&id, host.as_ref(), WatchScope::Engines))
-            .await;
-        let mut watched = self.watched();
-        drop(owned);
-        watched.remove(&id);
-        // It may be needed again since.
-        self.want_pass();
+    fn watch_engine(&self, (id, engine): &EngineKey, host: &Arc<dyn Host>) -> Handle {
+        let subject = match id.is_local() {
+            true => engine.clone(),
+            false => format!("{engine} on {id}"),
+        };
+        let condition = format!("engine {subject}");
+        let watch = EngineWatch {
+            orchestrator: self.clone(),
+            host: host.clone(),
+            engine: engine.clone(),
+            _owned: self.inner.conditions.own(&condition),
+            condition,
+        };
+        let registration = Registration::new("engine", "watches an engine, and what happens to its containers")
+            .about(&subject)
+            .retrying(Backoff::constant(PAUSE))
+            .having_condition();
+        self.inner.driver.register(registration, watch)
     }
 
     /// Watches the networks of every host until the daemon stops.
     pub(super) fn watch_networks(&self) {
         for (id, host) in &self.inner.hosts {
-            let (orchestrator, id, host) = (self.clone(), id.clone(), host.clone());
-            self.spawn(async move { orchestrator.watch_host(&id, host.as_ref(), WatchScope::Networks).await });
-        }
-    }
-
-    /// Takes in what a host reports, for ever.
-    async fn watch_host(&self, id: &HostId, host: &dyn Host, scope: WatchScope) {
-        loop {
-            let (sender, mut changes) = mpsc::channel(QUEUE);
-            let receive = async {
-                while let Some(change) = changes.recv().await {
-                    self.host_changed(id, change).await;
-                }
+            let purpose = "notices at once when bridges and the interfaces of instances change";
+            let registration = Registration::new("network watch", purpose)
+                .retrying(Backoff::constant(PAUSE))
+                .settling_after(PAUSE);
+            let registration = match id.is_local() {
+                true => registration,
+                false => registration.about(&format!("on {id}")),
             };
-            // When the watch has ended, what it had reported is still taken in.
-            let (fault, ()) = tokio::join!(host.watch(scope, sender), receive);
-            tracing::warn!(host = %id, error = &fault as &dyn Error, "not watched any more; watching again");
-            if scope == WatchScope::Engines {
-                self.lost_engines(id, host, &fault);
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
-    }
-
-    /// Nothing is known of the engines of a host that is not watched.
-    fn lost_engines(&self, id: &HostId, host: &dyn Host, fault: &HostError) {
-        for engine in host.capabilities().engines.into_keys() {
-            self.inner.metrics.engine_lost();
-            self.inner
-                .conditions
-                .set_waiting(&condition(id, &engine), with_causes(fault));
-        }
-    }
-
-    async fn host_changed(&self, id: &HostId, change: HostChange) {
-        let conditions = &self.inner.conditions;
-        match change {
-            HostChange::Instance(instance) => self.wake_owner(instance).await,
-            HostChange::EngineUp { engine, facts } => {
-                tracing::info!(engine = facts.name, version = facts.version, "watching");
-                conditions.set_ok(&condition(id, &engine));
-                self.engine_is_back(&engine).await;
-            }
-            HostChange::EngineAnswers { engine } => conditions.set_ok(&condition(id, &engine)),
-            HostChange::EngineDown { engine, reason } => {
-                self.inner.metrics.engine_lost();
-                conditions.set_waiting(&condition(id, &engine), reason);
-            }
-            HostChange::EngineFails { engine, reason, hangs } => {
-                if hangs {
-                    self.inner.metrics.engine_hung();
-                }
-                conditions.set_waiting(&condition(id, &engine), reason);
-            }
-            HostChange::Networks => self.want_pass(),
-            HostChange::BridgeUp { name } => self.bridge_is_back(&name).await,
-            HostChange::PortFreed if self.any_bridge_full() => self.want_pass(),
-            // Others watch these.
-            HostChange::PortFreed | HostChange::Interfaces | HostChange::Routes | HostChange::RouteGone(_) => {}
+            let watch = NetworkWatch {
+                orchestrator: self.clone(),
+                host: host.clone(),
+            };
+            self.inner.driver.register(registration, watch);
         }
     }
 
@@ -144,10 +123,96 @@ impl Orchestrator {
     }
 }
 
-/// The condition under which an engine is shown.
-fn condition(host: &HostId, engine: &str) -> String {
-    match host.is_local() {
-        true => format!("engine {engine}"),
-        false => format!("engine {engine} on {host}"),
+#[async_trait]
+impl Reconciler for EngineWatch {
+    async fn reconcile(&mut self, run: &Run) -> Result<Next, Failure> {
+        let (sender, mut changes) = mpsc::channel(QUEUE);
+        let receive = async {
+            while let Some(change) = changes.recv().await {
+                self.changed(run, change).await;
+            }
+        };
+        // When the watch has ended, what it had reported is still taken in.
+        let scope = WatchScope::Engine(self.engine.clone());
+        let (fault, ()) = tokio::join!(self.host.watch(scope, sender), receive);
+        let reason = match fault {
+            HostError::Watch { source, .. } => source.text(),
+            other => with_causes(&other),
+        };
+        // Nothing is known of an engine that is not watched.
+        self.orchestrator.inner.metrics.engine_lost();
+        let conditions = &self.orchestrator.inner.conditions;
+        conditions.set_waiting(&self.condition, reason.as_str());
+        Err(reason.into())
+    }
+}
+
+impl EngineWatch {
+    async fn changed(&self, run: &Run, change: HostChange) {
+        let inner = &self.orchestrator.inner;
+        match change {
+            HostChange::Instance(instance) => self.orchestrator.wake_owner(instance).await,
+            HostChange::EngineUp { engine, facts } => {
+                tracing::info!(engine = facts.name, version = facts.version, "watching");
+                run.settled();
+                run.set_detail(format!("{} {}", facts.name, facts.version));
+                inner.conditions.set_ok(&self.condition);
+                self.orchestrator.engine_is_back(&engine).await;
+            }
+            HostChange::EngineAnswers { .. } => {
+                run.settled();
+                inner.conditions.set_ok(&self.condition);
+            }
+            HostChange::EngineFails {
+                reason,
+                hangs,
+                again_in,
+                ..
+            } => {
+                if hangs {
+                    inner.metrics.engine_hung();
+                }
+                run.fails(&reason, again_in);
+                inner.conditions.set_waiting(&self.condition, reason);
+            }
+            // An engine has no networks.
+            HostChange::Networks
+            | HostChange::BridgeUp { .. }
+            | HostChange::PortFreed
+            | HostChange::Interfaces
+            | HostChange::Routes
+            | HostChange::RouteGone(_) => {}
+        }
+    }
+}
+
+#[async_trait]
+impl Reconciler for NetworkWatch {
+    async fn reconcile(&mut self, _: &Run) -> Result<Next, Failure> {
+        let (sender, mut changes) = mpsc::channel(QUEUE);
+        let receive = async {
+            while let Some(change) = changes.recv().await {
+                self.changed(change).await;
+            }
+        };
+        // When the watch has ended, what it had reported is still taken in.
+        let (fault, ()) = tokio::join!(self.host.watch(WatchScope::Networks, sender), receive);
+        Err(Failure::of(&fault))
+    }
+}
+
+impl NetworkWatch {
+    async fn changed(&self, change: HostChange) {
+        let orchestrator = &self.orchestrator;
+        match change {
+            HostChange::Instance(instance) => orchestrator.wake_owner(instance).await,
+            HostChange::Networks => orchestrator.want_pass(),
+            HostChange::BridgeUp { name } => orchestrator.bridge_is_back(&name).await,
+            HostChange::PortFreed if orchestrator.any_bridge_full() => orchestrator.want_pass(),
+            // Others watch these.
+            HostChange::PortFreed | HostChange::Interfaces | HostChange::Routes | HostChange::RouteGone(_) => {}
+            // A network has no engine.
+            HostChange::EngineUp { .. } | HostChange::EngineAnswers { .. } | HostChange::EngineFails { .. } => {}
+        }
     }
 }

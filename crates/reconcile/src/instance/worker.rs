@@ -1,22 +1,27 @@
-//! One slot's worker: takes the next step until there is none.
+//! One slot's worker: takes the next step until there is none. The driver runs it.
 
+use std::collections::BTreeMap;
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::machine::{self, Sight, Step, Terms};
 use super::wants::Want;
 use super::{HashMap, Orchestrator};
-use orchestrator_model::{EventKind, Instance, NewEvent, Owner, Phase, Slot, SlotKey, Timestamp};
-use orchestrator_runtime::notifications::Notified;
+use crate::driver::{self, Backoff, Failure, Reconciler, Registration, Run};
+use orchestrator_model::{EventKind, Instance, InstanceId, NewEvent, Owner, Phase, Slot, SlotKey, Timestamp};
 use orchestrator_store::{Holding, InstanceUpdate, Situation, StoreError};
 
 /// How long a worker waits before it asks a store again that did not answer.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
+
+/// Instances that fail are shown among the tasks up to this number.
+pub(super) const SHOWN: usize = 64;
 
 /// How a worker is woken.
 #[derive(Debug, Default)]
@@ -48,8 +53,79 @@ impl Wake {
 enum Next {
     /// Take the next step at once.
     Again,
+    /// Nothing to do until it is woken.
+    Rest,
     /// Nothing to do until it is woken, or until then.
-    Rest(Option<Timestamp>),
+    RestUntil(Timestamp),
+    /// The instance failed. The next try is due then.
+    Retry(Retry),
+}
+
+/// What is recorded of an instance that waits for another try.
+struct Retry {
+    instance: InstanceId,
+    reason: String,
+    failures: u32,
+    due: Timestamp,
+}
+
+/// The worker of a slot.
+struct Worker {
+    orchestrator: Orchestrator,
+    key: SlotKey,
+    wake: Arc<Wake>,
+}
+
+#[async_trait]
+impl Reconciler for Worker {
+    async fn reconcile(&mut self, _: &Run) -> Result<driver::Next, Failure> {
+        let Self {
+            orchestrator,
+            key,
+            wake,
+        } = self;
+        let at = |moment: Timestamp| Instant::now() + moment.since(orchestrator.inner.clock.now());
+        loop {
+            wake.clear();
+            match orchestrator.take_step(key, wake).await {
+                Ok(Next::Again) => {}
+                Ok(Next::Rest) => {
+                    if orchestrator.retire(key, wake) {
+                        return Ok(driver::Next::Over);
+                    }
+                }
+                Ok(Next::RestUntil(until)) => return Ok(driver::Next::At(at(until))),
+                Ok(Next::Retry(retry)) => {
+                    let failure = Failure::from(retry.reason).about(retry.instance);
+                    return Err(failure.recorded(retry.failures, at(retry.due)));
+                }
+                Err(fault) => {
+                    if let Some(held_back) = orchestrator.inner.metrics.log_limit().admit("worker-without-store") {
+                        let error = &fault as &dyn std::error::Error;
+                        tracing::warn!(of = %key, error, held_back, "the store did not answer");
+                    }
+                    return Err(Failure::of(&fault).about(&*key));
+                }
+            }
+        }
+    }
+
+    async fn notified(&mut self) {
+        self.wake.received().await;
+    }
+}
+
+/// Rests until then. An instance that is tried again has failed; one in its grace has not.
+fn rest_until(until: Timestamp, instance: Option<&Instance>) -> Next {
+    match instance {
+        Some(instance) if instance.is_tried_again() => Next::Retry(Retry {
+            instance: instance.id,
+            reason: instance.reason.clone().unwrap_or_default(),
+            failures: instance.attempts,
+            due: until,
+        }),
+        _ => Next::RestUntil(until),
+    }
 }
 
 impl Orchestrator {
@@ -61,42 +137,23 @@ impl Orchestrator {
                 let wake = Arc::new(Wake::default());
                 let key = place.key().clone();
                 place.insert(wake.clone());
-                let orchestrator = self.clone();
-                self.spawn(async move { orchestrator.work_until_done(&key, &wake).await });
+                let registration = Registration::new("instance", "brings one instance to what it should be")
+                    .retrying(Backoff::constant(STORE_PAUSE))
+                    .shown_while_failing(&self.inner.failing)
+                    .having_condition();
+                let worker = Worker {
+                    orchestrator: self.clone(),
+                    key,
+                    wake,
+                };
+                self.inner.driver.register(registration, worker);
             }
         }
     }
 
     fn workers(&self) -> MutexGuard<'_, HashMap<SlotKey, Arc<Wake>>> {
+        // Nothing that holds the lock can panic half-way through a change.
         self.inner.workers.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    async fn work_until_done(&self, key: &SlotKey, wake: &Wake) {
-        loop {
-            wake.clear();
-            let pause = match self.take_step(key, wake).await {
-                Ok(Next::Again) => continue,
-                Ok(Next::Rest(None)) => {
-                    if self.retire(key, wake) {
-                        return;
-                    }
-                    continue;
-                }
-                Ok(Next::Rest(Some(until))) => until.since(self.inner.clock.now()),
-                Err(fault) => {
-                    if let Some(held_back) = self.inner.metrics.log_limit().admit("worker-without-store") {
-                        let error = &fault as &dyn std::error::Error;
-                        tracing::warn!(of = %key, error, held_back, "the store did not answer");
-                    }
-                    STORE_PAUSE
-                }
-            };
-            tokio::select! {
-                biased;
-                () = wake.received() => {}
-                () = tokio::time::sleep(pause) => {}
-            }
-        }
     }
 
     /// Ends the worker, unless a notification is pending.
@@ -112,18 +169,18 @@ impl Orchestrator {
 
     async fn take_step(&self, key: &SlotKey, wake: &Wake) -> Result<Next, StoreError> {
         let Some(situation) = self.situation(key).await? else {
-            return Ok(Next::Rest(None));
+            return Ok(Next::Rest);
         };
         let instance = situation.instance.as_ref();
         let step = self.next_step(&situation).await;
         tracing::debug!(of = %key, instance = ?instance.map(|i| i.id), ?step, "next step");
         match (step, instance) {
-            (Step::Rest, _) => return Ok(Next::Rest(None)),
-            (Step::RestUntil(until), _) => return Ok(Next::Rest(Some(until))),
+            (Step::Rest, _) => return Ok(Next::Rest),
+            (Step::RestUntil(until), instance) => return Ok(rest_until(until, instance)),
             (Step::Plan, _) => {
                 return self.plan(&situation).await.map(|planned| match planned {
                     Ok(()) => Next::Again,
-                    Err(retry) => Next::Rest(Some(retry)),
+                    Err(retry) => Next::RestUntil(retry),
                 });
             }
             (Step::Provision, Some(instance)) => self.provision_unless_woken(instance, None, wake).await?,
@@ -169,7 +226,7 @@ impl Orchestrator {
             }
             (Step::Remove, Some(instance)) => self.remove(instance).await?,
             // The machine takes steps on an instance only where there is one.
-            (_, None) => return Ok(Next::Rest(None)),
+            (_, None) => return Ok(Next::Rest),
         }
         Ok(Next::Again)
     }
@@ -200,7 +257,7 @@ impl Orchestrator {
     }
 
     /// The present wishes of an owner for all of its slots.
-    fn wanted(&self, owner: &Owner, holding: Option<&Holding>) -> BTreeMap<Slot, Want> {
+    pub(super) fn wanted(&self, owner: &Owner, holding: Option<&Holding>) -> BTreeMap<Slot, Want> {
         let (declared, now) = (self.declared(), self.inner.clock.now());
         let mut wanted = BTreeMap::new();
         for wants in &self.inner.wants {
@@ -213,49 +270,6 @@ impl Orchestrator {
             }
         }
         wanted
-    }
-
-    /// Wakes the workers of all slots that these owners want or have, and of these slots.
-    pub(super) async fn dispatch(&self, notified: Notified) {
-        notified.slots.into_iter().for_each(|key| self.wake(key));
-        let owners: BTreeSet<Owner> = notified.owners.into_iter().collect();
-        let mut owners = owners.into_iter();
-        while let Some(owner) = owners.next() {
-            let slots = match self.slots_of(&owner).await {
-                Ok(slots) => slots,
-                Err(fault) => {
-                    if let Some(held_back) = self.inner.metrics.log_limit().admit("owner-without-store") {
-                        let error = &fault as &dyn std::error::Error;
-                        tracing::warn!(%owner, error, held_back, "the store did not answer");
-                    }
-                    // Nothing is lost: they are notified again once the store may be asked again.
-                    self.inner.notifications.notify(owner);
-                    owners.for_each(|owner| self.inner.notifications.notify(owner));
-                    return tokio::time::sleep(STORE_PAUSE).await;
-                }
-            };
-            slots
-                .into_iter()
-                .for_each(|slot| self.wake(SlotKey::new(owner.clone(), slot)));
-        }
-    }
-
-    /// The slots that an owner wants or has.
-    async fn slots_of(&self, owner: &Owner) -> Result<BTreeSet<Slot>, StoreError> {
-        let store = &self.inner.records;
-        let (holding, mut slots) = match owner.client() {
-            Some(client) => {
-                let holding = store.holding(client).await?;
-                let slots = holding
-                    .as_ref()
-                    .map(|holding| holding.slots.clone())
-                    .unwrap_or_default();
-                (holding, slots)
-            }
-            None => (None, store.live_slots(owner).await?),
-        };
-        slots.extend(self.wanted(owner, holding.as_ref()).into_keys());
-        Ok(slots)
     }
 
     /// The present terms of the instance, from its template. If the template is gone, there is no grace and no restart.

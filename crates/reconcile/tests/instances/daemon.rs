@@ -9,14 +9,18 @@ use orchestrator_catalog::{Declared, View};
 use orchestrator_host::Host;
 use orchestrator_host::fake::{FakeMachine, MachineSettings};
 use orchestrator_model::{ContainerSpec, Owner, Phase, Slot, SlotKey, Timestamp};
+use orchestrator_reconcile::driver::{self, Driver};
 use orchestrator_reconcile::instance::{Clients, Orchestrator, Parts, Want, Wants};
-use orchestrator_runtime::conditions::Conditions;
+use orchestrator_runtime::conditions::{Condition, Conditions};
 use orchestrator_runtime::metrics::Metrics;
 use orchestrator_runtime::notifications::Notifications;
-use orchestrator_settings::Settings;
+use orchestrator_runtime::tasks::{TaskStatus, Tasks};
+use orchestrator_settings::{Current, Settings};
 use orchestrator_store::Holding;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::clock;
 use crate::records::Memory;
@@ -73,7 +77,11 @@ pub(crate) struct World {
 struct Daemon {
     orchestrator: Orchestrator,
     notifications: Notifications,
+    conditions: Conditions,
+    tasks: Tasks,
+    declared: watch::Sender<Arc<Declared>>,
     stop: CancellationToken,
+    tracker: TaskTracker,
     running: JoinHandle<()>,
 }
 
@@ -104,8 +112,16 @@ impl World {
 
     pub(crate) fn start(&mut self) {
         assert!(self.daemon.is_none(), "one daemon at a time");
-        let (_, catalog) = View::new(Arc::new(Declared::new(self.settings.clone(), Vec::new())));
-        let notifications = Notifications::default();
+        let (declared, catalog) = View::new(Arc::new(Declared::new(self.settings.clone(), Vec::new())));
+        let (notifications, conditions, tasks) = (Notifications::default(), Conditions::default(), Tasks::default());
+        let (stop, tracker) = (CancellationToken::new(), TaskTracker::new());
+        let driver = Driver::new(driver::Parts {
+            settings: Current::new(self.settings.clone()).1,
+            tasks: tasks.clone(),
+            metrics: Metrics::default(),
+            tracker: tracker.clone(),
+            stop: stop.clone(),
+        });
         let orchestrator = Orchestrator::new(Parts {
             catalog,
             records: Arc::new(self.records.clone()),
@@ -113,10 +129,10 @@ impl World {
             wants: vec![Arc::new(Clients), self.replicas.clone()],
             clock: clock::clock(),
             notifications: notifications.clone(),
-            conditions: Conditions::default(),
+            conditions: conditions.clone(),
             metrics: Metrics::default(),
+            driver,
         });
-        let stop = CancellationToken::new();
         let running = tokio::spawn({
             let (orchestrator, stop) = (orchestrator.clone(), stop.clone());
             async move { orchestrator.run(stop).await }
@@ -124,7 +140,11 @@ impl World {
         self.daemon = Some(Daemon {
             orchestrator,
             notifications,
+            conditions,
+            tasks,
+            declared,
             stop,
+            tracker,
             running,
         });
     }
@@ -134,6 +154,8 @@ impl World {
         let Some(daemon) = self.daemon.take() else { return };
         daemon.stop.cancel();
         daemon.running.await.unwrap();
+        daemon.tracker.close();
+        daemon.tracker.wait().await;
         self.machine.crash_points().disarm();
         self.machine.disconnect();
     }
@@ -169,6 +191,33 @@ impl World {
 
     pub(crate) fn orchestrator(&self) -> Option<Orchestrator> {
         self.daemon.as_ref().map(|daemon| daemon.orchestrator.clone())
+    }
+
+    /// Other settings are in force from now on.
+    pub(crate) fn reload(&mut self, settings: &str) {
+        self.settings = Arc::new(orchestrator_settings::parse(settings, std::iter::empty()).unwrap());
+        if let Some(daemon) = &self.daemon {
+            let declared = Declared::new(self.settings.clone(), Vec::new());
+            daemon.declared.send_replace(Arc::new(declared));
+        }
+    }
+
+    /// The names of all tasks of the daemon.
+    pub(crate) fn tasks(&self) -> Vec<String> {
+        let tasks = self.daemon.iter().flat_map(|daemon| daemon.tasks.list());
+        tasks.map(|task| task.name).collect()
+    }
+
+    /// The task of this name, if there is one.
+    pub(crate) fn task(&self, name: &str) -> Option<TaskStatus> {
+        let mut tasks = self.daemon.iter().flat_map(|daemon| daemon.tasks.list());
+        tasks.find(|task| task.name == name)
+    }
+
+    /// The condition of this name, if there is one.
+    pub(crate) fn condition(&self, name: &str) -> Option<Condition> {
+        let mut conditions = self.daemon.iter().flat_map(|daemon| daemon.conditions.list());
+        conditions.find(|condition| condition.name == name)
     }
 
     /// The slots that are ready now.

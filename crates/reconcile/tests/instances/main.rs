@@ -10,3 +10,4 @@ mod properties;
 mod records;
 mod scenario;
 mod sidecars;
+mod tasks;

@@ -1,93 +1,58 @@
-//! Watches the engines, each for itself.
+//! Watches one engine.
 
-use std::time::Duration;
-
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
-use orchestrator_plugin::{Change, Engine, EngineError, EngineFacts};
-use orchestrator_runtime::causes::with_causes;
+use orchestrator_plugin::{Change, Engine, EngineFacts};
 use tokio::sync::mpsc;
 
 use super::{QUEUE, heartbeat, report};
 use crate::local::LocalHost;
 use crate::{Cause, HostChange};
 
-/// The wait before an engine is asked again that did not answer, or whose stream broke.
-const PAUSE: Duration = Duration::from_millis(500);
-
-/// How the watch on an engine ended.
-enum Ended {
-    /// The engine is lost.
-    Lost(EngineError),
-    /// Nobody listens.
-    Unheeded(Cause),
-}
-
 impl LocalHost {
-    /// Watches every engine until nobody listens.
-    pub(in crate::local) async fn watch_engines(&self, changes: &mpsc::Sender<HostChange>) -> Cause {
-        let engines = self.inner.engines.values();
-        let mut watches: FuturesUnordered<_> = engines
-            .map(|engine| self.watch_engine(engine.as_ref(), changes))
-            .collect();
-        match watches.next().await {
-            Some(fault) => fault,
-            // There is no engine: nothing ever happens to one.
-            None => {
-                changes.closed().await;
-                Cause::Unheeded
-            }
+    /// Watches an engine until it is lost or nobody listens. Fails at once when it does not answer.
+    pub(in crate::local) async fn watch_engine(&self, name: &str, changes: &mpsc::Sender<HostChange>) -> Cause {
+        let engine = match self.engine(name) {
+            Ok(engine) => engine.as_ref(),
+            Err(fault) => return fault,
+        };
+        let facts = match engine.check().await {
+            Ok(facts) => facts,
+            Err(fault) => return fault.into(),
+        };
+        let (sender, received) = mpsc::channel(QUEUE);
+        tokio::select! {
+            fault = engine.watch(sender) => fault.into(),
+            fault = self.pass_on(engine, &facts, received, changes) => fault,
+            fault = heartbeat::beat(engine, changes) => fault,
         }
     }
 
-    async fn watch_engine(&self, engine: &dyn Engine, changes: &mpsc::Sender<HostChange>) -> Cause {
-        loop {
-            let fault = match engine.check().await {
-                Err(fault) => fault,
-                Ok(facts) => match self.watch_once(engine, facts, changes).await {
-                    Ended::Lost(fault) => fault,
-                    Ended::Unheeded(fault) => return fault,
-                },
+    /// Reports what the engine says, and notifies those who wait for it. Ends only when nobody listens.
+    async fn pass_on(
+        &self,
+        engine: &dyn Engine,
+        facts: &EngineFacts,
+        mut received: mpsc::Receiver<Change>,
+        changes: &mpsc::Sender<HostChange>,
+    ) -> Cause {
+        while let Some(change) = received.recv().await {
+            let change = match change {
+                Change::Everything => {
+                    self.inner.news.notify_all();
+                    HostChange::EngineUp {
+                        engine: engine.name().to_owned(),
+                        facts: facts.clone(),
+                    }
+                }
+                Change::Container(key) => {
+                    self.inner.news.notify(key.instance);
+                    HostChange::Instance(key.instance)
+                }
             };
-            let down = HostChange::EngineDown {
-                engine: engine.name().to_owned(),
-                reason: with_causes(&fault),
-            };
-            if let Err(fault) = report(changes, down).await {
+            if let Err(fault) = report(changes, change).await {
                 return fault;
             }
-            tokio::time::sleep(PAUSE).await;
         }
-    }
-
-    async fn watch_once(&self, engine: &dyn Engine, facts: EngineFacts, changes: &mpsc::Sender<HostChange>) -> Ended {
-        let (sender, mut received) = mpsc::channel(QUEUE);
-        let pass_on = async {
-            while let Some(change) = received.recv().await {
-                let change = match change {
-                    Change::Everything => {
-                        self.inner.news.notify_all();
-                        HostChange::EngineUp {
-                            engine: engine.name().to_owned(),
-                            facts: facts.clone(),
-                        }
-                    }
-                    Change::Container(key) => {
-                        self.inner.news.notify(key.instance);
-                        HostChange::Instance(key.instance)
-                    }
-                };
-                if let Err(fault) = report(changes, change).await {
-                    return fault;
-                }
-            }
-            // The sender lives in the watch, which says why it ended.
-            std::future::pending().await
-        };
-        tokio::select! {
-            fault = engine.watch(sender) => Ended::Lost(fault),
-            fault = pass_on => Ended::Unheeded(fault),
-            fault = heartbeat::beat(engine, changes) => Ended::Unheeded(fault),
-        }
+        // The sender lives in the engine's watch, which says why it ended.
+        std::future::pending().await
     }
 }

@@ -32,6 +32,7 @@ pub(super) async fn beat(engine: &dyn Engine, changes: &mpsc::Sender<HostChange>
                 engine: name(),
                 reason: with_causes(&fault),
                 hangs: false,
+                again_in: PERIOD,
             },
             Err(_) => HostChange::EngineFails {
                 engine: name(),
@@ -40,6 +41,7 @@ pub(super) async fn beat(engine: &dyn Engine, changes: &mpsc::Sender<HostChange>
                      its log, or restart it"
                 ),
                 hangs: true,
+                again_in: PERIOD,
             },
         };
         answers = matches!(change, HostChange::EngineAnswers { .. });

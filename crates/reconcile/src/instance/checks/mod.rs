@@ -22,7 +22,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-pub(super) use run::Outcome;
+pub(super) use run::{Outcome, Round};
 pub(super) use schedule::{Check, Silence, Subject, Target};
 
 use self::schedule::Schedule;

@@ -1,10 +1,10 @@
-//! The task that makes the checks.
+//! Makes the checks that are due.
 
 use std::collections::HashMap;
 use std::future::Future;
 
-use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
+use tokio::task::{Id, JoinSet};
+use tokio::time::Instant;
 
 use super::{Check, Checks};
 
@@ -26,42 +26,41 @@ pub(in crate::instance) enum Outcome {
     Unknown,
 }
 
-impl Checks {
-    /// Makes every check when it is due, by `probe`, and calls `look` for each one that failed. Never ends.
-    pub(in crate::instance) async fn run<F>(&self, probe: impl Fn(Check) -> F, look: impl Fn(&Check))
+/// The checks that are under way.
+#[derive(Default)]
+pub(in crate::instance) struct Round {
+    tasks: JoinSet<Outcome>,
+    checks: HashMap<Id, Check>,
+}
+
+impl Round {
+    /// Begins every check that is due, by `probe`. Returns when the next one is; `None` when there is none, or as many
+    /// are under way as may be.
+    pub(in crate::instance) fn begin_due<F>(&mut self, checks: &Checks, probe: impl Fn(Check) -> F) -> Option<Instant>
     where
         F: Future<Output = Outcome> + Send + 'static,
     {
-        let mut under_way = JoinSet::new();
-        let mut asked = HashMap::new();
-        loop {
-            while under_way.len() < AT_ONCE {
-                let Some(check) = self.schedule().take_due(Instant::now()) else {
-                    break;
-                };
-                let task = under_way.spawn(probe(check.clone()));
-                asked.insert(task.id(), check);
-            }
-            let next = self.schedule().next_due().filter(|_| under_way.len() < AT_ONCE);
-            let due = async {
-                match next {
-                    Some(next) => sleep_until(next).await,
-                    None => std::future::pending().await,
-                }
+        while self.tasks.len() < AT_ONCE {
+            let Some(check) = checks.schedule().take_due(Instant::now()) else {
+                return checks.schedule().next_due();
             };
-            tokio::select! {
-                biased;
-                Some(done) = under_way.join_next_with_id() => {
-                    // A check that panicked has found nothing out.
-                    let (task, outcome) = done.unwrap_or_else(|panicked| (panicked.id(), Outcome::Unknown));
-                    let Some(check) = asked.remove(&task) else { continue };
-                    if self.schedule().report(&check, outcome, Instant::now()) {
-                        look(&check);
-                    }
-                }
-                () = due => {}
-                () = self.changed.notified() => {}
+            let task = self.tasks.spawn(probe(check.clone()));
+            self.checks.insert(task.id(), check);
+        }
+        None
+    }
+
+    /// Waits until a check has ended or the schedule has changed. Returns the check if it failed. Cancel-safe.
+    pub(in crate::instance) async fn changed(&mut self, checks: &Checks) -> Option<Check> {
+        tokio::select! {
+            biased;
+            Some(done) = self.tasks.join_next_with_id() => {
+                // A check that panicked has found nothing out.
+                let (task, outcome) = done.unwrap_or_else(|panicked| (panicked.id(), Outcome::Unknown));
+                let check = self.checks.remove(&task)?;
+                checks.schedule().report(&check, outcome, Instant::now()).then_some(check)
             }
+            () = checks.changed.notified() => None,
         }
     }
 }

@@ -41,10 +41,24 @@ async fn run_for<F>(span: Duration, checks: &Checks, probe: impl Fn(Check) -> F)
 where
     F: Future<Output = Outcome> + Send + 'static,
 {
-    let looks = Mutex::new(Vec::new());
-    let run = checks.run(probe, |check| looks.lock().unwrap().push(check.subject.key.clone()));
-    let _ = tokio::time::timeout(span, run).await;
-    looks.into_inner().unwrap()
+    let (mut round, mut looks) = (Round::default(), Vec::new());
+    let run = async {
+        loop {
+            let due = round.begin_due(checks, &probe);
+            let due = async {
+                match due {
+                    Some(due) => tokio::time::sleep_until(due).await,
+                    None => pending().await,
+                }
+            };
+            tokio::select! {
+                failed = round.changed(checks) => looks.extend(failed.map(|check| check.subject.key)),
+                () = due => {}
+            }
+        }
+    };
+    let _ = tokio::time::timeout(span, async { run.await }).await;
+    looks
 }
 
 #[tokio::test(start_paused = true)]

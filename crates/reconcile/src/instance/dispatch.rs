@@ -1,0 +1,78 @@
+//! Takes notifications to the workers: of an owner to the workers of all slots that it wants or has.
+
+use std::collections::BTreeSet;
+use std::future::pending;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::Orchestrator;
+use crate::driver::{Backoff, Failure, Next, Reconciler, Registration, Run};
+use orchestrator_model::{Owner, Slot, SlotKey};
+use orchestrator_runtime::notifications::Notified;
+use orchestrator_store::StoreError;
+
+/// The wait before a store is asked again that did not answer.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Wakes workers.
+struct Dispatch {
+    orchestrator: Orchestrator,
+    /// Received, and not taken to the workers yet.
+    pending: Notified,
+}
+
+impl Orchestrator {
+    /// Wakes workers until the daemon stops.
+    pub(super) fn register_dispatch(&self) {
+        let purpose = "takes notifications about owners to the workers of their slots";
+        let registration = Registration::new("instances", purpose).retrying(Backoff::constant(PAUSE));
+        let dispatch = Dispatch {
+            orchestrator: self.clone(),
+            pending: Notified::default(),
+        };
+        self.inner.driver.register(registration, dispatch);
+    }
+
+    /// The slots that an owner wants or has.
+    async fn slots_of(&self, owner: &Owner) -> Result<BTreeSet<Slot>, StoreError> {
+        let store = &self.inner.records;
+        let (holding, mut slots) = match owner.client() {
+            Some(client) => {
+                let holding = store.holding(client).await?;
+                let slots = holding
+                    .as_ref()
+                    .map(|holding| holding.slots.clone())
+                    .unwrap_or_default();
+                (holding, slots)
+            }
+            None => (None, store.live_slots(owner).await?),
+        };
+        slots.extend(self.wanted(owner, holding.as_ref()).into_keys());
+        Ok(slots)
+    }
+}
+
+#[async_trait]
+impl Reconciler for Dispatch {
+    async fn reconcile(&mut self, _: &Run) -> Result<Next, Failure> {
+        self.pending.slots.drain().for_each(|key| self.orchestrator.wake(key));
+        while let Some(owner) = self.pending.owners.iter().next().cloned() {
+            // It stays pending until the store has answered.
+            let slots = self.orchestrator.slots_of(&owner).await;
+            for slot in slots.map_err(|fault| Failure::of(&fault))? {
+                self.orchestrator.wake(SlotKey::new(owner.clone(), slot));
+            }
+            self.pending.owners.remove(&owner);
+        }
+        Ok(Next::Wait)
+    }
+
+    async fn notified(&mut self) {
+        if !self.pending.is_empty() {
+            // The store did not answer: it is asked again after the pause, however many notifications come meanwhile.
+            return pending().await;
+        }
+        self.pending = self.orchestrator.inner.notifications.received().await;
+    }
+}
