@@ -1,4 +1,4 @@
-//! Builds again when a migration is added: the migrations are embedded into the binary.
+//! Rebuilds the crate when a migration is added, because migrations are embedded into the binary.
 
 fn main() {
     println!("cargo:rerun-if-changed=../../migrations");

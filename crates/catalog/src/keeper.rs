@@ -19,7 +19,7 @@ use super::declared::{Declared, write_recorded};
 const CONDITION: &str = "catalog";
 /// Requests that may wait for the one that is under way.
 const WAITING: usize = 64;
-/// The wait between two tries while the database is away.
+/// The wait between two tries while the database is unreachable.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Asks for a refresh; answered with whether it came about.

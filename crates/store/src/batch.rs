@@ -1,4 +1,4 @@
-//! The transaction that writes share, and the events that become known when it commits.
+//! The transaction that several writes share, and the events that are published when it commits.
 
 use sqlx::SqliteConnection;
 
@@ -45,15 +45,15 @@ pub(super) struct Batch<'c> {
 }
 
 impl<'c> Batch<'c> {
-    /// A transaction that has begun.
+    /// Begins a transaction.
     pub(super) async fn begin(session: &'c mut Session) -> Result<Self, StoreError> {
         let mut batch = Self::new(session, None, None).await?;
         batch.settle().await?;
         Ok(batch)
     }
 
-    /// A transaction that begins with its first statement, and fails if another daemon has taken `lead`. `last_event` is
-    /// the last of the timeline, where that is known.
+    /// A transaction that begins with its first statement. It fails if another daemon has taken `lead`. `last_event` is
+    /// the id of the timeline's last event, if it is known.
     pub(super) async fn new(
         session: &'c mut Session,
         lead: Option<&Lead>,
@@ -72,7 +72,7 @@ impl<'c> Batch<'c> {
         })
     }
 
-    /// Does what has been put off: [`Batch::tx`] may be used directly from now on.
+    /// Runs the deferred statements. From now on [`Batch::tx`] may be used directly.
     pub(super) async fn settle(&mut self) -> Result<(), StoreError> {
         match &mut self.tx {
             Tx::Sqlite(inner) if !self.script.is_empty() => self.script.run(inner).await,
@@ -80,8 +80,8 @@ impl<'c> Batch<'c> {
         }
     }
 
-    /// Does what has been put off, unless a statement over so many rows may stand behind it in one text: of large ones in
-    /// many sizes there would be a text for each combination.
+    /// Runs the deferred statements, unless a statement over so many rows may follow them in one text. If large
+    /// statements of many sizes were combined, each combination would need a text of its own.
     pub(super) async fn make_room(&mut self, rows: usize) -> Result<(), StoreError> {
         let largest = self.script.largest();
         if largest == 0 || largest.max(rows) <= SMALL {
@@ -100,7 +100,7 @@ impl<'c> Batch<'c> {
         }
     }
 
-    /// The last event of the timeline, where that is known.
+    /// The id of the timeline's last event, if it is known.
     pub(super) fn last_event(&self) -> Option<i64> {
         self.last_event
     }
@@ -111,7 +111,7 @@ impl<'c> Batch<'c> {
         events.first().cloned().ok_or(StoreError::closed("record an event"))
     }
 
-    /// Adds rows to the timeline. Ids rise by one, in the order of commits: only the writer gives them out.
+    /// Adds rows to the timeline. Ids rise by one in the order of commits, because only the writer assigns them.
     pub(super) async fn append_events(&mut self, new: Vec<NewEvent>) -> Result<&[Event], StoreError> {
         let first = self.events.len();
         if new.is_empty() {
@@ -148,7 +148,7 @@ impl<'c> Batch<'c> {
         Ok(&self.events[first..])
     }
 
-    /// Commits, and gives the events that are in the timeline from now on.
+    /// Commits, and returns the new events of the timeline.
     pub(super) async fn commit(mut self) -> Result<Vec<Event>, StoreError> {
         match self.tx {
             Tx::Sqlite(SqliteTx::Writer(connection)) => {

@@ -1,8 +1,8 @@
-//! Brings SQLite's file up to date with its log, beside the writer: a commit that had to do it would keep clients waiting
-//! for as long as dozens of others take.
+//! Copies SQLite's log into the database file, on a task next to the writer. If a commit had to do it, clients would
+//! wait as long as for dozens of other commits.
 //!
-//! Only a commit can begin the log anew, and it does when all of it is in the file. Where this does not keep up, the
-//! commit that finds the log too long does the rest itself.
+//! Only a commit can start the log from its beginning, and it does so once all of the log is in the file. If this task
+//! does not keep up, the commit that finds the log too long copies the rest.
 
 use std::sync::Arc;
 
@@ -13,8 +13,8 @@ use super::StoreError;
 use super::connection::Session;
 use super::url::Target;
 
-/// Changes after which the file is brought up to date. Each writes a dozen pages of the log or fewer, and the later
-/// they are brought into the file, the more of them are the same.
+/// The number of changes after which the log is copied. Each change writes at most a dozen pages. The later they are
+/// copied, the more of them are the same page.
 const CHANGES: usize = 2048;
 
 /// The writer's side: it signals when a checkpoint is due.
@@ -25,7 +25,7 @@ pub(super) struct Log {
 }
 
 impl Log {
-    /// So many changes more are in the log.
+    /// Counts changes that were added to the log.
     pub(super) fn grew(&mut self, changes: usize) {
         self.changes += changes;
         if self.changes >= CHANGES {
@@ -34,7 +34,7 @@ impl Log {
         }
     }
 
-    /// The task that moves the log into the database file.
+    /// The task that copies the log into the database file.
     pub(super) fn checkpointer(&self, target: Target) -> Checkpointer {
         Checkpointer {
             target,
@@ -52,7 +52,7 @@ pub(super) struct Checkpointer {
 }
 
 impl Checkpointer {
-    /// Works until `stop`, which does not wait for a disk that hangs.
+    /// Works until `stop` is cancelled, and then does not wait for a disk that hangs.
     pub(super) async fn run(mut self, stop: CancellationToken) {
         stop.run_until_cancelled(self.work()).await;
         if let Some(session) = self.session {
@@ -66,7 +66,7 @@ impl Checkpointer {
             self.full.notified().await;
             match self.checkpoint().await {
                 Ok(()) => is_failing = false,
-                // This loses nothing. Later checkpoints fail as well, and the failure is logged once.
+                // Nothing is lost. Later checkpoints fail as well, and the failure is logged once.
                 Err(error) if !is_failing => {
                     is_failing = true;
                     tracing::warn!(
@@ -80,7 +80,7 @@ impl Checkpointer {
         }
     }
 
-    /// A session that did not get to the end is dropped.
+    /// Copies the log. A session that fails on the way is dropped.
     async fn checkpoint(&mut self) -> Result<(), StoreError> {
         let mut session = match self.session.take() {
             Some(session) => session,

@@ -53,7 +53,7 @@ impl TryFrom<ClientRow> for Client {
             class: row.class,
             wants_instance: row.wants_instance != 0,
             first_seen: Timestamp(row.first_seen),
-            // A lease event without anything new about the client is recorded only with the lease.
+            // If a lease event has nothing new about the client, only the lease is written.
             last_seen: Timestamp(row.last_event.map_or(row.last_seen, |event| event.max(row.last_seen))),
         })
     }
@@ -62,22 +62,22 @@ impl TryFrom<ClientRow> for Client {
 /// The clients to list.
 #[derive(Debug, Clone, Default)]
 pub struct ClientFilter {
-    /// Only those of this bridge.
+    /// Only clients of this bridge.
     pub link: Option<String>,
-    /// Only those that go by this name.
+    /// Only clients with this name.
     pub name: Option<Name>,
-    /// Begins after an earlier page: its `next`.
+    /// The cursor to continue at: `next` of the page before.
     pub after: Option<String>,
     /// The largest number of rows; [`MAX_LIMIT`](super::MAX_LIMIT) by default.
     pub limit: Option<u32>,
 }
 
 impl Store {
-    /// One client.
+    /// The client with this id.
     ///
     /// # Errors
     ///
-    /// When the database is away or holds what cannot be read.
+    /// When the database is unreachable, or a row cannot be read.
     pub async fn client(&self, id: ClientId) -> Result<Option<Client>, StoreError> {
         find(&mut self.snapshot().await?, id).await
     }
@@ -86,7 +86,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// When the cursor is none, or the database is away or holds what cannot be read.
+    /// When the cursor is invalid, the database is unreachable, or a row cannot be read.
     pub async fn clients(&self, filter: ClientFilter) -> Result<Page<Client>, StoreError> {
         let after = Moment::parse(filter.after.as_deref())?;
         let (limit, rows) = limits(filter.limit);
@@ -102,7 +102,7 @@ impl Store {
     }
 }
 
-/// In which way the name of the filter fits any client that the filter lets through.
+/// The first way in which the filter's name matches any of its clients.
 async fn fit(tx: &mut Tx<'_>, filter: &ClientFilter) -> Result<Option<Fit>, StoreError> {
     let Some(name) = &filter.name else {
         return Ok(Some(Fit::Id));
@@ -115,7 +115,7 @@ async fn fit(tx: &mut Tx<'_>, filter: &ClientFilter) -> Result<Option<Fit>, Stor
     Ok(None)
 }
 
-/// Whether the name fits any client, of one link or of all, in this way.
+/// Whether the name matches any client in this way, on one link or on all.
 pub(super) async fn fits_any(tx: &mut Tx<'_>, link: Option<&str>, name: &Name, fit: Fit) -> Result<bool, StoreError> {
     let filter = ClientFilter {
         link: link.map(str::to_owned),
@@ -155,7 +155,7 @@ pub(super) async fn find(tx: &mut Tx<'_>, id: ClientId) -> Result<Option<Client>
     row.map(Client::try_from).transpose()
 }
 
-/// Has a client want no instance until its next lease event.
+/// Clears the client's wish for an instance until its next lease event.
 pub(super) async fn unwant(batch: &mut Batch<'_>, id: ClientId) -> Result<(), StoreError> {
     execute!(
         &mut batch.tx,

@@ -1,8 +1,8 @@
-//! One code over two databases: enums of what sqlx has of each, and macros that expand one body for both.
+//! The same code for two databases: enums of sqlx's types for each, and macros that expand one body for both.
 //!
-//! Every wait that a caller or a client is kept by has a limit. The text of a statement is the same for both, apart from
-//! how those over many rows get them ([`rows`](super::rows)); [`statements!`] keeps the texts of a module together, so
-//! that a test can prepare each of them on both.
+//! Every wait has a limit, so that no caller or client waits for ever. The text of a statement is the same for both
+//! databases, except for how statements over many rows get them ([`rows`](super::rows)). [`statements!`] lists the
+//! texts of a module, so that a test can prepare each of them on both databases.
 
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
@@ -17,25 +17,25 @@ use super::StoreError;
 use super::leader::Lead;
 use super::url::{Target, WRITER_CACHE};
 
-/// How long making a connection, or getting one from the pool, may take.
+/// The time limit for connecting, or for getting a connection from the pool.
 pub(super) const CONNECT_LIMIT: Duration = Duration::from_secs(2);
 
-/// How long one statement may take.
+/// The time limit of one statement.
 pub(super) const STATEMENT_LIMIT: Duration = Duration::from_secs(3);
 
-/// Connections that read at the same time.
+/// The number of connections that read at the same time.
 const READERS: u32 = 4;
 
-/// Makes PostgreSQL use indexes in the writer's session. A plan from when a table was small would read the whole table,
-/// also after it has grown. Each statement has only one good plan, so it is planned once; otherwise PostgreSQL would
-/// plan it again for each group.
+/// Makes PostgreSQL use indexes in the writer's session. Otherwise a plan from the time when a table was small would
+/// scan the whole table after it has grown. Each statement has only one good plan, so PostgreSQL need not plan it again
+/// for each group.
 ///
-/// While a transaction waits for a daemon that hangs, or whose machine is gone, no other can take the lead: PostgreSQL
-/// ends it.
+/// While a transaction waits for a daemon that hangs or is unreachable, no other daemon can take the lead. So
+/// PostgreSQL ends such a transaction.
 const ROW_BY_ROW: &str = "set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; \
     set plan_cache_mode = force_generic_plan; set idle_in_transaction_session_timeout = '10s'";
 
-/// Names SQL texts, and lists them all as `STATEMENTS`.
+/// Names SQL texts, and lists them as `STATEMENTS`.
 macro_rules! statements {
     ($($name:ident = $sql:expr;)+) => {
         $(const $name: &str = $sql;)+
@@ -61,7 +61,7 @@ macro_rules! on {
 }
 pub(super) use on;
 
-/// Runs a statement that answers no rows; gives the number of rows it touched.
+/// Runs a statement without result rows. Returns the number of affected rows.
 macro_rules! execute {
     ($tx:expr, $doing:literal, $sql:expr $(, $bind:expr)* $(,)?) => {
         $crate::connection::on!($tx, connection => $crate::connection::within(
@@ -72,7 +72,7 @@ macro_rules! execute {
 }
 pub(super) use execute;
 
-/// Runs a statement and gives all its rows as `$row`.
+/// Runs a statement, and returns all its rows as `$row`.
 macro_rules! fetch_all {
     ($tx:expr, $doing:literal, $row:ty, $sql:expr $(, $bind:expr)* $(,)?) => {
         $crate::connection::on!($tx, connection => $crate::connection::within(
@@ -83,7 +83,7 @@ macro_rules! fetch_all {
 }
 pub(super) use fetch_all;
 
-/// Runs a statement and gives its row as `$row`, if there is one.
+/// Runs a statement, and returns its row as `$row`, if there is one.
 macro_rules! fetch_optional {
     ($tx:expr, $doing:literal, $row:ty, $sql:expr $(, $bind:expr)* $(,)?) => {
         $crate::connection::on!($tx, connection => $crate::connection::within(
@@ -94,7 +94,7 @@ macro_rules! fetch_optional {
 }
 pub(super) use fetch_optional;
 
-/// Waits for the database, but not forever.
+/// Waits for the database within the time limit.
 pub(super) async fn within<T>(
     doing: &'static str,
     answer: impl Future<Output = Result<T, sqlx::Error>>,
@@ -105,7 +105,7 @@ pub(super) async fn within<T>(
     }
 }
 
-/// A transaction: rolled back when it is dropped, or, on the writer's SQLite connection, with that.
+/// A transaction. It is rolled back when it is dropped; on the writer's SQLite connection, when that is dropped.
 pub(super) enum Tx<'c> {
     Sqlite(SqliteTx<'c>),
     Postgres(Transaction<'c, Postgres>),
@@ -113,8 +113,8 @@ pub(super) enum Tx<'c> {
 
 /// A transaction of SQLite.
 ///
-/// The writer begins and commits its own by SQL text, which may stand before and behind other statements: each trip to
-/// the thread of the connection costs more than most statements.
+/// The writer begins and commits its own transactions by SQL text, which can be combined with other statements. A trip
+/// to the connection's thread takes longer than most statements.
 pub(super) enum SqliteTx<'c> {
     Reader(Transaction<'c, Sqlite>),
     Writer(&'c mut SqliteConnection),
@@ -140,13 +140,13 @@ impl DerefMut for SqliteTx<'_> {
     }
 }
 
-/// Begins a transaction that writes. SQLite takes its one write lock at once: no later statement can fail for it.
+/// Begins a transaction that writes. SQLite takes its only write lock at once, so that no later statement fails for it.
 pub(super) const BEGIN: &str = "begin immediate";
-/// Ends it, durable.
+/// Commits the transaction durably.
 pub(super) const COMMIT: &str = "commit";
 
 impl Tx<'_> {
-    /// Commits. The writer's own begin on SQLite, if it was not the caller's, has to have run.
+    /// Commits. On SQLite, the text that begins the transaction must have run before.
     pub(super) async fn commit(self, doing: &'static str) -> Result<(), StoreError> {
         match self {
             Self::Sqlite(SqliteTx::Reader(inner)) => within(doing, inner.commit()).await,
@@ -156,14 +156,14 @@ impl Tx<'_> {
     }
 }
 
-/// One connection of its own.
+/// A connection with one user.
 pub(super) enum Session {
     Sqlite(SqliteConnection),
     Postgres(PgConnection),
 }
 
 impl Session {
-    /// Connects, to write.
+    /// Connects for writing.
     pub(super) async fn connect(target: &Target) -> Result<Self, StoreError> {
         let doing = "connect to the database";
         let connected = async {
@@ -185,8 +185,8 @@ impl Session {
         }
     }
 
-    /// A transaction that writes, while `lead` is this daemon's. On SQLite it begins with [`BEGIN`] or the lead's text,
-    /// which is the caller's to say; and a session whose transaction failed is to be dropped, which rolls it back.
+    /// A transaction that writes, as long as this daemon has `lead`. On SQLite the caller must begin it with [`BEGIN`]
+    /// or the lead's text. If such a transaction fails, the caller must drop the session, which rolls it back.
     pub(super) async fn transaction(&mut self, lead: Option<&Lead>) -> Result<Tx<'_>, StoreError> {
         match self {
             Self::Sqlite(session) => Ok(Tx::Sqlite(SqliteTx::Writer(session))),
@@ -201,14 +201,14 @@ impl Session {
         }
     }
 
-    /// Whether a transaction that is dropped is rolled back by itself, and the session can go on.
+    /// Whether a dropped transaction is rolled back by itself, so that the session can be used further.
     pub(super) const fn rolls_back(&self) -> bool {
         matches!(self, Self::Postgres(_))
     }
 
-    /// Brings SQLite's file up to date with its log, as far as that keeps nobody waiting. PostgreSQL does so by itself.
+    /// Copies SQLite's log into the file as far as that delays nobody. PostgreSQL does this by itself.
     ///
-    /// It takes as long as the disk takes.
+    /// It takes as long as the disk needs.
     pub(super) async fn checkpoint(&mut self) -> Result<(), StoreError> {
         match self {
             Self::Sqlite(session) => session
@@ -220,7 +220,7 @@ impl Session {
         }
     }
 
-    /// Says good-bye to the database, if it still listens.
+    /// Closes the connection, if the database still answers.
     pub(super) async fn close(self) {
         let closed = async {
             match self {
@@ -228,14 +228,14 @@ impl Session {
                 Self::Postgres(session) => session.close().await,
             }
         };
-        // Nobody waits for a connection that does not even close.
+        // A connection that cannot even be closed is dropped.
         if let Ok(Err(error)) = tokio::time::timeout(CONNECT_LIMIT, closed).await {
             tracing::debug!(%error, "the database connection did not close cleanly");
         }
     }
 }
 
-/// Connections for readers, made as they are needed.
+/// Connections for readers. They are opened when they are needed.
 #[derive(Debug, Clone)]
 pub(super) enum Pool {
     Sqlite(SqlitePool),
@@ -246,7 +246,7 @@ impl Pool {
     /// A pool that has not connected yet.
     pub(super) fn new(target: &Target) -> Self {
         match target {
-            // Asking a file whether it is still there finds out nothing.
+            // A test of an open file would find nothing.
             Target::Sqlite(options) => Self::Sqlite(
                 SqlitePoolOptions::new()
                     .max_connections(READERS)
@@ -263,7 +263,7 @@ impl Pool {
         }
     }
 
-    /// One moment of the database: everything read in it belongs together.
+    /// A transaction that sees one moment of the database, so that everything read in it is consistent.
     pub(super) async fn snapshot(&self) -> Result<Tx<'static>, StoreError> {
         let doing = "read";
         match self {

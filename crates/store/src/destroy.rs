@@ -1,4 +1,4 @@
-//! An admin's removal of an instance.
+//! The removal of an instance by an admin.
 
 use super::batch::Batch;
 use super::connection::{execute, statements};
@@ -13,14 +13,14 @@ statements! {
 }
 
 impl Store {
-    /// Has an instance removed, and its client be given no other until its next lease event.
+    /// Marks an instance for removal. Its client gets no other instance until its next lease event.
     ///
-    /// One that is on its way out stays so and one that is gone stays gone: asking again changes nothing but, in the
-    /// first case, that the client wants none. `detail` says why, and `by` who asked for it.
+    /// An instance that is being removed or is gone stays so. For one that is being removed, the client's wish for an
+    /// instance is still cleared. `detail` is the reason, and `by` the caller.
     ///
     /// # Errors
     ///
-    /// [`StoreError::NoSuchInstance`] when there never was one; when the database is away.
+    /// [`StoreError::NoSuchInstance`] when there never was one with this id; when the database is unreachable.
     pub async fn destroy_instance(
         &self,
         id: InstanceId,
@@ -47,7 +47,7 @@ impl Write for DestroyInstance {
         let found = instances::find(&mut batch.tx, self.id).await?;
         let mut instance = found.ok_or(StoreError::NoSuchInstance(self.id))?.instance;
         match instance.phase {
-            // Its client may have another one by now, which is none of this call's business.
+            // The client may have another instance by now, which this does not affect.
             Phase::Removed => return Ok(instance),
             Phase::Removing => {}
             _ => {

@@ -1,4 +1,4 @@
-//! Makes what waits due.
+//! Ends the waits of instances.
 
 use super::batch::Batch;
 use super::connection::{execute, statements};
@@ -15,22 +15,22 @@ statements! {
 }
 
 impl Store {
-    /// Ends the wait of every instance of this plugin that is to be tried again later: its engine is back.
-    /// Graces go on.
+    /// Ends the wait of every instance of this plugin that waits for its next try, because the plugin's engine answers
+    /// again. Grace periods continue.
     ///
     /// # Errors
     ///
-    /// When the database is away.
+    /// When the database is unreachable.
     pub async fn hurry_instances(&self, plugin: &str) -> Result<(), StoreError> {
         self.write(Hurry::Plugin(plugin.to_owned())).await
     }
 
-    /// Ends the wait of every instance of this link that is to be tried again later: its bridge takes ports again.
-    /// Graces and removals go on.
+    /// Ends the wait of every instance of this link that waits for its next try, because its bridge accepts ports
+    /// again. Grace periods and removals continue.
     ///
     /// # Errors
     ///
-    /// When the database is away.
+    /// When the database is unreachable.
     pub async fn hurry_link(&self, link: &str) -> Result<(), StoreError> {
         self.write(Hurry::Link(link.to_owned())).await
     }

@@ -13,12 +13,12 @@ statements! {
 }
 
 impl Store {
-    /// Whether an address, or a client with this link-layer address, has a lease on the link that was not found by
-    /// looking at neighbours: by DHCPv6 or by registration. It looks through the leases of the link.
+    /// Whether an address, or a client with this link-layer address, has a lease on the link from DHCPv6 or
+    /// registration. This searches the leases of the link.
     ///
     /// # Errors
     ///
-    /// When the database is away.
+    /// When the database is unreachable.
     pub async fn is_leased_elsewhere(
         &self,
         link: &str,

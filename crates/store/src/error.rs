@@ -1,4 +1,4 @@
-//! Errors of the store, and who can mend them.
+//! Errors of the store.
 
 use std::io;
 use std::net::Ipv6Addr;
@@ -14,10 +14,10 @@ use sqlx::sqlite::SqliteError;
 use super::{MOST_RESERVATIONS, MOST_TEMPLATES};
 use orchestrator_model::{ClientId, Duid, InstanceId, ReservationId, SlotKey, Timestamp};
 
-/// Why the store could not do what it was asked.
+/// The reason why an operation of the store failed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
-    /// The URL names no database that is known here. The operator's to mend.
+    /// The URL names no known kind of database. The operator has to correct it.
     #[error(
         "store.url {url:?} names no database: {reason}; write it like \
          \"sqlite:///var/lib/orchestrator/orchestrator.db\" or \"postgres://user@host/name\""
@@ -25,72 +25,73 @@ pub enum StoreError {
     BadUrl {
         /// The URL without its password.
         url: String,
-        /// What is wrong with it.
+        /// The fault of the URL.
         reason: String,
     },
     /// The database cannot be reached or accepts no writes now. Trying again helps once it is back.
     ///
-    /// Such a write may have been committed nevertheless, if the database went away during the commit. Every write of
+    /// Such a write may still have been committed, if the database became unreachable during the commit. Every write of
     /// the store may be repeated.
     #[error("the database is away: could not {doing}; see to the server, the disk and the permissions")]
     Away {
-        /// What was being done.
+        /// The operation that failed.
         doing: &'static str,
-        /// What happened.
+        /// The cause.
         #[source]
         source: AwayCause,
     },
-    /// A newer orchestrator has used this database. The operator's to mend.
+    /// A newer version of the program has used this database. The operator has to decide.
     #[error("the database was used by a newer orchestrator (its schema has version {version}); run that one or newer")]
     Newer {
-        /// The version this binary does not know.
+        /// The version of the schema, which this program does not know.
         version: i64,
     },
-    /// An older orchestrator has used this database, and nobody has brought its schema up to date. The operator's to mend.
+    /// An older version of the program has used this database, and its schema was not migrated. The operator has to do
+    /// that.
     #[error(
         "the database was used by an older orchestrator (its schema has version {version}); start this daemon once, which \
          brings it up to date"
     )]
     Older {
-        /// The version that the schema has.
+        /// The version of the schema.
         version: i64,
     },
-    /// The schema could not be brought up to date. The operator's to mend.
+    /// The schema could not be migrated. The operator has to find out why.
     #[error("the schema of the database could not be brought up to date; restore it from a backup, or name a new one")]
     Schema {
-        /// What happened.
+        /// The cause.
         #[source]
         source: Arc<MigrateError>,
     },
-    /// The database is not the one that was opened: its file was deleted, moved or replaced, or another one answers. What
-    /// is committed now may be gone with this process, so that nothing counts as written. The operator's to mend.
+    /// The database is not the one that was opened: its file was deleted, moved or replaced, or the server has another
+    /// one. A commit might be lost when this process ends, so nothing counts as written. The operator has to act.
     #[error(
         "the database is not the one that this daemon opened, and no lease is confirmed: {0}; put it back as it was, or \
          stop the daemon, restore a backup (`orchestrator restore FILE`) and start it again"
     )]
     Lost(LostCause),
-    /// The database holds what cannot be right. Nothing is written to it any more. The operator's to mend.
+    /// The database has contents that cannot be right. Nothing more is written to it. The operator has to act.
     #[error(
         "the database is damaged (could not {doing}), and no lease is confirmed; stop the daemon, restore a backup \
          (`orchestrator restore --force FILE`, which keeps the damaged file under another name), and see to the disk"
     )]
     Damaged {
-        /// What was being done.
+        /// The operation that failed.
         doing: &'static str,
-        /// What was found.
+        /// The damage.
         #[source]
         source: DamageCause,
     },
-    /// The database answered, and refused: a missing table, a defect of ours.
+    /// The database answered with an error, such as a missing table. This is a defect of the program.
     #[error("the database could not {doing}")]
     Failed {
-        /// What was being done.
+        /// The operation that failed.
         doing: &'static str,
-        /// What happened.
+        /// The cause.
         #[source]
         source: Arc<sqlx::Error>,
     },
-    /// Another daemon has taken the lead: this one writes nothing more, whatever it tries. The operator's to mend.
+    /// Another daemon has taken the lead, so this one cannot write any more. The operator has to decide.
     #[error(
         "another daemon leads since {since}, on the machine {holder:?} (epoch {epoch}, after {own} of this one); this one \
          has written nothing since, and leaves its instances running. Two daemons cannot share a database: stop one of \
@@ -99,34 +100,34 @@ pub enum StoreError {
     Deposed {
         /// The epoch of this daemon.
         own: i64,
-        /// The epoch that is there.
+        /// The present epoch.
         epoch: i64,
         /// The machine of the other daemon.
         holder: String,
         /// When it took the lead.
         since: Timestamp,
     },
-    /// A row that this orchestrator did not write, or not like that.
+    /// This program would not have written such a row.
     #[error("the database holds a {noun} that cannot be read: {column} is {value:?}; mend or delete that row")]
     Row {
-        /// What the row is about.
+        /// The kind of row.
         noun: &'static str,
         /// The column.
         column: &'static str,
-        /// What it holds.
+        /// The value.
         value: String,
     },
-    /// The file of the identity holds something else. The operator's to mend.
+    /// The identity file has other contents. The operator has to act.
     #[error(
         "{} holds no identity: {reason}; restore it from a backup, or remove it to go on with the database's", .path.display()
     )]
     NotAnIdentity {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault of its content.
         reason: &'static str,
     },
-    /// The file of the identity and the database belong to two servers. The operator's to mend.
+    /// The identity file and the database belong to two different servers. The operator has to choose.
     #[error(
         "{} is the identity of another database: the server is {kept} there, and {recorded} in store.url; remove the file \
          to go on as the database says, or to go on as the file says restore its database or name a new one", .path.display()
@@ -139,35 +140,35 @@ pub enum StoreError {
         /// The DUID in the database.
         recorded: Duid,
     },
-    /// The operating system gave no random bytes for an id.
+    /// The operating system gave no random bytes.
     #[error("no random bytes for an id")]
     Random {
-        /// What happened.
+        /// The cause.
         #[source]
         source: Arc<io::Error>,
     },
-    /// The cursor is none that a list gave out.
+    /// No list has given out this cursor.
     #[error("{0:?} is no cursor of this list; take `next` of an earlier answer as it is")]
     BadCursor(String),
-    /// No client has that id.
+    /// No client has this id.
     #[error("there is no client {0}")]
     NoSuchClient(ClientId),
-    /// No instance has that id.
+    /// No instance has this id.
     #[error("there is no instance {0}")]
     NoSuchInstance(InstanceId),
-    /// No reservation has that id.
+    /// No reservation has this id.
     #[error("there is no reservation {0}; those in the settings have no id, and are removed there")]
     NoSuchReservation(ReservationId),
-    /// Another reservation conflicts with a new one.
+    /// The new reservation conflicts with an existing one.
     #[error("it cannot be reserved: {0}; remove the other reservation first, or take something else")]
     Reserved(#[from] ReservationConflict),
-    /// There are as many reservations as there may be.
+    /// The number of reservations has reached its limit.
     #[error("there are {MOST_RESERVATIONS} reservations, and no more are kept; remove some, or make them a pool")]
     TooManyReservations,
-    /// The API declares a template of this name already.
+    /// The API already declares a template with this name.
     #[error("there is a template {0:?} already; change it, or take another name")]
     TemplateExists(String),
-    /// The API declares no template of this name.
+    /// The API declares no template with this name.
     #[error("there is no template {0:?} that was made through the API")]
     NoSuchTemplate(String),
     /// Somebody changed the template since the caller read it.
@@ -177,15 +178,15 @@ pub enum StoreError {
     TemplateChanged {
         /// The template.
         name: String,
-        /// The version that counts now.
+        /// The version in force.
         version: u64,
         /// The version that the caller read.
         expected: u64,
     },
-    /// There are as many templates as there may be.
+    /// The number of templates has reached its limit.
     #[error("there are {MOST_TEMPLATES} templates, and no more are kept; remove some")]
     TooManyTemplates,
-    /// The slot has a live instance already.
+    /// The slot already has a live instance.
     #[error("{key} already has instance {instance}")]
     AlreadyThere {
         /// The slot.
@@ -193,47 +194,47 @@ pub enum StoreError {
         /// Its live instance.
         instance: InstanceId,
     },
-    /// A live instance has the address already.
+    /// Another live instance already has the address.
     #[error("address {address} on {network} already belongs to instance {instance}")]
     AddressTaken {
         /// The network.
         network: String,
         /// The address.
         address: Ipv6Addr,
-        /// Whose it is.
+        /// The instance that has it.
         instance: InstanceId,
     },
 }
 
-/// Why the database is [away](StoreError::Away).
+/// The reason why the database is [unreachable](StoreError::Away).
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum AwayCause {
-    /// It said so, or the way to it is broken.
+    /// The database reported it, or the connection failed.
     #[error(transparent)]
     Database(Arc<sqlx::Error>),
-    /// Its file or directory, or that of the identity, cannot be made or read.
+    /// The file or directory of the database or the identity cannot be created or read.
     #[error("{path}")]
     File {
         /// The file or directory.
         path: PathBuf,
-        /// What happened.
+        /// The cause.
         source: Arc<io::Error>,
     },
-    /// Another daemon has the file.
+    /// Another daemon has locked the file.
     #[error("{} is in use by another daemon; give each a store.identity of its own", .0.display())]
     Held(PathBuf),
-    /// It did not answer in time.
+    /// The database did not answer in time.
     #[error("no answer within {} ms", .0.as_millis())]
     Slow(Duration),
-    /// The store was closed: the daemon is stopping.
+    /// The store was closed, because the daemon stops.
     #[error("the store is closed")]
     Closed,
 }
 
-/// How the database was [lost](StoreError::Lost).
+/// The reason why the database is [lost](StoreError::Lost).
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum LostCause {
-    /// Nothing is at its path any more.
+    /// There is no file at its path any more.
     #[error("{} was deleted or moved while it was in use ({source})", .path.display())]
     Gone {
         /// The path.
@@ -244,18 +245,18 @@ pub enum LostCause {
     /// Another file is at its path.
     #[error("{} was deleted or replaced by another file while it was in use", .0.display())]
     Replaced(PathBuf),
-    /// The server has another database under its name.
+    /// The server has another database with its name.
     #[error("store.url leads to another database; the one that was opened was dropped, deleted or renamed")]
     Another,
-    /// It was put back to an earlier time.
+    /// The database was restored to an earlier time.
     #[error("an older copy was restored into it while it was in use; restart the daemon to go on with that copy")]
     Earlier,
 }
 
-/// What is [damaged](StoreError::Damaged).
+/// The kind of [damage](StoreError::Damaged).
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum DamageCause {
-    /// The database said so.
+    /// The database reported it.
     #[error(transparent)]
     Database(Arc<sqlx::Error>),
     /// A check of the whole database found this.
@@ -264,7 +265,7 @@ pub enum DamageCause {
 }
 
 impl StoreError {
-    /// Whether every call meets this fault, not only this one.
+    /// Whether the error affects every call, not only this one.
     pub(super) fn concerns_all(&self) -> bool {
         matches!(
             self,
@@ -272,12 +273,12 @@ impl StoreError {
         )
     }
 
-    /// Whether the database is not there now, and the same call may succeed later.
+    /// Whether the database is unreachable now, so that the same call may succeed later.
     pub fn is_away(&self) -> bool {
         matches!(self, Self::Away { .. })
     }
 
-    /// Whether another daemon has taken the lead. This does not pass.
+    /// Whether another daemon has taken the lead. This is permanent.
     pub fn is_deposed(&self) -> bool {
         matches!(self, Self::Deposed { .. })
     }
@@ -313,7 +314,7 @@ impl StoreError {
         }
     }
 
-    /// Whether the store said no by its own rules, before it wrote anything: the transaction is still good.
+    /// Whether the store itself refused the write before it wrote anything, so that the transaction can continue.
     pub(super) fn is_refusal(&self) -> bool {
         matches!(
             self,
@@ -346,7 +347,7 @@ impl StoreError {
         }
     }
 
-    /// Classifies an error of the database: it is away, it is damaged, or it answered with an error.
+    /// Classifies an error of the database: it is unreachable, damaged, or answered with an error.
     pub(super) fn database(doing: &'static str, error: sqlx::Error) -> Self {
         let (away, damaged) = (is_away(&error), is_damaged(&error));
         let source = Arc::new(error);
@@ -393,7 +394,7 @@ fn is_damaged(error: &sqlx::Error) -> bool {
     }
 }
 
-/// Pages that cannot be right, and a file that is no database.
+/// Result codes of SQLite for damaged pages, and for files that are not databases.
 fn sqlite_is_damaged(code: i32) -> bool {
     const CORRUPT: i32 = 11;
     const NOTADB: i32 = 26;
@@ -405,13 +406,13 @@ fn postgres_is_damaged(code: &str) -> bool {
     ["XX001", "XX002"].contains(&code)
 }
 
-/// The primary result code of SQLite: the lowest byte.
+/// SQLite's primary result code: the lowest byte.
 fn primary(error: &SqliteError) -> i32 {
     let code = error.code().and_then(|code| code.parse::<i32>().ok());
     code.unwrap_or_default() & 0xff
 }
 
-/// Result codes of SQLite for what passes.
+/// Result codes of SQLite for temporary failures.
 fn sqlite_is_away(error: &SqliteError) -> bool {
     const BUSY: i32 = 5;
     const LOCKED: i32 = 6;
@@ -424,8 +425,8 @@ fn sqlite_is_away(error: &SqliteError) -> bool {
     [BUSY, LOCKED, NOMEM, READONLY, IOERR, FULL, CANTOPEN, PROTOCOL].contains(&primary(error))
 }
 
-/// SQLSTATE classes: connection, authorization, no such database, resources (a full disk too), operator's
-/// intervention, system error; and a server that only reads, as a standby does.
+/// SQLSTATE classes: connection, authorization, no such database, resources (including a full disk), operator
+/// intervention, system error; and a server that only reads, such as a standby.
 fn postgres_is_away(code: &str) -> bool {
     const READ_ONLY: &str = "25006";
     code == READ_ONLY

@@ -62,24 +62,24 @@ impl TryFrom<EventRow> for Event {
 /// The events to list.
 #[derive(Debug, Clone, Default)]
 pub struct EventFilter {
-    /// Only those with a higher id.
+    /// Only events with a higher id.
     pub after: Option<i64>,
-    /// Only those with a lower id.
+    /// Only events with a lower id.
     pub before: Option<i64>,
-    /// Only those of this bridge.
+    /// Only events of this bridge.
     pub link: Option<String>,
-    /// Only those of this client.
+    /// Only events of this client.
     pub client: Option<ClientId>,
-    /// Only those of this instance.
+    /// Only events of this instance.
     pub instance: Option<InstanceId>,
-    /// The last ones that match, and not the first: still in rising order.
+    /// Whether to list the last matching events instead of the first, still in rising order.
     pub latest: bool,
     /// The largest number of rows; [`MAX_LIMIT`](super::MAX_LIMIT) by default.
     pub limit: Option<u32>,
 }
 
 impl EventFilter {
-    /// Whether this event is among those that are listed, the limit aside.
+    /// Whether an event matches the filter, apart from its limit.
     pub fn matches(&self, event: &Event) -> bool {
         self.after.is_none_or(|after| event.id > after)
             && self.before.is_none_or(|before| event.id < before)
@@ -92,11 +92,11 @@ impl EventFilter {
 impl Store {
     /// Events in the order in which they happened. `next` is the `after` of the next page.
     ///
-    /// With `latest` there is no `next`: later events are not committed yet.
+    /// With `latest` there is no `next`, because later events are not committed yet.
     ///
     /// # Errors
     ///
-    /// When the database is away or holds what cannot be read.
+    /// When the database is unreachable, or a row cannot be read.
     pub async fn events(&self, filter: EventFilter) -> Result<Page<Event>, StoreError> {
         let (limit, more) = limits(filter.limit);
         let (sql, rows) = if filter.latest {
@@ -127,16 +127,17 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// When the database is away.
+    /// When the database is unreachable.
     pub async fn append_event(&self, event: NewEvent) -> Result<Event, StoreError> {
         self.write(AppendEvent(event)).await
     }
 
-    /// Adds a row to the timeline of the client that has this DUID on the row's link; of none when there is no such.
+    /// Adds a row to the timeline of the client with this DUID on the row's link. Without such a client, the row names
+    /// none.
     ///
     /// # Errors
     ///
-    /// When the database is away.
+    /// When the database is unreachable.
     pub async fn append_event_of(&self, duid: Duid, event: NewEvent) -> Result<Event, StoreError> {
         self.write(AppendEventOf(duid, event)).await
     }

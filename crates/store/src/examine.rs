@@ -6,7 +6,7 @@ use super::connection::{Session, statements};
 use super::{DamageCause, Store, StoreError};
 
 statements! {
-    // Each reads a whole table. PostgreSQL refuses a page that is damaged, and knows that it is where it keeps checksums.
+    // Each reads a whole table. PostgreSQL refuses a damaged page, which it detects if checksums are enabled.
     CLIENTS = "select count(*) from clients where link || duid <> ''";
     LEASES = "select count(*) from leases where link || state <> ''";
     HOSTS = "select count(*) from hosts where name || state <> ''";
@@ -21,7 +21,7 @@ statements! {
     EVENTS = "select count(*) from events where kind <> ''";
 }
 
-/// Checks the structure of every page. The answer is `ok`, or the first fault.
+/// Checks the structure of every page. The result is `ok`, or the first fault.
 const QUICK_CHECK: &str = "pragma quick_check(1)";
 
 /// The time limit of a check of the whole database.
@@ -30,12 +30,12 @@ const LIMIT: Duration = Duration::from_secs(300);
 const DOING: &str = "read all of it";
 
 impl Store {
-    /// Reads the whole database on a connection of its own, and checks it for damage. After damage was found, nothing
-    /// is written any more.
+    /// Reads the whole database on a separate connection, and checks it for damage. Once damage was found, nothing more
+    /// is written.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Damaged`]; when the database is away or lost.
+    /// [`StoreError::Damaged`]; when the database is unreachable or lost.
     pub async fn examine(&self) -> Result<(), StoreError> {
         self.shared.guard.check()?;
         let outcome = async {
@@ -79,7 +79,7 @@ pub(super) async fn examine(session: &mut Session) -> Result<(), StoreError> {
     }
 }
 
-/// Whether the database has a schema of ours yet.
+/// Whether the database has this program's schema yet.
 pub(super) async fn has_schema(session: &mut Session) -> Result<bool, StoreError> {
     let found = match session {
         Session::Sqlite(session) => sqlx::query("select name from sqlite_master where name = 'events'")

@@ -1,8 +1,8 @@
-//! Ends leases by the clock.
+//! Ends leases whose lifetime is over.
 //!
-//! A lease is due no later than it ends: renewals leave the time when it is due as it was, and write no index for it.
-//! The sweep that finds one that was renewed since moves it on, and those that are due soon with it: else there would be
-//! a sweep, and a commit, for each.
+//! A lease is due no later than it ends. A renewal does not change when the lease is due, so it writes no index for
+//! that. The sweep that finds a renewed lease moves its due time on, together with those of leases that are due soon.
+//! Otherwise each would need a sweep and a commit of its own.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use super::{Store, StoreError};
 use orchestrator_model::{EventKind, Lease, LeaseState, NewEvent, Timestamp};
 
 statements! {
-    // A lease that ends soon is left alone until then.
+    // A lease that ends soon keeps its due time.
     DUE = "select l.link, l.address, l.client, c.duid, l.iaid, l.source, l.state, l.preferred_until, l.valid_until,
             l.granted, l.changed, l.next_hop, l.link_layer as granted_link_layer, l.link_local, l.port, c.hostname,
             c.link_layer
@@ -40,19 +40,19 @@ pub(super) static MANY: [&ManyRows; 2] = [&EXPIRE, &MOVE_ON];
 /// The number of leases that one commit handles, so that a burst of expiries does not keep a client waiting.
 const PORTION: i64 = 256;
 
-/// How long before they are due leases that were renewed are moved on. Longer than the time from one sweep to the next.
+/// Renewed leases that are due within this time are moved on, too. It is longer than the time between two sweeps.
 const SOON: Duration = Duration::from_secs(2);
 
 impl Store {
     /// Ends leases that their source did not end: active leases whose valid lifetime is over, each with an event, and
-    /// quarantines that are over, without one. Returns them as they are now.
+    /// quarantines that are over, without one. Returns the ended leases.
     ///
-    /// `changed` keeps the time of the source's last event. So an event from before the end of the lease, which comes
-    /// in late, still counts as new.
+    /// `changed` keeps the time of the source's last event. So an event that happened before the end of the lease but
+    /// arrives later still counts as new.
     ///
     /// # Errors
     ///
-    /// When the database is away. Leases that were ended before that are found as ended later.
+    /// When the database is unreachable. A later call does not return leases that were already ended then.
     pub async fn expire_leases(&self, now: Timestamp) -> Result<Vec<Lease>, StoreError> {
         let mut all = Vec::new();
         while let Some(mut portion) = self.write(ExpireLeases { now }).await? {

@@ -26,29 +26,29 @@ statements! {
     FACTS = "select key, value from facts";
 }
 
-/// The key of what is made once with each database, and with each restored one.
+/// The key of a random value that is made with each database, and with each restored one.
 pub(super) const BIRTH: &str = "birth";
 
-/// The key of the number that rises for as long as a daemon runs.
+/// The key of a number that rises as long as a daemon runs.
 pub(super) const BEAT: &str = "beat";
 
-/// Device and number of a file: what a path leads to.
+/// The device and number of a file, which identify it.
 type FileId = (u64, u64);
 
 /// The identity of the open database, and the faults that were found.
 #[derive(Debug)]
 pub(super) struct Guard {
     file: Option<(PathBuf, FileId)>,
-    /// SQLite's log as the writer has it open, where that is known.
+    /// The file of SQLite's log that the writer has open, if it is known.
     log: Mutex<Option<FileId>>,
     birth: String,
     /// The last beat that was committed.
     beat: AtomicI64,
-    /// Why the rows belong to another database; `None` while they do not.
+    /// The reason why the rows belong to another database; `None` if they do not.
     replaced: Mutex<Option<StoreError>>,
-    /// Why the database cannot be trusted any more. This does not pass.
+    /// The damage that was found. This is permanent.
     damaged: OnceLock<StoreError>,
-    /// Who has taken the lead. This does not pass, either.
+    /// The other daemon that has taken the lead. This is permanent, too.
     deposed: OnceLock<StoreError>,
     is_deposed: CancellationToken,
 }
@@ -81,7 +81,7 @@ impl Guard {
         self.replaced().clone().map_or(Ok(()), Err)
     }
 
-    /// [`check`](Self::check), and whether the database may be written to.
+    /// Like [`check`](Self::check), and also checks that the database may be written to.
     pub(super) fn check_to_write(&self) -> Result<(), StoreError> {
         self.check()?;
         let lasting = self.deposed.get().or_else(|| self.damaged.get());
@@ -95,7 +95,7 @@ impl Guard {
         fault.unwrap_or(StoreError::closed("look who leads"))
     }
 
-    /// Whether the path still leads to the file that was opened.
+    /// Checks that the path still leads to the file that was opened.
     pub(super) fn check_file(&self) -> Result<(), StoreError> {
         let Some((path, opened)) = &self.file else {
             return Ok(());
@@ -107,7 +107,7 @@ impl Guard {
         }
     }
 
-    /// [`check_file`](Self::check_file), and whether SQLite's log is the file that the writer has open.
+    /// Like [`check_file`](Self::check_file), and also checks that SQLite's log is the file that the writer has open.
     pub(super) fn check_files(&self) -> Result<(), StoreError> {
         self.check_file()?;
         let known = *self.log();
@@ -121,7 +121,7 @@ impl Guard {
         }
     }
 
-    /// Takes down what SQLite's log is, now that the writer has it open. It stays the same file for as long.
+    /// Records the file of SQLite's log, which the writer now has open. It stays the same as long as that is so.
     pub(super) fn learn_log(&self) {
         if let Some(path) = self.log_path() {
             let mut log = self.log();
@@ -129,7 +129,7 @@ impl Guard {
         }
     }
 
-    /// The writer closes its connection: the log may go and come.
+    /// Forgets the file of the log, which may change once the writer closes its connection.
     pub(super) fn forget_log(&self) {
         *self.log() = None;
     }
@@ -164,7 +164,7 @@ impl Guard {
     fn judge(&self, read: Result<Vec<(String, String)>, StoreError>) -> Result<i64, StoreError> {
         let facts: HashMap<String, String> = match read {
             Ok(facts) => facts.into_iter().collect(),
-            // It answers, and has not even the table.
+            // It answers, but does not even have the table.
             Err(StoreError::Failed { .. }) => return Err(self.replaced_by(LostCause::Another)),
             Err(fault) => return Err(fault),
         };
@@ -185,14 +185,14 @@ impl Guard {
         fault
     }
 
-    /// A beat was committed.
+    /// Records a committed beat.
     pub(super) fn beaten(&self, beat: i64) {
         self.beat.fetch_max(beat, Ordering::AcqRel);
     }
 
-    /// Takes note of damage, and of another daemon that leads: from now on nothing is written.
+    /// Records damage or a new leader. From now on nothing is written.
     pub(super) fn note(&self, fault: &StoreError) {
-        // The first of each is the one that is shown.
+        // Only the first of each is reported.
         match fault {
             StoreError::Damaged { .. } => {
                 let _ = self.damaged.set(fault.clone());

@@ -46,18 +46,18 @@ impl TryFrom<HostRow> for Host {
 }
 
 impl Store {
-    /// Every host, by name. The daemon's own machine is among them from the first start on.
+    /// All hosts by name. The daemon's own machine is among them from the first start on.
     ///
     /// # Errors
     ///
-    /// When the database is away or holds what cannot be read.
+    /// When the database is unreachable, or a row cannot be read.
     pub async fn hosts(&self) -> Result<Vec<Host>, StoreError> {
         let rows = fetch_all!(&mut self.snapshot().await?, "list hosts", HostRow, LIST)?;
         rows.into_iter().map(Host::try_from).collect()
     }
 }
 
-/// Makes the row of the daemon's own machine where there is none.
+/// Creates the row of the daemon's own machine if it is missing.
 pub(super) async fn ensure_local(batch: &mut Batch<'_>, now: Timestamp) -> Result<(), StoreError> {
     execute!(
         &mut batch.tx,

@@ -15,8 +15,8 @@ use orchestrator_model::{
     SlotKey, Timestamp,
 };
 
-// What an instance consists of comes with its row: a row for each pair of a container and an attachment, which is one row
-// for most instances.
+// The containers and attachments come with the instance's row: one row for each pair of a container and an attachment,
+// which is one row for most instances.
 macro_rules! select {
     ($from:expr, $order:expr) => {
         concat!(
@@ -100,7 +100,7 @@ pub(super) struct InstanceRow {
 }
 
 impl InstanceRow {
-    /// The instance that the row is of, without what it consists of.
+    /// The instance of the row, without its containers and attachments.
     fn view(&self) -> Result<InstanceView, StoreError> {
         let kind: OwnerKind = COLUMNS.parse("owner_kind", &self.owner_kind)?;
         let instance = Instance {
@@ -165,7 +165,7 @@ impl InstanceRow {
     }
 }
 
-/// Puts instances together out of their rows, which stand together.
+/// Assembles instances from their rows. The rows of an instance are adjacent.
 fn assemble(rows: &[InstanceRow]) -> Result<Vec<InstanceView>, StoreError> {
     let mut views: Vec<InstanceView> = Vec::new();
     for row in rows {
@@ -193,17 +193,17 @@ fn assemble(rows: &[InstanceRow]) -> Result<Vec<InstanceView>, StoreError> {
 /// The instances to list.
 #[derive(Debug, Clone, Default)]
 pub struct InstanceFilter {
-    /// Those that are removed, too.
+    /// Whether to list removed instances, too.
     pub all: bool,
-    /// Only those of this bridge.
+    /// Only instances of this bridge.
     pub link: Option<String>,
-    /// Only those of this client.
+    /// Only instances of this client.
     pub client: Option<ClientId>,
-    /// Only those that go by this name.
+    /// Only instances with this name.
     pub name: Option<Name>,
-    /// Only those in this phase; [`Phase::Removed`] finds something only with `all`.
+    /// Only instances in this phase. [`Phase::Removed`] finds something only with `all`.
     pub phase: Option<Phase>,
-    /// Begins after an earlier page: its `next`.
+    /// The cursor to continue at: `next` of the page before.
     pub after: Option<String>,
     /// The largest number of rows; [`MAX_LIMIT`](super::MAX_LIMIT) by default.
     pub limit: Option<u32>,
@@ -214,18 +214,18 @@ pub struct InstanceFilter {
 pub enum Resolved {
     /// One instance.
     One(InstanceId),
-    /// No instance, or no id at all.
+    /// No instance, or the text is not the beginning of an id.
     None,
-    /// Several; the first ten of them.
+    /// Several instances, of which these are the first ten.
     Several(Vec<InstanceId>),
 }
 
 impl Store {
-    /// One instance.
+    /// The instance with this id.
     ///
     /// # Errors
     ///
-    /// When the database is away or holds what cannot be read.
+    /// When the database is unreachable, or a row cannot be read.
     pub async fn instance(&self, id: InstanceId) -> Result<Option<InstanceView>, StoreError> {
         find(&mut self.snapshot().await?, id).await
     }
@@ -234,7 +234,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// When the cursor is none, or the database is away or holds what cannot be read.
+    /// When the cursor is invalid, the database is unreachable, or a row cannot be read.
     pub async fn instances(&self, filter: InstanceFilter) -> Result<Page<InstanceView>, StoreError> {
         let after = Moment::parse(filter.after.as_deref())?;
         let (limit, rows) = limits(filter.limit);
@@ -252,7 +252,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// When the database is away or holds what cannot be read.
+    /// When the database is unreachable, or a row cannot be read.
     pub async fn live_instances(&self) -> Result<Vec<Instance>, StoreError> {
         let rows = fetch_all!(
             &mut self.snapshot().await?,
@@ -267,7 +267,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// When the database is away or holds what cannot be read.
+    /// When the database is unreachable, or a row cannot be read.
     pub async fn resolve_instance(&self, prefix: &str) -> Result<Resolved, StoreError> {
         let hex = prefix.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
         if prefix.is_empty() || prefix.len() > 12 || !hex {
@@ -291,11 +291,11 @@ impl Store {
         })
     }
 
-    /// The addresses that live instances have on a network.
+    /// The addresses of live instances on a network.
     ///
     /// # Errors
     ///
-    /// When the database is away or holds what cannot be read.
+    /// When the database is unreachable, or a row cannot be read.
     pub async fn taken_addresses(&self, link: &str) -> Result<HashSet<Ipv6Addr>, StoreError> {
         let mut tx = self.snapshot().await?;
         let rows = fetch_all!(&mut tx, "read the addresses of instances", (String,), TAKEN, link)?;
@@ -304,11 +304,11 @@ impl Store {
             .collect()
     }
 
-    /// The address that the latest instance in a slot has or had on a network.
+    /// The address on a network of the present or last instance in a slot.
     ///
     /// # Errors
     ///
-    /// When the database is away or holds what cannot be read.
+    /// When the database is unreachable, or a row cannot be read.
     pub async fn last_address(&self, key: &SlotKey, network: &str) -> Result<Option<Ipv6Addr>, StoreError> {
         let mut tx = self.snapshot().await?;
         let row = fetch_optional!(
@@ -325,8 +325,8 @@ impl Store {
     }
 }
 
-/// In which way the name of the filter fits any instance, or any client: where a client goes by the whole of it and has
-/// no instance, the instances of those whose names only begin so are not meant.
+/// The first way in which the filter's name matches any instance or client. If the name is all of a client's name and
+/// that client has no instance, instances of clients whose names only begin with it do not match.
 async fn fit(tx: &mut Tx<'_>, filter: &InstanceFilter) -> Result<Option<Fit>, StoreError> {
     let Some(name) = &filter.name else {
         return Ok(Some(Fit::Id));

@@ -12,13 +12,13 @@ statements! {
 }
 
 impl Store {
-    /// Those of `ids` that the database knows, in whatever phase, each with the engine's reference that was recorded last.
-    /// One that it does not know was recorded in another
-    /// database, or in a later state of this one: what is made is recorded first.
+    /// The instances of `ids` that were ever recorded, in any phase, each with its last recorded engine reference. An
+    /// instance that is missing here was recorded in another database, or in a later state of this one, because
+    /// instances are recorded before they are created.
     ///
     /// # Errors
     ///
-    /// When the database is away.
+    /// When the database is unreachable.
     pub async fn known_instances(&self, ids: &[InstanceId]) -> Result<HashMap<InstanceId, Option<String>>, StoreError> {
         let mut known = HashMap::new();
         if ids.is_empty() {

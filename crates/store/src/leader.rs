@@ -43,7 +43,7 @@ impl Lead {
     ///
     /// # Errors
     ///
-    /// When the database is away, or the other daemon's transaction does not end.
+    /// When the database is unreachable, or the other daemon's transaction does not end.
     pub(super) async fn take(session: &mut Session) -> Result<Self, StoreError> {
         let mut batch = Batch::begin(session).await?;
         let (holder, now) = (host_name(), now());
@@ -71,17 +71,17 @@ impl Lead {
         }
     }
 
-    /// How a transaction begins on SQLite.
+    /// The text that begins a transaction on SQLite.
     pub(super) fn begin_sqlite(&self) -> &str {
         &self.sqlite
     }
 
-    /// How a transaction begins on PostgreSQL.
+    /// The text that begins a transaction on PostgreSQL.
     pub(super) fn begin_postgres(&self) -> Arc<str> {
         self.postgres.clone()
     }
 
-    /// Why a transaction has failed: because this is another database, because another daemon leads, or as it said.
+    /// The reason why a transaction failed: the database is another one, another daemon leads, or the error itself.
     pub(super) async fn explain(&self, fault: StoreError, target: &Target, guard: &Guard) -> StoreError {
         if !matches!(fault, StoreError::Failed { .. }) {
             return fault;
@@ -93,7 +93,7 @@ impl Lead {
         }
     }
 
-    /// Who leads, if it is somebody else.
+    /// Checks whether another daemon leads. Returns that as an error.
     async fn look(&self, target: &Target, guard: &Guard) -> Result<Option<StoreError>, StoreError> {
         let mut session = Session::connect(target).await?;
         guard.check_session(&mut session).await?;
@@ -125,7 +125,7 @@ fn host_name() -> String {
     }
 }
 
-/// The daemon's clock is not there yet.
+/// The wall clock. The daemon's clock does not run yet.
 fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))

@@ -87,38 +87,38 @@ impl TryFrom<LeaseRow> for LeaseView {
 /// The leases to list.
 #[derive(Debug, Clone, Default)]
 pub struct LeaseFilter {
-    /// Only those of this bridge.
+    /// Only leases of this bridge.
     pub link: Option<String>,
-    /// Only those in this state.
+    /// Only leases in this state.
     pub state: Option<LeaseState>,
-    /// Only those of this client.
+    /// Only leases of this client.
     pub client: Option<ClientId>,
-    /// Begins after an earlier page: its `next`.
+    /// The cursor to continue at: `next` of the page before.
     pub after: Option<String>,
     /// The largest number of rows; [`MAX_LIMIT`](super::MAX_LIMIT) by default.
     pub limit: Option<u32>,
 }
 
 impl Store {
-    /// When the lease that an address or prefix of a link has, or had last, ends or ended by its lifetime.
+    /// When the present or last lease of an address or prefix of a link ends or ended by its lifetime.
     ///
     /// # Errors
     ///
-    /// When the database is away.
+    /// When the database is unreachable.
     pub async fn end_of(&self, link: &str, leased: Leased) -> Result<Option<Timestamp>, StoreError> {
         let mut tx = self.snapshot().await?;
         let row = fetch_optional!(&mut tx, "look up a lease", (i64,), END, link, leased.to_string())?;
         Ok(row.map(|(end,)| Timestamp(end)))
     }
 
-    /// Leases by link and address.
+    /// Leases, ordered by link and address.
     ///
     /// # Errors
     ///
-    /// When the cursor is none, or the database is away or holds what cannot be read.
+    /// When the cursor is invalid, the database is unreachable, or a row cannot be read.
     pub async fn leases(&self, filter: LeaseFilter) -> Result<Page<LeaseView>, StoreError> {
         let after = filter.after.unwrap_or_else(|| "/".to_owned());
-        // A prefix has a stroke of its own, the name of a bridge has none.
+        // A prefix contains a slash itself, but the name of a bridge does not.
         let (after_link, after_address) = after
             .split_once('/')
             .ok_or_else(|| StoreError::BadCursor(after.clone()))?;
@@ -140,11 +140,11 @@ impl Store {
         }))
     }
 
-    /// Every lease of a link, in every state: what its server knows of its addresses.
+    /// Every lease of a link in any state, for the link's server.
     ///
     /// # Errors
     ///
-    /// When the database is away or holds what cannot be read.
+    /// When the database is unreachable, or a row cannot be read.
     pub async fn leases_of_link(&self, link: &str) -> Result<Vec<Lease>, StoreError> {
         let rows = fetch_all!(
             &mut self.snapshot().await?,
@@ -156,11 +156,11 @@ impl Store {
         plain_leases(rows)
     }
 
-    /// When the clock is next to be asked whether a lease or a quarantine has ended: none ends earlier.
+    /// When to check next whether a lease or a quarantine has ended. None ends earlier.
     ///
     /// # Errors
     ///
-    /// When the database is away.
+    /// When the database is unreachable.
     pub async fn next_lease_due(&self) -> Result<Option<Timestamp>, StoreError> {
         let mut tx = self.snapshot().await?;
         let row = fetch_optional!(&mut tx, "find the next lease that is due", (Option<i64>,), NEXT_DUE)?;
@@ -168,7 +168,7 @@ impl Store {
     }
 }
 
-/// The leases that a client holds.
+/// The active leases of a client.
 pub(super) async fn active_leases(tx: &mut Tx<'_>, client: ClientId) -> Result<Vec<Lease>, StoreError> {
     let client = client.to_string();
     plain_leases(fetch_all!(
@@ -180,7 +180,7 @@ pub(super) async fn active_leases(tx: &mut Tx<'_>, client: ClientId) -> Result<V
     )?)
 }
 
-/// Rows without what is known of their clients.
+/// The leases of rows, without the details of their clients.
 pub(super) fn plain_leases(rows: Vec<LeaseRow>) -> Result<Vec<Lease>, StoreError> {
     Ok(views(rows)?.into_iter().map(|view| view.lease).collect())
 }

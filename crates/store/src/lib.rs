@@ -1,23 +1,23 @@
-//! The state in SQL: what is wanted, what is known, what happened. One file a noun or a verb.
+//! The state in SQL: wanted instances, leases, and events. One file a noun or a verb.
 //!
 //! Invariants:
 //!
 //! - What a call reports as written is durable: it survives `SIGKILL` and a power cut.
-//! - One task writes (`writer`); callers who come together share one commit. Reads see one moment of the database
-//!   and everything that was committed before it.
-//! - A slot of an owner has at most one live instance, and an address of a network at most one live holder: indexes
-//!   say so.
-//! - An instance never leaves [`Phase::Removed`](orchestrator_model::Phase), and leaves `Removing` only for it.
+//! - One task writes (`writer`); callers that come at the same time share one commit. A read sees one moment of the
+//!   database, with everything that was committed before it.
+//! - A slot of an owner has at most one live instance, and an address of a network at most one live holder. Indexes
+//!   enforce both.
+//! - An instance never leaves [`Phase::Removed`](orchestrator_model::Phase), and leaves `Removing` only for `Removed`.
 //! - Event ids rise by one in the order of commits.
-//! - SQLite and PostgreSQL answer alike: one migration set, one statement for both, tests on both.
+//! - SQLite and PostgreSQL behave alike: one set of migrations, one text of each statement, tests on both.
 //! - Of the daemons that have opened a database, the last one writes: nothing is committed with a lower epoch than that
 //!   of the row in `leaders` (`leader`).
-//! - Nothing counts as written that was written into another database than the one that was opened (`guard`), and
-//!   nothing is written to one that was found damaged.
-//! - Every call ends within seconds, also when the database does not answer; then it says [`StoreError::Away`].
+//! - A write counts only if it went into the database that was opened (`guard`), and nothing is written to a database
+//!   that was found damaged.
+//! - Every call ends within seconds, even if the database does not answer; then it returns [`StoreError::Away`].
 //!
-//! Every call may be dropped. A write whose call was dropped, or was answered `Away`, may have happened: writes may
-//! be repeated.
+//! Every call may be dropped. A write whose call was dropped, or that returned `Away`, may have happened. Writes may be
+//! repeated.
 
 mod backup;
 mod batch;
@@ -101,10 +101,10 @@ use orchestrator_model::Event;
 use url::Target;
 use writer::{Queue, Writer};
 
-/// Committed events that a slow reader may be behind before it has to read the table.
+/// The number of committed events that a reader may lag behind before it has to read the table.
 const EVENTS_KEPT: usize = 1024;
 
-/// A handle on the state; clones share it.
+/// A handle on the store. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Store {
     shared: Arc<Shared>,
@@ -115,7 +115,7 @@ struct Shared {
     target: Target,
     guard: Arc<Guard>,
     identity: Identity,
-    /// Held for its lock.
+    /// Keeps the lock.
     _identity_file: Option<IdentityFile>,
     readers: Pool,
     queue: Queue,
@@ -125,27 +125,27 @@ struct Shared {
 }
 
 impl Store {
-    /// Connects, brings the schema up to date, makes the identity where there is none, takes the lead from whoever has
-    /// the database open, and starts the writer.
+    /// Connects, migrates the schema, creates the identity if it is missing, takes the lead from any other daemon, and
+    /// starts the writer.
     ///
-    /// A SQLite file and its directory are made when they are missing.
+    /// A missing SQLite file is created, with its directory.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Away`] when trying again later may help. [`BadUrl`](StoreError::BadUrl),
-    /// [`Newer`](StoreError::Newer), [`Schema`](StoreError::Schema), [`Failed`](StoreError::Failed) and
-    /// [`Row`](StoreError::Row) are the operator's to mend.
+    /// [`StoreError::Away`] when a later try may succeed. [`BadUrl`](StoreError::BadUrl), [`Newer`](StoreError::Newer),
+    /// [`Schema`](StoreError::Schema), [`Failed`](StoreError::Failed) and [`Row`](StoreError::Row) when the operator
+    /// has to act.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
         Self::open_at(url, None).await
     }
 
-    /// [`open`](Self::open), with the identity also kept in a file: it is the database's when that is new, and is
-    /// written there when there is none. The file is this store's alone for as long as it lives.
+    /// Like [`open`](Self::open), with a copy of the identity in a file. A new database gets the file's identity; a
+    /// missing file gets the database's. The file is locked as long as the store lives.
     ///
     /// # Errors
     ///
     /// Those of [`open`](Self::open). [`IdentityDiffers`](StoreError::IdentityDiffers) and
-    /// [`NotAnIdentity`](StoreError::NotAnIdentity) are the operator's to mend, too.
+    /// [`NotAnIdentity`](StoreError::NotAnIdentity) when the operator has to act.
     pub async fn open_with(url: &str, identity: &Path) -> Result<Self, StoreError> {
         Self::open_at(url, Some(identity)).await
     }
@@ -155,7 +155,7 @@ impl Store {
         if let Some(file) = target.file() {
             migrate::ensure_file(file)?;
         }
-        // Nobody is served yet, so that it may block.
+        // Nobody is served yet, so this may block.
         let file = identity.map(IdentityFile::open).transpose()?;
         let mut session = Session::connect(&target).await?;
         migrate::migrate(&mut session).await?;
@@ -195,22 +195,22 @@ impl Store {
         &self.shared.identity
     }
 
-    /// Events from now on, each after its commit, in the order of their ids.
+    /// New events, each after its commit, in the order of their ids.
     ///
-    /// The table is the truth: an event whose commit was not answered in time is in it and not here, and a reader
-    /// that lags reads on from [`events`](Self::events).
+    /// The table is authoritative: an event whose commit was not answered in time is in the table but not here. A
+    /// reader that lags continues with [`events`](Self::events).
     pub fn subscribe(&self) -> broadcast::Receiver<Event> {
         self.shared.committed.subscribe()
     }
 
-    /// Writes what has queued, and closes every connection. Later calls are answered `Away`.
+    /// Writes what is queued, and closes all connections. Later calls return `Away`.
     pub async fn close(&self) {
         self.shared.stop.cancel();
         self.shared.tasks.wait().await;
         self.shared.readers.close().await;
     }
 
-    /// Checks that the database is still where it was opened. This costs no more than a stat(2).
+    /// Checks that the database is still where it was opened. This costs at most a stat(2).
     ///
     /// # Errors
     ///
@@ -219,7 +219,7 @@ impl Store {
         self.shared.guard.check_to_write()
     }
 
-    /// Waits until another daemon has taken the lead, and says which. From then on nothing is written.
+    /// Waits until another daemon has taken the lead, and returns that as an error. From then on nothing is written.
     pub async fn deposed(&self) -> StoreError {
         self.shared.guard.deposed().await
     }

@@ -1,4 +1,4 @@
-//! Checks that the database is there, and changes nothing.
+//! Checks that the database exists, without changing anything.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use orchestrator_model::{RecordedTemplate, SiteId};
 pub enum Found {
     /// A database that answers.
     Database,
-    /// No file yet; the daemon makes it.
+    /// There is no file yet; the daemon creates it.
     NoFileYet,
 }
 
@@ -27,7 +27,7 @@ impl Store {
         Ok(IdentityFile::look(path)?.is_some())
     }
 
-    /// The site in the file of the identity, if it has one, without making or changing it.
+    /// The site in the identity file, if there is one. This does not create or change the file.
     ///
     /// # Errors
     ///
@@ -40,8 +40,8 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Away`] when it does not answer, [`StoreError::Damaged`], [`StoreError::BadUrl`] when the URL names
-    /// none.
+    /// [`StoreError::Away`] when the database does not answer, [`StoreError::Damaged`], [`StoreError::BadUrl`] when the
+    /// URL names none.
     pub async fn look(url: &str) -> Result<Found, StoreError> {
         let Some(target) = to_look(url)? else {
             return Ok(Found::NoFileYet);
@@ -67,8 +67,8 @@ impl Store {
         Ok(Found::Database)
     }
 
-    /// The templates that the database has, as [`templates`](Self::templates) gives them, without making or changing it.
-    /// None where the daemon still has to make it or its schema.
+    /// The templates in the database, as [`templates`](Self::templates) returns them. This creates and changes nothing.
+    /// There are none if the database or its schema does not exist yet.
     ///
     /// # Errors
     ///
@@ -87,7 +87,7 @@ impl Store {
     }
 }
 
-/// Where to connect to only look; `None` where there is no file yet.
+/// The target for a connection that only reads; `None` if there is no file yet.
 fn to_look(url: &str) -> Result<Option<Target>, StoreError> {
     let target = parse_url(url)?.read_only();
     let is_there = target.file().is_none_or(Path::exists);

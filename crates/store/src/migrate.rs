@@ -1,4 +1,4 @@
-//! Brings the schema up to date, and makes the file of a SQLite database.
+//! Migrates the schema, and creates the file of a SQLite database.
 
 use std::fs::{DirBuilder, OpenOptions};
 use std::io;
@@ -18,10 +18,10 @@ statements! {
     VERSION = "select max(version) from _sqlx_migrations where success";
 }
 
-/// `migrations/`, as it was when the binary was built. One set serves both databases.
+/// The directory `migrations/` at build time. One set serves both databases.
 static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations");
 
-/// Migrations may rewrite whole tables.
+/// The time limit of the migrations, which may rewrite whole tables.
 const MIGRATION_LIMIT: Duration = Duration::from_secs(300);
 
 /// Checks that the schema is this program's.
@@ -49,11 +49,11 @@ pub(super) fn check_not_newer(schema: i64) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// The version of the schema that a database has; 0 when no migration ever succeeded.
+/// The version of a database's schema; 0 if no migration ever succeeded.
 ///
 /// # Errors
 ///
-/// When the database is away, or was never migrated.
+/// When the database is unreachable, or was never migrated.
 pub(super) async fn version(tx: &mut Tx<'_>) -> Result<i64, StoreError> {
     let found = fetch_optional!(tx, "read the version of the schema", (Option<i64>,), VERSION)?;
     Ok(found.and_then(|(version,)| version).unwrap_or_default())
@@ -67,7 +67,7 @@ fn newest() -> i64 {
         .unwrap_or_default()
 }
 
-/// Applies the migrations that the database has not seen.
+/// Applies the migrations that are missing in the database.
 pub(super) async fn migrate(session: &mut Session) -> Result<(), StoreError> {
     let run = async {
         match session {
@@ -81,7 +81,7 @@ pub(super) async fn migrate(session: &mut Session) -> Result<(), StoreError> {
     }
 }
 
-/// The migrations as the one database reads them: what stands behind its mark is no comment to it.
+/// The migrations for one database. Lines after its mark are not comments for it.
 fn as_read_by(mark: &str) -> Migrator {
     let read = |written: &Migration| {
         let sql = AssertSqlSafe(written.sql.as_str().replace(mark, ""));
@@ -109,7 +109,7 @@ fn fault(error: MigrateError) -> StoreError {
     }
 }
 
-/// Makes sure that the file of a SQLite database exists, readable by nobody but its owner and group.
+/// Creates the file of a SQLite database if it is missing. Only its owner and group may read it.
 pub(super) fn ensure_file(path: &Path) -> Result<(), StoreError> {
     let fault = |path: &Path, source: io::Error| StoreError::Away {
         doing: "make the database's file",
@@ -122,7 +122,7 @@ pub(super) fn ensure_file(path: &Path) -> Result<(), StoreError> {
         let made = DirBuilder::new().recursive(true).mode(0o750).create(parent);
         made.map_err(|error| fault(parent, error))?;
     }
-    // SQLite gives its journal files the mode of this one.
+    // SQLite gives its journal files the mode of this file.
     match OpenOptions::new().write(true).create_new(true).mode(0o640).open(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => check_file(path),
         Err(error) => Err(fault(path, error)),
@@ -130,11 +130,11 @@ pub(super) fn ensure_file(path: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// Makes sure that what is in the place of a SQLite database can be one: SQLite would wait for the writer of a FIFO.
+/// Checks that a SQLite database can be at this path. On a FIFO, for example, SQLite would wait for a writer.
 ///
 /// # Errors
 ///
-/// [`StoreError::Away`] when it is no regular file.
+/// [`StoreError::Away`] when it is not a regular file.
 pub(super) fn check_file(path: &Path) -> Result<(), StoreError> {
     files::check(path, Symlinks::Follow).map_err(|source| StoreError::Away {
         doing: "open the database's file",

@@ -4,7 +4,7 @@ use std::net::Ipv6Addr;
 
 use orchestrator_model::Leased;
 
-/// Bytes of the longest name: a DUID of 130 bytes with its colons.
+/// The longest name in bytes: a DUID of 130 bytes with its colons.
 const LONGEST: usize = 389;
 
 /// A name of a client or an instance, or the beginning of one.
@@ -15,31 +15,31 @@ const LONGEST: usize = 389;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Name {
     text: String,
-    /// The text in the form in which leased addresses and prefixes are recorded, where it is one.
+    /// The text in the form of recorded addresses and prefixes, if it is one.
     leased: Option<String>,
 }
 
-/// How a name fits. A name is taken in the first way that fits anything.
+/// How a name matches. The first way that matches anything is used.
 ///
-/// Ids are ours; host names are whatever clients say, so that no client can take a name away from another by its own.
+/// The daemon chooses ids, but clients choose host names. This order prevents that a client takes over another's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fit {
-    /// It is the whole id.
+    /// The name is a whole id.
     Id = 0,
-    /// It is one of the other names, whole.
+    /// The name is one of the other names as a whole.
     Whole = 1,
-    /// It is the beginning of an id or a host name.
+    /// The name is the beginning of an id or a host name.
     Beginning = 2,
-    /// It is the beginning of a DUID or a link-layer address.
+    /// The name is the beginning of a DUID or a link-layer address.
     BeginningOfDuid = 3,
-    /// It is the beginning of one of these, or of the address of something else.
+    /// The name is the beginning of one of these, or of an address.
     BeginningOfAddress = 4,
 }
 
 impl Name {
-    /// A name, in whatever case it is written.
+    /// A name, in upper or lower case.
     ///
-    /// `None` when it is empty or longer than any name.
+    /// `None` if it is empty or longer than any name.
     pub fn new(text: &str) -> Option<Self> {
         if text.is_empty() || text.len() > LONGEST {
             return None;
@@ -71,7 +71,7 @@ impl Name {
     }
 }
 
-/// The condition that client `c` goes by a name. Its parameters are the text of the name, its leased form, and the
+/// The SQL condition that client `c` has a name. Its parameters are the text of the name, its leased form, and the
 /// number of a [`Fit`].
 macro_rules! client_goes_by {
     () => {
@@ -89,7 +89,7 @@ macro_rules! client_goes_by {
 }
 pub(super) use client_goes_by;
 
-/// The condition that instance `i` of client `c` goes by a name, with the parameters of [`client_goes_by!`].
+/// The SQL condition that instance `i` of client `c` has a name, with the parameters of [`client_goes_by!`].
 macro_rules! instance_goes_by {
     () => {
         concat!(

@@ -1,8 +1,8 @@
-//! Lists one page at a time.
+//! Pages of lists.
 
 use super::StoreError;
 
-/// Rows that one call gives at most.
+/// The largest number of rows that one call returns.
 pub const MAX_LIMIT: u32 = 5000;
 
 /// The limit of a page, and the limit of its query: one more row shows whether there is another page.
@@ -11,7 +11,7 @@ pub(super) fn limits(asked: Option<u32>) -> (u32, i64) {
     (limit, i64::from(limit) + 1)
 }
 
-/// A place in a list that is ordered by time and then by id.
+/// A position in a list that is ordered by time and then by id.
 pub(super) struct Moment {
     pub(super) at: i64,
     pub(super) id: String,
@@ -22,7 +22,7 @@ impl Moment {
         format!("{at}-{id}")
     }
 
-    /// Reads a cursor; without one, the place before all rows.
+    /// Parses a cursor. Without one, this is the position before all rows.
     pub(super) fn parse(cursor: Option<&str>) -> Result<Self, StoreError> {
         let Some(cursor) = cursor else {
             return Ok(Self {

@@ -1,4 +1,4 @@
-//! Asks whether the database is there and takes writes.
+//! Checks that the database is reachable and accepts writes.
 
 use super::batch::Batch;
 use super::connection::{execute, statements};
@@ -11,11 +11,12 @@ statements! {
 }
 
 impl Store {
-    /// Checks that the database is the one that was opened, and commits a row, because a full disk can still be read.
+    /// Checks that the database is the one that was opened, and commits a row. Reading is not enough: a full disk can
+    /// be read.
     ///
     /// # Errors
     ///
-    /// When the database is away, lost or damaged.
+    /// When the database is unreachable, lost or damaged.
     pub async fn ping(&self) -> Result<(), StoreError> {
         let guard = &self.shared.guard;
         guard.check_files()?;

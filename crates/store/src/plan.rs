@@ -1,4 +1,4 @@
-//! Records an instance that is wanted, before anything is made.
+//! Records a wanted instance, before anything of it is created.
 
 use super::batch::Batch;
 use super::connection::{execute, fetch_optional, statements};
@@ -21,28 +21,28 @@ statements! {
         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 1)";
 }
 
-/// An instance that is about to be recorded, [`Phase::Pending`].
+/// An instance to be recorded with [`Phase::Pending`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewInstance {
-    /// Its name.
+    /// Its id.
     pub id: InstanceId,
-    /// For whom it is to exist.
+    /// Its owner.
     pub owner: Owner,
     /// The slot of the owner that it fills.
     pub slot: Slot,
-    /// The host that is to run it; `None` where somebody else's scheduler chooses one.
+    /// The host that is to run it; `None` if a scheduler chooses one.
     pub host: Option<HostId>,
-    /// Name of the template it is made from.
+    /// The name of its template.
     pub template: String,
-    /// The version that the template has now.
+    /// The present version of the template.
     pub version: u64,
-    /// What it is to be.
+    /// Its specification.
     pub spec: InstanceSpec,
-    /// Its containers, the first one first.
+    /// Its containers, the main one first.
     pub containers: Vec<Container>,
-    /// Its interfaces, the one first that it is reached by.
+    /// Its interfaces. The first is the one by which it is reached.
     pub attachments: Vec<Attachment>,
-    /// Now.
+    /// The present time.
     pub at: Timestamp,
 }
 
@@ -52,7 +52,7 @@ impl Store {
     /// # Errors
     ///
     /// [`StoreError::AlreadyThere`] when the slot has a live instance, [`StoreError::AddressTaken`] when another live
-    /// instance has one of the addresses, [`StoreError::NoSuchClient`] when the owner is a client that is not there.
+    /// instance has one of the addresses, [`StoreError::NoSuchClient`] when the owner is a client that does not exist.
     pub async fn plan_instance(&self, new: NewInstance, event: NewEvent) -> Result<Instance, StoreError> {
         self.write(PlanInstance { new, event }).await
     }
@@ -100,7 +100,7 @@ impl Write for PlanInstance {
 }
 
 impl PlanInstance {
-    /// Says no where the indexes would, and by whom.
+    /// Refuses what the indexes would refuse, and names the conflicting instance.
     async fn refuse(&self, batch: &mut Batch<'_>) -> Result<(), StoreError> {
         let new = &self.new;
         if let Some(client) = new.owner.client()
@@ -119,7 +119,7 @@ impl PlanInstance {
     }
 }
 
-/// Says no where somebody else has the address of an attachment.
+/// Refuses an attachment whose address another instance has.
 async fn refuse_address(batch: &mut Batch<'_>, attachment: &Attachment) -> Result<(), StoreError> {
     let Some(address) = attachment.address else {
         return Ok(());

@@ -1,4 +1,4 @@
-//! Forgets what is old.
+//! Deletes old rows.
 
 use super::batch::Batch;
 use super::connection::{execute, fetch_optional, statements};
@@ -31,33 +31,33 @@ statements! {
         limit $2)";
 }
 
-/// Rows of a kind that one commit deletes at most: pruning must not keep a client waiting.
+/// The number of rows of a kind that one commit deletes at most, so that pruning does not keep a client waiting.
 const PORTION: u64 = 500;
 
-/// How many rows were forgotten.
+/// The numbers of deleted rows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Pruned {
     /// Events.
     pub events: u64,
     /// Removed instances.
     pub instances: u64,
-    /// Leases that had ended.
+    /// Ended leases.
     pub leases: u64,
-    /// Clients of whom nothing else was left.
+    /// Clients of which nothing else was left.
     pub clients: u64,
-    /// Versions of templates that nobody declares and no live instance has.
+    /// Versions of templates that are not declared and that no live instance has.
     pub templates: u64,
 }
 
 impl Store {
-    /// Forgets what ended before `before`: events, removed instances, ended leases, clients with nothing left, and
-    /// versions of templates that nobody has any more.
+    /// Deletes what ended before `before`: events, removed instances, ended leases, clients of which nothing is left,
+    /// and versions of templates that nothing uses any more.
     ///
-    /// A client whose lease is forgotten may get another address when it returns.
+    /// A client whose lease was deleted may get another address when it returns.
     ///
     /// # Errors
     ///
-    /// When the database is away; what was forgotten before it went stays forgotten.
+    /// When the database is unreachable. What was deleted before stays deleted.
     pub async fn prune(&self, before: Timestamp) -> Result<Pruned, StoreError> {
         let mut total = Pruned::default();
         let first_kept = self.first_event_since(before).await?;
@@ -72,18 +72,18 @@ impl Store {
 }
 
 impl Store {
-    /// The id of the first event that is not older than this; of the last event, where all are older. That one stays:
-    /// ids go on rising from it.
+    /// The id of the first event that is not older than this. If all are older, the last event's id: the last event
+    /// stays, so that ids continue to rise from it.
     ///
-    /// Events lie in the order of their commits, which is that of their times but for a clock that was set. One that lies
-    /// beyond a younger one may be found too late, and goes when the younger one goes.
+    /// Events are in the order of their commits, which is that of their times unless the clock was set. So an event
+    /// that follows a younger one may be deleted only when the younger one is.
     async fn first_event_since(&self, before: Timestamp) -> Result<i64, StoreError> {
         let mut tx = self.snapshot().await?;
         let ends = fetch_optional!(&mut tx, "find the timeline's ends", (Option<i64>, Option<i64>), ENDS)?;
         let Some((Some(mut low), Some(mut high))) = ends else {
             return Ok(0);
         };
-        // All below `low` are older, or stand before one that is; `high` is kept.
+        // All events below `low` are older, or precede one that is. `high` is kept.
         while low < high {
             let middle = low + (high - low) / 2;
             let found = fetch_optional!(&mut tx, "look into the timeline", (i64, i64), AT, middle)?;

@@ -12,15 +12,15 @@ use super::text::Columns;
 use super::{Store, StoreError};
 use orchestrator_model::{ClientId, Duid, Iaid, LeaseSource, LeaseState, Leased, Timestamp};
 
-// The rows come in no order, so that the database only reads them. Each is one text, because SQLite's driver hands
-// every value from one thread to another, which takes longer than reading it. Clients and leases are joined here: their
-// ids are random, and a million of them are found faster in memory than in an index.
+// The rows have no order, so that the database only reads them. Each is one text, because SQLite's driver passes every
+// value from one thread to another, which takes longer than reading it. Clients and leases are joined here: their ids
+// are random, and a million of them are found faster in memory than in an index.
 statements! {
     SHARE = "select (select count(*) from leases where link = $1), (select count(*) from leases)";
     CLIENTS = "select id || ' ' || duid from clients where link = $1";
     LEASES = "select client || ' ' || address || ' ' || iaid || ' ' || source || ' ' || state || ' ' || preferred_until
             || ' ' || valid_until || ' ' || changed from leases where link = $1";
-    // Without an index: the whole table in the order on disk.
+    // Without an index: this scans the whole table in the order on disk.
     CLIENTS_OF_ALL = "select id || ' ' || duid from clients where link || '' = $1";
     LEASES_OF_ALL = "select client || ' ' || address || ' ' || iaid || ' ' || source || ' ' || state || ' '
             || preferred_until || ' ' || valid_until || ' ' || changed from leases where link || '' = $1";
@@ -32,10 +32,10 @@ const LARGE: i64 = 4;
 const DOING: &str = "read the leases of a link";
 const COLUMNS: Columns = Columns("lease");
 
-/// How long rows are left to gather: to be woken for each takes longer than to read it.
+/// How long rows are gathered. Waking up for each takes longer than reading it.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// Bytes of rows that are handed over together, about.
+/// The approximate size of a chunk, in bytes.
 const PORTION: usize = 64 * 1024;
 
 /// The number of chunks that are read ahead.
@@ -54,7 +54,7 @@ pub struct Recalled {
     pub source: LeaseSource,
     /// Its state.
     pub state: LeaseState,
-    /// When it stops being preferred.
+    /// When the preferred lifetime ends.
     pub preferred_until: Timestamp,
     /// When the lease, or the quarantine, ends.
     pub valid_until: Timestamp,
@@ -63,7 +63,7 @@ pub struct Recalled {
 }
 
 impl Recalled {
-    /// Reads what [`LEASES`] gives.
+    /// Parses a row of [`LEASES`].
     fn read(text: &str, clients: &Clients) -> Result<Self, StoreError> {
         let mut words = text.split(' ');
         let mut word = || words.next().unwrap_or_default();
@@ -80,10 +80,10 @@ impl Recalled {
     }
 }
 
-/// The DUIDs of a link's clients, in a few large pieces of memory that are given back as soon as all is read.
+/// The DUIDs of a link's clients, in a few large blocks of memory that are freed as soon as everything is read.
 #[derive(Default)]
 struct Clients {
-    /// By id.
+    /// The entries, sorted by id.
     places: Vec<Place>,
     /// The start of the entries whose ids share their first sixteen bits. A search through all entries would touch all
     /// of the memory.
@@ -91,10 +91,10 @@ struct Clients {
     duids: Vec<u8>,
 }
 
-/// Where a client's DUID begins, and its length.
+/// A client's id, and the position and length of its DUID.
 type Place = (ClientId, u32, u8);
 
-/// How many values the [`first_bits`] have.
+/// The number of values of [`first_bits`].
 const FIRST_BITS: usize = 1 << 16;
 
 fn first_bits(id: ClientId) -> usize {
@@ -103,7 +103,7 @@ fn first_bits(id: ClientId) -> usize {
 }
 
 impl Clients {
-    /// Adds what [`CLIENTS`] gives.
+    /// Adds a row of [`CLIENTS`].
     fn add(&mut self, text: &str) -> Result<(), StoreError> {
         let columns = Columns("client");
         let (id, duid) = text.split_once(' ').unwrap_or((text, ""));
@@ -115,14 +115,14 @@ impl Clients {
         Ok(())
     }
 
-    /// To be called when all are there.
+    /// Sorts the entries. Call this once all are added.
     fn sort(&mut self) {
         self.places.sort_unstable_by_key(|(id, ..)| *id);
         let begin = |bits| self.places.partition_point(|(id, ..)| first_bits(*id) < bits);
         self.begins = (0..=FIRST_BITS).map(begin).collect();
     }
 
-    /// The clients whose ids begin alike.
+    /// The entries whose ids have the same first bits.
     fn around(&self, id: ClientId) -> &[Place] {
         let bits = first_bits(id);
         let bounds = (self.begins.get(bits), self.begins.get(bits + 1));
@@ -143,7 +143,7 @@ impl Clients {
     }
 }
 
-/// The leases of a link, at one moment, to be read.
+/// The leases of a link at one moment, ready to be read.
 pub struct Recall {
     tx: Tx<'static>,
     link: String,
@@ -156,7 +156,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// When the database is away.
+    /// When the database is unreachable.
     pub async fn recall(&self, link: &str) -> Result<Recall, StoreError> {
         let mut tx = self.snapshot().await?;
         let share = fetch_optional!(&mut tx, "count the leases of a link", (i64, i64), SHARE, link)?;
@@ -171,17 +171,17 @@ impl Store {
 }
 
 impl Recall {
-    /// How many there are, in every state.
+    /// The number of leases in any state.
     pub const fn count(&self) -> usize {
         self.count
     }
 
-    /// Hands over every one of them, in every state and in no order, one after the other: there may be millions.
+    /// Passes every lease to `take`, in any state and in no order, one after the other: there may be millions.
     ///
     /// # Errors
     ///
-    /// When the database is away, does not go on for as long as a statement may take, or holds what cannot be read.
-    /// Some have been handed over by then.
+    /// When the database is unreachable, stops for longer than a statement may take, or a row cannot be read. Some
+    /// leases have been passed by then.
     pub async fn each(self, mut take: impl FnMut(Recalled) + Send) -> Result<(), StoreError> {
         let (all_clients, all_leases) = if self.is_large {
             (CLIENTS_OF_ALL, LEASES_OF_ALL)
@@ -199,7 +199,7 @@ impl Recall {
     }
 }
 
-/// Hands over every text that a statement gives, as it comes. They are read beside that: either takes a processor's time.
+/// Passes on every text of a statement as it comes. Reading and parsing run in parallel, because both take time.
 async fn read_all(
     mut tx: Tx<'static>,
     sql: &'static str,
@@ -215,7 +215,7 @@ async fn read_all(
     reading.await.map_err(|_| StoreError::closed(DOING))?
 }
 
-/// Reads texts until there are no more, or nobody takes them: a line each.
+/// Reads texts, one on each line, until there are no more or the receiver is gone.
 async fn read_into(
     portions: &mpsc::Sender<String>,
     tx: &mut Tx<'_>,
@@ -248,7 +248,7 @@ async fn read_into(
     Ok(())
 }
 
-/// The one column of a row, where it lies.
+/// The only column of a row, without a copy.
 fn text<'r, R: Row>(row: &'r R) -> Result<&'r str, StoreError>
 where
     usize: ColumnIndex<R>,

@@ -22,15 +22,15 @@ pub struct Recorded {
 pub enum Outcome {
     /// The client holds an address that it did not hold before.
     Granted,
-    /// The client goes on holding its address.
+    /// The client continues to hold its address.
     Renewed,
-    /// Nothing: it was known already.
+    /// Nothing: the change was already recorded.
     Repeated,
     /// The lease ended: released, expired or declined.
     Ended,
-    /// Nothing: a replayed change that the lease has gone past.
+    /// Nothing: a replayed change that is older than the lease's state.
     Stale,
-    /// Nothing: the end of a lease that the client does not have.
+    /// Nothing: a change of a lease that the client does not have.
     Unknown,
 }
 
@@ -49,7 +49,7 @@ impl Outcome {
 }
 
 impl Store {
-    /// Records changes of leases, in order: all or none, in one commit.
+    /// Records changes of leases in order: all or none, in one commit.
     ///
     /// Returns once the commit is durable. The result has one entry per change; if a change took the address from
     /// another client, an extra entry for that client precedes it. The client's DUID, link-layer address and host name
@@ -67,7 +67,7 @@ impl Store {
     }
 }
 
-/// Records several callers' changes as one group; gives each caller its own results.
+/// Records several callers' changes as one group. Returns the results of each caller.
 pub(super) async fn record_all(
     batch: &mut Batch<'_>,
     callers: &[&[LeaseChange]],

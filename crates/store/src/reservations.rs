@@ -13,7 +13,7 @@ use super::writer::Write;
 use super::{Store, StoreError};
 use orchestrator_model::{Id, Leased, RecordedReservation, Reservation, ReservationId, Timestamp};
 
-/// More are no reservations but a pool.
+/// The largest number of reservations. A pool serves more clients better.
 pub const MOST_RESERVATIONS: usize = 10_000;
 
 statements! {
@@ -53,11 +53,11 @@ impl TryFrom<ReservationRow> for RecordedReservation {
 }
 
 impl Store {
-    /// Every reservation, in the order in which they were made.
+    /// All reservations, in the order in which they were made.
     ///
     /// # Errors
     ///
-    /// When the database is away or holds what cannot be read.
+    /// When the database is unreachable, or a row cannot be read.
     pub async fn reservations(&self) -> Result<Vec<RecordedReservation>, StoreError> {
         read_all(&mut self.snapshot().await?).await
     }
@@ -67,7 +67,7 @@ impl Store {
     /// # Errors
     ///
     /// [`StoreError::Reserved`] when it conflicts with another one, [`StoreError::TooManyReservations`]; when the
-    /// database is away.
+    /// database is unreachable.
     pub async fn add_reservation(
         &self,
         link: &str,
@@ -86,11 +86,11 @@ impl Store {
         self.write(AddReservation { new }).await
     }
 
-    /// Forgets a reservation; gives it as it was.
+    /// Removes a reservation, and returns it.
     ///
     /// # Errors
     ///
-    /// [`StoreError::NoSuchReservation`]; when the database is away.
+    /// [`StoreError::NoSuchReservation`]; when the database is unreachable.
     pub async fn remove_reservation(&self, id: ReservationId) -> Result<RecordedReservation, StoreError> {
         self.write(RemoveReservation { id }).await
     }
@@ -144,8 +144,8 @@ impl Write for RemoveReservation {
     }
 }
 
-/// Refuses a new reservation that conflicts with another one: for clients and addresses one of the same link, for
-/// prefixes one of any link.
+/// Refuses a new reservation that conflicts with another one. For clients and addresses, those of the same link are
+/// compared; for prefixes, those of all links.
 fn refuse(known: &[RecordedReservation], link: &str, new: &Reservation) -> Result<(), ReservationConflict> {
     let (own, others): (Vec<_>, Vec<_>) = known.iter().partition(|known| known.link == link);
     let mut all = Reservations::new();

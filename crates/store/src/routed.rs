@@ -1,4 +1,4 @@
-//! Delegated prefixes that are held, and the routers towards them.
+//! Active delegated prefixes, with their next hops.
 
 use std::net::Ipv6Addr;
 
@@ -31,7 +31,7 @@ struct RoutedRow {
 }
 
 impl RoutedRow {
-    /// Nothing for an address: those are on the link.
+    /// `None` for an address, which is on the link and needs no route.
     fn read(&self) -> Result<Option<(Ipv6Net, Ipv6Addr)>, StoreError> {
         let leased: Leased = COLUMNS.parse("address", &self.address)?;
         let next_hop = COLUMNS.parse("next_hop", &self.next_hop)?;
@@ -44,9 +44,9 @@ impl RoutedRow {
 pub struct AttachedPrefix {
     /// The prefix.
     pub prefix: Ipv6Net,
-    /// The instance's address, by which the prefix is reached.
+    /// The instance's address, which is the next hop.
     pub address: Ipv6Addr,
-    /// The bridge that the instance is on.
+    /// The bridge of the instance.
     pub bridge: String,
 }
 
@@ -55,7 +55,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// When the database is away or holds what cannot be read.
+    /// When the database is unreachable, or a row cannot be read.
     pub async fn attached_prefixes(&self) -> Result<Vec<AttachedPrefix>, StoreError> {
         let mut tx = self.snapshot().await?;
         let rows = fetch_all!(
@@ -77,33 +77,33 @@ impl Store {
         Ok(all)
     }
 
-    /// The links of which any prefix is held at this time, whatever the settings say of them.
+    /// The links with any active prefix at this time, whether or not the settings still have them.
     ///
     /// # Errors
     ///
-    /// When the database is away.
+    /// When the database is unreachable.
     pub async fn routed_links(&self, now: Timestamp) -> Result<Vec<String>, StoreError> {
         let mut tx = self.snapshot().await?;
         let rows = fetch_all!(&mut tx, "read which links have prefixes", (String,), LINKS, now.0)?;
         Ok(rows.into_iter().map(|(link,)| link).collect())
     }
 
-    /// The prefixes of a link that are held at this time, each with the router towards it; not those that others route.
+    /// The active prefixes of a link at this time, each with its next hop; without prefixes that relay agents route.
     ///
     /// # Errors
     ///
-    /// When the database is away or holds what cannot be read.
+    /// When the database is unreachable, or a row cannot be read.
     pub async fn routed_prefixes(&self, link: &str, now: Timestamp) -> Result<Vec<(Ipv6Net, Ipv6Addr)>, StoreError> {
         let mut tx = self.snapshot().await?;
         let rows = fetch_all!(&mut tx, "read the prefixes of a link", RoutedRow, OF_LINK, link, now.0)?;
         rows.iter().filter_map(|row| row.read().transpose()).collect()
     }
 
-    /// The router towards a prefix of a link; `None` when nobody holds it at this time, or others route it.
+    /// The next hop of a prefix of a link; `None` if the prefix is not active at this time, or a relay agent routes it.
     ///
     /// # Errors
     ///
-    /// When the database is away or holds what cannot be read.
+    /// When the database is unreachable, or a row cannot be read.
     pub async fn routed_prefix(
         &self,
         link: &str,

@@ -1,4 +1,4 @@
-//! Statements over many rows at once, which cost a database little more than a statement over one row.
+//! Statements over many rows at once. They cost a database little more than a statement over one row.
 //!
 //! Every text is `with told (…) as (…)`, followed by what is done with the given rows. PostgreSQL gets one array for
 //! each column. SQLite has no arrays: it gets a `values` list of one of a few fixed sizes, so that each text is
@@ -13,10 +13,11 @@ use std::sync::OnceLock;
 
 use super::connection::Tx;
 
-/// Rows in one statement for SQLite. With a dozen columns, the largest size stays within what it takes as parameters.
+/// The numbers of rows of a SQLite statement. With a dozen columns, the largest stays within SQLite's limit of
+/// parameters.
 const SIZES: [usize; 13] = [1, 2, 4, 8, 16, 32, 64, 96, 128, 192, 256, 384, MOST];
 
-/// Rows in one statement at most.
+/// The largest number of rows of one statement.
 pub(super) const MOST: usize = 512;
 
 /// The clause that only SQLite gets.
@@ -30,7 +31,7 @@ pub(super) enum Kind {
 }
 pub(super) use Kind::{Number, Text};
 
-/// A statement over any number of rows.
+/// A statement over a variable number of rows.
 pub(super) struct ManyRows {
     columns: &'static [(&'static str, Kind)],
     statement: &'static str,
@@ -49,7 +50,7 @@ impl ManyRows {
         }
     }
 
-    /// The text for PostgreSQL, with a place for an array for each column.
+    /// The text for PostgreSQL, with one array parameter for each column.
     pub(super) fn numbered(&'static self) -> &'static str {
         self.numbered.get_or_init(|| {
             let place = |(index, (_, kind)): (usize, &(&str, Kind))| match kind {
@@ -62,7 +63,7 @@ impl ManyRows {
         })
     }
 
-    /// The text for SQLite that takes so many rows, [`MOST`] at most, and how many places it has to spare.
+    /// The text for SQLite for so many rows, at most [`MOST`], and the number of its spare rows.
     pub(super) fn plain(&'static self, rows: usize) -> (&'static str, usize) {
         let index = SIZES.partition_point(|size| *size < rows).min(SIZES.len() - 1);
         let spare = SIZES[index].saturating_sub(rows) * self.columns.len();
@@ -91,7 +92,7 @@ impl ManyRows {
     }
 }
 
-/// Adds a [`ManyRows`] over rows, [`MOST`] at most, to a script; `$bind`s are the columns of `$row`.
+/// Adds a [`ManyRows`] over at most [`MOST`] rows to a script; `$bind`s are the columns of `$row`.
 macro_rules! add_rows {
     ($script:expr, $statement:expr, $rows:expr, $row:pat => [$($bind:expr),+ $(,)?]) => {
         if !$rows.is_empty() {
@@ -106,7 +107,8 @@ macro_rules! add_rows {
 }
 pub(super) use add_rows;
 
-/// Runs a [`ManyRows`] over all rows, in a batch, now or together with what follows; `$bind`s are the columns of `$row`.
+/// Runs a [`ManyRows`] over all rows in a batch, now or together with later statements; `$bind`s are the columns of
+/// `$row`.
 macro_rules! execute_rows {
     ($batch:expr, $doing:literal, $statement:expr, $rows:expr, $row:pat => [$($bind:expr),+ $(,)?]) => {
         async {
@@ -132,7 +134,7 @@ macro_rules! execute_rows {
 }
 pub(super) use execute_rows;
 
-/// Runs a [`ManyRows`] that finds, over all keys, in a batch; gives all rows that it found as `$found`.
+/// Runs a [`ManyRows`] query over all keys in a batch. Returns all found rows as `$found`.
 macro_rules! fetch_rows {
     ($batch:expr, $doing:literal, $found:ty, $statement:expr, $keys:expr, $key:pat => [$($bind:expr),+ $(,)?]) => {
         async {

@@ -1,4 +1,4 @@
-//! What an event of a lease does to the lease: pure. `model::lease` says what the words mean.
+//! The effect of an event on a lease: a pure function. `model::lease` explains the words.
 //!
 //! ```text
 //!               Hold                     Release             Expire, the clock      Decline
@@ -9,14 +9,14 @@
 //!   declined    Granted → active         Repeated            Repeated               Repeated
 //! ```
 //!
-//! A lease of another client, or of another identity association of the same client, is moved by a Hold, since its
-//! source is the authority; any other verb on it is Unknown. An address thus belongs to one association at a time.
-//! A replayed change that is older than the lease's last event is Stale. A replayed Hold to the known end is
+//! A Hold moves a lease of another client, or of another identity association of the same client, since the source is
+//! the authority. Any other verb on such a lease is Unknown. So an address belongs to one association at a time. A
+//! replayed change that is older than the lease's last event is Stale. A replayed Hold with the recorded end is
 //! Repeated while the lease is active, and Stale once it expired. Stale, Repeated and Unknown change nothing.
 
 use orchestrator_model::{ClientId, Duid, Iaid, LeaseChange, LeaseState, LeaseVerb, Timestamp};
 
-/// Two ends of a lease that differ by less than this, in milliseconds, are the same: sources give whole seconds.
+/// Two ends of a lease that differ by less than this, in milliseconds, are equal, because sources report whole seconds.
 const SAME_END: u64 = 2000;
 
 /// The recorded lease of an address or prefix.
@@ -30,24 +30,24 @@ pub(super) struct Known {
     pub(super) changed: Timestamp,
 }
 
-/// What to do.
+/// The decision about a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Decision {
-    /// The client holds the address from now on. `ousted`: another client held it until now.
+    /// The client holds the address from now on. `ousted` means that another client held it until now.
     Grant { ousted: bool },
-    /// The client goes on holding the address.
+    /// The client continues to hold the address.
     Renew,
     /// The lease ends in this state.
     End(LeaseState),
-    /// Nothing: it is known already.
+    /// Nothing: the change was already recorded.
     Repeated,
-    /// Nothing: the lease went on since.
+    /// Nothing: the lease has changed since.
     Stale,
     /// Nothing: the client has no such lease.
     Unknown,
 }
 
-/// Decides what `change` does to the lease that its address has.
+/// Decides the effect of `change` on the recorded lease of its address.
 pub(super) fn decide(known: Option<&Known>, change: &LeaseChange) -> Decision {
     let Some(known) = known else {
         return if change.verb == LeaseVerb::Hold {
@@ -83,7 +83,7 @@ fn hold(known: &Known, own: bool, change: &LeaseChange) -> Decision {
     match known.state {
         LeaseState::Active if told_before => Decision::Repeated,
         LeaseState::Active => Decision::Renew,
-        // The very hold that ended: a replay does not bring it back.
+        // This is the hold that ended. A replay does not bring it back.
         LeaseState::Expired if told_before => Decision::Stale,
         _ => Decision::Grant { ousted: false },
     }

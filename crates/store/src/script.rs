@@ -1,4 +1,4 @@
-//! Statements that wait to be sent to SQLite together: its connection has a thread of its own, and a trip to it and back
+//! Statements that are sent to SQLite together. A SQLite connection has a thread of its own, and a trip to it and back
 //! takes longer than most statements.
 
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
@@ -7,9 +7,9 @@ use sqlx::{Arguments, AssertSqlSafe, Encode, FromRow, Sqlite, SqliteConnection, 
 use super::StoreError;
 use super::connection::within;
 
-/// Rows that statements may have to be sent together; with more of them the trip no longer matters.
+/// The largest number of rows of a statement that is combined with others. With more rows, the trip does not matter.
 ///
-/// The texts of scripts are kept prepared. Few sizes of few statements make few texts.
+/// The texts of scripts are kept prepared. Few sizes of few statements keep their number small.
 pub(super) const SMALL: usize = 4;
 
 /// Statements with their values, in order.
@@ -26,12 +26,12 @@ impl Script {
         self.text.is_empty()
     }
 
-    /// Rows that the largest of its statements is over; none where there is only the transaction's begin.
+    /// The number of rows of the largest statement; 0 if there is only the begin of the transaction.
     pub(super) fn largest(&self) -> usize {
         self.largest
     }
 
-    /// Puts a statement over so many rows behind the others. Its places are plain, and bound by what follows.
+    /// Appends a statement over so many rows. Its parameters have no numbers, and are bound by later calls of `bind`.
     pub(super) fn add(&mut self, sql: &str, rows: usize) {
         self.largest = self.largest.max(rows);
         if !self.text.is_empty() {
@@ -40,14 +40,14 @@ impl Script {
         self.text.push_str(sql);
     }
 
-    /// Gives the next place its value.
+    /// Binds the next parameter.
     pub(super) fn bind<'v, T: Encode<'v, Sqlite> + Type<Sqlite>>(&mut self, value: T) {
         if let Err(fault) = self.arguments.add(value) {
             self.fault.get_or_insert(sqlx::Error::Encode(fault));
         }
     }
 
-    /// Runs the statements; nothing is left.
+    /// Runs and removes the statements.
     pub(super) async fn run(&mut self, connection: &mut SqliteConnection) -> Result<(), StoreError> {
         let Self {
             text, arguments, fault, ..
@@ -62,7 +62,7 @@ impl Script {
         .await
     }
 
-    /// Runs the statements, and gives the rows that the last of them finds.
+    /// Runs the statements, and returns the rows of the last one.
     pub(super) async fn fetch_all<T>(
         self,
         doing: &'static str,

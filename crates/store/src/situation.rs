@@ -13,43 +13,43 @@ statements! {
     LIVE_SLOTS = "select slot from instances where owner_kind = $1 and owner = $2 and phase <> 'removed'";
 }
 
-/// A slot with the instance that fills it, and what is known of its owner: all of one moment.
+/// A slot with its instance and its owner, all at one moment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Situation {
     /// The slot.
     pub key: SlotKey,
-    /// The leases of the client that owns it; `None` if its owner is no client.
+    /// The leases of the client that owns it; `None` if its owner is not a client.
     pub holding: Option<Holding>,
     /// The live instance in the slot.
     pub instance: Option<Instance>,
 }
 
-/// A client with what it holds and the slots that it fills: all of one moment.
+/// A client with its leases and its slots, all at one moment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Holding {
     /// The client.
     pub client: Client,
-    /// The leases it holds, the oldest first.
+    /// Its active leases, the oldest first.
     pub active_leases: Vec<Lease>,
     /// The slots of the client that have live instances.
     pub slots: BTreeSet<Slot>,
 }
 
-/// A client that holds a lease and is to have instances, if its link and its class provide any.
+/// A client that holds a lease and is to have instances, if its link or its class has templates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanting {
     /// The client.
     pub client: ClientId,
-    /// The class that it is in.
+    /// The client's class.
     pub class: Option<String>,
 }
 
 impl Store {
-    /// The situation of a slot; `None` when it would be a client's that there is not.
+    /// The situation of a slot; `None` if its owner is a client that does not exist.
     ///
     /// # Errors
     ///
-    /// When the database is away or holds what cannot be read.
+    /// When the database is unreachable, or a row cannot be read.
     pub async fn situation(&self, key: &SlotKey) -> Result<Option<Situation>, StoreError> {
         let mut tx = self.snapshot().await?;
         let holding = match key.owner {
@@ -71,11 +71,11 @@ impl Store {
         }))
     }
 
-    /// The leases of a client; `None` when there is no such client.
+    /// The leases of a client; `None` if there is no such client.
     ///
     /// # Errors
     ///
-    /// When the database is away or holds what cannot be read.
+    /// When the database is unreachable, or a row cannot be read.
     pub async fn holding(&self, client: ClientId) -> Result<Option<Holding>, StoreError> {
         holding(&mut self.snapshot().await?, client).await
     }
@@ -84,16 +84,16 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// When the database is away.
+    /// When the database is unreachable.
     pub async fn live_slots(&self, owner: &Owner) -> Result<BTreeSet<Slot>, StoreError> {
         live_slots(&mut self.snapshot().await?, owner).await
     }
 
-    /// Every client of a link that holds a lease and is to have instances, if the link or its class provides any.
+    /// All clients of a link that hold a lease and are to have instances, if the link or their class has templates.
     ///
     /// # Errors
     ///
-    /// When the database is away or holds what cannot be read.
+    /// When the database is unreachable, or a row cannot be read.
     pub async fn wanting(&self, link: &str) -> Result<Vec<Wanting>, StoreError> {
         let rows = fetch_all!(
             &mut self.snapshot().await?,

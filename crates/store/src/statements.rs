@@ -1,4 +1,4 @@
-//! Every statement that the store has.
+//! All statements of the store.
 
 use sqlx::Executor;
 
@@ -39,11 +39,11 @@ const ALL: &[&[&str]] = &[
 ];
 
 impl Store {
-    /// Has the database prepare every statement there is, without running any; returns how many.
+    /// Makes the database prepare all statements without running any. Returns their number.
     ///
     /// # Errors
     ///
-    /// When the schema does not carry a statement, or the database is away.
+    /// When the schema does not match a statement, or the database is unreachable.
     pub async fn prepare_all(&self) -> Result<usize, StoreError> {
         let mut tx = self.snapshot().await?;
         let mut prepared = 0;

@@ -1,11 +1,11 @@
-//! Between the model's types and the text in the columns.
+//! Converts between the model's types and the text in columns.
 
 use std::fmt::Display;
 use std::str::FromStr;
 
 use super::StoreError;
 
-/// Text as both databases take it: PostgreSQL refuses a zero byte.
+/// Removes zero bytes, which PostgreSQL refuses in text.
 pub(super) fn plain(text: String) -> String {
     if text.contains('\0') {
         text.replace('\0', "")
@@ -14,12 +14,12 @@ pub(super) fn plain(text: String) -> String {
     }
 }
 
-/// Reads columns of one noun.
+/// Parses the columns of one kind of row.
 #[derive(Clone, Copy)]
 pub(super) struct Columns(pub(super) &'static str);
 
 impl Columns {
-    /// A column that cannot be read.
+    /// The error of a column that cannot be parsed.
     pub(super) fn bad(self, column: &'static str, value: impl Display) -> StoreError {
         StoreError::Row {
             noun: self.0,
@@ -28,12 +28,12 @@ impl Columns {
         }
     }
 
-    /// Reads a column of text.
+    /// Parses a column of text.
     pub(super) fn parse<T: FromStr>(self, column: &'static str, text: &str) -> Result<T, StoreError> {
         text.parse().map_err(|_| self.bad(column, text))
     }
 
-    /// Reads a column of text that may be empty.
+    /// Parses a column of text that may be null.
     pub(super) fn parse_some<T: FromStr>(
         self,
         column: &'static str,
@@ -42,12 +42,12 @@ impl Columns {
         text.map(|text| self.parse(column, text)).transpose()
     }
 
-    /// Reads a column of numbers that are not negative.
+    /// Converts a column of numbers that are not negative.
     pub(super) fn count(self, column: &'static str, number: i64) -> Result<u64, StoreError> {
         u64::try_from(number).map_err(|_| self.bad(column, number))
     }
 
-    /// Reads a column of numbers that fit into 32 bits.
+    /// Converts a column of numbers that fit into 32 bits.
     pub(super) fn number(self, column: &'static str, number: i64) -> Result<u32, StoreError> {
         u32::try_from(number).map_err(|_| self.bad(column, number))
     }

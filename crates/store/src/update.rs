@@ -1,4 +1,4 @@
-//! Records where an instance is on its way.
+//! Records the phase of an instance.
 
 use std::collections::BTreeMap;
 
@@ -22,32 +22,32 @@ statements! {
 /// The new state of an instance. Each field replaces the recorded one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InstanceUpdate {
-    /// Where it is on its way.
+    /// The phase.
     pub phase: Phase,
-    /// Why it is there, where that needs saying.
+    /// The reason for the phase, if there is one.
     pub reason: Option<String>,
-    /// Tries since it last was ready.
+    /// The number of tries since it was last ready.
     pub attempts: u32,
-    /// When it is tried again, or when its grace ends.
+    /// When the next try begins, or when the grace period ends.
     pub due: Option<Timestamp>,
-    /// The engine's own names for its containers, by the names of these: a container that is not among them has none.
-    /// `None` leaves them as they are.
+    /// The engine's names for its containers, by the containers' names. A container that is missing here has no name.
+    /// `None` changes none of them.
     pub references: Option<BTreeMap<String, String>>,
-    /// When it answered; kept from the first time on.
+    /// When it answered. The first such time is kept.
     pub ready: Option<Timestamp>,
-    /// Now.
+    /// The present time.
     pub at: Timestamp,
 }
 
 impl Store {
-    /// Records where an instance is, and an event with it.
+    /// Records the phase of an instance, with an event.
     ///
-    /// `false`, and nothing written, when there is no such instance or the way is barred: no instance leaves
-    /// [`Phase::Removed`], and from [`Phase::Removing`] the only way is to `Removed`.
+    /// Returns `false` and writes nothing if there is no such instance or the transition is not allowed: an instance
+    /// never leaves [`Phase::Removed`], and leaves [`Phase::Removing`] only for `Removed`.
     ///
     /// # Errors
     ///
-    /// When the database is away.
+    /// When the database is unreachable.
     pub async fn update_instance(
         &self,
         id: InstanceId,
@@ -100,7 +100,7 @@ impl Write for UpdateInstance {
 }
 
 impl UpdateInstance {
-    /// Records the engine's own names for the containers.
+    /// Records the engine's names for the containers.
     async fn refer(&self, batch: &mut Batch<'_>, references: &BTreeMap<String, String>) -> Result<(), StoreError> {
         execute!(
             &mut batch.tx,

@@ -1,4 +1,4 @@
-//! From `store.url` to the options of a connection.
+//! Converts `store.url` into options of a connection.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -9,33 +9,33 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 
 use super::StoreError;
 
-/// How long a statement waits for another process that has the SQLite file locked.
+/// How long a statement waits while another process locks the SQLite file.
 const BUSY_LIMIT: Duration = Duration::from_secs(2);
 
-/// Statements that a connection keeps prepared; of more, those go that were not used for longest.
+/// The number of prepared statements that a connection keeps. The least recently used are dropped.
 const STATEMENTS: usize = 256;
 
-/// Memory that the writer takes for pages of a SQLite file, in KiB below zero: what is written often of a million leases
-/// and their indexes. Readers have SQLite's own 2 MiB, and the kernel's cache.
+/// The writer's page cache for a SQLite file, in KiB as a negative number. It holds the pages that are written often
+/// for a million leases and their indexes. Readers have SQLite's own 2 MiB, and the kernel's cache.
 pub(super) const WRITER_CACHE: &str = "-65536";
 
-/// Pages of SQLite's log, 128 MiB of them, at which a commit also brings the file up to date: as a rule, this is being
-/// done beside it.
+/// The length of SQLite's log, in pages (128 MiB), at which a commit also copies it into the file. Usually a separate
+/// task does that earlier.
 const CHECKPOINT: &str = "32768";
 
-/// Rows of a SQLite file that may wait to be taken by who asked for them.
+/// The number of rows of a SQLite file that are read ahead of their reader.
 const ROWS: usize = 4096;
 
-/// A database by its kind, with how to connect to it.
+/// A database of either kind, with the options of a connection.
 #[derive(Debug, Clone)]
 pub(super) enum Target {
-    /// A file of this host.
+    /// A file on this host.
     Sqlite(Box<SqliteConnectOptions>),
     /// A PostgreSQL server.
     Postgres(Box<PgConnectOptions>),
 }
 
-/// Reads a URL: `sqlite:///path`, or `postgres://…` with all that libpq's URLs allow.
+/// Parses a URL: `sqlite:///path`, or `postgres://…` with everything that libpq's URLs allow.
 pub(super) fn parse_url(url: &str) -> Result<Target, StoreError> {
     let bad = |reason: String| StoreError::BadUrl {
         url: without_password(url),
@@ -81,8 +81,8 @@ fn sqlite(rest: &str) -> Result<SqliteConnectOptions, String> {
         .foreign_keys(true))
 }
 
-/// The host as it is looked up. A URL writes an IPv6 address in brackets (RFC 3986, section 3.2.2), which belong to the URL
-/// and not to the address.
+/// The host as it is looked up. A URL has an IPv6 address in brackets (RFC 3986, section 3.2.2), which are not a part
+/// of the address.
 fn without_brackets(options: PgConnectOptions) -> PgConnectOptions {
     let host = options.get_host();
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
@@ -92,7 +92,7 @@ fn without_brackets(options: PgConnectOptions) -> PgConnectOptions {
     }
 }
 
-/// The URL as it may be shown: what stands between the user's name and the `@` is left out.
+/// The URL without the password, which is between the user's name and the `@`.
 fn without_password(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else {
         return url.to_owned();
@@ -105,10 +105,10 @@ fn without_password(url: &str) -> String {
 }
 
 impl Target {
-    /// The same database, to be read and never changed.
+    /// The same database, for reading only.
     pub(super) fn read_only(&self) -> Self {
         match self {
-            // Only its path: the options that the daemon connects with would change the file.
+            // Only the path is kept, because the daemon's options would change the file.
             Self::Sqlite(options) => {
                 let plain = SqliteConnectOptions::new().filename(options.get_filename());
                 Self::Sqlite(Box::new(plain.read_only(true)))
@@ -168,7 +168,7 @@ mod tests {
         ] {
             match parse_url(url) {
                 Ok(Target::Postgres(options)) => assert_eq!(options.get_host(), host, "{url}"),
-                // A text that is no URL is refused, and not resolved.
+                // A text that is not a URL is refused, and not resolved.
                 other => assert!(other.is_err() && url.contains('%'), "{url}: {other:?}"),
             }
         }

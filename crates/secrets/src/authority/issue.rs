@@ -27,7 +27,7 @@ impl Room {
     ///
     /// # Errors
     ///
-    /// [`SecretsError::BadRequest`]; when the database is away.
+    /// [`SecretsError::BadRequest`]; when the database is unreachable.
     pub async fn issue(&self, request: &CertificateRequest, at: Timestamp) -> Result<Issued, SecretsError> {
         request.check()?;
         for _ in 0..TRIES {
@@ -66,7 +66,7 @@ impl Room {
     ///
     /// # Errors
     ///
-    /// When the database is away.
+    /// When the database is unreachable.
     pub async fn revoke(&self, serial: &str, at: Timestamp) -> Result<bool, SecretsError> {
         Ok(self.rows().revoke_certificate(serial, at).await?)
     }
@@ -75,7 +75,7 @@ impl Room {
     ///
     /// # Errors
     ///
-    /// When the database is away.
+    /// When the database is unreachable.
     pub async fn is_revoked(&self, serial: &str) -> Result<bool, SecretsError> {
         let all = self.rows().certificates().await?;
         Ok(all

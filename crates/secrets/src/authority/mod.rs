@@ -69,7 +69,7 @@ impl Room {
     ///
     /// # Errors
     ///
-    /// When the database is away, or the authority cannot be made.
+    /// When the database is unreachable, or the authority cannot be made.
     pub async fn trusted(&self, at: Timestamp) -> Result<Vec<Authority>, SecretsError> {
         self.issuing(at).await?;
         let all = self.rows().authorities().await?.into_iter();

@@ -24,7 +24,7 @@ impl Listed {
     ///
     /// # Errors
     ///
-    /// When the database is away.
+    /// When the database is unreachable.
     pub async fn all(rows: &SealedRows) -> Result<Vec<Self>, SecretsError> {
         let secrets = rows.secrets().await?.into_iter().filter(|row| row.name != SEAL);
         let listed = secrets.map(|row| Self {

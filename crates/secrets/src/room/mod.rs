@@ -67,7 +67,7 @@ impl Room {
     ///
     /// # Errors
     ///
-    /// When the database is away, or the secret does not open.
+    /// When the database is unreachable, or the secret does not open.
     pub async fn read(&self, name: &str) -> Result<Option<Secret>, SecretsError> {
         let rows = self.rows.secrets().await?;
         let Some(found) = rows.into_iter().find(|row| row.name == name) else {
@@ -108,7 +108,7 @@ impl Room {
     ///
     /// # Errors
     ///
-    /// [`SecretsError::BadName`]; when the database is away.
+    /// [`SecretsError::BadName`]; when the database is unreachable.
     pub async fn forget(&self, name: &str) -> Result<bool, SecretsError> {
         check_name(name)?;
         Ok(self.rows.remove_secret(name).await?)

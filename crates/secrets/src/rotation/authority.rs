@@ -20,7 +20,7 @@ impl Room {
     ///
     /// # Errors
     ///
-    /// When the database is away, or the authority cannot be made.
+    /// When the database is unreachable, or the authority cannot be made.
     pub async fn rotate_authority(&self, ends_others: bool, at: Timestamp) -> Result<RotatedAuthority, SecretsError> {
         for _ in 0..TRIES {
             let all = self.rows().authorities().await?;

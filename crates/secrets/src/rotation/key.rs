@@ -36,8 +36,8 @@ pub struct RotatedKey {
 ///
 /// # Errors
 ///
-/// When the key file does not open the secrets, or cannot be written; when the database is away; when a secret does not
-/// open. The old key stays in force then, unless the database went away in the middle of its commit.
+/// When the key file does not open the secrets, or cannot be written; when the database is unreachable; when a secret
+/// does not open. The old key stays in force then, unless the database went away in the middle of its commit.
 pub async fn rotate_key(rows: &SealedRows, file: &KeyFile, at: Timestamp) -> Result<RotatedKey, SecretsError> {
     let file = file.clone();
     let lock = blocking(move || Ok(file.lock()?)).await?;

@@ -1,4 +1,4 @@
-//! Makes way for a restore where the file of a SQLite database is damaged: nothing can be written into it any more.
+//! Renames a damaged SQLite database, so that a restore can create a new one.
 
 use std::ffi::OsString;
 use std::io;
@@ -8,11 +8,11 @@ use super::BackupError;
 use crate::url::parse_url;
 use crate::{Store, StoreError};
 
-/// The files that SQLite keeps beside its database; they belong together.
+/// The files that SQLite keeps next to its database. All of them belong together.
 const COMPANIONS: [&str; 2] = ["-wal", "-shm"];
 
-/// Gives the file at `url` another name if it is damaged, and returns that name. Somebody may be able to save something
-/// of it.
+/// Renames the file at `url` if it is damaged, and returns the new name. Somebody may be able to recover something
+/// from it.
 pub(super) async fn set_damaged_aside(url: &str) -> Result<Option<PathBuf>, BackupError> {
     let target = parse_url(url)?;
     let Some(file) = target.file() else {
@@ -20,14 +20,14 @@ pub(super) async fn set_damaged_aside(url: &str) -> Result<Option<PathBuf>, Back
     };
     match Store::look(url).await {
         Err(StoreError::Damaged { .. }) => rename(file).map(Some).map_err(BackupError::Aside),
-        // Whatever else is wrong, the restore itself will meet it.
+        // The restore itself will report any other fault.
         _ => Ok(None),
     }
 }
 
 fn rename(file: &Path) -> io::Result<PathBuf> {
     let aside = unused(file)?;
-    // The database last: until it is gone, another try finds the same.
+    // The database is renamed last. Until then, another try finds the same state.
     for companion in COMPANIONS {
         match std::fs::rename(with_suffix(file, companion), with_suffix(&aside, companion)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -38,7 +38,7 @@ fn rename(file: &Path) -> io::Result<PathBuf> {
     Ok(aside)
 }
 
-/// A name beside the file that nothing has.
+/// A file name next to the file that does not exist yet.
 fn unused(file: &Path) -> io::Result<PathBuf> {
     let mut number = 1;
     loop {

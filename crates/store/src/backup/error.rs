@@ -1,4 +1,4 @@
-//! Why a backup could not be written or restored.
+//! The errors of backups and restores.
 
 use std::io;
 use std::path::PathBuf;
@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use crate::StoreError;
 use orchestrator_model::Duid;
 
-/// Why a backup could not be written or restored.
+/// The reason why a backup could not be written or restored.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
-    /// There is nothing to back up.
+    /// There is no database to back up.
     #[error("there is no database {}; `store.url` in the settings names it", .0.display())]
     NoDatabase(PathBuf),
     /// The database failed.
@@ -21,24 +21,24 @@ pub enum BackupError {
     /// The backup cannot be read.
     #[error("cannot read the backup")]
     Read(#[source] io::Error),
-    /// The file of the damaged database cannot be given another name.
+    /// The file of the damaged database cannot be renamed.
     #[error("the database is damaged, and its file cannot be set aside; move it away by hand, and restore again")]
     Aside(#[source] io::Error),
     /// The file does not have the format of a backup.
     #[error("line {line} of the backup {what}; it is no backup, or it is damaged: take another one")]
     Damaged {
-        /// Counted from 1.
+        /// The number of the line, from 1.
         line: u64,
-        /// What is wrong with it.
+        /// The fault.
         what: String,
     },
     /// Its last line is missing.
     #[error("the backup ends after line {lines} and before its end: it was cut short; take another one")]
     CutShort {
-        /// Lines there are.
+        /// The number of lines that are there.
         lines: u64,
     },
-    /// Something in it was changed.
+    /// Its content was changed.
     #[error(
         "the backup is not what was written: its content does not have the digest that its last line tells; take another one"
     )]
@@ -51,7 +51,7 @@ pub enum BackupError {
         /// The version that wrote it.
         program: String,
     },
-    /// It is of a schema whose rows this version's tables do not take as they are.
+    /// This version's tables refuse the rows of the backup's older schema.
     #[error(
         "the database does not take what the backup of schema {schema} holds; restore it with version {program}, then upgrade"
     )]
@@ -64,18 +64,18 @@ pub enum BackupError {
         #[source]
         source: StoreError,
     },
-    /// A daemon runs.
+    /// A daemon uses the database.
     #[error("the identity file is in use; stop the daemon first (systemctl stop orchestrator)")]
     InUse(#[source] StoreError),
     /// The database is not empty.
     #[error("the database holds {clients} clients and {leases} leases already; `--force` replaces all that it holds")]
     NotEmpty {
-        /// Clients there are.
+        /// The number of clients.
         clients: i64,
-        /// Leases there are.
+        /// The number of leases.
         leases: i64,
     },
-    /// The backup holds secrets that were sealed with a key that is not here.
+    /// The key of the backup's secrets is missing on this machine.
     #[error(
         "the backup holds secrets that cannot be opened here: {0}; put the key file in place that was kept with the \
          backup, or leave the secrets out with `--without-secrets`"
@@ -87,9 +87,9 @@ pub enum BackupError {
          server of the backup, and replaces the file"
     )]
     OtherServer {
-        /// The file's.
+        /// The server of the file.
         kept: Duid,
-        /// The backup's.
+        /// The server of the backup.
         backed_up: Duid,
     },
 }

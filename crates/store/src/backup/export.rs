@@ -1,4 +1,4 @@
-//! Database → backup.
+//! Writes a database as a backup.
 
 use std::io::Write;
 use std::time::Duration;
@@ -20,13 +20,13 @@ statements! {
     LEASES = "select count(*) from leases";
 }
 
-/// Rows that are read by one statement.
+/// The number of rows that one statement reads.
 const CHUNK: usize = 1_000;
-/// How long one chunk may take on a disk that is busy.
+/// The time limit of one chunk, for a disk that is busy.
 const CHUNK_LIMIT: Duration = Duration::from_secs(60);
 const DOING: &str = "read for a backup";
 
-/// Writes everything that the database holds at one moment.
+/// Writes all contents of the database, as of one moment.
 pub(super) async fn export(target: &Target, made: Timestamp, to: &mut dyn Write) -> Result<Contents, BackupError> {
     let pool = Pool::new(target);
     let exported = export_from(&pool, made, to).await;
@@ -56,7 +56,7 @@ async fn export_table(tx: &mut Tx<'_>, table: &Table, writer: &mut Writer<'_>) -
             let row: Vec<Value> = serde_json::from_str(&row).map_err(|error| BackupError::Read(error.into()))?;
             after = Some(places.iter().filter_map(|place| row.get(*place).cloned()).collect());
             if !is_of_one_database(table, &row) {
-                // Written anew, as the databases put their spaces in different places.
+                // The JSON is formatted again, because the two databases put spaces in different places.
                 writer.row(&Value::Array(row).to_string())?;
             }
         }
@@ -66,7 +66,7 @@ async fn export_table(tx: &mut Tx<'_>, table: &Table, writer: &mut Writer<'_>) -
     }
 }
 
-/// Whether a row is of this database alone: a restored one makes it anew.
+/// Whether a row belongs to this database only. A restored database makes its own.
 fn is_of_one_database(table: &Table, row: &[Value]) -> bool {
     let key = row.first().and_then(Value::as_str);
     table.name == LEADERS || table.name == "facts" && key.is_some_and(|key| OF_ONE_DATABASE.contains(&key))
@@ -74,7 +74,7 @@ fn is_of_one_database(table: &Table, row: &[Value]) -> bool {
 
 /// The next rows in the order of the table's key, each as a JSON array.
 async fn chunk(tx: &mut Tx<'_>, table: &Table, after: Option<&[Value]>) -> Result<Vec<(String,)>, StoreError> {
-    // Put together from names in this program's own tables; what comes from outside is bound.
+    // The text consists only of names in this program's own tables. Values from outside are bound.
     let sql = AssertSqlSafe(select(table, after.is_some(), matches!(tx, Tx::Sqlite(_))));
     let keys = after.unwrap_or_default();
     macro_rules! run {
@@ -120,7 +120,7 @@ fn select(table: &Table, goes_on: bool, sqlite: bool) -> String {
     )
 }
 
-/// How many clients and leases the database holds.
+/// The numbers of clients and leases in the database.
 pub(super) async fn holdings(tx: &mut Tx<'_>) -> Result<(i64, i64), StoreError> {
     let clients = fetch_optional!(&mut *tx, "read for a backup", (i64,), CLIENTS)?;
     let leases = fetch_optional!(&mut *tx, "read for a backup", (i64,), LEASES)?;

@@ -1,4 +1,4 @@
-//! The text of a backup, line by line. No database here.
+//! The text format of a backup, line by line. This module uses no database.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, Read, Write};
@@ -13,7 +13,7 @@ use orchestrator_model::Timestamp;
 
 const FORMAT: &str = "orchestrator-backup";
 const VERSION: u32 = 1;
-/// No line is longer: a row holds an instance's specification at most.
+/// The longest line, in bytes. A row holds at most the specification of an instance.
 const LONGEST_LINE: u64 = 16 << 20;
 
 /// The first line.
@@ -26,7 +26,7 @@ struct Head {
     schema: i64,
 }
 
-/// The line above a table's rows.
+/// The line before the rows of a table.
 #[derive(Debug, Serialize, Deserialize)]
 struct TableHead {
     table: String,
@@ -116,13 +116,13 @@ pub(super) struct Row {
     pub(super) values: Vec<Value>,
 }
 
-/// Reads a backup, and refuses it at the first thing that is wrong.
+/// Reads a backup, and refuses it at the first fault.
 pub(super) struct Reader<'r> {
     from: &'r mut dyn BufRead,
     digest: Sha256,
     lines: u64,
     contents: Contents,
-    /// The table whose rows come now, with the columns that the backup has of it.
+    /// The table of the present rows, with the columns that the backup has.
     table: Option<(&'static Table, Vec<(&'static str, Kind)>)>,
     ended: bool,
 }
@@ -162,12 +162,12 @@ impl<'r> Reader<'r> {
         &self.contents
     }
 
-    /// The columns that the backup has of the table whose rows come now.
+    /// The backup's columns of the table of the present rows.
     pub(super) fn columns(&self) -> &[(&'static str, Kind)] {
         self.table.as_ref().map_or(&[], |(_, columns)| columns)
     }
 
-    /// The next row; `None` after the last one, when the digest was found right.
+    /// The next row; `None` after the last one, once the digest was verified.
     pub(super) fn next_row(&mut self) -> Result<Option<Row>, BackupError> {
         while !self.ended {
             let line = self.line()?;

@@ -1,4 +1,4 @@
-//! Backup → database.
+//! Writes a backup into a database.
 
 use std::collections::HashMap;
 use std::io::BufRead;
@@ -17,11 +17,11 @@ use crate::url::Target;
 use crate::{SEAL, StoreError, migrate};
 
 const WAIT_FOR_READER: &str = "set local idle_in_transaction_session_timeout = 0";
-/// Takes the lead for nobody.
+/// Raises the epoch, so that no running daemon keeps the lead.
 const DEPOSE: &str = "update leaders set epoch = epoch + 1, holder = 'a restored backup'";
-/// Rows that are written by one statement.
+/// The number of rows that one statement writes.
 const CHUNK: usize = 500;
-/// How long one statement may take. One that empties a table may go through a million rows.
+/// The time limit of one statement. One that empties a table may delete a million rows.
 const STATEMENT_LIMIT: Duration = Duration::from_secs(600);
 const DOING: &str = "restore a backup";
 
@@ -31,7 +31,7 @@ pub(super) struct Imported {
     pub(super) identity: Identity,
 }
 
-/// Puts all of a backup into the database, or nothing. `kept` is the identity that the machine's file has.
+/// Writes the whole backup into the database, or nothing. `kept` is the identity in the machine's file.
 pub(super) async fn import(
     target: &Target,
     from: &mut dyn BufRead,
@@ -52,15 +52,15 @@ pub(super) async fn import(
         run(connection.execute(BEGIN)).await?;
     }
     if matches!(tx, Tx::Postgres(_)) {
-        // A backup may come slowly, by a pipe.
+        // A backup may arrive slowly, through a pipe.
         execute(&mut tx, WAIT_FOR_READER.to_owned(), None).await?;
     }
     empty(&mut tx, how.replace).await?;
     // A transaction that is dropped before its commit changes nothing.
     let imported = fill(&mut tx, reader, how.secrets).await?;
-    // What runs may have been made since: it is known by its mark alone until it is recorded again.
+    // Running instances may be newer than the backup. Until they are recorded again, only their mark identifies them.
     execute(&mut tx, "update containers set reference = null".to_owned(), None).await?;
-    // A daemon of another machine that has the database open writes nothing more into it.
+    // A daemon of another machine that has the database open cannot write any more.
     execute(&mut tx, DEPOSE.to_owned(), None).await?;
     check_identity(&imported.identity, kept, how.replace)?;
     commit(tx).await?;
@@ -68,7 +68,7 @@ pub(super) async fn import(
     Ok(imported)
 }
 
-/// Makes room: a database that holds clients or leases is emptied only when that was asked for.
+/// Empties the database. One with clients or leases is emptied only if the caller asked for that.
 async fn empty(tx: &mut Tx<'_>, replace: bool) -> Result<(), BackupError> {
     let (clients, leases) = holdings(tx).await?;
     if !replace && clients + leases > 0 {
@@ -113,14 +113,13 @@ async fn fill(tx: &mut Tx<'_>, mut reader: Reader<'_>, secrets: SecretsInBackup<
     })
 }
 
-/// Whether a row is restored. A secret is once it can be opened.
+/// Whether a row is restored. A secret is restored only if it can be opened.
 fn is_taken(row: &Row, secrets: SecretsInBackup<'_>) -> Result<bool, BackupError> {
     match secrets {
         SecretsInBackup::LeftOut => Ok(!OF_SECRETS.contains(&row.table)),
         SecretsInBackup::Checked(opens) if row.table == "secrets" => {
             match opens(text(row, 0), text(row, 1)) {
-                // A witness that testifies to nothing that anybody has sealed is worth nothing. If there are secrets, the
-                // next of them is refused.
+                // A witness without secrets is useless. If there are secrets, the next of them is refused.
                 Err(_) if text(row, 0) == SEAL => Ok(false),
                 opened => opened.map(|()| true).map_err(BackupError::Sealed),
             }
@@ -129,12 +128,12 @@ fn is_taken(row: &Row, secrets: SecretsInBackup<'_>) -> Result<bool, BackupError
     }
 }
 
-/// A column of text.
+/// The text in a column.
 fn text(row: &Row, place: usize) -> &str {
     row.values.get(place).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// Reports a row that this version's tables refuse as a backup of an older schema, if it is one.
+/// If this version's tables refuse a row of a backup with an older schema, returns that as the error.
 fn older_or(fault: StoreError, contents: &Contents) -> BackupError {
     if matches!(fault, StoreError::Failed { .. }) && migrate::check_current(contents.schema).is_err() {
         return BackupError::Older {
@@ -156,7 +155,7 @@ fn check_identity(restored: &Identity, kept: Option<&Identity>, replace: bool) -
     }
 }
 
-/// The statement that takes rows of a table as one JSON text: an array of arrays.
+/// The statement that inserts rows of a table from one JSON text: an array of arrays.
 fn insert_into(table: &str, columns: &[(&str, Kind)], sqlite: bool) -> String {
     let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
     let value = |(place, (_, kind)): (usize, &(&str, Kind))| match (sqlite, kind) {
@@ -183,7 +182,7 @@ async fn put(tx: &mut Tx<'_>, insert: &str, rows: &[Row]) -> Result<(), StoreErr
     execute(tx, insert.to_owned(), Some(&text)).await
 }
 
-/// Runs a statement that was put together from names in this program's own tables; what comes from outside is bound.
+/// Runs a statement that consists only of names in this program's own tables. Values from outside are bound.
 async fn execute(tx: &mut Tx<'_>, sql: String, bind: Option<&str>) -> Result<(), StoreError> {
     macro_rules! query {
         ($connection:expr) => {{

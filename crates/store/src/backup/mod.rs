@@ -1,4 +1,4 @@
-//! Backups: everything that is recorded, as one stream of text that either database writes and either one reads.
+//! Backups: the whole database as one stream of text, in a format that is the same for both kinds of databases.
 //!
 //! ```text
 //! {"format":"orchestrator-backup","version":1,"program":"0.3.0","made":"2026-11-28T…Z","schema":3}
@@ -10,11 +10,12 @@
 //! {"rows":{"clients":2,"facts":3,…},"sha256":"…"}
 //! ```
 //!
-//! - It is one moment of the database, taken beside a daemon that goes on working, in chunks of rows: its memory does
-//!   not grow with the database.
-//! - The last line counts the rows and has the digest of all lines before it. What was cut short or changed is refused.
-//! - A restore is one transaction: the database holds all of the backup, or what it held before.
-//! - A restored database is born anew. A daemon that still has the old one open notices.
+//! - A backup shows one moment of the database, even while a daemon uses it. It is read in chunks, so that its memory
+//!   does not grow with the database.
+//! - The last line has the number of rows and the digest of all lines before it. A truncated or changed backup is
+//!   refused.
+//! - A restore is one transaction: afterwards the database has the whole backup, or what it had before.
+//! - A restored database gets a new birth id, by which a daemon that still has the old one open notices the change.
 
 mod aside;
 mod error;
@@ -33,7 +34,7 @@ use super::{Store, StoreError};
 pub use error::BackupError;
 use orchestrator_model::Timestamp;
 
-/// The statements that are one text for both databases.
+/// The statements that are the same for both databases.
 pub(super) const STATEMENTS: &[&str] = export::STATEMENTS;
 
 /// The contents of a backup.
@@ -41,44 +42,44 @@ pub(super) const STATEMENTS: &[&str] = export::STATEMENTS;
 pub struct Contents {
     /// The version of the program that wrote it.
     pub program: String,
-    /// The moment that it shows, by the wall clock of the machine that wrote it.
+    /// The moment that it shows, by the clock of the machine that wrote it.
     pub made: Timestamp,
     /// The version of the schema: the number of the last migration.
     pub schema: i64,
-    /// Rows by table.
+    /// The number of rows by table.
     pub rows: BTreeMap<String, u64>,
 }
 
 /// The result of a restore.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Restored {
-    /// The contents of the database now.
+    /// The contents of the restored database.
     #[serde(flatten)]
     pub contents: Contents,
-    /// Where the file of a damaged database is now, in whose place a new one was made.
+    /// The new name of a damaged database file, which the restored one has replaced.
     pub set_aside: Option<PathBuf>,
 }
 
 impl Contents {
-    /// How many rows of a table it holds.
+    /// The number of rows of a table.
     pub fn count(&self, table: &str) -> u64 {
         self.rows.get(table).copied().unwrap_or_default()
     }
 }
 
-/// How a backup is restored.
+/// Options of a restore.
 #[derive(Clone, Copy)]
 pub struct Restore<'a> {
-    /// Whether all that the database holds is replaced. Without this the database must hold nothing.
+    /// Whether to replace the contents of the database. Without this the database must be empty.
     pub replace: bool,
-    /// What happens to the sealed secrets of the backup.
+    /// The treatment of the backup's sealed secrets.
     pub secrets: SecretsInBackup<'a>,
 }
 
-/// What a restore does with the sealed secrets of a backup.
+/// The treatment of a backup's sealed secrets.
 #[derive(Clone, Copy)]
 pub enum SecretsInBackup<'a> {
-    /// They are restored if this opens each, by its name and its sealed text. The error says why it does not.
+    /// They are restored if this function opens each, by its name and its sealed text. Its error is the reason.
     Checked(&'a dyn Fn(&str, &str) -> Result<(), String>),
     /// They are left out, with the certificate authorities. The daemon makes new ones.
     LeftOut,
@@ -99,22 +100,22 @@ impl Store {
         export::export(&target, made, to).await
     }
 
-    /// Puts what a backup holds into the database at `url`, which no daemon may use. The database must hold nothing, or
-    /// [`Restore::replace`] be set: then all that it held is gone, the file at `identity` gets the backup's identity, and the file
-    /// of a SQLite database that is damaged is kept under another name.
+    /// Restores a backup into the database at `url`, which no daemon may use. The database must be empty, unless
+    /// [`Restore::replace`] is set. Then its contents are replaced, the file at `identity` gets the backup's identity,
+    /// and a damaged SQLite file is kept under another name.
     ///
     /// # Errors
     ///
-    /// When a daemon runs on this identity, when the database or the file holds something else and `replace` is not
-    /// set, when a secret of the backup cannot be opened, and when the backup is no backup, is damaged, is cut short, or is newer than this program. Then nothing was
-    /// changed.
+    /// When a daemon uses this identity; when the database or the file has other contents and `replace` is not set;
+    /// when a secret of the backup cannot be opened; when the backup is not one, is damaged, truncated or newer than
+    /// this program. Then nothing was changed.
     pub async fn restore(
         url: &str,
         identity: &Path,
         from: &mut dyn BufRead,
         how: Restore<'_>,
     ) -> Result<Restored, BackupError> {
-        // Its lock keeps daemons away until the end.
+        // The lock keeps daemons away until the end.
         let file = IdentityFile::open(identity).map_err(|fault| match fault {
             StoreError::Away { .. } => BackupError::InUse(fault),
             fault => fault.into(),
@@ -136,11 +137,11 @@ impl Store {
         })
     }
 
-    /// Reads a whole backup, as a restore would, and says what it holds. Touches no database.
+    /// Reads and verifies a whole backup as a restore would, and returns its contents. Uses no database.
     ///
     /// # Errors
     ///
-    /// When it is no backup, is damaged, is cut short, or is newer than this program.
+    /// When it is not a backup, or is damaged, truncated or newer than this program.
     pub fn examine_backup(from: &mut dyn BufRead) -> Result<Contents, BackupError> {
         let mut reader = format::Reader::begin(from)?;
         while reader.next_row()?.is_some() {}

@@ -1,4 +1,4 @@
-//! The tables that a backup holds, with their columns, in an order in which each row finds the rows that it refers to.
+//! The tables of a backup with their columns. A table comes after those to which its rows refer.
 
 /// The type of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,13 +15,13 @@ use Kind::{Integer, Text};
 #[derive(Debug)]
 pub(super) struct Table {
     pub(super) name: &'static str,
-    /// The columns. A test compares them with those that the databases have.
+    /// The columns. A test compares them with those of the databases.
     pub(super) columns: &'static [(&'static str, Kind)],
-    /// The columns of its key, by which its rows are ordered.
+    /// The columns of its key, which order its rows.
     pub(super) key: &'static [&'static str],
 }
 
-/// All of them. Rows go in from the first table to the last, and out from the last to the first.
+/// All tables. Rows are inserted from the first table to the last, and deleted from the last to the first.
 pub(super) const TABLES: &[Table] = &[
     Table {
         name: "facts",
@@ -223,28 +223,28 @@ pub(super) const TABLES: &[Table] = &[
     },
 ];
 
-/// Facts of one database's own, which a restored one makes anew.
+/// Facts that belong to one database only. A restored database makes its own.
 pub(super) const OF_ONE_DATABASE: [&str; 2] = ["birth", "beat"];
 
-/// The table of who writes. A backup has no rows of it, and a restore deposes who is in it.
+/// The table of the leader. A backup has no rows of it, and a restore deposes the present leader.
 pub(super) const LEADERS: &str = "leaders";
 
-/// The tables of what is sealed, and of what is of no use without it.
+/// The tables with sealed values, and those that are useless without them.
 pub(super) const OF_SECRETS: [&str; 3] = ["secrets", "authorities", "certificates"];
 
-/// The table of this name.
+/// The table with this name.
 pub(super) fn table(name: &str) -> Option<&'static Table> {
     TABLES.iter().find(|table| table.name == name)
 }
 
 impl Table {
-    /// The type of the column of this name.
+    /// The type of the column with this name.
     pub(super) fn kind(&self, column: &str) -> Option<Kind> {
         let found = self.columns.iter().find(|(name, _)| *name == column);
         found.map(|(_, kind)| *kind)
     }
 
-    /// The place of each key column among the columns.
+    /// The positions of the key columns among the columns.
     pub(super) fn key_places(&self) -> Vec<usize> {
         let place = |key: &&str| self.columns.iter().position(|(name, _)| name == key);
         self.key.iter().filter_map(place).collect()

@@ -1,13 +1,13 @@
-//! The file that has the identity, too: with it a server that lost its database is still the same to its clients
-//! (RFC 9915, section 11), and gives each the address it had.
+//! The identity file, which has a copy of the identity. With it, a server that lost its database is still the same
+//! server to its clients (RFC 9915, section 11), and assigns each the address it had.
 //!
 //! | | the database is new | the database has an identity |
 //! |---|---|---|
-//! | no file | a random one, for both | it is copied into the file |
-//! | a file | the file's, for both | the same: all is well; another: the operator has to choose |
+//! | no file | a random identity, for both | the identity is copied into the file |
+//! | a file | the file's identity, for both | if both are equal, it is used; otherwise the operator has to choose |
 //!
-//! The file is replaced as a whole and is on disk before anyone is served. Whoever has it open holds a lock on it, so
-//! that no two daemons are the same one.
+//! The file is replaced as a whole, and is on disk before any client is answered. A process that has it open holds a
+//! lock on it, so that no two daemons use one identity.
 
 use std::collections::HashMap;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
@@ -22,29 +22,29 @@ use super::{ALLOCATION_KEY, Identity, SERVER_DUID};
 use crate::{AwayCause, StoreError};
 use orchestrator_runtime::files::{self, Symlinks};
 
-/// The head of the file, for people who find it.
+/// The first lines of the file, for people who find it.
 const HEAD: &str = "\
 # Who this orchestrator is to its clients, also without its database. Keep it as secret as the database, and back it up
 # with it: with the key one can foresee which addresses clients get.
 ";
-/// No identity is longer; what is longer is another file.
+/// The largest identity file, in bytes. A longer file is something else.
 const LONGEST: u64 = 4096;
 
-/// The file, which no other daemon has open.
+/// The identity file, locked against other daemons.
 #[derive(Debug)]
 pub(crate) struct IdentityFile {
     path: PathBuf,
-    /// Held for its lock.
+    /// Keeps the lock.
     _locked: File,
     identity: Option<Identity>,
 }
 
 impl IdentityFile {
-    /// Opens and reads the file; makes an empty one where there is none.
+    /// Opens and reads the file. Creates an empty one if it is missing.
     ///
     /// # Errors
     ///
-    /// `Away` when it cannot be opened, made or locked; [`NotAnIdentity`](StoreError::NotAnIdentity).
+    /// `Away` when it cannot be opened, created or locked; [`NotAnIdentity`](StoreError::NotAnIdentity).
     pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
         let fault = |source| fault(path, source);
         if let Some(parent) = path.parent() {
@@ -62,11 +62,11 @@ impl IdentityFile {
         })
     }
 
-    /// The identity in the file, if there is one; changes nothing.
+    /// The identity in the file, if there is one. Changes nothing.
     ///
     /// # Errors
     ///
-    /// As [`open`](Self::open), but for the lock.
+    /// Those of [`open`](Self::open), except for the lock.
     pub(crate) fn look(path: &Path) -> Result<Option<Identity>, StoreError> {
         match files::open_regular(OpenOptions::new().read(true), path, Symlinks::Follow) {
             Ok(mut file) => read(&mut file, path),
@@ -80,7 +80,7 @@ impl IdentityFile {
         self.identity.as_ref()
     }
 
-    /// Has it hold the identity of the database.
+    /// Makes sure that the file has the identity of the database.
     ///
     /// # Errors
     ///
@@ -97,7 +97,7 @@ impl IdentityFile {
         }
     }
 
-    /// The lock goes over with the content: the new file is locked before it has the name.
+    /// Replaces the content. The lock is kept: the new file is locked before it gets the name.
     ///
     /// # Errors
     ///
@@ -121,24 +121,24 @@ impl IdentityFile {
     }
 }
 
-/// Writes the identity into the file `new`, which then takes the place of the one at `path`.
+/// Writes the identity into the file `new`, and renames it to `path`.
 fn put_in_place(mut file: &File, new: &Path, path: &Path, identity: &Identity) -> io::Result<()> {
     file.write_all(text(identity).as_bytes())?;
     file.sync_all()?;
     fs::rename(new, path)?;
-    // The name is on disk when the directory is.
+    // The name is on disk once the directory is synchronized.
     File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
 }
 
-/// How files are made: for nobody but their owner.
+/// The options of new files: only their owner may read them.
 fn options() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.write(true).create(true).mode(0o600);
     options
 }
 
-/// How often a lock that is held is tried, and the pause between two tries: a daemon that is just ending may still have
-/// it, and so may a process that it has just started, until that begins its own program.
+/// How often a held lock is tried. A daemon that is just ending may still have it, and so may a process that it has
+/// just started, until that runs its own program.
 const LOCK_TRIES: u32 = 10;
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
 

@@ -1,4 +1,4 @@
-//! What is made once and kept, in the database and in a file beside it: who this daemon is.
+//! The identity of the daemon, which is made once and kept in the database and in a file.
 
 pub(super) mod file;
 
@@ -22,23 +22,23 @@ const SITE: &str = "site";
 const SERVER_DUID: &str = "server-duid";
 const ALLOCATION_KEY: &str = "allocation-key";
 
-/// From when DUIDs count time: midnight UTC, January 1, 2000, in seconds since 1970.
+/// The begin of the time in DUIDs: midnight UTC, January 1, 2000, in seconds since 1970.
 const DUID_EPOCH: u64 = 946_684_800;
 
 /// The identity of this daemon, for as long as its database or its file exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
-    /// Marks everything that is made.
+    /// The mark of everything that the daemon creates.
     pub site: SiteId,
-    /// The server identifier of the DHCPv6 server: a DUID-LLT (RFC 9915, section 11.2). Sites that were made earlier have a
-    /// DUID-UUID (RFC 6355), and keep it.
+    /// The server identifier of the DHCPv6 server: a DUID-LLT (RFC 9915, section 11.2). Older sites have a DUID-UUID
+    /// (RFC 6355), and keep it.
     pub server_duid: Duid,
-    /// Key of the hash by which addresses are chosen, so that no client can foresee another's.
+    /// The key of the hash that chooses addresses, so that no client can predict another's.
     pub allocation_key: [u8; 16],
 }
 
-/// Reads the identity, and with it everything else that was made once with the database. Where there is no identity it is
-/// made first: of the file, or at random.
+/// Reads the identity and the other facts that were made once with the database. A missing identity is taken from the
+/// file, or made at random.
 pub(super) async fn ensure_identity(
     session: &mut Session,
     file: Option<&IdentityFile>,
@@ -64,13 +64,13 @@ pub(super) async fn ensure_identity(
     Ok((identity, facts))
 }
 
-/// When this host was first seen, where this start makes its row. The daemon's clock is not there yet.
+/// The time for this host's row, if this start creates it. The daemon's clock does not run yet.
 fn made_at(now: SystemTime) -> Timestamp {
     let since = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
     Timestamp(i64::try_from(since).unwrap_or(i64::MAX))
 }
 
-/// A new id. The error says that the operating system gives none.
+/// A new random id. Fails if the operating system gives no random bytes.
 pub(super) fn random_id() -> Result<Id, StoreError> {
     Id::random().map_err(|source| StoreError::Random {
         source: Arc::new(source),
@@ -97,7 +97,7 @@ impl Identity {
         })
     }
 
-    /// As it is written, fact by fact.
+    /// The facts in which the identity is stored.
     fn facts(&self) -> [(&'static str, String); 3] {
         [
             (SITE, self.site.to_string()),
@@ -115,7 +115,7 @@ impl Identity {
         Self::read(facts).map_err(|key| Columns("fact").bad(key, facts.get(key).map_or("", String::as_str)))
     }
 
-    /// The error is the key of a fact that is missing or cannot be read.
+    /// Reads the facts. The error is the key of a fact that is missing or cannot be read.
     fn read(facts: &HashMap<String, String>) -> Result<Self, &'static str> {
         let fact = |key: &'static str| facts.get(key).map(String::as_str).ok_or(key);
         let key = fact(ALLOCATION_KEY)?;
@@ -129,15 +129,16 @@ impl Identity {
     }
 }
 
-/// A DUID of type 1 (RFC 9915, section 11.2) of this time and a link-layer address, which is made one that no device has.
+/// A DUID of type 1 (RFC 9915, section 11.2) from this time and a link-layer address, which is changed into one that no
+/// device has.
 ///
-/// Clients are to take a DUID of any type, and game consoles were captured that pass over an Advertise whose server has
-/// one of type 4, which is younger than they are. Type 1 is what most other servers have.
+/// Clients are to accept a DUID of any type. But captures show game consoles that ignore an Advertise whose server has
+/// a DUID of type 4, which is newer than they are. Most other servers have type 1.
 fn duid_llt(now: SystemTime, mut address: [u8; 6]) -> Result<Duid, StoreError> {
-    // Locally administered, and no group.
+    // Locally administered, and not a group address.
     address[0] = (address[0] & 0xfc) | 0x02;
     let since = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    // Modulo 2³², as the standard has it.
+    // Modulo 2³², as in the standard.
     let [_, _, _, _, time @ ..] = since.saturating_sub(DUID_EPOCH).to_be_bytes();
     let duid = [&[0, 1, 0, 1][..], &time, &address].concat();
     Duid::new(duid).map_err(|error| Columns("fact").bad(SERVER_DUID, error))
@@ -159,7 +160,7 @@ mod tests {
         let duid = duid_llt(now, [0xff; 6]).unwrap();
         let llt = [0, 1, 0, 1, 1, 2, 3, 4, 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff];
         assert_eq!(duid.as_bytes(), llt);
-        // A clock that was never set is no reason to have none.
+        // A clock that was never set must not prevent a DUID.
         let unset = duid_llt(UNIX_EPOCH, [0; 6]).unwrap();
         assert_eq!(unset.as_bytes()[4..9], [0, 0, 0, 0, 2]);
         let [one, other] = [Identity::random(), Identity::random()].map(Result::unwrap);

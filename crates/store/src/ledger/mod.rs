@@ -1,7 +1,7 @@
-//! The rows of a group of lease changes: as they were found, and as the changes leave them.
+//! The rows of a group of lease changes: as they were read, and as the changes leave them.
 //!
-//! A group is read, decided and written as a whole, by a few statements, however many changes it has. Each change sees
-//! the effects of earlier ones of its group.
+//! A group is read, decided and written as a whole by a few statements, however many changes it has. Each change sees
+//! the effects of earlier changes in its group.
 
 mod names;
 mod read;
@@ -19,12 +19,12 @@ use super::rules::Known;
 use super::text::plain;
 use orchestrator_model::{ClientId, Duid, GrantedTo, Iaid, LeaseChange, LeaseSource, LeaseState, Leased, Timestamp};
 
-/// Every statement over many rows that a group takes.
+/// Every statement over many rows that a group needs.
 pub(super) fn many() -> impl Iterator<Item = &'static ManyRows> {
     read::MANY.into_iter().chain(write::MANY)
 }
 
-/// A client of a group. Its place in [`Ledger::clients`] stands for it.
+/// A client of a group. Its index in [`Ledger::clients`] identifies it.
 struct ClientEntry {
     id: ClientId,
     link: Arc<str>,
@@ -53,22 +53,22 @@ struct LeaseEntry {
     touched: Touched,
 }
 
-/// How much of a row is written. A greater value writes more columns and indexes.
+/// Which columns of a row are written. A greater value writes more columns and indexes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Touched {
     Nothing,
-    /// A lease that goes on for at least as long as it did.
+    /// The lease was extended, or its end stays the same.
     Extended,
-    /// A lease that ended, or that goes on for less.
+    /// The lease ended or was shortened.
     Cut,
-    /// All of a row that is there.
+    /// All columns of an existing row.
     Everything,
-    /// A row that was not there.
+    /// A new row.
     New,
 }
 
 impl LeaseEntry {
-    /// When the clock is to be asked about it; only these states end by the clock.
+    /// When to check whether it has ended; `None` for states that do not end by the clock.
     fn due(&self) -> Option<i64> {
         let ends = matches!(self.state, LeaseState::Active | LeaseState::Declined);
         ends.then_some(self.valid_until.0)
@@ -83,7 +83,7 @@ pub(super) struct Ledger {
     clients: Vec<ClientEntry>,
     by_duid: HashMap<(Arc<str>, Duid), usize>,
     leases: HashMap<LeaseKey, LeaseEntry>,
-    /// The ids of clients that were never seen.
+    /// The ids of new clients.
     names: Names,
     /// The names of the group's links, each once.
     links: Vec<Arc<str>>,
@@ -106,7 +106,7 @@ impl Ledger {
         Some((known, client.wants_instance))
     }
 
-    /// A change's client holds the lease from now on.
+    /// The change's client holds the lease from now on.
     pub(super) fn grant(&mut self, change: &LeaseChange) -> Result<ClientId, StoreError> {
         let client = self.see(change)?;
         let key = self.key(change);
@@ -131,7 +131,7 @@ impl Ledger {
         Ok(self.clients[client].id)
     }
 
-    /// A change's client goes on holding its lease.
+    /// The change's client continues to hold its lease.
     pub(super) fn extend(&mut self, change: &LeaseChange) -> Result<ClientId, StoreError> {
         let client = self.see(change)?;
         let key = self.key(change);
@@ -153,7 +153,7 @@ impl Ledger {
         Ok(self.clients[client].id)
     }
 
-    /// The lease ends in this state; a declined one keeps the end of its quarantine.
+    /// Ends the lease in this state. A declined lease keeps the end of its quarantine.
     pub(super) fn end(&mut self, change: &LeaseChange, state: LeaseState) {
         let key = self.key(change);
         if let Some(lease) = self.leases.get_mut(&key) {
@@ -166,7 +166,7 @@ impl Ledger {
         }
     }
 
-    /// Remembers how a client showed itself, and has it want an instance.
+    /// Records what a change says about its client, and that the client wants an instance.
     fn see(&mut self, change: &LeaseChange) -> Result<usize, StoreError> {
         let key = (self.link(&change.link), change.duid.clone());
         let index = match self.by_duid.get(&key) {
@@ -182,7 +182,7 @@ impl Ledger {
             || (hostname.is_some() && hostname != client.hostname)
             || class != client.class
             || !client.wants_instance;
-        // The lease shows when the client was last seen. No row is written for that alone.
+        // The lease has the time when the client was last seen. No row is written for that alone.
         if is_news {
             client.link_layer = link_layer.or(client.link_layer.take());
             client.hostname = hostname.or(client.hostname.take());
@@ -193,7 +193,7 @@ impl Ledger {
         Ok(index)
     }
 
-    /// Makes the row of a client that was never seen.
+    /// Creates the row of a new client.
     fn meet(&mut self, key: (Arc<str>, Duid), at: Timestamp) -> Result<usize, StoreError> {
         let id = self.names.next()?;
         let index = self.clients.len();
@@ -217,7 +217,7 @@ impl Ledger {
         (self.link(&change.link), change.leased)
     }
 
-    /// The one copy of a link's name. A group has few links.
+    /// The shared copy of a link's name. A group has few links.
     fn link(&mut self, name: &str) -> Arc<str> {
         if let Some(known) = self.links.iter().find(|known| &***known == name) {
             return known.clone();

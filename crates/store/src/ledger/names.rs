@@ -1,4 +1,4 @@
-//! Ids for clients of one burst.
+//! Ids for the clients of one burst.
 //!
 //! An id is random, so that its first digits identify a client. The ids of a burst share their first random digits. So
 //! they lie close together in every index, and the database writes few pages instead of one for each client.
@@ -8,15 +8,15 @@ use std::sync::Arc;
 use crate::StoreError;
 use orchestrator_model::ClientId;
 
-/// Ids that lie together: twelve bits number them.
+/// The number of consecutive ids with one origin: twelve bits.
 const TOGETHER: u64 = 1 << 12;
 /// The number of low bits that only look random and distinguish nothing.
 const LOW: u32 = 20;
 const LOW_MASK: u64 = (1 << LOW) - 1;
-/// Odd: it comes by every value of the low bits.
+/// The step between two ids. It is odd, so that all values of the low bits occur.
 const STEP: u64 = 0x9e3b1;
 
-/// Gives out ids, each once.
+/// Generates ids, each once.
 #[derive(Default)]
 pub(super) struct Names {
     origin: u64,
@@ -24,7 +24,7 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// An id that this has not given out.
+    /// A new id.
     pub(super) fn next(&mut self) -> Result<ClientId, StoreError> {
         if self.given.is_multiple_of(TOGETHER) {
             self.origin = getrandom::u64().map_err(|error| StoreError::Random {
@@ -37,7 +37,7 @@ impl Names {
     }
 }
 
-/// Sixteen bits of the origin, the number on top of the origin's next twelve, and the rest.
+/// Combines sixteen bits of the origin, the number on top of the origin's next twelve bits, and the rest.
 fn name(origin: u64, number: u64) -> ClientId {
     let herd = origin >> 48 << 32;
     let place = (origin >> LOW).wrapping_add(number) % TOGETHER;

@@ -1,4 +1,4 @@
-//! Finds the rows of a group.
+//! Reads the rows of a group.
 
 use sqlx::sqlite::SqliteRow;
 use sqlx::{FromRow, Row as _, SqliteConnection};
@@ -58,7 +58,7 @@ struct ClientRow {
     first_seen: i64,
 }
 
-/// A row of either.
+/// A row of a client or a lease.
 enum Row {
     Lease(Box<LeaseRow>),
     Client(ClientRow),
@@ -66,7 +66,7 @@ enum Row {
 
 impl FromRow<'_, SqliteRow> for Row {
     fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
-        // Only a lease has one.
+        // Only the row of a lease has one.
         match row.try_column("address") {
             Ok(_) => LeaseRow::from_row(row).map(Box::new).map(Self::Lease),
             Err(_) => ClientRow::from_row(row).map(Self::Client),
@@ -74,7 +74,7 @@ impl FromRow<'_, SqliteRow> for Row {
     }
 }
 
-/// The changes that have a client hold something: of the others, nothing is to be known but the lease.
+/// The changes that begin or extend a lease. For the other changes, only the lease itself is read.
 fn holding<'c>(changes: &[&'c LeaseChange]) -> impl Iterator<Item = &'c LeaseChange> {
     changes.iter().copied().filter(|change| change.verb == LeaseVerb::Hold)
 }
@@ -83,7 +83,7 @@ fn client_of(change: &LeaseChange) -> (&str, String) {
     (&change.link, change.duid.to_string())
 }
 
-/// Each key once, in the order of the index that has it.
+/// Each key once, in the order of its index.
 fn sorted<'c>(keys: impl Iterator<Item = (&'c str, String)>) -> Vec<(&'c str, String)> {
     let mut keys: Vec<_> = keys.collect();
     keys.sort_unstable();
@@ -92,7 +92,7 @@ fn sorted<'c>(keys: impl Iterator<Item = (&'c str, String)>) -> Vec<(&'c str, St
 }
 
 impl Ledger {
-    /// Reads what is known of the leases and clients of a group.
+    /// Reads the leases and clients of a group.
     pub(crate) async fn read(batch: &mut Batch<'_>, changes: &[&LeaseChange]) -> Result<Self, StoreError> {
         let mut ledger = Self::default();
         let leases = sorted(
@@ -101,7 +101,7 @@ impl Ledger {
                 .map(|change| (change.link.as_str(), change.leased.to_string())),
         );
         if let Some((script, connection)) = batch.script_for(changes.len()) {
-            // One round trip reads both. A client without a lease is not known yet.
+            // One round trip reads both. A client without a lease is not read by it.
             return ledger
                 .read_few(script, connection, changes, &leases)
                 .await

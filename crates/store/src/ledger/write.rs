@@ -47,7 +47,7 @@ static ADD_LEASES: ManyRows = ManyRows::new(
         valid_until, granted, changed, due)
     select * from told where link is not null",
 );
-// Each of the others leaves alone what it does not change, and the indexes on it.
+// Each of the others leaves out unchanged columns, and so the indexes on them.
 static CHANGE_CLIENTS: ManyRows = ManyRows::new(
     CLIENT,
     "update or fail clients set link_layer = told.link_layer, hostname = told.hostname, class = told.class,
@@ -88,7 +88,7 @@ pub(super) static MANY: [&ManyRows; 6] = [
 ];
 
 impl Ledger {
-    /// Writes every row that is not as it was found.
+    /// Writes every row that has changed.
     pub(crate) async fn write(&self, batch: &mut Batch<'_>) -> Result<(), StoreError> {
         for (touched, statement) in [(Touched::New, &ADD_CLIENTS), (Touched::Everything, &CHANGE_CLIENTS)] {
             let clients = self.clients.iter().filter(|client| client.touched == touched);
@@ -131,7 +131,7 @@ impl Ledger {
     }
 }
 
-/// A client as the columns of its row.
+/// A client as columns of its row.
 struct ClientColumns<'l> {
     id: String,
     duid: String,
@@ -148,7 +148,7 @@ impl<'l> ClientColumns<'l> {
     }
 }
 
-/// A lease as the columns of its row.
+/// A lease as columns of its row.
 struct LeaseColumns<'l> {
     link: &'l str,
     leased: String,

@@ -15,7 +15,7 @@ statements! {
     LIST = "select id, certificate, created, until, retired, trusted_until from authorities
         order by coalesce(retired, 9223372036854775807), created, id";
     ADD = "insert into authorities (id, certificate, created, until, trusted_until) values ($1, $2, $3, $4, $4)";
-    // What it issued is accepted until the last of it ends; at once, where `$3` is 1.
+    // Its certificates are accepted until the last of them ends. If `$3` is 1, they are refused at once.
     RETIRE = "update authorities set retired = $2, trusted_until = case when $3 = 1 then $2 else
             coalesce((select max(c.until) from certificates c where c.authority = $1), $2) end
         where id = $1";
@@ -49,7 +49,7 @@ impl TryFrom<AuthorityRow> for Authority {
     }
 }
 
-/// An authority that is to issue from now on, with its sealed private key.
+/// A new authority, with its sealed private key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewAuthority {
     /// Its id.
@@ -60,35 +60,35 @@ pub struct NewAuthority {
     pub until: Timestamp,
     /// Its private key, sealed with the key of the witness.
     pub sealed_key: String,
-    /// The authority that issued until now, as the caller has seen it. It retires.
+    /// The present authority as the caller has read it. It retires.
     pub replaces: Option<Id>,
-    /// Whether what retired authorities have issued is refused at once.
+    /// Whether certificates of retired authorities are refused at once.
     pub ends_others: bool,
-    /// Now.
+    /// The present time.
     pub at: Timestamp,
 }
 
-/// The name of the secret that is an authority's private key.
+/// The name of the secret with an authority's private key.
 pub fn authority_key_name(id: Id) -> String {
     format!("ca/{id}")
 }
 
 impl SealedRows {
-    /// All authorities, in the order in which they retired; the one that issues comes last.
+    /// All authorities, in the order in which they retired. The one that issues comes last.
     ///
     /// # Errors
     ///
-    /// When the database is away or holds what cannot be read.
+    /// When the database is unreachable, or a row cannot be read.
     pub async fn authorities(&self) -> Result<Vec<Authority>, StoreError> {
         read_all(&mut self.way.read().await?).await
     }
 
-    /// Adds an authority, which issues from now on; the one before retires, and its private key is forgotten.
-    /// [`Written::Outrun`] when another key or another authority is in force than the caller has seen.
+    /// Adds an authority, which issues from now on. The one before retires, and its private key is deleted.
+    /// [`Written::Outrun`] when the key or the authority in force is not the one that the caller has read.
     ///
     /// # Errors
     ///
-    /// When the database is away.
+    /// When the database is unreachable.
     pub async fn add_authority(&self, seal: &str, new: NewAuthority) -> Result<Written, StoreError> {
         self.way
             .write(AddAuthority {
@@ -115,7 +115,7 @@ impl Write for AddAuthority {
 
     async fn apply(&self, batch: &mut Batch<'_>) -> Result<Written, StoreError> {
         let new = &self.new;
-        // It locks the one row that all writers of these tables lock: nobody else adds an authority meanwhile.
+        // This locks the row that all writers of these tables lock, so nobody else adds an authority meanwhile.
         if !is_witness(&mut batch.tx, &self.seal).await? {
             return Ok(Written::Outrun);
         }

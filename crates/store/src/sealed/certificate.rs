@@ -13,7 +13,7 @@ use orchestrator_model::Timestamp;
 statements! {
     LIST = "select serial, authority, subject, purpose, created, until, revoked from certificates
         order by created, serial";
-    // It also keeps the authority from retiring until the commit.
+    // This also prevents the authority from retiring until the commit.
     ISSUES = "update authorities set until = until where id = $1 and retired is null";
     ADD = "insert into certificates (serial, authority, subject, purpose, created, until)
         values ($1, $2, $3, $4, $5, $6)";
@@ -51,32 +51,32 @@ impl TryFrom<CertificateRow> for IssuedCertificate {
 }
 
 impl SealedRows {
-    /// Every certificate that was issued and is remembered, in the order in which they were.
+    /// All recorded certificates, in the order in which they were issued.
     ///
     /// # Errors
     ///
-    /// When the database is away or holds what cannot be read.
+    /// When the database is unreachable, or a row cannot be read.
     pub async fn certificates(&self) -> Result<Vec<IssuedCertificate>, StoreError> {
         let mut tx = self.way.read().await?;
         let rows = fetch_all!(&mut tx, "read the certificates", CertificateRow, LIST)?;
         rows.into_iter().map(IssuedCertificate::try_from).collect()
     }
 
-    /// Records a certificate before it is handed out, and forgets those that have ended.
-    /// [`Written::Outrun`] when its authority issues nothing any more.
+    /// Records a certificate before it is handed out, and deletes those that have ended. [`Written::Outrun`] when its
+    /// authority does not issue any more.
     ///
     /// # Errors
     ///
-    /// When the database is away.
+    /// When the database is unreachable.
     pub async fn add_certificate(&self, new: IssuedCertificate) -> Result<Written, StoreError> {
         self.way.write(AddCertificate { new }).await
     }
 
-    /// Revokes a certificate; `false` when there is none of this serial number that is not revoked yet.
+    /// Revokes a certificate. `false` if there is none with this serial number that is not revoked yet.
     ///
     /// # Errors
     ///
-    /// When the database is away.
+    /// When the database is unreachable.
     pub async fn revoke_certificate(&self, serial: &str, at: Timestamp) -> Result<bool, StoreError> {
         let serial = serial.to_owned();
         self.way.write(RevokeCertificate { serial, at }).await

@@ -1,8 +1,8 @@
 //! Secrets and certificate authorities as rows. The rows hold sealed text: the store has no key, and opens nothing.
 //!
-//! One row, [`SEAL`], is the witness of the key that all rows are sealed with. Every write names the witness that its
-//! caller has seen, and is refused when another is there by then: so no row can be sealed with a key that was just
-//! replaced. The statement that compares the witness also locks its row until the commit.
+//! One row, [`SEAL`], is the witness of the key with which all rows are sealed. Every write names the witness that its
+//! caller has read, and is refused if the row has changed. So no row can be sealed with a key that was just replaced.
+//! The statement that compares the witness also locks its row until the commit.
 
 mod authority;
 mod certificate;
@@ -22,7 +22,7 @@ statements! {
     IS_WITNESS = "update secrets set sealed = sealed where name = 'seal' and sealed = $1";
 }
 
-/// Every statement of these rows.
+/// All statements on these rows.
 pub(super) const ALL: &[&[&str]] = &[
     STATEMENTS,
     authority::STATEMENTS,
@@ -34,7 +34,7 @@ pub(super) const ALL: &[&[&str]] = &[
 /// The name of the row that is the witness of the key.
 pub const SEAL: &str = "seal";
 
-/// One secret, as the database has it.
+/// A secret as the database has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SealedSecret {
     /// Its name.
@@ -43,7 +43,7 @@ pub struct SealedSecret {
     pub sealed: String,
     /// When it was made.
     pub created: Timestamp,
-    /// When a new key sealed it last; `None` while the key is the first.
+    /// When a new key last sealed it; `None` if that never happened.
     pub rotated: Option<Timestamp>,
 }
 
@@ -58,9 +58,9 @@ pub struct Authority {
     pub created: Timestamp,
     /// When its certificate ends.
     pub until: Timestamp,
-    /// Since when it issues nothing; `None` while it does.
+    /// When it stopped issuing; `None` if it issues.
     pub retired: Option<Timestamp>,
-    /// Until when what it issued is accepted.
+    /// Until when its certificates are accepted.
     pub trusted_until: Timestamp,
 }
 
@@ -69,11 +69,11 @@ pub struct Authority {
 pub struct IssuedCertificate {
     /// Its serial number: hexadecimal digits.
     pub serial: String,
-    /// Who issued it.
+    /// The authority that issued it.
     pub authority: Id,
-    /// For whom it is: the common name of its subject.
+    /// The common name of its subject.
     pub subject: String,
-    /// What it is for: words with a space between them.
+    /// Its purposes, as words with a space between them.
     pub purpose: String,
     /// When it was issued.
     pub created: Timestamp,
@@ -87,20 +87,21 @@ pub struct IssuedCertificate {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "a write that was outrun has to be made again from what is there now"]
 pub enum Written {
-    /// It was, and is durable.
+    /// It was made, and is durable.
     Done,
-    /// It was not: another key, or another authority, is in force than the caller has seen. Read again, and repeat it.
+    /// It was not made, because the key or the authority in force is not the one that the caller has read. Read and try
+    /// again.
     Outrun,
 }
 
-/// The rows of secrets and authorities, through the daemon's own store or beside it.
+/// The rows of secrets and authorities, accessed through the daemon's store or by separate connections.
 #[derive(Debug, Clone)]
 pub struct SealedRows {
     way: Way,
 }
 
 impl Store {
-    /// The sealed rows, through this store.
+    /// The sealed rows of this store.
     pub fn sealed(&self) -> SealedRows {
         SealedRows {
             way: Way::Daemon(self.clone()),
@@ -114,18 +115,18 @@ impl SealedRows {
     ///
     /// # Errors
     ///
-    /// When the URL names no database, the database is away, or its schema is not this program's.
+    /// When the URL names no database, the database is unreachable, or its schema is not this program's.
     pub async fn beside(url: &str) -> Result<Option<Self>, StoreError> {
         Ok(Way::beside(url).await?.map(|way| Self { way }))
     }
 
-    /// Closes the connections that were made beside a daemon's. Those of a daemon's store are its own.
+    /// Closes separate connections. Those of a daemon's store stay open.
     pub async fn close(&self) {
         self.way.close().await;
     }
 }
 
-/// Whether the witness of the key is still `seal`. It stays so until the transaction ends.
+/// Whether the witness of the key is still `seal`. It cannot change before the end of the transaction.
 async fn is_witness(tx: &mut Tx<'_>, seal: &str) -> Result<bool, StoreError> {
     Ok(execute!(tx, "look which key is in force", IS_WITNESS, seal)? == 1)
 }

@@ -1,4 +1,4 @@
-//! All secrets sealed anew, in one transaction.
+//! Replaces all sealed secrets in one transaction.
 
 use super::{SealedRows, Written, is_witness};
 use crate::StoreError;
@@ -12,24 +12,24 @@ statements! {
     RESEAL = "update secrets set sealed = $2, rotated = $3 where name = $1";
 }
 
-/// One secret as it was found, and as the new key sealed it.
+/// A secret as it was read, and as the new key seals it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resealed {
     /// Its name.
     pub name: String,
-    /// The sealed text that was found.
+    /// The sealed text that was read.
     pub from: String,
-    /// The sealed text that takes its place.
+    /// The new sealed text.
     pub to: String,
 }
 
 impl SealedRows {
-    /// Replaces every sealed text, all or none. `seal` is the witness of the key that sealed the old ones; the witness is
-    /// one of the rows. [`Written::Outrun`] when the rows are not those that were found.
+    /// Replaces every sealed text, or none. `seal` is the witness of the old key, which is one of the rows.
+    /// [`Written::Outrun`] when the rows have changed since they were read.
     ///
     /// # Errors
     ///
-    /// When the database is away. Then it may have happened.
+    /// When the database is unreachable. Then the change may have been made.
     pub async fn reseal(&self, seal: &str, rows: Vec<Resealed>, at: Timestamp) -> Result<Written, StoreError> {
         self.way
             .write(Reseal {

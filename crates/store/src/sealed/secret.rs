@@ -41,22 +41,22 @@ impl From<SecretRow> for SealedSecret {
 }
 
 impl SealedRows {
-    /// All secrets of one moment, by name. The witness of the key is among them, unless there are none.
+    /// All secrets at one moment, by name. The witness of the key is among them, unless there are none.
     ///
     /// # Errors
     ///
-    /// When the database is away.
+    /// When the database is unreachable.
     pub async fn secrets(&self) -> Result<Vec<SealedSecret>, StoreError> {
         let mut tx = self.way.read().await?;
         let rows = fetch_all!(&mut tx, "read the secrets", SecretRow, LIST)?;
         Ok(rows.into_iter().map(SealedSecret::from).collect())
     }
 
-    /// Makes the witness of the key where there are no secrets. [`Written::Outrun`] when there are.
+    /// Creates the witness of the key if there are no secrets. [`Written::Outrun`] if there are.
     ///
     /// # Errors
     ///
-    /// When the database is away. Two at the same time on PostgreSQL: [`StoreError::Failed`] for the second.
+    /// When the database is unreachable. Two at the same time on PostgreSQL: [`StoreError::Failed`] for the second.
     pub async fn begin_secrets(&self, seal: &str, at: Timestamp) -> Result<Written, StoreError> {
         self.way
             .write(BeginSecrets {
@@ -66,11 +66,11 @@ impl SealedRows {
             .await
     }
 
-    /// Keeps a secret under its name in place of what was there. `seal` is the witness of the key that sealed it.
+    /// Stores a secret under its name, and replaces the one before. `seal` is the witness of the key that sealed it.
     ///
     /// # Errors
     ///
-    /// When the database is away.
+    /// When the database is unreachable.
     pub async fn put_secret(&self, seal: &str, name: &str, sealed: &str, at: Timestamp) -> Result<Written, StoreError> {
         self.way
             .write(PutSecret {
@@ -82,20 +82,20 @@ impl SealedRows {
             .await
     }
 
-    /// Forgets a secret; whether there was one. The witness of the key stays.
+    /// Deletes a secret. Returns whether there was one. The witness of the key stays.
     ///
     /// # Errors
     ///
-    /// When the database is away.
+    /// When the database is unreachable.
     pub async fn remove_secret(&self, name: &str) -> Result<bool, StoreError> {
         self.way.write(RemoveSecret { name: name.to_owned() }).await
     }
 
-    /// Forgets all secrets, authorities and certificates, for when the key is lost.
+    /// Deletes all secrets, authorities and certificates, because their key is lost.
     ///
     /// # Errors
     ///
-    /// When the database is away.
+    /// When the database is unreachable.
     pub async fn clear(&self) -> Result<(), StoreError> {
         self.way.write(Clear).await
     }
@@ -137,7 +137,7 @@ impl Write for PutSecret {
     }
 }
 
-/// Puts a row in place. The caller has made sure of the key.
+/// Inserts or replaces a row. The caller has checked the key.
 pub(super) async fn put(batch: &mut Batch<'_>, name: &str, sealed: &str, at: Timestamp) -> Result<(), StoreError> {
     execute!(&mut batch.tx, "keep a secret", PUT, name, sealed, at.0)?;
     Ok(())

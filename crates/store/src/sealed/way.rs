@@ -1,4 +1,4 @@
-//! How the rows are reached: through the writer of a store that is open, or by connections of their own.
+//! The access to the rows: through the writer of an open store, or by separate connections.
 
 use crate::batch::Batch;
 use crate::connection::{Pool, Session, Tx};
@@ -9,9 +9,10 @@ use crate::{examine, migrate};
 
 #[derive(Debug, Clone)]
 pub(super) enum Way {
-    /// As everything that the daemon writes.
+    /// Through the daemon's store.
     Daemon(Store),
-    /// Beside a daemon, if one runs. No events are written: their ids are the daemon's to give.
+    /// By separate connections, whether or not a daemon runs. No events are written, because the daemon assigns their
+    /// ids.
     Beside { target: Target, readers: Pool },
 }
 
@@ -52,7 +53,7 @@ impl Way {
         let mut session = Session::connect(target).await?;
         let mut batch = Batch::begin(&mut session).await?;
         let output = write.apply(&mut batch).await?;
-        // Events belong to the daemon's timeline, whose numbers the daemon gives out.
+        // Events belong to the daemon's timeline, whose ids the daemon assigns.
         batch.commit().await?;
         session.close().await;
         Ok(output)

@@ -1,4 +1,4 @@
-//! Templates that are declared, changed and removed through the API.
+//! Changes of templates through the API.
 
 use super::{Declaration, MOST_TEMPLATES, event, list, withdraw};
 use crate::batch::Batch;
@@ -7,11 +7,11 @@ use crate::{Store, StoreError};
 use orchestrator_model::{EventKind, Origin, RecordedTemplate, Timestamp};
 
 impl Store {
-    /// Records a template that the API declares from now on, with its event. `spec` is JSON.
+    /// Records a new template of the API, with its event. `spec` is JSON.
     ///
     /// # Errors
     ///
-    /// [`StoreError::TemplateExists`], [`StoreError::TooManyTemplates`]; when the database is away.
+    /// [`StoreError::TemplateExists`], [`StoreError::TooManyTemplates`]; when the database is unreachable.
     pub async fn add_template(
         &self,
         name: &str,
@@ -23,13 +23,13 @@ impl Store {
         self.write(ChangeTemplate::new(name, change, by, at)).await
     }
 
-    /// Records another content of a template that the API declares, with its event. `expected` is the version that the
-    /// caller has read. The same content is no change.
+    /// Records new content of a template of the API, with its event. `expected` is the version that the caller has
+    /// read. The same content is not a change.
     ///
     /// # Errors
     ///
-    /// [`StoreError::NoSuchTemplate`]; [`StoreError::TemplateChanged`] when another version counts than the expected
-    /// one; when the database is away.
+    /// [`StoreError::NoSuchTemplate`]; [`StoreError::TemplateChanged`] when another version than `expected` is in
+    /// force; when the database is unreachable.
     pub async fn change_template(
         &self,
         name: &str,
@@ -42,7 +42,7 @@ impl Store {
         self.write(ChangeTemplate::new(name, change, by, at)).await
     }
 
-    /// Records that the API declares a template no more, with its event; gives it as it was.
+    /// Records that the API does not declare a template any more, with its event. Returns the template.
     ///
     /// # Errors
     ///
@@ -92,7 +92,7 @@ impl ChangeTemplate {
         }
     }
 
-    /// The template as it is, if nobody changed it since it was read.
+    /// The present template, if nobody has changed it since it was read.
     fn expect(&self, present: Option<RecordedTemplate>, expected: Option<u64>) -> Result<RecordedTemplate, StoreError> {
         let present = present.ok_or_else(|| StoreError::NoSuchTemplate(self.name.clone()))?;
         match expected.filter(|expected| *expected != present.version) {

@@ -1,4 +1,4 @@
-//! Templates as rows: every version that is kept, and which of them each place declares.
+//! Templates as rows: all recorded versions, and which of them the settings and the API declare.
 
 mod change;
 mod settings;
@@ -11,7 +11,7 @@ use super::text::Columns;
 use super::{Store, StoreError};
 use orchestrator_model::{EventKind, NewEvent, Origin, RecordedTemplate, TemplateVersion, Timestamp};
 
-/// Most templates that the API declares.
+/// The largest number of templates of the API.
 pub const MOST_TEMPLATES: usize = 1024;
 
 statements! {
@@ -86,22 +86,22 @@ fn number(version: u64) -> Result<i64, StoreError> {
 }
 
 impl Store {
-    /// Every template that the settings or the API declare, by name: those of the API before those of the settings.
+    /// All templates that the settings or the API declare, by name. With the same name, that of the API comes first.
     ///
-    /// What the settings declare is what they declared when it was last recorded.
+    /// Those of the settings are as they were last recorded.
     ///
     /// # Errors
     ///
-    /// When the database is away or holds what cannot be read.
+    /// When the database is unreachable, or a row cannot be read.
     pub async fn templates(&self) -> Result<Vec<RecordedTemplate>, StoreError> {
         list(&mut self.snapshot().await?).await
     }
 
-    /// A version of a template, if it is kept.
+    /// A version of a template, if it is recorded.
     ///
     /// # Errors
     ///
-    /// When the database is away or holds what cannot be read.
+    /// When the database is unreachable, or a row cannot be read.
     pub async fn template_version(&self, name: &str, version: u64) -> Result<Option<TemplateVersion>, StoreError> {
         let Ok(version) = i64::try_from(version) else {
             return Ok(None);
@@ -118,17 +118,17 @@ impl Store {
         row.map(TemplateVersion::try_from).transpose()
     }
 
-    /// Every version of a template that is kept, the oldest first.
+    /// All recorded versions of a template, the oldest first.
     ///
     /// # Errors
     ///
-    /// When the database is away or holds what cannot be read.
+    /// When the database is unreachable, or a row cannot be read.
     pub async fn template_versions(&self, name: &str) -> Result<Vec<TemplateVersion>, StoreError> {
         versions(&mut self.snapshot().await?, name).await
     }
 }
 
-/// [`Store::templates`] over a connection that only reads.
+/// Like [`Store::templates`], on a connection that only reads.
 pub(super) async fn list_in(session: &mut Session) -> Result<Vec<RecordedTemplate>, StoreError> {
     let doing = "read the templates";
     let rows: Vec<DeclaredRow> = match session {
@@ -148,7 +148,7 @@ async fn versions(tx: &mut Tx<'_>, name: &str) -> Result<Vec<TemplateVersion>, S
     rows.into_iter().map(TemplateVersion::try_from).collect()
 }
 
-/// A template that a place declares from now on.
+/// A new declaration of a template by the settings or the API.
 struct Declaration<'d> {
     name: &'d str,
     origin: Origin,
@@ -158,7 +158,7 @@ struct Declaration<'d> {
 }
 
 impl Declaration<'_> {
-    /// Records it, with the number that its content has or the next one.
+    /// Records it. Its version is that of the same content, or else the next one.
     async fn record(&self, batch: &mut Batch<'_>) -> Result<RecordedTemplate, StoreError> {
         let known = versions(&mut batch.tx, self.name).await?;
         let same = known.iter().find(|known| known.spec == self.spec);
@@ -202,12 +202,12 @@ impl Declaration<'_> {
     }
 }
 
-/// Records that a place declares a template no more.
+/// Records that a template is not declared there any more.
 async fn withdraw(batch: &mut Batch<'_>, name: &str, origin: Origin) -> Result<(), StoreError> {
     execute!(&mut batch.tx, "withdraw a template", WITHDRAW, name, origin.word()).map(drop)
 }
 
-/// The event of a template that was declared, changed or withdrawn.
+/// The event of a template that was created, changed or removed.
 fn event(kind: EventKind, template: &RecordedTemplate, at: Timestamp, by: Option<&str>) -> NewEvent {
     let place = match template.origin {
         Origin::Settings => "in the settings",

@@ -1,4 +1,4 @@
-//! Templates of the settings, which get versions too.
+//! Records the templates of the settings, so that they have versions, too.
 
 use std::collections::BTreeMap;
 
@@ -9,14 +9,15 @@ use crate::{Store, StoreError};
 use orchestrator_model::{EventKind, Origin, RecordedTemplate, Timestamp};
 
 impl Store {
-    /// Records what the settings declare now, by name, each as JSON, with an event for each change since it was last
-    /// recorded. Returns every template that the settings or the API declare, as [`templates`](Self::templates) does.
+    /// Records the templates that the settings declare now, each as JSON, with an event for each change since they were
+    /// last recorded. Returns every template that the settings or the API declare, as [`templates`](Self::templates)
+    /// does.
     ///
-    /// Nothing is written if nothing changed. What a new database learns first is no change, and no event.
+    /// If nothing changed, nothing is written. In a new database, the first templates are neither changes nor events.
     ///
     /// # Errors
     ///
-    /// When the database is away or holds what cannot be read.
+    /// When the database is unreachable, or a row cannot be read.
     pub async fn record_settings_templates(
         &self,
         declared: BTreeMap<String, String>,
@@ -44,7 +45,7 @@ impl Write for RecordSettings {
     async fn apply(&self, batch: &mut Batch<'_>) -> Result<Vec<RecordedTemplate>, StoreError> {
         let mut before = list(&mut batch.tx).await?;
         before.retain(|known| known.origin == Origin::Settings);
-        // What a new database learns of the settings that there are is no change of them.
+        // In a new database, the first templates are not changes.
         let are_new_to_us = before.is_empty();
         for (name, spec) in &self.declared {
             let known = before.iter().find(|known| known.name == *name);

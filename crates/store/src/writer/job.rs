@@ -8,7 +8,7 @@ use crate::batch::Batch;
 use crate::record::Recorded;
 use orchestrator_model::LeaseChange;
 
-/// One thing to be written.
+/// A write.
 ///
 /// It may be applied more than once, each time in a new transaction. It returns a
 /// [refusal](StoreError::is_refusal) only before it has written anything.
@@ -16,7 +16,7 @@ pub(crate) trait Write: Send + Sync + 'static {
     /// The result for the caller.
     type Output: Send + 'static;
 
-    /// What is being done, for errors.
+    /// The operation, for errors.
     const DOING: &'static str;
 
     /// Writes it.
@@ -25,9 +25,9 @@ pub(crate) trait Write: Send + Sync + 'static {
 
 /// A queued write with its caller.
 pub(super) enum Job {
-    /// Recorded together with all others that are taken up with it.
+    /// Lease changes. They are recorded together with those of other jobs in the group.
     Leases(Leases),
-    /// Written by itself.
+    /// Any other write.
     Other(Box<dyn AnyTicket>),
 }
 
@@ -51,7 +51,7 @@ impl Group {
     }
 }
 
-/// Lease changes with the caller who waits for them.
+/// Lease changes, with the caller that waits for them.
 pub(super) struct Leases {
     pub(super) changes: Vec<LeaseChange>,
     pub(super) done: Option<Vec<Recorded>>,
@@ -63,7 +63,7 @@ impl Leases {
 }
 
 impl Job {
-    /// Whether its caller has stopped waiting.
+    /// Whether the caller has stopped waiting.
     pub(super) fn is_abandoned(&self) -> bool {
         match self {
             Self::Leases(leases) => leases.reply.is_closed(),
@@ -71,7 +71,7 @@ impl Job {
         }
     }
 
-    /// How many changes it makes, about.
+    /// The approximate number of changes.
     pub(super) fn size(&self) -> usize {
         self.changes().map_or(1, <[LeaseChange]>::len)
     }
@@ -83,7 +83,7 @@ impl Job {
         }
     }
 
-    /// Gives the caller the kept answer. One that has gone needs none.
+    /// Sends the stored answer to the caller, if it still waits.
     pub(super) fn answer(self) {
         match self {
             Self::Leases(leases) => {
@@ -94,7 +94,7 @@ impl Job {
         }
     }
 
-    /// Reports to the caller that it was not written.
+    /// Reports the error to the caller: nothing was written.
     pub(super) fn fail(self, error: StoreError) {
         match self {
             Self::Leases(leases) => {
@@ -111,26 +111,26 @@ impl std::fmt::Debug for Job {
     }
 }
 
-/// A write with the caller who waits for it.
+/// A write, with the caller that waits for it.
 pub(super) struct Ticket<W: Write> {
     pub(super) write: W,
     pub(super) done: Option<Result<W::Output, StoreError>>,
     pub(super) reply: oneshot::Sender<Result<W::Output, StoreError>>,
 }
 
-/// A [`Ticket`] of any kind of write.
+/// A [`Ticket`] for any kind of write.
 #[async_trait]
 pub(super) trait AnyTicket: Send {
-    /// Whether its caller has stopped waiting.
+    /// Whether the caller has stopped waiting.
     fn is_abandoned(&self) -> bool;
 
-    /// Writes it, and keeps the answer. An error spoils the transaction.
+    /// Applies the write, and stores the answer. An error invalidates the transaction.
     async fn apply(&mut self, batch: &mut Batch<'_>) -> Result<(), StoreError>;
 
-    /// Gives the caller the kept answer.
+    /// Sends the stored answer to the caller.
     fn answer(self: Box<Self>);
 
-    /// Tells the caller that it was not written.
+    /// Reports the error to the caller: nothing was written.
     fn fail(self: Box<Self>, error: StoreError);
 }
 

@@ -1,9 +1,10 @@
-//! The one task that writes.
+//! The only task that writes.
 //!
-//! It takes what has queued, runs it in one transaction, commits, and answers all: callers who come together share
-//! one commit (group commit), and what they tell of leases is recorded as one group. When the transaction fails for a
-//! reason of its own making, each write is tried again in a transaction of its own, so that a bad one fails alone.
-//! When the database is away, every write that waits is answered so at once; the next one connects anew.
+//! It takes all queued writes, runs them in one transaction, commits, and answers all callers. So callers that come at
+//! the same time share one commit (group commit), and their lease changes are recorded as one group. If the transaction
+//! fails for a reason other than the database, each write is tried again in a transaction of its own, so that a bad one
+//! fails alone. If the database is unreachable, all waiting writes are answered so at once; the next one connects
+//! again.
 //!
 //! ```text
 //!            first write              write                    committed
@@ -39,10 +40,10 @@ use super::record::record_all;
 use super::url::Target;
 use orchestrator_model::{Event, LeaseChange};
 
-/// Changes that share a transaction, about: what is more waits for the next.
+/// The approximate number of changes in a transaction. Further ones wait for the next.
 const GROUP: usize = 512;
 
-/// How long the statements and the commit of one transaction may take together.
+/// The time limit for the statements and the commit of one transaction.
 const TRANSACTION_LIMIT: Duration = Duration::from_secs(4);
 
 /// The task's own state.
@@ -51,7 +52,7 @@ pub(super) struct Writer {
     session: Option<Session>,
     lead: Lead,
     guard: Arc<Guard>,
-    /// The last event of the timeline, where that is known. Nobody else adds to it.
+    /// The id of the timeline's last event, if it is known. Nobody else adds events.
     last_event: Option<i64>,
     pace: Pace,
     log: Log,
@@ -60,7 +61,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// A writer that starts on a session that was just used to migrate.
+    /// A writer that begins with the session that was used for the migrations.
     pub(super) fn new(
         target: Target,
         session: Session,
@@ -86,7 +87,8 @@ impl Writer {
         )
     }
 
-    /// Writes until every handle of the store is gone or `stop` is cancelled; what had queued by then is written.
+    /// Writes until every handle of the store is dropped or `stop` is cancelled. Jobs that are queued by then are
+    /// written.
     pub(super) async fn run(mut self, stop: CancellationToken) {
         loop {
             let first = tokio::select! {
@@ -115,7 +117,7 @@ impl Writer {
         }
     }
 
-    /// Takes up what has queued.
+    /// Takes the queued jobs.
     fn take(&mut self, group: &mut Group) {
         while group.changes < GROUP
             && let Ok(job) = self.queued.try_recv()
@@ -124,7 +126,7 @@ impl Writer {
         }
     }
 
-    /// Waits for more to write while many come.
+    /// Waits for more jobs while many come.
     async fn gather(&mut self, group: &mut Group) {
         let since = Instant::now();
         while group.changes < GROUP {
@@ -167,7 +169,7 @@ impl Writer {
         }
     }
 
-    /// Runs `jobs` in one transaction. Nothing of it is kept when it fails.
+    /// Runs `jobs` in one transaction. If it fails, nothing of it is kept.
     async fn attempt(&mut self, jobs: &mut [Job]) -> Result<(), StoreError> {
         if jobs.is_empty() {
             return Ok(());
@@ -184,7 +186,7 @@ impl Writer {
             Err(fault) => Err(self.lead.explain(fault, &self.target, &self.guard).await),
             done => done,
         };
-        // A session that went away half-way is in no state that is known: it is dropped with its transaction.
+        // The state of a session that failed half-way is unknown. It is dropped with its transaction.
         let is_sound = match &outcome {
             Ok(_) => true,
             Err(fault) => session.rolls_back() && !fault.is_away() && !fault.is_deposed(),
@@ -203,7 +205,7 @@ impl Writer {
         self.guard.check_files()?;
         self.log.grew(jobs.iter().map(Job::size).sum());
         for event in events {
-            // Nobody listening is no fault: the event is in its table.
+            // Without a subscriber nothing is lost: the event is in its table.
             let _ = self.committed.send(event);
         }
         Ok(())
@@ -211,7 +213,7 @@ impl Writer {
 }
 
 impl Writer {
-    /// The session, or a new one that leads to the same database.
+    /// The session, or a new one to the same database.
     async fn connected(&mut self) -> Result<Session, StoreError> {
         if let Some(session) = self.session.take() {
             return Ok(session);

@@ -7,28 +7,29 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// While changes are many, transactions begin no more often than this: who comes in between shares the next.
+/// The shortest time between the begins of two transactions while many changes come. Changes in between share the next
+/// one.
 const PERIOD: Duration = Duration::from_millis(3);
 
 /// Callers that were answered together return within this time of one another.
 const HERD: Duration = Duration::from_millis(1);
 
-/// Changes are few when they come no faster than one in this time…
+/// Changes are few if at most one comes in this time…
 const SPACING: Duration = Duration::from_millis(5);
 
-/// …or are no more ahead of that than this: eight of them at once.
+/// …or if they are ahead of that by at most this: eight at once.
 const AHEAD: Duration = SPACING.saturating_mul(8);
 
-/// Many changes are forgotten after this time without any.
+/// After this time without changes, earlier bursts do not count any more.
 const MEMORY: Duration = SPACING.saturating_mul(16);
 
-/// When transactions began, and how many changes came with them.
+/// The times of past transactions, and the numbers of their changes.
 #[derive(Debug)]
 pub(super) struct Pace {
     begun: Instant,
-    /// How many changes the last transaction had.
+    /// The number of changes of the last transaction.
     last: usize,
-    /// When all changes so far would have begun, had they come [`SPACING`] apart.
+    /// When the last change would have come, if all changes had come [`SPACING`] apart.
     spaced: Instant,
 }
 
@@ -41,7 +42,7 @@ impl Pace {
         }
     }
 
-    /// A transaction of so many changes begins.
+    /// Records that a transaction of so many changes begins.
     pub(super) fn begin(&mut self, changes: usize, now: Instant) {
         self.begun = now;
         self.last = changes;
@@ -71,7 +72,7 @@ impl Pace {
 mod tests {
     use super::*;
 
-    /// A pace at which so many single changes came, one each millisecond; and the time.
+    /// A pace after so many single changes, one each millisecond, and the present time.
     fn after(changes: u32) -> (Pace, Instant) {
         let mut now = Instant::now();
         let mut pace = Pace::new(now);

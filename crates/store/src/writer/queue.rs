@@ -1,4 +1,4 @@
-//! The callers' end.
+//! The queue of writes, from the callers' side.
 
 use std::time::Duration;
 
@@ -9,26 +9,26 @@ use crate::StoreError;
 use crate::record::Recorded;
 use orchestrator_model::LeaseChange;
 
-/// Writes that may wait to be taken up; who comes later waits for a place.
+/// The number of queued writes. Further callers wait for a place.
 const QUEUE: usize = 1024;
 
-/// How long a caller waits for the answer to its write, the queue included.
+/// How long a caller waits for the answer to its write, including the time in the queue.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
-/// The callers' end of the queue.
+/// The callers' side of the queue.
 #[derive(Debug, Clone)]
 pub(crate) struct Queue(mpsc::Sender<Job>);
 
 impl Queue {
-    /// A queue, and the end at which it is worked off.
+    /// A queue, and the receiver of its jobs.
     pub(super) fn new() -> (Self, mpsc::Receiver<Job>) {
         let (queue, queued) = mpsc::channel(QUEUE);
         (Self(queue), queued)
     }
 
-    /// Has something written, and waits for its commit.
+    /// Queues a write, and waits for its commit.
     ///
-    /// A caller that stops waiting does not know whether it was.
+    /// A caller that stops waiting does not know whether the write was made.
     pub(crate) async fn write<W: Write>(&self, write: W) -> Result<W::Output, StoreError> {
         let (reply, answer) = oneshot::channel();
         let job = Job::Other(Box::new(Ticket {
@@ -39,7 +39,8 @@ impl Queue {
         self.wait(W::DOING, job, answer).await
     }
 
-    /// Has lease changes recorded, and waits for their commit; with the same doubt for who stops waiting.
+    /// Queues lease changes, and waits for their commit. A caller that stops waiting does not know whether they were
+    /// made.
     pub(crate) async fn record(&self, changes: Vec<LeaseChange>) -> Result<Vec<Recorded>, StoreError> {
         let (reply, answer) = oneshot::channel();
         let job = Job::Leases(Leases {
