@@ -1,16 +1,16 @@
-//! Who may use the API: on a unix socket root, the daemon's user, and the members of one group; on TCP everyone.
+//! The users of the API: on a unix socket root, the daemon's user, and the members of one group; on TCP everybody.
 //!
-//! The kernel keeps others out by the socket's mode and group. A mode can be changed by mistake; so the daemon also
-//! checks each connection's credentials, which the kernel took down when the peer connected.
+//! The kernel keeps others out by the socket's mode and group. But a mode can be changed by mistake, so the daemon also
+//! checks each connection's credentials, which the kernel recorded when the peer connected.
 
 use std::fs;
 
 use nix::unistd::{Group, geteuid};
 
-/// Root's number.
+/// The user id of root.
 const ROOT: u32 = 0;
 
-/// To whom the API is open on a loopback address.
+/// The description of who may use the API on a loopback address.
 pub const OPEN_TO_ALL: &str =
     "open to every user of this machine; leave the address out of api.listen unless that is wanted";
 
@@ -23,7 +23,7 @@ pub struct Access {
 }
 
 impl Access {
-    /// Looks up a group by its name; an empty name stands for none.
+    /// Looks up a group by its name. An empty name means no group.
     pub fn of(group: &str) -> Self {
         let found = (!group.is_empty()).then(|| Group::from_name(group).ok().flatten());
         Self {
@@ -33,12 +33,12 @@ impl Access {
         }
     }
 
-    /// The group's number; `None` where the machine has no such group.
+    /// The group's id; `None` if the machine has no such group.
     pub fn group_id(&self) -> Option<u32> {
         self.group_id
     }
 
-    /// To whom a socket is open, and how to change that where it is more or fewer than most people want.
+    /// A description of who may use a socket. If that is more or fewer users than usual, it says how to change that.
     pub fn describe_socket(&self) -> String {
         match (self.group.as_str(), self.group_id) {
             ("", _) => "open to root and the daemon's user".to_owned(),
@@ -50,7 +50,7 @@ impl Access {
         }
     }
 
-    /// What a user who was refused can do.
+    /// Advice for a user who was refused.
     pub fn remedy(&self, uid: u32) -> String {
         let who = format!("the user with number {uid} is not root, nor the daemon's user");
         match (self.group.as_str(), self.group_id) {
@@ -65,7 +65,7 @@ impl Access {
         }
     }
 
-    /// Whether a process with these credentials is root's, the daemon's user's, or one of the group.
+    /// Whether a process with these credentials is of root, of the daemon's user, or of a member of the group.
     pub fn admits(&self, uid: u32, gid: u32, pid: Option<i32>) -> bool {
         if uid == ROOT || uid == self.user {
             return true;
@@ -80,8 +80,8 @@ fn is_in_group(pid: i32, uid: u32, group: u32) -> bool {
     fs::read_to_string(format!("/proc/{pid}/status")).is_ok_and(|status| has_group(&status, uid, group))
 }
 
-/// The number may be another process's by now, and the process may run another program. It counts only while it is
-/// the same user's: whoever that user has become a member of by then is theirs to use anyway.
+/// By now the process id may belong to another process, or the process may run another program. So the groups count
+/// only if the process is still of the same user: that user could use any of its groups anyway.
 fn has_group(status: &str, uid: u32, group: u32) -> bool {
     let numbers = |key: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix(key));
@@ -90,7 +90,7 @@ fn has_group(status: &str, uid: u32, group: u32) -> bool {
             .filter_map(|number| number.parse::<u32>().ok())
             .collect::<Vec<_>>()
     };
-    // Real, effective, saved, and that for files.
+    // Real, effective, saved, and file system id.
     let users = numbers("Uid:");
     users.len() == 4 && users.iter().all(|user| *user == uid) && numbers("Groups:").contains(&group)
 }
@@ -103,7 +103,7 @@ mod tests {
     fn a_group_counts_only_with_its_user() {
         let status = "Name:\tcurl\nUid:\t1000\t1000\t1000\t1000\nGid:\t7\t7\t7\t7\nGroups:\t4 27 998 \n";
         assert!(has_group(status, 1000, 998) && has_group(status, 1000, 4));
-        // The primary group is in the credentials, and may be a program's by now.
+        // The primary group is in the credentials, and may be another program's by now.
         assert!(!has_group(status, 1000, 7));
         assert!(!has_group(status, 1001, 998));
         // A program that runs as another user, with the groups of the first.

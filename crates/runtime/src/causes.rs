@@ -4,8 +4,8 @@ use std::error::Error;
 
 /// The text of an error and of its causes, from the outside in, separated by colons.
 ///
-/// If an error's text contains that of its cause already, the cause is left out: libraries disagree on who should say
-/// it.
+/// A cause whose text is already a part of the error's text is left out, because libraries disagree on who should
+/// include it.
 pub fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

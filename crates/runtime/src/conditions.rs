@@ -1,8 +1,9 @@
-//! Conditions: what the daemon waits for (the database, the engine, each bridge), and what is wrong that it can do
-//! without.
+//! Conditions: things that the daemon waits for (the database, the engine, each bridge), and faults that it can work
+//! with.
 //!
-//! A part that waits for something sets a condition, goes on trying, and clears the condition when it succeeds. Nothing
-//! else stops meanwhile. Readiness (`GET /v1/ready`) and `orchestrator check` show the list.
+//! A part of the daemon that waits for something sets a condition, keeps trying, and clears the condition when it
+//! succeeds. The rest of the daemon works meanwhile. Readiness (`GET /v1/ready`) and `orchestrator check` show the
+//! list.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,18 +12,18 @@ use serde::Serialize;
 
 use orchestrator_model::Timestamp;
 
-/// One thing the daemon needs, and whether it is there.
+/// Something that the daemon needs, and whether it is there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Condition {
-    /// What is needed: `database`, `engine docker`, `link br0`.
+    /// The name of the condition: `database`, `engine docker`, `link br0`.
     pub name: String,
-    /// Whether it is there.
+    /// Whether the condition is met.
     pub ok: bool,
-    /// Whether the daemon is not ready without it.
+    /// Whether the daemon needs the condition to be ready.
     pub needed: bool,
-    /// Why it is not, and what to do.
+    /// Why the condition is not met, and what to do.
     pub reason: Option<String>,
-    /// Since when it has been so.
+    /// When `ok` last changed.
     pub since: Timestamp,
 }
 
@@ -35,15 +36,15 @@ pub struct Conditions {
 #[derive(Debug, Default)]
 struct List {
     shown: BTreeMap<String, Condition>,
-    /// How many owners a condition has.
+    /// The number of owners of each condition.
     owners: BTreeMap<String, usize>,
     frozen: bool,
 }
 
 /// Keeps a condition on the list. When its last owner is dropped, the condition ends.
 ///
-/// A part owns the conditions that it sets, so that none outlives the part. The settings own the conditions of what
-/// they ask for, also before there is a part for it.
+/// A part of the daemon owns the conditions that it sets, so that none outlives the part. The settings own the
+/// conditions of what they ask for, even before the part for it exists.
 #[derive(Debug)]
 #[must_use = "the condition ends with its last owner"]
 pub struct Owned {
@@ -58,7 +59,7 @@ impl Drop for Owned {
 }
 
 impl Conditions {
-    /// Puts `name` on the list and keeps it there. It counts as waited for until somebody sets it.
+    /// Puts `name` on the list and keeps it there. It counts as not met until somebody sets it.
     ///
     /// Call this before the API is served, so that nothing counts as ready before it was checked.
     pub fn own(&self, name: &str) -> Owned {
@@ -77,22 +78,22 @@ impl Conditions {
         }
     }
 
-    /// Ends the list's changes by owners that are dropped: the daemon stops, and what it lacked is still to be seen.
+    /// Keeps conditions on the list whose owners are dropped, so that they can still be seen while the daemon stops.
     pub fn freeze(&self) {
         self.lock().frozen = true;
     }
 
-    /// `name` is there.
+    /// Records that the condition `name` is met.
     pub fn set_ok(&self, name: &str) {
         self.set(name, None, true);
     }
 
-    /// `name` is waited for, because of `reason`.
+    /// Records that the daemon waits for `name`, and why.
     pub fn set_waiting(&self, name: &str, reason: impl Into<String>) {
         self.set(name, Some(reason.into()), true);
     }
 
-    /// `name` is wrong, because of `reason`, and the daemon is ready nevertheless.
+    /// Records a fault of `name` and its reason. The daemon stays ready.
     pub fn set_wrong(&self, name: &str, reason: impl Into<String>) {
         self.set(name, Some(reason.into()), false);
     }
@@ -102,7 +103,7 @@ impl Conditions {
         self.lock().shown.values().cloned().collect()
     }
 
-    /// Whether nothing is waited for.
+    /// Whether the daemon waits for no condition.
     pub fn ready(&self) -> bool {
         self.lock()
             .shown
@@ -116,7 +117,7 @@ impl Conditions {
         if before.is_some_and(|before| before.reason == reason) {
             return;
         }
-        // A wait that only changes its reason goes on: its beginning is what people want to know.
+        // If only the reason changes, the wait continues: people want to know when it began.
         let since = before
             .filter(|before| before.ok == reason.is_none())
             .map_or_else(Timestamp::wall, |b| b.since);

@@ -1,4 +1,4 @@
-//! Back-off for repairs of something that somebody else changes again and again.
+//! Back-off for repairs of something that another program changes again and again.
 //!
 //! ```text
 //!   mended ──▶ changed again ──▶ mended at once, a few times ──▶ contended: after 1, 2, 4 … 60 seconds
@@ -12,21 +12,21 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Repairs that are made at once.
+/// The number of repairs that are made at once.
 const AT_ONCE: u32 = 3;
-/// The first pause after those; it doubles with each repair.
+/// The first pause after these. It doubles with each repair.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// After this long without a change the next one is a first one.
+/// The time without a change after which the next change counts as the first.
 const CALM: Duration = Duration::from_secs(60);
 
 /// The recent changes and repairs of one thing.
 #[derive(Debug, Default)]
 pub struct Contention {
-    /// Repairs since it was last calm.
+    /// The number of repairs since it was last calm.
     repairs: u32,
-    /// When it may be mended again, and when it counts as calm.
+    /// When the next repair may be made, and when it counts as calm; `None` before the first repair.
     last: Option<Last>,
 }
 
@@ -37,18 +37,18 @@ struct Last {
 }
 
 impl Contention {
-    /// When it may be mended: now or later.
+    /// When the next repair may be made.
     pub fn next(&self) -> Instant {
         let now = Instant::now();
         self.last.map_or(now, |last| last.next.max(now))
     }
 
-    /// Whether it may be mended now.
+    /// Whether a repair may be made now.
     pub fn may_mend(&self) -> bool {
         self.next() <= Instant::now()
     }
 
-    /// It was mended, or that was tried.
+    /// Records a repair, whether or not it succeeded.
     pub fn mended(&mut self) {
         let now = Instant::now();
         if self.is_calm() {
@@ -62,7 +62,7 @@ impl Contention {
         });
     }
 
-    /// How often it was mended, if somebody else changed it as often: until it was calm for a minute.
+    /// The number of repairs, if another program keeps changing it; `None` once it was calm for a minute.
     pub fn contended(&self) -> Option<u32> {
         (self.repairs > AT_ONCE && !self.is_calm()).then_some(self.repairs)
     }
@@ -72,7 +72,7 @@ impl Contention {
     }
 }
 
-/// The pause after so many repairs.
+/// The pause after this number of repairs.
 fn pause(repairs: u32) -> Duration {
     let Some(slow) = repairs.checked_sub(AT_ONCE + 1) else {
         return Duration::ZERO;

@@ -1,7 +1,7 @@
-//! Reads files at paths where somebody else may have put something else.
+//! Reads files safely at paths where somebody else may have put another kind of file.
 //!
-//! A FIFO keeps its reader waiting for a writer, a device may have no end, and a symbolic link may lead anywhere. So
-//! only regular files are read, no open waits, and no read goes past its bound.
+//! A FIFO makes its reader wait for a writer, a device may be endless, and a symbolic link may lead anywhere. So only
+//! regular files are read, opening never waits, and reading stops at a limit.
 
 use std::fs::{self, File, FileType, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Read};
@@ -10,20 +10,20 @@ use std::path::Path;
 
 use nix::fcntl::OFlag;
 
-/// What to do with a symbolic link at the end of a path.
+/// The treatment of a symbolic link at the end of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Symlinks {
-    /// Open the file that it leads to: the operator may have put it there.
+    /// Open the file that it leads to, because the operator may have made the link.
     Follow,
     /// Refuse it, in directories where others may write.
     Refuse,
 }
 
-/// Checks that there is a regular file, for a library that opens it by its own means.
+/// Checks that a path has a regular file, for a library that opens it itself.
 ///
 /// # Errors
 ///
-/// Those of the system, and [`ErrorKind::InvalidInput`] for what is no regular file.
+/// Those of the system; [`ErrorKind::InvalidInput`] if it is not a regular file.
 pub fn check(path: &Path, symlinks: Symlinks) -> io::Result<()> {
     let found = match symlinks {
         Symlinks::Follow => fs::metadata(path),
@@ -32,26 +32,26 @@ pub fn check(path: &Path, symlinks: Symlinks) -> io::Result<()> {
     check_regular(&found?)
 }
 
-/// Opens a regular file with these options, without waiting for anybody.
+/// Opens a regular file with these options, without waiting.
 ///
-/// A file that is missing is made when the options say so.
+/// A missing file is created if the options say so.
 ///
 /// # Errors
 ///
-/// Those of the system, and [`ErrorKind::InvalidInput`] for what is no regular file, which is not even opened: opening
-/// some devices has effects.
+/// Those of the system; [`ErrorKind::InvalidInput`] if it is not a regular file. Such a file is not even opened,
+/// because opening some devices has effects.
 pub fn open_regular(options: &OpenOptions, path: &Path, symlinks: Symlinks) -> io::Result<File> {
     let flags = match symlinks {
         Symlinks::Follow => OFlag::O_NONBLOCK,
         Symlinks::Refuse => OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW,
     };
     match check(path, symlinks) {
-        // The options say whether it is made.
+        // The options decide whether it is created.
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}
     }
     let file = options.clone().custom_flags(flags.bits()).open(path)?;
-    // The file at the path may have been replaced since it was checked.
+    // The file may have been replaced since it was checked.
     check_regular(&file.metadata()?)?;
     Ok(file)
 }
@@ -64,7 +64,7 @@ pub fn open_regular(options: &OpenOptions, path: &Path, symlinks: Symlinks) -> i
 pub fn read(path: &Path, symlinks: Symlinks, most: u64) -> io::Result<Vec<u8>> {
     let file = open_regular(OpenOptions::new().read(true), path, symlinks)?;
     let mut bytes = Vec::new();
-    // One byte more than there may be, so that a larger file cannot pass as a whole one.
+    // One byte more than the limit, so that a larger file is detected.
     file.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > most {
         let text = format!("it has more than {most} bytes");
@@ -73,11 +73,11 @@ pub fn read(path: &Path, symlinks: Symlinks, most: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// [`read`] for text.
+/// Like [`read`], for text.
 ///
 /// # Errors
 ///
-/// Those of [`read`], and [`ErrorKind::InvalidData`] for what is not UTF-8.
+/// Those of [`read`]; [`ErrorKind::InvalidData`] if it is not UTF-8.
 pub fn read_text(path: &Path, symlinks: Symlinks, most: u64) -> io::Result<String> {
     String::from_utf8(read(path, symlinks, most)?)
         .map_err(|_| io::Error::new(ErrorKind::InvalidData, "it is not text in UTF-8"))
@@ -116,7 +116,7 @@ mod tests {
 
     use super::*;
 
-    /// A directory that is gone when the test is.
+    /// A directory that is removed when this is dropped.
     struct Scratch(PathBuf);
 
     impl Scratch {

@@ -1,5 +1,5 @@
-//! What the parts of the daemon share while it runs: notifications, conditions, the status of every task, metrics, a
-//! limit on log lines that strangers cause, errors as text, and safe reading of files that others can replace.
+//! Shared parts of the running daemon: notifications, conditions, the status of every task, metrics, a limit on log
+//! lines that strangers cause, errors as text, and safe reading of files that others can replace.
 
 pub mod access;
 pub mod causes;

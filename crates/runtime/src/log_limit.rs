@@ -1,7 +1,7 @@
-//! Bounds how many lines a stranger can make the daemon write into its log.
+//! Limits the log lines that a stranger can cause.
 //!
-//! The first line of a kind is written as it is. Those that follow within a minute are counted, and the count is
-//! written once a minute. A kind is a word in the code, never a stranger's, so that the memory is bounded too.
+//! The first line of a kind is written. Further ones within a minute are only counted, and their number is written once
+//! a minute. A kind is a word in the code, never a stranger's text, so that the memory is limited too.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,13 +22,13 @@ pub struct LogLimit {
 struct Kind {
     /// When a line, or a count, was last written.
     written: Instant,
-    /// Lines since then that were not written.
+    /// The number of lines since then that were not written.
     held_back: u64,
 }
 
 impl LogLimit {
-    /// Returns how many lines of this kind were held back since the last one, if a line may be written now, and `None`
-    /// otherwise.
+    /// If a line of this kind may be written now, returns the number of lines that were suppressed since the last one.
+    /// Otherwise returns `None`.
     pub fn admit(&self, kind: &'static str) -> Option<u64> {
         let now = Instant::now();
         let mut kinds = self.kinds();
@@ -47,8 +47,8 @@ impl LogLimit {
         Some(std::mem::replace(known, fresh()).held_back)
     }
 
-    /// The kinds whose last line is a minute old and of which lines were held back since, with their number. They are
-    /// counted from zero again.
+    /// The kinds whose last line is a minute old and that had suppressed lines since, with their number. Resets the
+    /// numbers.
     pub fn take_due(&self) -> Vec<(&'static str, u64)> {
         let now = Instant::now();
         let mut kinds = self.kinds();

@@ -1,4 +1,4 @@
-//! The status of every task of the daemon: since when it runs or waits, how its last run ended, when it is tried next.
+//! The status of every task of the daemon: its state, the result of its last run, and its next run.
 //!
 //! A task is a reconciler that the driver runs. The driver keeps its row here, and the row ends with the task.
 //! `GET /v1/tasks` and `orchestrator tasks` show the rows.
@@ -12,14 +12,14 @@ use tokio::time::Instant;
 
 use orchestrator_model::Timestamp;
 
-/// What a task does at the moment.
+/// The state of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TaskState {
     /// A run is under way, and the one before it did not fail.
     Running,
     /// The last run succeeded, or there was none yet. The task waits for its next one.
     Waiting,
-    /// The last run failed. The task is tried again, or is being tried again.
+    /// The last run failed. The task waits for its next try, or the next try is under way.
     Failing,
 }
 
@@ -40,29 +40,29 @@ impl fmt::Display for TaskState {
     }
 }
 
-/// One task, as it is at one moment.
+/// The status of a task at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskStatus {
-    /// What the task is called: `routes`, `link br0`.
+    /// The name of the task: `routes`, `link br0`.
     pub name: String,
-    /// What the task is for, in one sentence.
+    /// The purpose of the task, in one sentence.
     pub purpose: &'static str,
-    /// What the task does now.
+    /// The state of the task.
     pub state: TaskState,
-    /// Since when it has been in this state.
+    /// When the task entered this state.
     pub since: Timestamp,
-    /// When its last run began, or the one that is under way.
+    /// When the last run began; the present run counts, too.
     pub last_start: Option<Timestamp>,
-    /// How long its last run took that has ended.
+    /// The duration of the last run that has ended.
     pub last_duration: Option<Duration>,
-    /// How its last run ended: the error is a text with all its causes. `None` before the first run has ended.
+    /// The result of the last run that has ended, with the error and all its causes as text. `None` before the first.
     pub last_result: Option<Result<(), String>>,
-    /// How many runs in a row have failed.
+    /// The number of failed runs in a row.
     pub failures: u32,
-    /// When it runs next, if nothing wakes it before. `None` while it runs, and when it only waits to be woken. A run
-    /// that goes on although what it serves fails says here when it tries that again.
+    /// When the next run begins at the latest. `None` during a run, and when the task only waits for a notification. A
+    /// run that continues after a failure has the time of its next try here.
     pub next_try: Option<Timestamp>,
-    /// What it is concerned with now, where there is more to say.
+    /// Details on what the task works on now, if there are any.
     pub detail: Option<String>,
 }
 
@@ -75,17 +75,17 @@ pub struct Tasks {
 #[derive(Default)]
 struct List {
     rows: BTreeMap<Key, Row>,
-    /// Rows that were ever made.
+    /// The number of rows that were ever created.
     made: u64,
 }
 
-/// Rows in the order in which they are shown: by name. Two tasks of one name may overlap for a moment.
+/// The key of a row. Rows are sorted by name. Two tasks with one name may exist for a moment.
 type Key = (String, u64);
 
-/// What is known of one task. Moments are those of the monotonic clock, so that a wall clock that is set moves none.
+/// The row of a task. Its times are those of the monotonic clock, so that setting the wall clock does not change them.
 struct Row {
     purpose: &'static str,
-    /// When the run that is under way began.
+    /// When the present run began.
     running: Option<Instant>,
     last_start: Option<Instant>,
     last_duration: Option<Duration>,
@@ -93,7 +93,7 @@ struct Row {
     failures: u32,
     next_try: Option<Instant>,
     detail: Option<String>,
-    /// Since when the task has been in its state.
+    /// When the task entered its state.
     since: Instant,
 }
 
@@ -106,7 +106,7 @@ impl Row {
         }
     }
 
-    /// Makes a change, and takes down when it made another state of the task.
+    /// Makes a change, and records the time if the task's state changes.
     fn change(&mut self, change: impl FnOnce(&mut Self)) {
         let before = self.state();
         change(self);
@@ -132,7 +132,7 @@ impl Row {
     }
 }
 
-/// The moment by the wall clock of now.
+/// Converts a moment into the time of the present wall clock.
 fn wall(moment: Instant, (now, wall): (Instant, Timestamp)) -> Timestamp {
     match moment.checked_duration_since(now) {
         Some(ahead) => wall.plus(ahead),
@@ -141,7 +141,7 @@ fn wall(moment: Instant, (now, wall): (Instant, Timestamp)) -> Timestamp {
 }
 
 impl Tasks {
-    /// Puts a task on the list. It stays there until what is returned is dropped.
+    /// Puts a task on the list, until the returned value is dropped.
     pub fn own(&self, name: impl Into<String>, purpose: &'static str) -> OwnedTask {
         let mut list = self.lock();
         list.made += 1;
@@ -177,7 +177,7 @@ impl Tasks {
     }
 }
 
-/// Keeps a task on the list, and says what it does. When it is dropped, the task ends on the list.
+/// Keeps a task on the list and updates its status. When this is dropped, the task leaves the list.
 #[must_use = "the task ends on the list when this is dropped"]
 pub struct OwnedTask {
     tasks: Tasks,
@@ -185,7 +185,7 @@ pub struct OwnedTask {
 }
 
 impl OwnedTask {
-    /// A run begins.
+    /// Records the begin of a run.
     pub fn begin(&self) {
         self.change(|row| {
             let now = Instant::now();
@@ -195,9 +195,9 @@ impl OwnedTask {
         });
     }
 
-    /// The run that is under way has come to where nothing is wrong: earlier failures are over.
+    /// Records that a run that is under way works, so that earlier failures are over.
     ///
-    /// Only a run that goes on for long needs to say so; any other says it by its end.
+    /// Only a long run needs to record that; any other run does so by its end.
     pub fn settle(&self) {
         self.change(|row| {
             row.failures = 0;
@@ -206,8 +206,8 @@ impl OwnedTask {
         });
     }
 
-    /// The run that is under way goes on, and what it serves fails for this reason until it settles. It tries that again
-    /// then.
+    /// The run that is under way goes on, and what it serves fails for this reason until it settles. It tries that
+    /// again then.
     pub fn fail(&self, reason: String, next_try: Instant) {
         self.change(|row| {
             row.failures = row.failures.saturating_add(1);
@@ -216,12 +216,12 @@ impl OwnedTask {
         });
     }
 
-    /// So many tries in a row have failed, by a count that is kept elsewhere. At least the last one has.
+    /// Sets the number of failed tries in a row, for a task that counts them itself. It is at least one.
     pub fn count_failures(&self, failures: u32) {
         self.change(|row| row.failures = failures.max(1));
     }
 
-    /// The run has ended like this, and the next one begins then, if nothing wakes the task before.
+    /// Records the end of a run with its result, and when the next run begins at the latest.
     pub fn end(&self, result: Result<(), String>, next_try: Option<Instant>) {
         self.change(|row| {
             row.last_duration = row.running.take().map(|began| began.elapsed());
@@ -234,7 +234,7 @@ impl OwnedTask {
         });
     }
 
-    /// Says what the task is concerned with now.
+    /// Records details on what the task works on now.
     pub fn set_detail(&self, detail: Option<String>) {
         self.change(|row| row.detail = detail);
     }

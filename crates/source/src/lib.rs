@@ -1,8 +1,7 @@
-//! Lease sources: where lease events come from.
+//! Lease sources: the origins of lease events.
 //!
-//! A source turns what clients or a DHCP server say in their own words into
-//! [`LeaseChange`](orchestrator_model::LeaseChange)s, and all of them end in the [`Recorder`]. Nothing here decides what an
-//! event means for an instance.
+//! A source converts what clients or a DHCP server report into [`LeaseChange`](orchestrator_model::LeaseChange)s, and
+//! passes them to the [`Recorder`]. Nothing here decides what an event means for an instance.
 
 pub mod advertiser;
 pub mod dnsmasq;

@@ -50,16 +50,16 @@ impl Recorder {
         Ok(())
     }
 
-    /// When the lease that an address or prefix of a link has, or had last, ends or ended by its lifetime.
+    /// When the present or last lease of an address or prefix of a link ends or ended by its lifetime.
     ///
     /// # Errors
     ///
-    /// When the database is away or holds what cannot be read.
+    /// When the database is unreachable, or a row cannot be read.
     pub async fn end_of(&self, link: &str, leased: Leased) -> Result<Option<Timestamp>, StoreError> {
         self.store.end_of(link, leased).await
     }
 
-    /// Puts a row into the timeline of the client that has this DUID on the row's link.
+    /// Adds a row to the timeline of the client with this DUID on the row's link.
     ///
     /// # Errors
     ///
@@ -76,7 +76,7 @@ fn route_of(change: &LeaseChange) -> Option<(String, Leased, Option<Ipv6Addr>)> 
     Some((change.link.clone(), change.leased, next_hop))
 }
 
-/// The links of changes; of changes that come together there is one, as a rule.
+/// The links of changes. Changes that come together usually have one link.
 fn links(changes: &[LeaseChange]) -> Vec<String> {
     let mut links: Vec<String> = Vec::new();
     for change in changes {

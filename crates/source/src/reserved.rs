@@ -1,4 +1,4 @@
-//! Reservations: those of the settings, and those that were made through the API.
+//! Reservations of the settings and of the API.
 //!
 //! The settings take precedence. A reservation of the API that conflicts with them stays recorded, and is not in force
 //! while the conflict lasts.
@@ -13,7 +13,7 @@ use orchestrator_model::{LeaseSource, RecordedReservation};
 use orchestrator_settings::{LinkSettings, Settings};
 use orchestrator_store::{Store, StoreError};
 
-/// The reservations that were made through the API. A cheap handle.
+/// The reservations of the API. A cheap handle.
 #[derive(Debug, Clone)]
 pub struct Reserved {
     store: Store,
@@ -28,12 +28,12 @@ struct Known {
     reservations: Arc<[RecordedReservation]>,
 }
 
-/// A view of what was reserved through the API.
+/// A view of the reservations of the API.
 #[derive(Debug, Clone)]
 pub struct ReservedView(watch::Receiver<Known>);
 
 impl Reserved {
-    /// Nothing, until it is [refreshed](Self::refresh).
+    /// No reservations, until it is [refreshed](Self::refresh).
     pub fn new(store: Store) -> Self {
         let (known, _) = watch::channel(Known::default());
         Self {
@@ -47,9 +47,9 @@ impl Reserved {
     ///
     /// # Errors
     ///
-    /// When the store does not answer or holds what cannot be read.
+    /// When the store does not answer, or a row cannot be read.
     pub async fn refresh(&self) -> Result<(), StoreError> {
-        // A read that began later has seen no less. The last one counts, in whatever order they end.
+        // A read that began later has seen no less. So the read that began last counts, in whatever order they end.
         let look = self.looks.fetch_add(1, Ordering::Relaxed) + 1;
         let reservations: Arc<[_]> = self.store.reservations().await?.into();
         self.known.send_if_modified(|known| {
@@ -87,14 +87,14 @@ impl ReservedView {
     /// Waits until the reservations have changed since this handle last read them. Cancel-safe.
     pub async fn changed(&mut self) {
         if self.0.changed().await.is_err() {
-            // Nobody can reserve anything any more.
+            // The sender is gone, so nothing changes any more.
             std::future::pending::<()>().await;
         }
     }
 }
 
-/// What counts on a link: those of the settings, then those that were made through the API and suit, each unless one
-/// before stands against it. With the second, which of `recorded` count; those of other links do not.
+/// The reservations in force on a link: those of the settings, then those of the API that are valid and do not conflict
+/// with an earlier one. Also returns which of `recorded` are in force; those of other links are not.
 pub fn in_force(
     settings: &Settings,
     link: &LinkSettings,

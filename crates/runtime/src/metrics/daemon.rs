@@ -1,4 +1,4 @@
-//! The daemon itself: its database, secrets, API, settings and tasks.
+//! Metrics of the daemon itself: its database, secrets, API, settings and tasks.
 
 use orchestrator_model::Timestamp;
 use prometheus_client::metrics::gauge::Gauge;
@@ -66,32 +66,32 @@ impl Daemon {
 }
 
 impl Metrics {
-    /// A check of the database failed.
+    /// Counts a failed check of the database.
     pub fn store_failed(&self, code: &'static str) {
         count(&self.daemon.store_failures, "code", code);
     }
 
-    /// The key file is missing, or does not open the secrets.
+    /// Counts a failed check of secrets: the key file is missing, or does not open them.
     pub fn secrets_failed(&self, code: &'static str) {
         count(&self.daemon.secrets_failures, "code", code);
     }
 
-    /// An API request was answered with a problem.
+    /// Counts an API request that was answered with a problem.
     pub fn api_refused(&self, code: &'static str) {
         count(&self.daemon.api_refusals, "code", code);
     }
 
-    /// A connection to the API was closed for want of room.
+    /// Counts a connection to the API that was closed to make room for another.
     pub fn api_connection_closed(&self, reason: &'static str) {
         count(&self.daemon.api_connections_closed, "reason", reason);
     }
 
-    /// Settings were read at this time and came into force.
+    /// Records when the settings in force were read.
     pub fn settings_loaded(&self, at: Timestamp) {
         self.daemon.settings_loaded.set(at.0 / 1000);
     }
 
-    /// Settings were read again, and came into force or not.
+    /// Counts a reload, and whether its settings came into force.
     pub fn settings_reloaded(&self, ok: bool) {
         count(
             &self.daemon.settings_reloads,
@@ -101,7 +101,7 @@ impl Metrics {
         self.daemon.settings_reload_ok.set(ok.into());
     }
 
-    /// A run of a task of this kind has ended, well or not.
+    /// Counts a run of a task of this kind, and whether it succeeded.
     pub fn task_ended(&self, task: &'static str, ok: bool) {
         count(&self.daemon.task_runs, "task", task);
         if !ok {

@@ -1,4 +1,4 @@
-//! DHCPv6 messages and what became of them.
+//! Metrics of DHCPv6 messages.
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
@@ -63,47 +63,47 @@ impl Dhcp6 {
 }
 
 impl Metrics {
-    /// A DHCPv6 message changed a lease, and the port that it came in by was known or not.
+    /// Counts a DHCPv6 message that changed a lease, and whether its bridge port is known.
     pub fn origin(&self, outcome: &'static str) {
         count(&self.dhcp6.dhcp6_origins, "outcome", outcome);
     }
 
-    /// The kernel dropped records of bridge ports.
+    /// Counts a loss of records of bridge ports in the kernel.
     pub fn origins_lost(&self) {
         self.dhcp6.dhcp6_origins_lost.inc();
     }
 
-    /// A DHCPv6 message of this type was answered.
+    /// Counts an answered DHCPv6 message of this type.
     pub fn dhcp6_answered(&self, kind: &'static str) {
         count(&self.dhcp6.dhcp6_messages, "type", kind);
     }
 
-    /// A DHCPv6 message was not answered.
+    /// Counts a discarded DHCPv6 message.
     pub fn dhcp6_discarded(&self, reason: &'static str) {
         count(&self.dhcp6.dhcp6_discards, "reason", reason);
     }
 
-    /// An identity association got no lease, with this status.
+    /// Counts an identity association that got no lease, with its status.
     pub fn dhcp6_refused(&self, status: &'static str) {
         count(&self.dhcp6.dhcp6_refusals, "status", status);
     }
 
-    /// The kernel did not take a DHCPv6 reply.
+    /// Counts a DHCPv6 reply that the kernel refused to send.
     pub fn dhcp6_unsent(&self) {
         self.dhcp6.dhcp6_unsent.inc();
     }
 
-    /// Two machines use one DUID.
+    /// Counts a DUID that two machines use.
     pub fn dhcp6_cloned_duid(&self) {
         self.dhcp6.dhcp6_cloned_duids.inc();
     }
 
-    /// A client was at its limit of leases.
+    /// Counts a client that reached its limit of leases.
     pub fn dhcp6_client_limit(&self, outcome: &'static str) {
         count(&self.dhcp6.dhcp6_client_limits, "outcome", outcome);
     }
 
-    /// A client was reconfigured: a Reconfigure was sent, answered, or not answered.
+    /// Counts a Reconfigure that was sent, answered, or not answered.
     pub fn dhcp6_reconfigure(&self, outcome: &'static str) {
         count(&self.dhcp6.dhcp6_reconfigures, "outcome", outcome);
     }

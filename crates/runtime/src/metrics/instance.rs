@@ -1,4 +1,4 @@
-//! Instances and engines.
+//! Metrics of instances and engines.
 
 use std::time::Duration;
 
@@ -81,58 +81,58 @@ impl Instance {
 }
 
 impl Metrics {
-    /// An instance came to answer, so long after its provisioning began.
+    /// Records an instance that became ready, with the time since its provisioning began.
     pub fn instance_ready(&self, took: Duration) {
         self.instance.instances_ready.inc();
         self.instance.time_to_ready.observe(took.as_secs_f64());
     }
 
-    /// An instance was removed.
+    /// Counts a removed instance.
     pub fn instance_removed(&self) {
         self.instance.instances_removed.inc();
     }
 
-    /// A ready instance is not as it should be.
+    /// Counts a ready instance that was found not to be as it should be.
     pub fn instance_disturbed(&self) {
         self.instance.instances_disturbed.inc();
     }
 
-    /// An instance that stopped answering is restarted.
+    /// Counts the restart of an instance that stopped answering.
     pub fn instance_restarted(&self) {
         self.instance.instances_restarted.inc();
     }
 
-    /// An instance that could not be wired is kept from running.
+    /// Counts an instance that was stopped because it could not be wired.
     pub fn instance_stopped(&self) {
         self.instance.instances_stopped.inc();
     }
 
-    /// A ready instance was checked.
+    /// Counts a check of a ready instance.
     pub fn instance_checked(&self, outcome: &'static str) {
         count(&self.instance.instance_checks, "outcome", outcome);
     }
 
-    /// Something with our mark belonged to no instance and is removed.
+    /// Counts a removed thing that carried the daemon's mark but belonged to no instance.
     pub fn orphan_removed(&self) {
         self.instance.orphans_removed.inc();
     }
 
-    /// A try to bring up an instance failed.
+    /// Counts a failed try to start an instance.
     pub fn provision_failed(&self, code: &'static str) {
         count(&self.instance.provision_failures, "code", code);
     }
 
-    /// A try to remove an instance failed.
+    /// Counts a failed try to remove an instance.
     pub fn removal_failed(&self, code: &'static str) {
         count(&self.instance.removal_failures, "code", code);
     }
 
-    /// An engine did not answer a small question in time.
+    /// Counts a request that an engine should answer at once but did not answer in time.
     pub fn engine_hung(&self) {
         self.instance.engine_hangs.inc();
     }
 
-    /// An engine stopped answering.
+    /// Counts an engine that stopped answering.
     pub fn engine_lost(&self) {
         self.instance.engine_losses.inc();
     }

@@ -1,4 +1,4 @@
-//! Lease events, and the hosts and spooled files that they come from.
+//! Metrics of lease events, and of the hosts and spooled files that they come from.
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
@@ -41,32 +41,32 @@ impl Lease {
 }
 
 impl Metrics {
-    /// A lease event was recorded.
+    /// Counts a recorded lease event.
     pub fn lease_event(&self, outcome: &'static str) {
         count(&self.lease.lease_events, "outcome", outcome);
     }
 
-    /// A lease event was not recorded.
+    /// Counts a lease event that was not recorded.
     pub fn lease_event_refused(&self, reason: &'static str) {
         count(&self.lease.lease_events_refused, "reason", reason);
     }
 
-    /// Bindings could not be made durable; nothing was answered.
+    /// Counts a failed commit of bindings, whose messages got no answer.
     pub fn commit_failed(&self) {
         self.lease.commits_failed.inc();
     }
 
-    /// A host was seen on a link.
+    /// Counts a host that was observed on a link.
     pub fn neighbor(&self, outcome: &'static str) {
         count(&self.lease.neighbors, "outcome", outcome);
     }
 
-    /// A lease event was read back from the spool.
+    /// Counts a lease event that was read from the spool.
     pub fn spooled(&self) {
         self.lease.spooled.inc();
     }
 
-    /// This many files in the spool could not be read as events.
+    /// Counts files in the spool that could not be read as events.
     pub fn spool_set_aside(&self, count: u64) {
         self.lease.spool_set_aside.inc_by(count);
     }

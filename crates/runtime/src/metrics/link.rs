@@ -1,4 +1,4 @@
-//! Links: bridges, routes and router advertisements.
+//! Metrics of links: bridges, routes and router advertisements.
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
@@ -58,44 +58,44 @@ impl Link {
 }
 
 impl Metrics {
-    /// So many routes to delegated prefixes are in the kernel.
+    /// Sets the number of the kernel's routes to delegated prefixes.
     pub fn routes(&self, count: usize) {
         self.link.routes.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
-    /// A change to a link's bridge was undone.
+    /// Counts a repaired change of a link's bridge.
     pub fn link_repaired(&self, what: &'static str) {
         count(&self.link.link_repairs, "what", what);
     }
 
-    /// A link's bridge could not be mended.
+    /// Counts a failed repair of a link's bridge.
     pub fn link_repair_failed(&self) {
         self.link.link_repair_failures.inc();
     }
 
-    /// So many routes that somebody removed were made again.
+    /// Counts routes that somebody removed and the daemon added again.
     pub fn routes_restored(&self, count: usize) {
         self.link
             .routes_restored
             .inc_by(u64::try_from(count).unwrap_or(u64::MAX));
     }
 
-    /// The kernel refused a route.
+    /// Counts a route that the kernel refused.
     pub fn route_failed(&self) {
         self.link.route_failures.inc();
     }
 
-    /// A router advertisement was sent, or could not be.
+    /// Counts a router advertisement that was sent or failed, by its cause.
     pub fn advertised(&self, cause: &'static str) {
         count(&self.link.advertisements, "cause", cause);
     }
 
-    /// A router solicitation was not answered.
+    /// Counts a router solicitation that was not answered.
     pub fn solicitation_refused(&self, reason: &'static str) {
         count(&self.link.solicitations_refused, "reason", reason);
     }
 
-    /// Another router's advertisement says something else than ours.
+    /// Counts another router's advertisement that contradicts the daemon's.
     pub fn advertisement_contradicted(&self, what: &'static str) {
         count(&self.link.advertisements_contradicted, "what", what);
     }

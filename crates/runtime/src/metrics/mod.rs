@@ -1,7 +1,7 @@
 //! The daemon's metrics, served by `GET /metrics` in the OpenMetrics text format.
 //!
-//! Everything that is refused, dropped or fails has a counter here, besides its line in the log. Each file has the metrics
-//! of one part of the daemon: their names, their help, and the methods that count.
+//! Every refusal, drop and failure has a counter here, besides its line in the log. Each file has the metrics of one
+//! part of the daemon: their names, their help, and the methods that count.
 
 mod daemon;
 mod dhcp6;
@@ -20,7 +20,7 @@ use prometheus_client::registry::Registry;
 
 use crate::log_limit::LogLimit;
 
-/// One label, whose name the family's constructor fixes.
+/// A label, whose name the constructor of its family sets.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Label {
     name: &'static str,
@@ -35,7 +35,7 @@ impl EncodeLabelSet for Label {
 
 type Labelled = Family<Label, Counter>;
 
-/// The counters. A cheap handle: all clones count together.
+/// The metrics. A cheap handle: all clones count together.
 #[derive(Clone)]
 pub struct Metrics {
     registry: Arc<Registry>,
@@ -85,7 +85,7 @@ fn count(family: &Labelled, name: &'static str, value: &'static str) {
 }
 
 impl Metrics {
-    /// All of it in the OpenMetrics text format.
+    /// All metrics in the OpenMetrics text format.
     ///
     /// # Errors
     ///
@@ -96,7 +96,7 @@ impl Metrics {
         Ok(text)
     }
 
-    /// Bounds the log lines that strangers can cause; these lines stand beside counters.
+    /// The limit on log lines that strangers can cause. Each such line has a counter, too.
     pub fn log_limit(&self) -> &LogLimit {
         &self.log_limit
     }

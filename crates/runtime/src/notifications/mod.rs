@@ -1,9 +1,8 @@
 //! Notifications: how a committed change wakes the reconciler that must act on it.
 //!
-//! A notification says only that something may have changed. What is to be done is in the store. So notifications may
-//! come late, twice or in another order, and the pass at the next start makes up for one that is lost with the daemon.
-//! Notifying never waits and never fails. Several notifications for one
-//! owner or slot that nobody has received yet become one.
+//! A notification says only that something may have changed. The store says what is to be done. So notifications may
+//! come late, twice or in another order, and the full pass at the next start replaces any that are lost with the
+//! daemon. Notifying never waits and never fails. Several pending notifications for one owner or slot become one.
 //!
 //! The receiver mutes the links whose clients need no notification. There, a lease costs nothing but its commit.
 
@@ -34,30 +33,30 @@ struct Inner {
     prefixes: PrefixNotifications,
 }
 
-/// Whose instances the instance reconciler must look after.
+/// The owners and slots whose instances the instance reconciler must check.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Notified {
-    /// Something that these owners want may have changed, in any of their slots.
+    /// Owners for which something may have changed, in any of their slots.
     pub owners: HashSet<Owner>,
-    /// Something may have changed in these slots.
+    /// Slots in which something may have changed.
     pub slots: HashSet<SlotKey>,
 }
 
 impl Notified {
-    /// Whether it names nothing.
+    /// Whether it is empty.
     pub fn is_empty(&self) -> bool {
         self.owners.is_empty() && self.slots.is_empty()
     }
 }
 
 impl Notifications {
-    /// Something that this owner wants may have changed, in any of its slots. A client's lease event is one for the client.
+    /// Notifies of a possible change for this owner, in any of its slots. A client's lease event is one for the client.
     pub fn notify(&self, owner: impl Into<Owner>) {
         let owner = owner.into();
         self.change(|pending| pending.owners.insert(owner));
     }
 
-    /// Something may have changed in this slot.
+    /// Notifies of a possible change in this slot.
     pub fn notify_slot(&self, key: SlotKey) {
         self.change(|pending| pending.slots.insert(key));
     }
@@ -67,15 +66,15 @@ impl Notifications {
         self.inner.wake.notify_one();
     }
 
-    /// A lease of `leased` on `link` may have begun, changed or ended. `next_hop` is the router towards a prefix that is
-    /// known to be held. A single address needs no route, so nobody is notified of one.
+    /// Notifies of a lease of `leased` on `link` that may have begun, changed or ended. `next_hop` is the router
+    /// towards a prefix that is known to be held. A single address needs no route, so nobody is notified of one.
     pub fn notify_leased(&self, link: &str, leased: Leased, next_hop: Option<Ipv6Addr>) {
         if let Some(prefix) = leased.prefix() {
             self.inner.prefixes.notify(link, prefix, next_hop);
         }
     }
 
-    /// Any delegated prefix may have changed hands, or the interface that it is reached through.
+    /// Notifies that any delegated prefix, or the interface towards it, may have changed.
     pub fn notify_prefixes(&self) {
         self.inner.prefixes.notify_all();
     }

@@ -7,16 +7,16 @@ use std::sync::{Mutex, PoisonError};
 use ipnet::Ipv6Net;
 use tokio::sync::Notify;
 
-/// Pending prefixes that are kept one by one. Beyond this, the route reconciler compares all routes.
+/// The number of pending prefixes that are kept one by one. Beyond this, the route reconciler compares all routes.
 const MOST: usize = 4096;
 
 /// The prefixes that a notification names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Prefixes {
-    /// These prefixes, each with its link, may have changed hands. The value is the router towards the prefix, where all
+    /// These prefixes, each with its link, may have changed. The value is the router towards the prefix, if all
     /// notifications agree on one.
     These(HashMap<(String, Ipv6Net), Option<Ipv6Addr>>),
-    /// Any may have.
+    /// Any prefix may have changed.
     All,
 }
 

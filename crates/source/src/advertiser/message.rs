@@ -1,12 +1,12 @@
-//! The advertisement of a link, from its settings.
+//! Builds the router advertisement of a link from its settings.
 
 use orchestrator_dhcp6::advert::RouterAdvertisement;
 
 use orchestrator_settings::{AdvertisementSettings, LinkSettings};
 
-/// The advertisement of a link.
+/// The router advertisement of a link.
 pub(super) fn of_link(link: &LinkSettings, settings: &AdvertisementSettings) -> RouterAdvertisement {
-    // Checked with the settings; a name that the wire cannot carry after all is left out.
+    // The names were checked with the settings. A name that still cannot be encoded is left out.
     let domain_search = link.domain_search.iter().filter_map(|name| name.parse().ok());
     RouterAdvertisement {
         hop_limit: settings.hop_limit,
@@ -16,7 +16,7 @@ pub(super) fn of_link(link: &LinkSettings, settings: &AdvertisementSettings) -> 
         router_lifetime: settings.router_lifetime,
         reachable_time: settings.reachable_time,
         retransmission_time: settings.retransmission_time,
-        // Hosts ask for it: a bridge takes the address of its ports, and may have another one tomorrow.
+        // Hosts ask for this address: a bridge takes the address of one of its ports, and may change it at any time.
         source_link_layer: None,
         mtu: settings.mtu,
         prefixes: settings.prefixes.clone(),

@@ -4,10 +4,10 @@
 //! The protocol's [`Agenda`] says when one is due. This module has the socket, the clock and the random numbers. It
 //! also receives the advertisements of other routers; contradictions are logged once and counted (section 6.2.7).
 //!
-//! A restart of the daemon withdraws nothing: clients keep their router, and instances go on. The last advertisement is
-//! sent only when [`Ending`] says that the link is left for good, or when the settings do: the link is no longer in
-//! them, or is no longer advertised. [`Standing`] remembers that one is due when an advertiser ended without it, because
-//! its bridge failed.
+//! A restart of the daemon does not withdraw the router: clients keep it, and instances continue to run. The last
+//! advertisement is sent only if [`Ending`] says that the link is left for good, or if the settings remove the link or
+//! its advertisements. If an advertiser ended without it because its bridge failed, [`Standing`] remembers that it is
+//! due.
 //!
 //! Changed settings apply at once, and are advertised as soon and as often as the standard allows (section 6.2.4).
 //! Anything that is no longer advertised ends with its lifetime.
@@ -43,9 +43,9 @@ const ROUTER_ADVERTISEMENT: u8 = 134;
 /// The signals that end an advertiser.
 #[derive(Debug, Clone, Default)]
 pub struct Ending {
-    /// Ends it.
+    /// Ends the advertiser.
     pub stop: CancellationToken,
-    /// Cancelled before `stop` when the link is left for good, so that hosts use another router.
+    /// Cancelled before `stop` if the link is left for good, so that hosts use another router.
     pub for_good: CancellationToken,
 }
 
@@ -64,12 +64,12 @@ pub struct Advertiser {
 }
 
 impl Advertiser {
-    /// Opens the socket on the link's bridge, in the network namespace of the calling thread. `None` where the settings
+    /// Opens the socket on the link's bridge, in the network namespace of the calling thread. `None` if the settings
     /// want no advertisements.
     ///
     /// # Errors
     ///
-    /// When it cannot be opened: the bridge is gone, no privilege.
+    /// When it cannot be opened: the bridge is gone, or the privilege is missing.
     pub fn open(
         bridge: &str,
         index: u32,
@@ -96,8 +96,8 @@ impl Advertiser {
         }))
     }
 
-    /// Advertises until it is stopped, or the settings want no advertisements any more. If the link is left for good,
-    /// it first sends the last advertisement.
+    /// Sends advertisements until it is stopped, or the settings want none any more. If the link is left for good, it
+    /// sends the last advertisement first.
     ///
     /// # Errors
     ///
@@ -121,7 +121,7 @@ impl Advertiser {
         Ok(())
     }
 
-    /// Says from now on what the settings want said; `false` when that is nothing.
+    /// Adopts other settings. Returns `false` if they want no advertisements.
     fn follow(&mut self, settings: &Settings, now: Duration) -> bool {
         let Some((link, advertisement)) = of(settings, &self.bridge) else {
             return false;
@@ -182,7 +182,7 @@ impl Advertiser {
     }
 }
 
-/// The link of a bridge, and what is to be advertised there.
+/// The link of a bridge, with its advertisement settings.
 fn of<'a>(settings: &'a Settings, bridge: &str) -> Option<(&'a LinkSettings, &'a AdvertisementSettings)> {
     let link = settings.link(bridge)?;
     Some((link, link.advertisement.as_ref()?))
@@ -193,7 +193,7 @@ fn open_socket(bridge: &str, index: u32) -> io::Result<Icmp6Socket> {
     Icmp6Socket::open(bridge, index, &[ROUTER_SOLICITATION, ROUTER_ADVERTISEMENT], &GROUPS)
 }
 
-/// A random number from 0 to 1; 1 when the system's random source fails.
+/// A random number from 0 to 1; 1 if the system's random source fails.
 fn chance() -> f64 {
     getrandom::u32().map_or(1.0, |random| f64::from(random) / f64::from(u32::MAX))
 }

@@ -1,4 +1,4 @@
-//! Other routers of a link that say something else (RFC 4861, section 6.2.7).
+//! Detects other routers of a link whose advertisements contradict the daemon's (RFC 4861, section 6.2.7).
 
 use std::collections::BTreeSet;
 use std::net::Ipv6Addr;
@@ -8,7 +8,7 @@ use orchestrator_network::Icmp6Message;
 
 use orchestrator_runtime::metrics::Metrics;
 
-/// The number of contradictions that are remembered as logged. A stranger may invent routers; beyond this number they
+/// The number of contradictions that are remembered as logged. A stranger may invent routers; further contradictions
 /// are only counted.
 const TOLD: usize = 64;
 
@@ -28,7 +28,7 @@ impl Rivals {
         }
     }
 
-    /// Counts the contradictions between an advertisement and ours, and logs each one once.
+    /// Counts the contradictions between a received advertisement and the daemon's, and logs each one once.
     pub(super) fn hear(&mut self, heard: &Icmp6Message, ours: &RouterAdvertisement) {
         let Some(overheard) = Overheard::parse(&heard.bytes, heard.source, heard.hop_limit) else {
             return;

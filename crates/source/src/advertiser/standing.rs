@@ -1,4 +1,4 @@
-//! What the hosts of a link may still believe of this router.
+//! The last advertisement of a router that hosts may still rely on.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,7 +9,7 @@ use orchestrator_runtime::metrics::Metrics;
 
 use super::{ALL_NODES, open_socket};
 
-/// The last advertisement of a link that was sent and not withdrawn since. Clones share it.
+/// The last advertisement on a link that was not withdrawn since. Clones share it.
 ///
 /// It outlives the advertisers of the link, so that the router is withdrawn even if the settings stop wanting it while
 /// no advertiser runs (RFC 4861, section 6.2.5).
@@ -22,7 +22,7 @@ impl Standing {
     ///
     /// # Errors
     ///
-    /// When the socket cannot be opened, or does not send. The router still stands then: try again.
+    /// When the socket cannot be opened or does not send. Then the router is not withdrawn: try again.
     pub fn withdraw_on(&self, bridge: &str, index: u32, metrics: &Metrics) -> io::Result<()> {
         if self.get().is_none() {
             return Ok(());
@@ -45,7 +45,7 @@ impl Standing {
         Ok(())
     }
 
-    /// Remembers what was sent.
+    /// Records a sent advertisement.
     pub(super) fn set(&self, sent: &RouterAdvertisement) {
         let mut standing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if standing.as_ref() != Some(sent) {

@@ -1,4 +1,4 @@
-//! An event of dnsmasq: what it says, and what that means for the lease.
+//! Events of dnsmasq, and their effect on leases.
 
 mod read;
 mod written;
@@ -9,27 +9,28 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// The form in which events are sent and kept: the API's.
+/// The format in which events are sent and stored: the API's.
 use orchestrator_api_types::DnsmasqEvent as Written;
 pub use orchestrator_api_types::DnsmasqVerb;
 use orchestrator_model::{
     Clock, Duid, GrantedTo, Iaid, LeaseChange, LeaseSource, LeaseVerb, LinkLayerAddress, Timestamp,
 };
 
-/// Bytes of the longest domain name.
+/// The longest domain name, in bytes.
 const LONGEST_HOSTNAME: usize = 253;
 
-/// How far a `del` may precede the end of its lease and still be its expiry: dnsmasq counts in whole seconds.
+/// The largest time between a `del` and the end of its lease for the lease to count as expired: dnsmasq counts whole
+/// seconds.
 pub(super) const EXPIRY_SLACK: Duration = Duration::from_secs(1);
 
 /// A DHCPv6 lease event of dnsmasq.
 ///
-/// In JSON it carries the version of its form, so that a daemon reads what an older hook left in the spool and says
-/// so when it cannot.
+/// Its JSON has the version of its format, so that the daemon can read an event that an older hook left in the spool,
+/// or report that it cannot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Written", into = "Written")]
 pub struct DnsmasqEvent {
-    /// What happened.
+    /// The kind of the event.
     pub verb: DnsmasqVerb,
     /// The client's DUID.
     pub duid: Duid,
@@ -37,8 +38,8 @@ pub struct DnsmasqEvent {
     pub iaid: Iaid,
     /// The leased address.
     pub address: Ipv6Addr,
-    /// The interface the client is on: the link. Empty where dnsmasq cannot name it, because its bridge is not there
-    /// yet or is gone; then the verb is not [`DnsmasqVerb::Add`].
+    /// The interface that the client is on, which names the link. Empty if dnsmasq cannot name it, because its bridge
+    /// is not there yet or is gone; then the verb is not [`DnsmasqVerb::Add`].
     pub interface: String,
     /// When the lease ends, by dnsmasq's clock; `None` for a lease without end, and from a dnsmasq without a clock.
     pub expires: Option<Timestamp>,
@@ -47,9 +48,9 @@ pub struct DnsmasqEvent {
     /// The seconds for which the lease was granted or last renewed. Only a dnsmasq without a clock (`HAVE_BROKEN_RTC`)
     /// gives it, also for leases that end.
     pub length: Option<u32>,
-    /// The client's link-layer address, where dnsmasq has learnt it.
+    /// The client's link-layer address, if dnsmasq knows it.
     pub link_layer: Option<LinkLayerAddress>,
-    /// The name the client has, where it is a domain name.
+    /// The client's host name, if it is a domain name.
     pub hostname: Option<String>,
     /// When the hook ran, by the wall clock.
     pub at: Timestamp,
@@ -60,18 +61,18 @@ pub struct DnsmasqEvent {
 pub enum Heard {
     /// An event of a DHCPv6 lease.
     Event(Box<DnsmasqEvent>),
-    /// Something that is no business of ours.
+    /// An event that the daemon does not need.
     Ignored(Ignored),
 }
 
-/// Why an event is no business of ours.
+/// The reason why the daemon does not need an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ignored {
     /// dnsmasq starts.
     Init,
     /// A DHCPv4 lease.
     Dhcp4,
-    /// A temporary address (IA_TA): its client has a lasting one besides.
+    /// A temporary address (IA_TA). Its client has a lasting one, too.
     Temporary,
     /// dnsmasq knows more verbs (`tftp`, `arp-add`, …) and may learn others; scripts are to ignore them.
     Verb(String),
@@ -88,27 +89,27 @@ impl fmt::Display for Ignored {
     }
 }
 
-/// What is wrong with an event of dnsmasq.
+/// The fault of an event of dnsmasq.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EventError {
     /// An argument or variable is missing.
     #[error("dnsmasq gave no {0}; run this as its dhcp-script and not by hand")]
     Missing(&'static str),
-    /// An argument or variable is not what it should be.
+    /// An argument or variable cannot be parsed.
     #[error("dnsmasq gave {text:?} as {what}, which it is not; is this dnsmasq newer than we know?")]
     Unreadable {
-        /// Which argument or variable.
+        /// The argument or variable.
         what: &'static str,
-        /// What was given, cut to a readable length.
+        /// Its text, cut to a readable length.
         text: String,
     },
-    /// The event was written in a form that is not known here.
+    /// The version of the event's format is unknown.
     #[error("the event has form {0}, and form 1 is the only one known here; update the daemon")]
     Version(u32),
 }
 
 impl DnsmasqEvent {
-    /// The link that dnsmasq names, if it does.
+    /// The link that dnsmasq names; `None` if it names none.
     pub fn link(&self) -> Option<&str> {
         Some(self.interface.as_str()).filter(|name| !name.is_empty())
     }
@@ -119,20 +120,20 @@ impl DnsmasqEvent {
         self.verb == DnsmasqVerb::Old && self.link().is_none()
     }
 
-    /// The change to the lease, timed by the daemon's clock.
+    /// The change of the lease, with times of the daemon's clock.
     ///
-    /// `add` and `del` are new when the hook hands them over at once. `old` may be a renewal or a repetition, and an
-    /// event of the spool may be out of date: both are marked as replayed.
+    /// An `add` or `del` that the hook passes on at once is new. `old` may be a renewal or a repetition, and an event
+    /// of the spool may be out of date: both are marked as replayed.
     pub fn into_change(self, handed: Handed, clock: &Clock) -> LeaseChange {
         self.change(handed, clock.now(), clock.wall_offset())
     }
 
-    /// Whether it is the end of a lease and does not say if the lease expired, because dnsmasq has no clock.
+    /// Whether the lease ended but may have expired or been released, because dnsmasq has no clock.
     pub fn is_end_of_unknown_kind(&self) -> bool {
         self.verb == DnsmasqVerb::Del && self.length.is_some()
     }
 
-    /// The event with the link that its address is on, where dnsmasq could not name it.
+    /// The event with this link, for an event whose link dnsmasq could not name.
     #[must_use]
     pub fn on_link(self, link: &str) -> Self {
         Self {
@@ -144,7 +145,7 @@ impl DnsmasqEvent {
     /// `wall_offset` is how far the wall clock is ahead of the daemon's, in milliseconds.
     fn change(self, handed: Handed, now: Timestamp, wall_offset: i64) -> LeaseChange {
         let by_our_clock = |wall: Timestamp| Timestamp(wall.0.saturating_sub(wall_offset));
-        // The event happened before now, whatever the hook's clock said.
+        // The event happened before now, whatever the hook's clock showed.
         let at = by_our_clock(self.at).min(now);
         let (verb, until) = match self.verb {
             DnsmasqVerb::Add | DnsmasqVerb::Old => (LeaseVerb::Hold, self.ends(at, by_our_clock)),
@@ -160,10 +161,10 @@ impl DnsmasqEvent {
             next_hop: None,
             class: None,
             source: LeaseSource::Dnsmasq,
-            // dnsmasq reports only the valid lifetime; its preferred lifetime is the same.
+            // dnsmasq reports only the valid lifetime, so the preferred lifetime is the same.
             preferred_until: until,
             valid_until: until,
-            // dnsmasq finds it among its neighbours.
+            // dnsmasq takes it from its neighbour table.
             granted_to: GrantedTo {
                 link_layer: self.link_layer.clone(),
                 ..GrantedTo::default()
@@ -175,10 +176,11 @@ impl DnsmasqEvent {
         }
     }
 
-    /// A span since the hook ran holds whatever clock is set; the epoch holds only while nobody sets it.
+    /// When the lease ends. A remaining time since the hook's run is right whatever clock is set; a date is right only
+    /// if nobody sets the clock.
     fn ends(&self, at: Timestamp, by_our_clock: impl Fn(Timestamp) -> Timestamp) -> Timestamp {
-        // dnsmasq does not report a time of zero seconds. The lease has less than its length then, and its `del`
-        // follows.
+        // dnsmasq does not report a remaining time of zero seconds. Then the lease has less than its length left, and
+        // its `del` follows.
         match (self.remaining.or(self.length), self.expires) {
             (Some(seconds), _) => at.plus(Duration::from_secs(seconds.into())),
             (None, Some(expires)) => by_our_clock(expires),
@@ -192,12 +194,12 @@ impl DnsmasqEvent {
     }
 }
 
-/// How an event came to the daemon.
+/// The way by which an event reached the daemon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Handed {
-    /// By the hook, as it happened.
+    /// From the hook, as it happened.
     Live,
-    /// By the spool, some time later.
+    /// From the spool, some time later.
     Spooled,
 }
 
@@ -206,7 +208,7 @@ fn is_hostname(name: &str) -> bool {
     (1..=LONGEST_HOSTNAME).contains(&name.len()) && name.bytes().all(known)
 }
 
-/// A text of a stranger, cut to a length that is fit for a message.
+/// Cuts a stranger's text to a length that fits into a message.
 fn cut(text: &str) -> String {
     text.chars().take(64).collect()
 }

@@ -1,37 +1,37 @@
-//! Hands an event over to the daemon, or keeps it in the spool.
+//! Passes an event on to the daemon, or keeps it in the spool.
 
 use super::{DnsmasqEvent, Spool, SpoolError};
 
-/// The result of handing an event to the daemon.
+/// The result of passing an event on to the daemon.
 #[derive(Debug)]
 pub enum Answer {
     /// The daemon recorded it.
     Taken,
-    /// The daemon read it and will never take it; in its words.
+    /// The daemon understood it and will never record it. The text is the daemon's reason.
     Refused(String),
-    /// The daemon is down, too slow, or fails; what happened.
+    /// The daemon is down, too slow, or failed. The text says which.
     Failed(String),
 }
 
-/// Where an event is now.
+/// The place where an event is now.
 #[derive(Debug)]
 pub enum Outcome {
     /// Recorded by the daemon.
     Taken,
-    /// Nowhere: the daemon will never take it; in its words.
+    /// Nowhere, because the daemon will never record it. The text is the daemon's reason.
     Refused(String),
-    /// It is in the spool until the daemon reads it. The text says why it was not handed over.
+    /// In the spool until the daemon reads it. The text says why it was not passed on.
     Kept(String),
-    /// Nowhere: neither the daemon nor the spool took it.
+    /// Nowhere, because neither the daemon nor the spool took it.
     Lost {
-        /// Why it was not handed over.
+        /// Why it was not passed on.
         answer: String,
         /// Why it was not kept.
         spool: SpoolError,
     },
 }
 
-/// Decides by the daemon's answer where the event goes.
+/// Decides by the daemon's answer where the event is kept.
 pub fn hand_over(event: &DnsmasqEvent, answer: Answer, spool: &Spool) -> Outcome {
     match answer {
         Answer::Taken => Outcome::Taken,
@@ -44,10 +44,10 @@ pub fn hand_over(event: &DnsmasqEvent, answer: Answer, spool: &Spool) -> Outcome
 }
 
 impl Answer {
-    /// By the status of an HTTP response.
+    /// The answer for the status of an HTTP response.
     ///
-    /// Only a daemon that understood the event can refuse it for good. Any other answer may be that of a daemon
-    /// which is starting, failing or older than the hook, and the event is worth keeping.
+    /// Only a daemon that understood the event can refuse it for good. Any other response may come from a daemon that
+    /// starts, fails or is older than the hook, so the event is kept.
     pub fn from_status(status: u16, detail: String) -> Self {
         match status {
             200..=299 => Self::Taken,

@@ -1,4 +1,4 @@
-//! Takes events in: those that the hook hands over as they happen, and those that it left in the spool.
+//! Records events of dnsmasq: those that the hook passes on, and those in the spool.
 
 use std::collections::HashSet;
 use std::net::Ipv6Addr;
@@ -15,7 +15,7 @@ use orchestrator_runtime::metrics::Metrics;
 use orchestrator_settings::{Current, LinkSettings};
 use orchestrator_store::StoreError;
 
-/// Spooled events that are read at a time.
+/// The number of spooled events that are read at a time.
 const PORTION: usize = 256;
 
 /// Records the events of dnsmasq. A cheap handle.
@@ -25,14 +25,14 @@ pub struct Intake {
     recorder: Recorder,
     clock: Clock,
     metrics: Metrics,
-    /// Links whose dnsmasq has no clock, of which that was said.
+    /// The links for which a missing clock of dnsmasq was logged.
     without_clock: Arc<Mutex<HashSet<String>>>,
 }
 
-/// Why an event was not taken.
+/// The reason why an event was not recorded.
 #[derive(Debug, thiserror::Error)]
 pub enum IntakeError {
-    /// No link of that name.
+    /// There is no link with this name.
     #[error("no link in the settings has the bridge {0:?}; dnsmasq served a lease on an interface that is not ours")]
     UnknownLink(String),
     /// The link has another lease source.
@@ -57,7 +57,7 @@ pub enum IntakeError {
         /// Its prefix.
         prefix: Ipv6Net,
     },
-    /// The address is the link's.
+    /// The address is the link's own.
     #[error("{address} is the own address of link {link:?}; give dnsmasq a dhcp-range without it")]
     LinkAddress {
         /// The leased address.
@@ -65,7 +65,7 @@ pub enum IntakeError {
         /// The link.
         link: String,
     },
-    /// The address stands for the routers of the link (RFC 4291, section 2.6.1).
+    /// The address is the Subnet-Router anycast address of the link (RFC 4291, section 2.6.1).
     #[error("{address} stands for all routers of link {link:?}; give dnsmasq a dhcp-range without it")]
     RouterAnycast {
         /// The leased address.
@@ -73,7 +73,7 @@ pub enum IntakeError {
         /// The link.
         link: String,
     },
-    /// The address is for instances.
+    /// The address is in the range for instances.
     #[error(
         "{address} is in {instances}, the range `instances` of link {link:?}; give dnsmasq a dhcp-range outside it, or \
          the link another range"
@@ -86,7 +86,7 @@ pub enum IntakeError {
         /// The range for instances.
         instances: Ipv6Net,
     },
-    /// It could not be recorded.
+    /// The store could not record it.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -118,14 +118,14 @@ impl Intake {
         }
     }
 
-    /// Records an event. When it returns, the event is durable.
+    /// Records an event. It is durable when this returns.
     ///
     /// An event from before dnsmasq has found the interface is counted and ignored: dnsmasq reports the lease again.
     ///
     /// # Errors
     ///
-    /// When the event is for no link of ours, or for an address that no client may have, or the store is away. It is
-    /// not recorded then.
+    /// When no link fits the event, no client may have its address, or the store is unreachable. Then nothing is
+    /// recorded.
     pub async fn take(&self, event: DnsmasqEvent, handed: Handed) -> Result<(), IntakeError> {
         if event.is_premature() {
             self.metrics.lease_event_refused("no-interface");
@@ -166,7 +166,7 @@ impl Intake {
         self.recorder.record(vec![change]).await
     }
 
-    /// The link of the event, where dnsmasq may lease its address there.
+    /// The link of the event, if dnsmasq may lease its address there.
     fn link_of(&self, event: &DnsmasqEvent) -> Result<String, IntakeError> {
         let settings = self.settings.get();
         let link = match event.link() {
@@ -192,7 +192,7 @@ impl Intake {
         Ok(link.name.clone())
     }
 
-    /// Logs once a link what a dnsmasq without a clock keeps to itself.
+    /// Logs once for each link that its dnsmasq has no clock.
     fn say_without_clock(&self, event: &DnsmasqEvent, link: &str) {
         let Some(seconds) = event.length else { return };
         let mut said = self.without_clock.lock().unwrap_or_else(PoisonError::into_inner);
@@ -207,14 +207,14 @@ impl Intake {
         }
     }
 
-    /// Records all that the hooks could not hand over, in the order in which they kept it.
+    /// Records all spooled events, in the order in which they were kept.
     ///
-    /// An event leaves the spool when it is recorded, or when it never can be. One that the store cannot take now stays,
-    /// with all that come after it.
+    /// An event leaves the spool once it is recorded, or if it can never be. If the store cannot record one now, it
+    /// stays with all later ones.
     ///
     /// # Errors
     ///
-    /// When the spool cannot be read or emptied, or the store is away.
+    /// When the spool cannot be read or emptied, or the store is unreachable.
     pub async fn drain(&self, spool: &Spool) -> Result<(), DrainError> {
         loop {
             let portion = read(spool.clone()).await?;
@@ -225,7 +225,7 @@ impl Intake {
             for spooled in portion {
                 match self.take(spooled.event.clone(), Handed::Spooled).await {
                     Err(IntakeError::Store(fault)) => return Err(DrainError::Store(fault)),
-                    // Refused, and said so: it will be refused again.
+                    // The event was refused and logged, and would be refused again.
                     Err(_) => {}
                     Ok(()) => self.metrics.spooled(),
                 }
@@ -235,7 +235,7 @@ impl Intake {
     }
 }
 
-/// Refuses addresses of the link that are for no client.
+/// Refuses addresses of the link that no client may have.
 fn check_address(address: Ipv6Addr, link: &LinkSettings) -> Result<(), IntakeError> {
     let (name, prefix) = (|| link.name.clone(), link.prefix());
     if !prefix.contains(&address) {
@@ -248,7 +248,7 @@ fn check_address(address: Ipv6Addr, link: &LinkSettings) -> Result<(), IntakeErr
     if address == link.address.addr() {
         return Err(IntakeError::LinkAddress { address, link: name() });
     }
-    // On a link of two addresses (RFC 6164) both are hosts'.
+    // On a link with two addresses (RFC 6164), both belong to hosts.
     if address == prefix.network() && prefix.prefix_len() < 127 {
         return Err(IntakeError::RouterAnycast { address, link: name() });
     }
@@ -262,16 +262,16 @@ fn check_address(address: Ipv6Addr, link: &LinkSettings) -> Result<(), IntakeErr
     }
 }
 
-/// Why the spool could not be emptied.
+/// The reason why the spool could not be emptied.
 #[derive(Debug, thiserror::Error)]
 pub enum DrainError {
-    /// The spool itself.
+    /// The spool failed.
     #[error("the spool of dnsmasq's events cannot be emptied")]
     Spool(#[source] SpoolError),
-    /// The store.
+    /// The store failed.
     #[error("the spooled events of dnsmasq wait for the store")]
     Store(#[source] StoreError),
-    /// The thread that reads the spool.
+    /// The thread that reads the spool failed.
     #[error("the spool of dnsmasq's events was not read to its end")]
     Interrupted(#[source] tokio::task::JoinError),
 }

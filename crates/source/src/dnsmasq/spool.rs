@@ -1,9 +1,10 @@
-//! The spool: a directory where hooks leave events that the daemon could not take.
+//! The spool: a directory in which hooks keep events that the daemon could not record.
 //!
-//! A file an event, `TIME-PID-COUNT.json`, named so that sorting gives the order in which they were kept. A file is written
-//! under a name that no reader takes, synced, renamed, and its directory synced: a reader sees whole events only, and
-//! what [`Spool::keep`] took outlives a power cut. Any number of hooks may write while the daemon reads. What is no
-//! regular file, and a file that cannot be read, is set aside as `.bad` and holds up no other.
+//! Each event is a file `TIME-PID-COUNT.json`, so that the names sort in the order in which the events were kept. A
+//! file is written under a name that readers ignore, synchronized and renamed, and then its directory is synchronized.
+//! So a reader sees only whole events, and an event that [`Spool::keep`] took survives a power cut. Any number of hooks
+//! may write while the daemon reads. A file that is not regular or cannot be read is renamed to `.bad`, and blocks no
+//! other.
 
 use std::collections::HashSet;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -18,24 +19,24 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::DnsmasqEvent;
 use orchestrator_runtime::files::{self, Symlinks};
 
-/// Bytes of the largest event.
+/// The largest event, in bytes.
 pub(super) const LARGEST: usize = 4096;
 
-/// Files in the spool beyond which none is added: enough for every lease of a full bridge many times over, and
-/// together with [`LARGEST`] a bound on the disk.
+/// The largest number of files in the spool. It is enough for many times the leases of a full bridge. Together with
+/// [`LARGEST`] it limits the use of the disk.
 const MOST: usize = 16_384;
 
-/// No hook takes this long to write a file: what is older was left by one that was killed.
+/// The age at which an unfinished file counts as left by a killed hook: no hook takes so long to write.
 const ABANDONED: Duration = Duration::from_secs(60);
 
 const EVENT: &str = "json";
 const UNFINISHED: &str = "tmp";
 const BAD: &str = "bad";
 
-/// Names that are tried for what is set aside: what is there already is evidence too, and is not replaced.
+/// The number of names that are tried for a file that is set aside. Existing files are evidence too, and not replaced.
 const NAMES_ASIDE: u32 = 16;
 
-/// A directory where hooks leave events that the daemon could not take. Clones share what they have said.
+/// The spool directory. Clones share what they have logged.
 #[derive(Debug, Clone)]
 pub struct Spool {
     directory: PathBuf,
@@ -43,11 +44,11 @@ pub struct Spool {
     complaints: Arc<Complaints>,
 }
 
-/// The files that could not be read, so that each is counted and logged once.
+/// The files that could not be read. Each is counted and logged once.
 #[derive(Debug, Default)]
 struct Complaints {
     count: AtomicU64,
-    /// The files that could not even be set aside.
+    /// The files that could not even be renamed.
     stuck: Mutex<HashSet<PathBuf>>,
 }
 
@@ -59,35 +60,35 @@ pub struct Spooled {
     path: PathBuf,
 }
 
-/// Why the spool could not be used.
+/// The reason why the spool could not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SpoolError {
     /// The operating system refused.
     #[error("could not {verb} {path}; is the disk full, or the directory another's?")]
     Io {
-        /// What was being done.
+        /// The operation that failed.
         verb: &'static str,
-        /// To what.
+        /// The file or directory.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         #[source]
         source: io::Error,
     },
-    /// The event is larger than any can be.
+    /// The event is larger than any real one.
     #[error("the event has {0} bytes, more than the spool takes")]
     TooLarge(usize),
-    /// There are as many events as the spool takes.
+    /// The spool is full.
     #[error("{path} holds {count} events and takes no more; start the daemon, which empties it")]
     Full {
         /// The directory.
         path: PathBuf,
-        /// How many it holds.
+        /// The number of its files.
         count: usize,
     },
 }
 
 impl Spool {
-    /// The spool in this directory, which is made when the first event is kept.
+    /// The spool in this directory, which is created when the first event is kept.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
         Self {
             directory: directory.into(),
@@ -101,17 +102,17 @@ impl Spool {
         &self.directory
     }
 
-    /// How many files could not be read as events since this was last asked.
+    /// The number of files that could not be read as events since the last call.
     pub fn take_set_aside(&self) -> u64 {
         self.complaints.count.swap(0, Ordering::Relaxed)
     }
 
-    /// Keeps an event; it is on disk when this returns.
+    /// Keeps an event. It is on disk when this returns.
     ///
     /// # Errors
     ///
-    /// When the spool is full or the disk does not take it: the event is nowhere then. The oldest events are not
-    /// given up for it, because only dnsmasq could tell them again.
+    /// When the spool is full or the disk fails. Then the event is lost. Older events are not deleted for it, because
+    /// only dnsmasq could repeat them.
     pub fn keep(&self, event: &DnsmasqEvent) -> Result<(), SpoolError> {
         let text = serde_json::to_vec(event).unwrap_or_default();
         if text.is_empty() || text.len() > LARGEST {
@@ -132,12 +133,12 @@ impl Spool {
         sync_directory(&self.directory).map_err(io("sync", &self.directory))
     }
 
-    /// The first `most` events, in the order in which they were kept. A spool that is not there is empty.
+    /// The first `most` events, in the order in which they were kept. A missing spool counts as empty.
     ///
-    /// One that is kept meanwhile may be among them or not, whatever its place in the order: its time tells.
+    /// An event that is kept during the call may or may not be among them. Events have times, so their order is known.
     ///
-    /// Sets aside what is no regular file or cannot be read, and removes what killed hooks left unfinished. What cannot
-    /// be set aside is logged once and passed over.
+    /// Renames files that are not regular or cannot be read, and removes unfinished files of killed hooks. A file that
+    /// cannot be renamed is logged once and skipped.
     ///
     /// # Errors
     ///
@@ -158,11 +159,11 @@ impl Spool {
         Ok(pending)
     }
 
-    /// Removes an event that the daemon has recorded. Removing what is gone is success.
+    /// Removes an event that the daemon has recorded. A missing file counts as success.
     ///
     /// # Errors
     ///
-    /// When the file cannot be removed: the event will be read again.
+    /// When the file cannot be removed. Then the event will be read again.
     pub fn remove(&self, spooled: Spooled) -> Result<(), SpoolError> {
         match fs::remove_file(&spooled.path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io("remove", &spooled.path)(error)),
@@ -170,7 +171,7 @@ impl Spool {
         }
     }
 
-    /// `None` for what is gone or was set aside.
+    /// Reads an event; `None` if it is gone or was set aside.
     fn read_or_set_aside(&self, path: PathBuf) -> Option<Spooled> {
         match read_event(&path) {
             Ok(event) => Some(Spooled { event, path }),
@@ -192,7 +193,7 @@ impl Spool {
     }
 }
 
-/// The time for the order, the process and its count so that no two are alike.
+/// A file name from the time, which sorts, and the process and its count, which make it unique.
 fn name(extension: &str) -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -204,7 +205,7 @@ fn name(extension: &str) -> String {
 }
 
 impl Complaints {
-    /// Renames what cannot be read, so that it is not read again.
+    /// Renames a file that cannot be read, so that it is not read again.
     fn set_aside(&self, path: PathBuf, fault: &io::Error) {
         match rename_aside(&path) {
             Ok(aside) => {
@@ -233,7 +234,7 @@ impl Complaints {
     }
 }
 
-/// Gives a file a name that no reader takes, and that nothing else has.
+/// Gives a file an unused name that readers ignore.
 fn rename_aside(path: &Path) -> io::Result<PathBuf> {
     let numbered = (2..=NAMES_ASIDE).map(|number| path.with_extension(format!("{number}.{BAD}")));
     let mut names = std::iter::once(path.with_extension(BAD)).chain(numbered);
@@ -243,7 +244,7 @@ fn rename_aside(path: &Path) -> io::Result<PathBuf> {
     Ok(aside)
 }
 
-/// Others may write into the directory of the spool: see [`files`].
+/// Reads an event. Others may write into the spool's directory: see [`files`].
 fn read_event(path: &Path) -> io::Result<DnsmasqEvent> {
     let text = files::read(path, Symlinks::Refuse, LARGEST as u64)?;
     Ok(serde_json::from_slice(&text)?)

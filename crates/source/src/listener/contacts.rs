@@ -1,11 +1,11 @@
-//! Contacts: where each client last sent from. They show that a DUID is cloned, and where to send a Reconfigure.
+//! Contacts: the last known address of each client. They reveal cloned DUIDs, and are where a Reconfigure is sent.
 //!
 //! A DUID identifies a client (RFC 9915, section 11): two machines that share one are served as one client. Their
 //! link-local addresses show that they are two. A client that sends from another link-local address has moved. A client
 //! that returns to its former address within the lifetime of a lease is two machines, or one machine with two
 //! interfaces on the link.
 //!
-//! Only a message that changes a binding counts, so that a stranger who takes nothing leaves nothing here.
+//! Only a message that changes a binding counts, so that a stranger cannot fill the memory.
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::{Ipv6Addr, SocketAddrV6};
@@ -19,18 +19,18 @@ use super::reconfigure::NotReconfigured;
 use super::socket::Port;
 use orchestrator_model::{Duid, Timestamp};
 
-/// Clients that are surely remembered, at 40 bytes each; twice as many at most.
+/// The number of clients that are certainly remembered, at 40 bytes each. At most twice as many are.
 const CLIENTS: usize = 1 << 19;
-/// Clients behind relays that are surely remembered with their way; twice as many at most.
+/// The number of clients behind relays whose way back is certainly remembered. At most twice as many are.
 const WAYS: usize = 1 << 12;
-/// Bytes of the longest way that is remembered.
+/// The longest way back that is remembered, in bytes.
 const LONGEST_WAY: usize = 512;
 /// The pause before a cloned DUID is reported again, in seconds.
 const SILENCE: u32 = 3600;
 /// The port that clients listen on (RFC 9915, section 7.2).
 const CLIENT_PORT: u16 = 546;
 
-/// The clients of a link, each with where it spoke last.
+/// The contacts of a link's clients.
 pub(super) struct Contacts {
     clients: Generations<Contact>,
     ways: Generations<Way>,
@@ -40,10 +40,10 @@ pub(super) struct Contacts {
     keys: RandomState,
 }
 
-/// Where a client spoke last. Small: there are as many as clients.
+/// The contact of a client. It is small, because there are as many as clients.
 #[derive(Debug, Clone, Copy)]
 struct Contact {
-    /// Its link-local address; unspecified when it has left since.
+    /// Its link-local address; unspecified after it released its leases.
     address: Ipv6Addr,
     /// A hash of the address before; zero for none.
     before: u32,
@@ -52,62 +52,62 @@ struct Contact {
     /// When its DUID was reported as cloned: seconds since 1970; zero for never.
     told: u32,
     reach: Reach,
-    /// The transaction in which it was last given its key of Reconfigure; [`NO_KEY`] when it was not.
+    /// The transaction in which it last got its reconfigure key; [`NO_KEY`] if it got none.
     key_given: [u8; 3],
 }
 
-/// No key of Reconfigure was given.
+/// The value for "no reconfigure key was sent".
 const NO_KEY: [u8; 3] = [0; 3];
 
-/// How a client can be reached unasked.
+/// How a Reconfigure can reach a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reach {
-    /// It did not get Reconfigure Accept.
+    /// The client did not get Reconfigure Accept, so it may not be reconfigured.
     Closed,
     Direct,
     Relayed,
 }
 
-/// The way that a client's message came through relays.
+/// The way of a client's message through relay agents.
 pub(super) struct Way {
-    /// Where the last relay sent it to: one that is closed is not held open.
+    /// The port at which the last relay's message arrived. A weak reference does not keep a closed port open.
     pub(super) port: Weak<Port>,
     /// The address and port of that relay agent.
     pub(super) relay: SocketAddrV6,
-    /// The relays, when they can be put around a message.
+    /// The relay headers for a message back, if they can be built.
     pub(super) back: Option<WayBack>,
 }
 
-/// Where a client is reached.
+/// The route of a message to a client.
 #[derive(Debug, Clone)]
 pub(super) struct Route {
-    /// Through which port.
+    /// The port to send from.
     pub(super) port: Weak<Port>,
     /// The client's link-local address.
     pub(super) client: Ipv6Addr,
-    /// Whom the datagram is sent to: the client, or the first relay.
+    /// The destination of the datagram: the client, or the first relay.
     pub(super) to: SocketAddrV6,
-    /// The relays to put around it.
+    /// The relay headers around the message.
     pub(super) back: Option<WayBack>,
 }
 
-/// What a message shows about the place of its client.
+/// The place of a message's client, as the message shows it.
 pub(super) struct Heard<'a> {
     pub(super) duid: &'a Duid,
     pub(super) address: Ipv6Addr,
-    /// Whether the answer had Reconfigure Accept, or `None` for messages whose answers never have it.
+    /// Whether the answer had Reconfigure Accept; `None` for messages whose answers never have it.
     pub(super) reconfigurable: Option<bool>,
-    /// The transaction of the message, when its answer gives the key of Reconfigure.
+    /// The transaction of the message, if its answer has the reconfigure key.
     pub(super) key_given: Option<[u8; 3]>,
-    /// The way that it came, when that was through relays.
+    /// The way of the message, if it came through relays.
     pub(super) relayed: Option<Way>,
     pub(super) now: Timestamp,
-    /// How long a lease is valid.
+    /// The valid lifetime of leases.
     pub(super) valid: Duration,
 }
 
 impl Contacts {
-    /// The contacts of a link with this port. A link that is reached only through relay agents has none.
+    /// The contacts of a link with this port. A link that is reached only through relay agents has no port.
     pub(super) fn new(own: Weak<Port>) -> Self {
         Self {
             own,
@@ -117,8 +117,8 @@ impl Contacts {
         }
     }
 
-    /// Records where a client sent from. Returns the other address when its DUID is found to be cloned and that was not
-    /// reported lately.
+    /// Records the address of a client's message. Returns the client's other address if this reveals a cloned DUID that
+    /// was not reported recently.
     pub(super) fn hear(&mut self, heard: Heard<'_>) -> Option<Ipv6Addr> {
         let now = seconds(heard.now);
         let known = self.clients.get(heard.duid);
@@ -148,7 +148,7 @@ impl Contacts {
         other
     }
 
-    /// Records that a client released its leases: its next address is not compared with the former one.
+    /// Records that a client released its leases, so that its next address is not compared with the former one.
     pub(super) fn leave(&mut self, duid: &Duid) {
         if let Some(contact) = self.clients.get(duid).copied() {
             let told = contact.told;
@@ -157,10 +157,11 @@ impl Contacts {
         }
     }
 
-    /// Whether a client holds its key of Reconfigure, as far as this run of the daemon knows.
+    /// Whether a client has its reconfigure key, as far as this run of the daemon knows.
     ///
-    /// Not when its message comes again, whose Reply with the key was lost; nor when it comes from another address, since
-    /// it may be another interface or machine. A key that is given once too often does no harm: it is the same.
+    /// It does not count as having it when its message is repeated, because the Reply with the key was lost, or when
+    /// the message comes from another address, which may be of another interface or machine. Sending the key once too
+    /// often is harmless, because it is the same key.
     pub(super) fn holds_key(&self, holder: &KeyHolder<'_>) -> bool {
         let contact = self.clients.get(holder.duid);
         contact.is_some_and(|contact| {
@@ -170,7 +171,7 @@ impl Contacts {
         })
     }
 
-    /// Notes that a client was not sent the key after all.
+    /// Records that the Reply with the key was not sent after all.
     pub(super) fn take_key_back(&mut self, duid: &Duid) {
         if let Some(contact) = self
             .clients
@@ -183,7 +184,7 @@ impl Contacts {
         }
     }
 
-    /// Where a client is reached unasked.
+    /// The route of a Reconfigure to a client.
     pub(super) fn route(&self, duid: &Duid) -> Result<Route, NotReconfigured> {
         let contact = self
             .clients
@@ -197,7 +198,7 @@ impl Contacts {
             Reach::Direct => Ok(Route {
                 client,
                 port: self.own.clone(),
-                // The socket is the link's own, which is scope enough.
+                // The socket belongs to the link, so no scope is needed.
                 to: SocketAddrV6::new(client, CLIENT_PORT, 0, 0),
                 back: None,
             }),
@@ -227,7 +228,7 @@ impl Contact {
         }
     }
 
-    /// Notes another address; the one in between, when it is the one before that comes back too soon for a move.
+    /// Records another address. Returns the address in between, if a client returns too soon for a move.
     fn move_to(&mut self, address: Ipv6Addr, keys: &RandomState, now: u32, valid: Duration) -> Option<Ipv6Addr> {
         let left = std::mem::replace(&mut self.address, address);
         if left == address || left.is_unspecified() {
@@ -241,12 +242,12 @@ impl Contact {
     }
 }
 
-/// The mark of the transaction in which a key was given; never [`NO_KEY`].
+/// The mark of the transaction in which a key was sent; never [`NO_KEY`].
 fn key_mark(transaction: [u8; 3]) -> [u8; 3] {
     if transaction == NO_KEY { [0xff; 3] } else { transaction }
 }
 
-/// The digest of a former address; never zero, which stands for none.
+/// The digest of a former address; never zero, which stands for "none".
 fn digest(keys: &RandomState, address: Ipv6Addr) -> u32 {
     let high = keys.hash_one(address) >> 32;
     u32::try_from(high).unwrap_or_default().max(1)

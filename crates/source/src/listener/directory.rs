@@ -1,4 +1,4 @@
-//! The directory of listeners, for messages that relay agents forward from links without a bridge here.
+//! The directory of listeners, for messages that relay agents forward from links without a bridge on this machine.
 //!
 //! The innermost relay agent that identifies a link decides (RFC 9915, sections 13.1 and 19.1.1): by a link address in
 //! the link's prefix, or by a key of the link.
@@ -13,10 +13,11 @@ use tokio::sync::mpsc;
 
 use super::socket::Port;
 
-/// Messages that may wait for a listener. What comes beyond is discarded, as by a socket whose buffer is full.
+/// The number of messages that may wait for a listener. Further ones are discarded, as by a socket whose buffer is
+/// full.
 const WAITING: usize = 1024;
 
-/// The listeners by what relay agents say of their links. A cheap handle.
+/// The listeners, by what relay agents send to identify their links. A cheap handle.
 #[derive(Debug, Clone, Default)]
 pub struct Directory {
     listeners: Arc<Mutex<HashMap<String, Entry>>>,
@@ -29,17 +30,17 @@ struct Entry {
     sender: mpsc::Sender<Passed>,
 }
 
-/// A message that came in elsewhere.
+/// A message that another port received.
 #[derive(Debug)]
 pub(super) struct Passed {
     pub(super) bytes: Vec<u8>,
     pub(super) source: SocketAddrV6,
     pub(super) multicast: bool,
-    /// Where the answer is to be sent.
+    /// The port for the answer.
     pub(super) port: Arc<Port>,
 }
 
-/// A listener's entry: it is in the directory for as long as this is there.
+/// The entry of a listener in the directory. It ends when this is dropped.
 #[derive(Debug)]
 pub(super) struct Listed {
     directory: Directory,
@@ -48,7 +49,7 @@ pub(super) struct Listed {
 }
 
 impl Directory {
-    /// Lists the listener of a link.
+    /// Adds the listener of a link.
     pub(super) fn list(&self, name: &str, link: &Link) -> Listed {
         let (sender, received) = mpsc::channel(WAITING);
         let entry = Entry {
@@ -64,10 +65,10 @@ impl Directory {
         }
     }
 
-    /// The name of the link that relay agents say a message is from; `None` where they say none, or one that has no
-    /// listener here.
+    /// The name of the link that relay agents identify in a message; `None` if they identify none, or one without a
+    /// listener on this machine.
     pub(super) fn link_of(&self, inbound: &Inbound<'_>) -> Option<String> {
-        // Most messages are a client's own, and cost no lock.
+        // Most messages come from clients directly, and need no lock.
         if !inbound.is_relayed() {
             return None;
         }
@@ -76,11 +77,11 @@ impl Directory {
         Some(name.to_owned())
     }
 
-    /// Passes a relayed message on to the listener of the link that it is about.
+    /// Passes a relayed message to the listener of its link.
     ///
     /// # Errors
     ///
-    /// Why it cannot be.
+    /// The reason, if that is not possible.
     pub(super) fn pass(&self, inbound: &Inbound<'_>, port: &Arc<Port>) -> Result<(), NotPassed> {
         let sender = find(&self.lock(), inbound).map(|(_, entry)| entry.sender.clone())?;
         let passed = Passed {
@@ -97,9 +98,9 @@ impl Directory {
     }
 }
 
-/// The listener of the link that relay agents say a message is from.
+/// The listener of the link that relay agents identify in a message.
 fn find<'a>(listeners: &'a HashMap<String, Entry>, inbound: &Inbound<'_>) -> Result<(&'a str, &'a Entry), NotPassed> {
-    // A message that cannot be read identifies no link.
+    // A message that cannot be parsed identifies no link.
     let agents = inbound.relay_agents().map_err(|_| NotPassed::Untold)?;
     for agent in agents {
         let known = listeners.iter().find(|(_, entry)| entry.has_address_of(&agent));
@@ -124,7 +125,7 @@ impl Entry {
     }
 }
 
-/// Why a message was not passed on.
+/// The reason why a message was not passed on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum NotPassed {
     #[error(
@@ -141,7 +142,7 @@ pub(super) enum NotPassed {
 }
 
 impl NotPassed {
-    /// The word for it in counters.
+    /// The word for counters.
     pub(super) fn word(&self) -> &'static str {
         match self {
             Self::Untold => "not-relayed",
@@ -153,7 +154,7 @@ impl NotPassed {
 }
 
 impl Listed {
-    /// Lists the link as it is after other settings.
+    /// Updates the entry after a change of the settings.
     pub(super) fn follow(&self, link: &Link) {
         if let Some(entry) = self.directory.lock().get_mut(&self.link) {
             entry.prefix = link.prefix;
@@ -161,10 +162,10 @@ impl Listed {
         }
     }
 
-    /// Waits for messages, and takes up to `most`. Cancel-safe.
+    /// Waits for messages, and takes at most `most`. Cancel-safe.
     pub(super) async fn receive(&mut self, passed: &mut Vec<Passed>, most: usize) {
         if self.received.recv_many(passed, most).await == 0 {
-            // It is no longer listed, and nothing comes any more.
+            // The entry is gone, so no message comes any more.
             std::future::pending::<()>().await;
         }
     }

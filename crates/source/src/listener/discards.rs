@@ -1,4 +1,4 @@
-//! Discarded messages: all are counted, and the first of each reason and minute is logged.
+//! Discarded messages. All are counted, and the first of each reason in a minute is logged.
 //!
 //! So an operator whose client gets no answer finds the reason in the log. A stranger can send any number of messages,
 //! so the others of that minute are logged at `debug` only; the next line has their number.
@@ -9,18 +9,18 @@ use std::net::SocketAddrV6;
 use orchestrator_runtime::log_limit::LogLimit;
 use orchestrator_runtime::metrics::Metrics;
 
-/// Counts and logs what is not answered on one link, or at one port for relay agents.
+/// Counts and logs the discarded messages of one link, or of one port for relay agents.
 pub(super) struct Discards {
-    /// The link, or the interface, as the log names it.
+    /// The name of the link or interface in the log.
     place: String,
     metrics: Metrics,
-    /// A limit of its own, not that of the metrics: the number of lines that were held back comes with the next line
-    /// and is no warning.
+    /// A log limit separate from that of the metrics. The next line has the number of suppressed lines, and no warning
+    /// is logged for them.
     limit: LogLimit,
 }
 
 impl Discards {
-    /// Of this link or interface.
+    /// For this link or interface.
     pub(super) fn new(place: &str, metrics: Metrics) -> Self {
         Self {
             place: place.to_owned(),
@@ -52,12 +52,12 @@ mod tests {
     use super::*;
     use orchestrator_runtime::log_limit::PERIOD;
 
-    /// The lines that a subscriber wrote.
+    /// The lines that were logged.
     #[derive(Clone, Default)]
     struct Lines(Arc<Mutex<Vec<u8>>>);
 
     impl Lines {
-        /// Takes what was written.
+        /// Takes the logged lines.
         fn take(&self) -> Vec<String> {
             let bytes = std::mem::take(&mut *self.0.lock().unwrap());
             String::from_utf8(bytes).unwrap().lines().map(str::to_owned).collect()

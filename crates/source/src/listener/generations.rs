@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, RandomState};
 
-/// A map that forgets, by a keyed hash of what it is asked by: nobody can choose whose place they take.
+/// A map with a keyed hash that forgets old keys. Nobody can choose whose entry a new key displaces.
 pub(super) struct Generations<V> {
     keys: RandomState,
     most: usize,
@@ -15,7 +15,7 @@ pub(super) struct Generations<V> {
 }
 
 impl<V> Generations<V> {
-    /// A map that knows the last `most` keys, and holds twice as many.
+    /// A map that remembers the last `most` keys, and at most twice as many.
     pub(super) fn new(most: usize) -> Self {
         Self {
             keys: RandomState::new(),
@@ -31,7 +31,7 @@ impl<V> Generations<V> {
         self.young.get(&key).or_else(|| self.old.get(&key))
     }
 
-    /// Keeps a value under a key, in the place of what was known there.
+    /// Stores a value under a key, and replaces the one before.
     pub(super) fn keep(&mut self, key: &impl Hash, value: V) {
         let key = self.keys.hash_one(key);
         if self.young.len() >= self.most && !self.young.contains_key(&key) {

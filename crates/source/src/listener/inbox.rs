@@ -1,10 +1,10 @@
-//! Room for the datagrams of one batch, used again for each.
+//! The buffers for one batch of datagrams, reused for each batch.
 
 use std::net::SocketAddrV6;
 
 use orchestrator_dhcp6::Inbound;
 
-/// Datagrams that are read, handled and committed together.
+/// The number of datagrams that are read, handled and committed together.
 pub(super) const BATCH: usize = 64;
 /// The largest datagram that is read. A client's message takes a few hundred bytes; larger ones are discarded whole.
 const LARGEST: usize = 8 * 1024;
@@ -18,18 +18,18 @@ pub(super) struct Inbox {
 /// The metadata of a datagram.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Head {
-    /// Its bytes.
+    /// Its length in bytes.
     pub length: usize,
-    /// Who sent it.
+    /// Its sender.
     pub source: SocketAddrV6,
     /// Whether it was sent to a multicast address.
     pub multicast: bool,
-    /// It was longer than the room for it; the bytes are not all there.
+    /// Whether it was longer than its buffer, so that bytes are missing.
     pub truncated: bool,
 }
 
 impl Inbox {
-    /// Memory is taken as datagrams come, and by as much as they are long.
+    /// Buffers grow with the datagrams that come.
     pub(super) fn new() -> Self {
         Self {
             room: vec![0; BATCH * LARGEST],
@@ -37,12 +37,12 @@ impl Inbox {
         }
     }
 
-    /// Where datagrams are put.
+    /// The buffers.
     pub(super) fn rooms(&mut self) -> impl Iterator<Item = &mut [u8]> {
         self.room.chunks_exact_mut(LARGEST)
     }
 
-    /// Says what was put there.
+    /// Records what was read into the buffers.
     pub(super) fn fill(&mut self, heads: Vec<Option<Head>>) {
         self.heads = heads;
     }
@@ -51,7 +51,7 @@ impl Inbox {
         self.heads.is_empty()
     }
 
-    /// The datagrams. What was too long is `Err` with its sender.
+    /// The datagrams. One that was too long is an `Err` with its sender.
     pub(super) fn datagrams(&self) -> impl Iterator<Item = Result<Inbound<'_>, SocketAddrV6>> {
         let filled = self.room.chunks_exact(LARGEST).zip(&self.heads);
         filled.filter_map(|(room, head)| {

@@ -6,13 +6,13 @@
 //! ```
 //!
 //! - A reply that changes a binding leaves only after the change is durable; one that changes nothing leaves at once.
-//! - Relay agents speak for clients on other links, on the interfaces where the settings trust them. Their messages are
-//!   passed to the listener of the link that they are about, and answered through the port that they came in at.
+//! - Relay agents send messages for clients of other links, on the interfaces where the settings trust them. Such a
+//!   message is passed to the listener of its link, and answered through the port at which it arrived.
 //! - One task owns a link's bindings. Batches are committed while the next ones are read, up to a bound.
-//! - Settings are read before each batch: what was read from the socket after others came into force is answered by them.
+//! - The settings are read before each batch, so that messages that arrive after a change are answered by the new ones.
 //!   The socket stays open, and no binding and no datagram is lost.
-//! - What is told to clients unasked, and what is seen of them beside their leases, is beside the answers (`watch`).
-//! - When a commit fails its changes are undone and nothing is answered: the client asks again.
+//! - Reconfigures and the detection of cloned DUIDs run next to the answers (`watch`).
+//! - If a commit fails, its changes are undone and nothing is answered; the client asks again.
 
 mod contacts;
 mod directory;

@@ -1,11 +1,11 @@
-//! Where the messages of clients came from: by which bridge port, and from which link-layer address.
+//! The origins of clients' messages: the bridge port and the link-layer address that a message came from.
 //!
 //! A UDP socket shows neither. The kernel logs both for each message before it delivers the message ([`OriginLog`]), so
-//! that the record of a message can be read as soon as the message can. Nothing waits for a record: what is not there
-//! when a lease is committed stays unknown until the client's next message.
+//! that the record can be read as soon as the message can. Nothing waits for a record: if it is missing when a lease is
+//! committed, the origin stays unknown until the client's next message.
 //!
-//! A record belongs to a message if bridge, source address and all bytes are the same. If two ports sent the same bytes
-//! from the same address, nobody knows which message was which, and neither port is believed.
+//! A record belongs to a message if bridge, source address and all bytes are equal. If two ports sent the same bytes
+//! from the same address, the records cannot be told apart, and neither is used.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
@@ -21,12 +21,12 @@ use tokio::time::Instant;
 use orchestrator_model::LinkLayerAddress;
 use orchestrator_runtime::metrics::Metrics;
 
-/// Records that are kept: as many messages may wait in the socket of a listener. The oldest go first.
+/// The number of records that are kept: as many messages may wait in a listener's socket. The oldest are dropped first.
 const KEPT: usize = 4096;
-/// How old a record may be: a message that lay longer in the socket stays without one.
+/// The largest age of a record. A message that waited longer in the socket has no origin.
 const AGE: Duration = Duration::from_secs(5);
 
-/// Where a client's message came from.
+/// The origin of a client's message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
     /// The link-layer address of the frame.
@@ -35,7 +35,7 @@ pub struct Origin {
     pub port: String,
 }
 
-/// The records of all links, where the kernel gives any. A cheap handle.
+/// The records of all links, if the kernel logs any. A cheap handle.
 #[derive(Clone)]
 pub struct Origins {
     inner: Arc<Inner>,
@@ -53,7 +53,7 @@ struct State {
 }
 
 impl Origins {
-    /// Without a log: every origin is unknown.
+    /// Origins without a log: all are unknown.
     pub fn new(metrics: Metrics) -> Self {
         let state = Mutex::default();
         Self {
@@ -69,12 +69,12 @@ impl Origins {
         };
     }
 
-    /// Whether there is a log. One that fails is dropped.
+    /// Whether there is a log. A log that fails is dropped.
     pub fn has_log(&self) -> bool {
         self.lock().log.is_some()
     }
 
-    /// Takes in what the kernel has logged. Call it after messages were read from their socket. Never waits.
+    /// Reads new records of the kernel, without waiting. Call it after messages were read from their socket.
     pub(super) fn gather(&self) {
         let mut state = self.lock();
         let State { log, recent } = &mut *state;
@@ -93,7 +93,7 @@ impl Origins {
         }
     }
 
-    /// Where the message came from that was read on a bridge, given as its index. Counts what is not known.
+    /// The origin of a message that was read on a bridge, given by its index. Counts unknown origins.
     pub(super) fn find(&self, bridge: u32, source: Ipv6Addr, message: &[u8]) -> Option<Origin> {
         let found = {
             let state = self.lock();
@@ -102,7 +102,7 @@ impl Origins {
         };
         let named = found.and_then(|seen| match seen {
             Seen::At { port, link_layer } => {
-                // A port may have gone since.
+                // The port may be gone by now.
                 let port = if_indextoname(port).ok()?.into_string().ok()?;
                 let link_layer = LinkLayerAddress::new(link_layer).ok()?;
                 Some(Origin { link_layer, port })
@@ -123,16 +123,16 @@ impl Origins {
     }
 }
 
-/// The last records, by a keyed hash of what they belong to, so that no client can make them collide.
+/// The last records, by a keyed hash, so that no client can cause collisions.
 #[derive(Default)]
 struct Recent {
     hasher: RandomState,
     seen: HashMap<u64, (Instant, Seen)>,
-    /// The keys in the order in which they came.
+    /// The keys in order of arrival.
     order: VecDeque<u64>,
 }
 
-/// Where a message was seen.
+/// The origins of the records with one key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Seen {
     At { port: u32, link_layer: [u8; 6] },

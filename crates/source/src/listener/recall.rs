@@ -1,32 +1,32 @@
-//! The bindings of a link as they are recorded.
+//! Reads the recorded bindings of a link.
 
 use orchestrator_dhcp6::{Binding, BindingState, Bindings};
 
 use orchestrator_model::{LeaseSource, LeaseState, Leased, Timestamp};
 use orchestrator_store::{Recalled, Store, StoreError};
 
-/// The bindings of a link, from the store.
+/// Reads the bindings of a link from the store.
 ///
 /// # Errors
 ///
-/// When the store does not answer or holds what cannot be read.
+/// When the store does not answer, or a row cannot be read.
 pub async fn recall(store: &Store, link: &str) -> Result<Bindings, StoreError> {
     let leases = store.recall(link).await?;
     let mut bindings = Bindings::new();
     bindings.reserve(leases.count());
     let mut prefixes: Vec<(Timestamp, Binding)> = Vec::new();
     let take = |lease: Recalled| match (lease.source, lease.leased) {
-        // The lease of a host that only was seen.
+        // The lease of a host that was only observed is left out.
         (LeaseSource::Neighbor, _) => {}
         (LeaseSource::Registration, _) => bindings.load_registration(binding(lease)),
-        // An address has one row.
+        // Each address has one row.
         (LeaseSource::Listener | LeaseSource::Dnsmasq, Leased::Address(_)) => bindings.load(binding(lease)),
         (LeaseSource::Listener | LeaseSource::Dnsmasq, Leased::Prefix(_)) => {
             prefixes.push((lease.changed, binding(lease)))
         }
     };
     leases.each(take).await?;
-    // Where two prefixes of different length begin alike, the younger has it.
+    // If two prefixes of different lengths begin with the same bits, the younger one counts.
     prefixes.sort_by_key(|(changed, _)| *changed);
     prefixes.into_iter().for_each(|(_, binding)| bindings.load(binding));
     Ok(bindings)

@@ -1,4 +1,4 @@
-//! Clients that are asked to ask again: Reconfigures under way (RFC 9915, section 18.3.11).
+//! Reconfigures that are under way (RFC 9915, section 18.3.11).
 //!
 //! ```text
 //!              begin          due: sent, and twice as long to the next     the client asks
@@ -7,9 +7,9 @@
 //!                                                           ───────────────────────────────▶ given up
 //! ```
 //!
-//! The number against replay is the time in milliseconds, and rises also when several are sent in one. After a restart
-//! it goes on from the clock: when that was set back in between, clients take no Reconfigure until it has caught up, or
-//! until they begin a lease anew and are given a key with another number.
+//! The replay detection number is the time in milliseconds; it also rises between several messages of one millisecond.
+//! After a restart it continues from the clock. If the clock was set back meanwhile, clients ignore Reconfigures until
+//! it has caught up, or until they begin a new lease and get a key with another number.
 
 use std::collections::HashMap;
 use std::net::Ipv6Addr;
@@ -21,39 +21,39 @@ use tokio::time::Instant;
 use super::contacts::Route;
 use orchestrator_model::Duid;
 
-/// Clients of a link that are reconfigured at the same time.
+/// The number of clients of a link that are reconfigured at the same time.
 const MOST: usize = 256;
 
-/// Why a client is not reconfigured.
+/// The reason why a client is not reconfigured.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotReconfigured {
-    /// No listener is up for its link.
+    /// The client's link has no listener now.
     #[error("the daemon's own DHCPv6 server does not serve this client's link now")]
     NotServed,
-    /// Where it is, is known from the messages of this run only.
+    /// The client has sent nothing in this run of the daemon, so that its address is unknown.
     #[error(
         "the client was not heard since the listener began, or it has left; it can be reconfigured after its next Request or Renew"
     )]
     NotHeard,
-    /// It did not say that it accepts it, or the settings are against it.
+    /// The client did not send Reconfigure Accept, or the settings forbid reconfiguring.
     #[error(
         "the client does not accept it: no Reconfigure Accept option in its last message, or `reconfigure = false` on its link; it asks again by itself when its lease is half over"
     )]
     NotAccepted,
-    /// It accepts it, and was not given the key that a Reconfigure is signed with.
+    /// The client accepts it, but did not get the key with which a Reconfigure is signed.
     #[error(
         "the client accepts it but holds no key to check it by: the Reply with the key was not sent; it is given the key with the Reply to its next Request, Renew or Rebind, try again then"
     )]
     NoKey,
-    /// The way through its relays is longer than is remembered, or forgotten.
+    /// The way back through the client's relays is too long to be remembered, or was forgotten.
     #[error(
         "the client is behind relays, and the way back through them is not known any more; try after its next message"
     )]
     BehindRelay,
-    /// As many are reconfigured as may be at once.
+    /// As many clients as allowed are being reconfigured.
     #[error("{MOST} clients of the link are being reconfigured; try again in some minutes")]
     TooMany,
-    /// The message cannot be made.
+    /// The message cannot be built.
     #[error("cannot make a Reconfigure for the client")]
     Unmade(#[source] Discard),
 }
@@ -73,7 +73,7 @@ impl NotReconfigured {
     }
 }
 
-/// The state after the first Reconfigure was sent.
+/// A Reconfigure that has begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reconfiguring {
     /// Its link-local address.
@@ -85,11 +85,11 @@ pub struct Reconfiguring {
 /// The Reconfigures of a link that are under way.
 pub(super) struct Reconfigurations {
     under_way: HashMap<Duid, Attempts>,
-    /// The last number against replay.
+    /// The last replay detection number.
     last: i64,
 }
 
-/// A Reconfigure that is sent until it is answered.
+/// A Reconfigure that is repeated until it is answered.
 struct Attempts {
     what: Reconfigure,
     route: Route,
@@ -101,13 +101,13 @@ struct Attempts {
 /// The next action for a Reconfigure.
 #[derive(Debug)]
 pub(super) enum Due {
-    /// It is to be sent.
+    /// Send it.
     Send {
         duid: Duid,
         what: Reconfigure,
         route: Route,
     },
-    /// The client has not answered.
+    /// Give up, because the client has not answered.
     GivenUp { duid: Duid, what: Reconfigure },
 }
 
@@ -123,7 +123,7 @@ impl Reconfigurations {
         self.under_way.is_empty()
     }
 
-    /// Begins: the first is due at once. One that is under way for the client begins anew.
+    /// Begins a Reconfigure, whose first message is due at once. One that is under way for the client starts again.
     pub(super) fn begin(
         &mut self,
         duid: Duid,
@@ -145,12 +145,12 @@ impl Reconfigurations {
         Ok(())
     }
 
-    /// When the next is due.
+    /// When the next message is due.
     pub(super) fn next(&self) -> Option<Instant> {
         self.under_way.values().map(|attempts| attempts.due).min()
     }
 
-    /// All that is due.
+    /// Takes all actions that are due.
     pub(super) fn take_due(&mut self, now: Instant) -> Vec<Due> {
         let due = self.under_way.iter().filter(|(_, attempts)| attempts.due <= now);
         let due: Vec<Duid> = due.map(|(duid, _)| duid.clone()).collect();
@@ -171,19 +171,19 @@ impl Reconfigurations {
         Some(Due::Send { duid, what, route })
     }
 
-    /// Whether the message answers the Reconfigure. If so, no more attempts are made.
+    /// Whether the message answers the Reconfigure. If so, it ends.
     pub(super) fn is_answered(&mut self, duid: &Duid, kind: MessageKind) -> bool {
         let asked = self.under_way.get(duid);
         let is_answer = asked.is_some_and(|attempts| attempts.what.is_answered_by(kind));
         is_answer && self.under_way.remove(duid).is_some()
     }
 
-    /// Ends all: clients are not to be asked any more.
+    /// Ends all Reconfigures, because clients may not be reconfigured any more.
     pub(super) fn clear(&mut self) {
         self.under_way.clear();
     }
 
-    /// A signed Reconfigure, in what relays there are. Its number is higher than that of every message before.
+    /// A signed Reconfigure with its relay headers. Its number is higher than that of every message before.
     pub(super) fn sign(
         &mut self,
         server: &Server,
@@ -192,7 +192,7 @@ impl Reconfigurations {
         route: &Route,
         now: i64,
     ) -> Result<Vec<u8>, Discard> {
-        // A Reply may already have carried this very millisecond.
+        // A Reply may already have used this millisecond.
         self.last = now.max(self.last).saturating_add(1);
         let message = server.reconfigure(duid, what, self.last)?;
         match &route.back {

@@ -11,9 +11,9 @@ use super::inbox::Inbox;
 use super::socket::Port;
 use orchestrator_runtime::metrics::Metrics;
 
-/// Takes what relay agents send to an interface, and passes it to the listeners of the links that it is about.
+/// Receives relay agents' messages on an interface, and passes them to the listeners of their links.
 ///
-/// Clients that are on the interface's own network are not answered.
+/// Clients on the interface's own network get no answer.
 pub struct RelayPort {
     port: Arc<Port>,
     directory: Directory,
@@ -25,7 +25,8 @@ impl RelayPort {
     ///
     /// # Errors
     ///
-    /// When the socket cannot be opened: another server has the port, the interface is gone, no privilege.
+    /// When the socket cannot be opened: another server uses the port, the interface is gone, or the privilege is
+    /// missing.
     pub fn open(interface: &str, index: u32, directory: Directory, metrics: Metrics) -> io::Result<Self> {
         let port = Port::open(interface, index)?;
         tracing::info!(interface, "listening for DHCPv6 relay agents");

@@ -9,27 +9,28 @@ use crate::reserved::in_force;
 use orchestrator_model::{GrantedTo, LeaseChange, LeaseSource, LeaseVerb, RecordedReservation, Timestamp};
 use orchestrator_settings::{LinkSettings, Settings};
 
-/// A host registers anew long before this, unless its address is preferred for longer; then a registration by a host
-/// that has left is not kept for ever.
+/// The longest registration. A host registers again long before this, unless its address has a longer preferred
+/// lifetime. So the registration of a host that has left does not last for ever.
 const LONGEST_REGISTRATION: Duration = Duration::from_secs(30 * 86_400);
 
-/// How a link is served.
+/// The rules by which a link is served.
 pub(super) struct Rules {
-    /// The link as the protocol needs it.
+    /// The link in the protocol's form.
     pub(super) link: Link,
-    /// The rate limits, or `None` where the settings lift both.
+    /// The rate limits; `None` if the settings have none.
     pub(super) limiter: Option<Limiter>,
-    /// Whether relay agents on the link may speak for clients of others.
+    /// Whether relay agents on the link may send messages for clients of other links.
     pub(super) relays: bool,
-    /// Whether bridge ports are learnt.
+    /// Whether bridge ports are recorded.
     pub(super) learn_ports: bool,
-    /// Whether the link has no bridge here.
+    /// Whether the link has no bridge on this machine.
     is_remote: bool,
     key: [u8; 16],
 }
 
 impl Rules {
-    /// The rules that the settings, and what is reserved through the API, make for a link. `None` where they want no listener there. The key is
+    /// The rules of a link from the settings and the reservations of the API. `None` if the settings want no listener
+    /// there. `key` is the server's.
     /// the server's.
     pub(super) fn new(
         settings: &Settings,
@@ -57,9 +58,9 @@ impl Rules {
         })
     }
 
-    /// Applies other settings. Returns `false`, and changes nothing, when they want no such listener.
+    /// Adopts other settings. Returns `false`, and changes nothing, if they want no such listener.
     ///
-    /// If the rate limits stay the same, the messages that clients have sent still count.
+    /// If the rate limits stay the same, earlier messages of clients still count.
     pub(super) fn follow(&mut self, settings: &Settings, recorded: &[RecordedReservation], name: &str) -> bool {
         let Some(mut rules) = Self::new(settings, recorded, name, self.key) else {
             return false;
@@ -75,7 +76,7 @@ impl Rules {
         true
     }
 
-    /// A change as the store takes it, on the link of this name.
+    /// Converts a change into the store's form, on the link with this name.
     pub(super) fn lease_change(
         &self,
         name: &str,
@@ -88,7 +89,7 @@ impl Rules {
             Verb::Release => (LeaseVerb::Release, LeaseSource::Listener),
             Verb::Decline => (LeaseVerb::Decline, LeaseSource::Listener),
             Verb::Register => (LeaseVerb::Hold, LeaseSource::Registration),
-            // As if it had expired (RFC 9686, section 4.6).
+            // As if the lease had expired (RFC 9686, section 4.6).
             Verb::Deregister => (LeaseVerb::Expire, LeaseSource::Registration),
         };
         LeaseChange {
@@ -97,7 +98,7 @@ impl Rules {
             duid: change.after.duid.clone(),
             iaid: change.after.iaid,
             leased: change.after.leased,
-            // Where clients are elsewhere, so are the routes to them.
+            // If the clients are on a remote link, so are the routes to them.
             next_hop: change.next_hop.filter(|_| !self.is_remote),
             class: change.class.as_deref().map(str::to_owned),
             source,
@@ -116,12 +117,12 @@ impl Rules {
     }
 }
 
-/// The protocol's view of a link. `None` where the settings want no listener.
+/// The link in the protocol's form. `None` if the settings want no listener.
 fn protocol_link(settings: &LinkSettings) -> Option<Link> {
     if settings.source != LeaseSource::Listener {
         return None;
     }
-    // Without a pool there is nothing to lease; the settings see to it that a listener has one.
+    // The settings ensure that a listener has a pool. Without one there is nothing to lease.
     let pool_of = |range| Pool::new(range).with_order(settings.allocation);
     let mut link = Link::new(settings.prefix(), settings.address.addr(), pool_of(settings.pool?));
     let class_pools = settings.class_pools.iter();
@@ -143,7 +144,7 @@ fn protocol_link(settings: &LinkSettings) -> Option<Link> {
     Some(link)
 }
 
-/// The rate limits, or `None` where the settings lift both.
+/// The rate limits; `None` if the settings have none.
 fn limiter(settings: &LinkSettings, key: [u8; 16]) -> Option<Limiter> {
     let rates = Rates {
         sender: settings.client_rate,

@@ -1,4 +1,4 @@
-//! The loop around the protocol: receives, answers, commits, replies.
+//! The loop of a listener: it receives, answers, commits and replies.
 
 use std::io;
 use std::sync::Arc;
@@ -24,52 +24,52 @@ use orchestrator_runtime::metrics::Metrics;
 use orchestrator_settings::{Current, Settings};
 use orchestrator_store::StoreError;
 
-/// Batches that wait for their commit at the same time: several times what the store commits at once, so that the next
-/// is read and decided meanwhile. Beyond it the socket's buffer holds what comes.
+/// The number of batches that wait for their commits at the same time. It is several times what the store commits at
+/// once, so that the next batch is decided meanwhile. Further messages wait in the socket's buffer.
 const COMMITS: usize = 64;
 
 /// A command from the rest of the daemon to a listener.
 #[derive(Debug)]
 pub enum Command {
-    /// Free all that this client holds, as if it had released it.
+    /// Free all leases of this client, as if it had released them.
     Release {
         /// The client whose leases are released.
         duid: Duid,
-        /// Gets the result when it is durable.
+        /// Gets the result once it is durable.
         done: oneshot::Sender<Result<(), StoreError>>,
     },
-    /// Have this client ask again (RFC 9915, section 18.3.11).
+    /// Make this client send a message (RFC 9915, section 18.3.11).
     Reconfigure {
         /// The client to reconfigure.
         duid: Duid,
-        /// And what.
+        /// The message.
         what: Reconfigure,
-        /// Gets the result when the first Reconfigure is sent. The attempts go on until the client answers.
+        /// Gets the result once the first Reconfigure was sent. Further ones follow until the client answers.
         done: oneshot::Sender<Result<Reconfiguring, NotReconfigured>>,
     },
 }
 
-/// What a listener is made of.
+/// The dependencies of a listener.
 pub struct Parts {
-    /// Name of the link.
+    /// The name of the link.
     pub link: String,
-    /// What is leased there, and how.
+    /// The settings in force.
     pub settings: Current,
-    /// What is reserved through the API.
+    /// The reservations of the API.
     pub reserved: ReservedView,
     /// The server's DUID.
     pub duid: Duid,
-    /// The key of its hashes.
+    /// The key of the server's hashes.
     pub key: [u8; 16],
-    /// Where changes are made durable.
+    /// The recorder of lease changes.
     pub recorder: Recorder,
-    /// By which lifetimes are counted.
+    /// The clock of lifetimes.
     pub clock: Clock,
-    /// Where it counts.
+    /// The metrics.
     pub metrics: Metrics,
     /// The listeners of all links.
     pub directory: Directory,
-    /// Where messages came from.
+    /// The origins of messages.
     pub origins: Origins,
 }
 
@@ -79,25 +79,26 @@ pub struct Listener {
     rules: Rules,
     server: Server,
     bindings: Bindings,
-    /// The port for clients on the bridge. A link without a bridge here has none; relay agents speak for its clients.
+    /// The port for clients on the bridge. A link without a bridge on this machine has none; relay agents forward its
+    /// clients' messages.
     port: Option<Arc<Port>>,
-    /// The index of the bridge, where the link has one here.
+    /// The index of the bridge, if the link has one on this machine.
     bridge: Option<u32>,
-    /// Where messages are passed on from the ports of others.
+    /// The link's entry in the directory, through which messages from other ports arrive.
     listed: Listed,
     watch: Watch,
     discards: Discards,
-    /// The settings want no listener here any more.
+    /// Whether the settings want no listener here any more.
     leaving: bool,
 }
 
-/// A change, and where the message came from that made it, as far as that is known.
+/// A change, with the origin of the message that made it, if it is known.
 struct Made {
     change: Change,
     origin: Option<Origin>,
 }
 
-/// Changes that wait to be durable, and what is sent then.
+/// Changes that wait for their commit, and the replies that follow it.
 #[derive(Default)]
 struct Pending {
     changes: Vec<Made>,
@@ -113,14 +114,14 @@ struct Batch {
 }
 
 impl Listener {
-    /// Opens the link's port on its bridge, given as its index, and goes on from the bindings that are recorded. `None`
-    /// where the settings want no listener.
+    /// Opens the link's port on its bridge, given by its index, and starts with the recorded bindings. `None` if the
+    /// settings want no listener.
     ///
-    /// A link that has no bridge here is served through relay agents alone.
+    /// A link without a bridge on this machine is served through relay agents only.
     ///
     /// # Errors
     ///
-    /// When the socket cannot be opened: another server has the port, the bridge is gone, no privilege.
+    /// When the socket cannot be opened: another server uses the port, the bridge is gone, or the privilege is missing.
     pub fn open(parts: Parts, bridge: Option<u32>, bindings: Bindings) -> io::Result<Option<Self>> {
         let Some(rules) = Rules::new(&parts.settings.get(), &parts.reserved.get(), &parts.link, parts.key) else {
             return Ok(None);
@@ -142,8 +143,8 @@ impl Listener {
         }))
     }
 
-    /// Serves until `stop`, or until the settings want no listener; what was read by then is still committed and
-    /// answered.
+    /// Serves until `stop`, or until the settings want no listener. Messages that were read by then are still committed
+    /// and answered.
     ///
     /// # Errors
     ///
@@ -194,7 +195,7 @@ impl Listener {
         outcome
     }
 
-    /// Goes over to other settings, or to what else is reserved.
+    /// Adopts other settings and reservations.
     fn follow(&mut self, settings: &Settings) {
         let recorded = self.parts.reserved.get();
         let before = std::mem::take(&mut self.rules.link.reservations);
@@ -206,7 +207,8 @@ impl Listener {
         }
     }
 
-    /// Has those ask again who are to have something else now. Who does not accept it asks when its lease is half over.
+    /// Reconfigures the clients whose reservations have changed. A client that does not accept that asks at its next
+    /// renewal.
     fn reconfigure_concerned(&mut self, before: &Reservations) {
         let (link, now) = (&self.rules.link, self.parts.clock.now().0);
         for duid in link.reservations.concerned(before, &self.bindings, now) {
@@ -216,7 +218,7 @@ impl Listener {
         }
     }
 
-    /// Answers what came in at the link's own port.
+    /// Answers the messages that came to the link's own port.
     fn answer_own(&mut self, inbox: &Inbox) -> Pending {
         let Some(port) = self.port.clone() else {
             return Pending::default();
@@ -238,7 +240,7 @@ impl Listener {
         self.end(batch)
     }
 
-    /// Answers what came in at other ports.
+    /// Answers the messages that came to other ports.
     fn answer_passed(&mut self, passed: &mut Vec<Passed>) -> Pending {
         let mut batch = self.begin();
         for datagram in passed.drain(..) {
@@ -253,7 +255,7 @@ impl Listener {
     }
 
     fn begin(&mut self) -> Batch {
-        // They came into force before what follows was read.
+        // The new settings came into force before the next messages were read.
         if let Some(settings) = self.parts.settings.news() {
             self.follow(&settings);
         }
@@ -269,7 +271,7 @@ impl Listener {
         batch.pending
     }
 
-    /// Answers a message. `bridge` is the bridge that it came in by, where the listener learns ports.
+    /// Answers a message. `bridge` is the bridge on which it arrived, if the listener learns ports.
     fn answer_into(&mut self, batch: &mut Batch, inbound: &Inbound<'_>, port: &Arc<Port>, bridge: Option<u32>) {
         let Some(answer) = self.answer(inbound) else { return };
         self.parts.metrics.dhcp6_answered(answer.kind.word());
@@ -288,9 +290,9 @@ impl Listener {
         if answer.changes.is_empty() {
             return batch.at_once.push(reply);
         }
-        // The next message of the batch is answered from these.
+        // The next message of the batch is answered from the changed bindings.
         answer.changes.iter().for_each(|change| self.bindings.apply(change));
-        // A relay agent's port says nothing of its clients.
+        // The port of a relay agent does not show where its clients are.
         let source = *inbound.source.ip();
         let bridge = bridge.filter(|_| answer.client_address == source);
         let origin = bridge.and_then(|bridge| self.parts.origins.find(bridge, source, inbound.datagram));
@@ -302,13 +304,13 @@ impl Listener {
         batch.pending.replies.push(reply);
     }
 
-    /// The name of the other link that relay agents say a message is from.
+    /// The name of the other link that relay agents identify in a message.
     fn elsewhere(&self, inbound: &Inbound<'_>) -> Option<String> {
         let told = self.parts.directory.link_of(inbound);
         told.filter(|link| *link != self.parts.link)
     }
 
-    /// Passes a message on to another link's listener, where relay agents are trusted on this one.
+    /// Passes a message on to another link's listener, if relay agents are trusted on this link.
     fn pass_on(&self, link: String, inbound: &Inbound<'_>, port: &Arc<Port>) {
         let passed = match self.rules.relays {
             true => self.parts.directory.pass(inbound, port),
@@ -365,14 +367,14 @@ impl Listener {
                 ..Pending::default()
             },
             Command::Reconfigure { duid, what, done } => {
-                // The requester may have gone.
+                // The requester may be gone.
                 let _ = done.send(self.watch.reconfigure(&self.rules.link, duid, what));
                 Pending::default()
             }
         }
     }
 
-    /// Frees all that a client holds.
+    /// Frees all leases of a client.
     fn release(&mut self, duid: &Duid) -> Vec<Made> {
         let now = self.parts.clock.now().0;
         let leases: Vec<Leased> = self.bindings.of_client(duid).map(|binding| binding.leased).collect();
@@ -385,7 +387,7 @@ impl Listener {
         made.collect()
     }
 
-    /// A future that makes the changes durable. It borrows nothing, so that others can be under way beside it.
+    /// A future that commits the changes. It borrows nothing, so that several can run at the same time.
     fn commit(&self, pending: Pending) -> impl Future<Output = (Pending, Result<(), StoreError>)> + use<> {
         let now = self.parts.clock.now();
         let changes = pending
@@ -424,13 +426,13 @@ impl Listener {
             }
         }
         if let Some(done) = pending.done {
-            // Whoever asked may have gone.
+            // The requester may be gone.
             let _ = done.send(outcome);
         }
     }
 }
 
-/// Waits for datagrams at a port; for ever where there is none.
+/// Waits for datagrams at a port; for ever if there is none.
 async fn receive(port: Option<&Port>, inbox: &mut Inbox) -> io::Result<()> {
     match port {
         Some(port) => port.receive(inbox).await,

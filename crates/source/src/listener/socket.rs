@@ -1,4 +1,4 @@
-//! The DHCPv6 socket of one interface: read and written in batches, each datagram with where it was sent to.
+//! The DHCPv6 socket of one interface. It reads and writes in batches, and knows the destination of each datagram.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{Ipv6Addr, SocketAddrV6};
@@ -28,29 +28,29 @@ pub(super) struct Port {
     socket: UdpSocket,
 }
 
-/// A datagram that is to be sent.
+/// A datagram to be sent.
 #[derive(Debug)]
 pub(super) struct Reply {
-    /// Its bytes.
+    /// Its content.
     pub bytes: Vec<u8>,
-    /// Who is to have it.
+    /// Its destination.
     pub to: SocketAddrV6,
-    /// Where it is sent.
+    /// The port to send from.
     pub port: Arc<Port>,
 }
 
 impl Port {
-    /// Opens the server's socket on an interface: port 547, with the groups that clients and relay agents send to.
+    /// Opens the server's socket on an interface: port 547, with the multicast groups of servers and relay agents.
     pub(super) fn open(interface: &str, index: u32) -> io::Result<Self> {
         let socket = Socket::new(Domain::IPV6, Type::DGRAM, Some(Protocol::UDP))?;
         socket.set_nonblocking(true)?;
         socket.bind_device(Some(interface.as_bytes()))?;
         socket.set_multicast_all_v6(false)?;
-        // Our own multicasts are not for us.
+        // The server's own multicasts must not come back.
         socket.set_multicast_loop_v6(false)?;
         setsockopt(&socket, Ipv6RecvPacketInfo, &true)?;
         socket.set_only_v6(true)?;
-        // The kernel grants less where its limit is lower; that is no reason not to serve.
+        // The kernel grants less if its limit is lower. The server works with that, too.
         let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
         let any = SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, SERVER_PORT, 0, 0);
         socket.bind(&SockAddr::from(any))?;
@@ -62,7 +62,7 @@ impl Port {
         })
     }
 
-    /// Waits until there is something to read, and reads as much as the inbox holds. Cancel-safe.
+    /// Waits for datagrams, and reads as many as the inbox can hold. Cancel-safe.
     pub(super) async fn receive(&self, inbox: &mut Inbox) -> io::Result<()> {
         loop {
             self.socket.readable().await?;
@@ -100,7 +100,7 @@ impl Port {
         }
     }
 
-    /// Hands over as many as the kernel takes; an error is about the first.
+    /// Passes on as many datagrams as the kernel accepts. An error concerns the first.
     fn write(&self, replies: &[Reply]) -> io::Result<usize> {
         if let [only] = replies {
             return self.socket.try_send_to(&only.bytes, only.to.into()).map(|_| 1);
@@ -116,7 +116,7 @@ impl Port {
     }
 }
 
-/// What came with a datagram. `None` without a sender: there is nobody to answer.
+/// The metadata of a datagram. `None` without a sender, because then there is nobody to answer.
 fn head(message: &RecvMsg<'_, '_, SockaddrIn6>) -> Option<Head> {
     let source = SocketAddrV6::from(message.address?);
     let mut multicast = false;

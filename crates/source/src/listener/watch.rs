@@ -21,14 +21,14 @@ use orchestrator_model::{Clock, Duid, EventKind, Iaid, Leased, NewEvent, Timesta
 use orchestrator_runtime::causes::with_causes;
 use orchestrator_runtime::metrics::Metrics;
 
-/// Rows of the timeline that may be on their way to the store. What comes beyond it is in the log and counted only.
+/// The number of timeline rows that may be on their way to the store. Further ones are only logged and counted.
 const NOTES: usize = 16;
-/// Lines of the log about cloned DUIDs in a minute: each takes a binding, which a stranger can make.
+/// The number of log lines about cloned DUIDs in a minute. Each needs a binding, which a stranger can make.
 const LINES: u32 = 10;
 const MINUTE: Duration = Duration::from_secs(60);
-/// Clients that are surely remembered as having been refused for their limit.
+/// The number of clients that are certainly remembered as refused because of their limit.
 const LIMITED: usize = 1 << 12;
-/// How long the timeline of a client that is refused for its limit does not say so again, in milliseconds.
+/// The shortest time, in milliseconds, between two events about a client that is refused because of its limit.
 const LIMIT_SILENCE: i64 = 3_600_000;
 
 type Note = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -41,16 +41,16 @@ pub(super) struct Watch {
     metrics: Metrics,
     contacts: Contacts,
     reconfigurations: Reconfigurations,
-    /// Rows of the timeline on their way: nothing waits for them.
+    /// Timeline rows on their way to the store. Nothing waits for them.
     notes: FuturesUnordered<Note>,
-    /// When the timelines of clients last said that they were refused for their limit.
+    /// When each client's last event about its limit was recorded.
     limited: Generations<Timestamp>,
-    /// Since when lines were counted, and how many there were.
+    /// The begin of the minute of log lines, and their number.
     lines: (Instant, u32),
 }
 
 impl Watch {
-    /// A watch on the clients of a link, with the link's own port where it has one.
+    /// A watch on the clients of a link. `own` is the link's own port, if it has one.
     pub(super) fn new(parts: &Parts, own: Option<&Arc<Port>>) -> Self {
         Self {
             link: parts.link.clone(),
@@ -65,18 +65,18 @@ impl Watch {
         }
     }
 
-    /// Whether a client holds its key of Reconfigure.
+    /// Whether a client has its reconfigure key.
     pub(super) fn holds_key(&self, holder: &KeyHolder<'_>) -> bool {
         self.contacts.holds_key(holder)
     }
 
-    /// Notes that a client is not sent its answer.
+    /// Records that a client's answer was not sent.
     pub(super) fn take_key_back(&mut self, duid: &Duid) {
         self.contacts.take_key_back(duid);
     }
 
-    /// Notes who spoke from where, of every message that is answered. `valid` is how long a lease lasts; the bindings are
-    /// those before the message.
+    /// Records the origin of a message that is answered. `valid` is the lifetime of leases; the bindings are those
+    /// before the message.
     pub(super) fn hear(
         &mut self,
         inbound: &Inbound<'_>,
@@ -97,7 +97,7 @@ impl Watch {
         };
         let reconfigurable = match answer.kind {
             MessageKind::Release => return self.contacts.leave(duid),
-            // It comes from the address that is registered.
+            // The message comes from the address that is registered.
             MessageKind::AddrRegInform => return,
             MessageKind::Decline => None,
             _ => Some(answer.reconfigurable),
@@ -156,7 +156,7 @@ impl Watch {
         }
     }
 
-    /// Records, once an hour, that a client gets nothing because of its own limit.
+    /// Records, at most once an hour, that a client gets nothing because of its own limit.
     fn tell_limited(&mut self, duid: &Duid, addresses: usize, prefixes: usize) {
         let now = self.clock.now();
         let is_told = |told: &Timestamp| now.0.saturating_sub(told.0) < LIMIT_SILENCE;
@@ -172,7 +172,7 @@ impl Watch {
         self.note(duid, EventKind::ClientLimit, detail);
     }
 
-    /// Has a client ask again: begins at once, and goes on until it does.
+    /// Begins a Reconfigure of a client, which is repeated until the client answers.
     pub(super) fn reconfigure(
         &mut self,
         link: &Link,
@@ -189,14 +189,14 @@ impl Watch {
         Ok(Reconfiguring { client, relayed })
     }
 
-    /// Goes over to other settings: where clients may not be reconfigured any more, none is.
+    /// Adopts other settings. If they forbid reconfiguring, all Reconfigures end.
     pub(super) fn follow(&mut self, link: &Link) {
         if !link.reconfigure {
             self.reconfigurations.clear();
         }
     }
 
-    /// Waits until something is to be sent. Cancel-safe.
+    /// Waits until a message is due. Cancel-safe.
     pub(super) async fn due(&mut self) {
         let next = self.reconfigurations.next();
         let sending = async {
@@ -214,14 +214,14 @@ impl Watch {
         }
     }
 
-    /// What is to be sent now, and where to.
+    /// The messages that are due, with their destinations.
     pub(super) fn take_due(&mut self, server: &Server) -> Vec<Reply> {
         let mut datagrams = Vec::new();
         for due in self.reconfigurations.take_due(Instant::now()) {
             match due {
                 Due::Send { duid, what, route } => {
                     let now = self.clock.now().0;
-                    // Without its port it is lost, as any datagram may be.
+                    // Without its port the message is lost, as any datagram may be.
                     let Some(port) = route.port.upgrade() else { continue };
                     match self.reconfigurations.sign(server, &duid, what, &route, now) {
                         Ok(bytes) => datagrams.push(Reply {
@@ -238,7 +238,7 @@ impl Watch {
         datagrams
     }
 
-    /// Ends what has begun: rows of the timeline that are on their way are written.
+    /// Waits until all timeline rows are written.
     pub(super) async fn finish(&mut self) {
         while self.notes.next().await.is_some() {}
     }
@@ -256,8 +256,7 @@ impl Watch {
         self.note(duid, EventKind::ClonedDuid, told);
     }
 
-    /// Records that two interfaces use one DUID, each with its own IAID. This can be as intended, so it is not a
-    /// warning.
+    /// Records that two interfaces use one DUID, each with its own IAID. This may be intended, so it is not a warning.
     fn tell_shared(&mut self, duid: &Duid, addresses: &str, iaids: &str) {
         let told = format!(
             "the DUID {duid} is used by turns from {addresses}, for the IAIDs {iaids}; both are served as one client, \
@@ -287,7 +286,7 @@ impl Watch {
         *written <= LINES
     }
 
-    /// Puts a row into the client's timeline, when the store comes to it.
+    /// Adds a row to the client's timeline in the background.
     fn note(&mut self, duid: &Duid, kind: EventKind, detail: String) {
         self.note_with(duid, kind, None, detail);
     }
@@ -315,7 +314,7 @@ impl Watch {
     }
 }
 
-/// Whether a binding is of an address that its host made itself: it is no association's.
+/// Whether a binding is a registration of an address that the host made itself. It belongs to no association.
 fn is_registered(bindings: &Bindings, binding: &Binding) -> bool {
     let registered = binding
         .leased
@@ -324,10 +323,10 @@ fn is_registered(bindings: &Bindings, binding: &Binding) -> bool {
     registered == Some(binding)
 }
 
-/// The IAIDs that a client uses, as text, when it has more than one of a kind; nothing when it has one.
+/// The IAIDs of a client as text, if it has more than one of a kind; otherwise `None`.
 ///
-/// A machine gives each of its interfaces an IAID of its own (RFC 9915, section 4.2): two senders that ask for the same
-/// association are two machines. With several IAIDs they may be either.
+/// A machine gives each of its interfaces its own IAID (RFC 9915, section 4.2). Two senders that use the same IAID are
+/// two machines. With several IAIDs they may be one machine or two.
 fn shared_by(held: &[&Binding]) -> Option<String> {
     let iaids_of = |prefixes: bool| -> BTreeSet<Iaid> {
         let own = held.iter().filter(|own| own.leased.prefix().is_some() == prefixes);

@@ -1,4 +1,5 @@
-//! The known hosts, which address to verify next, and which answers to record. Pure; times are milliseconds since 1970.
+//! The known hosts of a link. Decides which address to verify next, and which answers to record. Pure; times are
+//! milliseconds since 1970.
 //!
 //! ```text
 //!              hint                    answers
@@ -12,18 +13,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv6Addr;
 use std::time::Duration;
 
-/// A host answers for an address only after its duplicate address detection, which takes a second. One that asks for a
-/// lease or registers its address has done so by then, mostly, and is left alone.
+/// The time until a host is first asked, in milliseconds. It answers only after duplicate address detection, which
+/// takes a second. A host that asks for a lease or registers its address has usually done so by then, and is not asked.
 const FIRST_QUESTION: i64 = 3000;
-/// How long after that it is asked again, and forgotten.
+/// The time after that until it is asked again, and later forgotten.
 const SECOND_QUESTION: i64 = 5000;
-/// Addresses that are asked for the first time, at the same time. Each takes a place in the kernel's table.
+/// The number of addresses that are asked for the first time at the same time. Each needs an entry in the kernel's
+/// table.
 const ASKED: usize = 128;
-/// The largest number of these that one host may cause, so that it leaves room for others.
+/// The share of these that one host may use, so that some are left for others.
 const ASKED_OF_ONE: usize = 8;
-/// Addresses of one host: its own, and the temporary ones of a week (RFC 8981).
+/// The number of addresses of one host: its own, and the temporary ones of a week (RFC 8981).
 const ADDRESSES: usize = 16;
-/// In a lifetime, a known host is asked so often.
+/// How often a known host is asked within a lifetime.
 const QUESTIONS: i64 = 3;
 
 /// A link-layer address.
@@ -48,19 +50,19 @@ struct Known {
 
 #[derive(Debug, Clone, Copy)]
 struct Asked {
-    /// The link-layer address that the hint came from.
+    /// The link-layer address of the hint.
     mac: Mac,
     next: i64,
-    /// How often it is still to be asked.
+    /// The number of further questions.
     left: u8,
 }
 
-/// Why a host is not taken in.
+/// The reason why a host is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// The link has as many hosts as it may.
+    /// The link has reached its limit of hosts.
     TooManyHosts,
-    /// The host has as many addresses as it may.
+    /// The host has reached its limit of addresses.
     TooManyAddresses,
 }
 
@@ -75,7 +77,7 @@ impl Refusal {
 }
 
 impl Hosts {
-    /// No hosts; each is known for `lifetime` after it answered, and there are `most` of them at most.
+    /// No hosts. Each will be known for `lifetime` after its answer; `most` is the largest number of hosts.
     pub(super) fn new(lifetime: Duration, most: usize) -> Self {
         Self {
             lifetime: i64::try_from(lifetime.as_millis()).unwrap_or(i64::MAX),
@@ -85,7 +87,7 @@ impl Hosts {
         }
     }
 
-    /// Takes in what was recorded before.
+    /// Adds a recorded host.
     pub(super) fn load(&mut self, address: Ipv6Addr, mac: Mac, now: i64) {
         let known = Known {
             mac,
@@ -96,7 +98,7 @@ impl Hosts {
         self.known.insert(address, known);
     }
 
-    /// Someone says to use an address; whether there was room to ask.
+    /// Handles a hint that a host uses an address. Returns whether there was room to ask.
     pub(super) fn hint(&mut self, address: Ipv6Addr, mac: Mac, now: i64) -> bool {
         if self.known.contains_key(&address) || self.asked.contains_key(&address) {
             return true;
@@ -114,18 +116,18 @@ impl Hosts {
         true
     }
 
-    /// Everyone who is known is to be asked now.
+    /// Makes all known hosts due now.
     pub(super) fn ask_all(&mut self, now: i64) {
         self.known.values_mut().for_each(|known| known.next = now);
     }
 
-    /// When someone is to be asked next.
+    /// When the next host is due.
     pub(super) fn next(&self) -> Option<i64> {
         let known = self.known.values().map(|known| known.next);
         known.chain(self.asked.values().map(|asked| asked.next)).min()
     }
 
-    /// Whom to ask now. Who did not answer in time is forgotten.
+    /// The addresses to ask now. Hosts that did not answer in time are forgotten.
     pub(super) fn due(&mut self, now: i64) -> Vec<Ipv6Addr> {
         let (lifetime, pause) = (self.lifetime, self.lifetime / QUESTIONS);
         self.known.retain(|_, known| now.saturating_sub(known.seen) < lifetime);
@@ -143,11 +145,11 @@ impl Hosts {
         due
     }
 
-    /// An address answers; whether that is to be recorded.
+    /// Handles an answer. Returns whether it is to be recorded.
     ///
     /// # Errors
     ///
-    /// When it is a new one and there is no room for it.
+    /// When the address is new and there is no room for it.
     pub(super) fn answered(&mut self, address: Ipv6Addr, mac: Mac, now: i64) -> Result<bool, Refusal> {
         self.asked.remove(&address);
         let pause = self.lifetime / QUESTIONS;
@@ -178,14 +180,14 @@ impl Hosts {
         Ok(true)
     }
 
-    /// An answer could not be recorded. The next one is recorded instead.
+    /// Records that an answer could not be stored, so that the next one is.
     pub(super) fn not_recorded(&mut self, address: Ipv6Addr) {
         if let Some(known) = self.known.get_mut(&address) {
             known.recorded = 0;
         }
     }
 
-    /// Forgets an address: it is someone else's affair.
+    /// Forgets an address that belongs to another lease source.
     pub(super) fn forget(&mut self, address: Ipv6Addr) {
         self.known.remove(&address);
     }
@@ -274,7 +276,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is heard and whenever: nothing grows without bound, and time goes on.
+        /// Any hints and answers at any time: nothing grows without bound, and time goes on.
         #[test]
         fn whatever_is_heard(steps in prop::collection::vec((0u8..3, 0u16..200, 0u8..6, 0i64..400_000), 0..300)) {
             let (mut hosts, mut now) = (hosts(), NOW);

@@ -1,7 +1,7 @@
-//! Hosts that were seen on a link: those that make their addresses themselves and ask nobody.
+//! Hosts that are observed on a link: those that make their own addresses and ask no server.
 //!
-//! What is heard on the bridge (the kernel's neighbour table, solicitations of hosts that take or use an address) is a
-//! hint, and anyone can send one. So an address is believed only when it answers a solicitation of the kernel's own:
+//! Packets on the bridge (changes of the kernel's neighbour table, and solicitations of hosts that use an address) are
+//! hints, and anybody can send one. So an address counts only once it answers a solicitation of the kernel's own:
 //!
 //! ```text
 //!   hint ──▶ asked, by the kernel ──▶ answers ──▶ lease event: Hold, for the lifetime that is set
@@ -9,11 +9,11 @@
 //!                                        └──┘ asked thrice a lifetime; without an answer the lease ends by the clock
 //! ```
 //!
-//! - A host is its link-layer address: the client's DUID is made of it (DUID-LL), and all its addresses, temporary
-//!   ones too, are leases of one client with one instance.
-//! - Only addresses of the link's prefix count that nobody gave out: none of the pool or of the instances, and none of
-//!   a host that has a lease from elsewhere.
-//! - Hosts are bounded per link, their addresses per host, and questions that wait for an answer per link.
+//! - A link-layer address identifies a host. The client's DUID is made from it (DUID-LL), and all its addresses,
+//!   including temporary ones, are leases of one client with one instance.
+//! - Only unassigned addresses of the link's prefix count: none of a pool or of instances, and none of a host with a
+//!   lease from another source.
+//! - The number of hosts of a link is limited, and so are the addresses of a host and the open questions of a link.
 
 mod hosts;
 
@@ -37,14 +37,14 @@ use orchestrator_store::{Recalled, Store, StoreError};
 
 /// The number of neighbour changes that may queue.
 const HEARD: usize = 256;
-/// The wait before the watch is begun again after it failed.
+/// The pause before a failed watch is started again.
 const PAUSE: Duration = Duration::from_secs(1);
-/// The longest sleep: hosts may be asked for at any time.
+/// The longest sleep. Hosts may become due at any time.
 const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
-/// DUID-LL of Ethernet (RFC 9915, section 11.4).
+/// The begin of a DUID-LL of Ethernet (RFC 9915, section 11.4).
 const DUID_LL: [u8; 4] = [0, 3, 0, 1];
 
-/// What the observation of a link's hosts needs.
+/// The dependencies of the observation of a link's hosts.
 pub struct Parts {
     /// The link.
     pub link: LinkSettings,
@@ -52,17 +52,17 @@ pub struct Parts {
     pub bridge: Bridge,
     /// The network, which reports hints and verifies addresses.
     pub network: Network,
-    /// The store, which knows who holds an address.
+    /// The store, which has the holders of addresses.
     pub store: Store,
-    /// Where hosts are recorded.
+    /// The recorder of lease events.
     pub recorder: Recorder,
-    /// By which lifetimes are counted.
+    /// The clock of lifetimes.
     pub clock: Clock,
-    /// Where it counts.
+    /// The metrics.
     pub metrics: Metrics,
 }
 
-/// The watch on the hosts of one link.
+/// The observation of the hosts of one link.
 pub struct Neighbors {
     parts: Parts,
     lifetime: Duration,
@@ -70,11 +70,11 @@ pub struct Neighbors {
 }
 
 impl Neighbors {
-    /// A watch that knows the hosts that are recorded.
+    /// An observation that knows the recorded hosts.
     ///
     /// # Errors
     ///
-    /// When the store does not answer or holds what cannot be read.
+    /// When the store does not answer, or a row cannot be read.
     pub async fn recall(parts: Parts, settings: &NeighborSettings) -> Result<Self, StoreError> {
         let mut hosts = Hosts::new(settings.lifetime, settings.limit);
         let now = parts.clock.now().0;
@@ -92,7 +92,7 @@ impl Neighbors {
         })
     }
 
-    /// Watches until `stop`. A watch that fails is begun again.
+    /// Observes until `stop`. A watch that fails is started again.
     pub async fn run(mut self, stop: &CancellationToken) {
         while !stop.is_cancelled() {
             let (sender, mut heard) = mpsc::channel(HEARD);
@@ -138,7 +138,7 @@ impl Neighbors {
         }
     }
 
-    /// Someone says to use an address.
+    /// Handles a hint that a host uses an address.
     fn hint(&mut self, address: Ipv6Addr, mac: Mac, now: i64) {
         if !self.hosts.hint(address, mac, now) {
             self.parts.metrics.neighbor("too-many-hints");
@@ -164,7 +164,7 @@ impl Neighbors {
         }
     }
 
-    /// An address answers.
+    /// Handles an answer of an address.
     async fn answered(&mut self, address: Ipv6Addr, mac: Mac) {
         let bridge = &self.parts.bridge.name;
         match self.hosts.answered(address, mac, self.parts.clock.now().0) {
@@ -191,7 +191,8 @@ impl Neighbors {
         }
     }
 
-    /// Records that a host holds an address; `false` when the address or the host has a lease from elsewhere.
+    /// Records that a host holds an address. Returns `false` if the address or the host has a lease from another
+    /// source.
     async fn record(&self, address: Ipv6Addr, mac: Mac) -> Result<bool, StoreError> {
         let parts = &self.parts;
         let Ok(link_layer) = LinkLayerAddress::new(mac) else {

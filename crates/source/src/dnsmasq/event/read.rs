@@ -1,14 +1,14 @@
-//! Reads what dnsmasq gives its `dhcp-script`: arguments and environment.
+//! Parses the arguments and the environment of dnsmasq's `dhcp-script`.
 
 use std::collections::BTreeMap;
 
 use super::{DnsmasqEvent, DnsmasqVerb, EventError, Heard, Ignored, Written, cut, is_hostname};
 use orchestrator_model::{Iaid, LinkLayerAddress, Timestamp};
 
-/// The last second that has a date, since 1970.
+/// The last second that has a date, in seconds since 1970.
 const YEAR_9999: i64 = 253_402_300_799;
 
-/// Lengths of a lease without end: as dnsmasq writes it, and as DHCPv6 does (RFC 9915, section 7.7).
+/// The values for a lease without end: dnsmasq's, and DHCPv6's (RFC 9915, section 7.7).
 const ENDLESS: [u32; 2] = [0, u32::MAX];
 
 /// The input from dnsmasq: the arguments after the program's name, and the environment.
@@ -18,12 +18,12 @@ struct Given<'a> {
 }
 
 impl DnsmasqEvent {
-    /// Reads what dnsmasq gave a hook that ran `at`: the arguments after the program's name, and the environment.
+    /// Parses the input of a hook that ran `at`: the arguments after the program's name, and the environment.
     ///
     /// # Errors
     ///
-    /// When it is an event of a DHCPv6 lease and something that belongs to one is missing or unreadable. A host name
-    /// or link-layer address that cannot be read is left out instead: neither decides anything.
+    /// When it is an event of a DHCPv6 lease of which something is missing or cannot be parsed. A host name or
+    /// link-layer address that cannot be parsed is left out instead, because no decision depends on it.
     pub fn read(args: &[String], env: &BTreeMap<String, String>, at: Timestamp) -> Result<Heard, EventError> {
         let given = Given { args, env };
         let verb = match given.argument(0, "verb")? {
@@ -34,7 +34,7 @@ impl DnsmasqEvent {
             verb => return Ok(Heard::Ignored(Ignored::Verb(cut(verb)))),
         };
         let Some(iaid) = given.variable("DNSMASQ_IAID") else {
-            // Only DHCPv6 has either; where one of two is missing, something is wrong with the event.
+            // Only DHCPv6 events have these two. If one of them is missing, the event is faulty.
             return match given.variable("DNSMASQ_SERVER_DUID") {
                 None => Ok(Heard::Ignored(Ignored::Dhcp4)),
                 Some(_) => Err(EventError::Missing("DNSMASQ_IAID")),
@@ -76,8 +76,8 @@ impl<'a> Given<'a> {
         self.variable(name).map(|text| parse(name, text)).transpose()
     }
 
-    /// When the lease ends, or, by a dnsmasq without a clock, for how many seconds it was granted; neither for a lease
-    /// without end. One of the two is always given: dnsmasq's build decides which.
+    /// The end of the lease, or its length in seconds from a dnsmasq without a clock; neither for a lease without end.
+    /// One of the two is always present: dnsmasq's build decides which.
     fn lifetime(&self) -> Result<(Option<Timestamp>, Option<u32>), EventError> {
         if let Some(text) = self.variable("DNSMASQ_LEASE_EXPIRES") {
             return Ok((read_expiry(text)?, None));
@@ -87,7 +87,7 @@ impl<'a> Given<'a> {
         Ok((None, Some(length).filter(|seconds| !ENDLESS.contains(seconds))))
     }
 
-    /// Empty where dnsmasq cannot name it and need not.
+    /// The name of the interface; empty if dnsmasq cannot name it and the verb does not require it.
     fn interface(&self, verb: DnsmasqVerb) -> Result<&'a str, EventError> {
         match (self.variable("DNSMASQ_INTERFACE"), verb) {
             (Some(interface), _) => Ok(interface),
@@ -108,7 +108,7 @@ fn parse<T: std::str::FromStr>(what: &'static str, text: &str) -> Result<T, Even
         .map_err(|_| EventError::Unreadable { what, text: cut(text) })
 }
 
-/// Zero is how dnsmasq writes a lease without end.
+/// dnsmasq writes zero for a lease without end.
 fn read_expiry(text: &str) -> Result<Option<Timestamp>, EventError> {
     const WHAT: &str = "DNSMASQ_LEASE_EXPIRES";
     match parse(WHAT, text)? {
@@ -121,7 +121,7 @@ fn read_expiry(text: &str) -> Result<Option<Timestamp>, EventError> {
     }
 }
 
-/// dnsmasq puts the hardware type before an address that is not Ethernet's: `20-00:11:…`.
+/// dnsmasq writes the hardware type before an address of other networks than Ethernet: `20-00:11:…`.
 fn read_link_layer(text: &str) -> Option<LinkLayerAddress> {
     text.split_once('-').map_or(text, |(_, address)| address).parse().ok()
 }

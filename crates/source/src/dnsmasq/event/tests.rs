@@ -1,4 +1,4 @@
-//! Events as dnsmasq 2.90 really gives them.
+//! Events as dnsmasq 2.90 sends them.
 
 use std::collections::BTreeMap;
 
@@ -118,11 +118,11 @@ fn a_dnsmasq_without_a_clock_tells_spans() {
         ("LEASE_LENGTH=7200", Some(7200)),
         ("LEASE_LENGTH=0", None),
         ("LEASE_LENGTH=4294967295", None),
-        // dnsmasq gives one of the two. The moment takes precedence over the length.
+        // dnsmasq sends one of the two. The date takes precedence over the length.
         ("LEASE_LENGTH=7200 LEASE_EXPIRES=1700000060", Some(60)),
     ] {
         let until = seconds.map_or(Timestamp(i64::MAX), |seconds| AT.plus(Duration::from_secs(seconds)));
-        // Also when the event is read an hour after its hook ran.
+        // This holds even if the event is read an hour after its hook ran.
         for now in [AT, AT.plus(Duration::from_secs(3600))] {
             let change = told("old", variables).change(Handed::Spooled, now, 0);
             assert_eq!((change.at, change.valid_until), (AT, until), "{variables}");
@@ -142,7 +142,7 @@ fn an_interface_is_needed_where_a_lease_begins() {
     let del = event(&format!("del {DUID} fd39::1:7"), without);
     assert!(!del.is_premature());
     assert_eq!(del.on_link("br1").link(), Some("br1"));
-    // Also in the form that is sent and kept.
+    // This holds for the sent and stored format, too.
     let json = serde_json::to_string(&added()).unwrap().replace("\"br0\"", "\"\"");
     assert!(serde_json::from_str::<DnsmasqEvent>(&json).is_err());
     let json = json.replace("\"add\"", "\"del\"");
@@ -291,7 +291,7 @@ fn what_was_written_otherwise_is_refused() {
     }
 }
 
-/// Mostly what dnsmasq says, sometimes what it never would.
+/// Usually a text that dnsmasq sends, sometimes one that it never would.
 fn mostly(pattern: &'static str) -> impl Strategy<Value = String> {
     prop_oneof![9 => pattern, 1 => "\\PC{0,20}"]
 }

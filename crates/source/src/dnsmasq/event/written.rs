@@ -1,8 +1,8 @@
-//! The form in which events are sent to the daemon and kept in the spool.
+//! The format in which events are sent to the daemon and kept in the spool.
 
 use super::{DnsmasqEvent, DnsmasqVerb, EventError, Written, cut, is_hostname};
 
-/// Bytes of the longest interface name.
+/// The longest name of an interface, in bytes.
 const LONGEST_INTERFACE: usize = 15;
 
 impl TryFrom<Written> for DnsmasqEvent {

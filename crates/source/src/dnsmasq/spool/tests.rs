@@ -9,7 +9,7 @@ use super::*;
 use crate::dnsmasq::{Answer, DnsmasqVerb, Outcome, hand_over};
 use orchestrator_model::{Duid, Iaid, Timestamp};
 
-/// A directory that is gone when the test is.
+/// A directory that is removed when this is dropped.
 struct Scratch(PathBuf);
 
 impl Scratch {
@@ -117,7 +117,7 @@ fn what_cannot_even_be_set_aside_is_counted_once_and_holds_up_no_other() {
     assert_eq!(spool.take_set_aside(), 1);
     assert_eq!(order(&spool.pending(9).unwrap()), [1]);
     assert_eq!(spool.clone().take_set_aside(), 0);
-    // When it was removed and comes again, it is counted again.
+    // If it is removed and comes again, it is counted again.
     fs::remove_dir(&stranger).unwrap();
     spool.pending(9).unwrap();
     fs::create_dir(&stranger).unwrap();
