@@ -19,6 +19,7 @@ use std::path::Path;
 const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("dhcp6", &[]),
     ("network", &[]),
+    ("images", &[]),
     ("model", &["dhcp6", "plugin"]),
     ("runtime", &["model"]),
     ("api-types", &["model"]),

@@ -1,0 +1,61 @@
+//! What an archive of blobs holds: images, in Docker's layout or in OCI's.
+
+mod docker;
+mod oci;
+
+use crate::spool::{Blob, Blobs};
+use crate::{Digest, ImageError, Limits, Reference};
+
+/// An image whose parts are at hand and not yet unpacked.
+#[derive(Debug)]
+pub(crate) struct Staged {
+    /// Its names.
+    pub(crate) names: Vec<Reference>,
+    /// Its configuration, as it is written.
+    pub(crate) config: Vec<u8>,
+    /// The digest of its manifest, where it has one.
+    pub(crate) manifest: Option<Digest>,
+    /// Its layers, the lowest first, compressed or not.
+    pub(crate) layers: Vec<Blob>,
+}
+
+/// All images of an archive.
+///
+/// # Errors
+///
+/// When there is none, or one that is not whole.
+pub(crate) fn images(blobs: &Blobs, limits: &Limits) -> Result<Vec<Staged>, ImageError> {
+    // An archive of a newer Docker has both layouts, and only Docker's has all names.
+    let images = match blobs.document("manifest.json", limits)? {
+        Some(manifest) => docker::images(&manifest, blobs, limits)?,
+        None => match blobs.document("index.json", limits)? {
+            Some(index) => oci::images(&index, blobs, limits)?,
+            None => return Err(ImageError::no_image("it has neither manifest.json nor index.json")),
+        },
+    };
+    match images.is_empty() {
+        true => Err(ImageError::no_image("it lists none for this machine")),
+        false => Ok(images),
+    }
+}
+
+/// Checks that a blob is what the digest in its name says.
+fn check(blob: &Blob, expected: Digest) -> Result<(), ImageError> {
+    if blob.digest == expected {
+        return Ok(());
+    }
+    Err(ImageError::WrongDigest {
+        subject: format!("blob {expected}"),
+        found: blob.digest.to_string(),
+    })
+}
+
+/// A file that a manifest names and the archive lacks.
+fn missing(name: &str) -> ImageError {
+    let name: String = name.chars().take(200).collect();
+    ImageError::no_image(format!("it lacks {name:?}, which its manifest names"))
+}
+
+fn unreadable(name: &str, error: &serde_json::Error) -> ImageError {
+    ImageError::no_image(format!("{name} cannot be read: {error}"))
+}
