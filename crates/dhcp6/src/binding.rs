@@ -1,4 +1,4 @@
-//! A binding: what the server knows of one address or prefix, and of the client that has or had it.
+//! A binding: the server's record of one address or prefix, with the client that has or had it.
 //!
 //! ```text
 //!              grant              valid lifetime over
@@ -12,25 +12,25 @@
 //! ```
 //!
 //! A prefix goes the same way, but is never declined: clients decline addresses only (RFC 9915, section 18.2.8).
-//! No sweep changes a binding when its time is over. Its state, and its end compared with the present time, say whether
-//! it is held.
+//! No sweep changes a binding when its time is over. Its state and its end, compared with the present time, show
+//! whether it is held.
 
 use std::net::Ipv6Addr;
 use std::sync::Arc;
 
 use crate::{Duid, Iaid, Leased, LinkLayerAddress};
 
-/// What has become of a binding.
+/// The state of a binding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum BindingState {
     /// The client holds the address or prefix until the valid lifetime ends.
     Active,
-    /// The client, or an admin, gave it back. Remembered, so that the client gets it again.
+    /// The client or an admin released it. The server remembers it, so that the client gets it again.
     Released,
-    /// The valid lifetime ended, and someone has written that down. Remembered likewise.
+    /// The valid lifetime ended, and this was recorded. The server remembers it as if it had been released.
     Expired,
-    /// The client found the address in use (RFC 9915, section 18.3.8): nobody is given it until the quarantine,
-    /// kept as the valid lifetime, ends.
+    /// The client found the address in use (RFC 9915, section 18.3.8). The server grants it to nobody until the
+    /// quarantine ends, which is stored as the valid lifetime.
     Declined,
 }
 
@@ -39,15 +39,15 @@ pub enum BindingState {
 pub struct Binding {
     /// The client's DUID.
     pub duid: Duid,
-    /// The client's identity association; those of addresses and of prefixes are numbered apart.
+    /// The client's identity association. Those of addresses and of prefixes have separate numbers.
     pub iaid: Iaid,
     /// The address or prefix. A link has at most one binding of it.
     pub leased: Leased,
-    /// What has become of it.
+    /// The state of the binding.
     pub state: BindingState,
-    /// When it stops being preferred: milliseconds since 1970; [`i64::MAX`] is never.
+    /// When the preferred lifetime ends, in milliseconds since 1970; [`i64::MAX`] means never.
     pub preferred_until: i64,
-    /// When the lease or the quarantine ends, in milliseconds since 1970; [`i64::MAX`] is never.
+    /// When the lease or the quarantine ends, in milliseconds since 1970; [`i64::MAX`] means never.
     ///
     /// For a `Released` or `Expired` binding this is when it was released or expired. The oldest are reused first.
     pub valid_until: i64,
@@ -59,7 +59,7 @@ impl Binding {
         self.state == BindingState::Active && self.valid_until > now
     }
 
-    /// Whether nobody may be given the address or prefix at this time but the client that holds it.
+    /// Whether the address or prefix may be granted to no other client at this time.
     pub fn is_taken(&self, now: i64) -> bool {
         matches!(self.state, BindingState::Active | BindingState::Declined) && self.valid_until > now
     }
@@ -69,7 +69,7 @@ impl Binding {
         self.iaid == iaid && self.duid.as_bytes() == duid
     }
 
-    /// The same binding, ended now.
+    /// The same binding, which ends now.
     fn ended(&self, state: BindingState, now: i64, until: i64) -> Self {
         Self {
             state,
@@ -80,20 +80,20 @@ impl Binding {
     }
 }
 
-/// What a change does to a binding.
+/// The effect of a change on a binding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Verb {
     /// The client holds an address or prefix that it did not hold.
     Grant,
-    /// The client holds what it has for longer.
+    /// The client holds its address or prefix for longer.
     Renew,
-    /// The client holds what it had no longer.
+    /// The client does not hold its address or prefix any more.
     Release,
-    /// The client refused its address.
+    /// The client declined its address.
     Decline,
-    /// The client has an address that it made itself (RFC 9686), or has it for longer.
+    /// The client registered or extended an address that it formed itself (RFC 9686).
     Register,
-    /// The client has such an address no longer.
+    /// The client ended such a registration.
     Deregister,
 }
 
@@ -111,40 +111,40 @@ impl Verb {
     }
 }
 
-/// A change of one binding, to be made durable before the answer that it belongs to is sent.
+/// A change of one binding. It must be durable before its answer is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// What it does.
+    /// The effect of the change.
     pub verb: Verb,
-    /// The binding that the same address, or a prefix with the same first address, had before, whoever's it was.
-    /// Of a registration also one of another address, which it takes the place of.
+    /// The binding that the same address, or a prefix with the same first address, had before, of any client. For a
+    /// registration, this may also be the binding of another address, which the new one replaces.
     pub before: Option<Binding>,
-    /// The binding as it is to be.
+    /// The binding after the change.
     pub after: Binding,
     /// The client's link-layer address, if its message contains one.
     pub link_layer: Option<LinkLayerAddress>,
-    /// The first label of the client's name (RFC 4704), where it gave one that a host may have.
+    /// The first label of the client's name (RFC 4704), if it is valid for a host.
     pub hostname: Option<String>,
-    /// The class that the client's message put it in, where its link has classes.
+    /// The class of the client's message, if its link has classes.
     pub class: Option<Arc<str>>,
     /// The next hop towards a prefix that is granted or renewed.
     ///
     /// It is the client's link-local address. If the client is on another link, behind a relay agent, it is the relay
-    /// agent's address (RFC 8987). It is `None` when that relay agent is not on our link: then the network in between
+    /// agent's address (RFC 8987). It is `None` if that relay agent is not on this link: then the network in between
     /// must route.
     pub next_hop: Option<Ipv6Addr>,
-    /// The link-local address that the client asked from, if the address or prefix is reserved for it and is granted or
-    /// renewed.
+    /// The link-local address of the client's message, if the address or prefix is reserved for the client and is
+    /// granted or renewed.
     ///
-    /// It identifies the client's interface again when it asks with another IAID.
+    /// It identifies the client's interface if the client asks again with another IAID.
     pub holder: Option<Ipv6Addr>,
-    /// The link-local address that the client's message came from, as the relay next to it has it; nothing where the
-    /// client sent from another address.
+    /// The link-local address of the client's message, as the relay agent next to it reports it. `None` if the client
+    /// sent from another kind of address.
     pub link_local: Option<Ipv6Addr>,
 }
 
 impl Change {
-    /// The end of a lease by its client or by an admin.
+    /// The change when a client or an admin releases a lease.
     pub(crate) fn release(binding: &Binding, now: i64) -> Self {
         let after = binding.ended(BindingState::Released, now, now);
         Self {
@@ -160,7 +160,7 @@ impl Change {
         }
     }
 
-    /// The refusal of an address, which is in quarantine until `until`.
+    /// The change when a client declines an address, which is in quarantine until `until`.
     pub(crate) fn decline(binding: &Binding, now: i64, until: i64) -> Self {
         let after = binding.ended(BindingState::Declined, now, until);
         Self {

@@ -1,4 +1,4 @@
-//! The bindings of one link: of addresses, of prefixes, and of addresses that hosts registered, in a table each.
+//! The bindings of one link, in three tables: addresses, prefixes, and addresses that hosts registered.
 
 use std::collections::HashMap;
 use std::net::Ipv6Addr;
@@ -17,11 +17,11 @@ pub struct Bindings {
     addresses: Table,
     prefixes: Table,
     lengths: Lengths,
-    /// Registrations of addresses that hosts formed themselves. They are kept apart, so that they fill no pool and
-    /// belong to no association.
+    /// Registrations of addresses that hosts formed themselves. They are separate, so that they fill no pool and belong
+    /// to no association.
     pub(crate) registrations: Table,
-    /// The link-local addresses that the holders of reserved addresses and prefixes asked from last. They are not
-    /// recorded: after a restart a holder is known again from its next message on.
+    /// The link-local addresses of the last requests for reserved addresses and prefixes. They are not recorded: after
+    /// a restart, a holder is known again from its next message on.
     holders: HashMap<Leased, Ipv6Addr>,
 }
 
@@ -31,22 +31,22 @@ impl Bindings {
         Self::default()
     }
 
-    /// How many bindings there are, those that are only remembered included.
+    /// The number of bindings, including those that are only remembered.
     pub fn len(&self) -> usize {
         self.addresses.len() + self.prefixes.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no bindings.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Makes room for so many addresses more, each of a client of its own.
+    /// Reserves memory for so many further addresses of different clients.
     pub fn reserve(&mut self, count: usize) {
         self.addresses.reserve(count);
     }
 
-    /// Takes a binding in as it was recorded; it replaces what was known of its address or prefix.
+    /// Adds a recorded binding. It replaces the one of the same address or prefix.
     pub fn load(&mut self, binding: Binding) {
         match binding.leased {
             Leased::Address(_) => self.addresses.load(binding),
@@ -57,7 +57,7 @@ impl Bindings {
         }
     }
 
-    /// Makes a change.
+    /// Applies a change.
     pub fn apply(&mut self, change: &Change) {
         match change.verb {
             Verb::Register | Verb::Deregister => self.apply_registration(change),
@@ -68,9 +68,9 @@ impl Bindings {
         }
     }
 
-    /// Takes a change back, if its address or prefix still has the binding that the change gave it.
+    /// Undoes a change, if its address or prefix still has the binding that the change made.
     ///
-    /// Changes are taken back in reverse order.
+    /// Changes must be undone in reverse order.
     pub fn undo(&mut self, change: &Change) {
         if matches!(change.verb, Verb::Register | Verb::Deregister) {
             return self.undo_registration(change);
@@ -96,12 +96,12 @@ impl Bindings {
         self.at(leased).filter(|binding| binding.leased == leased)
     }
 
-    /// The address of a client's identity association: the active binding, else the last that it had and did not refuse.
+    /// The address of a client's identity association: the active binding, or else the last one that was not declined.
     pub fn by_client(&self, duid: &Duid, iaid: Iaid) -> Option<&Binding> {
         self.addresses.of_association(duid.as_bytes(), iaid)
     }
 
-    /// The prefix of a client's identity association: the active binding, else the last that it had.
+    /// The prefix of a client's identity association: the active binding, or else the last one.
     pub fn prefix_by_client(&self, duid: &Duid, iaid: Iaid) -> Option<&Binding> {
         self.prefixes.of_association(duid.as_bytes(), iaid)
     }
@@ -119,7 +119,7 @@ impl Bindings {
         self.addresses.iter().chain(self.prefixes.iter())
     }
 
-    /// The change by which an administrator releases an address or prefix, or `None` when no client holds it.
+    /// The change by which an admin releases an address or prefix; `None` if no client holds it.
     ///
     /// This does not make the change: record it, then [`apply`](Self::apply) it.
     pub fn release(&self, leased: impl Into<Leased>, now: i64) -> Option<Change> {
@@ -142,7 +142,7 @@ impl Bindings {
         }
     }
 
-    /// The binding that one of this address or prefix takes the place of: its own, or that of another prefix with the
+    /// The binding that a new one for this address or prefix would replace: its own, or that of another prefix with the
     /// same first address.
     pub fn at(&self, leased: Leased) -> Option<&Binding> {
         self.table(leased.kind()).at(leased.first())
@@ -156,7 +156,7 @@ impl Bindings {
             .filter(move |binding| binding.leased != Leased::Prefix(prefix))
     }
 
-    /// The link-local address that the holder of a reserved address or prefix asked from last, where that is known.
+    /// The link-local address of the last request for a reserved address or prefix, if it is known.
     pub(crate) fn holder(&self, leased: Leased) -> Option<Ipv6Addr> {
         self.holders.get(&leased).copied()
     }

@@ -1,14 +1,14 @@
-//! What the server did when a client was at its limit of leases on a link.
+//! The reaction of the server to a client at its limit of leases on a link.
 
 use crate::Leased;
 
-/// What the server did when a client was at its limit of leases on a link
+/// The reaction of the server to a client at its limit of leases on a link
 /// ([`Limits::bindings_per_client`](crate::Limits)), for the log, the timeline and a counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClientLimit {
-    /// The client was given something new, and this lease of it, the oldest that its message did not name, has ended.
+    /// The client got a new lease, and this one has ended: its oldest that the message did not name.
     MadeRoom(Leased),
-    /// The client was given nothing: its message names all that it holds, or the rest is in quarantine.
+    /// The client got nothing, because its message names all that it holds, or the rest is in quarantine.
     Refused,
 }
 

@@ -5,7 +5,7 @@ use ipnet::Ipv6Net;
 use crate::pool::keyed_hash;
 use crate::{ClassId, Iaid, Order};
 
-/// The longest prefix that is delegated: a client forms addresses of its own in it (RFC 9663, section 8).
+/// The longest prefix that is delegated, so that a client can form addresses in it (RFC 9663, section 8).
 pub const LONGEST_PREFIX: u8 = 64;
 
 /// Makes the hash of prefixes differ from the hash of addresses, so that neither can be derived from the other.
@@ -28,7 +28,7 @@ struct Excluded {
     number: u128,
 }
 
-/// No such pool of prefixes can be.
+/// The pool of prefixes is not possible.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PrefixPoolError {
     /// The delegated length is longer than a client can use, or not longer than the pool itself.
@@ -46,13 +46,13 @@ pub enum PrefixPoolError {
         delegated: u8,
         /// Length of the excluded one.
         length: u8,
-        /// Its number.
+        /// The number of the excluded prefix.
         number: u128,
     },
 }
 
 impl PrefixPool {
-    /// All prefixes of a length in `prefix`.
+    /// A pool of all prefixes of this length in `prefix`.
     ///
     /// # Errors
     ///
@@ -71,8 +71,8 @@ impl PrefixPool {
         }
     }
 
-    /// The same pool, which excludes a part of each delegated prefix (RFC 6603). The part is given by its length and by
-    /// its number among all parts of that length, counted from 0.
+    /// The same pool with an excluded part of each delegated prefix (RFC 6603). The part is given by its length and its
+    /// number among all parts of that length, counted from 0.
     ///
     /// # Errors
     ///
@@ -91,35 +91,35 @@ impl PrefixPool {
         }
     }
 
-    /// The same pool for clients of this class alone.
+    /// The same pool, for clients of this class only.
     #[must_use]
     pub fn for_class(self, class: ClassId) -> Self {
         let class = Some(class);
         Self { class, ..self }
     }
 
-    /// Whether clients of a class, or of none, are given its prefixes.
+    /// Whether clients of this class, or without one, get its prefixes.
     pub(crate) fn serves(&self, class: Option<ClassId>) -> bool {
         self.class.is_none() || self.class == class
     }
 
-    /// Whether it is for clients of one class alone.
+    /// Whether it is for clients of one class only.
     pub(crate) fn is_of_class(&self) -> bool {
         self.class.is_some()
     }
 
-    /// The same prefixes, tried in another order.
+    /// The same prefixes in another order.
     #[must_use]
     pub fn with_order(self, order: Order) -> Self {
         Self { order, ..self }
     }
 
-    /// In which order its prefixes are tried.
+    /// The order in which its prefixes are tried.
     pub fn order(&self) -> Order {
         self.order
     }
 
-    /// The whole.
+    /// The prefix of the whole pool.
     pub fn prefix(&self) -> Ipv6Net {
         self.prefix
     }
@@ -134,15 +134,15 @@ impl PrefixPool {
         prefix.prefix_len() == self.length && self.prefix.contains(&prefix)
     }
 
-    /// How well the length of its prefixes suits a client that hinted at one; the least suits best (RFC 8168).
+    /// How well the length of its prefixes matches a client's hint; the smallest value matches best (RFC 8168).
     ///
-    /// The length itself; else one with more room, as near as can be; else one with less.
+    /// The best is the hinted length, then the nearest shorter prefix, then a longer one.
     pub(crate) fn rank(&self, hint: u8) -> (bool, u8) {
         let hint = hint.min(LONGEST_PREFIX);
         (self.length > hint, self.length.abs_diff(hint))
     }
 
-    /// The prefix to try for an identity association, for each attempt another.
+    /// The prefix to try for an identity association; each attempt gives another.
     pub(crate) fn candidate(&self, key: &[u8; 16], duid: &[u8], iaid: Iaid, attempt: u32) -> Ipv6Net {
         self.nth(keyed_hash(key, duid, iaid, attempt, SALT) % self.size())
     }
@@ -161,7 +161,7 @@ impl PrefixPool {
     pub(crate) fn nth(&self, number: u128) -> Ipv6Net {
         let host_bits = u32::from(128 - self.length);
         let address = u128::from(self.prefix.network()) | number << host_bits;
-        // Its length is that of a prefix, so that there is nothing to refuse.
+        // The length is that of a prefix, so this cannot fail.
         Ipv6Net::new(address.into(), self.length).unwrap_or(self.prefix)
     }
 
@@ -175,7 +175,7 @@ impl PrefixPool {
         Some([&[length], &subnet.to_be_bytes()[..octets]].concat())
     }
 
-    /// How many prefixes there are in it.
+    /// The number of prefixes in it.
     fn size(&self) -> u128 {
         1 << (self.length - self.prefix.prefix_len())
     }
@@ -195,7 +195,7 @@ mod tests {
         for attempt in 0..100 {
             assert!(pool.contains(pool.candidate(&[7; 16], b"duid", Iaid(1), attempt)));
         }
-        // This very prefix, for ever: a changed hash would renumber every client that has lost its binding.
+        // Exactly this prefix, for ever: another hash would renumber every client that has lost its binding.
         assert_eq!(
             pool.candidate(&[7; 16], b"duid", Iaid(1), 0).to_string(),
             "2001:db8:1:5e0::/60"

@@ -1,40 +1,40 @@
-//! Why a datagram is not answered.
+//! The reasons why a datagram is not answered.
 
 use std::net::Ipv6Addr;
 
 use crate::MessageKind;
 use crate::frame::Fault;
 
-/// Why a datagram is not answered: one reason, for the log and for a counter.
+/// The reason why a datagram is not answered, for the log and for a counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Discard {
-    /// It is not well formed, or not bounded.
+    /// It is malformed, or exceeds a limit.
     #[error("malformed: {0}")]
     Malformed(Fault),
-    /// A message that servers send, or one nobody knows.
+    /// It is a message of servers, or of an unknown type.
     #[error("message type {0} is none that clients send to servers")]
     NotForServers(u8),
-    /// It was sent to an address of the server's own (RFC 9915, section 16), and not by a client from an address that it
+    /// It was sent to the server's own address (RFC 9915, section 16), but not by a client from an address that it
     /// holds.
     #[error("{0} was not sent to the servers' multicast address, nor from an address that the client holds")]
     Unicast(MessageKind),
-    /// It came neither from a link-local address, nor from an address of the link, nor through a relay (RFC 9915, section
-    /// 13.1).
+    /// It came neither from a link-local address, nor from an address of the link, nor through a relay agent (RFC 9915,
+    /// section 13.1).
     #[error("it came from {0}, which is neither link-local nor on the link")]
     NotLinkLocal(Ipv6Addr),
     /// Relays are nested deeper than [`MAX_RELAYS`](crate::MAX_RELAYS).
     #[error("it came through more relays than a message may")]
     TooManyRelays,
-    /// A relay's message with no message inside (RFC 9915, section 19.3).
+    /// A relay agent's message has no message inside (RFC 9915, section 19.3).
     #[error("a relay sent it with nothing inside")]
     NothingRelayed,
-    /// It was relayed from a link that is not served here, or not this one (RFC 9915, section 13.1).
+    /// It was relayed from a link that this server does not serve, or from another link (RFC 9915, section 13.1).
     #[error("it was relayed from the link of {0}, which is not served here")]
     OtherLink(Ipv6Addr),
-    /// Its sender sends too often ([`Limiter`](crate::Limiter)).
+    /// Its sender exceeds its rate limit ([`Limiter`](crate::Limiter)).
     #[error("{0} sends too often")]
     TooOften(Ipv6Addr),
-    /// Its link's clients send too often together ([`Limiter`](crate::Limiter)).
+    /// The clients of the link together exceed the rate limit ([`Limiter`](crate::Limiter)).
     #[error("the clients of the link send too often together")]
     LinkTooOften,
     /// The client's DUID is missing.
@@ -43,10 +43,10 @@ pub enum Discard {
     /// The server's DUID is missing.
     #[error("{0} without a server identifier")]
     NoServer(MessageKind),
-    /// It is for another server.
+    /// It names another server.
     #[error("{0} for another server")]
     OtherServer(MessageKind),
-    /// The server's DUID is in a message that is for all servers.
+    /// It names a server, although messages of its kind are for all servers.
     #[error("{0} with a server identifier")]
     ServerNamed(MessageKind),
     /// An Information-request with identity associations.
@@ -58,7 +58,7 @@ pub enum Discard {
     /// A Confirm without addresses (RFC 9915, section 18.3.3).
     #[error("confirm without an address")]
     NothingToConfirm,
-    /// Hosts may not register addresses here (RFC 9686).
+    /// The link does not allow registrations of addresses (RFC 9686).
     #[error("addresses are not registered on this link")]
     NotRegistering,
     /// A registration with an Option Request option (RFC 9686, section 4.2.1).
@@ -70,10 +70,10 @@ pub enum Discard {
     /// A registration of an address that it was not sent from.
     #[error("addr-reg-inform of {0}, which it was not sent from")]
     NotTheSource(Ipv6Addr),
-    /// A registration of an address that is not on the link, or that no host can have made itself.
+    /// A registration of an address that is not on the link, or that no host can have formed itself.
     #[error("addr-reg-inform of {0}, which no host of this link can have made")]
     NotRegistrable(Ipv6Addr),
-    /// The client, or the link, has as many registrations as it may.
+    /// The client or the link has reached its limit of registrations.
     #[error("there are too many registered addresses")]
     TooManyRegistrations,
     /// The answer does not fit into a datagram.

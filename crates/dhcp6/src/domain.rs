@@ -1,9 +1,9 @@
-//! Domain names as options carry them (RFC 9915, section 10; RFC 1035, section 3.1): labels, never compressed.
+//! Domain names in options (RFC 9915, section 10; RFC 1035, section 3.1): labels, never compressed.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// A domain name, absolute, without the final dot in text.
+/// An absolute domain name. Its text has no final dot.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct DomainName(Box<[u8]>);
 
@@ -20,8 +20,8 @@ impl DomainName {
         &self.0
     }
 
-    /// The names that stand one after the other (RFC 9915, section 10). Ends where there is none; passes over what is
-    /// none that could be written.
+    /// The names in a list (RFC 9915, section 10). Ends at the first malformed one; skips names that cannot be written
+    /// as text.
     pub(crate) fn read_all(mut wire: &[u8]) -> impl Iterator<Item = Self> {
         std::iter::from_fn(move || {
             let name = Self::first_of(wire)?;
@@ -31,7 +31,7 @@ impl DomainName {
         .filter(|name| name.to_string().parse().as_ref() == Ok(name))
     }
 
-    /// The first of the names that stand side by side on the wire; nothing when there is none.
+    /// The first of the names in a list; `None` if it is empty.
     pub(crate) fn first_of(names: &[u8]) -> Option<&[u8]> {
         let mut end = 0;
         loop {

@@ -7,23 +7,23 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// A DHCP unique identifier (RFC 9915, section 11): opaque, compared for equality only.
+/// A DHCP unique identifier (RFC 9915, section 11): opaque, and only compared for equality.
 ///
-/// Two bytes of type and 1 to 128 bytes of identifier. Shown as hexadecimal bytes with colons.
-/// A clone shares the bytes: all bindings of a client together hold them once.
+/// It has two bytes of type and 1 to 128 bytes of identifier. It is shown as hexadecimal bytes with colons. Clones
+/// share the bytes, so that all bindings of a client hold them once.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Duid(Arc<[u8]>);
 
-/// Identity association identifier (RFC 9915, section 12): chosen by the client, unique among its own.
+/// An identity association identifier (RFC 9915, section 12). The client chooses it, unique among its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Iaid(pub u32);
 
-/// A link-layer address of 1 to 20 bytes (six on Ethernet). Shown as hexadecimal bytes with colons.
+/// A link-layer address of 1 to 20 bytes (six on Ethernet). It is shown as hexadecimal bytes with colons.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LinkLayerAddress(Arc<[u8]>);
 
-/// The text or the bytes are no such identity.
+/// The text or the bytes are not such an identity.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IdentityError {
     /// Not hexadecimal bytes with colons between them.
@@ -32,13 +32,13 @@ pub enum IdentityError {
     /// Too short or too long.
     #[error("{what} has {length} bytes; it takes {least} to {most}")]
     Length {
-        /// Which identity.
+        /// The kind of identity.
         what: &'static str,
-        /// Bytes given.
+        /// The number of bytes.
         length: usize,
-        /// Least bytes.
+        /// The smallest number of bytes.
         least: usize,
-        /// Most bytes.
+        /// The largest number of bytes.
         most: usize,
     },
 }
@@ -130,7 +130,7 @@ hex_bytes!(LinkLayerAddress, "a link-layer address", 1, 20);
 impl Duid {
     /// The link-layer address inside a DUID-LLT or DUID-LL (RFC 9915, sections 11.2 and 11.4).
     ///
-    /// It is shown to people and matched by rules, and no more: the client may carry the DUID to another interface.
+    /// It is only shown to people and matched by rules, because a client may carry its DUID to another interface.
     pub fn link_layer(&self) -> Option<LinkLayerAddress> {
         let address = match self.as_bytes() {
             [0, 1, _, _, _, _, _, _, address @ ..] | [0, 3, _, _, address @ ..] => address,
@@ -140,7 +140,7 @@ impl Duid {
     }
 }
 
-/// So that a map keyed by DUIDs is searched with bytes off the wire.
+/// Allows to look up bytes of a message in a map with DUIDs as keys.
 impl Borrow<[u8]> for Duid {
     fn borrow(&self) -> &[u8] {
         self.as_bytes()

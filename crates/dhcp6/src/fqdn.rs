@@ -6,17 +6,17 @@
 
 use std::borrow::Cow;
 
-/// The server is to enter the client's address (section 4.1).
+/// The client asks the server to update the client's records (section 4.1).
 const S: u8 = 1;
 /// The server did not follow the client's S.
 const O: u8 = 2;
-/// The server enters nothing.
+/// The server updates no records.
 const N: u8 = 4;
 
-/// Longest name on the wire (RFC 1035, section 2.3.4).
+/// The longest name in a message, in bytes (RFC 1035, section 2.3.4).
 const LONGEST_NAME: usize = 255;
 
-/// A client's name, as its message has it: labels after their lengths; a complete name ends with the root.
+/// A client's name as in its message: labels after their lengths. A complete name ends with the root.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ClientName<'a> {
     flags: u8,
@@ -24,20 +24,20 @@ pub(crate) struct ClientName<'a> {
 }
 
 impl<'a> ClientName<'a> {
-    /// Reads the body of the option; nothing when it is none.
+    /// Parses the body of the option; `None` if it is malformed.
     pub(crate) fn read(body: &'a [u8]) -> Option<Self> {
         let (&flags, labels) = body.split_first()?;
         Some(Self { flags, labels })
     }
 
-    /// The first label, in lower case, when it may be a host's.
+    /// The first label in lower case, if it is valid for a host.
     pub(crate) fn hostname(&self) -> Option<String> {
         let (&length, name) = self.labels.split_first()?;
         let label = name.get(..usize::from(length)).filter(|label| is_host_label(label))?;
         Some(String::from_utf8_lossy(label).to_ascii_lowercase())
     }
 
-    /// The body of the option for the answer; nothing when the name is none.
+    /// The body of the option for the answer; `None` if the name is malformed.
     pub(crate) fn answer(&self, domain: Option<&[u8]>) -> Option<Vec<u8>> {
         let name = complete(self.labels, domain.unwrap_or_default())?;
         let overridden = if self.flags & S == 0 { 0 } else { O };
@@ -45,12 +45,12 @@ impl<'a> ClientName<'a> {
     }
 }
 
-/// A name, completed by a domain where it needs one; nothing when it is none.
+/// Adds the domain to a name that needs it; `None` if the name is malformed.
 fn complete<'a>(name: &'a [u8], domain: &[u8]) -> Option<Cow<'a, [u8]>> {
     let (labels, is_complete) = count_labels(name)?;
     let needs_domain = !domain.is_empty() && labels > 0 && (!is_complete || labels == 1);
     let own = name.strip_suffix(&[0]).filter(|_| is_complete).unwrap_or(name);
-    // A name that would become too long is better left as it is.
+    // A name that would become too long stays as it is.
     if needs_domain && own.len() + domain.len() <= LONGEST_NAME {
         Some([own, domain].concat().into())
     } else {
@@ -58,7 +58,7 @@ fn complete<'a>(name: &'a [u8], domain: &[u8]) -> Option<Cow<'a, [u8]>> {
     }
 }
 
-/// How many labels there are, and whether they end with the root; nothing when they are no labels.
+/// The number of labels, and whether they end with the root; `None` if they are malformed.
 fn count_labels(mut name: &[u8]) -> Option<(usize, bool)> {
     if name.len() > LONGEST_NAME {
         return None;
@@ -68,7 +68,7 @@ fn count_labels(mut name: &[u8]) -> Option<(usize, bool)> {
         match length {
             0 => return rest.is_empty().then_some((labels, true)),
             1..=63 => name = rest.get(usize::from(length)..)?,
-            // No label, and names are not compressed in DHCPv6.
+            // Not a label. Names are not compressed in DHCPv6.
             _ => return None,
         }
         labels += 1;

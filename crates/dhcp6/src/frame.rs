@@ -13,21 +13,21 @@ use dhcproto::v6::OptionCode;
 
 /// The longest datagram that the server reads, in bytes. No client or chain of relay agents has a reason to send more.
 pub const MAX_DATAGRAM: usize = 8192;
-/// Most options in a message, at all depths together.
+/// The largest number of options in a message, at all depths together.
 pub const MAX_OPTIONS: usize = 256;
-/// Deepest nesting: message, identity association, address or prefix, and what stands in that.
+/// The deepest nesting: message, identity association, address or prefix, and the options in that.
 pub const MAX_DEPTH: usize = 4;
 
-/// Length of message type and transaction id.
+/// The length of message type and transaction id.
 pub(crate) const HEADER: usize = 4;
 
-/// Why a datagram did not pass the walk.
+/// The reason why a datagram did not pass the walk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
-    /// Longer than [`MAX_DATAGRAM`].
+    /// It is longer than [`MAX_DATAGRAM`].
     #[error("{0} bytes are more than a message may have")]
     TooLong(usize),
-    /// Shorter than a header.
+    /// It is shorter than a header.
     #[error("{0} bytes are too few for a message")]
     TooShort(usize),
     /// An option reaches beyond its parent, or there is no room for its code and length.
@@ -41,16 +41,16 @@ pub enum Fault {
         /// Its length.
         length: usize,
     },
-    /// An option that may come once came again.
+    /// An option that may occur once is repeated.
     #[error("option {0} came twice")]
     Twice(u16),
     /// Two identity associations of a type have the same IAID (RFC 9915, section 12).
     #[error("an IAID came twice")]
     IaidTwice,
-    /// More options than [`MAX_OPTIONS`].
+    /// There are more options than [`MAX_OPTIONS`].
     #[error("there are too many options")]
     TooMany,
-    /// Options nested deeper than [`MAX_DEPTH`].
+    /// Options are nested deeper than [`MAX_DEPTH`].
     #[error("options are nested too deep")]
     TooDeep,
 }
@@ -68,7 +68,7 @@ impl<'a> Frame<'a> {
     ///
     /// # Errors
     ///
-    /// The first fault met.
+    /// The first fault.
     pub(crate) fn walk(datagram: &'a [u8]) -> Result<Self, Fault> {
         Self::walk_checking(datagram, |_| true)
     }
@@ -77,7 +77,7 @@ impl<'a> Frame<'a> {
     ///
     /// # Errors
     ///
-    /// The first fault met.
+    /// The first fault.
     pub(crate) fn walk_for_server(datagram: &'a [u8]) -> Result<Self, Fault> {
         Self::walk_checking(datagram, is_read_by_server)
     }
@@ -103,7 +103,7 @@ impl<'a> Frame<'a> {
     }
 }
 
-/// Steps over options side by side; ends early where they are not well formed, which the walk has ruled out.
+/// Iterates over adjacent options. It would end at a malformed one, but the walk has ruled that out.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Options<'a>(pub(crate) &'a [u8]);
 
@@ -117,10 +117,10 @@ impl<'a> Iterator for Options<'a> {
     }
 }
 
-/// An option's code and body, and the bytes behind it.
+/// An option's code and body, and the bytes after it.
 type Split<'a> = (u16, &'a [u8], &'a [u8]);
 
-/// Takes the first option off; `None` where there is none left.
+/// Splits off the first option; `None` if there is none left.
 pub(crate) fn split_option(bytes: &[u8]) -> Result<Option<Split<'_>>, Fault> {
     if is_padding(bytes) {
         return Ok(None);
@@ -131,13 +131,13 @@ pub(crate) fn split_option(bytes: &[u8]) -> Result<Option<Split<'_>>, Fault> {
     Ok(Some((u16::from_be_bytes([*c0, *c1]), body, rest)))
 }
 
-/// Whether the bytes are padding: too few for an option, and all zero. Otherwise they are an option that was cut off.
+/// Whether the bytes are padding: too few for an option, and all zero. Otherwise they are a truncated option.
 fn is_padding(bytes: &[u8]) -> bool {
     bytes.len() < 4 && bytes.iter().all(|byte| *byte == 0)
 }
 
-/// Walks options and what is nested in them, on a stack of fixed depth. What is not read may have any length and come any
-/// number of times; what nests is walked all the same, so that it is bounded.
+/// Walks options and their nested options, on a stack of fixed depth. Options that are not read may have any length and
+/// occur any number of times. Nested options are always walked, so that they are bounded.
 fn walk_options(options: &[u8], is_read: fn(u16) -> bool) -> Result<(), Fault> {
     let mut stack: [(&[u8], Seen); MAX_DEPTH] = [(&[], Seen::default()); MAX_DEPTH];
     stack[0].0 = options;
@@ -170,13 +170,13 @@ fn walk_options(options: &[u8], is_read: fn(u16) -> bool) -> Result<(), Fault> {
     }
 }
 
-/// The options that may come only once and have come already, at one depth.
+/// The options that may occur only once and have occurred, at one depth.
 #[derive(Debug, Clone, Copy, Default)]
 struct Seen(u128);
 
 impl Seen {
     fn note(&mut self, code: u16) -> Result<(), Fault> {
-        // All codes that are bound to come once fit below 128 but for the relay source port, which no client sends.
+        // All codes of options that occur once are below 128, except the relay source port, which no client sends.
         if !comes_once(code) || code >= 128 {
             return Ok(());
         }
@@ -189,10 +189,10 @@ impl Seen {
     }
 }
 
-/// Whether the server reads this option of a client's message.
+/// Whether the server reads this option in a client's message.
 ///
 /// Elapsed time and status count as read: the protocol fixes their format, and a client that gets these wrong cannot be
-/// trusted with the rest. The user class does not: it is checked where a class reads it.
+/// trusted with the rest. The user class does not count: it is validated where a class reads it.
 fn is_read_by_server(code: u16) -> bool {
     use OptionCode as C;
     matches!(
@@ -212,7 +212,7 @@ fn is_read_by_server(code: u16) -> bool {
     )
 }
 
-/// How many bytes stand before the nested options, for the options that nest.
+/// The number of bytes before the nested options; `None` for options without any.
 fn fixed_part(code: u16) -> Option<usize> {
     match OptionCode::from(code) {
         OptionCode::IANA | OptionCode::IAPD => Some(12),
@@ -386,7 +386,7 @@ mod tests {
             let odd = option(code, &vec![9; length]);
             assert_eq!(served(&[odd.clone(), odd].concat()), Ok(2), "{code}");
         }
-        // What nests is walked whoever reads it.
+        // Nested options are walked, whether or not they are read.
         assert_eq!(served(&option(4, &[0, 0, 0, 1, 0, 3, 0, 99])), Err(Fault::Truncated));
         assert_eq!(served(&option(17, &[0, 0, 0, 1, 0, 3, 0, 99])), Ok(1));
         for (code, length) in [

@@ -1,4 +1,4 @@
-//! What is leased: an address or a prefix.
+//! Leased things: an address or a prefix.
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// An address or a delegated prefix that a client leases (RFC 9915, section 6.3).
 ///
-/// Its text is that of RFC 5952: "fd00::1", or "fd00:1::/64", which always has the length.
+/// Its text is that of RFC 5952: "fd00::1", or "fd00:1::/64", always with the length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Leased {
@@ -61,7 +61,7 @@ impl Leased {
         }
     }
 
-    /// The address, when it is one.
+    /// The address; `None` for a prefix.
     pub const fn address(self) -> Option<Ipv6Addr> {
         match self {
             Self::Address(address) => Some(address),
@@ -69,7 +69,7 @@ impl Leased {
         }
     }
 
-    /// The prefix, when it is one.
+    /// The prefix; `None` for an address.
     pub const fn prefix(self) -> Option<Ipv6Net> {
         match self {
             Self::Address(_) => None,

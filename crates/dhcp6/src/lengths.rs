@@ -1,14 +1,14 @@
-//! Prefixes of several lengths, and which of them overlap.
+//! Prefixes of several lengths, indexed by overlap.
 //!
-//! All prefixes of a pool have one length, so that one either is another or is apart from it; but bindings outlive the
-//! settings of the pool that they came from, and reservations need no pool.
+//! All prefixes of a pool have one length, so that two of them are either equal or disjoint. But bindings outlive the
+//! settings of their pool, and reservations need no pool.
 
 use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 
 use ipnet::Ipv6Net;
 
-/// Prefixes by first address, and how many there are of each length.
+/// Prefixes by their first address, with the number of each length.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Lengths {
     prefixes: BTreeMap<Ipv6Addr, u8>,
@@ -16,7 +16,7 @@ pub(crate) struct Lengths {
 }
 
 impl Lengths {
-    /// Notes a prefix in place of what had the same first address.
+    /// Adds a prefix, and replaces one with the same first address.
     pub(crate) fn insert(&mut self, prefix: Ipv6Net) {
         let (first, length) = (prefix.network(), prefix.prefix_len());
         let before = self.prefixes.insert(first, length);
@@ -29,7 +29,7 @@ impl Lengths {
         *self.counts.entry(length).or_default() += 1;
     }
 
-    /// Forgets the prefix that has this first address.
+    /// Removes the prefix with this first address.
     pub(crate) fn remove(&mut self, first: Ipv6Addr) {
         if let Some(length) = self.prefixes.remove(&first) {
             self.uncount(length);
@@ -45,8 +45,8 @@ impl Lengths {
         }
     }
 
-    /// First addresses of the prefixes that overlap one: those around it, of which each length has one at most, and
-    /// those that begin inside of it.
+    /// The first addresses of the prefixes that overlap one: at most one of each length that contains it, and those
+    /// that begin inside of it.
     pub(crate) fn overlapping(&self, prefix: Ipv6Net) -> impl Iterator<Item = Ipv6Addr> {
         let shorter = self.counts.range(..prefix.prefix_len()).map(|(length, _)| *length);
         let around = shorter.filter_map(move |length| {

@@ -8,13 +8,13 @@
 //! ```
 //!
 //! The caller's loop: [`Server::handle`], [`Bindings::apply`] each change, make the changes durable, send the answer.
-//! Where they cannot be made durable: [`Bindings::undo`] each in reverse order, and send nothing.
+//! If they cannot be made durable: [`Bindings::undo`] each in reverse order, and send nothing.
 //!
-//! The other side is [`client`], and beside both is what routers [advertise](advert).
+//! The client is in [`client`], and router advertisements are in [`advert`].
 //!
-//! Invariants: no bytes make it panic or go deeper than a fixed depth; an answer depends on nothing but its
-//! arguments; no change touches a binding that another client holds; an address of the pool has one holder at most, and
-//! of the prefixes that are held no two overlap.
+//! Invariants: no bytes make it panic or recurse deeper than a fixed depth; an answer depends only on its arguments; no
+//! change affects a binding that another client holds; an address of the pool has at most one holder, and held prefixes
+//! do not overlap.
 
 pub mod advert;
 mod binding;

@@ -25,7 +25,7 @@ impl Lifetimes {
         let preferred = seconds(preferred).min(valid);
         let part = |tenths: u64| match preferred {
             INFINITY => INFINITY,
-            // At most eight tenths of what fits.
+            // At most eight tenths of a value that fits.
             _ => u32::try_from(u64::from(preferred) * tenths / 10).unwrap_or(INFINITY),
         };
         Self {
@@ -52,12 +52,12 @@ impl Lifetimes {
     }
 }
 
-/// Whole seconds, rounded down; what is too long for the wire is infinite.
+/// Whole seconds, rounded down. A duration that is too long for the field becomes infinite.
 pub(crate) fn seconds(span: Duration) -> u32 {
     u32::try_from(span.as_secs()).unwrap_or(INFINITY)
 }
 
-/// When something that begins now ends; [`i64::MAX`] when it does not.
+/// When something that begins now ends; [`i64::MAX`] for never.
 pub(crate) fn until(now: i64, seconds: u32) -> i64 {
     match seconds {
         INFINITY => i64::MAX,

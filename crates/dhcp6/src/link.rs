@@ -1,4 +1,4 @@
-//! A link as the server serves it.
+//! A link, as the server needs it.
 
 use std::net::Ipv6Addr;
 use std::time::Duration;
@@ -9,75 +9,77 @@ use crate::class::Traits;
 use crate::reserved::reserved_until;
 use crate::{Class, ClassId, Leased, OptionSet, Pool, PrefixPool, RelayKey, Reservations};
 
-/// ERP local domain name (RFC 6440): the option that is made for relay agents to supply.
+/// The ERP local domain name (RFC 6440), an option that relay agents supply.
 pub const ERP_LOCAL_DOMAIN_NAME: u16 = 65;
 
-/// A link, what is handed out on it, and how.
+/// A link with its pools, lifetimes, options and rules.
 #[derive(Debug, Clone)]
 pub struct Link {
-    /// The prefix that is on-link.
+    /// The on-link prefix.
     pub prefix: Ipv6Net,
-    /// The link's own address: never handed out.
+    /// The link's own address, which no client gets.
     pub address: Ipv6Addr,
-    /// The addresses for clients. Addresses outside of the link's prefix are never given out.
+    /// The addresses for clients. Addresses outside of the link's prefix are never assigned.
     pub pool: Pool,
     /// Pools for the clients of one class. Such a client gets an address of these before one of `pool`. They do not
     /// overlap `pool`.
     pub class_pools: Vec<Pool>,
     /// The prefixes for delegation (RFC 9663). Prefixes that overlap the link's own are never delegated.
     pub delegation: Vec<PrefixPool>,
-    /// How long an address is preferred. [`Duration::MAX`] is without end; what is more than `valid` counts as `valid`.
+    /// The preferred lifetime. [`Duration::MAX`] means without end; more than `valid` counts as `valid`.
     pub preferred: Duration,
-    /// How long a lease is valid unless it is renewed.
+    /// The valid lifetime.
     pub valid: Duration,
-    /// Whether a Solicit with the Rapid Commit option is answered with a lease at once, and a Rebind without a binding
-    /// with a new one. Only for the one server of a link (RFC 9915, sections 18.3.1 and 18.3.5).
+    /// Whether a Solicit with the Rapid Commit option gets a lease at once, and a Rebind without a binding gets a new
+    /// one. Only for the single server of a link (RFC 9915, sections 18.3.1 and 18.3.5).
     pub rapid_commit: bool,
-    /// The preference in Advertises: 255 ends the client's search at once.
+    /// The preference in Advertises. 255 ends the client's search at once.
     pub preference: Option<u8>,
     /// Options for clients that ask for them.
     pub options: OptionSet,
-    /// Which options relay agents may supply for clients that ask for them (RFC 6422), where the server has none of its own.
+    /// The options that relay agents may supply for clients that ask for them (RFC 6422), if the server has none of its
+    /// own.
     pub relay_options: Vec<u16>,
-    /// Relay agents whose clients are on this link although their link address does not say so.
+    /// Relay agents whose clients are on this link although their link address does not identify it.
     pub relay_keys: Vec<RelayKey>,
     /// Addresses and prefixes that are reserved for known clients.
     pub reservations: Reservations,
     /// The classes of clients. A client is in the first class whose conditions it meets.
     pub classes: Vec<Class>,
-    /// How long an address that a client refused is given to nobody.
+    /// How long a declined address is assigned to nobody.
     pub quarantine: Duration,
     /// Whether clients that send Reconfigure Accept get it back, with a reconfigure key (section 20.4).
     pub reconfigure: bool,
     /// The addresses that hosts may register (RFC 9686), or `None` when they may not register any.
     pub registration: Option<Registration>,
-    /// How much strangers may take.
+    /// Limits on what strangers may use.
     pub limits: Limits,
 }
 
 /// The limits on what hosts may register (RFC 9686).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Registration {
-    /// How long a registration is valid at most, unless it is repeated.
+    /// The longest valid lifetime of a registration that is not repeated.
     pub longest: Duration,
-    /// Prefixes in which no host can have formed an address itself, besides the pool and the link's own address.
+    /// Further prefixes, besides the pool and the link's own address, in which no host can have formed an address
+    /// itself.
     pub withheld: Vec<Ipv6Net>,
 }
 
-/// How much strangers may take.
+/// Limits on what strangers may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Bindings of addresses of one DUID on the link: leases, remembered ones and refused addresses together. Of one that
-    /// goes from class to class, twice as many are remembered at most.
+    /// The number of address bindings of one DUID on the link: leases, remembered ones and declined addresses together.
+    /// A client that changes between classes may have up to twice as many remembered ones.
     pub bindings_per_client: usize,
-    /// Bindings of prefixes of one DUID on the link: leases and remembered ones together.
+    /// The number of prefix bindings of one DUID on the link: leases and remembered ones together.
     pub prefixes_per_client: usize,
-    /// Bindings on the link, of addresses and of prefixes each, however large its pools; beyond it the longest ended
-    /// are reused.
+    /// The number of bindings on the link, for addresses and for prefixes each, however large the pools are. Beyond it,
+    /// the bindings that ended first are reused.
     pub bindings: usize,
-    /// Registered addresses of one DUID on the link.
+    /// The number of registered addresses of one DUID on the link.
     pub registrations_per_client: usize,
-    /// Registered addresses on the link.
+    /// The number of registered addresses on the link.
     pub registrations: usize,
 }
 
@@ -94,7 +96,7 @@ impl Default for Limits {
 }
 
 impl Link {
-    /// A link with the defaults of all that need not be chosen: an hour preferred, two hours valid, no rapid commit.
+    /// A link with defaults for everything optional: an hour preferred, two hours valid, no rapid commit.
     pub fn new(prefix: Ipv6Net, address: Ipv6Addr, pool: Pool) -> Self {
         Self {
             prefix,
@@ -123,12 +125,12 @@ impl Link {
         self.prefix.contains(&address)
     }
 
-    /// Whether an address may be given to any client at all.
+    /// Whether an address may be assigned to any client.
     pub fn is_assignable(&self, address: Ipv6Addr) -> bool {
         self.assigning(address).is_some()
     }
 
-    /// The pool that an address may be handed out from; nothing when it may not be.
+    /// The pool from which an address may be assigned; `None` if it may not be.
     pub(crate) fn assigning(&self, address: Ipv6Addr) -> Option<&Pool> {
         let is_open = self.is_on_link(address) && self.blocked_until(address.into()).is_none();
         self.pool_of(address).filter(|_| is_open)
@@ -165,7 +167,7 @@ impl Link {
         numbered.find(|(_, class)| class.conditions.are_met(traits))
     }
 
-    /// The pool that a prefix may be delegated from; nothing when it may not be.
+    /// The pool from which a prefix may be delegated; `None` if it may not be.
     pub fn delegating(&self, prefix: Ipv6Net) -> Option<&PrefixPool> {
         let is_apart = !Leased::Prefix(self.prefix).overlaps(prefix.into());
         self.delegation.iter().find(|pool| is_apart && pool.contains(prefix))
@@ -176,7 +178,7 @@ impl Link {
         self.delegation.iter().any(|pool| pool.prefix().contains(&prefix))
     }
 
-    /// The end of the run of addresses that are never handed out, which an address is in.
+    /// The end of the range of blocked addresses that contains this one; `None` if it is not blocked.
     pub(crate) fn blocked_until(&self, address: u128) -> Option<u128> {
         if address == self.address.into() {
             Some(address)

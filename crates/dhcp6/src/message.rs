@@ -30,9 +30,9 @@ pub enum MessageKind {
     Renew,
     /// Asks any server to extend the leases.
     Rebind,
-    /// Gives leases back.
+    /// Releases leases.
     Release,
-    /// Refuses an address that someone else uses.
+    /// Declines an address that another machine uses.
     Decline,
     /// Asks for configuration without leases.
     InformationRequest,
@@ -44,7 +44,7 @@ pub enum MessageKind {
 const ADDR_REG_INFORM: u8 = 36;
 
 impl MessageKind {
-    /// The kind of a message type, when clients send it to servers.
+    /// The kind of a message type; `None` if clients do not send it to servers.
     pub(crate) fn from_wire(kind: u8) -> Option<Self> {
         Some(match MessageType::from(kind) {
             MessageType::Unknown(ADDR_REG_INFORM) => Self::AddrRegInform,
@@ -82,35 +82,35 @@ impl fmt::Display for MessageKind {
     }
 }
 
-/// A client's message. What is in none of the fields is in no answer.
+/// A client's message. It has only fields that an answer can depend on.
 #[derive(Debug, Clone)]
 pub(crate) struct Message<'a> {
     pub(crate) kind: MessageKind,
     pub(crate) transaction: [u8; 3],
     /// The client's DUID.
     pub(crate) client: Option<&'a [u8]>,
-    /// The DUID of the server that is meant.
+    /// The DUID of the server that the message is for.
     pub(crate) server: Option<&'a [u8]>,
     /// The identity associations for non-temporary addresses and for delegated prefixes, in the order of the message.
     pub(crate) ias: Vec<Ia<'a>>,
     pub(crate) rapid_commit: bool,
-    /// The client takes Reconfigure messages.
+    /// Whether the client accepts Reconfigures.
     pub(crate) reconfigure_accept: bool,
-    /// The bodies of addresses outside of identity associations, of which only Addr-reg-inform has any.
+    /// The bodies of addresses outside of identity associations. Only Addr-reg-inform has any.
     pub(crate) addresses: Vec<&'a [u8]>,
-    /// The client's name, as it gives it.
+    /// The client's name, as in the message.
     pub(crate) name: Option<ClientName<'a>>,
     requested: Option<Requested<'a>>,
     options: Options<'a>,
 }
 
 impl<'a> Message<'a> {
-    /// Reads the options that servers answer to.
+    /// Parses the options that servers react to.
     ///
     /// # Errors
     ///
-    /// [`Fault::IaidTwice`], for a client that asks for something new: which of both it wants is not clear. What it has
-    /// is: there two options of one IAID are read as one.
+    /// [`Fault::IaidTwice`] for a client that asks for something new, because it is not clear which of both it wants.
+    /// For leases that it has, two options with one IAID are read as one.
     pub(crate) fn read(kind: MessageKind, frame: &Frame<'a>) -> Result<Self, Fault> {
         let mut message = Self {
             kind,
@@ -152,7 +152,7 @@ impl<'a> Message<'a> {
         self.requested.is_some()
     }
 
-    /// The first label of the client's name (RFC 4704), in lower case, when it may be a host's.
+    /// The first label of the client's name (RFC 4704) in lower case, if it is valid for a host.
     pub(crate) fn hostname(&self) -> Option<String> {
         self.name?.hostname()
     }
@@ -165,7 +165,7 @@ impl<'a> Message<'a> {
             .map(|option| option.1)
     }
 
-    /// The enterprise numbers of the vendors that the client names: by vendor classes, and by vendor options of its own
+    /// The enterprise numbers of the vendors that the client names, in vendor classes and in its own vendor options
     /// (RFC 9915, sections 21.16 and 21.17).
     pub(crate) fn enterprises(&self) -> impl Iterator<Item = u32> + use<'a> {
         let bodies = self
@@ -202,7 +202,7 @@ impl<'a> Message<'a> {
 
 /// An identity association for non-temporary addresses or for delegated prefixes (RFC 9915, sections 21.4 and 21.21).
 ///
-/// Its T1 and T2 and the lifetimes in it are the client's wishes, and servers do not follow them.
+/// Its T1 and T2 and the lifetimes in it are the client's wishes, which servers ignore.
 #[derive(Debug, Clone)]
 pub(crate) struct Ia<'a> {
     pub(crate) kind: Kind,
@@ -232,7 +232,7 @@ impl<'a> Ia<'a> {
             .filter(|named| !named.first().is_unspecified())
     }
 
-    /// The length of prefix that the client would like, by the first that it names (RFC 8168, section 3.2).
+    /// The prefix length that the client hints at, from the first prefix that it names (RFC 8168, section 3.2).
     pub(crate) fn length_hint(&self) -> Option<u8> {
         self.options()
             .filter(|(code, _)| OptionCode::from(*code) == OptionCode::IAPrefix)
@@ -247,7 +247,7 @@ fn address_in(body: &[u8]) -> Option<Ipv6Addr> {
     Some(address.addr)
 }
 
-/// Nothing when its length is none that a prefix has.
+/// `None` if the length is not that of a prefix.
 fn prefix_in(body: &[u8]) -> Option<Ipv6Net> {
     let prefix = IAPrefix::decode(&mut Decoder::new(body.get(..25)?)).ok()?;
     Ipv6Net::new(prefix.prefix_ip, prefix.prefix_len).ok()
@@ -270,7 +270,7 @@ mod tests {
         assert_eq!(read(&[ia(25, 1), ia(25, 1)]), Err(Fault::IaidTwice));
         let twice = [ia(3, 1), ia(25, 1), ia(3, 1), ia(25, 1)];
         assert_eq!(read_of(MessageKind::Request, &twice), Err(Fault::IaidTwice));
-        // Both types of option say the same about what a client has.
+        // Both types of option have the same meaning for leases that a client has.
         for kind in [
             MessageKind::Renew,
             MessageKind::Rebind,

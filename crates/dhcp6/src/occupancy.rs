@@ -13,11 +13,11 @@ const STEP: u32 = 6;
 /// A set of addresses.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Occupancy {
-    /// Nodes by the bits above their level, lowest level first. A node that is not there has no bit set.
+    /// Nodes by the bits above their level, the lowest level first. A missing node has no bit set.
     levels: Vec<HashMap<Place, u64>>,
 }
 
-/// Where a node stands in its level: two halves, so that an entry needs no alignment to 16 bytes.
+/// The position of a node in its level, in two halves, so that an entry needs no alignment to 16 bytes.
 type Place = (u64, u64);
 
 fn place(position: u128) -> Place {
@@ -76,7 +76,7 @@ impl Occupancy {
             }
             level += 1;
             position = (position >> STEP) + 1;
-            // Past the last address there is. The highest level, 21, never fills: it has four children.
+            // Past the last address. The highest level, 21, is never full, because it has four children.
             if position >> u128::BITS.saturating_sub(STEP * level).min(127) != 0 {
                 return None;
             }

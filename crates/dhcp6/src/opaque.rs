@@ -1,39 +1,39 @@
-//! Bytes that a relay gives, whose meaning is the relay's own.
+//! Identifiers of relay agents, whose meaning only the relay agent knows.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// Longest identifier in bytes: relays give no longer ones.
+/// The longest identifier in bytes. Relay agents send no longer ones.
 const LONGEST: usize = 255;
 
-/// An identifier of 1 to 255 bytes that only who gives it understands: a remote-id, an interface-id.
+/// An identifier of 1 to 255 bytes whose meaning only its sender knows: a remote-id, an interface-id.
 ///
-/// Written as text where it is printable, else as hexadecimal digits after `0x`.
+/// Written as text if it is printable, otherwise as hexadecimal digits after `0x`.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct OpaqueId(Box<[u8]>);
 
-/// The text or the bytes are no identifier.
+/// The text or the bytes are not an identifier.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OpaqueIdError {
-    /// What follows `0x` is not two hexadecimal digits for each byte.
+    /// The text after `0x` does not have two hexadecimal digits for each byte.
     #[error("{0:?} has not two hexadecimal digits for each byte")]
     NotHex(String),
-    /// Too long.
+    /// It is too long.
     #[error("has {0} bytes, and {LONGEST} are the most")]
     TooLong(usize),
-    /// There is nothing.
+    /// It is empty.
     #[error("is empty")]
     Empty,
 }
 
 impl OpaqueId {
-    /// Takes the bytes.
+    /// An identifier of these bytes.
     ///
     /// # Errors
     ///
-    /// When they are none, or too many.
+    /// When there are none, or too many.
     pub fn new(bytes: impl Into<Box<[u8]>>) -> Result<Self, OpaqueIdError> {
         let bytes = bytes.into();
         match bytes.len() {

@@ -1,4 +1,4 @@
-//! The addresses that may be handed out on a link, and in which order they are tried.
+//! The pools of addresses of a link, and the order in which their addresses are tried.
 
 use std::hash::Hasher;
 use std::net::Ipv6Addr;
@@ -10,7 +10,7 @@ use crate::{ClassId, Iaid};
 
 /// A range of addresses for clients.
 ///
-/// Not every address in it is handed out: the link's own and the reserved ones are passed over.
+/// Some addresses in it are skipped: the link's own and the reserved ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pool {
     first: u128,
@@ -19,7 +19,7 @@ pub struct Pool {
     class: Option<ClassId>,
 }
 
-/// In which order the addresses or prefixes of a pool are tried.
+/// The order in which the addresses or prefixes of a pool are tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Order {
     /// By a keyed hash of DUID and IAID. Nobody can predict the addresses, and a server that lost its database gives a
@@ -30,13 +30,13 @@ pub enum Order {
     Sequential,
 }
 
-/// The two addresses are no range.
+/// The two addresses do not form a range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{first} comes after {last}: write the lower address of a pool first")]
 pub struct PoolError {
-    /// What was given as first.
+    /// The given first address.
     pub first: Ipv6Addr,
-    /// What was given as last.
+    /// The given last address.
     pub last: Ipv6Addr,
 }
 
@@ -74,14 +74,14 @@ impl Pool {
         Self { order, ..self }
     }
 
-    /// The same addresses for clients of this class alone.
+    /// The same addresses, for clients of this class only.
     #[must_use]
     pub fn for_class(self, class: ClassId) -> Self {
         let class = Some(class);
         Self { class, ..self }
     }
 
-    /// Whether clients of a class, or of none, are given its addresses.
+    /// Whether clients of this class, or without one, get its addresses.
     pub(crate) fn serves(&self, class: Option<ClassId>) -> bool {
         self.class.is_none() || self.class == class
     }
@@ -96,7 +96,7 @@ impl Pool {
         self.last.into()
     }
 
-    /// In which order its addresses are tried.
+    /// The order in which its addresses are tried.
     pub fn order(&self) -> Order {
         self.order
     }
@@ -111,21 +111,21 @@ impl Pool {
         self.first <= other.last && other.first <= self.last
     }
 
-    /// How many addresses there are in it; 2¹²⁸ − 1 when there are more.
+    /// The number of its addresses; 2¹²⁸ − 1 if there are more.
     pub fn size(&self) -> u128 {
         (self.last - self.first).saturating_add(1)
     }
 
-    /// The address to try for an identity association, for each attempt another.
+    /// The address to try for an identity association; each attempt gives another.
     pub(crate) fn candidate(&self, key: &[u8; 16], duid: &[u8], iaid: Iaid, attempt: u32) -> Ipv6Addr {
         (self.first + keyed_hash(key, duid, iaid, attempt, &[]) % self.size()).into()
     }
 }
 
-/// A number for an identity association that nobody without the key can predict; for each attempt and salt another.
+/// A number for an identity association that nobody can predict without the key. Each attempt and salt gives another.
 pub(crate) fn keyed_hash(key: &[u8; 16], duid: &[u8], iaid: Iaid, attempt: u32, salt: &[u8]) -> u128 {
     let mut hasher = SipHasher24::new_with_key(key);
-    // The length keeps one client's DUID and IAID from being another's.
+    // The length prevents that one client's DUID and IAID are read as another's.
     hasher.write_u64(u64::try_from(duid.len()).unwrap_or(u64::MAX).to_le());
     hasher.write(duid);
     hasher.write_u32(iaid.0.to_le());
@@ -148,7 +148,7 @@ mod tests {
         for attempt in 0..100 {
             assert!(pool.contains(pool.candidate(&[7; 16], b"duid", Iaid(1), attempt)));
         }
-        // This very address, for ever: a changed hash would renumber every client that has lost its binding.
+        // Exactly this address, for ever: another hash would renumber every client that has lost its binding.
         assert_eq!(
             pool.candidate(&[7; 16], b"duid", Iaid(1), 0).to_string(),
             "2001:db8::1:2625"

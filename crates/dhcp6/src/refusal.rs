@@ -1,4 +1,4 @@
-//! Why an identity association was given nothing.
+//! The reasons why an identity association got no lease.
 
 use dhcproto::v6::Status;
 
@@ -6,11 +6,11 @@ use dhcproto::v6::Status;
 /// counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
-    /// No address is left that its client may have.
+    /// No address is free that the client may have.
     NoAddress,
-    /// No prefix is left that its client may have.
+    /// No prefix is free that the client may have.
     NoPrefix,
-    /// It wanted to go on with a lease that is not known.
+    /// It asked to extend an unknown lease.
     NoBinding,
     /// It named an address that is not on the link.
     NotOnLink,
@@ -27,7 +27,7 @@ impl Refusal {
         }
     }
 
-    /// The refusal that a status code stands for, or `None` when it is no refusal.
+    /// The refusal of a status code; `None` if it is not a refusal.
     pub(crate) fn of(status: Status) -> Option<Self> {
         Some(match status {
             Status::NoAddrsAvail => Self::NoAddress,

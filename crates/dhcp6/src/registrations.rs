@@ -1,4 +1,4 @@
-//! The addresses that hosts registered (RFC 9686), beside the bindings that the server gave.
+//! Addresses that hosts registered (RFC 9686), separate from the bindings of leases.
 
 use std::net::Ipv6Addr;
 
@@ -9,7 +9,7 @@ use crate::leased::Leased;
 use crate::{Duid, Limits};
 
 impl Bindings {
-    /// Takes a registration in as it was recorded.
+    /// Adds a recorded registration.
     pub fn load_registration(&mut self, binding: Binding) {
         self.registrations.load(binding);
     }
@@ -19,7 +19,7 @@ impl Bindings {
         self.registrations.at(address)
     }
 
-    /// The change when a client takes its registration back, or `None` when it has no registration of the address.
+    /// The change when a client ends its registration; `None` if it has no registration of the address.
     pub(crate) fn deregister(&self, client: &Duid, address: Ipv6Addr, now: i64) -> Option<Change> {
         let own = self.registrations.at(address);
         let own = own.filter(|own| own.duid == *client && own.is_held(now))?;
@@ -29,8 +29,8 @@ impl Bindings {
         })
     }
 
-    /// The registration that a new one takes the place of: that of its address, else the longest ended when the client
-    /// or the link has as many as it may.
+    /// The registration that a new one replaces: that of its address, or, if the client or the link has reached its
+    /// limit, the one that ended first.
     ///
     /// # Errors
     ///

@@ -1,8 +1,8 @@
-//! Messages that came through relays: peeled off from the outside in, and put on again around the answer.
+//! Removes the headers of relay agents from a message, from the outside in, and puts them around the answer.
 //!
-//! Nothing here recurses, and dhcproto, which reads every relayed message as another relay's, sees none of it.
-//! Each relay's layer is answered by one of the same hop count, link and peer address, with its interface and its
-//! source port as it gave them (RFC 9915, sections 9.2 and 19.3; RFC 8357).
+//! Nothing here recurses. It does not use dhcproto, which takes every relayed message for another relay agent's. Each
+//! relay agent's header is answered by one with the same hop count, link and peer address, interface-id and source port
+//! (RFC 9915, sections 9.2 and 19.3; RFC 8357).
 
 use std::net::Ipv6Addr;
 
@@ -14,8 +14,8 @@ use crate::discard::Discard;
 use crate::frame::{Fault, MAX_DATAGRAM, MAX_OPTIONS, Options, split_option};
 use crate::relay_key::{RelayAgent, telling};
 
-/// Most relays on the way of a message: a relay passes none on whose hop count has come to 8, so the count of the
-/// last is at most that, and the count of the first is 0 (RFC 9915, section 19.1.2).
+/// The largest number of relay agents of a message. A relay agent discards a message whose hop count has reached 8; so
+/// the last count is at most 8, and the first is 0 (RFC 9915, section 19.1.2).
 pub const MAX_RELAYS: usize = 9;
 
 /// Message type, hop count, link address and peer address.
@@ -29,17 +29,17 @@ const RELAY_SUPPLIED: u16 = 66;
 /// Client link-layer address (RFC 6939): two bytes of hardware type before the address.
 const LINK_LAYER_TYPE: usize = 2;
 
-/// The way of a message: its relays from the outermost in, and the client's message itself.
+/// The way of a message: its relay agents from the outermost in, and the client's message itself.
 #[derive(Debug, Clone)]
 pub(crate) struct Way<'a> {
     layers: Vec<Layer<'a>>,
     pub(crate) message: &'a [u8],
 }
 
-/// One Relay-forward header: what a relay agent put around a message.
+/// A Relay-forward header, which a relay agent put around a message.
 #[derive(Debug, Clone, Copy)]
 struct Layer<'a> {
-    /// Hop count, link address and peer address, as they are echoed.
+    /// Hop count, link address and peer address. They are echoed.
     head: &'a [u8],
     link: Ipv6Addr,
     peer: Ipv6Addr,
@@ -47,11 +47,11 @@ struct Layer<'a> {
 }
 
 impl<'a> Way<'a> {
-    /// Peels all relays off a datagram; a client's own message has none.
+    /// Removes all relay headers from a datagram; a client's own message has none.
     ///
     /// # Errors
     ///
-    /// When a layer is malformed or has nothing inside, or when there are too many.
+    /// When a header is malformed or has no message inside, or when there are too many.
     pub(crate) fn peel(datagram: &'a [u8]) -> Result<Self, Discard> {
         if datagram.len() > MAX_DATAGRAM {
             return Err(Fault::TooLong(datagram.len()).into());
@@ -71,17 +71,17 @@ impl<'a> Way<'a> {
         Ok(way)
     }
 
-    /// Whether there is a relay at all.
+    /// Whether there is any relay agent.
     pub(crate) fn is_relayed(&self) -> bool {
         !self.layers.is_empty()
     }
 
-    /// An address of the link that the client is on, from the innermost relay that gives one (RFC 9915, section 13.1).
+    /// An address of the client's link, from the innermost relay agent that sends one (RFC 9915, section 13.1).
     pub(crate) fn link_address(&self) -> Option<Ipv6Addr> {
         self.layers.iter().rev().find_map(|layer| telling(layer.link))
     }
 
-    /// The relay agents on the way, from the innermost out; `source` is where the datagram came from.
+    /// The relay agents from the innermost out. `source` is the source of the datagram.
     pub(crate) fn agents(&self, source: Ipv6Addr) -> impl Iterator<Item = RelayAgent<'a>> {
         let addresses = [source].into_iter().chain(self.layers.iter().map(|layer| layer.peer));
         let agents = self.layers.iter().zip(addresses).map(|(layer, address)| RelayAgent {
@@ -97,9 +97,9 @@ impl<'a> Way<'a> {
         self.layers.last().map(|layer| layer.peer)
     }
 
-    /// Where packets for what is delegated to the client are to be sent: to the client, when it is on the link itself,
-    /// also behind a relay on a switch (RFC 6221); to the relay that sent the datagram, when it is on the link and the
-    /// client is not (RFC 8987). Nothing when the relay is farther away.
+    /// The next hop towards prefixes that are delegated to the client: the client, if it is on this link, even behind a
+    /// relay agent on a switch (RFC 6221); otherwise the relay agent that sent the datagram, if that is on this link
+    /// (RFC 8987); otherwise `None`.
     pub(crate) fn next_hop(&self, source: Ipv6Addr, link: Ipv6Net) -> Option<Ipv6Addr> {
         match self.client_address() {
             None => Some(source),
@@ -108,32 +108,32 @@ impl<'a> Way<'a> {
         }
     }
 
-    /// Whether all relays are on switches: these give no link address at all (RFC 6221).
+    /// Whether all relay agents are on switches, which send no link address (RFC 6221).
     fn is_switched(&self) -> bool {
         self.layers.iter().all(|layer| layer.link.is_unspecified())
     }
 
-    /// Whether the relay that sent the datagram wants the answer at the port that it sent from (RFC 8357).
+    /// Whether the relay agent that sent the datagram wants the answer at its source port (RFC 8357).
     pub(crate) fn wants_source_port(&self) -> bool {
         self.layers
             .first()
             .is_some_and(|layer| layer.option(RELAY_SOURCE_PORT).is_some())
     }
 
-    /// The client's link-layer address, as the relay next to it saw it (RFC 6939).
+    /// The client's link-layer address, from the relay agent next to it (RFC 6939).
     pub(crate) fn link_layer(&self) -> Option<LinkLayerAddress> {
         let body = self.layers.last()?.option(OptionCode::ClientLinklayerAddr.into())?;
         LinkLayerAddress::new(body.get(LINK_LAYER_TYPE..)?).ok()
     }
 
-    /// An option of the relay that is nearest to the client among those that have it.
+    /// An option of the relay agent nearest to the client among those that have it.
     pub(crate) fn nearest(&self, code: OptionCode) -> Option<&'a [u8]> {
         let code = code.into();
         self.layers.iter().rev().find_map(|layer| layer.option(code))
     }
 
-    /// The bodies of an option that a relay supplies for the client (RFC 6422): of the relay that is nearest to the client
-    /// among those that supply it.
+    /// The bodies of an option that a relay agent supplies for the client (RFC 6422), from the one nearest to the
+    /// client among those that supply it.
     pub(crate) fn supplied(&self, code: u16) -> Vec<&'a [u8]> {
         let of_layer = |layer: &Layer<'a>| -> Vec<&'a [u8]> {
             let supplied = Options(layer.option(RELAY_SUPPLIED).unwrap_or_default());
@@ -147,11 +147,11 @@ impl<'a> Way<'a> {
             .unwrap_or_default()
     }
 
-    /// Puts a layer for each relay around the answer to the client.
+    /// Puts a header for each relay agent around the answer to the client.
     ///
     /// # Errors
     ///
-    /// When it does not fit any more.
+    /// When the answer becomes too long.
     pub(crate) fn wrap(&self, answer: Vec<u8>) -> Result<Vec<u8>, Discard> {
         if !self.is_relayed() {
             return Ok(answer);
@@ -159,11 +159,12 @@ impl<'a> Way<'a> {
         self.put_around(MessageType::RelayRepl, &answer)
     }
 
-    /// The relays alone, with nothing inside and no more than is put around an answer: [`peel`](Self::peel) takes it.
+    /// The relay headers without a message inside, reduced to what is put around an answer. [`peel`](Self::peel)
+    /// accepts it.
     ///
     /// # Errors
     ///
-    /// When it does not fit, which what was peeled always does.
+    /// When it is too long, which cannot happen to headers that were peeled.
     pub(crate) fn alone(&self) -> Result<Vec<u8>, Discard> {
         self.put_around(MessageType::RelayForw, &[])
     }
@@ -181,7 +182,7 @@ impl<'a> Way<'a> {
 }
 
 impl<'a> Layer<'a> {
-    /// Peels one relay off: its layer, and what is inside.
+    /// Removes one relay header. Returns it and the message inside.
     fn peel(datagram: &'a [u8]) -> Result<(Self, &'a [u8]), Discard> {
         let Some(([_, head @ ..], options)) = datagram.split_first_chunk::<HEAD>() else {
             return Err(Fault::TooShort(datagram.len()).into());
@@ -210,18 +211,18 @@ impl<'a> Layer<'a> {
             .map(|option| option.1)
     }
 
-    /// The options that go back as they came.
+    /// The options that are echoed.
     fn echoed(&self) -> impl Iterator<Item = (u16, &'a [u8])> {
         let is_echoed = |code| code == u16::from(OptionCode::InterfaceId) || code == RELAY_SOURCE_PORT;
         Options(self.options).filter(move |option| is_echoed(option.0))
     }
 
-    /// Bytes that it puts around an answer.
+    /// The number of bytes that it puts around an answer.
     fn len(&self) -> usize {
         HEAD + self.echoed().map(|(_, body)| OPTION_HEAD + body.len()).sum::<usize>() + OPTION_HEAD
     }
 
-    /// Writes all of the layer, as a message of this kind, that stands before the `inner` bytes inside.
+    /// Writes the header as a message of this kind, before the `inner` bytes inside.
     fn put(&self, kind: MessageType, inner: usize, datagram: &mut Vec<u8>) -> Result<(), Discard> {
         datagram.push(kind.into());
         datagram.extend_from_slice(self.head);
@@ -240,7 +241,7 @@ fn put_head(code: u16, length: usize, datagram: &mut Vec<u8>) -> Result<(), Disc
     Ok(())
 }
 
-/// Walks the options of one layer, and those that its relay supplies for the client.
+/// Walks the options of one header, and those that its relay agent supplies for the client.
 fn walk(mut options: &[u8]) -> Result<(), Fault> {
     let (mut count, mut seen) = (0, [false; 5]);
     while let Some((code, body, rest)) = split_option(options)? {
@@ -273,7 +274,7 @@ fn walk(mut options: &[u8]) -> Result<(), Fault> {
     Ok(())
 }
 
-/// How many options a relay supplies for the client.
+/// The number of options that a relay agent supplies for the client.
 fn count_supplied(mut options: &[u8]) -> Result<usize, Fault> {
     let mut count = 0;
     while let Some((_, _, rest)) = split_option(options)? {

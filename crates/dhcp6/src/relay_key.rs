@@ -8,14 +8,14 @@ use std::net::Ipv6Addr;
 
 use crate::OpaqueId;
 
-/// What one relay agent says about the location of its client.
+/// The information of one relay agent about the location of its client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RelayAgent<'a> {
     /// Its link address, which may identify no link.
     pub link_address: Ipv6Addr,
     /// The address that it sent from.
     pub address: Ipv6Addr,
-    /// Its interface-id, where it gives one.
+    /// Its interface-id, if it sends one.
     pub interface_id: Option<&'a [u8]>,
 }
 
@@ -30,7 +30,7 @@ pub struct RelayKey {
 }
 
 impl RelayAgent<'_> {
-    /// An address of the link that the client is on; `None` where the agent gives none that is of one link alone.
+    /// An address of the client's link; `None` if the agent sends none, or one that does not identify a single link.
     pub fn link(&self) -> Option<Ipv6Addr> {
         telling(self.link_address)
     }
@@ -47,7 +47,7 @@ impl RelayKey {
     }
 }
 
-/// The link address, if it is of one link alone.
+/// The link address, if it identifies a single link.
 pub(crate) fn telling(link_address: Ipv6Addr) -> Option<Ipv6Addr> {
     let is_telling = !link_address.is_unspecified() && !link_address.is_unicast_link_local();
     is_telling.then_some(link_address)

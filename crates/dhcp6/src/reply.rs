@@ -1,4 +1,4 @@
-//! The server's answer in the making.
+//! Builds the server's answer.
 
 use dhcproto::Encodable;
 use dhcproto::v6::{
@@ -12,10 +12,10 @@ use crate::leased::{Kind, Leased};
 use crate::lifetime::Lifetimes;
 use crate::rkap::HEAD;
 
-/// Longest answer: what fits into a UDP datagram.
+/// The longest answer that fits into a UDP datagram.
 const MAX_ANSWER: usize = 65_527;
 
-/// An answer in the making. Options are put in by code in the end (dhcproto sorts them).
+/// An answer that is being built. Options are ordered by code at the end (dhcproto sorts them).
 #[derive(Debug)]
 pub(crate) struct Reply {
     message: Message,
@@ -26,11 +26,11 @@ pub(crate) struct Reply {
 pub(crate) struct Association {
     pub(crate) kind: Kind,
     pub(crate) iaid: Iaid,
-    /// The lifetimes of the lease. `None` when there is only a status.
+    /// The lifetimes of the lease; `None` if there is only a status.
     pub(crate) times: Option<Lifetimes>,
-    /// What it has.
+    /// The lease.
     pub(crate) leased: Option<Leased>,
-    /// The body of the option with the excluded part of a leased prefix (RFC 6603).
+    /// The body of the option with the excluded part of a delegated prefix (RFC 6603).
     pub(crate) excluded: Option<Vec<u8>>,
     /// Addresses or prefixes that the client must no longer use.
     pub(crate) ended: Vec<Leased>,
@@ -47,13 +47,13 @@ impl Reply {
         Self { message }
     }
 
-    /// Makes a Reply of what began as an Advertise: the leases in it are granted.
+    /// Turns an Advertise into a Reply, so that its leases are granted.
     pub(crate) fn commit_rapidly(&mut self) {
         self.message.set_msg_type(MessageType::Reply);
         self.put(DhcpOption::RapidCommit);
     }
 
-    /// Whether it is a Reply, and no Advertise.
+    /// Whether it is a Reply and not an Advertise.
     pub(crate) fn is_reply(&self) -> bool {
         self.message.msg_type() == MessageType::Reply
     }
@@ -69,8 +69,8 @@ impl Reply {
         self.put(DhcpOption::Preference(preference));
     }
 
-    /// Identity associations with what they have and what they have no more; all with the times of the one that is to
-    /// be renewed first (RFC 9915, section 18.3).
+    /// Adds identity associations with their leases and ended leases. All get the times of the one that must be renewed
+    /// first (RFC 9915, section 18.3).
     pub(crate) fn put_associations(&mut self, associations: &[Association]) {
         let first = |time: fn(&Lifetimes) -> u32| {
             let leases = associations.iter().filter(|association| association.leased.is_some());
@@ -96,17 +96,17 @@ impl Reply {
         }
     }
 
-    /// The client may be reconfigured.
+    /// Adds Reconfigure Accept.
     pub(crate) fn put_reconfigure_accept(&mut self) {
         self.put(DhcpOption::ReconfAccept);
     }
 
-    /// What the client is to do when it is reconfigured.
+    /// Adds the message that the client is to send when it is reconfigured.
     pub(crate) fn put_reconfigure_message(&mut self, kind: MessageType) {
         self.put(DhcpOption::ReconfMsg(kind));
     }
 
-    /// Authentication by the reconfigure key protocol (RFC 9915, section 20.4); takes the place of what was put before.
+    /// Adds authentication by the reconfigure key protocol (RFC 9915, section 20.4), and replaces an earlier one.
     pub(crate) fn put_authentication(&mut self, replay: u64, what: u8, value: &[u8; 16]) {
         let info = [&[what], &value[..]].concat();
         let [proto, algo, rdm] = HEAD;
@@ -141,9 +141,9 @@ impl Reply {
         self.put(DhcpOption::Unknown(UnknownOption::new(code, bytes)));
     }
 
-    /// An option that comes once for each of these bodies, in their order.
+    /// Adds an option once for each of these bodies, in their order.
     pub(crate) fn put_all(&mut self, code: OptionCode, bodies: &[Box<[u8]>]) {
-        // What is put in last comes first.
+        // An option that is added last comes first.
         for body in bodies.iter().rev() {
             self.put_bytes(code, body.to_vec());
         }
@@ -154,7 +154,7 @@ impl Reply {
     }
 }
 
-/// What stands in an identity association.
+/// The content of an identity association.
 fn inside(association: &Association) -> DhcpOptions {
     let mut opts = DhcpOptions::new();
     if let Some((status, words)) = association.status {
@@ -163,7 +163,7 @@ fn inside(association: &Association) -> DhcpOptions {
             msg: words.to_owned(),
         }));
     }
-    // The leased one is put in last and so comes first.
+    // The lease is added last and so comes first.
     for ended in association.ended.iter().rev() {
         opts.insert(lease(*ended, 0, 0, None));
     }
@@ -174,7 +174,7 @@ fn inside(association: &Association) -> DhcpOptions {
     opts
 }
 
-/// An address or prefix as it stands in an identity association.
+/// An address or prefix as an option of an identity association.
 pub(crate) fn lease(leased: Leased, preferred: u32, valid: u32, excluded: Option<&[u8]>) -> DhcpOption {
     match leased {
         Leased::Address(addr) => DhcpOption::IAAddr(IAAddr {

@@ -20,7 +20,7 @@ impl<'a> Requested<'a> {
         Self { common, all: body }
     }
 
-    /// Whether an option is asked for.
+    /// Whether the client asks for an option.
     pub(crate) fn contains(&self, code: impl Into<u16>) -> bool {
         let code = code.into();
         if code < COMMON {

@@ -1,10 +1,10 @@
-//! Interface identifiers that no client may be given.
+//! Interface identifiers that no client may get.
 
 use std::net::Ipv6Addr;
 
 use ipnet::Ipv6Net;
 
-/// Identifiers of 64 bits that are reserved (RFC 5453, as registered with IANA), lowest and highest of each range.
+/// Reserved identifiers of 64 bits (RFC 5453, as registered with IANA), as the lowest and highest of each range.
 const IDENTIFIERS: [(u64, u64); 3] = [
     // Subnet-router anycast (RFC 4291).
     (0, 0),
@@ -14,17 +14,17 @@ const IDENTIFIERS: [(u64, u64); 3] = [
     (0xfdff_ffff_ffff_ff80, 0xfdff_ffff_ffff_ffff),
 ];
 
-/// Whether an address in this prefix is reserved by a standard, and therefore given to no client.
+/// Whether a standard reserves an address in this prefix, so that no client gets it.
 pub fn is_reserved(prefix: Ipv6Net, address: Ipv6Addr) -> bool {
     reserved_until(prefix, address.into()).is_some()
 }
 
-/// The last address of the reserved range that an address is in; nothing when it may be handed out.
+/// The last address of the reserved range that contains an address; `None` if it may be assigned.
 ///
-/// Reserved are the lowest address of the link's prefix and the 128 highest (RFC 4291, RFC 2526), and under a prefix
-/// of 64 bits or fewer the registered interface identifiers.
+/// The lowest address of the link's prefix and the 128 highest are reserved (RFC 4291, RFC 2526). In a prefix of 64
+/// bits or fewer, the registered interface identifiers are reserved, too.
 pub(crate) fn reserved_until(prefix: Ipv6Net, address: u128) -> Option<u128> {
-    // On a link of two or one (RFC 6164) there would be nothing left.
+    // On a link of two addresses or one (RFC 6164), nothing would be left.
     if prefix.prefix_len() >= 127 {
         return None;
     }

@@ -1,5 +1,5 @@
-//! The reconfigure key authentication protocol (RFC 9915, section 20.4): a server gives a client a key in a Reply, and
-//! signs with it what makes the client ask again. Both sides are here.
+//! The reconfigure key authentication protocol (RFC 9915, section 20.4). A server sends a client a key in a Reply, and
+//! signs Reconfigures with it. This has both sides.
 
 use std::fmt;
 
@@ -11,15 +11,15 @@ use serde::{Deserialize, Serialize};
 pub(crate) const KEY: u8 = 1;
 /// The value in the option is a signature.
 pub(crate) const DIGEST: u8 = 2;
-/// Protocol, algorithm (HMAC-MD5) and method of replay detection (a number that rises).
+/// Protocol, algorithm (HMAC-MD5) and method of replay detection (a rising number).
 pub(crate) const HEAD: [u8; 3] = [3, 1, 0];
 
-/// Bytes of the option before its value: the head, the number against replay, and what the value is.
+/// The number of bytes before the value: the head, the replay detection number, and the type of the value.
 const FIXED: usize = 12;
-/// Bytes of a key, and of a signature.
+/// The length of a key and of a signature, in bytes.
 const VALUE: usize = 16;
 
-/// A key that a server gave, and the last number against replay that came with it or later.
+/// A key of a server, and the highest replay detection number that was received with it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReconfigureKey {
     key: [u8; VALUE],
@@ -35,7 +35,7 @@ pub(crate) struct Authentication {
 }
 
 impl Authentication {
-    /// Reads a body; nothing when it is of another protocol.
+    /// Parses a body; `None` if it is of another protocol.
     pub(crate) fn read(body: &[u8]) -> Option<Self> {
         let body = <&[u8; FIXED + VALUE]>::try_from(body).ok()?;
         let (head, rest) = body.split_first_chunk::<3>()?;
@@ -50,7 +50,7 @@ impl Authentication {
 }
 
 impl ReconfigureKey {
-    /// The key in an option, when that is what is in it.
+    /// The key in an option, if it contains one.
     pub(crate) fn given(authentication: &Authentication) -> Option<Self> {
         (authentication.what == KEY).then_some(Self {
             key: authentication.value,
@@ -58,8 +58,8 @@ impl ReconfigureKey {
         })
     }
 
-    /// Whether the holder of the key signed this message, and the message is not a replay. A message that is admitted
-    /// counts as a replay from then on.
+    /// Whether the holder of the key signed this message, and the message is not a replay. An accepted message counts
+    /// as a replay from then on.
     ///
     /// `at` is the offset of the body of its authentication option.
     pub(crate) fn admit(&mut self, message: &[u8], at: usize) -> bool {
@@ -85,7 +85,7 @@ pub(crate) fn sign(key: &[u8; VALUE], message: &[u8]) -> [u8; VALUE] {
 }
 
 fn mac(key: &[u8; VALUE], message: &[u8]) -> Hmac<Md5> {
-    // HMAC fills a key up to its block with zeros (RFC 2104); done here, there is no key that it cannot take.
+    // HMAC pads a key with zeros to its block (RFC 2104). Done here, no key can be refused.
     let mut block = [0; 64];
     block[..VALUE].copy_from_slice(key);
     let mut mac = Hmac::<Md5>::new(&block.into());

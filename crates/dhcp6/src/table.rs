@@ -1,9 +1,8 @@
-//! The bindings of one kind on one link, of addresses or of prefixes, found by their first address and by client.
+//! The bindings of one kind on one link, of addresses or of prefixes, indexed by first address and by client.
 //!
-//! A first address has one binding at most. A client has one for each identity association that is active, and beside
-//! it what is remembered: what it gave back, refused, or lost when a pool was changed.
-//! All that is kept beside the binding itself are numbers: the place of a binding in `slots` stands for it in the maps,
-//! and the bindings of a client are a chain through the slots.
+//! A first address has at most one binding. A client has one for each active identity association, and remembered ones:
+//! those that it released or declined, or that a change of the pool ended. The indexes contain only numbers: the index
+//! of a binding in `slots` stands for it in the maps, and the bindings of a client are a chain through the slots.
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
@@ -24,19 +23,19 @@ const LONGEST: u8 = 119;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Table {
     slots: Vec<Option<Slot>>,
-    /// Slots that are empty.
+    /// Empty slots.
     vacant: Vec<u32>,
-    /// By first address.
+    /// Slots by first address.
     firsts: HashMap<Ipv6Addr, u32>,
-    /// First slot of each client's chain.
+    /// The first slot of each client's chain.
     clients: HashMap<Duid, u32>,
-    /// All bindings by their end; those that ended by an act before those that end by time.
+    /// All bindings by their end. Those that were ended come before those whose time ends.
     ends: BTreeSet<(End, u32)>,
-    /// By [`position`].
+    /// The taken [`position`]s.
     occupancy: Occupancy,
 }
 
-/// Where a lease stands among all that could be: addresses by themselves, prefixes of one length one after the other.
+/// A number for each possible lease: addresses are their own numbers, and prefixes of one length are consecutive.
 pub(crate) fn position(leased: Leased) -> u128 {
     match leased {
         Leased::Address(address) => address.into(),
@@ -51,11 +50,11 @@ pub(crate) fn position(leased: Leased) -> u128 {
 #[derive(Debug, Clone)]
 struct Slot {
     binding: Binding,
-    /// Next slot of the same client.
+    /// The next slot of the same client.
     next: u32,
 }
 
-/// How and when a binding ends.
+/// The way and time at which a binding ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum End {
     Ended(i64),
@@ -78,19 +77,19 @@ impl End {
 }
 
 impl Table {
-    /// How many bindings there are, those that are only remembered included.
+    /// The number of bindings, including those that are only remembered.
     pub(crate) fn len(&self) -> usize {
         self.firsts.len()
     }
 
-    /// Makes room for so many bindings more.
+    /// Reserves memory for so many further bindings.
     pub(crate) fn reserve(&mut self, count: usize) {
         self.slots.reserve_exact(count);
         self.firsts.reserve(count);
         self.clients.reserve(count);
     }
 
-    /// Takes a binding in as it was recorded; it replaces what was known of its first address.
+    /// Adds a recorded binding. It replaces the one with the same first address.
     pub(crate) fn load(&mut self, binding: Binding) {
         if let Err(binding) = self.update(binding) {
             self.remove(binding.leased.first());
@@ -98,7 +97,7 @@ impl Table {
         }
     }
 
-    /// The binding whose first address this is.
+    /// The binding with this first address.
     pub(crate) fn at(&self, first: Ipv6Addr) -> Option<&Binding> {
         self.slot(*self.firsts.get(&first)?).map(|slot| &slot.binding)
     }
@@ -108,7 +107,7 @@ impl Table {
         self.slots.iter().flatten().map(|slot| &slot.binding)
     }
 
-    /// The binding of a client's identity association: the active one, else the last that it had and did not refuse.
+    /// The binding of a client's identity association: the active one, or else the last one that was not declined.
     pub(crate) fn of_association(&self, duid: &[u8], iaid: Iaid) -> Option<&Binding> {
         self.chain(duid)
             .filter(|binding| binding.iaid == iaid && binding.state != BindingState::Declined)
@@ -131,7 +130,7 @@ impl Table {
         })
     }
 
-    /// Bindings that hold nothing any more, the longest ended first.
+    /// Bindings that are not held any more; those that ended first come first.
     pub(crate) fn remembered(&self, now: i64) -> impl Iterator<Item = &Binding> {
         let mut ended = self.ends.range(..(End::Ends(i64::MIN), 0)).peekable();
         let mut run_out = self
@@ -149,7 +148,7 @@ impl Table {
         .map(|slot| &slot.binding)
     }
 
-    /// Bindings that hold nothing any more, of so many that lie together, in no order. `place` is any number.
+    /// Up to `count` adjacent bindings that are not held any more, in no order. `place` is any number.
     pub(crate) fn remembered_at(&self, place: usize, count: usize, now: i64) -> impl Iterator<Item = &Binding> {
         let begin = place.checked_rem(self.slots.len()).unwrap_or(0);
         let (before, behind) = self.slots.split_at(begin);
@@ -168,11 +167,11 @@ impl Table {
         self.slots.get(index as usize)?.as_ref()
     }
 
-    /// Replaces a binding by one of the same lease and client, in its place.
+    /// Replaces a binding by one of the same lease and client.
     ///
     /// # Errors
     ///
-    /// The binding, when there is none such.
+    /// The binding, if there is none to replace.
     fn update(&mut self, binding: Binding) -> Result<(), Binding> {
         let Some(index) = self.firsts.get(&binding.leased.first()).copied() else {
             return Err(binding);
@@ -194,7 +193,7 @@ impl Table {
         Ok(())
     }
 
-    /// Takes in a binding whose first address has none.
+    /// Adds a binding whose first address has none.
     fn insert(&mut self, binding: Binding) {
         let index = self.vacant.pop().unwrap_or_else(|| {
             self.slots.push(None);
@@ -204,7 +203,7 @@ impl Table {
         self.occupancy.insert(position(binding.leased));
         self.ends.insert((End::of(&binding), index));
         let (duid, next) = match self.clients.entry(binding.duid.clone()) {
-            // The bytes that the client's other bindings share.
+            // Share the bytes of the DUID with the client's other bindings.
             Entry::Occupied(mut known) => (known.key().clone(), known.insert(index)),
             Entry::Vacant(new) => {
                 new.insert(index);
@@ -217,7 +216,7 @@ impl Table {
         });
     }
 
-    /// Forgets the binding whose first address this is.
+    /// Removes the binding with this first address.
     pub(crate) fn remove(&mut self, first: Ipv6Addr) {
         let Some(index) = self.firsts.remove(&first) else {
             return;
@@ -231,7 +230,7 @@ impl Table {
         self.unchain(&slot.binding.duid, index, slot.next);
     }
 
-    /// Takes a slot out of its client's chain.
+    /// Removes a slot from its client's chain.
     fn unchain(&mut self, duid: &Duid, index: u32, next: u32) {
         let Some(first) = self.clients.get_mut(duid) else {
             return;

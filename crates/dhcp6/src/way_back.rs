@@ -1,14 +1,14 @@
-//! The way back to a client behind relays, for what it is sent unasked.
+//! The way back to a client behind relay agents, for messages that the client did not ask for.
 
 use crate::discard::Discard;
 use crate::relay::Way;
 
-/// The relays that a client's message came through, kept in as many bytes as they will be put around a message.
+/// The relay headers of a client's message, stored as they will be put around a message back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WayBack(Box<[u8]>);
 
 impl WayBack {
-    /// Keeps the way of a message. A client that needs no relay has none.
+    /// Stores the way of a message; `None` for a client without relay agents.
     ///
     /// # Errors
     ///
@@ -20,12 +20,12 @@ impl WayBack {
         Ok(Some(Self(way.alone()?.into())))
     }
 
-    /// Bytes that are kept.
+    /// The number of stored bytes.
     pub fn size(&self) -> usize {
         self.0.len()
     }
 
-    /// A Relay-reply for each relay around a message to the client (RFC 9915, sections 18.3.11 and 19.3).
+    /// Puts a Relay-reply for each relay agent around the message to the client (RFC 9915, sections 18.3.11 and 19.3).
     ///
     /// # Errors
     ///

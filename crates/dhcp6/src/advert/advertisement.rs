@@ -21,7 +21,7 @@ pub(super) const OTHER: u8 = 0x40;
 /// A router advertisement (RFC 4861, section 4.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RouterAdvertisement {
-    /// Hop limit that hosts are to use; 0 leaves it to them.
+    /// The hop limit for hosts; 0 leaves it to them.
     pub hop_limit: u8,
     /// Addresses come by DHCPv6 (M).
     pub managed: bool,
@@ -29,13 +29,14 @@ pub struct RouterAdvertisement {
     pub other: bool,
     /// The preference of this router among several (RFC 4191).
     pub preference: RouterPreference,
-    /// How long it is a default router; zero when it is none. At most 65,535 s (RFC 8319).
+    /// How long it is a default router; zero if it is none. At most 65,535 s (RFC 8319).
     pub router_lifetime: Duration,
-    /// How long hosts take a neighbour for reachable after it answered, in whole milliseconds; zero leaves it to them.
+    /// How long a neighbour counts as reachable after its answer, in whole milliseconds; zero leaves it to the hosts.
     pub reachable_time: Duration,
-    /// How long hosts wait before they ask for a neighbour again, in whole milliseconds; zero leaves it to them.
+    /// How long a host waits before it repeats a Neighbor Solicitation, in whole milliseconds; zero leaves it to the
+    /// hosts.
     pub retransmission_time: Duration,
-    /// The link-layer address it is sent from.
+    /// The link-layer address of the sender.
     pub source_link_layer: Option<LinkLayerAddress>,
     /// The link's MTU.
     pub mtu: Option<u32>,
@@ -47,21 +48,21 @@ pub struct RouterAdvertisement {
     pub domain_search: Vec<DomainName>,
     /// How long name servers and search list may be used.
     pub dns_lifetime: Duration,
-    /// The prefix by which IPv4 is reached through NAT64, and how long it may be used (RFC 8781).
+    /// The prefix of NAT64, through which IPv4 is reached, and how long it may be used (RFC 8781).
     pub pref64: Option<(Nat64Prefix, Duration)>,
-    /// Where the API of the captive portal is (RFC 8910, section 2.3).
+    /// The URI of the captive portal's API (RFC 8910, section 2.3).
     pub captive_portal: Option<String>,
 }
 
 /// The preference of a default router among several (RFC 4191, section 2.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum RouterPreference {
-    /// Before others.
+    /// Preferred over others.
     High,
-    /// Like others.
+    /// As good as others.
     #[default]
     Medium,
-    /// After others.
+    /// Used only without a better one.
     Low,
 }
 
@@ -72,18 +73,19 @@ pub struct PrefixInformation {
     pub prefix: Ipv6Net,
     /// Its addresses are reached without a router (L).
     pub on_link: bool,
-    /// Hosts may form addresses of their own in it (A).
+    /// Hosts may form their own addresses in it (A).
     pub autonomous: bool,
-    /// Hosts are to ask for a prefix of their own by DHCPv6 instead (P, RFC 9762).
+    /// Hosts should ask for their own prefix by DHCPv6 instead (P, RFC 9762).
     pub delegation_preferred: bool,
-    /// How long it is valid; [`Duration::MAX`] is without end.
+    /// How long it is valid; [`Duration::MAX`] means without end.
     pub valid: Duration,
     /// How long addresses formed in it are preferred.
     pub preferred: Duration,
 }
 
 impl RouterAdvertisement {
-    /// The last one of a router that stops for good: it is no default router any more (RFC 4861, section 6.2.5).
+    /// The last advertisement of a router that stops for good: it is not a default router any more (RFC 4861, section
+    /// 6.2.5).
     #[must_use]
     pub fn farewell(self) -> Self {
         let pref64 = self.pref64.map(|(prefix, _)| (prefix, Duration::ZERO));
@@ -137,7 +139,7 @@ impl RouterAdvertisement {
 pub(super) mod tests {
     use super::*;
 
-    /// Of a link with addresses by DHCPv6 alone.
+    /// The advertisement of a link with addresses by DHCPv6 only.
     pub(in crate::advert) fn advertisement() -> RouterAdvertisement {
         RouterAdvertisement {
             hop_limit: 64,

@@ -1,11 +1,11 @@
-//! When advertisements are due: the timers of RFC 4861, sections 6.2.4 to 6.2.6, without a clock.
+//! Decides when advertisements are due: the timers of RFC 4861, sections 6.2.4 to 6.2.6, without a clock.
 //!
-//! Times are spans since the advertiser began; chance comes in as a number from 0 to 1.
+//! Times are durations since the advertiser began. Chance is passed in as a number from 0 to 1.
 //!
-//! - Unsolicited ones come at random intervals, the first [`INITIAL`] at most [`INITIAL_INTERVAL`] apart.
-//! - Who solicits with an address is answered there, after a random delay of at most [`LONGEST_DELAY`]. Who has no
-//!   address yet, or comes when [`WAITING`] wait already, is answered by a multicast for all.
-//! - Multicast ones are never less than [`APART`] apart, whatever anyone sends.
+//! - Unsolicited advertisements come at random intervals; the first [`INITIAL`] are at most [`INITIAL_INTERVAL`] apart.
+//! - A solicitation from an address is answered there, after a random delay of at most [`LONGEST_DELAY`]. If the host
+//!   has no address yet, or [`WAITING`] answers are pending, the answer is a multicast for all.
+//! - Multicast advertisements are always at least [`APART`] apart, however many solicitations come.
 
 use std::net::Ipv6Addr;
 use std::ops::RangeInclusive;
@@ -19,10 +19,10 @@ const INITIAL_INTERVAL: Duration = Duration::from_secs(16);
 const LONGEST_DELAY: Duration = Duration::from_millis(500);
 /// MIN_DELAY_BETWEEN_RAS.
 const APART: Duration = Duration::from_secs(3);
-/// Solicitors whose answers wait at the same time, at most.
+/// The largest number of pending unicast answers.
 const WAITING: usize = 64;
 
-/// What is due, and when.
+/// The advertisements that are due, and when.
 #[derive(Debug, Clone)]
 pub struct Agenda {
     interval: RangeInclusive<Duration>,
@@ -32,12 +32,12 @@ pub struct Agenda {
     solicited: Vec<(Duration, Ipv6Addr)>,
 }
 
-/// What is to be sent now.
+/// Advertisements to be sent now.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Due {
-    /// One to all nodes.
+    /// Whether to send one to all nodes.
     pub multicast: bool,
-    /// One to each of these.
+    /// Send one to each of these.
     pub unicast: Vec<Ipv6Addr>,
 }
 
@@ -54,20 +54,20 @@ impl Agenda {
         }
     }
 
-    /// Begins anew, because what is advertised has changed (section 6.2.4): soon, and at first more often.
+    /// Starts again with the initial advertisements, because their content has changed (section 6.2.4).
     pub fn renew(&mut self, now: Duration, interval: RangeInclusive<Duration>) {
         self.interval = interval;
         self.initial_left = INITIAL;
         self.multicast = now.max(self.earliest_multicast());
     }
 
-    /// When something is due next.
+    /// When the next advertisement is due.
     pub fn next(&self) -> Duration {
         let solicited = self.solicited.iter().map(|(when, _)| *when);
         solicited.fold(self.multicast, Duration::min)
     }
 
-    /// Takes what is due, and plans what follows it.
+    /// Takes the advertisements that are due, and plans the next ones.
     pub fn take_due(&mut self, now: Duration, chance: f64) -> Due {
         let due = self.solicited.extract_if(.., |(when, _)| *when <= now);
         let unicast = due.map(|(_, solicitor)| solicitor).collect();
@@ -78,7 +78,7 @@ impl Agenda {
         Due { multicast, unicast }
     }
 
-    /// Notes that this address, or someone without one, solicits an advertisement.
+    /// Records a solicitation from this address, which may be unspecified.
     pub fn solicit(&mut self, now: Duration, solicitor: Ipv6Addr, chance: f64) {
         let when = now + between(Duration::ZERO, LONGEST_DELAY, chance);
         if solicitor.is_unspecified() || self.solicited.len() >= WAITING {

@@ -1,7 +1,7 @@
 //! Router advertisements and solicitations (RFC 4861, with RFC 4191, 8106, 8781 and 9762): the messages, no sockets.
 //!
-//! Most clients send no Solicit before an advertisement with the managed flag, and all of them install what DHCPv6
-//! leases them as a single address: the on-link prefix and the default route come from here.
+//! Most clients send no Solicit before they have received an advertisement with the managed flag. And all of them treat
+//! a DHCPv6 lease as a single address: the on-link prefix and the default route come from advertisements.
 
 mod advertisement;
 mod agenda;

@@ -18,19 +18,19 @@ const DOMAIN_SEARCH: u8 = 31;
 const CAPTIVE_PORTAL: u8 = 37;
 const PREF64: u8 = 38;
 
-/// Bytes in a unit of length.
+/// The number of bytes in a unit of length.
 pub(super) const UNIT: usize = 8;
-/// Most bytes of names in an option: 255 units without its head.
+/// The largest size of names in an option, in bytes: 255 units without the head.
 const MAX_NAMES: usize = 254 * UNIT;
 
-/// A prefix by which IPv4 is reached through NAT64, of a length that RFC 8781, section 4 knows.
+/// A NAT64 prefix, through which IPv4 is reached, with one of the lengths of RFC 8781, section 4.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Nat64Prefix {
     prefix: Ipv6Net,
     code: u16,
 }
 
-/// A prefix of this length is none for NAT64.
+/// The prefix does not have the length of a NAT64 prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a prefix for NAT64 has a length of 32, 40, 48, 56, 64 or 96, not {0}")]
 pub struct Nat64PrefixError(pub u8);
@@ -53,8 +53,8 @@ impl TryFrom<Ipv6Net> for Nat64Prefix {
     }
 }
 
-/// The options of a message, each with its head; ends after the first that reaches beyond the message or has no
-/// length, which is `None`.
+/// The options of a message, each with its head. Ends with a `None` for the first one that reaches beyond the message
+/// or has no length.
 pub(super) fn walk(mut options: &[u8]) -> impl Iterator<Item = Option<&[u8]>> {
     std::iter::from_fn(move || {
         if options.is_empty() {
@@ -142,7 +142,7 @@ pub(super) fn put_captive_portal(bytes: &mut Vec<u8>, uri: &str) {
     }
 }
 
-/// Puts in an option, filled up with zeros to whole units.
+/// Adds an option, padded with zeros to whole units.
 fn put(bytes: &mut Vec<u8>, code: u8, parts: &[&[u8]]) {
     let length = 2 + parts.iter().map(|part| part.len()).sum::<usize>();
     // All callers keep below 256 units.

@@ -1,4 +1,4 @@
-//! Advertisements of other routers on the link, and where they contradict this router's (RFC 4861, section 6.2.7).
+//! Advertisements of other routers on the link, and their contradictions with this router's (RFC 4861, section 6.2.7).
 
 use std::net::Ipv6Addr;
 use std::time::Duration;
@@ -31,15 +31,15 @@ pub struct Overheard {
 /// A field in which two routers of a link differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Inconsistency {
-    /// The hop limit; that one leaves it open is no contradiction.
+    /// The hop limit, if both set one.
     HopLimit,
     /// The M flag.
     Managed,
     /// The O flag.
     Other,
-    /// The reachable time; that one leaves it open is no contradiction.
+    /// The reachable time, if both set one.
     ReachableTime,
-    /// The retransmission timer; that one leaves it open is no contradiction.
+    /// The retransmission timer, if both set one.
     RetransmissionTime,
     /// The MTU, if both advertise one.
     Mtu,
@@ -63,9 +63,9 @@ impl Inconsistency {
 }
 
 impl Overheard {
-    /// Reads another router's advertisement; the kernel has checked its checksum.
+    /// Parses another router's advertisement. The kernel has verified its checksum.
     ///
-    /// `None` for what hosts do not take for one either (section 6.1.2).
+    /// `None` for a message that hosts ignore, too (section 6.1.2).
     pub fn parse(bytes: &[u8], source: Ipv6Addr, hop_limit: u8) -> Option<Self> {
         let (head, options) = bytes.split_at_checked(HEAD)?;
         let valid = hop_limit == 255 && source.is_unicast_link_local() && bytes.len() <= LONGEST;

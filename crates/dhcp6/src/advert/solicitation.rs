@@ -1,4 +1,4 @@
-//! A host that asks for an advertisement.
+//! Router solicitations, with which hosts ask for an advertisement.
 
 use std::net::Ipv6Addr;
 
@@ -13,17 +13,17 @@ const HEAD: usize = 8;
 /// The longest solicitation that is read, in bytes.
 const MAX_SOLICITATION: usize = 1500;
 
-/// A router solicitation that is valid (RFC 4861, sections 4.1 and 6.1.1).
+/// A valid router solicitation (RFC 4861, sections 4.1 and 6.1.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RouterSolicitation {
     /// The link-layer address of the host, if the message contains it.
     pub source_link_layer: Option<LinkLayerAddress>,
 }
 
-/// Why a router solicitation is not answered.
+/// The reason why a router solicitation is not answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SolicitationFault {
-    /// It has come through a router.
+    /// It came through a router.
     #[error("hop limit {0} is not 255: it came from another link")]
     HopLimit(u8),
     /// It is another message, too short, or too long.
@@ -32,7 +32,7 @@ pub enum SolicitationFault {
     /// An option has no length or reaches beyond the message.
     #[error("an option of it is malformed")]
     Option,
-    /// It has a link-layer address and no source address.
+    /// It has a link-layer address but no source address.
     #[error("it has a link-layer address and no source address")]
     Unspecified,
 }
@@ -50,11 +50,11 @@ impl SolicitationFault {
 }
 
 impl RouterSolicitation {
-    /// Reads the ICMPv6 message; the kernel has checked its checksum.
+    /// Parses the ICMPv6 message. The kernel has verified its checksum.
     ///
     /// # Errors
     ///
-    /// Why it is not to be answered.
+    /// The reason, if it must not be answered.
     pub fn parse(bytes: &[u8], source: Ipv6Addr, hop_limit: u8) -> Result<Self, SolicitationFault> {
         if hop_limit != 255 {
             return Err(SolicitationFault::HopLimit(hop_limit));

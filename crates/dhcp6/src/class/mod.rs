@@ -1,7 +1,7 @@
-//! Client classes: groups of clients, found by what a client's message and its relay agents say.
+//! Client classes: groups of clients that are recognized by their messages and their relay agents.
 //!
 //! A class has conditions, and a client must meet all of them. A client is in at most one class: the first of the
-//! link's classes whose conditions it meets. Each message decides anew.
+//! link's classes whose conditions it meets. This is decided for each message.
 
 mod pattern;
 
@@ -29,7 +29,7 @@ pub struct Class {
     pub options: OptionSet,
 }
 
-/// A class by its place among those of its link.
+/// A class, by its position in the list of its link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ClassId(pub u16);
 
@@ -38,11 +38,11 @@ pub struct ClassId(pub u16);
 pub struct Conditions {
     /// Enterprise number of a vendor class (RFC 9915, section 21.16).
     pub vendor_enterprise: Option<u32>,
-    /// One of the texts of a vendor class: the same one whose enterprise number is given.
+    /// Matches one of the texts of the vendor class with that enterprise number.
     pub vendor_class: Option<Pattern>,
-    /// One of the texts of the user class (RFC 9915, section 21.15).
+    /// Matches one of the texts of the user class (RFC 9915, section 21.15).
     pub user_class: Option<Pattern>,
-    /// How the link-layer address begins, as the relay saw it (RFC 6939), else as the DUID has it.
+    /// The begin of the link-layer address, from the relay agent (RFC 6939) or else from the DUID.
     pub link_layer: Option<Vec<u8>>,
     /// Enterprise number of the remote-id (RFC 4649).
     pub remote_enterprise: Option<u32>,
@@ -52,7 +52,7 @@ pub struct Conditions {
     pub interface_id: Option<Pattern>,
     /// The subscriber-id (RFC 4580).
     pub subscriber_id: Option<Pattern>,
-    /// One of the client's architectures (RFC 5970, section 3.3) is among these; with none here it is not asked for.
+    /// The client's architectures (RFC 5970, section 3.3) must include one of these. An empty list has no effect.
     pub architectures: Vec<u16>,
 }
 
@@ -63,7 +63,7 @@ pub(crate) struct Traits<'a> {
 }
 
 impl Conditions {
-    /// Whether a client meets all of them.
+    /// Whether a client meets all conditions.
     pub(crate) fn are_met(&self, traits: &Traits<'_>) -> bool {
         self.is_of_vendor(traits)
             && is_met(self.user_class.as_ref(), |pattern| {
@@ -117,30 +117,30 @@ impl Conditions {
 }
 
 impl<'a> Traits<'a> {
-    /// The enterprise number of the remote-id (RFC 4649), and the rest.
+    /// The enterprise number of the remote-id (RFC 4649), and the identifier after it.
     pub(crate) fn remote_id(&self) -> Option<(u32, &'a [u8])> {
         self.way.nearest(OptionCode::RemoteId).and_then(split_enterprise)
     }
 
-    /// As the relay next to the client saw it, else as its DUID says.
+    /// The client's link-layer address, from the relay agent next to the client or else from the DUID.
     pub(crate) fn link_layer(&self) -> Option<LinkLayerAddress> {
         let own = || Duid::new(self.message.client?).ok()?.link_layer();
         self.way.link_layer().or_else(own)
     }
 }
 
-/// A condition that is not given is met.
+/// A missing condition counts as met.
 fn is_met<T>(condition: Option<T>, met: impl FnOnce(T) -> bool) -> bool {
     condition.is_none_or(met)
 }
 
-/// The enterprise number that stands at the beginning, and the rest.
+/// Splits off the enterprise number at the beginning.
 fn split_enterprise(body: &[u8]) -> Option<(u32, &[u8])> {
     let (enterprise, rest) = body.split_first_chunk()?;
     Some((u32::from_be_bytes(*enterprise), rest))
 }
 
-/// Texts, each after its length of two bytes; ends early where they are not well formed.
+/// Texts, each after its length of two bytes. Ends at the first that is malformed.
 struct Texts<'a>(&'a [u8]);
 
 impl<'a> Iterator for Texts<'a> {

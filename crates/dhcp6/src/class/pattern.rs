@@ -1,12 +1,12 @@
-//! Bytes that something is to be, or to begin with.
+//! Patterns for bytes: a value, or the beginning of a value.
 
 use std::str::FromStr;
 
 use crate::opaque::{OpaqueId, OpaqueIdError};
 
-/// Bytes that something is to be, or to begin with.
+/// A pattern for bytes: a value, or the beginning of a value.
 ///
-/// Written like an [`OpaqueId`]; an asterisk at the end lets anything follow.
+/// Written like an [`OpaqueId`]; an asterisk at the end matches any continuation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pattern {
     bytes: OpaqueId,

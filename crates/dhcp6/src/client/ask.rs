@@ -1,4 +1,4 @@
-//! What the client sends, and when: all transitions that are caused by time.
+//! The messages that the client sends, and all transitions that time causes.
 
 use std::net::Ipv6Addr;
 
@@ -8,11 +8,11 @@ use super::{Action, Client, Event, Holdings, How, Offer, Offers, State};
 use crate::leased::{Kind, Leased};
 use crate::{Duid, MessageKind};
 
-/// A setback makes the next try wait for twice as long, up to this power of two seconds.
+/// Each setback doubles the wait before the next try, up to this power of two in seconds.
 const MOST_SETBACKS: u32 = 10;
 
 impl Client {
-    /// Begins with what there is.
+    /// Begins with the leases that it has.
     pub(super) fn begin(&mut self, now: i64) {
         if self.settings.wants.kinds().is_empty() {
             self.begin_inform(now);
@@ -36,7 +36,7 @@ impl Client {
         self.state = State::Soliciting { exchange, offers };
     }
 
-    /// Asks a server for what it offers.
+    /// Requests an offer from its server.
     pub(super) fn begin_request(&mut self, offer: Offer, others: Offers, now: i64) {
         let exchange = self.exchange(MessageKind::Request, exchange::REQUEST, now);
         self.state = State::Requesting {
@@ -46,8 +46,8 @@ impl Client {
         };
     }
 
-    /// Asks whether the leases still fit the link: by Confirm for addresses, and by Rebind for prefixes, which no
-    /// server could judge by the link (section 18.2.12).
+    /// Asks whether the leases still fit the link: by Confirm for addresses, and by Rebind for prefixes, because no
+    /// server could tell that from the link (section 18.2.12).
     fn begin_confirm(&mut self, now: i64) {
         let has_prefix = self
             .holdings
@@ -69,7 +69,7 @@ impl Client {
         self.state = State::Renewing { exchange };
     }
 
-    /// Asks any server to.
+    /// Asks any server to extend the leases.
     pub(super) fn begin_rebind(&mut self, now: i64) {
         let exchange = self.exchange(MessageKind::Rebind, exchange::REBIND, now);
         self.state = State::Rebinding { exchange };
@@ -104,7 +104,7 @@ impl Client {
         Exchange::new(kind, schedule, now, delay, &mut self.chance)
     }
 
-    /// Does what time brings about.
+    /// Acts on everything that is due.
     pub(super) fn act(&mut self, now: i64) -> Vec<Action> {
         self.pass_times(now);
         if let Some(best) = self.chosen(now) {
@@ -124,7 +124,7 @@ impl Client {
         }
     }
 
-    /// T1, T2 and the time to ask for configuration again.
+    /// Handles T1, T2 and the time to ask for configuration again.
     fn pass_times(&mut self, now: i64) {
         let held = self.holdings.as_ref();
         let is_past = |at: fn(&Holdings) -> i64| held.is_some_and(|held| at(held) <= now);
@@ -133,7 +133,7 @@ impl Client {
                 self.setbacks = 0;
                 self.begin_rebind(now);
             }
-            // It has lasted until now: what went before counts no more.
+            // The lease has lasted until now, so earlier setbacks do not count any more.
             State::Bound if is_past(|held| held.renew_at) => {
                 self.setbacks = 0;
                 self.begin_renew(now);
@@ -143,7 +143,7 @@ impl Client {
         }
     }
 
-    /// The best offer, when the first pause is over in which there were any (section 18.2.1).
+    /// The best offer, once the first pause with any offers is over (section 18.2.1).
     fn chosen(&mut self, now: i64) -> Option<Offer> {
         match &mut self.state {
             State::Soliciting { exchange, offers } if exchange.is_sent() && exchange.due() <= now => offers.take_best(),
@@ -151,7 +151,7 @@ impl Client {
         }
     }
 
-    /// The message of the state.
+    /// The message of the present state.
     fn say(&self, elapsed: u16) -> Vec<u8> {
         let Some(exchange) = self.state.exchange() else {
             return Vec::new();
@@ -180,7 +180,7 @@ impl Client {
         .encode()
     }
 
-    /// Goes on after the last retransmission was not answered.
+    /// Continues after the last retransmission got no answer.
     fn give_up(&mut self, now: i64) -> Vec<Action> {
         let unanswered = self
             .state

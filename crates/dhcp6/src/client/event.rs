@@ -11,97 +11,97 @@ use crate::{DomainName, Duid, Leased, MessageKind};
 pub enum Action {
     /// Send this to all servers: ff02::1:2, port 547, from port 546.
     Send(Vec<u8>),
-    /// Have this until it ends, or for longer if it is there already.
+    /// Add this lease, or extend it if it is already there.
     Assign(Lease),
-    /// Have this no longer.
+    /// Remove this address or prefix.
     Withdraw(Leased),
     /// Report an event.
     Tell(Event),
 }
 
-/// What happened.
+/// An event of the client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// A server offers a lease.
     Offered {
         /// The server.
         server: Duid,
-        /// How it wants to be preferred.
+        /// The server's preference.
         preference: u8,
     },
-    /// There is a lease, or it goes on.
+    /// There is a new or extended lease.
     Bound(Bound),
-    /// Something is leased no longer.
+    /// A lease is lost.
     Lost {
-        /// What.
+        /// The address or prefix.
         leased: Leased,
-        /// Why.
+        /// The cause.
         cause: Loss,
     },
-    /// A server refuses something.
+    /// A server refuses a request.
     Refused {
         /// The server.
         server: Duid,
-        /// What it says.
+        /// The server's status.
         status: ServerStatus,
     },
-    /// Nobody answered as often as was asked.
+    /// No server has answered this message, and it will not be retransmitted.
     Unanswered(MessageKind),
-    /// There is configuration without a lease.
+    /// A server sent configuration without a lease.
     Informed {
         /// The server.
         server: Duid,
         /// The configuration.
         configuration: Configuration,
-        /// When it is asked for again: milliseconds since 1970; [`i64::MAX`] is never.
+        /// When the client asks again, in milliseconds since 1970; [`i64::MAX`] means never.
         until: i64,
     },
-    /// All has been given back.
+    /// All leases were released.
     Released,
 }
 
-/// A lease as it is now.
+/// A present lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bound {
-    /// How it came.
+    /// How the lease came about.
     pub how: How,
     /// The server that granted it.
     pub server: Duid,
-    /// What is leased.
+    /// The leased addresses and prefixes.
     pub leases: Vec<Lease>,
-    /// When it is renewed: milliseconds since 1970; [`i64::MAX`] is never.
+    /// When it is renewed (T1), in milliseconds since 1970; [`i64::MAX`] means never.
     pub renew_at: i64,
-    /// When any server is asked to extend it, likewise.
+    /// When any server is asked to extend it (T2), in the same unit.
     pub rebind_at: i64,
-    /// The configuration from the server besides leases.
+    /// The server's configuration besides leases.
     pub configuration: Configuration,
 }
 
-/// How a lease came.
+/// How a lease came about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum How {
     /// It is new.
     Granted,
     /// Its server extended it.
     Renewed,
-    /// Some server extended it.
+    /// Another server extended it.
     Rebound,
-    /// It still fits the link, as far as anyone said.
+    /// It still fits the link, as far as servers answered.
     Confirmed,
 }
 
-/// Why something is leased no longer.
+/// The cause of a loss.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Loss {
-    /// Its valid lifetime is over.
+    /// The valid lifetime is over.
     Expired,
     /// The server ended it.
     Ended,
     /// It does not fit the link.
     NotOnLink,
-    /// Someone else uses it.
+    /// Another machine uses it.
     Declined,
-    /// It was given back.
+    /// It was released.
     Released,
 }
 
@@ -114,12 +114,12 @@ pub struct Configuration {
     pub domain_search: Vec<DomainName>,
 }
 
-/// A status code, and the server's words (RFC 9915, section 21.13).
+/// A status code with the server's text (RFC 9915, section 21.13).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerStatus {
     /// The code.
     pub code: u16,
-    /// The words; printable, and not too many.
+    /// The text, printable and of limited length.
     pub words: String,
 }
 

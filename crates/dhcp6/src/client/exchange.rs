@@ -11,29 +11,29 @@ use std::time::Duration;
 use super::chance::Chance;
 use crate::MessageKind;
 
-/// How a message is sent again (section 7.6).
+/// The schedule of retransmissions (section 7.6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Schedule {
-    /// IRT: the first pause, in milliseconds as all of these.
+    /// IRT: the first pause. All of these are in milliseconds.
     first: i64,
     /// MRT: the longest pause.
     longest: i64,
-    /// MRC: how often it is sent.
+    /// MRC: the number of transmissions.
     count: Option<u32>,
-    /// MRD: how long it is sent.
+    /// MRD: the duration of transmissions.
     span: Option<i64>,
 }
 
 const SECOND: i64 = 1000;
 
 pub(super) const REQUEST: Schedule = Schedule::new(SECOND, 30 * SECOND).times(10);
-/// Also of a Rebind that takes the place of a Confirm (section 18.2.12).
+/// Also for a Rebind that replaces a Confirm (section 18.2.12).
 pub(super) const CONFIRM: Schedule = Schedule::new(SECOND, 4 * SECOND).for_span(10 * SECOND);
 pub(super) const RENEW: Schedule = Schedule::new(10 * SECOND, 600 * SECOND);
 pub(super) const REBIND: Schedule = Schedule::new(10 * SECOND, 600 * SECOND);
 pub(super) const RELEASE: Schedule = Schedule::new(SECOND, i64::MAX).times(4);
 pub(super) const DECLINE: Schedule = Schedule::new(SECOND, i64::MAX).times(4);
-/// SOL_MAX_DELAY, CNF_MAX_DELAY and INF_MAX_DELAY: how long the first of a message is held back at most.
+/// SOL_MAX_DELAY, CNF_MAX_DELAY and INF_MAX_DELAY: the largest delay of the first transmission.
 pub(super) const DELAY: i64 = SECOND;
 /// The default of SOL_MAX_RT and INF_MAX_RT, until a server sends others.
 pub(super) const MAX_RT: Duration = Duration::from_secs(3600);
@@ -68,34 +68,34 @@ impl Schedule {
     }
 }
 
-/// A message on its way to an answer.
+/// A message that is sent until it is answered.
 #[derive(Debug, Clone)]
 pub(super) struct Exchange {
     pub(super) kind: MessageKind,
     pub(super) transaction: [u8; 3],
     schedule: Schedule,
-    /// When it was sent first.
+    /// When it was first sent.
     began: Option<i64>,
-    /// The pause after the last.
+    /// The pause after the last transmission.
     pause: i64,
-    /// When the next is due.
+    /// When the next transmission is due.
     due: i64,
     sent: u32,
 }
 
-/// What the exchange needs now.
+/// The next step of the exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Turn {
     /// Nothing yet.
     Wait,
     /// Send it, with this many hundredths of a second in its elapsed time (section 21.9).
     Send(u16),
-    /// It has been sent as often, or as long, as it is to be.
+    /// Give up: it was sent as often or as long as allowed.
     GiveUp,
 }
 
 impl Exchange {
-    /// Begins after a delay in milliseconds.
+    /// Begins an exchange after a delay in milliseconds.
     pub(super) fn new(kind: MessageKind, schedule: Schedule, now: i64, delay: i64, chance: &mut Chance) -> Self {
         Self {
             kind,
@@ -108,7 +108,7 @@ impl Exchange {
         }
     }
 
-    /// When there is something to do next.
+    /// When the next step is due.
     pub(super) fn due(&self) -> i64 {
         self.due
     }
@@ -123,12 +123,12 @@ impl Exchange {
         self.sent > 1
     }
 
-    /// No pause from now on is longer than this.
+    /// Limits all further pauses.
     pub(super) fn limit_pauses(&mut self, longest: Duration) {
         self.schedule.longest = until_answered(longest).longest;
     }
 
-    /// What is due now. A message that is returned for sending counts as sent.
+    /// The step that is due now. A message that is returned for sending counts as sent.
     pub(super) fn take_turn(&mut self, now: i64, chance: &mut Chance) -> Turn {
         if now < self.due {
             return Turn::Wait;

@@ -7,7 +7,7 @@ use super::{Action, Bound, Client, Event, Holdings, How, Ignored, Loss, Offer, S
 use crate::lifetime::until;
 use crate::{Duid, MessageKind};
 
-/// Status codes that decide what is done (RFC 9915, section 21.13).
+/// Status codes that cause a reaction (RFC 9915, section 21.13).
 const UNSPEC_FAIL: u16 = 1;
 const NO_BINDING: u16 = 3;
 const NOT_ON_LINK: u16 = 4;
@@ -16,11 +16,12 @@ const NOT_ON_LINK: u16 = 4;
 const REFRESH: u32 = 86_400;
 const LEAST_REFRESH: u32 = 600;
 
-/// How long after a Reconfigure the next is not heeded, in milliseconds: no server makes a client chatter.
+/// How long after a Reconfigure further ones are ignored, in milliseconds, so that no server can cause a flood of
+/// messages.
 const HEEDLESS: i64 = 1000;
 
 impl Client {
-    /// Judges a datagram (section 16), and does what it brings about.
+    /// Validates a datagram (section 16), and reacts to it.
     pub(super) fn hear(&mut self, datagram: &[u8], now: i64) -> Result<Vec<Action>, Ignored> {
         let message = ServerMessage::read(datagram)?;
         if message.kind == MessageType::Reconfigure {
@@ -41,7 +42,7 @@ impl Client {
         self.note_max_rt(&message);
         match (message.kind, asked) {
             (MessageType::Advertise, MessageKind::Solicit) => self.hear_advertise(&message, now),
-            // A lease without being asked for it at once is none (section 18.2.1).
+            // A lease by rapid commit counts only if the client asked for that (section 18.2.1).
             (MessageType::Reply, MessageKind::Solicit) if !(self.settings.rapid_commit && message.rapid_commit) => {
                 Err(Ignored::NotAwaited(message.kind.into()))
             }
@@ -65,7 +66,7 @@ impl Client {
         }
     }
 
-    /// Also of an Advertise that offers nothing (section 18.2.9).
+    /// This applies even to an Advertise that offers nothing (section 18.2.9).
     fn note_max_rt(&mut self, message: &ServerMessage<'_>) {
         self.solicit_max_rt = message.solicit_max_rt.unwrap_or(self.solicit_max_rt);
         self.information_max_rt = message.information_max_rt.unwrap_or(self.information_max_rt);
@@ -112,7 +113,7 @@ impl Client {
         let own = self.own(&message.associations);
         match &mut self.state {
             State::Soliciting { .. } => actions.extend(self.bind(How::Granted, message, &own, now)),
-            // Asked again later, as if there had been no answer (section 18.2.10).
+            // The client asks again later, as if there had been no answer (section 18.2.10).
             State::Requesting { .. } | State::Renewing { .. } | State::Rebinding { .. }
                 if message.status.as_ref().is_some_and(|status| status.code == UNSPEC_FAIL) => {}
             State::Requesting { others, .. } => {
@@ -141,7 +142,7 @@ impl Client {
         actions
     }
 
-    /// The associations that are the client's.
+    /// The client's own associations.
     fn own(&self, associations: &[Granted]) -> Vec<Granted> {
         let kinds = self.settings.wants.kinds();
         let own = associations.iter().filter(|granted| granted.iaid == self.settings.iaid);
@@ -189,7 +190,7 @@ impl Client {
         lost.collect()
     }
 
-    /// The answer to Renew and Rebind (section 18.2.10.1).
+    /// Handles the answer to a Renew or Rebind (section 18.2.10.1).
     fn hear_extension(&mut self, how: How, message: &ServerMessage<'_>, own: &[Granted], now: i64) -> Vec<Action> {
         let knows_nothing = own.iter().any(|granted| {
             granted.leases.is_empty() && granted.status.as_ref().is_some_and(|status| status.code == NO_BINDING)
@@ -204,13 +205,13 @@ impl Client {
             return Vec::new();
         }
         if own.iter().all(|granted| granted.leases.is_empty()) {
-            // As if there had been no answer: others may be asked, or the same again, at the next turn.
+            // As if there had been no answer: the next transmission asks the same or other servers.
             return Vec::new();
         }
         self.bind(how, message, own, now)
     }
 
-    /// Takes in what a server granted, extended or ended.
+    /// Adopts the leases that a server granted, extended or ended.
     fn bind(&mut self, how: How, message: &ServerMessage<'_>, own: &[Granted], now: i64) -> Vec<Action> {
         let mut held = self
             .holdings
@@ -236,7 +237,7 @@ impl Client {
         actions
     }
 
-    /// Goes on with what there is.
+    /// Continues with the present leases.
     pub(super) fn resume(&mut self, how: How) -> Vec<Action> {
         self.state = State::Bound;
         let Some(held) = &self.holdings else {

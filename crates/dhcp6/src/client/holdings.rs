@@ -8,44 +8,44 @@ use crate::lifetime::until;
 use crate::rkap::ReconfigureKey;
 use crate::{Duid, Iaid};
 
-/// The least pause before a lease is renewed, whatever a server says.
+/// The shortest pause before a lease is renewed, whatever a server sends.
 const LEAST_PAUSE: i64 = 1000;
-/// Addresses and prefixes that are held at most, whatever servers grant.
+/// The largest number of addresses and prefixes, whatever servers grant.
 const MOST: usize = 16;
 /// A time that does not end, in seconds.
 const INFINITY: u32 = u32::MAX;
 
-/// An address or prefix that a client has leased. Times are milliseconds since 1970; [`i64::MAX`] is never.
+/// An address or prefix that a client has leased. Times are milliseconds since 1970; [`i64::MAX`] means never.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
-    /// What.
+    /// The address or prefix.
     pub leased: Leased,
-    /// When it stops being preferred.
+    /// When the preferred lifetime ends.
     pub preferred_until: i64,
-    /// When it ends.
+    /// When the valid lifetime ends.
     pub valid_until: i64,
 }
 
-/// All that a client has leased, and who granted it: what is to be remembered over a restart.
+/// All leases of a client, with their server. They are to be remembered over a restart.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holdings {
     /// The server that granted or extended it last.
     pub server: Duid,
     /// The identity association that it is in.
     pub iaid: Iaid,
-    /// What is leased.
+    /// The leased addresses and prefixes.
     pub leases: Vec<Lease>,
-    /// T1: when the server is asked to extend it, in milliseconds since 1970.
+    /// T1: when the server is asked to extend them, in milliseconds since 1970.
     pub renew_at: i64,
-    /// T2: when any server is.
+    /// T2: when any server is asked to extend them.
     pub rebind_at: i64,
-    /// The key by which the server may make the client ask again.
+    /// The key with which the server signs Reconfigures.
     #[serde(default)]
     pub reconfigure_key: Option<ReconfigureKey>,
 }
 
 impl Holdings {
-    /// None yet, from this server.
+    /// No leases yet from this server.
     pub(super) fn new(server: Duid, iaid: Iaid) -> Self {
         Self {
             server,
@@ -57,7 +57,7 @@ impl Holdings {
         }
     }
 
-    /// What is leased of a kind.
+    /// The leased addresses or prefixes.
     pub(super) fn of(&self, kind: Kind) -> Vec<Leased> {
         let all = self.leases.iter().map(|lease| lease.leased);
         all.filter(|leased| leased.kind() == kind).collect()
@@ -80,24 +80,25 @@ impl Holdings {
         ended
     }
 
-    /// Takes out what has ended by itself.
+    /// Removes expired leases, and returns them.
     pub(super) fn take_expired(&mut self, now: i64) -> Vec<Leased> {
         let expired = self.leases.extract_if(.., |lease| lease.valid_until <= now);
         expired.map(|lease| lease.leased).collect()
     }
 
-    /// Takes one out.
+    /// Removes a lease.
     pub(super) fn remove(&mut self, leased: Leased) {
         self.leases.retain(|lease| lease.leased != leased);
     }
 
-    /// When the first of them ends.
+    /// When the first lease ends.
     pub(super) fn first_end(&self) -> Option<i64> {
         self.leases.iter().map(|lease| lease.valid_until).min()
     }
 
-    /// Plans when to ask again: as the server says for whichever association is first, else by the shortest preferred
-    /// lifetime (sections 14.2 and 21.4).
+    /// Plans T1 and T2: by the association with the earliest times, or else from the shortest preferred lifetime
+    /// (sections
+    /// 14.2 and 21.4).
     fn plan(&mut self, granted: &[Granted], now: i64) {
         let living = || {
             granted

@@ -1,4 +1,4 @@
-//! The typed view of a server's message: what is read is checked, and the rest is passed over.
+//! The typed view of a server's message. What is read is validated; the rest is ignored.
 
 use std::net::Ipv6Addr;
 use std::time::Duration;
@@ -14,47 +14,47 @@ use crate::leased::{Kind, Leased};
 use crate::rkap::{Authentication, ReconfigureKey};
 use crate::{DomainName, Duid, Iaid};
 
-/// Bytes before the body of an option.
+/// The number of bytes before the body of an option.
 const OPTION_HEAD: usize = 4;
 /// The number of leases that are read of one association.
 const LEASES: usize = 16;
 /// The number of name servers and domains that are read.
 const CONFIGURED: usize = 16;
-/// Characters of a server's words that are shown.
+/// The largest number of characters of a server's text.
 const WORDS: usize = 200;
 /// Bounds of SOL_MAX_RT and INF_MAX_RT in seconds (RFC 9915, sections 21.24 and 21.25).
 const MAX_RT: std::ops::RangeInclusive<u32> = 60..=86_400;
 
-/// Why a datagram is passed over.
+/// The reason why a datagram is ignored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Ignored {
-    /// It is not well formed, or not bounded.
+    /// It is malformed, or exceeds a limit.
     #[error("malformed: {0}")]
     Malformed(Fault),
-    /// It is none that is awaited now.
+    /// It is not a message that is awaited now.
     #[error("message type {0} is not awaited")]
     NotAwaited(u8),
     /// It answers another message.
     #[error("it answers another message")]
     OtherTransaction,
-    /// It is for another client, or does not say for whom.
+    /// It is for another client, or does not name its client.
     #[error("it is for another client")]
     OtherClient,
-    /// It does not say whose it is.
+    /// It does not name its server, or names another one.
     #[error("it is from no server, or from another than was asked")]
     OtherServer,
-    /// A Reconfigure that is not signed as it must be, or that comes again.
+    /// A Reconfigure that is not correctly signed, or that is a replay.
     #[error("it is not signed, or comes again")]
     NotSigned,
-    /// A Reconfigure that asks for what there is no use for now.
+    /// A Reconfigure that asks for something that is not possible now.
     #[error("it asks for what is being done, or cannot be")]
     NotNow,
-    /// An Advertise of nothing that was asked for.
+    /// An Advertise without anything that the client asked for.
     #[error("the server offers nothing")]
     NothingOffered,
 }
 
-/// A server's message. What is in none of the fields is of no use to a client.
+/// A server's message. It has only fields that a client needs.
 #[derive(Debug, Clone)]
 pub(super) struct ServerMessage<'a> {
     pub(super) kind: MessageType,
@@ -69,13 +69,13 @@ pub(super) struct ServerMessage<'a> {
     pub(super) solicit_max_rt: Option<Duration>,
     pub(super) information_max_rt: Option<Duration>,
     pub(super) information_refresh: Option<u32>,
-    /// A key for Reconfigure messages.
+    /// A key for Reconfigures.
     pub(super) reconfigure_key: Option<ReconfigureKey>,
-    /// What a Reconfigure asks for, and where in the datagram its signature is.
+    /// The message that a Reconfigure asks for, and the position of its signature in the datagram.
     pub(super) reconfigure: Option<(MessageType, usize)>,
 }
 
-/// An identity association as a server grants it. Times are seconds.
+/// An identity association as a server grants it. Times are in seconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Granted {
     pub(super) kind: Kind,
@@ -86,22 +86,22 @@ pub(super) struct Granted {
     pub(super) status: Option<ServerStatus>,
 }
 
-/// An address or prefix in it.
+/// An address or prefix of the association.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct GrantedLease {
     pub(super) leased: Leased,
     pub(super) preferred: u32,
-    /// Zero says that it has ended.
+    /// Zero means that it has ended.
     pub(super) valid: u32,
 }
 
 impl<'a> ServerMessage<'a> {
-    /// Reads a datagram. A Reconfigure, which is signed, must be well formed as a whole; of other messages only what is
-    /// read.
+    /// Parses a datagram. A Reconfigure, which is signed, must be well-formed as a whole; of other messages only what
+    /// is read.
     ///
     /// # Errors
     ///
-    /// When it is malformed, or no server's.
+    /// When it is malformed, or not a server's.
     pub(super) fn read(datagram: &'a [u8]) -> Result<Self, Ignored> {
         let read = Lenient::split(datagram).map_err(Ignored::Malformed)?;
         let kind = MessageType::from(read.kind);
@@ -152,7 +152,7 @@ impl<'a> ServerMessage<'a> {
         self.statuses().any(|status| status.code == code)
     }
 
-    /// What it refuses, and why.
+    /// The statuses by which the server refuses something.
     pub(super) fn refusals(&self) -> impl Iterator<Item = &ServerStatus> {
         self.statuses().filter(|status| status.code != 0)
     }
@@ -164,7 +164,7 @@ impl<'a> ServerMessage<'a> {
 }
 
 impl Granted {
-    /// An association that makes sense (sections 21.4 and 21.21).
+    /// Parses an association; `None` if it makes no sense (sections 21.4 and 21.21).
     fn read(code: u16, body: &[u8]) -> Option<Self> {
         let kind = match OptionCode::from(code) {
             OptionCode::IANA => Kind::Address,
@@ -189,7 +189,7 @@ impl Granted {
 }
 
 impl GrantedLease {
-    /// An address or prefix that makes sense (sections 21.6 and 21.22).
+    /// Parses an address or prefix; `None` if it makes no sense (sections 21.6 and 21.22).
     fn read(kind: Kind, code: u16, body: &[u8]) -> Option<Self> {
         let lease = match (kind, OptionCode::from(code)) {
             (Kind::Address, OptionCode::IAAddr) => {
@@ -214,7 +214,7 @@ impl GrantedLease {
     }
 }
 
-/// Whether a host can have it at all.
+/// Whether a host can use it.
 fn is_usable(leased: Leased) -> bool {
     let first = leased.first();
     let reaches_all = leased.prefix().is_some_and(|prefix| prefix.prefix_len() < 3);
@@ -225,11 +225,11 @@ fn is_usable(leased: Leased) -> bool {
         || reaches_all)
 }
 
-/// What a Reconfigure asks for, and where in the datagram the body of its authentication option begins.
+/// The message that a Reconfigure asks for, and the position of its authentication option's body in the datagram.
 ///
 /// # Errors
 ///
-/// When the message is malformed anywhere: nothing of it is passed over, since the signature is over all of it.
+/// When any part of the message is malformed. No part is ignored, because the signature covers all of it.
 fn read_reconfigure(datagram: &[u8]) -> Result<Option<(MessageType, usize)>, Ignored> {
     let frame = Frame::walk(datagram).map_err(Ignored::Malformed)?;
     let (message, authentication) = (u16::from(OptionCode::ReconfMsg), u16::from(OptionCode::Authentication));
@@ -245,7 +245,7 @@ fn read_reconfigure(datagram: &[u8]) -> Result<Option<(MessageType, usize)>, Ign
     Ok(None)
 }
 
-/// The associations of a message that make sense; of those with one type and IAID the first.
+/// The valid associations of a message. If several have one type and IAID, the first counts.
 fn associations(read: &Lenient<'_>) -> Vec<Granted> {
     let mut associations: Vec<Granted> = Vec::new();
     for granted in read.options().filter_map(|(code, body)| Granted::read(code, body)) {
@@ -274,13 +274,13 @@ fn configuration(read: &Lenient<'_>) -> Configuration {
     told
 }
 
-/// Four bytes of a body as a number; zero where the body has not so many.
+/// Four bytes of a body as a number; zero if the body is too short.
 fn number(body: &[u8], at: usize) -> u32 {
     let bytes = body.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
     u32::from_be_bytes(bytes.unwrap_or_default())
 }
 
-/// An option that is too short for its code has not come here.
+/// The option is long enough for its code, which was checked before.
 fn read_status(body: &[u8]) -> ServerStatus {
     let (code, words) = body.split_first_chunk::<2>().unwrap_or((&[0, 0], &[]));
     let words = String::from_utf8_lossy(words);

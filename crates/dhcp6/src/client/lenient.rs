@@ -5,9 +5,9 @@
 //! where it is read:
 //!
 //! - The options end before the first one that reaches past the end, and before a tail of fewer than four bytes.
-//! - An option that has a length which its code does not allow is as good as absent.
-//! - Of an option that may come once and comes again, the first counts. The client and the server identifier, which say
-//!   whose message it is, must then be the same; RFC 9915, section 16 has the message discarded otherwise.
+//! - An option with a length that its code does not allow counts as missing.
+//! - If an option that may occur once is repeated, the first counts. The client and the server identifier, which say
+//!   whose message it is, must then be equal; otherwise RFC 9915, section 16 requires that the message is discarded.
 //!
 //! A Reconfigure is different: it is signed as a whole, and walked as strictly as a client's message.
 
@@ -48,7 +48,7 @@ impl<'a> Lenient<'a> {
         })
     }
 
-    /// All options that have a length which their code allows.
+    /// All options with a length that their code allows.
     pub(super) fn options(&self) -> impl Iterator<Item = (u16, &'a [u8])> + use<'a> {
         sound(self.options)
     }
@@ -66,11 +66,11 @@ impl<'a> Lenient<'a> {
         self.all(wanted).next()
     }
 
-    /// The body of an option that says whose the message is.
+    /// The body of an option that identifies the client or server of the message.
     ///
     /// # Errors
     ///
-    /// When the option comes again and says something else.
+    /// When the option is repeated with another value.
     pub(super) fn identity(&self, wanted: OptionCode) -> Result<Option<&'a [u8]>, Fault> {
         let first = self.first(wanted);
         match self.all(wanted).all(|body| Some(body) == first) {
@@ -80,7 +80,7 @@ impl<'a> Lenient<'a> {
     }
 }
 
-/// The options side by side that have a length which their code allows; no more of them than a message may have.
+/// The options with a length that their code allows, up to the limit for a message.
 pub(super) fn sound(options: Options<'_>) -> impl Iterator<Item = (u16, &[u8])> {
     options
         .take(MAX_OPTIONS)
@@ -139,7 +139,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever stands behind the options takes nothing from those before it.
+        /// Bytes after the options do not change the options before them.
         #[test]
         fn a_tail_changes_nothing(tail in prop::collection::vec(any::<u8>(), 0..4)) {
             let good = [option(1, &[0, 3, 1]), option(23, &[0; 32])].concat();

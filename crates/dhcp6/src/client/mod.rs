@@ -1,4 +1,5 @@
-//! The DHCPv6 client (RFC 9915, section 18.2): a state machine without I/O, without a clock, and with chance from a key.
+//! The DHCPv6 client (RFC 9915, section 18.2): a state machine without I/O, without a clock, and with chance from a
+//! key.
 //!
 //! ```text
 //!   begin ──▶ Soliciting ──offer──▶ Requesting ──Reply──▶ Bound ──T1──▶ Renewing ──T2──▶ Rebinding
@@ -12,12 +13,12 @@
 //!    └ no leases wanted ──▶ Informing ──Reply──▶ Informed ──refresh──▶ Informing
 //! ```
 //!
-//! The caller's loop: do the [`Action`]s in order; sleep until [`Client::next`] and call [`Client::wake`]; give each
-//! datagram to [`Client::take`]. What has expired is withdrawn in every state.
+//! The caller's loop: carry out the [`Action`]s in order; sleep until [`Client::next`] and call [`Client::wake`]; pass
+//! each datagram to [`Client::take`]. Expired leases are withdrawn in every state.
 //!
-//! Invariants: no bytes make it panic; what it keeps is bounded, whatever servers send; no server can make it send more
-//! than a few messages a second: a lease is kept for a second at least, and each try that came to nothing doubles the
-//! wait before the next (section 14.1).
+//! Invariants: no bytes make it panic; its memory is limited, whatever servers send; no server can make it send more
+//! than a few messages a second, because a lease is kept for at least a second, and each failed try doubles the wait
+//! before the next (section 14.1).
 
 mod ask;
 mod chance;
@@ -54,13 +55,13 @@ pub struct Client {
     configuration: Configuration,
     solicit_max_rt: Duration,
     information_max_rt: Duration,
-    /// How often in a row there was no lease: each makes the next try wait for longer.
+    /// The number of failed tries in a row. Each makes the next wait longer.
     setbacks: u32,
-    /// Before this time no server makes it ask again: milliseconds since 1970.
+    /// Until this time Reconfigures are ignored: milliseconds since 1970.
     heedless_until: i64,
 }
 
-/// Where it stands. What is in `Exchange` is sent until it is answered.
+/// The state of the client. The message in `Exchange` is sent until it is answered.
 #[derive(Debug, Clone)]
 enum State {
     Soliciting {
@@ -101,10 +102,10 @@ enum State {
 }
 
 impl Client {
-    /// A client that begins now, with what it remembers of an earlier life.
+    /// A client that begins now, with the leases that it remembers from an earlier run.
     ///
-    /// The key is random: from it come transaction ids and pauses. Times are milliseconds since 1970, of a clock that
-    /// does not jump.
+    /// The key must be random: transaction ids and pauses are derived from it. Times are milliseconds since 1970, of a
+    /// clock that does not jump.
     pub fn new(settings: ClientSettings, key: [u8; 16], remembered: Option<Holdings>, now: i64) -> Self {
         let mut client = Self {
             settings,
@@ -122,7 +123,7 @@ impl Client {
         client
     }
 
-    /// When [`wake`](Self::wake) is to be called next, in milliseconds since 1970; nothing when never.
+    /// When [`wake`](Self::wake) must be called next, in milliseconds since 1970; `None` for never.
     pub fn next(&self) -> Option<i64> {
         let end = self.holdings.as_ref().and_then(Holdings::first_end);
         let due = match &self.state {
@@ -138,24 +139,24 @@ impl Client {
         next.filter(|next| *next < i64::MAX)
     }
 
-    /// Whether it has ended: all is given back.
+    /// Whether it has ended and all leases are released.
     pub fn is_done(&self) -> bool {
         matches!(self.state, State::Done)
     }
 
-    /// Its leases, to be kept over a restart.
+    /// Its leases, to be stored over a restart.
     pub fn holdings(&self) -> Option<&Holdings> {
         self.holdings.as_ref()
     }
 
-    /// Begins anew with what it has: the link went away and is there again, or is another (section 18.2.12).
+    /// Begins again with its leases, because the link was down or may be another one (section 18.2.12).
     pub fn reattach(&mut self, now: i64) {
         if !matches!(self.state, State::Releasing { .. } | State::Done) {
             self.begin(now);
         }
     }
 
-    /// Someone else uses an address: it is refused (section 18.2.8).
+    /// Declines an address, because another machine uses it (section 18.2.8).
     pub fn decline(&mut self, address: Ipv6Addr, now: i64) -> Vec<Action> {
         let leased = Leased::Address(address);
         let Some(held) = self
@@ -179,7 +180,7 @@ impl Client {
         ]
     }
 
-    /// Gives all back, and ends (section 18.2.7). The addresses are withdrawn before that is said.
+    /// Releases all leases, and ends (section 18.2.7). The addresses are withdrawn before the Release is sent.
     pub fn release(&mut self, now: i64) -> Vec<Action> {
         if matches!(self.state, State::Releasing { .. } | State::Done) {
             return Vec::new();
@@ -194,18 +195,18 @@ impl Client {
         withdraw.collect()
     }
 
-    /// Does what is due at a time.
+    /// Acts on everything that is due at this time.
     pub fn wake(&mut self, now: i64) -> Vec<Action> {
         let mut actions = self.expire(now);
         actions.extend(self.act(now));
         actions
     }
 
-    /// Takes a datagram that came to the client's port.
+    /// Handles a datagram that arrived on the client's port.
     ///
     /// # Errors
     ///
-    /// Why it is passed over.
+    /// The reason, if it is ignored.
     pub fn take(&mut self, datagram: &[u8], now: i64) -> Result<Vec<Action>, Ignored> {
         let mut actions = self.expire(now);
         match self.hear(datagram, now) {
@@ -239,7 +240,7 @@ impl Client {
             .collect()
     }
 
-    /// Forgets who granted nothing.
+    /// Forgets a server that granted nothing.
     fn forget_nothing(&mut self) {
         self.holdings = self.holdings.take().filter(|held| !held.leases.is_empty());
     }
@@ -260,7 +261,7 @@ fn lose(leased: Leased, cause: Loss) -> [Action; 2] {
 }
 
 impl State {
-    /// What is sent until it is answered.
+    /// The message that is sent until it is answered.
     fn exchange(&self) -> Option<&Exchange> {
         match self {
             Self::Soliciting { exchange, .. }

@@ -1,16 +1,16 @@
-//! The offers of servers, and which is taken (RFC 9915, section 18.2.9).
+//! The offers of servers, and the choice between them (RFC 9915, section 18.2.9).
 
 use super::inbound::ServerMessage;
 use super::settings::ClientSettings;
 use crate::Duid;
 use crate::leased::{Kind, Leased};
 
-/// Offers that are kept at a time.
+/// The largest number of offers that are kept.
 const OFFERS: usize = 16;
-/// The preference that ends the wait for others.
+/// The preference with which an offer is taken at once.
 const AT_ONCE: u8 = 255;
 
-/// What one server offers.
+/// The offer of one server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Offer {
     pub(super) server: Duid,
@@ -46,7 +46,7 @@ impl Offer {
         self.preference == AT_ONCE
     }
 
-    /// What it offers of a kind.
+    /// The offered addresses or prefixes.
     pub(super) fn of(&self, kind: Kind) -> Vec<Leased> {
         self.leased
             .iter()
@@ -64,18 +64,18 @@ impl Offer {
 }
 
 impl Offers {
-    /// Notes an offer; the last word of a server counts.
+    /// Adds an offer. A later offer of a server replaces its earlier one.
     pub(super) fn note(&mut self, offer: Offer) {
         self.0.retain(|known| known.server != offer.server);
         if self.0.len() == OFFERS {
             self.0.remove(0);
         }
-        // Behind those that are as good: what came first is best among equals.
+        // After equally good ones: among equals, the first is best.
         let at = self.0.partition_point(|known| known.rank() < offer.rank());
         self.0.insert(at, offer);
     }
 
-    /// Takes the best one.
+    /// Takes the best offer.
     pub(super) fn take_best(&mut self) -> Option<Offer> {
         self.0.pop()
     }

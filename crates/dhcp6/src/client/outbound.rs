@@ -1,4 +1,4 @@
-//! A client's message in the making.
+//! Builds a client's message.
 
 use dhcproto::Encodable;
 use dhcproto::v6::{DhcpOption, IANA, IAPD, Message, MessageType, ORO, OptionCode, UnknownOption};
@@ -12,7 +12,7 @@ use crate::{Duid, MessageKind, reply};
 /// Asks the server to keep the name's records (RFC 4704, section 4.1).
 const FQDN_BY_SERVER: u8 = 1;
 
-/// A message in the making. Options are put in by code in the end (dhcproto sorts them).
+/// A message that is being built. Options are ordered by code at the end (dhcproto sorts them).
 #[derive(Debug)]
 pub(super) struct Outbound<'a> {
     settings: &'a ClientSettings,
@@ -31,7 +31,7 @@ impl<'a> Outbound<'a> {
         outbound
     }
 
-    /// For one server alone.
+    /// Addresses the message to one server.
     pub(super) fn addressed_to(mut self, server: Option<&Duid>) -> Self {
         if let Some(server) = server {
             self.put(DhcpOption::ServerId(server.as_bytes().to_vec()));
@@ -58,7 +58,7 @@ impl<'a> Outbound<'a> {
         self
     }
 
-    /// Lets the server grant the lease at once, where that is wanted.
+    /// Adds Rapid Commit, if it is enabled.
     pub(super) fn commit_rapidly(mut self) -> Self {
         if self.settings.rapid_commit {
             self.put(DhcpOption::RapidCommit);
@@ -66,10 +66,10 @@ impl<'a> Outbound<'a> {
         self
     }
 
-    /// An identity association, with what the client has or would like.
+    /// Adds an identity association, with the addresses or prefixes that the client has or would like.
     pub(super) fn associate(mut self, kind: Kind, leased: &[Leased]) -> Self {
         let (id, t1, t2) = (self.settings.iaid.0, 0, 0);
-        // Without a wish for one prefix there may be one for a length (RFC 8168, section 3.1).
+        // Instead of a prefix, the client may hint at a length (RFC 8168, section 3.1).
         let hint = self.settings.wants.length().filter(|_| leased.is_empty());
         let hint = hint.and_then(|length| Ipv6Net::new(std::net::Ipv6Addr::UNSPECIFIED, length).ok());
         let hint = hint.filter(|_| kind == Kind::Prefix).map(Leased::from);
@@ -82,7 +82,7 @@ impl<'a> Outbound<'a> {
         self
     }
 
-    /// All identity associations that are wanted, with what there is of each.
+    /// Adds all identity associations that the client wants, with the leases of each.
     pub(super) fn associate_all(self, of: impl Fn(Kind) -> Vec<Leased>) -> Self {
         let kinds = self.settings.wants.kinds();
         kinds
@@ -90,7 +90,7 @@ impl<'a> Outbound<'a> {
             .fold(self, |message, kind| message.associate(*kind, &of(*kind)))
     }
 
-    /// Those identity associations of which there is something.
+    /// Adds the identity associations that have leases.
     pub(super) fn associate_some(self, of: impl Fn(Kind) -> Vec<Leased>) -> Self {
         let kinds = self.settings.wants.kinds().iter();
         let some = kinds
@@ -99,7 +99,7 @@ impl<'a> Outbound<'a> {
         some.fold(self, |message, (kind, leased)| message.associate(kind, &leased))
     }
 
-    /// The bytes to send. What a client says is bounded, so that they are never too many.
+    /// The bytes to send. A client's message is limited, so that they always fit.
     pub(super) fn encode(&self) -> Vec<u8> {
         self.message.to_vec().unwrap_or_default()
     }

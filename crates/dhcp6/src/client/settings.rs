@@ -1,16 +1,16 @@
-//! What a client wants.
+//! The settings of a client.
 
 use crate::leased::Kind;
 use crate::{DomainName, Duid, Iaid};
 
-/// Who a client is, and what it wants.
+/// The identity of a client, and what it asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientSettings {
     /// Its DUID, which it must keep.
     pub duid: Duid,
-    /// Its identity association of addresses, and that of prefixes; they are numbered apart.
+    /// The IAID of its associations. Those of addresses and of prefixes have separate numbers.
     pub iaid: Iaid,
-    /// What it leases.
+    /// The leases that it asks for.
     pub wants: Wants,
     /// Whether a server may grant the lease at once (RFC 9915, section 18.2.1).
     pub rapid_commit: bool,
@@ -20,14 +20,14 @@ pub struct ClientSettings {
     pub hostname: Option<DomainName>,
 }
 
-/// What a client leases.
+/// The leases that a client asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wants {
-    /// Nothing: only configuration, by Information-request.
+    /// None: only configuration, by Information-request.
     Configuration,
     /// An address.
     Address,
-    /// A prefix, of this length if it may choose (RFC 8168).
+    /// A prefix, of this length if the server allows it (RFC 8168).
     Prefix(Option<u8>),
     /// Both.
     AddressAndPrefix(Option<u8>),

@@ -1,4 +1,4 @@
-//! Rate limits on answered messages. They bound what strangers can cost, in memory that does not grow.
+//! Rate limits on answered messages. They limit the load that strangers can cause, with a fixed amount of memory.
 //!
 //! ```text
 //!   datagram ──▶ its sender's bucket ──▶ the link's bucket ──▶ handled
@@ -22,17 +22,17 @@ use crate::discard::Discard;
 use crate::relay::Way;
 use crate::{Inbound, MessageKind};
 
-/// How many messages a second are handled for long, and twice as many at once; `None` for any number.
+/// Sustained limits on handled messages per second. Bursts of twice as many are allowed; `None` means no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Rates {
-    /// Messages per second of one sender, which is the client's address: the source, or the peer address of the
-    /// innermost relay agent.
+    /// The limit for one sender. The sender is the client's address: the source, or the peer address of the innermost
+    /// relay agent.
     pub sender: Option<NonZeroU32>,
-    /// Messages per second of all senders of the link together.
+    /// The limit for all senders of the link together.
     pub link: Option<NonZeroU32>,
 }
 
-/// Refuses what is sent too often on a link.
+/// Enforces the rate limits of a link.
 #[derive(Debug, Clone)]
 pub struct Limiter {
     rates: Rates,
@@ -48,7 +48,7 @@ struct Whole {
 }
 
 impl Limiter {
-    /// The key is secret, as that of the server.
+    /// The key must be secret, like that of the server.
     pub fn new(key: [u8; 16], rates: Rates) -> Self {
         Self {
             rates,
@@ -60,20 +60,20 @@ impl Limiter {
         }
     }
 
-    /// What it allows.
+    /// The rate limits.
     pub fn rates(&self) -> Rates {
         self.rates
     }
 
-    /// Counts a datagram that came at a time in milliseconds since 1970.
+    /// Counts a datagram that came at this time, in milliseconds since 1970.
     ///
     /// # Errors
     ///
-    /// [`Discard::TooOften`] and [`Discard::LinkTooOften`], for a datagram that is not to be handled; why else there can
-    /// be no answer.
+    /// [`Discard::TooOften`] and [`Discard::LinkTooOften`] for a datagram that must not be handled; another reason for
+    /// one that cannot be answered.
     pub fn admit(&mut self, inbound: &Inbound<'_>, now: i64) -> Result<(), Discard> {
         let way = Way::peel(inbound.datagram)?;
-        // Finer than the clock: a bucket may drain more than once a millisecond.
+        // The unit is finer than the clock's, because a bucket may drain more than once a millisecond.
         let now = now.saturating_mul(1000);
         let sender = way.client_address().unwrap_or(*inbound.source.ip());
         if self.senders.as_mut().is_some_and(|senders| !senders.admit(sender, now)) {
@@ -98,7 +98,7 @@ impl Whole {
     }
 }
 
-/// Whether the message begins an exchange: its client has neither a lease nor an offer here.
+/// Whether the message begins an exchange, so that its client has neither a lease nor an offer here.
 fn begins(message: &[u8]) -> bool {
     use MessageKind::{Decline, Rebind, Release, Renew, Request};
     let kind = message.first().and_then(|kind| MessageKind::from_wire(*kind));
@@ -129,7 +129,7 @@ mod tests {
         limiter.admit(&inbound, now)
     }
 
-    /// How many of 50 messages are admitted, each from another sender.
+    /// The number of messages of 50 that are admitted, each from another sender.
     fn served(limiter: &mut Limiter, kind: u8, now: i64) -> usize {
         (0..50)
             .filter(|sender| admit(limiter, kind, *sender, now).is_ok())

@@ -1,8 +1,8 @@
-//! How often one sender is answered.
+//! The rate limit of each sender.
 //!
-//! Each sender is measured by a bucket. Senders share a fixed number of buckets, two each, found by a keyed hash: one
-//! that floods fills its own, and nobody can choose whose they share. A sender is refused only when both of its buckets
-//! are full, so that one of many neighbours does not shut it out.
+//! Each sender is measured by buckets. Senders share a fixed number of buckets, two for each, which a keyed hash
+//! selects. So a sender that floods fills its own, and nobody can choose whose they share. A sender is refused only if
+//! both of its buckets are full, so that one flooding neighbour does not shut it out.
 
 use std::fmt;
 use std::hash::Hasher;
@@ -12,7 +12,7 @@ use siphasher::sip128::{Hasher128, SipHasher24};
 
 use super::bucket::Measure;
 
-/// The number of buckets in each of the two tables, a power of two. At best, a sender costs 16 bytes.
+/// The number of buckets in each of the two tables, a power of two. If no two senders collide, each costs 16 bytes.
 const BUCKETS: usize = 4096;
 
 /// The buckets of all senders.
@@ -20,7 +20,7 @@ const BUCKETS: usize = 4096;
 pub(super) struct Senders {
     key: [u8; 16],
     measure: Measure,
-    /// When each bucket will have drained.
+    /// The time at which each bucket is empty.
     drained: Vec<i64>,
 }
 
@@ -33,7 +33,7 @@ impl Senders {
         }
     }
 
-    /// Counts a message; `false` when it is one too many.
+    /// Counts a message. Returns `false` if it exceeds the limit.
     pub(super) fn admit(&mut self, sender: Ipv6Addr, now: i64) -> bool {
         let (buckets, measure) = (self.buckets(sender), self.measure);
         let has_room = |bucket: &usize| measure.has_room(self.drained[*bucket], now, measure.capacity());

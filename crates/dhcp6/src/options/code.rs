@@ -1,14 +1,14 @@
-//! The options that may be set by their number alone, and those that relay agents may supply.
+//! Which options may be set by number, and which ones relay agents may supply.
 
-/// An option that cannot be set by its number: the protocol's own, or one that a client or a relay sends, or one that
-/// has a setter.
+/// The option cannot be set by number: it is one of the protocol, one that clients or relay agents send, or one with
+/// its own setter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("option {0} cannot be set by its number")]
 pub struct OwnedOption(pub u16);
 
-/// Whether an option may be set by its number alone.
+/// Whether an option may be set by number.
 ///
-/// By the registry of DHCPv6 options at IANA. What is not in it may be set.
+/// This follows IANA's registry of DHCPv6 options. Options that are not in it may be set.
 pub fn is_settable(code: u16) -> bool {
     !matches!(
         code,
@@ -21,13 +21,13 @@ pub fn is_settable(code: u16) -> bool {
         | 37 | 38 | 43..=48 | 53 | 61 | 62 | 66 | 79..=81 | 98..=102 | 135
         // Options inside of others, or between servers: excluded prefix, failover, link-layer addresses as leases.
         | 67 | 114..=132 | 138..=140
-        // That registrations are taken (RFC 9686) goes by the link.
+        // Whether registrations are allowed (RFC 9686) is a property of the link.
         | 148
     )
 }
 
-/// Whether relay agents may be let supply an option for clients (RFC 6422): what may be set, but for times, whose bounds
-/// the server vouches for.
+/// Whether relay agents may be allowed to supply an option for clients (RFC 6422). These are the options that may be
+/// set by number, except times, whose bounds the server guarantees.
 pub fn is_suppliable(code: u16) -> bool {
     is_settable(code) || matches!(code, 23 | 24 | 31 | 56 | 59 | 60 | 103)
 }

@@ -1,7 +1,7 @@
 //! Sets of options for clients that ask for them.
 //!
-//! A set has values for some options and says nothing about the others, so that one set can be laid over another: the
-//! link's over the one for all links. A value is encoded when it is put in; an answer only copies bytes.
+//! A set has values for some options and none for the others, so that one set can be laid over another: a link's over
+//! the one for all links. A value is encoded when it is added; an answer only copies bytes.
 
 mod code;
 mod value;
@@ -20,7 +20,7 @@ pub use value::{OptionValue, TimeServer};
 
 /// Simple Network Time Protocol servers (RFC 4075).
 const SNTP_SERVERS: u16 = 31;
-/// Network Time Protocol server (RFC 5908): one of these for each.
+/// Network Time Protocol server (RFC 5908): one option for each.
 const NTP_SERVER: u16 = 56;
 /// Boot file URL and its parameters (RFC 5970).
 const BOOT_FILE_URL: u16 = 59;
@@ -41,11 +41,10 @@ type Body = Box<[u8]>;
 
 /// Options for clients.
 ///
-/// An option that is set to nothing, such as an empty list of servers, is given to nobody, also where the set that lies
-/// below has it.
+/// An option that is set to nothing, such as an empty list of servers, is sent to nobody, even if a set below has it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct OptionSet {
-    /// By code; more than one body where the option comes once for each server.
+    /// By code. There are several bodies if the option occurs once for each server.
     options: BTreeMap<u16, Vec<Body>>,
     /// Vendor options (RFC 9915, section 21.17), by enterprise number and the vendor's own code.
     vendors: BTreeMap<u32, BTreeMap<u16, Body>>,
@@ -57,7 +56,7 @@ impl OptionSet {
         Self::default()
     }
 
-    /// This set over another: what it says nothing of is as the other has it.
+    /// Lays this set over another: options that are missing here are taken from there.
     #[must_use]
     pub fn over(mut self, below: &Self) -> Self {
         for (code, bodies) in &below.options {
@@ -72,14 +71,14 @@ impl OptionSet {
         self
     }
 
-    /// The same set without options that are set to nothing, for a set that lies over no other.
+    /// The same set without options that are set to nothing, once it lies over no other.
     #[must_use]
     pub fn settled(mut self) -> Self {
         self.options.retain(|_, bodies| !bodies.is_empty());
         self
     }
 
-    /// Recursive name servers (RFC 3646).
+    /// Sets the recursive name servers (RFC 3646).
     pub fn set_dns_servers(&mut self, servers: &[Ipv6Addr]) {
         self.set_one(OptionCode::DomainNameServers.into(), value::addresses(servers));
     }
@@ -90,61 +89,61 @@ impl OptionSet {
         self.set_one(OptionCode::DomainSearchList.into(), value::names(names));
     }
 
-    /// Servers of the Network Time Protocol (RFC 5908).
+    /// Sets the servers of the Network Time Protocol (RFC 5908).
     pub fn set_ntp_servers(&mut self, servers: &[TimeServer]) {
         let bodies = servers.iter().map(|server| server.encode().into()).collect();
         self.options.insert(NTP_SERVER, bodies);
     }
 
-    /// Servers of the Simple Network Time Protocol (RFC 4075).
+    /// Sets the servers of the Simple Network Time Protocol (RFC 4075).
     pub fn set_sntp_servers(&mut self, servers: &[Ipv6Addr]) {
         self.set_one(SNTP_SERVERS, value::addresses(servers));
     }
 
-    /// Where the API of the captive portal is (RFC 8910).
+    /// Sets the URI of the captive portal's API (RFC 8910).
     pub fn set_captive_portal(&mut self, uri: &str) {
         self.set_one(CAPTIVE_PORTAL, uri.as_bytes().into());
     }
 
-    /// Where clients that boot from the network find what to boot (RFC 5970, section 3.1).
+    /// Sets the URL of the boot file for clients that boot from the network (RFC 5970, section 3.1).
     pub fn set_boot_file_url(&mut self, url: &str) {
         self.set_one(BOOT_FILE_URL, url.as_bytes().into());
     }
 
-    /// What the boot file is started with (RFC 5970, section 3.2).
+    /// Sets the parameters of the boot file (RFC 5970, section 3.2).
     pub fn set_boot_file_parameters(&mut self, parameters: &[String]) {
         self.set_one(BOOT_FILE_PARAMETERS, value::texts(parameters));
     }
 
-    /// Longest pause between a client's Solicits (RFC 9915, section 21.24), kept within a minute and a day.
+    /// Sets the longest pause between a client's Solicits (RFC 9915, section 21.24), limited to a minute to a day.
     pub fn set_solicit_max_rt(&mut self, pause: Duration) {
         let pause = seconds(pause).clamp(MAX_RT.0, MAX_RT.1);
         self.set_one(OptionCode::SolMaxRt.into(), pause.to_be_bytes().into());
     }
 
-    /// Longest pause between a client's Information-requests (RFC 9915, section 21.25), kept likewise.
+    /// Sets the longest pause between a client's Information-requests (RFC 9915, section 21.25), with the same limits.
     pub fn set_information_max_rt(&mut self, pause: Duration) {
         let pause = seconds(pause).clamp(MAX_RT.0, MAX_RT.1);
         self.set_one(OptionCode::InfMaxRt.into(), pause.to_be_bytes().into());
     }
 
-    /// When a client without leases asks again (RFC 9915, section 21.23); at least ten minutes.
+    /// Sets when a client without leases asks again (RFC 9915, section 21.23); at least ten minutes.
     pub fn set_information_refresh(&mut self, after: Duration) {
         let after = seconds(after).max(LEAST_REFRESH);
         self.set_one(OptionCode::InformationRefreshTime.into(), after.to_be_bytes().into());
     }
 
-    /// An option of a vendor, by its enterprise number.
+    /// Sets an option of a vendor, by its enterprise number.
     pub fn set_vendor_option(&mut self, enterprise: u32, code: u16, value: &OptionValue) {
         let options = self.vendors.entry(enterprise).or_default();
         options.insert(code, value.encode().into());
     }
 
-    /// Any other option.
+    /// Sets any other option.
     ///
     /// # Errors
     ///
-    /// When the option is the protocol's own, or there is a setter for it.
+    /// When the option belongs to the protocol, or has its own setter.
     pub fn set(&mut self, code: u16, value: &OptionValue) -> Result<(), OwnedOption> {
         if !is_settable(code) {
             return Err(OwnedOption(code));
@@ -153,7 +152,7 @@ impl OptionSet {
         Ok(())
     }
 
-    /// How many bytes all of them have on the wire.
+    /// The encoded size of all options, in bytes.
     pub fn size(&self) -> usize {
         let bodies = self.options.values().flatten().map(|body| HEAD + body.len());
         let vendors = self.vendor_bodies(|_| true).map(|body| HEAD + body.len());
@@ -170,7 +169,7 @@ impl OptionSet {
         self.options.contains_key(&code)
     }
 
-    /// The body of the vendor options of each enterprise that is wanted (RFC 9915, section 21.17).
+    /// The body of the vendor options of each wanted enterprise (RFC 9915, section 21.17).
     pub(crate) fn vendor_bodies(&self, is_wanted: impl Fn(u32) -> bool) -> impl DoubleEndedIterator<Item = Vec<u8>> {
         let wanted = self
             .vendors

@@ -6,14 +6,14 @@ use std::net::Ipv6Addr;
 use super::Body;
 use crate::DomainName;
 
-/// What an option that is known by its number only says.
+/// The value of an option that is given by its number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OptionValue {
     /// Text in UTF-8, without a NUL at its end.
     Text(String),
-    /// Addresses side by side.
+    /// A list of addresses.
     Addresses(Vec<Ipv6Addr>),
-    /// Domain names side by side.
+    /// A list of domain names.
     Names(Vec<DomainName>),
     /// A number of 8 bits.
     U8(u8),
@@ -21,7 +21,7 @@ pub enum OptionValue {
     U16(u16),
     /// A number of 32 bits.
     U32(u32),
-    /// Bytes as they are.
+    /// Bytes without further structure.
     Bytes(Vec<u8>),
 }
 
@@ -42,14 +42,14 @@ impl OptionValue {
 /// A server of the Network Time Protocol (RFC 5908, section 4).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TimeServer {
-    /// By address: of the server, or of a multicast group that it sends to.
+    /// By address, of the server or of a multicast group that it sends to.
     Address(Ipv6Addr),
     /// By name.
     Name(DomainName),
 }
 
 impl TimeServer {
-    /// The one suboption that stands in the option of a server.
+    /// The single suboption of a server's option.
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut body = Vec::new();
         match self {
@@ -61,17 +61,17 @@ impl TimeServer {
     }
 }
 
-/// Addresses side by side.
+/// Encodes a list of addresses.
 pub(super) fn addresses(addresses: &[Ipv6Addr]) -> Body {
     addresses.iter().flat_map(Ipv6Addr::octets).collect()
 }
 
-/// Domain names side by side.
+/// Encodes a list of domain names.
 pub(super) fn names(names: &[DomainName]) -> Body {
     names.iter().flat_map(|name| name.as_wire()).copied().collect()
 }
 
-/// Texts, each after its length (RFC 5970, section 3.2).
+/// Encodes texts, each after its length (RFC 5970, section 3.2).
 pub(super) fn texts(texts: &[String]) -> Body {
     let mut body = Vec::new();
     for text in texts {
@@ -80,7 +80,7 @@ pub(super) fn texts(texts: &[String]) -> Body {
     body.into()
 }
 
-/// The options of one vendor (RFC 9915, section 21.17).
+/// Encodes the options of one vendor (RFC 9915, section 21.17).
 pub(super) fn vendor(enterprise: u32, options: &BTreeMap<u16, Body>) -> Vec<u8> {
     let mut body = enterprise.to_be_bytes().to_vec();
     for (code, value) in options {
@@ -94,7 +94,8 @@ fn put(code: u16, value: &[u8], body: &mut Vec<u8>) {
     put_with_length(value, body);
 }
 
-/// Adds a value after its length. A value that is too long for the length field is cut off; it could be in no message.
+/// Adds a value after its length. A value that is too long for the length field is truncated; it would fit into no
+/// message.
 fn put_with_length(value: &[u8], body: &mut Vec<u8>) {
     let length = u16::try_from(value.len()).unwrap_or(u16::MAX);
     body.extend(length.to_be_bytes());

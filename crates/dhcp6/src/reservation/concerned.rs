@@ -28,7 +28,7 @@ impl Reservations {
         concerned
     }
 
-    /// What is here and not as it is there.
+    /// The reservations of this set that differ in the other.
     fn differing<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a Reservation> {
         let is_there = |reservation: &Reservation| other.by_holder(&reservation.holder) == Some(reservation);
         self.iter().filter(move |reservation| !is_there(reservation))
@@ -36,7 +36,7 @@ impl Reservations {
 }
 
 impl Bindings {
-    /// What has an address in common with what a reservation keeps.
+    /// The bindings that overlap a reservation.
     fn in_place_of<'a>(&'a self, reservation: &'a Reservation) -> impl Iterator<Item = &'a Binding> {
         reservation.leased().flat_map(|leased| {
             let others = leased.prefix().map(|prefix| self.overlapping(prefix));
@@ -44,13 +44,13 @@ impl Bindings {
         })
     }
 
-    /// What stands in a reservation's place and is not known to be its client's.
+    /// The bindings that overlap a reservation and are not known to be of its client.
     fn of_others<'a>(&'a self, reservation: &'a Reservation) -> impl Iterator<Item = &'a Binding> {
         let is_own = |binding: &Binding| matches!(&reservation.holder, Holder::Duid(duid) if *duid == binding.duid);
         self.in_place_of(reservation).filter(move |binding| !is_own(binding))
     }
 
-    /// What its client has in place of what a reservation by DUID keeps.
+    /// The bindings that the client of a reservation by DUID has instead of the reserved address or prefix.
     fn of_duid<'a>(&'a self, reservation: &'a Reservation) -> impl Iterator<Item = &'a Binding> {
         let duid = match &reservation.holder {
             Holder::Duid(duid) => Some(duid),
@@ -60,8 +60,8 @@ impl Bindings {
         own.filter(|binding| is_unlike(binding, reservation))
     }
 
-    /// What their clients have in place of what reservations by link-layer address keep. It takes a look at every
-    /// binding, and one for all of them.
+    /// The bindings that the clients of reservations by link-layer address have instead. This reads every binding once
+    /// for all of these reservations.
     fn of_link_layers<'a>(&'a self, reservations: &[&'a Reservation]) -> impl Iterator<Item = &'a Binding> {
         let by_address = reservations.iter().filter_map(|reservation| match &reservation.holder {
             Holder::LinkLayer(address) => Some((address.clone(), *reservation)),
@@ -76,7 +76,7 @@ impl Bindings {
     }
 }
 
-/// Whether a binding is of a kind that is reserved, and not what is.
+/// Whether a binding is of the same kind as the reservation, but another address or prefix.
 fn is_unlike(binding: &Binding, reservation: &Reservation) -> bool {
     let wanted = reservation.of(binding.leased.kind());
     wanted.is_some_and(|wanted| wanted != binding.leased)

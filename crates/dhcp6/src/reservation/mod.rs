@@ -26,16 +26,16 @@ pub use table::{ReservationConflict, Reservations};
 /// A reservation for one client of a link.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reservation {
-    /// Whom it is for.
+    /// The client of the reservation.
     #[serde(flatten)]
     pub holder: Holder,
-    /// The address that it is to have.
+    /// The reserved address.
     pub address: Option<Ipv6Addr>,
-    /// The prefix that it is to have, without host bits.
+    /// The reserved prefix, without host bits.
     pub prefix: Option<Ipv6Net>,
 }
 
-/// Whom a reservation is for.
+/// The client of a reservation.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Holder {
@@ -46,9 +46,9 @@ pub enum Holder {
     LinkLayer(LinkLayerAddress),
     /// The client behind this remote-id (RFC 4649).
     RemoteId {
-        /// The enterprise number in it.
+        /// The enterprise number of the remote-id.
         enterprise: u32,
-        /// What follows.
+        /// The identifier after the number.
         id: OpaqueId,
     },
     /// The client behind the relay agent's interface with this interface-id (RFC 9915, section 21.18).
@@ -56,7 +56,7 @@ pub enum Holder {
 }
 
 impl Reservation {
-    /// What is kept of a kind.
+    /// The reserved address or prefix.
     pub(crate) fn of(&self, kind: Kind) -> Option<Leased> {
         match kind {
             Kind::Address => self.address.map(Leased::Address),
@@ -69,7 +69,7 @@ impl Reservation {
         self.of(leased.kind()) == Some(leased)
     }
 
-    /// All that is kept.
+    /// The reserved address and prefix.
     pub(crate) fn leased(&self) -> impl Iterator<Item = Leased> {
         [self.of(Kind::Address), self.of(Kind::Prefix)].into_iter().flatten()
     }

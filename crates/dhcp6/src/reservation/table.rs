@@ -1,4 +1,4 @@
-//! The reservations of a link, found by their client and by what they keep.
+//! The reservations of a link, indexed by client and by address and prefix.
 
 use std::collections::HashMap;
 use std::net::Ipv6Addr;
@@ -12,13 +12,13 @@ use crate::occupancy::Occupancy;
 use crate::table::position;
 use crate::{Duid, Holder, OpaqueId, Reservation};
 
-/// The reservations of a link. No two are for the same client by the same trait, and none keeps what another keeps.
+/// The reservations of a link. No two have the same client identifier, and no two overlap.
 #[derive(Debug, Clone, Default)]
 pub struct Reservations {
     all: Vec<Reservation>,
     by_holder: HashMap<Holder, usize>,
     by_address: HashMap<Ipv6Addr, usize>,
-    /// By first address.
+    /// Reserved prefixes by their first address.
     by_prefix: HashMap<Ipv6Addr, usize>,
     lengths: Lengths,
     occupied: Occupancy,
@@ -33,18 +33,18 @@ struct Kinds {
     interface_id: bool,
 }
 
-/// Why a reservation cannot stand beside the others.
+/// The reason why a reservation conflicts with the others.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReservationConflict {
-    /// Its client has one already.
+    /// Its client already has one.
     #[error("there is a reservation for {0} already")]
     Holder(Holder),
     /// The address or prefix is already reserved by another reservation.
     #[error("{what} is reserved for {holder}")]
     Leased {
-        /// The address or prefix that both want, or a part of it.
+        /// The address or prefix that both reserve, or the common part.
         what: Leased,
-        /// Whom the other is for.
+        /// The client of the other reservation.
         holder: Holder,
     },
 }
@@ -55,12 +55,12 @@ impl Reservations {
         Self::default()
     }
 
-    /// Whether there are none.
+    /// Whether there are no reservations.
     pub fn is_empty(&self) -> bool {
         self.all.is_empty()
     }
 
-    /// All of them, in the order in which they were put in.
+    /// All reservations, in the order in which they were added.
     pub fn iter(&self) -> impl Iterator<Item = &Reservation> {
         self.all.iter()
     }
@@ -142,17 +142,18 @@ impl Reservations {
         kept.filter_map(move |reservation| Some((reservation.of(leased.kind())?, reservation)))
     }
 
-    /// Whether something is kept, as a whole or in part, and not as a whole by the client's own reservation.
+    /// Whether an address or prefix is reserved, as a whole or in part, and not as a whole by the client's own
+    /// reservation.
     pub(crate) fn keeps_from(&self, own: Option<&Reservation>, leased: Leased) -> bool {
         !self.is_empty() && self.overlapping(leased).next().is_some() && !own.is_some_and(|own| own.keeps(leased))
     }
 
-    /// The first address from this one on that is not kept.
+    /// The first address from this one on that is not reserved.
     pub(crate) fn next_open(&self, from: u128) -> Option<u128> {
         self.occupied.next_free(from, u128::MAX)
     }
 
-    /// The last prefix, of the same length, of what is kept that a prefix is a part of; itself when it is none.
+    /// The last prefix of the same length within the reserved prefix that contains this one; itself if there is none.
     pub(crate) fn last_beside(&self, leased: Leased) -> Leased {
         let Some(prefix) = leased.prefix() else {
             return leased;

@@ -11,11 +11,12 @@ use crate::message::Message;
 use crate::relay::Way;
 use crate::{Duid, Inbound, Link, MessageKind};
 
-/// Most identity associations in a message, of both types together.
+/// The largest number of identity associations in a message, of both types together.
 const MAX_ASSOCIATIONS: usize = 16;
 
-/// Clients send to the multicast address, from an address of their link or from the one that they register; relays from
-/// anywhere, for this link. What is sent to an address of the server's own is looked at further by [`check_unicast`].
+/// Checks the way of a message. Clients send to the multicast address, from an address of their link or from the one
+/// that they register; relay agents from anywhere, for this link. [`check_unicast`] checks messages to the server's own
+/// address.
 pub(super) fn check_way(kind: MessageKind, way: &Way<'_>, inbound: &Inbound<'_>, link: &Link) -> Result<(), Discard> {
     let source = *inbound.source.ip();
     if way.is_relayed() {
@@ -66,7 +67,7 @@ pub(super) fn check_unicast(
     is_own.then_some(()).ok_or(Discard::Unicast(message.kind))
 }
 
-/// What the classes of the link read comes once (RFC 9915, section 24).
+/// Checks that options which the classes of the link read occur once (RFC 9915, section 24).
 pub(super) fn check_class_options(message: &Message<'_>, link: &Link) -> Result<(), Discard> {
     let mut classes = link.classes.iter();
     let is_read = classes.any(|class| class.conditions.user_class.is_some());
@@ -76,13 +77,14 @@ pub(super) fn check_class_options(message: &Message<'_>, link: &Link) -> Result<
     Ok(())
 }
 
-/// Whether a message is for one server, which it names.
+/// Whether a kind of message names the server that it is for.
 fn names_server(kind: MessageKind) -> bool {
     use MessageKind::{Decline, Release, Renew, Request};
     matches!(kind, Request | Renew | Release | Decline)
 }
 
-/// Client and server identifier are there, absent and right as the kind of message wants (sections 16.2 to 16.12).
+/// Checks that client and server identifier are present, absent and right, as the kind of message requires (sections
+/// 16.2 to 16.12).
 pub(super) fn check_identifiers(message: &Message<'_>, server: &Duid) -> Result<(), Discard> {
     let kind = message.kind;
     if message.client.is_none() && kind != MessageKind::InformationRequest {

@@ -1,4 +1,4 @@
-//! Confirm: whether all addresses fit the link, whoever holds them (RFC 9915, section 18.3.3).
+//! Confirm: whether all addresses fit the link, whichever client holds them (RFC 9915, section 18.3.3).
 //!
 //! A client may not know that its lease ended: it was restored from an image, or its clock stood still. A Success would
 //! let it use an address that nobody reserves for it, until it renews. So the server leases its former address to it
@@ -17,7 +17,7 @@ use super::exchange::Exchange;
 
 /// # Errors
 ///
-/// Without an address there is nothing to say.
+/// When the message has no address.
 pub(super) fn check(message: &Message<'_>) -> Result<(), Discard> {
     let mut named = message.ias.iter().flat_map(Ia::named);
     let has_address = named.any(|named| named.kind() == Kind::Address);
@@ -44,7 +44,7 @@ pub(super) fn answer(exchange: &mut Exchange<'_>) {
     }
 }
 
-/// The address that an association names, had, and holds no more; `None` where it holds one.
+/// The address that an association names, had, and does not hold any more; `None` if it holds one.
 fn lost(exchange: &Exchange<'_>, ia: &Ia<'_>) -> Option<Leased> {
     let own = exchange.bindings.table(ia.kind);
     let own = own.of_association(exchange.client.as_bytes(), ia.iaid)?;

@@ -1,7 +1,7 @@
-//! Decline: the client found an address in use by someone else (RFC 9915, section 18.3.8).
+//! Decline: the client found that another machine uses its address (RFC 9915, section 18.3.8).
 //!
-//! The address is given to nobody until its quarantine ends. It counts among the client's bindings until then, so that
-//! one client cannot put a pool out of use. Prefixes are not declined.
+//! The address is assigned to nobody until its quarantine ends. Until then it counts towards the client's limit, so
+//! that one client cannot make a pool unusable. Prefixes are not declined.
 
 use dhcproto::v6::Status;
 

@@ -1,4 +1,4 @@
-//! One message about leases, and the answer to it in the making.
+//! One message about leases, with the answer that is being built.
 
 use std::net::Ipv6Addr;
 
@@ -17,10 +17,10 @@ use crate::{
 
 use super::options::put_asked;
 
-/// One message about leases, and the answer to it in the making.
+/// One message about leases, with the answer that is being built.
 ///
-/// The bindings are as they were before the message. What it takes is in `taken`, so that no two of its associations
-/// are given the same.
+/// The bindings are as before the message. Its new leases are in `taken`, so that no two of its associations get the
+/// same one.
 pub(super) struct Exchange<'a> {
     pub(super) key: &'a [u8; 16],
     pub(super) link: &'a Link,
@@ -32,9 +32,9 @@ pub(super) struct Exchange<'a> {
     pub(super) class: Option<(ClassId, &'a Class)>,
     /// The client's reservation.
     pub(super) reservation: Option<&'a Reservation>,
-    /// Where the packets of a delegated prefix are to be sent; see [`Change::next_hop`].
+    /// The next hop towards a delegated prefix; see [`Change::next_hop`].
     pub(super) next_hop: Option<Ipv6Addr>,
-    /// The link-local address that the client sent from, as the relay next to it has it.
+    /// The link-local address of the client, from the relay agent next to it.
     pub(super) asker: Option<Ipv6Addr>,
     pub(super) now: i64,
     pub(super) times: Lifetimes,
@@ -44,9 +44,9 @@ pub(super) struct Exchange<'a> {
     pub(super) associations: Vec<Association>,
     /// The addresses and prefixes that the answer offers or grants.
     pub(super) taken: Vec<Leased>,
-    /// The leases that the client loses to make room for what the answer offers or grants.
+    /// The client's leases that end in favour of new ones in the answer.
     pub(super) making_room: Vec<Leased>,
-    /// What was done because the client was at its limit.
+    /// The reactions to the client being at its limit.
     pub(super) limits: Vec<ClientLimit>,
 }
 
@@ -59,7 +59,7 @@ pub(super) struct Finished {
 }
 
 impl Exchange<'_> {
-    /// The status of an identity association for which nothing is left: on the link, or for this client.
+    /// The status of an identity association for which nothing is free, on the link or for this client.
     pub(super) fn none_left(&mut self, kind: Kind) -> (Status, &'static str) {
         let is_client_full = self.is_client_full(kind);
         if is_client_full {
@@ -79,7 +79,7 @@ impl Exchange<'_> {
         }
     }
 
-    /// The binding under which the client holds something for this identity association.
+    /// The binding that the client holds for this identity association.
     pub(super) fn held(&self, ia: &Ia<'_>) -> Option<&Binding> {
         self.bindings
             .table(ia.kind)
@@ -87,7 +87,7 @@ impl Exchange<'_> {
             .filter(|binding| binding.is_held(self.now))
     }
 
-    /// What is named in an identity association and the client holds for it, each once.
+    /// The bindings that an identity association names and that the client holds for it, each once.
     pub(super) fn held_by_name(&self, ia: &Ia<'_>) -> Vec<Binding> {
         let mut held: Vec<Binding> = Vec::new();
         for named in ia.named() {
@@ -116,7 +116,7 @@ impl Exchange<'_> {
         Some(leased)
     }
 
-    /// Ends the leases that make room, from this one on.
+    /// Ends the leases that make room for new ones, from this index on.
     fn end_what_makes_room(&mut self, first: usize) {
         let ended: Vec<Leased> = self.making_room.iter().skip(first).copied().collect();
         for leased in ended {
@@ -129,7 +129,7 @@ impl Exchange<'_> {
         }
     }
 
-    /// Grants an address or prefix, or extends its lease; ends the lease of another that it takes the place of.
+    /// Grants an address or prefix, or extends its lease. Ends the lease that it replaces.
     pub(super) fn grant(&mut self, ia: &Ia<'_>, leased: Leased) {
         let before = self.bindings.at(leased).cloned();
         let holds = before.as_ref().is_some_and(|own| {
@@ -161,7 +161,7 @@ impl Exchange<'_> {
         });
     }
 
-    /// Adds a change, with what the message says about its client.
+    /// Adds a change, with the details of the client from the message.
     pub(super) fn change(&mut self, change: Change) {
         self.changes.push(Change {
             link_layer: self.link_layer(),
@@ -172,13 +172,13 @@ impl Exchange<'_> {
         });
     }
 
-    /// Puts in an identity association with what it was given, or with the reason why it has nothing.
+    /// Adds an identity association with its lease, or with the reason why it has none.
     pub(super) fn put_lease(&mut self, ia: &Ia<'_>, leased: Option<Leased>) {
         let status = leased.is_none().then(|| self.none_left(ia.kind));
         self.put(ia, self.times, leased, Vec::new(), status);
     }
 
-    /// Puts in an identity association that gets nothing, and why.
+    /// Adds an identity association without a lease, and the reason.
     pub(super) fn refuse(&mut self, ia: &Ia<'_>, status: Status, words: &'static str) {
         self.associations.push(Association {
             kind: ia.kind,
@@ -191,7 +191,7 @@ impl Exchange<'_> {
         });
     }
 
-    /// Puts in an identity association with what it has, what it has no more, and why that is all.
+    /// Adds an identity association with its lease, its ended leases, and a status.
     pub(super) fn put(
         &mut self,
         ia: &Ia<'_>,
@@ -211,7 +211,7 @@ impl Exchange<'_> {
         });
     }
 
-    /// Puts in what else the client asked for.
+    /// Adds the other options that the client asked for.
     pub(super) fn put_asked(&mut self) {
         let options = self.class.map_or(&self.link.options, |(_, class)| &class.options);
         put_asked(&mut self.reply, self.link, options, self.message, self.way);
@@ -222,7 +222,7 @@ impl Exchange<'_> {
         self.class.map(|(id, _)| id)
     }
 
-    /// The answer, what it changes, and what it refuses.
+    /// The answer, with its changes and refusals.
     pub(super) fn finish(mut self) -> Finished {
         self.reply.put_associations(&self.associations);
         let told = self.associations.iter().filter_map(|association| association.status);
@@ -243,7 +243,7 @@ impl Exchange<'_> {
         self.link.delegating(prefix)?.exclusion()
     }
 
-    /// As its relay saw it, else as its DUID says.
+    /// The client's link-layer address, from the relay agent next to it or else from its DUID.
     fn link_layer(&self) -> Option<LinkLayerAddress> {
         self.way.link_layer().or_else(|| self.client.link_layer())
     }

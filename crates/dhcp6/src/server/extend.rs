@@ -11,7 +11,7 @@ use super::exchange::Exchange;
 /// The number of ended addresses or prefixes that the answer lists for an identity association.
 const MAX_ENDED: usize = 16;
 
-/// What an identity association without a lease gets.
+/// The answer to an identity association without a lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unknown {
     /// A new lease.
@@ -50,7 +50,7 @@ fn leave(exchange: &mut Exchange<'_>, ia: &Ia<'_>, held: &Binding) {
     exchange.put(ia, times, Some(held.leased), named_but(ia, held.leased), None);
 }
 
-/// Answers for an identity association that holds nothing; what in it cannot be leased here has ended.
+/// Answers an identity association without a lease. Its addresses and prefixes that cannot be leased here have ended.
 fn answer_unknown(exchange: &mut Exchange<'_>, ia: &Ia<'_>, unknown: Unknown) {
     let leased = if unknown == Unknown::Create {
         exchange.lease(ia)

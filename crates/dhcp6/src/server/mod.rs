@@ -1,4 +1,4 @@
-//! The server (RFC 9915, section 18.3): a file a message.
+//! The server (RFC 9915, section 18.3), with one file for each message.
 
 mod admit;
 mod choose;
@@ -34,21 +34,21 @@ use crate::{Change, ClientLimit, Duid, Link, MessageKind, Refusal, RelayAgent, W
 use exchange::Exchange;
 pub use reconfigure::{KeyHolder, RECONFIGURE_ATTEMPTS, RECONFIGURE_TIMEOUT, Reconfigure};
 
-/// A DHCPv6 server: who it is, and the key of its hashes. All else comes with each message.
+/// A DHCPv6 server: its DUID, and the key of its hashes. Everything else is passed in with each message.
 #[derive(Clone)]
 pub struct Server {
     duid: Duid,
     key: [u8; 16],
 }
 
-/// A datagram that came to the servers' port.
+/// A datagram that arrived on the servers' port.
 #[derive(Debug, Clone, Copy)]
 pub struct Inbound<'a> {
-    /// The bytes.
+    /// Its bytes.
     pub datagram: &'a [u8],
-    /// Who sent it.
+    /// Its sender.
     pub source: SocketAddrV6,
-    /// Whether it was sent to the servers' multicast address, and not to one of the server's own. Relays may do either.
+    /// Whether it was sent to the servers' multicast address and not to the server's own. Relay agents may do either.
     pub multicast: bool,
 }
 
@@ -57,31 +57,31 @@ pub struct Inbound<'a> {
 pub struct Answer {
     /// The bytes to send.
     pub datagram: Vec<u8>,
-    /// Whom to send them to, from the servers' port (RFC 9915, sections 7.2 and 18.3.10).
+    /// The destination, from the servers' port (RFC 9915, sections 7.2 and 18.3.10).
     pub destination: SocketAddrV6,
     /// The kind of the client's message.
     pub kind: MessageKind,
     /// The client's address: the source, or the peer address of the innermost relay agent.
     pub client_address: Ipv6Addr,
-    /// Whether the answer has Reconfigure Accept. [`Server::reconfigure`] is for such clients only.
+    /// Whether the answer has Reconfigure Accept. Only such clients may get [`Server::reconfigure`].
     pub reconfigurable: bool,
-    /// The transaction of the message, when the answer gives the client its key of Reconfigure.
+    /// The transaction of the message, if the answer has the client's reconfigure key.
     pub key_given: Option<[u8; 3]>,
-    /// What it changes: to be durable before the datagram is sent, in this order.
+    /// The changes, in order. They must be durable before the datagram is sent.
     pub changes: Vec<Change>,
     /// The identity associations that got no lease, with their status.
     pub refusals: Vec<Refusal>,
-    /// What was done because the client was at its limit of leases.
+    /// The reactions to the client being at its limit of leases.
     pub client_limits: Vec<ClientLimit>,
 }
 
-/// A datagram, and which clients hold a key of Reconfigure.
+/// A datagram, with the knowledge which clients have their reconfigure key.
 struct Received<'a> {
     inbound: &'a Inbound<'a>,
     holds_key: &'a dyn Fn(&KeyHolder<'_>) -> bool,
 }
 
-/// An answer to the client itself, before the layers of its relays are put around it.
+/// An answer to the client itself, before the headers for relay agents are put around it.
 struct Told {
     datagram: Vec<u8>,
     key_given: bool,
@@ -91,7 +91,7 @@ struct Told {
 }
 
 impl Told {
-    /// One that is about no identity association.
+    /// An answer without identity associations.
     fn with(reply: &Reply, changes: Vec<Change>) -> Result<Self, Discard> {
         Ok(Self {
             datagram: reply.encode()?,
@@ -104,17 +104,17 @@ impl Told {
 }
 
 impl Inbound<'_> {
-    /// An address of the link that the client is on, from the innermost relay that gives one. An unspecified or a
-    /// link-local address is none.
+    /// An address of the client's link, from the innermost relay agent that sends one. An unspecified or link-local
+    /// address does not count.
     ///
     /// # Errors
     ///
-    /// Why there can be no answer.
+    /// The reason why there can be no answer.
     pub fn link_address(&self) -> Result<Option<Ipv6Addr>, Discard> {
         Ok(Way::peel(self.datagram)?.link_address())
     }
 
-    /// The relay agents that it came through, from the innermost out.
+    /// Its relay agents, from the innermost out.
     ///
     /// The first of them that identifies a link decides on which link the client is: by a link address, or by a
     /// [`RelayKey`](crate::RelayKey) of the link. Pass that link to [`Server::handle`]. If none does, the client is on
@@ -128,16 +128,16 @@ impl Inbound<'_> {
         Ok(way.agents(*self.source.ip()).collect::<Vec<_>>().into_iter())
     }
 
-    /// Whether it came through a relay.
+    /// Whether it came through a relay agent.
     pub fn is_relayed(&self) -> bool {
         self.datagram.first() == Some(&u8::from(MessageType::RelayForw))
     }
 
-    /// Who sent it, where it says so.
+    /// The client's DUID, if the message has one.
     ///
     /// # Errors
     ///
-    /// Why there can be no answer.
+    /// The reason why there can be no answer.
     pub fn client(&self) -> Result<Option<Duid>, Discard> {
         let frame = Frame::walk_for_server(Way::peel(self.datagram)?.message)?;
         let mut options = frame.options();
@@ -145,18 +145,18 @@ impl Inbound<'_> {
         Ok(id.and_then(|(_, duid)| Duid::new(duid).ok()))
     }
 
-    /// The way back through the relays that it came through; none where there are none.
+    /// The way back through its relay agents; `None` if there are none.
     ///
     /// # Errors
     ///
-    /// Why there can be no answer.
+    /// The reason why there can be no answer.
     pub fn way_back(&self) -> Result<Option<WayBack>, Discard> {
         WayBack::of(&Way::peel(self.datagram)?)
     }
 }
 
 impl Server {
-    /// A server with this DUID, which it must keep, and this key, which it must keep and keep secret.
+    /// A server with this DUID and this key. Both must stay the same, and the key must be kept secret.
     pub fn new(duid: Duid, key: [u8; 16]) -> Self {
         Self { duid, key }
     }
@@ -166,7 +166,7 @@ impl Server {
         &self.duid
     }
 
-    /// Answers a datagram that came on a link. `now` is in milliseconds since 1970.
+    /// Answers a datagram that arrived on a link. `now` is in milliseconds since 1970.
     ///
     /// This changes nothing: the answer contains the changes to be made.
     ///
@@ -177,12 +177,12 @@ impl Server {
         self.handle_knowing(link, bindings, inbound, now, &|_| true)
     }
 
-    /// The same, for a caller that knows which clients hold their key of Reconfigure: a client that lacks it is given it
-    /// with the Reply to its Renew or Rebind, too.
+    /// Like [`handle`](Self::handle), for a caller that knows which clients have their reconfigure key. A client
+    /// without it also gets it in the Reply to a Renew or Rebind.
     ///
     /// # Errors
     ///
-    /// As of [`handle`](Self::handle).
+    /// Those of [`handle`](Self::handle).
     pub fn handle_knowing(
         &self,
         link: &Link,
@@ -302,7 +302,7 @@ impl Server {
     }
 }
 
-/// Where an answer goes: to the relay that sent the message, else to the client's port at its own address.
+/// The destination of an answer: the relay agent that sent the message, or else the client's port at its own address.
 fn destination(way: &Way<'_>, source: SocketAddrV6) -> SocketAddrV6 {
     let port = match way.is_relayed() {
         false => CLIENT_PORT,

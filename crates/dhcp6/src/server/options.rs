@@ -11,7 +11,7 @@ use crate::{Link, MessageKind};
 use super::register;
 use super::supplied::put_supplied;
 
-/// Puts in what the client asked for and the link, or its class, has; else a relay.
+/// Adds the options that the client asked for, from the link, the class, or else a relay agent.
 pub(super) fn put_asked(reply: &mut Reply, link: &Link, options: &OptionSet, message: &Message<'_>, way: &Way<'_>) {
     for (code, bodies) in options.iter() {
         if message.asks_for(code) && is_for(code, message.kind) {
@@ -42,13 +42,13 @@ fn put_vendor_options(reply: &mut Reply, options: &OptionSet, message: &Message<
         true => asks,
         false => message.enterprises().any(|named| named == vendor),
     };
-    // What is put in last comes first.
+    // An option that is added last comes first.
     for body in options.vendor_bodies(is_wanted).rev() {
         reply.put_bytes(OptionCode::VendorOpts, body);
     }
 }
 
-/// The client's name, where it gives one and asks for the answer (RFC 4704, section 6).
+/// Adds the client's name, if the client sends one and asks for the answer (RFC 4704, section 6).
 fn put_name(reply: &mut Reply, options: &OptionSet, message: &Message<'_>) {
     let leases = message.kind != MessageKind::InformationRequest;
     let name = message

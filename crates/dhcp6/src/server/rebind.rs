@@ -1,5 +1,5 @@
-//! Rebind: the lease is extended; a new one is made only where rapid commit says that there is no other server whose
-//! lease it would double (RFC 9915, section 18.3.5).
+//! Rebind: extends the lease. A new lease is made only with rapid commit, which means that no other server could have
+//! made one, too (RFC 9915, section 18.3.5).
 
 use super::exchange::Exchange;
 use super::extend::{Unknown, answer_extension};

@@ -1,9 +1,10 @@
-//! Reconfigure: the server makes a client ask again (RFC 9915, sections 18.3.11 and 20.4).
+//! Reconfigure: the server makes a client send a message (RFC 9915, sections 18.3.11 and 20.4).
 //!
-//! A client that accepts it is given a key in the Replies to its Request, rapid Solicit and Information-request, and
-//! takes no Reconfigure that is not signed with it. One that accepts it only later, or whose Reply with the key may be
-//! lost, is given the key in the Reply to that Renew or Rebind: else it could never be reconfigured. The key is derived from the server's own and the client's DUID: it
-//! need not be recorded, and is the same after a restart. The number against replay is the time in milliseconds.
+//! A client that accepts Reconfigures gets a key in the Replies to its Request, rapid Solicit and Information-request,
+//! and ignores Reconfigures that are not signed with it. A client that accepts them only later, or whose Reply with the
+//! key may be lost, gets the key in the Reply to that Renew or Rebind; otherwise it could never be reconfigured. The
+//! key is derived from the server's own key and the client's DUID, so that it need not be recorded and is the same
+//! after a restart. The replay detection number is the time in milliseconds.
 
 use std::hash::Hasher;
 use std::net::Ipv6Addr;
@@ -18,7 +19,7 @@ use crate::reply::Reply;
 use crate::rkap::{DIGEST, KEY, sign};
 use crate::{Duid, Link, MessageKind, Server};
 
-/// How long to wait for the client's message before a Reconfigure is sent again; then twice as long each time.
+/// How long to wait for the client's message before a Reconfigure is sent again. The time doubles with each.
 pub const RECONFIGURE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How many times a Reconfigure is sent.
 pub const RECONFIGURE_ATTEMPTS: u32 = 8;
@@ -35,7 +36,7 @@ pub enum Reconfigure {
 }
 
 impl Reconfigure {
-    /// The message that the client is to send.
+    /// The message that the client should send.
     pub const fn message(self) -> MessageKind {
         match self {
             Self::Renew => MessageKind::Renew,
@@ -44,7 +45,7 @@ impl Reconfigure {
         }
     }
 
-    /// Whether a message does what was wanted: a client that gets no answer to its Renew goes over to Rebind.
+    /// Whether a message answers the Reconfigure. A client that gets no answer to its Renew continues with Rebind.
     pub fn is_answered_by(self, kind: MessageKind) -> bool {
         match self {
             Self::Renew => matches!(kind, MessageKind::Renew | MessageKind::Rebind),
@@ -54,18 +55,18 @@ impl Reconfigure {
     }
 }
 
-/// Who sends a message, for the question whether it holds its key of Reconfigure.
+/// The sender of a message, to find out whether it has its reconfigure key.
 #[derive(Debug, Clone, Copy)]
 pub struct KeyHolder<'a> {
     /// The client.
     pub duid: &'a Duid,
-    /// The address that it sends from, as the relay next to it has it.
+    /// The address that it sends from, as the relay agent next to it reports it.
     pub address: Ipv6Addr,
-    /// The transaction of its message: one that comes again says that its Reply was lost.
+    /// The transaction of its message. If it is repeated, its Reply was lost.
     pub transaction: [u8; 3],
 }
 
-/// What decides whether the answer has Reconfigure Accept and the reconfigure key.
+/// The conditions for Reconfigure Accept and the reconfigure key in the answer.
 pub(super) struct Offer<'a> {
     pub(super) link: &'a Link,
     pub(super) message: &'a Message<'a>,
@@ -74,7 +75,8 @@ pub(super) struct Offer<'a> {
 }
 
 impl Offer<'_> {
-    /// Whether the Reply to this message is to give the key: it begins a lease, or the client does not hold the key.
+    /// Whether the Reply to this message must have the key, because it begins a lease or the client does not have the
+    /// key.
     fn is_key_due(&self, client: &[u8]) -> bool {
         if !matches!(self.message.kind, MessageKind::Renew | MessageKind::Rebind) {
             return true;
@@ -100,11 +102,11 @@ pub(super) fn is_offered(link: &Link, message: &Message<'_>) -> bool {
 }
 
 impl Server {
-    /// A Reconfigure for a client: to be sent to its link-local address, to nobody who was not told that it may be
-    /// ([`Answer::reconfigurable`](crate::Answer)), and up to [`RECONFIGURE_ATTEMPTS`] times.
+    /// A Reconfigure for a client. It must be sent to the client's link-local address, only to clients that accept it
+    /// ([`Answer::reconfigurable`](crate::Answer)), and at most [`RECONFIGURE_ATTEMPTS`] times.
     ///
-    /// `now`, in milliseconds since 1970, must be later than at the client's last Reply or Reconfigure: the client
-    /// takes none that is not.
+    /// `now`, in milliseconds since 1970, must be later than at the client's last Reply or Reconfigure; otherwise the
+    /// client ignores it.
     ///
     /// # Errors
     ///
@@ -122,14 +124,14 @@ impl Server {
             Reconfigure::Rebind => MessageType::Rebind,
             Reconfigure::InformationRequest => MessageType::InformationRequest,
         });
-        // The signature is over the message with zeros in its place.
+        // The signature covers the message with zeros in its place.
         reply.put_authentication(replay(now), DIGEST, &[0; 16]);
         let digest = sign(&self.reconfigure_key(client.as_bytes()), &reply.encode()?);
         reply.put_authentication(replay(now), DIGEST, &digest);
         reply.encode()
     }
 
-    /// Adds Reconfigure Accept, and the key where that is due. Returns whether it did.
+    /// Adds Reconfigure Accept, and the key if it is due. Returns whether the key was added.
     pub(super) fn offer_reconfigure(&self, reply: &mut Reply, offer: &Offer<'_>, now: i64) -> bool {
         let Some(client) = offer.message.client.filter(|_| is_offered(offer.link, offer.message)) else {
             return false;
@@ -144,7 +146,7 @@ impl Server {
 
     fn reconfigure_key(&self, client: &[u8]) -> [u8; 16] {
         let mut hasher = SipHasher24::new_with_key(&self.key);
-        // Eight bytes that begin no other hash under this key: addresses are hashed from a DUID's length on.
+        // These eight bytes begin no other hash under this key: hashes of addresses begin with a DUID's length.
         hasher.write(b"reconfig");
         hasher.write(client);
         hasher.finish128().as_bytes()

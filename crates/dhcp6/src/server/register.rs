@@ -1,7 +1,7 @@
 //! Addr-reg-inform: a host registers an address that it formed itself (RFC 9686, section 4.2.1).
 //!
-//! A registration is recorded like any other binding, but the server did not assign it. It is kept apart from the
-//! pool's bindings and takes none of their addresses. The number of registrations is limited per client and per link.
+//! A registration is recorded like any other binding, but the server did not assign it. It is separate from the pool's
+//! bindings and uses none of their addresses. The number of registrations is limited per client and per link.
 
 use std::net::Ipv6Addr;
 use std::time::Duration;
@@ -19,10 +19,10 @@ use crate::{Binding, BindingState, Change, Duid, Iaid, Inbound, Link, Registrati
 
 /// ADDR-REG-REPLY.
 const REPLY: MessageType = MessageType::Unknown(37);
-/// The option by which a server says that it takes registrations (section 4.1).
+/// The option with which a server announces that it accepts registrations (section 4.1).
 pub(super) const ENABLE: OptionCode = OptionCode::Unknown(148);
 
-/// A registration as it is in the message.
+/// A registration in a message.
 struct Registration<'a> {
     address: Ipv6Addr,
     preferred: Duration,
@@ -88,8 +88,8 @@ impl<'a> Registration<'a> {
     }
 }
 
-/// Whether a host may have made this address itself: it is on the link, or in a prefix that the client was delegated,
-/// and the server or an instance has it not.
+/// Whether a host may have formed this address itself: it is on the link or in a prefix that is delegated to the
+/// client, and belongs neither to the server nor to an instance.
 fn is_appropriate(link: &Link, bindings: &Bindings, client: &Duid, address: Ipv6Addr, now: i64) -> bool {
     let is_kept = |terms: &Terms| terms.withheld.iter().any(|range| range.contains(&address));
     let is_ours = link.pool_of(address).is_some()

@@ -1,4 +1,4 @@
-//! Release: the client gives addresses and prefixes back (RFC 9915, section 18.3.7).
+//! Release: the client releases addresses and prefixes (RFC 9915, section 18.3.7).
 
 use dhcproto::v6::Status;
 

@@ -1,6 +1,6 @@
-//! Renew: the lease is extended, or made anew where it is not known (RFC 9915, section 18.3.4).
+//! Renew: extends the lease, or makes a new one if it is not known (RFC 9915, section 18.3.4).
 //!
-//! A server that lost its database thus keeps its clients, and by the keyed hash at their addresses.
+//! So a server that lost its database keeps its clients; the keyed hash gives them the same addresses.
 
 use super::exchange::Exchange;
 use super::extend::{Unknown, answer_extension};

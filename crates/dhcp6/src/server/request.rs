@@ -1,4 +1,4 @@
-//! Request: the lease that was offered (RFC 9915, section 18.3.2).
+//! Request: grants the lease that was offered (RFC 9915, section 18.3.2).
 
 use dhcproto::v6::Status;
 
@@ -8,7 +8,7 @@ use super::exchange::Exchange;
 
 pub(super) fn answer(exchange: &mut Exchange<'_>) {
     for ia in &exchange.message.ias {
-        // A prefix that is none of this link's is no more than a hint that cannot be followed.
+        // A prefix of another link is only a hint that cannot be followed.
         let mut addresses = ia.named().filter_map(Leased::address);
         if addresses.any(|address| !exchange.link.is_on_link(address)) {
             exchange.refuse(ia, Status::NotOnLink, "an address in it does not belong to this link");

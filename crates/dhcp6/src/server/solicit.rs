@@ -1,4 +1,4 @@
-//! Solicit: what a Request would get; or, with rapid commit, the lease itself (RFC 9915, sections 18.3.1 and 18.3.9).
+//! Solicit: offers what a Request would get, or, with rapid commit, grants it (RFC 9915, sections 18.3.1 and 18.3.9).
 
 use super::exchange::Exchange;
 
@@ -8,7 +8,7 @@ pub(super) fn answer(exchange: &mut Exchange<'_>) {
         let leased = if rapid { exchange.lease(ia) } else { exchange.offer(ia) };
         exchange.put_lease(ia, leased);
     }
-    // With nothing to grant it stays an Advertise, so that the client goes on to solicit other servers.
+    // Without a lease to grant it stays an Advertise, so that the client continues to solicit other servers.
     if exchange.changes.is_empty() {
         if let Some(preference) = exchange.link.preference {
             exchange.reply.put_preference(preference);

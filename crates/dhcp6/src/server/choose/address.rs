@@ -1,4 +1,4 @@
-//! Which address an identity association is given.
+//! Chooses the address for an identity association.
 
 use std::net::Ipv6Addr;
 
@@ -10,7 +10,7 @@ use crate::{Order, Pool};
 use super::PROBES;
 
 impl Exchange<'_> {
-    /// The address that an identity association is to be given; nothing when there is none.
+    /// The address for an identity association; `None` if there is none.
     pub(super) fn choose_address(&self, ia: &Ia<'_>) -> Option<Leased> {
         if let Some(own) = self.own(ia) {
             return Some(own);
@@ -59,8 +59,8 @@ impl Exchange<'_> {
             if blocked.is_none() && self.is_open(Leased::Address(address.into())) {
                 return Some(address.into());
             }
-            // Over the whole of a reserved range, over a single address of this message, to the prefix where the
-            // pool begins before it; and over all that is kept for others.
+            // Skip the whole of a reserved range, or a single address of this message, or up to the prefix if the pool
+            // begins before it; and everything that is reserved for others.
             let next = blocked
                 .unwrap_or(address)
                 .max(self.before_prefix(address))
@@ -69,7 +69,7 @@ impl Exchange<'_> {
         }
     }
 
-    /// The last address before the link's prefix, for an address that comes before it; the very last, for one after it.
+    /// The last address before the link's prefix for an address before it; the very last address for one after it.
     fn before_prefix(&self, address: u128) -> u128 {
         let (network, broadcast) = (self.link.prefix.network().into(), self.link.prefix.broadcast().into());
         match address {

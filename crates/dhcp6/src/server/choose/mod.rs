@@ -4,19 +4,19 @@
 //!
 //! 1. the one that is reserved for the client, if nobody holds it;
 //! 2. the one that the association has or had;
-//! 3. one that the client asks for and nobody ever had;
-//! 4. the first of the client's keyed sequence that nobody ever had;
-//! 5. the next one of the pool that nobody ever had;
-//! 6. one that the client asks for and nobody holds any more;
+//! 3. one that the client asks for and that was never assigned;
+//! 4. the first of the client's keyed sequence that was never assigned;
+//! 5. the next one of the pool that was never assigned;
+//! 6. one that the client asks for and that nobody holds any more;
 //! 7. the one whose lease ended longest ago.
 //!
-//! So a client keeps its address for as long as the pool allows, also between leases.
+//! So a client keeps its address as long as the pool allows, even between leases.
 //!
 //! Only clients of a class get addresses of the class's pool, and they get them first.
 //!
-//! A client at its limit of bindings gets only those that it had itself. If it holds as many as it may, its oldest
-//! lease that the message does not name makes room: firmware that boots from the network invents a new IAID at each
-//! boot and never uses the former ones again.
+//! A client at its limit of bindings gets only addresses that it had before. If it holds as many as allowed, its oldest
+//! lease that the message does not name is ended for the new one: firmware that boots from the network chooses a new
+//! IAID at each boot and never uses the former ones again.
 
 mod address;
 mod prefix;
@@ -28,18 +28,18 @@ use crate::message::Ia;
 
 use super::exchange::Exchange;
 
-/// How many addresses or prefixes of the keyed sequence are tried. In a pool that is half full one of sixteen is free
-/// but once in 65,000 times; then the search through the pool goes on from the first of them.
+/// The number of addresses or prefixes of the keyed sequence that are tried. In a pool that is half full, one of
+/// sixteen is free except once in 65,000 times; then the search through the pool continues from the first of them.
 const PROBES: u32 = 16;
 /// The number of addresses or prefixes that are considered of those that a client asks for in one association.
 const HINTS: usize = 8;
 /// The number of ended bindings that are searched for a reusable one: first in their order, then from a random place.
 const LOOKS: usize = 512;
-/// Has one millisecond lead to a place far from that of the next.
+/// Spreads consecutive milliseconds over distant places.
 const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
 impl Exchange<'_> {
-    /// The address or prefix that an identity association is to be given; nothing when there is none.
+    /// The address or prefix for an identity association; `None` if there is none.
     pub(super) fn choose(&self, ia: &Ia<'_>) -> Option<Leased> {
         self.reserved(ia).or_else(|| match ia.kind {
             Kind::Address => self.choose_address(ia),
@@ -47,8 +47,8 @@ impl Exchange<'_> {
         })
     }
 
-    /// What [`choose`](Self::choose) finds when the client's oldest lease has made room; nothing when the client does not
-    /// hold as many as it may, or when its message names them all.
+    /// The result of [`choose`](Self::choose) after the client's oldest lease was ended. `None` if the client is not at
+    /// its limit, or if its message names all its leases.
     pub(super) fn choose_by_making_room(&mut self, ia: &Ia<'_>) -> Option<Leased> {
         if !self.holds_most(ia.kind) {
             return None;
@@ -62,21 +62,21 @@ impl Exchange<'_> {
         chosen
     }
 
-    /// The lease of the client that was extended longest ago, of those that the message names neither by their
-    /// association nor by themselves.
+    /// The client's lease that was extended longest ago, among those that the message names neither by association nor
+    /// by address or prefix.
     fn oldest_unnamed(&self, kind: Kind) -> Option<Leased> {
         let ias = || self.message.ias.iter().filter(|ia| ia.kind == kind);
         let is_named =
             |own: &Binding| ias().any(|ia| ia.iaid == own.iaid || ia.named().any(|named| named == own.leased));
         let own = self.bindings.table(kind).chain(self.client.as_bytes());
-        // Another association of the same message has got it already.
+        // Another association of the same message already has it.
         let is_free = |own: &Binding| !self.makes_room(own) && !self.taken.contains(&own.leased);
         own.filter(|own| own.is_held(self.now) && is_free(own) && !is_named(own))
             .min_by_key(|own| (own.valid_until, own.leased))
             .map(|own| own.leased)
     }
 
-    /// Whether a binding makes room for what the message asks for.
+    /// Whether a binding may be ended for a new lease.
     fn makes_room(&self, binding: &Binding) -> bool {
         self.making_room.contains(&binding.leased)
     }
@@ -91,12 +91,12 @@ impl Exchange<'_> {
         Some(own.leased).filter(|own| may_hold && self.is_open(*own))
     }
 
-    /// What an identity association asks for and may be given.
+    /// The addresses or prefixes that an identity association asks for and may get.
     fn hints(&self, ia: &Ia<'_>) -> impl Iterator<Item = Leased> {
         ia.named().take(HINTS).filter(|hint| self.is_open(*hint))
     }
 
-    /// Whether it may be given out: no other client holds a part of it, and this message has not taken it.
+    /// Whether it may be assigned: no other client holds a part of it, and this message has not used it.
     fn is_open(&self, leased: Leased) -> bool {
         let is_apart = match leased {
             Leased::Address(_) => true,
@@ -105,7 +105,7 @@ impl Exchange<'_> {
         self.is_in_pool(leased) && is_apart && !self.taken.iter().any(|taken| taken.overlaps(leased))
     }
 
-    /// Whether nobody ever had it.
+    /// Whether it was never assigned.
     fn is_fresh(&self, leased: Leased) -> bool {
         self.bindings.at(leased).is_none()
     }
@@ -117,10 +117,11 @@ impl Exchange<'_> {
             .is_some_and(|binding| !binding.is_taken(self.now))
     }
 
-    /// The one of those that fit whose lease ended longest ago.
+    /// The binding that ended longest ago, among those that fit.
     ///
-    /// Where very many ended that do not fit, since they are in pools of other classes or in none any more, it is one
-    /// that ended at some time: it is looked for at another place for each message, lest one message cost a look at all.
+    /// If very many bindings ended that do not fit, because they are in pools of other classes or in no pool any more,
+    /// this is any ended one that fits. The search starts at another place for each message, so that one message does
+    /// not search all.
     fn oldest(&self, kind: Kind, fits: impl Fn(&Leased) -> bool) -> Option<Leased> {
         let table = self.bindings.table(kind);
         let fits = |leased: &Leased| fits(leased) && self.is_open(*leased);
@@ -134,7 +135,7 @@ impl Exchange<'_> {
         })
     }
 
-    /// The one of the client whose lease ended longest ago.
+    /// The client's binding that ended longest ago.
     fn oldest_of_client(&self, kind: Kind) -> Option<Leased> {
         if self.holds_most(kind) {
             return None;
@@ -145,13 +146,14 @@ impl Exchange<'_> {
             .map(|binding| binding.leased)
     }
 
-    /// Whether a client has as many bindings as it may. What is remembered of what left the pools is not counted: it
-    /// could never be reused, and the client would be shut out.
+    /// Whether a client has reached its limit of bindings. Remembered bindings outside of the pools are not counted:
+    /// they can never be reused, and the client would be locked out.
     ///
-    /// Neither is what it had when it was in another class, or before it was reserved for another; but of that and the
-    /// rest there may be twice as many at most, or it would be without bound for who goes from class to class.
+    /// Bindings from another class, or of addresses that were later reserved for another client, are not counted
+    /// either. But all together are limited to twice the number, so that a client cannot gain more by changing its
+    /// class.
     ///
-    /// What makes room is remembered on top of it: it is the first to be given again.
+    /// A lease that was ended for a new one is remembered beyond the limit. It is the first to be reused.
     pub(super) fn is_client_full(&self, kind: Kind) -> bool {
         let (mut open, mut all) = (0, 0);
         for binding in self.bindings.table(kind).chain(self.client.as_bytes()) {
@@ -165,8 +167,8 @@ impl Exchange<'_> {
         open + new >= most + room || all + new >= 2 * most
     }
 
-    /// Whether a client holds as many as it may: then what it had comes on top of that, where a pool has come back
-    /// that what is remembered had left.
+    /// Whether a client holds as many leases as allowed. Then its remembered bindings exceed the limit, after a pool
+    /// has come back that they had left.
     fn holds_most(&self, kind: Kind) -> bool {
         let table = self.bindings.table(kind);
         let is_taken = |binding: &&Binding| binding.is_taken(self.now) && !self.makes_room(binding);
@@ -182,8 +184,8 @@ impl Exchange<'_> {
         }
     }
 
-    /// Whether it may be handed out to this client at all: it is kept for it, or is in a pool for clients of its class
-    /// and kept for nobody.
+    /// Whether this client may get it: it is reserved for the client, or it is in a pool for the client's class and not
+    /// reserved.
     fn is_in_pool(&self, leased: Leased) -> bool {
         if self.is_own_reserved(leased) {
             return true;
@@ -198,7 +200,7 @@ impl Exchange<'_> {
         }
     }
 
-    /// Whether it may be handed out to anyone.
+    /// Whether any client may get it.
     fn is_in_any_pool(&self, leased: Leased) -> bool {
         match leased {
             Leased::Address(address) => self.link.is_assignable(address),
@@ -206,7 +208,7 @@ impl Exchange<'_> {
         }
     }
 
-    /// Whether the client has or had it; another prefix with the same first address is another.
+    /// Whether the client has or had it. A prefix of another length does not count.
     fn is_of_client(&self, leased: Leased) -> bool {
         self.bindings
             .at(leased)

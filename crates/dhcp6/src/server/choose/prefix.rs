@@ -1,4 +1,4 @@
-//! Chooses the prefix for an identity association; first of all its length.
+//! Chooses the prefix for an identity association. The length is chosen first.
 //!
 //! A client may hint at a length (RFC 8168). The pool that fits best serves it; pools that fit equally well are tried
 //! in the order of the settings. At Renew and Rebind, a hint that differs from the client's prefix changes nothing: a
@@ -21,7 +21,7 @@ use super::PROBES;
 const PASSED_OVER: usize = 256;
 
 impl Exchange<'_> {
-    /// The prefix that an identity association is to be given; nothing when there is none.
+    /// The prefix for an identity association; `None` if there is none.
     pub(super) fn choose_prefix(&self, ia: &Ia<'_>) -> Option<Leased> {
         let own = self.own(ia);
         let extends = matches!(self.message.kind, MessageKind::Renew | MessageKind::Rebind);
@@ -80,7 +80,7 @@ impl Exchange<'_> {
             if self.is_open(leased) {
                 return Some(leased);
             }
-            // Over the whole of what is kept for others.
+            // Skip everything that is reserved for others.
             from = position(self.link.reservations.last_beside(leased)) + 1;
         }
         None

@@ -1,4 +1,4 @@
-//! Reservations: what the client gets because of them, and what it does not get.
+//! Applies reservations: what a client gets because of them, and what it does not get.
 
 use crate::BindingState;
 use crate::leased::Leased;
@@ -12,17 +12,17 @@ impl Exchange<'_> {
         (self.is_open(kept) && self.is_free_for(ia, kept)).then_some(kept)
     }
 
-    /// Whether it is kept for the client, and can be on this link.
+    /// Whether it is reserved for the client, and can be on this link.
     pub(in crate::server) fn is_own_reserved(&self, leased: Leased) -> bool {
         self.reservation.is_some_and(|own| own.keeps(leased)) && self.link.is_reservable(leased)
     }
 
-    /// Whether nobody holds it but this identity association, or the same interface under another IAID.
+    /// Whether nobody holds it except this identity association, or the same interface under another IAID.
     ///
-    /// An address belongs to one association at a time (RFC 9915, section 12.1): a machine with two interfaces on a link
-    /// has one DUID and an IAID for each, and what one interface holds is not taken from it by the other. A machine that
-    /// was installed anew has another IAID, too, but asks from the link-local address of the holder and does not name the
-    /// holder's IAID any more: it is not to wait for itself.
+    /// An address belongs to one association at a time (RFC 9915, section 12.1). A machine with two interfaces on a
+    /// link has one DUID and an IAID for each, and one interface must not take the other's address. A machine that was
+    /// installed again has another IAID, too, but it asks from the holder's link-local address and does not name the
+    /// holder's IAID any more. It must not wait for itself.
     fn is_free_for(&self, ia: &Ia<'_>, leased: Leased) -> bool {
         let Some(binding) = self.bindings.at(leased).filter(|binding| binding.is_taken(self.now)) else {
             return true;
@@ -39,7 +39,7 @@ impl Exchange<'_> {
             && (binding.iaid == ia.iaid || (self.is_holder(leased) && !is_named(binding.iaid)))
     }
 
-    /// Whether the message comes from the interface that holds what is reserved.
+    /// Whether the message comes from the interface that holds the reserved address or prefix.
     fn is_holder(&self, leased: Leased) -> bool {
         self.asker.is_some() && self.bindings.holder(leased) == self.asker
     }
