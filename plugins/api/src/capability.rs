@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::EngineError;
 
-/// One thing that an engine may or may not be able to do, besides making, finding, stopping and removing containers.
+/// A capability that an engine may or may not have, beyond making, finding, stopping and removing containers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Capability {
     /// Makes an empty network namespace for a container ([`NetworkMode::EngineNamespace`](crate::NetworkMode)).
@@ -25,15 +25,15 @@ pub enum Capability {
     Files,
     /// Configures the name servers of a container.
     Resolver,
-    /// Reports the environment variables that a container was made with.
+    /// Reports the environment variables with which a container was made.
     Environment,
     /// Runs further commands in a container.
     Exec,
     /// Runs further commands with a terminal.
     ExecTerminal,
-    /// Keeps what a container writes, and hands it out.
+    /// Keeps the output of a container, and returns it.
     Logs,
-    /// Measures what a container uses.
+    /// Measures the resource usage of a container.
     Stats,
     /// Copies files into and out of a container.
     Copy,
@@ -46,7 +46,7 @@ pub enum Capability {
 }
 
 impl Capability {
-    /// All of them.
+    /// All capabilities.
     pub const ALL: [Self; 18] = [
         Self::EngineNamespace,
         Self::PreparedNamespace,
@@ -93,7 +93,7 @@ impl Capability {
     }
 }
 
-/// What the engine would have to do, in the words of an error message: "it cannot …".
+/// The second half of an error message that begins with "it cannot".
 impl fmt::Display for Capability {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -119,51 +119,51 @@ impl fmt::Display for Capability {
     }
 }
 
-/// The set of what an engine can do.
+/// A set of capabilities.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub struct Capabilities(u32);
 
 impl Capabilities {
-    /// Nothing.
+    /// No capability.
     pub const NONE: Self = Self(0);
 
-    /// These.
+    /// The set of these capabilities.
     pub fn of(capabilities: &[Capability]) -> Self {
         capabilities.iter().fold(Self::NONE, |all, one| all.with(*one))
     }
 
-    /// Everything.
+    /// The set of all capabilities.
     pub fn all() -> Self {
         Self::of(&Capability::ALL)
     }
 
-    /// These and one more.
+    /// The same set with one more.
     #[must_use]
     pub fn with(self, capability: Capability) -> Self {
         Self(self.0 | bit(capability))
     }
 
-    /// These but one.
+    /// The same set without one.
     #[must_use]
     pub fn without(self, capability: Capability) -> Self {
         Self(self.0 & !bit(capability))
     }
 
-    /// Whether this one is among them.
+    /// Whether the set has this one.
     pub fn has(self, capability: Capability) -> bool {
         self.0 & bit(capability) != 0
     }
 
-    /// Each of them, in the order of [`Capability::ALL`].
+    /// The capabilities of the set, in the order of [`Capability::ALL`].
     pub fn iter(self) -> impl Iterator<Item = Capability> {
         Capability::ALL.into_iter().filter(move |one| self.has(*one))
     }
 
-    /// Checks that each of `needed` is among these, which are those of the engine of this name.
+    /// Checks that this set, of the engine with this name, includes `needed`.
     ///
     /// # Errors
     ///
-    /// [`EngineError::Unsupported`] with the first that is missing.
+    /// [`EngineError::Unsupported`] with the first missing capability.
     pub fn require(self, engine: &str, needed: Self) -> Result<(), EngineError> {
         match needed.iter().find(|one| !self.has(*one)) {
             None => Ok(()),

@@ -1,4 +1,4 @@
-//! The containers of an instance, and how they are named.
+//! The containers of an instance, and their names.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::InstanceId;
 
-/// The prefix of the engine's name of every container of ours.
+/// The prefix of the names that our containers have on the engine.
 const PREFIX: &str = "orchestrator-";
 
 /// The longest name of a container within its instance, in bytes.
@@ -19,7 +19,7 @@ const LONGEST: usize = 32;
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ContainerName(Option<Arc<str>>);
 
-/// The text is no name of a container.
+/// The text is not a name of a container.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{0:?} is not a container's name: write lower-case letters, digits and hyphens with a letter first, 32 at most, \
@@ -28,7 +28,7 @@ pub struct ContainerName(Option<Arc<str>>);
 pub struct ContainerNameError(pub String);
 
 impl ContainerName {
-    /// The first container of an instance. Others may share its network namespace.
+    /// The name of the first container. Others may share its network namespace.
     pub const MAIN: Self = Self(None);
 
     /// The name of the first container as text.
@@ -93,7 +93,7 @@ impl<'de> Deserialize<'de> for ContainerName {
     }
 }
 
-/// Names one container: the instance that it belongs to, and its name there.
+/// The key of a container: its instance, and its name there.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ContainerKey {
     /// The instance.
@@ -120,7 +120,7 @@ impl ContainerKey {
         }
     }
 
-    /// The name by which engines call it: `orchestrator-<instance>` for the first, with `-<name>` for the others.
+    /// The name on the engine: `orchestrator-<instance>` for the first container, with `-<name>` for the others.
     pub fn engine_name(&self) -> String {
         match self.name.is_main() {
             true => format!("{PREFIX}{}", self.instance),
@@ -141,7 +141,7 @@ impl fmt::Display for ContainerKey {
 /// One container as the caller of an engine knows it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Container {
-    /// Its key, after which it is named.
+    /// Its key, from which its name is made.
     pub key: ContainerKey,
     /// The engine's own name for it, as the caller recorded it after [`ensure`](crate::Engine::ensure).
     ///
@@ -149,17 +149,18 @@ pub struct Container {
     /// that was not recorded yet. A copy of it, which bears the same labels, is a stranger's.
     ///
     /// Without it, a container is known by its mark alone; when several bear the mark, the caller's is the one with the
-    /// name that ours has, or else the oldest. Leave it out when nothing was recorded, or when the record is older than what runs (after a backup was restored).
+    /// name that ours has, or else the oldest. Leave it out when nothing was recorded, or when the record is older than
+    /// what runs (after a backup was restored).
     pub reference: Option<String>,
 }
 
 impl Container {
-    /// The first container of an instance, of which no reference was recorded.
+    /// The first container of an instance without a recorded reference.
     pub fn main(instance: InstanceId) -> Self {
         ContainerKey::main(instance).into()
     }
 
-    /// The same with the reference that was recorded.
+    /// The same container with its recorded reference.
     #[must_use]
     pub fn recorded(self, reference: impl Into<String>) -> Self {
         Self {

@@ -4,22 +4,22 @@ use std::error::Error;
 
 use crate::Capability;
 
-/// Why an engine could not do what it was asked.
+/// The reason why a call of an engine failed.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
-    /// The engine does not answer: down, restarting, or its socket is missing.
+    /// The engine does not answer: it is down, restarting, or its socket is missing.
     #[error("engine {engine} does not answer; start it, or set where it listens")]
     Unavailable {
-        /// Where it was looked for.
+        /// The engine's address.
         engine: String,
-        /// What happened.
+        /// The cause.
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
     /// The engine took longer than the plugin's limit.
     #[error("engine {engine} did not {verb} within {seconds} s")]
     Timeout {
-        /// Where the engine is.
+        /// The engine's address.
         engine: String,
         /// The verb that failed.
         verb: &'static str,
@@ -29,43 +29,43 @@ pub enum EngineError {
     /// The engine does not have the image.
     #[error("image {image:?} is not on the engine; build or pull it there")]
     ImageMissing {
-        /// The image that was asked for.
+        /// The image.
         image: String,
     },
-    /// The engine will never do this as it was asked: the template must change.
+    /// The engine will always refuse this request: the template must change.
     #[error("engine refused to {verb} {subject}: {reason}")]
     Refused {
-        /// What was asked of it.
+        /// The verb that failed.
         verb: &'static str,
-        /// On what.
+        /// The subject of the verb.
         subject: String,
-        /// In the engine's words.
+        /// The engine's reason.
         reason: String,
     },
-    /// This engine can never do this, whatever the template says.
+    /// This engine lacks a capability, whatever the template says.
     #[error("engine {engine} cannot {capability}; choose another engine for it, or do without")]
     Unsupported {
         /// The engine's name in the settings.
         engine: String,
-        /// What it would have to be able to do.
+        /// The missing capability.
         capability: Capability,
     },
-    /// There is no container of ours to do this to, or it does not run.
+    /// There is no such container of ours, or it does not run.
     #[error("engine has no running container {subject} to {verb}; see whether its instance is ready")]
     NotRunning {
-        /// What was asked of it.
+        /// The verb that failed.
         verb: &'static str,
-        /// On what.
+        /// The subject of the verb.
         subject: String,
     },
     /// The engine tried and failed.
     #[error("engine could not {verb} {subject}: {reason}")]
     Failed {
-        /// What was asked of it.
+        /// The verb that failed.
         verb: &'static str,
-        /// On what.
+        /// The subject of the verb.
         subject: String,
-        /// In the engine's words.
+        /// The engine's reason.
         reason: String,
     },
 }
@@ -73,11 +73,11 @@ pub enum EngineError {
 /// The remedy for an [`EngineError`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Remedy {
-    /// Nothing but the engine's return; the instance itself is not at fault.
+    /// Wait until the engine answers again. The instance itself is not at fault.
     Engine,
-    /// Trying again may help.
+    /// Try again.
     Retry,
-    /// Someone must change the template or provide the image; tried again now and then.
+    /// Somebody must change the template or provide the image. It is tried again from time to time.
     Operator,
 }
 

@@ -11,18 +11,18 @@ use tokio::io::AsyncWrite;
 
 use crate::{EngineError, OutputStream};
 
-/// A command to run in a container that runs already.
+/// A command to run in a running container.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ExecRequest {
     /// The program and its arguments. It is not passed to a shell.
     pub command: Vec<String>,
     /// Environment variables, laid over those of the container.
     pub environment: BTreeMap<String, String>,
-    /// The user inside the container, by name or number, with `:group` where wanted; `None` is the container's own.
+    /// The user inside the container, by name or number, optionally with `:group`; `None` means the container's own.
     pub user: Option<String>,
-    /// The directory to begin in; `None` is the container's own.
+    /// The working directory; `None` means the container's own.
     pub directory: Option<PathBuf>,
-    /// The size of the terminal that the command gets; `None` gives it pipes.
+    /// The size of the command's terminal; `None` gives it pipes instead.
     pub terminal: Option<TerminalSize>,
 }
 
@@ -37,15 +37,15 @@ pub struct TerminalSize {
 
 /// A command that was started in a container.
 ///
-/// Dropping it ends neither the command nor the container.
+/// Dropping it does not end the command or the container.
 pub struct ExecSession {
-    /// The standard input of the command, or the keyboard of its terminal. Shutting it down is the end of the input.
+    /// The standard input of the command, or the keyboard of its terminal. Shutting it down ends the input.
     pub input: Pin<Box<dyn AsyncWrite + Send>>,
     /// The output of the command. A terminal has one stream: all of it is [`Output::Stdout`](crate::Output).
     ///
     /// It ends when the command has ended.
     pub output: OutputStream,
-    /// Everything else.
+    /// Further control of the command.
     pub control: Arc<dyn ExecControl>,
 }
 

@@ -3,18 +3,18 @@
 /// Facts about an engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EngineFacts {
-    /// Name of the engine, for people: `Docker Engine`, `Podman Engine`.
+    /// The name of the engine, for people: `Docker Engine`, `Podman Engine`.
     pub name: String,
-    /// Version as the engine reports it.
+    /// The version that the engine reports.
     pub version: String,
 }
 
 /// Facts about an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageFacts {
-    /// The engine's id of the image that has the name at present: the digest of its content, `sha256:…`. A container can be
-    /// made from the image by this id, also when the name means another image by then.
+    /// The engine's id of the image that has the name now: the digest of its content, `sha256:…`. A container can be
+    /// made from the image by this id, even when the name means another image by then.
     pub id: String,
-    /// Whether the image brings a health check of its own. It is not run: the template's `ready` says what is healthy.
+    /// Whether the image has its own health check. It is not run: the template's `ready` decides about readiness.
     pub has_health_check: bool,
 }

@@ -9,14 +9,14 @@ use crate::{Capability, Container, ContainerKey, ContainerName};
 pub struct Found {
     /// Its key.
     pub key: ContainerKey,
-    /// The engine's own name for it: a container id. The caller records it.
+    /// The engine's name for it: a container id. The caller records it.
     pub reference: String,
     /// Its present state.
     pub state: FoundState,
 }
 
 impl Found {
-    /// The container with this reference, for calls about this very one.
+    /// The container with this reference, for calls about exactly this one.
     pub fn container(&self) -> Container {
         Container {
             key: self.key.clone(),
@@ -28,11 +28,11 @@ impl Found {
 /// The present state of a container, as its engine reports it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FoundState {
-    /// Made, never started.
+    /// It was created but never started.
     Created,
     /// Its first process runs.
     Running(Running),
-    /// Its processes are frozen: it has a network, and answers nothing. [`ensure`](crate::Engine::ensure) ends that.
+    /// Its processes are frozen: it has a network but does not answer. [`ensure`](crate::Engine::ensure) resumes it.
     Paused(Running),
     /// Its first process ended.
     Exited {
@@ -41,21 +41,21 @@ pub enum FoundState {
     },
 }
 
-/// A running container, with what is needed to wire it.
+/// A running container, with the facts that are needed to wire it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Running {
     /// The first process, as seen from the daemon's process namespace.
     pub pid: u32,
-    /// Where its network is.
+    /// The place of its network.
     pub network: RunningNetwork,
 }
 
 impl Running {
-    /// Path of the network namespace that the caller wires; `None` when there is nothing for it to wire there.
+    /// The path of the network namespace that the caller wires; `None` if there is none to wire.
     ///
-    /// Of [`RunningNetwork::EngineNamespace`] it names the namespace of a *process*: by the time it is opened the process
-    /// may be gone and its number taken by another. After wiring, the caller must make sure that the container still runs
-    /// under the same pid.
+    /// For [`RunningNetwork::EngineNamespace`] the path is that of a *process*: when it is opened, the process may be
+    /// gone and its number used by another. After wiring, the caller must check that the container still runs under the
+    /// same pid.
     pub fn netns(&self) -> Option<&Path> {
         match &self.network {
             RunningNetwork::EngineNamespace(path) | RunningNetwork::Prepared(path) => Some(path),
@@ -64,23 +64,23 @@ impl Running {
     }
 }
 
-/// Where the network of a running container is: the [`NetworkMode`](crate::NetworkMode) that it was started with.
+/// The place of a running container's network: the [`NetworkMode`](crate::NetworkMode) with which it was started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RunningNetwork {
-    /// In a network namespace that the engine made: this one is to be wired.
+    /// A network namespace that the engine made. The caller wires it.
     EngineNamespace(PathBuf),
-    /// In the network namespace that was prepared for it.
+    /// The network namespace that the caller prepared for it.
     Prepared(PathBuf),
-    /// In the network namespace of this other container of its instance.
+    /// The network namespace of this other container of its instance.
     Shared(ContainerName),
-    /// At a port of one of the engine's networks.
+    /// A port of one of the engine's networks.
     EnginePort {
-        /// Name of the host's interface that is the port.
+        /// The name of the port's interface on the host.
         interface: String,
     },
-    /// At a tap device of the host.
+    /// A tap device of the host.
     Tap {
-        /// Name of the device.
+        /// The name of the device.
         interface: String,
     },
 }

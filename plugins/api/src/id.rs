@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Id([u8; 6]);
 
-/// Names an instance, and everything that is made for it.
+/// The id of an instance. Everything that is made for the instance carries it.
 pub type InstanceId = Id;
 
-/// Names one daemon's state: made once with its database. What carries another site's id belongs to another daemon.
+/// The id of one daemon's state, made once with its database. Things with another site's id belong to another daemon.
 pub type SiteId = Id;
 
 /// The text is not an id.
@@ -106,10 +106,10 @@ impl<'de> Deserialize<'de> for Id {
     }
 }
 
-/// The mark of a site, which everything that we make carries.
+/// The mark of a site. Everything that its daemon makes carries it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mark {
-    /// The daemon's state it belongs to.
+    /// The site.
     pub site: SiteId,
 }
 

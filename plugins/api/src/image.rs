@@ -6,16 +6,16 @@ use std::time::SystemTime;
 /// One image on an engine.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Image {
-    /// The engine's id of the image: the digest of its content, `sha256:…`. A container can be made from it by this id,
-    /// whatever its names mean by then.
+    /// The engine's id of the image: the digest of its content, `sha256:…`. A container can be made from the image by
+    /// this id, even when its names mean other images by then.
     pub id: String,
-    /// Its names, such as `registry.example/web:1.2`. An image whose names were all given to other images has none.
+    /// Its names, such as `registry.example/web:1.2`. Empty if all its names were given to other images.
     pub names: Vec<String>,
-    /// The digests by which registries know it, `registry.example/web@sha256:…`. Empty when it came from an archive.
+    /// Its digests in registries, `registry.example/web@sha256:…`. Empty if it came from an archive.
     pub digests: Vec<String>,
-    /// Bytes that it takes, with those that it shares with other images. `None` when the engine does not count them.
+    /// Its size in bytes, including parts that it shares with other images. `None` if the engine does not report it.
     pub size: Option<u64>,
-    /// When it was built, as it says itself.
+    /// When it was built, according to the image itself.
     pub created: Option<SystemTime>,
     /// When a container was last made from it. `None` when the engine does not record this.
     pub used: Option<SystemTime>,
@@ -27,7 +27,7 @@ pub struct PullRequest {
     /// The image: `web`, `registry.example:5000/web:1.2` or `registry.example/web@sha256:…`. Without a tag it is
     /// `latest`.
     pub reference: String,
-    /// The user whose images may be fetched. `None` fetches what everybody may.
+    /// The user whose images may be fetched. `None` fetches public images.
     pub credentials: Option<Credentials>,
 }
 
@@ -51,11 +51,11 @@ impl fmt::Debug for Credentials {
 /// A step of a pull.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PullProgress {
-    /// The part of the image that this is about, such as a layer. `None` is the whole image.
+    /// The part of the image, such as a layer. `None` means the whole image.
     pub part: Option<String>,
-    /// What is being done to it, in the engine's words: `Downloading`, `Extracting`.
+    /// The engine's word for the step: `Downloading`, `Extracting`.
     pub status: String,
-    /// Bytes done, and bytes in all, where the engine counts them.
+    /// Bytes done, and bytes in total, if the engine reports them.
     pub bytes: Option<(u64, u64)>,
 }
 

@@ -1,4 +1,4 @@
-//! Kinds of engines: each reads its own settings and builds its own engines.
+//! Kinds of engines. Each reads its own settings and builds its own engines.
 
 use std::fmt::{Debug, Display};
 use std::ops::RangeInclusive;
@@ -8,30 +8,31 @@ use std::time::Duration;
 
 use crate::{Engine, Mark};
 
-/// A kind of engine that the program can drive. A plugin implements it once, and `plugins/registry` lists it.
+/// A kind of engine that the program supports. A plugin implements it once, and `plugins/registry` lists it.
 pub trait EngineKind: Send + Sync {
     /// The word for it in the settings: `kind = "docker"`.
     fn name(&self) -> &'static str;
 
-    /// Takes all keys of this kind out of a section of the settings. What is wrong is reported to the section; a faulty
-    /// key then counts as if it were missing.
+    /// Reads all keys of this kind from a section of the settings. Faults are reported to the section; a faulty key
+    /// then counts as missing.
     fn read(&self, section: &mut dyn SettingsSection) -> Arc<dyn EngineSettings>;
 }
 
 /// The settings of one engine.
 pub trait EngineSettings: Debug + Send + Sync {
-    /// Each key with its value as text: every two settings that differ, differ here.
+    /// Each key with its value as text. Two different settings have different values here.
     fn values(&self) -> Vec<(&'static str, String)>;
 
-    /// The engine that templates call `name`. What it makes bears `mark`. Asks the engine nothing.
+    /// Builds the engine that templates call `name`. Everything that it makes carries `mark`. This does not contact the
+    /// engine.
     fn build(&self, name: &str, mark: Mark) -> Arc<dyn Engine>;
 }
 
-/// A section of the settings whose keys are taken one by one. A key that nobody takes is reported as unknown.
+/// A section of the settings, whose keys are taken one by one. Keys that are not taken are reported as unknown.
 ///
-/// Every method returns `None` when the key is missing or faulty; a fault is reported with the key and what to do.
+/// Every method returns `None` if the key is missing or faulty. A fault is reported with the key and a remedy.
 pub trait SettingsSection {
-    /// Takes text that `check` has nothing against; its error says what is wrong, `remedy` what to write.
+    /// Takes text that `check` accepts. Its error describes the fault; `remedy` says what to write.
     fn text(
         &mut self,
         key: &'static str,
@@ -39,7 +40,7 @@ pub trait SettingsSection {
         check: &mut dyn FnMut(&str) -> Result<(), String>,
     ) -> Option<String>;
 
-    /// Takes a span of time within bounds.
+    /// Takes a duration within bounds.
     fn duration(&mut self, key: &'static str, bounds: RangeInclusive<Duration>) -> Option<Duration>;
 
     /// Takes a whole number within bounds.

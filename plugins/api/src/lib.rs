@@ -1,14 +1,14 @@
-//! The engine trait: what runs containers, and the types it speaks.
+//! The trait of engines, which run containers, with its types.
 //!
 //! An *engine* runs containers on a host: Docker, Podman, a runtime. A *plugin* is the crate that reaches one kind of
 //! engine and implements [`Engine`]. A plugin makes, finds and removes containers. It never wires networks and never
 //! writes state: the daemon records what it wants, calls the engine, and wires what the engine hands back.
 //!
-//! Every verb is idempotent and named after the container's [key](ContainerKey), so that it may be repeated after a
-//! crash at any point. Everything that a plugin makes carries the [`Mark`] of the daemon that asked for it, so that it
-//! can be found again and so that two daemons may share one engine. A plugin never touches what does not carry its mark.
+//! Every verb is idempotent and takes the container's [key](ContainerKey), so that it may be repeated after a crash at
+//! any point. Everything that a plugin makes carries the [`Mark`] of its daemon, so that it can be found again and two
+//! daemons can share one engine. A plugin never changes anything that does not carry its mark.
 //!
-//! Engines differ. What one cannot do is missing from its [`Capabilities`]; callers ask these before they call.
+//! Engines differ. What one cannot do is missing in its [`Capabilities`], which callers check before they call.
 
 mod capability;
 mod container;

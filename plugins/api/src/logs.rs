@@ -2,13 +2,13 @@
 
 use std::time::SystemTime;
 
-/// A request for a part of a container's output, from all its starts.
+/// A request for a part of a container's output from all its starts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LogRequest {
-    /// Only what was written at this moment or later, to the second. `None` is everything that the engine still has.
+    /// Only output from this second on. `None` means everything that the engine still has.
     pub since: Option<SystemTime>,
-    /// Only so many lines from the end. `None` is all lines.
+    /// Only this number of lines from the end. `None` means all lines.
     pub tail: Option<u32>,
-    /// Whether the stream goes on with what is written from now on, until the container ends.
+    /// Whether the stream continues with new output until the container ends.
     pub follow: bool,
 }

@@ -5,10 +5,10 @@ use std::time::Duration;
 /// The resource usage of a running container, measured once.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Stats {
-    /// Processor time that all its processes had since it was started.
+    /// The processor time of all its processes since its start.
     pub cpu: Duration,
-    /// Memory in bytes that it uses now, without what the kernel would give back by itself (its page cache).
+    /// The memory in use, in bytes, without the page cache, which the kernel can free at any time.
     pub memory: u64,
-    /// Processes and threads; `None` when the engine does not count them.
+    /// The number of processes and threads; `None` if the engine does not report it.
     pub pids: Option<u64>,
 }

@@ -1,4 +1,4 @@
-//! Streams that an engine hands out.
+//! Streams of an engine.
 
 use std::pin::Pin;
 
@@ -13,17 +13,17 @@ pub type ByteStream = Pin<Box<dyn Stream<Item = Result<Bytes, EngineError>> + Se
 /// The output of processes, in the order in which the engine sends it. The stream ends after its first error.
 pub type OutputStream = Pin<Box<dyn Stream<Item = Result<Output, EngineError>> + Send>>;
 
-/// A piece of what a process wrote. It may begin and end in the middle of a line or of a character.
+/// A piece of a process's output. It may begin and end in the middle of a line or of a character.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
-    /// Written to its standard output, or to its terminal.
+    /// From its standard output, or from its terminal.
     Stdout(Bytes),
-    /// Written to its standard error.
+    /// From its standard error.
     Stderr(Bytes),
 }
 
 impl Output {
-    /// The bytes, wherever they were written to.
+    /// The bytes, from either stream.
     pub fn bytes(&self) -> &Bytes {
         match self {
             Self::Stdout(bytes) | Self::Stderr(bytes) => bytes,

@@ -1,4 +1,4 @@
-//! What an engine says that it can do, it does; what not, it refuses.
+//! An engine does what its capabilities say, and refuses everything else.
 
 use std::net::IpAddr;
 
@@ -11,7 +11,7 @@ use orchestrator_plugin::{
 use crate::support::{OWN, can, fresh, run, spec};
 use crate::{Subject, Tool, images};
 
-/// How a container would be made that needs this; `None` when it is not the making that needs it.
+/// A container whose creation needs this capability; `None` if the capability is not needed for that.
 async fn wanting(subject: &impl Subject, capability: Capability) -> Option<(ContainerSpec, NetworkMode)> {
     let spec = spec(subject);
     let (_, other) = fresh(subject);

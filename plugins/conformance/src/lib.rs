@@ -1,4 +1,4 @@
-//! What every engine must do: a suite of tests that any plugin's own tests run.
+//! The conformance suite: tests that every engine must pass. A plugin's own tests run it.
 //!
 //! A plugin's tests implement [`Subject`] for the engine under test, and call the macro:
 //!
@@ -6,11 +6,11 @@
 //! orchestrator_conformance::suite!(MySubject::new());
 //! ```
 //!
-//! Each test makes a subject, and acts on it through the plugin and by hand. Subjects may share one engine: every test
-//! has sites of its own. What the engine's capabilities have is tested to work; what they lack is tested to be refused
-//! with the typed error.
+//! Each test makes a subject, and acts on it through the plugin and by hand. Subjects may share one engine, because
+//! every test has its own sites. The suite tests that the engine's capabilities work, and that the missing ones are
+//! refused with the typed error.
 //!
-//! The functions panic when the engine does not do as it must: they are the bodies of tests.
+//! The functions are bodies of tests: they panic if the engine does not behave as it must.
 
 pub mod cancellation;
 pub mod capabilities;
@@ -27,7 +27,7 @@ pub mod watch;
 
 pub use subject::{Act, Held, Program, Published, Subject, Tool};
 
-/// Makes a test of each part of the contract. The argument is an expression that makes a [`Subject`].
+/// Makes a test for each part of the contract. The argument is an expression that makes a [`Subject`].
 #[macro_export]
 macro_rules! suite {
     ($subject:expr) => {

@@ -38,18 +38,18 @@ pub enum Tool {
     Size,
 }
 
-/// What is done to a container behind the plugin's back.
+/// An action on a container without the plugin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Act {
-    /// Its first process is killed.
+    /// Kills its first process.
     Kill,
-    /// It is started.
+    /// Starts it.
     Start,
-    /// It is frozen.
+    /// Freezes it.
     Pause,
-    /// It is removed, whatever it does.
+    /// Removes it in any state.
     Remove,
-    /// It gets this name.
+    /// Gives it this name.
     Rename(String),
 }
 
@@ -58,7 +58,7 @@ pub enum Act {
 pub struct Published {
     /// The image, with the registry.
     pub reference: String,
-    /// Who may have it.
+    /// The user who may have it.
     pub credentials: Credentials,
 }
 
@@ -75,7 +75,7 @@ pub trait Held: Send + Sync {
     async fn served(&self);
 }
 
-/// The engine under test, and hands that work on it behind the plugin's back.
+/// The engine under test, with actions on it that bypass the plugin.
 #[async_trait]
 pub trait Subject: Send + Sync {
     /// A plugin for this site.
@@ -117,13 +117,14 @@ pub trait Subject: Send + Sync {
     /// Removes a volume of the engine.
     async fn remove_volume(&self, name: &str);
 
-    /// An archive of an image with this name alone, which runs the programs as the [image](Self::image) does. Each call makes
-    /// another image. Needed when the engine loads images.
+    /// An archive of an image with this name alone, which runs the programs as the [image](Self::image) does. Each call
+    /// makes another image. Needed when the engine loads images.
     async fn archive(&self, _name: &str) -> Vec<u8> {
         unreachable!("an engine that loads images has an archive in its tests")
     }
 
-    /// An image on a registry that only one user may have. `None` when the tests have no registry that the engine reaches.
+    /// An image on a registry that only one user may have. `None` when the tests have no registry that the engine
+    /// reaches.
     async fn published(&self) -> Option<Published> {
         None
     }

@@ -1,4 +1,4 @@
-//! What the tests share.
+//! Shared parts of the tests.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use tokio::io::AsyncWriteExt;
 
 use crate::{Program, Subject, Tool};
 
-/// More than anything here should take, on a busy machine.
+/// The time limit of any step, on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The network of containers whose network does not matter.
@@ -81,7 +81,7 @@ pub(crate) fn can(engine: &dyn Engine, capability: Capability) -> bool {
     engine.capabilities().has(capability)
 }
 
-/// What came of a command.
+/// The result of a command.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Ran {
     pub(crate) code: i64,

@@ -1,4 +1,4 @@
-//! What happens behind the plugin's back is reported.
+//! Changes that others make are reported.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use crate::support::{OWN, PATIENCE, fresh, new_id, new_mark, spec, until};
 use crate::{Act, Subject};
 
-/// Watches until nobody listens; the beginning was reported.
+/// Watches until nobody listens. The begin of the watch was already reported.
 async fn watch(engine: &Arc<dyn Engine>) -> mpsc::Receiver<Change> {
     let (sender, mut receiver) = mpsc::channel(16);
     let engine = Arc::clone(engine);

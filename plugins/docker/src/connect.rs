@@ -1,4 +1,4 @@
-//! The engine behind its unix socket: connecting, the limit on every call, and what it says of itself.
+//! The connection to an engine's unix socket, with a time limit for every call.
 
 use std::fmt;
 use std::path::Path;
@@ -12,16 +12,16 @@ use orchestrator_plugin::{EngineError, EngineFacts, ImageFacts};
 use crate::dialect::Dialect;
 use crate::errors::{ApiError, NOT_FOUND, explain, status};
 
-/// Oldest API that has all this plugin asks for: that of Docker 20.10, and the one that Podman offers.
+/// The oldest API that has everything this plugin uses: that of Docker 20.10, which Podman has, too.
 ///
 /// No request names a version, so that an engine takes each in its newest one. An engine that refuses old versions
 /// (Docker 29 those before 1.44) has nothing to refuse.
 const OLDEST_API: (u32, u32) = (1, 41);
 
-/// The client's limit for calls about images: a day, since it cannot be switched off.
+/// The client's limit for calls about images: a day, because it cannot be disabled.
 const PATIENT_SECONDS: u64 = 24 * 60 * 60;
 
-/// Where an engine listens: the path of a unix socket.
+/// The address of an engine: the path of a unix socket.
 ///
 /// Written as in `DOCKER_HOST` (`unix:///run/docker.sock`), or as the plain path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +45,7 @@ impl FromStr for Host {
 }
 
 impl Host {
-    /// Where an engine listens when nobody says otherwise.
+    /// The default address of an engine.
     pub fn of(dialect: Dialect) -> Self {
         Self(dialect.socket().to_owned())
     }
@@ -76,7 +76,7 @@ impl Connection {
         Self { dialect, host, timeout }
     }
 
-    /// The engine that is expected there.
+    /// The expected kind of engine.
     pub(crate) fn dialect(&self) -> Dialect {
         self.dialect
     }
@@ -104,7 +104,7 @@ impl Connection {
         Docker::connect_with_unix(&self.host.0, seconds, API_DEFAULT_VERSION)
     }
 
-    /// A client for what may take as long as it takes before the engine begins to answer: images.
+    /// A client for calls that may take long before the engine begins to answer, such as those about images.
     ///
     /// # Errors
     ///
@@ -208,7 +208,7 @@ fn image_facts(name: &str, image: ImageInspect) -> Result<ImageFacts, EngineErro
 
 /// Checks that the engine has the init program that is every container's first process.
 ///
-/// Docker reports "N/A" as the program's version when it finds none. Podman reports nothing about it.
+/// Docker reports the version "N/A" if it finds none. Podman reports nothing about it.
 fn check_init(info: &SystemInfo) -> Result<(), String> {
     let version = info.init_commit.as_ref().and_then(|commit| commit.id.as_deref());
     if version != Some("N/A") {

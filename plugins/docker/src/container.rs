@@ -1,4 +1,4 @@
-//! What a container is to be → what the engine is asked to create. Pure.
+//! Converts the specification of a container into a request to the engine. Pure.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -14,14 +14,14 @@ use orchestrator_plugin::{
 use crate::log::LogLimit;
 use crate::mark::{MARK, SHARES, labels};
 
-/// Seconds between the polite signal and the last one when somebody stops the container.
+/// The seconds between SIGTERM and SIGKILL when somebody stops the container.
 const STOP_GRACE: i64 = 2;
 
-/// What the kernel is told about networking in a container's namespace.
+/// The network settings of the kernel in a container's namespace.
 ///
-/// An engine turns IPv6 off where it made no network of its own. The orchestrator owns the address it will give:
-/// nothing to learn from advertisements, and no duplicate to look for. Interfaces that come later inherit `default`.
-/// Ports below 1024 are open to all inside, so that a server needs no capability for them (Docker does this by
+/// An engine disables IPv6 if it made no network of its own. The orchestrator assigns the address itself: nothing is to
+/// be learnt from advertisements, and duplicate address detection is not needed. Later interfaces inherit `default`.
+/// All processes inside may use ports below 1024, so that a server needs no capability for that (Docker sets this by
 /// itself, Podman does not).
 const SYSCTLS: [(&str, &str); 6] = [
     ("net.ipv6.conf.all.disable_ipv6", "0"),
@@ -32,17 +32,17 @@ const SYSCTLS: [(&str, &str); 6] = [
     ("net.ipv4.ip_unprivileged_port_start", "0"),
 ];
 
-/// What Podman has before the path of a namespace.
+/// Podman's prefix for the path of a namespace.
 const PREPARED: &str = "ns:";
 
-/// Where a container's network namespace comes from.
+/// The source of a container's network namespace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Namespace {
     /// The engine makes it.
     Own,
     /// The caller made it, and it is at this path.
     Prepared(PathBuf),
-    /// It is that of another container of the same instance.
+    /// It belongs to another container of the same instance.
     Shared {
         /// The other one's name in the instance.
         with: ContainerName,
@@ -66,12 +66,12 @@ impl Namespace {
     }
 }
 
-/// The path of the prepared namespace in the engine's word for where a namespace comes from.
+/// The path of the prepared namespace, from the engine's word for a source.
 pub(crate) fn prepared(mode: &str) -> Option<&Path> {
     mode.strip_prefix(PREPARED).map(Path::new)
 }
 
-/// Everything the engine needs to create the container. `image` is the id of the image that the specification names now.
+/// The complete request to create the container. `image` is the id of the image that the specification names now.
 pub(crate) fn plan_container(
     mark: &Mark,
     container: &Container,
@@ -84,11 +84,12 @@ pub(crate) fn plan_container(
     if let Namespace::Shared { with, .. } = namespace {
         labels.insert(SHARES.to_owned(), with.to_string());
     }
-    // No label of a template can take the place of the mark.
+    // No label of a template can replace the mark.
     let others = spec.labels.iter().filter(|(label, _)| !MARK.contains(&label.as_str()));
     labels.extend(others.map(|(label, value)| (label.clone(), value.clone())));
     ContainerCreateBody {
-        // Not by its name, which can be given to another image at any moment: then the mark would name the wrong one.
+        // The name is not used, because it can be given to another image at any time. Then the mark would name the
+        // wrong one.
         image: Some(image.to_owned()),
         hostname: Some(spec.hostname.clone()).filter(|name| !name.is_empty() && !namespace.is_shared()),
         cmd: Some(spec.command.clone()).filter(|command| !command.is_empty()),
@@ -107,7 +108,7 @@ pub(crate) fn plan_container(
 }
 
 fn host_config(spec: &ContainerSpec, namespace: &Namespace, log: &LogLimit) -> HostConfig {
-    // The settings of a namespace are made with it, and not again by a container that joins it.
+    // A namespace gets its settings when it is made. A container that joins it must not set them again.
     let is_own = !namespace.is_shared();
     let resolver = spec.resolver.as_ref().filter(|_| is_own);
     HostConfig {
@@ -155,7 +156,7 @@ fn mount(volume: &Volume) -> Mount {
     }
 }
 
-/// The engine's API has no paths but text.
+/// The engine's API has paths as text.
 fn text(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
@@ -164,7 +165,7 @@ fn limits(resources: &Resources) -> HostConfig {
     let memory = resources.memory.map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX));
     HostConfig {
         memory,
-        // Memory and swap together: equal to memory is no swap.
+        // The sum of memory and swap. If it equals memory, there is no swap.
         memory_swap: memory,
         nano_cpus: resources.millicpus.map(|milli| i64::from(milli) * 1_000_000),
         pids_limit: resources.pids.map(i64::from),
@@ -172,8 +173,8 @@ fn limits(resources: &Resources) -> HostConfig {
     }
 }
 
-/// Keeps the engine from running the image's own health check: nobody would read its answer, and it costs a process in
-/// every instance every half minute. The template's `ready` says what is healthy.
+/// Disables the image's own health check: nobody would read its result, and it costs a process in every instance every
+/// half minute. The template's `ready` decides about readiness.
 fn no_health_check() -> HealthConfig {
     HealthConfig {
         test: Some(vec!["NONE".to_owned()]),
@@ -181,7 +182,7 @@ fn no_health_check() -> HealthConfig {
     }
 }
 
-/// A client that makes its instance talk must not fill the host's disk, whatever the engine's own default is.
+/// Limits the log, so that a client cannot fill the host's disk, whatever the engine's default is.
 fn log_config(log: &LogLimit) -> HostConfigLogConfig {
     let bounds = [("max-size", log.engine_size()), ("max-file", log.files.to_string())];
     HostConfigLogConfig {

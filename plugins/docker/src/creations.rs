@@ -1,4 +1,4 @@
-//! Creations that are under way, one at a time for each container.
+//! Creations and removals of containers, one at a time for each container.
 //!
 //! A call that is dropped half-way does not cancel its request to the engine. So a task of its own waits for the end of
 //! each creation, and a removal of the container waits for that end. No container outlives its removal.
@@ -9,13 +9,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use orchestrator_plugin::ContainerKey;
 use tokio::sync::OwnedMutexGuard;
 
-/// Whose turn it is to create or remove a container of this key.
+/// One lock for each container, for its creation and removal.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Creations {
     turns: Arc<Mutex<HashMap<ContainerKey, Arc<tokio::sync::Mutex<()>>>>>,
 }
 
-/// The turn for one container; the next one comes when this is dropped.
+/// The lock of one container. It is released when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Turn {
     creations: Creations,
@@ -24,7 +24,7 @@ pub(crate) struct Turn {
 }
 
 impl Creations {
-    /// Waits for the turn.
+    /// Waits for the lock.
     pub(crate) async fn turn(&self, key: &ContainerKey) -> Turn {
         let turn = self.turns().entry(key.clone()).or_default().clone();
         Turn {

@@ -1,13 +1,13 @@
-//! Docker and Podman: one API, two engines behind it, and all that differs between them.
+//! Docker and Podman: one API with two engines, and the differences between them.
 //!
-//! What only one of them can do, and what has other words there, is decided here and nowhere else. What both answer
-//! alike, although not by the same words, is read in both wordings where it is read.
+//! Everything that only one of them supports or that has another word there is decided here. Answers that mean the same
+//! in other words are read in both forms where they are read.
 
 use orchestrator_plugin::{Capabilities, Capability, File, FileContent, Resolver};
 
 use crate::container::Namespace;
 
-/// The engine that speaks the API.
+/// The kind of engine behind the API.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Dialect {
     /// Docker Engine.
@@ -26,7 +26,7 @@ impl Dialect {
         }
     }
 
-    /// Where it listens when nobody says otherwise.
+    /// Its default socket.
     pub(crate) fn socket(self) -> &'static str {
         match self {
             Self::Docker => "/run/docker.sock",
@@ -34,7 +34,7 @@ impl Dialect {
         }
     }
 
-    /// The dialect of an engine that calls itself this.
+    /// The dialect of an engine with this name.
     pub(crate) fn of(engine: &str) -> Self {
         match engine.starts_with("Podman") {
             true => Self::Podman,
@@ -42,7 +42,7 @@ impl Dialect {
         }
     }
 
-    /// What an operator installs when the engine is too old.
+    /// The package that an operator should install if the engine is too old.
     pub(crate) fn remedy(self) -> &'static str {
         match self {
             Self::Docker => "use Docker 20.10 or newer",
@@ -50,10 +50,10 @@ impl Dialect {
         }
     }
 
-    /// What the engine can do.
+    /// The capabilities of the engine.
     ///
-    /// The API of Docker takes no path of a network namespace; that of Podman does (`ns:/path`). The networks of neither
-    /// are ours to wire.
+    /// Docker's API accepts no path of a network namespace, but Podman's does (`ns:/path`). The plugin supports no
+    /// networks of either engine.
     pub(crate) fn capabilities(self) -> Capabilities {
         let both = Capabilities::all()
             .without(Capability::EnginePort)
@@ -64,9 +64,9 @@ impl Dialect {
         }
     }
 
-    /// The name servers of a container as a file, where the engine configures none.
+    /// The name servers of a container as a file, if the engine does not configure them.
     ///
-    /// Podman writes `/etc/resolv.conf` only where a container has a network; in a namespace that it made empty, the
+    /// Podman writes `/etc/resolv.conf` only if a container has a network. In an empty namespace that Podman made, the
     /// container sees the file of its image.
     pub(crate) fn resolver_file(self, namespace: &Namespace, resolver: Option<&Resolver>) -> Option<File> {
         let resolver = resolver.filter(|_| self == Self::Podman && *namespace == Namespace::Own)?;

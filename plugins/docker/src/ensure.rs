@@ -1,7 +1,7 @@
 //! Makes sure that a container exists and runs.
 //!
-//! The search comes first, by the recorded id or by the mark: the container may go by another name now. The engine's own
-//! refusal of a second container of a name is what no other call can slip past.
+//! It searches first, by the recorded id or by the mark, because the container may have another name now. If two calls
+//! create it at the same time, the engine refuses the second one, because the name is taken.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -23,13 +23,13 @@ use crate::errors::{ApiError, CONFLICT};
 use crate::find::{Ours, engine_status};
 use crate::share::Network;
 
-/// The pause before another try for a name that is taken by a container that cannot be seen yet, or no longer.
+/// The pause before the next try for a name that belongs to a container which is not visible yet or any more.
 const PAUSE: Duration = Duration::from_millis(20);
 
 impl DockerEngine {
-    /// Creates the container where there is none, starts it where it does not run.
+    /// Creates the container if it is missing, and starts it if it does not run.
     ///
-    /// A fresh one costs four requests in a row, of five: the search and the image side by side, create, start, inspect.
+    /// A new container takes five requests in four steps: search and image at the same time, create, start, inspect.
     pub(crate) async fn ensure_container(
         &self,
         container: &Container,
@@ -91,8 +91,8 @@ impl DockerEngine {
         }
     }
 
-    /// Searches the container. Where no reference is recorded there is probably none, so that the image is asked for side
-    /// by side.
+    /// Searches the container. Where no reference is recorded there is probably none, so that the image is asked for
+    /// side by side.
     async fn find_with_image(
         &self,
         container: &Container,
@@ -131,7 +131,7 @@ impl DockerEngine {
         started.map(|ours| ours.found).ok_or_else(|| gone(&name))
     }
 
-    /// Sees to it that this container runs, in the network that it belongs to. `None` when it had to be removed.
+    /// Makes sure that this container runs, in the right network. `None` if it had to be removed.
     async fn ensure_runs(
         &self,
         container: &Container,
@@ -196,8 +196,8 @@ impl DockerEngine {
     }
 }
 
-/// Has the engine create a container, and watches that to its end even when nobody waits for it any more. The turn is
-/// given back at the end. Returns the engine's name for the container.
+/// Makes the engine create a container, and waits for that even if the caller is gone. Then releases the lock. Returns
+/// the engine's name for the container.
 async fn create(
     connection: Arc<Connection>,
     name: String,

@@ -10,10 +10,10 @@ use crate::connect::Host;
 /// The error type of the client library.
 pub(crate) use bollard::errors::Error as ApiError;
 
-/// Status: the engine has no such thing.
+/// HTTP status: there is no such thing.
 pub(crate) const NOT_FOUND: u16 = 404;
 
-/// Status: it collides with what is there, or with what is going on.
+/// HTTP status: it conflicts with something that exists or is under way.
 pub(crate) const CONFLICT: u16 = 409;
 
 /// The status of the engine's answer, when it did answer.
@@ -68,7 +68,7 @@ pub(crate) fn explain(
     }
 }
 
-/// The engine does not answer, and why.
+/// The error of an engine that does not answer.
 pub(crate) fn unavailable(engine: &Host, source: Box<dyn Error + Send + Sync>) -> EngineError {
     EngineError::Unavailable {
         engine: engine.to_string(),

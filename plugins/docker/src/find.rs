@@ -1,4 +1,4 @@
-//! The container that a caller means, and what the engine's account of it means.
+//! Finds the container that a caller means, and interprets the engine's description of it.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,16 +16,16 @@ use crate::mark::{SHARES, instance_filter, is_meant, marked};
 /// The pause before a container that is between two states is inspected again.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// A container of ours, with everything that the engine says of it.
+/// A container of ours, with the engine's description of it.
 pub(crate) struct Ours {
     pub(crate) found: Found,
     pub(crate) account: ContainerInspectResponse,
 }
 
 impl DockerEngine {
-    /// The container that the caller means, under whatever name it goes by now.
+    /// The container that the caller means, whatever its name is now.
     ///
-    /// Nearly always it has the recorded id or the name that we gave it: then one question is enough.
+    /// Nearly always it has the recorded id or its original name. Then one request is enough.
     pub(crate) async fn find_ours(&self, container: &Container) -> Result<Option<Ours>, EngineError> {
         let expected = container.reference.clone();
         let expected = expected.unwrap_or_else(|| container.key.engine_name());
@@ -37,7 +37,7 @@ impl DockerEngine {
         self.find_marked(container).await
     }
 
-    /// The container that the caller means, by its labels alone.
+    /// The container that the caller means, by its labels only.
     pub(crate) async fn find_marked(&self, container: &Container) -> Result<Option<Ours>, EngineError> {
         for candidate in self.marked(container).await? {
             if let Some(account) = self.inspect(&candidate).await?
@@ -70,7 +70,7 @@ impl DockerEngine {
         Ok(candidates.into_iter().map(|(.., reference)| reference).collect())
     }
 
-    /// The container as the one that the caller means, when it is.
+    /// The container, if it is the one that the caller means.
     pub(crate) fn ours(&self, container: &Container, account: ContainerInspectResponse) -> Option<Ours> {
         let found = found(&self.mark, &account).filter(|found| found.key == container.key)?;
         let labels = account.config.as_ref()?.labels.as_ref()?;
@@ -94,7 +94,7 @@ impl DockerEngine {
     }
 }
 
-/// The key and state of a container; `None` when it does not bear our mark.
+/// The key and state of a container; `None` if it does not carry our mark.
 pub(crate) fn found(mark: &Mark, container: &ContainerInspectResponse) -> Option<Found> {
     let labels = container.config.as_ref()?.labels.as_ref()?;
     Some(Found {
@@ -104,13 +104,13 @@ pub(crate) fn found(mark: &Mark, container: &ContainerInspectResponse) -> Option
     })
 }
 
-/// Whether Podman has seen the end of the container and not tidied up yet. It has a word for that moment which Docker's
-/// API has not, so that the client library takes the answer for nonsense.
+/// Whether Podman has noticed the end of the container but not cleaned up yet. Docker's API has no such state, so the
+/// client library cannot parse the answer.
 fn is_between_states(error: &ApiError) -> bool {
     matches!(error, ApiError::JsonDataError { message, .. } if message.contains("variant `stopped`"))
 }
 
-/// The word the engine has for the container's state.
+/// The engine's word for the state of the container.
 pub(crate) fn engine_status(container: &ContainerInspectResponse) -> Option<Status> {
     container.state.as_ref()?.status
 }

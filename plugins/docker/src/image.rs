@@ -17,10 +17,10 @@ use tokio::sync::{RwLockWriteGuard, mpsc};
 use crate::errors::{ApiError, CONFLICT, NOT_FOUND, status};
 use crate::{Dialect, DockerEngine};
 
-/// What the engine writes before the name or the id of an image that it has loaded.
+/// The text that the engine writes before the name or id of a loaded image.
 const LOADED: [&str; 2] = ["Loaded image ID: ", "Loaded image: "];
 
-/// The name that stands for none.
+/// The name for "no name".
 const NONE: &str = "<none>";
 
 impl DockerEngine {

@@ -12,15 +12,16 @@
 //!
 //! Invariants:
 //!
-//! - The mark says whose a container is, never its name: labels, together with the image that we created it from. Where
-//!   the caller recorded the engine's id, that must match too. Anything else is a stranger's and stays untouched.
-//! - A container is named after its key when it is created, and the engine's refusal of a second one of that name is
-//!   what keeps two calls for the same container from making two.
-//! - A creation that was asked for is watched to its end, and a removal waits for it.
-//! - Nothing of the engine is remembered between calls: each connects anew, so that an engine may come, go and come back.
+//! - The mark says whose a container is, never its name. The mark is made of labels, together with the image from which
+//!   the container was created. If the caller recorded the engine's id, that must match, too. Any other container is a
+//!   stranger's and is not changed.
+//! - A container gets a name from its key when it is created. The engine refuses a second container with that name, so
+//!   two calls for the same container cannot create two.
+//! - A requested creation is always awaited, and a removal waits for it.
+//! - Nothing about the engine is kept between calls. Each call connects again, so an engine may stop and come back.
 //! - Every call has a limit, except for streams and images. Nothing here pulls an image, makes a network or restarts a
 //!   container on its own.
-//! - Only what both Docker 20.10 and Podman answer is asked for. What differs between them is in `dialect`.
+//! - Only requests that both Docker 20.10 and Podman support are made. Their differences are in `dialect`.
 //! - No request names a version of the API.
 
 mod archive;
@@ -84,9 +85,9 @@ pub struct DockerEngine {
 }
 
 impl DockerEngine {
-    /// The engine of `settings`, which templates call `name`. What it makes bears `mark`.
+    /// The engine with these settings, which templates call `name`. Everything that it makes carries `mark`.
     ///
-    /// Touches nothing: the calls report an engine that is not there yet.
+    /// This does not contact the engine. If the engine does not exist yet, the calls report it.
     pub fn new(name: impl Into<String>, settings: DockerSettings, mark: Mark) -> Self {
         let DockerSettings {
             dialect,
@@ -106,7 +107,7 @@ impl DockerEngine {
         }
     }
 
-    /// Checks that the engine can do all of this.
+    /// Checks that the engine has all these capabilities.
     fn require(&self, needed: Capabilities) -> Result<(), EngineError> {
         self.capabilities().require(&self.name, needed)
     }

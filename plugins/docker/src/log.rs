@@ -2,15 +2,15 @@
 
 use crate::Dialect;
 
-/// How much the engine keeps of the output of one container: at most `size` times `files`, in bytes.
+/// The limit on the stored output of one container: at most `size` times `files`, in bytes.
 ///
-/// When a file is full the next one begins, and the oldest goes.
+/// When a file is full, the next one begins, and the oldest is deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LogLimit {
     /// Size of one file, in bytes.
     pub size: u64,
-    /// Files: at least two with Docker, which keeps more than the size of a file that is alone. Podman has one, and begins
-    /// it anew when it is full.
+    /// The number of files: at least two with Docker, which lets a single file grow beyond its size. Podman has one
+    /// file, and starts it again when it is full.
     pub files: u32,
 }
 
@@ -21,7 +21,7 @@ impl Default for LogLimit {
 }
 
 impl LogLimit {
-    /// 2 MiB for each container: what an engine of this dialect keeps when nobody says otherwise.
+    /// The default of this dialect: 2 MiB for each container.
     pub fn of(dialect: Dialect) -> Self {
         match dialect {
             Dialect::Docker => Self {

@@ -1,8 +1,8 @@
 //! Makes sure that a container is gone.
 //!
-//! Podman removes no container whose network namespace another one shares. Those of ours that share it are removed before
-//! it then; without it they could never be started again. One that somebody else made is left alone, and named by the
-//! error.
+//! Podman removes no container whose network namespace another one shares. Those of ours that share it are removed
+//! before it then; without it they could never be started again. One that somebody else made is left alone, and named
+//! by the error.
 
 use std::time::Duration;
 
@@ -19,10 +19,10 @@ use crate::mark::{SHARES, instance_filter, marked};
 const PAUSE: Duration = Duration::from_millis(50);
 
 impl DockerEngine {
-    /// Removes the container that the caller means, under whatever name it goes by now, and what took its place.
+    /// Removes the container that the caller means, whatever its name is now, and a container that replaced it.
     ///
-    /// A creation that is under way is waited for: what it makes is removed too. A copy that somebody made is left alone.
-    /// Each container is tried, also when another one fails; the first failure is returned.
+    /// A creation that is under way is awaited, and its container is removed, too. A copy that somebody made is left
+    /// alone. Each container is tried even if another one fails; the first failure is returned.
     pub(crate) async fn remove_containers(&self, container: &Container) -> Result<(), EngineError> {
         let name = container.key.engine_name();
         let turn = tokio::time::timeout(self.connection.timeout(), self.creations.turn(&container.key)).await;
@@ -30,7 +30,7 @@ impl DockerEngine {
             self.connection
                 .explain("finish creating", &name, ApiError::RequestTimeoutError)
         };
-        // Until it is given back, nobody creates another.
+        // While this is held, nobody creates another.
         let _turn = turn.map_err(late)?;
         let mut marked = self.marked(container).await?;
         if container.reference.is_none() {

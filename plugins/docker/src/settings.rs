@@ -1,4 +1,4 @@
-//! `[engine.NAME]` of kind `docker` or `podman`: how to reach the engine, and how hard to press it.
+//! `[engine.NAME]` of kind `docker` or `podman`: the engine's address and limits.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -19,25 +19,25 @@ pub struct DockerKind;
 #[derive(Debug, Clone, Copy)]
 pub struct PodmanKind;
 
-/// How to reach the engine, and how hard to press it.
+/// The address and the limits of an engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DockerSettings {
     /// The engine that listens there.
     pub dialect: Dialect,
-    /// Where the engine listens.
+    /// The address of the engine.
     pub host: Host,
-    /// Limit for each single call of the engine.
+    /// The time limit of each call.
     pub timeout: Duration,
-    /// Containers that are made or started at the same time, at least one.
+    /// The number of containers that are created or started at the same time, at least one.
     ///
-    /// An engine stops scaling at about four, while each start takes longer and longer.
+    /// An engine does not scale beyond about four; each start only takes longer.
     pub starts: usize,
-    /// What the engine keeps of the output of each container.
+    /// The limit on the stored output of each container.
     pub log: LogLimit,
 }
 
 impl DockerSettings {
-    /// The settings of an engine of this dialect when nobody says otherwise.
+    /// The default settings of an engine of this dialect.
     pub fn of(dialect: Dialect) -> Self {
         Self {
             dialect,
@@ -58,7 +58,7 @@ impl DockerSettings {
         let size = section.size("log_size", LOG_SIZES);
         // Podman has one file, so that there is no number to choose.
         let files = match dialect {
-            // With one file alone, Docker keeps more than its size.
+            // With only one file, Docker stores more than its size.
             Dialect::Docker => section.whole("log_files", 2..=100),
             Dialect::Podman => None,
         };

@@ -12,13 +12,13 @@ use crate::find::{netns, pid};
 
 /// The network that a container belongs to now.
 pub(crate) enum Network {
-    /// It has one of its own.
+    /// The container has its own.
     Own,
     /// The caller made it, and it is at this path.
     Prepared(PathBuf),
-    /// That of another container, which runs.
+    /// The container joins that of another one, which runs.
     Shared {
-        /// Where it is.
+        /// The namespace.
         namespace: Namespace,
         /// The other one's first process.
         pid: u32,
@@ -26,11 +26,11 @@ pub(crate) enum Network {
 }
 
 impl DockerEngine {
-    /// Finds the container whose network namespace is to be shared, when one is.
+    /// Finds the container whose network namespace is to be shared, if there is one.
     ///
     /// # Errors
     ///
-    /// [`EngineError::NotRunning`] when that one does not run.
+    /// [`EngineError::NotRunning`] if that one does not run.
     pub(crate) async fn find_network(
         &self,
         container: &Container,
@@ -76,8 +76,8 @@ impl Network {
         }
     }
 
-    /// Whether this container was made to share the network of another container than the one that is there now. It can
-    /// never be started again.
+    /// Whether this container was made to share the network of another container than the present one. It can never be
+    /// started again.
     pub(crate) fn is_of_another(&self, account: &ContainerInspectResponse) -> bool {
         let Self::Shared { namespace, .. } = self else {
             return false;
@@ -86,8 +86,8 @@ impl Network {
         host.and_then(|host| host.network_mode.as_ref()) != Some(&namespace.mode())
     }
 
-    /// Whether this container runs in a namespace that the other one left when it was started again. What cannot be seen
-    /// is taken for right.
+    /// Whether this container runs in a namespace that the other one left when it was started again. If that cannot be
+    /// determined, it counts as right.
     pub(crate) fn was_left_by(&self, account: &ContainerInspectResponse) -> bool {
         let Self::Shared { pid: other, .. } = self else {
             return false;

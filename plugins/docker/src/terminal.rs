@@ -1,8 +1,8 @@
 //! The two directions of a terminal in a container, byte for byte.
 //!
 //! The client library takes a byte below 3 at the beginning of a piece for the header of a frame, and then waits for as
-//! many bytes as the next ones say. That is right for a command with pipes. A terminal has no frames, and what comes out
-//! of it is up to whoever is inside. So the connection of a terminal is made here.
+//! many bytes as the next ones say. That is right for a command with pipes. But a terminal has no frames, and programs
+//! inside may write any bytes. So this module makes the connection of a terminal itself.
 
 use std::io;
 use std::path::Path;
@@ -16,10 +16,10 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 /// The longest head of an answer, in bytes.
 const LONGEST_HEAD: usize = 16 << 10;
 
-/// The most that is read at once, in bytes.
+/// The largest piece that is read at once, in bytes.
 const PIECE: usize = 8 << 10;
 
-/// Starts the command of this id, which was created with a terminal, and returns what it writes and its keyboard.
+/// Starts the command with this id, which was created with a terminal. Returns its output and its keyboard.
 ///
 /// # Errors
 ///

@@ -17,7 +17,7 @@ use crate::DockerEngine;
 use crate::errors::ApiError;
 use crate::mark::{claimed, site_filter};
 
-/// After so long without an event, the engine is asked whether it is still there.
+/// After this time without an event, the engine is asked whether it is still there.
 const QUIET: Duration = Duration::from_secs(30);
 
 /// The actions that change a container, in the words of Docker and of Podman.
@@ -63,8 +63,8 @@ impl DockerEngine {
         }
     }
 
-    /// Whether the event only says that the creation which is under way here went well. One that comes when nobody waits
-    /// for it any more, after a removal perhaps, is news.
+    /// Whether the event only reports a creation that is under way here. One that comes when nobody waits for the
+    /// creation any more, perhaps after a removal, is news.
     fn is_of_our_own_doing(&self, event: &EventMessage, key: &ContainerKey) -> bool {
         event.action.as_deref() == Some("create") && self.creations.is_under_way(key)
     }
@@ -85,9 +85,9 @@ fn events_since(mark: &Mark, moment: SystemTime) -> EventsOptions {
     EventsOptionsBuilder::new().since(&since).filters(&filters).build()
 }
 
-/// The container that an event names, when it claims to be ours and changes anything. Who is notified looks for himself.
+/// The container of an event, if it claims to be ours and the event changes it. The receiver checks for itself.
 ///
-/// The engine was asked to filter; not every engine does it in the same way.
+/// The engine was asked to filter, but engines differ in how they do it.
 fn changed(mark: &Mark, event: &EventMessage) -> Option<ContainerKey> {
     let action = event.action.as_deref()?;
     if !ACTIONS.contains(&action) {

@@ -8,12 +8,12 @@ use orchestrator_plugin::{
     VolumeSource,
 };
 
-/// A container as the fake's far side has it.
+/// A container on the far side of the fake.
 #[derive(Debug, Clone)]
 pub(crate) struct FakeContainer {
     pub(crate) reference: String,
     pub(crate) name: String,
-    /// Whose it is; `None` for a stranger's.
+    /// The site and key of the container; `None` for a stranger's.
     pub(crate) mark: Option<(SiteId, ContainerKey)>,
     /// The reference that its maker had recorded.
     pub(crate) replaces: Option<String>,
@@ -21,7 +21,7 @@ pub(crate) struct FakeContainer {
     /// The id of the image that it was made from.
     pub(crate) image: Option<String>,
     pub(crate) network: NetworkMode,
-    /// What was written in it, and outlives a stop.
+    /// The files that were written in it. They survive a stop.
     pub(crate) files: BTreeMap<PathBuf, Vec<u8>>,
     pub(crate) log: Vec<Output>,
     pub(crate) state: State,
@@ -30,7 +30,7 @@ pub(crate) struct FakeContainer {
     pub(crate) joined: Option<(String, u32)>,
 }
 
-/// What its first process does.
+/// The state of its first process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum State {
     Created,
@@ -40,7 +40,7 @@ pub(crate) enum State {
 }
 
 impl FakeContainer {
-    /// Whether it is the one that a caller of this site means.
+    /// Whether it is the container that a caller of this site means.
     pub(crate) fn is_meant(&self, site: SiteId, container: &Container) -> bool {
         let marked = self.mark.as_ref() == Some(&(site, container.key.clone()));
         marked
@@ -50,7 +50,7 @@ impl FakeContainer {
             }
     }
 
-    /// What a plugin hands out about it; `None` for a stranger's.
+    /// The container as a plugin reports it; `None` for a stranger's.
     pub(crate) fn found(&self) -> Option<Found> {
         let running = |pid| Running {
             pid,
@@ -100,7 +100,7 @@ impl FakeContainer {
         Some((name, within, volume.read_only))
     }
 
-    /// What is at this path besides volumes.
+    /// The file at this path, outside of volumes.
     pub(crate) fn own_file(&self, path: &Path) -> Option<Vec<u8>> {
         if let Some(bytes) = self.files.get(path) {
             return Some(bytes.clone());

@@ -26,14 +26,14 @@ pub struct FakeEngine {
     name: String,
     pub(crate) world: FakeWorld,
     pub(crate) mark: Mark,
-    /// Whose turn it is to create or remove a container.
+    /// One lock for each container, for its creation and removal.
     turns: Mutex<HashMap<ContainerKey, Arc<tokio::sync::Mutex<()>>>>,
 }
 
-/// What came of creating a container.
+/// The result of creating a container.
 enum Created {
     New(String),
-    /// There is one of that name: the caller's, or a stranger's.
+    /// A container with that name exists, the caller's or a stranger's.
     Taken {
         is_meant: bool,
     },
@@ -472,7 +472,7 @@ impl Engine for FakeEngine {
     }
 }
 
-/// All that the caller may mean, the likeliest first.
+/// All containers that the caller may mean, the likeliest first.
 fn meant(contents: &Contents, site: orchestrator_plugin::SiteId, container: &Container) -> Vec<FakeContainer> {
     let name = container.key.engine_name();
     let all = contents.containers.iter();

@@ -1,4 +1,4 @@
-//! What people do to the engine behind the plugins' backs.
+//! Actions of people on the engine, which bypass the plugins.
 
 use orchestrator_plugin::{Container, ContainerSpec, Credentials, Id, Mark, NetworkMode};
 
@@ -95,8 +95,8 @@ impl FakeWorld {
         self.contents().add(name.to_owned(), None, ContainerSpec::default())
     }
 
-    /// Makes a container of a site that was not started yet: what a plugin leaves that is killed in between. Returns its
-    /// reference.
+    /// Makes a container of a site that was not started yet: what a plugin leaves that is killed in between. Returns
+    /// its reference.
     pub fn add_created(&self, mark: Mark, container: &Container, spec: ContainerSpec) -> String {
         let mut contents = self.contents();
         contents.add(container.key.engine_name(), Some((mark, container)), spec)

@@ -19,7 +19,7 @@ const SIZE: u64 = 1 << 20;
 #[derive(Debug, Clone)]
 pub(crate) struct Published {
     pub(crate) id: String,
-    /// Who may have it; `None` is everybody.
+    /// The user who may have it; `None` means everybody.
     pub(crate) credentials: Option<Credentials>,
 }
 

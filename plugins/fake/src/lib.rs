@@ -1,11 +1,11 @@
-//! An engine in memory, for tests: no root, no processes, and trouble on demand.
+//! An engine in memory for tests. It needs no root and no processes, and fails on demand.
 //!
-//! [`FakeWorld`] is the far side: what the engine has. It outlives the plugins, as a real engine outlives the daemon, and
-//! tests act on it by hand. [`FakeEngine`] is a plugin for one site. Each of its verbs is made of the same requests that
-//! a real plugin makes, and each request can be held, lost, delayed or refused ([`Trouble`]). A request that was sent is
-//! carried out even when its caller is gone.
+//! [`FakeWorld`] is the far side: the engine's state. It outlives the plugins, as a real engine outlives the daemon,
+//! and tests change it by hand. [`FakeEngine`] is a plugin for one site. Each of its verbs makes the same requests as a
+//! real plugin, and each request can be held, lost, delayed or refused ([`Trouble`]). A request that was sent is
+//! carried out even if its caller is gone.
 //!
-//! Containers run no programs. What they do is said in their command: see [`program`].
+//! Containers run no programs. Their command selects their behaviour: see [`program`].
 
 mod container;
 mod engine;

@@ -1,4 +1,4 @@
-//! What a container of the fake does, by the first word of its command.
+//! The behaviour of a container of the fake, by the first word of its command.
 //!
 //! | command | as a container | as a further command in one |
 //! |---|---|---|
@@ -15,15 +15,15 @@
 use bytes::Bytes;
 use orchestrator_plugin::Output;
 
-/// How a container begins.
+/// The behaviour of a container at its start.
 pub(crate) struct Start {
-    /// What it writes.
+    /// Its output.
     pub(crate) output: Vec<Output>,
-    /// How it ends at once; `None` when it runs on.
+    /// The exit code with which it ends at once; `None` if it keeps running.
     pub(crate) exit: Option<i64>,
 }
 
-/// What a container with this command does at its `nth` start, from 0.
+/// The behaviour of a container with this command at its `nth` start, from 0.
 pub(crate) fn start(command: &[String], nth: u32) -> Start {
     let words: Vec<&str> = command.iter().map(String::as_str).collect();
     let (output, exit) = match words.as_slice() {

@@ -1,4 +1,4 @@
-//! Requests to the fake's far side, and what can happen to them.
+//! Requests to the fake's far side, and their failures.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,32 +12,32 @@ use crate::world::Contents;
 /// How long a plugin waits for an answer.
 pub const LIMIT: Duration = Duration::from_secs(30);
 
-/// What a request asks of the engine.
+/// The kind of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Verb {
-    /// Who it is.
+    /// Ask for the engine's name and version.
     Describe,
-    /// What an image is.
+    /// Ask for an image.
     InspectImage,
-    /// Which images there are.
+    /// List the images.
     ListImages,
-    /// To load images from an archive.
+    /// Load images from an archive.
     LoadImages,
-    /// To fetch an image from a registry.
+    /// Fetch an image from a registry.
     PullImage,
-    /// To remove an image.
+    /// Remove an image.
     RemoveImage,
-    /// Which containers there are.
+    /// List the containers.
     List,
-    /// What one container does.
+    /// Ask for a container.
     Inspect,
-    /// To make a container.
+    /// Create a container.
     Create,
-    /// To write files into one.
+    /// Write files into a container.
     Upload,
-    /// To start one.
+    /// Start a container.
     Start,
-    /// To stop one.
+    /// Stop a container.
     Stop,
     /// To freeze one, or to let it go on.
     Pause,

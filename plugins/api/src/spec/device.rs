@@ -20,9 +20,9 @@ pub struct Device {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DeviceAccess {
-    /// Only read it.
+    /// The container may only read it.
     Read,
-    /// Read and write it.
+    /// The container may read and write it.
     #[default]
     ReadWrite,
 }

@@ -1,4 +1,4 @@
-//! Files that a container finds when it starts.
+//! Files that are written into a container before it starts.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ValueSource;
 
-/// A file that is written into a container before its first start. Directories above it are made where they are missing.
+/// A file that is written into a container before its first start. Missing directories above it are created.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct File {
     /// Absolute path inside the container.
@@ -17,16 +17,16 @@ pub struct File {
     /// Permission bits, such as `0o640`.
     #[serde(default = "File::default_mode")]
     pub mode: u32,
-    /// Number of the user it belongs to, inside the container.
+    /// The id of the user that owns it, inside the container.
     #[serde(default)]
     pub uid: u32,
-    /// Number of the group it belongs to, inside the container.
+    /// The id of its group, inside the container.
     #[serde(default)]
     pub gid: u32,
 }
 
 impl File {
-    /// The permission bits of a file for which none are given: everybody reads, its owner writes.
+    /// The default permission bits: everybody may read, and the owner may write.
     pub const fn default_mode() -> u32 {
         0o644
     }
@@ -40,13 +40,13 @@ pub enum FileContent {
     Text(String),
     /// These bytes.
     Bytes(Vec<u8>),
-    /// What this source holds. It is not recorded: the daemon reads it right before it calls the engine, and hands the
-    /// engine [`Bytes`](Self::Bytes).
+    /// The content of this source. It is not recorded: the daemon reads it right before it calls the engine, and passes
+    /// it on as [`Bytes`](Self::Bytes).
     From(ValueSource),
 }
 
 impl FileContent {
-    /// The bytes of the file; `None` as long as its source was not read.
+    /// The content of the file; `None` until its source was read.
     pub fn bytes(&self) -> Option<&[u8]> {
         match self {
             Self::Text(text) => Some(text.as_bytes()),
@@ -56,7 +56,7 @@ impl FileContent {
     }
 }
 
-/// Contents may be secret: only their length is shown.
+/// Shows only the length, because the content may be secret.
 impl fmt::Debug for FileContent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

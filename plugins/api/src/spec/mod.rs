@@ -18,32 +18,32 @@ pub use volume::{Volume, VolumeSource};
 
 use crate::{Capabilities, Capability};
 
-/// Everything that an engine needs to know to make a container, besides its network.
+/// The specification of a container: everything that an engine needs to make it, besides its network.
 ///
-/// Recorded with the instance, so that a later change of the template changes nothing of what already runs.
+/// It is recorded with the instance, so that a later change of the template does not affect running instances.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ContainerSpec {
-    /// Image to start, as the engine names it.
+    /// The image, as the engine names it.
     pub image: String,
-    /// Host name inside. A container that shares the network namespace of another has that one's.
+    /// The host name inside. A container that shares another's network namespace has that container's host name.
     pub hostname: String,
-    /// Command in place of the image's own; empty keeps the image's.
+    /// The command; empty to run the image's own.
     #[serde(default)]
     pub command: Vec<String>,
     /// Environment variables for the first process.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
-    /// Variables whose values are not recorded: the daemon reads each from its source right before it calls the engine,
-    /// and the engine finds the value in `environment`.
+    /// Variables whose values are not recorded. The daemon reads each from its source right before it calls the engine,
+    /// and passes the value on in `environment`.
     #[serde(default)]
     pub environment_from: BTreeMap<String, ValueSource>,
-    /// Linux capabilities it keeps, without `CAP_`; all others are dropped.
+    /// Linux capabilities that it keeps, without `CAP_`. All others are dropped.
     #[serde(default)]
     pub capabilities: Vec<String>,
-    /// Its limits on the host's resources.
+    /// Limits on what it may use of the host.
     #[serde(default)]
     pub resources: Resources,
-    /// Labels for people and their tools, besides those that carry the mark.
+    /// Labels for people and their tools, in addition to those of the mark.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
     /// Devices of the host that it may use.
@@ -55,8 +55,8 @@ pub struct ContainerSpec {
     /// Files that are written into it before its first start.
     #[serde(default)]
     pub files: Vec<File>,
-    /// Its name servers; `None` leaves them to the engine. A container that shares the network namespace of another has
-    /// that one's.
+    /// Its name servers; `None` leaves the choice to the engine. A container that shares another's network namespace
+    /// has that container's name servers.
     #[serde(default)]
     pub resolver: Option<Resolver>,
 }
@@ -75,24 +75,24 @@ impl ContainerSpec {
     }
 }
 
-/// Limits on what a container may use. `None` is no limit.
+/// Limits on what a container may use. `None` means no limit.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Resources {
-    /// Memory in bytes; swap is not added to it.
+    /// Memory in bytes. The container gets no swap beyond it.
     pub memory: Option<u64>,
     /// Processor time in thousandths of one processor.
     pub millicpus: Option<u32>,
-    /// Processes and threads.
+    /// The number of processes and threads.
     pub pids: Option<u32>,
 }
 
-/// Where a value is read from that is not recorded.
+/// The source of a value that is not recorded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ValueSource {
     /// A file of the host, by its absolute path.
     File(PathBuf),
-    /// A credential that systemd gives the daemon (`LoadCredential=` in its unit), by its name.
+    /// A systemd credential of the daemon (`LoadCredential=` in its unit), by its name.
     Credential(String),
 }
 

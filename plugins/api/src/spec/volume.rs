@@ -20,7 +20,7 @@ pub struct Volume {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum VolumeSource {
-    /// A volume of the engine, by its name. The engine makes it where it does not exist, and nobody removes it.
+    /// A volume of the engine, by its name. The engine creates it if it is missing, and nobody removes it.
     Name(String),
     /// A directory or file of the host, by its absolute path. It must exist.
     Path(PathBuf),
