@@ -133,7 +133,9 @@ create table attachments (
     -- Its place among the attachments of the instance. The instance is reached by the first, which is 0.
     place bigint not null,
     container text not null,
+    -- The name of a link or network, and its bridge. A network of the settings may call its bridge otherwise than itself.
     network text not null,
+    bridge text not null,
     interface text not null,
     -- Null while DHCPv6 has not given one.
     address text,

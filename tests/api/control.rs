@@ -120,6 +120,7 @@ impl Control for FakeControl {
     async fn orphans(&self) -> Result<Vec<Orphan>, ControlError> {
         self.get()?;
         Ok(vec![Orphan {
+            addresses: Default::default(),
             id: ORPHAN.parse().expect("an id"),
             plugin: "docker".to_owned(),
             reference: "c0ffee".to_owned(),

@@ -281,6 +281,7 @@ fn attachment(instance: Id, address: Ipv6Addr) -> Attachment {
         instance,
         container: Container::MAIN.to_owned(),
         network: LINK.to_owned(),
+        bridge: LINK.to_owned(),
         interface: "eth1".to_owned(),
         address: Some(address),
         prefix_length: 64,

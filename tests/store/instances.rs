@@ -2,7 +2,8 @@
 
 use orchestrator::model::{Attachment, Container, EventKind, HostState, Id, LeaseVerb, Owner, Phase, Slot, SlotKey};
 use orchestrator::store::{
-    ClientFilter, EventFilter, InstanceFilter, InstanceUpdate, NewInstance, Pruned, Resolved, StoreError,
+    AttachedPrefix, ClientFilter, EventFilter, InstanceFilter, InstanceUpdate, NewInstance, Pruned, Resolved,
+    StoreError,
 };
 
 use crate::on_both;
@@ -19,6 +20,8 @@ on_both!(
     an_owner_has_an_instance_in_each_of_its_slots,
     an_owner_of_another_kind_has_numbered_slots,
     an_instance_has_several_containers_and_attachments,
+    a_pending_address_is_given_once_and_to_one_holder,
+    prefixes_of_live_instances_are_routed,
     this_host_is_known_from_the_first_start,
     no_instance_without_a_client,
     the_way_out_is_one_way,
@@ -250,6 +253,104 @@ async fn this_host_is_known_from_the_first_start(place: Place) {
     assert!(hosts[0].id.is_local() && hosts[0].state == HostState::Active);
     store.close().await;
     assert_eq!(place.open().await.hosts().await.unwrap(), hosts);
+}
+
+async fn a_pending_address_is_given_once_and_to_one_holder(place: Place) {
+    let store = place.open().await;
+    let client = holding_client(&store, 1).await;
+    let mut new = new_instance(client, 100);
+    let pending = Attachment {
+        network: "storage".to_owned(),
+        bridge: "br-store".to_owned(),
+        address: None,
+        ..attachment(new.id, address(8))
+    };
+    new.attachments.push(pending.clone());
+    let wanted = event(EventKind::InstanceWanted, client);
+    store.plan_instance(new.clone(), wanted.clone()).await.unwrap();
+    let waits = InstanceUpdate {
+        due: Some(at(500)),
+        ..update(Phase::Starting, 10)
+    };
+    store.update_instance(new.id, waits, None).await.unwrap();
+    let given = store.give_address(pending.id, address(8), at(11)).await.unwrap();
+    assert_eq!((given.attachments[1].address, given.due), (Some(address(8)), None));
+    assert_eq!(store.live_instances().await.unwrap(), std::slice::from_ref(&given));
+    let again = store.give_address(pending.id, address(8), at(12)).await.unwrap();
+    assert_eq!(again, given);
+    let events = store.events(EventFilter::default()).await.unwrap().items;
+    let told: Vec<_> = events
+        .iter()
+        .filter(|event| event.kind == EventKind::InstanceAddressed)
+        .collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(told[0].detail, Some(format!("{} on storage", address(8))));
+    for (attachment, other) in [(pending.id, address(9)), (Id::random().unwrap(), address(9))] {
+        let refused = store.give_address(attachment, other, at(13)).await;
+        assert!(
+            matches!(refused, Err(StoreError::NotPending(id)) if id == attachment),
+            "{refused:?}"
+        );
+    }
+    // Another instance waits for an address there: it does not get this one.
+    let other = holding_client(&store, 2).await;
+    let mut second = new_instance(other, 101);
+    let waiting = Attachment {
+        id: Id::random().unwrap(),
+        instance: second.id,
+        ..pending
+    };
+    second.attachments.push(waiting.clone());
+    let second = store
+        .plan_instance(second, event(EventKind::InstanceWanted, other))
+        .await
+        .unwrap();
+    let taken = store.give_address(waiting.id, address(8), at(14)).await;
+    assert!(
+        matches!(taken, Err(StoreError::AddressTaken { instance, .. }) if instance == new.id),
+        "{taken:?}"
+    );
+    // What is gone waits for nothing.
+    remove(&store, &second).await;
+    let gone = store.give_address(waiting.id, address(9), at(30)).await;
+    assert!(matches!(gone, Err(StoreError::NotPending(_))), "{gone:?}");
+}
+
+async fn prefixes_of_live_instances_are_routed(place: Place) {
+    let store = place.open().await;
+    let client = holding_client(&store, 1).await;
+    let mut new = new_instance(client, 100);
+    new.attachments[0].routed = vec!["fd60::/64".parse().unwrap(), "fd61::/64".parse().unwrap()];
+    new.attachments.push(Attachment {
+        network: "pending".to_owned(),
+        address: None,
+        routed: vec!["fd62::/64".parse().unwrap()],
+        ..attachment(new.id, address(8))
+    });
+    store
+        .plan_instance(new.clone(), event(EventKind::InstanceWanted, client))
+        .await
+        .unwrap();
+    let routed = store.attached_prefixes().await.unwrap();
+    let expected: Vec<_> = new.attachments[0]
+        .routed
+        .iter()
+        .map(|prefix| AttachedPrefix {
+            prefix: *prefix,
+            address: address(100),
+            bridge: LINK.to_owned(),
+        })
+        .collect();
+    assert_eq!(routed, expected);
+    store
+        .update_instance(new.id, update(Phase::Removing, 10), None)
+        .await
+        .unwrap();
+    assert_eq!(
+        store.attached_prefixes().await.unwrap(),
+        [],
+        "its host removes the routes with it"
+    );
 }
 
 async fn no_instance_without_a_client(place: Place) {

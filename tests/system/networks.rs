@@ -22,11 +22,10 @@ fn an_instance_has_an_interface_on_each_network_of_its_template() {
     let mut client = Dhclient::boot(&machine, "eth0").unwrap();
     let leased = client.address(PATIENCE).unwrap();
     let instance = site.wait_ready_for(leased);
-    // An attachment is recorded on the bridge of its network.
     let storage = &instance["attachments"][1];
     assert_eq!(
-        (&storage["network"], &storage["interface"]),
-        (&"br-store".into(), &"eth2".into())
+        (&storage["network"], &storage["bridge"], &storage["interface"]),
+        (&"storage".into(), &"br-store".into(), &"eth2".into())
     );
     let address = text(storage, "address");
     assert!(address.starts_with("fd50::5:"), "{address}");

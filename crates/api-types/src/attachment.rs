@@ -17,9 +17,12 @@ pub struct Attachment {
     pub id: AttachmentId,
     /// The container whose namespace has the interface.
     pub container: String,
-    /// The network of the interface, which is also the name of its bridge.
+    /// The network that it is on: a link or a network of the settings, by its name.
     pub network: String,
-    /// The name of the interface inside the container.
+    /// The network's bridge.
+    #[serde(default)]
+    pub bridge: String,
+    /// The name of the interface inside.
     pub interface: String,
     /// Its address; `null` while that is pending.
     #[schemars(with = "Option<scalar::Ipv6Address>")]

@@ -31,6 +31,8 @@ words! {
         ReconfigureUnanswered = "reconfigure-unanswered",
         /// An instance was recorded for a client.
         InstanceWanted = "instance-wanted",
+        /// An interface of an instance that had no address was given one.
+        InstanceAddressed = "instance-addressed",
         /// An instance answers.
         InstanceReady = "instance-ready",
         /// A step towards a running instance failed; the detail says which, why and what to do.

@@ -1,5 +1,6 @@
 //! Instances that the database does not know.
 
+use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 
 use orchestrator_model::{Duid, InstanceId};
@@ -29,7 +30,11 @@ pub struct Orphan {
     /// Its address on the link.
     #[schemars(with = "Option<scalar::Ipv6Address>")]
     pub address: Option<Ipv6Addr>,
-    /// The client's slot that it was made for.
+    /// Its addresses on all networks, by the networks' names, as far as they are known.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, scalar::Ipv6Address>")]
+    pub addresses: BTreeMap<String, Ipv6Addr>,
+    /// The slot of its client that it was made for.
     #[serde(default)]
     pub slot: Option<String>,
 }

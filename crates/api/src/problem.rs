@@ -168,6 +168,7 @@ impl From<StoreError> for Fault {
             | StoreError::NoSuchReservation(_)
             | StoreError::NoSuchTemplate(_) => StatusCode::NOT_FOUND,
             StoreError::AlreadyThere { .. }
+            | StoreError::NotPending(_)
             | StoreError::AddressTaken { .. }
             | StoreError::Reserved(_)
             | StoreError::TooManyReservations

@@ -107,10 +107,10 @@ pub struct FoundAttachment {
     pub instance: Option<InstanceId>,
     /// Name of the interface on the host.
     pub host_end: String,
-    /// The network that it is a port of.
-    pub network: Option<String>,
+    /// The bridge that it is a port of.
+    pub bridge: Option<String>,
     /// Whether it is up.
     pub up: bool,
-    /// Whether it is isolated from other isolated ports of its network.
+    /// Whether it is isolated from other isolated ports of its bridge.
     pub isolated: bool,
 }

@@ -2,7 +2,7 @@
 
 use orchestrator_network::Flaw;
 
-use crate::InstanceRef;
+use crate::{AttachmentPlan, InstanceRef};
 
 /// How much [`see`](crate::Host::see) observes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,11 +50,21 @@ pub enum Observation {
     Unwired,
     /// It runs and is attached, and an attachment lacks something of its plan.
     Flawed(Flaw),
+    /// It runs and is wired, and an attachment has no address yet.
+    AwaitsAddress,
     /// It runs and is wired as planned.
     Running,
 }
 
 impl Observation {
+    /// The state of an instance that runs and whose attachments are wired as far as they can be.
+    pub(crate) fn wired(attachments: &[AttachmentPlan]) -> Self {
+        match attachments.iter().any(|attachment| attachment.address.is_none()) {
+            true => Self::AwaitsAddress,
+            false => Self::Running,
+        }
+    }
+
     /// The state of an instance one of whose containers does not run. The first one's state is that of the instance.
     pub(crate) fn without(instance: &InstanceRef, place: usize, lack: Lack) -> Self {
         let is_first = instance

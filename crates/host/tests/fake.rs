@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use orchestrator_host::fake::{FakeMachine, Faults, MachineSettings};
 use orchestrator_host::{
-    AttachmentPlan, ContainerName, ContainerPlan, ContainerSpec, Depth, Ensured, Host, HostChange, HostError, Id,
+    AttachmentPlan, ContainerName, ContainerPlan, ContainerSpec, Depth, Ensured, Flaw, Host, HostChange, HostError, Id,
     InstancePlan, ListRequest, Listed, Observation, Output, ReadinessPlan, RemovalPlan, Stage, WatchScope,
 };
 use tokio::sync::{mpsc, watch};
@@ -26,7 +26,7 @@ fn plan(number: u8) -> InstancePlan {
         }],
         attachments: vec![AttachmentPlan {
             id,
-            network: "br0".to_owned(),
+            bridge: "br0".to_owned(),
             interface: "eth1".to_owned(),
             address: Some(std::net::Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, u16::from(number))),
             prefix_length: 64,
@@ -51,6 +51,7 @@ fn removal(plan: &InstancePlan) -> RemovalPlan {
         id: Some(plan.id),
         containers: plan.reference().containers,
         attachments: plan.attachments.iter().map(|attachment| attachment.id).collect(),
+        routes: plan.attachments.iter().flat_map(AttachmentPlan::routes).collect(),
         host_ends: Vec::new(),
     }
 }
@@ -301,4 +302,37 @@ async fn the_watch_of_an_engine_ends_with_the_engine_and_a_slow_engine_ends_none
     assert_eq!(ended.code(), "host-away");
     let refused = host.watch(scope(), mpsc::channel(16).0).await;
     assert_eq!(refused.code(), "engine-away", "{refused}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_instance_without_an_address_is_wired_and_not_ready_until_it_has_one() {
+    let machine = machine(10);
+    let (host, ready) = (machine.host("local"), plan(1));
+    let mut pending = ready.clone();
+    pending.attachments[0].address = None;
+    let waits = ensure(&host, &pending).await.unwrap_err();
+    assert_eq!(waits.code(), "awaits-address");
+    let seen = host.see(&pending.reference(), Depth::Whole).await.unwrap();
+    assert_eq!(seen, Observation::AwaitsAddress);
+    let seen = host.see(&ready.reference(), Depth::Whole).await.unwrap();
+    assert_eq!(seen, Observation::Flawed(Flaw::NoAddress));
+    ensure(&host, &ready).await.unwrap();
+    let seen = host.see(&ready.reference(), Depth::Whole).await.unwrap();
+    assert_eq!((seen, machine.with(|state| state.starts())), (Observation::Running, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_prefix_is_routed_to_an_instance_for_as_long_as_it_is_there() {
+    let machine = machine(11);
+    let (host, mut plan) = (machine.host("local"), plan(1));
+    plan.attachments[0].routed = vec!["fd60::/64".parse().unwrap()];
+    ensure(&host, &plan).await.unwrap();
+    let route = plan.attachments[0].routes().remove(0);
+    assert_eq!(machine.with(|state| state.our_routes()), [route.clone()].into());
+    machine.remove_route(&route.key());
+    let seen = host.see(&plan.reference(), Depth::Whole).await.unwrap();
+    assert_eq!(seen, Observation::Flawed(Flaw::NoRoute));
+    ensure(&host, &plan).await.unwrap();
+    host.remove(&removal(&plan)).await.unwrap();
+    assert!(machine.with(|state| state.routes.is_empty()));
 }

@@ -1,5 +1,7 @@
 //! The local host with an engine of threads in real network namespaces. Needs root.
 
+#[path = "kernel/attachments.rs"]
+mod attachments;
 #[path = "kernel/engine.rs"]
 mod engine;
 #[path = "kernel/lab.rs"]
@@ -32,7 +34,7 @@ async fn comes_up_and_goes(lab: &Lab) -> Result<()> {
     let dial = DialPlan {
         id: plan.id,
         socket: Socket::Tcp {
-            network: "br0".to_owned(),
+            bridge: "br0".to_owned(),
             address: plan.attachments[0].address.unwrap(),
             port: lab::PORT,
         },
@@ -123,7 +125,7 @@ fn an_instance_is_not_started_for_which_there_is_no_port() -> Result<()> {
         let full = lab.host.ensure(&plan, &stage).await.unwrap_err();
         ensure!(full.code() == "bridge-full", "{full}");
         ensure!(lab.host.see(&plan.reference(), Depth::Whole).await? == Observation::Absent);
-        plan.attachments[0].network = "none".to_owned();
+        plan.attachments[0].bridge = "none".to_owned();
         let missing = lab.host.ensure(&plan, &stage).await.unwrap_err();
         ensure!(missing.code() == "bridge-missing", "{missing}");
         Ok(())

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use orchestrator_host::{
-    AttachmentPlan, BridgePlan, BridgePurpose, ContainerName, ContainerPlan, ContainerSpec, DialPlan, Id, InstancePlan,
-    NetworkChange, NetworkItem, NetworkKey, NetworkPart, ReadinessPlan, RemovalPlan, RoutePlan, Socket,
+    AttachmentPlan, BridgePlan, BridgePurpose, ContainerName, ContainerPlan, ContainerRef, ContainerSpec, DialPlan, Id,
+    InstancePlan, NetworkChange, NetworkItem, NetworkKey, NetworkPart, ReadinessPlan, RemovalPlan, RoutePlan, Socket,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -31,7 +31,7 @@ fn every_plan_survives_a_wire() {
         }],
         attachments: vec![AttachmentPlan {
             id: ID,
-            network: "br0".to_owned(),
+            bridge: "br0".to_owned(),
             interface: "eth1".to_owned(),
             address: Some("fd00::2".parse().unwrap()),
             prefix_length: 64,
@@ -59,9 +59,22 @@ fn every_plan_survives_a_wire() {
     survives(DialPlan {
         id: ID,
         socket: Socket::Tcp {
-            network: "br0".to_owned(),
+            bridge: "br0".to_owned(),
             address: "fd00::2".parse().unwrap(),
             port: 80,
+        },
+        within: Duration::from_secs(5),
+    });
+    survives(DialPlan {
+        id: ID,
+        socket: Socket::Unix {
+            container: ContainerRef {
+                instance: ID,
+                name: ContainerName::MAIN,
+                engine: "docker".to_owned(),
+                reference: None,
+            },
+            path: "/run/app.sock".into(),
         },
         within: Duration::from_secs(5),
     });

@@ -20,9 +20,11 @@ pub struct Attachment {
     pub instance: InstanceId,
     /// The name of the container whose namespace has the interface.
     pub container: String,
-    /// The network of the interface, which is also the name of its bridge.
+    /// Name of the network that it is on, as the settings call it.
     pub network: String,
-    /// The name of the interface inside the container, such as `eth1`.
+    /// Name of the network's bridge.
+    pub bridge: String,
+    /// Name of the interface inside, such as `eth1`.
     pub interface: String,
     /// Its address on the network. `None` while it is pending: DHCPv6 has not assigned it yet.
     pub address: Option<Ipv6Addr>,

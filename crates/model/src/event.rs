@@ -30,6 +30,8 @@ pub enum EventKind {
     ReconfigureUnanswered,
     /// An instance was recorded for a client.
     InstanceWanted,
+    /// An interface of an instance that had no address was given one.
+    InstanceAddressed,
     /// An instance answers.
     InstanceReady,
     /// A step towards a running instance failed; the detail says which, why and what to do.
@@ -88,6 +90,7 @@ words!(EventKind {
     ClientLimit = "client-limit",
     ReconfigureUnanswered = "reconfigure-unanswered",
     InstanceWanted = "instance-wanted",
+    InstanceAddressed = "instance-addressed",
     InstanceReady = "instance-ready",
     InstanceFailed = "instance-failed",
     InstanceDisturbed = "instance-disturbed",

@@ -1,5 +1,6 @@
 //! Orphans: instances that run but are not recorded.
 
+use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 
 use serde::{Deserialize, Serialize};
@@ -24,7 +25,10 @@ pub struct Orphan {
     pub duid: Option<Duid>,
     /// Its address on the link.
     pub address: Option<Ipv6Addr>,
-    /// The client's slot that it was made for.
+    /// Its addresses on all networks, as far as they are known, by the networks' names.
+    #[serde(default)]
+    pub addresses: BTreeMap<String, Ipv6Addr>,
+    /// The slot of its client that it was made for.
     #[serde(default)]
     pub slot: Option<Slot>,
 }

@@ -150,7 +150,10 @@ fn plan(name: &str, number: u16) -> AttachmentPlan {
         alias: format!("{MARK}{name}"),
         bridge: "br0".into(),
         interface: "eth1".into(),
-        address: ipnet::Ipv6Net::new_assert([0xfd39, 0x9706, 0x2786, 0x6333, 2, 0, 0, number].into(), 64),
+        address: Some(ipnet::Ipv6Net::new_assert(
+            [0xfd39, 0x9706, 0x2786, 0x6333, 2, 0, 0, number].into(),
+            64,
+        )),
         mac: [2, 0, 0, 0, high, low],
         gateway: Some([0xfd39, 0x9706, 0x2786, 0x6333, 0, 0, 0, 1].into()),
         isolated: true,

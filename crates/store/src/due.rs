@@ -11,7 +11,7 @@ statements! {
             and id in (select instance from containers where engine = $1)";
     HURRY_LINK = "update instances set due = null
         where due is not null and phase in ('pending', 'starting')
-            and id in (select instance from attachments where network = $1 and live = 1)";
+            and id in (select instance from attachments where bridge = $1 and live = 1)";
 }
 
 impl Store {
@@ -25,14 +25,14 @@ impl Store {
         self.write(Hurry::Plugin(plugin.to_owned())).await
     }
 
-    /// Ends the wait of every instance of this link that waits for its next try, because its bridge accepts ports
-    /// again. Grace periods and removals continue.
+    /// Ends the wait of every instance on this bridge that waits for its next try, because the bridge accepts
+    /// ports again. Grace periods and removals continue.
     ///
     /// # Errors
     ///
     /// When the database is unreachable.
-    pub async fn hurry_link(&self, link: &str) -> Result<(), StoreError> {
-        self.write(Hurry::Link(link.to_owned())).await
+    pub async fn hurry_link(&self, bridge: &str) -> Result<(), StoreError> {
+        self.write(Hurry::Link(bridge.to_owned())).await
     }
 }
 

@@ -12,7 +12,7 @@ use sqlx::migrate::MigrateError;
 use sqlx::sqlite::SqliteError;
 
 use super::{MOST_RESERVATIONS, MOST_TEMPLATES};
-use orchestrator_model::{ClientId, Duid, InstanceId, ReservationId, SlotKey, Timestamp};
+use orchestrator_model::{AttachmentId, ClientId, Duid, InstanceId, ReservationId, SlotKey, Timestamp};
 
 /// The reason why an operation of the store failed.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -194,7 +194,10 @@ pub enum StoreError {
         /// Its live instance.
         instance: InstanceId,
     },
-    /// Another live instance already has the address.
+    /// The attachment is not there, is not an instance's any more, or has an address already.
+    #[error("attachment {0} does not wait for an address")]
+    NotPending(AttachmentId),
+    /// A live instance has the address already.
     #[error("address {address} on {network} already belongs to instance {instance}")]
     AddressTaken {
         /// The network.
@@ -310,6 +313,7 @@ impl StoreError {
             Self::TemplateChanged { .. } => "template-changed",
             Self::TooManyTemplates => "too-many-templates",
             Self::AlreadyThere { .. } => "instance-already-there",
+            Self::NotPending(_) => "address-not-pending",
             Self::AddressTaken { .. } => "address-taken",
         }
     }
@@ -329,6 +333,7 @@ impl StoreError {
                 | Self::TemplateChanged { .. }
                 | Self::TooManyTemplates
                 | Self::AlreadyThere { .. }
+                | Self::NotPending(_)
                 | Self::AddressTaken { .. }
         )
     }

@@ -12,7 +12,7 @@ statements! {
     HOSTS = "select count(*) from hosts where name || state <> ''";
     INSTANCES = "select count(*) from instances where owner || spec <> ''";
     CONTAINERS = "select count(*) from containers where engine || image <> ''";
-    ATTACHMENTS = "select count(*) from attachments where network || mac <> ''";
+    ATTACHMENTS = "select count(*) from attachments where network || bridge || mac <> ''";
     RESERVATIONS = "select count(*) from reservations where link || holder <> ''";
     LEADERS = "select count(*) from leaders where holder <> ''";
     SECRETS = "select count(*) from secrets where name || sealed <> ''";

@@ -23,7 +23,7 @@ macro_rules! select {
             "select i.id, i.owner_kind, i.owner, i.slot, i.host, i.template, i.version, i.spec, i.phase, i.reason,
                 i.attempts, i.due, i.created, i.ready, i.changed, c.duid, c.hostname, c.link_layer,
                 k.name, k.engine, k.image, k.reference,
-                a.id as attachment, a.container, a.network, a.interface, a.address, a.prefix_length, a.gateway,
+                a.id as attachment, a.container, a.network, a.bridge, a.interface, a.address, a.prefix_length, a.gateway,
                 a.isolated, a.mac, a.routed
             from ",
             $from,
@@ -90,6 +90,7 @@ pub(super) struct InstanceRow {
     attachment: Option<String>,
     container: Option<String>,
     network: Option<String>,
+    bridge: Option<String>,
     interface: Option<String>,
     address: Option<String>,
     prefix_length: Option<i64>,
@@ -151,6 +152,7 @@ impl InstanceRow {
             instance,
             container: text(&self.container),
             network: text(&self.network),
+            bridge: text(&self.bridge),
             interface: text(&self.interface),
             address: ATTACHMENTS.parse_some("address", self.address.as_deref())?,
             prefix_length: u8::try_from(prefix_length)

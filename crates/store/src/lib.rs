@@ -31,6 +31,7 @@ mod error;
 mod events;
 mod examine;
 mod expire;
+mod given;
 mod guard;
 mod hosts;
 mod identity;

@@ -1,5 +1,7 @@
 //! Records a wanted instance, before anything of it is created.
 
+use std::net::Ipv6Addr;
+
 use super::batch::Batch;
 use super::connection::{execute, fetch_optional, statements};
 use super::text::Columns;
@@ -16,9 +18,9 @@ statements! {
         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, null, 0, null, $10, null, $10)";
     INSERT_CONTAINER = "insert into containers (instance, name, place, engine, image, reference)
         values ($1, $2, $3, $4, $5, $6)";
-    INSERT_ATTACHMENT = "insert into attachments (id, instance, place, container, network, interface, address,
-            prefix_length, gateway, isolated, mac, routed, live)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 1)";
+    INSERT_ATTACHMENT = "insert into attachments (id, instance, place, container, network, bridge, interface,
+            address, prefix_length, gateway, isolated, mac, routed, live)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 1)";
 }
 
 /// An instance to be recorded with [`Phase::Pending`].
@@ -113,28 +115,27 @@ impl PlanInstance {
             return Err(StoreError::AlreadyThere { key, instance: live.id });
         }
         for attachment in &new.attachments {
-            refuse_address(batch, attachment).await?;
+            if let Some(address) = attachment.address {
+                refuse_address(batch, &attachment.network, address).await?;
+            }
         }
         Ok(())
     }
 }
 
-/// Refuses an attachment whose address another instance has.
-async fn refuse_address(batch: &mut Batch<'_>, attachment: &Attachment) -> Result<(), StoreError> {
-    let Some(address) = attachment.address else {
-        return Ok(());
-    };
+/// Says no where a live instance has an address of a network.
+pub(super) async fn refuse_address(batch: &mut Batch<'_>, network: &str, address: Ipv6Addr) -> Result<(), StoreError> {
     let holder = fetch_optional!(
         &mut batch.tx,
         "look up an address",
         (String,),
         HOLDER,
-        attachment.network.as_str(),
+        network,
         address.to_string()
     )?;
     match holder {
         Some((id,)) => Err(StoreError::AddressTaken {
-            network: attachment.network.clone(),
+            network: network.to_owned(),
             address,
             instance: Columns("attachment").parse("instance", &id)?,
         }),
@@ -179,6 +180,7 @@ async fn insert_attachment(
         place,
         attachment.container.as_str(),
         attachment.network.as_str(),
+        attachment.bridge.as_str(),
         attachment.interface.as_str(),
         attachment.address.map(|address| address.to_string()),
         i64::from(attachment.prefix_length),

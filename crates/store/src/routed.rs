@@ -17,8 +17,10 @@ statements! {
         where link = $1 and state = 'active' and valid_until > $2 and next_hop is not null";
     OF_PREFIX = "select address, next_hop from leases
         where link = $1 and address = $3 and state = 'active' and valid_until > $2 and next_hop is not null";
-    ATTACHED = "select network, address, routed from attachments
-        where live = 1 and address is not null and routed <> '[]' order by id";
+    // An instance on its way out gives its routes up by itself.
+    ATTACHED = "select bridge, address, routed from attachments
+        where live = 1 and address is not null and routed <> '[]'
+            and instance not in (select id from instances where phase = 'removing') order by id";
 }
 
 const COLUMNS: Columns = Columns("lease");

@@ -4,7 +4,7 @@ use sqlx::Executor;
 
 use super::connection::{on, within};
 use super::{
-    Store, StoreError, backup, batch, clients, destroy, due, elsewhere, events, examine, expire, guard, hosts,
+    Store, StoreError, backup, batch, clients, destroy, due, elsewhere, events, examine, expire, given, guard, hosts,
     identity, instances, known, leader, leases, ledger, migrate, ping, plan, prune, recall, reservations, routed,
     sealed, situation, templates, update,
 };
@@ -19,6 +19,7 @@ const ALL: &[&[&str]] = &[
     events::STATEMENTS,
     examine::STATEMENTS,
     expire::STATEMENTS,
+    given::STATEMENTS,
     guard::STATEMENTS,
     hosts::STATEMENTS,
     identity::STATEMENTS,

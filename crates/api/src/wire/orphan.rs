@@ -15,6 +15,7 @@ impl IntoWire for Orphan {
             link,
             duid,
             address,
+            addresses,
             slot,
         } = self;
         wire::Orphan {
@@ -25,6 +26,7 @@ impl IntoWire for Orphan {
             link,
             duid,
             address,
+            addresses,
             slot: slot.map(|slot| slot.to_string()),
         }
     }

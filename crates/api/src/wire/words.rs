@@ -36,6 +36,7 @@ same! {
         ClientLimit,
         ReconfigureUnanswered,
         InstanceWanted,
+        InstanceAddressed,
         InstanceReady,
         InstanceFailed,
         InstanceDisturbed,

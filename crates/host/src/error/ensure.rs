@@ -8,6 +8,7 @@ use orchestrator_network::NetworkError;
 use orchestrator_plugin::{ContainerKey, EngineError, InstanceId};
 
 use super::{Cause, NoAnswer, Remedy, ValueError};
+use crate::AttachmentPlan;
 
 /// Why an instance could not be brought to answer.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +33,14 @@ pub enum EnsureFault {
         /// Why.
         #[source]
         source: NetworkError,
+    },
+    /// It runs and is wired, and has no address yet on a network.
+    #[error("it waits for its address on {bridge} (interface {interface}); it is ready once that is given")]
+    AwaitsAddress {
+        /// The bridge.
+        bridge: String,
+        /// The name of the interface inside.
+        interface: String,
     },
     /// It runs, is wired, and did not answer in time.
     #[error("it does not answer on TCP port {port} of {address} within {within:?}")]
@@ -84,11 +93,26 @@ pub enum AdoptFault {
 }
 
 impl EnsureFault {
+    /// Fails for the first attachment whose address is pending.
+    pub(crate) fn of_pending(attachments: &[AttachmentPlan]) -> Result<(), Self> {
+        match attachments.iter().find(|attachment| attachment.address.is_none()) {
+            None => Ok(()),
+            Some(pending) => Err(Self::AwaitsAddress {
+                bridge: pending.bridge.clone(),
+                interface: pending.interface.clone(),
+            }),
+        }
+    }
+
     /// What helps.
     pub fn remedy(&self) -> Remedy {
         match self {
             Self::Cause(cause) => cause.remedy(),
-            Self::Ended { .. } | Self::NotWired { .. } | Self::Silent { .. } | Self::NotReached { .. } => Remedy::Retry,
+            Self::Ended { .. }
+            | Self::NotWired { .. }
+            | Self::AwaitsAddress { .. }
+            | Self::Silent { .. }
+            | Self::NotReached { .. } => Remedy::Retry,
         }
     }
 
@@ -103,6 +127,7 @@ impl EnsureFault {
                 _ => "wiring-failed",
             },
             Self::Silent { .. } => "not-answering",
+            Self::AwaitsAddress { .. } => "awaits-address",
             Self::NotReached { .. } => "not-reached",
         }
     }

@@ -110,7 +110,7 @@ impl FakeMachine {
     pub fn remove_bridge(&self, bridge: &str) {
         self.with(|state| {
             state.bridges.remove(bridge);
-            state.attachments.retain(|_, attachment| attachment.network != bridge);
+            state.attachments.retain(|_, attachment| attachment.bridge != bridge);
             // The kernel notifies nobody of these.
             state
                 .routes

@@ -69,7 +69,7 @@ impl FakeHost {
                 attachment: Some(*id),
                 instance: Some(found.instance),
                 host_end: format!("or{id}"),
-                network: Some(found.network.clone()),
+                bridge: Some(found.bridge.clone()),
                 up: true,
                 isolated: found.isolated,
             });
@@ -279,14 +279,20 @@ impl Host for FakeHost {
             instance: plan.id,
             source,
         };
-        let Socket::Tcp { network, address, .. } = &plan.socket else {
-            return Err(no_answer(NoAnswer::Refused));
-        };
         let reached = self.machine.ask("dial", None, |state| {
             let mut all = state.attachments.values();
-            let wired = all.any(|one| one.network == *network && one.address == Some(*address));
             let first = state.first(plan.id);
-            match first.filter(|_| wired) {
+            let there = match &plan.socket {
+                Socket::Tcp { bridge, address, .. } => {
+                    all.any(|one| one.bridge == *bridge && one.address == Some(*address))
+                }
+                // A file that was written there stands for a socket.
+                Socket::Unix { container, path } => {
+                    let found = state.containers.get(&(plan.id, container.name.clone()));
+                    found.is_some_and(|found| found.files.contains_key(path))
+                }
+            };
+            match first.filter(|_| there) {
                 None => Err(NoAnswer::Unreachable),
                 Some(first) if state.silent.contains(&first.spec.image) => Err(NoAnswer::Refused),
                 Some(first) => Ok(first.state == crate::FoundState::Running),

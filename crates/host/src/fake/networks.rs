@@ -167,7 +167,7 @@ impl FakeState {
         let all = self.bridges.iter().filter(|(_, bridge)| made(bridge));
         all.map(|(name, _)| FoundBridge {
             name: name.clone(),
-            ports: self.attachments.values().filter(|one| one.network == *name).count(),
+            ports: self.attachments.values().filter(|one| one.bridge == *name).count(),
         })
         .collect()
     }

@@ -39,8 +39,8 @@ pub struct FakeContainer {
 pub struct FakeAttachment {
     /// The instance that it was made for.
     pub instance: InstanceId,
-    /// The network that it is on.
-    pub network: String,
+    /// The bridge that it is on.
+    pub bridge: String,
     /// Its address.
     pub address: Option<Ipv6Addr>,
     /// The start of the container that it leads to.
@@ -169,7 +169,7 @@ impl FakeState {
         let mut addresses = BTreeMap::new();
         for attachment in self.attachments.values() {
             let Some(address) = attachment.address else { continue };
-            let key = (attachment.network.clone(), address);
+            let key = (attachment.bridge.clone(), address);
             if let Some(other) = addresses.insert(key, attachment.instance) {
                 let instance = attachment.instance;
                 found.push(format!("{address} belongs to two instances: {other} and {instance}"));
@@ -185,7 +185,7 @@ impl FakeState {
     /// How many ports a bridge has left; `None` when it is not there.
     pub(super) fn free_ports(&self, bridge: &str) -> Option<usize> {
         let ports = self.bridges.get(bridge)?.ports;
-        let taken = self.attachments.values().filter(|one| one.network == bridge).count();
+        let taken = self.attachments.values().filter(|one| one.bridge == bridge).count();
         Some(ports.saturating_sub(taken))
     }
 }

@@ -11,8 +11,8 @@ use super::state::{FakeAttachment, FakeContainer};
 use super::{FakeMachine, FakeState};
 use crate::HostChange;
 use crate::{
-    Cause, ContainerPlan, ContainerRef, EnsureFault, Ensured, FoundState, InstancePlan, InstanceRef, Lack, NoAnswer,
-    Observation, RemovalPlan, Stage, Unwired, WatchScope,
+    AttachmentPlan, Cause, ContainerPlan, ContainerRef, EnsureFault, Ensured, FoundState, InstancePlan, InstanceRef,
+    Lack, NoAnswer, Observation, RemovalPlan, Stage, Unwired, WatchScope,
 };
 
 impl FakeMachine {
@@ -38,6 +38,7 @@ impl FakeMachine {
         if !is_still().await? {
             return Err(ended(plan));
         }
+        EnsureFault::of_pending(&plan.attachments)?;
         stage.send_replace(Stage::Awaiting);
         self.await_answer(plan, process).await?;
         Ok(Ensured {
@@ -61,7 +62,7 @@ impl FakeMachine {
     fn lacks_port(&self, plan: &InstancePlan) -> Option<NetworkError> {
         let state = self.state();
         for attachment in &plan.attachments {
-            let bridge = attachment.network.clone();
+            let bridge = attachment.bridge.clone();
             let has_port = state.attachments.contains_key(&attachment.id);
             match state.free_ports(&bridge) {
                 None => return Some(NetworkError::BridgeMissing { bridge }),
@@ -168,6 +169,11 @@ impl FakeMachine {
             for id in &plan.attachments {
                 state.attachments.remove(id);
             }
+            for route in &plan.routes {
+                if state.our_routes().contains(route) {
+                    state.drop_route(&route.key());
+                }
+            }
             for host_end in &plan.host_ends {
                 let id = host_end.strip_prefix("or").and_then(|id| id.parse().ok());
                 id.map(|id| state.attachments.remove(&id));
@@ -228,18 +234,22 @@ fn wire(state: &mut FakeState, plan: &InstancePlan, process: u64) {
     for attachment in &plan.attachments {
         // A bridge that is gone or full by now is seen by the next observation.
         let has_port = state.attachments.contains_key(&attachment.id);
-        if !has_port && state.free_ports(&attachment.network).unwrap_or(0) == 0 {
+        if !has_port && state.free_ports(&attachment.bridge).unwrap_or(0) == 0 {
             continue;
         }
         let wired = FakeAttachment {
             instance: plan.id,
-            network: attachment.network.clone(),
+            bridge: attachment.bridge.clone(),
             address: attachment.address,
             process,
             isolated: attachment.isolated,
             routed: attachment.routed.clone(),
         };
         state.attachments.insert(attachment.id, wired);
+        for route in attachment.routes() {
+            // A bridge that is gone by now is seen by the next observation.
+            let _ = state.set_route(&route);
+        }
     }
 }
 
@@ -278,12 +288,20 @@ pub(super) fn wiring(state: &FakeState, instance: &InstanceRef) -> Observation {
     let first = state.containers.get(&(instance.id, ContainerName::MAIN));
     for attachment in &instance.attachments {
         match state.attachments.get(&attachment.id) {
-            Some(found) if found.network != attachment.network => return Observation::Unwired,
+            Some(found) if found.bridge != attachment.bridge => return Observation::Unwired,
             Some(found) if first.is_none_or(|first| first.process != found.process) => return Observation::Unwired,
             Some(found) if found.isolated != attachment.isolated => return Observation::Flawed(Flaw::OtherIsolation),
+            Some(found) if attachment.address.is_some() && found.address != attachment.address => {
+                return Observation::Flawed(Flaw::NoAddress);
+            }
             Some(_) => {}
             None => return Observation::Unwired,
         }
     }
-    Observation::Running
+    let routes = state.our_routes();
+    let mut wanted = instance.attachments.iter().flat_map(AttachmentPlan::routes);
+    if !wanted.all(|route| routes.contains(&route)) {
+        return Observation::Flawed(Flaw::NoRoute);
+    }
+    Observation::wired(&instance.attachments)
 }

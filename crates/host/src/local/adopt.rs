@@ -18,7 +18,6 @@ impl LocalHost {
             .ok_or(Cause::NoContainer)
             .map_err(EnsureFault::from)?;
         let engine = self.engine(&first.engine).map_err(EnsureFault::from)?.as_ref();
-        self.check_attachments(plan).map_err(EnsureFault::from)?;
         let found = engine.find(&plan.container(first).container()).await;
         let found = found.map_err(EnsureFault::from)?.ok_or(AdoptFault::NotHere(plan.id))?;
         let started = running(found)?;
@@ -29,6 +28,7 @@ impl LocalHost {
             return Err(EnsureFault::NotWired { fate, source }.into());
         }
         self.saw_network(plan.id, started.running.netns());
+        EnsureFault::of_pending(&plan.attachments)?;
         self.see_answer(plan, engine, &started, stage).await?;
         self.announce_all(plan).await;
         Ok(Ensured {

@@ -39,7 +39,7 @@ impl LocalHost {
         let place = Place {
             address,
             port: ready.port,
-            interface: attachment.network.clone(),
+            interface: attachment.bridge.clone(),
         };
         match probe::tcp(&place, ready.within, ready.reacting).await {
             Ok(()) => Ok(()),

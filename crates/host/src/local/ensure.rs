@@ -27,7 +27,6 @@ impl LocalHost {
     ) -> Result<Ensured, EnsureFault> {
         let first = plan.containers.first().ok_or(Cause::NoContainer)?;
         let engine = self.engine(&first.engine)?.as_ref();
-        self.check_attachments(plan)?;
         self.check_engines(plan)?;
         if let Err(fault) = self.check_ports(plan).await {
             return Err(self.not_wired(plan, fault).await);
@@ -65,6 +64,7 @@ impl LocalHost {
     ) -> Result<Ensured, EnsureFault> {
         let containers = self.start_others(plan, &started.container).await?;
         self.saw_network(plan.id, started.running.netns());
+        EnsureFault::of_pending(&plan.attachments)?;
         self.see_answer(plan, engine, &started, stage).await?;
         self.announce_all(plan).await;
         Ok(Ensured { containers })

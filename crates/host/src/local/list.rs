@@ -111,7 +111,7 @@ impl LocalHost {
             attachment: found.host_interface.strip_prefix("or").and_then(|id| id.parse().ok()),
             instance: self.owner(&found.alias),
             host_end: found.host_interface,
-            network: found.bridge,
+            bridge: found.bridge,
             up: found.up,
             isolated: found.isolated,
         }

@@ -25,6 +25,7 @@ mod remove;
 mod route;
 mod see;
 mod stats;
+mod unix;
 mod values;
 mod watch;
 mod while_running;
@@ -159,7 +160,10 @@ impl Host for LocalHost {
     fn capabilities(&self) -> HostCapabilities {
         let engines = self.inner.engines.iter();
         HostCapabilities {
-            host: [HostCapability::Bridges, HostCapability::Routes].into(),
+            host: HostCapability::ALL
+                .into_iter()
+                .filter(|capability| *capability != HostCapability::Policy)
+                .collect(),
             engines: engines
                 .map(|(name, engine)| (name.to_string(), engine.capabilities()))
                 .collect(),

@@ -14,8 +14,8 @@ impl LocalHost {
     /// says otherwise.
     pub(super) async fn check_ports(&self, plan: &InstancePlan) -> Result<(), NetworkError> {
         for attachment in &plan.attachments {
-            let bridge = || attachment.network.clone();
-            if self.network().find_bridge(&attachment.network).await?.is_none() {
+            let bridge = || attachment.bridge.clone();
+            if self.network().find_bridge(&attachment.bridge).await?.is_none() {
                 return Err(NetworkError::BridgeMissing { bridge: bridge() });
             }
             if !attachment.may_take_port && !self.has_port(attachment).await? {
@@ -31,6 +31,6 @@ impl LocalHost {
             .network()
             .find_attachment(&attachment.host_end(), &self.alias_prefix())
             .await?;
-        Ok(found.is_some_and(|found| found.bridge.as_ref() == Some(&attachment.network)))
+        Ok(found.is_some_and(|found| found.bridge.as_ref() == Some(&attachment.bridge)))
     }
 }

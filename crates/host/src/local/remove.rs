@@ -8,12 +8,15 @@ use crate::{AttachmentPlan, Cause, ContainerRef, RemovalPlan};
 impl LocalHost {
     /// Removes everything, and returns why for each piece that is still there.
     pub(super) async fn remove_all(&self, plan: &RemovalPlan) -> Vec<Cause> {
+        // A route goes before the attachment that it leads to, so that its prefix never leads to somebody else.
+        let routes = self.remove_routes(&plan.routes).await;
         let (containers, attachments) = tokio::join!(self.remove_containers(plan), self.remove_attachments(plan));
         let namespace = self.remove_namespace_of(plan).await;
         if let Some(id) = plan.id {
             self.saw_network(id, None);
         }
-        containers.into_iter().chain(attachments).chain(namespace).collect()
+        let pieces = routes.into_iter().chain(containers);
+        pieces.chain(attachments).chain(namespace).collect()
     }
 
     /// Those that share the network of the first one go before it.

@@ -1,6 +1,7 @@
 //! Routes that carry our mark.
 
 use std::collections::{HashMap, HashSet};
+use std::net::Ipv6Addr;
 
 use ipnet::Ipv6Net;
 use orchestrator_network::{NetworkError, Route, RouteMark, Way};
@@ -74,12 +75,7 @@ impl LocalHost {
         wanted: bool,
     ) -> Result<(), Cause> {
         if let (Some(known), false) = (known, wanted) {
-            match self.kernel_route(known).await {
-                Ok(route) => return Ok(self.network().remove_route(route, self.route_mark()).await?),
-                // The route went away with its bridge.
-                Err(Cause::Network(NetworkError::BridgeMissing { .. })) => return Ok(()),
-                Err(fault) => return Err(fault),
-            }
+            return self.remove_this_route(known).await;
         }
         let kept = match known.filter(|_| wanted) {
             Some(known) => Some(self.kernel_route(known).await?),
@@ -96,6 +92,51 @@ impl LocalHost {
             }
         }
         Ok(())
+    }
+
+    /// Routes a prefix to an instance by its address on a bridge.
+    pub(super) async fn ensure_routed(
+        &self,
+        prefix: Ipv6Net,
+        address: Ipv6Addr,
+        bridge: &str,
+    ) -> Result<(), NetworkError> {
+        let found = self.network().find_bridge(bridge).await?;
+        let found = found.ok_or_else(|| NetworkError::BridgeMissing { bridge: bridge.into() })?;
+        let way = Way::Via {
+            next_hop: address,
+            interface: found.index,
+        };
+        self.network()
+            .ensure_route(Route { prefix, way }, self.route_mark())
+            .await
+    }
+
+    /// Whether every route of these is there.
+    pub(super) async fn has_routes(&self, wanted: &[RoutePlan]) -> Result<bool, Cause> {
+        if wanted.is_empty() {
+            return Ok(true);
+        }
+        let found: HashSet<RoutePlan> = self.found_routes().await?.into_iter().collect();
+        Ok(wanted.iter().all(|route| found.contains(route)))
+    }
+
+    /// Removes these routes, and no others to the same prefixes. Returns why for each that is still there.
+    pub(super) async fn remove_routes(&self, routes: &[RoutePlan]) -> Vec<Cause> {
+        let mut causes = Vec::new();
+        for route in routes {
+            causes.extend(self.remove_this_route(route).await.err());
+        }
+        causes
+    }
+
+    async fn remove_this_route(&self, plan: &RoutePlan) -> Result<(), Cause> {
+        match self.kernel_route(plan).await {
+            Ok(route) => Ok(self.network().remove_route(route, self.route_mark()).await?),
+            // The route went away with its bridge.
+            Err(Cause::Network(NetworkError::BridgeMissing { .. })) => Ok(()),
+            Err(fault) => Err(fault),
+        }
     }
 
     async fn kernel_route(&self, plan: &RoutePlan) -> Result<Route, Cause> {

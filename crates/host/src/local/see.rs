@@ -6,7 +6,7 @@ use orchestrator_network::{AttachmentFound, Flaw, NetworkError};
 use orchestrator_plugin::FoundState;
 
 use super::LocalHost;
-use crate::{AttachmentPlan, InstanceRef, Lack, Observation};
+use crate::{AttachmentPlan, InstanceRef, Lack, Observation, RoutePlan};
 
 impl LocalHost {
     /// Looks in the engines, on the bridges, and within the instance's network.
@@ -49,9 +49,7 @@ impl LocalHost {
             return Observation::Unknown;
         };
         for attachment in &instance.attachments {
-            let Some(wiring) = self.wiring(instance.id, attachment) else {
-                continue;
-            };
+            let wiring = self.wiring(instance.id, attachment);
             match self.network().find_flaw(&wiring, &netns).await {
                 Ok(None) => {}
                 Ok(Some(flaw)) => return Observation::Flawed(flaw),
@@ -59,7 +57,7 @@ impl LocalHost {
                 Err(_) => return Observation::Unknown,
             }
         }
-        Observation::Running
+        Observation::wired(&instance.attachments)
     }
 
     async fn see_host_ends(&self, instance: &InstanceRef) -> Observation {
@@ -83,9 +81,7 @@ impl LocalHost {
 
     async fn see_wiring(&self, instance: &InstanceRef, netns: &Path) -> Observation {
         for attachment in &instance.attachments {
-            let Some(wiring) = self.wiring(instance.id, attachment) else {
-                continue;
-            };
+            let wiring = self.wiring(instance.id, attachment);
             match self.network().find_flaw(&wiring, netns).await {
                 Ok(Some(flaw)) => return Observation::Flawed(flaw),
                 Ok(None) => {}
@@ -94,11 +90,16 @@ impl LocalHost {
                 Err(fault) => tracing::debug!(instance = %instance.id, error = %fault, "could not observe its network"),
             }
         }
-        Observation::Running
+        let routes: Vec<RoutePlan> = instance.attachments.iter().flat_map(AttachmentPlan::routes).collect();
+        match self.has_routes(&routes).await {
+            Ok(true) => Observation::wired(&instance.attachments),
+            Ok(false) => Observation::Flawed(Flaw::NoRoute),
+            Err(_) => Observation::Unknown,
+        }
     }
 }
 
 /// Whether an attachment is up, and on its network.
 fn is_on(found: &AttachmentFound, plan: &AttachmentPlan) -> bool {
-    found.up && found.bridge.as_ref() == Some(&plan.network)
+    found.up && found.bridge.as_ref() == Some(&plan.bridge)
 }

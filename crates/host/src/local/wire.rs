@@ -8,44 +8,36 @@ use orchestrator_plugin::InstanceId;
 use orchestrator_runtime::causes::with_causes;
 
 use super::LocalHost;
-use crate::{AttachmentPlan, Cause, EnsureFault, HostCapability, InstancePlan, Unwired};
+use crate::{AttachmentPlan, Cause, EnsureFault, InstancePlan, Unwired};
 
 impl LocalHost {
-    /// Wires all attachments into one network namespace.
+    /// Wires all attachments into one network namespace, and routes their prefixes to them.
     pub(super) async fn wire_all(&self, plan: &InstancePlan, netns: &Path) -> Result<(), NetworkError> {
         for attachment in &plan.attachments {
-            if let Some(wiring) = self.wiring(plan.id, attachment) {
-                self.network().ensure_attachment(&wiring, netns).await?;
+            let wiring = self.wiring(plan.id, attachment);
+            self.network().ensure_attachment(&wiring, netns).await?;
+            for prefix in &attachment.routed {
+                if let Some(address) = attachment.address {
+                    self.ensure_routed(*prefix, address, &attachment.bridge).await?;
+                }
             }
         }
         Ok(())
     }
 
-    /// Refuses what this host cannot wire.
-    pub(super) fn check_attachments(&self, plan: &InstancePlan) -> Result<(), Cause> {
-        for attachment in &plan.attachments {
-            if attachment.address.is_none() {
-                return Err(self.unsupported(HostCapability::PendingAddress));
-            }
-            if !attachment.routed.is_empty() {
-                return Err(self.unsupported(HostCapability::RoutedPrefixes));
-            }
-        }
-        Ok(())
-    }
-
-    /// The attachment as the network is to make it; `None` while its address is pending.
-    pub(super) fn wiring(&self, instance: InstanceId, plan: &AttachmentPlan) -> Option<network::AttachmentPlan> {
-        Some(network::AttachmentPlan {
+    /// The attachment as the network is to make it.
+    pub(super) fn wiring(&self, instance: InstanceId, plan: &AttachmentPlan) -> network::AttachmentPlan {
+        let net = |address| Ipv6Net::new(address, plan.prefix_length).unwrap_or_else(|_| address.into());
+        network::AttachmentPlan {
             host_interface: plan.host_end(),
             alias: self.alias(instance),
-            bridge: plan.network.clone(),
+            bridge: plan.bridge.clone(),
             interface: plan.interface.clone(),
-            address: Ipv6Net::new(plan.address?, plan.prefix_length).ok()?,
+            address: plan.address.map(net),
             mac: plan.mac,
             gateway: plan.gateway,
             isolated: plan.isolated,
-        })
+        }
     }
 
     /// Says that an instance cannot be wired, and stops it where it must not run meanwhile.
@@ -73,7 +65,7 @@ impl LocalHost {
     pub(super) async fn announce_all(&self, plan: &InstancePlan) {
         for attachment in &plan.attachments {
             let Some(address) = attachment.address else { continue };
-            let announced = match self.network().find_bridge(&attachment.network).await {
+            let announced = match self.network().find_bridge(&attachment.bridge).await {
                 Ok(Some(bridge)) => self.network().announce(&bridge, address, attachment.mac),
                 Ok(None) => Ok(()),
                 Err(fault) => Err(fault),

@@ -7,6 +7,8 @@ use std::time::Duration;
 use orchestrator_plugin::InstanceId;
 use serde::{Deserialize, Serialize};
 
+use super::ContainerRef;
+
 /// Where and for how long to try to connect to an instance.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct DialPlan {
@@ -24,13 +26,18 @@ pub struct DialPlan {
 pub enum Socket {
     /// A TCP port.
     Tcp {
-        /// The network through which it is reached: when the network has lost its address, no other way is taken.
-        network: String,
+        /// The bridge through which it is reached: when the bridge has lost its address, no other way is taken.
+        bridge: String,
         /// The address on it.
         address: Ipv6Addr,
         /// The port.
         port: u16,
     },
-    /// A Unix socket within the instance, by its absolute path there.
-    Unix(PathBuf),
+    /// A Unix socket within a container.
+    Unix {
+        /// The container.
+        container: ContainerRef,
+        /// The absolute path of the socket in the container's file system. Links on the way lead nowhere else.
+        path: PathBuf,
+    },
 }

@@ -3,7 +3,7 @@
 use orchestrator_plugin::{Id, InstanceId};
 use serde::{Deserialize, Serialize};
 
-use super::ContainerRef;
+use super::{ContainerRef, RoutePlan};
 
 /// What is to be gone of an instance, or of what nobody owns.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,6 +14,9 @@ pub struct RemovalPlan {
     pub containers: Vec<ContainerRef>,
     /// Its attachments.
     pub attachments: Vec<Id>,
+    /// The routes to prefixes of its attachments. Another route to the same prefix stays.
+    #[serde(default)]
+    pub routes: Vec<RoutePlan>,
     /// Further host ends with our mark, by the names of their interfaces.
     pub host_ends: Vec<String>,
 }

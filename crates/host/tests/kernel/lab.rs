@@ -24,7 +24,7 @@ use crate::engine::Threads;
 /// The port that instances answer on.
 pub(crate) const PORT: u16 = 8080;
 
-const SITE: Id = Id::from_bytes([9; 6]);
+pub(crate) const SITE: Id = Id::from_bytes([9; 6]);
 
 pub(crate) struct Lab {
     pub(crate) host: LocalHost,
@@ -89,7 +89,7 @@ impl Lab {
             }],
             attachments: vec![AttachmentPlan {
                 id: Id::from_bytes([number, 1, 1, 1, 1, 1]),
-                network: "br0".to_owned(),
+                bridge: "br0".to_owned(),
                 interface: "eth1".to_owned(),
                 address: Some(address),
                 prefix_length: 64,
@@ -114,6 +114,7 @@ impl Lab {
             id: Some(plan.id),
             containers: plan.reference().containers,
             attachments: plan.attachments.iter().map(|attachment| attachment.id).collect(),
+            routes: plan.attachments.iter().flat_map(AttachmentPlan::routes).collect(),
             host_ends: Vec::new(),
         }
     }

@@ -30,6 +30,8 @@ pub enum Flaw {
     OtherIsolation,
     /// The plan has a gateway, and the namespace has no default route at all.
     NoDefaultRoute,
+    /// The host has no route to a prefix that is routed to it.
+    NoRoute,
 }
 
 impl fmt::Display for Flaw {
@@ -41,6 +43,7 @@ impl fmt::Display for Flaw {
             Self::NoAddress => "its address is gone from its interface",
             Self::OtherIsolation => "the isolation of its port on the bridge was changed",
             Self::NoDefaultRoute => "its default route is gone",
+            Self::NoRoute => "the route to a prefix of its own is gone",
         })
     }
 }
@@ -81,7 +84,9 @@ async fn first_flaw(netlink: &Handle, plan: &AttachmentPlan) -> Result<Option<Fl
     if !inside.up {
         return Ok(Some(Flaw::Down));
     }
-    if !list_addresses(netlink, inside.index).await?.contains(&plan.address) {
+    if let Some(planned) = plan.address
+        && !list_addresses(netlink, inside.index).await?.contains(&planned)
+    {
         return Ok(Some(Flaw::NoAddress));
     }
     if plan.gateway.is_some() && !has_default_route(netlink).await? {

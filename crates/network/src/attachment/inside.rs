@@ -61,8 +61,11 @@ impl InsideEnd<'_> {
         if host.peer != Some(inside.index) || inside.peer != Some(host.index) || inside.mac != Some(self.plan.mac) {
             return Ok(false);
         }
+        let Some(planned) = self.plan.address else {
+            return Ok(true);
+        };
         let addresses = list_addresses(netlink, inside.index).await?;
-        Ok(addresses.iter().all(|address| *address == self.plan.address))
+        Ok(addresses.iter().all(|address| *address == planned))
     }
 
     /// Sets what the kernel shall not do by itself on this interface, while it is still down if it is new.
@@ -90,7 +93,12 @@ impl InsideEnd<'_> {
             )
             .await
         };
-        let address = add_address(netlink, index, self.plan.address);
+        let address = async {
+            match self.plan.address {
+                Some(address) => add_address(netlink, index, address).await.map(drop),
+                None => Ok(()),
+            }
+        };
         let route = async {
             match self.plan.gateway {
                 Some(gateway) => self.ensure_default_route(netlink, index, gateway).await,

@@ -18,8 +18,9 @@ pub struct AttachmentPlan {
     pub bridge: String,
     /// Name of the inside end, such as `eth1`.
     pub interface: String,
-    /// Address of the inside end, with the length of the on-link prefix.
-    pub address: Ipv6Net,
+    /// Address of the inside end, with the length of the on-link prefix. `None` as long as it is pending: then the
+    /// interface is up without one, and addresses that somebody else gives it are left alone.
+    pub address: Option<Ipv6Net>,
     /// Link-layer address of the inside end.
     pub mac: [u8; 6],
     /// Next hop of the default route; it need not be within the prefix of the address.
@@ -35,7 +36,7 @@ impl AttachmentPlan {
             .and_then(|()| check_name(&self.interface))
             .and_then(|()| check_name(&self.bridge))
             .and_then(|()| check_mark(&self.alias))
-            .and_then(|()| check_unicast(self.address.addr()))
+            .and_then(|()| self.address.map_or(Ok(()), |address| check_unicast(address.addr())))
             .and_then(|()| self.gateway.map_or(Ok(()), check_unicast))
             .and_then(|()| check_mac(self.mac));
         sound.map_err(|reason| NetworkError::BadPlan {
@@ -81,7 +82,7 @@ mod tests {
             alias: "orchestrator:1".into(),
             bridge: "br0".into(),
             interface: "eth1".into(),
-            address: "fd39:9706:2786:6333::2:1/64".parse().unwrap(),
+            address: Some("fd39:9706:2786:6333::2:1/64".parse().unwrap()),
             mac: [2, 0, 0, 0, 0, 1],
             gateway: Some("fd39:9706:2786:6333::1".parse().unwrap()),
             isolated: true,
@@ -100,7 +101,7 @@ mod tests {
             |plan| plan.interface = "eth/1".into(),
             |plan| plan.bridge = String::new(),
             |plan| plan.alias = String::new(),
-            |plan| plan.address = "ff02::1/64".parse().unwrap(),
+            |plan| plan.address = Some("ff02::1/64".parse().unwrap()),
             |plan| plan.gateway = Some(Ipv6Addr::UNSPECIFIED),
             |plan| plan.mac = [1, 0, 0, 0, 0, 1],
             |plan| plan.mac = [0; 6],

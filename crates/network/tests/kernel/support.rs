@@ -170,9 +170,7 @@ pub(crate) fn attachment_plan(number: u16) -> AttachmentPlan {
         alias: format!("{MARK}{number}"),
         bridge: "br0".into(),
         interface: "eth1".into(),
-        address: format!("fd39:9706:2786:6333::2:{number:x}/64")
-            .parse()
-            .expect("an address"),
+        address: format!("fd39:9706:2786:6333::2:{number:x}/64").parse().ok(),
         mac: [0x02, 0, 0, 0, high, low],
         gateway: Some("fd39:9706:2786:6333::1".parse().expect("an address")),
         isolated: false,

@@ -28,7 +28,7 @@ impl Service {
         };
         network.ensure_attachment(&plan, &instance.netns).await?;
         // Bound at once: the address is not tentative.
-        let address = SocketAddr::from((plan.address.addr(), 80));
+        let address = SocketAddr::from((plan.address.context("an address")?.addr(), 80));
         let listener = instance.run(move || TcpListener::bind(address))?;
         Ok(Self {
             instance,

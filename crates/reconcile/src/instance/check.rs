@@ -29,7 +29,7 @@ impl Orchestrator {
         let (target, every, failures) = match ready.filter(|ready| !ready.every.is_zero()) {
             Some(ready) => {
                 let socket = Socket::Tcp {
-                    network: instance.link().to_owned(),
+                    bridge: instance.attachment()?.bridge.clone(),
                     address: instance.address()?,
                     port: ready.tcp,
                 };
@@ -87,7 +87,9 @@ impl Orchestrator {
             // Its worker observes it once more, by what the engine says then.
             Target::Wiring(instance) => match host.see(instance, Depth::Inside).await {
                 Ok(Observation::Running) => Outcome::AsPlanned,
-                Ok(Observation::Unwired | Observation::Flawed(_)) => Outcome::Silent("its wiring is not as planned"),
+                Ok(Observation::Unwired | Observation::AwaitsAddress | Observation::Flawed(_)) => {
+                    Outcome::Silent("its wiring is not as planned")
+                }
                 Ok(Observation::Absent | Observation::Stopped { .. }) => Outcome::Silent("its network is gone"),
                 Ok(Observation::Incomplete { .. }) => Outcome::Silent("one of its containers does not run"),
                 Ok(Observation::Unknown | Observation::Paused) | Err(_) => Outcome::Unknown,

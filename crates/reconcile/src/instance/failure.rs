@@ -86,6 +86,7 @@ impl Failure {
     pub(super) fn shortfall(&self) -> Shortfall {
         match self {
             Self::Host(fault) if matches!(fault.remedy(), Remedy::Engine | Remedy::Host) => Shortfall::Engine,
+            Self::Host(HostError::Ensure(EnsureFault::AwaitsAddress { .. })) => Shortfall::Address,
             Self::Silent { .. } => Shortfall::Silent,
             _ => Shortfall::Other,
         }

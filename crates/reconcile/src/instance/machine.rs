@@ -91,6 +91,8 @@ pub(super) enum Shortfall {
     Engine,
     /// It runs and is wired, and does not answer.
     Silent,
+    /// It runs and is wired, and waits for an address. Nothing has failed.
+    Address,
     /// Anything else.
     Other,
 }
@@ -203,6 +205,8 @@ pub(super) fn retry(instance: &Instance, shortfall: Shortfall, now: Timestamp) -
     let (phase, attempts, wait) = match shortfall {
         Shortfall::Engine => (Phase::Pending, instance.attempts, ENGINE_PAUSE),
         Shortfall::Silent => (Phase::Starting, attempts, wait_after(attempts)),
+        // It is woken when the address is given.
+        Shortfall::Address => (Phase::Starting, instance.attempts, LONGEST_WAIT),
         Shortfall::Other => (Phase::Pending, attempts, wait_after(attempts)),
     };
     Retry {

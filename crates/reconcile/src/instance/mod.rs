@@ -38,6 +38,7 @@ mod worker;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::future::Future;
+use std::net::Ipv6Addr;
 use std::sync::{Arc, Mutex};
 
 use orchestrator_catalog::{Declared, View};
@@ -50,7 +51,7 @@ pub use self::records::Records;
 pub use self::wants::{Clients, Want, Wants};
 use crate::addresses::Addresses;
 use crate::driver::{Driver, FailingRows};
-use orchestrator_model::{Clock, HostId, Instance, InstanceId, SlotKey};
+use orchestrator_model::{AttachmentId, Clock, HostId, Instance, InstanceId, SlotKey};
 use orchestrator_runtime::conditions::Conditions;
 use orchestrator_runtime::metrics::Metrics;
 use orchestrator_runtime::notifications::Notifications;
@@ -184,6 +185,23 @@ impl Orchestrator {
             .records
             .destroy_instance(id, self.inner.clock.now(), None, by)
             .await?;
+        self.wake(instance.key());
+        Ok(instance)
+    }
+
+    /// Gives an address to an attachment that waits for one: records it, and has it wired. Its instance is ready after
+    /// that.
+    ///
+    /// # Errors
+    ///
+    /// When no attachment of this id waits for an address, another instance has the address, or the store is away.
+    pub async fn give_address(&self, attachment: AttachmentId, address: Ipv6Addr) -> Result<Instance, StoreError> {
+        let now = self.inner.clock.now();
+        let instance = self.inner.records.give_address(attachment, address, now).await?;
+        for own in instance.attachments.iter().filter(|own| own.id == attachment) {
+            // It is taken now, and memory does not know.
+            self.inner.addresses.forget(&own.network);
+        }
         self.wake(instance.key());
         Ok(instance)
     }

@@ -38,7 +38,8 @@ impl Orchestrator {
             Observation::Incomplete { place, lack } => Sight::Incomplete { place, lack },
             Observation::Paused if self.inner.pauses.lasts(instance.id) => Sight::Paused,
             Observation::Paused => Sight::Unknown,
-            Observation::Unwired => Sight::Unwired,
+            // One that was ready has all its addresses.
+            Observation::Unwired | Observation::AwaitsAddress => Sight::Unwired,
             Observation::Flawed(flaw) => Sight::Flawed(flaw),
             Observation::Running => match self.inner.checks.mute(instance.id) {
                 Some(silence) => Sight::Silent(silence),

@@ -81,8 +81,8 @@ impl Orchestrator {
             let plan = RemovalPlan {
                 id: Some(id),
                 containers: seen.containers,
-                attachments: Vec::new(),
                 host_ends: host_ends.collect(),
+                ..RemovalPlan::default()
             };
             host.remove(&plan).await?;
         }
@@ -229,11 +229,21 @@ impl Orchestrator {
         Some((chosen.id, chosen.address?))
     }
 
-    /// The addresses that orphans of a link have.
-    pub(super) fn orphan_addresses(&self, link: &str) -> HashSet<Ipv6Addr> {
+    /// The addresses that orphans have on a network.
+    pub(super) fn orphan_addresses(&self, network: &str) -> HashSet<Ipv6Addr> {
         let orphans = self.lock_orphans();
-        let own = orphans.all().filter(|orphan| orphan.link.as_deref() == Some(link));
-        own.filter_map(|orphan| orphan.address).collect()
+        let on_link = orphans.all().filter(|orphan| orphan.link.as_deref() == Some(network));
+        let on_link = on_link.filter_map(|orphan| orphan.address);
+        let further = orphans
+            .all()
+            .filter_map(|orphan| orphan.addresses.get(network).copied());
+        on_link.chain(further).collect()
+    }
+
+    /// The address that an orphan has on a network.
+    pub(super) fn orphan_address(&self, id: InstanceId, network: &str) -> Option<Ipv6Addr> {
+        let (_, seen) = self.lock_orphans().find(id)?;
+        seen.orphan.addresses.get(network).copied()
     }
 
     /// It belongs to somebody, or is gone.
@@ -293,6 +303,16 @@ async fn describe(host: &dyn Host, engine: &str, found: &FoundInstance) -> Resul
         link: fact("LINK").map(str::to_owned),
         duid: fact("CLIENT_DUID").and_then(|duid| duid.parse().ok()),
         address: fact("ADDRESS").and_then(|address| address.parse().ok()),
+        addresses: fact("ADDRESSES").map(addresses).unwrap_or_default(),
         slot: fact("SLOT").map(Slot::new),
     })
+}
+
+/// Reads `NETWORK=ADDRESS` with spaces between. What is written otherwise is passed over: the container is not trusted.
+fn addresses(text: &str) -> BTreeMap<String, Ipv6Addr> {
+    let read = |part: &str| {
+        let (network, address) = part.split_once('=')?;
+        Some((network.to_owned(), address.parse().ok()?))
+    };
+    text.split_whitespace().filter_map(read).collect()
 }

@@ -312,7 +312,7 @@ fn runs_whole(instance: &Instance, running: Option<&HashSet<ContainerName>>) -> 
 
 /// Whether a host end is up, on its network, and isolated as it was planned.
 fn is_as_planned(found: &FoundAttachment, attachment: &Attachment) -> bool {
-    found.up && found.network.as_ref() == Some(&attachment.network) && found.isolated == attachment.isolated
+    found.up && found.bridge.as_ref() == Some(&attachment.bridge) && found.isolated == attachment.isolated
 }
 
 /// The links whose clients get instances.

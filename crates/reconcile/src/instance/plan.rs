@@ -117,25 +117,26 @@ impl Orchestrator {
             },
             None => Vec::new(),
         };
-        let mut adopted = adopted;
+        let (is_adopted, mut adopted) = (adopted.is_some(), adopted);
         let (mut attachments, mut all_reserved) = (Vec::new(), Vec::new());
         for (number, segment) in (1..).zip(segments) {
             let reserved = match adopted.take() {
                 Some(reserved) => reserved,
-                None => match self.reserve(&situation.key, &segment).await? {
+                None => match self.reserve_again(id, &situation.key, &segment, is_adopted).await? {
                     Some(reserved) => reserved,
                     None => return Ok(Err(Unplanned::Full(segment.network))),
                 },
             };
             let made = made
                 .iter()
-                .find(|found| found.network.as_deref() == Some(segment.bridge.as_str()));
+                .find(|found| found.bridge.as_deref() == Some(segment.bridge.as_str()));
             let attachment = made.and_then(|found| found.attachment);
             attachments.push(Attachment {
                 id: attachment.map_or_else(|| self.inner.records.new_id(), Ok)?,
                 instance: id,
                 container: Container::MAIN.to_owned(),
-                network: segment.bridge,
+                network: segment.network,
+                bridge: segment.bridge,
                 interface: format!("eth{number}"),
                 address: Some(reserved.address()),
                 prefix_length: segment.prefix_length,
@@ -224,18 +225,37 @@ impl Orchestrator {
         let Some((id, address)) = orphan.filter(|(_, address)| segment.range.contains(address)) else {
             return Ok(None);
         };
-        self.know(&segment.bridge).await?;
-        let reserved = self.inner.addresses.reserve_this(&segment.bridge, address);
+        self.know(&segment.network).await?;
+        let reserved = self.inner.addresses.reserve_this(&segment.network, address);
         Ok(reserved.map(|reserved| (id, reserved)))
+    }
+
+    /// Reserves the address that an adopted instance has on a further network, as far as that is known and free; otherwise
+    /// any address of the network.
+    async fn reserve_again(
+        &self,
+        id: InstanceId,
+        key: &SlotKey,
+        segment: &Segment,
+        is_adopted: bool,
+    ) -> Result<Option<Reserved>, StoreError> {
+        let before = self.orphan_address(id, &segment.network).filter(|_| is_adopted);
+        if let Some(before) = before.filter(|before| segment.range.contains(before)) {
+            self.know(&segment.network).await?;
+            if let Some(reserved) = self.inner.addresses.reserve_this(&segment.network, before) {
+                return Ok(Some(reserved));
+            }
+        }
+        self.reserve(key, segment).await
     }
 
     /// Reserves an address of a network for a slot; `None` when there is none.
     async fn reserve(&self, key: &SlotKey, segment: &Segment) -> Result<Option<Reserved>, StoreError> {
-        self.know(&segment.bridge).await?;
-        let others = self.orphan_addresses(&segment.bridge);
-        let before = self.inner.records.last_address(key, &segment.bridge).await?;
+        self.know(&segment.network).await?;
+        let others = self.orphan_addresses(&segment.network);
+        let before = self.inner.records.last_address(key, &segment.network).await?;
         let addresses = &self.inner.addresses;
-        Ok(addresses.reserve(&segment.bridge, segment.range, key, before, &others))
+        Ok(addresses.reserve(&segment.network, segment.range, key, before, &others))
     }
 
     /// Reads what is taken of a network, unless that is known.
@@ -300,12 +320,17 @@ fn new_instance(
     }
 }
 
+/// The addresses on all networks, as `NETWORK=ADDRESS` with spaces between. Names of networks hold neither.
+fn addresses(attachments: &[Attachment]) -> String {
+    let known = attachments
+        .iter()
+        .filter_map(|one| Some(format!("{}={}", one.network, one.address?)));
+    known.collect::<Vec<_>>().join(" ")
+}
+
 /// The variables that describe an instance to itself; their names begin with `ORCHESTRATOR_`.
-fn facts(
-    id: InstanceId,
-    situation: &Situation,
-    attachment: Option<&Attachment>,
-) -> Vec<(&'static str, Option<String>)> {
+fn facts(id: InstanceId, situation: &Situation, attachments: &[Attachment]) -> Vec<(&'static str, Option<String>)> {
+    let attachment = attachments.first();
     let SlotKey { owner, slot } = &situation.key;
     let mut facts = vec![
         ("INSTANCE", Some(id.to_string())),
@@ -317,6 +342,7 @@ fn facts(
                 .map(|address| address.to_string()),
         ),
         ("LINK", attachment.map(|attachment| attachment.network.clone())),
+        ("ADDRESSES", Some(addresses(attachments))),
     ];
     if let Owner::Service(name) = owner {
         facts.push(("SERVICE", Some(name.clone())));
@@ -364,7 +390,7 @@ fn spec(
         .map(|first| ("orchestrator.link".to_owned(), first.network.clone()))
         .into_iter()
         .collect();
-    let facts = facts(id, situation, first);
+    let facts = facts(id, situation, attachments);
     let of = |container: &ContainerSettings| ContainerSpec {
         image: container.image.clone(),
         hostname: hostname.clone(),

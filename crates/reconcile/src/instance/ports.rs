@@ -72,8 +72,8 @@ impl FullBridges {
 
 /// Whether an instance has an attachment on this bridge.
 fn is_on(instance: &Instance, (host, bridge): &Bridge) -> bool {
-    let mut networks = instance.attachments.iter().map(|attachment| &attachment.network);
-    instance.host.as_ref() == Some(host) && networks.any(|network| network == bridge)
+    let mut bridges = instance.attachments.iter().map(|attachment| &attachment.bridge);
+    instance.host.as_ref() == Some(host) && bridges.any(|other| other == bridge)
 }
 
 /// The condition under which a full bridge is shown.

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::Orchestrator;
 use super::failure::{Failure, Unanswering};
-use super::machine::{Retry, Step, restart_after, retry};
+use super::machine::{Retry, Shortfall, Step, restart_after, retry};
 use super::turns::{Turn, Work};
 use super::worker::Wake;
 use orchestrator_model::{EventKind, Instance, NewEvent, Phase};
@@ -37,7 +37,7 @@ impl Orchestrator {
                 outcome = &mut attempt => return outcome,
                 () = wake.received() => {
                     let situation = self.situation(&key).await?;
-                    let same = situation.as_ref().and_then(|s| s.instance.as_ref()).is_some_and(|i| i.id == instance.id);
+                    let same = situation.as_ref().and_then(|s| s.instance.as_ref()).is_some_and(|i| is_same(i, instance));
                     let go_on = match situation {
                         Some(situation) if same => {
                             matches!(self.next_step(&situation).await, Step::Provision | Step::Restart { .. })
@@ -166,6 +166,14 @@ impl Orchestrator {
             .records
             .update_instance(instance.id, update, Some(event))
             .await?;
+        if instance
+            .attachments
+            .iter()
+            .any(|attachment| !attachment.routed.is_empty())
+        {
+            // The route reconciler watches over the routes that the host made.
+            self.inner.notifications.notify_prefixes();
+        }
         if let Some(subject) = self.subject(&as_ensured(instance, &ensured)) {
             self.inner.checks.begin(instance.id, subject);
         }
@@ -174,19 +182,29 @@ impl Orchestrator {
 
     async fn record_failure(&self, instance: &Instance, failure: Failure) -> Result<(), StoreError> {
         let text = with_causes(&failure);
-        self.inner.metrics.provision_failed(failure.code());
+        let waits = failure.shortfall() == Shortfall::Address;
+        if !waits {
+            self.inner.metrics.provision_failed(failure.code());
+        }
         let Retry { phase, attempts, due } = retry(instance, failure.shortfall(), self.inner.clock.now());
         let update = InstanceUpdate {
             attempts,
             ..self.update(instance, phase, Some(text.clone()), Some(due))
         };
         // The timeline says it once; the instance says it for as long as it is so.
-        let news = instance.reason.as_deref() != Some(text.as_str());
+        let news = !waits && instance.reason.as_deref() != Some(text.as_str());
         if news {
             tracing::warn!(instance = %instance.id, owner = %instance.owner, code = failure.code(), reason = text, "not ready");
         }
         let event = news.then(|| self.event(instance, EventKind::InstanceFailed, Some(text)));
+        let hurried = InstanceUpdate {
+            due: None,
+            ..update.clone()
+        };
         let recorded = self.inner.records.update_instance(instance.id, update, event).await?;
+        if waits {
+            return self.hurry_if_given(instance, hurried).await;
+        }
         match failure.speaks() {
             Some(name) if recorded && news => {
                 let place = instance.containers.iter().position(|container| container.name == name);
@@ -195,6 +213,20 @@ impl Orchestrator {
             _ => Ok(()),
         }
     }
+
+    /// Ends the wait for an address that was given before the wait was recorded: nobody wakes the instance any more.
+    async fn hurry_if_given(&self, instance: &Instance, hurried: InstanceUpdate) -> Result<(), StoreError> {
+        let now = self.situation(&instance.key()).await?.and_then(|now| now.instance);
+        if now.is_some_and(|now| now.id == instance.id && !is_same(&now, instance)) {
+            self.inner.records.update_instance(instance.id, hurried, None).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether an instance is still the one that an attempt began with, with the same addresses.
+fn is_same(now: &Instance, begun: &Instance) -> bool {
+    now.id == begun.id && now.attachments == begun.attachments
 }
 
 /// The engines' own names for the containers, by the names of these.

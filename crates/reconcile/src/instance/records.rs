@@ -7,7 +7,9 @@ use std::net::Ipv6Addr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use orchestrator_model::{ClientId, Id, Instance, InstanceId, NewEvent, Owner, SiteId, Slot, SlotKey, Timestamp};
+use orchestrator_model::{
+    AttachmentId, ClientId, Id, Instance, InstanceId, NewEvent, Owner, SiteId, Slot, SlotKey, Timestamp,
+};
 use orchestrator_store::{Holding, InstanceUpdate, NewInstance, Situation, Store, StoreError, Wanting};
 
 /// The reads and writes of the instance reconciler. Every method does the same as the method of [`Store`] with the same
@@ -55,6 +57,14 @@ pub trait Records: Send + Sync + 'static {
         update: InstanceUpdate,
         event: Option<NewEvent>,
     ) -> Result<bool, StoreError>;
+
+    /// Records the address of an attachment that waits for one, and ends the wait of its instance.
+    async fn give_address(
+        &self,
+        attachment: AttachmentId,
+        address: Ipv6Addr,
+        at: Timestamp,
+    ) -> Result<Instance, StoreError>;
 
     /// Has an instance removed, and its client want none until its next lease event.
     async fn destroy_instance(
@@ -126,6 +136,15 @@ impl Records for Store {
         event: Option<NewEvent>,
     ) -> Result<bool, StoreError> {
         Store::update_instance(self, id, update, event).await
+    }
+
+    async fn give_address(
+        &self,
+        attachment: AttachmentId,
+        address: Ipv6Addr,
+        at: Timestamp,
+    ) -> Result<Instance, StoreError> {
+        Store::give_address(self, attachment, address, at).await
     }
 
     async fn destroy_instance(

@@ -20,7 +20,7 @@ impl Orchestrator {
                 reacting: self.inner.checks.reacts(instance.id),
             });
         let attachments = instance.attachments.iter().map(|attachment| AttachmentPlan {
-            may_take_port: self.may_take_port(instance, &attachment.network),
+            may_take_port: self.may_take_port(instance, &attachment.bridge),
             ..attachment_plan(attachment)
         });
         InstancePlan {
@@ -43,12 +43,7 @@ pub(super) fn instance_ref(instance: &Instance) -> InstanceRef {
     InstanceRef {
         id: instance.id,
         containers: container_refs(instance),
-        attachments: instance
-            .attachments
-            .iter()
-            .filter(|attachment| attachment.address.is_some())
-            .map(attachment_plan)
-            .collect(),
+        attachments: instance.attachments.iter().map(attachment_plan).collect(),
     }
 }
 
@@ -58,6 +53,11 @@ pub(super) fn removal_plan(instance: &Instance) -> RemovalPlan {
         id: Some(instance.id),
         containers: container_refs(instance),
         attachments: instance.attachments.iter().map(|attachment| attachment.id).collect(),
+        routes: instance
+            .attachments
+            .iter()
+            .flat_map(|one| attachment_plan(one).routes())
+            .collect(),
         host_ends: Vec::new(),
     }
 }
@@ -92,7 +92,7 @@ pub(super) fn name_of(container: &Container) -> ContainerName {
 fn attachment_plan(attachment: &Attachment) -> AttachmentPlan {
     AttachmentPlan {
         id: attachment.id,
-        network: attachment.network.clone(),
+        bridge: attachment.bridge.clone(),
         interface: attachment.interface.clone(),
         address: attachment.address,
         prefix_length: attachment.prefix_length,

@@ -127,6 +127,7 @@ impl RouteReconciler {
                 }
             }
         }
+        self.attached = attached.iter().map(|attached| attached.prefix).collect();
         for attached in attached {
             if self.bridges.contains(&attached.bridge) && prefixes.insert(attached.prefix) {
                 let via = Some((attached.address, attached.bridge));

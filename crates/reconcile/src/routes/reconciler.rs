@@ -83,6 +83,8 @@ pub(super) struct RouteReconciler {
     pub(super) installed: HashMap<Ipv6Net, RoutePlan>,
     /// The prefixes that the host is known to make unreachable.
     pub(super) pools: HashSet<Ipv6Net>,
+    /// The prefixes of instances. Their hosts remove the routes with the instances.
+    pub(super) attached: HashSet<Ipv6Net>,
     /// Routes that somebody else removed, and that are not known to be there again.
     pub(super) lost: HashSet<RoutePlan>,
     pub(super) contention: Contention,
@@ -144,6 +146,7 @@ impl RouteReconciler {
             bridges: BTreeSet::new(),
             installed: HashMap::new(),
             pools: HashSet::new(),
+            attached: HashSet::new(),
             lost: HashSet::new(),
             contention: Contention::default(),
             condition: None,

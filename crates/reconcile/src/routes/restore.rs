@@ -60,6 +60,10 @@ impl RouteReconciler {
             return None;
         }
         self.lost.insert(route.clone());
+        if self.attached.contains(&route.prefix) {
+            // Its instance may have been removed, too: the record says so by then.
+            return Some(self.contention.next().max(Instant::now() + GATHER));
+        }
         let reason = match self.contention.contended() {
             None => "somebody removed routes to delegated prefixes; they are made again".to_owned(),
             Some(times) => blame(times),

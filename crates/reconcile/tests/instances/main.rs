@@ -1,6 +1,7 @@
 //! The instance reconciler on a host and a record in memory: without root, without an engine, on a clock that stands
 //! still until everybody waits.
 
+mod attachments;
 mod clock;
 mod daemon;
 mod delays;

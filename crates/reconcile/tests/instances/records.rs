@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use ipnet::Ipv6Net;
 use orchestrator_host::fake::{CrashPoints, Random};
 use orchestrator_model::{
-    Client, ClientId, EventKind, GrantedTo, Iaid, Id, Instance, InstanceId, Lease, LeaseSource, LeaseState, NewEvent,
-    Owner, Phase, SiteId, Slot, SlotKey, Timestamp,
+    AttachmentId, Client, ClientId, EventKind, GrantedTo, Iaid, Id, Instance, InstanceId, Lease, LeaseSource,
+    LeaseState, NewEvent, Owner, Phase, SiteId, Slot, SlotKey, Timestamp,
 };
 use orchestrator_reconcile::instance::Records;
 use orchestrator_store::{AwayCause, Holding, InstanceUpdate, NewInstance, Situation, StoreError, Wanting};
@@ -35,6 +36,10 @@ pub(crate) struct State {
     pub(crate) instances: BTreeMap<InstanceId, Instance>,
     pub(crate) events: Vec<NewEvent>,
     pub(crate) calls: u64,
+    /// Whether the last interface of a new instance has no address yet.
+    pub(crate) pending: bool,
+    /// Prefixes that are routed to the first interface of a new instance.
+    pub(crate) routed: Vec<Ipv6Net>,
 }
 
 /// The record. A cheap handle: all clones share it.
@@ -55,6 +60,8 @@ impl Memory {
             instances: BTreeMap::new(),
             events: Vec::new(),
             calls: 0,
+            pending: false,
+            routed: Vec::new(),
         };
         Self {
             state: Arc::new(Mutex::new(state)),
@@ -232,7 +239,13 @@ impl State {
         found.map(|attachment| attachment.instance)
     }
 
-    fn plan(&mut self, new: NewInstance) -> Result<Instance, StoreError> {
+    fn plan(&mut self, mut new: NewInstance) -> Result<Instance, StoreError> {
+        if let Some(last) = new.attachments.last_mut().filter(|_| self.pending) {
+            last.address = None;
+        }
+        if let Some(first) = new.attachments.first_mut() {
+            first.routed.clone_from(&self.routed);
+        }
         if let Some(client) = new.owner.client()
             && !self.clients.contains_key(&client)
         {
@@ -445,11 +458,49 @@ impl Records for Memory {
         hurried.await
     }
 
+    async fn give_address(
+        &self,
+        attachment: AttachmentId,
+        address: Ipv6Addr,
+        _at: Timestamp,
+    ) -> Result<Instance, StoreError> {
+        let given = self.write("record the address of an attachment", |state| {
+            let mut all = state.instances.values();
+            let of = |instance: &&Instance| instance.attachments.iter().any(|one| one.id == attachment);
+            let id = all
+                .find(of)
+                .map(|instance| instance.id)
+                .ok_or(StoreError::NotPending(attachment))?;
+            let network = state.instances[&id].attachments.iter().find(|one| one.id == attachment);
+            let network = network.map(|one| one.network.clone()).unwrap_or_default();
+            if let Some(instance) = state.holder(&network, address).filter(|holder| *holder != id) {
+                return Err(StoreError::AddressTaken {
+                    network,
+                    address,
+                    instance,
+                });
+            }
+            let instance = state.instances.get_mut(&id).unwrap();
+            let own = instance
+                .attachments
+                .iter_mut()
+                .find(|one| one.id == attachment)
+                .unwrap();
+            if own.address.is_some_and(|known| known != address) {
+                return Err(StoreError::NotPending(attachment));
+            }
+            own.address = Some(address);
+            instance.due = None;
+            Ok(instance.clone())
+        });
+        given.await
+    }
+
     async fn hurry_link(&self, network: &str) -> Result<(), StoreError> {
         let hurried = self.write("end waits", |state| {
             for instance in state.instances.values_mut() {
                 let waits = matches!(instance.phase, Phase::Pending | Phase::Starting);
-                if waits && instance.link() == network {
+                if waits && instance.attachments.iter().any(|one| one.bridge == network) {
                     instance.due = None;
                 }
             }

@@ -43,7 +43,7 @@ async fn a_bridge_stays_until_the_last_instance_has_left_it() {
     let (id, process) = (Id::from_bytes([1; 6]), 1);
     let attachment = orchestrator_host::fake::FakeAttachment {
         instance: id,
-        network: "storage".to_owned(),
+        bridge: "storage".to_owned(),
         address: None,
         process,
         isolated: false,

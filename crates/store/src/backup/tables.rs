@@ -146,6 +146,7 @@ pub(super) const TABLES: &[Table] = &[
             ("place", Integer),
             ("container", Text),
             ("network", Text),
+            ("bridge", Text),
             ("interface", Text),
             ("address", Text),
             ("prefix_length", Integer),

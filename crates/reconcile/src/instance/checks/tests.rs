@@ -29,7 +29,7 @@ fn subject(number: u64) -> Subject {
         target: Target::Socket(Socket::Tcp {
             address: Ipv6Addr::from(u128::from(number)),
             port: 80,
-            network: "br0".to_owned(),
+            bridge: "br0".to_owned(),
         }),
         every: EVERY,
         failures: 3,
@@ -146,11 +146,11 @@ async fn an_answer_is_remembered_for_the_question_alone() {
     let checks = Checks::default();
     let other_port = |number| match subject(number) {
         Subject {
-            target: Target::Socket(Socket::Tcp { network, address, .. }),
+            target: Target::Socket(Socket::Tcp { bridge, address, .. }),
             ..
         } => Subject {
             target: Target::Socket(Socket::Tcp {
-                network,
+                bridge,
                 address,
                 port: 81,
             }),
