@@ -19,7 +19,7 @@ NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 # Tests of the lab: they need root. Each of these programs is one process, whose tests share an engine, a database
 # server or a site. `.config/nextest.toml` has the same list, and a test compares them.
 LAB_TESTS := system conformance client systemd files dnsmasq
-LAB_PACKAGES := orchestrator-plugin-docker orchestrator-lab
+LAB_PACKAGES := orchestrator-plugin-docker orchestrator-oci orchestrator-lab
 # Packages whose program `kernel` needs root, and no other.
 KERNEL_PACKAGES := orchestrator-host orchestrator-network
 # The other packages that have programs of tests, for where there is no nextest.

@@ -79,6 +79,7 @@ const KEPT_TO: &[(&str, &[&str])] = &[
         &["client", "host", "source", "cli", "orchestrator"],
     ),
     ("orchestrator_plugin_docker", &[]),
+    ("orchestrator_plugin_oci", &[]),
     ("orchestrator_plugins", &["settings"]),
     ("bollard", &[]),
     ("rtnetlink", &["network"]),

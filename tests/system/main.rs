@@ -29,6 +29,7 @@ mod names;
 mod neighbors;
 mod network;
 mod networks;
+mod oci;
 mod origin;
 mod podman;
 mod ports;

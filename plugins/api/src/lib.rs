@@ -12,6 +12,7 @@
 
 mod capability;
 mod container;
+mod creations;
 mod engine;
 mod error;
 mod exec;
@@ -28,6 +29,7 @@ mod stream;
 
 pub use capability::{Capabilities, Capability};
 pub use container::{Container, ContainerKey, ContainerName, ContainerNameError};
+pub use creations::{Creations, Turn};
 pub use engine::{Change, Engine};
 pub use error::{EngineError, Remedy};
 pub use exec::{ExecControl, ExecRequest, ExecSession, TerminalSize};

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bollard::models::{ContainerCreateBody, ContainerStateStatusEnum as Status};
 use bollard::query_parameters::{CreateContainerOptionsBuilder, StartContainerOptions};
 use bytes::Bytes;
-use orchestrator_plugin::{Container, ContainerSpec, EngineError, Found, FoundState, ImageFacts, NetworkMode};
+use orchestrator_plugin::{Container, ContainerSpec, EngineError, Found, FoundState, ImageFacts, NetworkMode, Turn};
 use tokio::time::{Instant, sleep};
 use tracing::warn;
 
@@ -18,7 +18,6 @@ use crate::DockerEngine;
 use crate::connect::Connection;
 use crate::container::plan_container;
 use crate::copy::archive_of;
-use crate::creations::Turn;
 use crate::errors::{ApiError, CONFLICT};
 use crate::find::{Ours, engine_status};
 use crate::share::Network;

@@ -28,7 +28,6 @@ mod archive;
 mod connect;
 mod container;
 mod copy;
-mod creations;
 mod dialect;
 mod ensure;
 mod environment;
@@ -56,15 +55,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use orchestrator_plugin::{
-    ByteStream, Capabilities, Change, Container, ContainerSpec, Engine, EngineError, EngineFacts, ExecRequest,
-    ExecSession, Found, Image, ImageFacts, LogRequest, Mark, NetworkMode, OutputStream, PullProgress, PullRequest,
-    Stats,
+    ByteStream, Capabilities, Change, Container, ContainerSpec, Creations, Engine, EngineError, EngineFacts,
+    ExecRequest, ExecSession, Found, Image, ImageFacts, LogRequest, Mark, NetworkMode, OutputStream, PullProgress,
+    PullRequest, Stats,
 };
 use tokio::sync::{RwLock, Semaphore, mpsc};
 
 use connect::Connection;
 pub use connect::{Host, HostError};
-use creations::Creations;
 pub use dialect::Dialect;
 pub use log::LogLimit;
 pub use settings::{DockerKind, DockerSettings, PodmanKind};

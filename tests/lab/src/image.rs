@@ -88,7 +88,7 @@ impl Engine {
     }
 }
 
-fn lay_out_test_image(root: &Path) -> Result<()> {
+pub(crate) fn lay_out_test_image(root: &Path) -> Result<()> {
     for directory in ["bin", "etc", "proc", "sys", "tmp", "www/cgi-bin"] {
         fs::create_dir_all(root.join(directory))?;
     }

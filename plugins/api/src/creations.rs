@@ -6,18 +6,18 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use orchestrator_plugin::ContainerKey;
+use crate::ContainerKey;
 use tokio::sync::OwnedMutexGuard;
 
 /// One lock for each container, for its creation and removal.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Creations {
+pub struct Creations {
     turns: Arc<Mutex<HashMap<ContainerKey, Arc<tokio::sync::Mutex<()>>>>>,
 }
 
 /// The lock of one container. It is released when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Turn {
+pub struct Turn {
     creations: Creations,
     key: ContainerKey,
     held: Option<OwnedMutexGuard<()>>,
@@ -25,7 +25,7 @@ pub(crate) struct Turn {
 
 impl Creations {
     /// Waits for the lock.
-    pub(crate) async fn turn(&self, key: &ContainerKey) -> Turn {
+    pub async fn turn(&self, key: &ContainerKey) -> Turn {
         let turn = self.turns().entry(key.clone()).or_default().clone();
         Turn {
             creations: self.clone(),
@@ -35,7 +35,7 @@ impl Creations {
     }
 
     /// Whether a creation or a removal is under way here.
-    pub(crate) fn is_under_way(&self, key: &ContainerKey) -> bool {
+    pub fn is_under_way(&self, key: &ContainerKey) -> bool {
         self.turns().get(key).is_some_and(|turn| turn.try_lock().is_err())
     }
 
@@ -60,7 +60,7 @@ impl Drop for Turn {
 mod tests {
     use std::time::Duration;
 
-    use orchestrator_plugin::InstanceId;
+    use crate::InstanceId;
 
     use super::*;
 

@@ -1,0 +1,186 @@
+//! Further commands in a container.
+//!
+//! The runtime starts the command and ends. The command is a child of the helper then, which learns its exit code.
+
+mod console;
+mod pipes;
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use orchestrator_plugin_oci::protocol::{ExecOf, Fault, Frame, Verb};
+use rustix::process::Resource;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use super::copy::with_root;
+use super::{Entry, Helper, blocking};
+use crate::bundle;
+use crate::process;
+use crate::root::User;
+use crate::runc::{self, ExecFiles};
+use crate::state::write_json;
+
+/// How long the runtime may take to start a command.
+const STARTING: Duration = Duration::from_secs(30);
+
+/// Frames that wait.
+const WAITING: usize = 16;
+
+/// The largest number of open files of a command.
+const OPEN_FILES: u64 = 524_288;
+
+/// A command that was started.
+pub(crate) struct Session {
+    /// What goes to it.
+    pub(crate) input: mpsc::Sender<Frame>,
+    /// What comes from it, with its exit code last.
+    pub(crate) output: mpsc::Receiver<Frame>,
+}
+
+/// The ends of the command's input and output that are ours.
+enum Ends {
+    Pipes(pipes::Pipes),
+    Console(OwnedFd),
+}
+
+/// Files that are deleted when they are not needed any more.
+struct Files {
+    files: ExecFiles,
+}
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        let ExecFiles {
+            process,
+            pid,
+            log,
+            console,
+        } = &self.files;
+        for path in [process, pid, log].into_iter().chain(console) {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+impl Helper {
+    /// Starts a command in a container that runs.
+    pub(crate) async fn exec(&self, request: &ExecOf) -> Result<Session, Fault> {
+        let (entry, _) = self.running(&request.of, Verb::Run)?;
+        let name = entry.record().name.clone();
+        let files = self.files(&entry, request.command.terminal.is_some());
+        self.write_process(&entry, request, files.files.process.clone()).await?;
+        let failed = |error: io::Error| Fault::failed(Verb::Run, &name, error);
+        let command = self.0.runtime.exec(&entry.directory, &files.files);
+        let (handle, ends) = match (&files.files.console, request.command.terminal) {
+            (Some(socket), Some(size)) => {
+                let listener = console::listen(socket).map_err(failed)?;
+                let handle = self
+                    .run(command, [Stdio::null(), Stdio::null(), Stdio::null()], &entry, &files)
+                    .await?;
+                let console = blocking(Verb::Run, &name, move || console::accept(&listener)).await?;
+                console::resize(&console, size).map_err(failed)?;
+                (handle, Ends::Console(console))
+            }
+            _ => {
+                let (ours, theirs) = pipes::Pipes::open().map_err(failed)?;
+                let handle = self.run(command, theirs, &entry, &files).await?;
+                (handle, Ends::Pipes(ours))
+            }
+        };
+        let (input, from_caller) = mpsc::channel(WAITING);
+        let (to_caller, output) = mpsc::channel(WAITING);
+        tokio::spawn(async move {
+            match ends {
+                Ends::Pipes(pipes) => pipes.carry(from_caller, &to_caller).await,
+                Ends::Console(console) => console::carry(console, from_caller, &to_caller).await,
+            }
+            let code = match process::ended(handle).await {
+                Ok(handle) => process::reap(&handle).unwrap_or(255),
+                Err(_) => 255,
+            };
+            let _ = to_caller.send(Frame::Exit(code)).await;
+        });
+        Ok(Session { input, output })
+    }
+
+    fn files(&self, entry: &Entry, has_terminal: bool) -> Files {
+        let number = self.number();
+        let file = |what: &str| entry.directory.file(&format!("exec-{number}.{what}"));
+        Files {
+            files: ExecFiles {
+                process: file("json"),
+                pid: file("pid"),
+                log: file("log"),
+                // The path of a socket must be short.
+                console: has_terminal.then(|| self.0.sockets.join(format!("console-{number}"))),
+            },
+        }
+    }
+
+    /// Writes what is to be run, as the runtime wants it.
+    async fn write_process(&self, entry: &Arc<Entry>, request: &ExecOf, path: PathBuf) -> Result<(), Fault> {
+        let record = entry.record();
+        let name = record.name.clone();
+        let user = request.command.user.clone();
+        let user = user.unwrap_or_else(|| record.image.config.user.clone());
+        let of_task = entry.clone();
+        let look_up = move || with_root(&of_task, |root| User::find(root, &user));
+        let refused = |reason: String| Fault::refused(Verb::Run, &name, reason);
+        let user = blocking(Verb::Run, &name, look_up).await?.map_err(refused)?;
+        let open_files = rustix::process::getrlimit(Resource::Nofile)
+            .maximum
+            .unwrap_or(OPEN_FILES);
+        let plan = bundle::process(&record, Some(&request.command), user, open_files.min(OPEN_FILES));
+        let process = plan
+            .and_then(|plan| bundle::process_json(&record, &plan))
+            .map_err(refused)?;
+        blocking(Verb::Run, &name, move || write_json(&path, &process)).await
+    }
+
+    /// Has the runtime start the command. Returns a handle on it.
+    async fn run(
+        &self,
+        mut command: Command,
+        [stdin, stdout, stderr]: [Stdio; 3],
+        entry: &Entry,
+        files: &Files,
+    ) -> Result<OwnedFd, Fault> {
+        let name = &entry.record().name;
+        let failed = |error: io::Error| Fault::failed(Verb::Run, name, error);
+        let runtime = command
+            .stdin(stdin)
+            .stdout(stdout)
+            .stderr(stderr)
+            .spawn()
+            .map_err(failed)?;
+        // The ends that the command holds would keep the pipes open.
+        drop(command);
+        let handle = process::open(runtime.id()).map_err(failed)?;
+        let ended = timeout(STARTING, process::ended(handle))
+            .await
+            .map_err(|_| Fault::Timeout {
+                verb: Verb::Run,
+                seconds: STARTING.as_secs(),
+            })?;
+        match process::reap(ended.map_err(failed)?) {
+            Some(0) => {
+                let pid = runc::read_pid(&files.files.pid).map_err(failed)?;
+                process::open(pid).map_err(failed)
+            }
+            code => {
+                let reason = runc::last_error(&files.files.log);
+                let reason = reason.unwrap_or_else(|| format!("the runtime ended with {code:?}"));
+                match (entry.alive(), runc::is_about_program(&reason)) {
+                    (None, _) => Err(Fault::not_running(Verb::Run, name)),
+                    (_, true) => Err(Fault::refused(Verb::Run, name, reason)),
+                    (_, false) => Err(Fault::failed(Verb::Run, name, reason)),
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Processes that are named so that their number cannot be mistaken for a later one's.
+
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::OnceLock;
+
+use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions};
+use serde::{Deserialize, Serialize};
+use tokio::io::Interest;
+
+use crate::ready::ready;
+
+/// A process: its number, when it began, and on which boot of the machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Process {
+    /// The number.
+    pub(crate) pid: u32,
+    /// Clock ticks from the boot to its start.
+    start: u64,
+    /// The boot.
+    boot: String,
+}
+
+impl Process {
+    /// The process of this number now.
+    pub(crate) fn of(pid: u32) -> io::Result<Self> {
+        Ok(Self {
+            pid,
+            start: start_of(pid)?,
+            boot: boot()?,
+        })
+    }
+
+    /// A handle on it; `None` when it is gone, whoever has its number now.
+    pub(crate) fn open(&self) -> Option<OwnedFd> {
+        let handle = open(self.pid).ok()?;
+        // What has the handle now keeps its number until it is reaped, so that this is asked of the same process.
+        (Self::of(self.pid).ok()? == *self).then_some(handle)
+    }
+
+    /// Whether it handles this signal: what is first in its namespace is not ended by a signal that it does not handle.
+    pub(crate) fn handles(&self, signal: Signal) -> bool {
+        let Ok(status) = fs::read_to_string(format!("/proc/{}/status", self.pid)) else {
+            return false;
+        };
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+        let mask = mask
+            .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+            .unwrap_or_default();
+        let number = u32::try_from(signal.as_raw()).unwrap_or_default();
+        number > 0 && mask >> (number - 1) & 1 == 1
+    }
+}
+
+/// A handle on a process that cannot have been replaced: a child of this process.
+pub(crate) fn open(pid: u32) -> io::Result<OwnedFd> {
+    let number = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    let number = number.ok_or(io::ErrorKind::InvalidInput)?;
+    Ok(rustix::process::pidfd_open(number, PidfdFlags::NONBLOCK)?)
+}
+
+/// Sends a signal. A process that has ended is no error.
+pub(crate) fn signal(handle: impl AsFd, signal: Signal) -> io::Result<()> {
+    match rustix::process::pidfd_send_signal(handle, signal) {
+        Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Waits until the process has ended.
+pub(crate) async fn ended(handle: OwnedFd) -> io::Result<OwnedFd> {
+    let waiting = ready(handle, Interest::READABLE)?;
+    let _ = waiting.readable().await?;
+    Ok(waiting.into_inner())
+}
+
+/// Takes the exit code of a child that has ended: 128 + signal when a signal ended it. `None` when it is no child of
+/// this process or has not ended.
+pub(crate) fn reap(handle: impl AsFd) -> Option<i64> {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+    let status = rustix::process::waitid(WaitId::PidFd(handle.as_fd()), options).ok()??;
+    let code = status.exit_status();
+    Some(i64::from(code.or_else(|| Some(128 + status.terminating_signal()?))?))
+}
+
+/// The 22nd field of `/proc/PID/stat`. The name in parentheses may hold anything.
+fn start_of(pid: u32) -> io::Result<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let start = stat
+        .rsplit_once(')')
+        .and_then(|(_, rest)| rest.split_whitespace().nth(19)?.parse().ok());
+    start.ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+fn boot() -> io::Result<String> {
+    static BOOT: OnceLock<String> = OnceLock::new();
+    if let Some(boot) = BOOT.get() {
+        return Ok(boot.clone());
+    }
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned();
+    Ok(BOOT.get_or_init(|| boot).clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn a_process_is_known_and_its_successor_is_not_it() {
+        let own = Process::of(std::process::id()).unwrap();
+        assert!(own.open().is_some());
+        let before = Process {
+            start: own.start - 1,
+            ..own.clone()
+        };
+        assert!(before.open().is_none(), "another one had the number before");
+        let other = Process {
+            boot: "another".to_owned(),
+            ..own
+        };
+        assert!(other.open().is_none(), "the machine was booted since");
+    }
+
+    #[tokio::test]
+    async fn a_child_that_ends_is_noticed_with_its_code() {
+        for (program, code) in [("exit 7", 7), ("kill -KILL $$", 137)] {
+            let mut child = Command::new("sh").args(["-c", program]).spawn().unwrap();
+            let handle = open(child.id()).unwrap();
+            let handle = ended(handle).await.unwrap();
+            assert_eq!(reap(&handle), Some(code));
+            assert_eq!(reap(&handle), None, "once");
+            child.wait().unwrap_err();
+        }
+    }
+}

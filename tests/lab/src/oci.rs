@@ -1,0 +1,230 @@
+//! The helper `orchestrator-oci`, which runs containers by `runc`, with a state of its own.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::{Value, json};
+
+use crate::http::{self, Body};
+use crate::image::{TEST_IMAGE, TEST_PORT, lay_out_test_image};
+use crate::{Lab, Program};
+
+/// How long the helper may take to start or stop on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A helper with its containers. All of it goes with the lab.
+pub struct Oci {
+    lab: Lab,
+    place: PathBuf,
+    binary: PathBuf,
+    /// Locked while the helper starts or ends, so that tests may share it.
+    helper: Mutex<Option<Program>>,
+}
+
+impl Oci {
+    /// Starts a helper, and waits until it answers.
+    ///
+    /// # Errors
+    ///
+    /// When it does not start within a minute; with the end of its log.
+    pub fn start(lab: &Lab, binary: &Path) -> Result<Self> {
+        let oci = Self {
+            lab: lab.clone(),
+            place: lab.place("oci")?,
+            binary: binary.to_owned(),
+            helper: Mutex::new(None),
+        };
+        oci.resume()?;
+        Ok(oci)
+    }
+
+    /// Where it listens.
+    pub fn socket(&self) -> PathBuf {
+        self.place.join("helper.sock")
+    }
+
+    /// The directory of its state.
+    pub fn state(&self) -> PathBuf {
+        self.place.join("state")
+    }
+
+    /// The section of a daemon's settings that names it as the engine `oci`, with more lines.
+    pub fn section(&self, lines: &str) -> String {
+        format!("[engine.oci]\nsocket = \"{}\"\n{lines}\n", self.socket().display())
+    }
+
+    /// Starts the helper again after [`Oci::stop`] or [`Oci::kill9`]. Does nothing when it runs.
+    ///
+    /// # Errors
+    ///
+    /// When it does not start within a minute; with the end of its log.
+    pub fn resume(&self) -> Result<()> {
+        let mut helper = self.helper.lock().unwrap_or_else(PoisonError::into_inner);
+        if helper.as_mut().is_some_and(Program::is_running) {
+            return Ok(());
+        }
+        let mut command = self.lab.command(&self.binary);
+        command.arg("serve").arg("--socket").arg(self.socket());
+        command.arg("--state").arg(self.state());
+        // The guard finds containers by their cgroup, also those whose shim is gone.
+        command.arg(format!("--cgroup=/{}", self.lab.id()));
+        let mut program = Program::start(command, &self.place.join("helper.log"))?;
+        program.poll("the helper to answer", PATIENCE, || {
+            self.ask("GET", "/version", None).ok()
+        })?;
+        *helper = Some(program);
+        Ok(())
+    }
+
+    /// Stops the helper as a service manager does (SIGTERM). Containers run on.
+    ///
+    /// # Errors
+    ///
+    /// When it still runs after a minute.
+    pub fn stop(&self) -> Result<()> {
+        match self.helper.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            Some(mut program) => program.stop(PATIENCE).map(drop),
+            None => Ok(()),
+        }
+    }
+
+    /// Kills the helper (SIGKILL). Containers run on.
+    pub fn kill9(&self) {
+        drop(self.helper.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+
+    /// Asks the helper, with a JSON body if one is given.
+    ///
+    /// # Errors
+    ///
+    /// When it does not answer within a minute, or answers a fault.
+    pub fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value> {
+        let bytes = body.map(Value::to_string);
+        let body = bytes.as_ref().map(|bytes| Body {
+            kind: "application/json",
+            bytes: bytes.as_bytes(),
+        });
+        let answer = http::ask(&self.socket(), method, path, body, PATIENCE)?;
+        ensure!(
+            answer.status == 200,
+            "{method} {path}: {} {}",
+            answer.status,
+            answer.text()
+        );
+        answer.json()
+    }
+
+    /// What the helper said so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.place.join("helper.log")).unwrap_or_default()
+    }
+
+    /// Makes the image [`TEST_IMAGE`]: see [`Engine::import_test_image`](crate::Engine::import_test_image).
+    ///
+    /// # Errors
+    ///
+    /// When busybox-static is not installed.
+    pub fn import_test_image(&self) -> Result<()> {
+        let root = self.place.join("image");
+        lay_out_test_image(&root).context("cannot lay out the test image")?;
+        let port = format!("[::]:{TEST_PORT}");
+        let image = json!({
+            "digest": format!("sha256:{}", "0".repeat(64)),
+            "layers": [root],
+            "config": { "command": ["httpd", "-f", "-p", port, "-h", "/www"] },
+        });
+        fs::write(self.image_file(TEST_IMAGE), image.to_string())?;
+        Ok(())
+    }
+
+    /// Gives an image one more name.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such image.
+    pub fn tag(&self, from: &str, name: &str) -> Result<()> {
+        fs::copy(self.image_file(from), self.image_file(name))?;
+        Ok(())
+    }
+
+    /// Takes a name from an image.
+    ///
+    /// # Errors
+    ///
+    /// When no image has it.
+    pub fn untag(&self, name: &str) -> Result<()> {
+        Ok(fs::remove_file(self.image_file(name))?)
+    }
+
+    fn image_file(&self, name: &str) -> PathBuf {
+        self.state()
+            .join("images")
+            .join(format!("{}.json", name.replace(['/', ':'], "%")))
+    }
+
+    /// The shims that hold containers now.
+    ///
+    /// # Errors
+    ///
+    /// When `/proc` cannot be read.
+    pub fn shims(&self) -> Result<Vec<u32>> {
+        let mut shims = Vec::new();
+        let place = self.state().display().to_string();
+        for entry in fs::read_dir("/proc")? {
+            let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) else {
+                continue;
+            };
+            let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            let line = String::from_utf8_lossy(&line);
+            if line.contains("\0shim\0") && line.contains(&place) {
+                shims.push(pid);
+            }
+        }
+        Ok(shims)
+    }
+
+    /// The lab that it belongs to.
+    pub fn lab(&self) -> &Lab {
+        &self.lab
+    }
+
+    /// The process of the helper.
+    ///
+    /// # Errors
+    ///
+    /// When it does not run.
+    pub fn pid(&self) -> Result<u32> {
+        match self.helper.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+            Some(program) => Ok(program.pid()),
+            None => bail!("the helper does not run"),
+        }
+    }
+}
+
+/// The helper's program beside the daemon's, built by the cargo that runs the tests. Without one, as it is.
+///
+/// # Errors
+///
+/// When it cannot be built, or is not there.
+pub fn oci_program(daemon: &Path) -> Result<PathBuf> {
+    let program = daemon.with_file_name("orchestrator-oci");
+    if let Some(cargo) = std::env::var_os("CARGO") {
+        let mut command = Command::new(cargo);
+        command.args(["build", "--quiet", "--package", "orchestrator-oci"]);
+        if daemon.components().any(|part| part.as_os_str() == "release") {
+            command.arg("--release");
+        }
+        let status = command.status().context("cannot run cargo")?;
+        ensure!(status.success(), "the helper cannot be built");
+    }
+    ensure!(
+        program.exists(),
+        "there is no {}; build it: cargo build --package orchestrator-oci",
+        program.display()
+    );
+    Ok(program)
+}

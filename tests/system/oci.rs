@@ -1,0 +1,95 @@
+//! Instances by runc, through the helper: without a daemon of somebody else.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+
+use orchestrator_lab::{Daemon, Dhclient, Lab, Link, Oci, Settings, TEST_PORT, oci_program, wait_for};
+use serde_json::{Value, json};
+
+use crate::site::{BINARY, PATIENCE, Site, address, text};
+
+/// A site whose engine is a helper of its own. Its section of the settings has these lines, too.
+fn site(lines: &str) -> (Oci, Site) {
+    let lab = Lab::new().unwrap();
+    let oci = Oci::start(&lab, &oci_program(BINARY.as_ref()).unwrap()).unwrap();
+    oci.import_test_image().unwrap();
+    let host = lab.namespace("host").unwrap();
+    let settings = |place: &str| {
+        let template = format!("engine = \"oci\"\nready = {{ tcp = {TEST_PORT}, within = \"30s\" }}\ngrace = \"0s\"");
+        let link = Link::new("br0").template(&template);
+        Settings::new(place).with(&oci.section(lines)).link(link).text()
+    };
+    let mut daemon = Daemon::start(&host, BINARY.as_ref(), settings).unwrap();
+    daemon.wait_until_ready(PATIENCE).unwrap();
+    (oci, Site { lab, host, daemon })
+}
+
+/// All containers that the helper has.
+fn containers(oci: &Oci) -> Vec<Value> {
+    let listed = oci.ask("GET", "/v1/by-hand", None).unwrap();
+    listed.as_array().unwrap().clone()
+}
+
+/// The process of the only container that runs, and which network namespace it is in.
+fn process(oci: &Oci) -> Option<(u64, u64)> {
+    let containers = containers(oci);
+    let pid = containers.first()?["state"]["running"]["pid"].as_u64()?;
+    let namespace = fs::metadata(format!("/proc/{pid}/ns/net")).ok()?;
+    Some((pid, namespace.ino()))
+}
+
+#[test]
+fn a_client_gets_an_instance_by_runc_for_as_long_as_its_lease() {
+    for (lines, keeps_namespace) in [("", false), ("prepared = true", true)] {
+        let (oci, site) = site(lines);
+        let machine = site.machine("client");
+        let mut client = Dhclient::boot(&machine, "eth0").unwrap();
+        let leased = client.address(PATIENCE).unwrap();
+        let instance = site.wait_ready_for(leased);
+        machine.tcp(address(&instance), TEST_PORT, PATIENCE).unwrap();
+
+        // Somebody kills it: it is the same container again, with another process.
+        let (pid, namespace) = process(&oci).unwrap();
+        let reference = text(&containers(&oci)[0]["container"], "reference").to_owned();
+        oci.ask("POST", &format!("/v1/by-hand/{reference}"), Some(&json!("kill")))
+            .unwrap();
+        let again = wait_for("another process", PATIENCE, || {
+            process(&oci).filter(|(other, _)| *other != pid)
+        });
+        assert_eq!(again.1 == namespace, keeps_namespace);
+        let instance = site.wait_ready_for(leased);
+        machine.tcp(address(&instance), TEST_PORT, PATIENCE).unwrap();
+        assert_eq!(text(&containers(&oci)[0]["container"], "reference"), reference);
+
+        client.release().unwrap();
+        site.wait_none();
+        assert!(site.host_ends().is_empty());
+        assert_eq!(containers(&oci), Vec::<Value>::new());
+        wait_for("all shims to end", PATIENCE, || {
+            oci.shims().unwrap().is_empty().then_some(())
+        });
+    }
+}
+
+#[test]
+fn an_instance_outlives_helper_and_daemon() {
+    let (oci, mut site) = site("");
+    let machine = site.machine("client");
+    let mut client = Dhclient::boot(&machine, "eth0").unwrap();
+    let leased = client.address(PATIENCE).unwrap();
+    let instance = site.wait_ready_for(leased);
+    let before = process(&oci).unwrap();
+
+    oci.kill9();
+    site.daemon.kill9();
+    machine.tcp(address(&instance), TEST_PORT, PATIENCE).unwrap();
+    oci.resume().unwrap();
+    site.daemon.resume().unwrap();
+    assert_eq!(site.wait_ready_for(leased)["id"], instance["id"]);
+    assert_eq!(process(&oci).unwrap(), before);
+    machine.tcp(address(&instance), TEST_PORT, PATIENCE).unwrap();
+
+    client.release().unwrap();
+    site.wait_none();
+    assert_eq!(containers(&oci), Vec::<Value>::new());
+}
