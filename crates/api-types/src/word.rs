@@ -6,7 +6,7 @@ pub struct UnknownWord(pub String);
 
 impl std::fmt::Display for UnknownWord {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:?} is none of the words that are known here", self.0)
+        write!(f, "{:?} is not a known word", self.0)
     }
 }
 

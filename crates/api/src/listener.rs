@@ -24,7 +24,7 @@ pub enum BindError {
         path: PathBuf,
     },
     /// The path has a file that is not a socket.
-    #[error("{path} is there and is no socket; move it away, or set another api.listen")]
+    #[error("{path} exists and is not a socket; move it away, or set another api.listen")]
     NotASocket {
         /// The file.
         path: PathBuf,
@@ -39,7 +39,9 @@ pub enum BindError {
         source: io::Error,
     },
     /// The address can be reached from other machines.
-    #[error("{address} can be reached from elsewhere, and the API asks nobody who they are; listen on a unix socket")]
+    #[error(
+        "{address} can be reached from other machines, and the API does not identify callers there; listen on a unix socket"
+    )]
     Open {
         /// The address.
         address: SocketAddr,

@@ -110,6 +110,6 @@ fn whole_prefix(prefix: Ipv6Net) -> Result<Ipv6Net, Fault> {
 }
 
 fn bad_cursor(cursor: &str) -> Fault {
-    let detail = format!("{cursor:?} is no cursor of this list; take `next` of an earlier answer as it is");
+    let detail = format!("{cursor:?} is not a cursor of this list; use `next` of an earlier answer unchanged");
     Fault::new(StatusCode::BAD_REQUEST, "bad-cursor", detail)
 }

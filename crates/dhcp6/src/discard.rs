@@ -12,7 +12,7 @@ pub enum Discard {
     #[error("malformed: {0}")]
     Malformed(Fault),
     /// It is a message of servers, or of an unknown type.
-    #[error("message type {0} is none that clients send to servers")]
+    #[error("clients do not send messages of type {0} to servers")]
     NotForServers(u8),
     /// It was sent to the server's own address (RFC 9915, section 16), but not by a client from an address that it
     /// holds.
@@ -68,7 +68,7 @@ pub enum Discard {
     #[error("addr-reg-inform with {0} addresses, not one")]
     NotOneAddress(usize),
     /// A registration of an address that it was not sent from.
-    #[error("addr-reg-inform of {0}, which it was not sent from")]
+    #[error("addr-reg-inform of {0}, which is not its source address")]
     NotTheSource(Ipv6Addr),
     /// A registration of an address that is not on the link, or that no host can have formed itself.
     #[error("addr-reg-inform of {0}, which no host of this link can have made")]

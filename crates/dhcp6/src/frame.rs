@@ -31,7 +31,7 @@ pub enum Fault {
     #[error("{0} bytes are too few for a message")]
     TooShort(usize),
     /// An option reaches beyond its parent, or there is no room for its code and length.
-    #[error("an option reaches beyond what holds it")]
+    #[error("an option reaches beyond the end of the message or option that contains it")]
     Truncated,
     /// An option has a length that its code does not allow.
     #[error("option {code} cannot have {length} bytes")]

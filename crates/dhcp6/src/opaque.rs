@@ -18,7 +18,7 @@ pub struct OpaqueId(Box<[u8]>);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OpaqueIdError {
     /// The text after `0x` does not have two hexadecimal digits for each byte.
-    #[error("{0:?} has not two hexadecimal digits for each byte")]
+    #[error("{0:?} does not have two hexadecimal digits for each byte")]
     NotHex(String),
     /// It is too long.
     #[error("has {0} bytes, and {LONGEST} are the most")]

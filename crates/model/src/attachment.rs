@@ -92,7 +92,7 @@ impl fmt::Debug for MacAddress {
 
 /// The text is not a link-layer address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no link-layer address of six bytes; write it like \"02:6f:00:02:00:01\"")]
+#[error("{0:?} is not a link-layer address of six bytes; write it like \"02:6f:00:02:00:01\"")]
 pub struct MacAddressError(pub String);
 
 impl FromStr for MacAddress {

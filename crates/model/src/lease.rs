@@ -140,7 +140,7 @@ pub struct LeaseChange {
 
 /// The text is not a word of this enumeration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is none of the words that are known here")]
+#[error("{0:?} is not a known word")]
 pub struct UnknownWord(pub String);
 
 macro_rules! words {

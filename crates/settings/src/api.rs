@@ -41,7 +41,7 @@ pub enum ListenError {
     #[error("{0:?} is not an absolute path of at most {LONGEST_SOCKET_PATH} bytes")]
     Path(String),
     /// The address can be reached from other machines.
-    #[error("{0} can be reached from elsewhere, and the API asks nobody who they are")]
+    #[error("{0} can be reached from other machines, and the API does not identify callers there")]
     Open(SocketAddr),
 }
 

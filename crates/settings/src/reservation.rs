@@ -36,7 +36,7 @@ pub enum ReservationFault {
     #[error("{0} is the link's own address")]
     Own(Ipv6Addr),
     /// The address has an interface identifier that is reserved (RFC 5453).
-    #[error("{0} has an interface identifier that is no host's (RFC 5453)")]
+    #[error("{0} has an interface identifier that no host may have (RFC 5453)")]
     Identifier(Ipv6Addr),
     /// The address is in the range for instances.
     #[error("{address} is in {instances}, which is for instances")]
@@ -47,7 +47,7 @@ pub enum ReservationFault {
         instances: Ipv6Net,
     },
     /// The prefix has a length that is not delegated, or cannot be routed.
-    #[error("{0} is no prefix to delegate: take one of at most {LONGEST_PREFIX} bits that is routed here")]
+    #[error("{0} cannot be delegated: take a prefix of at most {LONGEST_PREFIX} bits that is routed here")]
     Prefix(Ipv6Net),
     /// The prefix overlaps a link's prefix.
     #[error("{prefix} overlaps {other}, the prefix of link {link}")]

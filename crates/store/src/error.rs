@@ -32,7 +32,7 @@ pub enum StoreError {
     ///
     /// Such a write may still have been committed, if the database became unreachable during the commit. Every write of
     /// the store may be repeated.
-    #[error("the database is away: could not {doing}; see to the server, the disk and the permissions")]
+    #[error("the database is unreachable: could not {doing}; check the server, the disk and the permissions")]
     Away {
         /// The operation that failed.
         doing: &'static str,
@@ -148,7 +148,7 @@ pub enum StoreError {
         source: Arc<io::Error>,
     },
     /// No list has given out this cursor.
-    #[error("{0:?} is no cursor of this list; take `next` of an earlier answer as it is")]
+    #[error("{0:?} is not a cursor of this list; use `next` of an earlier answer unchanged")]
     BadCursor(String),
     /// No client has this id.
     #[error("there is no client {0}")]

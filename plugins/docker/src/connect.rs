@@ -29,7 +29,7 @@ pub struct Host(String);
 
 /// The text does not name a unix socket.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not where an engine can be reached: name its unix socket, like unix:///run/docker.sock")]
+#[error("{0:?} is not the address of an engine: name its unix socket, like unix:///run/docker.sock")]
 pub struct HostError(pub String);
 
 impl FromStr for Host {

@@ -27,7 +27,7 @@ pub enum SolicitationFault {
     #[error("hop limit {0} is not 255: it came from another link")]
     HopLimit(u8),
     /// It is another message, too short, or too long.
-    #[error("it is no router solicitation")]
+    #[error("it is not a router solicitation")]
     NotSolicitation,
     /// An option has no length or reaches beyond the message.
     #[error("an option of it is malformed")]

@@ -32,7 +32,7 @@ pub enum Ignored {
     #[error("malformed: {0}")]
     Malformed(Fault),
     /// It is not a message that is awaited now.
-    #[error("message type {0} is not awaited")]
+    #[error("a message of type {0} is not expected now")]
     NotAwaited(u8),
     /// It answers another message.
     #[error("it answers another message")]
@@ -41,13 +41,13 @@ pub enum Ignored {
     #[error("it is for another client")]
     OtherClient,
     /// It does not name its server, or names another one.
-    #[error("it is from no server, or from another than was asked")]
+    #[error("it names no server, or another one than was asked")]
     OtherServer,
     /// A Reconfigure that is not correctly signed, or that is a replay.
-    #[error("it is not signed, or comes again")]
+    #[error("it is not signed correctly, or is a replay")]
     NotSigned,
     /// A Reconfigure that asks for something that is not possible now.
-    #[error("it asks for what is being done, or cannot be")]
+    #[error("it asks for something that is under way or impossible")]
     NotNow,
     /// An Advertise without anything that the client asked for.
     #[error("the server offers nothing")]

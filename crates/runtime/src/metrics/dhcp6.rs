@@ -51,7 +51,7 @@ impl Dhcp6 {
             dhcp6_origins: labelled(
                 registry,
                 "dhcp6_origins",
-                "DHCPv6 messages that changed a lease on a bridge, by whether the port was known that they came in by",
+                "DHCPv6 messages that changed a lease on a bridge, by whether their bridge port was known",
             ),
             dhcp6_origins_lost: counter(
                 registry,

@@ -20,7 +20,7 @@ pub struct Place<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum OpenFault {
     /// The text does not have the format of sealed text.
-    #[error("it is no sealed text")]
+    #[error("it is not sealed text")]
     NotSealed,
     /// None of the keys at hand sealed it.
     #[error("it was sealed with the key {0}, which is not here")]

@@ -155,7 +155,7 @@ fn faults_tell_what_to_write() {
         (
             "[[class]]\nname = \"a\"\ntemplate = \"b\"\nmatch = { user_class = \"0x0\", link_layer_address = \"2\" }"
                 .to_owned(),
-            "class[0].match.user_class: \"0x0\" has not two hexadecimal digits for each byte; \
+            "class[0].match.user_class: \"0x0\" does not have two hexadecimal digits for each byte; \
              write text, or hexadecimal digits like \"0x00ff\"; with \"*\" at its end for what begins like it\n\
              class[0].match.link_layer_address: \"2\" is not hexadecimal bytes; \
              write how it begins, 1 to 20 bytes like \"02:00:5e\"\n\

@@ -82,7 +82,7 @@ fn faults_tell_what_to_write() {
         ),
         (
             duid("address = \"fd39::fdff:ffff:ffff:ff80\""),
-            "link[0].reservation[0]: fd39::fdff:ffff:ffff:ff80 has an interface identifier that is no host's (RFC 5453); \
+            "link[0].reservation[0]: fd39::fdff:ffff:ffff:ff80 has an interface identifier that no host may have (RFC 5453); \
              reserve what the link can give",
         ),
         (

@@ -96,7 +96,7 @@ pub enum EventError {
     #[error("dnsmasq gave no {0}; run this as its dhcp-script and not by hand")]
     Missing(&'static str),
     /// An argument or variable cannot be parsed.
-    #[error("dnsmasq gave {text:?} as {what}, which it is not; is this dnsmasq newer than we know?")]
+    #[error("dnsmasq gave {text:?} as {what}, which is not valid; is this dnsmasq newer than this program?")]
     Unreadable {
         /// The argument or variable.
         what: &'static str,

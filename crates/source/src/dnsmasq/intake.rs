@@ -58,7 +58,7 @@ pub enum IntakeError {
         prefix: Ipv6Net,
     },
     /// The address is the link's own.
-    #[error("{address} is the own address of link {link:?}; give dnsmasq a dhcp-range without it")]
+    #[error("{address} is the address of link {link:?} itself; give dnsmasq a dhcp-range without it")]
     LinkAddress {
         /// The leased address.
         address: Ipv6Addr,

@@ -129,7 +129,7 @@ impl Entry {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum NotPassed {
     #[error(
-        "no relay agent tells what link it comes from; where an agent gives no address of its link, a [[link.relay]] in \
+        "no relay agent says which link it comes from; where an agent gives no address of its link, a [[link.relay]] in \
          the settings says which link it serves"
     )]
     Untold,

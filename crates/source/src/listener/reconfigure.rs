@@ -32,17 +32,17 @@ pub enum NotReconfigured {
     NotServed,
     /// The client has sent nothing in this run of the daemon, so that its address is unknown.
     #[error(
-        "the client was not heard since the listener began, or it has left; it can be reconfigured after its next Request or Renew"
+        "the client has sent nothing since the listener started, or it has left; it can be reconfigured after its next Request or Renew"
     )]
     NotHeard,
     /// The client did not send Reconfigure Accept, or the settings forbid reconfiguring.
     #[error(
-        "the client does not accept it: no Reconfigure Accept option in its last message, or `reconfigure = false` on its link; it asks again by itself when its lease is half over"
+        "the client does not accept it: no Reconfigure Accept option in its last message, or `reconfigure = false` on its link; it asks by itself when half of its lease is over"
     )]
     NotAccepted,
     /// The client accepts it, but did not get the key with which a Reconfigure is signed.
     #[error(
-        "the client accepts it but holds no key to check it by: the Reply with the key was not sent; it is given the key with the Reply to its next Request, Renew or Rebind, try again then"
+        "the client accepts it but does not have the key to verify it: the Reply with the key was not sent; the client gets the key in the Reply to its next Request, Renew or Rebind: try again then"
     )]
     NoKey,
     /// The way back through the client's relays is too long to be remembered, or was forgotten.

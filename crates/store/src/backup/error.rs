@@ -40,7 +40,7 @@ pub enum BackupError {
     },
     /// Its content was changed.
     #[error(
-        "the backup is not what was written: its content does not have the digest that its last line tells; take another one"
+        "the backup was changed after it was written: its content does not match the digest in its last line; take another one"
     )]
     Changed,
     /// It was written by a later version.

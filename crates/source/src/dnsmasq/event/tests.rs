@@ -211,7 +211,7 @@ fn what_is_missing_or_unreadable_is_named() {
         (
             "add zz fd39::1",
             good,
-            "dnsmasq gave \"zz\" as the client's DUID, which it is not; is this dnsmasq newer than we know?",
+            "dnsmasq gave \"zz\" as the client's DUID, which is not valid; is this dnsmasq newer than this program?",
         ),
         (
             &add,
@@ -231,12 +231,12 @@ fn what_is_missing_or_unreadable_is_named() {
         (
             &format!("add {DUID} fd40::/56"),
             good,
-            "dnsmasq gave \"fd40::/56\" as the leased address, which it is not; is this dnsmasq newer than we know?",
+            "dnsmasq gave \"fd40::/56\" as the leased address, which is not valid; is this dnsmasq newer than this program?",
         ),
         (
             &format!("add {DUID} ff02::1"),
             good,
-            "dnsmasq gave \"ff02::1\" as the leased address, which it is not; is this dnsmasq newer than we know?",
+            "dnsmasq gave \"ff02::1\" as the leased address, which is not valid; is this dnsmasq newer than this program?",
         ),
     ] {
         assert_eq!(read(args, env).unwrap_err().to_string(), fault);
