@@ -133,7 +133,7 @@ fn keep_too(settings: &Settings, settings_file: &Path) -> Vec<String> {
     files
 }
 
-/// What a container takes from elsewhere: variables by their names, files by their paths.
+/// The sources that a container reads values from: variables by name, files by path.
 fn sources(container: &ContainerSettings) -> Vec<(String, &ValueSource)> {
     let variables = container.environment_from.iter();
     let variables = variables.map(|(name, source)| (name.clone(), source));

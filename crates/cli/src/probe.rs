@@ -69,7 +69,7 @@ async fn sealing_key(settings: &Settings) -> Finding {
     }
 }
 
-/// Who may use each endpoint of the API. If the settings name a group that does not exist, that is a finding. If only
+/// The users of each endpoint of the API. If the settings name a group that does not exist, that is a finding. If only
 /// the default group does not exist, root can still use the API.
 fn api(settings: &Settings) -> Vec<Finding> {
     let ApiSettings { listen, group } = &settings.api;
@@ -231,7 +231,7 @@ fn images(declared: &Declared) -> BTreeMap<&str, BTreeSet<&str>> {
     images
 }
 
-/// What each template in use needs of its engine, besides what every engine can do: name, engine, capabilities.
+/// For each template in use, the capabilities that its engine needs: name, engine, capabilities.
 fn needs(declared: &Declared) -> Vec<(&str, &str, Capabilities)> {
     let templates = declared.templates_in_use();
     let of = templates.map(|template| {

@@ -1,4 +1,4 @@
-//! What people read, and what happens when the daemon does not answer as it should.
+//! Output for people, and behaviour when the daemon does not answer as it should.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixListener;

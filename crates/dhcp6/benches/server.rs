@@ -39,7 +39,7 @@ fn main() {
     }
 }
 
-/// What clients lease.
+/// The leases of the clients.
 #[derive(Clone, Copy)]
 enum Of {
     Addresses,

@@ -1,4 +1,4 @@
-//! Compressed streams, known by their first bytes.
+//! Decompresses streams, whose compression is detected by their first bytes.
 
 use std::io::{self, BufReader, Read};
 
@@ -8,12 +8,12 @@ use flate2::bufread::MultiGzDecoder;
 const GZIP: &[u8] = &[0x1f, 0x8b];
 /// The first bytes of a frame of zstd.
 const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
-/// The largest window of zstd that is taken, as a power of two: 128 MiB of memory.
+/// The largest zstd window that is accepted, as a power of two: 128 MiB of memory.
 const LARGEST_WINDOW: u32 = 27;
-/// Bytes that are read at once.
+/// The size of the read buffer, in bytes.
 const BUFFER: usize = 64 << 10;
 
-/// The content of a stream, whether it is compressed by gzip, by zstd, or not.
+/// The decompressed content of a stream, which may use gzip, zstd or no compression.
 ///
 /// # Errors
 ///
@@ -37,7 +37,7 @@ pub(crate) fn decompress<'a>(stream: impl Read + 'a) -> io::Result<Box<dyn Read 
     Ok(Box::new(whole))
 }
 
-/// Ends with an error when more than so many bytes come. The error is [`is_over`].
+/// Ends with an error once more than the allowed number of bytes came. [`is_over`] recognizes the error.
 pub(crate) struct Bounded<R> {
     inner: R,
     left: u64,
@@ -63,7 +63,7 @@ impl<R: Read> Read for Bounded<R> {
     }
 }
 
-/// Whether a stream ended because it was larger than allowed.
+/// Whether a stream ended with an error because it was larger than allowed.
 pub(crate) fn is_over(error: &io::Error) -> bool {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = error.get_ref().map(|inner| inner as _);
     while let Some(error) = cause {

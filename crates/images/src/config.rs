@@ -1,4 +1,4 @@
-//! The configuration of an image: what it runs, and which layers it has.
+//! The configuration of an image: its command, and its layers.
 
 use std::collections::BTreeMap;
 
@@ -8,30 +8,30 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::{Digest, ImageError, Limits};
 
-/// What an image says about how it is run (OCI image specification, "Image Configuration").
+/// The configuration of an image (OCI image specification, "Image Configuration").
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ImageConfig {
-    /// The first words of the command.
+    /// The first arguments of the command.
     pub entrypoint: Vec<String>,
-    /// The words after them, which a template may replace.
+    /// The arguments after them. A template may replace these.
     pub command: Vec<String>,
-    /// Variables, as `NAME=value`.
+    /// Environment variables, as `NAME=value`.
     pub environment: Vec<String>,
-    /// The directory that the first process starts in; empty is `/`.
+    /// The working directory of the first process; empty means `/`.
     pub directory: String,
-    /// The user of the first process: `name`, `uid`, `name:group` or `uid:gid`; empty is root.
+    /// The user of the first process: `name`, `uid`, `name:group` or `uid:gid`; empty means root.
     pub user: String,
-    /// The signal that asks the first process to end, such as `SIGTERM`; empty is that one.
+    /// The signal that asks the first process to end; empty means `SIGTERM`.
     pub stop_signal: String,
     /// Labels.
     pub labels: BTreeMap<String, String>,
-    /// Paths that hold data.
+    /// Paths for data.
     pub volumes: Vec<String>,
-    /// Whether it brings a health check. It is not run.
+    /// Whether it has a health check. It is not run.
     pub has_health_check: bool,
-    /// When it was built, as it says itself.
+    /// When it was built, according to the image itself.
     pub created: Option<OffsetDateTime>,
-    /// The architecture, as Go calls it: `amd64`, `arm64`.
+    /// The architecture, with Go's name: `amd64`, `arm64`.
     pub architecture: String,
     /// The digest of each uncompressed layer, the lowest first.
     pub layers: Vec<Digest>,
@@ -75,11 +75,11 @@ struct WrittenLayers {
 }
 
 impl ImageConfig {
-    /// Reads a configuration.
+    /// Parses a configuration.
     ///
     /// # Errors
     ///
-    /// [`ImageError::Refused`] when it is none, is not for Linux, or has too many layers.
+    /// [`ImageError::Refused`] when it is not a configuration, is not for Linux, or has too many layers.
     pub(crate) fn read(bytes: &[u8], limits: &Limits) -> Result<Self, ImageError> {
         let written: Written = serde_json::from_slice(bytes)
             .map_err(|error| ImageError::refused(format!("its configuration cannot be read: {error}")))?;

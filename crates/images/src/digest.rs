@@ -14,7 +14,7 @@ const ALGORITHM: &str = "sha256:";
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Digest([u8; 32]);
 
-/// The text is no digest.
+/// The text is not a digest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a digest; write sha256: and 64 hexadecimal digits")]
 pub struct DigestError(pub String);
@@ -25,12 +25,12 @@ impl Digest {
         Self(Sha256::digest(bytes).into())
     }
 
-    /// The digits alone: a name for a file.
+    /// The digits without the algorithm, for file names.
     pub fn hex(&self) -> String {
         self.0.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// The digest with these digits alone.
+    /// The digest with these digits.
     pub fn from_hex(text: &str) -> Option<Self> {
         let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
         if text.len() != 64 || !text.bytes().all(is_digit) {
@@ -85,7 +85,7 @@ impl<'de> Deserialize<'de> for Digest {
 pub(crate) struct Digesting<R> {
     inner: R,
     state: Sha256,
-    /// Bytes so far.
+    /// The number of bytes so far.
     pub(crate) bytes: u64,
 }
 
@@ -117,7 +117,7 @@ impl<R: Read> Read for Digesting<R> {
 mod tests {
     use super::*;
 
-    /// The digest of nothing.
+    /// The digest of empty content.
     const EMPTY: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
     #[test]

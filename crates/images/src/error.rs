@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-/// Why an image could not be stored, found or removed.
+/// The reason why an image could not be stored, found or removed.
 #[derive(Debug, thiserror::Error)]
 pub enum ImageError {
     /// The store's own files could not be read or written.
@@ -11,11 +11,11 @@ pub enum ImageError {
         "image store could not {verb} {subject}; see whether the disk is full and the directory is the store's own"
     )]
     Store {
-        /// What was tried.
+        /// The operation that failed.
         verb: &'static str,
-        /// On what.
+        /// The subject of the operation.
         subject: String,
-        /// What the system said.
+        /// The cause.
         #[source]
         source: io::Error,
     },
@@ -28,33 +28,33 @@ pub enum ImageError {
     /// The archive could not be read to its end.
     #[error("the archive could not be read")]
     Unreadable(#[source] io::Error),
-    /// The archive is none, or holds no image.
+    /// The archive is not an image archive, or contains no image.
     #[error("the archive holds no image: {reason}; write it with docker save, or as an OCI layout")]
     NoImage {
-        /// What is wrong with it.
+        /// The fault of the archive.
         reason: String,
     },
-    /// What was read is not what its digest says.
+    /// The content does not match its digest.
     #[error("{subject} is not what its digest says: it is {found}; fetch it again")]
     WrongDigest {
-        /// What was read, with the digest that it is named by.
+        /// The content, with its expected digest.
         subject: String,
-        /// The digest of what was read.
+        /// The digest of the content.
         found: String,
     },
-    /// The image asks for something that is never done, or is larger than allowed.
+    /// The image needs something that is never done, or exceeds a limit.
     #[error("image refused: {reason}")]
     Refused {
-        /// Which part, and why.
+        /// The part of the image, and the reason.
         reason: String,
     },
     /// There is no such image.
     #[error("image {reference:?} is not in the store; load or pull it")]
     Missing {
-        /// The image that was asked for.
+        /// The requested image.
         reference: String,
     },
-    /// The image is used, and is kept.
+    /// The image is in use and cannot be removed.
     #[error("image {reference:?} is used by {holder}; remove that first")]
     InUse {
         /// The image.

@@ -1,4 +1,4 @@
-//! A store of unpacked images, for engines that have no daemon of their own.
+//! A store of unpacked images, for engines without a daemon.
 //!
 //! ```text
 //!   archive (docker save, OCI layout) ─┐                       ┌─▶ layer directories ─▶ overlayfs
@@ -6,21 +6,21 @@
 //!   registry ──────────────────────────┘   (work/)  (layers/)  └─▶ configuration
 //! ```
 //!
-//! A layer is unpacked once, into a directory that is named after the digest of its uncompressed content. What it takes
-//! away from the layers below is in the form that overlayfs knows: a device 0/0 for a removed name, an attribute for a
-//! directory that hides those below.
+//! A layer is unpacked once, into a directory that is named after the digest of its uncompressed content. Its deletions
+//! from the layers below are in the form of overlayfs: a device 0/0 for a deleted name, an attribute for a directory
+//! that hides the layers below.
 //!
 //! Invariants:
 //!
-//! - Nothing that an archive says is a path of the host. A layer's entries are resolved inside its directory by the
-//!   kernel (`openat2`), and names inside of an archive of blobs never become paths at all.
-//! - Nothing is trusted before its digest is verified, and a digest is verified while the bytes are read.
+//! - No text of an archive becomes a path of the host. The kernel resolves a layer's entries inside its directory
+//!   (`openat2`), and names in an archive of blobs never become paths.
+//! - Nothing is used before its digest is verified. A digest is verified while the bytes are read.
 //! - Everything is bounded: bytes, entries, names, headers, depth. See [`Limits`].
-//! - A layer is unpacked under a temporary name, written to the disk and then renamed: what has its name is whole. What
-//!   a crash left half-done is removed when the store is opened.
+//! - A layer is unpacked under a temporary name, synchronized to disk and then renamed. So a layer with its final name
+//!   is complete. Incomplete ones of a crash are removed when the store is opened.
 //! - One process has a store open at a time.
 //!
-//! All calls block. A caller on an async runtime makes them on a thread that may block.
+//! All calls block. On an async runtime, call them on a thread that may block.
 
 mod compression;
 mod config;

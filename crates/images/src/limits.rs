@@ -1,23 +1,23 @@
-//! Limits on what an image may be.
+//! Limits on images.
 
-/// Limits on what is taken from an archive or a registry. What exceeds one is refused, and nothing of it is kept.
+/// Limits on archives and images of registries. Content that exceeds one is refused, and nothing of it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of an archive, as it comes.
+    /// The size of an archive, in bytes.
     pub archive_bytes: u64,
-    /// Blobs in an archive: layers, configurations and manifests.
+    /// The number of blobs in an archive: layers, configurations and manifests.
     pub blobs: usize,
-    /// Bytes of a manifest, an index or a configuration.
+    /// The size of a manifest, an index or a configuration, in bytes.
     pub document_bytes: u64,
-    /// Layers of an image. The kernel takes about five hundred in one overlay.
+    /// The number of layers of an image. The kernel accepts about five hundred in one overlay.
     pub layers: usize,
-    /// Bytes of one layer when it is unpacked.
+    /// The unpacked size of one layer, in bytes.
     pub layer_bytes: u64,
-    /// Entries of one layer.
+    /// The number of entries of one layer.
     pub entries: u64,
-    /// Bytes of the extended headers of one entry.
+    /// The size of the extended headers of one entry, in bytes.
     pub header_bytes: u64,
-    /// Directories above one entry.
+    /// The number of directories above one entry.
     pub depth: usize,
 }
 

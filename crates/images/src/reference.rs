@@ -10,14 +10,14 @@ use crate::Digest;
 /// The longest name, in bytes.
 const LONGEST: usize = 255;
 
-/// What a name means that does not say where it is from.
+/// The prefixes that a name without a registry stands for.
 const DEFAULT_PLACES: [&str; 2] = ["docker.io/library/", "docker.io/"];
 
 /// A name of an image, always with a tag: `web` and `docker.io/library/web:latest` are both `web:latest`.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Reference(String);
 
-/// The text is no name of an image.
+/// The text is not a name of an image.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not an image's name; write it like registry.example/web:1.2")]
 pub struct ReferenceError(pub String);
@@ -81,7 +81,7 @@ impl<'de> Deserialize<'de> for Reference {
     }
 }
 
-/// How a caller asks for an image.
+/// A request for an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Wanted {
     /// By a name.
@@ -91,7 +91,7 @@ pub(crate) enum Wanted {
 }
 
 impl Wanted {
-    /// Reads `web`, `web:1`, `web@sha256:…`, `sha256:…` or the bare digits of a digest.
+    /// Parses `web`, `web:1`, `web@sha256:…`, `sha256:…` or the digits of a digest.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let digest = text.rsplit_once('@').map_or(text, |(_, digest)| digest);
         if let Some(digest) = digest.parse().ok().or_else(|| Digest::from_hex(digest)) {

@@ -1,6 +1,6 @@
-//! An archive of blobs, on its way into the store: each file of it under a number in the store's own directory.
+//! Reads an archive of blobs into the store's own directory, where each file has a number.
 //!
-//! The names of an archive are keys of a map here. They never become paths.
+//! The names in the archive are only keys of a map here. They never become paths.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -13,10 +13,10 @@ use crate::digest::Digesting;
 use crate::layer::{Entries, Kind, LayerFault};
 use crate::{Digest, ImageError, Limits};
 
-/// How many links are followed from one name.
+/// The number of links that are followed from one name.
 const LINKS: usize = 8;
 
-/// A file that was taken out of an archive or from a registry.
+/// A file from an archive or a registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Blob {
     pub(crate) path: PathBuf,
@@ -32,11 +32,11 @@ pub(crate) struct Blobs {
 }
 
 impl Blobs {
-    /// Takes an archive apart, compressed or not, into files in `directory`.
+    /// Reads an archive, compressed or not, into files in `directory`.
     ///
     /// # Errors
     ///
-    /// When it is none, breaks off, or exceeds a limit.
+    /// When it is not an archive, is truncated, or exceeds a limit.
     pub(crate) fn read(archive: impl Read, directory: &Path, limits: &Limits) -> Result<Self, ImageError> {
         let content = decompress(Bounded::new(archive, limits.archive_bytes)).map_err(ImageError::Unreadable)?;
         let content = Bounded::new(content, limits.archive_bytes);
@@ -73,7 +73,7 @@ impl Blobs {
         Ok(blobs)
     }
 
-    /// The file of this name, also through links.
+    /// The file with this name, possibly through links.
     pub(crate) fn get(&self, name: &str) -> Option<&Blob> {
         let mut name = resolve(Path::new(""), Path::new(name))?;
         for _ in 0..LINKS {
@@ -85,7 +85,7 @@ impl Blobs {
         self.files.get(&name)
     }
 
-    /// The content of a small file; `None` when the archive has none of this name.
+    /// The content of a small file; `None` if the archive has none with this name.
     ///
     /// # Errors
     ///
@@ -96,7 +96,7 @@ impl Blobs {
 }
 
 impl Blob {
-    /// The content of a small file, which is named `name`.
+    /// The content of a small file. `name` is its name for errors.
     ///
     /// # Errors
     ///
@@ -121,7 +121,7 @@ fn spool(content: &mut dyn Read, place: &Path) -> io::Result<Blob> {
     })
 }
 
-/// A path as seen from a directory, without `.` and `..`; `None` when it leads out of the archive.
+/// A path relative to a directory, without `.` and `..`; `None` if it leads out of the archive.
 fn resolve(directory: &Path, path: &Path) -> Option<PathBuf> {
     use std::path::Component;
     let mut resolved = directory.to_owned();

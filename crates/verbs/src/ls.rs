@@ -22,7 +22,7 @@ pub struct Args {
     link: Option<String>,
 }
 
-/// What can be listed.
+/// The things that can be listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Noun {
     Instances,

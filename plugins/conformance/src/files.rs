@@ -74,7 +74,7 @@ pub async fn a_source_that_was_not_read_is_refused(subject: &impl Subject) {
     assert_eq!(engine.list().await.unwrap(), [], "nothing is left");
 }
 
-/// What is written through one container is read through another one, also after the first is gone.
+/// A file that one container writes is read by another one, even after the first is gone.
 pub async fn volumes_are_shared_and_outlive_their_container(subject: &impl Subject) {
     let (engine, first) = fresh(subject);
     if !can_all(engine.as_ref(), &[Capability::Volumes, Capability::Exec]) {
@@ -128,7 +128,7 @@ pub async fn a_directory_of_the_host_is_mounted(subject: &impl Subject) {
     engine.remove(&container).await.unwrap();
 }
 
-/// What was copied out can be copied in elsewhere, into one that runs and into one that does not.
+/// Files that were copied out can be copied in elsewhere, into a running container and into a stopped one.
 pub async fn files_are_copied_in_and_out(subject: &impl Subject) {
     let (engine, from) = fresh(subject);
     if !can_all(engine.as_ref(), &[Capability::Copy, Capability::Exec]) {

@@ -72,7 +72,7 @@ pub async fn every_state_is_listed(subject: &impl Subject) {
     assert_eq!(engine.list().await.unwrap(), []);
 }
 
-/// What a killed daemon left half-made is started, not made again.
+/// A container that a killed daemon created but did not start is started, not created again.
 pub async fn one_that_was_created_and_not_started_is_started(subject: &impl Subject) {
     let mark = new_mark();
     let (engine, container) = (subject.engine(mark), Container::main(new_id()));

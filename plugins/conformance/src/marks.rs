@@ -1,4 +1,4 @@
-//! What is not ours stays untouched.
+//! Containers of others are not changed.
 
 use orchestrator_plugin::{Container, EngineError, Remedy};
 

@@ -148,7 +148,7 @@ pub async fn what_was_written_is_read_and_followed(subject: &impl Subject) {
     assert_eq!(gone.code(), "not-running");
 }
 
-/// What runs uses something.
+/// A running container uses resources.
 pub async fn what_a_container_uses_is_measured(subject: &impl Subject) {
     let (engine, container) = fresh(subject);
     if !can(engine.as_ref(), Capability::Stats) {

@@ -34,7 +34,7 @@ pub async fn stopping_what_does_not_run_or_is_not_there_is_success(subject: &imp
     engine.stop(&container).await.unwrap();
 }
 
-/// What is frozen cannot end by itself.
+/// A frozen container cannot end by itself.
 pub async fn a_paused_container_is_stopped_too(subject: &impl Subject) {
     let (engine, container) = fresh(subject);
     let made = engine.ensure(&container, &spec(subject), &OWN).await.unwrap();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use orchestrator_plugin::{Container, Credentials, Device, Engine, Mark, Running};
 
-/// What a container does.
+/// The behaviour of a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Program {
     /// It runs until it is stopped.
@@ -19,7 +19,7 @@ pub enum Program {
     Once,
 }
 
-/// What a further command in a container does.
+/// The behaviour of a further command in a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Tool {
     /// It writes what it reads, to the end of its input.

@@ -27,7 +27,7 @@ async fn next_of(changes: &mut mpsc::Receiver<Change>, key: &ContainerKey) {
     while next(changes).await != Change::Container(key.clone()) {}
 }
 
-/// Whoever is told finds it gone.
+/// When the change is reported, the container is gone.
 pub async fn a_removal_by_hand_is_reported(subject: &impl Subject) {
     let (engine, container) = fresh(subject);
     let made = engine.ensure(&container, &spec(subject), &OWN).await.unwrap();

@@ -117,7 +117,7 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// What the call returns, or [`ApiError::RequestTimeoutError`].
+    /// The error of the call, or [`ApiError::RequestTimeoutError`].
     pub(crate) async fn ask<T, F>(&self, call: impl FnOnce(Docker) -> F) -> Result<T, ApiError>
     where
         F: Future<Output = Result<T, ApiError>>,

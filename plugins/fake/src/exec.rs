@@ -150,7 +150,7 @@ async fn run(
     }
 }
 
-/// What a container wrote. One that is followed is asked again whenever anything happens to it.
+/// The output of a container. If it is followed, it is read again after every change of the container.
 pub(crate) async fn logs(
     engine: &FakeEngine,
     container: &Container,

@@ -12,7 +12,7 @@ use crate::world::Contents;
 /// The beginning of an archive of images.
 const MAGIC: &[u8] = b"fake-images\n";
 
-/// What every image of the fake takes, in bytes.
+/// The size of every image of the fake, in bytes.
 const SIZE: u64 = 1 << 20;
 
 /// An image that a registry offers.

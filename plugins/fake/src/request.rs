@@ -45,7 +45,7 @@ pub enum Verb {
     Remove,
     /// To run a command in one.
     Exec,
-    /// What one wrote, uses or holds.
+    /// Read a container's output, usage or files.
     Read,
 }
 
@@ -73,7 +73,7 @@ impl Verb {
     }
 }
 
-/// What happens to a request.
+/// The failure of a request.
 #[derive(Debug, Clone)]
 pub enum Trouble {
     /// It never arrives: the engine does not answer, and does nothing.

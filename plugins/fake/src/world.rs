@@ -1,4 +1,4 @@
-//! What the fake's far side has.
+//! The state of the fake's far side.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
@@ -41,7 +41,7 @@ pub(crate) struct Contents {
     pub(crate) images: BTreeMap<String, String>,
     /// The images that have no name.
     pub(crate) nameless: BTreeSet<String>,
-    /// What registries have, by its full name.
+    /// The images of registries, by full name.
     pub(crate) registry: BTreeMap<String, Published>,
     /// The files of each volume, and of each directory of the host.
     pub(crate) volumes: BTreeMap<String, BTreeMap<PathBuf, Vec<u8>>>,
@@ -138,7 +138,7 @@ impl Contents {
         }
     }
 
-    /// What is at this path in a container.
+    /// The file at this path in a container.
     pub(crate) fn file(&self, container: &FakeContainer, path: &Path) -> Option<Vec<u8>> {
         match container.volume_of(path) {
             Some((volume, within, _)) => self.volumes.get(&volume)?.get(&within).cloned(),

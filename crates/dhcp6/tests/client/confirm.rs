@@ -1,4 +1,4 @@
-//! What a client remembers, and whether it still fits (RFC 9915, sections 18.2.3 and 18.2.12).
+//! A client's remembered leases, and whether they still fit the link (RFC 9915, sections 18.2.3 and 18.2.12).
 
 use orchestrator_dhcp6::client::{Event, Holdings, How, Loss, Wants};
 use orchestrator_dhcp6::{Iaid, Link};
@@ -6,7 +6,7 @@ use orchestrator_wire::{CONFIRM, REBIND, REQUEST, SOLICIT};
 
 use crate::network::*;
 
-/// What is remembered of an earlier life, and the site it was at.
+/// The remembered leases of an earlier run, and the site where they were granted.
 fn remembered(wants: Wants) -> (Holdings, Vec<Site>) {
     let mut network = Network::with(settings(wants), None, vec![site(1)]);
     network.run_for(5 * SECOND);

@@ -1,4 +1,4 @@
-//! What servers should not send, and networks that lose what they carry.
+//! Messages that servers should not send, and networks that lose messages.
 
 use orchestrator_dhcp6::client::{Action, Event, Ignored, Wants};
 use orchestrator_wire::{REQUEST, option, option_claiming};
@@ -109,7 +109,7 @@ fn what_is_not_read_may_be_anything() {
     assert_eq!(doubtful, Err(Ignored::Malformed(orchestrator_dhcp6::Fault::Twice(1))));
 }
 
-/// A client that was busy elsewhere is told of something else first.
+/// A client that was busy with another exchange gets another message first.
 #[test]
 fn what_expired_meanwhile_is_withdrawn_whatever_comes() {
     let mut network = Network::bound();
@@ -119,7 +119,7 @@ fn what_expired_meanwhile_is_withdrawn_whatever_comes() {
     assert!(network.assigned.is_empty() && network.client.holdings().is_none());
 }
 
-/// What the client has is what it told the kernel to have, and none of it has ended.
+/// The client's leases are those that it reported, and none of them has ended.
 fn check(network: &Network) {
     let held = network.client.holdings().map_or(&[][..], |held| &held.leases);
     assert!(held.len() <= 16);

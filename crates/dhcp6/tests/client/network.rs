@@ -9,7 +9,7 @@ use orchestrator_dhcp6::{Bindings, Iaid, Inbound, Leased, Link, Pool, PrefixPool
 pub(crate) const BEGIN: i64 = 1_800_000_000_000;
 pub(crate) const SECOND: i64 = 1000;
 
-/// What all servers tell beside leases.
+/// The configuration that all servers send besides leases.
 pub(crate) const DNS_SERVER: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x53);
 
 /// A server, its link and its bindings.
@@ -25,10 +25,10 @@ pub(crate) struct Network {
     pub(crate) client: Client,
     pub(crate) sites: Vec<Site>,
     pub(crate) now: i64,
-    /// What the client's interface has.
+    /// The addresses of the client's interface.
     pub(crate) assigned: BTreeMap<Leased, Lease>,
     pub(crate) events: Vec<Event>,
-    /// What the client sent: when, and the message.
+    /// The messages that the client sent, with their times.
     pub(crate) sent: Vec<(i64, Vec<u8>)>,
     /// The answers that the client was given.
     pub(crate) answers: Vec<Vec<u8>>,
@@ -123,7 +123,7 @@ impl Network {
         }
     }
 
-    /// What all servers say to a message.
+    /// The answers of all servers to a message.
     fn ask(&mut self, datagram: &[u8]) -> Vec<Vec<u8>> {
         let source = SocketAddrV6::new(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 2), 546, 0, 7);
         let inbound = Inbound {
@@ -155,7 +155,7 @@ impl Network {
         of_kind.map(|(when, _)| when - since).collect()
     }
 
-    /// The only thing that was told of leases: that there are these.
+    /// The only reported event about leases: that these are bound.
     pub(crate) fn bound_once(&self) -> Bound {
         let mut bound = self.events.iter().filter_map(|event| match event {
             Event::Bound(bound) => Some(bound.clone()),
@@ -166,7 +166,7 @@ impl Network {
         only
     }
 
-    /// What is leased of what the client has, as the servers know it.
+    /// The client's leases, as the servers know them.
     pub(crate) fn leased(&self) -> Vec<Leased> {
         let all = self.sites.iter().flat_map(|site| site.bindings.iter());
         let held = all.filter(|binding| binding.is_held(self.now));

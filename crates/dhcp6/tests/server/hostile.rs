@@ -53,7 +53,7 @@ fn survives(lab: &Lab, datagram: &[u8]) -> bool {
     true
 }
 
-/// What strangers could send: option bodies that are right, nearly right, and made up.
+/// Options that strangers could send: bodies that are right, nearly right, and invented.
 fn some_option() -> impl Strategy<Value = Vec<u8>> {
     let address = prop_oneof![
         (0u16..70).prop_map(|low| address(&format!("2001:db8:0:1::1:{low:x}"))),
@@ -107,7 +107,7 @@ proptest! {
     }
 }
 
-/// What a relay, or someone who plays one, makes of a message.
+/// A message as a relay agent, or somebody who pretends to be one, would forward it.
 fn relayed(inner: &[u8], layers: &[(bool, Vec<Vec<u8>>)]) -> Vec<u8> {
     layers.iter().fold(inner.to_vec(), |inner, (named, options)| {
         let link = if *named {

@@ -81,7 +81,7 @@ impl Lab {
         }
     }
 
-    /// What the server would answer to a datagram sent to the multicast address.
+    /// The server's answer to a datagram that was sent to the multicast address.
     pub(crate) fn ask(&self, datagram: &[u8]) -> Result<Answer, Discard> {
         self.ask_from(client_source(), datagram)
     }

@@ -104,7 +104,7 @@ fn check_apart(bindings: &Bindings, now: i64) {
     }
 }
 
-/// What the index finds is what is in it.
+/// The index finds exactly what it contains.
 fn check_index(bindings: &Bindings, now: i64) {
     let all = snapshot(bindings);
     assert_eq!(all.len(), bindings.len());
@@ -171,7 +171,7 @@ fn take(lab: &mut Lab, step: &Step) {
     check_prefixes(lab, step, &read);
 }
 
-/// What a client was told is what is bound.
+/// The leases in a client's answers are those that are bound.
 fn check_answer(lab: &Lab, step: &Step, read: &Message) {
     for ia in read.ias() {
         let living: Vec<_> = ia.addresses.iter().filter(|lease| lease.valid > 0).collect();
@@ -190,7 +190,7 @@ fn check_answer(lab: &Lab, step: &Step, read: &Message) {
     }
 }
 
-/// What a client was told of prefixes is what is bound.
+/// The prefixes in a client's answers are those that are bound.
 fn check_prefixes(lab: &Lab, step: &Step, read: &Message) {
     for ia in read.ias_pd() {
         let living: Vec<_> = ia.prefixes.iter().filter(|lease| lease.valid > 0).collect();

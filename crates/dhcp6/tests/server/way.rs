@@ -297,7 +297,7 @@ fn a_global_address_of_the_link_is_of_the_link_too() {
     }
 }
 
-/// What the server says to a datagram from this address.
+/// The server's answer to a datagram from this address.
 fn from(lab: &Lab, datagram: &[u8], source: Ipv6Addr, multicast: bool) -> Result<Answer, Discard> {
     let inbound = Inbound {
         datagram,

@@ -1,4 +1,4 @@
-//! The entries of an archive, one after the other, with their extended headers read under a limit.
+//! Reads the entries of an archive one after the other, with a limit on their extended headers.
 
 use std::io::{self, Read};
 
@@ -15,11 +15,11 @@ pub(crate) struct Entries<'a, R: Read> {
     limits: &'a Limits,
 }
 
-/// What headers before an entry say about it.
+/// The extended headers before an entry.
 #[derive(Default)]
 struct Before {
     extensions: Extensions,
-    /// Bytes of them.
+    /// Their size in bytes.
     bytes: u64,
 }
 
@@ -31,11 +31,11 @@ impl<'a, R: Read> Entries<'a, R> {
         }
     }
 
-    /// Calls `act` for each entry with its content, which `act` may read or leave.
+    /// Calls `act` for each entry with its content. `act` need not read the content.
     ///
     /// # Errors
     ///
-    /// The first of an entry, of the archive, or of `act`.
+    /// The first error of an entry, of the archive, or of `act`.
     pub(crate) fn each(
         mut self,
         mut act: impl FnMut(Entry, &mut dyn Read) -> Result<(), LayerFault>,
@@ -89,7 +89,7 @@ impl Before {
         match header.entry_type() {
             EntryType::GNULongName => self.extensions.path = Some(text()),
             EntryType::GNULongLink => self.extensions.link = Some(text()),
-            // It says something of every entry that follows, and nothing that matters here.
+            // This header is about all later entries, and has nothing that is used here.
             EntryType::XGlobalHeader => {}
             _ => {
                 let read = self.extensions.read(&bytes);

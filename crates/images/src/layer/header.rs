@@ -1,4 +1,4 @@
-//! A header of the archive, with its extensions → one entry. Pure.
+//! Converts a header of the archive, with its extensions, into an entry. Pure.
 
 use tar::{EntryType, Header};
 
@@ -8,7 +8,7 @@ use super::pax::Extensions;
 
 /// The mode bits that a file may have: its permissions, and set-user, set-group and sticky.
 const MODE: u32 = 0o7777;
-/// The largest user or group: the one above means "leave it".
+/// The largest user or group id: the one above means "do not change".
 const LARGEST_ID: u64 = (u32::MAX - 1) as u64;
 
 /// One entry of a layer.
@@ -19,34 +19,34 @@ pub(crate) struct Entry {
     pub(crate) mode: u32,
     pub(crate) uid: u32,
     pub(crate) gid: u32,
-    /// Seconds since 1970, and nanoseconds.
+    /// Modification time: seconds since 1970, and nanoseconds.
     pub(crate) mtime: (i64, u32),
-    /// Extended attributes that are kept.
+    /// The extended attributes to keep.
     pub(crate) attributes: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
-/// What an entry is.
+/// The kind of an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Kind {
     Directory,
     File {
         size: u64,
     },
-    /// A link with this text, which may be anything: it is resolved only inside a container.
+    /// A symbolic link with this text. The text may be anything: it is resolved only inside a container.
     Symlink(Vec<u8>),
-    /// Another name for the file that the layer has at this path.
+    /// A hard link to the file that the layer has at this path.
     Link(EntryPath),
     Pipe,
-    /// A device, which is left out: a container has only those that its template gives it.
+    /// A device. It is left out: a container has only the devices that its template names.
     Device,
 }
 
 impl Entry {
-    /// The entry of a header with what its extensions say.
+    /// Parses the entry of a header with its extensions.
     ///
     /// # Errors
     ///
-    /// Why it is not unpacked.
+    /// The reason, if it must not be unpacked.
     pub(crate) fn read(header: &Header, extensions: Extensions, depth: usize) -> Result<Self, LayerFault> {
         let bytes = extensions.path.unwrap_or_else(|| header.path_bytes().into_owned());
         let fault = |reason: &str| LayerFault::entry(&bytes, reason);
@@ -102,8 +102,8 @@ fn kind(of: EntryType, size: u64, link: Option<Vec<u8>>, depth: usize, path: &[u
     }
 }
 
-/// Whether an extended attribute is kept: the capabilities of a program, and what users wrote. Those of the overlay
-/// itself would let a layer say what another one holds.
+/// Whether an extended attribute is kept: capabilities of a program, and attributes of users. Attributes of overlayfs
+/// itself are dropped, because a layer could change the content of another with them.
 fn is_kept(name: &[u8]) -> bool {
     name == b"security.capability" || (name.starts_with(b"user.") && !name.starts_with(b"user.overlay."))
 }

@@ -1,4 +1,4 @@
-//! One layer: an archive of what it adds, changes and takes away, unpacked into a directory.
+//! Unpacks a layer, an archive of additions, changes and deletions, into a directory.
 
 mod entry;
 mod header;
@@ -17,24 +17,24 @@ pub(crate) use entry::Entries;
 pub(crate) use header::Kind;
 use tree::Tree;
 
-/// What came of unpacking a layer.
+/// The result of unpacking a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Unpacked {
-    /// Bytes of all files.
+    /// The size of all files, in bytes.
     pub(crate) bytes: u64,
-    /// Entries.
+    /// The number of entries.
     pub(crate) entries: u64,
-    /// Devices and other entries that were left out.
+    /// The number of devices and other entries that were left out.
     pub(crate) left_out: u64,
-    /// Whether it hides everything below.
+    /// Whether it hides all layers below.
     pub(crate) is_opaque: bool,
 }
 
-/// Unpacks a layer, compressed or not, into an empty directory, and checks that its content is what its digest says.
+/// Unpacks a layer, compressed or not, into an empty directory, and verifies its digest.
 ///
 /// # Errors
 ///
-/// Why it is refused, unreadable, or not what its digest says. What was unpacked until then is of no use.
+/// The reason why it is refused, unreadable, or does not match its digest. Then the directory must not be used.
 pub(crate) fn unpack(
     stream: impl Read,
     root: OwnedFd,
@@ -45,7 +45,7 @@ pub(crate) fn unpack(
     let mut content = Digesting::new(Bounded::new(content, limits.layer_bytes));
     let unpacked = Tree::new(root, limits.depth).fill(Entries::new(&mut content, limits));
     let unpacked = unpacked.map_err(|fault| explain(fault, limits))?;
-    // The digest is that of all bytes, also of those behind the end of the archive.
+    // The digest covers all bytes, including those after the end of the archive.
     io::copy(&mut content, &mut io::sink()).map_err(|error| explain(error.into(), limits))?;
     let found = content.digest();
     if found != expected {
@@ -57,16 +57,16 @@ pub(crate) fn unpack(
     Ok(unpacked)
 }
 
-/// Why a layer cannot be unpacked.
+/// The reason why a layer cannot be unpacked.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LayerFault {
-    /// The archive breaks off, or is none.
+    /// The archive is truncated, or is not an archive.
     #[error("the archive of a layer cannot be read")]
     Unreadable(#[from] io::Error),
-    /// An entry that is never unpacked.
+    /// The entry is of a kind that is never unpacked.
     #[error("{0}")]
     Refused(String),
-    /// The file system refused it.
+    /// The file system failed.
     #[error("{verb} {path:?}")]
     Disk {
         verb: &'static str,
@@ -76,9 +76,9 @@ pub(crate) enum LayerFault {
 }
 
 impl LayerFault {
-    /// An entry is refused, named by its path.
+    /// The error of an entry that is refused, with its path.
     pub(crate) fn entry(path: &[u8], reason: impl std::fmt::Display) -> Self {
-        // The path is shown escaped: it may hold anything.
+        // The path is escaped, because it may contain anything.
         let path: String = String::from_utf8_lossy(path).chars().take(200).collect();
         Self::Refused(format!("entry {path:?} of a layer {reason}"))
     }

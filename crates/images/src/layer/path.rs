@@ -1,4 +1,4 @@
-//! Where an entry of a layer is to be, and what its name means there. Pure.
+//! Decides where an entry of a layer is put, and what its name means. Pure.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -6,26 +6,26 @@ use std::path::PathBuf;
 
 use super::LayerFault;
 
-/// A name that begins like this takes away the name that follows (OCI image specification, "Whiteouts").
+/// The prefix of a name that deletes the name after it (OCI image specification, "Whiteouts").
 const WHITEOUT: &[u8] = b".wh.";
-/// A name that begins like this is a note of the file system that the layer was made on.
+/// The prefix of a name that another file system made for itself.
 const NOTE: &[u8] = b".wh..wh.";
 /// The name that hides everything below its directory.
 const OPAQUE: &[u8] = b".wh..wh..opq";
-/// The longest path and the longest name that Linux takes.
+/// The longest path and the longest name that Linux allows.
 const LONGEST_PATH: usize = 4095;
 const LONGEST_NAME: usize = 255;
 
-/// A path within a layer: names without `.` and `..`. The root of the layer has none.
+/// A path within a layer: names without `.` and `..`. The path of the layer's root has no names.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub(crate) struct EntryPath(Vec<OsString>);
 
 impl EntryPath {
-    /// Reads a path as an archive has it. A leading slash is the root of the layer.
+    /// Parses a path of an archive. A leading slash means the root of the layer.
     ///
     /// # Errors
     ///
-    /// When it leads upwards, is deeper than `depth`, or is no path at all.
+    /// When it leads upwards, is deeper than `depth`, or is not a path.
     pub(crate) fn read(bytes: &[u8], depth: usize) -> Result<Self, LayerFault> {
         let fault = |reason: &str| Err(LayerFault::entry(bytes, reason));
         if bytes.contains(&0) || bytes.len() > LONGEST_PATH {
@@ -57,7 +57,7 @@ impl EntryPath {
         Some((Self(directory.to_vec()), name))
     }
 
-    /// How many names it has.
+    /// Its names.
     #[cfg(test)]
     pub(crate) fn names(&self) -> &[OsString] {
         &self.0
@@ -68,11 +68,11 @@ impl EntryPath {
         self
     }
 
-    /// What an entry at this path means.
+    /// The meaning of an entry at this path.
     ///
     /// # Errors
     ///
-    /// When it would take away something that is no name.
+    /// When it would delete something that is not a name.
     pub(crate) fn meaning(self) -> Result<Meaning, LayerFault> {
         let Some((directory, name)) = self.split() else {
             return Ok(Meaning::Itself(self));
@@ -101,16 +101,16 @@ impl EntryPath {
     }
 }
 
-/// What an entry is for.
+/// The meaning of an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Meaning {
-    /// For what it is.
+    /// The entry itself.
     Itself(EntryPath),
-    /// It takes away what the layers below have at this path.
+    /// A deletion of this path in the layers below.
     Whiteout(EntryPath),
-    /// It hides all that the layers below have in this directory.
+    /// A deletion of everything that the layers below have in this directory.
     Opaque(EntryPath),
-    /// For nothing here.
+    /// None.
     Nothing,
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// What the extended headers of one entry say about it.
+/// The extended headers of one entry.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Extensions {
     pub(crate) path: Option<Vec<u8>>,
@@ -10,7 +10,7 @@ pub(crate) struct Extensions {
     pub(crate) size: Option<u64>,
     pub(crate) uid: Option<u64>,
     pub(crate) gid: Option<u64>,
-    /// Seconds since 1970, and nanoseconds.
+    /// Modification time: seconds since 1970, and nanoseconds.
     pub(crate) mtime: Option<(i64, u32)>,
     /// Extended attributes by their names.
     pub(crate) attributes: Vec<(Vec<u8>, Vec<u8>)>,
@@ -18,14 +18,14 @@ pub(crate) struct Extensions {
     pub(crate) is_sparse: bool,
 }
 
-/// The prefix of a record that holds an extended attribute.
+/// The prefix of the keys of extended attributes.
 const ATTRIBUTE: &[u8] = b"SCHILY.xattr.";
-/// The prefix of the records of a file with holes.
+/// The prefix of the keys of a file with holes.
 const SPARSE: &[u8] = b"GNU.sparse.";
 
 impl Extensions {
-    /// Reads records: `length key=value\n`, where the length counts all of that. A later record replaces an earlier one.
-    /// Keys that mean nothing here are skipped. `None` when they are no records.
+    /// Parses records: `length key=value\n`, where the length includes the whole record. A later record replaces an
+    /// earlier one. Unknown keys are skipped. `None` if the text is malformed.
     pub(crate) fn read(&mut self, mut records: &[u8]) -> Option<()> {
         while !records.is_empty() {
             let space = records.iter().position(|byte| *byte == b' ')?;
@@ -64,7 +64,7 @@ fn number(digits: &[u8]) -> Option<u64> {
     str::from_utf8(digits).ok().filter(|_| is_number)?.parse().ok()
 }
 
-/// `seconds` or `seconds.fraction`, perhaps negative.
+/// Parses `seconds` or `seconds.fraction`, which may be negative.
 fn moment(text: &[u8]) -> Option<(i64, u32)> {
     let (sign, digits) = match text.strip_prefix(b"-") {
         Some(digits) => (-1, digits),

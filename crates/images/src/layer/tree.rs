@@ -1,7 +1,7 @@
-//! A layer on the disk: entries become files below one directory, and nowhere else.
+//! Writes a layer to disk. Entries become files below one directory, and nowhere else.
 //!
-//! Each path is resolved by the kernel with that directory as its root (`openat2`, `RESOLVE_IN_ROOT`): a link that leads
-//! out, leads to the root of the layer. The last name of a path is never followed.
+//! The kernel resolves each path with that directory as its root (`openat2`, `RESOLVE_IN_ROOT`), so that a link that
+//! leads out leads to the root of the layer. The last name of a path is never followed.
 
 use std::ffi::OsStr;
 use std::io::{self, Read};
@@ -18,10 +18,10 @@ use super::header::{Entry, Kind};
 use super::path::{EntryPath, Meaning};
 use super::{LayerFault, Unpacked};
 
-/// The attribute of a directory that hides those of the layers below.
+/// The attribute of a directory that hides the layers below.
 pub(crate) const OPAQUE: &str = "trusted.overlay.opaque";
 
-/// How a directory is opened.
+/// The flags with which a directory is opened.
 const DIRECTORY: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)
     .union(OFlags::NOFOLLOW)
@@ -32,7 +32,7 @@ pub(crate) struct Tree {
     root: OwnedFd,
     depth: usize,
     unpacked: Unpacked,
-    /// Directories whose times are set at the end: unpacking into one changes its time.
+    /// Directories whose times are set at the end, because unpacking into a directory changes its time.
     times: Vec<(EntryPath, Timestamps)>,
 }
 
@@ -56,14 +56,14 @@ impl Tree {
     ///
     /// # Errors
     ///
-    /// The first that is refused or that the file system does not take.
+    /// The first error of an entry that is refused, or of the file system.
     pub(crate) fn fill<R: Read>(mut self, entries: Entries<'_, R>) -> Result<Unpacked, LayerFault> {
         self.unpacked.entries = entries.each(|entry, content| {
             let path = entry.path.relative();
             self.take(entry, content).map_err(|stop| stop.explain(path.as_os_str()))
         })?;
         for (path, times) in self.times {
-            // One that was replaced since has another time.
+            // If it was replaced since, another entry set its time.
             let directory = openat2(&self.root, path.relative().as_os_str(), DIRECTORY);
             if let Ok(directory) = directory {
                 let _ = fs::futimens(directory, &times);
@@ -89,7 +89,7 @@ impl Tree {
         Ok(())
     }
 
-    /// Puts an entry in place of what the layer has there so far.
+    /// Puts an entry in place, and replaces what the layer has there so far.
     fn put(&mut self, parent: BorrowedFd<'_>, name: &OsStr, entry: &Entry, content: &mut dyn Read) -> Result<(), Stop> {
         if entry.kind == Kind::Directory {
             let directory = ensure_directory(parent, name, true)?;
@@ -97,12 +97,12 @@ impl Tree {
             self.times.push((entry.path.clone(), times(entry)));
             return Ok(());
         }
-        // The target is found before what it may be is removed.
+        // The target is opened first, because removing the old entry may remove it.
         let target = match &entry.kind {
             Kind::Link(target) => Some(self.link_target(target)?),
             _ => None,
         };
-        // What is missing on the way to a path is made, so that a tree may be as deep as two paths.
+        // Missing directories of a path are created, so that a tree may be as deep as two paths.
         remove(parent, name, self.depth.saturating_mul(2))?;
         match &entry.kind {
             Kind::File { size } => {
@@ -133,7 +133,7 @@ impl Tree {
             Kind::Pipe => {
                 fs::mknodat(parent, name, FileType::Fifo, Mode::empty(), 0)?;
                 own(parent, name, entry)?;
-                // What was just made is a pipe, and nothing that could be followed.
+                // A pipe that was just created cannot lead elsewhere.
                 fs::chmodat(parent, name, Mode::from_raw_mode(entry.mode), AtFlags::empty())?;
             }
             Kind::Directory | Kind::Device => {}
@@ -141,7 +141,7 @@ impl Tree {
         Ok(())
     }
 
-    /// The directory and the name of what a link is to be another name of.
+    /// The directory and the name of a hard link's target.
     fn link_target(&self, path: &EntryPath) -> Result<(OwnedFd, std::ffi::OsString), Stop> {
         let (directory, name) = path.split().ok_or(Stop::Refused("is a link to the root"))?;
         let missing = || Stop::Refused("is a link to a file that the layer does not have");
@@ -153,7 +153,7 @@ impl Tree {
         }
     }
 
-    /// Records that the layers below have no such name.
+    /// Records that a path is deleted from the layers below.
     fn whiteout(&mut self, path: &EntryPath) -> Result<(), Stop> {
         let Some((directory, name)) = path.split() else {
             return Ok(());
@@ -161,7 +161,7 @@ impl Tree {
         let parent = self.directory(&directory)?;
         match stat(parent.as_fd(), name)? {
             None => make_whiteout(parent.as_fd(), name),
-            // What this layer has itself stays, without what is below it.
+            // If this layer itself has the name, that stays, without the content of the layers below.
             Some(found) if FileType::from_raw_mode(found.st_mode) == FileType::Directory => {
                 let directory = fs::openat(&parent, name, DIRECTORY, Mode::empty())?;
                 make_opaque(directory.as_fd())
@@ -170,7 +170,7 @@ impl Tree {
         }
     }
 
-    /// Records that a directory hides those below.
+    /// Records that a directory hides the layers below.
     fn hide(&mut self, directory: &EntryPath) -> Result<(), Stop> {
         if directory.split().is_none() {
             self.unpacked.is_opaque = true;
@@ -187,7 +187,7 @@ impl Tree {
         settle(self.root.as_fd(), entry)
     }
 
-    /// Opens a directory of the layer, and makes what is missing on the way.
+    /// Opens a directory of the layer, and creates missing ones on the way.
     fn directory(&self, path: &EntryPath) -> Result<OwnedFd, Stop> {
         match self.open(path) {
             Err(Stop::Errno(Errno::NOENT | Errno::NOTDIR)) => {}
@@ -205,7 +205,7 @@ impl Tree {
         if path.split().is_none() {
             return Ok(self.root.try_clone()?);
         }
-        // Links on the way are followed inside the layer, as a container would.
+        // Links on the way are resolved inside the layer, as in a container.
         let opened = openat2(
             &self.root,
             path.relative().as_os_str(),
@@ -215,7 +215,8 @@ impl Tree {
         Ok(opened)
     }
 
-    /// Links could lead deeper with every entry, so that nobody could walk the tree any more.
+    /// Limits the depth of a directory: through links, each entry could lead deeper, until the tree could not be
+    /// walked.
     fn check_depth(&self, directory: BorrowedFd<'_>) -> Result<(), Stop> {
         let place = |fd: BorrowedFd<'_>| {
             let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
@@ -230,7 +231,7 @@ impl Tree {
     }
 }
 
-/// Why an entry is not unpacked; it is named by [`explain`](Self::explain).
+/// The reason why an entry is not unpacked. [`explain`](Self::explain) adds the entry's name.
 enum Stop {
     Errno(Errno),
     Io(io::Error),
@@ -274,7 +275,7 @@ impl Stop {
     }
 }
 
-/// Copies content into a file. Errors of the archive and of the disk are kept apart.
+/// Copies content into a file. Errors of the archive and of the disk are distinguished.
 fn copy(content: &mut dyn Read, file: &mut std::fs::File) -> Result<u64, Stop> {
     let (mut buffer, mut written) = (vec![0; 64 << 10], 0_u64);
     loop {
@@ -301,7 +302,7 @@ fn openat2(root: &OwnedFd, path: &OsStr, flags: OFlags) -> Result<OwnedFd, Errno
     let inside = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_XDEV;
     loop {
         match fs::openat2(root, path, flags, Mode::empty(), inside) {
-            // The kernel asks to try again when something was renamed on the machine meanwhile.
+            // The kernel asks to try again if something was renamed on the machine meanwhile.
             Err(Errno::AGAIN) => {}
             opened => return opened,
         }
@@ -328,8 +329,8 @@ fn make_opaque(directory: BorrowedFd<'_>) -> Result<(), Stop> {
     Ok(fs::fsetxattr(directory, OPAQUE, b"y", XattrFlags::empty())?)
 }
 
-/// The directory of this name, which is made when there is none. What was there and is something else is replaced, or
-/// else refused; a name that was taken away from below begins anew.
+/// Opens the directory with this name, and creates it if it is missing. Anything else with that name is replaced, or
+/// refused. A name that was deleted from the layers below starts empty.
 fn ensure_directory(parent: BorrowedFd<'_>, name: &OsStr, replaces: bool) -> Result<OwnedFd, Stop> {
     let found = stat(parent, name)?;
     let hides = found.as_ref().is_some_and(is_whiteout);
@@ -343,7 +344,7 @@ fn ensure_directory(parent: BorrowedFd<'_>, name: &OsStr, replaces: bool) -> Res
     }
     fs::mkdirat(parent, name, Mode::from_raw_mode(0o755))?;
     let directory = fs::openat(parent, name, DIRECTORY, Mode::empty())?;
-    // The mode of what nobody described does not hang on the process.
+    // The mode of a directory without an entry must not depend on the process.
     fs::fchmod(&directory, Mode::from_raw_mode(0o755))?;
     if hides {
         make_opaque(directory.as_fd())?;
@@ -351,7 +352,7 @@ fn ensure_directory(parent: BorrowedFd<'_>, name: &OsStr, replaces: bool) -> Res
     Ok(directory)
 }
 
-/// Removes what has this name, with everything in it.
+/// Removes the entry with this name, with everything in it.
 fn remove(parent: BorrowedFd<'_>, name: &OsStr, depth: usize) -> Result<(), Stop> {
     match fs::unlinkat(parent, name, AtFlags::empty()) {
         Ok(()) | Err(Errno::NOENT) => return Ok(()),
@@ -372,14 +373,14 @@ fn remove(parent: BorrowedFd<'_>, name: &OsStr, depth: usize) -> Result<(), Stop
     Ok(fs::unlinkat(parent, name, AtFlags::REMOVEDIR)?)
 }
 
-/// Gives a file or directory its owner, mode and attributes. A change of owner takes other bits away, and goes first.
+/// Sets owner, mode and attributes of a file or directory. A change of the owner clears other bits, so it comes first.
 fn settle(file: BorrowedFd<'_>, entry: &Entry) -> Result<(), Stop> {
     let (uid, gid) = owner(entry);
     fs::fchown(file, uid, gid)?;
     fs::fchmod(file, Mode::from_raw_mode(entry.mode))?;
     for (name, value) in &entry.attributes {
         match fs::fsetxattr(file, name.as_slice(), value, XattrFlags::empty()) {
-            // Not every file system keeps what users write.
+            // Some file systems do not support attributes of users.
             Err(Errno::OPNOTSUPP) if name.starts_with(b"user.") => {}
             outcome => outcome?,
         }
@@ -387,7 +388,7 @@ fn settle(file: BorrowedFd<'_>, entry: &Entry) -> Result<(), Stop> {
     Ok(())
 }
 
-/// Gives something that cannot be opened its owner and time.
+/// Sets owner and time of an entry that cannot be opened.
 fn own(parent: BorrowedFd<'_>, name: &OsStr, entry: &Entry) -> Result<(), Stop> {
     let (uid, gid) = owner(entry);
     fs::chownat(parent, name, uid, gid, AtFlags::SYMLINK_NOFOLLOW)?;

@@ -1,4 +1,4 @@
-//! What an archive of blobs holds: images, in Docker's layout or in OCI's.
+//! Finds the images in an archive of blobs, in Docker's layout or in OCI's.
 
 mod docker;
 mod oci;
@@ -6,14 +6,14 @@ mod oci;
 use crate::spool::{Blob, Blobs};
 use crate::{Digest, ImageError, Limits, Reference};
 
-/// An image whose parts are at hand and not yet unpacked.
+/// An image whose parts are available but not unpacked yet.
 #[derive(Debug)]
 pub(crate) struct Staged {
     /// Its names.
     pub(crate) names: Vec<Reference>,
-    /// Its configuration, as it is written.
+    /// Its configuration, unparsed.
     pub(crate) config: Vec<u8>,
-    /// The digest of its manifest, where it has one.
+    /// The digest of its manifest, if it has one.
     pub(crate) manifest: Option<Digest>,
     /// Its layers, the lowest first, compressed or not.
     pub(crate) layers: Vec<Blob>,
@@ -23,9 +23,9 @@ pub(crate) struct Staged {
 ///
 /// # Errors
 ///
-/// When there is none, or one that is not whole.
+/// When there is none, or when one is incomplete.
 pub(crate) fn images(blobs: &Blobs, limits: &Limits) -> Result<Vec<Staged>, ImageError> {
-    // An archive of a newer Docker has both layouts, and only Docker's has all names.
+    // An archive of a newer Docker has both layouts, but only Docker's has all names.
     let images = match blobs.document("manifest.json", limits)? {
         Some(manifest) => docker::images(&manifest, blobs, limits)?,
         None => match blobs.document("index.json", limits)? {
@@ -39,7 +39,7 @@ pub(crate) fn images(blobs: &Blobs, limits: &Limits) -> Result<Vec<Staged>, Imag
     }
 }
 
-/// Checks that a blob is what the digest in its name says.
+/// Checks that a blob matches the digest in its name.
 fn check(blob: &Blob, expected: Digest) -> Result<(), ImageError> {
     if blob.digest == expected {
         return Ok(());
@@ -50,7 +50,7 @@ fn check(blob: &Blob, expected: Digest) -> Result<(), ImageError> {
     })
 }
 
-/// A file that a manifest names and the archive lacks.
+/// The error of a file that a manifest names but the archive does not have.
 fn missing(name: &str) -> ImageError {
     let name: String = name.chars().take(200).collect();
     ImageError::no_image(format!("it lacks {name:?}, which its manifest names"))

@@ -8,11 +8,11 @@ use super::{Staged, check, missing, unreadable};
 use crate::spool::{Blob, Blobs};
 use crate::{Digest, ImageError, Limits, Reference};
 
-/// An index may name indexes, and those may name more.
+/// The largest nesting of indexes: an index may name further indexes.
 const LEVELS: usize = 4;
-/// The annotation that holds a whole name, as containerd writes it.
+/// The annotation with a complete name, as containerd writes it.
 const FULL_NAME: &str = "io.containerd.image.name";
-/// The annotation of the standard: often a tag alone, which is no name.
+/// The annotation of the standard. Often it is only a tag, which is not a name.
 const NAME: &str = "org.opencontainers.image.ref.name";
 
 #[derive(Deserialize)]
@@ -28,7 +28,7 @@ struct Manifest {
     layers: Vec<Descriptor>,
 }
 
-/// A manifest or an index: which of the two shows in what it has.
+/// A manifest or an index. Its keys show which of the two it is.
 #[derive(Deserialize)]
 struct Either {
     config: Option<serde::de::IgnoredAny>,

@@ -1,4 +1,4 @@
-//! Files of the store: written whole or not at all.
+//! Files of the store, which are written completely or not at all.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
@@ -39,20 +39,20 @@ impl Drop for Workspace {
 }
 
 impl Store {
-    /// A new directory for what is not whole yet.
+    /// A new directory for incomplete files.
     pub(super) fn workspace(&self) -> Result<Workspace, ImageError> {
         let path = self.work_name();
         make_private(&path).map_err(ImageError::store("make directory", &path))?;
         Ok(Workspace(path))
     }
 
-    /// A path in `work/` that nothing has.
+    /// An unused path in `work/`.
     pub(super) fn work_name(&self) -> PathBuf {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         self.path(WORK).join(number.to_string())
     }
 
-    /// Puts a file at `place` in one step. It is on the disk when this returns.
+    /// Writes a file to `place` in one step. It is on disk when this returns.
     pub(super) fn write_whole(&self, place: &Path, bytes: &[u8]) -> Result<(), ImageError> {
         let under_way = self.work_name();
         let write = || -> io::Result<()> {
@@ -67,7 +67,7 @@ impl Store {
     }
 }
 
-/// Makes a directory that nobody else enters: files of images keep their set-user bits.
+/// Creates a directory that only its owner can enter, because files of images keep their set-user bits.
 pub(super) fn make_private(path: &Path) -> io::Result<()> {
     match fs::DirBuilder::new().mode(0o700).create(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && fs::symlink_metadata(path)?.is_dir() => {
@@ -77,7 +77,7 @@ pub(super) fn make_private(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Has the names in a directory on the disk.
+/// Synchronizes the names of a directory to disk.
 pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }

@@ -1,4 +1,4 @@
-//! Who uses an image. What is used is kept.
+//! Records who uses an image. An image in use is not removed.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -17,10 +17,10 @@ use crate::{Digest, ImageError};
 const LONGEST: usize = 200;
 
 impl Store {
-    /// Resolves an image, and keeps it until `holder` releases it, also across restarts. Holding again replaces what the
-    /// holder had.
+    /// Resolves an image, and keeps it until `holder` releases it, even across restarts. A new hold replaces an earlier
+    /// one of the same holder.
     ///
-    /// `holder` is a name that the caller chooses, of letters, digits, `.`, `_` and `-`: one for each container.
+    /// The caller chooses the name `holder`, of letters, digits, `.`, `_` and `-`: one for each container.
     ///
     /// # Errors
     ///
@@ -33,7 +33,7 @@ impl Store {
         if state.holds.get(holder) != Some(&digest) {
             let place = self.path(HOLDS).join(holder);
             let under_way = self.work_name();
-            // A link is made in one step, with its text.
+            // A link is created in one step, with its text.
             let linked = std::os::unix::fs::symlink(digest.to_string(), &under_way);
             let linked = linked.and_then(|()| fs::rename(&under_way, &place));
             linked.map_err(ImageError::store("write", &place))?;
@@ -43,7 +43,7 @@ impl Store {
         Ok(resolved)
     }
 
-    /// Ends the use of an image. Releasing what is not held is success.
+    /// Ends the use of an image. Releasing an image that is not held succeeds.
     ///
     /// # Errors
     ///
@@ -66,12 +66,12 @@ impl Store {
         Ok(())
     }
 
-    /// Who uses which image.
+    /// The image of each holder.
     pub fn holders(&self) -> BTreeMap<String, Digest> {
         self.state().holds.clone()
     }
 
-    /// Records that an image is used now. It matters only for how long it is kept.
+    /// Records that an image is used now, which affects only how long it is kept.
     fn touch(&self, digest: &Digest) {
         let path = self.config_path(digest);
         let touched = File::options()
@@ -84,7 +84,7 @@ impl Store {
     }
 }
 
-/// Reads who uses which image. A hold on an image that is not there any more is removed.
+/// Reads the holders of all images. A hold on a missing image is removed.
 pub(super) fn read(directory: &Path, images: &BTreeMap<Digest, Kept>) -> Result<BTreeMap<String, Digest>, ImageError> {
     let fault = ImageError::store("read", directory);
     let mut holds = BTreeMap::new();

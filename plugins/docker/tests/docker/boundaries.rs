@@ -1,4 +1,4 @@
-//! What is not ours stays untouched, and what cannot be done is told in a way that helps.
+//! Containers of others are not changed, and errors say what to do.
 
 use orchestrator_lab::{Engine, TEST_IMAGE};
 use orchestrator_plugin::{Container, ContainerSpec, Engine as _, EngineError, NetworkMode, Resources};

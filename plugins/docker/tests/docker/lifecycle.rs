@@ -1,4 +1,4 @@
-//! What is particular to Docker in the life of a container.
+//! Properties of a container's life that only Docker has.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What the engine keeps of a container's output is bounded, whatever the container writes and the engine's default is.
+//! The log of a container is limited, whatever it writes and whatever the engine's default is.
 
 use std::fs;
 use std::path::Path;

@@ -15,7 +15,7 @@ pub(crate) struct Meter {
     log: Arc<Mutex<Log>>,
 }
 
-/// What went through.
+/// The requests that passed.
 #[derive(Default)]
 struct Log {
     /// Method and path of each request, in the order of their arrival.
@@ -25,8 +25,8 @@ struct Log {
 }
 
 impl Meter {
-    /// Passes everything on. The first requests whose first line holds one of `together` wait until there is one of each:
-    /// whoever sends them one after the other waits for ever.
+    /// Passes everything on. The first requests whose first line holds one of `together` wait until there is one of
+    /// each: whoever sends them one after the other waits for ever.
     pub(crate) fn before(engine: &Engine, together: &'static [&'static str]) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -51,7 +51,7 @@ impl Meter {
         format!("unix://{}", self.path.display())
     }
 
-    /// What came since the last call, and how long the row is by now.
+    /// The requests since the last call, and the present length of the row.
     pub(crate) fn read(&self) -> (Vec<String>, usize) {
         let mut log = self.log.lock().unwrap();
         (std::mem::take(&mut log.requests), log.answered)

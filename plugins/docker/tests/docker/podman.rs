@@ -1,4 +1,4 @@
-//! What only Podman does, and what it does otherwise than Docker.
+//! Features and differences of Podman.
 
 use std::os::unix::fs::MetadataExt;
 use std::{fs, path::Path};
@@ -20,7 +20,7 @@ fn plugin(engine: &Engine) -> DockerEngine {
     plugin_at(Dialect::Podman, &engine.url(), Mark { site: new_id() }, PATIENCE)
 }
 
-/// What a command in a container writes.
+/// The output of a command in a container.
 async fn output_of(plugin: &DockerEngine, container: &Container, command: &[&str]) -> String {
     let request = ExecRequest {
         command: command.iter().map(|word| (*word).to_owned()).collect(),

@@ -1,4 +1,4 @@
-//! Whose a container is, its mark says, whatever name it goes by.
+//! The mark decides whose a container is, whatever its name.
 
 use orchestrator_lab::Engine;
 use orchestrator_plugin::{Container, Engine as _, FoundState, NetworkMode};

@@ -1,4 +1,4 @@
-//! What each verb costs the engine.
+//! The number of requests that each verb makes.
 
 use orchestrator_lab::Engine;
 use orchestrator_plugin::{Container, ContainerSpec, Engine as _, File, FileContent, Mark, NetworkMode};
@@ -7,7 +7,7 @@ use orchestrator_plugin_docker::{DockerEngine, DockerSettings};
 use crate::meter::Meter;
 use crate::support::{PATIENCE, new_id, spec};
 
-/// What a search by the mark and a look at the image are, in the words of the API.
+/// The API's paths of a search by the mark and a look-up of the image.
 const SEARCH: &[&str] = &["/containers/json", "/images/"];
 
 fn plugin_behind(meter: &Meter) -> DockerEngine {

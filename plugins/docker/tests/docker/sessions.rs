@@ -1,4 +1,4 @@
-//! What comes out of a terminal in a container is up to whoever is inside.
+//! A terminal passes on any bytes that a program in the container writes.
 
 use futures_util::StreamExt;
 use orchestrator_lab::Engine;

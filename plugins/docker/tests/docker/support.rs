@@ -128,7 +128,7 @@ pub(crate) fn forget(engine: &Engine, image: &str) {
     by_hand(engine, "DELETE", &format!("/images/{image}?force=true"));
 }
 
-/// What `docker update --restart always` does.
+/// Does the same as `docker update --restart always`.
 #[track_caller]
 pub(crate) fn restart_always(engine: &Engine, container: &str) {
     let body = json!({ "RestartPolicy": { "Name": "always" } });

@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 
 use crate::subject::Fake;
 
-/// What is wrong with an engine.
+/// The flaw of an engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Flaw {
     /// It takes any container with our mark for the recorded one.

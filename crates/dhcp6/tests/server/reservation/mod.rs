@@ -32,7 +32,7 @@ fn reserve(lab: &mut Lab, holder: Holder, kept: &str) {
     lab.link.reservations.insert(reservation).unwrap();
 }
 
-/// What a client has and what has ended, after it renewed.
+/// A client's leases and ended leases, after it renewed.
 fn renew(lab: &mut Lab, n: u8, own: Ipv6Addr) -> (Ipv6Addr, Vec<Ipv6Addr>) {
     let read = lab.say(RENEW, &[client(n), server_id(), ia_na(1, &[own])]);
     let (live, ended): (Vec<_>, Vec<_>) = read
@@ -68,7 +68,7 @@ fn a_reservation_takes_effect_at_the_next_renewal() {
     assert!(lab.link.pool.contains(after));
 }
 
-/// Who holds it goes at its next renewal, and until then the client has another.
+/// The present holder loses it at its next renewal. Until then the reservation's client has another address.
 #[test]
 fn a_reservation_of_what_another_holds_waits_for_it() {
     let mut lab = Lab::new();
@@ -180,7 +180,7 @@ fn what_one_interface_holds_is_not_taken_from_it_by_the_other() {
     assert_eq!(ask_from(&mut lab, "fe80::a", REQUEST, &[ia_na(9, &[])]).address(), kept);
 }
 
-/// What goes to another association of its holder in a message does not make room for a third one in it.
+/// A lease that moves to another association of its holder does not make room for a third one in the same message.
 #[test]
 fn what_moves_in_a_message_makes_no_room_in_it() {
     let mut lab = Lab::new();
@@ -276,7 +276,7 @@ fn a_prefix_is_kept_too_and_no_part_of_it_is_given_to_others() {
     }
 }
 
-/// What overlaps the reserved prefix is given up first, and the prefix is given at the renewal after that.
+/// An overlapping prefix is given up first. The reserved prefix is granted at the renewal after that.
 #[test]
 fn a_client_that_holds_a_part_of_its_reserved_prefix_comes_to_it() {
     let mut lab = Lab::delegating(&[("2001:db8:1::/48", 64)]);
@@ -357,7 +357,7 @@ fn a_reserved_address_cannot_be_registered() {
     }
 }
 
-/// Who is to ask again, when what is reserved changes.
+/// The clients that are asked to renew when reservations change.
 #[test]
 fn those_are_concerned_who_would_be_answered_otherwise() {
     let mut lab = Lab::new();

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::{by_duid, reserved};
 use crate::lab::{HOUR, Lab, address, client, prefix_pool, server_id};
 
-/// What a client does, by its number, the association and what it names; and how much later.
+/// An action of a client: its number, the association and its named addresses; and the time until then.
 #[derive(Debug, Clone)]
 struct Step {
     kind: u8,
