@@ -80,6 +80,16 @@ fn no_reply_without_a_commit() {
             .find_map(|line| line.strip_prefix("orchestrator_lease_commits_failed_total "))?;
         (failed != "0").then_some(())
     });
+    // What was not committed counts as no answer.
+    let metrics = site.daemon.ask("GET", "/metrics").unwrap().text();
+    assert!(
+        !metrics.contains("orchestrator_dhcp6_messages_total{type=\"request\"}"),
+        "{metrics}"
+    );
+    assert!(
+        metrics.contains("orchestrator_dhcp6_discards_total{reason=\"not-recorded\"}"),
+        "{metrics}"
+    );
     let leased = machine.addresses("eth0").unwrap();
     assert!(
         !leased.iter().any(orchestrator_lab::Address::is_leased),

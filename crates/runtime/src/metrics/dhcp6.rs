@@ -73,7 +73,7 @@ impl Metrics {
         self.dhcp6.dhcp6_origins_lost.inc();
     }
 
-    /// Counts an answered DHCPv6 message of this type.
+    /// Counts a DHCPv6 message of this type that is answered. What it changed is durable.
     pub fn dhcp6_answered(&self, kind: &'static str) {
         count(&self.dhcp6.dhcp6_messages, "type", kind);
     }

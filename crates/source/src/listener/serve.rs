@@ -103,6 +103,8 @@ struct Made {
 struct Pending {
     changes: Vec<Made>,
     replies: Vec<Reply>,
+    /// The types of the messages that are answered then, for the count.
+    answered: Vec<&'static str>,
     done: Option<oneshot::Sender<Result<(), StoreError>>>,
 }
 
@@ -274,7 +276,6 @@ impl Listener {
     /// Answers a message. `bridge` is the bridge on which it arrived, if the listener learns ports.
     fn answer_into(&mut self, batch: &mut Batch, inbound: &Inbound<'_>, port: &Arc<Port>, bridge: Option<u32>) {
         let Some(answer) = self.answer(inbound) else { return };
-        self.parts.metrics.dhcp6_answered(answer.kind.word());
         answer
             .refusals
             .iter()
@@ -288,6 +289,7 @@ impl Listener {
             port: port.clone(),
         };
         if answer.changes.is_empty() {
+            self.parts.metrics.dhcp6_answered(answer.kind.word());
             return batch.at_once.push(reply);
         }
         // The next message of the batch is answered from the changed bindings.
@@ -302,6 +304,7 @@ impl Listener {
         });
         batch.pending.changes.extend(made);
         batch.pending.replies.push(reply);
+        batch.pending.answered.push(answer.kind.word());
     }
 
     /// The name of the other link that relay agents identify in a message.
@@ -407,8 +410,15 @@ impl Listener {
 
     fn settle(&mut self, pending: Pending, outcome: Result<(), StoreError>) {
         match &outcome {
-            Ok(()) => self.send(&pending.replies),
+            Ok(()) => {
+                // Before they are sent: a client that has its answer was counted.
+                let kinds = pending.answered.iter();
+                kinds.for_each(|kind| self.parts.metrics.dhcp6_answered(kind));
+                self.send(&pending.replies);
+            }
             Err(fault) => {
+                let unanswered = pending.answered.iter();
+                unanswered.for_each(|_| self.parts.metrics.dhcp6_discarded("not-recorded"));
                 self.parts.metrics.commit_failed();
                 if let Some(held_back) = self.parts.metrics.log_limit().admit("lease-commit-failed") {
                     tracing::error!(
