@@ -1,5 +1,7 @@
 //! Instances: uniqueness, guards, views.
 
+use std::time::Duration;
+
 use orchestrator::model::{Attachment, Container, EventKind, HostState, Id, LeaseVerb, Owner, Phase, Slot, SlotKey};
 use orchestrator::store::{
     AttachedPrefix, ClientFilter, EventFilter, InstanceFilter, InstanceUpdate, NewInstance, Pruned, Resolved,
@@ -23,6 +25,7 @@ on_both!(
     a_pending_address_is_given_once_and_to_one_holder,
     prefixes_of_live_instances_are_routed,
     this_host_is_known_from_the_first_start,
+    when_a_host_was_last_seen_never_goes_back,
     no_instance_without_a_client,
     the_way_out_is_one_way,
     an_update_replaces_what_was_recorded,
@@ -351,6 +354,17 @@ async fn prefixes_of_live_instances_are_routed(place: Place) {
         [],
         "its host removes the routes with it"
     );
+}
+
+async fn when_a_host_was_last_seen_never_goes_back(place: Place) {
+    let store = place.open().await;
+    let first = store.hosts().await.unwrap().remove(0);
+    let later = first.first_seen.plus(Duration::from_secs(30));
+    for (at, seen) in [(later, later), (first.first_seen, later), (later, later)] {
+        store.saw_host(first.id.clone(), at).await.unwrap();
+        let host = store.hosts().await.unwrap().remove(0);
+        assert_eq!((host.first_seen, host.last_seen), (first.first_seen, seen));
+    }
 }
 
 async fn no_instance_without_a_client(place: Place) {

@@ -88,6 +88,7 @@ fn a_database_that_is_away_is_shown_as_a_task_that_is_tried_again() {
         "wall clock",
         "secrets",
         "full pass",
+        "host local",
     ] {
         wait_for_task(&site, name, "waiting");
     }

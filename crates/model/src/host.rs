@@ -75,6 +75,6 @@ pub struct Host {
     pub state: HostState,
     /// When it was first seen.
     pub first_seen: Timestamp,
-    /// When it was last seen.
+    /// When it was last seen, to about half a minute.
     pub last_seen: Timestamp,
 }

@@ -5,6 +5,7 @@ use sqlx::FromRow;
 use super::batch::Batch;
 use super::connection::{execute, fetch_all, statements};
 use super::text::Columns;
+use super::writer::Write;
 use super::{Store, StoreError};
 use orchestrator_model::{Host, HostId, HostState, Timestamp};
 
@@ -12,6 +13,7 @@ statements! {
     LIST = "select id, name, address, fingerprint, roles, state, first_seen, last_seen from hosts order by name";
     INSERT_LOCAL = "insert into hosts (id, name, address, fingerprint, roles, state, first_seen, last_seen)
         values ($1, $1, null, null, '[]', $2, $3, $3) on conflict (id) do nothing";
+    SEEN = "update hosts set last_seen = $2 where id = $1 and last_seen < $2";
 }
 
 const COLUMNS: Columns = Columns("host");
@@ -54,6 +56,38 @@ impl Store {
     pub async fn hosts(&self) -> Result<Vec<Host>, StoreError> {
         let rows = fetch_all!(&mut self.snapshot().await?, "list hosts", HostRow, LIST)?;
         rows.into_iter().map(Host::try_from).collect()
+    }
+}
+
+impl Store {
+    /// Records that a host was seen at this moment. An earlier moment than the recorded one changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// When the database is away.
+    pub async fn saw_host(&self, id: HostId, at: Timestamp) -> Result<(), StoreError> {
+        self.write(SawHost { id, at }).await
+    }
+}
+
+struct SawHost {
+    id: HostId,
+    at: Timestamp,
+}
+
+impl Write for SawHost {
+    type Output = ();
+    const DOING: &'static str = "record that a host was seen";
+
+    async fn apply(&self, batch: &mut Batch<'_>) -> Result<(), StoreError> {
+        execute!(
+            &mut batch.tx,
+            "record that a host was seen",
+            SEEN,
+            self.id.as_str(),
+            self.at.0
+        )
+        .map(drop)
     }
 }
 

@@ -6,6 +6,7 @@ mod database;
 mod examination;
 mod expiry;
 mod history;
+mod local_host;
 mod log_lines;
 mod spool;
 mod wall_clock;
@@ -27,6 +28,7 @@ pub(super) fn register(context: &Context, store: &Store, intake: Intake) {
     driver.register(database::registration(), database::Database::new(context, store));
     driver.register(examination::registration(), examination::Examination::new(store));
     driver.register(expiry::registration(), expiry::Expiry::new(context, store));
+    driver.register(local_host::registration(), local_host::LocalHost::new(context, store));
     driver.register(history::registration(), history::History::new(context, store));
     driver.register(spool::registration(), spool::SpoolIntake::new(context, intake));
 }
