@@ -105,6 +105,9 @@ impl fmt::Display for Owner {
 #[serde(transparent)]
 pub struct Slot(String);
 
+/// How the slots of clients begin that services fill.
+const SERVICE: &str = "service:";
+
 impl Slot {
     /// The slot with this name.
     pub fn new(name: impl Into<String>) -> Self {
@@ -114,6 +117,17 @@ impl Slot {
     /// The slot with this number.
     pub fn numbered(number: u32) -> Self {
         Self(number.to_string())
+    }
+
+    /// The slot of a client that a service fills. It cannot be mistaken for one that a template fills: no template has a
+    /// name with a colon.
+    pub fn of_service(service: &str) -> Self {
+        Self(format!("{SERVICE}{service}"))
+    }
+
+    /// The service that fills this slot of a client, where one does.
+    pub fn service(&self) -> Option<&str> {
+        self.0.strip_prefix(SERVICE)
     }
 
     /// Its name, or its number in decimal digits.

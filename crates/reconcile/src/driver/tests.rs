@@ -382,3 +382,82 @@ async fn one_of_a_set_is_registered_once_and_again_only_when_it_has_ended() {
     sleep(SECOND).await;
     assert_eq!((lab.only().state, set.iter().count()), (TaskState::Running, 1));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_that_is_recorded_says_itself_when_it_is_due_and_how_often_it_was() {
+    let lab = Lab::new();
+    let script = Script::new(|nth| match nth {
+        0..3 => Err(failure().recorded(7, Instant::now() + 5 * SECOND)),
+        _ => Ok(Next::Wait),
+    });
+    let registration = Registration::new("test", "is tested").retrying(Backoff::constant(SECOND));
+    let _handle = lab.driver.register(registration, script.clone());
+    sleep(12 * SECOND).await;
+    assert_eq!((lab.only().state, lab.only().failures), (TaskState::Failing, 7));
+    sleep(12 * SECOND).await;
+    assert_eq!(script.seconds(), [0, 5, 10, 15]);
+    assert_eq!(lab.only().failures, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_is_shown_while_it_fails_has_one_of_so_many_rows() {
+    let lab = Lab::new();
+    let rows = FailingRows::at_most(2);
+    let register = |subject: &'static str, outcome| {
+        let registration = Registration::new("test", "is tested")
+            .about(subject)
+            .retrying(Backoff::constant(10 * SECOND))
+            .shown_while_failing(&rows);
+        lab.driver.register(registration, Script::new(outcome))
+    };
+    let names = || {
+        let tasks = lab.tasks.list().into_iter();
+        tasks.map(|task| task.name).collect::<Vec<_>>()
+    };
+    let _well = register("well", |_| Ok(Next::Wait));
+    let _mended = register("mended", |nth| if nth == 0 { Err(failure()) } else { Ok(Next::Wait) });
+    sleep(SECOND).await;
+    let gone = register("gone", |_| Err(failure().about("renamed")));
+    sleep(SECOND).await;
+    let _late = register("late", |_| Err(failure()));
+    sleep(SECOND).await;
+    assert_eq!(names(), ["test mended", "test renamed"], "no row is free for a third");
+    let failing = lab.tasks.list().remove(1);
+    assert_eq!((failing.state, failing.failures), (TaskState::Failing, 1));
+    assert!(failing.next_try.is_some());
+    sleep(10 * SECOND).await;
+    assert_eq!(names(), ["test late", "test renamed"], "one that is mended makes room");
+    gone.cancel();
+    gone.ended().await;
+    assert_eq!(names(), ["test late"]);
+}
+
+/// Serves all the time, and fails what it serves for a while.
+struct Hanging;
+
+#[async_trait]
+impl Reconciler for Hanging {
+    async fn reconcile(&mut self, run: &Run) -> Result<Next, Failure> {
+        run.settled();
+        sleep(SECOND).await;
+        run.fails("it hangs", 2 * SECOND);
+        sleep(SECOND).await;
+        run.settled();
+        std::future::pending().await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_goes_on_is_failing_while_what_it_serves_fails() {
+    let lab = Lab::new();
+    let _handle = lab.driver.register(Registration::new("test", "is tested"), Hanging);
+    sleep(SECOND * 3 / 2).await;
+    let hangs = lab.only();
+    assert_eq!(
+        (hangs.state, hangs.last_result),
+        (TaskState::Failing, Some(Err("it hangs".to_owned())))
+    );
+    assert!(hangs.next_try.is_some());
+    sleep(SECOND).await;
+    assert_eq!((lab.only().state, lab.only().next_try), (TaskState::Running, None));
+}

@@ -20,9 +20,10 @@ use tokio::sync::mpsc;
 
 use super::Orchestrator;
 use super::request::name_of;
+use super::wants::Wants;
 use super::watch::EngineWatches;
 use crate::driver::{Backoff, Failure, Next, Reconciler, Registration, Run};
-use orchestrator_catalog::{Declared, Template, View};
+use orchestrator_catalog::{Declared, View};
 use orchestrator_model::{Attachment, ClientId, HostId, Instance, InstanceId, Phase, Slot, SlotKey};
 use orchestrator_settings::Settings;
 use orchestrator_store::{StoreError, Wanting};
@@ -84,9 +85,9 @@ impl Orchestrator {
         others.into_iter().for_each(|instance| self.wake(instance.key()));
         let resting: HashSet<SlotKey> = resting.into_iter().map(Instance::key).collect();
         for (client, (link, class)) in wanting {
-            let mut wanted = declared.templates_of(&link, class.as_deref());
-            let rests = |template: &Template| resting.contains(&SlotKey::new(client, Slot::new(&template.name)));
-            if !wanted.all(rests) {
+            let rests = |slot: Slot| resting.contains(&SlotKey::new(client, slot));
+            let slots = |wants: &Arc<dyn Wants>| wants.slots_of_holder(&link, class.as_deref(), &declared);
+            if !self.inner.wants.iter().flat_map(slots).all(rests) {
                 self.inner.notifications.notify(client);
             }
         }

@@ -34,6 +34,12 @@ pub trait Wants: Send + Sync + 'static {
         now: Timestamp,
     ) -> BTreeMap<Slot, Want>;
 
+    /// The slots that a client of this link and class wants to have filled while it holds a lease. The full pass asks for
+    /// them, so that it need not read the leases of clients that have what they want.
+    fn slots_of_holder(&self, _link: &str, _class: Option<&str>, _declared: &Declared) -> Vec<Slot> {
+        Vec::new()
+    }
+
     /// Owners that may want something although they have no instance and hold no lease. The full pass asks for them.
     fn owners(&self, _declared: &Declared) -> Vec<Owner> {
         Vec::new()
@@ -48,6 +54,7 @@ pub trait Wants: Send + Sync + 'static {
 /// - On a link that provides nothing any more, instances end. On a link that is no longer in the settings nobody gets an
 ///   instance any more, and instances stay while leases last. The same holds where all templates that are named are ones
 ///   that nobody declares.
+/// - Slots that services fill ([`Slot::service`]) are none of these: whoever answers for the service wants them.
 /// - A client whose instance was destroyed by an operator gets no new instance until its next lease event.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Clients;
@@ -59,14 +66,12 @@ impl Wants for Clients {
             return BTreeMap::new();
         }
         let (link, class) = (&holding.client.link, holding.client.class.as_deref());
-        let keep = || holding.slots.iter().map(|slot| (slot.clone(), Want::Keep));
+        let own = || holding.slots.iter().filter(|slot| slot.service().is_none());
+        let keep = || own().map(|slot| (slot.clone(), Want::Keep));
         if declared.link(link).is_none() {
             return keep().collect();
         }
-        let wanted: Vec<Slot> = declared
-            .templates_of(link, class)
-            .map(|template| Slot::new(&template.name))
-            .collect();
+        let wanted = self.slots_of_holder(link, class, declared);
         if wanted.is_empty() && declared.lacks_template_of(link, class) {
             return keep().collect();
         }
@@ -74,7 +79,7 @@ impl Wants for Clients {
             return BTreeMap::new();
         }
         // Each instance of a slot that is no longer wanted stands for one that is.
-        let unwanted = holding.slots.iter().filter(|slot| !wanted.contains(slot)).count();
+        let unwanted = own().filter(|slot| !wanted.contains(slot)).count();
         let empty = wanted.into_iter().filter(|slot| !holding.slots.contains(slot));
         let fill = empty.skip(unwanted).filter(|_| holding.client.wants_instance);
         let fill = fill.map(|slot| {
@@ -82,6 +87,11 @@ impl Wants for Clients {
             (slot, Want::Fill { template, network })
         });
         keep().chain(fill).collect()
+    }
+
+    fn slots_of_holder(&self, link: &str, class: Option<&str>, declared: &Declared) -> Vec<Slot> {
+        let templates = declared.templates_of(link, class);
+        templates.map(|template| Slot::new(&template.name)).collect()
     }
 }
 
@@ -161,6 +171,18 @@ mod tests {
         assert_eq!(wanted(&holding(&[]), both, NOW), ["+shell", "+web"]);
         assert_eq!(wanted(&holding(&["web"]), both, NOW), ["+shell", "web"]);
         assert_eq!(wanted(&holding(&["shell", "web"]), both, NOW), ["shell", "web"]);
+    }
+
+    #[test]
+    fn a_slot_of_a_service_neither_stands_for_a_template_nor_is_kept_for_one() {
+        let dns = Slot::of_service("dns");
+        let slots = [dns.as_str()];
+        assert_eq!(wanted(&holding(&slots), "template = \"web\"", NOW), ["+web"]);
+        let slots = [dns.as_str(), "web"];
+        assert_eq!(wanted(&holding(&slots), "template = \"web\"", NOW), ["web"]);
+        let mut elsewhere = holding(&slots);
+        elsewhere.client.link = "br9".to_owned();
+        assert_eq!(wanted(&elsewhere, "template = \"web\"", NOW), ["web"]);
     }
 
     #[test]

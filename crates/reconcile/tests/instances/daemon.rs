@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use orchestrator_catalog::{Declared, View};
@@ -56,6 +56,41 @@ impl Wants for Replicas {
     }
 }
 
+/// A service that gives each client that holds a lease an instance of its own, beside those of its templates.
+#[derive(Debug, Default)]
+pub(crate) struct PerClient {
+    pub(crate) enabled: AtomicBool,
+}
+
+/// The slot of a client that the service fills.
+pub(crate) fn slot_of_service() -> Slot {
+    Slot::of_service("dns")
+}
+
+impl Wants for PerClient {
+    fn slots(&self, _: &Owner, holding: Option<&Holding>, declared: &Declared, now: Timestamp) -> BTreeMap<Slot, Want> {
+        let holds = |holding: &&Holding| holding.active_leases.iter().any(|lease| lease.valid_until > now);
+        let Some(holding) = holding.filter(holds) else {
+            return BTreeMap::new();
+        };
+        let (link, class) = (&holding.client.link, holding.client.class.as_deref());
+        let wanted = self.slots_of_holder(link, class, declared).into_iter();
+        let fill = |slot| {
+            let want = Want::Fill {
+                template: "dns".to_owned(),
+                network: link.clone(),
+            };
+            (slot, want)
+        };
+        wanted.map(fill).collect()
+    }
+
+    fn slots_of_holder(&self, _: &str, _: Option<&str>, _: &Declared) -> Vec<Slot> {
+        let enabled = self.enabled.load(Ordering::Relaxed);
+        enabled.then(slot_of_service).into_iter().collect()
+    }
+}
+
 /// The slot that a container was made for.
 fn slot_of(spec: &ContainerSpec) -> Option<String> {
     let fact = |name: &str| spec.environment.get(name).cloned();
@@ -68,6 +103,7 @@ pub(crate) struct World {
     pub(crate) machine: FakeMachine,
     pub(crate) records: Memory,
     pub(crate) replicas: Arc<Replicas>,
+    pub(crate) per_client: Arc<PerClient>,
     pub(crate) hosts: Vec<Arc<dyn Host>>,
     settings: Arc<Settings>,
     daemon: Option<Daemon>,
@@ -104,6 +140,7 @@ impl World {
             machine,
             records,
             replicas: Arc::default(),
+            per_client: Arc::default(),
             hosts,
             settings: Arc::new(settings),
             daemon: None,
@@ -126,7 +163,7 @@ impl World {
             catalog,
             records: Arc::new(self.records.clone()),
             hosts: self.hosts.clone(),
-            wants: vec![Arc::new(Clients), self.replicas.clone()],
+            wants: vec![Arc::new(Clients), self.replicas.clone(), self.per_client.clone()],
             clock: clock::clock(),
             notifications: notifications.clone(),
             conditions: conditions.clone(),

@@ -10,5 +10,6 @@ mod output;
 mod properties;
 mod records;
 mod scenario;
+mod services;
 mod sidecars;
 mod tasks;

@@ -57,7 +57,7 @@ where
             }
         }
     };
-    let _ = tokio::time::timeout(span, async { run.await }).await;
+    let _ = tokio::time::timeout(span, run).await;
     looks
 }
 
