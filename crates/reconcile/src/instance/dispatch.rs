@@ -18,8 +18,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Wakes workers.
 struct Dispatch {
     orchestrator: Orchestrator,
-    /// Received, and not taken to the workers yet.
-    pending: Notified,
+    /// Owners that were received, and not taken to the workers yet. In order, so that a test can repeat a run.
+    pending: BTreeSet<Owner>,
 }
 
 impl Orchestrator {
@@ -29,7 +29,7 @@ impl Orchestrator {
         let registration = Registration::new("instances", purpose).retrying(Backoff::constant(PAUSE));
         let dispatch = Dispatch {
             orchestrator: self.clone(),
-            pending: Notified::default(),
+            pending: BTreeSet::new(),
         };
         self.inner.driver.register(registration, dispatch);
     }
@@ -56,14 +56,13 @@ impl Orchestrator {
 #[async_trait]
 impl Reconciler for Dispatch {
     async fn reconcile(&mut self, _: &Run) -> Result<Next, Failure> {
-        self.pending.slots.drain().for_each(|key| self.orchestrator.wake(key));
-        while let Some(owner) = self.pending.owners.iter().next().cloned() {
+        while let Some(owner) = self.pending.first().cloned() {
             // It stays pending until the store has answered.
             let slots = self.orchestrator.slots_of(&owner).await;
             for slot in slots.map_err(|fault| Failure::of(&fault))? {
                 self.orchestrator.wake(SlotKey::new(owner.clone(), slot));
             }
-            self.pending.owners.remove(&owner);
+            self.pending.remove(&owner);
         }
         Ok(Next::Wait)
     }
@@ -73,6 +72,9 @@ impl Reconciler for Dispatch {
             // The store did not answer: it is asked again after the pause, however many notifications come meanwhile.
             return pending().await;
         }
-        self.pending = self.orchestrator.inner.notifications.received().await;
+        let Notified { owners, slots } = self.orchestrator.inner.notifications.received().await;
+        let slots: BTreeSet<SlotKey> = slots.into_iter().collect();
+        slots.into_iter().for_each(|key| self.orchestrator.wake(key));
+        self.pending.extend(owners);
     }
 }
