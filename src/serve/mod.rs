@@ -51,8 +51,8 @@ use reload::Reloader;
 use reservations::Reservations;
 use secrets::Secrets;
 
-/// Where network namespaces are that are made before their containers.
-const NAMESPACES: &str = "/run/orchestrator/netns";
+/// Where network namespaces are that are made before their containers, and the socket of the helper that makes them.
+const NAMESPACES: &str = "/run/orchestrator-netns";
 
 /// How long parts may take to end what they have begun.
 const DRAIN: Duration = Duration::from_secs(5);

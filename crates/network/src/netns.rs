@@ -32,6 +32,11 @@ impl Network {
         thread::run(&self.own, move || make(&path)).await
     }
 
+    /// Whether there is a network namespace at `path`.
+    pub fn is_namespace(&self, path: &Path) -> bool {
+        Namespace::open(path).is_ok()
+    }
+
     /// Removes the network namespace at `path`, with all interfaces in it unless something still runs there. One that
     /// is gone already is a success.
     ///

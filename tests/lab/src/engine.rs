@@ -131,6 +131,11 @@ impl Engine {
         Ok(path)
     }
 
+    /// A command that runs beside the engine, with its files and mounts.
+    pub fn command_beside(&self, program: &Path) -> Command {
+        self.machine.command(program)
+    }
+
     /// A command with the files, mounts and processes of the engine's machine, in another network.
     pub(crate) fn command_in(&self, network: &Namespace, program: &Path) -> Command {
         self.machine.command_in(network, program)

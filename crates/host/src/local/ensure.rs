@@ -1,7 +1,8 @@
 //! Brings an instance to answer.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use orchestrator_network::NetworkError;
 use orchestrator_plugin::{
     Capability, Container, ContainerKey, Engine, EngineError, Found, FoundState, NetworkMode, Running,
 };
@@ -95,15 +96,15 @@ impl LocalHost {
         engine: &dyn Engine,
         first: &ContainerPlan,
     ) -> Result<Started, EnsureFault> {
-        let netns: PathBuf = self.namespace_of(plan.id);
         let wired = async {
-            self.network().ensure_namespace(&netns).await?;
-            self.wire_all(plan, &netns).await
+            let netns = self.ensure_namespace(plan.id).await?;
+            self.wire_all(plan, &netns).await?;
+            Ok::<_, NetworkError>(netns)
         };
-        if let Err(fault) = wired.await {
-            return Err(self.not_wired(plan, fault).await);
+        match wired.await {
+            Ok(netns) => start(plan, engine, first, &NetworkMode::Prepared(netns)).await,
+            Err(fault) => Err(self.not_wired(plan, fault).await),
         }
-        start(plan, engine, first, &NetworkMode::Prepared(netns)).await
     }
 
     /// Starts the containers that share the network namespace of the first. Returns all of them as they are recorded.

@@ -59,7 +59,8 @@ pub struct LocalSettings {
     pub network: Network,
     /// The mark of everything that is made here.
     pub mark: Mark,
-    /// The directory for network namespaces that are made before their containers, such as `/run/orchestrator/netns`.
+    /// The directory for network namespaces that are made before their containers, such as `/run/orchestrator-netns`.
+    /// Where there is a `socket` in it, the helper that listens there makes them.
     pub namespaces: PathBuf,
 }
 

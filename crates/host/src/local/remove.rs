@@ -1,7 +1,5 @@
 //! Takes an instance out of the world.
 
-use orchestrator_network::NetworkError;
-
 use super::LocalHost;
 use crate::{AttachmentPlan, Cause, ContainerRef, RemovalPlan};
 
@@ -46,8 +44,6 @@ impl LocalHost {
     }
 
     async fn remove_namespace_of(&self, plan: &RemovalPlan) -> Option<Cause> {
-        let netns = self.namespace_of(plan.id?);
-        let removed: Result<(), NetworkError> = self.network().remove_namespace(&netns).await;
-        removed.err().map(Cause::from)
+        self.remove_namespace(plan.id?).await.err().map(Cause::from)
     }
 }

@@ -62,7 +62,7 @@ impl Lab {
         };
         network.ensure_bridge(&bridge).await?;
         let engine = Arc::new(Threads::new(capability));
-        let directory = PathBuf::from("/run/orchestrator/netns");
+        let directory = PathBuf::from("/run/orchestrator-netns");
         Ok(Self {
             host: host(&network, &engine, &directory),
             engine,
