@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use orchestrator::model::{LeaseState, Phase, Timestamp};
-use orchestrator::source::dnsmasq::{DnsmasqEvent, Heard};
+use orchestrator::source::dnsmasq::{DnsmasqEvent, HookCall};
 use orchestrator::store::InstanceUpdate;
 
 use serde_json::json;
@@ -129,8 +129,8 @@ pub(crate) fn dnsmasq_event(interface: &str) -> Vec<u8> {
         .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
         .collect();
     match DnsmasqEvent::read(&args, &env, Timestamp::wall()).expect("an event") {
-        Heard::Event(event) => serde_json::to_vec(&event).expect("JSON"),
-        Heard::Ignored(why) => panic!("ignored: {why}"),
+        HookCall::Event(event) => serde_json::to_vec(&event).expect("JSON"),
+        HookCall::Ignored(why) => panic!("ignored: {why}"),
     }
 }
 

@@ -29,6 +29,6 @@ pub(super) async fn dnsmasq(
 
 /// Answers a request on TCP for a route that exists on unix sockets only.
 pub(super) async fn unix_only() -> Fault {
-    let detail = "hooks are heard on the unix socket only, whose permissions say who may make clients appear";
+    let detail = "hooks are accepted on the unix socket only, whose permissions say who may record leases";
     Fault::new(StatusCode::FORBIDDEN, "unix-socket-only", detail)
 }

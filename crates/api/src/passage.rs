@@ -18,7 +18,7 @@ use tokio::sync::Semaphore;
 
 use super::connection::Connection;
 use super::peer::Standing;
-use super::problem::{Fault, Told};
+use super::problem::{Fault, SentProblem};
 use super::{body, guard, host};
 use orchestrator_runtime::access::Access;
 use orchestrator_runtime::metrics::Metrics;
@@ -56,8 +56,8 @@ pub(super) async fn pass(
 ) -> Response {
     let answered = answer(&passage, &connection, request, next).await;
     let mut response = answered.unwrap_or_else(Fault::into_response);
-    if let Some(told) = response.extensions().get::<Told>() {
-        told.record(&passage.metrics);
+    if let Some(sent) = response.extensions().get::<SentProblem>() {
+        sent.record(&passage.metrics);
     }
     let headers = response.headers_mut();
     forbid_guesses(headers);

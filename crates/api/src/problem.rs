@@ -24,13 +24,13 @@ const DATE: &[BorrowedFormatItem<'_>] =
 
 /// The problem of a response. It is attached to the response to be counted and logged.
 #[derive(Debug, Clone)]
-pub(super) struct Told {
+pub(super) struct SentProblem {
     code: &'static str,
     /// The text for the log; `None` when only the client made a mistake.
     detail: Option<String>,
 }
 
-impl Told {
+impl SentProblem {
     /// Counts the problem, and logs it if the daemon is at fault. Log lines are rate-limited, because a stranger can
     /// cause the same problem without end.
     pub(super) fn record(&self, metrics: &Metrics) {
@@ -202,7 +202,7 @@ impl From<ControlError> for Fault {
 
 impl IntoResponse for Fault {
     fn into_response(self) -> Response {
-        let told = Told {
+        let sent = SentProblem {
             code: self.code,
             detail: self.status.is_server_error().then(|| self.detail.clone()),
         };
@@ -213,7 +213,7 @@ impl IntoResponse for Fault {
         if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
-        response.extensions_mut().insert(told);
+        response.extensions_mut().insert(sent);
         response
     }
 }

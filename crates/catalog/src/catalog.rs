@@ -65,10 +65,10 @@ impl Catalog {
     /// what was there before the call. `false` means that the database is unreachable or the daemon stops; then it is
     /// done later.
     pub async fn refresh(&self) -> bool {
-        let (done, told) = oneshot::channel();
+        let (done, finished) = oneshot::channel();
         if self.requests.send(done).await.is_err() {
             return false;
         }
-        told.await.unwrap_or(false)
+        finished.await.unwrap_or(false)
     }
 }

@@ -13,7 +13,7 @@ use super::http::{CallError, Client, Endpoint};
 use super::{tracing, wait_for};
 use orchestrator_model::Timestamp;
 use orchestrator_runtime::causes::with_causes;
-use orchestrator_source::dnsmasq::{Answer, DnsmasqEvent, Heard, Outcome, Spool, hand_over};
+use orchestrator_source::dnsmasq::{Answer, DnsmasqEvent, HookCall, Outcome, Spool, hand_over};
 
 /// The time limit for passing an event on, from the connection to the end of the answer.
 const LIMIT: Duration = Duration::from_millis(500);
@@ -151,8 +151,8 @@ fn take(event: Vec<OsString>, hand_over: impl FnOnce(&DnsmasqEvent) -> Outcome) 
             .join(" ")
     };
     match DnsmasqEvent::read(&words, &variables(), Timestamp::wall()) {
-        Ok(Heard::Event(event)) => tell(&shown(), &hand_over(&event)),
-        Ok(Heard::Ignored(reason)) => ::tracing::debug!("nothing to do: {reason}"),
+        Ok(HookCall::Event(event)) => tell(&shown(), &hand_over(&event)),
+        Ok(HookCall::Ignored(reason)) => ::tracing::debug!("nothing to do: {reason}"),
         Err(error) => ::tracing::error!("event `{}` is lost: {error}", shown()),
     }
 }

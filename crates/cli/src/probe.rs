@@ -298,8 +298,11 @@ mod tests {
             id: "sha256:0a1b".to_owned(),
             has_health_check,
         };
-        let told = found_image("web", Ok(facts(true)));
-        assert!(told.ok && told.detail.contains("HEALTHCHECK is not run"), "{told:?}");
+        let finding = found_image("web", Ok(facts(true)));
+        assert!(
+            finding.ok && finding.detail.contains("HEALTHCHECK is not run"),
+            "{finding:?}"
+        );
         assert_eq!(found_image("web", Ok(facts(false))), Finding::there("image web", ""));
     }
 

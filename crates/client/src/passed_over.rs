@@ -65,11 +65,11 @@ mod tests {
         );
         passed_over.note("it is for another client");
         (0..20).for_each(|number| passed_over.note(&format!("reason {number}")));
-        let told = passed_over.to_string();
+        let text = passed_over.to_string();
         assert!(
-            told.starts_with("22 answers") && told.ends_with("13 for other reasons"),
-            "{told}"
+            text.starts_with("22 answers") && text.ends_with("13 for other reasons"),
+            "{text}"
         );
-        assert!(told.contains("2 because it is for another client"), "{told}");
+        assert!(text.contains("2 because it is for another client"), "{text}");
     }
 }

@@ -170,9 +170,9 @@ fn write_bound(f: &mut fmt::Formatter<'_>, bound: &Bound, now: i64) -> fmt::Resu
 
 fn write_configuration(f: &mut fmt::Formatter<'_>, configuration: &Configuration) -> fmt::Result {
     let servers: Vec<String> = configuration.dns_servers.iter().map(ToString::to_string).collect();
-    for (what, told) in [("dns", servers), ("search", names(configuration))] {
-        if !told.is_empty() {
-            write!(f, "; {what} {}", told.join(" "))?;
+    for (what, values) in [("dns", servers), ("search", names(configuration))] {
+        if !values.is_empty() {
+            write!(f, "; {what} {}", values.join(" "))?;
         }
     }
     Ok(())

@@ -88,7 +88,7 @@ enum Woken {
     Time,
     Datagram(Received),
     /// The caller asked it to stop.
-    Told,
+    Stopped,
     TooLate,
 }
 
@@ -146,8 +146,8 @@ impl<'a, R: FnMut(Report) -> io::Result<()>> Session<'a, R> {
                 Woken::Changed => self.look().await?,
                 Woken::Time => self.wake(),
                 Woken::Datagram(received) => self.hear(&received)?,
-                Woken::Told if releasing || self.options.keep => return Ok(()),
-                Woken::Told => {
+                Woken::Stopped if releasing || self.options.keep => return Ok(()),
+                Woken::Stopped => {
                     (releasing, deadline) = (true, Some(Instant::now() + RELEASING));
                     self.release()
                 }
@@ -180,7 +180,7 @@ impl<'a, R: FnMut(Report) -> io::Result<()>> Session<'a, R> {
             }
         };
         Ok(tokio::select! {
-            Some(()) = stop.recv() => Woken::Told,
+            Some(()) = stop.recv() => Woken::Stopped,
             () = patience => Woken::TooLate,
             Some(()) = changed.recv() => Woken::Changed,
             received = self.socket.receive() => {
@@ -287,7 +287,7 @@ impl<'a, R: FnMut(Report) -> io::Result<()>> Session<'a, R> {
     /// Carries out the protocol's actions in order. Events are reported after they were carried out and written to
     /// disk.
     async fn carry_out(&mut self, actions: Vec<Action>) -> Result<(), ClientError> {
-        let mut told = Vec::new();
+        let mut events = Vec::new();
         for action in actions {
             match action {
                 Action::Send(datagram) => self.send(&datagram),
@@ -295,11 +295,11 @@ impl<'a, R: FnMut(Report) -> io::Result<()>> Session<'a, R> {
                 Action::Withdraw(Leased::Address(address)) => self.addresses.withdraw(address).await?,
                 // A prefix is only reported: the client puts nothing of it on the interface.
                 Action::Withdraw(Leased::Prefix(_)) => {}
-                Action::Tell(event) => told.push(event),
+                Action::Tell(event) => events.push(event),
             }
         }
         self.remember().await?;
-        for event in told {
+        for event in events {
             self.note(&event);
             self.tell(What::Protocol(event))?;
         }

@@ -121,11 +121,11 @@ mod tests {
     #[test]
     fn the_server_says_that_it_changes_no_dns() {
         // What the client wants, and what it is told: of the three flags, O and N.
-        for (wanted, told) in [(0, N), (S, N | O), (N, N), (0xf8, N)] {
+        for (wanted, flags) in [(0, N), (S, N | O), (N, N), (0xf8, N)] {
             let name = b"\x01a\x01b\x00";
             assert_eq!(
                 answer(&[&[wanted], &name[..]].concat()),
-                Some([&[told], &name[..]].concat())
+                Some([&[flags], &name[..]].concat())
             );
         }
     }

@@ -79,14 +79,14 @@ impl Reply {
         let (t1, t2) = (first(|times| times.t1), first(|times| times.t2));
         // dhcproto inserts an option before others with the same code, so the last one comes first.
         for association in associations.iter().rev() {
-            let told = |first: Option<u32>, time: fn(&Lifetimes) -> u32| {
+            let seconds = |first: Option<u32>, time: fn(&Lifetimes) -> u32| {
                 let own = association.times.as_ref().map(time);
                 own.map_or(0, |own| first.unwrap_or(own))
             };
             let (id, t1, t2) = (
                 association.iaid.0,
-                told(t1, |times| times.t1),
-                told(t2, |times| times.t2),
+                seconds(t1, |times| times.t1),
+                seconds(t2, |times| times.t2),
             );
             let opts = inside(association);
             self.put(match association.kind {

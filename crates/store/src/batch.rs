@@ -29,7 +29,7 @@ static INSERT_EVENTS: ManyRows = ManyRows::new(
         ("by", Text),
     ],
     "insert or fail into events (id, at, kind, link, client, instance, host, service, address, detail, by)
-    select * from told where id is not null",
+    select * from given where id is not null",
 );
 
 /// Every statement over many rows of this module.

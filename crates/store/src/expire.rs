@@ -26,19 +26,19 @@ statements! {
 static EXPIRE: ManyRows = ManyRows::new(
     &[("link", Text), ("address", Text)],
     "update or fail leases set state = 'expired', due = null
-    from told where leases.link = told.link and leases.address = told.address",
+    from given where leases.link = given.link and leases.address = given.address",
 );
 static MOVE_ON: ManyRows = ManyRows::new(
     &[("link", Text), ("address", Text)],
     "update or fail leases set due = valid_until
-    from told where leases.link = told.link and leases.address = told.address",
+    from given where leases.link = given.link and leases.address = given.address",
 );
 
 /// Every statement over many rows of this module.
 pub(super) static MANY: [&ManyRows; 2] = [&EXPIRE, &MOVE_ON];
 
 /// The number of leases that one commit handles, so that a burst of expiries does not keep a client waiting.
-const PORTION: i64 = 256;
+const CHUNK: i64 = 256;
 
 /// Renewed leases that are due within this time are moved on, too. It is longer than the time between two sweeps.
 const SOON: Duration = Duration::from_secs(2);
@@ -55,8 +55,8 @@ impl Store {
     /// When the database is unreachable. A later call does not return leases that were already ended then.
     pub async fn expire_leases(&self, now: Timestamp) -> Result<Vec<Lease>, StoreError> {
         let mut all = Vec::new();
-        while let Some(mut portion) = self.write(ExpireLeases { now }).await? {
-            all.append(&mut portion);
+        while let Some(mut chunk) = self.write(ExpireLeases { now }).await? {
+            all.append(&mut chunk);
         }
         Ok(all)
     }
@@ -73,7 +73,7 @@ impl Write for ExpireLeases {
 
     async fn apply(&self, batch: &mut Batch<'_>) -> Result<Self::Output, StoreError> {
         let (now, soon) = (self.now.0, self.now.plus(SOON).0);
-        let rows = fetch_all!(&mut batch.tx, "find ended leases", LeaseRow, DUE, now, soon, PORTION)?;
+        let rows = fetch_all!(&mut batch.tx, "find ended leases", LeaseRow, DUE, now, soon, CHUNK)?;
         let due = plain_leases(rows)?;
         if due.is_empty() {
             return Ok(None);

@@ -32,7 +32,7 @@ statements! {
 }
 
 /// The number of rows of a kind that one commit deletes at most, so that pruning does not keep a client waiting.
-const PORTION: u64 = 500;
+const CHUNK: u64 = 500;
 
 /// The numbers of deleted rows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -62,9 +62,9 @@ impl Store {
         let mut total = Pruned::default();
         let first_kept = self.first_event_since(before).await?;
         loop {
-            let portion = self.write(Prune { before, first_kept }).await?;
-            total.add(portion);
-            if !portion.is_full() {
+            let chunk = self.write(Prune { before, first_kept }).await?;
+            total.add(chunk);
+            if !chunk.is_full() {
                 return Ok(total);
             }
         }
@@ -106,7 +106,7 @@ impl Pruned {
     }
 
     fn is_full(&self) -> bool {
-        [self.events, self.instances, self.leases, self.clients, self.templates].contains(&PORTION)
+        [self.events, self.instances, self.leases, self.clients, self.templates].contains(&CHUNK)
     }
 }
 
@@ -121,19 +121,13 @@ impl Write for Prune {
 
     async fn apply(&self, batch: &mut Batch<'_>) -> Result<Pruned, StoreError> {
         let before = self.before.0;
-        let portion = PORTION.cast_signed();
+        let chunk = CHUNK.cast_signed();
         Ok(Pruned {
-            events: execute!(&mut batch.tx, "forget old events", EVENTS, self.first_kept, portion)?,
-            instances: execute!(&mut batch.tx, "forget removed instances", INSTANCES, before, portion)?,
-            leases: execute!(&mut batch.tx, "forget ended leases", LEASES, before, portion)?,
-            clients: execute!(&mut batch.tx, "forget clients", CLIENTS, before, portion)?,
-            templates: execute!(
-                &mut batch.tx,
-                "forget versions of templates",
-                TEMPLATES,
-                before,
-                portion
-            )?,
+            events: execute!(&mut batch.tx, "forget old events", EVENTS, self.first_kept, chunk)?,
+            instances: execute!(&mut batch.tx, "forget removed instances", INSTANCES, before, chunk)?,
+            leases: execute!(&mut batch.tx, "forget ended leases", LEASES, before, chunk)?,
+            clients: execute!(&mut batch.tx, "forget clients", CLIENTS, before, chunk)?,
+            templates: execute!(&mut batch.tx, "forget versions of templates", TEMPLATES, before, chunk)?,
         })
     }
 }

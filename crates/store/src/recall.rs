@@ -36,7 +36,7 @@ const COLUMNS: Columns = Columns("lease");
 const PAUSE: Duration = Duration::from_millis(1);
 
 /// The approximate size of a chunk, in bytes.
-const PORTION: usize = 64 * 1024;
+const CHUNK: usize = 64 * 1024;
 
 /// The number of chunks that are read ahead.
 const AHEAD: usize = 8;
@@ -206,32 +206,32 @@ async fn read_all(
     link: &str,
     mut take: impl FnMut(&str) -> Result<(), StoreError> + Send,
 ) -> Result<Tx<'static>, StoreError> {
-    let (portions, mut read) = mpsc::channel(AHEAD);
+    let (chunks, mut read) = mpsc::channel(AHEAD);
     let link = link.to_owned();
-    let reading = tokio::spawn(async move { read_into(&portions, &mut tx, sql, &link).await.map(|()| tx) });
-    while let Some(portion) = read.recv().await {
-        portion.lines().try_for_each(&mut take)?;
+    let reading = tokio::spawn(async move { read_into(&chunks, &mut tx, sql, &link).await.map(|()| tx) });
+    while let Some(chunk) = read.recv().await {
+        chunk.lines().try_for_each(&mut take)?;
     }
     reading.await.map_err(|_| StoreError::closed(DOING))?
 }
 
 /// Reads texts, one on each line, until there are no more or the receiver is gone.
 async fn read_into(
-    portions: &mpsc::Sender<String>,
+    chunks: &mpsc::Sender<String>,
     tx: &mut Tx<'_>,
     sql: &'static str,
     link: &str,
 ) -> Result<(), StoreError> {
-    let mut portion = String::with_capacity(PORTION);
+    let mut chunk = String::with_capacity(CHUNK);
     on!(tx, connection => {
         let mut rows = sqlx::query(sql).bind(link).fetch(connection);
         'rows: while let Some(mut row) = within(DOING, rows.try_next()).await? {
             loop {
-                portion.push_str(text(&row)?);
-                portion.push('\n');
-                if portion.len() >= PORTION {
-                    let full = mem::replace(&mut portion, String::with_capacity(PORTION));
-                    if portions.send(full).await.is_err() {
+                chunk.push_str(text(&row)?);
+                chunk.push('\n');
+                if chunk.len() >= CHUNK {
+                    let full = mem::replace(&mut chunk, String::with_capacity(CHUNK));
+                    if chunks.send(full).await.is_err() {
                         return Ok(());
                     }
                 }
@@ -244,7 +244,7 @@ async fn read_into(
         }
     });
     // The receiver may have stopped.
-    let _ = portions.send(portion).await;
+    let _ = chunks.send(chunk).await;
     Ok(())
 }
 

@@ -79,9 +79,9 @@ pub(super) async fn record_all(
     let mut ledger = Ledger::read(batch, &changes).await?;
     let mut events = Vec::new();
     let mut all = Vec::with_capacity(callers.len());
-    for told in callers {
-        let mut recorded = Vec::with_capacity(told.len());
-        for change in *told {
+    for given in callers {
+        let mut recorded = Vec::with_capacity(given.len());
+        for change in *given {
             record(&mut ledger, change, &mut events, &mut recorded)?;
         }
         all.push(recorded);

@@ -1,6 +1,6 @@
 //! Statements over many rows at once. They cost a database little more than a statement over one row.
 //!
-//! Every text is `with told (…) as (…)`, followed by what is done with the given rows. PostgreSQL gets one array for
+//! Every text is `with given (…) as (…)`, followed by what is done with the given rows. PostgreSQL gets one array for
 //! each column. SQLite has no arrays: it gets a `values` list of one of a few fixed sizes, so that each text is
 //! prepared once. Spare rows of the list are nulls, and a statement must skip these.
 //!
@@ -40,7 +40,7 @@ pub(super) struct ManyRows {
 }
 
 impl ManyRows {
-    /// A statement over rows of these columns, which it refers to as `told`.
+    /// A statement over rows of these columns, which it refers to as `given`.
     pub(super) const fn new(columns: &'static [(&'static str, Kind)], statement: &'static str) -> Self {
         Self {
             columns,
@@ -58,8 +58,8 @@ impl ManyRows {
                 Number => format!("${}::bigint[]", index + 1),
             };
             let places: Vec<String> = self.columns.iter().enumerate().map(place).collect();
-            let told = format!("select * from unnest({})", places.join(", "));
-            self.text(&told).replacen(OR_FAIL, "", 1)
+            let given = format!("select * from unnest({})", places.join(", "));
+            self.text(&given).replacen(OR_FAIL, "", 1)
         })
     }
 
@@ -86,9 +86,9 @@ impl ManyRows {
         })
     }
 
-    fn text(&self, told: &str) -> String {
+    fn text(&self, given: &str) -> String {
         let names: Vec<&str> = self.columns.iter().map(|(name, _)| *name).collect();
-        format!("with told ({}) as ({told}) {}", names.join(", "), self.statement)
+        format!("with given ({}) as ({given}) {}", names.join(", "), self.statement)
     }
 }
 
@@ -115,15 +115,15 @@ macro_rules! execute_rows {
             if $rows.is_empty() {
                 return Ok(());
             }
-            for portion in $rows.chunks($crate::rows::MOST) {
-                $batch.make_room(portion.len()).await?;
+            for chunk in $rows.chunks($crate::rows::MOST) {
+                $batch.make_room(chunk.len()).await?;
                 match &mut $batch.tx {
                     $crate::connection::Tx::Sqlite(_) => {
-                        $crate::rows::add_rows!($batch.script, $statement, portion, $row => [$($bind),+]);
+                        $crate::rows::add_rows!($batch.script, $statement, chunk, $row => [$($bind),+]);
                     }
                     $crate::connection::Tx::Postgres(connection) => {
                         let query = sqlx::query($statement.numbered());
-                        let query = query$(.bind(portion.iter().map(|$row| $bind).collect::<Vec<_>>()))+;
+                        let query = query$(.bind(chunk.iter().map(|$row| $bind).collect::<Vec<_>>()))+;
                         $crate::connection::within($doing, query.execute(&mut **connection)).await?;
                     }
                 }
@@ -139,17 +139,17 @@ macro_rules! fetch_rows {
     ($batch:expr, $doing:literal, $found:ty, $statement:expr, $keys:expr, $key:pat => [$($bind:expr),+ $(,)?]) => {
         async {
             let mut found: Vec<$found> = Vec::new();
-            for portion in $keys.chunks($crate::rows::MOST) {
-                $batch.make_room(portion.len()).await?;
+            for chunk in $keys.chunks($crate::rows::MOST) {
+                $batch.make_room(chunk.len()).await?;
                 let mut more = match &mut $batch.tx {
                     $crate::connection::Tx::Sqlite(connection) => {
                         let mut script = std::mem::take(&mut $batch.script);
-                        $crate::rows::add_rows!(script, $statement, portion, $key => [$($bind),+]);
+                        $crate::rows::add_rows!(script, $statement, chunk, $key => [$($bind),+]);
                         script.fetch_all::<$found>($doing, connection).await?
                     }
                     $crate::connection::Tx::Postgres(connection) => {
                         let query = sqlx::query_as::<_, $found>($statement.numbered());
-                        let query = query$(.bind(portion.iter().map(|$key| $bind).collect::<Vec<_>>()))+;
+                        let query = query$(.bind(chunk.iter().map(|$key| $bind).collect::<Vec<_>>()))+;
                         $crate::connection::within($doing, query.fetch_all(&mut **connection)).await?
                     }
                 };
@@ -167,15 +167,15 @@ mod tests {
 
     static PAIRS: ManyRows = ManyRows::new(
         &[("name", Text), ("size", Number)],
-        "insert or fail into pairs select * from told where name is not null",
+        "insert or fail into pairs select * from given where name is not null",
     );
 
     #[test]
     fn postgresql_takes_an_array_for_each_column() {
         assert_eq!(
             PAIRS.numbered(),
-            "with told (name, size) as (select * from unnest($1::text[], $2::bigint[])) \
-             insert into pairs select * from told where name is not null"
+            "with given (name, size) as (select * from unnest($1::text[], $2::bigint[])) \
+             insert into pairs select * from given where name is not null"
         );
     }
 
@@ -184,8 +184,8 @@ mod tests {
         assert_eq!(
             PAIRS.plain(2),
             (
-                "with told (name, size) as (values (?, ?), (?, ?)) \
-                 insert or fail into pairs select * from told where name is not null",
+                "with given (name, size) as (values (?, ?), (?, ?)) \
+                 insert or fail into pairs select * from given where name is not null",
                 0
             )
         );

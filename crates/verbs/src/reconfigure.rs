@@ -35,7 +35,7 @@ pub(super) async fn run(args: &Args, session: &mut Session<'_>) -> Result<(), Fa
 pub(super) fn render(begun: &ReconfigureView, message: &str) -> String {
     let way = if begun.relayed { "through its relay" } else { "directly" };
     format!(
-        "{} at {} is told {way} to send a {message}; `orchestrator events` says so if it does not",
+        "{} at {} is asked {way} to send a {message}; `orchestrator events` says so if it does not",
         begun.client, begun.address
     )
 }

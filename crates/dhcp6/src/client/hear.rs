@@ -82,20 +82,20 @@ impl Client {
         let State::Soliciting { exchange, offers } = &mut self.state else {
             return Err(Ignored::NotAwaited(message.kind.into()));
         };
-        let told = Action::Tell(Event::Offered {
+        let report = Action::Tell(Event::Offered {
             server: offer.server.clone(),
             preference: offer.preference,
         });
         let is_enough = offer.is_taken_at_once() || exchange.is_repeated();
         offers.note(offer);
         if !is_enough {
-            return Ok(vec![told]);
+            return Ok(vec![report]);
         }
         let mut others = std::mem::take(offers);
         if let Some(best) = others.take_best() {
             self.begin_request(best, others, now);
         }
-        Ok(vec![told])
+        Ok(vec![report])
     }
 
     fn hear_reply(&mut self, message: &ServerMessage<'_>, now: i64) -> Vec<Action> {

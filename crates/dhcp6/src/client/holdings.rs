@@ -114,12 +114,12 @@ impl Holdings {
             None | Some(INFINITY) => i64::MAX,
             Some(preferred) => now.saturating_add_unsigned(u64::from(preferred) * tenths * 100),
         };
-        let told = |time: fn(&Granted) -> u32| living().map(time).filter(|time| *time > 0).min();
+        let earliest = |time: fn(&Granted) -> u32| living().map(time).filter(|time| *time > 0).min();
         let end = self.first_end().unwrap_or(i64::MAX);
-        let at = |told: Option<u32>, tenths| told.map_or(part(tenths), |told| until(now, told));
+        let at = |seconds: Option<u32>, tenths| seconds.map_or(part(tenths), |seconds| until(now, seconds));
         let least = now.saturating_add(LEAST_PAUSE);
-        self.rebind_at = at(told(|granted| granted.t2), 8).min(end).max(least);
-        self.renew_at = at(told(|granted| granted.t1), 5).min(self.rebind_at).max(least);
+        self.rebind_at = at(earliest(|granted| granted.t2), 8).min(end).max(least);
+        self.renew_at = at(earliest(|granted| granted.t1), 5).min(self.rebind_at).max(least);
     }
 }
 

@@ -117,9 +117,9 @@ impl<'a> ServerMessage<'a> {
             false => Ignored::OtherServer,
         })?;
         let max_rt = |code| {
-            let told = read.first(code).map(|body| number(body, 0));
-            let told = told.filter(|told| MAX_RT.contains(told));
-            told.map(|told| Duration::from_secs(told.into()))
+            let seconds = read.first(code).map(|body| number(body, 0));
+            let seconds = seconds.filter(|seconds| MAX_RT.contains(seconds));
+            seconds.map(|seconds| Duration::from_secs(seconds.into()))
         };
         Ok(Self {
             kind,
@@ -129,7 +129,7 @@ impl<'a> ServerMessage<'a> {
             preference: read
                 .first(OptionCode::Preference)
                 .and_then(<[u8]>::first)
-                .map_or(0, |told| *told),
+                .map_or(0, |preference| *preference),
             status: read.first(OptionCode::StatusCode).map(read_status),
             associations: associations(&read),
             rapid_commit: read.first(OptionCode::RapidCommit).is_some(),
@@ -260,18 +260,18 @@ fn associations(read: &Lenient<'_>) -> Vec<Granted> {
 /// The configuration in the message. A repeated option is added to the first one: some servers send one option for each
 /// of their name servers.
 fn configuration(read: &Lenient<'_>) -> Configuration {
-    let mut told = Configuration::default();
+    let mut found = Configuration::default();
     for server in read.all(OptionCode::DomainNameServers).flat_map(addresses) {
-        if told.dns_servers.len() < CONFIGURED && !told.dns_servers.contains(&server) {
-            told.dns_servers.push(server);
+        if found.dns_servers.len() < CONFIGURED && !found.dns_servers.contains(&server) {
+            found.dns_servers.push(server);
         }
     }
     for domain in read.all(OptionCode::DomainSearchList).flat_map(DomainName::read_all) {
-        if told.domain_search.len() < CONFIGURED && !told.domain_search.contains(&domain) {
-            told.domain_search.push(domain);
+        if found.domain_search.len() < CONFIGURED && !found.domain_search.contains(&domain) {
+            found.domain_search.push(domain);
         }
     }
-    told
+    found
 }
 
 /// Four bytes of a body as a number; zero if the body is too short.

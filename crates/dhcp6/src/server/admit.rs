@@ -37,12 +37,13 @@ pub(super) fn check_way(kind: MessageKind, way: &Way<'_>, inbound: &Inbound<'_>,
 /// address or by a key of the link. If none does, it is the link of the receiving interface.
 fn check_link(way: &Way<'_>, source: Ipv6Addr, link: &Link) -> Result<(), Discard> {
     for agent in way.agents(source) {
-        let told = agent.link();
-        if told.is_some_and(|told| link.is_on_link(told)) || link.relay_keys.iter().any(|key| key.fits(&agent)) {
+        let address = agent.link();
+        if address.is_some_and(|address| link.is_on_link(address)) || link.relay_keys.iter().any(|key| key.fits(&agent))
+        {
             return Ok(());
         }
-        if let Some(told) = told {
-            return Err(Discard::OtherLink(told));
+        if let Some(address) = address {
+            return Err(Discard::OtherLink(address));
         }
     }
     Ok(())

@@ -225,8 +225,8 @@ impl Exchange<'_> {
     /// The answer, with its changes and refusals.
     pub(super) fn finish(mut self) -> Finished {
         self.reply.put_associations(&self.associations);
-        let told = self.associations.iter().filter_map(|association| association.status);
-        let refusals = told.filter_map(|(status, _)| Refusal::of(status)).collect();
+        let statuses = self.associations.iter().filter_map(|association| association.status);
+        let refusals = statuses.filter_map(|(status, _)| Refusal::of(status)).collect();
         Finished {
             reply: self.reply,
             changes: self.changes,

@@ -82,7 +82,7 @@ struct Received<'a> {
 }
 
 /// An answer to the client itself, before the headers for relay agents are put around it.
-struct Told {
+struct ClientAnswer {
     datagram: Vec<u8>,
     key_given: bool,
     changes: Vec<Change>,
@@ -90,7 +90,7 @@ struct Told {
     limits: Vec<ClientLimit>,
 }
 
-impl Told {
+impl ClientAnswer {
     /// An answer without identity associations.
     fn with(reply: &Reply, changes: Vec<Change>) -> Result<Self, Discard> {
         Ok(Self {
@@ -200,17 +200,17 @@ impl Server {
         admit::check_unicast(&message, &way, inbound, bindings, now)?;
         admit::check_class_options(&message, link)?;
         let received = Received { inbound, holds_key };
-        let told = self.answer(link, bindings, &received, &message, &way, now)?;
+        let inner = self.answer(link, bindings, &received, &message, &way, now)?;
         Ok(Answer {
-            datagram: way.wrap(told.datagram)?,
+            datagram: way.wrap(inner.datagram)?,
             destination: destination(&way, inbound.source),
             kind,
             client_address: way.client_address().unwrap_or(*inbound.source.ip()),
             reconfigurable: reconfigure::is_offered(link, &message),
-            key_given: told.key_given.then_some(message.transaction),
-            changes: told.changes,
-            refusals: told.refusals,
-            client_limits: told.limits,
+            key_given: inner.key_given.then_some(message.transaction),
+            changes: inner.changes,
+            refusals: inner.refusals,
+            client_limits: inner.limits,
         })
     }
 
@@ -222,7 +222,7 @@ impl Server {
         message: &Message<'_>,
         way: &Way<'_>,
         now: i64,
-    ) -> Result<Told, Discard> {
+    ) -> Result<ClientAnswer, Discard> {
         let Received { inbound, holds_key } = received;
         let sender = way.client_address().unwrap_or(*inbound.source.ip());
         let offer = reconfigure::Offer {
@@ -253,14 +253,14 @@ impl Server {
                 let options = class.map_or(&link.options, |(_, class)| &class.options);
                 information_request::answer(&mut reply, link, options, message, way);
                 let key_given = self.offer_reconfigure(&mut reply, &offer, now);
-                let told = Told::with(&reply, Vec::new())?;
-                return Ok(Told { key_given, ..told });
+                let inner = ClientAnswer::with(&reply, Vec::new())?;
+                return Ok(ClientAnswer { key_given, ..inner });
             }
             MessageKind::AddrRegInform => {
                 let (reply, mut changes) = register::answer(&self.duid, link, bindings, inbound, message, way, now)?;
                 let name = class.map(|(_, class)| &class.name);
                 changes.iter_mut().for_each(|change| change.class = name.cloned());
-                return Told::with(&reply, changes);
+                return ClientAnswer::with(&reply, changes);
             }
         };
         let client = message
@@ -292,7 +292,7 @@ impl Server {
         let finished = exchange.finish();
         let mut reply = finished.reply;
         let key_given = self.offer_reconfigure(&mut reply, &offer, now);
-        Ok(Told {
+        Ok(ClientAnswer {
             datagram: reply.encode()?,
             key_given,
             changes: finished.changes,

@@ -47,20 +47,20 @@ pub(super) fn answer(
     if message.asks() {
         return Err(Discard::OptionsAsked);
     }
-    let told = Registration::read(message)?;
+    let registration = Registration::read(message)?;
     let source = way.client_address().unwrap_or(*inbound.source.ip());
-    if told.address != source {
-        return Err(Discard::NotTheSource(told.address));
+    if registration.address != source {
+        return Err(Discard::NotTheSource(registration.address));
     }
-    if !is_appropriate(link, bindings, &client, told.address, now) {
-        return Err(Discard::NotRegistrable(told.address));
+    if !is_appropriate(link, bindings, &client, registration.address, now) {
+        return Err(Discard::NotRegistrable(registration.address));
     }
-    let change = match told.valid.is_zero() {
-        true => bindings.deregister(&client, told.address, now),
-        false => Some(register(link, bindings, client, &told, longest, now)?),
+    let change = match registration.valid.is_zero() {
+        true => bindings.deregister(&client, registration.address, now),
+        false => Some(register(link, bindings, client, &registration, longest, now)?),
     };
     let mut reply = Reply::new(REPLY, message.transaction, server.as_bytes(), message.client);
-    reply.put_bytes(OptionCode::IAAddr, told.body.to_vec());
+    reply.put_bytes(OptionCode::IAAddr, registration.body.to_vec());
     let change = change.map(|change| Change {
         link_layer: way.link_layer().or_else(|| change.after.duid.link_layer()),
         hostname: message.hostname(),
@@ -110,17 +110,17 @@ fn register(
     link: &Link,
     bindings: &Bindings,
     client: Duid,
-    told: &Registration<'_>,
+    registration: &Registration<'_>,
     longest: Duration,
     now: i64,
 ) -> Result<Change, Discard> {
     let after = Binding {
         duid: client,
         iaid: Iaid(0),
-        leased: Leased::Address(told.address),
+        leased: Leased::Address(registration.address),
         state: BindingState::Active,
-        preferred_until: until(now, seconds(told.preferred.min(longest))),
-        valid_until: until(now, seconds(told.valid.min(longest))),
+        preferred_until: until(now, seconds(registration.preferred.min(longest))),
+        valid_until: until(now, seconds(registration.valid.min(longest))),
     };
     let before = bindings.make_room_to_register(&after, &link.limits, now)?;
     Ok(Change {

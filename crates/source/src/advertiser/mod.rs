@@ -111,7 +111,7 @@ impl Advertiser {
                     break false;
                 },
                 () = sleep_until(begin + self.agenda.next()) => self.send_due(begin.elapsed()),
-                received = self.socket.receive() => self.hear(&received?, begin.elapsed()),
+                received = self.socket.receive() => self.handle(&received?, begin.elapsed()),
             }
         };
         if !wanted || ending.for_good.is_cancelled() {
@@ -147,14 +147,14 @@ impl Advertiser {
         }
     }
 
-    fn hear(&mut self, heard: &Icmp6Message, now: Duration) {
+    fn handle(&mut self, received: &Icmp6Message, now: Duration) {
         let Icmp6Message {
             bytes,
             source,
             hop_limit,
-        } = heard;
+        } = received;
         if bytes.first() == Some(&ROUTER_ADVERTISEMENT) {
-            return self.rivals.hear(heard, &self.message);
+            return self.rivals.observe(received, &self.message);
         }
         match RouterSolicitation::parse(bytes, *source, *hop_limit) {
             Ok(_) => self.agenda.solicit(now, *source, chance()),

@@ -10,12 +10,12 @@ use orchestrator_runtime::metrics::Metrics;
 
 /// The number of contradictions that are remembered as logged. A stranger may invent routers; further contradictions
 /// are only counted.
-const TOLD: usize = 64;
+const MOST_LOGGED: usize = 64;
 
 /// The other routers of the link.
 pub(super) struct Rivals {
     bridge: String,
-    told: BTreeSet<(Ipv6Addr, Inconsistency)>,
+    logged: BTreeSet<(Ipv6Addr, Inconsistency)>,
     metrics: Metrics,
 }
 
@@ -23,22 +23,22 @@ impl Rivals {
     pub(super) fn new(bridge: &str, metrics: Metrics) -> Self {
         Self {
             bridge: bridge.to_owned(),
-            told: BTreeSet::new(),
+            logged: BTreeSet::new(),
             metrics,
         }
     }
 
     /// Counts the contradictions between a received advertisement and the daemon's, and logs each one once.
-    pub(super) fn hear(&mut self, heard: &Icmp6Message, ours: &RouterAdvertisement) {
-        let Some(overheard) = Overheard::parse(&heard.bytes, heard.source, heard.hop_limit) else {
+    pub(super) fn observe(&mut self, received: &Icmp6Message, ours: &RouterAdvertisement) {
+        let Some(overheard) = Overheard::parse(&received.bytes, received.source, received.hop_limit) else {
             return;
         };
         for what in overheard.inconsistencies(ours) {
             self.metrics.advertisement_contradicted(what.word());
-            if self.told.len() < TOLD && self.told.insert((heard.source, what)) {
+            if self.logged.len() < MOST_LOGGED && self.logged.insert((received.source, what)) {
                 tracing::warn!(
                     bridge = self.bridge,
-                    router = %heard.source,
+                    router = %received.source,
                     what = what.word(),
                     "another router advertises otherwise; make both say the same, or silence one"
                 );

@@ -58,7 +58,7 @@ pub struct DnsmasqEvent {
 
 /// The result of reading the arguments and the environment of a hook.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Heard {
+pub enum HookCall {
     /// An event of a DHCPv6 lease.
     Event(Box<DnsmasqEvent>),
     /// An event that the daemon does not need.

@@ -16,7 +16,7 @@ use orchestrator_settings::{Current, LinkSettings};
 use orchestrator_store::StoreError;
 
 /// The number of spooled events that are read at a time.
-const PORTION: usize = 256;
+const CHUNK: usize = 256;
 
 /// Records the events of dnsmasq. A cheap handle.
 #[derive(Clone)]
@@ -217,12 +217,12 @@ impl Intake {
     /// When the spool cannot be read or emptied, or the store is unreachable.
     pub async fn drain(&self, spool: &Spool) -> Result<(), DrainError> {
         loop {
-            let portion = read(spool.clone()).await?;
+            let chunk = read(spool.clone()).await?;
             self.metrics.spool_set_aside(spool.take_set_aside());
-            if portion.is_empty() {
+            if chunk.is_empty() {
                 return Ok(());
             }
-            for spooled in portion {
+            for spooled in chunk {
                 match self.take(spooled.event.clone(), Handed::Spooled).await {
                     Err(IntakeError::Store(fault)) => return Err(DrainError::Store(fault)),
                     // The event was refused and logged, and would be refused again.
@@ -277,8 +277,8 @@ pub enum DrainError {
 }
 
 async fn read(spool: Spool) -> Result<Vec<Spooled>, DrainError> {
-    let portion = tokio::task::spawn_blocking(move || spool.pending(PORTION)).await;
-    portion.map_err(DrainError::Interrupted)?.map_err(DrainError::Spool)
+    let chunk = tokio::task::spawn_blocking(move || spool.pending(CHUNK)).await;
+    chunk.map_err(DrainError::Interrupted)?.map_err(DrainError::Spool)
 }
 
 async fn remove(spool: Spool, spooled: Spooled) -> Result<(), DrainError> {

@@ -14,7 +14,7 @@ mod hook;
 mod intake;
 mod spool;
 
-pub use event::{DnsmasqEvent, DnsmasqVerb, EventError, Handed, Heard, Ignored};
+pub use event::{DnsmasqEvent, DnsmasqVerb, EventError, Handed, HookCall, Ignored};
 pub use hook::{Answer, Outcome, hand_over};
 pub use intake::{DrainError, Intake, IntakeError};
 pub use spool::{Spool, SpoolError, Spooled};

@@ -50,7 +50,7 @@ struct Contact {
     /// When it first sent from this address after the former one: seconds since 1970.
     moved: u32,
     /// When its DUID was reported as cloned: seconds since 1970; zero for never.
-    told: u32,
+    reported: u32,
     reach: Reach,
     /// The transaction in which it last got its reconfigure key; [`NO_KEY`] if it got none.
     key_given: [u8; 3],
@@ -92,7 +92,7 @@ pub(super) struct Route {
 }
 
 /// The place of a message's client, as the message shows it.
-pub(super) struct Heard<'a> {
+pub(super) struct ClientPlace<'a> {
     pub(super) duid: &'a Duid,
     pub(super) address: Ipv6Addr,
     /// Whether the answer had Reconfigure Accept; `None` for messages whose answers never have it.
@@ -119,31 +119,31 @@ impl Contacts {
 
     /// Records the address of a client's message. Returns the client's other address if this reveals a cloned DUID that
     /// was not reported recently.
-    pub(super) fn hear(&mut self, heard: Heard<'_>) -> Option<Ipv6Addr> {
-        let now = seconds(heard.now);
-        let known = self.clients.get(heard.duid);
-        let mut contact = known.copied().unwrap_or(Contact::new(heard.address));
-        let other = contact.move_to(heard.address, &self.keys, now, heard.valid);
-        contact.key_given = heard.key_given.map_or(contact.key_given, key_mark);
-        if let Some(reconfigurable) = heard.reconfigurable {
-            contact.reach = match &heard.relayed {
+    pub(super) fn observe(&mut self, place: ClientPlace<'_>) -> Option<Ipv6Addr> {
+        let now = seconds(place.now);
+        let known = self.clients.get(place.duid);
+        let mut contact = known.copied().unwrap_or(Contact::new(place.address));
+        let other = contact.move_to(place.address, &self.keys, now, place.valid);
+        contact.key_given = place.key_given.map_or(contact.key_given, key_mark);
+        if let Some(reconfigurable) = place.reconfigurable {
+            contact.reach = match &place.relayed {
                 _ if !reconfigurable => Reach::Closed,
                 None => Reach::Direct,
                 Some(_) => Reach::Relayed,
             };
         }
-        let is_told = contact.told != 0 && now.saturating_sub(contact.told) < SILENCE;
-        let other = other.filter(|_| !is_told);
+        let is_reported = contact.reported != 0 && now.saturating_sub(contact.reported) < SILENCE;
+        let other = other.filter(|_| !is_reported);
         if other.is_some() {
-            contact.told = now;
+            contact.reported = now;
         }
-        self.clients.keep(heard.duid, contact);
+        self.clients.keep(place.duid, contact);
         let is_kept = |way: &Way| way.back.as_ref().is_some_and(|back| back.size() <= LONGEST_WAY);
-        if let Some(way) = heard
+        if let Some(way) = place
             .relayed
             .filter(|way| contact.reach == Reach::Relayed && is_kept(way))
         {
-            self.ways.keep(heard.duid, way);
+            self.ways.keep(place.duid, way);
         }
         other
     }
@@ -151,9 +151,9 @@ impl Contacts {
     /// Records that a client released its leases, so that its next address is not compared with the former one.
     pub(super) fn leave(&mut self, duid: &Duid) {
         if let Some(contact) = self.clients.get(duid).copied() {
-            let told = contact.told;
+            let reported = contact.reported;
             let left = Contact::new(Ipv6Addr::UNSPECIFIED);
-            self.clients.keep(duid, Contact { told, ..left });
+            self.clients.keep(duid, Contact { reported, ..left });
         }
     }
 
@@ -222,7 +222,7 @@ impl Contact {
             address,
             before: 0,
             moved: 0,
-            told: 0,
+            reported: 0,
             reach: Reach::Closed,
             key_given: NO_KEY,
         }
@@ -273,8 +273,8 @@ mod tests {
         Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, number)
     }
 
-    fn hear(contacts: &mut Contacts, client: u8, from: u16, after: i64) -> Option<Ipv6Addr> {
-        contacts.hear(Heard {
+    fn observe(contacts: &mut Contacts, client: u8, from: u16, after: i64) -> Option<Ipv6Addr> {
+        contacts.observe(ClientPlace {
             duid: &duid(client),
             address: address(from),
             reconfigurable: Some(true),
@@ -294,55 +294,55 @@ mod tests {
     fn a_move_is_no_clone_and_coming_back_within_a_lease_is() {
         let mut contacts = Contacts::new(Weak::new());
         for (from, after) in [(1, 0), (1, 1), (2, 2), (3, 3), (4, 4)] {
-            assert_eq!(hear(&mut contacts, 1, from, after), None, "{from}");
-            assert_eq!(hear(&mut contacts, 2, from + 10, after), None, "{from}");
+            assert_eq!(observe(&mut contacts, 1, from, after), None, "{from}");
+            assert_eq!(observe(&mut contacts, 2, from + 10, after), None, "{from}");
         }
-        assert_eq!(hear(&mut contacts, 1, 3, HOUR), Some(address(4)));
+        assert_eq!(observe(&mut contacts, 1, 3, HOUR), Some(address(4)));
     }
 
     #[test]
     fn coming_back_after_more_than_a_lease_is_a_move() {
         let mut contacts = Contacts::new(Weak::new());
-        hear(&mut contacts, 1, 1, 0);
-        hear(&mut contacts, 1, 2, HOUR);
-        assert_eq!(hear(&mut contacts, 1, 1, 4 * HOUR), None);
+        observe(&mut contacts, 1, 1, 0);
+        observe(&mut contacts, 1, 2, HOUR);
+        assert_eq!(observe(&mut contacts, 1, 1, 4 * HOUR), None);
     }
 
     #[test]
     fn who_released_has_left() {
         let mut contacts = Contacts::new(Weak::new());
-        hear(&mut contacts, 1, 1, 0);
+        observe(&mut contacts, 1, 1, 0);
         contacts.leave(&duid(1));
         assert_eq!(contacts.route(&duid(1)).err(), Some(NotReconfigured::NotHeard));
-        assert_eq!(hear(&mut contacts, 1, 2, 1), None);
+        assert_eq!(observe(&mut contacts, 1, 2, 1), None);
         contacts.leave(&duid(1));
-        assert_eq!(hear(&mut contacts, 1, 1, 2), None);
+        assert_eq!(observe(&mut contacts, 1, 1, 2), None);
     }
 
     #[test]
     fn a_clone_is_told_of_once_an_hour_also_when_it_releases() {
         let mut contacts = Contacts::new(Weak::new());
-        let mut told = 0;
+        let mut reported = 0;
         for minute in 0..121 {
             let from = 1 + u16::try_from(minute % 2).unwrap();
-            told += usize::from(hear(&mut contacts, 1, from, minute * 60_000).is_some());
+            reported += usize::from(observe(&mut contacts, 1, from, minute * 60_000).is_some());
             if minute % 10 == 9 {
                 contacts.leave(&duid(1));
             }
         }
-        assert_eq!(told, 2);
+        assert_eq!(reported, 2);
     }
 
     #[test]
     fn only_who_was_told_so_is_reached_where_it_spoke_last() {
         let mut contacts = Contacts::new(Weak::new());
         assert_eq!(contacts.route(&duid(1)).err(), Some(NotReconfigured::NotHeard));
-        hear(&mut contacts, 1, 1, 0);
-        hear(&mut contacts, 1, 2, 1);
+        observe(&mut contacts, 1, 1, 0);
+        observe(&mut contacts, 1, 2, 1);
         let route = contacts.route(&duid(1)).unwrap();
         assert_eq!((*route.to.ip(), route.to.port(), route.back), (address(2), 546, None));
         let duid = duid(1);
-        let heard = |reconfigurable| Heard {
+        let place = |reconfigurable| ClientPlace {
             duid: &duid,
             address: address(2),
             reconfigurable,
@@ -351,9 +351,9 @@ mod tests {
             now: Timestamp(START + 2),
             valid: VALID,
         };
-        contacts.hear(heard(None));
+        contacts.observe(place(None));
         assert!(contacts.route(&duid).is_ok());
-        contacts.hear(heard(Some(false)));
+        contacts.observe(place(Some(false)));
         assert_eq!(contacts.route(&duid).err(), Some(NotReconfigured::NotAccepted));
     }
 
@@ -369,7 +369,7 @@ mod tests {
             })
         };
         assert!(!holds(&contacts, 1, 2));
-        hear(&mut contacts, 1, 1, 0);
+        observe(&mut contacts, 1, 1, 0);
         assert!(holds(&contacts, 1, 2));
         assert!(!holds(&contacts, 1, 1), "the same message comes again");
         assert!(!holds(&contacts, 2, 2), "it has moved");
@@ -382,7 +382,7 @@ mod tests {
     fn a_clock_that_jumps_does_no_harm() {
         let mut contacts = Contacts::new(Weak::new());
         for (from, after) in [(1, 0), (2, -HOUR), (1, i64::MAX - START), (2, i64::MIN), (1, 0)] {
-            contacts.hear(Heard {
+            contacts.observe(ClientPlace {
                 duid: &duid(1),
                 address: address(from),
                 reconfigurable: Some(true),

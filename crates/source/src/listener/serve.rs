@@ -281,7 +281,7 @@ impl Listener {
             .iter()
             .for_each(|refusal| self.refuse(&answer, *refusal));
         let link = &self.rules.link;
-        self.watch.hear(inbound, port, &answer, &self.bindings, link.valid);
+        self.watch.observe(inbound, port, &answer, &self.bindings, link.valid);
         self.watch.note_limits(link, inbound, &answer);
         let reply = Reply {
             bytes: answer.datagram,
@@ -309,8 +309,8 @@ impl Listener {
 
     /// The name of the other link that relay agents identify in a message.
     fn elsewhere(&self, inbound: &Inbound<'_>) -> Option<String> {
-        let told = self.parts.directory.link_of(inbound);
-        told.filter(|link| *link != self.parts.link)
+        let identified = self.parts.directory.link_of(inbound);
+        identified.filter(|link| *link != self.parts.link)
     }
 
     /// Passes a message on to another link's listener, if relay agents are trusted on this link.

@@ -12,7 +12,7 @@ use orchestrator_dhcp6::{
 use tokio::time::{Instant, sleep_until};
 
 use super::Parts;
-use super::contacts::{Contacts, Heard, Way};
+use super::contacts::{ClientPlace, Contacts, Way};
 use super::generations::Generations;
 use super::reconfigure::{Due, NotReconfigured, Reconfigurations, Reconfiguring};
 use super::socket::{Port, Reply};
@@ -77,7 +77,7 @@ impl Watch {
 
     /// Records the origin of a message that is answered. `valid` is the lifetime of leases; the bindings are those
     /// before the message.
-    pub(super) fn hear(
+    pub(super) fn observe(
         &mut self,
         inbound: &Inbound<'_>,
         port: &Arc<Port>,
@@ -105,7 +105,7 @@ impl Watch {
         if !answer.client_address.is_unicast_link_local() {
             return;
         }
-        let other = self.contacts.hear(Heard {
+        let other = self.contacts.observe(ClientPlace {
             duid,
             address: answer.client_address,
             reconfigurable,
@@ -159,8 +159,8 @@ impl Watch {
     /// Records, at most once an hour, that a client gets nothing because of its own limit.
     fn tell_limited(&mut self, duid: &Duid, addresses: usize, prefixes: usize) {
         let now = self.clock.now();
-        let is_told = |told: &Timestamp| now.0.saturating_sub(told.0) < LIMIT_SILENCE;
-        if self.limited.get(duid).is_some_and(is_told) {
+        let is_recent = |last: &Timestamp| now.0.saturating_sub(last.0) < LIMIT_SILENCE;
+        if self.limited.get(duid).is_some_and(is_recent) {
             return;
         }
         self.limited.keep(duid, now);
@@ -245,36 +245,36 @@ impl Watch {
 
     fn tell_cloned(&mut self, duid: &Duid, addresses: &str) {
         self.metrics.dhcp6_cloned_duid();
-        let told = format!(
+        let detail = format!(
             "two machines use the DUID {duid} by turns, from {addresses}, and ask for the same lease; they are served as \
              one client. Give each machine a DUID of its own: in the copy, remove the DHCP client's file of its DUID, \
              or make /etc/machine-id anew, and restart the client"
         );
         if self.may_write_a_line() {
-            tracing::warn!(link = self.link, %duid, "cloned DUID: {told}");
+            tracing::warn!(link = self.link, %duid, "cloned DUID: {detail}");
         }
-        self.note(duid, EventKind::ClonedDuid, told);
+        self.note(duid, EventKind::ClonedDuid, detail);
     }
 
     /// Records that two interfaces use one DUID, each with its own IAID. This may be intended, so it is not a warning.
     fn tell_shared(&mut self, duid: &Duid, addresses: &str, iaids: &str) {
-        let told = format!(
+        let detail = format!(
             "the DUID {duid} is used by turns from {addresses}, for the IAIDs {iaids}; both are served as one client, \
              with one instance. If they are two interfaces of one machine, nothing is to be done. If the machine was \
              cloned, give the copy a DUID of its own: remove the DHCP client's file of its DUID, or make \
              /etc/machine-id anew, and restart the client"
         );
         if self.may_write_a_line() {
-            tracing::info!(link = self.link, %duid, "shared DUID: {told}");
+            tracing::info!(link = self.link, %duid, "shared DUID: {detail}");
         }
-        self.note(duid, EventKind::SharedDuid, told);
+        self.note(duid, EventKind::SharedDuid, detail);
     }
 
     fn tell_unanswered(&mut self, duid: &Duid, what: Reconfigure) {
         self.metrics.dhcp6_reconfigure("unanswered");
         tracing::info!(link = self.link, %duid, message = %what.message(), "the client did not answer to Reconfigure");
-        let told = "the client was asked to ask again and did not: it asks by itself when its lease is half over";
-        self.note(duid, EventKind::ReconfigureUnanswered, told.to_owned());
+        let detail = "the client did not answer the Reconfigure; it asks by itself when half of its lease is over";
+        self.note(duid, EventKind::ReconfigureUnanswered, detail.to_owned());
     }
 
     fn may_write_a_line(&mut self) -> bool {

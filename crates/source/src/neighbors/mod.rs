@@ -36,7 +36,7 @@ use orchestrator_settings::{LinkSettings, NeighborSettings};
 use orchestrator_store::{Recalled, Store, StoreError};
 
 /// The number of neighbour changes that may queue.
-const HEARD: usize = 256;
+const QUEUED: usize = 256;
 /// The pause before a failed watch is started again.
 const PAUSE: Duration = Duration::from_secs(1);
 /// The longest sleep. Hosts may become due at any time.
@@ -95,14 +95,14 @@ impl Neighbors {
     /// Observes until `stop`. A watch that fails is started again.
     pub async fn run(mut self, stop: &CancellationToken) {
         while !stop.is_cancelled() {
-            let (sender, mut heard) = mpsc::channel(HEARD);
+            let (sender, mut changes) = mpsc::channel(QUEUED);
             let (network, bridge) = (self.parts.network.clone(), self.parts.bridge.clone());
             tokio::select! {
                 () = stop.cancelled() => return,
                 fault = network.watch_neighbors(&bridge, sender) => {
                     tracing::warn!(bridge = bridge.name, reason = with_causes(&fault), "neighbours cannot be watched");
                 }
-                () = self.follow(&mut heard) => {}
+                () = self.follow(&mut changes) => {}
             }
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -112,15 +112,15 @@ impl Neighbors {
     }
 
     /// Handles changes of neighbours, and verifies the addresses that are due.
-    async fn follow(&mut self, heard: &mut mpsc::Receiver<NeighborChange>) {
+    async fn follow(&mut self, changes: &mut mpsc::Receiver<NeighborChange>) {
         loop {
             let now = self.parts.clock.now().0;
             let wait = self.hosts.next().map_or(LONGEST_SLEEP, |next| {
                 Duration::from_millis(u64::try_from(next.saturating_sub(now)).unwrap_or(0)).min(LONGEST_SLEEP)
             });
             tokio::select! {
-                change = heard.recv() => match change {
-                    Some(change) => self.hear(change).await,
+                change = changes.recv() => match change {
+                    Some(change) => self.handle(change).await,
                     None => return,
                 },
                 () = sleep(wait) => self.ask().await,
@@ -128,7 +128,7 @@ impl Neighbors {
         }
     }
 
-    async fn hear(&mut self, change: NeighborChange) {
+    async fn handle(&mut self, change: NeighborChange) {
         let now = self.parts.clock.now().0;
         match change {
             NeighborChange::Everything => self.hosts.ask_all(now),

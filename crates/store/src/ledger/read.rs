@@ -15,12 +15,12 @@ static LEASES: ManyRows = ManyRows::new(
     &[("link", Text), ("address", Text)],
     "select l.link, l.address, l.client, c.duid, l.iaid, l.source, l.state, l.next_hop, l.preferred_until,
         l.valid_until, l.granted, l.changed, c.link_layer, c.hostname, c.class, c.wants_instance, c.first_seen
-    from told join leases l on l.link = told.link and l.address = told.address join clients c on c.id = l.client",
+    from given join leases l on l.link = given.link and l.address = given.address join clients c on c.id = l.client",
 );
 static CLIENTS: ManyRows = ManyRows::new(
     &[("link", Text), ("duid", Text)],
     "select c.id, c.link, c.duid, c.link_layer, c.hostname, c.class, c.wants_instance, c.first_seen
-    from told join clients c on c.link = told.link and c.duid = told.duid",
+    from given join clients c on c.link = given.link and c.duid = given.duid",
 );
 
 pub(super) static MANY: [&ManyRows; 2] = [&LEASES, &CLIENTS];

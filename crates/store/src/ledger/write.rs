@@ -38,44 +38,44 @@ static ADD_CLIENTS: ManyRows = ManyRows::new(
     CLIENT,
     "insert or fail into clients
         (id, link, duid, link_layer, hostname, class, wants_instance, first_seen, last_seen)
-    select * from told where id is not null",
+    select * from given where id is not null",
 );
 static ADD_LEASES: ManyRows = ManyRows::new(
     LEASE,
     "insert or fail into leases
         (link, address, client, iaid, source, state, next_hop, link_layer, link_local, port, preferred_until,
         valid_until, granted, changed, due)
-    select * from told where link is not null",
+    select * from given where link is not null",
 );
 // Each of the others leaves out unchanged columns, and so the indexes on them.
 static CHANGE_CLIENTS: ManyRows = ManyRows::new(
     CLIENT,
-    "update or fail clients set link_layer = told.link_layer, hostname = told.hostname, class = told.class,
-        wants_instance = told.wants_instance, last_seen = told.last_seen
-    from told where clients.id = told.id",
+    "update or fail clients set link_layer = given.link_layer, hostname = given.hostname, class = given.class,
+        wants_instance = given.wants_instance, last_seen = given.last_seen
+    from given where clients.id = given.id",
 );
 static CHANGE_LEASES: ManyRows = ManyRows::new(
     LEASE,
-    "update or fail leases set client = told.client, iaid = told.iaid, source = told.source, state = told.state,
-        next_hop = told.next_hop, link_layer = told.link_layer, link_local = told.link_local, port = told.port,
-        preferred_until = told.preferred_until, valid_until = told.valid_until, granted = told.granted, changed = told.changed, due = told.due
-    from told where leases.link = told.link and leases.address = told.address",
+    "update or fail leases set client = given.client, iaid = given.iaid, source = given.source, state = given.state,
+        next_hop = given.next_hop, link_layer = given.link_layer, link_local = given.link_local, port = given.port,
+        preferred_until = given.preferred_until, valid_until = given.valid_until, granted = given.granted, changed = given.changed, due = given.due
+    from given where leases.link = given.link and leases.address = given.address",
 );
 static CUT_LEASES: ManyRows = ManyRows::new(
     LEASE,
-    "update or fail leases set iaid = told.iaid, source = told.source, state = told.state, next_hop = told.next_hop,
-        link_layer = coalesce(told.link_layer, leases.link_layer),
-        link_local = coalesce(told.link_local, leases.link_local), port = coalesce(told.port, leases.port),
-        preferred_until = told.preferred_until, valid_until = told.valid_until, changed = told.changed, due = told.due
-    from told where leases.link = told.link and leases.address = told.address",
+    "update or fail leases set iaid = given.iaid, source = given.source, state = given.state, next_hop = given.next_hop,
+        link_layer = coalesce(given.link_layer, leases.link_layer),
+        link_local = coalesce(given.link_local, leases.link_local), port = coalesce(given.port, leases.port),
+        preferred_until = given.preferred_until, valid_until = given.valid_until, changed = given.changed, due = given.due
+    from given where leases.link = given.link and leases.address = given.address",
 );
 static EXTEND_LEASES: ManyRows = ManyRows::new(
     LEASE,
-    "update or fail leases set iaid = told.iaid, source = told.source, next_hop = told.next_hop,
-        link_layer = coalesce(told.link_layer, leases.link_layer),
-        link_local = coalesce(told.link_local, leases.link_local), port = coalesce(told.port, leases.port),
-        preferred_until = told.preferred_until, valid_until = told.valid_until, changed = told.changed
-    from told where leases.link = told.link and leases.address = told.address",
+    "update or fail leases set iaid = given.iaid, source = given.source, next_hop = given.next_hop,
+        link_layer = coalesce(given.link_layer, leases.link_layer),
+        link_local = coalesce(given.link_local, leases.link_local), port = coalesce(given.port, leases.port),
+        preferred_until = given.preferred_until, valid_until = given.valid_until, changed = given.changed
+    from given where leases.link = given.link and leases.address = given.address",
 );
 
 pub(super) static MANY: [&ManyRows; 6] = [

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 const PERIOD: Duration = Duration::from_millis(3);
 
 /// Callers that were answered together return within this time of one another.
-const HERD: Duration = Duration::from_millis(1);
+const BURST: Duration = Duration::from_millis(1);
 
 /// Changes are few if at most one comes in this time…
 const SPACING: Duration = Duration::from_millis(5);
@@ -61,7 +61,7 @@ impl Pace {
         }
         let early = self.begun + PERIOD;
         if changes < self.last / 2 {
-            early.max(since + HERD)
+            early.max(since + BURST)
         } else {
             early
         }
@@ -111,7 +111,7 @@ mod tests {
         let mut pace = Pace::new(now);
         pace.begin(128, now);
         let back = now + PERIOD * 2;
-        assert_eq!(pace.until(63, back), back + HERD);
+        assert_eq!(pace.until(63, back), back + BURST);
         assert_eq!(pace.until(64, back), now + PERIOD);
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{DnsmasqEvent, DnsmasqVerb, EventError, Heard, Ignored, Written, cut, is_hostname};
+use super::{DnsmasqEvent, DnsmasqVerb, EventError, HookCall, Ignored, Written, cut, is_hostname};
 use orchestrator_model::{Iaid, LinkLayerAddress, Timestamp};
 
 /// The last second that has a date, in seconds since 1970.
@@ -24,24 +24,24 @@ impl DnsmasqEvent {
     ///
     /// When it is an event of a DHCPv6 lease of which something is missing or cannot be parsed. A host name or
     /// link-layer address that cannot be parsed is left out instead, because no decision depends on it.
-    pub fn read(args: &[String], env: &BTreeMap<String, String>, at: Timestamp) -> Result<Heard, EventError> {
+    pub fn read(args: &[String], env: &BTreeMap<String, String>, at: Timestamp) -> Result<HookCall, EventError> {
         let given = Given { args, env };
         let verb = match given.argument(0, "verb")? {
             "add" => DnsmasqVerb::Add,
             "old" => DnsmasqVerb::Old,
             "del" => DnsmasqVerb::Del,
-            "init" => return Ok(Heard::Ignored(Ignored::Init)),
-            verb => return Ok(Heard::Ignored(Ignored::Verb(cut(verb)))),
+            "init" => return Ok(HookCall::Ignored(Ignored::Init)),
+            verb => return Ok(HookCall::Ignored(Ignored::Verb(cut(verb)))),
         };
         let Some(iaid) = given.variable("DNSMASQ_IAID") else {
             // Only DHCPv6 events have these two. If one of them is missing, the event is faulty.
             return match given.variable("DNSMASQ_SERVER_DUID") {
-                None => Ok(Heard::Ignored(Ignored::Dhcp4)),
+                None => Ok(HookCall::Ignored(Ignored::Dhcp4)),
                 Some(_) => Err(EventError::Missing("DNSMASQ_IAID")),
             };
         };
         if iaid.starts_with('T') {
-            return Ok(Heard::Ignored(Ignored::Temporary));
+            return Ok(HookCall::Ignored(Ignored::Temporary));
         }
         let (expires, length) = given.lifetime()?;
         let written = Written {
@@ -58,7 +58,7 @@ impl DnsmasqEvent {
             hostname: given.hostname().map(str::to_owned),
             at,
         };
-        Ok(Heard::Event(Box::new(written.try_into()?)))
+        Ok(HookCall::Event(Box::new(written.try_into()?)))
     }
 }
 

@@ -23,13 +23,13 @@ fn variables(text: &str) -> BTreeMap<String, String> {
     text.split_whitespace().filter_map(pair).collect()
 }
 
-fn read(args: &str, env: &str) -> Result<Heard, EventError> {
+fn read(args: &str, env: &str) -> Result<HookCall, EventError> {
     DnsmasqEvent::read(&words(args), &variables(env), AT)
 }
 
 fn event(args: &str, env: &str) -> DnsmasqEvent {
     match read(args, env) {
-        Ok(Heard::Event(event)) => *event,
+        Ok(HookCall::Event(event)) => *event,
         other => panic!("{other:?}"),
     }
 }
@@ -109,7 +109,7 @@ fn a_lease_without_end_has_none() {
 
 #[test]
 fn a_dnsmasq_without_a_clock_tells_spans() {
-    let told = |verb: &str, variables: &str| {
+    let event = |verb: &str, variables: &str| {
         let env = format!("IAID=1 SERVER_DUID=00 INTERFACE=br0 {variables}");
         event(&format!("{verb} {DUID} fd39::1:7"), &env)
     };
@@ -124,13 +124,13 @@ fn a_dnsmasq_without_a_clock_tells_spans() {
         let until = seconds.map_or(Timestamp(i64::MAX), |seconds| AT.plus(Duration::from_secs(seconds)));
         // This holds even if the event is read an hour after its hook ran.
         for now in [AT, AT.plus(Duration::from_secs(3600))] {
-            let change = told("old", variables).change(Handed::Spooled, now, 0);
+            let change = event("old", variables).change(Handed::Spooled, now, 0);
             assert_eq!((change.at, change.valid_until), (AT, until), "{variables}");
         }
     }
-    let end = told("del", "LEASE_LENGTH=7200");
+    let end = event("del", "LEASE_LENGTH=7200");
     assert!(end.is_end_of_unknown_kind());
-    assert!(!told("del", "LEASE_EXPIRES=0").is_end_of_unknown_kind());
+    assert!(!event("del", "LEASE_EXPIRES=0").is_end_of_unknown_kind());
     assert_eq!(end.change(Handed::Live, AT, 0).verb, LeaseVerb::Release);
 }
 
@@ -187,7 +187,7 @@ fn what_is_no_business_of_ours_is_ignored_with_a_reason() {
         ),
     ] {
         match read(args, env) {
-            Ok(Heard::Ignored(ignored)) => assert_eq!(ignored.to_string(), reason),
+            Ok(HookCall::Ignored(ignored)) => assert_eq!(ignored.to_string(), reason),
             other => panic!("{args}: {other:?}"),
         }
     }
@@ -249,7 +249,7 @@ fn a_strange_name_is_left_out() {
     args.push("<script>".to_owned());
     let env = variables("IAID=1 SERVER_DUID=00 INTERFACE=br0 LEASE_EXPIRES=1 MAC=xyz");
     match DnsmasqEvent::read(&args, &env, AT) {
-        Ok(Heard::Event(event)) => assert_eq!((event.hostname, event.link_layer), (None, None)),
+        Ok(HookCall::Event(event)) => assert_eq!((event.hostname, event.link_layer), (None, None)),
         other => panic!("{other:?}"),
     }
 }
@@ -327,7 +327,7 @@ proptest! {
         now in any::<i64>(),
     ) {
         let args: Vec<String> = [args.0, args.1, args.2, args.3].into_iter().take(count.max(1)).collect();
-        if let Ok(Heard::Event(event)) = DnsmasqEvent::read(&args, &env, AT) {
+        if let Ok(HookCall::Event(event)) = DnsmasqEvent::read(&args, &env, AT) {
             let json = serde_json::to_string(&event).unwrap();
             prop_assert_eq!(&serde_json::from_str::<DnsmasqEvent>(&json).unwrap(), &*event);
             prop_assert!(json.len() <= super::super::spool::LARGEST);
