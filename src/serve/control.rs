@@ -88,22 +88,22 @@ impl Ready {
         .await;
     }
 
-    /// Frees what the client holds, through whoever owns its bindings.
+    /// Frees what the client holds, through the part that owns its bindings.
     async fn release(&self, client: ClientId) -> Result<(), ControlError> {
         let Some(holding) = self.store.holding(client).await? else {
             return Ok(());
         };
         let mut leases = holding.active_leases;
         if let Some(commands) = self.listener(&holding.client.link) {
-            let (done, told) = oneshot::channel();
+            let (done, outcome) = oneshot::channel();
             let command = Command::Release {
                 duid: holding.client.duid,
                 done,
             };
             if commands.try_send(command).is_ok()
-                && let Ok(outcome) = told.await
+                && let Ok(released) = outcome.await
             {
-                outcome?;
+                released?;
                 // Hosts that were seen are in no bindings.
                 leases.retain(|lease| lease.source == LeaseSource::Neighbor);
             }
@@ -137,7 +137,7 @@ impl Switchboard {
     }
 
     pub(super) fn connect(&self, ready: Ready) {
-        // Called once, by whoever built the parts.
+        // Called once, when the parts are built.
         let _ = self.ready.set(ready);
     }
 

@@ -38,7 +38,7 @@ pub(super) struct Commands {
 }
 
 impl Commands {
-    /// Whom to tell on this link; nobody when it is not served.
+    /// Where the listener of this link takes commands; `None` when the link is not served.
     pub(super) fn of(&self, bridge: &str) -> Option<mpsc::Sender<Command>> {
         let senders = self.senders.lock().unwrap_or_else(PoisonError::into_inner);
         senders.get(bridge).cloned()
@@ -49,7 +49,7 @@ impl Commands {
     ///
     /// # Errors
     ///
-    /// Why the client is not told. It asks by itself when its lease is half over.
+    /// Why no Reconfigure is sent. The client renews by itself when its lease is half over.
     pub(super) async fn reconfigure(
         &self,
         bridge: &str,
@@ -57,13 +57,14 @@ impl Commands {
         what: Reconfigure,
     ) -> Result<Reconfiguring, NotReconfigured> {
         let commands = self.of(bridge).ok_or(NotReconfigured::NotServed)?;
-        let (done, told) = oneshot::channel();
+        let (done, begun) = oneshot::channel();
         let duid = duid.clone();
         let command = Command::Reconfigure { duid, what, done };
         // One that does not take commands is not up: its bridge is gone, or the settings want no listener.
         commands.try_send(command).map_err(|_| NotReconfigured::NotServed)?;
-        let told = tokio::time::timeout(ANSWER_LIMIT, told).await;
-        told.map_err(|_| NotReconfigured::NotServed)?
+        let begun = tokio::time::timeout(ANSWER_LIMIT, begun).await;
+        begun
+            .map_err(|_| NotReconfigured::NotServed)?
             .unwrap_or(Err(NotReconfigured::NotServed))
     }
 

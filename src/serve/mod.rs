@@ -83,7 +83,7 @@ struct Context {
     metrics: Metrics,
     notifications: Notifications,
     stop: CancellationToken,
-    /// Cancelled before `stop` when the daemon is not to come back: hosts are told to look for another router.
+    /// Cancelled before `stop` when the daemon is not to come back: a last router advertisement makes hosts use another router.
     for_good: CancellationToken,
     tasks: TaskTracker,
     /// Runs whatever compares what is wanted with what is there.
@@ -116,8 +116,8 @@ impl Context {
 
 /// Runs the daemon until SIGTERM, SIGINT or SIGQUIT. Instances are left running.
 ///
-/// SIGQUIT says that it is not to come back: it tells the hosts of its links that it is no router any more. After the
-/// others, which also come before a restart, hosts keep their router. At SIGHUP it reads its settings again.
+/// SIGQUIT says that it is not to come back: a last router advertisement makes hosts use another router. The other
+/// signals also come before a restart, so that hosts keep their router. At SIGHUP it reads its settings again.
 ///
 /// # Errors
 ///
@@ -167,7 +167,7 @@ pub async fn run(start: Start) -> Result<(), ServeError> {
                 context.for_good.cancel();
             }
             context.stop.cancel();
-            // It ends by itself once it is told. What it still waits for, a database perhaps, may never come, and is
+            // It ends by itself once it is cancelled. What it still waits for, a database perhaps, may never come, and is
             // no failure of a daemon that is to stop.
             let _ = tokio::time::timeout(DRAIN, work).await;
             Ok(())
@@ -279,7 +279,7 @@ async fn build_and_run(
         },
         catalog,
     });
-    // Last of all: whoever sees the store through the API finds everything behind it in place.
+    // Last of all: once the API shows the store, everything that the API needs is in place.
     store_sender.send_replace(Some(store.clone()));
     housekeeping::register(&context, &store, intake);
     secrets.register();
@@ -358,7 +358,7 @@ struct Signals {
 }
 
 impl Signals {
-    /// From now on they are heard, and no longer kill the process.
+    /// From now on these signals are received, and no longer kill the process.
     fn listen() -> Result<Self, ServeError> {
         let listen = |kind| signal(kind).map_err(ServeError::Signals);
         Ok(Self {

@@ -25,7 +25,7 @@ pub(super) fn condition(interface: &str) -> String {
     format!("relays {interface}")
 }
 
-/// The interfaces on which relay agents are heard apart from any link.
+/// The interfaces on which messages of relay agents are received, apart from the bridges of links.
 pub(super) fn interfaces(settings: &Settings) -> impl Iterator<Item = &String> {
     let named = settings.source.listener.relays.iter();
     // The listener of a bridge passes on what relay agents say there.
@@ -140,15 +140,15 @@ impl Supervisor {
         self.context.conditions.set_ok(&self.condition);
         run.settled();
         let over = run.stop().child_token();
-        let (heard, watched) = tokio::join!(
+        let (received, watched) = tokio::join!(
             async {
-                let heard = port.run(&over).await;
+                let received = port.run(&over).await;
                 over.cancel();
-                heard.map_err(|fault| format!("{interface}: {fault}"))
+                received.map_err(|fault| format!("{interface}: {fault}"))
             },
             self.watch(index, &over),
         );
-        heard.and(watched)
+        received.and(watched)
     }
 
     async fn watch(&self, index: u32, over: &CancellationToken) -> Result<(), String> {

@@ -1,7 +1,7 @@
 //! Puts other settings in force while everything runs: at SIGHUP, and when the API is asked to.
 //!
 //! ```text
-//!   SIGHUP ─┐                       wrong ──▶ told, and nothing is changed
+//!   SIGHUP ─┐                       wrong ──▶ reported, and nothing is changed
 //!   API ────┴─▶ read ──▶ plan_reload ─┤
 //!              (file, environment)    right ──▶ in force: everyone reads them at the next use
 //! ```
@@ -125,7 +125,7 @@ impl Reloader {
             let outcome = self.reload().await;
             systemd::ready();
             if let Some(request) = request {
-                // Whoever asked may have gone.
+                // The requester may have gone.
                 let _ = request.send(outcome);
             }
         }
@@ -185,12 +185,12 @@ fn tell(change: &Change) {
 impl Desk {
     /// Reads the settings again and puts them in force; returns when they are.
     pub(super) async fn reload(&self) -> Result<Reloaded, ControlError> {
-        let (request, told) = oneshot::channel();
+        let (request, outcome) = oneshot::channel();
         let asked = self.requests.try_send(request);
         asked.map_err(|_| ControlError::Refused {
             reason: "too many reloads wait already; try again".to_owned(),
         })?;
-        Ok(told.await.map_err(|_| ControlError::Stopping)??)
+        Ok(outcome.await.map_err(|_| ControlError::Stopping)??)
     }
 
     /// The settings in force, and how what is written differs from them.

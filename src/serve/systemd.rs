@@ -1,4 +1,4 @@
-//! Tells systemd how the daemon is, where systemd asked to be told.
+//! Reports the state of the daemon to systemd, if systemd asked for it.
 
 use sd_notify::NotifyState;
 use tokio_util::sync::CancellationToken;
@@ -43,5 +43,5 @@ fn notify(states: &[NotifyState<'_>]) {
 }
 
 fn untold(fault: &std::io::Error) {
-    tracing::debug!(error = fault as &dyn std::error::Error, "systemd could not be told");
+    tracing::debug!(error = fault as &dyn std::error::Error, "could not report to systemd");
 }

@@ -34,7 +34,7 @@ struct Watch<'p> {
     parts: &'p Parts,
     part: PartOfHost,
     index: u32,
-    /// What was last brought about, with what hosts know the bridge by.
+    /// The settings that were last applied, and the addresses by which hosts know the bridge.
     ensured: BridgePlan,
     contention: Contention,
     hazards: Vec<BridgeHazard>,

@@ -1,4 +1,4 @@
-//! The life of one reconciler: wait, run, take down how that ended, and again.
+//! The life of one reconciler: wait, run, record the result, and again.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -136,7 +136,7 @@ impl<R: Reconciler> Task<R> {
         }))
     }
 
-    /// Takes down that a run succeeded. Returns when the next one is due.
+    /// Records that a run succeeded. Returns when the next one is due.
     fn succeeded(&self, next: Next, streak: &mut Streak) -> Option<Instant> {
         if streak.reason.is_some() && !self.registration.has_condition {
             tracing::info!(task = self.registration.name, "succeeds again");
@@ -152,7 +152,7 @@ impl<R: Reconciler> Task<R> {
         due
     }
 
-    /// Takes down that a run failed. Returns when the next try is due.
+    /// Records that a run failed. Returns when the next try is due.
     fn failed(&self, failure: Failure, streak: &mut Streak) -> Option<Instant> {
         let now = Instant::now();
         if self.run.settled.swap(false, Ordering::Relaxed) {

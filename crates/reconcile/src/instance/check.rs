@@ -106,7 +106,7 @@ impl Orchestrator {
     }
 
     /// Wakes the worker of an instance whose check failed.
-    fn look_into(&self, check: &Check) {
+    fn wake_worker_of(&self, check: &Check) {
         tracing::debug!(instance = %check.id, of = %check.subject.key, "a check failed");
         self.wake(check.subject.key.clone());
     }
@@ -133,7 +133,7 @@ impl Reconciler for Checker {
     async fn notified(&mut self) {
         let Self { orchestrator, round } = self;
         let failed = round.changed(&orchestrator.inner.checks).await;
-        failed.iter().for_each(|check| orchestrator.look_into(check));
+        failed.iter().for_each(|check| orchestrator.wake_worker_of(check));
     }
 }
 

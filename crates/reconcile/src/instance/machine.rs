@@ -46,7 +46,7 @@ use orchestrator_model::{Instance, Phase, Timestamp};
 
 /// The observed state of an instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sight {
+pub(super) enum Observed {
     /// Nobody observed it, or the engine does not answer.
     Unknown,
     /// The engine has no such instance.
@@ -140,7 +140,7 @@ pub(super) enum Step {
     /// Record that its client came back.
     Keep,
     /// Record that it is on its way out.
-    Condemn,
+    MarkForRemoval,
     /// Take it out of the world.
     Remove,
 }
@@ -165,7 +165,13 @@ pub(super) fn wait_after(attempts: u32) -> Duration {
 /// The next step for a client with the live `instance`, if any.
 ///
 /// `wanted` says whether the client is to have one: it holds a lease, and its link has a template.
-pub(super) fn next(wanted: bool, instance: Option<&Instance>, sight: Sight, terms: Terms, now: Timestamp) -> Step {
+pub(super) fn next(
+    wanted: bool,
+    instance: Option<&Instance>,
+    observed: Observed,
+    terms: Terms,
+    now: Timestamp,
+) -> Step {
     let Some(instance) = instance else {
         return if wanted { Step::Plan } else { Step::Rest };
     };
@@ -173,12 +179,12 @@ pub(super) fn next(wanted: bool, instance: Option<&Instance>, sight: Sight, term
         (Phase::Removed, _) => Step::Rest,
         (Phase::Removing, _) => wait_or(instance, now, Step::Remove),
         (Phase::Ending, true) => Step::Keep,
-        (Phase::Ending, false) => wait_or(instance, now, Step::Condemn),
+        (Phase::Ending, false) => wait_or(instance, now, Step::MarkForRemoval),
         // An instance that never answered holds nothing that its client could miss.
-        (Phase::Pending | Phase::Starting, false) if instance.ready.is_none() => Step::Condemn,
+        (Phase::Pending | Phase::Starting, false) if instance.ready.is_none() => Step::MarkForRemoval,
         (Phase::Pending | Phase::Starting | Phase::Ready, false) => Step::BeginGrace(now.plus(terms.grace)),
         (Phase::Pending | Phase::Starting, true) => wait_or(instance, now, bring_up(instance, terms)),
-        (Phase::Ready, true) => look_after(instance, sight, now),
+        (Phase::Ready, true) => judge_ready(instance, observed, now),
     }
 }
 
@@ -217,39 +223,39 @@ pub(super) fn retry(instance: &Instance, shortfall: Shortfall, now: Timestamp) -
 }
 
 /// Whether a ready instance is still as it should be.
-fn look_after(instance: &Instance, sight: Sight, now: Timestamp) -> Step {
-    let what = match sight {
-        Sight::Running | Sight::Unknown => return Step::Rest,
-        Sight::Absent => "was removed from the engine behind our back; it is made again".to_owned(),
-        Sight::Stopped { code: Some(code) } => format!("ended with exit code {code}; it is started again"),
-        Sight::Stopped { code: None } => "was found not started; it is started again".to_owned(),
-        Sight::Incomplete { place, lack } => incomplete(instance, place, lack),
-        Sight::Paused => "was paused behind our back; it goes on".to_owned(),
-        Sight::Unwired => "lost its attachment; it is wired again".to_owned(),
-        Sight::Flawed(flaw) => format!("lost a part of its wiring: {flaw}; it is wired again"),
-        Sight::Silent(Silence { checks, how }) => {
+fn judge_ready(instance: &Instance, observed: Observed, now: Timestamp) -> Step {
+    let what = match observed {
+        Observed::Running | Observed::Unknown => return Step::Rest,
+        Observed::Absent => "was removed from the engine behind our back; it is made again".to_owned(),
+        Observed::Stopped { code: Some(code) } => format!("ended with exit code {code}; it is started again"),
+        Observed::Stopped { code: None } => "was found not started; it is started again".to_owned(),
+        Observed::Incomplete { place, lack } => incomplete(instance, place, lack),
+        Observed::Paused => "was paused behind our back; it goes on".to_owned(),
+        Observed::Unwired => "lost its attachment; it is wired again".to_owned(),
+        Observed::Flawed(flaw) => format!("lost a part of its wiring: {flaw}; it is wired again"),
+        Observed::Silent(Silence { checks, how }) => {
             format!("stopped answering: {how}, {checks} checks in a row; it is wired again")
         }
     };
-    let attempts = match sight {
+    let attempts = match observed {
         _ if now.since(instance.changed) >= STEADY => 0,
         // The try that follows counts: it finds out whether a restart is needed.
-        Sight::Silent(_) => instance.attempts,
+        Observed::Silent(_) => instance.attempts,
         _ => instance.attempts.saturating_add(1),
     };
     Step::Disturb {
         what,
         attempts,
         due: now.plus(wait_after(attempts.saturating_sub(1))),
-        ended: ended(sight),
+        ended: ended(observed),
     }
 }
 
 /// The place of the container that ended by itself.
-fn ended(sight: Sight) -> Option<usize> {
-    match sight {
-        Sight::Stopped { code: Some(_) } => Some(0),
-        Sight::Incomplete {
+fn ended(observed: Observed) -> Option<usize> {
+    match observed {
+        Observed::Stopped { code: Some(_) } => Some(0),
+        Observed::Incomplete {
             place,
             lack: Lack::Stopped { code: Some(_) },
         } => Some(place),

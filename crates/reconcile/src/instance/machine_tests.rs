@@ -12,12 +12,12 @@ const TERMS: Terms = Terms {
     restarts: 5,
 };
 
-const SILENT: Sight = Sight::Silent(Silence {
+const SILENT: Observed = Observed::Silent(Silence {
     checks: 3,
     how: "it takes no connection",
 });
 
-const ENDED_SIDECAR: Sight = Sight::Incomplete {
+const ENDED_SIDECAR: Observed = Observed::Incomplete {
     place: 1,
     lack: Lack::Stopped { code: Some(1) },
 };
@@ -54,45 +54,51 @@ fn instance(phase: Phase) -> Instance {
     }
 }
 
-fn step(wanted: bool, instance: &Instance, sight: Sight) -> Step {
-    next(wanted, Some(instance), sight, TERMS, NOW)
+fn step(wanted: bool, instance: &Instance, observed: Observed) -> Step {
+    next(wanted, Some(instance), observed, TERMS, NOW)
 }
 
 #[test]
 fn a_lease_makes_an_instance_and_nothing_else_does() {
-    assert_eq!(next(true, None, Sight::Unknown, TERMS, NOW), Step::Plan);
-    assert_eq!(next(false, None, Sight::Unknown, TERMS, NOW), Step::Rest);
+    assert_eq!(next(true, None, Observed::Unknown, TERMS, NOW), Step::Plan);
+    assert_eq!(next(false, None, Observed::Unknown, TERMS, NOW), Step::Rest);
 }
 
 #[test]
 fn a_pending_one_is_provisioned_when_it_is_due() {
     let mut pending = instance(Phase::Pending);
-    assert_eq!(step(true, &pending, Sight::Unknown), Step::Provision);
+    assert_eq!(step(true, &pending, Observed::Unknown), Step::Provision);
     pending.due = Some(Timestamp(NOW.0 + 1));
     assert_eq!(
-        step(true, &pending, Sight::Unknown),
+        step(true, &pending, Observed::Unknown),
         Step::RestUntil(Timestamp(NOW.0 + 1))
     );
     pending.due = Some(NOW);
-    assert_eq!(step(true, &pending, Sight::Unknown), Step::Provision);
+    assert_eq!(step(true, &pending, Observed::Unknown), Step::Provision);
 }
 
 #[test]
 fn one_that_never_answered_goes_without_grace() {
-    assert_eq!(step(false, &instance(Phase::Pending), Sight::Absent), Step::Condemn);
-    assert_eq!(step(false, &instance(Phase::Starting), Sight::Running), Step::Condemn);
+    assert_eq!(
+        step(false, &instance(Phase::Pending), Observed::Absent),
+        Step::MarkForRemoval
+    );
+    assert_eq!(
+        step(false, &instance(Phase::Starting), Observed::Running),
+        Step::MarkForRemoval
+    );
 }
 
 #[test]
 fn one_that_answered_has_its_grace() {
     let until = NOW.plus(GRACE);
     assert_eq!(
-        step(false, &instance(Phase::Ready), Sight::Running),
+        step(false, &instance(Phase::Ready), Observed::Running),
         Step::BeginGrace(until)
     );
     let mut disturbed = instance(Phase::Pending);
     disturbed.ready = Some(Timestamp(1));
-    assert_eq!(step(false, &disturbed, Sight::Absent), Step::BeginGrace(until));
+    assert_eq!(step(false, &disturbed, Observed::Absent), Step::BeginGrace(until));
 }
 
 #[test]
@@ -100,30 +106,30 @@ fn the_grace_ends_in_time_or_by_the_client_coming_back() {
     let mut ending = instance(Phase::Ending);
     ending.due = Some(Timestamp(NOW.0 + 5));
     assert_eq!(
-        step(false, &ending, Sight::Running),
+        step(false, &ending, Observed::Running),
         Step::RestUntil(Timestamp(NOW.0 + 5))
     );
-    assert_eq!(step(true, &ending, Sight::Running), Step::Keep);
+    assert_eq!(step(true, &ending, Observed::Running), Step::Keep);
     ending.due = Some(NOW);
-    assert_eq!(step(false, &ending, Sight::Running), Step::Condemn);
+    assert_eq!(step(false, &ending, Observed::Running), Step::MarkForRemoval);
 }
 
 #[test]
 fn what_happens_behind_our_back_is_seen() {
     let ready = instance(Phase::Ready);
-    assert_eq!(step(true, &ready, Sight::Running), Step::Rest);
-    assert_eq!(step(true, &ready, Sight::Unknown), Step::Rest);
-    for sight in [
-        Sight::Absent,
-        Sight::Stopped { code: Some(137) },
-        Sight::Stopped { code: None },
+    assert_eq!(step(true, &ready, Observed::Running), Step::Rest);
+    assert_eq!(step(true, &ready, Observed::Unknown), Step::Rest);
+    for observed in [
+        Observed::Absent,
+        Observed::Stopped { code: Some(137) },
+        Observed::Stopped { code: None },
         ENDED_SIDECAR,
-        Sight::Unwired,
-        Sight::Flawed(Flaw::NoAddress),
+        Observed::Unwired,
+        Observed::Flawed(Flaw::NoAddress),
         SILENT,
     ] {
-        let Step::Disturb { attempts, due, .. } = step(true, &ready, sight) else {
-            panic!("{sight:?} must disturb");
+        let Step::Disturb { attempts, due, .. } = step(true, &ready, observed) else {
+            panic!("{observed:?} must disturb");
         };
         assert_eq!(
             (attempts, due),
@@ -144,11 +150,11 @@ fn the_container_that_is_missing_is_named() {
         reference: None,
     };
     ready.containers = vec![container("main"), container("proxy")];
-    let absent = Sight::Incomplete {
+    let absent = Observed::Incomplete {
         place: 1,
         lack: Lack::Absent,
     };
-    for (sight, expected) in [
+    for (observed, expected) in [
         (
             ENDED_SIDECAR,
             "its container proxy ended with exit code 1; it is started again",
@@ -158,8 +164,8 @@ fn the_container_that_is_missing_is_named() {
             "its container proxy was removed behind our back; it is made again",
         ),
     ] {
-        let Step::Disturb { what, .. } = step(true, &ready, sight) else {
-            panic!("{sight:?} must disturb");
+        let Step::Disturb { what, .. } = step(true, &ready, observed) else {
+            panic!("{observed:?} must disturb");
         };
         assert_eq!(what, expected);
     }
@@ -168,17 +174,17 @@ fn the_container_that_is_missing_is_named() {
 #[test]
 fn only_a_container_that_ended_by_itself_has_something_to_say() {
     let ready = instance(Phase::Ready);
-    for (sight, place) in [
-        (Sight::Stopped { code: Some(1) }, Some(0)),
-        (Sight::Stopped { code: None }, None),
-        (Sight::Absent, None),
-        (Sight::Unwired, None),
+    for (observed, place) in [
+        (Observed::Stopped { code: Some(1) }, Some(0)),
+        (Observed::Stopped { code: None }, None),
+        (Observed::Absent, None),
+        (Observed::Unwired, None),
         (ENDED_SIDECAR, Some(1)),
     ] {
-        let Step::Disturb { ended, .. } = step(true, &ready, sight) else {
-            panic!("{sight:?} must disturb");
+        let Step::Disturb { ended, .. } = step(true, &ready, observed) else {
+            panic!("{observed:?} must disturb");
         };
-        assert_eq!(ended, place, "{sight:?}");
+        assert_eq!(ended, place, "{observed:?}");
     }
 }
 
@@ -187,7 +193,7 @@ fn one_that_fails_again_and_again_waits_longer_each_time() {
     let mut ready = instance(Phase::Ready);
     ready.changed = NOW;
     ready.attempts = 3;
-    let Step::Disturb { attempts, due, .. } = step(true, &ready, Sight::Absent) else {
+    let Step::Disturb { attempts, due, .. } = step(true, &ready, Observed::Absent) else {
         panic!()
     };
     assert_eq!((attempts, due), (4, NOW.plus(Duration::from_secs(4))));
@@ -206,10 +212,10 @@ fn one_that_stopped_answering_is_wired_again_before_it_is_restarted() {
     let told = "stopped answering: it takes no connection, 3 checks in a row; it is wired again";
     assert_eq!((what.as_str(), due), (told, NOW));
     (silent.phase, silent.attempts, silent.due) = (Phase::Pending, attempts, Some(due));
-    assert_eq!(step(true, &silent, Sight::Unknown), Step::Provision);
+    assert_eq!(step(true, &silent, Observed::Unknown), Step::Provision);
     fail(&mut silent, Shortfall::Silent, NOW);
     silent.due = None;
-    assert_eq!(step(true, &silent, Sight::Unknown), Step::Restart { nth: 1 });
+    assert_eq!(step(true, &silent, Observed::Unknown), Step::Restart { nth: 1 });
 }
 
 #[test]
@@ -222,7 +228,7 @@ fn one_that_falls_silent_again_soon_goes_on_with_the_next_restart() {
     (silent.phase, silent.attempts) = (Phase::Pending, attempts);
     fail(&mut silent, Shortfall::Silent, NOW);
     silent.due = None;
-    assert_eq!(step(true, &silent, Sight::Unknown), Step::Restart { nth: 3 });
+    assert_eq!(step(true, &silent, Observed::Unknown), Step::Restart { nth: 3 });
 }
 
 #[test]
@@ -232,7 +238,11 @@ fn what_is_not_the_instance_s_silence_restarts_nothing() {
         (subject.ready, subject.attempts) = (Some(Timestamp(1)), 2);
         fail(&mut subject, shortfall, NOW);
         subject.due = None;
-        assert_eq!(step(true, &subject, Sight::Unknown), Step::Provision, "{shortfall:?}");
+        assert_eq!(
+            step(true, &subject, Observed::Unknown),
+            Step::Provision,
+            "{shortfall:?}"
+        );
     }
     assert_eq!(retry(&instance(Phase::Starting), Shortfall::Engine, NOW).attempts, 0);
 }
@@ -261,39 +271,39 @@ fn phases() -> impl Strategy<Value = Phase> {
     ])
 }
 
-fn sights() -> impl Strategy<Value = Sight> {
+fn sights() -> impl Strategy<Value = Observed> {
     prop::sample::select(vec![
-        Sight::Unknown,
-        Sight::Absent,
-        Sight::Stopped { code: Some(1) },
-        Sight::Stopped { code: None },
+        Observed::Unknown,
+        Observed::Absent,
+        Observed::Stopped { code: Some(1) },
+        Observed::Stopped { code: None },
         ENDED_SIDECAR,
-        Sight::Unwired,
-        Sight::Flawed(Flaw::Down),
+        Observed::Unwired,
+        Observed::Flawed(Flaw::Down),
         SILENT,
-        Sight::Running,
+        Observed::Running,
     ])
 }
 
 proptest! {
     /// Nothing but a removal ever follows a removal, whatever is wanted and seen.
     #[test]
-    fn there_is_no_way_back_from_removing(wanted: bool, sight in sights(), due in prop::option::of(0i64..2_000_000)) {
+    fn there_is_no_way_back_from_removing(wanted: bool, observed in sights(), due in prop::option::of(0i64..2_000_000)) {
         let mut removing = instance(Phase::Removing);
         removing.due = due.map(Timestamp);
-        let step = step(wanted, &removing, sight);
+        let step = step(wanted, &removing, observed);
         prop_assert!(matches!(step, Step::Remove | Step::RestUntil(_)), "{step:?}");
     }
 
     /// Whatever is not wanted is gone after its grace: no phase rests for ever without a lease.
     #[test]
-    fn what_is_not_wanted_ends(phase in phases(), sight in sights(), answered: bool, due in prop::option::of(0i64..2_000_000)) {
+    fn what_is_not_wanted_ends(phase in phases(), observed in sights(), answered: bool, due in prop::option::of(0i64..2_000_000)) {
         let mut subject = instance(phase);
         subject.ready = answered.then_some(Timestamp(1));
         subject.due = due.map(Timestamp);
         let mut now = NOW;
         for _ in 0..5 {
-            match next(false, Some(&subject), sight, TERMS, now) {
+            match next(false, Some(&subject), observed, TERMS, now) {
                 Step::RestUntil(until) => {
                     prop_assert!(until > now);
                     now = until;
@@ -302,7 +312,7 @@ proptest! {
                     prop_assert!(until > now);
                     (subject.phase, subject.due) = (Phase::Ending, Some(until));
                 }
-                Step::Condemn => (subject.phase, subject.due) = (Phase::Removing, None),
+                Step::MarkForRemoval => (subject.phase, subject.due) = (Phase::Removing, None),
                 Step::Remove => (subject.phase, subject.due) = (Phase::Removed, None),
                 Step::Rest => break,
                 other => prop_assert!(false, "{other:?} for what nobody wants"),
@@ -320,7 +330,7 @@ proptest! {
         (subject.phase, subject.due) = (Phase::Pending, None);
         let (mut now, mut restarted, mut tried) = (NOW, 0, 0);
         while tried < tries {
-            let step = next(true, Some(&subject), Sight::Unknown, terms, now);
+            let step = next(true, Some(&subject), Observed::Unknown, terms, now);
             match step {
                 Step::RestUntil(until) => {
                     prop_assert!(until > now && until.since(now) <= LONGEST_WAIT);
@@ -338,7 +348,7 @@ proptest! {
             subject.phase = Phase::Starting;
             fail(&mut subject, Shortfall::Silent, now);
             let due = Some(subject.due.take().unwrap());
-            let step = next(true, Some(&subject), Sight::Unknown, terms, now);
+            let step = next(true, Some(&subject), Observed::Unknown, terms, now);
             prop_assert_eq!(follows, match step { Step::Restart { nth } => Some(nth), _ => None }, "what is told is done");
             subject.due = due;
             tried += 1;
@@ -349,11 +359,11 @@ proptest! {
 
     /// Whatever is seen of a ready instance that is wanted, it is left alone only when nothing is known against it.
     #[test]
-    fn a_ready_one_is_left_alone_only_when_it_is_well(sight in sights(), changed in 0i64..2_000_000, attempts in 0u32..100) {
+    fn a_ready_one_is_left_alone_only_when_it_is_well(observed in sights(), changed in 0i64..2_000_000, attempts in 0u32..100) {
         let mut ready = instance(Phase::Ready);
         (ready.changed, ready.attempts) = (Timestamp(changed), attempts);
-        let well = matches!(sight, Sight::Running | Sight::Unknown);
-        match step(true, &ready, sight) {
+        let well = matches!(observed, Observed::Running | Observed::Unknown);
+        match step(true, &ready, observed) {
             Step::Rest => prop_assert!(well),
             Step::Disturb { due, .. } => prop_assert!(!well && due.since(NOW) <= LONGEST_WAIT),
             other => prop_assert!(false, "{other:?}"),
@@ -362,10 +372,10 @@ proptest! {
 
     /// A wait never lies in the past: the loop that takes the steps cannot spin.
     #[test]
-    fn no_wait_is_over_before_it_begins(wanted: bool, phase in phases(), sight in sights(), due in prop::option::of(0i64..2_000_000)) {
+    fn no_wait_is_over_before_it_begins(wanted: bool, phase in phases(), observed in sights(), due in prop::option::of(0i64..2_000_000)) {
         let mut subject = instance(phase);
         subject.due = due.map(Timestamp);
-        if let Step::RestUntil(until) = step(wanted, &subject, sight) {
+        if let Step::RestUntil(until) = step(wanted, &subject, observed) {
             prop_assert!(until > NOW);
         }
     }

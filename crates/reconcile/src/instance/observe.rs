@@ -3,7 +3,7 @@
 use orchestrator_host::{Depth, Observation};
 
 use super::Orchestrator;
-use super::machine::Sight;
+use super::machine::Observed;
 use super::request::instance_ref;
 use super::turns::Work;
 use orchestrator_model::Instance;
@@ -12,9 +12,9 @@ impl Orchestrator {
     /// Observes one instance by one call to its host, and combines that with the results of its checks.
     ///
     /// If the host cannot answer, the state is unknown, not gone: an engine that is down is no reason to do anything.
-    pub(super) async fn observe(&self, instance: &Instance) -> Sight {
+    pub(super) async fn observe(&self, instance: &Instance) -> Observed {
         let Some(host) = self.host_of(instance) else {
-            return Sight::Unknown;
+            return Observed::Unknown;
         };
         let seen = {
             let _turn = self
@@ -32,18 +32,18 @@ impl Orchestrator {
             self.inner.pauses.over(instance.id);
         }
         match seen {
-            Observation::Unknown => Sight::Unknown,
-            Observation::Absent => Sight::Absent,
-            Observation::Stopped { code } => Sight::Stopped { code },
-            Observation::Incomplete { place, lack } => Sight::Incomplete { place, lack },
-            Observation::Paused if self.inner.pauses.lasts(instance.id) => Sight::Paused,
-            Observation::Paused => Sight::Unknown,
+            Observation::Unknown => Observed::Unknown,
+            Observation::Absent => Observed::Absent,
+            Observation::Stopped { code } => Observed::Stopped { code },
+            Observation::Incomplete { place, lack } => Observed::Incomplete { place, lack },
+            Observation::Paused if self.inner.pauses.lasts(instance.id) => Observed::Paused,
+            Observation::Paused => Observed::Unknown,
             // One that was ready has all its addresses.
-            Observation::Unwired | Observation::AwaitsAddress => Sight::Unwired,
-            Observation::Flawed(flaw) => Sight::Flawed(flaw),
+            Observation::Unwired | Observation::AwaitsAddress => Observed::Unwired,
+            Observation::Flawed(flaw) => Observed::Flawed(flaw),
             Observation::Running => match self.inner.checks.mute(instance.id) {
-                Some(silence) => Sight::Silent(silence),
-                None => Sight::Running,
+                Some(silence) => Observed::Silent(silence),
+                None => Observed::Running,
             },
         }
     }

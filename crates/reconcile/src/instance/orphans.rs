@@ -148,7 +148,7 @@ impl Orchestrator {
         received
     }
 
-    /// Takes down which of what an engine has is `unknown` to the database.
+    /// Records which instances of an engine are `unknown` to the database.
     pub(super) async fn see_orphans(
         &self,
         id: &HostId,

@@ -99,7 +99,7 @@ impl Orchestrator {
         outcome.map_err(|fault| self.failure(instance, fault))
     }
 
-    /// The failure of the instance that a host's error stands for.
+    /// Translates a host's error into the failure of the instance.
     fn failure(&self, instance: &Instance, fault: HostError) -> Failure {
         match fault {
             HostError::Ensure(EnsureFault::Silent {

@@ -54,7 +54,7 @@ pub trait Wants: Send + Sync + 'static {
 /// - On a link that provides nothing any more, instances end. On a link that is no longer in the settings nobody gets an
 ///   instance any more, and instances stay while leases last. The same holds where all templates that are named are ones
 ///   that nobody declares.
-/// - Slots that services fill ([`Slot::service`]) are none of these: whoever answers for the service wants them.
+/// - Slots that services fill ([`Slot::service`]) are none of these: the wants of the service decide about them.
 /// - A client whose instance was destroyed by an operator gets no new instance until its next lease event.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Clients;
@@ -78,7 +78,7 @@ impl Wants for Clients {
         if wanted.is_empty() {
             return BTreeMap::new();
         }
-        // Each instance of a slot that is no longer wanted stands for one that is.
+        // Each instance of a slot that is no longer wanted takes the place of one that is wanted.
         let unwanted = own().filter(|slot| !wanted.contains(slot)).count();
         let empty = wanted.into_iter().filter(|slot| !holding.slots.contains(slot));
         let fill = empty.skip(unwanted).filter(|_| holding.client.wants_instance);

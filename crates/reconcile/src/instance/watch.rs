@@ -1,4 +1,4 @@
-//! Watches hosts for what happens behind our back: one task for each engine, and one for the networks of each host.
+//! Watches hosts for changes that the daemon did not make: one task for each engine, and one for the networks of each host.
 //!
 //! A run of such a task is one watch. It goes on for as long as the watch does, and the driver begins the next one when
 //! it broke.

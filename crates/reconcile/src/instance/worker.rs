@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::machine::{self, Sight, Step, Terms};
+use super::machine::{self, Observed, Step, Terms};
 use super::wants::Want;
 use super::{HashMap, Orchestrator};
 use crate::driver::{self, Backoff, Failure, Reconciler, Registration, Run};
@@ -217,7 +217,7 @@ impl Orchestrator {
                 self.move_to(instance, Phase::Pending, None, None, EventKind::InstanceKept)
                     .await?;
             }
-            (Step::Condemn, Some(instance)) => {
+            (Step::MarkForRemoval, Some(instance)) => {
                 let reason = Some("the client's lease ended".to_owned());
                 self.inner
                     .records
@@ -243,11 +243,11 @@ impl Orchestrator {
             Some(Want::Keep) => instance.is_some(),
             None => false,
         };
-        let sight = match instance {
+        let observed = match instance {
             Some(instance) if wanted && instance.phase == Phase::Ready => self.observe(instance).await,
-            _ => Sight::Unknown,
+            _ => Observed::Unknown,
         };
-        machine::next(wanted, instance, sight, self.terms(instance), self.inner.clock.now())
+        machine::next(wanted, instance, observed, self.terms(instance), self.inner.clock.now())
     }
 
     /// The present wish for the slot; `None` when it is to be empty.
