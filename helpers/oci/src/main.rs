@@ -13,7 +13,7 @@
 mod bundle;
 mod cgroup;
 mod engine;
-mod images;
+mod image;
 mod log;
 mod process;
 mod ready;

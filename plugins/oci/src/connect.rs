@@ -132,13 +132,13 @@ impl Connection {
     }
 
     /// Sends an archive, as long as it takes.
-    pub(crate) async fn upload(
+    pub(crate) async fn upload<A: DeserializeOwned>(
         &self,
         verb: &'static str,
         path: &str,
         question: &impl Serialize,
         body: RequestBody,
-    ) -> Result<(), EngineError> {
+    ) -> Result<A, EngineError> {
         self.within(verb, self.know()).await?;
         let head = serde_json::to_string(question).map_err(|error| self.nonsense(verb, error.to_string()))?;
         let request = Request::builder()
@@ -146,7 +146,8 @@ impl Connection {
             .uri(path)
             .header(protocol::REQUEST_HEADER, escape(&head));
         let answer = self.checked(verb, self.send(request, body).await?).await?;
-        self.collect(answer).await.map(drop)
+        let bytes = self.collect(answer).await?;
+        self.parse(verb, &bytes)
     }
 
     /// Sends a question, and returns the answer when it is none of a fault.

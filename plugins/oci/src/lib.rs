@@ -23,14 +23,15 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use orchestrator_plugin::{
     ByteStream, Capabilities, Capability, Change, Container, ContainerSpec, Creations, Engine, EngineError,
-    EngineFacts, ExecRequest, ExecSession, Found, ImageFacts, LogRequest, Mark, NetworkMode, OutputStream, Stats,
+    EngineFacts, ExecRequest, ExecSession, Found, Image, ImageFacts, LogRequest, Mark, NetworkMode, OutputStream,
+    Stats,
 };
 use tokio::sync::{Semaphore, mpsc};
 
 use connect::Connection;
 use protocol::{
-    EnsureRequest, EnvironmentRequest, Facts, FoundAnswer, ImageAnswer, ImageRequest, LogBounds, Network, SiteRequest,
-    StatsAnswer, TargetRequest,
+    EnsureRequest, EnvironmentRequest, Facts, FoundAnswer, ImageAnswer, ImageEntry, ImageRequest, LogBounds, Network,
+    SiteRequest, StatsAnswer, TargetRequest,
 };
 pub use settings::{OciKind, OciSettings};
 
@@ -87,11 +88,10 @@ impl Engine for OciEngine {
         &self.name
     }
 
-    /// It has no networks of its own, and runs no virtual machines. Its images come by other ways than this trait.
+    /// It has no networks of its own, and runs no virtual machines. It fetches nothing from a registry: images come as archives.
     fn capabilities(&self) -> Capabilities {
         let all = Capabilities::all()
             .without(Capability::EnginePort)
-            .without(Capability::Images)
             .without(Capability::Pull)
             .without(Capability::Tap);
         match self.prepared {
@@ -228,6 +228,22 @@ impl Engine for OciEngine {
         archive: ByteStream,
     ) -> Result<(), EngineError> {
         self.write_archive(container, directory, archive).await
+    }
+
+    async fn load_images(&self, archive: ByteStream) -> Result<Vec<Image>, EngineError> {
+        self.load(archive).await
+    }
+
+    async fn images(&self) -> Result<Vec<Image>, EngineError> {
+        let images: Vec<ImageEntry> = self.connection.ask("list images of", "/v1/images", &()).await?;
+        Ok(images.into_iter().map(Image::from).collect())
+    }
+
+    async fn remove_image(&self, image: &str) -> Result<(), EngineError> {
+        let question = ImageRequest {
+            image: image.to_owned(),
+        };
+        self.connection.ask("remove", "/v1/images/remove", &question).await
     }
 
     async fn pause(&self, container: &Container) -> Result<(), EngineError> {

@@ -7,12 +7,14 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use http_body_util::{BodyExt, BodyStream, StreamBody};
 use hyper::body::{Frame as BodyFrame, Incoming};
-use orchestrator_plugin::{ByteStream, Change, Container, EngineError, LogRequest, Output, OutputStream};
+use orchestrator_plugin::{ByteStream, Change, Container, EngineError, Image, LogRequest, Output, OutputStream};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 
 use crate::OciEngine;
 use crate::connect::Connection;
-use crate::protocol::{Decoder, FilesRequest, Frame, Happening, LogsRequest, SiteRequest};
+use crate::protocol::{Decoder, FilesRequest, Frame, Happening, ImageEntry, LogsRequest, SiteRequest};
 
 /// The longest line of a watch in bytes.
 const LONGEST_LINE: usize = 4096;
@@ -68,6 +70,23 @@ impl OciEngine {
         archive: ByteStream,
     ) -> Result<(), EngineError> {
         let question = self.files(container, directory);
+        self.send_archive("write files into", "/v1/files/write", &question, archive)
+            .await
+    }
+
+    /// Loads the images of an archive.
+    pub(crate) async fn load(&self, archive: ByteStream) -> Result<Vec<Image>, EngineError> {
+        let loaded: Vec<ImageEntry> = self.send_archive("load", "/v1/images/load", &(), archive).await?;
+        Ok(loaded.into_iter().map(Image::from).collect())
+    }
+
+    async fn send_archive<A: DeserializeOwned>(
+        &self,
+        verb: &'static str,
+        path: &str,
+        question: &impl Serialize,
+        archive: ByteStream,
+    ) -> Result<A, EngineError> {
         // A body may be polled from several threads, a stream only by its owner.
         let (sender, receiver) = mpsc::channel(4);
         let feed = tokio::spawn(async move {
@@ -83,12 +102,9 @@ impl OciEngine {
             Some((receiver.recv().await?, receiver))
         });
         let body = BodyExt::boxed(StreamBody::new(Box::pin(pieces)));
-        let written = self
-            .connection
-            .upload("write files into", "/v1/files/write", &question, body)
-            .await;
+        let answer = self.connection.upload(verb, path, question, body).await;
         feed.abort();
-        written
+        answer
     }
 
     fn files(&self, container: &Container, path: &Path) -> FilesRequest {

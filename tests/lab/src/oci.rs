@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::http::{self, Body};
 use crate::image::{TEST_IMAGE, TEST_PORT, lay_out_test_image};
+use crate::namespace::output;
 use crate::{Lab, Program};
 
 /// How long the helper may take to start or stop on a busy machine.
@@ -127,43 +128,100 @@ impl Oci {
     ///
     /// # Errors
     ///
-    /// When busybox-static is not installed.
+    /// When busybox-static is not installed, or the helper refuses the image.
     pub fn import_test_image(&self) -> Result<()> {
-        let root = self.place.join("image");
-        lay_out_test_image(&root).context("cannot lay out the test image")?;
-        let port = format!("[::]:{TEST_PORT}");
-        let image = json!({
-            "digest": format!("sha256:{}", "0".repeat(64)),
-            "layers": [root],
-            "config": { "command": ["httpd", "-f", "-p", port, "-h", "/www"] },
-        });
-        fs::write(self.image_file(TEST_IMAGE), image.to_string())?;
-        Ok(())
+        self.tag(TEST_IMAGE)
     }
 
-    /// Gives an image one more name.
+    /// Loads an archive as `docker save` writes them.
     ///
     /// # Errors
     ///
-    /// When there is no such image.
-    pub fn tag(&self, from: &str, name: &str) -> Result<()> {
-        fs::copy(self.image_file(from), self.image_file(name))?;
-        Ok(())
+    /// When the archive cannot be read, or the helper refuses it.
+    pub fn load_image(&self, archive: &Path) -> Result<Value> {
+        let bytes = fs::read(archive).with_context(|| format!("cannot read {}", archive.display()))?;
+        self.upload(&bytes)
+    }
+
+    /// Gives the test image this name, too.
+    ///
+    /// # Errors
+    ///
+    /// When the helper refuses the image.
+    pub fn tag(&self, name: &str) -> Result<()> {
+        self.upload(&self.archive(name, "the test image")?).map(drop)
     }
 
     /// Takes a name from an image.
     ///
     /// # Errors
     ///
-    /// When no image has it.
+    /// When the helper does not.
     pub fn untag(&self, name: &str) -> Result<()> {
-        Ok(fs::remove_file(self.image_file(name))?)
+        self.ask("POST", "/v1/images/remove", Some(&json!({ "image": name })))
+            .map(drop)
     }
 
-    fn image_file(&self, name: &str) -> PathBuf {
-        self.state()
-            .join("images")
-            .join(format!("{}.json", name.replace(['/', ':'], "%")))
+    fn upload(&self, archive: &[u8]) -> Result<Value> {
+        let body = Body {
+            kind: "application/x-tar",
+            bytes: archive,
+        };
+        let answer = http::ask(&self.socket(), "POST", "/v1/images/load", Some(body), PATIENCE)?;
+        ensure!(
+            answer.status == 200,
+            "loading an image: {} {}",
+            answer.status,
+            answer.text()
+        );
+        answer.json()
+    }
+
+    /// An archive of the test image in Docker's layout, with this name. Another comment makes it another image.
+    ///
+    /// # Errors
+    ///
+    /// When busybox-static is not installed.
+    pub fn archive(&self, name: &str, comment: &str) -> Result<Vec<u8>> {
+        let place = self.lab.place("image")?;
+        let (root, parts) = (place.join("root"), place.join("parts"));
+        lay_out_test_image(&root).context("cannot lay out the test image")?;
+        fs::create_dir_all(&parts)?;
+        self.tar(&root, &parts.join("layer.tar"), &["--mtime=@0", "--sort=name", "."])?;
+        let digest = self.sha256(&parts.join("layer.tar"))?;
+        let port = format!("[::]:{TEST_PORT}");
+        let config = json!({
+            "architecture": "amd64", "os": "linux", "comment": comment,
+            "config": { "Cmd": ["httpd", "-f", "-p", port, "-h", "/www"], "Labels": { "comment": comment } },
+            "rootfs": { "type": "layers", "diff_ids": [format!("sha256:{digest}")] },
+        });
+        fs::write(parts.join("config.json"), config.to_string())?;
+        let manifest = json!([{ "Config": "config.json", "RepoTags": [with_tag(name)], "Layers": ["layer.tar"] }]);
+        fs::write(parts.join("manifest.json"), manifest.to_string())?;
+        let archive = place.join("image.tar");
+        self.tar(&parts, &archive, &["manifest.json", "config.json", "layer.tar"])?;
+        let bytes = fs::read(&archive)?;
+        fs::remove_dir_all(&place)?;
+        Ok(bytes)
+    }
+
+    fn tar(&self, from: &Path, to: &Path, what: &[&str]) -> Result<()> {
+        output(
+            self.lab
+                .command("tar")
+                .arg("-C")
+                .arg(from)
+                .arg("-cf")
+                .arg(to)
+                .args(what),
+        )
+        .map(drop)
+    }
+
+    fn sha256(&self, path: &Path) -> Result<String> {
+        let printed = output(self.lab.command("sha256sum").arg(path))?;
+        let printed = String::from_utf8_lossy(&printed.stdout);
+        Ok(printed.split_whitespace().next().unwrap_or_default().to_owned())
     }
 
     /// The shims that hold containers now.
@@ -202,6 +260,15 @@ impl Oci {
             Some(program) => Ok(program.pid()),
             None => bail!("the helper does not run"),
         }
+    }
+}
+
+/// The name with a tag, as archives have it.
+fn with_tag(name: &str) -> String {
+    let last = name.rsplit('/').next().unwrap_or_default();
+    match last.contains(':') {
+        true => name.to_owned(),
+        false => format!("{name}:latest"),
     }
 }
 

@@ -59,10 +59,7 @@ impl Helper {
         let directory = request.path.clone();
         let unpacking = tokio::task::spawn_blocking(move || {
             let _turn = turn;
-            let input = Source {
-                archive,
-                rest: Bytes::new(),
-            };
+            let input = Source::new(archive);
             with_root(&entry, move |root| Ok(unpack(root, &directory, input)))
         });
         let failed = |error: io::Error| Fault::failed(Verb::WriteFiles, &name, error);
@@ -121,9 +118,18 @@ impl Write for Pipe {
 }
 
 /// Reads what is received.
-struct Source {
+pub(super) struct Source {
     archive: Pieces,
     rest: Bytes,
+}
+
+impl Source {
+    pub(super) fn new(archive: Pieces) -> Self {
+        Self {
+            archive,
+            rest: Bytes::new(),
+        }
+    }
 }
 
 impl Read for Source {

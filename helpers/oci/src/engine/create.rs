@@ -4,11 +4,10 @@ use std::io;
 use std::sync::Arc;
 
 use orchestrator_plugin::{ContainerSpec, File, FileContent, InstanceId};
-use orchestrator_plugin_oci::protocol::{Fault, ImageAnswer, LogBounds, Verb};
+use orchestrator_plugin_oci::protocol::{Fault, LogBounds, Verb};
 
 use super::entry::Now;
 use super::{Entry, Helper, blocking};
-use crate::images::Image;
 use crate::state::{Directory, NetworkRecord, Owner, Record, write_json};
 
 /// A container that is to be made.
@@ -16,14 +15,15 @@ pub(super) struct Plan {
     pub(super) name: String,
     pub(super) owner: Option<Owner>,
     pub(super) replaces: Option<String>,
-    pub(super) image: Image,
+    /// Name or digest of the image.
+    pub(super) image: String,
     pub(super) network: NetworkRecord,
     pub(super) spec: ContainerSpec,
     pub(super) log: LogBounds,
 }
 
 impl Helper {
-    /// Records a container. Nothing is made for it yet.
+    /// Records a container. Nothing is made for it yet. Its image is kept for as long as it is there.
     pub(super) async fn create(&self, plan: Plan) -> Result<Arc<Entry>, Fault> {
         let name = plan.name.clone();
         let failed = |error: io::Error| Fault::failed(Verb::Create, &name, error);
@@ -33,6 +33,7 @@ impl Helper {
             Some(instance) => format!("{instance}-{}-{}", plan.owner_name(), random()?),
             None => format!("none-{}-{}", random()?, random()?),
         };
+        let image = self.hold_image(&plan.image, &reference).await?;
         let directory = self.0.place.container(&reference);
         let files = plan.spec.files.clone();
         let record = Record {
@@ -40,35 +41,23 @@ impl Helper {
             owner: plan.owner,
             replaces: plan.replaces,
             created: self.moment(),
-            image: plan.image,
+            image,
             network: plan.network,
             spec: without_contents(plan.spec),
             log: plan.log,
         };
         let made = directory.clone();
-        let record = blocking(Verb::Create, &name, move || write(&made, record, &files)).await?;
+        let written = blocking(Verb::Create, &name, move || write(&made, record, &files)).await;
+        let record = match written {
+            Ok(record) => record,
+            Err(fault) => {
+                self.release_image(&reference);
+                return Err(fault);
+            }
+        };
         let entry = Entry::new(directory, record, Now::Created);
         self.index().insert(entry.clone());
         Ok(entry)
-    }
-
-    /// The image of this name.
-    pub(super) async fn image(&self, name: &str) -> Result<Image, Fault> {
-        let (helper, wanted) = (self.clone(), name.to_owned());
-        let found = blocking(Verb::Find, &format!("image {name}"), move || {
-            helper.0.images.resolve(&wanted)
-        })
-        .await?;
-        found.ok_or_else(|| Fault::ImageMissing { image: name.to_owned() })
-    }
-
-    /// Facts about an image.
-    pub(crate) async fn check_image(&self, name: &str) -> Result<ImageAnswer, Fault> {
-        let image = self.image(name).await?;
-        Ok(ImageAnswer {
-            id: image.digest,
-            has_health_check: image.config.has_health_check,
-        })
     }
 }
 

@@ -28,11 +28,11 @@ impl Helper {
             );
             self.remove_entry(&entry).await?;
         }
-        let image = self.image(&request.spec.image).await?;
         if self.index().has_name(&name) {
             return Err(stranger(name));
         }
         let mut spec = request.spec;
+        let image = spec.image.clone();
         if let (NetworkRecord::Shared { .. }, Some(other)) = (&network, &other) {
             // It has the host name and the name servers of the other one.
             let of_other = other.record();

@@ -58,7 +58,7 @@ impl Helper {
     /// Makes a container, and does not start it. Returns its reference.
     pub(crate) async fn create_by_hand(&self, request: ByHand) -> Result<String, Fault> {
         check_files(&request.name, &request.spec)?;
-        let image = self.image(&request.spec.image).await?;
+        let image = request.spec.image.clone();
         self.check_name(&request.name)?;
         let owner = request.mark.map(|(site, target)| Owner {
             site,
@@ -137,7 +137,8 @@ impl Helper {
             name,
             owner: record.owner,
             replaces: record.replaces,
-            image: record.image,
+            // By its digest: the name may mean another image by now.
+            image: record.image.digest,
             network: record.network,
             spec: record.spec,
             log: record.log,

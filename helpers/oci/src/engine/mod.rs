@@ -16,6 +16,7 @@ mod entry;
 mod exec;
 mod find;
 mod hands;
+mod images;
 mod index;
 mod logs;
 mod measure;
@@ -26,17 +27,17 @@ mod start;
 mod stop;
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use orchestrator_images::Store;
 use orchestrator_plugin::{ContainerKey, Creations, InstanceId, SiteId, Turn};
 use orchestrator_plugin_oci::protocol::{Fault, Target, Verb};
 use tokio::sync::broadcast;
 
 use crate::cgroup::{Group, Hierarchy};
-use crate::images::Images;
 use crate::runc::Runc;
 use crate::shim::Common;
 use crate::state::Place;
@@ -59,7 +60,7 @@ struct Inner {
     common: Common,
     runtime: Runc,
     hierarchy: Hierarchy,
-    images: Box<dyn Images>,
+    images: Store,
     /// This program, which is the shim's, too.
     program: PathBuf,
     /// A directory with a short path, for sockets.
@@ -88,13 +89,13 @@ impl Helper {
     /// # Errors
     ///
     /// When the state cannot be read or the machine lacks what is needed.
-    pub(crate) fn open(place: &Path, sockets: PathBuf, common: Common, images: Box<dyn Images>) -> io::Result<Self> {
+    pub(crate) fn open(place: Place, sockets: PathBuf, common: Common, images: Store) -> io::Result<Self> {
         let mountinfo = std::fs::read_to_string("/proc/self/mountinfo")?;
         let hierarchy = Hierarchy::read(&mountinfo).map_err(io::Error::other)?;
         // What runtimes leave in a container when they end becomes a child of ours.
         nix::sys::prctl::set_child_subreaper(true)?;
         let helper = Self(Arc::new(Inner {
-            place: Place::open(place)?,
+            place,
             runtime: Runc::new(common.runtime.clone()),
             common,
             hierarchy,

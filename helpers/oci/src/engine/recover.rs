@@ -28,6 +28,7 @@ impl Helper {
                 }
             }
         }
+        self.release_images();
         for entry in fs::read_dir(self.0.place.removing())? {
             let directory = Directory::new(entry?.path());
             self.group(&directory.reference()).remove(super::start::ENDING)?;

@@ -42,6 +42,7 @@ impl Helper {
         })
         .await?;
         self.index().remove(entry);
+        self.release_image(&entry.reference);
         self.report(entry);
         // It is gone for everybody; how long its files take is nobody's concern.
         tokio::task::spawn_blocking(move || delete(&Directory::new(removing)));

@@ -11,13 +11,14 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use orchestrator_images::{Limits, Store};
 use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::info;
 
 use crate::engine::Helper;
-use crate::images::DirectoryImages;
 use crate::shim::Common;
+use crate::state::Place;
 
 /// Arguments of `orchestrator-oci serve`.
 #[derive(Debug, Clone, Args)]
@@ -41,9 +42,10 @@ pub(crate) async fn serve(arguments: ServeArguments) -> io::Result<()> {
     let ServeArguments { socket, state, common } = arguments;
     let sockets = socket.parent().unwrap_or(Path::new("/")).to_owned();
     fs::create_dir_all(&sockets)?;
-    let images = Box::new(DirectoryImages::new(state.join("images")));
+    let place = Place::open(&state)?;
+    let images = Store::open(&place.images(), Limits::default()).map_err(io::Error::other)?;
     // Before it listens: whoever asks is answered by what is true. Its state is read by threads that may block.
-    let helper = Helper::open(&state, sockets, common, images)?;
+    let helper = Helper::open(place, sockets, common, images)?;
     let listener = listen(&socket)?;
     info!(socket = %socket.display(), cgroups = helper.cgroup_kind(), "the helper serves");
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);

@@ -20,11 +20,14 @@ type Engine = State<Helper>;
 pub(super) fn routes(helper: Helper) -> Router {
     let archives = Router::new()
         .route("/v1/files/write", post(streams::write_files))
+        .route("/v1/images/load", post(streams::load_images))
         .layer(DefaultBodyLimit::disable());
     Router::new()
         .route("/version", get(version))
         .route("/v1/equipment", post(equipment))
         .route("/v1/image", post(image))
+        .route("/v1/images", post(images))
+        .route("/v1/images/remove", post(remove_image))
         .route("/v1/ensure", post(ensure))
         .route("/v1/stop", post(stop))
         .route("/v1/find", post(find))
@@ -71,6 +74,14 @@ async fn equipment(State(helper): Engine) -> Answer<Facts> {
 
 async fn image(State(helper): Engine, Json(request): Json<ImageRequest>) -> Answer<impl serde::Serialize> {
     carried_out(async move { helper.check_image(&request.image).await }).await
+}
+
+async fn images(State(helper): Engine) -> Json<impl serde::Serialize> {
+    Json(helper.images())
+}
+
+async fn remove_image(State(helper): Engine, Json(request): Json<ImageRequest>) -> Answer<()> {
+    carried_out(async move { helper.remove_image(&request.image).await }).await
 }
 
 async fn ensure(State(helper): Engine, Json(request): Json<EnsureRequest>) -> Answer<impl serde::Serialize> {

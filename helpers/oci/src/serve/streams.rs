@@ -86,8 +86,18 @@ pub(super) async fn write_files(State(helper): State<Helper>, headers: HeaderMap
             format!("the header {REQUEST_HEADER} is missing or wrong"),
         )
     })?;
+    let archive = pieces(body);
+    carried_out(async move { helper.write_files(&request, archive).await }).await
+}
+
+pub(super) async fn load_images(State(helper): State<Helper>, body: Body) -> Answer<impl serde::Serialize> {
+    let archive = pieces(body);
+    carried_out(async move { helper.load_images(archive).await }).await
+}
+
+/// The pieces of a body, as they come. A caller that goes away in the middle is an error.
+fn pieces(body: Body) -> Pieces {
     let (sender, archive) = mpsc::channel(WAITING);
-    // A caller that goes away in the middle is an archive that ends too early.
     tokio::spawn(async move {
         let mut pieces = body.into_data_stream();
         while let Some(piece) = pieces.next().await {
@@ -96,5 +106,5 @@ pub(super) async fn write_files(State(helper): State<Helper>, headers: HeaderMap
             }
         }
     });
-    carried_out(async move { helper.write_files(&request, archive).await }).await
+    archive
 }

@@ -24,18 +24,15 @@ pub(super) fn leave_mounts() -> io::Result<()> {
 pub(super) fn mount_rootfs(container: &Directory, record: &Record) -> io::Result<()> {
     let mut handles = Vec::new();
     let options = options(container, record, &mut handles)?;
-    mount(
-        Some("overlay"),
-        &container.rootfs(),
-        Some("overlay"),
-        MsFlags::empty(),
-        Some(options.as_str()),
-    )?;
-    Ok(())
+    // The thread has a working directory of its own, since it left the mounts.
+    std::env::set_current_dir("/proc/self/fd")?;
+    let (target, kind) = (container.rootfs(), Some("overlay"));
+    mount(kind, &target, kind, MsFlags::empty(), Some(options.as_str()))?;
+    std::env::set_current_dir("/")
 }
 
-/// The directories are named by open handles: then an option is short however deep they are, and no name needs to be
-/// escaped. The kernel takes at most a page of options.
+/// The directories are named by the numbers of open handles, relative to the directory of these: then an option is short
+/// however deep they are, and no name needs to be escaped. The kernel takes at most a page of options.
 fn options(container: &Directory, record: &Record, handles: &mut Vec<OwnedFd>) -> io::Result<String> {
     let mut handle = |path: &Path| -> io::Result<String> {
         let opened = rustix::fs::openat(
@@ -48,7 +45,7 @@ fn options(container: &Directory, record: &Record, handles: &mut Vec<OwnedFd>) -
             let error = io::Error::from(error);
             io::Error::new(error.kind(), format!("cannot open {}: {error}", path.display()))
         })?;
-        let name = format!("/proc/self/fd/{}", opened.as_raw_fd());
+        let name = opened.as_raw_fd().to_string();
         handles.push(opened);
         Ok(name)
     };

@@ -13,7 +13,7 @@ impl Place {
     /// The state in this directory, which is made where it is missing.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let place = Self(path.to_owned());
-        for directory in [place.containers(), place.removing(), place.volumes(), place.images()] {
+        for directory in [place.containers(), place.removing(), place.volumes()] {
             DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
         }
         Ok(place)

@@ -5,7 +5,7 @@ use orchestrator_plugin_oci::protocol::LogBounds;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
-use crate::images::Image;
+use crate::image::Image;
 
 /// `record.json`: everything that a container is made from.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -113,11 +113,15 @@ impl Subject for Subjected {
     }
 
     async fn tag(&self, name: &str) {
-        self.oci.tag(TEST_IMAGE, name).expect("the image is there");
+        self.oci.tag(name).expect("the image is loaded");
     }
 
     async fn untag(&self, name: &str) {
         self.oci.untag(name).expect("the image has that name");
+    }
+
+    async fn archive(&self, name: &str) -> Vec<u8> {
+        self.oci.archive(name, &new_id().to_string()).expect("an archive")
     }
 
     async fn remove_volume(&self, name: &str) {

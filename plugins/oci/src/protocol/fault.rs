@@ -41,6 +41,8 @@ pub enum Verb {
     Find,
     /// Watch for changes.
     Watch,
+    /// Load images.
+    LoadImages,
 }
 
 impl Verb {
@@ -64,6 +66,7 @@ impl Verb {
             Self::Rename => "rename",
             Self::Find => "find",
             Self::Watch => "watch",
+            Self::LoadImages => "load",
         }
     }
 }

@@ -6,6 +6,7 @@
 //!   POST /v1/logs        the answer's body is a stream of frames                   Frame
 //!   POST /v1/exec        101, then frames both ways                                Frame
 //!   POST /v1/files/…     a tar archive in the body of the answer or of the request
+//!   POST /v1/images/load a tar archive in the body of the request
 //!   POST /v1/watch       the answer's body is a line of JSON for each change       Happening
 //! ```
 //!
@@ -20,8 +21,8 @@ mod state;
 pub use fault::{Fault, Verb};
 pub use frame::{Decoder, FRAME_LIMIT, Frame, FrameError};
 pub use request::{
-    Command, EnsureRequest, EnvironmentRequest, ExecOf, Facts, FilesRequest, Happening, ImageAnswer, ImageRequest,
-    LogBounds, LogsRequest, Network, SiteRequest, StatsAnswer, Target, TargetRequest, Version,
+    Command, EnsureRequest, EnvironmentRequest, ExecOf, Facts, FilesRequest, Happening, ImageAnswer, ImageEntry,
+    ImageRequest, LogBounds, LogsRequest, Network, SiteRequest, StatsAnswer, Target, TargetRequest, Version,
 };
 pub use state::{FoundAnswer, RunningAnswer, RunningIn, State};
 

@@ -148,7 +148,7 @@ pub struct TargetRequest {
     pub container: Target,
 }
 
-/// `POST /v1/image`: is the image there?
+/// `POST /v1/image`: is the image there? `POST /v1/images/remove`: it is not to be there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageRequest {
     /// The image's name.
@@ -164,7 +164,38 @@ pub struct ImageAnswer {
     pub has_health_check: bool,
 }
 
-/// `GET /v1/equipment`: what the helper found of what it needs.
+/// An image that the helper has: an answer to `POST /v1/images` and `POST /v1/images/load`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageEntry {
+    /// The digest that identifies its content.
+    pub id: String,
+    /// Its names.
+    pub names: Vec<String>,
+    /// The digests by which registries know it.
+    pub digests: Vec<String>,
+    /// Bytes that it takes.
+    pub size: u64,
+    /// Seconds from 1970 to when it was built.
+    pub created: Option<u64>,
+    /// Seconds from 1970 to when it was last used.
+    pub used: Option<u64>,
+}
+
+impl From<ImageEntry> for orchestrator_plugin::Image {
+    fn from(entry: ImageEntry) -> Self {
+        let moment = |seconds| std::time::UNIX_EPOCH + Duration::from_secs(seconds);
+        Self {
+            id: entry.id,
+            names: entry.names,
+            digests: entry.digests,
+            size: Some(entry.size),
+            created: entry.created.map(moment),
+            used: entry.used.map(moment),
+        }
+    }
+}
+
+/// `POST /v1/equipment`: what the helper found of what it needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
     /// The kind of the machine's control groups: `v1`, `hybrid` or `v2`.

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use orchestrator_plugin::{ContainerSpec, Volume};
 
 use super::*;
-use crate::images::{Image, ImageConfig};
+use crate::image::{Image, ImageConfig};
 
 fn record() -> Record {
     Record {

@@ -1,25 +1,11 @@
-//! Images, as far as containers need them.
+//! The part of an image that a container is made from.
 
-mod directory;
-
-use std::io;
 use std::path::PathBuf;
 
+use orchestrator_images::Resolved;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use directory::DirectoryImages;
-
-/// Where images come from.
-pub(crate) trait Images: Send + Sync + 'static {
-    /// The image that has this name now; `None` when there is none.
-    ///
-    /// # Errors
-    ///
-    /// When the store cannot be read.
-    fn resolve(&self, name: &str) -> io::Result<Option<Image>>;
-}
-
-/// An image that was unpacked.
+/// An image as a container keeps it: what its names mean later does not count.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Image {
     /// The digest that identifies its content.
@@ -47,6 +33,22 @@ pub(crate) struct ImageConfig {
     pub(crate) directory: String,
     /// The signal that asks the first process to end, such as `SIGQUIT`; empty is SIGTERM.
     pub(crate) stop_signal: String,
-    /// Whether it has a health check.
-    pub(crate) has_health_check: bool,
+}
+
+impl From<Resolved> for Image {
+    fn from(resolved: Resolved) -> Self {
+        let config = resolved.config.as_ref();
+        Self {
+            digest: resolved.digest.to_string(),
+            layers: resolved.layers,
+            config: ImageConfig {
+                entrypoint: config.entrypoint.clone(),
+                command: config.command.clone(),
+                environment: config.environment.clone(),
+                user: config.user.clone(),
+                directory: config.directory.clone(),
+                stop_signal: config.stop_signal.clone(),
+            },
+        }
+    }
 }
