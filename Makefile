@@ -32,10 +32,10 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: ## watch a client boot and reach a container of its own; KEEP=1 leaves it up to look around in
+demo: ## watch a client boot and reach a container of its own; ENGINE=oci runs it by runc; KEEP=1 leaves it up to look around in
 	@tests/lab/deps demo
 	@$(MAKE) --no-print-directory root image
-	$(CARGO) build --release --package orchestrator --package orchestrator-lab --bins
+	$(CARGO) build --release --package orchestrator --package orchestrator-oci --package orchestrator-lab --bins
 	@$(AS_ROOT) $(TARGET)/release/demo $(TARGET)/release/orchestrator $(IMAGE)
 
 .PHONY: test

@@ -1,5 +1,6 @@
 //! The helper `orchestrator-oci`, which runs containers by `runc`, with a state of its own.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,11 +18,15 @@ use crate::{Lab, Program};
 /// How long the helper may take to start or stop on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// What is in front of the helper's program, such as a program that takes capabilities away.
+type Prefix = Vec<String>;
+
 /// A helper with its containers. All of it goes with the lab.
 pub struct Oci {
     lab: Lab,
     place: PathBuf,
     binary: PathBuf,
+    prefix: Prefix,
     /// Locked while the helper starts or ends, so that tests may share it.
     helper: Mutex<Option<Program>>,
 }
@@ -33,7 +38,17 @@ impl Oci {
     ///
     /// When it does not start within a minute; with the end of its log.
     pub fn start(lab: &Lab, binary: &Path) -> Result<Self> {
+        Self::start_by(lab, binary, &[])
+    }
+
+    /// [`Oci::start`] by another program, which is given the helper's as its last argument.
+    ///
+    /// # Errors
+    ///
+    /// As [`Oci::start`].
+    pub fn start_by(lab: &Lab, binary: &Path, prefix: &[&str]) -> Result<Self> {
         let oci = Self {
+            prefix: prefix.iter().map(|&word| word.to_owned()).collect(),
             lab: lab.clone(),
             place: lab.place("oci")?,
             binary: binary.to_owned(),
@@ -68,7 +83,10 @@ impl Oci {
         if helper.as_mut().is_some_and(Program::is_running) {
             return Ok(());
         }
-        let mut command = self.lab.command(&self.binary);
+        let mut words = self.prefix.iter().map(OsStr::new).chain([self.binary.as_os_str()]);
+        let program = words.next().context("there is a program")?;
+        let mut command = self.lab.command(program);
+        command.args(words);
         command.arg("serve").arg("--socket").arg(self.socket());
         command.arg("--state").arg(self.state());
         // The guard finds containers by their cgroup, also those whose shim is gone.

@@ -232,6 +232,17 @@ mod tests {
             .collect();
         assert_eq!(sizes.len(), 3);
         assert!(sizes.iter().all(|size| *size <= 2000), "{sizes:?}");
+        // Also what is written at once.
+        let all: String = (0..1000).map(|number| format!("line {number}\n")).collect();
+        writer.record(NOW, Source::Stdout, all.as_bytes()).unwrap();
+        writer
+            .record(NOW, Source::Stdout, all.replace('\n', " ").as_bytes())
+            .unwrap();
+        writer.record(NOW, Source::Stdout, all.as_bytes()).unwrap();
+        let sizes = fs::read_dir(&place.0)
+            .unwrap()
+            .map(|file| file.unwrap().metadata().unwrap().len());
+        assert!(sizes.into_iter().all(|size| size <= 2000));
         let kept = place.text(Request::default());
         assert!(kept.ends_with("line 998\nline 999\n") && !kept.contains("line 1\n"));
         let other = Place::new("one");

@@ -37,29 +37,48 @@ impl Writer {
 
     /// Records what was written at once.
     pub(crate) fn record(&mut self, at: Duration, source: Source, bytes: &[u8]) -> io::Result<()> {
-        let mut lines = Vec::with_capacity(bytes.len() + 64);
+        let longest = usize::try_from(self.bounds.size / 2)
+            .unwrap_or(LONGEST)
+            .clamp(1, LONGEST);
+        let mut batch = Vec::with_capacity(bytes.len() + 64);
         for line in bytes.split_inclusive(|byte| *byte == b'\n') {
             let (text, ends_line) = match line.strip_suffix(b"\n") {
                 Some(text) => (text, true),
                 None => (line, false),
             };
-            let mut pieces = text.chunks(LONGEST).peekable();
+            let mut pieces = text.chunks(longest).peekable();
             if pieces.peek().is_none() {
-                entry(at, source, ends_line, b"").append_to(&mut lines);
+                self.add(&mut batch, &entry(at, source, ends_line, b""))?;
             }
             while let Some(piece) = pieces.next() {
-                entry(at, source, ends_line && pieces.peek().is_none(), piece).append_to(&mut lines);
+                let is_end = ends_line && pieces.peek().is_none();
+                self.add(&mut batch, &entry(at, source, is_end, piece))?;
             }
         }
-        self.append(&lines)
+        self.write(&mut batch)
     }
 
-    fn append(&mut self, lines: &[u8]) -> io::Result<()> {
-        if self.size > 0 && self.size + lines.len() as u64 > self.bounds.size {
+    /// Adds an entry to what is written next; what does not fit the file goes into a new one.
+    fn add(&mut self, batch: &mut Vec<u8>, entry: &Entry) -> io::Result<()> {
+        let before = batch.len();
+        entry.append_to(batch);
+        if self.size + batch.len() as u64 <= self.bounds.size {
+            return Ok(());
+        }
+        let last = batch.split_off(before);
+        self.write(batch)?;
+        if self.size > 0 {
             self.rotate()?;
         }
-        self.size += lines.len() as u64;
-        self.file.write_all(lines)
+        batch.extend_from_slice(&last);
+        Ok(())
+    }
+
+    fn write(&mut self, batch: &mut Vec<u8>) -> io::Result<()> {
+        self.size += batch.len() as u64;
+        self.file.write_all(batch)?;
+        batch.clear();
+        Ok(())
     }
 
     /// Begins a new file, and drops the oldest.

@@ -2,5 +2,7 @@
 
 mod conformance;
 mod gate;
+mod limits;
 mod outages;
 mod support;
+mod unit;

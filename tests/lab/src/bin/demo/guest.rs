@@ -115,7 +115,7 @@ impl Guest {
         let containers = stage.engine.containers()?;
         let left = containers
             .iter()
-            .any(|container| container["Id"] == self.instance["reference"]);
+            .any(|container| container.reference == self.instance("reference"));
         ensure!(!left, "the container of {} is still on the engine", self.name);
         Ok(())
     }
@@ -132,10 +132,10 @@ pub(crate) fn compare(stage: &Stage, first: &Guest, second: &Guest, terminal: &T
     for guest in [first, second] {
         let container = containers
             .iter()
-            .find(|container| container["Id"] == guest.instance["reference"]);
+            .find(|container| container.reference == guest.instance("reference"));
         let container = container.with_context(|| format!("the engine has no container of {}", guest.name))?;
         let short: String = guest.instance("reference").chars().take(12).collect();
-        let state = container["Status"].as_str().unwrap_or_default();
+        let state = &container.status;
         let (name, address, at) = (&guest.name, guest.address, guest.instance("address"));
         terminal.say(&format!("  {name:<7} {address}  →  {at}  container {short}, {state}"));
     }

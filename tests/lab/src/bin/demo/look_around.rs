@@ -26,10 +26,7 @@ pub(crate) fn invite(stage: &Stage, guests: &[&Guest], terminal: &Terminal) {
             &format!("{cli} rm {}", guest.instance("id")),
         );
     }
-    terminal.command(
-        "the containers, as the engine has them",
-        &format!("docker --host {} ps", stage.engine.url()),
-    );
+    terminal.command("the containers, as the engine has them", &stage.engine.list_command());
     terminal.command(
         "the daemon's settings, state and log",
         &format!("ls {}", stage.daemon.place().display()),

@@ -8,6 +8,7 @@
 //! What is printed was seen to happen; times are counted from a client's first Solicit on its wire. With `KEEP` set it
 //! stays up until Ctrl-C. Nothing is left behind, however it ends.
 
+mod engine;
 mod guest;
 mod look_around;
 mod sightings;
