@@ -19,7 +19,7 @@ NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 # Tests of the lab: they need root. Each of these programs is one process, whose tests share an engine, a database
 # server or a site. `.config/nextest.toml` has the same list, and a test compares them.
 LAB_TESTS := system conformance client systemd files dnsmasq
-LAB_PACKAGES := orchestrator-plugin-docker orchestrator-oci orchestrator-lab
+LAB_PACKAGES := orchestrator-plugin-docker orchestrator-plugin-exec orchestrator-oci orchestrator-lab
 # Packages whose program `kernel` needs root, and no other.
 KERNEL_PACKAGES := orchestrator-host orchestrator-network
 # The other packages that have programs of tests, for where there is no nextest.
@@ -77,8 +77,9 @@ check: ## formatting, lints and documentation, warnings as errors; licenses and 
 	else echo 'cargo-deny is not installed, so licenses and sources go unchecked'; fi
 
 .PHONY: openapi
-openapi: ## write docs/openapi.json anew, from the code
+openapi: ## write docs/openapi.json and docs/exec-schema.json anew, from the code
 	UPDATE_OPENAPI=1 $(CARGO) test --quiet --package orchestrator-api --test openapi
+	UPDATE_OPENAPI=1 $(CARGO) test --quiet --package orchestrator-plugin-exec --test exec schema::
 
 .PHONY: deny
 deny: ## licences, bans and sources of all dependencies; installs cargo-deny where it is missing

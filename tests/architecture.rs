@@ -58,10 +58,12 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
             "api-types",
             "catalog",
             "client",
+            "conformance",
             "dhcp6",
             "model",
             "network",
             "plugin",
+            "plugin-exec",
             "runtime",
             "secrets",
             "settings",
@@ -80,6 +82,8 @@ const KEPT_TO: &[(&str, &[&str])] = &[
     ),
     ("orchestrator_plugin_docker", &[]),
     ("orchestrator_plugin_oci", &[]),
+    ("orchestrator_plugin_exec", &["cli"]),
+    ("orchestrator_conformance", &["cli"]),
     ("orchestrator_plugins", &["settings"]),
     ("bollard", &[]),
     ("rtnetlink", &["network"]),
@@ -364,7 +368,13 @@ fn until_closed(code: &str) -> String {
 #[test]
 fn no_line_for_operators_shows_a_value_as_programmers_see_it() {
     let mut all = crates();
-    for library in ["plugins/api", "plugins/docker", "plugins/fake", "plugins/registry"] {
+    for library in [
+        "plugins/api",
+        "plugins/docker",
+        "plugins/exec",
+        "plugins/fake",
+        "plugins/registry",
+    ] {
         let mut code = String::new();
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(library).join("src");
         read(&path, &mut code);

@@ -53,6 +53,10 @@ pub(super) enum Failure {
     Backup(#[from] BackupError),
     #[error(transparent)]
     Secrets(#[from] SecretsError),
+    #[error("the executable cannot be used as an engine")]
+    Plugin(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("{failed} tests failed; the executable does not do as docs/exec.md says")]
+    NotConforming { failed: usize },
     #[error("there is no database yet; the daemon makes it, and the key file, at its first start")]
     NoDatabaseYet,
     #[error("there is no certificate {serial:?} in force; `orchestrator secrets` lists those there are")]

@@ -7,6 +7,7 @@ mod client;
 mod failure;
 mod hook;
 mod http;
+mod plugin;
 mod probe;
 mod restore;
 mod routes;
@@ -75,6 +76,8 @@ enum Verb {
     Restore(restore::Args),
     /// List the secrets, never their values; replace the key or the certificate authority
     Secrets(secrets::Args),
+    /// Test an executable that is an engine
+    Plugin(plugin::Args),
     /// Print the version
     Version,
 }
@@ -139,6 +142,7 @@ fn dispatch(
         Verb::Backup(args) => wait_for(backup::run(&args, output))?,
         Verb::Restore(args) => wait_for(restore::run(&args, output))?,
         Verb::Secrets(args) => wait_for(secrets::run(&args, output))?,
+        Verb::Plugin(args) => wait_for(plugin::run(args, output))?,
         Verb::Version => version::run(output)?,
     }
     Ok(ExitCode::SUCCESS)

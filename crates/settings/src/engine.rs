@@ -146,6 +146,14 @@ impl SettingsSection for Table<'_> {
             })
     }
 
+    fn texts(&mut self, key: &'static str, most: usize) -> Option<Vec<String>> {
+        self.take(key)?.list_of(most, |entry| entry.text())
+    }
+
+    fn fault(&mut self, key: &'static str, what: &str, remedy: &str) {
+        Table::fault(self, key, what, remedy);
+    }
+
     fn flag(&mut self, key: &'static str) -> Option<bool> {
         self.take(key)?.flag()
     }

@@ -45,8 +45,13 @@ pub trait Engine: Send + Sync + 'static {
     /// The name by which templates choose this engine.
     fn name(&self) -> &str;
 
-    /// Its capabilities. They never change while the engine is in use.
+    /// Its capabilities, as far as they are known. They never change while the engine is in use.
     fn capabilities(&self) -> Capabilities;
+
+    /// Asks for the capabilities, where the engine must be asked. Until then [`capabilities`](Self::capabilities) has none.
+    async fn learn_capabilities(&self) -> Result<Capabilities, EngineError> {
+        Ok(self.capabilities())
+    }
 
     /// Checks that the engine answers and that this plugin supports it.
     async fn check(&self) -> Result<EngineFacts, EngineError>;

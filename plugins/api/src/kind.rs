@@ -49,6 +49,12 @@ pub trait SettingsSection {
     /// Takes an amount of bytes within bounds, such as `"1MiB"`.
     fn size(&mut self, key: &'static str, bounds: RangeInclusive<u64>) -> Option<u64>;
 
+    /// Takes a list of texts, at most so many.
+    fn texts(&mut self, key: &'static str, most: usize) -> Option<Vec<String>>;
+
+    /// Reports a fault of a key, such as one that is missing: what is wrong, and what to write.
+    fn fault(&mut self, key: &'static str, what: &str, remedy: &str);
+
     /// Takes `true` or `false`.
     fn flag(&mut self, key: &'static str) -> Option<bool>;
 }

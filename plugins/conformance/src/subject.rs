@@ -1,5 +1,6 @@
 //! The engine under test, as the suite needs it.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -53,6 +54,55 @@ pub enum Act {
     Rename(String),
 }
 
+/// Something that a case needs a subject to do behind the plugin's back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// [`Act::Kill`].
+    Kill,
+    /// [`Act::Start`].
+    Start,
+    /// [`Act::Pause`].
+    Pause,
+    /// [`Act::Remove`], and [`Subject::has`].
+    Remove,
+    /// [`Act::Rename`].
+    Rename,
+    /// [`Subject::add_created`].
+    Created,
+    /// [`Subject::add_stranger`].
+    Strangers,
+    /// [`Subject::copy`].
+    Copy,
+    /// [`Subject::tag`] and [`Subject::untag`].
+    Tag,
+    /// [`Subject::held`].
+    Hold,
+    /// [`Subject::archive`].
+    Archive,
+    /// [`Subject::remove_volume`].
+    Volumes,
+}
+
+/// What would have to be done, in the words of a report: "nobody here can …".
+impl fmt::Display for Need {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Kill => "kill the process of a container",
+            Self::Start => "start a container by hand",
+            Self::Pause => "freeze a container by hand",
+            Self::Remove => "remove a container by hand",
+            Self::Rename => "rename a container by hand",
+            Self::Created => "leave a container half made",
+            Self::Strangers => "make a container that is not ours",
+            Self::Copy => "copy a container by hand",
+            Self::Tag => "name an image by hand",
+            Self::Hold => "hold a request back",
+            Self::Archive => "write an archive of an image",
+            Self::Volumes => "remove a volume by hand",
+        })
+    }
+}
+
 /// An image that a registry gives to one user.
 #[derive(Debug, Clone)]
 pub struct Published {
@@ -80,6 +130,14 @@ pub trait Held: Send + Sync {
 pub trait Subject: Send + Sync {
     /// A plugin for this site.
     fn engine(&self, mark: Mark) -> Arc<dyn Engine>;
+
+    /// Whether the subject can do this. Cases that need what it cannot are left out.
+    fn lends(&self, _need: Need) -> bool {
+        true
+    }
+
+    /// Removes what a case has left that failed half-way.
+    async fn clean_up(&self) {}
 
     /// A plugin for this site. Of its requests to the engine, the one after so many others is held back.
     fn held(&self, mark: Mark, after: usize) -> (Arc<dyn Engine>, Box<dyn Held>);

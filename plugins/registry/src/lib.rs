@@ -2,10 +2,11 @@
 
 use orchestrator_plugin::EngineKind;
 use orchestrator_plugin_docker::{DockerKind, PodmanKind};
+use orchestrator_plugin_exec::ExecKind;
 use orchestrator_plugin_oci::OciKind;
 
 /// Every kind, by the word that settings have for it. The first is what an engine is when the settings name none.
-pub const KINDS: &[&dyn EngineKind] = &[&DockerKind, &PodmanKind, &OciKind];
+pub const KINDS: &[&dyn EngineKind] = &[&DockerKind, &PodmanKind, &OciKind, &ExecKind];
 
 #[cfg(test)]
 mod tests {

@@ -35,7 +35,8 @@ impl LocalHost {
         if plan.restart {
             self.stop_all(plan).await?;
         }
-        let started = match engine.capabilities().has(Capability::PreparedNamespace) {
+        let capabilities = engine.learn_capabilities().await?;
+        let started = match capabilities.has(Capability::PreparedNamespace) {
             true => self.wire_and_start(plan, engine, first).await?,
             false => self.start_and_wire(plan, engine, first).await?,
         };

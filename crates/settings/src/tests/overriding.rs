@@ -278,7 +278,7 @@ fn every_documented_key_can_be_overridden_by_the_environment() {
             // There is no other engine and no such kind: that the variable was read shows by its being refused.
             Err(faults) if variable == "ENGINE__DOCKER__KIND" => assert_eq!(
                 faults.to_string(),
-                "engine.docker.kind (ORCHESTRATOR__ENGINE__DOCKER__KIND): \"other\" is not known here; write \"docker\" or \"podman\""
+                "engine.docker.kind (ORCHESTRATOR__ENGINE__DOCKER__KIND): \"other\" is not known here; write \"docker\", \"podman\", \"oci\" or \"exec\""
             ),
             Err(faults) => assert_eq!(
                 faults.to_string(),

@@ -1,0 +1,259 @@
+//! The example that runs containers by bubblewrap.
+
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
+use std::{fs, process};
+
+use orchestrator_conformance::{Bare, Parts};
+use orchestrator_plugin::{
+    Container, ContainerSpec, Engine, File, FileContent, FoundState, Id, Mark, NetworkMode, Resolver, Volume,
+    VolumeSource,
+};
+use orchestrator_plugin_exec::{ExecEngine, ExecSettings};
+
+const IMAGE: &str = "busybox";
+
+const OWN: NetworkMode = NetworkMode::EngineNamespace;
+
+/// A directory with an image; removed when it is dropped.
+struct Place(PathBuf);
+
+impl Place {
+    fn new() -> Self {
+        let path = std::env::temp_dir().join(format!(
+            "orchestrator-bubblewrap-{}-{}",
+            process::id(),
+            Id::random().unwrap()
+        ));
+        let root = path.join("images").join(IMAGE);
+        for directory in ["bin", "etc", "tmp"] {
+            fs::create_dir_all(root.join(directory)).unwrap();
+        }
+        fs::copy("/bin/busybox", root.join("bin/busybox")).expect("busybox-static is installed");
+        for applet in ["sh", "sleep", "cat", "hostname", "env", "id", "httpd"] {
+            symlink("busybox", root.join("bin").join(applet)).unwrap();
+        }
+        // A link that leads out of the image.
+        symlink("/etc", root.join("out")).unwrap();
+        Self(path)
+    }
+
+    fn engine(&self, mark: Mark) -> ExecEngine {
+        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/engines/bubblewrap");
+        let settings = ExecSettings {
+            arguments: vec![self.0.display().to_string()],
+            timeout: Duration::from_secs(60),
+            poll: Duration::from_millis(100),
+            ..ExecSettings::of(program)
+        };
+        ExecEngine::new("bubblewrap", settings, mark)
+    }
+
+    /// The root file system of a container.
+    fn root(&self, container: &Container) -> PathBuf {
+        self.0.join("containers").join(container.key.engine_name()).join("root")
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A network namespace that is a mount, and goes when it is dropped.
+struct Netns(PathBuf);
+
+impl Netns {
+    fn new() -> Self {
+        let path = std::env::temp_dir().join(format!("orchestrator-netns-{}", Id::random().unwrap()));
+        fs::write(&path, "").unwrap();
+        let made = Command::new("unshare")
+            .arg(format!("--net={}", path.display()))
+            .arg("true")
+            .status();
+        assert!(made.unwrap().success());
+        Self(path)
+    }
+}
+
+impl Drop for Netns {
+    fn drop(&mut self) {
+        let _ = nix::mount::umount(&self.0);
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// One place for all cases that run at the same time. Each case removes what it made.
+async fn subject() -> Bare {
+    static SHARED: Mutex<Weak<(Place, Netns)>> = Mutex::new(Weak::new());
+    let shared = {
+        let mut shared = SHARED.lock().unwrap();
+        let now = shared
+            .upgrade()
+            .unwrap_or_else(|| Arc::new((Place::new(), Netns::new())));
+        *shared = Arc::downgrade(&now);
+        now
+    };
+    let (place, netns) = &*shared;
+    let first = place.engine(mark());
+    first.learn_capabilities().await.expect("it answers");
+    let first = Arc::new(first);
+    let (prepared, directory) = (netns.0.clone(), place.0.clone());
+    Bare::new(Parts {
+        // What it is made of goes with the last subject.
+        make: Box::new(move |mark| {
+            let _ = &shared;
+            Arc::new(first.for_site(mark))
+        }),
+        image: IMAGE.to_owned(),
+        prepared: Some(prepared),
+        network: None,
+        tap: None,
+        directory,
+    })
+}
+
+fn mark() -> Mark {
+    Mark {
+        site: Id::random().unwrap(),
+    }
+}
+
+mod conforms {
+    use super::subject;
+
+    orchestrator_conformance::suite!(subject().await);
+}
+
+fn spec(script: &str) -> ContainerSpec {
+    ContainerSpec {
+        image: IMAGE.to_owned(),
+        hostname: "lamp".to_owned(),
+        command: ["sh", "-c", script].map(str::to_owned).into(),
+        ..ContainerSpec::default()
+    }
+}
+
+fn file(target: &str) -> File {
+    File {
+        target: target.into(),
+        content: FileContent::Bytes(vec![0, 255]),
+        mode: 0o640,
+        uid: 7,
+        gid: 8,
+    }
+}
+
+async fn until_exited(engine: &ExecEngine, container: &Container) -> i64 {
+    loop {
+        let found = engine.find(container).await.unwrap().unwrap();
+        if let FoundState::Exited { code } = found.state {
+            return code;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_container_is_what_its_specification_says() {
+    let place = Place::new();
+    let (engine, container) = (place.engine(mark()), Container::main(Id::random().unwrap()));
+    let script = "hostname >/tmp/seen; env >>/tmp/seen; cat /etc/resolv.conf >>/tmp/seen; cat /proc/self/status >>/tmp/seen; \
+                  echo kept >/data/note; exit 4";
+    let with = ContainerSpec {
+        environment: [("GREETING".to_owned(), "hello = there".to_owned())].into(),
+        capabilities: vec!["NET_RAW".to_owned()],
+        files: vec![file("/etc/app/key")],
+        volumes: vec![Volume {
+            source: VolumeSource::Name("data".to_owned()),
+            target: "/data".into(),
+            read_only: false,
+        }],
+        resolver: Some(Resolver {
+            servers: vec!["fd39::53".parse().unwrap()],
+            search: vec!["lab.example".to_owned()],
+        }),
+        ..spec(script)
+    };
+    engine.ensure(&container, &with, &OWN).await.unwrap();
+    assert_eq!(until_exited(&engine, &container).await, 4);
+    let root = place.root(&container);
+    let seen = fs::read_to_string(root.join("tmp/seen")).unwrap();
+    for line in [
+        "lamp",
+        "GREETING=hello = there",
+        "search lab.example",
+        "nameserver fd39::53",
+        "CapEff:\t0000000000002000",
+        "NoNewPrivs:\t1",
+    ] {
+        assert!(seen.lines().any(|one| one == line), "{line:?} is not in {seen}");
+    }
+    let key = fs::metadata(root.join("etc/app/key")).unwrap();
+    assert_eq!((key.uid(), key.gid(), key.permissions().mode() & 0o777), (7, 8, 0o640));
+    engine.remove(&container).await.unwrap();
+    assert!(!root.exists());
+    assert_eq!(fs::read_to_string(place.0.join("volumes/data/note")).unwrap(), "kept\n");
+}
+
+#[tokio::test]
+async fn nothing_leads_out_of_an_image_or_a_volume() {
+    let place = Place::new();
+    let engine = place.engine(mark());
+    let volume = |name: &str| Volume {
+        source: VolumeSource::Name(name.to_owned()),
+        target: "/data".into(),
+        read_only: false,
+    };
+    let bad = [
+        ContainerSpec {
+            files: vec![file("/out/orchestrator-test")],
+            ..spec("true")
+        },
+        ContainerSpec {
+            files: vec![file("/etc/../../x")],
+            ..spec("true")
+        },
+        ContainerSpec {
+            volumes: vec![volume("../../etc")],
+            ..spec("true")
+        },
+        ContainerSpec {
+            image: "../../etc".to_owned(),
+            ..spec("true")
+        },
+    ];
+    for spec in bad {
+        let container = Container::main(Id::random().unwrap());
+        let outcome = engine.ensure(&container, &spec, &OWN).await;
+        let started = outcome
+            .as_ref()
+            .is_ok_and(|found| matches!(found.state, FoundState::Running(_)));
+        assert!(!started, "{outcome:?}");
+        engine.remove(&container).await.unwrap();
+    }
+    assert!(!fs::exists("/etc/orchestrator-test").unwrap());
+    assert_eq!(engine.list().await.unwrap(), []);
+    assert_eq!(fs::read_dir(place.0.join("containers")).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn a_container_outlives_the_call_that_made_it_and_not_its_removal() {
+    let place = Place::new();
+    let (engine, container) = (place.engine(mark()), Container::main(Id::random().unwrap()));
+    let made = engine.ensure(&container, &spec("sleep 600"), &OWN).await.unwrap();
+    let FoundState::Running(running) = &made.state else {
+        panic!("{made:?}");
+    };
+    let process = PathBuf::from(format!("/proc/{}", running.pid));
+    let other = place.engine(mark());
+    assert_eq!(other.find(&container).await.unwrap(), None);
+    assert!(process.exists());
+    engine.remove(&container).await.unwrap();
+    let state = fs::read_to_string(process.join("stat")).unwrap_or_default();
+    assert!(state.is_empty() || state.contains(") Z "), "{state}");
+}
