@@ -154,6 +154,35 @@ create unique index attachments_one_per_address on attachments (network, address
 
 create index attachments_by_instance on attachments (instance);
 
+-- Directories that outlive the instances that hold them. Each is named after its id.
+create table volumes (
+    id text primary key not null,
+    -- For whom it is kept, as in instances. No reference: it outlives them.
+    owner_kind text not null,
+    owner text not null,
+    -- The slot whose instances hold it; empty for one that instances of any slot may hold.
+    slot text not null,
+    name text not null,
+    host text not null,
+    -- The most that it may hold, in bytes; null for no limit.
+    size bigint,
+    -- The rule by which it is removed, and the milliseconds that the rule counts; null where it counts none.
+    keep text not null,
+    keep_for bigint,
+    -- 'kept', or 'removing' until its directory is gone. Then the row goes, too.
+    state text not null,
+    created bigint not null,
+    -- When an instance last took it or let it go.
+    used bigint not null,
+    -- The one instance that holds it, until that is removed; null for none.
+    holder text
+);
+
+-- An owner has one volume of a name for a slot. One that is being removed is none of them any more.
+create unique index volumes_one_per_name on volumes (owner_kind, owner, slot, name) where state = 'kept';
+
+create index volumes_by_holder on volumes (holder) where holder is not null;
+
 -- The timeline outlives what it tells of: no references.
 create table events (
     -- SQLite numbers its rows anyway: they lie in the order of this number, and need no index for it.

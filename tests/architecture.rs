@@ -316,6 +316,7 @@ fn the_types_of_the_api_are_not_the_model_s() {
         "OpaqueId",
         "ReservationId",
         "Timestamp",
+        "VolumeId",
     ];
     let code = &crates()["api-types"];
     let mut found = 0;

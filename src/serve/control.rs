@@ -9,11 +9,12 @@ use tokio::sync::{mpsc, oneshot};
 use super::links::Commands;
 use super::reload::Desk;
 use super::reservations::Reservations;
-use orchestrator_api::{Caller, Control, ControlError, Reloaded, SettingsView};
+use super::volumes::Volumes;
+use orchestrator_api::{ByteStream, Caller, Control, ControlError, Reloaded, SettingsView};
 use orchestrator_catalog::Catalog;
 use orchestrator_model::{
     Client, ClientId, Clock, EventKind, GrantedTo, Instance, InstanceId, LeaseChange, LeaseSource, LeaseVerb, NewEvent,
-    Orphan, Phase, Reservation, ReservationId, ReservationView,
+    Orphan, Phase, RecordedVolume, Reservation, ReservationId, ReservationView, VolumeId,
 };
 use orchestrator_reconcile::instance::Orchestrator;
 use orchestrator_runtime::causes::with_causes;
@@ -40,6 +41,7 @@ pub(super) struct Ready {
     pub(super) commands: Commands,
     pub(super) reservations: Reservations,
     pub(super) catalog: Catalog,
+    pub(super) volumes: Volumes,
 }
 
 impl Ready {
@@ -210,6 +212,14 @@ impl Control for Switchboard {
                 .await;
         }
         Ok(removed)
+    }
+
+    async fn destroy_volume(&self, by: &Caller, id: VolumeId) -> Result<RecordedVolume, ControlError> {
+        self.ready()?.volumes.destroy(by, id).await
+    }
+
+    async fn export_volume(&self, id: VolumeId) -> Result<ByteStream, ControlError> {
+        self.ready()?.volumes.export(id).await
     }
 
     async fn reservations(&self) -> Result<Vec<ReservationView>, ControlError> {

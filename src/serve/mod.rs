@@ -15,6 +15,7 @@ mod reservations;
 mod secrets;
 mod storage;
 mod systemd;
+mod volumes;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -50,6 +51,7 @@ use relays::Relays;
 use reload::Reloader;
 use reservations::Reservations;
 use secrets::Secrets;
+use volumes::Volumes;
 
 /// Where network namespaces are that are made before their containers, and the socket of the helper that makes them.
 const NAMESPACES: &str = "/run/orchestrator-netns";
@@ -212,6 +214,7 @@ async fn build_and_run(
         site: store.identity().site,
     };
     let host = local_host(&context, &network, mark);
+    let volumes = Volumes::register(&context, &store, &host);
     let orchestrator = Orchestrator::new(Parts {
         catalog: catalog.view(),
         records: Arc::new(store.clone()),
@@ -278,6 +281,7 @@ async fn build_and_run(
             notifications: context.notifications.clone(),
         },
         catalog,
+        volumes,
     });
     // Last of all: once the API shows the store, everything that the API needs is in place.
     store_sender.send_replace(Some(store.clone()));
@@ -319,6 +323,7 @@ fn local_host(context: &Context, network: &Network, mark: Mark) -> Arc<dyn Host>
         network: network.clone(),
         mark,
         namespaces: NAMESPACES.into(),
+        volumes: context.settings.get().volumes.directory.clone(),
     }))
 }
 

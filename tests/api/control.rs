@@ -6,10 +6,11 @@ use std::net::Ipv6Addr;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use orchestrator::api::{Caller, Control, ControlError, Reloaded, SettingsView};
+use futures_util::stream;
+use orchestrator::api::{ByteStream, Caller, Control, ControlError, Reloaded, SettingsView};
 use orchestrator::model::{
-    Client, Clock, GrantedTo, Instance, InstanceId, LeaseChange, LeaseVerb, Orphan, RecordedReservation, Reservation,
-    ReservationId, ReservationView, Timestamp,
+    Client, Clock, GrantedTo, Instance, InstanceId, LeaseChange, LeaseVerb, Orphan, RecordedReservation,
+    RecordedVolume, Reservation, ReservationId, ReservationView, Timestamp, VolumeId,
 };
 use orchestrator::settings::{Settings, plan_reload};
 use orchestrator::source::dnsmasq::{DnsmasqEvent, Handed};
@@ -115,6 +116,19 @@ impl Control for FakeControl {
         let change = event.into_change(Handed::Live, &Clock::start());
         daemon.store.record_leases(vec![change]).await?;
         Ok(())
+    }
+
+    async fn destroy_volume(&self, by: &Caller, id: VolumeId) -> Result<RecordedVolume, ControlError> {
+        let daemon = self.get()?;
+        daemon.note(by, "destroy a volume");
+        let removed = daemon.store.destroy_volume(id, Some(by.to_string()), Timestamp::wall());
+        Ok(removed.await?)
+    }
+
+    async fn export_volume(&self, id: VolumeId) -> Result<ByteStream, ControlError> {
+        self.get()?;
+        let pieces = [format!("archive of {id}, "), "in two pieces".to_owned()];
+        Ok(Box::pin(stream::iter(pieces.map(|piece| Ok(piece.into())))))
     }
 
     async fn orphans(&self) -> Result<Vec<Orphan>, ControlError> {

@@ -178,6 +178,11 @@ impl Daemon {
             .expect("the leases are recorded");
     }
 
+    /// An instance for client `n` that is to be recorded.
+    pub(crate) async fn new_instance(&self, n: u16) -> NewInstance {
+        new_instance(Id::random().expect("an id"), self.client(n).await, n)
+    }
+
     /// A client with a lease and an instance of this id.
     pub(crate) async fn instance(&self, n: u16, id: [u8; 6]) -> Instance {
         let client = self.client(n).await;
@@ -313,6 +318,7 @@ fn new_instance(id: InstanceId, client: ClientId, n: u16) -> NewInstance {
         }
         .into(),
         containers: vec![container(id)],
+        volumes: Vec::new(),
         attachments: vec![attachment(id, Ipv6Addr::new(0xfd39, 0, 0, 0, 0, 0, 2, n))],
         at: Timestamp(1_800_000_000_000 + i64::from(n)),
     }

@@ -19,5 +19,6 @@ mod sockets;
 mod stream;
 mod tasks;
 mod templates;
+mod volumes;
 mod walk;
 mod wrong;

@@ -10,6 +10,7 @@ use crate::access::{ask_as, open_wide};
 use crate::daemon::{Daemon, LINK};
 use crate::document::{allows, operations};
 use crate::http::ask;
+use crate::volumes::VOLUME;
 
 fn caller(role: Role) -> Caller {
     Caller {
@@ -48,6 +49,7 @@ fn requests(daemon: &Facts) -> Vec<(&'static str, &'static str, String, Vec<u8>)
         "/v1/orphans",
         "/v1/events",
         "/v1/tasks",
+        "/v1/volumes",
     ];
     let read = read
         .into_iter()
@@ -107,6 +109,14 @@ fn requests(daemon: &Facts) -> Vec<(&'static str, &'static str, String, Vec<u8>)
             filled("/v1/templates/{name}", ""),
             none(),
         ),
+        ("GET", "/v1/volumes/{id}", filled("/v1/volumes/{id}", VOLUME), none()),
+        (
+            "POST",
+            "/v1/volumes/{id}/export",
+            filled("/v1/volumes/{id}/export", VOLUME),
+            none(),
+        ),
+        ("DELETE", "/v1/volumes/{id}", filled("/v1/volumes/{id}", VOLUME), none()),
         (
             "DELETE",
             "/v1/orphans/{id}",
@@ -126,6 +136,7 @@ struct Facts {
 
 async fn facts(daemon: &Daemon) -> Facts {
     let instance = daemon.instance(1, [1; 6]).await;
+    crate::volumes::make(daemon).await;
     daemon.conditions.set_ok("database");
     daemon.gate.add_permits(1000);
     Facts {

@@ -19,6 +19,7 @@ mod routed;
 mod rules;
 mod secrets;
 mod templates;
+mod volumes;
 mod writer;
 
 /// Makes a test of every case on both databases. A case is an `async fn(Place)`.

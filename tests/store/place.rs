@@ -206,6 +206,7 @@ pub(crate) fn new_instance(client: ClientId, n: u16) -> NewInstance {
         }
         .into(),
         containers: vec![container(id)],
+        volumes: Vec::new(),
         attachments: vec![attachment(id, address(n))],
         at: at(i64::from(n)),
     }
@@ -236,6 +237,14 @@ pub(crate) fn of_two_containers(mut new: NewInstance) -> NewInstance {
         name: "proxy".to_owned(),
         image: spec.image.clone(),
         ..container(new.id)
+    });
+    new.volumes.push(orchestrator::store::NewVolume {
+        id: Id::random().expect("an id"),
+        slot: None,
+        name: "data".to_owned(),
+        host: HostId::local(),
+        size: Some(1 << 30),
+        keep: orchestrator::model::Keep::Unused(Duration::from_millis(1_500)),
     });
     let name = "proxy".parse().expect("a name");
     new.spec.sidecars.push(Sidecar { name, spec });

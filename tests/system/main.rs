@@ -43,4 +43,5 @@ mod slots;
 mod spool;
 mod tasks;
 mod template;
+mod volumes;
 mod waiting;

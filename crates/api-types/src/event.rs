@@ -66,6 +66,14 @@ words! {
         TemplateRemoved = "template-removed",
         /// A link or a class names a template that does not exist. Its clients get no instance.
         TemplateMissing = "template-missing",
+        /// A volume was recorded for an owner.
+        VolumeCreated = "volume-created",
+        /// The time for which a volume is kept is over: it is removed.
+        VolumeExpired = "volume-expired",
+        /// Somebody asked for the removal of a volume.
+        VolumeDestroyed = "volume-destroyed",
+        /// A volume is gone, with all that it held.
+        VolumeRemoved = "volume-removed",
         /// Somebody asked for a client's leases to be freed.
         ReleaseRequested = "release-requested",
         /// Somebody asked for a Reconfigure of a client.

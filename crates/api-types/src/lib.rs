@@ -27,6 +27,7 @@ mod settings;
 mod spec;
 mod task;
 mod template;
+mod volume;
 mod word;
 
 pub use attachment::Attachment;
@@ -48,9 +49,10 @@ pub use reconfigure::{Asked, ReconfigureView};
 pub use reservation::{NewReservation, RemoteId, ReservationView};
 pub use settings::{Change, Effect, ReloadOutcome, Reloaded, SettingsView};
 pub use spec::{
-    ContainerSpec, Device, DeviceAccess, File, InstanceSpec, Resolver, Resources, Sidecar, ValueSource, Volume,
+    ContainerSpec, Device, DeviceAccess, File, InstanceSpec, Mount, Resolver, Resources, Sidecar, ValueSource, Volume,
     VolumeSource,
 };
 pub use task::{Task, TaskResult, TaskState};
 pub use template::{ChangedTemplate, NewTemplate, Origin, TemplateView};
+pub use volume::{Keep, VolumeQuery, VolumeState, VolumeView};
 pub use word::UnknownWord;

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use orchestrator_model::VolumeId;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::scalar;
 use crate::word::words;
 
 /// The specification of a container: the keys of its template that the engine needs.
@@ -57,6 +59,27 @@ pub struct InstanceSpec {
     /// The other containers, in the order in which they start.
     #[serde(default)]
     pub sidecars: Vec<Sidecar>,
+    /// The volumes that it holds, and where its containers have them.
+    #[serde(default)]
+    pub mounts: Vec<Mount>,
+}
+
+/// A volume in a container of an instance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Mount {
+    /// The volume.
+    #[schemars(with = "scalar::Id")]
+    pub volume: VolumeId,
+    /// The name of the volume in the template.
+    pub name: String,
+    /// The container that has it.
+    pub container: String,
+    /// Its absolute path inside the container.
+    pub target: PathBuf,
+    /// Whether the container may only read it.
+    pub read_only: bool,
+    /// The most that it may hold, in bytes; `null` is no limit.
+    pub size: Option<u64>,
 }
 
 /// A further container of an instance.

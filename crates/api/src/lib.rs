@@ -61,11 +61,16 @@ mod tasks;
 mod templates;
 mod user;
 mod view;
+mod volumes;
 mod wire;
 
+use std::error::Error;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use axum::body::Bytes;
+use futures_util::Stream;
 use orchestrator_dhcp6::Reconfigure;
 use tokio::sync::watch;
 
@@ -79,7 +84,9 @@ pub use serve::{Limits, Server};
 pub use settings::{ReloadOutcome, Reloaded, SettingsView};
 
 use orchestrator_catalog::Catalog;
-use orchestrator_model::{Client, Instance, InstanceId, Orphan, Reservation, ReservationId, ReservationView};
+use orchestrator_model::{
+    Client, Instance, InstanceId, Orphan, RecordedVolume, Reservation, ReservationId, ReservationView, VolumeId,
+};
 use orchestrator_runtime::conditions::Conditions;
 use orchestrator_runtime::metrics::Metrics;
 use orchestrator_runtime::tasks::Tasks;
@@ -87,6 +94,12 @@ use orchestrator_settings::Faults;
 use orchestrator_source::dnsmasq::DnsmasqEvent;
 use orchestrator_source::listener::{NotReconfigured, Reconfiguring};
 use orchestrator_store::{Store, StoreError};
+
+/// The media type of the archive of a volume.
+const VOLUME_ARCHIVE: &str = "application/x-tar";
+
+/// Bytes as they come. The stream ends after its first error.
+pub type ByteStream = Pin<Box<dyn Stream<Item = Result<Bytes, Box<dyn Error + Send + Sync>>> + Send>>;
 
 /// The parts of the daemon that the API uses.
 #[derive(Clone)]
@@ -144,6 +157,12 @@ pub trait Control: Send + Sync + 'static {
 
     /// The catalog, which has the templates and records those that are made through the API.
     fn catalog(&self) -> Result<Catalog, ControlError>;
+
+    /// Records that a volume is to be removed, and sees to it.
+    async fn destroy_volume(&self, by: &Caller, id: VolumeId) -> Result<RecordedVolume, ControlError>;
+
+    /// The content of a volume, as a tar archive that is read while it is sent.
+    async fn export_volume(&self, id: VolumeId) -> Result<ByteStream, ControlError>;
 
     /// The settings in force, and how the written ones differ from them.
     async fn settings(&self) -> Result<SettingsView, ControlError>;

@@ -166,10 +166,13 @@ impl From<StoreError> for Fault {
             StoreError::NoSuchClient(_)
             | StoreError::NoSuchInstance(_)
             | StoreError::NoSuchReservation(_)
+            | StoreError::NoSuchVolume(_)
             | StoreError::NoSuchTemplate(_) => StatusCode::NOT_FOUND,
             StoreError::AlreadyThere { .. }
             | StoreError::NotPending(_)
             | StoreError::AddressTaken { .. }
+            | StoreError::VolumeHeld { .. }
+            | StoreError::VolumeTaken(_)
             | StoreError::Reserved(_)
             | StoreError::TooManyReservations
             | StoreError::TemplateExists(_)

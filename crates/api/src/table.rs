@@ -9,7 +9,7 @@ use super::route::{Route, Verb};
 use super::routes::Shared;
 use super::{
     clients, events, health, hooks, instances, leases, metrics, openapi, orphans, reconfigure, reservations, settings,
-    tasks, templates,
+    tasks, templates, volumes,
 };
 
 const CONFLICT: StatusCode = StatusCode::CONFLICT;
@@ -24,6 +24,7 @@ pub(super) fn table() -> Vec<Route> {
         about_clients(),
         about_instances(),
         about_reservations(),
+        about_volumes(),
         about_templates(),
         about_settings(),
     ]
@@ -137,6 +138,34 @@ fn about_reservations() -> Vec<Route> {
         delete("/v1/reservations/{id}", Operator, reservations::remove)
             .says("Remove a reservation that the API made")
             .fails(&[(NOT_FOUND, "no-such-reservation"), (UNAVAILABLE, "starting")]),
+    ]
+}
+
+fn about_volumes() -> Vec<Route> {
+    vec![
+        get("/v1/volumes", Viewer, volumes::list).says("Volumes, in the order in which they were made"),
+        get("/v1/volumes/{id}", Viewer, volumes::show)
+            .says("A volume, and which instance holds it")
+            .fails(&[(NOT_FOUND, "no-such-volume")]),
+        delete("/v1/volumes/{id}", Operator, volumes::remove)
+            .says("Remove a volume that no instance holds, with all that it holds")
+            .details("202: it is being removed. From now on no instance gets it; its owner gets a new one.")
+            .fails(&[
+                (NOT_FOUND, "no-such-volume"),
+                (CONFLICT, "volume-held"),
+                (UNAVAILABLE, "starting"),
+            ]),
+        post("/v1/volumes/{id}/export", Operator, volumes::export)
+            .says("The content of a volume, as a tar archive")
+            .details(
+                "Links are archived as links. An instance may hold the volume meanwhile; then each file is as it was when \
+                 it was read.",
+            )
+            .fails(&[
+                (NOT_FOUND, "no-such-volume"),
+                (UNPROCESSABLE, "refused"),
+                (UNAVAILABLE, "starting"),
+            ]),
     ]
 }
 

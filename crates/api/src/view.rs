@@ -7,7 +7,9 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use orchestrator_api_types as wire;
 use orchestrator_catalog::Catalog;
-use orchestrator_model::{Client, ClientId, Instance, InstanceId, InstanceView, Phase, SlotKey};
+use orchestrator_model::{
+    Client, ClientId, Instance, InstanceId, InstanceView, Phase, RecordedVolume, SlotKey, VolumeId,
+};
 use orchestrator_store::{ClientFilter, EventFilter, InstanceFilter, LeaseFilter, Resolved, Store};
 
 use super::caller::Caller;
@@ -125,6 +127,22 @@ impl View {
             Resolved::None => Err(missing()),
             Resolved::Several(candidates) => Err(Fault::ambiguous(id, candidates)),
         }
+    }
+
+    /// The volumes of an owner of this name, or of all.
+    pub(super) async fn volumes(&self, owner: Option<&str>) -> Result<Vec<RecordedVolume>, Fault> {
+        let mut volumes = self.store.volumes().await?;
+        volumes.retain(|volume| owner.is_none_or(|owner| volume.owner.name() == owner));
+        Ok(volumes)
+    }
+
+    /// The volume of this id.
+    pub(super) async fn volume(&self, id: &str) -> Result<RecordedVolume, Fault> {
+        let found = match id.parse::<VolumeId>() {
+            Ok(id) => self.store.volume(id).await?,
+            Err(_) => None,
+        };
+        found.ok_or_else(|| Fault::no_such("volume", "no-such-volume", id))
     }
 
     /// The live instance in a slot.

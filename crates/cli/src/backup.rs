@@ -98,14 +98,14 @@ async fn write(url: &str, file: &File) -> Result<Contents, Failure> {
 }
 
 /// A file name next to the target that no other run uses.
-fn part_of(path: &Path) -> PathBuf {
+pub(super) fn part_of(path: &Path) -> PathBuf {
     let mut name = OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
     name.push(format!(".part-{}", std::process::id()));
     path.with_file_name(name)
 }
 
-fn sync_directory(path: &Path) -> io::Result<()> {
+pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
 }
@@ -119,6 +119,10 @@ fn keep_too(settings: &Settings, settings_file: &Path) -> Vec<String> {
             settings.secrets.key_file.display()
         ),
     ];
+    let volumes = settings.volumes.directory.display();
+    files.push(format!(
+        "{volumes} (the content of the volumes; `orchestrator volume export` copies one)"
+    ));
     for (name, template) in &settings.templates {
         let containers = template.containers();
         let sources = containers.flat_map(|(_, container)| sources(container));
@@ -219,6 +223,7 @@ mod tests {
              \u{20} /etc/orchestrator/settings.toml (the settings)\n\
              \u{20} /var/lib/orchestrator/orchestrator.key (the sealing key: without it the secrets in the backup are \
              lost; keep it in another place)\n\
+             \u{20} /var/lib/orchestrator/volumes (the content of the volumes; `orchestrator volume export` copies one)\n\
              \u{20} the credential key (KEY of template web)\n\
              \u{20} /etc/token (TOKEN of template web)\n\
              \u{20} /etc/ssl/cert.pem (/etc/cert.pem of template web)\n\

@@ -37,6 +37,8 @@ pub(super) enum Failure {
     WrongTemplate { faults: Vec<String> },
     #[error("{what}")]
     Given { what: String },
+    #[error("{what}")]
+    Ambiguous { what: String },
     #[error("{missing} of what the settings name is not there yet; the daemon waits for it")]
     Missing { missing: usize },
     #[error("{wrong} of what is there would keep clients from their service; the table says what to do")]

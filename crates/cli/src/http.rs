@@ -168,11 +168,22 @@ impl Client {
         self.exchange_one(hyper::Method::POST, path, json.into()).await
     }
 
-    /// Opens a stream of Server-Sent Events. The time limit holds only until the stream begins.
-    async fn open_stream(&self, path: &str) -> Result<Incoming, CallError> {
+    /// An archive, in pieces as they come; the limit holds for its beginning only. A piece that is an error says that the
+    /// archive broke off.
+    pub(super) async fn download(
+        &self,
+        path: &str,
+    ) -> Result<impl futures_util::Stream<Item = Result<Bytes, hyper::Error>> + Unpin, CallError> {
+        Ok(self
+            .open_stream(hyper::Method::POST, path, "application/x-tar")
+            .await?
+            .into_data_stream())
+    }
+
+    /// A body that is read as it comes; the limit holds for its beginning only.
+    async fn open_stream(&self, method: hyper::Method, path: &str, accept: &str) -> Result<Incoming, CallError> {
         let begin = async {
-            let get = hyper::Method::GET;
-            let response = self.send(get, path, "text/event-stream", Bytes::new()).await?;
+            let response = self.send(method, path, accept, Bytes::new()).await?;
             if response.status().is_success() {
                 Ok(response.into_body())
             } else {
@@ -301,7 +312,10 @@ impl Api for Client {
     }
 
     async fn follow(&self, path: &str) -> Result<Stream, orchestrator_verbs::CallError> {
-        let stream = self.open_stream(path).await?.into_data_stream();
+        let stream = self
+            .open_stream(hyper::Method::GET, path, "text/event-stream")
+            .await?
+            .into_data_stream();
         // One that breaks off has ended.
         Ok(Box::pin(stream.scan((), |(), bytes| future::ready(bytes.ok()))))
     }

@@ -18,6 +18,7 @@ mod table;
 mod template;
 mod tracing;
 mod version;
+mod volume;
 
 use std::error::Error;
 use std::ffi::OsString;
@@ -68,6 +69,8 @@ enum Verb {
     Api(orchestrator_verbs::Verb),
     /// List, create, change and remove templates
     Template(template::Args),
+    /// List, remove and export volumes
+    Volume(volume::Args),
     /// List the kernel's routes of all sites on this machine, or remove those of a site that is gone
     Routes(routes::Args),
     /// Write everything that is recorded to a file, whether or not the daemon runs
@@ -138,6 +141,7 @@ fn dispatch(
             Ok(verb.run(&mut session).await?)
         })?,
         Verb::Template(args) => wait_for(template::run(&args, output, &Client::new(api)))?,
+        Verb::Volume(args) => wait_for(volume::run(&args, output, &Client::new(api)))?,
         Verb::Routes(args) => wait_for(routes::run(&args, output))?,
         Verb::Backup(args) => wait_for(backup::run(&args, output))?,
         Verb::Restore(args) => wait_for(restore::run(&args, output))?,

@@ -26,6 +26,7 @@ pub(super) async fn all(declared: &Declared) -> Vec<Finding> {
     findings.extend(api(settings));
     findings.extend(bridges(settings).await);
     findings.extend(engines(declared).await);
+    findings.extend(sizes(declared));
     findings
 }
 
@@ -95,7 +96,7 @@ struct Privilege {
     needed: fn(&Settings) -> bool,
 }
 
-const PRIVILEGES: [Privilege; 5] = [
+const PRIVILEGES: [Privilege; 7] = [
     Privilege {
         bit: 12,
         name: "CAP_NET_ADMIN",
@@ -115,6 +116,16 @@ const PRIVILEGES: [Privilege; 5] = [
         },
     },
     Privilege {
+        bit: 1,
+        name: "CAP_DAC_OVERRIDE",
+        needed: has_volume,
+    },
+    Privilege {
+        bit: 3,
+        name: "CAP_FOWNER",
+        needed: has_volume,
+    },
+    Privilege {
         bit: 21,
         name: "CAP_SYS_ADMIN",
         needed: has_template,
@@ -132,6 +143,10 @@ fn has_listener(settings: &Settings) -> bool {
 
 fn has_template(settings: &Settings) -> bool {
     !settings.templates_in_use().is_empty()
+}
+
+fn has_volume(settings: &Settings) -> bool {
+    settings.templates.values().any(|template| !template.volumes.is_empty())
 }
 
 fn privileges(settings: &Settings) -> Finding {
@@ -199,7 +214,10 @@ async fn engines(declared: &Declared) -> Vec<Finding> {
     for engine in declared.settings().engines.build(mark) {
         if let Some(images) = images.get(engine.name()) {
             findings.extend(probe_engine(engine.as_ref(), images).await);
-            findings.extend(cannot(engine.name(), engine.capabilities(), &needs));
+            // An engine that does not answer has its finding already.
+            if let Ok(capabilities) = engine.learn_capabilities().await {
+                findings.extend(cannot(engine.name(), capabilities, &needs));
+            }
         }
     }
     findings
@@ -252,6 +270,18 @@ fn cannot(engine: &str, capabilities: Capabilities, needs: &[(&str, &str, Capabi
         })
     });
     lacking.collect()
+}
+
+/// One finding for each template in use whose volumes have a size that nothing enforces.
+fn sizes(declared: &Declared) -> Vec<Finding> {
+    let directory = declared.settings().volumes.directory.display();
+    let templates = declared.templates_in_use();
+    let limited = templates.filter(|template| template.settings.volumes.iter().any(|volume| volume.size.is_some()));
+    let finding = |template: &orchestrator_catalog::Template| {
+        let what = format!("the sizes of its volumes are not enforced in {directory}: instances can fill that disk");
+        Finding::there(format!("template {}", template.name), what)
+    };
+    limited.map(finding).collect()
 }
 
 fn found_image(image: &str, answer: Result<ImageFacts, EngineError>) -> Finding {

@@ -20,17 +20,20 @@ pub enum HostCapability {
     Policy,
     /// Connects to a Unix socket within an instance.
     DialUnix,
+    /// Keeps volumes, which outlive instances.
+    Volumes,
 }
 
 impl HostCapability {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::PendingAddress,
         Self::RoutedPrefixes,
         Self::Bridges,
         Self::Routes,
         Self::Policy,
         Self::DialUnix,
+        Self::Volumes,
     ];
 
     /// A stable word for the API.
@@ -42,6 +45,7 @@ impl HostCapability {
             Self::Routes => "routes",
             Self::Policy => "policy",
             Self::DialUnix => "dial-unix",
+            Self::Volumes => "volumes",
         }
     }
 }
@@ -56,6 +60,7 @@ impl fmt::Display for HostCapability {
             Self::Routes => "make routes",
             Self::Policy => "bind addresses to ports",
             Self::DialUnix => "connect to a Unix socket within an instance",
+            Self::Volumes => "keep volumes",
         })
     }
 }

@@ -10,8 +10,8 @@ use tokio::sync::{mpsc, watch};
 
 use crate::{
     Applied, BridgePlan, ByteStream, ContainerRef, Depth, DialPlan, Ensured, ExecRequest, ExecSession,
-    HostCapabilities, HostChange, HostError, InstancePlan, InstanceRef, ListRequest, Listed, LogRequest, NetworkChange,
-    NetworkPart, Observation, ObservedBridge, OutputStream, RemovalPlan, Stage, Stats, WatchScope,
+    HostCapabilities, HostChange, HostError, Id, InstancePlan, InstanceRef, ListRequest, Listed, LogRequest,
+    NetworkChange, NetworkPart, Observation, ObservedBridge, OutputStream, RemovalPlan, Stage, Stats, WatchScope,
 };
 
 /// A connection to an instance.
@@ -112,6 +112,13 @@ pub trait Host: Send + Sync + 'static {
     /// Unpacks a tar archive into the directory at an absolute path within a container.
     async fn put_files(&self, container: &ContainerRef, directory: &Path, archive: ByteStream)
     -> Result<(), HostError>;
+
+    /// Makes sure that a volume is gone, with all that it holds. Removing what is gone is success. No instance may hold it.
+    async fn remove_volume(&self, volume: Id) -> Result<(), HostError>;
+
+    /// The content of a volume, as a tar archive with paths relative to the volume. Links are archived as links, and
+    /// followed nowhere. An instance may hold it: then files may change while they are read.
+    async fn export_volume(&self, volume: Id) -> Result<ByteStream, HostError>;
 
     /// The whole file system of an instance's first container, as a tar archive.
     async fn export(&self, instance: &InstanceRef) -> Result<ByteStream, HostError>;

@@ -33,7 +33,7 @@ mod stage;
 pub use capability::{HostCapabilities, HostCapability};
 pub use change::{HostChange, WatchScope};
 pub use ensured::Ensured;
-pub use error::{AdoptFault, Cause, EnsureFault, HostError, NoAnswer, Remedy, Unwired, ValueError};
+pub use error::{AdoptFault, Cause, EnsureFault, HostError, NoAnswer, Remedy, Unwired, ValueError, VolumeError};
 pub use host::{DialStream, Host};
 pub use listed::{FoundAttachment, FoundBridge, FoundInstance, FoundState, ListRequest, Listed};
 pub use local::{LocalHost, LocalSettings};
@@ -45,7 +45,8 @@ pub use orchestrator_plugin::{
 };
 pub use plan::{
     Applied, AttachmentPlan, BridgePlan, BridgePurpose, ContainerPlan, ContainerRef, DialPlan, InstancePlan,
-    InstanceRef, NetworkChange, NetworkItem, NetworkKey, NetworkPart, ReadinessPlan, RemovalPlan, RoutePlan, Socket,
+    InstanceRef, MountPlan, NetworkChange, NetworkItem, NetworkKey, NetworkPart, ReadinessPlan, RemovalPlan, RoutePlan,
+    Socket,
 };
 pub use reaction::{Reaction, reaction};
 pub use stage::Stage;

@@ -24,6 +24,7 @@ fn plan(number: u8) -> InstancePlan {
                 ..ContainerSpec::default()
             },
         }],
+        mounts: Vec::new(),
         attachments: vec![AttachmentPlan {
             id,
             bridge: "br0".to_owned(),

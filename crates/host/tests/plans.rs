@@ -29,6 +29,7 @@ fn every_plan_survives_a_wire() {
                 ..ContainerSpec::default()
             },
         }],
+        mounts: Vec::new(),
         attachments: vec![AttachmentPlan {
             id: ID,
             bridge: "br0".to_owned(),

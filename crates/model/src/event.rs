@@ -64,6 +64,14 @@ pub enum EventKind {
     TemplateRemoved,
     /// A link or a class names a template that does not exist. Its clients get no instance.
     TemplateMissing,
+    /// A volume was recorded for an owner.
+    VolumeCreated,
+    /// The time for which a volume is kept is over: it is removed.
+    VolumeExpired,
+    /// Somebody asked for the removal of a volume.
+    VolumeDestroyed,
+    /// A volume is gone, with all that it held.
+    VolumeRemoved,
     /// Somebody asked for a client's leases to be freed.
     ReleaseRequested,
     /// Somebody asked for a Reconfigure of a client.
@@ -106,6 +114,10 @@ words!(EventKind {
     TemplateChanged = "template-changed",
     TemplateRemoved = "template-removed",
     TemplateMissing = "template-missing",
+    VolumeCreated = "volume-created",
+    VolumeExpired = "volume-expired",
+    VolumeDestroyed = "volume-destroyed",
+    VolumeRemoved = "volume-removed",
     ReleaseRequested = "release-requested",
     ReconfigureRequested = "reconfigure-requested",
     Reserved = "reserved",

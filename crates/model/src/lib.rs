@@ -18,6 +18,7 @@ mod spec;
 mod template;
 mod timestamp;
 mod view;
+mod volume;
 
 pub use attachment::{Attachment, MacAddress, MacAddressError, attachment_of, host_end};
 pub use client::Client;
@@ -36,16 +37,20 @@ pub use orphan::Orphan;
 pub use owner::{Owner, OwnerKind, Slot, SlotKey};
 pub use page::Page;
 pub use reservation::{RecordedReservation, ReservationView};
-pub use spec::{InstanceSpec, Sidecar};
+pub use spec::{InstanceSpec, Mount, Sidecar};
 pub use template::{Origin, RecordedTemplate, TemplateVersion};
 pub use timestamp::{Clock, Timestamp};
 pub use view::{InstanceView, LeaseView};
+pub use volume::{Keep, OwnerLease, RecordedVolume, VolumeState};
 
 /// The id of a client: twelve hexadecimal digits. It stays as long as the client is remembered.
 pub type ClientId = Id;
 
 /// The id of an attachment, which is also a part of its interface's name on the host.
 pub type AttachmentId = Id;
+
+/// Names a volume, and its directory.
+pub type VolumeId = Id;
 
 /// The id of a reservation that was made through the API.
 pub type ReservationId = Id;

@@ -1,8 +1,10 @@
 //! Specifications of instances.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
-use super::{Container, ContainerName, ContainerSpec};
+use super::{Container, ContainerName, ContainerSpec, VolumeId};
 
 /// The specification of an instance: the specification of each of its containers.
 ///
@@ -15,6 +17,32 @@ pub struct InstanceSpec {
     /// The other containers, in the order in which they start.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sidecars: Vec<Sidecar>,
+    /// The volumes that it holds, and where its containers have them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mounts: Vec<Mount>,
+}
+
+/// A volume in a container of an instance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mount {
+    /// The volume.
+    pub volume: VolumeId,
+    /// The name of the volume in the template.
+    pub name: String,
+    /// The container that has it.
+    pub container: ContainerName,
+    /// Absolute path inside the container.
+    pub target: PathBuf,
+    /// Whether the container may only read it.
+    pub read_only: bool,
+    /// The most that it may hold, in bytes; `None` is no limit.
+    pub size: Option<u64>,
+    /// Permission bits of its directory when it is made.
+    pub mode: u32,
+    /// Number of the user that its directory belongs to when it is made.
+    pub uid: u32,
+    /// Number of the group that its directory belongs to when it is made.
+    pub gid: u32,
 }
 
 /// A further container of an instance.
@@ -44,7 +72,7 @@ impl From<ContainerSpec> for InstanceSpec {
     fn from(main: ContainerSpec) -> Self {
         Self {
             main,
-            sidecars: Vec::new(),
+            ..Self::default()
         }
     }
 }
@@ -101,6 +129,17 @@ mod tests {
         let all = InstanceSpec {
             main: spec("web"),
             sidecars: vec![sidecar("proxy", "haproxy"), sidecar("log", "vector")],
+            mounts: vec![Mount {
+                volume: crate::Id::from_bytes([7; 6]),
+                name: "data".to_owned(),
+                container: "proxy".parse().unwrap(),
+                target: "/data".into(),
+                read_only: true,
+                size: Some(1 << 30),
+                mode: 0o700,
+                uid: 7,
+                gid: 8,
+            }],
         };
         let text = serde_json::to_string(&all).unwrap();
         assert_eq!(serde_json::from_str::<InstanceSpec>(&text).unwrap(), all);

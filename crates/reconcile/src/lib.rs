@@ -7,5 +7,6 @@ pub mod instance;
 pub mod networks;
 mod part;
 pub mod routes;
+pub mod volumes;
 
 pub use part::PartOfHost;

@@ -39,6 +39,7 @@ mod start;
 mod store;
 mod template;
 mod tree;
+mod volumes;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -67,9 +68,10 @@ pub use source::{DnsmasqSettings, ListenerSettings, SourceSettings};
 pub use start::{SetLogLevel, Start};
 pub use store::{StoreSettings, StoreUrl};
 pub use template::{
-    ContainerSettings, HIDDEN, Hidden, Readiness, SidecarSettings, TemplateSettings, join_words, parse_toml,
-    read_template, reread_template, write_toml,
+    ContainerSettings, HIDDEN, Hidden, Readiness, SidecarSettings, TemplateSettings, VolumeScope, VolumeSettings,
+    join_words, parse_toml, read_template, reread_template, write_toml,
 };
+pub use volumes::VolumesSettings;
 
 use fault::Collector;
 use link::{Common, Outline};
@@ -86,6 +88,8 @@ pub struct Settings {
     pub store: StoreSettings,
     /// The file of the key that opens the secrets in the database.
     pub secrets: SecretsSettings,
+    /// Where the volumes of instances are.
+    pub volumes: VolumesSettings,
     /// The sockets of the REST API.
     pub api: ApiSettings,
     /// The level and the format of the log.
@@ -235,6 +239,7 @@ fn read_beside(
 fn read_sections(mut root: Table<'_>, kinds: &[&dyn EngineKind], elsewhere: &Elsewhere) -> Option<Settings> {
     let store = StoreSettings::read(root.section("store"));
     let secrets = SecretsSettings::read(root.section("secrets"), &store);
+    let volumes = VolumesSettings::read(root.section("volumes"), &store.identity);
     let api = ApiSettings::read(root.section("api"));
     let log = LogSettings::read(root.section("log"));
     let engines = Engines::read(root.section("engine"), kinds);
@@ -274,6 +279,7 @@ fn read_sections(mut root: Table<'_>, kinds: &[&dyn EngineKind], elsewhere: &Els
     Some(Settings {
         store,
         secrets,
+        volumes,
         api,
         log,
         engines,

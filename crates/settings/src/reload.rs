@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     ApiSettings, ClassSettings, ContainerSettings, DnsmasqSettings, Engines, Fault, Faults, LinkSettings, Listen,
     ListenerSettings, LogSettings, NetworkSettings, SecretsSettings, Settings, SourceSettings, StoreSettings,
-    TemplateSettings,
+    TemplateSettings, VolumesSettings,
 };
 use orchestrator_model::LeaseSource;
 
@@ -67,6 +67,7 @@ pub fn plan_reload(running: &Settings, written: Settings) -> Result<Reload, Faul
             ..written.store
         },
         secrets: running.secrets.clone(),
+        volumes: running.volumes.clone(),
         api: running.api.clone(),
         log: LogSettings {
             format: running.log.format,
@@ -110,6 +111,7 @@ fn sections(running: &Settings, written: &Settings) -> Vec<Change> {
     let Settings {
         store: StoreSettings { url, history, identity },
         secrets: SecretsSettings { key_file },
+        volumes: VolumesSettings { directory },
         api: ApiSettings { listen, group },
         log: LogSettings { level, format },
         engines: _,
@@ -135,6 +137,11 @@ fn sections(running: &Settings, written: &Settings) -> Vec<Change> {
             "secrets.key_file",
             Effect::NeedsRestart,
             *key_file != written.secrets.key_file,
+        ),
+        (
+            "volumes.directory",
+            Effect::NeedsRestart,
+            *directory != written.volumes.directory,
         ),
         ("api.listen", Effect::NeedsRestart, *listen != written.api.listen),
         ("api.group", Effect::NeedsRestart, *group != written.api.group),
@@ -345,6 +352,7 @@ fn template_keys(running: &TemplateSettings, written: &TemplateSettings) -> Vec<
         main,
         sidecars,
         resolver,
+        volumes,
         ready,
         grace,
         isolated,
@@ -355,6 +363,7 @@ fn template_keys(running: &TemplateSettings, written: &TemplateSettings) -> Vec<
         ("engine", *engine != written.engine),
         ("container", *sidecars != written.sidecars),
         ("resolver", *resolver != written.resolver),
+        ("volume", *volumes != written.volumes),
         ("ready", *ready != written.ready),
         ("grace", *grace != written.grace),
         ("isolated", *isolated != written.isolated),

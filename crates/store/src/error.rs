@@ -12,7 +12,7 @@ use sqlx::migrate::MigrateError;
 use sqlx::sqlite::SqliteError;
 
 use super::{MOST_RESERVATIONS, MOST_TEMPLATES};
-use orchestrator_model::{AttachmentId, ClientId, Duid, InstanceId, ReservationId, SlotKey, Timestamp};
+use orchestrator_model::{AttachmentId, ClientId, Duid, InstanceId, ReservationId, SlotKey, Timestamp, VolumeId};
 
 /// The reason why an operation of the store failed.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -159,6 +159,20 @@ pub enum StoreError {
     /// No reservation has this id.
     #[error("there is no reservation {0}; those in the settings have no id, and are removed there")]
     NoSuchReservation(ReservationId),
+    /// There is no such volume.
+    #[error("there is no volume {0}; GET /v1/volumes lists those there are")]
+    NoSuchVolume(VolumeId),
+    /// An instance holds the volume.
+    #[error("instance {instance} holds volume {volume}; it can be removed once that instance is gone")]
+    VolumeHeld {
+        /// The volume.
+        volume: VolumeId,
+        /// The instance.
+        instance: InstanceId,
+    },
+    /// A volume that an instance was to hold is another instance's by now, or is being removed.
+    #[error("volume {0} was taken or removed meanwhile; the instance is planned anew")]
+    VolumeTaken(VolumeId),
     /// The new reservation conflicts with an existing one.
     #[error("it cannot be reserved: {0}; remove the other reservation first, or take something else")]
     Reserved(#[from] ReservationConflict),
@@ -306,6 +320,9 @@ impl StoreError {
             Self::NoSuchClient(_) => "no-such-client",
             Self::NoSuchInstance(_) => "no-such-instance",
             Self::NoSuchReservation(_) => "no-such-reservation",
+            Self::NoSuchVolume(_) => "no-such-volume",
+            Self::VolumeHeld { .. } => "volume-held",
+            Self::VolumeTaken(_) => "volume-taken",
             Self::Reserved(_) => "already-reserved",
             Self::TooManyReservations => "too-many-reservations",
             Self::TemplateExists(_) => "template-exists",
@@ -326,6 +343,9 @@ impl StoreError {
                 | Self::NoSuchClient(_)
                 | Self::NoSuchInstance(_)
                 | Self::NoSuchReservation(_)
+                | Self::NoSuchVolume(_)
+                | Self::VolumeHeld { .. }
+                | Self::VolumeTaken(_)
                 | Self::Reserved(_)
                 | Self::TooManyReservations
                 | Self::TemplateExists(_)

@@ -61,6 +61,7 @@ mod templates;
 mod text;
 mod update;
 mod url;
+mod volumes;
 mod writer;
 
 use std::path::Path;
@@ -92,6 +93,7 @@ pub use sealed::{
 pub use situation::{Holding, Situation, Wanting};
 pub use templates::MOST_TEMPLATES;
 pub use update::InstanceUpdate;
+pub use volumes::{IdleVolume, NewVolume};
 
 use checkpoint::Log;
 use connection::{Pool, Session, Tx};

@@ -6,7 +6,7 @@ use super::batch::Batch;
 use super::connection::{execute, fetch_optional, statements};
 use super::text::Columns;
 use super::writer::Write;
-use super::{Store, StoreError, clients, instances};
+use super::{NewVolume, Store, StoreError, clients, instances, volumes};
 use orchestrator_model::{
     Attachment, Container, HostId, Instance, InstanceId, InstanceSpec, NewEvent, Owner, Phase, Slot, SlotKey, Timestamp,
 };
@@ -42,6 +42,8 @@ pub struct NewInstance {
     pub spec: InstanceSpec,
     /// Its containers, the main one first.
     pub containers: Vec<Container>,
+    /// The volumes that it is to hold.
+    pub volumes: Vec<NewVolume>,
     /// Its interfaces. The first is the one by which it is reached.
     pub attachments: Vec<Attachment>,
     /// The present time.
@@ -54,7 +56,8 @@ impl Store {
     /// # Errors
     ///
     /// [`StoreError::AlreadyThere`] when the slot has a live instance, [`StoreError::AddressTaken`] when another live
-    /// instance has one of the addresses, [`StoreError::NoSuchClient`] when the owner is a client that does not exist.
+    /// instance has one of the addresses, [`StoreError::VolumeTaken`] when another one holds one of the volumes,
+    /// [`StoreError::NoSuchClient`] when the owner is a client that does not exist.
     pub async fn plan_instance(&self, new: NewInstance, event: NewEvent) -> Result<Instance, StoreError> {
         self.write(PlanInstance { new, event }).await
     }
@@ -97,6 +100,7 @@ impl Write for PlanInstance {
             insert_attachment(batch, new.id, place, attachment).await?;
         }
         batch.append_event(self.event.clone()).await?;
+        volumes::claim(batch, &new.owner, new.id, &new.volumes, &self.event, new.at).await?;
         Ok(new.instance())
     }
 }
@@ -119,7 +123,7 @@ impl PlanInstance {
                 refuse_address(batch, &attachment.network, address).await?;
             }
         }
-        Ok(())
+        volumes::refuse(batch, &new.owner, &new.volumes).await
     }
 }
 

@@ -28,6 +28,7 @@ statements! {
         select c.id from clients c where c.last_seen < $1
             and not exists (select 1 from leases l where l.client = c.id)
             and not exists (select 1 from instances i where i.owner_kind = 'client' and i.owner = c.id)
+            and not exists (select 1 from volumes v where v.owner_kind = 'client' and v.owner = c.id)
         limit $2)";
 }
 
@@ -43,7 +44,7 @@ pub struct Pruned {
     pub instances: u64,
     /// Ended leases.
     pub leases: u64,
-    /// Clients of which nothing else was left.
+    /// Clients of which nothing else was left: no lease, no instance, no volume.
     pub clients: u64,
     /// Versions of templates that are not declared and that no live instance has.
     pub templates: u64,

@@ -6,7 +6,7 @@ use super::connection::{on, within};
 use super::{
     Store, StoreError, backup, batch, clients, destroy, due, elsewhere, events, examine, expire, given, guard, hosts,
     identity, instances, known, leader, leases, ledger, migrate, ping, plan, prune, recall, reservations, routed,
-    sealed, situation, templates, update,
+    sealed, situation, templates, update, volumes,
 };
 
 const ALL: &[&[&str]] = &[
@@ -50,7 +50,15 @@ impl Store {
         let mut prepared = 0;
         let many = batch::MANY.into_iter().chain(expire::MANY).chain(ledger::many());
         let many: Vec<&str> = many.flat_map(|many| many.texts(&tx)).collect();
-        for sql in ALL.iter().chain(sealed::ALL).copied().flatten().copied().chain(many) {
+        for sql in ALL
+            .iter()
+            .chain(sealed::ALL)
+            .chain(volumes::ALL)
+            .copied()
+            .flatten()
+            .copied()
+            .chain(many)
+        {
             on!(&mut tx, connection => within("prepare a statement", async {
                 connection.prepare(sqlx::SqlStr::from_static(sql)).await.map(drop)
             }).await)?;

@@ -6,7 +6,7 @@ use super::batch::Batch;
 use super::connection::{execute, statements};
 use super::text::plain;
 use super::writer::Write;
-use super::{Store, StoreError};
+use super::{Store, StoreError, volumes};
 use orchestrator_model::{InstanceId, NewEvent, Phase, Timestamp};
 
 statements! {
@@ -91,6 +91,7 @@ impl Write for UpdateInstance {
         if update.phase == Phase::Removed {
             let id = self.id.to_string();
             execute!(&mut batch.tx, "give back the addresses of an instance", LET_GO, id)?;
+            volumes::let_go(batch, self.id, update.at).await?;
         }
         if let Some(event) = &self.event {
             batch.append_event(event.clone()).await?;

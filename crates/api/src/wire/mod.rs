@@ -13,6 +13,7 @@ mod reservation;
 mod settings;
 mod spec;
 mod task;
+mod volume;
 pub(super) mod words;
 
 use orchestrator_api_types as wire;

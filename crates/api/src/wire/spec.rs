@@ -1,7 +1,7 @@
 use orchestrator_api_types as wire;
 use orchestrator_model::{
-    ContainerSpec, Device, DeviceAccess, File, FileContent, InstanceSpec, Resolver, Resources, Sidecar, ValueSource,
-    Volume, VolumeSource,
+    ContainerSpec, Device, DeviceAccess, File, FileContent, InstanceSpec, Mount, Resolver, Resources, Sidecar,
+    ValueSource, Volume, VolumeSource,
 };
 
 use super::IntoWire;
@@ -53,10 +53,37 @@ impl IntoWire for InstanceSpec {
     type Wire = wire::InstanceSpec;
 
     fn into_wire(self) -> wire::InstanceSpec {
-        let Self { main, sidecars } = self;
+        let Self { main, sidecars, mounts } = self;
         wire::InstanceSpec {
             main: main.into_wire(),
             sidecars: sidecars.into_wire(),
+            mounts: mounts.into_wire(),
+        }
+    }
+}
+
+impl IntoWire for Mount {
+    type Wire = wire::Mount;
+
+    fn into_wire(self) -> wire::Mount {
+        let Self {
+            volume,
+            name,
+            container,
+            target,
+            read_only,
+            size,
+            mode: _,
+            uid: _,
+            gid: _,
+        } = self;
+        wire::Mount {
+            volume,
+            name,
+            container: container.to_string(),
+            target,
+            read_only,
+            size,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Enumerations: each variant of the model has one of the API.
 
 use orchestrator_api_types as wire;
-use orchestrator_model::{EventKind, LeaseSource, LeaseState, Origin, Phase};
+use orchestrator_model::{EventKind, LeaseSource, LeaseState, Origin, Phase, VolumeState};
 use orchestrator_settings::Effect;
 
 use super::IntoWire;
@@ -25,6 +25,7 @@ same! {
     LeaseState { Active, Released, Expired, Declined }
     Phase { Pending, Starting, Ready, Ending, Removing, Removed }
     Origin { Settings, Api }
+    VolumeState { Kept, Removing }
     Effect { Added, Removed, Changed, NeedsRestart }
     EventKind {
         LeaseGranted,
@@ -52,6 +53,10 @@ same! {
         TemplateChanged,
         TemplateRemoved,
         TemplateMissing,
+        VolumeCreated,
+        VolumeExpired,
+        VolumeDestroyed,
+        VolumeRemoved,
         ReleaseRequested,
         ReconfigureRequested,
         Reserved,

@@ -4,7 +4,7 @@ use orchestrator_network::NetworkError;
 use orchestrator_plugin::EngineError;
 use orchestrator_runtime::causes::with_causes;
 
-use super::{Remedy, ValueError};
+use super::{Remedy, ValueError, VolumeError};
 use crate::HostCapability;
 
 /// What is behind the failure of a verb.
@@ -33,6 +33,9 @@ pub enum Cause {
     /// A value that is not recorded could not be read.
     #[error(transparent)]
     Value(#[from] ValueError),
+    /// The directory of a volume could not be made, removed or read.
+    #[error(transparent)]
+    Volume(#[from] VolumeError),
     /// The host can never do this.
     #[error("host {host} cannot {capability}; use another host for it, or do without")]
     Unsupported {
@@ -52,7 +55,7 @@ impl Cause {
         match self {
             Self::Away { .. } => Remedy::Host,
             Self::Engine(fault) => fault.remedy().into(),
-            Self::Network(_) | Self::Unheeded => Remedy::Retry,
+            Self::Network(_) | Self::Volume(_) | Self::Unheeded => Remedy::Retry,
             Self::UnknownEngine(_) | Self::NoContainer | Self::Value(_) | Self::Unsupported { .. } => Remedy::Operator,
         }
     }
@@ -68,6 +71,7 @@ impl Cause {
             Self::Network(NetworkError::BridgeMissing { .. }) => "bridge-missing",
             Self::Network(_) => "wiring-failed",
             Self::Value(_) => "no-environment",
+            Self::Volume(_) => "volume-failed",
             Self::Unsupported { .. } => "host-unsupported",
             Self::Unheeded => "unheeded",
         }

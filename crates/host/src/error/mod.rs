@@ -5,15 +5,17 @@ mod ensure;
 mod no_answer;
 mod remedy;
 mod value;
+mod volume;
 
 use orchestrator_network::NetworkError;
-use orchestrator_plugin::InstanceId;
+use orchestrator_plugin::{Id, InstanceId};
 
 pub use cause::Cause;
 pub use ensure::{AdoptFault, EnsureFault, Unwired};
 pub use no_answer::NoAnswer;
 pub use remedy::Remedy;
 pub use value::ValueError;
+pub use volume::VolumeError;
 
 /// Why a host could not do what it was asked: a variant for each verb that can fail.
 #[derive(Debug, thiserror::Error)]
@@ -135,6 +137,24 @@ pub enum HostError {
         #[source]
         source: Cause,
     },
+    /// A volume could not be removed.
+    #[error("cannot remove volume {volume}")]
+    RemoveVolume {
+        /// The volume.
+        volume: Id,
+        /// Why.
+        #[source]
+        source: Cause,
+    },
+    /// The content of a volume could not be read.
+    #[error("cannot export volume {volume}")]
+    ExportVolume {
+        /// The volume.
+        volume: Id,
+        /// Why.
+        #[source]
+        source: Cause,
+    },
     /// A file system could not be exported.
     #[error("cannot export instance {instance}")]
     Export {
@@ -164,6 +184,8 @@ impl HostError {
             | Self::Logs { source, .. }
             | Self::Stats { source, .. }
             | Self::Files { source, .. }
+            | Self::RemoveVolume { source, .. }
+            | Self::ExportVolume { source, .. }
             | Self::Export { source, .. } => source.remedy(),
         }
     }
@@ -197,6 +219,8 @@ impl HostError {
             | Self::Logs { source, .. }
             | Self::Stats { source, .. }
             | Self::Files { source, .. }
+            | Self::RemoveVolume { source, .. }
+            | Self::ExportVolume { source, .. }
             | Self::Export { source, .. } => source.code(),
         }
     }

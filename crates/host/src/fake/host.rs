@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use orchestrator_plugin::{Capabilities, EngineError, ExecControl};
+use orchestrator_plugin::{Capabilities, EngineError, ExecControl, Id};
 use tokio::io::{AsyncReadExt, duplex};
 use tokio::sync::{mpsc, watch};
 
@@ -392,6 +392,24 @@ impl Host for FakeHost {
             instance: container.instance,
             source,
         })
+    }
+
+    async fn remove_volume(&self, volume: Id) -> Result<(), HostError> {
+        let _call = self.machine.call("remove_volume");
+        let remove = |state: &mut FakeState| drop(state.volumes.remove(&volume));
+        let removed = self.machine.change("remove a volume", None, remove).await;
+        removed.map_err(|source| HostError::RemoveVolume { volume, source })
+    }
+
+    async fn export_volume(&self, volume: Id) -> Result<ByteStream, HostError> {
+        let _call = self.machine.call("export_volume");
+        let content = self
+            .machine
+            .ask("read a volume", None, |state| state.volumes.get(&volume).cloned());
+        let content = content
+            .await
+            .map_err(|source| HostError::ExportVolume { volume, source })?;
+        Ok(Box::pin(stream::iter(content.map(Ok))))
     }
 
     async fn export(&self, instance: &InstanceRef) -> Result<ByteStream, HostError> {

@@ -69,6 +69,7 @@ impl FakeMachine {
             generations: BTreeMap::new(),
             containers: BTreeMap::new(),
             attachments: BTreeMap::new(),
+            volumes: BTreeMap::new(),
             bridges: bridges.collect(),
             routes: Vec::new(),
             forwards: true,

@@ -30,6 +30,8 @@ pub struct FakeContainer {
     pub started: Instant,
     /// What it was made as.
     pub spec: ContainerSpec,
+    /// The volumes that it has.
+    pub volumes: Vec<Id>,
     /// What was written into it.
     pub files: BTreeMap<PathBuf, Bytes>,
 }
@@ -85,6 +87,8 @@ pub struct FakeState {
     pub containers: BTreeMap<(InstanceId, ContainerName), FakeContainer>,
     /// Its attachments.
     pub attachments: BTreeMap<Id, FakeAttachment>,
+    /// Its volumes, each with what a test wrote into it.
+    pub volumes: BTreeMap<Id, Bytes>,
     /// Its bridges.
     pub bridges: BTreeMap<String, FakeBridge>,
     /// Its routes, ours and those of others.
@@ -164,6 +168,20 @@ impl FakeState {
             };
             if let Some(other) = slots.insert(slot.clone(), *id) {
                 found.push(format!("slot {slot} has two instances: {other} and {id}"));
+            }
+        }
+        let mut holders = BTreeMap::new();
+        for ((id, _), container) in &self.containers {
+            for volume in &container.volumes {
+                match holders.insert(*volume, *id) {
+                    Some(other) if other != *id => {
+                        found.push(format!("volume {volume} is in two instances: {other} and {id}"));
+                    }
+                    _ => {}
+                }
+                if !self.volumes.contains_key(volume) {
+                    found.push(format!("volume {volume} was removed while {id} holds it"));
+                }
             }
         }
         let mut addresses = BTreeMap::new();

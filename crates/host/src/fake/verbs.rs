@@ -26,14 +26,22 @@ impl FakeMachine {
         if let Some(full) = self.lacks_port(plan) {
             return Err(self.not_wired(plan, full).await);
         }
+        for mount in &plan.mounts {
+            let make = |state: &mut FakeState| {
+                state.volumes.entry(mount.volume).or_default();
+            };
+            self.change("make a volume", None, make).await?;
+        }
         if starts {
-            for container in &plan.containers {
-                let effect = |state: &mut FakeState| start(state, plan, container);
-                self.change("start", Some(&container.engine), effect).await?;
-            }
+            self.start(plan, first).await?;
         }
         let process = self.process(plan)?;
         self.change("wire", None, |state| wire(state, plan, process)).await?;
+        if starts {
+            for container in plan.containers.iter().skip(1) {
+                self.start(plan, container).await?;
+            }
+        }
         let is_still = || self.ask("find", Some(&first.engine), |state| runs_as(state, plan, process));
         if !is_still().await? {
             return Err(ended(plan));
@@ -44,6 +52,11 @@ impl FakeMachine {
         Ok(Ensured {
             containers: self.references(plan),
         })
+    }
+
+    async fn start(&self, plan: &InstancePlan, container: &ContainerPlan) -> Result<(), Cause> {
+        let effect = |state: &mut FakeState| start(state, plan, container);
+        self.change("start", Some(&container.engine), effect).await
     }
 
     fn process(&self, plan: &InstancePlan) -> Result<u64, EnsureFault> {
@@ -212,6 +225,8 @@ fn start(state: &mut FakeState, plan: &InstancePlan, container: &ContainerPlan) 
     }
     state.starts += 1;
     let process = state.starts;
+    let own = plan.mounts.iter().filter(|mount| mount.container == container.name);
+    let mounted = own.map(|mount| mount.volume).collect();
     let container = state.containers.entry(key).or_insert_with(|| FakeContainer {
         engine: container.engine.clone(),
         reference: format!("{}-{process}", plan.id),
@@ -219,6 +234,7 @@ fn start(state: &mut FakeState, plan: &InstancePlan, container: &ContainerPlan) 
         process,
         started: Instant::now(),
         spec: container.spec.clone(),
+        volumes: mounted,
         files: Default::default(),
         network,
     });

@@ -28,13 +28,14 @@ impl LocalHost {
     ) -> Result<Ensured, EnsureFault> {
         let first = plan.containers.first().ok_or(Cause::NoContainer)?;
         let engine = self.engine(&first.engine)?.as_ref();
-        self.check_engines(plan)?;
+        self.check_engines(plan).await?;
         if let Err(fault) = self.check_ports(plan).await {
             return Err(self.not_wired(plan, fault).await);
         }
         if plan.restart {
             self.stop_all(plan).await?;
         }
+        self.ensure_volumes(plan).await?;
         let capabilities = engine.learn_capabilities().await?;
         let started = match capabilities.has(Capability::PreparedNamespace) {
             true => self.wire_and_start(plan, engine, first).await?,
@@ -44,14 +45,17 @@ impl LocalHost {
     }
 
     /// Refuses what an engine cannot do, before anything is made.
-    fn check_engines(&self, plan: &InstancePlan) -> Result<(), Cause> {
+    async fn check_engines(&self, plan: &InstancePlan) -> Result<(), Cause> {
         for (place, container) in plan.containers.iter().enumerate() {
             let engine = self.engine(&container.engine)?;
-            let needed = match place {
-                0 => container.spec.needs(),
-                _ => container.spec.needs().with(Capability::SharedNamespace),
-            };
-            engine.capabilities().require(engine.name(), needed)?;
+            let mut needed = container.spec.needs();
+            if place > 0 {
+                needed = needed.with(Capability::SharedNamespace);
+            }
+            if plan.mounts.iter().any(|mount| mount.container == container.name) {
+                needed = needed.with(Capability::Volumes);
+            }
+            engine.learn_capabilities().await?.require(engine.name(), needed)?;
         }
         Ok(())
     }
@@ -79,7 +83,7 @@ impl LocalHost {
         engine: &dyn Engine,
         first: &ContainerPlan,
     ) -> Result<Started, EnsureFault> {
-        let started = start(plan, engine, first, &NetworkMode::EngineNamespace).await?;
+        let started = self.start(plan, engine, first, &NetworkMode::EngineNamespace).await?;
         let Err(fault) = self.wire_all(plan, netns(&started.running)?).await else {
             return Ok(started);
         };
@@ -103,7 +107,7 @@ impl LocalHost {
             Ok::<_, NetworkError>(netns)
         };
         match wired.await {
-            Ok(netns) => start(plan, engine, first, &NetworkMode::Prepared(netns)).await,
+            Ok(netns) => self.start(plan, engine, first, &NetworkMode::Prepared(netns)).await,
             Err(fault) => Err(self.not_wired(plan, fault).await),
         }
     }
@@ -117,7 +121,7 @@ impl LocalHost {
                 _ => {
                     let engine = self.engine(&container.engine)?.as_ref();
                     let shared = NetworkMode::Shared(first.clone());
-                    start(plan, engine, container, &shared).await?.container.reference
+                    self.start(plan, engine, container, &shared).await?.container.reference
                 }
             };
             all.push(ContainerRef {
@@ -126,6 +130,21 @@ impl LocalHost {
             });
         }
         Ok(all)
+    }
+
+    /// Has the engine start a container, with the values that are read now.
+    async fn start(
+        &self,
+        plan: &InstancePlan,
+        engine: &dyn Engine,
+        container: &ContainerPlan,
+        network: &NetworkMode,
+    ) -> Result<Started, EnsureFault> {
+        let spec = self.with_mounts(plan, container, resolved(&container.spec).await?);
+        let made = engine
+            .ensure(&plan.container(container).container(), &spec, network)
+            .await?;
+        running(made)
     }
 
     /// Makes sure that the process that was wired still runs.
@@ -144,20 +163,6 @@ impl LocalHost {
         }
         Err(ended(now.container.key, None))
     }
-}
-
-/// Has the engine start a container, with the values that are read now.
-async fn start(
-    plan: &InstancePlan,
-    engine: &dyn Engine,
-    container: &ContainerPlan,
-    network: &NetworkMode,
-) -> Result<Started, EnsureFault> {
-    let spec = resolved(&container.spec).await?;
-    let made = engine
-        .ensure(&plan.container(container).container(), &spec, network)
-        .await?;
-    running(made)
 }
 
 /// A container that was found, if it runs.

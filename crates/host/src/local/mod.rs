@@ -27,6 +27,7 @@ mod see;
 mod stats;
 mod unix;
 mod values;
+mod volumes;
 mod watch;
 mod while_running;
 mod wire;
@@ -38,7 +39,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use orchestrator_network::Network;
-use orchestrator_plugin::{Engine, InstanceId, Mark};
+use orchestrator_plugin::{Engine, Id, InstanceId, Mark};
 use tokio::sync::{mpsc, watch as channel};
 
 use crate::{
@@ -62,6 +63,8 @@ pub struct LocalSettings {
     /// The directory for network namespaces that are made before their containers, such as `/run/orchestrator-netns`.
     /// Where there is a `socket` in it, the helper that listens there makes them.
     pub namespaces: PathBuf,
+    /// The directory for volumes, such as `/var/lib/orchestrator/volumes`. It is made when the first volume is.
+    pub volumes: PathBuf,
 }
 
 /// The machine of the daemon itself: its engines, and its networks through netlink.
@@ -78,6 +81,7 @@ struct Inner {
     network: Network,
     mark: Mark,
     namespaces: PathBuf,
+    volumes: PathBuf,
     // Where the network of each instance was last seen.
     networks: Mutex<HashMap<InstanceId, PathBuf>>,
     news: News,
@@ -95,6 +99,7 @@ impl LocalHost {
             network: settings.network,
             mark: settings.mark,
             namespaces: settings.namespaces,
+            volumes: settings.volumes,
             networks: Mutex::default(),
             news: News::default(),
             parts: Mutex::default(),
@@ -279,6 +284,16 @@ impl Host for LocalHost {
         archive: ByteStream,
     ) -> Result<(), HostError> {
         self.write_files(container, directory, archive).await
+    }
+
+    async fn remove_volume(&self, volume: Id) -> Result<(), HostError> {
+        let removed = self.remove_directory(volume).await;
+        removed.map_err(|source| HostError::RemoveVolume { volume, source })
+    }
+
+    async fn export_volume(&self, volume: Id) -> Result<ByteStream, HostError> {
+        let archive = self.archive_volume(volume).await;
+        archive.map_err(|source| HostError::ExportVolume { volume, source })
     }
 
     async fn export(&self, instance: &InstanceRef) -> Result<ByteStream, HostError> {

@@ -3,7 +3,7 @@
 use orchestrator_plugin::InstanceId;
 use serde::{Deserialize, Serialize};
 
-use super::{AttachmentPlan, ContainerPlan, ContainerRef, ReadinessPlan};
+use super::{AttachmentPlan, ContainerPlan, ContainerRef, MountPlan, ReadinessPlan};
 
 /// What an instance is to be.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -12,6 +12,8 @@ pub struct InstancePlan {
     pub id: InstanceId,
     /// Its containers. The network namespace of the first is that of all.
     pub containers: Vec<ContainerPlan>,
+    /// The volumes that it holds. No other instance holds one of them.
+    pub mounts: Vec<MountPlan>,
     /// Its interfaces.
     pub attachments: Vec<AttachmentPlan>,
     /// How it is known to answer; without it, an instance that runs and is wired has answered.

@@ -7,6 +7,7 @@ mod instance;
 mod network;
 mod readiness;
 mod removal;
+mod volume;
 
 pub use attachment::AttachmentPlan;
 pub use container::{ContainerPlan, ContainerRef};
@@ -15,3 +16,4 @@ pub use instance::{InstancePlan, InstanceRef};
 pub use network::{Applied, BridgePlan, BridgePurpose, NetworkChange, NetworkItem, NetworkKey, NetworkPart, RoutePlan};
 pub use readiness::ReadinessPlan;
 pub use removal::RemovalPlan;
+pub use volume::MountPlan;

@@ -87,6 +87,7 @@ impl Lab {
                 reference: None,
                 spec: ContainerSpec::default(),
             }],
+            mounts: Vec::new(),
             attachments: vec![AttachmentPlan {
                 id: Id::from_bytes([number, 1, 1, 1, 1, 1]),
                 bridge: "br0".to_owned(),
@@ -143,5 +144,6 @@ fn host(network: &Network, engine: &Arc<Threads>, directory: &Path) -> LocalHost
         network: network.clone(),
         mark: Mark { site: SITE },
         namespaces: directory.to_owned(),
+        volumes: directory.join("volumes"),
     })
 }

@@ -32,6 +32,7 @@ mod removal;
 mod request;
 mod segment;
 mod turns;
+mod volumes;
 mod wants;
 mod watch;
 mod worker;

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use super::Orchestrator;
 use super::segment::{Segment, segment};
+use super::volumes::Volumes;
 use super::wants::Want;
 use crate::addresses::Reserved;
 use orchestrator_catalog::Template;
 use orchestrator_model::{
     Attachment, Client, Container, ContainerSpec, EventKind, HostId, InstanceId, InstanceSpec, MacAddress, NewEvent,
-    Owner, Sidecar, SlotKey, Timestamp,
+    Owner, RecordedVolume, Sidecar, SlotKey, Timestamp,
 };
 use orchestrator_settings::{ContainerSettings, SidecarSettings, TemplateSettings};
 use orchestrator_store::{Holding, NewInstance, Situation, StoreError};
@@ -84,7 +85,18 @@ impl Orchestrator {
                 return Ok(Err(now.plus(FULL_PAUSE)));
             }
         };
-        let new = new_instance(id, situation, attachments, template, now);
+        let volumes = match self
+            .plan_volumes(&situation.key, &HostId::local(), &template.settings)
+            .await?
+        {
+            Ok(volumes) => volumes,
+            Err(held) => {
+                let detail = not_free(&held);
+                self.report_unplanned(&situation.key, &network, detail, now).await?;
+                return Ok(Err(now.plus(FULL_PAUSE)));
+            }
+        };
+        let new = new_instance(id, situation, attachments, volumes, template, now);
         self.record_plan(situation, new, adopted, reserved).await
     }
 
@@ -204,7 +216,7 @@ impl Orchestrator {
                 // The taken addresses differ from those in memory, or the result of the write is unknown.
                 networks.iter().for_each(|network| self.inner.addresses.forget(network));
                 match fault {
-                    StoreError::AddressTaken { .. } => Ok(Ok(())),
+                    StoreError::AddressTaken { .. } | StoreError::VolumeTaken(_) => Ok(Ok(())),
                     fault => Err(fault),
                 }
             }
@@ -296,11 +308,21 @@ impl Orchestrator {
     }
 }
 
+/// Why a volume cannot be taken now.
+fn not_free(volume: &RecordedVolume) -> String {
+    let (id, name) = (volume.id, &volume.name);
+    match volume.holder {
+        Some(holder) => format!("volume {id} ({name}) is held by instance {holder}, and no two instances share one"),
+        None => format!("volume {id} ({name}) is on host {}", volume.host),
+    }
+}
+
 /// The new instance for a slot.
 fn new_instance(
     id: InstanceId,
     situation: &Situation,
     attachments: Vec<Attachment>,
+    volumes: Volumes,
     template: &Template,
     now: Timestamp,
 ) -> NewInstance {
@@ -313,7 +335,11 @@ fn new_instance(
         host: Some(HostId::local()),
         template: name.clone(),
         version,
-        spec: spec(id, situation, &attachments, template),
+        spec: InstanceSpec {
+            mounts: volumes.mounts,
+            ..spec(id, situation, &attachments, template)
+        },
+        volumes: volumes.taken,
         containers: containers(id, template),
         attachments,
         at: now,
@@ -416,6 +442,7 @@ fn spec(
     InstanceSpec {
         main: of(&template.main),
         sidecars: template.sidecars.iter().map(sidecar).collect(),
+        mounts: Vec::new(),
     }
 }
 

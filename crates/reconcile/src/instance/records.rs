@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use orchestrator_model::{
-    AttachmentId, ClientId, Id, Instance, InstanceId, NewEvent, Owner, SiteId, Slot, SlotKey, Timestamp,
+    AttachmentId, ClientId, Id, Instance, InstanceId, NewEvent, Owner, RecordedVolume, SiteId, Slot, SlotKey, Timestamp,
 };
 use orchestrator_store::{Holding, InstanceUpdate, NewInstance, Situation, Store, StoreError, Wanting};
 
@@ -46,6 +46,9 @@ pub trait Records: Send + Sync + 'static {
 
     /// Which of these instances were ever recorded, each with the reference of its first container.
     async fn known_instances(&self, ids: &[InstanceId]) -> Result<HashMap<InstanceId, Option<String>>, StoreError>;
+
+    /// The volumes that are kept for an owner.
+    async fn volumes_of(&self, owner: &Owner) -> Result<Vec<RecordedVolume>, StoreError>;
 
     /// Records an instance in a slot, with its event.
     async fn plan_instance(&self, new: NewInstance, event: NewEvent) -> Result<Instance, StoreError>;
@@ -123,6 +126,10 @@ impl Records for Store {
 
     async fn known_instances(&self, ids: &[InstanceId]) -> Result<HashMap<InstanceId, Option<String>>, StoreError> {
         Store::known_instances(self, ids).await
+    }
+
+    async fn volumes_of(&self, owner: &Owner) -> Result<Vec<RecordedVolume>, StoreError> {
+        Store::volumes_of(self, owner).await
     }
 
     async fn plan_instance(&self, new: NewInstance, event: NewEvent) -> Result<Instance, StoreError> {

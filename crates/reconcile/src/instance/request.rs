@@ -3,9 +3,10 @@
 use super::Orchestrator;
 use super::failure::PATIENT_TRIES;
 use orchestrator_host::{
-    AttachmentPlan, ContainerName, ContainerPlan, ContainerRef, InstancePlan, InstanceRef, ReadinessPlan, RemovalPlan,
+    AttachmentPlan, ContainerName, ContainerPlan, ContainerRef, InstancePlan, InstanceRef, MountPlan, ReadinessPlan,
+    RemovalPlan,
 };
-use orchestrator_model::{Attachment, Container, ContainerSpec, Instance};
+use orchestrator_model::{Attachment, Container, ContainerSpec, Instance, Mount};
 
 impl Orchestrator {
     /// The plan of one try to bring an instance to answer.
@@ -30,6 +31,7 @@ impl Orchestrator {
                 .iter()
                 .map(|container| container_plan(instance, container))
                 .collect(),
+            mounts: instance.spec.mounts.iter().map(mount_plan).collect(),
             attachments: attachments.collect(),
             readiness,
             restart,
@@ -87,6 +89,30 @@ fn container_plan(instance: &Instance, container: &Container) -> ContainerPlan {
 /// Names are checked before they are recorded.
 pub(super) fn name_of(container: &Container) -> ContainerName {
     container.name.parse().unwrap_or_default()
+}
+
+fn mount_plan(mount: &Mount) -> MountPlan {
+    let Mount {
+        volume,
+        name: _,
+        container,
+        target,
+        read_only,
+        size,
+        mode,
+        uid,
+        gid,
+    } = mount.clone();
+    MountPlan {
+        volume,
+        container,
+        target,
+        read_only,
+        size,
+        mode,
+        uid,
+        gid,
+    }
 }
 
 fn attachment_plan(attachment: &Attachment) -> AttachmentPlan {

@@ -11,6 +11,7 @@ use orchestrator_host::fake::{FakeMachine, MachineSettings};
 use orchestrator_model::{ContainerSpec, Owner, Phase, Slot, SlotKey, Timestamp};
 use orchestrator_reconcile::driver::{self, Driver};
 use orchestrator_reconcile::instance::{Clients, Orchestrator, Parts, Want, Wants};
+use orchestrator_reconcile::volumes;
 use orchestrator_runtime::conditions::{Condition, Conditions};
 use orchestrator_runtime::metrics::Metrics;
 use orchestrator_runtime::notifications::Notifications;
@@ -159,6 +160,12 @@ impl World {
             tracker: tracker.clone(),
             stop: stop.clone(),
         });
+        let volumes = volumes::Parts {
+            records: Arc::new(self.records.clone()),
+            hosts: self.hosts.clone(),
+            clock: clock::clock(),
+        };
+        volumes::register(&driver, volumes);
         let orchestrator = Orchestrator::new(Parts {
             catalog,
             records: Arc::new(self.records.clone()),

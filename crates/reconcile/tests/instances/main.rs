@@ -13,3 +13,4 @@ mod scenario;
 mod services;
 mod sidecars;
 mod tasks;
+mod volumes;

@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use crate::scenario::{PLAIN, SIDECARS, Tally, run};
+use crate::scenario::{PLAIN, SIDECARS, Tally, VOLUMES, run};
 
 /// Seeds that failed once.
 ///
@@ -66,6 +66,11 @@ fn whatever_happens_the_end_is_what_is_wanted() {
 #[test]
 fn whatever_happens_every_container_of_an_instance_is_there_and_shares_its_network() {
     run_seeds(seeds(100..140), SIDECARS);
+}
+
+#[test]
+fn whatever_happens_a_volume_is_in_one_instance_and_goes_by_its_rule() {
+    run_seeds(seeds(200..240), VOLUMES);
 }
 
 #[test]

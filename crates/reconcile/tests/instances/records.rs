@@ -9,11 +9,13 @@ use async_trait::async_trait;
 use ipnet::Ipv6Net;
 use orchestrator_host::fake::{CrashPoints, Random};
 use orchestrator_model::{
-    AttachmentId, Client, ClientId, EventKind, GrantedTo, Iaid, Id, Instance, InstanceId, Lease, LeaseSource,
-    LeaseState, NewEvent, Owner, Phase, SiteId, Slot, SlotKey, Timestamp,
+    AttachmentId, Client, ClientId, EventKind, GrantedTo, Iaid, Id, Instance, InstanceId, Keep, Lease, LeaseSource,
+    LeaseState, NewEvent, Owner, OwnerLease, Phase, RecordedVolume, SiteId, Slot, SlotKey, Timestamp, VolumeId,
+    VolumeState,
 };
 use orchestrator_reconcile::instance::Records;
-use orchestrator_store::{AwayCause, Holding, InstanceUpdate, NewInstance, Situation, StoreError, Wanting};
+use orchestrator_reconcile::volumes::VolumeRecords;
+use orchestrator_store::{AwayCause, Holding, IdleVolume, InstanceUpdate, NewInstance, Situation, StoreError, Wanting};
 use tokio::time::sleep;
 
 use crate::clock::now;
@@ -34,6 +36,7 @@ pub(crate) struct State {
     pub(crate) clients: BTreeMap<ClientId, Client>,
     pub(crate) leases: BTreeMap<ClientId, Lease>,
     pub(crate) instances: BTreeMap<InstanceId, Instance>,
+    pub(crate) volumes: BTreeMap<VolumeId, RecordedVolume>,
     pub(crate) events: Vec<NewEvent>,
     pub(crate) calls: u64,
     /// Whether the last interface of a new instance has no address yet.
@@ -58,6 +61,7 @@ impl Memory {
             clients: BTreeMap::new(),
             leases: BTreeMap::new(),
             instances: BTreeMap::new(),
+            volumes: BTreeMap::new(),
             events: Vec::new(),
             calls: 0,
             pending: false,
@@ -116,6 +120,7 @@ impl Memory {
         if let Some(lease) = self.state().leases.get_mut(&id) {
             lease.state = LeaseState::Released;
             lease.valid_until = now();
+            lease.changed = now();
         }
         id
     }
@@ -130,6 +135,7 @@ impl Memory {
             .filter(|lease| lease.state == LeaseState::Active && lease.valid_until <= now);
         over.map(|lease| {
             lease.state = LeaseState::Expired;
+            lease.changed = now;
             lease.client
         })
         .collect()
@@ -266,6 +272,7 @@ impl State {
                 });
             }
         }
+        self.claim(&new)?;
         let instance = Instance {
             id: new.id,
             owner: new.owner,
@@ -288,6 +295,42 @@ impl State {
         Ok(instance)
     }
 
+    /// Has an instance hold its volumes, or changes nothing.
+    fn claim(&mut self, new: &NewInstance) -> Result<(), StoreError> {
+        for volume in &new.volumes {
+            let known = self.volumes.get(&volume.id);
+            let named = |other: &&RecordedVolume| {
+                (other.state, &other.owner, &other.slot, &other.name)
+                    == (VolumeState::Kept, &new.owner, &volume.slot, &volume.name)
+            };
+            let may = match known {
+                Some(known) => known.holder.is_none() && known.state == VolumeState::Kept,
+                None => self.volumes.values().find(named).is_none(),
+            };
+            if !may {
+                return Err(StoreError::VolumeTaken(volume.id));
+            }
+        }
+        for volume in &new.volumes {
+            let created = self.volumes.get(&volume.id).map_or(new.at, |known| known.created);
+            let taken = RecordedVolume {
+                id: volume.id,
+                owner: new.owner.clone(),
+                slot: volume.slot.clone(),
+                name: volume.name.clone(),
+                host: volume.host.clone(),
+                size: volume.size,
+                keep: volume.keep,
+                state: VolumeState::Kept,
+                created,
+                used: new.at,
+                holder: Some(new.id),
+            };
+            self.volumes.insert(volume.id, taken);
+        }
+        Ok(())
+    }
+
     fn update(&mut self, id: InstanceId, update: InstanceUpdate) -> bool {
         let Some(instance) = self.instances.get_mut(&id) else {
             return false;
@@ -302,6 +345,12 @@ impl State {
         }
         if instance.phase != update.phase {
             instance.changed = update.at;
+        }
+        if update.phase == Phase::Removed {
+            for volume in self.volumes.values_mut().filter(|volume| volume.holder == Some(id)) {
+                volume.holder = None;
+                volume.used = update.at;
+            }
         }
         instance.phase = update.phase;
         instance.reason = update.reason;
@@ -392,6 +441,16 @@ impl Records for Memory {
                 .collect()
         });
         known.await
+    }
+
+    async fn volumes_of(&self, owner: &Owner) -> Result<Vec<RecordedVolume>, StoreError> {
+        let kept = self.read("read the volumes of an owner", |state| {
+            let own = state.volumes.values().filter(|volume| volume.owner == *owner);
+            own.filter(|volume| volume.state == VolumeState::Kept)
+                .cloned()
+                .collect()
+        });
+        kept.await
     }
 
     async fn plan_instance(&self, new: NewInstance, event: NewEvent) -> Result<Instance, StoreError> {
@@ -539,5 +598,66 @@ impl Records for Memory {
             Ok(())
         });
         appended.await
+    }
+}
+
+impl State {
+    fn lease_of(&self, owner: &Owner) -> OwnerLease {
+        let lease = owner.client().and_then(|client| self.leases.get(&client));
+        match lease {
+            Some(lease) if lease.state == LeaseState::Active => OwnerLease::Held,
+            Some(lease) => OwnerLease::Ended(lease.changed),
+            None => OwnerLease::Unknown,
+        }
+    }
+}
+
+#[async_trait]
+impl VolumeRecords for Memory {
+    async fn idle_volumes(&self) -> Result<Vec<IdleVolume>, StoreError> {
+        let idle = self.read("find the volumes that nobody holds", |state| {
+            let idle = state.volumes.values().filter(|volume| volume.holder.is_none());
+            let of_a_rule = idle.filter(|volume| volume.state == VolumeState::Removing || volume.keep != Keep::Forever);
+            of_a_rule
+                .map(|volume| IdleVolume {
+                    lease: state.lease_of(&volume.owner),
+                    volume: volume.clone(),
+                })
+                .collect()
+        });
+        idle.await
+    }
+
+    async fn expire_volume(&self, volume: &RecordedVolume, at: Timestamp) -> Result<bool, StoreError> {
+        let expired = self.write("record that the time of a volume is over", |state| {
+            let lease = state.lease_of(&volume.owner);
+            let Some(found) = state.volumes.get_mut(&volume.id) else {
+                return Ok(false);
+            };
+            let waits = matches!(found.keep, Keep::AfterLease(_)) && lease == OwnerLease::Held;
+            let is_same = found.holder.is_none() && found.state == VolumeState::Kept && found.used == volume.used;
+            if !is_same || waits {
+                return Ok(false);
+            }
+            found.state = VolumeState::Removing;
+            state.events.push(NewEvent::new(at, EventKind::VolumeExpired));
+            Ok(true)
+        });
+        expired.await
+    }
+
+    async fn forget_volume(&self, volume: &RecordedVolume, at: Timestamp) -> Result<(), StoreError> {
+        let forgotten = self.write("forget a volume", |state| {
+            let is_leaving = state
+                .volumes
+                .get(&volume.id)
+                .is_some_and(|found| found.state == VolumeState::Removing);
+            if is_leaving {
+                state.volumes.remove(&volume.id);
+                state.events.push(NewEvent::new(at, EventKind::VolumeRemoved));
+            }
+            Ok(())
+        });
+        forgotten.await
     }
 }

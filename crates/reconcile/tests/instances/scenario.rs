@@ -1,11 +1,11 @@
 //! Whatever may happen to a daemon and its machine, in an order that a seed decides.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use orchestrator_host::fake::{FakeState, Faults, Random};
 use orchestrator_host::{ContainerName, FoundState};
-use orchestrator_model::{Instance, InstanceId, Owner, Phase, Slot, SlotKey};
+use orchestrator_model::{Instance, InstanceId, Owner, Phase, RecordedVolume, Slot, SlotKey, VolumeId, VolumeState};
 use tokio::time::sleep;
 
 use crate::daemon::{World, service};
@@ -59,6 +59,33 @@ pub(crate) const SIDECARS: &str = r#"
     container = [{ name = "proxy", image = "proxy" }]
 "#;
 
+/// The same, with volumes: some go soon after their lease, some when nobody has held them for a while.
+pub(crate) const VOLUMES: &str = r#"
+    [engine.docker]
+    [engine.other]
+    kind = "docker"
+    [[link]]
+    bridge = "br0"
+    address = "fd00::1/64"
+    pool = "fd00::1:0/112"
+    instances = "fd00::2:0/112"
+    template = "default"
+    [template.default]
+    engine = "docker"
+    image = "web"
+    grace = "20s"
+    ready = { tcp = 80, within = "5s" }
+    volume = [
+        { name = "data", target = "/data", keep = { after_lease = "10s" } },
+        { name = "home", target = "/home", scope = "client", keep = { unused = "60s" } },
+    ]
+    [template.replica]
+    engine = "other"
+    image = "replica"
+    ready = { tcp = 80, within = "5s" }
+    volume = [{ name = "data", target = "/data", keep = { unused = "5s" } }]
+"#;
+
 /// What a run has come to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
@@ -92,6 +119,9 @@ pub(crate) async fn run(seed: u64, events: u32, settings: &str) -> Result<Tally,
     judge_wanted(&world)?;
     if !world.records.live().is_empty() {
         return Err("something is left in the record".to_owned());
+    }
+    if !world.records.state().volumes.is_empty() {
+        return Err("a volume is left whose time is over".to_owned());
     }
     world.kill().await;
     tally.steps = world.machine.crash_points().passed();
@@ -266,6 +296,7 @@ fn judge_wanted(world: &World) -> Result<(), String> {
         .flat_map(|i| &i.attachments)
         .map(|attachment| attachment.id)
         .collect();
+    let volumes = world.records.state().volumes.clone();
     world.machine.with(|state| {
         let there: BTreeSet<InstanceId> = state.containers.keys().map(|(id, _)| *id).collect();
         if there != recorded {
@@ -279,6 +310,7 @@ fn judge_wanted(world: &World) -> Result<(), String> {
             return Err(format!("{} is {:?}", stopped.reference, stopped.state));
         }
         judge_containers(&live, state)?;
+        judge_volumes(&live, &volumes, state)?;
         let wired: BTreeSet<_> = state.attachments.keys().copied().collect();
         match wired == attached {
             true => Ok(()),
@@ -312,6 +344,45 @@ fn judge_containers(live: &[Instance], state: &FakeState) -> Result<(), String> 
         }
     }
     Ok(())
+}
+
+/// Every volume of an instance is there and held by it, and there is none that nobody remembers.
+fn judge_volumes(
+    live: &[Instance],
+    recorded: &BTreeMap<VolumeId, RecordedVolume>,
+    state: &FakeState,
+) -> Result<(), String> {
+    if let Some(stranger) = state.volumes.keys().find(|id| !recorded.contains_key(id)) {
+        return Err(format!("volume {stranger} is there, and nobody remembers it"));
+    }
+    if let Some(leaving) = recorded.values().find(|volume| volume.state == VolumeState::Removing) {
+        return Err(format!("volume {} is still being removed", leaving.id));
+    }
+    for instance in live {
+        for mount in &instance.spec.mounts {
+            let holder = recorded.get(&mount.volume).and_then(|volume| volume.holder);
+            if !state.volumes.contains_key(&mount.volume) {
+                return Err(format!("volume {} of {} is not there", mount.volume, instance.id));
+            }
+            if holder != Some(instance.id) {
+                return Err(format!(
+                    "volume {} is held by {holder:?}, not by {}",
+                    mount.volume, instance.id
+                ));
+            }
+        }
+    }
+    let held = recorded
+        .values()
+        .filter_map(|volume| volume.holder)
+        .collect::<BTreeSet<_>>();
+    match held
+        .iter()
+        .find(|holder| !live.iter().any(|instance| instance.id == **holder))
+    {
+        Some(gone) => Err(format!("{gone} is gone and holds a volume")),
+        None => Ok(()),
+    }
 }
 
 fn wanted(world: &World) -> BTreeSet<SlotKey> {

@@ -85,7 +85,7 @@ fn parse_text(text: &str) -> Result<String, String> {
 }
 
 /// Parses permission bits in octal digits.
-fn parse_mode(text: &str) -> Result<u32, String> {
+pub(super) fn parse_mode(text: &str) -> Result<u32, String> {
     let is_octal = (3..=4).contains(&text.len()) && text.bytes().all(|digit| matches!(digit, b'0'..=b'7'));
     match u32::from_str_radix(text, 8) {
         Ok(mode) if is_octal => Ok(mode),

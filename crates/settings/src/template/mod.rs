@@ -9,6 +9,7 @@ mod file;
 mod hidden;
 mod resolver;
 mod sidecar;
+mod volume;
 mod written;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +20,7 @@ use std::time::Duration;
 pub use container::ContainerSettings;
 pub use declared::{join_words, parse_toml, read_template, reread_template};
 pub use sidecar::SidecarSettings;
+pub use volume::{VolumeScope, VolumeSettings};
 pub use written::{HIDDEN, Hidden, write_toml};
 
 use crate::engine::Engines;
@@ -45,6 +47,8 @@ pub struct TemplateSettings {
     pub sidecars: Vec<SidecarSettings>,
     /// Its name servers; `None` leaves the choice to the engine.
     pub resolver: Option<Resolver>,
+    /// Volumes, which outlive the instance.
+    pub volumes: Vec<VolumeSettings>,
     /// How readiness is checked. Without a check, an instance that runs and is wired is ready.
     pub ready: Option<Readiness>,
     /// The grace period: how long an instance runs after its lease ended, in case its client comes back.
@@ -71,6 +75,7 @@ impl TemplateSettings {
         let needed = [
             (Capability::SharedNamespace, !self.sidecars.is_empty()),
             (Capability::Devices, any(|container| !container.devices.is_empty())),
+            (Capability::Volumes, !self.volumes.is_empty()),
             (Capability::Files, any(|container| !container.files.is_empty())),
             (Capability::Resolver, self.resolver.is_some()),
         ];
@@ -142,6 +147,7 @@ fn read(mut table: Table<'_>, engines: &Engines) -> Option<TemplateSettings> {
         Some(keys) => keys.and_then(resolver::read).map(Some),
         None => Some(None),
     };
+    let volumes = volume::read_all(&mut table, sidecars.as_deref().unwrap_or_default());
     let ready = table.take("ready").and_then(Entry::table).and_then(read_readiness);
     let grace = table
         .take("grace")
@@ -161,6 +167,7 @@ fn read(mut table: Table<'_>, engines: &Engines) -> Option<TemplateSettings> {
         main: main?,
         sidecars: sidecars?,
         resolver: resolver?,
+        volumes: volumes?,
         ready,
         grace: grace.unwrap_or(Duration::from_secs(30)),
         isolated,

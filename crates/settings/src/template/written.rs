@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde_json::{Map, Value as Json, json};
 
-use super::{ContainerSettings, Readiness, SidecarSettings, TemplateSettings};
-use orchestrator_model::{Device, DeviceAccess, File, FileContent, Resolver, ValueSource};
+use super::{ContainerSettings, Readiness, SidecarSettings, TemplateSettings, VolumeScope, VolumeSettings};
+use orchestrator_model::{Device, DeviceAccess, File, FileContent, Keep, Resolver, ValueSource};
 
 use crate::size::write_size;
 
@@ -33,6 +33,7 @@ impl TemplateSettings {
             main,
             sidecars,
             resolver,
+            volumes,
             ready,
             grace,
             isolated,
@@ -48,6 +49,9 @@ impl TemplateSettings {
         }
         if let Some(resolver) = resolver {
             put("resolver", write_resolver(resolver));
+        }
+        if !volumes.is_empty() {
+            put("volume", volumes.iter().map(write_volume).collect());
         }
         if !networks.is_empty() {
             put("networks", json!(networks));
@@ -121,6 +125,38 @@ fn write_file(file: &File, hidden: Hidden) -> Json {
     };
     let mode = format!("{:04o}", file.mode);
     json!({"target": file.target, key: value, "mode": mode, "uid": file.uid, "gid": file.gid})
+}
+
+fn write_volume(volume: &VolumeSettings) -> Json {
+    let VolumeSettings {
+        name,
+        target,
+        container,
+        read_only,
+        scope,
+        keep,
+        size,
+        mode,
+        uid,
+        gid,
+    } = volume;
+    let scope = match scope {
+        VolumeScope::Slot => "slot",
+        VolumeScope::Client => "client",
+    };
+    let keep = match keep {
+        Keep::Forever => json!("forever"),
+        Keep::AfterLease(span) => json!({"after_lease": write_lifespan(*span)}),
+        Keep::Unused(span) => json!({"unused": write_lifespan(*span)}),
+    };
+    let mut keys = json!({
+        "name": name, "target": target, "container": container, "read_only": read_only, "scope": scope, "keep": keep,
+        "mode": format!("{mode:04o}"), "uid": uid, "gid": gid,
+    });
+    if let Some(size) = size {
+        keys["size"] = json!(write_size(*size));
+    }
+    keys
 }
 
 fn write_resolver(resolver: &Resolver) -> Json {
@@ -302,45 +338,78 @@ mod tests {
         ]
     }
 
+    fn any_volume() -> impl Strategy<Value = VolumeSettings> {
+        let keep = prop_oneof![
+            Just(Keep::Forever),
+            (0_u64..1 << 34).prop_map(|span| Keep::AfterLease(Duration::from_millis(span))),
+            (0_u64..1 << 34).prop_map(|span| Keep::Unused(Duration::from_millis(span))),
+        ];
+        let scope = prop::sample::select(vec![VolumeScope::Slot, VolumeScope::Client]);
+        let size = prop::option::of(1024_u64..1 << 30);
+        (any::<bool>(), scope, keep, size, 0_u32..=0o7777, 0..u32::MAX).prop_map(
+            |(read_only, scope, keep, size, mode, uid)| VolumeSettings {
+                name: String::new(),
+                target: "/".into(),
+                container: "main".parse().unwrap(),
+                read_only,
+                scope,
+                keep,
+                size: size.map(|size| size << 10),
+                mode,
+                uid,
+                gid: uid / 2,
+            },
+        )
+    }
+
     fn any_template() -> impl Strategy<Value = TemplateSettings> {
         let ready = prop::option::of((1_u16.., 1_u64..600_000, 1_u64..3600, 1_u32..100, 0_u32..100));
         let resolver = prop::option::of(prop::sample::subsequence(vec!["example.org", "example.net"], 0..=2));
         let networks = prop::sample::subsequence(vec!["storage", "backup"], 0..=2);
         let sidecars = prop::collection::vec(any_container(), 0..3);
+        let more = (resolver, prop::collection::vec(any_volume(), 0..3));
         (
             any_container(),
             sidecars,
-            resolver,
+            more,
             ready,
             networks,
             0_u64..1 << 34,
             any::<bool>(),
         )
-            .prop_map(|(main, sidecars, resolver, ready, networks, grace, isolated)| {
-                let sidecar = |(container, number): (ContainerSettings, u32)| SidecarSettings {
-                    name: format!("side-{number}").parse().unwrap(),
-                    container,
-                };
-                TemplateSettings {
-                    engine: "docker".to_owned(),
-                    main,
-                    sidecars: sidecars.into_iter().zip(0..).map(sidecar).collect(),
-                    resolver: resolver.map(|search| Resolver {
-                        servers: vec!["fd39::53".parse().unwrap(), "192.0.2.53".parse().unwrap()],
-                        search: owned(search),
-                    }),
-                    ready: ready.map(|(tcp, within, every, failures, restarts)| Readiness {
-                        tcp,
-                        within: Duration::from_millis(within),
-                        every: Duration::from_secs(every),
-                        failures,
-                        restarts,
-                    }),
-                    grace: Duration::from_millis(grace),
-                    isolated,
-                    networks: owned(networks),
-                }
-            })
+            .prop_map(
+                |(main, sidecars, (resolver, volumes), ready, networks, grace, isolated)| {
+                    let volume = |(volume, number): (VolumeSettings, u32)| VolumeSettings {
+                        name: format!("volume-{number}"),
+                        target: format!("/volume/{number}").into(),
+                        ..volume
+                    };
+                    let sidecar = |(container, number): (ContainerSettings, u32)| SidecarSettings {
+                        name: format!("side-{number}").parse().unwrap(),
+                        container,
+                    };
+                    TemplateSettings {
+                        engine: "docker".to_owned(),
+                        main,
+                        sidecars: sidecars.into_iter().zip(0..).map(sidecar).collect(),
+                        resolver: resolver.map(|search| Resolver {
+                            servers: vec!["fd39::53".parse().unwrap(), "192.0.2.53".parse().unwrap()],
+                            search: owned(search),
+                        }),
+                        volumes: volumes.into_iter().zip(0..).map(volume).collect(),
+                        ready: ready.map(|(tcp, within, every, failures, restarts)| Readiness {
+                            tcp,
+                            within: Duration::from_millis(within),
+                            every: Duration::from_secs(every),
+                            failures,
+                            restarts,
+                        }),
+                        grace: Duration::from_millis(grace),
+                        isolated,
+                        networks: owned(networks),
+                    }
+                },
+            )
     }
 
     proptest! {

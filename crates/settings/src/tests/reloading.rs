@@ -65,6 +65,7 @@ fn a_change_of_a_container_a_file_or_the_resolver_is_one_of_its_key() {
         ("[[template.a.container]]\nname = \"b\"\nimage = \"b\"", "container"),
         ("[[template.a.file]]\ntarget = \"/b\"\ntext = \"b\"", "file"),
         ("[[template.a.device]]\nsource = \"/dev/fuse\"", "device"),
+        ("[[template.a.volume]]\nname = \"data\"\ntarget = \"/data\"", "volume"),
         ("[template.a.resolver]\nservers = [\"fd39::53\"]", "resolver"),
     ] {
         let reload = plan(&template(""), &template(more));

@@ -105,6 +105,25 @@ pub(super) const TABLES: &[Table] = &[
         key: &["id"],
     },
     Table {
+        name: "volumes",
+        columns: &[
+            ("id", Text),
+            ("owner_kind", Text),
+            ("owner", Text),
+            ("slot", Text),
+            ("name", Text),
+            ("host", Text),
+            ("size", Integer),
+            ("keep", Text),
+            ("keep_for", Integer),
+            ("state", Text),
+            ("created", Integer),
+            ("used", Integer),
+            ("holder", Text),
+        ],
+        key: &["id"],
+    },
+    Table {
         name: "templates",
         columns: &[
             ("name", Text),

@@ -1,0 +1,184 @@
+//! Volumes on a real engine: what is written inside outlives the instance, and goes when its owner's rule or a person says
+//! so.
+
+use std::fs;
+use std::net::Ipv6Addr;
+
+use orchestrator_lab::{Dhclient, Engine, Namespace, TEST_IMAGE, wait_for};
+use serde_json::{Value, json};
+
+use crate::site::{PATIENCE, Plan, Site, address, text};
+
+/// A template with a volume at `/www/data`, and a script that adds a line to a file there and shows the file.
+fn template(keep: &str, image: &str) -> String {
+    let script =
+        "#!/bin/sh\\necho Content-Type: text/plain\\necho\\necho line >> /www/data/file\\ncat /www/data/file\\n";
+    format!(
+        "grace = \"0s\"\nimage = \"{image}\"\n\
+         [[template.default.file]]\ntarget = \"/www/cgi-bin/write\"\nmode = \"0755\"\ntext = \"{script}\"\n\
+         [[template.default.volume]]\nname = \"data\"\ntarget = \"/www/data\"\nkeep = {keep}\n"
+    )
+}
+
+fn plan(keep: &str, image: &str) -> Plan {
+    Plan {
+        template: Some(template(keep, image)),
+        ..Plan::default()
+    }
+}
+
+/// How many lines the file in the volume has, after one was added.
+fn write(machine: &Namespace, server: Ipv6Addr) -> usize {
+    let answer = wait_for("the instance to write", PATIENCE, || {
+        let answer = machine.get(server, 80, "/cgi-bin/write").ok()?;
+        (answer.status == 200).then(|| answer.text())
+    });
+    answer.lines().filter(|line| *line == "line").count()
+}
+
+fn volumes(site: &Site) -> Vec<Value> {
+    site.daemon.items("/v1/volumes").unwrap()
+}
+
+fn directories(site: &Site) -> Vec<String> {
+    let found = fs::read_dir(site.daemon.place().join("volumes")).unwrap();
+    found
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect()
+}
+
+fn cli(site: &Site, arguments: &[&str]) -> (i32, String) {
+    let output = site.daemon.cli(arguments).unwrap();
+    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    (output.status.code().unwrap(), said)
+}
+
+/// The instance of a client that boots again, as the same client.
+fn come_back(site: &Site, machine: &Namespace, client: &mut Dhclient) -> Value {
+    *client = Dhclient::boot(machine, "eth0").unwrap();
+    let leased = client.address(PATIENCE).unwrap();
+    site.wait_ready_for(leased)
+}
+
+#[test]
+fn a_file_outlives_the_instance_its_image_and_the_daemon_and_goes_when_somebody_says_so() {
+    // The same image under another name: another image, as far as the template says.
+    let other = "orchestrator/test-other";
+    let tag = format!("/images/{TEST_IMAGE}/tag?repo={other}&tag=latest");
+    assert_eq!(Engine::shared().api("POST", &tag, None).unwrap().status, 201);
+    let mut site = Site::start(&plan("\"forever\"", TEST_IMAGE));
+    let machine = site.machine("client");
+    let mut client = Dhclient::boot(&machine, "eth0").unwrap();
+    let leased = client.address(PATIENCE).unwrap();
+    let first = site.wait_ready_for(leased);
+    assert_eq!(
+        (write(&machine, address(&first)), write(&machine, address(&first))),
+        (1, 2)
+    );
+    let volume = volumes(&site).remove(0);
+    let id = text(&volume, "id");
+    assert_eq!((&volume["holder"], &volume["name"]), (&first["id"], &json!("data")));
+    assert_eq!(directories(&site), [id.as_str()], "it is named after its id alone");
+    let mode = |path: &std::path::Path| {
+        use std::os::unix::fs::PermissionsExt;
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    };
+    assert_eq!(mode(&site.daemon.place().join("volumes")), 0o700);
+    // A held volume is not removed.
+    let (code, said) = cli(&site, &["volume", "rm", &id]);
+    assert!(code != 0 && said.contains("holds volume"), "{said}");
+    // An export has the file, whoever holds the volume.
+    let archive = site.daemon.place().join("export.tar");
+    let (code, said) = cli(&site, &["volume", "export", &id[..6], &archive.display().to_string()]);
+    assert_eq!(code, 0, "{said}");
+    let listed = site
+        .host
+        .run("tar", &["-xOf", &archive.display().to_string(), "file"])
+        .unwrap();
+    assert_eq!(listed, "line\nline\n");
+
+    // The lease ends, and comes back.
+    client.release().unwrap();
+    site.wait_none();
+    assert_eq!(
+        (&volumes(&site)[0]["holder"], directories(&site)),
+        (&Value::Null, vec![id.clone()])
+    );
+    let second = come_back(&site, &machine, &mut client);
+    assert_ne!(second["id"], first["id"]);
+    assert_eq!(write(&machine, address(&second)), 3);
+
+    // Another image.
+    let settings = plan("\"forever\"", other).settings(&site.daemon.place().display().to_string());
+    fs::write(site.daemon.place().join("settings.toml"), settings).unwrap();
+    assert_eq!(cli(&site, &["reload"]).0, 0);
+    client.release().unwrap();
+    site.wait_none();
+    let third = come_back(&site, &machine, &mut client);
+    assert_eq!(third["containers"][0]["image"], other);
+    assert_eq!(write(&machine, address(&third)), 4);
+
+    // Another daemon, after a crash.
+    site.daemon.kill9();
+    site.daemon.resume().unwrap();
+    site.daemon.wait_until_ready(PATIENCE).unwrap();
+    client.release().unwrap();
+    site.wait_none();
+    let fourth = come_back(&site, &machine, &mut client);
+    assert_eq!(write(&machine, address(&fourth)), 5);
+
+    // It is removed: the next instance gets a new one.
+    client.release().unwrap();
+    site.wait_none();
+    let (code, said) = cli(&site, &["volume", "rm", &id]);
+    assert_eq!(
+        (code, said.as_str()),
+        (0, format!("volume {id} is on its way out\n").as_str())
+    );
+    wait_for("the volume to be gone", PATIENCE, || {
+        (volumes(&site).is_empty() && directories(&site).is_empty()).then_some(())
+    });
+    let fifth = come_back(&site, &machine, &mut client);
+    assert_eq!(write(&machine, address(&fifth)), 1);
+    let (_, listed) = cli(&site, &["volume", "ls"]);
+    assert!(
+        listed.contains(&text(&fifth, "id")) && listed.contains("for ever"),
+        "{listed}"
+    );
+    client.release().unwrap();
+    site.wait_none();
+    let kinds = site.event_kinds();
+    for kind in ["volume-created", "volume-destroyed", "volume-removed"] {
+        assert!(kinds.iter().any(|other| other == kind), "{kind}: {kinds:?}");
+    }
+}
+
+#[test]
+fn a_volume_whose_time_is_over_is_removed_with_all_that_an_instance_left_in_it() {
+    let site = Site::start(&plan("{ after_lease = \"0s\" }", TEST_IMAGE));
+    let machine = site.machine("client");
+    let mut client = Dhclient::boot(&machine, "eth0").unwrap();
+    let leased = client.address(PATIENCE).unwrap();
+    let instance = site.wait_ready_for(leased);
+    assert_eq!(write(&machine, address(&instance)), 1);
+    let id = text(&volumes(&site)[0], "id");
+    // What an instance may leave: links out of it, and directories that nobody may enter.
+    let volume = site.daemon.place().join("volumes").join(&id);
+    let outside = site.daemon.place().join("outside");
+    fs::write(&outside, "stays").unwrap();
+    std::os::unix::fs::symlink(&outside, volume.join("link")).unwrap();
+    site.host
+        .run("mkdir", &["-p", &volume.join("a/b/c").display().to_string()])
+        .unwrap();
+    site.host
+        .run("chmod", &["000", &volume.join("a/b").display().to_string()])
+        .unwrap();
+    client.release().unwrap();
+    site.wait_none();
+    wait_for("the volume to be gone", PATIENCE, || {
+        (volumes(&site).is_empty() && directories(&site).is_empty()).then_some(())
+    });
+    assert_eq!(fs::read_to_string(outside).unwrap(), "stays");
+    let kinds = site.event_kinds();
+    assert!(kinds.iter().any(|kind| kind == "volume-expired"), "{kinds:?}");
+}
