@@ -56,7 +56,8 @@ fn a_client_gets_an_instance_by_runc_for_as_long_as_its_lease() {
         let again = wait_for("another process", PATIENCE, || {
             process(&oci).filter(|(other, _)| *other != pid)
         });
-        assert_eq!(again.1 == namespace, keeps_namespace);
+        // The number of a namespace that ended may be that of the next one.
+        assert!(again.1 == namespace || !keeps_namespace);
         let instance = site.wait_ready_for(leased);
         machine.tcp(address(&instance), TEST_PORT, PATIENCE).unwrap();
         assert_eq!(text(&containers(&oci)[0]["container"], "reference"), reference);
