@@ -302,7 +302,7 @@ async fn the_watch_of_an_engine_ends_with_the_engine_and_a_slow_engine_ends_none
     let (ended, ()) = tokio::join!(watch, by_hand);
     assert_eq!(ended.code(), "host-away");
     let refused = host.watch(scope(), mpsc::channel(16).0).await;
-    assert_eq!(refused.code(), "engine-away", "{refused}");
+    assert_eq!(refused.code(), "engine-unavailable", "{refused}");
 }
 
 #[tokio::test(start_paused = true)]

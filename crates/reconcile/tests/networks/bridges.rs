@@ -5,6 +5,9 @@ use orchestrator_host::{BridgePurpose, Id};
 
 use crate::daemon::{SETTINGS, World, after};
 
+/// A change of a bridge, and what is said of it.
+type Change = (fn(&mut FakeBridge), &'static str);
+
 fn bridge(world: &World) -> Option<FakeBridge> {
     world.machine.with(|state| state.bridges.get("storage").cloned())
 }
@@ -64,7 +67,7 @@ async fn what_somebody_changes_or_removes_is_mended_and_recorded() {
     let mut world = World::new(3, &SETTINGS.replace("[[network]]", "[[network]]\nmtu = 9000"));
     world.start();
     after(1).await;
-    let changes: [(fn(&mut FakeBridge), &str); 3] = [
+    let changes: [Change; 3] = [
         (|bridge| bridge.up = false, "it is down"),
         (|bridge| bridge.address = None, "its address fd50::1/64 is gone"),
         (|bridge| bridge.mtu = 1500, "its MTU is 1500"),
