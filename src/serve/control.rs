@@ -1,16 +1,17 @@
 //! What the API may ask of the daemon.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use orchestrator_dhcp6::Reconfigure;
 use tokio::sync::{mpsc, oneshot};
 
+use super::images::Images;
 use super::links::Commands;
 use super::reload::Desk;
 use super::reservations::Reservations;
 use super::volumes::Volumes;
-use orchestrator_api::{ByteStream, Caller, Control, ControlError, Reloaded, SettingsView};
+use orchestrator_api::{ByteStream, Caller, Control, ControlError, ImageControl, Reloaded, SettingsView};
 use orchestrator_catalog::Catalog;
 use orchestrator_model::{
     Client, ClientId, Clock, EventKind, GrantedTo, Instance, InstanceId, LeaseChange, LeaseSource, LeaseVerb, NewEvent,
@@ -42,6 +43,7 @@ pub(super) struct Ready {
     pub(super) reservations: Reservations,
     pub(super) catalog: Catalog,
     pub(super) volumes: Volumes,
+    pub(super) images: Arc<Images>,
 }
 
 impl Ready {
@@ -270,6 +272,10 @@ impl Control for Switchboard {
 
     fn catalog(&self) -> Result<Catalog, ControlError> {
         Ok(self.ready()?.catalog.clone())
+    }
+
+    fn images(&self) -> Result<Arc<dyn ImageControl>, ControlError> {
+        Ok(self.ready()?.images.clone())
     }
 
     async fn reload(&self, by: &Caller) -> Result<Reloaded, ControlError> {

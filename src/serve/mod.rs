@@ -7,6 +7,7 @@ mod client_ports;
 mod control;
 mod expectations;
 mod housekeeping;
+mod images;
 mod link;
 mod links;
 mod relays;
@@ -29,6 +30,7 @@ use tokio_util::task::TaskTracker;
 
 use control::{Ready, Switchboard};
 use expectations::Expectations;
+use images::Images;
 use links::{Commands, Links};
 use orchestrator_api::{App, BindError};
 use orchestrator_catalog::Catalog;
@@ -255,6 +257,13 @@ async fn build_and_run(
         directory,
     };
     relays.register();
+    let images = Images {
+        settings: context.settings.clone(),
+        store: store.clone(),
+        catalog: catalog.clone(),
+        host: host.clone(),
+        clock: context.clock,
+    };
     let routes = routes::Parts {
         settings: context.settings.clone(),
         records: Arc::new(store.clone()),
@@ -282,6 +291,7 @@ async fn build_and_run(
         },
         catalog,
         volumes,
+        images: Arc::new(images),
     });
     // Last of all: once the API shows the store, everything that the API needs is in place.
     store_sender.send_replace(Some(store.clone()));

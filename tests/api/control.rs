@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use futures_util::stream;
-use orchestrator::api::{ByteStream, Caller, Control, ControlError, Reloaded, SettingsView};
+use orchestrator::api::{ByteStream, Caller, Control, ControlError, ImageControl, Reloaded, SettingsView};
 use orchestrator::model::{
     Client, Clock, GrantedTo, Instance, InstanceId, LeaseChange, LeaseVerb, Orphan, RecordedReservation,
     RecordedVolume, Reservation, ReservationId, ReservationView, Timestamp, VolumeId,
@@ -21,6 +21,7 @@ use orchestrator_dhcp6::Reconfigure;
 use tokio::sync::{Notify, Semaphore};
 
 use crate::daemon::LINK;
+use crate::images::{FakeImages, Shelf};
 
 /// A daemon, as far as the API asks it for something.
 pub(crate) struct FakeControl(Option<Ready>);
@@ -29,6 +30,8 @@ pub(crate) struct FakeControl(Option<Ready>);
 pub(crate) struct Ready {
     pub(crate) store: Store,
     pub(crate) catalog: Catalog,
+    /// Its images, by engine and name.
+    pub(crate) images: Shelf,
     /// A removal takes a permit of it: without one it waits.
     pub(crate) gate: Arc<Semaphore>,
     /// Notified when a removal comes to the gate.
@@ -186,6 +189,10 @@ impl Control for FakeControl {
             Reconfigure::Rebind => Err(NotReconfigured::NotAccepted.into()),
             Reconfigure::InformationRequest => Err(NotReconfigured::TooMany.into()),
         }
+    }
+
+    fn images(&self) -> Result<Arc<dyn ImageControl>, ControlError> {
+        Ok(Arc::new(FakeImages(self.get()?.images.clone())))
     }
 
     fn catalog(&self) -> Result<Catalog, ControlError> {

@@ -24,6 +24,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::control::{FakeControl, Ready};
+use crate::images::Shelf;
 
 pub(crate) const LINK: &str = "br0";
 
@@ -82,8 +83,10 @@ impl Daemon {
         let (catalog, keeper) = Keeper::open(parts, &stop).await.expect("a catalog");
         tokio::spawn(keeper.run(stop.clone()));
         let asked = Arc::new(Mutex::new(Vec::new()));
+        let images = Shelf::default();
         let control = FakeControl::ready(Ready {
             asked: asked.clone(),
+            images: images.clone(),
             store: store.clone(),
             catalog: catalog.clone(),
             gate: gate.clone(),

@@ -9,6 +9,7 @@ mod document;
 mod drain;
 mod guard;
 mod http;
+mod images;
 mod limits;
 mod lists;
 mod malformed;

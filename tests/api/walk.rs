@@ -83,6 +83,33 @@ fn requests(daemon: &Facts) -> Vec<(&'static str, &'static str, String, Vec<u8>)
             filled("/v1/instances/{id}", instance),
             none(),
         ),
+        ("POST", "/v1/images", "/v1/images".to_owned(), b"web:1".to_vec()),
+        ("GET", "/v1/images", "/v1/images".to_owned(), none()),
+        (
+            "POST",
+            "/v1/images/pull",
+            "/v1/images/pull".to_owned(),
+            json(json!({"image": "registry.example/web"})),
+        ),
+        (
+            "DELETE",
+            "/v1/images",
+            "/v1/images?image=web:1&engine=docker".to_owned(),
+            none(),
+        ),
+        (
+            "PUT",
+            "/v1/registries/{host}",
+            "/v1/registries/registry.example".to_owned(),
+            json(json!({"user": "robot", "password": "hunter2"})),
+        ),
+        ("GET", "/v1/registries", "/v1/registries".to_owned(), none()),
+        (
+            "DELETE",
+            "/v1/registries/{host}",
+            "/v1/registries/registry.example".to_owned(),
+            none(),
+        ),
         ("GET", "/v1/templates", "/v1/templates".to_owned(), none()),
         ("POST", "/v1/templates", "/v1/templates".to_owned(), template),
         (

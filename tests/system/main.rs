@@ -21,6 +21,7 @@ mod expiry;
 mod flood;
 mod full;
 mod hands;
+mod images;
 mod interference;
 mod leader;
 mod lease;

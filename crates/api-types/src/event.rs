@@ -86,6 +86,16 @@ words! {
         SettingsReloaded = "settings-reloaded",
         /// Somebody removed an instance that the database did not know.
         OrphanRemoved = "orphan-removed",
+        /// Somebody loaded an image from an archive.
+        ImageLoaded = "image-loaded",
+        /// Somebody had an image fetched from its registry.
+        ImagePulled = "image-pulled",
+        /// An image was removed, or one of its names.
+        ImageRemoved = "image-removed",
+        /// Somebody gave the credentials for a registry.
+        RegistryLogin = "registry-login",
+        /// Somebody had the credentials for a registry forgotten.
+        RegistryLogout = "registry-logout",
         /// The daemon refused something: an event for an unknown link, or a lease from a full pool.
         Refused = "refused",
     }

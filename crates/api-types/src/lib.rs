@@ -13,6 +13,7 @@ mod container;
 mod dnsmasq;
 mod event;
 mod health;
+mod image;
 mod instance;
 mod lease;
 mod orphan;
@@ -36,6 +37,9 @@ pub use container::Container;
 pub use dnsmasq::{DnsmasqEvent, DnsmasqVerb};
 pub use event::{Event, EventKind};
 pub use health::{Condition, Health, Readiness};
+pub use image::{
+    EngineFault, Image, ImageQuery, Images, PullImage, PullStep, Registry, RegistryLogin, RemoveImageQuery,
+};
 pub use instance::{Instance, InstanceView, Phase};
 pub use lease::{GrantedTo, Lease, LeaseSource, LeaseState, LeaseView};
 pub use orphan::Orphan;

@@ -102,6 +102,14 @@ pub(super) struct JsonBody<T> {
 }
 
 impl<T: DeserializeOwned> JsonBody<T> {
+    /// Parses a body that holds a secret. The problem shows nothing of it.
+    pub(super) fn read_secret(&self, what: &str) -> Result<T, Fault> {
+        serde_json::from_slice(&self.bytes).map_err(|_| {
+            let detail = format!("the body is not {what}; what it holds is not shown here");
+            Fault::new(StatusCode::BAD_REQUEST, "bad-body", detail)
+        })
+    }
+
     /// Parses the body as JSON. `what` names the expected content in problems.
     pub(super) fn read(&self, what: &str) -> Result<T, Fault> {
         serde_json::from_slice(&self.bytes).map_err(|error| {

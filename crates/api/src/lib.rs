@@ -24,6 +24,7 @@ mod body;
 mod caller;
 mod clients;
 mod connection;
+mod control;
 mod describe;
 mod events;
 mod exchange;
@@ -33,6 +34,7 @@ mod guard;
 mod health;
 mod hooks;
 mod host;
+mod images;
 mod inside;
 mod instances;
 mod leases;
@@ -47,6 +49,7 @@ mod peer;
 mod places;
 mod problem;
 mod reconfigure;
+mod registries;
 mod reservations;
 mod resume;
 mod role;
@@ -75,6 +78,7 @@ use orchestrator_dhcp6::Reconfigure;
 use tokio::sync::watch;
 
 pub use caller::Caller;
+pub use control::ImageControl;
 pub use inside::{Answer, Coming, Inside};
 pub use listener::BindError;
 pub use openapi::openapi;
@@ -164,6 +168,9 @@ pub trait Control: Send + Sync + 'static {
     /// The content of a volume, as a tar archive that is read while it is sent.
     async fn export_volume(&self, id: VolumeId) -> Result<ByteStream, ControlError>;
 
+    /// The part that has to do with images and registries.
+    fn images(&self) -> Result<Arc<dyn ImageControl>, ControlError>;
+
     /// The settings in force, and how the written ones differ from them.
     async fn settings(&self) -> Result<SettingsView, ControlError>;
 }
@@ -193,6 +200,28 @@ pub enum ControlError {
         gone: Box<Instance>,
         /// The present instance of its client.
         present: Option<InstanceId>,
+    },
+    /// There is no such engine.
+    #[error("there is no engine {engine:?}; the settings have {}", .engines.join(", "))]
+    NoSuchEngine {
+        /// The engine that was named.
+        engine: String,
+        /// Those there are.
+        engines: Vec<String>,
+    },
+    /// An engine refused, failed or did not answer.
+    #[error("{reason}")]
+    Engine {
+        /// The stable word for it.
+        code: &'static str,
+        /// What failed, on what, and why.
+        reason: String,
+    },
+    /// The sealed values cannot be used.
+    #[error("{reason}")]
+    Secrets {
+        /// Why.
+        reason: String,
     },
     /// The daemon stops before it could do it.
     #[error("the daemon is stopping")]

@@ -4,7 +4,8 @@
 //!   may the peer ask this? ──▶ is the request sound? ──▶ body in memory ──▶ a turn ──▶ answered within 30 s
 //!                                                     (waits for the peer)  (waits for others)
 //! ```
-//! The body is read before a turn is taken, so that a slow peer delays nobody else. Health and readiness need no turn,
+//! The body is read before a turn is taken, so that a slow peer delays nobody else. An archive of images is not read
+//! here: it is passed on to its engine piece by piece, without a turn. Health and readiness need no turn,
 //! and are always answered.
 
 use std::sync::Arc;
@@ -79,6 +80,10 @@ async fn answer(passage: &Passage, connection: &Connection, request: Request, ne
     if passage.face == Face::Tcp {
         guard::check(&request)?;
     }
+    if is_upload(&request) {
+        // It has no turn: it takes as long as its peer and the engine take. Streams are bounded by themselves.
+        return Ok(next.run(request).await);
+    }
     body::refuse_large(request.headers())?;
     if is_probe(&request) {
         connection.exchange.body_received();
@@ -113,6 +118,11 @@ fn check_standing(access: &Access, standing: Standing, request: &Request) -> Res
         }
         Standing::Stranger { uid } => Err(Fault::new(StatusCode::FORBIDDEN, "not-allowed", access.remedy(uid))),
     }
+}
+
+/// Whether a request brings an archive, which is passed on piece by piece.
+fn is_upload(request: &Request) -> bool {
+    *request.method() == Method::POST && request.uri().path() == super::images::UPLOAD_PATH
 }
 
 /// Whether a request asks for health or readiness.

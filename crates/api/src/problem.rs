@@ -127,7 +127,8 @@ impl Fault {
         self.code
     }
 
-    fn into_problem(self) -> Problem {
+    /// The problem as it is sent.
+    pub(super) fn into_problem(self) -> Problem {
         Problem {
             kind: "about:blank".to_owned(),
             title: self.status.canonical_reason().unwrap_or("Problem").to_owned(),
@@ -195,11 +196,25 @@ impl From<ControlError> for Fault {
             ControlError::Stopping => Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", error.to_string()),
             ControlError::Starting => Self::new(StatusCode::SERVICE_UNAVAILABLE, "starting", error.to_string()),
             ControlError::Refused { reason } => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "refused", reason),
+            ControlError::NoSuchEngine { .. } => Self::new(StatusCode::NOT_FOUND, "no-such-engine", error.to_string()),
+            ControlError::Engine { code, reason } => Self::new(engine_status(code), code, reason),
+            ControlError::Secrets { reason } => Self::new(StatusCode::SERVICE_UNAVAILABLE, "secrets-closed", reason),
             ControlError::Conflict { reason } => Self::new(StatusCode::CONFLICT, "already-reserved", reason),
             ControlError::NotReconfigured(refusal) => refusal.into(),
             ControlError::InstanceGone { gone, present } => Self::instance_gone(&gone, present),
             ControlError::Store(error) => error.into(),
         }
+    }
+}
+
+/// The status of an engine's failure.
+fn engine_status(code: &str) -> StatusCode {
+    match code {
+        "image-missing" => StatusCode::NOT_FOUND,
+        "engine-refused" | "engine-unsupported" | "unknown-engine" => StatusCode::UNPROCESSABLE_ENTITY,
+        "engine-unavailable" | "host-away" => StatusCode::SERVICE_UNAVAILABLE,
+        "engine-timeout" => StatusCode::GATEWAY_TIMEOUT,
+        _ => StatusCode::BAD_GATEWAY,
     }
 }
 

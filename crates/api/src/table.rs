@@ -8,8 +8,8 @@ use super::role::Role::{self, Admin, Operator, Viewer};
 use super::route::{Route, Verb};
 use super::routes::Shared;
 use super::{
-    clients, events, health, hooks, instances, leases, metrics, openapi, orphans, reconfigure, reservations, settings,
-    tasks, templates, volumes,
+    clients, events, health, hooks, images, instances, leases, metrics, openapi, orphans, reconfigure, registries,
+    reservations, settings, tasks, templates, volumes,
 };
 
 const CONFLICT: StatusCode = StatusCode::CONFLICT;
@@ -26,6 +26,7 @@ pub(super) fn table() -> Vec<Route> {
         about_reservations(),
         about_volumes(),
         about_templates(),
+        about_images(),
         about_settings(),
     ]
     .into_iter()
@@ -214,6 +215,67 @@ fn about_templates() -> Vec<Route> {
         get("/v1/templates/{name}/versions/{version}", Viewer, templates::version)
             .says("A version of a template, for as long as it is in force or an instance has it")
             .fails(&[(NOT_FOUND, "no-such-template"), (UNAVAILABLE, "starting")]),
+    ]
+}
+
+const ENGINE_FAILS: &[(StatusCode, &str)] = &[
+    (NOT_FOUND, "no-such-engine"),
+    (NOT_FOUND, "image-missing"),
+    (UNPROCESSABLE, "refused"),
+    (UNPROCESSABLE, "engine-refused"),
+    (UNPROCESSABLE, "engine-unsupported"),
+    (UNAVAILABLE, "engine-unavailable"),
+    (UNAVAILABLE, "too-many-streams"),
+    (UNAVAILABLE, "starting"),
+    (UNAVAILABLE, "stopping"),
+    (StatusCode::BAD_GATEWAY, "engine-failed"),
+    (StatusCode::GATEWAY_TIMEOUT, "engine-timeout"),
+];
+
+fn about_images() -> Vec<Route> {
+    vec![
+        get("/v1/images", Viewer, images::list)
+            .says("The images of all engines, or of one")
+            .details("An engine that does not answer is in `faults`.")
+            .fails(&[(NOT_FOUND, "no-such-engine"), (UNAVAILABLE, "starting")]),
+        post("/v1/images", Admin, images::load)
+            .says("Load the images of an archive")
+            .details(
+                "The body is a tar archive in Docker's layout (`docker save`) or in OCI's. It is passed on to the engine \
+                 as it comes, and answered when the images are there.",
+            )
+            .fails(ENGINE_FAILS),
+        post("/v1/images/pull", Admin, images::pull)
+            .says("Fetch an image from its registry")
+            .details(
+                "Answered with a stream of Server-Sent Events: each has a step as its data, and the last one has the \
+                 image, or the problem. Closing the stream ends the pull. The registry's password is the one that `PUT \
+                 /v1/registries/{host}` has given.",
+            )
+            .fails(ENGINE_FAILS),
+        delete("/v1/images", Admin, images::remove)
+            .says("Remove a name from an image, or an image by its id")
+            .details("An image goes with its last name. One that a container uses is kept. What is not there is success.")
+            .fails(ENGINE_FAILS),
+        get("/v1/registries", Viewer, registries::list)
+            .says("Registries whose password is known")
+            .fails(&[(UNAVAILABLE, "secrets-closed"), (UNAVAILABLE, "starting")]),
+        put("/v1/registries/{host}", Admin, registries::login)
+            .says("Give the user and password by which images are fetched from a registry")
+            .details("Both are sealed, and never shown.")
+            .fails(&[
+                (UNPROCESSABLE, "refused"),
+                (UNAVAILABLE, "secrets-closed"),
+                (UNAVAILABLE, "starting"),
+            ]),
+        delete("/v1/registries/{host}", Admin, registries::logout)
+            .says("Forget the user and password for a registry")
+            .fails(&[
+                (NOT_FOUND, "no-such-registry"),
+                (UNPROCESSABLE, "refused"),
+                (UNAVAILABLE, "secrets-closed"),
+                (UNAVAILABLE, "starting"),
+            ]),
     ]
 }
 

@@ -11,14 +11,16 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt, future};
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::body::{Body, Incoming};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited, StreamBody};
+use hyper::body::{Body, Frame, Incoming};
 use hyper::client::conn::http1;
 use hyper::header::{ACCEPT, CONTENT_TYPE, HOST};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use nix::unistd::{Gid, Group, User, getuid};
 use orchestrator_api_types::Problem;
+
+use super::image::Pieces;
 use orchestrator_verbs::{Api, Method, Stream};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
@@ -180,6 +182,54 @@ impl Client {
             .into_data_stream())
     }
 
+    /// The body of the answer to a GET.
+    pub(super) async fn get(&self, path: &str) -> Result<Bytes, CallError> {
+        self.exchange_one(hyper::Method::GET, path, Bytes::new()).await
+    }
+
+    /// The body of the answer to a DELETE.
+    pub(super) async fn delete(&self, path: &str) -> Result<Bytes, CallError> {
+        self.exchange_one(hyper::Method::DELETE, path, Bytes::new()).await
+    }
+
+    /// Sends an archive with POST as it is read, and returns the body of the answer. It takes as long as it takes.
+    pub(super) async fn upload(&self, path: &str, pieces: Pieces) -> Result<Bytes, CallError> {
+        let body = StreamBody::new(pieces.map(|piece| piece.map(Frame::data)));
+        let request = self.request(hyper::Method::POST, path, "application/json");
+        let request = request.header(CONTENT_TYPE, "application/x-tar").body(body);
+        let request = request.map_err(|source| self.broken(source))?;
+        let response = self.send_request(request).await?;
+        if response.status().is_success() {
+            self.collect(response).await
+        } else {
+            Err(self.problem(response).await)
+        }
+    }
+
+    /// Sends JSON with POST, and opens the stream of Server-Sent Events that is the answer. The time limit holds only
+    /// until the stream begins.
+    pub(super) async fn post_stream(
+        &self,
+        path: &str,
+        json: Vec<u8>,
+    ) -> Result<impl futures_util::Stream<Item = Result<Bytes, CallError>> + Unpin, CallError> {
+        let begin = async {
+            let response = self.send(hyper::Method::POST, path, "text/event-stream", json.into());
+            let response = response.await?;
+            match response.status().is_success() {
+                true => Ok(response.into_body()),
+                false => Err(self.problem(response).await),
+            }
+        };
+        let body = timeout(self.limit, begin)
+            .await
+            .unwrap_or_else(|_| Err(self.timed_out()))?;
+        let of = self.clone();
+        Ok(body
+            .into_data_stream()
+            .map(move |piece| piece.map_err(|error| of.broken(error))))
+    }
+
     /// A body that is read as it comes; the limit holds for its beginning only.
     async fn open_stream(&self, method: hyper::Method, path: &str, accept: &str) -> Result<Incoming, CallError> {
         let begin = async {
@@ -216,21 +266,32 @@ impl Client {
         accept: &str,
         body: Bytes,
     ) -> Result<Response<Incoming>, CallError> {
-        let host = match &self.api {
-            Endpoint::Unix(_) => "localhost",
-            Endpoint::Tcp(authority) => authority,
-        };
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header(HOST, host)
-            .header(ACCEPT, accept);
+        let request = self.request(method, path, accept);
         let request = if body.is_empty() {
             request
         } else {
             request.header(CONTENT_TYPE, "application/json")
         };
         let request = request.body(Full::new(body)).map_err(|source| self.broken(source))?;
+        self.send_request(request).await
+    }
+
+    fn request(&self, method: hyper::Method, path: &str, accept: &str) -> hyper::http::request::Builder {
+        let host = match &self.api {
+            Endpoint::Unix(_) => "localhost",
+            Endpoint::Tcp(authority) => authority,
+        };
+        Request::builder()
+            .method(method)
+            .uri(path)
+            .header(HOST, host)
+            .header(ACCEPT, accept)
+    }
+
+    async fn send_request<B>(&self, request: Request<B>) -> Result<Response<Incoming>, CallError>
+    where
+        B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
+    {
         let connect = |source| CallError::Connect {
             api: self.api.clone(),
             source,
@@ -247,9 +308,10 @@ impl Client {
         }
     }
 
-    async fn exchange<S>(&self, stream: S, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, CallError>
+    async fn exchange<S, B>(&self, stream: S, request: Request<B>) -> Result<Response<Incoming>, CallError>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
     {
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
             .await

@@ -7,8 +7,10 @@ mod client;
 mod failure;
 mod hook;
 mod http;
+mod image;
 mod plugin;
 mod probe;
+mod registry;
 mod restore;
 mod routes;
 mod secrets;
@@ -71,6 +73,10 @@ enum Verb {
     Template(template::Args),
     /// List, remove and export volumes
     Volume(volume::Args),
+    /// Load, fetch, list and remove images of the engines
+    Image(image::Args),
+    /// Give and forget the passwords of registries
+    Registry(registry::Args),
     /// List the kernel's routes of all sites on this machine, or remove those of a site that is gone
     Routes(routes::Args),
     /// Write everything that is recorded to a file, whether or not the daemon runs
@@ -142,6 +148,8 @@ fn dispatch(
         })?,
         Verb::Template(args) => wait_for(template::run(&args, output, &Client::new(api)))?,
         Verb::Volume(args) => wait_for(volume::run(&args, output, &Client::new(api)))?,
+        Verb::Image(args) => wait_for(image::run(&args, output, &Client::new(api)))?,
+        Verb::Registry(args) => wait_for(registry::run(&args, output, &Client::new(api)))?,
         Verb::Routes(args) => wait_for(routes::run(&args, output))?,
         Verb::Backup(args) => wait_for(backup::run(&args, output))?,
         Verb::Restore(args) => wait_for(restore::run(&args, output))?,

@@ -10,8 +10,9 @@ use tokio::sync::{mpsc, watch};
 
 use crate::{
     Applied, BridgePlan, ByteStream, ContainerRef, Depth, DialPlan, Ensured, ExecRequest, ExecSession,
-    HostCapabilities, HostChange, HostError, Id, InstancePlan, InstanceRef, ListRequest, Listed, LogRequest,
-    NetworkChange, NetworkPart, Observation, ObservedBridge, OutputStream, RemovalPlan, Stage, Stats, WatchScope,
+    HostCapabilities, HostChange, HostError, Id, Image, ImageFacts, InstancePlan, InstanceRef, ListRequest, Listed,
+    LogRequest, NetworkChange, NetworkPart, Observation, ObservedBridge, OutputStream, PullProgress, PullRequest,
+    RemovalPlan, Stage, Stats, WatchScope,
 };
 
 /// A connection to an instance.
@@ -119,6 +120,26 @@ pub trait Host: Send + Sync + 'static {
     /// The content of a volume, as a tar archive with paths relative to the volume. Links are archived as links, and
     /// followed nowhere. An instance may hold it: then files may change while they are read.
     async fn export_volume(&self, volume: Id) -> Result<ByteStream, HostError>;
+
+    /// Asks an engine whether an image is there to be started.
+    async fn find_image(&self, engine: &str, image: &str) -> Result<ImageFacts, HostError>;
+
+    /// All images of an engine.
+    async fn images(&self, engine: &str) -> Result<Vec<Image>, HostError>;
+
+    /// Loads the images of an archive into an engine.
+    async fn load_images(&self, engine: &str, archive: ByteStream) -> Result<Vec<Image>, HostError>;
+
+    /// Has an engine fetch an image from its registry. A step that finds no room in `progress` is left out.
+    async fn pull_image(
+        &self,
+        engine: &str,
+        request: &PullRequest,
+        progress: mpsc::Sender<PullProgress>,
+    ) -> Result<Image, HostError>;
+
+    /// Removes a name from an image of an engine, or an image by its id. Removing what is not there is success.
+    async fn remove_image(&self, engine: &str, image: &str) -> Result<(), HostError>;
 
     /// The whole file system of an instance's first container, as a tar archive.
     async fn export(&self, instance: &InstanceRef) -> Result<ByteStream, HostError>;

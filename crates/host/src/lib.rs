@@ -40,8 +40,9 @@ pub use local::{LocalHost, LocalSettings};
 pub use observation::{Depth, Lack, Observation};
 pub use orchestrator_network::{Bridge, BridgeFlaw, BridgeHazard, BridgeIdentity, Flaw, NetworkError, ObservedBridge};
 pub use orchestrator_plugin::{
-    ByteStream, Capabilities, Capability, ContainerName, ContainerSpec, ExecControl, ExecRequest, ExecSession, Id,
-    InstanceId, LogRequest, Mark, Output, OutputStream, Stats, TerminalSize,
+    ByteStream, Capabilities, Capability, ContainerName, ContainerSpec, Credentials, ExecControl, ExecRequest,
+    ExecSession, Id, Image, ImageFacts, InstanceId, LogRequest, Mark, Output, OutputStream, PullProgress, PullRequest,
+    Stats, TerminalSize,
 };
 pub use plan::{
     Applied, AttachmentPlan, BridgePlan, BridgePurpose, ContainerPlan, ContainerRef, DialPlan, InstancePlan,

@@ -84,6 +84,16 @@ pub enum EventKind {
     SettingsReloaded,
     /// Somebody removed an instance that the database did not know.
     OrphanRemoved,
+    /// Somebody loaded an image from an archive.
+    ImageLoaded,
+    /// Somebody had an image fetched from its registry.
+    ImagePulled,
+    /// An image was removed, or one of its names.
+    ImageRemoved,
+    /// Somebody gave the credentials for a registry.
+    RegistryLogin,
+    /// Somebody had the credentials for a registry forgotten.
+    RegistryLogout,
     /// The daemon refused something: an event for an unknown link, or a lease from a full pool.
     Refused,
 }
@@ -124,6 +134,11 @@ words!(EventKind {
     Unreserved = "unreserved",
     SettingsReloaded = "settings-reloaded",
     OrphanRemoved = "orphan-removed",
+    ImageLoaded = "image-loaded",
+    ImagePulled = "image-pulled",
+    ImageRemoved = "image-removed",
+    RegistryLogin = "registry-login",
+    RegistryLogout = "registry-logout",
     Refused = "refused",
 });
 

@@ -30,8 +30,8 @@ pub use lease::{GrantedTo, Lease, LeaseChange, LeaseSource, LeaseState, LeaseVer
 pub use lifespan::{LifespanError, parse_lifespan, show_lifespan};
 pub use orchestrator_dhcp6::{Duid, Holder, Iaid, Leased, LinkLayerAddress, OpaqueId, Reservation};
 pub use orchestrator_plugin::{
-    ContainerName, ContainerSpec, Device, DeviceAccess, File, FileContent, Id, InstanceId, Mark, Resolver, Resources,
-    SiteId, ValueSource, Volume, VolumeSource,
+    ByteStream, ContainerName, ContainerSpec, Credentials, Device, DeviceAccess, EngineError, File, FileContent, Id,
+    Image, InstanceId, Mark, PullProgress, Resolver, Resources, SiteId, ValueSource, Volume, VolumeSource,
 };
 pub use orphan::Orphan;
 pub use owner::{Owner, OwnerKind, Slot, SlotKey};

@@ -27,7 +27,7 @@ mod rm;
 mod session;
 mod settings;
 mod show;
-mod sse;
+pub mod sse;
 pub mod table;
 mod tasks;
 mod view;

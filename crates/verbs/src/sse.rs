@@ -7,14 +7,14 @@ const LARGEST: usize = 1 << 20;
 ///
 /// It supports only what the daemon sends: `data` fields, and lines that end with a line feed. It skips other fields.
 #[derive(Debug, Default)]
-pub(super) struct Events {
+pub struct Events {
     line: Vec<u8>,
     data: String,
 }
 
 impl Events {
     /// The `data` of every event that these bytes complete.
-    pub(super) fn feed(&mut self, bytes: &[u8]) -> Vec<String> {
+    pub fn feed(&mut self, bytes: &[u8]) -> Vec<String> {
         let mut complete = Vec::new();
         for byte in bytes {
             if *byte == b'\n' {

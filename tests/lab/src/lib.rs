@@ -34,6 +34,7 @@ mod podman;
 mod poll;
 mod postgres;
 mod program;
+mod registry;
 mod settings;
 mod wire;
 
@@ -50,5 +51,6 @@ pub use oci::{Oci, oci_program};
 pub use poll::{poll, wait_for};
 pub use postgres::Postgres;
 pub use program::{Program, tail};
+pub use registry::{REGISTRY_PASSWORD, REGISTRY_USER, Registry, RegistryAuth};
 pub use settings::{Link, PREFIX, Settings};
 pub use wire::{Message, Wire};

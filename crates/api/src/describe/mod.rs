@@ -8,11 +8,10 @@ mod operation;
 mod output;
 mod schemas;
 
+pub(super) use input::Input;
 pub(super) use operation::Operation;
 pub(super) use output::{Accepted, Created, NoContent, Output, describe_json};
 pub(super) use schemas::Schemas;
-
-pub(super) use input::Input;
 
 /// A handler that can be described. `I` are its arguments, `O` is what it returns.
 pub(super) trait Described<I, O> {

@@ -41,6 +41,12 @@ impl Operation {
         self.body = Some(json!({ "required": true, "content": { "application/json": { "schema": schema } } }));
     }
 
+    /// Adds the body of the request, which is bytes of this media type.
+    pub(crate) fn takes_bytes(&mut self, media_type: &str) {
+        let schema = json!({ "type": "string", "format": "binary" });
+        self.body = Some(json!({ "required": true, "content": { media_type: { "schema": schema } } }));
+    }
+
     /// Adds an answer without a body.
     pub(crate) fn answers_nothing(&mut self, status: StatusCode) {
         self.answers.entry(status.as_u16()).or_default();

@@ -63,6 +63,11 @@ same! {
         Unreserved,
         SettingsReloaded,
         OrphanRemoved,
+        ImageLoaded,
+        ImagePulled,
+        ImageRemoved,
+        RegistryLogin,
+        RegistryLogout,
         Refused,
     }
 }

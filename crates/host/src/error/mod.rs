@@ -155,6 +155,19 @@ pub enum HostError {
         #[source]
         source: Cause,
     },
+    /// An engine could not do something with its images.
+    #[error("cannot {verb} on engine {engine} of host {host}")]
+    Images {
+        /// Name of the host.
+        host: String,
+        /// Name of the engine.
+        engine: String,
+        /// What was tried.
+        verb: &'static str,
+        /// Why.
+        #[source]
+        source: Cause,
+    },
     /// A file system could not be exported.
     #[error("cannot export instance {instance}")]
     Export {
@@ -186,6 +199,7 @@ impl HostError {
             | Self::Files { source, .. }
             | Self::RemoveVolume { source, .. }
             | Self::ExportVolume { source, .. }
+            | Self::Images { source, .. }
             | Self::Export { source, .. } => source.remedy(),
         }
     }
@@ -221,6 +235,7 @@ impl HostError {
             | Self::Files { source, .. }
             | Self::RemoveVolume { source, .. }
             | Self::ExportVolume { source, .. }
+            | Self::Images { source, .. }
             | Self::Export { source, .. } => source.code(),
         }
     }

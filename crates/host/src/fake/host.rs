@@ -13,12 +13,14 @@ use orchestrator_plugin::{Capabilities, EngineError, ExecControl, Id};
 use tokio::io::{AsyncReadExt, duplex};
 use tokio::sync::{mpsc, watch};
 
+use super::images::failed;
 use super::{FakeMachine, FakeState, verbs};
 use crate::{
     AdoptFault, Applied, BridgePlan, ByteStream, Cause, ContainerRef, Depth, DialPlan, DialStream, Ensured,
     ExecRequest, ExecSession, FoundAttachment, FoundInstance, Host, HostCapabilities, HostCapability, HostChange,
-    HostError, InstancePlan, InstanceRef, ListRequest, Listed, LogRequest, NetworkChange, NetworkPart, NoAnswer,
-    Observation, ObservedBridge, Output, OutputStream, RemovalPlan, Socket, Stage, Stats, TerminalSize, WatchScope,
+    HostError, Image, ImageFacts, InstancePlan, InstanceRef, ListRequest, Listed, LogRequest, NetworkChange,
+    NetworkPart, NoAnswer, Observation, ObservedBridge, Output, OutputStream, PullProgress, PullRequest, RemovalPlan,
+    Socket, Stage, Stats, TerminalSize, WatchScope,
 };
 
 /// A daemon's way to a fake machine.
@@ -410,6 +412,61 @@ impl Host for FakeHost {
             .await
             .map_err(|source| HostError::ExportVolume { volume, source })?;
         Ok(Box::pin(stream::iter(content.map(Ok))))
+    }
+
+    async fn find_image(&self, engine: &str, image: &str) -> Result<ImageFacts, HostError> {
+        let _call = self.machine.call("find_image");
+        let found = self.machine.image(engine, image).await;
+        found.map_err(failed(engine, "find an image"))
+    }
+
+    async fn images(&self, engine: &str) -> Result<Vec<Image>, HostError> {
+        let _call = self.machine.call("images");
+        let listed = self.machine.all_images(engine).await;
+        listed.map_err(failed(engine, "list images"))
+    }
+
+    async fn load_images(&self, engine: &str, archive: ByteStream) -> Result<Vec<Image>, HostError> {
+        let _call = self.machine.call("load_images");
+        let loaded = async {
+            let chunks: Vec<Bytes> = archive.try_collect().await?;
+            let name = String::from_utf8_lossy(&chunks.concat()).into_owned();
+            let effect = |state: &mut FakeState| {
+                let key = (engine.to_owned(), name.clone());
+                state.images.insert(key, format!("sha256:{name}"));
+            };
+            self.machine.change("load images", Some(engine), effect).await?;
+            self.machine.all_images(engine).await
+        };
+        loaded.await.map_err(failed(engine, "load images"))
+    }
+
+    async fn pull_image(
+        &self,
+        engine: &str,
+        request: &PullRequest,
+        progress: mpsc::Sender<PullProgress>,
+    ) -> Result<Image, HostError> {
+        let _call = self.machine.call("pull_image");
+        drop(progress);
+        let name = request.reference.clone();
+        let id = format!("sha256:{name}");
+        let effect = |state: &mut FakeState| {
+            state.images.insert((engine.to_owned(), name.clone()), id.clone());
+        };
+        let pulled = self.machine.change("fetch an image", Some(engine), effect).await;
+        pulled.map_err(failed(engine, "fetch an image"))?;
+        Ok(Image {
+            id,
+            names: vec![name],
+            ..Image::default()
+        })
+    }
+
+    async fn remove_image(&self, engine: &str, image: &str) -> Result<(), HostError> {
+        let _call = self.machine.call("remove_image");
+        let removed = self.machine.forget_image(engine, image).await;
+        removed.map_err(failed(engine, "remove an image"))
     }
 
     async fn export(&self, instance: &InstanceRef) -> Result<ByteStream, HostError> {

@@ -74,6 +74,7 @@ impl FakeMachine {
             routes: Vec::new(),
             forwards: true,
             silent: Default::default(),
+            images: Default::default(),
             logs_hang: false,
             violations: Vec::new(),
             calls: BTreeMap::new(),

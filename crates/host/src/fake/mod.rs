@@ -11,6 +11,7 @@ mod crash;
 mod faults;
 mod hands;
 mod host;
+mod images;
 mod machine;
 mod networks;
 mod random;

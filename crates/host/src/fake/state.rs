@@ -97,6 +97,8 @@ pub struct FakeState {
     pub forwards: bool,
     /// Images whose instances never answer.
     pub silent: BTreeSet<String>,
+    /// The id of each image by engine and name. An image that is not here is there all the same, with its name as its id.
+    pub images: BTreeMap<(String, String), String>,
     /// Whether nobody gets to read what containers wrote: the engine takes the question and does not answer.
     pub logs_hang: bool,
     /// Violations: things that must never happen and did, in their order.

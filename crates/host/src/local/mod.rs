@@ -15,6 +15,7 @@ mod describe;
 mod dial;
 mod ensure;
 mod exec;
+mod images;
 mod list;
 mod logs;
 mod namespace;
@@ -44,9 +45,9 @@ use tokio::sync::{mpsc, watch as channel};
 
 use crate::{
     Applied, BridgePlan, ByteStream, Cause, ContainerRef, Depth, DialPlan, DialStream, Ensured, ExecRequest,
-    ExecSession, Host, HostCapabilities, HostCapability, HostChange, HostError, InstancePlan, InstanceRef, ListRequest,
-    Listed, LogRequest, NetworkChange, NetworkPart, Observation, ObservedBridge, OutputStream, RemovalPlan, Stage,
-    Stats, WatchScope,
+    ExecSession, Host, HostCapabilities, HostCapability, HostChange, HostError, Image, ImageFacts, InstancePlan,
+    InstanceRef, ListRequest, Listed, LogRequest, NetworkChange, NetworkPart, Observation, ObservedBridge,
+    OutputStream, PullProgress, PullRequest, RemovalPlan, Stage, Stats, WatchScope,
 };
 use news::News;
 
@@ -294,6 +295,35 @@ impl Host for LocalHost {
     async fn export_volume(&self, volume: Id) -> Result<ByteStream, HostError> {
         let archive = self.archive_volume(volume).await;
         archive.map_err(|source| HostError::ExportVolume { volume, source })
+    }
+
+    async fn find_image(&self, engine: &str, image: &str) -> Result<ImageFacts, HostError> {
+        self.about_images(engine, "find an image", |engine| engine.check_image(image))
+            .await
+    }
+
+    async fn images(&self, engine: &str) -> Result<Vec<Image>, HostError> {
+        self.about_images(engine, "list images", |engine| engine.images()).await
+    }
+
+    async fn load_images(&self, engine: &str, archive: ByteStream) -> Result<Vec<Image>, HostError> {
+        self.about_images(engine, "load images", |engine| engine.load_images(archive))
+            .await
+    }
+
+    async fn pull_image(
+        &self,
+        engine: &str,
+        request: &PullRequest,
+        progress: mpsc::Sender<PullProgress>,
+    ) -> Result<Image, HostError> {
+        self.about_images(engine, "fetch an image", |engine| engine.pull_image(request, progress))
+            .await
+    }
+
+    async fn remove_image(&self, engine: &str, image: &str) -> Result<(), HostError> {
+        self.about_images(engine, "remove an image", |engine| engine.remove_image(image))
+            .await
     }
 
     async fn export(&self, instance: &InstanceRef) -> Result<ByteStream, HostError> {

@@ -1,0 +1,181 @@
+//! `orchestrator image`: loads, fetches, lists and removes images of the engines.
+
+mod load;
+mod progress;
+mod pull;
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use orchestrator_api_types::{Image, Images};
+use orchestrator_model::Timestamp;
+use orchestrator_verbs::ages::age;
+use orchestrator_verbs::page;
+use orchestrator_verbs::table::{Column, Width, columns};
+
+use super::failure::Failure;
+use super::http::Client;
+use super::{Output, table};
+pub(super) use load::Pieces;
+
+/// Arguments of `image`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Load the images of an archive that `docker save` wrote, or of an OCI layout
+    Load {
+        /// The archive; "-" is standard input
+        file: PathBuf,
+        #[command(flatten)]
+        engine: Engine,
+    },
+    /// Fetch an image from its registry; `orchestrator registry login` gives the password
+    Pull {
+        /// The image, like registry.example/web:1.2
+        image: String,
+        #[command(flatten)]
+        engine: Engine,
+    },
+    /// List the images of all engines
+    Ls {
+        #[command(flatten)]
+        engine: Engine,
+    },
+    /// Remove names of images, and images with their last name; or images by their ids
+    Rm {
+        /// Names or ids
+        #[arg(required = true)]
+        images: Vec<String>,
+        #[command(flatten)]
+        engine: Engine,
+    },
+}
+
+/// Which engine.
+#[derive(Debug, clap::Args)]
+struct Engine {
+    /// The engine, when there are several
+    #[arg(long, value_name = "NAME")]
+    engine: Option<String>,
+}
+
+impl Engine {
+    /// A path with the engine in its query.
+    fn path(&self, path: &str, more: &[(&str, &str)]) -> String {
+        let mut query = more.to_vec();
+        query.extend(self.engine.as_deref().map(|engine| ("engine", engine)));
+        page::with_query(path, &query)
+    }
+}
+
+pub(super) async fn run(args: &Args, output: Output, api: &Client) -> Result<(), Failure> {
+    match &args.verb {
+        Verb::Load { file, engine } => {
+            let loaded = load::run(file, &engine.path("/v1/images", &[]), api).await?;
+            said(&loaded.items, "loaded", output)
+        }
+        Verb::Pull { image, engine } => {
+            let pulled = pull::run(image, engine.engine.as_deref(), api).await?;
+            said(&[pulled], "there", output)
+        }
+        Verb::Ls { engine } => list(&engine.path("/v1/images", &[]), output, api).await,
+        Verb::Rm { images, engine } => {
+            for image in images {
+                let path = engine.path("/v1/images", &[("image", image)]);
+                api.delete(&path).await.map_err(refused)?;
+                if output != Output::Json {
+                    table::print(&format!("{image}: removed"))?;
+                }
+            }
+            Ok(())
+        }
+    }
+}
+
+fn refused(error: super::http::CallError) -> Failure {
+    orchestrator_verbs::Failure::from(orchestrator_verbs::CallError::from(error)).into()
+}
+
+async fn list(path: &str, output: Output, api: &Client) -> Result<(), Failure> {
+    let answer = api.get(path).await.map_err(refused)?;
+    let images: Images = page::parse(&answer, "images")?;
+    match output {
+        Output::Json => table::print(&table::json(&images)?)?,
+        Output::Table | Output::Wide => table::print(&listed(&images.items, Timestamp::wall(), output.width()))?,
+    }
+    for fault in &images.faults {
+        eprintln!("orchestrator: engine {}: {}", fault.engine, fault.reason);
+    }
+    match images.faults.first() {
+        None => Ok(()),
+        Some(fault) => Err(Failure::Given {
+            what: format!("the images of engine {} are not listed", fault.engine),
+        }),
+    }
+}
+
+fn listed(images: &[Image], now: Timestamp, width: Width) -> String {
+    let rows = images.iter().map(|image| {
+        vec![
+            image.names.join(", "),
+            image.engine.clone(),
+            short(&image.id),
+            image.size.map(progress::amount).unwrap_or_default(),
+            image.created.map(|created| age(created, now)).unwrap_or_default(),
+            image.used.map(|used| age(used, now)).unwrap_or_default(),
+            image.templates.join(", "),
+        ]
+    });
+    let header = ["IMAGE", "ENGINE", "ID", "SIZE", "BUILT", "USED", "TEMPLATES"].map(Column::new);
+    columns(&header, rows, width)
+}
+
+/// The digits of a digest that people go by.
+fn short(id: &str) -> String {
+    id.strip_prefix("sha256:").unwrap_or(id).chars().take(12).collect()
+}
+
+fn said(images: &[Image], what: &str, output: Output) -> Result<(), Failure> {
+    if output == Output::Json {
+        return table::print(&table::json(&images)?);
+    }
+    let lines: Vec<String> = images
+        .iter()
+        .map(|image| {
+            let name = image.names.first().unwrap_or(&image.id);
+            format!("{name}: {what} on engine {} ({})", image.engine, short(&image.id))
+        })
+        .collect();
+    table::print(&lines.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_are_listed_with_short_ids() {
+        let image = Image {
+            engine: "docker".to_owned(),
+            id: format!("sha256:{}", "0a".repeat(32)),
+            names: vec!["web:1".to_owned()],
+            digests: Vec::new(),
+            size: Some(3 << 20),
+            created: None,
+            used: None,
+            templates: vec!["web".to_owned()],
+        };
+        let text = listed(&[image], Timestamp(0), Output::Wide.width());
+        let row = text.lines().nth(1).unwrap();
+        let cells: Vec<_> = row.split_whitespace().collect();
+        assert_eq!(
+            cells,
+            ["web:1", "docker", "0a0a0a0a0a0a", "3.0", "MiB", "-", "-", "web"]
+        );
+    }
+}

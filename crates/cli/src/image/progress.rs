@@ -1,0 +1,124 @@
+//! How far a transfer is, on one line of a terminal. Nothing is shown in a pipe.
+
+use std::collections::BTreeMap;
+use std::io::{self, IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+use orchestrator_verbs::printable::printable;
+
+/// The time between two changes of the line.
+const PERIOD: Duration = Duration::from_millis(100);
+
+/// One line on standard error.
+pub(super) struct Line {
+    shows: bool,
+    last: Option<Instant>,
+    width: usize,
+}
+
+impl Line {
+    /// A line, when standard error is a terminal.
+    pub(super) fn new() -> Self {
+        Self {
+            shows: io::stderr().is_terminal(),
+            last: None,
+            width: 0,
+        }
+    }
+
+    /// Shows a text in place of the one before.
+    pub(super) fn show(&mut self, text: &str) {
+        if !self.shows || self.last.is_some_and(|last| last.elapsed() < PERIOD) {
+            return;
+        }
+        self.last = Some(Instant::now());
+        let text = printable(text);
+        let width = text.chars().count();
+        let blanks = " ".repeat(self.width.saturating_sub(width));
+        self.width = width;
+        let mut err = io::stderr().lock();
+        // When standard error is closed, nobody looks.
+        let _ = write!(err, "\r{text}{blanks}").and_then(|()| err.flush());
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        if self.shows && self.width > 0 {
+            eprint!("\r{}\r", " ".repeat(self.width));
+        }
+    }
+}
+
+/// The sum over the parts of an image.
+#[derive(Debug, Default)]
+pub(super) struct Sum {
+    parts: BTreeMap<(String, String), (u64, u64)>,
+}
+
+impl Sum {
+    /// Takes a step of a part.
+    pub(super) fn add(&mut self, part: &str, status: &str, done: u64, total: u64) {
+        let key = (status.to_owned(), part.to_owned());
+        self.parts.insert(key, (done, total));
+    }
+
+    /// How far what has this status is: `Downloading 1.2 MiB of 3.0 MiB`.
+    pub(super) fn text(&self, status: &str) -> String {
+        let own = self.parts.iter().filter(|((of, _), _)| of == status);
+        let (done, total) = own.fold((0_u64, 0_u64), |(done, total), (_, (one, all))| {
+            (done.saturating_add(*one), total.saturating_add(*all))
+        });
+        match total {
+            0 => status.to_owned(),
+            total => format!("{status} {} of {}", amount(done), amount(total)),
+        }
+    }
+}
+
+/// Bytes for people.
+pub(super) fn amount(bytes: u64) -> String {
+    let units = ["KiB", "MiB", "GiB", "TiB"];
+    let mut tenths = u128::from(bytes) * 10;
+    let mut shown = "B";
+    for unit in units {
+        if tenths < 10_240 {
+            break;
+        }
+        tenths /= 1024;
+        shown = unit;
+    }
+    match shown {
+        "B" => format!("{bytes} B"),
+        unit => format!("{}.{} {unit}", tenths / 10, tenths % 10),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_shown_in_the_largest_unit() {
+        for (bytes, text) in [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1024, "1.0 KiB"),
+            (1_500_000, "1.4 MiB"),
+            (3 << 30, "3.0 GiB"),
+        ] {
+            assert_eq!(amount(bytes), text);
+        }
+    }
+
+    #[test]
+    fn parts_are_summed_by_what_is_done_to_them() {
+        let mut sum = Sum::default();
+        sum.add("a", "Downloading", 512, 1024);
+        sum.add("b", "Downloading", 1024, 1024);
+        sum.add("a", "Downloading", 1024, 1024);
+        sum.add("a", "Extracting", 1, 2);
+        assert_eq!(sum.text("Downloading"), "Downloading 2.0 KiB of 2.0 KiB");
+        assert_eq!(sum.text("Waiting"), "Waiting");
+    }
+}
