@@ -73,7 +73,8 @@ async fn everything_that_runs_has_a_row_and_a_healthy_instance_has_none() {
             "engine other",
             "full pass",
             "instances",
-            "network watch"
+            "network watch",
+            "volumes",
         ]
     );
     let pass = world.task("full pass").unwrap();

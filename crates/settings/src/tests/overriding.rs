@@ -12,6 +12,7 @@ pub(super) const OTHER: &[(&str, &str)] = &[
     ("STORE__IDENTITY", "/other"),
     ("STORE__HISTORY", "31d"),
     ("SECRETS__KEY_FILE", "/other"),
+    ("VOLUMES__DIRECTORY", "/other"),
     ("API__LISTEN", "unix:/run/other.sock, 127.0.0.1:1"),
     ("API__GROUP", "staff"),
     ("LOG__LEVEL", "debug"),

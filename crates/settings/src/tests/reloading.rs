@@ -35,6 +35,7 @@ fn each_key_is_told_by_its_name_and_whether_it_needs_a_restart() {
         "STORE__URL",
         "STORE__IDENTITY",
         "SECRETS__KEY_FILE",
+        "VOLUMES__DIRECTORY",
         "API__LISTEN",
         "API__GROUP",
         "LOG__FORMAT",
