@@ -25,12 +25,12 @@ pub(super) fn pump(stdout: &OwnedFd, stderr: &OwnedFd, process: &OwnedFd, log: &
     let mut open = [(Source::Stdout, Some(stdout)), (Source::Stderr, Some(stderr))];
     let (mut deadline, mut fault) = (None::<Instant>, Ok(()));
     loop {
-        let readable = wait(&open, process, &mut deadline)?;
-        let is_over = deadline.is_some() && (open.iter().all(|(_, pipe)| pipe.is_none()) || readable.is_none());
-        if is_over {
+        if deadline.is_some() && open.iter().all(|(_, pipe)| pipe.is_none()) {
             return fault;
         }
-        let Some(readable) = readable else { continue };
+        let Some(readable) = wait(&open, process, &mut deadline)? else {
+            return fault;
+        };
         for ((source, pipe), is_ready) in open.iter_mut().zip(readable) {
             let (Some(from), true) = (*pipe, is_ready) else {
                 continue;
@@ -71,4 +71,35 @@ fn wait(open: &Open<'_>, process: &OwnedFd, deadline: &mut Option<Instant>) -> i
         *deadline = Some(Instant::now() + LINGERING);
     }
     Ok((count > 0 || deadline.is_none()).then_some(readable))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Stdio};
+
+    use orchestrator_plugin_oci::protocol::LogBounds;
+
+    use super::*;
+    use crate::process;
+
+    #[test]
+    fn all_output_is_in_the_log_when_it_ends() {
+        let place = std::env::temp_dir().join(format!("orchestrator-pump-{}", std::process::id()));
+        std::fs::create_dir_all(&place).unwrap();
+        let mut log = Writer::open(place.clone(), LogBounds::default()).unwrap();
+        let mut child = Command::new("sh")
+            .args(["-c", "echo out; echo err >&2"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (stdout, stderr) = (child.stdout.take().unwrap().into(), child.stderr.take().unwrap().into());
+        let handle = process::open(child.id()).unwrap();
+        // Ended before anything is read: both ends and the end of the process are seen at once.
+        child.wait().unwrap();
+        pump(&stdout, &stderr, &handle, &mut log).unwrap();
+        let text = std::fs::read_to_string(place.join("0")).unwrap();
+        std::fs::remove_dir_all(&place).unwrap();
+        assert!(text.contains("o F out") && text.contains("e F err"), "{text}");
+    }
 }
