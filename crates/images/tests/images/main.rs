@@ -5,4 +5,5 @@ mod hostile;
 mod layers;
 mod lifecycle;
 mod load;
+mod model;
 mod support;
