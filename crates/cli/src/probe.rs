@@ -6,7 +6,7 @@ use orchestrator_network::Network;
 use orchestrator_plugin::{Capabilities, Engine, EngineError, ImageFacts};
 
 use super::check::Finding;
-use orchestrator_catalog::Declared;
+use orchestrator_catalog::{Declared, Template};
 use orchestrator_model::{Id, LeaseSource, Mark};
 use orchestrator_runtime::access::{self, Access};
 use orchestrator_runtime::causes::with_causes;
@@ -213,7 +213,7 @@ async fn engines(declared: &Declared) -> Vec<Finding> {
     let mut findings = Vec::new();
     for engine in declared.settings().engines.build(mark) {
         if let Some(images) = images.get(engine.name()) {
-            findings.extend(probe_engine(engine.as_ref(), images).await);
+            findings.extend(probe_engine(engine.as_ref(), images, declared).await);
             // An engine that does not answer has its finding already.
             if let Ok(capabilities) = engine.learn_capabilities().await {
                 findings.extend(cannot(engine.name(), capabilities, &needs));
@@ -223,7 +223,7 @@ async fn engines(declared: &Declared) -> Vec<Finding> {
     findings
 }
 
-async fn probe_engine(engine: &dyn Engine, images: &BTreeSet<&str>) -> Vec<Finding> {
+async fn probe_engine(engine: &dyn Engine, images: &BTreeSet<&str>, declared: &Declared) -> Vec<Finding> {
     let subject = format!("engine {}", engine.name());
     let found = match engine.check().await {
         Ok(facts) => match engine.check_equipment().await {
@@ -234,9 +234,22 @@ async fn probe_engine(engine: &dyn Engine, images: &BTreeSet<&str>) -> Vec<Findi
     };
     let mut findings = vec![found];
     for image in images {
-        findings.push(found_image(image, engine.check_image(image).await));
+        let users = templates_of(declared, engine.name(), image);
+        let answer = engine.check_image(image).await;
+        findings.push(found_image(image, engine.name(), &users, answer));
     }
     findings
+}
+
+/// The templates in use that need this image on this engine.
+fn templates_of<'d>(declared: &'d Declared, engine: &str, image: &str) -> Vec<&'d str> {
+    let needs = |template: &&Template| {
+        let settings = &template.settings;
+        let mut containers = settings.containers();
+        settings.engine == engine && containers.any(|(_, container)| container.image == image)
+    };
+    let users = declared.templates_in_use().filter(needs);
+    users.map(|template| template.name.as_str()).collect()
 }
 
 /// The images of the templates in use, by engine.
@@ -284,7 +297,7 @@ fn sizes(declared: &Declared) -> Vec<Finding> {
     limited.map(finding).collect()
 }
 
-fn found_image(image: &str, answer: Result<ImageFacts, EngineError>) -> Finding {
+fn found_image(image: &str, engine: &str, users: &[&str], answer: Result<ImageFacts, EngineError>) -> Finding {
     let subject = format!("image {image}");
     match answer {
         Ok(facts) if facts.has_health_check => Finding::there(
@@ -292,7 +305,13 @@ fn found_image(image: &str, answer: Result<ImageFacts, EngineError>) -> Finding 
             "its HEALTHCHECK is not run: `ready` in the template says what is healthy",
         ),
         Ok(_) => Finding::there(subject, ""),
-        Err(error) => Finding::missing(subject, with_causes(&error)),
+        Err(error) => {
+            let (users, reason) = (users.join(", "), with_causes(&error));
+            Finding::missing(
+                subject,
+                format!("template {users} needs it on engine {engine}: {reason}"),
+            )
+        }
     }
 }
 
@@ -328,12 +347,30 @@ mod tests {
             id: "sha256:0a1b".to_owned(),
             has_health_check,
         };
-        let finding = found_image("web", Ok(facts(true)));
+        let finding = found_image("web", "docker", &["web"], Ok(facts(true)));
         assert!(
             finding.ok && finding.detail.contains("HEALTHCHECK is not run"),
             "{finding:?}"
         );
-        assert_eq!(found_image("web", Ok(facts(false))), Finding::there("image web", ""));
+        assert_eq!(
+            found_image("web", "docker", &["web"], Ok(facts(false))),
+            Finding::there("image web", "")
+        );
+    }
+
+    #[test]
+    fn a_missing_image_names_the_templates_that_need_it_and_the_engine() {
+        let missing = EngineError::ImageMissing {
+            image: "web:1".to_owned(),
+        };
+        let found = found_image("web:1", "docker", &["web", "shop"], Err(missing));
+        let expected = "template web, shop needs it on engine docker: image \"web:1\" is not on the engine";
+        assert!(!found.ok && found.detail.starts_with(expected), "{found:?}");
+        let text = "[[link]]\nbridge = \"br0\"\naddress = \"fd39::1/64\"\npool = \"fd39::1:0/112\"\ntemplate = \"web\"\n\
+                    [template.web]\nimage = \"web:1\"\n[template.unused]\nimage = \"web:1\"\n";
+        let declared = declared(settings(text));
+        assert_eq!(templates_of(&declared, "docker", "web:1"), ["web"]);
+        assert!(templates_of(&declared, "podman", "web:1").is_empty());
     }
 
     #[test]
