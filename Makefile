@@ -29,7 +29,7 @@ NO_ROOT_PACKAGES := orchestrator-fuzz $(filter-out $(LAB_PACKAGES) $(KERNEL_PACK
 
 .PHONY: help
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: ## watch a client boot and reach a container of its own; ENGINE=oci runs it by runc; KEEP=1 leaves it up to look around in
@@ -100,6 +100,14 @@ bench-dhcp6: ## DHCPv6 against Kea and dnsmasq; QUICK=1 is short, PARTS and ONLY
 	$(CARGO) build --release --package orchestrator --package orchestrator-load --bins
 	@$(AS_ROOT) $(TARGET)/release/bench-dhcp6 $(TARGET)/release/orchestrator $(if $(QUICK),--quick) \
 		$(if $(ONLY),--only $(ONLY)) $(if $(PARTS),--parts $(PARTS)) $(if $(JSON),--json $(JSON))
+	@$(MAKE) --no-print-directory sweep
+
+.PHONY: bench-engines
+bench-engines: ## Docker, Podman and runc side by side, and what the daemon adds to each; QUICK=1 is short, ONLY chooses
+	@tests/lab/deps test
+	@$(MAKE) --no-print-directory root
+	$(CARGO) build --release --package orchestrator --package orchestrator-oci --package orchestrator-load --bins
+	@$(AS_ROOT) $(TARGET)/release/bench-engines $(TARGET)/release/orchestrator $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))
 	@$(MAKE) --no-print-directory sweep
 
 .PHONY: fuzz

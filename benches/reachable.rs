@@ -4,16 +4,13 @@
 //! Both are measured in turns in one run, since the machine's speed drifts: what counts is the difference of the
 //! medians, which is all that the lease, the record, the wiring and the image's own start add to the engine's time.
 
-use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6, TcpStream, UdpSocket};
+use std::net::{Ipv6Addr, SocketAddr, TcpStream};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use orchestrator_lab::{Daemon, Engine, Lab, Link, Namespace, Settings, TEST_IMAGE, TEST_PORT, poll};
-use orchestrator_wire::{
-    ADVERTISE, ELAPSED_TIME, IA_NA, Message, REPLY, REQUEST, SERVER_ID, SOLICIT, Xid, client_id, duid_ll, ia_na,
-    message, option,
-};
+use orchestrator_load::exchange;
 use serde_json::{Value, json};
 
 const ROUNDS: u32 = 25;
@@ -117,37 +114,6 @@ fn remove(daemon: &Daemon) -> Result<()> {
     poll("the instance to go", LIMIT, || {
         daemon.items("/v1/instances").ok()?.is_empty().then_some(())
     })
-}
-
-/// Solicit, Advertise, Request, Reply.
-fn exchange(client: u32, index: u32) -> Result<()> {
-    let socket = UdpSocket::bind("[::]:546")?;
-    socket.set_read_timeout(Some(LIMIT))?;
-    let servers = SocketAddrV6::new("ff02::1:2".parse()?, 547, 0, index);
-    let [a, b, c, d] = client.to_be_bytes();
-    let identity = client_id(&duid_ll([0x02, 0x5e, a, b, c, d]));
-    let elapsed = option(ELAPSED_TIME, &[0; 2]);
-    let mut answer = [0; 1500];
-    let mut ask = |kind: u8, xid: Xid, options: &[Vec<u8>]| -> Result<Message> {
-        let common = [identity.clone(), elapsed.clone()];
-        socket.send_to(&message(kind, xid, &[&common, options].concat()), servers)?;
-        let length = socket.recv(&mut answer)?;
-        Ok(Message::parse(&answer[..length]))
-    };
-    let advertise = ask(SOLICIT, [0x51, c, d], &[ia_na(client, &[])])?;
-    ensure!(
-        advertise.kind == ADVERTISE,
-        "no Advertise but message type {}",
-        advertise.kind
-    );
-    let of = |code: u16| advertise.options.get(code).map(|body| option(code, body));
-    let server = of(SERVER_ID).context("an Advertise without a server identifier")?;
-    let offer = of(IA_NA).context("an Advertise without an address")?;
-    let reply = ask(REQUEST, [0x52, c, d], &[server, offer])?;
-    if reply.kind != REPLY {
-        bail!("no Reply but message type {}", reply.kind);
-    }
-    Ok(())
 }
 
 fn report(bare: &[Duration], ways: &[Way]) {

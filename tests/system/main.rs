@@ -17,6 +17,7 @@ mod delegation;
 mod dnsmasq;
 mod engine;
 mod environment;
+mod executable;
 mod expiry;
 mod flood;
 mod full;

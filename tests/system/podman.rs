@@ -52,6 +52,7 @@ fn a_client_gets_an_instance_on_podman_whose_network_outlives_its_process() {
         process(engine, &instance).filter(|(other, _)| *other != pid)
     });
     assert_eq!(again.1, namespace);
+    assert_eq!(site.wait_ready_for(leased)["id"], instance["id"]);
     machine.tcp(address(&instance), TEST_PORT, PATIENCE).unwrap();
 
     client.release().unwrap();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use orchestrator_plugin::{ContainerKey, EngineError};
+use orchestrator_plugin::{ContainerKey, Creations, EngineError, Turn};
 use serde::de::DeserializeOwned;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
@@ -12,7 +12,6 @@ use tokio_util::sync::CancellationToken;
 use crate::errors::{Doing, words};
 use crate::process::{Output, Program, RunError};
 use crate::protocol::{Answer, Call, Request};
-use crate::turns::{Turn, Turns};
 
 /// Executables of one kind of call that run at the same time, but for those that start containers.
 const AT_ONCE: usize = 16;
@@ -24,7 +23,7 @@ pub(crate) struct Caller {
     limit: Duration,
     /// The executable, for people.
     shown: String,
-    turns: Turns,
+    turns: Creations,
     starts: Arc<Semaphore>,
     /// Those that stop and remove wait for no other kind.
     ends: Arc<Semaphore>,
@@ -45,7 +44,7 @@ impl Caller {
             shown: program.path.display().to_string(),
             program,
             limit,
-            turns: Turns::default(),
+            turns: Creations::default(),
             starts: Arc::new(Semaphore::new(starts.max(1))),
             ends: Arc::new(Semaphore::new(AT_ONCE)),
             questions: Arc::new(Semaphore::new(AT_ONCE)),

@@ -26,7 +26,6 @@ mod errors;
 mod process;
 pub mod protocol;
 mod settings;
-mod turns;
 mod watch;
 
 pub use answer::answer;

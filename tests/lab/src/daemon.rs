@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use crate::http::{self, Answer, Events};
+use crate::machine::Machine;
 use crate::{Engine, Namespace, Program};
 
 /// How long the daemon may take to start, stop or answer on a busy machine.
@@ -24,6 +25,8 @@ pub struct Daemon {
     place: PathBuf,
     environment: Vec<(String, String)>,
     program: Program,
+    /// The rest of its machine, where it has one of its own.
+    machine: Option<Machine>,
 }
 
 impl Daemon {
@@ -69,6 +72,28 @@ impl Daemon {
         Self::launch_by(namespace, binary, &command, &[], settings)
     }
 
+    /// [`Daemon::start`] on a machine of its own: `/run` is empty, and the cgroups are those of the lab. So all that an
+    /// engine of executables starts goes with the lab.
+    ///
+    /// # Errors
+    ///
+    /// When it ends, or does not answer within a minute; with the end of its log.
+    pub fn start_apart(namespace: &Namespace, binary: &Path, settings: impl FnOnce(&str) -> String) -> Result<Self> {
+        let machine = Machine::start_with_cgroups(namespace, "machine", &["empty:/run"])?;
+        let command = machine.command(binary);
+        let mut daemon = Self::launch_by(namespace, binary, &command, &[], settings)?;
+        daemon.machine = Some(machine);
+        Ok(daemon)
+    }
+
+    /// A command with the files and mounts of the daemon's machine, where it has one of its own.
+    pub fn command(&self, program: &str) -> Command {
+        match &self.machine {
+            Some(machine) => machine.command(program),
+            None => self.namespace.command(program),
+        }
+    }
+
     fn launch_by(
         namespace: &Namespace,
         binary: &Path,
@@ -93,6 +118,7 @@ impl Daemon {
             place,
             environment,
             program,
+            machine: None,
         };
         daemon.await_answer()?;
         Ok(daemon)

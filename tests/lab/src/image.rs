@@ -88,7 +88,12 @@ impl Engine {
     }
 }
 
-pub(crate) fn lay_out_test_image(root: &Path) -> Result<()> {
+/// Makes the root file system of [`TEST_IMAGE`] in a directory.
+///
+/// # Errors
+///
+/// When busybox-static is not installed, or the directory cannot be written.
+pub fn lay_out_test_image(root: &Path) -> Result<()> {
     for directory in ["bin", "etc", "proc", "sys", "tmp", "www/cgi-bin"] {
         fs::create_dir_all(root.join(directory))?;
     }

@@ -44,7 +44,7 @@ pub use dhclient::Dhclient;
 pub use dhcpcd::Dhcpcd;
 pub use dnsmasq::Dnsmasq;
 pub use engine::Engine;
-pub use image::{TEST_IMAGE, TEST_PORT};
+pub use image::{TEST_IMAGE, TEST_PORT, lay_out_test_image};
 pub use lab::Lab;
 pub use namespace::Namespace;
 pub use oci::{Oci, oci_program};

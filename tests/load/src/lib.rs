@@ -12,6 +12,7 @@
 //!   a run no two clients may hold one address.
 
 mod client;
+mod exchange;
 mod fault;
 mod held;
 mod latency;
@@ -23,6 +24,7 @@ mod search;
 mod socket;
 
 pub use client::{Client, Clients, Stage};
+pub use exchange::exchange;
 pub use fault::Faults;
 pub use held::held;
 pub use latency::{Latency, Samples};

@@ -1,0 +1,57 @@
+//! Many clients at once, and their end.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use orchestrator_lab::poll;
+use orchestrator_load::exchange;
+
+use crate::memory;
+use crate::one::remove_all;
+use crate::stage::{LIMIT, Stage};
+
+/// What came of a burst.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Burst {
+    /// Clients.
+    pub(crate) size: usize,
+    /// From the first Solicit until every instance is ready.
+    pub(crate) ready: Duration,
+    /// From the first request to remove one until all are gone.
+    pub(crate) gone: Duration,
+    /// Bytes of memory that the processes of each have.
+    pub(crate) memory: u64,
+}
+
+pub(crate) fn measure(stage: &Stage, size: usize) -> Result<Burst> {
+    let before = memory::of(stage)?;
+    let began = Instant::now();
+    let first = u32::try_from(size)? << 16;
+    stage.machine.within(|| -> Result<()> {
+        for client in 0..u32::try_from(size)? {
+            exchange(first + client, stage.interface)?;
+        }
+        Ok(())
+    })?;
+    poll("all instances to be ready", LIMIT, || {
+        let live = stage.instances();
+        let ready = live.iter().filter(|instance| instance["phase"] == "ready").count();
+        (ready == size).then_some(())
+    })?;
+    let ready = began.elapsed();
+    let came = memory::of(stage)?
+        .into_iter()
+        .filter(|(pid, _)| !before.contains_key(pid));
+    let memory: u64 = came.map(|(_, bytes)| bytes).sum();
+    let ending = Instant::now();
+    remove_all(stage)?;
+    poll("all instances to go", LIMIT, || {
+        stage.instances().is_empty().then_some(())
+    })?;
+    Ok(Burst {
+        size,
+        ready,
+        gone: ending.elapsed(),
+        memory: memory / u64::try_from(size)?,
+    })
+}

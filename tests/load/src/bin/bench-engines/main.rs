@@ -1,0 +1,103 @@
+//! What runs an instance, side by side: Docker, Podman and runc by the helper, in one run by turns.
+//!
+//! ```text
+//! bench-engines ORCHESTRATOR [--quick] [--only NAME,…]
+//! ```
+//!
+//! - Every engine has a machine, a state and a daemon of its own, with the same image and the same limits.
+//! - **One**: from a client's first Solicit to the first connection that its instance answers, against the engine alone:
+//!   it creates and starts the same container, until that listens. The difference of the medians is what the lease, the
+//!   record, the wiring and the probe add.
+//! - **Burst**: so many clients at once, until all have their instance ready; then until all instances are gone.
+//! - **Memory**: what an idle instance costs: its processes, with those that watch it (proportional set size). What the
+//!   engine's own daemon needs more for it is not counted: it comes and goes with other work.
+//!
+//! In a round each part is measured of one engine after the other: what else happens on the machine happens to all.
+
+mod alone;
+mod burst;
+mod kind;
+mod memory;
+mod one;
+mod report;
+mod stage;
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+
+use crate::kind::Kind;
+use crate::report::Figures;
+use crate::stage::Stage;
+
+/// Measures the engines against themselves and one another.
+#[derive(Parser)]
+struct Arguments {
+    /// The daemon's binary, of a release build. The helper orchestrator-oci is beside it.
+    orchestrator: PathBuf,
+    /// Few rounds and small bursts.
+    #[arg(long)]
+    quick: bool,
+    /// Only these engines.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<Kind>,
+}
+
+/// How much is measured.
+struct Extent {
+    /// Instances that come one at a time.
+    rounds: u32,
+    /// Sizes of the bursts.
+    bursts: &'static [usize],
+}
+
+const FULL: Extent = Extent {
+    rounds: 25,
+    bursts: &[50, 150],
+};
+
+const QUICK: Extent = Extent {
+    rounds: 5,
+    bursts: &[20],
+};
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    let orchestrator = arguments.orchestrator.canonicalize().context("no daemon there")?;
+    let extent = if arguments.quick { QUICK } else { FULL };
+    let kinds = match arguments.only.is_empty() {
+        true => Kind::ALL.to_vec(),
+        false => arguments.only,
+    };
+    let mut all = Vec::new();
+    for kind in kinds {
+        let stage = Stage::start(kind, &orchestrator).with_context(|| format!("cannot start {kind}"))?;
+        all.push((stage, Figures::of(kind)));
+    }
+    measure(&mut all, &extent)?;
+    let figures: Vec<&Figures> = all.iter().map(|(_, figures)| figures).collect();
+    report::print(&figures, extent.rounds);
+    Ok(())
+}
+
+fn measure(all: &mut [(Stage, Figures)], extent: &Extent) -> Result<()> {
+    // The first round of each warms up.
+    for round in 0..=extent.rounds {
+        for (stage, figures) in &mut *all {
+            let alone = alone::measure(stage).with_context(|| format!("{} alone", figures.kind))?;
+            let whole = one::measure(stage, round).with_context(|| format!("one on {}", figures.kind))?;
+            if round > 0 {
+                figures.alone.push(alone);
+                figures.whole.push(whole);
+            }
+        }
+    }
+    for size in extent.bursts {
+        for (stage, figures) in &mut *all {
+            let burst = burst::measure(stage, *size).with_context(|| format!("{size} on {}", figures.kind))?;
+            figures.bursts.push(burst);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,61 @@
+//! One client's way to its instance.
+
+use std::net::{Ipv6Addr, SocketAddr, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use orchestrator_lab::TEST_PORT;
+use orchestrator_load::exchange;
+use serde_json::Value;
+
+use crate::stage::{LIMIT, Stage};
+
+/// The time from the first Solicit of a new client to the first connection that its instance answers. Afterwards the
+/// instance is gone.
+pub(crate) fn measure(stage: &Stage, client: u32) -> Result<Duration> {
+    let began = Instant::now();
+    stage.machine.within(|| exchange(client, stage.interface))?;
+    let address = until("the instance to be recorded", || {
+        stage.instances().first().and_then(address)
+    })?;
+    let instance = SocketAddr::from((address, TEST_PORT));
+    stage.machine.within(|| {
+        until("the instance to answer", || {
+            TcpStream::connect_timeout(&instance, LIMIT).ok().map(drop)
+        })
+    })?;
+    let took = began.elapsed();
+    remove_all(stage)?;
+    until("the instance to go", || stage.instances().is_empty().then_some(()))?;
+    Ok(took)
+}
+
+pub(crate) fn address(instance: &Value) -> Option<Ipv6Addr> {
+    instance["address"].as_str()?.parse().ok()
+}
+
+/// Has every instance removed, and its lease freed.
+pub(crate) fn remove_all(stage: &Stage) -> Result<()> {
+    for instance in stage.instances() {
+        let id = instance["id"].as_str().context("an instance without an id")?;
+        stage
+            .daemon
+            .ask("DELETE", &format!("/v1/instances/{id}?release=true"))?;
+    }
+    Ok(())
+}
+
+/// Looks every millisecond.
+pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> Result<T> {
+    let began = Instant::now();
+    loop {
+        if let Some(seen) = look() {
+            return Ok(seen);
+        }
+        if began.elapsed() > LIMIT {
+            bail!("waited in vain for {what}");
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+}

@@ -1,0 +1,63 @@
+//! The figures, as medians and ratios.
+
+use std::time::Duration;
+
+use crate::burst::Burst;
+use crate::kind::Kind;
+
+/// What was measured of one engine.
+pub(crate) struct Figures {
+    pub(crate) kind: Kind,
+    /// The engine alone.
+    pub(crate) alone: Vec<Duration>,
+    /// From the first Solicit to the first answered connection.
+    pub(crate) whole: Vec<Duration>,
+    pub(crate) bursts: Vec<Burst>,
+}
+
+impl Figures {
+    pub(crate) fn of(kind: Kind) -> Self {
+        Self {
+            kind,
+            alone: Vec::new(),
+            whole: Vec::new(),
+            bursts: Vec::new(),
+        }
+    }
+}
+
+pub(crate) fn print(all: &[&Figures], rounds: u32) {
+    println!("one instance, {rounds} rounds by turns, medians       alone      whole      added   whole/alone");
+    for figures in all {
+        let (alone, whole) = (median(&figures.alone), median(&figures.whole));
+        println!(
+            "  {:<40} {alone:>8.1} ms {whole:>7.1} ms {:>7.1} ms {:>10.2}",
+            figures.kind.to_string(),
+            whole - alone,
+            whole / alone
+        );
+    }
+    println!("\nburst                                      all ready        each   all gone        each   memory each");
+    for figures in all {
+        for burst in &figures.bursts {
+            let (ready, gone) = (burst.ready.as_secs_f64(), burst.gone.as_secs_f64());
+            let each = |seconds: f64| seconds * 1000.0 / burst.size as f64;
+            println!(
+                "  {:<36} {ready:>10.2} s {:>8.1} ms {gone:>8.2} s {:>8.1} ms {:>8.2} MiB",
+                format!("{} clients on {}", burst.size, figures.kind),
+                each(ready),
+                each(gone),
+                burst.memory as f64 / f64::from(1 << 20)
+            );
+        }
+    }
+}
+
+/// The median in milliseconds.
+fn median(times: &[Duration]) -> f64 {
+    let mut times = times.to_vec();
+    times.sort();
+    times
+        .get(times.len() / 2)
+        .map_or(f64::NAN, |time| time.as_secs_f64() * 1000.0)
+}
