@@ -63,7 +63,10 @@ async fn a_volume_is_made_with_its_instance_and_let_go_with_it(place: Place) {
         (Some(first.id), keep, Some(1 << 40))
     );
     assert_eq!((&made.owner, made.state), (&first.owner, VolumeState::Kept));
-    assert_eq!(store.volumes_of(&first.owner).await.unwrap(), std::slice::from_ref(&made));
+    assert_eq!(
+        store.volumes_of(&first.owner).await.unwrap(),
+        std::slice::from_ref(&made)
+    );
     assert_eq!(store.idle_volumes().await.unwrap(), []);
     remove(&store, &first).await;
     let idle = store.volume(made.id).await.unwrap().unwrap();
