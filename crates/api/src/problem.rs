@@ -211,8 +211,8 @@ impl From<ControlError> for Fault {
 fn engine_status(code: &str) -> StatusCode {
     match code {
         "image-missing" => StatusCode::NOT_FOUND,
-        "engine-refused" | "engine-unsupported" | "unknown-engine" => StatusCode::UNPROCESSABLE_ENTITY,
-        "engine-unavailable" | "host-away" => StatusCode::SERVICE_UNAVAILABLE,
+        "engine-refused" | "engine-unsupported" => StatusCode::UNPROCESSABLE_ENTITY,
+        "engine-unavailable" => StatusCode::SERVICE_UNAVAILABLE,
         "engine-timeout" => StatusCode::GATEWAY_TIMEOUT,
         _ => StatusCode::BAD_GATEWAY,
     }

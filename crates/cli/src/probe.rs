@@ -366,7 +366,7 @@ mod tests {
         let found = found_image("web:1", "docker", &["web", "shop"], Err(missing));
         let expected = "template web, shop needs it on engine docker: image \"web:1\" is not on the engine";
         assert!(!found.ok && found.detail.starts_with(expected), "{found:?}");
-        let text = "[[link]]\nbridge = \"br0\"\naddress = \"fd39::1/64\"\npool = \"fd39::1:0/112\"\ntemplate = \"web\"\n\
+        let text = "[[link]]\nbridge = \"br0\"\naddress = \"fd39::1/64\"\npool = \"fd39::1:0/112\"\ninstances = \"fd39::2:0/112\"\ntemplate = \"web\"\n\
                     [template.web]\nimage = \"web:1\"\n[template.unused]\nimage = \"web:1\"\n";
         let declared = declared(settings(text));
         assert_eq!(templates_of(&declared, "docker", "web:1"), ["web"]);
