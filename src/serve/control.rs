@@ -11,8 +11,9 @@ use super::links::Commands;
 use super::reload::Desk;
 use super::reservations::Reservations;
 use super::volumes::Volumes;
-use orchestrator_api::{ByteStream, Caller, Control, ControlError, ImageControl, Reloaded, SettingsView};
+use orchestrator_api::{ByteStream, Caller, Control, ControlError, EngineView, ImageControl, Reloaded, SettingsView};
 use orchestrator_catalog::Catalog;
+use orchestrator_host::{Capabilities, Capability, Host};
 use orchestrator_model::{
     Client, ClientId, Clock, EventKind, GrantedTo, Instance, InstanceId, LeaseChange, LeaseSource, LeaseVerb, NewEvent,
     Orphan, Phase, RecordedVolume, Reservation, ReservationId, ReservationView, VolumeId,
@@ -34,6 +35,7 @@ pub(super) struct Switchboard {
 /// The parts, once they are there.
 pub(super) struct Ready {
     pub(super) settings: Current,
+    pub(super) host: Arc<dyn Host>,
     pub(super) clock: Clock,
     pub(super) store: Store,
     pub(super) orchestrator: Orchestrator,
@@ -292,6 +294,28 @@ impl Control for Switchboard {
             ready.record(NewEvent { detail, ..event }).await;
         }
         outcome
+    }
+
+    fn engines(&self) -> Result<Vec<EngineView>, ControlError> {
+        let ready = self.ready()?;
+        let settings = ready.settings.get();
+        let shown = |(name, capabilities): (String, Capabilities)| {
+            // An engine comes and goes with a restart only, so that the settings in force know all of them.
+            let kind = settings.engines.get(&name)?.kind;
+            Some(EngineView {
+                host: ready.host.name().to_owned(),
+                kind,
+                capabilities: capabilities.iter().map(Capability::code).collect(),
+                name,
+            })
+        };
+        Ok(ready
+            .host
+            .capabilities()
+            .engines
+            .into_iter()
+            .filter_map(shown)
+            .collect())
     }
 
     async fn settings(&self) -> Result<SettingsView, ControlError> {

@@ -267,7 +267,7 @@ async fn build_and_run(
     let routes = routes::Parts {
         settings: context.settings.clone(),
         records: Arc::new(store.clone()),
-        host,
+        host: host.clone(),
         clock: context.clock,
         notifications: context.notifications.clone(),
         conditions: context.conditions.clone(),
@@ -276,6 +276,7 @@ async fn build_and_run(
     routes::register(&context.driver, routes);
     switchboard.connect(Ready {
         settings: context.settings.clone(),
+        host: host.clone(),
         clock: context.clock,
         store: store.clone(),
         orchestrator: orchestrator.clone(),

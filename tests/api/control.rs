@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use futures_util::stream;
-use orchestrator::api::{ByteStream, Caller, Control, ControlError, ImageControl, Reloaded, SettingsView};
+use orchestrator::api::{ByteStream, Caller, Control, ControlError, EngineView, ImageControl, Reloaded, SettingsView};
 use orchestrator::model::{
     Client, Clock, GrantedTo, Instance, InstanceId, LeaseChange, LeaseVerb, Orphan, RecordedReservation,
     RecordedVolume, Reservation, ReservationId, ReservationView, Timestamp, VolumeId,
@@ -211,6 +211,20 @@ impl Control for FakeControl {
             loaded: Timestamp(1_800_000_000_000),
             changes: reload.changes,
         })
+    }
+
+    fn engines(&self) -> Result<Vec<EngineView>, ControlError> {
+        self.get()?;
+        let engine = |name: &str, kind, capabilities: &[&'static str]| EngineView {
+            name: name.to_owned(),
+            host: "local".to_owned(),
+            kind,
+            capabilities: capabilities.to_vec(),
+        };
+        Ok(vec![
+            engine("boxes", "exec", &[]),
+            engine("docker", "docker", &["engine-namespace", "logs"]),
+        ])
     }
 
     async fn settings(&self) -> Result<SettingsView, ControlError> {

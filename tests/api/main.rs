@@ -7,6 +7,7 @@ mod crowd;
 mod daemon;
 mod document;
 mod drain;
+mod engines;
 mod guard;
 mod http;
 mod images;

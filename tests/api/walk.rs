@@ -50,6 +50,7 @@ fn requests(daemon: &Facts) -> Vec<(&'static str, &'static str, String, Vec<u8>)
         "/v1/events",
         "/v1/tasks",
         "/v1/volumes",
+        "/v1/engines",
     ];
     let read = read
         .into_iter()

@@ -11,6 +11,7 @@ mod attachment;
 mod client;
 mod container;
 mod dnsmasq;
+mod engine;
 mod event;
 mod health;
 mod image;
@@ -35,6 +36,7 @@ pub use attachment::Attachment;
 pub use client::{Client, ClientView};
 pub use container::Container;
 pub use dnsmasq::{DnsmasqEvent, DnsmasqVerb};
+pub use engine::Engine;
 pub use event::{Event, EventKind};
 pub use health::{Condition, Health, Readiness};
 pub use image::{

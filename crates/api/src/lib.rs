@@ -26,6 +26,7 @@ mod clients;
 mod connection;
 mod control;
 mod describe;
+mod engines;
 mod events;
 mod exchange;
 mod follow;
@@ -79,6 +80,7 @@ use tokio::sync::watch;
 
 pub use caller::Caller;
 pub use control::ImageControl;
+pub use engines::EngineView;
 pub use inside::{Answer, Coming, Inside};
 pub use listener::BindError;
 pub use openapi::openapi;
@@ -170,6 +172,9 @@ pub trait Control: Send + Sync + 'static {
 
     /// The part that has to do with images and registries.
     fn images(&self) -> Result<Arc<dyn ImageControl>, ControlError>;
+
+    /// The engines, with what each can do.
+    fn engines(&self) -> Result<Vec<EngineView>, ControlError>;
 
     /// The settings in force, and how the written ones differ from them.
     async fn settings(&self) -> Result<SettingsView, ControlError>;

@@ -8,8 +8,8 @@ use super::role::Role::{self, Admin, Operator, Viewer};
 use super::route::{Route, Verb};
 use super::routes::Shared;
 use super::{
-    clients, events, health, hooks, images, instances, leases, metrics, openapi, orphans, reconfigure, registries,
-    reservations, settings, tasks, templates, volumes,
+    clients, engines, events, health, hooks, images, instances, leases, metrics, openapi, orphans, reconfigure,
+    registries, reservations, settings, tasks, templates, volumes,
 };
 
 const CONFLICT: StatusCode = StatusCode::CONFLICT;
@@ -49,6 +49,9 @@ fn about_the_daemon() -> Vec<Route> {
             )
             .fails(&[(UNAVAILABLE, "too-many-streams")]),
         get("/v1/tasks", Viewer, tasks::list).says("What every task of the daemon does, by name"),
+        get("/v1/engines", Viewer, engines::list)
+            .says("The engines, with what each can do")
+            .fails(&[(UNAVAILABLE, "starting")]),
         get("/metrics", Viewer, metrics::render)
             .says("Counters in the OpenMetrics text format")
             .fails(&[(StatusCode::INTERNAL_SERVER_ERROR, "metrics-failed")]),

@@ -12,6 +12,7 @@
 
 pub mod ages;
 mod api;
+mod engines;
 mod events;
 mod failure;
 mod line;

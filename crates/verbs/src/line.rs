@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::failure::Failure;
 use crate::session::{Output, Session};
-use crate::{events, ls, reconfigure, reload, reservation, rm, settings, show, tasks};
+use crate::{engines, events, ls, reconfigure, reload, reservation, rm, settings, show, tasks};
 
 /// The verbs that only talk to the API.
 #[derive(Debug, Subcommand)]
@@ -25,6 +25,8 @@ pub enum Verb {
     Reload,
     /// Show since when the settings are in force, and whether the file differs from them
     Settings,
+    /// List the engines, and what each can do
+    Engines,
     /// Show every task of the daemon: its state, how its last run ended, and when it is tried next
     Tasks,
 }
@@ -45,6 +47,7 @@ impl Verb {
             Self::Reconfigure(args) => reconfigure::run(args, session).await,
             Self::Reload => reload::run(session).await,
             Self::Settings => settings::run(session).await,
+            Self::Engines => engines::run(session).await,
             Self::Tasks => tasks::run(session).await,
         }
     }

@@ -5,6 +5,7 @@
 
 mod client;
 mod condition;
+mod engine;
 mod event;
 mod instance;
 mod lease;

@@ -1,0 +1,42 @@
+//! `orchestrator engines`: shows what each engine can do.
+
+use serde_json::Value;
+
+use super::failure::Failure;
+use super::page::read;
+use super::session::{Output, Session};
+use super::table::{Column, Width};
+use super::{page, table};
+use orchestrator_api_types::Engine;
+
+/// The width limit of what an engine can do.
+const TEXT: usize = 100;
+
+pub(super) async fn run(session: &mut Session<'_>) -> Result<(), Failure> {
+    let items = page::all(session.api, "/v1/engines", &[]).await?;
+    match session.output {
+        Output::Json => session.print_json(&items),
+        output @ (Output::Table | Output::Wide) => session.print(&render(&items, output.width())?),
+    }
+}
+
+/// A table of engines.
+pub(super) fn render(items: &[Value], width: Width) -> Result<String, Failure> {
+    let row = |item| {
+        let engine: Engine = read(item, "an engine")?;
+        Ok(vec![
+            engine.name,
+            engine.kind,
+            engine.host,
+            engine.capabilities.join(" "),
+        ])
+    };
+    let rows: Vec<Vec<String>> = items.iter().map(row).collect::<Result<_, Failure>>()?;
+    let header = [
+        Column::new("ENGINE"),
+        Column::new("KIND"),
+        Column::new("HOST"),
+        Column::new("CAN").at_most(TEXT),
+    ];
+    Ok(table::columns(&header, rows, width))
+}
