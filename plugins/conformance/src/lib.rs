@@ -10,7 +10,7 @@
 //! every test has its own sites. The suite tests that the engine's capabilities work, and that the missing ones are
 //! refused with the typed error.
 //!
-//! The functions are bodies of tests: they panic if the engine does not behave as it must. [`run`] runs them without
+//! The functions are bodies of tests: they panic if the engine does not behave as it must. [`run()`] runs them without
 //! a test harness, against an engine for which nobody wrote a [`Subject`] ([`Bare`]). It turns each panic into a line of
 //! a report.
 
