@@ -191,7 +191,7 @@ fn the_first_discard_of_each_reason_is_in_the_log_and_the_others_are_counted() {
     let of_server = message(ADVERTISE, client.xid(), &[]);
     assert_discarded(&site, &client, "not-for-servers", &of_server);
     wait_for("the lines in the log", PATIENCE, || {
-        (lines("solicit without a client identifier") >= 1 && lines("message type 2") >= 1).then_some(())
+        (lines("solicit without a client identifier") >= 1 && lines("messages of type 2") >= 1).then_some(())
     });
     // A minute may end in between on a busy machine.
     let log = site.daemon.log();
