@@ -101,7 +101,18 @@ async fn limits_are_in_force() {
     assert_eq!(file("pids/GROUP/pids.max", "GROUP/pids.max"), "20");
     let cpu = file("cpu/GROUP/cpu.cfs_quota_us", "GROUP/cpu.max");
     assert!(cpu.starts_with("50000"), "{cpu}");
-    assert_eq!(said(engine.as_ref(), &container, "ulimit -n").await.trim(), "1024");
+    let limits = fs::read_to_string(format!("/proc/{}/limits", pid(&made))).unwrap();
+    let open_files = limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max open files"))
+        .unwrap();
+    let open_files: Vec<_> = open_files.split_whitespace().take(2).collect();
+    assert_eq!(open_files[0], "1024", "{limits}");
+    // The runtime gives a further command the soft limit or the hard one, as its own start happens to go.
+    let further = said(engine.as_ref(), &container, "ulimit -Sn; ulimit -Hn").await;
+    let further: Vec<_> = further.split_whitespace().collect();
+    assert!(open_files.contains(&further[0]), "{further:?} of {open_files:?}");
+    assert_eq!(further[1], open_files[1]);
     // The last command: what it started goes on for a while, and leaves no room for the threads of another one.
     let many = "for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25; do sleep 5 & done 2>&1";
     assert!(
