@@ -79,8 +79,8 @@ pub trait Host: Send + Sync + 'static {
     /// The whole is always accepted; of what carries our mark, it also removes the routes that are not in it.
     /// Each item is tried even when another failed. After a failure the part is at no generation.
     ///
-    /// A bridge is brought back to its plan when somebody has changed it, and hosts are told its link-layer address. A
-    /// bridge is removed only if we made it for a network without clients and it has no port.
+    /// If somebody has changed a bridge, the host restores it and announces its link-layer address to the link. A bridge
+    /// is removed only if we made it for a network without clients and it has no port.
     async fn apply(&self, part: &NetworkPart, from: u64, to: u64, change: &NetworkChange)
     -> Result<Applied, HostError>;
 

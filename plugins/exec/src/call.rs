@@ -30,7 +30,7 @@ pub(crate) struct Caller {
     questions: Arc<Semaphore>,
 }
 
-/// Who asks.
+/// The engine and the site that call the executable.
 #[derive(Debug, Clone)]
 pub(crate) struct From<'a> {
     pub(crate) engine: &'a str,

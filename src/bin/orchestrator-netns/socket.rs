@@ -38,7 +38,7 @@ pub(crate) fn answer(stream: UnixStream, directory: &Path) {
             format!("{reason}\n")
         }
     };
-    // Whoever is gone asks again.
+    // A caller that has gone asks again.
     let _ = (&stream).write_all(said.as_bytes());
 }
 

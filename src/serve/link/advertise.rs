@@ -30,8 +30,8 @@ impl Parts {
         }
     }
 
-    /// Withdraws this machine as a router of a link that has left the settings. Where the bridge is gone, so are the
-    /// hosts that could be told.
+    /// Withdraws this machine as a router of a link that has left the settings. Does nothing if the bridge is
+    /// gone: no host is reachable through it.
     pub(super) async fn withdraw_for_good(&self) -> Result<(), String> {
         // Only its number is asked for: nothing is wanted of it any more.
         let plan = BridgePlan {

@@ -202,7 +202,7 @@ impl Watch<'_> {
         }
         self.set_waiting(self.said(text));
         let parts = self.parts;
-        // Hosts are told the bridge's addresses with it.
+        // It also announces the bridge's addresses to hosts.
         let repaired = apply(&mut self.part, &self.ensured).await;
         self.contention.mended();
         if let Err(reason) = repaired {

@@ -1,6 +1,7 @@
 //! The last output of an instance that ended or does not answer, for its timeline.
 //!
-//! Who is inside decides what it says: the text is bounded in lines and bytes, and acts on nothing that shows it.
+//! The programs of the instance choose this text. So it is bounded in lines and bytes, and its control characters are
+//! replaced.
 
 use std::collections::VecDeque;
 use std::time::Duration;

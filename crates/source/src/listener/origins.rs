@@ -5,7 +5,7 @@
 //! committed, the origin stays unknown until the client's next message.
 //!
 //! A record belongs to a message if bridge, source address and all bytes are equal. If two ports sent the same bytes
-//! from the same address, the records cannot be told apart, and neither is used.
+//! from the same address, both records match, and neither is used.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};

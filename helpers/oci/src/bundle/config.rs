@@ -1,4 +1,4 @@
-//! `config.json`: the record of a container → what the runtime is told. Pure.
+//! `config.json`: makes the runtime's configuration from the record of a container. Pure.
 
 use std::path::PathBuf;
 
@@ -73,7 +73,7 @@ pub(crate) struct DevicePlan {
     pub(crate) access: DeviceAccess,
 }
 
-/// What the kernel is told about networking in a namespace of the container's own.
+/// The kernel's network settings in a namespace of the container's own.
 ///
 /// The orchestrator owns the address it will give: nothing to learn from advertisements, and no duplicate to look for.
 /// Interfaces that come later inherit `default`. Ports below 1024 are open to all inside.

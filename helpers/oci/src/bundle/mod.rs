@@ -1,4 +1,4 @@
-//! The bundle of a container: what the runtime is told.
+//! The bundle of a container: the directory and the configuration from which the runtime starts it.
 
 mod capability;
 mod config;

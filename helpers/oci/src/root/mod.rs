@@ -1,7 +1,7 @@
 //! The file system of a container, as its own processes would see it: no path leads out of it.
 //!
-//! Whoever is in the container may change every name at any moment. So each path is resolved by the kernel within the
-//! container's root directory (`openat2` with `RESOLVE_IN_ROOT`), and everything is done to what was opened then.
+//! Processes in the container can rename every file at any moment. So the kernel resolves each path within the
+//! container's root directory (`openat2` with `RESOLVE_IN_ROOT`), and every step works on the open file.
 
 mod pack;
 mod unpack;

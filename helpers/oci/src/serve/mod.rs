@@ -37,7 +37,7 @@ pub(crate) struct ServeArguments {
     common: Common,
 }
 
-/// Serves until it is told to end. Containers run on.
+/// Serves until SIGTERM or SIGINT. Containers run on.
 pub(crate) async fn serve(arguments: ServeArguments) -> io::Result<()> {
     let ServeArguments { socket, state, common } = arguments;
     let sockets = socket.parent().unwrap_or(Path::new("/")).to_owned();

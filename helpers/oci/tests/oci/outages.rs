@@ -30,8 +30,8 @@ async fn containers_outlive_a_helper_that_was_killed() {
     let ending = engine.ensure(&ends, &script(ending), &OWN).await.unwrap();
 
     oci.kill9();
-    let root = format!("/proc/{}/root/tmp/end", pid(&ending));
-    std::fs::write(root, "").unwrap();
+    let process = std::path::Path::new("/proc").join(pid(&ending).to_string());
+    std::fs::write(process.join("root").join("tmp/end"), "").unwrap();
     orchestrator_lab::poll("the container to end without a helper", PATIENCE, || {
         (!is_running(pid(&ending))).then_some(())
     })

@@ -53,7 +53,7 @@ pub struct Done {}
 /// The result of CHECK_IMAGE.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ImageFound {
-    /// Identifies the content that the name stands for now.
+    /// Identifies the content of the image, as a digest does.
     pub id: String,
     /// Whether the image brings a health check of its own, which is not run.
     #[serde(default)]
