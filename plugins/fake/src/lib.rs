@@ -15,6 +15,7 @@ mod image;
 mod kind;
 pub mod program;
 mod request;
+mod steps;
 mod watch;
 mod world;
 
