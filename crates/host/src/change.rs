@@ -17,6 +17,8 @@ pub enum WatchScope {
     Interfaces,
     /// Its routes that carry our mark.
     Routes,
+    /// Its packet filter. The host repairs that by itself while it is watched.
+    Policy,
 }
 
 /// Something happened on a host.
@@ -58,6 +60,9 @@ pub enum HostChange {
     PortFreed,
     /// Anything may have changed about interfaces and their addresses.
     Interfaces,
+    /// Somebody else has removed or changed rules of the packet filter. Apply the whole policy: what the host could
+    /// restore by itself is in force again.
+    Policy,
     /// Anything may have changed about routes.
     Routes,
     /// This route is gone, whoever removed it.

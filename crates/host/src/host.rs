@@ -11,8 +11,8 @@ use tokio::sync::{mpsc, watch};
 use crate::{
     Applied, BridgePlan, ByteStream, ContainerRef, Depth, DialPlan, Ensured, ExecRequest, ExecSession,
     HostCapabilities, HostChange, HostError, Id, Image, ImageFacts, InstancePlan, InstanceRef, ListRequest, Listed,
-    LogRequest, NetworkChange, NetworkPart, Observation, ObservedBridge, OutputStream, PullProgress, PullRequest,
-    RemovalPlan, Stage, Stats, WatchScope,
+    LogRequest, NetworkChange, NetworkPart, Observation, ObservedBridge, OutputStream, PolicyCounts, PullProgress,
+    PullRequest, RemovalPlan, Stage, Stats, WatchScope,
 };
 
 /// A connection to an instance.
@@ -81,8 +81,20 @@ pub trait Host: Send + Sync + 'static {
     ///
     /// If somebody has changed a bridge, the host restores it and announces its link-layer address to the link. A bridge
     /// is removed only if we made it for a network without clients and it has no port.
+    ///
+    /// A change of the policy is one transaction: all of it comes into force, or none. Ports that come to a bridge with a
+    /// [`LinkPolicy`](crate::LinkPolicy) later get their role by the host alone. Nothing that the daemon does not do
+    /// opens the rules again: they stay while it is stopped.
     async fn apply(&self, part: &NetworkPart, from: u64, to: u64, change: &NetworkChange)
     -> Result<Applied, HostError>;
+
+    /// What the packet filter has counted since its rules were made. Fails with [`HostError::PolicyCounts`].
+    async fn policy_counts(&self) -> Result<PolicyCounts, HostError>;
+
+    /// Removes all that [`apply`](Self::apply) has made: rules, routes, and bridges that we made and that have no port.
+    /// Returns what was removed, in words. Instances and volumes are not touched: remove them before. Every piece is
+    /// tried even when another could not be removed.
+    async fn teardown(&self) -> Result<Vec<String>, HostError>;
 
     /// Compares a bridge with its plan, and changes nothing. `None` when there is no such bridge. `groups` are the
     /// multicast groups that sockets on it have joined.

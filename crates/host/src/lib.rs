@@ -45,9 +45,10 @@ pub use orchestrator_plugin::{
     Stats, TerminalSize,
 };
 pub use plan::{
-    Applied, AttachmentPlan, BridgePlan, BridgePurpose, ContainerPlan, ContainerRef, DialPlan, InstancePlan,
-    InstanceRef, MountPlan, NetworkChange, NetworkItem, NetworkKey, NetworkPart, ReadinessPlan, RemovalPlan, RoutePlan,
-    Socket,
+    Applied, AttachmentPlan, BridgePlan, BridgePurpose, ClientBinding, ContainerPlan, ContainerRef, Count, Destination,
+    DialPlan, Door, DropCause, Endpoint, InstanceBinding, InstancePlan, InstanceRef, LinkPolicy, MountPlan,
+    NetworkChange, NetworkItem, NetworkKey, NetworkPart, Pair, PolicyCounts, PolicyItem, PolicyKey, PortRate, PortRole,
+    Protocol, ReadinessPlan, RemovalPlan, RoutePlan, Socket, Traffic,
 };
 pub use reaction::{Reaction, reaction};
 pub use stage::Stage;

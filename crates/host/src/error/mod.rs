@@ -72,6 +72,23 @@ pub enum HostError {
         #[source]
         source: Cause,
     },
+    /// The packet filter's counters could not be read.
+    #[error("cannot read what the packet filter of host {host} has counted")]
+    PolicyCounts {
+        /// Name of the host.
+        host: String,
+        /// Why.
+        #[source]
+        source: Cause,
+    },
+    /// Something that we made in the networks of the host could not be removed. All of it was tried.
+    #[error("cannot remove everything from the networks of host {host}: {}", joined(causes))]
+    Teardown {
+        /// Name of the host.
+        host: String,
+        /// Why, for each piece that is still there.
+        causes: Vec<Cause>,
+    },
     /// A bridge could not be observed.
     #[error("cannot observe bridge {bridge} on host {host}")]
     SeeBridge {
@@ -185,13 +202,16 @@ impl HostError {
         match self {
             Self::Ensure(fault) => fault.remedy(),
             Self::Adopt(fault) => fault.remedy(),
-            Self::Remove { causes, .. } => causes.iter().map(Cause::remedy).min().unwrap_or(Remedy::Retry),
+            Self::Remove { causes, .. } | Self::Teardown { causes, .. } => {
+                causes.iter().map(Cause::remedy).min().unwrap_or(Remedy::Retry)
+            }
             Self::Dial { source, .. } => source.remedy(),
             Self::See { source, .. }
             | Self::List { source, .. }
             | Self::Describe { source, .. }
             | Self::Apply { source, .. }
             | Self::SeeBridge { source, .. }
+            | Self::PolicyCounts { source, .. }
             | Self::Watch { source, .. }
             | Self::Exec { source, .. }
             | Self::Logs { source, .. }
@@ -221,13 +241,16 @@ impl HostError {
         match self {
             Self::Ensure(fault) => fault.code(),
             Self::Adopt(fault) => fault.code(),
-            Self::Remove { causes, .. } => causes.first().map_or("not-removed", Cause::code),
+            Self::Remove { causes, .. } | Self::Teardown { causes, .. } => {
+                causes.first().map_or("not-removed", Cause::code)
+            }
             Self::Dial { source, .. } => source.code(),
             Self::See { source, .. }
             | Self::List { source, .. }
             | Self::Describe { source, .. }
             | Self::Apply { source, .. }
             | Self::SeeBridge { source, .. }
+            | Self::PolicyCounts { source, .. }
             | Self::Watch { source, .. }
             | Self::Exec { source, .. }
             | Self::Logs { source, .. }

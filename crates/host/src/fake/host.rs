@@ -19,8 +19,8 @@ use crate::{
     AdoptFault, Applied, BridgePlan, ByteStream, Cause, ContainerRef, Depth, DialPlan, DialStream, Ensured,
     ExecRequest, ExecSession, FoundAttachment, FoundInstance, Host, HostCapabilities, HostCapability, HostChange,
     HostError, Image, ImageFacts, InstancePlan, InstanceRef, ListRequest, Listed, LogRequest, NetworkChange,
-    NetworkPart, NoAnswer, Observation, ObservedBridge, Output, OutputStream, PullProgress, PullRequest, RemovalPlan,
-    Socket, Stage, Stats, TerminalSize, WatchScope,
+    NetworkPart, NoAnswer, Observation, ObservedBridge, Output, OutputStream, PolicyCounts, PullProgress, PullRequest,
+    RemovalPlan, Socket, Stage, Stats, TerminalSize, WatchScope,
 };
 
 /// A daemon's way to a fake machine.
@@ -255,6 +255,29 @@ impl Host for FakeHost {
             subject,
             source,
         })
+    }
+
+    async fn policy_counts(&self) -> Result<PolicyCounts, HostError> {
+        let _call = self.machine.call("policy_counts");
+        let counts = self
+            .machine
+            .ask("policy_counts", None, |state| state.policy_counts.clone());
+        counts.await.map_err(|source| HostError::PolicyCounts {
+            host: self.name.clone(),
+            source,
+        })
+    }
+
+    async fn teardown(&self) -> Result<Vec<String>, HostError> {
+        let _call = self.machine.call("teardown");
+        let mut gone = Vec::new();
+        let effect = |state: &mut FakeState| gone = state.teardown();
+        let changed = self.machine.change("teardown", None, effect).await;
+        changed.map_err(|source| HostError::Teardown {
+            host: self.name.clone(),
+            causes: vec![source],
+        })?;
+        Ok(gone)
     }
 
     async fn see_bridge(&self, plan: &BridgePlan, _groups: &[Ipv6Addr]) -> Result<Option<ObservedBridge>, HostError> {

@@ -72,6 +72,8 @@ impl FakeMachine {
             volumes: BTreeMap::new(),
             bridges: bridges.collect(),
             routes: Vec::new(),
+            policy: BTreeMap::new(),
+            policy_counts: Default::default(),
             forwards: true,
             silent: Default::default(),
             images: Default::default(),

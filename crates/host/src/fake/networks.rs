@@ -1,4 +1,4 @@
-//! The bridges and routes of a fake machine.
+//! The bridges, routes and policy of a fake machine.
 
 use std::collections::BTreeSet;
 use std::net::Ipv6Addr;
@@ -156,6 +156,25 @@ impl FakeState {
         }
     }
 
+    /// Removes the policy, our routes and the bridges that we made. Returns what was removed.
+    pub(super) fn teardown(&mut self) -> Vec<String> {
+        let mut gone = Vec::new();
+        if !self.policy.is_empty() {
+            self.policy.clear();
+            gone.push("the policy".to_owned());
+        }
+        for route in self.our_routes() {
+            gone.push(route.key().to_string());
+            self.drop_route(&route.key());
+        }
+        for bridge in self.made_bridges().into_iter().filter(|bridge| bridge.ports == 0) {
+            self.bridges.remove(&bridge.name);
+            gone.push(format!("bridge {}", bridge.name));
+        }
+        self.generations.clear();
+        gone
+    }
+
     pub(super) fn next_index(&mut self) -> u32 {
         self.indexes += 1;
         self.indexes
@@ -205,21 +224,25 @@ impl FakeState {
     }
 }
 
-/// The routes that carry our mark and that are not wanted.
+/// What is there of a part and is not wanted: routes that carry our mark, and policy.
 fn unwanted(state: &FakeState, part: &NetworkPart, wanted: &[NetworkItem]) -> Vec<NetworkKey> {
-    if *part != NetworkPart::Routes {
-        return Vec::new();
-    }
     let wanted: BTreeSet<NetworkKey> = wanted.iter().map(NetworkItem::key).collect();
-    let ours = state.our_routes().into_iter().map(|route| route.key());
-    ours.filter(|key| !wanted.contains(key)).collect()
+    let ours: Vec<NetworkKey> = match part {
+        NetworkPart::Routes => state.our_routes().iter().map(RoutePlan::key).collect(),
+        NetworkPart::Policy => state.policy.keys().cloned().map(NetworkKey::Policy).collect(),
+        NetworkPart::Networks | NetworkPart::Link(_) => Vec::new(),
+    };
+    ours.into_iter().filter(|key| !wanted.contains(key)).collect()
 }
 
 fn set_item(state: &mut FakeState, item: &NetworkItem) -> Result<(), NetworkError> {
     match item {
         NetworkItem::Bridge(plan) => set_bridge(state, plan),
         NetworkItem::Route(plan) => state.set_route(plan),
-        NetworkItem::Binding { .. } => Ok(()),
+        NetworkItem::Policy(item) => {
+            state.policy.insert(item.key(), item.clone());
+            Ok(())
+        }
     }
 }
 
@@ -265,7 +288,7 @@ fn remove_key(state: &mut FakeState, key: &NetworkKey) -> Result<(), NetworkErro
             }
         }
         NetworkKey::Route(_) | NetworkKey::Unreachable(_) => state.drop_route(key),
-        NetworkKey::Binding { .. } => {}
+        NetworkKey::Policy(key) => drop(state.policy.remove(key)),
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::{FakeBridge, FakeRoute, Faults, MachineSettings, Random};
-use crate::{FoundState, HostChange, NetworkPart, WatchScope};
+use crate::{FoundState, HostChange, NetworkPart, PolicyCounts, PolicyItem, PolicyKey, WatchScope};
 
 /// A container of a fake machine.
 #[derive(Debug, Clone, PartialEq)]
@@ -93,6 +93,10 @@ pub struct FakeState {
     pub bridges: BTreeMap<String, FakeBridge>,
     /// Its routes, ours and those of others.
     pub routes: Vec<FakeRoute>,
+    /// What its packet filter lets pass.
+    pub policy: BTreeMap<PolicyKey, PolicyItem>,
+    /// What its packet filter has counted, as a test says.
+    pub policy_counts: PolicyCounts,
     /// Whether it passes on packets between its networks.
     pub forwards: bool,
     /// Images whose instances never answer.

@@ -76,6 +76,7 @@ impl FakeMachine {
             WatchScope::Networks => HostChange::Networks,
             WatchScope::Interfaces => HostChange::Interfaces,
             WatchScope::Routes => HostChange::Routes,
+            WatchScope::Policy => HostChange::Policy,
             WatchScope::Engine(engine) => up(engine),
         };
         self.state().watchers.push(Watcher { scope, sender });

@@ -98,7 +98,7 @@ impl LocalHost {
         match item {
             NetworkItem::Bridge(bridge) => self.set_bridge(bridge).await,
             NetworkItem::Route(route) => self.set_route(route).await,
-            NetworkItem::Binding { .. } => Err(self.unsupported(HostCapability::Policy)),
+            NetworkItem::Policy(_) => Err(self.unsupported(HostCapability::Policy)),
         }
     }
 
@@ -113,7 +113,7 @@ impl LocalHost {
                 });
                 self.drop_route(*prefix, key, known, wanted).await
             }
-            NetworkKey::Binding { .. } => Ok(()),
+            NetworkKey::Policy(_) => Ok(()),
         }
     }
 

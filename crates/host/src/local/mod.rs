@@ -47,7 +47,7 @@ use crate::{
     Applied, BridgePlan, ByteStream, Cause, ContainerRef, Depth, DialPlan, DialStream, Ensured, ExecRequest,
     ExecSession, Host, HostCapabilities, HostCapability, HostChange, HostError, Image, ImageFacts, InstancePlan,
     InstanceRef, ListRequest, Listed, LogRequest, NetworkChange, NetworkPart, Observation, ObservedBridge,
-    OutputStream, PullProgress, PullRequest, RemovalPlan, Stage, Stats, WatchScope,
+    OutputStream, PolicyCounts, PullProgress, PullRequest, RemovalPlan, Stage, Stats, WatchScope,
 };
 use news::News;
 
@@ -234,6 +234,20 @@ impl Host for LocalHost {
         self.apply_change(part, from, to, change).await
     }
 
+    async fn policy_counts(&self) -> Result<PolicyCounts, HostError> {
+        Err(HostError::PolicyCounts {
+            host: self.inner.name.clone(),
+            source: self.unsupported(HostCapability::Policy),
+        })
+    }
+
+    async fn teardown(&self) -> Result<Vec<String>, HostError> {
+        Err(HostError::Teardown {
+            host: self.inner.name.clone(),
+            causes: vec![self.unsupported(HostCapability::Policy)],
+        })
+    }
+
     async fn see_bridge(&self, plan: &BridgePlan, groups: &[Ipv6Addr]) -> Result<Option<ObservedBridge>, HostError> {
         let observed = self.observe_bridge(plan, groups).await;
         observed.map_err(|source| HostError::SeeBridge {
@@ -251,6 +265,7 @@ impl Host for LocalHost {
                 WatchScope::Networks => self.watch_networks(&changes).await,
                 WatchScope::Interfaces => self.watch_interfaces(&changes).await,
                 WatchScope::Routes => self.watch_routes(&changes).await,
+                WatchScope::Policy => self.unsupported(HostCapability::Policy),
             },
         }
     }

@@ -165,6 +165,6 @@ impl LocalHost {
 fn route_of(item: &NetworkItem) -> Option<&RoutePlan> {
     match item {
         NetworkItem::Route(route) => Some(route),
-        NetworkItem::Bridge(_) | NetworkItem::Binding { .. } => None,
+        NetworkItem::Bridge(_) | NetworkItem::Policy(_) => None,
     }
 }

@@ -6,6 +6,8 @@ use std::net::Ipv6Addr;
 use ipnet::Ipv6Net;
 use serde::{Deserialize, Serialize};
 
+use super::{PolicyItem, PolicyKey};
+
 /// A part of a host's networks that one reconciler is responsible for.
 ///
 /// Each part has a generation of its own, so that reconcilers do not wait for one another.
@@ -18,6 +20,8 @@ pub enum NetworkPart {
     Networks,
     /// The bridge of one link, by the link's name.
     Link(String),
+    /// All that the host's packet filter lets pass.
+    Policy,
 }
 
 impl fmt::Display for NetworkPart {
@@ -26,6 +30,7 @@ impl fmt::Display for NetworkPart {
             Self::Routes => f.write_str("the routes"),
             Self::Networks => f.write_str("the networks"),
             Self::Link(name) => write!(f, "link {name}"),
+            Self::Policy => f.write_str("the policy"),
         }
     }
 }
@@ -53,17 +58,8 @@ pub enum NetworkItem {
     Bridge(BridgePlan),
     /// A route.
     Route(RoutePlan),
-    /// A link-layer address and a prefix that only one port of a network may speak for.
-    Binding {
-        /// Name of the network.
-        network: String,
-        /// The interface that is the port.
-        port: String,
-        /// The link-layer address.
-        mac: [u8; 6],
-        /// The address or prefix.
-        prefix: Ipv6Net,
-    },
+    /// One thing that the packet filter lets pass.
+    Policy(PolicyItem),
 }
 
 /// What tells one thing in the networks of a host from another.
@@ -76,13 +72,8 @@ pub enum NetworkKey {
     Route(Ipv6Net),
     /// The route that makes this prefix unreachable. A prefix may have both: the one through a neighbour takes precedence.
     Unreachable(Ipv6Net),
-    /// The binding of this prefix on a network.
-    Binding {
-        /// Name of the network.
-        network: String,
-        /// The address or prefix.
-        prefix: Ipv6Net,
-    },
+    /// One thing in the policy.
+    Policy(PolicyKey),
 }
 
 impl NetworkItem {
@@ -91,10 +82,7 @@ impl NetworkItem {
         match self {
             Self::Bridge(bridge) => NetworkKey::Bridge(bridge.name.clone()),
             Self::Route(route) => route.key(),
-            Self::Binding { network, prefix, .. } => NetworkKey::Binding {
-                network: network.clone(),
-                prefix: *prefix,
-            },
+            Self::Policy(item) => NetworkKey::Policy(item.key()),
         }
     }
 }
@@ -176,7 +164,7 @@ impl fmt::Display for NetworkKey {
         match self {
             Self::Bridge(name) => write!(f, "bridge {name}"),
             Self::Route(prefix) | Self::Unreachable(prefix) => write!(f, "the route to {prefix}"),
-            Self::Binding { network, prefix } => write!(f, "the binding of {prefix} on {network}"),
+            Self::Policy(key) => key.fmt(f),
         }
     }
 }

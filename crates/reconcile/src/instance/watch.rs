@@ -181,6 +181,7 @@ impl EngineWatch {
             | HostChange::PortFreed
             | HostChange::Interfaces
             | HostChange::Routes
+            | HostChange::Policy
             | HostChange::RouteGone(_) => {}
         }
     }
@@ -210,7 +211,11 @@ impl NetworkWatch {
             HostChange::BridgeUp { name } => orchestrator.bridge_is_back(&name).await,
             HostChange::PortFreed if orchestrator.any_bridge_full() => orchestrator.want_pass(),
             // Others watch these.
-            HostChange::PortFreed | HostChange::Interfaces | HostChange::Routes | HostChange::RouteGone(_) => {}
+            HostChange::PortFreed
+            | HostChange::Interfaces
+            | HostChange::Routes
+            | HostChange::Policy
+            | HostChange::RouteGone(_) => {}
             // A network has no engine.
             HostChange::EngineUp { .. } | HostChange::EngineAnswers { .. } | HostChange::EngineFails { .. } => {}
         }

@@ -1,0 +1,129 @@
+//! What a host's packet filter has counted.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::Ipv6Addr;
+
+use serde::{Deserialize, Serialize};
+
+/// Why a packet was not allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DropCause {
+    /// A protocol other than IPv6.
+    Ethernet,
+    /// A chain of headers that hides something: fragments of neighbour discovery, unknown or cut headers.
+    Header,
+    /// A routing header.
+    RoutingHeader,
+    /// A router advertisement.
+    RouterAdvertisement,
+    /// A redirect.
+    Redirect,
+    /// A multicast listener query.
+    ListenerQuery,
+    /// A DHCPv6 message that only servers send.
+    DhcpServer,
+    /// A relayed DHCPv6 message from a port that is not for relay agents.
+    Relay,
+    /// Neighbour discovery that speaks for somebody else, or is malformed.
+    Neighbor,
+    /// A source address that is not bound to the sender.
+    Source,
+    /// A sender that is bound to another port.
+    Place,
+    /// More neighbour discovery or multicast than a host sends.
+    Flood,
+    /// More than the instance may send.
+    Rate,
+    /// Traffic of a client with an instance that is not its own, or of two instances.
+    Pair,
+    /// Traffic of two clients where they are kept apart.
+    Clients,
+    /// Traffic of an instance with the world that its template does not allow.
+    Egress,
+    /// Traffic of an instance with the host that is for none of its services.
+    Host,
+}
+
+impl DropCause {
+    /// All of them.
+    pub const ALL: [Self; 17] = [
+        Self::Ethernet,
+        Self::Header,
+        Self::RoutingHeader,
+        Self::RouterAdvertisement,
+        Self::Redirect,
+        Self::ListenerQuery,
+        Self::DhcpServer,
+        Self::Relay,
+        Self::Neighbor,
+        Self::Source,
+        Self::Place,
+        Self::Flood,
+        Self::Rate,
+        Self::Pair,
+        Self::Clients,
+        Self::Egress,
+        Self::Host,
+    ];
+
+    /// A stable word for the API and for metrics.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Ethernet => "ethernet",
+            Self::Header => "header",
+            Self::RoutingHeader => "routing-header",
+            Self::RouterAdvertisement => "router-advertisement",
+            Self::Redirect => "redirect",
+            Self::ListenerQuery => "listener-query",
+            Self::DhcpServer => "dhcp-server",
+            Self::Relay => "relay",
+            Self::Neighbor => "neighbor",
+            Self::Source => "source",
+            Self::Place => "place",
+            Self::Flood => "flood",
+            Self::Rate => "rate",
+            Self::Pair => "pair",
+            Self::Clients => "clients",
+            Self::Egress => "egress",
+            Self::Host => "host",
+        }
+    }
+}
+
+impl fmt::Display for DropCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+/// Packets and their bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Count {
+    /// Packets.
+    pub packets: u64,
+    /// Bytes, with their headers.
+    pub bytes: u64,
+}
+
+/// What a host's packet filter has counted. Where a link does not enforce its policy, what would have been dropped.
+///
+/// Counts begin at zero when the rules are made anew, and those of a port or a client when nothing was counted for a day.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PolicyCounts {
+    /// What was dropped, by cause.
+    pub causes: BTreeMap<DropCause, Count>,
+    /// What was dropped that came from a port, by the port's name and cause. Instances are known by their ports. What was
+    /// dropped while the host routed it is under the sender's bridge.
+    pub ports: BTreeMap<String, BTreeMap<DropCause, Count>>,
+    /// What was dropped of a bound client, by its link-layer address and cause.
+    pub clients: BTreeMap<[u8; 6], BTreeMap<DropCause, Count>>,
+    /// What was dropped while the host routed it, by the instance's address.
+    pub routed: BTreeMap<Ipv6Addr, BTreeMap<DropCause, Count>>,
+    /// What passed between clients and an instance, by the name of the instance's port: without neighbour discovery,
+    /// multicast, and what the host itself sends.
+    pub used: BTreeMap<String, Count>,
+    /// How often the rules were made anew because somebody else had removed or changed them.
+    pub rebuilt: u64,
+}
