@@ -55,8 +55,8 @@ pub use reconfigure::{Asked, ReconfigureView};
 pub use reservation::{NewReservation, RemoteId, ReservationView};
 pub use settings::{Change, Effect, ReloadOutcome, Reloaded, SettingsView};
 pub use spec::{
-    ContainerSpec, Device, DeviceAccess, File, InstanceSpec, Mount, Resolver, Resources, Sidecar, ValueSource, Volume,
-    VolumeSource,
+    Access, ContainerSpec, Device, DeviceAccess, File, InstanceSpec, Mount, Resolver, Resources, Sidecar, ValueSource,
+    Volume, VolumeSource,
 };
 pub use task::{Task, TaskResult, TaskState};
 pub use template::{ChangedTemplate, NewTemplate, Origin, TemplateView};

@@ -62,6 +62,28 @@ pub struct InstanceSpec {
     /// The volumes that it holds, and where its containers have them.
     #[serde(default)]
     pub mounts: Vec<Mount>,
+    /// What it may reach, and who may reach it besides its own client.
+    #[serde(default)]
+    pub access: Access,
+}
+
+/// What an instance may reach, and who may reach it besides its own client, as its template had it when it was made.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Access {
+    /// Destinations in the world that it may reach: a prefix, with or without ports, like `2000::/3 tcp/443`.
+    pub egress: Vec<String>,
+    /// Whether the sources of its packets to these destinations are translated to an address of its host.
+    pub nat: bool,
+    /// Ports that other clients of its link may reach, like `tcp/443` or `udp/5000-5010`.
+    pub open: Vec<String>,
+    /// Other instances of its client that it may connect to: the slot, with or without ports, like `db tcp/5432`.
+    pub peers: Vec<String>,
+    /// Ports on which its client reaches it at the front door; empty for all that no other instance of the client names.
+    pub front_door_ports: Vec<String>,
+    /// The packets per second that are accepted from it; `null` is no limit.
+    pub packet_rate: Option<u32>,
+    /// The bytes per second that are accepted from it; `null` is no limit.
+    pub byte_rate: Option<u64>,
 }
 
 /// A volume in a container of an instance.

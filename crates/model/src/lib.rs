@@ -2,6 +2,7 @@
 //!
 //! Nothing here does I/O or imports another crate of the daemon that does.
 
+mod access;
 mod attachment;
 mod client;
 mod container;
@@ -20,6 +21,7 @@ mod timestamp;
 mod view;
 mod volume;
 
+pub use access::{Access, Egress, EgressError, Peer, Ports, PortsError, Rate, Transport};
 pub use attachment::{Attachment, MacAddress, MacAddressError, attachment_of, host_end};
 pub use client::Client;
 pub use container::Container;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Container, ContainerName, ContainerSpec, VolumeId};
+use super::{Access, Container, ContainerName, ContainerSpec, VolumeId};
 
 /// The specification of an instance: the specification of each of its containers.
 ///
@@ -20,6 +20,9 @@ pub struct InstanceSpec {
     /// The volumes that it holds, and where its containers have them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mounts: Vec<Mount>,
+    /// What it may reach, and who may reach it besides its own client.
+    #[serde(default, skip_serializing_if = "Access::is_default")]
+    pub access: Access,
 }
 
 /// A volume in a container of an instance.
@@ -140,6 +143,10 @@ mod tests {
                 uid: 7,
                 gid: 8,
             }],
+            access: Access {
+                nat: true,
+                ..Access::default()
+            },
         };
         let text = serde_json::to_string(&all).unwrap();
         assert_eq!(serde_json::from_str::<InstanceSpec>(&text).unwrap(), all);

@@ -1,10 +1,13 @@
 //! Checks of several keys together.
 
+use std::net::Ipv6Addr;
+
 use ipnet::Ipv6Net;
 
 use super::api::{ApiSettings, Listen};
 use super::elsewhere::Elsewhere;
 use super::fault::{Collector, nearest, one_of};
+use super::isolation;
 use super::lifetimes::Lifetimes;
 use super::link::Outline;
 use super::option::Given;
@@ -37,6 +40,12 @@ impl Ranges {
                 link.fault(key, format!("{range} overlaps the pool {pool}"), remedy);
             }
         }
+    }
+
+    /// The range that holds this address.
+    pub(super) fn holding(&self, address: Ipv6Addr) -> Option<Ipv6Net> {
+        let mut ranges = self.by_key().into_iter().map(|(_, range)| range);
+        ranges.find(|range| range.contains(&address))
     }
 
     fn by_key(&self) -> Vec<(String, Ipv6Net)> {
@@ -109,6 +118,7 @@ pub(super) fn given_to_dnsmasq(link: &Table<'_>, source: Option<LeaseSource>) {
             "relay",
             "preference",
         ])
+        .chain(isolation::KEYS)
         .chain(Given::OF_LISTENER)
     {
         if link.has(key) {
@@ -136,7 +146,7 @@ pub(super) fn elsewhere(link: &Table<'_>) {
         "router_advertisements",
         "advertisement",
     ];
-    for key in of_bridges {
+    for key in of_bridges.into_iter().chain(isolation::KEYS) {
         if link.has(key) {
             let remedy = "remove it; a link that has a `name` and no `bridge` only gives leases, through relay agents";
             link.fault(key, "has no effect, because the link has no bridge here", remedy);

@@ -11,6 +11,7 @@ use super::check::{self, Ranges};
 use super::class::ClassSettings;
 use super::class_pool::{self, ClassPool};
 use super::delegation;
+use super::isolation::{self, IsolationSettings};
 use super::lifetimes::Lifetimes;
 use super::neighbor::NeighborSettings;
 use super::option::Given;
@@ -90,6 +91,8 @@ pub struct LinkSettings {
     pub classes: Vec<Class>,
     /// The preference in Advertises, by which clients choose among servers (RFC 9915, section 21.8); listener only.
     pub preference: Option<u8>,
+    /// How the packets of its clients and instances are checked; `None` if they are not.
+    pub isolation: Option<IsolationSettings>,
     /// The templates of the link. Each client gets an instance of each. A link without templates only serves leases.
     pub templates: Vec<String>,
 }
@@ -194,6 +197,7 @@ fn read(mut table: Table<'_>, common: &Common) -> (Outline, Option<LinkSettings>
     let neighbors = NeighborSettings::read(&mut table);
     let router_advertisements = table.take("router_advertisements").and_then(Entry::flag);
     let preference = table.take("preference").and_then(|entry| entry.whole(0..=255));
+    let isolation = IsolationSettings::read(&mut table, source, remote);
     let options = Given::read(&mut table).over(&common.options);
     options.check_size(&table);
     let templates = template::read_names(&mut table);
@@ -209,6 +213,7 @@ fn read(mut table: Table<'_>, common: &Common) -> (Outline, Option<LinkSettings>
         instances,
     };
     ranges.check(&table, address);
+    isolation::check_addresses(&table, isolation.as_ref(), address, &ranges);
     check::needed_ranges(&table, source, !templates.is_empty());
 
     let outline = Outline {
@@ -260,6 +265,7 @@ fn read(mut table: Table<'_>, common: &Common) -> (Outline, Option<LinkSettings>
             captive_portal: options.captive_portal,
             options: options.set.settled(),
             preference,
+            isolation,
             templates,
         })
     };

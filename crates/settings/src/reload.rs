@@ -10,11 +10,11 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ApiSettings, ClassSettings, ContainerSettings, DnsmasqSettings, Engines, Fault, Faults, LinkSettings, Listen,
-    ListenerSettings, LogSettings, NetworkSettings, SecretsSettings, Settings, SourceSettings, StoreSettings,
-    TemplateSettings, VolumesSettings,
+    ApiSettings, ClassSettings, ContainerSettings, DnsmasqSettings, Engines, Fault, Faults, IsolationSettings,
+    LinkSettings, Listen, ListenerSettings, LogSettings, NetworkSettings, SecretsSettings, Settings, SourceSettings,
+    SpecialPorts, StoreSettings, TemplateSettings, VolumesSettings,
 };
-use orchestrator_model::LeaseSource;
+use orchestrator_model::{Access, LeaseSource};
 
 /// A key whose written value differs from the value in force.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -232,10 +232,11 @@ fn link_keys(running: &LinkSettings, written: &LinkSettings) -> Vec<(&'static st
         // These keys are reported separately.
         classes: _,
         preference,
+        isolation,
         templates,
     } = running;
     let (advertises, advertised) = (advertisement.is_some(), written.advertisement.is_some());
-    vec![
+    let mut keys = vec![
         ("bridge", *remote != written.remote),
         ("create", *create != written.create),
         ("address", *address != written.address),
@@ -268,6 +269,36 @@ fn link_keys(running: &LinkSettings, written: &LinkSettings) -> Vec<(&'static st
         ("options", *options != written.options),
         ("preference", *preference != written.preference),
         ("template", *templates != written.templates),
+    ];
+    keys.extend(isolation_keys(isolation.as_ref(), written.isolation.as_ref()));
+    keys
+}
+
+/// The keys of isolation, each with whether it differs. Where isolation goes on or off, that is the one difference.
+fn isolation_keys(
+    running: Option<&IsolationSettings>,
+    written: Option<&IsolationSettings>,
+) -> Vec<(&'static str, bool)> {
+    let (Some(running), Some(written)) = (running, written) else {
+        return vec![("isolation", running.is_some() != written.is_some())];
+    };
+    let IsolationSettings {
+        enforce,
+        isolate_clients,
+        ipv4,
+        ports: SpecialPorts { trusted, router, relay },
+        front_door,
+        portal,
+    } = running;
+    vec![
+        ("enforce", *enforce != written.enforce),
+        ("isolate_clients", *isolate_clients != written.isolate_clients),
+        ("ipv4", *ipv4 != written.ipv4),
+        ("trusted_ports", *trusted != written.ports.trusted),
+        ("router_ports", *router != written.ports.router),
+        ("relay_ports", *relay != written.ports.relay),
+        ("front_door", *front_door != written.front_door),
+        ("portal", *portal != written.portal),
     ]
 }
 
@@ -357,6 +388,7 @@ fn template_keys(running: &TemplateSettings, written: &TemplateSettings) -> Vec<
         grace,
         isolated,
         networks,
+        access,
     } = running;
     let mut keys = container_keys(main, &written.main);
     keys.extend([
@@ -369,7 +401,29 @@ fn template_keys(running: &TemplateSettings, written: &TemplateSettings) -> Vec<
         ("isolated", *isolated != written.isolated),
         ("networks", *networks != written.networks),
     ]);
+    keys.extend(access_keys(access, &written.access));
     keys
+}
+
+/// The keys of access, each with whether it differs.
+fn access_keys(running: &Access, written: &Access) -> Vec<(&'static str, bool)> {
+    let Access {
+        egress,
+        nat,
+        open,
+        peers,
+        front_door,
+        rate,
+    } = running;
+    vec![
+        ("egress", *egress != written.egress),
+        ("nat", *nat != written.nat),
+        ("open", *open != written.open),
+        ("peers", *peers != written.peers),
+        ("front_door_ports", *front_door != written.front_door),
+        ("packet_rate", rate.packets != written.rate.packets),
+        ("byte_rate", rate.bytes != written.rate.bytes),
+    ]
 }
 
 /// The keys of a container, each with whether it differs.

@@ -1,6 +1,6 @@
 use orchestrator_api_types as wire;
 use orchestrator_model::{
-    ContainerSpec, Device, DeviceAccess, File, FileContent, InstanceSpec, Mount, Resolver, Resources, Sidecar,
+    Access, ContainerSpec, Device, DeviceAccess, File, FileContent, InstanceSpec, Mount, Resolver, Resources, Sidecar,
     ValueSource, Volume, VolumeSource,
 };
 
@@ -53,13 +53,47 @@ impl IntoWire for InstanceSpec {
     type Wire = wire::InstanceSpec;
 
     fn into_wire(self) -> wire::InstanceSpec {
-        let Self { main, sidecars, mounts } = self;
+        let Self {
+            main,
+            sidecars,
+            mounts,
+            access,
+        } = self;
         wire::InstanceSpec {
             main: main.into_wire(),
             sidecars: sidecars.into_wire(),
             mounts: mounts.into_wire(),
+            access: access.into_wire(),
         }
     }
+}
+
+impl IntoWire for Access {
+    type Wire = wire::Access;
+
+    fn into_wire(self) -> wire::Access {
+        let Self {
+            egress,
+            nat,
+            open,
+            peers,
+            front_door,
+            rate,
+        } = self;
+        wire::Access {
+            egress: texts(&egress),
+            nat,
+            open: texts(&open),
+            peers: texts(&peers),
+            front_door_ports: texts(&front_door),
+            packet_rate: rate.packets,
+            byte_rate: rate.bytes,
+        }
+    }
+}
+
+fn texts(list: &[impl ToString]) -> Vec<String> {
+    list.iter().map(ToString::to_string).collect()
 }
 
 impl IntoWire for Mount {

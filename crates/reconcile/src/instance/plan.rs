@@ -443,6 +443,7 @@ fn spec(
         main: of(&template.main),
         sidecars: template.sidecars.iter().map(sidecar).collect(),
         mounts: Vec::new(),
+        access: template.access.clone(),
     }
 }
 

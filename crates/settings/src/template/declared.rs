@@ -132,7 +132,8 @@ fn value_of_word(path: &[&str], text: &str) -> Json {
     }
     let is_list = matches!(
         path,
-        ["command" | "capabilities" | "networks"] | ["resolver", "servers" | "search"]
+        ["command" | "capabilities" | "networks" | "egress" | "open" | "peers" | "front_door_ports"]
+            | ["resolver", "servers" | "search"]
     );
     match is_list {
         true => text

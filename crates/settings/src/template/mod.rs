@@ -2,6 +2,7 @@
 //!
 //! The reader serves both sources of templates: `settings.toml` and the API ([`read_template`]).
 
+mod access;
 mod container;
 mod declared;
 mod device;
@@ -27,7 +28,7 @@ use crate::engine::Engines;
 use crate::fault::one_of;
 use crate::reader::{Entry, Table};
 use crate::size::parse_size;
-use orchestrator_model::{Container, Resolver, Resources};
+use orchestrator_model::{Access, Container, Resolver, Resources};
 use orchestrator_plugin::{Capabilities, Capability};
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -57,6 +58,8 @@ pub struct TemplateSettings {
     pub isolated: bool,
     /// The names of networks that it is attached to besides its link, in the order of its interfaces.
     pub networks: Vec<String>,
+    /// What it may reach, and who may reach it besides its own client.
+    pub access: Access,
 }
 
 impl TemplateSettings {
@@ -161,6 +164,7 @@ fn read(mut table: Table<'_>, engines: &Engines) -> Option<TemplateSettings> {
     {
         table.fault("networks", "names a network twice", "name each network once");
     }
+    let access = access::read(&mut table);
     table.finish();
     Some(TemplateSettings {
         engine: engine?,
@@ -172,6 +176,7 @@ fn read(mut table: Table<'_>, engines: &Engines) -> Option<TemplateSettings> {
         grace: grace.unwrap_or(Duration::from_secs(30)),
         isolated,
         networks: networks?,
+        access: access?,
     })
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value as Json, json};
 
 use super::{ContainerSettings, Readiness, SidecarSettings, TemplateSettings, VolumeScope, VolumeSettings};
-use orchestrator_model::{Device, DeviceAccess, File, FileContent, Keep, Resolver, ValueSource};
+use orchestrator_model::{Access, Device, DeviceAccess, File, FileContent, Keep, Resolver, ValueSource};
 
 use crate::size::write_size;
 
@@ -38,6 +38,7 @@ impl TemplateSettings {
             grace,
             isolated,
             networks,
+            access,
         } = self;
         let mut keys = write_container(main, hidden);
         let mut put = |key: &str, value: Json| keys.insert(key.to_owned(), value);
@@ -60,8 +61,33 @@ impl TemplateSettings {
             let sidecars = sidecars.iter().map(|sidecar| write_sidecar(sidecar, hidden));
             put("container", sidecars.collect());
         }
+        keys.extend(write_access(access));
         Json::Object(keys)
     }
+}
+
+/// The keys of access that differ from their defaults.
+fn write_access(access: &Access) -> Map<String, Json> {
+    let Access {
+        egress,
+        nat,
+        open,
+        peers,
+        front_door,
+        rate,
+    } = access;
+    let lists = [
+        ("egress", json!(egress)),
+        ("open", json!(open)),
+        ("peers", json!(peers)),
+        ("front_door_ports", json!(front_door)),
+    ];
+    let lists = lists.into_iter().filter(|(_, list)| list != &json!([]));
+    let nat = nat.then(|| ("nat", json!(true)));
+    let packets = rate.packets.map(|packets| ("packet_rate", json!(packets)));
+    let bytes = rate.bytes.map(|bytes| ("byte_rate", json!(write_size(bytes))));
+    let keys = lists.chain(nat).chain(packets).chain(bytes);
+    keys.map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
 /// The keys of one container.
@@ -263,7 +289,7 @@ mod tests {
     use super::*;
     use crate::Settings;
     use crate::template::{parse_toml, read_template, reread_template};
-    use orchestrator_model::Resources;
+    use orchestrator_model::{Rate, Resources};
 
     fn settings() -> Settings {
         crate::parse("", std::iter::empty()).unwrap()
@@ -322,6 +348,30 @@ mod tests {
         )
     }
 
+    fn any_access() -> impl Strategy<Value = Access> {
+        let ports = || prop::sample::subsequence(vec!["tcp/80", "udp/5000-5010"], 0..=2);
+        let read = |list: Vec<&str>| list.into_iter().map(|text| text.parse().unwrap()).collect();
+        (
+            prop::sample::subsequence(vec!["2000::/3 tcp/443", "::/0"], 1..=2),
+            any::<bool>(),
+            ports(),
+            ports(),
+            prop::sample::subsequence(vec!["db tcp/5432", "cache"], 0..=2),
+            (prop::option::of(1_u32..100_000), prop::option::of(1_u64..1 << 20)),
+        )
+            .prop_map(move |(egress, nat, open, front_door, peers, (packets, bytes))| Access {
+                egress: egress.into_iter().map(|text| text.parse().unwrap()).collect(),
+                nat,
+                open: read(open),
+                peers: peers.into_iter().map(|text| text.parse().unwrap()).collect(),
+                front_door: read(front_door),
+                rate: Rate {
+                    packets,
+                    bytes: bytes.map(|bytes| bytes << 10),
+                },
+            })
+    }
+
     fn owned(list: Vec<&str>) -> Vec<String> {
         list.into_iter().map(str::to_owned).collect()
     }
@@ -367,7 +417,7 @@ mod tests {
         let resolver = prop::option::of(prop::sample::subsequence(vec!["example.org", "example.net"], 0..=2));
         let networks = prop::sample::subsequence(vec!["storage", "backup"], 0..=2);
         let sidecars = prop::collection::vec(any_container(), 0..3);
-        let more = (resolver, prop::collection::vec(any_volume(), 0..3));
+        let more = (resolver, prop::collection::vec(any_volume(), 0..3), any_access());
         (
             any_container(),
             sidecars,
@@ -378,7 +428,7 @@ mod tests {
             any::<bool>(),
         )
             .prop_map(
-                |(main, sidecars, (resolver, volumes), ready, networks, grace, isolated)| {
+                |(main, sidecars, (resolver, volumes, access), ready, networks, grace, isolated)| {
                     let volume = |(volume, number): (VolumeSettings, u32)| VolumeSettings {
                         name: format!("volume-{number}"),
                         target: format!("/volume/{number}").into(),
@@ -407,6 +457,7 @@ mod tests {
                         grace: Duration::from_millis(grace),
                         isolated,
                         networks: owned(networks),
+                        access,
                     }
                 },
             )

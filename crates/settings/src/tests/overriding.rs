@@ -88,6 +88,15 @@ pub(super) const OTHER: &[(&str, &str)] = &[
     ("LINK__0__DNS_SERVERS__0", "fd39::53"),
     ("LINK__0__DOMAIN_SEARCH", "example.org"),
     ("LINK__0__TEMPLATE", "other"),
+    ("LINK__0__ISOLATION", "true"),
+    ("LINK__0__ENFORCE", "false"),
+    ("LINK__0__ISOLATE_CLIENTS", "true"),
+    ("LINK__0__IPV4", "false"),
+    ("LINK__0__TRUSTED_PORTS", "eth1,eth2"),
+    ("LINK__0__ROUTER_PORTS", "eth3"),
+    ("LINK__0__RELAY_PORTS", "eth4"),
+    ("LINK__0__FRONT_DOOR", "fd39:9706:2786:6333::d0"),
+    ("LINK__0__PORTAL", "fd39:9706:2786:6333::d1"),
     ("LINK__0__ADVERTISEMENT__MANAGED", "false"),
     ("LINK__0__ADVERTISEMENT__OTHER", "false"),
     ("LINK__0__ADVERTISEMENT__ROUTER_LIFETIME", "31m"),
@@ -126,6 +135,13 @@ pub(super) const OTHER: &[(&str, &str)] = &[
     ("TEMPLATE__DEFAULT__GRACE", "0s"),
     ("TEMPLATE__DEFAULT__ISOLATED", "false"),
     ("TEMPLATE__DEFAULT__NETWORKS", "storage"),
+    ("TEMPLATE__DEFAULT__EGRESS", "2000::/3 tcp/443,64:ff9b::/96"),
+    ("TEMPLATE__DEFAULT__NAT", "true"),
+    ("TEMPLATE__DEFAULT__OPEN", "tcp/80,udp/5000-5010"),
+    ("TEMPLATE__DEFAULT__PEERS", "other"),
+    ("TEMPLATE__DEFAULT__FRONT_DOOR_PORTS", "tcp/80"),
+    ("TEMPLATE__DEFAULT__PACKET_RATE", "7"),
+    ("TEMPLATE__DEFAULT__BYTE_RATE", "1MiB"),
     ("TEMPLATE__OTHER__IMAGE", "other"),
     ("NETWORK__0__NAME", "other"),
     ("NETWORK__0__BRIDGE", "br9"),
@@ -144,6 +160,15 @@ const BESIDES: &[(&str, &[&str])] = &[
     ("LINK__0__NEIGHBOR_LIFETIME", &["LINK__0__NEIGHBORS=true"]),
     ("LINK__0__NEIGHBOR_LIMIT", &["LINK__0__NEIGHBORS=true"]),
     ("LINK__0__SOURCE", &["LINK__0__BRIDGE=br7"]),
+    ("LINK__0__ENFORCE", &ISOLATED),
+    ("LINK__0__ISOLATE_CLIENTS", &ISOLATED),
+    ("LINK__0__IPV4", &ISOLATED),
+    ("LINK__0__TRUSTED_PORTS", &ISOLATED),
+    ("LINK__0__ROUTER_PORTS", &ISOLATED),
+    ("LINK__0__RELAY_PORTS", &ISOLATED),
+    ("LINK__0__FRONT_DOOR", &ISOLATED),
+    ("LINK__0__PORTAL", &ISOLATED),
+    ("TEMPLATE__DEFAULT__NAT", &["TEMPLATE__DEFAULT__EGRESS=2000::/3"]),
     ("LINK__0__TEMPLATE", &["TEMPLATE__OTHER__IMAGE=other"]),
     (
         "LINK__1__BRIDGE",
@@ -205,6 +230,9 @@ const BESIDES: &[(&str, &[&str])] = &[
     ("LINK__0__CLASS_POOL__0*", &CLASS_POOL),
 ];
 
+/// A link whose packets are checked.
+const ISOLATED: [&str; 1] = ["LINK__0__ISOLATION=true"];
+
 /// A network.
 const NETWORK: [&str; 3] = [
     "NETWORK__0__NAME=storage",
@@ -256,6 +284,13 @@ fn every_documented_key_can_be_overridden_by_the_environment() {
                 "client_rate",
                 "link_rate",
                 "allocation",
+                "isolation",
+                "enforce",
+                "isolate_clients",
+                "ipv4",
+                "trusted_ports",
+                "router_ports",
+                "relay_ports",
             ]
             .iter()
             .any(|key| line.starts_with(key))
