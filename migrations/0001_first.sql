@@ -103,7 +103,11 @@ create table instances (
     due bigint,
     created bigint not null,
     ready bigint,
-    changed bigint not null
+    changed bigint not null,
+    -- Where its client was when it was made, as in leases: the bridge's port and the link-layer address. Null where the
+    -- source does not see that, or the owner is no client.
+    port text,
+    link_layer text
 );
 
 -- No crash and no race may break this promise: a slot is filled once.
@@ -241,6 +245,17 @@ create table reservations (
     unique (link, holder),
     unique (link, address),
     unique (prefix)
+);
+
+-- For what nothing new is made now: everything, a link or a template.
+create table pauses (
+    -- 'all', 'link' or 'template'.
+    scope text not null,
+    -- The name of the link or template; empty for everything.
+    name text not null,
+    since bigint not null,
+    by text,
+    primary key (scope, name)
 );
 
 -- Secrets, each sealed with the key in the key file. The row named "seal" is the witness of the key: whoever writes another

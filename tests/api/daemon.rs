@@ -323,6 +323,7 @@ fn new_instance(id: InstanceId, client: ClientId, n: u16) -> NewInstance {
         containers: vec![container(id)],
         volumes: Vec::new(),
         attachments: vec![attachment(id, Ipv6Addr::new(0xfd39, 0, 0, 0, 0, 0, 2, n))],
+        share: Default::default(),
         at: Timestamp(1_800_000_000_000 + i64::from(n)),
     }
 }

@@ -10,6 +10,7 @@ mod identity;
 mod instances;
 mod leader;
 mod leases;
+mod limits;
 mod lost;
 mod names;
 mod open;

@@ -208,6 +208,7 @@ pub(crate) fn new_instance(client: ClientId, n: u16) -> NewInstance {
         containers: vec![container(id)],
         volumes: Vec::new(),
         attachments: vec![attachment(id, address(n))],
+        share: Default::default(),
         at: at(i64::from(n)),
     }
 }

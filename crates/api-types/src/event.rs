@@ -29,6 +29,8 @@ words! {
         ClientLimit = "client-limit",
         /// A client did not answer a Reconfigure.
         ReconfigureUnanswered = "reconfigure-unanswered",
+        /// An instance waits for a place, because a limit is reached. The detail names the limit.
+        InstanceWaiting = "instance-waiting",
         /// An instance was recorded for a client.
         InstanceWanted = "instance-wanted",
         /// An interface of an instance that had no address was given one.
@@ -82,6 +84,12 @@ words! {
         Reserved = "reserved",
         /// Somebody removed a reservation.
         Unreserved = "unreserved",
+        /// More new clients came than a link admits in a minute. Further ones get no answer for now.
+        IdentityLimit = "identity-limit",
+        /// Somebody had no new instances made from now on: none at all, or none of a link or template.
+        Paused = "paused",
+        /// Somebody ended a pause.
+        Resumed = "resumed",
         /// Somebody reloaded the settings. The detail has the result.
         SettingsReloaded = "settings-reloaded",
         /// Somebody removed an instance that the database did not know.

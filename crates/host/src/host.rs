@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{mpsc, watch};
 
 use crate::{
-    Applied, BridgePlan, ByteStream, ContainerRef, Depth, DialPlan, Ensured, ExecRequest, ExecSession,
+    Applied, BridgePlan, ByteStream, Capacity, ContainerRef, Depth, DialPlan, Ensured, ExecRequest, ExecSession,
     HostCapabilities, HostChange, HostError, Id, Image, ImageFacts, InstancePlan, InstanceRef, ListRequest, Listed,
     LogRequest, NetworkChange, NetworkPart, Observation, ObservedBridge, OutputStream, PolicyCounts, PullProgress,
     PullRequest, RemovalPlan, Stage, Stats, WatchScope,
@@ -43,6 +43,9 @@ pub trait Host: Send + Sync + 'static {
 
     /// The capabilities of the host and of its engines. They do not change while the host is in use.
     fn capabilities(&self) -> HostCapabilities;
+
+    /// What the machine has to give to instances, as it is now.
+    fn capacity(&self) -> Capacity;
 
     /// Brings an instance to answer: starts its containers, wires its attachments, verifies that what was wired still
     /// runs, waits for its first answer and announces its addresses.

@@ -17,6 +17,7 @@
 //! - A host decides nothing: it does not retry, and it keeps no record of what is wanted.
 
 mod capability;
+mod capacity;
 mod change;
 mod ensured;
 mod error;
@@ -31,6 +32,7 @@ mod reaction;
 mod stage;
 
 pub use capability::{HostCapabilities, HostCapability};
+pub use capacity::Capacity;
 pub use change::{HostChange, WatchScope};
 pub use ensured::Ensured;
 pub use error::{AdoptFault, Cause, EnsureFault, HostError, NoAnswer, Remedy, Unwired, ValueError, VolumeError};

@@ -28,6 +28,8 @@ pub enum EventKind {
     ClientLimit,
     /// A client did not answer a Reconfigure.
     ReconfigureUnanswered,
+    /// An instance waits for a place, because a limit is reached. The detail names the limit.
+    InstanceWaiting,
     /// An instance was recorded for a client.
     InstanceWanted,
     /// An interface of an instance that had no address was given one.
@@ -80,6 +82,12 @@ pub enum EventKind {
     Reserved,
     /// Somebody removed a reservation.
     Unreserved,
+    /// More new clients came than a link admits in a minute. Further ones get no answer for now.
+    IdentityLimit,
+    /// Somebody had no new instances made from now on: none at all, or none of a link or template.
+    Paused,
+    /// Somebody ended a pause.
+    Resumed,
     /// Somebody reloaded the settings. The detail has the result.
     SettingsReloaded,
     /// Somebody removed an instance that the database did not know.
@@ -107,6 +115,7 @@ words!(EventKind {
     SharedDuid = "shared-duid",
     ClientLimit = "client-limit",
     ReconfigureUnanswered = "reconfigure-unanswered",
+    InstanceWaiting = "instance-waiting",
     InstanceWanted = "instance-wanted",
     InstanceAddressed = "instance-addressed",
     InstanceReady = "instance-ready",
@@ -132,6 +141,9 @@ words!(EventKind {
     ReconfigureRequested = "reconfigure-requested",
     Reserved = "reserved",
     Unreserved = "unreserved",
+    IdentityLimit = "identity-limit",
+    Paused = "paused",
+    Resumed = "resumed",
     SettingsReloaded = "settings-reloaded",
     OrphanRemoved = "orphan-removed",
     ImageLoaded = "image-loaded",

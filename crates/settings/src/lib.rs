@@ -22,6 +22,7 @@ mod environment_value;
 mod fault;
 mod isolation;
 mod lifetimes;
+mod limits;
 mod link;
 mod log;
 mod neighbor;
@@ -58,6 +59,7 @@ pub use environment::PREFIX;
 pub use fault::{Fault, Faults};
 pub use isolation::{IsolationSettings, SpecialPorts};
 pub use lifetimes::Lifetimes;
+pub use limits::{Ceiling, LimitsSettings, LinkLimits};
 pub use link::LinkSettings;
 pub use log::{LogFormat, LogLevel, LogSettings};
 pub use neighbor::NeighborSettings;
@@ -92,6 +94,8 @@ pub struct Settings {
     pub secrets: SecretsSettings,
     /// Where the volumes of instances are.
     pub volumes: VolumesSettings,
+    /// What the clients may take of a host.
+    pub limits: LimitsSettings,
     /// The sockets of the REST API.
     pub api: ApiSettings,
     /// The level and the format of the log.
@@ -242,6 +246,7 @@ fn read_sections(mut root: Table<'_>, kinds: &[&dyn EngineKind], elsewhere: &Els
     let store = StoreSettings::read(root.section("store"));
     let secrets = SecretsSettings::read(root.section("secrets"), &store);
     let volumes = VolumesSettings::read(root.section("volumes"), &store.identity);
+    let limits = LimitsSettings::read(root.section("limits"));
     let api = ApiSettings::read(root.section("api"));
     let log = LogSettings::read(root.section("log"));
     let engines = Engines::read(root.section("engine"), kinds);
@@ -282,6 +287,7 @@ fn read_sections(mut root: Table<'_>, kinds: &[&dyn EngineKind], elsewhere: &Els
         store,
         secrets,
         volumes,
+        limits,
         api,
         log,
         engines,

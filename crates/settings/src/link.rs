@@ -13,6 +13,7 @@ use super::class_pool::{self, ClassPool};
 use super::delegation;
 use super::isolation::{self, IsolationSettings};
 use super::lifetimes::Lifetimes;
+use super::limits::LinkLimits;
 use super::neighbor::NeighborSettings;
 use super::option::Given;
 use super::prefix::{parse_bridge, parse_link_address, parse_range};
@@ -75,6 +76,8 @@ pub struct LinkSettings {
     pub client_rate: Option<NonZeroU32>,
     /// Sustained limit on answered messages per second for all clients together; `None` for no limit. Listener only.
     pub link_rate: Option<NonZeroU32>,
+    /// What the clients may take of the link.
+    pub limits: LinkLimits,
     /// How the daemon turns hosts on the link into lease events; `None` if it does not.
     pub neighbors: Option<NeighborSettings>,
     /// The content of the daemon's router advertisements; `None` if it sends none.
@@ -194,6 +197,7 @@ fn read(mut table: Table<'_>, common: &Common) -> (Outline, Option<LinkSettings>
     let link_rate = table
         .take("link_rate")
         .map_or(Some(LINK_RATE), |entry| entry.whole(0..=1_000_000));
+    let limits = LinkLimits::read(table.section("limits"));
     let neighbors = NeighborSettings::read(&mut table);
     let router_advertisements = table.take("router_advertisements").and_then(Entry::flag);
     let preference = table.take("preference").and_then(|entry| entry.whole(0..=255));
@@ -252,6 +256,7 @@ fn read(mut table: Table<'_>, common: &Common) -> (Outline, Option<LinkSettings>
             learn_ports,
             client_rate: client_rate.and_then(NonZeroU32::new),
             link_rate: link_rate.and_then(NonZeroU32::new),
+            limits,
             neighbors,
             // dnsmasq's own `enable-ra` would send on the same link.
             advertisement: Some(advertisement?)

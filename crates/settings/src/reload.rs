@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ApiSettings, ClassSettings, ContainerSettings, DnsmasqSettings, Engines, Fault, Faults, IsolationSettings,
-    LinkSettings, Listen, ListenerSettings, LogSettings, NetworkSettings, SecretsSettings, Settings, SourceSettings,
-    SpecialPorts, StoreSettings, TemplateSettings, VolumesSettings,
+    LimitsSettings, LinkSettings, Listen, ListenerSettings, LogSettings, NetworkSettings, SecretsSettings, Settings,
+    SourceSettings, SpecialPorts, StoreSettings, TemplateSettings, VolumesSettings,
 };
 use orchestrator_model::{Access, LeaseSource};
 
@@ -55,6 +55,7 @@ pub struct Reload {
 /// When keys that keep their running values conflict with the new ones.
 pub fn plan_reload(running: &Settings, written: Settings) -> Result<Reload, Faults> {
     let mut changes = sections(running, &written);
+    changes.extend(changed("limits", &limits_keys(&running.limits, &written.limits)));
     changes.extend(engines(&running.engines, &written.engines));
     changes.extend(links(&running.links, &written.links));
     changes.extend(classes(&running.classes, &written.classes));
@@ -112,6 +113,7 @@ fn sections(running: &Settings, written: &Settings) -> Vec<Change> {
         store: StoreSettings { url, history, identity },
         secrets: SecretsSettings { key_file },
         volumes: VolumesSettings { directory },
+        limits: _,
         api: ApiSettings { listen, group },
         log: LogSettings { level, format },
         engines: _,
@@ -165,6 +167,30 @@ fn sections(running: &Settings, written: &Settings) -> Vec<Change> {
     ];
     let differing = keys.into_iter().filter(|(.., differs)| *differs);
     differing.map(|(key, effect, _)| change(key, effect)).collect()
+}
+
+/// The keys of the limits of hosts, each with whether it differs.
+fn limits_keys(running: &LimitsSettings, written: &LimitsSettings) -> Vec<(&'static str, bool)> {
+    let LimitsSettings {
+        instances,
+        memory,
+        millicpus,
+        pids,
+        client_instances,
+        client_creations,
+        port_share,
+        queue,
+    } = running;
+    vec![
+        ("instances", *instances != written.instances),
+        ("memory", *memory != written.memory),
+        ("cpus", *millicpus != written.millicpus),
+        ("pids", *pids != written.pids),
+        ("client_instances", *client_instances != written.client_instances),
+        ("client_creations", *client_creations != written.client_creations),
+        ("port_share", *port_share != written.port_share),
+        ("queue", *queue != written.queue),
+    ]
 }
 
 /// Compares the engines, which the daemon builds only at its start.
@@ -223,6 +249,7 @@ fn link_keys(running: &LinkSettings, written: &LinkSettings) -> Vec<(&'static st
         learn_ports,
         client_rate,
         link_rate,
+        limits,
         neighbors,
         advertisement,
         dns_servers,
@@ -256,6 +283,7 @@ fn link_keys(running: &LinkSettings, written: &LinkSettings) -> Vec<(&'static st
         ("learn_ports", *learn_ports != written.learn_ports),
         ("client_rate", *client_rate != written.client_rate),
         ("link_rate", *link_rate != written.link_rate),
+        ("limits", *limits != written.limits),
         ("neighbors", *neighbors != written.neighbors),
         ("router_advertisements", advertises != advertised),
         (
@@ -389,6 +417,7 @@ fn template_keys(running: &TemplateSettings, written: &TemplateSettings) -> Vec<
         isolated,
         networks,
         access,
+        instances,
     } = running;
     let mut keys = container_keys(main, &written.main);
     keys.extend([
@@ -400,6 +429,7 @@ fn template_keys(running: &TemplateSettings, written: &TemplateSettings) -> Vec<
         ("grace", *grace != written.grace),
         ("isolated", *isolated != written.isolated),
         ("networks", *networks != written.networks),
+        ("instances", *instances != written.instances),
     ]);
     keys.extend(access_keys(access, &written.access));
     keys

@@ -8,14 +8,15 @@ use super::text::Columns;
 use super::writer::Write;
 use super::{NewVolume, Store, StoreError, clients, instances, volumes};
 use orchestrator_model::{
-    Attachment, Container, HostId, Instance, InstanceId, InstanceSpec, NewEvent, Owner, Phase, Slot, SlotKey, Timestamp,
+    Attachment, Container, HostId, Instance, InstanceId, InstanceSpec, NewEvent, Owner, Phase, Share, Slot, SlotKey,
+    Timestamp,
 };
 
 statements! {
     HOLDER = "select instance from attachments where network = $1 and address = $2 and live = 1";
     INSERT = "insert into instances (id, owner_kind, owner, slot, host, template, version, spec, phase, reason, attempts,
-            due, created, ready, changed)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, null, 0, null, $10, null, $10)";
+            due, created, ready, changed, port, link_layer)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, null, 0, null, $10, null, $10, $11, $12)";
     INSERT_CONTAINER = "insert into containers (instance, name, place, engine, image, reference)
         values ($1, $2, $3, $4, $5, $6)";
     INSERT_ATTACHMENT = "insert into attachments (id, instance, place, container, network, bridge, interface,
@@ -46,6 +47,8 @@ pub struct NewInstance {
     pub volumes: Vec<NewVolume>,
     /// Its interfaces. The first is the one by which it is reached.
     pub attachments: Vec<Attachment>,
+    /// Whom it counts for.
+    pub share: Share,
     /// The present time.
     pub at: Timestamp,
 }
@@ -92,6 +95,8 @@ impl Write for PlanInstance {
             spec,
             Phase::Pending.word(),
             new.at.0,
+            new.share.port.as_deref(),
+            new.share.link_layer.as_ref().map(ToString::to_string),
         )?;
         for (place, container) in (0..).zip(&new.containers) {
             insert_container(batch, new.id, place, container).await?;

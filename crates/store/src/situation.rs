@@ -5,11 +5,13 @@ use std::collections::BTreeSet;
 use super::connection::{Tx, fetch_all, statements};
 use super::text::Columns;
 use super::{Store, StoreError, clients, instances, leases};
-use orchestrator_model::{Client, ClientId, Instance, Lease, Owner, Slot, SlotKey};
+use orchestrator_model::{Client, ClientId, GrantedTo, Instance, Lease, Owner, Share, Slot, SlotKey, Timestamp};
 
 statements! {
-    WANTING = "select distinct c.id, c.class from clients c join leases l on l.client = c.id
-        where c.link = $1 and c.wants_instance = 1 and l.state = 'active'";
+    WANTING = "select c.id, c.class, c.link_layer, l.port, l.link_layer, l.granted
+        from clients c join leases l on l.client = c.id
+        where c.link = $1 and c.wants_instance = 1 and l.state = 'active'
+        order by c.id, l.changed, l.address";
     LIVE_SLOTS = "select slot from instances where owner_kind = $1 and owner = $2 and phase <> 'removed'";
 }
 
@@ -42,6 +44,50 @@ pub struct Wanting {
     pub client: ClientId,
     /// The client's class.
     pub class: Option<String>,
+    /// Whom its instances count for: where its last lease event came from.
+    pub share: Share,
+    /// When the oldest of its leases was granted.
+    pub since: Timestamp,
+}
+
+impl Holding {
+    /// Whom the instances of the client count for: where its last lease event came from.
+    pub fn share(&self) -> Share {
+        let last = self.active_leases.iter().max_by_key(|lease| lease.changed);
+        let place = last.map(|lease| lease.granted_to.clone()).unwrap_or_default();
+        Share::of(&self.client.link, &place, self.client.link_layer.as_ref())
+    }
+
+    /// When the oldest of its leases was granted.
+    pub fn since(&self) -> Option<Timestamp> {
+        self.active_leases.iter().map(|lease| lease.granted).min()
+    }
+}
+
+/// A lease of a client that is to have instances: the client, its class and link-layer address; port and link-layer
+/// address of the lease, and when it was granted.
+type WantingRow = (
+    String,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    i64,
+);
+
+fn wanting((id, class, claimed, port, seen, granted): WantingRow, link: &str) -> Result<Wanting, StoreError> {
+    let place = GrantedTo {
+        port,
+        link_layer: Columns("lease").parse_some("link_layer", seen.as_deref())?,
+        link_local: None,
+    };
+    let claimed = Columns("client").parse_some("link_layer", claimed.as_deref())?;
+    Ok(Wanting {
+        client: Columns("client").parse("id", &id)?,
+        class,
+        share: Share::of(link, &place, claimed.as_ref()),
+        since: Timestamp(granted),
+    })
 }
 
 impl Store {
@@ -98,15 +144,23 @@ impl Store {
         let rows = fetch_all!(
             &mut self.snapshot().await?,
             "find the clients that are to have an instance",
-            (String, Option<String>),
+            WantingRow,
             WANTING,
             link
         )?;
-        let read = |(id, class): (String, Option<String>)| {
-            let client = Columns("client").parse("id", &id)?;
-            Ok(Wanting { client, class })
-        };
-        rows.into_iter().map(read).collect()
+        let mut all: Vec<Wanting> = Vec::new();
+        for row in rows {
+            let lease = wanting(row, link)?;
+            match all.last_mut().filter(|known| known.client == lease.client) {
+                // The row of a later event.
+                Some(known) => {
+                    known.since = known.since.min(lease.since);
+                    known.share = lease.share;
+                }
+                None => all.push(lease),
+            }
+        }
+        Ok(all)
     }
 }
 

@@ -5,8 +5,8 @@ use sqlx::Executor;
 use super::connection::{on, within};
 use super::{
     Store, StoreError, backup, batch, clients, destroy, due, elsewhere, events, examine, expire, given, guard, hosts,
-    identity, instances, known, leader, leases, ledger, migrate, ping, plan, prune, recall, reservations, routed,
-    sealed, situation, templates, update, volumes,
+    identity, instances, known, leader, leases, ledger, migrate, pauses, ping, plan, promises, prune, recall,
+    reservations, routed, sealed, situation, templates, update, volumes,
 };
 
 const ALL: &[&[&str]] = &[
@@ -28,8 +28,10 @@ const ALL: &[&[&str]] = &[
     leader::STATEMENTS,
     leases::STATEMENTS,
     migrate::STATEMENTS,
+    pauses::STATEMENTS,
     ping::STATEMENTS,
     plan::STATEMENTS,
+    promises::STATEMENTS,
     prune::STATEMENTS,
     recall::STATEMENTS,
     reservations::STATEMENTS,

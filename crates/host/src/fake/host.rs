@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, watch};
 use super::images::failed;
 use super::{FakeMachine, FakeState, verbs};
 use crate::{
-    AdoptFault, Applied, BridgePlan, ByteStream, Cause, ContainerRef, Depth, DialPlan, DialStream, Ensured,
+    AdoptFault, Applied, BridgePlan, ByteStream, Capacity, Cause, ContainerRef, Depth, DialPlan, DialStream, Ensured,
     ExecRequest, ExecSession, FoundAttachment, FoundInstance, Host, HostCapabilities, HostCapability, HostChange,
     HostError, Image, ImageFacts, InstancePlan, InstanceRef, ListRequest, Listed, LogRequest, NetworkChange,
     NetworkPart, NoAnswer, Observation, ObservedBridge, Output, OutputStream, PolicyCounts, PullProgress, PullRequest,
@@ -133,6 +133,10 @@ impl Host for FakeHost {
                 .map(|name| (name.clone(), Capabilities::all()))
                 .collect(),
         }
+    }
+
+    fn capacity(&self) -> Capacity {
+        self.machine.state().capacity
     }
 
     async fn ensure(&self, plan: &InstancePlan, stage: &watch::Sender<Stage>) -> Result<Ensured, HostError> {

@@ -70,6 +70,7 @@ impl FakeMachine {
             containers: BTreeMap::new(),
             attachments: BTreeMap::new(),
             volumes: BTreeMap::new(),
+            capacity: Default::default(),
             bridges: bridges.collect(),
             routes: Vec::new(),
             policy: BTreeMap::new(),

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::{FakeBridge, FakeRoute, Faults, MachineSettings, Random};
-use crate::{FoundState, HostChange, NetworkPart, PolicyCounts, PolicyItem, PolicyKey, WatchScope};
+use crate::{Capacity, FoundState, HostChange, NetworkPart, PolicyCounts, PolicyItem, PolicyKey, WatchScope};
 
 /// A container of a fake machine.
 #[derive(Debug, Clone, PartialEq)]
@@ -89,6 +89,8 @@ pub struct FakeState {
     pub attachments: BTreeMap<Id, FakeAttachment>,
     /// Its volumes, each with what a test wrote into it.
     pub volumes: BTreeMap<Id, Bytes>,
+    /// What it has to give to instances.
+    pub capacity: Capacity,
     /// Its bridges.
     pub bridges: BTreeMap<String, FakeBridge>,
     /// Its routes, ours and those of others.

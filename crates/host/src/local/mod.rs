@@ -10,6 +10,7 @@ mod adopt;
 mod answer;
 mod apply;
 mod bridge;
+mod capacity;
 mod copy;
 mod describe;
 mod dial;
@@ -44,7 +45,7 @@ use orchestrator_plugin::{Engine, Id, InstanceId, Mark};
 use tokio::sync::{mpsc, watch as channel};
 
 use crate::{
-    Applied, BridgePlan, ByteStream, Cause, ContainerRef, Depth, DialPlan, DialStream, Ensured, ExecRequest,
+    Applied, BridgePlan, ByteStream, Capacity, Cause, ContainerRef, Depth, DialPlan, DialStream, Ensured, ExecRequest,
     ExecSession, Host, HostCapabilities, HostCapability, HostChange, HostError, Image, ImageFacts, InstancePlan,
     InstanceRef, ListRequest, Listed, LogRequest, NetworkChange, NetworkPart, Observation, ObservedBridge,
     OutputStream, PolicyCounts, PullProgress, PullRequest, RemovalPlan, Stage, Stats, WatchScope,
@@ -175,6 +176,10 @@ impl Host for LocalHost {
                 .map(|(name, engine)| (name.to_string(), engine.capabilities()))
                 .collect(),
         }
+    }
+
+    fn capacity(&self) -> Capacity {
+        capacity::read()
     }
 
     async fn ensure(&self, plan: &InstancePlan, stage: &channel::Sender<Stage>) -> Result<Ensured, HostError> {

@@ -116,7 +116,7 @@ impl Orchestrator {
         let links: BTreeSet<&str> = providing.iter().copied().chain(kept).collect();
         let mut wanting = BTreeMap::new();
         for link in links {
-            for Wanting { client, class } in self.inner.records.wanting(link).await? {
+            for Wanting { client, class, .. } in self.inner.records.wanting(link).await? {
                 wanting.insert(client, (link.to_owned(), class));
             }
         }

@@ -12,7 +12,7 @@ use crate::addresses::Reserved;
 use orchestrator_catalog::Template;
 use orchestrator_model::{
     Attachment, Client, Container, ContainerSpec, EventKind, HostId, InstanceId, InstanceSpec, MacAddress, NewEvent,
-    Owner, RecordedVolume, Sidecar, SlotKey, Timestamp,
+    Owner, RecordedVolume, Share, Sidecar, SlotKey, Timestamp,
 };
 use orchestrator_settings::{ContainerSettings, SidecarSettings, TemplateSettings};
 use orchestrator_store::{Holding, NewInstance, Situation, StoreError};
@@ -342,8 +342,14 @@ fn new_instance(
         volumes: volumes.taken,
         containers: containers(id, template),
         attachments,
+        share: share_of(situation),
         at: now,
     }
+}
+
+/// Whom the instances of a slot's owner count for. An owner that is no client has no share of a link.
+pub(super) fn share_of(situation: &Situation) -> Share {
+    situation.holding.as_ref().map(Holding::share).unwrap_or_default()
 }
 
 /// The addresses on all networks, as `NETWORK=ADDRESS` with spaces between. Names of networks hold neither.

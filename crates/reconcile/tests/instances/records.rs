@@ -255,9 +255,12 @@ impl Records for Memory {
             let clients = active.filter_map(|lease| state.clients.get(&lease.client));
             let wanting = clients.filter(|client| client.link == link && client.wants_instance);
             wanting
-                .map(|client| Wanting {
-                    client: client.id,
-                    class: client.class.clone(),
+                .filter_map(|client| state.holding(client.id))
+                .map(|holding| Wanting {
+                    share: holding.share(),
+                    since: holding.since().unwrap(),
+                    client: holding.client.id,
+                    class: holding.client.class,
                 })
                 .collect()
         });

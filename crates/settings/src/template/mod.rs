@@ -60,6 +60,8 @@ pub struct TemplateSettings {
     pub networks: Vec<String>,
     /// What it may reach, and who may reach it besides its own client.
     pub access: Access,
+    /// Live instances of the template; `None` for no limit.
+    pub instances: Option<u64>,
 }
 
 impl TemplateSettings {
@@ -165,6 +167,7 @@ fn read(mut table: Table<'_>, engines: &Engines) -> Option<TemplateSettings> {
         table.fault("networks", "names a network twice", "name each network once");
     }
     let access = access::read(&mut table);
+    let instances = crate::limits::limit(table.take("instances"), None);
     table.finish();
     Some(TemplateSettings {
         engine: engine?,
@@ -177,6 +180,7 @@ fn read(mut table: Table<'_>, engines: &Engines) -> Option<TemplateSettings> {
         isolated,
         networks: networks?,
         access: access?,
+        instances,
     })
 }
 

@@ -39,6 +39,7 @@ impl TemplateSettings {
             isolated,
             networks,
             access,
+            instances,
         } = self;
         let mut keys = write_container(main, hidden);
         let mut put = |key: &str, value: Json| keys.insert(key.to_owned(), value);
@@ -56,6 +57,9 @@ impl TemplateSettings {
         }
         if !networks.is_empty() {
             put("networks", json!(networks));
+        }
+        if let Some(instances) = instances {
+            put("instances", json!(instances));
         }
         if !sidecars.is_empty() {
             let sidecars = sidecars.iter().map(|sidecar| write_sidecar(sidecar, hidden));
@@ -417,7 +421,9 @@ mod tests {
         let resolver = prop::option::of(prop::sample::subsequence(vec!["example.org", "example.net"], 0..=2));
         let networks = prop::sample::subsequence(vec!["storage", "backup"], 0..=2);
         let sidecars = prop::collection::vec(any_container(), 0..3);
-        let more = (resolver, prop::collection::vec(any_volume(), 0..3), any_access());
+        let instances = prop::option::of(0_u64..1000);
+        let volumes = prop::collection::vec(any_volume(), 0..3);
+        let more = (resolver, volumes, any_access(), instances);
         (
             any_container(),
             sidecars,
@@ -428,7 +434,7 @@ mod tests {
             any::<bool>(),
         )
             .prop_map(
-                |(main, sidecars, (resolver, volumes, access), ready, networks, grace, isolated)| {
+                |(main, sidecars, (resolver, volumes, access, instances), ready, networks, grace, isolated)| {
                     let volume = |(volume, number): (VolumeSettings, u32)| VolumeSettings {
                         name: format!("volume-{number}"),
                         target: format!("/volume/{number}").into(),
@@ -458,6 +464,7 @@ mod tests {
                         isolated,
                         networks: owned(networks),
                         access,
+                        instances,
                     }
                 },
             )

@@ -101,6 +101,8 @@ pub(super) const TABLES: &[Table] = &[
             ("created", Integer),
             ("ready", Integer),
             ("changed", Integer),
+            ("port", Text),
+            ("link_layer", Text),
         ],
         key: &["id"],
     },
@@ -188,6 +190,11 @@ pub(super) const TABLES: &[Table] = &[
             ("created", Integer),
         ],
         key: &["id"],
+    },
+    Table {
+        name: "pauses",
+        columns: &[("scope", Text), ("name", Text), ("since", Integer), ("by", Text)],
+        key: &["scope", "name"],
     },
     Table {
         name: "secrets",
