@@ -52,6 +52,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
         ],
     ),
     ("verbs", &["api-types", "model", "runtime"]),
+    ("portal", &["model", "runtime"]),
     (
         "cli",
         &[

@@ -99,8 +99,8 @@ impl Links {
     /// Serves them until the daemon stops.
     ///
     /// A link that leaves the settings ends by itself. One that comes back while it still ends begins when it has ended:
-    /// nothing is served twice.
-    pub(super) fn register(self) {
+    /// nothing is served twice. Returns what changes whenever interfaces or addresses may have.
+    pub(super) fn register(self) -> watch::Receiver<()> {
         let (changed, interfaces_changed) = watch::channel(());
         let driver = self.context.driver.clone();
         let networks = networks::Parts {
@@ -119,12 +119,13 @@ impl Links {
         };
         let links = LinksReconciler {
             links: self,
-            interfaces_changed,
+            interfaces_changed: interfaces_changed.clone(),
             running: TaskSet::new(),
         };
         driver.register(InterfaceWatch::registration(), watch);
         let registration = Registration::new("links", "serves every link that is in the settings");
         driver.register(registration.following_settings(), links);
+        interfaces_changed
     }
 
     fn supervisor(&self, link: &LinkSettings, interfaces_changed: &watch::Receiver<()>) -> Supervisor {

@@ -10,6 +10,7 @@ mod housekeeping;
 mod images;
 mod link;
 mod links;
+mod portal;
 mod relays;
 mod reload;
 mod reservations;
@@ -251,7 +252,8 @@ async fn build_and_run(
         origins,
         reserved: reserved.clone(),
     };
-    links.register();
+    let interfaces_changed = links.register();
+    portal::register(&context, &store, interfaces_changed);
     let relays = Relays {
         context: context.clone(),
         directory,

@@ -16,6 +16,7 @@ use crate::place::{
 
 on_both!(
     an_instance_is_recorded_as_it_was_planned,
+    an_address_leads_to_no_removed_instance,
     an_instance_of_several_containers_is_recorded_whole,
     a_client_has_one_live_instance,
     an_address_has_one_live_holder,
@@ -60,6 +61,20 @@ async fn an_instance_is_recorded_as_it_was_planned(place: Place) {
         Some(address(100))
     );
     assert_eq!(store.last_address(&slot(client), "br1").await.unwrap(), None);
+    let at = async |network: &str, last| store.instance_at(network, address(last)).await.unwrap();
+    assert_eq!(at(LINK, 100).await, Some(view));
+    assert_eq!((at(LINK, 101).await, at("br1", 100).await), (None, None));
+}
+
+async fn an_address_leads_to_no_removed_instance(place: Place) {
+    let store = place.open().await;
+    let client = holding_client(&store, 1).await;
+    let first = plan(&store, client, 100).await;
+    remove(&store, &first).await;
+    assert_eq!(store.instance_at(LINK, address(100)).await.unwrap(), None);
+    let second = plan(&store, client, 100).await;
+    let found = store.instance_at(LINK, address(100)).await.unwrap().unwrap();
+    assert_eq!(found.instance.id, second.id);
 }
 
 async fn an_instance_of_several_containers_is_recorded_whole(place: Place) {

@@ -27,6 +27,7 @@ mod interference;
 mod leader;
 mod lease;
 mod lost;
+mod metadata;
 mod names;
 mod neighbors;
 mod network;

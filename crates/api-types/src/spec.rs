@@ -62,6 +62,9 @@ pub struct InstanceSpec {
     /// The volumes that it holds, and where its containers have them.
     #[serde(default)]
     pub mounts: Vec<Mount>,
+    /// The values of its template, which the metadata service tells the instance.
+    #[serde(default)]
+    pub values: BTreeMap<String, String>,
     /// What it may reach, and who may reach it besides its own client.
     #[serde(default)]
     pub access: Access,

@@ -86,6 +86,7 @@ fn every_plan_survives_a_wire() {
                 purpose: BridgePurpose::Link,
                 create: true,
                 address: Some("fd00::1/64".parse().unwrap()),
+                services: vec!["fd00::d0".parse().unwrap()],
                 mtu: Some(9000),
                 mac: Some([2, 0, 0, 0, 0, 1]),
                 link_local: Some("fe80::1".parse().unwrap()),

@@ -1,5 +1,6 @@
 //! Specifications of instances.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,9 @@ pub struct InstanceSpec {
     /// What it may reach, and who may reach it besides its own client.
     #[serde(default, skip_serializing_if = "Access::is_default")]
     pub access: Access,
+    /// What the metadata service tells the instance besides what it is: the values of its template.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub values: BTreeMap<String, String>,
 }
 
 /// A volume in a container of an instance.
@@ -147,6 +151,7 @@ mod tests {
                 nat: true,
                 ..Access::default()
             },
+            values: [("greeting".to_owned(), "hello".to_owned())].into(),
         };
         let text = serde_json::to_string(&all).unwrap();
         assert_eq!(serde_json::from_str::<InstanceSpec>(&text).unwrap(), all);

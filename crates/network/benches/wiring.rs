@@ -39,6 +39,7 @@ fn main() -> Result<()> {
                 name: "br0".into(),
                 create: true,
                 address,
+                services: Vec::new(),
                 mark: MARK.into(),
             })
             .await?;

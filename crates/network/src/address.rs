@@ -1,11 +1,11 @@
 //! IPv6 addresses of an interface.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use futures_util::TryStreamExt;
 use ipnet::Ipv6Net;
 use netlink_packet_route::AddressFamily;
-use netlink_packet_route::address::{AddressAttribute, AddressHeaderFlags, AddressMessage};
+use netlink_packet_route::address::{AddressAttribute, AddressHeaderFlags, AddressMessage, AddressProtocol};
 use nix::errno::Errno;
 use rtnetlink::Handle;
 
@@ -34,6 +34,37 @@ pub(crate) async fn add_address(netlink: &Handle, index: u32, address: Ipv6Net) 
     }
 }
 
+/// The protocol number of the addresses at which this machine serves something on a link. It marks them as ours.
+const SERVICE_PROTOCOL: u8 = crate::ROUTE_PROTOCOL;
+
+/// Adds an address at which this machine serves something: a single one, with our mark.
+pub(crate) async fn add_service_address(netlink: &Handle, index: u32, address: Ipv6Addr) -> Result<Added, Failure> {
+    let mut request = netlink.address().add(index, IpAddr::V6(address), 128);
+    let message = request.message_mut();
+    message.header.flags = AddressHeaderFlags::Nodad;
+    message
+        .attributes
+        .push(AddressAttribute::Protocol(AddressProtocol::Other(SERVICE_PROTOCOL)));
+    match answer(request.execute()).await {
+        Ok(()) => Ok(Added::New),
+        Err(failure) if failure.is(Errno::EEXIST) => Ok(Added::Found),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// Removes an address at which this machine served something. Success if it is gone already.
+pub(crate) async fn remove_service_address(netlink: &Handle, index: u32, address: Ipv6Addr) -> Result<(), Failure> {
+    let mut message = AddressMessage::default();
+    message.header.family = AddressFamily::Inet6;
+    message.header.prefix_len = 128;
+    message.header.index = index;
+    message.attributes.push(AddressAttribute::Address(IpAddr::V6(address)));
+    match answer(netlink.address().del(message).execute()).await {
+        Err(failure) if failure.is(Errno::EADDRNOTAVAIL) => Ok(()),
+        removed => removed,
+    }
+}
+
 /// The addresses of an interface that are neither link-local nor learnt from router advertisements.
 pub(crate) async fn list_addresses(netlink: &Handle, index: u32) -> Result<Vec<Ipv6Net>, NetworkError> {
     let mut request = netlink.address().get().set_link_index_filter(index);
@@ -57,6 +88,8 @@ pub(crate) struct Held {
     pub(crate) interface: u32,
     /// The address, with its prefix length.
     pub(crate) address: Ipv6Net,
+    /// Whether it carries our mark: this machine serves something there.
+    pub(crate) service: bool,
 }
 
 /// The addresses of all interfaces.
@@ -70,9 +103,16 @@ pub(crate) async fn list_all_addresses(netlink: &Handle) -> Result<Vec<Held>, Ne
         Some(Held {
             interface: message.header.index,
             address: address_of(message)?,
+            service: is_service(message),
         })
     };
     Ok(found.iter().filter_map(held).collect())
+}
+
+/// Whether an address carries our mark.
+fn is_service(message: &AddressMessage) -> bool {
+    let ours = AddressAttribute::Protocol(AddressProtocol::Other(SERVICE_PROTOCOL));
+    message.header.prefix_len == 128 && message.attributes.contains(&ours)
 }
 
 /// The address and prefix length in a message.

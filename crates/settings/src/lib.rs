@@ -25,6 +25,7 @@ mod lifetimes;
 mod limits;
 mod link;
 mod log;
+mod metadata;
 mod neighbor;
 mod network;
 mod option;
@@ -62,6 +63,7 @@ pub use lifetimes::Lifetimes;
 pub use limits::{Ceiling, LimitsSettings, LinkLimits};
 pub use link::LinkSettings;
 pub use log::{LogFormat, LogLevel, LogSettings};
+pub use metadata::{METADATA_ADDRESS, MetadataSettings};
 pub use neighbor::NeighborSettings;
 pub use network::NetworkSettings;
 pub use place::Place;
@@ -104,6 +106,8 @@ pub struct Settings {
     pub engines: Engines,
     /// Lease sources other than the daemon's own listener.
     pub source: SourceSettings,
+    /// The service that tells each instance about itself.
+    pub metadata: MetadataSettings,
     /// The links, in the order of the settings. Their names differ and their prefixes do not overlap.
     pub links: Vec<LinkSettings>,
     /// The classes of clients, in the order of the settings. A client is in the first class that it matches.
@@ -251,6 +255,7 @@ fn read_sections(mut root: Table<'_>, kinds: &[&dyn EngineKind], elsewhere: &Els
     let log = LogSettings::read(root.section("log"));
     let engines = Engines::read(root.section("engine"), kinds);
     let source = SourceSettings::read(root.section("source"));
+    let metadata = MetadataSettings::read(root.section("metadata"));
     let options = read_options(&mut root);
     let (class_outlines, classes): (Vec<class::Outline>, Vec<_>) = class::read_all(&mut root).into_iter().unzip();
     let common = Common {
@@ -269,6 +274,9 @@ fn read_sections(mut root: Table<'_>, kinds: &[&dyn EngineKind], elsewhere: &Els
     reservation::check_all(&outlines, root.faults());
     relay::known_once(&outlines, root.faults());
     network::check_apart(&networks_outlined, &outlines, root.faults());
+    let of_links = outlines.iter().filter_map(|link| link.prefix);
+    let of_networks = networks_outlined.iter().filter_map(|network| network.prefix);
+    metadata.check_apart(of_links.chain(of_networks), root.faults());
     let attached = templates
         .iter()
         .map(|(name, template)| (name.as_str(), template.networks.as_slice()));
@@ -292,6 +300,7 @@ fn read_sections(mut root: Table<'_>, kinds: &[&dyn EngineKind], elsewhere: &Els
         log,
         engines,
         source,
+        metadata,
         links,
         classes: common.classes.into_iter().collect::<Option<Vec<_>>>()?,
         networks: networks.into_iter().collect::<Option<Vec<_>>>()?,

@@ -38,7 +38,7 @@ pub(super) struct Outline {
     key: String,
     name: Option<String>,
     bridge: Option<String>,
-    prefix: Option<Ipv6Net>,
+    pub(super) prefix: Option<Ipv6Net>,
     prefix_key: &'static str,
 }
 

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ApiSettings, ClassSettings, ContainerSettings, DnsmasqSettings, Engines, Fault, Faults, IsolationSettings,
-    LimitsSettings, LinkSettings, Listen, ListenerSettings, LogSettings, NetworkSettings, SecretsSettings, Settings,
-    SourceSettings, SpecialPorts, StoreSettings, TemplateSettings, VolumesSettings,
+    LimitsSettings, LinkSettings, Listen, ListenerSettings, LogSettings, MetadataSettings, NetworkSettings,
+    SecretsSettings, Settings, SourceSettings, SpecialPorts, StoreSettings, TemplateSettings, VolumesSettings,
 };
 use orchestrator_model::{Access, LeaseSource};
 
@@ -122,6 +122,7 @@ fn sections(running: &Settings, written: &Settings) -> Vec<Change> {
                 listener: ListenerSettings { relays, relay_options },
                 dnsmasq: DnsmasqSettings { spool },
             },
+        metadata: MetadataSettings { address: metadata },
         links: _,
         classes: _,
         networks: _,
@@ -163,6 +164,11 @@ fn sections(running: &Settings, written: &Settings) -> Vec<Change> {
             "source.dnsmasq.spool",
             Effect::Changed,
             *spool != written.source.dnsmasq.spool,
+        ),
+        (
+            "metadata.address",
+            Effect::Changed,
+            *metadata != written.metadata.address,
         ),
     ];
     let differing = keys.into_iter().filter(|(.., differs)| *differs);
@@ -412,6 +418,7 @@ fn template_keys(running: &TemplateSettings, written: &TemplateSettings) -> Vec<
         sidecars,
         resolver,
         volumes,
+        values,
         ready,
         grace,
         isolated,
@@ -425,6 +432,7 @@ fn template_keys(running: &TemplateSettings, written: &TemplateSettings) -> Vec<
         ("container", *sidecars != written.sidecars),
         ("resolver", *resolver != written.resolver),
         ("volume", *volumes != written.volumes),
+        ("values", *values != written.values),
         ("ready", *ready != written.ready),
         ("grace", *grace != written.grace),
         ("isolated", *isolated != written.isolated),

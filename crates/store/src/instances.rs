@@ -53,6 +53,9 @@ statements! {
         ),
         "i.created, i.id, "
     );
+    AT = select!(
+        "(select i.* from attachments n join instances i on i.id = n.instance
+            where n.network = $1 and n.address = $2 and n.live = 1) i", "");
     BY_PREFIX = "select id from instances where id >= $1 and id < $2 order by id limit 10";
     TAKEN = "select address from attachments where network = $1 and live = 1 and address is not null";
     LAST_ADDRESS = "select a.address from instances i join attachments a on a.instance = i.id
@@ -230,6 +233,23 @@ impl Store {
     /// When the database is unreachable, or a row cannot be read.
     pub async fn instance(&self, id: InstanceId) -> Result<Option<InstanceView>, StoreError> {
         find(&mut self.snapshot().await?, id).await
+    }
+
+    /// The live instance that has an address on a network.
+    ///
+    /// # Errors
+    ///
+    /// When the database is unreachable, or a row cannot be read.
+    pub async fn instance_at(&self, network: &str, address: Ipv6Addr) -> Result<Option<InstanceView>, StoreError> {
+        let rows = fetch_all!(
+            &mut self.snapshot().await?,
+            "look up the instance at an address",
+            InstanceRow,
+            AT,
+            network,
+            address.to_string()
+        )?;
+        Ok(assemble(&rows)?.pop())
     }
 
     /// Instances in the order in which they were recorded.

@@ -39,6 +39,7 @@ impl Parts {
             purpose: BridgePurpose::Link,
             create: false,
             address: None,
+            services: Vec::new(),
             mtu: None,
             mac: None,
             link_local: None,

@@ -10,6 +10,7 @@ mod listen;
 mod look;
 mod observe;
 
+use std::net::Ipv6Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -189,6 +190,7 @@ impl Parts {
             purpose: BridgePurpose::Link,
             create: link.create,
             address: Some(link.address),
+            services: services(&settings, link),
             mtu: None,
             mac: None,
             link_local: None,
@@ -229,6 +231,12 @@ impl Parts {
             }
         }
     }
+}
+
+/// The addresses at which this machine serves the clients and the instances of a link.
+fn services(settings: &Settings, link: &LinkSettings) -> Vec<Ipv6Addr> {
+    let metadata = settings.metadata.address.filter(|_| link.instances.is_some());
+    metadata.into_iter().collect()
 }
 
 /// Has the host bring a link's bridge to its plan.

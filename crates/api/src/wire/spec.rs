@@ -58,12 +58,14 @@ impl IntoWire for InstanceSpec {
             sidecars,
             mounts,
             access,
+            values,
         } = self;
         wire::InstanceSpec {
             main: main.into_wire(),
             sidecars: sidecars.into_wire(),
             mounts: mounts.into_wire(),
             access: access.into_wire(),
+            values,
         }
     }
 }

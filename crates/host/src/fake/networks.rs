@@ -25,6 +25,8 @@ pub struct FakeBridge {
     pub up: bool,
     /// The host's address on it.
     pub address: Option<Ipv6Net>,
+    /// Further addresses of the host on it.
+    pub services: Vec<Ipv6Addr>,
     /// Its MTU in bytes.
     pub mtu: u32,
 }
@@ -47,6 +49,7 @@ impl FakeBridge {
             made_for: None,
             up: true,
             address: None,
+            services: Vec::new(),
             mtu: 1500,
         }
     }
@@ -202,6 +205,10 @@ impl FakeState {
         if let Some(address) = plan.address.filter(|address| bridge.address != Some(*address)) {
             flaws.push(BridgeFlaw::NoAddress(address));
         }
+        let missing = plan.services.iter().filter(|one| !bridge.services.contains(one));
+        flaws.extend(missing.map(|address| BridgeFlaw::NoAddress((*address).into())));
+        let stray = bridge.services.iter().filter(|one| !plan.services.contains(one));
+        flaws.extend(stray.map(|address| BridgeFlaw::StrayAddress(*address)));
         if plan.mtu.is_some_and(|mtu| ours && bridge.mtu != mtu) {
             flaws.push(BridgeFlaw::OtherMtu(bridge.mtu));
         }
@@ -266,6 +273,7 @@ fn set_bridge(state: &mut FakeState, plan: &BridgePlan) -> Result<(), NetworkErr
     if let Some(bridge) = state.bridges.get_mut(&plan.name) {
         bridge.up = true;
         bridge.address = plan.address.or(bridge.address);
+        bridge.services.clone_from(&plan.services);
         if let Some(mtu) = plan.mtu.filter(|_| bridge.made_for.is_some()) {
             bridge.mtu = mtu;
         }

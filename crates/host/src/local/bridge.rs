@@ -70,7 +70,8 @@ impl LocalHost {
         let known = plan.mac.filter(|_| bridge.ours);
         let Some(mac) = known.or(bridge.mac) else { return };
         let address = plan.address.map(|address| address.addr());
-        for address in address.into_iter().chain(plan.link_local) {
+        let services = plan.services.iter().copied();
+        for address in address.into_iter().chain(services).chain(plan.link_local) {
             if let Err(fault) = self.network().announce(bridge, address, mac) {
                 tracing::debug!(bridge = plan.name, reason = with_causes(&fault), "not announced");
             }
@@ -82,6 +83,7 @@ impl LocalHost {
             name: plan.name.clone(),
             create: plan.create,
             address: plan.address,
+            services: plan.services.clone(),
             mark: self.bridge_mark(plan.purpose),
         }
     }

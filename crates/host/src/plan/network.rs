@@ -118,6 +118,9 @@ pub struct BridgePlan {
     pub create: bool,
     /// The host's address on it, with the length of the network's prefix.
     pub address: Option<Ipv6Net>,
+    /// Further addresses of the host on it, at which the host serves something to the network.
+    #[serde(default)]
+    pub services: Vec<Ipv6Addr>,
     /// Its MTU in bytes, where it is one that we made; `None` leaves it as it is.
     pub mtu: Option<u32>,
     /// The link-layer address that hosts know it by; `None` as long as nobody has observed that.

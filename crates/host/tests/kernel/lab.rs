@@ -58,6 +58,7 @@ impl Lab {
             name: "br0".to_owned(),
             create: true,
             address: Some("fd39::1/64".parse()?),
+            services: Vec::new(),
             mark: format!("orchestrator:{SITE}:link"),
         };
         network.ensure_bridge(&bridge).await?;

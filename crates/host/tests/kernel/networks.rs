@@ -17,6 +17,7 @@ fn bridge(name: &str, purpose: BridgePurpose) -> Result<BridgePlan> {
         purpose,
         create: true,
         address: Some("fd07::1/64".parse()?),
+        services: Vec::new(),
         mtu: None,
         mac: None,
         link_local: None,

@@ -6,6 +6,7 @@ use std::net::Ipv6Addr;
 use ipnet::Ipv6Net;
 
 use super::{Bridge, BridgeIdentity, BridgePlan, SETTINGS};
+use crate::address::Held;
 use crate::link::Switching;
 use crate::sysctl;
 
@@ -16,6 +17,8 @@ pub enum BridgeFlaw {
     Down,
     /// It does not have the link's address, or has it with another prefix length.
     NoAddress(Ipv6Net),
+    /// It has an address with our mark that is not in its plan.
+    StrayAddress(Ipv6Addr),
     /// It has no link-local address, although it has a carrier.
     NoLinkLocal,
     /// A bridge that we made has another link-layer address than before.
@@ -40,7 +43,7 @@ impl BridgeFlaw {
     pub fn word(&self) -> &'static str {
         match self {
             Self::Down => "down",
-            Self::NoAddress(_) => "address",
+            Self::NoAddress(_) | Self::StrayAddress(_) => "address",
             Self::NoLinkLocal => "link-local",
             Self::OtherLinkLayer { .. } => "link-layer",
             Self::Option(_) => "option",
@@ -56,6 +59,7 @@ impl fmt::Display for BridgeFlaw {
         match self {
             Self::Down => f.write_str("it is down"),
             Self::NoAddress(address) => write!(f, "its address {address} is gone"),
+            Self::StrayAddress(address) => write!(f, "it has the address {address}, which is no longer wanted"),
             Self::NoLinkLocal => f.write_str("its link-local address is gone"),
             Self::OtherLinkLayer {
                 before: [a, b, c, d, e, g],
@@ -108,7 +112,12 @@ pub(super) fn of_settings(bridge: &Bridge) -> Vec<BridgeFlaw> {
     changed.map(|(key, _)| BridgeFlaw::Setting(key)).collect()
 }
 
-/// The planned addresses that the bridge lacks.
+/// Whether any of these is link-local.
+fn has_link_local(held: &[Held]) -> bool {
+    held.iter().any(|held| held.address.addr().is_unicast_link_local())
+}
+
+/// The planned addresses that the bridge lacks, and those of ours that it has too many.
 ///
 /// Without a carrier the kernel assigns no link-local address. A bridge that is not ours needs none if it had none
 /// before.
@@ -116,12 +125,20 @@ pub(super) fn of_addresses(
     bridge: &Bridge,
     plan: &BridgePlan,
     identity: &BridgeIdentity,
-    held: &[Ipv6Net],
+    held: &[Held],
     carrier: bool,
 ) -> Vec<BridgeFlaw> {
-    let missing = plan.address.filter(|wanted| !held.contains(wanted));
+    let missing = plan
+        .address
+        .filter(|wanted| held.iter().all(|held| held.address != *wanted));
     let mut flaws: Vec<_> = missing.map(BridgeFlaw::NoAddress).into_iter().collect();
-    let link_local = held.iter().any(|address| address.addr().is_unicast_link_local());
+    let has = |address: Ipv6Addr| held.iter().any(|held| held.address.addr() == address);
+    let services = plan.services.iter().filter(|address| !has(**address));
+    flaws.extend(services.map(|address| BridgeFlaw::NoAddress((*address).into())));
+    let ours = held.iter().filter(|held| held.service).map(|held| held.address.addr());
+    let stray = ours.filter(|address| !plan.services.contains(address));
+    flaws.extend(stray.map(BridgeFlaw::StrayAddress));
+    let link_local = has_link_local(held);
     let expected = bridge.up && carrier && (bridge.ours || identity.link_local.is_some());
     if expected && !link_local {
         flaws.push(BridgeFlaw::NoLinkLocal);
@@ -151,6 +168,7 @@ mod tests {
             name: "br0".into(),
             create: true,
             address: Some("fd39::1/64".parse().unwrap()),
+            services: Vec::new(),
             mark: "ours".into(),
         }
     }
@@ -159,6 +177,14 @@ mod tests {
         BridgeIdentity {
             mac: Some(MAC),
             link_local: Some("fe80::1".parse().unwrap()),
+        }
+    }
+
+    fn held(address: &str) -> Held {
+        Held {
+            interface: 2,
+            address: address.parse().unwrap(),
+            service: false,
         }
     }
 
@@ -191,14 +217,35 @@ mod tests {
 
     #[test]
     fn an_address_with_another_prefix_length_is_not_the_planned_one() {
-        let held = ["fe80::1/64".parse().unwrap(), "fd39::1/128".parse().unwrap()];
+        let held = ["fe80::1/64", "fd39::1/128"].map(held);
         let flaws = of_addresses(&bridge(true), &plan(), &known(), &held, true);
         assert_eq!(flaws, [BridgeFlaw::NoAddress("fd39::1/64".parse().unwrap())]);
     }
 
     #[test]
+    fn addresses_of_services_are_missed_and_former_ones_are_found() {
+        let plan = BridgePlan {
+            services: vec!["fd39::d0".parse().unwrap()],
+            ..plan()
+        };
+        let service = |address: &str| Held {
+            service: true,
+            ..held(address)
+        };
+        let flaws = |held: &[Held]| of_addresses(&bridge(true), &plan, &known(), held, false);
+        let own = held("fd39::1/64");
+        assert_eq!(flaws(&[own, service("fd39::d0/128")]), []);
+        // Somebody else gave it to the bridge.
+        assert_eq!(flaws(&[own, held("fd39::d0/64")]), []);
+        let missing = BridgeFlaw::NoAddress("fd39::d0/128".parse().unwrap());
+        assert_eq!(flaws(&[own]), [missing.clone()]);
+        let stray = BridgeFlaw::StrayAddress("fd39::d1".parse().unwrap());
+        assert_eq!(flaws(&[own, service("fd39::d1/128")]), [missing, stray]);
+    }
+
+    #[test]
     fn a_link_local_address_is_missed_only_with_a_carrier() {
-        let held = ["fd39::1/64".parse().unwrap()];
+        let held = [held("fd39::1/64")];
         let of = |bridge: &Bridge, identity: &BridgeIdentity, carrier| {
             of_addresses(bridge, &plan(), identity, &held, carrier)
         };

@@ -92,6 +92,7 @@ mod tests {
             name: "br0".into(),
             create: false,
             address: Some("fd39::1/64".parse().unwrap()),
+            services: Vec::new(),
             mark: "ours".into(),
         };
         let switching = Switching {
@@ -109,7 +110,11 @@ mod tests {
             "{text:?}"
         );
         let address = "fd39::1/64".parse().unwrap();
-        let held = [2, 7].map(|interface| Held { interface, address });
+        let held = [2, 7].map(|interface| Held {
+            interface,
+            address,
+            service: false,
+        });
         assert_eq!(elsewhere(&bridge, &plan, &held), [7]);
         let text = of_address(&plan, "eth9".into()).unwrap().to_string();
         assert!(

@@ -17,6 +17,8 @@ mod observe;
 mod remove;
 mod repair;
 
+use std::net::Ipv6Addr;
+
 use ipnet::Ipv6Net;
 use netlink_packet_route::link::BridgeStpState;
 use nix::errno::Errno;
@@ -27,7 +29,9 @@ pub use self::groups::missing_groups;
 pub use self::hazard::BridgeHazard;
 pub use self::observe::{BridgeIdentity, ObservedBridge};
 pub use self::remove::MadeBridge;
-use crate::address::{Added, add_address, list_addresses};
+use crate::address::{
+    Added, add_address, add_service_address, list_addresses, list_all_addresses, remove_service_address,
+};
 use crate::link::{LINK_GROUP, Link, find_link};
 use crate::name::{check_mark, check_name};
 use crate::request::answer;
@@ -48,6 +52,8 @@ pub struct BridgePlan {
     pub create: bool,
     /// The address that it shall have, with its prefix length.
     pub address: Option<Ipv6Net>,
+    /// Further addresses, at which this machine serves something. Others with our mark are removed.
+    pub services: Vec<Ipv6Addr>,
     /// Alias of a bridge that we make, 1 to 255 bytes.
     pub mark: String,
 }
@@ -109,6 +115,7 @@ impl Network {
         if let Some(address) = plan.address {
             self.ensure_bridge_address(&bridge, address).await?;
         }
+        self.ensure_services(&bridge, &plan.services).await?;
         Ok(Bridge { up: true, ..bridge })
     }
 
@@ -148,6 +155,31 @@ impl Network {
     async fn change_bridge(&self, change: LinkMessageBuilder<LinkUnspec>, name: &str) -> Result<(), NetworkError> {
         let changed = answer(self.netlink.link().change(change.build()).execute()).await;
         changed.map_err(|failure| failure.doing(format!("setting up bridge {name}")))
+    }
+
+    /// Gives a bridge the addresses of the plan at which this machine serves something, and removes others with our
+    /// mark.
+    async fn ensure_services(&self, bridge: &Bridge, wanted: &[Ipv6Addr]) -> Result<(), NetworkError> {
+        let held = list_all_addresses(&self.netlink).await?;
+        let own: Vec<_> = held.iter().filter(|held| held.interface == bridge.index).collect();
+        let has = |address: &Ipv6Addr| own.iter().any(|held| held.address.addr() == *address);
+        for address in wanted.iter().filter(|address| !has(address)) {
+            match add_service_address(&self.netlink, bridge.index, *address).await {
+                Ok(_) => {}
+                Err(failure) if failure.is(Errno::EACCES) => {
+                    return Err(NetworkError::Ipv6Disabled {
+                        interface: bridge.name.clone(),
+                    });
+                }
+                Err(failure) => return Err(failure.doing(format!("adding {address} to bridge {}", bridge.name))),
+            }
+        }
+        let ours = own.iter().filter(|held| held.service).map(|held| held.address.addr());
+        for address in ours.filter(|address| !wanted.contains(address)) {
+            let removed = remove_service_address(&self.netlink, bridge.index, address).await;
+            removed.map_err(|failure| failure.doing(format!("removing {address} from bridge {}", bridge.name)))?;
+        }
+        Ok(())
     }
 
     /// Gives a bridge its address if it does not have it.

@@ -2,10 +2,8 @@
 
 use std::net::Ipv6Addr;
 
-use ipnet::Ipv6Net;
-
 use super::{Bridge, BridgeFlaw, BridgeHazard, BridgePlan, check_mtu, flaw, hazard, missing_groups};
-use crate::address::list_all_addresses;
+use crate::address::{Held, list_all_addresses};
 use crate::link::{find_link, find_link_by_index};
 use crate::{Network, NetworkError};
 
@@ -57,8 +55,8 @@ impl Network {
         let bridge = Bridge::try_from(link)?;
         check_mtu(&bridge)?;
         let held = list_all_addresses(&self.netlink).await?;
-        let own = held.iter().filter(|held| held.interface == bridge.index);
-        let own: Vec<Ipv6Net> = own.map(|held| held.address).collect();
+        let own = held.iter().filter(|held| held.interface == bridge.index).copied();
+        let own: Vec<Held> = own.collect();
         let mut flaws = flaw::of_link(&bridge, switching, known);
         flaws.extend(flaw::of_settings(&bridge));
         flaws.extend(flaw::of_addresses(&bridge, plan, known, &own, carrier));
@@ -86,7 +84,11 @@ impl Network {
 }
 
 /// The link-local address among these; the known one if it is there.
-fn link_local(own: &[Ipv6Net], known: Option<Ipv6Addr>) -> Option<Ipv6Addr> {
-    let all = || own.iter().map(Ipv6Net::addr).filter(Ipv6Addr::is_unicast_link_local);
+fn link_local(own: &[Held], known: Option<Ipv6Addr>) -> Option<Ipv6Addr> {
+    let all = || {
+        own.iter()
+            .map(|held| held.address.addr())
+            .filter(Ipv6Addr::is_unicast_link_local)
+    };
     all().find(|address| Some(*address) == known).or_else(|| all().next())
 }

@@ -18,6 +18,7 @@ mod ports;
 mod refused;
 mod removal;
 mod route;
+mod services;
 mod support;
 mod traffic;
 mod watch;

@@ -158,6 +158,7 @@ pub(crate) fn bridge_plan(name: &str) -> BridgePlan {
         name: name.into(),
         create: true,
         address: Some("fd39:9706:2786:6333::1/64".parse().expect("an address")),
+        services: Vec::new(),
         mark: format!("{MARK}{name}"),
     }
 }

@@ -450,6 +450,7 @@ fn spec(
         sidecars: template.sidecars.iter().map(sidecar).collect(),
         mounts: Vec::new(),
         access: template.access.clone(),
+        values: template.values.clone(),
     }
 }
 

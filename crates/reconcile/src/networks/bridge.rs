@@ -42,6 +42,7 @@ impl Kept {
             purpose: BridgePurpose::Network,
             create: network.create,
             address: network.address,
+            services: Vec::new(),
             mtu: network.mtu,
             mac: self.mac,
             link_local: self.link_local,

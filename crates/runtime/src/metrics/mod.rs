@@ -8,6 +8,7 @@ mod dhcp6;
 mod instance;
 mod lease;
 mod link;
+mod portal;
 
 use std::sync::Arc;
 
@@ -45,6 +46,7 @@ pub struct Metrics {
     instance: instance::Instance,
     lease: lease::Lease,
     link: link::Link,
+    portal: portal::Portal,
 }
 
 impl Default for Metrics {
@@ -56,6 +58,7 @@ impl Default for Metrics {
             instance: instance::Instance::register(&mut registry),
             lease: lease::Lease::register(&mut registry),
             link: link::Link::register(&mut registry),
+            portal: portal::Portal::register(&mut registry),
             log_limit: LogLimit::default(),
             registry: Arc::new(registry),
         }

@@ -10,6 +10,7 @@ mod file;
 mod hidden;
 mod resolver;
 mod sidecar;
+mod values;
 mod volume;
 mod written;
 
@@ -50,6 +51,8 @@ pub struct TemplateSettings {
     pub resolver: Option<Resolver>,
     /// Volumes, which outlive the instance.
     pub volumes: Vec<VolumeSettings>,
+    /// What the metadata service tells the instance: texts by name.
+    pub values: BTreeMap<String, String>,
     /// How readiness is checked. Without a check, an instance that runs and is wired is ready.
     pub ready: Option<Readiness>,
     /// The grace period: how long an instance runs after its lease ended, in case its client comes back.
@@ -153,6 +156,7 @@ fn read(mut table: Table<'_>, engines: &Engines) -> Option<TemplateSettings> {
         None => Some(None),
     };
     let volumes = volume::read_all(&mut table, sidecars.as_deref().unwrap_or_default());
+    let values = values::read(table.section("values"));
     let ready = table.take("ready").and_then(Entry::table).and_then(read_readiness);
     let grace = table
         .take("grace")
@@ -175,6 +179,7 @@ fn read(mut table: Table<'_>, engines: &Engines) -> Option<TemplateSettings> {
         sidecars: sidecars?,
         resolver: resolver?,
         volumes: volumes?,
+        values,
         ready,
         grace: grace.unwrap_or(Duration::from_secs(30)),
         isolated,

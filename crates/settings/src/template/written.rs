@@ -34,6 +34,7 @@ impl TemplateSettings {
             sidecars,
             resolver,
             volumes,
+            values,
             ready,
             grace,
             isolated,
@@ -54,6 +55,9 @@ impl TemplateSettings {
         }
         if !volumes.is_empty() {
             put("volume", volumes.iter().map(write_volume).collect());
+        }
+        if !values.is_empty() {
+            put("values", json!(values));
         }
         if !networks.is_empty() {
             put("networks", json!(networks));
@@ -453,6 +457,11 @@ mod tests {
                             search: owned(search),
                         }),
                         volumes: volumes.into_iter().zip(0..).map(volume).collect(),
+                        values: if isolated {
+                            [("user-data".to_owned(), "a\n".repeat(3))].into()
+                        } else {
+                            BTreeMap::new()
+                        },
                         ready: ready.map(|(tcp, within, every, failures, restarts)| Readiness {
                             tcp,
                             within: Duration::from_millis(within),

@@ -34,6 +34,7 @@ pub(super) const OTHER: &[(&str, &str)] = &[
     ("SOURCE__LISTENER__RELAYS", "eth0,eth1"),
     ("SOURCE__LISTENER__RELAY_OPTIONS", "65,23"),
     ("SOURCE__DNSMASQ__SPOOL", "/other"),
+    ("METADATA__ADDRESS", "fd12::1"),
     ("OPTIONS__DNS_SERVERS", "fd39::53"),
     ("OPTIONS__DOMAIN_SEARCH", "example.org"),
     ("OPTIONS__NTP_SERVERS", "fd39::7b,ntp.example.org"),
@@ -136,6 +137,7 @@ pub(super) const OTHER: &[(&str, &str)] = &[
     ("TEMPLATE__DEFAULT__IMAGE", "other"),
     ("TEMPLATE__DEFAULT__COMMAND", "sleep, 10"),
     ("TEMPLATE__DEFAULT__ENVIRONMENT__TZ", "UTC"),
+    ("TEMPLATE__DEFAULT__VALUES__A", "b"),
     ("TEMPLATE__DEFAULT__CAPABILITIES", "NET_RAW"),
     ("TEMPLATE__DEFAULT__MEMORY", "none"),
     ("TEMPLATE__DEFAULT__CPUS", "1.5"),
@@ -361,7 +363,9 @@ fn keys(kind: &ValueKind, path: String, found: &mut BTreeSet<String>) {
         }
     };
     match kind {
-        ValueKind::Table(table) if path.ends_with("ENVIRONMENT") => assert!(table.is_empty()),
+        ValueKind::Table(table) if path.ends_with("ENVIRONMENT") || path.ends_with("VALUES") => {
+            assert!(table.is_empty())
+        }
         ValueKind::Table(table) => table
             .iter()
             .for_each(|(key, value)| keys(&value.kind, below(key), found)),

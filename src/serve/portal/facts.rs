@@ -1,0 +1,101 @@
+//! What the store knows of an instance, as far as it may be shown to it.
+
+use std::net::Ipv6Addr;
+
+use async_trait::async_trait;
+use orchestrator_model::{Instance, InstanceView, Lease, Leased, Phase, Timestamp};
+use orchestrator_portal::facts::{ClientFacts, End, EndReason, Facts, InstanceFacts, Unavailable};
+use orchestrator_runtime::causes::with_causes;
+use orchestrator_store::{Holding, Store, StoreError};
+
+/// Facts from the store, read at each request.
+pub(super) struct StoreFacts {
+    pub(super) store: Store,
+}
+
+#[async_trait]
+impl Facts for StoreFacts {
+    async fn instance(&self, link: &str, address: Ipv6Addr) -> Result<Option<InstanceFacts>, Unavailable> {
+        let facts = self.read(link, address).await;
+        facts.map_err(|fault| Unavailable(with_causes(&fault)))
+    }
+}
+
+impl StoreFacts {
+    async fn read(&self, link: &str, address: Ipv6Addr) -> Result<Option<InstanceFacts>, StoreError> {
+        let Some(InstanceView { instance, .. }) = self.store.instance_at(link, address).await? else {
+            return Ok(None);
+        };
+        let holding = match instance.client() {
+            Some(client) => self.store.holding(client).await?,
+            None => None,
+        };
+        Ok(Some(instance_facts(instance, holding.as_ref())))
+    }
+}
+
+fn instance_facts(instance: Instance, holding: Option<&Holding>) -> InstanceFacts {
+    let client = holding.map(client_facts);
+    let lease_until = client.as_ref().and_then(|client| client.lease_until);
+    let end = end_of(&instance, lease_until);
+    let attachments = &instance.attachments;
+    let addresses = attachments
+        .iter()
+        .filter_map(|attachment| Some((attachment.network.clone(), attachment.address?)));
+    let prefixes = attachments
+        .iter()
+        .flat_map(|attachment| attachment.routed.iter().copied());
+    InstanceFacts {
+        id: instance.id,
+        link: instance.link().to_owned(),
+        slot: instance.slot.to_string(),
+        phase: instance.phase,
+        created: instance.created,
+        addresses: addresses.collect(),
+        prefixes: prefixes.collect(),
+        client,
+        end,
+        hostname: instance.spec.main.hostname,
+        template: instance.template,
+        version: instance.version,
+        values: instance.spec.values,
+        authorized_keys: Vec::new(),
+    }
+}
+
+/// What may be shown of a client.
+pub(super) fn client_facts(
+    Holding {
+        client, active_leases, ..
+    }: &Holding,
+) -> ClientFacts {
+    let held = |lease: &Lease| lease.leased;
+    let addresses = active_leases.iter().map(held).filter_map(|leased| match leased {
+        Leased::Address(address) => Some(address),
+        Leased::Prefix(_) => None,
+    });
+    let prefixes = active_leases.iter().map(held).filter_map(|leased| match leased {
+        Leased::Prefix(prefix) => Some(prefix),
+        Leased::Address(_) => None,
+    });
+    ClientFacts {
+        name: client.hostname.clone(),
+        addresses: addresses.collect(),
+        prefixes: prefixes.collect(),
+        lease_until: active_leases.iter().map(|lease| lease.valid_until).max(),
+    }
+}
+
+/// When an instance ends, and why. A lease without end ends nothing.
+pub(super) fn end_of(instance: &Instance, lease_until: Option<Timestamp>) -> Option<End> {
+    let grace = instance.due.filter(|_| instance.phase == Phase::Ending);
+    let grace = grace.map(|at| End {
+        at,
+        reason: EndReason::Grace,
+    });
+    let lease = lease_until.filter(|until| *until < Timestamp(i64::MAX)).map(|at| End {
+        at,
+        reason: EndReason::Lease,
+    });
+    grace.or(lease)
+}
