@@ -11,7 +11,9 @@ pub use orchestrator_client as client;
 pub use orchestrator_host as host;
 pub use orchestrator_model as model;
 pub use orchestrator_reconcile::{driver, instance as orchestrator, routes};
-pub use orchestrator_runtime::{causes, conditions, contention, files, log_limit, metrics, notifications, tasks};
+pub use orchestrator_runtime::{
+    causes, conditions, contention, files, log_limit, metrics, notifications, tasks, usage,
+};
 pub use orchestrator_secrets as secrets;
 pub use orchestrator_settings as settings;
 pub use orchestrator_source as source;

@@ -20,6 +20,7 @@ use orchestrator_model::{
 };
 use orchestrator_reconcile::instance::Orchestrator;
 use orchestrator_runtime::causes::with_causes;
+use orchestrator_runtime::usage::VolumeUsage;
 use orchestrator_settings::Current;
 use orchestrator_source::Recorder;
 use orchestrator_source::dnsmasq::{DnsmasqEvent, Handed, Intake, IntakeError};
@@ -220,6 +221,10 @@ impl Control for Switchboard {
 
     async fn destroy_volume(&self, by: &Caller, id: VolumeId) -> Result<RecordedVolume, ControlError> {
         self.ready()?.volumes.destroy(by, id).await
+    }
+
+    fn volume_usage(&self, id: VolumeId) -> Option<VolumeUsage> {
+        self.ready().ok()?.volumes.usage(id)
     }
 
     async fn export_volume(&self, id: VolumeId) -> Result<ByteStream, ControlError> {

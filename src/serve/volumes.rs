@@ -9,6 +9,7 @@ use orchestrator_model::{Clock, RecordedVolume, VolumeId};
 use orchestrator_reconcile::driver::Handle;
 use orchestrator_reconcile::volumes::{Parts, register};
 use orchestrator_runtime::causes::with_causes;
+use orchestrator_runtime::usage::{VolumeUsage, VolumeUsages};
 use orchestrator_store::{Store, StoreError};
 
 use super::Context;
@@ -18,23 +19,33 @@ pub(super) struct Volumes {
     store: Store,
     host: Arc<dyn Host>,
     clock: Clock,
+    usages: VolumeUsages,
     removal: Handle,
 }
 
 impl Volumes {
     /// Has volumes removed when their time has come.
     pub(super) fn register(context: &Context, store: &Store, host: &Arc<dyn Host>) -> Self {
+        let usages = VolumeUsages::default();
         let parts = Parts {
             records: Arc::new(store.clone()),
             hosts: vec![host.clone()],
             clock: context.clock,
+            usages: usages.clone(),
+            metrics: context.metrics.clone(),
         };
         Self {
             store: store.clone(),
             host: host.clone(),
             clock: context.clock,
+            usages,
             removal: register(&context.driver, parts),
         }
+    }
+
+    /// What a volume took of the disk when it was measured last.
+    pub(super) fn usage(&self, id: VolumeId) -> Option<VolumeUsage> {
+        self.usages.of(id)
     }
 
     /// Records that a volume is to be removed, and has that begun.

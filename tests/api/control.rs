@@ -16,6 +16,7 @@ use orchestrator::settings::{Settings, plan_reload};
 use orchestrator::source::dnsmasq::{DnsmasqEvent, Handed};
 use orchestrator::source::listener::{NotReconfigured, Reconfiguring};
 use orchestrator::store::Store;
+use orchestrator::usage::VolumeUsage;
 use orchestrator_catalog::Catalog;
 use orchestrator_dhcp6::Reconfigure;
 use tokio::sync::{Notify, Semaphore};
@@ -128,6 +129,16 @@ impl Control for FakeControl {
         Ok(removed.await?)
     }
 
+    fn volume_usage(&self, id: VolumeId) -> Option<VolumeUsage> {
+        self.get().ok()?;
+        let is_measured = id.to_string() == crate::volumes::VOLUME;
+        is_measured.then(|| VolumeUsage {
+            bytes: 12 << 20,
+            limit: None,
+            obstacle: Some("only btrfs can limit a directory".to_owned()),
+        })
+    }
+
     async fn export_volume(&self, id: VolumeId) -> Result<ByteStream, ControlError> {
         self.get()?;
         let pieces = [format!("archive of {id}, "), "in two pieces".to_owned()];
@@ -138,6 +149,7 @@ impl Control for FakeControl {
         self.get()?;
         Ok(vec![Orphan {
             addresses: Default::default(),
+            volumes: Default::default(),
             id: ORPHAN.parse().expect("an id"),
             plugin: "docker".to_owned(),
             reference: "c0ffee".to_owned(),

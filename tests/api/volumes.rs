@@ -75,6 +75,8 @@ async fn a_volume_is_shown_and_removed_once_nobody_holds_it() {
         )
     );
     assert_eq!(shown["holder"], holder.to_string());
+    assert_eq!((&shown["bytes"], &shown["limit"]), (&json!(12 << 20), &json!(null)));
+    assert_eq!(shown["not_enforced"], "only btrfs can limit a directory");
     let owner = shown["owner"]["name"].as_str().unwrap();
     assert_eq!(
         get(&daemon.unix, &format!("/v1/volumes?owner={owner}")).await["items"],

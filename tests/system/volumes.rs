@@ -4,10 +4,12 @@
 use std::fs;
 use std::net::Ipv6Addr;
 
-use orchestrator_lab::{Dhclient, Engine, Namespace, TEST_IMAGE, wait_for};
+use orchestrator_lab::{
+    Btrfs, Daemon, Dhclient, Engine, Lab, Link, Namespace, Oci, Settings, TEST_IMAGE, TEST_PORT, oci_program, wait_for,
+};
 use serde_json::{Value, json};
 
-use crate::site::{PATIENCE, Plan, Site, address, text};
+use crate::site::{BINARY, PATIENCE, Plan, Site, address, text};
 
 /// A template with a volume at `/www/data`, and a script that adds a line to a file there and shows the file.
 fn template(keep: &str, image: &str) -> String {
@@ -181,4 +183,69 @@ fn a_volume_whose_time_is_over_is_removed_with_all_that_an_instance_left_in_it()
     assert_eq!(fs::read_to_string(outside).unwrap(), "stays");
     let kinds = site.event_kinds();
     assert!(kinds.iter().any(|kind| kind == "volume-expired"), "{kinds:?}");
+}
+
+#[test]
+fn a_volume_is_no_larger_than_its_size_on_a_file_system_that_can_limit_it() {
+    let btrfs = Btrfs::mount(true).unwrap();
+    let directory = btrfs.path().join("volumes");
+    let lab = Lab::new().unwrap();
+    let oci = Oci::start(&lab, &oci_program(BINARY.as_ref()).unwrap()).unwrap();
+    oci.import_test_image().unwrap();
+    let host = lab.namespace("host").unwrap();
+    let script = "#!/bin/sh\\necho Content-Type: text/plain\\necho\\n\
+                  dd if=/dev/zero of=/www/data/file bs=1M count=12 conv=fsync 2>&1\\necho done\\n";
+    let settings = |place: &str| {
+        let template = format!(
+            "engine = \"oci\"\nready = {{ tcp = {TEST_PORT}, within = \"30s\" }}\ngrace = \"0s\"\n\
+             [[template.default.file]]\ntarget = \"/www/cgi-bin/fill\"\nmode = \"0755\"\ntext = \"{script}\"\n\
+             [[template.default.volume]]\nname = \"data\"\ntarget = \"/www/data\"\nsize = \"8MiB\"\n"
+        );
+        let volumes = format!("[volumes]\ndirectory = \"{}\"\n", directory.display());
+        let link = Link::new("br0").template(&template);
+        Settings::new(place)
+            .with(&oci.section(""))
+            .with(&volumes)
+            .link(link)
+            .text()
+    };
+    let mut daemon = Daemon::start(&host, BINARY.as_ref(), settings).unwrap();
+    daemon.wait_until_ready(PATIENCE).unwrap();
+    let site = Site { lab, host, daemon };
+    let machine = site.machine("client");
+    let mut client = Dhclient::boot(&machine, "eth0").unwrap();
+    let leased = client.address(PATIENCE).unwrap();
+    let instance = site.wait_ready_for(leased);
+    let said = machine.get(address(&instance), 80, "/cgi-bin/fill").unwrap().text();
+    assert!(said.contains("quota") && said.contains("done"), "{said}");
+    let volume = wait_for("the volume to be measured", PATIENCE, || {
+        let volume = volumes(&site).remove(0);
+        volume["bytes"].as_u64().filter(|bytes| *bytes > 4 << 20)?;
+        Some(volume)
+    });
+    assert_eq!(
+        (&volume["limit"], &volume["not_enforced"]),
+        (&json!(8 << 20), &Value::Null)
+    );
+    let (_, listed) = cli(&site, &["volume", "ls"]);
+    assert!(
+        listed.contains("8.0 MiB") && !listed.contains("not enforced"),
+        "{listed}"
+    );
+    let (_, checked) = cli(&site, &["check"]);
+    assert!(
+        checked.contains("the sizes of its volumes are enforced in"),
+        "{checked}"
+    );
+
+    client.release().unwrap();
+    site.wait_none();
+    let id = text(&volume, "id");
+    let (code, said) = cli(&site, &["volume", "rm", &id]);
+    assert_eq!(code, 0, "{said}");
+    wait_for("the volume to be gone", PATIENCE, || {
+        (volumes(&site).is_empty() && fs::read_dir(&directory).unwrap().next().is_none()).then_some(())
+    });
+    let subvolumes = btrfs.run(&["subvolume", "list", &btrfs.path().display().to_string()]);
+    assert_eq!(subvolumes.unwrap(), "");
 }

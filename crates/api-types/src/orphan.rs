@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 
-use orchestrator_model::{Duid, InstanceId};
+use orchestrator_model::{Duid, InstanceId, VolumeId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +34,10 @@ pub struct Orphan {
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, scalar::Ipv6Address>")]
     pub addresses: BTreeMap<String, Ipv6Addr>,
+    /// The volumes that it was made with, by their names in the template, as far as they are known.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, scalar::Id>")]
+    pub volumes: BTreeMap<String, VolumeId>,
     /// The slot of its client that it was made for.
     #[serde(default)]
     pub slot: Option<String>,

@@ -45,6 +45,15 @@ pub struct VolumeView {
     pub host: String,
     /// The most that it may hold, in bytes, where the file system can limit that; `null` is no limit.
     pub size: Option<u64>,
+    /// The bytes that it took when it was measured last; `null` before that.
+    #[serde(default)]
+    pub bytes: Option<u64>,
+    /// The limit that the file system enforces, in bytes; `null` when it enforces none.
+    #[serde(default)]
+    pub limit: Option<u64>,
+    /// Why its `size` is not enforced; `null` when it is, when it has none, and before it was measured.
+    #[serde(default)]
+    pub not_enforced: Option<String>,
     /// When it is removed.
     pub keep: Keep,
     /// How far it has come.

@@ -96,6 +96,7 @@ use orchestrator_model::{
 use orchestrator_runtime::conditions::Conditions;
 use orchestrator_runtime::metrics::Metrics;
 use orchestrator_runtime::tasks::Tasks;
+use orchestrator_runtime::usage::VolumeUsage;
 use orchestrator_settings::Faults;
 use orchestrator_source::dnsmasq::DnsmasqEvent;
 use orchestrator_source::listener::{NotReconfigured, Reconfiguring};
@@ -166,6 +167,9 @@ pub trait Control: Send + Sync + 'static {
 
     /// Records that a volume is to be removed, and sees to it.
     async fn destroy_volume(&self, by: &Caller, id: VolumeId) -> Result<RecordedVolume, ControlError>;
+
+    /// What a volume took of the disk when it was measured last; `None` before that.
+    fn volume_usage(&self, id: VolumeId) -> Option<VolumeUsage>;
 
     /// The content of a volume, as a tar archive that is read while it is sent.
     async fn export_volume(&self, id: VolumeId) -> Result<ByteStream, ControlError>;

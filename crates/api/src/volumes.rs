@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use orchestrator_api_types::{self as wire, Page, VolumeQuery};
+use orchestrator_model::RecordedVolume;
 use serde_json::json;
 
 use super::caller::Caller;
@@ -14,13 +15,14 @@ use super::params::{Params, Segment, limit};
 use super::problem::Fault;
 use super::routes::Shared;
 use super::view::View;
-use super::wire::IntoWire;
+use super::wire::{IntoWire, with_usage};
 use super::{ByteStream, VOLUME_ARCHIVE};
 
 /// `GET /v1/volumes`
 ///
 /// In the order in which they were made. A cursor is a place in that order.
 pub(super) async fn list(
+    State(shared): State<Shared>,
     view: View,
     Params(query): Params<VolumeQuery>,
 ) -> Result<Json<Page<wire::VolumeView>>, Fault> {
@@ -33,14 +35,24 @@ pub(super) async fn list(
     let next = (items.len() > limit).then(|| skipped.saturating_add(limit).to_string());
     items.truncate(limit);
     Ok(Json(Page {
-        items: items.into_wire(),
+        items: items.into_iter().map(|volume| shown(&shared, volume)).collect(),
         next,
     }))
 }
 
 /// `GET /v1/volumes/{id}`
-pub(super) async fn show(view: View, Segment(id): Segment) -> Result<Json<wire::VolumeView>, Fault> {
-    Ok(Json(view.volume(&id).await?.into_wire()))
+pub(super) async fn show(
+    State(shared): State<Shared>,
+    view: View,
+    Segment(id): Segment,
+) -> Result<Json<wire::VolumeView>, Fault> {
+    Ok(Json(shown(&shared, view.volume(&id).await?)))
+}
+
+/// A volume, with what it took when it was measured last.
+fn shown(shared: &Shared, volume: RecordedVolume) -> wire::VolumeView {
+    let usage = shared.app.control.volume_usage(volume.id);
+    with_usage(volume.into_wire(), usage)
 }
 
 /// `DELETE /v1/volumes/{id}`
@@ -52,7 +64,7 @@ pub(super) async fn remove(
 ) -> Result<Accepted<wire::VolumeView>, Fault> {
     let volume = view.volume(&id).await?.id;
     let removing = shared.app.control.destroy_volume(&caller, volume).await?;
-    Ok(Accepted(removing.into_wire()))
+    Ok(Accepted(shown(&shared, removing)))
 }
 
 /// `POST /v1/volumes/{id}/export`

@@ -1,9 +1,11 @@
 //! Checks that everything that the settings name exists. Changes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 
 use orchestrator_network::Network;
 use orchestrator_plugin::{Capabilities, Engine, EngineError, ImageFacts};
+use orchestrator_quota::Enforcement;
 
 use super::check::Finding;
 use orchestrator_catalog::{Declared, Template};
@@ -26,7 +28,8 @@ pub(super) async fn all(declared: &Declared) -> Vec<Finding> {
     findings.extend(api(settings));
     findings.extend(bridges(settings).await);
     findings.extend(engines(declared).await);
-    findings.extend(sizes(declared));
+    let support = orchestrator_quota::support(&settings.volumes.directory);
+    findings.extend(sizes(declared, &support));
     findings
 }
 
@@ -285,13 +288,19 @@ fn cannot(engine: &str, capabilities: Capabilities, needs: &[(&str, &str, Capabi
     lacking.collect()
 }
 
-/// One finding for each template in use whose volumes have a size that nothing enforces.
-fn sizes(declared: &Declared) -> Vec<Finding> {
+/// One finding for each template in use whose volumes have a size: whether anything enforces it.
+fn sizes(declared: &Declared, support: &io::Result<Enforcement>) -> Vec<Finding> {
     let directory = declared.settings().volumes.directory.display();
     let templates = declared.templates_in_use();
     let limited = templates.filter(|template| template.settings.volumes.iter().any(|volume| volume.size.is_some()));
     let finding = |template: &orchestrator_catalog::Template| {
-        let what = format!("the sizes of its volumes are not enforced in {directory}: instances can fill that disk");
+        let what = match support {
+            Ok(Enforcement::Enforced) => format!("the sizes of its volumes are enforced in {directory}"),
+            Ok(Enforcement::Missing(obstacle)) => format!(
+                "the sizes of its volumes are not enforced in {directory}: {obstacle}; instances can fill that disk"
+            ),
+            Err(fault) => format!("cannot see whether {directory} enforces the sizes of its volumes: {fault}"),
+        };
         Finding::there(format!("template {}", template.name), what)
     };
     limited.map(finding).collect()

@@ -14,6 +14,7 @@ use serde_json::Value;
 use super::backup::{is_dash, part_of, sync_directory};
 use super::failure::Failure;
 use super::http::Client;
+use super::image::amount;
 use super::{Output, table};
 use orchestrator_verbs::ages::age;
 use orchestrator_verbs::table::{Column, Width, columns};
@@ -89,14 +90,28 @@ fn listed(items: &[Value], now: Timestamp, width: Width) -> Result<String, Failu
             owner,
             volume.slot.unwrap_or_else(|| "any".to_owned()),
             volume.state.to_string(),
+            volume.bytes.map(amount).unwrap_or_default(),
+            size(volume.size, volume.not_enforced.is_some()),
             volume.holder.map(|holder| holder.to_string()).unwrap_or_default(),
             rule(volume.keep),
             age(volume.used, now),
         ])
     };
     let rows: Vec<Vec<String>> = items.iter().map(row).collect::<Result<_, Failure>>()?;
-    let header = ["VOLUME", "NAME", "OWNER", "SLOT", "STATE", "HELD BY", "KEPT", "USED"].map(Column::new);
+    let header = [
+        "VOLUME", "NAME", "OWNER", "SLOT", "STATE", "TAKES", "SIZE", "HELD BY", "KEPT", "USED",
+    ]
+    .map(Column::new);
     Ok(columns(&header, rows, width))
+}
+
+/// The size of a volume, and whether it is more than a wish.
+fn size(size: Option<u64>, is_wish: bool) -> String {
+    match size {
+        Some(size) if is_wish => format!("{}, not enforced", amount(size)),
+        Some(size) => amount(size),
+        None => String::new(),
+    }
 }
 
 fn rule(keep: Keep) -> String {
@@ -212,23 +227,35 @@ mod tests {
 
     #[test]
     fn volumes_as_a_table() {
-        let item = |id: &str, keep: Value, holder: Option<&str>| {
+        let item = |id: &str, keep: Value, holder: Option<&str>, bytes: Value, not_enforced: Value| {
             json!({
                 "id": id, "owner": {"kind": "client", "name": "0123456789ab"}, "slot": null, "name": "home",
-                "host": "local", "size": null, "keep": keep, "state": "kept", "created": "2023-11-14T22:13:10Z",
+                "host": "local", "size": 1 << 30, "bytes": bytes, "limit": null, "not_enforced": not_enforced, "keep": keep, "state": "kept", "created": "2023-11-14T22:13:10Z",
                 "used": "2023-11-14T22:13:10Z", "holder": holder,
             })
         };
         let items = [
-            item("010101010101", json!("forever"), Some("3f9a2c01d2e4")),
-            item("020202020202", json!({"after_lease": "1h"}), None),
-            item("030303030303", json!({"unused": "30d"}), None),
+            item(
+                "010101010101",
+                json!("forever"),
+                Some("3f9a2c01d2e4"),
+                json!(12 << 20),
+                json!("why"),
+            ),
+            item(
+                "020202020202",
+                json!({"after_lease": "1h"}),
+                None,
+                json!(4096),
+                Value::Null,
+            ),
+            item("030303030303", json!({"unused": "30d"}), None, Value::Null, Value::Null),
         ];
         let expected = "\
-VOLUME        NAME  OWNER         SLOT  STATE  HELD BY       KEPT                USED
-010101010101  home  0123456789ab  any   kept   3f9a2c01d2e4  for ever            10s
-020202020202  home  0123456789ab  any   kept   -             1h after the lease  10s
-030303030303  home  0123456789ab  any   kept   -             30d unused          10s";
+VOLUME        NAME  OWNER         SLOT  STATE  TAKES     SIZE                   HELD BY       KEPT                USED
+010101010101  home  0123456789ab  any   kept   12.0 MiB  1.0 GiB, not enforced  3f9a2c01d2e4  for ever            10s
+020202020202  home  0123456789ab  any   kept   4.0 KiB   1.0 GiB                -             1h after the lease  10s
+030303030303  home  0123456789ab  any   kept   -         1.0 GiB                -             30d unused          10s";
         let now = Timestamp(1_700_000_000_000);
         assert_eq!(listed(&items, now, Width::Narrow).unwrap(), expected);
     }

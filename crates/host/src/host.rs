@@ -5,6 +5,7 @@ use std::net::Ipv6Addr;
 use std::path::Path;
 
 use async_trait::async_trait;
+use orchestrator_runtime::usage::VolumeUsage;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{mpsc, watch};
 
@@ -131,6 +132,10 @@ pub trait Host: Send + Sync + 'static {
 
     /// Makes sure that a volume is gone, with all that it holds. Removing what is gone is success. No instance may hold it.
     async fn remove_volume(&self, volume: Id) -> Result<(), HostError>;
+
+    /// Measures a volume; `None` when it is not made yet. Where the file system does not count by itself, the host reads
+    /// the whole volume for it.
+    async fn measure_volume(&self, volume: Id) -> Result<Option<VolumeUsage>, HostError>;
 
     /// The content of a volume, as a tar archive with paths relative to the volume. Links are archived as links, and
     /// followed nowhere. An instance may hold it: then files may change while they are read.

@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Duid, InstanceId, Slot};
+use super::{Duid, InstanceId, Slot, VolumeId};
 
 /// An orphan: an instance that carries the daemon's mark but that the database does not know. Its database was lost, or
 /// an older copy was restored. The daemon keeps it until its client comes back or an operator removes it.
@@ -28,6 +28,9 @@ pub struct Orphan {
     /// Its addresses on all networks, as far as they are known, by the networks' names.
     #[serde(default)]
     pub addresses: BTreeMap<String, Ipv6Addr>,
+    /// The volumes that it was made with, as far as they are known, by their names in the template.
+    #[serde(default)]
+    pub volumes: BTreeMap<String, VolumeId>,
     /// The slot of its client that it was made for.
     #[serde(default)]
     pub slot: Option<Slot>,

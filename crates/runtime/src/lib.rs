@@ -10,3 +10,4 @@ pub mod log_limit;
 pub mod metrics;
 pub mod notifications;
 pub mod tasks;
+pub mod usage;

@@ -18,6 +18,7 @@
 //! ```
 
 mod address;
+mod btrfs;
 mod daemon;
 mod dhclient;
 mod dhcpcd;
@@ -39,6 +40,7 @@ mod settings;
 mod wire;
 
 pub use address::Address;
+pub use btrfs::Btrfs;
 pub use daemon::Daemon;
 pub use dhclient::Dhclient;
 pub use dhcpcd::Dhcpcd;

@@ -17,6 +17,8 @@ mod task;
 mod volume;
 pub(super) mod words;
 
+pub(super) use volume::with_usage;
+
 use orchestrator_api_types as wire;
 use orchestrator_model::Page;
 

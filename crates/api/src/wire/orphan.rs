@@ -16,6 +16,7 @@ impl IntoWire for Orphan {
             duid,
             address,
             addresses,
+            volumes,
             slot,
         } = self;
         wire::Orphan {
@@ -27,6 +28,7 @@ impl IntoWire for Orphan {
             duid,
             address,
             addresses,
+            volumes,
             slot: slot.map(|slot| slot.to_string()),
         }
     }

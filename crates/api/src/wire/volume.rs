@@ -1,5 +1,6 @@
 use orchestrator_api_types as wire;
 use orchestrator_model::{Keep, RecordedVolume, show_lifespan};
+use orchestrator_runtime::usage::VolumeUsage;
 
 use super::IntoWire;
 
@@ -39,11 +40,27 @@ impl IntoWire for RecordedVolume {
             name,
             host: host.into_wire(),
             size,
+            bytes: None,
+            limit: None,
+            not_enforced: None,
             keep: keep.into_wire(),
             state: state.into_wire(),
             created,
             used,
             holder,
         }
+    }
+}
+
+/// Adds what was measured to a volume.
+pub(crate) fn with_usage(volume: wire::VolumeView, usage: Option<VolumeUsage>) -> wire::VolumeView {
+    let Some(VolumeUsage { bytes, limit, obstacle }) = usage else {
+        return volume;
+    };
+    wire::VolumeView {
+        bytes: Some(bytes),
+        limit,
+        not_enforced: obstacle.filter(|_| volume.size.is_some()),
+        ..volume
     }
 }

@@ -2,6 +2,8 @@
 
 mod load;
 mod progress;
+
+pub(crate) use progress::amount;
 mod pull;
 
 use std::path::PathBuf;
@@ -125,7 +127,7 @@ fn listed(images: &[Image], now: Timestamp, width: Width) -> String {
             image.names.join(", "),
             image.engine.clone(),
             short(&image.id),
-            image.size.map(progress::amount).unwrap_or_default(),
+            image.size.map(amount).unwrap_or_default(),
             image.created.map(|created| age(created, now)).unwrap_or_default(),
             image.used.map(|used| age(used, now)).unwrap_or_default(),
             image.templates.join(", "),

@@ -77,7 +77,7 @@ impl Sum {
 }
 
 /// Bytes for people.
-pub(super) fn amount(bytes: u64) -> String {
+pub(crate) fn amount(bytes: u64) -> String {
     let units = ["KiB", "MiB", "GiB", "TiB"];
     let mut tenths = u128::from(bytes) * 10;
     let mut shown = "B";

@@ -163,6 +163,15 @@ pub enum HostError {
         #[source]
         source: Cause,
     },
+    /// A volume could not be measured.
+    #[error("cannot measure volume {volume}")]
+    MeasureVolume {
+        /// The volume.
+        volume: Id,
+        /// Why.
+        #[source]
+        source: Cause,
+    },
     /// The content of a volume could not be read.
     #[error("cannot export volume {volume}")]
     ExportVolume {
@@ -218,6 +227,7 @@ impl HostError {
             | Self::Stats { source, .. }
             | Self::Files { source, .. }
             | Self::RemoveVolume { source, .. }
+            | Self::MeasureVolume { source, .. }
             | Self::ExportVolume { source, .. }
             | Self::Images { source, .. }
             | Self::Export { source, .. } => source.remedy(),
@@ -257,6 +267,7 @@ impl HostError {
             | Self::Stats { source, .. }
             | Self::Files { source, .. }
             | Self::RemoveVolume { source, .. }
+            | Self::MeasureVolume { source, .. }
             | Self::ExportVolume { source, .. }
             | Self::Images { source, .. }
             | Self::Export { source, .. } => source.code(),

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use orchestrator_plugin::{Capabilities, EngineError, ExecControl, Id};
+use orchestrator_runtime::usage::VolumeUsage;
 use tokio::io::{AsyncReadExt, duplex};
 use tokio::sync::{mpsc, watch};
 
@@ -428,6 +429,21 @@ impl Host for FakeHost {
         let remove = |state: &mut FakeState| drop(state.volumes.remove(&volume));
         let removed = self.machine.change("remove a volume", None, remove).await;
         removed.map_err(|source| HostError::RemoveVolume { volume, source })
+    }
+
+    async fn measure_volume(&self, volume: Id) -> Result<Option<VolumeUsage>, HostError> {
+        let _call = self.machine.call("measure_volume");
+        let measured = self.machine.ask("measure a volume", None, |state| {
+            let content = state.volumes.get(&volume)?;
+            Some(VolumeUsage {
+                bytes: content.len() as u64,
+                limit: state.volume_limits.get(&volume).copied(),
+                obstacle: None,
+            })
+        });
+        measured
+            .await
+            .map_err(|source| HostError::MeasureVolume { volume, source })
     }
 
     async fn export_volume(&self, volume: Id) -> Result<ByteStream, HostError> {

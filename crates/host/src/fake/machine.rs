@@ -71,6 +71,7 @@ impl FakeMachine {
             attachments: BTreeMap::new(),
             volumes: BTreeMap::new(),
             capacity: Default::default(),
+            volume_limits: BTreeMap::new(),
             bridges: bridges.collect(),
             routes: Vec::new(),
             policy: BTreeMap::new(),

@@ -91,6 +91,8 @@ pub struct FakeState {
     pub volumes: BTreeMap<Id, Bytes>,
     /// What it has to give to instances.
     pub capacity: Capacity,
+    /// The limits of its volumes, in bytes.
+    pub volume_limits: BTreeMap<Id, u64>,
     /// Its bridges.
     pub bridges: BTreeMap<String, FakeBridge>,
     /// Its routes, ours and those of others.

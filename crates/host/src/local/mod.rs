@@ -42,6 +42,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use orchestrator_network::Network;
 use orchestrator_plugin::{Engine, Id, InstanceId, Mark};
+use orchestrator_runtime::usage::VolumeUsage;
 use tokio::sync::{mpsc, watch as channel};
 
 use crate::{
@@ -310,6 +311,11 @@ impl Host for LocalHost {
     async fn remove_volume(&self, volume: Id) -> Result<(), HostError> {
         let removed = self.remove_directory(volume).await;
         removed.map_err(|source| HostError::RemoveVolume { volume, source })
+    }
+
+    async fn measure_volume(&self, volume: Id) -> Result<Option<VolumeUsage>, HostError> {
+        let measured = self.measure_directory(volume).await;
+        measured.map_err(|source| HostError::MeasureVolume { volume, source })
     }
 
     async fn export_volume(&self, volume: Id) -> Result<ByteStream, HostError> {

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::net::Ipv6Addr;
+use std::str::FromStr;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use orchestrator_host::{
 use tokio::sync::mpsc;
 
 use super::Orchestrator;
-use orchestrator_model::{Client, HostId, InstanceId, Orphan, Slot};
+use orchestrator_model::{Client, HostId, InstanceId, Orphan, Slot, VolumeId};
 use orchestrator_runtime::conditions::Owned;
 use orchestrator_store::StoreError;
 
@@ -246,6 +247,12 @@ impl Orchestrator {
         seen.orphan.addresses.get(network).copied()
     }
 
+    /// The volumes that an orphan was made with, by their names in its template.
+    pub(super) fn orphan_volumes(&self, id: InstanceId) -> BTreeMap<String, VolumeId> {
+        let found = self.lock_orphans().find(id);
+        found.map(|(_, seen)| seen.orphan.volumes).unwrap_or_default()
+    }
+
     /// It belongs to somebody, or is gone.
     pub(super) fn forget_orphan(&self, id: InstanceId) {
         {
@@ -303,16 +310,17 @@ async fn describe(host: &dyn Host, engine: &str, found: &FoundInstance) -> Resul
         link: fact("LINK").map(str::to_owned),
         duid: fact("CLIENT_DUID").and_then(|duid| duid.parse().ok()),
         address: fact("ADDRESS").and_then(|address| address.parse().ok()),
-        addresses: fact("ADDRESSES").map(addresses).unwrap_or_default(),
+        addresses: fact("ADDRESSES").map(pairs).unwrap_or_default(),
+        volumes: fact("VOLUMES").map(pairs).unwrap_or_default(),
         slot: fact("SLOT").map(Slot::new),
     })
 }
 
-/// Reads `NETWORK=ADDRESS` with spaces between. What is written otherwise is passed over: the container is not trusted.
-fn addresses(text: &str) -> BTreeMap<String, Ipv6Addr> {
+/// Reads `NAME=VALUE` with spaces between. What is written otherwise is passed over: the container is not trusted.
+fn pairs<V: FromStr>(text: &str) -> BTreeMap<String, V> {
     let read = |part: &str| {
-        let (network, address) = part.split_once('=')?;
-        Some((network.to_owned(), address.parse().ok()?))
+        let (name, value) = part.split_once('=')?;
+        Some((name.to_owned(), value.parse().ok()?))
     };
     text.split_whitespace().filter_map(read).collect()
 }

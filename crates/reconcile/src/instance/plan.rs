@@ -11,8 +11,8 @@ use super::wants::Want;
 use crate::addresses::Reserved;
 use orchestrator_catalog::Template;
 use orchestrator_model::{
-    Attachment, Client, Container, ContainerSpec, EventKind, HostId, InstanceId, InstanceSpec, MacAddress, NewEvent,
-    Owner, RecordedVolume, Share, Sidecar, SlotKey, Timestamp,
+    Attachment, Client, Container, ContainerSpec, EventKind, HostId, InstanceId, InstanceSpec, MacAddress, Mount,
+    NewEvent, Owner, RecordedVolume, Share, Sidecar, SlotKey, Timestamp,
 };
 use orchestrator_settings::{ContainerSettings, SidecarSettings, TemplateSettings};
 use orchestrator_store::{Holding, NewInstance, Situation, StoreError};
@@ -60,6 +60,10 @@ impl Orchestrator {
             None => self.inner.records.new_id()?,
         };
         let adopted = orphan.is_some();
+        let had = match adopted {
+            true => self.orphan_volumes(id),
+            false => BTreeMap::new(),
+        };
         let wiring = self.plan_wiring(
             situation,
             id,
@@ -86,7 +90,7 @@ impl Orchestrator {
             }
         };
         let volumes = match self
-            .plan_volumes(&situation.key, &HostId::local(), &template.settings)
+            .plan_volumes(&situation.key, &HostId::local(), &template.settings, &had)
             .await?
         {
             Ok(volumes) => volumes,
@@ -335,10 +339,7 @@ fn new_instance(
         host: Some(HostId::local()),
         template: name.clone(),
         version,
-        spec: InstanceSpec {
-            mounts: volumes.mounts,
-            ..spec(id, situation, &attachments, template)
-        },
+        spec: spec(id, situation, &attachments, volumes.mounts, template),
         volumes: volumes.taken,
         containers: containers(id, template),
         attachments,
@@ -360,8 +361,24 @@ fn addresses(attachments: &[Attachment]) -> String {
     known.collect::<Vec<_>>().join(" ")
 }
 
+/// The ids of the volumes, as `NAME=ID` with spaces between; `None` without volumes. Names of volumes hold neither.
+fn volumes(mounts: &[Mount]) -> Option<String> {
+    let mut all: Vec<String> = mounts
+        .iter()
+        .map(|mount| format!("{}={}", mount.name, mount.volume))
+        .collect();
+    // A volume may be in several containers.
+    all.dedup();
+    (!all.is_empty()).then(|| all.join(" "))
+}
+
 /// The variables that describe an instance to itself; their names begin with `ORCHESTRATOR_`.
-fn facts(id: InstanceId, situation: &Situation, attachments: &[Attachment]) -> Vec<(&'static str, Option<String>)> {
+fn facts(
+    id: InstanceId,
+    situation: &Situation,
+    attachments: &[Attachment],
+    mounts: &[Mount],
+) -> Vec<(&'static str, Option<String>)> {
     let attachment = attachments.first();
     let SlotKey { owner, slot } = &situation.key;
     let mut facts = vec![
@@ -375,6 +392,7 @@ fn facts(id: InstanceId, situation: &Situation, attachments: &[Attachment]) -> V
         ),
         ("LINK", attachment.map(|attachment| attachment.network.clone())),
         ("ADDRESSES", Some(addresses(attachments))),
+        ("VOLUMES", volumes(mounts)),
     ];
     if let Owner::Service(name) = owner {
         facts.push(("SERVICE", Some(name.clone())));
@@ -410,6 +428,7 @@ fn spec(
     id: InstanceId,
     situation: &Situation,
     attachments: &[Attachment],
+    mounts: Vec<Mount>,
     template: &TemplateSettings,
 ) -> InstanceSpec {
     let first = attachments.first();
@@ -422,7 +441,7 @@ fn spec(
         .map(|first| ("orchestrator.link".to_owned(), first.network.clone()))
         .into_iter()
         .collect();
-    let facts = facts(id, situation, attachments);
+    let facts = facts(id, situation, attachments, &mounts);
     let of = |container: &ContainerSettings| ContainerSpec {
         image: container.image.clone(),
         hostname: hostname.clone(),
@@ -448,7 +467,7 @@ fn spec(
     InstanceSpec {
         main: of(&template.main),
         sidecars: template.sidecars.iter().map(sidecar).collect(),
-        mounts: Vec::new(),
+        mounts,
         access: template.access.clone(),
         values: template.values.clone(),
     }

@@ -1,7 +1,9 @@
 //! The volumes that an instance is to hold.
 
+use std::collections::BTreeMap;
+
 use super::Orchestrator;
-use orchestrator_model::{HostId, Mount, RecordedVolume, SlotKey};
+use orchestrator_model::{HostId, Mount, RecordedVolume, SlotKey, VolumeId};
 use orchestrator_settings::{TemplateSettings, VolumeScope, VolumeSettings};
 use orchestrator_store::{NewVolume, StoreError};
 
@@ -15,13 +17,15 @@ pub(super) struct Volumes {
 }
 
 impl Orchestrator {
-    /// Finds the volumes of a slot, and gives ids to those that are not there yet. `Ok(Err(_))` is the volume that
-    /// another instance holds.
+    /// Finds the volumes of a slot, and gives ids to those that are not there yet: the id of the directory that an
+    /// instance that is adopted has already, as `adopted` says, or a new one. `Ok(Err(_))` is the volume that another
+    /// instance holds.
     pub(super) async fn plan_volumes(
         &self,
         key: &SlotKey,
         host: &HostId,
         template: &TemplateSettings,
+        adopted: &BTreeMap<String, VolumeId>,
     ) -> Result<Result<Volumes, RecordedVolume>, StoreError> {
         let mut planned = Volumes::default();
         if template.volumes.is_empty() {
@@ -39,7 +43,10 @@ impl Orchestrator {
             let id = match own.next() {
                 Some(kept) if kept.holder.is_some() || kept.host != *host => return Ok(Err(kept.clone())),
                 Some(kept) => kept.id,
-                None => self.inner.records.new_id()?,
+                None => match adopted.get(&settings.name) {
+                    Some(id) => *id,
+                    None => self.inner.records.new_id()?,
+                },
             };
             planned.mounts.push(mount(id, settings));
             planned.taken.push(NewVolume {

@@ -1,4 +1,4 @@
-//! Removes volumes: those whose time is over, and those that somebody wants removed.
+//! Removes volumes: those whose time is over, and those that somebody wants removed. Measures those that stay.
 //!
 //! ```text
 //!   kept, held ──instance removed──▶ kept, idle ──its rule, or somebody──▶ removing ──directory gone──▶ (no row)
@@ -11,6 +11,7 @@
 
 mod reconciler;
 mod records;
+mod usage;
 
 pub use reconciler::{Parts, register};
 pub use records::VolumeRecords;

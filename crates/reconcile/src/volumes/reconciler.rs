@@ -8,10 +8,13 @@ use async_trait::async_trait;
 use orchestrator_host::Host;
 use orchestrator_model::{Clock, HostId, RecordedVolume, Timestamp, VolumeState};
 use orchestrator_runtime::causes::with_causes;
+use orchestrator_runtime::metrics::Metrics;
+use orchestrator_runtime::usage::VolumeUsages;
 use orchestrator_store::{IdleVolume, StoreError};
 use tokio::time::Instant;
 
 use super::VolumeRecords;
+use super::usage::{self, Measurement};
 use crate::driver::{Backoff, Driver, Failure, Handle, Next, Reconciler, Registration, Run};
 
 /// A volume may become idle at any time: the record is read at least this often.
@@ -26,9 +29,13 @@ pub struct Parts {
     pub hosts: Vec<Arc<dyn Host>>,
     /// Counts the time for which volumes are kept.
     pub clock: Clock,
+    /// Where what they take is shown.
+    pub usages: VolumeUsages,
+    /// Where what they take is counted.
+    pub metrics: Metrics,
 }
 
-/// Has the driver remove volumes. The handle makes it look at once.
+/// Has the driver measure volumes, and remove them. The handle makes it see at once what is to be removed.
 pub fn register(driver: &Driver, parts: Parts) -> Handle {
     let registration = Registration::new(
         "volumes",
@@ -37,9 +44,18 @@ pub fn register(driver: &Driver, parts: Parts) -> Handle {
     .every(PERIOD)
     .retrying(Backoff::new(FIRST_RETRY, PERIOD));
     let named = parts.hosts.into_iter();
+    let hosts: BTreeMap<HostId, _> = named.map(|host| (HostId::new(host.name()), host)).collect();
+    let measurement = Measurement {
+        records: parts.records.clone(),
+        hosts: hosts.clone(),
+        usages: parts.usages,
+        metrics: parts.metrics,
+        due: BTreeMap::new(),
+    };
+    driver.register(usage::registration(), measurement);
     let removal = Removal {
         records: parts.records,
-        hosts: named.map(|host| (HostId::new(host.name()), host)).collect(),
+        hosts,
         clock: parts.clock,
     };
     driver.register(registration, removal)

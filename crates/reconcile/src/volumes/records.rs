@@ -8,6 +8,9 @@ use orchestrator_store::{IdleVolume, Store, StoreError};
 /// name.
 #[async_trait]
 pub trait VolumeRecords: Send + Sync + 'static {
+    /// Every volume, in the order in which they were made.
+    async fn volumes(&self) -> Result<Vec<RecordedVolume>, StoreError>;
+
     /// Every volume that no instance holds, but for those that are kept for ever.
     async fn idle_volumes(&self) -> Result<Vec<IdleVolume>, StoreError>;
 
@@ -20,6 +23,10 @@ pub trait VolumeRecords: Send + Sync + 'static {
 
 #[async_trait]
 impl VolumeRecords for Store {
+    async fn volumes(&self) -> Result<Vec<RecordedVolume>, StoreError> {
+        Store::volumes(self).await
+    }
+
     async fn idle_volumes(&self) -> Result<Vec<IdleVolume>, StoreError> {
         Store::idle_volumes(self).await
     }

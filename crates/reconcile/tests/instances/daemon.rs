@@ -16,6 +16,7 @@ use orchestrator_runtime::conditions::{Condition, Conditions};
 use orchestrator_runtime::metrics::Metrics;
 use orchestrator_runtime::notifications::Notifications;
 use orchestrator_runtime::tasks::{TaskStatus, Tasks};
+use orchestrator_runtime::usage::VolumeUsages;
 use orchestrator_settings::{Current, Settings};
 use orchestrator_store::Holding;
 use tokio::sync::watch;
@@ -106,6 +107,9 @@ pub(crate) struct World {
     pub(crate) replicas: Arc<Replicas>,
     pub(crate) per_client: Arc<PerClient>,
     pub(crate) hosts: Vec<Arc<dyn Host>>,
+    /// What volumes take, as it was measured.
+    pub(crate) usages: VolumeUsages,
+    pub(crate) metrics: Metrics,
     settings: Arc<Settings>,
     daemon: Option<Daemon>,
 }
@@ -144,6 +148,8 @@ impl World {
             per_client: Arc::default(),
             hosts,
             settings: Arc::new(settings),
+            usages: VolumeUsages::default(),
+            metrics: Metrics::default(),
             daemon: None,
         }
     }
@@ -164,6 +170,8 @@ impl World {
             records: Arc::new(self.records.clone()),
             hosts: self.hosts.clone(),
             clock: clock::clock(),
+            usages: self.usages.clone(),
+            metrics: self.metrics.clone(),
         };
         volumes::register(&driver, volumes);
         let orchestrator = Orchestrator::new(Parts {

@@ -189,3 +189,77 @@ async fn a_daemon_that_ends_at_any_point_leaves_no_volume_without_a_record_and_n
         world.kill().await;
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_instance_that_is_adopted_keeps_its_volume() {
+    let mut world = World::new(4, SETTINGS);
+    let made = ready(&mut world).await;
+    world
+        .machine
+        .with(|state| state.volumes.insert(made.id, Bytes::from_static(b"kept")));
+    world.kill().await;
+    {
+        let mut state = world.records.state();
+        state.instances.clear();
+        state.leases.clear();
+        state.clients.clear();
+        state.volumes.clear();
+    }
+    world.start();
+    tokio::time::sleep(MINUTE).await;
+    world.hold(1, HOUR);
+    world
+        .until(SOON, "it is adopted", |world| world.ready().len() == 1)
+        .await;
+    let adopted = volume(&world);
+    assert_eq!((adopted.id, adopted.holder), (made.id, made.holder));
+    assert_eq!(
+        world.machine.with(|state| state.volumes.clone()),
+        [(made.id, Bytes::from_static(b"kept"))].into()
+    );
+    // The next instance has it, too.
+    world.release(1);
+    world
+        .until(MINUTE, "it is gone", |world| world.records.live().is_empty())
+        .await;
+    world.hold(1, HOUR);
+    world
+        .until(SOON, "the next is ready", |world| world.ready().len() == 1)
+        .await;
+    assert_eq!(volume(&world).id, made.id);
+    assert_eq!(world.machine.violations(), Vec::<String>::new());
+    world.kill().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_volumes_take_is_measured_and_counted() {
+    let mut world = World::new(5, SETTINGS);
+    let made = ready(&mut world).await;
+    world.machine.with(|state| {
+        state.volumes.insert(made.id, Bytes::from_static(b"kept"));
+        state.volume_limits.insert(made.id, 1 << 30);
+    });
+    let usage = |world: &World| world.usages.of(made.id);
+    world
+        .until(MINUTE, "it is measured", |world| {
+            usage(world).is_some_and(|usage| usage.bytes == 4 && usage.limit == Some(1 << 30))
+        })
+        .await;
+    let counted = |world: &World, line: &str| world.metrics.render().unwrap().lines().any(|other| other == line);
+    for line in [
+        "orchestrator_volumes 1",
+        "orchestrator_volume_bytes 4",
+        "orchestrator_volume_limit_bytes 1073741824",
+        "orchestrator_volumes_not_enforced 0",
+    ] {
+        assert!(counted(&world, line), "{line}: {}", world.metrics.render().unwrap());
+    }
+    world.release(1);
+    world.until(HOUR, "the volume is gone", gone).await;
+    world
+        .until(MINUTE, "nothing is left of it", |world| {
+            usage(world).is_none() && counted(world, "orchestrator_volumes 0")
+        })
+        .await;
+    world.kill().await;
+}

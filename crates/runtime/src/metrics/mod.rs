@@ -9,6 +9,7 @@ mod instance;
 mod lease;
 mod link;
 mod portal;
+mod volume;
 
 use std::sync::Arc;
 
@@ -20,6 +21,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use crate::log_limit::LogLimit;
+
+pub use volume::VolumeTotals;
 
 /// A label, whose name the constructor of its family sets.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -47,6 +50,7 @@ pub struct Metrics {
     lease: lease::Lease,
     link: link::Link,
     portal: portal::Portal,
+    volume: volume::Volume,
 }
 
 impl Default for Metrics {
@@ -59,6 +63,7 @@ impl Default for Metrics {
             lease: lease::Lease::register(&mut registry),
             link: link::Link::register(&mut registry),
             portal: portal::Portal::register(&mut registry),
+            volume: volume::Volume::register(&mut registry),
             log_limit: LogLimit::default(),
             registry: Arc::new(registry),
         }

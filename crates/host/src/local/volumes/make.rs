@@ -5,10 +5,13 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown};
 use std::path::Path;
 
+use orchestrator_quota::Enforcement;
+
 use super::remove::remove;
 use crate::MountPlan;
 
-/// Makes sure that the volume is there. One that is there keeps its owner and its mode: they are its instance's by now.
+/// Makes sure that the volume is there, and limited as far as its file system can. One that is there keeps its owner and
+/// its mode: they are its instance's by now.
 ///
 /// # Errors
 ///
@@ -17,7 +20,7 @@ pub(super) fn ensure(root: &Path, plan: &MountPlan) -> io::Result<()> {
     make_root(root)?;
     let path = root.join(plan.volume.to_string());
     match fs::symlink_metadata(&path) {
-        Ok(found) if found.is_dir() => return Ok(()),
+        Ok(found) if found.is_dir() => return limit(&path, plan),
         Ok(_) => {
             return Err(io::Error::new(
                 ErrorKind::NotADirectory,
@@ -30,10 +33,21 @@ pub(super) fn ensure(root: &Path, plan: &MountPlan) -> io::Result<()> {
     // Under another name until it is as it should be: a crash leaves no volume with another owner or mode.
     let part = root.join(format!(".new-{}", plan.volume));
     remove(&part)?;
-    fs::create_dir(&part)?;
+    orchestrator_quota::create(&part)?;
+    limit(&part, plan)?;
     chown(&part, Some(plan.uid), Some(plan.gid))?;
     fs::set_permissions(&part, Permissions::from_mode(plan.mode))?;
     fs::rename(&part, &path)
+}
+
+/// Limits a volume. Where that cannot be, it is as large as its instance makes it: `orchestrator volume ls` says so.
+fn limit(path: &Path, plan: &MountPlan) -> io::Result<()> {
+    if let Enforcement::Missing(obstacle) = orchestrator_quota::limit(path, plan.size)?
+        && let Some(size) = plan.size
+    {
+        tracing::debug!(volume = %plan.volume, size, %obstacle, "the size of a volume is not enforced");
+    }
+    Ok(())
 }
 
 /// The directory of all volumes: nobody but the daemon may look into it.

@@ -2,7 +2,9 @@
 //!
 //! ```text
 //!   ensure:  .new-<id> made, given its owner and mode ─▶ renamed to <id>      a crash leaves no half-made volume
+//!            its limit set anew each time                                      a template may have another size by now
 //!   remove:  emptied from the top, directories moved up ─▶ rmdir               depth and names do not matter
+//!            on btrfs: the subvolume, and all within it                        in one step
 //!   export:  walked by open directories, never by paths ─▶ tar                 no link leads out
 //! ```
 
@@ -15,6 +17,7 @@ use std::io;
 use std::path::PathBuf;
 
 use orchestrator_plugin::{ByteStream, ContainerSpec, Id, Volume, VolumeSource};
+use orchestrator_runtime::usage::VolumeUsage;
 
 use super::LocalHost;
 use crate::{Cause, ContainerPlan, InstancePlan, VolumeError};
@@ -62,6 +65,22 @@ impl LocalHost {
     pub(super) async fn remove_directory(&self, volume: Id) -> Result<(), Cause> {
         let path = self.volume_path(volume);
         self.on_volume(volume, "remove", move || remove::remove(&path)).await
+    }
+
+    /// What a volume takes; `None` when it is not there.
+    pub(super) async fn measure_directory(&self, volume: Id) -> Result<Option<VolumeUsage>, Cause> {
+        let path = self.volume_path(volume);
+        let measure = move || match orchestrator_quota::measure(&path) {
+            Err(fault) if fault.kind() == io::ErrorKind::NotFound => Ok(None),
+            measured => measured.map(|usage| {
+                Some(VolumeUsage {
+                    bytes: usage.bytes,
+                    limit: usage.limit,
+                    obstacle: usage.obstacle.map(|obstacle| obstacle.to_string()),
+                })
+            }),
+        };
+        self.on_volume(volume, "measure", measure).await
     }
 
     pub(super) async fn archive_volume(&self, volume: Id) -> Result<ByteStream, Cause> {

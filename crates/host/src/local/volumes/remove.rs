@@ -19,6 +19,9 @@ pub(super) fn remove(top: &Path) -> io::Result<()> {
         Err(fault) if fault.kind() == ErrorKind::NotFound => return Ok(()),
         Err(fault) => return Err(fault),
     }
+    if orchestrator_quota::remove(top)? {
+        return Ok(());
+    }
     let mut moved = 0;
     loop {
         let mut is_empty = true;

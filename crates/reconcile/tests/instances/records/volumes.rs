@@ -4,6 +4,11 @@ use super::*;
 
 #[async_trait]
 impl VolumeRecords for Memory {
+    async fn volumes(&self) -> Result<Vec<RecordedVolume>, StoreError> {
+        self.read("read the volumes", |state| state.volumes.values().cloned().collect())
+            .await
+    }
+
     async fn idle_volumes(&self) -> Result<Vec<IdleVolume>, StoreError> {
         let idle = self.read("find the volumes that nobody holds", |state| {
             let idle = state.volumes.values().filter(|volume| volume.holder.is_none());
