@@ -232,7 +232,8 @@ fn a_volume_is_no_larger_than_its_size_on_a_file_system_that_can_limit_it() {
         listed.contains("8.0 MiB") && !listed.contains("not enforced"),
         "{listed}"
     );
-    let (_, checked) = cli(&site, &["check"]);
+    let settings = site.daemon.place().join("settings.toml").display().to_string();
+    let (_, checked) = cli(&site, &["check", "--settings", &settings]);
     assert!(
         checked.contains("the sizes of its volumes are enforced in"),
         "{checked}"
