@@ -1,6 +1,6 @@
 //! What lease events write.
 
-use orchestrator::model::{EventKind, Iaid, LeaseChange, LeaseState, LeaseVerb};
+use orchestrator::model::{EventKind, GrantedTo, Iaid, Lease, LeaseChange, LeaseState, LeaseVerb, Timestamp};
 use orchestrator::store::{ClientFilter, EventFilter, LeaseFilter, Outcome, Recalled, Store};
 
 use crate::on_both;
@@ -11,6 +11,8 @@ on_both!(
     however_many_leases_a_link_has_each_is_recalled_once,
     a_prefix_is_leased_like_an_address,
     a_renewal_extends_and_tells_nothing,
+    a_renewal_records_what_is_known_of_where_its_client_is,
+    a_renewal_and_an_end_in_one_group_are_both_recorded,
     a_lease_that_ended_is_remembered,
     the_end_of_what_nobody_has_makes_no_row,
     a_replay_is_no_lease_event,
@@ -163,6 +165,74 @@ async fn a_renewal_extends_and_tells_nothing(place: Place) {
         (at(0), at(20), at(3620))
     );
     assert_eq!(kinds(&store).await, [EventKind::LeaseGranted]);
+}
+
+fn granted_to(link_layer: Option<&str>, link_local: &str, port: Option<&str>) -> GrantedTo {
+    GrantedTo {
+        link_layer: link_layer.map(|address| address.parse().unwrap()),
+        link_local: Some(link_local.parse().unwrap()),
+        port: port.map(str::to_owned),
+    }
+}
+
+async fn only_lease(store: &Store) -> Lease {
+    let leases = store.leases_of_link(LINK).await.unwrap();
+    assert_eq!(leases.len(), 1);
+    leases[0].clone()
+}
+
+async fn a_renewal_records_what_is_known_of_where_its_client_is(place: Place) {
+    let store = place.open().await;
+    let at_port_3 = granted_to(Some("02:00:5e:10:00:01"), "fe80::1", Some("tap3"));
+    let hold = |seconds, granted_to: &GrantedTo| LeaseChange {
+        granted_to: granted_to.clone(),
+        ..change(LeaseVerb::Hold, 1, seconds)
+    };
+    assert_eq!(outcome(&store, hold(0, &at_port_3)).await, Outcome::Granted);
+
+    let unknown = granted_to(None, "fe80::1", None);
+    let at_port_4 = granted_to(Some("02:00:5e:10:00:01"), "fe80::1", Some("tap4"));
+    let elsewhere = granted_to(None, "fe80::2", None);
+    let mixed = granted_to(Some("02:00:5e:10:00:01"), "fe80::2", Some("tap4"));
+    let renewals = [
+        (10, &at_port_3, &at_port_3),
+        (20, &unknown, &at_port_3),
+        (30, &GrantedTo::default(), &at_port_3),
+        (40, &at_port_4, &at_port_4),
+        (50, &elsewhere, &mixed),
+        (60, &at_port_3, &at_port_3),
+    ];
+    for (seconds, said, recorded) in renewals {
+        assert_eq!(outcome(&store, hold(seconds, said)).await, Outcome::Renewed);
+        let lease = only_lease(&store).await;
+        assert_eq!(&lease.granted_to, recorded, "{seconds}");
+        assert_eq!(
+            (lease.preferred_until, lease.valid_until, lease.changed, lease.granted),
+            (at(seconds + 1800), at(seconds + 3600), at(seconds), at(0))
+        );
+    }
+}
+
+async fn a_renewal_and_an_end_in_one_group_are_both_recorded(place: Place) {
+    let store = place.open().await;
+    let hold = |seconds, port: &str| LeaseChange {
+        granted_to: granted_to(Some("02:00:5e:10:00:01"), "fe80::1", Some(port)),
+        ..change(LeaseVerb::Hold, 1, seconds)
+    };
+    store.record_leases(vec![hold(0, "tap3")]).await.unwrap();
+    for (seconds, port) in [(10, "tap3"), (20, "tap4")] {
+        let group = vec![hold(seconds, port), change(LeaseVerb::Release, 1, seconds + 1)];
+        let recorded = store.record_leases(group).await.unwrap();
+        let outcomes: Vec<Outcome> = recorded.iter().map(|recorded| recorded.outcome).collect();
+        assert_eq!(outcomes, [Outcome::Renewed, Outcome::Ended]);
+        let lease = only_lease(&store).await;
+        assert_eq!((lease.state, lease.changed), (LeaseState::Released, at(seconds + 1)));
+        assert_eq!(lease.preferred_until, at(seconds + 1800), "the renewal before the end");
+        assert_eq!(lease.granted_to.port.as_deref(), Some(port));
+        assert_eq!(store.next_lease_due().await.unwrap(), None::<Timestamp>);
+
+        assert_eq!(outcome(&store, hold(seconds + 2, port)).await, Outcome::Granted);
+    }
 }
 
 async fn a_lease_that_ended_is_remembered(place: Place) {

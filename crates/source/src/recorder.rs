@@ -41,8 +41,9 @@ impl Recorder {
             self.notifications.notify_leased(&link, leased, next_hop);
         }
         let silent = links.iter().all(|link| self.notifications.is_muted(link));
+        self.metrics
+            .lease_events(outcomes.iter().map(|recorded| recorded.outcome.word()));
         for recorded in outcomes {
-            self.metrics.lease_event(recorded.outcome.word());
             if let Some(client) = recorded.client.filter(|_| recorded.matters && !silent) {
                 self.notifications.notify(client);
             }

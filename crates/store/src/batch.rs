@@ -32,8 +32,23 @@ static INSERT_EVENTS: ManyRows = ManyRows::new(
     select * from given where id is not null",
 );
 
+// An event of a lease: it names no instance, host or service, and nobody who asked for it. There are many of these.
+static INSERT_LEASE_EVENTS: ManyRows = ManyRows::new(
+    &[
+        ("id", Number),
+        ("at", Number),
+        ("kind", Text),
+        ("link", Text),
+        ("client", Text),
+        ("address", Text),
+        ("detail", Text),
+    ],
+    "insert or fail into events (id, at, kind, link, client, address, detail)
+    select * from given where id is not null",
+);
+
 /// Every statement over many rows of this module.
-pub(super) static MANY: [&ManyRows; 1] = [&INSERT_EVENTS];
+pub(super) static MANY: [&ManyRows; 2] = [&INSERT_EVENTS, &INSERT_LEASE_EVENTS];
 
 /// A transaction that has not been committed yet.
 pub(super) struct Batch<'c> {
@@ -130,7 +145,28 @@ impl<'c> Batch<'c> {
         }
         self.last_event = Some(id);
         let events = std::mem::take(&mut self.events);
-        let recorded = execute_rows!(self, "record events", INSERT_EVENTS, &events[first..], event => [
+        let recorded = self.insert_events(&events[first..]).await;
+        self.events = events;
+        recorded?;
+        Ok(&self.events[first..])
+    }
+
+    async fn insert_events(&mut self, events: &[Event]) -> Result<(), StoreError> {
+        let is_of_lease = |event: &Event| {
+            event.instance.is_none() && event.host.is_none() && event.service.is_none() && event.by.is_none()
+        };
+        if events.iter().all(is_of_lease) {
+            return execute_rows!(self, "record events", INSERT_LEASE_EVENTS, &events, event => [
+                event.id,
+                event.at.0,
+                event.kind.word(),
+                event.link.as_deref(),
+                event.client.map(|client| client.to_string()),
+                event.leased.map(|leased| leased.to_string()),
+                event.detail.as_deref(),
+            ]);
+        }
+        execute_rows!(self, "record events", INSERT_EVENTS, &events, event => [
             event.id,
             event.at.0,
             event.kind.word(),
@@ -142,10 +178,7 @@ impl<'c> Batch<'c> {
             event.leased.map(|leased| leased.to_string()),
             event.detail.as_deref(),
             event.by.as_deref(),
-        ]);
-        self.events = events;
-        recorded?;
-        Ok(&self.events[first..])
+        ])
     }
 
     /// Commits, and returns the new events of the timeline.

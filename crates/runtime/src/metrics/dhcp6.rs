@@ -3,7 +3,7 @@
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
 
-use super::{Labelled, Metrics, count, counter, labelled};
+use super::{Labelled, Metrics, count, count_all, counter, labelled};
 
 #[derive(Clone)]
 pub(super) struct Dhcp6 {
@@ -76,6 +76,11 @@ impl Metrics {
     /// Counts a DHCPv6 message of this type that is answered. What it changed is durable.
     pub fn dhcp6_answered(&self, kind: &'static str) {
         count(&self.dhcp6.dhcp6_messages, "type", kind);
+    }
+
+    /// Counts DHCPv6 messages of these types, as [`Metrics::dhcp6_answered`] does.
+    pub fn dhcp6_all_answered(&self, kinds: impl IntoIterator<Item = &'static str>) {
+        count_all(&self.dhcp6.dhcp6_messages, "type", kinds);
     }
 
     /// Counts a discarded DHCPv6 message.

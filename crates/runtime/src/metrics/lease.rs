@@ -3,7 +3,7 @@
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
 
-use super::{Labelled, Metrics, count, counter, labelled};
+use super::{Labelled, Metrics, count, count_all, counter, labelled};
 
 #[derive(Clone)]
 pub(super) struct Lease {
@@ -44,6 +44,11 @@ impl Metrics {
     /// Counts a recorded lease event.
     pub fn lease_event(&self, outcome: &'static str) {
         count(&self.lease.lease_events, "outcome", outcome);
+    }
+
+    /// Counts recorded lease events with these outcomes.
+    pub fn lease_events(&self, outcomes: impl IntoIterator<Item = &'static str>) {
+        count_all(&self.lease.lease_events, "outcome", outcomes);
     }
 
     /// Counts a lease event that was not recorded.

@@ -88,6 +88,21 @@ fn gauge(registry: &mut Registry, name: &str, help: &str) -> Gauge {
     gauge
 }
 
+/// Counts values of a label. Equal ones that follow one another cost one look-up.
+fn count_all(family: &Labelled, name: &'static str, values: impl IntoIterator<Item = &'static str>) {
+    let mut values = values.into_iter();
+    let Some(mut value) = values.next() else { return };
+    let mut times = 1;
+    for next in values {
+        if next != value {
+            family.get_or_create(&Label { name, value }).inc_by(times);
+            (value, times) = (next, 0);
+        }
+        times += 1;
+    }
+    family.get_or_create(&Label { name, value }).inc_by(times);
+}
+
 fn count(family: &Labelled, name: &'static str, value: &'static str) {
     family.get_or_create(&Label { name, value }).inc();
 }
@@ -121,12 +136,18 @@ mod tests {
         let metrics = Metrics::default();
         metrics.dhcp6_discarded("no-client-id");
         metrics.dhcp6_discarded("no-client-id");
+        metrics.lease_events(["renewed", "renewed", "granted", "renewed"]);
+        metrics.lease_events([]);
         metrics.instance_ready(Duration::from_millis(180));
         let text = metrics.render().unwrap();
         assert!(
             text.contains("orchestrator_dhcp6_discards_total{reason=\"no-client-id\"} 2"),
             "{text}"
         );
+        for (outcome, times) in [("renewed", 3), ("granted", 1)] {
+            let line = format!("orchestrator_lease_events_total{{outcome=\"{outcome}\"}} {times}");
+            assert!(text.contains(&line), "{text}");
+        }
         assert!(
             text.contains("orchestrator_instance_time_to_ready_seconds_bucket{le=\"0.2\"} 1"),
             "{text}"

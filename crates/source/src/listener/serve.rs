@@ -412,8 +412,7 @@ impl Listener {
         match &outcome {
             Ok(()) => {
                 // Before they are sent: a client that has its answer was counted.
-                let kinds = pending.answered.iter();
-                kinds.for_each(|kind| self.parts.metrics.dhcp6_answered(kind));
+                self.parts.metrics.dhcp6_all_answered(pending.answered.iter().copied());
                 self.send(&pending.replies);
             }
             Err(fault) => {

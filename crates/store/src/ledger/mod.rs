@@ -4,7 +4,9 @@
 //! the effects of earlier changes in its group.
 
 mod names;
+mod place;
 mod read;
+mod touched;
 mod write;
 
 use std::collections::HashMap;
@@ -12,6 +14,8 @@ use std::net::Ipv6Addr;
 use std::sync::Arc;
 
 use names::Names;
+use place::Place;
+use touched::Touched;
 
 use super::StoreError;
 use super::rows::ManyRows;
@@ -46,25 +50,13 @@ struct LeaseEntry {
     state: LeaseState,
     next_hop: Option<Ipv6Addr>,
     granted_to: GrantedTo,
+    /// What is recorded as `granted_to`.
+    recorded: Place,
     preferred_until: Timestamp,
     valid_until: Timestamp,
     granted: Timestamp,
     changed: Timestamp,
     touched: Touched,
-}
-
-/// Which columns of a row are written. A greater value writes more columns and indexes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Touched {
-    Nothing,
-    /// The lease was extended, or its end stays the same.
-    Extended,
-    /// The lease ended or was shortened.
-    Cut,
-    /// All columns of an existing row.
-    Everything,
-    /// A new row.
-    New,
 }
 
 impl LeaseEntry {
@@ -111,7 +103,7 @@ impl Ledger {
         let client = self.see(change)?;
         let key = self.key(change);
         let touched = match self.leases.get(&key) {
-            Some(known) => known.touched.max(Touched::Everything),
+            Some(known) => known.touched.and(Touched::Everything),
             None => Touched::New,
         };
         let lease = LeaseEntry {
@@ -121,6 +113,7 @@ impl Ledger {
             state: LeaseState::Active,
             next_hop: change.next_hop,
             granted_to: change.granted_to.clone(),
+            recorded: Place::default(),
             preferred_until: change.preferred_until,
             valid_until: change.valid_until,
             granted: change.at,
@@ -136,19 +129,24 @@ impl Ledger {
         let client = self.see(change)?;
         let key = self.key(change);
         if let Some(lease) = self.leases.get_mut(&key) {
-            let touched = if change.valid_until < lease.valid_until {
-                Touched::Cut
-            } else {
-                Touched::Extended
-            };
-            lease.iaid = change.iaid;
-            lease.source = change.source;
-            lease.next_hop = change.next_hop;
-            lease.granted_to = change.granted_to.clone();
+            let stays = lease.iaid == change.iaid
+                && lease.source == change.source
+                && lease.next_hop == change.next_hop
+                && lease.recorded.has(&change.granted_to);
+            if !stays {
+                lease.iaid = change.iaid;
+                lease.source = change.source;
+                lease.next_hop = change.next_hop;
+                lease.granted_to = change.granted_to.clone();
+                lease.touched = lease.touched.and(Touched::Extended);
+            }
+            lease.touched = lease.touched.and(match change.valid_until < lease.valid_until {
+                true => Touched::Cut,
+                false => Touched::Renewed,
+            });
             lease.preferred_until = change.preferred_until;
             lease.valid_until = change.valid_until;
             lease.changed = change.at;
-            lease.touched = lease.touched.max(touched);
         }
         Ok(self.clients[client].id)
     }
@@ -159,7 +157,7 @@ impl Ledger {
         if let Some(lease) = self.leases.get_mut(&key) {
             lease.state = state;
             lease.changed = change.at;
-            lease.touched = lease.touched.max(Touched::Cut);
+            lease.touched = lease.touched.and(Touched::Ended);
             if state == LeaseState::Declined {
                 lease.valid_until = change.valid_until;
             }
@@ -188,7 +186,7 @@ impl Ledger {
             client.hostname = hostname.or(client.hostname.take());
             client.class = class;
             client.wants_instance = true;
-            client.touched = client.touched.max(Touched::Everything);
+            client.touched = client.touched.and(Touched::Everything);
         }
         Ok(index)
     }

@@ -3,6 +3,7 @@
 use sqlx::sqlite::SqliteRow;
 use sqlx::{FromRow, Row as _, SqliteConnection};
 
+use super::place::{Place, place_column};
 use super::{ClientEntry, LeaseEntry, Ledger, Touched};
 use crate::StoreError;
 use crate::batch::Batch;
@@ -13,9 +14,13 @@ use orchestrator_model::{Duid, GrantedTo, Iaid, LeaseChange, LeaseVerb, Timestam
 
 static LEASES: ManyRows = ManyRows::new(
     &[("link", Text), ("address", Text)],
-    "select l.link, l.address, l.client, c.duid, l.iaid, l.source, l.state, l.next_hop, l.preferred_until,
-        l.valid_until, l.granted, l.changed, c.link_layer, c.hostname, c.class, c.wants_instance, c.first_seen
-    from given join leases l on l.link = given.link and l.address = given.address join clients c on c.id = l.client",
+    concat!(
+        "select l.link, l.address, l.client, c.duid, l.iaid, l.source, l.state, l.next_hop, ",
+        place_column!(),
+        ", l.preferred_until, l.valid_until, l.granted, l.changed, c.link_layer, c.hostname, c.class, c.wants_instance,
+        c.first_seen
+    from given join leases l on l.link = given.link and l.address = given.address join clients c on c.id = l.client"
+    ),
 );
 static CLIENTS: ManyRows = ManyRows::new(
     &[("link", Text), ("duid", Text)],
@@ -35,6 +40,7 @@ struct LeaseRow {
     source: String,
     state: String,
     next_hop: Option<String>,
+    place: String,
     preferred_until: i64,
     valid_until: i64,
     granted: i64,
@@ -168,6 +174,7 @@ impl Ledger {
             next_hop: columns.parse_some("next_hop", row.next_hop.as_deref())?,
             // The recorded values stay, unless a change of the group has others.
             granted_to: GrantedTo::default(),
+            recorded: Place::new(row.place),
             preferred_until: Timestamp(row.preferred_until),
             valid_until: Timestamp(row.valid_until),
             granted: Timestamp(row.granted),

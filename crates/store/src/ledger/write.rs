@@ -33,6 +33,22 @@ const LEASE: &[(&str, Kind)] = &[
     ("changed", Number),
     ("due", Number),
 ];
+const RENEWED: &[(&str, Kind)] = &[
+    ("link", Text),
+    ("address", Text),
+    ("preferred_until", Number),
+    ("valid_until", Number),
+    ("changed", Number),
+];
+const ENDED: &[(&str, Kind)] = &[
+    ("link", Text),
+    ("address", Text),
+    ("state", Text),
+    ("preferred_until", Number),
+    ("valid_until", Number),
+    ("changed", Number),
+    ("due", Number),
+];
 
 static ADD_CLIENTS: ManyRows = ManyRows::new(
     CLIENT,
@@ -61,6 +77,18 @@ static CHANGE_LEASES: ManyRows = ManyRows::new(
         preferred_until = given.preferred_until, valid_until = given.valid_until, granted = given.granted, changed = given.changed, due = given.due
     from given where leases.link = given.link and leases.address = given.address",
 );
+static END_LEASES: ManyRows = ManyRows::new(
+    ENDED,
+    "update or fail leases set state = given.state, preferred_until = given.preferred_until,
+        valid_until = given.valid_until, changed = given.changed, due = given.due
+    from given where leases.link = given.link and leases.address = given.address",
+);
+static RENEW_LEASES: ManyRows = ManyRows::new(
+    RENEWED,
+    "update or fail leases set preferred_until = given.preferred_until, valid_until = given.valid_until,
+        changed = given.changed
+    from given where leases.link = given.link and leases.address = given.address",
+);
 static CUT_LEASES: ManyRows = ManyRows::new(
     LEASE,
     "update or fail leases set iaid = given.iaid, source = given.source, state = given.state, next_hop = given.next_hop,
@@ -78,13 +106,15 @@ static EXTEND_LEASES: ManyRows = ManyRows::new(
     from given where leases.link = given.link and leases.address = given.address",
 );
 
-pub(super) static MANY: [&ManyRows; 6] = [
+pub(super) static MANY: [&ManyRows; 8] = [
     &ADD_CLIENTS,
     &ADD_LEASES,
     &CHANGE_CLIENTS,
     &CHANGE_LEASES,
     &CUT_LEASES,
     &EXTEND_LEASES,
+    &END_LEASES,
+    &RENEW_LEASES,
 ];
 
 impl Ledger {
@@ -99,6 +129,7 @@ impl Ledger {
                 row.entry.first_seen.0, row.entry.seen.0,
             ])?;
         }
+        self.write_times(batch).await?;
         for (touched, statement) in [
             (Touched::New, &ADD_LEASES),
             (Touched::Everything, &CHANGE_LEASES),
@@ -106,26 +137,49 @@ impl Ledger {
             (Touched::Extended, &EXTEND_LEASES),
         ] {
             let leases = self.lease_columns(touched);
-            execute_rows!(batch, "record leases", statement, &leases, row => [
-                row.link, row.leased.as_str(), row.client.as_str(), i64::from(row.entry.iaid.0),
-                row.entry.source.word(), row.entry.state.word(), row.next_hop.as_deref(), row.link_layer.as_deref(),
-                row.link_local.as_deref(), row.entry.granted_to.port.as_deref(), row.entry.preferred_until.0,
-                row.entry.valid_until.0, row.entry.granted.0, row.entry.changed.0, row.entry.due(),
+            execute_rows!(batch, "record leases", statement, &leases, of => [
+                of.row.link, of.row.leased.as_str(), of.client.as_str(), i64::from(of.row.entry.iaid.0),
+                of.row.entry.source.word(), of.row.entry.state.word(), of.next_hop.as_deref(),
+                of.link_layer.as_deref(), of.link_local.as_deref(), of.row.entry.granted_to.port.as_deref(),
+                of.row.entry.preferred_until.0, of.row.entry.valid_until.0, of.row.entry.granted.0,
+                of.row.entry.changed.0, of.row.entry.due(),
             ])?;
         }
         Ok(())
     }
 
-    fn lease_columns(&self, touched: Touched) -> Vec<LeaseColumns<'_>> {
+    /// Writes the leases of which little has changed: most renewals and releases.
+    async fn write_times(&self, batch: &mut Batch<'_>) -> Result<(), StoreError> {
+        let renewed = self.touched(Touched::Renewed);
+        execute_rows!(batch, "renew leases", RENEW_LEASES, &renewed, row => [
+            row.link, row.leased.as_str(), row.entry.preferred_until.0, row.entry.valid_until.0, row.entry.changed.0,
+        ])?;
+        let ended = self.touched(Touched::Ended);
+        execute_rows!(batch, "end leases", END_LEASES, &ended, row => [
+            row.link, row.leased.as_str(), row.entry.state.word(), row.entry.preferred_until.0,
+            row.entry.valid_until.0, row.entry.changed.0, row.entry.due(),
+        ])
+    }
+
+    /// The leases of which so much has changed.
+    fn touched(&self, touched: Touched) -> Vec<Row<'_>> {
         let rows = self.leases.iter().filter(|(_, lease)| lease.touched == touched);
-        rows.map(|((link, leased), entry)| LeaseColumns {
+        rows.map(|((link, leased), entry)| Row {
             link,
             leased: leased.to_string(),
-            client: self.clients[entry.client].id.to_string(),
-            next_hop: entry.next_hop.map(|hop| hop.to_string()),
-            link_layer: entry.granted_to.link_layer.as_ref().map(ToString::to_string),
-            link_local: entry.granted_to.link_local.map(|address| address.to_string()),
             entry,
+        })
+        .collect()
+    }
+
+    fn lease_columns(&self, touched: Touched) -> Vec<LeaseColumns<'_>> {
+        let rows = self.touched(touched).into_iter();
+        rows.map(|row| LeaseColumns {
+            client: self.clients[row.entry.client].id.to_string(),
+            next_hop: row.entry.next_hop.map(|hop| hop.to_string()),
+            link_layer: row.entry.granted_to.link_layer.as_ref().map(ToString::to_string),
+            link_local: row.entry.granted_to.link_local.map(|address| address.to_string()),
+            row,
         })
         .collect()
     }
@@ -148,13 +202,18 @@ impl<'l> ClientColumns<'l> {
     }
 }
 
-/// A lease as columns of its row.
-struct LeaseColumns<'l> {
+/// A lease with the key of its row.
+struct Row<'l> {
     link: &'l str,
     leased: String,
+    entry: &'l LeaseEntry,
+}
+
+/// A lease as columns of its row.
+struct LeaseColumns<'l> {
+    row: Row<'l>,
     client: String,
     next_hop: Option<String>,
     link_layer: Option<String>,
     link_local: Option<String>,
-    entry: &'l LeaseEntry,
 }
