@@ -4,27 +4,52 @@
 //!
 //! ```text
 //! table bridge orchestrator-origins-… {              # owned by our socket
+//!   set rates { typeof meta iif; size 4096; flags dynamic,timeout; timeout 10s; }
 //!   chain input {
 //!     type filter hook input priority 0; policy accept;
-//!     ether type ip6 ip6 nexthdr udp  ip6 saddr fe00::/8  udp dport 547  limit rate 2000/second burst 1000 packets  log group N
+//!     ether type ip6 ip6 nexthdr udp  ip6 saddr fe00::/8  udp dport 547
+//!       update @rates { meta iif limit rate 1000/second burst 1000 packets }
+//!       limit rate 4000/second burst 4000 packets  log group N
 //!   }
 //! }
 //! ```
 //!
-//! It drops nothing. A message with an extension header before UDP is not logged: no client sends that.
+//! Each port has a rate of its own, so a flood on one port costs the others no record. It drops nothing. A message with an extension header before UDP is not logged: no client sends that.
 
 use super::message::{Attributes, Message};
 
-/// Messages a second that are logged, on all bridges together, and how many of a burst. Beyond it, messages pass without
-/// a record. A record costs some microseconds.
-const RATE: u64 = 2000;
-const BURST: u32 = 1000;
+/// A limit on records. Beyond it, messages pass without a record. A record costs some microseconds.
+struct Limit {
+    /// Messages a second.
+    rate: u64,
+    /// Messages at once.
+    burst: u32,
+}
+
+/// The limit for each bridge port.
+const OF_PORT: Limit = Limit {
+    rate: 1000,
+    burst: 1000,
+};
+/// The limit for all ports together.
+const OF_ALL: Limit = Limit {
+    rate: 4000,
+    burst: 4000,
+};
+
+/// The set of the ports' limits: more entries than a bridge has ports, and how long one is kept after its last message.
+const RATES: &str = "rates";
+/// What the set is known by within its transaction.
+const RATES_ID: u32 = 1;
+const RATES_SIZE: u32 = 4096;
+const RATES_MILLISECONDS: u64 = 10_000;
 
 /// Subsystem and messages.
 const NFTABLES: u16 = 10;
 const NEW_TABLE: u16 = 0;
 const NEW_CHAIN: u16 = 3;
 const NEW_RULE: u16 = 6;
+const NEW_SET: u16 = 9;
 const BEGIN: u16 = 16;
 const END: u16 = 17;
 /// The family of bridges, and the hook of what is for the machine itself.
@@ -58,6 +83,7 @@ pub(super) fn transaction(table: &str, group: u16) -> Vec<Message> {
                 .with_number(5, ACCEPT)
                 .with_text(7, "filter"),
         ),
+        message(NEW_SET).having(rates(table)),
         message(NEW_RULE).having(
             Attributes::default()
                 .with_text(1, table)
@@ -75,7 +101,9 @@ fn expressions(group: u16) -> Attributes {
         [network_header(6, 1), equals(&[17])],
         [network_header(8, 1), equals(&[0xfe])],
         [network_header(42, 2), equals(&547_u16.to_be_bytes())],
-        [limit(), log(group)],
+        // Within the limit of its port, and then within that of all.
+        [incoming_port(), within_rate_of_port()],
+        [limit(&OF_ALL), log(group)],
     ];
     let list = steps.iter().flatten();
     list.fold(Attributes::default(), |list, step| list.with_nested(1, step))
@@ -108,11 +136,43 @@ fn equals(value: &[u8]) -> Attributes {
     expression("cmp", &of.with_nested(3, &Attributes::default().with(1, value)))
 }
 
-/// Goes on only while the rate is kept.
-fn limit() -> Attributes {
+/// Loads the index of the bridge port.
+fn incoming_port() -> Attributes {
+    const INCOMING: u32 = 4;
+    let of = Attributes::default().with_number(1, REGISTER).with_number(2, INCOMING);
+    expression("meta", &of)
+}
+
+/// Goes on only while the port keeps its limit.
+fn within_rate_of_port() -> Attributes {
+    const UPDATE: u32 = 1;
+    let of = Attributes::default().with_text(1, RATES).with_number(2, RATES_ID);
+    let of = of.with_number(3, UPDATE).with_number(4, REGISTER);
+    expression("dynset", &of.with_nested(7, &limit(&OF_PORT)))
+}
+
+/// The set of the ports' limits.
+fn rates(table: &str) -> Attributes {
+    const TIMEOUT: u32 = 0x10;
+    const EVALUATED: u32 = 0x20;
+    const INDEX_TYPE: u32 = 40;
+    const INDEX_LENGTH: u32 = 4;
+    Attributes::default()
+        .with_text(1, table)
+        .with_text(2, RATES)
+        .with_number(3, TIMEOUT | EVALUATED)
+        .with_number(4, INDEX_TYPE)
+        .with_number(5, INDEX_LENGTH)
+        .with_nested(9, &Attributes::default().with_number(1, RATES_SIZE))
+        .with_number(10, RATES_ID)
+        .with(11, &RATES_MILLISECONDS.to_be_bytes())
+}
+
+/// Goes on only while a limit is kept.
+fn limit(limit: &Limit) -> Attributes {
     const SECOND: u64 = 1;
-    let of = Attributes::default().with(1, &RATE.to_be_bytes());
-    expression("limit", &of.with(2, &SECOND.to_be_bytes()).with_number(3, BURST))
+    let of = Attributes::default().with(1, &limit.rate.to_be_bytes());
+    expression("limit", &of.with(2, &SECOND.to_be_bytes()).with_number(3, limit.burst))
 }
 
 /// Copies the packet to the group.

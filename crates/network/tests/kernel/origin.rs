@@ -156,6 +156,29 @@ fn a_flood_is_delivered_and_logged_only_in_part() -> Result<()> {
 }
 
 #[test]
+fn a_flood_on_one_port_costs_another_port_no_record() -> Result<()> {
+    daemon(|network| async move {
+        bridge(&network).await?;
+        let (one, two) = (client(1, "fe80::1").await?, client(2, "fe80::2").await?);
+        let (log, server) = (network.log_origins("test").await?, server()?);
+        const FLOOD: usize = 4_000;
+        const BATCH: usize = 50;
+        let mut room = [0; 1500];
+        let mut from_two = 0;
+        for _ in 0..FLOOD / BATCH {
+            send(&one, "fe80::1", b"solicit", BATCH)?;
+            send(&two, "fe80::2", b"solicit", 1)?;
+            for _ in 0..=BATCH {
+                server.recv(&mut room).context("the log costs no message")?;
+            }
+            from_two += logged(&log)?.iter().filter(|(port, ..)| port == "p2").count();
+        }
+        assert_eq!(from_two, FLOOD / BATCH);
+        Ok(())
+    })
+}
+
+#[test]
 fn two_logs_have_a_group_each_and_take_their_tables_with_them() -> Result<()> {
     daemon(|network| async move {
         bridge(&network).await?;

@@ -40,6 +40,19 @@ const RENEWED: &[(&str, Kind)] = &[
     ("valid_until", Number),
     ("changed", Number),
 ];
+const EXTENDED: &[(&str, Kind)] = &[
+    ("link", Text),
+    ("address", Text),
+    ("iaid", Number),
+    ("source", Text),
+    ("next_hop", Text),
+    ("link_layer", Text),
+    ("link_local", Text),
+    ("port", Text),
+    ("preferred_until", Number),
+    ("valid_until", Number),
+    ("changed", Number),
+];
 const ENDED: &[(&str, Kind)] = &[
     ("link", Text),
     ("address", Text),
@@ -98,7 +111,7 @@ static CUT_LEASES: ManyRows = ManyRows::new(
     from given where leases.link = given.link and leases.address = given.address",
 );
 static EXTEND_LEASES: ManyRows = ManyRows::new(
-    LEASE,
+    EXTENDED,
     "update or fail leases set iaid = given.iaid, source = given.source, next_hop = given.next_hop,
         link_layer = coalesce(given.link_layer, leases.link_layer),
         link_local = coalesce(given.link_local, leases.link_local), port = coalesce(given.port, leases.port),
@@ -130,11 +143,11 @@ impl Ledger {
             ])?;
         }
         self.write_times(batch).await?;
+        self.write_extended(batch).await?;
         for (touched, statement) in [
             (Touched::New, &ADD_LEASES),
             (Touched::Everything, &CHANGE_LEASES),
             (Touched::Cut, &CUT_LEASES),
-            (Touched::Extended, &EXTEND_LEASES),
         ] {
             let leases = self.lease_columns(touched);
             execute_rows!(batch, "record leases", statement, &leases, of => [
@@ -158,6 +171,17 @@ impl Ledger {
         execute_rows!(batch, "end leases", END_LEASES, &ended, row => [
             row.link, row.leased.as_str(), row.entry.state.word(), row.entry.preferred_until.0,
             row.entry.valid_until.0, row.entry.changed.0, row.entry.due(),
+        ])
+    }
+
+    /// Writes the leases that were extended, with what their clients said anew.
+    async fn write_extended(&self, batch: &mut Batch<'_>) -> Result<(), StoreError> {
+        let extended = self.lease_columns(Touched::Extended);
+        execute_rows!(batch, "extend leases", EXTEND_LEASES, &extended, of => [
+            of.row.link, of.row.leased.as_str(), i64::from(of.row.entry.iaid.0), of.row.entry.source.word(),
+            of.next_hop.as_deref(), of.link_layer.as_deref(), of.link_local.as_deref(),
+            of.row.entry.granted_to.port.as_deref(), of.row.entry.preferred_until.0, of.row.entry.valid_until.0,
+            of.row.entry.changed.0,
         ])
     }
 
