@@ -233,6 +233,41 @@ create table declared_templates (
     primary key (name, origin)
 );
 
+-- The image that each name in a version of a template means, by the engine's id of it. It is recorded when the version is
+-- first used on the engine, and never changes: a version made anew has rows of its own.
+create table template_images (
+    template text not null,
+    version bigint not null,
+    host text not null,
+    engine text not null,
+    -- The name in the template.
+    image text not null,
+    -- The engine's id: the digest of the content.
+    digest text not null,
+    pinned bigint not null,
+    primary key (template, version, host, engine, image),
+    foreign key (template, version) references templates (name, version) on delete cascade
+);
+
+-- Images that were loaded or fetched through the daemon, and that the engine still has. Others are never removed by rule.
+create table images (
+    host text not null,
+    engine text not null,
+    -- The engine's id.
+    id text not null,
+    -- Its name when it was brought, or else its id.
+    name text not null,
+    -- 'loaded' or 'pulled'.
+    source text not null,
+    brought bigint not null,
+    brought_by text,
+    -- Since when nothing uses it; null while something does.
+    unused bigint,
+    -- 'kept', or 'removing' until the engine has removed it. No version takes one that is being removed.
+    state text not null,
+    primary key (host, engine, id)
+);
+
 -- What is kept for one client of a link, as it was asked for through the API. The holder is JSON: by what trait the
 -- client is known, and what that is. Addresses and prefixes are written as in leases; either may be null, not both.
 create table reservations (

@@ -3,31 +3,71 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use orchestrator_api::{Caller, ControlError, ImageControl};
-use orchestrator_catalog::Catalog;
+use orchestrator_api::{Caller, ControlError, ImageControl, ListedImage, Prunings, TemplateImage};
+use orchestrator_catalog::{Catalog, Template};
 use orchestrator_host::{Host, HostError, PullRequest};
-use orchestrator_model::{ByteStream, Clock, Credentials, EventKind, HostId, Image, NewEvent, PullProgress, Timestamp};
+use orchestrator_model::{
+    ByteStream, Clock, Credentials, EventKind, HostId, Image, ImageKey, ImageSource, NewEvent, PullProgress, Timestamp,
+    is_same_image,
+};
+use orchestrator_reconcile::driver::Handle;
+use orchestrator_reconcile::images::{Parts, Pins, Sweeper, register};
 use orchestrator_runtime::causes::with_causes;
 use orchestrator_secrets::{KeyFile, Listed, Room, Secret, SecretsError};
 use orchestrator_settings::Current;
 use orchestrator_store::Store;
 use tokio::sync::mpsc;
 
+use super::Context;
 use registry::{registry_named, registry_of, secret_name};
 
+mod prune;
 mod registry;
+mod templates;
 
 /// Where images are loaded, fetched and removed.
 #[derive(Clone)]
 pub(super) struct Images {
-    pub(super) settings: Current,
-    pub(super) store: Store,
-    pub(super) catalog: Catalog,
-    pub(super) host: Arc<dyn Host>,
-    pub(super) clock: Clock,
+    settings: Current,
+    store: Store,
+    catalog: Catalog,
+    host: Arc<dyn Host>,
+    clock: Clock,
+    sweeper: Sweeper,
+    /// Makes the reconciler of images look at once.
+    swept: Handle,
 }
 
 impl Images {
+    /// Has templates pinned, and images removed that nothing uses.
+    pub(super) fn register(
+        context: &Context,
+        store: &Store,
+        catalog: &Catalog,
+        host: &Arc<dyn Host>,
+        pins: Pins,
+    ) -> Self {
+        let parts = Parts {
+            records: Arc::new(store.clone()),
+            pins,
+            hosts: vec![host.clone()],
+            catalog: catalog.view(),
+            settings: context.settings.clone(),
+            clock: context.clock,
+            metrics: context.metrics.clone(),
+        };
+        let (swept, sweeper) = register(&context.driver, parts);
+        Self {
+            settings: context.settings.clone(),
+            store: store.clone(),
+            catalog: catalog.clone(),
+            host: host.clone(),
+            clock: context.clock,
+            sweeper,
+            swept,
+        }
+    }
+
     /// Records what somebody did. What was done is done: that it cannot be recorded is logged, and fails nothing.
     async fn record(&self, by: &Caller, kind: EventKind, detail: String) {
         let event = NewEvent {
@@ -39,6 +79,22 @@ impl Images {
         if let Err(fault) = self.store.append_event(event).await {
             let error = with_causes(&fault);
             tracing::warn!(%kind, error, "what was asked for is not in the timeline");
+        }
+    }
+
+    /// Records that somebody brought an image. That it cannot be recorded is logged, and fails nothing: then the image is
+    /// not removed by rule.
+    async fn bring(&self, by: &Caller, engine: &str, image: &Image, source: ImageSource) {
+        let key = ImageKey {
+            host: HostId::new(self.host.name()),
+            engine: engine.to_owned(),
+            id: image.id.clone(),
+        };
+        let name = image.names.first().cloned();
+        let (by, at) = (Some(by.to_string()), self.clock.now());
+        if let Err(fault) = self.store.bring_image(key, name, source, by, at).await {
+            let error = with_causes(&fault);
+            tracing::warn!(image = image.id, error, "it is not recorded who brought an image");
         }
     }
 
@@ -81,23 +137,24 @@ impl ImageControl for Images {
         let names = declared.templates().filter(|template| {
             let settings = &template.settings;
             let mut containers = settings.containers();
-            settings.engine == engine && containers.any(|(_, container)| is_same(&container.image, image))
+            settings.engine == engine && containers.any(|(_, container)| is_same_image(&container.image, image))
         });
         names.map(|template| template.name.clone()).collect()
     }
 
-    async fn list(&self, engine: &str) -> Result<Vec<Image>, ControlError> {
-        self.host.images(engine).await.map_err(failed)
+    async fn list(&self, engine: &str) -> Result<Vec<ListedImage>, ControlError> {
+        let images = self.host.images(engine).await.map_err(failed)?;
+        Ok(self.listed(engine, images).await?)
     }
 
-    async fn load(&self, by: &Caller, engine: &str, archive: ByteStream) -> Result<Vec<Image>, ControlError> {
+    async fn load(&self, by: &Caller, engine: &str, archive: ByteStream) -> Result<Vec<ListedImage>, ControlError> {
         tracing::info!(%by, engine, "asked to load images");
         let loaded = self.host.load_images(engine, archive).await.map_err(failed)?;
         for image in &loaded {
-            let detail = format!("{} on engine {engine}", shown(image));
-            self.record(by, EventKind::ImageLoaded, detail).await;
+            self.bring(by, engine, image, ImageSource::Loaded).await;
         }
-        Ok(loaded)
+        self.swept.activate();
+        Ok(self.listed(engine, loaded).await?)
     }
 
     async fn pull(
@@ -106,16 +163,21 @@ impl ImageControl for Images {
         engine: &str,
         image: &str,
         progress: mpsc::Sender<PullProgress>,
-    ) -> Result<Image, ControlError> {
+    ) -> Result<ListedImage, ControlError> {
         tracing::info!(%by, engine, image, "asked to fetch an image");
         let request = PullRequest {
             reference: image.to_owned(),
             credentials: self.credentials(image).await?,
         };
         let pulled = self.host.pull_image(engine, &request, progress).await.map_err(failed)?;
-        let detail = format!("{} on engine {engine}", shown(&pulled));
-        self.record(by, EventKind::ImagePulled, detail).await;
-        Ok(pulled)
+        self.bring(by, engine, &pulled, ImageSource::Pulled).await;
+        self.swept.activate();
+        let mut listed = self.listed(engine, vec![pulled.clone()]).await?;
+        Ok(listed.pop().unwrap_or(ListedImage {
+            image: pulled,
+            brought: None,
+            uses: Vec::new(),
+        }))
     }
 
     async fn remove(&self, by: &Caller, engine: &str, image: &str) -> Result<(), ControlError> {
@@ -123,7 +185,20 @@ impl ImageControl for Images {
         self.host.remove_image(engine, image).await.map_err(failed)?;
         let detail = format!("{image} on engine {engine}");
         self.record(by, EventKind::ImageRemoved, detail).await;
+        self.swept.activate();
         Ok(())
+    }
+
+    async fn prune(&self, by: &Caller, keep: Option<usize>, dry_run: bool) -> Result<Prunings, ControlError> {
+        self.prune_unused(by, keep, dry_run).await
+    }
+
+    async fn template_images(&self, templates: &[Template]) -> Result<Vec<Vec<TemplateImage>>, ControlError> {
+        Ok(self.images_of(templates).await?)
+    }
+
+    async fn update_template(&self, by: &Caller, name: &str, expected: Option<u64>) -> Result<Template, ControlError> {
+        self.update(by, name, expected).await
     }
 
     async fn registries(&self) -> Result<Vec<(String, Timestamp)>, ControlError> {
@@ -165,24 +240,6 @@ impl ImageControl for Images {
     }
 }
 
-/// Whether a template's word for an image is this name of it: one of the two may leave out what is the default.
-fn is_same(written: &str, name: &str) -> bool {
-    let plain = |name: &str| {
-        let name = name.strip_prefix("docker.io/").unwrap_or(name);
-        let name = name.strip_prefix("localhost/").unwrap_or(name);
-        let name = name.strip_prefix("library/").unwrap_or(name);
-        name.strip_suffix(":latest").unwrap_or(name).to_owned()
-    };
-    plain(written) == plain(name)
-}
-
-fn shown(image: &Image) -> String {
-    match image.names.first() {
-        Some(name) => format!("{name} ({})", image.id),
-        None => image.id.clone(),
-    }
-}
-
 fn failed(fault: HostError) -> ControlError {
     ControlError::Engine {
         code: fault.code(),
@@ -193,23 +250,5 @@ fn failed(fault: HostError) -> ControlError {
 fn closed(fault: &SecretsError) -> ControlError {
     ControlError::Secrets {
         reason: with_causes(fault),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_default_may_be_left_out() {
-        for (written, name) in [
-            ("web", "web:latest"),
-            ("web:latest", "docker.io/library/web:latest"),
-            ("some/web", "localhost/some/web:latest"),
-            ("sha256:0a", "sha256:0a"),
-        ] {
-            assert!(is_same(written, name), "{written} {name}");
-        }
-        assert!(!is_same("web:1", "web:2") && !is_same("web", "other/web"));
     }
 }

@@ -37,6 +37,7 @@ use orchestrator_api::{App, BindError};
 use orchestrator_catalog::Catalog;
 use orchestrator_model::{Clock, HostId, Mark, SiteId};
 use orchestrator_reconcile::driver::{self, Driver};
+use orchestrator_reconcile::images::Pins;
 use orchestrator_reconcile::instance::{Orchestrator, Parts};
 use orchestrator_reconcile::routes;
 use orchestrator_runtime::causes::with_causes;
@@ -218,9 +219,11 @@ async fn build_and_run(
     };
     let host = local_host(&context, &network, mark);
     let volumes = Volumes::register(&context, &store, &host);
+    let pins = Pins::new(Arc::new(store.clone()), vec![host.clone()], context.clock);
     let orchestrator = Orchestrator::new(Parts {
         catalog: catalog.view(),
         records: Arc::new(store.clone()),
+        pins: pins.clone(),
         hosts: vec![host.clone()],
         clock: context.clock,
         wants: vec![Arc::new(orchestrator_reconcile::instance::Clients)],
@@ -259,13 +262,7 @@ async fn build_and_run(
         directory,
     };
     relays.register();
-    let images = Images {
-        settings: context.settings.clone(),
-        store: store.clone(),
-        catalog: catalog.clone(),
-        host: host.clone(),
-        clock: context.clock,
-    };
+    let images = Images::register(&context, &store, &catalog, &host, pins);
     let routes = routes::Parts {
         settings: context.settings.clone(),
         records: Arc::new(store.clone()),

@@ -204,7 +204,9 @@ impl Control for FakeControl {
     }
 
     fn images(&self) -> Result<Arc<dyn ImageControl>, ControlError> {
-        Ok(Arc::new(FakeImages(self.get()?.images.clone())))
+        let ready = self.get()?;
+        let images = FakeImages(ready.images.clone(), ready.catalog.clone(), ready.store.clone());
+        Ok(Arc::new(images))
     }
 
     fn catalog(&self) -> Result<Catalog, ControlError> {

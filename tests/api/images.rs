@@ -5,9 +5,14 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use futures_util::TryStreamExt;
-use orchestrator::api::{Caller, ControlError, ImageControl};
-use orchestrator::model::{ByteStream, Credentials, EngineError, Image, PullProgress, Timestamp};
-use serde_json::json;
+use orchestrator::api::{Caller, ControlError, ImageControl, ListedImage, Meaning, Pruned, Prunings, TemplateImage};
+use orchestrator::model::{
+    BroughtImage, ByteStream, Credentials, EngineError, HostId, Image, ImageKey, ImagePin, ImageSource, ImageState,
+    PullProgress, Timestamp,
+};
+use orchestrator::store::{NewPin, Store, StoreError};
+use orchestrator_catalog::{Catalog, Template};
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 
@@ -22,9 +27,31 @@ pub(crate) struct Shelf {
 }
 
 /// One engine, `docker`, with its images in memory. An archive is the name of its image.
-pub(crate) struct FakeImages(pub(crate) Shelf);
+pub(crate) struct FakeImages(pub(crate) Shelf, pub(crate) Catalog, pub(crate) Store);
 
 impl FakeImages {
+    /// Every image was fetched by ada, and nothing uses it.
+    fn listed(&self, engine: &str, name: &str) -> ListedImage {
+        let image = self.image(name);
+        ListedImage {
+            brought: Some(BroughtImage {
+                key: ImageKey {
+                    host: HostId::local(),
+                    engine: engine.to_owned(),
+                    id: image.id.clone(),
+                },
+                name: name.to_owned(),
+                source: ImageSource::Pulled,
+                brought: Timestamp(0),
+                by: Some("ada".to_owned()),
+                unused: Some(Timestamp(1)),
+                state: ImageState::Kept,
+            }),
+            image,
+            uses: Vec::new(),
+        }
+    }
+
     fn image(&self, name: &str) -> Image {
         let id = format!("sha256:{name}");
         self.0.images.lock().unwrap().insert(name.to_owned(), id.clone());
@@ -47,12 +74,12 @@ impl ImageControl for FakeImages {
         (image == "web:1").then(|| "web".to_owned()).into_iter().collect()
     }
 
-    async fn list(&self, _: &str) -> Result<Vec<Image>, ControlError> {
+    async fn list(&self, engine: &str) -> Result<Vec<ListedImage>, ControlError> {
         let names: Vec<_> = self.0.images.lock().unwrap().keys().cloned().collect();
-        Ok(names.iter().map(|name| self.image(name)).collect())
+        Ok(names.iter().map(|name| self.listed(engine, name)).collect())
     }
 
-    async fn load(&self, _: &Caller, _: &str, archive: ByteStream) -> Result<Vec<Image>, ControlError> {
+    async fn load(&self, _: &Caller, engine: &str, archive: ByteStream) -> Result<Vec<ListedImage>, ControlError> {
         let failed = |fault: EngineError| ControlError::Engine {
             code: fault.code(),
             reason: fault.to_string(),
@@ -60,16 +87,16 @@ impl ImageControl for FakeImages {
         let pieces: Vec<_> = archive.try_collect().await.map_err(failed)?;
         let bytes = pieces.concat();
         let name = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
-        Ok(vec![self.image(&String::from_utf8_lossy(name))])
+        Ok(vec![self.listed(engine, &String::from_utf8_lossy(name))])
     }
 
     async fn pull(
         &self,
         _: &Caller,
-        _: &str,
+        engine: &str,
         image: &str,
         progress: mpsc::Sender<PullProgress>,
-    ) -> Result<Image, ControlError> {
+    ) -> Result<ListedImage, ControlError> {
         if image.contains("nowhere") {
             return Err(ControlError::Engine {
                 code: "image-missing",
@@ -82,12 +109,73 @@ impl ImageControl for FakeImages {
             bytes: Some((1, 2)),
         };
         progress.send(step).await.expect("somebody reads");
-        Ok(self.image(image))
+        Ok(self.listed(engine, image))
     }
 
     async fn remove(&self, _: &Caller, _: &str, image: &str) -> Result<(), ControlError> {
         self.0.images.lock().unwrap().remove(image);
         Ok(())
+    }
+
+    async fn prune(&self, _: &Caller, keep: Option<usize>, dry_run: bool) -> Result<Prunings, ControlError> {
+        let names: Vec<_> = self.0.images.lock().unwrap().keys().cloned().collect();
+        let mut images = Vec::new();
+        for name in names {
+            let listed = self.listed("docker", &name);
+            let outcome = match (name.as_str(), keep) {
+                ("web:1", _) => Pruned::Used,
+                ("held:1", _) => Pruned::Failed("a container uses it".to_owned()),
+                (_, Some(1..)) => Pruned::Newest,
+                _ if dry_run => Pruned::WouldGo,
+                _ => {
+                    self.0.images.lock().unwrap().remove(&name);
+                    Pruned::Removed
+                }
+            };
+            images.push((listed, outcome));
+        }
+        Ok((images, Vec::new()))
+    }
+
+    /// Every template is pinned to the image of version 1, and every name means that of version 2 now.
+    async fn template_images(&self, templates: &[Template]) -> Result<Vec<Vec<TemplateImage>>, ControlError> {
+        let of = |template: &Template| TemplateImage {
+            host: HostId::local(),
+            engine: template.settings.engine.clone(),
+            image: template.settings.main.image.clone(),
+            pin: Some(ImagePin {
+                template: template.name.clone(),
+                version: template.version,
+                host: HostId::local(),
+                engine: template.settings.engine.clone(),
+                image: template.settings.main.image.clone(),
+                digest: format!("sha256:{}", template.version),
+                pinned: Timestamp(0),
+            }),
+            now: Meaning::Image("sha256:2".to_owned()),
+            is_there: Some(true),
+        };
+        Ok(templates.iter().map(|template| vec![of(template)]).collect())
+    }
+
+    async fn update_template(&self, by: &Caller, name: &str, expected: Option<u64>) -> Result<Template, ControlError> {
+        let declared = self.1.current();
+        let template = declared.template(name).cloned();
+        let template = template.ok_or_else(|| StoreError::NoSuchTemplate(name.to_owned()))?;
+        let pin = NewPin {
+            host: HostId::local(),
+            engine: template.settings.engine.clone(),
+            image: template.settings.main.image.clone(),
+            digest: "sha256:2".to_owned(),
+        };
+        let version = expected.unwrap_or(template.version);
+        let (by, at) = (by.to_string(), Timestamp::wall());
+        let renewed = self
+            .2
+            .renew_template(name, template.origin, version, vec![pin], Some(&by), at);
+        let version = renewed.await?.version;
+        self.1.refresh().await;
+        Ok(Template { version, ..template })
     }
 
     async fn registries(&self) -> Result<Vec<(String, Timestamp)>, ControlError> {
@@ -103,6 +191,77 @@ impl ImageControl for FakeImages {
     async fn logout(&self, _: &Caller, host: &str) -> Result<bool, ControlError> {
         Ok(self.0.logins.lock().unwrap().remove(host).is_some())
     }
+}
+
+/// Nothing is removed by a dry run, and nothing that is used or kept.
+#[tokio::test]
+async fn unused_images_are_named_or_removed_and_each_has_its_outcome() {
+    let daemon = Daemon::start().await;
+    for name in ["web:1", "held:1", "old:1"] {
+        load(&daemon, format!("{name}\n").as_bytes()).await;
+    }
+    let prune = async |body: Value| {
+        let headers = "Content-Type: application/json\r\n";
+        let body = body.to_string();
+        let answer = ask_with(&daemon.unix, "POST", "/v1/images/prune", headers, body.as_bytes()).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        let items = answer.json()["items"].as_array().unwrap().clone();
+        let of = |item: &Value| format!("{} {}", item["image"]["names"][0], item["outcome"]).replace('"', "");
+        items.iter().map(of).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        prune(json!({ "dry_run": true })).await,
+        ["held:1 failed", "old:1 would-go", "web:1 used"]
+    );
+    assert_eq!(prune(json!({ "keep": 1 })).await[1], "old:1 newest");
+    assert_eq!(prune(json!({})).await[1], "old:1 removed");
+    let listed = get(&daemon.unix, "/v1/images").await;
+    assert_eq!(listed["items"].as_array().unwrap().len(), 2);
+    let item = &listed["items"][0];
+    assert_eq!(
+        (&item["ours"], &item["source"], &item["by"]),
+        (&json!(true), &json!("pulled"), &json!("ada"))
+    );
+    assert_eq!(item["unused"], json!("1970-01-01T00:00:00.001Z"));
+}
+
+#[tokio::test]
+async fn a_template_is_updated_to_the_images_that_its_names_mean_now() {
+    let daemon = Daemon::start().await;
+    let body = json!({ "name": "fresh", "spec": { "image": "fresh:1" } }).to_string();
+    let headers = "Content-Type: application/json\r\n";
+    let made = ask_with(&daemon.unix, "POST", "/v1/templates", headers, body.as_bytes()).await;
+    assert_eq!(made.status, 201, "{}", made.body);
+    let image = &made.json()["images"][0];
+    assert_eq!(
+        (&image["image"], &image["digest"], &image["present"], &image["state"]),
+        (
+            &json!("fresh:1"),
+            &json!("sha256:1"),
+            &json!("sha256:2"),
+            &json!("newer")
+        )
+    );
+    let update = async |name: &str, headers: &str| {
+        let path = format!("/v1/templates/{name}/update");
+        ask_with(&daemon.unix, "POST", &path, headers, b"").await
+    };
+    let other = update("fresh", "If-Match: \"7\"\r\n").await;
+    assert_eq!(other.problem(), (409, "template-changed".to_owned()));
+    let updated = update("fresh", "If-Match: \"1\"\r\n").await.json();
+    assert_eq!(
+        (&updated["version"], &updated["images"][0]["state"]),
+        (&json!(2), &json!("pinned"))
+    );
+    let shown = get(&daemon.unix, "/v1/templates/fresh").await;
+    assert_eq!((&shown["version"], &shown["spec"]), (&json!(2), &updated["spec"]));
+    // What was declared is the same; the old version is still there.
+    let old = get(&daemon.unix, "/v1/templates/fresh/versions/1").await;
+    assert_eq!((&old["in_force"], &old["spec"]), (&json!(false), &updated["spec"]));
+    assert_eq!(
+        update("nowhere", "").await.problem(),
+        (404, "no-such-template".to_owned())
+    );
 }
 
 async fn load(daemon: &Daemon, body: &[u8]) -> Answer {

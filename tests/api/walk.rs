@@ -93,6 +93,12 @@ fn requests(daemon: &Facts) -> Vec<(&'static str, &'static str, String, Vec<u8>)
             json(json!({"image": "registry.example/web"})),
         ),
         (
+            "POST",
+            "/v1/images/prune",
+            "/v1/images/prune".to_owned(),
+            json(json!({"dry_run": true})),
+        ),
+        (
             "DELETE",
             "/v1/images",
             "/v1/images?image=web:1&engine=docker".to_owned(),
@@ -130,6 +136,12 @@ fn requests(daemon: &Facts) -> Vec<(&'static str, &'static str, String, Vec<u8>)
             "/v1/templates/{name}",
             filled("/v1/templates/{name}", ""),
             changed,
+        ),
+        (
+            "POST",
+            "/v1/templates/{name}/update",
+            filled("/v1/templates/{name}/update", ""),
+            none(),
         ),
         (
             "DELETE",

@@ -7,6 +7,7 @@ mod events;
 mod failures;
 mod groups;
 mod identity;
+mod images;
 mod instances;
 mod leader;
 mod leases;

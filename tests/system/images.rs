@@ -4,10 +4,12 @@ use std::fs;
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
-use orchestrator_lab::{Engine, REGISTRY_PASSWORD, REGISTRY_USER, Registry, RegistryAuth, TEST_IMAGE};
+use orchestrator_lab::{
+    Dhclient, Engine, REGISTRY_PASSWORD, REGISTRY_USER, Registry, RegistryAuth, TEST_IMAGE, wait_for,
+};
 use serde_json::{Value, json};
 
-use crate::site::{BINARY, Plan, Site, text};
+use crate::site::{BINARY, PATIENCE, Plan, Site, text};
 
 /// An archive of the test image under a name of its own, as `docker save` writes it. The engine keeps only the test image.
 fn archive(engine: &Engine, name: &str) -> Vec<u8> {
@@ -33,7 +35,7 @@ fn has(engine: &Engine, name: &str) -> bool {
 }
 
 #[track_caller]
-fn succeeds(output: &Output) -> String {
+pub(crate) fn succeeds(output: &Output) -> String {
     let (out, err) = (
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr),
@@ -85,8 +87,131 @@ fn an_image_is_loaded_from_an_archive_listed_and_removed() {
     assert!(!refused.status.success(), "{refused:?}");
 }
 
+/// The ids of the images of all containers of the site.
+fn images_of_containers(site: &Site, engine: &Engine) -> Vec<String> {
+    let containers = site.containers(engine).into_iter();
+    let mut ids: Vec<String> = containers.map(|container| text(&container, "ImageID")).collect();
+    ids.sort();
+    ids
+}
+
+/// Loads an archive by the command line, and returns the id of its image.
+fn load(site: &Site, engine: &Engine, archive: &[u8], name: &str) -> String {
+    let file = site.daemon.place().join("image.tar");
+    fs::write(&file, archive).unwrap();
+    let file = file.display().to_string();
+    succeeds(&site.daemon.cli(&["image", "load", &file]).unwrap());
+    let found = engine.api("GET", &format!("/images/{name}/json"), None).unwrap();
+    text(&found.json().unwrap(), "Id")
+}
+
+#[test]
+fn instances_have_the_image_of_their_version_until_it_is_updated_and_the_old_image_can_go() {
+    let (engine, name) = (Engine::shared(), "orchestrator-system/pinned:1");
+    let plan = Plan {
+        template: Some(format!("image = \"{name}\"\ngrace = \"0s\"")),
+        ..Plan::default()
+    };
+    let site = Site::start(&plan);
+    let cli = |arguments: &[&str]| succeeds(&site.daemon.cli(arguments).unwrap());
+    let first = load(&site, engine, &archive(engine, name), name);
+    let mut clients = Vec::new();
+    let mut boot = |client: &str| {
+        let machine = site.machine(client);
+        let mut dhclient = Dhclient::boot(&machine, "eth0").unwrap();
+        let leased = dhclient.address(PATIENCE).unwrap();
+        site.wait_ready_for(leased);
+        clients.push((machine, dhclient));
+    };
+    boot("one");
+    assert!(cli(&["template", "show", "default"]).contains("pinned to"));
+
+    let second = load(&site, engine, &archive(engine, name), name);
+    assert_ne!(first, second);
+    boot("two");
+    assert_eq!(images_of_containers(&site, engine), [&*first, &*first]);
+    let listed = cli(&["template", "list"]);
+    assert!(listed.contains("pinned; newer image"), "{listed}");
+
+    let said = cli(&["template", "update", "default"]);
+    assert_eq!(said, "template default, version 2: in force, with the present images\n");
+    let said = cli(&["template", "update", "default"]);
+    assert_eq!(said, "template default, version 2: has the present images already\n");
+    boot("three");
+    let mut expected = vec![first.clone(), first.clone(), second.clone()];
+    expected.sort();
+    assert_eq!(images_of_containers(&site, engine), expected);
+    let pruned = cli(&["image", "prune", "--keep", "0"]);
+    assert_eq!(pruned, "nothing to remove\n", "instances have the old image");
+
+    for (_, client) in &mut clients {
+        client.release().unwrap();
+    }
+    site.wait_none();
+    let pruned = cli(&["image", "prune", "--keep", "0", "--dry-run"]);
+    assert!(pruned.contains("would be removed"), "{pruned}");
+    let pruned = cli(&["image", "prune", "--keep", "0"]);
+    assert!(pruned.lines().count() == 1 && pruned.contains("removed"), "{pruned}");
+    assert!(!has(engine, &first) && has(engine, &second));
+    let kinds = kinds(&site);
+    for kind in ["image-pinned", "image-removed", "template-changed"] {
+        assert!(kinds.iter().any(|one| one == kind), "{kinds:?}");
+    }
+    engine
+        .api("DELETE", &format!("/images/{name}?force=true"), None)
+        .unwrap();
+}
+
+#[test]
+fn an_instance_whose_pinned_image_was_removed_says_so_and_so_does_check() {
+    let (engine, name) = (Engine::shared(), "orchestrator-system/lost:1");
+    let plan = Plan {
+        template: Some(format!("image = \"{name}\"\ngrace = \"0s\"")),
+        ..Plan::default()
+    };
+    let site = Site::start(&plan);
+    let first = load(&site, engine, &archive(engine, name), name);
+    wait_for("the pin", PATIENCE, || {
+        kinds(&site).iter().any(|kind| kind == "image-pinned").then_some(())
+    });
+    let second = load(&site, engine, &archive(engine, name), name);
+    let gone = engine.api("DELETE", &format!("/images/{first}?force=true"), None);
+    assert_eq!(gone.unwrap().status, 200);
+    let machine = site.machine("client");
+    let mut client = Dhclient::boot(&machine, "eth0").unwrap();
+    let leased = client.address(PATIENCE).unwrap();
+    let reason = wait_for("the reason", PATIENCE, || {
+        let instance = site.instances().into_iter().next()?;
+        instance["reason"].as_str().map(str::to_owned)
+    });
+    for word in [&*first, "template update default"] {
+        assert!(reason.contains(word), "{reason}");
+    }
+    let settings = site.daemon.place().join("settings.toml").display().to_string();
+    let check = site.daemon.cli(&["check", "--settings", &settings, "-o", "json"]);
+    let said = String::from_utf8(check.unwrap().stdout).unwrap();
+    assert!(said.contains(&first), "{said}");
+
+    // The client gets its instance of the new version once its old one is given up.
+    succeeds(&site.daemon.cli(&["template", "update", "default"]).unwrap());
+    let instance = text(&site.instances()[0], "id");
+    succeeds(&site.daemon.cli(&["rm", &instance, "--release"]).unwrap());
+    site.wait_none();
+    client.release().unwrap();
+    let mut client = Dhclient::boot(&machine, "eth0").unwrap();
+    let again = client.address(PATIENCE).unwrap();
+    assert_eq!(again, leased);
+    site.wait_ready_for(again);
+    assert_eq!(images_of_containers(&site, engine), [&*second]);
+    client.release().unwrap();
+    site.wait_none();
+    engine
+        .api("DELETE", &format!("/images/{name}?force=true"), None)
+        .unwrap();
+}
+
 /// Runs `registry login` with the password on its standard input.
-fn login(site: &Site, host: &str, password: &str) {
+pub(crate) fn login(site: &Site, host: &str, password: &str) {
     let mut child = Command::new(BINARY)
         .args(["registry", "login", host, "--user", REGISTRY_USER])
         .env("ORCHESTRATOR_API", format!("unix:{}", site.daemon.socket().display()))

@@ -100,6 +100,9 @@ words! {
         ImagePulled = "image-pulled",
         /// An image was removed, or one of its names.
         ImageRemoved = "image-removed",
+        /// A version of a template was first used on an engine: from then on its instances have this image, whatever the
+        /// image's name comes to mean.
+        ImagePinned = "image-pinned",
         /// Somebody gave the credentials for a registry.
         RegistryLogin = "registry-login",
         /// Somebody had the credentials for a registry forgotten.

@@ -40,7 +40,8 @@ pub use engine::Engine;
 pub use event::{Event, EventKind};
 pub use health::{Condition, Health, Readiness};
 pub use image::{
-    EngineFault, Image, ImageQuery, Images, PullImage, PullStep, Registry, RegistryLogin, RemoveImageQuery,
+    EngineFault, Image, ImageQuery, ImageSource, Images, PruneImages, PruneOutcome, PrunedImage, PrunedImages,
+    PullImage, PullStep, Registry, RegistryLogin, RemoveImageQuery, TemplateImage, TemplateImageState,
 };
 pub use instance::{Instance, InstanceView, Phase};
 pub use lease::{GrantedTo, Lease, LeaseSource, LeaseState, LeaseView};

@@ -5,8 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::scalar;
 use crate::word::words;
+use crate::{TemplateImage, scalar};
 
 words! {
     /// The place of a declaration.
@@ -23,7 +23,8 @@ words! {
 pub struct TemplateView {
     /// Its name.
     pub name: String,
-    /// The version of the content: the same content under the same name has the same version.
+    /// The version of the content: the same content under the same name has the same version, until its images are
+    /// updated.
     pub version: u64,
     /// The place of its declaration.
     pub origin: Origin,
@@ -37,6 +38,9 @@ pub struct TemplateView {
     pub by: Option<String>,
     /// The links and classes that name it, like `link br0` and `class boot`.
     pub used_by: Vec<String>,
+    /// Its images, each on each engine: what instances of this version have, and what the names mean now.
+    #[serde(default)]
+    pub images: Vec<TemplateImage>,
     /// The keys of `[template.NAME]` in the settings, with all defaults. Values of environment variables and contents of
     /// files are hidden.
     pub spec: Map<String, Value>,

@@ -11,14 +11,14 @@ use axum::response::sse::{Event as Message, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::{Stream, StreamExt, stream};
 use orchestrator_api_types as wire;
-use orchestrator_model::{ByteStream, EngineError, Image, PullProgress, Timestamp};
+use orchestrator_model::{ByteStream, EngineError, ImageSource, PullProgress, Timestamp};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::timeout;
 
 use super::body::JsonBody;
 use super::caller::Caller;
 use super::connection::Connection;
-use super::control::ImageControl;
+use super::control::{ImageControl, ListedImage, Pruned};
 use super::describe::{Input, NoContent, Operation, Output, Schemas};
 use super::params::Params;
 use super::problem::Fault;
@@ -217,7 +217,45 @@ fn permits(shared: &Shared, connection: &Connection) -> Result<[OwnedSemaphorePe
     }
 }
 
-fn view(control: &dyn ImageControl, engine: &str, image: Image) -> wire::Image {
+/// `POST /v1/images/prune`
+pub(super) async fn prune(
+    State(shared): State<Shared>,
+    caller: Caller,
+    body: JsonBody<wire::PruneImages>,
+) -> Result<Json<wire::PrunedImages>, Fault> {
+    let control = shared.app.control.images()?;
+    let wire::PruneImages { keep, dry_run } = body.read("which images are removed")?;
+    let (images, faults) = control.prune(&caller, keep.map(usize::from), dry_run).await?;
+    let pruned = images.into_iter().map(|(listed, pruned)| {
+        let engine = listed.brought.as_ref().map(|brought| brought.key.engine.clone());
+        let (outcome, reason) = outcome_of(pruned);
+        wire::PrunedImage {
+            image: view(&*control, &engine.unwrap_or_default(), listed),
+            outcome,
+            reason,
+        }
+    });
+    let faults = faults.into_iter();
+    Ok(Json(wire::PrunedImages {
+        items: pruned.collect(),
+        faults: faults
+            .map(|(engine, reason)| wire::EngineFault { engine, reason })
+            .collect(),
+    }))
+}
+
+fn outcome_of(pruned: Pruned) -> (wire::PruneOutcome, Option<String>) {
+    match pruned {
+        Pruned::Used => (wire::PruneOutcome::Used, None),
+        Pruned::Newest => (wire::PruneOutcome::Newest, None),
+        Pruned::WouldGo => (wire::PruneOutcome::WouldGo, None),
+        Pruned::Removed => (wire::PruneOutcome::Removed, None),
+        Pruned::Failed(reason) => (wire::PruneOutcome::Failed, Some(reason)),
+    }
+}
+
+fn view(control: &dyn ImageControl, engine: &str, listed: ListedImage) -> wire::Image {
+    let ListedImage { image, brought, uses } = listed;
     let mut templates: Vec<String> = Vec::new();
     for name in image.names.iter().chain([&image.id]) {
         templates.extend(control.templates_of(engine, name));
@@ -233,6 +271,15 @@ fn view(control: &dyn ImageControl, engine: &str, image: Image) -> wire::Image {
         created: image.created.map(Timestamp::from),
         used: image.used.map(Timestamp::from),
         templates,
+        ours: brought.is_some(),
+        source: brought.as_ref().map(|brought| match brought.source {
+            ImageSource::Loaded => wire::ImageSource::Loaded,
+            ImageSource::Pulled => wire::ImageSource::Pulled,
+        }),
+        brought: brought.as_ref().map(|brought| brought.brought),
+        unused: brought.as_ref().and_then(|brought| brought.unused),
+        by: brought.and_then(|brought| brought.by),
+        used_by: uses,
     }
 }
 

@@ -79,7 +79,7 @@ use orchestrator_dhcp6::Reconfigure;
 use tokio::sync::watch;
 
 pub use caller::Caller;
-pub use control::ImageControl;
+pub use control::{ImageControl, ListedImage, Meaning, Pruned, Prunings, TemplateImage};
 pub use engines::EngineView;
 pub use inside::{Answer, Coming, Inside};
 pub use listener::BindError;

@@ -215,6 +215,25 @@ fn about_templates() -> Vec<Route> {
                 (CONFLICT, "template-changed"),
                 (UNAVAILABLE, "starting"),
             ]),
+        post("/v1/templates/{name}/update", Admin, templates::update)
+            .says("Pin a template to what its names of images mean now")
+            .details(
+                "If one of them means another image than the version in force is pinned to, there is a new version with \
+                 the same content, and instances that are made from then on have the new images. Instances that exist \
+                 keep theirs. Otherwise nothing changes, and the answer is the version in force. Nothing is fetched: \
+                 load or pull the new image first.",
+            )
+            .fails(&[
+                (NOT_FOUND, "no-such-template"),
+                (NOT_FOUND, "image-missing"),
+                (CONFLICT, "template-changed"),
+                (UNPROCESSABLE, "engine-refused"),
+                (UNPROCESSABLE, "engine-unsupported"),
+                (UNAVAILABLE, "engine-unavailable"),
+                (UNAVAILABLE, "starting"),
+                (StatusCode::BAD_GATEWAY, "engine-failed"),
+                (StatusCode::GATEWAY_TIMEOUT, "engine-timeout"),
+            ]),
         get("/v1/templates/{name}/versions/{version}", Viewer, templates::version)
             .says("A version of a template, for as long as it is in force or an instance has it")
             .fails(&[(NOT_FOUND, "no-such-template"), (UNAVAILABLE, "starting")]),
@@ -256,6 +275,15 @@ fn about_images() -> Vec<Route> {
                  /v1/registries/{host}` has given.",
             )
             .fails(ENGINE_FAILS),
+        post("/v1/images/prune", Admin, images::prune)
+            .says("Remove the images that nothing uses")
+            .details(
+                "Only images that were loaded or fetched through the daemon are removed, and none that a template in \
+                 force names, that a version in force or of an instance is pinned to, or that a container is made from. \
+                 Those that are unused are removed now, without waiting for `images.unused` of the settings. With \
+                 `dry_run` nothing is removed.",
+            )
+            .fails(&[(UNAVAILABLE, "starting")]),
         delete("/v1/images", Admin, images::remove)
             .says("Remove a name from an image, or an image by its id")
             .details("An image goes with its last name. One that a container uses is kept. What is not there is success.")

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 
 use super::body::JsonBody;
 use super::caller::Caller;
+use super::control::TemplateImage;
 use super::describe::Created;
 use super::params::Params;
 use super::problem::Fault;
@@ -57,10 +58,14 @@ pub(super) async fn list(
     Params(wire::NoQuery {}): Params<wire::NoQuery>,
 ) -> Result<Json<Page<wire::TemplateView>>, Fault> {
     let declared = shared.app.control.catalog()?.current();
-    let in_force = declared.templates().map(|template| view(&declared, template, true));
-    let covered = declared.covered().map(|template| view(&declared, template, false));
+    let in_force = declared.templates().map(|template| (template.clone(), true));
+    let covered = declared.covered().map(|template| (template.clone(), false));
+    let (templates, in_force): (Vec<Template>, Vec<bool>) = in_force.chain(covered).unzip();
+    let images = shared.app.control.images()?.template_images(&templates).await?;
+    let all = templates.iter().zip(in_force).zip(images);
+    let items = all.map(|((template, in_force), images)| view(&declared, template, in_force, images));
     Ok(Json(Page {
-        items: in_force.chain(covered).collect(),
+        items: items.collect(),
         next: None,
     }))
 }
@@ -75,7 +80,8 @@ pub(super) async fn create(
     let NewTemplate { name, spec } = body.read("a template")?;
     let by = caller.to_string();
     let template = catalog.create_template(&name, &Value::Object(spec), Some(&by)).await?;
-    Ok(Created(view(&catalog.current(), &template, true)))
+    let images = images_of(&shared, &template).await?;
+    Ok(Created(view(&catalog.current(), &template, true, images)))
 }
 
 /// `GET /v1/templates/{name}`
@@ -86,7 +92,8 @@ pub(super) async fn show(
     let declared = shared.app.control.catalog()?.current();
     let template = declared.template(&name);
     let template = template.ok_or(CatalogError::NoSuchTemplate(name))?;
-    Ok(tagged(&declared, template))
+    let images = images_of(&shared, template).await?;
+    Ok(tagged(&declared, template, images))
 }
 
 /// `PUT /v1/templates/{name}`
@@ -112,7 +119,8 @@ pub(super) async fn change(
     let (by, spec) = (caller.to_string(), Value::Object(spec));
     let changed = catalog.change_template(&name, &spec, expected, Some(&by));
     let template = changed.await?;
-    Ok(tagged(&catalog.current(), &template))
+    let images = images_of(&shared, &template).await?;
+    Ok(tagged(&catalog.current(), &template, images))
 }
 
 /// `DELETE /v1/templates/{name}`
@@ -129,7 +137,8 @@ pub(super) async fn remove(
     };
     let by = caller.to_string();
     let template = catalog.remove_template(&name, expected, Some(&by)).await?;
-    Ok(Json(view(&catalog.current(), &template, false)))
+    let images = images_of(&shared, &template).await?;
+    Ok(Json(view(&catalog.current(), &template, false, images)))
 }
 
 /// `GET /v1/templates/{name}/versions/{version}`
@@ -141,19 +150,44 @@ pub(super) async fn version(
     let number = version.parse();
     let number = number.map_err(|_| CatalogError::NoSuchTemplate(format!("{name} of version {version}")))?;
     let template = catalog.template_version(&name, number).await?;
-    Ok(tagged(&catalog.current(), &template))
+    let images = images_of(&shared, &template).await?;
+    Ok(tagged(&catalog.current(), &template, images))
 }
 
-fn tagged(declared: &Declared, template: &Template) -> Tagged<wire::TemplateView> {
+/// `POST /v1/templates/{name}/update`
+pub(super) async fn update(
+    State(shared): State<Shared>,
+    caller: Caller,
+    TemplateName(name): TemplateName,
+    if_match: IfMatch,
+) -> Result<Tagged<wire::TemplateView>, Fault> {
+    let catalog = shared.app.control.catalog()?;
+    let expected = match if_match {
+        IfMatch::Version(version) => Some(version),
+        IfMatch::Any | IfMatch::Missing => None,
+    };
+    let control = shared.app.control.images()?;
+    let template = control.update_template(&caller, &name, expected).await?;
+    let images = images_of(&shared, &template).await?;
+    Ok(tagged(&catalog.current(), &template, images))
+}
+
+async fn images_of(shared: &Shared, template: &Template) -> Result<Vec<TemplateImage>, Fault> {
+    let control = shared.app.control.images()?;
+    let images = control.template_images(std::slice::from_ref(template)).await?;
+    Ok(images.into_iter().flatten().collect())
+}
+
+fn tagged(declared: &Declared, template: &Template, images: Vec<TemplateImage>) -> Tagged<wire::TemplateView> {
     let in_force = declared.template(&template.name);
     let in_force = in_force.is_some_and(|now| (now.version, now.origin) == (template.version, template.origin));
     Tagged {
         version: template.version,
-        body: view(declared, template, in_force),
+        body: view(declared, template, in_force, images),
     }
 }
 
-fn view(declared: &Declared, template: &Template, in_force: bool) -> wire::TemplateView {
+fn view(declared: &Declared, template: &Template, in_force: bool, images: Vec<TemplateImage>) -> wire::TemplateView {
     let spec = match template.settings.written(Hidden::Values) {
         Value::Object(keys) => keys,
         _ => Map::new(),
@@ -169,6 +203,7 @@ fn view(declared: &Declared, template: &Template, in_force: bool) -> wire::Templ
             true => declared.users_of(&template.name),
             false => Vec::new(),
         },
+        images: images.into_iter().map(IntoWire::into_wire).collect(),
         spec,
     }
 }

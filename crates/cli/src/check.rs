@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use orchestrator_catalog::Declared;
+use orchestrator_model::ImagePin;
 use orchestrator_network::Network;
 use serde::Serialize;
 
@@ -104,12 +105,13 @@ impl Finding {
 /// Wrong settings fail with all their faults. If something is missing, this fails with a list of everything.
 pub(super) fn run(args: &Args, output: Output) -> Result<ExitCode, Failure> {
     let settings = args.settings.load()?;
-    let recorded = wait_for(async { Ok(declared::look(settings.store.url.as_str()).await) })?;
+    let url = settings.store.url.as_str();
+    let (recorded, pins) = wait_for(async { Ok((declared::look(url).await, declared::pins(url).await)) })?;
     // The settings are checked again with the templates of the API: a name that is declared nowhere is a fault.
     let settings = args.settings.load_beside(&declared::elsewhere(&recorded))?;
     let declared = Declared::new(Arc::new(settings), recorded.unwrap_or_default());
     let mut findings = vec![Finding::there("settings", args.settings.path.display().to_string())];
-    findings.extend(wait_for(async { Ok(all(&declared).await) })?);
+    findings.extend(wait_for(async { Ok(all(&declared, &pins).await) })?);
     match output {
         Output::Json => table::print(&table::json(&findings)?)?,
         Output::Table | Output::Wide => table::print(&render(&findings))?,
@@ -123,9 +125,9 @@ pub(super) fn run(args: &Args, output: Output) -> Result<ExitCode, Failure> {
 }
 
 /// All findings: those on what the settings name come first, then those on the machine and its links.
-async fn all(declared: &Declared) -> Vec<Finding> {
+async fn all(declared: &Declared, pins: &[ImagePin]) -> Vec<Finding> {
     let settings = declared.settings();
-    let mut findings = probe::all(declared).await;
+    let mut findings = probe::all(declared, pins).await;
     let missing = declared.missing().into_iter();
     findings.extend(missing.map(|missing| Finding::missing(missing.name, missing.reason)));
     let network = match Network::open() {

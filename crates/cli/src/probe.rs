@@ -9,7 +9,7 @@ use orchestrator_quota::Enforcement;
 
 use super::check::Finding;
 use orchestrator_catalog::{Declared, Template};
-use orchestrator_model::{Id, LeaseSource, Mark};
+use orchestrator_model::{HostId, Id, ImagePin, LeaseSource, Mark};
 use orchestrator_runtime::access::{self, Access};
 use orchestrator_runtime::causes::with_causes;
 use orchestrator_secrets::{KeyFile, SecretsError, find_key};
@@ -17,7 +17,7 @@ use orchestrator_settings::{ApiSettings, LinkSettings, Listen, Settings};
 use orchestrator_store::{Found, SealedRows, Store};
 
 /// Checks everything that the settings name, in the order in which the daemon needs it.
-pub(super) async fn all(declared: &Declared) -> Vec<Finding> {
+pub(super) async fn all(declared: &Declared, pins: &[ImagePin]) -> Vec<Finding> {
     let settings: &Settings = declared.settings();
     let mut findings = vec![
         privileges(settings),
@@ -27,7 +27,7 @@ pub(super) async fn all(declared: &Declared) -> Vec<Finding> {
     ];
     findings.extend(api(settings));
     findings.extend(bridges(settings).await);
-    findings.extend(engines(declared).await);
+    findings.extend(engines(declared, pins).await);
     let support = orchestrator_quota::support(&settings.volumes.directory);
     findings.extend(sizes(declared, &support));
     findings
@@ -206,7 +206,7 @@ async fn bridges(settings: &Settings) -> Vec<Finding> {
 }
 
 /// Checks each engine that a template in use names, with every image of these templates.
-async fn engines(declared: &Declared) -> Vec<Finding> {
+async fn engines(declared: &Declared, pins: &[ImagePin]) -> Vec<Finding> {
     let images = images(declared);
     let needs = needs(declared);
     // Nothing is created or listed here, so the mark does not matter.
@@ -216,7 +216,7 @@ async fn engines(declared: &Declared) -> Vec<Finding> {
     let mut findings = Vec::new();
     for engine in declared.settings().engines.build(mark) {
         if let Some(images) = images.get(engine.name()) {
-            findings.extend(probe_engine(engine.as_ref(), images, declared).await);
+            findings.extend(probe_engine(engine.as_ref(), images, declared, pins).await);
             // An engine that does not answer has its finding already.
             if let Ok(capabilities) = engine.learn_capabilities().await {
                 findings.extend(cannot(engine.name(), capabilities, &needs));
@@ -226,7 +226,12 @@ async fn engines(declared: &Declared) -> Vec<Finding> {
     findings
 }
 
-async fn probe_engine(engine: &dyn Engine, images: &BTreeSet<&str>, declared: &Declared) -> Vec<Finding> {
+async fn probe_engine(
+    engine: &dyn Engine,
+    images: &BTreeSet<&str>,
+    declared: &Declared,
+    pins: &[ImagePin],
+) -> Vec<Finding> {
     let subject = format!("engine {}", engine.name());
     let found = match engine.check().await {
         Ok(facts) => match engine.check_equipment().await {
@@ -239,9 +244,47 @@ async fn probe_engine(engine: &dyn Engine, images: &BTreeSet<&str>, declared: &D
     for image in images {
         let users = templates_of(declared, engine.name(), image);
         let answer = engine.check_image(image).await;
-        findings.push(found_image(image, engine.name(), &users, answer));
+        let pins = pins_of(declared, engine.name(), image, pins);
+        findings.push(found_image(image, engine.name(), &users, answer, pins.is_empty()));
+        for pin in pins {
+            let answer = engine.check_image(&pin.digest).await;
+            findings.extend(found_pin(pin, answer));
+        }
     }
     findings
+}
+
+/// What the templates in use are pinned to for this image on this engine.
+fn pins_of<'p>(declared: &Declared, engine: &str, image: &str, pins: &'p [ImagePin]) -> Vec<&'p ImagePin> {
+    let is_in_force = |pin: &ImagePin| {
+        let mut templates = declared.templates_in_use();
+        templates.any(|template| (template.name.as_str(), template.version) == (pin.template.as_str(), pin.version))
+    };
+    let own = pins.iter();
+    let own = own.filter(|pin| pin.host.as_str() == HostId::LOCAL && pin.engine == engine && pin.image == image);
+    own.filter(|pin| is_in_force(pin)).collect()
+}
+
+/// A finding about a pinned image that is gone. Whether the engine answers is a finding of its own.
+fn found_pin(pin: &ImagePin, answer: Result<ImageFacts, EngineError>) -> Option<Finding> {
+    let ImagePin {
+        template,
+        version,
+        engine,
+        image,
+        digest,
+        ..
+    } = pin;
+    match answer {
+        Err(EngineError::ImageMissing { .. }) => Some(Finding::missing(
+            format!("image {image}"),
+            format!(
+                "template {template}, version {version}, is pinned to {digest}, which engine {engine} does not have any \
+                 more; load or pull it again, or run `orchestrator template update {template}`"
+            ),
+        )),
+        _ => None,
+    }
 }
 
 /// The templates in use that need this image on this engine.
@@ -306,7 +349,14 @@ fn sizes(declared: &Declared, support: &io::Result<Enforcement>) -> Vec<Finding>
     limited.map(finding).collect()
 }
 
-fn found_image(image: &str, engine: &str, users: &[&str], answer: Result<ImageFacts, EngineError>) -> Finding {
+/// A finding about an image by its name. Instances of templates that are pinned do not need the name any more.
+fn found_image(
+    image: &str,
+    engine: &str,
+    users: &[&str],
+    answer: Result<ImageFacts, EngineError>,
+    is_needed: bool,
+) -> Finding {
     let subject = format!("image {image}");
     match answer {
         Ok(facts) if facts.has_health_check => Finding::there(
@@ -314,6 +364,10 @@ fn found_image(image: &str, engine: &str, users: &[&str], answer: Result<ImageFa
             "its HEALTHCHECK is not run: `ready` in the template says what is healthy",
         ),
         Ok(_) => Finding::there(subject, ""),
+        Err(EngineError::ImageMissing { .. }) if !is_needed => Finding::there(
+            subject,
+            format!("engine {engine} has no image of this name any more; instances have the one that was pinned"),
+        ),
         Err(error) => {
             let (users, reason) = (users.join(", "), with_causes(&error));
             Finding::missing(
@@ -356,13 +410,13 @@ mod tests {
             id: "sha256:0a1b".to_owned(),
             has_health_check,
         };
-        let finding = found_image("web", "docker", &["web"], Ok(facts(true)));
+        let finding = found_image("web", "docker", &["web"], Ok(facts(true)), true);
         assert!(
             finding.ok && finding.detail.contains("HEALTHCHECK is not run"),
             "{finding:?}"
         );
         assert_eq!(
-            found_image("web", "docker", &["web"], Ok(facts(false))),
+            found_image("web", "docker", &["web"], Ok(facts(false)), true),
             Finding::there("image web", "")
         );
     }
@@ -372,7 +426,7 @@ mod tests {
         let missing = EngineError::ImageMissing {
             image: "web:1".to_owned(),
         };
-        let found = found_image("web:1", "docker", &["web", "shop"], Err(missing));
+        let found = found_image("web:1", "docker", &["web", "shop"], Err(missing), true);
         let expected = "template web, shop needs it on engine docker: image \"web:1\" is not on the engine";
         assert!(!found.ok && found.detail.starts_with(expected), "{found:?}");
         let text = "[[link]]\nbridge = \"br0\"\naddress = \"fd39::1/64\"\npool = \"fd39::1:0/112\"\ninstances = \"fd39::2:0/112\"\ntemplate = \"web\"\n\
@@ -380,6 +434,39 @@ mod tests {
         let declared = declared(settings(text));
         assert_eq!(templates_of(&declared, "docker", "web:1"), ["web"]);
         assert!(templates_of(&declared, "podman", "web:1").is_empty());
+    }
+
+    #[test]
+    fn a_pinned_image_that_is_gone_is_said_of_its_template() {
+        let pin = ImagePin {
+            template: "web".to_owned(),
+            version: 0,
+            host: HostId::local(),
+            engine: "docker".to_owned(),
+            image: "web:1".to_owned(),
+            digest: "sha256:0a".to_owned(),
+            pinned: orchestrator_model::Timestamp(0),
+        };
+        let missing = || EngineError::ImageMissing {
+            image: "sha256:0a".to_owned(),
+        };
+        let gone = found_pin(&pin, Err(missing())).unwrap();
+        assert!(
+            !gone.ok && gone.detail.contains("orchestrator template update web") && gone.detail.contains("sha256:0a"),
+            "{gone:?}"
+        );
+        // A name that means nothing any more is no fault then.
+        assert!(found_image("web:1", "docker", &["web"], Err(missing()), false).ok);
+        let text = "[[link]]\nbridge = \"br0\"\naddress = \"fd39::1/64\"\npool = \"fd39::1:0/112\"\ninstances = \"fd39::2:0/112\"\ntemplate = \"web\"\n\
+                    [template.web]\nimage = \"web:1\"\n";
+        let declared = declared(settings(text));
+        let older = ImagePin {
+            version: 7,
+            ..pin.clone()
+        };
+        let pins = [pin.clone(), older];
+        assert_eq!(pins_of(&declared, "docker", "web:1", &pins), [&pin]);
+        assert!(pins_of(&declared, "podman", "web:1", &pins).is_empty());
     }
 
     #[test]

@@ -4,12 +4,13 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
-use orchestrator_api_types::TemplateView;
+use orchestrator_api_types::{TemplateImage, TemplateImageState, TemplateView};
 use orchestrator_model::Timestamp;
 use orchestrator_settings::{join_words, parse_toml, write_toml};
 use serde_json::{Map, Value, json};
 
 use super::failure::Failure;
+use super::image::short;
 use super::{Output, table};
 use orchestrator_verbs::ages::age;
 use orchestrator_verbs::printable::printable_lines;
@@ -42,6 +43,12 @@ enum Verb {
     Create(Content),
     /// Change a template. Keys that are not given keep their values; running instances do not change
     Set(Content),
+    /// Have new instances made from what the names of images mean now; instances that exist do not change
+    Update {
+        /// Their names
+        #[arg(required = true)]
+        names: Vec<String>,
+    },
     /// Remove templates that no link and no class names
     Remove {
         /// Their names
@@ -91,6 +98,12 @@ pub(super) async fn run(args: &Args, output: Output, api: &dyn Api) -> Result<()
             let answer = api.put(&path, body.to_string().into()).await.map_err(refused)?;
             said(&page::parse(&answer, "a template")?, "in force", output)
         }
+        Verb::Update { names } => {
+            for name in names {
+                update(name, output, api).await?;
+            }
+            Ok(())
+        }
         Verb::Remove { names } => {
             for name in names {
                 let answer = api
@@ -102,6 +115,20 @@ pub(super) async fn run(args: &Args, output: Output, api: &dyn Api) -> Result<()
             Ok(())
         }
     }
+}
+
+/// Pins a template to the present images. Says so when it has them already.
+async fn update(name: &str, output: Output, api: &dyn Api) -> Result<(), Failure> {
+    let before: TemplateView = page::read(&get(&path_of(name), api).await?, "a template")?;
+    let path = format!("{}/update", path_of(name));
+    let answer = api.post(&path, Vec::new()).await.map_err(refused)?;
+    let item: Value = page::parse(&answer, "a template")?;
+    let after: TemplateView = page::read(&item, "a template")?;
+    let what = match after.version == before.version {
+        true => "has the present images already",
+        false => "in force, with the present images",
+    };
+    said(&item, what, output)
 }
 
 impl Content {
@@ -166,6 +193,7 @@ fn listed(items: &[Value], now: Timestamp, width: Width) -> Result<String, Failu
         let template: TemplateView = page::read(item, "a template")?;
         let place = template.origin.to_string();
         let image = template.spec.get("image").and_then(Value::as_str);
+        let state = image_state(&template.images);
         Ok(vec![
             template.name,
             template.version.to_string(),
@@ -174,14 +202,61 @@ fn listed(items: &[Value], now: Timestamp, width: Width) -> Result<String, Failu
                 false => format!("{place}, not in force"),
             },
             image.unwrap_or_default().to_owned(),
+            state.to_owned(),
             template.used_by.join(", "),
             age(template.changed, now),
             template.by.unwrap_or_default(),
         ])
     };
     let rows: Vec<Vec<String>> = items.iter().map(row).collect::<Result<_, Failure>>()?;
-    let header = ["TEMPLATE", "VERSION", "DECLARED", "IMAGE", "USED BY", "AGE", "BY"].map(Column::new);
+    let header = [
+        "TEMPLATE", "VERSION", "DECLARED", "IMAGE", "IMAGE IS", "USED BY", "AGE", "BY",
+    ]
+    .map(Column::new);
     Ok(columns(&header, rows, width))
+}
+
+/// The state of the images of a template that most needs somebody.
+fn image_state(images: &[TemplateImage]) -> &'static str {
+    let by_need = [
+        (TemplateImageState::Gone, "gone"),
+        (TemplateImageState::Missing, "missing"),
+        (TemplateImageState::Newer, "pinned; newer image"),
+        (TemplateImageState::Unknown, "unknown"),
+        (TemplateImageState::Unpinned, "there"),
+        (TemplateImageState::Pinned, "pinned"),
+    ];
+    let mut found = by_need
+        .into_iter()
+        .filter(|(state, _)| images.iter().any(|image| image.state == *state));
+    found.next().map_or("", |(_, text)| text)
+}
+
+/// One line about an image, with what to do if something is to be done.
+fn image_line(template: &str, image: &TemplateImage) -> String {
+    let TemplateImage {
+        engine,
+        image,
+        digest,
+        present,
+        state,
+        ..
+    } = image;
+    let digest = digest.as_deref().map(short).unwrap_or_default();
+    let what = match state {
+        TemplateImageState::Pinned => format!("pinned to {digest}"),
+        TemplateImageState::Newer => format!(
+            "pinned to {digest}; newer image: {}; `orchestrator template update {template}` takes it",
+            present.as_deref().map(short).unwrap_or_default()
+        ),
+        TemplateImageState::Gone => format!(
+            "pinned to {digest}, which is gone; load or pull it again, or `orchestrator template update {template}`"
+        ),
+        TemplateImageState::Missing => "missing; load or pull it".to_owned(),
+        TemplateImageState::Unpinned => "there; it is pinned when it is first used".to_owned(),
+        TemplateImageState::Unknown => "the engine does not answer".to_owned(),
+    };
+    format!("image {image} on engine {engine}: {what}")
 }
 
 /// Prints a template as a file that can be edited and passed back.
@@ -201,6 +276,7 @@ fn shown(item: &Value) -> Result<String, Failure> {
         in_force,
         used_by,
         by,
+        images,
         ..
     } = template;
     let mut about = vec![
@@ -217,9 +293,11 @@ fn shown(item: &Value) -> Result<String, Failure> {
     let mut keys: Map<String, Value> = template.spec;
     // This comes last, because it is a table of its own.
     let environment = keys.remove("environment");
+    let lines = images.iter().map(|image| format!("# {}\n", image_line(&name, image)));
     let mut text = format!(
-        "# {}\n[template.{name}]\n{}",
+        "# {}\n{}[template.{name}]\n{}",
         about.join(", "),
+        lines.collect::<String>(),
         write_toml(&Value::Object(keys))
     );
     if let Some(environment) = environment {
@@ -265,6 +343,10 @@ mod tests {
         json!({
             "name": "web", "version": 3, "origin": "api", "in_force": true, "changed": "2023-11-14T22:13:10Z",
             "by": "user ada", "used_by": ["link br0", "class boot"],
+            "images": [{
+                "host": "local", "engine": "docker", "image": "web:2", "digest": "sha256:0123456789abcdef",
+                "pinned": "2023-11-14T22:13:10Z", "present": "sha256:fedcba9876543210", "state": "newer",
+            }],
             "spec": {"image": "web:2", "pids": 64, "environment": {"A.B": "***", "TOKEN": {"file": "/etc/token"}}}
         })
     }
@@ -274,11 +356,12 @@ mod tests {
         let mut covered = item();
         covered["in_force"] = json!(false);
         covered["used_by"] = json!([]);
+        covered["images"] = json!([]);
         let now = Timestamp(1_700_000_000_000);
         let expected = "\
-TEMPLATE  VERSION  DECLARED           IMAGE  USED BY               AGE  BY
-web       3        api                web:2  link br0, class boot  10s  user ada
-web       3        api, not in force  web:2  -                     10s  user ada";
+TEMPLATE  VERSION  DECLARED           IMAGE  IMAGE IS             USED BY               AGE  BY
+web       3        api                web:2  pinned; newer image  link br0, class boot  10s  user ada
+web       3        api, not in force  web:2  -                    -                     10s  user ada";
         assert_eq!(listed(&[item(), covered], now, Width::Narrow).unwrap(), expected);
     }
 
@@ -287,6 +370,7 @@ web       3        api, not in force  web:2  -                     10s  user ada
         let shown = shown(&item()).unwrap();
         let expected = "\
 # version 3, declared in the API, by user ada, used by link br0, class boot
+# image web:2 on engine docker: pinned to 0123456789ab; newer image: fedcba987654; `orchestrator template update web` takes it
 [template.web]
 image = \"web:2\"
 pids = 64

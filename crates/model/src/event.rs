@@ -98,6 +98,9 @@ pub enum EventKind {
     ImagePulled,
     /// An image was removed, or one of its names.
     ImageRemoved,
+    /// A version of a template was first used on an engine: from then on its instances have this image, whatever the
+    /// image's name comes to mean.
+    ImagePinned,
     /// Somebody gave the credentials for a registry.
     RegistryLogin,
     /// Somebody had the credentials for a registry forgotten.
@@ -149,6 +152,7 @@ words!(EventKind {
     ImageLoaded = "image-loaded",
     ImagePulled = "image-pulled",
     ImageRemoved = "image-removed",
+    ImagePinned = "image-pinned",
     RegistryLogin = "registry-login",
     RegistryLogout = "registry-logout",
     Refused = "refused",

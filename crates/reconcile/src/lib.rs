@@ -1,8 +1,9 @@
-//! From what is recorded to what is there: gives instances to those who are to have them, and keeps the routes and the
-//! bridges of hosts.
+//! From what is recorded to what is there: gives instances to those who are to have them, keeps the routes and the bridges
+//! of hosts, and removes volumes and images that nothing needs any more.
 
 pub mod addresses;
 pub mod driver;
+pub mod images;
 pub mod instance;
 pub mod networks;
 mod part;

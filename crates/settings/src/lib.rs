@@ -20,6 +20,7 @@ mod engine;
 mod environment;
 mod environment_value;
 mod fault;
+mod images;
 mod isolation;
 mod lifetimes;
 mod limits;
@@ -58,6 +59,7 @@ pub use elsewhere::Elsewhere;
 pub use engine::{ConfiguredEngine, Engines};
 pub use environment::PREFIX;
 pub use fault::{Fault, Faults};
+pub use images::ImagesSettings;
 pub use isolation::{IsolationSettings, SpecialPorts};
 pub use lifetimes::Lifetimes;
 pub use limits::{Ceiling, LimitsSettings, LinkLimits};
@@ -98,6 +100,8 @@ pub struct Settings {
     pub volumes: VolumesSettings,
     /// What the clients may take of a host.
     pub limits: LimitsSettings,
+    /// Which images that nothing uses are removed.
+    pub images: ImagesSettings,
     /// The sockets of the REST API.
     pub api: ApiSettings,
     /// The level and the format of the log.
@@ -251,6 +255,7 @@ fn read_sections(mut root: Table<'_>, kinds: &[&dyn EngineKind], elsewhere: &Els
     let secrets = SecretsSettings::read(root.section("secrets"), &store);
     let volumes = VolumesSettings::read(root.section("volumes"), &store.identity);
     let limits = LimitsSettings::read(root.section("limits"));
+    let images = ImagesSettings::read(root.section("images"));
     let api = ApiSettings::read(root.section("api"));
     let log = LogSettings::read(root.section("log"));
     let engines = Engines::read(root.section("engine"), kinds);
@@ -296,6 +301,7 @@ fn read_sections(mut root: Table<'_>, kinds: &[&dyn EngineKind], elsewhere: &Els
         secrets,
         volumes,
         limits,
+        images,
         api,
         log,
         engines,

@@ -10,9 +10,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ApiSettings, ClassSettings, ContainerSettings, DnsmasqSettings, Engines, Fault, Faults, IsolationSettings,
-    LimitsSettings, LinkSettings, Listen, ListenerSettings, LogSettings, MetadataSettings, NetworkSettings,
-    SecretsSettings, Settings, SourceSettings, SpecialPorts, StoreSettings, TemplateSettings, VolumesSettings,
+    ApiSettings, ClassSettings, ContainerSettings, DnsmasqSettings, Engines, Fault, Faults, ImagesSettings,
+    IsolationSettings, LimitsSettings, LinkSettings, Listen, ListenerSettings, LogSettings, MetadataSettings,
+    NetworkSettings, SecretsSettings, Settings, SourceSettings, SpecialPorts, StoreSettings, TemplateSettings,
+    VolumesSettings,
 };
 use orchestrator_model::{Access, LeaseSource};
 
@@ -114,6 +115,7 @@ fn sections(running: &Settings, written: &Settings) -> Vec<Change> {
         secrets: SecretsSettings { key_file },
         volumes: VolumesSettings { directory },
         limits: _,
+        images: ImagesSettings { unused, keep },
         api: ApiSettings { listen, group },
         log: LogSettings { level, format },
         engines: _,
@@ -146,6 +148,8 @@ fn sections(running: &Settings, written: &Settings) -> Vec<Change> {
             Effect::NeedsRestart,
             *directory != written.volumes.directory,
         ),
+        ("images.unused", Effect::Changed, *unused != written.images.unused),
+        ("images.keep", Effect::Changed, *keep != written.images.keep),
         ("api.listen", Effect::NeedsRestart, *listen != written.api.listen),
         ("api.group", Effect::NeedsRestart, *group != written.api.group),
         ("log.level", Effect::Changed, *level != written.log.level),

@@ -5,8 +5,8 @@ use std::path::Path;
 use super::connection::{Session, within};
 use super::identity::file::IdentityFile;
 use super::url::{Target, parse_url};
-use super::{Store, StoreError, examine, migrate, templates};
-use orchestrator_model::{RecordedTemplate, SiteId};
+use super::{Store, StoreError, examine, images, migrate, templates};
+use orchestrator_model::{ImagePin, RecordedTemplate, SiteId};
 
 /// The state of the database that a URL names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,6 +84,27 @@ impl Store {
         };
         session.close().await;
         templates
+    }
+}
+
+impl Store {
+    /// The images that versions in use are pinned to. This creates and changes nothing. There are none if the database or
+    /// its schema does not exist yet.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`look`](Self::look).
+    pub async fn look_for_image_pins(url: &str) -> Result<Vec<ImagePin>, StoreError> {
+        let Some(target) = to_look(url)? else {
+            return Ok(Vec::new());
+        };
+        let mut session = Session::connect(&target).await?;
+        let pins = match examine::has_schema(&mut session).await? {
+            true => images::in_use_in(&mut session).await,
+            false => Ok(Vec::new()),
+        };
+        session.close().await;
+        pins
     }
 }
 

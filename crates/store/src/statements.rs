@@ -5,7 +5,7 @@ use sqlx::Executor;
 use super::connection::{on, within};
 use super::{
     Store, StoreError, backup, batch, clients, destroy, due, elsewhere, events, examine, expire, given, guard, hosts,
-    identity, instances, known, leader, leases, ledger, migrate, pauses, ping, plan, promises, prune, recall,
+    identity, images, instances, known, leader, leases, ledger, migrate, pauses, ping, plan, promises, prune, recall,
     reservations, routed, sealed, situation, templates, update, volumes,
 };
 
@@ -56,6 +56,7 @@ impl Store {
             .iter()
             .chain(sealed::ALL)
             .chain(volumes::ALL)
+            .chain(images::ALL)
             .copied()
             .flatten()
             .copied()

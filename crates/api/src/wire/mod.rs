@@ -7,6 +7,7 @@ mod client;
 mod condition;
 mod engine;
 mod event;
+mod image;
 mod instance;
 mod lease;
 mod orphan;

@@ -70,6 +70,7 @@ same! {
         ImageLoaded,
         ImagePulled,
         ImageRemoved,
+        ImagePinned,
         RegistryLogin,
         RegistryLogout,
         Refused,

@@ -2,13 +2,19 @@
 
 use std::collections::BTreeSet;
 
-use orchestrator_model::{Origin, RecordedTemplate};
+use orchestrator_model::{ImagePin, Origin, RecordedTemplate};
 use orchestrator_settings::Elsewhere;
 use orchestrator_store::{Store, StoreError};
 
 /// Reads the templates from the database. There are none if the daemon has not created the database yet.
 pub(super) async fn look(url: &str) -> Result<Vec<RecordedTemplate>, StoreError> {
     Store::look_for_templates(url).await
+}
+
+/// The images that versions of templates are pinned to. There are none while the database cannot be read, which has a
+/// finding of its own.
+pub(super) async fn pins(url: &str) -> Vec<ImagePin> {
+    Store::look_for_image_pins(url).await.unwrap_or_default()
 }
 
 /// The names that the settings may use without declaring them. They are unknown while the database is unreachable.

@@ -2,14 +2,13 @@
 
 mod load;
 mod progress;
-
-pub(crate) use progress::amount;
+mod prune;
 mod pull;
 
 use std::path::PathBuf;
 
 use clap::Subcommand;
-use orchestrator_api_types::{Image, Images};
+use orchestrator_api_types::{Image, ImageSource, Images};
 use orchestrator_model::Timestamp;
 use orchestrator_verbs::ages::age;
 use orchestrator_verbs::page;
@@ -19,6 +18,7 @@ use super::failure::Failure;
 use super::http::Client;
 use super::{Output, table};
 pub(super) use load::Pieces;
+pub(crate) use progress::amount;
 
 /// Arguments of `image`.
 #[derive(Debug, clap::Args)]
@@ -47,6 +47,15 @@ enum Verb {
     Ls {
         #[command(flatten)]
         engine: Engine,
+    },
+    /// Remove the images that were loaded or fetched through the daemon and that nothing uses
+    Prune {
+        /// Only print what would be removed
+        #[arg(long)]
+        dry_run: bool,
+        /// How many unused images of each repository stay, the newest ones; by default what the settings say
+        #[arg(long, value_name = "NUMBER")]
+        keep: Option<u16>,
     },
     /// Remove names of images, and images with their last name; or images by their ids
     Rm {
@@ -86,6 +95,7 @@ pub(super) async fn run(args: &Args, output: Output, api: &Client) -> Result<(),
             said(&[pulled], "there", output)
         }
         Verb::Ls { engine } => list(&engine.path("/v1/images", &[]), output, api).await,
+        Verb::Prune { dry_run, keep } => prune::run(*dry_run, *keep, output, api).await,
         Verb::Rm { images, engine } => {
             for image in images {
                 let path = engine.path("/v1/images", &[("image", image)]);
@@ -129,16 +139,22 @@ fn listed(images: &[Image], now: Timestamp, width: Width) -> String {
             short(&image.id),
             image.size.map(amount).unwrap_or_default(),
             image.created.map(|created| age(created, now)).unwrap_or_default(),
-            image.used.map(|used| age(used, now)).unwrap_or_default(),
-            image.templates.join(", "),
+            source(image).to_owned(),
+            image.unused.map(|unused| age(unused, now)).unwrap_or_default(),
+            image.used_by.join(", "),
         ]
     });
-    let header = ["IMAGE", "ENGINE", "ID", "SIZE", "BUILT", "USED", "TEMPLATES"].map(Column::new);
+    let header = ["IMAGE", "ENGINE", "ID", "SIZE", "BUILT", "OURS", "UNUSED", "USED BY"].map(Column::new);
     columns(&header, rows, width)
 }
 
+/// How an image of ours was brought.
+fn source(image: &Image) -> &'static str {
+    image.source.map_or("", ImageSource::word)
+}
+
 /// The digits of a digest that people go by.
-fn short(id: &str) -> String {
+pub(super) fn short(id: &str) -> String {
     id.strip_prefix("sha256:").unwrap_or(id).chars().take(12).collect()
 }
 
@@ -171,13 +187,30 @@ mod tests {
             created: None,
             used: None,
             templates: vec!["web".to_owned()],
+            ours: true,
+            source: Some(ImageSource::Pulled),
+            brought: None,
+            by: None,
+            used_by: vec!["template web".to_owned()],
+            unused: None,
         };
         let text = listed(&[image], Timestamp(0), Output::Wide.width());
         let row = text.lines().nth(1).unwrap();
         let cells: Vec<_> = row.split_whitespace().collect();
         assert_eq!(
             cells,
-            ["web:1", "docker", "0a0a0a0a0a0a", "3.0", "MiB", "-", "-", "web"]
+            [
+                "web:1",
+                "docker",
+                "0a0a0a0a0a0a",
+                "3.0",
+                "MiB",
+                "-",
+                "pulled",
+                "-",
+                "template",
+                "web"
+            ]
         );
     }
 }

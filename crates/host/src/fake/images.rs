@@ -53,7 +53,7 @@ impl FakeMachine {
 
 impl FakeState {
     /// The id of an image; `None` when it is missing.
-    fn image_id(&self, engine: &str, image: &str) -> Option<String> {
+    pub(super) fn image_id(&self, engine: &str, image: &str) -> Option<String> {
         let key = (engine.to_owned(), image.to_owned());
         match self.images.get(&key) {
             Some(id) if id.is_empty() => None,

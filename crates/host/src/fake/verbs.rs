@@ -55,8 +55,21 @@ impl FakeMachine {
     }
 
     async fn start(&self, plan: &InstancePlan, container: &ContainerPlan) -> Result<(), Cause> {
-        let effect = |state: &mut FakeState| start(state, plan, container);
-        self.change("start", Some(&container.engine), effect).await
+        let mut is_there = true;
+        let effect = |state: &mut FakeState| {
+            let exists = state.containers.contains_key(&(plan.id, container.name.clone()));
+            is_there = exists || state.image_id(&container.engine, &container.spec.image).is_some();
+            if is_there {
+                start(state, plan, container);
+            }
+        };
+        self.change("start", Some(&container.engine), effect).await?;
+        match is_there {
+            true => Ok(()),
+            false => Err(Cause::Engine(EngineError::ImageMissing {
+                image: container.spec.image.clone(),
+            })),
+        }
     }
 
     fn process(&self, plan: &InstancePlan) -> Result<u64, EnsureFault> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use orchestrator_host::{ContainerName, EnsureFault, HostError, NoAnswer, Remedy};
 
 use super::machine::Shortfall;
+use crate::images::PinFault;
 use orchestrator_model::{HostId, Instance};
 
 /// Tries to wire an instance that may fail for a reason that passes, before its containers are stopped.
@@ -23,6 +24,20 @@ pub(super) enum Failure {
     NoHost,
     #[error(transparent)]
     Host(HostError),
+    #[error(transparent)]
+    Image(PinFault),
+    #[error(
+        "engine {engine} has no image {digest} any more, to which template {template}, version {version}, is pinned for \
+         {image:?}; load or fetch that image again, or run `orchestrator template update {template}`, which pins new \
+         instances to what {image:?} is now"
+    )]
+    PinnedImageGone {
+        template: String,
+        version: u64,
+        image: String,
+        digest: String,
+        engine: String,
+    },
     #[error("it does not answer on TCP port {port} of {address} within {within:?}; {fate}")]
     Silent {
         address: Ipv6Addr,
@@ -69,6 +84,8 @@ impl Failure {
             Self::UnknownHost(_) => "unknown-host",
             Self::NoHost => "no-host",
             Self::Host(fault) => fault.code(),
+            Self::Image(_) => "image-going",
+            Self::PinnedImageGone { .. } => "pinned-image-gone",
             Self::Silent { .. } => "not-answering",
         }
     }

@@ -24,6 +24,7 @@ mod orphans;
 mod output;
 mod pass;
 mod pauses;
+mod pinned;
 mod plan;
 mod ports;
 mod provision;
@@ -52,6 +53,7 @@ pub use self::records::Records;
 pub use self::wants::{Clients, Want, Wants};
 use crate::addresses::Addresses;
 use crate::driver::{Driver, FailingRows};
+use crate::images::Pins;
 use orchestrator_model::{AttachmentId, Clock, HostId, Instance, InstanceId, SlotKey};
 use orchestrator_runtime::conditions::Conditions;
 use orchestrator_runtime::metrics::Metrics;
@@ -67,6 +69,7 @@ pub struct Orchestrator {
 struct Inner {
     catalog: View,
     records: Arc<dyn Records>,
+    pins: Pins,
     hosts: BTreeMap<HostId, Arc<dyn Host>>,
     clock: Clock,
     notifications: Notifications,
@@ -105,6 +108,8 @@ pub struct Parts {
     pub catalog: View,
     /// Where desired and actual state are recorded.
     pub records: Arc<dyn Records>,
+    /// Knows which images the versions of templates are pinned to.
+    pub pins: Pins,
     /// The machines on which instances run, each under its name. An engine is not asked before there is an instance to
     /// make or to remove.
     pub hosts: Vec<Arc<dyn Host>>,
@@ -130,6 +135,7 @@ impl Orchestrator {
             hosts: named.map(|host| (HostId::new(host.name()), host)).collect(),
             catalog: parts.catalog,
             records: parts.records,
+            pins: parts.pins,
             clock: parts.clock,
             notifications: parts.notifications,
             conditions: parts.conditions,

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::Orchestrator;
 use super::failure::{Failure, Unanswering};
 use super::machine::{Retry, Shortfall, Step, restart_after, retry};
+use super::pinned::explain;
 use super::turns::{Turn, Work};
 use super::worker::Wake;
 use orchestrator_model::{EventKind, Instance, NewEvent, Phase};
@@ -71,20 +72,31 @@ impl Orchestrator {
         if !recorded? {
             return Ok(());
         }
-        match outcome {
+        match outcome? {
             Ok(ensured) => self.record_ready(instance, ensured, began.elapsed()).await,
             Err(failure) => self.record_failure(instance, failure).await,
         }
     }
 
     /// One try to bring the instance to answer. The turn is given up when nothing is left to do but to wait.
-    async fn bring_up(&self, instance: &Instance, restart: bool, turn: Turn) -> Result<Ensured, Failure> {
-        let host = self.host_of(instance).ok_or_else(|| Failure::unknown_host(instance))?;
+    async fn bring_up(
+        &self,
+        instance: &Instance,
+        restart: bool,
+        turn: Turn,
+    ) -> Result<Result<Ensured, Failure>, StoreError> {
+        let Some(host) = self.host_of(instance) else {
+            return Ok(Err(Failure::unknown_host(instance)));
+        };
+        let pinned = match self.pinned(instance).await? {
+            Ok(pinned) => pinned,
+            Err(failure) => return Ok(Err(failure)),
+        };
         if restart {
             // The reactions of its former process are not expected of the next one.
             self.inner.checks.renew(instance.id);
         }
-        let plan = self.instance_plan(instance, restart);
+        let plan = self.instance_plan(instance, restart, &pinned);
         let (sender, stage) = watch::channel(Stage::default());
         let ensure = host.ensure(&plan, &sender);
         pin!(ensure);
@@ -96,7 +108,8 @@ impl Orchestrator {
                 ensure.await
             }
         };
-        outcome.map_err(|fault| self.failure(instance, fault))
+        let explained = |fault| explain(instance, &pinned, fault).unwrap_or_else(|fault| self.failure(instance, fault));
+        Ok(outcome.map_err(explained))
     }
 
     /// Translates a host's error into the failure of the instance.

@@ -2,6 +2,7 @@
 
 use super::Orchestrator;
 use super::failure::PATIENT_TRIES;
+use super::pinned::{Pinned, pin};
 use orchestrator_host::{
     AttachmentPlan, ContainerName, ContainerPlan, ContainerRef, InstancePlan, InstanceRef, MountPlan, ReadinessPlan,
     RemovalPlan,
@@ -10,7 +11,7 @@ use orchestrator_model::{Attachment, Container, ContainerSpec, Instance, Mount};
 
 impl Orchestrator {
     /// The plan of one try to bring an instance to answer.
-    pub(super) fn instance_plan(&self, instance: &Instance, restart: bool) -> InstancePlan {
+    pub(super) fn instance_plan(&self, instance: &Instance, restart: bool, pinned: &Pinned) -> InstancePlan {
         let declared = self.declared();
         let template = declared.template(&instance.template);
         let readiness = template
@@ -24,7 +25,7 @@ impl Orchestrator {
             may_take_port: self.may_take_port(instance, &attachment.bridge),
             ..attachment_plan(attachment)
         });
-        InstancePlan {
+        let mut plan = InstancePlan {
             id: instance.id,
             containers: instance
                 .containers
@@ -36,7 +37,9 @@ impl Orchestrator {
             readiness,
             restart,
             patient: instance.attempts.saturating_add(1) < PATIENT_TRIES,
-        }
+        };
+        pin(&mut plan, pinned);
+        plan
     }
 }
 

@@ -10,6 +10,7 @@ use orchestrator_host::Host;
 use orchestrator_host::fake::{FakeMachine, MachineSettings};
 use orchestrator_model::{ContainerSpec, Owner, Phase, Slot, SlotKey, Timestamp};
 use orchestrator_reconcile::driver::{self, Driver};
+use orchestrator_reconcile::images::{self, Pins, Sweeper};
 use orchestrator_reconcile::instance::{Clients, Orchestrator, Parts, Want, Wants};
 use orchestrator_reconcile::volumes;
 use orchestrator_runtime::conditions::{Condition, Conditions};
@@ -117,6 +118,7 @@ pub(crate) struct World {
 /// What ends with the daemon.
 struct Daemon {
     orchestrator: Orchestrator,
+    sweeper: Sweeper,
     notifications: Notifications,
     conditions: Conditions,
     tasks: Tasks,
@@ -174,9 +176,21 @@ impl World {
             metrics: self.metrics.clone(),
         };
         volumes::register(&driver, volumes);
+        let pins = Pins::new(Arc::new(self.records.clone()), self.hosts.clone(), clock::clock());
+        let images = images::Parts {
+            records: Arc::new(self.records.clone()),
+            pins: pins.clone(),
+            hosts: self.hosts.clone(),
+            catalog: catalog.clone(),
+            settings: Current::new(self.settings.clone()).1,
+            clock: clock::clock(),
+            metrics: Metrics::default(),
+        };
+        let (_, sweeper) = images::register(&driver, images);
         let orchestrator = Orchestrator::new(Parts {
             catalog,
             records: Arc::new(self.records.clone()),
+            pins,
             hosts: self.hosts.clone(),
             wants: vec![Arc::new(Clients), self.replicas.clone(), self.per_client.clone()],
             clock: clock::clock(),
@@ -191,6 +205,7 @@ impl World {
         });
         self.daemon = Some(Daemon {
             orchestrator,
+            sweeper,
             notifications,
             conditions,
             tasks,
@@ -243,6 +258,11 @@ impl World {
 
     pub(crate) fn orchestrator(&self) -> Option<Orchestrator> {
         self.daemon.as_ref().map(|daemon| daemon.orchestrator.clone())
+    }
+
+    /// Removes images that nothing uses.
+    pub(crate) fn sweeper(&self) -> Option<Sweeper> {
+        self.daemon.as_ref().map(|daemon| daemon.sweeper.clone())
     }
 
     /// Other settings are in force from now on.

@@ -5,6 +5,7 @@ mod attachments;
 mod clock;
 mod daemon;
 mod delays;
+mod images;
 mod life;
 mod output;
 mod properties;

@@ -1,5 +1,6 @@
 //! The record in memory: it refuses what the store refuses, is slow and away now and then, and outlives the daemon.
 
+mod images;
 mod state;
 mod volumes;
 
@@ -12,9 +13,9 @@ use async_trait::async_trait;
 use ipnet::Ipv6Net;
 use orchestrator_host::fake::{CrashPoints, Random};
 use orchestrator_model::{
-    AttachmentId, Client, ClientId, EventKind, GrantedTo, Iaid, Id, Instance, InstanceId, Keep, Lease, LeaseSource,
-    LeaseState, NewEvent, Owner, OwnerLease, Phase, RecordedVolume, SiteId, Slot, SlotKey, Timestamp, VolumeId,
-    VolumeState,
+    AttachmentId, BroughtImage, Client, ClientId, EventKind, GrantedTo, Iaid, Id, ImageKey, ImagePin, Instance,
+    InstanceId, Keep, Lease, LeaseSource, LeaseState, NewEvent, Owner, OwnerLease, Phase, RecordedVolume, SiteId, Slot,
+    SlotKey, Timestamp, VolumeId, VolumeState,
 };
 use orchestrator_reconcile::instance::Records;
 use orchestrator_reconcile::volumes::VolumeRecords;
@@ -40,6 +41,8 @@ pub(crate) struct State {
     pub(crate) leases: BTreeMap<ClientId, Lease>,
     pub(crate) instances: BTreeMap<InstanceId, Instance>,
     pub(crate) volumes: BTreeMap<VolumeId, RecordedVolume>,
+    pub(crate) pins: Vec<ImagePin>,
+    pub(crate) images: BTreeMap<ImageKey, BroughtImage>,
     pub(crate) events: Vec<NewEvent>,
     pub(crate) calls: u64,
     /// Whether the last interface of a new instance has no address yet.
@@ -65,6 +68,8 @@ impl Memory {
             leases: BTreeMap::new(),
             instances: BTreeMap::new(),
             volumes: BTreeMap::new(),
+            pins: Vec::new(),
+            images: BTreeMap::new(),
             events: Vec::new(),
             calls: 0,
             pending: false,

@@ -5,6 +5,7 @@
 
 mod daemon;
 mod dhcp6;
+mod image;
 mod instance;
 mod lease;
 mod link;
@@ -46,6 +47,7 @@ pub struct Metrics {
     log_limit: LogLimit,
     daemon: daemon::Daemon,
     dhcp6: dhcp6::Dhcp6,
+    image: image::Image,
     instance: instance::Instance,
     lease: lease::Lease,
     link: link::Link,
@@ -59,6 +61,7 @@ impl Default for Metrics {
         Self {
             daemon: daemon::Daemon::register(&mut registry),
             dhcp6: dhcp6::Dhcp6::register(&mut registry),
+            image: image::Image::register(&mut registry),
             instance: instance::Instance::register(&mut registry),
             lease: lease::Lease::register(&mut registry),
             link: link::Link::register(&mut registry),

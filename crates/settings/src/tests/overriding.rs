@@ -21,6 +21,8 @@ pub(super) const OTHER: &[(&str, &str)] = &[
     ("LIMITS__CLIENT_CREATIONS", "none"),
     ("LIMITS__PORT_SHARE", "0.5"),
     ("LIMITS__QUEUE", "9"),
+    ("IMAGES__UNUSED", "31d"),
+    ("IMAGES__KEEP", "2"),
     ("API__LISTEN", "unix:/run/other.sock, 127.0.0.1:1"),
     ("API__GROUP", "staff"),
     ("LOG__LEVEL", "debug"),

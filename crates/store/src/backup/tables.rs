@@ -148,6 +148,34 @@ pub(super) const TABLES: &[Table] = &[
         key: &["name", "origin"],
     },
     Table {
+        name: "template_images",
+        columns: &[
+            ("template", Text),
+            ("version", Integer),
+            ("host", Text),
+            ("engine", Text),
+            ("image", Text),
+            ("digest", Text),
+            ("pinned", Integer),
+        ],
+        key: &["template", "version", "host", "engine", "image"],
+    },
+    Table {
+        name: "images",
+        columns: &[
+            ("host", Text),
+            ("engine", Text),
+            ("id", Text),
+            ("name", Text),
+            ("source", Text),
+            ("brought", Integer),
+            ("brought_by", Text),
+            ("unused", Integer),
+            ("state", Text),
+        ],
+        key: &["host", "engine", "id"],
+    },
+    Table {
         name: "containers",
         columns: &[
             ("instance", Text),

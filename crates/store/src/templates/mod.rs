@@ -7,6 +7,7 @@ use sqlx::FromRow;
 
 use super::batch::Batch;
 use super::connection::{Session, Tx, execute, fetch_all, fetch_optional, statements, within};
+use super::images::NewPin;
 use super::text::Columns;
 use super::{Store, StoreError};
 use orchestrator_model::{EventKind, NewEvent, Origin, RecordedTemplate, TemplateVersion, Timestamp};
@@ -81,7 +82,7 @@ fn version(number: i64) -> Result<u64, StoreError> {
     u64::try_from(number).map_err(|_| COLUMNS.bad("version", number))
 }
 
-fn number(version: u64) -> Result<i64, StoreError> {
+pub(super) fn number(version: u64) -> Result<i64, StoreError> {
     i64::try_from(version).map_err(|_| COLUMNS.bad("version", version))
 }
 
@@ -138,7 +139,7 @@ pub(super) async fn list_in(session: &mut Session) -> Result<Vec<RecordedTemplat
     rows.into_iter().map(RecordedTemplate::try_from).collect()
 }
 
-async fn list(tx: &mut Tx<'_>) -> Result<Vec<RecordedTemplate>, StoreError> {
+pub(super) async fn list(tx: &mut Tx<'_>) -> Result<Vec<RecordedTemplate>, StoreError> {
     let rows = fetch_all!(tx, "read the templates", DeclaredRow, LIST)?;
     rows.into_iter().map(RecordedTemplate::try_from).collect()
 }
@@ -161,24 +162,11 @@ impl Declaration<'_> {
     /// Records it. Its version is that of the same content, or else the next one.
     async fn record(&self, batch: &mut Batch<'_>) -> Result<RecordedTemplate, StoreError> {
         let known = versions(&mut batch.tx, self.name).await?;
-        let same = known.iter().find(|known| known.spec == self.spec);
+        // The same content may have been pinned to several sets of images, one after the other: the last one counts.
+        let same = known.iter().rfind(|known| known.spec == self.spec);
         let version = match same {
             Some(same) => same.version,
-            None => {
-                let next = known.last().map_or(1, |last| last.version + 1);
-                let column = number(next)?;
-                execute!(
-                    &mut batch.tx,
-                    "record a version of a template",
-                    INSERT,
-                    self.name,
-                    column,
-                    self.spec,
-                    self.at.0,
-                    self.by,
-                )?;
-                next
-            }
+            None => insert_next(batch, self.name, self.spec, self.at, self.by).await?,
         };
         let column = number(version)?;
         execute!(
@@ -202,9 +190,46 @@ impl Declaration<'_> {
     }
 }
 
+/// Records the next version of a template, and returns its number.
+pub(super) async fn insert_next(
+    batch: &mut Batch<'_>,
+    name: &str,
+    spec: &str,
+    at: Timestamp,
+    by: Option<&str>,
+) -> Result<u64, StoreError> {
+    let known = versions(&mut batch.tx, name).await?;
+    let next = known.last().map_or(1, |last| last.version + 1);
+    let column = number(next)?;
+    execute!(
+        &mut batch.tx,
+        "record a version of a template",
+        INSERT,
+        name,
+        column,
+        spec,
+        at.0,
+        by
+    )?;
+    Ok(next)
+}
+
 /// Records that a template is not declared there any more.
 async fn withdraw(batch: &mut Batch<'_>, name: &str, origin: Origin) -> Result<(), StoreError> {
     execute!(&mut batch.tx, "withdraw a template", WITHDRAW, name, origin.word()).map(drop)
+}
+
+/// The event of a new version with the same content and other images.
+pub(super) fn renewed(template: &RecordedTemplate, pins: &[NewPin], at: Timestamp, by: Option<&str>) -> NewEvent {
+    let changed = event(EventKind::TemplateChanged, template, at, by);
+    let images: Vec<String> = pins
+        .iter()
+        .map(|pin| format!("{} is {}", pin.image, pin.digest))
+        .collect();
+    NewEvent {
+        detail: changed.detail.map(|detail| format!("{detail}: {}", images.join(", "))),
+        ..changed
+    }
 }
 
 /// The event of a template that was created, changed or removed.

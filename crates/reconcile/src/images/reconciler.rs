@@ -1,0 +1,179 @@
+//! Pins the images of templates, and removes images that nothing uses.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use orchestrator_catalog::{Declared, View};
+use orchestrator_host::Host;
+use orchestrator_model::{Clock, HostId, ImagePin, is_same_image};
+use orchestrator_runtime::causes::with_causes;
+use orchestrator_runtime::metrics::Metrics;
+use orchestrator_settings::Current;
+
+use super::pins::{Pins, image_names, pins_images};
+use super::rule::Rule;
+use super::sweep::{Order, Sweeper};
+use super::{ImageRecords, Outcome};
+use crate::driver::{Backoff, Driver, Failure, Handle, Next, Reconciler, Registration, Run};
+
+/// An image may become unused, or be removed by somebody else, at any time.
+const PERIOD: Duration = Duration::from_secs(60);
+const FIRST_RETRY: Duration = Duration::from_secs(2);
+
+/// The environment of the reconciler of images.
+#[derive(Clone)]
+pub struct Parts {
+    /// Where images are recorded.
+    pub records: Arc<dyn ImageRecords>,
+    /// Knows what versions of templates are pinned to.
+    pub pins: Pins,
+    /// The machines that have the images, each under its name.
+    pub hosts: Vec<Arc<dyn Host>>,
+    /// The templates.
+    pub catalog: View,
+    /// The settings, which have the rule.
+    pub settings: Current,
+    /// Counts the time for which images are not used.
+    pub clock: Clock,
+    /// Where it counts.
+    pub metrics: Metrics,
+}
+
+/// Has the driver pin and remove images. The handle makes it look at once; by the sweeper, somebody else removes images.
+pub fn register(driver: &Driver, parts: Parts) -> (Handle, Sweeper) {
+    let purpose = "pins templates to images, and removes images that nothing uses any more";
+    let registration = Registration::new("images", purpose)
+        .every(PERIOD)
+        .following_settings()
+        .retrying(Backoff::new(FIRST_RETRY, PERIOD));
+    let sweeper = Sweeper::new(&parts);
+    let images = Images {
+        sweeper: sweeper.clone(),
+        parts,
+    };
+    (driver.register(registration, images), sweeper)
+}
+
+struct Images {
+    parts: Parts,
+    sweeper: Sweeper,
+}
+
+#[async_trait]
+impl Reconciler for Images {
+    /// What is declared is pinned as soon as it is declared, so that it does not matter when the first client comes.
+    async fn notified(&mut self) {
+        self.parts.catalog.changed().await;
+    }
+
+    /// An engine that does not answer holds up no other.
+    async fn reconcile(&mut self, _: &Run) -> Result<Next, Failure> {
+        let mut faults = self.pin().await;
+        faults.extend(self.count().await?);
+        let settings = self.parts.settings.get();
+        let order = Order {
+            rule: Rule {
+                unused: settings.images.unused,
+                keep: settings.images.keep,
+            },
+            remove: true,
+            by: None,
+        };
+        let sweep = self.sweeper.sweep(&order).await.map_err(|fault| Failure::of(&fault))?;
+        faults.extend(sweep.faults.into_iter().map(|(_, reason)| reason));
+        for swept in sweep.images {
+            if let Outcome::Failed(reason) = swept.outcome {
+                tracing::debug!(image = swept.image.key.id, reason, "an unused image stays");
+            }
+        }
+        faults.sort();
+        faults.dedup();
+        match faults.is_empty() {
+            true => Ok(Next::Wait),
+            false => Err(faults.join("; ").into()),
+        }
+    }
+}
+
+impl Images {
+    /// Pins every image of the templates in use on every machine that has the engine.
+    async fn pin(&self) -> Vec<String> {
+        let declared = self.parts.catalog.current();
+        let mut faults = Vec::new();
+        for template in declared.templates_in_use() {
+            let engine = template.settings.engine.as_str();
+            for host in &self.parts.hosts {
+                let id = HostId::new(host.name());
+                for image in image_names(&template.settings) {
+                    let of = (template.name.as_str(), template.version);
+                    if let Err(fault) = self.parts.pins.digest(of, (&id, engine), image).await {
+                        faults.push(with_causes(&fault));
+                    }
+                }
+            }
+        }
+        faults
+    }
+
+    /// Counts the images of templates in use: those that are pinned, those that are gone, and those that never were there.
+    async fn count(&self) -> Result<Vec<String>, Failure> {
+        let uses = self
+            .parts
+            .records
+            .image_uses()
+            .await
+            .map_err(|fault| Failure::of(&fault))?;
+        let declared = self.parts.catalog.current();
+        let (mut there, mut gone, mut missing, mut faults) = (0, 0, 0, Vec::new());
+        for host in &self.parts.hosts {
+            let id = HostId::new(host.name());
+            let mut wanted: BTreeMap<&str, Vec<Option<&ImagePin>>> = BTreeMap::new();
+            for (engine, pin) in wanted_on(&declared, &uses.pins, &id) {
+                if pins_images(host.as_ref(), engine) {
+                    wanted.entry(engine).or_default().push(pin);
+                }
+            }
+            for (engine, pins) in wanted {
+                let found = match host.images(engine).await {
+                    Ok(found) => found,
+                    Err(fault) => {
+                        faults.push(with_causes(&fault));
+                        continue;
+                    }
+                };
+                for pin in pins {
+                    let has = |pin: &ImagePin| found.iter().any(|image| is_same_image(&image.id, &pin.digest));
+                    match pin {
+                        None => missing += 1,
+                        Some(pin) if has(pin) => there += 1,
+                        Some(_) => gone += 1,
+                    }
+                }
+            }
+        }
+        self.parts.metrics.template_images(there, gone, missing);
+        Ok(faults)
+    }
+}
+
+/// The images that templates in use need on a host, each with its engine and its pin, if it has one.
+fn wanted_on<'a>(
+    declared: &'a Declared,
+    pins: &'a [ImagePin],
+    host: &'a HostId,
+) -> Vec<(&'a str, Option<&'a ImagePin>)> {
+    let mut wanted = Vec::new();
+    for template in declared.templates_in_use() {
+        let engine = template.settings.engine.as_str();
+        for image in image_names(&template.settings) {
+            let pin = pins.iter().find(|pin| {
+                (pin.template.as_str(), pin.version) == (template.name.as_str(), template.version)
+                    && (&pin.host, pin.engine.as_str(), pin.image.as_str()) == (host, engine, image)
+            });
+            wanted.push((engine, pin));
+        }
+    }
+    wanted
+}
