@@ -3,9 +3,13 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
-use orchestrator_lab::{Daemon, Dhclient, Lab, Link, Oci, Settings, TEST_PORT, oci_program, wait_for};
+use orchestrator_lab::{
+    Daemon, Dhclient, Lab, Link, Oci, REGISTRY_PASSWORD, Registry, RegistryAuth, Settings, TEST_IMAGE, TEST_PORT,
+    oci_program, wait_for,
+};
 use serde_json::{Value, json};
 
+use crate::images::{login, succeeds};
 use crate::site::{BINARY, PATIENCE, Site, address, text};
 
 /// A site whose engine is a helper of its own. Its section of the settings has these lines, too.
@@ -70,6 +74,32 @@ fn a_client_gets_an_instance_by_runc_for_as_long_as_its_lease() {
             oci.shims().unwrap().is_empty().then_some(())
         });
     }
+}
+
+#[test]
+fn an_image_is_fetched_from_a_registry_and_removed_when_nothing_uses_it() {
+    let (oci, site) = site("");
+    let registry = Registry::start(&site.host, RegistryAuth::Bearer).unwrap();
+    let archive = oci.archive("web:1", "one").unwrap();
+    let image = registry.publish(&archive, "web", "1", site.daemon.place()).unwrap();
+    let refused = site.daemon.cli(&["image", "pull", &image]).unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(
+        !refused.status.success() && said.contains("registry login"),
+        "the way out is named: {said}"
+    );
+    login(&site, registry.host(), REGISTRY_PASSWORD);
+    let cli = |arguments: &[&str]| succeeds(&site.daemon.cli(arguments).unwrap());
+    let pulled = cli(&["image", "pull", &image]);
+    assert!(pulled.contains(&format!("{image}: there on engine oci")), "{pulled}");
+    let listed = cli(&["image", "ls"]);
+    let line = listed.lines().find(|line| line.contains(&image)).unwrap();
+    assert!(line.contains("pulled"), "{listed}");
+    let pruned = cli(&["image", "prune", "--keep", "0"]);
+    assert!(pruned.contains(&image) && pruned.contains("removed"), "{pruned}");
+    let listed = cli(&["image", "ls"]);
+    assert!(!listed.contains(&image) && listed.contains(TEST_IMAGE), "{listed}");
+    assert!(!site.daemon.log().contains(REGISTRY_PASSWORD) && !oci.log().contains(REGISTRY_PASSWORD));
 }
 
 #[test]

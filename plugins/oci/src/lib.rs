@@ -13,6 +13,7 @@
 mod connect;
 mod exec;
 pub mod protocol;
+mod pull;
 mod settings;
 mod streams;
 
@@ -24,7 +25,7 @@ use async_trait::async_trait;
 use orchestrator_plugin::{
     ByteStream, Capabilities, Capability, Change, Container, ContainerSpec, Creations, Engine, EngineError,
     EngineFacts, ExecRequest, ExecSession, Found, Image, ImageFacts, LogRequest, Mark, NetworkMode, OutputStream,
-    Stats,
+    PullProgress, PullRequest, Stats,
 };
 use tokio::sync::{Semaphore, mpsc};
 
@@ -44,6 +45,8 @@ pub struct OciEngine {
     prepared: bool,
     log: LogBounds,
     creations: Creations,
+    /// Registries that are reached without TLS.
+    http_registries: Vec<String>,
     /// A permit for each creation and start under way.
     starts: Arc<Semaphore>,
 }
@@ -59,6 +62,7 @@ impl OciEngine {
             mark,
             prepared: settings.prepared,
             log: settings.log,
+            http_registries: settings.http_registries,
             creations: Creations::default(),
             starts: Arc::new(Semaphore::new(settings.starts.max(1))),
         }
@@ -88,11 +92,10 @@ impl Engine for OciEngine {
         &self.name
     }
 
-    /// It has no networks of its own, and runs no virtual machines. It fetches nothing from a registry: images come as archives.
+    /// It has no networks of its own, and runs no virtual machines.
     fn capabilities(&self) -> Capabilities {
         let all = Capabilities::all()
             .without(Capability::EnginePort)
-            .without(Capability::Pull)
             .without(Capability::Tap);
         match self.prepared {
             true => all,
@@ -232,6 +235,14 @@ impl Engine for OciEngine {
 
     async fn load_images(&self, archive: ByteStream) -> Result<Vec<Image>, EngineError> {
         self.load(archive).await
+    }
+
+    async fn pull_image(
+        &self,
+        request: &PullRequest,
+        progress: mpsc::Sender<PullProgress>,
+    ) -> Result<Image, EngineError> {
+        self.pull(request, progress).await
     }
 
     async fn images(&self) -> Result<Vec<Image>, EngineError> {

@@ -33,6 +33,8 @@ pub struct OciSettings {
     pub prepared: bool,
     /// What the helper keeps of the output of each container.
     pub log: LogBounds,
+    /// Registries that are reached without TLS, besides those on the loopback interface.
+    pub http_registries: Vec<String>,
 }
 
 impl Default for OciSettings {
@@ -43,6 +45,7 @@ impl Default for OciSettings {
             starts: 8,
             prepared: false,
             log: LogBounds::default(),
+            http_registries: Vec::new(),
         }
     }
 }
@@ -74,6 +77,7 @@ impl EngineKind for OciKind {
                 size: section.size("log_size", LOG_SIZES).unwrap_or(default.log.size),
                 files: files.unwrap_or(default.log.files),
             },
+            http_registries: section.texts("http_registries", 64).unwrap_or_default(),
         })
     }
 }
@@ -86,6 +90,7 @@ impl EngineSettings for OciSettings {
             starts,
             prepared,
             log,
+            http_registries,
         } = self;
         vec![
             ("socket", socket.display().to_string()),
@@ -94,6 +99,7 @@ impl EngineSettings for OciSettings {
             ("prepared", prepared.to_string()),
             ("log_size", log.size.to_string()),
             ("log_files", log.files.to_string()),
+            ("http_registries", http_registries.join(",")),
         ]
     }
 

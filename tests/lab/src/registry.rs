@@ -62,7 +62,19 @@ impl Registry {
     ///
     /// When the namespace has no loopback address.
     pub fn start(namespace: &Namespace, auth: RegistryAuth) -> Result<Self> {
-        let listener = namespace.within(|| TcpListener::bind("127.0.0.1:0"));
+        Self::on(namespace.within(|| TcpListener::bind("127.0.0.1:0")), auth)
+    }
+
+    /// Starts a registry in the namespace of this process.
+    ///
+    /// # Errors
+    ///
+    /// When there is no loopback address.
+    pub fn start_here(auth: RegistryAuth) -> Result<Self> {
+        Self::on(TcpListener::bind("127.0.0.1:0"), auth)
+    }
+
+    fn on(listener: std::io::Result<TcpListener>, auth: RegistryAuth) -> Result<Self> {
         let listener = listener.context("cannot listen for a registry")?;
         let host = listener.local_addr()?.to_string();
         let shelf = Arc::new(Mutex::new(Shelf::default()));

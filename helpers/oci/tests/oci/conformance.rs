@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use orchestrator_conformance::{Act, Held, Program, Subject, Tool};
-use orchestrator_lab::{Namespace, Oci, TEST_IMAGE};
-use orchestrator_plugin::{Container, Device, DeviceAccess, Engine as Plugin, Mark, Running};
+use orchestrator_conformance::{Act, Held, Program, Published, Subject, Tool};
+use orchestrator_lab::{Namespace, Oci, REGISTRY_PASSWORD, REGISTRY_USER, Registry, RegistryAuth, TEST_IMAGE};
+use orchestrator_plugin::{Container, Credentials, Device, DeviceAccess, Engine as Plugin, Mark, Running};
 use serde_json::{Value, json};
 
 use crate::gate::Gate;
@@ -122,6 +122,28 @@ impl Subject for Subjected {
 
     async fn archive(&self, name: &str) -> Vec<u8> {
         self.oci.archive(name, &new_id().to_string()).expect("an archive")
+    }
+
+    async fn published(&self) -> Option<Published> {
+        // It serves until the process ends.
+        let registry = Registry::start_here(RegistryAuth::Bearer).expect("a registry");
+        let archive = self
+            .oci
+            .archive("published:1", &new_id().to_string())
+            .expect("an archive");
+        let place = self
+            .oci
+            .lab()
+            .place(&format!("published-{}", new_id()))
+            .expect("a directory");
+        let reference = registry.publish(&archive, "published", "1", &place).expect("an image");
+        Some(Published {
+            reference,
+            credentials: Credentials {
+                user: REGISTRY_USER.to_owned(),
+                password: REGISTRY_PASSWORD.to_owned(),
+            },
+        })
     }
 
     async fn remove_volume(&self, name: &str) {
