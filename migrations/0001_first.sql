@@ -293,6 +293,14 @@ create table pauses (
     primary key (scope, name)
 );
 
+-- The SSH keys that clients gave, or that somebody gave for them.
+create table authorized_keys (
+    client text not null references clients (id) on delete cascade,
+    place bigint not null,
+    key text not null,
+    primary key (client, place)
+);
+
 -- Secrets, each sealed with the key in the key file. The row named "seal" is the witness of the key: whoever writes another
 -- row first makes sure that this one is still as it was, so that all rows are sealed with one key.
 create table secrets (

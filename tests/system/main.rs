@@ -35,6 +35,7 @@ mod networks;
 mod oci;
 mod origin;
 mod podman;
+mod portal;
 mod ports;
 mod promise;
 mod reload;

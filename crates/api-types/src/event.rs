@@ -90,6 +90,8 @@ words! {
         Paused = "paused",
         /// Somebody ended a pause.
         Resumed = "resumed",
+        /// Somebody replaced the SSH keys of a client.
+        KeysChanged = "keys-changed",
         /// Somebody reloaded the settings. The detail has the result.
         SettingsReloaded = "settings-reloaded",
         /// Somebody removed an instance that the database did not know.

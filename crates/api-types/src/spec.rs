@@ -65,6 +65,9 @@ pub struct InstanceSpec {
     /// The values of its template, which the metadata service tells the instance.
     #[serde(default)]
     pub values: BTreeMap<String, String>,
+    /// What its client may do with it, on its page: `restart`, `extend`, `keys`.
+    #[serde(default)]
+    pub client_may: Vec<String>,
     /// What it may reach, and who may reach it besides its own client.
     #[serde(default)]
     pub access: Access,

@@ -88,6 +88,8 @@ pub enum EventKind {
     Paused,
     /// Somebody ended a pause.
     Resumed,
+    /// Somebody replaced the SSH keys of a client.
+    KeysChanged,
     /// Somebody reloaded the settings. The detail has the result.
     SettingsReloaded,
     /// Somebody removed an instance that the database did not know.
@@ -147,6 +149,7 @@ words!(EventKind {
     IdentityLimit = "identity-limit",
     Paused = "paused",
     Resumed = "resumed",
+    KeysChanged = "keys-changed",
     SettingsReloaded = "settings-reloaded",
     OrphanRemoved = "orphan-removed",
     ImageLoaded = "image-loaded",

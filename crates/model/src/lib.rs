@@ -4,7 +4,9 @@
 
 mod access;
 mod attachment;
+mod authorized_key;
 mod client;
+mod client_action;
 mod container;
 mod event;
 mod host;
@@ -26,7 +28,9 @@ mod volume;
 
 pub use access::{Access, Egress, EgressError, Peer, Ports, PortsError, Rate, Transport};
 pub use attachment::{Attachment, MacAddress, MacAddressError, attachment_of, host_end};
+pub use authorized_key::{AuthorizedKeyError, MOST_KEYS, parse_keys};
 pub use client::Client;
+pub use client_action::ClientAction;
 pub use container::Container;
 pub use event::{Event, EventKind, NewEvent};
 pub use host::{Host, HostId, HostState};

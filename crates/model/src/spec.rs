@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Access, Container, ContainerName, ContainerSpec, VolumeId};
+use super::{Access, ClientAction, Container, ContainerName, ContainerSpec, VolumeId};
 
 /// The specification of an instance: the specification of each of its containers.
 ///
@@ -27,6 +27,9 @@ pub struct InstanceSpec {
     /// What the metadata service tells the instance besides what it is: the values of its template.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub values: BTreeMap<String, String>,
+    /// What its client may do with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub client_may: Vec<ClientAction>,
 }
 
 /// A volume in a container of an instance.
@@ -151,6 +154,7 @@ mod tests {
                 nat: true,
                 ..Access::default()
             },
+            client_may: vec![ClientAction::Restart],
             values: [("greeting".to_owned(), "hello".to_owned())].into(),
         };
         let text = serde_json::to_string(&all).unwrap();

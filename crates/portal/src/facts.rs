@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 
 use async_trait::async_trait;
 use ipnet::Ipv6Net;
-use orchestrator_model::{InstanceId, Phase, Timestamp};
+use orchestrator_model::{ClientAction, InstanceId, Phase, Timestamp};
 
 /// The facts cannot be read now. The reason is for the log, not for who asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -21,6 +21,58 @@ pub trait Facts: Send + Sync + 'static {
     ///
     /// [`Unavailable`] when they cannot be read now.
     async fn instance(&self, link: &str, address: Ipv6Addr) -> Result<Option<InstanceFacts>, Unavailable>;
+
+    /// The client that holds this address on a link, or the prefix that the address is in; `None` if nobody does.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`] when they cannot be read now.
+    async fn client(&self, link: &str, address: Ipv6Addr) -> Result<Option<ClientPage>, Unavailable>;
+}
+
+/// What a client's page shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientPage {
+    /// The client.
+    pub client: ClientFacts,
+    /// Its instances, in the order of their slots.
+    pub instances: Vec<InstanceCard>,
+    /// Why it has no instance, where it has none.
+    pub lack: Option<Lack>,
+    /// The SSH keys that it gave.
+    pub authorized_keys: Vec<String>,
+}
+
+/// An instance on its client's page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstanceCard {
+    /// Its id.
+    pub id: InstanceId,
+    /// Which of the client's instances it is.
+    pub slot: String,
+    /// Its phase.
+    pub phase: Phase,
+    /// Whether its last try failed and another one is due.
+    pub is_tried_again: bool,
+    /// Its address on the link, if it has one yet.
+    pub address: Option<Ipv6Addr>,
+    /// When it ends; `None` if nothing ends it.
+    pub end: Option<End>,
+    /// What its client may do with it.
+    pub may: Vec<ClientAction>,
+}
+
+/// Why a client has no instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lack {
+    /// The link and the client's class have no template.
+    NoTemplate,
+    /// Somebody removed it; the client gets another one at its next lease event.
+    Removed,
+    /// It could not be made: the reason, for people.
+    Refused(String),
+    /// It is about to be made.
+    Soon,
 }
 
 /// What an instance may know about itself.

@@ -4,6 +4,10 @@
 //! the link that the connection came in by and by its source address, and by nothing that the request says. So there is
 //! nothing to authenticate with and nothing to steal; that a source is true is the business of the packet filter.
 //!
+//! A client has two addresses to connect to. The *portal* shows its own page, with what it may do. The *front door* leads
+//! to its instance by the packet filter; a connection comes to us only while there is no instance behind it, and is shown
+//! why.
+//!
 //! ```text
 //!   link ── Listener (one bridge, one address) ──▶ connection (limits) ──▶ Face ──▶ answer(request, facts)
 //!                                                                           │            pure
@@ -16,16 +20,27 @@
 //! - The types of [`facts`] hold what may be shown, and nothing else: no DUID is in them.
 //! - What strangers can make us hold is bounded: connections in all and for each of them, heads, bodies, times.
 
+mod actions;
+mod capport;
 pub mod facts;
+mod form;
+mod front_door_face;
 pub mod metadata;
 mod metadata_face;
+mod page;
+mod portal_face;
 mod request;
 mod response;
 mod serve;
+mod token;
 
+pub use actions::{Actions, Refusal};
+pub use front_door_face::FrontDoor;
 pub use metadata_face::Metadata;
+pub use portal_face::{Portal, PortalParts};
 pub use request::{Request, Source};
 pub use response::Response;
-pub use serve::{Face, Limits, Listener, Place};
+pub use serve::{Face, Limits, Listener, Place, Tls, TlsError};
+pub use token::TokenKey;
 
 pub use hyper::{Method, StatusCode};

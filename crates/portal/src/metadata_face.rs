@@ -92,6 +92,10 @@ mod tests {
                 _ => Err(Unavailable("the database is away: password=secret".to_owned())),
             }
         }
+
+        async fn client(&self, _: &str, _: Ipv6Addr) -> Result<Option<crate::facts::ClientPage>, Unavailable> {
+            Ok(None)
+        }
     }
 
     async fn ask(link: &str, address: &str) -> (Response, String) {

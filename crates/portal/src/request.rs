@@ -47,6 +47,11 @@ impl Request {
         }
     }
 
+    /// Whether the asker is a browser.
+    pub fn wants_html(&self) -> bool {
+        self.accept.contains("text/html")
+    }
+
     /// Whether the asker wants JSON rather than text.
     pub fn wants_json(&self) -> bool {
         let mut types = self

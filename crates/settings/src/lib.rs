@@ -31,6 +31,7 @@ mod neighbor;
 mod network;
 mod option;
 mod place;
+mod portal;
 mod prefix;
 mod reader;
 mod relay;
@@ -69,6 +70,7 @@ pub use metadata::{METADATA_ADDRESS, MetadataSettings};
 pub use neighbor::NeighborSettings;
 pub use network::NetworkSettings;
 pub use place::Place;
+pub use portal::{PortalCertificate, PortalSettings};
 pub use reload::{Change, Effect, Reload, plan_reload};
 pub use reservation::{ReservationFault, ReservationRules, check_holder};
 pub use secrets::SecretsSettings;
@@ -112,6 +114,8 @@ pub struct Settings {
     pub source: SourceSettings,
     /// The service that tells each instance about itself.
     pub metadata: MetadataSettings,
+    /// The pages of clients.
+    pub portal: PortalSettings,
     /// The links, in the order of the settings. Their names differ and their prefixes do not overlap.
     pub links: Vec<LinkSettings>,
     /// The classes of clients, in the order of the settings. A client is in the first class that it matches.
@@ -176,6 +180,11 @@ impl Settings {
     /// The rules that reservations must keep.
     pub fn reservation_rules(&self) -> ReservationRules {
         ReservationRules::of(&self.links)
+    }
+
+    /// Whether any link has a front door. The packets of its instances go through this machine.
+    pub fn has_front_door(&self) -> bool {
+        self.links.iter().any(|link| link.front_door().is_some())
     }
 
     /// Whether prefixes are delegated on any link.
@@ -261,10 +270,12 @@ fn read_sections(mut root: Table<'_>, kinds: &[&dyn EngineKind], elsewhere: &Els
     let engines = Engines::read(root.section("engine"), kinds);
     let source = SourceSettings::read(root.section("source"));
     let metadata = MetadataSettings::read(root.section("metadata"));
+    let portal = PortalSettings::read(root.section("portal"));
     let options = read_options(&mut root);
     let (class_outlines, classes): (Vec<class::Outline>, Vec<_>) = class::read_all(&mut root).into_iter().unzip();
     let common = Common {
         options,
+        portal,
         classes,
         class_names: class_outlines.iter().map(|class| class.name.clone()).collect(),
     };
@@ -307,6 +318,7 @@ fn read_sections(mut root: Table<'_>, kinds: &[&dyn EngineKind], elsewhere: &Els
         engines,
         source,
         metadata,
+        portal: common.portal,
         links,
         classes: common.classes.into_iter().collect::<Option<Vec<_>>>()?,
         networks: networks.into_iter().collect::<Option<Vec<_>>>()?,

@@ -16,6 +16,7 @@ use super::lifetimes::Lifetimes;
 use super::limits::LinkLimits;
 use super::neighbor::NeighborSettings;
 use super::option::Given;
+use super::portal::PortalSettings;
 use super::prefix::{parse_bridge, parse_link_address, parse_range};
 use super::reader::{Entry, Table};
 use super::relay;
@@ -106,6 +107,16 @@ impl LinkSettings {
         self.address.trunc()
     }
 
+    /// The address at which each client of the link reaches its own instance.
+    pub fn front_door(&self) -> Option<Ipv6Addr> {
+        self.isolation.as_ref()?.front_door
+    }
+
+    /// The address at which each client of the link sees its own page.
+    pub fn portal(&self) -> Option<Ipv6Addr> {
+        self.isolation.as_ref()?.portal
+    }
+
     /// The prefixes whose routes this machine keeps: those of pools and reservations, for clients on a bridge of this
     /// host.
     pub fn routed(&self) -> impl Iterator<Item = Ipv6Net> {
@@ -140,6 +151,8 @@ const ALLOCATIONS: [(&str, Order); 2] = [("hashed", Order::Hashed), ("sequential
 pub(super) struct Common {
     /// Options for clients.
     pub(super) options: Given,
+    /// The pages of clients.
+    pub(super) portal: PortalSettings,
     /// The classes; `None` stands for one with a fault.
     pub(super) classes: Vec<Option<ClassSettings>>,
     /// The names of the classes, including those with faults.
@@ -202,7 +215,11 @@ fn read(mut table: Table<'_>, common: &Common) -> (Outline, Option<LinkSettings>
     let router_advertisements = table.take("router_advertisements").and_then(Entry::flag);
     let preference = table.take("preference").and_then(|entry| entry.whole(0..=255));
     let isolation = IsolationSettings::read(&mut table, source, remote);
-    let options = Given::read(&mut table).over(&common.options);
+    let mut options = Given::read(&mut table).over(&common.options);
+    let portal = isolation.as_ref().and_then(|isolation| isolation.portal);
+    if let Some(url) = portal.and_then(|portal| common.portal.api_url(portal)) {
+        options.ensure_captive_portal(&url);
+    }
     options.check_size(&table);
     let templates = template::read_names(&mut table);
     let basis = address.map(|address| Basis {

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::{
     ApiSettings, ClassSettings, ContainerSettings, DnsmasqSettings, Engines, Fault, Faults, ImagesSettings,
     IsolationSettings, LimitsSettings, LinkSettings, Listen, ListenerSettings, LogSettings, MetadataSettings,
-    NetworkSettings, SecretsSettings, Settings, SourceSettings, SpecialPorts, StoreSettings, TemplateSettings,
-    VolumesSettings,
+    NetworkSettings, PortalSettings, SecretsSettings, Settings, SourceSettings, SpecialPorts, StoreSettings,
+    TemplateSettings, VolumesSettings,
 };
 use orchestrator_model::{Access, LeaseSource};
 
@@ -125,6 +125,7 @@ fn sections(running: &Settings, written: &Settings) -> Vec<Change> {
                 dnsmasq: DnsmasqSettings { spool },
             },
         metadata: MetadataSettings { address: metadata },
+        portal: PortalSettings { certificate },
         links: _,
         classes: _,
         networks: _,
@@ -169,6 +170,7 @@ fn sections(running: &Settings, written: &Settings) -> Vec<Change> {
             Effect::Changed,
             *spool != written.source.dnsmasq.spool,
         ),
+        ("portal", Effect::Changed, *certificate != written.portal.certificate),
         (
             "metadata.address",
             Effect::Changed,
@@ -423,6 +425,7 @@ fn template_keys(running: &TemplateSettings, written: &TemplateSettings) -> Vec<
         resolver,
         volumes,
         values,
+        client_may,
         ready,
         grace,
         isolated,
@@ -437,6 +440,7 @@ fn template_keys(running: &TemplateSettings, written: &TemplateSettings) -> Vec<
         ("resolver", *resolver != written.resolver),
         ("volume", *volumes != written.volumes),
         ("values", *values != written.values),
+        ("client_may", *client_may != written.client_may),
         ("ready", *ready != written.ready),
         ("grace", *grace != written.grace),
         ("isolated", *isolated != written.isolated),

@@ -28,7 +28,38 @@ impl Store {
         detail: Option<String>,
         by: Option<String>,
     ) -> Result<Instance, StoreError> {
-        self.write(DestroyInstance { id, at, detail, by }).await
+        let keeps_wish = false;
+        self.write(DestroyInstance {
+            id,
+            at,
+            detail,
+            by,
+            keeps_wish,
+        })
+        .await
+    }
+
+    /// Marks an instance for removal. Its client gets another one as soon as it is gone.
+    ///
+    /// # Errors
+    ///
+    /// As [`destroy_instance`](Self::destroy_instance).
+    pub async fn replace_instance(
+        &self,
+        id: InstanceId,
+        at: Timestamp,
+        detail: Option<String>,
+        by: Option<String>,
+    ) -> Result<Instance, StoreError> {
+        let keeps_wish = true;
+        self.write(DestroyInstance {
+            id,
+            at,
+            detail,
+            by,
+            keeps_wish,
+        })
+        .await
     }
 }
 
@@ -37,6 +68,8 @@ struct DestroyInstance {
     at: Timestamp,
     detail: Option<String>,
     by: Option<String>,
+    /// Whether the client still is to have an instance.
+    keeps_wish: bool,
 }
 
 impl Write for DestroyInstance {
@@ -59,7 +92,7 @@ impl Write for DestroyInstance {
                 instance.changed = self.at;
             }
         }
-        if let Some(client) = instance.client() {
+        if let Some(client) = instance.client().filter(|_| !self.keeps_wish) {
             clients::unwant(batch, client).await?;
         }
         Ok(instance)

@@ -1,5 +1,8 @@
 //! Leases as rows.
 
+use std::net::Ipv6Addr;
+
+use ipnet::Ipv6Net;
 use sqlx::FromRow;
 
 use super::connection::{Tx, fetch_all, fetch_optional, statements};
@@ -26,8 +29,13 @@ statements! {
         from leases l join clients c on c.id = l.client where l.client = $1 and l.state = 'active'
         order by l.granted, l.address";
     END = "select valid_until from leases where link = $1 and address = $2";
+    HOLDER = "select client from leases where link = $1 and address = $2 and state = 'active'";
     NEXT_DUE = "select min(due) from leases where due is not null";
 }
+
+/// The lengths of delegated prefixes in which the holder of an address is looked for.
+const SHORTEST: u8 = 48;
+const LONGEST: u8 = 80;
 
 const COLUMNS: Columns = Columns("lease");
 
@@ -109,6 +117,33 @@ impl Store {
         let mut tx = self.snapshot().await?;
         let row = fetch_optional!(&mut tx, "look up a lease", (i64,), END, link, leased.to_string())?;
         Ok(row.map(|(end,)| Timestamp(end)))
+    }
+
+    /// The client that holds an address of a link, or a delegated prefix that the address is in.
+    ///
+    /// # Errors
+    ///
+    /// When the database is unreachable, or a row cannot be read.
+    pub async fn holder_of(&self, link: &str, address: Ipv6Addr) -> Result<Option<ClientId>, StoreError> {
+        let mut tx = self.snapshot().await?;
+        let prefixes = (SHORTEST..=LONGEST)
+            .rev()
+            .filter_map(|length| Ipv6Net::new(address, length).ok());
+        let leased = prefixes.map(|prefix| Leased::Prefix(prefix.trunc()));
+        for leased in std::iter::once(Leased::Address(address)).chain(leased) {
+            let row = fetch_optional!(
+                &mut tx,
+                "look up the holder of an address",
+                (String,),
+                HOLDER,
+                link,
+                leased.to_string()
+            )?;
+            if let Some((client,)) = row {
+                return Ok(Some(COLUMNS.parse("client", &client)?));
+            }
+        }
+        Ok(None)
     }
 
     /// Leases, ordered by link and address.

@@ -19,6 +19,7 @@
 //! Every call may be dropped. A write whose call was dropped, or that returned `Away`, may have happened. Writes may be
 //! repeated.
 
+mod authorized_keys;
 mod backup;
 mod batch;
 mod checkpoint;

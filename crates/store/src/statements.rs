@@ -4,12 +4,13 @@ use sqlx::Executor;
 
 use super::connection::{on, within};
 use super::{
-    Store, StoreError, backup, batch, clients, destroy, due, elsewhere, events, examine, expire, given, guard, hosts,
-    identity, images, instances, known, leader, leases, ledger, migrate, pauses, ping, plan, promises, prune, recall,
-    reservations, routed, sealed, situation, templates, update, volumes,
+    Store, StoreError, authorized_keys, backup, batch, clients, destroy, due, elsewhere, events, examine, expire,
+    given, guard, hosts, identity, images, instances, known, leader, leases, ledger, migrate, pauses, ping, plan,
+    promises, prune, recall, reservations, routed, sealed, situation, templates, update, volumes,
 };
 
 const ALL: &[&[&str]] = &[
+    authorized_keys::STATEMENTS,
     backup::STATEMENTS,
     batch::STATEMENTS,
     clients::STATEMENTS,

@@ -236,7 +236,11 @@ impl Parts {
 /// The addresses at which this machine serves the clients and the instances of a link.
 fn services(settings: &Settings, link: &LinkSettings) -> Vec<Ipv6Addr> {
     let metadata = settings.metadata.address.filter(|_| link.instances.is_some());
-    metadata.into_iter().collect()
+    metadata
+        .into_iter()
+        .chain(link.front_door())
+        .chain(link.portal())
+        .collect()
 }
 
 /// Has the host bring a link's bridge to its plan.

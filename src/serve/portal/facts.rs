@@ -4,13 +4,17 @@ use std::net::Ipv6Addr;
 
 use async_trait::async_trait;
 use orchestrator_model::{Instance, InstanceView, Lease, Leased, Phase, Timestamp};
-use orchestrator_portal::facts::{ClientFacts, End, EndReason, Facts, InstanceFacts, Unavailable};
+use orchestrator_portal::facts::{ClientFacts, ClientPage, End, EndReason, Facts, InstanceFacts, Unavailable};
 use orchestrator_runtime::causes::with_causes;
+use orchestrator_settings::Current;
 use orchestrator_store::{Holding, Store, StoreError};
+
+use super::cards::page_of;
 
 /// Facts from the store, read at each request.
 pub(super) struct StoreFacts {
     pub(super) store: Store,
+    pub(super) settings: Current,
 }
 
 #[async_trait]
@@ -19,9 +23,24 @@ impl Facts for StoreFacts {
         let facts = self.read(link, address).await;
         facts.map_err(|fault| Unavailable(with_causes(&fault)))
     }
+
+    async fn client(&self, link: &str, address: Ipv6Addr) -> Result<Option<ClientPage>, Unavailable> {
+        let page = self.read_client(link, address).await;
+        page.map_err(|fault| Unavailable(with_causes(&fault)))
+    }
 }
 
 impl StoreFacts {
+    async fn read_client(&self, link: &str, address: Ipv6Addr) -> Result<Option<ClientPage>, StoreError> {
+        let Some(client) = self.store.holder_of(link, address).await? else {
+            return Ok(None);
+        };
+        let Some(holding) = self.store.holding(client).await? else {
+            return Ok(None);
+        };
+        page_of(&self.store, &self.settings.get(), &holding).await.map(Some)
+    }
+
     async fn read(&self, link: &str, address: Ipv6Addr) -> Result<Option<InstanceFacts>, StoreError> {
         let Some(InstanceView { instance, .. }) = self.store.instance_at(link, address).await? else {
             return Ok(None);
@@ -30,7 +49,14 @@ impl StoreFacts {
             Some(client) => self.store.holding(client).await?,
             None => None,
         };
-        Ok(Some(instance_facts(instance, holding.as_ref())))
+        let authorized_keys = match instance.client() {
+            Some(client) => self.store.authorized_keys(client).await?,
+            None => Vec::new(),
+        };
+        Ok(Some(InstanceFacts {
+            authorized_keys,
+            ..instance_facts(instance, holding.as_ref())
+        }))
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! A socket belongs to one bridge. When the bridge is made again, its socket is opened again.
 
+mod actions;
+mod cards;
 mod facts;
 mod places;
 
@@ -10,15 +12,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use orchestrator_portal::{Face, Listener, Metadata, Place};
+use orchestrator_portal::{Face, FrontDoor, Listener, Metadata, Place, Portal, PortalParts, Tls, TokenKey};
 use orchestrator_reconcile::driver::{Backoff, Failure, Next, Reconciler, Registration, Run};
+use orchestrator_runtime::causes::with_causes;
+use orchestrator_settings::{LinkSettings, PortalCertificate};
 use orchestrator_store::Store;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::actions::StoreActions;
 use self::facts::StoreFacts;
-use self::places::{Purpose, wanted};
+use self::places::{HTTPS, Purpose, wanted};
 use super::Context;
 
 /// How often the bridges are compared with the sockets.
@@ -37,22 +42,37 @@ pub(super) fn register(context: &Context, store: &Store, interfaces_changed: wat
     .following_settings()
     .every(PERIOD)
     .retrying(Backoff::constant(PAUSE));
-    let facts = Arc::new(StoreFacts { store: store.clone() });
-    let metadata = Metadata::new(facts, context.clock, context.metrics.clone());
-    let portal = Portal {
+    let facts = StoreFacts {
+        store: store.clone(),
+        settings: context.settings.clone(),
+    };
+    let actions = StoreActions {
+        store: store.clone(),
+        clock: context.clock,
+        notifications: context.notifications.clone(),
+    };
+    let faces = Faces {
         context: context.clone(),
         interfaces_changed,
-        metadata: Arc::new(metadata),
+        facts: Arc::new(facts),
+        actions: Arc::new(actions),
+        key: None,
+        certificate: None,
         open: HashMap::new(),
     };
-    context.driver.register(registration, portal);
+    context.driver.register(registration, faces);
 }
 
 /// Keeps a socket open for every place where something is to be served.
-struct Portal {
+struct Faces {
     context: Context,
     interfaces_changed: watch::Receiver<()>,
-    metadata: Arc<dyn Face>,
+    facts: Arc<StoreFacts>,
+    actions: Arc<StoreActions>,
+    /// The key of the tokens in forms, once there is one.
+    key: Option<TokenKey>,
+    /// The certificate that the open sockets have.
+    certificate: Option<PortalCertificate>,
     open: HashMap<(Purpose, Place), Open>,
 }
 
@@ -69,19 +89,21 @@ impl Drop for Open {
 }
 
 #[async_trait]
-impl Reconciler for Portal {
+impl Reconciler for Faces {
     async fn reconcile(&mut self, _: &Run) -> Result<Next, Failure> {
-        let wanted = wanted(&self.context.settings.get());
-        // A socket is closed before another one takes its address: the bridge may be another one by the same name.
-        let left: Vec<_> = self.open.keys().filter(|key| !wanted.contains(key)).cloned().collect();
-        for key in left {
-            if let Some(open) = self.open.remove(&key) {
-                open.stop.cancel();
-            }
+        let settings = self.context.settings.get();
+        if self.certificate != settings.portal.certificate {
+            // Pages know whether they are served over HTTPS.
+            self.open.retain(|(purpose, _), _| *purpose != Purpose::Portal);
+            self.certificate.clone_from(&settings.portal.certificate);
         }
+        let wanted = wanted(&settings);
+        // A socket is closed before another one takes its address: the bridge may be another one by the same name.
+        self.open
+            .retain(|key, open| wanted.contains(key) && !open.task.is_empty());
         let mut failed = Vec::new();
         for key in wanted {
-            if self.open.get(&key).is_some_and(|open| !open.task.is_empty()) {
+            if self.open.contains_key(&key) {
                 continue;
             }
             match self.serve(&key) {
@@ -104,8 +126,10 @@ impl Reconciler for Portal {
     }
 }
 
-impl Portal {
-    fn serve(&self, (purpose, place): &(Purpose, Place)) -> Result<Open, String> {
+impl Faces {
+    fn serve(&mut self, (purpose, place): &(Purpose, Place)) -> Result<Open, String> {
+        let tls = self.tls(*purpose, place)?;
+        let face = self.face(*purpose, place)?;
         let listener = Listener::open(place, &self.context.metrics).map_err(|error| {
             format!(
                 "cannot serve {} at [{}]:{} on link {}: {error}; does another program listen there? Give it an address of \
@@ -117,12 +141,60 @@ impl Portal {
                 purpose.key(),
             )
         })?;
-        let face = match purpose {
-            Purpose::Metadata => self.metadata.clone(),
+        let listener = match tls {
+            Some(tls) => listener.with_tls(tls),
+            None => listener,
         };
         let (stop, task) = (self.context.stop.child_token(), TaskTracker::new());
         let serving = task.track_future(listener.run(face, stop.clone()));
         self.context.tasks.spawn(serving);
         Ok(Open { stop, task })
+    }
+
+    /// The certificate for a place of HTTPS.
+    fn tls(&self, purpose: Purpose, place: &Place) -> Result<Option<Tls>, String> {
+        let Some(certificate) = self.certificate.as_ref().filter(|_| place.port == HTTPS) else {
+            return Ok(None);
+        };
+        let read = Tls::read(&certificate.certificate, &certificate.key);
+        read.map(Some).map_err(|fault| {
+            let reason = with_causes(&fault);
+            format!("cannot serve {} over HTTPS: {reason}", purpose.title())
+        })
+    }
+
+    fn face(&mut self, purpose: Purpose, place: &Place) -> Result<Arc<dyn Face>, String> {
+        let (facts, metrics) = (self.facts.clone(), self.context.metrics.clone());
+        Ok(match purpose {
+            Purpose::Metadata => Arc::new(Metadata::new(facts, self.context.clock, metrics)),
+            Purpose::FrontDoor => {
+                let settings = self.context.settings.get();
+                let portal = settings.link(&place.link).and_then(LinkSettings::portal);
+                Arc::new(FrontDoor::new(facts, metrics, portal))
+            }
+            Purpose::Portal => Arc::new(Portal::new(PortalParts {
+                facts,
+                actions: self.actions.clone(),
+                key: self.key()?,
+                clock: self.context.clock,
+                metrics,
+                address: place.address,
+                host: self
+                    .certificate
+                    .as_ref()
+                    .and_then(|certificate| certificate.host.clone()),
+                is_secure: place.port == HTTPS,
+            })),
+        })
+    }
+
+    /// The key of the tokens in forms. It lasts as long as the daemon: forms that were shown before are too old.
+    fn key(&mut self) -> Result<TokenKey, String> {
+        if let Some(key) = &self.key {
+            return Ok(key.clone());
+        }
+        let mut random = [0; 16];
+        getrandom::fill(&mut random).map_err(|fault| format!("the kernel gives no random bytes: {fault}"))?;
+        Ok(self.key.insert(TokenKey::new(random)).clone())
     }
 }

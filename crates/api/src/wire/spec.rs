@@ -59,6 +59,7 @@ impl IntoWire for InstanceSpec {
             mounts,
             access,
             values,
+            client_may,
         } = self;
         wire::InstanceSpec {
             main: main.into_wire(),
@@ -66,6 +67,7 @@ impl IntoWire for InstanceSpec {
             mounts: mounts.into_wire(),
             access: access.into_wire(),
             values,
+            client_may: client_may.iter().map(ToString::to_string).collect(),
         }
     }
 }

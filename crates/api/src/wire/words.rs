@@ -65,6 +65,7 @@ same! {
         IdentityLimit,
         Paused,
         Resumed,
+        KeysChanged,
         SettingsReloaded,
         OrphanRemoved,
         ImageLoaded,

@@ -10,6 +10,15 @@ const SETTING: &str = "net.ipv6.conf.all.forwarding";
 pub(super) fn check(settings: &Settings, forwards: bool) -> Option<Finding> {
     let provides = settings.links.iter().any(|link| settings.provides(link));
     let relayed = provides && !settings.source.listener.relays.is_empty();
+    if settings.has_front_door() && !forwards {
+        return Some(Finding::wrong(
+            "forwarding",
+            format!(
+                "this machine forwards no IPv6 packets: clients cannot reach instances on a link with a front door; set \
+                 {SETTING}=1, and accept_ra=2 on an interface that has its default route from router advertisements"
+            ),
+        ));
+    }
     let for_what = match (settings.delegates(), relayed) {
         (false, false) => return None,
         (true, false) => "clients cannot use the prefixes that are delegated to them",

@@ -77,6 +77,12 @@ impl InsideEnd<'_> {
         for key in ["accept_ra", "autoconf", "accept_dad"] {
             sysctl::ensure_ipv6(interface, key, "0")?;
         }
+        if self.plan.is_single() {
+            // Everything goes by the router, whatever a redirect says: it translates what a front door leads here.
+            for interface in ["all", interface] {
+                sysctl::ensure_ipv6(interface, "accept_redirects", "0")?;
+            }
+        }
         Ok(())
     }
 

@@ -45,6 +45,11 @@ impl AttachmentPlan {
         })
     }
 
+    /// Whether its address is alone: it has no neighbours but its router.
+    pub(crate) fn is_single(&self) -> bool {
+        self.address.is_some_and(|address| address.prefix_len() == 128)
+    }
+
     /// Link-layer address of the host end: that of the inside end but for its first octet.
     ///
     /// A bridge whose address is not pinned takes the lowest of its ports' addresses; a high one leaves it alone.

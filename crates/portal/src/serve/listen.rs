@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::places::Places;
-use super::{Face, Limits, connection, share_of};
+use super::{Face, Limits, Tls, connection, share_of};
 use crate::Source;
 
 /// Connections that wait to be accepted.
@@ -42,6 +42,7 @@ pub struct Listener {
     place: Place,
     limits: Limits,
     metrics: Metrics,
+    tls: Option<Tls>,
 }
 
 impl Listener {
@@ -73,7 +74,15 @@ impl Listener {
             place: place.clone(),
             limits: Limits::default(),
             metrics: metrics.clone(),
+            tls: None,
         })
+    }
+
+    /// The same by HTTPS.
+    #[must_use]
+    pub fn with_tls(mut self, tls: Tls) -> Self {
+        self.tls = Some(tls);
+        self
     }
 
     /// The same with other limits.
@@ -117,8 +126,16 @@ impl Listener {
             address: *peer.ip(),
         };
         let (face, limits, metrics) = (face.clone(), self.limits, self.metrics.clone());
+        let tls = self.tls.clone();
         tasks.spawn(async move {
-            connection::serve(stream, source, face, limits, &metrics).await;
+            match tls {
+                None => connection::serve(stream, source, face, limits, &metrics).await,
+                Some(tls) => match tokio::time::timeout(limits.head, tls.accept(stream)).await {
+                    Ok(Ok(stream)) => connection::serve(stream, source, face, limits, &metrics).await,
+                    Ok(Err(_)) => metrics.portal_connection_refused("broken"),
+                    Err(_late) => metrics.portal_connection_refused("slow"),
+                },
+            }
             drop(taken);
         });
     }

@@ -3,6 +3,7 @@
 mod connection;
 mod listen;
 mod places;
+mod tls;
 
 use std::net::Ipv6Addr;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 pub use listen::{Listener, Place};
+pub use tls::{Tls, TlsError};
 
 use crate::{Request, Response, Source};
 

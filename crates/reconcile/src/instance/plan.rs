@@ -470,6 +470,7 @@ fn spec(
         mounts,
         access: template.access.clone(),
         values: template.values.clone(),
+        client_may: template.client_may.clone(),
     }
 }
 

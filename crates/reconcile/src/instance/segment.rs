@@ -39,7 +39,11 @@ pub(super) fn segment(settings: &Settings, name: &str) -> Option<Segment> {
         network: name.to_owned(),
         bridge: name.to_owned(),
         range: link.instances?,
-        prefix_length: link.address.prefix_len(),
+        // Its answers go through this machine, which translates them back.
+        prefix_length: match link.front_door() {
+            Some(_) => 128,
+            None => link.address.prefix_len(),
+        },
         gateway: Some(link.address.addr()),
         isolated: None,
     })
@@ -48,6 +52,18 @@ pub(super) fn segment(settings: &Settings, name: &str) -> Option<Segment> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn on_a_link_with_a_front_door_everything_goes_by_the_router() {
+        let text = "[[link]]\nbridge = \"br0\"\naddress = \"fd39::1/64\"\npool = \"fd39::1:0/112\"\n\
+                    instances = \"fd39::2:0/112\"\nisolation = true\nfront_door = \"fd39::d0\"\n";
+        let settings = orchestrator_settings::parse(text, std::iter::empty()).unwrap();
+        let link = segment(&settings, "br0").unwrap();
+        assert_eq!(
+            (link.prefix_length, link.gateway),
+            (128, Some("fd39::1".parse().unwrap()))
+        );
+    }
 
     #[test]
     fn a_link_has_a_router_and_a_network_has_none() {

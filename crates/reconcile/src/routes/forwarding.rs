@@ -17,7 +17,8 @@ const CONDITION: &str = "forwarding";
 /// How often the setting is read: the kernel notifies nobody of it.
 const PERIOD: Duration = Duration::from_secs(2);
 /// The fault and its remedy when it does not.
-const OFF: &str = "this machine forwards no IPv6 packets, so that clients cannot use their prefixes; set \
+const OFF: &str = "this machine forwards no IPv6 packets, so that clients cannot use their prefixes, nor reach \
+                   instances on a link with a front door; set \
                    net.ipv6.conf.all.forwarding=1 (an interface that has its default route from router advertisements \
                    needs accept_ra=2 then)";
 
@@ -54,7 +55,10 @@ impl Forwarding {
 #[async_trait]
 impl Reconciler for Forwarding {
     async fn reconcile(&mut self, _: &Run) -> Result<Next, Failure> {
-        let needed = self.settings.get().delegates();
+        let needed = {
+            let settings = self.settings.get();
+            settings.delegates() || settings.has_front_door()
+        };
         let forwards = !needed || self.forwards().await?;
         show(&mut self.condition, needed, forwards, &self.conditions);
         Ok(Next::Wait)

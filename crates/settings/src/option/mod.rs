@@ -78,6 +78,14 @@ impl Given {
         }
     }
 
+    /// Tells clients of this captive portal, unless the settings say otherwise.
+    pub(super) fn ensure_captive_portal(&mut self, url: &str) {
+        if self.captive_portal.is_none() {
+            self.set.set_captive_portal(url);
+            self.captive_portal = Some(url.to_owned());
+        }
+    }
+
     /// Checks that all options together fit into an answer.
     pub(super) fn check_size(&self, table: &Table<'_>) {
         let bytes = self.set.size();

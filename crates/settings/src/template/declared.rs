@@ -132,7 +132,7 @@ fn value_of_word(path: &[&str], text: &str) -> Json {
     }
     let is_list = matches!(
         path,
-        ["command" | "capabilities" | "networks" | "egress" | "open" | "peers" | "front_door_ports"]
+        ["command" | "capabilities" | "networks" | "egress" | "open" | "peers" | "front_door_ports" | "client_may"]
             | ["resolver", "servers" | "search"]
     );
     match is_list {

@@ -29,7 +29,7 @@ use crate::engine::Engines;
 use crate::fault::one_of;
 use crate::reader::{Entry, Table};
 use crate::size::parse_size;
-use orchestrator_model::{Access, Container, Resolver, Resources};
+use orchestrator_model::{Access, ClientAction, Container, Resolver, Resources};
 use orchestrator_plugin::{Capabilities, Capability};
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -53,6 +53,8 @@ pub struct TemplateSettings {
     pub volumes: Vec<VolumeSettings>,
     /// What the metadata service tells the instance: texts by name.
     pub values: BTreeMap<String, String>,
+    /// What clients may do with their instances, on their pages.
+    pub client_may: Vec<ClientAction>,
     /// How readiness is checked. Without a check, an instance that runs and is wired is ready.
     pub ready: Option<Readiness>,
     /// The grace period: how long an instance runs after its lease ended, in case its client comes back.
@@ -157,6 +159,7 @@ fn read(mut table: Table<'_>, engines: &Engines) -> Option<TemplateSettings> {
     };
     let volumes = volume::read_all(&mut table, sidecars.as_deref().unwrap_or_default());
     let values = values::read(table.section("values"));
+    let client_may = read_client_may(&mut table);
     let ready = table.take("ready").and_then(Entry::table).and_then(read_readiness);
     let grace = table
         .take("grace")
@@ -180,6 +183,7 @@ fn read(mut table: Table<'_>, engines: &Engines) -> Option<TemplateSettings> {
         resolver: resolver?,
         volumes: volumes?,
         values,
+        client_may: client_may?,
         ready,
         grace: grace.unwrap_or(Duration::from_secs(30)),
         isolated,
@@ -204,6 +208,16 @@ fn read_engine(table: &mut Table<'_>, engines: &Engines) -> Option<String> {
         }
     };
     chosen.map(str::to_owned)
+}
+
+/// Reads what clients may do: each action once, in one order.
+fn read_client_may(table: &mut Table<'_>) -> Option<Vec<ClientAction>> {
+    let actions = ClientAction::ALL.map(|action| (action.word(), action));
+    let read = |entry: Entry<'_>| entry.choice(&actions);
+    let listed = table
+        .take("client_may")
+        .map_or(Some(Vec::new()), |entry| entry.list_of(16, read))?;
+    Some(listed.into_iter().collect::<BTreeSet<_>>().into_iter().collect())
 }
 
 /// Reads the limits. Each has a default, so that nobody forgets one; `"none"` removes it.

@@ -35,6 +35,7 @@ impl TemplateSettings {
             resolver,
             volumes,
             values,
+            client_may,
             ready,
             grace,
             isolated,
@@ -55,6 +56,9 @@ impl TemplateSettings {
         }
         if !volumes.is_empty() {
             put("volume", volumes.iter().map(write_volume).collect());
+        }
+        if !client_may.is_empty() {
+            put("client_may", json!(client_may));
         }
         if !values.is_empty() {
             put("values", json!(values));
@@ -461,6 +465,11 @@ mod tests {
                             [("user-data".to_owned(), "a\n".repeat(3))].into()
                         } else {
                             BTreeMap::new()
+                        },
+                        client_may: if isolated {
+                            vec![orchestrator_model::ClientAction::Extend]
+                        } else {
+                            Vec::new()
                         },
                         ready: ready.map(|(tcp, within, every, failures, restarts)| Readiness {
                             tcp,

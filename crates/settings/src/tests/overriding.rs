@@ -140,6 +140,7 @@ pub(super) const OTHER: &[(&str, &str)] = &[
     ("TEMPLATE__DEFAULT__COMMAND", "sleep, 10"),
     ("TEMPLATE__DEFAULT__ENVIRONMENT__TZ", "UTC"),
     ("TEMPLATE__DEFAULT__VALUES__A", "b"),
+    ("TEMPLATE__DEFAULT__CLIENT_MAY", "restart,extend"),
     ("TEMPLATE__DEFAULT__CAPABILITIES", "NET_RAW"),
     ("TEMPLATE__DEFAULT__MEMORY", "none"),
     ("TEMPLATE__DEFAULT__CPUS", "1.5"),

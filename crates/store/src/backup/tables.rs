@@ -220,6 +220,11 @@ pub(super) const TABLES: &[Table] = &[
         key: &["id"],
     },
     Table {
+        name: "authorized_keys",
+        columns: &[("client", Text), ("place", Integer), ("key", Text)],
+        key: &["client", "place"],
+    },
+    Table {
         name: "pauses",
         columns: &[("scope", Text), ("name", Text), ("since", Integer), ("by", Text)],
         key: &["scope", "name"],

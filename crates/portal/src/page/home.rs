@@ -1,0 +1,120 @@
+//! The page of a client at the portal.
+
+use std::time::Duration;
+
+use hyper::StatusCode;
+use orchestrator_model::{ClientAction, Phase, Timestamp};
+
+use super::document::{document, escape, html};
+use super::span::spoken;
+use super::words::{lack, state};
+use crate::Response;
+use crate::facts::{ClientPage, EndReason, InstanceCard};
+
+/// How soon the page is asked for again while something is under way.
+const AGAIN: Duration = Duration::from_secs(3);
+
+/// The page of a client. `token` goes with each form, and says that the form is ours.
+pub(crate) fn home(page: &ClientPage, token: &str, now: Timestamp) -> Response {
+    let title = match page.instances.len() {
+        0 | 1 => "Your machine",
+        _ => "Your machines",
+    };
+    let mut body = String::new();
+    if let Some(why) = page.lack.as_ref().filter(|_| page.instances.is_empty()) {
+        body += &format!(
+            "<div class=\"card\"><p class=\"state\">{}</p></div>\n",
+            escape(&lack(why))
+        );
+    }
+    for card in &page.instances {
+        body += &instance(card, page.instances.len() > 1, token, now);
+    }
+    if page.instances.iter().any(|card| card.may.contains(&ClientAction::Keys)) {
+        body += &keys(page, token);
+    }
+    body += &device(page, now);
+    let is_settled = page.instances.iter().all(|card| card.phase == Phase::Ready);
+    // A page with a form that somebody fills in is not asked for again under his hands.
+    let again = (!is_settled).then_some(AGAIN);
+    html(StatusCode::OK, document(title, again, &body))
+}
+
+fn instance(card: &InstanceCard, is_one_of_many: bool, token: &str, now: Timestamp) -> String {
+    let said = state(card);
+    let mut body = String::from("<section class=\"card\">\n");
+    if is_one_of_many {
+        body += &format!("<h2>{}</h2>\n", escape(&card.slot));
+    }
+    body += &format!("<p class=\"state {}\">{}</p>\n<dl>\n", said.class, said.sentence);
+    if let Some(address) = card.address {
+        body += &format!("<dt>Address</dt><dd><code>{address}</code></dd>\n");
+    }
+    if let Some(end) = card.end {
+        let (name, more) = match end.reason {
+            EndReason::Lease => ("Lease", ", renewed by your device"),
+            EndReason::Lifetime => ("Time left", ""),
+            EndReason::Idle => ("Unused until", ""),
+            EndReason::Grace => ("Kept for", ""),
+        };
+        body += &format!("<dt>{name}</dt><dd>{}{more}</dd>\n", spoken(end.at.since(now)));
+    }
+    body += "</dl>\n";
+    if card.may.contains(&ClientAction::Extend) {
+        body += &form(
+            "/extend",
+            token,
+            &card.id.to_string(),
+            "<button>Keep it for longer</button>",
+        );
+    }
+    if card.may.contains(&ClientAction::Restart) {
+        let ask = "<p>It is removed and made again. What it does not keep on a volume is lost.</p>\
+                   <button>Remove it and start anew</button>";
+        let form = form("/restart", token, &card.id.to_string(), ask);
+        body += &format!("<details><summary>Start anew</summary>{form}</details>\n");
+    }
+    body + "</section>\n"
+}
+
+fn form(action: &str, token: &str, instance: &str, inner: &str) -> String {
+    format!(
+        "<form method=\"post\" action=\"{action}\"><input type=\"hidden\" name=\"token\" value=\"{}\">\
+         <input type=\"hidden\" name=\"instance\" value=\"{}\">{inner}</form>\n",
+        escape(token),
+        escape(instance),
+    )
+}
+
+fn keys(page: &ClientPage, token: &str) -> String {
+    let listed = escape(&page.authorized_keys.join("\n"));
+    format!(
+        "<section class=\"card\">\n<h2><label for=\"keys\">SSH keys</label></h2>\n\
+         <p class=\"soft\" id=\"about-keys\">Who may log in: public keys, one a line.</p>\n\
+         <form method=\"post\" action=\"/keys\"><input type=\"hidden\" name=\"token\" value=\"{}\">\
+         <textarea id=\"keys\" name=\"keys\" spellcheck=\"false\" autocapitalize=\"off\" autocomplete=\"off\" \
+         aria-describedby=\"about-keys\">{listed}</textarea>\
+         <button>Save</button></form>\n</section>\n",
+        escape(token),
+    )
+}
+
+fn device(page: &ClientPage, now: Timestamp) -> String {
+    let mut body = String::from("<section class=\"card\">\n<h2>Your device</h2>\n<dl>\n");
+    if let Some(name) = &page.client.name {
+        body += &format!("<dt>Name</dt><dd>{}</dd>\n", escape(name));
+    }
+    for address in &page.client.addresses {
+        body += &format!("<dt>Address</dt><dd><code>{address}</code></dd>\n");
+    }
+    for prefix in &page.client.prefixes {
+        body += &format!("<dt>Prefix</dt><dd><code>{prefix}</code></dd>\n");
+    }
+    if let Some(until) = page.client.lease_until.filter(|until| *until < Timestamp(i64::MAX)) {
+        body += &format!(
+            "<dt>Lease</dt><dd>{}, renewed by your device</dd>\n",
+            spoken(until.since(now))
+        );
+    }
+    body + "</dl>\n</section>\n"
+}

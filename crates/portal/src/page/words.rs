@@ -1,0 +1,43 @@
+//! What is said of the state of an instance.
+
+use orchestrator_model::Phase;
+
+use crate::facts::{InstanceCard, Lack};
+
+/// A sentence about the state, and whether all is well.
+pub(super) struct State {
+    pub(super) sentence: &'static str,
+    /// The class of its colour: `good`, `warn` or none.
+    pub(super) class: &'static str,
+}
+
+pub(super) fn state(card: &InstanceCard) -> State {
+    let (sentence, class) = match card.phase {
+        Phase::Ready => ("It is ready.", "good"),
+        Phase::Pending | Phase::Starting if card.is_tried_again => {
+            ("It could not be started yet. It is tried again.", "warn")
+        }
+        Phase::Pending => ("It is waiting to be started.", ""),
+        Phase::Starting => ("It is starting.", ""),
+        Phase::Ending => (
+            "The lease of your device has ended. It is kept for a while, in case you come back.",
+            "warn",
+        ),
+        _ => ("It is being removed.", "warn"),
+    };
+    State { sentence, class }
+}
+
+/// Why a client has no instance.
+pub(super) fn lack(lack: &Lack) -> String {
+    match lack {
+        Lack::NoTemplate => "This network gives your device an address, and no machine of its own.".to_owned(),
+        Lack::Removed => {
+            "Your machine was removed. You get another one when your device renews its address: switch its \
+                          network off and on to have it now."
+                .to_owned()
+        }
+        Lack::Refused(reason) => format!("Your machine could not be made: {reason}. It is tried again."),
+        Lack::Soon => "Your machine is about to be made.".to_owned(),
+    }
+}

@@ -1,0 +1,58 @@
+//! What clients do on their pages.
+
+use async_trait::async_trait;
+use orchestrator_model::{Clock, InstanceId};
+use orchestrator_portal::{Actions, Refusal, Source};
+use orchestrator_runtime::causes::with_causes;
+use orchestrator_runtime::notifications::Notifications;
+use orchestrator_store::{Store, StoreError};
+
+/// Who did it, in the timeline.
+const BY: &str = "client";
+
+/// Carries out what clients ask for, by the store and the reconcilers.
+pub(super) struct StoreActions {
+    pub(super) store: Store,
+    pub(super) clock: Clock,
+    pub(super) notifications: Notifications,
+}
+
+#[async_trait]
+impl Actions for StoreActions {
+    async fn restart(&self, source: &Source, instance: InstanceId) -> Result<(), Refusal> {
+        let detail = format!("asked for on the page, from {}", source.address);
+        let replaced = self
+            .store
+            .replace_instance(instance, self.clock.now(), Some(detail), Some(BY.to_owned()))
+            .await;
+        let replaced = replaced.map_err(|fault| later(&fault))?;
+        self.notifications.notify_slot(replaced.key());
+        Ok(())
+    }
+
+    async fn extend(&self, _: &Source, _: InstanceId) -> Result<(), Refusal> {
+        Err(Refusal(
+            "Nothing ends this machine but the lease of your device".to_owned(),
+        ))
+    }
+
+    async fn set_keys(&self, source: &Source, keys: Vec<String>) -> Result<(), Refusal> {
+        let keys = orchestrator_model::parse_keys(&keys).map_err(|fault| Refusal(fault.to_string()))?;
+        let client = self.store.holder_of(&source.link, source.address).await;
+        let client = client.map_err(|fault| later(&fault))?;
+        let client = client.ok_or_else(|| Refusal("Your device has no lease any more".to_owned()))?;
+        let kept = self
+            .store
+            .set_authorized_keys(client, keys, self.clock.now(), Some(BY.to_owned()))
+            .await;
+        kept.map_err(|fault| later(&fault))
+    }
+}
+
+fn later(fault: &StoreError) -> Refusal {
+    tracing::debug!(
+        reason = with_causes(fault),
+        "what a client asked for could not be recorded"
+    );
+    Refusal("It could not be recorded at the moment. Try again in a few seconds.".to_owned())
+}
