@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::ServerConfig;
-use rustls::crypto::ring::default_provider;
+// The provider that the workspace builds rustls with.
+use rustls::crypto::ring as provider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
@@ -59,7 +60,7 @@ impl Tls {
             .map_err(|error| fault("a certificate", certificate, error.to_string()))?;
         let private =
             PrivateKeyDer::from_pem_file(key).map_err(|error| fault("a private key", key, error.to_string()))?;
-        let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+        let config = ServerConfig::builder_with_provider(Arc::new(provider::default_provider()))
             .with_safe_default_protocol_versions()
             .map(|builder| builder.with_no_client_auth())
             .and_then(|builder| builder.with_single_cert(chain, private));
