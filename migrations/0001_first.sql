@@ -58,6 +58,8 @@ create table leases (
     link_layer text,
     link_local text,
     port text,
+    -- The relay agent that sent the message; null for a client without. link_local is then that agent's peer address.
+    relay text,
     primary key (link, address)
 )
 -- Room for renewals beside what they renew: no index has to learn of another place.

@@ -1,5 +1,6 @@
 //! What the API may ask of the daemon.
 
+use std::net::Ipv6Addr;
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
@@ -15,8 +16,8 @@ use orchestrator_api::{ByteStream, Caller, Control, ControlError, EngineView, Im
 use orchestrator_catalog::Catalog;
 use orchestrator_host::{Capabilities, Capability, Host};
 use orchestrator_model::{
-    Client, ClientId, Clock, EventKind, GrantedTo, Instance, InstanceId, LeaseChange, LeaseSource, LeaseVerb, NewEvent,
-    Orphan, Phase, RecordedVolume, Reservation, ReservationId, ReservationView, VolumeId,
+    Client, ClientId, Clock, EventKind, GrantedTo, Instance, InstanceId, Lease, LeaseChange, LeaseSource, LeaseVerb,
+    NewEvent, Orphan, Phase, RecordedVolume, Reservation, ReservationId, ReservationView, VolumeId,
 };
 use orchestrator_reconcile::instance::Orchestrator;
 use orchestrator_runtime::causes::with_causes;
@@ -137,6 +138,40 @@ impl Ready {
     }
 }
 
+impl Ready {
+    /// Ends a quarantine, through the part that owns the bindings of its link. Returns `false` if it had ended already.
+    async fn lift(&self, declined: Lease, address: Ipv6Addr) -> Result<bool, ControlError> {
+        if let Some(commands) = self.listener(&declined.link) {
+            let (done, outcome) = oneshot::channel();
+            if commands.try_send(Command::Lift { address, done }).is_ok()
+                && let Ok(lifted) = outcome.await
+            {
+                return Ok(lifted?);
+            }
+            // The listener is not up: it reads the store when it starts.
+        }
+        let change = LeaseChange {
+            verb: LeaseVerb::Lift,
+            link: declined.link,
+            duid: declined.duid,
+            iaid: declined.iaid,
+            leased: declined.leased,
+            next_hop: None,
+            class: None,
+            source: declined.source,
+            preferred_until: declined.preferred_until,
+            valid_until: self.clock.now(),
+            link_layer: None,
+            granted_to: GrantedTo::default(),
+            hostname: None,
+            at: self.clock.now(),
+            replayed: false,
+        };
+        self.recorder.record(vec![change]).await?;
+        Ok(true)
+    }
+}
+
 impl Switchboard {
     pub(super) fn new(desk: Desk) -> Self {
         let ready = OnceLock::new();
@@ -254,6 +289,28 @@ impl Control for Switchboard {
         let removed = ready.reservations.remove(id).await?;
         ready.record_reservation(by, EventKind::Unreserved, &removed).await;
         Ok(removed)
+    }
+
+    async fn lift(&self, by: &Caller, address: Ipv6Addr) -> Result<bool, ControlError> {
+        tracing::info!(%by, %address, "asked to end a quarantine");
+        let ready = self.ready()?;
+        let Some(declined) = ready.store.declined(address).await? else {
+            return Ok(false);
+        };
+        let (link, client) = (declined.link.clone(), declined.client);
+        let lifted = ready.lift(declined, address).await?;
+        if lifted {
+            let event = ready.event(by, EventKind::LiftRequested);
+            ready
+                .record(NewEvent {
+                    link: Some(link),
+                    client: Some(client),
+                    leased: Some(address.into()),
+                    ..event
+                })
+                .await;
+        }
+        Ok(lifted)
     }
 
     async fn reconfigure(

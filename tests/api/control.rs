@@ -45,6 +45,9 @@ pub(crate) struct Ready {
     pub(crate) asked: Arc<Mutex<Vec<String>>>,
 }
 
+/// The one address that is in quarantine.
+pub(crate) const QUARANTINED: Ipv6Addr = Ipv6Addr::new(0xfd39, 0, 0, 0, 0, 0, 0, 0x99);
+
 /// The id of the one orphan that it has.
 pub(crate) const ORPHAN: &str = "0ddba110ddba";
 
@@ -184,6 +187,11 @@ impl Control for FakeControl {
     async fn unreserve(&self, by: &Caller, id: ReservationId) -> Result<ReservationView, ControlError> {
         self.get()?.note(by, "unreserve");
         Ok(shown(self.get()?.store.remove_reservation(id).await?))
+    }
+
+    async fn lift(&self, by: &Caller, address: Ipv6Addr) -> Result<bool, ControlError> {
+        self.get()?.note(by, "lift a quarantine");
+        Ok(address == QUARANTINED)
     }
 
     async fn reconfigure(

@@ -7,6 +7,7 @@ use orchestrator::api::{Answer, Caller, Peer, Role};
 use serde_json::{Value, json};
 
 use crate::access::{ask_as, open_wide};
+use crate::control::QUARANTINED;
 use crate::daemon::{Daemon, LINK};
 use crate::document::{allows, operations};
 use crate::http::ask;
@@ -51,6 +52,7 @@ fn requests(daemon: &Facts) -> Vec<(&'static str, &'static str, String, Vec<u8>)
         "/v1/tasks",
         "/v1/volumes",
         "/v1/engines",
+        "/v1/quarantine",
     ];
     let read = read
         .into_iter()
@@ -69,6 +71,12 @@ fn requests(daemon: &Facts) -> Vec<(&'static str, &'static str, String, Vec<u8>)
             "POST",
             "/v1/clients/{id}/reconfigure",
             filled("/v1/clients/{id}/reconfigure", client),
+            none(),
+        ),
+        (
+            "DELETE",
+            "/v1/quarantine/{address}",
+            format!("/v1/quarantine/{QUARANTINED}"),
             none(),
         ),
         ("POST", "/v1/settings/reload", "/v1/settings/reload".to_owned(), none()),

@@ -5,6 +5,7 @@ use std::net::Ipv6Addr;
 
 use orchestrator_wire::{NO_ADDRS_AVAIL, REBIND, RELEASE, RENEW, REQUEST, SOLICIT, ia_na, message};
 
+use crate::holder::insist;
 use crate::site::{PATIENCE, POOL, PREFIX, Site, new_duid, plain};
 use orchestrator_lab::wait_for;
 
@@ -110,15 +111,16 @@ fn in_a_full_pool_an_address_is_free_again_when_its_lease_has_ended() {
     assert!(site.holds(&second, only) && site.leases_of(&first).is_empty());
 }
 
-/// The rule for a cloned machine: a DUID is one client, whatever it is sent from, and both are told the same.
+/// The rule for a cloned machine: a DUID is one client, whatever it is sent from, and its lease is at one place.
 #[test]
 fn one_duid_from_two_link_layer_addresses_is_one_client() {
     let site = Site::start(POOL, "");
     let duid = new_duid();
     let (original, clone) = (site.client_with(&duid), site.client_on(&site.connect("clone"), &duid));
     let leased = original.lease(1);
-    assert_eq!(clone.lease(1), leased);
-    assert_eq!(clone.tell(RENEW, 1, leased).ia(1).leased().ip, leased);
+    let refused = insist(&clone, REQUEST, &[ia_na(1, &[leased])]).ia(1);
+    assert_eq!(refused.status, Some(NO_ADDRS_AVAIL));
+    assert_eq!(original.tell(RENEW, 1, leased).ia(1).leased().ip, leased);
     assert_eq!(site.leases_of(&original), [(leased, "active".to_owned())]);
     assert_eq!(site.daemon.items("/v1/clients").unwrap().len(), 1);
 }

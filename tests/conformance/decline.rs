@@ -47,4 +47,25 @@ fn row_55_a_declined_address_is_in_quarantine_also_when_it_is_the_last() {
     site.daemon.stop().unwrap();
     site.resume();
     assert!(refused(&site), "the quarantine outlasts a restart");
+    // An operator knows better.
+    let listed = site.daemon.cli(&["quarantine", "ls"]).unwrap();
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    assert!(
+        listed.contains(&declined.to_string()) && listed.contains("declined"),
+        "{listed}"
+    );
+    let lifted = site.daemon.cli(&["quarantine", "lift", &declined.to_string()]).unwrap();
+    assert!(lifted.status.success(), "{lifted:?}");
+    assert_eq!(site.client().solicit(1, &[]).leased().ip, declined);
+    let again = site.daemon.cli(&["quarantine", "lift", &declined.to_string()]).unwrap();
+    assert!(!again.status.success(), "it is lifted already: {again:?}");
+}
+
+#[test]
+fn a_quarantine_lasts_as_long_as_the_link_says() {
+    let site = Site::start(&format!("{PREFIX}::1:1/128"), "quarantine = \"0s\"");
+    let client = site.client();
+    let declined = client.lease(1);
+    client.tell(DECLINE, 1, declined);
+    assert_eq!(site.client().lease(1), declined);
 }

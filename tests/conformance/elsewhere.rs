@@ -84,7 +84,7 @@ fn links(trusted: &str) -> String {
 fn links_with(trusted: &str, lines: &str) -> String {
     let local = link("br0", PREFIX, POOL, "");
     if trusted.is_empty() {
-        return local;
+        return format!("[source.listener]\nrelays = []\n{local}");
     }
     let dorm = Link::elsewhere("dorm", DORM)
         .lines("rapid_commit = false\nclient_rate = 0")

@@ -42,11 +42,10 @@ fn row_72_a_message_has_so_many_associations_and_no_more() {
 fn row_72_a_client_that_declines_everything_cannot_empty_the_pool() {
     let site = plain();
     let client = site.client();
-    for _ in 0..MOST {
+    for _ in 0..MOST + 4 {
         let leased = client.request(1, &[]).leased().ip;
         client.tell(DECLINE, 1, leased);
     }
-    assert_eq!(client.request(1, &[]).status, Some(NO_ADDRS_AVAIL));
     let declined = site
         .leases_of(&client)
         .into_iter()
@@ -171,20 +170,17 @@ fn a_client_with_a_new_iaid_at_each_boot_is_served_and_its_oldest_lease_makes_ro
     assert!(site.holds(&client, last));
 }
 
-/// What its message names is in use, and so is nothing that is in quarantine.
+/// What its message names is in use, and makes no room.
 #[test]
 fn a_client_at_its_limit_is_told_that_it_is_its_own() {
     let site = Site::start(POOL, "");
     let client = site.client();
-    for _ in 0..MOST {
-        let leased = client.request(1, &[]).leased().ip;
-        client.tell(DECLINE, 1, leased);
-    }
-    let request = [client.id(), client.server_id(), ia_na(1, &[])];
+    let leased: Vec<_> = (0..MOST).map(|iaid| client.lease(iaid)).collect();
+    let request = [client.id(), client.server_id(), ia_na(MOST, &leased)];
     for _ in 0..3 {
         client.send(&message(REQUEST, client.xid(), &request));
         let (bytes, _) = receive(&client.socket);
-        assert_eq!(client.read(&bytes).ia(1).status, Some(NO_ADDRS_AVAIL));
+        assert_eq!(client.read(&bytes).ia(MOST).status, Some(NO_ADDRS_AVAIL));
         let words = String::from_utf8_lossy(&bytes);
         assert!(
             words.contains("this client") && !words.contains("left on this link"),
@@ -197,4 +193,19 @@ fn a_client_at_its_limit_is_told_that_it_is_its_own() {
         (!told.is_empty()).then_some(told)
     });
     assert_eq!(told.len(), 1, "once an hour: {told:?}");
+}
+
+/// Each declined address is in quarantine, and the client gets another one, however many there are.
+#[test]
+fn addresses_in_quarantine_do_not_lock_a_client_out() {
+    let site = Site::start(POOL, "");
+    let client = site.client();
+    for _ in 0..MOST + 4 {
+        let leased = client.request(1, &[]).leased().ip;
+        client.tell(DECLINE, 1, leased);
+    }
+    client.request(1, &[]).leased();
+    let quarantined = site.daemon.items("/v1/quarantine").unwrap();
+    assert_eq!(quarantined.len(), MOST as usize, "the oldest ones have ended");
+    assert_eq!(events(&site, "quarantine-lifted").len(), 4);
 }

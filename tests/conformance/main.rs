@@ -18,6 +18,7 @@ mod discard;
 mod duid;
 mod elsewhere;
 mod flood;
+mod holder;
 mod hostile;
 mod information;
 mod lifetime;

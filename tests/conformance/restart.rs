@@ -128,7 +128,9 @@ fn a_crash_between_commit_and_reply_leaves_the_client_its_one_address() {
             recorded.is_empty() || recorded == [(offered, "active".to_owned())],
             "{recorded:?}"
         );
-        let again = site.client_with(&client.duid);
+        let (address, duid) = (client.address, client.duid.clone());
+        drop(client);
+        let again = Client::at(&site.machine, address, duid);
         assert_eq!(again.request(1, &[offered]).leased().ip, offered);
         assert_eq!(site.leases_of(&again), [(offered, "active".to_owned())]);
     }

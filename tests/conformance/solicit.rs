@@ -18,12 +18,12 @@ fn row_01_solicit_is_answered_by_advertise_with_its_transaction_id() {
 }
 
 #[test]
-fn row_03_preference_is_not_sent_unless_it_is_configured() {
+fn row_03_preference_is_255_unless_another_is_configured() {
     let site = plain();
     let answer = site
         .client()
         .ask(SOLICIT, &[ia_na(1, &[]), option_request(&[PREFERENCE])]);
-    assert!(matches!(answer.options.get(PREFERENCE), None | Some([0])), "{answer:?}");
+    assert_eq!(answer.options.get(PREFERENCE), Some(&[255][..]), "{answer:?}");
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! What lease events write.
 
-use orchestrator::model::{EventKind, GrantedTo, Iaid, Lease, LeaseChange, LeaseState, LeaseVerb, Timestamp};
+use orchestrator::model::{
+    EventKind, GrantedTo, Iaid, Lease, LeaseChange, LeaseState, LeaseVerb, LinkLayerAddress, Timestamp,
+};
 use orchestrator::store::{ClientFilter, EventFilter, LeaseFilter, Outcome, Recalled, Store};
 
 use crate::on_both;
@@ -13,6 +15,8 @@ on_both!(
     a_renewal_extends_and_tells_nothing,
     a_renewal_records_what_is_known_of_where_its_client_is,
     a_renewal_and_an_end_in_one_group_are_both_recorded,
+    a_lease_keeps_the_place_of_its_client_and_follows_it,
+    a_quarantine_is_lifted,
     a_lease_that_ended_is_remembered,
     the_end_of_what_nobody_has_makes_no_row,
     a_replay_is_no_lease_event,
@@ -84,6 +88,7 @@ async fn a_hold_makes_client_lease_and_event(place: Place) {
         preferred_until: lease.preferred_until,
         valid_until: lease.valid_until,
         changed: lease.changed,
+        place: Default::default(),
     };
     assert_eq!(recalled, [expected]);
     let elsewhere = store.recall("another").await.unwrap();
@@ -172,6 +177,7 @@ fn granted_to(link_layer: Option<&str>, link_local: &str, port: Option<&str>) ->
         link_layer: link_layer.map(|address| address.parse().unwrap()),
         link_local: Some(link_local.parse().unwrap()),
         port: port.map(str::to_owned),
+        relay: None,
     }
 }
 
@@ -379,6 +385,87 @@ async fn an_address_belongs_to_one_association_at_a_time(place: Place) {
     assert_eq!(outcome(&store, of(3, LeaseVerb::Release, 15)).await, Outcome::Ended);
     // Whoever had it before holds it again: it is granted.
     assert_eq!(outcome(&store, of(1, LeaseVerb::Hold, 16)).await, Outcome::Granted);
+    store.close().await;
+}
+
+async fn a_quarantine_is_lifted(place: Place) {
+    let store = place.open().await;
+    let lift = LeaseChange {
+        verb: LeaseVerb::Lift,
+        ..change(LeaseVerb::Release, 1, 20)
+    };
+    store.record_leases(vec![change(LeaseVerb::Hold, 1, 0)]).await.unwrap();
+    let early = store.record_leases(vec![lift.clone()]).await.unwrap();
+    assert_eq!(early[0].outcome, Outcome::Repeated, "it is in use");
+    store
+        .record_leases(vec![change(LeaseVerb::Decline, 1, 10)])
+        .await
+        .unwrap();
+    let lifted = store.record_leases(vec![lift]).await.unwrap();
+    assert_eq!(lifted[0].outcome, Outcome::Ended);
+    let lease = &store.leases_of_link(LINK).await.unwrap()[0];
+    assert_eq!(lease.state, LeaseState::Released);
+    let events = store.events(EventFilter::default()).await.unwrap().items;
+    assert_eq!(events.last().unwrap().kind, EventKind::QuarantineLifted);
+    assert_eq!(store.next_lease_due().await.unwrap(), None);
+    store.close().await;
+}
+
+/// The place that the store has recorded for the one lease, as a list and a server read it.
+async fn recorded_place(store: &Store) -> GrantedTo {
+    let granted_to = store.leases_of_link(LINK).await.unwrap()[0].granted_to.clone();
+    let mut recalled = Vec::new();
+    let recall = store.recall(LINK).await.unwrap();
+    recall.each(|lease| recalled.push(lease.place)).await.unwrap();
+    let link_layer = recalled[0]
+        .link_layer
+        .map(|bytes| LinkLayerAddress::new(bytes).unwrap());
+    assert_eq!(
+        (link_layer, recalled[0].link_local, recalled[0].relay),
+        (granted_to.link_layer.clone(), granted_to.link_local, granted_to.relay)
+    );
+    granted_to
+}
+
+async fn a_lease_keeps_the_place_of_its_client_and_follows_it(place: Place) {
+    let store = place.open().await;
+    let at_place =
+        |link_layer: Option<&str>, link_local: Option<&str>, port: Option<&str>, relay: Option<&str>| GrantedTo {
+            link_layer: link_layer.map(|text| text.parse().unwrap()),
+            link_local: link_local.map(|text| text.parse().unwrap()),
+            port: port.map(str::to_owned),
+            relay: relay.map(|text| text.parse().unwrap()),
+        };
+    let whole = at_place(Some("02:00:00:00:00:01"), Some("fe80::1"), Some("p1"), None);
+    let moved = at_place(None, Some("fe80::2"), None, None);
+    let relayed = at_place(None, Some("fe80::2"), None, Some("fe80::9"));
+    for (seconds, verb, given, recorded) in [
+        (0, LeaseVerb::Hold, &whole, &whole),
+        // What a message does not show stays recorded.
+        (
+            10,
+            LeaseVerb::Hold,
+            &at_place(None, Some("fe80::1"), None, None),
+            &whole,
+        ),
+        (20, LeaseVerb::Hold, &GrantedTo::default(), &whole),
+        // A client that is elsewhere has left its port and its link-layer address behind.
+        (30, LeaseVerb::Hold, &moved, &moved),
+        (40, LeaseVerb::Hold, &relayed, &relayed),
+        (50, LeaseVerb::Hold, &moved, &moved),
+        (60, LeaseVerb::Hold, &whole, &whole),
+        (70, LeaseVerb::Release, &GrantedTo::default(), &whole),
+        // A new lease has only what its message shows.
+        (80, LeaseVerb::Hold, &moved, &moved),
+    ] {
+        let granted_to = given.clone();
+        let change = LeaseChange {
+            granted_to,
+            ..change(verb, 1, seconds)
+        };
+        store.record_leases(vec![change]).await.unwrap();
+        assert_eq!(recorded_place(&store).await, *recorded, "{seconds}");
+    }
     store.close().await;
 }
 

@@ -16,7 +16,7 @@ fn behind(port: &str, last: u8) -> GrantedTo {
     GrantedTo {
         port: Some(port.to_owned()),
         link_layer: Some(format!("02:00:00:00:00:{last:02x}").parse().unwrap()),
-        link_local: None,
+        ..GrantedTo::default()
     }
 }
 

@@ -113,6 +113,8 @@ impl Model {
                     },
                 );
             }
+            LeaseVerb::Lift if before.state == LeaseState::Declined => LeaseState::Released,
+            LeaseVerb::Lift => return Outcome::Repeated,
             LeaseVerb::Decline if before.state == LeaseState::Declined => return Outcome::Repeated,
             LeaseVerb::Decline => LeaseState::Declined,
             _ if before.state != LeaseState::Active => return Outcome::Repeated,

@@ -21,6 +21,12 @@ words! {
         LeaseExpired = "lease-expired",
         /// A client declined its address, because another machine uses it.
         LeaseDeclined = "lease-declined",
+        /// The quarantine of a declined address was ended before its time.
+        QuarantineLifted = "quarantine-lifted",
+        /// A message that names the client came from elsewhere than its lease, and was refused.
+        MessageRefused = "message-refused",
+        /// A client took its lease to another place on the link. Its former place did not answer any more.
+        ClientMoved = "client-moved",
         /// Two machines use one DUID: they are one client.
         ClonedDuid = "cloned-duid",
         /// Two interfaces use one DUID with different identity associations. They may be of one machine or of two.
@@ -60,6 +66,10 @@ words! {
         /// Somebody changed the daemon's kernel configuration of a link: its bridge, or routes through it. The detail
         /// names the change, and whether the daemon repaired it.
         LinkDisturbed = "link-disturbed",
+        /// Another DHCPv6 server was observed on a link.
+        OtherServer = "other-server",
+        /// Another router was observed on a link.
+        OtherRouter = "other-router",
         /// A template was declared.
         TemplateCreated = "template-created",
         /// A template was changed. New instances have the new version; running instances keep theirs.
@@ -78,6 +88,8 @@ words! {
         VolumeRemoved = "volume-removed",
         /// Somebody asked for a client's leases to be freed.
         ReleaseRequested = "release-requested",
+        /// Somebody asked to end the quarantine of an address.
+        LiftRequested = "lift-requested",
         /// Somebody asked for a Reconfigure of a client.
         ReconfigureRequested = "reconfigure-requested",
         /// Somebody reserved an address or a prefix for a client.

@@ -45,11 +45,16 @@ pub struct GrantedTo {
     /// The link-layer address that the client's message came from.
     #[schemars(with = "Option<scalar::LinkLayerAddress>")]
     pub link_layer: Option<LinkLayerAddress>,
-    /// The link-local address that the client's message came from.
+    /// The link-local address that the client's message came from; for a relayed client the peer address of the relay
+    /// agent next to it.
     #[schemars(with = "Option<scalar::Ipv6Address>")]
     pub link_local: Option<Ipv6Addr>,
     /// The bridge port on which the client's message arrived.
     pub port: Option<String>,
+    /// The address that the relay agent next to the server sent from. `null` for a client without relay agents.
+    #[serde(default)]
+    #[schemars(with = "Option<scalar::Ipv6Address>")]
+    pub relay: Option<Ipv6Addr>,
 }
 
 /// A lease: one address or one prefix that a client holds or held. Either `address` or `prefix` is present.

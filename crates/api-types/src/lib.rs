@@ -50,7 +50,8 @@ pub use owner::Owner;
 pub use page::Page;
 pub use problem::Problem;
 pub use query::{
-    ClientQuery, DestroyQuery, EventQuery, InstanceQuery, LeaseQuery, NoQuery, ReconfigureQuery, ReservationQuery,
+    ClientQuery, DestroyQuery, EventQuery, InstanceQuery, LeaseQuery, NoQuery, QuarantineQuery, ReconfigureQuery,
+    ReservationQuery,
 };
 pub use reconfigure::{Asked, ReconfigureView};
 pub use reservation::{NewReservation, RemoteId, ReservationView};

@@ -72,6 +72,19 @@ pub struct DestroyQuery {
     pub release: bool,
 }
 
+/// Selects addresses in quarantine.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct QuarantineQuery {
+    /// Only addresses on this link.
+    pub link: Option<String>,
+    /// The cursor to continue at: `next` of the page before.
+    pub after: Option<String>,
+    /// The largest number of items on the page.
+    #[schemars(range(min = 1, max = 5000))]
+    pub limit: Option<u32>,
+}
+
 /// Selects reservations of the list.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -106,6 +106,9 @@ fn every_kind_of_event() {
         "lease-released",
         "lease-expired",
         "lease-declined",
+        "quarantine-lifted",
+        "message-refused",
+        "client-moved",
         "cloned-duid",
         "shared-duid",
         "client-limit",
@@ -121,6 +124,8 @@ fn every_kind_of_event() {
         "instance-destroyed",
         "instance-removed",
         "link-disturbed",
+        "other-server",
+        "other-router",
         "refused",
     ] {
         check::<Event>(&EVENT.replace("instance-ready", kind));

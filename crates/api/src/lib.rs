@@ -49,6 +49,7 @@ mod patience;
 mod peer;
 mod places;
 mod problem;
+mod quarantine;
 mod reconfigure;
 mod registries;
 mod reservations;
@@ -69,6 +70,7 @@ mod volumes;
 mod wire;
 
 use std::error::Error;
+use std::net::Ipv6Addr;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -148,6 +150,9 @@ pub trait Control: Send + Sync + 'static {
 
     /// Removes a reservation that [`reserve`](Self::reserve) made.
     async fn unreserve(&self, by: &Caller, id: ReservationId) -> Result<ReservationView, ControlError>;
+
+    /// Ends the quarantine of a declined address. Returns `false` when it is in none.
+    async fn lift(&self, by: &Caller, address: Ipv6Addr) -> Result<bool, ControlError>;
 
     /// The orphans: instances that run but that the database does not know.
     async fn orphans(&self) -> Result<Vec<Orphan>, ControlError>;

@@ -8,8 +8,8 @@ use super::role::Role::{self, Admin, Operator, Viewer};
 use super::route::{Route, Verb};
 use super::routes::Shared;
 use super::{
-    clients, engines, events, health, hooks, images, instances, leases, metrics, openapi, orphans, reconfigure,
-    registries, reservations, settings, tasks, templates, volumes,
+    clients, engines, events, health, hooks, images, instances, leases, metrics, openapi, orphans, quarantine,
+    reconfigure, registries, reservations, settings, tasks, templates, volumes,
 };
 
 const CONFLICT: StatusCode = StatusCode::CONFLICT;
@@ -80,6 +80,12 @@ fn about_clients() -> Vec<Route> {
                 (UNAVAILABLE, "starting"),
             ]),
         get("/v1/leases", Viewer, leases::list).says("Leases, by link"),
+        get("/v1/quarantine", Viewer, quarantine::list)
+            .says("Addresses in quarantine, by link")
+            .details("A client declined each, because another machine uses it. Until `valid_until` nobody gets it."),
+        delete("/v1/quarantine/{address}", Operator, quarantine::lift)
+            .says("End the quarantine of an address, so that it is given out again")
+            .fails(&[(NOT_FOUND, "no-such-quarantine"), (UNAVAILABLE, "starting")]),
         post("/v1/hooks/dnsmasq", Operator, hooks::dnsmasq)
             .says("Hand over a lease event of dnsmasq")
             .details(

@@ -101,6 +101,7 @@ impl Bench {
                 state,
                 preferred_until: until,
                 valid_until: until,
+                place: Default::default(),
             };
             self.bindings.load(binding);
         }

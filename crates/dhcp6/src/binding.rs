@@ -9,6 +9,7 @@
 //!                   Released ◀──────────────────────────────────────┘ to another
 //!
 //!   Active ──decline──▶ Declined ──quarantine over──▶ as free as one that is Released
+//!                          └──────────lift──────────▶ the same
 //! ```
 //!
 //! A prefix goes the same way, but is never declined: clients decline addresses only (RFC 9915, section 18.2.8).
@@ -18,7 +19,7 @@
 use std::net::Ipv6Addr;
 use std::sync::Arc;
 
-use crate::{Duid, Iaid, Leased, LinkLayerAddress};
+use crate::{Duid, Iaid, Leased, LinkLayerAddress, Place};
 
 /// The state of a binding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -51,6 +52,8 @@ pub struct Binding {
     ///
     /// For a `Released` or `Expired` binding this is when it was released or expired. The oldest are reused first.
     pub valid_until: i64,
+    /// Where the message came from by which it was last granted or extended.
+    pub place: Place,
 }
 
 impl Binding {
@@ -91,6 +94,8 @@ pub enum Verb {
     Release,
     /// The client declined its address.
     Decline,
+    /// The quarantine of a declined address ends before its time.
+    Lift,
     /// The client registered or extended an address that it formed itself (RFC 9686).
     Register,
     /// The client ended such a registration.
@@ -105,6 +110,7 @@ impl Verb {
             Self::Renew => "renew",
             Self::Release => "release",
             Self::Decline => "decline",
+            Self::Lift => "lift",
             Self::Register => "register",
             Self::Deregister => "deregister",
         }
@@ -133,14 +139,6 @@ pub struct Change {
     /// agent's address (RFC 8987). It is `None` if that relay agent is not on this link: then the network in between
     /// must route.
     pub next_hop: Option<Ipv6Addr>,
-    /// The link-local address of the client's message, if the address or prefix is reserved for the client and is
-    /// granted or renewed.
-    ///
-    /// It identifies the client's interface if the client asks again with another IAID.
-    pub holder: Option<Ipv6Addr>,
-    /// The link-local address of the client's message, as the relay agent next to it reports it. `None` if the client
-    /// sent from another kind of address.
-    pub link_local: Option<Ipv6Addr>,
 }
 
 impl Change {
@@ -155,8 +153,16 @@ impl Change {
             hostname: None,
             class: None,
             next_hop: None,
-            holder: None,
-            link_local: None,
+        }
+    }
+
+    /// The change when the quarantine of a declined address ends before its time.
+    pub(crate) fn lift(binding: &Binding, now: i64) -> Self {
+        Self {
+            verb: Verb::Lift,
+            // Not as if it had been released: its client should not get it again before any other address.
+            after: binding.ended(BindingState::Declined, now, now),
+            ..Self::release(binding, now)
         }
     }
 
@@ -171,8 +177,6 @@ impl Change {
             hostname: None,
             class: None,
             next_hop: None,
-            holder: None,
-            link_local: None,
         }
     }
 }

@@ -1,13 +1,13 @@
 //! The bindings of one link, in three tables: addresses, prefixes, and addresses that hosts registered.
 
-use std::collections::HashMap;
 use std::net::Ipv6Addr;
 
 use ipnet::Ipv6Net;
 
-use crate::binding::{Binding, Change, Verb};
+use crate::binding::{Binding, BindingState, Change, Verb};
 use crate::leased::{Kind, Leased};
 use crate::lengths::Lengths;
+use crate::moves::Moves;
 use crate::table::Table;
 use crate::{Duid, Iaid};
 
@@ -20,9 +20,8 @@ pub struct Bindings {
     /// Registrations of addresses that hosts formed themselves. They are separate, so that they fill no pool and belong
     /// to no association.
     pub(crate) registrations: Table,
-    /// The link-local addresses of the last requests for reserved addresses and prefixes. They are not recorded: after
-    /// a restart, a holder is known again from its next message on.
-    holders: HashMap<Leased, Ipv6Addr>,
+    /// The places that are asked whether their client is still there.
+    pub(crate) moves: Moves,
 }
 
 impl Bindings {
@@ -61,10 +60,7 @@ impl Bindings {
     pub fn apply(&mut self, change: &Change) {
         match change.verb {
             Verb::Register | Verb::Deregister => self.apply_registration(change),
-            _ => {
-                self.note_holder(change.after.leased, change.holder);
-                self.load(change.after.clone());
-            }
+            _ => self.load(change.after.clone()),
         }
     }
 
@@ -78,7 +74,6 @@ impl Bindings {
         if self.at(change.after.leased) != Some(&change.after) {
             return;
         }
-        self.note_holder(change.after.leased, None);
         match &change.before {
             Some(before) => self.load(before.clone()),
             None => self.remove(change.after.leased),
@@ -134,6 +129,15 @@ impl Bindings {
         })
     }
 
+    /// The change by which an admin ends the quarantine of a declined address; `None` if it is in none.
+    ///
+    /// This does not make the change: record it, then [`apply`](Self::apply) it.
+    pub fn lift(&self, address: Ipv6Addr, now: i64) -> Option<Change> {
+        let binding = self.by_address(address)?;
+        let is_declined = binding.state == BindingState::Declined && binding.is_taken(now);
+        is_declined.then(|| Change::lift(binding, now))
+    }
+
     /// The bindings of one kind.
     pub(crate) fn table(&self, kind: Kind) -> &Table {
         match kind {
@@ -154,18 +158,6 @@ impl Bindings {
             .overlapping(prefix)
             .filter_map(|first| self.prefixes.at(first))
             .filter(move |binding| binding.leased != Leased::Prefix(prefix))
-    }
-
-    /// The link-local address of the last request for a reserved address or prefix, if it is known.
-    pub(crate) fn holder(&self, leased: Leased) -> Option<Ipv6Addr> {
-        self.holders.get(&leased).copied()
-    }
-
-    fn note_holder(&mut self, leased: Leased, holder: Option<Ipv6Addr>) {
-        match holder {
-            Some(address) => self.holders.insert(leased, address),
-            None => self.holders.remove(&leased),
-        };
     }
 
     fn remove(&mut self, leased: Leased) {

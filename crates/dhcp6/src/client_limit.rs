@@ -8,7 +8,7 @@ use crate::Leased;
 pub enum ClientLimit {
     /// The client got a new lease, and this one has ended: its oldest that the message did not name.
     MadeRoom(Leased),
-    /// The client got nothing, because its message names all that it holds, or the rest is in quarantine.
+    /// The client got nothing, because its message names all that it holds.
     Refused,
 }
 

@@ -2,8 +2,8 @@
 
 use std::net::Ipv6Addr;
 
-use crate::MessageKind;
 use crate::frame::Fault;
+use crate::{MessageKind, Place};
 
 /// The reason why a datagram is not answered, for the log and for a counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -43,6 +43,25 @@ pub enum Discard {
     /// The server's DUID is missing.
     #[error("{0} without a server identifier")]
     NoServer(MessageKind),
+    /// A Release or Decline that does not come from the place that holds the lease.
+    #[error("{kind} of a lease that is held from {holder}; only its holder can end it")]
+    NotFromHolder {
+        /// The kind of the message.
+        kind: MessageKind,
+        /// The place that holds the lease.
+        holder: Place,
+    },
+    /// A Release or Decline whose link-layer address was not observed, of a lease whose holder's was.
+    #[error("{0} whose link-layer address was not observed, of a lease that is held from a known one")]
+    SenderNotObserved(MessageKind),
+    /// A message from elsewhere about a lease whose former place has not been asked yet whether its holder is there.
+    #[error("{kind} of a lease that is held from {holder}; the holder is asked whether it is still there")]
+    HolderAsked {
+        /// The kind of the message.
+        kind: MessageKind,
+        /// The place that holds the lease. The caller asks it.
+        holder: Place,
+    },
     /// It names another server.
     #[error("{0} for another server")]
     OtherServer(MessageKind),
@@ -96,6 +115,9 @@ impl Discard {
             Self::LinkTooOften => "link-too-often",
             Self::NoClient(_) => "no-client-id",
             Self::NoServer(_) => "no-server-id",
+            Self::NotFromHolder { .. } => "not-from-holder",
+            Self::SenderNotObserved(_) => "sender-not-observed",
+            Self::HolderAsked { .. } => "holder-asked",
             Self::OtherServer(_) => "other-server",
             Self::ServerNamed(_) => "server-id",
             Self::LeasesAsked => "leases-asked",

@@ -34,9 +34,11 @@ mod lifetime;
 mod limiter;
 mod link;
 mod message;
+mod moves;
 mod occupancy;
 mod opaque;
 mod options;
+mod place;
 mod pool;
 mod refusal;
 mod registrations;
@@ -66,11 +68,14 @@ pub use link::{ERP_LOCAL_DOMAIN_NAME, Limits, Link, Registration};
 pub use message::MessageKind;
 pub use opaque::{OpaqueId, OpaqueIdError};
 pub use options::{OptionSet, OptionValue, OwnedOption, TimeServer, is_settable, is_suppliable};
+pub use place::{LinkLayerSource, Place};
 pub use pool::{Order, Pool, PoolError};
 pub use refusal::Refusal;
 pub use relay::MAX_RELAYS;
 pub use relay_key::{RelayAgent, RelayKey};
 pub use reservation::{Holder, Reservation, ReservationConflict, Reservations};
 pub use reserved::is_reserved;
-pub use server::{Answer, Inbound, KeyHolder, RECONFIGURE_ATTEMPTS, RECONFIGURE_TIMEOUT, Reconfigure, Server};
+pub use server::{
+    Answer, Elsewhere, Inbound, KeyHolder, Knowledge, RECONFIGURE_ATTEMPTS, RECONFIGURE_TIMEOUT, Reconfigure, Server,
+};
 pub use way_back::WayBack;

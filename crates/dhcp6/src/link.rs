@@ -69,7 +69,8 @@ pub struct Registration {
 /// Limits on what strangers may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// The number of address bindings of one DUID on the link: leases, remembered ones and declined addresses together.
+    /// The number of address bindings of one DUID on the link: leases and remembered ones together. As many more may be
+    /// in quarantine.
     /// A client that changes between classes may have up to twice as many remembered ones.
     pub bindings_per_client: usize,
     /// The number of prefix bindings of one DUID on the link: leases and remembered ones together.

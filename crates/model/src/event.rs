@@ -20,6 +20,12 @@ pub enum EventKind {
     LeaseExpired,
     /// A client declined its address, because another machine uses it.
     LeaseDeclined,
+    /// The quarantine of a declined address was ended before its time.
+    QuarantineLifted,
+    /// A message that names the client came from elsewhere than its lease, and was refused.
+    MessageRefused,
+    /// A client took its lease to another place on the link. Its former place did not answer any more.
+    ClientMoved,
     /// Two machines use one DUID: they are one client.
     ClonedDuid,
     /// Two interfaces use one DUID with different identity associations. They may be of one machine or of two.
@@ -58,6 +64,10 @@ pub enum EventKind {
     /// Somebody changed the daemon's kernel configuration of a link: its bridge, or routes through it. The detail names
     /// the change, and whether the daemon repaired it.
     LinkDisturbed,
+    /// Another DHCPv6 server was observed on a link.
+    OtherServer,
+    /// Another router was observed on a link.
+    OtherRouter,
     /// A template was declared.
     TemplateCreated,
     /// A template was changed. New instances have the new version; running instances keep theirs.
@@ -76,6 +86,8 @@ pub enum EventKind {
     VolumeRemoved,
     /// Somebody asked for a client's leases to be freed.
     ReleaseRequested,
+    /// Somebody asked to end the quarantine of an address.
+    LiftRequested,
     /// Somebody asked for a Reconfigure of a client.
     ReconfigureRequested,
     /// Somebody reserved an address or a prefix for a client.
@@ -116,6 +128,9 @@ words!(EventKind {
     LeaseReleased = "lease-released",
     LeaseExpired = "lease-expired",
     LeaseDeclined = "lease-declined",
+    QuarantineLifted = "quarantine-lifted",
+    MessageRefused = "message-refused",
+    ClientMoved = "client-moved",
     ClonedDuid = "cloned-duid",
     SharedDuid = "shared-duid",
     ClientLimit = "client-limit",
@@ -134,6 +149,8 @@ words!(EventKind {
     InstanceDestroyed = "instance-destroyed",
     InstanceRemoved = "instance-removed",
     LinkDisturbed = "link-disturbed",
+    OtherServer = "other-server",
+    OtherRouter = "other-router",
     TemplateCreated = "template-created",
     TemplateChanged = "template-changed",
     TemplateRemoved = "template-removed",
@@ -143,6 +160,7 @@ words!(EventKind {
     VolumeDestroyed = "volume-destroyed",
     VolumeRemoved = "volume-removed",
     ReleaseRequested = "release-requested",
+    LiftRequested = "lift-requested",
     ReconfigureRequested = "reconfigure-requested",
     Reserved = "reserved",
     Unreserved = "unreserved",

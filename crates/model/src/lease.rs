@@ -76,10 +76,14 @@ pub struct Lease {
 pub struct GrantedTo {
     /// The link-layer address that the client's message came from.
     pub link_layer: Option<LinkLayerAddress>,
-    /// The link-local address that the client's message came from.
+    /// The link-local address that the client's message came from; for a relayed client the peer address of the relay
+    /// agent next to it.
     pub link_local: Option<Ipv6Addr>,
     /// The bridge port on which the client's message arrived.
     pub port: Option<String>,
+    /// The address that the relay agent next to the server sent from; `None` for a client without relay agents.
+    #[serde(default)]
+    pub relay: Option<Ipv6Addr>,
 }
 
 /// The kind of a lease event.
@@ -94,6 +98,8 @@ pub enum LeaseVerb {
     Expire,
     /// The client declined the address.
     Decline,
+    /// The quarantine of a declined address ends before its time.
+    Lift,
 }
 
 /// An event of a lease, as its source reports it. All input from clients is turned into these.

@@ -117,6 +117,7 @@ pub(super) fn given_to_dnsmasq(link: &Table<'_>, source: Option<LeaseSource>) {
             "reservation",
             "relay",
             "preference",
+            "quarantine",
         ])
         .chain(isolation::KEYS)
         .chain(Given::OF_LISTENER)

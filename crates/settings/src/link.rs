@@ -2,6 +2,7 @@
 
 use std::net::Ipv6Addr;
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use ipnet::Ipv6Net;
 use orchestrator_dhcp6::{Class, OptionSet, Order, PrefixPool, RelayKey, Reservation};
@@ -32,6 +33,11 @@ const CLIENT_RATE: u32 = 50;
 /// The default limit of a link. So many clients may boot in one second, with a Solicit and a Request each; their
 /// commits keep a database busy.
 const LINK_RATE: u32 = 10_000;
+/// The default preference. It ends a client's search for servers at once, so that no other server on the link is chosen.
+const PREFERENCE: u8 = 255;
+/// The default quarantine of a declined address, and the longest.
+const QUARANTINE: Duration = Duration::from_secs(86_400);
+const LONGEST_QUARANTINE: Duration = Duration::from_secs(30 * 86_400);
 
 /// A network with clients on it, its prefix and its lease source.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,7 +100,9 @@ pub struct LinkSettings {
     /// The classes in the order of the settings, with their options on this link; listener only.
     pub classes: Vec<Class>,
     /// The preference in Advertises, by which clients choose among servers (RFC 9915, section 21.8); listener only.
-    pub preference: Option<u8>,
+    pub preference: u8,
+    /// How long a declined address is given to nobody; listener only.
+    pub quarantine: Duration,
     /// How the packets of its clients and instances are checked; `None` if they are not.
     pub isolation: Option<IsolationSettings>,
     /// The templates of the link. Each client gets an instance of each. A link without templates only serves leases.
@@ -213,7 +221,12 @@ fn read(mut table: Table<'_>, common: &Common) -> (Outline, Option<LinkSettings>
     let limits = LinkLimits::read(table.section("limits"));
     let neighbors = NeighborSettings::read(&mut table);
     let router_advertisements = table.take("router_advertisements").and_then(Entry::flag);
-    let preference = table.take("preference").and_then(|entry| entry.whole(0..=255));
+    let preference = table
+        .take("preference")
+        .map_or(Some(PREFERENCE), |entry| entry.whole(0..=255));
+    let quarantine = table.take("quarantine").map_or(Some(QUARANTINE), |entry| {
+        entry.lifespan(Duration::ZERO..=LONGEST_QUARANTINE)
+    });
     let isolation = IsolationSettings::read(&mut table, source, remote);
     let mut options = Given::read(&mut table).over(&common.options);
     let portal = isolation.as_ref().and_then(|isolation| isolation.portal);
@@ -286,7 +299,8 @@ fn read(mut table: Table<'_>, common: &Common) -> (Outline, Option<LinkSettings>
             domain_search: options.domain_search.unwrap_or_default(),
             captive_portal: options.captive_portal,
             options: options.set.settled(),
-            preference,
+            preference: preference?,
+            quarantine: quarantine?,
             isolation,
             templates,
         })

@@ -272,6 +272,7 @@ fn link_keys(running: &LinkSettings, written: &LinkSettings) -> Vec<(&'static st
         classes: _,
         preference,
         isolation,
+        quarantine,
         templates,
     } = running;
     let (advertises, advertised) = (advertisement.is_some(), written.advertisement.is_some());
@@ -308,6 +309,7 @@ fn link_keys(running: &LinkSettings, written: &LinkSettings) -> Vec<(&'static st
         // The options of all links are laid under the link's own.
         ("options", *options != written.options),
         ("preference", *preference != written.preference),
+        ("quarantine", *quarantine != written.quarantine),
         ("template", *templates != written.templates),
     ];
     keys.extend(isolation_keys(isolation.as_ref(), written.isolation.as_ref()));

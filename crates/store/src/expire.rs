@@ -17,8 +17,8 @@ use orchestrator_model::{EventKind, Lease, LeaseState, NewEvent, Timestamp};
 statements! {
     // A lease that ends soon keeps its due time.
     DUE = "select l.link, l.address, l.client, c.duid, l.iaid, l.source, l.state, l.preferred_until, l.valid_until,
-            l.granted, l.changed, l.next_hop, l.link_layer as granted_link_layer, l.link_local, l.port, c.hostname,
-            c.link_layer
+            l.granted, l.changed, l.next_hop, l.link_layer as granted_link_layer, l.link_local, l.port, l.relay,
+            c.hostname, c.link_layer
         from leases l join clients c on c.id = l.client
         where l.due <= $2 and (l.valid_until <= $1 or l.valid_until > l.due) order by l.due limit $3";
 }

@@ -13,21 +13,26 @@ use orchestrator_model::{ClientId, GrantedTo, Iaid, Lease, LeaseState, LeaseView
 
 statements! {
     LIST = "select l.link, l.address, l.client, c.duid, l.iaid, l.source, l.state, l.preferred_until, l.valid_until,
-            l.granted, l.changed, l.next_hop, l.link_layer as granted_link_layer, l.link_local, l.port, c.hostname,
-            c.link_layer
+            l.granted, l.changed, l.next_hop, l.link_layer as granted_link_layer, l.link_local, l.port, l.relay,
+            c.hostname, c.link_layer
         from leases l join clients c on c.id = l.client
         where (l.link = $1 or $1 is null) and (l.state = $2 or $2 is null) and (l.client = $3 or $3 is null)
             and (l.link, l.address) > ($4, $5)
         order by l.link, l.address limit $6";
     OF_LINK = "select l.link, l.address, l.client, c.duid, l.iaid, l.source, l.state, l.preferred_until, l.valid_until,
-            l.granted, l.changed, l.next_hop, l.link_layer as granted_link_layer, l.link_local, l.port, c.hostname,
-            c.link_layer
+            l.granted, l.changed, l.next_hop, l.link_layer as granted_link_layer, l.link_local, l.port, l.relay,
+            c.hostname, c.link_layer
         from leases l join clients c on c.id = l.client where l.link = $1";
     ACTIVE_OF_CLIENT = "select l.link, l.address, l.client, c.duid, l.iaid, l.source, l.state, l.preferred_until,
-            l.valid_until, l.granted, l.changed, l.next_hop, l.link_layer as granted_link_layer, l.link_local, l.port, c.hostname,
-            c.link_layer
+            l.valid_until, l.granted, l.changed, l.next_hop, l.link_layer as granted_link_layer, l.link_local, l.port, l.relay,
+            c.hostname, c.link_layer
         from leases l join clients c on c.id = l.client where l.client = $1 and l.state = 'active'
         order by l.granted, l.address";
+    DECLINED = "select l.link, l.address, l.client, c.duid, l.iaid, l.source, l.state, l.preferred_until, l.valid_until,
+            l.granted, l.changed, l.next_hop, l.link_layer as granted_link_layer, l.link_local, l.port, l.relay,
+            c.hostname, c.link_layer
+        from leases l join clients c on c.id = l.client where l.state = 'declined' and l.address = $1
+        order by l.link limit 1";
     END = "select valid_until from leases where link = $1 and address = $2";
     HOLDER = "select client from leases where link = $1 and address = $2 and state = 'active'";
     NEXT_DUE = "select min(due) from leases where due is not null";
@@ -56,6 +61,7 @@ pub(super) struct LeaseRow {
     granted_link_layer: Option<String>,
     link_local: Option<String>,
     port: Option<String>,
+    relay: Option<String>,
     hostname: Option<String>,
     link_layer: Option<String>,
 }
@@ -77,6 +83,7 @@ impl TryFrom<LeaseRow> for LeaseView {
                 link_layer: COLUMNS.parse_some("link_layer", row.granted_link_layer.as_deref())?,
                 link_local: COLUMNS.parse_some("link_local", row.link_local.as_deref())?,
                 port: row.port,
+                relay: COLUMNS.parse_some("relay", row.relay.as_deref())?,
             },
             preferred_until: Timestamp(row.preferred_until),
             valid_until: Timestamp(row.valid_until),
@@ -144,6 +151,18 @@ impl Store {
             }
         }
         Ok(None)
+    }
+
+    /// The lease of a declined address, on any link.
+    ///
+    /// # Errors
+    ///
+    /// When the database is unreachable, or a row cannot be read.
+    pub async fn declined(&self, address: Ipv6Addr) -> Result<Option<Lease>, StoreError> {
+        let mut tx = self.snapshot().await?;
+        let address = address.to_string();
+        let row = fetch_optional!(&mut tx, "look up a declined address", LeaseRow, DECLINED, address)?;
+        Ok(row.map(LeaseView::try_from).transpose()?.map(|view| view.lease))
     }
 
     /// Leases, ordered by link and address.

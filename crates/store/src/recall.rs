@@ -1,6 +1,7 @@
 //! Reads the leases of a link when its DHCPv6 server starts.
 
 use std::mem;
+use std::net::Ipv6Addr;
 use std::time::Duration;
 
 use futures_util::{FutureExt, TryStreamExt};
@@ -10,7 +11,7 @@ use tokio::sync::mpsc;
 use super::connection::{Tx, fetch_optional, on, statements, within};
 use super::text::Columns;
 use super::{Store, StoreError};
-use orchestrator_model::{ClientId, Duid, Iaid, LeaseSource, LeaseState, Leased, Timestamp};
+use orchestrator_model::{ClientId, Duid, Iaid, LeaseSource, LeaseState, Leased, Place, Timestamp};
 
 // The rows have no order, so that the database only reads them. Each is one text, because SQLite's driver passes every
 // value from one thread to another, which takes longer than reading it. Clients and leases are joined here: their ids
@@ -19,11 +20,13 @@ statements! {
     SHARE = "select (select count(*) from leases where link = $1), (select count(*) from leases)";
     CLIENTS = "select id || ' ' || duid from clients where link = $1";
     LEASES = "select client || ' ' || address || ' ' || iaid || ' ' || source || ' ' || state || ' ' || preferred_until
-            || ' ' || valid_until || ' ' || changed from leases where link = $1";
+            || ' ' || valid_until || ' ' || changed || ' ' || coalesce(link_layer, '-') || ' '
+            || coalesce(link_local, '-') || ' ' || coalesce(relay, '-') from leases where link = $1";
     // Without an index: this scans the whole table in the order on disk.
     CLIENTS_OF_ALL = "select id || ' ' || duid from clients where link || '' = $1";
     LEASES_OF_ALL = "select client || ' ' || address || ' ' || iaid || ' ' || source || ' ' || state || ' '
-            || preferred_until || ' ' || valid_until || ' ' || changed from leases where link || '' = $1";
+            || preferred_until || ' ' || valid_until || ' ' || changed || ' ' || coalesce(link_layer, '-') || ' '
+            || coalesce(link_local, '-') || ' ' || coalesce(relay, '-') from leases where link || '' = $1";
 }
 
 /// A link that has at least one in this many of all leases is read by a scan of the whole table.
@@ -60,6 +63,8 @@ pub struct Recalled {
     pub valid_until: Timestamp,
     /// When it last changed.
     pub changed: Timestamp,
+    /// The client's place when the lease was last granted or extended.
+    pub place: Place,
 }
 
 impl Recalled {
@@ -76,15 +81,38 @@ impl Recalled {
             preferred_until: Timestamp(COLUMNS.parse("preferred_until", word())?),
             valid_until: Timestamp(COLUMNS.parse("valid_until", word())?),
             changed: Timestamp(COLUMNS.parse("changed", word())?),
+            place: Place {
+                link_layer: ethernet_address(word()),
+                link_local: some("link_local", word())?,
+                relay: some("relay", word())?,
+            },
         })
     }
+}
+
+/// An address of a row; a dash stands for none.
+fn some(column: &'static str, text: &str) -> Result<Option<Ipv6Addr>, StoreError> {
+    match text {
+        "-" => Ok(None),
+        text => COLUMNS.parse(column, text).map(Some),
+    }
+}
+
+/// The six bytes of a link-layer address; `None` for none, and for one that is not of Ethernet.
+fn ethernet_address(text: &str) -> Option<[u8; 6]> {
+    let mut bytes = text.split(':').map(|pair| u8::from_str_radix(pair, 16));
+    let mut address = [0; 6];
+    for byte in &mut address {
+        *byte = bytes.next()?.ok()?;
+    }
+    bytes.next().is_none().then_some(address)
 }
 
 /// The DUIDs of a link's clients, in a few large blocks of memory that are freed as soon as everything is read.
 #[derive(Default)]
 struct Clients {
     /// The entries, sorted by id.
-    places: Vec<Place>,
+    places: Vec<Entry>,
     /// The start of the entries whose ids share their first sixteen bits. A search through all entries would touch all
     /// of the memory.
     begins: Vec<usize>,
@@ -92,7 +120,7 @@ struct Clients {
 }
 
 /// A client's id, and the position and length of its DUID.
-type Place = (ClientId, u32, u8);
+type Entry = (ClientId, u32, u8);
 
 /// The number of values of [`first_bits`].
 const FIRST_BITS: usize = 1 << 16;
@@ -123,7 +151,7 @@ impl Clients {
     }
 
     /// The entries whose ids have the same first bits.
-    fn around(&self, id: ClientId) -> &[Place] {
+    fn around(&self, id: ClientId) -> &[Entry] {
         let bits = first_bits(id);
         let bounds = (self.begins.get(bits), self.begins.get(bits + 1));
         let (Some(begin), Some(end)) = bounds else { return &[] };
@@ -267,7 +295,7 @@ mod tests {
         clients.add("0000000000ff 00:03:00:01:02").unwrap();
         clients.add("0000000000aa 00:03:00:01:03:04").unwrap();
         clients.sort();
-        let row = "0000000000aa fd00::1 7 listener active 10 20 5";
+        let row = "0000000000aa fd00::1 7 listener active 10 20 5 02:00:00:00:00:07 fe80::7 -";
         let lease = Recalled::read(row, &clients).unwrap();
         assert_eq!(lease.leased, "fd00::1".parse().unwrap());
         assert_eq!(lease.duid, "00:03:00:01:03:04".parse().unwrap());
@@ -277,10 +305,22 @@ mod tests {
         );
         let times = [lease.preferred_until, lease.valid_until, lease.changed];
         assert_eq!(times, [Timestamp(10), Timestamp(20), Timestamp(5)]);
+        let place = Place {
+            link_layer: Some([2, 0, 0, 0, 0, 7]),
+            link_local: "fe80::7".parse().ok(),
+            relay: None,
+        };
+        assert_eq!(lease.place, place);
+        let relayed = "0000000000aa fd00::1 7 listener active 10 20 5 - - fe80::9";
+        let relayed = Recalled::read(relayed, &clients).unwrap().place;
+        assert_eq!(relayed.relay, "fe80::9".parse().ok());
+        assert_eq!((relayed.link_layer, relayed.link_local), (None, None));
         for bad in [
             "0000000000aa fd00::1 7 listener active 10 20",
-            "0000000000aa fd00::1 -7 listener active 10 20 5",
-            "0000000000ab fd00::1 7 listener active 10 20 5",
+            "0000000000aa fd00::1 7 listener active 10 20 5",
+            "0000000000aa fd00::1 7 listener active 10 20 5 - fe80 -",
+            "0000000000aa fd00::1 -7 listener active 10 20 5 - - -",
+            "0000000000ab fd00::1 7 listener active 10 20 5 - - -",
         ] {
             assert!(Recalled::read(bad, &clients).is_err(), "{bad}");
         }

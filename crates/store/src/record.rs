@@ -4,7 +4,7 @@ use super::batch::Batch;
 use super::ledger::Ledger;
 use super::rules::{Decision, decide};
 use super::{Store, StoreError};
-use orchestrator_model::{ClientId, EventKind, LeaseChange, LeaseState, NewEvent};
+use orchestrator_model::{ClientId, EventKind, LeaseChange, LeaseState, LeaseVerb, NewEvent};
 
 /// The result of a [`LeaseChange`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,7 +123,7 @@ fn record(
         Decision::Renew => (Some(ledger.extend(change)?), Outcome::Renewed, !wanted),
         Decision::End(state) => {
             ledger.end(change, state);
-            events.extend(own.map(|client| event(end_of(state), client, change, None)));
+            events.extend(own.map(|client| event(end_of(change.verb, state), client, change, None)));
             (own, Outcome::Ended, true)
         }
         Decision::Repeated => (own, Outcome::Repeated, false),
@@ -138,8 +138,9 @@ fn record(
     Ok(())
 }
 
-fn end_of(state: LeaseState) -> EventKind {
+fn end_of(verb: LeaseVerb, state: LeaseState) -> EventKind {
     match state {
+        _ if verb == LeaseVerb::Lift => EventKind::QuarantineLifted,
         LeaseState::Declined => EventKind::LeaseDeclined,
         LeaseState::Expired => EventKind::LeaseExpired,
         LeaseState::Active | LeaseState::Released => EventKind::LeaseReleased,

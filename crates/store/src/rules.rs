@@ -1,12 +1,12 @@
 //! The effect of an event on a lease: a pure function. `model::lease` explains the words.
 //!
 //! ```text
-//!               Hold                     Release             Expire, the clock      Decline
-//!   (none)      Granted → active         Unknown             Unknown                Unknown
-//!   active      Renewed → active         Ended → released    Ended → expired        Ended → declined
-//!   released    Granted → active         Repeated            Repeated               Ended → declined
-//!   expired     Granted → active         Repeated            Repeated               Ended → declined
-//!   declined    Granted → active         Repeated            Repeated               Repeated
+//!               Hold                Release             Expire, the clock   Decline             Lift
+//!   (none)      Granted → active    Unknown             Unknown             Unknown             Unknown
+//!   active      Renewed → active    Ended → released    Ended → expired     Ended → declined    Repeated
+//!   released    Granted → active    Repeated            Repeated            Ended → declined    Repeated
+//!   expired     Granted → active    Repeated            Repeated            Ended → declined    Repeated
+//!   declined    Granted → active    Repeated            Repeated            Repeated            Ended → released
 //! ```
 //!
 //! A Hold moves a lease of another client, or of another identity association of the same client, since the source is
@@ -68,6 +68,7 @@ pub(super) fn decide(known: Option<&Known>, change: &LeaseChange) -> Decision {
         LeaseVerb::Release if known.state == LeaseState::Active => Decision::End(LeaseState::Released),
         LeaseVerb::Expire if known.state == LeaseState::Active => Decision::End(LeaseState::Expired),
         LeaseVerb::Decline if known.state != LeaseState::Declined => Decision::End(LeaseState::Declined),
+        LeaseVerb::Lift if known.state == LeaseState::Declined => Decision::End(LeaseState::Released),
         _ => Decision::Repeated,
     }
 }
@@ -131,11 +132,14 @@ mod tests {
         use LeaseState::{Active, Declined, Expired, Released};
         let granted = Grant { ousted: false };
         let rows = [
-            (None, [granted, Unknown, Unknown, Unknown]),
-            (Some(Active), [Renew, End(Released), End(Expired), End(Declined)]),
-            (Some(Released), [granted, Repeated, Repeated, End(Declined)]),
-            (Some(Expired), [granted, Repeated, Repeated, End(Declined)]),
-            (Some(Declined), [granted, Repeated, Repeated, Repeated]),
+            (None, [granted, Unknown, Unknown, Unknown, Unknown]),
+            (
+                Some(Active),
+                [Renew, End(Released), End(Expired), End(Declined), Repeated],
+            ),
+            (Some(Released), [granted, Repeated, Repeated, End(Declined), Repeated]),
+            (Some(Expired), [granted, Repeated, Repeated, End(Declined), Repeated]),
+            (Some(Declined), [granted, Repeated, Repeated, Repeated, End(Released)]),
         ];
         for (state, decisions) in rows {
             let known = state.map(known);
@@ -144,6 +148,7 @@ mod tests {
                 LeaseVerb::Release,
                 LeaseVerb::Expire,
                 LeaseVerb::Decline,
+                LeaseVerb::Lift,
             ];
             for (verb, decision) in verbs.into_iter().zip(decisions) {
                 assert_eq!(decide(known.as_ref(), &change(verb)), decision, "{state:?} {verb:?}");

@@ -79,7 +79,7 @@ fn wanting((id, class, claimed, port, seen, granted): WantingRow, link: &str) ->
     let place = GrantedTo {
         port,
         link_layer: Columns("lease").parse_some("link_layer", seen.as_deref())?,
-        link_local: None,
+        ..GrantedTo::default()
     };
     let claimed = Columns("client").parse_some("link_layer", claimed.as_deref())?;
     Ok(Wanting {

@@ -20,6 +20,7 @@ mod ls;
 mod order;
 pub mod page;
 pub mod printable;
+mod quarantine;
 mod reconfigure;
 mod reload;
 mod reservation;

@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::failure::Failure;
 use crate::session::{Output, Session};
-use crate::{engines, events, ls, reconfigure, reload, reservation, rm, settings, show, tasks};
+use crate::{engines, events, ls, quarantine, reconfigure, reload, reservation, rm, settings, show, tasks};
 
 /// The verbs that only talk to the API.
 #[derive(Debug, Subcommand)]
@@ -17,6 +17,8 @@ pub enum Verb {
     Rm(rm::Args),
     /// Reserve addresses and prefixes for known clients
     Reservation(reservation::Args),
+    /// List addresses that clients declined, and give them free again
+    Quarantine(quarantine::Args),
     /// Show what happened, oldest first
     Events(events::Args),
     /// Make a client renew its lease now, if it accepts that
@@ -43,6 +45,7 @@ impl Verb {
             Self::Show(args) => show::run(args, session).await,
             Self::Rm(args) => rm::run(args, session).await,
             Self::Reservation(args) => reservation::run(args, session).await,
+            Self::Quarantine(args) => quarantine::run(args, session).await,
             Self::Events(args) => events::run(args, session).await,
             Self::Reconfigure(args) => reconfigure::run(args, session).await,
             Self::Reload => reload::run(session).await,

@@ -53,7 +53,7 @@ impl Parts {
             origins: self.origins.clone(),
             reserved: self.reserved.view(),
         };
-        Listener::open(parts, bridge.map(|bridge| bridge.index), bindings).map_err(|fault| {
+        Listener::open(parts, bridge, bindings).map_err(|fault| {
             format!(
                 "cannot listen for DHCPv6 on {}: {fault}; is another DHCPv6 server running there, and may this process bind port 547?",
                 self.bridge

@@ -85,7 +85,7 @@ fn told(site: &Site, codes: &[u16], more: &[Vec<u8>]) -> Vec<(u8, Options)> {
 }
 
 #[test]
-fn row_03_preference_only_when_configured_and_only_in_advertises() {
+fn row_03_preference_is_255_by_default_and_only_in_advertises() {
     let site = configured();
     for (kind, options) in told(&site, &[PREFERENCE], &[]) {
         let expected = (kind == SOLICIT).then_some(&[255][..]);
@@ -96,7 +96,8 @@ fn row_03_preference_only_when_configured_and_only_in_advertises() {
     let advertise = site
         .client()
         .ask(SOLICIT, &[ia_na(1, &[]), option_request(&[PREFERENCE])]);
-    assert_eq!((advertise.kind, advertise.options.get(PREFERENCE)), (ADVERTISE, None));
+    let preference = advertise.options.get(PREFERENCE);
+    assert_eq!((advertise.kind, preference), (ADVERTISE, Some(&[255][..])));
 }
 
 #[test]

@@ -268,7 +268,8 @@ fn row_72_a_client_has_few_prefixes_however_many_it_asks_for() {
 fn a_prefix_is_the_same_after_a_crash() {
     let mut site = Site::start(POOL, DELEGATION);
     let duids = [new_duid(), new_duid()];
-    let granted = delegate(&site.client_with(&duids[0]), 1, &["::/56"]);
+    let client = site.client_with(&duids[0]);
+    let granted = delegate(&client, 1, &["::/56"]);
     let offered = site
         .client_with(&duids[1])
         .ask(SOLICIT, &[ia_pd_hint(1, None)])
@@ -276,7 +277,6 @@ fn a_prefix_is_the_same_after_a_crash() {
         .delegated();
     site.daemon.kill9();
     site.resume();
-    let client = site.client_with(&duids[0]);
     let renewed = client.ask_server(RENEW, &[ia_pd_hint(1, None)]).ia_pd(1).delegated();
     assert_eq!(renewed.text, granted);
     // One that was only offered is not remembered, and is the same all the same.

@@ -7,6 +7,7 @@ use orchestrator_wire::{CLIENT_ID, Message, RELEASE, RENEW, REQUEST, ia_pd, ia_p
 
 use super::{DELEGATION, FIRST, delegate};
 use crate::client::{Client, receive};
+use crate::holder::insist;
 use crate::site::{PATIENCE, POOL, Site, new_duid};
 
 /// Clients that come and go one right after the other.
@@ -62,7 +63,9 @@ fn a_route_follows_a_client_that_renews_from_another_address() {
     };
     leads_to(&first);
     let second = site.client_with(&first.duid);
-    second.ask_server(RENEW, &[ia_pd(1, &[&prefix])]);
+    let left = format!("address del {}/64 dev eth0", first.address);
+    site.machine.ip(&left).unwrap();
+    insist(&second, RENEW, &[ia_pd(1, &[&prefix])]);
     leads_to(&second);
 }
 

@@ -11,11 +11,13 @@ impl IntoWire for GrantedTo {
             link_layer,
             link_local,
             port,
+            relay,
         } = self;
         wire::GrantedTo {
             link_layer,
             link_local,
             port,
+            relay,
         }
     }
 }

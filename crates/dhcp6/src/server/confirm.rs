@@ -8,12 +8,13 @@
 
 use dhcproto::v6::Status;
 
-use crate::Leased;
 use crate::discard::Discard;
 use crate::leased::Kind;
 use crate::message::{Ia, Message};
+use crate::{Elsewhere, Leased};
 
 use super::exchange::Exchange;
+use super::holder::Standing;
 
 /// # Errors
 ///
@@ -24,12 +25,20 @@ pub(super) fn check(message: &Message<'_>) -> Result<(), Discard> {
     has_address.then_some(()).ok_or(Discard::NothingToConfirm)
 }
 
-pub(super) fn answer(exchange: &mut Exchange<'_>) {
+pub(super) fn answer(exchange: &mut Exchange<'_>) -> Result<(), Discard> {
     let message = exchange.message;
     let mut addresses = message.ias.iter().flat_map(Ia::named).filter_map(Leased::address);
     if !addresses.all(|address| exchange.link.is_on_link(address)) {
         let words = "an address does not belong to this link";
-        return exchange.reply.put_status(Status::NotOnLink, words);
+        exchange.reply.put_status(Status::NotOnLink, words);
+        return Ok(());
+    }
+    for ia in message.ias.iter().filter(|ia| ia.kind == Kind::Address) {
+        if !may_keep(exchange, ia)? {
+            let words = "another machine uses this DUID and IAID and holds the address";
+            exchange.reply.put_status(Status::NotOnLink, words);
+            return Ok(());
+        }
     }
     let addresses = message.ias.iter().filter(|ia| ia.kind == Kind::Address);
     let lost: Vec<(&Ia<'_>, Leased)> = addresses.filter_map(|ia| Some((ia, lost(exchange, ia)?))).collect();
@@ -41,6 +50,33 @@ pub(super) fn answer(exchange: &mut Exchange<'_>) {
     } else {
         let words = "an address is not leased any more, and cannot be leased again";
         exchange.reply.put_status(Status::NotOnLink, words);
+    }
+    Ok(())
+}
+
+/// Whether the client may keep the address that it holds for an association. If the client has moved, its lease moves
+/// along, with unchanged lifetimes.
+///
+/// # Errors
+///
+/// When the place that holds the address must be asked first.
+fn may_keep(exchange: &mut Exchange<'_>, ia: &Ia<'_>) -> Result<bool, Discard> {
+    let held = exchange.held(ia).cloned();
+    let Some(held) = held.filter(|held| ia.named().any(|named| named == held.leased)) else {
+        return Ok(true);
+    };
+    match exchange.standing(&held) {
+        Standing::Holder => {
+            if held.place.is_elsewhere(exchange.place()) {
+                exchange.move_here(held);
+            }
+            Ok(true)
+        }
+        Standing::NotAsked(holder) => Err(exchange.holder_asked(holder)),
+        Standing::Elsewhere(holder) => {
+            exchange.elsewhere = Some(Elsewhere::Held(holder));
+            Ok(false)
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! One message about leases, with the answer that is being built.
 
+use std::cell::OnceCell;
 use std::net::Ipv6Addr;
 
 use dhcproto::v6::{OptionCode, Status};
@@ -11,8 +12,8 @@ use crate::message::{Ia, Message};
 use crate::relay::Way;
 use crate::reply::{Association, Reply};
 use crate::{
-    Binding, BindingState, Change, Class, ClassId, ClientLimit, Duid, Link, LinkLayerAddress, Refusal, Reservation,
-    Verb,
+    Binding, BindingState, Change, Class, ClassId, ClientLimit, Duid, Elsewhere, Knowledge, Link, LinkLayerAddress,
+    LinkLayerSource, Place, Refusal, Reservation, Verb,
 };
 
 use super::options::put_asked;
@@ -34,8 +35,13 @@ pub(super) struct Exchange<'a> {
     pub(super) reservation: Option<&'a Reservation>,
     /// The next hop towards a delegated prefix; see [`Change::next_hop`].
     pub(super) next_hop: Option<Ipv6Addr>,
-    /// The link-local address of the client, from the relay agent next to it.
-    pub(super) asker: Option<Ipv6Addr>,
+    /// The source of the datagram.
+    pub(super) sent_from: Ipv6Addr,
+    pub(super) knowledge: &'a dyn Knowledge,
+    /// Where the message comes from, once that was needed.
+    pub(super) origin: OnceCell<(LinkLayerSource, Place)>,
+    /// The last lease of the message that the client holds from elsewhere.
+    pub(super) elsewhere: Option<Elsewhere>,
     pub(super) now: i64,
     pub(super) times: Lifetimes,
     pub(super) reply: Reply,
@@ -56,9 +62,45 @@ pub(super) struct Finished {
     pub(super) changes: Vec<Change>,
     pub(super) refusals: Vec<Refusal>,
     pub(super) limits: Vec<ClientLimit>,
+    pub(super) elsewhere: Option<Elsewhere>,
 }
 
 impl Exchange<'_> {
+    /// Where the message comes from.
+    pub(super) fn place(&self) -> &Place {
+        &self.origin().1
+    }
+
+    /// What is known about the frame of the message.
+    pub(super) fn source(&self) -> LinkLayerSource {
+        self.origin().0
+    }
+
+    fn origin(&self) -> &(LinkLayerSource, Place) {
+        self.origin.get_or_init(|| match self.way.client_address() {
+            // The frame of a relayed message is the relay agent's. But an agent on a switch sends from the client's
+            // address, in the client's frame (RFC 6221).
+            Some(client) if client != self.sent_from => {
+                let relay = Some(self.sent_from);
+                let place = Place {
+                    link_local: Some(client),
+                    link_layer: None,
+                    relay,
+                };
+                (LinkLayerSource::NotObserved, place)
+            }
+            _ => {
+                let source = self.knowledge.link_layer_source();
+                let place = Place {
+                    link_local: Some(self.sent_from).filter(Ipv6Addr::is_unicast_link_local),
+                    link_layer: source.link_layer(),
+                    relay: None,
+                };
+                (source, place)
+            }
+        })
+    }
+
     /// The status of an identity association for which nothing is free, on the link or for this client.
     pub(super) fn none_left(&mut self, kind: Kind) -> (Status, &'static str) {
         let is_client_full = self.is_client_full(kind);
@@ -69,7 +111,7 @@ impl Exchange<'_> {
             (Kind::Address, false) => (Status::NoAddrsAvail, "no address is left on this link"),
             (Kind::Address, true) => (
                 Status::NoAddrsAvail,
-                "this client has as many addresses here as one client may, those that it declined included",
+                "this client has as many addresses here as one client may",
             ),
             (Kind::Prefix, false) => (Status::NoPrefixAvail, "no prefix is left on this link"),
             (Kind::Prefix, true) => (
@@ -132,9 +174,11 @@ impl Exchange<'_> {
     /// Grants an address or prefix, or extends its lease. Ends the lease that it replaces.
     pub(super) fn grant(&mut self, ia: &Ia<'_>, leased: Leased) {
         let before = self.bindings.at(leased).cloned();
-        let holds = before.as_ref().is_some_and(|own| {
-            own.leased == leased && own.is_for(self.client.as_bytes(), ia.iaid) && own.is_held(self.now)
-        });
+        let held = before
+            .as_ref()
+            .filter(|own| own.leased == leased && own.is_for(self.client.as_bytes(), ia.iaid) && own.is_held(self.now));
+        let place = held.map_or(*self.place(), |own| self.place().completed_by(&own.place));
+        let holds = held.is_some();
         if let Some(old) = self.held(ia).filter(|old| old.leased != leased) {
             let change = Change::release(old, self.now);
             self.change(change);
@@ -146,6 +190,7 @@ impl Exchange<'_> {
             state: BindingState::Active,
             preferred_until: lifetime::until(self.now, self.times.preferred),
             valid_until: lifetime::until(self.now, self.times.valid),
+            place,
         };
         let verb = if holds { Verb::Renew } else { Verb::Grant };
         self.change(Change {
@@ -156,8 +201,20 @@ impl Exchange<'_> {
             hostname: None,
             class: None,
             next_hop: leased.prefix().and(self.next_hop),
-            holder: self.asker.filter(|_| self.is_own_reserved(leased)),
-            link_local: None,
+        });
+    }
+
+    /// Records that a lease that its client still holds has moved to where the message comes from.
+    pub(super) fn move_here(&mut self, held: Binding) {
+        let place = *self.place();
+        self.change(Change {
+            verb: Verb::Renew,
+            after: Binding { place, ..held.clone() },
+            before: Some(held),
+            link_layer: None,
+            hostname: None,
+            class: None,
+            next_hop: None,
         });
     }
 
@@ -165,7 +222,6 @@ impl Exchange<'_> {
     pub(super) fn change(&mut self, change: Change) {
         self.changes.push(Change {
             link_layer: self.link_layer(),
-            link_local: self.asker,
             hostname: self.message.hostname(),
             class: self.class.map(|(_, class)| class.name.clone()),
             ..change
@@ -232,6 +288,7 @@ impl Exchange<'_> {
             changes: self.changes,
             refusals,
             limits: self.limits,
+            elsewhere: self.elsewhere,
         }
     }
 

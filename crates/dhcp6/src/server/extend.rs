@@ -2,11 +2,13 @@
 
 use dhcproto::v6::Status;
 
+use crate::discard::Discard;
 use crate::lifetime::Lifetimes;
 use crate::message::Ia;
 use crate::{Binding, Leased, Link};
 
 use super::exchange::Exchange;
+use super::holder::Standing;
 
 /// The number of ended addresses or prefixes that the answer lists for an identity association.
 const MAX_ENDED: usize = 16;
@@ -20,14 +22,19 @@ pub(super) enum Unknown {
     Refuse,
 }
 
-pub(super) fn answer_extension(exchange: &mut Exchange<'_>, unknown: Unknown) {
+pub(super) fn answer_extension(exchange: &mut Exchange<'_>, unknown: Unknown) -> Result<(), Discard> {
     for ia in &exchange.message.ias {
         match exchange.held(ia).cloned() {
-            Some(held) => extend(exchange, ia, &held),
+            Some(held) => match exchange.standing(&held) {
+                Standing::Holder => extend(exchange, ia, &held),
+                Standing::NotAsked(holder) => return Err(exchange.holder_asked(holder)),
+                Standing::Elsewhere(holder) => exchange.refuse_elsewhere(ia, holder, Status::NoBinding),
+            },
             None => answer_unknown(exchange, ia, unknown),
         }
     }
     exchange.put_asked();
+    Ok(())
 }
 
 /// Extends the lease. Everything else in the identity association has ended.

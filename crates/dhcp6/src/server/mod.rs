@@ -6,7 +6,9 @@ mod confirm;
 mod decline;
 mod exchange;
 mod extend;
+mod holder;
 mod information_request;
+mod knowledge;
 mod options;
 mod rebind;
 mod reconfigure;
@@ -17,6 +19,7 @@ mod request;
 mod solicit;
 mod supplied;
 
+use std::cell::OnceCell;
 use std::fmt;
 use std::net::{Ipv6Addr, SocketAddrV6};
 
@@ -32,6 +35,8 @@ use crate::relay::Way;
 use crate::reply::Reply;
 use crate::{Change, ClientLimit, Duid, Link, MessageKind, Refusal, RelayAgent, WayBack};
 use exchange::Exchange;
+use knowledge::Nothing;
+pub use knowledge::{Elsewhere, Knowledge};
 pub use reconfigure::{KeyHolder, RECONFIGURE_ATTEMPTS, RECONFIGURE_TIMEOUT, Reconfigure};
 
 /// A DHCPv6 server: its DUID, and the key of its hashes. Everything else is passed in with each message.
@@ -73,12 +78,14 @@ pub struct Answer {
     pub refusals: Vec<Refusal>,
     /// The reactions to the client being at its limit of leases.
     pub client_limits: Vec<ClientLimit>,
+    /// The last lease in the message that the client holds from elsewhere, and that was not granted.
+    pub elsewhere: Option<Elsewhere>,
 }
 
-/// A datagram, with the knowledge which clients have their reconfigure key.
+/// A datagram, with what the caller knows beyond it.
 struct Received<'a> {
     inbound: &'a Inbound<'a>,
-    holds_key: &'a dyn Fn(&KeyHolder<'_>) -> bool,
+    knowledge: &'a dyn Knowledge,
 }
 
 /// An answer to the client itself, before the headers for relay agents are put around it.
@@ -88,6 +95,7 @@ struct ClientAnswer {
     changes: Vec<Change>,
     refusals: Vec<Refusal>,
     limits: Vec<ClientLimit>,
+    elsewhere: Option<Elsewhere>,
 }
 
 impl ClientAnswer {
@@ -99,6 +107,7 @@ impl ClientAnswer {
             changes,
             refusals: Vec::new(),
             limits: Vec::new(),
+            elsewhere: None,
         })
     }
 }
@@ -174,11 +183,10 @@ impl Server {
     ///
     /// The reason why the datagram is dropped.
     pub fn handle(&self, link: &Link, bindings: &Bindings, inbound: &Inbound<'_>, now: i64) -> Result<Answer, Discard> {
-        self.handle_knowing(link, bindings, inbound, now, &|_| true)
+        self.handle_knowing(link, bindings, inbound, now, &Nothing)
     }
 
-    /// Like [`handle`](Self::handle), for a caller that knows which clients have their reconfigure key. A client
-    /// without it also gets it in the Reply to a Renew or Rebind.
+    /// Like [`handle`](Self::handle), for a caller that knows more than the datagram shows.
     ///
     /// # Errors
     ///
@@ -189,7 +197,7 @@ impl Server {
         bindings: &Bindings,
         inbound: &Inbound<'_>,
         now: i64,
-        holds_key: &dyn Fn(&KeyHolder<'_>) -> bool,
+        knowledge: &dyn Knowledge,
     ) -> Result<Answer, Discard> {
         let way = Way::peel(inbound.datagram)?;
         let frame = Frame::walk_for_server(way.message)?;
@@ -199,7 +207,7 @@ impl Server {
         admit::check_identifiers(&message, &self.duid)?;
         admit::check_unicast(&message, &way, inbound, bindings, now)?;
         admit::check_class_options(&message, link)?;
-        let received = Received { inbound, holds_key };
+        let received = Received { inbound, knowledge };
         let inner = self.answer(link, bindings, &received, &message, &way, now)?;
         Ok(Answer {
             datagram: way.wrap(inner.datagram)?,
@@ -211,6 +219,7 @@ impl Server {
             changes: inner.changes,
             refusals: inner.refusals,
             client_limits: inner.limits,
+            elsewhere: inner.elsewhere,
         })
     }
 
@@ -223,13 +232,13 @@ impl Server {
         way: &Way<'_>,
         now: i64,
     ) -> Result<ClientAnswer, Discard> {
-        let Received { inbound, holds_key } = received;
+        let Received { inbound, knowledge } = received;
         let sender = way.client_address().unwrap_or(*inbound.source.ip());
         let offer = reconfigure::Offer {
             link,
             message,
             sender,
-            holds_key: *holds_key,
+            knowledge: *knowledge,
         };
         let class = link.class_of(&Traits { message, way });
         let kind = if message.kind == MessageKind::Solicit {
@@ -278,7 +287,10 @@ impl Server {
             class,
             reservation,
             next_hop: way.next_hop(*inbound.source.ip(), link.prefix),
-            asker: Some(sender).filter(Ipv6Addr::is_unicast_link_local),
+            sent_from: *inbound.source.ip(),
+            knowledge: *knowledge,
+            origin: OnceCell::new(),
+            elsewhere: None,
             now,
             times: Lifetimes::new(link.preferred, link.valid),
             reply,
@@ -288,7 +300,7 @@ impl Server {
             making_room: Vec::new(),
             limits: Vec::new(),
         };
-        answer_lease(&mut exchange);
+        answer_lease(&mut exchange)?;
         let finished = exchange.finish();
         let mut reply = finished.reply;
         let key_given = self.offer_reconfigure(&mut reply, &offer, now);
@@ -298,6 +310,7 @@ impl Server {
             changes: finished.changes,
             refusals: finished.refusals,
             limits: finished.limits,
+            elsewhere: finished.elsewhere,
         })
     }
 }

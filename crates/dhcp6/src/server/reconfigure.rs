@@ -17,7 +17,7 @@ use crate::discard::Discard;
 use crate::message::Message;
 use crate::reply::Reply;
 use crate::rkap::{DIGEST, KEY, sign};
-use crate::{Duid, Link, MessageKind, Server};
+use crate::{Duid, Knowledge, Link, MessageKind, Server};
 
 /// How long to wait for the client's message before a Reconfigure is sent again. The time doubles with each.
 pub const RECONFIGURE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -71,7 +71,7 @@ pub(super) struct Offer<'a> {
     pub(super) link: &'a Link,
     pub(super) message: &'a Message<'a>,
     pub(super) sender: Ipv6Addr,
-    pub(super) holds_key: &'a dyn Fn(&KeyHolder<'_>) -> bool,
+    pub(super) knowledge: &'a dyn Knowledge,
 }
 
 impl Offer<'_> {
@@ -87,7 +87,7 @@ impl Offer<'_> {
                 address: self.sender,
                 transaction: self.message.transaction,
             };
-            !(self.holds_key)(&holder)
+            !self.knowledge.holds_key(&holder)
         })
     }
 }

@@ -15,7 +15,7 @@ use crate::lifetime::{seconds, until};
 use crate::message::Message;
 use crate::relay::Way;
 use crate::reply::Reply;
-use crate::{Binding, BindingState, Change, Duid, Iaid, Inbound, Link, Registration as Terms, Verb};
+use crate::{Binding, BindingState, Change, Duid, Iaid, Inbound, Link, Place, Registration as Terms, Verb};
 
 /// ADDR-REG-REPLY.
 const REPLY: MessageType = MessageType::Unknown(37);
@@ -121,6 +121,8 @@ fn register(
         state: BindingState::Active,
         preferred_until: until(now, seconds(registration.preferred.min(longest))),
         valid_until: until(now, seconds(registration.valid.min(longest))),
+        // The host sent from the address itself.
+        place: Place::default(),
     };
     let before = bindings.make_room_to_register(&after, &link.limits, now)?;
     Ok(Change {
@@ -131,7 +133,5 @@ fn register(
         hostname: None,
         class: None,
         next_hop: None,
-        holder: None,
-        link_local: None,
     })
 }

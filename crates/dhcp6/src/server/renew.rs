@@ -2,9 +2,11 @@
 //!
 //! So a server that lost its database keeps its clients; the keyed hash gives them the same addresses.
 
+use crate::discard::Discard;
+
 use super::exchange::Exchange;
 use super::extend::{Unknown, answer_extension};
 
-pub(super) fn answer(exchange: &mut Exchange<'_>) {
-    answer_extension(exchange, Unknown::Create);
+pub(super) fn answer(exchange: &mut Exchange<'_>) -> Result<(), Discard> {
+    answer_extension(exchange, Unknown::Create)
 }

@@ -3,10 +3,11 @@
 use dhcproto::v6::Status;
 
 use crate::Leased;
+use crate::discard::Discard;
 
 use super::exchange::Exchange;
 
-pub(super) fn answer(exchange: &mut Exchange<'_>) {
+pub(super) fn answer(exchange: &mut Exchange<'_>) -> Result<(), Discard> {
     for ia in &exchange.message.ias {
         // A prefix of another link is only a hint that cannot be followed.
         let mut addresses = ia.named().filter_map(Leased::address);
@@ -14,8 +15,11 @@ pub(super) fn answer(exchange: &mut Exchange<'_>) {
             exchange.refuse(ia, Status::NotOnLink, "an address in it does not belong to this link");
             continue;
         }
-        let leased = exchange.lease(ia);
-        exchange.put_lease(ia, leased);
+        if exchange.is_admitted(ia)? {
+            let leased = exchange.lease(ia);
+            exchange.put_lease(ia, leased);
+        }
     }
     exchange.put_asked();
+    Ok(())
 }

@@ -1,5 +1,7 @@
 //! Giving a lease back: rows 51 to 55.
 
+use std::collections::BTreeSet;
+use std::net::Ipv6Addr;
 use std::time::Duration;
 
 use orchestrator_dhcp6::{BindingState, Verb};
@@ -124,17 +126,46 @@ fn row_55_a_declined_address_is_given_to_nobody() {
     );
 }
 
+/// A client gets another address however many it has declined; but only so many of them are in quarantine at a time.
 #[test]
 fn row_72_one_client_cannot_decline_a_pool_away() {
     let mut lab = Lab::new();
-    let declines = (0..100).take_while(|_| {
-        let ia_read = lab.say(REQUEST, &[client(1), server_id(), ia_na(1, &[])]).only_ia();
-        if let Some(lease) = ia_read.addresses.first() {
-            lab.say(DECLINE, &[client(1), server_id(), ia_na(1, &[lease.ip])]);
-        }
-        !ia_read.addresses.is_empty()
-    });
-    assert_eq!(declines.count(), lab.link.limits.bindings_per_client);
+    let most = lab.link.limits.bindings_per_client;
+    let mut declined = BTreeSet::new();
+    for count in 1..=100 {
+        let leased = lab
+            .say(REQUEST, &[client(1), server_id(), ia_na(1, &[])])
+            .only_ia()
+            .leased()
+            .ip;
+        lab.now += 1000;
+        lab.say(DECLINE, &[client(1), server_id(), ia_na(1, &[leased])]);
+        declined.insert(leased);
+        let is_quarantined = |address: &&Ipv6Addr| lab.bindings.by_address(**address).unwrap().is_taken(lab.now);
+        assert_eq!(declined.iter().filter(is_quarantined).count(), count.min(most));
+        assert!(is_quarantined(&&leased), "the last one is among them");
+    }
+    assert_eq!(lab.changes[1].verb, Verb::Lift);
+}
+
+#[test]
+fn the_quarantine_of_an_address_is_lifted_and_undone() {
+    let mut lab = Lab::new();
+    let leased = lab.lease(1);
+    assert_eq!(lab.bindings.lift(leased, lab.now), None, "it is in use");
+    lab.say(DECLINE, &[client(1), server_id(), ia_na(1, &[leased])]);
+    let lift = lab.bindings.lift(leased, lab.now).unwrap();
+    assert_eq!((lift.verb, lift.after.valid_until), (Verb::Lift, lab.now));
+    lab.bindings.apply(&lift);
+    assert_eq!(lab.bindings.lift(leased, lab.now), None);
+    assert!(!lab.bindings.by_address(leased).unwrap().is_taken(lab.now));
+    lab.bindings.undo(&lift);
+    assert!(lab.bindings.by_address(leased).unwrap().is_taken(lab.now));
+    assert_eq!(
+        lab.bindings.lift(leased, lab.now + 24 * HOUR),
+        None,
+        "it has ended by itself"
+    );
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod class;
 mod delegation;
 mod extend;
 mod giveback;
+mod holder;
 mod hostile;
 mod inform;
 mod lab;

@@ -162,6 +162,7 @@ fn the_last_address_of_a_pool_is_found() {
             state: BindingState::Active,
             preferred_until: i64::MAX,
             valid_until: i64::MAX,
+            place: Default::default(),
         });
     }
     assert_eq!(lab.lease(1), last);
@@ -220,6 +221,7 @@ fn one_that_ended_is_found_among_many_that_left_the_pool() {
             state: BindingState::Released,
             preferred_until: 0,
             valid_until: lab.now - 1_000_000,
+            place: Default::default(),
         });
     }
     lab.say(RELEASE, &[client(2), server_id(), ia_na(1, &[held[1]])]);

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   bridge port ──▶ bridge, input hook ──▶ UDP socket of the listener
-//!                       │ rule: link-local source, UDP to port 547, at most so many a second of a port
+//!                       │ rule: UDP to port 547, at most so many a second of a port
 //!                       └── NFLOG ──▶ OriginLog::receive
 //! ```
 //!

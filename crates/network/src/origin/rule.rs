@@ -7,7 +7,7 @@
 //!   set rates { typeof meta iif; size 4096; flags dynamic,timeout; timeout 10s; }
 //!   chain input {
 //!     type filter hook input priority 0; policy accept;
-//!     ether type ip6 ip6 nexthdr udp  ip6 saddr fe00::/8  udp dport 547
+//!     ether type ip6 ip6 nexthdr udp  udp dport 547
 //!       update @rates { meta iif limit rate 1000/second burst 1000 packets }
 //!       limit rate 4000/second burst 4000 packets  log group N
 //!   }
@@ -96,10 +96,9 @@ pub(super) fn transaction(table: &str, group: u16) -> Vec<Message> {
 
 fn expressions(group: u16) -> Attributes {
     let steps = [
-        // IPv6, UDP, from an address that begins like a link-local one, to the servers' port.
+        // IPv6, UDP, to the servers' port. A client may send from any address that it holds.
         [meta_protocol(), equals(&0x86dd_u16.to_be_bytes())],
         [network_header(6, 1), equals(&[17])],
-        [network_header(8, 1), equals(&[0xfe])],
         [network_header(42, 2), equals(&547_u16.to_be_bytes())],
         // Within the limit of its port, and then within that of all.
         [incoming_port(), within_rate_of_port()],

@@ -116,13 +116,20 @@ fn a_message_that_was_read_has_its_port_and_link_layer_address_in_the_log() -> R
         server.recv(&mut room)?;
         let forged = ("p2".to_owned(), 2, "fe80::1".parse()?, b"solicit of one".to_vec());
         assert_eq!(logged(&log)?, [forged]);
-        // What is no DHCPv6 message of a client is not logged, and what is none at all, is.
+        // A client may send from a global address. What is no message at all is logged as well.
         two.ip("address add fd39::2/64 dev eth0 nodad")?;
-        send(&two, "fd39::2", b"from no link-local address", 1)?;
+        send(&two, "fd39::2", b"from a global address", 1)?;
         send(&two, "fe80::2", b"", 1)?;
         server.recv(&mut room)?;
         server.recv(&mut room)?;
-        assert_eq!(logged(&log)?, [("p2".to_owned(), 2, "fe80::2".parse()?, Vec::new())]);
+        let global = (
+            "p2".to_owned(),
+            2,
+            "fd39::2".parse()?,
+            b"from a global address".to_vec(),
+        );
+        let empty = ("p2".to_owned(), 2, "fe80::2".parse()?, Vec::new());
+        assert_eq!(logged(&log)?, [global, empty]);
         Ok(())
     })
 }

@@ -16,6 +16,9 @@ pub(super) struct Dhcp6 {
     dhcp6_client_limits: Labelled,
     dhcp6_origins: Labelled,
     dhcp6_origins_lost: Counter,
+    dhcp6_holder_probes: Labelled,
+    dhcp6_moves: Counter,
+    dhcp6_other_servers: Counter,
 }
 
 impl Dhcp6 {
@@ -58,6 +61,22 @@ impl Dhcp6 {
                 "dhcp6_origins_lost",
                 "Times that the kernel dropped records of bridge ports because they were not read in time",
             ),
+            dhcp6_holder_probes: labelled(
+                registry,
+                "dhcp6_holder_probes",
+                "Times that the holder of a lease was asked whether it is still there, because another machine asked for \
+                 the lease, by outcome",
+            ),
+            dhcp6_moves: counter(
+                registry,
+                "dhcp6_moves",
+                "Messages by which a client took its leases to another place on its link",
+            ),
+            dhcp6_other_servers: counter(
+                registry,
+                "dhcp6_other_servers",
+                "DHCPv6 messages that another server on a link sent or was sent",
+            ),
         }
     }
 }
@@ -71,6 +90,21 @@ impl Metrics {
     /// Counts a loss of records of bridge ports in the kernel.
     pub fn origins_lost(&self) {
         self.dhcp6.dhcp6_origins_lost.inc();
+    }
+
+    /// Counts a question to the holder of a lease, whether it is still there.
+    pub fn dhcp6_holder_probe(&self, outcome: &'static str) {
+        count(&self.dhcp6.dhcp6_holder_probes, "outcome", outcome);
+    }
+
+    /// Counts a client that took its leases to another place on its link.
+    pub fn dhcp6_moved(&self) {
+        self.dhcp6.dhcp6_moves.inc();
+    }
+
+    /// Counts a message that another DHCPv6 server on a link sent or was sent.
+    pub fn dhcp6_other_server(&self) {
+        self.dhcp6.dhcp6_other_servers.inc();
     }
 
     /// Counts a DHCPv6 message of this type that is answered. What it changed is durable.

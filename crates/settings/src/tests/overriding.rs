@@ -54,7 +54,8 @@ pub(super) const OTHER: &[(&str, &str)] = &[
     ("OPTIONS__VENDOR_OPTION__0__CODE", "2"),
     ("OPTIONS__VENDOR_OPTION__0__TYPE", "hex"),
     ("OPTIONS__VENDOR_OPTION__0__VALUE", "00ff"),
-    ("LINK__0__PREFERENCE", "255"),
+    ("LINK__0__PREFERENCE", "9"),
+    ("LINK__0__QUARANTINE", "2h"),
     ("LINK__0__CAPTIVE_PORTAL", "https://portal.example.org/api"),
     ("LINK__0__OPTION__0__CODE", "41"),
     ("CLASS__0__NAME", "c"),
@@ -310,6 +311,8 @@ fn every_documented_key_can_be_overridden_by_the_environment() {
                 "trusted_ports",
                 "router_ports",
                 "relay_ports",
+                "preference = 255",
+                "quarantine",
             ]
             .iter()
             .any(|key| line.starts_with(key))

@@ -65,13 +65,9 @@ impl Directory {
         }
     }
 
-    /// The name of the link that relay agents identify in a message; `None` if they identify none, or one without a
-    /// listener on this machine.
+    /// The name of the link that relay agents identify in a relayed message; `None` if they identify none, or one without
+    /// a listener on this machine.
     pub(super) fn link_of(&self, inbound: &Inbound<'_>) -> Option<String> {
-        // Most messages come from clients directly, and need no lock.
-        if !inbound.is_relayed() {
-            return None;
-        }
         let listeners = self.lock();
         let (name, _) = find(&listeners, inbound).ok()?;
         Some(name.to_owned())
@@ -136,7 +132,11 @@ pub(super) enum NotPassed {
     #[error(transparent)]
     UnknownLink(Discard),
     #[error("it was relayed from link {0}, and relay agents on this interface are not in source.listener.relays")]
-    Untrusted(String),
+    OtherLink(String),
+    #[error(
+        "it was relayed, and this interface is not in source.listener.relays; name it there to trust relay agents on it"
+    )]
+    UntrustedRelay,
     #[error("too many messages wait for the link")]
     Busy,
 }
@@ -147,7 +147,8 @@ impl NotPassed {
         match self {
             Self::Untold => "not-relayed",
             Self::UnknownLink(discard) => discard.word(),
-            Self::Untrusted(_) => "other-link",
+            Self::OtherLink(_) => "other-link",
+            Self::UntrustedRelay => "untrusted-relay",
             Self::Busy => "link-busy",
         }
     }

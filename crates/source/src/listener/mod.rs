@@ -17,9 +17,13 @@
 mod contacts;
 mod directory;
 mod discards;
+mod elsewhere;
 mod generations;
 mod inbox;
+mod knowledge;
 mod origins;
+mod probe;
+mod probes;
 mod recall;
 mod reconfigure;
 mod relays;

@@ -46,5 +46,6 @@ fn binding(lease: Recalled) -> Binding {
         state,
         preferred_until: lease.preferred_until.0,
         valid_until: lease.valid_until.0,
+        place: lease.place,
     }
 }

@@ -3,10 +3,12 @@
 use super::origins::Origin;
 use std::time::Duration;
 
-use orchestrator_dhcp6::{Change, Limiter, Link, Pool, Rates, Registration, Verb};
+use orchestrator_dhcp6::{Change, Limiter, Link, Place, Pool, Rates, Registration, Verb};
 
 use crate::reserved::in_force;
-use orchestrator_model::{GrantedTo, LeaseChange, LeaseSource, LeaseVerb, RecordedReservation, Timestamp};
+use orchestrator_model::{
+    GrantedTo, LeaseChange, LeaseSource, LeaseVerb, LinkLayerAddress, RecordedReservation, Timestamp,
+};
 use orchestrator_settings::{LinkSettings, Settings};
 
 /// The longest registration. A host registers again long before this, unless its address has a longer preferred
@@ -19,7 +21,7 @@ pub(super) struct Rules {
     pub(super) link: Link,
     /// The rate limits; `None` if the settings have none.
     pub(super) limiter: Option<Limiter>,
-    /// Whether relay agents on the link may send messages for clients of other links.
+    /// Whether relay agents on the link are trusted: for the link's own clients, and for those of other links.
     pub(super) relays: bool,
     /// Whether bridge ports are recorded.
     pub(super) learn_ports: bool,
@@ -31,7 +33,6 @@ pub(super) struct Rules {
 impl Rules {
     /// The rules of a link from the settings and the reservations of the API. `None` if the settings want no listener
     /// there. `key` is the server's.
-    /// the server's.
     pub(super) fn new(
         settings: &Settings,
         recorded: &[RecordedReservation],
@@ -88,6 +89,7 @@ impl Rules {
             Verb::Grant | Verb::Renew => (LeaseVerb::Hold, LeaseSource::Listener),
             Verb::Release => (LeaseVerb::Release, LeaseSource::Listener),
             Verb::Decline => (LeaseVerb::Decline, LeaseSource::Listener),
+            Verb::Lift => (LeaseVerb::Lift, LeaseSource::Listener),
             Verb::Register => (LeaseVerb::Hold, LeaseSource::Registration),
             // As if the lease had expired (RFC 9686, section 4.6).
             Verb::Deregister => (LeaseVerb::Expire, LeaseSource::Registration),
@@ -105,15 +107,23 @@ impl Rules {
             preferred_until: Timestamp(change.after.preferred_until),
             valid_until: Timestamp(change.after.valid_until),
             link_layer: change.link_layer.clone(),
-            granted_to: GrantedTo {
-                link_layer: origin.map(|origin| origin.link_layer.clone()),
-                link_local: change.link_local,
-                port: origin.map(|origin| origin.port.clone()),
-            },
+            granted_to: granted_to(&change.after.place, origin),
             hostname: change.hostname.clone(),
             at: now,
             replayed: false,
         }
+    }
+}
+
+/// The recorded form of a place. A registration has no place, but its message may have an origin.
+fn granted_to(place: &Place, origin: Option<&Origin>) -> GrantedTo {
+    let observed = origin.map(|origin| origin.link_layer.clone());
+    let recorded = || LinkLayerAddress::new(place.link_layer?).ok();
+    GrantedTo {
+        link_layer: observed.or_else(recorded),
+        link_local: place.link_local,
+        port: origin.map(|origin| origin.port.clone()),
+        relay: place.relay,
     }
 }
 
@@ -139,7 +149,8 @@ fn protocol_link(settings: &LinkSettings) -> Option<Link> {
     link.reconfigure = settings.reconfigure;
     link.options.clone_from(&settings.options);
     link.classes.clone_from(&settings.classes);
-    link.preference = settings.preference;
+    link.preference = Some(settings.preference);
+    link.quarantine = settings.quarantine;
     link.relay_keys.clone_from(&settings.relays);
     Some(link)
 }

@@ -1,17 +1,23 @@
 //! The loop of a listener: it receives, answers, commits and replies.
 
 use std::io;
+use std::net::Ipv6Addr;
 use std::sync::Arc;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use orchestrator_dhcp6::{Answer, Bindings, Change, Inbound, KeyHolder, Reconfigure, Refusal, Reservations, Server};
+use orchestrator_dhcp6::{
+    Answer, Bindings, Change, Discard, Elsewhere, Inbound, Reconfigure, Refusal, Reservations, Server,
+};
+use orchestrator_network::Bridge;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::directory::{Directory, Listed, NotPassed, Passed};
 use super::discards::Discards;
 use super::inbox::{BATCH, Inbox};
+use super::knowledge::MessageKnowledge;
 use super::origins::{Origin, Origins};
+use super::probes::Probes;
 use super::reconfigure::{NotReconfigured, Reconfiguring};
 use super::rules::Rules;
 use super::socket::{Port, Reply};
@@ -37,6 +43,13 @@ pub enum Command {
         duid: Duid,
         /// Gets the result once it is durable.
         done: oneshot::Sender<Result<(), StoreError>>,
+    },
+    /// End the quarantine of a declined address.
+    Lift {
+        /// The address.
+        address: Ipv6Addr,
+        /// Gets the result once it is durable: whether the address was in quarantine.
+        done: oneshot::Sender<Result<bool, StoreError>>,
     },
     /// Make this client send a message (RFC 9915, section 18.3.11).
     Reconfigure {
@@ -88,6 +101,7 @@ pub struct Listener {
     listed: Listed,
     watch: Watch,
     discards: Discards,
+    probes: Probes,
     /// Whether the settings want no listener here any more.
     leaving: bool,
 }
@@ -105,7 +119,23 @@ struct Pending {
     replies: Vec<Reply>,
     /// The types of the messages that are answered then, for the count.
     answered: Vec<&'static str>,
-    done: Option<oneshot::Sender<Result<(), StoreError>>>,
+    done: Option<Done>,
+}
+
+/// Whoever gave a command, and waits for its result.
+enum Done {
+    Released(oneshot::Sender<Result<(), StoreError>>),
+    Lifted(oneshot::Sender<Result<bool, StoreError>>),
+}
+
+impl Done {
+    /// Reports the result. The requester may be gone.
+    fn report(self, outcome: Result<(), StoreError>, has_changed: bool) {
+        match self {
+            Self::Released(done) => drop(done.send(outcome)),
+            Self::Lifted(done) => drop(done.send(outcome.map(|()| has_changed))),
+        }
+    }
 }
 
 /// The answers to a batch of messages.
@@ -116,7 +146,7 @@ struct Batch {
 }
 
 impl Listener {
-    /// Opens the link's port on its bridge, given by its index, and starts with the recorded bindings. `None` if the
+    /// Opens the link's port on its bridge, and starts with the recorded bindings. `None` if the
     /// settings want no listener.
     ///
     /// A link without a bridge on this machine is served through relay agents only.
@@ -124,11 +154,11 @@ impl Listener {
     /// # Errors
     ///
     /// When the socket cannot be opened: another server uses the port, the bridge is gone, or the privilege is missing.
-    pub fn open(parts: Parts, bridge: Option<u32>, bindings: Bindings) -> io::Result<Option<Self>> {
+    pub fn open(parts: Parts, bridge: Option<&Bridge>, bindings: Bindings) -> io::Result<Option<Self>> {
         let Some(rules) = Rules::new(&parts.settings.get(), &parts.reserved.get(), &parts.link, parts.key) else {
             return Ok(None);
         };
-        let port = bridge.map(|index| Port::open(&parts.link, index)).transpose()?;
+        let port = bridge.map(|bridge| Port::open(&parts.link, bridge.index)).transpose()?;
         let port = port.map(Arc::new);
         tracing::info!(link = parts.link, bindings = bindings.len(), "listening for DHCPv6");
         Ok(Some(Self {
@@ -136,11 +166,12 @@ impl Listener {
             watch: Watch::new(&parts, port.as_ref()),
             listed: parts.directory.list(&parts.link, &rules.link),
             discards: Discards::new(&parts.link, parts.metrics.clone()),
+            probes: Probes::new(bridge, parts.metrics.clone()),
             parts,
             rules,
             bindings,
             port,
-            bridge,
+            bridge: bridge.map(|bridge| bridge.index),
             leaving: false,
         }))
     }
@@ -182,6 +213,10 @@ impl Listener {
                 () = self.watch.due() => {
                     let due = self.watch.take_due(&self.server);
                     self.send(&due);
+                    continue;
+                }
+                (place, is_there) = self.probes.next() => {
+                    self.bindings.settle(place, is_there, self.parts.clock.now().0);
                     continue;
                 }
                 Some(command) = commands.recv(), if room => self.obey(command),
@@ -233,10 +268,9 @@ impl Listener {
         for datagram in inbox.datagrams() {
             match datagram {
                 Err(source) => self.discards.note(source, "too-long", &"it is too long"),
-                Ok(inbound) => match self.elsewhere(&inbound) {
-                    Some(link) => self.pass_on(link, &inbound, &port),
-                    None => self.answer_into(&mut batch, &inbound, &port, bridge),
-                },
+                // Most messages come from clients directly, and need no lock.
+                Ok(inbound) if inbound.is_relayed() => self.take_relayed(&mut batch, &inbound, &port, bridge),
+                Ok(inbound) => self.answer_into(&mut batch, &inbound, &port, bridge),
             }
         }
         self.end(batch)
@@ -275,7 +309,9 @@ impl Listener {
 
     /// Answers a message. `bridge` is the bridge on which it arrived, if the listener learns ports.
     fn answer_into(&mut self, batch: &mut Batch, inbound: &Inbound<'_>, port: &Arc<Port>, bridge: Option<u32>) {
-        let Some(answer) = self.answer(inbound) else { return };
+        let Some((answer, origin)) = self.answer(inbound, bridge) else {
+            return;
+        };
         answer
             .refusals
             .iter()
@@ -283,6 +319,10 @@ impl Listener {
         let link = &self.rules.link;
         self.watch.observe(inbound, port, &answer, &self.bindings, link.valid);
         self.watch.note_limits(link, inbound, &answer);
+        self.watch.note_elsewhere(inbound, &answer);
+        if let Some(Elsewhere::ToAsk(holder)) = answer.elsewhere {
+            self.probes.ask(holder, &mut self.bindings, self.parts.clock.now().0);
+        }
         let reply = Reply {
             bytes: answer.datagram,
             to: answer.destination,
@@ -294,10 +334,6 @@ impl Listener {
         }
         // The next message of the batch is answered from the changed bindings.
         answer.changes.iter().for_each(|change| self.bindings.apply(change));
-        // The port of a relay agent does not show where its clients are.
-        let source = *inbound.source.ip();
-        let bridge = bridge.filter(|_| answer.client_address == source);
-        let origin = bridge.and_then(|bridge| self.parts.origins.find(bridge, source, inbound.datagram));
         let made = answer.changes.into_iter().map(|change| Made {
             change,
             origin: origin.clone(),
@@ -307,38 +343,47 @@ impl Listener {
         batch.pending.answered.push(answer.kind.word());
     }
 
-    /// The name of the other link that relay agents identify in a message.
-    fn elsewhere(&self, inbound: &Inbound<'_>) -> Option<String> {
+    /// Answers a relayed message, or passes it on to the listener of the link that its relay agents identify. Drops it if
+    /// relay agents are not trusted on this link.
+    fn take_relayed(&mut self, batch: &mut Batch, inbound: &Inbound<'_>, port: &Arc<Port>, bridge: Option<u32>) {
         let identified = self.parts.directory.link_of(inbound);
-        identified.filter(|link| *link != self.parts.link)
-    }
-
-    /// Passes a message on to another link's listener, if relay agents are trusted on this link.
-    fn pass_on(&self, link: String, inbound: &Inbound<'_>, port: &Arc<Port>) {
-        let passed = match self.rules.relays {
-            true => self.parts.directory.pass(inbound, port),
-            false => Err(NotPassed::Untrusted(link)),
+        let passed = match identified.filter(|link| *link != self.parts.link) {
+            Some(other) if !self.rules.relays => Err(NotPassed::OtherLink(other)),
+            None if !self.rules.relays => Err(NotPassed::UntrustedRelay),
+            Some(_) => self.parts.directory.pass(inbound, port),
+            None => return self.answer_into(batch, inbound, port, bridge),
         };
         if let Err(reason) = passed {
             self.discards.note(inbound.source, reason.word(), &reason);
         }
     }
 
-    fn answer(&mut self, inbound: &Inbound<'_>) -> Option<Answer> {
+    /// The answer to a message, and the origin of the message if the answer depended on it.
+    fn answer(&mut self, inbound: &Inbound<'_>, bridge: Option<u32>) -> Option<(Answer, Option<Origin>)> {
         let now = self.parts.clock.now().0;
         let Rules { link, limiter, .. } = &mut self.rules;
         let admitted = limiter.as_mut().map_or(Ok(()), |limiter| limiter.admit(inbound, now));
-        let holds_key = |holder: &KeyHolder<'_>| self.watch.holds_key(holder);
+        let knowledge = MessageKnowledge::new(&self.watch, &self.parts.origins, inbound, bridge);
         let answer = || {
             self.server
-                .handle_knowing(link, &self.bindings, inbound, now, &holds_key)
+                .handle_knowing(link, &self.bindings, inbound, now, &knowledge)
         };
         match admitted.and_then(|()| answer()) {
-            Ok(answer) => Some(answer),
+            Ok(answer) => Some((answer, knowledge.into_origin())),
             Err(discard) => {
-                self.discards.note(inbound.source, discard.word(), &discard);
+                self.discard(inbound, &discard, now);
                 None
             }
+        }
+    }
+
+    fn discard(&mut self, inbound: &Inbound<'_>, discard: &Discard, now: i64) {
+        self.discards.note(inbound.source, discard.word(), discard);
+        match *discard {
+            Discard::NotFromHolder { kind, holder } => self.watch.tell_refused(inbound, kind, Some(holder)),
+            Discard::SenderNotObserved(kind) => self.watch.tell_refused(inbound, kind, None),
+            Discard::HolderAsked { holder, .. } => self.probes.ask(holder, &mut self.bindings, now),
+            _ => {}
         }
     }
 
@@ -366,7 +411,12 @@ impl Listener {
         match command {
             Command::Release { duid, done } => Pending {
                 changes: self.release(&duid),
-                done: Some(done),
+                done: Some(Done::Released(done)),
+                ..Pending::default()
+            },
+            Command::Lift { address, done } => Pending {
+                changes: self.lift(address),
+                done: Some(Done::Lifted(done)),
                 ..Pending::default()
             },
             Command::Reconfigure { duid, what, done } => {
@@ -375,6 +425,14 @@ impl Listener {
                 Pending::default()
             }
         }
+    }
+
+    /// Ends the quarantine of an address.
+    fn lift(&mut self, address: Ipv6Addr) -> Vec<Made> {
+        let change = self.bindings.lift(address, self.parts.clock.now().0);
+        change.iter().for_each(|change| self.bindings.apply(change));
+        let made = change.into_iter().map(|change| Made { change, origin: None });
+        made.collect()
     }
 
     /// Frees all leases of a client.
@@ -435,8 +493,7 @@ impl Listener {
             }
         }
         if let Some(done) = pending.done {
-            // The requester may be gone.
-            let _ = done.send(outcome);
+            done.report(outcome, !pending.changes.is_empty());
         }
     }
 }

@@ -30,6 +30,8 @@ const MINUTE: Duration = Duration::from_secs(60);
 const LIMITED: usize = 1 << 12;
 /// The shortest time, in milliseconds, between two events about a client that is refused because of its limit.
 const LIMIT_SILENCE: i64 = 3_600_000;
+/// The shortest time, in milliseconds, between two events of one kind about a client, if strangers can cause them.
+const RARE_SILENCE: i64 = 60_000;
 
 type Note = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -45,6 +47,8 @@ pub(super) struct Watch {
     notes: FuturesUnordered<Note>,
     /// When each client's last event about its limit was recorded.
     limited: Generations<Timestamp>,
+    /// When each client's last event of a kind that strangers can cause was recorded.
+    rare: Generations<Timestamp>,
     /// The begin of the minute of log lines, and their number.
     lines: (Instant, u32),
 }
@@ -61,6 +65,7 @@ impl Watch {
             reconfigurations: Reconfigurations::new(),
             notes: FuturesUnordered::new(),
             limited: Generations::new(LIMITED),
+            rare: Generations::new(LIMITED),
             lines: (Instant::now(), 0),
         }
     }
@@ -166,7 +171,7 @@ impl Watch {
         self.limited.keep(duid, now);
         let detail = format!(
             "the client asked for another lease and was given none: it has as many as one client may ({addresses} \
-             addresses, {prefixes} prefixes), those that it declined included; release some, or wait until they end"
+             addresses, {prefixes} prefixes); release some, or wait until they end"
         );
         tracing::debug!(link = self.link, %duid, "at its limit: {detail}");
         self.note(duid, EventKind::ClientLimit, detail);
@@ -244,16 +249,52 @@ impl Watch {
     }
 
     fn tell_cloned(&mut self, duid: &Duid, addresses: &str) {
-        self.metrics.dhcp6_cloned_duid();
         let detail = format!(
             "two machines use the DUID {duid} by turns, from {addresses}, and ask for the same lease; they are served as \
              one client. Give each machine a DUID of its own: in the copy, remove the DHCP client's file of its DUID, \
              or make /etc/machine-id anew, and restart the client"
         );
+        self.note_cloned(duid, detail);
+    }
+
+    /// Records a cloned DUID, at most once an hour.
+    pub(super) fn tell_cloned_once(&mut self, duid: &Duid, detail: String) {
+        if self.is_due(duid, EventKind::ClonedDuid, LIMIT_SILENCE) {
+            self.note_cloned(duid, detail);
+        }
+    }
+
+    fn note_cloned(&mut self, duid: &Duid, detail: String) {
+        self.metrics.dhcp6_cloned_duid();
         if self.may_write_a_line() {
             tracing::warn!(link = self.link, %duid, "cloned DUID: {detail}");
         }
         self.note(duid, EventKind::ClonedDuid, detail);
+    }
+
+    /// Adds a row to the client's timeline in the background, at most once a minute of each kind.
+    pub(super) fn note_rarely(&mut self, duid: &Duid, kind: EventKind, detail: String) {
+        if self.is_due(duid, kind, RARE_SILENCE) {
+            tracing::debug!(link = self.link, %duid, "{kind}: {detail}");
+            self.note(duid, kind, detail);
+        }
+    }
+
+    /// Counts a client that took its leases to another place.
+    pub(super) fn count_move(&self) {
+        self.metrics.dhcp6_moved();
+    }
+
+    /// Whether the last event of this kind about a client was so many milliseconds ago. If so, this one counts as the
+    /// last.
+    fn is_due(&mut self, duid: &Duid, kind: EventKind, silence: i64) -> bool {
+        let (key, now) = ((duid, kind), self.clock.now());
+        let is_recent = |last: &Timestamp| now.0.saturating_sub(last.0) < silence;
+        let is_due = !self.rare.get(&key).is_some_and(is_recent);
+        if is_due {
+            self.rare.keep(&key, now);
+        }
+        is_due
     }
 
     /// Records that two interfaces use one DUID, each with its own IAID. This may be intended, so it is not a warning.

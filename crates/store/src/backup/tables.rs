@@ -66,6 +66,7 @@ pub(super) const TABLES: &[Table] = &[
             ("link_layer", Text),
             ("link_local", Text),
             ("port", Text),
+            ("relay", Text),
         ],
         key: &["link", "address"],
     },

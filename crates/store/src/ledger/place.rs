@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Write as _};
 
 use orchestrator_model::GrantedTo;
 
-/// Link-layer address, link-local address and port of a lease's client, as they are recorded. They are only compared, so
+/// Link-layer address, link-local address, relay agent and port of a lease's client, as they are recorded. They are only compared, so
 /// they are read as one text and not parsed.
 #[derive(Default)]
 pub(super) struct Place(String);
@@ -12,7 +12,8 @@ pub(super) struct Place(String);
 /// How a query reads it from the row `l` of leases.
 macro_rules! place_column {
     () => {
-        "coalesce(l.link_layer, '') || ' ' || coalesce(l.link_local, '') || ' ' || coalesce(l.port, '') as place"
+        "coalesce(l.link_layer, '') || ' ' || coalesce(l.link_local, '') || ' ' || coalesce(l.relay, '') || ' '
+            || coalesce(l.port, '') as place"
     };
 }
 pub(super) use place_column;
@@ -25,14 +26,25 @@ impl Place {
 
     /// Whether all that is known of `granted_to` is recorded already.
     pub(super) fn has(&self, granted_to: &GrantedTo) -> bool {
-        let mut parts = self.0.splitn(3, ' ');
-        let mut is = |value: Option<&dyn Display>| {
-            let recorded = parts.next().unwrap_or_default();
-            value.is_none_or(|value| is_written(value, recorded))
+        let mut parts = self.0.splitn(4, ' ');
+        let mut next = || parts.next().unwrap_or_default();
+        let (link_layer, link_local, relay, port) = (next(), next(), next(), next());
+        let is = |value: Option<&dyn Display>, recorded| value.is_none_or(|value| is_written(value, recorded));
+        // A message that shows a client's address shows whether it was relayed.
+        let is_relay = match &granted_to.relay {
+            Some(agent) => is_written(agent, relay),
+            None => granted_to.link_local.is_none() || relay.is_empty(),
         };
-        is(granted_to.link_layer.as_ref().map(|address| address as &dyn Display))
-            && is(granted_to.link_local.as_ref().map(|address| address as &dyn Display))
-            && is(granted_to.port.as_ref().map(|port| port as &dyn Display))
+        is_relay
+            && is(
+                granted_to.link_layer.as_ref().map(|address| address as &dyn Display),
+                link_layer,
+            )
+            && is(
+                granted_to.link_local.as_ref().map(|address| address as &dyn Display),
+                link_local,
+            )
+            && is(granted_to.port.as_ref().map(|port| port as &dyn Display), port)
     }
 }
 
@@ -61,12 +73,13 @@ mod tests {
             link_layer: "02:00:5e:10:00:01".parse().ok(),
             link_local: "fe80::1".parse().ok(),
             port: port.map(str::to_owned),
+            relay: None,
         }
     }
 
     #[test]
     fn it_has_what_is_recorded_and_what_is_unknown() {
-        let place = Place::new("02:00:5e:10:00:01 fe80::1 tap3".to_owned());
+        let place = Place::new("02:00:5e:10:00:01 fe80::1  tap3".to_owned());
         assert!(place.has(&granted_to(Some("tap3"))));
         assert!(place.has(&granted_to(None)));
         assert!(place.has(&GrantedTo::default()));
@@ -74,16 +87,17 @@ mod tests {
 
     #[test]
     fn it_has_nothing_else() {
-        let place = Place::new("02:00:5e:10:00:01 fe80::1 tap3".to_owned());
+        let place = Place::new("02:00:5e:10:00:01 fe80::1  tap3".to_owned());
         for port in ["tap", "tap30", "tap4"] {
             assert!(!place.has(&granted_to(Some(port))), "{port}");
         }
         for recorded in [
             "",
-            "  ",
-            "02:00:5e:10:00:01  tap3",
-            " fe80::1 tap3",
-            "02:00:5e:10:00:01 fe80::1 ",
+            "   ",
+            "02:00:5e:10:00:01   tap3",
+            " fe80::1  tap3",
+            "02:00:5e:10:00:01 fe80::1  ",
+            "02:00:5e:10:00:01 fe80::1 fe80::9 tap3",
         ] {
             assert!(
                 !Place::new(recorded.to_owned()).has(&granted_to(Some("tap3"))),

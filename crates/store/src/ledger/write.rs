@@ -27,6 +27,7 @@ const LEASE: &[(&str, Kind)] = &[
     ("link_layer", Text),
     ("link_local", Text),
     ("port", Text),
+    ("relay", Text),
     ("preferred_until", Number),
     ("valid_until", Number),
     ("granted", Number),
@@ -49,6 +50,7 @@ const EXTENDED: &[(&str, Kind)] = &[
     ("link_layer", Text),
     ("link_local", Text),
     ("port", Text),
+    ("relay", Text),
     ("preferred_until", Number),
     ("valid_until", Number),
     ("changed", Number),
@@ -72,11 +74,12 @@ static ADD_CLIENTS: ManyRows = ManyRows::new(
 static ADD_LEASES: ManyRows = ManyRows::new(
     LEASE,
     "insert or fail into leases
-        (link, address, client, iaid, source, state, next_hop, link_layer, link_local, port, preferred_until,
-        valid_until, granted, changed, due)
+        (link, address, client, iaid, source, state, next_hop, link_layer, link_local, port, relay,
+        preferred_until, valid_until, granted, changed, due)
     select * from given where link is not null",
 );
-// Each of the others leaves out unchanged columns, and so the indexes on them.
+// Each of the others leaves out unchanged columns, and so the indexes on them. What a message does not show about its
+// client's place stays recorded, unless the client has another link-local address now.
 static CHANGE_CLIENTS: ManyRows = ManyRows::new(
     CLIENT,
     "update or fail clients set link_layer = given.link_layer, hostname = given.hostname, class = given.class,
@@ -87,7 +90,7 @@ static CHANGE_LEASES: ManyRows = ManyRows::new(
     LEASE,
     "update or fail leases set client = given.client, iaid = given.iaid, source = given.source, state = given.state,
         next_hop = given.next_hop, link_layer = given.link_layer, link_local = given.link_local, port = given.port,
-        preferred_until = given.preferred_until, valid_until = given.valid_until, granted = given.granted, changed = given.changed, due = given.due
+        relay = given.relay, preferred_until = given.preferred_until, valid_until = given.valid_until, granted = given.granted, changed = given.changed, due = given.due
     from given where leases.link = given.link and leases.address = given.address",
 );
 static END_LEASES: ManyRows = ManyRows::new(
@@ -105,16 +108,24 @@ static RENEW_LEASES: ManyRows = ManyRows::new(
 static CUT_LEASES: ManyRows = ManyRows::new(
     LEASE,
     "update or fail leases set iaid = given.iaid, source = given.source, state = given.state, next_hop = given.next_hop,
-        link_layer = coalesce(given.link_layer, leases.link_layer),
-        link_local = coalesce(given.link_local, leases.link_local), port = coalesce(given.port, leases.port),
+        link_layer = case when given.link_local <> leases.link_local or given.relay is not null
+            then given.link_layer else coalesce(given.link_layer, leases.link_layer) end,
+        port = case when given.link_local <> leases.link_local or given.relay is not null
+            then given.port else coalesce(given.port, leases.port) end,
+        relay = case when given.link_local is null then leases.relay else given.relay end,
+        link_local = coalesce(given.link_local, leases.link_local),
         preferred_until = given.preferred_until, valid_until = given.valid_until, changed = given.changed, due = given.due
     from given where leases.link = given.link and leases.address = given.address",
 );
 static EXTEND_LEASES: ManyRows = ManyRows::new(
     EXTENDED,
     "update or fail leases set iaid = given.iaid, source = given.source, next_hop = given.next_hop,
-        link_layer = coalesce(given.link_layer, leases.link_layer),
-        link_local = coalesce(given.link_local, leases.link_local), port = coalesce(given.port, leases.port),
+        link_layer = case when given.link_local <> leases.link_local or given.relay is not null
+            then given.link_layer else coalesce(given.link_layer, leases.link_layer) end,
+        port = case when given.link_local <> leases.link_local or given.relay is not null
+            then given.port else coalesce(given.port, leases.port) end,
+        relay = case when given.link_local is null then leases.relay else given.relay end,
+        link_local = coalesce(given.link_local, leases.link_local),
         preferred_until = given.preferred_until, valid_until = given.valid_until, changed = given.changed
     from given where leases.link = given.link and leases.address = given.address",
 );
@@ -154,6 +165,7 @@ impl Ledger {
                 of.row.link, of.row.leased.as_str(), of.client.as_str(), i64::from(of.row.entry.iaid.0),
                 of.row.entry.source.word(), of.row.entry.state.word(), of.next_hop.as_deref(),
                 of.link_layer.as_deref(), of.link_local.as_deref(), of.row.entry.granted_to.port.as_deref(),
+                of.relay.as_deref(),
                 of.row.entry.preferred_until.0, of.row.entry.valid_until.0, of.row.entry.granted.0,
                 of.row.entry.changed.0, of.row.entry.due(),
             ])?;
@@ -180,8 +192,8 @@ impl Ledger {
         execute_rows!(batch, "extend leases", EXTEND_LEASES, &extended, of => [
             of.row.link, of.row.leased.as_str(), i64::from(of.row.entry.iaid.0), of.row.entry.source.word(),
             of.next_hop.as_deref(), of.link_layer.as_deref(), of.link_local.as_deref(),
-            of.row.entry.granted_to.port.as_deref(), of.row.entry.preferred_until.0, of.row.entry.valid_until.0,
-            of.row.entry.changed.0,
+            of.row.entry.granted_to.port.as_deref(), of.relay.as_deref(), of.row.entry.preferred_until.0,
+            of.row.entry.valid_until.0, of.row.entry.changed.0,
         ])
     }
 
@@ -203,6 +215,7 @@ impl Ledger {
             next_hop: row.entry.next_hop.map(|hop| hop.to_string()),
             link_layer: row.entry.granted_to.link_layer.as_ref().map(ToString::to_string),
             link_local: row.entry.granted_to.link_local.map(|address| address.to_string()),
+            relay: row.entry.granted_to.relay.map(|address| address.to_string()),
             row,
         })
         .collect()
@@ -240,4 +253,5 @@ struct LeaseColumns<'l> {
     next_hop: Option<String>,
     link_layer: Option<String>,
     link_local: Option<String>,
+    relay: Option<String>,
 }

@@ -16,15 +16,15 @@
 //!
 //! A client at its limit of bindings gets only addresses that it had before. If it holds as many as allowed, its oldest
 //! lease that the message does not name is ended for the new one: firmware that boots from the network chooses a new
-//! IAID at each boot and never uses the former ones again.
+//! IAID at each boot and never uses the former ones again. A lease that is held from elsewhere is never ended for it.
 
 mod address;
 mod prefix;
 mod reserved;
 
-use crate::Binding;
 use crate::leased::{Kind, Leased};
 use crate::message::Ia;
+use crate::{Binding, BindingState};
 
 use super::exchange::Exchange;
 
@@ -71,7 +71,7 @@ impl Exchange<'_> {
         let own = self.bindings.table(kind).chain(self.client.as_bytes());
         // Another association of the same message already has it.
         let is_free = |own: &Binding| !self.makes_room(own) && !self.taken.contains(&own.leased);
-        own.filter(|own| own.is_held(self.now) && is_free(own) && !is_named(own))
+        own.filter(|own| own.is_held(self.now) && self.counts(own) && is_free(own) && !is_named(own))
             .min_by_key(|own| (own.valid_until, own.leased))
             .map(|own| own.leased)
     }
@@ -146,6 +146,13 @@ impl Exchange<'_> {
             .map(|binding| binding.leased)
     }
 
+    /// Whether a binding counts towards its client's limit. An address in quarantine does not, because the client
+    /// cannot use it. Nor does a lease that is held from elsewhere: a stranger who repeats a DUID must not lock out the
+    /// client that it belongs to.
+    fn counts(&self, own: &Binding) -> bool {
+        !own.is_taken(self.now) || (own.state == BindingState::Active && !own.place.is_elsewhere(self.place()))
+    }
+
     /// Whether a client has reached its limit of bindings. Remembered bindings outside of the pools are not counted:
     /// they can never be reused, and the client would be locked out.
     ///
@@ -156,7 +163,8 @@ impl Exchange<'_> {
     /// A lease that was ended for a new one is remembered beyond the limit. It is the first to be reused.
     pub(super) fn is_client_full(&self, kind: Kind) -> bool {
         let (mut open, mut all) = (0, 0);
-        for binding in self.bindings.table(kind).chain(self.client.as_bytes()) {
+        let own = self.bindings.table(kind).chain(self.client.as_bytes());
+        for binding in own.filter(|own| self.counts(own)) {
             let is_taken = binding.is_taken(self.now);
             open += usize::from(is_taken || self.is_in_pool(binding.leased));
             all += usize::from(is_taken || self.is_in_any_pool(binding.leased));
@@ -171,8 +179,8 @@ impl Exchange<'_> {
     /// has come back that they had left.
     fn holds_most(&self, kind: Kind) -> bool {
         let table = self.bindings.table(kind);
-        let is_taken = |binding: &&Binding| binding.is_taken(self.now) && !self.makes_room(binding);
-        let held = table.chain(self.client.as_bytes()).filter(is_taken).count();
+        let is_held = |own: &&Binding| own.is_held(self.now) && self.counts(own) && !self.makes_room(own);
+        let held = table.chain(self.client.as_bytes()).filter(is_held).count();
         let is_new = |leased: &Leased| !self.is_of_client(*leased) || self.is_reusable(*leased);
         held + self.taken_of(kind).filter(is_new).count() >= self.most_of_client(kind)
     }

@@ -41,6 +41,11 @@ impl Exchange<'_> {
 
     /// Whether the message comes from the interface that holds the reserved address or prefix.
     fn is_holder(&self, leased: Leased) -> bool {
-        self.asker.is_some() && self.bindings.holder(leased) == self.asker
+        let Some(binding) = self.bindings.at(leased) else {
+            return false;
+        };
+        let place = self.place();
+        let is_same = place.link_local.is_some() && binding.place.link_local == place.link_local;
+        is_same && !binding.place.is_elsewhere(place)
     }
 }

@@ -4,7 +4,9 @@ mod property;
 
 use std::net::Ipv6Addr;
 
-use orchestrator_dhcp6::{Holder, Leased, OpaqueId, Order, Reservation, ReservationConflict, Reservations};
+use orchestrator_dhcp6::{
+    Binding, Holder, Leased, OpaqueId, Order, Place, Reservation, ReservationConflict, Reservations,
+};
 use orchestrator_wire::*;
 
 use crate::lab::{HOUR, Lab, XID, address, client, prefix_pool, server_id};
@@ -155,9 +157,9 @@ fn what_one_interface_holds_is_not_taken_from_it_by_the_other() {
     }
     // Also when nothing is known of where the holder is.
     lab.bindings = recalled(&lab.bindings);
-    for source in ["fe80::a", "fe80::b"] {
+    for (source, iaid) in [("fe80::a", 6), ("fe80::b", 10)] {
         assert_ne!(
-            ask_from(&mut lab, source, REQUEST, &[ia_na(6, &[])]).address(),
+            ask_from(&mut lab, source, REQUEST, &[ia_na(iaid, &[])]).address(),
             kept,
             "{source}"
         );
@@ -187,9 +189,10 @@ fn what_moves_in_a_message_makes_no_room_in_it() {
     lab.link.limits.bindings_per_client = 2;
     reserve(&mut lab, by_duid(1), KEPT);
     let kept = address(KEPT);
-    assert_eq!(ask_from(&mut lab, "fe80::a", REQUEST, &[ia_na(1, &[])]).address(), kept);
-    lab.now += 1000;
-    let other = ask_from(&mut lab, "fe80::b", REQUEST, &[ia_na(2, &[])]).address();
+    let first = ask_from(&mut lab, "fe80::a", REQUEST, &[ia_na(1, &[]), ia_na(2, &[])]);
+    let of = |iaid| first.ias().into_iter().find(|ia| ia.iaid == iaid).unwrap().leased().ip;
+    assert_eq!(of(1), kept);
+    let other = of(2);
     lab.now += 1000;
     let read = ask_from(&mut lab, "fe80::a", REQUEST, &[ia_na(3, &[]), ia_na(4, &[])]);
     let told: Vec<_> = read.ias().iter().map(|ia| (ia.iaid, ia.addresses[0].ip)).collect();
@@ -201,10 +204,13 @@ fn what_moves_in_a_message_makes_no_room_in_it() {
     assert!(!lab.bindings.by_address(other).unwrap().is_held(lab.now));
 }
 
-/// The bindings as a daemon finds them that begins.
+/// The bindings as a daemon finds them that begins, with leases that record no place.
 fn recalled(bindings: &orchestrator_dhcp6::Bindings) -> orchestrator_dhcp6::Bindings {
     let mut recalled = orchestrator_dhcp6::Bindings::new();
-    bindings.iter().for_each(|binding| recalled.load(binding.clone()));
+    for binding in bindings.iter().cloned() {
+        let place = Place::default();
+        recalled.load(Binding { place, ..binding });
+    }
     recalled
 }
 
