@@ -6,8 +6,8 @@ use anyhow::Result;
 use orchestrator_lab::poll;
 use orchestrator_load::exchange;
 
-use crate::memory;
 use crate::one::remove_all;
+use crate::processes;
 use crate::stage::{LIMIT, Stage};
 
 /// What came of a burst.
@@ -19,12 +19,15 @@ pub(crate) struct Burst {
     pub(crate) ready: Duration,
     /// From the first request to remove one until all are gone.
     pub(crate) gone: Duration,
+    /// Processor time that making each took, on all processors together.
+    pub(crate) processor: Duration,
     /// Bytes of memory that the processes of each have.
     pub(crate) memory: u64,
 }
 
 pub(crate) fn measure(stage: &Stage, size: usize) -> Result<Burst> {
-    let before = memory::of(stage)?;
+    let before = processes::memory(stage)?;
+    let ran = processes::processor_time(stage)?;
     let began = Instant::now();
     let first = u32::try_from(size)? << 16;
     stage.machine.within(|| -> Result<()> {
@@ -39,7 +42,8 @@ pub(crate) fn measure(stage: &Stage, size: usize) -> Result<Burst> {
         (ready == size).then_some(())
     })?;
     let ready = began.elapsed();
-    let came = memory::of(stage)?
+    let processor = processes::processor_time(stage)?.saturating_sub(ran) / u32::try_from(size)?;
+    let came = processes::memory(stage)?
         .into_iter()
         .filter(|(pid, _)| !before.contains_key(pid));
     let memory: u64 = came.map(|(_, bytes)| bytes).sum();
@@ -52,6 +56,7 @@ pub(crate) fn measure(stage: &Stage, size: usize) -> Result<Burst> {
         size,
         ready,
         gone: ending.elapsed(),
+        processor,
         memory: memory / u64::try_from(size)?,
     })
 }

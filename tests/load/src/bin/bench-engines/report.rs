@@ -27,30 +27,42 @@ impl Figures {
 }
 
 pub(crate) fn print(all: &[&Figures], rounds: u32) {
-    println!("one instance, {rounds} rounds by turns, medians       alone      whole      added   whole/alone");
+    println!(
+        "one instance, {rounds} rounds by turns, medians (least)        alone              whole      added   whole/alone"
+    );
     for figures in all {
         let (alone, whole) = (median(&figures.alone), median(&figures.whole));
         println!(
-            "  {:<40} {alone:>8.1} ms {whole:>7.1} ms {:>7.1} ms {:>10.2}",
+            "  {:<40} {alone:>8.1} ({:>5.1}) ms {whole:>7.1} ({:>5.1}) ms {:>7.1} ms {:>10.2}",
             figures.kind.to_string(),
+            least(&figures.alone),
+            least(&figures.whole),
             whole - alone,
             whole / alone
         );
     }
-    println!("\nburst                                      all ready        each   all gone        each   memory each");
+    println!(
+        "\nburst                                      all ready        each   all gone        each  processor each   memory each"
+    );
     for figures in all {
         for burst in &figures.bursts {
             let (ready, gone) = (burst.ready.as_secs_f64(), burst.gone.as_secs_f64());
             let each = |seconds: f64| seconds * 1000.0 / burst.size as f64;
             println!(
-                "  {:<36} {ready:>10.2} s {:>8.1} ms {gone:>8.2} s {:>8.1} ms {:>8.2} MiB",
+                "  {:<36} {ready:>10.2} s {:>8.1} ms {gone:>8.2} s {:>8.1} ms {:>11.1} ms {:>10.2} MiB",
                 format!("{} clients on {}", burst.size, figures.kind),
                 each(ready),
                 each(gone),
+                burst.processor.as_secs_f64() * 1000.0,
                 burst.memory as f64 / f64::from(1 << 20)
             );
         }
     }
+}
+
+/// The least in milliseconds: what others on the machine add is least there.
+fn least(times: &[Duration]) -> f64 {
+    times.iter().min().map_or(f64::NAN, |time| time.as_secs_f64() * 1000.0)
 }
 
 /// The median in milliseconds.

@@ -1,14 +1,29 @@
-//! Memory of the processes that an engine runs.
+//! The processes that an engine runs, with what they cost.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
+use std::time::Duration;
 
 use anyhow::Result;
 
 use crate::stage::Stage;
 
+/// Clock ticks of a second, as Linux shows them to programs.
+const TICKS: u32 = 100;
+
 /// The proportional set sizes of all processes of the stage's lab, in bytes, by their numbers.
-pub(crate) fn of(stage: &Stage) -> Result<BTreeMap<u32, u64>> {
+pub(crate) fn memory(stage: &Stage) -> Result<BTreeMap<u32, u64>> {
+    let own = all(stage)?;
+    Ok(own.into_iter().filter_map(|pid| Some((pid, size(pid)?))).collect())
+}
+
+/// The processor time of all processes of the stage's lab so far, with those of their children that have ended.
+pub(crate) fn processor_time(stage: &Stage) -> Result<Duration> {
+    let ticks: u64 = all(stage)?.into_iter().filter_map(ticks).sum();
+    Ok(Duration::from_secs(ticks) / TICKS)
+}
+
+fn all(stage: &Stage) -> Result<BTreeSet<u32>> {
     let lab = stage.lab.id();
     let mut parents = HashMap::new();
     let mut own = BTreeSet::new();
@@ -22,7 +37,7 @@ pub(crate) fn of(stage: &Stage) -> Result<BTreeMap<u32, u64>> {
         parents.extend(parent(pid).map(|parent| (pid, parent)));
     }
     while grow(&mut own, &parents) {}
-    Ok(own.into_iter().filter_map(|pid| Some((pid, size(pid)?))).collect())
+    Ok(own)
 }
 
 /// Whether a process carries the lab's mark, or is in a cgroup of it.
@@ -37,8 +52,19 @@ fn belongs(pid: u32, lab: &str) -> bool {
 }
 
 fn parent(pid: u32) -> Option<u32> {
+    field(pid, 1)
+}
+
+/// Clock ticks that a process and its children that have ended ran for: fields 14 to 17 of `/proc/PID/stat`.
+fn ticks(pid: u32) -> Option<u64> {
+    let fields = 11..=14;
+    fields.map(|number| field::<u64>(pid, number)).sum()
+}
+
+/// A field after the name, which may hold anything; the state is the first.
+fn field<T: std::str::FromStr>(pid: u32, number: usize) -> Option<T> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    stat.rsplit(") ").next()?.split(' ').nth(1)?.parse().ok()
+    stat.rsplit(") ").next()?.split(' ').nth(number)?.parse().ok()
 }
 
 /// Adds the children of what is there; whether there were any.
