@@ -200,6 +200,7 @@ pub(crate) fn new_instance(client: ClientId, n: u16) -> NewInstance {
                 memory: Some(1 << 40),
                 millicpus: Some(500),
                 pids: None,
+                disk: Some(1 << 30),
             },
             labels: [("owner".to_owned(), "test".to_owned())].into(),
             ..ContainerSpec::default()

@@ -14,6 +14,7 @@ mod containers;
 mod crash;
 mod damage;
 mod delegation;
+mod disk;
 mod dnsmasq;
 mod engine;
 mod environment;

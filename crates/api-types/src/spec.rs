@@ -129,6 +129,9 @@ pub struct Resources {
     pub millicpus: Option<u32>,
     /// The number of processes and threads.
     pub pids: Option<u32>,
+    /// Bytes that it may write into its file system, outside of its volumes.
+    #[serde(default)]
+    pub disk: Option<u64>,
 }
 
 /// The source of a value.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use orchestrator_network::Network;
-use orchestrator_plugin::{Capabilities, Engine, EngineError, ImageFacts};
+use orchestrator_plugin::{Capabilities, Capability, Engine, EngineError, ImageFacts};
 use orchestrator_quota::Enforcement;
 
 use super::check::Finding;
@@ -220,6 +220,7 @@ async fn engines(declared: &Declared, pins: &[ImagePin]) -> Vec<Finding> {
             // An engine that does not answer has its finding already.
             if let Ok(capabilities) = engine.learn_capabilities().await {
                 findings.extend(cannot(engine.name(), capabilities, &needs));
+                findings.extend(disks(declared, engine.name(), capabilities));
             }
         }
     }
@@ -349,6 +350,25 @@ fn sizes(declared: &Declared, support: &io::Result<Enforcement>) -> Vec<Finding>
     limited.map(finding).collect()
 }
 
+/// One finding for each template in use on an engine that has a limit of the disk: how far that is enforced.
+fn disks(declared: &Declared, engine: &str, capabilities: Capabilities) -> Vec<Finding> {
+    let has_limit = |template: &&Template| {
+        let mut containers = template.settings.containers();
+        template.settings.engine == engine && containers.any(|(_, container)| container.resources.disk.is_some())
+    };
+    let what = match capabilities.has(Capability::Disk) {
+        true => format!(
+            "its `disk` is measured, and an instance that is over it is removed; an engine of kind oci whose state is on \
+             btrfs with quotas has the kernel refuse more ({engine})"
+        ),
+        false => format!("its `disk` is not enforced: engine {engine} cannot measure it"),
+    };
+    let limited = declared.templates_in_use().filter(has_limit);
+    limited
+        .map(|template| Finding::there(format!("template {}", template.name), what.clone()))
+        .collect()
+}
+
 /// A finding about an image by its name. Instances of templates that are pinned do not need the name any more.
 fn found_image(
     image: &str,
@@ -380,8 +400,6 @@ fn found_image(
 
 #[cfg(test)]
 mod tests {
-    use orchestrator_plugin::Capability;
-
     use super::*;
 
     fn settings(text: &str) -> Settings {

@@ -9,4 +9,6 @@ pub struct Capacity {
     pub processors: Option<u64>,
     /// Processes and threads that its kernel allows at the same time.
     pub pids: Option<u64>,
+    /// Bytes of the file system that has the volumes.
+    pub disk: Option<u64>,
 }

@@ -10,10 +10,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{mpsc, watch};
 
 use crate::{
-    Applied, BridgePlan, ByteStream, Capacity, ContainerRef, Depth, DialPlan, Ensured, ExecRequest, ExecSession,
-    HostCapabilities, HostChange, HostError, Id, Image, ImageFacts, InstancePlan, InstanceRef, ListRequest, Listed,
-    LogRequest, NetworkChange, NetworkPart, Observation, ObservedBridge, OutputStream, PolicyCounts, PullProgress,
-    PullRequest, RemovalPlan, Stage, Stats, WatchScope,
+    Applied, BridgePlan, ByteStream, Capacity, ContainerRef, Depth, DialPlan, DiskUse, Ensured, ExecRequest,
+    ExecSession, HostCapabilities, HostChange, HostError, Id, Image, ImageFacts, InstancePlan, InstanceRef,
+    ListRequest, Listed, LogRequest, NetworkChange, NetworkPart, Observation, ObservedBridge, OutputStream,
+    PolicyCounts, PullProgress, PullRequest, RemovalPlan, Stage, Stats, WatchScope,
 };
 
 /// A connection to an instance.
@@ -122,6 +122,9 @@ pub trait Host: Send + Sync + 'static {
 
     /// Measures once what a running container uses.
     async fn stats(&self, container: &ContainerRef) -> Result<Stats, HostError>;
+
+    /// Measures what a container wrote into its file system, outside of its volumes.
+    async fn disk(&self, container: &ContainerRef) -> Result<DiskUse, HostError>;
 
     /// Reads the file or directory at an absolute path within a container, as a tar archive.
     async fn files(&self, container: &ContainerRef, path: &Path) -> Result<ByteStream, HostError>;

@@ -42,7 +42,7 @@ pub use local::{LocalHost, LocalSettings};
 pub use observation::{Depth, Lack, Observation};
 pub use orchestrator_network::{Bridge, BridgeFlaw, BridgeHazard, BridgeIdentity, Flaw, NetworkError, ObservedBridge};
 pub use orchestrator_plugin::{
-    ByteStream, Capabilities, Capability, ContainerName, ContainerSpec, Credentials, ExecControl, ExecRequest,
+    ByteStream, Capabilities, Capability, ContainerName, ContainerSpec, Credentials, DiskUse, ExecControl, ExecRequest,
     ExecSession, Id, Image, ImageFacts, InstanceId, LogRequest, Mark, Output, OutputStream, PullProgress, PullRequest,
     Stats, TerminalSize,
 };

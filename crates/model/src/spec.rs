@@ -77,6 +77,14 @@ impl InstanceSpec {
     }
 }
 
+impl InstanceSpec {
+    /// The specifications of all containers, the first one first.
+    pub fn containers(&self) -> impl Iterator<Item = &ContainerSpec> {
+        let others = self.sidecars.iter().map(|sidecar| &sidecar.spec);
+        std::iter::once(&self.main).chain(others)
+    }
+}
+
 impl From<ContainerSpec> for InstanceSpec {
     /// An instance of one container.
     fn from(main: ContainerSpec) -> Self {
@@ -102,6 +110,7 @@ mod tests {
                 memory: Some(1 << 40),
                 millicpus: Some(500),
                 pids: None,
+                disk: None,
             },
             files: vec![crate::File {
                 target: "/etc/a".into(),

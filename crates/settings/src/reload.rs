@@ -498,6 +498,7 @@ fn container_keys(running: &ContainerSettings, written: &ContainerSettings) -> V
         ("memory", resources.memory != limits.memory),
         ("cpus", resources.millicpus != limits.millicpus),
         ("pids", resources.pids != limits.pids),
+        ("disk", resources.disk != limits.disk),
         ("device", *devices != written.devices),
         ("file", *files != written.files),
     ]

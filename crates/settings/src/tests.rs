@@ -332,6 +332,22 @@ fn a_limit_can_be_lifted() {
 }
 
 #[test]
+fn the_disk_has_no_limit_until_one_is_written() {
+    let disk = |line: &str| {
+        let read = load_text(&format!("[template.a]\nimage = \"a\"\n{line}"), &[])?;
+        Ok::<_, crate::Faults>(read.templates["a"].main.resources.disk)
+    };
+    assert_eq!((disk("").unwrap(), disk("disk = \"none\"").unwrap()), (None, None));
+    assert_eq!(disk("disk = \"2GiB\"").unwrap(), Some(2 << 30));
+    for wrong in ["disk = \"1KiB\"", "disk = \"17TiB\"", "disk = 5"] {
+        assert!(
+            disk(wrong).unwrap_err().to_string().starts_with("template.a.disk: "),
+            "{wrong}"
+        );
+    }
+}
+
+#[test]
 fn a_fault_across_keys_names_its_variable() {
     let faults = load_text(LINK, &[("ORCHESTRATOR__LINK__0__POOL", "fd40::/112")]).unwrap_err();
     assert_eq!(

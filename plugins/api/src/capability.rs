@@ -35,6 +35,8 @@ pub enum Capability {
     Logs,
     /// Measures the resource usage of a container.
     Stats,
+    /// Measures what a container wrote into its file system.
+    Disk,
     /// Copies files into and out of a container.
     Copy,
     /// Freezes the processes of a container.
@@ -47,7 +49,7 @@ pub enum Capability {
 
 impl Capability {
     /// All capabilities.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::EngineNamespace,
         Self::PreparedNamespace,
         Self::SharedNamespace,
@@ -62,6 +64,7 @@ impl Capability {
         Self::ExecTerminal,
         Self::Logs,
         Self::Stats,
+        Self::Disk,
         Self::Copy,
         Self::Pause,
         Self::Images,
@@ -85,6 +88,7 @@ impl Capability {
             Self::ExecTerminal => "exec-terminal",
             Self::Logs => "logs",
             Self::Stats => "stats",
+            Self::Disk => "disk",
             Self::Copy => "copy",
             Self::Pause => "pause",
             Self::Images => "images",
@@ -111,6 +115,7 @@ impl fmt::Display for Capability {
             Self::ExecTerminal => "run a command with a terminal",
             Self::Logs => "hand out what a container wrote",
             Self::Stats => "measure what a container uses",
+            Self::Disk => "measure what a container wrote",
             Self::Copy => "copy files into or out of a container",
             Self::Pause => "freeze the processes of a container",
             Self::Images => "load, list or remove images",

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use tokio::sync::mpsc;
 
 use crate::{
-    ByteStream, Capabilities, Capability, Container, ContainerKey, ContainerSpec, EngineError, EngineFacts,
+    ByteStream, Capabilities, Capability, Container, ContainerKey, ContainerSpec, DiskUse, EngineError, EngineFacts,
     ExecRequest, ExecSession, Found, Image, ImageFacts, LogRequest, NetworkMode, OutputStream, PullProgress,
     PullRequest, Stats,
 };
@@ -123,6 +123,12 @@ pub trait Engine: Send + Sync + 'static {
     /// Measures the resource usage of a running container. Needs [`Capability::Stats`].
     async fn stats(&self, _container: &Container) -> Result<Stats, EngineError> {
         Err(self.unsupported(Capability::Stats))
+    }
+
+    /// Measures what a container wrote into its file system, outside of its volumes. Needs [`Capability::Disk`]. Works
+    /// whether the container runs or not.
+    async fn disk(&self, _container: &Container) -> Result<DiskUse, EngineError> {
+        Err(self.unsupported(Capability::Disk))
     }
 
     /// Reads the file or directory at an absolute path inside, as a tar archive whose entries begin with the last part

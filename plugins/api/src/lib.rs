@@ -43,5 +43,5 @@ pub use network::NetworkMode;
 pub use spec::{
     ContainerSpec, Device, DeviceAccess, File, FileContent, Resolver, Resources, ValueSource, Volume, VolumeSource,
 };
-pub use stats::Stats;
+pub use stats::{DiskUse, Stats};
 pub use stream::{ByteStream, Output, OutputStream};

@@ -12,3 +12,12 @@ pub struct Stats {
     /// The number of processes and threads; `None` if the engine does not report it.
     pub pids: Option<u64>,
 }
+
+/// What a container wrote into its file system, measured once.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DiskUse {
+    /// Bytes on the disk.
+    pub bytes: u64,
+    /// The limit in bytes that the file system enforces; `None` when it enforces none.
+    pub limit: Option<u64>,
+}

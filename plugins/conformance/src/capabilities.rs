@@ -64,6 +64,7 @@ async fn wanting(subject: &impl Subject, capability: Capability) -> Option<(Cont
         | Capability::ExecTerminal
         | Capability::Logs
         | Capability::Stats
+        | Capability::Disk
         | Capability::Copy
         | Capability::Pause
         | Capability::Images
@@ -101,6 +102,7 @@ async fn call(
             .into_iter()
             .collect(),
         Capability::Stats => engine.stats(container).await.err().into_iter().collect(),
+        Capability::Disk => engine.disk(container).await.err().into_iter().collect(),
         Capability::Pause => engine.pause(container).await.err().into_iter().collect(),
         Capability::Copy => {
             let read = engine.read_files(container, "/etc".as_ref()).await.err();

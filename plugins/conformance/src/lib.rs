@@ -110,6 +110,7 @@ macro_rules! for_each_case {
             sessions::nothing_runs_in_what_does_not_run [] [],
             sessions::what_was_written_is_read_and_followed [Kill] [Logs],
             sessions::what_a_container_uses_is_measured [] [Stats],
+            sessions::what_a_container_wrote_is_measured [] [Disk],
             sessions::a_container_is_paused_and_goes_on [] [Pause],
         }
     };

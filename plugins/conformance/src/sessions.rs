@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use orchestrator_plugin::{
-    Capability, ExecRequest, ExecSession, FoundState, LogRequest, Output, OutputStream, TerminalSize,
+    Capability, ContainerSpec, ExecRequest, ExecSession, File, FileContent, FoundState, LogRequest, Output,
+    OutputStream, TerminalSize,
 };
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
@@ -159,6 +160,35 @@ pub async fn what_a_container_uses_is_measured(subject: &impl Subject) {
     assert!(stats.memory > 0 && stats.cpu > Duration::ZERO, "{stats:?}");
     assert!(stats.pids.is_none_or(|pids| pids > 0), "{stats:?}");
     engine.remove(&container).await.unwrap();
+}
+
+/// What a container wrote counts, whether it runs or not.
+pub async fn what_a_container_wrote_is_measured(subject: &impl Subject) {
+    let (engine, container) = fresh(subject);
+    if !can(engine.as_ref(), Capability::Disk) || !can(engine.as_ref(), Capability::Files) {
+        return;
+    }
+    let absent = engine.disk(&container).await.unwrap_err();
+    assert_eq!(absent.code(), "not-running");
+    let large = File {
+        target: "/large".into(),
+        content: FileContent::Text("0123456789abcdef".repeat(2048)),
+        mode: File::default_mode(),
+        uid: 0,
+        gid: 0,
+    };
+    let spec = ContainerSpec {
+        files: vec![large],
+        ..spec(subject)
+    };
+    let made = engine.ensure(&container, &spec, &OWN).await.unwrap();
+    let running = engine.disk(&made.container()).await.unwrap();
+    assert!(running.bytes >= 32 << 10, "{running:?}");
+    engine.stop(&made.container()).await.unwrap();
+    let stopped = engine.disk(&made.container()).await.unwrap();
+    assert!(stopped.bytes >= 32 << 10, "{stopped:?}");
+    engine.remove(&container).await.unwrap();
+    assert_eq!(engine.disk(&container).await.unwrap_err().code(), "not-running");
 }
 
 /// Twice is once, and ensure ends it.

@@ -218,6 +218,7 @@ mod tests {
                 memory: Some(128 << 20),
                 millicpus: Some(500),
                 pids: Some(64),
+                disk: None,
             },
             labels: BTreeMap::from([
                 ("tier".to_owned(), "lab".to_owned()),

@@ -29,6 +29,7 @@ mod connect;
 mod container;
 mod copy;
 mod dialect;
+mod disk;
 mod ensure;
 mod environment;
 mod errors;
@@ -55,7 +56,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use orchestrator_plugin::{
-    ByteStream, Capabilities, Change, Container, ContainerSpec, Creations, Engine, EngineError, EngineFacts,
+    ByteStream, Capabilities, Change, Container, ContainerSpec, Creations, DiskUse, Engine, EngineError, EngineFacts,
     ExecRequest, ExecSession, Found, Image, ImageFacts, LogRequest, Mark, NetworkMode, OutputStream, PullProgress,
     PullRequest, Stats,
 };
@@ -180,6 +181,10 @@ impl Engine for DockerEngine {
 
     async fn stats(&self, container: &Container) -> Result<Stats, EngineError> {
         self.measure(container).await
+    }
+
+    async fn disk(&self, container: &Container) -> Result<DiskUse, EngineError> {
+        self.measure_disk(container).await
     }
 
     async fn read_files(&self, container: &Container, path: &Path) -> Result<ByteStream, EngineError> {

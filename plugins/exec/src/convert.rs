@@ -77,6 +77,7 @@ pub(crate) fn spec(spec: &ContainerSpec) -> Result<Spec, String> {
             memory_bytes: spec.resources.memory,
             millicpus: spec.resources.millicpus,
             pids: spec.resources.pids,
+            disk_bytes: spec.resources.disk,
         },
         labels: spec.labels.clone(),
         devices: spec.devices.iter().map(device).collect(),
@@ -147,6 +148,7 @@ pub(crate) fn container_spec(spec: &Spec) -> Result<ContainerSpec, String> {
             memory: spec.limits.memory_bytes,
             millicpus: spec.limits.millicpus,
             pids: spec.limits.pids,
+            disk: spec.limits.disk_bytes,
         },
         labels: spec.labels.clone(),
         devices: spec.devices.iter().map(device_of).collect(),
@@ -303,6 +305,7 @@ mod tests {
                 memory: Some(1 << 20),
                 millicpus: Some(500),
                 pids: None,
+                disk: Some(1 << 30),
             },
             labels: [("tier".to_owned(), "lab".to_owned())].into(),
             devices: vec![Device {

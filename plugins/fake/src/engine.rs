@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{TryStreamExt, stream};
 use orchestrator_plugin::{
-    ByteStream, Capabilities, Capability, Change, Container, ContainerKey, ContainerSpec, Engine, EngineError,
+    ByteStream, Capabilities, Capability, Change, Container, ContainerKey, ContainerSpec, DiskUse, Engine, EngineError,
     EngineFacts, ExecRequest, ExecSession, Found, Image, ImageFacts, LogRequest, Mark, NetworkMode, OutputStream,
     PullProgress, PullRequest, Stats,
 };
@@ -235,6 +235,21 @@ impl Engine for FakeEngine {
     async fn logs(&self, container: &Container, request: &LogRequest) -> Result<OutputStream, EngineError> {
         self.require(Capability::Logs)?;
         exec::logs(self, container, request).await
+    }
+
+    async fn disk(&self, container: &Container) -> Result<DiskUse, EngineError> {
+        self.require(Capability::Disk)?;
+        match self.find(container).await? {
+            // Nobody knows what its files would take: some blocks.
+            Some(_) => Ok(DiskUse {
+                bytes: 64 << 10,
+                limit: None,
+            }),
+            None => Err(EngineError::NotRunning {
+                verb: "measure",
+                subject: container.key.engine_name(),
+            }),
+        }
     }
 
     async fn stats(&self, container: &Container) -> Result<Stats, EngineError> {

@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use orchestrator_plugin::{
-    ByteStream, Capabilities, Capability, Change, Container, ContainerSpec, Creations, Engine, EngineError,
+    ByteStream, Capabilities, Capability, Change, Container, ContainerSpec, Creations, DiskUse, Engine, EngineError,
     EngineFacts, ExecRequest, ExecSession, Found, Image, ImageFacts, LogRequest, Mark, NetworkMode, OutputStream,
     PullProgress, PullRequest, Stats,
 };
@@ -31,8 +31,8 @@ use tokio::sync::{Semaphore, mpsc};
 
 use connect::Connection;
 use protocol::{
-    EnsureRequest, EnvironmentRequest, Facts, FoundAnswer, ImageAnswer, ImageEntry, ImageRequest, LogBounds, Network,
-    SiteRequest, StatsAnswer, TargetRequest,
+    DiskAnswer, EnsureRequest, EnvironmentRequest, Facts, FoundAnswer, ImageAnswer, ImageEntry, ImageRequest,
+    LogBounds, Network, SiteRequest, StatsAnswer, TargetRequest,
 };
 pub use settings::{OciKind, OciSettings};
 
@@ -212,6 +212,12 @@ impl Engine for OciEngine {
 
     async fn logs(&self, container: &Container, request: &LogRequest) -> Result<OutputStream, EngineError> {
         self.read_log(container, request).await
+    }
+
+    async fn disk(&self, container: &Container) -> Result<DiskUse, EngineError> {
+        let question = self.target(container);
+        let answer: DiskAnswer = self.connection.ask("measure", "/v1/disk", &question).await?;
+        Ok(answer.into())
     }
 
     async fn stats(&self, container: &Container) -> Result<Stats, EngineError> {

@@ -25,6 +25,7 @@ type Prefix = Vec<String>;
 pub struct Oci {
     lab: Lab,
     place: PathBuf,
+    state: PathBuf,
     binary: PathBuf,
     prefix: Prefix,
     /// Locked while the helper starts or ends, so that tests may share it.
@@ -47,10 +48,26 @@ impl Oci {
     ///
     /// As [`Oci::start`].
     pub fn start_by(lab: &Lab, binary: &Path, prefix: &[&str]) -> Result<Self> {
+        let place = lab.place("oci")?;
+        let state = place.join("state");
+        Self::start_in(lab, binary, prefix, &place, state)
+    }
+
+    /// [`Oci::start`] with its state in this directory. The caller removes that.
+    ///
+    /// # Errors
+    ///
+    /// As [`Oci::start`].
+    pub fn start_with_state(lab: &Lab, binary: &Path, state: &Path) -> Result<Self> {
+        Self::start_in(lab, binary, &[], &lab.place("oci")?, state.to_owned())
+    }
+
+    fn start_in(lab: &Lab, binary: &Path, prefix: &[&str], place: &Path, state: PathBuf) -> Result<Self> {
         let oci = Self {
             prefix: prefix.iter().map(|&word| word.to_owned()).collect(),
             lab: lab.clone(),
-            place: lab.place("oci")?,
+            place: place.to_owned(),
+            state,
             binary: binary.to_owned(),
             helper: Mutex::new(None),
         };
@@ -65,7 +82,7 @@ impl Oci {
 
     /// The directory of its state.
     pub fn state(&self) -> PathBuf {
-        self.place.join("state")
+        self.state.clone()
     }
 
     /// The section of a daemon's settings that names it as the engine `oci`, with more lines.

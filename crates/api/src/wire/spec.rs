@@ -146,11 +146,13 @@ impl IntoWire for Resources {
             memory,
             millicpus,
             pids,
+            disk,
         } = self;
         wire::Resources {
             memory,
             millicpus,
             pids,
+            disk,
         }
     }
 }

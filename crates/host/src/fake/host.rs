@@ -17,11 +17,11 @@ use tokio::sync::{mpsc, watch};
 use super::images::failed;
 use super::{FakeMachine, FakeState, verbs};
 use crate::{
-    AdoptFault, Applied, BridgePlan, ByteStream, Capacity, Cause, ContainerRef, Depth, DialPlan, DialStream, Ensured,
-    ExecRequest, ExecSession, FoundAttachment, FoundInstance, Host, HostCapabilities, HostCapability, HostChange,
-    HostError, Image, ImageFacts, InstancePlan, InstanceRef, ListRequest, Listed, LogRequest, NetworkChange,
-    NetworkPart, NoAnswer, Observation, ObservedBridge, Output, OutputStream, PolicyCounts, PullProgress, PullRequest,
-    RemovalPlan, Socket, Stage, Stats, TerminalSize, WatchScope,
+    AdoptFault, Applied, BridgePlan, ByteStream, Capacity, Cause, ContainerRef, Depth, DialPlan, DialStream, DiskUse,
+    Ensured, ExecRequest, ExecSession, FoundAttachment, FoundInstance, Host, HostCapabilities, HostCapability,
+    HostChange, HostError, Image, ImageFacts, InstancePlan, InstanceRef, ListRequest, Listed, LogRequest,
+    NetworkChange, NetworkPart, NoAnswer, Observation, ObservedBridge, Output, OutputStream, PolicyCounts,
+    PullProgress, PullRequest, RemovalPlan, Socket, Stage, Stats, TerminalSize, WatchScope,
 };
 
 /// A daemon's way to a fake machine.
@@ -381,6 +381,20 @@ impl Host for FakeHost {
             pids: Some(1),
         };
         self.running(container, "measure", stats)
+            .await
+            .map_err(|source| HostError::Stats {
+                instance: container.instance,
+                source,
+            })
+    }
+
+    async fn disk(&self, container: &ContainerRef) -> Result<DiskUse, HostError> {
+        let _call = self.machine.call("disk");
+        let disk = |found: &super::FakeContainer| DiskUse {
+            bytes: found.files.values().map(|content| content.len() as u64).sum(),
+            limit: None,
+        };
+        self.running(container, "measure", disk)
             .await
             .map_err(|source| HostError::Stats {
                 instance: container.instance,

@@ -1,12 +1,15 @@
 //! Reads what this machine has.
 
 use std::fs;
+use std::path::Path;
 use std::thread;
+
+use nix::sys::statvfs::statvfs;
 
 use crate::Capacity;
 
-/// What this machine has.
-pub(super) fn read() -> Capacity {
+/// What this machine has. `volumes` is the directory of the volumes, which may not be there yet.
+pub(super) fn read(volumes: &Path) -> Capacity {
     let number = |path: &str| fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
     let pids = [
         number("/proc/sys/kernel/pid_max"),
@@ -18,7 +21,14 @@ pub(super) fn read() -> Capacity {
             .ok()
             .and_then(|number| u64::try_from(number.get()).ok()),
         pids: pids.into_iter().flatten().min(),
+        disk: volumes.ancestors().find_map(disk),
     }
+}
+
+/// The bytes of the file system that has a directory; `None` when that is not there.
+fn disk(directory: &Path) -> Option<u64> {
+    let found = statvfs(directory).ok()?;
+    found.blocks().checked_mul(found.fragment_size())
 }
 
 /// The bytes of memory that the text of `/proc/meminfo` names.
@@ -49,9 +59,9 @@ mod tests {
 
     #[test]
     fn this_machine_has_something_of_each() {
-        let found = read();
+        let found = read(Path::new("/not/there/yet"));
         assert!(
-            found.memory > Some(0) && found.processors > Some(0) && found.pids > Some(0),
+            found.memory > Some(0) && found.processors > Some(0) && found.pids > Some(0) && found.disk > Some(0),
             "{found:?}"
         );
     }

@@ -46,10 +46,10 @@ use orchestrator_runtime::usage::VolumeUsage;
 use tokio::sync::{mpsc, watch as channel};
 
 use crate::{
-    Applied, BridgePlan, ByteStream, Capacity, Cause, ContainerRef, Depth, DialPlan, DialStream, Ensured, ExecRequest,
-    ExecSession, Host, HostCapabilities, HostCapability, HostChange, HostError, Image, ImageFacts, InstancePlan,
-    InstanceRef, ListRequest, Listed, LogRequest, NetworkChange, NetworkPart, Observation, ObservedBridge,
-    OutputStream, PolicyCounts, PullProgress, PullRequest, RemovalPlan, Stage, Stats, WatchScope,
+    Applied, BridgePlan, ByteStream, Capacity, Cause, ContainerRef, Depth, DialPlan, DialStream, DiskUse, Ensured,
+    ExecRequest, ExecSession, Host, HostCapabilities, HostCapability, HostChange, HostError, Image, ImageFacts,
+    InstancePlan, InstanceRef, ListRequest, Listed, LogRequest, NetworkChange, NetworkPart, Observation,
+    ObservedBridge, OutputStream, PolicyCounts, PullProgress, PullRequest, RemovalPlan, Stage, Stats, WatchScope,
 };
 use news::News;
 
@@ -180,7 +180,7 @@ impl Host for LocalHost {
     }
 
     fn capacity(&self) -> Capacity {
-        capacity::read()
+        capacity::read(&self.inner.volumes)
     }
 
     async fn ensure(&self, plan: &InstancePlan, stage: &channel::Sender<Stage>) -> Result<Ensured, HostError> {
@@ -293,6 +293,10 @@ impl Host for LocalHost {
 
     async fn stats(&self, container: &ContainerRef) -> Result<Stats, HostError> {
         self.stats_of(container).await
+    }
+
+    async fn disk(&self, container: &ContainerRef) -> Result<DiskUse, HostError> {
+        self.disk_of(container).await
     }
 
     async fn files(&self, container: &ContainerRef, path: &Path) -> Result<ByteStream, HostError> {

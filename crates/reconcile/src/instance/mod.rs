@@ -15,6 +15,7 @@
 
 mod check;
 mod checks;
+mod disk;
 mod dispatch;
 mod failure;
 mod leftovers;
@@ -172,6 +173,7 @@ impl Orchestrator {
         self.watch_networks();
         self.register_pass();
         self.register_checks();
+        self.register_disk();
         self.register_dispatch();
         stop.cancelled().await;
         self.inner.stop.cancel();

@@ -67,7 +67,8 @@ pub(super) fn removal_plan(instance: &Instance) -> RemovalPlan {
     }
 }
 
-fn container_refs(instance: &Instance) -> Vec<ContainerRef> {
+/// Its containers as a host knows them.
+pub(super) fn container_refs(instance: &Instance) -> Vec<ContainerRef> {
     let reference = |container: &Container| ContainerRef {
         instance: instance.id,
         name: name_of(container),

@@ -24,6 +24,7 @@ const SETTINGS: &str = r#"
 "#;
 
 const SOON: Duration = Duration::from_secs(10);
+const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 
 #[tokio::test(start_paused = true)]
@@ -202,5 +203,51 @@ async fn what_waits_for_a_port_is_not_started_and_comes_when_one_is_free() {
             world.ready().len() == 5
         })
         .await;
+    world.kill().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_instance_that_wrote_more_than_its_disk_is_removed_with_the_reason() {
+    let settings = SETTINGS.replace("image = \"web\"", "image = \"web\"\n disk = \"1MiB\"");
+    let mut world = World::new(77, &settings);
+    world.start();
+    for client in [1, 2] {
+        world.hold(client, HOUR);
+    }
+    world
+        .until(SOON, "both are ready", |world| world.ready().len() == 2)
+        .await;
+    let live = world.records.live();
+    let (greedy, modest) = (live[0].id, live[1].id);
+    world.machine.with(|state| {
+        for (key, container) in &mut state.containers {
+            let bytes = if key.0 == greedy { (1 << 20) + 1 } else { 1 << 20 };
+            container.files.insert("/file".into(), vec![0; bytes].into());
+        }
+    });
+    world
+        .until(MINUTE, "one is gone", |world| world.records.live().len() == 1)
+        .await;
+    assert_eq!(
+        world.records.live()[0].id,
+        modest,
+        "its limit is not more than its limit"
+    );
+    let events = world.records.state().events.clone();
+    let ended = events
+        .iter()
+        .find(|event| event.kind == EventKind::InstanceDestroyed)
+        .unwrap();
+    let detail = ended.detail.clone().unwrap();
+    assert!(
+        ended.instance == Some(greedy) && detail.contains("wrote 1048577 bytes") && detail.contains("allows 1048576"),
+        "{detail}"
+    );
+    tokio::time::sleep(10 * MINUTE).await;
+    assert_eq!(
+        world.records.live().len(),
+        1,
+        "its client gets none before its next lease event"
+    );
     world.kill().await;
 }

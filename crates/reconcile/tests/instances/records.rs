@@ -343,7 +343,12 @@ impl Records for Memory {
             if instance.phase == Phase::Removed {
                 return Ok(instance.clone());
             }
+            let mut event = None;
             if instance.phase != Phase::Removing {
+                event = Some(NewEvent {
+                    detail: detail.clone(),
+                    ..instance.event(at, EventKind::InstanceDestroyed)
+                });
                 instance.phase = Phase::Removing;
                 instance.reason = detail;
                 instance.attempts = 0;
@@ -351,6 +356,7 @@ impl Records for Memory {
                 instance.changed = at;
             }
             let instance = instance.clone();
+            state.events.extend(event);
             if let Some(client) = instance.client().and_then(|client| state.clients.get_mut(&client)) {
                 client.wants_instance = false;
             }

@@ -19,6 +19,7 @@ pub(super) struct Instance {
     instances_restarted: Counter,
     instances_stopped: Counter,
     instance_checks: Labelled,
+    instances_over_disk: Counter,
     orphans_removed: Counter,
     provision_failures: Labelled,
     removal_failures: Labelled,
@@ -52,6 +53,11 @@ impl Instance {
                 registry,
                 "instances_stopped",
                 "Times that an instance was stopped because it could not be wired",
+            ),
+            instances_over_disk: counter(
+                registry,
+                "instances_over_disk",
+                "Instances that were removed because they wrote more than the limit of their disk",
             ),
             instance_checks: labelled(registry, "instance_checks", "Checks of ready instances, by outcome"),
             orphans_removed: counter(
@@ -105,6 +111,11 @@ impl Metrics {
     /// Counts an instance that was stopped because it could not be wired.
     pub fn instance_stopped(&self) {
         self.instance.instances_stopped.inc();
+    }
+
+    /// Counts an instance that wrote more than the limit of its disk.
+    pub fn instance_over_disk(&self) {
+        self.instance.instances_over_disk.inc();
     }
 
     /// Counts a check of a ready instance.

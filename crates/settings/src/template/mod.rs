@@ -220,7 +220,7 @@ fn read_client_may(table: &mut Table<'_>) -> Option<Vec<ClientAction>> {
     Some(listed.into_iter().collect::<BTreeSet<_>>().into_iter().collect())
 }
 
-/// Reads the limits. Each has a default, so that nobody forgets one; `"none"` removes it.
+/// Reads the limits. Each but that of the disk has a default, so that nobody forgets one; `"none"` removes it.
 fn read_resources(table: &mut Table<'_>) -> Resources {
     let size = |entry: Entry<'_>| entry.parse("take \"6MiB\" to \"16TiB\", or \"none\"", parse_memory);
     // Thousandths of one processor; the bounds keep them far inside 32 bits.
@@ -230,6 +230,10 @@ fn read_resources(table: &mut Table<'_>) -> Resources {
         memory: limit(table.take("memory"), 128 << 20, size),
         millicpus: limit(table.take("cpus"), 500, millicpus),
         pids: limit(table.take("pids"), 128, |entry| entry.whole(1..=4_194_304)),
+        disk: match table.take("disk") {
+            Some(entry) if !entry.is_word("none") => entry.parse("take \"1MiB\" to \"16TiB\", or \"none\"", parse_disk),
+            _ => None,
+        },
     }
 }
 
@@ -307,6 +311,14 @@ fn parse_image(text: &str) -> Result<String, String> {
         return Ok(text.to_owned());
     }
     Err(format!("{text:?} cannot be the name of an image"))
+}
+
+fn parse_disk(text: &str) -> Result<u64, String> {
+    let bytes = parse_size(text).map_err(|error| error.to_string())?;
+    match (1 << 20..=16 << 40).contains(&bytes) {
+        true => Ok(bytes),
+        false => Err(format!("{text} is out of bounds")),
+    }
 }
 
 fn parse_memory(text: &str) -> Result<u64, String> {

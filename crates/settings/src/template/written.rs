@@ -120,6 +120,9 @@ fn write_container(container: &ContainerSettings, hidden: Hidden) -> Map<String,
     put("memory", limit(resources.memory.map(|bytes| json!(write_size(bytes)))));
     put("cpus", limit(resources.millicpus.map(write_cpus)));
     put("pids", limit(resources.pids.map(|pids| json!(pids))));
+    if let Some(disk) = resources.disk {
+        put("disk", json!(write_size(disk)));
+    }
     let variables = write_environment(environment, environment_from, hidden);
     if !variables.is_empty() {
         put("environment", Json::Object(variables));
@@ -319,6 +322,7 @@ mod tests {
             prop::option::of(6144_u64..1 << 30),
             prop::option::of(10_u32..1_024_000),
             prop::option::of(1_u32..=4_194_304),
+            prop::option::of(1_u64..1 << 20),
         );
         let content = prop_oneof![
             "(?s).{0,20}".prop_map(FileContent::Text),
@@ -333,7 +337,12 @@ mod tests {
             prop::collection::vec(file, 0..3),
         );
         (environment, sources, resources, lists).prop_map(
-            |(environment, environment_from, (memory, millicpus, pids), (command, capabilities, devices, files))| {
+            |(
+                environment,
+                environment_from,
+                (memory, millicpus, pids, disk),
+                (command, capabilities, devices, files),
+            )| {
                 let numbered = files.into_iter().zip(0..);
                 let file = |((content, mode, uid), number): ((FileContent, u32, u32), u32)| File {
                     target: format!("/etc/file-{number}").into(),
@@ -352,6 +361,7 @@ mod tests {
                         memory: memory.map(|memory| memory << 10),
                         millicpus,
                         pids,
+                        disk: disk.map(|disk: u64| disk << 20),
                     },
                     devices,
                     files: numbered.map(file).collect(),

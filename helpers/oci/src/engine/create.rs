@@ -68,7 +68,7 @@ impl Plan {
 }
 
 fn write(directory: &Directory, record: Record, files: &[File]) -> io::Result<Record> {
-    let written = directory.make().and_then(|()| {
+    let written = directory.make(record.spec.resources.disk).and_then(|()| {
         if !files.is_empty() {
             write_json(&directory.files(), &files)?;
         }
@@ -78,7 +78,7 @@ fn write(directory: &Directory, record: Record, files: &[File]) -> io::Result<Re
     match written {
         Ok(()) => Ok(record),
         Err(error) => {
-            let _ = std::fs::remove_dir_all(directory.path());
+            let _ = super::remove::remove_all(directory);
             Err(error)
         }
     }

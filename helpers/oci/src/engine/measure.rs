@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use orchestrator_plugin_oci::protocol::{EnvironmentRequest, Fault, StatsAnswer, TargetRequest, Verb};
+use orchestrator_plugin_oci::protocol::{DiskAnswer, EnvironmentRequest, Fault, StatsAnswer, TargetRequest, Verb};
 
 use super::{Helper, blocking};
 
@@ -12,6 +12,20 @@ impl Helper {
         let (entry, _) = self.running(request, Verb::Measure)?;
         let group = self.group(&entry.reference);
         blocking(Verb::Measure, &entry.record().name, move || group.stats()).await
+    }
+
+    /// Measures what a container wrote, whether it runs or not.
+    pub(crate) async fn disk(&self, request: &TargetRequest) -> Result<DiskAnswer, Fault> {
+        let entry = self.of(request);
+        let entry = entry.ok_or_else(|| Fault::not_running(Verb::Measure, request.container.key().engine_name()))?;
+        let layer = entry.directory.layer();
+        blocking(Verb::Measure, &entry.record().name, move || {
+            orchestrator_quota::measure(&layer).map(|usage| DiskAnswer {
+                bytes: usage.bytes,
+                limit: usage.limit,
+            })
+        })
+        .await
     }
 
     /// The variables of the specification whose names begin like this.

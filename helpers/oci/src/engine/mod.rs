@@ -30,7 +30,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use orchestrator_images::Store;
 use orchestrator_plugin::{ContainerKey, Creations, InstanceId, SiteId, Turn};
@@ -51,6 +51,9 @@ use index::Index;
 /// Changes that a watch may be behind before it is ended.
 const CHANGES: usize = 4096;
 
+/// How long what the runtime said of its version is believed.
+const RECENT: Duration = Duration::from_secs(60);
+
 /// The helper's engine.
 #[derive(Clone)]
 pub(crate) struct Helper(Arc<Inner>);
@@ -59,6 +62,8 @@ struct Inner {
     place: Place,
     common: Common,
     runtime: Runc,
+    /// What the runtime said of its version, and when.
+    version: Mutex<Option<(Instant, String)>>,
     hierarchy: Hierarchy,
     images: Store,
     /// This program, which is the shim's, too.
@@ -97,6 +102,7 @@ impl Helper {
         let helper = Self(Arc::new(Inner {
             place,
             runtime: Runc::new(common.runtime.clone()),
+            version: Mutex::default(),
             common,
             hierarchy,
             images,
@@ -117,9 +123,27 @@ impl Helper {
         self.0.changes.subscribe()
     }
 
-    /// The runtime's name and version.
-    pub(crate) fn runtime_version(&self) -> io::Result<String> {
-        self.0.runtime.version()
+    /// The runtime's name and version, as it says now.
+    pub(crate) async fn runtime_version(&self) -> io::Result<String> {
+        let runtime = self.0.runtime.clone();
+        let version = tokio::task::spawn_blocking(move || runtime.version()).await;
+        let version = version.map_err(io::Error::other)??;
+        *self.known_version() = Some((Instant::now(), version.clone()));
+        Ok(version)
+    }
+
+    /// The runtime's name and version, as it said a short while ago: whoever asks every second has it run seldom.
+    pub(crate) async fn recent_runtime_version(&self) -> io::Result<String> {
+        let known = self.known_version().clone();
+        match known {
+            Some((at, version)) if at.elapsed() < RECENT => Ok(version),
+            _ => self.runtime_version().await,
+        }
+    }
+
+    fn known_version(&self) -> MutexGuard<'_, Option<(Instant, String)>> {
+        // Nothing that holds the lock can panic half-way through a change.
+        self.0.version.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The kind of the machine's control groups.

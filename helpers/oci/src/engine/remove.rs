@@ -52,10 +52,17 @@ impl Helper {
 
 /// Deletes the directory of a container that was removed.
 pub(super) fn delete(directory: &Directory) {
+    if let Err(error) = remove_all(directory) {
+        warn!(directory = %directory.path().display(), %error, "files of a removed container are left; the next start tries again");
+    }
+}
+
+/// Removes the directory of a container. One that is gone is success.
+pub(super) fn remove_all(directory: &Directory) -> io::Result<()> {
+    // In one step where it is a subvolume; otherwise it goes with the rest.
+    orchestrator_quota::remove(&directory.layer())?;
     match fs::remove_dir_all(directory.path()) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            warn!(directory = %directory.path().display(), %error, "files of a removed container are left; the next start tries again");
-        }
-        _ => {}
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }

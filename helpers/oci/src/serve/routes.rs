@@ -35,6 +35,7 @@ pub(super) fn routes(helper: Helper) -> Router {
         .route("/v1/list", post(list))
         .route("/v1/environment", post(environment))
         .route("/v1/stats", post(stats))
+        .route("/v1/disk", post(disk))
         .route("/v1/pause", post(pause))
         .route("/v1/watch", post(streams::watch))
         .route("/v1/logs", post(streams::logs))
@@ -50,7 +51,8 @@ pub(super) fn routes(helper: Helper) -> Router {
 async fn version(State(helper): Engine) -> Json<Version> {
     // A helper without its runtime can still be asked what it lacks.
     let runtime = helper
-        .runtime_version()
+        .recent_runtime_version()
+        .await
         .unwrap_or_else(|error| format!("no runtime ({error})"));
     Json(Version {
         helper: env!("CARGO_PKG_VERSION").to_owned(),
@@ -61,7 +63,7 @@ async fn version(State(helper): Engine) -> Json<Version> {
 
 async fn equipment(State(helper): Engine) -> Answer<Facts> {
     carried_out(async move {
-        helper.runtime_version().map_err(|error| {
+        helper.runtime_version().await.map_err(|error| {
             let reason = format!("cannot run it: {error}; install runc, or set --runtime");
             Fault::failed(Verb::Check, "the runtime", reason)
         })?;
@@ -106,6 +108,10 @@ async fn list(State(helper): Engine, Json(request): Json<SiteRequest>) -> Json<i
 
 async fn environment(State(helper): Engine, Json(request): Json<EnvironmentRequest>) -> Json<impl serde::Serialize> {
     Json(helper.environment(&request))
+}
+
+async fn disk(State(helper): Engine, Json(request): Json<TargetRequest>) -> Answer<impl serde::Serialize> {
+    carried_out(async move { helper.disk(&request).await }).await
 }
 
 async fn stats(State(helper): Engine, Json(request): Json<TargetRequest>) -> Answer<impl serde::Serialize> {

@@ -76,12 +76,17 @@ impl Directory {
         self.0.join("files.json")
     }
 
+    /// What the container writes, and nothing else: its size can be limited where the file system can limit a directory.
+    pub(crate) fn layer(&self) -> PathBuf {
+        self.0.join("layer")
+    }
+
     pub(crate) fn upper(&self) -> PathBuf {
-        self.0.join("upper")
+        self.layer().join("upper")
     }
 
     pub(crate) fn work(&self) -> PathBuf {
-        self.0.join("work")
+        self.layer().join("work")
     }
 
     /// An empty directory: what an image without layers consists of.
@@ -111,9 +116,17 @@ impl Directory {
     }
 
     /// Makes what a container needs before its record is written.
-    pub(crate) fn make(&self) -> io::Result<()> {
+    pub(crate) fn make(&self, disk: Option<u64>) -> io::Result<()> {
         let private = |path: &Path| DirBuilder::new().mode(0o700).create(path);
         private(&self.0)?;
+        match disk {
+            // Its file system may be unable to; then it is measured, and the caller ends it when it is too large.
+            Some(_) => {
+                orchestrator_quota::create(&self.layer())?;
+                orchestrator_quota::limit(&self.layer(), disk).map(drop)?;
+            }
+            None => private(&self.layer())?,
+        }
         for path in [self.work(), self.rootfs(), self.logs(), self.empty()] {
             private(&path)?;
         }

@@ -1,14 +1,17 @@
 //! What a container may do, and how much of the machine it may use: seen from inside.
 
 use std::fs;
+use std::path::Path;
 
 use futures_util::StreamExt;
-use orchestrator_lab::TEST_IMAGE;
+use orchestrator_lab::{Btrfs, Lab, Oci, TEST_IMAGE, wait_for};
 use orchestrator_plugin::{
     Container, ContainerSpec, Engine, EngineError, ExecRequest, Mark, NetworkMode, Resources, Volume, VolumeSource,
 };
 
 use crate::support::{new_id, pid, plugin_at, script, shared};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_orchestrator-oci");
 
 const OWN: NetworkMode = NetworkMode::EngineNamespace;
 
@@ -85,6 +88,7 @@ async fn limits_are_in_force() {
             memory: Some(48 << 20),
             millicpus: Some(500),
             pids: Some(20),
+            disk: None,
         },
         ..script("sleep 600")
     };
@@ -197,5 +201,54 @@ async fn a_log_is_bounded_by_the_settings() {
         .map(|file| file.unwrap().metadata().unwrap().len())
         .collect();
     assert!(sizes.len() <= 2 && sizes.iter().sum::<u64>() <= 16 << 10, "{sizes:?}");
+    engine.remove(&container).await.unwrap();
+}
+
+/// On a file system that can limit a directory, the kernel refuses more. Elsewhere it is only measured.
+#[tokio::test]
+async fn a_container_writes_no_more_than_its_disk_where_the_file_system_can_limit_it() {
+    let btrfs = Btrfs::mount(true).unwrap();
+    let lab = Lab::new().unwrap();
+    let oci = Oci::start_with_state(&lab, Path::new(BINARY), &btrfs.path().join("state")).unwrap();
+    oci.import_test_image().unwrap();
+    let fill = "dd if=/dev/zero of=/file bs=1M count=12 conv=fsync 2>&1";
+    let limited = |disk| ContainerSpec {
+        resources: Resources {
+            disk,
+            ..Resources::default()
+        },
+        ..script("sleep 600")
+    };
+    let engine = plugin_at(&oci.socket(), Mark { site: new_id() });
+    let (full, free) = (Container::main(new_id()), Container::main(new_id()));
+    engine.ensure(&full, &limited(Some(8 << 20)), &OWN).await.unwrap();
+    engine.ensure(&free, &limited(None), &OWN).await.unwrap();
+    let refused = said(engine.as_ref(), &full, fill).await;
+    assert!(refused.contains("quota"), "{refused}");
+    let found = engine.disk(&full).await.unwrap();
+    assert!(
+        found.limit == Some(8 << 20) && found.bytes <= 8 << 20,
+        "what does not fit is not written: {found:?}"
+    );
+    let taken = said(engine.as_ref(), &free, fill).await;
+    assert!(!taken.contains("quota"), "{taken}");
+    let found = engine.disk(&free).await.unwrap();
+    assert!(found.limit.is_none() && found.bytes >= 12 << 20, "{found:?}");
+    for container in [&full, &free] {
+        engine.remove(container).await.unwrap();
+    }
+    wait_for("the subvolume to go", std::time::Duration::from_secs(60), || {
+        let listed = btrfs.run(&["subvolume", "list", &btrfs.path().display().to_string()]);
+        listed.unwrap().is_empty().then_some(())
+    });
+
+    // Where the shared helper's state is, nothing limits it.
+    let engine = plugin_at(&shared().socket(), Mark { site: new_id() });
+    let container = Container::main(new_id());
+    engine.ensure(&container, &limited(Some(8 << 20)), &OWN).await.unwrap();
+    let taken = said(engine.as_ref(), &container, fill).await;
+    assert!(!taken.contains("quota"), "{taken}");
+    let found = engine.disk(&container).await.unwrap();
+    assert!(found.limit.is_none() && found.bytes >= 12 << 20, "{found:?}");
     engine.remove(&container).await.unwrap();
 }

@@ -88,6 +88,7 @@ async fn instance(environment: &[(&str, &str)]) -> u32 {
             memory: Some(128 << 20),
             millicpus: Some(500),
             pids: Some(128),
+            disk: None,
         },
         ..ContainerSpec::default()
     };

@@ -67,6 +67,7 @@ async fn resources_are_limited() {
         memory: Some(64 << 20),
         millicpus: Some(250),
         pids: Some(17),
+        disk: None,
     };
     let made = plugin
         .ensure(

@@ -54,6 +54,9 @@ pub struct Limits {
     /// Processes and threads.
     #[serde(default)]
     pub pids: Option<u32>,
+    /// Bytes that it may write into its file system, outside of its volumes.
+    #[serde(default)]
+    pub disk_bytes: Option<u64>,
 }
 
 /// A device of the host.

@@ -21,8 +21,9 @@ mod state;
 pub use fault::{Fault, Verb};
 pub use frame::{Decoder, FRAME_LIMIT, Frame, FrameError};
 pub use request::{
-    Command, EnsureRequest, EnvironmentRequest, ExecOf, Facts, FilesRequest, Happening, ImageAnswer, ImageEntry,
-    ImageRequest, LogBounds, LogsRequest, Network, SiteRequest, StatsAnswer, Target, TargetRequest, Version,
+    Command, DiskAnswer, EnsureRequest, EnvironmentRequest, ExecOf, Facts, FilesRequest, Happening, ImageAnswer,
+    ImageEntry, ImageRequest, LogBounds, LogsRequest, Network, SiteRequest, StatsAnswer, Target, TargetRequest,
+    Version,
 };
 pub use state::{FoundAnswer, RunningAnswer, RunningIn, State};
 

@@ -262,6 +262,24 @@ impl From<StatsAnswer> for orchestrator_plugin::Stats {
     }
 }
 
+/// `POST /v1/disk`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiskAnswer {
+    /// Bytes that the container wrote.
+    pub bytes: u64,
+    /// The limit that the file system enforces, in bytes.
+    pub limit: Option<u64>,
+}
+
+impl From<DiskAnswer> for orchestrator_plugin::DiskUse {
+    fn from(answer: DiskAnswer) -> Self {
+        Self {
+            bytes: answer.bytes,
+            limit: answer.limit,
+        }
+    }
+}
+
 /// `POST /v1/files/read`, and in a header of `POST /v1/files/write`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FilesRequest {

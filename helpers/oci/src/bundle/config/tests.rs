@@ -29,6 +29,7 @@ fn record() -> Record {
                 memory: Some(128 << 20),
                 millicpus: Some(500),
                 pids: Some(64),
+                disk: None,
             },
             ..ContainerSpec::default()
         },
