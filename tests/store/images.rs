@@ -208,8 +208,8 @@ async fn a_removal_is_recorded_with_its_reason(place: Place) {
     bring(&store, "sha256:a", 1).await;
     let finish = async || {
         let (reason, by) = ("unused".to_owned(), Some("ada".to_owned()));
-        let finished = store.finish_image_removal(&key("sha256:a"), reason, by, at(3));
-        finished.await.unwrap();
+        let image = key("sha256:a");
+        store.finish_image_removal(&image, reason, by, at(3)).await.unwrap();
     };
     finish().await;
     assert_eq!(

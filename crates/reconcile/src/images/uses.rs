@@ -11,9 +11,9 @@ use super::pins::image_names;
 /// What uses an image.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Use {
-    /// A template in force names it.
-    Named(String),
-    /// A version of a template that is declared, or that a live instance has, is pinned to it.
+    /// A template in force names it, or is pinned to it.
+    InForce(String),
+    /// Another version of a template, which is declared or which a live instance has, is pinned to it.
     Pinned {
         /// The template.
         template: String,
@@ -27,7 +27,7 @@ pub enum Use {
 impl fmt::Display for Use {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Named(template) => write!(f, "template {template}"),
+            Self::InForce(template) => write!(f, "template {template}"),
             Self::Pinned { template, version } => write!(f, "template {template}, version {version}"),
             Self::Container(image) => write!(f, "an instance of {image}"),
         }
@@ -43,15 +43,21 @@ pub fn uses_of(image: &Image, (host, engine): (&HostId, &str), declared: &Declar
     let on_engine = |of: &HostId, on: &str| of == host && on == engine;
     let pins = uses.pins.iter();
     let pins = pins.filter(|pin| on_engine(&pin.host, &pin.engine) && is_same_image(&pin.digest, &image.id));
-    let pinned = pins.map(|pin| Use::Pinned {
-        template: pin.template.clone(),
-        version: pin.version,
+    let pinned = pins.map(|pin| {
+        let in_force = declared.template(&pin.template).map(|template| template.version);
+        match in_force == Some(pin.version) {
+            true => Use::InForce(pin.template.clone()),
+            false => Use::Pinned {
+                template: pin.template.clone(),
+                version: pin.version,
+            },
+        }
     });
     let templates = declared.templates().chain(declared.covered());
     let templates = templates.filter(|template| {
         template.settings.engine == engine && image_names(&template.settings).into_iter().any(is_it)
     });
-    let named = templates.map(|template| Use::Named(template.name.clone()));
+    let named = templates.map(|template| Use::InForce(template.name.clone()));
     let containers = uses.containers.iter();
     let containers = containers.filter(|one| on_engine(&one.host, &one.engine) && is_it(&one.image));
     let contained = containers.map(|one| Use::Container(one.image.clone()));

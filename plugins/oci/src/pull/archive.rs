@@ -20,6 +20,10 @@ pub(super) fn header(path: &str, size: u64) -> io::Result<Header> {
     header.set_entry_type(EntryType::Regular);
     header.set_mode(0o600);
     header.set_size(size);
+    // Empty fields are no numbers.
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_mtime(0);
     header.set_cksum();
     Ok(header)
 }
@@ -60,6 +64,8 @@ mod tests {
             assert_eq!(padding(size).len(), expected, "{size}");
         }
         let digest = format!("sha256:{}", "0a".repeat(32));
-        assert_eq!(header(&blob(&digest), 7).unwrap().size().unwrap(), 7);
+        let header = header(&blob(&digest), 7).unwrap();
+        let numbers = [header.size(), header.uid(), header.gid(), header.mtime()];
+        assert_eq!(numbers.map(Result::unwrap), [7, 0, 0, 0]);
     }
 }
