@@ -30,12 +30,14 @@ mod attachment;
 mod bridge;
 mod connection;
 mod error;
+mod filter;
 mod icmp6;
 mod interface;
 mod link;
 mod name;
 mod namespace;
 mod neighbor;
+mod netfilter;
 mod netns;
 mod network;
 mod origin;
@@ -51,6 +53,7 @@ pub use bridge::{
     Bridge, BridgeFlaw, BridgeHazard, BridgeIdentity, BridgePlan, MadeBridge, ObservedBridge, missing_groups,
 };
 pub use error::NetworkError;
+pub use filter::{ByCause, Filter, FilterChange, FilterCounts, FilterElement, FilterRole, FilterSockets, link_local};
 pub use icmp6::{Icmp6Message, Icmp6Socket};
 pub use interface::{AddressState, Interface};
 pub use link::LINK_GROUP;

@@ -13,20 +13,18 @@
 //! - The table of the rule belongs to our socket. The kernel removes both together, also when the daemon is killed, and
 //!   lets nobody else change the table.
 
-mod message;
 mod packet;
 mod rule;
 
 use std::io;
 use std::os::fd::AsRawFd;
 
-use netlink_sys::constants::NETLINK_NETFILTER;
-use netlink_sys::{Socket, SocketAddr};
+use netlink_sys::Socket;
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv, setsockopt, sockopt::RcvBufForce};
 
-use self::message::{Message, answer};
 pub use self::packet::OriginRecord;
+use crate::netfilter::{Message, ask, connect};
 use crate::{Network, NetworkError, thread};
 
 /// NFLOG groups that are tried: each belongs to one program of a network namespace.
@@ -123,16 +121,9 @@ fn refused(doing: &str, source: io::Error) -> NetworkError {
     }
 }
 
-fn socket() -> io::Result<Socket> {
-    let mut socket = Socket::new(NETLINK_NETFILTER)?;
-    socket.bind_auto()?;
-    socket.connect(&SocketAddr::new(0, 0))?;
-    Ok(socket)
-}
-
 /// A socket that receives the packets of a group, and the group.
 fn open_log() -> io::Result<(Socket, u16)> {
-    let socket = socket()?;
+    let socket = connect()?;
     let group = take_group(&socket)?;
     // More than other programs get without privilege; where it is refused, the kernel's default is kept.
     let _ = setsockopt(&socket, RcvBufForce, &RECEIVE_BUFFER);
@@ -174,28 +165,7 @@ fn configure(group: u16) -> Vec<Message> {
 
 /// Makes the table with its rule. It exists for as long as the socket.
 fn install(table: &str, group: u16) -> io::Result<Socket> {
-    let socket = socket()?;
+    let socket = connect()?;
     ask(&socket, &rule::transaction(table, group))?;
     Ok(socket)
-}
-
-/// Sends messages and waits until the kernel has answered each that wants it.
-fn ask(socket: &Socket, messages: &[Message]) -> io::Result<()> {
-    let mut bytes = Vec::new();
-    let mut answers = 0;
-    for (sequence, message) in (1..).zip(messages) {
-        message.encode(sequence, &mut bytes);
-        answers += usize::from(message.is_answered());
-    }
-    socket.send(&bytes, 0)?;
-    let mut all = Ok(());
-    while answers > 0 {
-        let (datagram, _kernel) = socket.recv_from_full()?;
-        for outcome in answer(&datagram) {
-            // All are read, so that none is taken for an answer to the next question.
-            all = all.and(outcome);
-            answers = answers.saturating_sub(1);
-        }
-    }
-    all
 }

@@ -3,7 +3,7 @@
 use std::net::Ipv6Addr;
 
 use super::ULOG;
-use super::message::{attributes, messages};
+use crate::netfilter::{attributes, messages};
 
 /// The kind of message that carries a packet.
 const PACKET: u16 = ULOG << 8;
@@ -83,8 +83,8 @@ fn datagram(packet: &[u8]) -> Option<(Ipv6Addr, &[u8])> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::message::Message;
     use super::*;
+    use crate::netfilter::Message;
 
     fn packet(message: &[u8], length: usize) -> Vec<u8> {
         let mut packet = vec![0x60, 0, 0, 0, 0, 0, 17, 1];

@@ -16,7 +16,8 @@
 //!
 //! Each port has a rate of its own, so a flood on one port costs the others no record. It drops nothing. A message with an extension header before UDP is not logged: no client sends that.
 
-use super::message::{Attributes, Message};
+use crate::netfilter::nftables::{BEGIN, END, NEW_CHAIN, NEW_RULE, NEW_SET, NEW_TABLE, SUBSYSTEM as NFTABLES};
+use crate::netfilter::{Attributes, Message};
 
 /// A limit on records. Beyond it, messages pass without a record. A record costs some microseconds.
 struct Limit {
@@ -44,14 +45,6 @@ const RATES_ID: u32 = 1;
 const RATES_SIZE: u32 = 4096;
 const RATES_MILLISECONDS: u64 = 10_000;
 
-/// Subsystem and messages.
-const NFTABLES: u16 = 10;
-const NEW_TABLE: u16 = 0;
-const NEW_CHAIN: u16 = 3;
-const NEW_RULE: u16 = 6;
-const NEW_SET: u16 = 9;
-const BEGIN: u16 = 16;
-const END: u16 = 17;
 /// The family of bridges, and the hook of what is for the machine itself.
 const BRIDGE: u8 = 7;
 const LOCAL_IN: u32 = 1;

@@ -9,6 +9,7 @@
 mod attachment;
 mod bridge;
 mod changed;
+mod filter;
 mod flaw;
 mod interface;
 mod neighbor;
