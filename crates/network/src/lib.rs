@@ -53,7 +53,10 @@ pub use bridge::{
     Bridge, BridgeFlaw, BridgeHazard, BridgeIdentity, BridgePlan, MadeBridge, ObservedBridge, missing_groups,
 };
 pub use error::NetworkError;
-pub use filter::{ByCause, Filter, FilterChange, FilterCounts, FilterElement, FilterRole, FilterSockets, link_local};
+pub use filter::{
+    ByCause, Filter, FilterChange, FilterCounts, FilterElement, FilterRepair, FilterRole, FilterSockets, Segment,
+    SegmentChange, SegmentPort, link_local,
+};
 pub use icmp6::{Icmp6Message, Icmp6Socket};
 pub use interface::{AddressState, Interface};
 pub use link::LINK_GROUP;

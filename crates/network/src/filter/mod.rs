@@ -20,6 +20,7 @@ mod counts;
 mod element;
 mod facts;
 mod load;
+mod segment;
 mod skeleton;
 mod watch;
 
@@ -33,6 +34,7 @@ pub use self::counts::{ByCause, FilterCounts};
 pub use self::element::FilterElement;
 use self::element::{Family, SetName};
 pub use self::facts::{FilterRole, FilterSockets, link_local};
+pub use self::segment::{Segment, SegmentChange, SegmentPort};
 pub use self::watch::FilterChange;
 use crate::netfilter::nftables::{DELETE_TABLE, SUBSYSTEM};
 use crate::netfilter::{Attributes, Message, ask, connect, dump, is_permission};
@@ -52,6 +54,15 @@ pub struct Filter {
     port: u32,
     /// One question after the other goes through it.
     socket: Arc<Mutex<Socket>>,
+}
+
+/// What was not right about the rules, and was made right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FilterRepair {
+    /// Whether the rules were missing, another version or damaged.
+    pub loaded: bool,
+    /// How many elements were missing or too many.
+    pub elements: usize,
 }
 
 impl Network {
@@ -84,14 +95,14 @@ impl Network {
 }
 
 impl Filter {
-    /// Makes the rules what this version has, and their elements these. What is right is not touched. Returns whether
-    /// the rules had to be loaded.
+    /// Makes the rules what this version has, and their elements these. What is right is not touched. Returns what was
+    /// not right.
     ///
     /// # Errors
     ///
     /// [`Refused`](NetworkError::Refused) by the kernel or by `nft`, [`NotPermitted`](NetworkError::NotPermitted) without
     /// CAP_NET_ADMIN. Then what is there is at neither state.
-    pub async fn ensure(&self, wanted: &BTreeSet<FilterElement>) -> Result<bool, NetworkError> {
+    pub async fn ensure(&self, wanted: &BTreeSet<FilterElement>) -> Result<FilterRepair, NetworkError> {
         let loaded = !self.is_whole().await?;
         if loaded {
             self.load().await?;
@@ -101,10 +112,13 @@ impl Filter {
         self.with_socket("bringing the packet filter's sets up to date", move |socket| {
             let found = dump_all(socket, &table)?;
             let (remove, add) = codec::differences(&found, &wanted);
-            change(socket, &table, &remove, &add)
+            change(socket, &table, &remove, &add)?;
+            Ok(FilterRepair {
+                loaded,
+                elements: remove.len() + add.len(),
+            })
         })
-        .await?;
-        Ok(loaded)
+        .await
     }
 
     /// Removes elements and adds others in one transaction: all of it comes into force, or nothing.

@@ -8,7 +8,7 @@ use crate::link::Link;
 
 /// A notification of the kernel about an interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Event {
+pub(crate) enum Event {
     /// It is new, or something about it changed.
     Seen(Link),
     /// It is gone from this namespace.
@@ -23,7 +23,7 @@ pub(super) enum Event {
 }
 
 /// The events in a datagram; what cannot be read is passed over.
-pub(super) fn events(datagram: &[u8]) -> impl Iterator<Item = Event> {
+pub(crate) fn events(datagram: &[u8]) -> impl Iterator<Item = Event> {
     messages(datagram).filter_map(|message| match message {
         RouteNetlinkMessage::NewLink(link) if is_of_link(&link) => Some(Event::Seen(link.into())),
         RouteNetlinkMessage::DelLink(link) if is_of_link(&link) => Some(Event::Gone(link.into())),

@@ -19,6 +19,7 @@ use tokio::sync::mpsc;
 use self::bridges::Bridges;
 use self::event::events;
 pub(crate) use self::event::messages;
+pub(crate) use self::event::{Event as LinkEvent, events as link_events};
 use crate::link::list_links;
 use crate::namespace::Namespace;
 use crate::{Network, NetworkError, thread};

@@ -4,11 +4,16 @@ use std::collections::BTreeSet;
 use std::process::Command;
 
 use anyhow::{Result, ensure};
-use orchestrator_network::{FilterChange, FilterElement, FilterRole, NetworkError};
+use orchestrator_network::{FilterChange, FilterElement, FilterRepair, FilterRole, NetworkError};
 use tokio::sync::mpsc;
 use tokio::time::{Duration, timeout};
 
 use crate::support::daemon;
+
+const RIGHT: FilterRepair = FilterRepair {
+    loaded: false,
+    elements: 0,
+};
 
 fn nft(arguments: &str) -> Result<String> {
     let output = Command::new("nft").args(arguments.split(' ')).output()?;
@@ -70,9 +75,9 @@ fn every_set_takes_its_elements_and_gives_them_back() -> Result<()> {
         assert!(filter.elements().await?.is_empty(), "nothing is there yet");
         assert_eq!(filter.counts().await?, Default::default());
         let all = elements()?;
-        assert!(filter.ensure(&all).await?, "the rules are loaded");
+        assert!(filter.ensure(&all).await?.loaded);
         assert_eq!(filter.elements().await?, all);
-        assert!(!filter.ensure(&all).await?, "the rules are there");
+        assert_eq!(filter.ensure(&all).await?, RIGHT);
         // Differences, in one transaction.
         let (gone, new) = (FilterElement::apart("p1"), FilterElement::apart("p2"));
         filter.change(vec![gone.clone()], vec![new.clone()]).await?;
@@ -151,14 +156,14 @@ fn rules_that_somebody_else_changed_are_noticed_and_loaded_again() -> Result<()>
         ] {
             nft(damage)?;
             assert_eq!(next().await?, Some(FilterChange::Changed), "{damage}");
-            let loaded = filter.ensure(&all).await?;
+            let loaded = filter.ensure(&all).await?.loaded;
             assert_eq!(loaded, !damage.contains("o_role"), "{damage}");
             assert_eq!(filter.elements().await?, all, "{damage}");
             if loaded {
                 // The program that loads the rules is another one.
                 assert_eq!(next().await?, Some(FilterChange::Changed));
             }
-            assert!(!filter.ensure(&all).await?, "{damage}");
+            assert_eq!(filter.ensure(&all).await?, RIGHT, "{damage}");
         }
         drop(changes);
         let ended = watch.await?;
