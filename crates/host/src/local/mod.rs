@@ -21,12 +21,14 @@ mod list;
 mod logs;
 mod namespace;
 mod news;
+mod policy;
 mod ports;
 mod probe;
 mod remove;
 mod route;
 mod see;
 mod stats;
+mod teardown;
 mod unix;
 mod values;
 mod volumes;
@@ -90,6 +92,7 @@ struct Inner {
     news: News,
     // What `apply` has brought each part of the networks to.
     parts: Mutex<Parts>,
+    policy: tokio::sync::Mutex<policy::PolicyState>,
 }
 
 impl LocalHost {
@@ -106,6 +109,7 @@ impl LocalHost {
             networks: Mutex::default(),
             news: News::default(),
             parts: Mutex::default(),
+            policy: tokio::sync::Mutex::default(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -169,10 +173,7 @@ impl Host for LocalHost {
     fn capabilities(&self) -> HostCapabilities {
         let engines = self.inner.engines.iter();
         HostCapabilities {
-            host: HostCapability::ALL
-                .into_iter()
-                .filter(|capability| *capability != HostCapability::Policy)
-                .collect(),
+            host: HostCapability::ALL.into_iter().collect(),
             engines: engines
                 .map(|(name, engine)| (name.to_string(), engine.capabilities()))
                 .collect(),
@@ -237,21 +238,29 @@ impl Host for LocalHost {
         to: u64,
         change: &NetworkChange,
     ) -> Result<Applied, HostError> {
-        self.apply_change(part, from, to, change).await
+        match part {
+            NetworkPart::Policy => self.apply_policy(from, to, change).await,
+            _ => self.apply_change(part, from, to, change).await,
+        }
     }
 
     async fn policy_counts(&self) -> Result<PolicyCounts, HostError> {
-        Err(HostError::PolicyCounts {
+        let counts = self.count_policy().await;
+        counts.map_err(|source| HostError::PolicyCounts {
             host: self.inner.name.clone(),
-            source: self.unsupported(HostCapability::Policy),
+            source,
         })
     }
 
     async fn teardown(&self) -> Result<Vec<String>, HostError> {
-        Err(HostError::Teardown {
-            host: self.inner.name.clone(),
-            causes: vec![self.unsupported(HostCapability::Policy)],
-        })
+        let (gone, causes) = self.remove_networks().await;
+        match causes.is_empty() {
+            true => Ok(gone),
+            false => Err(HostError::Teardown {
+                host: self.inner.name.clone(),
+                causes,
+            }),
+        }
     }
 
     async fn see_bridge(&self, plan: &BridgePlan, groups: &[Ipv6Addr]) -> Result<Option<ObservedBridge>, HostError> {
@@ -271,7 +280,7 @@ impl Host for LocalHost {
                 WatchScope::Networks => self.watch_networks(&changes).await,
                 WatchScope::Interfaces => self.watch_interfaces(&changes).await,
                 WatchScope::Routes => self.watch_routes(&changes).await,
-                WatchScope::Policy => self.unsupported(HostCapability::Policy),
+                WatchScope::Policy => self.watch_policy(&changes).await,
             },
         }
     }

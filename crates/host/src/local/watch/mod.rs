@@ -11,8 +11,8 @@ use tokio::sync::mpsc;
 use crate::{Cause, HostChange};
 
 /// Reports that may queue within the host; beyond it, the watch itself waits.
-const QUEUE: usize = 1024;
+pub(super) const QUEUE: usize = 1024;
 
-async fn report(changes: &mpsc::Sender<HostChange>, change: HostChange) -> Result<(), Cause> {
+pub(super) async fn report(changes: &mpsc::Sender<HostChange>, change: HostChange) -> Result<(), Cause> {
     changes.send(change).await.map_err(|_| Cause::Unheeded)
 }

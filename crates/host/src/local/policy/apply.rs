@@ -1,0 +1,192 @@
+//! Brings the packet filter to what the policy is to be.
+
+use std::collections::BTreeSet;
+
+use orchestrator_network::{Filter, FilterElement, NetworkError};
+
+use super::book::{Book, Reason};
+use crate::local::LocalHost;
+use crate::{Applied, Cause, HostError, NetworkChange, NetworkItem, NetworkKey, NetworkPart, PolicyItem, PolicyKey};
+
+/// The packet filter, and what it was brought to.
+#[derive(Default)]
+pub(in crate::local) struct PolicyState {
+    pub(super) opened: Option<Opened>,
+    pub(super) generation: Option<u64>,
+    /// How often somebody else's change was undone.
+    pub(super) rebuilt: u64,
+}
+
+/// A packet filter in use.
+pub(super) struct Opened {
+    pub(super) filter: Filter,
+    pub(super) book: Book,
+}
+
+impl PolicyState {
+    pub(in crate::local) fn rebuilt(&self) -> u64 {
+        self.rebuilt
+    }
+
+    pub(in crate::local) fn with_rebuilt(rebuilt: u64) -> Self {
+        Self {
+            rebuilt,
+            ..Self::default()
+        }
+    }
+}
+
+impl LocalHost {
+    /// The filter of this site. The bridges of the machine are read when it is opened.
+    pub(super) async fn open_policy<'s>(&self, state: &'s mut PolicyState) -> Result<&'s mut Opened, Cause> {
+        if state.opened.is_none() {
+            let filter = self.open_filter().await?;
+            let mut book = Book::new(self.alias_prefix());
+            book.set_segments(self.network().segments().await?);
+            state.opened = Some(Opened { filter, book });
+        }
+        state.opened.as_mut().ok_or(Cause::Unheeded)
+    }
+
+    pub(in crate::local) async fn open_filter(&self) -> Result<Filter, Cause> {
+        Ok(self.network().filter(&self.inner.mark.site.to_string()).await?)
+    }
+
+    pub(in crate::local) async fn apply_policy(
+        &self,
+        from: u64,
+        to: u64,
+        change: &NetworkChange,
+    ) -> Result<Applied, HostError> {
+        let failed = |subject: String, source: Cause| HostError::Apply {
+            host: self.inner.name.clone(),
+            subject,
+            source,
+        };
+        let mut state = self.inner.policy.lock().await;
+        let (set, remove) = match change {
+            NetworkChange::Difference { .. } if state.generation != Some(from) => {
+                return Ok(Applied::NeedsWhole { at: state.generation });
+            }
+            NetworkChange::Difference { set, remove } => (set, Some(remove)),
+            NetworkChange::Whole(set) => (set, None),
+        };
+        // A change that failed half-way is at no generation. Then only the whole is accepted.
+        state.generation = None;
+        let part = || NetworkPart::Policy.to_string();
+        let opened = self
+            .open_policy(&mut state)
+            .await
+            .map_err(|fault| failed(part(), fault))?;
+        let mut fault = opened.book.take_in(set, remove);
+        let written = match remove {
+            Some(_) => opened.write().await,
+            None => opened.rewrite().await,
+        };
+        if let Err((key, refused)) = written {
+            fault.get_or_insert((key, refused));
+        }
+        match fault {
+            Some((subject, source)) => Err(failed(subject, source.into())),
+            None => {
+                state.generation = Some(to);
+                Ok(Applied::Done)
+            }
+        }
+    }
+}
+
+type Refused = (String, NetworkError);
+
+impl Book {
+    /// Sets items and removes others; all others where `remove` is `None`. Returns the first that cannot be.
+    fn take_in(&mut self, set: &[NetworkItem], remove: Option<&Vec<NetworkKey>>) -> Option<Refused> {
+        let items = || {
+            set.iter().filter_map(|item| match item {
+                NetworkItem::Policy(item) => Some(item),
+                NetworkItem::Bridge(_) | NetworkItem::Route(_) => None,
+            })
+        };
+        let wanted: BTreeSet<PolicyKey> = items().map(PolicyItem::key).collect();
+        let gone: Vec<PolicyKey> = match remove {
+            None => self.keys().cloned().collect(),
+            Some(keys) => keys
+                .iter()
+                .filter_map(|key| match key {
+                    NetworkKey::Policy(key) => Some(key.clone()),
+                    _ => None,
+                })
+                .collect(),
+        };
+        for key in gone.iter().filter(|key| !wanted.contains(key)) {
+            self.remove(key);
+        }
+        let mut refused = None;
+        for item in items() {
+            if let Err(fault) = self.set(item.clone()) {
+                refused.get_or_insert((item.key().to_string(), fault));
+            }
+        }
+        refused
+    }
+}
+
+impl Opened {
+    /// Writes what changed since the last time. Where the kernel refuses that, all is compared.
+    pub(super) async fn write(&mut self) -> Result<(), Refused> {
+        let delta = self.book.delta();
+        match self.filter.change(delta.remove, delta.add).await {
+            Ok(()) => Ok(()),
+            Err(_diverged) => self.rewrite().await,
+        }
+    }
+
+    /// Compares all with what is there, and writes what is different.
+    pub(super) async fn rewrite(&mut self) -> Result<(), Refused> {
+        self.book.delta();
+        match self.filter.ensure(&self.book.elements()).await {
+            Ok(_) => Ok(()),
+            Err(fault @ NetworkError::NotPermitted { .. }) => Err((NetworkPart::Policy.to_string(), fault)),
+            Err(fault) => self.salvage(fault).await,
+        }
+    }
+
+    /// Writes each item by itself, so that one that the kernel refuses keeps no other from coming into force. The item is
+    /// forgotten.
+    async fn salvage(&mut self, all: NetworkError) -> Result<(), Refused> {
+        let subject = || NetworkPart::Policy.to_string();
+        let found = self.filter.elements().await.map_err(|fault| (subject(), fault))?;
+        let wanted = self.book.elements();
+        let surplus: Vec<FilterElement> = found.difference(&wanted).cloned().collect();
+        self.filter
+            .change(surplus, Vec::new())
+            .await
+            .map_err(|fault| (subject(), fault))?;
+        let mut there: BTreeSet<FilterElement> = found.intersection(&wanted).cloned().collect();
+        let mut refused = Vec::new();
+        for (reason, elements) in self.book.made() {
+            let missing: Vec<FilterElement> = elements.iter().filter(|one| !there.contains(*one)).cloned().collect();
+            match self.filter.change(Vec::new(), missing).await {
+                Ok(()) => there.extend(elements.iter().cloned()),
+                Err(fault) => refused.push((reason.clone(), fault)),
+            }
+        }
+        let mut first = None;
+        for (reason, fault) in refused {
+            if let Reason::Item(key) = reason {
+                self.book.remove(&key);
+                first.get_or_insert((key.to_string(), fault));
+            }
+        }
+        // What the forgotten items shared with others stays: only what nobody else has goes.
+        let delta = self.book.delta();
+        let gone = delta
+            .remove
+            .into_iter()
+            .filter(|element| there.contains(element))
+            .collect();
+        let removed = self.filter.change(gone, Vec::new()).await;
+        removed.map_err(|fault| (subject(), fault))?;
+        Err(first.unwrap_or((subject(), all)))
+    }
+}
