@@ -17,7 +17,8 @@ use orchestrator_catalog::Catalog;
 use orchestrator_host::{Capabilities, Capability, Host};
 use orchestrator_model::{
     Client, ClientId, Clock, EventKind, GrantedTo, Instance, InstanceId, Lease, LeaseChange, LeaseSource, LeaseVerb,
-    NewEvent, Orphan, Phase, RecordedVolume, Reservation, ReservationId, ReservationView, VolumeId,
+    LimitsView, NewEvent, Orphan, PauseScope, Phase, RecordedVolume, Reservation, ReservationId, ReservationView,
+    VolumeId, WaitingView,
 };
 use orchestrator_reconcile::instance::Orchestrator;
 use orchestrator_runtime::causes::with_causes;
@@ -252,6 +253,39 @@ impl Control for Switchboard {
                 .await;
         }
         Ok(removed)
+    }
+
+    fn limits(&self) -> Result<LimitsView, ControlError> {
+        Ok(self.ready()?.orchestrator.limits())
+    }
+
+    fn waiting(&self) -> Result<Vec<WaitingView>, ControlError> {
+        Ok(self.ready()?.orchestrator.waiting())
+    }
+
+    async fn pause(&self, by: &Caller, scope: PauseScope) -> Result<LimitsView, ControlError> {
+        let ready = self.ready()?;
+        let declared = ready.catalog.current();
+        let is_known = match &scope {
+            PauseScope::All => true,
+            PauseScope::Link(name) => declared.link(name).is_some(),
+            PauseScope::Template(name) => declared.template(name).is_some(),
+        };
+        if !is_known {
+            return Err(ControlError::Refused {
+                reason: format!("there is no {scope}"),
+            });
+        }
+        tracing::info!(%by, %scope, "asked to make nothing new");
+        ready.orchestrator.pause(scope, Some(by.to_string())).await?;
+        Ok(ready.orchestrator.limits())
+    }
+
+    async fn resume(&self, by: &Caller, scope: PauseScope) -> Result<LimitsView, ControlError> {
+        let ready = self.ready()?;
+        tracing::info!(%by, %scope, "asked to end a pause");
+        ready.orchestrator.resume(scope, Some(by.to_string())).await?;
+        Ok(ready.orchestrator.limits())
     }
 
     async fn destroy_volume(&self, by: &Caller, id: VolumeId) -> Result<RecordedVolume, ControlError> {

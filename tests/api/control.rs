@@ -4,13 +4,15 @@
 
 use std::net::Ipv6Addr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::stream;
 use orchestrator::api::{ByteStream, Caller, Control, ControlError, EngineView, ImageControl, Reloaded, SettingsView};
 use orchestrator::model::{
-    Client, Clock, GrantedTo, Instance, InstanceId, LeaseChange, LeaseVerb, Orphan, RecordedReservation,
-    RecordedVolume, Reservation, ReservationId, ReservationView, Timestamp, VolumeId,
+    Client, ClientId, Clock, GrantedTo, Instance, InstanceId, LeaseChange, LeaseVerb, LimitsView, Orphan, Pause,
+    PauseScope, RecordedReservation, RecordedVolume, Reservation, ReservationId, ReservationView, Share, Slot, SlotKey,
+    Timestamp, Used, VolumeId, WaitingView,
 };
 use orchestrator::settings::{Settings, plan_reload};
 use orchestrator::source::dnsmasq::{DnsmasqEvent, Handed};
@@ -43,6 +45,8 @@ pub(crate) struct Ready {
     pub(crate) running: Mutex<Settings>,
     /// What was asked of it, and by whom.
     pub(crate) asked: Arc<Mutex<Vec<String>>>,
+    /// What is paused.
+    pub(crate) paused: Mutex<Vec<Pause>>,
 }
 
 /// The one address that is in quarantine.
@@ -123,6 +127,56 @@ impl Control for FakeControl {
         let change = event.into_change(Handed::Live, &Clock::start());
         daemon.store.record_leases(vec![change]).await?;
         Ok(())
+    }
+
+    fn limits(&self) -> Result<LimitsView, ControlError> {
+        let daemon = self.get()?;
+        Ok(LimitsView {
+            hosts: Vec::new(),
+            links: Vec::new(),
+            templates: Vec::new(),
+            waiting: Used {
+                used: 3,
+                limit: Some(4),
+            },
+            paused: daemon.paused.lock().unwrap().clone(),
+        })
+    }
+
+    fn waiting(&self) -> Result<Vec<WaitingView>, ControlError> {
+        self.get()?;
+        let waiting = |place: u8| WaitingView {
+            key: SlotKey::new(ClientId::from_bytes([place; 6]), Slot::new("default")),
+            template: "default".to_owned(),
+            share: Share {
+                link: if place == 2 { "br9" } else { LINK }.to_owned(),
+                ..Share::default()
+            },
+            since: Timestamp(1_800_000_000_000),
+            place: place.into(),
+            expected: Some(Duration::from_secs(place.into())),
+            code: "memory",
+            reason: "host local has promised all of its memory".to_owned(),
+        };
+        Ok((1..=3).map(waiting).collect())
+    }
+
+    async fn pause(&self, by: &Caller, scope: PauseScope) -> Result<LimitsView, ControlError> {
+        let daemon = self.get()?;
+        daemon.note(by, "pause");
+        daemon.paused.lock().unwrap().push(Pause {
+            scope,
+            since: Timestamp(1_800_000_000_000),
+            by: Some(by.to_string()),
+        });
+        self.limits()
+    }
+
+    async fn resume(&self, by: &Caller, scope: PauseScope) -> Result<LimitsView, ControlError> {
+        let daemon = self.get()?;
+        daemon.note(by, "resume");
+        daemon.paused.lock().unwrap().retain(|pause| pause.scope != scope);
+        self.limits()
     }
 
     async fn destroy_volume(&self, by: &Caller, id: VolumeId) -> Result<RecordedVolume, ControlError> {

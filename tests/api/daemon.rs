@@ -86,6 +86,7 @@ impl Daemon {
         let images = Shelf::default();
         let control = FakeControl::ready(Ready {
             asked: asked.clone(),
+            paused: Mutex::default(),
             images: images.clone(),
             store: store.clone(),
             catalog: catalog.clone(),

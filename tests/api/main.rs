@@ -14,6 +14,7 @@ mod images;
 mod limits;
 mod lists;
 mod malformed;
+mod places;
 mod problems;
 mod quiet;
 mod reservations;

@@ -53,6 +53,8 @@ fn requests(daemon: &Facts) -> Vec<(&'static str, &'static str, String, Vec<u8>)
         "/v1/volumes",
         "/v1/engines",
         "/v1/quarantine",
+        "/v1/limits",
+        "/v1/queue",
     ];
     let read = read
         .into_iter()
@@ -80,6 +82,13 @@ fn requests(daemon: &Facts) -> Vec<(&'static str, &'static str, String, Vec<u8>)
             none(),
         ),
         ("POST", "/v1/settings/reload", "/v1/settings/reload".to_owned(), none()),
+        ("POST", "/v1/pause", "/v1/pause".to_owned(), json(json!({}))),
+        (
+            "POST",
+            "/v1/resume",
+            "/v1/resume".to_owned(),
+            json(json!({"link": LINK})),
+        ),
         (
             "POST",
             "/v1/hooks/dnsmasq",

@@ -17,6 +17,7 @@ mod health;
 mod image;
 mod instance;
 mod lease;
+mod limits;
 mod orphan;
 mod owner;
 mod page;
@@ -45,6 +46,7 @@ pub use image::{
 };
 pub use instance::{Instance, InstanceView, Phase};
 pub use lease::{GrantedTo, Lease, LeaseSource, LeaseState, LeaseView};
+pub use limits::{HostUse, Limits, LinkUse, Pause, PauseScope, QueueQuery, TemplateUse, Used, Waiting};
 pub use orphan::Orphan;
 pub use owner::Owner;
 pub use page::Page;

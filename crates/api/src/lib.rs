@@ -39,6 +39,7 @@ mod images;
 mod inside;
 mod instances;
 mod leases;
+mod limits;
 mod listener;
 mod metrics;
 mod openapi;
@@ -93,7 +94,8 @@ pub use settings::{ReloadOutcome, Reloaded, SettingsView};
 
 use orchestrator_catalog::Catalog;
 use orchestrator_model::{
-    Client, Instance, InstanceId, Orphan, RecordedVolume, Reservation, ReservationId, ReservationView, VolumeId,
+    Client, Instance, InstanceId, LimitsView, Orphan, PauseScope, RecordedVolume, Reservation, ReservationId,
+    ReservationView, VolumeId, WaitingView,
 };
 use orchestrator_runtime::conditions::Conditions;
 use orchestrator_runtime::metrics::Metrics;
@@ -159,6 +161,19 @@ pub trait Control: Send + Sync + 'static {
 
     /// Removes an orphan; `None` when there is none with this id.
     async fn remove_orphan(&self, by: &Caller, id: InstanceId) -> Result<Option<Orphan>, ControlError>;
+
+    /// What is promised, of what, and what is paused.
+    fn limits(&self) -> Result<LimitsView, ControlError>;
+
+    /// All that wait for a place, in the order of their turns.
+    fn waiting(&self) -> Result<Vec<WaitingView>, ControlError>;
+
+    /// Has no new instance made in this scope until [`resume`](Self::resume). Leases go on. Once this returns, it is so,
+    /// also after a restart.
+    async fn pause(&self, by: &Caller, scope: PauseScope) -> Result<LimitsView, ControlError>;
+
+    /// Ends a pause. What waited for that is made.
+    async fn resume(&self, by: &Caller, scope: PauseScope) -> Result<LimitsView, ControlError>;
 
     /// Begins to send a client Reconfigures (RFC 9915, section 18.3.11). Returns once that has begun.
     async fn reconfigure(&self, by: &Caller, client: &Client, what: Reconfigure)

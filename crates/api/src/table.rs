@@ -8,7 +8,7 @@ use super::role::Role::{self, Admin, Operator, Viewer};
 use super::route::{Route, Verb};
 use super::routes::Shared;
 use super::{
-    clients, engines, events, health, hooks, images, instances, leases, metrics, openapi, orphans, quarantine,
+    clients, engines, events, health, hooks, images, instances, leases, limits, metrics, openapi, orphans, quarantine,
     reconfigure, registries, reservations, settings, tasks, templates, volumes,
 };
 
@@ -116,6 +116,23 @@ fn about_instances() -> Vec<Route> {
                 (CONFLICT, "instance-gone"),
                 (UNAVAILABLE, "starting"),
             ]),
+        get("/v1/limits", Viewer, limits::show)
+            .says("What is promised to instances, of what, and what is paused")
+            .fails(&[(UNAVAILABLE, "starting")]),
+        get("/v1/queue", Viewer, limits::queue)
+            .says("Instances that wait for a place because a limit is reached, in the order of their turns")
+            .fails(&[(UNAVAILABLE, "starting")]),
+        post("/v1/pause", Operator, limits::pause)
+            .says("Make nothing new: for a link, for a template, or at all")
+            .details(
+                "Leases go on, and what runs stays. It is so when the answer comes, and stays so after a restart of the \
+                 daemon. Pausing what is paused changes nothing.",
+            )
+            .fails(&[(UNPROCESSABLE, "refused"), (UNAVAILABLE, "starting")]),
+        post("/v1/resume", Operator, limits::resume)
+            .says("End a pause; what waited for that is made")
+            .details("Resuming what is not paused changes nothing.")
+            .fails(&[(UNAVAILABLE, "starting")]),
         get("/v1/orphans", Viewer, orphans::list)
             .says("Instances that run and that the database does not know")
             .fails(&[(UNAVAILABLE, "starting")]),

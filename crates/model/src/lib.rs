@@ -14,6 +14,7 @@ mod image;
 mod instance;
 mod lease;
 mod lifespan;
+mod limits;
 mod orphan;
 mod owner;
 mod page;
@@ -38,7 +39,9 @@ pub use image::{BroughtImage, ImageKey, ImagePin, ImageSource, ImageState, is_sa
 pub use instance::{Instance, Phase};
 pub use lease::{GrantedTo, Lease, LeaseChange, LeaseSource, LeaseState, LeaseVerb, UnknownWord};
 pub use lifespan::{LifespanError, parse_lifespan, show_lifespan};
+pub use limits::{HostUse, LimitsView, LinkUse, Used, WaitingView};
 pub use orchestrator_dhcp6::{Duid, Holder, Iaid, Leased, LinkLayerAddress, OpaqueId, Place, Reservation};
+pub use orchestrator_dhcp6::{Duid, Holder, Iaid, Leased, LinkLayerAddress, OpaqueId, Reservation};
 pub use orchestrator_plugin::{
     ByteStream, ContainerName, ContainerSpec, Credentials, Device, DeviceAccess, EngineError, File, FileContent, Id,
     Image, InstanceId, Mark, PullProgress, Resolver, Resources, SiteId, ValueSource, Volume, VolumeSource,

@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::failure::Failure;
 use crate::session::{Output, Session};
-use crate::{engines, events, ls, quarantine, reconfigure, reload, reservation, rm, settings, show, tasks};
+use crate::{engines, events, limits, ls, quarantine, reconfigure, reload, reservation, rm, settings, show, tasks};
 
 /// The verbs that only talk to the API.
 #[derive(Debug, Subcommand)]
@@ -29,6 +29,12 @@ pub enum Verb {
     Settings,
     /// List the engines, and what each can do
     Engines,
+    /// Show what is promised to instances, of what, and what is paused
+    Limits,
+    /// Make nothing new, for a link, for a template or at all; leases go on, and what runs stays
+    Pause(limits::Scope),
+    /// End a pause; what waited for that is made
+    Resume(limits::Scope),
     /// Show every task of the daemon: its state, how its last run ended, and when it is tried next
     Tasks,
 }
@@ -51,6 +57,9 @@ impl Verb {
             Self::Reload => reload::run(session).await,
             Self::Settings => settings::run(session).await,
             Self::Engines => engines::run(session).await,
+            Self::Limits => limits::show(session).await,
+            Self::Pause(scope) => limits::pause(scope, session).await,
+            Self::Resume(scope) => limits::resume(scope, session).await,
             Self::Tasks => tasks::run(session).await,
         }
     }

@@ -5,7 +5,8 @@ use serde_json::Value;
 
 use super::failure::Failure;
 use super::session::{Output, Session};
-use super::{order, page, table, view};
+use super::{limits, order, page, table, view};
+use orchestrator_api_types::Limits;
 use orchestrator_model::Timestamp;
 
 /// Arguments of `ls`.
@@ -58,9 +59,34 @@ pub(super) async fn run(args: &Args, session: &mut Session<'_>) -> Result<(), Fa
     match session.output {
         Output::Json => session.print_json(&items),
         output @ (Output::Table | Output::Wide) => {
-            session.print(&render(args.noun, &items, session.now, output.width())?)
+            let mut text = render(args.noun, &items, session.now, output.width())?;
+            if args.noun == Noun::Instances {
+                text.push_str(&places(args, session, output.width()).await?);
+            }
+            session.print(&text)
         }
     }
+}
+
+/// What waits for a place, and what is paused. Nothing where nobody can tell: the list of instances is what was asked for.
+async fn places(args: &Args, session: &Session<'_>, width: table::Width) -> Result<String, Failure> {
+    let query: Vec<_> = args.link.as_deref().map(|link| ("link", link)).into_iter().collect();
+    let waiting = page::all(session.api, "/v1/queue", &query).await.unwrap_or_default();
+    let mut text = String::new();
+    if !waiting.is_empty() {
+        text.push_str("\n\n");
+        text.push_str(&limits::waiting(&waiting, session.now, width)?);
+    }
+    let answer = session.api.get("/v1/limits").await;
+    let read = answer
+        .ok()
+        .and_then(|answer| page::parse::<Limits>(&answer, "limits").ok());
+    let paused = read.map(|limits| limits.paused).filter(|paused| !paused.is_empty());
+    if let Some(paused) = paused {
+        text.push_str("\n\n");
+        text.push_str(&limits::paused(&paused, session.now));
+    }
+    Ok(text)
 }
 
 fn render(noun: Noun, items: &[Value], now: Timestamp, width: table::Width) -> Result<String, Failure> {

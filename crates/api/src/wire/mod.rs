@@ -10,6 +10,7 @@ mod event;
 mod image;
 mod instance;
 mod lease;
+mod limits;
 mod orphan;
 mod reservation;
 mod settings;

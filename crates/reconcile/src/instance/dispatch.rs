@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::Orchestrator;
+use super::wants::Want;
 use crate::driver::{Backoff, Failure, Next, Reconciler, Registration, Run};
 use orchestrator_model::{Owner, Slot, SlotKey};
 use orchestrator_runtime::notifications::Notified;
@@ -48,7 +49,9 @@ impl Orchestrator {
             }
             None => (None, store.live_slots(owner).await?),
         };
-        slots.extend(self.wanted(owner, holding.as_ref()).into_keys());
+        let wanted = self.wanted(owner, holding.as_ref());
+        self.keep_waiting_only(owner, |key| matches!(wanted.get(&key.slot), Some(Want::Fill { .. })));
+        slots.extend(wanted.into_keys());
         Ok(slots)
     }
 }

@@ -11,8 +11,10 @@
 //! - The driver ([`driver`](crate::driver)) runs the workers, the pass, the checks and the watches, and shows them.
 //! - A worker takes no input but the store and the world. A crash at any point is recovered from by looking again.
 //! - What is wanted is recorded before anything is done about it; every step may be repeated.
+//! - A new instance needs a place first ([`admission`]): no limit is exceeded, and none waits for all that came before.
 //! - What is not marked as ours is never touched.
 
+mod admission;
 mod check;
 mod checks;
 mod disk;
@@ -39,7 +41,7 @@ mod wants;
 mod watch;
 mod worker;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::future::Future;
 use std::net::Ipv6Addr;
 use std::sync::{Arc, Mutex};
@@ -85,10 +87,12 @@ struct Inner {
     // Hosts that are being listed, and instances whose leftovers are being removed: each once at a time.
     listed: Mutex<HashSet<HostId>>,
     leftovers: Mutex<HashSet<String>>,
-    // Slots for which a full pool was reported: once each, not at every try.
-    full: Mutex<HashSet<SlotKey>>,
+    // Slots for which it was reported why they are not filled: once each, not at every try.
+    full: Mutex<BTreeSet<SlotKey>>,
     // The taken addresses.
     addresses: Addresses,
+    // What is promised, and who waits for a place.
+    admission: admission::Desk,
     // Answers which owner wants what.
     wants: Vec<Arc<dyn Wants>>,
     // Instances that run and are not recorded.
@@ -150,6 +154,7 @@ impl Orchestrator {
             leftovers: Mutex::default(),
             full: Mutex::default(),
             addresses: Addresses::default(),
+            admission: admission::Desk::default(),
             wants: parts.wants,
             orphans: Mutex::default(),
             full_bridges: Mutex::default(),
@@ -172,6 +177,7 @@ impl Orchestrator {
         }
         self.watch_networks();
         self.register_pass();
+        self.register_admission();
         self.register_checks();
         self.register_disk();
         self.register_dispatch();

@@ -26,7 +26,7 @@ use crate::driver::{Backoff, Failure, Next, Reconciler, Registration, Run};
 use orchestrator_catalog::{Declared, View};
 use orchestrator_model::{Attachment, ClientId, HostId, Instance, InstanceId, Phase, Slot, SlotKey};
 use orchestrator_settings::Settings;
-use orchestrator_store::{StoreError, Wanting};
+use orchestrator_store::{Promise, StoreError, Wanting};
 
 /// A pass is made at least this often, whatever wakes were lost.
 const PERIOD: Duration = Duration::from_secs(30);
@@ -67,6 +67,7 @@ impl Orchestrator {
 
     /// Makes one pass. Returns what it found, in a few words.
     async fn pass(&self, watches: &mut EngineWatches) -> Result<String, StoreError> {
+        let promises = self.read_promises().await?;
         let live: Arc<[Instance]> = self.inner.records.live_instances().await?.into();
         let declared = self.declared();
         let settings = declared.settings();
@@ -84,13 +85,7 @@ impl Orchestrator {
         let (resting, others): (Vec<&Instance>, Vec<&Instance>) = live.iter().partition(may_rest);
         others.into_iter().for_each(|instance| self.wake(instance.key()));
         let resting: HashSet<SlotKey> = resting.into_iter().map(Instance::key).collect();
-        for (client, (link, class)) in wanting {
-            let rests = |slot: Slot| resting.contains(&SlotKey::new(client, slot));
-            let slots = |wants: &Arc<dyn Wants>| wants.slots_of_holder(&link, class.as_deref(), &declared);
-            if !self.inner.wants.iter().flat_map(slots).all(rests) {
-                self.inner.notifications.notify(client);
-            }
-        }
+        self.compare_wanting(&declared, &live, &resting, wanting, &promises);
         let others = self.inner.wants.iter().flat_map(|wants| wants.owners(&declared));
         others.for_each(|owner| self.inner.notifications.notify(owner));
         // Those that rest are woken when their host says otherwise.
@@ -107,7 +102,7 @@ impl Orchestrator {
         settings: &Settings,
         providing: &[&str],
         live: &[Instance],
-    ) -> Result<BTreeMap<ClientId, (String, Option<String>)>, StoreError> {
+    ) -> Result<BTreeMap<ClientId, Wanting>, StoreError> {
         let of_clients = live.iter().filter(|instance| instance.client().is_some());
         // On a link that provides nothing any more nobody rests.
         let kept = of_clients
@@ -116,11 +111,50 @@ impl Orchestrator {
         let links: BTreeSet<&str> = providing.iter().copied().chain(kept).collect();
         let mut wanting = BTreeMap::new();
         for link in links {
-            for Wanting { client, class, .. } in self.inner.records.wanting(link).await? {
-                wanting.insert(client, (link.to_owned(), class));
-            }
+            let of_link = self.inner.records.wanting(link).await?;
+            wanting.extend(of_link.into_iter().map(|one| (one.client, one)));
         }
         Ok(wanting)
+    }
+
+    /// Has every slot wait for a place that is to be filled, and notifies clients whose other slots do not rest.
+    fn compare_wanting(
+        &self,
+        declared: &Declared,
+        live: &[Instance],
+        resting: &HashSet<SlotKey>,
+        wanting: BTreeMap<ClientId, Wanting>,
+        promises: &[Promise],
+    ) {
+        let mut filled: HashMap<ClientId, Vec<&Slot>> = HashMap::new();
+        for instance in live {
+            let own = instance.client().map(|client| filled.entry(client).or_default());
+            own.into_iter().for_each(|slots| slots.push(&instance.slot));
+        }
+        let mut empty = Vec::new();
+        for (client, one) in wanting {
+            let filled = filled.remove(&client).unwrap_or_default();
+            let (link, class) = (&one.share.link, one.class.as_deref());
+            let slots = |wants: &Arc<dyn Wants>| wants.slots_of_holder(link, class, declared);
+            let slots: Vec<Slot> = self.inner.wants.iter().flat_map(slots).collect();
+            let (of_templates, others): (Vec<&Slot>, Vec<&Slot>) = slots
+                .iter()
+                .partition(|slot| slot.service().is_none() && !filled.contains(slot));
+            // As in the wants of clients: an instance of a slot that is no longer wanted takes the place of one that is.
+            let unwanted = filled
+                .iter()
+                .filter(|slot| slot.service().is_none() && !slots.contains(slot));
+            let of_templates = of_templates.into_iter().skip(unwanted.count());
+            let wait = |slot: &Slot| (SlotKey::new(client, slot.clone()), one.share.clone(), one.since);
+            empty.extend(of_templates.map(wait));
+            if !others
+                .into_iter()
+                .all(|slot| resting.contains(&SlotKey::new(client, slot.clone())))
+            {
+                self.inner.notifications.notify(client);
+            }
+        }
+        self.take_in_promises(promises, empty);
     }
 
     /// Checks every instance that is ready, and no other: also those that an earlier daemon made, by the settings of now.

@@ -1,10 +1,11 @@
 //! Records that a slot is to be filled, and what with.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::Orchestrator;
+use super::admission::Verdict;
 use super::segment::{Segment, segment};
 use super::volumes::Volumes;
 use super::wants::Want;
@@ -23,6 +24,16 @@ const FULL_PAUSE: Duration = Duration::from_secs(10);
 /// How long until the kernel is asked again for the interfaces of an instance that is to be adopted.
 const KERNEL_PAUSE: Duration = Duration::from_secs(1);
 
+/// What became of the plan for an instance.
+pub(super) enum Planned {
+    /// It is recorded, or not wanted any more.
+    Done,
+    /// It cannot be recorded now. The next try is then.
+    Later(Timestamp),
+    /// It has no place now. Its worker is woken when it has one.
+    NoPlace,
+}
+
 /// Why an instance cannot be recorded now.
 enum Unplanned {
     /// A network has no address left.
@@ -40,19 +51,22 @@ struct Wiring {
 }
 
 impl Orchestrator {
-    /// Records a new instance. `Ok(Err(when))` says that it could not be, and when to try again.
-    pub(super) async fn plan(&self, situation: &Situation) -> Result<Result<(), Timestamp>, StoreError> {
+    /// Records a new instance, if it has a place.
+    pub(super) async fn plan(&self, situation: &Situation) -> Result<Planned, StoreError> {
         let declared = self.declared();
         let Some(Want::Fill {
             template: name,
             network,
         }) = self.want(situation)
         else {
-            return Ok(Ok(()));
+            return Ok(Planned::Done);
         };
         let (Some(template), Some(segment)) = (declared.template(&name), segment(declared.settings(), &network)) else {
-            return Ok(Ok(()));
+            return Ok(Planned::Done);
         };
+        if self.ask_for_place(situation, template, &network).await? == Verdict::Later {
+            return Ok(Planned::NoPlace);
+        }
         let now = self.inner.clock.now();
         let orphan = self.adoptable(situation, &segment, &template.settings).await?;
         let id = match &orphan {
@@ -73,20 +87,20 @@ impl Orchestrator {
         );
         let Wiring { attachments, reserved } = match wiring.await? {
             Ok(wiring) => wiring,
-            Err(Unplanned::Kernel) => return Ok(Err(now.plus(KERNEL_PAUSE))),
+            Err(Unplanned::Kernel) => return Ok(Planned::Later(now.plus(KERNEL_PAUSE))),
             Err(Unplanned::Full(network)) => {
                 let detail = format!(
                     "link {network} has no address left for an instance; widen its `instances` or shorten its lifetimes"
                 );
                 self.report_unplanned(&situation.key, &network, detail, now).await?;
-                return Ok(Err(now.plus(FULL_PAUSE)));
+                return Ok(Planned::Later(now.plus(FULL_PAUSE)));
             }
             Err(Unplanned::NoNetwork(network)) => {
                 let detail = format!(
                     "there is no network {network:?}, which template {name} names; describe it under [[network]]"
                 );
                 self.report_unplanned(&situation.key, &network, detail, now).await?;
-                return Ok(Err(now.plus(FULL_PAUSE)));
+                return Ok(Planned::Later(now.plus(FULL_PAUSE)));
             }
         };
         let volumes = match self
@@ -97,7 +111,7 @@ impl Orchestrator {
             Err(held) => {
                 let detail = not_free(&held);
                 self.report_unplanned(&situation.key, &network, detail, now).await?;
-                return Ok(Err(now.plus(FULL_PAUSE)));
+                return Ok(Planned::Later(now.plus(FULL_PAUSE)));
             }
         };
         let new = new_instance(id, situation, attachments, volumes, template, now);
@@ -175,7 +189,7 @@ impl Orchestrator {
         new: NewInstance,
         adopted: bool,
         reserved: Vec<Reserved>,
-    ) -> Result<Result<(), Timestamp>, StoreError> {
+    ) -> Result<Planned, StoreError> {
         let (key, id) = (&situation.key, new.id);
         let attachment = new.attachments.first();
         let event = NewEvent {
@@ -206,22 +220,28 @@ impl Orchestrator {
         let recorded = self.inner.records.plan_instance(new, event).await;
         match recorded {
             Ok(_) => {
+                self.place_taken(key, id, false);
                 reserved.into_iter().for_each(Reserved::keep);
                 self.reported_full().remove(key);
                 if adopted {
                     tracing::info!(instance = %id, owner = %key.owner, "its owner is back: adopted");
                     self.forget_orphan(id);
                 }
-                Ok(Ok(()))
+                Ok(Planned::Done)
             }
             // Somebody else's plan made the instance in between.
-            Err(StoreError::AlreadyThere { .. }) => Ok(Ok(())),
+            Err(StoreError::AlreadyThere { .. }) => Ok(Planned::Done),
             Err(fault) => {
                 // The taken addresses differ from those in memory, or the result of the write is unknown.
                 networks.iter().for_each(|network| self.inner.addresses.forget(network));
                 match fault {
-                    StoreError::AddressTaken { .. } | StoreError::VolumeTaken(_) => Ok(Ok(())),
-                    fault => Err(fault),
+                    StoreError::AddressTaken { .. } | StoreError::VolumeTaken(_) => Ok(Planned::Done),
+                    StoreError::NoSuchClient(_) => Err(fault),
+                    fault => {
+                        // It may be recorded: then it has its place.
+                        self.place_taken(key, id, true);
+                        Err(fault)
+                    }
                 }
             }
         }
@@ -282,7 +302,7 @@ impl Orchestrator {
         Ok(())
     }
 
-    fn reported_full(&self) -> MutexGuard<'_, HashSet<SlotKey>> {
+    pub(super) fn reported_full(&self) -> MutexGuard<'_, BTreeSet<SlotKey>> {
         self.inner.full.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -105,6 +105,7 @@ impl Orchestrator {
             outcome = &mut ensure => outcome,
             () = awaiting(stage) => {
                 drop(turn);
+                self.leave_engine(&instance.key());
                 ensure.await
             }
         };

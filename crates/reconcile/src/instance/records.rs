@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use orchestrator_model::{
-    AttachmentId, ClientId, Id, Instance, InstanceId, NewEvent, Owner, RecordedVolume, SiteId, Slot, SlotKey, Timestamp,
+    AttachmentId, ClientId, Id, Instance, InstanceId, NewEvent, Owner, Pause, PauseScope, RecordedVolume, SiteId, Slot,
+    SlotKey, Timestamp,
 };
-use orchestrator_store::{Holding, InstanceUpdate, NewInstance, Situation, Store, StoreError, Wanting};
+use orchestrator_store::{Holding, InstanceUpdate, NewInstance, Promise, Situation, Store, StoreError, Wanting};
 
 /// The reads and writes of the instance reconciler. Every method does the same as the method of [`Store`] with the same
 /// name.
@@ -37,6 +38,18 @@ pub trait Records: Send + Sync + 'static {
 
     /// Every client of a link that holds a lease and is to have instances, if the link or its class provides any.
     async fn wanting(&self, link: &str) -> Result<Vec<Wanting>, StoreError>;
+
+    /// What is promised to every live instance, and what was to those that were recorded after `since` and are removed.
+    async fn promises(&self, since: Timestamp) -> Result<Vec<Promise>, StoreError>;
+
+    /// All pauses.
+    async fn pauses(&self) -> Result<Vec<Pause>, StoreError>;
+
+    /// Records a pause; `false` if its scope is paused already.
+    async fn pause(&self, pause: Pause) -> Result<bool, StoreError>;
+
+    /// Ends a pause; `false` if its scope is not paused.
+    async fn resume(&self, scope: PauseScope, at: Timestamp, by: Option<String>) -> Result<bool, StoreError>;
 
     /// Every instance that is not removed.
     async fn live_instances(&self) -> Result<Vec<Instance>, StoreError>;
@@ -114,6 +127,22 @@ impl Records for Store {
 
     async fn wanting(&self, link: &str) -> Result<Vec<Wanting>, StoreError> {
         Store::wanting(self, link).await
+    }
+
+    async fn promises(&self, since: Timestamp) -> Result<Vec<Promise>, StoreError> {
+        Store::promises(self, since).await
+    }
+
+    async fn pauses(&self) -> Result<Vec<Pause>, StoreError> {
+        Store::pauses(self).await
+    }
+
+    async fn pause(&self, pause: Pause) -> Result<bool, StoreError> {
+        Store::pause(self, pause).await
+    }
+
+    async fn resume(&self, scope: PauseScope, at: Timestamp, by: Option<String>) -> Result<bool, StoreError> {
+        Store::resume(self, scope, at, by).await
     }
 
     async fn live_instances(&self) -> Result<Vec<Instance>, StoreError> {

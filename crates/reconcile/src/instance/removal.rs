@@ -29,6 +29,7 @@ impl Orchestrator {
                 .await;
             self.give_back_addresses(instance, recorded.is_ok());
             recorded?;
+            self.place_free(instance.id);
             // Another slot of its owner may have waited for this one to be empty.
             self.inner.notifications.notify(instance.owner.clone());
             return Ok(());

@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::machine::{self, Observed, Step, Terms};
+use super::plan::Planned;
 use super::wants::Want;
 use super::{HashMap, Orchestrator};
 use crate::driver::{self, Backoff, Failure, Reconciler, Registration, Run};
@@ -87,7 +88,11 @@ impl Reconciler for Worker {
         let at = |moment: Timestamp| Instant::now() + moment.since(orchestrator.inner.clock.now());
         loop {
             wake.clear();
-            match orchestrator.take_step(key, wake).await {
+            let next = orchestrator.take_step(key, wake).await;
+            if !matches!(next, Ok(Next::Again)) {
+                orchestrator.leave_engine(key);
+            }
+            match next {
                 Ok(Next::Again) => {}
                 Ok(Next::Rest) => {
                     if orchestrator.retire(key, wake) {
@@ -179,8 +184,9 @@ impl Orchestrator {
             (Step::RestUntil(until), instance) => return Ok(rest_until(until, instance)),
             (Step::Plan, _) => {
                 return self.plan(&situation).await.map(|planned| match planned {
-                    Ok(()) => Next::Again,
-                    Err(retry) => Next::RestUntil(retry),
+                    Planned::Done => Next::Again,
+                    Planned::Later(retry) => Next::RestUntil(retry),
+                    Planned::NoPlace => Next::Rest,
                 });
             }
             (Step::Provision, Some(instance)) => self.provision_unless_woken(instance, None, wake).await?,

@@ -7,6 +7,7 @@ mod daemon;
 mod delays;
 mod images;
 mod life;
+mod limits;
 mod output;
 mod properties;
 mod records;

@@ -1,6 +1,7 @@
 //! The record in memory: it refuses what the store refuses, is slow and away now and then, and outlives the daemon.
 
 mod images;
+mod limits;
 mod state;
 mod volumes;
 
@@ -14,12 +15,14 @@ use ipnet::Ipv6Net;
 use orchestrator_host::fake::{CrashPoints, Random};
 use orchestrator_model::{
     AttachmentId, BroughtImage, Client, ClientId, EventKind, GrantedTo, Iaid, Id, ImageKey, ImagePin, Instance,
-    InstanceId, Keep, Lease, LeaseSource, LeaseState, NewEvent, Owner, OwnerLease, Phase, RecordedVolume, SiteId, Slot,
-    SlotKey, Timestamp, VolumeId, VolumeState,
+    InstanceId, Keep, Lease, LeaseSource, LeaseState, NewEvent, Owner, OwnerLease, Pause, PauseScope, Phase,
+    RecordedVolume, Share, SiteId, Slot, SlotKey, Timestamp, VolumeId, VolumeState,
 };
 use orchestrator_reconcile::instance::Records;
 use orchestrator_reconcile::volumes::VolumeRecords;
-use orchestrator_store::{AwayCause, Holding, IdleVolume, InstanceUpdate, NewInstance, Situation, StoreError, Wanting};
+use orchestrator_store::{
+    AwayCause, Holding, IdleVolume, InstanceUpdate, NewInstance, Promise, Situation, StoreError, Wanting,
+};
 use tokio::time::sleep;
 
 use crate::clock::now;
@@ -44,6 +47,11 @@ pub(crate) struct State {
     pub(crate) pins: Vec<ImagePin>,
     pub(crate) images: BTreeMap<ImageKey, BroughtImage>,
     pub(crate) events: Vec<NewEvent>,
+    /// Whom each instance counts for.
+    pub(crate) shares: BTreeMap<InstanceId, Share>,
+    pub(crate) pauses: BTreeMap<PauseScope, Pause>,
+    /// The bridge port that a client is behind.
+    pub(crate) ports: BTreeMap<u8, String>,
     pub(crate) calls: u64,
     /// Whether the last interface of a new instance has no address yet.
     pub(crate) pending: bool,
@@ -71,6 +79,9 @@ impl Memory {
             pins: Vec::new(),
             images: BTreeMap::new(),
             events: Vec::new(),
+            shares: BTreeMap::new(),
+            pauses: BTreeMap::new(),
+            ports: BTreeMap::new(),
             calls: 0,
             pending: false,
             routed: Vec::new(),
@@ -103,6 +114,10 @@ impl Memory {
         });
         client.wants_instance = true;
         client.last_seen = now;
+        let granted_to = GrantedTo {
+            port: state.ports.get(&number).cloned(),
+            ..GrantedTo::default()
+        };
         let lease = Lease {
             link: "br0".to_owned(),
             leased: Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 1, u16::from(number)).into(),
@@ -112,7 +127,7 @@ impl Memory {
             source: LeaseSource::Listener,
             state: LeaseState::Active,
             next_hop: None,
-            granted_to: GrantedTo::default(),
+            granted_to,
             preferred_until: now.plus(span),
             valid_until: now.plus(span),
             granted: now,
@@ -270,6 +285,23 @@ impl Records for Memory {
                 .collect()
         });
         wanting.await
+    }
+
+    async fn promises(&self, since: Timestamp) -> Result<Vec<Promise>, StoreError> {
+        self.read("read what is promised", |state| state.promises(since)).await
+    }
+
+    async fn pauses(&self) -> Result<Vec<Pause>, StoreError> {
+        self.read("read the pauses", |state| state.pauses.values().cloned().collect())
+            .await
+    }
+
+    async fn pause(&self, pause: Pause) -> Result<bool, StoreError> {
+        self.write("record a pause", |state| Ok(state.pause(pause))).await
+    }
+
+    async fn resume(&self, scope: PauseScope, _: Timestamp, _: Option<String>) -> Result<bool, StoreError> {
+        self.write("end a pause", |state| Ok(state.resume(&scope))).await
     }
 
     async fn live_instances(&self) -> Result<Vec<Instance>, StoreError> {

@@ -75,6 +75,7 @@ async fn everything_that_runs_has_a_row_and_a_healthy_instance_has_none() {
             "images",
             "instances",
             "network watch",
+            "places",
             "volumes",
         ]
     );

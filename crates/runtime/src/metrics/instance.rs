@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use super::{Labelled, Metrics, count, counter, labelled};
+use super::{Labelled, Metrics, count, counter, gauge, labelled};
 
 /// Upper bounds of the time to ready, in seconds.
 const TIME_TO_READY: [f64; 12] = [0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.5, 5.0, 10.0, 30.0];
@@ -23,6 +24,9 @@ pub(super) struct Instance {
     orphans_removed: Counter,
     provision_failures: Labelled,
     removal_failures: Labelled,
+    instance_waits: Labelled,
+    instances_refused: Labelled,
+    instances_waiting: Gauge,
     engine_losses: Counter,
     engine_hangs: Counter,
     time_to_ready: Histogram,
@@ -75,6 +79,17 @@ impl Instance {
                 "removal_failures",
                 "Failed attempts to remove an instance, by code",
             ),
+            instance_waits: labelled(
+                registry,
+                "instance_waits",
+                "Times that an instance had to wait because of a limit, by limit",
+            ),
+            instances_refused: labelled(
+                registry,
+                "instances_refused",
+                "Times that an instance was refused because of a limit, by reason",
+            ),
+            instances_waiting: gauge(registry, "instances_waiting", "Instances that wait for a place"),
             engine_losses: counter(registry, "engine_losses", "Times that an engine stopped answering"),
             engine_hangs: counter(
                 registry,
@@ -136,6 +151,23 @@ impl Metrics {
     /// Counts a failed try to remove an instance.
     pub fn removal_failed(&self, code: &'static str) {
         count(&self.instance.removal_failures, "code", code);
+    }
+
+    /// Counts an instance that has to wait because of a limit.
+    pub fn instance_waits(&self, code: &'static str) {
+        count(&self.instance.instance_waits, "limit", code);
+    }
+
+    /// Counts an instance that is refused because of a limit.
+    pub fn instance_refused(&self, code: &'static str) {
+        count(&self.instance.instances_refused, "reason", code);
+    }
+
+    /// So many instances wait for a place now.
+    pub fn set_instances_waiting(&self, waiting: usize) {
+        self.instance
+            .instances_waiting
+            .set(i64::try_from(waiting).unwrap_or(i64::MAX));
     }
 
     /// Counts a request that an engine should answer at once but did not answer in time.

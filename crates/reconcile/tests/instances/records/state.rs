@@ -65,6 +65,7 @@ impl State {
             }
         }
         self.claim(&new)?;
+        self.shares.insert(new.id, new.share.clone());
         let instance = Instance {
             id: new.id,
             owner: new.owner,

@@ -1,0 +1,162 @@
+//! `orchestrator limits`, `pause` and `resume`: what is promised, of what, and for what nothing new is made.
+
+use serde_json::{Value, json};
+
+use super::ages::age;
+use super::failure::Failure;
+use super::page::read;
+use super::session::{Output, Session};
+use super::table::{Column, Width};
+use super::{page, table};
+use orchestrator_api_types::{Limits, Pause, PauseScope, Used};
+use orchestrator_model::{Timestamp, show_lifespan};
+
+/// The width limit of a reason.
+const REASON: usize = 100;
+
+/// What to pause or to resume; without an argument, everything.
+#[derive(Debug, clap::Args)]
+pub struct Scope {
+    /// The link
+    #[arg(long, value_name = "LINK", conflicts_with = "template")]
+    link: Option<String>,
+    /// The template
+    #[arg(long, value_name = "TEMPLATE")]
+    template: Option<String>,
+}
+
+pub(super) async fn show(session: &mut Session<'_>) -> Result<(), Failure> {
+    let answer = session.api.get("/v1/limits").await?;
+    print(page::parse(&answer, "limits")?, session)
+}
+
+pub(super) async fn pause(scope: &Scope, session: &mut Session<'_>) -> Result<(), Failure> {
+    change("/v1/pause", scope, session).await
+}
+
+pub(super) async fn resume(scope: &Scope, session: &mut Session<'_>) -> Result<(), Failure> {
+    change("/v1/resume", scope, session).await
+}
+
+async fn change(path: &str, scope: &Scope, session: &mut Session<'_>) -> Result<(), Failure> {
+    let body = PauseScope {
+        link: scope.link.clone(),
+        template: scope.template.clone(),
+    };
+    let answer = session.api.post(path, json!(body).to_string().into_bytes()).await?;
+    let item: Value = page::parse(&answer, "limits")?;
+    match session.output {
+        Output::Json => session.print_json(&item),
+        Output::Table | Output::Wide => {
+            let limits: Limits = read(&item, "limits")?;
+            session.print(&paused(&limits.paused, session.now))
+        }
+    }
+}
+
+fn print(item: Value, session: &mut Session<'_>) -> Result<(), Failure> {
+    match session.output {
+        Output::Json => session.print_json(&item),
+        output @ (Output::Table | Output::Wide) => {
+            let limits: Limits = read(&item, "limits")?;
+            let text = format!(
+                "{}\n\n{}",
+                render(&limits, output.width()),
+                paused(&limits.paused, session.now)
+            );
+            session.print(&text)
+        }
+    }
+}
+
+/// A table of limits: a row for each, with what is used of it.
+fn render(limits: &Limits, width: Width) -> String {
+    let mut rows = Vec::new();
+    let mut row = |of: String, what: &str, used: Used, show: fn(u64) -> String| {
+        let limit = used.limit.map_or_else(|| "none".to_owned(), show);
+        rows.push(vec![of, what.to_owned(), show(used.used), limit]);
+    };
+    for host in &limits.hosts {
+        let name = || format!("host {}", host.host);
+        row(name(), "instances", host.instances, plain);
+        row(name(), "memory", host.memory, bytes);
+        row(name(), "processors", host.millicpus, processors);
+        row(name(), "processes", host.pids, plain);
+    }
+    for link in &limits.links {
+        let name = || format!("link {}", link.link);
+        row(name(), "instances", link.instances, plain);
+        row(name(), "new in a minute", link.creations, plain);
+    }
+    for one in &limits.templates {
+        row(format!("template {}", one.template), "instances", one.instances, plain);
+    }
+    row("queue".to_owned(), "waiting", limits.waiting, plain);
+    let header = [
+        Column::new("OF"),
+        Column::new("WHAT"),
+        Column::new("USED"),
+        Column::new("LIMIT"),
+    ];
+    table::columns(&header, rows, width)
+}
+
+fn plain(number: u64) -> String {
+    number.to_string()
+}
+
+/// An amount of memory in MiB, rounded up.
+fn bytes(bytes: u64) -> String {
+    format!("{} MiB", bytes.div_ceil(1 << 20))
+}
+
+fn processors(thousandths: u64) -> String {
+    format!("{}.{:03}", thousandths / 1000, thousandths % 1000)
+}
+
+/// A line for each pause.
+pub(super) fn paused(pauses: &[Pause], now: Timestamp) -> String {
+    let line = |pause: &Pause| {
+        let scope = match (&pause.link, &pause.template) {
+            (Some(link), _) => format!("link {link}"),
+            (None, Some(template)) => format!("template {template}"),
+            (None, None) => "everything".to_owned(),
+        };
+        let by = pause.by.as_deref().map(|by| format!(" by {by}")).unwrap_or_default();
+        format!("paused: {scope}, for {}{by}", age(pause.since, now))
+    };
+    match pauses {
+        [] => "nothing is paused".to_owned(),
+        some => some.iter().map(line).collect::<Vec<_>>().join("\n"),
+    }
+}
+
+/// A table of those that wait for a place.
+pub(super) fn waiting(items: &[Value], now: Timestamp, width: Width) -> Result<String, Failure> {
+    let row = |item| {
+        let waiting: orchestrator_api_types::Waiting = read(item, "an instance that waits")?;
+        let expected = waiting.expected_ms.map(std::time::Duration::from_millis);
+        Ok(vec![
+            waiting.place.to_string(),
+            waiting.client.map(|client| client.to_string()).unwrap_or_default(),
+            waiting.link,
+            waiting.template,
+            waiting.port.unwrap_or_default(),
+            age(waiting.since, now),
+            expected.map(show_lifespan).unwrap_or_default(),
+            waiting.reason,
+        ])
+    };
+    let rows: Vec<Vec<String>> = items.iter().map(row).collect::<Result<_, Failure>>()?;
+    let header = [
+        Column::new("WAITS"),
+        Column::new("CLIENT"),
+        Column::new("LINK"),
+        Column::new("TEMPLATE"),
+        Column::new("PORT"),
+        Column::new("FOR"),
+        Column::new("EXPECTED"),
+        Column::new("REASON").at_most(REASON),
+    ];
+    Ok(table::columns(&header, rows, width))
+}
