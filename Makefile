@@ -110,6 +110,14 @@ bench-engines: ## Docker, Podman and runc side by side, and what the daemon adds
 	@$(AS_ROOT) $(TARGET)/release/bench-engines $(TARGET)/release/orchestrator $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))
 	@$(MAKE) --no-print-directory sweep
 
+.PHONY: bench-limits
+bench-limits: ## what an attacker on a port of his own takes from honest clients; QUICK=1 is short
+	@tests/lab/deps test
+	@$(MAKE) --no-print-directory root
+	$(CARGO) build --release --package orchestrator --package orchestrator-oci --package orchestrator-load --bins
+	@$(AS_ROOT) $(TARGET)/release/bench-limits $(TARGET)/release/orchestrator $(if $(QUICK),--quick)
+	@$(MAKE) --no-print-directory sweep
+
 .PHONY: fuzz
 fuzz: ## fuzz the protocol, TIME=600 seconds each; ONLY="frame server" chooses
 	@tests/lab/deps fuzz

@@ -41,7 +41,6 @@ pub use lease::{GrantedTo, Lease, LeaseChange, LeaseSource, LeaseState, LeaseVer
 pub use lifespan::{LifespanError, parse_lifespan, show_lifespan};
 pub use limits::{HostUse, LimitsView, LinkUse, Used, WaitingView};
 pub use orchestrator_dhcp6::{Duid, Holder, Iaid, Leased, LinkLayerAddress, OpaqueId, Place, Reservation};
-pub use orchestrator_dhcp6::{Duid, Holder, Iaid, Leased, LinkLayerAddress, OpaqueId, Reservation};
 pub use orchestrator_plugin::{
     ByteStream, ContainerName, ContainerSpec, Credentials, Device, DeviceAccess, EngineError, File, FileContent, Id,
     Image, InstanceId, Mark, PullProgress, Resolver, Resources, SiteId, ValueSource, Volume, VolumeSource,

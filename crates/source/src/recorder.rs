@@ -60,6 +60,15 @@ impl Recorder {
         self.store.end_of(link, leased).await
     }
 
+    /// Adds a row to the timeline that concerns no client.
+    ///
+    /// # Errors
+    ///
+    /// When the store could not commit.
+    pub async fn report(&self, event: NewEvent) -> Result<(), StoreError> {
+        self.store.append_event(event).await.map(drop)
+    }
+
     /// Adds a row to the timeline of the client with this DUID on the row's link.
     ///
     /// # Errors

@@ -1,7 +1,8 @@
 //! One client's way to a lease: Solicit, Advertise, Request, Reply, one after the other.
 
+use std::io::ErrorKind;
 use std::net::{SocketAddrV6, UdpSocket};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use orchestrator_wire::{
@@ -9,8 +10,11 @@ use orchestrator_wire::{
     message, option,
 };
 
-/// How long a server may take to answer.
-const LIMIT: Duration = Duration::from_secs(30);
+/// How long a server may take to answer, however often it is asked.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// The time after which a client asks again (RFC 9915, section 7.6).
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// Obtains a lease for the client of this number, over the interface of this index. Runs in the client's network.
 ///
@@ -19,7 +23,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// When the server does not answer in time, or answers something else.
 pub fn exchange(client: u32, interface: u32) -> Result<()> {
     let socket = UdpSocket::bind("[::]:546")?;
-    socket.set_read_timeout(Some(LIMIT))?;
+    socket.set_read_timeout(Some(AGAIN))?;
     let servers = SocketAddrV6::new("ff02::1:2".parse()?, 547, 0, interface);
     let [a, b, c, d] = client.to_be_bytes();
     let identity = client_id(&duid_ll([0x02, 0x5e, a, b, c, d]));
@@ -27,9 +31,18 @@ pub fn exchange(client: u32, interface: u32) -> Result<()> {
     let mut answer = [0; 1500];
     let mut ask = |kind: u8, xid: Xid, options: &[Vec<u8>]| -> Result<Message> {
         let common = [identity.clone(), elapsed.clone()];
-        socket.send_to(&message(kind, xid, &[&common, options].concat()), servers)?;
-        let length = socket.recv(&mut answer)?;
-        Ok(Message::parse(&answer[..length]))
+        let until = Instant::now() + LIMIT;
+        while Instant::now() < until {
+            socket.send_to(&message(kind, xid, &[&common, options].concat()), servers)?;
+            match socket.recv(&mut answer) {
+                // What answers an earlier question twice is read here, and asked for again.
+                Ok(length) if answer[1..4] == xid => return Ok(Message::parse(&answer[..length])),
+                Ok(_) => {}
+                Err(fault) if fault.kind() == ErrorKind::WouldBlock => {}
+                Err(fault) => return Err(fault.into()),
+            }
+        }
+        bail!("no answer to message type {kind} within {LIMIT:?}")
     };
     let advertise = ask(SOLICIT, [0x51, c, d], &[ia_na(client, &[])])?;
     ensure!(

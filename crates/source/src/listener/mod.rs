@@ -14,11 +14,14 @@
 //! - Reconfigures and the detection of cloned DUIDs run next to the answers (`watch`).
 //! - If a commit fails, its changes are undone and nothing is answered; the client asks again.
 
+mod begins;
+mod bucket;
 mod contacts;
 mod directory;
 mod discards;
 mod elsewhere;
 mod generations;
+mod identities;
 mod inbox;
 mod knowledge;
 mod origins;

@@ -93,6 +93,16 @@ impl Origins {
         }
     }
 
+    /// The index of the bridge port of a message that was read on a bridge, if it is known.
+    pub(super) fn port_of(&self, bridge: u32, source: Ipv6Addr, message: &[u8]) -> Option<u32> {
+        let state = self.lock();
+        state.log.as_ref()?;
+        match state.recent.find(bridge, source, message, Instant::now())? {
+            Seen::At { port, .. } => Some(port),
+            Seen::AtSeveral => None,
+        }
+    }
+
     /// The origin of a message that was read on a bridge, given by its index. Counts unknown origins.
     pub(super) fn find(&self, bridge: u32, source: Ipv6Addr, message: &[u8]) -> Option<Origin> {
         let found = {

@@ -1,6 +1,7 @@
 //! The rules of a listener, from the settings of its link.
 
 use super::origins::Origin;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use orchestrator_dhcp6::{Change, Limiter, Link, Place, Pool, Rates, Registration, Verb};
@@ -9,7 +10,7 @@ use crate::reserved::in_force;
 use orchestrator_model::{
     GrantedTo, LeaseChange, LeaseSource, LeaseVerb, LinkLayerAddress, RecordedReservation, Timestamp,
 };
-use orchestrator_settings::{LinkSettings, Settings};
+use orchestrator_settings::{LinkLimits, LinkSettings, Settings};
 
 /// The longest registration. A host registers again long before this, unless its address has a longer preferred
 /// lifetime. So the registration of a host that has left does not last for ever.
@@ -23,6 +24,12 @@ pub(super) struct Rules {
     pub(super) limiter: Option<Limiter>,
     /// Whether relay agents on the link are trusted: for the link's own clients, and for those of other links.
     pub(super) relays: bool,
+    /// What clients may take of the link.
+    pub(super) limits: LinkLimits,
+    /// The limit of answered messages of the link; `None` for no limit.
+    pub(super) link_rate: Option<NonZeroU32>,
+    /// The part of a limit that the clients behind one port get, in thousandths.
+    pub(super) share: u32,
     /// Whether bridge ports are recorded.
     pub(super) learn_ports: bool,
     /// Whether the link has no bridge on this machine.
@@ -51,6 +58,9 @@ impl Rules {
         link.relay_options.clone_from(&settings.source.listener.relay_options);
         Some(Self {
             relays,
+            limits: own.limits,
+            link_rate: own.link_rate,
+            share: settings.limits.port_share,
             learn_ports: own.learn_ports,
             is_remote: own.remote,
             link,

@@ -6,14 +6,16 @@ use std::sync::Arc;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use orchestrator_dhcp6::{
-    Answer, Bindings, Change, Discard, Elsewhere, Inbound, Reconfigure, Refusal, Reservations, Server,
+    Answer, Bindings, Change, Discard, Elsewhere, Inbound, Reconfigure, Refusal, Reservations, Server, Verb,
 };
 use orchestrator_network::Bridge;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use super::begins::Begins;
 use super::directory::{Directory, Listed, NotPassed, Passed};
 use super::discards::Discards;
+use super::identities::Identities;
 use super::inbox::{BATCH, Inbox};
 use super::knowledge::MessageKnowledge;
 use super::origins::{Origin, Origins};
@@ -24,7 +26,7 @@ use super::socket::{Port, Reply};
 use super::watch::Watch;
 use crate::Recorder;
 use crate::reserved::ReservedView;
-use orchestrator_model::{Clock, Duid, Leased};
+use orchestrator_model::{Clock, Duid, Leased, attachment_of};
 use orchestrator_runtime::causes::with_causes;
 use orchestrator_runtime::metrics::Metrics;
 use orchestrator_settings::{Current, Settings};
@@ -102,6 +104,10 @@ pub struct Listener {
     watch: Watch,
     discards: Discards,
     probes: Probes,
+    /// First leases to clients that were never seen.
+    identities: Identities,
+    /// What each port begins.
+    begins: Begins,
     /// Whether the settings want no listener here any more.
     leaving: bool,
 }
@@ -167,6 +173,8 @@ impl Listener {
             listed: parts.directory.list(&parts.link, &rules.link),
             discards: Discards::new(&parts.link, parts.metrics.clone()),
             probes: Probes::new(bridge, parts.metrics.clone()),
+            identities: Identities::default(),
+            begins: Begins::default(),
             parts,
             rules,
             bindings,
@@ -309,9 +317,16 @@ impl Listener {
 
     /// Answers a message. `bridge` is the bridge on which it arrived, if the listener learns ports.
     fn answer_into(&mut self, batch: &mut Batch, inbound: &Inbound<'_>, port: &Arc<Port>, bridge: Option<u32>) {
+        if !bridge.is_none_or(|bridge| self.admit_beginner(bridge, inbound)) {
+            let reason = "the clients behind its port begin more than their part of link_rate";
+            return self.discards.note(inbound.source, "port-too-often", &reason);
+        }
         let Some((answer, origin)) = self.answer(inbound, bridge) else {
             return;
         };
+        if let Err((word, reason)) = self.admit_origin(&answer, origin.as_ref()) {
+            return self.discards.note(inbound.source, word, &reason);
+        }
         answer
             .refusals
             .iter()
@@ -341,6 +356,56 @@ impl Listener {
         batch.pending.changes.extend(made);
         batch.pending.replies.push(reply);
         batch.pending.answered.push(answer.kind.word());
+    }
+
+    /// Whether a message may be handled as far as the limit of its port goes. A message whose port is not known may.
+    fn admit_beginner(&mut self, bridge: u32, inbound: &Inbound<'_>) -> bool {
+        let (source, message) = (*inbound.source.ip(), inbound.datagram);
+        let port = self.parts.origins.port_of(bridge, source, message);
+        let (Some(port), Some(kind)) = (port.filter(|_| !inbound.is_relayed()), message.first()) else {
+            return true;
+        };
+        let (rate, share, now) = (self.rules.link_rate, self.rules.share, self.parts.clock.now().0);
+        self.begins.admit(port, *kind, rate, share, now)
+    }
+
+    /// Whether an answer may change anything for a client at this place: not for one behind the port of an instance, and not
+    /// for too many at once that were never seen.
+    ///
+    /// # Errors
+    ///
+    /// The word for why not, and the reason.
+    fn admit_origin(&mut self, answer: &Answer, origin: Option<&Origin>) -> Result<(), (&'static str, &'static str)> {
+        let Some(change) = answer.changes.first() else {
+            return Ok(());
+        };
+        let port = origin.map(|origin| origin.port.as_str());
+        if port.is_some_and(|port| attachment_of(port).is_some()) {
+            return Err((
+                "from-instance",
+                "it came in by the port of an instance, which gets no lease",
+            ));
+        }
+        let begins = matches!(change.verb, Verb::Grant | Verb::Register);
+        if !begins || self.bindings.of_client(&change.after.duid).next().is_some() || self.is_reserved(change) {
+            return Ok(());
+        }
+        let (limits, share) = (&self.rules.limits, self.rules.share);
+        let now = self.parts.clock.now().0;
+        let admitted = self.identities.admit(port, limits, share, now);
+        admitted.map_err(|over| {
+            if over.is_news {
+                self.watch.note_identities(port, limits.identities.unwrap_or_default());
+            }
+            ("new-identity", "the link admits no more new clients at the moment")
+        })
+    }
+
+    /// Whether what a client gets is reserved for it.
+    fn is_reserved(&self, change: &Change) -> bool {
+        let (address, prefix) = (change.after.leased.address(), change.after.leased.prefix());
+        let mut reserved = self.rules.link.reservations.iter();
+        reserved.any(|one| (address.is_some() && one.address == address) || (prefix.is_some() && one.prefix == prefix))
     }
 
     /// Answers a relayed message, or passes it on to the listener of the link that its relay agents identify. Drops it if

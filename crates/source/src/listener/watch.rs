@@ -161,6 +161,34 @@ impl Watch {
         }
     }
 
+    /// Records that more new clients come than the link admits. `port` is the bridge port of the last of them.
+    pub(super) fn note_identities(&mut self, port: Option<&str>, limit: u64) {
+        let behind = port
+            .map(|port| format!(", the last of them behind port {port}"))
+            .unwrap_or_default();
+        let detail = format!(
+            "more new clients come than the link admits ({limit} a minute, and a part of that behind one port){behind}; \
+             they get no answer for now"
+        );
+        let event = NewEvent {
+            link: Some(self.link.clone()),
+            detail: Some(detail),
+            ..NewEvent::new(self.clock.now(), EventKind::IdentityLimit)
+        };
+        let (recorder, log_limit) = (self.recorder.clone(), self.metrics.log_limit().clone());
+        self.notes.push(Box::pin(async move {
+            if let Err(fault) = recorder.report(event).await
+                && let Some(held_back) = log_limit.admit("note-unrecorded")
+            {
+                tracing::warn!(
+                    held_back,
+                    "could not record the limit of new clients: {}",
+                    with_causes(&fault)
+                );
+            }
+        }));
+    }
+
     /// Records, at most once an hour, that a client gets nothing because of its own limit.
     fn tell_limited(&mut self, duid: &Duid, addresses: usize, prefixes: usize) {
         let now = self.clock.now();

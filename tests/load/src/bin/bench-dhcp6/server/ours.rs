@@ -38,7 +38,8 @@ fn settings(place: &Path, url: &str) -> String {
         .pool(POOL)
         .lines(&format!("address = \"{ADDRESS}\""));
     let link = link.lines("preferred_lifetime = \"1h\"\nvalid_lifetime = \"1h\"");
-    let link = link.lines("router_advertisements = false\nclient_rate = 0\nlink_rate = 0");
+    let link =
+        link.lines("router_advertisements = false\nclient_rate = 0\nlink_rate = 0\nlimits = { identities = \"none\" }");
     let settings = Settings::new(&place.display().to_string()).store(url);
     settings.with("[log]\nlevel = \"error\"").link(link).text()
 }
