@@ -347,6 +347,16 @@ impl Control for Switchboard {
         Ok(lifted)
     }
 
+    async fn set_keys(&self, by: &Caller, client: ClientId, keys: Vec<String>) -> Result<(), ControlError> {
+        let ready = self.ready()?;
+        tracing::info!(%by, %client, count = keys.len(), "asked to replace the SSH keys of a client");
+        let at = ready.clock.now();
+        Ok(ready
+            .store
+            .set_authorized_keys(client, keys, at, Some(by.to_string()))
+            .await?)
+    }
+
     async fn reconfigure(
         &self,
         by: &Caller,

@@ -10,6 +10,7 @@ mod housekeeping;
 mod images;
 mod link;
 mod links;
+mod own_files;
 mod portal;
 mod relays;
 mod reload;
@@ -25,7 +26,7 @@ use std::time::Duration;
 use orchestrator_host::{Host, LocalHost, LocalSettings};
 use orchestrator_network::{MarkClaim, Network, NetworkError, RouteMark};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{OnceCell, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -223,6 +224,12 @@ async fn build_and_run(
     let orchestrator = Orchestrator::new(Parts {
         catalog: catalog.view(),
         records: Arc::new(store.clone()),
+        own_files: Arc::new(own_files::SshKeys {
+            store: store.clone(),
+            settings: context.settings.clone(),
+            clock: context.clock,
+            host_keys: OnceCell::new(),
+        }),
         pins: pins.clone(),
         hosts: vec![host.clone()],
         clock: context.clock,

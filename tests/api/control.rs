@@ -248,6 +248,12 @@ impl Control for FakeControl {
         Ok(address == QUARANTINED)
     }
 
+    async fn set_keys(&self, by: &Caller, client: ClientId, keys: Vec<String>) -> Result<(), ControlError> {
+        let daemon = self.get()?;
+        let (at, by) = (Timestamp::wall(), Some(by.to_string()));
+        Ok(daemon.store.set_authorized_keys(client, keys, at, by).await?)
+    }
+
     async fn reconfigure(
         &self,
         by: &Caller,

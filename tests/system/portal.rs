@@ -145,3 +145,54 @@ fn an_instance_on_a_link_with_a_front_door_has_its_address_alone() {
     let answered = machine.get(address, orchestrator_lab::TEST_PORT, "/").unwrap();
     assert_eq!(answered.text(), "an instance\n");
 }
+
+#[test]
+fn keys_of_the_api_reach_an_instance_and_its_host_key_stays_when_it_is_made_again() {
+    const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFxNNfzrqW3sTmNJrC5hQWLVo3hL8mGzRZ3lXJmvVqKd me@laptop";
+    let site = Site::start(&plan(
+        "client_may = [\"restart\"]\nssh = { host_key = \"/www/host_key\", authorized_keys = \"/www/keys\" }",
+    ));
+    let machine = site.machine("client");
+    let mut client = Dhclient::boot(&machine, "eth0").unwrap();
+    let leased = client.address(PATIENCE).unwrap();
+    site.host.sysctl("net.ipv6.conf.all.forwarding", "1").unwrap();
+    let instance = site.wait_ready_for(leased);
+    let read = |path: &str| {
+        let address: Ipv6Addr = text(&instance, "address").parse().unwrap();
+        machine.get(address, orchestrator_lab::TEST_PORT, path).unwrap().text()
+    };
+    let (host_key, none) = (read("/host_key"), read("/keys"));
+    assert_eq!(none, "");
+    // OpenSSH reads it.
+    let file = site.lab.directory().join("host_key");
+    std::fs::write(&file, &host_key).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(&file, mode).unwrap();
+    let public = site
+        .lab
+        .command("ssh-keygen")
+        .arg("-y")
+        .arg("-f")
+        .arg(&file)
+        .output()
+        .unwrap();
+    assert!(
+        public.status.success() && public.stdout.starts_with(b"ssh-ed25519 "),
+        "{public:?}"
+    );
+    let path = format!("/v1/clients/{}/keys", text(&instance, "client"));
+    let wrong = serde_json::json!({"keys": ["no key"]});
+    assert_eq!(site.daemon.send("PUT", &path, &wrong).unwrap().0, 422);
+    let keys = serde_json::json!({"keys": [KEY]});
+    assert_eq!(site.daemon.send("PUT", &path, &keys).unwrap().0, 200);
+    assert_eq!(site.daemon.api("GET", &path).unwrap().1, keys);
+    let page = browse(&machine, &[&portal()]);
+    let data = format!("token={}&instance={}", field(&page, "token"), field(&page, "instance"));
+    browse(&machine, &["--data", &data, &format!("{}/restart", portal())]);
+    wait_for("another instance", PATIENCE, || {
+        let [other] = site.in_phase("ready").try_into().ok()?;
+        (other["id"] != instance["id"]).then_some(())
+    });
+    assert_eq!(read("/host_key"), host_key);
+    assert_eq!(read("/keys"), format!("{KEY}\n"));
+}

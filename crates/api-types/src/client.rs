@@ -35,6 +35,14 @@ pub struct Client {
     pub last_seen: Timestamp,
 }
 
+/// The SSH keys of a client: who may log in to its instances.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AuthorizedKeys {
+    /// Public keys, each one line like `ssh-ed25519 AAAAC3Nz… me@laptop`. At most 32.
+    pub keys: Vec<String>,
+}
+
 /// A client with its leases, its instances and its last events.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ClientView {

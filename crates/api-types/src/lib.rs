@@ -34,7 +34,7 @@ mod volume;
 mod word;
 
 pub use attachment::Attachment;
-pub use client::{Client, ClientView};
+pub use client::{AuthorizedKeys, Client, ClientView};
 pub use container::Container;
 pub use dnsmasq::{DnsmasqEvent, DnsmasqVerb};
 pub use engine::Engine;
@@ -59,8 +59,8 @@ pub use reconfigure::{Asked, ReconfigureView};
 pub use reservation::{NewReservation, RemoteId, ReservationView};
 pub use settings::{Change, Effect, ReloadOutcome, Reloaded, SettingsView};
 pub use spec::{
-    Access, ContainerSpec, Device, DeviceAccess, File, InstanceSpec, Mount, Resolver, Resources, Sidecar, ValueSource,
-    Volume, VolumeSource,
+    Access, ContainerSpec, Device, DeviceAccess, File, InstanceSpec, Mount, Resolver, Resources, Sidecar, SshFiles,
+    ValueSource, Volume, VolumeSource,
 };
 pub use task::{Task, TaskResult, TaskState};
 pub use template::{ChangedTemplate, NewTemplate, Origin, TemplateView};

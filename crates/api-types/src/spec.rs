@@ -65,6 +65,9 @@ pub struct InstanceSpec {
     /// The values of its template, which the metadata service tells the instance.
     #[serde(default)]
     pub values: BTreeMap<String, String>,
+    /// Where its SSH keys are written; `null` for nowhere.
+    #[serde(default)]
+    pub ssh: Option<SshFiles>,
     /// What its client may do with it, on its page: `restart`, `extend`, `keys`.
     #[serde(default)]
     pub client_may: Vec<String>,
@@ -90,6 +93,19 @@ pub struct Access {
     pub packet_rate: Option<u32>,
     /// The bytes per second that are accepted from it; `null` is no limit.
     pub byte_rate: Option<u64>,
+}
+
+/// Where the SSH keys of an instance are written in its first container, before its first start.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SshFiles {
+    /// The absolute path of the host key; `null` for nowhere.
+    pub host_key: Option<PathBuf>,
+    /// The absolute path of the list of keys that may log in; `null` for nowhere.
+    pub authorized_keys: Option<PathBuf>,
+    /// The user id of the files' owner, inside the container.
+    pub uid: u32,
+    /// The group id of the files, inside the container.
+    pub gid: u32,
 }
 
 /// A volume in a container of an instance.

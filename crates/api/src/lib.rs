@@ -38,6 +38,7 @@ mod host;
 mod images;
 mod inside;
 mod instances;
+mod keys;
 mod leases;
 mod limits;
 mod listener;
@@ -94,7 +95,7 @@ pub use settings::{ReloadOutcome, Reloaded, SettingsView};
 
 use orchestrator_catalog::Catalog;
 use orchestrator_model::{
-    Client, Instance, InstanceId, LimitsView, Orphan, PauseScope, RecordedVolume, Reservation, ReservationId,
+    Client, ClientId, Instance, InstanceId, LimitsView, Orphan, PauseScope, RecordedVolume, Reservation, ReservationId,
     ReservationView, VolumeId, WaitingView,
 };
 use orchestrator_runtime::conditions::Conditions;
@@ -174,6 +175,9 @@ pub trait Control: Send + Sync + 'static {
 
     /// Ends a pause. What waited for that is made.
     async fn resume(&self, by: &Caller, scope: PauseScope) -> Result<LimitsView, ControlError>;
+
+    /// Replaces the SSH keys of a client.
+    async fn set_keys(&self, by: &Caller, client: ClientId, keys: Vec<String>) -> Result<(), ControlError>;
 
     /// Begins to send a client Reconfigures (RFC 9915, section 18.3.11). Returns once that has begun.
     async fn reconfigure(&self, by: &Caller, client: &Client, what: Reconfigure)

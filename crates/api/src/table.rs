@@ -8,8 +8,8 @@ use super::role::Role::{self, Admin, Operator, Viewer};
 use super::route::{Route, Verb};
 use super::routes::Shared;
 use super::{
-    clients, engines, events, health, hooks, images, instances, leases, limits, metrics, openapi, orphans, quarantine,
-    reconfigure, registries, reservations, settings, tasks, templates, volumes,
+    clients, engines, events, health, hooks, images, instances, keys, leases, limits, metrics, openapi, orphans,
+    quarantine, reconfigure, registries, reservations, settings, tasks, templates, volumes,
 };
 
 const CONFLICT: StatusCode = StatusCode::CONFLICT;
@@ -65,6 +65,17 @@ fn about_clients() -> Vec<Route> {
         get("/v1/clients/{id}", Viewer, clients::show)
             .says("A client with its leases, its instance and its last events")
             .fails(&[(NOT_FOUND, "no-such-client")]),
+        get("/v1/clients/{id}/keys", Viewer, keys::show)
+            .says("The SSH keys of a client")
+            .fails(&[(NOT_FOUND, "no-such-client")]),
+        put("/v1/clients/{id}/keys", Operator, keys::set)
+            .says("Replace the SSH keys of a client")
+            .details("They may log in to its instances, as far as those read them: from the metadata, or from a file.")
+            .fails(&[
+                (NOT_FOUND, "no-such-client"),
+                (UNPROCESSABLE, "refused"),
+                (UNAVAILABLE, "starting"),
+            ]),
         post("/v1/clients/{id}/reconfigure", Operator, reconfigure::reconfigure)
             .says("Make a client ask again before it would by itself")
             .details("Sends a Reconfigure (RFC 9915, section 18.3.11), if the client accepts that.")

@@ -51,7 +51,7 @@ pub use page::Page;
 pub use pause::{Pause, PauseScope};
 pub use reservation::{RecordedReservation, ReservationView};
 pub use share::Share;
-pub use spec::{InstanceSpec, Mount, Sidecar};
+pub use spec::{InstanceSpec, Mount, Sidecar, SshFiles};
 pub use template::{Origin, RecordedTemplate, TemplateVersion};
 pub use timestamp::{Clock, Timestamp};
 pub use view::{InstanceView, LeaseView};

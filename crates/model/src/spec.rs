@@ -27,9 +27,25 @@ pub struct InstanceSpec {
     /// What the metadata service tells the instance besides what it is: the values of its template.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub values: BTreeMap<String, String>,
+    /// Where its SSH keys are written; `None` for nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ssh: Option<SshFiles>,
     /// What its client may do with it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub client_may: Vec<ClientAction>,
+}
+
+/// Where the SSH keys of an instance are written in its first container, before its first start.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SshFiles {
+    /// Absolute path of the host key. Every instance of the slot has the same.
+    pub host_key: Option<PathBuf>,
+    /// Absolute path of the list of keys that may log in: those of its client.
+    pub authorized_keys: Option<PathBuf>,
+    /// Number of the user that the files belong to.
+    pub uid: u32,
+    /// Number of the group that the files belong to.
+    pub gid: u32,
 }
 
 /// A volume in a container of an instance.
@@ -163,6 +179,10 @@ mod tests {
                 nat: true,
                 ..Access::default()
             },
+            ssh: Some(SshFiles {
+                host_key: Some("/etc/ssh/ssh_host_ed25519_key".into()),
+                ..SshFiles::default()
+            }),
             client_may: vec![ClientAction::Restart],
             values: [("greeting".to_owned(), "hello".to_owned())].into(),
         };

@@ -4,6 +4,7 @@
 //!   key file ── sealing key ──▶ Room ◀── sealed rows ── database
 //!   (0600, never in a backup)    │        (in every backup)
 //!                                ├─▶ secrets by name
+//!                                ├─▶ SSH host keys of instances
 //!                                └─▶ the certificate authority ──▶ certificates of servers and clients
 //! ```
 //!
@@ -26,6 +27,7 @@ mod restore;
 mod room;
 mod rotation;
 mod secret;
+mod ssh;
 
 pub use authority::{CertificateRequest, Issued, Purpose, State};
 pub use error::SecretsError;
@@ -34,3 +36,4 @@ pub use restore::BackupCheck;
 pub use room::{Listed, Room, find_key};
 pub use rotation::{RotatedAuthority, RotatedKey, rotate_key};
 pub use secret::Secret;
+pub use ssh::{HostKey, HostKeys};

@@ -1,7 +1,7 @@
 use orchestrator_api_types as wire;
 use orchestrator_model::{
     Access, ContainerSpec, Device, DeviceAccess, File, FileContent, InstanceSpec, Mount, Resolver, Resources, Sidecar,
-    ValueSource, Volume, VolumeSource,
+    SshFiles, ValueSource, Volume, VolumeSource,
 };
 
 use super::IntoWire;
@@ -59,6 +59,7 @@ impl IntoWire for InstanceSpec {
             mounts,
             access,
             values,
+            ssh,
             client_may,
         } = self;
         wire::InstanceSpec {
@@ -67,7 +68,27 @@ impl IntoWire for InstanceSpec {
             mounts: mounts.into_wire(),
             access: access.into_wire(),
             values,
+            ssh: ssh.map(IntoWire::into_wire),
             client_may: client_may.iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+impl IntoWire for SshFiles {
+    type Wire = wire::SshFiles;
+
+    fn into_wire(self) -> wire::SshFiles {
+        let Self {
+            host_key,
+            authorized_keys,
+            uid,
+            gid,
+        } = self;
+        wire::SshFiles {
+            host_key,
+            authorized_keys,
+            uid,
+            gid,
         }
     }
 }

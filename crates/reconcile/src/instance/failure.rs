@@ -22,6 +22,8 @@ pub(super) enum Failure {
     UnknownHost(HostId),
     #[error("no host was chosen for it yet")]
     NoHost,
+    #[error("its own files cannot be had: {0}")]
+    OwnFiles(String),
     #[error(transparent)]
     Host(HostError),
     #[error(transparent)]
@@ -83,6 +85,7 @@ impl Failure {
         match self {
             Self::UnknownHost(_) => "unknown-host",
             Self::NoHost => "no-host",
+            Self::OwnFiles(_) => "own-files",
             Self::Host(fault) => fault.code(),
             Self::Image(_) => "image-going",
             Self::PinnedImageGone { .. } => "pinned-image-gone",

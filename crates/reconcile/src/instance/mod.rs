@@ -25,6 +25,7 @@ mod machine;
 mod observe;
 mod orphans;
 mod output;
+mod own_files;
 mod pass;
 mod pauses;
 mod pinned;
@@ -52,6 +53,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use self::own_files::{NoFiles, OwnFiles};
 pub use self::records::Records;
 pub use self::wants::{Clients, Want, Wants};
 use crate::addresses::Addresses;
@@ -72,6 +74,7 @@ pub struct Orchestrator {
 struct Inner {
     catalog: View,
     records: Arc<dyn Records>,
+    own_files: Arc<dyn OwnFiles>,
     pins: Pins,
     hosts: BTreeMap<HostId, Arc<dyn Host>>,
     clock: Clock,
@@ -113,6 +116,8 @@ pub struct Parts {
     pub catalog: View,
     /// Where desired and actual state are recorded.
     pub records: Arc<dyn Records>,
+    /// Where files come from that are an instance's own.
+    pub own_files: Arc<dyn OwnFiles>,
     /// Knows which images the versions of templates are pinned to.
     pub pins: Pins,
     /// The machines on which instances run, each under its name. An engine is not asked before there is an instance to
@@ -140,6 +145,7 @@ impl Orchestrator {
             hosts: named.map(|host| (HostId::new(host.name()), host)).collect(),
             catalog: parts.catalog,
             records: parts.records,
+            own_files: parts.own_files,
             pins: parts.pins,
             clock: parts.clock,
             notifications: parts.notifications,

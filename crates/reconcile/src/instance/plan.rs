@@ -490,6 +490,7 @@ fn spec(
         mounts,
         access: template.access.clone(),
         values: template.values.clone(),
+        ssh: template.ssh.clone(),
         client_may: template.client_may.clone(),
     }
 }

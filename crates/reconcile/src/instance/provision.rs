@@ -96,7 +96,14 @@ impl Orchestrator {
             // The reactions of its former process are not expected of the next one.
             self.inner.checks.renew(instance.id);
         }
-        let plan = self.instance_plan(instance, restart, &pinned);
+        let mut plan = self.instance_plan(instance, restart, &pinned);
+        let own = match self.inner.own_files.of(instance).await {
+            Ok(own) => own,
+            Err(reason) => return Ok(Err(Failure::OwnFiles(reason))),
+        };
+        if let Some(main) = plan.containers.first_mut() {
+            main.spec.files.extend(own);
+        }
         let (sender, stage) = watch::channel(Stage::default());
         let ensure = host.ensure(&plan, &sender);
         pin!(ensure);

@@ -11,7 +11,7 @@ use orchestrator_host::fake::{FakeMachine, MachineSettings};
 use orchestrator_model::{ContainerSpec, Owner, Phase, Slot, SlotKey, Timestamp};
 use orchestrator_reconcile::driver::{self, Driver};
 use orchestrator_reconcile::images::{self, Pins, Sweeper};
-use orchestrator_reconcile::instance::{Clients, Orchestrator, Parts, Want, Wants};
+use orchestrator_reconcile::instance::{Clients, NoFiles, Orchestrator, Parts, Want, Wants};
 use orchestrator_reconcile::volumes;
 use orchestrator_runtime::conditions::{Condition, Conditions};
 use orchestrator_runtime::metrics::Metrics;
@@ -190,6 +190,7 @@ impl World {
         let orchestrator = Orchestrator::new(Parts {
             catalog,
             records: Arc::new(self.records.clone()),
+            own_files: Arc::new(NoFiles),
             pins,
             hosts: self.hosts.clone(),
             wants: vec![Arc::new(Clients), self.replicas.clone(), self.per_client.clone()],

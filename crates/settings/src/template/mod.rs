@@ -10,6 +10,7 @@ mod file;
 mod hidden;
 mod resolver;
 mod sidecar;
+mod ssh;
 mod values;
 mod volume;
 mod written;
@@ -29,7 +30,7 @@ use crate::engine::Engines;
 use crate::fault::one_of;
 use crate::reader::{Entry, Table};
 use crate::size::parse_size;
-use orchestrator_model::{Access, ClientAction, Container, Resolver, Resources};
+use orchestrator_model::{Access, ClientAction, Container, Resolver, Resources, SshFiles};
 use orchestrator_plugin::{Capabilities, Capability};
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -53,6 +54,8 @@ pub struct TemplateSettings {
     pub volumes: Vec<VolumeSettings>,
     /// What the metadata service tells the instance: texts by name.
     pub values: BTreeMap<String, String>,
+    /// Where the SSH keys of the instance are written; `None` for nowhere.
+    pub ssh: Option<SshFiles>,
     /// What clients may do with their instances, on their pages.
     pub client_may: Vec<ClientAction>,
     /// How readiness is checked. Without a check, an instance that runs and is wired is ready.
@@ -86,7 +89,10 @@ impl TemplateSettings {
             (Capability::SharedNamespace, !self.sidecars.is_empty()),
             (Capability::Devices, any(|container| !container.devices.is_empty())),
             (Capability::Volumes, !self.volumes.is_empty()),
-            (Capability::Files, any(|container| !container.files.is_empty())),
+            (
+                Capability::Files,
+                self.ssh.is_some() || any(|container| !container.files.is_empty()),
+            ),
             (Capability::Resolver, self.resolver.is_some()),
         ];
         let needed = needed.into_iter().filter(|(_, is_needed)| *is_needed);
@@ -159,6 +165,10 @@ fn read(mut table: Table<'_>, engines: &Engines) -> Option<TemplateSettings> {
     };
     let volumes = volume::read_all(&mut table, sidecars.as_deref().unwrap_or_default());
     let values = values::read(table.section("values"));
+    let ssh = match table.take("ssh").map(Entry::table) {
+        Some(keys) => keys.and_then(ssh::read).map(Some),
+        None => Some(None),
+    };
     let client_may = read_client_may(&mut table);
     let ready = table.take("ready").and_then(Entry::table).and_then(read_readiness);
     let grace = table
@@ -183,6 +193,7 @@ fn read(mut table: Table<'_>, engines: &Engines) -> Option<TemplateSettings> {
         resolver: resolver?,
         volumes: volumes?,
         values,
+        ssh: ssh?,
         client_may: client_may?,
         ready,
         grace: grace.unwrap_or(Duration::from_secs(30)),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value as Json, json};
 
 use super::{ContainerSettings, Readiness, SidecarSettings, TemplateSettings, VolumeScope, VolumeSettings};
-use orchestrator_model::{Access, Device, DeviceAccess, File, FileContent, Keep, Resolver, ValueSource};
+use orchestrator_model::{Access, Device, DeviceAccess, File, FileContent, Keep, Resolver, SshFiles, ValueSource};
 
 use crate::size::write_size;
 
@@ -35,6 +35,7 @@ impl TemplateSettings {
             resolver,
             volumes,
             values,
+            ssh,
             client_may,
             ready,
             grace,
@@ -56,6 +57,9 @@ impl TemplateSettings {
         }
         if !volumes.is_empty() {
             put("volume", volumes.iter().map(write_volume).collect());
+        }
+        if let Some(ssh) = ssh {
+            put("ssh", write_ssh(ssh));
         }
         if !client_may.is_empty() {
             put("client_may", json!(client_may));
@@ -196,6 +200,16 @@ fn write_volume(volume: &VolumeSettings) -> Json {
     });
     if let Some(size) = size {
         keys["size"] = json!(write_size(*size));
+    }
+    keys
+}
+
+fn write_ssh(ssh: &SshFiles) -> Json {
+    let mut keys = json!({"uid": ssh.uid, "gid": ssh.gid});
+    for (key, path) in [("host_key", &ssh.host_key), ("authorized_keys", &ssh.authorized_keys)] {
+        if let Some(path) = path {
+            keys[key] = json!(path);
+        }
     }
     keys
 }
@@ -476,6 +490,10 @@ mod tests {
                         } else {
                             BTreeMap::new()
                         },
+                        ssh: isolated.then(|| SshFiles {
+                            authorized_keys: Some("/root/.ssh/authorized_keys".into()),
+                            ..SshFiles::default()
+                        }),
                         client_may: if isolated {
                             vec![orchestrator_model::ClientAction::Extend]
                         } else {
