@@ -2,6 +2,8 @@
 
 #[path = "kernel/attachments.rs"]
 mod attachments;
+#[path = "kernel/attack/mod.rs"]
+mod attack;
 #[path = "kernel/engine.rs"]
 mod engine;
 #[path = "kernel/lab.rs"]
