@@ -286,6 +286,11 @@ fn another_router_that_says_otherwise_is_told_of_once_and_counted() {
     }
     let told = site.daemon.log().matches("another router advertises otherwise").count();
     assert_eq!(told, 4);
+    wait_for("the router to be in the timeline, once", PATIENCE, || {
+        let events = site.daemon.items("/v1/events?after=0&limit=1000").unwrap();
+        let others = events.into_iter().filter(|event| event["kind"] == "other-router");
+        (others.count() == 1).then_some(())
+    });
 }
 
 #[test]

@@ -26,6 +26,7 @@ mod limit;
 mod link;
 mod malformed;
 mod option;
+mod others;
 mod prefix;
 mod rebind;
 mod reconfigure;

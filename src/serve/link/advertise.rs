@@ -4,7 +4,7 @@ use orchestrator_host::{Bridge, BridgePlan, BridgePurpose, NetworkError};
 
 use super::Parts;
 use orchestrator_runtime::causes::with_causes;
-use orchestrator_source::advertiser::{Advertiser, Ending};
+use orchestrator_source::advertiser::{Advertiser, Ending, Timeline};
 
 impl Parts {
     /// Advertises while the settings want it.
@@ -63,7 +63,11 @@ impl Parts {
     pub(super) fn open_advertiser(&self, bridge: &Bridge) -> Result<Option<Advertiser>, String> {
         let (settings, metrics) = (self.context.settings.clone(), self.context.metrics.clone());
         let advertised = self.advertised.clone();
-        Advertiser::open(&self.bridge, bridge.index, settings, advertised, metrics).map_err(|fault| {
+        let timeline = Timeline {
+            recorder: self.recorder.clone(),
+            clock: self.context.clock,
+        };
+        Advertiser::open(&self.bridge, bridge.index, settings, advertised, metrics, timeline).map_err(|fault| {
             format!(
                 "cannot advertise on {}: {fault}; raw sockets take CAP_NET_RAW",
                 self.bridge

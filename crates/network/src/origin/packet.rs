@@ -16,6 +16,8 @@ const PAYLOAD: u16 = 9;
 const NETFILTER: usize = 4;
 const IPV6: usize = 40;
 const UDP: usize = 8;
+/// The ports of a message from a server to a client: 547 and 546.
+pub(super) const SERVER_TO_CLIENT: [u8; 4] = [2, 35, 2, 34];
 
 /// Where one DHCPv6 message came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +32,8 @@ pub struct OriginRecord<'d> {
     pub source: Ipv6Addr,
     /// The bytes of the message: what the UDP socket delivers.
     pub message: &'d [u8],
+    /// Whether a server sent it to a client, which only the log shows.
+    pub from_server: bool,
 }
 
 /// The records in a datagram of NFLOG. What is incomplete is left out.
@@ -49,13 +53,15 @@ fn record(body: &[u8]) -> Option<OriginRecord<'_>> {
             _ => {}
         }
     }
-    let (source, message) = datagram(payload?)?;
+    let packet = payload?;
+    let (source, message) = datagram(packet)?;
     Some(OriginRecord {
         bridge: bridge?,
         port: port?,
         link_layer: link_layer?,
         source,
         message,
+        from_server: packet.get(IPV6..IPV6 + 4) == Some(&SERVER_TO_CLIENT[..]),
     })
 }
 
@@ -120,6 +126,10 @@ mod tests {
             (record.source, record.message),
             ("fe80::5".parse().unwrap(), &b"solicit"[..])
         );
+        assert!(!record.from_server);
+        let mut answer = packet(b"advertise", 17);
+        answer[40..44].copy_from_slice(&SERVER_TO_CLIENT);
+        assert!(records(&logged(&answer)).next().unwrap().from_server);
         let padded = logged(&packet(b"solicit\0\0\0", 15));
         assert_eq!(records(&padded).next().unwrap().message, b"solicit");
     }

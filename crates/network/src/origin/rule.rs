@@ -1,4 +1,4 @@
-//! The table of nftables that copies DHCPv6 messages of clients to a group of NFLOG.
+//! The table of nftables that copies DHCPv6 messages of clients and of other servers to a group of NFLOG.
 //!
 //! As `nft` would show it:
 //!
@@ -11,11 +11,19 @@
 //!       update @rates { meta iif limit rate 1000/second burst 1000 packets }
 //!       limit rate 4000/second burst 4000 packets  log group N
 //!   }
+//!   chain servers {
+//!     type filter hook prerouting priority -310; policy accept;
+//!     ether type ip6 ip6 nexthdr udp  udp sport 547 udp dport 546  limit rate 10/second burst 20 packets  log group N
+//!   }
 //! }
 //! ```
 //!
-//! Each port has a rate of its own, so a flood on one port costs the others no record. It drops nothing. A message with an extension header before UDP is not logged: no client sends that.
+//! Each port has a rate of its own, so a flood on one port costs the others no record. It drops nothing. A message with an
+//! extension header before UDP is not logged: no client sends that.
+//!
+//! The chain `servers` logs some of what other DHCPv6 servers behind a port send to clients, before any rule drops it.
 
+use super::packet::SERVER_TO_CLIENT;
 use crate::netfilter::nftables::{BEGIN, END, NEW_CHAIN, NEW_RULE, NEW_SET, NEW_TABLE, SUBSYSTEM as NFTABLES};
 use crate::netfilter::{Attributes, Message};
 
@@ -37,6 +45,8 @@ const OF_ALL: Limit = Limit {
     rate: 4000,
     burst: 4000,
 };
+/// The limit for messages of other servers.
+const OF_SERVERS: Limit = Limit { rate: 10, burst: 20 };
 
 /// The set of the ports' limits: more entries than a bridge has ports, and how long one is kept after its last message.
 const RATES: &str = "rates";
@@ -48,6 +58,9 @@ const RATES_MILLISECONDS: u64 = 10_000;
 /// The family of bridges, and the hook of what is for the machine itself.
 const BRIDGE: u8 = 7;
 const LOCAL_IN: u32 = 1;
+/// The hook of all that comes in by a port, and a priority before that of filters.
+const PREROUTING: u32 = 0;
+const BEFORE_FILTERS: i32 = -310;
 /// The table goes with the socket that made it.
 const OWNED: u32 = 2;
 const ACCEPT: u32 = 1;
@@ -55,6 +68,7 @@ const ACCEPT: u32 = 1;
 const REGISTER: u32 = 1;
 
 const CHAIN: &str = "input";
+const SERVERS: &str = "servers";
 
 /// The name of a daemon's table.
 pub(super) fn table_name(daemon: &str) -> String {
@@ -64,30 +78,35 @@ pub(super) fn table_name(daemon: &str) -> String {
 /// All that makes the table, as one transaction.
 pub(super) fn transaction(table: &str, group: u16) -> Vec<Message> {
     let message = |kind| Message::new(NFTABLES, kind).for_family(BRIDGE).creating();
-    let hook = Attributes::default().with_number(1, LOCAL_IN).with_number(2, 0);
-    vec![
-        Message::mark(BEGIN, NFTABLES),
-        message(NEW_TABLE).having(Attributes::default().with_text(1, table).with_number(2, OWNED)),
+    let chain = |name, hook, priority: i32| {
+        let hook = Attributes::default().with_number(1, hook);
+        let hook = hook.with_number(2, priority.cast_unsigned());
         message(NEW_CHAIN).having(
             Attributes::default()
                 .with_text(1, table)
-                .with_text(3, CHAIN)
+                .with_text(3, name)
                 .with_nested(4, &hook)
                 .with_number(5, ACCEPT)
                 .with_text(7, "filter"),
-        ),
+        )
+    };
+    let rule = |chain, expressions: &Attributes| {
+        let of = Attributes::default().with_text(1, table).with_text(2, chain);
+        message(NEW_RULE).having(of.with_nested(4, expressions))
+    };
+    vec![
+        Message::mark(BEGIN, NFTABLES),
+        message(NEW_TABLE).having(Attributes::default().with_text(1, table).with_number(2, OWNED)),
+        chain(CHAIN, LOCAL_IN, 0),
         message(NEW_SET).having(rates(table)),
-        message(NEW_RULE).having(
-            Attributes::default()
-                .with_text(1, table)
-                .with_text(2, CHAIN)
-                .with_nested(4, &expressions(group)),
-        ),
+        rule(CHAIN, &of_clients(group)),
+        chain(SERVERS, PREROUTING, BEFORE_FILTERS),
+        rule(SERVERS, &of_servers(group)),
         Message::mark(END, NFTABLES),
     ]
 }
 
-fn expressions(group: u16) -> Attributes {
+fn of_clients(group: u16) -> Attributes {
     let steps = [
         // IPv6, UDP, to the servers' port. A client may send from any address that it holds.
         [meta_protocol(), equals(&0x86dd_u16.to_be_bytes())],
@@ -97,8 +116,23 @@ fn expressions(group: u16) -> Attributes {
         [incoming_port(), within_rate_of_port()],
         [limit(&OF_ALL), log(group)],
     ];
-    let list = steps.iter().flatten();
-    list.fold(Attributes::default(), |list, step| list.with_nested(1, step))
+    list(&steps)
+}
+
+fn of_servers(group: u16) -> Attributes {
+    let steps = [
+        // IPv6, UDP, from the servers' port to the clients'.
+        [meta_protocol(), equals(&0x86dd_u16.to_be_bytes())],
+        [network_header(6, 1), equals(&[17])],
+        [network_header(40, 4), equals(&SERVER_TO_CLIENT)],
+        [limit(&OF_SERVERS), log(group)],
+    ];
+    list(&steps)
+}
+
+fn list(steps: &[[Attributes; 2]]) -> Attributes {
+    let all = steps.iter().flatten();
+    all.fold(Attributes::default(), |list, step| list.with_nested(1, step))
 }
 
 fn expression(name: &str, attributes: &Attributes) -> Attributes {

@@ -19,8 +19,10 @@ mod standing;
 use std::io;
 use std::net::Ipv6Addr;
 use std::ops::RangeInclusive;
+use std::pin::Pin;
 use std::time::Duration;
 
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use orchestrator_dhcp6::advert::{Agenda, RouterAdvertisement, RouterSolicitation};
 use orchestrator_network::{Icmp6Message, Icmp6Socket};
 use tokio::time::{Instant, sleep_until};
@@ -28,6 +30,9 @@ use tokio_util::sync::CancellationToken;
 
 use self::rivals::Rivals;
 pub use self::standing::Standing;
+use crate::Recorder;
+use orchestrator_model::{Clock, EventKind, NewEvent};
+use orchestrator_runtime::causes::with_causes;
 use orchestrator_runtime::metrics::Metrics;
 use orchestrator_settings::{AdvertisementSettings, Current, LinkSettings, Settings};
 
@@ -61,6 +66,18 @@ pub struct Advertiser {
     rivals: Rivals,
     standing: Standing,
     metrics: Metrics,
+    timeline: Timeline,
+    /// Timeline rows on their way to the store. Nothing waits for them.
+    notes: FuturesUnordered<Pin<Box<dyn Future<Output = ()> + Send>>>,
+}
+
+/// Where an advertiser records what it observes.
+#[derive(Clone)]
+pub struct Timeline {
+    /// Writes events.
+    pub recorder: Recorder,
+    /// Gives them their time.
+    pub clock: Clock,
 }
 
 impl Advertiser {
@@ -76,6 +93,7 @@ impl Advertiser {
         settings: Current,
         standing: Standing,
         metrics: Metrics,
+        timeline: Timeline,
     ) -> io::Result<Option<Self>> {
         let in_force = settings.get();
         let Some((link, advertisement)) = of(&in_force, bridge) else {
@@ -93,6 +111,8 @@ impl Advertiser {
             rivals: Rivals::new(bridge, metrics.clone()),
             standing,
             metrics,
+            timeline,
+            notes: FuturesUnordered::new(),
         }))
     }
 
@@ -112,6 +132,7 @@ impl Advertiser {
                 },
                 () = sleep_until(begin + self.agenda.next()) => self.send_due(begin.elapsed()),
                 received = self.socket.receive() => self.handle(&received?, begin.elapsed()),
+                Some(()) = self.notes.next() => {}
             }
         };
         if !wanted || ending.for_good.is_cancelled() {
@@ -154,7 +175,10 @@ impl Advertiser {
             hop_limit,
         } = received;
         if bytes.first() == Some(&ROUTER_ADVERTISEMENT) {
-            return self.rivals.observe(received, &self.message);
+            if let Some(router) = self.rivals.observe(received, &self.message) {
+                self.note_router(router);
+            }
+            return;
         }
         match RouterSolicitation::parse(bytes, *source, *hop_limit) {
             Ok(_) => self.agenda.solicit(now, *source, chance()),
@@ -163,6 +187,28 @@ impl Advertiser {
                 tracing::debug!(bridge = self.bridge, %source, "a router solicitation is not answered: {fault}");
             }
         }
+    }
+
+    /// Records another router in the timeline.
+    fn note_router(&self, router: Ipv6Addr) {
+        let detail = format!(
+            "another router, {router}, advertises itself on the link: clients may send through it. If it should not be \
+             there, find its port and take it off"
+        );
+        let Timeline { recorder, clock } = self.timeline.clone();
+        let event = NewEvent {
+            link: Some(self.bridge.clone()),
+            detail: Some(detail),
+            ..NewEvent::new(clock.now(), EventKind::OtherRouter)
+        };
+        let log_limit = self.metrics.log_limit().clone();
+        self.notes.push(Box::pin(async move {
+            if let Err(fault) = recorder.report(event).await
+                && let Some(held_back) = log_limit.admit("note-unrecorded")
+            {
+                tracing::warn!(held_back, "could not record another router: {}", with_causes(&fault));
+            }
+        }));
     }
 
     fn send(&self, bytes: &[u8], to: Ipv6Addr, cause: &'static str) {

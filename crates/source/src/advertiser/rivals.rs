@@ -1,4 +1,4 @@
-//! Detects other routers of a link whose advertisements contradict the daemon's (RFC 4861, section 6.2.7).
+//! Detects other routers of a link, and advertisements that contradict the daemon's (RFC 4861, section 6.2.7).
 
 use std::collections::BTreeSet;
 use std::net::Ipv6Addr;
@@ -15,6 +15,8 @@ const MOST_LOGGED: usize = 64;
 /// The other routers of the link.
 pub(super) struct Rivals {
     bridge: String,
+    /// The routers that were observed.
+    routers: BTreeSet<Ipv6Addr>,
     logged: BTreeSet<(Ipv6Addr, Inconsistency)>,
     metrics: Metrics,
 }
@@ -23,16 +25,16 @@ impl Rivals {
     pub(super) fn new(bridge: &str, metrics: Metrics) -> Self {
         Self {
             bridge: bridge.to_owned(),
+            routers: BTreeSet::new(),
             logged: BTreeSet::new(),
             metrics,
         }
     }
 
-    /// Counts the contradictions between a received advertisement and the daemon's, and logs each one once.
-    pub(super) fn observe(&mut self, received: &Icmp6Message, ours: &RouterAdvertisement) {
-        let Some(overheard) = Overheard::parse(&received.bytes, received.source, received.hop_limit) else {
-            return;
-        };
+    /// Counts the contradictions between a received advertisement and the daemon's, and logs each one once. Returns the
+    /// router if it was not observed before.
+    pub(super) fn observe(&mut self, received: &Icmp6Message, ours: &RouterAdvertisement) -> Option<Ipv6Addr> {
+        let overheard = Overheard::parse(&received.bytes, received.source, received.hop_limit)?;
         for what in overheard.inconsistencies(ours) {
             self.metrics.advertisement_contradicted(what.word());
             if self.logged.len() < MOST_LOGGED && self.logged.insert((received.source, what)) {
@@ -44,5 +46,11 @@ impl Rivals {
                 );
             }
         }
+        let router = received.source;
+        let is_new = self.routers.len() < MOST_LOGGED && self.routers.insert(router);
+        if is_new {
+            tracing::warn!(bridge = self.bridge, %router, "another router advertises itself on the link");
+        }
+        is_new.then_some(router)
     }
 }

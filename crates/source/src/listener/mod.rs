@@ -25,6 +25,7 @@ mod identities;
 mod inbox;
 mod knowledge;
 mod origins;
+mod others;
 mod probe;
 mod probes;
 mod recall;

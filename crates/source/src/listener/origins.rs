@@ -23,6 +23,8 @@ use orchestrator_runtime::metrics::Metrics;
 
 /// The number of records that are kept: as many messages may wait in a listener's socket. The oldest are dropped first.
 const KEPT: usize = 4096;
+/// The number of other servers that are kept until a listener takes them.
+const SERVERS: usize = 64;
 /// The largest age of a record. A message that waited longer in the socket has no origin.
 const AGE: Duration = Duration::from_secs(5);
 
@@ -33,6 +35,26 @@ pub struct Origin {
     pub link_layer: LinkLayerAddress,
     /// The name of the bridge port.
     pub port: String,
+}
+
+/// Another DHCPv6 server that answers clients on a bridge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ObservedServer {
+    /// The index of the bridge.
+    bridge: u32,
+    /// The index of the bridge port.
+    port: u32,
+    /// The link-layer address of its frames.
+    pub(super) link_layer: [u8; 6],
+    /// The address that it sends from.
+    pub(super) address: Ipv6Addr,
+}
+
+impl ObservedServer {
+    /// The name of its bridge port, if that is still there.
+    pub(super) fn port(&self) -> Option<String> {
+        if_indextoname(self.port).ok()?.into_string().ok()
+    }
 }
 
 /// The records of all links, if the kernel logs any. A cheap handle.
@@ -50,6 +72,8 @@ struct Inner {
 struct State {
     log: Option<OriginLog>,
     recent: Recent,
+    /// Other servers that were observed, until their link's listener takes them.
+    servers: Vec<ObservedServer>,
 }
 
 impl Origins {
@@ -66,6 +90,7 @@ impl Origins {
         *self.lock() = State {
             log,
             recent: Recent::default(),
+            servers: Vec::new(),
         };
     }
 
@@ -74,13 +99,18 @@ impl Origins {
         self.lock().log.is_some()
     }
 
-    /// Reads new records of the kernel, without waiting. Call it after messages were read from their socket.
-    pub(super) fn gather(&self) {
+    /// Reads new records of the kernel, without waiting. Call it after messages were read from their socket. Returns the
+    /// other servers that were observed on this bridge.
+    pub(super) fn gather(&self, bridge: u32) -> Vec<ObservedServer> {
         let mut state = self.lock();
-        let State { log, recent } = &mut *state;
-        let Some(open) = log else { return };
+        let State { log, recent, servers } = &mut *state;
+        let Some(open) = log else { return Vec::new() };
         let now = Instant::now();
-        match open.receive(|record| recent.add(record, now)) {
+        let take = |record: &OriginRecord<'_>| match record.from_server {
+            true => note_server(servers, record),
+            false => recent.add(record, now),
+        };
+        match open.receive(take) {
             Ok(received) if received.lost => self.inner.metrics.origins_lost(),
             Ok(_) => {}
             Err(fault) => {
@@ -91,6 +121,7 @@ impl Origins {
                 *log = None;
             }
         }
+        servers.extract_if(.., |server| server.bridge == bridge).collect()
     }
 
     /// The index of the bridge port of a message that was read on a bridge, if it is known.
@@ -130,6 +161,19 @@ impl Origins {
     fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing that holds the lock can panic half-way through a change.
         self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Keeps another server that was observed, unless it is kept already or too many are.
+fn note_server(servers: &mut Vec<ObservedServer>, record: &OriginRecord<'_>) {
+    let server = ObservedServer {
+        bridge: record.bridge,
+        port: record.port,
+        link_layer: record.link_layer,
+        address: record.source,
+    };
+    if servers.len() < SERVERS && !servers.contains(&server) {
+        servers.push(server);
     }
 }
 
@@ -200,6 +244,7 @@ mod tests {
             link_layer: [2, 0, 0, 0, 0, 9],
             source: CLIENT,
             message,
+            from_server: false,
         }
     }
 
@@ -236,6 +281,18 @@ mod tests {
             recent.find(1, CLIENT, b"request", now + AGE),
             Some(Seen::At { port: 8, .. })
         ));
+    }
+
+    #[test]
+    fn other_servers_are_kept_once_and_a_flood_of_them_takes_a_fixed_amount_of_memory() {
+        let mut servers = Vec::new();
+        for n in 0..3 * SERVERS {
+            for _ in 0..2 {
+                note_server(&mut servers, &record(u32::try_from(n).unwrap(), b"advertise"));
+            }
+        }
+        assert_eq!(servers.len(), SERVERS);
+        assert_eq!((servers[1].port, servers[1].address), (1, CLIENT));
     }
 
     #[tokio::test(start_paused = true)]

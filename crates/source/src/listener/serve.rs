@@ -270,8 +270,12 @@ impl Listener {
         };
         let mut batch = self.begin();
         let bridge = self.bridge.filter(|_| self.rules.learn_ports);
-        if bridge.is_some() {
-            self.parts.origins.gather();
+        if let Some(bridge) = bridge {
+            let servers = self.parts.origins.gather(bridge);
+            // Trusted relay agents send from the servers' port, too.
+            for server in servers.iter().filter(|_| !self.rules.relays) {
+                self.watch.tell_server(server);
+            }
         }
         for datagram in inbox.datagrams() {
             match datagram {
@@ -447,6 +451,7 @@ impl Listener {
         match *discard {
             Discard::NotFromHolder { kind, holder } => self.watch.tell_refused(inbound, kind, Some(holder)),
             Discard::SenderNotObserved(kind) => self.watch.tell_refused(inbound, kind, None),
+            Discard::OtherServer(_) => self.watch.tell_chosen(*inbound.source.ip()),
             Discard::HolderAsked { holder, .. } => self.probes.ask(holder, &mut self.bindings, now),
             _ => {}
         }

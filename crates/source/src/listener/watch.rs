@@ -1,6 +1,7 @@
 //! The listener's work besides answering: it detects cloned DUIDs, and sends Reconfigure messages.
 
 use std::collections::BTreeSet;
+use std::hash::Hash;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +31,8 @@ const MINUTE: Duration = Duration::from_secs(60);
 const LIMITED: usize = 1 << 12;
 /// The shortest time, in milliseconds, between two events about a client that is refused because of its limit.
 const LIMIT_SILENCE: i64 = 3_600_000;
+/// The number of other servers that are certainly remembered as recorded.
+const OTHERS: usize = 256;
 /// The shortest time, in milliseconds, between two events of one kind about a client, if strangers can cause them.
 const RARE_SILENCE: i64 = 60_000;
 
@@ -49,6 +52,8 @@ pub(super) struct Watch {
     limited: Generations<Timestamp>,
     /// When each client's last event of a kind that strangers can cause was recorded.
     rare: Generations<Timestamp>,
+    /// When each other server was last recorded.
+    others: Generations<Timestamp>,
     /// The begin of the minute of log lines, and their number.
     lines: (Instant, u32),
 }
@@ -66,6 +71,7 @@ impl Watch {
             notes: FuturesUnordered::new(),
             limited: Generations::new(LIMITED),
             rare: Generations::new(LIMITED),
+            others: Generations::new(OTHERS),
             lines: (Instant::now(), 0),
         }
     }
@@ -313,6 +319,26 @@ impl Watch {
         self.metrics.dhcp6_moved();
     }
 
+    /// Counts another server. Records it in the timeline and in the log, at most once an hour for each key.
+    pub(super) fn tell_other(&mut self, key: impl Hash, detail: String) {
+        self.metrics.dhcp6_other_server();
+        let now = self.clock.now();
+        let is_recent = |last: &Timestamp| now.0.saturating_sub(last.0) < LIMIT_SILENCE;
+        if self.others.get(&key).is_some_and(is_recent) {
+            return;
+        }
+        self.others.keep(&key, now);
+        if self.may_write_a_line() {
+            tracing::warn!(link = self.link, "{detail}");
+        }
+        let event = NewEvent {
+            link: Some(self.link.clone()),
+            detail: Some(detail),
+            ..NewEvent::new(now, EventKind::OtherServer)
+        };
+        self.append(None, event);
+    }
+
     /// Whether the last event of this kind about a client was so many milliseconds ago. If so, this one counts as the
     /// last.
     fn is_due(&mut self, duid: &Duid, kind: EventKind, silence: i64) -> bool {
@@ -361,20 +387,32 @@ impl Watch {
     }
 
     fn note_with(&mut self, duid: &Duid, kind: EventKind, leased: Option<Leased>, detail: String) {
-        if self.notes.len() >= NOTES {
-            tracing::debug!(link = self.link, %duid, "too much happens at once: {kind} is not in the timeline");
-            return;
-        }
-        let (recorder, duid) = (self.recorder.clone(), duid.clone());
-        let log_limit = self.metrics.log_limit().clone();
         let event = NewEvent {
             link: Some(self.link.clone()),
             leased,
             detail: Some(detail),
             ..NewEvent::new(self.clock.now(), kind)
         };
+        self.append(Some(duid.clone()), event);
+    }
+
+    /// Adds a row to the timeline in the background: to that of a client, or of the link alone.
+    fn append(&mut self, duid: Option<Duid>, event: NewEvent) {
+        let kind = event.kind;
+        if self.notes.len() >= NOTES {
+            tracing::debug!(
+                link = self.link,
+                "too much happens at once: {kind} is not in the timeline"
+            );
+            return;
+        }
+        let (recorder, log_limit) = (self.recorder.clone(), self.metrics.log_limit().clone());
         self.notes.push(Box::pin(async move {
-            if let Err(fault) = recorder.note(duid, event).await
+            let noted = match duid {
+                Some(duid) => recorder.note(duid, event).await,
+                None => recorder.report(event).await,
+            };
+            if let Err(fault) = noted
                 && let Some(held_back) = log_limit.admit("note-unrecorded")
             {
                 tracing::warn!(held_back, "could not record {kind}: {}", with_causes(&fault));
