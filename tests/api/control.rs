@@ -214,6 +214,7 @@ impl Control for FakeControl {
             slot: None,
             link: Some(LINK.to_owned()),
             duid: None,
+            mark: None,
             address: None,
         }])
     }

@@ -21,8 +21,11 @@ pub struct Orphan {
     pub running: bool,
     /// The bridge of the link that it was made for.
     pub link: Option<String>,
-    /// The DUID of the client that it was made for.
+    /// The DUID of the client that it was made for; `None` if only its mark is known.
     pub duid: Option<Duid>,
+    /// The mark of that client, from which the daemon knows it again.
+    #[serde(default)]
+    pub mark: Option<String>,
     /// Its address on the link.
     pub address: Option<Ipv6Addr>,
     /// Its addresses on all networks, as far as they are known, by the networks' names.

@@ -14,6 +14,8 @@ impl IntoWire for Orphan {
             running,
             link,
             duid,
+            // Only the daemon knows whose it is.
+            mark: _,
             address,
             addresses,
             volumes,

@@ -219,11 +219,12 @@ impl Orchestrator {
 
     /// The orphan that was made for a slot of a client; one that runs before one that does not.
     pub(super) fn orphan_of(&self, client: &Client, slot: &Slot, plugin: &str) -> Option<(InstanceId, Ipv6Addr)> {
+        let mark = self.inner.records.mark_of(&client.duid);
         let orphans = self.lock_orphans();
         let own = orphans.all().filter(|orphan| {
             orphan.plugin == plugin
                 && orphan.link.as_deref() == Some(client.link.as_str())
-                && orphan.duid.as_ref() == Some(&client.duid)
+                && orphan.mark.as_ref() == Some(&mark)
                 && orphan.slot.as_ref().is_none_or(|made_for| made_for == slot)
         });
         let chosen = own.min_by_key(|orphan| (!orphan.running, orphan.id))?;
@@ -308,7 +309,8 @@ async fn describe(host: &dyn Host, engine: &str, found: &FoundInstance) -> Resul
         reference,
         running: false,
         link: fact("LINK").map(str::to_owned),
-        duid: fact("CLIENT_DUID").and_then(|duid| duid.parse().ok()),
+        duid: None,
+        mark: fact("CLIENT").map(str::to_owned),
         address: fact("ADDRESS").and_then(|address| address.parse().ok()),
         addresses: fact("ADDRESSES").map(pairs).unwrap_or_default(),
         volumes: fact("VOLUMES").map(pairs).unwrap_or_default(),

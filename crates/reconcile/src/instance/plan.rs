@@ -114,7 +114,9 @@ impl Orchestrator {
                 return Ok(Planned::Later(now.plus(FULL_PAUSE)));
             }
         };
-        let new = new_instance(id, situation, attachments, volumes, template, now);
+        let holding = situation.holding.as_ref();
+        let mark = holding.map(|holding| self.inner.records.mark_of(&holding.client.duid));
+        let new = new_instance(id, situation, mark, attachments, volumes, template, now);
         self.record_plan(situation, new, adopted, reserved).await
     }
 
@@ -345,6 +347,7 @@ fn not_free(volume: &RecordedVolume) -> String {
 fn new_instance(
     id: InstanceId,
     situation: &Situation,
+    mark: Option<String>,
     attachments: Vec<Attachment>,
     volumes: Volumes,
     template: &Template,
@@ -359,7 +362,7 @@ fn new_instance(
         host: Some(HostId::local()),
         template: name.clone(),
         version,
-        spec: spec(id, situation, &attachments, volumes.mounts, template),
+        spec: spec(id, situation, mark, &attachments, volumes.mounts, template),
         volumes: volumes.taken,
         containers: containers(id, template),
         attachments,
@@ -396,6 +399,7 @@ fn volumes(mounts: &[Mount]) -> Option<String> {
 fn facts(
     id: InstanceId,
     situation: &Situation,
+    mark: Option<String>,
     attachments: &[Attachment],
     mounts: &[Mount],
 ) -> Vec<(&'static str, Option<String>)> {
@@ -422,7 +426,7 @@ fn facts(
     }) = &situation.holding
     {
         facts.extend([
-            ("CLIENT_DUID", Some(client.duid.to_string())),
+            ("CLIENT", mark),
             (
                 "CLIENT_ADDRESS",
                 active_leases.first().map(|lease| lease.leased.to_string()),
@@ -447,6 +451,7 @@ fn containers(id: InstanceId, template: &TemplateSettings) -> Vec<Container> {
 fn spec(
     id: InstanceId,
     situation: &Situation,
+    mark: Option<String>,
     attachments: &[Attachment],
     mounts: Vec<Mount>,
     template: &TemplateSettings,
@@ -461,7 +466,7 @@ fn spec(
         .map(|first| ("orchestrator.link".to_owned(), first.network.clone()))
         .into_iter()
         .collect();
-    let facts = facts(id, situation, attachments, &mounts);
+    let facts = facts(id, situation, mark, attachments, &mounts);
     let of = |container: &ContainerSettings| ContainerSpec {
         image: container.image.clone(),
         hostname: hostname.clone(),

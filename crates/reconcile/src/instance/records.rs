@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use orchestrator_model::{
-    AttachmentId, ClientId, Id, Instance, InstanceId, NewEvent, Owner, Pause, PauseScope, RecordedVolume, SiteId, Slot,
-    SlotKey, Timestamp,
+    AttachmentId, ClientId, Duid, Id, Instance, InstanceId, NewEvent, Owner, Pause, PauseScope, RecordedVolume, SiteId,
+    Slot, SlotKey, Timestamp,
 };
 use orchestrator_store::{Holding, InstanceUpdate, NewInstance, Promise, Situation, Store, StoreError, Wanting};
 
@@ -19,6 +19,9 @@ use orchestrator_store::{Holding, InstanceUpdate, NewInstance, Promise, Situatio
 pub trait Records: Send + Sync + 'static {
     /// The site whose mark everything carries.
     fn site(&self) -> SiteId;
+
+    /// The mark of what is made for the client with this DUID, from which nobody finds out the DUID.
+    fn mark_of(&self, client: &Duid) -> String;
 
     /// A new id for an instance or an attachment.
     fn new_id(&self) -> Result<Id, StoreError> {
@@ -111,6 +114,10 @@ pub trait Records: Send + Sync + 'static {
 impl Records for Store {
     fn site(&self) -> SiteId {
         self.identity().site
+    }
+
+    fn mark_of(&self, client: &Duid) -> String {
+        self.identity().mark_of(client)
     }
 
     async fn situation(&self, key: &SlotKey) -> Result<Option<Situation>, StoreError> {

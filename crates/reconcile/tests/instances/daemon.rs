@@ -97,7 +97,7 @@ impl Wants for PerClient {
 /// The slot that a container was made for.
 fn slot_of(spec: &ContainerSpec) -> Option<String> {
     let fact = |name: &str| spec.environment.get(name).cloned();
-    let owner = fact("ORCHESTRATOR_CLIENT_DUID").or_else(|| fact("ORCHESTRATOR_SERVICE"))?;
+    let owner = fact("ORCHESTRATOR_CLIENT").or_else(|| fact("ORCHESTRATOR_SERVICE"))?;
     Some(format!("{owner} {}", fact("ORCHESTRATOR_SLOT")?))
 }
 

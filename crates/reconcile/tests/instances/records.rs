@@ -239,6 +239,10 @@ impl Records for Memory {
         Id::from_bytes([9; 6])
     }
 
+    fn mark_of(&self, client: &orchestrator_model::Duid) -> String {
+        format!("mark of {client}")
+    }
+
     fn new_id(&self) -> Result<Id, StoreError> {
         let mut state = self.state();
         state.ids += 1;
