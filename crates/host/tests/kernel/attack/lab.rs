@@ -235,6 +235,21 @@ impl Lab {
         found
     }
 
+    /// The source address of a packet that ends like this, once it has arrived.
+    pub(crate) async fn source_of(&self, who: Who, tail: &[u8], within: Duration) -> Option<Ipv6Addr> {
+        let deadline = Instant::now() + within;
+        let mut room = [0; 4096];
+        while Instant::now() < deadline {
+            while let Ok(length) = recv(self.socket(who).as_raw_fd(), &mut room, MsgFlags::MSG_DONTWAIT) {
+                if room[..length].ends_with(tail) {
+                    return Some(Ipv6Addr::from(*room[22..].first_chunk::<16>()?));
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        None
+    }
+
     /// Waits until something that ends like this has arrived.
     pub(crate) async fn arrives(&self, who: Who, tail: &[u8], within: Duration) -> bool {
         let deadline = Instant::now() + within;

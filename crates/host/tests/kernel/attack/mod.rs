@@ -1,6 +1,7 @@
 //! Every forbidden way, tried on the real kernel: each gets through without the rules, and is dropped and counted with
 //! them. Honest traffic passes.
 
+mod allowed;
 mod cases;
 mod frame;
 mod lab;
