@@ -36,9 +36,12 @@ pub enum Verdict {
     Goes,
 }
 
+/// A repository on one engine: its host, the engine, the name.
+type Repository<'c> = (&'c HostId, &'c str, &'c str);
+
 /// Applies the rule to all candidates, in their order.
 pub fn judge(candidates: &[Candidate], rule: Rule, now: Timestamp) -> Vec<Verdict> {
-    let mut unused: BTreeMap<(&HostId, &str, &str), Vec<(Timestamp, usize)>> = BTreeMap::new();
+    let mut unused: BTreeMap<Repository<'_>, Vec<(Timestamp, usize)>> = BTreeMap::new();
     for (place, candidate) in candidates.iter().enumerate().filter(|(_, candidate)| !candidate.used) {
         let key = &candidate.image.key;
         let of = (&key.host, key.engine.as_str(), repository(&candidate.image.name));

@@ -48,16 +48,14 @@ pub(super) fn pin(plan: &mut InstancePlan, pinned: &Pinned) {
     }
 }
 
-/// The failure of an instance whose pinned image is not on the engine; the fault itself if that is not why.
-pub(super) fn explain(instance: &Instance, pinned: &Pinned, fault: HostError) -> Result<Failure, HostError> {
-    let missing = match &fault {
+/// The failure of an instance whose pinned image is not on the engine; `None` if that is not why.
+pub(super) fn explain(instance: &Instance, pinned: &Pinned, fault: &HostError) -> Option<Failure> {
+    let missing = match fault {
         HostError::Ensure(EnsureFault::Cause(Cause::Engine(EngineError::ImageMissing { image }))) => image,
-        _ => return Err(fault),
+        _ => return None,
     };
-    let Some((image, digest)) = pinned.iter().find(|(_, digest)| *digest == missing) else {
-        return Err(fault);
-    };
-    Ok(Failure::PinnedImageGone {
+    let (image, digest) = pinned.iter().find(|(_, digest)| *digest == missing)?;
+    Some(Failure::PinnedImageGone {
         template: instance.template.clone(),
         version: instance.version,
         image: image.clone(),

@@ -116,7 +116,10 @@ impl Orchestrator {
                 ensure.await
             }
         };
-        let explained = |fault| explain(instance, &pinned, fault).unwrap_or_else(|fault| self.failure(instance, fault));
+        let explained = |fault| match explain(instance, &pinned, &fault) {
+            Some(failure) => failure,
+            None => self.failure(instance, fault),
+        };
         Ok(outcome.map_err(explained))
     }
 

@@ -65,7 +65,7 @@ impl Server {
                 thread::spawn(move || {
                     let mut writer = stream.try_clone().unwrap();
                     let mut lines = BufReader::new(stream).lines();
-                    while let Some(Ok(line)) = lines.next() {
+                    if let Some(Ok(line)) = lines.next() {
                         let path = line.split(' ').nth(1).unwrap_or_default().to_owned();
                         let mut authorization = String::new();
                         for line in lines.by_ref().map_while(Result::ok).take_while(|line| !line.is_empty()) {
@@ -85,7 +85,6 @@ impl Server {
                         // A peer that has enough goes.
                         let _ = writer.write_all(head.as_bytes());
                         let _ = writer.write_all(&answer.body);
-                        return;
                     }
                 });
             }
@@ -356,7 +355,7 @@ fn a_registry_elsewhere_is_reached_by_tls_unless_it_is_listed() {
     let host = format!("0.0.0.0:{port}");
     let fault = fault(Registry::new(reference(&host), None, &[]));
     assert!(server.asked().is_empty(), "{fault}");
-    pull(Registry::new(reference(&host), None, &[host.clone()])).unwrap();
+    pull(Registry::new(reference(&host), None, std::slice::from_ref(&host))).unwrap();
     assert!(!server.asked().is_empty());
 }
 
