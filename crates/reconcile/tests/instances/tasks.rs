@@ -69,6 +69,7 @@ async fn everything_that_runs_has_a_row_and_a_healthy_instance_has_none() {
         world.tasks(),
         [
             "checks",
+            "disk",
             "engine docker",
             "engine other",
             "full pass",
@@ -76,6 +77,7 @@ async fn everything_that_runs_has_a_row_and_a_healthy_instance_has_none() {
             "instances",
             "network watch",
             "places",
+            "volume-usage",
             "volumes",
         ]
     );
