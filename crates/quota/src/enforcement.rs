@@ -24,18 +24,6 @@ pub enum Obstacle {
     Privilege,
 }
 
-impl Obstacle {
-    /// A stable word for the API.
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::FileSystem => "file-system",
-            Self::QuotasOff => "quotas-off",
-            Self::PlainDirectory => "plain-directory",
-            Self::Privilege => "privilege",
-        }
-    }
-}
-
 impl fmt::Display for Obstacle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

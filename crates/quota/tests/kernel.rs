@@ -129,7 +129,7 @@ fn what_cannot_be_limited_says_why_and_is_measured_by_reading_it() {
     create(&volume).unwrap();
     assert_eq!(
         (support(btrfs.path()).unwrap(), limit(&volume, Some(MIB)).unwrap()),
-        (off.clone(), off)
+        (off, off)
     );
     write(&volume.join("file"), 3).unwrap();
     let usage = measure(&volume).unwrap();
