@@ -39,6 +39,8 @@ pub struct LimitsSettings {
     pub millicpus: Ceiling,
     /// Processes that a host promises to its instances.
     pub pids: Ceiling,
+    /// Bytes that a host promises to its instances for what they write, without their volumes.
+    pub disk: Ceiling,
     /// Live instances of a client; `None` for no limit.
     pub client_instances: Option<u64>,
     /// New instances of a client in one minute; `None` for no limit.
@@ -88,6 +90,7 @@ impl LimitsSettings {
             memory: ceiling(table.take("memory"), size),
             millicpus: ceiling(table.take("cpus"), cpus),
             pids: ceiling(table.take("pids"), pids),
+            disk: ceiling(table.take("disk"), size),
             client_instances: limit(table.take("client_instances"), None),
             client_creations: limit(table.take("client_creations"), Some(CLIENT_CREATIONS)),
             port_share: table.take("port_share").and_then(share).unwrap_or(PORT_SHARE),

@@ -13,6 +13,7 @@ pub(crate) enum Resource {
     Memory,
     Processors,
     Pids,
+    Disk,
 }
 
 impl fmt::Display for Resource {
@@ -22,6 +23,7 @@ impl fmt::Display for Resource {
             Self::Memory => "memory",
             Self::Processors => "processors",
             Self::Pids => "processes",
+            Self::Disk => "disk",
         })
     }
 }
@@ -71,6 +73,7 @@ impl Block {
                 Resource::Memory => "memory",
                 Resource::Processors => "cpus",
                 Resource::Pids => "pids",
+                Resource::Disk => "disk",
             },
             Self::Link { .. } => "link-instances",
             Self::Template { .. } => "template-instances",

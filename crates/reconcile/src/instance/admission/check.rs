@@ -32,17 +32,19 @@ pub(super) fn possible(claim: &Claim, limits: &Limits) -> Result<(), Refusal> {
 }
 
 /// What a host promises, each with its limit.
-fn parts(sum: Sum, limits: HostLimits) -> [(Resource, u64, Option<u64>); 4] {
+fn parts(sum: Sum, limits: HostLimits) -> [(Resource, u64, Option<u64>); 5] {
     let Size {
         memory,
         millicpus,
         pids,
+        disk,
     } = sum.size;
     [
         (Resource::Instances, sum.instances, limits.instances),
         (Resource::Memory, memory, limits.memory),
         (Resource::Processors, millicpus, limits.millicpus),
         (Resource::Pids, pids, limits.pids),
+        (Resource::Disk, disk, limits.disk),
     ]
 }
 

@@ -13,6 +13,8 @@ pub(crate) struct Size {
     pub(crate) millicpus: u64,
     /// Processes and threads.
     pub(crate) pids: u64,
+    /// Bytes that it may write.
+    pub(crate) disk: u64,
 }
 
 impl Size {
@@ -33,6 +35,7 @@ impl Size {
                 memory: one.memory.unwrap_or(0),
                 millicpus: one.millicpus.unwrap_or(0).into(),
                 pids: one.pids.unwrap_or(0).into(),
+                disk: one.disk.unwrap_or(0),
             })
         })
     }
@@ -42,6 +45,7 @@ impl Size {
             memory: self.memory.saturating_add(other.memory),
             millicpus: self.millicpus.saturating_add(other.millicpus),
             pids: self.pids.saturating_add(other.pids),
+            disk: self.disk.saturating_add(other.disk),
         }
     }
 
@@ -50,6 +54,7 @@ impl Size {
             memory: self.memory.saturating_sub(other.memory),
             millicpus: self.millicpus.saturating_sub(other.millicpus),
             pids: self.pids.saturating_sub(other.pids),
+            disk: self.disk.saturating_sub(other.disk),
         }
     }
 }

@@ -25,6 +25,8 @@ pub(crate) struct HostLimits {
     pub(crate) millicpus: Option<u64>,
     /// Processes and threads.
     pub(crate) pids: Option<u64>,
+    /// Bytes that instances may write.
+    pub(crate) disk: Option<u64>,
 }
 
 impl HostLimits {
@@ -41,6 +43,7 @@ impl HostLimits {
             memory: of(settings.memory, capacity.memory),
             millicpus: of(settings.millicpus, shared),
             pids: of(settings.pids, capacity.pids),
+            disk: of(settings.disk, capacity.disk),
         }
     }
 }

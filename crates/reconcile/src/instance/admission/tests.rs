@@ -48,6 +48,7 @@ fn wish(client: u16, port: &str, since: i64) -> Request {
                 memory: 100,
                 millicpus: 500,
                 pids: 10,
+                disk: 1000,
             },
         },
         since: at(since),
@@ -141,4 +142,28 @@ fn promise(request: &Request, created: Timestamp, is_live: bool) -> Promise {
         is_live,
         created,
     }
+}
+
+#[test]
+fn a_host_promises_no_more_disk_than_its_limit() {
+    let host = HostLimits {
+        disk: Some(2500),
+        ..HostLimits::default()
+    };
+    let limits = Limits {
+        hosts: [(HostId::local(), host)].into(),
+        ..Limits::default()
+    };
+    let mut admission = empty(&limits);
+    let made = [1, 2, 3].map(|client| fill(&mut admission, wish(client, "eth1", 0), &limits, NOW));
+    assert_eq!(
+        made,
+        [true, true, false],
+        "two promise 2000, and a third would promise 3000"
+    );
+    assert_eq!(waiting(&admission), [3]);
+    let mut large = wish(4, "eth2", 0);
+    large.claim.size.disk = 2501;
+    let (answer, _) = admission.ask(large, &limits, NOW);
+    assert!(matches!(answer, Answer::Refused(_)), "{answer:?}");
 }

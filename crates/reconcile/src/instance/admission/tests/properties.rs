@@ -40,13 +40,15 @@ fn any_event() -> impl Strategy<Value = Event> {
 
 fn any_limits() -> impl Strategy<Value = Limits> {
     let some = |most: u64| prop::option::of(1..most);
-    let host =
-        (some(12), some(1500), some(6000), some(150)).prop_map(|(instances, memory, millicpus, pids)| HostLimits {
+    let host = (some(12), some(1500), some(6000), some(150), some(15_000)).prop_map(
+        |(instances, memory, millicpus, pids, disk)| HostLimits {
             instances,
             memory: memory.map(|memory| memory + 100),
             millicpus: millicpus.map(|millicpus| millicpus + 500),
             pids: pids.map(|pids| pids + 10),
-        });
+            disk: disk.map(|disk| disk + 1000),
+        },
+    );
     let link = (some(12), some(8), some(12)).prop_map(|(instances, port_instances, creations)| LinkLimits {
         instances,
         port_instances,
@@ -105,6 +107,7 @@ impl Books {
         within(sum(|size| size.memory), host.memory, "bytes");
         within(sum(|size| size.millicpus), host.millicpus, "processors");
         within(sum(|size| size.pids), host.pids, "processes");
+        within(sum(|size| size.disk), host.disk, "disk");
         let mut ports: BTreeMap<Port, u64> = BTreeMap::new();
         for one in &claims {
             *ports.entry(Port::of(&one.claim.share)).or_default() += 1;
@@ -186,6 +189,7 @@ fn read(admission: &mut Admission, books: &Books, limits: &Limits) {
         one.spec.main.resources.memory = Some(100);
         one.spec.main.resources.millicpus = Some(500);
         one.spec.main.resources.pids = Some(10);
+        one.spec.main.resources.disk = Some(1000);
     }
     let wanted = books.wanted.values().cloned().collect();
     admission.finish_reading(&promises, wanted, limits, at(books.now));

@@ -61,6 +61,7 @@ fn memory_processors_and_processes_are_promised_only_once() {
             memory,
             millicpus,
             pids,
+            ..HostLimits::default()
         };
         Limits {
             hosts: [(HostId::local(), host)].into(),
