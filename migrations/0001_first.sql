@@ -109,7 +109,21 @@ create table instances (
     -- Where its client was when it was made, as in leases: the bridge's port and the link-layer address. Null where the
     -- source does not see that, or the owner is no client.
     port text,
-    link_layer text
+    link_layer text,
+    -- When its lifetime ends, and for how many milliseconds it may be idle; null for no limit.
+    until bigint,
+    idle bigint,
+    -- When traffic was last observed, and the count of packets then; null while nothing was counted.
+    active bigint,
+    packets bigint,
+    -- Since when no time ends it; null while time does.
+    pinned bigint,
+    -- When it is removed after it was stopped; null unless it was.
+    kept_until bigint,
+    -- The deadline that the last warning announced.
+    warned bigint,
+    -- Why its time ended before its client's lease; null while it has not.
+    expired text
 );
 
 -- No crash and no race may break this promise: a slot is filled once.
@@ -117,6 +131,18 @@ create unique index instances_one_per_slot on instances (owner_kind, owner, slot
 
 create index instances_by_owner on instances (owner_kind, owner, created);
 create index instances_in_order on instances (created, id);
+-- Packets are counted for the few instances that have an idle limit.
+create index instances_idle on instances (id) where idle is not null and phase = 'ready';
+
+-- Slots of clients whose last instance was ended by time, and when that was. Until the client's lease begins anew, or as its
+-- template says, the slot stays empty.
+create table spent_slots (
+    owner_kind text not null,
+    owner text not null,
+    slot text not null,
+    at bigint not null,
+    primary key (owner_kind, owner, slot)
+);
 
 create table containers (
     instance text not null references instances (id) on delete cascade,

@@ -18,7 +18,7 @@ use orchestrator_host::{Capabilities, Capability, Host};
 use orchestrator_model::{
     Client, ClientId, Clock, EventKind, GrantedTo, Instance, InstanceId, Lease, LeaseChange, LeaseSource, LeaseVerb,
     LimitsView, NewEvent, Orphan, PauseScope, Phase, RecordedVolume, Reservation, ReservationId, ReservationView,
-    VolumeId, WaitingView,
+    TimeChange, Timestamp, VolumeId, WaitingView,
 };
 use orchestrator_reconcile::instance::Orchestrator;
 use orchestrator_runtime::causes::with_causes;
@@ -218,6 +218,18 @@ impl Control for Switchboard {
             ready.release(client).await?;
         }
         Ok(instance)
+    }
+
+    fn now(&self) -> Timestamp {
+        self.ready
+            .get()
+            .map_or_else(|| Clock::start().now(), |ready| ready.clock.now())
+    }
+
+    async fn change_times(&self, by: &Caller, id: InstanceId, change: TimeChange) -> Result<Instance, ControlError> {
+        tracing::info!(%by, instance = %id, change = change.word(), "asked to change the time of an instance");
+        let orchestrator = &self.ready()?.orchestrator;
+        Ok(orchestrator.change_times(id, change, Some(by.to_string())).await?)
     }
 
     async fn dnsmasq_event(&self, event: DnsmasqEvent) -> Result<(), ControlError> {

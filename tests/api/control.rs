@@ -12,7 +12,7 @@ use orchestrator::api::{ByteStream, Caller, Control, ControlError, EngineView, I
 use orchestrator::model::{
     Client, ClientId, Clock, GrantedTo, Instance, InstanceId, LeaseChange, LeaseVerb, LimitsView, Orphan, Pause,
     PauseScope, RecordedReservation, RecordedVolume, Reservation, ReservationId, ReservationView, Share, Slot, SlotKey,
-    Timestamp, Used, VolumeId, WaitingView,
+    TimeChange, Timestamp, Used, VolumeId, WaitingView,
 };
 use orchestrator::settings::{Settings, plan_reload};
 use orchestrator::source::dnsmasq::{DnsmasqEvent, Handed};
@@ -115,6 +115,16 @@ impl Control for FakeControl {
                 .await?;
         }
         Ok(instance)
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::wall()
+    }
+
+    async fn change_times(&self, by: &Caller, id: InstanceId, change: TimeChange) -> Result<Instance, ControlError> {
+        let store = &self.get()?.store;
+        let changed = store.change_times(id, change, Timestamp::wall(), Some(by.to_string()));
+        Ok(changed.await?)
     }
 
     async fn dnsmasq_event(&self, event: DnsmasqEvent) -> Result<(), ControlError> {

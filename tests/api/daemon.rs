@@ -325,6 +325,8 @@ fn new_instance(id: InstanceId, client: ClientId, n: u16) -> NewInstance {
         volumes: Vec::new(),
         attachments: vec![attachment(id, Ipv6Addr::new(0xfd39, 0, 0, 0, 0, 0, 2, n))],
         share: Default::default(),
+        until: Some(Timestamp(4_000_000_000_000)),
+        idle: None,
         at: Timestamp(1_800_000_000_000 + i64::from(n)),
     }
 }

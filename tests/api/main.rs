@@ -22,6 +22,7 @@ mod sockets;
 mod stream;
 mod tasks;
 mod templates;
+mod times;
 mod volumes;
 mod walk;
 mod wrong;

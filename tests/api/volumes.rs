@@ -37,6 +37,7 @@ async fn let_go(daemon: &Daemon, id: InstanceId) {
         due: None,
         references: None,
         ready: None,
+        kept_until: None,
         at: Timestamp::wall(),
     };
     assert!(daemon.store.update_instance(id, update, None).await.unwrap());

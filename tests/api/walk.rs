@@ -96,6 +96,30 @@ fn requests(daemon: &Facts) -> Vec<(&'static str, &'static str, String, Vec<u8>)
             crate::changes::dnsmasq_event(LINK),
         ),
         (
+            "POST",
+            "/v1/instances/{id}/pin",
+            filled("/v1/instances/{id}/pin", instance),
+            none(),
+        ),
+        (
+            "POST",
+            "/v1/instances/{id}/unpin",
+            filled("/v1/instances/{id}/unpin", instance),
+            none(),
+        ),
+        (
+            "POST",
+            "/v1/instances/{id}/extend",
+            filled("/v1/instances/{id}/extend", instance),
+            json(json!({"by": "1h"})),
+        ),
+        (
+            "POST",
+            "/v1/instances/{id}/expire",
+            filled("/v1/instances/{id}/expire", instance),
+            none(),
+        ),
+        (
             "DELETE",
             "/v1/instances/{id}",
             filled("/v1/instances/{id}", instance),

@@ -450,6 +450,7 @@ async fn an_update_replaces_what_was_recorded(place: Place) {
         due: Some(at(50)),
         references: Some([(Container::MAIN.to_owned(), "container".to_owned())].into()),
         ready: Some(at(10)),
+        kept_until: None,
         at: at(10),
     };
     let told = event(EventKind::InstanceReady, client);

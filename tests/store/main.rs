@@ -21,6 +21,7 @@ mod routed;
 mod rules;
 mod secrets;
 mod templates;
+mod times;
 mod volumes;
 mod writer;
 

@@ -210,6 +210,8 @@ pub(crate) fn new_instance(client: ClientId, n: u16) -> NewInstance {
         volumes: Vec::new(),
         attachments: vec![attachment(id, address(n))],
         share: Default::default(),
+        until: None,
+        idle: None,
         at: at(i64::from(n)),
     }
 }
@@ -280,6 +282,7 @@ pub(crate) fn update(phase: Phase, seconds: i64) -> InstanceUpdate {
         due: None,
         references: Some(BTreeMap::new()),
         ready: None,
+        kept_until: None,
         at: at(seconds),
     }
 }

@@ -57,6 +57,18 @@ words! {
         InstanceEnding = "instance-ending",
         /// The client came back within the grace period, and keeps its instance.
         InstanceKept = "instance-kept",
+        /// The instance is stopped, and kept for a while.
+        InstanceStopped = "instance-stopped",
+        /// The instance ends soon, unless somebody extends its time.
+        InstanceWarned = "instance-warned",
+        /// The time of the instance ended: its lifetime, its idle limit, or by hand.
+        InstanceExpired = "instance-expired",
+        /// Somebody pinned the instance: no time ends it any more.
+        InstancePinned = "instance-pinned",
+        /// Somebody unpinned the instance.
+        InstanceUnpinned = "instance-unpinned",
+        /// Somebody extended the time of the instance.
+        InstanceExtended = "instance-extended",
         /// An instance that the database did not know was given back to its client.
         InstanceAdopted = "instance-adopted",
         /// Somebody asked for the removal of an instance.

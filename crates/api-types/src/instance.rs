@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::word::words;
-use crate::{Attachment, Container, InstanceSpec, Owner, scalar};
+use crate::{Attachment, Container, InstanceSpec, InstanceTimes, Owner, scalar};
 
 words! {
     /// The phase of an instance.
@@ -21,6 +21,8 @@ words! {
         Ready = "ready",
         /// The client's lease ended. The instance runs until its grace period ends.
         Ending = "ending",
+        /// The instance is stopped, and kept with its files for a while. It is started again if its client comes back.
+        Stopped = "stopped",
         /// The instance is being removed.
         Removing = "removing",
         /// The instance is gone, and is shown as history.
@@ -62,7 +64,8 @@ pub struct Instance {
     pub reason: Option<String>,
     /// The number of tries since it was last ready.
     pub attempts: u32,
-    /// When the next try begins, or when the grace period ends.
+    /// When the next try begins, or when the grace period ends; for a stopped instance, when it is tried to be stopped
+    /// again.
     #[schemars(with = "Option<scalar::Timestamp>")]
     pub due: Option<Timestamp>,
     /// The engine's name for its first container.
@@ -80,6 +83,9 @@ pub struct Instance {
     pub containers: Vec<Container>,
     /// Its interfaces. Its client reaches it through the first.
     pub attachments: Vec<Attachment>,
+    /// Its times besides its client's lease.
+    #[serde(default)]
+    pub times: InstanceTimes,
 }
 
 /// An instance, and the client that it is for.
@@ -100,4 +106,7 @@ pub struct InstanceView {
     /// for an instance that is gone.
     #[serde(default)]
     pub outdated: Option<bool>,
+    /// The seconds from now until the deadline in `times`; `null` when there is none.
+    #[serde(default)]
+    pub time_left: Option<u64>,
 }

@@ -30,6 +30,7 @@ mod settings;
 mod spec;
 mod task;
 mod template;
+mod times;
 mod volume;
 mod word;
 
@@ -64,5 +65,6 @@ pub use spec::{
 };
 pub use task::{Task, TaskResult, TaskState};
 pub use template::{ChangedTemplate, NewTemplate, Origin, TemplateView};
+pub use times::{DeadlineCause, Expiry, Extension, InstanceTimes};
 pub use volume::{Keep, VolumeQuery, VolumeState, VolumeView};
 pub use word::UnknownWord;

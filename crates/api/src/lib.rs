@@ -66,6 +66,7 @@ mod table;
 mod tag;
 mod tasks;
 mod templates;
+mod times;
 mod user;
 mod view;
 mod volumes;
@@ -96,7 +97,7 @@ pub use settings::{ReloadOutcome, Reloaded, SettingsView};
 use orchestrator_catalog::Catalog;
 use orchestrator_model::{
     Client, ClientId, Instance, InstanceId, LimitsView, Orphan, PauseScope, RecordedVolume, Reservation, ReservationId,
-    ReservationView, VolumeId, WaitingView,
+    ReservationView, TimeChange, Timestamp, VolumeId, WaitingView,
 };
 use orchestrator_runtime::conditions::Conditions;
 use orchestrator_runtime::metrics::Metrics;
@@ -136,6 +137,12 @@ pub trait Control: Send + Sync + 'static {
     /// Marks an instance for removal and starts the removal. With `release`, its client's leases are freed, too; for an
     /// instance that is gone, that fails with [`ControlError::InstanceGone`].
     async fn destroy(&self, by: &Caller, id: InstanceId, release: bool) -> Result<Instance, ControlError>;
+
+    /// The time of the daemon's clock.
+    fn now(&self) -> Timestamp;
+
+    /// Changes the times of an instance: pins it, extends its deadlines, or ends it. Returns once that is durable.
+    async fn change_times(&self, by: &Caller, id: InstanceId, change: TimeChange) -> Result<Instance, ControlError>;
 
     /// Records an event of dnsmasq. Returns when it is durable.
     async fn dnsmasq_event(&self, event: DnsmasqEvent) -> Result<(), ControlError>;

@@ -83,6 +83,11 @@ impl Fault {
         Self::new(StatusCode::BAD_REQUEST, "bad-parameter", detail)
     }
 
+    /// The problem of a duration that cannot be parsed, or is out of bounds.
+    pub(super) fn bad_duration(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "bad-duration", detail)
+    }
+
     /// The problem while the database is not connected yet.
     pub(super) fn store_missing() -> Self {
         let detail = "the daemon still waits for its database; GET /v1/ready says why";
@@ -171,6 +176,7 @@ impl From<StoreError> for Fault {
             | StoreError::NoSuchTemplate(_) => StatusCode::NOT_FOUND,
             StoreError::AlreadyThere { .. }
             | StoreError::NotPending(_)
+            | StoreError::Time { .. }
             | StoreError::AddressTaken { .. }
             | StoreError::VolumeHeld { .. }
             | StoreError::VolumeTaken(_)

@@ -9,13 +9,21 @@ use super::route::{Route, Verb};
 use super::routes::Shared;
 use super::{
     clients, engines, events, health, hooks, images, instances, keys, leases, limits, metrics, openapi, orphans,
-    quarantine, reconfigure, registries, reservations, settings, tasks, templates, volumes,
+    quarantine, reconfigure, registries, reservations, settings, tasks, templates, times, volumes,
 };
 
 const CONFLICT: StatusCode = StatusCode::CONFLICT;
 const NOT_FOUND: StatusCode = StatusCode::NOT_FOUND;
 const UNAVAILABLE: StatusCode = StatusCode::SERVICE_UNAVAILABLE;
 const UNPROCESSABLE: StatusCode = StatusCode::UNPROCESSABLE_ENTITY;
+
+/// How a pin is refused.
+const REFUSED_TIME: [(StatusCode, &str); 4] = [
+    (NOT_FOUND, "no-such-instance"),
+    (CONFLICT, "ambiguous-id"),
+    (CONFLICT, "instance-gone"),
+    (UNAVAILABLE, "starting"),
+];
 
 /// Every route, in the order of the document.
 pub(super) fn table() -> Vec<Route> {
@@ -144,6 +152,35 @@ fn about_instances() -> Vec<Route> {
             .says("End a pause; what waited for that is made")
             .details("Resuming what is not paused changes nothing.")
             .fails(&[(UNAVAILABLE, "starting")]),
+        post("/v1/instances/{id}/pin", Operator, times::pin)
+            .says("Pin an instance: no lease, lifetime or idle limit ends it")
+            .details("It is removed only by DELETE, or after it was unpinned.")
+            .fails(&REFUSED_TIME),
+        post("/v1/instances/{id}/unpin", Operator, times::unpin)
+            .says("Unpin an instance: its lease and its limits count again")
+            .details("A lifetime that ended meanwhile ends it now; an idle limit begins anew.")
+            .fails(&REFUSED_TIME),
+        post("/v1/instances/{id}/extend", Operator, times::extend)
+            .says("Extend the time of an instance: each of its deadlines comes later")
+            .details("A stopped instance whose idle limit had ended runs again, if its client still holds a lease.")
+            .fails(&[
+                (NOT_FOUND, "no-such-instance"),
+                (CONFLICT, "ambiguous-id"),
+                (CONFLICT, "instance-gone"),
+                (CONFLICT, "no-deadline"),
+                (UNPROCESSABLE, "bad-duration"),
+                (UNAVAILABLE, "starting"),
+            ]),
+        post("/v1/instances/{id}/expire", Operator, times::expire)
+            .says("End the time of an instance now, as if its lifetime had ended")
+            .details("Its client gets another one when the template's `again` says so.")
+            .fails(&[
+                (NOT_FOUND, "no-such-instance"),
+                (CONFLICT, "ambiguous-id"),
+                (CONFLICT, "instance-gone"),
+                (CONFLICT, "instance-pinned"),
+                (UNAVAILABLE, "starting"),
+            ]),
         get("/v1/orphans", Viewer, orphans::list)
             .says("Instances that run and that the database does not know")
             .fails(&[(UNAVAILABLE, "starting")]),

@@ -8,7 +8,7 @@ use axum::http::request::Parts;
 use orchestrator_api_types as wire;
 use orchestrator_catalog::Catalog;
 use orchestrator_model::{
-    Client, ClientId, Instance, InstanceId, InstanceView, Phase, RecordedVolume, SlotKey, VolumeId,
+    Client, ClientId, Instance, InstanceId, InstanceView, Phase, RecordedVolume, SlotKey, Timestamp, VolumeId,
 };
 use orchestrator_store::{ClientFilter, EventFilter, InstanceFilter, LeaseFilter, Resolved, Store};
 
@@ -25,6 +25,8 @@ pub(super) struct View {
     store: Store,
     /// The catalog; `None` while the daemon starts.
     catalog: Option<Catalog>,
+    /// The time of the daemon's clock at the request.
+    now: Timestamp,
 }
 
 impl FromRequestParts<Shared> for View {
@@ -35,7 +37,8 @@ impl FromRequestParts<Shared> for View {
         Caller::from_request_parts(parts, shared).await?;
         let store = shared.app.store.borrow().clone().ok_or_else(Fault::store_missing)?;
         let catalog = shared.app.control.catalog().ok();
-        Ok(Self { store, catalog })
+        let now = shared.app.control.now();
+        Ok(Self { store, catalog, now })
     }
 }
 
@@ -104,11 +107,14 @@ impl View {
         })
     }
 
-    /// Converts an instance into the API's type, and adds whether its template has another version by now.
+    /// Converts an instance into the API's type, and adds whether its template has another version by now, and how much
+    /// time is left.
     pub(super) fn show(&self, view: InstanceView) -> wire::InstanceView {
         let outdated = self.is_outdated(&view.instance);
+        let left = view.instance.time_left(self.now);
         wire::InstanceView {
             outdated,
+            time_left: left.map(|left| left.as_secs()),
             ..view.into_wire()
         }
     }

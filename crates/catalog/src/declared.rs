@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ipnet::Ipv6Net;
 use orchestrator_model::{Origin, RecordedTemplate, TemplateVersion, Timestamp};
-use orchestrator_settings::{Hidden, LinkSettings, Settings, TemplateSettings, reread_template};
+use orchestrator_settings::{Again, Hidden, LinkSettings, Settings, TemplateSettings, reread_template};
 
 use super::missing::{self, Missing};
 
@@ -152,6 +152,13 @@ impl Declared {
     /// The template in force with this name.
     pub fn template(&self, name: &str) -> Option<&Template> {
         self.templates.get(name)
+    }
+
+    /// When a client gets another instance of this template after time ended the last one. If nobody declares the
+    /// template, when its lease begins anew.
+    pub fn again(&self, template: &str) -> Again {
+        self.template(template)
+            .map_or(Again::Lease, |template| template.settings.time.again)
     }
 
     /// Every template in force, by name.

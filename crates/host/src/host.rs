@@ -62,6 +62,11 @@ pub trait Host: Send + Sync + 'static {
     /// piece is tried even when another could not be removed.
     async fn remove(&self, plan: &RemovalPlan) -> Result<(), HostError>;
 
+    /// Makes sure that an instance does not run: stops its containers, and removes its attachments, routes and network
+    /// namespace. Its containers and their files are kept, so that [`ensure`](Self::ensure) starts it again. Stopping
+    /// what is gone is success. Every piece is tried even when another failed.
+    async fn stop(&self, plan: &RemovalPlan) -> Result<(), HostError>;
+
     /// Observes one instance. What cannot be asked is [`Observation::Unknown`], not gone.
     async fn see(&self, instance: &InstanceRef, depth: Depth) -> Result<Observation, HostError>;
 

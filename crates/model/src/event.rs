@@ -55,6 +55,18 @@ pub enum EventKind {
     InstanceEnding,
     /// The client came back within the grace period, and keeps its instance.
     InstanceKept,
+    /// The instance is stopped, and kept for a while.
+    InstanceStopped,
+    /// The instance ends soon, unless somebody extends its time.
+    InstanceWarned,
+    /// The time of the instance ended: its lifetime, its idle limit, or by hand.
+    InstanceExpired,
+    /// Somebody pinned the instance: no time ends it any more.
+    InstancePinned,
+    /// Somebody unpinned the instance.
+    InstanceUnpinned,
+    /// Somebody extended the time of the instance.
+    InstanceExtended,
     /// An instance that the database did not know was given back to its client.
     InstanceAdopted,
     /// Somebody asked for the removal of an instance.
@@ -145,6 +157,12 @@ words!(EventKind {
     InstanceRestarted = "instance-restarted",
     InstanceEnding = "instance-ending",
     InstanceKept = "instance-kept",
+    InstanceStopped = "instance-stopped",
+    InstanceWarned = "instance-warned",
+    InstanceExpired = "instance-expired",
+    InstancePinned = "instance-pinned",
+    InstanceUnpinned = "instance-unpinned",
+    InstanceExtended = "instance-extended",
     InstanceAdopted = "instance-adopted",
     InstanceDestroyed = "instance-destroyed",
     InstanceRemoved = "instance-removed",

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::lease::words;
 use super::{
     Attachment, ClientId, Container, EventKind, HostId, InstanceId, InstanceSpec, NewEvent, Owner, Slot, SlotKey,
-    Timestamp,
+    Times, Timestamp,
 };
 
 /// The phase of an instance. `machine` of the reconciler draws the transitions.
@@ -25,6 +25,8 @@ pub enum Phase {
     Ready,
     /// The client's lease ended. The instance runs until its grace period ends.
     Ending,
+    /// The instance is stopped, and kept with its files for a while. It is started again if its client comes back.
+    Stopped,
     /// The instance is being removed.
     Removing,
     /// The instance is gone. The row is kept as history.
@@ -36,6 +38,7 @@ words!(Phase {
     Starting = "starting",
     Ready = "ready",
     Ending = "ending",
+    Stopped = "stopped",
     Removing = "removing",
     Removed = "removed",
 });
@@ -63,7 +66,8 @@ pub struct Instance {
     pub reason: Option<String>,
     /// The number of tries since it was last ready.
     pub attempts: u32,
-    /// When the next try begins, or when the grace period ends.
+    /// When the next try begins, or when the grace period ends. In [`Phase::Stopped`], when it is tried to be stopped;
+    /// `None` once that is done.
     pub due: Option<Timestamp>,
     /// When it was recorded.
     pub created: Timestamp,
@@ -71,6 +75,9 @@ pub struct Instance {
     pub ready: Option<Timestamp>,
     /// When its phase last changed.
     pub changed: Timestamp,
+    /// Its times besides its client's lease.
+    #[serde(default)]
+    pub times: Times,
     /// Its containers. All of them use the network namespace of the first.
     pub containers: Vec<Container>,
     /// Its interfaces. Clients and checks reach it by the address of the first.
@@ -89,7 +96,8 @@ impl Instance {
     /// Whether its last try failed, so that it waits for another one: to be brought up, or to be removed.
     pub fn is_tried_again(&self) -> bool {
         let is_under_way = matches!(self.phase, Phase::Pending | Phase::Starting | Phase::Removing);
-        is_under_way && self.reason.is_some() && self.due.is_some()
+        let is_stopped_again = self.phase == Phase::Stopped && self.attempts > 0;
+        (is_under_way || is_stopped_again) && self.reason.is_some() && self.due.is_some()
     }
 
     /// The client that owns it; `None` if the owner is not a client.

@@ -78,8 +78,8 @@ pub use source::{DnsmasqSettings, ListenerSettings, SourceSettings};
 pub use start::{SetLogLevel, Start};
 pub use store::{StoreSettings, StoreUrl};
 pub use template::{
-    ContainerSettings, HIDDEN, Hidden, Readiness, SidecarSettings, TemplateSettings, VolumeScope, VolumeSettings,
-    join_words, parse_toml, read_template, reread_template, write_toml,
+    Again, ContainerSettings, HIDDEN, Hidden, Readiness, SidecarSettings, TemplateSettings, TimeSettings, VolumeScope,
+    VolumeSettings, join_words, parse_toml, read_template, reread_template, write_toml,
 };
 pub use volumes::VolumesSettings;
 

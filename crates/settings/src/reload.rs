@@ -13,7 +13,7 @@ use super::{
     ApiSettings, ClassSettings, ContainerSettings, DnsmasqSettings, Engines, Fault, Faults, ImagesSettings,
     IsolationSettings, LimitsSettings, LinkSettings, Listen, ListenerSettings, LogSettings, MetadataSettings,
     NetworkSettings, PortalSettings, SecretsSettings, Settings, SourceSettings, SpecialPorts, StoreSettings,
-    TemplateSettings, VolumesSettings,
+    TemplateSettings, TimeSettings, VolumesSettings,
 };
 use orchestrator_model::{Access, LeaseSource};
 
@@ -432,13 +432,14 @@ fn template_keys(running: &TemplateSettings, written: &TemplateSettings) -> Vec<
         ssh,
         client_may,
         ready,
-        grace,
+        time,
         isolated,
         networks,
         access,
         instances,
     } = running;
     let mut keys = container_keys(main, &written.main);
+    keys.extend(time_keys(time, &written.time));
     keys.extend([
         ("engine", *engine != written.engine),
         ("container", *sidecars != written.sidecars),
@@ -448,7 +449,6 @@ fn template_keys(running: &TemplateSettings, written: &TemplateSettings) -> Vec<
         ("ssh", *ssh != written.ssh),
         ("client_may", *client_may != written.client_may),
         ("ready", *ready != written.ready),
-        ("grace", *grace != written.grace),
         ("isolated", *isolated != written.isolated),
         ("networks", *networks != written.networks),
         ("instances", *instances != written.instances),
@@ -475,6 +475,26 @@ fn access_keys(running: &Access, written: &Access) -> Vec<(&'static str, bool)> 
         ("front_door_ports", *front_door != written.front_door),
         ("packet_rate", rate.packets != written.rate.packets),
         ("byte_rate", rate.bytes != written.rate.bytes),
+    ]
+}
+
+/// The keys of a template's times, each with whether it differs.
+fn time_keys(running: &TimeSettings, written: &TimeSettings) -> [(&'static str, bool); 6] {
+    let TimeSettings {
+        lifetime,
+        idle,
+        grace,
+        keep,
+        warn,
+        again,
+    } = running;
+    [
+        ("lifetime", *lifetime != written.lifetime),
+        ("idle", *idle != written.idle),
+        ("grace", *grace != written.grace),
+        ("keep", *keep != written.keep),
+        ("warn", *warn != written.warn),
+        ("again", *again != written.again),
     ]
 }
 

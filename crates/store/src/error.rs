@@ -12,7 +12,9 @@ use sqlx::migrate::MigrateError;
 use sqlx::sqlite::SqliteError;
 
 use super::{MOST_RESERVATIONS, MOST_TEMPLATES};
-use orchestrator_model::{AttachmentId, ClientId, Duid, InstanceId, ReservationId, SlotKey, Timestamp, VolumeId};
+use orchestrator_model::{
+    AttachmentId, ClientId, Duid, InstanceId, ReservationId, SlotKey, TimeRefusal, Timestamp, VolumeId,
+};
 
 /// The reason why an operation of the store failed.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -156,6 +158,14 @@ pub enum StoreError {
     /// No instance has this id.
     #[error("there is no instance {0}")]
     NoSuchInstance(InstanceId),
+    /// The times of the instance cannot be changed like this now.
+    #[error("the time of instance {instance} cannot be changed: {why}")]
+    Time {
+        /// The instance.
+        instance: InstanceId,
+        /// The reason.
+        why: TimeRefusal,
+    },
     /// No reservation has this id.
     #[error("there is no reservation {0}; those in the settings have no id, and are removed there")]
     NoSuchReservation(ReservationId),
@@ -319,6 +329,7 @@ impl StoreError {
             Self::BadCursor(_) => "bad-cursor",
             Self::NoSuchClient(_) => "no-such-client",
             Self::NoSuchInstance(_) => "no-such-instance",
+            Self::Time { why, .. } => why.code(),
             Self::NoSuchReservation(_) => "no-such-reservation",
             Self::NoSuchVolume(_) => "no-such-volume",
             Self::VolumeHeld { .. } => "volume-held",
@@ -342,6 +353,7 @@ impl StoreError {
             Self::BadCursor(_)
                 | Self::NoSuchClient(_)
                 | Self::NoSuchInstance(_)
+                | Self::Time { .. }
                 | Self::NoSuchReservation(_)
                 | Self::NoSuchVolume(_)
                 | Self::VolumeHeld { .. }

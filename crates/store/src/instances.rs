@@ -9,6 +9,7 @@ use super::connection::{Tx, fetch_all, fetch_optional, statements};
 use super::names::{Fit, Name, instance_goes_by};
 use super::page::{Moment, limits};
 use super::text::Columns;
+use super::times::TimesRow;
 use super::{Store, StoreError, clients};
 use orchestrator_model::{
     Attachment, ClientId, Container, HostId, Instance, InstanceId, InstanceView, Owner, OwnerKind, Page, Phase, Slot,
@@ -21,7 +22,9 @@ macro_rules! select {
     ($from:expr, $order:expr) => {
         concat!(
             "select i.id, i.owner_kind, i.owner, i.slot, i.host, i.template, i.version, i.spec, i.phase, i.reason,
-                i.attempts, i.due, i.created, i.ready, i.changed, c.duid, c.hostname, c.link_layer,
+                i.attempts, i.due, i.created, i.ready, i.changed,
+                i.until, i.idle, i.active, i.packets, i.pinned, i.kept_until, i.warned, i.expired,
+                c.duid, c.hostname, c.link_layer,
                 k.name, k.engine, k.image, k.reference,
                 a.id as attachment, a.container, a.network, a.bridge, a.interface, a.address, a.prefix_length, a.gateway,
                 a.isolated, a.mac, a.routed
@@ -41,6 +44,8 @@ statements! {
     LIVE_IN_SLOT = select!(
         "(select * from instances where owner_kind = $1 and owner = $2 and slot = $3 and phase <> 'removed') i", "");
     LIVE = select!("(select * from instances where phase <> 'removed') i", "i.created, i.id, ");
+    IDLE_LIMITED = select!(
+        "(select * from instances where idle is not null and phase = 'ready') i", "i.created, i.id, ");
     LIST = select!(
         concat!(
             "(select i.* from instances i left join clients c on c.id = i.owner and i.owner_kind = 'client'
@@ -83,6 +88,8 @@ pub(super) struct InstanceRow {
     created: i64,
     ready: Option<i64>,
     changed: i64,
+    #[sqlx(flatten)]
+    times: TimesRow,
     duid: Option<String>,
     hostname: Option<String>,
     link_layer: Option<String>,
@@ -122,6 +129,7 @@ impl InstanceRow {
             created: Timestamp(self.created),
             ready: self.ready.map(Timestamp),
             changed: Timestamp(self.changed),
+            times: self.times.read()?,
             containers: Vec::new(),
             attachments: Vec::new(),
         };
@@ -281,6 +289,22 @@ impl Store {
             "read the live instances",
             InstanceRow,
             LIVE
+        )?;
+        Ok(assemble(&rows)?.into_iter().map(|view| view.instance).collect())
+    }
+
+    /// Every instance that is ready and has an idle limit.
+    ///
+    /// # Errors
+    ///
+    /// When the database is unreachable, or a row cannot be read.
+    pub async fn idle_limited_instances(&self) -> Result<Vec<Instance>, StoreError> {
+        let mut tx = self.snapshot().await?;
+        let rows = fetch_all!(
+            &mut tx,
+            "read the instances with an idle limit",
+            InstanceRow,
+            IDLE_LIMITED
         )?;
         Ok(assemble(&rows)?.into_iter().map(|view| view.instance).collect())
     }

@@ -63,6 +63,7 @@ mod situation;
 mod statements;
 mod templates;
 mod text;
+mod times;
 mod update;
 mod url;
 mod volumes;

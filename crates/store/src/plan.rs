@@ -1,22 +1,24 @@
 //! Records a wanted instance, before anything of it is created.
 
 use std::net::Ipv6Addr;
+use std::time::Duration;
 
 use super::batch::Batch;
 use super::connection::{execute, fetch_optional, statements};
 use super::text::Columns;
+use super::times::milliseconds;
 use super::writer::Write;
 use super::{NewVolume, Store, StoreError, clients, instances, volumes};
 use orchestrator_model::{
     Attachment, Container, HostId, Instance, InstanceId, InstanceSpec, NewEvent, Owner, Phase, Share, Slot, SlotKey,
-    Timestamp,
+    Times, Timestamp,
 };
 
 statements! {
     HOLDER = "select instance from attachments where network = $1 and address = $2 and live = 1";
     INSERT = "insert into instances (id, owner_kind, owner, slot, host, template, version, spec, phase, reason, attempts,
-            due, created, ready, changed, port, link_layer)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, null, 0, null, $10, null, $10, $11, $12)";
+            due, created, ready, changed, port, link_layer, until, idle)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, null, 0, null, $10, null, $10, $11, $12, $13, $14)";
     INSERT_CONTAINER = "insert into containers (instance, name, place, engine, image, reference)
         values ($1, $2, $3, $4, $5, $6)";
     INSERT_ATTACHMENT = "insert into attachments (id, instance, place, container, network, bridge, interface,
@@ -49,6 +51,10 @@ pub struct NewInstance {
     pub attachments: Vec<Attachment>,
     /// Whom it counts for.
     pub share: Share,
+    /// When its lifetime ends; `None` for no limit.
+    pub until: Option<Timestamp>,
+    /// How long it may be idle; `None` for no limit.
+    pub idle: Option<Duration>,
     /// The present time.
     pub at: Timestamp,
 }
@@ -97,6 +103,8 @@ impl Write for PlanInstance {
             new.at.0,
             new.share.port.as_deref(),
             new.share.link_layer.as_ref().map(ToString::to_string),
+            new.until.map(|until| until.0),
+            new.idle.map(milliseconds),
         )?;
         for (place, container) in (0..).zip(&new.containers) {
             insert_container(batch, new.id, place, container).await?;
@@ -218,6 +226,11 @@ impl NewInstance {
             created: self.at,
             ready: None,
             changed: self.at,
+            times: Times {
+                until: self.until,
+                idle: self.idle,
+                ..Times::default()
+            },
             containers: self.containers.clone(),
             attachments: self.attachments.clone(),
         }

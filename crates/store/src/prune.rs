@@ -24,6 +24,11 @@ statements! {
             and not exists (select 1 from instances i
                 where i.template = t.name and i.version = t.version and i.phase <> 'removed')
         limit $2)";
+    // A client that still holds the lease under which its slot was spent must not get another instance.
+    SPENT = "delete from spent_slots where (owner_kind, owner, slot) in (
+        select s.owner_kind, s.owner, s.slot from spent_slots s where s.at < $1
+            and not exists (select 1 from leases l where l.client = s.owner and l.state = 'active')
+        limit $2)";
     CLIENTS = "delete from clients where id in (
         select c.id from clients c where c.last_seen < $1
             and not exists (select 1 from leases l where l.client = c.id)
@@ -123,6 +128,7 @@ impl Write for Prune {
     async fn apply(&self, batch: &mut Batch<'_>) -> Result<Pruned, StoreError> {
         let before = self.before.0;
         let chunk = CHUNK.cast_signed();
+        execute!(&mut batch.tx, "forget spent slots", SPENT, before, chunk)?;
         Ok(Pruned {
             events: execute!(&mut batch.tx, "forget old events", EVENTS, self.first_kept, chunk)?,
             instances: execute!(&mut batch.tx, "forget removed instances", INSTANCES, before, chunk)?,

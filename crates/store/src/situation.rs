@@ -1,6 +1,6 @@
 //! The situation of a slot, as the reconcilers read it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::connection::{Tx, fetch_all, statements};
 use super::text::Columns;
@@ -12,6 +12,7 @@ statements! {
         from clients c join leases l on l.client = c.id
         where c.link = $1 and c.wants_instance = 1 and l.state = 'active'
         order by c.id, l.changed, l.address";
+    SPENT = "select slot, at from spent_slots where owner_kind = $1 and owner = $2";
     LIVE_SLOTS = "select slot from instances where owner_kind = $1 and owner = $2 and phase <> 'removed'";
 }
 
@@ -35,6 +36,8 @@ pub struct Holding {
     pub active_leases: Vec<Lease>,
     /// The slots of the client that have live instances.
     pub slots: BTreeSet<Slot>,
+    /// The slots of the client whose last instance was ended by time, each with when that was.
+    pub spent: BTreeMap<Slot, Timestamp>,
 }
 
 /// A client that holds a lease and is to have instances, if its link or its class has templates.
@@ -169,12 +172,22 @@ async fn holding(tx: &mut Tx<'_>, client: ClientId) -> Result<Option<Holding>, S
         return Ok(None);
     };
     let active_leases = leases::active_leases(tx, client.id).await?;
-    let slots = live_slots(tx, &Owner::Client(client.id)).await?;
+    let owner = Owner::Client(client.id);
+    let slots = live_slots(tx, &owner).await?;
+    let spent = spent_slots(tx, &owner).await?;
     Ok(Some(Holding {
         client,
         active_leases,
         slots,
+        spent,
     }))
+}
+
+async fn spent_slots(tx: &mut Tx<'_>, owner: &Owner) -> Result<BTreeMap<Slot, Timestamp>, StoreError> {
+    let (kind, name) = (owner.kind().word(), owner.name());
+    let rows = fetch_all!(tx, "find the spent slots of an owner", (String, i64), SPENT, kind, name)?;
+    let spent = rows.into_iter().map(|(slot, at)| (Slot::new(slot), Timestamp(at)));
+    Ok(spent.collect())
 }
 
 async fn live_slots(tx: &mut Tx<'_>, owner: &Owner) -> Result<BTreeSet<Slot>, StoreError> {

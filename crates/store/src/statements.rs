@@ -6,7 +6,7 @@ use super::connection::{on, within};
 use super::{
     Store, StoreError, authorized_keys, backup, batch, clients, destroy, due, elsewhere, events, examine, expire,
     given, guard, hosts, identity, images, instances, known, leader, leases, ledger, migrate, pauses, ping, plan,
-    promises, prune, recall, reservations, routed, sealed, situation, templates, update, volumes,
+    promises, prune, recall, reservations, routed, sealed, situation, templates, times, update, volumes,
 };
 
 const ALL: &[&[&str]] = &[
@@ -39,6 +39,7 @@ const ALL: &[&[&str]] = &[
     routed::STATEMENTS,
     situation::STATEMENTS,
     templates::STATEMENTS,
+    times::STATEMENTS,
     update::STATEMENTS,
 ];
 

@@ -12,7 +12,8 @@ use orchestrator_model::{InstanceId, NewEvent, Phase, Timestamp};
 statements! {
     // `ready` is when it first answered: it is written once.
     UPDATE = "update instances set phase = $2, reason = $3, attempts = $4, due = $5,
-            ready = coalesce(ready, $6), changed = case when phase = $2 then changed else $7 end
+            ready = coalesce(ready, $6), changed = case when phase = $2 then changed else $7 end, kept_until = $8,
+            expired = case when $2 in ('stopped', 'removing', 'removed') then expired else null end
         where id = $1 and (phase not in ('removing', 'removed') or (phase = 'removing' and $2 in ('removing', 'removed')))";
     REFERENCE = "update containers set reference = $3 where instance = $1 and name = $2";
     NO_REFERENCES = "update containers set reference = null where instance = $1 and reference is not null";
@@ -28,13 +29,15 @@ pub struct InstanceUpdate {
     pub reason: Option<String>,
     /// The number of tries since it was last ready.
     pub attempts: u32,
-    /// When the next try begins, or when the grace period ends.
+    /// When the next try begins, or when the grace period ends; see [`Instance::due`](orchestrator_model::Instance).
     pub due: Option<Timestamp>,
     /// The engine's names for its containers, by the containers' names. A container that is missing here has no name.
     /// `None` changes none of them.
     pub references: Option<BTreeMap<String, String>>,
     /// When it answered. The first such time is kept.
     pub ready: Option<Timestamp>,
+    /// When it is removed after it was stopped.
+    pub kept_until: Option<Timestamp>,
     /// The present time.
     pub at: Timestamp,
 }
@@ -81,6 +84,7 @@ impl Write for UpdateInstance {
             update.due.map(|due| due.0),
             update.ready.map(|ready| ready.0),
             update.at.0,
+            update.kept_until.map(|until| until.0),
         )?;
         if touched == 0 {
             return Ok(false);

@@ -33,6 +33,7 @@ mod show;
 pub mod sse;
 pub mod table;
 mod tasks;
+mod time;
 mod view;
 
 pub use api::{Api, CallError, Method, Request, Stream};

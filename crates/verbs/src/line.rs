@@ -4,7 +4,9 @@ use clap::{Parser, Subcommand};
 
 use crate::failure::Failure;
 use crate::session::{Output, Session};
-use crate::{engines, events, limits, ls, quarantine, reconfigure, reload, reservation, rm, settings, show, tasks};
+use crate::{
+    engines, events, limits, ls, quarantine, reconfigure, reload, reservation, rm, settings, show, tasks, time,
+};
 
 /// The verbs that only talk to the API.
 #[derive(Debug, Subcommand)]
@@ -15,6 +17,14 @@ pub enum Verb {
     Show(show::Args),
     /// Destroy instances; their clients get new ones at their next lease event
     Rm(rm::Args),
+    /// Pin an instance: no lease, lifetime or idle limit ends it
+    Pin(time::Args),
+    /// Unpin an instance: its lease and its limits count again
+    Unpin(time::Args),
+    /// Extend the time of an instance
+    Extend(time::ExtendArgs),
+    /// End the time of an instance now; its client gets another one when the template's `again` says so
+    Expire(time::Args),
     /// Reserve addresses and prefixes for known clients
     Reservation(reservation::Args),
     /// List addresses that clients declined, and give them free again
@@ -50,6 +60,10 @@ impl Verb {
             Self::Ls(args) => ls::run(args, session).await,
             Self::Show(args) => show::run(args, session).await,
             Self::Rm(args) => rm::run(args, session).await,
+            Self::Pin(args) => time::run(time::Change::Pin, args, session).await,
+            Self::Unpin(args) => time::run(time::Change::Unpin, args, session).await,
+            Self::Extend(args) => time::extend(args, session).await,
+            Self::Expire(args) => time::run(time::Change::Expire, args, session).await,
             Self::Reservation(args) => reservation::run(args, session).await,
             Self::Quarantine(args) => quarantine::run(args, session).await,
             Self::Events(args) => events::run(args, session).await,

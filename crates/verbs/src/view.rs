@@ -8,8 +8,8 @@ use super::page::read;
 use super::printable::printable;
 use super::table::{Column, Width, columns, record};
 use orchestrator_api_types::{
-    Client, Event, EventKind, Instance, InstanceView, Lease, LeaseState, Orphan, Owner, RemoteId, ReservationView,
-    Sidecar,
+    Client, DeadlineCause, Event, EventKind, Instance, InstanceTimes, InstanceView, Lease, LeaseState, Orphan, Owner,
+    RemoteId, ReservationView, Sidecar,
 };
 use orchestrator_model::{Duid, Timestamp};
 
@@ -43,6 +43,7 @@ pub(super) fn instances(items: &[Value], now: Timestamp, width: Width) -> Result
             text(instance.address),
             instance.phase.to_string(),
             age(instance.created, now),
+            time_left(&instance.times, now),
             instance.reason.unwrap_or_default(),
         ])
     };
@@ -55,9 +56,44 @@ pub(super) fn instances(items: &[Value], now: Timestamp, width: Width) -> Result
         Column::new("ADDRESS"),
         Column::new("PHASE"),
         Column::new("AGE"),
+        Column::new("LEFT"),
         Column::new("REASON").at_most(REASON),
     ];
+    let (header, rows) = without_empty(LEFT, header.into(), rows);
     Ok(columns(&header, rows, width))
+}
+
+/// The place of the column with the time until an instance ends.
+const LEFT: usize = 7;
+
+/// Takes out a column that has nothing in any row.
+fn without_empty(place: usize, mut header: Vec<Column>, mut rows: Vec<Vec<String>>) -> (Vec<Column>, Vec<Vec<String>>) {
+    if rows.iter().all(|row| row[place].is_empty()) {
+        header.remove(place);
+        rows.iter_mut().for_each(|row| drop(row.remove(place)));
+    }
+    (header, rows)
+}
+
+/// The time until an instance ends; empty if nothing but its client's lease ends it.
+fn time_left(times: &InstanceTimes, now: Timestamp) -> String {
+    match (times.pinned, times.deadline) {
+        (Some(_), _) => "pinned".to_owned(),
+        (None, Some(deadline)) => left(deadline, now),
+        (None, None) => String::new(),
+    }
+}
+
+/// When an instance ends, and why; `None` if nothing but its client's lease ends it.
+pub(super) fn ends(times: &InstanceTimes, now: Timestamp) -> Option<String> {
+    let deadline = times.deadline?;
+    let why = match times.cause? {
+        DeadlineCause::Lifetime => "its lifetime",
+        DeadlineCause::Idle => "unless there is traffic",
+        DeadlineCause::Grace => "unless its client returns",
+        DeadlineCause::Kept => "it is stopped",
+    };
+    Some(format!("{deadline} ({}, {why})", left(deadline, now)))
 }
 
 /// The name of an owner for people: a client's host name or DUID.
@@ -304,6 +340,8 @@ fn fields(instance: Instance, outdated: Option<bool>, now: Timestamp) -> Vec<(&'
         ("sidecars", sidecars(&instance.spec.sidecars)),
         ("plugin", Some(instance.plugin)),
         ("reference", instance.reference),
+        ("ends", ends(&instance.times, now)),
+        ("pinned", instance.times.pinned.map(|since| ago(since, now))),
         ("created", Some(ago(instance.created, now))),
         ("ready", instance.ready.map(|ready| ago(ready, now))),
     ]

@@ -2,6 +2,7 @@ use orchestrator_api_types as wire;
 use orchestrator_model::{Attachment, Container, HostId, Instance, InstanceView, Owner};
 
 use super::IntoWire;
+use super::times::times;
 
 impl IntoWire for Owner {
     type Wire = wire::Owner;
@@ -84,7 +85,7 @@ impl IntoWire for Instance {
     /// The first container and the first attachment appear twice: in the lists, and as keys of the instance, for
     /// programs from the time when an instance had one of each.
     fn into_wire(self) -> wire::Instance {
-        let (client, address) = (self.client(), self.address());
+        let (client, address, times) = (self.client(), self.address(), times(&self));
         let link = self.attachment().map(|attachment| attachment.network.clone());
         let (plugin, reference) = (self.engine().to_owned(), self.reference().map(str::to_owned));
         let Self {
@@ -102,6 +103,7 @@ impl IntoWire for Instance {
             created,
             ready,
             changed,
+            times: _,
             containers,
             attachments,
         } = self;
@@ -127,6 +129,7 @@ impl IntoWire for Instance {
             changed,
             containers: containers.into_wire(),
             attachments: attachments.into_wire(),
+            times,
         }
     }
 }
@@ -147,6 +150,7 @@ impl IntoWire for InstanceView {
             hostname,
             link_layer,
             outdated: None,
+            time_left: None,
         }
     }
 }

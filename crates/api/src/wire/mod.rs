@@ -16,6 +16,7 @@ mod reservation;
 mod settings;
 mod spec;
 mod task;
+mod times;
 mod volume;
 pub(super) mod words;
 

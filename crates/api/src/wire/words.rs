@@ -1,7 +1,7 @@
 //! Enumerations: each variant of the model has one of the API.
 
 use orchestrator_api_types as wire;
-use orchestrator_model::{EventKind, LeaseSource, LeaseState, Origin, Phase, VolumeState};
+use orchestrator_model::{DeadlineCause, EventKind, Expiry, LeaseSource, LeaseState, Origin, Phase, VolumeState};
 use orchestrator_settings::Effect;
 
 use super::IntoWire;
@@ -23,7 +23,9 @@ macro_rules! same {
 same! {
     LeaseSource { Listener, Dnsmasq, Registration, Neighbor }
     LeaseState { Active, Released, Expired, Declined }
-    Phase { Pending, Starting, Ready, Ending, Removing, Removed }
+    Phase { Pending, Starting, Ready, Ending, Stopped, Removing, Removed }
+    DeadlineCause { Lifetime, Idle, Grace, Kept }
+    Expiry { Lifetime, Idle, Operator }
     Origin { Settings, Api }
     VolumeState { Kept, Removing }
     Effect { Added, Removed, Changed, NeedsRestart }
@@ -49,6 +51,12 @@ same! {
         InstanceRestarted,
         InstanceEnding,
         InstanceKept,
+        InstanceStopped,
+        InstanceWarned,
+        InstanceExpired,
+        InstancePinned,
+        InstanceUnpinned,
+        InstanceExtended,
         InstanceAdopted,
         InstanceDestroyed,
         InstanceRemoved,
@@ -91,6 +99,7 @@ pub(crate) fn phase(asked: wire::Phase) -> Phase {
         wire::Phase::Starting => Phase::Starting,
         wire::Phase::Ready => Phase::Ready,
         wire::Phase::Ending => Phase::Ending,
+        wire::Phase::Stopped => Phase::Stopped,
         wire::Phase::Removing => Phase::Removing,
         wire::Phase::Removed => Phase::Removed,
     }
@@ -117,6 +126,7 @@ mod tests {
             Phase::Starting,
             Phase::Ready,
             Phase::Ending,
+            Phase::Stopped,
             Phase::Removing,
             Phase::Removed,
         ];

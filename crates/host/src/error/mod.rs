@@ -34,6 +34,14 @@ pub enum HostError {
         /// Why, for each piece that is still there.
         causes: Vec<Cause>,
     },
+    /// Something of an instance could not be stopped. All of it was tried.
+    #[error("{}", joined(causes))]
+    Stop {
+        /// The instance; `None` for what belongs to no instance.
+        instance: Option<InstanceId>,
+        /// Why, for each piece that still runs.
+        causes: Vec<Cause>,
+    },
     /// An instance could not be observed.
     #[error("cannot observe instance {instance}")]
     See {
@@ -211,7 +219,7 @@ impl HostError {
         match self {
             Self::Ensure(fault) => fault.remedy(),
             Self::Adopt(fault) => fault.remedy(),
-            Self::Remove { causes, .. } | Self::Teardown { causes, .. } => {
+            Self::Remove { causes, .. } | Self::Stop { causes, .. } | Self::Teardown { causes, .. } => {
                 causes.iter().map(Cause::remedy).min().unwrap_or(Remedy::Retry)
             }
             Self::Dial { source, .. } => source.remedy(),
@@ -254,6 +262,7 @@ impl HostError {
             Self::Remove { causes, .. } | Self::Teardown { causes, .. } => {
                 causes.first().map_or("not-removed", Cause::code)
             }
+            Self::Stop { causes, .. } => causes.first().map_or("not-stopped", Cause::code),
             Self::Dial { source, .. } => source.code(),
             Self::See { source, .. }
             | Self::List { source, .. }

@@ -169,6 +169,18 @@ impl Host for FakeHost {
         }
     }
 
+    async fn stop(&self, plan: &RemovalPlan) -> Result<(), HostError> {
+        let _call = self.machine.call("stop");
+        let causes = self.machine.halt(plan).await;
+        match causes.is_empty() {
+            true => Ok(()),
+            false => Err(HostError::Stop {
+                instance: plan.id,
+                causes,
+            }),
+        }
+    }
+
     async fn see(&self, instance: &InstanceRef, depth: Depth) -> Result<Observation, HostError> {
         let _call = self.machine.call("see");
         let seen = match depth {

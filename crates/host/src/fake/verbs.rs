@@ -210,6 +210,34 @@ impl FakeMachine {
         causes
     }
 
+    pub(super) async fn halt(&self, plan: &RemovalPlan) -> Vec<Cause> {
+        let mut causes = Vec::new();
+        for container in plan.containers.iter().rev() {
+            let key = (container.instance, container.name.clone());
+            let stopped = self.change("stop", Some(&container.engine), move |state| {
+                if let Some(stopped) = state.containers.get_mut(&key) {
+                    stopped.state = FoundState::Exited;
+                    let engine = stopped.engine.clone();
+                    state.report_instance(&engine, key.0);
+                }
+            });
+            causes.extend(stopped.await.err());
+        }
+        let unwired = self.change("unwire", None, |state| {
+            for id in &plan.attachments {
+                state.attachments.remove(id);
+            }
+            for route in &plan.routes {
+                if state.our_routes().contains(route) {
+                    state.drop_route(&route.key());
+                }
+            }
+            state.report(&WatchScope::Networks, &HostChange::PortFreed);
+        });
+        causes.extend(unwired.await.err());
+        causes
+    }
+
     pub(super) async fn observe(&self, instance: &InstanceRef) -> Result<Observation, Cause> {
         let engine = instance.containers.first().map(|container| container.engine.as_str());
         self.ask("find", engine, |state| observation(state, instance)).await

@@ -28,6 +28,7 @@ mod remove;
 mod route;
 mod see;
 mod stats;
+mod stop;
 mod teardown;
 mod unix;
 mod values;
@@ -197,6 +198,17 @@ impl Host for LocalHost {
         match causes.is_empty() {
             true => Ok(()),
             false => Err(HostError::Remove {
+                instance: plan.id,
+                causes,
+            }),
+        }
+    }
+
+    async fn stop(&self, plan: &RemovalPlan) -> Result<(), HostError> {
+        let causes = self.halt(plan).await;
+        match causes.is_empty() {
+            true => Ok(()),
+            false => Err(HostError::Stop {
                 instance: plan.id,
                 causes,
             }),

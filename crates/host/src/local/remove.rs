@@ -31,7 +31,7 @@ impl LocalHost {
         Ok(engine.remove(&container.container()).await?)
     }
 
-    async fn remove_attachments(&self, plan: &RemovalPlan) -> Vec<Cause> {
+    pub(super) async fn remove_attachments(&self, plan: &RemovalPlan) -> Vec<Cause> {
         let named = plan.attachments.iter().map(|id| AttachmentPlan::host_end_of(*id));
         let host_ends: Vec<String> = named.chain(plan.host_ends.iter().cloned()).collect();
         let prefix = self.alias_prefix();
@@ -43,7 +43,7 @@ impl LocalHost {
         removed.err().map(Cause::from).into_iter().collect()
     }
 
-    async fn remove_namespace_of(&self, plan: &RemovalPlan) -> Option<Cause> {
+    pub(super) async fn remove_namespace_of(&self, plan: &RemovalPlan) -> Option<Cause> {
         self.remove_namespace(plan.id?).await.err().map(Cause::from)
     }
 }

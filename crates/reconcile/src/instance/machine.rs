@@ -10,9 +10,15 @@
 //!      │                 │        stopped answering       │    ▲
 //!      │                 ▼                    lease ended │    │ lease again
 //!   removed ◀──────── removing ◀───────────────────────── ending
-//!             all gone      ▲      grace ended
-//!                           └──── destroyed by an admin, from any phase
+//!             all gone    ▲ ▲      grace ended             │
+//!                         │ │                              │ grace ended, and the template keeps it
+//!                         │ │       kept for long enough   ▼
+//!                         │ └─────────────────────────── stopped ──▶ pending, when the client comes back
+//!                         └──── its lifetime ended, or destroyed by an admin, from any phase
 //! ```
+//!
+//! A ready instance that was idle for too long is stopped, too, without a grace period. One that is pinned is wanted
+//! whatever its owner wants, and no time ends it.
 //!
 //! An instance that stopped answering is wired again first. One that does not answer even then is restarted, each time
 //! after a longer wait, until it answers or was restarted as often as its template allows:
@@ -42,7 +48,8 @@ use std::time::Duration;
 use orchestrator_host::{Flaw, Lack};
 
 use super::checks::Silence;
-use orchestrator_model::{Instance, Phase, Timestamp};
+use super::time;
+use orchestrator_model::{Expiry, Instance, Phase, Timestamp};
 
 /// The observed state of an instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +87,10 @@ pub(super) enum Observed {
 pub(super) struct Terms {
     /// How long it outlives its lease.
     pub(super) grace: Duration,
+    /// How long it is kept stopped after that.
+    pub(super) keep: Duration,
+    /// How long before the end of its lifetime an event announces that.
+    pub(super) warn: Duration,
     /// How often it is restarted when it stopped answering.
     pub(super) restarts: u32,
 }
@@ -139,6 +150,14 @@ pub(super) enum Step {
     BeginGrace(Timestamp),
     /// Record that its client came back.
     Keep,
+    /// Record that it is to be stopped, and removed at the given time.
+    BeginKeep(Timestamp),
+    /// Stop it.
+    Stop,
+    /// Record that its time ended.
+    Expire(Expiry),
+    /// Record that its lifetime ends soon, at the given time.
+    Warn(Timestamp),
     /// Record that it is on its way out.
     MarkForRemoval,
     /// Take it out of the world.
@@ -164,7 +183,8 @@ pub(super) fn wait_after(attempts: u32) -> Duration {
 
 /// The next step for a client with the live `instance`, if any.
 ///
-/// `wanted` says whether the client is to have one: it holds a lease, and its link has a template.
+/// `wanted` says whether the client is to have one: it holds a lease, and its link has a template. One that is pinned is
+/// wanted anyway.
 pub(super) fn next(
     wanted: bool,
     instance: Option<&Instance>,
@@ -175,16 +195,42 @@ pub(super) fn next(
     let Some(instance) = instance else {
         return if wanted { Step::Plan } else { Step::Rest };
     };
-    match (instance.phase, wanted) {
+    let wanted = wanted || instance.times.pinned.is_some();
+    if let Some(step) = time::due(instance, terms, now) {
+        return step;
+    }
+    let step = match (instance.phase, wanted) {
         (Phase::Removed, _) => Step::Rest,
         (Phase::Removing, _) => wait_or(instance, now, Step::Remove),
-        (Phase::Ending, true) => Step::Keep,
-        (Phase::Ending, false) => wait_or(instance, now, Step::MarkForRemoval),
+        (Phase::Ending | Phase::Stopped, true) => Step::Keep,
+        (Phase::Ending, false) => wait_or(instance, now, after_grace(terms, now)),
+        (Phase::Stopped, false) => stopped(instance, now),
         // An instance that never answered holds nothing that its client could miss.
         (Phase::Pending | Phase::Starting, false) if instance.ready.is_none() => Step::MarkForRemoval,
         (Phase::Pending | Phase::Starting | Phase::Ready, false) => Step::BeginGrace(now.plus(terms.grace)),
         (Phase::Pending | Phase::Starting, true) => wait_or(instance, now, bring_up(instance, terms)),
         (Phase::Ready, true) => judge_ready(instance, observed, now),
+    };
+    time::bound(step, instance, terms, now)
+}
+
+/// What follows the grace period.
+fn after_grace(terms: Terms, now: Timestamp) -> Step {
+    match terms.keep.is_zero() {
+        true => Step::MarkForRemoval,
+        false => Step::BeginKeep(now.plus(terms.keep)),
+    }
+}
+
+/// The next step for an instance that is stopped and not wanted now.
+fn stopped(instance: &Instance, now: Timestamp) -> Step {
+    let Some(kept_until) = instance.times.kept_until.filter(|until| *until > now) else {
+        return Step::MarkForRemoval;
+    };
+    match instance.due {
+        None => Step::RestUntil(kept_until),
+        Some(due) if due <= now => Step::Stop,
+        Some(due) => Step::RestUntil(due.min(kept_until)),
     }
 }
 
@@ -284,4 +330,4 @@ fn wait_or(instance: &Instance, now: Timestamp, step: Step) -> Step {
 
 #[cfg(test)]
 #[path = "machine_tests.rs"]
-mod tests;
+pub(super) mod tests;

@@ -3,12 +3,14 @@
 use proptest::prelude::*;
 
 use super::*;
-use orchestrator_model::{Container, ContainerSpec, HostId, Id, Owner, Resources, Slot};
+use orchestrator_model::{Container, ContainerSpec, HostId, Id, Owner, Resources, Slot, Times};
 
 const NOW: Timestamp = Timestamp(1_000_000);
 const GRACE: Duration = Duration::from_secs(30);
 const TERMS: Terms = Terms {
     grace: GRACE,
+    keep: Duration::ZERO,
+    warn: Duration::ZERO,
     restarts: 5,
 };
 
@@ -22,7 +24,8 @@ const ENDED_SIDECAR: Observed = Observed::Incomplete {
     lack: Lack::Stopped { code: Some(1) },
 };
 
-fn instance(phase: Phase) -> Instance {
+/// An instance of this phase, with nothing else to say.
+pub(in super::super) fn instance(phase: Phase) -> Instance {
     Instance {
         id: Id::from_bytes([1; 6]),
         owner: Owner::Client(Id::from_bytes([2; 6])),
@@ -51,6 +54,7 @@ fn instance(phase: Phase) -> Instance {
         created: Timestamp(0),
         ready: None,
         changed: Timestamp(0),
+        times: Times::default(),
     }
 }
 
@@ -266,6 +270,7 @@ fn phases() -> impl Strategy<Value = Phase> {
         Phase::Starting,
         Phase::Ready,
         Phase::Ending,
+        Phase::Stopped,
         Phase::Removing,
         Phase::Removed,
     ])
@@ -324,7 +329,7 @@ proptest! {
     /// One that stays silent is restarted just as often as it may be, and is tried again for as long as it is wanted.
     #[test]
     fn restarts_are_bounded_and_tries_are_not(answered: bool, restarts in 0u32..8, tries in 1usize..40) {
-        let terms = Terms { grace: GRACE, restarts };
+        let terms = Terms { restarts, ..TERMS };
         let mut subject = instance(Phase::Ready);
         subject.ready = answered.then_some(Timestamp(1));
         (subject.phase, subject.due) = (Phase::Pending, None);

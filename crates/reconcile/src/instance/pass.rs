@@ -18,10 +18,10 @@ use async_trait::async_trait;
 use orchestrator_host::{ContainerName, FoundAttachment, FoundInstance, Host, ListRequest, Listed};
 use tokio::sync::mpsc;
 
-use super::Orchestrator;
 use super::request::name_of;
 use super::wants::Wants;
 use super::watch::EngineWatches;
+use super::{Orchestrator, time};
 use crate::driver::{Backoff, Failure, Next, Reconciler, Registration, Run};
 use orchestrator_catalog::{Declared, View};
 use orchestrator_model::{Attachment, ClientId, HostId, Instance, InstanceId, Phase, Slot, SlotKey};
@@ -80,7 +80,8 @@ impl Orchestrator {
         let wanting = self.wanting(settings, &providing, &live).await?;
         let may_rest = |instance: &&Instance| {
             let holds = instance.client().is_some_and(|client| wanting.contains_key(&client));
-            holds && instance.phase == Phase::Ready && is_kept(&declared, instance)
+            let stays = (holds && is_kept(&declared, instance)) || instance.times.pinned.is_some();
+            stays && instance.phase == Phase::Ready && !self.ends_before_next_pass(instance)
         };
         let (resting, others): (Vec<&Instance>, Vec<&Instance>) = live.iter().partition(may_rest);
         others.into_iter().for_each(|instance| self.wake(instance.key()));
@@ -93,6 +94,14 @@ impl Orchestrator {
             self.compare_beside(id, host, live.clone(), needs_engines);
         }
         Ok(in_words(&live))
+    }
+
+    /// Whether its lifetime demands something before the pass after the next one. Its worker may be gone, as after a start
+    /// of the daemon, and then nobody else remembers.
+    fn ends_before_next_pass(&self, instance: &Instance) -> bool {
+        let now = self.inner.clock.now();
+        let next = time::next_moment(instance, self.terms(Some(instance)), now);
+        next.is_some_and(|next| next <= now.plus(PERIOD * 2))
     }
 
     /// The clients that hold a lease and are to have instances, each with its link and class: of links that provide
@@ -252,6 +261,7 @@ impl Orchestrator {
                 && instance.host.as_ref() == Some(id)
                 && engine.is_none_or(|engine| instance.engine() == engine)
         };
+        self.stop_those_that_run_again(id, live, known);
         for instance in live.iter().filter(judged) {
             let Some(running) = known.running.get(instance.engine()) else {
                 continue;
@@ -268,6 +278,21 @@ impl Orchestrator {
             if !runs_whole(instance, running.get(&instance.id)) || !attached.all(is_wired) {
                 self.wake(instance.key());
             }
+        }
+    }
+
+    /// Stops instances again that are recorded as stopped and run, because somebody started them by hand.
+    fn stop_those_that_run_again(&self, id: &HostId, live: &[Instance], known: &Known) {
+        let is_stopped = |instance: &&Instance| {
+            instance.phase == Phase::Stopped && instance.due.is_none() && instance.host.as_ref() == Some(id)
+        };
+        let runs = |instance: &&Instance| {
+            let running = known.running.get(instance.engine());
+            running.is_some_and(|running| running.contains_key(&instance.id))
+        };
+        for instance in live.iter().filter(is_stopped).filter(runs) {
+            let (orchestrator, instance) = (self.clone(), instance.clone());
+            self.spawn(async move { orchestrator.stop_again(&instance).await });
         }
     }
 

@@ -367,6 +367,8 @@ fn new_instance(
         containers: containers(id, template),
         attachments,
         share: share_of(situation),
+        until: template.time.lifetime.map(|lifetime| now.plus(lifetime)),
+        idle: template.time.idle,
         at: now,
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use orchestrator_model::{
     AttachmentId, ClientId, Duid, Id, Instance, InstanceId, NewEvent, Owner, Pause, PauseScope, RecordedVolume, SiteId,
-    Slot, SlotKey, Timestamp,
+    Slot, SlotKey, TimeChange, Timestamp,
 };
 use orchestrator_store::{Holding, InstanceUpdate, NewInstance, Promise, Situation, Store, StoreError, Wanting};
 
@@ -53,6 +53,21 @@ pub trait Records: Send + Sync + 'static {
 
     /// Ends a pause; `false` if its scope is not paused.
     async fn resume(&self, scope: PauseScope, at: Timestamp, by: Option<String>) -> Result<bool, StoreError>;
+
+    /// Changes the times of an instance.
+    async fn change_times(
+        &self,
+        id: InstanceId,
+        change: TimeChange,
+        at: Timestamp,
+        by: Option<String>,
+    ) -> Result<Instance, StoreError>;
+
+    /// Records counts of packets.
+    async fn count_traffic(&self, counts: Vec<(InstanceId, u64, bool)>, at: Timestamp) -> Result<(), StoreError>;
+
+    /// Every instance that is ready and has an idle limit.
+    async fn idle_limited_instances(&self) -> Result<Vec<Instance>, StoreError>;
 
     /// Every instance that is not removed.
     async fn live_instances(&self) -> Result<Vec<Instance>, StoreError>;
@@ -150,6 +165,24 @@ impl Records for Store {
 
     async fn resume(&self, scope: PauseScope, at: Timestamp, by: Option<String>) -> Result<bool, StoreError> {
         Store::resume(self, scope, at, by).await
+    }
+
+    async fn change_times(
+        &self,
+        id: InstanceId,
+        change: TimeChange,
+        at: Timestamp,
+        by: Option<String>,
+    ) -> Result<Instance, StoreError> {
+        Store::change_times(self, id, change, at, by).await
+    }
+
+    async fn count_traffic(&self, counts: Vec<(InstanceId, u64, bool)>, at: Timestamp) -> Result<(), StoreError> {
+        Store::count_traffic(self, counts, at).await
+    }
+
+    async fn idle_limited_instances(&self) -> Result<Vec<Instance>, StoreError> {
+        Store::idle_limited_instances(self).await
     }
 
     async fn live_instances(&self) -> Result<Vec<Instance>, StoreError> {

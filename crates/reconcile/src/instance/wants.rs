@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use orchestrator_catalog::Declared;
-use orchestrator_model::{Owner, Slot, Timestamp};
+use orchestrator_model::{Lease, Owner, Slot, Timestamp};
+use orchestrator_settings::Again;
 use orchestrator_store::Holding;
 
 /// The wish of an owner for one of its slots.
@@ -55,6 +56,7 @@ pub trait Wants: Send + Sync + 'static {
 ///   instance any more, and instances stay while leases last. The same holds where all templates that are named are ones
 ///   that nobody declares.
 /// - Slots that services fill ([`Slot::service`]) are none of these: the wants of the service decide about them.
+/// - A slot whose last instance was ended by time (lifetime, idle limit, by hand) stays empty until the template's `again`.
 /// - A client whose instance was destroyed by an operator gets no new instance until its next lease event.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Clients;
@@ -81,7 +83,9 @@ impl Wants for Clients {
         // Each instance of a slot that is no longer wanted takes the place of one that is wanted.
         let unwanted = own().filter(|slot| !wanted.contains(slot)).count();
         let empty = wanted.into_iter().filter(|slot| !holding.slots.contains(slot));
+        let is_free = |slot: &Slot| !is_spent(holding, slot, declared.again(slot.as_str()), now);
         let fill = empty.skip(unwanted).filter(|_| holding.client.wants_instance);
+        let fill = fill.filter(is_free);
         let fill = fill.map(|slot| {
             let (template, network) = (slot.as_str().to_owned(), link.clone());
             (slot, Want::Fill { template, network })
@@ -95,9 +99,23 @@ impl Wants for Clients {
     }
 }
 
+/// Whether time ended the last instance of a client's slot, and the client is not to have another one yet.
+pub(super) fn is_spent(holding: &Holding, slot: &Slot, again: Again, now: Timestamp) -> bool {
+    let Some(ended) = holding.spent.get(slot) else {
+        return false;
+    };
+    let begun_since = |lease: &Lease| lease.valid_until > now && lease.granted > *ended;
+    match again {
+        Again::Lease => !holding.active_leases.iter().any(begun_since),
+        Again::After(span) => ended.plus(span) > now,
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use orchestrator_model::{Client, Duid, Iaid, Id, Lease, LeaseSource, LeaseState};
+    use std::time::Duration;
+
+    use orchestrator_model::{Client, Duid, Iaid, Id, LeaseSource, LeaseState};
 
     use super::*;
 
@@ -145,6 +163,7 @@ mod tests {
                 changed: Timestamp(0),
             }],
             slots: slots.iter().map(|slot| Slot::new(*slot)).collect(),
+            spent: BTreeMap::new(),
         }
     }
 
@@ -229,6 +248,35 @@ mod tests {
         let mut destroyed = holding(&["web"]);
         destroyed.client.wants_instance = false;
         assert_eq!(wanted(&destroyed, "template = [\"web\", \"shell\"]", NOW), ["web"]);
+    }
+
+    #[test]
+    fn a_slot_that_time_emptied_is_filled_when_the_lease_begins_anew() {
+        let mut spent = holding(&[]);
+        spent.spent = [(Slot::new("web"), Timestamp(500))].into();
+        let both = "template = [\"web\", \"shell\"]";
+        assert_eq!(wanted(&spent, both, NOW), ["+shell"]);
+        // Another lease that began since counts, unless it is over.
+        let mut later = spent.active_leases[0].clone();
+        (later.granted, later.valid_until) = (Timestamp(501), Timestamp(1_500));
+        spent.active_leases.push(later);
+        assert_eq!(wanted(&spent, both, NOW), ["+shell", "+web"]);
+        assert_eq!(wanted(&spent, both, Timestamp(1_500)), ["+shell"]);
+    }
+
+    #[test]
+    fn a_template_may_have_its_slot_filled_again_after_a_while() {
+        let mut spent = holding(&[]);
+        spent.spent = [(Slot::new("web"), Timestamp(500))].into();
+        let again = |span, now| {
+            let slot = Slot::new("web");
+            is_spent(&spent, &slot, Again::After(Duration::from_millis(span)), Timestamp(now))
+        };
+        assert!(again(100, 599));
+        assert!(!again(100, 600));
+        assert!(!again(0, 500));
+        let others = is_spent(&spent, &Slot::new("shell"), Again::Lease, NOW);
+        assert!(!others, "each slot counts for itself");
     }
 
     #[test]

@@ -15,7 +15,9 @@ use super::plan::Planned;
 use super::wants::Want;
 use super::{HashMap, Orchestrator};
 use crate::driver::{self, Backoff, Failure, Reconciler, Registration, Run};
-use orchestrator_model::{EventKind, Instance, InstanceId, NewEvent, Owner, Phase, Slot, SlotKey, Timestamp};
+use orchestrator_model::{
+    EventKind, Instance, InstanceId, NewEvent, Owner, Phase, Slot, SlotKey, TimeChange, Timestamp,
+};
 use orchestrator_store::{Holding, InstanceUpdate, Situation, StoreError};
 
 /// How long a worker waits before it asks a store again that did not answer.
@@ -118,6 +120,12 @@ impl Reconciler for Worker {
     async fn notified(&mut self) {
         self.wake.received().await;
     }
+}
+
+/// The reason of an instance that is removed because nobody wants it any more.
+fn reason_of_removal(instance: &Instance) -> &'static str {
+    let expired = instance.times.expired;
+    expired.map_or("the client's lease ended", |expiry| expiry.sentence())
 }
 
 /// Rests until then. An instance that is tried again has failed; one in its grace has not.
@@ -223,8 +231,12 @@ impl Orchestrator {
                 self.move_to(instance, Phase::Pending, None, None, EventKind::InstanceKept)
                     .await?;
             }
+            (Step::BeginKeep(until), Some(instance)) => self.begin_keep(instance, until).await?,
+            (Step::Stop, Some(instance)) => self.stop(instance).await?,
+            (Step::Expire(expiry), Some(instance)) => self.expire(instance, expiry).await?,
+            (Step::Warn(at), Some(instance)) => self.change_time(instance, TimeChange::Warn(at)).await?,
             (Step::MarkForRemoval, Some(instance)) => {
-                let reason = Some("the client's lease ended".to_owned());
+                let reason = Some(reason_of_removal(instance).to_owned());
                 self.inner
                     .records
                     .update_instance(instance.id, self.update(instance, Phase::Removing, reason, None), None)
@@ -246,11 +258,12 @@ impl Orchestrator {
         let instance = situation.instance.as_ref();
         let wanted = match self.want(situation) {
             Some(Want::Fill { .. }) => true,
-            Some(Want::Keep) => instance.is_some(),
+            Some(Want::Keep) => instance.is_some_and(|instance| !self.is_spent(situation, instance)),
             None => false,
         };
+        let pinned = instance.is_some_and(|instance| instance.times.pinned.is_some());
         let observed = match instance {
-            Some(instance) if wanted && instance.phase == Phase::Ready => self.observe(instance).await,
+            Some(instance) if (wanted || pinned) && instance.phase == Phase::Ready => self.observe(instance).await,
             _ => Observed::Unknown,
         };
         machine::next(wanted, instance, observed, self.terms(instance), self.inner.clock.now())
@@ -288,7 +301,9 @@ impl Orchestrator {
             let template = &declared.template(&instance.template)?.settings;
             let ready = template.ready.filter(|_| self.inner.checks.answered(instance.id));
             Some(Terms {
-                grace: template.grace,
+                grace: template.time.grace,
+                keep: template.time.keep,
+                warn: template.time.warn,
                 restarts: ready.map_or(0, |ready| ready.restarts),
             })
         };
@@ -349,6 +364,7 @@ impl Orchestrator {
             due,
             references: None,
             ready: instance.ready,
+            kept_until: instance.times.kept_until.filter(|_| phase == Phase::Stopped),
             at: self.inner.clock.now(),
         }
     }

@@ -275,6 +275,12 @@ impl World {
         }
     }
 
+    /// Whether a template limits the lifetime of its instances.
+    pub(crate) fn has_lifetimes(&self) -> bool {
+        let mut templates = self.settings.templates.values();
+        templates.any(|template| template.time.lifetime.is_some())
+    }
+
     /// The names of all tasks of the daemon.
     pub(crate) fn tasks(&self) -> Vec<String> {
         let tasks = self.daemon.iter().flat_map(|daemon| daemon.tasks.list());

@@ -15,4 +15,5 @@ mod scenario;
 mod services;
 mod sidecars;
 mod tasks;
+mod time;
 mod volumes;

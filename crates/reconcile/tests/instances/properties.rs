@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use crate::scenario::{PLAIN, SIDECARS, Tally, VOLUMES, run};
+use crate::scenario::{PLAIN, SIDECARS, TIMES, Tally, VOLUMES, run};
 
 /// Seeds that failed once.
 ///
@@ -82,4 +82,9 @@ fn what_failed_once_does_not_fail_again() {
 fn a_seed_goes_the_same_way_each_time() {
     assert_eq!(run_seed(7, PLAIN), run_seed(7, PLAIN));
     assert_eq!(run_seed(7, SIDECARS), run_seed(7, SIDECARS));
+}
+
+#[test]
+fn lifetimes_pins_and_stops_end_as_they_should_whatever_happens() {
+    run_seeds(seeds(0..30), TIMES);
 }

@@ -16,7 +16,7 @@ use orchestrator_host::fake::{CrashPoints, Random};
 use orchestrator_model::{
     AttachmentId, BroughtImage, Client, ClientId, EventKind, GrantedTo, Iaid, Id, ImageKey, ImagePin, Instance,
     InstanceId, Keep, Lease, LeaseSource, LeaseState, NewEvent, Owner, OwnerLease, Pause, PauseScope, Phase,
-    RecordedVolume, Share, SiteId, Slot, SlotKey, Timestamp, VolumeId, VolumeState,
+    RecordedVolume, Share, SiteId, Slot, SlotKey, TimeChange, Times, Timestamp, VolumeId, VolumeState,
 };
 use orchestrator_reconcile::instance::Records;
 use orchestrator_reconcile::volumes::VolumeRecords;
@@ -46,6 +46,8 @@ pub(crate) struct State {
     pub(crate) volumes: BTreeMap<VolumeId, RecordedVolume>,
     pub(crate) pins: Vec<ImagePin>,
     pub(crate) images: BTreeMap<ImageKey, BroughtImage>,
+    /// Slots whose last instance was ended by time, and when.
+    pub(crate) spent: BTreeMap<SlotKey, Timestamp>,
     pub(crate) events: Vec<NewEvent>,
     /// Whom each instance counts for.
     pub(crate) shares: BTreeMap<InstanceId, Share>,
@@ -78,6 +80,7 @@ impl Memory {
             volumes: BTreeMap::new(),
             pins: Vec::new(),
             images: BTreeMap::new(),
+            spent: BTreeMap::new(),
             events: Vec::new(),
             shares: BTreeMap::new(),
             pauses: BTreeMap::new(),
@@ -101,6 +104,8 @@ impl Memory {
         let (id, now) = (Id::from_bytes([0xc, 0, 0, 0, 0, number]), now());
         let duid: orchestrator_model::Duid = format!("00:03:00:01:02:00:00:00:00:{number:02x}").parse().unwrap();
         let mut state = self.state();
+        let known = state.leases.get(&id).filter(|lease| lease.state == LeaseState::Active);
+        let granted = known.map_or(now, |lease| lease.granted);
         let client = state.clients.entry(id).or_insert_with(|| Client {
             id,
             link: "br0".to_owned(),
@@ -130,7 +135,7 @@ impl Memory {
             granted_to,
             preferred_until: now.plus(span),
             valid_until: now.plus(span),
-            granted: now,
+            granted,
             changed: now,
         };
         state.leases.insert(id, lease);
@@ -306,6 +311,43 @@ impl Records for Memory {
 
     async fn resume(&self, scope: PauseScope, _: Timestamp, _: Option<String>) -> Result<bool, StoreError> {
         self.write("end a pause", |state| Ok(state.resume(&scope))).await
+    }
+
+    async fn change_times(
+        &self,
+        id: InstanceId,
+        change: TimeChange,
+        at: Timestamp,
+        by: Option<String>,
+    ) -> Result<Instance, StoreError> {
+        let changed = self.write("record the times of an instance", |state| {
+            state.change_times(id, &change, at, by)
+        });
+        changed.await
+    }
+
+    async fn count_traffic(&self, counts: Vec<(InstanceId, u64, bool)>, at: Timestamp) -> Result<(), StoreError> {
+        let counted = self.write("record counts of packets", |state| {
+            for (id, packets, active) in counts {
+                let live = state.instances.get_mut(&id);
+                let live = live.filter(|one| !matches!(one.phase, Phase::Removing | Phase::Removed));
+                if let Some(instance) = live {
+                    instance.times.packets = Some(packets);
+                    instance.times.active = instance.times.active.filter(|_| !active).or(active.then_some(at));
+                }
+            }
+            Ok(())
+        });
+        counted.await
+    }
+
+    async fn idle_limited_instances(&self) -> Result<Vec<Instance>, StoreError> {
+        let limited = self.read("read the instances with an idle limit", |state| {
+            let all = state.instances.values();
+            let limited = all.filter(|one| one.phase == Phase::Ready && one.times.idle.is_some());
+            limited.cloned().collect()
+        });
+        limited.await
     }
 
     async fn live_instances(&self) -> Result<Vec<Instance>, StoreError> {

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use orchestrator_host::fake::{FakeState, Faults, Random};
 use orchestrator_host::{ContainerName, FoundState};
-use orchestrator_model::{Instance, InstanceId, Owner, Phase, RecordedVolume, Slot, SlotKey, VolumeId, VolumeState};
+use orchestrator_model::{
+    Expiry, Instance, InstanceId, Owner, Phase, RecordedVolume, Slot, SlotKey, TimeChange, VolumeId, VolumeState,
+};
 use tokio::time::sleep;
 
 use crate::daemon::{World, service};
@@ -86,6 +88,33 @@ pub(crate) const VOLUMES: &str = r#"
     volume = [{ name = "data", target = "/data", keep = { unused = "5s" } }]
 "#;
 
+/// The same, with lifetimes, and with instances that are stopped before they are removed.
+pub(crate) const TIMES: &str = r#"
+    [engine.docker]
+    [engine.other]
+    kind = "docker"
+    [[link]]
+    bridge = "br0"
+    address = "fd00::1/64"
+    pool = "fd00::1:0/112"
+    instances = "fd00::2:0/112"
+    template = "default"
+    [template.default]
+    engine = "docker"
+    image = "web"
+    grace = "10s"
+    keep = "30s"
+    lifetime = "3m"
+    warn = "20s"
+    ready = { tcp = 80, within = "5s" }
+    [template.replica]
+    engine = "other"
+    image = "replica"
+    grace = "5s"
+    keep = "20s"
+    ready = { tcp = 80, within = "5s" }
+"#;
+
 /// What a run has come to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
@@ -113,6 +142,7 @@ pub(crate) async fn run(seed: u64, events: u32, settings: &str) -> Result<Tally,
         return Err(fault);
     }
     // At the end everybody goes.
+    unpin_all(&world).await;
     (1..=CLIENTS).for_each(|client| world.release(client));
     world.scale(0);
     sleep(Duration::from_secs(300)).await;
@@ -176,7 +206,36 @@ async fn happen(world: &mut World, random: &mut Random, tally: &mut Tally) {
         }
         14 => set_faults(world, Faults::many(), random.happens(500)),
         15 => set_faults(world, Faults::none(), false),
+        16 if world.has_lifetimes() => on_time(world, random).await,
         _ => by_hand(world, random),
+    }
+}
+
+/// An operator changes the time of an instance.
+async fn on_time(world: &World, random: &mut Random) {
+    let live = world.records.live();
+    let (Some(instance), Some(orchestrator)) = (pick(&live, random), world.orchestrator()) else {
+        return;
+    };
+    let change = match random.below(4) {
+        0 => TimeChange::Pin,
+        1 => TimeChange::Unpin,
+        2 => TimeChange::Extend(Duration::from_secs(1 + random.below(100))),
+        _ => TimeChange::Expire {
+            expiry: Expiry::Operator,
+            keep: Duration::ZERO,
+        },
+    };
+    let _ = orchestrator.change_times(instance.id, change, None).await;
+}
+
+/// Unpins every instance, as an operator does at the end.
+async fn unpin_all(world: &World) {
+    let Some(orchestrator) = world.orchestrator() else {
+        return;
+    };
+    for instance in world.records.live() {
+        let _ = orchestrator.change_times(instance.id, TimeChange::Unpin, None).await;
     }
 }
 
@@ -240,6 +299,7 @@ async fn come_to_rest(world: &mut World) {
     for engine in ["docker", "other"] {
         world.machine.start_engine(engine, false);
     }
+    unpin_all(world).await;
     // Who holds a lease goes on to.
     for number in 1..=CLIENTS {
         let holds =
@@ -396,5 +456,12 @@ fn wanted(world: &World) -> BTreeSet<SlotKey> {
     let clients = active.filter_map(|lease| state.clients.get(&lease.client));
     let clients = clients.filter(|client| client.wants_instance);
     let clients = clients.map(|client| SlotKey::new(Owner::Client(client.id), Slot::new("default")));
+    // A slot that time emptied stays empty until its client's lease begins anew.
+    let is_spent = |key: &SlotKey| {
+        let granted = key.owner.client().and_then(|client| state.leases.get(&client));
+        let granted = granted.map(|lease| lease.granted);
+        state.spent.get(key).is_some_and(|at| granted <= Some(*at))
+    };
+    let clients = clients.filter(|key| !is_spent(key));
     replicas.chain(clients).collect()
 }

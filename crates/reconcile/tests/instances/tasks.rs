@@ -73,6 +73,7 @@ async fn everything_that_runs_has_a_row_and_a_healthy_instance_has_none() {
             "engine docker",
             "engine other",
             "full pass",
+            "idle limits",
             "images",
             "instances",
             "network watch",

@@ -19,6 +19,7 @@ pub(super) struct Instance {
     instances_disturbed: Counter,
     instances_restarted: Counter,
     instances_stopped: Counter,
+    instances_expired: Labelled,
     instance_checks: Labelled,
     instances_over_disk: Counter,
     orphans_removed: Counter,
@@ -62,6 +63,11 @@ impl Instance {
                 registry,
                 "instances_over_disk",
                 "Instances that were removed because they wrote more than the limit of their disk",
+            ),
+            instances_expired: labelled(
+                registry,
+                "instances_expired",
+                "Instances whose time ended before their client's lease, by cause",
             ),
             instance_checks: labelled(registry, "instance_checks", "Checks of ready instances, by outcome"),
             orphans_removed: counter(
@@ -146,6 +152,11 @@ impl Metrics {
     /// Counts a failed try to start an instance.
     pub fn provision_failed(&self, code: &'static str) {
         count(&self.instance.provision_failures, "code", code);
+    }
+
+    /// Counts an instance whose time ended before its client's lease.
+    pub fn instance_expired(&self, cause: &'static str) {
+        count(&self.instance.instances_expired, "cause", cause);
     }
 
     /// Counts a failed try to remove an instance.

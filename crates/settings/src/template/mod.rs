@@ -11,6 +11,7 @@ mod hidden;
 mod resolver;
 mod sidecar;
 mod ssh;
+mod time;
 mod values;
 mod volume;
 mod written;
@@ -23,6 +24,7 @@ use std::time::Duration;
 pub use container::ContainerSettings;
 pub use declared::{join_words, parse_toml, read_template, reread_template};
 pub use sidecar::SidecarSettings;
+pub use time::{Again, TimeSettings};
 pub use volume::{VolumeScope, VolumeSettings};
 pub use written::{HIDDEN, Hidden, write_toml};
 
@@ -33,7 +35,6 @@ use crate::size::parse_size;
 use orchestrator_model::{Access, ClientAction, Container, Resolver, Resources, SshFiles};
 use orchestrator_plugin::{Capabilities, Capability};
 
-const DAY: Duration = Duration::from_secs(86_400);
 /// The largest number of networks of a template.
 const MOST_NETWORKS: usize = 7;
 /// The largest number of templates of one client.
@@ -60,8 +61,8 @@ pub struct TemplateSettings {
     pub client_may: Vec<ClientAction>,
     /// How readiness is checked. Without a check, an instance that runs and is wired is ready.
     pub ready: Option<Readiness>,
-    /// The grace period: how long an instance runs after its lease ended, in case its client comes back.
-    pub grace: Duration,
+    /// How long an instance may live, besides its client's lease.
+    pub time: TimeSettings,
     /// Whether the instance is isolated from the other instances of its link.
     pub isolated: bool,
     /// The names of networks that it is attached to besides its link, in the order of its interfaces.
@@ -171,9 +172,7 @@ fn read(mut table: Table<'_>, engines: &Engines) -> Option<TemplateSettings> {
     };
     let client_may = read_client_may(&mut table);
     let ready = table.take("ready").and_then(Entry::table).and_then(read_readiness);
-    let grace = table
-        .take("grace")
-        .and_then(|entry| entry.lifespan(Duration::ZERO..=DAY * 365));
+    let time = time::read(&mut table);
     let isolated = table.take("isolated").and_then(Entry::flag).unwrap_or(true);
     let networks = table
         .take("networks")
@@ -196,7 +195,7 @@ fn read(mut table: Table<'_>, engines: &Engines) -> Option<TemplateSettings> {
         ssh: ssh?,
         client_may: client_may?,
         ready,
-        grace: grace.unwrap_or(Duration::from_secs(30)),
+        time,
         isolated,
         networks: networks?,
         access: access?,

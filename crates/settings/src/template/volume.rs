@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::file::parse_mode;
-use super::{DAY, SidecarSettings, is_name, parse_inside};
+use super::time::DAY;
+use super::{SidecarSettings, is_name, parse_inside};
 use crate::reader::{Entry, Table};
 use crate::size::parse_size;
 use orchestrator_model::{ContainerName, Keep};

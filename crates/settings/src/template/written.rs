@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value as Json, json};
 
-use super::{ContainerSettings, Readiness, SidecarSettings, TemplateSettings, VolumeScope, VolumeSettings};
+use super::{ContainerSettings, Readiness, SidecarSettings, TemplateSettings, VolumeScope, VolumeSettings, time};
 use orchestrator_model::{Access, Device, DeviceAccess, File, FileContent, Keep, Resolver, SshFiles, ValueSource};
 
 use crate::size::write_size;
@@ -38,7 +38,7 @@ impl TemplateSettings {
             ssh,
             client_may,
             ready,
-            grace,
+            time,
             isolated,
             networks,
             access,
@@ -47,7 +47,6 @@ impl TemplateSettings {
         let mut keys = write_container(main, hidden);
         let mut put = |key: &str, value: Json| keys.insert(key.to_owned(), value);
         put("engine", json!(engine));
-        put("grace", json!(write_lifespan(*grace)));
         put("isolated", json!(isolated));
         if let Some(ready) = ready {
             put("ready", write_readiness(ready));
@@ -78,6 +77,7 @@ impl TemplateSettings {
             put("container", sidecars.collect());
         }
         keys.extend(write_access(access));
+        time::write(time, &mut keys);
         Json::Object(keys)
     }
 }
@@ -265,7 +265,7 @@ fn write_environment(
 }
 
 /// Formats a duration in the largest unit that gives a whole number.
-fn write_lifespan(span: Duration) -> String {
+pub(super) fn write_lifespan(span: Duration) -> String {
     let milliseconds = span.as_millis();
     let units = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)];
     let whole = units
@@ -317,7 +317,7 @@ mod tests {
 
     use super::*;
     use crate::Settings;
-    use crate::template::{parse_toml, read_template, reread_template};
+    use crate::template::{Again, TimeSettings, parse_toml, read_template, reread_template};
     use orchestrator_model::{Rate, Resources};
 
     fn settings() -> Settings {
@@ -448,6 +448,20 @@ mod tests {
         )
     }
 
+    fn any_time() -> impl Strategy<Value = TimeSettings> {
+        let span = || (10_000_u64..1 << 29).prop_map(Duration::from_millis);
+        let limits = (prop::option::of(span()), prop::option::of(span()));
+        let again = prop_oneof![Just(Again::Lease), span().prop_map(Again::After)];
+        (limits, span(), span(), span(), again).prop_map(|((lifetime, idle), grace, keep, warn, again)| TimeSettings {
+            lifetime,
+            idle,
+            grace,
+            keep,
+            warn,
+            again,
+        })
+    }
+
     fn any_template() -> impl Strategy<Value = TemplateSettings> {
         let ready = prop::option::of((1_u16.., 1_u64..600_000, 1_u64..3600, 1_u32..100, 0_u32..100));
         let resolver = prop::option::of(prop::sample::subsequence(vec!["example.org", "example.net"], 0..=2));
@@ -462,11 +476,11 @@ mod tests {
             more,
             ready,
             networks,
-            0_u64..1 << 34,
+            any_time(),
             any::<bool>(),
         )
             .prop_map(
-                |(main, sidecars, (resolver, volumes, access, instances), ready, networks, grace, isolated)| {
+                |(main, sidecars, (resolver, volumes, access, instances), ready, networks, time, isolated)| {
                     let volume = |(volume, number): (VolumeSettings, u32)| VolumeSettings {
                         name: format!("volume-{number}"),
                         target: format!("/volume/{number}").into(),
@@ -506,7 +520,7 @@ mod tests {
                             failures,
                             restarts,
                         }),
-                        grace: Duration::from_millis(grace),
+                        time,
                         isolated,
                         networks: owned(networks),
                         access,

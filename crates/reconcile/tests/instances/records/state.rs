@@ -24,6 +24,7 @@ impl State {
             client,
             active_leases: active.cloned().into_iter().collect(),
             slots: self.live_slots(&Owner::Client(id)),
+            spent: self.spent_slots(&Owner::Client(id)),
         })
     }
 
@@ -81,6 +82,11 @@ impl State {
             created: new.at,
             ready: None,
             changed: new.at,
+            times: Times {
+                until: new.until,
+                idle: new.idle,
+                ..Times::default()
+            },
             containers: new.containers,
             attachments: new.attachments,
         };
@@ -145,6 +151,10 @@ impl State {
                 volume.used = update.at;
             }
         }
+        if !matches!(update.phase, Phase::Stopped | Phase::Removing | Phase::Removed) {
+            instance.times.expired = None;
+        }
+        instance.times.kept_until = update.kept_until;
         instance.phase = update.phase;
         instance.reason = update.reason;
         instance.attempts = update.attempts;
@@ -156,6 +166,39 @@ impl State {
             }
         }
         true
+    }
+
+    fn spent_slots(&self, owner: &Owner) -> BTreeMap<Slot, Timestamp> {
+        let own = self.spent.iter().filter(|(key, _)| key.owner == *owner);
+        own.map(|(key, at)| (key.slot.clone(), *at)).collect()
+    }
+
+    pub(super) fn change_times(
+        &mut self,
+        id: InstanceId,
+        change: &TimeChange,
+        at: Timestamp,
+        by: Option<String>,
+    ) -> Result<Instance, StoreError> {
+        let before = self.instances.get(&id).ok_or(StoreError::NoSuchInstance(id))?;
+        let refused = |why| StoreError::Time { instance: id, why };
+        let after = before.with_times(change, at).map_err(refused)?;
+        if after == *before {
+            return Ok(after);
+        }
+        match change {
+            TimeChange::Expire { .. } => drop(self.spent.insert(after.key(), at)),
+            TimeChange::Extend(_) if after.phase == Phase::Stopped => drop(self.spent.remove(&after.key())),
+            _ => {}
+        }
+        let event = change.event(&after);
+        self.events.extend(event.map(|(kind, detail)| NewEvent {
+            detail,
+            by,
+            ..after.event(at, kind)
+        }));
+        self.instances.insert(id, after.clone());
+        Ok(after)
     }
 
     pub(super) fn lease_of(&self, owner: &Owner) -> OwnerLease {
