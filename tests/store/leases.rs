@@ -14,6 +14,7 @@ on_both!(
     a_prefix_is_leased_like_an_address,
     a_renewal_extends_and_tells_nothing,
     a_renewal_records_what_is_known_of_where_its_client_is,
+    of_renewals_in_one_group_the_last_place_is_recorded,
     a_renewal_and_an_end_in_one_group_are_both_recorded,
     a_lease_keeps_the_place_of_its_client_and_follows_it,
     a_quarantine_is_lifted,
@@ -199,13 +200,13 @@ async fn a_renewal_records_what_is_known_of_where_its_client_is(place: Place) {
     let unknown = granted_to(None, "fe80::1", None);
     let at_port_4 = granted_to(Some("02:00:5e:10:00:01"), "fe80::1", Some("tap4"));
     let elsewhere = granted_to(None, "fe80::2", None);
-    let mixed = granted_to(Some("02:00:5e:10:00:01"), "fe80::2", Some("tap4"));
     let renewals = [
         (10, &at_port_3, &at_port_3),
         (20, &unknown, &at_port_3),
         (30, &GrantedTo::default(), &at_port_3),
         (40, &at_port_4, &at_port_4),
-        (50, &elsewhere, &mixed),
+        // What is recorded of another place says nothing of this one.
+        (50, &elsewhere, &elsewhere),
         (60, &at_port_3, &at_port_3),
     ];
     for (seconds, said, recorded) in renewals {
@@ -217,6 +218,23 @@ async fn a_renewal_records_what_is_known_of_where_its_client_is(place: Place) {
             (at(seconds + 1800), at(seconds + 3600), at(seconds), at(0))
         );
     }
+}
+
+async fn of_renewals_in_one_group_the_last_place_is_recorded(place: Place) {
+    let store = place.open().await;
+    let at_port = |port| granted_to(Some("02:00:5e:10:00:01"), "fe80::1", Some(port));
+    let hold = |seconds, granted_to: &GrantedTo| LeaseChange {
+        granted_to: granted_to.clone(),
+        ..change(LeaseVerb::Hold, 1, seconds)
+    };
+    store.record_leases(vec![hold(0, &at_port("tap3"))]).await.unwrap();
+    let back = vec![hold(10, &at_port("tap4")), hold(11, &at_port("tap3"))];
+    store.record_leases(back).await.unwrap();
+    assert_eq!(only_lease(&store).await.granted_to, at_port("tap3"));
+    let unknown = granted_to(None, "fe80::1", None);
+    let away = vec![hold(20, &at_port("tap4")), hold(21, &unknown)];
+    store.record_leases(away).await.unwrap();
+    assert_eq!(only_lease(&store).await.granted_to, at_port("tap4"));
 }
 
 async fn a_renewal_and_an_end_in_one_group_are_both_recorded(place: Place) {

@@ -86,6 +86,16 @@ pub struct GrantedTo {
     pub relay: Option<Ipv6Addr>,
 }
 
+impl GrantedTo {
+    /// Adds what an earlier message from the same link-local address and relay agent showed, and this one does not.
+    pub fn complete(&mut self, earlier: Self) {
+        if self.link_local == earlier.link_local && self.relay == earlier.relay {
+            self.link_layer = self.link_layer.take().or(earlier.link_layer);
+            self.port = self.port.take().or(earlier.port);
+        }
+    }
+}
+
 /// The kind of a lease event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

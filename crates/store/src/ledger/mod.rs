@@ -129,20 +129,23 @@ impl Ledger {
         let client = self.see(change)?;
         let key = self.key(change);
         if let Some(lease) = self.leases.get_mut(&key) {
-            let stays = lease.iaid == change.iaid
-                && lease.source == change.source
-                && lease.next_hop == change.next_hop
-                && lease.recorded.has(&change.granted_to);
+            let says_the_same =
+                lease.iaid == change.iaid && lease.source == change.source && lease.next_hop == change.next_hop;
+            // After an earlier change of the group, what is recorded is not what the lease has.
+            let stays = lease.recorded.has(&change.granted_to) && lease.granted_to == GrantedTo::default();
             if !stays {
+                let earlier = std::mem::replace(&mut lease.granted_to, change.granted_to.clone());
+                lease.granted_to.complete(earlier);
+            }
+            if !says_the_same || change.valid_until < lease.valid_until {
                 lease.iaid = change.iaid;
                 lease.source = change.source;
                 lease.next_hop = change.next_hop;
-                lease.granted_to = change.granted_to.clone();
-                lease.touched = lease.touched.and(Touched::Extended);
+                lease.touched = lease.touched.and(Touched::Cut);
             }
-            lease.touched = lease.touched.and(match change.valid_until < lease.valid_until {
-                true => Touched::Cut,
-                false => Touched::Renewed,
+            lease.touched = lease.touched.and(match stays {
+                true => Touched::Renewed,
+                false => Touched::Moved,
             });
             lease.preferred_until = change.preferred_until;
             lease.valid_until = change.valid_until;

@@ -7,11 +7,11 @@ pub(super) enum Touched {
     Nothing,
     /// The times of a lease, but not when it is due: it was extended, and is otherwise the same.
     Renewed,
+    /// The same, and where its client is.
+    Moved,
     /// The state of a lease, its times and when it is due: it ended.
     Ended,
-    /// What its client said last, and the times of a lease, but not when it is due.
-    Extended,
-    /// All of these.
+    /// All of these, and what else a client says about its lease.
     Cut,
     /// All columns of an existing row.
     Everything,
@@ -23,19 +23,19 @@ impl Touched {
     /// What is written if both are to be.
     pub(super) fn and(self, other: Self) -> Self {
         match (self, other) {
-            (Self::Ended, Self::Extended) | (Self::Extended, Self::Ended) => Self::Cut,
+            (Self::Ended, Self::Moved) | (Self::Moved, Self::Ended) => Self::Cut,
             (one, other) if one.rank() < other.rank() => other,
             (one, _) => one,
         }
     }
 
-    /// A greater rank writes what the lower ones write, except that neither `Ended` nor `Extended` has the other's.
+    /// A greater rank writes what the lower ones write, except that `Ended` says nothing of the place.
     const fn rank(self) -> u8 {
         match self {
             Self::Nothing => 0,
             Self::Renewed => 1,
-            Self::Ended => 2,
-            Self::Extended => 3,
+            Self::Moved => 2,
+            Self::Ended => 3,
             Self::Cut => 4,
             Self::Everything => 5,
             Self::New => 6,
@@ -45,17 +45,17 @@ impl Touched {
 
 #[cfg(test)]
 mod tests {
-    use super::Touched::{self, Cut, Ended, Everything, Extended, New, Nothing, Renewed};
+    use super::Touched::{self, Cut, Ended, Everything, Moved, New, Nothing, Renewed};
 
-    const ALL: [Touched; 7] = [Nothing, Renewed, Ended, Extended, Cut, Everything, New];
+    const ALL: [Touched; 7] = [Nothing, Renewed, Moved, Ended, Cut, Everything, New];
 
-    /// The groups of columns that are written: times, end, what the client said, the rest, the row.
+    /// The groups of columns that are written: times, place, end, the rest, the row.
     fn columns(touched: Touched) -> [bool; 5] {
         match touched {
             Nothing => [false; 5],
             Renewed => [true, false, false, false, false],
-            Ended => [true, true, false, false, false],
-            Extended => [true, false, true, false, false],
+            Moved => [true, true, false, false, false],
+            Ended => [true, false, true, false, false],
             Cut => [true, true, true, false, false],
             Everything => [true, true, true, true, false],
             New => [true; 5],

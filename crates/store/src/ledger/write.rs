@@ -41,12 +41,9 @@ const RENEWED: &[(&str, Kind)] = &[
     ("valid_until", Number),
     ("changed", Number),
 ];
-const EXTENDED: &[(&str, Kind)] = &[
+const MOVED: &[(&str, Kind)] = &[
     ("link", Text),
     ("address", Text),
-    ("iaid", Number),
-    ("source", Text),
-    ("next_hop", Text),
     ("link_layer", Text),
     ("link_local", Text),
     ("port", Text),
@@ -117,9 +114,9 @@ static CUT_LEASES: ManyRows = ManyRows::new(
         preferred_until = given.preferred_until, valid_until = given.valid_until, changed = given.changed, due = given.due
     from given where leases.link = given.link and leases.address = given.address",
 );
-static EXTEND_LEASES: ManyRows = ManyRows::new(
-    EXTENDED,
-    "update or fail leases set iaid = given.iaid, source = given.source, next_hop = given.next_hop,
+static MOVE_LEASES: ManyRows = ManyRows::new(
+    MOVED,
+    "update or fail leases set
         link_layer = case when given.link_local <> leases.link_local or given.relay is not null
             then given.link_layer else coalesce(given.link_layer, leases.link_layer) end,
         port = case when given.link_local <> leases.link_local or given.relay is not null
@@ -136,7 +133,7 @@ pub(super) static MANY: [&ManyRows; 8] = [
     &CHANGE_CLIENTS,
     &CHANGE_LEASES,
     &CUT_LEASES,
-    &EXTEND_LEASES,
+    &MOVE_LEASES,
     &END_LEASES,
     &RENEW_LEASES,
 ];
@@ -154,7 +151,6 @@ impl Ledger {
             ])?;
         }
         self.write_times(batch).await?;
-        self.write_extended(batch).await?;
         for (touched, statement) in [
             (Touched::New, &ADD_LEASES),
             (Touched::Everything, &CHANGE_LEASES),
@@ -175,10 +171,21 @@ impl Ledger {
 
     /// Writes the leases of which little has changed: most renewals and releases.
     async fn write_times(&self, batch: &mut Batch<'_>) -> Result<(), StoreError> {
-        let renewed = self.touched(Touched::Renewed);
-        execute_rows!(batch, "renew leases", RENEW_LEASES, &renewed, row => [
-            row.link, row.leased.as_str(), row.entry.preferred_until.0, row.entry.valid_until.0, row.entry.changed.0,
-        ])?;
+        let moved = self.lease_columns(Touched::Moved);
+        match moved.is_empty() {
+            true => self.write_renewed(batch).await?,
+            // One statement for both: a second one costs a trip to the database. The place of a lease that was only
+            // renewed is null here, and what is recorded stays.
+            false => {
+                let renewed = self.lease_columns(Touched::Renewed);
+                let extended: Vec<_> = moved.into_iter().chain(renewed).collect();
+                execute_rows!(batch, "extend leases", MOVE_LEASES, &extended, of => [
+                    of.row.link, of.row.leased.as_str(), of.link_layer.as_deref(), of.link_local.as_deref(),
+                    of.row.entry.granted_to.port.as_deref(), of.relay.as_deref(), of.row.entry.preferred_until.0,
+                    of.row.entry.valid_until.0, of.row.entry.changed.0,
+                ])?;
+            }
+        }
         let ended = self.touched(Touched::Ended);
         execute_rows!(batch, "end leases", END_LEASES, &ended, row => [
             row.link, row.leased.as_str(), row.entry.state.word(), row.entry.preferred_until.0,
@@ -186,14 +193,10 @@ impl Ledger {
         ])
     }
 
-    /// Writes the leases that were extended, with what their clients said anew.
-    async fn write_extended(&self, batch: &mut Batch<'_>) -> Result<(), StoreError> {
-        let extended = self.lease_columns(Touched::Extended);
-        execute_rows!(batch, "extend leases", EXTEND_LEASES, &extended, of => [
-            of.row.link, of.row.leased.as_str(), i64::from(of.row.entry.iaid.0), of.row.entry.source.word(),
-            of.next_hop.as_deref(), of.link_layer.as_deref(), of.link_local.as_deref(),
-            of.row.entry.granted_to.port.as_deref(), of.relay.as_deref(), of.row.entry.preferred_until.0,
-            of.row.entry.valid_until.0, of.row.entry.changed.0,
+    async fn write_renewed(&self, batch: &mut Batch<'_>) -> Result<(), StoreError> {
+        let renewed = self.touched(Touched::Renewed);
+        execute_rows!(batch, "renew leases", RENEW_LEASES, &renewed, row => [
+            row.link, row.leased.as_str(), row.entry.preferred_until.0, row.entry.valid_until.0, row.entry.changed.0,
         ])
     }
 
