@@ -80,7 +80,7 @@ pub enum PolicyKey {
     Link(String),
     /// A port, by its name.
     Port(String),
-    /// A client's address or prefix on a bridge. The first that has it keeps it, until it is removed.
+    /// A client's address or prefix on a bridge.
     Client {
         /// The bridge.
         bridge: String,
