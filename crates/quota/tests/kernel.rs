@@ -116,7 +116,8 @@ fn subvolumes_that_a_process_makes_within_count_as_well_and_go_with_the_volume()
         btrfs.run(&["filesystem", "sync", &shown(btrfs.path())]).unwrap();
         create(&other).unwrap();
         assert!(remove(&other).unwrap());
-        let groups = btrfs.run(&["qgroup", "show", &shown(btrfs.path())]).unwrap();
+        // The program fails while the kernel removes a group that it has just read of.
+        let groups = btrfs.run(&["qgroup", "show", &shown(btrfs.path())]).ok()?;
         (!groups.contains("111/")).then_some(())
     });
 }
