@@ -155,10 +155,14 @@ impl Supervisor {
         // Routes through the bridge that was here before went with it.
         parts.context.notifications.notify_prefixes();
         let serving = async {
+            // Each on the heap: together they are larger than a thread's stack has room for.
             let (listened, advertised, looked) = tokio::join!(
-                end_all(parts.listen(listener, Some(bridge), &mut self.commands, stop), &ending),
-                end_all(parts.advertise(advertiser, bridge, &ending), &ending),
-                end_all(parts.look(neighbors, bridge, stop), &ending),
+                end_all(
+                    Box::pin(parts.listen(listener, Some(bridge), &mut self.commands, stop)),
+                    &ending
+                ),
+                end_all(Box::pin(parts.advertise(advertiser, bridge, &ending)), &ending),
+                end_all(Box::pin(parts.look(neighbors, bridge, stop)), &ending),
             );
             listened.and(advertised).and(looked)
         };
