@@ -34,9 +34,10 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
         &["api-types", "dhcp6", "model", "network", "runtime", "settings", "store"],
     ),
     ("host", &["network", "plugin", "quota", "runtime"]),
+    ("policy", &["host", "model", "settings"]),
     (
         "reconcile",
-        &["catalog", "host", "model", "runtime", "settings", "store"],
+        &["catalog", "host", "model", "policy", "runtime", "settings", "store"],
     ),
     (
         "api",

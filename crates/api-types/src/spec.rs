@@ -87,6 +87,8 @@ pub struct Access {
     pub open: Vec<String>,
     /// Other instances of its client that it may connect to: the slot, with or without ports, like `db tcp/5432`.
     pub peers: Vec<String>,
+    /// Whether it may speak with all other instances of its link for which this is true.
+    pub together: bool,
     /// Ports on which its client reaches it at the front door; empty for all that no other instance of the client names.
     pub front_door_ports: Vec<String>,
     /// The packets per second that are accepted from it; `null` is no limit.

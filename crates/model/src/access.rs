@@ -23,6 +23,9 @@ pub struct Access {
     /// Other instances of its owner that it may connect to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub peers: Vec<Peer>,
+    /// Whether it may speak with all other instances of its link for which this is true.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub together: bool,
     /// Ports on which its client reaches it at the front door; empty for all that no other instance of the client names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub front_door: Vec<Ports>,
@@ -319,6 +322,7 @@ mod tests {
             nat: true,
             open: vec!["tcp/80".parse().unwrap()],
             peers: vec!["db tcp/5432".parse().unwrap(), "cache".parse().unwrap()],
+            together: true,
             front_door: vec!["tcp/22".parse().unwrap()],
             rate: Rate {
                 packets: Some(7),

@@ -14,10 +14,11 @@ use super::reader::{Entry, Table};
 const MOST_PORTS: usize = 64;
 
 /// The keys.
-pub(super) const KEYS: [&str; 9] = [
+pub(super) const KEYS: [&str; 10] = [
     "isolation",
     "enforce",
     "isolate_clients",
+    "bind_ports",
     "ipv4",
     "trusted_ports",
     "router_ports",
@@ -33,6 +34,8 @@ pub struct IsolationSettings {
     pub enforce: bool,
     /// Whether clients are kept from speaking with one another.
     pub isolate_clients: bool,
+    /// Whether a client's addresses are bound to the port of the bridge that it last spoke DHCPv6 from, too.
+    pub bind_ports: bool,
     /// Whether clients may use IPv4 and ARP, which are not checked.
     pub ipv4: bool,
     /// The ports of the bridge that are checked otherwise than those of clients. Each is in one list.
@@ -90,6 +93,7 @@ impl IsolationSettings {
         let settings = Self {
             enforce: flag(link.take("enforce"), true),
             isolate_clients: flag(link.take("isolate_clients"), false),
+            bind_ports: flag(link.take("bind_ports"), false),
             ipv4: flag(link.take("ipv4"), true),
             ports: SpecialPorts::read(link),
             front_door: read_server(link, "front_door"),
@@ -190,6 +194,7 @@ mod tests {
         let expected = IsolationSettings {
             enforce: true,
             isolate_clients: false,
+            bind_ports: false,
             ipv4: true,
             ports: SpecialPorts::default(),
             front_door: None,

@@ -329,6 +329,7 @@ fn isolation_keys(
     let IsolationSettings {
         enforce,
         isolate_clients,
+        bind_ports,
         ipv4,
         ports: SpecialPorts { trusted, router, relay },
         front_door,
@@ -337,6 +338,7 @@ fn isolation_keys(
     vec![
         ("enforce", *enforce != written.enforce),
         ("isolate_clients", *isolate_clients != written.isolate_clients),
+        ("bind_ports", *bind_ports != written.bind_ports),
         ("ipv4", *ipv4 != written.ipv4),
         ("trusted_ports", *trusted != written.ports.trusted),
         ("router_ports", *router != written.ports.router),
@@ -464,6 +466,8 @@ fn access_keys(running: &Access, written: &Access) -> Vec<(&'static str, bool)> 
         nat,
         open,
         peers,
+        // It follows from `isolated`.
+        together: _,
         front_door,
         rate,
     } = running;

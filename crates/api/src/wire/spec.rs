@@ -102,6 +102,7 @@ impl IntoWire for Access {
             nat,
             open,
             peers,
+            together,
             front_door,
             rate,
         } = self;
@@ -110,6 +111,7 @@ impl IntoWire for Access {
             nat,
             open: texts(&open),
             peers: texts(&peers),
+            together,
             front_door_ports: texts(&front_door),
             packet_rate: rate.packets,
             byte_rate: rate.bytes,

@@ -3,7 +3,7 @@
 use std::net::Ipv6Addr;
 
 use ipnet::Ipv6Net;
-use orchestrator_settings::Settings;
+use orchestrator_settings::{Settings, TemplateSettings};
 
 /// The properties of a network that an attachment is made from. They are read once, when the attachment is planned.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +20,17 @@ pub(super) struct Segment {
     pub(super) gateway: Option<Ipv6Addr>,
     /// Whether instances are isolated from one another there; `None` where their template says so.
     pub(super) isolated: Option<bool>,
+    /// Whether the packet filter keeps instances apart there, also on ports that are not isolated.
+    pub(super) is_filtered: bool,
+}
+
+impl Segment {
+    /// Whether the port of an instance of this template is isolated there. One that connects to peers is not: the packet
+    /// filter decides then.
+    pub(super) fn isolates(&self, template: &TemplateSettings) -> bool {
+        let connects = self.is_filtered && !template.access.peers.is_empty();
+        self.isolated.unwrap_or(template.isolated && !connects)
+    }
 }
 
 /// The link or network of this name, where it has addresses for instances.
@@ -32,6 +43,7 @@ pub(super) fn segment(settings: &Settings, name: &str) -> Option<Segment> {
             prefix_length: network.prefix.prefix_len(),
             gateway: None,
             isolated: Some(network.isolated),
+            is_filtered: false,
         });
     }
     let link = settings.link(name)?;
@@ -46,6 +58,7 @@ pub(super) fn segment(settings: &Settings, name: &str) -> Option<Segment> {
         },
         gateway: Some(link.address.addr()),
         isolated: None,
+        is_filtered: link.isolation.is_some(),
     })
 }
 

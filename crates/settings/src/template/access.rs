@@ -38,6 +38,7 @@ pub(super) fn read(table: &mut Table<'_>) -> Option<Access> {
         nat: nat?,
         open: open?,
         peers: peers?,
+        together: false,
         front_door: front_door?,
         rate: Rate {
             packets: packets?,

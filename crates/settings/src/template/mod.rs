@@ -182,7 +182,10 @@ fn read(mut table: Table<'_>, engines: &Engines) -> Option<TemplateSettings> {
     {
         table.fault("networks", "names a network twice", "name each network once");
     }
-    let access = access::read(&mut table);
+    let access = access::read(&mut table).map(|access| Access {
+        together: !isolated,
+        ..access
+    });
     let instances = crate::limits::limit(table.take("instances"), None);
     table.finish();
     Some(TemplateSettings {

@@ -89,6 +89,7 @@ fn write_access(access: &Access) -> Map<String, Json> {
         nat,
         open,
         peers,
+        together: _,
         front_door,
         rate,
     } = access;
@@ -396,6 +397,7 @@ mod tests {
             (prop::option::of(1_u32..100_000), prop::option::of(1_u64..1 << 20)),
         )
             .prop_map(move |(egress, nat, open, front_door, peers, (packets, bytes))| Access {
+                together: false,
                 egress: egress.into_iter().map(|text| text.parse().unwrap()).collect(),
                 nat,
                 open: read(open),
@@ -523,7 +525,10 @@ mod tests {
                         time,
                         isolated,
                         networks: owned(networks),
-                        access,
+                        access: Access {
+                            together: !isolated,
+                            ..access
+                        },
                         instances,
                     }
                 },

@@ -1,0 +1,85 @@
+//! The addresses that a client may speak from.
+
+use std::net::Ipv6Addr;
+
+use ipnet::Ipv6Net;
+use orchestrator_host::{ClientBinding, PolicyItem};
+use orchestrator_model::{Lease, Leased, LinkLayerAddress, Timestamp};
+
+use crate::{Entry, LinkFacts, OwnerFacts, Why};
+
+/// An address or prefix that a client holds, and the place that it holds it at.
+pub(crate) struct Held<'f> {
+    pub(crate) link: &'f LinkFacts,
+    /// The client's link-layer address; `None` if nobody knows it, as behind a relay agent.
+    pub(crate) mac: Option<[u8; 6]>,
+    pub(crate) prefix: Ipv6Net,
+    link_local: Option<Ipv6Addr>,
+    port: Option<String>,
+    lease: &'f Lease,
+}
+
+/// A lease as one that is held.
+pub(crate) fn held<'f>(facts: &OwnerFacts, lease: &'f Lease, link: &'f LinkFacts) -> Held<'f> {
+    let place = &lease.granted_to;
+    // Behind a relay agent the packets bear the agent's link-layer address.
+    let mac = place.link_layer.as_ref().or(facts.link_layer.as_ref());
+    let mac = mac.filter(|_| place.relay.is_none());
+    let prefix = match lease.leased {
+        Leased::Address(address) => address.into(),
+        Leased::Prefix(prefix) => prefix,
+    };
+    Held {
+        link,
+        mac: mac.and_then(six_bytes).filter(|mac| may_be_bound(*mac, link)),
+        prefix,
+        link_local: place.link_local,
+        port: place.port.clone().filter(|_| link.isolation.bind_ports),
+        lease,
+    }
+}
+
+/// The bindings of what is held: the address or prefix, and the link-local address that it was asked from.
+pub(crate) fn bindings(held: &Held<'_>) -> Vec<Entry> {
+    let Some(mac) = held.mac else {
+        return Vec::new();
+    };
+    let bind = |prefix: Ipv6Net, why: Why, since: Timestamp| Entry {
+        item: PolicyItem::Client(ClientBinding {
+            bridge: held.link.name.clone(),
+            port: held.port.clone(),
+            mac,
+            prefix,
+        }),
+        why,
+        since,
+    };
+    let lease = Why::Lease {
+        prefix: held.prefix,
+        source: held.lease.source,
+    };
+    let since = held.lease.granted;
+    let link_local = held.link_local.filter(|address| may_ask(*address, held.link));
+    let link_local = link_local.map(|address| bind(address.into(), Why::Asked, since));
+    std::iter::once(bind(held.prefix, lease, since))
+        .chain(link_local)
+        .collect()
+}
+
+fn six_bytes(address: &LinkLayerAddress) -> Option<[u8; 6]> {
+    address.as_bytes().try_into().ok()
+}
+
+/// Whether a client may have this link-layer address: one of a group, or of an instance, is no client's.
+fn may_be_bound(mac: [u8; 6], link: &LinkFacts) -> bool {
+    mac != [0; 6] && mac[0] & 1 == 0 && !link.is_of_instances(mac)
+}
+
+/// Whether a client may have this link-local address: one that follows from an instance's link-layer address is no
+/// client's.
+fn may_ask(address: Ipv6Addr, link: &LinkFacts) -> bool {
+    let [.., a, b, c, 0xff, 0xfe, d, e, g] = address.octets() else {
+        return address.is_unicast_link_local();
+    };
+    address.is_unicast_link_local() && !link.is_of_instances([a ^ 2, b, c, d, e, g])
+}

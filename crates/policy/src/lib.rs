@@ -1,0 +1,36 @@
+//! What the packet filter of a host lets pass, derived from what is recorded. Pure: no I/O, no clock.
+//!
+//! ```text
+//!   settings ──▶ Links ──────────────┐
+//!   leases, instances ──▶ OwnerFacts ┴─▶ derive: the entries of one owner, each with its reason
+//!                                              │
+//!                                              ▼
+//!                                       Policy: all owners; a change of one is a Delta
+//! ```
+//!
+//! - The entries of an owner depend on the links and on the facts of that owner alone. So a change of one client costs
+//!   what that client has, however many others there are.
+//! - Two owners may claim the same address: a link-local address is chosen by its client. The claim that is oldest by
+//!   the record holds, in whatever order the facts arrive.
+
+mod claim;
+mod client;
+mod delta;
+mod derive;
+mod door;
+mod entry;
+mod facts;
+mod instance;
+mod links;
+mod policy;
+mod speak;
+mod why;
+mod world;
+
+pub use delta::Delta;
+pub use derive::{derive, derive_links};
+pub use entry::Entry;
+pub use facts::OwnerFacts;
+pub use links::{LinkFacts, Links};
+pub use policy::Policy;
+pub use why::Why;

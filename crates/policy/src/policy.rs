@@ -1,0 +1,120 @@
+//! Everything that is allowed, kept up to date owner by owner.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use orchestrator_host::PolicyItem;
+use orchestrator_model::{Owner, Timestamp};
+
+use crate::claim::Claim;
+use crate::{Delta, Entry, Links, OwnerFacts, derive, derive_links};
+
+/// Who claims something, in the order of precedence. The settings come before every owner.
+type Claimant = (Timestamp, Option<Owner>);
+
+/// Everything that is allowed.
+///
+/// It depends on the links and on the last facts of each owner, and not on the order in which these came.
+#[derive(Debug, Clone, Default)]
+pub struct Policy {
+    links: Links,
+    /// The claims of each owner, so that they can be taken back.
+    owners: HashMap<Option<Owner>, BTreeMap<Claim, Timestamp>>,
+    claims: HashMap<Claim, BTreeMap<Claimant, PolicyItem>>,
+}
+
+impl Policy {
+    /// The policy of these links, without any owner.
+    pub fn new(links: Links) -> Self {
+        let mut policy = Self::default();
+        policy.replace(None, derive_links(&links));
+        policy.links = links;
+        policy
+    }
+
+    /// The links.
+    pub fn links(&self) -> &Links {
+        &self.links
+    }
+
+    /// Takes over what is recorded of one owner, in place of what was known of it. Costs what the owner has.
+    pub fn set_owner(&mut self, facts: &OwnerFacts) -> Delta {
+        let entries = derive(facts, &self.links);
+        self.replace(Some(facts.owner.clone()), entries)
+    }
+
+    /// All that is allowed, in the order of the keys.
+    pub fn whole(&self) -> Vec<PolicyItem> {
+        let items = self.claims.values().filter_map(winner).cloned();
+        let by_key: BTreeMap<_, _> = items.map(|item| (item.key(), item)).collect();
+        by_key.into_values().collect()
+    }
+
+    /// How many things are allowed.
+    pub fn len(&self) -> usize {
+        self.claims.len()
+    }
+
+    /// Whether nothing is allowed, because no link is checked.
+    pub fn is_empty(&self) -> bool {
+        self.claims.is_empty()
+    }
+
+    /// Replaces the claims of one owner. Returns what that changes.
+    fn replace(&mut self, owner: Option<Owner>, entries: Vec<Entry>) -> Delta {
+        let new = claims(entries);
+        let old = self.owners.remove(&owner).unwrap_or_default();
+        let touched: BTreeSet<Claim> = old.keys().chain(new.keys()).cloned().collect();
+        let mut delta = Delta::default();
+        for claim in touched {
+            let claimants = self.claims.entry(claim.clone()).or_default();
+            let before = winner(claimants).cloned();
+            if let Some(since) = old.get(&claim) {
+                claimants.remove(&(*since, owner.clone()));
+            }
+            if let Some(entry) = new.get(&claim) {
+                claimants.insert((entry.since, owner.clone()), entry.item.clone());
+            }
+            let after = winner(claimants).cloned();
+            if claimants.is_empty() {
+                self.claims.remove(&claim);
+            }
+            delta.change(before, after);
+        }
+        if !new.is_empty() {
+            let kept = new.into_iter().map(|(claim, entry)| (claim, entry.since));
+            self.owners.insert(owner, kept.collect());
+        }
+        delta
+    }
+}
+
+impl Delta {
+    /// Adds what becomes of one claim.
+    fn change(&mut self, before: Option<PolicyItem>, after: Option<PolicyItem>) {
+        if before == after {
+            return;
+        }
+        let gone = before.map(|item| item.key());
+        let stays = after.as_ref().map(PolicyItem::key);
+        self.remove.extend(gone.filter(|key| Some(key) != stays.as_ref()));
+        self.set.extend(after);
+    }
+}
+
+/// The claims of entries. Of two that are equal, the older one counts.
+fn claims(entries: Vec<Entry>) -> BTreeMap<Claim, Entry> {
+    let mut claims: BTreeMap<Claim, Entry> = BTreeMap::new();
+    for entry in entries {
+        let claim = Claim::of(&entry.item);
+        match claims.get(&claim) {
+            Some(known) if known.since <= entry.since => {}
+            _ => drop(claims.insert(claim, entry)),
+        }
+    }
+    claims
+}
+
+/// The item of the oldest claim.
+fn winner(claimants: &BTreeMap<Claimant, PolicyItem>) -> Option<&PolicyItem> {
+    claimants.values().next()
+}
