@@ -40,7 +40,7 @@ use orchestrator_model::{Clock, HostId, Mark, SiteId};
 use orchestrator_reconcile::driver::{self, Driver};
 use orchestrator_reconcile::images::Pins;
 use orchestrator_reconcile::instance::{Orchestrator, Parts};
-use orchestrator_reconcile::routes;
+use orchestrator_reconcile::{policy, routes};
 use orchestrator_runtime::causes::with_causes;
 use orchestrator_runtime::conditions::Conditions;
 use orchestrator_runtime::metrics::Metrics;
@@ -280,6 +280,13 @@ async fn build_and_run(
         metrics: context.metrics.clone(),
     };
     routes::register(&context.driver, routes);
+    let filter = policy::Parts {
+        settings: context.settings.clone(),
+        records: Arc::new(store.clone()),
+        host: host.clone(),
+        conditions: context.conditions.clone(),
+    };
+    policy::register(&context.driver, filter);
     switchboard.connect(Ready {
         settings: context.settings.clone(),
         host: host.clone(),

@@ -7,6 +7,7 @@ pub mod images;
 pub mod instance;
 pub mod networks;
 mod part;
+pub mod policy;
 pub mod routes;
 pub mod volumes;
 
