@@ -238,7 +238,7 @@ mod tests {
         // Somebody else gave it to the bridge.
         assert_eq!(flaws(&[own, held("fd39::d0/64")]), []);
         let missing = BridgeFlaw::NoAddress("fd39::d0/128".parse().unwrap());
-        assert_eq!(flaws(&[own]), [missing.clone()]);
+        assert_eq!(flaws(&[own]), std::slice::from_ref(&missing));
         let stray = BridgeFlaw::StrayAddress("fd39::d1".parse().unwrap());
         assert_eq!(flaws(&[own, service("fd39::d1/128")]), [missing, stray]);
     }

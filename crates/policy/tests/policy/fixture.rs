@@ -6,7 +6,7 @@ use ipnet::Ipv6Net;
 use orchestrator_host::PolicyItem;
 use orchestrator_model::{
     Access, Attachment, GrantedTo, HostId, Id, Instance, InstanceSpec, Lease, LeaseSource, LeaseState, Leased,
-    MacAddress, Owner, Phase, Slot, Timestamp,
+    MacAddress, Owner, Phase, Slot, Times, Timestamp,
 };
 use orchestrator_policy::{Entry, Links, OwnerFacts, derive};
 
@@ -98,6 +98,7 @@ pub(crate) fn instance(number: u8, slot: &str, at: &str, access: Access) -> Inst
         created: Timestamp(1),
         ready: None,
         changed: Timestamp(1),
+        times: Times::default(),
         containers: Vec::new(),
         attachments: vec![Attachment {
             id,

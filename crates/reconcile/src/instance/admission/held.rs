@@ -25,7 +25,7 @@ pub(super) struct Held {
 /// What happened to a recorded instance while the record was read.
 #[derive(Debug, Clone)]
 enum News {
-    Recorded(InstanceId, Held),
+    Recorded(InstanceId, Box<Held>),
     Removed(InstanceId),
 }
 
@@ -47,7 +47,7 @@ impl Holders {
     /// An instance was recorded. `doubt` is the present time if nobody knows whether it was.
     pub(super) fn recorded(&mut self, id: InstanceId, held: Held, doubt: Option<Timestamp>) {
         if let Some(news) = &mut self.news {
-            news.push(News::Recorded(id, held.clone()));
+            news.push(News::Recorded(id, Box::new(held.clone())));
         }
         self.all.insert(id, held);
         self.doubtful.extend(doubt.map(|since| (id, since)));
@@ -89,8 +89,8 @@ impl Holders {
         for news in self.news.take().unwrap_or_default() {
             match news {
                 News::Recorded(id, held) => {
-                    if self.all.insert(id, held.clone()).is_none() {
-                        recorded.push(held);
+                    if self.all.insert(id, (*held).clone()).is_none() {
+                        recorded.push(*held);
                     }
                 }
                 News::Removed(id) => {

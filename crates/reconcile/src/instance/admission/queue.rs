@@ -183,17 +183,20 @@ impl Queue {
     }
 }
 
+/// The next of several lines: how often each was served, its first slot, and its index.
+type Heads<'q> = BinaryHeap<Reverse<(u64, &'q (Timestamp, SlotKey), usize)>>;
+
 /// Goes through the queue in the order of turns.
 pub(super) struct Turns<'q> {
     turn: u64,
     ports: Vec<PortLines<'q>>,
-    heap: BinaryHeap<Reverse<(u64, &'q (Timestamp, SlotKey), usize)>>,
+    heap: Heads<'q>,
 }
 
 /// The lines of a port.
 struct PortLines<'q> {
     lines: Vec<std::iter::Peekable<std::collections::btree_map::Iter<'q, (Timestamp, SlotKey), Waiting>>>,
-    heap: BinaryHeap<Reverse<(u64, &'q (Timestamp, SlotKey), usize)>>,
+    heap: Heads<'q>,
 }
 
 impl<'q> PortLines<'q> {
