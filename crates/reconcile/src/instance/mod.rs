@@ -11,7 +11,7 @@
 //! - The driver ([`driver`](crate::driver)) runs the workers, the pass, the checks and the watches, and shows them.
 //! - A worker takes no input but the store and the world. A crash at any point is recovered from by looking again.
 //! - What is wanted is recorded before anything is done about it; every step may be repeated.
-//! - A new instance needs a place first ([`admission`]): no limit is exceeded, and none waits for all that came before.
+//! - A new instance needs a place first (`admission`): no limit is exceeded, and none waits for all that came before.
 //! - What is not marked as ours is never touched.
 
 mod admission;
