@@ -68,6 +68,18 @@ fn requests(daemon: &Facts) -> Vec<(&'static str, &'static str, String, Vec<u8>)
             filled("/v1/instances/{id}", instance),
             none(),
         ),
+        (
+            "PUT",
+            "/v1/clients/{id}/keys",
+            filled("/v1/clients/{id}/keys", client),
+            json(json!({"keys": []})),
+        ),
+        (
+            "GET",
+            "/v1/clients/{id}/keys",
+            filled("/v1/clients/{id}/keys", client),
+            none(),
+        ),
         ("POST", "/v1/reservations", "/v1/reservations".to_owned(), reservation),
         (
             "POST",

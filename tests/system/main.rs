@@ -25,6 +25,7 @@ mod full;
 mod hands;
 mod images;
 mod interference;
+mod isolation;
 mod leader;
 mod lease;
 mod lost;

@@ -1,0 +1,76 @@
+//! Isolation in the whole: real clients, real instances, the daemon's own rules in the kernel.
+
+use std::net::Ipv6Addr;
+use std::time::Duration;
+
+use orchestrator_lab::{Dhclient, Namespace, TEST_PORT};
+
+use crate::site::{PATIENCE, PREFIX, Plan, Site, address};
+
+/// How long a connection may take that is dropped.
+const LIMIT: Duration = Duration::from_secs(3);
+
+fn plan(link: &str, template: &str) -> Plan {
+    Plan {
+        link: format!("isolation = true\n{link}"),
+        template: Some(format!("grace = \"1s\"\n{template}")),
+        ..Plan::default()
+    }
+}
+
+fn reaches(machine: &Namespace, address: Ipv6Addr) -> bool {
+    machine.tcp(address, TEST_PORT, LIMIT).is_ok()
+}
+
+/// Two clients that hold leases, and the addresses of their instances.
+fn two_clients(site: &Site) -> ([Namespace; 2], [Dhclient; 2], [Ipv6Addr; 2]) {
+    let machines = ["one", "two"].map(|name| site.machine(name));
+    let mut clients = machines
+        .each_ref()
+        .map(|machine| Dhclient::boot(machine, "eth0").unwrap());
+    let leased: [Ipv6Addr; 2] = clients.each_mut().map(|client| client.address(PATIENCE).unwrap());
+    let instances = leased.map(|leased| address(&site.wait_ready_for(leased)));
+    (machines, clients, instances)
+}
+
+#[test]
+fn a_client_reaches_its_own_instance_and_no_other() {
+    let mut site = Site::start(&plan("", ""));
+    let (machines, _clients, instances) = two_clients(&site);
+    for own in 0..2 {
+        assert!(
+            reaches(&machines[own], instances[own]),
+            "client {own} and its own instance"
+        );
+        assert!(
+            !reaches(&machines[own], instances[1 - own]),
+            "client {own} and the other one's instance"
+        );
+    }
+    // A stopped daemon leaves the rules.
+    site.daemon.kill9();
+    assert!(reaches(&machines[0], instances[0]));
+    assert!(!reaches(&machines[0], instances[1]));
+}
+
+#[test]
+fn an_open_port_is_reached_by_other_clients() {
+    let site = Site::start(&plan("", &format!("open = [\"tcp/{TEST_PORT}\"]")));
+    let (machines, _clients, instances) = two_clients(&site);
+    for own in 0..2 {
+        assert!(reaches(&machines[own], instances[own]));
+        assert!(reaches(&machines[own], instances[1 - own]));
+    }
+}
+
+#[test]
+fn each_client_finds_its_own_instance_at_the_front_door() {
+    let site = Site::start(&plan(&format!("front_door = \"{PREFIX}::d0\""), ""));
+    site.host.sysctl("net.ipv6.conf.all.forwarding", "1").unwrap();
+    let (machines, _clients, instances) = two_clients(&site);
+    let door: Ipv6Addr = format!("{PREFIX}::d0").parse().unwrap();
+    for (machine, instance) in machines.iter().zip(instances) {
+        assert!(reaches(machine, instance));
+        assert_eq!(machine.get(door, TEST_PORT, "/").unwrap().text(), "an instance\n");
+    }
+}
