@@ -54,6 +54,13 @@ fn a_client_reaches_its_own_instance_and_no_other() {
 }
 
 #[test]
+fn without_isolation_a_client_reaches_every_instance() {
+    let site = Site::start(&Plan::default());
+    let (machines, _clients, instances) = two_clients(&site);
+    assert!(reaches(&machines[0], instances[1]) && reaches(&machines[1], instances[0]));
+}
+
+#[test]
 fn an_open_port_is_reached_by_other_clients() {
     let site = Site::start(&plan("", &format!("open = [\"tcp/{TEST_PORT}\"]")));
     let (machines, _clients, instances) = two_clients(&site);
