@@ -45,9 +45,12 @@ fn a_flood_of_solicits_with_invented_duids_costs_nothing() {
     standing.assert_unharmed(&mut site);
 }
 
+/// A link that admits new clients at any rate, so that other bounds are seen.
+const ALL_ADMITTED: &str = "limits = { identities = \"none\" }";
+
 #[test]
 fn a_flood_of_requests_with_invented_duids_is_bounded() {
-    let mut site = Site::start(POOL, "");
+    let mut site = Site::start(POOL, ALL_ADMITTED);
     let standing = Standing::of(&mut site);
     let mut leased = HashSet::new();
     flood(&site.client(), REQUEST, |ia| {

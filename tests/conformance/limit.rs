@@ -96,10 +96,26 @@ fn row_72_who_sends_too_often_behind_a_relay_is_told_from_others_there() {
 
 #[test]
 fn row_72_a_link_is_answered_so_often_and_who_holds_a_lease_goes_on_as_do_other_links() {
+    flooded_link("learn_ports = false", "link-too-often");
+}
+
+#[test]
+fn row_72_a_port_is_answered_so_often_and_who_holds_a_lease_goes_on_as_do_other_links() {
+    // All strangers are behind one port.
+    flooded_link("", "port-too-often");
+}
+
+/// Strangers flood a link that has these settings; so many are discarded for this reason that the others go on.
+fn flooded_link(settings: &str, reason: &str) {
     const SENT: u64 = 200;
     const SENDERS: u64 = 20;
     // Below the limit of each sender.
-    let flooded = link("br0", PREFIX, POOL, "client_rate = 50\nlink_rate = 20");
+    let flooded = link(
+        "br0",
+        PREFIX,
+        POOL,
+        &format!("client_rate = 50\nlink_rate = 20\n{settings}"),
+    );
     let other = link(
         "br1",
         "fd40:1:2:3",
@@ -120,7 +136,7 @@ fn row_72_a_link_is_answered_so_often_and_who_holds_a_lease_goes_on_as_do_other_
     elsewhere.solicit(1, &[]).leased();
     // The counters are complete: what was sent before was read before.
     let counts = site.counts();
-    let refused = counts.discarded["link-too-often"];
+    let refused = counts.discarded[reason];
     assert_eq!(counts.answered - before.answered + refused, SENT + 2);
     assert_eq!(counts.discarded.len(), 1, "{counts:?}");
     assert!(refused > SENT / 2, "{counts:?}");

@@ -219,7 +219,9 @@ fn press(stranger: Client, until: &AtomicBool) -> u32 {
 #[test]
 fn no_message_is_lost_while_settings_change() {
     const RELOADS: u32 = 40;
-    let site = Site::start(POOL, "");
+    // New clients come all the time, and as fast as they can.
+    const ALL_ADMITTED: &str = "limits = { identities = \"none\" }";
+    let site = Site::start(POOL, ALL_ADMITTED);
     let stranger = site.client();
     stranger.server_id();
     let done = AtomicBool::new(false);
@@ -230,7 +232,7 @@ fn no_message_is_lost_while_settings_change() {
         for round in 0..RELOADS {
             // Lifetimes, the pool, and another link that comes and goes.
             let pool = if round % 4 < 2 { POOL } else { OTHER_POOL };
-            let lines = format!("valid_lifetime = \"{}h\"", 2 + round % 7);
+            let lines = format!("valid_lifetime = \"{}h\"\n{ALL_ADMITTED}", 2 + round % 7);
             let mine = link("br0", PREFIX, pool, &lines);
             site.reload_with(&if round % 3 == 0 { mine + &other } else { mine });
         }

@@ -26,7 +26,8 @@ pub(crate) fn routed(site: &Site) -> BTreeSet<String> {
 
 #[test]
 fn a_herd_of_clients_is_routed_and_leaves_nothing() {
-    let site = Site::start(POOL, DELEGATION);
+    // As many new clients at once as there are.
+    let site = Site::start(POOL, &format!("limits = {{ identities = \"none\" }}\n{DELEGATION}"));
     let socket = site.client();
     let duids: Vec<Vec<u8>> = (0..HERD).map(|_| new_duid()).collect();
     let tell = |duid: &[u8], kind: u8, ia: Vec<u8>| {
