@@ -180,11 +180,13 @@ impl Site {
         leases.into_iter().find(|lease| lease["address"] == address.to_string())
     }
 
-    /// Kinds of all events, the first first.
+    /// Kinds of all events of clients, instances and links, the first first. When a version of a template is pinned to its
+    /// image, and so that event, is another matter.
     pub(crate) fn event_kinds(&self) -> Vec<String> {
         let events = self.daemon.items("/v1/events?limit=5000").unwrap();
         events
             .iter()
+            .filter(|event| event["kind"] != "image-pinned")
             .map(|event| event["kind"].as_str().unwrap().to_owned())
             .collect()
     }

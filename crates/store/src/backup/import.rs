@@ -19,6 +19,9 @@ use crate::{SEAL, StoreError, migrate};
 const WAIT_FOR_READER: &str = "set local idle_in_transaction_session_timeout = 0";
 /// Raises the epoch, so that no running daemon keeps the lead.
 const DEPOSE: &str = "update leaders set epoch = epoch + 1, holder = 'a restored backup'";
+/// Forgets which images the engines had. Those of this machine may have others under the same names; the versions of
+/// templates are pinned anew.
+const FORGET_IMAGES: [&str; 2] = ["delete from template_images", "delete from images"];
 /// The number of rows that one statement writes.
 const CHUNK: usize = 500;
 /// The time limit of one statement. One that empties a table may delete a million rows.
@@ -62,6 +65,9 @@ pub(super) async fn import(
     execute(&mut tx, "update containers set reference = null".to_owned(), None).await?;
     // A daemon of another machine that has the database open cannot write any more.
     execute(&mut tx, DEPOSE.to_owned(), None).await?;
+    for forget in FORGET_IMAGES {
+        execute(&mut tx, forget.to_owned(), None).await?;
+    }
     check_identity(&imported.identity, kept, how.replace)?;
     commit(tx).await?;
     session.close().await;
