@@ -108,7 +108,7 @@ words! {
         Reserved = "reserved",
         /// Somebody removed a reservation.
         Unreserved = "unreserved",
-        /// More new clients came than a link admits in a minute. Further ones get no answer for now.
+        /// More new clients came than a link admits in a minute. Further ones get no answer, and ask again.
         IdentityLimit = "identity-limit",
         /// Somebody had no new instances made from now on: none at all, or none of a link or template.
         Paused = "paused",

@@ -65,7 +65,7 @@ pub struct InstanceSpec {
     /// The values of its template, which the metadata service tells the instance.
     #[serde(default)]
     pub values: BTreeMap<String, String>,
-    /// Where its SSH keys are written; `null` for nowhere.
+    /// Where its SSH keys are written; `null` if they are not written.
     #[serde(default)]
     pub ssh: Option<SshFiles>,
     /// What its client may do with it, on its page: `restart`, `extend`, `keys`.
@@ -100,9 +100,9 @@ pub struct Access {
 /// Where the SSH keys of an instance are written in its first container, before its first start.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SshFiles {
-    /// The absolute path of the host key; `null` for nowhere.
+    /// The absolute path of the host key; `null` if it is not written.
     pub host_key: Option<PathBuf>,
-    /// The absolute path of the list of keys that may log in; `null` for nowhere.
+    /// The absolute path of the list of keys that may log in; `null` if it is not written.
     pub authorized_keys: Option<PathBuf>,
     /// The user id of the files' owner, inside the container.
     pub uid: u32,

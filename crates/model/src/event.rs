@@ -106,7 +106,7 @@ pub enum EventKind {
     Reserved,
     /// Somebody removed a reservation.
     Unreserved,
-    /// More new clients came than a link admits in a minute. Further ones get no answer for now.
+    /// More new clients came than a link admits in a minute. Further ones get no answer, and ask again.
     IdentityLimit,
     /// Somebody had no new instances made from now on: none at all, or none of a link or template.
     Paused,

@@ -27,7 +27,7 @@ pub struct InstanceSpec {
     /// What the metadata service tells the instance besides what it is: the values of its template.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub values: BTreeMap<String, String>,
-    /// Where its SSH keys are written; `None` for nowhere.
+    /// Where its SSH keys are written; `None` if they are not written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ssh: Option<SshFiles>,
     /// What its client may do with it.

@@ -10,7 +10,7 @@ use crate::Source;
 #[error("{0}")]
 pub struct Refusal(pub String);
 
-/// What carries out what a client asks for. Who asks, and whether it may, was checked before.
+/// Carries out the requests of clients. The caller has checked which client asks, and that it may.
 #[async_trait]
 pub trait Actions: Send + Sync + 'static {
     /// Has an instance removed and made again.

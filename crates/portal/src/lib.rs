@@ -1,8 +1,8 @@
 //! What clients and instances are shown over HTTP, each about itself alone.
 //!
-//! An instance asks the *metadata service* about itself: at one address on every link, on port 80. Who asks is known by
-//! the link that the connection came in by and by its source address, and by nothing that the request says. So there is
-//! nothing to authenticate with and nothing to steal; that a source is true is the business of the packet filter.
+//! An instance asks the *metadata service* about itself: at one address on every link, on port 80. The
+//! service knows the instance by the link of the connection and by its source address. Nothing in the request counts, so
+//! there is no password to steal. The packet filter makes sure that the source address is true.
 //!
 //! A client has two addresses to connect to. The *portal* shows its own page, with what it may do. The *front door* leads
 //! to its instance by the packet filter; a connection comes to us only while there is no instance behind it, and is shown

@@ -20,7 +20,7 @@ const FACE: &str = "portal";
 pub struct PortalParts {
     /// Where the facts are read from.
     pub facts: Arc<dyn Facts>,
-    /// What carries out what clients ask for.
+    /// Carries out the requests of clients.
     pub actions: Arc<dyn Actions>,
     /// The key of the forms' tokens.
     pub key: TokenKey,

@@ -11,7 +11,7 @@ use crate::fixture::{client, facts, instance, lease, links};
 
 const DOOR: &str = "front_door = \"fd39::d0\"\nbind_ports = true";
 
-/// A host that does what it is told.
+/// A host that applies every delta as it is.
 #[derive(Default)]
 struct Applied(BTreeMap<PolicyKey, PolicyItem>);
 

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::facts::{ClientFacts, End, InstanceFacts};
 
-/// All that an instance is told about itself. What is not known is left out.
+/// The metadata of one instance. A value that is not known is left out.
 pub(super) fn of(facts: &InstanceFacts, now: Timestamp) -> Value {
     let mut parts = Map::new();
     let mut put = |name: &str, part: Value| parts.insert(name.to_owned(), part);

@@ -55,7 +55,7 @@ pub struct TemplateSettings {
     pub volumes: Vec<VolumeSettings>,
     /// What the metadata service tells the instance: texts by name.
     pub values: BTreeMap<String, String>,
-    /// Where the SSH keys of the instance are written; `None` for nowhere.
+    /// Where the SSH keys of the instance are written; `None` if they are not written.
     pub ssh: Option<SshFiles>,
     /// What clients may do with their instances, on their pages.
     pub client_may: Vec<ClientAction>,

@@ -507,7 +507,7 @@ mod tests {
                             BTreeMap::new()
                         },
                         ssh: isolated.then(|| SshFiles {
-                            authorized_keys: Some("/root/.ssh/authorized_keys".into()),
+                            authorized_keys: Some("/home/user/.ssh/authorized_keys".into()),
                             ..SshFiles::default()
                         }),
                         client_may: if isolated {

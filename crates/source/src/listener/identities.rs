@@ -139,8 +139,8 @@ mod tests {
             [true, false, true]
         );
         let mut identities = Identities::default();
-        for now in [NOW, 0, i64::MAX, i64::MIN, NOW, NOW - 1_000_000] {
-            assert!(admitted(&mut identities, "a", 100, 1, now) == 1, "{now}");
+        for time in [NOW, 0, i64::MAX, i64::MIN, NOW, NOW - 1_000_000] {
+            assert!(admitted(&mut identities, "a", 100, 1, time) == 1, "{time}");
         }
     }
 

@@ -174,7 +174,7 @@ impl Watch {
             .unwrap_or_default();
         let detail = format!(
             "more new clients come than the link admits ({limit} a minute, and a part of that behind one port){behind}; \
-             they get no answer for now"
+             they get no answer until there is room again"
         );
         let event = NewEvent {
             link: Some(self.link.clone()),

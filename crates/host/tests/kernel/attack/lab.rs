@@ -19,7 +19,7 @@ use super::frame::{self, Ends, Mac, group_mac};
 pub(crate) const SITE: Id = Id::from_bytes([9; 6]);
 pub(crate) const HOST_MAC: Mac = [2, 0, 0, 0, 0, 1];
 
-/// Who takes part. Each but the host has a port on a bridge, or a link to the host.
+/// A machine of the suite. Each but the host has a port on a bridge, or a link to the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Who {
     /// A client with an instance, a delegated prefix, and an instance on the other bridge.

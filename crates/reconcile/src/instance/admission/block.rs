@@ -169,7 +169,7 @@ impl fmt::Display for Refusal {
             ),
             Self::QueueFull { most } => write!(
                 f,
-                "no instance for now: {most} wait already, and no port has more of them than the client's; it is asked \
+                "no instance yet: {most} wait already, and no port has more of them than the client's; it is asked \
                  for again when there is room"
             ),
         }

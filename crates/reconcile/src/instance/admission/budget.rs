@@ -50,7 +50,7 @@ impl Budget {
         }
         let left_to_port = limit.saturating_sub(self.used.saturating_sub(self.port));
         let of_port = part(left_to_port, self.share);
-        // Who has nothing yet needs no room beyond it.
+        // The first instance of a share needs no room beyond itself.
         if self.port > 0 && self.port.saturating_add(self.add) > of_port {
             return Err(Lack::Port);
         }

@@ -92,7 +92,7 @@ struct Admission {
     is_read: bool,
     /// Whether somebody in the queue may have a place since it was last gone through.
     is_stale: bool,
-    /// Those that waited for their turn, and wait for a limit by now. Nobody was told yet.
+    /// The slots that waited for their turn, and now wait for a limit. Their timelines do not say so yet.
     held_up: BTreeMap<SlotKey, Block>,
     steps: u64,
     /// The steps at the begin of the reading that is under way.
@@ -295,7 +295,7 @@ impl Admission {
         for key in gone {
             self.queue.leave(&key);
         }
-        // What waited before the daemon started was told then.
+        // The timeline already says so of slots that waited before the daemon started.
         let block = if was_read { Block::Turn } else { Block::Reading };
         self.join_all(requests, &block, limits)
     }
