@@ -4,18 +4,22 @@
 //! which engine it uses, the format of its log. Such a key is reported and keeps its old value until restart. To add a
 //! key, classify it here as live or restart-only; the exhaustive destructuring makes the compiler insist.
 
+mod links;
+mod templates;
+
 use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use self::links::links;
+use self::templates::templates;
 use super::{
-    ApiSettings, ClassSettings, ContainerSettings, DnsmasqSettings, Engines, Fault, Faults, ImagesSettings,
-    IsolationSettings, LimitsSettings, LinkSettings, Listen, ListenerSettings, LogSettings, MetadataSettings,
-    NetworkSettings, PortalSettings, SecretsSettings, Settings, SourceSettings, SpecialPorts, StoreSettings,
-    TemplateSettings, TimeSettings, VolumesSettings,
+    ApiSettings, ClassSettings, DnsmasqSettings, Engines, Fault, Faults, ImagesSettings, LimitsSettings, Listen,
+    ListenerSettings, LogSettings, MetadataSettings, NetworkSettings, PortalSettings, SecretsSettings, Settings,
+    SourceSettings, StoreSettings, VolumesSettings,
 };
-use orchestrator_model::{Access, LeaseSource};
+use orchestrator_model::LeaseSource;
 
 /// A key whose written value differs from the value in force.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -226,128 +230,6 @@ fn engines(running: &Engines, written: &Engines) -> Vec<Change> {
     changes
 }
 
-fn links(running: &[LinkSettings], written: &[LinkSettings]) -> Vec<Change> {
-    let of = |links: &[LinkSettings], name: &str| links.iter().find(|link| link.name == name).cloned();
-    let path = |link: &LinkSettings| format!("link.{}", link.name);
-    let mut changes = Vec::new();
-    for link in written {
-        match of(running, &link.name) {
-            None => changes.push(change(path(link), Effect::Added)),
-            Some(before) => changes.extend(changed(&path(link), &link_keys(&before, link))),
-        }
-    }
-    let gone = running.iter().filter(|link| of(written, &link.name).is_none());
-    changes.extend(gone.map(|link| change(path(link), Effect::Removed)));
-    changes
-}
-
-/// The keys of a link, each with whether it differs.
-fn link_keys(running: &LinkSettings, written: &LinkSettings) -> Vec<(&'static str, bool)> {
-    let LinkSettings {
-        name: _,
-        remote,
-        create,
-        address,
-        source,
-        pool,
-        class_pools,
-        delegation,
-        reservations,
-        relays,
-        allocation,
-        instances,
-        lifetimes,
-        rapid_commit,
-        registration,
-        reconfigure,
-        learn_ports,
-        client_rate,
-        link_rate,
-        limits,
-        neighbors,
-        advertisement,
-        dns_servers,
-        domain_search,
-        captive_portal,
-        options,
-        // These keys are reported separately.
-        classes: _,
-        preference,
-        isolation,
-        quarantine,
-        templates,
-    } = running;
-    let (advertises, advertised) = (advertisement.is_some(), written.advertisement.is_some());
-    let mut keys = vec![
-        ("bridge", *remote != written.remote),
-        ("create", *create != written.create),
-        ("address", *address != written.address),
-        ("source", *source != written.source),
-        ("pool", *pool != written.pool),
-        ("class_pool", *class_pools != written.class_pools),
-        ("delegation", *delegation != written.delegation),
-        ("reservation", *reservations != written.reservations),
-        ("relay", *relays != written.relays),
-        ("allocation", *allocation != written.allocation),
-        ("instances", *instances != written.instances),
-        ("preferred_lifetime", lifetimes.preferred != written.lifetimes.preferred),
-        ("valid_lifetime", lifetimes.valid != written.lifetimes.valid),
-        ("rapid_commit", *rapid_commit != written.rapid_commit),
-        ("registration", *registration != written.registration),
-        ("reconfigure", *reconfigure != written.reconfigure),
-        ("learn_ports", *learn_ports != written.learn_ports),
-        ("client_rate", *client_rate != written.client_rate),
-        ("link_rate", *link_rate != written.link_rate),
-        ("limits", *limits != written.limits),
-        ("neighbors", *neighbors != written.neighbors),
-        ("router_advertisements", advertises != advertised),
-        (
-            "advertisement",
-            advertises && advertised && *advertisement != written.advertisement,
-        ),
-        ("dns_servers", *dns_servers != written.dns_servers),
-        ("domain_search", *domain_search != written.domain_search),
-        ("captive_portal", *captive_portal != written.captive_portal),
-        // The options of all links are laid under the link's own.
-        ("options", *options != written.options),
-        ("preference", *preference != written.preference),
-        ("quarantine", *quarantine != written.quarantine),
-        ("template", *templates != written.templates),
-    ];
-    keys.extend(isolation_keys(isolation.as_ref(), written.isolation.as_ref()));
-    keys
-}
-
-/// The keys of isolation, each with whether it differs. Where isolation goes on or off, that is the one difference.
-fn isolation_keys(
-    running: Option<&IsolationSettings>,
-    written: Option<&IsolationSettings>,
-) -> Vec<(&'static str, bool)> {
-    let (Some(running), Some(written)) = (running, written) else {
-        return vec![("isolation", running.is_some() != written.is_some())];
-    };
-    let IsolationSettings {
-        enforce,
-        isolate_clients,
-        bind_ports,
-        ipv4,
-        ports: SpecialPorts { trusted, router, relay },
-        front_door,
-        portal,
-    } = running;
-    vec![
-        ("enforce", *enforce != written.enforce),
-        ("isolate_clients", *isolate_clients != written.isolate_clients),
-        ("bind_ports", *bind_ports != written.bind_ports),
-        ("ipv4", *ipv4 != written.ipv4),
-        ("trusted_ports", *trusted != written.ports.trusted),
-        ("router_ports", *router != written.ports.router),
-        ("relay_ports", *relay != written.ports.relay),
-        ("front_door", *front_door != written.front_door),
-        ("portal", *portal != written.portal),
-    ]
-}
-
 /// Compares the classes. A class that moved to another place counts as another class.
 fn classes(running: &[ClassSettings], written: &[ClassSettings]) -> Vec<Change> {
     let place = |classes: &[ClassSettings], name: &str| classes.iter().position(|class| class.name == name);
@@ -402,133 +284,6 @@ fn network_keys(running: &NetworkSettings, written: &NetworkSettings) -> Vec<(&'
         ("instances", *instances != written.instances),
         ("isolated", *isolated != written.isolated),
         ("mtu", *mtu != written.mtu),
-    ]
-}
-
-fn templates(running: &Settings, written: &Settings) -> Vec<Change> {
-    let path = |name: &str| format!("template.{name}");
-    let mut changes = Vec::new();
-    for (name, template) in &written.templates {
-        match running.templates.get(name) {
-            None => changes.push(change(path(name), Effect::Added)),
-            Some(before) => changes.extend(changed(&path(name), &template_keys(before, template))),
-        }
-    }
-    let gone = running
-        .templates
-        .keys()
-        .filter(|name| !written.templates.contains_key(*name));
-    changes.extend(gone.map(|name| change(path(name), Effect::Removed)));
-    changes
-}
-
-/// The keys of a template, each with whether it differs.
-fn template_keys(running: &TemplateSettings, written: &TemplateSettings) -> Vec<(&'static str, bool)> {
-    let TemplateSettings {
-        engine,
-        main,
-        sidecars,
-        resolver,
-        volumes,
-        values,
-        ssh,
-        client_may,
-        ready,
-        time,
-        isolated,
-        networks,
-        access,
-        instances,
-    } = running;
-    let mut keys = container_keys(main, &written.main);
-    keys.extend(time_keys(time, &written.time));
-    keys.extend([
-        ("engine", *engine != written.engine),
-        ("container", *sidecars != written.sidecars),
-        ("resolver", *resolver != written.resolver),
-        ("volume", *volumes != written.volumes),
-        ("values", *values != written.values),
-        ("ssh", *ssh != written.ssh),
-        ("client_may", *client_may != written.client_may),
-        ("ready", *ready != written.ready),
-        ("isolated", *isolated != written.isolated),
-        ("networks", *networks != written.networks),
-        ("instances", *instances != written.instances),
-    ]);
-    keys.extend(access_keys(access, &written.access));
-    keys
-}
-
-/// The keys of access, each with whether it differs.
-fn access_keys(running: &Access, written: &Access) -> Vec<(&'static str, bool)> {
-    let Access {
-        egress,
-        nat,
-        open,
-        peers,
-        // It follows from `isolated`.
-        together: _,
-        front_door,
-        rate,
-    } = running;
-    vec![
-        ("egress", *egress != written.egress),
-        ("nat", *nat != written.nat),
-        ("open", *open != written.open),
-        ("peers", *peers != written.peers),
-        ("front_door_ports", *front_door != written.front_door),
-        ("packet_rate", rate.packets != written.rate.packets),
-        ("byte_rate", rate.bytes != written.rate.bytes),
-    ]
-}
-
-/// The keys of a template's times, each with whether it differs.
-fn time_keys(running: &TimeSettings, written: &TimeSettings) -> [(&'static str, bool); 6] {
-    let TimeSettings {
-        lifetime,
-        idle,
-        grace,
-        keep,
-        warn,
-        again,
-    } = running;
-    [
-        ("lifetime", *lifetime != written.lifetime),
-        ("idle", *idle != written.idle),
-        ("grace", *grace != written.grace),
-        ("keep", *keep != written.keep),
-        ("warn", *warn != written.warn),
-        ("again", *again != written.again),
-    ]
-}
-
-/// The keys of a container, each with whether it differs.
-fn container_keys(running: &ContainerSettings, written: &ContainerSettings) -> Vec<(&'static str, bool)> {
-    let ContainerSettings {
-        image,
-        command,
-        environment,
-        environment_from,
-        capabilities,
-        resources,
-        devices,
-        files,
-    } = running;
-    let limits = &written.resources;
-    vec![
-        ("image", *image != written.image),
-        ("command", *command != written.command),
-        (
-            "environment",
-            *environment != written.environment || *environment_from != written.environment_from,
-        ),
-        ("capabilities", *capabilities != written.capabilities),
-        ("memory", resources.memory != limits.memory),
-        ("cpus", resources.millicpus != limits.millicpus),
-        ("pids", resources.pids != limits.pids),
-        ("disk", resources.disk != limits.disk),
-        ("device", *devices != written.devices),
-        ("file", *files != written.files),
     ]
 }
 

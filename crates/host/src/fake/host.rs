@@ -1,5 +1,7 @@
 //! A daemon's way to a fake machine.
 
+mod listing;
+
 use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 use std::path::Path;
@@ -18,10 +20,10 @@ use super::images::failed;
 use super::{FakeMachine, FakeState, verbs};
 use crate::{
     AdoptFault, Applied, BridgePlan, ByteStream, Capacity, Cause, ContainerRef, Depth, DialPlan, DialStream, DiskUse,
-    Ensured, ExecRequest, ExecSession, FoundAttachment, FoundInstance, Host, HostCapabilities, HostCapability,
-    HostChange, HostError, Image, ImageFacts, InstancePlan, InstanceRef, ListRequest, Listed, LogRequest,
-    NetworkChange, NetworkPart, NoAnswer, Observation, ObservedBridge, Output, OutputStream, PolicyCounts,
-    PullProgress, PullRequest, RemovalPlan, Socket, Stage, Stats, TerminalSize, WatchScope,
+    Ensured, ExecRequest, ExecSession, Host, HostCapabilities, HostCapability, HostChange, HostError, Image,
+    ImageFacts, InstancePlan, InstanceRef, ListRequest, Listed, LogRequest, NetworkChange, NetworkPart, NoAnswer,
+    Observation, ObservedBridge, Output, OutputStream, PolicyCounts, PullProgress, PullRequest, RemovalPlan, Socket,
+    Stage, Stats, TerminalSize, WatchScope,
 };
 
 /// A daemon's way to a fake machine.
@@ -36,66 +38,6 @@ impl FakeHost {
         Self {
             name: name.to_owned(),
             machine,
-        }
-    }
-
-    async fn list_engine(&self, engine: &str) -> Listed {
-        let listed = self.machine.ask("list", Some(engine), |state| {
-            let mut all: BTreeMap<_, FoundInstance> = BTreeMap::new();
-            for ((id, name), found) in state.containers.iter().filter(|(_, found)| found.engine == engine) {
-                let container = ContainerRef {
-                    instance: *id,
-                    name: name.clone(),
-                    engine: engine.to_owned(),
-                    reference: Some(found.reference.clone()),
-                };
-                let instance = all.entry(*id).or_insert_with(|| FoundInstance {
-                    id: *id,
-                    containers: Vec::new(),
-                });
-                match name.is_main() {
-                    true => instance.containers.insert(0, (container, found.state)),
-                    false => instance.containers.push((container, found.state)),
-                }
-            }
-            all.into_values().collect()
-        });
-        Listed::Engine {
-            engine: engine.to_owned(),
-            instances: listed.await,
-        }
-    }
-
-    async fn list_attachments(&self) -> Listed {
-        let listed = self.machine.ask("list", None, |state| {
-            let found = state.attachments.iter().map(|(id, found)| FoundAttachment {
-                attachment: Some(*id),
-                instance: Some(found.instance),
-                host_end: format!("or{id}"),
-                bridge: Some(found.bridge.clone()),
-                up: true,
-                isolated: found.isolated,
-            });
-            found.collect()
-        });
-        Listed::Attachments(listed.await)
-    }
-
-    async fn count_ports(&self, bridge: &str) -> Listed {
-        let free = self.machine.ask("list", None, |state| state.free_ports(bridge));
-        Listed::Ports {
-            bridge: bridge.to_owned(),
-            free: free.await,
-        }
-    }
-
-    async fn look_for_bridge(&self, bridge: &str) -> Listed {
-        let there = self
-            .machine
-            .ask("list", None, |state| state.bridges.contains_key(bridge));
-        Listed::Bridge {
-            bridge: bridge.to_owned(),
-            there: there.await,
         }
     }
 

@@ -38,6 +38,7 @@ mod records;
 mod removal;
 mod request;
 mod segment;
+mod spec;
 mod stop;
 mod time;
 mod turns;

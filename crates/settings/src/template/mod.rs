@@ -12,6 +12,7 @@ mod resolver;
 mod sidecar;
 mod ssh;
 mod time;
+mod toml;
 mod values;
 mod volume;
 mod written;
@@ -25,8 +26,9 @@ pub use container::ContainerSettings;
 pub use declared::{join_words, parse_toml, read_template, reread_template};
 pub use sidecar::SidecarSettings;
 pub use time::{Again, TimeSettings};
+pub use toml::write_toml;
 pub use volume::{VolumeScope, VolumeSettings};
-pub use written::{HIDDEN, Hidden, write_toml};
+pub use written::{HIDDEN, Hidden};
 
 use crate::engine::Engines;
 use crate::fault::one_of;

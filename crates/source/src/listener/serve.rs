@@ -1,7 +1,9 @@
 //! The loop of a listener: it receives, answers, commits and replies.
 
+mod command;
+mod commit;
+
 use std::io;
-use std::net::Ipv6Addr;
 use std::sync::Arc;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -9,9 +11,11 @@ use orchestrator_dhcp6::{
     Answer, Bindings, Change, Discard, Elsewhere, Inbound, Reconfigure, Refusal, Reservations, Server, Verb,
 };
 use orchestrator_network::Bridge;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+pub use self::command::Command;
+use self::commit::{Made, Pending};
 use super::begins::Begins;
 use super::directory::{Directory, Listed, NotPassed, Passed};
 use super::discards::Discards;
@@ -20,49 +24,18 @@ use super::inbox::{BATCH, Inbox};
 use super::knowledge::MessageKnowledge;
 use super::origins::{Origin, Origins};
 use super::probes::Probes;
-use super::reconfigure::{NotReconfigured, Reconfiguring};
 use super::rules::Rules;
 use super::socket::{Port, Reply};
 use super::watch::Watch;
 use crate::Recorder;
 use crate::reserved::ReservedView;
-use orchestrator_model::{Clock, Duid, Leased, attachment_of};
-use orchestrator_runtime::causes::with_causes;
+use orchestrator_model::{Clock, Duid, attachment_of};
 use orchestrator_runtime::metrics::Metrics;
 use orchestrator_settings::{Current, Settings};
-use orchestrator_store::StoreError;
 
 /// The number of batches that wait for their commits at the same time. It is several times what the store commits at
 /// once, so that the next batch is decided meanwhile. Further messages wait in the socket's buffer.
 const COMMITS: usize = 64;
-
-/// A command from the rest of the daemon to a listener.
-#[derive(Debug)]
-pub enum Command {
-    /// Free all leases of this client, as if it had released them.
-    Release {
-        /// The client whose leases are released.
-        duid: Duid,
-        /// Gets the result once it is durable.
-        done: oneshot::Sender<Result<(), StoreError>>,
-    },
-    /// End the quarantine of a declined address.
-    Lift {
-        /// The address.
-        address: Ipv6Addr,
-        /// Gets the result once it is durable: whether the address was in quarantine.
-        done: oneshot::Sender<Result<bool, StoreError>>,
-    },
-    /// Make this client send a message (RFC 9915, section 18.3.11).
-    Reconfigure {
-        /// The client to reconfigure.
-        duid: Duid,
-        /// The message.
-        what: Reconfigure,
-        /// Gets the result once the first Reconfigure was sent. Further ones follow until the client answers.
-        done: oneshot::Sender<Result<Reconfiguring, NotReconfigured>>,
-    },
-}
 
 /// The dependencies of a listener.
 pub struct Parts {
@@ -110,38 +83,6 @@ pub struct Listener {
     begins: Begins,
     /// Whether the settings want no listener here any more.
     leaving: bool,
-}
-
-/// A change, with the origin of the message that made it, if it is known.
-struct Made {
-    change: Change,
-    origin: Option<Origin>,
-}
-
-/// Changes that wait for their commit, and the replies that follow it.
-#[derive(Default)]
-struct Pending {
-    changes: Vec<Made>,
-    replies: Vec<Reply>,
-    /// The types of the messages that are answered then, for the count.
-    answered: Vec<&'static str>,
-    done: Option<Done>,
-}
-
-/// Whoever gave a command, and waits for its result.
-enum Done {
-    Released(oneshot::Sender<Result<(), StoreError>>),
-    Lifted(oneshot::Sender<Result<bool, StoreError>>),
-}
-
-impl Done {
-    /// Reports the result. The requester may be gone.
-    fn report(self, outcome: Result<(), StoreError>, has_changed: bool) {
-        match self {
-            Self::Released(done) => drop(done.send(outcome)),
-            Self::Lifted(done) => drop(done.send(outcome.map(|()| has_changed))),
-        }
-    }
 }
 
 /// The answers to a batch of messages.
@@ -473,97 +414,6 @@ impl Listener {
                     tracing::warn!(link = self.parts.link, to = %reply.to, error = fault, held_back, "could not send a reply");
                 }
             });
-        }
-    }
-
-    /// Applies a command in memory, and returns what must be committed.
-    fn obey(&mut self, command: Command) -> Pending {
-        match command {
-            Command::Release { duid, done } => Pending {
-                changes: self.release(&duid),
-                done: Some(Done::Released(done)),
-                ..Pending::default()
-            },
-            Command::Lift { address, done } => Pending {
-                changes: self.lift(address),
-                done: Some(Done::Lifted(done)),
-                ..Pending::default()
-            },
-            Command::Reconfigure { duid, what, done } => {
-                // The requester may be gone.
-                let _ = done.send(self.watch.reconfigure(&self.rules.link, duid, what));
-                Pending::default()
-            }
-        }
-    }
-
-    /// Ends the quarantine of an address.
-    fn lift(&mut self, address: Ipv6Addr) -> Vec<Made> {
-        let change = self.bindings.lift(address, self.parts.clock.now().0);
-        change.iter().for_each(|change| self.bindings.apply(change));
-        let made = change.into_iter().map(|change| Made { change, origin: None });
-        made.collect()
-    }
-
-    /// Frees all leases of a client.
-    fn release(&mut self, duid: &Duid) -> Vec<Made> {
-        let now = self.parts.clock.now().0;
-        let leases: Vec<Leased> = self.bindings.of_client(duid).map(|binding| binding.leased).collect();
-        let changes: Vec<Change> = leases
-            .into_iter()
-            .filter_map(|leased| self.bindings.release(leased, now))
-            .collect();
-        changes.iter().for_each(|change| self.bindings.apply(change));
-        let made = changes.into_iter().map(|change| Made { change, origin: None });
-        made.collect()
-    }
-
-    /// A future that commits the changes. It borrows nothing, so that several can run at the same time.
-    fn commit(&self, pending: Pending) -> impl Future<Output = (Pending, Result<(), StoreError>)> + use<> {
-        let now = self.parts.clock.now();
-        let changes = pending
-            .changes
-            .iter()
-            .map(|made| {
-                let origin = made.origin.as_ref();
-                self.rules.lease_change(&self.parts.link, &made.change, origin, now)
-            })
-            .collect();
-        let recorder = self.parts.recorder.clone();
-        async move {
-            let outcome = recorder.record(changes).await;
-            (pending, outcome)
-        }
-    }
-
-    fn settle(&mut self, pending: Pending, outcome: Result<(), StoreError>) {
-        match &outcome {
-            Ok(()) => {
-                // Before they are sent: a client that has its answer was counted.
-                self.parts.metrics.dhcp6_all_answered(pending.answered.iter().copied());
-                self.send(&pending.replies);
-            }
-            Err(fault) => {
-                let unanswered = pending.answered.iter();
-                unanswered.for_each(|_| self.parts.metrics.dhcp6_discarded("not-recorded"));
-                self.parts.metrics.commit_failed();
-                if let Some(held_back) = self.parts.metrics.log_limit().admit("lease-commit-failed") {
-                    tracing::error!(
-                        link = self.parts.link,
-                        changes = pending.changes.len(),
-                        reason = with_causes(fault),
-                        held_back,
-                        "bindings could not be recorded; their clients are not answered and will ask again"
-                    );
-                }
-                for Made { change, .. } in pending.changes.iter().rev() {
-                    self.bindings.undo(change);
-                    self.watch.take_key_back(&change.after.duid);
-                }
-            }
-        }
-        if let Some(done) = pending.done {
-            done.report(outcome, !pending.changes.is_empty());
         }
     }
 }
