@@ -1,5 +1,6 @@
 //! A daemon's way to a fake machine.
 
+mod ended;
 mod listing;
 
 use std::collections::BTreeMap;
@@ -11,11 +12,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use orchestrator_plugin::{Capabilities, EngineError, ExecControl, Id};
+use orchestrator_plugin::{Capabilities, EngineError, Id};
 use orchestrator_runtime::usage::VolumeUsage;
 use tokio::io::{AsyncReadExt, duplex};
 use tokio::sync::{mpsc, watch};
 
+use self::ended::Done;
 use super::images::failed;
 use super::{FakeMachine, FakeState, verbs};
 use crate::{
@@ -23,7 +25,7 @@ use crate::{
     Ensured, ExecRequest, ExecSession, Host, HostCapabilities, HostCapability, HostChange, HostError, Image,
     ImageFacts, InstancePlan, InstanceRef, ListRequest, Listed, LogRequest, NetworkChange, NetworkPart, NoAnswer,
     Observation, ObservedBridge, Output, OutputStream, PolicyCounts, PullProgress, PullRequest, RemovalPlan, Socket,
-    Stage, Stats, TerminalSize, WatchScope,
+    Stage, Stats, WatchScope,
 };
 
 /// A daemon's way to a fake machine.
@@ -491,19 +493,5 @@ impl Host for FakeHost {
             source,
         })?;
         Ok(Box::pin(stream::iter(files.into_values().map(Ok))))
-    }
-}
-
-/// A command that has ended.
-struct Done;
-
-#[async_trait]
-impl ExecControl for Done {
-    async fn resize(&self, _size: TerminalSize) -> Result<(), EngineError> {
-        Ok(())
-    }
-
-    async fn exit_code(&self) -> Result<Option<i64>, EngineError> {
-        Ok(Some(0))
     }
 }
