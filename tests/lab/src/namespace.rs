@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
+use std::io;
 use std::net::{Ipv6Addr, SocketAddr, TcpStream};
 use std::panic;
 use std::path::{Path, PathBuf};
@@ -15,7 +16,7 @@ use nix::sched::{CloneFlags, setns};
 use serde_json::Value;
 
 use crate::http::{self, Answer};
-use crate::{Address, Lab};
+use crate::{Address, Lab, poll};
 
 /// A named network namespace, with `lo` up. Removed with the lab.
 #[derive(Clone)]
@@ -196,15 +197,20 @@ impl Namespace {
             .any(|local| local.ends_with(&bound))
     }
 
-    /// Connects from within the namespace.
+    /// Connects from within the namespace. A host learns the way to its link from a router advertisement, which may come
+    /// after its lease and after its instance is ready. So this waits for a route.
     ///
     /// # Errors
     ///
-    /// When nobody answers within `limit`.
+    /// When there is no route, or nobody answers, within `limit`.
     pub fn tcp(&self, address: Ipv6Addr, port: u16, limit: Duration) -> Result<TcpStream> {
         let address = SocketAddr::from((address, port));
-        self.within(|| TcpStream::connect_timeout(&address, limit))
-            .with_context(|| format!("cannot connect to {address}"))
+        let has_route = |fault: &io::Error| fault.kind() != io::ErrorKind::NetworkUnreachable;
+        let connected = poll(&format!("a route to {address}"), limit, || {
+            let connected = self.within(|| TcpStream::connect_timeout(&address, limit));
+            connected.as_ref().map_or_else(has_route, |_| true).then_some(connected)
+        })?;
+        connected.with_context(|| format!("cannot connect to {address}"))
     }
 
     /// Gets a page over plain HTTP from within the namespace.
