@@ -25,6 +25,7 @@ mod keeper;
 mod missing;
 #[cfg(test)]
 mod tests;
+mod wanted;
 
 pub use catalog::{Catalog, View};
 pub use change::CatalogError;

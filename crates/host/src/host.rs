@@ -5,15 +5,16 @@ use std::net::Ipv6Addr;
 use std::path::Path;
 
 use async_trait::async_trait;
+use orchestrator_doctor::Fix;
 use orchestrator_runtime::usage::VolumeUsage;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{mpsc, watch};
 
 use crate::{
-    Applied, BridgePlan, ByteStream, Capacity, ContainerRef, Depth, DialPlan, DiskUse, Ensured, ExecRequest,
-    ExecSession, HostCapabilities, HostChange, HostError, Id, Image, ImageFacts, InstancePlan, InstanceRef,
-    ListRequest, Listed, LogRequest, NetworkChange, NetworkPart, Observation, ObservedBridge, OutputStream,
-    PolicyCounts, PullProgress, PullRequest, RemovalPlan, Stage, Stats, WatchScope,
+    Applied, BridgePlan, ByteStream, Capacity, ContainerRef, Depth, DialPlan, DiskUse, Ensured, Examination,
+    ExamineRequest, ExecRequest, ExecSession, HostCapabilities, HostChange, HostError, Id, Image, ImageFacts,
+    InstancePlan, InstanceRef, ListRequest, Listed, LogRequest, NetworkChange, NetworkPart, Observation,
+    ObservedBridge, OutputStream, PolicyCounts, PullProgress, PullRequest, RemovalPlan, Stage, Stats, WatchScope,
 };
 
 /// A connection to an instance.
@@ -104,6 +105,14 @@ pub trait Host: Send + Sync + 'static {
     /// Returns what was removed, in words. Instances and volumes are not touched: remove them before. Every piece is
     /// tried even when another could not be removed.
     async fn teardown(&self) -> Result<Vec<String>, HostError>;
+
+    /// Examines the machine, its engines, its volumes and its packet filter for the doctor. Changes nothing. What cannot
+    /// be read is in the answer, with its reason.
+    async fn examine(&self, request: &ExamineRequest) -> Result<Examination, HostError>;
+
+    /// Changes what is wrong with the machine, idempotently. Returns each thing that was done; nothing if all was right
+    /// already. Fails with [`HostError::Mend`], also for a fix that is not a host's.
+    async fn mend(&self, fix: &Fix) -> Result<Vec<String>, HostError>;
 
     /// Compares a bridge with its plan, and changes nothing. `None` when there is no such bridge. `groups` are the
     /// multicast groups that sockets on it have joined.

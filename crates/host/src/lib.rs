@@ -21,6 +21,7 @@ mod capacity;
 mod change;
 mod ensured;
 mod error;
+mod examination;
 #[cfg(feature = "fake")]
 pub mod fake;
 mod host;
@@ -36,6 +37,7 @@ pub use capacity::Capacity;
 pub use change::{HostChange, WatchScope};
 pub use ensured::Ensured;
 pub use error::{AdoptFault, Cause, EnsureFault, HostError, NoAnswer, Remedy, Unwired, ValueError, VolumeError};
+pub use examination::{Examination, ExamineRequest};
 pub use host::{DialStream, Host};
 pub use listed::{FoundAttachment, FoundBridge, FoundInstance, FoundState, ListRequest, Listed};
 pub use local::{LocalHost, LocalSettings};

@@ -30,7 +30,9 @@ mod attachment;
 mod bridge;
 mod connection;
 mod error;
+mod feature;
 mod filter;
+mod firewall;
 mod icmp6;
 mod interface;
 mod link;
@@ -53,10 +55,12 @@ pub use bridge::{
     Bridge, BridgeFlaw, BridgeHazard, BridgeIdentity, BridgePlan, MadeBridge, ObservedBridge, missing_groups,
 };
 pub use error::NetworkError;
+pub use feature::KernelFeatures;
 pub use filter::{
     ByCause, Filter, FilterChange, FilterCounts, FilterElement, FilterRepair, FilterRole, FilterSockets, Segment,
     SegmentChange, SegmentPort, link_local,
 };
+pub use firewall::{DroppingChain, FirewallFamily};
 pub use icmp6::{Icmp6Message, Icmp6Socket};
 pub use interface::{AddressState, Interface};
 pub use link::LINK_GROUP;

@@ -1,5 +1,6 @@
 //! The cause of a verb's failure.
 
+use orchestrator_doctor::MendError;
 use orchestrator_network::NetworkError;
 use orchestrator_plugin::EngineError;
 use orchestrator_runtime::causes::with_causes;
@@ -36,6 +37,9 @@ pub enum Cause {
     /// The directory of a volume could not be made, removed or read.
     #[error(transparent)]
     Volume(#[from] VolumeError),
+    /// A setting of the machine could not be changed.
+    #[error(transparent)]
+    Setting(#[from] MendError),
     /// The host can never do this.
     #[error("host {host} cannot {capability}; use another host for it, or do without")]
     Unsupported {
@@ -56,7 +60,11 @@ impl Cause {
             Self::Away { .. } => Remedy::Host,
             Self::Engine(fault) => fault.remedy().into(),
             Self::Network(_) | Self::Volume(_) | Self::Unheeded => Remedy::Retry,
-            Self::UnknownEngine(_) | Self::NoContainer | Self::Value(_) | Self::Unsupported { .. } => Remedy::Operator,
+            Self::UnknownEngine(_)
+            | Self::NoContainer
+            | Self::Value(_)
+            | Self::Setting(_)
+            | Self::Unsupported { .. } => Remedy::Operator,
         }
     }
 
@@ -72,6 +80,7 @@ impl Cause {
             Self::Network(_) => "wiring-failed",
             Self::Value(_) => "no-environment",
             Self::Volume(_) => "volume-failed",
+            Self::Setting(_) => "setting-failed",
             Self::Unsupported { .. } => "host-unsupported",
             Self::Unheeded => "unheeded",
         }

@@ -108,6 +108,24 @@ pub enum HostError {
         #[source]
         source: Cause,
     },
+    /// A host could not be examined.
+    #[error("cannot examine host {host}")]
+    Examine {
+        /// Name of the host.
+        host: String,
+        /// Why.
+        #[source]
+        source: Cause,
+    },
+    /// A setting of a host could not be mended.
+    #[error("cannot mend host {host}")]
+    Mend {
+        /// Name of the host.
+        host: String,
+        /// Why.
+        #[source]
+        source: Cause,
+    },
     /// The host is not watched any more.
     #[error("lost the watch on host {host}")]
     Watch {
@@ -229,6 +247,8 @@ impl HostError {
             | Self::Apply { source, .. }
             | Self::SeeBridge { source, .. }
             | Self::PolicyCounts { source, .. }
+            | Self::Examine { source, .. }
+            | Self::Mend { source, .. }
             | Self::Watch { source, .. }
             | Self::Exec { source, .. }
             | Self::Logs { source, .. }
@@ -270,6 +290,8 @@ impl HostError {
             | Self::Apply { source, .. }
             | Self::SeeBridge { source, .. }
             | Self::PolicyCounts { source, .. }
+            | Self::Examine { source, .. }
+            | Self::Mend { source, .. }
             | Self::Watch { source, .. }
             | Self::Exec { source, .. }
             | Self::Logs { source, .. }

@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{StreamExt, TryStreamExt, stream};
+use orchestrator_doctor::Fix;
 use orchestrator_plugin::{Capabilities, EngineError, Id};
 use orchestrator_runtime::usage::VolumeUsage;
 use tokio::io::{AsyncReadExt, duplex};
@@ -22,10 +23,10 @@ use super::images::failed;
 use super::{FakeMachine, FakeState, verbs};
 use crate::{
     AdoptFault, Applied, BridgePlan, ByteStream, Capacity, Cause, ContainerRef, Depth, DialPlan, DialStream, DiskUse,
-    Ensured, ExecRequest, ExecSession, Host, HostCapabilities, HostCapability, HostChange, HostError, Image,
-    ImageFacts, InstancePlan, InstanceRef, ListRequest, Listed, LogRequest, NetworkChange, NetworkPart, NoAnswer,
-    Observation, ObservedBridge, Output, OutputStream, PolicyCounts, PullProgress, PullRequest, RemovalPlan, Socket,
-    Stage, Stats, WatchScope,
+    Ensured, Examination, ExamineRequest, ExecRequest, ExecSession, Host, HostCapabilities, HostCapability, HostChange,
+    HostError, Image, ImageFacts, InstancePlan, InstanceRef, ListRequest, Listed, LogRequest, NetworkChange,
+    NetworkPart, NoAnswer, Observation, ObservedBridge, Output, OutputStream, PolicyCounts, PullProgress, PullRequest,
+    RemovalPlan, Socket, Stage, Stats, WatchScope,
 };
 
 /// A daemon's way to a fake machine.
@@ -239,6 +240,26 @@ impl Host for FakeHost {
             causes: vec![source],
         })?;
         Ok(gone)
+    }
+
+    async fn examine(&self, _request: &ExamineRequest) -> Result<Examination, HostError> {
+        let _call = self.machine.call("examine");
+        let found = self.machine.ask("examine", None, FakeState::examined).await;
+        found.map_err(|source| HostError::Examine {
+            host: self.name.clone(),
+            source,
+        })
+    }
+
+    async fn mend(&self, fix: &Fix) -> Result<Vec<String>, HostError> {
+        let _call = self.machine.call("mend");
+        let effect = |state: &mut FakeState| state.mended.push(fix.clone());
+        let mended = self.machine.change("mend", None, effect).await;
+        mended.map_err(|source| HostError::Mend {
+            host: self.name.clone(),
+            source,
+        })?;
+        Ok(vec![format!("{fix:?}")])
     }
 
     async fn see_bridge(&self, plan: &BridgePlan, _groups: &[Ipv6Addr]) -> Result<Option<ObservedBridge>, HostError> {

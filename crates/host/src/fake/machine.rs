@@ -76,6 +76,8 @@ impl FakeMachine {
             routes: Vec::new(),
             policy: BTreeMap::new(),
             policy_counts: Default::default(),
+            examination: None,
+            mended: Vec::new(),
             forwards: true,
             silent: Default::default(),
             images: Default::default(),

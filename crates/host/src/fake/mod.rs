@@ -8,6 +8,7 @@
 //! The same seed and the same calls in the same order give the same machine.
 
 mod crash;
+mod examine;
 mod faults;
 mod hands;
 mod host;

@@ -6,12 +6,15 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 use ipnet::Ipv6Net;
+use orchestrator_doctor::Fix;
 use orchestrator_plugin::{ContainerName, ContainerSpec, Id, InstanceId};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::{FakeBridge, FakeRoute, Faults, MachineSettings, Random};
-use crate::{Capacity, FoundState, HostChange, NetworkPart, PolicyCounts, PolicyItem, PolicyKey, WatchScope};
+use crate::{
+    Capacity, Examination, FoundState, HostChange, NetworkPart, PolicyCounts, PolicyItem, PolicyKey, WatchScope,
+};
 
 /// A container of a fake machine.
 #[derive(Debug, Clone, PartialEq)]
@@ -101,6 +104,10 @@ pub struct FakeState {
     pub policy: BTreeMap<PolicyKey, PolicyItem>,
     /// What its packet filter has counted, as a test says.
     pub policy_counts: PolicyCounts,
+    /// What an examination finds, as a test says; `None` for a machine of which nothing can be read.
+    pub examination: Option<Examination>,
+    /// The fixes that were asked for.
+    pub mended: Vec<Fix>,
     /// Whether it passes on packets between its networks.
     pub forwards: bool,
     /// Images whose instances never answer.

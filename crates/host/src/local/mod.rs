@@ -15,6 +15,7 @@ mod copy;
 mod describe;
 mod dial;
 mod ensure;
+mod examine;
 mod exec;
 mod images;
 mod list;
@@ -43,6 +44,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use orchestrator_doctor::Fix;
 use orchestrator_network::Network;
 use orchestrator_plugin::{Engine, Id, InstanceId, Mark};
 use orchestrator_runtime::usage::VolumeUsage;
@@ -50,9 +52,10 @@ use tokio::sync::{mpsc, watch as channel};
 
 use crate::{
     Applied, BridgePlan, ByteStream, Capacity, Cause, ContainerRef, Depth, DialPlan, DialStream, DiskUse, Ensured,
-    ExecRequest, ExecSession, Host, HostCapabilities, HostCapability, HostChange, HostError, Image, ImageFacts,
-    InstancePlan, InstanceRef, ListRequest, Listed, LogRequest, NetworkChange, NetworkPart, Observation,
-    ObservedBridge, OutputStream, PolicyCounts, PullProgress, PullRequest, RemovalPlan, Stage, Stats, WatchScope,
+    Examination, ExamineRequest, ExecRequest, ExecSession, Host, HostCapabilities, HostCapability, HostChange,
+    HostError, Image, ImageFacts, InstancePlan, InstanceRef, ListRequest, Listed, LogRequest, NetworkChange,
+    NetworkPart, Observation, ObservedBridge, OutputStream, PolicyCounts, PullProgress, PullRequest, RemovalPlan,
+    Stage, Stats, WatchScope,
 };
 use news::News;
 
@@ -273,6 +276,17 @@ impl Host for LocalHost {
                 causes,
             }),
         }
+    }
+
+    async fn examine(&self, request: &ExamineRequest) -> Result<Examination, HostError> {
+        Ok(self.examine_all(request).await)
+    }
+
+    async fn mend(&self, fix: &Fix) -> Result<Vec<String>, HostError> {
+        self.mend_here(fix).await.map_err(|source| HostError::Mend {
+            host: self.inner.name.clone(),
+            source,
+        })
     }
 
     async fn see_bridge(&self, plan: &BridgePlan, groups: &[Ipv6Addr]) -> Result<Option<ObservedBridge>, HostError> {

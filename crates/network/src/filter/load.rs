@@ -19,7 +19,11 @@ const LOADING: &str = "loading the packet filter's rules with nft";
 
 impl Filter {
     /// Whether both tables are there, of this version, with as many rules in each chain as they are to have.
-    pub(super) async fn is_whole(&self) -> Result<bool, NetworkError> {
+    ///
+    /// # Errors
+    ///
+    /// As [`ensure`](Self::ensure).
+    pub async fn is_whole(&self) -> Result<bool, NetworkError> {
         let table = self.table.clone();
         self.with_socket("looking for the packet filter's rules", move |socket| {
             for (family, wanted) in Family::ALL.into_iter().zip(skeleton::rules()) {
@@ -40,6 +44,11 @@ impl Filter {
         // The child is born into the network namespace of the thread.
         thread::run(&self.network.own, move || run(&text)).await
     }
+}
+
+/// Loads the rules in the network namespace of the calling thread, as the tables of no site. They go with the namespace.
+pub(crate) fn load_for_a_try() -> Result<(), NetworkError> {
+    run(&skeleton::text("try"))
 }
 
 fn run(text: &str) -> Result<(), NetworkError> {

@@ -34,6 +34,7 @@ pub use self::counts::{ByCause, FilterCounts};
 pub use self::element::FilterElement;
 use self::element::{Family, SetName};
 pub use self::facts::{FilterRole, FilterSockets, link_local};
+pub(crate) use self::load::load_for_a_try;
 pub use self::segment::{Segment, SegmentChange, SegmentPort};
 pub use self::watch::FilterChange;
 use crate::netfilter::nftables::{DELETE_TABLE, SUBSYSTEM};
@@ -259,7 +260,7 @@ fn dump_all(socket: &Socket, table: &str) -> io::Result<BTreeSet<FilterElement>>
     Ok(all)
 }
 
-fn refused(doing: &str, source: io::Error) -> NetworkError {
+pub(crate) fn refused(doing: &str, source: io::Error) -> NetworkError {
     match is_permission(&source) {
         true => NetworkError::NotPermitted { doing: doing.into() },
         false => NetworkError::Refused {

@@ -13,6 +13,7 @@ pub(crate) mod nftables {
     pub(crate) const GET_TABLE: u16 = 1;
     pub(crate) const DELETE_TABLE: u16 = 2;
     pub(crate) const NEW_CHAIN: u16 = 3;
+    pub(crate) const GET_CHAIN: u16 = 4;
     pub(crate) const NEW_RULE: u16 = 6;
     pub(crate) const GET_RULE: u16 = 7;
     pub(crate) const NEW_SET: u16 = 9;

@@ -96,6 +96,43 @@ impl LocalHost {
     }
 }
 
+impl LocalHost {
+    /// The elements that these items make on this machine.
+    pub(in crate::local) async fn elements_of(&self, items: &[PolicyItem]) -> Result<BTreeSet<FilterElement>, Cause> {
+        let mut book = Book::new(self.alias_prefix());
+        book.set_segments(self.network().segments().await?);
+        let items: Vec<NetworkItem> = items.iter().cloned().map(NetworkItem::Policy).collect();
+        match book.take_in(&items, None) {
+            Some((_, fault)) => Err(fault.into()),
+            None => Ok(book.elements()),
+        }
+    }
+
+    /// Restores rules and elements that somebody changed, as the policy was applied last. The next change has to be the
+    /// whole. Returns what was done; `None` where no policy was applied, or nothing was wrong.
+    pub(in crate::local) async fn restore_policy(&self) -> Result<Option<String>, Cause> {
+        let mut state = self.inner.policy.lock().await;
+        state.generation = None;
+        let Some(opened) = state
+            .opened
+            .as_mut()
+            .filter(|opened| opened.book.keys().next().is_some())
+        else {
+            return Ok(None);
+        };
+        let repair = opened.filter.ensure(&opened.book.elements()).await?;
+        if !repair.loaded && repair.elements == 0 {
+            return Ok(None);
+        }
+        state.rebuilt += 1;
+        let rules = if repair.loaded { "loaded the rules, and " } else { "" };
+        Ok(Some(format!(
+            "{rules}changed {} elements of the packet filter",
+            repair.elements
+        )))
+    }
+}
+
 type Refused = (String, NetworkError);
 
 impl Book {
