@@ -123,7 +123,9 @@ create table instances (
     -- The deadline that the last warning announced.
     warned bigint,
     -- Why its time ended before its client's lease; null while it has not.
-    expired text
+    expired text,
+    -- How often its client extended its time.
+    extended bigint not null default 0
 );
 
 -- No crash and no race may break this promise: a slot is filled once.

@@ -263,7 +263,7 @@ async fn build_and_run(
         reserved: reserved.clone(),
     };
     let interfaces_changed = links.register();
-    portal::register(&context, &store, interfaces_changed);
+    portal::register(&context, &store, catalog.clone(), interfaces_changed);
     let relays = Relays {
         context: context.clone(),
         directory,

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use orchestrator::model::{EventKind, Expiry, Instance, Phase, Slot, TimeChange, TimeRefusal, Times, Timestamp};
+use orchestrator::model::{
+    ClientExtension, EventKind, Expiry, Instance, Phase, Slot, TimeChange, TimeRefusal, Times, Timestamp,
+};
 use orchestrator::store::{EventFilter, InstanceUpdate, NewInstance, Store, StoreError};
 
 use crate::on_both;
@@ -12,6 +14,7 @@ on_both!(
     the_times_of_an_instance_are_recorded_and_survive_another_start,
     a_change_is_recorded_with_its_event_and_who_asked,
     a_refused_change_writes_nothing,
+    what_a_client_extended_is_counted_and_bounded,
     a_slot_is_spent_when_time_ends_its_instance_and_not_when_an_admin_removes_it,
     an_extension_of_a_stopped_instance_gives_its_slot_back,
     counts_are_recorded_of_live_instances_alone,
@@ -43,6 +46,38 @@ fn expire(expiry: Expiry, keep: Duration) -> TimeChange {
 async fn spent(store: &Store, instance: &Instance) -> Vec<(Slot, Timestamp)> {
     let holding = store.holding(instance.client().unwrap()).await.unwrap().unwrap();
     holding.spent.into_iter().collect()
+}
+
+async fn what_a_client_extended_is_counted_and_bounded(place: Place) {
+    let store = place.open().await;
+    let client = holding_client(&store, 1).await;
+    let mut new = NewInstance {
+        until: Some(at(7200)),
+        ..new_instance(client, 100)
+    };
+    new.spec.extension = Some(ClientExtension { by: HOUR, times: 1 });
+    let planned = store.plan_instance(new, event(EventKind::InstanceWanted, client)).await;
+    let planned = planned.unwrap();
+    let extend = || store.change_times(planned.id, TimeChange::ExtendByClient, at(5), None);
+    extend().await.unwrap();
+    let refused = extend().await.unwrap_err();
+    let is_refused = matches!(
+        refused,
+        StoreError::Time {
+            why: TimeRefusal::TooOften,
+            ..
+        }
+    );
+    assert!(is_refused, "{refused:?}");
+    let times = recorded(&store, &planned).await.times;
+    assert_eq!((times.until, times.extended), (Some(at(7200 + 3600)), 1));
+    let events = store.events(EventFilter::default()).await.unwrap().items;
+    let last = events.last().unwrap();
+    let detail = last.detail.clone().unwrap();
+    assert!(
+        last.kind == EventKind::InstanceExtended && detail.starts_with("by 1h, 1 of 1 times"),
+        "{last:?}"
+    );
 }
 
 async fn the_times_of_an_instance_are_recorded_and_survive_another_start(place: Place) {

@@ -60,8 +60,8 @@ pub use reconfigure::{Asked, ReconfigureView};
 pub use reservation::{NewReservation, RemoteId, ReservationView};
 pub use settings::{Change, Effect, ReloadOutcome, Reloaded, SettingsView};
 pub use spec::{
-    Access, ContainerSpec, Device, DeviceAccess, File, InstanceSpec, Mount, Resolver, Resources, Sidecar, SshFiles,
-    ValueSource, Volume, VolumeSource,
+    Access, ClientExtension, ContainerSpec, Device, DeviceAccess, File, InstanceSpec, Mount, Resolver, Resources,
+    Sidecar, SshFiles, ValueSource, Volume, VolumeSource,
 };
 pub use task::{Task, TaskResult, TaskState};
 pub use template::{ChangedTemplate, NewTemplate, Origin, TemplateView};

@@ -71,6 +71,9 @@ pub struct InstanceSpec {
     /// What its client may do with it, on its page: `restart`, `extend`, `keys`.
     #[serde(default)]
     pub client_may: Vec<String>,
+    /// How its client may extend its time; `null` if it may not.
+    #[serde(default)]
+    pub extension: Option<ClientExtension>,
     /// What it may reach, and who may reach it besides its own client.
     #[serde(default)]
     pub access: Access,
@@ -95,6 +98,15 @@ pub struct Access {
     pub packet_rate: Option<u32>,
     /// The bytes per second that are accepted from it; `null` is no limit.
     pub byte_rate: Option<u64>,
+}
+
+/// By how much a client may extend the time of its instance, and how often.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ClientExtension {
+    /// By how many seconds each deadline comes later.
+    pub seconds: u64,
+    /// How often in the life of one instance.
+    pub times: u32,
 }
 
 /// Where the SSH keys of an instance are written in its first container, before its first start.

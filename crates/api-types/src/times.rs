@@ -58,6 +58,9 @@ pub struct InstanceTimes {
     pub pinned: Option<Timestamp>,
     /// Why its time ended, once it has.
     pub expired: Option<Expiry>,
+    /// How often its client extended its time, on its page.
+    #[serde(default)]
+    pub extended: u32,
 }
 
 /// The request to extend the time of an instance.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +23,15 @@ pub enum ClientAction {
 impl ClientAction {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Restart, Self::Extend, Self::Keys];
+}
+
+/// By how much a client may extend the time of its instance, and how often.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientExtension {
+    /// By how much each deadline comes later.
+    pub by: Duration,
+    /// How often in the life of one instance.
+    pub times: u32,
 }
 
 words!(ClientAction {

@@ -26,6 +26,8 @@ pub struct HostUse {
     pub millicpus: Used,
     /// Processes and threads.
     pub pids: Used,
+    /// Bytes of disk that containers may write, besides their volumes.
+    pub disk: Used,
 }
 
 /// What is used of the limits of a link.

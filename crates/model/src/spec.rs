@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Access, ClientAction, Container, ContainerName, ContainerSpec, VolumeId};
+use super::{Access, ClientAction, ClientExtension, Container, ContainerName, ContainerSpec, VolumeId};
 
 /// The specification of an instance: the specification of each of its containers.
 ///
@@ -33,6 +33,9 @@ pub struct InstanceSpec {
     /// What its client may do with it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub client_may: Vec<ClientAction>,
+    /// How its client may extend its time; `None` if it may not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extension: Option<ClientExtension>,
 }
 
 /// Where the SSH keys of an instance are written in its first container, before its first start.
@@ -184,6 +187,10 @@ mod tests {
                 ..SshFiles::default()
             }),
             client_may: vec![ClientAction::Restart],
+            extension: Some(ClientExtension {
+                by: std::time::Duration::from_secs(3600),
+                times: 2,
+            }),
             values: [("greeting".to_owned(), "hello".to_owned())].into(),
         };
         let text = serde_json::to_string(&all).unwrap();

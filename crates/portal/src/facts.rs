@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use ipnet::Ipv6Net;
-use orchestrator_model::{ClientAction, InstanceId, Phase, Timestamp};
+use orchestrator_model::{ClientAction, ClientExtension, InstanceId, Phase, Timestamp};
 
 /// The facts cannot be read now. The reason is for the log, not for who asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -60,6 +61,8 @@ pub struct InstanceCard {
     pub end: Option<End>,
     /// What its client may do with it.
     pub may: Vec<ClientAction>,
+    /// By how much its client may extend its time now, and how often yet; `None` if it may not.
+    pub extension: Option<ClientExtension>,
 }
 
 /// Why a client has no instance.
@@ -71,6 +74,10 @@ pub enum Lack {
     Removed,
     /// It could not be made: the reason, for people.
     Refused(String),
+    /// Time ended the last one. The client gets another one after this time, or when its lease begins anew.
+    TimeOver(Option<Duration>),
+    /// Others are before it: it waits for a place.
+    Waiting,
     /// It is about to be made.
     Soon,
 }
@@ -141,6 +148,8 @@ pub enum EndReason {
     Idle,
     /// Its client's lease has ended, and the grace period runs.
     Grace,
+    /// It is stopped already, and is removed then.
+    Kept,
 }
 
 impl EndReason {
@@ -151,6 +160,7 @@ impl EndReason {
             Self::Lifetime => "lifetime",
             Self::Idle => "idle",
             Self::Grace => "grace",
+            Self::Kept => "kept",
         }
     }
 }

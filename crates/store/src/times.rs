@@ -13,7 +13,8 @@ use orchestrator_model::{Instance, InstanceId, NewEvent, Phase, TimeChange, Time
 
 statements! {
     TIMES = "update instances set phase = $2, attempts = $3, due = $4, changed = $5, until = $6, active = $7, packets = $8,
-            pinned = $9, kept_until = $10, warned = $11, expired = $12, reason = $13
+            pinned = $9, kept_until = $10, warned = $11, expired = $12, reason = $13,
+            extended = $14
         where id = $1";
     // A count that comes late must change nothing else.
     COUNT = "update instances set packets = $2, active = coalesce($3, active)
@@ -36,6 +37,7 @@ pub(super) struct TimesRow {
     kept_until: Option<i64>,
     warned: Option<i64>,
     expired: Option<String>,
+    extended: i64,
 }
 
 impl TimesRow {
@@ -50,6 +52,7 @@ impl TimesRow {
             kept_until: self.kept_until.map(Timestamp),
             warned: self.warned.map(Timestamp),
             expired: COLUMNS.parse_some("expired", self.expired.as_deref())?,
+            extended: u32::try_from(self.extended).unwrap_or(u32::MAX),
         })
     }
 }
@@ -148,7 +151,7 @@ impl ChangeTimes {
                 self.at.0
             )
             .map(drop),
-            TimeChange::Extend(_) if after.phase == Phase::Stopped => execute!(
+            TimeChange::Extend(_) | TimeChange::ExtendByClient if after.phase == Phase::Stopped => execute!(
                 &mut batch.tx,
                 "record that a slot is not spent",
                 GIVE_BACK,
@@ -182,6 +185,7 @@ async fn write(batch: &mut Batch<'_>, after: &Instance) -> Result<(), StoreError
         moment(times.warned),
         times.expired.map(|expiry| expiry.word()),
         after.reason.clone().map(plain),
+        i64::from(times.extended),
     )
     .map(drop)
 }

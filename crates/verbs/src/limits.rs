@@ -82,6 +82,7 @@ fn render(limits: &Limits, width: Width) -> String {
         row(name(), "memory", host.memory, bytes);
         row(name(), "processors", host.millicpus, processors);
         row(name(), "processes", host.pids, plain);
+        row(name(), "disk", host.disk, bytes);
     }
     for link in &limits.links {
         let name = || format!("link {}", link.link);
@@ -105,7 +106,7 @@ fn plain(number: u64) -> String {
     number.to_string()
 }
 
-/// An amount of memory in MiB, rounded up.
+/// An amount of memory or disk in MiB, rounded up.
 fn bytes(bytes: u64) -> String {
     format!("{} MiB", bytes.div_ceil(1 << 20))
 }

@@ -1,7 +1,7 @@
 //! What clients do on their pages.
 
 use async_trait::async_trait;
-use orchestrator_model::{Clock, InstanceId};
+use orchestrator_model::{Clock, InstanceId, TimeChange, TimeRefusal};
 use orchestrator_portal::{Actions, Refusal, Source};
 use orchestrator_runtime::causes::with_causes;
 use orchestrator_runtime::notifications::Notifications;
@@ -30,10 +30,16 @@ impl Actions for StoreActions {
         Ok(())
     }
 
-    async fn extend(&self, _: &Source, _: InstanceId) -> Result<(), Refusal> {
-        Err(Refusal(
-            "Nothing ends this machine but the lease of your device".to_owned(),
-        ))
+    async fn extend(&self, _: &Source, instance: InstanceId) -> Result<(), Refusal> {
+        let (now, by) = (self.clock.now(), Some(BY.to_owned()));
+        let change = TimeChange::ExtendByClient;
+        let extended = self.store.change_times(instance, change, now, by).await;
+        let extended = extended.map_err(|fault| match fault {
+            StoreError::Time { why, .. } => Refusal(not_extended(why).to_owned()),
+            fault => later(&fault),
+        })?;
+        self.notifications.notify_slot(extended.key());
+        Ok(())
     }
 
     async fn set_keys(&self, source: &Source, keys: Vec<String>) -> Result<(), Refusal> {
@@ -46,6 +52,18 @@ impl Actions for StoreActions {
             .set_authorized_keys(client, keys, self.clock.now(), Some(BY.to_owned()))
             .await;
         kept.map_err(|fault| later(&fault))
+    }
+}
+
+/// Why the time of an instance is not extended, for its client.
+const fn not_extended(why: TimeRefusal) -> &'static str {
+    match why {
+        TimeRefusal::Gone => "Your machine is being removed, or is gone.",
+        TimeRefusal::Pinned => "Your machine is kept without an end already.",
+        TimeRefusal::NoDeadline => "Nothing ends your machine but the lease of your device.",
+        TimeRefusal::NotAllowed => "The time of your machine cannot be extended here.",
+        TimeRefusal::TooOften => "The time of your machine was extended as often as this network allows.",
+        TimeRefusal::Outdated => "The time of your machine has just changed. Open the page again.",
     }
 }
 

@@ -3,18 +3,21 @@
 use std::net::Ipv6Addr;
 
 use async_trait::async_trait;
-use orchestrator_model::{Instance, InstanceView, Lease, Leased, Phase, Timestamp};
+use orchestrator_catalog::Catalog;
+use orchestrator_model::{Clock, Deadline, DeadlineCause, Instance, InstanceView, Lease, Leased, Timestamp};
 use orchestrator_portal::facts::{ClientFacts, ClientPage, End, EndReason, Facts, InstanceFacts, Unavailable};
 use orchestrator_runtime::causes::with_causes;
 use orchestrator_settings::Current;
 use orchestrator_store::{Holding, Store, StoreError};
 
-use super::cards::page_of;
+use super::cards::{Declarations, page_of};
 
 /// Facts from the store, read at each request.
 pub(super) struct StoreFacts {
     pub(super) store: Store,
     pub(super) settings: Current,
+    pub(super) catalog: Catalog,
+    pub(super) clock: Clock,
 }
 
 #[async_trait]
@@ -38,7 +41,12 @@ impl StoreFacts {
         let Some(holding) = self.store.holding(client).await? else {
             return Ok(None);
         };
-        page_of(&self.store, &self.settings.get(), &holding).await.map(Some)
+        let declared = Declarations {
+            settings: &self.settings.get(),
+            catalog: &self.catalog.current(),
+        };
+        let now = self.clock.now();
+        page_of(&self.store, &declared, &holding, now).await.map(Some)
     }
 
     async fn read(&self, link: &str, address: Ipv6Addr) -> Result<Option<InstanceFacts>, StoreError> {
@@ -112,16 +120,24 @@ pub(super) fn client_facts(
     }
 }
 
-/// When an instance ends, and why. A lease without end ends nothing.
+/// When an instance ends, and why: its own deadline, and where it has none its client's lease. A lease without end ends
+/// nothing, and neither does anything end an instance that is pinned.
 pub(super) fn end_of(instance: &Instance, lease_until: Option<Timestamp>) -> Option<End> {
-    let grace = instance.due.filter(|_| instance.phase == Phase::Ending);
-    let grace = grace.map(|at| End {
+    if instance.times.pinned.is_some() {
+        return None;
+    }
+    let own = instance.deadline().map(|Deadline { at, cause }| End {
         at,
-        reason: EndReason::Grace,
+        reason: match cause {
+            DeadlineCause::Lifetime => EndReason::Lifetime,
+            DeadlineCause::Idle => EndReason::Idle,
+            DeadlineCause::Grace => EndReason::Grace,
+            DeadlineCause::Kept => EndReason::Kept,
+        },
     });
     let lease = lease_until.filter(|until| *until < Timestamp(i64::MAX)).map(|at| End {
         at,
         reason: EndReason::Lease,
     });
-    grace.or(lease)
+    own.or(lease)
 }

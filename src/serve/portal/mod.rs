@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use orchestrator_catalog::Catalog;
 use orchestrator_portal::{Face, FrontDoor, Listener, Metadata, Place, Portal, PortalParts, Tls, TokenKey};
 use orchestrator_reconcile::driver::{Backoff, Failure, Next, Reconciler, Registration, Run};
 use orchestrator_runtime::causes::with_causes;
@@ -34,7 +35,7 @@ const PAUSE: Duration = Duration::from_secs(2);
 const GATHER: Duration = Duration::from_millis(50);
 
 /// Serves until the daemon stops. `interfaces_changed` changes whenever interfaces may have.
-pub(super) fn register(context: &Context, store: &Store, interfaces_changed: watch::Receiver<()>) {
+pub(super) fn register(context: &Context, store: &Store, catalog: Catalog, interfaces_changed: watch::Receiver<()>) {
     let registration = Registration::new(
         "portal",
         "serves metadata to instances, and pages to clients, over HTTP",
@@ -45,6 +46,8 @@ pub(super) fn register(context: &Context, store: &Store, interfaces_changed: wat
     let facts = StoreFacts {
         store: store.clone(),
         settings: context.settings.clone(),
+        catalog,
+        clock: context.clock,
     };
     let actions = StoreActions {
         store: store.clone(),

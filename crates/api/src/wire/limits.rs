@@ -22,6 +22,7 @@ impl IntoWire for HostUse {
             memory,
             millicpus,
             pids,
+            disk,
         } = self;
         wire::HostUse {
             host,
@@ -29,6 +30,7 @@ impl IntoWire for HostUse {
             memory: memory.into_wire(),
             millicpus: millicpus.into_wire(),
             pids: pids.into_wire(),
+            disk: disk.into_wire(),
         }
     }
 }

@@ -1,7 +1,7 @@
 use orchestrator_api_types as wire;
 use orchestrator_model::{
-    Access, ContainerSpec, Device, DeviceAccess, File, FileContent, InstanceSpec, Mount, Resolver, Resources, Sidecar,
-    SshFiles, ValueSource, Volume, VolumeSource,
+    Access, ClientExtension, ContainerSpec, Device, DeviceAccess, File, FileContent, InstanceSpec, Mount, Resolver,
+    Resources, Sidecar, SshFiles, ValueSource, Volume, VolumeSource,
 };
 
 use super::IntoWire;
@@ -61,6 +61,7 @@ impl IntoWire for InstanceSpec {
             values,
             ssh,
             client_may,
+            extension,
         } = self;
         wire::InstanceSpec {
             main: main.into_wire(),
@@ -70,6 +71,19 @@ impl IntoWire for InstanceSpec {
             values,
             ssh: ssh.map(IntoWire::into_wire),
             client_may: client_may.iter().map(ToString::to_string).collect(),
+            extension: extension.map(IntoWire::into_wire),
+        }
+    }
+}
+
+impl IntoWire for ClientExtension {
+    type Wire = wire::ClientExtension;
+
+    fn into_wire(self) -> wire::ClientExtension {
+        let Self { by, times } = self;
+        wire::ClientExtension {
+            seconds: by.as_secs(),
+            times,
         }
     }
 }

@@ -18,5 +18,6 @@ pub(super) fn times(instance: &Instance) -> wire::InstanceTimes {
         kept_until: times.kept_until,
         pinned: times.pinned,
         expired: times.expired.map(IntoWire::into_wire),
+        extended: times.extended,
     }
 }

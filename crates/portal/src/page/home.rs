@@ -23,7 +23,7 @@ pub(crate) fn home(page: &ClientPage, token: &str, now: Timestamp) -> Response {
     let mut body = String::new();
     if let Some(why) = page.lack.as_ref().filter(|_| page.instances.is_empty()) {
         body += &format!(
-            "<div class=\"card\"><p class=\"state\">{}</p></div>\n",
+            "<div class=\"card\"><p class=\"state\" role=\"status\">{}</p></div>\n",
             escape(&lack(why))
         );
     }
@@ -34,8 +34,9 @@ pub(crate) fn home(page: &ClientPage, token: &str, now: Timestamp) -> Response {
         body += &keys(page, token);
     }
     body += &device(page, now);
-    let is_settled = page.instances.iter().all(|card| card.phase == Phase::Ready);
-    // A page with a form that somebody fills in is not asked for again under his hands.
+    // What changes by itself within seconds is asked for again. A page on which somebody fills in a form is not.
+    let changes = |card: &InstanceCard| !matches!(card.phase, Phase::Ready | Phase::Stopped);
+    let is_settled = !page.instances.iter().any(changes);
     let again = (!is_settled).then_some(AGAIN);
     html(StatusCode::OK, document(title, again, &body))
 }
@@ -46,7 +47,10 @@ fn instance(card: &InstanceCard, is_one_of_many: bool, token: &str, now: Timesta
     if is_one_of_many {
         body += &format!("<h2>{}</h2>\n", escape(&card.slot));
     }
-    body += &format!("<p class=\"state {}\">{}</p>\n<dl>\n", said.class, said.sentence);
+    body += &format!(
+        "<p class=\"state {}\" role=\"status\">{}</p>\n<dl>\n",
+        said.class, said.sentence
+    );
     if let Some(address) = card.address {
         body += &format!("<dt>Address</dt><dd><code>{address}</code></dd>\n");
     }
@@ -54,27 +58,45 @@ fn instance(card: &InstanceCard, is_one_of_many: bool, token: &str, now: Timesta
         let (name, more) = match end.reason {
             EndReason::Lease => ("Lease", ", renewed by your device"),
             EndReason::Lifetime => ("Time left", ""),
-            EndReason::Idle => ("Unused until", ""),
+            EndReason::Idle => ("Stops in", ", unless you use it"),
             EndReason::Grace => ("Kept for", ""),
+            EndReason::Kept => ("Removed in", ""),
         };
         body += &format!("<dt>{name}</dt><dd>{}{more}</dd>\n", spoken(end.at.since(now)));
     }
-    body += "</dl>\n";
-    if card.may.contains(&ClientAction::Extend) {
-        body += &form(
-            "/extend",
-            token,
-            &card.id.to_string(),
-            "<button>Keep it for longer</button>",
-        );
+    body + "</dl>\n" + &actions(card, is_one_of_many, token) + "</section>\n"
+}
+
+/// The forms for what a client may do with its instance.
+fn actions(card: &InstanceCard, is_one_of_many: bool, token: &str) -> String {
+    let mut body = String::new();
+    let (id, slot) = (card.id.to_string(), escape(&card.slot));
+    // Buttons with the same words are told apart by those who do not see where they are.
+    let which = match is_one_of_many {
+        true => format!(" <span class=\"hidden\">({slot})</span>"),
+        false => String::new(),
+    };
+    if let Some(extension) = card.extension.filter(|_| card.may.contains(&ClientAction::Extend)) {
+        let says = match card.phase {
+            Phase::Stopped => "Start it again".to_owned(),
+            _ => format!("Keep it {} longer", spoken(extension.by)),
+        };
+        let yet = match extension.times {
+            1 => "This is possible once more.".to_owned(),
+            times => format!("This is possible {times} more times."),
+        };
+        let inner = format!("<button>{says}{which}</button><p class=\"soft\">{yet}</p>");
+        body += &form("/extend", token, &id, &inner);
     }
     if card.may.contains(&ClientAction::Restart) {
-        let ask = "<p>It is removed and made again. What it does not keep on a volume is lost.</p>\
-                   <button>Remove it and start anew</button>";
-        let form = form("/restart", token, &card.id.to_string(), ask);
-        body += &format!("<details><summary>Start anew</summary>{form}</details>\n");
+        let ask = format!(
+            "<p>It is removed and made again. What it does not keep on a volume is lost.</p>\
+             <button class=\"danger\">Remove it and start anew{which}</button>"
+        );
+        let form = form("/restart", token, &id, &ask);
+        body += &format!("<details><summary>Start anew{which}</summary>{form}</details>\n");
     }
-    body + "</section>\n"
+    body
 }
 
 fn form(action: &str, token: &str, instance: &str, inner: &str) -> String {

@@ -4,6 +4,7 @@ mod document;
 mod front_door;
 mod home;
 mod span;
+mod style;
 mod words;
 
 pub(crate) use document::notice;

@@ -1,6 +1,6 @@
 //! A client for tests.
 
-use orchestrator_model::{ClientAction, Id, Phase, Timestamp};
+use orchestrator_model::{ClientAction, ClientExtension, Id, Phase, Timestamp};
 
 use crate::facts::{ClientFacts, ClientPage, End, EndReason, InstanceCard};
 
@@ -24,6 +24,10 @@ pub(crate) fn page() -> ClientPage {
             end: Some(End {
                 at: NOW.plus(std::time::Duration::from_secs(3_900)),
                 reason: EndReason::Lifetime,
+            }),
+            extension: Some(ClientExtension {
+                by: std::time::Duration::from_secs(3_600),
+                times: 2,
             }),
             may: vec![ClientAction::Restart, ClientAction::Extend, ClientAction::Keys],
         }],

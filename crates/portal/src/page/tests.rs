@@ -1,12 +1,12 @@
 //! What the pages show.
 
 use hyper::StatusCode;
-use orchestrator_model::Phase;
+use orchestrator_model::{ClientExtension, Phase};
 
 use super::document::escape;
 use super::testing::{NOW, page};
 use super::{front_door, home};
-use crate::facts::{ClientPage, Lack};
+use crate::facts::{ClientPage, End, EndReason, Lack};
 use crate::{Request, Response};
 
 fn at_home(page: &ClientPage) -> String {
@@ -67,6 +67,62 @@ fn a_page_goes_on_by_itself_while_something_is_under_way() {
 }
 
 #[test]
+fn what_is_left_of_extensions_is_shown_and_a_stopped_instance_is_started_by_one() {
+    let mut page = page();
+    let shown = at_home(&page);
+    for part in [
+        "<dt>Time left</dt><dd>1 h 5 min</dd>",
+        "Keep it 1 h longer",
+        "This is possible 2 more times.",
+    ] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    page.instances[0].phase = Phase::Stopped;
+    page.instances[0].extension = page.instances[0]
+        .extension
+        .map(|one| ClientExtension { times: 1, ..one });
+    page.instances[0].end = page.instances[0].end.map(|end| End {
+        reason: EndReason::Kept,
+        ..end
+    });
+    let shown = at_home(&page);
+    for part in [
+        "It is stopped, and its files are kept.",
+        "<dt>Removed in</dt><dd>1 h 5 min</dd>",
+        "<button>Start it again</button>",
+        "This is possible once more.",
+    ] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    assert!(
+        !shown.contains("http-equiv=\"refresh\""),
+        "nothing happens by itself: {shown}"
+    );
+    // Nothing is left, and nothing is offered.
+    page.instances[0].extension = None;
+    assert!(!at_home(&page).contains("/extend"));
+}
+
+#[test]
+fn the_buttons_of_several_instances_are_told_apart_by_their_words() {
+    let mut page = page();
+    page.instances.push(page.instances[0].clone());
+    page.instances[1].slot = "shell".to_owned();
+    let shown = at_home(&page);
+    for slot in ["web", "shell"] {
+        let button = format!("Keep it 1 h longer <span class=\"hidden\">({slot})</span></button>");
+        assert!(shown.contains(&button), "{shown}");
+    }
+}
+
+#[test]
+fn at_the_front_door_of_a_stopped_instance_its_client_reads_that() {
+    let stopped = at_the_door(|page| page.instances[0].phase = Phase::Stopped);
+    let said = "Your machine does not run now. It is stopped, and its files are kept.";
+    assert!(stopped.body.contains(said), "{}", stopped.body);
+}
+
+#[test]
 fn what_strangers_chose_is_never_markup() {
     let mut page = page();
     page.client.name = Some("<script>alert(1)</script>".to_owned());
@@ -107,6 +163,13 @@ fn a_client_without_an_instance_is_told_why() {
             true,
         ),
         (Lack::Soon, "about to be made", true),
+        (Lack::Waiting, "as soon as it is its turn", true),
+        (
+            Lack::TimeOver(Some(std::time::Duration::from_secs(300))),
+            "another one by itself in 5 min",
+            true,
+        ),
+        (Lack::TimeOver(None), "comes back after it left this network", true),
     ] {
         let shown = at_the_door(|page| {
             page.instances.clear();

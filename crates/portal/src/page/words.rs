@@ -2,12 +2,13 @@
 
 use orchestrator_model::Phase;
 
+use super::span::spoken;
 use crate::facts::{InstanceCard, Lack};
 
-/// A sentence about the state, and whether all is well.
+/// A sentence about the state, and how it is drawn.
 pub(super) struct State {
     pub(super) sentence: &'static str,
-    /// The class of its colour: `good`, `warn` or none.
+    /// Its classes: `good` and `warn` are colours; `busy` turns a circle beside it.
     pub(super) class: &'static str,
 }
 
@@ -15,15 +16,16 @@ pub(super) fn state(card: &InstanceCard) -> State {
     let (sentence, class) = match card.phase {
         Phase::Ready => ("It is ready.", "good"),
         Phase::Pending | Phase::Starting if card.is_tried_again => {
-            ("It could not be started yet. It is tried again.", "warn")
+            ("It could not be started yet. It is tried again.", "busy warn")
         }
-        Phase::Pending => ("It is waiting to be started.", ""),
-        Phase::Starting => ("It is starting.", ""),
+        Phase::Pending => ("It is waiting to be started.", "busy"),
+        Phase::Starting => ("It is starting.", "busy"),
         Phase::Ending => (
             "The lease of your device has ended. It is kept for a while, in case you come back.",
             "warn",
         ),
-        _ => ("It is being removed.", "warn"),
+        Phase::Stopped => ("It is stopped, and its files are kept.", "warn"),
+        Phase::Removing | Phase::Removed => ("It is being removed.", "warn"),
     };
     State { sentence, class }
 }
@@ -38,6 +40,18 @@ pub(super) fn lack(lack: &Lack) -> String {
                 .to_owned()
         }
         Lack::Refused(reason) => format!("Your machine could not be made: {reason}. It is tried again."),
+        Lack::TimeOver(Some(after)) => format!(
+            "The time of your machine is over. You get another one by itself in {}.",
+            spoken(*after)
+        ),
+        Lack::TimeOver(None) => {
+            "The time of your machine is over. You get another one when your device comes back after \
+                                 it left this network."
+                .to_owned()
+        }
+        Lack::Waiting => {
+            "All places are taken at the moment. Your machine is made as soon as it is its turn.".to_owned()
+        }
         Lack::Soon => "Your machine is about to be made.".to_owned(),
     }
 }

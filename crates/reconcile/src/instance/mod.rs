@@ -60,7 +60,7 @@ use tokio_util::task::TaskTracker;
 
 pub use self::own_files::{NoFiles, OwnFiles};
 pub use self::records::Records;
-pub use self::wants::{Clients, Want, Wants};
+pub use self::wants::{Clients, Want, Wants, is_spent};
 use crate::addresses::Addresses;
 use crate::driver::{Driver, FailingRows};
 use crate::images::Pins;

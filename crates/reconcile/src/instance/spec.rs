@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::plan::{addresses, volumes};
 use orchestrator_model::{
-    Attachment, Client, Container, ContainerSpec, InstanceId, InstanceSpec, Mount, Owner, Sidecar, SlotKey,
+    Attachment, Client, ClientAction, Container, ContainerSpec, InstanceId, InstanceSpec, Mount, Owner, Sidecar,
+    SlotKey,
 };
 use orchestrator_settings::{ContainerSettings, SidecarSettings, TemplateSettings};
 use orchestrator_store::{Holding, Situation};
@@ -111,6 +112,7 @@ pub(super) fn spec(
         values: template.values.clone(),
         ssh: template.ssh.clone(),
         client_may: template.client_may.clone(),
+        extension: Some(template.time.extension).filter(|_| template.client_may.contains(&ClientAction::Extend)),
     }
 }
 

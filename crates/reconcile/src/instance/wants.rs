@@ -100,7 +100,7 @@ impl Wants for Clients {
 }
 
 /// Whether time ended the last instance of a client's slot, and the client is not to have another one yet.
-pub(super) fn is_spent(holding: &Holding, slot: &Slot, again: Again, now: Timestamp) -> bool {
+pub fn is_spent(holding: &Holding, slot: &Slot, again: Again, now: Timestamp) -> bool {
     let Some(ended) = holding.spent.get(slot) else {
         return false;
     };

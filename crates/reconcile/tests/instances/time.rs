@@ -233,6 +233,50 @@ async fn an_extension_puts_the_end_off_and_an_end_by_hand_does_not_wait() {
     world.kill().await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_client_extends_its_instance_as_often_as_the_template_says() {
+    let keys = "lifetime = \"5m\"\nclient_may = [\"extend\"]\nextend_by = \"10m\"\nextend_times = 2";
+    let mut world = ready(12, keys).await;
+    let before = world.records.live()[0].clone();
+    let extend = async |world: &World| {
+        let orchestrator = world.orchestrator().unwrap();
+        let change = TimeChange::ExtendByClient;
+        orchestrator.change_times(before.id, change, None).await
+    };
+    extend(&world).await.unwrap();
+    // A daemon that starts anew has counted it.
+    world.kill().await;
+    world.start();
+    let twice = extend(&world).await.unwrap();
+    assert_eq!(
+        twice.times.until,
+        before.times.until.map(|until| until.plus(20 * MINUTE))
+    );
+    let refused = extend(&world).await.unwrap_err().to_string();
+    assert!(refused.contains("as often as its template allows"), "{refused}");
+    tokio::time::sleep(20 * MINUTE).await;
+    assert_eq!(world.ready().len(), 1);
+    world
+        .until(10 * MINUTE, "it is gone", |world| world.records.live().is_empty())
+        .await;
+    world.kill().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_extends_nothing_where_the_template_does_not_let_it() {
+    let mut world = ready(13, "lifetime = \"5m\"\nclient_may = [\"restart\"]").await;
+    let instance = world.records.live()[0].clone();
+    let orchestrator = world.orchestrator().unwrap();
+    let refused = orchestrator
+        .change_times(instance.id, TimeChange::ExtendByClient, None)
+        .await;
+    assert!(refused.unwrap_err().to_string().contains("does not let its client"));
+    world
+        .until(7 * MINUTE, "it is gone", |world| world.records.live().is_empty())
+        .await;
+    world.kill().await;
+}
+
 /// The host counts so many packets of the one instance.
 fn count(world: &World, packets: u64) {
     let port = world.records.live()[0].attachments[0].host_end();

@@ -82,7 +82,7 @@ fn access_keys(running: &Access, written: &Access) -> Vec<(&'static str, bool)> 
 }
 
 /// The keys of a template's times, each with whether it differs.
-fn time_keys(running: &TimeSettings, written: &TimeSettings) -> [(&'static str, bool); 6] {
+fn time_keys(running: &TimeSettings, written: &TimeSettings) -> [(&'static str, bool); 8] {
     let TimeSettings {
         lifetime,
         idle,
@@ -90,6 +90,7 @@ fn time_keys(running: &TimeSettings, written: &TimeSettings) -> [(&'static str, 
         keep,
         warn,
         again,
+        extension,
     } = running;
     [
         ("lifetime", *lifetime != written.lifetime),
@@ -98,6 +99,8 @@ fn time_keys(running: &TimeSettings, written: &TimeSettings) -> [(&'static str, 
         ("keep", *keep != written.keep),
         ("warn", *warn != written.warn),
         ("again", *again != written.again),
+        ("extend_by", extension.by != written.extension.by),
+        ("extend_times", extension.times != written.extension.times),
     ]
 }
 

@@ -1,7 +1,8 @@
-//! The times of a template's instances: `lifetime`, `idle`, `grace`, `keep`, `warn` and `again`.
+//! The times of a template's instances: `lifetime`, `idle`, `grace`, `keep`, `warn`, `again` and the client's extensions.
 
 use std::time::Duration;
 
+use orchestrator_model::ClientExtension;
 use serde_json::{Map, Value as Json, json};
 
 use super::written::write_lifespan;
@@ -26,6 +27,8 @@ pub struct TimeSettings {
     pub warn: Duration,
     /// When a client gets another instance after time ended the last one.
     pub again: Again,
+    /// By how much a client may extend the time of its instance, and how often, where `client_may` lets it.
+    pub extension: ClientExtension,
 }
 
 /// When a client gets another instance after a lifetime, an idle limit or an operator ended the last one.
@@ -46,6 +49,10 @@ impl Default for TimeSettings {
             keep: Duration::ZERO,
             warn: Duration::from_secs(300),
             again: Again::Lease,
+            extension: ClientExtension {
+                by: Duration::from_secs(3600),
+                times: 3,
+            },
         }
     }
 }
@@ -57,6 +64,8 @@ pub(super) fn read(table: &mut Table<'_>) -> TimeSettings {
     let grace = span("grace", Duration::ZERO, YEAR);
     let keep = span("keep", Duration::ZERO, YEAR);
     let warn = span("warn", Duration::ZERO, DAY * 7);
+    let by = span("extend_by", SECOND * 60, DAY * 30);
+    let times = table.take("extend_times").and_then(|entry| entry.whole(1..=1000));
     let mut limit = |key, least| match table.take(key) {
         Some(entry) if !entry.is_word("none") => entry.lifespan(least..=YEAR),
         _ => None,
@@ -71,6 +80,10 @@ pub(super) fn read(table: &mut Table<'_>) -> TimeSettings {
         keep: keep.unwrap_or(default.keep),
         warn: warn.unwrap_or(default.warn),
         again: table.take("again").and_then(read_again).unwrap_or(default.again),
+        extension: ClientExtension {
+            by: by.unwrap_or(default.extension.by),
+            times: times.unwrap_or(default.extension.times),
+        },
     }
 }
 
@@ -95,10 +108,16 @@ pub(super) fn write(time: &TimeSettings, keys: &mut Map<String, Json>) {
         ("keep", Some(time.keep).filter(|keep| *keep != default.keep)),
         ("warn", Some(time.warn).filter(|warn| *warn != default.warn)),
         ("again", again),
+        (
+            "extend_by",
+            Some(time.extension.by).filter(|by| *by != default.extension.by),
+        ),
     ];
     for (key, span) in entries {
         keys.extend(span.map(|span| (key.to_owned(), json!(written(span)))));
     }
+    let times = Some(time.extension.times).filter(|times| *times != default.extension.times);
+    keys.extend(times.map(|times| ("extend_times".to_owned(), json!(times))));
 }
 
 #[cfg(test)]
@@ -121,7 +140,8 @@ mod tests {
 
     #[test]
     fn every_key_is_read() {
-        let keys = "lifetime = \"2h\"\nidle = \"30m\"\ngrace = \"1m\"\nkeep = \"1d\"\nwarn = \"10m\"\nagain = \"5s\"";
+        let keys = "lifetime = \"2h\"\nidle = \"30m\"\ngrace = \"1m\"\nkeep = \"1d\"\nwarn = \"10m\"\nagain = \"5s\"\n\
+                    extend_by = \"20m\"\nextend_times = 2";
         let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
         let expected = TimeSettings {
             lifetime: Some(minutes(120)),
@@ -130,6 +150,10 @@ mod tests {
             keep: minutes(1440),
             warn: minutes(10),
             again: Again::After(Duration::from_secs(5)),
+            extension: ClientExtension {
+                by: minutes(20),
+                times: 2,
+            },
         };
         assert_eq!(template(keys).unwrap().time, expected);
         let none = template("lifetime = \"none\"\nidle = \"none\"\nagain = \"lease\"").unwrap();
@@ -144,6 +168,8 @@ mod tests {
             "keep = \"366d\"",
             "warn = \"8d\"",
             "again = \"soon\"",
+            "extend_by = \"30s\"",
+            "extend_times = 0",
         ] {
             let refused = template(keys).unwrap_err();
             let key = keys.split_once(' ').unwrap().0;

@@ -159,6 +159,8 @@ pub(super) const OTHER: &[(&str, &str)] = &[
     ("TEMPLATE__DEFAULT__IDLE", "30m"),
     ("TEMPLATE__DEFAULT__WARN", "10m"),
     ("TEMPLATE__DEFAULT__AGAIN", "10m"),
+    ("TEMPLATE__DEFAULT__EXTEND_BY", "10m"),
+    ("TEMPLATE__DEFAULT__EXTEND_TIMES", "5"),
     ("TEMPLATE__DEFAULT__ISOLATED", "false"),
     ("TEMPLATE__DEFAULT__NETWORKS", "storage"),
     ("TEMPLATE__DEFAULT__EGRESS", "2000::/3 tcp/443,64:ff9b::/96"),

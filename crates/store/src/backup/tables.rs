@@ -112,6 +112,7 @@ pub(super) const TABLES: &[Table] = &[
             ("kept_until", Integer),
             ("warned", Integer),
             ("expired", Text),
+            ("extended", Integer),
         ],
         key: &["id"],
     },

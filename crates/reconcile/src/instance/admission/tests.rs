@@ -162,6 +162,13 @@ fn a_host_promises_no_more_disk_than_its_limit() {
         "two promise 2000, and a third would promise 3000"
     );
     assert_eq!(waiting(&admission), [3]);
+    let declared = {
+        let settings = orchestrator_settings::parse("", std::iter::empty()).unwrap();
+        orchestrator_catalog::Declared::new(std::sync::Arc::new(settings), Vec::new())
+    };
+    let view = admission.view(&declared, &limits, Vec::new());
+    let disk = view.hosts[0].disk;
+    assert_eq!((disk.used, disk.limit), (2000, Some(2500)));
     let mut large = wish(4, "eth2", 0);
     large.claim.size.disk = 2501;
     let (answer, _) = admission.ask(large, &limits, NOW);

@@ -18,6 +18,7 @@ impl Admission {
                 memory: used(sum.size.memory, limits.memory),
                 millicpus: used(sum.size.millicpus, limits.millicpus),
                 pids: used(sum.size.pids, limits.pids),
+                disk: used(sum.size.disk, limits.disk),
             }
         };
         let link = |(name, limits): (&String, &LinkLimits)| LinkUse {

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::Settings;
 use crate::template::{Again, TimeSettings, parse_toml, read_template, reread_template, write_toml};
-use orchestrator_model::{Rate, Resources};
+use orchestrator_model::{ClientExtension, Rate, Resources};
 
 fn settings() -> Settings {
     crate::parse("", std::iter::empty()).unwrap()
@@ -135,14 +135,21 @@ fn any_time() -> impl Strategy<Value = TimeSettings> {
     let span = || (10_000_u64..1 << 29).prop_map(Duration::from_millis);
     let limits = (prop::option::of(span()), prop::option::of(span()));
     let again = prop_oneof![Just(Again::Lease), span().prop_map(Again::After)];
-    (limits, span(), span(), span(), again).prop_map(|((lifetime, idle), grace, keep, warn, again)| TimeSettings {
-        lifetime,
-        idle,
-        grace,
-        keep,
-        warn,
-        again,
-    })
+    let extension = (60_000_u64..1 << 29, 1_u32..=1000).prop_map(|(by, times)| ClientExtension {
+        by: Duration::from_millis(by),
+        times,
+    });
+    (limits, span(), span(), span(), again, extension).prop_map(
+        |((lifetime, idle), grace, keep, warn, again, extension)| TimeSettings {
+            lifetime,
+            idle,
+            grace,
+            keep,
+            warn,
+            again,
+            extension,
+        },
+    )
 }
 
 fn any_template() -> impl Strategy<Value = TemplateSettings> {
