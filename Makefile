@@ -29,7 +29,7 @@ NO_ROOT_PACKAGES := orchestrator-fuzz $(filter-out $(LAB_PACKAGES) $(KERNEL_PACK
 
 .PHONY: help
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: ## watch a client boot and reach a container of its own; ENGINE=oci runs it by runc; KEEP=1 leaves it up to look around in
@@ -116,6 +116,15 @@ bench-limits: ## what an attacker on a port of his own takes from honest clients
 	@$(MAKE) --no-print-directory root
 	$(CARGO) build --release --package orchestrator --package orchestrator-oci --package orchestrator-load --bins
 	@$(AS_ROOT) $(TARGET)/release/bench-limits $(TARGET)/release/orchestrator $(if $(QUICK),--quick)
+	@$(MAKE) --no-print-directory sweep
+
+.PHONY: bench-isolation
+bench-isolation: ## what the rules of isolation cost, and the front door; QUICK=1 is short, JSON=file keeps the figures
+	@tests/lab/deps test
+	@$(MAKE) --no-print-directory root
+	$(CARGO) build --release --package orchestrator --package orchestrator-load --bins
+	@$(AS_ROOT) $(TARGET)/release/bench-isolation $(TARGET)/release/orchestrator $(if $(QUICK),--quick) \
+		$(if $(JSON),--json $(JSON))
 	@$(MAKE) --no-print-directory sweep
 
 .PHONY: fuzz

@@ -1,0 +1,67 @@
+//! Tables for people.
+
+use crate::Extent;
+use crate::figures::{Figure, Figures, Quantile, Way, What};
+use crate::stage::Rules;
+
+/// The most that the rules may take of throughput, and add to a round trip.
+const MOST_LOST: f64 = 0.05;
+
+pub(crate) fn print(figures: &Figures, extent: &Extent) {
+    for calls in [false, true] {
+        println!(
+            "\nA client and its instance, medians of {} rounds; bridge-nf-call-ip6tables = {}",
+            extent.rounds,
+            u8::from(calls)
+        );
+        let [without, with] = [Rules::Without, Rules::With].map(|rules| Way::Direct { rules, calls });
+        compare(figures, ("without rules", without), ("with rules", with));
+        let loss = loss(figures, without, with);
+        let verdict = if loss < MOST_LOST { "within" } else { "MISSED" };
+        println!("  the most lost of throughput or round trip: {:.1} %; target 5.0 %: {verdict}", loss * 100.0);
+    }
+    println!("\nThe front door and the instance's own address, with rules");
+    compare(figures, ("own address", Way::OwnAddress), ("front door", Way::FrontDoor));
+    println!("\nOne more client with its instance, in microseconds: median, p99");
+    for clients in extent.clients {
+        let of = |quantile| figures.quantile(Figure::Added(*clients), quantile);
+        println!("  {clients:>6} there {:>10.0} {:>10.0}", of(Quantile::Median), of(Quantile::P99));
+    }
+    if let Some(most) = extent.clients.last() {
+        println!("\nAt start with {most} clients, in seconds");
+        println!("  the kernel has nothing    {:>10.2}", figures.median(Figure::Rebuilt(*most)));
+        println!("  the kernel has everything {:>10.2}", figures.median(Figure::Compared(*most)));
+    }
+}
+
+/// Lines of what is measured of traffic: what it is called, the unit, and what one of that unit is.
+const LINES: [(What, &str, f64); 6] = [
+    (What::Up, "to the instance, Gbit/s", 1e9 / 8.0),
+    (What::Down, "to the client, Gbit/s", 1e9 / 8.0),
+    (What::RoundTrip(Quantile::Median), "round trip, µs, median", 1.0),
+    (What::RoundTrip(Quantile::P99), "round trip, µs, p99", 1.0),
+    (What::Connect(Quantile::Median), "connect, µs, median", 1.0),
+    (What::Connect(Quantile::P99), "connect, µs, p99", 1.0),
+];
+
+fn compare(figures: &Figures, one: (&str, Way), other: (&str, Way)) {
+    println!("  {:<26}{:>16}{:>16}{:>10}", "", one.0, other.0, "ratio");
+    for (what, name, unit) in LINES {
+        let [one, other] = [one.1, other.1].map(|way| figures.median(Figure::Traffic(way, what)) / unit);
+        println!("  {name:<26}{one:>16.2}{other:>16.2}{:>10.3}", other / one);
+    }
+}
+
+/// The part of the throughput that is lost, each way, or what a round trip takes longer: the largest of these.
+fn loss(figures: &Figures, without: Way, with: Way) -> f64 {
+    let ratio = |what| {
+        let [without, with] = [without, with].map(|way| figures.median(Figure::Traffic(way, what)));
+        with / without
+    };
+    let all = [
+        1.0 - ratio(What::Up),
+        1.0 - ratio(What::Down),
+        ratio(What::RoundTrip(Quantile::Median)) - 1.0,
+    ];
+    all.into_iter().fold(0.0, f64::max)
+}
