@@ -172,6 +172,32 @@ fn an_instance_sends_no_more_than_its_rate() -> Result<()> {
 }
 
 #[test]
+fn a_port_that_floods_dhcpv6_takes_no_answer_from_others() -> Result<()> {
+    run("0", |lab| async move {
+        apply(&lab, 1, policy(true)?).await?;
+        let solicit = |who: Who, tail: &[u8]| {
+            let to = Ends {
+                to_mac: frame::group_mac("ff02::1:2".parse()?),
+                to: "ff02::1:2".parse()?,
+                from: who.link_local(),
+                ..direct(who, who)
+            };
+            Ok::<_, anyhow::Error>(frame::udp(to, (546, 547), &[&[1, 0, 0, 1][..], tail].concat()))
+        };
+        let flood = solicit(Who::Alice, b"one of many")?;
+        let before = counted(&lab, DropCause::Flood).await?.0.packets;
+        for _ in 0..20_000 {
+            lab.send(Who::Alice, &flood)?;
+        }
+        let dropped = counted(&lab, DropCause::Flood).await?.0.packets - before;
+        ensure!(dropped > 0, "nothing was dropped");
+        let other = solicit(Who::Bob, b"of another")?;
+        ensure!(arrives(&lab, Who::Bob, Who::Bridge, &other, b"another").await?);
+        Ok(())
+    })
+}
+
+#[test]
 fn clients_are_kept_apart_where_their_link_says_so() -> Result<()> {
     run("0", |lab| async move {
         let mut items = policy(true)?;

@@ -7,6 +7,10 @@ use super::claim::{Claim, Port, Size};
 use super::limits::{HostLimits, Limits};
 use super::tally::Sum;
 
+/// The part of what an engine makes at the same time that is for one port at most, in thousandths. Whoever comes later waits
+/// for these to be up.
+const TURNS_OF_PORT: u32 = 500;
+
 /// Refuses a claim that could never be granted.
 ///
 /// # Errors
@@ -76,7 +80,7 @@ impl Admission {
             address: 0,
             is_shared: false,
             add: 1,
-            share: limits.share,
+            share: limits.share.min(TURNS_OF_PORT),
         };
         budget.check().map_err(|_| Block::Turn)
     }

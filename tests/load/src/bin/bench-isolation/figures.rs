@@ -90,7 +90,11 @@ impl Figures {
 
     /// Everything, with what each round gave.
     pub(crate) fn json(&self) -> Value {
-        let all: BTreeMap<String, &Vec<f64>> = self.0.iter().map(|(key, values)| (format!("{key:?}"), values)).collect();
+        let all: BTreeMap<String, &Vec<f64>> = self
+            .0
+            .iter()
+            .map(|(key, values)| (format!("{key:?}"), values))
+            .collect();
         json!(all)
     }
 }

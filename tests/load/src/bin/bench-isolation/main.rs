@@ -111,7 +111,9 @@ fn traffic(lab: &Lab, orchestrator: &std::path::Path, extent: &Extent, figures: 
                 let way = Way::Direct { rules, calls };
                 let measured = traffic::measure(&site.ends(site.instance), extent)?;
                 if round > 0 {
-                    measured.into_iter().for_each(|(what, value)| figures.add(Figure::Traffic(way, what), value));
+                    measured
+                        .into_iter()
+                        .for_each(|(what, value)| figures.add(Figure::Traffic(way, what), value));
                 }
             }
         }
@@ -122,7 +124,9 @@ fn traffic(lab: &Lab, orchestrator: &std::path::Path, extent: &Extent, figures: 
         for (way, address) in in_turn(round, ways) {
             let measured = traffic::measure(&with.ends(address), extent)?;
             if round > 0 {
-                measured.into_iter().for_each(|(what, value)| figures.add(Figure::Traffic(way, what), value));
+                measured
+                    .into_iter()
+                    .for_each(|(what, value)| figures.add(Figure::Traffic(way, what), value));
             }
         }
     }

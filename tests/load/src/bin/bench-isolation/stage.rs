@@ -75,8 +75,8 @@ impl Site {
         let pid = pid.context("the instance has no process")?;
         Ok(Self {
             instance,
-            inside: Network::open(Path::new(&format!("/proc/{pid}/ns/net")))?,
-            client: Network::open(machine.path())?,
+            inside: Network::open(Path::new(&format!("/proc/{pid}/ns/net")), 1)?,
+            client: Network::open(machine.path(), 0)?,
             host,
             _dhclient: dhclient,
             _daemon: daemon,

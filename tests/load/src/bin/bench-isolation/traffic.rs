@@ -2,12 +2,14 @@
 //!
 //! Both ends are threads of this program, each in the network of its end. What is measured is the way between them.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{Read, Write};
 use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use nix::sys::socket::{setsockopt, sockopt};
+use nix::sys::time::{TimeVal, TimeValLike};
 
 use crate::Extent;
 use crate::figures::{Quantile, What};
@@ -50,32 +52,35 @@ fn exchange<C: Send, S: Send>(
 ) -> Result<(C, Vec<S>)> {
     let listener = ends.instance.run(|| Ok(TcpListener::bind("[::]:0")?))?;
     let to = SocketAddr::from((ends.address, listener.local_addr()?.port()));
+    // A client that failed connects no more: the listener does not wait for ever.
+    let limit = TimeVal::seconds(LIMIT.as_secs().cast_signed());
+    setsockopt(&listener, sockopt::ReceiveTimeout, &limit)?;
     thread::scope(|scope| {
+        let instance = ends.instance.spawn(scope, move || {
+            let served = (0..connections).map(|_| serve(listener.accept()?.0));
+            served.collect::<Result<Vec<S>>>()
+        });
         let client = ends.client.spawn(scope, move || ask(to));
-        listener.set_nonblocking(true)?;
-        let mut served = Vec::new();
-        while served.len() < connections {
-            match listener.accept() {
-                Ok((connection, _)) => {
-                    connection.set_nonblocking(false)?;
-                    served.push(serve(connection)?);
-                }
-                // A client that failed connects no more.
-                Err(fault) if fault.kind() == ErrorKind::WouldBlock && client.is_finished() => break,
-                Err(fault) if fault.kind() == ErrorKind::WouldBlock => thread::yield_now(),
-                Err(fault) => return Err(fault.into()),
-            }
-        }
-        Ok((joined(client)?, served))
+        Ok((joined(client)?, joined(instance)?))
     })
 }
 
 /// Bytes a second at the receiver. `up`: from the client to its instance.
 fn stream(ends: &Ends<'_>, span: Duration, up: bool) -> Result<f64> {
-    let serve = move |connection| if up { receive(connection) } else { send(connection, span) };
+    let serve = move |connection| {
+        if up {
+            receive(connection)
+        } else {
+            send(connection, span)
+        }
+    };
     let ask = move |to: SocketAddr| {
         let connection = TcpStream::connect_timeout(&to, LIMIT)?;
-        if up { send(connection, span) } else { receive(connection) }
+        if up {
+            send(connection, span)
+        } else {
+            receive(connection)
+        }
     };
     let (client, served) = exchange(ends, 1, serve, ask)?;
     Ok(if up { served[0] } else { client })

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Result, anyhow};
 use orchestrator_load::{Clients, Load, Outcome, Pace, Work, run};
 
-use crate::stage::{POOL, Stage};
+use crate::stage::{Stage, pool};
 
 /// Identities a second: more than the daemon answers.
 const RATE: f64 = 10_000.0;
@@ -22,11 +22,11 @@ pub(crate) struct Attack {
 }
 
 impl Attack {
-    /// Begins to invent so many identities, again and again, and returns when it is under way.
+    /// Begins to invent so many identities, and returns when it is under way.
     pub(crate) fn begin(stage: &Stage, identities: u64) -> Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let (namespace, stopped) = (stage.attacker.namespace.clone(), stop.clone());
-        let pool = POOL.parse()?;
+        let pool = pool()?;
         let thread = thread::spawn(move || {
             namespace.within(|| {
                 let mut clients = Clients::new(getrandom::u32().unwrap_or(1) | 1 << 31, 0);

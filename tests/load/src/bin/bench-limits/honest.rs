@@ -11,9 +11,17 @@ use crate::stage::{HONEST, LIMIT, Stage};
 /// How the DUIDs of honest clients begin: their link-layer addresses do so.
 pub(crate) const DUIDS: &str = "00:03:00:01:02:5e";
 
-/// All honest clients arrive at once. Returns the time until the last of them has its instance. Afterwards all their
-/// instances are gone.
-pub(crate) fn arrive(stage: &Stage) -> Result<Duration> {
+/// How long honest clients waited that arrived at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Waited {
+    /// Until the last of them had its instance.
+    pub(crate) ready: Duration,
+    /// Until the last of them had its lease.
+    pub(crate) leased: Duration,
+}
+
+/// All honest clients arrive at once. Afterwards all their instances are gone.
+pub(crate) fn arrive(stage: &Stage) -> Result<Waited> {
     let began = Instant::now();
     thread::scope(|scope| {
         let clients = (1..=HONEST).zip(&stage.honest);
@@ -26,13 +34,17 @@ pub(crate) fn arrive(stage: &Stage) -> Result<Duration> {
             .map(|one| one.join().map_err(|_| anyhow::anyhow!("a client panicked"))?);
         joined.collect::<Result<Vec<()>>>()
     })?;
+    let leased = began.elapsed();
     let ready = || -> Result<bool> {
         let own = stage.instances(DUIDS)?;
         let ready = own.iter().filter(|instance| instance["phase"] == "ready").count();
         Ok(ready == HONEST as usize)
     };
     wait("all honest clients to have their instances", ready)?;
-    let took = began.elapsed();
+    let waited = Waited {
+        ready: began.elapsed(),
+        leased,
+    };
     for instance in stage.instances(DUIDS)? {
         let id = instance["id"].as_str().context("an instance without an id")?;
         stage
@@ -42,7 +54,7 @@ pub(crate) fn arrive(stage: &Stage) -> Result<Duration> {
     wait("the instances of honest clients to go", || {
         Ok(stage.instances(DUIDS)?.is_empty())
     })?;
-    Ok(took)
+    Ok(waited)
 }
 
 /// Looks every ten milliseconds.

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use orchestrator_lab::{Daemon, Lab, Link, Namespace, Oci, Settings, TEST_PORT, oci_program};
+use ipnet::Ipv6Net;
+use orchestrator_lab::{Daemon, Lab, Link, Namespace, Oci, PREFIX, Settings, TEST_PORT, oci_program};
 use serde_json::Value;
 
 /// Honest clients.
@@ -13,8 +14,10 @@ pub(crate) const HONEST: u32 = 20;
 /// How long anything may take.
 pub(crate) const LIMIT: Duration = Duration::from_secs(120);
 
-/// Addresses for clients.
-pub(crate) const POOL: &str = "fd39::/64";
+/// The prefix that all addresses of clients are in.
+pub(crate) fn pool() -> Result<Ipv6Net> {
+    Ok(format!("{PREFIX}::/64").parse()?)
+}
 
 /// A machine with its interface.
 pub(crate) struct Machine {
@@ -46,7 +49,9 @@ impl Stage {
                 "engine = \"oci\"\nmemory = \"128MiB\"\ncpus = 0.5\npids = 128\n\
                  ready = {{ tcp = {TEST_PORT}, within = \"60s\" }}\ngrace = \"0s\""
             );
-            let link = Link::new("br0").lines("client_rate = 0").template(&template);
+            let link = Link::new("br0")
+                .lines("isolation = true\nclient_rate = 0")
+                .template(&template);
             let limits = "[limits]\nclient_creations = \"none\"\npids = \"none\"";
             Settings::new(place).with(limits).with(&section).link(link).text()
         };

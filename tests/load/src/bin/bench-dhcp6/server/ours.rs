@@ -39,7 +39,7 @@ fn settings(place: &Path, url: &str) -> String {
         .lines(&format!("address = \"{ADDRESS}\""));
     let link = link.lines("preferred_lifetime = \"1h\"\nvalid_lifetime = \"1h\"");
     let link =
-        link.lines("router_advertisements = false\nclient_rate = 0\nlink_rate = 0\nlimits = { identities = \"none\" }");
+        link.lines("isolation = false\nrouter_advertisements = false\nclient_rate = 0\nlink_rate = 0\nlimits = { identities = \"none\" }");
     let settings = Settings::new(&place.display().to_string()).store(url);
     settings.with("[log]\nlevel = \"error\"").link(link).text()
 }
