@@ -221,6 +221,7 @@ async fn build_and_run(
     let host = local_host(&context, &network, mark);
     let volumes = Volumes::register(&context, &store, &host);
     let pins = Pins::new(Arc::new(store.clone()), vec![host.clone()], context.clock);
+    let (rules, requests) = policy::Rules::new(context.settings.clone());
     let orchestrator = Orchestrator::new(Parts {
         catalog: catalog.view(),
         records: Arc::new(store.clone()),
@@ -230,6 +231,7 @@ async fn build_and_run(
             clock: context.clock,
             host_keys: OnceCell::new(),
         }),
+        rules: Arc::new(rules),
         pins: pins.clone(),
         hosts: vec![host.clone()],
         clock: context.clock,
@@ -284,6 +286,8 @@ async fn build_and_run(
         settings: context.settings.clone(),
         records: Arc::new(store.clone()),
         host: host.clone(),
+        notifications: context.notifications.clone(),
+        requests,
         conditions: context.conditions.clone(),
     };
     policy::register(&context.driver, filter);

@@ -457,31 +457,33 @@ async fn a_lease_keeps_the_place_of_its_client_and_follows_it(place: Place) {
     let whole = at_place(Some("02:00:00:00:00:01"), Some("fe80::1"), Some("p1"), None);
     let moved = at_place(None, Some("fe80::2"), None, None);
     let relayed = at_place(None, Some("fe80::2"), None, Some("fe80::9"));
-    for (seconds, verb, given, recorded) in [
-        (0, LeaseVerb::Hold, &whole, &whole),
+    for (seconds, verb, given, recorded, is_moved) in [
+        (0, LeaseVerb::Hold, &whole, &whole, false),
         // What a message does not show stays recorded.
         (
             10,
             LeaseVerb::Hold,
             &at_place(None, Some("fe80::1"), None, None),
             &whole,
+            false,
         ),
-        (20, LeaseVerb::Hold, &GrantedTo::default(), &whole),
+        (20, LeaseVerb::Hold, &GrantedTo::default(), &whole, false),
         // A client that is elsewhere has left its port and its link-layer address behind.
-        (30, LeaseVerb::Hold, &moved, &moved),
-        (40, LeaseVerb::Hold, &relayed, &relayed),
-        (50, LeaseVerb::Hold, &moved, &moved),
-        (60, LeaseVerb::Hold, &whole, &whole),
-        (70, LeaseVerb::Release, &GrantedTo::default(), &whole),
+        (30, LeaseVerb::Hold, &moved, &moved, true),
+        (40, LeaseVerb::Hold, &relayed, &relayed, true),
+        (50, LeaseVerb::Hold, &moved, &moved, true),
+        (60, LeaseVerb::Hold, &whole, &whole, true),
+        (70, LeaseVerb::Release, &GrantedTo::default(), &whole, false),
         // A new lease has only what its message shows.
-        (80, LeaseVerb::Hold, &moved, &moved),
+        (80, LeaseVerb::Hold, &moved, &moved, false),
     ] {
         let granted_to = given.clone();
         let change = LeaseChange {
             granted_to,
             ..change(verb, 1, seconds)
         };
-        store.record_leases(vec![change]).await.unwrap();
+        let outcomes = store.record_leases(vec![change]).await.unwrap();
+        assert_eq!(outcomes[0].moved, is_moved, "{seconds}");
         assert_eq!(recorded_place(&store).await, *recorded, "{seconds}");
     }
     store.close().await;

@@ -32,6 +32,14 @@ pub enum NetworkError {
         /// What was being done.
         doing: String,
     },
+    /// This machine has no packet filter that can be used.
+    #[error(
+        "this machine has no usable packet filter: {reason}; it takes the program nft (package nftables) and a kernel with nftables in the families bridge and inet"
+    )]
+    NoFilter {
+        /// What is missing.
+        reason: String,
+    },
     /// The kernel refused for a reason that has no variant of its own.
     #[error("{doing} was refused by the kernel")]
     Refused {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use orchestrator_host::PolicyItem;
+use orchestrator_host::{PolicyItem, PolicyKey};
 use orchestrator_model::{Owner, Timestamp};
 
 use crate::claim::Claim;
@@ -47,6 +47,24 @@ impl Policy {
         let items = self.claims.values().filter_map(winner).cloned();
         let by_key: BTreeMap<_, _> = items.map(|item| (item.key(), item)).collect();
         by_key.into_values().collect()
+    }
+
+    /// The keys of what an owner claims.
+    pub fn keys_of(&self, owner: &Owner) -> impl Iterator<Item = PolicyKey> {
+        self.keys(Some(owner.clone()))
+    }
+
+    /// The keys of what the settings claim.
+    pub fn keys_of_links(&self) -> impl Iterator<Item = PolicyKey> {
+        self.keys(None)
+    }
+
+    fn keys(&self, owner: Option<Owner>) -> impl Iterator<Item = PolicyKey> {
+        let claims = self.owners.get(&owner).into_iter().flatten();
+        claims.filter_map(move |(claim, since)| {
+            let item = self.claims.get(claim)?.get(&(*since, owner.clone()))?;
+            Some(item.key())
+        })
     }
 
     /// How many things are allowed.

@@ -30,6 +30,9 @@ pub(super) const KEYS: [&str; 10] = [
 /// How the packets of a link's clients and instances are checked in the kernel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IsolationSettings {
+    /// Whether instances become ready only where the host can check packets: the link says so itself. Otherwise a host
+    /// that cannot leaves the link open.
+    pub required: bool,
     /// Whether what is forbidden is dropped. Otherwise it is only counted.
     pub enforce: bool,
     /// Whether clients are kept from speaking with one another.
@@ -88,9 +91,11 @@ impl IsolationSettings {
     /// Reads the keys of a link; `None` if the link is not isolated.
     pub(super) fn read(link: &mut Table<'_>, source: Option<LeaseSource>, remote: bool) -> Option<Self> {
         let default = DEFAULT && !remote && source == Some(LeaseSource::Listener);
-        let wanted = link.take("isolation").and_then(Entry::flag).unwrap_or(default);
+        let written = link.take("isolation").and_then(Entry::flag);
+        let wanted = written.unwrap_or(default);
         let flag = |entry: Option<Entry<'_>>, default| entry.and_then(Entry::flag).unwrap_or(default);
         let settings = Self {
+            required: written == Some(true),
             enforce: flag(link.take("enforce"), true),
             isolate_clients: flag(link.take("isolate_clients"), false),
             bind_ports: flag(link.take("bind_ports"), false),
@@ -192,6 +197,7 @@ mod tests {
     fn an_isolated_link_drops_what_is_forbidden_and_lets_clients_speak_with_each_other() {
         let isolation = isolation("isolation = true").unwrap();
         let expected = IsolationSettings {
+            required: true,
             enforce: true,
             isolate_clients: false,
             bind_ports: false,

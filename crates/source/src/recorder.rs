@@ -44,6 +44,9 @@ impl Recorder {
         self.metrics
             .lease_events(outcomes.iter().map(|recorded| recorded.outcome.word()));
         for recorded in outcomes {
+            if let Some(client) = recorded.client.filter(|_| recorded.moved) {
+                self.notifications.notify_place(client);
+            }
             if let Some(client) = recorded.client.filter(|_| recorded.matters && !silent) {
                 self.notifications.notify(client);
             }

@@ -15,6 +15,9 @@ pub struct Recorded {
     pub outcome: Outcome,
     /// Whether the change may affect the client's instances, so that their reconcilers must be notified.
     pub matters: bool,
+    /// Whether the client continues to hold its lease, and at another place than was recorded. The timeline does not say
+    /// so.
+    pub moved: bool,
 }
 
 /// The effect of a [`LeaseChange`].
@@ -104,6 +107,7 @@ fn record(
         .as_ref()
         .filter(|known| known.duid == change.duid)
         .map(|known| known.client);
+    let mut moved = false;
     let (client, outcome, matters) = match decide(known.as_ref(), change) {
         Decision::Grant { ousted } => {
             if let Some(known) = known.filter(|_| ousted) {
@@ -114,13 +118,18 @@ fn record(
                     client: Some(known.client),
                     outcome: Outcome::Ended,
                     matters: true,
+                    moved: false,
                 });
             }
             let client = ledger.grant(change)?;
             events.push(event(EventKind::LeaseGranted, client, change, None));
             (Some(client), Outcome::Granted, true)
         }
-        Decision::Renew => (Some(ledger.extend(change)?), Outcome::Renewed, !wanted),
+        Decision::Renew => {
+            let (client, elsewhere) = ledger.extend(change)?;
+            moved = elsewhere;
+            (Some(client), Outcome::Renewed, !wanted)
+        }
         Decision::End(state) => {
             ledger.end(change, state);
             events.extend(own.map(|client| event(end_of(change.verb, state), client, change, None)));
@@ -134,6 +143,7 @@ fn record(
         client,
         outcome,
         matters,
+        moved,
     });
     Ok(())
 }

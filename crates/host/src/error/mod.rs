@@ -274,6 +274,17 @@ impl HostError {
         }
     }
 
+    /// Whether the host cannot check packets until an operator changes the machine or how the daemon runs.
+    pub fn lacks_filter(&self) -> bool {
+        let without = |fault| {
+            matches!(
+                fault,
+                &NetworkError::NoFilter { .. } | &NetworkError::NotPermitted { .. }
+            )
+        };
+        self.network().is_some_and(without)
+    }
+
     /// A stable word for counters and the API.
     pub fn code(&self) -> &'static str {
         match self {

@@ -50,6 +50,15 @@ impl FakeMachine {
         });
     }
 
+    /// Somebody removes all rules of the packet filter.
+    pub fn flush_policy(&self) {
+        self.with(|state| {
+            state.policy.clear();
+            state.policy_counts.rebuilt += 1;
+            state.report(&WatchScope::Policy, &HostChange::Policy);
+        });
+    }
+
     /// Somebody removes the host ends of an instance.
     pub fn unwire_by_hand(&self, id: InstanceId) {
         self.with(|state| {

@@ -20,7 +20,7 @@ use tokio::sync::{mpsc, watch};
 
 use self::ended::Done;
 use super::images::failed;
-use super::{FakeMachine, FakeState, verbs};
+use super::{FakeFilter, FakeMachine, FakeState, verbs};
 use crate::{
     AdoptFault, Applied, BridgePlan, ByteStream, Capacity, Cause, ContainerRef, Depth, DialPlan, DialStream, DiskUse,
     Ensured, Examination, ExamineRequest, ExecRequest, ExecSession, Host, HostCapabilities, HostCapability, HostChange,
@@ -71,8 +71,9 @@ impl Host for FakeHost {
 
     fn capabilities(&self) -> HostCapabilities {
         let state = self.machine.state();
+        let can = |one: &HostCapability| *one != HostCapability::Policy || state.filter != FakeFilter::Absent;
         HostCapabilities {
-            host: HostCapability::ALL.into(),
+            host: HostCapability::ALL.into_iter().filter(can).collect(),
             engines: state
                 .engines
                 .keys()

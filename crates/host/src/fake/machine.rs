@@ -75,6 +75,8 @@ impl FakeMachine {
             bridges: bridges.collect(),
             routes: Vec::new(),
             policy: BTreeMap::new(),
+            filter: Default::default(),
+            refused_policy: Default::default(),
             policy_counts: Default::default(),
             examination: None,
             mended: Vec::new(),

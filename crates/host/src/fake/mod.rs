@@ -27,4 +27,4 @@ pub use host::FakeHost;
 pub use machine::{FakeMachine, MachineSettings};
 pub use networks::{FakeBridge, FakeRoute};
 pub use random::Random;
-pub use state::{FakeAttachment, FakeContainer, FakeState};
+pub use state::{FakeAttachment, FakeContainer, FakeFilter, FakeState};

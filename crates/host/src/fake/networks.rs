@@ -6,7 +6,7 @@ use std::net::Ipv6Addr;
 use ipnet::Ipv6Net;
 use orchestrator_network::{Bridge, BridgeFlaw, BridgeIdentity, NetworkError, ObservedBridge};
 
-use super::{FakeMachine, FakeState};
+use super::{FakeFilter, FakeMachine, FakeState};
 use crate::{
     Applied, BridgePlan, BridgePurpose, Cause, FoundBridge, HostChange, NetworkChange, NetworkItem, NetworkKey,
     NetworkPart, RoutePlan, WatchScope,
@@ -75,6 +75,10 @@ impl FakeMachine {
     ) -> Result<Applied, (String, Cause)> {
         let at = self.ask("apply", None, |state| state.generations.get(part).copied());
         let at = at.await.map_err(|fault| (part.to_string(), fault))?;
+        if *part == NetworkPart::Policy && self.with(|state| state.filter != FakeFilter::Works) {
+            let reason = "the test has it lack nft".to_owned();
+            return Err((part.to_string(), NetworkError::NoFilter { reason }.into()));
+        }
         let (set, remove) = match change {
             NetworkChange::Difference { .. } if at != Some(from) => return Ok(Applied::NeedsWhole { at }),
             NetworkChange::Difference { set, remove } => (set, remove.clone()),
@@ -246,6 +250,13 @@ fn set_item(state: &mut FakeState, item: &NetworkItem) -> Result<(), NetworkErro
     match item {
         NetworkItem::Bridge(plan) => set_bridge(state, plan),
         NetworkItem::Route(plan) => state.set_route(plan),
+        NetworkItem::Policy(item) if state.refused_policy.contains(&item.key()) => {
+            state.policy.remove(&item.key());
+            Err(NetworkError::BadPlan {
+                subject: item.key().to_string(),
+                reason: "the test has it refused".to_owned(),
+            })
+        }
         NetworkItem::Policy(item) => {
             state.policy.insert(item.key(), item.clone());
             Ok(())

@@ -75,6 +75,18 @@ pub(super) struct Watcher {
     pub(super) sender: mpsc::UnboundedSender<HostChange>,
 }
 
+/// Whether a fake machine can check packets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FakeFilter {
+    /// It can.
+    #[default]
+    Works,
+    /// It fails, because something is missing on the machine.
+    Fails,
+    /// The host has no such capability.
+    Absent,
+}
+
 /// The state of a fake machine. It stays when the daemon crashes.
 #[derive(Debug)]
 pub struct FakeState {
@@ -102,6 +114,10 @@ pub struct FakeState {
     pub routes: Vec<FakeRoute>,
     /// What its packet filter lets pass.
     pub policy: BTreeMap<PolicyKey, PolicyItem>,
+    /// Whether it can check packets.
+    pub filter: FakeFilter,
+    /// What its packet filter refuses.
+    pub refused_policy: BTreeSet<PolicyKey>,
     /// What its packet filter has counted, as a test says.
     pub policy_counts: PolicyCounts,
     /// What an examination finds, as a test says; `None` for a machine of which nothing can be read.

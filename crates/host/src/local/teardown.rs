@@ -1,7 +1,6 @@
 //! Removes all that was made in the networks of the machine.
 
 use super::LocalHost;
-use super::policy::PolicyState;
 use crate::Cause;
 
 impl LocalHost {
@@ -40,9 +39,6 @@ impl LocalHost {
     }
 
     async fn remove_policy(&self) -> Result<bool, Cause> {
-        let mut state = self.inner.policy.lock().await;
-        let rebuilt = state.rebuilt();
-        *state = PolicyState::with_rebuilt(rebuilt);
-        Ok(self.open_filter().await?.remove().await?)
+        self.remove_rules(&mut *self.inner.policy.lock().await).await
     }
 }

@@ -56,7 +56,9 @@ fn run(text: &str) -> Result<(), NetworkError> {
         doing: LOADING.into(),
         source,
     };
-    let missing = || refused(io::Error::other("there is no nft: install the package nftables"));
+    let missing = || NetworkError::NoFilter {
+        reason: format!("there is no nft at {}", PLACES.join(", ")),
+    };
     let nft = PLACES
         .iter()
         .find(|place| Path::new(place).exists())
@@ -79,7 +81,10 @@ fn run(text: &str) -> Result<(), NetworkError> {
     let first = said.lines().next().unwrap_or_default();
     match first.contains("Operation not permitted") {
         true => Err(NetworkError::NotPermitted { doing: LOADING.into() }),
-        false => Err(refused(io::Error::other(format!("{}: {first}", output.status)))),
+        // The rules are constant: what does not know them never will.
+        false => Err(NetworkError::NoFilter {
+            reason: format!("nft refuses the rules ({}): {first}", output.status),
+        }),
     }
 }
 

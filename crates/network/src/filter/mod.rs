@@ -29,6 +29,7 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use netlink_sys::{Socket, SocketAddr};
+use nix::errno::Errno;
 
 pub use self::counts::{ByCause, FilterCounts};
 pub use self::element::FilterElement;
@@ -71,7 +72,8 @@ impl Network {
     ///
     /// # Errors
     ///
-    /// [`BadPlan`](NetworkError::BadPlan) for another site, [`Open`](NetworkError::Open) without a socket.
+    /// [`BadPlan`](NetworkError::BadPlan) for another site, [`Open`](NetworkError::Open) without a socket,
+    /// [`NoFilter`](NetworkError::NoFilter) where the kernel has no netfilter.
     pub async fn filter(&self, site: &str) -> Result<Filter, NetworkError> {
         if site.is_empty() || site.len() > 64 || !site.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
             return Err(NetworkError::BadPlan {
@@ -85,7 +87,11 @@ impl Network {
             socket.get_address(&mut address)?;
             Ok((socket, address.port_number()))
         };
-        let (socket, port) = thread::run(&self.own, move || open().map_err(NetworkError::Open)).await?;
+        let failed = |fault: io::Error| match lacks_filter(&fault) {
+            true => refused("opening netfilter's netlink", fault),
+            false => NetworkError::Open(fault),
+        };
+        let (socket, port) = thread::run(&self.own, move || open().map_err(failed)).await?;
         Ok(Filter {
             port,
             network: self.clone(),
@@ -101,8 +107,8 @@ impl Filter {
     ///
     /// # Errors
     ///
-    /// [`Refused`](NetworkError::Refused) by the kernel or by `nft`, [`NotPermitted`](NetworkError::NotPermitted) without
-    /// CAP_NET_ADMIN. Then what is there is at neither state.
+    /// [`Refused`](NetworkError::Refused) by the kernel, [`NoFilter`](NetworkError::NoFilter) without nftables or `nft`,
+    /// [`NotPermitted`](NetworkError::NotPermitted) without CAP_NET_ADMIN. Then what is there is at neither state.
     pub async fn ensure(&self, wanted: &BTreeSet<FilterElement>) -> Result<FilterRepair, NetworkError> {
         let loaded = !self.is_whole().await?;
         if loaded {
@@ -261,11 +267,33 @@ fn dump_all(socket: &Socket, table: &str) -> io::Result<BTreeSet<FilterElement>>
 }
 
 pub(crate) fn refused(doing: &str, source: io::Error) -> NetworkError {
-    match is_permission(&source) {
-        true => NetworkError::NotPermitted { doing: doing.into() },
+    match lacks_filter(&source) {
+        true => NetworkError::NoFilter {
+            reason: format!("{doing} was refused by the kernel: {source}"),
+        },
+        false if is_permission(&source) => NetworkError::NotPermitted { doing: doing.into() },
         false => NetworkError::Refused {
             doing: doing.into(),
             source,
         },
+    }
+}
+
+/// Whether the kernel says that it has no nftables.
+fn lacks_filter(fault: &io::Error) -> bool {
+    let errors = [Errno::EOPNOTSUPP, Errno::EPROTONOSUPPORT, Errno::EAFNOSUPPORT];
+    errors.iter().any(|error| fault.raw_os_error() == Some(*error as i32))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kernel_without_nftables_is_told_from_one_that_refuses_a_change() {
+        let of = |error: Errno| refused("removing the rules", io::Error::from_raw_os_error(error as i32));
+        assert!(matches!(of(Errno::EOPNOTSUPP), NetworkError::NoFilter { .. }));
+        assert!(matches!(of(Errno::EPERM), NetworkError::NotPermitted { .. }));
+        assert!(matches!(of(Errno::ENOENT), NetworkError::Refused { .. }));
     }
 }

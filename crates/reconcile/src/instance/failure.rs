@@ -24,6 +24,8 @@ pub(super) enum Failure {
     NoHost,
     #[error("its own files cannot be had: {0}")]
     OwnFiles(String),
+    #[error("it runs, and its rules in the packet filter are not in force: {0}")]
+    Rules(String),
     #[error(transparent)]
     Host(HostError),
     #[error(transparent)]
@@ -86,6 +88,7 @@ impl Failure {
             Self::UnknownHost(_) => "unknown-host",
             Self::NoHost => "no-host",
             Self::OwnFiles(_) => "own-files",
+            Self::Rules(_) => "no-rules",
             Self::Host(fault) => fault.code(),
             Self::Image(_) => "image-going",
             Self::PinnedImageGone { .. } => "pinned-image-gone",
@@ -105,6 +108,7 @@ impl Failure {
     /// The kind of failure for the state machine.
     pub(super) fn shortfall(&self) -> Shortfall {
         match self {
+            Self::Rules(_) => Shortfall::Rules,
             Self::Host(fault) if matches!(fault.remedy(), Remedy::Engine | Remedy::Host) => Shortfall::Engine,
             Self::Host(HostError::Ensure(EnsureFault::AwaitsAddress { .. })) => Shortfall::Address,
             Self::Silent { .. } => Shortfall::Silent,

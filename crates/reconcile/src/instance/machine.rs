@@ -100,6 +100,8 @@ pub(super) struct Terms {
 pub(super) enum Shortfall {
     /// Its engine does not answer, which is not the instance's failure.
     Engine,
+    /// It runs, and its host's packet filter has not its rules, which is not the instance's failure.
+    Rules,
     /// It runs and is wired, and does not answer.
     Silent,
     /// It runs and is wired, and waits for an address. Nothing has failed.
@@ -172,6 +174,8 @@ pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// How long to wait for an engine that is down before it is asked again; its return wakes everyone earlier.
 const ENGINE_PAUSE: Duration = Duration::from_secs(10);
+/// The wait before an instance asks again for its rules.
+const RULES_PAUSE: Duration = Duration::from_secs(2);
 
 /// How long to wait after the given number of failed tries: 0, 1, 2, 4 … 60 s.
 pub(super) fn wait_after(attempts: u32) -> Duration {
@@ -256,6 +260,7 @@ pub(super) fn retry(instance: &Instance, shortfall: Shortfall, now: Timestamp) -
     let attempts = instance.attempts.saturating_add(1);
     let (phase, attempts, wait) = match shortfall {
         Shortfall::Engine => (Phase::Pending, instance.attempts, ENGINE_PAUSE),
+        Shortfall::Rules => (Phase::Pending, instance.attempts, RULES_PAUSE),
         Shortfall::Silent => (Phase::Starting, attempts, wait_after(attempts)),
         // It is woken when the address is given.
         Shortfall::Address => (Phase::Starting, instance.attempts, LONGEST_WAIT),

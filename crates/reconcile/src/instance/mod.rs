@@ -28,6 +28,7 @@ mod observe;
 mod orphans;
 mod output;
 mod own_files;
+mod packet_rules;
 mod pass;
 mod pauses;
 mod pinned;
@@ -59,6 +60,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use self::own_files::{NoFiles, OwnFiles};
+pub use self::packet_rules::{NoRules, PacketRules};
 pub use self::records::Records;
 pub use self::wants::{Clients, Want, Wants, is_spent};
 use crate::addresses::Addresses;
@@ -80,6 +82,7 @@ struct Inner {
     catalog: View,
     records: Arc<dyn Records>,
     own_files: Arc<dyn OwnFiles>,
+    rules: Arc<dyn PacketRules>,
     pins: Pins,
     hosts: BTreeMap<HostId, Arc<dyn Host>>,
     clock: Clock,
@@ -123,6 +126,8 @@ pub struct Parts {
     pub records: Arc<dyn Records>,
     /// Where files come from that are an instance's own.
     pub own_files: Arc<dyn OwnFiles>,
+    /// Knows whether the packet filter has the rules of an instance.
+    pub rules: Arc<dyn PacketRules>,
     /// Knows which images the versions of templates are pinned to.
     pub pins: Pins,
     /// The machines on which instances run, each under its name. An engine is not asked before there is an instance to
@@ -151,6 +156,7 @@ impl Orchestrator {
             catalog: parts.catalog,
             records: parts.records,
             own_files: parts.own_files,
+            rules: parts.rules,
             pins: parts.pins,
             clock: parts.clock,
             notifications: parts.notifications,

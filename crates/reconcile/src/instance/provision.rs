@@ -62,18 +62,23 @@ impl Orchestrator {
         let began = Instant::now();
         // Why the last try failed is shown until one succeeds.
         let starting = self.update(instance, Phase::Starting, instance.reason.clone(), None);
-        // The instance is recorded already. That work on it begins can be recorded in parallel.
-        let (recorded, outcome) = tokio::join!(
+        // The instance is recorded already. That work on it begins can be recorded in parallel. Its rules are asked for
+        // before it runs, so that they are in force by then.
+        let (recorded, outcome, rules) = tokio::join!(
             self.inner
                 .records
                 .update_instance(instance.id, starting, restart.map(|nth| self.restarted(instance, nth))),
-            self.bring_up(instance, restart.is_some(), turn)
+            self.bring_up(instance, restart.is_some(), turn),
+            self.inner.rules.in_force(instance)
         );
         if !recorded? {
             return Ok(());
         }
         match outcome? {
-            Ok(ensured) => self.record_ready(instance, ensured, began.elapsed()).await,
+            Ok(ensured) => match rules {
+                Ok(()) => self.record_ready(instance, ensured, began.elapsed()).await,
+                Err(reason) => self.record_failure(instance, Failure::Rules(reason)).await,
+            },
             Err(failure) => self.record_failure(instance, failure).await,
         }
     }

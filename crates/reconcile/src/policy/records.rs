@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
-use orchestrator_model::{Event, LeaseState, Owner};
+use orchestrator_model::{Event, InstanceId, LeaseState, Owner};
 use orchestrator_policy::OwnerFacts;
 use orchestrator_store::{InstanceFilter, LeaseFilter, Store, StoreError};
 use tokio::sync::broadcast;
@@ -16,6 +16,9 @@ pub trait PolicyRecords: Send + Sync + 'static {
 
     /// What is recorded of one owner now.
     async fn facts_of(&self, owner: &Owner) -> Result<OwnerFacts, StoreError>;
+
+    /// The owner of an instance, also when it is removed.
+    async fn owner_of(&self, instance: InstanceId) -> Result<Option<Owner>, StoreError>;
 
     /// What is recorded of every owner that has an active lease or a live instance.
     async fn all_facts(&self) -> Result<Vec<OwnerFacts>, StoreError>;
@@ -46,6 +49,11 @@ impl PolicyRecords for Store {
         let page = self.instances(filter).await?;
         facts.instances = page.items.into_iter().map(|view| view.instance).collect();
         Ok(facts)
+    }
+
+    async fn owner_of(&self, instance: InstanceId) -> Result<Option<Owner>, StoreError> {
+        let found = self.instance(instance).await?;
+        Ok(found.map(|view| view.instance.owner))
     }
 
     async fn all_facts(&self) -> Result<Vec<OwnerFacts>, StoreError> {

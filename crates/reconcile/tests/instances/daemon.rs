@@ -11,7 +11,7 @@ use orchestrator_host::fake::{FakeMachine, MachineSettings};
 use orchestrator_model::{ContainerSpec, Owner, Phase, Slot, SlotKey, Timestamp};
 use orchestrator_reconcile::driver::{self, Driver};
 use orchestrator_reconcile::images::{self, Pins, Sweeper};
-use orchestrator_reconcile::instance::{Clients, NoFiles, Orchestrator, Parts, Want, Wants};
+use orchestrator_reconcile::instance::{Clients, NoFiles, NoRules, Orchestrator, PacketRules, Parts, Want, Wants};
 use orchestrator_reconcile::volumes;
 use orchestrator_runtime::conditions::{Condition, Conditions};
 use orchestrator_runtime::metrics::Metrics;
@@ -111,6 +111,7 @@ pub(crate) struct World {
     /// What volumes take, as it was measured.
     pub(crate) usages: VolumeUsages,
     pub(crate) metrics: Metrics,
+    pub(crate) rules: Arc<dyn PacketRules>,
     settings: Arc<Settings>,
     daemon: Option<Daemon>,
 }
@@ -152,6 +153,7 @@ impl World {
             settings: Arc::new(settings),
             usages: VolumeUsages::default(),
             metrics: Metrics::default(),
+            rules: Arc::new(NoRules),
             daemon: None,
         }
     }
@@ -191,6 +193,7 @@ impl World {
             catalog,
             records: Arc::new(self.records.clone()),
             own_files: Arc::new(NoFiles),
+            rules: self.rules.clone(),
             pins,
             hosts: self.hosts.clone(),
             wants: vec![Arc::new(Clients), self.replicas.clone(), self.per_client.clone()],

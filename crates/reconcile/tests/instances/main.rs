@@ -9,6 +9,7 @@ mod images;
 mod life;
 mod limits;
 mod output;
+mod packet_rules;
 mod properties;
 mod records;
 mod scenario;

@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 
 use self::prefixes::PrefixNotifications;
 pub use self::prefixes::Prefixes;
-use orchestrator_model::{Leased, Owner, SlotKey};
+use orchestrator_model::{ClientId, Leased, Owner, SlotKey};
 
 /// The notifications of the daemon. A cheap handle: all clones share the same ones.
 #[derive(Debug, Clone, Default)]
@@ -31,6 +31,9 @@ struct Inner {
     wake: Notify,
     muted: RwLock<HashSet<String>>,
     prefixes: PrefixNotifications,
+    // Bounded by the number of clients.
+    moved: Mutex<HashSet<ClientId>>,
+    wake_places: Notify,
 }
 
 /// The owners and slots whose instances the instance reconciler must check.
@@ -77,6 +80,25 @@ impl Notifications {
     /// Notifies that any delegated prefix, or the interface towards it, may have changed.
     pub fn notify_prefixes(&self) {
         self.inner.prefixes.notify_all();
+    }
+
+    /// Notifies that a client holds a lease at another place than before: another port, link-layer address or relay.
+    pub fn notify_place(&self, client: ClientId) {
+        let mut moved = self.inner.moved.lock().unwrap_or_else(PoisonError::into_inner);
+        moved.insert(client);
+        self.inner.wake_places.notify_one();
+    }
+
+    /// Waits for clients that hold a lease at another place, and takes them all. Cancel-safe: what is not returned stays
+    /// pending.
+    pub async fn received_places(&self) -> HashSet<ClientId> {
+        loop {
+            let moved = std::mem::take(&mut *self.inner.moved.lock().unwrap_or_else(PoisonError::into_inner));
+            if !moved.is_empty() {
+                return moved;
+            }
+            self.inner.wake_places.notified().await;
+        }
     }
 
     /// Waits for notifications of prefixes and takes them all. Cancel-safe: what is not returned stays pending.
@@ -147,6 +169,18 @@ mod tests {
             slots: HashSet::from([key]),
         };
         assert_eq!(notifications.received().await, expected);
+    }
+
+    #[tokio::test]
+    async fn a_client_that_moved_is_named_once_however_often_it_moved() {
+        let notifications = Notifications::default();
+        let [first, second]: [ClientId; 2] = [[1; 6], [2; 6]].map(Id::from_bytes);
+        for client in [first, first, second] {
+            notifications.notify_place(client);
+        }
+        assert_eq!(notifications.received_places().await, HashSet::from([first, second]));
+        notifications.notify_place(first);
+        assert_eq!(notifications.received_places().await, HashSet::from([first]));
     }
 
     #[test]

@@ -104,6 +104,7 @@ fn isolation_keys(
         return vec![("isolation", running.is_some() != written.is_some())];
     };
     let IsolationSettings {
+        required,
         enforce,
         isolate_clients,
         bind_ports,
@@ -113,6 +114,7 @@ fn isolation_keys(
         portal,
     } = running;
     vec![
+        ("isolation", *required != written.required),
         ("enforce", *enforce != written.enforce),
         ("isolate_clients", *isolate_clients != written.isolate_clients),
         ("bind_ports", *bind_ports != written.bind_ports),

@@ -100,7 +100,7 @@ impl Ledger {
 
     /// The change's client holds the lease from now on.
     pub(super) fn grant(&mut self, change: &LeaseChange) -> Result<ClientId, StoreError> {
-        let client = self.see(change)?;
+        let (client, _) = self.see(change)?;
         let key = self.key(change);
         let touched = match self.leases.get(&key) {
             Some(known) => known.touched.and(Touched::Everything),
@@ -124,15 +124,16 @@ impl Ledger {
         Ok(self.clients[client].id)
     }
 
-    /// The change's client continues to hold its lease.
-    pub(super) fn extend(&mut self, change: &LeaseChange) -> Result<ClientId, StoreError> {
-        let client = self.see(change)?;
+    /// The change's client continues to hold its lease. Returns whether it is at another place, as far as is known.
+    pub(super) fn extend(&mut self, change: &LeaseChange) -> Result<(ClientId, bool), StoreError> {
+        let (client, mut moved) = self.see(change)?;
         let key = self.key(change);
         if let Some(lease) = self.leases.get_mut(&key) {
             let says_the_same =
                 lease.iaid == change.iaid && lease.source == change.source && lease.next_hop == change.next_hop;
             // After an earlier change of the group, what is recorded is not what the lease has.
             let stays = lease.recorded.has(&change.granted_to) && lease.granted_to == GrantedTo::default();
+            moved |= !stays;
             if !stays {
                 let earlier = std::mem::replace(&mut lease.granted_to, change.granted_to.clone());
                 lease.granted_to.complete(earlier);
@@ -151,7 +152,7 @@ impl Ledger {
             lease.valid_until = change.valid_until;
             lease.changed = change.at;
         }
-        Ok(self.clients[client].id)
+        Ok((self.clients[client].id, moved))
     }
 
     /// Ends the lease in this state. A declined lease keeps the end of its quarantine.
@@ -167,8 +168,9 @@ impl Ledger {
         }
     }
 
-    /// Records what a change says about its client, and that the client wants an instance.
-    fn see(&mut self, change: &LeaseChange) -> Result<usize, StoreError> {
+    /// Records what a change says about its client, and that the client wants an instance. Returns the client, and whether
+    /// it has another link-layer address than before.
+    fn see(&mut self, change: &LeaseChange) -> Result<(usize, bool), StoreError> {
         let key = (self.link(&change.link), change.duid.clone());
         let index = match self.by_duid.get(&key) {
             Some(index) => *index,
@@ -179,7 +181,8 @@ impl Ledger {
         let link_layer = change.link_layer.as_ref().map(ToString::to_string);
         let hostname = change.hostname.clone().map(plain);
         let class = change.class.clone().map(plain);
-        let is_news = (link_layer.is_some() && link_layer != client.link_layer)
+        let other_link_layer = link_layer.is_some() && link_layer != client.link_layer;
+        let is_news = other_link_layer
             || (hostname.is_some() && hostname != client.hostname)
             || class != client.class
             || !client.wants_instance;
@@ -191,7 +194,7 @@ impl Ledger {
             client.wants_instance = true;
             client.touched = client.touched.and(Touched::Everything);
         }
-        Ok(index)
+        Ok((index, other_link_layer))
     }
 
     /// Creates the row of a new client.

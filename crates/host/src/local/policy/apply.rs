@@ -23,19 +23,6 @@ pub(super) struct Opened {
     pub(super) book: Book,
 }
 
-impl PolicyState {
-    pub(in crate::local) fn rebuilt(&self) -> u64 {
-        self.rebuilt
-    }
-
-    pub(in crate::local) fn with_rebuilt(rebuilt: u64) -> Self {
-        Self {
-            rebuilt,
-            ..Self::default()
-        }
-    }
-}
-
 impl LocalHost {
     /// The filter of this site. The bridges of the machine are read when it is opened.
     pub(super) async fn open_policy<'s>(&self, state: &'s mut PolicyState) -> Result<&'s mut Opened, Cause> {
@@ -46,6 +33,17 @@ impl LocalHost {
             state.opened = Some(Opened { filter, book });
         }
         state.opened.as_mut().ok_or(Cause::Unheeded)
+    }
+
+    /// Removes the rules, also those of an earlier daemon. Returns whether there were some.
+    pub(in crate::local) async fn remove_rules(&self, state: &mut PolicyState) -> Result<bool, Cause> {
+        state.generation = None;
+        let Some(opened) = &mut state.opened else {
+            return Ok(self.open_filter().await?.remove().await?);
+        };
+        opened.book.take_in(&[], None);
+        opened.book.delta();
+        Ok(opened.filter.remove().await?)
     }
 
     pub(in crate::local) async fn open_filter(&self) -> Result<Filter, Cause> {
@@ -74,6 +72,13 @@ impl LocalHost {
         // A change that failed half-way is at no generation. Then only the whole is accepted.
         state.generation = None;
         let part = || NetworkPart::Policy.to_string();
+        if remove.is_none() && set.is_empty() {
+            self.remove_rules(&mut state)
+                .await
+                .map_err(|fault| failed(part(), fault))?;
+            state.generation = Some(to);
+            return Ok(Applied::Done);
+        }
         let opened = self
             .open_policy(&mut state)
             .await
@@ -183,7 +188,9 @@ impl Opened {
         self.book.delta();
         match self.filter.ensure(&self.book.elements()).await {
             Ok(_) => Ok(()),
-            Err(fault @ NetworkError::NotPermitted { .. }) => Err((NetworkPart::Policy.to_string(), fault)),
+            Err(fault @ (NetworkError::NotPermitted { .. } | NetworkError::NoFilter { .. })) => {
+                Err((NetworkPart::Policy.to_string(), fault))
+            }
             Err(fault) => self.salvage(fault).await,
         }
     }
