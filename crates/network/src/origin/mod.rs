@@ -1,13 +1,14 @@
 //! Where DHCPv6 messages come from: the bridge port and the link-layer address, which no UDP socket shows.
 //!
 //! ```text
-//!   bridge port ──▶ bridge, input hook ──▶ UDP socket of the listener
-//!                       │ rule: UDP to port 547, at most so many a second of a port
-//!                       └── NFLOG ──▶ OriginLog::receive
+//!   bridge port ──▶ bridge, input hook ─── marked ──▶ UDP socket of the listener, with the mark (SO_RCVMARK)
+//!                       │ rule: UDP to port 547. The mark is a keyed hash of port and link-layer address
+//!                       └── a mark that is new ──▶ NFLOG ──▶ OriginLog::receive
 //! ```
 //!
-//! - A rule of nftables copies each message to us before the kernel delivers it. Whoever has read a message from its UDP
-//!   socket finds its record in this log, without a wait, unless the record was dropped.
+//! - A rule of nftables marks each message, and copies the first one with a mark to us before the kernel delivers it. Whoever
+//!   has read a message from its UDP socket finds what its mark means in this log, without a wait, unless the record was
+//!   dropped. Each mark is logged again every few seconds.
 //! - Records are dropped, and messages never are: the rule has a rate limit, and the socket of the log a bounded buffer.
 //! - The rule is built from constants and a number. No text of a user or a client is in it.
 //! - The table of the rule belongs to our socket. The kernel removes both together, also when the daemon is killed, and
@@ -32,9 +33,9 @@ const GROUPS: std::ops::Range<u16> = 28_547..28_579;
 /// The bound on what waits to be read, in bytes: some thousand records.
 const RECEIVE_BUFFER: usize = 4 * 1024 * 1024;
 /// The buffer that the kernel allocates for each record, in bytes.
-const RECORD_BUFFER: u32 = 2048;
-/// What is copied of a packet, in bytes: all of one that was not fragmented on Ethernet.
-const COPIED: u32 = 1600;
+const RECORD_BUFFER: u32 = 512;
+/// What is copied of a packet, in bytes: more than the headers of IPv6 and UDP.
+const COPIED: u32 = 64;
 /// Records that one call reads at most.
 const AT_ONCE: usize = 512;
 
@@ -86,12 +87,12 @@ impl OriginLog {
     /// # Errors
     ///
     /// When the socket fails. Open another log then.
-    pub fn receive(&self, mut each: impl FnMut(&OriginRecord<'_>)) -> io::Result<Received> {
+    pub fn receive(&self, mut each: impl FnMut(&OriginRecord)) -> io::Result<Received> {
         let mut received = Received {
             records: 0,
             lost: false,
         };
-        let mut buffer = [0; 4096];
+        let mut buffer = [0; 1024];
         for _ in 0..AT_ONCE {
             match recv(self.log.as_raw_fd(), &mut buffer, MsgFlags::MSG_DONTWAIT) {
                 Ok(length) => {

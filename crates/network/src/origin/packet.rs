@@ -1,6 +1,7 @@
 //! What NFLOG tells of a packet. Its payload is what a stranger sent.
 
 use std::net::Ipv6Addr;
+use std::num::NonZeroU32;
 
 use super::ULOG;
 use crate::netfilter::{attributes, messages};
@@ -8,20 +9,23 @@ use crate::netfilter::{attributes, messages};
 /// The kind of message that carries a packet.
 const PACKET: u16 = ULOG << 8;
 /// Attributes of it.
+const MARK: u16 = 2;
 const INTERFACE: u16 = 4;
 const PHYSICAL_INTERFACE: u16 = 6;
 const HARDWARE_ADDRESS: u16 = 8;
 const PAYLOAD: u16 = 9;
-/// Bytes of the headers of netfilter, IPv6 and UDP.
+/// Bytes of the headers of netfilter and IPv6.
 const NETFILTER: usize = 4;
 const IPV6: usize = 40;
-const UDP: usize = 8;
 /// The ports of a message from a server to a client: 547 and 546.
 pub(super) const SERVER_TO_CLIENT: [u8; 4] = [2, 35, 2, 34];
 
-/// Where one DHCPv6 message came from.
+/// Where DHCPv6 messages with one mark come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OriginRecord<'d> {
+pub struct OriginRecord {
+    /// The mark that the kernel gives to each message of a client from this port and link-layer address, until the log is
+    /// closed; `None` for the message of a server. Packets of other programs may have the same.
+    pub mark: Option<NonZeroU32>,
     /// The index of the bridge.
     pub bridge: u32,
     /// The index of the bridge's port.
@@ -30,38 +34,38 @@ pub struct OriginRecord<'d> {
     pub link_layer: [u8; 6],
     /// The address that the packet came from.
     pub source: Ipv6Addr,
-    /// The bytes of the message: what the UDP socket delivers.
-    pub message: &'d [u8],
     /// Whether a server sent it to a client, which only the log shows.
     pub from_server: bool,
 }
 
 /// The records in a datagram of NFLOG. What is incomplete is left out.
-pub(super) fn records(datagram: &[u8]) -> impl Iterator<Item = OriginRecord<'_>> {
+pub(super) fn records(datagram: &[u8]) -> impl Iterator<Item = OriginRecord> {
     let packets = messages(datagram).filter(|(kind, _)| *kind == PACKET);
     packets.filter_map(|(_, body)| record(body.get(NETFILTER..)?))
 }
 
-fn record(body: &[u8]) -> Option<OriginRecord<'_>> {
-    let (mut bridge, mut port, mut link_layer, mut payload) = (None, None, None, None);
+fn record(body: &[u8]) -> Option<OriginRecord> {
+    let (mut mark, mut bridge, mut port, mut link_layer, mut packet) = (None, None, None, None, None);
     for (kind, value) in attributes(body) {
         match kind {
+            MARK => mark = number(value),
             INTERFACE => bridge = number(value),
             PHYSICAL_INTERFACE => port = number(value),
             HARDWARE_ADDRESS => link_layer = hardware_address(value),
-            PAYLOAD => payload = Some(value),
+            PAYLOAD => packet = Some(value),
             _ => {}
         }
     }
-    let packet = payload?;
-    let (source, message) = datagram(packet)?;
+    let packet = packet?;
+    let source: [u8; 16] = packet.get(8..24)?.try_into().ok()?;
+    let from_server = packet.get(IPV6..IPV6 + 4)? == SERVER_TO_CLIENT;
     Some(OriginRecord {
+        mark: mark.and_then(NonZeroU32::new).filter(|_| !from_server),
         bridge: bridge?,
         port: port?,
         link_layer: link_layer?,
-        source,
-        message,
-        from_server: packet.get(IPV6..IPV6 + 4) == Some(&SERVER_TO_CLIENT[..]),
+        source: source.into(),
+        from_server,
     })
 }
 
@@ -78,34 +82,24 @@ fn hardware_address(value: &[u8]) -> Option<[u8; 6]> {
     value.get(4..10)?.try_into().ok()
 }
 
-/// The source and the UDP payload of a packet that is here as a whole. A frame may be padded, and the UDP header says
-/// where the message ends.
-fn datagram(packet: &[u8]) -> Option<(Ipv6Addr, &[u8])> {
-    let source: [u8; 16] = packet.get(8..24)?.try_into().ok()?;
-    let length = usize::from(u16::from_be_bytes(packet.get(IPV6 + 4..IPV6 + 6)?.try_into().ok()?));
-    let message = packet.get(IPV6 + UDP..IPV6 + length)?;
-    Some((source.into(), message))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::netfilter::Message;
 
-    fn packet(message: &[u8], length: usize) -> Vec<u8> {
+    /// The headers of a packet that a client sends.
+    fn packet() -> Vec<u8> {
         let mut packet = vec![0x60, 0, 0, 0, 0, 0, 17, 1];
         packet.extend("fe80::5".parse::<Ipv6Addr>().unwrap().octets());
         packet.extend("ff02::1:2".parse::<Ipv6Addr>().unwrap().octets());
         packet.extend([2, 34, 2, 35]);
-        packet.extend(u16::try_from(length).unwrap().to_be_bytes());
-        packet.extend([0, 0]);
-        packet.extend(message);
         packet
     }
 
-    fn logged(packet: &[u8]) -> Vec<u8> {
+    fn logged(mark: u32, packet: &[u8]) -> Vec<u8> {
         let mut bytes = Vec::new();
         let message = Message::new(ULOG, 0)
+            .with(MARK, &mark.to_be_bytes())
             .with(INTERFACE, &7_u32.to_be_bytes())
             .with(PHYSICAL_INTERFACE, &9_u32.to_be_bytes())
             .with(HARDWARE_ADDRESS, &[0, 6, 0, 0, 2, 0, 0, 0, 0, 1, 0, 0])
@@ -115,36 +109,31 @@ mod tests {
     }
 
     #[test]
-    fn a_record_has_port_bridge_link_layer_address_and_message() {
-        let bytes = logged(&packet(b"solicit", 15));
-        let record = records(&bytes).next().unwrap();
-        assert_eq!(
-            (record.bridge, record.port, record.link_layer),
-            (7, 9, [2, 0, 0, 0, 0, 1])
-        );
-        assert_eq!(
-            (record.source, record.message),
-            ("fe80::5".parse().unwrap(), &b"solicit"[..])
-        );
-        assert!(!record.from_server);
-        let mut answer = packet(b"advertise", 17);
+    fn a_record_has_mark_port_bridge_and_addresses() {
+        let record = records(&logged(5, &packet())).next().unwrap();
+        let expected = OriginRecord {
+            mark: NonZeroU32::new(5),
+            bridge: 7,
+            port: 9,
+            link_layer: [2, 0, 0, 0, 0, 1],
+            source: "fe80::5".parse().unwrap(),
+            from_server: false,
+        };
+        assert_eq!(record, expected);
+        let mut answer = packet();
         answer[40..44].copy_from_slice(&SERVER_TO_CLIENT);
-        assert!(records(&logged(&answer)).next().unwrap().from_server);
-        let padded = logged(&packet(b"solicit\0\0\0", 15));
-        assert_eq!(records(&padded).next().unwrap().message, b"solicit");
+        let record = records(&logged(5, &answer)).next().unwrap();
+        assert!(record.from_server && record.mark.is_none());
+        assert_eq!(records(&logged(0, &packet())).next().unwrap().mark, None);
     }
 
     #[test]
-    fn what_lies_about_its_length_or_is_cut_is_left_out() {
-        for length in [0, 7, 16, 40, 65_535] {
-            let bytes = logged(&packet(b"solicit", length));
-            assert_eq!(records(&bytes).count(), 0, "{length}");
-        }
-        let whole = packet(b"solicit", 15);
+    fn what_is_cut_is_left_out() {
+        let whole = packet();
         for cut in 0..whole.len() {
-            assert_eq!(records(&logged(&whole[..cut])).count(), 0, "{cut}");
+            assert_eq!(records(&logged(5, &whole[..cut])).count(), 0, "{cut}");
         }
-        let bytes = logged(&whole);
+        let bytes = logged(5, &whole);
         for cut in 0..bytes.len() {
             records(&bytes[..cut]).for_each(drop);
         }

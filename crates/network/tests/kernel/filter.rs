@@ -1,26 +1,18 @@
 //! The packet filter: its rules, its elements, and what others do to them.
 
 use std::collections::BTreeSet;
-use std::process::Command;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use orchestrator_network::{FilterChange, FilterElement, FilterRepair, FilterRole, NetworkError};
 use tokio::sync::mpsc;
 use tokio::time::{Duration, timeout};
 
-use crate::support::daemon;
+use crate::support::{daemon, nft};
 
 const RIGHT: FilterRepair = FilterRepair {
     loaded: false,
     elements: 0,
 };
-
-fn nft(arguments: &str) -> Result<String> {
-    let output = Command::new("nft").args(arguments.split(' ')).output()?;
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    ensure!(output.status.success(), "nft {arguments}: {said}");
-    Ok(String::from_utf8(output.stdout)?)
-}
 
 /// At least one element of each set and map.
 fn elements() -> Result<BTreeSet<FilterElement>> {

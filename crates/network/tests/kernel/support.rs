@@ -30,6 +30,14 @@ pub(crate) fn daemon<F: Future<Output = Result<()>>>(test: impl FnOnce(Network) 
 
 type Job = Box<dyn FnOnce() + Send>;
 
+/// Runs `nft`, and returns what it prints.
+pub(crate) fn nft(arguments: &str) -> Result<String> {
+    let output = Command::new("nft").args(arguments.split(' ')).output()?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    ensure!(output.status.success(), "nft {arguments}: {said}");
+    Ok(String::from_utf8(output.stdout)?)
+}
+
 /// An instance's namespace: that of a thread that waits in it for jobs, and ends with it.
 pub(crate) struct Instance {
     /// Where its namespace can be opened.

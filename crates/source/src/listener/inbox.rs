@@ -1,6 +1,7 @@
 //! The buffers for one batch of datagrams, reused for each batch.
 
 use std::net::SocketAddrV6;
+use std::num::NonZeroU32;
 
 use orchestrator_dhcp6::Inbound;
 
@@ -8,6 +9,13 @@ use orchestrator_dhcp6::Inbound;
 pub(super) const BATCH: usize = 64;
 /// The largest datagram that is read. A client's message takes a few hundred bytes; larger ones are discarded whole.
 const LARGEST: usize = 8 * 1024;
+
+/// A datagram in its buffer.
+pub(super) struct Datagram<'a> {
+    pub(super) inbound: Inbound<'a>,
+    /// As in [`Head`].
+    pub(super) mark: Option<NonZeroU32>,
+}
 
 /// A batch of datagrams.
 pub(super) struct Inbox {
@@ -24,6 +32,8 @@ pub(super) struct Head {
     pub source: SocketAddrV6,
     /// Whether it was sent to a multicast address.
     pub multicast: bool,
+    /// The mark that the packet had in the kernel, if it had one and the kernel shows it.
+    pub mark: Option<NonZeroU32>,
     /// Whether it was longer than its buffer, so that bytes are missing.
     pub truncated: bool,
 }
@@ -52,18 +62,20 @@ impl Inbox {
     }
 
     /// The datagrams. One that was too long is an `Err` with its sender.
-    pub(super) fn datagrams(&self) -> impl Iterator<Item = Result<Inbound<'_>, SocketAddrV6>> {
+    pub(super) fn datagrams(&self) -> impl Iterator<Item = Result<Datagram<'_>, SocketAddrV6>> {
         let filled = self.room.chunks_exact(LARGEST).zip(&self.heads);
         filled.filter_map(|(room, head)| {
             let head = head.as_ref()?;
             if head.truncated {
                 return Some(Err(head.source));
             }
-            Some(Ok(Inbound {
+            let inbound = Inbound {
                 datagram: room.get(..head.length)?,
                 source: head.source,
                 multicast: head.multicast,
-            }))
+            };
+            let mark = head.mark;
+            Some(Ok(Datagram { inbound, mark }))
         })
     }
 }

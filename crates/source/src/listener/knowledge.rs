@@ -1,31 +1,38 @@
 //! What the listener knows about a message beyond its bytes.
 
 use std::cell::OnceCell;
+use std::num::NonZeroU32;
 
-use orchestrator_dhcp6::{Inbound, KeyHolder, Knowledge, LinkLayerSource};
+use orchestrator_dhcp6::{KeyHolder, Knowledge, LinkLayerSource};
 
 use super::origins::{Origin, Origins};
 use super::watch::Watch;
+
+/// How a message arrived.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Arrival {
+    /// On a bridge whose ports the listener learns, with the mark that the kernel gave it, if any.
+    OnBridge(Option<NonZeroU32>),
+    /// Elsewhere.
+    NotObserved,
+}
 
 /// What the listener knows about one message.
 pub(super) struct MessageKnowledge<'a> {
     watch: &'a Watch,
     origins: &'a Origins,
-    inbound: &'a Inbound<'a>,
-    /// The bridge on which the message arrived, if the listener learns ports.
-    bridge: Option<u32>,
+    arrival: Arrival,
     /// The origin of the message, once it was needed.
     found: OnceCell<Option<Origin>>,
 }
 
 impl<'a> MessageKnowledge<'a> {
-    pub(super) fn new(watch: &'a Watch, origins: &'a Origins, inbound: &'a Inbound<'a>, bridge: Option<u32>) -> Self {
+    pub(super) fn new(watch: &'a Watch, origins: &'a Origins, arrival: Arrival) -> Self {
         let found = OnceCell::new();
         Self {
             watch,
             origins,
-            inbound,
-            bridge,
+            arrival,
             found,
         }
     }
@@ -42,18 +49,14 @@ impl Knowledge for MessageKnowledge<'_> {
     }
 
     fn link_layer_source(&self) -> LinkLayerSource {
-        let Some(bridge) = self.bridge else {
+        let Arrival::OnBridge(mark) = self.arrival else {
             return LinkLayerSource::NotObserved;
         };
-        let find = || {
-            self.origins
-                .find(bridge, *self.inbound.source.ip(), self.inbound.datagram)
-        };
-        let found = self.found.get_or_init(find);
+        let found = self.found.get_or_init(|| self.origins.find(mark));
         let bytes = found.as_ref().map(|origin| origin.link_layer.as_bytes());
         match bytes.and_then(|bytes| bytes.try_into().ok()) {
             Some(address) => LinkLayerSource::Known(address),
-            None if self.origins.has_log() => LinkLayerSource::Missed,
+            None if self.origins.are_shown() => LinkLayerSource::Missed,
             None => LinkLayerSource::NotObserved,
         }
     }

@@ -14,6 +14,7 @@
 //! - Reconfigures and the detection of cloned DUIDs run next to the answers (`watch`).
 //! - If a commit fails, its changes are undone and nothing is answered; the client asks again.
 
+mod batch;
 mod begins;
 mod bucket;
 mod contacts;

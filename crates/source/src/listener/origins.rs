@@ -1,32 +1,24 @@
 //! The origins of clients' messages: the bridge port and the link-layer address that a message came from.
 //!
-//! A UDP socket shows neither. The kernel logs both for each message before it delivers the message ([`OriginLog`]), so
-//! that the record can be read as soon as the message can. Nothing waits for a record: if it is missing when a lease is
-//! committed, the origin stays unknown until the client's next message.
+//! A UDP socket shows neither. The kernel marks each message with a hash of both, and logs what a mark means before it
+//! delivers the first message that has it ([`OriginLog`]). So the meaning can be read as soon as the message can, and nothing
+//! waits for it: if it is missing when a lease is committed, the origin stays unknown until the client's next message.
 //!
-//! A record belongs to a message if bridge, source address and all bytes are equal. If two ports sent the same bytes
-//! from the same address, both records match, and neither is used.
+//! If two ports or link-layer addresses have one mark, neither is used.
 
-use std::collections::hash_map::Entry;
-use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasher, RandomState};
-use std::net::Ipv6Addr;
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use nix::net::if_::if_indextoname;
-use orchestrator_network::{OriginLog, OriginRecord};
-use tokio::time::Instant;
-
 use orchestrator_model::LinkLayerAddress;
+use orchestrator_network::{OriginLog, OriginRecord};
 use orchestrator_runtime::metrics::Metrics;
 
-/// The number of records that are kept: as many messages may wait in a listener's socket. The oldest are dropped first.
-const KEPT: usize = 4096;
-/// The number of other servers that are kept until a listener takes them.
-const SERVERS: usize = 64;
-/// The largest age of a record. A message that waited longer in the socket has no origin.
-const AGE: Duration = Duration::from_secs(5);
+use super::generations::Generations;
+use super::others::{ObservedServer, note_server};
+
+/// The number of marks that are kept at least. The kernel logs a mark again before as many others can be new.
+const KEPT: usize = 32_768;
 
 /// The origin of a client's message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,26 +27,6 @@ pub struct Origin {
     pub link_layer: LinkLayerAddress,
     /// The name of the bridge port.
     pub port: String,
-}
-
-/// Another DHCPv6 server that answers clients on a bridge.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct ObservedServer {
-    /// The index of the bridge.
-    bridge: u32,
-    /// The index of the bridge port.
-    port: u32,
-    /// The link-layer address of its frames.
-    pub(super) link_layer: [u8; 6],
-    /// The address that it sends from.
-    pub(super) address: Ipv6Addr,
-}
-
-impl ObservedServer {
-    /// The name of its bridge port, if that is still there.
-    pub(super) fn port(&self) -> Option<String> {
-        if_indextoname(self.port).ok()?.into_string().ok()
-    }
 }
 
 /// The records of all links, if the kernel logs any. A cheap handle.
@@ -71,7 +43,7 @@ struct Inner {
 #[derive(Default)]
 struct State {
     log: Option<OriginLog>,
-    recent: Recent,
+    marks: Marks,
     /// Other servers that were observed, until their link's listener takes them.
     servers: Vec<ObservedServer>,
 }
@@ -89,8 +61,7 @@ impl Origins {
     pub fn set_log(&self, log: Option<OriginLog>) {
         *self.lock() = State {
             log,
-            recent: Recent::default(),
-            servers: Vec::new(),
+            ..State::default()
         };
     }
 
@@ -99,16 +70,23 @@ impl Origins {
         self.lock().log.is_some()
     }
 
+    /// Whether marks arrive as they are logged, as far as is known: an older kernel shows none, and a firewall may change
+    /// them.
+    pub(super) fn are_shown(&self) -> bool {
+        let state = self.lock();
+        state.log.is_some() && state.marks.are_shown
+    }
+
     /// Reads new records of the kernel, without waiting. Call it after messages were read from their socket. Returns the
     /// other servers that were observed on this bridge.
     pub(super) fn gather(&self, bridge: u32) -> Vec<ObservedServer> {
         let mut state = self.lock();
-        let State { log, recent, servers } = &mut *state;
+        let State { log, marks, servers } = &mut *state;
         let Some(open) = log else { return Vec::new() };
-        let now = Instant::now();
-        let take = |record: &OriginRecord<'_>| match record.from_server {
-            true => note_server(servers, record),
-            false => recent.add(record, now),
+        let take = |record: &OriginRecord| match record.mark {
+            Some(mark) => marks.learn(mark, record),
+            None if record.from_server => note_server(servers, record),
+            None => {}
         };
         match open.receive(take) {
             Ok(received) if received.lost => self.inner.metrics.origins_lost(),
@@ -124,38 +102,26 @@ impl Origins {
         servers.extract_if(.., |server| server.bridge == bridge).collect()
     }
 
-    /// The index of the bridge port of a message that was read on a bridge, if it is known.
-    pub(super) fn port_of(&self, bridge: u32, source: Ipv6Addr, message: &[u8]) -> Option<u32> {
-        let state = self.lock();
-        state.log.as_ref()?;
-        match state.recent.find(bridge, source, message, Instant::now())? {
-            Seen::At { port, .. } => Some(port),
-            Seen::AtSeveral => None,
+    /// The index of the bridge port of a message with this mark, if it is known.
+    pub(super) fn port_of(&self, mark: Option<NonZeroU32>) -> Option<u32> {
+        match self.lock().marks.meaning(mark?)? {
+            Meaning::Place { port, .. } => Some(*port),
+            Meaning::Several => None,
         }
     }
 
-    /// The origin of a message that was read on a bridge, given by its index. Counts unknown origins.
-    pub(super) fn find(&self, bridge: u32, source: Ipv6Addr, message: &[u8]) -> Option<Origin> {
-        let found = {
-            let state = self.lock();
-            state.log.as_ref()?;
-            state.recent.find(bridge, source, message, Instant::now())
+    /// The origin of a message with this mark. Counts unknown origins, while there is a log.
+    pub(super) fn find(&self, mark: Option<NonZeroU32>) -> Option<Origin> {
+        let mut state = self.lock();
+        state.log.as_ref()?;
+        let (outcome, origin) = match mark.and_then(|mark| state.marks.meaning(mark)) {
+            Some(Meaning::Place { origin, .. }) => ("known", origin.clone()),
+            Some(Meaning::Several) => ("ambiguous", None),
+            None => ("unknown", None),
         };
-        let named = found.and_then(|seen| match seen {
-            Seen::At { port, link_layer } => {
-                // The port may be gone by now.
-                let port = if_indextoname(port).ok()?.into_string().ok()?;
-                let link_layer = LinkLayerAddress::new(link_layer).ok()?;
-                Some(Origin { link_layer, port })
-            }
-            Seen::AtSeveral => None,
-        });
-        self.inner.metrics.origin(match (&named, found) {
-            (Some(_), _) => "known",
-            (None, Some(Seen::AtSeveral)) => "ambiguous",
-            (None, _) => "unknown",
-        });
-        named
+        state.marks.are_shown |= origin.is_some();
+        self.inner.metrics.origin(outcome);
+        origin
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -164,145 +130,126 @@ impl Origins {
     }
 }
 
-/// Keeps another server that was observed, unless it is kept already or too many are.
-fn note_server(servers: &mut Vec<ObservedServer>, record: &OriginRecord<'_>) {
-    let server = ObservedServer {
-        bridge: record.bridge,
-        port: record.port,
-        link_layer: record.link_layer,
-        address: record.source,
-    };
-    if servers.len() < SERVERS && !servers.contains(&server) {
-        servers.push(server);
+/// What marks mean, in bounded memory.
+struct Marks {
+    meanings: Generations<Meaning>,
+    /// Whether a message came with a mark that is known.
+    are_shown: bool,
+}
+
+/// What a mark means.
+#[derive(Debug, PartialEq, Eq)]
+enum Meaning {
+    /// The index of a port and a link-layer address, and both as an origin, if there was such a port when it was logged.
+    Place {
+        port: u32,
+        link_layer: [u8; 6],
+        origin: Option<Origin>,
+    },
+    /// Several of them.
+    Several,
+}
+
+impl Default for Marks {
+    fn default() -> Self {
+        Self {
+            meanings: Generations::new(KEPT),
+            are_shown: false,
+        }
     }
 }
 
-/// The last records, by a keyed hash, so that no client can cause collisions.
-#[derive(Default)]
-struct Recent {
-    hasher: RandomState,
-    seen: HashMap<u64, (Instant, Seen)>,
-    /// The keys in order of arrival.
-    order: VecDeque<u64>,
-}
-
-/// The origins of the records with one key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Seen {
-    At { port: u32, link_layer: [u8; 6] },
-    AtSeveral,
-}
-
-impl Recent {
-    fn key(&self, bridge: u32, source: Ipv6Addr, message: &[u8]) -> u64 {
-        self.hasher.hash_one((bridge, source, message))
-    }
-
-    fn add(&mut self, record: &OriginRecord<'_>, now: Instant) {
-        let key = self.key(record.bridge, record.source, record.message);
-        let seen = Seen::At {
-            port: record.port,
-            link_layer: record.link_layer,
+impl Marks {
+    fn learn(&mut self, mark: NonZeroU32, record: &OriginRecord) {
+        let meaning = match self.meaning(mark) {
+            Some(Meaning::Several) => Meaning::Several,
+            Some(Meaning::Place { port, link_layer, .. })
+                if (*port, *link_layer) != (record.port, record.link_layer) =>
+            {
+                Meaning::Several
+            }
+            // The port may have another name by now.
+            _ => Meaning::Place {
+                port: record.port,
+                link_layer: record.link_layer,
+                origin: origin(record),
+            },
         };
-        match self.seen.entry(key) {
-            Entry::Occupied(mut known) => {
-                let (at, before) = known.get_mut();
-                *before = match *before != seen && now.duration_since(*at) < AGE {
-                    true => Seen::AtSeveral,
-                    false => seen,
-                };
-                *at = now;
-            }
-            Entry::Vacant(place) => {
-                place.insert((now, seen));
-                self.order.push_back(key);
-            }
-        }
-        while self.order.len() > KEPT {
-            if let Some(oldest) = self.order.pop_front() {
-                self.seen.remove(&oldest);
-            }
-        }
+        self.meanings.keep(&mark, meaning);
     }
 
-    fn find(&self, bridge: u32, source: Ipv6Addr, message: &[u8], now: Instant) -> Option<Seen> {
-        let (at, seen) = self.seen.get(&self.key(bridge, source, message))?;
-        (now.duration_since(*at) < AGE).then_some(*seen)
+    fn meaning(&self, mark: NonZeroU32) -> Option<&Meaning> {
+        self.meanings.get(&mark)
     }
+}
+
+/// The name of a bridge port, if it is still there.
+pub(super) fn port_name(index: u32) -> Option<String> {
+    let name = if_indextoname(index).ok()?.into_string().ok()?;
+    // The library takes a failure for an empty name.
+    (!name.is_empty()).then_some(name)
+}
+
+fn origin(record: &OriginRecord) -> Option<Origin> {
+    let port = port_name(record.port)?;
+    let link_layer = LinkLayerAddress::new(record.link_layer).ok()?;
+    Some(Origin { link_layer, port })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const CLIENT: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
+    /// The one interface that every machine has.
+    const LOOPBACK: u32 = 1;
 
-    fn record(port: u32, message: &[u8]) -> OriginRecord<'_> {
+    fn record(port: u32, last: u8) -> OriginRecord {
         OriginRecord {
+            mark: NonZeroU32::new(5),
             bridge: 1,
             port,
-            link_layer: [2, 0, 0, 0, 0, 9],
-            source: CLIENT,
-            message,
+            link_layer: [2, 0, 0, 0, 0, last],
+            source: "fe80::1".parse().unwrap(),
             from_server: false,
         }
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_record_belongs_to_the_message_with_the_same_bridge_source_and_bytes() {
-        let (mut recent, now) = (Recent::default(), Instant::now());
-        recent.add(&record(7, b"request"), now);
-        let seen = Seen::At {
-            port: 7,
-            link_layer: [2, 0, 0, 0, 0, 9],
-        };
-        assert_eq!(recent.find(1, CLIENT, b"request", now), Some(seen));
-        assert_eq!(recent.find(2, CLIENT, b"request", now), None);
-        assert_eq!(recent.find(1, CLIENT, b"requesT", now), None);
-        assert_eq!(recent.find(1, "fe80::2".parse().unwrap(), b"request", now), None);
-        assert_eq!(recent.find(1, CLIENT, b"request", now + AGE), None, "it is too old");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn of_two_ports_that_say_the_same_none_is_believed_until_time_has_passed() {
-        let (mut recent, now) = (Recent::default(), Instant::now());
-        recent.add(&record(7, b"request"), now);
-        recent.add(&record(7, b"request"), now);
-        assert!(matches!(
-            recent.find(1, CLIENT, b"request", now),
-            Some(Seen::At { port: 7, .. })
-        ));
-        recent.add(&record(8, b"request"), now);
-        assert_eq!(recent.find(1, CLIENT, b"request", now), Some(Seen::AtSeveral));
-        recent.add(&record(7, b"request"), now);
-        assert_eq!(recent.find(1, CLIENT, b"request", now), Some(Seen::AtSeveral));
-        recent.add(&record(8, b"request"), now + AGE);
-        assert!(matches!(
-            recent.find(1, CLIENT, b"request", now + AGE),
-            Some(Seen::At { port: 8, .. })
-        ));
+    fn mark(number: u32) -> NonZeroU32 {
+        NonZeroU32::new(number).unwrap()
     }
 
     #[test]
-    fn other_servers_are_kept_once_and_a_flood_of_them_takes_a_fixed_amount_of_memory() {
-        let mut servers = Vec::new();
-        for n in 0..3 * SERVERS {
-            for _ in 0..2 {
-                note_server(&mut servers, &record(u32::try_from(n).unwrap(), b"advertise"));
-            }
-        }
-        assert_eq!(servers.len(), SERVERS);
-        assert_eq!((servers[1].port, servers[1].address), (1, CLIENT));
+    fn a_mark_means_the_port_and_address_that_it_was_logged_with() {
+        let mut marks = Marks::default();
+        marks.learn(mark(5), &record(LOOPBACK, 9));
+        marks.learn(mark(5), &record(LOOPBACK, 9));
+        let Some(Meaning::Place { port, origin, .. }) = marks.meaning(mark(5)) else {
+            panic!("it is known");
+        };
+        let origin = origin.as_ref().unwrap();
+        assert_eq!((*port, origin.port.as_str()), (LOOPBACK, "lo"));
+        assert_eq!(origin.link_layer.as_bytes(), [2, 0, 0, 0, 0, 9]);
+        assert_eq!(marks.meaning(mark(6)), None);
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_flood_of_records_takes_a_fixed_amount_of_memory_and_the_last_ones_are_kept() {
-        let (mut recent, now) = (Recent::default(), Instant::now());
-        for n in 0..3 * KEPT {
-            recent.add(&record(7, &n.to_be_bytes()), now);
+    #[test]
+    fn a_mark_of_two_places_means_neither() {
+        for other in [record(LOOPBACK, 8), record(2, 9)] {
+            let mut marks = Marks::default();
+            marks.learn(mark(5), &record(LOOPBACK, 9));
+            marks.learn(mark(5), &other);
+            marks.learn(mark(5), &record(LOOPBACK, 9));
+            assert_eq!(marks.meaning(mark(5)), Some(&Meaning::Several));
         }
-        assert_eq!((recent.seen.len(), recent.order.len()), (KEPT, KEPT));
-        assert!(recent.find(1, CLIENT, &(3 * KEPT - 1).to_be_bytes(), now).is_some());
-        assert_eq!(recent.find(1, CLIENT, &0_usize.to_be_bytes(), now), None);
+    }
+
+    #[test]
+    fn a_port_that_is_gone_is_no_origin() {
+        let mut marks = Marks::default();
+        marks.learn(mark(5), &record(i32::MAX.cast_unsigned(), 9));
+        assert!(matches!(
+            marks.meaning(mark(5)),
+            Some(Meaning::Place { origin: None, .. })
+        ));
     }
 }

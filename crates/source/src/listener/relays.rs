@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::directory::Directory;
 use super::discards::Discards;
-use super::inbox::Inbox;
+use super::inbox::{Datagram, Inbox};
 use super::socket::Port;
 use orchestrator_runtime::metrics::Metrics;
 
@@ -52,7 +52,7 @@ impl RelayPort {
             for datagram in inbox.datagrams() {
                 match datagram {
                     Err(source) => self.discards.note(source, "too-long", &"it is too long"),
-                    Ok(inbound) => {
+                    Ok(Datagram { inbound, .. }) => {
                         if let Err(reason) = self.directory.pass(&inbound, &self.port) {
                             self.discards.note(inbound.source, reason.word(), &reason);
                         }

@@ -20,8 +20,8 @@ use super::begins::Begins;
 use super::directory::{Directory, Listed, NotPassed, Passed};
 use super::discards::Discards;
 use super::identities::Identities;
-use super::inbox::{BATCH, Inbox};
-use super::knowledge::MessageKnowledge;
+use super::inbox::{BATCH, Datagram, Inbox};
+use super::knowledge::{Arrival, MessageKnowledge};
 use super::origins::{Origin, Origins};
 use super::probes::Probes;
 use super::rules::Rules;
@@ -222,8 +222,13 @@ impl Listener {
             match datagram {
                 Err(source) => self.discards.note(source, "too-long", &"it is too long"),
                 // Most messages come from clients directly, and need no lock.
-                Ok(inbound) if inbound.is_relayed() => self.take_relayed(&mut batch, &inbound, &port, bridge),
-                Ok(inbound) => self.answer_into(&mut batch, &inbound, &port, bridge),
+                Ok(Datagram { inbound, mark }) => {
+                    let arrival = bridge.map_or(Arrival::NotObserved, |_| Arrival::OnBridge(mark));
+                    match inbound.is_relayed() {
+                        true => self.take_relayed(&mut batch, &inbound, &port, arrival),
+                        false => self.answer_into(&mut batch, &inbound, &port, arrival),
+                    }
+                }
             }
         }
         self.end(batch)
@@ -238,7 +243,7 @@ impl Listener {
                 source: datagram.source,
                 multicast: datagram.multicast,
             };
-            self.answer_into(&mut batch, &inbound, &datagram.port, None);
+            self.answer_into(&mut batch, &inbound, &datagram.port, Arrival::NotObserved);
         }
         self.end(batch)
     }
@@ -260,13 +265,13 @@ impl Listener {
         batch.pending
     }
 
-    /// Answers a message. `bridge` is the bridge on which it arrived, if the listener learns ports.
-    fn answer_into(&mut self, batch: &mut Batch, inbound: &Inbound<'_>, port: &Arc<Port>, bridge: Option<u32>) {
-        if !bridge.is_none_or(|bridge| self.admit_beginner(bridge, inbound)) {
+    /// Answers a message.
+    fn answer_into(&mut self, batch: &mut Batch, inbound: &Inbound<'_>, port: &Arc<Port>, arrival: Arrival) {
+        if !self.admit_beginner(arrival, inbound) {
             let reason = "the clients behind its port begin more than their part of link_rate";
             return self.discards.note(inbound.source, "port-too-often", &reason);
         }
-        let Some((answer, origin)) = self.answer(inbound, bridge) else {
+        let Some((answer, origin)) = self.answer(inbound, arrival) else {
             return;
         };
         if let Err((word, reason)) = self.admit_origin(&answer, origin.as_ref()) {
@@ -304,10 +309,12 @@ impl Listener {
     }
 
     /// Whether a message may be handled as far as the limit of its port goes. A message whose port is not known may.
-    fn admit_beginner(&mut self, bridge: u32, inbound: &Inbound<'_>) -> bool {
-        let (source, message) = (*inbound.source.ip(), inbound.datagram);
-        let port = self.parts.origins.port_of(bridge, source, message);
-        let (Some(port), Some(kind)) = (port.filter(|_| !inbound.is_relayed()), message.first()) else {
+    fn admit_beginner(&mut self, arrival: Arrival, inbound: &Inbound<'_>) -> bool {
+        let Arrival::OnBridge(mark) = arrival else {
+            return true;
+        };
+        let port = self.parts.origins.port_of(mark).filter(|_| !inbound.is_relayed());
+        let (Some(port), Some(kind)) = (port, inbound.datagram.first()) else {
             return true;
         };
         let (rate, share, now) = (self.rules.link_rate, self.rules.share, self.parts.clock.now().0);
@@ -355,13 +362,13 @@ impl Listener {
 
     /// Answers a relayed message, or passes it on to the listener of the link that its relay agents identify. Drops it if
     /// relay agents are not trusted on this link.
-    fn take_relayed(&mut self, batch: &mut Batch, inbound: &Inbound<'_>, port: &Arc<Port>, bridge: Option<u32>) {
+    fn take_relayed(&mut self, batch: &mut Batch, inbound: &Inbound<'_>, port: &Arc<Port>, arrival: Arrival) {
         let identified = self.parts.directory.link_of(inbound);
         let passed = match identified.filter(|link| *link != self.parts.link) {
             Some(other) if !self.rules.relays => Err(NotPassed::OtherLink(other)),
             None if !self.rules.relays => Err(NotPassed::UntrustedRelay),
             Some(_) => self.parts.directory.pass(inbound, port),
-            None => return self.answer_into(batch, inbound, port, bridge),
+            None => return self.answer_into(batch, inbound, port, arrival),
         };
         if let Err(reason) = passed {
             self.discards.note(inbound.source, reason.word(), &reason);
@@ -369,11 +376,11 @@ impl Listener {
     }
 
     /// The answer to a message, and the origin of the message if the answer depended on it.
-    fn answer(&mut self, inbound: &Inbound<'_>, bridge: Option<u32>) -> Option<(Answer, Option<Origin>)> {
+    fn answer(&mut self, inbound: &Inbound<'_>, arrival: Arrival) -> Option<(Answer, Option<Origin>)> {
         let now = self.parts.clock.now().0;
         let Rules { link, limiter, .. } = &mut self.rules;
         let admitted = limiter.as_mut().map_or(Ok(()), |limiter| limiter.admit(inbound, now));
-        let knowledge = MessageKnowledge::new(&self.watch, &self.parts.origins, inbound, bridge);
+        let knowledge = MessageKnowledge::new(&self.watch, &self.parts.origins, arrival);
         let answer = || {
             self.server
                 .handle_knowing(link, &self.bindings, inbound, now, &knowledge)

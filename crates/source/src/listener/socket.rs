@@ -1,23 +1,19 @@
 //! The DHCPv6 socket of one interface. It reads and writes in batches, and knows the destination of each datagram.
 
-use std::io::{self, IoSlice, IoSliceMut};
+use std::io::{self, IoSlice};
 use std::net::{Ipv6Addr, SocketAddrV6};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
 
-use nix::cmsg_space;
 use nix::errno::Errno;
-use nix::libc::in6_pktinfo;
 use nix::sys::socket::sockopt::Ipv6RecvPacketInfo;
-use nix::sys::socket::{
-    ControlMessageOwned, MsgFlags, MultiHeaders, RecvMsg, SockaddrIn6, recvmmsg, sendmmsg, setsockopt,
-};
+use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrIn6, sendmmsg, setsockopt};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
-use super::inbox::{Head, Inbox};
-use super::{GROUPS, SERVER_PORT};
+use super::inbox::Inbox;
+use super::{GROUPS, SERVER_PORT, batch};
 
 /// The size of the receive buffer, in bytes. It holds a burst of clients that boot at the same time.
 const RECEIVE_BUFFER: usize = 4 * 1024 * 1024;
@@ -49,6 +45,14 @@ impl Port {
         // The server's own multicasts must not come back.
         socket.set_multicast_loop_v6(false)?;
         setsockopt(&socket, Ipv6RecvPacketInfo, &true)?;
+        if let Err(fault) = batch::show_marks(socket.as_fd()) {
+            let error = &fault as &dyn std::error::Error;
+            tracing::warn!(
+                interface,
+                error,
+                "leases do not record the bridge port of their client: the kernel shows no marks"
+            );
+        }
         socket.set_only_v6(true)?;
         // The kernel grants less if its limit is lower. The server works with that, too.
         let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
@@ -76,11 +80,7 @@ impl Port {
     }
 
     fn read(&self, inbox: &mut Inbox) -> io::Result<()> {
-        let mut slices: Vec<[IoSliceMut<'_>; 1]> = inbox.rooms().map(|room| [IoSliceMut::new(room)]).collect();
-        let mut headers = MultiHeaders::preallocate(slices.len(), Some(cmsg_space!(in6_pktinfo)));
-        let (socket, flags) = (self.socket.as_raw_fd(), MsgFlags::MSG_DONTWAIT);
-        let received = recvmmsg(socket, &mut headers, &mut slices, flags, None)?;
-        let heads = received.map(|message| head(&message)).collect();
+        let heads = batch::receive(self.socket.as_fd(), inbox.rooms())?;
         inbox.fill(heads);
         Ok(())
     }
@@ -114,21 +114,4 @@ impl Port {
             sent.map(Iterator::count).map_err(Errno::into)
         })
     }
-}
-
-/// The metadata of a datagram. `None` without a sender, because then there is nobody to answer.
-fn head(message: &RecvMsg<'_, '_, SockaddrIn6>) -> Option<Head> {
-    let source = SocketAddrV6::from(message.address?);
-    let mut multicast = false;
-    for control in message.cmsgs().ok()? {
-        if let ControlMessageOwned::Ipv6PacketInfo(to) = control {
-            multicast = Ipv6Addr::from(to.ipi6_addr.s6_addr).is_multicast();
-        }
-    }
-    Some(Head {
-        length: message.bytes,
-        source,
-        multicast,
-        truncated: message.flags.contains(MsgFlags::MSG_TRUNC),
-    })
 }
