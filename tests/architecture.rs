@@ -21,7 +21,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("network", &[]),
     ("images", &[]),
     ("quota", &[]),
-    ("doctor", &["network", "plugin", "runtime"]),
+    ("doctor", &["api-types", "network", "plugin", "runtime"]),
     ("model", &["dhcp6", "plugin"]),
     ("runtime", &["model"]),
     ("api-types", &["model"]),

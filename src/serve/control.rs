@@ -5,14 +5,16 @@ use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use orchestrator_dhcp6::Reconfigure;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot};
 
+use super::doctor::Doctor;
 use super::images::Images;
 use super::links::Commands;
 use super::reload::Desk;
 use super::reservations::Reservations;
 use super::volumes::Volumes;
 use orchestrator_api::{ByteStream, Caller, Control, ControlError, EngineView, ImageControl, Reloaded, SettingsView};
+use orchestrator_api_types::Doctor as DoctorReport;
 use orchestrator_catalog::Catalog;
 use orchestrator_host::{Capabilities, Capability, Host};
 use orchestrator_model::{
@@ -32,6 +34,9 @@ use orchestrator_store::Store;
 /// Connects the API, which is there from the start, to the parts that come up later.
 pub(super) struct Switchboard {
     desk: Desk,
+    doctor: Doctor,
+    /// One examination that changes something at a time.
+    mending: Mutex<()>,
     ready: OnceLock<Ready>,
 }
 
@@ -174,9 +179,13 @@ impl Ready {
 }
 
 impl Switchboard {
-    pub(super) fn new(desk: Desk) -> Self {
-        let ready = OnceLock::new();
-        Self { desk, ready }
+    pub(super) fn new(desk: Desk, doctor: Doctor) -> Self {
+        Self {
+            desk,
+            doctor,
+            mending: Mutex::default(),
+            ready: OnceLock::new(),
+        }
     }
 
     pub(super) fn connect(&self, ready: Ready) {
@@ -434,6 +443,22 @@ impl Control for Switchboard {
             .into_iter()
             .filter_map(shown)
             .collect())
+    }
+
+    async fn diagnose(&self) -> DoctorReport {
+        self.doctor.examine(self.ready.get()).await.report(Vec::new())
+    }
+
+    async fn mend(&self, by: &Caller) -> DoctorReport {
+        tracing::info!(%by, "asked to mend what can be mended safely");
+        let _alone = self.mending.lock().await;
+        let ready = self.ready.get();
+        let found = self.doctor.examine(ready).await;
+        let done = self.doctor.mend(&found, ready).await;
+        match done.is_empty() {
+            true => found.report(done),
+            false => self.doctor.examine(ready).await.report(done),
+        }
     }
 
     async fn settings(&self) -> Result<SettingsView, ControlError> {

@@ -5,6 +5,7 @@
 
 mod client_ports;
 mod control;
+mod doctor;
 mod expectations;
 mod housekeeping;
 mod images;
@@ -31,6 +32,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use control::{Ready, Switchboard};
+use doctor::Doctor;
 use expectations::Expectations;
 use images::Images;
 use links::{Commands, Links};
@@ -148,7 +150,7 @@ pub async fn run(start: Start) -> Result<(), ServeError> {
         expectations,
         catalog: catalog.clone(),
     });
-    let switchboard = Arc::new(Switchboard::new(desk));
+    let switchboard = Arc::new(Switchboard::new(desk, Doctor::new(context.clone())));
     let app = App {
         store: store.clone(),
         conditions: context.conditions.clone(),

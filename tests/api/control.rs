@@ -9,6 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::stream;
 use orchestrator::api::{ByteStream, Caller, Control, ControlError, EngineView, ImageControl, Reloaded, SettingsView};
+use orchestrator::api_types::{AreaState, DaemonState, Doctor, ExaminedArea, Finding, Mended, Severity};
 use orchestrator::model::{
     Client, ClientId, Clock, GrantedTo, Instance, InstanceId, LeaseChange, LeaseVerb, LimitsView, Orphan, Pause,
     PauseScope, RecordedReservation, RecordedVolume, Reservation, ReservationId, ReservationView, Share, Slot, SlotKey,
@@ -318,6 +319,47 @@ impl Control for FakeControl {
             engine("boxes", "exec", &[]),
             engine("docker", "docker", &["engine-namespace", "logs"]),
         ])
+    }
+
+    async fn diagnose(&self) -> Doctor {
+        let daemon = match self.0 {
+            Some(_) => DaemonState::Running,
+            None => DaemonState::Starting,
+        };
+        Doctor {
+            daemon,
+            findings: vec![Finding {
+                code: "forwarding-off".to_owned(),
+                severity: Severity::Error,
+                area: "forwarding".to_owned(),
+                what: "this machine forwards no IPv6 packets".to_owned(),
+                means: "clients cannot use the prefixes that are delegated to them".to_owned(),
+                mend: "sysctl -w net.ipv6.conf.all.forwarding=1".to_owned(),
+                fixable: true,
+            }],
+            areas: vec![ExaminedArea {
+                area: "forwarding".to_owned(),
+                state: AreaState::Wrong,
+                seen: "net.ipv6.conf.all.forwarding=0".to_owned(),
+            }],
+            done: Vec::new(),
+        }
+    }
+
+    async fn mend(&self, by: &Caller) -> Doctor {
+        if let Some(daemon) = &self.0 {
+            daemon.note(by, "mend");
+        }
+        let done = vec![Mended {
+            what: "set net.ipv6.conf.all.forwarding=1".to_owned(),
+            failed: None,
+        }];
+        Doctor {
+            findings: Vec::new(),
+            areas: Vec::new(),
+            done,
+            ..self.diagnose().await
+        }
     }
 
     async fn settings(&self) -> Result<SettingsView, ControlError> {

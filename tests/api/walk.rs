@@ -55,6 +55,7 @@ fn requests(daemon: &Facts) -> Vec<(&'static str, &'static str, String, Vec<u8>)
         "/v1/quarantine",
         "/v1/limits",
         "/v1/queue",
+        "/v1/doctor",
     ];
     let read = read
         .into_iter()
@@ -94,6 +95,7 @@ fn requests(daemon: &Facts) -> Vec<(&'static str, &'static str, String, Vec<u8>)
             none(),
         ),
         ("POST", "/v1/settings/reload", "/v1/settings/reload".to_owned(), none()),
+        ("POST", "/v1/doctor/fix", "/v1/doctor/fix".to_owned(), none()),
         ("POST", "/v1/pause", "/v1/pause".to_owned(), json(json!({}))),
         (
             "POST",

@@ -16,6 +16,7 @@ mod damage;
 mod delegation;
 mod disk;
 mod dnsmasq;
+mod doctor;
 mod engine;
 mod environment;
 mod executable;

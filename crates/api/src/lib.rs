@@ -26,6 +26,7 @@ mod clients;
 mod connection;
 mod control;
 mod describe;
+mod doctor;
 mod engines;
 mod events;
 mod exchange;
@@ -94,6 +95,7 @@ pub use role::Role;
 pub use serve::{Limits, Server};
 pub use settings::{ReloadOutcome, Reloaded, SettingsView};
 
+use orchestrator_api_types::Doctor;
 use orchestrator_catalog::Catalog;
 use orchestrator_model::{
     Client, ClientId, Instance, InstanceId, LimitsView, Orphan, PauseScope, RecordedVolume, Reservation, ReservationId,
@@ -210,6 +212,12 @@ pub trait Control: Send + Sync + 'static {
 
     /// The engines, with what each can do.
     fn engines(&self) -> Result<Vec<EngineView>, ControlError>;
+
+    /// Examines the whole system. Changes nothing. Works while the daemon is still starting, too.
+    async fn diagnose(&self) -> Doctor;
+
+    /// Mends what can be mended safely, and examines the whole system again.
+    async fn mend(&self, by: &Caller) -> Doctor;
 
     /// The settings in force, and how the written ones differ from them.
     async fn settings(&self) -> Result<SettingsView, ControlError>;

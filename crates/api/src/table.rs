@@ -8,8 +8,8 @@ use super::role::Role::{self, Admin, Operator, Viewer};
 use super::route::{Route, Verb};
 use super::routes::Shared;
 use super::{
-    clients, engines, events, health, hooks, images, instances, keys, leases, limits, metrics, openapi, orphans,
-    quarantine, reconfigure, registries, reservations, settings, tasks, templates, times, volumes,
+    clients, doctor, engines, events, health, hooks, images, instances, keys, leases, limits, metrics, openapi,
+    orphans, quarantine, reconfigure, registries, reservations, settings, tasks, templates, times, volumes,
 };
 
 const CONFLICT: StatusCode = StatusCode::CONFLICT;
@@ -60,6 +60,19 @@ fn about_the_daemon() -> Vec<Route> {
         get("/v1/engines", Viewer, engines::list)
             .says("The engines, with what each can do")
             .fails(&[(UNAVAILABLE, "starting")]),
+        get("/v1/doctor", Viewer, doctor::show)
+            .says("What is wrong with the system, what it means, and what mends it")
+            .details(
+                "Examines the machine, the engines, the database, the packet filter, and what bears the site's mark. \
+                 Changes nothing. It takes up to some seconds where an engine does not answer. Works while the daemon is \
+                 still starting.",
+            ),
+        post("/v1/doctor/fix", Admin, doctor::fix)
+            .says("Mend what can be mended safely")
+            .details(
+                "Examines everything, does what is safe, and examines everything again. Nothing of other programs or \
+                 other sites is changed, and no volume is removed. It may be repeated.",
+            ),
         get("/metrics", Viewer, metrics::render)
             .says("Counters in the OpenMetrics text format")
             .fails(&[(StatusCode::INTERNAL_SERVER_ERROR, "metrics-failed")]),

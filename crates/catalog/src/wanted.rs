@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use orchestrator_doctor::{ImageNeed, TemplateNeeds, Wanted};
+use orchestrator_doctor::{ImageNeed, MachineRequest, TemplateNeeds, Wanted};
 use orchestrator_model::{HostId, ImagePin};
+use orchestrator_store::Store;
 
 use super::{Declared, Template};
 
@@ -30,6 +31,23 @@ impl Declared {
             neighbors,
             overlay: engines.filter(|engine| of_kind(engine) == Some(STACKS)).collect(),
             templates,
+        }
+    }
+
+    /// What is to be examined of the machine. The site is for those to add who know it.
+    pub fn machine_request(&self, wanted: &Wanted) -> MachineRequest {
+        let settings = self.settings();
+        let mut disks = Vec::new();
+        if let Some(files) = Store::files_of(settings.store.url.as_str()) {
+            let directory = files.path.parent().unwrap_or(&files.path).to_owned();
+            disks.push(("the database".to_owned(), directory));
+        }
+        disks.push(("the volumes".to_owned(), settings.volumes.directory.clone()));
+        MachineRequest {
+            disks,
+            has_isolation: !wanted.isolated.is_empty(),
+            needs_overlay: !wanted.overlay.is_empty(),
+            ..MachineRequest::default()
         }
     }
 

@@ -4,6 +4,7 @@
 mod backup;
 mod check;
 mod client;
+mod doctor;
 mod failure;
 mod hook;
 mod http;
@@ -62,6 +63,8 @@ enum Verb {
     Serve(serve::Args),
     /// Report faults of the settings, and what the settings name that does not exist yet
     Check(check::Args),
+    /// Say what is wrong with the running system, what it means, and what mends it
+    Doctor(doctor::Args),
     /// Obtain a lease for an interface of this machine, and renew it
     Client(client::Args),
     /// Record an event of a DHCP server; that server runs it. Always exits with 0
@@ -135,6 +138,7 @@ fn dispatch(
     match verb {
         Verb::Serve(args) => return serve::run(&args, serve),
         Verb::Check(args) => return check::run(&args, output),
+        Verb::Doctor(args) => return wait_for(doctor::run(&args, output, Client::new(api))),
         Verb::Client(args) => wait_for(client::run(args, output))?,
         Verb::Hook(args) => return Ok(hook::run(args, api)),
         Verb::Api(verb) => wait_for(async {

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use crate::{EngineFacts, EngineProduct, Fact};
 
 /// How long an engine may take for one answer.
-const LIMIT: Duration = Duration::from_secs(5);
+const LIMIT: Duration = Duration::from_secs(3);
 
 /// Asks an engine what it is, what it can do, and whether it has these images. Nothing is changed.
 pub async fn examine_engine(engine: &dyn Engine, images: &BTreeSet<String>) -> EngineFacts {

@@ -18,6 +18,7 @@ mod finding;
 mod fix;
 mod machine;
 mod mend;
+mod report;
 mod rules;
 
 pub use diagnosis::{Diagnosis, diagnose};

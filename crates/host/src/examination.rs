@@ -2,10 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use orchestrator_doctor::{EngineFacts, Fact, MachineFacts, MachineRequest, PolicyFacts};
+use orchestrator_doctor::{EngineFacts, Fact, MachineFacts, MachineRequest};
 use serde::{Deserialize, Serialize};
-
-use crate::PolicyItem;
 
 /// What of a host is to be examined.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,8 +12,6 @@ pub struct ExamineRequest {
     pub machine: MachineRequest,
     /// The engines to ask, each with the images that it is to have.
     pub engines: BTreeMap<String, BTreeSet<String>>,
-    /// What the packet filter is to let pass; `None` if it is not compared.
-    pub policy: Option<Vec<PolicyItem>>,
 }
 
 /// What was found on a host.
@@ -25,8 +21,6 @@ pub struct Examination {
     pub machine: Fact<MachineFacts>,
     /// The engines that were asked.
     pub engines: Vec<EngineFacts>,
-    /// The packet filter, compared with what it is to be; `None` if nobody asked.
-    pub policy: Fact<Option<PolicyFacts>>,
     /// The volumes that are there, by their ids.
     pub volumes: Fact<BTreeSet<String>>,
 }

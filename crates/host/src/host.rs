@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 use std::path::Path;
 
 use async_trait::async_trait;
-use orchestrator_doctor::Fix;
+use orchestrator_doctor::{Fix, PolicyFacts};
 use orchestrator_runtime::usage::VolumeUsage;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{mpsc, watch};
@@ -14,7 +14,8 @@ use crate::{
     Applied, BridgePlan, ByteStream, Capacity, ContainerRef, Depth, DialPlan, DiskUse, Ensured, Examination,
     ExamineRequest, ExecRequest, ExecSession, HostCapabilities, HostChange, HostError, Id, Image, ImageFacts,
     InstancePlan, InstanceRef, ListRequest, Listed, LogRequest, NetworkChange, NetworkPart, Observation,
-    ObservedBridge, OutputStream, PolicyCounts, PullProgress, PullRequest, RemovalPlan, Stage, Stats, WatchScope,
+    ObservedBridge, OutputStream, PolicyCounts, PolicyItem, PullProgress, PullRequest, RemovalPlan, Stage, Stats,
+    WatchScope,
 };
 
 /// A connection to an instance.
@@ -106,9 +107,12 @@ pub trait Host: Send + Sync + 'static {
     /// tried even when another could not be removed.
     async fn teardown(&self) -> Result<Vec<String>, HostError>;
 
-    /// Examines the machine, its engines, its volumes and its packet filter for the doctor. Changes nothing. What cannot
-    /// be read is in the answer, with its reason.
+    /// Examines the machine, its engines and its volumes for the doctor. Changes nothing. What cannot be read is in the
+    /// answer, with its reason.
     async fn examine(&self, request: &ExamineRequest) -> Result<Examination, HostError>;
+
+    /// Compares the packet filter with what it is to let pass. Changes nothing. Fails with [`HostError::Examine`].
+    async fn compare_policy(&self, wanted: &[PolicyItem]) -> Result<PolicyFacts, HostError>;
 
     /// Changes what is wrong with the machine, idempotently. Returns each thing that was done; nothing if all was right
     /// already. Fails with [`HostError::Mend`], also for a fix that is not a host's.

@@ -67,6 +67,7 @@ mod times;
 mod update;
 mod url;
 mod volumes;
+mod weigh;
 mod writer;
 
 use std::path::Path;
@@ -101,6 +102,7 @@ pub use situation::{Holding, Situation, Wanting};
 pub use templates::MOST_TEMPLATES;
 pub use update::InstanceUpdate;
 pub use volumes::{IdleVolume, NewVolume};
+pub use weigh::DatabaseFiles;
 
 use checkpoint::Log;
 use connection::{Pool, Session, Tx};

@@ -59,7 +59,8 @@ pub(super) async fn version(tx: &mut Tx<'_>) -> Result<i64, StoreError> {
     Ok(found.and_then(|(version,)| version).unwrap_or_default())
 }
 
-fn newest() -> i64 {
+/// The newest version of the schema that this program knows.
+pub(super) fn newest() -> i64 {
     MIGRATIONS
         .iter()
         .map(|migration| migration.version)

@@ -6,7 +6,7 @@ use super::connection::{on, within};
 use super::{
     Store, StoreError, authorized_keys, backup, batch, clients, destroy, due, elsewhere, events, examine, expire,
     given, guard, hosts, identity, images, instances, known, leader, leases, ledger, migrate, pauses, ping, plan,
-    promises, prune, recall, reservations, routed, sealed, situation, templates, times, update, volumes,
+    promises, prune, recall, reservations, routed, sealed, situation, templates, times, update, volumes, weigh,
 };
 
 const ALL: &[&[&str]] = &[
@@ -41,6 +41,7 @@ const ALL: &[&[&str]] = &[
     templates::STATEMENTS,
     times::STATEMENTS,
     update::STATEMENTS,
+    weigh::STATEMENTS,
 ];
 
 impl Store {

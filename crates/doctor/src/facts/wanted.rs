@@ -21,6 +21,18 @@ pub struct Wanted {
     pub templates: Vec<TemplateNeeds>,
 }
 
+impl Wanted {
+    /// The engines that templates use, each with the images that it is to have.
+    pub fn images(&self) -> BTreeMap<String, BTreeSet<String>> {
+        let mut all: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for template in &self.templates {
+            let images = all.entry(template.engine.clone()).or_default();
+            images.extend(template.images.iter().map(|image| image.wanted().to_owned()));
+        }
+        all
+    }
+}
+
 /// What a template needs of its engine.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TemplateNeeds {

@@ -22,9 +22,9 @@ pub(super) async fn find(network: &Network, request: &MachineRequest) -> Fact<Ve
     for (mark, routes) in network.list_all_routes().await.map_err(explain)? {
         site(&mut sites, mark.route_metric(), None).routes = u64::try_from(routes.len()).unwrap_or(u64::MAX);
     }
-    for (family, name) in network.filter_tables().await.map_err(explain)? {
+    for (family, table, name) in network.site_tables().await.map_err(explain)? {
         if let Some(mark) = mark_of(&name) {
-            let table = format!("{} orchestrator-{name}", family.word());
+            let table = format!("{} {table}", family.word());
             site(&mut sites, mark, Some(name)).tables.push(table);
         }
     }

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use orchestrator_doctor::Fix;
+use orchestrator_doctor::{Fix, PolicyFacts};
 use orchestrator_plugin::{Capabilities, EngineError, Id};
 use orchestrator_runtime::usage::VolumeUsage;
 use tokio::io::{AsyncReadExt, duplex};
@@ -25,8 +25,8 @@ use crate::{
     AdoptFault, Applied, BridgePlan, ByteStream, Capacity, Cause, ContainerRef, Depth, DialPlan, DialStream, DiskUse,
     Ensured, Examination, ExamineRequest, ExecRequest, ExecSession, Host, HostCapabilities, HostCapability, HostChange,
     HostError, Image, ImageFacts, InstancePlan, InstanceRef, ListRequest, Listed, LogRequest, NetworkChange,
-    NetworkPart, NoAnswer, Observation, ObservedBridge, Output, OutputStream, PolicyCounts, PullProgress, PullRequest,
-    RemovalPlan, Socket, Stage, Stats, WatchScope,
+    NetworkPart, NoAnswer, Observation, ObservedBridge, Output, OutputStream, PolicyCounts, PolicyItem, PullProgress,
+    PullRequest, RemovalPlan, Socket, Stage, Stats, WatchScope,
 };
 
 /// A daemon's way to a fake machine.
@@ -247,6 +247,15 @@ impl Host for FakeHost {
         let _call = self.machine.call("examine");
         let found = self.machine.ask("examine", None, FakeState::examined).await;
         found.map_err(|source| HostError::Examine {
+            host: self.name.clone(),
+            source,
+        })
+    }
+
+    async fn compare_policy(&self, wanted: &[PolicyItem]) -> Result<PolicyFacts, HostError> {
+        let _call = self.machine.call("compare_policy");
+        let compared = self.machine.ask("compare_policy", None, |state| state.compared(wanted));
+        compared.await.map_err(|source| HostError::Examine {
             host: self.name.clone(),
             source,
         })

@@ -12,7 +12,7 @@ use orchestrator_network::RouteMark;
 use orchestrator_plugin::Id;
 
 use super::LocalHost;
-use crate::{Cause, Examination, ExamineRequest};
+use crate::{Cause, Examination, ExamineRequest, PolicyItem};
 
 /// The root of the files of this machine.
 const ROOT: &str = "/";
@@ -26,21 +26,13 @@ impl LocalHost {
             mark: Some(RouteMark::of_site(site.bytes()).route_metric()),
             ..request.machine.clone()
         };
-        let policy = async {
-            match &request.policy {
-                Some(items) => self.compare_policy(items).await.map(Some),
-                None => Ok(None),
-            }
-        };
-        let (machine, engines, policy) = tokio::join!(
+        let (machine, engines) = tokio::join!(
             examine_machine(self.network(), Path::new(ROOT), &machine),
-            self.examine_engines(&request.engines),
-            policy
+            self.examine_engines(&request.engines)
         );
         Examination {
             machine,
             engines,
-            policy: policy.map_err(|fault| fault.text()),
             volumes: self.volumes_there(),
         }
     }
@@ -102,7 +94,7 @@ impl LocalHost {
 
 impl LocalHost {
     /// Compares the packet filter with these items. Nothing of ours changes it meanwhile.
-    async fn compare_policy(&self, items: &[crate::PolicyItem]) -> Result<PolicyFacts, Cause> {
+    pub(super) async fn compare_rules(&self, items: &[PolicyItem]) -> Result<PolicyFacts, Cause> {
         let _unchanged = self.inner.policy.lock().await;
         let wanted = self.elements_of(items).await?;
         let filter = self.open_filter().await?;

@@ -44,7 +44,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use orchestrator_doctor::Fix;
+use orchestrator_doctor::{Fix, PolicyFacts};
 use orchestrator_network::Network;
 use orchestrator_plugin::{Engine, Id, InstanceId, Mark};
 use orchestrator_runtime::usage::VolumeUsage;
@@ -54,8 +54,8 @@ use crate::{
     Applied, BridgePlan, ByteStream, Capacity, Cause, ContainerRef, Depth, DialPlan, DialStream, DiskUse, Ensured,
     Examination, ExamineRequest, ExecRequest, ExecSession, Host, HostCapabilities, HostCapability, HostChange,
     HostError, Image, ImageFacts, InstancePlan, InstanceRef, ListRequest, Listed, LogRequest, NetworkChange,
-    NetworkPart, Observation, ObservedBridge, OutputStream, PolicyCounts, PullProgress, PullRequest, RemovalPlan,
-    Stage, Stats, WatchScope,
+    NetworkPart, Observation, ObservedBridge, OutputStream, PolicyCounts, PolicyItem, PullProgress, PullRequest,
+    RemovalPlan, Stage, Stats, WatchScope,
 };
 use news::News;
 
@@ -280,6 +280,13 @@ impl Host for LocalHost {
 
     async fn examine(&self, request: &ExamineRequest) -> Result<Examination, HostError> {
         Ok(self.examine_all(request).await)
+    }
+
+    async fn compare_policy(&self, wanted: &[PolicyItem]) -> Result<PolicyFacts, HostError> {
+        self.compare_rules(wanted).await.map_err(|source| HostError::Examine {
+            host: self.inner.name.clone(),
+            source,
+        })
     }
 
     async fn mend(&self, fix: &Fix) -> Result<Vec<String>, HostError> {

@@ -8,8 +8,9 @@ use self::read::{Rule, chains, interfaces_in_set, rules, tables};
 use crate::netfilter::connect;
 use crate::{Network, NetworkError, thread};
 
-/// The beginning of the names of our own tables.
+/// The beginning of the names of our own tables: of the packet filter, and of the log of origins.
 const OURS: &str = "orchestrator-";
+const ORIGINS: &str = "origins-";
 
 /// A protocol family of nftables that sees IPv6.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -82,10 +83,10 @@ impl Network {
                 }
                 let rules = rules(socket, family.number())?;
                 for chain in forward {
-                    let own = rules
+                    let mut own = rules
                         .iter()
                         .filter(|rule| rule.table == chain.table && rule.chain == chain.name);
-                    let by_rule = own.last().is_some_and(|rule| rule.drops_everything);
+                    let by_rule = own.next_back().is_some_and(|rule| rule.drops_everything);
                     if chain.policy_drops || by_rule {
                         found.push(DroppingChain {
                             family,
@@ -102,18 +103,21 @@ impl Network {
         .await
     }
 
-    /// The tables of the packet filters of all sites: family and site.
+    /// The tables of all sites: the family, the name and the site of each.
     ///
     /// # Errors
     ///
     /// As [`dropping_chains`](Self::dropping_chains).
-    pub async fn filter_tables(&self) -> Result<Vec<(FirewallFamily, String)>, NetworkError> {
-        self.read_filters("listing packet filters", |socket| {
+    pub async fn site_tables(&self) -> Result<Vec<(FirewallFamily, String, String)>, NetworkError> {
+        self.read_filters("listing tables of the packet filter", |socket| {
             let mut found = Vec::new();
             for family in FirewallFamily::ALL {
-                let names = tables(socket, family.number())?;
-                let sites = names.iter().filter_map(|name| name.strip_prefix(OURS));
-                found.extend(sites.map(|site| (family, site.to_owned())));
+                for name in tables(socket, family.number())? {
+                    if let Some(site) = name.strip_prefix(OURS) {
+                        let site = site.strip_prefix(ORIGINS).unwrap_or(site).to_owned();
+                        found.push((family, name, site));
+                    }
+                }
             }
             Ok(found)
         })

@@ -47,6 +47,11 @@ struct Known {
 }
 
 impl Orchestrator {
+    /// Compares all that is recorded with all that is there soon, and makes again what is missing.
+    pub fn look_again(&self) {
+        self.want_pass();
+    }
+
     /// Asks for a pass soon: anything may have happened.
     pub(super) fn want_pass(&self) {
         self.inner.pass_wanted.notify_one();

@@ -18,8 +18,10 @@ mod pending;
 mod reconciler;
 mod records;
 mod rules;
+mod wanted;
 mod watch;
 
 pub use reconciler::{CONDITION, Parts, register};
 pub use records::PolicyRecords;
 pub use rules::{Requests, Rules};
+pub use wanted::wanted_items;
