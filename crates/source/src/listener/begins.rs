@@ -25,11 +25,16 @@ pub(super) struct Begins {
 }
 
 impl Begins {
+    /// Whether a message of this type begins an exchange.
+    pub(super) fn counts(kind: u8) -> bool {
+        !CONTINUES.contains(&kind)
+    }
+
     /// Counts a message of this type from this port, at a time in milliseconds since 1970. Half of the link's `rate` is for
     /// messages that begin an exchange; `share` is the part of a port of that, in thousandths. Returns `false` if it is over
     /// the limit.
     pub(super) fn admit(&mut self, port: u32, kind: u8, rate: Option<NonZeroU32>, share: u32, now: i64) -> bool {
-        let Some(rate) = rate.filter(|_| !CONTINUES.contains(&kind)) else {
+        let Some(rate) = rate.filter(|_| Self::counts(kind)) else {
             return true;
         };
         let now = now.saturating_mul(1000);

@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
 use orchestrator_dhcp6::{KeyHolder, Knowledge, LinkLayerSource};
 
@@ -23,7 +24,7 @@ pub(super) struct MessageKnowledge<'a> {
     origins: &'a Origins,
     arrival: Arrival,
     /// The origin of the message, once it was needed.
-    found: OnceCell<Option<Origin>>,
+    found: OnceCell<Option<Arc<Origin>>>,
 }
 
 impl<'a> MessageKnowledge<'a> {
@@ -38,7 +39,7 @@ impl<'a> MessageKnowledge<'a> {
     }
 
     /// The origin of the message, if the answer needed it.
-    pub(super) fn into_origin(self) -> Option<Origin> {
+    pub(super) fn into_origin(self) -> Option<Arc<Origin>> {
         self.found.into_inner().flatten()
     }
 }

@@ -111,7 +111,7 @@ impl Origins {
     }
 
     /// The origin of a message with this mark. Counts unknown origins, while there is a log.
-    pub(super) fn find(&self, mark: Option<NonZeroU32>) -> Option<Origin> {
+    pub(super) fn find(&self, mark: Option<NonZeroU32>) -> Option<Arc<Origin>> {
         let mut state = self.lock();
         state.log.as_ref()?;
         let (outcome, origin) = match mark.and_then(|mark| state.marks.meaning(mark)) {
@@ -144,7 +144,7 @@ enum Meaning {
     Place {
         port: u32,
         link_layer: [u8; 6],
-        origin: Option<Origin>,
+        origin: Option<Arc<Origin>>,
     },
     /// Several of them.
     Several,
@@ -190,10 +190,10 @@ pub(super) fn port_name(index: u32) -> Option<String> {
     (!name.is_empty()).then_some(name)
 }
 
-fn origin(record: &OriginRecord) -> Option<Origin> {
+fn origin(record: &OriginRecord) -> Option<Arc<Origin>> {
     let port = port_name(record.port)?;
     let link_layer = LinkLayerAddress::new(record.link_layer).ok()?;
-    Some(Origin { link_layer, port })
+    Some(Arc::new(Origin { link_layer, port }))
 }
 
 #[cfg(test)]

@@ -274,7 +274,7 @@ impl Listener {
         let Some((answer, origin)) = self.answer(inbound, arrival) else {
             return;
         };
-        if let Err((word, reason)) = self.admit_origin(&answer, origin.as_ref()) {
+        if let Err((word, reason)) = self.admit_origin(&answer, origin.as_deref()) {
             return self.discards.note(inbound.source, word, &reason);
         }
         answer
@@ -310,11 +310,11 @@ impl Listener {
 
     /// Whether a message may be handled as far as the limit of its port goes. A message whose port is not known may.
     fn admit_beginner(&mut self, arrival: Arrival, inbound: &Inbound<'_>) -> bool {
-        let Arrival::OnBridge(mark) = arrival else {
+        let kind = inbound.datagram.first().filter(|kind| Begins::counts(**kind));
+        let (Arrival::OnBridge(mark), Some(kind), false) = (arrival, kind, inbound.is_relayed()) else {
             return true;
         };
-        let port = self.parts.origins.port_of(mark).filter(|_| !inbound.is_relayed());
-        let (Some(port), Some(kind)) = (port, inbound.datagram.first()) else {
+        let Some(port) = self.parts.origins.port_of(mark) else {
             return true;
         };
         let (rate, share, now) = (self.rules.link_rate, self.rules.share, self.parts.clock.now().0);
@@ -376,7 +376,7 @@ impl Listener {
     }
 
     /// The answer to a message, and the origin of the message if the answer depended on it.
-    fn answer(&mut self, inbound: &Inbound<'_>, arrival: Arrival) -> Option<(Answer, Option<Origin>)> {
+    fn answer(&mut self, inbound: &Inbound<'_>, arrival: Arrival) -> Option<(Answer, Option<Arc<Origin>>)> {
         let now = self.parts.clock.now().0;
         let Rules { link, limiter, .. } = &mut self.rules;
         let admitted = limiter.as_mut().map_or(Ok(()), |limiter| limiter.admit(inbound, now));

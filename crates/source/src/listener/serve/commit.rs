@@ -1,5 +1,7 @@
 //! Commits changes, and sends the replies that follow them.
 
+use std::sync::Arc;
+
 use orchestrator_dhcp6::Change;
 
 use super::command::Done;
@@ -10,7 +12,7 @@ use orchestrator_store::StoreError;
 /// A change, with the origin of the message that made it, if it is known.
 pub(super) struct Made {
     pub(super) change: Change,
-    pub(super) origin: Option<Origin>,
+    pub(super) origin: Option<Arc<Origin>>,
 }
 
 /// Changes that wait for their commit, and the replies that follow it.
@@ -31,7 +33,7 @@ impl Listener {
             .changes
             .iter()
             .map(|made| {
-                let origin = made.origin.as_ref();
+                let origin = made.origin.as_deref();
                 self.rules.lease_change(&self.parts.link, &made.change, origin, now)
             })
             .collect();
