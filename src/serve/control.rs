@@ -10,6 +10,7 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use super::doctor::Doctor;
 use super::images::Images;
 use super::links::Commands;
+use super::policy::PolicyDesk;
 use super::reload::Desk;
 use super::reservations::Reservations;
 use super::volumes::Volumes;
@@ -19,8 +20,8 @@ use orchestrator_catalog::Catalog;
 use orchestrator_host::{Capabilities, Capability, Host};
 use orchestrator_model::{
     Client, ClientId, Clock, EventKind, GrantedTo, Instance, InstanceId, Lease, LeaseChange, LeaseSource, LeaseVerb,
-    LimitsView, NewEvent, Orphan, PauseScope, Phase, RecordedVolume, Reservation, ReservationId, ReservationView,
-    TimeChange, Timestamp, VolumeId, WaitingView,
+    LimitsView, NewEvent, Orphan, PauseScope, Phase, PolicySubject, PolicyTarget, PolicyView, Ports, RecordedVolume,
+    Reservation, ReservationId, ReservationView, TimeChange, Timestamp, VolumeId, WaitingView,
 };
 use orchestrator_reconcile::instance::Orchestrator;
 use orchestrator_runtime::causes::with_causes;
@@ -54,6 +55,7 @@ pub(super) struct Ready {
     pub(super) catalog: Catalog,
     pub(super) volumes: Volumes,
     pub(super) images: Arc<Images>,
+    pub(super) policy: PolicyDesk,
 }
 
 impl Ready {
@@ -274,6 +276,14 @@ impl Control for Switchboard {
                 .await;
         }
         Ok(removed)
+    }
+
+    async fn policy(
+        &self,
+        of: PolicySubject,
+        to: Option<(PolicyTarget, Option<Ports>)>,
+    ) -> Result<PolicyView, ControlError> {
+        self.ready()?.policy.show(of, to).await
     }
 
     fn limits(&self) -> Result<LimitsView, ControlError> {

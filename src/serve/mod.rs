@@ -12,6 +12,7 @@ mod images;
 mod link;
 mod links;
 mod own_files;
+mod policy;
 mod portal;
 mod relays;
 mod reload;
@@ -42,7 +43,7 @@ use orchestrator_model::{Clock, HostId, Mark, SiteId};
 use orchestrator_reconcile::driver::{self, Driver};
 use orchestrator_reconcile::images::Pins;
 use orchestrator_reconcile::instance::{Orchestrator, Parts};
-use orchestrator_reconcile::{policy, routes};
+use orchestrator_reconcile::{policy as filter, routes};
 use orchestrator_runtime::causes::with_causes;
 use orchestrator_runtime::conditions::Conditions;
 use orchestrator_runtime::metrics::Metrics;
@@ -54,6 +55,7 @@ use orchestrator_source::dnsmasq::Intake;
 use orchestrator_source::listener::{Directory, Origins};
 use orchestrator_source::reserved::Reserved;
 use orchestrator_store::{Store, StoreError};
+use policy::PolicyDesk;
 use relays::Relays;
 use reload::Reloader;
 use reservations::Reservations;
@@ -223,7 +225,7 @@ async fn build_and_run(
     let host = local_host(&context, &network, mark);
     let volumes = Volumes::register(&context, &store, &host);
     let pins = Pins::new(Arc::new(store.clone()), vec![host.clone()], context.clock);
-    let (rules, requests) = policy::Rules::new(context.settings.clone());
+    let (rules, requests) = filter::Rules::new(context.settings.clone());
     let orchestrator = Orchestrator::new(Parts {
         catalog: catalog.view(),
         records: Arc::new(store.clone()),
@@ -284,7 +286,7 @@ async fn build_and_run(
         metrics: context.metrics.clone(),
     };
     routes::register(&context.driver, routes);
-    let filter = policy::Parts {
+    let parts = filter::Parts {
         settings: context.settings.clone(),
         records: Arc::new(store.clone()),
         host: host.clone(),
@@ -292,7 +294,7 @@ async fn build_and_run(
         requests,
         conditions: context.conditions.clone(),
     };
-    policy::register(&context.driver, filter);
+    filter::register(&context.driver, parts);
     switchboard.connect(Ready {
         settings: context.settings.clone(),
         host: host.clone(),
@@ -312,6 +314,12 @@ async fn build_and_run(
         catalog,
         volumes,
         images: Arc::new(images),
+        policy: PolicyDesk {
+            settings: context.settings.clone(),
+            store: store.clone(),
+            host: host.clone(),
+            conditions: context.conditions.clone(),
+        },
     });
     // Last of all: once the API shows the store, everything that the API needs is in place.
     store_sender.send_replace(Some(store.clone()));

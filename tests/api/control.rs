@@ -12,8 +12,8 @@ use orchestrator::api::{ByteStream, Caller, Control, ControlError, EngineView, I
 use orchestrator::api_types::{AreaState, DaemonState, Doctor, ExaminedArea, Finding, Mended, Severity};
 use orchestrator::model::{
     Client, ClientId, Clock, GrantedTo, Instance, InstanceId, LeaseChange, LeaseVerb, LimitsView, Orphan, Pause,
-    PauseScope, RecordedReservation, RecordedVolume, Reservation, ReservationId, ReservationView, Share, Slot, SlotKey,
-    TimeChange, Timestamp, Used, VolumeId, WaitingView,
+    PauseScope, PolicySubject, PolicyTarget, PolicyView, Ports, RecordedReservation, RecordedVolume, Reservation,
+    ReservationId, ReservationView, Share, Slot, SlotKey, TimeChange, Timestamp, Used, VolumeId, WaitingView,
 };
 use orchestrator::settings::{Settings, plan_reload};
 use orchestrator::source::dnsmasq::{DnsmasqEvent, Handed};
@@ -138,6 +138,15 @@ impl Control for FakeControl {
         let change = event.into_change(Handed::Live, &Clock::start());
         daemon.store.record_leases(vec![change]).await?;
         Ok(())
+    }
+
+    async fn policy(
+        &self,
+        subject: PolicySubject,
+        to: Option<(PolicyTarget, Option<Ports>)>,
+    ) -> Result<PolicyView, ControlError> {
+        self.get()?;
+        Ok(crate::policy::view(subject, to))
     }
 
     fn limits(&self) -> Result<LimitsView, ControlError> {

@@ -15,6 +15,7 @@ mod limits;
 mod lists;
 mod malformed;
 mod places;
+mod policy;
 mod problems;
 mod quiet;
 mod reservations;

@@ -77,6 +77,18 @@ fn requests(daemon: &Facts) -> Vec<(&'static str, &'static str, String, Vec<u8>)
         ),
         (
             "GET",
+            "/v1/clients/{id}/policy",
+            filled("/v1/clients/{id}/policy", client),
+            none(),
+        ),
+        (
+            "GET",
+            "/v1/instances/{id}/policy",
+            filled("/v1/instances/{id}/policy?to=fd39::1", instance),
+            none(),
+        ),
+        (
+            "GET",
             "/v1/clients/{id}/keys",
             filled("/v1/clients/{id}/keys", client),
             none(),

@@ -81,3 +81,53 @@ fn each_client_finds_its_own_instance_at_the_front_door() {
         assert_eq!(machine.get(door, TEST_PORT, "/").unwrap().text(), "an instance\n");
     }
 }
+
+#[test]
+fn the_policy_says_who_reaches_whom_why_and_what_was_dropped() {
+    let site = Site::start(&plan("", ""));
+    let (machines, _clients, instances) = two_clients(&site);
+    let ready = site.in_phase("ready");
+    let of = |at: Ipv6Addr| ready.iter().find(|one| address(one) == at).unwrap();
+    let [own, other] = instances.map(|at| of(at)["id"].as_str().unwrap().to_owned());
+    let client = of(instances[0])["client"].as_str().unwrap().to_owned();
+    let said = |arguments: &[&str]| {
+        let output = site.daemon.cli(&[&["policy"], arguments].concat()).unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let allowed = said(&[&client, "--to", &own, "--ports", "tcp/80"]);
+    assert!(allowed.contains("allowed: its own instance"), "{allowed}");
+    let dropped = said(&[&client, "--to", &instances[1].to_string()]);
+    assert!(
+        dropped.contains("dropped (counted as pair)") && dropped.contains(&other),
+        "{dropped}"
+    );
+    // What it says is so, and is counted. Nobody tells a client the link-layer address of a stranger's instance.
+    let mac = of(instances[1])["attachments"][0]["mac"].as_str().unwrap();
+    machines[0]
+        .ip(&format!("neighbor replace {} lladdr {mac} dev eth0", instances[1]))
+        .unwrap();
+    assert!(reaches(&machines[0], instances[0]) && !reaches(&machines[0], instances[1]));
+    let policy = site
+        .daemon
+        .ask("GET", &format!("/v1/clients/{client}/policy"))
+        .unwrap()
+        .json()
+        .unwrap();
+    let count = |cause: &str| {
+        let drops = policy["drops"].as_array().unwrap();
+        let drop = drops.iter().find(|drop| drop["cause"] == cause);
+        drop.map_or(0, |drop| drop["packets"].as_u64().unwrap())
+    };
+    assert!(count("pair") >= 1, "{policy:#}");
+    let bindings = policy["bindings"].as_array().unwrap();
+    let learnt: Vec<&str> = bindings.iter().filter_map(|one| one["learnt"].as_str()).collect();
+    assert_eq!(learnt, ["lease", "link-local"], "{policy:#}");
+    assert!(bindings.iter().all(|one| one["state"] == "in-force"), "{policy:#}");
+    let shown = said(&[&own]);
+    assert!(shown.contains(&format!("its own client {client}")), "{shown}");
+    assert!(
+        shown.contains("everybody else") && shown.contains("no rule allows it"),
+        "{shown}"
+    );
+}

@@ -22,6 +22,7 @@ mod limits;
 mod orphan;
 mod owner;
 mod page;
+mod policy;
 mod problem;
 mod query;
 mod reconfigure;
@@ -53,6 +54,10 @@ pub use limits::{HostUse, Limits, LinkUse, Pause, PauseScope, QueueQuery, Templa
 pub use orphan::Orphan;
 pub use owner::Owner;
 pub use page::Page;
+pub use policy::{
+    BindingState, Learnt, PolicyBinding, PolicyDecision, PolicyDirection, PolicyDrop, PolicyLink, PolicyQuery,
+    PolicyRule, PolicyView, Verdict,
+};
 pub use problem::Problem;
 pub use query::{
     ClientQuery, DestroyQuery, EventQuery, InstanceQuery, LeaseQuery, NoQuery, QuarantineQuery, ReconfigureQuery,

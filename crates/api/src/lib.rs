@@ -51,6 +51,7 @@ mod passage;
 mod patience;
 mod peer;
 mod places;
+mod policy;
 mod problem;
 mod quarantine;
 mod reconfigure;
@@ -98,8 +99,8 @@ pub use settings::{ReloadOutcome, Reloaded, SettingsView};
 use orchestrator_api_types::Doctor;
 use orchestrator_catalog::Catalog;
 use orchestrator_model::{
-    Client, ClientId, Instance, InstanceId, LimitsView, Orphan, PauseScope, RecordedVolume, Reservation, ReservationId,
-    ReservationView, TimeChange, Timestamp, VolumeId, WaitingView,
+    Client, ClientId, Instance, InstanceId, LimitsView, Orphan, PauseScope, PolicySubject, PolicyTarget, PolicyView,
+    Ports, RecordedVolume, Reservation, ReservationId, ReservationView, TimeChange, Timestamp, VolumeId, WaitingView,
 };
 use orchestrator_runtime::conditions::Conditions;
 use orchestrator_runtime::metrics::Metrics;
@@ -171,6 +172,14 @@ pub trait Control: Send + Sync + 'static {
 
     /// Removes an orphan; `None` when there is none with this id.
     async fn remove_orphan(&self, by: &Caller, id: InstanceId) -> Result<Option<Orphan>, ControlError>;
+
+    /// What the packet filter allows a client or an instance, why, and what it dropped; and whether it reaches somebody, on
+    /// these ports or on all.
+    async fn policy(
+        &self,
+        of: PolicySubject,
+        to: Option<(PolicyTarget, Option<Ports>)>,
+    ) -> Result<PolicyView, ControlError>;
 
     /// What is promised, of what, and what is paused.
     fn limits(&self) -> Result<LimitsView, ControlError>;

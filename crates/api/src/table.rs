@@ -9,7 +9,7 @@ use super::route::{Route, Verb};
 use super::routes::Shared;
 use super::{
     clients, doctor, engines, events, health, hooks, images, instances, keys, leases, limits, metrics, openapi,
-    orphans, quarantine, reconfigure, registries, reservations, settings, tasks, templates, times, volumes,
+    orphans, policy, quarantine, reconfigure, registries, reservations, settings, tasks, templates, times, volumes,
 };
 
 const CONFLICT: StatusCode = StatusCode::CONFLICT;
@@ -22,6 +22,15 @@ const REFUSED_TIME: [(StatusCode, &str); 4] = [
     (NOT_FOUND, "no-such-instance"),
     (CONFLICT, "ambiguous-id"),
     (CONFLICT, "instance-gone"),
+    (UNAVAILABLE, "starting"),
+];
+
+/// How a question about the policy of somebody is refused.
+const REFUSED_POLICY: [(StatusCode, &str); 5] = [
+    (UNPROCESSABLE, "refused"),
+    (NOT_FOUND, "no-such-client"),
+    (NOT_FOUND, "no-such-instance"),
+    (CONFLICT, "ambiguous-id"),
     (UNAVAILABLE, "starting"),
 ];
 
@@ -111,6 +120,10 @@ fn about_clients() -> Vec<Route> {
                 (UNAVAILABLE, "too-many"),
                 (UNAVAILABLE, "starting"),
             ]),
+        get("/v1/clients/{id}/policy", Viewer, policy::of_client)
+            .says("What the packet filter allows a client, why, and what it dropped of it")
+            .details("With `to`, also whether the client reaches somebody, and which rule decides that.")
+            .fails(&REFUSED_POLICY),
         get("/v1/leases", Viewer, leases::list).says("Leases, by link"),
         get("/v1/quarantine", Viewer, quarantine::list)
             .says("Addresses in quarantine, by link")
@@ -148,6 +161,10 @@ fn about_instances() -> Vec<Route> {
                 (CONFLICT, "instance-gone"),
                 (UNAVAILABLE, "starting"),
             ]),
+        get("/v1/instances/{id}/policy", Viewer, policy::of_instance)
+            .says("What the packet filter allows an instance, why, and what it dropped of it")
+            .details("With `to`, also whether the instance reaches somebody, and which rule decides that.")
+            .fails(&REFUSED_POLICY),
         get("/v1/limits", Viewer, limits::show)
             .says("What is promised to instances, of what, and what is paused")
             .fails(&[(UNAVAILABLE, "starting")]),

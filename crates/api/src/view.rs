@@ -54,11 +54,16 @@ impl View {
 
     /// The client with this id.
     pub(super) async fn client(&self, id: &str) -> Result<Client, Fault> {
-        let found = match id.parse::<ClientId>() {
+        let found = self.find_client(id).await?;
+        found.ok_or_else(|| Fault::no_such("client", "no-such-client", id))
+    }
+
+    /// The client with this id, if there is one.
+    pub(super) async fn find_client(&self, id: &str) -> Result<Option<Client>, Fault> {
+        Ok(match id.parse::<ClientId>() {
             Ok(id) => self.store.client(id).await?,
             Err(_) => None,
-        };
-        found.ok_or_else(|| Fault::no_such("client", "no-such-client", id))
+        })
     }
 
     /// A client with its leases, instances and last events.

@@ -120,6 +120,11 @@ impl Ports {
         self.last
     }
 
+    /// Whether all ports of the other are among these.
+    pub fn holds(&self, other: &Self) -> bool {
+        self.transport == other.transport && self.first <= other.first && other.last <= self.last
+    }
+
     /// Whether both have a port in common.
     pub fn overlaps(&self, other: &Self) -> bool {
         self.transport == other.transport && self.first <= other.last && other.first <= self.last

@@ -20,6 +20,7 @@ mod orphan;
 mod owner;
 mod page;
 mod pause;
+mod policy;
 mod reservation;
 mod share;
 mod spec;
@@ -54,6 +55,10 @@ pub use orphan::Orphan;
 pub use owner::{Owner, OwnerKind, Slot, SlotKey};
 pub use page::Page;
 pub use pause::{Pause, PauseScope};
+pub use policy::{
+    BindingState, Learnt, PolicyBinding, PolicyDecision, PolicyDirection, PolicyDrop, PolicyLink, PolicyRule,
+    PolicySubject, PolicyTarget, PolicyView, Verdict,
+};
 pub use reservation::{RecordedReservation, ReservationView};
 pub use share::Share;
 pub use spec::{InstanceSpec, Mount, Sidecar, SshFiles};

@@ -5,7 +5,7 @@ use orchestrator_model::{Instance, Phase};
 
 use crate::client::Held;
 use crate::instance::Attached;
-use crate::speak::traffic;
+use crate::ports::traffic;
 use crate::{Entry, LinkFacts, Why};
 
 /// The doors of one source to the client's instances that are ready.

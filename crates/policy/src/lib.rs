@@ -6,6 +6,8 @@
 //!                                              │
 //!                                              ▼
 //!                                       Policy: all owners; a change of one is a Delta
+//!
+//!   the same facts ──▶ explain, decide: what somebody is allowed, in words, and whom he reaches
 //! ```
 //!
 //! - The entries of an owner depend on the links and on the facts of that owner alone. So a change of one client costs
@@ -19,10 +21,12 @@ mod delta;
 mod derive;
 mod door;
 mod entry;
+mod explain;
 mod facts;
 mod instance;
 mod links;
 mod policy;
+mod ports;
 mod speak;
 mod why;
 mod world;
@@ -30,6 +34,7 @@ mod world;
 pub use delta::Delta;
 pub use derive::{derive, derive_links};
 pub use entry::Entry;
+pub use explain::{Asked, Explanation, Party, Target, decide, explain};
 pub use facts::OwnerFacts;
 pub use links::{LinkFacts, Links};
 pub use policy::Policy;

@@ -102,6 +102,12 @@ impl LinkFacts {
         })
     }
 
+    /// Whether this machine has the address on the link: its own, the front door or the portal.
+    pub(crate) fn has(&self, address: Ipv6Addr) -> bool {
+        let doors = [self.isolation.front_door, self.isolation.portal];
+        self.address.addr() == address || doors.contains(&Some(address))
+    }
+
     /// The items of the link itself.
     pub(crate) fn items(&self) -> Vec<PolicyItem> {
         let settings = &self.isolation;

@@ -1,7 +1,9 @@
 //! Everything that is allowed, kept up to date owner by owner.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::Ipv6Addr;
 
+use ipnet::Ipv6Net;
 use orchestrator_host::{PolicyItem, PolicyKey};
 use orchestrator_model::{Owner, Timestamp};
 
@@ -67,6 +69,30 @@ impl Policy {
         })
     }
 
+    /// What holds the claim of an item, with its owner; `None` if nobody claims it. The owner is `None` for what the
+    /// settings say.
+    pub fn holder(&self, item: &PolicyItem) -> Option<(Option<&Owner>, &PolicyItem)> {
+        let claimants = self.claims.get(&Claim::of(item))?;
+        let ((_, owner), item) = claimants.first_key_value()?;
+        Some((owner.as_ref(), item))
+    }
+
+    /// The owner of this address: of a client's address or prefix, or of an instance's. Costs a walk over everything.
+    pub fn owner_of(&self, address: Ipv6Addr) -> Option<&Owner> {
+        self.owned()
+            .filter_map(|(owner, item)| Some((owner, prefix_of(item)?)))
+            .filter(|(_, prefix)| prefix.contains(&address))
+            // The address itself goes before a prefix that holds it.
+            .max_by_key(|(_, prefix)| prefix.prefix_len())
+            .map(|(owner, _)| owner)
+    }
+
+    /// Everything that is allowed for an owner, with the owner, in no order.
+    pub fn owned(&self) -> impl Iterator<Item = (&Owner, &PolicyItem)> {
+        let first = self.claims.values().filter_map(BTreeMap::first_key_value);
+        first.filter_map(|((_, owner), item)| Some((owner.as_ref()?, item)))
+    }
+
     /// How many things are allowed.
     pub fn len(&self) -> usize {
         self.claims.len()
@@ -130,6 +156,15 @@ fn claims(entries: Vec<Entry>) -> BTreeMap<Claim, Entry> {
         }
     }
     claims
+}
+
+/// The addresses that an item binds to its owner.
+fn prefix_of(item: &PolicyItem) -> Option<Ipv6Net> {
+    match item {
+        PolicyItem::Client(client) => Some(client.prefix),
+        PolicyItem::Instance(instance) => Some(instance.prefix),
+        _ => None,
+    }
 }
 
 /// The item of the oldest claim.

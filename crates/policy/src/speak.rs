@@ -1,10 +1,10 @@
 //! Who may speak with an instance.
 
 use orchestrator_host::{Pair, PolicyItem, Protocol, Traffic};
-use orchestrator_model::{Ports, Transport};
 
 use crate::client::Held;
 use crate::instance::Attached;
+use crate::ports::traffic;
 use crate::{Entry, Why};
 
 /// All ports of one protocol.
@@ -13,18 +13,6 @@ const fn all(protocol: Protocol) -> Traffic {
         protocol,
         first: 1,
         last: u16::MAX,
-    }
-}
-
-/// The ports as the host knows them.
-pub(crate) fn traffic(ports: &Ports) -> Traffic {
-    Traffic {
-        protocol: match ports.transport() {
-            Transport::Tcp => Protocol::Tcp,
-            Transport::Udp => Protocol::Udp,
-        },
-        first: ports.first(),
-        last: ports.last(),
     }
 }
 

@@ -4,7 +4,7 @@ use orchestrator_host::{Destination, PolicyItem};
 
 use crate::Entry;
 use crate::instance::Attached;
-use crate::speak::traffic;
+use crate::ports::traffic;
 
 /// The destinations of an instance, and whether its source is translated.
 pub(crate) fn egress(attached: &Attached<'_>) -> Vec<Entry> {

@@ -20,6 +20,7 @@ mod line;
 mod ls;
 mod order;
 pub mod page;
+mod policy;
 pub mod printable;
 mod quarantine;
 mod reconfigure;

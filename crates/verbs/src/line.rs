@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand};
 use crate::failure::Failure;
 use crate::session::{Output, Session};
 use crate::{
-    engines, events, limits, ls, quarantine, reconfigure, reload, reservation, rm, settings, show, tasks, time,
+    engines, events, limits, ls, policy, quarantine, reconfigure, reload, reservation, rm, settings, show, tasks, time,
 };
 
 /// The verbs that only talk to the API.
@@ -15,6 +15,8 @@ pub enum Verb {
     Ls(ls::Args),
     /// Show a client or an instance, and what happened to it
     Show(show::Args),
+    /// Show what the packet filter allows a client or an instance, why, and what it dropped; or whether it reaches somebody
+    Policy(policy::Args),
     /// Destroy instances; their clients get new ones at their next lease event
     Rm(rm::Args),
     /// Pin an instance: no lease, lifetime or idle limit ends it
@@ -59,6 +61,7 @@ impl Verb {
         match self {
             Self::Ls(args) => ls::run(args, session).await,
             Self::Show(args) => show::run(args, session).await,
+            Self::Policy(args) => policy::run(args, session).await,
             Self::Rm(args) => rm::run(args, session).await,
             Self::Pin(args) => time::run(time::Change::Pin, args, session).await,
             Self::Unpin(args) => time::run(time::Change::Unpin, args, session).await,

@@ -12,6 +12,7 @@ mod instance;
 mod lease;
 mod limits;
 mod orphan;
+mod policy;
 mod reservation;
 mod settings;
 mod spec;

@@ -1,7 +1,10 @@
 //! Enumerations: each variant of the model has one of the API.
 
 use orchestrator_api_types as wire;
-use orchestrator_model::{DeadlineCause, EventKind, Expiry, LeaseSource, LeaseState, Origin, Phase, VolumeState};
+use orchestrator_model::{
+    DeadlineCause, EventKind, Expiry, Learnt, LeaseSource, LeaseState, Origin, Phase, PolicyDirection, Verdict,
+    VolumeState,
+};
 use orchestrator_settings::Effect;
 
 use super::IntoWire;
@@ -28,6 +31,9 @@ same! {
     Expiry { Lifetime, Idle, Operator }
     Origin { Settings, Api }
     VolumeState { Kept, Removing }
+    Learnt { Lease, Registration, DelegatedPrefix, LinkLocal, Neighbor, Instance, RoutedPrefix }
+    PolicyDirection { Out, In, Both }
+    Verdict { Allowed, Partly, Dropped, WouldBeDropped, NotChecked }
     Effect { Added, Removed, Changed, NeedsRestart }
     EventKind {
         LeaseGranted,

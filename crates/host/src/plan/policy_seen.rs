@@ -92,6 +92,31 @@ impl DropCause {
     }
 }
 
+impl DropCause {
+    /// What it means, in one sentence for operators.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Ethernet => "a protocol other than IPv6",
+            Self::Header => "headers that hide something: fragments of neighbor discovery, unknown or cut headers",
+            Self::RoutingHeader => "a routing header",
+            Self::RouterAdvertisement => "a router advertisement; a port with a router belongs in router_ports",
+            Self::Redirect => "a redirect",
+            Self::ListenerQuery => "a multicast listener query, which only routers send",
+            Self::DhcpServer => "a DHCPv6 message that only servers send",
+            Self::Relay => "a relayed DHCPv6 message; a port with a relay agent belongs in relay_ports",
+            Self::Neighbor => "neighbor discovery that speaks for somebody else's address, or is malformed",
+            Self::Source => "a source address that is not bound to the sender",
+            Self::Place => "a source address that is bound to another port of the bridge",
+            Self::Flood => "more neighbor discovery or multicast than a host sends",
+            Self::Rate => "more than packet_rate or byte_rate of the template allows",
+            Self::Pair => "traffic with an instance that is not the client's own, or between two instances",
+            Self::Clients => "traffic between two clients on a link with isolate_clients",
+            Self::Egress => "traffic of an instance with the world that `egress` of its template does not name",
+            Self::Host => "traffic of an instance with this machine that is neither DNS nor metadata",
+        }
+    }
+}
+
 impl fmt::Display for DropCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.code())

@@ -1,5 +1,6 @@
 //! What is allowed, from facts in memory.
 
 mod allowed;
+mod explained;
 mod fixture;
 mod incremental;

@@ -1,0 +1,51 @@
+//! Explains a policy: what one client or instance is allowed, why, and whether it reaches somebody.
+
+mod binding;
+mod client;
+mod decide;
+mod from_client;
+mod from_instance;
+mod instance;
+mod party;
+
+use orchestrator_model::{PolicyBinding, PolicyLink, PolicyRule};
+
+pub use decide::{Asked, decide};
+pub use party::{Party, Target};
+
+use crate::{Links, Policy, derive};
+
+/// What one client or instance is allowed, and why.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Explanation {
+    /// The links that it is on.
+    pub links: Vec<PolicyLink>,
+    /// The addresses that it may speak from.
+    pub bindings: Vec<PolicyBinding>,
+    /// Whom it may speak with.
+    pub rules: Vec<PolicyRule>,
+}
+
+/// Explains what a client or an instance is allowed by these links. `applied` is what the packet filter was brought to.
+pub fn explain(party: Party<'_>, links: &Links, applied: &Policy) -> Explanation {
+    let entries = derive(party.facts(), links);
+    let names = party.links();
+    let rules = match party {
+        Party::Client(facts) => client::rules(facts, &names, links, &entries),
+        Party::Instance(facts, instance) => instance::rules(facts, instance, &names, links, &entries),
+    };
+    Explanation {
+        links: names.iter().map(|name| link(name, links)).collect(),
+        bindings: binding::bindings(party, &entries, applied),
+        rules,
+    }
+}
+
+fn link(name: &str, links: &Links) -> PolicyLink {
+    let checked = links.get(name);
+    PolicyLink {
+        link: name.to_owned(),
+        isolation: checked.is_some(),
+        enforce: checked.is_some_and(|link| link.isolation.enforce),
+    }
+}
