@@ -65,6 +65,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
             "conformance",
             "dhcp6",
             "doctor",
+            "host",
             "model",
             "network",
             "plugin",

@@ -20,7 +20,7 @@ const APART: &[(&str, &str, &[&str])] = &[
 
 /// Files of the command line that may open the database. All other verbs talk to the API only.
 const WITH_DATABASE: &[&str] = &[
-    "backup", "restore", "check", "serve", "failure", "probe", "routes", "secrets", "doctor",
+    "backup", "restore", "check", "serve", "failure", "probe", "routes", "secrets", "teardown", "doctor",
 ];
 
 /// The first names after `crate::` and `super::`, also those in braces.

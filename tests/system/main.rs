@@ -49,6 +49,7 @@ mod site;
 mod slots;
 mod spool;
 mod tasks;
+mod teardown;
 mod template;
 mod volumes;
 mod waiting;

@@ -47,6 +47,10 @@ pub(super) enum Failure {
     Network(#[from] NetworkError),
     #[error("the routes of mark {mark} are kept: {reason}")]
     RoutesKept { mark: u32, reason: &'static str },
+    #[error("nothing was removed: {reason}")]
+    TeardownRefused { reason: String },
+    #[error("{left} things are still there; the table says why")]
+    TeardownIncomplete { left: usize },
     #[error(transparent)]
     Daemon(DaemonError),
     #[error(transparent)]

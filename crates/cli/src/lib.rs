@@ -18,6 +18,7 @@ mod secrets;
 mod serve;
 mod signals;
 mod table;
+mod teardown;
 mod template;
 mod tracing;
 mod version;
@@ -90,6 +91,8 @@ enum Verb {
     Secrets(secrets::Args),
     /// Test an executable that is an engine
     Plugin(plugin::Args),
+    /// Remove all that the daemon made on this machine: instances, rules, routes, bridges. Only while it does not run
+    Teardown(teardown::Args),
     /// Print the version
     Version,
 }
@@ -159,6 +162,7 @@ fn dispatch(
         Verb::Restore(args) => wait_for(restore::run(&args, output))?,
         Verb::Secrets(args) => wait_for(secrets::run(&args, output))?,
         Verb::Plugin(args) => wait_for(plugin::run(args, output))?,
+        Verb::Teardown(args) => return wait_for(teardown::run(&args, output)),
         Verb::Version => version::run(output)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -27,6 +27,7 @@ pub mod fake;
 mod host;
 mod listed;
 mod local;
+mod marked;
 mod observation;
 mod plan;
 mod reaction;
@@ -41,6 +42,7 @@ pub use examination::{Examination, ExamineRequest};
 pub use host::{DialStream, Host};
 pub use listed::{FoundAttachment, FoundBridge, FoundInstance, FoundState, ListRequest, Listed};
 pub use local::{LocalHost, LocalSettings};
+pub use marked::{Marked, MarkedThing};
 pub use observation::{Depth, Lack, Observation};
 pub use orchestrator_network::{Bridge, BridgeFlaw, BridgeHazard, BridgeIdentity, Flaw, NetworkError, ObservedBridge};
 pub use orchestrator_plugin::{

@@ -71,6 +71,14 @@ pub enum NetworkError {
         /// What it is, in the kernel's words.
         kind: String,
     },
+    /// The bridge is to go, but others have ports on it.
+    #[error("bridge {bridge} has {ports} ports that are not ours; take them out of it first")]
+    BridgeInUse {
+        /// Name of the bridge.
+        bridge: String,
+        /// Its ports.
+        ports: usize,
+    },
     /// The bridge has as many ports as the kernel allows: 1,023.
     #[error("bridge {bridge} has no port left (a bridge takes 1023); remove instances, or use another bridge")]
     BridgeFull {

@@ -88,7 +88,7 @@ impl LocalHost {
         }
     }
 
-    fn bridge_mark(&self, purpose: BridgePurpose) -> String {
+    pub(super) fn bridge_mark(&self, purpose: BridgePurpose) -> String {
         format!("{}{}", self.alias_prefix(), purpose.word())
     }
 }

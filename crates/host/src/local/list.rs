@@ -43,7 +43,7 @@ impl LocalHost {
         Ok(())
     }
 
-    async fn list_engine(&self, name: &str) -> Listed {
+    pub(super) async fn list_engine(&self, name: &str) -> Listed {
         let listed = async {
             let engine = self.engine(name)?;
             Ok::<_, Cause>(engine.list().await?)

@@ -20,6 +20,7 @@ mod exec;
 mod images;
 mod list;
 mod logs;
+mod marked;
 mod namespace;
 mod news;
 mod policy;

@@ -38,7 +38,7 @@ impl LocalHost {
         (gone, causes)
     }
 
-    async fn remove_policy(&self) -> Result<bool, Cause> {
+    pub(super) async fn remove_policy(&self) -> Result<bool, Cause> {
         self.remove_rules(&mut *self.inner.policy.lock().await).await
     }
 }

@@ -16,6 +16,7 @@ mod hazard;
 mod observe;
 mod remove;
 mod repair;
+mod service;
 
 use std::net::Ipv6Addr;
 

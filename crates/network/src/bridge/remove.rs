@@ -54,6 +54,23 @@ impl Network {
         remove_link(&self.netlink, bridge.index, name).await.map(|()| true)
     }
 
+    /// Removes a bridge that we made with this mark, also if it has ports: those stay, and are on no bridge. One that is
+    /// gone already, or bears another mark, is a success.
+    ///
+    /// # Errors
+    ///
+    /// [`TimedOut`](NetworkError::TimedOut) if the kernel does not answer.
+    pub async fn remove_used_bridge(&self, name: &str, mark: &str) -> Result<(), NetworkError> {
+        let links = list_links(&self.netlink).await?;
+        let is_made = |bridge: &&crate::link::Link| {
+            bridge.name == name && bridge.is_kind("bridge") && bridge.is_ours() && bridge.alias == mark
+        };
+        match links.iter().find(is_made) {
+            Some(bridge) => remove_link(&self.netlink, bridge.index, name).await,
+            None => Ok(()),
+        }
+    }
+
     /// Gives a bridge that we made this MTU. Of another bridge nothing is changed.
     ///
     /// # Errors

@@ -38,6 +38,24 @@ impl Filter {
         .await
     }
 
+    /// Whether one of both tables is there, of whatever version.
+    ///
+    /// # Errors
+    ///
+    /// As [`ensure`](Self::ensure).
+    pub async fn is_there(&self) -> Result<bool, NetworkError> {
+        let table = self.table.clone();
+        self.with_socket("looking for the packet filter's tables", move |socket| {
+            for family in Family::ALL {
+                if has_table(socket, &table, family)? {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        })
+        .await
+    }
+
     /// Loads the rules in place of those that are there. All sets are empty then.
     pub(super) async fn load(&self) -> Result<(), NetworkError> {
         let text = skeleton::text(&self.table);
@@ -86,6 +104,18 @@ fn run(text: &str) -> Result<(), NetworkError> {
             reason: format!("nft refuses the rules ({}): {first}", output.status),
         }),
     }
+}
+
+/// Whether there is a table of this name.
+fn has_table(socket: &Socket, table: &str, family: Family) -> io::Result<bool> {
+    const NAME: u16 = 1;
+    let question = Message::new(SUBSYSTEM, GET_TABLE).for_family(family.number()).for_all();
+    let mut found = false;
+    dump(socket, &question, |body| {
+        let name = attributes(body).find(|(kind, _)| *kind == NAME);
+        found |= name.is_some_and(|(_, name)| codec::text(name) == table);
+    })?;
+    Ok(found)
 }
 
 /// The comment of a table; `None` when there is none.
