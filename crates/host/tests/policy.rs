@@ -43,6 +43,7 @@ fn items() -> Vec<PolicyItem> {
             bridge: "br0".to_owned(),
             prefix: "fd39::/64".parse().unwrap(),
             others: PortRole::Client,
+            unbound: false,
             clients_together: true,
             ipv4: false,
             enforce: true,

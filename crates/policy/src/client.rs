@@ -16,15 +16,31 @@ pub(crate) struct Held<'f> {
     pub(crate) prefix: Ipv6Net,
     link_local: Option<Ipv6Addr>,
     port: Option<String>,
-    lease: &'f Lease,
+    pub(crate) lease: &'f Lease,
+    /// The machine that holds it.
+    pub(crate) holder: Holder,
+}
+
+/// What tells the machines apart that hold leases under one DUID, as far as it is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Holder {
+    link_layer: Option<LinkLayerAddress>,
+    /// The relay agent, and the machine's link-local address behind it.
+    relayed: Option<(Ipv6Addr, Option<Ipv6Addr>)>,
 }
 
 /// A lease as one that is held.
 pub(crate) fn held<'f>(facts: &OwnerFacts, lease: &'f Lease, link: &'f LinkFacts) -> Held<'f> {
     let place = &lease.granted_to;
-    // Behind a relay agent the packets bear the agent's link-layer address.
-    let mac = place.link_layer.as_ref().or(facts.link_layer.as_ref());
-    let mac = mac.filter(|_| place.relay.is_none());
+    let holder = Holder {
+        // Behind a relay agent the packets bear the agent's link-layer address.
+        link_layer: match place.relay {
+            None => place.link_layer.as_ref().or(facts.link_layer.as_ref()).cloned(),
+            Some(_) => None,
+        },
+        relayed: place.relay.map(|agent| (agent, place.link_local)),
+    };
+    let mac = holder.link_layer.as_ref();
     let prefix = match lease.leased {
         Leased::Address(address) => address.into(),
         Leased::Prefix(prefix) => prefix,
@@ -36,7 +52,21 @@ pub(crate) fn held<'f>(facts: &OwnerFacts, lease: &'f Lease, link: &'f LinkFacts
         link_local: place.link_local,
         port: place.port.clone().filter(|_| link.isolation.bind_ports),
         lease,
+        holder,
     }
+}
+
+/// Which of the leases may speak with an instance on a link: those of the machine that held the oldest of them, first of
+/// all there.
+///
+/// A DUID is only a claim. Whoever uses that of another client, with an identity association of its own, holds leases under
+/// the same client. They give it addresses, and nothing of that client.
+pub(crate) fn of_holder<'h, 'f>(held: &'h [Held<'f>], link: &str) -> Vec<&'h Held<'f>> {
+    let elsewhere = |held: &&Held<'_>| (held.link.name != link, held.lease.granted, held.prefix);
+    let Some(holder) = held.iter().min_by_key(elsewhere).map(|first| &first.holder) else {
+        return Vec::new();
+    };
+    held.iter().filter(|held| held.holder == *holder).collect()
 }
 
 /// The bindings of what is held: the address or prefix, and the link-local address that it was asked from.

@@ -2,7 +2,7 @@
 
 use orchestrator_model::Timestamp;
 
-use crate::client::{Held, bindings, held};
+use crate::client::{Held, bindings, held, of_holder};
 use crate::door::doors;
 use crate::instance::{self, Attached, attached};
 use crate::speak::{open, pair, peers};
@@ -21,13 +21,18 @@ pub fn derive(facts: &OwnerFacts, links: &Links) -> Vec<Entry> {
     let mut entries: Vec<Entry> = held.iter().flat_map(bindings).collect();
     for one in &attached {
         entries.extend(instance::entries(one));
-        entries.extend(held.iter().filter_map(|held| pair(held, one)));
+        let own = of_holder(&held, &one.link.name);
+        entries.extend(own.into_iter().filter_map(|held| pair(held, one)));
         entries.extend(open(one));
         entries.extend(egress(one));
         let others = attached.iter().filter(|other| other.instance.id != one.instance.id);
         entries.extend(others.flat_map(|other| peers(one, other)));
     }
-    entries.extend(held.iter().flat_map(|held| doors(held, &attached)));
+    for link in links.iter().filter(|link| link.isolation.front_door.is_some()) {
+        let own = of_holder(&held, &link.name);
+        let there = own.into_iter().filter(|held| held.link.name == link.name);
+        entries.extend(there.flat_map(|held| doors(held, &attached)));
+    }
     entries
 }
 

@@ -114,11 +114,8 @@ impl LinkFacts {
         let link = PolicyItem::Link(LinkPolicy {
             bridge: self.name.clone(),
             prefix: self.address.trunc(),
-            others: match self.unbound {
-                // Any source: a host must be seen before it has a lease.
-                true => PortRole::Relay,
-                false => PortRole::Client,
-            },
+            others: PortRole::Client,
+            unbound: self.unbound,
             clients_together: !settings.isolate_clients,
             ipv4: settings.ipv4,
             enforce: settings.enforce,

@@ -165,6 +165,9 @@ pub struct LinkPolicy {
     pub prefix: Ipv6Net,
     /// The role of each port of the bridge that no [`PolicyItem::Port`] and no instance names, now and later.
     pub others: PortRole,
+    /// Whether clients may also speak from addresses of the prefix, and link-local ones, that are bound to nobody: hosts
+    /// form them by themselves. A link-layer address that is bound to a port may do so only there.
+    pub unbound: bool,
     /// Whether clients may speak with each other through the bridge.
     pub clients_together: bool,
     /// Whether IPv4 and ARP of clients pass, unfiltered. Those of instances never do.

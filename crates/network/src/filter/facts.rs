@@ -82,6 +82,17 @@ impl FilterElement {
         key().interface(port).bridge("o_apart")
     }
 
+    /// Clients behind a port may also speak from addresses of a prefix, and from link-local ones, that are bound to nobody.
+    pub fn unbound(port: &str, prefix: Ipv6Net) -> Vec<Self> {
+        let of = || key().interface(port);
+        let near = Ipv6Net::new_assert(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 64);
+        let mut all = vec![of().bridge("o_free_port"), of().prefix(prefix.trunc()).bridge("o_free")];
+        if !is_link_local(prefix) {
+            all.push(of().prefix(near).bridge("o_free"));
+        }
+        all
+    }
+
     /// The bridge of a link, and its prefix.
     pub fn link(bridge: &str, prefix: Ipv6Net) -> Vec<Self> {
         vec![key().interface(bridge).inet("o_links"), Self::inside(prefix)]
@@ -109,6 +120,10 @@ impl FilterElement {
             None => of,
         };
         let mut all = vec![key().mac(mac).bridge("o_mac"), key().mac(mac).mac(mac).bridge("o_self")];
+        if let Some(port) = port {
+            all.push(key().mac(mac).bridge("o_mac_held"));
+            all.push(key().interface(port).mac(mac).bridge("o_mac_at"));
+        }
         match host_of(prefix) {
             Some(address) => {
                 let set = if port.is_some() { "o_cli_at" } else { "o_cli" };

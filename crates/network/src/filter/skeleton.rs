@@ -28,13 +28,17 @@ pub(super) const INET_CAUSES: [&str; 3] = ["pair", "egress", "host"];
 pub(super) const CLASSES: u8 = 64;
 
 /// Sets and maps of the table that elements are added to.
-pub(super) const BRIDGE_SETS: [&str; 30] = [
+pub(super) const BRIDGE_SETS: [&str; 34] = [
     "o_role",
     "o_lenient",
     "o_ipv4",
     "o_apart",
+    "o_free",
+    "o_free_port",
     "o_host",
     "o_mac",
+    "o_mac_held",
+    "o_mac_at",
     "o_cli",
     "o_cli_at",
     "o_cli_mac",

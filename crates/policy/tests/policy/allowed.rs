@@ -120,6 +120,64 @@ fn a_template_opens_the_world_ports_and_peers() {
     assert_eq!(shown.iter().filter(|line| line.starts_with("peer")).count(), 1);
 }
 
+/// Facts of a client of whose leases the second was granted to another machine: one with other addresses of its own.
+fn with_a_stranger() -> orchestrator_policy::OwnerFacts {
+    let web = instance(1, "web", "fd39::2:1", Access::default());
+    let mut facts = facts(1, &["fd39::1:1", "fd39::1:2"], vec![web]);
+    let stranger = crate::fixture::lease(9, "fd39::1:2");
+    facts.leases[1].granted_to = stranger.granted_to;
+    facts.leases[1].granted = stranger.granted;
+    facts
+}
+
+#[test]
+fn a_stranger_who_uses_a_client_s_duid_has_an_address_and_nothing_of_the_client() {
+    let door = links("front_door = \"fd39::d0\"");
+    let shown = shown(&with_a_stranger(), &door);
+    let of_stranger: Vec<_> = shown.iter().filter(|line| line.contains("fd39::1:2")).collect();
+    assert_eq!(
+        of_stranger,
+        ["client 52:54:00:00:00:09 fd39::1:2/128: leased by listener"]
+    );
+    assert!(shown.iter().any(|line| line.starts_with("pair fd39::1:1/128")));
+    assert!(shown.iter().any(|line| line.starts_with("door fd39::1:1/128")));
+}
+
+#[test]
+fn a_stranger_s_lease_changes_nothing_of_the_client_in_whatever_order_they_are_read() {
+    let mut facts = with_a_stranger();
+    let forwards = shown(&facts, &links(""));
+    facts.leases.reverse();
+    assert_eq!(shown(&facts, &links("")), forwards);
+}
+
+#[test]
+fn all_leases_of_one_machine_reach_its_instance() {
+    let web = instance(1, "web", "fd39::2:1", Access::default());
+    let shown = shown(
+        &facts(1, &["fd39::1:1", "fd39::1:2", "fd77::/64"], vec![web]),
+        &links(""),
+    );
+    assert_eq!(shown.iter().filter(|line| line.starts_with("pair")).count(), 3);
+}
+
+#[test]
+fn a_machine_behind_a_relay_agent_is_told_from_another_behind_the_same() {
+    let mut facts = with_a_stranger();
+    for lease in &mut facts.leases {
+        lease.granted_to.relay = Some(address("fd00::e"));
+    }
+    let pairs = |facts| {
+        shown(facts, &links(""))
+            .iter()
+            .filter(|line| line.starts_with("pair"))
+            .count()
+    };
+    assert_eq!(pairs(&facts), 1);
+    facts.leases[1].granted_to.link_local = facts.leases[0].granted_to.link_local;
+    assert_eq!(pairs(&facts), 2);
+}
+
 #[test]
 fn a_rate_is_that_of_the_port() {
     let web = access("packet_rate = 7\nbyte_rate = \"1KiB\"");
@@ -200,7 +258,8 @@ fn a_link_is_filtered_as_its_settings_say() {
         panic!("{items:?}")
     };
     assert!(!link.enforce && !link.clients_together && !link.ipv4);
-    assert_eq!((link.prefix, link.others), (prefix("fd39::/64"), PortRole::Relay));
+    assert_eq!((link.prefix, link.others), (prefix("fd39::/64"), PortRole::Client));
+    assert!(link.unbound, "a host must be seen before anything is bound to it");
     let port = "eth1".to_owned();
     let role = PortRole::Router;
     assert!(items.contains(&PolicyItem::Port { port, role }));

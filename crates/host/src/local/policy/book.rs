@@ -294,6 +294,9 @@ impl Book {
         if role == PortRole::Client {
             all.extend(link.ipv4.then(|| FilterElement::ipv4(port)));
             all.extend((!link.clients_together).then(|| FilterElement::apart(port)));
+            if link.unbound {
+                all.extend(FilterElement::unbound(port, link.prefix));
+            }
         }
         all
     }

@@ -171,14 +171,7 @@ impl Lab {
         let closed = UdpSocket::bind("[::]:9999")?;
         service.set_nonblocking(true)?;
         closed.set_nonblocking(true)?;
-        let host = LocalHost::new(LocalSettings {
-            name: "local".to_owned(),
-            engines: Vec::new(),
-            network: Network::open()?,
-            mark: Mark { site: SITE },
-            namespaces: "/nonexistent".into(),
-            volumes: "/nonexistent".into(),
-        });
+        let host = host()?;
         Ok(Self {
             host,
             sockets,
@@ -186,6 +179,11 @@ impl Lab {
             service,
             closed,
         })
+    }
+
+    /// The way to the machine of a daemon that has just begun.
+    pub(crate) fn another(&self) -> Result<LocalHost> {
+        host()
     }
 
     fn socket(&self, who: Who) -> &OwnedFd {
@@ -267,6 +265,17 @@ impl Lab {
 
 pub(crate) fn text(mac: Mac) -> String {
     mac.map(|byte| format!("{byte:02x}")).join(":")
+}
+
+fn host() -> Result<LocalHost> {
+    Ok(LocalHost::new(LocalSettings {
+        name: "local".to_owned(),
+        engines: Vec::new(),
+        network: Network::open()?,
+        mark: Mark { site: SITE },
+        namespaces: "/nonexistent".into(),
+        volumes: "/nonexistent".into(),
+    }))
 }
 
 /// A machine in a namespace of its own that sends nothing by itself. The socket keeps the namespace.

@@ -5,6 +5,7 @@ mod allowed;
 mod cases;
 mod frame;
 mod lab;
+mod unbound;
 
 use std::net::Ipv6Addr;
 use std::process::Command;
@@ -45,6 +46,7 @@ fn link(bridge: &str, prefix: &str, enforce: bool) -> Result<PolicyItem> {
         bridge: bridge.to_owned(),
         prefix: prefix.parse()?,
         others: PortRole::Client,
+        unbound: false,
         clients_together: true,
         ipv4: false,
         enforce,
@@ -292,6 +294,31 @@ fn rules_that_somebody_flushed_are_back_and_a_new_port_has_its_role() -> Result<
         drop(changes);
         watch.await?;
         Ok(())
+    })
+}
+
+#[test]
+fn the_whole_of_nothing_removes_the_tables_also_those_of_an_earlier_daemon() -> Result<()> {
+    run("0", |lab| async move {
+        let tables = || -> Result<String> {
+            let output = Command::new("nft").args(["list", "tables"]).output()?;
+            Ok(String::from_utf8(output.stdout)?)
+        };
+        apply(&lab, 1, policy(true)?).await?;
+        ensure!(tables()?.contains("orchestrator-"));
+        // One that has applied something, and one that has just begun.
+        for host in [lab.host.clone(), lab.another()?] {
+            let nothing = NetworkChange::Whole(Vec::new());
+            ensure!(host.apply(&NetworkPart::Policy, 0, 2, &nothing).await? == Applied::Done);
+            ensure!(!tables()?.contains("orchestrator-"), "{}", tables()?);
+            apply(&lab, 3, policy(true)?).await?;
+        }
+        is_dropped(
+            &lab,
+            &attack("a client advertises another's address")?,
+            DropCause::Neighbor,
+        )
+        .await
     })
 }
 

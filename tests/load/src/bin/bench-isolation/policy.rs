@@ -18,6 +18,7 @@ pub(crate) fn whole(clients: u32) -> Result<Vec<NetworkItem>> {
         bridge: BRIDGE.to_owned(),
         prefix: "fd39::/64".parse()?,
         others: PortRole::Client,
+        unbound: false,
         clients_together: true,
         ipv4: true,
         enforce: true,
