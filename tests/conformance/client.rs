@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
 use std::time::Duration;
 
-use orchestrator_lab::{Namespace, wait_for};
+use orchestrator_lab::{Namespace, poll, wait_for};
 use orchestrator_wire::{
     ADVERTISE, CLIENT_ID, DECLINE, INFORMATION_REQUEST, INTERFACE_ID, Ia, Message, Prefix, RAPID_COMMIT, RELAY_MESSAGE,
     RELEASE, RENEW, REPLY, REQUEST, SERVER_ID, SERVER_UNICAST, SOLICIT, USE_MULTICAST, Xid, ia_na, message, option,
@@ -39,7 +39,9 @@ pub(crate) struct Client {
 pub(crate) fn bind(machine: &Namespace, address: Ipv6Addr, port: u16) -> (UdpSocket, u32) {
     machine.within(|| {
         let index = nix::net::if_::if_nametoindex("eth0").unwrap();
-        let socket = UdpSocket::bind(SocketAddrV6::new(address, port, 0, index)).unwrap();
+        // A program that another test starts holds a copy of a socket that was here, until it has replaced its image.
+        let open = || UdpSocket::bind(SocketAddrV6::new(address, port, 0, index)).ok();
+        let socket = poll("the client's port to be free", PATIENCE, open).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         (socket, index)
     })

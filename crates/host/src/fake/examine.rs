@@ -1,7 +1,11 @@
 //! What the doctor finds on a machine in memory.
 
-use crate::Examination;
+use std::collections::BTreeMap;
+
+use orchestrator_doctor::PolicyFacts;
+
 use crate::fake::FakeState;
+use crate::{Examination, PolicyItem};
 
 impl FakeState {
     /// What a test said, or nothing.
