@@ -299,7 +299,8 @@ create table images (
 );
 
 -- What is kept for one client of a link, as it was asked for through the API. The holder is JSON: by what trait the
--- client is known, and what that is. Addresses and prefixes are written as in leases; either may be null, not both.
+-- client is known, and what that is. Addresses and prefixes are written as in leases; both may be null only where there are
+-- SSH keys.
 create table reservations (
     id text primary key not null,
     link text not null,
@@ -307,6 +308,8 @@ create table reservations (
     address text,
     prefix text,
     created bigint not null,
+    -- SSH keys that may log in to the client's instances, one a line.
+    authorized_keys text not null default '',
     unique (link, holder),
     unique (link, address),
     unique (prefix)

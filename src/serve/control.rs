@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use orchestrator_dhcp6::Reconfigure;
 use tokio::sync::{Mutex, mpsc, oneshot};
 
+use super::client_keys::KeysOfClients;
 use super::doctor::Doctor;
 use super::images::Images;
 use super::links::Commands;
@@ -19,9 +20,9 @@ use orchestrator_api_types::Doctor as DoctorReport;
 use orchestrator_catalog::Catalog;
 use orchestrator_host::{Capabilities, Capability, Host};
 use orchestrator_model::{
-    Client, ClientId, Clock, EventKind, GrantedTo, Instance, InstanceId, Lease, LeaseChange, LeaseSource, LeaseVerb,
-    LimitsView, NewEvent, Orphan, PauseScope, Phase, PolicySubject, PolicyTarget, PolicyView, Ports, RecordedVolume,
-    Reservation, ReservationId, ReservationView, TimeChange, Timestamp, VolumeId, WaitingView,
+    Client, ClientId, ClientKeys, Clock, EventKind, GrantedTo, Instance, InstanceId, KeyChange, Lease, LeaseChange,
+    LeaseSource, LeaseVerb, LimitsView, NewEvent, Orphan, PauseScope, Phase, PolicySubject, PolicyTarget, PolicyView,
+    Ports, RecordedVolume, Reservation, ReservationId, ReservationView, TimeChange, Timestamp, VolumeId, WaitingView,
 };
 use orchestrator_reconcile::instance::Orchestrator;
 use orchestrator_runtime::causes::with_causes;
@@ -80,6 +81,14 @@ impl Ready {
         if let Err(fault) = self.store.append_event(event).await {
             let error = with_causes(&fault);
             tracing::warn!(%kind, error, "what was asked for is not in the timeline");
+        }
+    }
+
+    /// Where the SSH keys of clients are read.
+    fn keys(&self) -> KeysOfClients {
+        KeysOfClients {
+            store: self.store.clone(),
+            settings: self.settings.clone(),
         }
     }
 
@@ -340,10 +349,11 @@ impl Control for Switchboard {
         by: &Caller,
         link: String,
         reservation: Reservation,
+        authorized_keys: Vec<String>,
     ) -> Result<ReservationView, ControlError> {
         tracing::info!(%by, link, "asked to reserve");
         let ready = self.ready()?;
-        let made = ready.reservations.add(&link, reservation).await?;
+        let made = ready.reservations.add(&link, reservation, authorized_keys).await?;
         ready.record_reservation(by, EventKind::Reserved, &made).await;
         Ok(made)
     }
@@ -378,14 +388,16 @@ impl Control for Switchboard {
         Ok(lifted)
     }
 
-    async fn set_keys(&self, by: &Caller, client: ClientId, keys: Vec<String>) -> Result<(), ControlError> {
+    async fn keys(&self, client: ClientId) -> Result<ClientKeys, ControlError> {
+        Ok(self.ready()?.keys().of(client).await?)
+    }
+
+    async fn change_keys(&self, by: &Caller, client: ClientId, change: KeyChange) -> Result<ClientKeys, ControlError> {
         let ready = self.ready()?;
-        tracing::info!(%by, %client, count = keys.len(), "asked to replace the SSH keys of a client");
-        let at = ready.clock.now();
-        Ok(ready
-            .store
-            .set_authorized_keys(client, keys, at, Some(by.to_string()))
-            .await?)
+        tracing::info!(%by, %client, "asked to change the SSH keys of a client");
+        let (at, by) = (ready.clock.now(), Some(by.to_string()));
+        ready.store.change_authorized_keys(client, change, at, by).await?;
+        Ok(ready.keys().of(client).await?)
     }
 
     async fn reconfigure(

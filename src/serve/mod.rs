@@ -3,7 +3,9 @@
 //! What is only not there yet (the database, a bridge, the engine) stops nothing: each part waits for what it needs
 //! by itself, says so in the conditions, and goes on when it comes. Only what an operator must mend ends the daemon.
 
+mod client_keys;
 mod client_ports;
+mod clock_step;
 mod control;
 mod doctor;
 mod expectations;
@@ -213,6 +215,7 @@ async fn build_and_run(
     let Some(store) = storage::wait_for(&context).await? else {
         return Ok(());
     };
+    clock_step::follow(&context, &store).await?;
     let secrets = Secrets::of(&context, &store);
     let catalog = open_catalog(&context, store.clone()).await?;
     // Set once, here.
@@ -231,6 +234,10 @@ async fn build_and_run(
         records: Arc::new(store.clone()),
         own_files: Arc::new(own_files::SshKeys {
             store: store.clone(),
+            keys: client_keys::KeysOfClients {
+                store: store.clone(),
+                settings: context.settings.clone(),
+            },
             settings: context.settings.clone(),
             clock: context.clock,
             host_keys: OnceCell::new(),

@@ -9,12 +9,15 @@ use orchestrator_settings::Current;
 use orchestrator_store::Store;
 use tokio::sync::OnceCell;
 
+use super::client_keys::KeysOfClients;
+
 /// The permission bits of both: sshd refuses a host key that others may read.
 const MODE: u32 = 0o600;
 
 /// SSH keys of instances.
 pub(super) struct SshKeys {
     pub(super) store: Store,
+    pub(super) keys: KeysOfClients,
     pub(super) settings: Current,
     pub(super) clock: Clock,
     /// Read once: the secret behind the host keys never changes.
@@ -42,8 +45,8 @@ impl OwnFiles for SshKeys {
             files.push(file(target, key.private.expose()));
         }
         if let (Some(target), Some(client)) = (&ssh.authorized_keys, instance.client()) {
-            let keys = self.store.authorized_keys(client).await;
-            let keys = keys.map_err(|fault| with_causes(&fault))?;
+            let keys = self.keys.of(client).await;
+            let keys = keys.map_err(|fault| with_causes(&fault))?.all();
             let lines: String = keys.iter().map(|key| format!("{key}\n")).collect();
             files.push(file(target, lines.as_bytes()));
         }

@@ -38,10 +38,16 @@ impl Reservations {
     }
 
     /// Makes one.
-    pub(super) async fn add(&self, link: &str, new: Reservation) -> Result<ReservationView, ControlError> {
+    pub(super) async fn add(
+        &self,
+        link: &str,
+        new: Reservation,
+        authorized_keys: Vec<String>,
+    ) -> Result<ReservationView, ControlError> {
         let settings = self.settings.get();
-        check(&settings, link, &new)?;
-        let recorded = self.store.add_reservation(link, new, self.clock.now()).await?;
+        check(&settings, link, &new, !authorized_keys.is_empty())?;
+        let at = self.clock.now();
+        let recorded = self.store.add_reservation(link, new, authorized_keys, at).await?;
         tracing::info!(reservation = %recorded.id, link, holder = %recorded.reservation.holder, "reserved");
         self.take_effect(&recorded).await?;
         Ok(view(recorded, true))
@@ -66,9 +72,9 @@ impl Reservations {
 }
 
 /// A new one suits its link, and the settings have none that stands against it.
-fn check(settings: &Settings, name: &str, new: &Reservation) -> Result<(), ControlError> {
+fn check(settings: &Settings, name: &str, new: &Reservation, has_keys: bool) -> Result<(), ControlError> {
     let refused = |reason: String| ControlError::Refused { reason };
-    let suits = settings.reservation_rules().check(name, new);
+    let suits = settings.reservation_rules().check(name, new, has_keys);
     suits.map_err(|fault| refused(fault.to_string()))?;
     let link = settings.link(name).filter(|link| link.source == LeaseSource::Listener);
     let link = link.ok_or_else(|| {
@@ -82,13 +88,25 @@ fn check(settings: &Settings, name: &str, new: &Reservation) -> Result<(), Contr
 }
 
 fn of_settings(link: &LinkSettings) -> impl Iterator<Item = ReservationView> {
-    link.reservations.iter().map(|reservation| ReservationView {
+    let view = |reservation: &Reservation, keys: &[String]| ReservationView {
         id: None,
         link: link.name.clone(),
         reservation: reservation.clone(),
+        authorized_keys: keys.to_vec(),
         created: None,
         in_force: true,
-    })
+    };
+    let keys_of = |reservation: &Reservation| link.reserved_keys.iter().find(|one| one.reservation == *reservation);
+    let reserved = link
+        .reservations
+        .iter()
+        .map(move |one| view(one, keys_of(one).map_or(&[], |one| &one.keys)));
+    // Those that have SSH keys alone.
+    let others = link
+        .reserved_keys
+        .iter()
+        .filter(|one| !link.reservations.contains(&one.reservation));
+    reserved.chain(others.map(move |one| view(&one.reservation, &one.keys)))
 }
 
 fn view(recorded: RecordedReservation, in_force: bool) -> ReservationView {
@@ -96,6 +114,7 @@ fn view(recorded: RecordedReservation, in_force: bool) -> ReservationView {
         id: Some(recorded.id),
         link: recorded.link,
         reservation: recorded.reservation,
+        authorized_keys: recorded.authorized_keys,
         created: Some(recorded.created),
         in_force,
     }

@@ -11,9 +11,10 @@ use futures_util::stream;
 use orchestrator::api::{ByteStream, Caller, Control, ControlError, EngineView, ImageControl, Reloaded, SettingsView};
 use orchestrator::api_types::{AreaState, DaemonState, Doctor, ExaminedArea, Finding, Mended, Severity};
 use orchestrator::model::{
-    Client, ClientId, Clock, GrantedTo, Instance, InstanceId, LeaseChange, LeaseVerb, LimitsView, Orphan, Pause,
-    PauseScope, PolicySubject, PolicyTarget, PolicyView, Ports, RecordedReservation, RecordedVolume, Reservation,
-    ReservationId, ReservationView, Share, Slot, SlotKey, TimeChange, Timestamp, Used, VolumeId, WaitingView,
+    Client, ClientId, ClientKeys, Clock, GrantedTo, Instance, InstanceId, KeyChange, LeaseChange, LeaseVerb,
+    LimitsView, Orphan, Pause, PauseScope, PolicySubject, PolicyTarget, PolicyView, Ports, RecordedReservation,
+    RecordedVolume, Reservation, ReservationId, ReservationView, Share, Slot, SlotKey, TimeChange, Timestamp, Used,
+    VolumeId, WaitingView,
 };
 use orchestrator::settings::{Settings, plan_reload};
 use orchestrator::source::dnsmasq::{DnsmasqEvent, Handed};
@@ -253,10 +254,14 @@ impl Control for FakeControl {
         by: &Caller,
         link: String,
         reservation: Reservation,
+        authorized_keys: Vec<String>,
     ) -> Result<ReservationView, ControlError> {
         self.get()?.note(by, "reserve");
         let at = Timestamp(1_800_000_000_000);
-        Ok(shown(self.get()?.store.add_reservation(&link, reservation, at).await?))
+        let store = &self.get()?.store;
+        Ok(shown(
+            store.add_reservation(&link, reservation, authorized_keys, at).await?,
+        ))
     }
 
     async fn unreserve(&self, by: &Caller, id: ReservationId) -> Result<ReservationView, ControlError> {
@@ -269,10 +274,17 @@ impl Control for FakeControl {
         Ok(address == QUARANTINED)
     }
 
-    async fn set_keys(&self, by: &Caller, client: ClientId, keys: Vec<String>) -> Result<(), ControlError> {
-        let daemon = self.get()?;
+    async fn keys(&self, client: ClientId) -> Result<ClientKeys, ControlError> {
+        Ok(ClientKeys {
+            own: self.get()?.store.authorized_keys(client).await?,
+            reserved: Vec::new(),
+        })
+    }
+
+    async fn change_keys(&self, by: &Caller, client: ClientId, change: KeyChange) -> Result<ClientKeys, ControlError> {
         let (at, by) = (Timestamp::wall(), Some(by.to_string()));
-        Ok(daemon.store.set_authorized_keys(client, keys, at, by).await?)
+        self.get()?.store.change_authorized_keys(client, change, at, by).await?;
+        self.keys(client).await
     }
 
     async fn reconfigure(
@@ -388,6 +400,7 @@ fn shown(recorded: RecordedReservation) -> ReservationView {
         id: Some(recorded.id),
         link: recorded.link,
         reservation: recorded.reservation,
+        authorized_keys: recorded.authorized_keys,
         created: Some(recorded.created),
         in_force: true,
     }

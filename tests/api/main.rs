@@ -11,6 +11,7 @@ mod engines;
 mod guard;
 mod http;
 mod images;
+mod keys;
 mod limits;
 mod lists;
 mod malformed;

@@ -26,12 +26,17 @@ fn filled(path: &str, id: &str) -> String {
     path.replace("{id}", id)
         .replace("{name}", "web")
         .replace("{version}", "1")
+        .replace("{fingerprint}", "SHA256:x")
 }
 
 fn problem(answer: &Answer) -> Value {
     assert_eq!(answer.media_type, "application/problem+json", "{answer:?}");
     serde_json::from_slice(&answer.body).expect("a problem")
 }
+
+/// An SSH key, and its fingerprint.
+const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFxNNfzrqW3sTmNJrC5hQWLVo3hL8mGzRZ3lXJmvVqKd";
+const KEY_FINGERPRINT: &str = "SHA256:oH/ngppVyusDP11pmuUWKaNq2scx04iJFPZMr8RzMpo";
 
 /// One request for each route that succeeds, in an order in which each can.
 fn requests(daemon: &Facts) -> Vec<(&'static str, &'static str, String, Vec<u8>)> {
@@ -74,6 +79,22 @@ fn requests(daemon: &Facts) -> Vec<(&'static str, &'static str, String, Vec<u8>)
             "/v1/clients/{id}/keys",
             filled("/v1/clients/{id}/keys", client),
             json(json!({"keys": []})),
+        ),
+        (
+            "POST",
+            "/v1/clients/{id}/keys",
+            filled("/v1/clients/{id}/keys", client),
+            json(json!({"keys": [KEY]})),
+        ),
+        (
+            "DELETE",
+            "/v1/clients/{id}/keys/{fingerprint}",
+            format!(
+                "{}/{}",
+                filled("/v1/clients/{id}/keys", client),
+                KEY_FINGERPRINT.replace('/', "%2F")
+            ),
+            none(),
         ),
         (
             "GET",

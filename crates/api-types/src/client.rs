@@ -35,12 +35,22 @@ pub struct Client {
     pub last_seen: Timestamp,
 }
 
-/// The SSH keys of a client: who may log in to its instances.
+/// SSH keys for a client's own list.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct AuthorizedKeys {
+pub struct KeyList {
     /// Public keys, each one line like `ssh-ed25519 AAAAC3Nz… me@laptop`. At most 32.
     pub keys: Vec<String>,
+}
+
+/// The SSH keys of a client: who may log in to its instances.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AuthorizedKeys {
+    /// The keys on the client's own list, each one line like `ssh-ed25519 AAAAC3Nz… me@laptop`.
+    pub keys: Vec<String>,
+    /// The keys of its reservations; absent if there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reserved: Vec<String>,
 }
 
 /// A client with its leases, its instances and its last events.

@@ -133,6 +133,8 @@ words! {
         RegistryLogin = "registry-login",
         /// Somebody had the credentials for a registry forgotten.
         RegistryLogout = "registry-logout",
+        /// The wall clock was set between two runs of the daemon; every recorded end was moved by as much.
+        ClockSet = "clock-set",
         /// The daemon refused something: an event for an unknown link, or a lease from a full pool.
         Refused = "refused",
     }

@@ -37,7 +37,7 @@ mod volume;
 mod word;
 
 pub use attachment::Attachment;
-pub use client::{AuthorizedKeys, Client, ClientView};
+pub use client::{AuthorizedKeys, Client, ClientView, KeyList};
 pub use container::Container;
 pub use dnsmasq::{DnsmasqEvent, DnsmasqVerb};
 pub use doctor::{AreaState, DaemonState, Doctor, ExaminedArea, Finding, Mended, Severity};

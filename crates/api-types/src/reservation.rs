@@ -20,7 +20,7 @@ pub struct RemoteId {
     pub id: OpaqueId,
 }
 
-/// A reservation to be made. It has exactly one key that identifies the client, and an address, a prefix or both.
+/// A reservation to be made. It has exactly one key that identifies the client, and an address, a prefix or both, or SSH keys.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewReservation {
@@ -49,6 +49,9 @@ pub struct NewReservation {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<scalar::Ipv6Prefix>")]
     pub prefix: Option<Ipv6Net>,
+    /// SSH keys that may log in to the client's instances, each one line. With some, address and prefix may be missing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub authorized_keys: Vec<String>,
 }
 
 /// A reservation from the settings or the API. Exactly one of `duid`, `link_layer_address`, `remote_id` and
@@ -82,6 +85,9 @@ pub struct ReservationView {
     /// The reserved prefix.
     #[schemars(with = "Option<scalar::Ipv6Prefix>")]
     pub prefix: Option<Ipv6Net>,
+    /// SSH keys that may log in to the client's instances, each one line.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub authorized_keys: Vec<String>,
     /// When it was made; `null` when it is from the settings.
     #[schemars(with = "Option<scalar::Timestamp>")]
     pub created: Option<Timestamp>,

@@ -99,8 +99,9 @@ pub use settings::{ReloadOutcome, Reloaded, SettingsView};
 use orchestrator_api_types::Doctor;
 use orchestrator_catalog::Catalog;
 use orchestrator_model::{
-    Client, ClientId, Instance, InstanceId, LimitsView, Orphan, PauseScope, PolicySubject, PolicyTarget, PolicyView,
-    Ports, RecordedVolume, Reservation, ReservationId, ReservationView, TimeChange, Timestamp, VolumeId, WaitingView,
+    Client, ClientId, ClientKeys, Instance, InstanceId, KeyChange, LimitsView, Orphan, PauseScope, PolicySubject,
+    PolicyTarget, PolicyView, Ports, RecordedVolume, Reservation, ReservationId, ReservationView, TimeChange,
+    Timestamp, VolumeId, WaitingView,
 };
 use orchestrator_runtime::conditions::Conditions;
 use orchestrator_runtime::metrics::Metrics;
@@ -159,6 +160,7 @@ pub trait Control: Send + Sync + 'static {
         by: &Caller,
         link: String,
         reservation: Reservation,
+        authorized_keys: Vec<String>,
     ) -> Result<ReservationView, ControlError>;
 
     /// Removes a reservation that [`reserve`](Self::reserve) made.
@@ -194,8 +196,11 @@ pub trait Control: Send + Sync + 'static {
     /// Ends a pause. What waited for that is made.
     async fn resume(&self, by: &Caller, scope: PauseScope) -> Result<LimitsView, ControlError>;
 
-    /// Replaces the SSH keys of a client.
-    async fn set_keys(&self, by: &Caller, client: ClientId, keys: Vec<String>) -> Result<(), ControlError>;
+    /// The SSH keys that may log in to the instances of a client.
+    async fn keys(&self, client: ClientId) -> Result<ClientKeys, ControlError>;
+
+    /// Changes the SSH keys on a client's own list. Returns them all.
+    async fn change_keys(&self, by: &Caller, client: ClientId, change: KeyChange) -> Result<ClientKeys, ControlError>;
 
     /// Begins to send a client Reconfigures (RFC 9915, section 18.3.11). Returns once that has begun.
     async fn reconfigure(&self, by: &Caller, client: &Client, what: Reconfigure)

@@ -39,6 +39,23 @@ impl FromRequestParts<Shared> for Segment {
     }
 }
 
+/// A client and the fingerprint of an SSH key, in a path.
+pub(super) struct KeyPath {
+    pub(super) client: String,
+    pub(super) fingerprint: String,
+}
+
+impl FromRequestParts<Shared> for KeyPath {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Fault> {
+        match Path::<(String, String)>::from_request_parts(parts, shared).await {
+            Ok(Path((client, fingerprint))) => Ok(Self { client, fingerprint }),
+            Err(_) => Err(Fault::not_found(parts.uri.path())),
+        }
+    }
+}
+
 /// The name of a client or an instance, if one is given.
 pub(super) fn name(given: Option<&str>) -> Result<Option<Name>, Fault> {
     let read = |text| Name::new(text).ok_or_else(|| Fault::bad_parameter("name is empty, or longer than any name"));

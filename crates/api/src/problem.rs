@@ -10,6 +10,7 @@ use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 
 use super::ControlError;
+use orchestrator_model::AuthorizedKeyError;
 use orchestrator_model::{Instance, InstanceId};
 use orchestrator_runtime::causes::with_causes;
 use orchestrator_runtime::metrics::Metrics;
@@ -162,8 +163,22 @@ impl Fault {
     }
 }
 
+impl From<AuthorizedKeyError> for Fault {
+    fn from(error: AuthorizedKeyError) -> Self {
+        let status = match &error {
+            AuthorizedKeyError::NoKey { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            AuthorizedKeyError::NoSuchKey(_) => StatusCode::NOT_FOUND,
+            AuthorizedKeyError::TooMany { .. } => StatusCode::CONFLICT,
+        };
+        Self::new(status, error.code(), error.to_string())
+    }
+}
+
 impl From<StoreError> for Fault {
     fn from(error: StoreError) -> Self {
+        if let StoreError::Keys(why) = error {
+            return why.into();
+        }
         let status = match &error {
             StoreError::Away { .. } | StoreError::Lost(_) | StoreError::Damaged { .. } | StoreError::Deposed { .. } => {
                 StatusCode::SERVICE_UNAVAILABLE

@@ -11,6 +11,7 @@ use orchestrator_settings::check_holder;
 use super::body::JsonBody;
 use super::caller::Caller;
 use super::describe::Created;
+use super::keys;
 use super::params::{Params, Segment, limit};
 use super::problem::Fault;
 use super::routes::Shared;
@@ -44,9 +45,10 @@ pub(super) async fn add(
     caller: Caller,
     body: JsonBody<NewReservation>,
 ) -> Result<Created<wire::ReservationView>, Fault> {
-    let new = body.read("a reservation")?;
+    let mut new = body.read("a reservation")?;
     let link = new.link.clone();
-    let view = shared.app.control.reserve(&caller, link, read(new)?).await?;
+    let keys = keys::read(&std::mem::take(&mut new.authorized_keys))?;
+    let view = shared.app.control.reserve(&caller, link, read(new)?, keys).await?;
     Ok(Created(view.into_wire()))
 }
 
@@ -71,6 +73,7 @@ fn read(new: NewReservation) -> Result<Reservation, Fault> {
         interface_id,
         address,
         prefix,
+        authorized_keys: _,
     } = new;
     let remote_id = remote_id.map(|RemoteId { enterprise, id }| Holder::RemoteId { enterprise, id });
     let given = [

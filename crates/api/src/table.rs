@@ -89,6 +89,14 @@ fn about_the_daemon() -> Vec<Route> {
     ]
 }
 
+/// How requests for SSH keys fail.
+const KEY_FAULTS: [(StatusCode, &str); 4] = [
+    (NOT_FOUND, "no-such-client"),
+    (UNPROCESSABLE, "bad-key"),
+    (CONFLICT, "too-many-keys"),
+    (UNAVAILABLE, "starting"),
+];
+
 fn about_clients() -> Vec<Route> {
     vec![
         get("/v1/clients", Viewer, clients::list).says("Clients, in the order in which they were first seen"),
@@ -97,13 +105,22 @@ fn about_clients() -> Vec<Route> {
             .fails(&[(NOT_FOUND, "no-such-client")]),
         get("/v1/clients/{id}/keys", Viewer, keys::show)
             .says("The SSH keys of a client")
-            .fails(&[(NOT_FOUND, "no-such-client")]),
+            .details("Those on its own list, and those of its reservations.")
+            .fails(&[(NOT_FOUND, "no-such-client"), (UNAVAILABLE, "starting")]),
         put("/v1/clients/{id}/keys", Operator, keys::set)
-            .says("Replace the SSH keys of a client")
+            .says("Replace the SSH keys on a client's own list")
             .details("They may log in to its instances, as far as those read them: from the metadata, or from a file.")
+            .fails(&KEY_FAULTS),
+        post("/v1/clients/{id}/keys", Operator, keys::add)
+            .says("Put SSH keys on a client's own list")
+            .details("A key that is there already has the new comment.")
+            .fails(&KEY_FAULTS),
+        delete("/v1/clients/{id}/keys/{fingerprint}", Operator, keys::remove)
+            .says("Take an SSH key off a client's own list")
+            .details("The fingerprint is that of `ssh-keygen -l`, percent-encoded: `SHA256:…`.")
             .fails(&[
                 (NOT_FOUND, "no-such-client"),
-                (UNPROCESSABLE, "refused"),
+                (NOT_FOUND, "no-such-key"),
                 (UNAVAILABLE, "starting"),
             ]),
         post("/v1/clients/{id}/reconfigure", Operator, reconfigure::reconfigure)
@@ -231,8 +248,10 @@ fn about_reservations() -> Vec<Route> {
             .details("A cursor is a place in this order: where one is made or removed meanwhile, one may come twice or be left out.")
             .fails(&[(UNAVAILABLE, "starting")]),
         post("/v1/reservations", Operator, reservations::add)
-            .says("Reserve an address, a prefix or both for one client")
+            .says("Reserve an address, a prefix or both for one client, or let SSH keys log in to its instances")
             .fails(&[
+                (UNPROCESSABLE, "bad-key"),
+                (CONFLICT, "too-many-keys"),
                 (CONFLICT, "already-reserved"),
                 (CONFLICT, "too-many-reservations"),
                 (UNPROCESSABLE, "host-bits"),

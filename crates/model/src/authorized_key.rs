@@ -1,7 +1,30 @@
 //! SSH public keys that may log in.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use sha2::{Digest, Sha256};
+
+/// The SSH keys that may log in to the instances of a client.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClientKeys {
+    /// Those on its own list, which it or somebody for it gave.
+    pub own: Vec<String>,
+    /// Those of its reservations.
+    pub reserved: Vec<String>,
+}
+
+impl ClientKeys {
+    /// All of them, each once: those of its reservations first.
+    pub fn all(&self) -> Vec<String> {
+        let mut all: Vec<String> = Vec::new();
+        for key in self.reserved.iter().chain(&self.own) {
+            if !all.iter().any(|known| fingerprint(known) == fingerprint(key)) {
+                all.push(key.clone());
+            }
+        }
+        all
+    }
+}
 
 /// The largest number of keys of one client.
 pub const MOST_KEYS: usize = 32;
@@ -30,12 +53,34 @@ pub enum AuthorizedKeyError {
         /// Its place, from 1.
         line: usize,
     },
+    /// The list does not have it.
+    #[error("the client has no SSH key with the fingerprint {0} on its own list")]
+    NoSuchKey(String),
     /// There are too many.
     #[error("{count} keys are too many; give at most {MOST_KEYS}")]
     TooMany {
         /// Their number.
         count: usize,
     },
+}
+
+impl AuthorizedKeyError {
+    /// A stable word for the API.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NoKey { .. } => "bad-key",
+            Self::NoSuchKey(_) => "no-such-key",
+            Self::TooMany { .. } => "too-many-keys",
+        }
+    }
+}
+
+/// The fingerprint of a key, as `ssh-keygen -l` shows it: `SHA256:` and the hash of the key in base 64 without padding. That
+/// of a text that is no key is of its second word.
+pub fn fingerprint(key: &str) -> String {
+    let coded = key.split_whitespace().nth(1).unwrap_or_default();
+    let bytes = STANDARD.decode(coded).unwrap_or_else(|_| coded.as_bytes().to_vec());
+    format!("SHA256:{}", STANDARD_NO_PAD.encode(Sha256::digest(bytes)))
 }
 
 /// Checks public keys, one a line. Each is returned with single blanks: its kind, the key and the comment. A key is
@@ -90,6 +135,14 @@ mod tests {
         let keys = parse(&[KEY, &commented, KEY]).unwrap();
         assert_eq!(keys, [KEY.to_owned(), format!("{KEY} me@laptop at home")]);
         assert_eq!(parse(&[]).unwrap(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_fingerprint_is_that_of_openssh() {
+        assert_eq!(
+            fingerprint(&format!("{KEY} me")),
+            "SHA256:oH/ngppVyusDP11pmuUWKaNq2scx04iJFPZMr8RzMpo"
+        );
     }
 
     #[test]

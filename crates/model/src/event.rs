@@ -131,6 +131,8 @@ pub enum EventKind {
     RegistryLogin,
     /// Somebody had the credentials for a registry forgotten.
     RegistryLogout,
+    /// The wall clock was set between two runs of the daemon; every recorded end was moved by as much.
+    ClockSet,
     /// The daemon refused something: an event for an unknown link, or a lease from a full pool.
     Refused,
 }
@@ -194,6 +196,7 @@ words!(EventKind {
     ImagePinned = "image-pinned",
     RegistryLogin = "registry-login",
     RegistryLogout = "registry-logout",
+    ClockSet = "clock-set",
     Refused = "refused",
 });
 

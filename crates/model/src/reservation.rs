@@ -14,6 +14,9 @@ pub struct RecordedReservation {
     /// The client, and what is reserved for it.
     #[serde(flatten)]
     pub reservation: Reservation,
+    /// The SSH keys that may log in to the client's instances, each one line.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub authorized_keys: Vec<String>,
     /// When it was made.
     pub created: Timestamp,
 }
@@ -28,6 +31,9 @@ pub struct ReservationView {
     /// The client, and what is reserved for it.
     #[serde(flatten)]
     pub reservation: Reservation,
+    /// The SSH keys that may log in to the client's instances, each one line.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub authorized_keys: Vec<String>,
     /// When it was made; `None` if it is from the settings.
     pub created: Option<Timestamp>,
     /// Whether it is in force: its link exists and allows it, and no reservation of the settings conflicts with it.

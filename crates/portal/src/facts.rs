@@ -42,6 +42,8 @@ pub struct ClientPage {
     pub lack: Option<Lack>,
     /// The SSH keys that it gave.
     pub authorized_keys: Vec<String>,
+    /// The SSH keys that its reservations give it, which it does not change.
+    pub reserved_keys: Vec<String>,
 }
 
 /// An instance on its client's page.
@@ -111,7 +113,7 @@ pub struct InstanceFacts {
     pub end: Option<End>,
     /// The values of its template.
     pub values: BTreeMap<String, String>,
-    /// The SSH keys that its client gave, each one line.
+    /// The SSH keys that may log in, each one line: those of its client's reservations, and those that its client gave.
     pub authorized_keys: Vec<String>,
 }
 

@@ -72,7 +72,7 @@ pub use network::NetworkSettings;
 pub use place::Place;
 pub use portal::{PortalCertificate, PortalSettings};
 pub use reload::{Change, Effect, Reload, plan_reload};
-pub use reservation::{ReservationFault, ReservationRules, check_holder};
+pub use reservation::{ReservationFault, ReservationRules, ReservedKeys, check_holder};
 pub use secrets::SecretsSettings;
 pub use source::{DnsmasqSettings, ListenerSettings, SourceSettings};
 pub use start::{SetLogLevel, Start};

@@ -21,7 +21,7 @@ use super::portal::PortalSettings;
 use super::prefix::{parse_bridge, parse_link_address, parse_range};
 use super::reader::{Entry, Table};
 use super::relay;
-use super::reservation;
+use super::reservation::{self, ReservedKeys};
 use super::template;
 use orchestrator_model::LeaseSource;
 
@@ -62,6 +62,8 @@ pub struct LinkSettings {
     pub delegation: Vec<PrefixPool>,
     /// The reservations of the link; listener only.
     pub reservations: Vec<Reservation>,
+    /// The SSH keys of known clients.
+    pub reserved_keys: Vec<ReservedKeys>,
     /// Relay agents whose clients are on the link although they send no address of it; listener only.
     pub relays: Vec<RelayKey>,
     /// The order in which addresses and prefixes are assigned; listener only.
@@ -200,7 +202,7 @@ fn read(mut table: Table<'_>, common: &Common) -> (Outline, Option<LinkSettings>
     let names: Vec<Option<&str>> = common.class_names.iter().map(Option::as_deref).collect();
     let (class_ranges, class_pools): (Vec<_>, Vec<_>) = class_pool::read_all(&mut table, &names).into_iter().unzip();
     let delegation = delegation::read_all(&mut table, &names);
-    let reservations = reservation::read_all(&mut table);
+    let (reservations, reserved_keys) = reservation::read_all(&mut table);
     let relays = relay::read_all(&mut table);
     let instances = range(&mut table, "instances");
     check::given_to_dnsmasq(&table, source);
@@ -276,6 +278,7 @@ fn read(mut table: Table<'_>, common: &Common) -> (Outline, Option<LinkSettings>
             class_pools: class_pools.into_iter().collect::<Option<_>>()?,
             delegation: delegation?,
             reservations,
+            reserved_keys,
             relays,
             allocation: allocation?,
             instances,

@@ -5,6 +5,7 @@ use std::net::Ipv6Addr;
 
 use ipnet::Ipv6Net;
 use orchestrator_dhcp6::{Holder, LONGEST_PREFIX, LinkLayerAddress, OpaqueId, Reservation, is_reserved};
+use orchestrator_model::{Leased, MOST_KEYS, parse_keys};
 
 use super::delegation::parse_pool;
 use super::fault::Collector;
@@ -75,7 +76,7 @@ pub enum ReservationFault {
     )]
     LinkLayer(LinkLayerAddress),
     /// It reserves nothing.
-    #[error("nothing is reserved: give an address, a prefix, or both")]
+    #[error("nothing is reserved: give an address, a prefix, both, or SSH keys")]
     Nothing,
 }
 
@@ -109,15 +110,16 @@ impl ReservationRules {
     }
 
     /// Checks a reservation against the link of this name and against the others. On a link that is not in the
-    /// settings, every reservation fails. This does not compare it with other reservations.
+    /// settings, every reservation fails. One with SSH keys may reserve nothing else. This does not compare it with other
+    /// reservations.
     ///
     /// # Errors
     ///
     /// The rule that it breaks.
-    pub fn check(&self, link: &str, reservation: &Reservation) -> Result<(), ReservationFault> {
+    pub fn check(&self, link: &str, reservation: &Reservation, has_keys: bool) -> Result<(), ReservationFault> {
         let own = self.0.iter().find(|ground| ground.name == link);
         let own = own.ok_or_else(|| ReservationFault::NoLink(link.to_owned()))?;
-        own.check(reservation, &self.0)
+        own.check(reservation, has_keys, &self.0)
     }
 }
 
@@ -194,9 +196,9 @@ impl Ground {
     }
 
     /// Checks a reservation on this link by itself. `all` are all links, including this one.
-    fn check(&self, reservation: &Reservation, all: &[Self]) -> Result<(), ReservationFault> {
+    fn check(&self, reservation: &Reservation, has_keys: bool, all: &[Self]) -> Result<(), ReservationFault> {
         check_holder(&reservation.holder)?;
-        if reservation.address.is_none() && reservation.prefix.is_none() {
+        if reservation.address.is_none() && reservation.prefix.is_none() && !has_keys {
             return Err(ReservationFault::Nothing);
         }
         reservation
@@ -218,7 +220,7 @@ pub(super) fn check_all(links: &[Outline], faults: &Collector) {
         let mut before = orchestrator_dhcp6::Reservations::new();
         for (index, reservation) in link.reservations.iter().enumerate() {
             let key = format!("{}.reservation[{index}]", link.key);
-            if let Err(fault) = own.check(reservation, &grounds) {
+            if let Err(fault) = own.check(reservation, false, &grounds) {
                 faults.at(&key, fault.to_string(), "reserve what the link can give");
             } else if let Err(conflict) = before.insert(reservation.clone()) {
                 faults.at(
@@ -231,14 +233,51 @@ pub(super) fn check_all(links: &[Outline], faults: &Collector) {
     }
 }
 
-/// Reads the reservations of a link, and leaves out those with faults.
-pub(super) fn read_all(link: &mut Table<'_>) -> Vec<Reservation> {
-    let entries = link.take("reservation").and_then(|entry| entry.list(MOST));
-    let tables = entries.into_iter().flatten().filter_map(Entry::table);
-    tables.filter_map(read).collect()
+/// The SSH keys that may log in to the instances of a client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReservedKeys {
+    /// The client, and what is reserved for it besides. Where a relay agent alone knows the client, it is whoever holds that.
+    pub reservation: Reservation,
+    /// The keys, each one line.
+    pub keys: Vec<String>,
 }
 
-fn read(mut table: Table<'_>) -> Option<Reservation> {
+impl ReservedKeys {
+    /// Whether they are those of a client that is known by these traits and holds this.
+    pub fn are_of(&self, holders: &[Holder], held: &[Leased]) -> bool {
+        let Reservation {
+            holder,
+            address,
+            prefix,
+        } = &self.reservation;
+        let address = address.map(Leased::Address);
+        let prefix = prefix.map(Leased::Prefix);
+        let is_given = || address.into_iter().chain(prefix).any(|given| held.contains(&given));
+        match holder {
+            Holder::Duid(_) | Holder::LinkLayer(_) => holders.contains(holder),
+            Holder::RemoteId { .. } | Holder::InterfaceId(_) => is_given(),
+        }
+    }
+}
+
+/// Reads the reservations of a link, and the SSH keys in them. Leaves out those with faults.
+pub(super) fn read_all(link: &mut Table<'_>) -> (Vec<Reservation>, Vec<ReservedKeys>) {
+    let entries = link.take("reservation").and_then(|entry| entry.list(MOST));
+    let tables = entries.into_iter().flatten().filter_map(Entry::table);
+    let (mut reservations, mut reserved_keys) = (Vec::new(), Vec::new());
+    for (reservation, keys) in tables.filter_map(read) {
+        // One with keys alone says nothing of addresses.
+        if keys.is_empty() || reservation.address.is_some() || reservation.prefix.is_some() {
+            reservations.push(reservation.clone());
+        }
+        if !keys.is_empty() {
+            reserved_keys.push(ReservedKeys { reservation, keys });
+        }
+    }
+    (reservations, reserved_keys)
+}
+
+fn read(mut table: Table<'_>) -> Option<(Reservation, Vec<String>)> {
     let given: Vec<&str> = TRAITS.into_iter().filter(|key| table.has(key)).collect();
     if given.len() != 1 {
         let what = match given.as_slice() {
@@ -253,15 +292,31 @@ fn read(mut table: Table<'_>) -> Option<Reservation> {
     let address = address.and_then(|entry| entry.parse("write it like \"fd39:9706:2786:6333::7\"", parse_address));
     let prefix = table.take("prefix");
     let prefix = prefix.and_then(|entry| entry.parse("write it like \"fd39:9706:2787:700::/56\"", parse_pool));
+    let keys = table
+        .take("authorized_keys")
+        .map_or(Some(Vec::new()), |entry| entry.list_of(MOST_KEYS, read_key));
     // A value that cannot be read was reported already, and must not be reported as missing as well.
     let is_read = table.has("address") == address.is_some() && table.has("prefix") == prefix.is_some();
     table.finish();
     is_read.then_some(())?;
-    Some(Reservation {
+    let reservation = Reservation {
         holder: holder?,
         address,
         prefix,
-    })
+    };
+    Some((reservation, keys?))
+}
+
+fn read_key(entry: Entry<'_>) -> Option<String> {
+    entry.parse(
+        "write it like \"ssh-ed25519 AAAAC3Nz… me@laptop\", as in a file whose name ends in .pub",
+        parse_key,
+    )
+}
+
+fn parse_key(text: &str) -> Result<String, String> {
+    let keys = parse_keys(&[text.to_owned()]).map_err(|_| format!("{text:?} is not an SSH public key"))?;
+    Ok(keys.concat())
 }
 
 fn read_holder(table: &mut Table<'_>) -> Option<Holder> {

@@ -109,7 +109,9 @@ pub fn in_force(
     let mut counts = |recorded: &RecordedReservation| {
         let is_here = listens && recorded.link == link.name;
         is_here
-            && rules.check(&link.name, &recorded.reservation).is_ok()
+            && rules
+                .check(&link.name, &recorded.reservation, !recorded.authorized_keys.is_empty())
+                .is_ok()
             && all.insert(recorded.reservation.clone()).is_ok()
     };
     let which = recorded.iter().map(&mut counts).collect();

@@ -1,10 +1,10 @@
 //! The SSH keys of clients, as rows.
 
 use super::batch::Batch;
-use super::connection::{execute, fetch_all, statements};
+use super::connection::{Tx, execute, fetch_all, statements};
 use super::writer::Write;
 use super::{Store, StoreError, clients};
-use orchestrator_model::{ClientId, EventKind, NewEvent, Timestamp};
+use orchestrator_model::{ClientId, EventKind, KeyChange, NewEvent, Timestamp};
 
 statements! {
     LIST = "select key from authorized_keys where client = $1 order by place";
@@ -19,50 +19,53 @@ impl Store {
     ///
     /// When the database is unreachable.
     pub async fn authorized_keys(&self, client: ClientId) -> Result<Vec<String>, StoreError> {
-        let mut tx = self.snapshot().await?;
-        let rows = fetch_all!(
-            &mut tx,
-            "read the SSH keys of a client",
-            (String,),
-            LIST,
-            client.to_string()
-        )?;
-        Ok(rows.into_iter().map(|(key,)| key).collect())
+        read(&mut self.snapshot().await?, client).await
     }
 
-    /// Replaces the SSH keys of a client. `by` is who gave them.
+    /// Changes the SSH keys of a client, and returns them. `by` is who asks.
     ///
     /// # Errors
     ///
-    /// When there is no such client, or the database is unreachable.
-    pub async fn set_authorized_keys(
+    /// [`StoreError::Keys`] when the change does not fit the present list; when there is no such client, or the database
+    /// is unreachable.
+    pub async fn change_authorized_keys(
         &self,
         client: ClientId,
-        keys: Vec<String>,
+        change: KeyChange,
         at: Timestamp,
         by: Option<String>,
-    ) -> Result<(), StoreError> {
-        self.write(SetKeys { client, keys, at, by }).await
+    ) -> Result<Vec<String>, StoreError> {
+        self.write(ChangeKeys { client, change, at, by }).await
     }
 }
 
-struct SetKeys {
+async fn read(tx: &mut Tx<'_>, client: ClientId) -> Result<Vec<String>, StoreError> {
+    let rows = fetch_all!(tx, "read the SSH keys of a client", (String,), LIST, client.to_string())?;
+    Ok(rows.into_iter().map(|(key,)| key).collect())
+}
+
+struct ChangeKeys {
     client: ClientId,
-    keys: Vec<String>,
+    change: KeyChange,
     at: Timestamp,
     by: Option<String>,
 }
 
-impl Write for SetKeys {
-    type Output = ();
+impl Write for ChangeKeys {
+    type Output = Vec<String>;
     const DOING: &'static str = "record the SSH keys of a client";
 
-    async fn apply(&self, batch: &mut Batch<'_>) -> Result<(), StoreError> {
+    async fn apply(&self, batch: &mut Batch<'_>) -> Result<Vec<String>, StoreError> {
         let known = clients::find(&mut batch.tx, self.client).await?;
         let known = known.ok_or(StoreError::NoSuchClient(self.client))?;
+        let before = read(&mut batch.tx, self.client).await?;
+        let keys = self.change.apply(before.clone()).map_err(StoreError::Keys)?;
+        if keys == before {
+            return Ok(keys);
+        }
         let client = self.client.to_string();
         execute!(&mut batch.tx, "record the SSH keys of a client", CLEAR, client.as_str())?;
-        for (place, key) in (0_i64..).zip(&self.keys) {
+        for (place, key) in (0_i64..).zip(&keys) {
             execute!(
                 &mut batch.tx,
                 "record the SSH keys of a client",
@@ -75,13 +78,14 @@ impl Write for SetKeys {
         let event = NewEvent {
             link: Some(known.link),
             client: Some(self.client),
-            detail: Some(match self.keys.len() {
+            detail: Some(match keys.len() {
                 1 => "1 key".to_owned(),
                 count => format!("{count} keys"),
             }),
             by: self.by.clone(),
             ..NewEvent::new(self.at, EventKind::KeysChanged)
         };
-        batch.append_event(event).await.map(drop)
+        batch.append_event(event).await?;
+        Ok(keys)
     }
 }

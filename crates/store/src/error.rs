@@ -13,7 +13,8 @@ use sqlx::sqlite::SqliteError;
 
 use super::{MOST_RESERVATIONS, MOST_TEMPLATES};
 use orchestrator_model::{
-    AttachmentId, ClientId, Duid, InstanceId, ReservationId, SlotKey, TimeRefusal, Timestamp, VolumeId,
+    AttachmentId, AuthorizedKeyError, ClientId, Duid, InstanceId, ReservationId, SlotKey, TimeRefusal, Timestamp,
+    VolumeId,
 };
 
 /// The reason why an operation of the store failed.
@@ -183,6 +184,9 @@ pub enum StoreError {
     /// A volume that an instance was to hold is another instance's by now, or is being removed.
     #[error("volume {0} was taken or removed meanwhile; the instance is planned anew")]
     VolumeTaken(VolumeId),
+    /// A change of SSH keys does not fit the present list.
+    #[error(transparent)]
+    Keys(AuthorizedKeyError),
     /// The new reservation conflicts with an existing one.
     #[error("it cannot be reserved: {0}; remove the other reservation first, or take something else")]
     Reserved(#[from] ReservationConflict),
@@ -331,6 +335,7 @@ impl StoreError {
             Self::NoSuchInstance(_) => "no-such-instance",
             Self::Time { why, .. } => why.code(),
             Self::NoSuchReservation(_) => "no-such-reservation",
+            Self::Keys(why) => why.code(),
             Self::NoSuchVolume(_) => "no-such-volume",
             Self::VolumeHeld { .. } => "volume-held",
             Self::VolumeTaken(_) => "volume-taken",

@@ -24,6 +24,7 @@ mod backup;
 mod batch;
 mod checkpoint;
 mod clients;
+mod clock;
 mod connection;
 mod destroy;
 mod due;

@@ -8,17 +8,22 @@ use sqlx::FromRow;
 
 use super::batch::Batch;
 use super::connection::{Tx, execute, fetch_all, statements};
+use super::situation::Holding;
 use super::text::Columns;
 use super::writer::Write;
 use super::{Store, StoreError};
-use orchestrator_model::{Id, Leased, RecordedReservation, Reservation, ReservationId, Timestamp};
+use orchestrator_model::{Holder, Id, Leased, RecordedReservation, Reservation, ReservationId, Timestamp};
 
 /// The largest number of reservations. A pool serves more clients better.
 pub const MOST_RESERVATIONS: usize = 10_000;
 
 statements! {
-    LIST = "select id, link, holder, address, prefix, created from reservations order by created, id";
-    INSERT = "insert into reservations (id, link, holder, address, prefix, created) values ($1, $2, $3, $4, $5, $6)";
+    LIST = "select id, link, holder, address, prefix, created, authorized_keys from reservations order by created, id";
+    INSERT = "insert into reservations (id, link, holder, address, prefix, created, authorized_keys)
+        values ($1, $2, $3, $4, $5, $6, $7)";
+    KEYS_OF_HOLDER = "select holder, authorized_keys from reservations where link = $1 and holder = $2";
+    KEYS_OF_ADDRESS = "select holder, authorized_keys from reservations where link = $1 and address = $2";
+    KEYS_OF_PREFIX = "select holder, authorized_keys from reservations where link = $1 and prefix = $2";
     DELETE = "delete from reservations where id = $1";
 }
 
@@ -32,6 +37,40 @@ struct ReservationRow {
     address: Option<String>,
     prefix: Option<String>,
     created: i64,
+    authorized_keys: String,
+}
+
+/// The SSH keys of a reservation.
+#[derive(FromRow)]
+struct KeysRow {
+    holder: String,
+    authorized_keys: String,
+}
+
+impl KeysRow {
+    /// Whether the reservation knows its client by what a relay agent says of it, which is not recorded of leases.
+    fn is_by_relay(&self) -> bool {
+        let holder = serde_json::from_str(&self.holder);
+        matches!(holder, Ok(Holder::RemoteId { .. } | Holder::InterfaceId(_)))
+    }
+
+    fn lines(&self) -> impl Iterator<Item = String> {
+        self.authorized_keys.lines().map(str::to_owned)
+    }
+}
+
+/// Reads the SSH keys of reservations by a statement with a link and one further argument.
+macro_rules! read_keys {
+    ($tx:ident, $statement:expr, $link:expr, $argument:expr) => {
+        fetch_all!(
+            &mut $tx,
+            "read the SSH keys of reservations",
+            KeysRow,
+            $statement,
+            $link,
+            $argument
+        )?
+    };
 }
 
 impl TryFrom<ReservationRow> for RecordedReservation {
@@ -47,6 +86,7 @@ impl TryFrom<ReservationRow> for RecordedReservation {
                 address: COLUMNS.parse_some("address", row.address.as_deref())?,
                 prefix: COLUMNS.parse_some("prefix", row.prefix.as_deref())?,
             },
+            authorized_keys: row.authorized_keys.lines().map(str::to_owned).collect(),
             created: Timestamp(row.created),
         })
     }
@@ -62,7 +102,7 @@ impl Store {
         read_all(&mut self.snapshot().await?).await
     }
 
-    /// Records a reservation on a link.
+    /// Records a reservation on a link, with the SSH keys that may log in to the client's instances.
     ///
     /// # Errors
     ///
@@ -72,6 +112,7 @@ impl Store {
         &self,
         link: &str,
         reservation: Reservation,
+        authorized_keys: Vec<String>,
         at: Timestamp,
     ) -> Result<RecordedReservation, StoreError> {
         let id = Id::random().map_err(|source| StoreError::Random {
@@ -81,9 +122,34 @@ impl Store {
             id,
             link: link.to_owned(),
             reservation,
+            authorized_keys,
             created: at,
         };
         self.write(AddReservation { new }).await
+    }
+
+    /// The SSH keys in the reservations of a client: those by its DUID or link-layer address, and those by a relay's ids
+    /// of an address or prefix that it holds, since nobody else is given that.
+    ///
+    /// # Errors
+    ///
+    /// When the database is unreachable, or a row cannot be read.
+    pub async fn reserved_keys(&self, holding: &Holding) -> Result<Vec<String>, StoreError> {
+        let mut tx = self.snapshot().await?;
+        let link = holding.client.link.as_str();
+        let mut keys = Vec::new();
+        for holder in holding.holders() {
+            let holder = serde_json::to_string(&holder).map_err(|error| COLUMNS.bad("holder", error))?;
+            keys.extend(read_keys!(tx, KEYS_OF_HOLDER, link, holder));
+        }
+        for lease in &holding.active_leases {
+            let rows: Vec<KeysRow> = match lease.leased {
+                Leased::Address(address) => read_keys!(tx, KEYS_OF_ADDRESS, link, address.to_string()),
+                Leased::Prefix(prefix) => read_keys!(tx, KEYS_OF_PREFIX, link, prefix.to_string()),
+            };
+            keys.extend(rows.into_iter().filter(KeysRow::is_by_relay));
+        }
+        Ok(keys.iter().flat_map(KeysRow::lines).collect())
     }
 
     /// Removes a reservation, and returns it.
@@ -122,6 +188,7 @@ impl Write for AddReservation {
             reservation.address.map(|address| address.to_string()),
             reservation.prefix.map(|prefix| prefix.to_string()),
             self.new.created.0,
+            self.new.authorized_keys.join("\n"),
         )?;
         Ok(self.new.clone())
     }

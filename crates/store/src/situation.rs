@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::connection::{Tx, fetch_all, statements};
 use super::text::Columns;
 use super::{Store, StoreError, clients, instances, leases};
-use orchestrator_model::{Client, ClientId, GrantedTo, Instance, Lease, Owner, Share, Slot, SlotKey, Timestamp};
+use orchestrator_model::{
+    Client, ClientId, GrantedTo, Holder, Instance, Lease, LinkLayerAddress, Owner, Share, Slot, SlotKey, Timestamp,
+};
 
 statements! {
     WANTING = "select c.id, c.class, c.link_layer, l.port, l.link_layer, l.granted
@@ -54,6 +56,18 @@ pub struct Wanting {
 }
 
 impl Holding {
+    /// What a reservation may know the client by: its DUID, and every link-layer address that it has sent from.
+    pub fn holders(&self) -> Vec<Holder> {
+        let last = self.client.link_layer.as_ref();
+        let granted = self
+            .active_leases
+            .iter()
+            .filter_map(|lease| lease.granted_to.link_layer.as_ref());
+        let addresses: BTreeSet<&LinkLayerAddress> = last.into_iter().chain(granted).collect();
+        let by_address = addresses.into_iter().cloned().map(Holder::LinkLayer);
+        by_address.chain([Holder::Duid(self.client.duid.clone())]).collect()
+    }
+
     /// Whom the instances of the client count for: where its last lease event came from.
     pub fn share(&self) -> Share {
         let last = self.active_leases.iter().max_by_key(|lease| lease.changed);

@@ -4,13 +4,14 @@ use sqlx::Executor;
 
 use super::connection::{on, within};
 use super::{
-    Store, StoreError, authorized_keys, backup, batch, clients, destroy, due, elsewhere, events, examine, expire,
-    given, guard, hosts, identity, images, instances, known, leader, leases, ledger, migrate, pauses, ping, plan,
-    promises, prune, recall, reservations, routed, sealed, situation, templates, times, update, volumes, weigh,
+    Store, StoreError, authorized_keys, backup, batch, clients, clock, destroy, due, elsewhere, events, examine,
+    expire, given, guard, hosts, identity, images, instances, known, leader, leases, ledger, migrate, pauses, ping,
+    plan, promises, prune, recall, reservations, routed, sealed, situation, templates, times, update, volumes, weigh,
 };
 
 const ALL: &[&[&str]] = &[
     authorized_keys::STATEMENTS,
+    clock::STATEMENTS,
     backup::STATEMENTS,
     batch::STATEMENTS,
     clients::STATEMENTS,

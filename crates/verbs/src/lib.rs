@@ -15,6 +15,7 @@ mod api;
 mod engines;
 mod events;
 mod failure;
+mod key;
 mod limits;
 mod line;
 mod ls;

@@ -5,7 +5,8 @@ use clap::{Parser, Subcommand};
 use crate::failure::Failure;
 use crate::session::{Output, Session};
 use crate::{
-    engines, events, limits, ls, policy, quarantine, reconfigure, reload, reservation, rm, settings, show, tasks, time,
+    engines, events, key, limits, ls, policy, quarantine, reconfigure, reload, reservation, rm, settings, show, tasks,
+    time,
 };
 
 /// The verbs that only talk to the API.
@@ -29,6 +30,8 @@ pub enum Verb {
     Expire(time::Args),
     /// Reserve addresses and prefixes for known clients
     Reservation(reservation::Args),
+    /// List the SSH keys that may log in to a client's instances, add some, or remove some
+    Key(key::Args),
     /// List addresses that clients declined, and give them free again
     Quarantine(quarantine::Args),
     /// Show what happened, oldest first
@@ -68,6 +71,7 @@ impl Verb {
             Self::Extend(args) => time::extend(args, session).await,
             Self::Expire(args) => time::run(time::Change::Expire, args, session).await,
             Self::Reservation(args) => reservation::run(args, session).await,
+            Self::Key(args) => key::run(args, session).await,
             Self::Quarantine(args) => quarantine::run(args, session).await,
             Self::Events(args) => events::run(args, session).await,
             Self::Reconfigure(args) => reconfigure::run(args, session).await,

@@ -45,11 +45,14 @@ struct Add {
     #[command(flatten)]
     holder: Known,
     /// The address
-    #[arg(long, required_unless_present = "prefix")]
+    #[arg(long, required_unless_present_any = ["prefix", "authorized_keys"])]
     address: Option<Ipv6Addr>,
     /// The prefix
     #[arg(long)]
     prefix: Option<Ipv6Net>,
+    /// A public SSH key that may log in to the client's instances; may be given several times
+    #[arg(long = "key", value_name = "KEY")]
+    authorized_keys: Vec<String>,
 }
 
 /// The identification of a client in a reservation.
@@ -147,6 +150,10 @@ impl Add {
             ("interface_id", interface_id.as_ref().map(|id| json!(id))),
             ("address", self.address.map(|address| json!(address))),
             ("prefix", self.prefix.map(|prefix| json!(prefix))),
+            (
+                "authorized_keys",
+                Some(json!(self.authorized_keys)).filter(|_| !self.authorized_keys.is_empty()),
+            ),
         ];
         let given = fields
             .into_iter()

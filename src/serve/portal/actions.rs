@@ -1,7 +1,7 @@
 //! What clients do on their pages.
 
 use async_trait::async_trait;
-use orchestrator_model::{Clock, InstanceId, TimeChange, TimeRefusal};
+use orchestrator_model::{Clock, InstanceId, KeyChange, TimeChange, TimeRefusal};
 use orchestrator_portal::{Actions, Refusal, Source};
 use orchestrator_runtime::causes::with_causes;
 use orchestrator_runtime::notifications::Notifications;
@@ -47,11 +47,10 @@ impl Actions for StoreActions {
         let client = self.store.holder_of(&source.link, source.address).await;
         let client = client.map_err(|fault| later(&fault))?;
         let client = client.ok_or_else(|| Refusal("Your device has no lease any more".to_owned()))?;
-        let kept = self
-            .store
-            .set_authorized_keys(client, keys, self.clock.now(), Some(BY.to_owned()))
-            .await;
-        kept.map_err(|fault| later(&fault))
+        let (now, by) = (self.clock.now(), Some(BY.to_owned()));
+        let change = KeyChange::Replace(keys);
+        let kept = self.store.change_authorized_keys(client, change, now, by).await;
+        kept.map(drop).map_err(|fault| later(&fault))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use orchestrator_catalog::Declared;
-use orchestrator_model::{ClientAction, ClientExtension, EventKind, Instance, Phase, Slot, Timestamp};
+use orchestrator_model::{ClientAction, ClientExtension, ClientKeys, EventKind, Instance, Phase, Slot, Timestamp};
 use orchestrator_portal::facts::{ClientPage, InstanceCard, Lack};
 use orchestrator_reconcile::instance::is_spent;
 use orchestrator_settings::{Again, Settings};
@@ -25,6 +25,7 @@ pub(super) async fn page_of(
     store: &Store,
     declared: &Declarations<'_>,
     holding: &Holding,
+    keys: ClientKeys,
     now: Timestamp,
 ) -> Result<ClientPage, StoreError> {
     let client = client_facts(holding);
@@ -46,7 +47,8 @@ pub(super) async fn page_of(
         client,
         instances,
         lack,
-        authorized_keys: store.authorized_keys(holding.client.id).await?,
+        authorized_keys: keys.own,
+        reserved_keys: keys.reserved,
     })
 }
 

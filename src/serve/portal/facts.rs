@@ -10,6 +10,7 @@ use orchestrator_runtime::causes::with_causes;
 use orchestrator_settings::Current;
 use orchestrator_store::{Holding, Store, StoreError};
 
+use super::super::client_keys::KeysOfClients;
 use super::cards::{Declarations, page_of};
 
 /// Facts from the store, read at each request.
@@ -18,6 +19,7 @@ pub(super) struct StoreFacts {
     pub(super) settings: Current,
     pub(super) catalog: Catalog,
     pub(super) clock: Clock,
+    pub(super) keys: KeysOfClients,
 }
 
 #[async_trait]
@@ -46,7 +48,8 @@ impl StoreFacts {
             catalog: &self.catalog.current(),
         };
         let now = self.clock.now();
-        page_of(&self.store, &declared, &holding, now).await.map(Some)
+        let keys = self.keys.of_holding(&holding).await?;
+        page_of(&self.store, &declared, &holding, keys, now).await.map(Some)
     }
 
     async fn read(&self, link: &str, address: Ipv6Addr) -> Result<Option<InstanceFacts>, StoreError> {
@@ -57,8 +60,8 @@ impl StoreFacts {
             Some(client) => self.store.holding(client).await?,
             None => None,
         };
-        let authorized_keys = match instance.client() {
-            Some(client) => self.store.authorized_keys(client).await?,
+        let authorized_keys = match &holding {
+            Some(holding) => self.keys.of_holding(holding).await?.all(),
             None => Vec::new(),
         };
         Ok(Some(InstanceFacts {

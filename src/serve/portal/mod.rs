@@ -26,6 +26,7 @@ use self::actions::StoreActions;
 use self::facts::StoreFacts;
 use self::places::{HTTPS, Purpose, wanted};
 use super::Context;
+use super::client_keys::KeysOfClients;
 
 /// How often the bridges are compared with the sockets.
 const PERIOD: Duration = Duration::from_secs(5);
@@ -48,6 +49,10 @@ pub(super) fn register(context: &Context, store: &Store, catalog: Catalog, inter
         settings: context.settings.clone(),
         catalog,
         clock: context.clock,
+        keys: KeysOfClients {
+            store: store.clone(),
+            settings: context.settings.clone(),
+        },
     };
     let actions = StoreActions {
         store: store.clone(),

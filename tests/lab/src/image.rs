@@ -99,7 +99,7 @@ pub fn lay_out_test_image(root: &Path) -> Result<()> {
     }
     fs::copy("/bin/busybox", root.join("bin/busybox")).context("is busybox-static installed?")?;
     for applet in [
-        "cat", "hostname", "httpd", "ip", "kill", "nc", "ping", "sh", "sleep", "wget",
+        "cat", "hostname", "httpd", "ip", "kill", "nc", "ping", "sed", "sh", "sleep", "wget",
     ] {
         symlink("busybox", root.join("bin").join(applet))?;
     }

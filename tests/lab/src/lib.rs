@@ -18,6 +18,7 @@
 //! ```
 
 mod address;
+mod browser;
 mod btrfs;
 mod daemon;
 mod dhclient;
@@ -40,6 +41,7 @@ mod settings;
 mod wire;
 
 pub use address::Address;
+pub use browser::Browser;
 pub use btrfs::Btrfs;
 pub use daemon::Daemon;
 pub use dhclient::Dhclient;

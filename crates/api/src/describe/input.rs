@@ -9,7 +9,7 @@ use super::{Operation, Schemas};
 use crate::body::JsonBody;
 use crate::caller::Caller;
 use crate::connection::Connection;
-use crate::params::{Params, Segment};
+use crate::params::{KeyPath, Params, Segment};
 use crate::resume::LastEventId;
 use crate::routes::Shared;
 use crate::tag::IfMatch;
@@ -51,6 +51,13 @@ impl Input for View {
 impl Input for Segment {
     fn describe(operation: &mut Operation, _: &mut Schemas) {
         operation.parameter("path", "id", true, json!({ "type": "string" }));
+    }
+}
+
+impl Input for KeyPath {
+    fn describe(operation: &mut Operation, schemas: &mut Schemas) {
+        Segment::describe(operation, schemas);
+        operation.parameter("path", "fingerprint", true, json!({ "type": "string" }));
     }
 }
 

@@ -1,5 +1,5 @@
 use orchestrator_api_types as wire;
-use orchestrator_model::Client;
+use orchestrator_model::{Client, ClientKeys};
 
 use super::IntoWire;
 
@@ -29,5 +29,14 @@ impl IntoWire for Client {
             first_seen,
             last_seen,
         }
+    }
+}
+
+impl IntoWire for ClientKeys {
+    type Wire = wire::AuthorizedKeys;
+
+    fn into_wire(self) -> wire::AuthorizedKeys {
+        let Self { own, reserved } = self;
+        wire::AuthorizedKeys { keys: own, reserved }
     }
 }

@@ -11,6 +11,7 @@ impl IntoWire for ReservationView {
             id,
             link,
             reservation,
+            authorized_keys,
             created,
             in_force,
         } = self;
@@ -28,6 +29,7 @@ impl IntoWire for ReservationView {
             interface_id: None,
             address,
             prefix,
+            authorized_keys,
             created,
             in_force,
         };

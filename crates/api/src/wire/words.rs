@@ -94,6 +94,7 @@ same! {
         ImagePinned,
         RegistryLogin,
         RegistryLogout,
+        ClockSet,
         Refused,
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hyper::StatusCode;
-use orchestrator_model::{ClientAction, Phase, Timestamp};
+use orchestrator_model::{ClientAction, Phase, Timestamp, fingerprint};
 
 use super::document::{document, escape, html};
 use super::span::spoken;
@@ -110,15 +110,32 @@ fn form(action: &str, token: &str, instance: &str, inner: &str) -> String {
 
 fn keys(page: &ClientPage, token: &str) -> String {
     let listed = escape(&page.authorized_keys.join("\n"));
-    format!(
+    let mut body = format!(
         "<section class=\"card\">\n<h2><label for=\"keys\">SSH keys</label></h2>\n\
          <p class=\"soft\" id=\"about-keys\">Who may log in: public keys, one a line.</p>\n\
          <form method=\"post\" action=\"/keys\"><input type=\"hidden\" name=\"token\" value=\"{}\">\
          <textarea id=\"keys\" name=\"keys\" spellcheck=\"false\" autocapitalize=\"off\" autocomplete=\"off\" \
          aria-describedby=\"about-keys\">{listed}</textarea>\
-         <button>Save</button></form>\n</section>\n",
+         <button>Save</button></form>\n",
         escape(token),
-    )
+    );
+    if !page.reserved_keys.is_empty() {
+        body += "<p class=\"soft\">This network lets these log in, too:</p>\n<ul>\n";
+        for key in &page.reserved_keys {
+            body += &format!("<li><code>{}</code></li>\n", escape(&shown_key(key)));
+        }
+        body += "</ul>\n";
+    }
+    body + "</section>\n"
+}
+
+/// A key as people tell it from others: its comment, and its fingerprint.
+fn shown_key(key: &str) -> String {
+    let comment: Vec<&str> = key.split_whitespace().skip(2).collect();
+    match comment.is_empty() {
+        true => fingerprint(key),
+        false => format!("{} ({})", comment.join(" "), fingerprint(key)),
+    }
 }
 
 fn device(page: &ClientPage, now: Timestamp) -> String {

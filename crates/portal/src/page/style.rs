@@ -19,14 +19,14 @@ box-shadow:0 1px 2px rgb(0 0 0/.05)}\
 .state{font-weight:600;margin:0}.good{color:var(--good)}.warn{color:var(--warn)}\
 .good,.busy,.warn{display:flex;gap:.625rem;align-items:baseline}\
 .good::before,.warn::before{content:\"\";flex:none;width:.625rem;height:.625rem;border-radius:50%;background:currentColor}\
-.busy::before{content:\"\";flex:none;width:1rem;height:1rem;border-radius:50%;align-self:center;background:none;\
+.busy::before{content:\"\";flex:none;width:1rem;height:1rem;border-radius:50%;align-self:flex-start;margin-top:.25rem;\
 border:2px solid var(--line);border-top-color:currentColor;animation:turn 1s linear infinite}\
 @keyframes turn{to{transform:rotate(1turn)}}\
 @media(prefers-reduced-motion:reduce){.busy::before{animation:none}}\
 dl{display:grid;grid-template-columns:auto minmax(0,1fr);gap:.375rem 1.25rem;margin:.875rem 0 0}\
 dl:empty{display:none}dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere}\
-p{margin:.5rem 0}.soft{color:var(--soft);font-size:.9375rem}\
-code,textarea{font:.9375rem/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;overflow-wrap:anywhere}\
+ul{margin:.375rem 0 0;padding-left:1.25rem}p{margin:.5rem 0}.soft{color:var(--soft);font-size:.9375rem}\
+code,textarea{font:.875rem/1.6 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;overflow-wrap:anywhere}\
 textarea{display:block;width:100%;min-height:7.5rem;padding:.75rem;border:1px solid var(--soft);border-radius:.625rem;\
 background:var(--paper);color:inherit;resize:vertical}\
 form{margin:.75rem 0 0}form .soft{margin:.375rem 0 0}\

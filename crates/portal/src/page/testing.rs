@@ -33,5 +33,6 @@ pub(crate) fn page() -> ClientPage {
         }],
         lack: None,
         authorized_keys: vec!["ssh-ed25519 AAAA me".to_owned()],
+        reserved_keys: Vec::new(),
     }
 }

@@ -123,6 +123,15 @@ fn at_the_front_door_of_a_stopped_instance_its_client_reads_that() {
 }
 
 #[test]
+fn keys_of_a_reservation_are_shown_and_not_in_the_form() {
+    let mut page = page();
+    page.reserved_keys = vec!["ssh-ed25519 AAAA root@<office>".to_owned()];
+    let shown = at_home(&page);
+    assert!(shown.contains("<li><code>root@&lt;office&gt; (SHA256:"), "{shown}");
+    assert!(shown.contains("ssh-ed25519 AAAA me</textarea>"), "{shown}");
+}
+
+#[test]
 fn what_strangers_chose_is_never_markup() {
     let mut page = page();
     page.client.name = Some("<script>alert(1)</script>".to_owned());
@@ -163,7 +172,7 @@ fn a_client_without_an_instance_is_told_why() {
             true,
         ),
         (Lack::Soon, "about to be made", true),
-        (Lack::Waiting, "as soon as it is its turn", true),
+        (Lack::Waiting, "waits for its turn", true),
         (
             Lack::TimeOver(Some(std::time::Duration::from_secs(300))),
             "another one by itself in 5 min",

@@ -49,9 +49,7 @@ pub(super) fn lack(lack: &Lack) -> String {
                                  it left this network."
                 .to_owned()
         }
-        Lack::Waiting => {
-            "All places are taken at the moment. Your machine is made as soon as it is its turn.".to_owned()
-        }
+        Lack::Waiting => "Your machine waits for its turn. It is made as soon as there is a place for it.".to_owned(),
         Lack::Soon => "Your machine is about to be made.".to_owned(),
     }
 }

@@ -20,10 +20,8 @@ impl Orchestrator {
         by: Option<String>,
     ) -> Result<Instance, StoreError> {
         let now = self.inner.clock.now();
-        if let TimeChange::Expire { expiry, .. } = change {
-            self.inner.metrics.instance_expired(expiry.word());
-        }
-        let instance = self.inner.records.change_times(id, change, now, by).await?;
+        let instance = self.inner.records.change_times(id, change.clone(), now, by).await?;
+        self.count(&change);
         self.wake(instance.key());
         Ok(instance)
     }
@@ -53,7 +51,6 @@ impl Orchestrator {
     /// Records that the lifetime of an instance ended.
     pub(super) async fn expire(&self, instance: &Instance, expiry: Expiry) -> Result<(), StoreError> {
         tracing::info!(instance = %instance.id, owner = %instance.owner, %expiry, "its time ended");
-        self.inner.metrics.instance_expired(expiry.word());
         let keep = Duration::ZERO;
         self.change_time(instance, TimeChange::Expire { expiry, keep }).await
     }
@@ -61,9 +58,25 @@ impl Orchestrator {
     /// Changes the times of an instance. If somebody changed them meanwhile, the next step takes that into account.
     pub(super) async fn change_time(&self, instance: &Instance, change: TimeChange) -> Result<(), StoreError> {
         let now = self.inner.clock.now();
-        match self.inner.records.change_times(instance.id, change, now, None).await {
-            Ok(_) | Err(StoreError::Time { .. }) => Ok(()),
+        let changed = self
+            .inner
+            .records
+            .change_times(instance.id, change.clone(), now, None)
+            .await;
+        match changed {
+            Ok(_) => {
+                self.count(&change);
+                Ok(())
+            }
+            Err(StoreError::Time { .. }) => Ok(()),
             Err(fault) => Err(fault),
+        }
+    }
+
+    /// Counts an instance whose time has ended.
+    fn count(&self, change: &TimeChange) {
+        if let TimeChange::Expire { expiry, .. } = change {
+            self.inner.metrics.instance_expired(expiry.word());
         }
     }
 }

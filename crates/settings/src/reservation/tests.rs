@@ -1,3 +1,6 @@
+use orchestrator_dhcp6::Holder;
+use orchestrator_model::Leased;
+
 use crate::{Faults, Settings, parse};
 
 const LINK: &str = "[[link]]\nbridge = \"br0\"\naddress = \"fd39::1/64\"\npool = \"fd39::1:0/112\"\n\
@@ -42,6 +45,37 @@ fn a_client_is_known_by_one_of_four_traits() {
 }
 
 #[test]
+fn a_reservation_may_have_ssh_keys_and_nothing_else() {
+    const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFxNNfzrqW3sTmNJrC5hQWLVo3hL8mGzRZ3lXJmvVqKd";
+    let by = |holder: &str, more: &str| reservation(&format!("{holder}\nauthorized_keys = [\"{KEY}  me\"]\n{more}"));
+    let text = format!(
+        "{LINK}{}{}",
+        by("duid = \"00:03:00:01:02\"", ""),
+        by("interface_id = \"0x0007\"", "address = \"fd39::7\"")
+    );
+    let settings = settings(&text).unwrap();
+    let link = &settings.links[0];
+    assert_eq!(link.reservations.len(), 1, "one of them reserves an address");
+    let [of_duid, of_port] = link.reserved_keys.as_slice() else {
+        panic!("{:?}", link.reserved_keys)
+    };
+    assert_eq!(of_duid.keys, [format!("{KEY} me")]);
+    let duid = |text: &str| [Holder::Duid(text.parse().unwrap())];
+    assert!(of_duid.are_of(&duid("00:03:00:01:02"), &[]) && !of_duid.are_of(&duid("00:03:00:01:03"), &[]));
+    // What a relay says is not recorded: it is whoever holds the address, which nobody else is given.
+    let held = |text: &str| [Leased::Address(text.parse().unwrap())];
+    assert!(
+        of_port.are_of(&duid("00:01:02"), &held("fd39::7")) && !of_port.are_of(&duid("00:01:02"), &held("fd39::8"))
+    );
+    let wrong = by("duid = \"00:03:00:01:02\"", "").replace("AAAAC3", "AAAAC4");
+    let fault = self::settings(&format!("{LINK}{wrong}")).unwrap_err().to_string();
+    assert!(
+        fault.contains("link[0].reservation[0].authorized_keys") && fault.contains("is not an SSH public key"),
+        "{fault}"
+    );
+}
+
+#[test]
 fn faults_tell_what_to_write() {
     let duid = |more: &str| reservation(&format!("duid = \"00:03:00:01:02\"\n{more}"));
     let by = |n: u8, more: &str| reservation(&format!("duid = \"00:03:00:01:0{n}\"\n{more}"));
@@ -66,7 +100,7 @@ fn faults_tell_what_to_write() {
         ),
         (
             duid(""),
-            "link[0].reservation[0]: nothing is reserved: give an address, a prefix, or both; reserve what the link can give",
+            "link[0].reservation[0]: nothing is reserved: give an address, a prefix, both, or SSH keys; reserve what the link can give",
         ),
         (
             duid("address = \"fd40::7\""),

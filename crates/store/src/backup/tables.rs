@@ -231,6 +231,7 @@ pub(super) const TABLES: &[Table] = &[
             ("address", Text),
             ("prefix", Text),
             ("created", Integer),
+            ("authorized_keys", Text),
         ],
         key: &["id"],
     },

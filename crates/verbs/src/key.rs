@@ -1,0 +1,165 @@
+//! `orchestrator key`: the SSH keys that may log in to the instances of a client.
+
+use clap::Subcommand;
+use serde_json::{Value, json};
+
+use super::failure::Failure;
+use super::page;
+use super::page::read;
+use super::resolve::{Kind, resolve};
+use super::session::{Output, Session};
+use super::table::{Column, Width, columns};
+use orchestrator_api_types::AuthorizedKeys;
+use orchestrator_model::fingerprint;
+
+/// Arguments of `key`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// List the SSH keys of a client, also those of its reservations
+    #[command(visible_alias = "list")]
+    Ls {
+        /// ID, host name, DUID or address of a client, or the beginning of one
+        #[arg(value_name = "CLIENT")]
+        client: String,
+    },
+    /// Put SSH keys on the client's own list
+    Add {
+        /// ID, host name, DUID or address of a client, or the beginning of one
+        #[arg(value_name = "CLIENT")]
+        client: String,
+        /// Public keys as in a file whose name ends in .pub: "$(cat ~/.ssh/id_ed25519.pub)"
+        #[arg(value_name = "KEY", required = true)]
+        keys: Vec<String>,
+    },
+    /// Take SSH keys off the client's own list
+    #[command(visible_alias = "remove")]
+    Rm {
+        /// ID, host name, DUID or address of a client, or the beginning of one
+        #[arg(value_name = "CLIENT")]
+        client: String,
+        /// Fingerprints as `key ls` shows them, or the keys themselves
+        #[arg(value_name = "KEY", required = true)]
+        keys: Vec<String>,
+    },
+}
+
+pub(super) async fn run(args: &Args, session: &mut Session<'_>) -> Result<(), Failure> {
+    match &args.verb {
+        Verb::Ls { client } => {
+            let path = path(client, session).await?;
+            let answer = session.api.get(&path).await?;
+            show(&page::parse(&answer, "SSH keys")?, session)
+        }
+        Verb::Add { client, keys } => {
+            let path = path(client, session).await?;
+            let body = json!({ "keys": lines(keys) }).to_string();
+            let answer = session.api.post(&path, body.into_bytes()).await?;
+            show(&page::parse(&answer, "SSH keys")?, session)
+        }
+        Verb::Rm { client, keys } => {
+            let path = path(client, session).await?;
+            remove(&path, keys, session).await
+        }
+    }
+}
+
+/// The path of the keys of a client.
+async fn path(client: &str, session: &mut Session<'_>) -> Result<String, Failure> {
+    let (kind, id) = resolve(client, &[(Kind::Client, &[])], session.api).await?;
+    Ok(format!("{}/{id}/keys", kind.path()))
+}
+
+/// The lines of all arguments: one may have several, as a file has.
+fn lines(arguments: &[String]) -> Vec<&str> {
+    let lines = arguments.iter().flat_map(|text| text.lines());
+    lines.map(str::trim).filter(|line| !line.is_empty()).collect()
+}
+
+/// Removes each key. A failure does not stop the others; the last failure is the result.
+async fn remove(path: &str, keys: &[String], session: &mut Session<'_>) -> Result<(), Failure> {
+    let (mut failed, mut left): (Option<Failure>, Option<Value>) = (None, None);
+    for key in lines(keys) {
+        let which = match key.starts_with("SHA256:") {
+            true => key.to_owned(),
+            false => fingerprint(key),
+        };
+        let answer = session.api.delete(&format!("{path}/{}", page::encode(&which))).await;
+        match answer {
+            Ok(answer) => left = Some(page::parse(&answer, "SSH keys")?),
+            Err(failure) => {
+                if let Some(earlier) = failed.replace(failure.into()) {
+                    session.warn(&earlier);
+                }
+            }
+        }
+    }
+    if let Some(left) = &left {
+        show(left, session)?;
+    }
+    failed.map_or(Ok(()), Err)
+}
+
+fn show(item: &Value, session: &mut Session<'_>) -> Result<(), Failure> {
+    match session.output {
+        Output::Json => session.print_json(item),
+        output @ (Output::Table | Output::Wide) => {
+            let keys: AuthorizedKeys = read(item, "SSH keys")?;
+            session.print(&render(&keys, output.width()))
+        }
+    }
+}
+
+/// A table of keys.
+fn render(keys: &AuthorizedKeys, width: Width) -> String {
+    let row = |key: &String, from: &str| {
+        let mut words = key.split_whitespace();
+        let kind = words.next().unwrap_or_default().to_owned();
+        let comment: Vec<&str> = words.skip(1).collect();
+        vec![fingerprint(key), kind, comment.join(" "), from.to_owned()]
+    };
+    let own = keys.keys.iter().map(|key| row(key, "client"));
+    let reserved = keys.reserved.iter().map(|key| row(key, "reservation"));
+    let header = [
+        // A whole one: it is given to `key rm`.
+        Column::new("FINGERPRINT").at_most(50),
+        Column::new("KIND"),
+        Column::new("COMMENT").at_most(60),
+        Column::new("FROM"),
+    ];
+    let rows: Vec<Vec<String>> = own.chain(reserved).collect();
+    columns(&header, rows, width)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_as_a_table() {
+        let keys = AuthorizedKeys {
+            keys: vec![
+                "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFxNNfzrqW3sTmNJrC5hQWLVo3hL8mGzRZ3lXJmvVqKd me at home"
+                    .to_owned(),
+            ],
+            reserved: vec!["ssh-rsa AAAA".to_owned()],
+        };
+        let shown = render(&keys, Width::Narrow);
+        let lines: Vec<Vec<&str>> = shown.lines().map(|line| line.split_whitespace().collect()).collect();
+        assert_eq!(lines[0], ["FINGERPRINT", "KIND", "COMMENT", "FROM"]);
+        let whole = "SHA256:oH/ngppVyusDP11pmuUWKaNq2scx04iJFPZMr8RzMpo";
+        assert!(lines[1][0] == whole && lines[1][1..] == ["ssh-ed25519", "me", "at", "home", "client"]);
+        assert_eq!(lines[2][1..], ["ssh-rsa", "-", "reservation"]);
+    }
+
+    #[test]
+    fn a_file_of_several_keys_is_one_argument() {
+        let arguments = ["ssh-ed25519 A me\n\n ssh-rsa B \n".to_owned(), "ssh-rsa C".to_owned()];
+        assert_eq!(lines(&arguments), ["ssh-ed25519 A me", "ssh-rsa B", "ssh-rsa C"]);
+    }
+}
