@@ -120,3 +120,26 @@ fn it_answers_on_a_bridge_that_was_made_again_and_after_the_address_was_taken_aw
     };
     wait_for("metadata on the other bridge", PATIENCE, answered);
 }
+
+#[test]
+fn the_example_page_welcomes_a_client_by_its_name() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/welcome/index.cgi");
+    let site = Site::start(&Plan {
+        template: Some(format!(
+            "grace = \"1s\"\nvalues = {{ greeting = \"Good day\" }}\nlifetime = \"3h\"\n\
+             command = [\"httpd\", \"-f\", \"-p\", \"[::]:{TEST_PORT}\", \"-h\", \"/welcome\"]\n\
+             [[template.default.file]]\ntarget = \"/welcome/cgi-bin/index.cgi\"\nmode = \"0755\"\nfile = \"{page}\"\n"
+        )),
+        ..Plan::default()
+    });
+    let machine = site.machine("client");
+    let mut client = Dhclient::boot_with(&machine, "eth0", "send fqdn.fqdn \"annas-laptop\";").unwrap();
+    let leased = client.address(PATIENCE).unwrap();
+    let instance = site.wait_ready_for(leased);
+    let welcome = machine.get(address(&instance), TEST_PORT, "/").unwrap().text();
+    let own = text(&instance, "address");
+    let leased = leased.to_string();
+    for part in ["<h1>Good day, annas-laptop!</h1>", &own, &leased, "2 h 5", "(lifetime)"] {
+        assert!(welcome.contains(part), "{part}: {welcome}");
+    }
+}

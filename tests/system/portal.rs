@@ -1,11 +1,14 @@
 //! The page of a client, and the front door while nothing is behind it.
 
 use std::net::Ipv6Addr;
+use std::time::Duration;
 
-use orchestrator_lab::{Dhclient, Namespace, wait_for};
+use orchestrator::model::Timestamp;
+use orchestrator_lab::{Daemon, Dhclient, Lab, Namespace, wait_for};
 use serde_json::Value;
 
-use crate::site::{PATIENCE, PREFIX, Plan, Site, text};
+use crate::images::succeeds;
+use crate::site::{BINARY, PATIENCE, PREFIX, Plan, Site, first_process, text};
 
 fn plan(template: &str) -> Plan {
     Plan {
@@ -198,4 +201,188 @@ fn keys_of_the_api_reach_an_instance_and_its_host_key_stays_when_it_is_made_agai
     });
     assert_eq!(read("/host_key"), host_key);
     assert_eq!(read("/keys"), format!("{KEY}\n"));
+}
+
+#[test]
+fn a_client_puts_the_end_of_its_instance_off_as_often_as_its_template_says() {
+    const HOUR: Duration = Duration::from_secs(3600);
+    let site = Site::start(&plan(
+        "client_may = [\"extend\"]\nlifetime = \"3h\"\nextend_by = \"2h\"\nextend_times = 2",
+    ));
+    let machine = site.machine("client");
+    let mut client = Dhclient::boot(&machine, "eth0").unwrap();
+    let instance = site.wait_ready_for(client.address(PATIENCE).unwrap());
+    let extend = |token: &str| {
+        let data = format!("token={token}&instance={}", text(&instance, "id"));
+        let url = format!("{}/extend", portal());
+        browse(&machine, &["--data", &data, "--write-out", "%{http_code}", &url])
+    };
+    let ends =
+        |instance: &Value| -> Timestamp { serde_json::from_value(instance["times"]["lifetime_ends"].clone()).unwrap() };
+    let page = browse(&machine, &[&portal()]);
+    assert!(
+        page.contains("Keep it 2 h longer") && page.contains("<dt>Time left</dt><dd>2 h"),
+        "{page}"
+    );
+    assert!(extend("0").ends_with("403"), "a form that is not from the page");
+    let token = field(&page, "token");
+    assert_eq!(extend(&token), "303");
+    let page = browse(&machine, &[&portal()]);
+    assert!(
+        page.contains("<dt>Time left</dt><dd>4 h") && page.contains("once more"),
+        "{page}"
+    );
+    assert_eq!(extend(&token), "303");
+    // It was the last time: nothing is offered, and a form that was kept does nothing.
+    let page = browse(&machine, &[&portal()]);
+    assert!(
+        page.contains("<dt>Time left</dt><dd>6 h") && !page.contains("/extend"),
+        "{page}"
+    );
+    assert!(extend(&token).ends_with("403"));
+    let [now] = site.instances().try_into().unwrap();
+    assert_eq!(
+        (&now["times"]["extended"], ends(&now)),
+        (&2.into(), ends(&instance).plus(4 * HOUR))
+    );
+    let events = site.daemon.items("/v1/events?limit=1000").unwrap();
+    let extended = events.iter().filter(|event| event["kind"] == "instance-extended");
+    let by: Vec<&Value> = extended.map(|event| &event["by"]).collect();
+    assert_eq!(by, ["client", "client"]);
+}
+
+/// A certificate for this name that signs itself, in a directory of the lab: the file, and that of its key.
+fn certificate(lab: &Lab, name: &str) -> [String; 2] {
+    let place = lab.place("certificate").unwrap();
+    let files = ["portal.pem", "portal.key"].map(|file| place.join(file).display().to_string());
+    let alternative = format!("subjectAltName=DNS:{name}");
+    let made = lab
+        .command("openssl")
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-nodes",
+        ])
+        .args(["-days", "2", "-subj", "/CN=portal", "-addext", &alternative])
+        .args(["-out", &files[0], "-keyout", &files[1]])
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{made:?}");
+    files
+}
+
+#[test]
+fn with_a_certificate_the_api_of_captive_portals_is_served_by_https() {
+    const NAME: &str = "portal.example.org";
+    let lab = Lab::new().unwrap();
+    let [file, key] = certificate(&lab, NAME);
+    let host = lab.namespace("host").unwrap();
+    let plan = plan("lifetime = \"2h\"\nclient_may = [\"extend\"]");
+    let section = format!("[portal]\ncertificate = \"{file}\"\nkey = \"{key}\"\nhost = \"{NAME}\"\n");
+    let settings = |place: &str| plan.pieces(place).with(&section).text();
+    let mut daemon = Daemon::start(&host, BINARY.as_ref(), settings).unwrap();
+    daemon.wait_until_ready(PATIENCE).unwrap();
+    let site = Site { lab, host, daemon };
+    let machine = site.machine("client");
+    let mut client = Dhclient::boot(&machine, "eth0").unwrap();
+    site.wait_ready_for(client.address(PATIENCE).unwrap());
+    let resolve = format!("{NAME}:443:[{PREFIX}::d1]");
+    let https = |arguments: &[&str], path: &str| {
+        let url = format!("https://{NAME}{path}");
+        let mut asked = machine.command("curl");
+        asked.args(["--silent", "--max-time", "20", "--resolve", &resolve]);
+        asked.args(arguments).arg(&url).output().unwrap()
+    };
+    let trusting = ["--cacert", &file];
+    let answered = https(&[&trusting[..], &["--include"]].concat(), "/api");
+    let text = String::from_utf8_lossy(&answered.stdout).into_owned();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    assert!(
+        head.contains(" 200 ") && head.contains("content-type: application/captive+json"),
+        "{head}"
+    );
+    let told: Value = serde_json::from_str(body).unwrap();
+    assert_eq!(told["captive"], false);
+    assert_eq!(told["user-portal-url"], format!("https://{NAME}/"));
+    assert_eq!(told["can-extend-session"], true);
+    assert!(
+        (1..=7200).contains(&told["seconds-remaining"].as_u64().unwrap()),
+        "{told}"
+    );
+    // The page is there, too, and its forms work from there.
+    let page =
+        String::from_utf8(https(&[&trusting[..], &["--header", "Accept: text/html"]].concat(), "/").stdout).unwrap();
+    let data = format!("token={}&instance={}", field(&page, "token"), field(&page, "instance"));
+    let origin = format!("Origin: https://{NAME}");
+    let form = ["--data", &data, "--header", &origin, "--write-out", "%{http_code}"];
+    let done = https(&[&trusting[..], &form].concat(), "/extend");
+    assert_eq!(String::from_utf8_lossy(&done.stdout), "303");
+    // Who does not trust the certificate does not talk to it: curl says 60, "peer certificate cannot be authenticated".
+    assert_eq!(https(&[], "/api").status.code(), Some(60));
+    // Somebody who speaks no TLS gets nothing, and holds nothing up.
+    let plain = machine.run(
+        "curl",
+        &["--silent", "--max-time", "20", &format!("http://[{PREFIX}::d1]:443/")],
+    );
+    assert!(plain.is_err());
+    assert!(https(&trusting, "/api").status.success());
+}
+
+#[test]
+fn keys_of_a_reservation_and_of_the_command_line_reach_an_instance() {
+    const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFxNNfzrqW3sTmNJrC5hQWLVo3hL8mGzRZ3lXJmvVqKd";
+    let site = Site::start(&plan("client_may = [\"keys\"]"));
+    let cli = |arguments: &[&str]| succeeds(&site.daemon.cli(arguments).unwrap());
+    let machine = site.machine("client");
+    let mut client = Dhclient::boot(&machine, "eth0").unwrap();
+    let instance = site.wait_ready_for(client.address(PATIENCE).unwrap());
+    let (duid, id) = (text(&instance, "duid"), text(&instance, "client"));
+    let office = KEY.replace("IFxN", "IGxN");
+    let office_key = format!("{office} root@office");
+    cli(&[
+        "reservation",
+        "add",
+        "--link",
+        "br0",
+        "--duid",
+        &duid,
+        "--key",
+        &office_key,
+    ]);
+    let listed = cli(&["key", "add", &id, &format!("{KEY} anna@laptop")]);
+    assert!(
+        listed.contains("anna@laptop") && listed.contains("root@office"),
+        "{listed}"
+    );
+    let inside = |path: &str| {
+        let network = format!("--net=/proc/{}/ns/net", first_process(&instance));
+        let url = format!("http://[fd00:6d65:7461::1]/v1/{path}");
+        site.host
+            .run("nsenter", &[&network, "curl", "--silent", "--max-time", "20", &url])
+            .unwrap()
+    };
+    assert_eq!(inside("keys"), format!("{office} root@office\n{KEY} anna@laptop\n"));
+    // The client sees both on its page, and has only its own in the form.
+    let page = browse(&machine, &[&portal()]);
+    assert!(
+        page.contains("anna@laptop</textarea>") && page.contains("<li><code>root@office (SHA256:"),
+        "{page}"
+    );
+    let fingerprint = listed.lines().find(|line| line.contains("anna@laptop")).unwrap();
+    let fingerprint = fingerprint.split_whitespace().next().unwrap();
+    let left = cli(&["key", "rm", &id, fingerprint]);
+    assert!(!left.contains("anna@laptop") && left.contains("root@office"), "{left}");
+    assert_eq!(inside("keys"), format!("{office} root@office\n"));
+    let missing = site.daemon.cli(&["key", "rm", &id, &office_key]).unwrap();
+    assert!(
+        !missing.status.success(),
+        "a key of a reservation goes with the reservation"
+    );
+    let reserved = site.daemon.items("/v1/reservations").unwrap();
+    cli(&["reservation", "remove", &text(&reserved[0], "id")]);
+    assert_eq!(inside("keys"), "");
 }
