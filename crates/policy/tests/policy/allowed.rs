@@ -167,7 +167,7 @@ fn a_machine_behind_a_relay_agent_is_told_from_another_behind_the_same() {
     for lease in &mut facts.leases {
         lease.granted_to.relay = Some(address("fd00::e"));
     }
-    let pairs = |facts| {
+    let pairs = |facts: &orchestrator_policy::OwnerFacts| {
         shown(facts, &links(""))
             .iter()
             .filter(|line| line.starts_with("pair"))
