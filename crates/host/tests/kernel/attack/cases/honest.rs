@@ -105,6 +105,25 @@ pub(super) fn honest(t: &mut Table) {
         frame::udp(group(Stranger, SERVERS), (546, 547), b"\x01solicit of a new machine"),
     );
     t.honest(
+        "a new machine asks for a lease, from another port",
+        Stranger,
+        Bridge,
+        frame::udp(group(Stranger, SERVERS), (50546, 547), b"\x01solicit from another port"),
+    );
+    t.honest(
+        "an instance answers its client, which asked from its link-local address",
+        Instance,
+        Alice,
+        frame::advert(
+            Ends {
+                to: Alice.link_local(),
+                ..ends(Instance, Alice)
+            },
+            Instance.address(),
+            Some(Instance.mac()),
+        ),
+    );
+    t.honest(
         "a new machine looks for a router",
         Stranger,
         Bridge,
