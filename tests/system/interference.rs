@@ -373,7 +373,8 @@ fn routes_of_a_site_that_is_gone_are_listed_and_removed_by_its_mark_alone() {
 
 #[test]
 fn check_tells_of_another_server_a_router_and_forwarding_that_is_off() {
-    let (site, other) = start(&format!("[[link.delegation]]\npool = \"{POOL}\""));
+    // On a link with isolation the other server's messages reach nobody.
+    let (site, other) = start(&format!("isolation = false\n[[link.delegation]]\npool = \"{POOL}\""));
     let settings = site.daemon.place().join("settings.toml").display().to_string();
     let check = || {
         let output = site

@@ -55,7 +55,10 @@ fn a_client_reaches_its_own_instance_and_no_other() {
 
 #[test]
 fn without_isolation_a_client_reaches_every_instance() {
-    let site = Site::start(&Plan::default());
+    let site = Site::start(&Plan {
+        link: "isolation = false".to_owned(),
+        ..Plan::default()
+    });
     let (machines, _clients, instances) = two_clients(&site);
     assert!(reaches(&machines[0], instances[1]) && reaches(&machines[1], instances[0]));
 }

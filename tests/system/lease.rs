@@ -62,12 +62,11 @@ fn ten_clients_at_once_get_ten_instances() {
             .collect();
         booting.into_iter().map(|client| client.join().unwrap()).collect()
     });
-    let mut leased = HashSet::new();
+    let mut leased = Vec::new();
     for mut client in clients {
-        assert!(
-            leased.insert(client.address(PATIENCE).unwrap()),
-            "two clients hold one address"
-        );
+        let address = client.address(PATIENCE).unwrap();
+        assert!(!leased.contains(&address), "two clients hold one address");
+        leased.push(address);
         // Each client stays up until the end.
         std::mem::forget(client);
     }
@@ -75,8 +74,9 @@ fn ten_clients_at_once_get_ten_instances() {
     let addresses: HashSet<_> = instances.iter().map(address).collect();
     let owners: HashSet<_> = instances.iter().map(|instance| text(instance, "client")).collect();
     assert_eq!((addresses.len(), owners.len()), (10, 10));
-    for (machine, address) in machines.iter().zip(addresses) {
-        assert_eq!(machine.get(address, TEST_PORT, "/").unwrap().status, 200);
+    for (machine, leased) in machines.iter().zip(leased) {
+        let own = address(&site.wait_ready_for(leased));
+        assert_eq!(machine.get(own, TEST_PORT, "/").unwrap().status, 200);
     }
 }
 
@@ -171,7 +171,9 @@ fn a_link_without_a_template_only_serves_leases() {
 fn instances_cannot_reach_one_another_unless_their_template_says_so() {
     for (isolated, reached) in [(true, false), (false, true)] {
         let lines = format!("grace = \"1s\"\nisolated = {isolated}");
+        // On a link with isolation they are kept apart whatever the template says.
         let site = Site::start(&Plan {
+            link: "isolation = false".to_owned(),
             template: Some(lines),
             ..Plan::default()
         });

@@ -119,7 +119,7 @@ impl IsolationSettings {
 }
 
 /// Whether links of the listener are isolated unless they say otherwise.
-const DEFAULT: bool = false;
+const DEFAULT: bool = true;
 
 /// Checks that the addresses of the front door are nobody else's.
 pub(super) fn check_addresses(
