@@ -45,7 +45,7 @@ use orchestrator_model::{Clock, HostId, Mark, SiteId};
 use orchestrator_reconcile::driver::{self, Driver};
 use orchestrator_reconcile::images::Pins;
 use orchestrator_reconcile::instance::{Orchestrator, Parts};
-use orchestrator_reconcile::{policy as filter, routes};
+use orchestrator_reconcile::{drops, policy as filter, routes};
 use orchestrator_runtime::causes::with_causes;
 use orchestrator_runtime::conditions::Conditions;
 use orchestrator_runtime::metrics::Metrics;
@@ -302,6 +302,14 @@ async fn build_and_run(
         conditions: context.conditions.clone(),
     };
     filter::register(&context.driver, parts);
+    let counted = drops::Parts {
+        settings: context.settings.clone(),
+        records: Arc::new(store.clone()),
+        host: host.clone(),
+        metrics: context.metrics.clone(),
+        clock: context.clock,
+    };
+    drops::register(&context.driver, counted);
     switchboard.connect(Ready {
         settings: context.settings.clone(),
         host: host.clone(),

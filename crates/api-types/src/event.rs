@@ -78,6 +78,11 @@ words! {
         /// Somebody changed the daemon's kernel configuration of a link: its bridge, or routes through it. The detail
         /// names the change, and whether the daemon repaired it.
         LinkDisturbed = "link-disturbed",
+        /// Packets of a client or an instance begin to be dropped, because no rule allows them. The detail has causes and
+        /// counts. On a link that does not enforce its policy they pass.
+        PacketsDropped = "packets-dropped",
+        /// Another program had removed or changed rules of the packet filter. The daemon restored them.
+        RulesRestored = "rules-restored",
         /// Another DHCPv6 server was observed on a link.
         OtherServer = "other-server",
         /// Another router was observed on a link.

@@ -3,6 +3,7 @@
 
 mod declared;
 mod forwarding;
+mod isolation;
 mod neighbors;
 mod routes;
 
@@ -11,7 +12,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use orchestrator_catalog::Declared;
-use orchestrator_model::ImagePin;
+use orchestrator_model::{ImagePin, Pause, PauseScope};
 use orchestrator_network::Network;
 use serde::Serialize;
 
@@ -84,6 +85,14 @@ impl Finding {
         }
     }
 
+    /// An operator has paused it, which is no fault.
+    pub(super) fn paused(name: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self {
+            state: "paused",
+            ..Self::there(name, detail)
+        }
+    }
+
     /// It exists, but is not as it should be.
     pub(super) fn wrong(name: impl Into<String>, detail: impl Into<String>) -> Self {
         Self {
@@ -112,6 +121,7 @@ pub(super) fn run(args: &Args, output: Output) -> Result<ExitCode, Failure> {
     let declared = Declared::new(Arc::new(settings), recorded.unwrap_or_default());
     let mut findings = vec![Finding::there("settings", args.settings.path.display().to_string())];
     findings.extend(wait_for(async { Ok(all(&declared, &pins).await) })?);
+    findings.extend(wait_for(async { Ok(declared::pauses(url).await) })?.iter().map(paused));
     match output {
         Output::Json => table::print(&table::json(&findings)?)?,
         Output::Table | Output::Wide => table::print(&render(&findings))?,
@@ -122,6 +132,18 @@ pub(super) fn run(args: &Args, output: Output) -> Result<ExitCode, Failure> {
         (0, wrong) => Err(Failure::Wrong { wrong }),
         (missing, _) => Err(Failure::Missing { missing }),
     }
+}
+
+/// What an operator has paused: nothing new is made there.
+fn paused(pause: &Pause) -> Finding {
+    let how = match &pause.scope {
+        PauseScope::All => "orchestrator resume".to_owned(),
+        PauseScope::Link(link) => format!("orchestrator resume --link {link}"),
+        PauseScope::Template(template) => format!("orchestrator resume --template {template}"),
+    };
+    let by = pause.by.as_deref().map(|by| format!(" by {by}")).unwrap_or_default();
+    let detail = format!("since {}{by}: nothing new is made; {how} ends it", pause.since);
+    Finding::paused(pause.scope.to_string(), detail)
 }
 
 /// All findings: those on what the settings name come first, then those on the machine and its links.
@@ -136,6 +158,7 @@ async fn all(declared: &Declared, pins: &[ImagePin]) -> Vec<Finding> {
         Err(_) => return findings,
     };
     findings.extend(forwarding::check(settings, network.forwards()));
+    findings.extend(isolation::check(declared, &network).await);
     findings.extend(neighbors::check(settings, &network).await);
     findings.extend(routes::check(settings, &network).await);
     findings

@@ -54,7 +54,7 @@ pub use plan::{
     Applied, AttachmentPlan, BridgePlan, BridgePurpose, ClientBinding, ContainerPlan, ContainerRef, Count, Destination,
     DialPlan, Door, DropCause, Endpoint, InstanceBinding, InstancePlan, InstanceRef, LinkPolicy, MountPlan,
     NetworkChange, NetworkItem, NetworkKey, NetworkPart, Pair, PolicyCounts, PolicyItem, PolicyKey, PortRate, PortRole,
-    Protocol, ReadinessPlan, RemovalPlan, RoutePlan, Socket, Traffic,
+    Protocol, ReadinessPlan, RebuildReason, RemovalPlan, RoutePlan, Socket, Traffic,
 };
 pub use reaction::{Reaction, reaction};
 pub use stage::Stage;

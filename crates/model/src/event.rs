@@ -76,6 +76,11 @@ pub enum EventKind {
     /// Somebody changed the daemon's kernel configuration of a link: its bridge, or routes through it. The detail names
     /// the change, and whether the daemon repaired it.
     LinkDisturbed,
+    /// Packets of a client or an instance begin to be dropped, because no rule allows them. The detail has causes and
+    /// counts. On a link that does not enforce its policy they pass.
+    PacketsDropped,
+    /// Another program had removed or changed rules of the packet filter. The daemon restored them.
+    RulesRestored,
     /// Another DHCPv6 server was observed on a link.
     OtherServer,
     /// Another router was observed on a link.
@@ -169,6 +174,8 @@ words!(EventKind {
     InstanceDestroyed = "instance-destroyed",
     InstanceRemoved = "instance-removed",
     LinkDisturbed = "link-disturbed",
+    PacketsDropped = "packets-dropped",
+    RulesRestored = "rules-restored",
     OtherServer = "other-server",
     OtherRouter = "other-router",
     TemplateCreated = "template-created",

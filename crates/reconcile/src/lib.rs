@@ -3,6 +3,7 @@
 
 pub mod addresses;
 pub mod driver;
+pub mod drops;
 pub mod images;
 pub mod instance;
 pub mod networks;

@@ -5,8 +5,8 @@ use std::path::Path;
 use super::connection::{Session, within};
 use super::identity::file::IdentityFile;
 use super::url::{Target, parse_url};
-use super::{Store, StoreError, examine, images, migrate, templates};
-use orchestrator_model::{ImagePin, RecordedTemplate, SiteId};
+use super::{Store, StoreError, examine, images, migrate, pauses, templates};
+use orchestrator_model::{ImagePin, Pause, RecordedTemplate, SiteId};
 
 /// The state of the database that a URL names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,6 +105,24 @@ impl Store {
         };
         session.close().await;
         pins
+    }
+
+    /// Reads what is paused, without creating or changing anything. There is nothing if the database does not exist yet.
+    ///
+    /// # Errors
+    ///
+    /// As [`look_for_image_pins`](Self::look_for_image_pins).
+    pub async fn look_for_pauses(url: &str) -> Result<Vec<Pause>, StoreError> {
+        let Some(target) = to_look(url)? else {
+            return Ok(Vec::new());
+        };
+        let mut session = Session::connect(&target).await?;
+        let pauses = match examine::has_schema(&mut session).await? {
+            true => pauses::all_in(&mut session).await,
+            false => Ok(Vec::new()),
+        };
+        session.close().await;
+        pauses
     }
 }
 

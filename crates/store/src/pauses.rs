@@ -1,7 +1,7 @@
 //! Pauses as rows.
 
 use super::batch::Batch;
-use super::connection::{execute, fetch_all, statements};
+use super::connection::{Session, execute, fetch_all, statements, within};
 use super::text::{Columns, plain};
 use super::writer::Write;
 use super::{Store, StoreError};
@@ -14,6 +14,16 @@ statements! {
 }
 
 const COLUMNS: Columns = Columns("pause");
+
+/// All pauses, on a connection that only reads.
+pub(crate) async fn all_in(session: &mut Session) -> Result<Vec<Pause>, StoreError> {
+    let doing = "read the pauses";
+    let rows: Vec<(String, String, i64, Option<String>)> = match session {
+        Session::Sqlite(session) => within(doing, sqlx::query_as(LIST).fetch_all(session)).await?,
+        Session::Postgres(session) => within(doing, sqlx::query_as(LIST).fetch_all(session)).await?,
+    };
+    rows.into_iter().map(pause).collect()
+}
 
 impl Store {
     /// All pauses.

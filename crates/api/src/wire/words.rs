@@ -67,6 +67,8 @@ same! {
         InstanceDestroyed,
         InstanceRemoved,
         LinkDisturbed,
+        PacketsDropped,
+        RulesRestored,
         OtherServer,
         OtherRouter,
         TemplateCreated,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use orchestrator_model::{ImagePin, Origin, RecordedTemplate};
+use orchestrator_model::{ImagePin, Origin, Pause, RecordedTemplate};
 use orchestrator_settings::Elsewhere;
 use orchestrator_store::{Store, StoreError};
 
@@ -15,6 +15,11 @@ pub(super) async fn look(url: &str) -> Result<Vec<RecordedTemplate>, StoreError>
 /// finding of its own.
 pub(super) async fn pins(url: &str) -> Vec<ImagePin> {
     Store::look_for_image_pins(url).await.unwrap_or_default()
+}
+
+/// What is paused. Nothing is while the database cannot be read, which has a finding of its own.
+pub(super) async fn pauses(url: &str) -> Vec<Pause> {
+    Store::look_for_pauses(url).await.unwrap_or_default()
 }
 
 /// The names that the settings may use without declaring them. They are unknown while the database is unreachable.

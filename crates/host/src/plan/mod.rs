@@ -20,7 +20,7 @@ pub use policy::{
     ClientBinding, Destination, Door, Endpoint, InstanceBinding, LinkPolicy, Pair, PolicyItem, PolicyKey, PortRate,
     PortRole, Protocol, Traffic,
 };
-pub use policy_seen::{Count, DropCause, PolicyCounts};
+pub use policy_seen::{Count, DropCause, PolicyCounts, RebuildReason};
 pub use readiness::ReadinessPlan;
 pub use removal::RemovalPlan;
 pub use volume::MountPlan;

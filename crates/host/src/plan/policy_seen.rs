@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::Ipv6Addr;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -132,6 +133,32 @@ pub struct Count {
     pub bytes: u64,
 }
 
+/// Why the rules of a packet filter were made anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RebuildReason {
+    /// The daemon started.
+    Start,
+    /// Another program had removed or changed them, as the kernel reported.
+    Foreign,
+    /// A comparison of everything found something that was not as it was left.
+    Mismatch,
+    /// The kernel refused a change, so that everything was compared.
+    Failure,
+}
+
+impl RebuildReason {
+    /// A stable word for metrics.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Foreign => "foreign",
+            Self::Mismatch => "mismatch",
+            Self::Failure => "failure",
+        }
+    }
+}
+
 /// What a host's packet filter has counted. Where a link does not enforce its policy, what would have been dropped.
 ///
 /// Counts begin at zero when the rules are made anew, and those of a port or a client when nothing was counted for a day.
@@ -151,4 +178,14 @@ pub struct PolicyCounts {
     pub used: BTreeMap<String, Count>,
     /// How often the rules were made anew because somebody else had removed or changed them.
     pub rebuilt: u64,
+    /// How often the rules were made anew since the daemon started, by reason.
+    pub rebuilds: BTreeMap<RebuildReason, u64>,
+    /// How long ago all that is in the packet filter was compared with what is to be there; `None` before the first time.
+    pub compared: Option<Duration>,
+    /// How many elements each set is to have, by family and name, such as `bridge/o_pair`.
+    pub elements: BTreeMap<String, usize>,
+    /// The port of each address in `routed`, as far as it is known.
+    pub routed_ports: BTreeMap<Ipv6Addr, String>,
+    /// The bridge of each of these ports, and of those in `ports`, as far as it is known; of an instance, that of its link.
+    pub bridges: BTreeMap<String, String>,
 }

@@ -36,6 +36,21 @@ pub struct FilterElement {
     pub(super) value: Option<Value>,
 }
 
+impl FilterElement {
+    /// The family of its table, and the name of its set. The sets of classes of destinations have one name, `x`.
+    pub fn place(&self) -> (&'static str, &'static str) {
+        let family = match self.family {
+            Family::Bridge => "bridge",
+            Family::Inet => "inet",
+        };
+        let set = match self.set {
+            SetName::Named(name) => name,
+            SetName::Class(_) => "x",
+        };
+        (family, set)
+    }
+}
+
 /// The name of a set or a map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum SetName {

@@ -2,6 +2,7 @@
 //! hand, and daemons that end at any moment.
 
 mod changes;
+mod drops;
 mod faults;
 mod questions;
 mod random;

@@ -9,6 +9,7 @@ mod image;
 mod instance;
 mod lease;
 mod link;
+mod policy;
 mod portal;
 mod volume;
 
@@ -51,6 +52,7 @@ pub struct Metrics {
     instance: instance::Instance,
     lease: lease::Lease,
     link: link::Link,
+    policy: policy::Policy,
     portal: portal::Portal,
     volume: volume::Volume,
 }
@@ -65,6 +67,7 @@ impl Default for Metrics {
             instance: instance::Instance::register(&mut registry),
             lease: lease::Lease::register(&mut registry),
             link: link::Link::register(&mut registry),
+            policy: policy::Policy::register(&mut registry),
             portal: portal::Portal::register(&mut registry),
             volume: volume::Volume::register(&mut registry),
             log_limit: LogLimit::default(),

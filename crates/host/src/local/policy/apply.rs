@@ -5,16 +5,19 @@ use std::collections::BTreeSet;
 use orchestrator_network::{Filter, FilterElement, NetworkError};
 
 use super::book::{Book, Reason};
+use super::repairs::{Repairs, Written};
 use crate::local::LocalHost;
-use crate::{Applied, Cause, HostError, NetworkChange, NetworkItem, NetworkKey, NetworkPart, PolicyItem, PolicyKey};
+use crate::{
+    Applied, Cause, HostError, NetworkChange, NetworkItem, NetworkKey, NetworkPart, PolicyItem, PolicyKey,
+    RebuildReason,
+};
 
 /// The packet filter, and what it was brought to.
 #[derive(Default)]
 pub(in crate::local) struct PolicyState {
     pub(super) opened: Option<Opened>,
     pub(super) generation: Option<u64>,
-    /// How often somebody else's change was undone.
-    pub(super) rebuilt: u64,
+    pub(super) repairs: Repairs,
 }
 
 /// A packet filter in use.
@@ -88,8 +91,9 @@ impl LocalHost {
             Some(_) => opened.write().await,
             None => opened.rewrite().await,
         };
-        if let Err((key, refused)) = written {
-            fault.get_or_insert((key, refused));
+        match written {
+            Ok(written) => state.repairs.wrote(written),
+            Err((key, refused)) => drop(fault.get_or_insert((key, refused))),
         }
         match fault {
             Some((subject, source)) => Err(failed(subject, source.into())),
@@ -129,7 +133,7 @@ impl LocalHost {
         if !repair.loaded && repair.elements == 0 {
             return Ok(None);
         }
-        state.rebuilt += 1;
+        state.repairs.count(RebuildReason::Foreign);
         let rules = if repair.loaded { "loaded the rules, and " } else { "" };
         Ok(Some(format!(
             "{rules}changed {} elements of the packet filter",
@@ -175,37 +179,44 @@ impl Book {
 
 impl Opened {
     /// Writes what changed since the last time. Where the kernel refuses that, all is compared.
-    pub(super) async fn write(&mut self) -> Result<(), Refused> {
+    pub(super) async fn write(&mut self) -> Result<Written, Refused> {
         let delta = self.book.delta();
         match self.filter.change(delta.remove, delta.add).await {
-            Ok(()) => Ok(()),
-            Err(_diverged) => self.rewrite().await,
+            Ok(()) => Ok(Written::Difference),
+            Err(_diverged) => self.rewrite().await.map(|_| Written::Diverged),
         }
     }
 
     /// Compares all with what is there, and writes what is different.
-    pub(super) async fn rewrite(&mut self) -> Result<(), Refused> {
-        self.book.delta();
+    pub(super) async fn rewrite(&mut self) -> Result<Written, Refused> {
+        let delta = self.book.delta();
+        let expected = delta.remove.len() + delta.add.len();
         match self.filter.ensure(&self.book.elements()).await {
-            Ok(_) => Ok(()),
+            Ok(repair) => Ok(Written::Whole {
+                surprise: repair.loaded || repair.elements > expected,
+            }),
             Err(fault @ (NetworkError::NotPermitted { .. } | NetworkError::NoFilter { .. })) => {
                 Err((NetworkPart::Policy.to_string(), fault))
             }
-            Err(fault) => self.salvage(fault).await,
+            Err(fault) => Err(self.salvage(fault).await),
         }
     }
 
     /// Writes each item by itself, so that one that the kernel refuses keeps no other from coming into force. The item is
     /// forgotten.
-    async fn salvage(&mut self, all: NetworkError) -> Result<(), Refused> {
-        let subject = || NetworkPart::Policy.to_string();
-        let found = self.filter.elements().await.map_err(|fault| (subject(), fault))?;
+    async fn salvage(&mut self, all: NetworkError) -> Refused {
+        match self.write_each().await {
+            Ok(first) => first.unwrap_or_else(|| (NetworkPart::Policy.to_string(), all)),
+            Err(fault) => (NetworkPart::Policy.to_string(), fault),
+        }
+    }
+
+    /// Writes each item by itself. Returns the first that the kernel refuses.
+    async fn write_each(&mut self) -> Result<Option<Refused>, NetworkError> {
+        let found = self.filter.elements().await?;
         let wanted = self.book.elements();
         let surplus: Vec<FilterElement> = found.difference(&wanted).cloned().collect();
-        self.filter
-            .change(surplus, Vec::new())
-            .await
-            .map_err(|fault| (subject(), fault))?;
+        self.filter.change(surplus, Vec::new()).await?;
         let mut there: BTreeSet<FilterElement> = found.intersection(&wanted).cloned().collect();
         let mut refused = Vec::new();
         for (reason, elements) in self.book.made() {
@@ -229,8 +240,7 @@ impl Opened {
             .into_iter()
             .filter(|element| there.contains(element))
             .collect();
-        let removed = self.filter.change(gone, Vec::new()).await;
-        removed.map_err(|fault| (subject(), fault))?;
-        Err(first.unwrap_or((subject(), all)))
+        self.filter.change(gone, Vec::new()).await?;
+        Ok(first)
     }
 }

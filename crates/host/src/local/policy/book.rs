@@ -82,6 +82,28 @@ impl Book {
         })
     }
 
+    /// The bridge that a port is on: of an instance's port, the one of its link.
+    pub(super) fn bridge_of(&self, port: &str) -> Option<&str> {
+        let keys = self.instances.get(port).into_iter().flatten();
+        let of_instance = keys.filter_map(|key| self.items.get(key)).find_map(|item| match item {
+            PolicyItem::Instance(instance) => Some(instance.bridge.as_str()),
+            _ => None,
+        });
+        of_instance.or_else(|| self.ports.get(port).map(|(_, bridge)| bridge.as_str()))
+    }
+
+    /// How many elements each set is to have.
+    pub(super) fn sizes(&self) -> BTreeMap<String, usize> {
+        let mut sizes: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+        for element in self.reasons.keys() {
+            *sizes.entry(element.place()).or_default() += 1;
+        }
+        let named = sizes.into_iter();
+        named
+            .map(|((family, set), size)| (format!("{family}/{set}"), size))
+            .collect()
+    }
+
     /// Takes in all bridges of the machine.
     pub(super) fn set_segments(&mut self, segments: Vec<Segment>) {
         let old_ports: Vec<String> = self.ports.keys().cloned().collect();

@@ -3,26 +3,26 @@
 use orchestrator_network::{ByCause, FilterCounts};
 
 use super::apply::PolicyState;
+use super::book::Book;
 use crate::local::LocalHost;
 use crate::{Cause, Count, DropCause, PolicyCounts};
 
 impl LocalHost {
     pub(in crate::local) async fn count_policy(&self) -> Result<PolicyCounts, Cause> {
-        let (filter, rebuilt) = {
+        let filter = {
             let state = self.inner.policy.lock().await;
-            let filter = state.opened.as_ref().map(|opened| opened.filter.clone());
-            (filter, state.rebuilt)
+            state.opened.as_ref().map(|opened| opened.filter.clone())
         };
         let filter = match filter {
             Some(filter) => filter,
             None => self.open_filter().await?,
         };
         let counts = filter.counts().await?;
-        Ok(in_words(counts, rebuilt, &*self.inner.policy.lock().await))
+        Ok(in_words(counts, &*self.inner.policy.lock().await))
     }
 }
 
-fn in_words(counts: FilterCounts, rebuilt: u64, state: &PolicyState) -> PolicyCounts {
+fn in_words(counts: FilterCounts, state: &PolicyState) -> PolicyCounts {
     let mut all = PolicyCounts {
         causes: by_cause(counts.causes),
         ports: counts
@@ -45,8 +45,14 @@ fn in_words(counts: FilterCounts, rebuilt: u64, state: &PolicyState) -> PolicyCo
             .into_iter()
             .map(|(port, used)| (port, count(used)))
             .collect(),
-        rebuilt,
+        rebuilt: state.repairs.foreign(),
+        rebuilds: state.repairs.counts().clone(),
+        compared: state.repairs.compared(),
+        ..PolicyCounts::default()
     };
+    if let Some(opened) = &state.opened {
+        place(&mut all, &opened.book);
+    }
     for (address, used) in counts.used_addresses {
         let book = state.opened.as_ref().map(|opened| &opened.book);
         if let Some(port) = book.and_then(|book| book.port_of(address)) {
@@ -56,6 +62,19 @@ fn in_words(counts: FilterCounts, rebuilt: u64, state: &PolicyState) -> PolicyCo
         }
     }
     all
+}
+
+/// Says where the senders are, and how large the sets are.
+fn place(all: &mut PolicyCounts, book: &Book) {
+    for address in all.routed.keys() {
+        let port = book.port_of(*address).map(str::to_owned);
+        all.routed_ports.extend(port.map(|port| (*address, port)));
+    }
+    for port in all.ports.keys().chain(all.routed_ports.values()) {
+        let bridge = book.bridge_of(port).map(str::to_owned);
+        all.bridges.extend(bridge.map(|bridge| (port.clone(), bridge)));
+    }
+    all.elements = book.sizes();
 }
 
 fn count((packets, bytes): (u64, u64)) -> Count {

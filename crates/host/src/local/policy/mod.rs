@@ -4,6 +4,7 @@ mod apply;
 mod book;
 mod counts;
 mod egress;
+mod repairs;
 mod watch;
 
 pub(super) use apply::PolicyState;

@@ -5,7 +5,7 @@ use tokio::sync::mpsc;
 
 use crate::local::LocalHost;
 use crate::local::watch::{QUEUE, report};
-use crate::{Cause, HostChange};
+use crate::{Cause, HostChange, RebuildReason};
 
 impl LocalHost {
     /// Watches the rules and the ports until the kernel's stream breaks or nobody listens.
@@ -62,7 +62,7 @@ impl LocalHost {
         if !repair.loaded && repair.elements == 0 {
             return Ok(());
         }
-        state.rebuilt += 1;
+        state.repairs.count(RebuildReason::Foreign);
         tracing::warn!(
             rules = repair.loaded,
             elements = repair.elements,
@@ -88,6 +88,8 @@ impl LocalHost {
         if opened.book.keys().next().is_none() {
             return Ok(());
         }
-        opened.write().await.map_err(|(_, fault)| fault.into())
+        let written = opened.write().await.map_err(|(_, fault)| Cause::from(fault))?;
+        state.repairs.wrote(written);
+        Ok(())
     }
 }
