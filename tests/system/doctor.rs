@@ -275,47 +275,111 @@ fn dockers_chain_is_found_where_it_drops_what_is_routed() {
     lacks(&doctor(&site.daemon, &[]).1, "forward-chain-drops");
 }
 
-/// A mount of a small file system, which goes with this.
-struct SmallDisk<'d>(&'d str);
+#[test]
+fn dockers_chain_is_found_where_bridged_packets_pass_it() {
+    let site = Site::start(&Plan::default());
+    site.host.sysctl("net.ipv6.conf.all.forwarding", "0").unwrap();
+    site.host.run("nft", &["add", "table", "ip6", "filter"]).unwrap();
+    let chain = "{ type filter hook forward priority 0; policy drop; }";
+    site.host
+        .run("nft", &["add", "chain", "ip6", "filter", "FORWARD", chain])
+        .unwrap();
+    for (setting, is_found) in [("1", true), ("0", false)] {
+        site.host
+            .sysctl("net.bridge.bridge-nf-call-ip6tables", setting)
+            .unwrap();
+        let (_, found) = doctor(&site.daemon, &[]);
+        assert_eq!(
+            finding(&found, "forward-chain-drops").is_some(),
+            is_found,
+            "{setting}: {found:#}"
+        );
+    }
+}
 
-impl SmallDisk<'_> {
+/// A small file system, which goes with this.
+struct SmallDisk(std::path::PathBuf);
+
+impl SmallDisk {
+    fn mount(name: &str) -> Self {
+        let directory = std::env::temp_dir().join(format!("doctor-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let path = directory.to_str().unwrap();
+        Self::run("mount", &["-t", "tmpfs", "-o", "size=8m", "tmpfs", path]);
+        Self(directory)
+    }
+
     fn run(program: &str, arguments: &[&str]) {
         let status = Command::new(program).args(arguments).status().unwrap();
         assert!(status.success(), "{program} {arguments:?}");
     }
 }
 
-impl Drop for SmallDisk<'_> {
+impl Drop for SmallDisk {
     fn drop(&mut self) {
-        let _ = Command::new("umount").args(["-l", self.0]).status();
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+        let _ = std::fs::remove_dir(&self.0);
+    }
+}
+
+/// A daemon whose database is on a small file system of its own.
+struct OnSmallDisk {
+    daemon: Daemon,
+    _lab: Lab,
+    directory: std::path::PathBuf,
+    _disk: SmallDisk,
+}
+
+impl OnSmallDisk {
+    fn start(name: &str) -> Self {
+        let lab = Lab::new().unwrap();
+        let host = lab.namespace("host").unwrap();
+        let plan = delegating();
+        let disk = SmallDisk::mount(name);
+        let directory = disk.0.clone();
+        let url = format!("sqlite://{}/orchestrator.db", directory.display());
+        let binary = std::path::Path::new(crate::site::BINARY);
+        let mut daemon = Daemon::start(&host, binary, |place| plan.pieces(place).store(&url).text()).unwrap();
+        daemon.wait_until_ready(PATIENCE).unwrap();
+        Self {
+            daemon,
+            _lab: lab,
+            directory,
+            _disk: disk,
+        }
     }
 }
 
 #[test]
 fn a_database_on_a_full_disk_is_found() {
-    let lab = Lab::new().unwrap();
-    let host = lab.namespace("host").unwrap();
-    let plan = delegating();
-    let directory = std::env::temp_dir().join(format!("doctor-disk-{}", std::process::id()));
-    std::fs::create_dir_all(&directory).unwrap();
-    let path = directory.to_str().unwrap().to_owned();
-    SmallDisk::run("mount", &["-t", "tmpfs", "-o", "size=8m", "tmpfs", &path]);
-    let disk = SmallDisk(&path);
-    let url = format!("sqlite://{path}/orchestrator.db");
-    let binary = std::path::Path::new(crate::site::BINARY);
-    let mut daemon = Daemon::start(&host, binary, |place| plan.pieces(place).store(&url).text()).unwrap();
-    daemon.wait_until_ready(PATIENCE).unwrap();
-    lacks(&doctor(&daemon, &[]).1, "disk-full");
+    let small = OnSmallDisk::start("full");
+    lacks(&doctor(&small.daemon, &[]).1, "disk-full");
     // As much as there is room for.
-    let filled = std::fs::write(directory.join("filler"), vec![0; 16 << 20]);
+    let filled = std::fs::write(small.directory.join("filler"), vec![0; 16 << 20]);
     assert!(filled.is_err(), "the disk took more than it has");
-    let (code, found) = doctor(&daemon, &[]);
+    let (code, found) = doctor(&small.daemon, &[]);
     assert_eq!(code, 1);
     assert!(
         text(&has(&found, "disk-full"), "what").contains("the database"),
         "{found:#}"
     );
-    drop(daemon);
-    drop(disk);
-    std::fs::remove_dir_all(directory).unwrap();
+}
+
+#[test]
+fn a_database_that_cannot_be_written_is_found_while_the_daemon_waits_for_it() {
+    let mut small = OnSmallDisk::start("frozen");
+    small.daemon.kill9();
+    SmallDisk::run("mount", &["-o", "remount,ro", small.directory.to_str().unwrap()]);
+    small.daemon.resume().unwrap();
+    let (code, found) = doctor(&small.daemon, &[]);
+    assert_eq!((code, text(&found, "daemon").as_str()), (1, "starting"), "{found:#}");
+    has(&found, "database-away");
+    assert!(
+        text(&has(&found, "disk-read-only"), "what").contains("the database"),
+        "{found:#}"
+    );
+    SmallDisk::run("mount", &["-o", "remount,rw", small.directory.to_str().unwrap()]);
+    small.daemon.wait_until_ready(PATIENCE).unwrap();
+    let (_, mended) = doctor(&small.daemon, &[]);
+    assert_eq!(state(&mended, "database"), "healthy", "{mended:#}");
 }

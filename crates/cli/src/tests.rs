@@ -79,10 +79,10 @@ fn the_hook_takes_what_dnsmasq_says_as_it_is() {
 }
 
 /// A server that gives the same answer to every request. Its socket is removed when this is dropped.
-struct Canned(PathBuf);
+pub(crate) struct Canned(PathBuf);
 
 impl Canned {
-    fn new(answer: impl Fn(&str) -> String + Send + 'static) -> Self {
+    pub(crate) fn new(answer: impl Fn(&str) -> String + Send + 'static) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let path = std::env::temp_dir().join(format!("orchestrator-cli-{}-{count}.sock", std::process::id()));
@@ -111,7 +111,7 @@ impl Canned {
         Self(path)
     }
 
-    fn client(&self) -> Client {
+    pub(crate) fn client(&self) -> Client {
         Client::new(Endpoint::Unix(self.0.clone()))
     }
 }
@@ -122,7 +122,7 @@ impl Drop for Canned {
     }
 }
 
-fn http(status: u16, body: &Value) -> String {
+pub(crate) fn http(status: u16, body: &Value) -> String {
     let body = body.to_string();
     format!(
         "HTTP/1.1 {status} X\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",

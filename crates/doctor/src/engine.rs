@@ -27,8 +27,9 @@ pub async fn examine_engine(engine: &dyn Engine, images: &BTreeSet<String>) -> E
     let asked = images
         .iter()
         .map(|image| async move { (image.clone(), has_image(engine, image).await) });
-    let (equipment, capabilities, images) = tokio::join!(
+    let (equipment, data, capabilities, images) = tokio::join!(
         within(engine.check_equipment()),
+        within(engine.data_directory()),
         within(engine.learn_capabilities()),
         join_all(asked)
     );
@@ -36,6 +37,7 @@ pub async fn examine_engine(engine: &dyn Engine, images: &BTreeSet<String>) -> E
         name,
         product,
         equipment,
+        data: data.ok().flatten().map(|path| path.display().to_string()),
         capabilities: capabilities
             .map(|can| can.iter().map(|one| one.code().to_owned()).collect())
             .unwrap_or_default(),
@@ -48,6 +50,7 @@ fn silent(name: String, reason: &str) -> EngineFacts {
         name,
         product: Err(reason.to_owned()),
         equipment: Err(reason.to_owned()),
+        data: None,
         capabilities: BTreeSet::new(),
         images: BTreeMap::new(),
     }

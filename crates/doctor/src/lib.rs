@@ -31,5 +31,5 @@ pub use facts::{
 };
 pub use finding::{Area, AreaState, Code, Examined, Finding, Severity};
 pub use fix::Fix;
-pub use machine::{MachineRequest, examine_machine};
+pub use machine::{MachineRequest, examine_images, examine_machine};
 pub use mend::{MendError, mend_machine};

@@ -6,6 +6,8 @@ mod attachments;
 mod attack;
 #[path = "kernel/engine.rs"]
 mod engine;
+#[path = "kernel/examine.rs"]
+mod examine;
 #[path = "kernel/lab.rs"]
 mod lab;
 #[path = "kernel/networks.rs"]

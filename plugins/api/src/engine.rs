@@ -1,7 +1,7 @@
 //! The trait of engines.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use tokio::sync::mpsc;
@@ -58,6 +58,12 @@ pub trait Engine: Send + Sync + 'static {
 
     /// Checks that the engine has what every container needs besides images, such as an init program.
     async fn check_equipment(&self) -> Result<(), EngineError>;
+
+    /// The directory in which the engine keeps images and containers, as a path of this machine; `None` if it does not
+    /// say.
+    async fn data_directory(&self) -> Result<Option<PathBuf>, EngineError> {
+        Ok(None)
+    }
 
     /// Checks that the engine has `image`, by a name or an id.
     async fn check_image(&self, image: &str) -> Result<ImageFacts, EngineError>;

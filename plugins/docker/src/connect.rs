@@ -1,7 +1,7 @@
 //! The connection to an engine's unix socket, with a time limit for every call.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -168,6 +168,16 @@ impl Connection {
             subject: self.host.to_string(),
             reason,
         })
+    }
+
+    /// The directory in which the engine keeps images and containers.
+    pub(crate) async fn data_directory(&self) -> Result<Option<PathBuf>, EngineError> {
+        let info = self.ask(|docker| async move { docker.info().await }).await;
+        let info = info.map_err(|error| self.explain("describe", "itself", error))?;
+        Ok(info
+            .docker_root_dir
+            .filter(|path| path.starts_with('/'))
+            .map(PathBuf::from))
     }
 
     /// Checks that `image` can be started.

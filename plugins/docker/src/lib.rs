@@ -51,7 +51,7 @@ mod terminal;
 mod watch;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -128,6 +128,10 @@ impl Engine for DockerEngine {
 
     async fn check_equipment(&self) -> Result<(), EngineError> {
         self.connection.check_equipment().await
+    }
+
+    async fn data_directory(&self) -> Result<Option<PathBuf>, EngineError> {
+        self.connection.data_directory().await
     }
 
     async fn check_image(&self, image: &str) -> Result<ImageFacts, EngineError> {

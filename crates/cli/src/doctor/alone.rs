@@ -9,7 +9,7 @@ use orchestrator_api_types::{Doctor, Mended};
 use orchestrator_catalog::Declared;
 use orchestrator_doctor::{
     DaemonFacts, DaemonState, DatabaseFacts, EngineFacts, Fact, Facts, Fix, MachineRequest, PolicyFacts, Wanted,
-    diagnose, examine_engine, examine_machine, mend_machine,
+    diagnose, examine_engine, examine_images, examine_machine, mend_machine,
 };
 use orchestrator_model::{Id, Mark};
 use orchestrator_network::{Network, RouteMark};
@@ -81,12 +81,15 @@ async fn facts(file: &SettingsFile, state: &DaemonState) -> Facts {
     let pins = Store::look_for_image_pins(settings.store.url.as_str()).await;
     let wanted = declared.wanted(&pins.unwrap_or_default(), 0);
     let request = declared.machine_request(&wanted);
-    let (machine, engines, database, policy) = tokio::join!(
+    let (mut machine, engines, database, policy) = tokio::join!(
         machine(site(&settings), &request),
         engines(&settings, &wanted),
         database(&settings),
         policy(&settings, &wanted)
     );
+    if let Ok(machine) = &mut machine {
+        machine.disks.extend(examine_images(&engines).await);
+    }
     Facts {
         daemon,
         wanted: Ok(wanted),

@@ -75,3 +75,6 @@ fn read(body: &Bytes) -> Result<Doctor, Failure> {
         })
     })
 }
+
+#[cfg(test)]
+mod tests;

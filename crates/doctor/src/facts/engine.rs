@@ -15,6 +15,8 @@ pub struct EngineFacts {
     pub product: Fact<EngineProduct>,
     /// Whether it has what every container needs, such as an init program. The error says what it lacks.
     pub equipment: Fact<()>,
+    /// The directory in which it keeps images and containers, if it says.
+    pub data: Option<String>,
     /// The words of its capabilities.
     pub capabilities: BTreeSet<String>,
     /// Whether it has each image that was asked for, by a name or a digest.

@@ -37,6 +37,7 @@ impl Facts {
                     version: "20.10".to_owned(),
                 }),
                 equipment: Ok(()),
+                data: Some("/var/lib/docker".to_owned()),
                 capabilities: BTreeSet::from(["logs".to_owned()]),
                 images: BTreeMap::from([("nginx".to_owned(), Ok(true))]),
             }]),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use nix::sys::statvfs::{FsFlags, statvfs};
 
-use crate::{DiskFacts, DiskSpace, Fact};
+use crate::{DiskFacts, DiskSpace, EngineFacts, Fact};
 
 /// Asks for the file system of each directory. A directory that is not there yet has that of the one above it.
 pub(super) fn read_all(disks: &[(String, PathBuf)]) -> Vec<DiskFacts> {
@@ -14,6 +14,24 @@ pub(super) fn read_all(disks: &[(String, PathBuf)]) -> Vec<DiskFacts> {
         space: read(path),
     };
     disks.iter().map(read).collect()
+}
+
+/// The space of the file systems with the engines' images.
+pub async fn examine_images(engines: &[EngineFacts]) -> Vec<DiskFacts> {
+    let of = |engine: &EngineFacts| {
+        let path = PathBuf::from(engine.data.as_ref()?);
+        Some((format!("the images of engine {}", engine.name), path))
+    };
+    let disks: Vec<(String, PathBuf)> = engines.iter().filter_map(of).collect();
+    let reading = tokio::task::spawn_blocking(move || {
+        // An engine elsewhere, or in mounts of its own, has a directory that is not there.
+        let there: Vec<_> = disks.into_iter().filter(|(_, path)| path.exists()).collect();
+        read_all(&there)
+    });
+    match tokio::time::timeout(super::LIMIT, reading).await {
+        Ok(Ok(disks)) => disks,
+        Ok(Err(_)) | Err(_) => Vec::new(),
+    }
 }
 
 fn read(path: &Path) -> Fact<DiskSpace> {

@@ -16,6 +16,7 @@ use orchestrator_network::Network;
 use orchestrator_runtime::causes::with_causes;
 use serde::{Deserialize, Serialize};
 
+pub use self::disk::examine_images;
 pub(crate) use self::neighbors::LIMITS as NEIGHBOR_LIMITS;
 pub(crate) use self::routed::read as read_routed;
 use crate::{DiskFacts, Fact, FirewallFacts, MachineFacts, NeighborFacts, ProcessFacts, RoutedInterface};

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use futures_util::future::join_all;
 use orchestrator_doctor::{
-    EngineFacts, Fact, Fix, MachineRequest, PolicyFacts, examine_engine, examine_machine, mend_machine,
+    EngineFacts, Fact, Fix, MachineRequest, PolicyFacts, examine_engine, examine_images, examine_machine, mend_machine,
 };
 use orchestrator_network::RouteMark;
 use orchestrator_plugin::Id;
@@ -26,10 +26,13 @@ impl LocalHost {
             mark: Some(RouteMark::of_site(site.bytes()).route_metric()),
             ..request.machine.clone()
         };
-        let (machine, engines) = tokio::join!(
+        let (mut machine, engines) = tokio::join!(
             examine_machine(self.network(), Path::new(ROOT), &machine),
             self.examine_engines(&request.engines)
         );
+        if let Ok(machine) = &mut machine {
+            machine.disks.extend(examine_images(&engines).await);
+        }
         Examination {
             machine,
             engines,
@@ -47,6 +50,7 @@ impl LocalHost {
                         name,
                         product: Err(fault.text()),
                         equipment: Err(fault.text()),
+                        data: None,
                         capabilities: BTreeSet::new(),
                         images: BTreeMap::new(),
                     },

@@ -10,6 +10,7 @@ mod attachment;
 mod bridge;
 mod changed;
 mod filter;
+mod firewall;
 mod flaw;
 mod interface;
 mod neighbor;
