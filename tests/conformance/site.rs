@@ -222,7 +222,7 @@ pub(crate) fn rapid() -> MutexGuard<'static, Site> {
 pub(crate) fn link(bridge: &str, prefix: &str, pool: &str, lines: &str) -> String {
     Link::with_prefix(bridge, prefix)
         .pool(pool)
-        .lines("rapid_commit = false\nclient_rate = 0\nlink_rate = 0\nrouter_advertisements = false")
+        .lines("rapid_commit = false\nclient_rate = 0\nlink_rate = 0\nrouter_advertisements = false\nisolation = false")
         .lines(lines)
         .text()
 }
