@@ -8,7 +8,8 @@ use std::time::Duration;
 use orchestrator_api::ControlError;
 use orchestrator_host::{Count, DropCause, Host, HostCapability, PolicyCounts};
 use orchestrator_model::{
-    ClientId, Instance, InstanceId, Owner, PolicyDecision, PolicyDrop, PolicySubject, PolicyTarget, PolicyView, Ports,
+    BindingState, ClientId, Instance, InstanceId, Owner, PolicyDecision, PolicyDrop, PolicySubject, PolicyTarget,
+    PolicyView, Ports,
 };
 use orchestrator_policy::{Asked, Explanation, Links, OwnerFacts, Party, Policy, Target, decide, explain};
 use orchestrator_reconcile::policy::{CONDITION, PolicyRecords};
@@ -61,7 +62,17 @@ impl PolicyDesk {
             Some((to, ports)) => Some(self.decide(&from, to, ports, &links, &applied).await?),
             None => None,
         };
-        let Explanation { links, bindings, rules } = explain(from.party(), &links, &applied);
+        let Explanation {
+            links,
+            mut bindings,
+            rules,
+        } = explain(from.party(), &links, &applied);
+        let fault = self.fault();
+        if fault.is_some() {
+            // What is recorded may not have come to the packet filter.
+            let in_force = bindings.iter_mut().filter(|one| one.state == BindingState::InForce);
+            in_force.for_each(|binding| binding.state = BindingState::Pending);
+        }
         let (drops, uncounted) = match self.counts().await {
             Ok(counts) => {
                 let macs: Vec<[u8; 6]> = bindings.iter().map(|binding| binding.link_layer.0).collect();
@@ -71,7 +82,7 @@ impl PolicyDesk {
         };
         Ok(PolicyView {
             subject: of,
-            fault: self.fault(),
+            fault,
             links,
             bindings,
             rules,
@@ -81,7 +92,7 @@ impl PolicyDesk {
         })
     }
 
-    /// What the packet filter is brought to.
+    /// What the packet filter is brought to by all that is recorded.
     async fn applied(&self, links: &Links) -> Result<Policy, ControlError> {
         let mut policy = Policy::new(links.clone());
         for facts in self.store.all_facts().await? {
