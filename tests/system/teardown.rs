@@ -67,6 +67,8 @@ fn all_that_bears_the_mark_goes_and_what_others_made_stays() {
         link,
         ..Plan::on(&engine)
     });
+    // With a front door, this machine routes what instances answer.
+    site.host.sysctl("net.ipv6.conf.all.forwarding", "1").unwrap();
     let machines = ["one", "two"].map(|name| site.machine(name));
     let mut clients = machines
         .each_ref()
