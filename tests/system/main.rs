@@ -6,6 +6,7 @@
 mod admin;
 mod advertisement;
 mod answering;
+mod attack;
 mod attempts;
 mod backup;
 mod callers;

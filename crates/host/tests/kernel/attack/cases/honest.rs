@@ -16,6 +16,13 @@ pub(super) fn honest(t: &mut Table) {
         Instance,
         frame::tcp(ends(Alice, Instance), (6000, 22), 2, bytes),
     );
+    let global = as_from(local(Instance, Alice), Instance.address());
+    t.honest(
+        "an instance advertises its address to a link-local address, from that address",
+        Instance,
+        Alice,
+        frame::advert(global, Instance.address(), Some(Instance.mac())),
+    );
     t.honest(
         "its instance answers",
         Instance,
