@@ -127,6 +127,11 @@ bench-isolation: ## what the rules of isolation cost, and the front door; QUICK=
 		$(if $(JSON),--json $(JSON))
 	@$(MAKE) --no-print-directory sweep
 
+.PHONY: bench-bridges
+bench-bridges: ## wire 3,000 instances on one link: what the last costs against the first
+	@$(MAKE) --no-print-directory root
+	$(RUN_AS_ROOT) $(CARGO) bench --package orchestrator-network --bench bridges
+
 .PHONY: fuzz
 fuzz: ## fuzz the protocol, TIME=600 seconds each; ONLY="frame server" chooses
 	@tests/lab/deps fuzz

@@ -8,6 +8,8 @@ mod attack;
 mod engine;
 #[path = "kernel/examine.rs"]
 mod examine;
+#[path = "kernel/joined.rs"]
+mod joined;
 #[path = "kernel/lab.rs"]
 mod lab;
 #[path = "kernel/networks.rs"]

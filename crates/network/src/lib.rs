@@ -35,6 +35,7 @@ mod filter;
 mod firewall;
 mod icmp6;
 mod interface;
+mod join;
 mod link;
 mod name;
 mod namespace;
@@ -63,6 +64,7 @@ pub use filter::{
 pub use firewall::{DroppingChain, FirewallFamily};
 pub use icmp6::{Icmp6Message, Icmp6Socket};
 pub use interface::{AddressState, Interface};
+pub use join::{JOIN_AT, JoinedBridge, joined_to};
 pub use link::LINK_GROUP;
 pub use neighbor::NeighborChange;
 pub use network::Network;

@@ -4,8 +4,8 @@ use futures_util::TryStreamExt;
 use netlink_packet_core::Nla;
 use netlink_packet_route::AddressFamily;
 use netlink_packet_route::link::{
-    BridgeStpState, InfoBridge, InfoBridgePort, InfoData, InfoPortData, LinkAttribute, LinkExtentMask, LinkFlags,
-    LinkInfo, LinkMessage, LinkProtoInfoBridge,
+    BridgeStpState, InfoBridge, InfoBridgePort, InfoData, InfoKind, InfoPortData, LinkAttribute, LinkExtentMask,
+    LinkFlags, LinkInfo, LinkMessage, LinkProtoInfoBridge,
 };
 use nix::errno::Errno;
 use rtnetlink::Handle;
@@ -49,10 +49,39 @@ pub(crate) struct Link {
     pub(crate) peer: Option<u32>,
     /// This namespace's number for the other end's namespace, if that is another one.
     pub(crate) peer_namespace: Option<i32>,
-    /// Whether it is a bridge port that other isolated ports cannot reach.
-    pub(crate) isolated: bool,
+    /// Its settings as a port of a bridge.
+    pub(crate) port: PortSettings,
     /// How it passes packets on, if it is a bridge.
     pub(crate) switching: Switching,
+}
+
+/// The settings of a port of a bridge that matter to us.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct PortSettings {
+    /// Whether other isolated ports cannot reach it.
+    pub(crate) isolated: bool,
+}
+
+impl PortSettings {
+    /// Takes in one setting, in a message about the link.
+    fn learn(&mut self, setting: &InfoBridgePort) {
+        if let InfoBridgePort::Isolated(isolated) = setting {
+            self.isolated = *isolated;
+        }
+    }
+
+    /// Takes in one setting, in a message about the ports of a bridge: its number (`IFLA_BRPORT_…`) and its value.
+    fn learn_flag(&mut self, setting: &LinkProtoInfoBridge) {
+        const ISOLATED: u16 = 33;
+        let mut value = [0];
+        if setting.value_len() != value.len() {
+            return;
+        }
+        setting.emit_value(&mut value);
+        if setting.kind() == ISOLATED {
+            self.isolated = value == [1];
+        }
+    }
 }
 
 /// How a bridge passes packets on.
@@ -116,7 +145,9 @@ impl From<LinkMessage> for Link {
                 LinkAttribute::Controller(index) => link.controller = Some(index),
                 LinkAttribute::Link(index) => link.peer = Some(index),
                 LinkAttribute::LinkNetNsId(id) => link.peer_namespace = Some(id),
-                LinkAttribute::ProtoInfoBridge(settings) => link.isolated = settings.iter().any(is_isolation),
+                LinkAttribute::ProtoInfoBridge(settings) => {
+                    settings.iter().for_each(|setting| link.port.learn_flag(setting));
+                }
                 LinkAttribute::LinkInfo(details) => details.into_iter().for_each(|detail| link.learn(detail)),
                 _ => {}
             }
@@ -134,23 +165,11 @@ impl Link {
                 options.iter().for_each(|option| self.switching.learn(option));
             }
             LinkInfo::PortData(InfoPortData::BridgePort(settings)) => {
-                self.isolated = settings.contains(&InfoBridgePort::Isolated(true));
+                settings.iter().for_each(|setting| self.port.learn(setting));
             }
             _ => {}
         }
     }
-}
-
-/// Whether this attribute (`IFLA_BRPORT_ISOLATED`), in a message about the ports of a bridge, says that the port is
-/// isolated.
-fn is_isolation(setting: &LinkProtoInfoBridge) -> bool {
-    const ISOLATED: u16 = 33;
-    let mut value = [0];
-    if setting.kind() != ISOLATED || setting.value_len() != value.len() {
-        return false;
-    }
-    setting.emit_value(&mut value);
-    value == [1]
 }
 
 /// The link of this name, if there is one.
@@ -175,10 +194,26 @@ pub(crate) async fn find_link_by_index(netlink: &Handle, index: u32) -> Result<O
 
 /// All links, without their statistics.
 pub(crate) async fn list_links(netlink: &Handle) -> Result<Vec<Link>, NetworkError> {
-    let request = netlink
+    list(netlink, None).await
+}
+
+/// All bridges. The kernel leaves out other links.
+pub(crate) async fn list_bridges(netlink: &Handle) -> Result<Vec<Link>, NetworkError> {
+    let mut found = list(netlink, Some(InfoKind::Bridge)).await?;
+    // Kernels that know no such filter leave out nothing.
+    found.retain(|link| link.is_kind("bridge"));
+    Ok(found)
+}
+
+async fn list(netlink: &Handle, kind: Option<InfoKind>) -> Result<Vec<Link>, NetworkError> {
+    let mut request = netlink
         .link()
         .get()
         .set_filter_mask(AddressFamily::Unspec, vec![LinkExtentMask::SkipStats]);
+    if let Some(kind) = kind {
+        let filter = LinkAttribute::LinkInfo(vec![LinkInfo::Kind(kind)]);
+        request.message_mut().attributes.push(filter);
+    }
     let links = request.execute().map_ok(Link::from).try_collect();
     answer(links)
         .await

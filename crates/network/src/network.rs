@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicU32;
 use rtnetlink::Handle;
 use tokio::sync::Semaphore;
 
+use crate::join::Joins;
 use crate::namespace::Namespace;
 use crate::{NetworkError, connection};
 
@@ -31,6 +32,8 @@ pub struct Network {
     pub(crate) wiring: Arc<Semaphore>,
     /// How many removals of many links there have been: each has a link group to itself.
     pub(crate) removals: Arc<AtomicU32>,
+    /// The joined bridges, where instances may get ports on such.
+    pub(crate) joins: Option<Arc<Joins>>,
 }
 
 impl Network {
@@ -51,6 +54,7 @@ impl Network {
             netlink: connection::open()?,
             wiring: Arc::new(Semaphore::new(WIRED_AT_ONCE)),
             removals: Arc::default(),
+            joins: None,
         })
     }
 

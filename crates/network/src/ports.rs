@@ -1,5 +1,6 @@
 //! How many ports a bridge has left, and what an interface is called.
 
+use crate::join::Joined;
 use crate::link::{find_link_by_index, list_links};
 use crate::{Network, NetworkError};
 
@@ -7,7 +8,7 @@ use crate::{Network, NetworkError};
 const MOST: usize = 1023;
 
 impl Network {
-    /// How many more ports the bridge takes.
+    /// How many more ports the bridge takes, and those that are joined with it.
     ///
     /// # Errors
     ///
@@ -18,7 +19,11 @@ impl Network {
         let index = self.find_bridge(bridge).await?.ok_or_else(missing)?.index;
         let links = list_links(&self.netlink).await?;
         let taken = links.iter().filter(|link| link.controller == Some(index)).count();
-        Ok(MOST.saturating_sub(taken))
+        let joined = Joined::among(&links).into_iter();
+        let of_joined =
+            joined.filter(|joined| self.joins.is_some() && joined.connected && joined.mark.bridge == bridge);
+        let of_joined: usize = of_joined.map(|joined| MOST.saturating_sub(joined.ports)).sum();
+        Ok(MOST.saturating_sub(taken) + of_joined)
     }
 
     /// The name of the interface with this number; `None` when there is none.

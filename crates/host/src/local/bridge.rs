@@ -50,6 +50,8 @@ impl LocalHost {
     /// Removes a bridge that we made for a network, unless something is on it. Any other bridge is left as it is.
     pub(super) async fn drop_bridge(&self, name: &str) -> Result<(), Cause> {
         let mark = self.bridge_mark(BridgePurpose::Network);
+        // The join of a bridge that nobody needs would keep it.
+        self.network().remove_joined(&self.alias_prefix()).await?;
         Ok(self.network().remove_bridge(name, &mark).await.map(drop)?)
     }
 

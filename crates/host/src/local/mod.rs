@@ -46,7 +46,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use orchestrator_doctor::{Fix, PolicyFacts};
-use orchestrator_network::Network;
+use orchestrator_network::{JOIN_AT, Network};
 use orchestrator_plugin::{Engine, Id, InstanceId, Mark};
 use orchestrator_runtime::usage::VolumeUsage;
 use tokio::sync::{mpsc, watch as channel};
@@ -66,7 +66,7 @@ pub struct LocalSettings {
     pub name: String,
     /// Its engines. None is asked before an instance needs it, or somebody watches it.
     pub engines: Vec<Arc<dyn Engine>>,
-    /// The daemon's network namespace.
+    /// The daemon's network namespace. Instances get ports on joined bridges when the bridge of their link is nearly full.
     pub network: Network,
     /// The mark of everything that is made here.
     pub mark: Mark,
@@ -107,7 +107,7 @@ impl LocalHost {
         let inner = Inner {
             name: settings.name,
             engines: named.map(|engine| (Arc::from(engine.name()), engine)).collect(),
-            network: settings.network,
+            network: settings.network.joining(JOIN_AT),
             mark: settings.mark,
             namespaces: settings.namespaces,
             volumes: settings.volumes,

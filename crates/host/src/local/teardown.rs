@@ -23,6 +23,10 @@ impl LocalHost {
                 }
             }
         }
+        match self.network().remove_joined(&self.alias_prefix()).await {
+            Err(fault) => causes.push(fault.into()),
+            Ok(bridges) => gone.extend(bridges.into_iter().map(|bridge| format!("bridge {bridge}"))),
+        }
         match self.made_bridges().await {
             Err(fault) => causes.push(fault),
             Ok(bridges) => {

@@ -77,6 +77,11 @@ impl Lab {
         host(&self.network, &self.engine, &self.directory)
     }
 
+    /// The same, but for how many ports a bridge has before another one is joined with it.
+    pub(crate) fn host_joining(&self, most: usize) -> Result<LocalHost> {
+        Ok(host(&Network::open()?.joining(most), &self.engine, &self.directory))
+    }
+
     pub(crate) fn plan(&self, number: u8) -> InstancePlan {
         let id = Id::from_bytes([number; 6]);
         let address = Ipv6Addr::new(0xfd39, 0, 0, 0, 0, 0, 2, u16::from(number));

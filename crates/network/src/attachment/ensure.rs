@@ -1,14 +1,17 @@
 //! Making an attachment what it shall be.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use rtnetlink::Handle;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::AttachmentPlan;
 use super::host::{Pair, create_pair, is_this, leads_there, mark_host_end, namespace_number};
 use super::inside::{Inside, InsideEnd};
 use crate::bridge::{check_mtu, find_bridge};
 use crate::connection::connect;
+use crate::join::Place;
 use crate::link::{Link, find_link, remove_link};
 use crate::namespace::Namespace;
 use crate::{Bridge, Network, NetworkError, thread};
@@ -50,12 +53,36 @@ impl Network {
         let netns = Namespace::open(netns)?;
         self.check_separate(&netns)?;
         let doing = || format!("waiting to wire {}", plan.host_interface);
-        let place = self.wiring.clone().acquire_owned().await;
-        let place = place.map_err(|_closed| NetworkError::Closed { doing: doing() })?;
-        let plan = plan.clone();
+        let turn = self.wiring.clone().acquire_owned().await;
+        let turn = Arc::new(turn.map_err(|_closed| NetworkError::Closed { doing: doing() })?);
+        let mut attempts = ATTEMPTS;
+        loop {
+            let place = Arc::new(self.place(plan).await?);
+            let wired = self.wire(plan, &netns, turn.clone(), place.clone()).await;
+            attempts -= 1;
+            match wired {
+                Err(fault) if place.is_outdated(&fault) && attempts > 0 => {}
+                done => return done,
+            }
+        }
+    }
+
+    /// Brings an attachment to what is planned on the bridge that was chosen for it.
+    async fn wire(
+        &self,
+        plan: &AttachmentPlan,
+        netns: &Namespace,
+        turn: Arc<OwnedSemaphorePermit>,
+        place: Arc<Place>,
+    ) -> Result<(), NetworkError> {
+        let netns = netns.clone();
+        let plan = AttachmentPlan {
+            bridge: place.bridge.clone(),
+            ..plan.clone()
+        };
         thread::run_netlink(&self.own, move |host| async move {
             // Held by the thread, which may outlive the caller.
-            let _place = place;
+            let (_turn, _place) = (turn, place);
             Wiring {
                 plan,
                 netns,

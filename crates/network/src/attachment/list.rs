@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::join::{Joined, ends_of, is_end, mark_of};
 use crate::link::{Link, find_link, find_link_by_index, list_links};
 use crate::{Network, NetworkError};
 
@@ -14,8 +15,11 @@ pub struct AttachmentFound {
     pub alias: String,
     /// Its number.
     pub index: u32,
-    /// Name of the bridge that it is a port of.
+    /// Name of the bridge that it is a port of; for one on a joined bridge, the name of the bridge that it is joined with.
+    /// `None` also while that join is broken.
     pub bridge: Option<String>,
+    /// Name of the joined bridge that it is a port of.
+    pub joined: Option<String>,
     /// Whether it is administratively up.
     pub up: bool,
     /// Whether it is isolated from other isolated ports of its bridge.
@@ -37,7 +41,7 @@ impl Network {
 
     /// The attachment with this host end, when its mark begins with `alias_prefix`.
     ///
-    /// It takes two questions, however many links there are.
+    /// It takes a few questions, however many links there are.
     ///
     /// # Errors
     ///
@@ -54,23 +58,42 @@ impl Network {
             Some(index) => find_link_by_index(&self.netlink, index).await?,
             None => None,
         };
-        Ok(select([host].into_iter().chain(bridge).collect(), alias_prefix).pop())
+        let mut links: Vec<Link> = [host].into_iter().chain(bridge).collect();
+        if let Some((joined, mark)) = links.last().and_then(|last| Some((last.name.clone(), mark_of(last)?))) {
+            let [near, far] = ends_of(&joined);
+            for name in [near, far, mark.bridge] {
+                links.extend(find_link(&self.netlink, &name).await?);
+            }
+        }
+        Ok(select(links, alias_prefix).pop())
     }
 }
 
 /// Those links that are host ends with the wanted mark.
 fn select(links: Vec<Link>, alias_prefix: &str) -> Vec<AttachmentFound> {
     let names: HashMap<u32, String> = links.iter().map(|link| (link.index, link.name.clone())).collect();
-    let ours = |link: &Link| link.is_kind("veth") && link.is_ours() && link.alias.starts_with(alias_prefix);
+    let joined: HashMap<u32, Joined> = Joined::among(&links)
+        .into_iter()
+        .map(|joined| (joined.index, joined))
+        .collect();
+    let ours =
+        |link: &Link| link.is_kind("veth") && link.is_ours() && link.alias.starts_with(alias_prefix) && !is_end(link);
     let marked = links.into_iter().filter(|link| ours(link) && !link.alias.is_empty());
     marked
         .map(|link| AttachmentFound {
-            bridge: link.controller.and_then(|index| names.get(&index).cloned()),
+            bridge: link.controller.and_then(|index| match joined.get(&index) {
+                Some(joined) => joined.connected.then(|| joined.mark.bridge.clone()),
+                None => names.get(&index).cloned(),
+            }),
+            joined: link
+                .controller
+                .and_then(|index| joined.get(&index))
+                .map(|joined| joined.name.clone()),
             host_interface: link.name,
             alias: link.alias,
             index: link.index,
             up: link.up,
-            isolated: link.isolated,
+            isolated: link.port.isolated,
         })
         .collect()
 }
@@ -121,6 +144,7 @@ mod tests {
             alias: "ours:1".into(),
             index: 3,
             bridge: Some("br0".into()),
+            joined: None,
             up: true,
             isolated: false,
         };

@@ -20,5 +20,6 @@ mod plan;
 mod remove;
 
 pub use flaw::Flaw;
+pub(crate) use host::is_this;
 pub use list::AttachmentFound;
 pub use plan::AttachmentPlan;

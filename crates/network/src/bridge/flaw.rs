@@ -36,6 +36,11 @@ pub enum BridgeFlaw {
     ///
     /// It does so when it switches IPv6 off on the bridge because of its MTU. Only the socket can join again.
     NotMember(Ipv6Addr),
+    /// Instances on a bridge that is joined with it cannot reach it, or are not kept apart as they were.
+    Join {
+        /// The joined bridge.
+        joined: String,
+    },
 }
 
 impl BridgeFlaw {
@@ -50,6 +55,7 @@ impl BridgeFlaw {
             Self::Setting(_) => "setting",
             Self::OtherMtu(_) => "mtu",
             Self::NotMember(_) => "multicast",
+            Self::Join { .. } => "join",
         }
     }
 }
@@ -71,6 +77,7 @@ impl fmt::Display for BridgeFlaw {
             Self::Setting(key) => write!(f, "its setting {key} was changed"),
             Self::OtherMtu(mtu) => write!(f, "its MTU is {mtu}"),
             Self::NotMember(group) => write!(f, "the kernel dropped its multicast group {group}"),
+            Self::Join { joined } => write!(f, "its join with bridge {joined} was changed"),
         }
     }
 }

@@ -121,7 +121,7 @@ impl Network {
     }
 
     /// Makes a bridge, or finds the one that somebody made in the same moment.
-    async fn create_bridge(&self, name: &str) -> Result<Bridge, NetworkError> {
+    pub(crate) async fn create_bridge(&self, name: &str) -> Result<Bridge, NetworkError> {
         let message = LinkMessageBuilder::<LinkBridge>::new(name)
             .link_group(LINK_GROUP)
             .stp_state(BridgeStpState::Disabled)

@@ -4,6 +4,7 @@ use std::net::Ipv6Addr;
 
 use super::{Bridge, BridgeFlaw, BridgeHazard, BridgePlan, check_mtu, flaw, hazard, missing_groups};
 use crate::address::{Held, list_all_addresses};
+use crate::join::prefix_of;
 use crate::link::{find_link, find_link_by_index};
 use crate::{Network, NetworkError};
 
@@ -65,6 +66,7 @@ impl Network {
                 .into_iter()
                 .map(BridgeFlaw::NotMember),
         );
+        flaws.extend(self.flaws_of_joins(&bridge, prefix_of(&plan.mark)).await?);
         let identity = BridgeIdentity {
             mac: bridge.mac,
             link_local: link_local(&own, known.link_local),

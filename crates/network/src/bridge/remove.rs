@@ -3,6 +3,7 @@
 use rtnetlink::LinkUnspec;
 
 use super::Bridge;
+use crate::join::is_end;
 use crate::link::{list_links, remove_link};
 use crate::{Network, NetworkError};
 
@@ -11,7 +12,7 @@ use crate::{Network, NetworkError};
 pub struct MadeBridge {
     /// Its name.
     pub name: String,
-    /// How many ports it has.
+    /// How many ports it has, without those to bridges that are joined with it.
     pub ports: usize,
 }
 
@@ -23,7 +24,10 @@ impl Network {
     /// [`TimedOut`](NetworkError::TimedOut) if the kernel does not answer.
     pub async fn made_bridges(&self, mark: &str) -> Result<Vec<MadeBridge>, NetworkError> {
         let links = list_links(&self.netlink).await?;
-        let ports = |index| links.iter().filter(|link| link.controller == Some(index)).count();
+        let ports = |index| {
+            let on_it = links.iter().filter(|link| link.controller == Some(index));
+            on_it.filter(|link| !is_end(link)).count()
+        };
         let made = links
             .iter()
             .filter(|link| link.is_kind("bridge") && link.is_ours() && link.alias == mark);

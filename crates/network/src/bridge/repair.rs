@@ -8,6 +8,7 @@ use rtnetlink::{LinkBridge, LinkMessageBuilder, LinkUnspec};
 
 use super::{Bridge, BridgeFlaw, BridgeIdentity, BridgePlan, ObservedBridge};
 use crate::address::{add_address, list_all_addresses};
+use crate::join::prefix_of;
 use crate::link::{find_link, list_links};
 use crate::request::answer;
 use crate::{Network, NetworkError};
@@ -37,6 +38,7 @@ impl Network {
             }
         }
         self.ensure_bridge(plan).await?;
+        self.mend_joins(bridge, prefix_of(&plan.mark)).await?;
         self.ensure_link_local(bridge, known).await
     }
 

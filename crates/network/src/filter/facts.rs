@@ -100,9 +100,22 @@ impl FilterElement {
 
     /// A bridge's own link-layer address and one of its addresses, which nobody else may use.
     pub fn host(mac: [u8; 6], address: Ipv6Addr) -> Vec<Self> {
-        let mut all = vec![key().mac(mac).bridge("o_host")];
+        let mut all = vec![
+            key().mac(mac).bridge("o_host"),
+            key().address(address).bridge("o_host_nd"),
+        ];
         all.extend(Self::taken(address));
         all
+    }
+
+    /// A port is an end of the join of two bridges of a link.
+    pub fn join(port: &str) -> Self {
+        key().interface(port).bridge("o_join")
+    }
+
+    /// A bridge is joined with that of a link. What it passes on is checked by the rules of bridges alone.
+    pub fn joined(bridge: &str) -> Self {
+        key().interface(bridge).inet("o_joined")
     }
 
     fn inside(prefix: Ipv6Net) -> Self {
@@ -144,7 +157,11 @@ impl FilterElement {
     /// The port of an instance may speak for an address or prefix.
     pub fn instance(bridge: &str, port: &str, mac: [u8; 6], prefix: Ipv6Net) -> Vec<Self> {
         let at = || key().interface(port).mac(mac);
-        let mut all = vec![at().bridge("o_inst_mac"), key().mac(mac).mac(mac).bridge("o_self")];
+        let mut all = vec![
+            at().bridge("o_inst_mac"),
+            key().mac(mac).bridge("o_imac"),
+            key().mac(mac).mac(mac).bridge("o_self"),
+        ];
         match host_of(prefix) {
             Some(address) => {
                 all.extend(["o_inst", "o_na_i"].map(|set| at().address(address).bridge(set)));

@@ -19,6 +19,8 @@ use crate::{Network, NetworkError};
 pub struct Segment {
     /// Its name.
     pub bridge: String,
+    /// Its alias; empty if it has none. [`joined_to`](crate::joined_to) reads that of a joined bridge.
+    pub alias: String,
     /// Its link-layer address.
     pub mac: Option<[u8; 6]>,
     /// Its addresses.
@@ -63,6 +65,7 @@ impl Network {
         let held = list_all_addresses(&self.netlink).await?;
         let segment = |bridge: &Link| Segment {
             bridge: bridge.name.clone(),
+            alias: bridge.alias.clone(),
             mac: bridge.mac,
             addresses: held
                 .iter()
@@ -147,7 +150,8 @@ async fn send(changes: &mpsc::Sender<SegmentChange>, change: SegmentChange) -> R
 /// The interfaces as they were last reported.
 struct Known {
     ports: BTreeMap<u32, (SegmentPort, u32)>,
-    bridges: BTreeMap<u32, (String, Option<[u8; 6]>)>,
+    /// Name, alias and link-layer address.
+    bridges: BTreeMap<u32, (String, String, Option<[u8; 6]>)>,
 }
 
 impl Known {
@@ -165,7 +169,7 @@ impl Known {
     fn observe(&mut self, event: LinkEvent) -> Option<SegmentChange> {
         match event {
             LinkEvent::Seen(link) if link.is_kind("bridge") => {
-                let now = (link.name, link.mac);
+                let now = (link.name, link.alias, link.mac);
                 let before = self.bridges.insert(link.index, now.clone());
                 (before.as_ref() != Some(&now)).then_some(SegmentChange::Everything)
             }
@@ -185,7 +189,7 @@ impl Known {
                 let bridge = link.controller.and_then(|bridge| self.bridges.get(&bridge));
                 Some(SegmentChange::Port {
                     port: port(&link),
-                    bridge: bridge.map(|(name, _)| name.clone()),
+                    bridge: bridge.map(|(name, ..)| name.clone()),
                 })
             }
             LinkEvent::Gone(link) if self.bridges.remove(&link.index).is_some() => Some(SegmentChange::Everything),

@@ -28,7 +28,7 @@ pub(super) const INET_CAUSES: [&str; 3] = ["pair", "egress", "host"];
 pub(super) const CLASSES: u8 = 64;
 
 /// Sets and maps of the table that elements are added to.
-pub(super) const BRIDGE_SETS: [&str; 34] = [
+pub(super) const BRIDGE_SETS: [&str; 37] = [
     "o_role",
     "o_lenient",
     "o_ipv4",
@@ -36,6 +36,8 @@ pub(super) const BRIDGE_SETS: [&str; 34] = [
     "o_free",
     "o_free_port",
     "o_host",
+    "o_host_nd",
+    "o_join",
     "o_mac",
     "o_mac_held",
     "o_mac_at",
@@ -47,6 +49,7 @@ pub(super) const BRIDGE_SETS: [&str; 34] = [
     "o_pd_mac",
     "o_inst_port",
     "o_inst_mac",
+    "o_imac",
     "o_inst",
     "o_inst_net",
     "o_taken",
@@ -65,9 +68,10 @@ pub(super) const BRIDGE_SETS: [&str; 34] = [
     "o_bytes",
 ];
 /// Sets and maps of the table that elements are added to.
-pub(super) const INET_SETS: [&str; 17] = [
+pub(super) const INET_SETS: [&str; 18] = [
     "o_lenient",
     "o_links",
+    "o_joined",
     "o_inst",
     "o_inst_net",
     "o_inst_at",

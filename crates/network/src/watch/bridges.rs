@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use super::LinkChange;
 use super::event::Event;
-use crate::link::Link;
+use crate::join::is_end;
+use crate::link::{Link, PortSettings};
 
 /// The bridges and attachments that there are, by index.
 #[derive(Debug, Default)]
@@ -21,7 +22,7 @@ struct Attachment {
     alias: String,
     up: bool,
     controller: Option<u32>,
-    isolated: bool,
+    settings: PortSettings,
 }
 
 impl Bridges {
@@ -38,7 +39,7 @@ impl Bridges {
         match event {
             Event::Seen(link) if link.is_kind("bridge") => self.see(link),
             Event::Seen(link) if is_attachment(&link) => self.see_attachment(link).into_iter().collect(),
-            Event::Port { index, isolated } => self.see_port(index, isolated).into_iter().collect(),
+            Event::Port { index, settings } => self.see_port(index, settings).into_iter().collect(),
             Event::Gone(link) if link.is_kind("bridge") => {
                 let known = self.bridges.remove(&link.index);
                 known
@@ -64,16 +65,16 @@ impl Bridges {
             alias: link.alias,
             up: link.up,
             controller: link.controller,
-            isolated: link.isolated,
+            settings: link.port,
         };
         let before = self.attachments.insert(index, now.clone())?;
         now.changed_from(&before)
     }
 
-    fn see_port(&mut self, index: u32, isolated: bool) -> Option<LinkChange> {
+    fn see_port(&mut self, index: u32, settings: PortSettings) -> Option<LinkChange> {
         let now = self.attachments.get_mut(&index)?;
         let before = now.clone();
-        now.isolated = isolated;
+        now.settings = settings;
         now.changed_from(&before)
     }
 
@@ -98,7 +99,7 @@ impl Bridges {
 impl Attachment {
     /// The change to report, if any. An attachment is down while we create it; changes during that time are our own.
     fn changed_from(&self, before: &Self) -> Option<LinkChange> {
-        let same = (self.up, self.controller, self.isolated) == (before.up, before.controller, before.isolated);
+        let same = (self.up, self.controller, self.settings) == (before.up, before.controller, before.settings);
         (before.up && !same).then(|| LinkChange::AttachmentChanged {
             host_interface: self.name.clone(),
             alias: self.alias.clone(),
@@ -108,7 +109,7 @@ impl Attachment {
 
 /// Whether a link is the host end of an attachment, with its mark.
 fn is_attachment(link: &Link) -> bool {
-    link.is_kind("veth") && link.is_ours() && !link.alias.is_empty()
+    link.is_kind("veth") && link.is_ours() && !link.alias.is_empty() && !is_end(link)
 }
 
 #[cfg(test)]
@@ -189,7 +190,7 @@ mod tests {
             alias: "ours:1".into(),
             group: LINK_GROUP,
             up,
-            isolated,
+            port: PortSettings { isolated },
             controller,
             ..Link::default()
         };
@@ -204,7 +205,10 @@ mod tests {
         assert_eq!(bridges.observe(Event::Seen(port(false, false, Some(2)))), []);
         assert_eq!(bridges.observe(Event::Seen(port(true, true, Some(2)))), []);
         // Other numbers are no attachments.
-        let of = |index, isolated| Event::Port { index, isolated };
+        let of = |index, isolated| Event::Port {
+            index,
+            settings: PortSettings { isolated },
+        };
         assert_eq!(bridges.observe(of(6, false)), []);
         assert_eq!(bridges.observe(of(5, true)), []);
         assert_eq!(bridges.observe(of(5, false)), changed());

@@ -4,7 +4,7 @@ use netlink_packet_core::{NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::link::LinkMessage;
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
-use crate::link::Link;
+use crate::link::{Link, PortSettings};
 
 /// A notification of the kernel about an interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,12 +13,12 @@ pub(crate) enum Event {
     Seen(Link),
     /// It is gone from this namespace.
     Gone(Link),
-    /// A bridge's word about one of its ports: whether it is isolated.
+    /// A bridge's word about one of its ports: its settings.
     Port {
         /// Number of the port.
         index: u32,
-        /// Whether it is isolated.
-        isolated: bool,
+        /// Its settings.
+        settings: PortSettings,
     },
 }
 
@@ -28,8 +28,8 @@ pub(crate) fn events(datagram: &[u8]) -> impl Iterator<Item = Event> {
         RouteNetlinkMessage::NewLink(link) if is_of_link(&link) => Some(Event::Seen(link.into())),
         RouteNetlinkMessage::DelLink(link) if is_of_link(&link) => Some(Event::Gone(link.into())),
         RouteNetlinkMessage::NewLink(link) if link.header.interface_family == AddressFamily::Bridge => {
-            let Link { index, isolated, .. } = link.into();
-            Some(Event::Port { index, isolated })
+            let Link { index, port, .. } = link.into();
+            Some(Event::Port { index, settings: port })
         }
         _ => None,
     })

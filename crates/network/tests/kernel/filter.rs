@@ -32,6 +32,7 @@ fn elements() -> Result<BTreeSet<FilterElement>> {
     }
     all.extend(FilterElement::lenient("br1"));
     all.extend([FilterElement::ipv4("p1"), FilterElement::apart("p1")]);
+    all.extend([FilterElement::join("oj1-1a"), FilterElement::joined("oj1-1")]);
     all.extend(FilterElement::link("br0", "fd39::/64".parse()?));
     all.extend(FilterElement::host(mac, "fd39::1".parse()?));
     for port in [None, Some("p1")] {

@@ -13,6 +13,7 @@ mod filter;
 mod firewall;
 mod flaw;
 mod interface;
+mod joined;
 mod neighbor;
 mod observed;
 mod origin;

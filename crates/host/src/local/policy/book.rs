@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::Ipv6Addr;
 
 use ipnet::Ipv6Net;
-use orchestrator_network::{FilterElement, FilterRole, NetworkError, Segment, SegmentPort, link_local};
+use orchestrator_network::{FilterElement, FilterRole, NetworkError, Segment, SegmentPort, joined_to, link_local};
 
 use super::egress::{self, Classes};
 use crate::{Pair, PolicyItem, PolicyKey, PortRole, Protocol, Traffic};
@@ -199,12 +199,16 @@ impl Book {
         }
         match key {
             PolicyKey::Link(bridge) => {
-                let on_it = self.ports.iter().filter(|(_, (_, on))| on == bridge);
+                let on_it = self.ports.iter().filter(|(_, (_, on))| self.link_of(on) == *bridge);
                 let ports: BTreeSet<String> = on_it
                     .map(|(port, _)| port.clone())
                     .chain(self.instances.keys().cloned())
                     .collect();
-                self.refresh(Reason::Bridge(bridge.clone()));
+                let joined = self.segments.keys().filter(|name| self.link_of(name) == *bridge);
+                let bridges: BTreeSet<String> = joined.chain([bridge]).cloned().collect();
+                for bridge in bridges {
+                    self.refresh(Reason::Bridge(bridge));
+                }
                 for port in ports {
                     self.refresh(Reason::Port(port));
                 }
@@ -259,11 +263,23 @@ impl Book {
         }
     }
 
+    /// The bridge of the link that this bridge belongs to: itself, or the one that it is joined with.
+    fn link_of(&self, bridge: &str) -> String {
+        let alias = self.segments.get(bridge).map(|segment| segment.alias.as_str());
+        let of = alias.and_then(|alias| joined_to(alias, &self.alias_prefix));
+        of.unwrap_or_else(|| bridge.to_owned())
+    }
+
     fn of_bridge(&self, bridge: &str) -> Vec<FilterElement> {
-        let policy = self.items.get(&PolicyKey::Link(bridge.to_owned()));
+        let of = self.link_of(bridge);
+        let is_joined = of != bridge;
+        let policy = self.items.get(&PolicyKey::Link(of));
         let (Some(PolicyItem::Link(link)), Some(segment)) = (policy, self.segments.get(bridge)) else {
             return Vec::new();
         };
+        if is_joined {
+            return vec![FilterElement::joined(bridge)];
+        }
         let mut all = Vec::new();
         for (mac, address) in segment
             .mac
@@ -287,12 +303,24 @@ impl Book {
             })
         });
         let found = self.ports.get(port);
-        let Some(bridge) = of_instance.clone().or_else(|| found.map(|(_, bridge)| bridge.clone())) else {
+        let Some(bridge) = of_instance
+            .clone()
+            .or_else(|| found.map(|(_, bridge)| self.link_of(bridge)))
+        else {
             return Vec::new();
         };
         let Some(PolicyItem::Link(link)) = self.items.get(&PolicyKey::Link(bridge)) else {
             return Vec::new();
         };
+        if found.is_some_and(|(found, _)| found.made && joined_to(&found.alias, &self.alias_prefix).is_some()) {
+            // What comes by it has been checked on the other bridge, or is checked where it leaves this one.
+            let lenient = (!link.enforce).then(|| FilterElement::lenient(port));
+            return lenient
+                .into_iter()
+                .flatten()
+                .chain([FilterElement::join(port)])
+                .collect();
+        }
         let named = self.items.get(&PolicyKey::Port(port.to_owned()));
         let role = match (named, found) {
             (Some(PolicyItem::Port { role, .. }), _) => *role,

@@ -4,8 +4,8 @@ use anyhow::{Result, ensure};
 use orchestrator_host::{Door, DropCause, NetworkItem, PolicyItem, PortRate, Protocol};
 
 use super::frame::{self, Ends};
-use super::lab::{HOST_MAC, Lab, Who, run};
-use super::{LONG, apply, counted, endpoint, link, policy, traffic};
+use super::lab::{HOST_MAC, Lab, Who, run, run_on};
+use super::{JOINED, JOINED_ALONE, JOINED_TOGETHER, LONG, apply, counted, endpoint, link, policy, traffic};
 
 const FRONT: &str = "fd39::d0";
 
@@ -53,8 +53,8 @@ fn with(more: Vec<PolicyItem>) -> Result<Vec<NetworkItem>> {
     Ok(all)
 }
 
-fn front_door(bridges_call: &'static str) -> Result<()> {
-    run(bridges_call, |lab| async move {
+fn front_door(bridges_call: &'static str, joined: &'static [(Who, usize)]) -> Result<()> {
+    run_on(bridges_call, joined, |lab| async move {
         super::lab::ip(&format!("address add {FRONT}/64 dev br0 nodad"))?;
         let door = |who: Who, instance: Who, port: Option<u16>| -> Result<PolicyItem> {
             Ok(PolicyItem::Door(Door {
@@ -98,17 +98,37 @@ fn front_door(bridges_call: &'static str) -> Result<()> {
 
 #[test]
 fn a_front_door_leads_each_client_to_its_own_instance() -> Result<()> {
-    front_door("0")
+    front_door("0", &[])
 }
 
 #[test]
 fn so_it_does_where_bridged_frames_pass_the_rules_for_routed_packets() -> Result<()> {
-    front_door("1")
+    front_door("1", &[])
+}
+
+#[test]
+fn a_front_door_leads_to_instances_on_joined_bridges() -> Result<()> {
+    front_door("0", JOINED)
+}
+
+#[test]
+fn so_it_does_to_joined_bridges_where_bridged_frames_pass_the_rules_for_routed_packets() -> Result<()> {
+    front_door("1", JOINED)
 }
 
 #[test]
 fn what_goes_to_the_world_has_the_hosts_address_where_it_is_masqueraded() -> Result<()> {
-    run("0", |lab| async move {
+    masquerade("0", &[])
+}
+
+#[test]
+fn so_has_what_comes_from_a_joined_bridge() -> Result<()> {
+    masquerade("0", JOINED)?;
+    masquerade("1", JOINED)
+}
+
+fn masquerade(bridges_call: &'static str, joined: &'static [(Who, usize)]) -> Result<()> {
+    run_on(bridges_call, joined, |lab| async move {
         let address = Who::Instance.address();
         apply(&lab, 1, with(vec![PolicyItem::Nat { address }])?).await?;
         let world = frame::udp(by_host(Who::Instance, "fd50::2")?, (7100, 443), b"to the world");
@@ -131,7 +151,19 @@ fn what_goes_to_the_world_has_the_hosts_address_where_it_is_masqueraded() -> Res
 
 #[test]
 fn a_peer_is_reached_one_way_and_on_its_port_alone() -> Result<()> {
-    run("0", |lab| async move {
+    peers(&[])
+}
+
+#[test]
+fn so_is_a_peer_on_another_bridge_of_the_link() -> Result<()> {
+    for joined in [JOINED_TOGETHER, JOINED_ALONE] {
+        peers(joined)?;
+    }
+    Ok(())
+}
+
+fn peers(joined: &'static [(Who, usize)]) -> Result<()> {
+    run_on("0", joined, |lab| async move {
         let peer = PolicyItem::Peer {
             from: endpoint(Who::Instance),
             to: endpoint(Who::Other),

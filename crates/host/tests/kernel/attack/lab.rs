@@ -12,7 +12,7 @@ use nix::sched::{CloneFlags, unshare};
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, bind, recv, send, socket};
 use nix::unistd::gettid;
 use orchestrator_host::{Id, LocalHost, LocalSettings, Mark};
-use orchestrator_network::Network;
+use orchestrator_network::{AttachmentPlan, Network};
 
 use super::frame::{self, Ends, Mac, group_mac};
 
@@ -119,6 +119,15 @@ pub(crate) fn run<F: Future<Output = Result<()>>>(
     bridges_call: &'static str,
     test: impl FnOnce(Lab) -> F + Send + 'static,
 ) -> Result<()> {
+    run_on(bridges_call, &[], test)
+}
+
+/// The same, with some instances on joined bridges: each number is that of a bridge.
+pub(crate) fn run_on<F: Future<Output = Result<()>>>(
+    bridges_call: &'static str,
+    joined: &'static [(Who, usize)],
+    test: impl FnOnce(Lab) -> F + Send + 'static,
+) -> Result<()> {
     let body = move || -> Result<()> {
         unshare(CloneFlags::CLONE_NEWNET).context("run the tests as root")?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -127,7 +136,7 @@ pub(crate) fn run<F: Future<Output = Result<()>>>(
         for other in ["iptables", "arptables"] {
             set(&format!("bridge/bridge-nf-call-{other}"), "0")?;
         }
-        runtime.block_on(async { test(Lab::new()?).await })
+        runtime.block_on(async { test(Lab::new(joined).await?).await })
     };
     thread::spawn(body)
         .join()
@@ -135,7 +144,7 @@ pub(crate) fn run<F: Future<Output = Result<()>>>(
 }
 
 impl Lab {
-    fn new() -> Result<Self> {
+    async fn new(joined: &[(Who, usize)]) -> Result<Self> {
         ip("link set lo up")?;
         for (bridge, address, mac) in [
             ("br0", "fd39::1/64", "02:00:00:00:00:01"),
@@ -150,8 +159,18 @@ impl Lab {
             ip(&format!("address add {address} dev {bridge} nodad"))?;
         }
         set("ipv6/conf/all/forwarding", "1")?;
+        let network = Network::open()?.joining(1);
+        let bridges = match joined {
+            [] => Vec::new(),
+            _ => join(&network).await?,
+        };
+        let bridge_of = |who| {
+            let number = joined.iter().find(|(one, _)| *one == who).map(|(_, number)| *number);
+            let named = number.map(|number| bridges[number].as_str());
+            named.unwrap_or(if who == Who::Far { "br1" } else { "br0" })
+        };
         let sockets = MACHINES
-            .map(|who| Ok((who, machine(who)?)))
+            .map(|who| Ok((who, machine(who, bridge_of(who))?)))
             .into_iter()
             .collect::<Result<Vec<_>>>()?;
         ip("address add fd50::1/64 dev w0 nodad")?;
@@ -171,7 +190,7 @@ impl Lab {
         let closed = UdpSocket::bind("[::]:9999")?;
         service.set_nonblocking(true)?;
         closed.set_nonblocking(true)?;
-        let host = host()?;
+        let host = host(network)?;
         Ok(Self {
             host,
             sockets,
@@ -183,7 +202,7 @@ impl Lab {
 
     /// The way to the machine of a daemon that has just begun.
     pub(crate) fn another(&self) -> Result<LocalHost> {
-        host()
+        host(Network::open()?)
     }
 
     fn socket(&self, who: Who) -> &OwnedFd {
@@ -263,15 +282,49 @@ impl Lab {
     }
 }
 
+/// Has two bridges joined with each bridge of the lab, by two instances more than it takes. Returns their names: those of
+/// `br0` come first.
+async fn join(network: &Network) -> Result<Vec<String>> {
+    let (report, started) = mpsc::channel();
+    let (done, wait) = mpsc::channel::<()>();
+    let thread = thread::spawn(move || -> Result<()> {
+        unshare(CloneFlags::CLONE_NEWNET)?;
+        report.send(gettid())?;
+        // Until the other end is dropped.
+        let _ended = wait.recv();
+        Ok(())
+    });
+    let tid = started.recv()?;
+    for number in 0..6_u8 {
+        let plan = AttachmentPlan {
+            host_interface: format!("filler{number}"),
+            alias: format!("orchestrator:{SITE}:filler"),
+            bridge: if number < 3 { "br0" } else { "br1" }.to_owned(),
+            interface: format!("e{number}"),
+            address: None,
+            mac: [2, 0, 0, 0, 9, number],
+            gateway: None,
+            // So that nothing but the rules keeps them apart.
+            isolated: false,
+        };
+        let netns = format!("/proc/{}/task/{tid}/ns/net", std::process::id());
+        network.ensure_attachment(&plan, netns.as_ref()).await?;
+    }
+    let joined = network.joined_bridges(&format!("orchestrator:{SITE}:")).await?;
+    drop(done);
+    let ended = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    ended.map(|()| joined.into_iter().map(|joined| joined.name).collect())
+}
+
 pub(crate) fn text(mac: Mac) -> String {
     mac.map(|byte| format!("{byte:02x}")).join(":")
 }
 
-fn host() -> Result<LocalHost> {
+fn host(network: Network) -> Result<LocalHost> {
     Ok(LocalHost::new(LocalSettings {
         name: "local".to_owned(),
         engines: Vec::new(),
-        network: Network::open()?,
+        network,
         mark: Mark { site: SITE },
         namespaces: "/nonexistent".into(),
         volumes: "/nonexistent".into(),
@@ -279,7 +332,7 @@ fn host() -> Result<LocalHost> {
 }
 
 /// A machine in a namespace of its own that sends nothing by itself. The socket keeps the namespace.
-fn machine(who: Who) -> Result<OwnedFd> {
+fn machine(who: Who, bridge: &str) -> Result<OwnedFd> {
     let (report, started) = mpsc::channel();
     let (wired, go) = mpsc::channel::<()>();
     let body = move || -> Result<OwnedFd> {
@@ -301,7 +354,6 @@ fn machine(who: Who) -> Result<OwnedFd> {
         ip("link set w0 address 02:00:00:00:00:03")?;
     } else {
         set(&format!("ipv6/conf/{port}/disable_ipv6"), "1")?;
-        let bridge = if who == Who::Far { "br1" } else { "br0" };
         ip(&format!("link set {port} master {bridge}"))?;
     }
     ip(&format!("link set {port} up"))?;
