@@ -4,9 +4,10 @@ use std::net::Ipv6Addr;
 
 use ipnet::Ipv6Net;
 use orchestrator_host::{ClientBinding, PolicyItem};
-use orchestrator_model::{Lease, Leased, LinkLayerAddress, Timestamp};
+use orchestrator_model::{Lease, LinkLayerAddress, Timestamp};
 
-use crate::{Entry, LinkFacts, OwnerFacts, Why};
+use crate::holder::{prefix_of, seniority};
+use crate::{Entry, Holder, LinkFacts, OwnerFacts, Why};
 
 /// An address or prefix that a client holds, and the place that it holds it at.
 pub(crate) struct Held<'f> {
@@ -21,30 +22,12 @@ pub(crate) struct Held<'f> {
     pub(crate) holder: Holder,
 }
 
-/// What tells the machines apart that hold leases under one DUID, as far as it is known.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Holder {
-    link_layer: Option<LinkLayerAddress>,
-    /// The relay agent, and the machine's link-local address behind it.
-    relayed: Option<(Ipv6Addr, Option<Ipv6Addr>)>,
-}
-
 /// A lease as one that is held.
 pub(crate) fn held<'f>(facts: &OwnerFacts, lease: &'f Lease, link: &'f LinkFacts) -> Held<'f> {
     let place = &lease.granted_to;
-    let holder = Holder {
-        // Behind a relay agent the packets bear the agent's link-layer address.
-        link_layer: match place.relay {
-            None => place.link_layer.as_ref().or(facts.link_layer.as_ref()).cloned(),
-            Some(_) => None,
-        },
-        relayed: place.relay.map(|agent| (agent, place.link_local)),
-    };
+    let holder = Holder::of(lease, facts.link_layer.as_ref());
     let mac = holder.link_layer.as_ref();
-    let prefix = match lease.leased {
-        Leased::Address(address) => address.into(),
-        Leased::Prefix(prefix) => prefix,
-    };
+    let prefix = prefix_of(lease);
     Held {
         link,
         mac: mac.and_then(six_bytes).filter(|mac| may_be_bound(*mac, link)),
@@ -56,14 +39,10 @@ pub(crate) fn held<'f>(facts: &OwnerFacts, lease: &'f Lease, link: &'f LinkFacts
     }
 }
 
-/// Which of the leases may speak with an instance on a link: those of the machine that held the oldest of them, first of
-/// all there.
-///
-/// A DUID is only a claim. Whoever uses that of another client, with an identity association of its own, holds leases under
-/// the same client. They give it addresses, and nothing of that client.
+/// Which of the leases may speak with an instance on a link: those of the machine that has it.
 pub(crate) fn of_holder<'h, 'f>(held: &'h [Held<'f>], link: &str) -> Vec<&'h Held<'f>> {
-    let elsewhere = |held: &&Held<'_>| (held.link.name != link, held.lease.granted, held.prefix);
-    let Some(holder) = held.iter().min_by_key(elsewhere).map(|first| &first.holder) else {
+    let oldest = held.iter().min_by_key(|held| seniority(held.lease, link));
+    let Some(holder) = oldest.map(|oldest| &oldest.holder) else {
         return Vec::new();
     };
     held.iter().filter(|held| held.holder == *holder).collect()

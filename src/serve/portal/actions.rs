@@ -7,6 +7,8 @@ use orchestrator_runtime::causes::with_causes;
 use orchestrator_runtime::notifications::Notifications;
 use orchestrator_store::{Store, StoreError};
 
+use super::asking::client_at;
+
 /// Who did it, in the timeline.
 const BY: &str = "client";
 
@@ -44,12 +46,15 @@ impl Actions for StoreActions {
 
     async fn set_keys(&self, source: &Source, keys: Vec<String>) -> Result<(), Refusal> {
         let keys = orchestrator_model::parse_keys(&keys).map_err(|fault| Refusal(fault.to_string()))?;
-        let client = self.store.holder_of(&source.link, source.address).await;
-        let client = client.map_err(|fault| later(&fault))?;
-        let client = client.ok_or_else(|| Refusal("Your device has no lease any more".to_owned()))?;
+        let holding = client_at(&self.store, &source.link, source.address).await;
+        let holding = holding.map_err(|fault| later(&fault))?;
+        let holding = holding.ok_or_else(|| Refusal("Your device has no lease any more".to_owned()))?;
         let (now, by) = (self.clock.now(), Some(BY.to_owned()));
         let change = KeyChange::Replace(keys);
-        let kept = self.store.change_authorized_keys(client, change, now, by).await;
+        let kept = self
+            .store
+            .change_authorized_keys(holding.client.id, change, now, by)
+            .await;
         kept.map(drop).map_err(|fault| later(&fault))
     }
 }

@@ -11,6 +11,7 @@ use orchestrator_settings::Current;
 use orchestrator_store::{Holding, Store, StoreError};
 
 use super::super::client_keys::KeysOfClients;
+use super::asking::client_at;
 use super::cards::{Declarations, page_of};
 
 /// Facts from the store, read at each request.
@@ -37,10 +38,7 @@ impl Facts for StoreFacts {
 
 impl StoreFacts {
     async fn read_client(&self, link: &str, address: Ipv6Addr) -> Result<Option<ClientPage>, StoreError> {
-        let Some(client) = self.store.holder_of(link, address).await? else {
-            return Ok(None);
-        };
-        let Some(holding) = self.store.holding(client).await? else {
+        let Some(holding) = client_at(&self.store, link, address).await? else {
             return Ok(None);
         };
         let declared = Declarations {

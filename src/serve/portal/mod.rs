@@ -3,6 +3,7 @@
 //! A socket belongs to one bridge. When the bridge is made again, its socket is opened again.
 
 mod actions;
+mod asking;
 mod cards;
 mod facts;
 mod places;

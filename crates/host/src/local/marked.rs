@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::ErrorKind;
 
-use orchestrator_network::NetworkError;
+use orchestrator_network::{JoinedBridge, NetworkError, joined_to};
 
 use super::LocalHost;
 use crate::{BridgePurpose, Cause, ContainerRef, FoundInstance, Listed, Marked, MarkedThing};
@@ -32,6 +32,7 @@ impl LocalHost {
             );
         }
         found.take("the packet filter".to_owned(), self.marked_rules().await);
+        found.take("joined bridges".to_owned(), self.marked_joins().await);
         for purpose in [BridgePurpose::Network, BridgePurpose::Link] {
             found.take("bridges".to_owned(), self.marked_bridges(purpose).await);
         }
@@ -82,6 +83,9 @@ impl LocalHost {
             }
             MarkedThing::Address { bridge, address } => Ok(self.network().remove_service(bridge, *address).await?),
             MarkedThing::Rules => self.remove_policy().await.map(drop),
+            MarkedThing::Bridge { name, mark } if joined_to(mark, &self.alias_prefix()).is_some() => {
+                self.remove_marked_join(name).await
+            }
             MarkedThing::Bridge { name, mark } => self.remove_marked_bridge(name, mark, even_used).await,
             MarkedThing::Volume(volume) => self.remove_directory(*volume).await,
         }
@@ -135,6 +139,27 @@ impl LocalHost {
             mark: mark.clone(),
         };
         Ok(made.into_iter().map(bridge).collect())
+    }
+
+    async fn marked_joins(&self) -> Result<Vec<MarkedThing>, Cause> {
+        let found = self.network().joined_bridges(&self.alias_prefix()).await?;
+        let bridge = |JoinedBridge { name, mark, .. }| MarkedThing::Bridge { name, mark };
+        Ok(found.into_iter().map(bridge).collect())
+    }
+
+    /// Removes a joined bridge with its join, unless an instance is on it.
+    async fn remove_marked_join(&self, name: &str) -> Result<(), Cause> {
+        let prefix = self.alias_prefix();
+        self.network().remove_joined(&prefix).await?;
+        let left = self.network().joined_bridges(&prefix).await?;
+        match left.into_iter().find(|joined| joined.name == name) {
+            None => Ok(()),
+            Some(used) => Err(NetworkError::BridgeInUse {
+                bridge: used.name,
+                ports: used.instances,
+            }
+            .into()),
+        }
     }
 
     async fn remove_marked_bridge(&self, name: &str, mark: &str, even_used: bool) -> Result<(), Cause> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use orchestrator_host::{Depth, Host, ListRequest, Listed, LocalHost, Observation, Stage, WatchScope};
+use orchestrator_host::{Depth, Host, ListRequest, Listed, LocalHost, MarkedThing, Observation, Stage, WatchScope};
 use orchestrator_network::Network;
 use orchestrator_plugin::Capability;
 use tokio::sync::{mpsc, watch};
@@ -75,6 +75,16 @@ fn an_instance_on_a_joined_bridge_runs_is_adopted_and_takes_the_bridge_with_it()
         gone.await.context("the joined bridge goes with its last instance")??;
         ensure!(host.see(&plans[2].reference(), Depth::Whole).await? == Observation::Running);
         watch.abort();
+        let marked = host.marked(&[]).await.things;
+        let join = marked
+            .iter()
+            .find(|thing| matches!(thing, MarkedThing::Bridge { name, .. } if name.starts_with("oj")));
+        let join = join.context("the joined bridge bears our mark")?;
+        ensure!(host.remove_marked(join, false).await.is_err(), "an instance is on it");
+        host.remove(&lab.removal(&plans[2])).await?;
+        host.remove_marked(join, false).await?;
+        ensure!(joined().await?.is_empty());
+        host.ensure(&plans[2], &stage).await?;
         host.remove(&lab.removal(&plans[2])).await?;
         let gone = host.teardown().await?;
         ensure!(gone.iter().any(|gone| gone.starts_with("bridge oj")), "{gone:?}");

@@ -11,6 +11,8 @@ use crate::{Network, NetworkError};
 pub struct JoinedBridge {
     /// Its name.
     pub name: String,
+    /// Its alias.
+    pub mark: String,
     /// The bridge of the link that it is joined with.
     pub of: String,
     /// Whether it takes isolated instances.
@@ -105,6 +107,7 @@ impl Network {
         Ok(ours
             .map(|joined| JoinedBridge {
                 instances: joined.ports.saturating_sub(1),
+                mark: joined.mark.alias(),
                 of: joined.mark.bridge,
                 isolated: joined.mark.isolated,
                 name: joined.name,
