@@ -8,7 +8,8 @@ use crate::site::{PATIENCE, Site, lease};
 #[test]
 fn it_is_declined() {
     let site = Site::new();
-    let daemon = site.daemon("");
+    // With isolation, nobody is sent a stranger's word that a client's address is his.
+    let daemon = site.daemon("isolation = false");
     let mut client = site.client(&[]);
     let address = client.ready();
     assert_eq!(client.stop(), Some(0));
