@@ -190,7 +190,11 @@ fn an_instance_whose_lease_ended_is_stopped_and_started_again_with_its_files(sta
         place.site.host_ends().is_empty().then_some(())
     });
     assert_eq!(stopped["times"]["cause"], "kept", "{stopped}");
-    assert!(place.site.event_kinds().contains(&"instance-stopped".to_owned()));
+    // It is recorded after the engine has said that it is.
+    wait_for("the event", PATIENCE, || {
+        let kinds = place.site.event_kinds();
+        kinds.contains(&"instance-stopped".to_owned()).then_some(())
+    });
 
     // Its client comes back to the same container, at the same address, with the file.
     let mut client = Dhclient::boot(&machine, "eth0").unwrap();
