@@ -1,6 +1,6 @@
 #!/bin/sh
-# Prints a page that welcomes a client by what the instance is told about it: docs/metadata.md. It is asked for anew with each
-# visit, so that the time left is the present one. It needs busybox, or any wget and sed.
+# Prints a page that welcomes the client of the instance. It reads the metadata (docs/metadata.md) at each visit, so that the
+# time left is the present one. It needs busybox, or any wget and sed.
 metadata=${METADATA:-http://[fd00:6d65:7461::1]}/v1
 
 # What the metadata have at a path, as HTML; nothing if they have nothing there. A client chooses its name itself, so that

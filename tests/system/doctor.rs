@@ -219,7 +219,7 @@ fn tables(site: &Site) -> String {
     let mut names = listed
         .split_whitespace()
         .filter(|word| word.starts_with("orchestrator-"));
-    // Another one only tells where clients speak from.
+    // The other table only logs the ports of clients.
     let name = names.find(|name| !name.contains("origins"));
     name.unwrap_or_else(|| panic!("no tables of ours: {listed}")).to_owned()
 }

@@ -321,7 +321,7 @@ fn with_a_certificate_the_api_of_captive_portals_is_served_by_https() {
     let form = ["--data", &data, "--header", &origin, "--write-out", "%{http_code}"];
     let done = https(&[&trusting[..], &form].concat(), "/extend");
     assert_eq!(String::from_utf8_lossy(&done.stdout), "303");
-    // Who does not trust the certificate does not talk to it: curl says 60, "peer certificate cannot be authenticated".
+    // A client that does not trust the certificate ends the connection. That is curl's exit code 60.
     assert_eq!(https(&[], "/api").status.code(), Some(60));
     // Somebody who speaks no TLS gets nothing, and holds nothing up.
     let plain = machine.run(

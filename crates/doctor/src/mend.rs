@@ -36,7 +36,8 @@ pub fn mend_machine(root: &Path, fix: &Fix) -> Result<Vec<String>, MendError> {
     mended.map_err(MendError)
 }
 
-/// Before the machine forwards, the interfaces whose default route a router advertised are told to keep it.
+/// Has the machine forward packets. Interfaces that have their default route from a router's advertisement go on accepting
+/// advertisements.
 fn forward(root: &Path) -> Fact<Vec<String>> {
     let mut done = Vec::new();
     for routed in read_routed(root)?.iter().filter(|routed| routed.accept_ra == 1) {

@@ -25,7 +25,7 @@ pub enum PolicyTarget {
     Client(ClientId),
     /// An instance.
     Instance(InstanceId),
-    /// Whoever has this address.
+    /// The holder of this address.
     Address(Ipv6Addr),
 }
 

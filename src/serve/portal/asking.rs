@@ -92,7 +92,7 @@ mod tests {
             lease("fd77::/64", own, 30),
             lease("fd78::/64", other, 5),
         ]);
-        // Of the leases on the link, the oldest counts.
+        // The other machine holds the oldest lease of all, and it is on this link.
         assert!(sees(&holding, "fd39::2") && sees(&holding, "fd78::9"));
         assert!(!sees(&holding, "fd39::1") && !sees(&holding, "fd77::9"));
     }

@@ -126,7 +126,7 @@ fn docker_beside_changes_nothing_once_its_rules_accept_the_bridge() {
     drop(docker);
 }
 
-/// Sends octets to the instance and reads them back, until told to stop. Returns how often.
+/// Sends octets to the instance and reads them back, until it is to stop. Returns how often.
 fn echo(mut stream: TcpStream, rounds: &AtomicU64, stop: &AtomicBool) -> u64 {
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut room = [0; 64];

@@ -25,7 +25,7 @@ pub(super) enum Act {
     },
     /// An echo request.
     Ping(String),
-    /// A frame by a packet socket. Its last octets tell it from others.
+    /// A frame by a packet socket. Its last octets identify it.
     Frame(Vec<u8>),
 }
 

@@ -35,7 +35,7 @@ impl Stranger {
         self.socket.send_to(bytes, self.servers).unwrap();
     }
 
-    /// The server's identity, as it tells everybody.
+    /// The server's identity, which is in each of its messages.
     fn server(&self) -> Vec<u8> {
         let own = client_id(&duid_ll([2, 0, 0, 0, 0, 9]));
         self.send(&message(

@@ -5,10 +5,6 @@
 mod beside;
 mod case;
 mod dhcp;
-// The frames of the attack suite of the kernel, which has more kinds of them.
-#[allow(dead_code)]
-#[path = "../../../crates/host/tests/kernel/attack/frame.rs"]
-mod frame;
 mod honest;
 mod image;
 mod stage;

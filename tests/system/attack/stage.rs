@@ -16,10 +16,10 @@ use nix::sys::signal::Signal;
 use orchestrator_lab::{Daemon, Dhclient, Engine, Lab, Link, Namespace, PREFIX, Settings, TEST_PORT, wait_for};
 use serde_json::{Value, json};
 
-use super::frame::{self, Ends, Mac, group_mac};
 use super::image::{self, AS_ROOT, AS_USER, ATTACKER, PYTHON, SOURCE};
 use super::tap::Tap;
 use crate::site::{BINARY, PATIENCE, Site, first_process, text};
+use orchestrator_wire::packet::{self, Ends, Mac, group_mac};
 
 /// The prefix of the second link.
 pub(super) const OTHER: &str = "fd3a:9706:2786:6333";
@@ -255,7 +255,7 @@ impl Stage {
                 to: group,
             };
             let report = [&[0, 0, 0, 1, 4, 0, 0, 0][..], &group.octets()].concat();
-            party.tap.send(&frame::icmp(ends, 143, 1, &report));
+            party.tap.send(&packet::icmp(ends, 143, 1, &report));
         }
     }
 

@@ -7,8 +7,8 @@ mod root;
 use std::net::Ipv6Addr;
 
 use super::case::{Act, Case, Through};
-use super::frame::{Ends, Mac, group_mac};
 use super::stage::{Stage, Who};
+use orchestrator_wire::packet::{Ends, Mac, group_mac};
 
 /// The ways that are tried on a stage.
 pub(super) struct Table<'a> {

@@ -13,6 +13,7 @@
 //!   walk      options one after the other; no allocation, and no panic
 //!   read      a server's message, taken apart; panics at what no server may send
 //!   frame     the DHCPv6 message in an Ethernet frame
+//!   packet    Ethernet frames with IPv6 packets of any kind, written
 //!   batch     the few messages of a load generator, without an allocation for each
 //!   digest    HMAC-MD5, by which a client knows a Reconfigure
 //! ```
@@ -34,6 +35,7 @@ mod frame;
 mod ia;
 mod malformed;
 mod numbers;
+pub mod packet;
 mod read;
 mod relay;
 mod walk;

@@ -1,5 +1,6 @@
 //! A daemon's way to a fake machine.
 
+mod dialed;
 mod ended;
 mod listing;
 
@@ -15,7 +16,6 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use orchestrator_doctor::{Fix, PolicyFacts};
 use orchestrator_plugin::{Capabilities, EngineError, Id};
 use orchestrator_runtime::usage::VolumeUsage;
-use tokio::io::{AsyncReadExt, duplex};
 use tokio::sync::{mpsc, watch};
 
 use self::ended::Done;
@@ -25,8 +25,8 @@ use crate::{
     AdoptFault, Applied, BridgePlan, ByteStream, Capacity, Cause, ContainerRef, Depth, DialPlan, DialStream, DiskUse,
     Ensured, Examination, ExamineRequest, ExecRequest, ExecSession, Host, HostCapabilities, HostCapability, HostChange,
     HostError, Image, ImageFacts, InstancePlan, InstanceRef, ListRequest, Listed, LogRequest, NetworkChange,
-    NetworkPart, NoAnswer, Observation, ObservedBridge, Output, OutputStream, PolicyCounts, PolicyItem, PullProgress,
-    PullRequest, RemovalPlan, Socket, Stage, Stats, WatchScope,
+    NetworkPart, Observation, ObservedBridge, Output, OutputStream, PolicyCounts, PolicyItem, PullProgress,
+    PullRequest, RemovalPlan, Stage, Stats, WatchScope,
 };
 
 /// A daemon's way to a fake machine.
@@ -292,41 +292,10 @@ impl Host for FakeHost {
 
     async fn dial(&self, plan: &DialPlan) -> Result<Box<dyn DialStream>, HostError> {
         let _call = self.machine.call("dial");
-        let no_answer = |source| HostError::Dial {
+        self.connect(plan).await.map_err(|source| HostError::Dial {
             instance: plan.id,
             source,
-        };
-        let reached = self.machine.ask("dial", None, |state| {
-            let mut all = state.attachments.values();
-            let first = state.first(plan.id);
-            let there = match &plan.socket {
-                Socket::Tcp { bridge, address, .. } => {
-                    all.any(|one| one.bridge == *bridge && one.address == Some(*address))
-                }
-                // A file that was written there stands for a socket.
-                Socket::Unix { container, path } => {
-                    let found = state.containers.get(&(plan.id, container.name.clone()));
-                    found.is_some_and(|found| found.files.contains_key(path))
-                }
-            };
-            match first.filter(|_| there) {
-                None => Err(NoAnswer::Unreachable),
-                Some(first) if state.silent.contains(&first.spec.image) => Err(NoAnswer::Refused),
-                Some(first) => Ok(first.state == crate::FoundState::Running),
-            }
-        });
-        let reacts = reached
-            .await
-            .map_err(|fault| no_answer(NoAnswer::Local(std::io::Error::other(fault.text()))))?
-            .map_err(no_answer)?;
-        let (ours, mut theirs) = duplex(1024);
-        tokio::spawn(async move {
-            let _ = theirs.read_to_end(&mut Vec::new()).await;
-            if !reacts {
-                tokio::time::sleep(std::time::Duration::from_secs(60)).await;
-            }
-        });
-        Ok(Box::new(ours))
+        })
     }
 
     async fn exec(&self, container: &ContainerRef, request: &ExecRequest) -> Result<ExecSession, HostError> {

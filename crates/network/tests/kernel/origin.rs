@@ -10,6 +10,7 @@ use nix::ifaddrs::getifaddrs;
 use nix::net::if_::if_nametoindex;
 use nix::sys::socket::{AddressFamily, SockFlag, SockProtocol, SockType, bind, socket};
 use orchestrator_network::{Network, OriginLog};
+use orchestrator_wire::packet::{self, Ends, group_mac};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::support::{Instance, bridge_plan, daemon, eventually, ip, link, nft};
@@ -211,32 +212,14 @@ fn a_flood_of_link_layer_addresses_is_logged_only_in_part_and_costs_another_port
 
 /// A DHCPv6 message in a frame from a link-layer address of this number.
 fn frame(number: u32) -> Vec<u8> {
-    let message = b"solicit";
-    let length = u8::try_from(8 + message.len()).expect("it is short");
-    let source = "fe80::1".parse::<Ipv6Addr>().expect("an address").octets();
-    let udp = [&[2, 34, 2, 35, 0, length, 0, 0][..], message].concat();
-    let sum = checksum(&[&source[..], &GROUP.octets(), &[0, 0, 0, length, 0, 0, 0, 17], &udp].concat());
-    let mut frame = vec![0x33, 0x33, 0, 1, 0, 2, 2, 1];
-    frame.extend(number.to_be_bytes());
-    frame.extend([0x86, 0xdd, 0x60, 0, 0, 0, 0, length, 17, 1]);
-    frame.extend(source);
-    frame.extend(GROUP.octets());
-    let start = frame.len();
-    frame.extend(udp);
-    frame[start + 6..start + 8].copy_from_slice(&sum.to_be_bytes());
-    frame
-}
-
-/// The checksum of the internet over these bytes (RFC 1071).
-fn checksum(bytes: &[u8]) -> u16 {
-    let words = bytes
-        .chunks(2)
-        .map(|pair| u32::from(pair[0]) << 8 | pair.get(1).map_or(0, |low| u32::from(*low)));
-    let mut sum: u32 = words.sum();
-    while sum > 0xffff {
-        sum = (sum & 0xffff) + (sum >> 16);
-    }
-    !u16::try_from(sum).expect("it is folded")
+    let [a, b, c, d] = number.to_be_bytes();
+    let ends = Ends {
+        from_mac: [2, 1, a, b, c, d],
+        to_mac: group_mac(GROUP),
+        from: Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1),
+        to: GROUP,
+    };
+    packet::udp(ends, (546, 547), b"solicit")
 }
 
 /// Sends frames as they are.

@@ -71,7 +71,7 @@ fn instance(card: &InstanceCard, is_one_of_many: bool, token: &str, now: Timesta
 fn actions(card: &InstanceCard, is_one_of_many: bool, token: &str) -> String {
     let mut body = String::new();
     let (id, slot) = (card.id.to_string(), escape(&card.slot));
-    // Buttons with the same words are told apart by those who do not see where they are.
+    // A screen reader does not show the place of a button, so buttons of several instances need different words.
     let which = match is_one_of_many {
         true => format!(" <span class=\"hidden\">({slot})</span>"),
         false => String::new(),
@@ -129,7 +129,7 @@ fn keys(page: &ClientPage, token: &str) -> String {
     body + "</section>\n"
 }
 
-/// A key as people tell it from others: its comment, and its fingerprint.
+/// A key by its comment and its fingerprint.
 fn shown_key(key: &str) -> String {
     let comment: Vec<&str> = key.split_whitespace().skip(2).collect();
     match comment.is_empty() {

@@ -27,7 +27,7 @@ pub(super) struct Pending {
     pub(super) instances: HashSet<InstanceId>,
     /// Whether all facts are to be read.
     pub(super) everything: bool,
-    /// Who waits for an answer.
+    /// The questions that are not answered yet.
     pub(super) requests: Vec<Request>,
 }
 

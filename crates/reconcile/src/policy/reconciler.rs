@@ -282,7 +282,7 @@ impl PolicyReconciler {
                 Ok(()) => Ok(()),
                 Err(fault) => fault.answer(&request, links, &self.policy),
             };
-            // Who does not wait any more was stopped.
+            // The receiver is gone if its worker was stopped.
             let _ = request.answer.send(answer);
         }
     }

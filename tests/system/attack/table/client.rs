@@ -1,10 +1,10 @@
 //! What a client tries on its own machine.
 
-use super::super::frame::{self, Ends};
 use super::root::{mac_text, packets};
 use super::{Table, tcp, udp, udp_as};
 use crate::attack::case::{Act, Through, mark};
 use crate::attack::stage::Who;
+use orchestrator_wire::packet::{self, Ends};
 
 pub(super) fn ways(t: &mut Table<'_>) {
     to_instances(t);
@@ -115,7 +115,7 @@ fn frames(t: &mut Table<'_>) {
         ("the router's address to another client", Host, Alice),
         ("another's instance to its client", Hers, Alice),
     ] {
-        let advert = frame::advert(t.local(Mallory, to), t.address(whose), Some(t.mac(Mallory)));
+        let advert = packet::advert(t.local(Mallory, to), t.address(whose), Some(t.mac(Mallory)));
         t.add(
             &format!("advertise {name}"),
             Mallory,
@@ -132,7 +132,7 @@ fn frames(t: &mut Table<'_>) {
             to_mac: [0xff; 6],
             ..t.ends(Mallory, Alice)
         };
-        let frame = frame::ethernet(ends, kind, &[&[1; 28][..], &mark(900_008)].concat());
+        let frame = packet::ethernet(ends, kind, &[&[1; 28][..], &mark(900_008)].concat());
         let through = Through::At(Alice);
         t.add(
             &format!("a frame of {name}"),
@@ -143,7 +143,7 @@ fn frames(t: &mut Table<'_>) {
         );
     }
     let relayed = [&[12, 0][..], &mark(900_009)].concat();
-    let relayed = frame::udp(t.group(Mallory, "ff02::1:2"), (546, 547), &relayed);
+    let relayed = packet::udp(t.group(Mallory, "ff02::1:2"), (546, 547), &relayed);
     t.add(
         "be a relay agent",
         Mallory,
@@ -153,7 +153,7 @@ fn frames(t: &mut Table<'_>) {
     );
     if t.stage.shape.lines.contains("bind_ports") {
         let ends = t.ends(Alice, Host);
-        let frame = frame::udp(ends, (9000, 53), &mark(900_010));
+        let frame = packet::udp(ends, (9000, 53), &mark(900_010));
         t.add(
             "both addresses of another client",
             Mallory,

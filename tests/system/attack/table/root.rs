@@ -1,9 +1,9 @@
 //! What root tries in a container that may use raw sockets and change its interface.
 
-use super::super::frame::{self, Ends, ICMPV6, UDP};
 use super::{Table, udp, udp_as};
 use crate::attack::case::{Act, Through, mark};
 use crate::attack::stage::Who;
+use orchestrator_wire::packet::{self, Ends, ICMPV6, UDP};
 
 /// The groups of all nodes, and of all DHCPv6 servers and relay agents.
 const ALL_NODES: &str = "ff02::1";
@@ -13,7 +13,7 @@ pub(super) fn ways(t: &mut Table<'_>) {
     use Who::{Alice, Host, Mallory, Root, User};
     let to_mallory = Through::At(Mallory);
     let own = t.ends(Root, Mallory);
-    let forged = |ends: Ends| frame::udp(ends, (9000, 9), &mark(900_001));
+    let forged = |ends: Ends| packet::udp(ends, (9000, 9), &mark(900_001));
     let sources = [
         (
             "an address of another client",
@@ -42,7 +42,7 @@ pub(super) fn ways(t: &mut Table<'_>) {
             Some("source"),
         );
     }
-    let direct = frame::udp(t.ends(Root, Alice), (9000, 9), &mark(900_002));
+    let direct = packet::udp(t.ends(Root, Alice), (9000, 9), &mark(900_002));
     t.add(
         "a frame to another client",
         Root,
@@ -51,7 +51,7 @@ pub(super) fn ways(t: &mut Table<'_>) {
         Some("pair"),
     );
     for (name, whose) in [("the router's", Host), ("another client's", Alice)] {
-        let advert = frame::advert(t.local(Root, Mallory), t.address(whose), Some(t.mac(Root)));
+        let advert = packet::advert(t.local(Root, Mallory), t.address(whose), Some(t.mac(Root)));
         t.add(
             &format!("advertise {name} address"),
             Root,
@@ -69,7 +69,7 @@ pub(super) fn ways(t: &mut Table<'_>) {
             to_mac: [0xff; 6],
             ..own
         };
-        let frame = frame::ethernet(ends, kind, &[&payload[..], &mark(900_003)].concat());
+        let frame = packet::ethernet(ends, kind, &[&payload[..], &mark(900_003)].concat());
         t.add(
             &format!("a frame of {name}"),
             Root,
@@ -81,7 +81,7 @@ pub(super) fn ways(t: &mut Table<'_>) {
     for (name, frame, cause) in packets(t, Root, Mallory) {
         t.add(name, Root, Act::Frame(frame), to_mallory, Some(cause));
     }
-    let relayed = frame::udp(
+    let relayed = packet::udp(
         t.group(Root, SERVERS),
         (547, 547),
         &[&[12, 0][..], &mark(900_004)].concat(),
@@ -136,12 +136,12 @@ pub(super) fn ways(t: &mut Table<'_>) {
 /// Packets that nobody may send, from one to another.
 pub(super) fn packets(t: &Table<'_>, from: Who, to: Who) -> Vec<(&'static str, Vec<u8>, &'static str)> {
     let (ends, local, nodes) = (t.ends(from, to), t.local(from, to), t.group(from, ALL_NODES));
-    let datagram = frame::udp_bytes(ends, (9000, 9), &mark(900_005));
+    let datagram = packet::udp_bytes(ends, (9000, 9), &mark(900_005));
     let routing = [&[UDP, 2, 0, 1, 0, 0, 0, 0][..], &ends.to.octets(), &datagram].concat();
     let router = [&[64, 0, 7, 8, 0, 0, 0, 0, 0, 0, 0, 2][..], &[5, 1, 0, 0, 0, 0, 5, 220]].concat();
-    let router = frame::icmp_bytes(nodes, 134, &router);
+    let router = packet::icmp_bytes(nodes, 134, &router);
     let unique = [&[0xfe, 0x80, 0, 0][..], &mark(900_011)].concat();
-    let advert = frame::icmp_bytes(local, 136, &[&[0x60, 0, 0, 0][..], &unique].concat());
+    let advert = packet::icmp_bytes(local, 136, &[&[0x60, 0, 0, 0][..], &unique].concat());
     let hidden = [&[ICMPV6, 0, 1, 4, 0, 0, 0, 0][..], &advert].concat();
     let redirect = [&[0; 4][..], &local.from.octets(), &unique].concat();
     let query = [&[0, 0, 0, 0, 0xff, 0x12, 0, 0][..], &mark(900_012)].concat();
@@ -149,51 +149,51 @@ pub(super) fn packets(t: &Table<'_>, from: Who, to: Who) -> Vec<(&'static str, V
     vec![
         (
             "advertise itself as router",
-            frame::ipv6(nodes, ICMPV6, 255, &router),
+            packet::ipv6(nodes, ICMPV6, 255, &router),
             "router_advertisement",
         ),
         (
             "a router advertisement in a fragment",
-            frame::fragment(nodes, ICMPV6, 0, false, &router),
+            packet::fragment(nodes, ICMPV6, 0, false, &router),
             "header",
         ),
         (
             "an advertisement behind another header",
-            frame::ipv6(local, 60, 255, &hidden),
+            packet::ipv6(local, 60, 255, &hidden),
             "header",
         ),
-        ("redirect", frame::icmp(local, 137, 255, &redirect), "redirect"),
+        ("redirect", packet::icmp(local, 137, 255, &redirect), "redirect"),
         (
             "a routing header",
-            frame::ipv6(ends, 43, 64, &routing),
+            packet::ipv6(ends, 43, 64, &routing),
             "routing_header",
         ),
         (
             "a multicast listener query",
-            frame::icmp(nodes, 130, 1, &query),
+            packet::icmp(nodes, 130, 1, &query),
             "listener_query",
         ),
         (
             "a protocol that nobody uses",
-            frame::ipv6(ends, 200, 64, &mark(900_007)),
+            packet::ipv6(ends, 200, 64, &mark(900_007)),
             "header",
         ),
         (
             "a solicitation from afar",
             {
                 let body = [&[0; 4][..], &unique].concat();
-                frame::icmp(local, 135, 64, &body)
+                packet::icmp(local, 135, 64, &body)
             },
             "neighbor",
         ),
         (
             "a reply of a DHCPv6 server",
-            frame::udp(local, (547, 546), &server),
+            packet::udp(local, (547, 546), &server),
             "dhcp_server",
         ),
     ]
 }
 
-pub(super) fn mac_text(mac: frame::Mac) -> String {
+pub(super) fn mac_text(mac: packet::Mac) -> String {
     mac.map(|octet| format!("{octet:02x}")).join(":")
 }

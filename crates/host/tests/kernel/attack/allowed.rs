@@ -3,9 +3,9 @@
 use anyhow::{Result, ensure};
 use orchestrator_host::{Door, DropCause, NetworkItem, PolicyItem, PortRate, Protocol};
 
-use super::frame::{self, Ends};
 use super::lab::{HOST_MAC, Lab, Who, run, run_on};
 use super::{JOINED, JOINED_ALONE, JOINED_TOGETHER, LONG, apply, counted, endpoint, link, policy, traffic};
+use orchestrator_wire::packet::{self, Ends};
 
 const FRONT: &str = "fd39::d0";
 
@@ -76,14 +76,14 @@ fn front_door(bridges_call: &'static str, joined: &'static [(Who, usize)]) -> Re
             (Who::Bob, Who::Other, 80),
         ] {
             let tail = [b"front ", &[from as u8, to as u8][..]].concat();
-            let frame = frame::udp(by_host(from, FRONT)?, (7000, port), &tail);
+            let frame = packet::udp(by_host(from, FRONT)?, (7000, port), &tail);
             lab.begin()?;
             lab.send(from, &frame)?;
             let source = lab.source_of(to, &tail, LONG).await;
             ensure!(source == Some(from.address()), "{from:?} to {to:?}: {source:?}");
         }
         // The answer comes from the front door.
-        let answer = frame::udp(
+        let answer = packet::udp(
             by_host(Who::Instance, &Who::Alice.address().to_string())?,
             (80, 7000),
             b"the answer",
@@ -131,7 +131,7 @@ fn masquerade(bridges_call: &'static str, joined: &'static [(Who, usize)]) -> Re
     run_on(bridges_call, joined, |lab| async move {
         let address = Who::Instance.address();
         apply(&lab, 1, with(vec![PolicyItem::Nat { address }])?).await?;
-        let world = frame::udp(by_host(Who::Instance, "fd50::2")?, (7100, 443), b"to the world");
+        let world = packet::udp(by_host(Who::Instance, "fd50::2")?, (7100, 443), b"to the world");
         lab.begin()?;
         lab.send(Who::Instance, &world)?;
         let source = lab.source_of(Who::World, b"to the world", LONG).await;
@@ -143,7 +143,7 @@ fn masquerade(bridges_call: &'static str, joined: &'static [(Who, usize)]) -> Re
             from: Who::World.address(),
             to: "fd50::1".parse()?,
         };
-        let answer = frame::udp(back, (443, 7100), b"from the world");
+        let answer = packet::udp(back, (443, 7100), b"from the world");
         ensure!(arrives(&lab, Who::World, Who::Instance, &answer, b"he world").await?);
         Ok(())
     })
@@ -171,13 +171,13 @@ fn peers(joined: &'static [(Who, usize)]) -> Result<()> {
         };
         apply(&lab, 1, with(vec![peer])?).await?;
         let (there, back) = (direct(Who::Instance, Who::Other), direct(Who::Other, Who::Instance));
-        let asks = frame::tcp(there, (7200, 5432), 2, b"to the peer");
+        let asks = packet::tcp(there, (7200, 5432), 2, b"to the peer");
         ensure!(arrives(&lab, Who::Instance, Who::Other, &asks, b"the peer").await?);
-        let answers = frame::tcp(back, (5432, 7200), 18, b"of the peer");
+        let answers = packet::tcp(back, (5432, 7200), 18, b"of the peer");
         ensure!(arrives(&lab, Who::Other, Who::Instance, &answers, b"the peer").await?);
-        let begins = frame::tcp(back, (5432, 22), 2, b"peer begins");
+        let begins = packet::tcp(back, (5432, 22), 2, b"peer begins");
         is_dropped(&lab, Who::Other, Who::Instance, &begins, DropCause::Pair).await?;
-        let elsewhere = frame::tcp(there, (7201, 22), 2, b"another port");
+        let elsewhere = packet::tcp(there, (7201, 22), 2, b"another port");
         is_dropped(&lab, Who::Instance, Who::Other, &elsewhere, DropCause::Pair).await
     })
 }
@@ -191,13 +191,13 @@ fn an_instance_sends_no_more_than_its_rate() -> Result<()> {
             bytes: None,
         });
         apply(&lab, 1, with(vec![rate])?).await?;
-        let frame = frame::udp(direct(Who::Instance, Who::Alice), (7300, 9), b"one of many");
+        let frame = packet::udp(direct(Who::Instance, Who::Alice), (7300, 9), b"one of many");
         for _ in 0..2000 {
             lab.send(Who::Instance, &frame)?;
         }
         let dropped = counted(&lab, DropCause::Rate).await?.0.packets;
         ensure!(dropped > 0, "nothing was dropped");
-        let other = frame::udp(direct(Who::Other, Who::Bob), (7301, 9), b"of another");
+        let other = packet::udp(direct(Who::Other, Who::Bob), (7301, 9), b"of another");
         ensure!(arrives(&lab, Who::Other, Who::Bob, &other, b"another").await?);
         Ok(())
     })
@@ -209,12 +209,12 @@ fn a_port_that_floods_dhcpv6_takes_no_answer_from_others() -> Result<()> {
         apply(&lab, 1, policy(true)?).await?;
         let solicit = |who: Who, tail: &[u8]| {
             let to = Ends {
-                to_mac: frame::group_mac("ff02::1:2".parse()?),
+                to_mac: packet::group_mac("ff02::1:2".parse()?),
                 to: "ff02::1:2".parse()?,
                 from: who.link_local(),
                 ..direct(who, who)
             };
-            Ok::<_, anyhow::Error>(frame::udp(to, (546, 547), &[&[1, 0, 0, 1][..], tail].concat()))
+            Ok::<_, anyhow::Error>(packet::udp(to, (546, 547), &[&[1, 0, 0, 1][..], tail].concat()))
         };
         let flood = solicit(Who::Alice, b"one of many")?;
         let before = counted(&lab, DropCause::Flood).await?.0.packets;
@@ -239,9 +239,9 @@ fn clients_are_kept_apart_where_their_link_says_so() -> Result<()> {
         apart.clients_together = false;
         items[0] = NetworkItem::Policy(PolicyItem::Link(apart));
         apply(&lab, 1, items).await?;
-        let frame = frame::udp(direct(Who::Alice, Who::Bob), (7400, 9), b"to a client");
+        let frame = packet::udp(direct(Who::Alice, Who::Bob), (7400, 9), b"to a client");
         is_dropped(&lab, Who::Alice, Who::Bob, &frame, DropCause::Clients).await?;
-        let own = frame::udp(direct(Who::Alice, Who::Instance), (7401, 9), b"to its own");
+        let own = packet::udp(direct(Who::Alice, Who::Instance), (7401, 9), b"to its own");
         ensure!(arrives(&lab, Who::Alice, Who::Instance, &own, b"o its own").await?);
         Ok(())
     })

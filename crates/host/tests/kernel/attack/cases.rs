@@ -12,8 +12,8 @@ use std::net::Ipv6Addr;
 
 use orchestrator_host::DropCause;
 
-use super::frame::{Ends, Mac, group_mac};
 use super::lab::{HOST_MAC, Who};
+use orchestrator_wire::packet::{Ends, Mac, group_mac};
 
 /// One frame.
 pub(crate) struct Case {

@@ -14,7 +14,7 @@ use nix::unistd::gettid;
 use orchestrator_host::{Id, LocalHost, LocalSettings, Mark};
 use orchestrator_network::{AttachmentPlan, Network};
 
-use super::frame::{self, Ends, Mac, group_mac};
+use orchestrator_wire::packet::{self, Ends, Mac, group_mac};
 
 pub(crate) const SITE: Id = Id::from_bytes([9; 6]);
 pub(crate) const HOST_MAC: Mac = [2, 0, 0, 0, 0, 1];
@@ -221,7 +221,7 @@ impl Lab {
                 to: group,
             };
             let report = [&[0, 0, 0, 1, 4, 0, 0, 0][..], &group.octets()].concat();
-            self.send(who, &frame::icmp(ends, 143, 1, &report))?;
+            self.send(who, &packet::icmp(ends, 143, 1, &report))?;
         }
         for who in MACHINES.into_iter().chain([Who::Bridge, Who::Host]) {
             self.has(who, b"nothing ends like this");

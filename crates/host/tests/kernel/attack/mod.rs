@@ -3,7 +3,6 @@
 
 mod allowed;
 mod cases;
-mod frame;
 mod lab;
 mod unbound;
 

@@ -3,9 +3,9 @@
 use anyhow::{Result, ensure};
 use orchestrator_host::{DropCause, Host, LinkPolicy, NetworkItem, PolicyItem};
 
-use super::frame::{self, Ends, Mac};
 use super::lab::{Lab, Who, run};
 use super::{Case, LONG, apply, is_dropped, policy, tail};
+use orchestrator_wire::packet::{self, Ends, Mac};
 
 /// The policy of the lab, where the hosts of the first link form addresses by themselves.
 fn with_unbound() -> Result<Vec<NetworkItem>> {
@@ -26,7 +26,7 @@ fn to_bob(mac: Mac, source: &str) -> Result<Vec<u8>> {
         from: source.parse()?,
         to: Who::Bob.address(),
     };
-    Ok(frame::udp(ends, (7000, 7000), b"unbound!"))
+    Ok(packet::udp(ends, (7000, 7000), b"unbound!"))
 }
 
 /// A neighbour advertisement to Bob for this address, from it.
@@ -37,7 +37,7 @@ fn advert(mac: Mac, target: &str) -> Result<Vec<u8>> {
         from: target.parse()?,
         to: Who::Bob.address(),
     };
-    Ok(frame::advert(ends, target.parse()?, Some(mac)))
+    Ok(packet::advert(ends, target.parse()?, Some(mac)))
 }
 
 fn case(name: &'static str, from: Who, frame: Vec<u8>, cause: Option<DropCause>) -> Case {

@@ -7,8 +7,8 @@ use super::claim::{Claim, Port, Size};
 use super::limits::{HostLimits, Limits};
 use super::tally::Sum;
 
-/// The part of what an engine makes at the same time that is for one port at most, in thousandths. Whoever comes later waits
-/// for these to be up.
+/// An engine makes a limited number of instances at the same time. At most this part of them is for clients behind one port,
+/// in thousandths.
 const TURNS_OF_PORT: u32 = 500;
 
 /// Refuses a claim that could never be granted.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::server::Kind;
 
-/// What a number tells.
+/// The meaning of a number.
 ///
 /// Rates are complete exchanges a second, latencies milliseconds, processor times microseconds an exchange, memory
 /// bytes a lease.

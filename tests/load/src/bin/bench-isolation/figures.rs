@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::stage::Rules;
 
-/// What a number tells.
+/// The meaning of a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Figure {
     /// Traffic between a client and its instance.

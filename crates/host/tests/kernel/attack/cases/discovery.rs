@@ -5,8 +5,8 @@ use std::net::Ipv6Addr;
 use orchestrator_host::DropCause;
 
 use super::{ALL_NODES, Table, address, group, local};
-use crate::attack::frame::{self, Ends};
 use crate::attack::lab::Who;
+use orchestrator_wire::packet::{self, Ends};
 
 pub(super) fn discovery(t: &mut Table) {
     use Who::{Alice, Bob, Instance, Other, Stranger};
@@ -16,56 +16,56 @@ pub(super) fn discovery(t: &mut Table) {
         Alice,
         Bob,
         neighbor,
-        frame::advert(local(Alice, Bob), Bob.address(), Some(Alice.mac())),
+        packet::advert(local(Alice, Bob), Bob.address(), Some(Alice.mac())),
     );
     t.attack(
         "a client advertises the host's address",
         Alice,
         Bob,
         neighbor,
-        frame::advert(local(Alice, Bob), Who::Bridge.address(), Some(Alice.mac())),
+        packet::advert(local(Alice, Bob), Who::Bridge.address(), Some(Alice.mac())),
     );
     t.attack(
         "a client advertises an instance's address to all",
         Alice,
         Bob,
         neighbor,
-        frame::advert(group(Alice, ALL_NODES), Instance.address(), Some(Alice.mac())),
+        packet::advert(group(Alice, ALL_NODES), Instance.address(), Some(Alice.mac())),
     );
     t.attack(
         "a client advertises its address at another's link-layer address",
         Alice,
         Bob,
         neighbor,
-        frame::advert(local(Alice, Bob), Alice.address(), Some(Bob.mac())),
+        packet::advert(local(Alice, Bob), Alice.address(), Some(Bob.mac())),
     );
     t.attack(
         "a client asks in the name of another's link-layer address",
         Alice,
         Bob,
         neighbor,
-        frame::solicit(local(Alice, Bob), Bob.address(), Some(Stranger.mac())),
+        packet::solicit(local(Alice, Bob), Bob.address(), Some(Stranger.mac())),
     );
     t.attack(
         "an instance advertises its client's address",
         Instance,
         Alice,
         neighbor,
-        frame::advert(local(Instance, Alice), Bob.address(), Some(Instance.mac())),
+        packet::advert(local(Instance, Alice), Bob.address(), Some(Instance.mac())),
     );
     t.attack(
         "an instance advertises another instance's address",
         Instance,
         Alice,
         neighbor,
-        frame::advert(local(Instance, Alice), Other.address(), Some(Instance.mac())),
+        packet::advert(local(Instance, Alice), Other.address(), Some(Instance.mac())),
     );
     t.attack(
         "a stranger advertises an address that nobody has to a client",
         Stranger,
         Bob,
         neighbor,
-        frame::advert(local(Stranger, Bob), address("fd39::77"), Some(Stranger.mac())),
+        packet::advert(local(Stranger, Bob), address("fd39::77"), Some(Stranger.mac())),
     );
     let nameless = Ends {
         from: Ipv6Addr::UNSPECIFIED,
@@ -76,9 +76,9 @@ pub(super) fn discovery(t: &mut Table) {
         Alice,
         Bob,
         neighbor,
-        frame::solicit(nameless, Bob.address(), None),
+        packet::solicit(nameless, Bob.address(), None),
     );
-    let far = frame::icmp(
+    let far = packet::icmp(
         local(Alice, Bob),
         135,
         64,
@@ -97,14 +97,14 @@ pub(super) fn discovery(t: &mut Table) {
         Alice,
         Bob,
         DropCause::Redirect,
-        frame::icmp(local(Alice, Bob), 137, 255, &redirect),
+        packet::icmp(local(Alice, Bob), 137, 255, &redirect),
     );
     t.attack(
         "an instance sends a redirect",
         Instance,
         Alice,
         DropCause::Redirect,
-        frame::icmp(local(Instance, Alice), 137, 255, &redirect),
+        packet::icmp(local(Instance, Alice), 137, 255, &redirect),
     );
     let advertisement = [64, 0, 7, 8, 0, 0, 0, 0, 0, 0, 0, 1];
     for (name, who) in [("a client", Alice), ("an instance", Instance), ("a stranger", Stranger)] {
@@ -118,7 +118,7 @@ pub(super) fn discovery(t: &mut Table) {
             who,
             Bob,
             DropCause::RouterAdvertisement,
-            frame::icmp(group(who, ALL_NODES), 134, 255, &advertisement),
+            packet::icmp(group(who, ALL_NODES), 134, 255, &advertisement),
         );
     }
     t.attack(
@@ -126,7 +126,7 @@ pub(super) fn discovery(t: &mut Table) {
         Alice,
         Who::Bridge,
         DropCause::RouterAdvertisement,
-        frame::icmp(group(Alice, ALL_NODES), 134, 255, &advertisement),
+        packet::icmp(group(Alice, ALL_NODES), 134, 255, &advertisement),
     );
     let query = [&[0, 10, 0, 0][..], &[0; 16], &[0, 0, 0, 0]].concat();
     t.attack(
@@ -134,6 +134,6 @@ pub(super) fn discovery(t: &mut Table) {
         Alice,
         Bob,
         DropCause::ListenerQuery,
-        frame::icmp(group(Alice, ALL_NODES), 130, 1, &query),
+        packet::icmp(group(Alice, ALL_NODES), 130, 1, &query),
     );
 }

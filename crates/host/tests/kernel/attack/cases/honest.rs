@@ -3,8 +3,8 @@
 use std::net::Ipv6Addr;
 
 use super::{ALL_NODES, MARK, SERVERS, Table, address, as_from, as_mac, ends, group, local, routed};
-use crate::attack::frame::{self, Ends};
 use crate::attack::lab::Who;
+use orchestrator_wire::packet::{self, Ends};
 
 pub(super) fn honest(t: &mut Table) {
     use Who::{Alice, Bob, Bridge, Far, Host, Instance, Relay, Router, Stranger, World};
@@ -14,44 +14,44 @@ pub(super) fn honest(t: &mut Table) {
         "a client connects to its instance",
         Alice,
         Instance,
-        frame::tcp(ends(Alice, Instance), (6000, 22), 2, bytes),
+        packet::tcp(ends(Alice, Instance), (6000, 22), 2, bytes),
     );
     let global = as_from(local(Instance, Alice), Instance.address());
     t.honest(
         "an instance advertises its address to a link-local address, from that address",
         Instance,
         Alice,
-        frame::advert(global, Instance.address(), Some(Instance.mac())),
+        packet::advert(global, Instance.address(), Some(Instance.mac())),
     );
     t.honest(
         "its instance answers",
         Instance,
         Alice,
-        frame::tcp(ends(Instance, Alice), (22, 6000), 18, bytes),
+        packet::tcp(ends(Instance, Alice), (22, 6000), 18, bytes),
     );
     t.honest(
         "a client reaches its instance by link-local addresses",
         Alice,
         Instance,
-        frame::udp(local(Alice, Instance), (6001, 9), bytes),
+        packet::udp(local(Alice, Instance), (6001, 9), bytes),
     );
     t.honest(
         "an instance connects to its client",
         Instance,
         Alice,
-        frame::tcp(ends(Instance, Alice), (6002, 22), 2, bytes),
+        packet::tcp(ends(Instance, Alice), (6002, 22), 2, bytes),
     );
     t.honest(
         "a client sends from its delegated prefix",
         Alice,
         Instance,
-        frame::udp(as_from(ends(Alice, Instance), address("fd40:a::1")), (6003, 9), bytes),
+        packet::udp(as_from(ends(Alice, Instance), address("fd40:a::1")), (6003, 9), bytes),
     );
     t.honest(
         "a client asks for its instance",
         Alice,
         Instance,
-        frame::solicit(
+        packet::solicit(
             Ends {
                 to: address("ff02::1:ff00:3"),
                 to_mac: [0x33, 0x33, 0xff, 0, 0, 3],
@@ -65,13 +65,13 @@ pub(super) fn honest(t: &mut Table) {
         "the instance answers",
         Instance,
         Alice,
-        frame::advert(local(Instance, Alice), Instance.address(), Some(Instance.mac())),
+        packet::advert(local(Instance, Alice), Instance.address(), Some(Instance.mac())),
     );
     t.honest(
         "an instance asks for its client",
         Instance,
         Alice,
-        frame::solicit(
+        packet::solicit(
             Ends {
                 to: address("ff02::1:ff00:0"),
                 to_mac: [0x33, 0x33, 0xff, 0, 0, 0],
@@ -85,43 +85,43 @@ pub(super) fn honest(t: &mut Table) {
         "an instance checks whether its client is there",
         Instance,
         Alice,
-        frame::solicit(local(Instance, Alice), Alice.link_local(), Some(Instance.mac())),
+        packet::solicit(local(Instance, Alice), Alice.link_local(), Some(Instance.mac())),
     );
     t.honest(
         "a client speaks with another",
         Alice,
         Bob,
-        frame::udp(ends(Alice, Bob), (6004, 9), bytes),
+        packet::udp(ends(Alice, Bob), (6004, 9), bytes),
     );
     t.honest(
         "another client connects to the open port",
         Bob,
         Instance,
-        frame::tcp(ends(Bob, Instance), (6005, 443), 2, bytes),
+        packet::tcp(ends(Bob, Instance), (6005, 443), 2, bytes),
     );
     t.honest(
         "the open port answers",
         Instance,
         Bob,
-        frame::tcp(ends(Instance, Bob), (443, 6005), 18, bytes),
+        packet::tcp(ends(Instance, Bob), (443, 6005), 18, bytes),
     );
     t.honest(
         "a new machine asks for a lease",
         Stranger,
         Bridge,
-        frame::udp(group(Stranger, SERVERS), (546, 547), b"\x01solicit of a new machine"),
+        packet::udp(group(Stranger, SERVERS), (546, 547), b"\x01solicit of a new machine"),
     );
     t.honest(
         "a new machine asks for a lease, from another port",
         Stranger,
         Bridge,
-        frame::udp(group(Stranger, SERVERS), (50546, 547), b"\x01solicit from another port"),
+        packet::udp(group(Stranger, SERVERS), (50546, 547), b"\x01solicit from another port"),
     );
     t.honest(
         "an instance answers its client, which asked from its link-local address",
         Instance,
         Alice,
-        frame::advert(
+        packet::advert(
             Ends {
                 to: Alice.link_local(),
                 ..ends(Instance, Alice)
@@ -134,7 +134,7 @@ pub(super) fn honest(t: &mut Table) {
         "a new machine looks for a router",
         Stranger,
         Bridge,
-        frame::icmp(
+        packet::icmp(
             group(Stranger, "ff02::2"),
             133,
             255,
@@ -149,26 +149,26 @@ pub(super) fn honest(t: &mut Table) {
         "a new machine checks for a duplicate",
         Stranger,
         Bridge,
-        frame::solicit(nameless, address("fd39::77"), None),
+        packet::solicit(nameless, address("fd39::77"), None),
     );
     t.honest(
         "a new machine answers the host",
         Stranger,
         Bridge,
-        frame::advert(local(Stranger, Bridge), Stranger.link_local(), Some(Stranger.mac())),
+        packet::advert(local(Stranger, Bridge), Stranger.link_local(), Some(Stranger.mac())),
     );
     let report = [&[0, 0, 0, 1, 4, 0, 0, 0][..], &address("ff02::1:ff00:77").octets()].concat();
     t.honest(
         "a new machine reports its groups",
         Stranger,
         Bridge,
-        frame::icmp(group(Stranger, "ff02::16"), 143, 1, &report),
+        packet::icmp(group(Stranger, "ff02::16"), 143, 1, &report),
     );
     t.honest(
         "a machine registers an address that it formed",
         Stranger,
         Bridge,
-        frame::udp(
+        packet::udp(
             as_from(group(Stranger, SERVERS), address("fd39::78")),
             (546, 547),
             b"\x24registration",
@@ -178,7 +178,7 @@ pub(super) fn honest(t: &mut Table) {
         "a router advertises itself",
         Router,
         Bob,
-        frame::icmp(
+        packet::icmp(
             group(Router, ALL_NODES),
             134,
             255,
@@ -189,37 +189,37 @@ pub(super) fn honest(t: &mut Table) {
         "a router passes on from the world",
         Router,
         Bob,
-        frame::udp(as_from(ends(Router, Bob), address("2001:db8::9")), (6007, 9), bytes),
+        packet::udp(as_from(ends(Router, Bob), address("2001:db8::9")), (6007, 9), bytes),
     );
     t.honest(
         "a relay agent relays",
         Relay,
         Bridge,
-        frame::udp(group(Relay, SERVERS), (547, 547), b"\x0crelay-forward of a relay agent"),
+        packet::udp(group(Relay, SERVERS), (547, 547), b"\x0crelay-forward of a relay agent"),
     );
     t.honest(
         "a client reaches its instance of another link",
         Alice,
         Far,
-        frame::udp(routed(Alice, Far), (6008, 9), bytes),
+        packet::udp(routed(Alice, Far), (6008, 9), bytes),
     );
     t.honest(
         "that instance answers",
         Far,
         Alice,
-        frame::udp(routed(Far, Alice), (9, 6008), bytes),
+        packet::udp(routed(Far, Alice), (9, 6008), bytes),
     );
     t.honest(
         "an instance reaches what its template allows",
         Instance,
         World,
-        frame::udp(routed(Instance, World), (6009, 443), bytes),
+        packet::udp(routed(Instance, World), (6009, 443), bytes),
     );
     t.honest(
         "the world answers",
         World,
         Instance,
-        frame::udp(
+        packet::udp(
             Ends {
                 to_mac: [2, 0, 0, 0, 0, 3],
                 ..ends(World, Instance)
@@ -232,25 +232,25 @@ pub(super) fn honest(t: &mut Table) {
         "an instance asks the host's name server",
         Instance,
         Host,
-        frame::udp(routed(Instance, Host), (6010, 53), bytes),
+        packet::udp(routed(Instance, Host), (6010, 53), bytes),
     );
     t.honest(
         "a client reaches the host",
         Alice,
         Host,
-        frame::udp(routed(Alice, Host), (6011, 9999), bytes),
+        packet::udp(routed(Alice, Host), (6011, 9999), bytes),
     );
     t.honest(
         "an instance pings the host",
         Instance,
         Bridge,
-        frame::echo(routed(Instance, Bridge), bytes),
+        packet::echo(routed(Instance, Bridge), bytes),
     );
     let moved = as_mac(group(Bob, SERVERS), Bob.mac());
     t.honest(
         "a client that moved renews its lease",
         Alice,
         Bridge,
-        frame::udp(moved, (546, 547), b"\x05renew of one that moved"),
+        packet::udp(moved, (546, 547), b"\x05renew of one that moved"),
     );
 }

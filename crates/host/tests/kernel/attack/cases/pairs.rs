@@ -3,8 +3,8 @@
 use orchestrator_host::DropCause;
 
 use super::{MARK, Table, address, as_from, ends, local};
-use crate::attack::frame::{self};
 use crate::attack::lab::Who;
+use orchestrator_wire::packet;
 
 pub(super) fn pairs(t: &mut Table) {
     use Who::{Alice, Bob, Instance, Other, Router, Stranger};
@@ -15,69 +15,69 @@ pub(super) fn pairs(t: &mut Table) {
         Alice,
         Other,
         pair,
-        frame::tcp(ends(Alice, Other), (4000, 80), 2, &mark),
+        packet::tcp(ends(Alice, Other), (4000, 80), 2, &mark),
     );
     t.attack(
         "a client reaches another's instance by link-local addresses",
         Alice,
         Other,
         pair,
-        frame::udp(local(Alice, Other), (4001, 80), &mark),
+        packet::udp(local(Alice, Other), (4001, 80), &mark),
     );
     t.attack(
         "a client sends from its delegated prefix to another's instance",
         Alice,
         Other,
         pair,
-        frame::udp(as_from(ends(Alice, Other), address("fd40:a::1")), (4002, 80), &mark),
+        packet::udp(as_from(ends(Alice, Other), address("fd40:a::1")), (4002, 80), &mark),
     );
     t.attack(
         "an instance connects to another client",
         Instance,
         Bob,
         pair,
-        frame::tcp(ends(Instance, Bob), (4003, 22), 2, &mark),
+        packet::tcp(ends(Instance, Bob), (4003, 22), 2, &mark),
     );
     t.attack(
         "an instance connects from its open port",
         Instance,
         Bob,
         pair,
-        frame::tcp(ends(Instance, Bob), (443, 22), 2, &mark),
+        packet::tcp(ends(Instance, Bob), (443, 22), 2, &mark),
     );
     t.attack(
         "an instance connects to another instance",
         Instance,
         Other,
         pair,
-        frame::tcp(ends(Instance, Other), (4004, 80), 2, &mark),
+        packet::tcp(ends(Instance, Other), (4004, 80), 2, &mark),
     );
     t.attack(
         "an instance reaches another by link-local addresses",
         Other,
         Instance,
         pair,
-        frame::udp(local(Other, Instance), (4005, 80), &mark),
+        packet::udp(local(Other, Instance), (4005, 80), &mark),
     );
     t.attack(
         "a client connects to a closed port of an open instance",
         Bob,
         Instance,
         pair,
-        frame::tcp(ends(Bob, Instance), (4006, 22), 2, &mark),
+        packet::tcp(ends(Bob, Instance), (4006, 22), 2, &mark),
     );
     t.attack(
         "a router's port connects to an instance",
         Router,
         Other,
         pair,
-        frame::tcp(ends(Router, Other), (4007, 80), 2, &mark),
+        packet::tcp(ends(Router, Other), (4007, 80), 2, &mark),
     );
     t.attack(
         "a machine that nobody knows connects to an instance",
         Stranger,
         Other,
         DropCause::Source,
-        frame::tcp(ends(Stranger, Other), (4008, 80), 2, &mark),
+        packet::tcp(ends(Stranger, Other), (4008, 80), 2, &mark),
     );
 }

@@ -3,8 +3,8 @@
 use orchestrator_host::DropCause;
 
 use super::{MARK, Table, address, as_from, as_mac, ends, routed};
-use crate::attack::frame::{self};
 use crate::attack::lab::Who;
+use orchestrator_wire::packet;
 
 pub(super) fn sources(t: &mut Table) {
     use Who::{Alice, Bob, Bridge, Instance, Other, Stranger};
@@ -15,7 +15,7 @@ pub(super) fn sources(t: &mut Table) {
                 $from,
                 $to,
                 DropCause::$cause,
-                frame::udp($ends, (4000, 4000), &MARK),
+                packet::udp($ends, (4000, 4000), &MARK),
             );
         }};
     }
@@ -122,20 +122,20 @@ pub(super) fn sources(t: &mut Table) {
         Instance,
         Alice,
         DropCause::Ethernet,
-        frame::ethernet(ends(Instance, Alice), 0x0800, &[0x45; 60]),
+        packet::ethernet(ends(Instance, Alice), 0x0800, &[0x45; 60]),
     );
     t.attack(
         "an instance sends ARP",
         Instance,
         Alice,
         DropCause::Ethernet,
-        frame::ethernet(ends(Instance, Alice), 0x0806, &[1; 60]),
+        packet::ethernet(ends(Instance, Alice), 0x0806, &[1; 60]),
     );
     t.attack(
         "a client sends frames of an unknown protocol",
         Alice,
         Bob,
         DropCause::Ethernet,
-        frame::ethernet(ends(Alice, Bob), 0x88b5, &[2; 60]),
+        packet::ethernet(ends(Alice, Bob), 0x88b5, &[2; 60]),
     );
 }

@@ -3,8 +3,8 @@
 use orchestrator_host::DropCause;
 
 use super::{MARK, Table, ends, routed};
-use crate::attack::frame::{self, Ends};
 use crate::attack::lab::Who;
+use orchestrator_wire::packet::{self, Ends};
 
 pub(super) fn through_the_host(t: &mut Table) {
     use Who::{Alice, Bob, Far, Host, Instance, Other, World};
@@ -14,42 +14,42 @@ pub(super) fn through_the_host(t: &mut Table) {
         Instance,
         Far,
         DropCause::Pair,
-        frame::udp(routed(Instance, Far), (5000, 80), &mark),
+        packet::udp(routed(Instance, Far), (5000, 80), &mark),
     );
     t.attack(
         "a client reaches another's instance of another link",
         Bob,
         Far,
         DropCause::Pair,
-        frame::udp(routed(Bob, Far), (5001, 80), &mark),
+        packet::udp(routed(Bob, Far), (5001, 80), &mark),
     );
     t.attack(
         "a client reaches a neighbour's instance by way of the host",
         Alice,
         Other,
         DropCause::Pair,
-        frame::udp(routed(Alice, Other), (5002, 80), &mark),
+        packet::udp(routed(Alice, Other), (5002, 80), &mark),
     );
     t.attack(
         "an instance without egress reaches the world",
         Other,
         World,
         DropCause::Egress,
-        frame::udp(routed(Other, World), (5003, 443), &mark),
+        packet::udp(routed(Other, World), (5003, 443), &mark),
     );
     t.attack(
         "an instance reaches another port of the world",
         Instance,
         World,
         DropCause::Egress,
-        frame::udp(routed(Instance, World), (5004, 25), &mark),
+        packet::udp(routed(Instance, World), (5004, 25), &mark),
     );
     t.attack(
         "the world connects to an instance",
         World,
         Other,
         DropCause::Egress,
-        frame::udp(
+        packet::udp(
             Ends {
                 to_mac: [2, 0, 0, 0, 0, 3],
                 ..ends(World, Other)
@@ -63,7 +63,7 @@ pub(super) fn through_the_host(t: &mut Table) {
         World,
         Instance,
         DropCause::Egress,
-        frame::udp(
+        packet::udp(
             Ends {
                 to_mac: [2, 0, 0, 0, 0, 3],
                 from: Alice.address(),
@@ -78,7 +78,7 @@ pub(super) fn through_the_host(t: &mut Table) {
         Instance,
         Host,
         DropCause::Host,
-        frame::udp(routed(Instance, Host), (5007, 9999), &mark),
+        packet::udp(routed(Instance, Host), (5007, 9999), &mark),
     );
     let link = Ends {
         from: Instance.link_local(),
@@ -89,6 +89,6 @@ pub(super) fn through_the_host(t: &mut Table) {
         Instance,
         Host,
         DropCause::Host,
-        frame::udp(link, (5008, 9999), &mark),
+        packet::udp(link, (5008, 9999), &mark),
     );
 }
