@@ -22,6 +22,13 @@ pub(crate) struct Held<'f> {
     pub(crate) holder: Holder,
 }
 
+impl Held<'_> {
+    /// The link-local address that it was asked from, if that may be a client's.
+    pub(crate) fn asked_from(&self) -> Option<Ipv6Addr> {
+        self.link_local.filter(|address| may_ask(*address, self.link))
+    }
+}
+
 /// A lease as one that is held.
 pub(crate) fn held<'f>(facts: &OwnerFacts, lease: &'f Lease, link: &'f LinkFacts) -> Held<'f> {
     let place = &lease.granted_to;
@@ -68,8 +75,7 @@ pub(crate) fn bindings(held: &Held<'_>) -> Vec<Entry> {
         source: held.lease.source,
     };
     let since = held.lease.granted;
-    let link_local = held.link_local.filter(|address| may_ask(*address, held.link));
-    let link_local = link_local.map(|address| bind(address.into(), Why::Asked, since));
+    let link_local = held.asked_from().map(|address| bind(address.into(), Why::Asked, since));
     std::iter::once(bind(held.prefix, lease, since))
         .chain(link_local)
         .collect()

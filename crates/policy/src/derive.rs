@@ -5,7 +5,7 @@ use orchestrator_model::Timestamp;
 use crate::client::{Held, bindings, held, of_holder};
 use crate::door::doors;
 use crate::instance::{self, Attached, attached};
-use crate::speak::{open, pair, peers};
+use crate::speak::{open, pairs, peers};
 use crate::world::egress;
 use crate::{Entry, Links, OwnerFacts, Why};
 
@@ -22,7 +22,7 @@ pub fn derive(facts: &OwnerFacts, links: &Links) -> Vec<Entry> {
     for one in &attached {
         entries.extend(instance::entries(one));
         let own = of_holder(&held, &one.link.name);
-        entries.extend(own.into_iter().filter_map(|held| pair(held, one)));
+        entries.extend(own.into_iter().flat_map(|held| pairs(held, one)));
         entries.extend(open(one));
         entries.extend(egress(one));
         let others = attached.iter().filter(|other| other.instance.id != one.instance.id);

@@ -1,5 +1,6 @@
 //! Who may speak with an instance.
 
+use ipnet::Ipv6Net;
 use orchestrator_host::{Pair, PolicyItem, Protocol, Traffic};
 
 use crate::client::Held;
@@ -16,18 +17,27 @@ const fn all(protocol: Protocol) -> Traffic {
     }
 }
 
-/// A client and its own instance.
-pub(crate) fn pair(held: &Held<'_>, attached: &Attached<'_>) -> Option<Entry> {
-    let item = PolicyItem::Pair(Pair {
-        client: held.mac.filter(|_| held.link.name == attached.link.name),
-        source: held.prefix,
-        instance: attached.endpoint()?,
-    });
-    let why = Why::Own {
-        id: attached.instance.id,
-        slot: attached.instance.slot.clone(),
+/// A client and its own instance: by what the client holds, and on the instance's link by the link-local address that it
+/// asked from.
+pub(crate) fn pairs(held: &Held<'_>, attached: &Attached<'_>) -> Vec<Entry> {
+    let Some(instance) = attached.endpoint() else {
+        return Vec::new();
     };
-    Some(attached.entry(item, why))
+    let client = held.mac.filter(|_| held.link.name == attached.link.name);
+    let link_local = client.and_then(|_| held.asked_from()).map(Ipv6Net::from);
+    let pair = |source| {
+        let item = PolicyItem::Pair(Pair {
+            client,
+            source,
+            instance: instance.clone(),
+        });
+        let why = Why::Own {
+            id: attached.instance.id,
+            slot: attached.instance.slot.clone(),
+        };
+        attached.entry(item, why)
+    };
+    std::iter::once(held.prefix).chain(link_local).map(pair).collect()
 }
 
 /// What the template opens to everybody on the link.

@@ -82,6 +82,20 @@ pub(super) fn honest(t: &mut Table) {
         ),
     );
     t.honest(
+        "an instance asks for its client's link-local address",
+        Instance,
+        Alice,
+        packet::solicit(
+            Ends {
+                to: address("ff02::1:ff00:0"),
+                to_mac: [0x33, 0x33, 0xff, 0, 0, 0],
+                ..local(Instance, Alice)
+            },
+            Alice.link_local(),
+            Some(Instance.mac()),
+        ),
+    );
+    t.honest(
         "an instance checks whether its client is there",
         Instance,
         Alice,
