@@ -56,9 +56,7 @@ impl Stage {
                 "engine = \"{kind}\"\nmemory = \"128MiB\"\ncpus = 0.5\npids = 128\n\
                  ready = {{ tcp = {TEST_PORT}, within = \"60s\" }}\ngrace = \"0s\""
             );
-            // The clients connect from an address that they have not leased. What the packet filter costs is another bench's.
-            let lines = "isolation = false\nclient_rate = 0";
-            let link = Link::new("br0").lines(lines).template(&template);
+            let link = Link::new("br0").lines("client_rate = 0").template(&template);
             Settings::new(place).with(&section).link(link).text()
         };
         let mut daemon = match &engine {
