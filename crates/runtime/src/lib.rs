@@ -9,5 +9,6 @@ pub mod files;
 pub mod log_limit;
 pub mod metrics;
 pub mod notifications;
+pub mod routers;
 pub mod tasks;
 pub mod usage;

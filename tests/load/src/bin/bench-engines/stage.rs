@@ -12,6 +12,12 @@ use crate::kind::Kind;
 /// How long anything may take.
 pub(crate) const LIMIT: Duration = Duration::from_secs(300);
 
+/// All clients are behind one port, which alone would get a part of the machine. What is measured is the engine.
+const LIMITS: &str = "[limits]\nport_share = 1\nmemory = \"none\"\ncpus = \"none\"\npids = \"none\"";
+
+/// As many new clients as come.
+const LINK: &str = "client_rate = 0\nlink_rate = 0\nlimits = { identities = \"none\", creations = \"none\" }";
+
 /// An engine of the lab.
 pub(crate) enum Running {
     /// Docker or Podman, by the API that both speak.
@@ -56,8 +62,8 @@ impl Stage {
                 "engine = \"{kind}\"\nmemory = \"128MiB\"\ncpus = 0.5\npids = 128\n\
                  ready = {{ tcp = {TEST_PORT}, within = \"60s\" }}\ngrace = \"0s\""
             );
-            let link = Link::new("br0").lines("client_rate = 0").template(&template);
-            Settings::new(place).with(&section).link(link).text()
+            let link = Link::new("br0").lines(LINK).template(&template);
+            Settings::new(place).with(LIMITS).with(&section).link(link).text()
         };
         let mut daemon = match &engine {
             // It must see the network namespaces that the daemon makes.
