@@ -56,6 +56,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ),
     ("verbs", &["api-types", "model", "runtime"]),
     ("portal", &["model", "runtime"]),
+    ("dns", &["dhcp6", "model", "runtime"]),
     (
         "cli",
         &[
@@ -99,6 +100,7 @@ const KEPT_TO: &[(&str, &[&str])] = &[
     ("rcgen", &["secrets"]),
     ("axum", &["api"]),
     ("dhcproto", &["dhcp6"]),
+    ("hickory_proto", &["dns"]),
 ];
 
 /// All code of each crate of the daemon, without its comments. The program itself goes by its own name.

@@ -27,6 +27,8 @@ const PURE: &[(&str, &[&[&str]])] = &[
     ("crates/dhcp6/src", &[IO, CLOCKS, WAITS]),
     ("crates/model/src", &[IO, WAITS]),
     ("crates/api-types/src", &[IO, CLOCKS, WAITS]),
+    ("crates/dns/src/names", &[IO, CLOCKS, WAITS]),
+    ("crates/dns/src/answer", &[IO, CLOCKS, WAITS]),
     ("crates/doctor/src/facts", &[IO, CLOCKS, WAITS]),
     ("crates/doctor/src/rules", &[IO, CLOCKS, WAITS]),
     ("crates/host/src/plan", &[IO, CLOCKS, WAITS]),

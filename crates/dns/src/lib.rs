@@ -1,29 +1,29 @@
-//! The names of services, instances and clients, and what a DNS server answers about them.
+//! The names of services, instances and clients, and a DNS server that answers about them.
 //!
 //! ```text
-//!   Facts ──▶ Directory::new ──▶ Directory, which never changes ──▶ answer(query) ──▶ bytes of the response
+//!   endpoints, clients, instances ──▶ Book ──▶ Directory, which never changes ──▶ answer(query) ──▶ response
+//!                                  who has a name                                       │
+//!                                                                    serve: sockets ────┴──▶ forward, if configured
 //! ```
 //!
-//! | name in a zone | what it has |
+//! | name in the zone | what it has |
 //! |---|---|
-//! | `SERVICE.service` | the addresses (AAAA) and ports (SRV) of its ready instances |
-//! | `_PORT._tcp.SERVICE.service` | one of its ports (SRV) on each ready instance |
-//! | `INSTANCE.instance` | an instance's addresses, and what it is (TXT) |
-//! | `CLIENT.client` | the addresses that a client holds |
+//! | `SERVICE.service` | the addresses (AAAA) and ports (SRV) of its instances that serve |
+//! | `_PORT._tcp.SERVICE.service` | one of its ports (SRV) on each of them |
+//! | `SERVICE-SLOT.instance` | one of them: its address, and what it is (TXT) |
+//! | `ID.instance` | any ready instance, by its id |
+//! | `NAME.client`, `ID.client` | the addresses that a client holds |
+//! | `SLOT.NAME.client` | the address of a client's instance |
 //!
-//! Every address has a name in turn (PTR). A zone may have further origins, under which the same names are found.
+//! Every address has a name in turn (PTR). In an alias of the zone each service is found by its name alone:
+//! `web.service.consul`.
 //!
-//! It does no I/O and reads no clock, so every answer can be tested.
+//! `names` and `answer` do no I/O and read no clock, so every answer can be tested.
 
 mod answer;
-mod directory;
-mod facts;
-mod label;
-mod reverse;
-mod zone;
+mod names;
+#[cfg(test)]
+mod testing;
 
-pub use answer::{Answer, Transport, answer};
-pub use directory::{Directory, Origins};
-pub use facts::{ClientName, Facts, InstanceName, PortName, ServiceName, Transmission};
-pub use label::{Label, NotALabel};
-pub use reverse::ReverseZone;
+pub use answer::{Answer, Outcome, Transport, answer};
+pub use names::{Book, ClientName, Directory, InstanceName, Label, NotALabel, Origins, ReverseZone};

@@ -1,5 +1,6 @@
 //! One label of a name, as a host may have it.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -39,6 +40,13 @@ impl FromStr for Label {
             true => Ok(Self(text.to_ascii_lowercase().into())),
             false => Err(NotALabel),
         }
+    }
+}
+
+/// The text of a label has the same order and the same hash.
+impl Borrow<str> for Label {
+    fn borrow(&self) -> &str {
+        &self.0
     }
 }
 
