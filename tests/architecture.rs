@@ -27,8 +27,12 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("api-types", &["model"]),
     ("client", &["dhcp6", "network", "model", "runtime"]),
     ("settings", &["dhcp6", "model", "plugin", "plugins", "runtime"]),
+    ("service", &["model", "settings"]),
     ("store", &["dhcp6", "model", "runtime"]),
-    ("catalog", &["doctor", "model", "runtime", "settings", "store"]),
+    (
+        "catalog",
+        &["doctor", "model", "runtime", "service", "settings", "store"],
+    ),
     ("secrets", &["model", "runtime", "store"]),
     (
         "source",
@@ -38,7 +42,9 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("policy", &["host", "model", "settings"]),
     (
         "reconcile",
-        &["catalog", "host", "model", "policy", "runtime", "settings", "store"],
+        &[
+            "catalog", "host", "model", "policy", "runtime", "service", "settings", "store",
+        ],
     ),
     (
         "api",
@@ -48,13 +54,14 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
             "dhcp6",
             "model",
             "runtime",
+            "service",
             "settings",
             "source",
             "store",
             "verbs",
         ],
     ),
-    ("verbs", &["api-types", "model", "runtime"]),
+    ("verbs", &["api-types", "model", "runtime", "service"]),
     ("portal", &["model", "runtime"]),
     ("dns", &["dhcp6", "model", "runtime"]),
     (
@@ -74,6 +81,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
             "quota",
             "runtime",
             "secrets",
+            "service",
             "settings",
             "source",
             "store",

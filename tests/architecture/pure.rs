@@ -33,6 +33,7 @@ const PURE: &[(&str, &[&[&str]])] = &[
     ("crates/doctor/src/rules", &[IO, CLOCKS, WAITS]),
     ("crates/host/src/plan", &[IO, CLOCKS, WAITS]),
     ("crates/reconcile/src/instance/machine.rs", &[IO, CLOCKS, WAITS]),
+    ("crates/service/src", &[IO, CLOCKS, WAITS]),
     ("crates/store/src/rules.rs", &[IO, CLOCKS, WAITS]),
 ];
 

@@ -59,15 +59,16 @@ impl From<Fault> for Faults {
 
 /// Collects the faults that readers find.
 #[derive(Debug, Default)]
-pub(super) struct Collector(RefCell<Vec<Fault>>);
+pub struct Collector(RefCell<Vec<Fault>>);
 
 impl Collector {
-    pub(super) fn add(&self, fault: Fault) {
+    /// Adds a fault.
+    pub fn add(&self, fault: Fault) {
         self.0.borrow_mut().push(fault);
     }
 
     /// Adds a fault of a key without a single variable: a missing key, or a check of several keys.
-    pub(super) fn at(&self, key: impl Into<String>, what: impl Into<String>, remedy: impl Into<String>) {
+    pub fn at(&self, key: impl Into<String>, what: impl Into<String>, remedy: impl Into<String>) {
         self.add(Fault {
             key: key.into(),
             variable: None,
@@ -77,7 +78,7 @@ impl Collector {
     }
 
     /// The settings, if there was no fault.
-    pub(super) fn finish<T>(self, settings: Option<T>) -> Result<T, Faults> {
+    pub fn finish<T>(self, settings: Option<T>) -> Result<T, Faults> {
         let faults = self.0.into_inner();
         match settings {
             Some(settings) if faults.is_empty() => Ok(settings),
@@ -87,7 +88,7 @@ impl Collector {
 }
 
 /// The word of `known` that `word` was probably meant to be.
-pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known
         .into_iter()
         .map(|candidate| (strsim::jaro_winkler(word, candidate), candidate))
@@ -97,7 +98,7 @@ pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
 }
 
 /// Lists words as in a sentence: `"a", "b" or "c"`.
-pub(super) fn one_of<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
+pub fn one_of<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
     let mut quoted: Vec<String> = words.into_iter().map(|word| format!("{word:?}")).collect();
     match quoted.pop() {
         Some(last) if quoted.is_empty() => last,

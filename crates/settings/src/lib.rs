@@ -59,7 +59,7 @@ pub use current::Current;
 pub use elsewhere::Elsewhere;
 pub use engine::{ConfiguredEngine, Engines};
 pub use environment::PREFIX;
-pub use fault::{Fault, Faults};
+pub use fault::{Collector, Fault, Faults, nearest, one_of};
 pub use images::ImagesSettings;
 pub use isolation::{IsolationSettings, SpecialPorts};
 pub use lifetimes::Lifetimes;
@@ -71,6 +71,7 @@ pub use neighbor::NeighborSettings;
 pub use network::NetworkSettings;
 pub use place::Place;
 pub use portal::{PortalCertificate, PortalSettings};
+pub use reader::{Entry, Table};
 pub use reload::{Change, Effect, Reload, plan_reload};
 pub use reservation::{ReservationFault, ReservationRules, ReservedKeys, check_holder};
 pub use secrets::SecretsSettings;
@@ -79,17 +80,16 @@ pub use start::{SetLogLevel, Start};
 pub use store::{StoreSettings, StoreUrl};
 pub use template::{
     Again, ContainerSettings, HIDDEN, Hidden, Readiness, SidecarSettings, TemplateSettings, TimeSettings, VolumeScope,
-    VolumeSettings, join_words, parse_toml, read_template, reread_template, write_toml,
+    VolumeSettings, join_words, parse_toml, read_template, read_template_keys, reread_template, write_lifespan,
+    write_toml,
 };
 pub use volumes::VolumesSettings;
 
-use fault::Collector;
 use link::{Common, Outline};
 use option::Given;
 use orchestrator_model::LeaseSource;
 use orchestrator_plugin::EngineKind;
 use orchestrator_plugins::KINDS;
-use reader::Table;
 
 /// All settings. `settings.toml` of the repository documents every key.
 #[derive(Debug, Clone, PartialEq)]

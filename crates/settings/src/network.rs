@@ -205,20 +205,20 @@ pub(super) fn check_known<'a>(
 ) {
     for (template, wanted) in named {
         let known = networks.iter().filter_map(|network| network.name.as_deref());
-        check_named(template, wanted, known, faults);
+        check_named(&format!("template.{template}"), wanted, known, faults);
     }
 }
 
-/// Checks that every network that a template names is among `known`.
+/// Checks that every network that the template at this path names is among `known`.
 pub(super) fn check_named<'a>(
-    template: &str,
+    path: &str,
     wanted: &[String],
     known: impl Iterator<Item = &'a str> + Clone,
     faults: &Collector,
 ) {
     for (place, name) in wanted.iter().enumerate() {
         if let Some((what, remedy)) = find_unknown(name, known.clone()) {
-            faults.at(format!("template.{template}.networks[{place}]"), what, remedy);
+            faults.at(format!("{path}.networks[{place}]"), what, remedy);
         }
     }
 }

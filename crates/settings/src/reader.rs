@@ -8,7 +8,8 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use config::{Value, ValueKind};
+use config::{Map, Value, ValueKind};
+use serde_json::Value as Json;
 
 use super::fault::{Collector, Fault, nearest, one_of};
 use orchestrator_model::{parse_lifespan, show_lifespan};
@@ -17,7 +18,7 @@ use orchestrator_model::{parse_lifespan, show_lifespan};
 const LONGEST: usize = 1024;
 
 /// A table whose keys are being read. A key that was read is taken out of it.
-pub(super) struct Table<'a> {
+pub struct Table<'a> {
     path: String,
     entries: BTreeMap<String, Value>,
     /// Every key of the table, with the variable that it came from.
@@ -27,7 +28,7 @@ pub(super) struct Table<'a> {
 }
 
 /// A value, with its path.
-pub(super) struct Entry<'a> {
+pub struct Entry<'a> {
     path: String,
     value: Value,
     faults: &'a Collector,
@@ -35,13 +36,18 @@ pub(super) struct Entry<'a> {
 
 impl<'a> Table<'a> {
     /// The top table.
-    pub(super) fn root(root: Value, faults: &'a Collector) -> Self {
+    pub fn root(root: Value, faults: &'a Collector) -> Self {
         let top = Entry {
             path: String::new(),
             value: root,
             faults,
         };
         top.table().unwrap_or_else(|| Self::empty("", faults))
+    }
+
+    /// A table of JSON at this path. `None`, with a fault, if it is something else.
+    pub fn of_json(path: &str, keys: &Json, faults: &'a Collector) -> Option<Self> {
+        Entry::at(path.to_owned(), value_of(keys), faults).table()
     }
 
     fn empty(path: &str, faults: &'a Collector) -> Self {
@@ -55,7 +61,7 @@ impl<'a> Table<'a> {
     }
 
     /// The path of a key of this table.
-    pub(super) fn key(&self, key: &str) -> String {
+    pub fn key(&self, key: &str) -> String {
         if self.path.is_empty() {
             key.to_owned()
         } else {
@@ -64,12 +70,12 @@ impl<'a> Table<'a> {
     }
 
     /// The path of this table.
-    pub(super) fn path(&self) -> &str {
+    pub fn path(&self) -> &str {
         &self.path
     }
 
     /// Reports a fault of a key of this table, whether or not the key is present or was taken.
-    pub(super) fn fault(&self, key: &str, what: impl Into<String>, remedy: impl Into<String>) {
+    pub fn fault(&self, key: &str, what: impl Into<String>, remedy: impl Into<String>) {
         let variable = self.given.get(key).cloned().flatten();
         self.faults.add(Fault {
             key: self.key(key),
@@ -80,12 +86,12 @@ impl<'a> Table<'a> {
     }
 
     /// The collector of faults.
-    pub(super) fn faults(&self) -> &'a Collector {
+    pub fn faults(&self) -> &'a Collector {
         self.faults
     }
 
     /// Takes an optional key.
-    pub(super) fn take(&mut self, key: &'static str) -> Option<Entry<'a>> {
+    pub fn take(&mut self, key: &'static str) -> Option<Entry<'a>> {
         self.known.push(key);
         let value = self.entries.remove(key)?;
         Some(Entry {
@@ -96,12 +102,12 @@ impl<'a> Table<'a> {
     }
 
     /// Whether the table had this key, taken or not.
-    pub(super) fn has(&self, key: &str) -> bool {
+    pub fn has(&self, key: &str) -> bool {
         self.given.contains_key(key)
     }
 
     /// Takes a required key.
-    pub(super) fn need(&mut self, key: &'static str, remedy: &str) -> Option<Entry<'a>> {
+    pub fn need(&mut self, key: &'static str, remedy: &str) -> Option<Entry<'a>> {
         let entry = self.take(key);
         if entry.is_none() {
             self.fault(key, "is missing", remedy);
@@ -110,7 +116,7 @@ impl<'a> Table<'a> {
     }
 
     /// Takes a table. A missing one counts as empty.
-    pub(super) fn section(&mut self, key: &'static str) -> Self {
+    pub fn section(&mut self, key: &'static str) -> Self {
         let path = self.key(key);
         let faults = self.faults;
         self.take(key)
@@ -119,7 +125,7 @@ impl<'a> Table<'a> {
     }
 
     /// Takes all keys of a table whose names the user chooses.
-    pub(super) fn drain(&mut self) -> Vec<(String, Entry<'a>)> {
+    pub fn drain(&mut self) -> Vec<(String, Entry<'a>)> {
         let entries = std::mem::take(&mut self.entries);
         let entry = |(name, value): (String, Value)| {
             let path = self.key(&name);
@@ -136,7 +142,7 @@ impl<'a> Table<'a> {
     }
 
     /// Reports the keys that were not taken: they are unknown.
-    pub(super) fn finish(mut self) {
+    pub fn finish(mut self) {
         let known = std::mem::take(&mut self.known);
         for (name, entry) in self.drain() {
             let remedy = match nearest(&name, known.iter().copied()) {
@@ -150,12 +156,12 @@ impl<'a> Table<'a> {
 
 impl<'a> Entry<'a> {
     /// A value at this path.
-    pub(super) fn at(path: String, value: Value, faults: &'a Collector) -> Self {
+    pub fn at(path: String, value: Value, faults: &'a Collector) -> Self {
         Self { path, value, faults }
     }
 
     /// Reports a fault of this value.
-    pub(super) fn fault(&self, what: impl Into<String>, remedy: impl Into<String>) {
+    pub fn fault(&self, what: impl Into<String>, remedy: impl Into<String>) {
         let variable = self.value.origin().map(str::to_owned);
         self.faults.add(Fault {
             key: self.path.clone(),
@@ -188,22 +194,32 @@ impl<'a> Entry<'a> {
     }
 
     /// Whether the value is this word.
-    pub(super) fn is_word(&self, word: &str) -> bool {
+    pub fn is_word(&self, word: &str) -> bool {
         matches!(&self.value.kind, ValueKind::String(text) if text == word)
     }
 
     /// Whether the value is a table.
-    pub(super) fn is_table(&self) -> bool {
+    pub fn is_table(&self) -> bool {
         matches!(self.value.kind, ValueKind::Table(_))
     }
 
+    /// Whether the value is text.
+    pub fn is_text(&self) -> bool {
+        matches!(self.value.kind, ValueKind::String(_))
+    }
+
+    /// Whether the value is a list without elements.
+    pub fn is_empty_list(&self) -> bool {
+        matches!(&self.value.kind, ValueKind::Array(elements) if elements.is_empty())
+    }
+
     /// Whether the value is a list; from the environment: whether it has commas.
-    pub(super) fn is_list(&self) -> bool {
+    pub fn is_list(&self) -> bool {
         matches!(self.value.kind, ValueKind::Array(_)) || self.variable_text().is_some_and(|text| text.contains(','))
     }
 
     /// Reads text.
-    pub(super) fn text(self) -> Option<String> {
+    pub fn text(self) -> Option<String> {
         match self.value.kind {
             ValueKind::String(text) => Some(text),
             _ => self.mistyped("text in quotes"),
@@ -211,7 +227,7 @@ impl<'a> Entry<'a> {
     }
 
     /// Reads text that `parse` converts. Its error describes the fault.
-    pub(super) fn parse<T, E: Display>(self, remedy: &str, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
+    pub fn parse<T, E: Display>(self, remedy: &str, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
         let ValueKind::String(text) = &self.value.kind else {
             return self.mistyped("text in quotes");
         };
@@ -225,7 +241,7 @@ impl<'a> Entry<'a> {
     }
 
     /// Reads text that refers to something. If it refers to nothing, `find` returns the fault and its remedy.
-    pub(super) fn look_up<T>(
+    pub fn look_up<T>(
         self,
         find: impl FnOnce(&str) -> Option<T>,
         unknown: impl FnOnce(&str) -> (String, String),
@@ -242,7 +258,7 @@ impl<'a> Entry<'a> {
     }
 
     /// Reads one of a few words.
-    pub(super) fn choice<T: Copy>(self, choices: &[(&str, T)]) -> Option<T> {
+    pub fn choice<T: Copy>(self, choices: &[(&str, T)]) -> Option<T> {
         let ValueKind::String(text) = &self.value.kind else {
             return self.mistyped("text in quotes");
         };
@@ -259,7 +275,7 @@ impl<'a> Entry<'a> {
     }
 
     /// Reads `true` or `false`.
-    pub(super) fn flag(self) -> Option<bool> {
+    pub fn flag(self) -> Option<bool> {
         match (&self.value.kind, self.variable_text()) {
             (ValueKind::Boolean(flag), _) => Some(*flag),
             (_, Some("true")) => Some(true),
@@ -269,7 +285,7 @@ impl<'a> Entry<'a> {
     }
 
     /// Reads a whole number within bounds.
-    pub(super) fn whole<T: TryFrom<i64>>(self, bounds: RangeInclusive<i64>) -> Option<T> {
+    pub fn whole<T: TryFrom<i64>>(self, bounds: RangeInclusive<i64>) -> Option<T> {
         let number = match (&self.value.kind, self.variable_text().map(str::parse::<i64>)) {
             (ValueKind::I64(number), _) => *number,
             (_, Some(Ok(number))) => number,
@@ -290,7 +306,7 @@ impl<'a> Entry<'a> {
     }
 
     /// Reads a number within bounds, with or without a decimal point.
-    pub(super) fn number(self, bounds: RangeInclusive<f64>) -> Option<f64> {
+    pub fn number(self, bounds: RangeInclusive<f64>) -> Option<f64> {
         let number = match (&self.value.kind, self.variable_text().map(str::parse::<f64>)) {
             // Precision is lost far beyond any bounds that are given here.
             #[expect(clippy::cast_precision_loss)]
@@ -310,7 +326,7 @@ impl<'a> Entry<'a> {
     }
 
     /// Reads a duration within bounds.
-    pub(super) fn lifespan(&self, bounds: RangeInclusive<Duration>) -> Option<Duration> {
+    pub fn lifespan(&self, bounds: RangeInclusive<Duration>) -> Option<Duration> {
         let ValueKind::String(text) = &self.value.kind else {
             return self.mistyped("a span of time in quotes, like \"30s\" or \"1h30m\"");
         };
@@ -327,7 +343,7 @@ impl<'a> Entry<'a> {
     }
 
     /// Reads a list of at most `most` elements; from the environment, commas separate them.
-    pub(super) fn list(self, most: usize) -> Option<Vec<Entry<'a>>> {
+    pub fn list(self, most: usize) -> Option<Vec<Entry<'a>>> {
         let (path, faults, origin) = (self.path.clone(), self.faults, self.value.origin().map(str::to_owned));
         let elements: Vec<Value> = match (&self.value.kind, self.variable_text()) {
             (ValueKind::Array(elements), _) => elements.clone(),
@@ -354,13 +370,13 @@ impl<'a> Entry<'a> {
     }
 
     /// Reads a list of at most `most` elements with `read`. `None` if any of them has a fault.
-    pub(super) fn list_of<T>(self, most: usize, read: impl Fn(Entry<'a>) -> Option<T>) -> Option<Vec<T>> {
+    pub fn list_of<T>(self, most: usize, read: impl Fn(Entry<'a>) -> Option<T>) -> Option<Vec<T>> {
         let read: Vec<Option<T>> = self.list(most)?.into_iter().map(read).collect();
         read.into_iter().collect()
     }
 
     /// Reads a table.
-    pub(super) fn table(self) -> Option<Table<'a>> {
+    pub fn table(self) -> Option<Table<'a>> {
         match self.value.kind {
             ValueKind::Table(entries) if entries.len() <= LONGEST => Some(Table {
                 path: self.path,
@@ -379,4 +395,23 @@ impl<'a> Entry<'a> {
             _ => self.mistyped("a table"),
         }
     }
+}
+
+/// JSON as a tree of values.
+fn value_of(json: &Json) -> Value {
+    let kind = match json {
+        Json::Null => ValueKind::Nil,
+        Json::Bool(flag) => ValueKind::Boolean(*flag),
+        Json::Number(number) => match number.as_i64() {
+            Some(whole) => ValueKind::I64(whole),
+            None => ValueKind::Float(number.as_f64().unwrap_or(f64::NAN)),
+        },
+        Json::String(text) => ValueKind::String(text.clone()),
+        Json::Array(list) => ValueKind::Array(list.iter().map(value_of).collect()),
+        Json::Object(table) => {
+            let entries = table.iter().map(|(key, value)| (key.clone(), value_of(value)));
+            ValueKind::Table(entries.collect::<Map<_, _>>())
+        }
+    };
+    Value::new(None, kind)
 }

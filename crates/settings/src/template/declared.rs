@@ -1,11 +1,11 @@
 //! Templates that are declared through the API: the same keys, checks and messages as in `settings.toml`.
 
-use config::{Map, Value, ValueKind};
+use config::{Value, ValueKind};
 use serde_json::Value as Json;
 
 use super::{TemplateSettings, is_name, read};
 use crate::fault::{Collector, Fault};
-use crate::reader::Entry;
+use crate::reader::Table;
 use crate::{Engines, Faults, NetworkSettings, Settings, network, tree};
 
 /// Reads a template with this name from the keys of `[template.NAME]`, as JSON. The settings must have the engine and
@@ -43,13 +43,25 @@ fn read_with(
         }));
     }
     let faults = Collector::default();
-    let table = Entry::at(path, value_of(keys), &faults).table();
-    let template = table.and_then(|table| read(table, engines));
-    if let (Some(template), Some(networks)) = (&template, networks) {
-        let known = networks.iter().map(|network| network.name.as_str());
-        network::check_named(name, &template.networks, known, &faults);
-    }
+    let template = Table::of_json(&path, keys, &faults).and_then(|table| read_in(table, engines, networks));
     faults.finish(template)
+}
+
+/// Reads the keys of a template that are left in a table of more keys, such as those of a service. Reports unknown keys.
+/// If `networks_exist`, the settings must have the networks that it names. `None` only after a fault.
+pub fn read_template_keys(table: Table<'_>, settings: &Settings, networks_exist: bool) -> Option<TemplateSettings> {
+    let networks = networks_exist.then_some(settings.networks.as_slice());
+    read_in(table, &settings.engines, networks)
+}
+
+fn read_in(table: Table<'_>, engines: &Engines, networks: Option<&[NetworkSettings]>) -> Option<TemplateSettings> {
+    let (path, faults) = (table.path().to_owned(), table.faults());
+    let template = read(table, engines)?;
+    if let Some(networks) = networks {
+        let known = networks.iter().map(|network| network.name.as_str());
+        network::check_named(&path, &template.networks, known, faults);
+    }
+    Some(template)
 }
 
 /// Reads the keys of a template from TOML: those of `[template.NAME]`, with or without that heading.
@@ -142,24 +154,6 @@ fn value_of_word(path: &[&str], text: &str) -> Json {
             .collect(),
         false => Json::String(text.to_owned()),
     }
-}
-
-fn value_of(json: &Json) -> Value {
-    let kind = match json {
-        Json::Null => ValueKind::Nil,
-        Json::Bool(flag) => ValueKind::Boolean(*flag),
-        Json::Number(number) => match number.as_i64() {
-            Some(whole) => ValueKind::I64(whole),
-            None => ValueKind::Float(number.as_f64().unwrap_or(f64::NAN)),
-        },
-        Json::String(text) => ValueKind::String(text.clone()),
-        Json::Array(list) => ValueKind::Array(list.iter().map(value_of).collect()),
-        Json::Object(table) => {
-            let entries = table.iter().map(|(key, value)| (key.clone(), value_of(value)));
-            ValueKind::Table(entries.collect::<Map<_, _>>())
-        }
-    };
-    Value::new(None, kind)
 }
 
 fn json_of(value: Value) -> Json {

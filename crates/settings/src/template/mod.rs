@@ -23,12 +23,12 @@ use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 pub use container::ContainerSettings;
-pub use declared::{join_words, parse_toml, read_template, reread_template};
+pub use declared::{join_words, parse_toml, read_template, read_template_keys, reread_template};
 pub use sidecar::SidecarSettings;
 pub use time::{Again, TimeSettings};
 pub use toml::write_toml;
 pub use volume::{VolumeScope, VolumeSettings};
-pub use written::{HIDDEN, Hidden};
+pub use written::{HIDDEN, Hidden, write_lifespan};
 
 use crate::engine::Engines;
 use crate::fault::one_of;

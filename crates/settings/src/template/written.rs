@@ -265,8 +265,8 @@ fn write_environment(
     plain.chain(sourced).collect()
 }
 
-/// Formats a duration in the largest unit that gives a whole number.
-pub(super) fn write_lifespan(span: Duration) -> String {
+/// Formats a duration in the largest unit that gives a whole number. The settings' reader reads it back.
+pub fn write_lifespan(span: Duration) -> String {
     let milliseconds = span.as_millis();
     let units = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)];
     let whole = units
