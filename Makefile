@@ -21,7 +21,7 @@ NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 LAB_TESTS := system conformance client systemd files dnsmasq
 LAB_PACKAGES := orchestrator-plugin-docker orchestrator-plugin-exec orchestrator-oci orchestrator-lab
 # Packages whose program `kernel` needs root, and no other.
-KERNEL_PACKAGES := orchestrator-host orchestrator-network orchestrator-quota
+KERNEL_PACKAGES := orchestrator-balancer orchestrator-host orchestrator-network orchestrator-quota
 # The other packages that have programs of tests, for where there is no nextest.
 NO_ROOT_PACKAGES := orchestrator-fuzz $(filter-out $(LAB_PACKAGES) $(KERNEL_PACKAGES), \
 	$(patsubst crates/%/tests,orchestrator-%,$(wildcard crates/*/tests)) \

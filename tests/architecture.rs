@@ -40,6 +40,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ),
     ("host", &["doctor", "network", "plugin", "quota", "runtime"]),
     ("policy", &["host", "model", "settings"]),
+    ("balancer", &["model", "runtime"]),
     (
         "reconcile",
         &[

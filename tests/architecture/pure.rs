@@ -24,6 +24,11 @@ const WAITS: &[&str] = &["async fn", ".await"];
 
 /// Folders and files, and what they do not name.
 const PURE: &[(&str, &[&[&str]])] = &[
+    ("crates/balancer/src/config", &[IO, CLOCKS, WAITS]),
+    ("crates/balancer/src/difference.rs", &[IO, CLOCKS, WAITS]),
+    ("crates/balancer/src/name", &[IO, CLOCKS, WAITS]),
+    ("crates/balancer/src/plan.rs", &[IO, CLOCKS, WAITS]),
+    ("crates/balancer/src/pools.rs", &[IO, CLOCKS, WAITS]),
     ("crates/dhcp6/src", &[IO, CLOCKS, WAITS]),
     ("crates/model/src", &[IO, WAITS]),
     ("crates/api-types/src", &[IO, CLOCKS, WAITS]),

@@ -3,6 +3,7 @@
 //! Every refusal, drop and failure has a counter here, besides its line in the log. Each file has the metrics of one
 //! part of the daemon: their names, their help, and the methods that count.
 
+mod balancer;
 mod daemon;
 mod dhcp6;
 mod image;
@@ -46,6 +47,7 @@ type Labelled = Family<Label, Counter>;
 pub struct Metrics {
     registry: Arc<Registry>,
     log_limit: LogLimit,
+    balancer: balancer::Balancer,
     daemon: daemon::Daemon,
     dhcp6: dhcp6::Dhcp6,
     image: image::Image,
@@ -61,6 +63,7 @@ impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("orchestrator");
         Self {
+            balancer: balancer::Balancer::register(&mut registry),
             daemon: daemon::Daemon::register(&mut registry),
             dhcp6: dhcp6::Dhcp6::register(&mut registry),
             image: image::Image::register(&mut registry),

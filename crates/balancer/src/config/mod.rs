@@ -1,0 +1,74 @@
+//! The files of HAProxy 2.6: its configuration, the maps, the certificates and the list of them.
+
+mod layout;
+pub(crate) mod text;
+
+use std::collections::BTreeMap;
+
+use sha2::{Digest, Sha256};
+
+use crate::desired::Desired;
+use crate::step::MapName;
+pub use layout::{Addresses, Layout, LayoutFault, Statistics};
+
+/// The files of a configuration, by their path in its directory.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Files {
+    /// The content of each file.
+    pub files: BTreeMap<String, Vec<u8>>,
+    /// The digest of the part of the configuration that cannot change while HAProxy runs.
+    pub frame: String,
+}
+
+impl Files {
+    /// A digest of everything.
+    pub fn digest(&self) -> [u8; 32] {
+        let mut digest = Sha256::new();
+        for (name, content) in &self.files {
+            digest.update(name.len().to_le_bytes());
+            digest.update(name);
+            digest.update(content.len().to_le_bytes());
+            digest.update(content);
+        }
+        digest.finalize().into()
+    }
+}
+
+/// The main file.
+pub(crate) const MAIN: &str = "haproxy.cfg";
+/// The list of certificates that are shown.
+pub(crate) const LIST: &str = "certificates.list";
+
+/// Writes all files. Equal values make equal files.
+pub fn write_files(layout: &Layout, desired: &Desired) -> Files {
+    let body = text::frame(layout);
+    let frame: String = Sha256::digest(body.as_bytes())
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let main = format!("{}{body}{}", text::head(layout, &frame), text::backends(desired));
+    let mut files = BTreeMap::from([(MAIN.to_owned(), main.into_bytes())]);
+    for map in MapName::ALL {
+        let lines = desired.entries(map).into_iter();
+        let text: String = lines.map(|(key, value)| format!("{key} {value}\n")).collect();
+        files.insert(map.file().to_owned(), text.into_bytes());
+    }
+    let mut list = String::new();
+    for (name, certificate) in &desired.certificates {
+        files.insert(name.file(), certificate.pem.as_str().as_bytes().to_vec());
+        list += &line(layout, name, certificate);
+    }
+    files.insert(LIST.to_owned(), list.into_bytes());
+    Files { files, frame }
+}
+
+/// A line of the list of certificates.
+pub(crate) fn line(
+    layout: &Layout,
+    name: &crate::CertificateName,
+    certificate: &crate::desired::Certificate,
+) -> String {
+    let hosts: String = certificate.hosts.iter().map(|host| format!(" {host}")).collect();
+    format!("{} [alpn h2,http/1.1]{hosts}\n", layout.path(&name.file()))
+}
