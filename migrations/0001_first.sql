@@ -125,7 +125,10 @@ create table instances (
     -- Why its time ended before its client's lease; null while it has not.
     expired text,
     -- How often its client extended its time.
-    extended bigint not null default 0
+    extended bigint not null default 0,
+    -- Since when it is switched off, and when a restart was asked for that is not done yet; null for neither.
+    off bigint,
+    reset bigint
 );
 
 -- No crash and no race may break this promise: a slot is filled once.

@@ -14,8 +14,11 @@ use super::links::Commands;
 use super::policy::PolicyDesk;
 use super::reload::Desk;
 use super::reservations::Reservations;
+use super::running::Running;
 use super::volumes::Volumes;
-use orchestrator_api::{ByteStream, Caller, Control, ControlError, EngineView, ImageControl, Reloaded, SettingsView};
+use orchestrator_api::{
+    ByteStream, Caller, Control, ControlError, EngineView, ImageControl, Reloaded, RunControl, SettingsView,
+};
 use orchestrator_api_types::Doctor as DoctorReport;
 use orchestrator_catalog::Catalog;
 use orchestrator_host::{Capabilities, Capability, Host};
@@ -57,6 +60,7 @@ pub(super) struct Ready {
     pub(super) volumes: Volumes,
     pub(super) images: Arc<Images>,
     pub(super) policy: PolicyDesk,
+    pub(super) running: Arc<Running>,
 }
 
 impl Ready {
@@ -427,6 +431,10 @@ impl Control for Switchboard {
 
     fn images(&self) -> Result<Arc<dyn ImageControl>, ControlError> {
         Ok(self.ready()?.images.clone())
+    }
+
+    fn runs(&self) -> Result<Arc<dyn RunControl>, ControlError> {
+        Ok(self.ready()?.running.clone())
     }
 
     async fn reload(&self, by: &Caller) -> Result<Reloaded, ControlError> {

@@ -19,6 +19,7 @@ mod portal;
 mod relays;
 mod reload;
 mod reservations;
+mod running;
 mod secrets;
 mod storage;
 mod systemd;
@@ -282,6 +283,11 @@ async fn build_and_run(
         directory,
     };
     relays.register();
+    let running = Arc::new(running::Running {
+        host: host.clone(),
+        store: store.clone(),
+        clock: context.clock,
+    });
     let images = Images::register(&context, &store, &catalog, &host, pins);
     let routes = routes::Parts {
         settings: context.settings.clone(),
@@ -329,6 +335,7 @@ async fn build_and_run(
         catalog,
         volumes,
         images: Arc::new(images),
+        running,
         policy: PolicyDesk {
             settings: context.settings.clone(),
             store: store.clone(),

@@ -61,6 +61,7 @@ async fn no_lease_is_freed_through_an_instance_that_is_gone() {
         references: None,
         ready: None,
         kept_until: None,
+        reset: None,
         at: Timestamp(1_800_000_001_000),
     };
     assert!(daemon.store.update_instance(gone.id, removed, None).await.unwrap());

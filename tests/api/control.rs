@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::stream;
-use orchestrator::api::{ByteStream, Caller, Control, ControlError, EngineView, ImageControl, Reloaded, SettingsView};
+use orchestrator::api::{
+    ByteStream, Caller, Control, ControlError, EngineView, ImageControl, Reloaded, RunControl, SettingsView,
+};
 use orchestrator::api_types::{AreaState, DaemonState, Doctor, ExaminedArea, Finding, Mended, Severity};
 use orchestrator::model::{
     Client, ClientId, ClientKeys, Clock, GrantedTo, Instance, InstanceId, KeyChange, LeaseChange, LeaseVerb,
@@ -312,6 +314,11 @@ impl Control for FakeControl {
 
     fn catalog(&self) -> Result<Catalog, ControlError> {
         Ok(self.get()?.catalog.clone())
+    }
+
+    fn runs(&self) -> Result<Arc<dyn RunControl>, ControlError> {
+        let asked = self.get()?.asked.clone();
+        Ok(Arc::new(crate::running::FakeRuns(asked)))
     }
 
     async fn reload(&self, by: &Caller) -> Result<Reloaded, ControlError> {

@@ -20,6 +20,7 @@ mod policy;
 mod problems;
 mod quiet;
 mod reservations;
+mod running;
 mod sockets;
 mod stream;
 mod tasks;

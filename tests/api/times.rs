@@ -88,6 +88,35 @@ async fn an_extension_moves_the_deadline_by_just_that() {
 }
 
 #[tokio::test]
+async fn an_instance_is_switched_off_and_on_and_restarted() {
+    let daemon = Daemon::start().await;
+    daemon.instance(1, [1; 6]).await;
+    let switch = async |verb: &str| post(&daemon, &format!("{PATH}/{verb}"), "").await;
+    assert!(switch("reset").await.json()["times"]["reset"].is_string());
+    for _ in 0..2 {
+        let off = switch("off").await.json();
+        assert!(off["times"]["off"].is_string(), "{off}");
+        assert_eq!(off["times"]["reset"], Value::Null, "what is off is not restarted");
+    }
+    assert_eq!(
+        switch("reset").await.problem(),
+        (409, "instance-switched-off".to_owned())
+    );
+    for _ in 0..2 {
+        assert_eq!(switch("on").await.json()["times"]["off"], Value::Null);
+    }
+    let kinds = kinds(&daemon).await;
+    assert!(
+        kinds.ends_with(&[
+            EventKind::InstanceReset,
+            EventKind::InstanceSwitchedOff,
+            EventKind::InstanceSwitchedOn
+        ]),
+        "{kinds:?}"
+    );
+}
+
+#[tokio::test]
 async fn an_instance_whose_time_ended_is_on_its_way_out_and_is_changed_no_more() {
     let daemon = Daemon::start().await;
     daemon.instance(1, [1; 6]).await;
@@ -96,7 +125,7 @@ async fn an_instance_whose_time_ended_is_on_its_way_out_and_is_changed_no_more()
         (&ended["phase"], &ended["times"]["expired"]),
         (&json!("removing"), &json!("operator"))
     );
-    for verb in ["pin", "unpin", "expire"] {
+    for verb in ["pin", "unpin", "expire", "off", "on", "reset"] {
         let refused = post(&daemon, &format!("{PATH}/{verb}"), "").await;
         assert_eq!(refused.problem(), (409, "instance-gone".to_owned()), "{verb}");
     }

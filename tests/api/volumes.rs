@@ -38,6 +38,7 @@ async fn let_go(daemon: &Daemon, id: InstanceId) {
         references: None,
         ready: None,
         kept_until: None,
+        reset: None,
         at: Timestamp::wall(),
     };
     assert!(daemon.store.update_instance(id, update, None).await.unwrap());

@@ -104,6 +104,18 @@ fn requests(daemon: &Facts) -> Vec<(&'static str, &'static str, String, Vec<u8>)
         ),
         (
             "GET",
+            "/v1/instances/{id}/log",
+            filled("/v1/instances/{id}/log", instance),
+            none(),
+        ),
+        (
+            "GET",
+            "/v1/instances/{id}/stats",
+            filled("/v1/instances/{id}/stats", instance),
+            none(),
+        ),
+        (
+            "GET",
             "/v1/instances/{id}/policy",
             filled("/v1/instances/{id}/policy?to=fd39::1", instance),
             none(),
@@ -159,6 +171,30 @@ fn requests(daemon: &Facts) -> Vec<(&'static str, &'static str, String, Vec<u8>)
             "/v1/instances/{id}/extend",
             filled("/v1/instances/{id}/extend", instance),
             json(json!({"by": "1h"})),
+        ),
+        (
+            "POST",
+            "/v1/instances/{id}/off",
+            filled("/v1/instances/{id}/off", instance),
+            none(),
+        ),
+        (
+            "POST",
+            "/v1/instances/{id}/on",
+            filled("/v1/instances/{id}/on", instance),
+            none(),
+        ),
+        (
+            "POST",
+            "/v1/instances/{id}/reset",
+            filled("/v1/instances/{id}/reset", instance),
+            none(),
+        ),
+        (
+            "POST",
+            "/v1/instances/{id}/exec",
+            filled("/v1/instances/{id}/exec", instance),
+            json(json!({"command": ["exit", "0"]})),
         ),
         (
             "POST",

@@ -283,6 +283,7 @@ pub(crate) fn update(phase: Phase, seconds: i64) -> InstanceUpdate {
         references: Some(BTreeMap::new()),
         ready: None,
         kept_until: None,
+        reset: None,
         at: at(seconds),
     }
 }

@@ -67,6 +67,14 @@ words! {
         InstancePinned = "instance-pinned",
         /// Somebody unpinned the instance.
         InstanceUnpinned = "instance-unpinned",
+        /// Somebody switched the instance off: its containers are stopped, and kept.
+        InstanceSwitchedOff = "instance-switched-off",
+        /// Somebody switched the instance on again.
+        InstanceSwitchedOn = "instance-switched-on",
+        /// Somebody asked for a restart of the processes of the instance.
+        InstanceReset = "instance-reset",
+        /// Somebody ran a command in the instance. The detail has the program, without its arguments.
+        InstanceExec = "instance-exec",
         /// Somebody extended the time of the instance.
         InstanceExtended = "instance-extended",
         /// An instance that the database did not know was given back to its client.

@@ -14,6 +14,7 @@ mod dnsmasq;
 mod doctor;
 mod engine;
 mod event;
+mod frame;
 mod health;
 mod image;
 mod instance;
@@ -27,6 +28,7 @@ mod problem;
 mod query;
 mod reconfigure;
 mod reservation;
+mod run;
 pub mod scalar;
 mod settings;
 mod spec;
@@ -43,6 +45,7 @@ pub use dnsmasq::{DnsmasqEvent, DnsmasqVerb};
 pub use doctor::{AreaState, DaemonState, Doctor, ExaminedArea, Finding, Mended, Severity};
 pub use engine::Engine;
 pub use event::{Event, EventKind};
+pub use frame::{FRAMES, Frame, FrameDecoder, FrameKind, LARGEST_FRAME, NoFrame};
 pub use health::{Condition, Health, Readiness};
 pub use image::{
     EngineFault, Image, ImageQuery, ImageSource, Images, PruneImages, PruneOutcome, PrunedImage, PrunedImages,
@@ -65,6 +68,7 @@ pub use query::{
 };
 pub use reconfigure::{Asked, ReconfigureView};
 pub use reservation::{NewReservation, RemoteId, ReservationView};
+pub use run::{ContainerStats, Exec, ExecEnd, ExecFile, InstanceStats, LogLine, LogQuery, LogSource, TerminalSize};
 pub use settings::{Change, Effect, ReloadOutcome, Reloaded, SettingsView};
 pub use spec::{
     Access, ClientExtension, ContainerSpec, Device, DeviceAccess, File, InstanceSpec, Mount, Resolver, Resources,

@@ -61,6 +61,14 @@ pub struct InstanceTimes {
     /// How often its client extended its time, on its page.
     #[serde(default)]
     pub extended: u32,
+    /// Since when it is switched off: its containers are stopped, and kept. `null` if it is not.
+    #[serde(default)]
+    #[schemars(with = "Option<scalar::Timestamp>")]
+    pub off: Option<Timestamp>,
+    /// When somebody asked for a restart of its processes; `null` once that is done.
+    #[serde(default)]
+    #[schemars(with = "Option<scalar::Timestamp>")]
+    pub reset: Option<Timestamp>,
 }
 
 /// The request to extend the time of an instance.

@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::{Stream, StreamExt, stream};
 use orchestrator_api_types as wire;
 use orchestrator_model::{ByteStream, EngineError, ImageSource, PullProgress, Timestamp};
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::body::JsonBody;
@@ -151,7 +151,7 @@ pub(super) async fn load(
 ) -> Result<Json<wire::Images>, Fault> {
     let control = shared.app.control.images()?;
     let engine = control.engine(query.engine.as_deref())?;
-    let _permits = permits(&shared, &connection)?;
+    let _permits = shared.stream_permits(&connection)?;
     let archive = upload.pieces(&connection);
     let loaded = tokio::select! {
         loaded = control.load(&caller, &engine, archive) => loaded?,
@@ -177,7 +177,7 @@ pub(super) async fn pull(
     let control = shared.app.control.images()?;
     let wire::PullImage { image, engine } = body.read("an image to fetch")?;
     let engine = control.engine(engine.as_deref())?;
-    let permits = permits(&shared, &connection)?;
+    let permits = shared.stream_permits(&connection)?;
     let (sender, receiver) = mpsc::channel(STEPS);
     let draining = shared.draining.clone();
     let work = async move {
@@ -203,18 +203,6 @@ pub(super) async fn remove(
     let engine = control.engine(query.engine.as_deref())?;
     control.remove(&caller, &engine, &query.image).await?;
     Ok(NoContent)
-}
-
-fn permits(shared: &Shared, connection: &Connection) -> Result<[OwnedSemaphorePermit; 2], Fault> {
-    let own = connection.share.streams.clone().try_acquire_owned();
-    let any = shared.streams.clone().try_acquire_owned();
-    match (own, any) {
-        (Ok(own), Ok(any)) => Ok([own, any]),
-        _ => {
-            let detail = "too many streams are open; wait until one has ended";
-            Err(Fault::new(StatusCode::SERVICE_UNAVAILABLE, "too-many-streams", detail))
-        }
-    }
 }
 
 /// `POST /v1/images/prune`

@@ -1,5 +1,6 @@
 //! The API without a socket, for callers in the same process: command lines from elsewhere, and tests.
 
+use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -71,7 +72,9 @@ impl Inside {
 
     /// Answers a caller's request. `target` is the path with its query; `body` is JSON, or empty.
     pub async fn ask(&self, caller: &Caller, method: &str, target: &str, body: Vec<u8>) -> Answer {
-        let (parts, body) = self.answer(caller, method, target, None, body).await.into_parts();
+        let headers = Headers::default();
+        let answer = self.answer(caller, method, target, headers, Body::from(body)).await;
+        let (parts, body) = answer.into_parts();
         let media_type = parts.headers.get(header::CONTENT_TYPE);
         let media_type = media_type.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         Answer {
@@ -88,34 +91,34 @@ impl Inside {
     ///
     /// Any answer that is not a stream.
     pub async fn follow(&self, caller: &Caller, target: &str) -> Result<Coming, Answer> {
-        let response = self
-            .answer(caller, "GET", target, Some("text/event-stream"), Vec::new())
-            .await;
-        let status = response.status();
-        if status.is_success() {
-            let stream = response.into_body().into_data_stream();
-            return Ok(Box::pin(stream.scan((), |(), bytes| future::ready(bytes.ok()))));
-        }
-        Err(Answer {
-            status: status.as_u16(),
-            media_type: "application/problem+json".to_owned(),
-            body: response
-                .into_body()
-                .collect()
-                .await
-                .map(|body| body.to_bytes())
-                .unwrap_or_default(),
-        })
+        let headers = Headers {
+            accept: Some("text/event-stream"),
+            content_type: None,
+        };
+        coming(self.answer(caller, "GET", target, headers, Body::empty()).await).await
     }
 
-    async fn answer(
+    /// Sends a body of this media type with POST, and opens the answer, both of which go on at the same time.
+    ///
+    /// # Errors
+    ///
+    /// Any answer that is not a success.
+    pub async fn exchange(
         &self,
         caller: &Caller,
-        method: &str,
         target: &str,
-        accept: Option<&str>,
-        body: Vec<u8>,
-    ) -> Response {
+        content_type: &str,
+        body: Coming,
+    ) -> Result<Coming, Answer> {
+        let headers = Headers {
+            accept: None,
+            content_type: Some(content_type),
+        };
+        let body = Body::from_stream(body.map(Ok::<_, Infallible>));
+        coming(self.answer(caller, "POST", target, headers, body).await).await
+    }
+
+    async fn answer(&self, caller: &Caller, method: &str, target: &str, headers: Headers<'_>, body: Body) -> Response {
         let connection = Connection {
             exchange: Arc::new(Exchange::default()),
             share: self.share.clone(),
@@ -124,12 +127,16 @@ impl Inside {
             user: Arc::new(OnceCell::new_with(Some(caller.user.clone()))),
         };
         let request = Method::from_bytes(method.as_bytes()).ok().and_then(|method| {
-            let request = Request::builder().method(method).uri(target).extension(connection);
-            let request = match accept {
-                Some(accept) => request.header(header::ACCEPT, accept),
-                None => request,
-            };
-            request.body(Body::from(body)).ok()
+            let mut request = Request::builder().method(method).uri(target).extension(connection);
+            for (name, value) in [
+                (header::ACCEPT, headers.accept),
+                (header::CONTENT_TYPE, headers.content_type),
+            ] {
+                if let Some(value) = value {
+                    request = request.header(name, value);
+                }
+            }
+            request.body(body).ok()
         });
         let Some(request) = request else {
             let detail = format!("{method} {target:?} is no request");
@@ -140,4 +147,26 @@ impl Inside {
             Err(never) => match never {},
         }
     }
+}
+
+/// The headers of a request.
+#[derive(Default)]
+struct Headers<'a> {
+    accept: Option<&'a str>,
+    content_type: Option<&'a str>,
+}
+
+/// The body of a success as it arrives; any other answer is whole.
+async fn coming(response: Response) -> Result<Coming, Answer> {
+    let status = response.status();
+    if status.is_success() {
+        let stream = response.into_body().into_data_stream();
+        return Ok(Box::pin(stream.scan((), |(), bytes| future::ready(bytes.ok()))));
+    }
+    let body = response.into_body().collect().await;
+    Err(Answer {
+        status: status.as_u16(),
+        media_type: "application/problem+json".to_owned(),
+        body: body.map(|body| body.to_bytes()).unwrap_or_default(),
+    })
 }

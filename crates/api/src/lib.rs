@@ -30,6 +30,7 @@ mod doctor;
 mod engines;
 mod events;
 mod exchange;
+mod exec;
 mod follow;
 mod gate;
 mod guard;
@@ -43,6 +44,7 @@ mod keys;
 mod leases;
 mod limits;
 mod listener;
+mod log;
 mod metrics;
 mod openapi;
 mod orphans;
@@ -61,9 +63,11 @@ mod resume;
 mod role;
 mod route;
 mod routes;
+mod run_control;
 mod screen;
 mod serve;
 mod settings;
+mod stats;
 mod table;
 mod tag;
 mod tasks;
@@ -93,6 +97,7 @@ pub use listener::BindError;
 pub use openapi::openapi;
 pub use peer::Peer;
 pub use role::Role;
+pub use run_control::RunControl;
 pub use serve::{Limits, Server};
 pub use settings::{ReloadOutcome, Reloaded, SettingsView};
 
@@ -223,6 +228,9 @@ pub trait Control: Send + Sync + 'static {
 
     /// The part that has to do with images and registries.
     fn images(&self) -> Result<Arc<dyn ImageControl>, ControlError>;
+
+    /// The part that has to do with what runs in instances.
+    fn runs(&self) -> Result<Arc<dyn RunControl>, ControlError>;
 
     /// The engines, with what each can do.
     fn engines(&self) -> Result<Vec<EngineView>, ControlError>;

@@ -80,7 +80,7 @@ async fn answer(passage: &Passage, connection: &Connection, request: Request, ne
     if passage.face == Face::Tcp {
         guard::check(&request)?;
     }
-    if is_upload(&request) {
+    if is_upload(&request) || is_exec(&request) {
         // It has no turn: it takes as long as its peer and the engine take. Streams are bounded by themselves.
         return Ok(next.run(request).await);
     }
@@ -123,6 +123,11 @@ fn check_standing(access: &Access, standing: Standing, request: &Request) -> Res
 /// Whether a request brings an archive, which is passed on piece by piece.
 fn is_upload(request: &Request) -> bool {
     *request.method() == Method::POST && request.uri().path() == super::images::UPLOAD_PATH
+}
+
+/// Whether a request runs a command, whose input is passed on while it runs.
+fn is_exec(request: &Request) -> bool {
+    *request.method() == Method::POST && super::exec::is_exec_path(request.uri().path())
 }
 
 /// Whether a request asks for health or readiness.

@@ -89,6 +89,12 @@ impl Fault {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "bad-duration", detail)
     }
 
+    /// The problem of a command that cannot be run as it was sent.
+    pub(super) fn bad_exec(detail: impl std::fmt::Display) -> Self {
+        let detail = format!("the body is not a command to run: {detail}");
+        Self::new(StatusCode::BAD_REQUEST, "bad-body", detail)
+    }
+
     /// The problem while the database is not connected yet.
     pub(super) fn store_missing() -> Self {
         let detail = "the daemon still waits for its database; GET /v1/ready says why";
@@ -232,6 +238,7 @@ impl From<ControlError> for Fault {
 fn engine_status(code: &str) -> StatusCode {
     match code {
         "image-missing" => StatusCode::NOT_FOUND,
+        "not-running" => StatusCode::CONFLICT,
         "engine-refused" | "engine-unsupported" => StatusCode::UNPROCESSABLE_ENTITY,
         "engine-unavailable" => StatusCode::SERVICE_UNAVAILABLE,
         "engine-timeout" => StatusCode::GATEWAY_TIMEOUT,

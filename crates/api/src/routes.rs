@@ -7,9 +7,10 @@ use axum::Router;
 use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::from_fn_with_state;
 use axum::routing::MethodRouter;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
+use super::connection::Connection;
 use super::passage::{Face, Passage, pass};
 use super::problem::Fault;
 use super::route::Route;
@@ -24,6 +25,21 @@ pub(super) struct Shared {
     pub(super) draining: CancellationToken,
     /// A permit for each stream of events.
     pub(super) streams: Arc<Semaphore>,
+}
+
+impl Shared {
+    /// The permits of a stream, which it holds until it ends.
+    pub(super) fn stream_permits(&self, connection: &Connection) -> Result<[OwnedSemaphorePermit; 2], Fault> {
+        let own = connection.share.streams.clone().try_acquire_owned();
+        let any = self.streams.clone().try_acquire_owned();
+        match (own, any) {
+            (Ok(own), Ok(any)) => Ok([own, any]),
+            _ => {
+                let detail = "too many streams are open; wait until one has ended";
+                Err(Fault::new(StatusCode::SERVICE_UNAVAILABLE, "too-many-streams", detail))
+            }
+        }
+    }
 }
 
 /// All routes, with the checks of the passage before them.

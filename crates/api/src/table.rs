@@ -8,8 +8,9 @@ use super::role::Role::{self, Admin, Operator, Viewer};
 use super::route::{Route, Verb};
 use super::routes::Shared;
 use super::{
-    clients, doctor, engines, events, health, hooks, images, instances, keys, leases, limits, metrics, openapi,
-    orphans, policy, quarantine, reconfigure, registries, reservations, settings, tasks, templates, times, volumes,
+    clients, doctor, engines, events, exec, health, hooks, images, instances, keys, leases, limits, log, metrics,
+    openapi, orphans, policy, quarantine, reconfigure, registries, reservations, settings, stats, tasks, templates,
+    times, volumes,
 };
 
 const CONFLICT: StatusCode = StatusCode::CONFLICT;
@@ -40,6 +41,7 @@ pub(super) fn table() -> Vec<Route> {
         about_the_daemon(),
         about_clients(),
         about_instances(),
+        about_what_runs(),
         about_reservations(),
         about_volumes(),
         about_templates(),
@@ -238,6 +240,71 @@ fn about_instances() -> Vec<Route> {
                 (UNPROCESSABLE, "refused"),
                 (UNAVAILABLE, "starting"),
             ]),
+    ]
+}
+
+/// How requests about what runs in an instance fail.
+const RUN_FAILS: &[(StatusCode, &str)] = &[
+    (NOT_FOUND, "no-such-instance"),
+    (NOT_FOUND, "no-such-container"),
+    (CONFLICT, "ambiguous-id"),
+    (CONFLICT, "instance-gone"),
+    (CONFLICT, "not-running"),
+    (UNPROCESSABLE, "engine-refused"),
+    (UNPROCESSABLE, "engine-unsupported"),
+    (UNAVAILABLE, "engine-unavailable"),
+    (UNAVAILABLE, "too-many-streams"),
+    (UNAVAILABLE, "starting"),
+    (StatusCode::BAD_GATEWAY, "engine-failed"),
+    (StatusCode::GATEWAY_TIMEOUT, "engine-timeout"),
+];
+
+/// How a switch is refused.
+const SWITCH_FAILS: &[(StatusCode, &str)] = &[
+    (NOT_FOUND, "no-such-instance"),
+    (CONFLICT, "ambiguous-id"),
+    (CONFLICT, "instance-gone"),
+    (CONFLICT, "instance-not-running"),
+    (CONFLICT, "instance-switched-off"),
+    (UNAVAILABLE, "starting"),
+];
+
+fn about_what_runs() -> Vec<Route> {
+    vec![
+        post("/v1/instances/{id}/exec", Operator, exec::exec)
+            .says("Run a command in an instance")
+            .details(
+                "The answer is a stream of frames, each with a head of eight bytes: its kind, three zeros, and the length of \
+                 its payload (four bytes, big-endian). Kind 1 is standard output, 2 standard error, 3 the end: JSON with the \
+                 `exit_code`, or the `problem`. With the body `application/vnd.orchestrator.frames` the request is a stream \
+                 of frames, too, which goes on while the command runs: 4 is the command (JSON as below) and comes first, 6 a \
+                 piece of the files that it names, 0 its input (an empty one ends it), 5 another size of its terminal (JSON). \
+                 Closing the answer ends the command's input, not the command.",
+            )
+            .fails(RUN_FAILS),
+        get("/v1/instances/{id}/log", Viewer, log::show)
+            .says("What an instance wrote, line by line")
+            .details(
+                "A stream of Server-Sent Events: the data of each is a line. It ends with what is there, or with `follow` \
+                 when the container ends. Of an instance that is gone, or whose engine keeps no output, the lines in the \
+                 timeline are shown.",
+            )
+            .fails(RUN_FAILS),
+        get("/v1/instances/{id}/stats", Viewer, stats::show)
+            .says("What an instance uses of its machine, measured now")
+            .fails(RUN_FAILS),
+        post("/v1/instances/{id}/off", Operator, times::off)
+            .says("Switch an instance off: its processes end, and its containers are kept")
+            .details("It stays off, also after a restart of the daemon, until it is switched on. Answered once that is recorded.")
+            .fails(SWITCH_FAILS),
+        post("/v1/instances/{id}/on", Operator, times::on)
+            .says("Switch an instance on again")
+            .details("One that is on is left as it is.")
+            .fails(SWITCH_FAILS),
+        post("/v1/instances/{id}/reset", Operator, times::reset)
+            .says("Restart the processes of an instance; its containers and their files stay")
+            .details("Answered once it is recorded; `times.reset` is `null` again once it is done.")
+            .fails(SWITCH_FAILS),
     ]
 }
 

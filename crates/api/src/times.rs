@@ -69,6 +69,36 @@ pub(super) async fn expire(
     change(&shared, &caller, &view, &id, end).await
 }
 
+/// `POST /v1/instances/{id}/off`
+pub(super) async fn off(
+    State(shared): State<Shared>,
+    caller: Caller,
+    view: View,
+    Segment(id): Segment,
+) -> Result<Json<wire::InstanceView>, Fault> {
+    change(&shared, &caller, &view, &id, TimeChange::SwitchOff).await
+}
+
+/// `POST /v1/instances/{id}/on`
+pub(super) async fn on(
+    State(shared): State<Shared>,
+    caller: Caller,
+    view: View,
+    Segment(id): Segment,
+) -> Result<Json<wire::InstanceView>, Fault> {
+    change(&shared, &caller, &view, &id, TimeChange::SwitchOn).await
+}
+
+/// `POST /v1/instances/{id}/reset`
+pub(super) async fn reset(
+    State(shared): State<Shared>,
+    caller: Caller,
+    view: View,
+    Segment(id): Segment,
+) -> Result<Json<wire::InstanceView>, Fault> {
+    change(&shared, &caller, &view, &id, TimeChange::Reset).await
+}
+
 async fn change(
     shared: &Shared,
     caller: &Caller,

@@ -65,6 +65,14 @@ pub enum EventKind {
     InstancePinned,
     /// Somebody unpinned the instance.
     InstanceUnpinned,
+    /// Somebody switched the instance off: its containers are stopped, and kept.
+    InstanceSwitchedOff,
+    /// Somebody switched the instance on again.
+    InstanceSwitchedOn,
+    /// Somebody asked for a restart of the processes of the instance.
+    InstanceReset,
+    /// Somebody ran a command in the instance. The detail has the program, without its arguments.
+    InstanceExec,
     /// Somebody extended the time of the instance.
     InstanceExtended,
     /// An instance that the database did not know was given back to its client.
@@ -169,6 +177,10 @@ words!(EventKind {
     InstanceExpired = "instance-expired",
     InstancePinned = "instance-pinned",
     InstanceUnpinned = "instance-unpinned",
+    InstanceSwitchedOff = "instance-switched-off",
+    InstanceSwitchedOn = "instance-switched-on",
+    InstanceReset = "instance-reset",
+    InstanceExec = "instance-exec",
     InstanceExtended = "instance-extended",
     InstanceAdopted = "instance-adopted",
     InstanceDestroyed = "instance-destroyed",

@@ -54,8 +54,9 @@ pub use lifespan::{LifespanError, parse_lifespan, show_lifespan};
 pub use limits::{HostUse, LimitsView, LinkUse, Used, WaitingView};
 pub use orchestrator_dhcp6::{Duid, Holder, Iaid, Leased, LinkLayerAddress, OpaqueId, Place, Reservation};
 pub use orchestrator_plugin::{
-    ByteStream, ContainerName, ContainerSpec, Credentials, Device, DeviceAccess, EngineError, File, FileContent, Id,
-    Image, InstanceId, Mark, PullProgress, Resolver, Resources, SiteId, ValueSource, Volume, VolumeSource,
+    ByteStream, ContainerName, ContainerSpec, Credentials, Device, DeviceAccess, EngineError, ExecControl, ExecRequest,
+    ExecSession, File, FileContent, Id, Image, InstanceId, LogRequest, Mark, Output, OutputStream, PullProgress,
+    Resolver, Resources, SiteId, Stats, TerminalSize, ValueSource, Volume, VolumeSource,
 };
 pub use orphan::Orphan;
 pub use owner::{Owner, OwnerKind, Slot, SlotKey};

@@ -22,6 +22,12 @@ pub enum TimeChange {
         /// How long it is kept after it was stopped.
         keep: Duration,
     },
+    /// Its containers are stopped, and kept, until it is switched on again.
+    SwitchOff,
+    /// Its containers are started again.
+    SwitchOn,
+    /// Its containers are stopped and started again.
+    Reset,
     /// A warning announced the present deadline.
     Warn(Timestamp),
     /// Traffic was counted: the new count, and whether there was any since the last observation.
@@ -42,6 +48,9 @@ impl TimeChange {
             Self::Extend(_) => "extend",
             Self::ExtendByClient => "extend-by-client",
             Self::Expire { .. } => "expire",
+            Self::SwitchOff => "switch-off",
+            Self::SwitchOn => "switch-on",
+            Self::Reset => "reset",
             Self::Warn(_) => "warn",
             Self::Count { .. } => "count",
         }
@@ -75,6 +84,9 @@ impl TimeChange {
                 let detail = format!("{}{kept}", expiry.sentence());
                 (EventKind::InstanceExpired, Some(detail))
             }
+            Self::SwitchOff => (EventKind::InstanceSwitchedOff, None),
+            Self::SwitchOn => (EventKind::InstanceSwitchedOn, None),
+            Self::Reset => (EventKind::InstanceReset, None),
             Self::Warn(_) => (EventKind::InstanceWarned, ends()),
             Self::Count { .. } => return None,
         })
@@ -98,6 +110,9 @@ impl Instance {
             TimeChange::Extend(by) => changed.extend(*by, now)?,
             TimeChange::ExtendByClient => changed.extend_by_client(now)?,
             TimeChange::Expire { expiry, keep } => changed.expire(*expiry, *keep, now)?,
+            TimeChange::SwitchOff => changed.switch_off(now)?,
+            TimeChange::SwitchOn => changed.switch_on(now),
+            TimeChange::Reset => changed.reset(now)?,
             TimeChange::Warn(at) => changed.warn(*at)?,
             TimeChange::Count { packets, active } => {
                 changed.times.packets = Some(*packets);
@@ -114,6 +129,40 @@ impl Instance {
             return Err(TimeRefusal::Outdated);
         }
         self.times.warned = self.times.warned.max(Some(at));
+        Ok(())
+    }
+
+    fn switch_off(&mut self, now: Timestamp) -> Result<(), TimeRefusal> {
+        if self.times.off.is_some() {
+            return Ok(());
+        }
+        if matches!(self.phase, Phase::Ending | Phase::Stopped) {
+            return Err(TimeRefusal::NotRunning);
+        }
+        self.times.off = Some(now);
+        self.times.reset = None;
+        // It is stopped now, whatever it waits for.
+        self.due = None;
+        Ok(())
+    }
+
+    fn switch_on(&mut self, now: Timestamp) {
+        if self.times.off.take().is_none() || self.phase != Phase::Stopped {
+            return;
+        }
+        (self.phase, self.due, self.reason) = (Phase::Pending, None, None);
+        (self.attempts, self.changed, self.times.kept_until) = (0, now, None);
+    }
+
+    fn reset(&mut self, now: Timestamp) -> Result<(), TimeRefusal> {
+        if self.times.off.is_some() {
+            return Err(TimeRefusal::SwitchedOff);
+        }
+        if matches!(self.phase, Phase::Ending | Phase::Stopped) {
+            return Err(TimeRefusal::NotRunning);
+        }
+        self.times.reset = Some(now);
+        (self.attempts, self.due) = (0, None);
         Ok(())
     }
 

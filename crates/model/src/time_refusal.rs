@@ -20,6 +20,12 @@ pub enum TimeRefusal {
     /// Its client extended its time as often as its template allows.
     #[error("its client extended its time as often as its template allows")]
     TooOften,
+    /// Its client's lease ended, or it is stopped already.
+    #[error("its client's lease or its time ended, so that it does not run for long; wait until its client comes back")]
+    NotRunning,
+    /// It is switched off.
+    #[error("it is switched off; switch it on")]
+    SwitchedOff,
     /// The deadline moved meanwhile.
     #[error("its deadline is another one by now")]
     Outdated,
@@ -34,6 +40,8 @@ impl TimeRefusal {
             Self::NoDeadline => "no-deadline",
             Self::NotAllowed => "extension-not-allowed",
             Self::TooOften => "extended-too-often",
+            Self::NotRunning => "instance-not-running",
+            Self::SwitchedOff => "instance-switched-off",
             Self::Outdated => "deadline-changed",
         }
     }

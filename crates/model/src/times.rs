@@ -55,4 +55,10 @@ pub struct Times {
     pub expired: Option<Expiry>,
     /// How often its client extended its time.
     pub extended: u32,
+    /// Since when it is switched off: its containers are stopped, and kept. `None` if it is not.
+    #[serde(default)]
+    pub off: Option<Timestamp>,
+    /// When somebody asked for a restart of its processes; `None` once that is done.
+    #[serde(default)]
+    pub reset: Option<Timestamp>,
 }

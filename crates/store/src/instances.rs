@@ -23,7 +23,7 @@ macro_rules! select {
         concat!(
             "select i.id, i.owner_kind, i.owner, i.slot, i.host, i.template, i.version, i.spec, i.phase, i.reason,
                 i.attempts, i.due, i.created, i.ready, i.changed,
-                i.until, i.idle, i.active, i.packets, i.pinned, i.kept_until, i.warned, i.expired, i.extended,
+                i.until, i.idle, i.active, i.packets, i.pinned, i.kept_until, i.warned, i.expired, i.extended, i.off, i.reset,
                 c.duid, c.hostname, c.link_layer,
                 k.name, k.engine, k.image, k.reference,
                 a.id as attachment, a.container, a.network, a.bridge, a.interface, a.address, a.prefix_length, a.gateway,

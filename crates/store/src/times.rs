@@ -14,7 +14,7 @@ use orchestrator_model::{Instance, InstanceId, NewEvent, Phase, TimeChange, Time
 statements! {
     TIMES = "update instances set phase = $2, attempts = $3, due = $4, changed = $5, until = $6, active = $7, packets = $8,
             pinned = $9, kept_until = $10, warned = $11, expired = $12, reason = $13,
-            extended = $14
+            extended = $14, off = $15, reset = $16
         where id = $1";
     // A count that comes late must change nothing else.
     COUNT = "update instances set packets = $2, active = coalesce($3, active)
@@ -38,6 +38,8 @@ pub(super) struct TimesRow {
     warned: Option<i64>,
     expired: Option<String>,
     extended: i64,
+    off: Option<i64>,
+    reset: Option<i64>,
 }
 
 impl TimesRow {
@@ -53,6 +55,8 @@ impl TimesRow {
             warned: self.warned.map(Timestamp),
             expired: COLUMNS.parse_some("expired", self.expired.as_deref())?,
             extended: u32::try_from(self.extended).unwrap_or(u32::MAX),
+            off: self.off.map(Timestamp),
+            reset: self.reset.map(Timestamp),
         })
     }
 }
@@ -186,6 +190,8 @@ async fn write(batch: &mut Batch<'_>, after: &Instance) -> Result<(), StoreError
         times.expired.map(|expiry| expiry.word()),
         after.reason.clone().map(plain),
         i64::from(times.extended),
+        moment(times.off),
+        moment(times.reset),
     )
     .map(drop)
 }

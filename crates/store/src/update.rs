@@ -13,6 +13,7 @@ statements! {
     // `ready` is when it first answered: it is written once.
     UPDATE = "update instances set phase = $2, reason = $3, attempts = $4, due = $5,
             ready = coalesce(ready, $6), changed = case when phase = $2 then changed else $7 end, kept_until = $8,
+            reset = case when reset <= $9 then null else reset end,
             expired = case when $2 in ('stopped', 'removing', 'removed') then expired else null end
         where id = $1 and (phase not in ('removing', 'removed') or (phase = 'removing' and $2 in ('removing', 'removed')))";
     REFERENCE = "update containers set reference = $3 where instance = $1 and name = $2";
@@ -38,6 +39,8 @@ pub struct InstanceUpdate {
     pub ready: Option<Timestamp>,
     /// When it is removed after it was stopped.
     pub kept_until: Option<Timestamp>,
+    /// The request for a restart that is done with this update, by its time; a later one stays. `None` for none.
+    pub reset: Option<Timestamp>,
     /// The present time.
     pub at: Timestamp,
 }
@@ -85,6 +88,7 @@ impl Write for UpdateInstance {
             update.ready.map(|ready| ready.0),
             update.at.0,
             update.kept_until.map(|until| until.0),
+            update.reset.map(|reset| reset.0),
         )?;
         if touched == 0 {
             return Ok(false);

@@ -11,4 +11,6 @@ pub struct LogRequest {
     pub tail: Option<u32>,
     /// Whether the stream continues with new output until the container ends.
     pub follow: bool,
+    /// Whether each line begins with the time at which it was written, as RFC 3339 writes it in UTC, and a space.
+    pub times: bool,
 }

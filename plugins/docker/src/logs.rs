@@ -22,6 +22,7 @@ impl DockerEngine {
             .stdout(true)
             .stderr(true)
             .follow(request.follow)
+            .timestamps(request.times)
             .since(request.since.map_or(0, seconds))
             .tail(&tail)
             .build();

@@ -166,7 +166,8 @@ pub(crate) async fn logs(
         Some(lines) => found.log.len().saturating_sub(lines as usize),
         None => 0,
     };
-    let (world, reference, follow) = (engine.world.clone(), found.reference, request.follow);
+    let (world, reference) = (engine.world.clone(), found.reference);
+    let (follow, times) = (request.follow, request.times);
     let (write, output) = mpsc::channel(PIECES);
     tokio::spawn(async move {
         let mut next = skipped;
@@ -177,6 +178,10 @@ pub(crate) async fn logs(
             };
             next += new.len();
             for piece in new {
+                let piece = match times {
+                    true => dated(piece),
+                    false => piece,
+                };
                 if write.send(piece).await.is_err() {
                     return;
                 }
@@ -191,6 +196,15 @@ pub(crate) async fn logs(
         }
     });
     Ok(pieces(output).boxed())
+}
+
+/// A piece that begins with a time. The fake writes whole lines, all at the same moment.
+fn dated(piece: Output) -> Output {
+    let dated = |bytes: &Bytes| Bytes::from([b"2023-11-14T22:13:20.000000000Z ", bytes.as_ref()].concat());
+    match piece {
+        Output::Stdout(bytes) => Output::Stdout(dated(&bytes)),
+        Output::Stderr(bytes) => Output::Stderr(dated(&bytes)),
+    }
 }
 
 /// A tar archive of one file. The fake knows no more of tar than the conformance suite needs.

@@ -67,6 +67,7 @@ const fn not_extended(why: TimeRefusal) -> &'static str {
         TimeRefusal::NoDeadline => "Nothing ends your machine but the lease of your device.",
         TimeRefusal::NotAllowed => "The time of your machine cannot be extended here.",
         TimeRefusal::TooOften => "The time of your machine was extended as often as this network allows.",
+        TimeRefusal::NotRunning | TimeRefusal::SwitchedOff => "Your machine is stopped.",
         TimeRefusal::Outdated => "The time of your machine has just changed. Open the page again.",
     }
 }

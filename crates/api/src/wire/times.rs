@@ -19,5 +19,7 @@ pub(super) fn times(instance: &Instance) -> wire::InstanceTimes {
         pinned: times.pinned,
         expired: times.expired.map(IntoWire::into_wire),
         extended: times.extended,
+        off: times.off,
+        reset: times.reset,
     }
 }

@@ -20,6 +20,10 @@
 //! A ready instance that was idle for too long is stopped, too, without a grace period. One that is pinned is wanted
 //! whatever its owner wants, and no time ends it.
 //!
+//! One that somebody switched off is stopped, and kept so until it is switched on again; when it is not wanted any more,
+//! it is kept for as long as its grace period and its template say. A restart that somebody asked for is taken like one
+//! after an instance stopped answering.
+//!
 //! An instance that stopped answering is wired again first. One that does not answer even then is restarted, each time
 //! after a longer wait, until it answers or was restarted as often as its template allows:
 //!
@@ -134,7 +138,7 @@ pub(super) enum Step {
     Provision,
     /// The same, with its processes stopped first.
     Restart {
-        /// Which restart it is since it last was ready for long, from 1.
+        /// Which restart it is since it last was ready for long, from 1; 0 for one that somebody asked for.
         nth: u32,
     },
     /// Record that it stopped being as it should be, and try again at the given time.
@@ -152,6 +156,8 @@ pub(super) enum Step {
     BeginGrace(Timestamp),
     /// Record that its client came back.
     Keep,
+    /// Record that it is to be stopped because somebody switched it off.
+    SwitchOff,
     /// Record that it is to be stopped, and removed at the given time.
     BeginKeep(Timestamp),
     /// Stop it.
@@ -206,6 +212,12 @@ pub(super) fn next(
     let step = match (instance.phase, wanted) {
         (Phase::Removed, _) => Step::Rest,
         (Phase::Removing, _) => wait_or(instance, now, Step::Remove),
+        (Phase::Pending | Phase::Starting | Phase::Ready | Phase::Stopped, _) if instance.times.off.is_some() => {
+            switched_off(wanted, instance, terms, now)
+        }
+        (Phase::Pending | Phase::Starting | Phase::Ready, true) if instance.times.reset.is_some() => {
+            wait_or(instance, now, Step::Restart { nth: 0 })
+        }
         (Phase::Ending | Phase::Stopped, true) => Step::Keep,
         (Phase::Ending, false) => wait_or(instance, now, after_grace(terms, now)),
         (Phase::Stopped, false) => stopped(instance, now),
@@ -223,6 +235,24 @@ fn after_grace(terms: Terms, now: Timestamp) -> Step {
     match terms.keep.is_zero() {
         true => Step::MarkForRemoval,
         false => Step::BeginKeep(now.plus(terms.keep)),
+    }
+}
+
+/// The next step for an instance that is switched off.
+fn switched_off(wanted: bool, instance: &Instance, terms: Terms, now: Timestamp) -> Step {
+    let kept_until = instance.times.kept_until;
+    match (instance.phase, wanted) {
+        (Phase::Stopped, true) if kept_until.is_none() => match instance.due {
+            None => Step::Rest,
+            Some(due) if due <= now => Step::Stop,
+            Some(due) => Step::RestUntil(due),
+        },
+        (_, true) => Step::SwitchOff,
+        (Phase::Stopped, false) if kept_until.is_some() => stopped(instance, now),
+        (_, false) => match terms.grace.saturating_add(terms.keep) {
+            Duration::ZERO => Step::MarkForRemoval,
+            kept => Step::BeginKeep(now.plus(kept)),
+        },
     }
 }
 

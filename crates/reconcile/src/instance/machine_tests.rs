@@ -385,3 +385,65 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_is_switched_off_is_stopped_and_rests_whatever_is_seen() {
+    let off = |phase| {
+        let mut off = instance(phase);
+        (off.times.off, off.ready) = (Some(NOW), Some(NOW));
+        off
+    };
+    for phase in [Phase::Pending, Phase::Starting, Phase::Ready] {
+        assert_eq!(step(true, &off(phase), Observed::Running), Step::SwitchOff, "{phase}");
+    }
+    let mut stopped = off(Phase::Stopped);
+    assert_eq!(step(true, &stopped, Observed::Unknown), Step::Rest);
+    stopped.due = Some(NOW);
+    assert_eq!(step(true, &stopped, Observed::Unknown), Step::Stop);
+    stopped.due = Some(Timestamp(NOW.0 + 1));
+    assert_eq!(
+        step(true, &stopped, Observed::Unknown),
+        Step::RestUntil(Timestamp(NOW.0 + 1))
+    );
+    // It outlives its lease as long as one that runs, and its client comes back to what it left.
+    stopped.due = None;
+    assert_eq!(
+        step(false, &stopped, Observed::Unknown),
+        Step::BeginKeep(NOW.plus(GRACE))
+    );
+    stopped.times.kept_until = Some(NOW.plus(GRACE));
+    assert_eq!(
+        step(false, &stopped, Observed::Unknown),
+        Step::RestUntil(NOW.plus(GRACE))
+    );
+    assert_eq!(step(true, &stopped, Observed::Unknown), Step::SwitchOff);
+    stopped.times.kept_until = Some(NOW);
+    assert_eq!(step(false, &stopped, Observed::Unknown), Step::MarkForRemoval);
+    let none = next(
+        false,
+        Some(&off(Phase::Stopped)),
+        Observed::Unknown,
+        Terms::default(),
+        NOW,
+    );
+    assert_eq!(none, Step::MarkForRemoval);
+}
+
+#[test]
+fn what_was_asked_to_restart_restarts_once_it_is_due() {
+    for phase in [Phase::Pending, Phase::Starting, Phase::Ready] {
+        let mut asked = instance(phase);
+        asked.times.reset = Some(NOW);
+        assert_eq!(
+            step(true, &asked, Observed::Running),
+            Step::Restart { nth: 0 },
+            "{phase}"
+        );
+        // The engine did not answer, and is asked again later.
+        asked.due = Some(Timestamp(NOW.0 + 1));
+        assert_eq!(
+            step(true, &asked, Observed::Running),
+            Step::RestUntil(Timestamp(NOW.0 + 1))
+        );
+    }
+}

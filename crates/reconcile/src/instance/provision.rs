@@ -173,6 +173,14 @@ impl Orchestrator {
     }
 
     fn restarted(&self, instance: &Instance, nth: u32) -> NewEvent {
+        if nth == 0 {
+            tracing::info!(instance = %instance.id, owner = %instance.owner, "restarting: somebody asked for it");
+            return self.event(
+                instance,
+                EventKind::InstanceRestarted,
+                Some("asked for by hand".to_owned()),
+            );
+        }
         let of = self.terms(Some(instance)).restarts;
         tracing::warn!(instance = %instance.id, owner = %instance.owner, nth, of, "restarting: it stopped answering");
         self.inner.metrics.instance_restarted();
@@ -187,6 +195,8 @@ impl Orchestrator {
         let update = InstanceUpdate {
             references: Some(references(&ensured)),
             ready: instance.ready.or(Some(now)),
+            // One that was asked for meanwhile is later, and stays.
+            reset: instance.times.reset,
             ..self.update(instance, Phase::Ready, None, None)
         };
         let detail = Some(format!("{} ms after its provisioning began", took.as_millis()));
@@ -218,6 +228,8 @@ impl Orchestrator {
         let Retry { phase, attempts, due } = retry(instance, failure.shortfall(), self.inner.clock.now());
         let update = InstanceUpdate {
             attempts,
+            // It was stopped and started, even if it does not answer yet. An engine that failed may have done neither.
+            reset: instance.times.reset.filter(|_| phase == Phase::Starting),
             ..self.update(instance, phase, Some(text.clone()), Some(due))
         };
         // The timeline says it once; the instance says it for as long as it is so.

@@ -37,6 +37,19 @@ impl Orchestrator {
         recorded.await.map(drop)
     }
 
+    /// Records that an instance is to be stopped because somebody switched it off.
+    pub(super) async fn switch_off(&self, instance: &Instance) -> Result<(), StoreError> {
+        tracing::info!(instance = %instance.id, owner = %instance.owner, "it is switched off");
+        let reason = Some("switched off by hand; `orchestrator on` starts it again".to_owned());
+        let update = InstanceUpdate {
+            attempts: 0,
+            kept_until: None,
+            ..self.update(instance, Phase::Stopped, reason, Some(self.inner.clock.now()))
+        };
+        let recorded = self.inner.records.update_instance(instance.id, update, None);
+        recorded.await.map(drop)
+    }
+
     /// Has an instance stopped again that somebody started by hand.
     pub(super) async fn stop_again(&self, instance: &Instance) {
         tracing::warn!(instance = %instance.id, "it was started behind our back; it is stopped again");

@@ -231,6 +231,7 @@ impl Orchestrator {
                 self.move_to(instance, Phase::Pending, None, None, EventKind::InstanceKept)
                     .await?;
             }
+            (Step::SwitchOff, Some(instance)) => self.switch_off(instance).await?,
             (Step::BeginKeep(until), Some(instance)) => self.begin_keep(instance, until).await?,
             (Step::Stop, Some(instance)) => self.stop(instance).await?,
             (Step::Expire(expiry), Some(instance)) => self.expire(instance, expiry).await?,
@@ -365,6 +366,7 @@ impl Orchestrator {
             references: None,
             ready: instance.ready,
             kept_until: instance.times.kept_until.filter(|_| phase == Phase::Stopped),
+            reset: None,
             at: self.inner.clock.now(),
         }
     }

@@ -343,3 +343,62 @@ async fn traffic_while_no_daemon_runs_counts() {
         .await;
     world.kill().await;
 }
+
+/// The number of the process of the only container.
+fn process(world: &World) -> u64 {
+    let number = world
+        .machine
+        .with(|state| state.containers.values().next().map(|container| container.process));
+    number.unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_switched_off_stays_off_through_a_restart_of_the_daemon() {
+    let mut world = ready(21, "grace = \"10s\"\nkeep = \"10m\"").await;
+    let id = world.records.live()[0].id;
+    let change = async |world: &World, change| {
+        let orchestrator = world.orchestrator().unwrap();
+        orchestrator.change_times(id, change, None).await.unwrap();
+    };
+    change(&world, TimeChange::SwitchOff).await;
+    world
+        .until(MINUTE, "it is off", |world| containers(world) == [FoundState::Exited])
+        .await;
+    world.kill().await;
+    world.start();
+    tokio::time::sleep(5 * MINUTE).await;
+    assert_eq!(containers(&world), [FoundState::Exited]);
+    assert_eq!(world.records.live()[0].phase, Phase::Stopped);
+    change(&world, TimeChange::SwitchOn).await;
+    world.until(MINUTE, "it runs", |world| world.ready().len() == 1).await;
+    assert_eq!(world.records.live()[0].id, id, "it is the same instance");
+    // Without its client it is kept as long as one that runs.
+    change(&world, TimeChange::SwitchOff).await;
+    world.release(1);
+    tokio::time::sleep(5 * MINUTE).await;
+    assert_eq!(containers(&world), [FoundState::Exited]);
+    world
+        .until(10 * MINUTE, "it is gone", |world| world.records.live().is_empty())
+        .await;
+    world.kill().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_by_hand_is_one_restart_of_the_same_container() {
+    let mut world = ready(22, "").await;
+    let (id, before) = (world.records.live()[0].id, process(&world));
+    let orchestrator = world.orchestrator().unwrap();
+    orchestrator.change_times(id, TimeChange::Reset, None).await.unwrap();
+    let done = |world: &World| world.ready().len() == 1 && world.records.live()[0].times.reset.is_none();
+    world.until(MINUTE, "it was restarted", done).await;
+    let after = process(&world);
+    assert!(after != before, "it has another process");
+    tokio::time::sleep(5 * MINUTE).await;
+    assert_eq!(
+        (process(&world), containers(&world).len()),
+        (after, 1),
+        "once, and no more"
+    );
+    assert_eq!(happened(&world, EventKind::InstanceRestarted), 1);
+    world.kill().await;
+}

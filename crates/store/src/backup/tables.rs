@@ -113,6 +113,8 @@ pub(super) const TABLES: &[Table] = &[
             ("warned", Integer),
             ("expired", Text),
             ("extended", Integer),
+            ("off", Integer),
+            ("reset", Integer),
         ],
         key: &["id"],
     },

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use orchestrator_plugin_oci::protocol::{FRAME_LIMIT, Fault, Frame, LogsRequest, Verb};
+use time::OffsetDateTime;
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
 use tokio::sync::{mpsc, watch};
 use tracing::debug;
 
@@ -30,9 +33,10 @@ impl Helper {
         let (lines, position) = blocking(Verb::ReadLog, &entry.record().name, read).await?;
         let (sender, receiver) = mpsc::channel(WAITING);
         let follow = request.follow && !is_over;
+        let mut written = Written::new(request.times);
         tokio::spawn(async move {
-            if send(&sender, lines).await.is_ok() && follow {
-                followed(entry, position, sender).await;
+            if send(&sender, lines, &mut written).await.is_ok() && follow {
+                followed(entry, position, sender, written).await;
             }
         });
         Ok(receiver)
@@ -40,7 +44,7 @@ impl Helper {
 }
 
 /// Sends what is written from now on, until the container ends.
-async fn followed(entry: Arc<Entry>, position: log::Position, frames: mpsc::Sender<Bytes>) {
+async fn followed(entry: Arc<Entry>, position: log::Position, frames: mpsc::Sender<Bytes>, mut written: Written) {
     let (over, ended) = watch::channel(false);
     let mut phases = entry.phases();
     let watching = async {
@@ -51,7 +55,7 @@ async fn followed(entry: Arc<Entry>, position: log::Position, frames: mpsc::Send
     let (sender, mut receiver) = mpsc::channel(WAITING);
     let passing = async {
         while let Some(lines) = receiver.recv().await {
-            if send(&frames, lines).await.is_err() {
+            if send(&frames, lines, &mut written).await.is_err() {
                 return;
             }
         }
@@ -67,10 +71,51 @@ async fn followed(entry: Arc<Entry>, position: log::Position, frames: mpsc::Send
     }
 }
 
-async fn send(frames: &mpsc::Sender<Bytes>, lines: Vec<Line>) -> Result<(), mpsc::error::SendError<Bytes>> {
+/// Writes lines for a reader, with their times if it wants them.
+struct Written {
+    times: bool,
+    /// Whether the last piece of the standard output, and of the standard error, ended its line.
+    ended: [bool; 2],
+}
+
+impl Written {
+    fn new(times: bool) -> Self {
+        Self {
+            times,
+            ended: [true; 2],
+        }
+    }
+
+    fn bytes(&mut self, line: Line) -> Vec<u8> {
+        let ended = match line.source {
+            Source::Stdout => &mut self.ended[0],
+            Source::Stderr => &mut self.ended[1],
+        };
+        let begins = std::mem::replace(ended, line.ends_line);
+        match begins && self.times {
+            true => [moment(line.at).as_bytes(), b" ", &line.bytes()].concat(),
+            false => line.bytes(),
+        }
+    }
+}
+
+/// A time since 1970 as RFC 3339 writes it, in UTC and with nanoseconds.
+fn moment(since_1970: Duration) -> String {
+    const FORM: &[BorrowedFormatItem<'static>] =
+        format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:9]Z");
+    let nanoseconds = i128::try_from(since_1970.as_nanos()).unwrap_or_default();
+    let moment = OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    moment.format(FORM).unwrap_or_default()
+}
+
+async fn send(
+    frames: &mpsc::Sender<Bytes>,
+    lines: Vec<Line>,
+    written: &mut Written,
+) -> Result<(), mpsc::error::SendError<Bytes>> {
     for line in lines {
         let source = line.source;
-        let bytes = Bytes::from(line.bytes());
+        let bytes = Bytes::from(written.bytes(line));
         for start in (0..bytes.len()).step_by(FRAME_LIMIT) {
             let piece = bytes.slice(start..bytes.len().min(start + FRAME_LIMIT));
             let frame = match source {
@@ -81,4 +126,36 @@ async fn send(frames: &mpsc::Sender<Bytes>, lines: Vec<Line>) -> Result<(), mpsc
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_line_has_its_time_once_and_only_if_it_is_wanted() {
+        let line = |text: &str, source, ends_line| Line {
+            at: Duration::new(1_700_000_000, 7),
+            source,
+            ends_line,
+            text: text.as_bytes().to_vec(),
+        };
+        let lines = || {
+            [
+                line("half ", Source::Stdout, false),
+                line("other", Source::Stderr, true),
+                line("line", Source::Stdout, true),
+            ]
+        };
+        let all = |times| {
+            let mut written = Written::new(times);
+            let bytes: Vec<u8> = lines().into_iter().flat_map(|line| written.bytes(line)).collect();
+            String::from_utf8(bytes).unwrap()
+        };
+        assert_eq!(all(false), "half other\nline\n");
+        assert_eq!(
+            all(true),
+            "2023-11-14T22:13:20.000000007Z half 2023-11-14T22:13:20.000000007Z other\nline\n"
+        );
+    }
 }

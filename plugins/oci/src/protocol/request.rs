@@ -224,6 +224,9 @@ pub struct LogsRequest {
     pub tail: Option<u32>,
     /// Whether the answer goes on until the container ends.
     pub follow: bool,
+    /// Whether each line begins with its time.
+    #[serde(default)]
+    pub times: bool,
 }
 
 impl LogsRequest {
@@ -237,6 +240,7 @@ impl LogsRequest {
             since: since.map(|since| since.as_secs()),
             tail: request.tail,
             follow: request.follow,
+            times: request.times,
         }
     }
 }

@@ -155,6 +155,9 @@ impl State {
             instance.times.expired = None;
         }
         instance.times.kept_until = update.kept_until;
+        if instance.times.reset <= update.reset {
+            instance.times.reset = None;
+        }
         instance.phase = update.phase;
         instance.reason = update.reason;
         instance.attempts = update.attempts;
