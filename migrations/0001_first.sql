@@ -371,3 +371,51 @@ create table certificates (
 );
 
 create index certificates_by_authority on certificates (authority, until);
+
+-- Tokens, by which callers of the API prove who they are. A token itself is nowhere; the keys of those that sign requests are
+-- among the secrets, as "token/" and the name.
+create table tokens (
+    name text primary key not null,
+    -- The part of the token that says which one it is.
+    id text not null,
+    -- 'hook', 'viewer', 'operator' or 'admin'.
+    role text not null,
+    -- The paths that it is for, one a line, each perhaps with a method before it; empty for all.
+    scope text not null,
+    -- 1 for a key that signs requests and is never sent.
+    signs bigint not null,
+    -- The hash of its secret part, keyed with the secret "token/key".
+    hash text not null,
+    -- The hash before the last rotation, and until when that is accepted.
+    earlier_hash text,
+    earlier_until bigint,
+    created bigint not null,
+    created_by text,
+    -- When it ends; null for never.
+    until bigint,
+    -- About when it was last used; null for never.
+    used bigint
+);
+
+create unique index tokens_by_id on tokens (id);
+
+-- Keys and values that services and operators keep here.
+create table kv (
+    -- The name of a service, "client:" and the id of a client, or a name that an operator chose.
+    namespace text not null,
+    key text not null,
+    value text not null,
+    -- 'text' for a value as it is, 'hex' for one that is no text.
+    coding text not null,
+    -- Of the value, in bytes.
+    size bigint not null,
+    -- The number of the event by which it got this value.
+    version bigint not null,
+    created bigint not null,
+    changed bigint not null,
+    -- The instance or the lease with whose end the key is removed. No references: it is removed after that, with its event.
+    owner_instance text,
+    owner_link text,
+    owner_address text,
+    primary key (namespace, key)
+);

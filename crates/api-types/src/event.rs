@@ -146,6 +146,16 @@ words! {
         RegistryLogin = "registry-login",
         /// Somebody had the credentials for a registry forgotten.
         RegistryLogout = "registry-logout",
+        /// Somebody made a token. The detail has its name and role.
+        TokenAdded = "token-added",
+        /// Somebody replaced the secret part of a token.
+        TokenRotated = "token-rotated",
+        /// Somebody removed a token. It is refused from now on.
+        TokenRemoved = "token-removed",
+        /// A key was set. The detail has its path; no value is in the timeline.
+        KvSet = "kv-set",
+        /// A key was removed: by somebody, or because what it was bound to ended. The detail has its path.
+        KvRemoved = "kv-removed",
         /// The wall clock was set between two runs of the daemon; every recorded end was moved by as much.
         ClockSet = "clock-set",
         /// The daemon refused something: an event for an unknown link, or a lease from a full pool.

@@ -144,6 +144,16 @@ pub enum EventKind {
     RegistryLogin,
     /// Somebody had the credentials for a registry forgotten.
     RegistryLogout,
+    /// Somebody made a token. The detail has its name and role.
+    TokenAdded,
+    /// Somebody replaced the secret part of a token.
+    TokenRotated,
+    /// Somebody removed a token. It is refused from now on.
+    TokenRemoved,
+    /// A key was set. The detail has its path; no value is in the timeline.
+    KvSet,
+    /// A key was removed: by somebody, or because what it was bound to ended. The detail has its path.
+    KvRemoved,
     /// The wall clock was set between two runs of the daemon; every recorded end was moved by as much.
     ClockSet,
     /// The daemon refused something: an event for an unknown link, or a lease from a full pool.
@@ -215,6 +225,11 @@ words!(EventKind {
     ImagePinned = "image-pinned",
     RegistryLogin = "registry-login",
     RegistryLogout = "registry-logout",
+    TokenAdded = "token-added",
+    TokenRotated = "token-rotated",
+    TokenRemoved = "token-removed",
+    KvSet = "kv-set",
+    KvRemoved = "kv-removed",
     ClockSet = "clock-set",
     Refused = "refused",
 });

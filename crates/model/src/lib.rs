@@ -16,6 +16,7 @@ mod host;
 mod image;
 mod instance;
 mod key_change;
+mod kv;
 mod lease;
 mod lifespan;
 mod limits;
@@ -25,6 +26,7 @@ mod page;
 mod pause;
 mod policy;
 mod reservation;
+mod role;
 mod share;
 mod spec;
 mod template;
@@ -32,6 +34,7 @@ mod time_change;
 mod time_refusal;
 mod times;
 mod timestamp;
+mod token;
 mod view;
 mod volume;
 
@@ -49,6 +52,7 @@ pub use host::{Host, HostId, HostState};
 pub use image::{BroughtImage, ImageKey, ImagePin, ImageSource, ImageState, is_same_image};
 pub use instance::{Instance, Phase};
 pub use key_change::KeyChange;
+pub use kv::{KvChange, KvEntry, KvNamespace, KvOwner, KvPath, KvPathError};
 pub use lease::{GrantedTo, Lease, LeaseChange, LeaseSource, LeaseState, LeaseVerb, UnknownWord};
 pub use lifespan::{LifespanError, parse_lifespan, show_lifespan};
 pub use limits::{HostUse, LimitsView, LinkUse, Used, WaitingView};
@@ -67,6 +71,7 @@ pub use policy::{
     PolicySubject, PolicyTarget, PolicyView, Verdict,
 };
 pub use reservation::{RecordedReservation, ReservationView};
+pub use role::Role;
 pub use share::Share;
 pub use spec::{InstanceSpec, Mount, Sidecar, SshFiles};
 pub use template::{Origin, RecordedTemplate, TemplateVersion};
@@ -74,6 +79,7 @@ pub use time_change::TimeChange;
 pub use time_refusal::TimeRefusal;
 pub use times::{Expiry, Times};
 pub use timestamp::{Clock, Timestamp};
+pub use token::{MOST_TOKENS, RecordedToken};
 pub use view::{InstanceView, LeaseView};
 pub use volume::{Keep, OwnerLease, RecordedVolume, VolumeState};
 

@@ -73,6 +73,9 @@ pub enum SecretsError {
         "{0:?} cannot be the name of a secret: it takes 1 to 200 of a-z, 0-9, \"-\", \".\" and \"/\", and \"seal\" is taken"
     )]
     BadName(String),
+    /// The name is not allowed for a token.
+    #[error("{0:?} cannot be the name of a token: it takes 1 to 40 of a-z, 0-9, \"-\" and \".\"")]
+    BadTokenName(String),
     /// A requested certificate cannot be issued.
     #[error("cannot issue a certificate for {subject:?}: {reason}")]
     BadRequest {
@@ -103,7 +106,7 @@ impl SecretsError {
             Self::Contended { .. } => "contended",
             Self::Nothing => "nothing-sealed",
             Self::Random => "no-random",
-            Self::TooLong | Self::BadName(_) | Self::BadRequest { .. } => "bad-request",
+            Self::TooLong | Self::BadName(_) | Self::BadTokenName(_) | Self::BadRequest { .. } => "bad-request",
             Self::Certificate { .. } => "certificate",
         }
     }

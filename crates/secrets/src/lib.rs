@@ -5,6 +5,7 @@
 //!   (0600, never in a backup)    │        (in every backup)
 //!                                ├─▶ secrets by name
 //!                                ├─▶ SSH host keys of instances
+//!                                ├─▶ tokens of callers and instances, and keys that sign requests
 //!                                └─▶ the certificate authority ──▶ certificates of servers and clients
 //! ```
 //!
@@ -28,6 +29,7 @@ mod room;
 mod rotation;
 mod secret;
 mod ssh;
+mod tokens;
 
 pub use authority::{CertificateRequest, Issued, Purpose, State};
 pub use error::SecretsError;
@@ -37,3 +39,4 @@ pub use room::{Listed, Room, find_key};
 pub use rotation::{RotatedAuthority, RotatedKey, rotate_key};
 pub use secret::Secret;
 pub use ssh::{HostKey, HostKeys};
+pub use tokens::{Denied, Granted, InstanceTokens, NewToken, Scope, ScopeError, SignedRequest, Tokens};

@@ -12,10 +12,10 @@ use orchestrator_dhcp6::ReservationConflict;
 use sqlx::migrate::MigrateError;
 
 use self::cause::{is_away, is_damaged};
-use super::{MOST_RESERVATIONS, MOST_TEMPLATES};
+use super::{LARGEST_VALUE, MOST_RESERVATIONS, MOST_TEMPLATES};
 use orchestrator_model::{
-    AttachmentId, AuthorizedKeyError, ClientId, Duid, InstanceId, ReservationId, SlotKey, TimeRefusal, Timestamp,
-    VolumeId,
+    AttachmentId, AuthorizedKeyError, ClientId, Duid, InstanceId, KvPath, MOST_TOKENS, ReservationId, SlotKey,
+    TimeRefusal, Timestamp, VolumeId,
 };
 
 /// The reason why an operation of the store failed.
@@ -215,6 +215,44 @@ pub enum StoreError {
     /// The number of templates has reached its limit.
     #[error("there are {MOST_TEMPLATES} templates, and no more are kept; remove some")]
     TooManyTemplates,
+    /// There is a token with this name.
+    #[error("there is a token {0:?} already; remove or rotate it, or take another name")]
+    TokenExists(String),
+    /// No token has this name.
+    #[error("there is no token {0:?}; GET /v1/tokens lists those there are")]
+    NoSuchToken(String),
+    /// The number of tokens has reached its limit.
+    #[error("there are {MOST_TOKENS} tokens, and no more are kept; remove some")]
+    TooManyTokens,
+    /// A key has another version than the caller expected.
+    #[error("{}", describe_version(.path, *.version, *.expected))]
+    KvChanged {
+        /// The key.
+        path: KvPath,
+        /// Its version; 0 if there is no such key.
+        version: i64,
+        /// The version that the caller expected.
+        expected: i64,
+    },
+    /// A value is larger than any may be.
+    #[error(
+        "the value of {path} has {size} bytes, and the largest may have {LARGEST_VALUE}; divide it among several keys"
+    )]
+    KvTooLarge {
+        /// The key.
+        path: KvPath,
+        /// The size of the value.
+        size: usize,
+    },
+    /// There is no room for another key or value.
+    #[error("{reason}; remove some keys first")]
+    KvFull {
+        /// What is full.
+        reason: String,
+    },
+    /// What a key was to be bound to has ended.
+    #[error("{0} has ended, or there was none, so that no key can be bound to it")]
+    KvOwnerGone(String),
     /// The slot already has a live instance.
     #[error("{key} already has instance {instance}")]
     AlreadyThere {
@@ -296,6 +334,15 @@ pub enum DamageCause {
     Found(String),
 }
 
+/// How the version of a key differs from what was expected.
+fn describe_version(path: &KvPath, version: i64, expected: i64) -> String {
+    match (version, expected) {
+        (0, _) => format!("there is no key {path}, and version {expected} of it was expected; read it again"),
+        (_, 0) => format!("there is a key {path} already, with version {version}; read it first, or remove it"),
+        _ => format!("{path} has version {version} now, and not {expected}; read it again and make the change to that"),
+    }
+}
+
 impl StoreError {
     /// Whether the error affects every call, not only this one.
     pub(super) fn concerns_all(&self) -> bool {
@@ -346,6 +393,13 @@ impl StoreError {
             Self::NoSuchTemplate(_) => "no-such-template",
             Self::TemplateChanged { .. } => "template-changed",
             Self::TooManyTemplates => "too-many-templates",
+            Self::TokenExists(_) => "token-exists",
+            Self::NoSuchToken(_) => "no-such-token",
+            Self::TooManyTokens => "too-many-tokens",
+            Self::KvChanged { .. } => "key-changed",
+            Self::KvTooLarge { .. } => "value-too-large",
+            Self::KvFull { .. } => "namespace-full",
+            Self::KvOwnerGone(_) => "owner-gone",
             Self::AlreadyThere { .. } => "instance-already-there",
             Self::NotPending(_) => "address-not-pending",
             Self::AddressTaken { .. } => "address-taken",
@@ -370,6 +424,13 @@ impl StoreError {
                 | Self::NoSuchTemplate(_)
                 | Self::TemplateChanged { .. }
                 | Self::TooManyTemplates
+                | Self::TokenExists(_)
+                | Self::NoSuchToken(_)
+                | Self::TooManyTokens
+                | Self::KvChanged { .. }
+                | Self::KvTooLarge { .. }
+                | Self::KvFull { .. }
+                | Self::KvOwnerGone(_)
                 | Self::AlreadyThere { .. }
                 | Self::NotPending(_)
                 | Self::AddressTaken { .. }

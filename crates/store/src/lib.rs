@@ -40,6 +40,7 @@ mod identity;
 mod images;
 mod instances;
 mod known;
+mod kv;
 mod leader;
 mod leases;
 mod ledger;
@@ -65,6 +66,7 @@ mod statements;
 mod templates;
 mod text;
 mod times;
+mod tokens;
 mod update;
 mod url;
 mod volumes;
@@ -85,6 +87,10 @@ pub use events::EventFilter;
 pub use identity::Identity;
 pub use images::{ImageUses, NamedImage, NewPin, Pinning};
 pub use instances::{InstanceFilter, Resolved};
+pub use kv::{
+    KvChanges, KvListing, KvRemoval, KvWrite, LARGEST_VALUE, MOST_BYTES_OF_NAMESPACE, MOST_KEYS_OF_NAMESPACE,
+    MOST_NAMESPACES,
+};
 pub use leases::LeaseFilter;
 pub use look::Found;
 pub use names::Name;

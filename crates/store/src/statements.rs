@@ -5,8 +5,9 @@ use sqlx::Executor;
 use super::connection::{on, within};
 use super::{
     Store, StoreError, authorized_keys, backup, batch, clients, clock, destroy, due, elsewhere, events, examine,
-    expire, given, guard, hosts, identity, images, instances, known, leader, leases, ledger, migrate, pauses, ping,
-    plan, promises, prune, recall, reservations, routed, sealed, situation, templates, times, update, volumes, weigh,
+    expire, given, guard, hosts, identity, images, instances, known, kv, leader, leases, ledger, migrate, pauses, ping,
+    plan, promises, prune, recall, reservations, routed, sealed, situation, templates, times, tokens, update, volumes,
+    weigh,
 };
 
 const ALL: &[&[&str]] = &[
@@ -41,6 +42,7 @@ const ALL: &[&[&str]] = &[
     situation::STATEMENTS,
     templates::STATEMENTS,
     times::STATEMENTS,
+    tokens::STATEMENTS,
     update::STATEMENTS,
     weigh::STATEMENTS,
 ];
@@ -61,6 +63,7 @@ impl Store {
             .chain(sealed::ALL)
             .chain(volumes::ALL)
             .chain(images::ALL)
+            .chain(&kv::ALL)
             .copied()
             .flatten()
             .copied()

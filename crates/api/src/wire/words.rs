@@ -100,6 +100,11 @@ same! {
         ImagePinned,
         RegistryLogin,
         RegistryLogout,
+        TokenAdded,
+        TokenRotated,
+        TokenRemoved,
+        KvSet,
+        KvRemoved,
         ClockSet,
         Refused,
     }

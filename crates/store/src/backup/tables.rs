@@ -299,6 +299,41 @@ pub(super) const TABLES: &[Table] = &[
         ],
         key: &["id"],
     },
+    Table {
+        name: "tokens",
+        columns: &[
+            ("name", Text),
+            ("id", Text),
+            ("role", Text),
+            ("scope", Text),
+            ("signs", Integer),
+            ("hash", Text),
+            ("earlier_hash", Text),
+            ("earlier_until", Integer),
+            ("created", Integer),
+            ("created_by", Text),
+            ("until", Integer),
+            ("used", Integer),
+        ],
+        key: &["name"],
+    },
+    Table {
+        name: "kv",
+        columns: &[
+            ("namespace", Text),
+            ("key", Text),
+            ("value", Text),
+            ("coding", Text),
+            ("size", Integer),
+            ("version", Integer),
+            ("created", Integer),
+            ("changed", Integer),
+            ("owner_instance", Text),
+            ("owner_link", Text),
+            ("owner_address", Text),
+        ],
+        key: &["namespace", "key"],
+    },
 ];
 
 /// Facts that belong to one database only. A restored database makes its own.
@@ -308,7 +343,7 @@ pub(super) const OF_ONE_DATABASE: [&str; 2] = ["birth", "beat"];
 pub(super) const LEADERS: &str = "leaders";
 
 /// The tables with sealed values, and those that are useless without them.
-pub(super) const OF_SECRETS: [&str; 3] = ["secrets", "authorities", "certificates"];
+pub(super) const OF_SECRETS: [&str; 4] = ["secrets", "authorities", "certificates", "tokens"];
 
 /// The table with this name.
 pub(super) fn table(name: &str) -> Option<&'static Table> {
