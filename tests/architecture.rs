@@ -55,6 +55,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
             "dhcp6",
             "model",
             "runtime",
+            "secrets",
             "service",
             "settings",
             "source",
@@ -421,8 +422,9 @@ fn no_line_for_operators_shows_a_value_as_programmers_see_it() {
 }
 
 /// Crates that may ask for the wall clock: who makes the daemon's clock, who runs beside the daemon, and who only shows
-/// since when something is as it is. What the daemon decides and records it times by its own clock.
-const WALL_CLOCK: &[&str] = &["model", "cli", "client", "runtime"];
+/// since when something is as it is; and `secrets`, which compares the time of a signed request with that of the machine that
+/// signed it. What the daemon decides and records it times by its own clock.
+const WALL_CLOCK: &[&str] = &["model", "cli", "client", "runtime", "secrets"];
 
 #[test]
 fn the_daemon_goes_by_one_clock() {

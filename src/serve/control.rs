@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use orchestrator_dhcp6::Reconfigure;
 use tokio::sync::{Mutex, mpsc, oneshot};
 
+use super::access::Keyring;
 use super::client_keys::KeysOfClients;
 use super::doctor::Doctor;
 use super::images::Images;
@@ -30,6 +31,7 @@ use orchestrator_model::{
 use orchestrator_reconcile::instance::Orchestrator;
 use orchestrator_runtime::causes::with_causes;
 use orchestrator_runtime::usage::VolumeUsage;
+use orchestrator_secrets::Tokens;
 use orchestrator_settings::Current;
 use orchestrator_source::Recorder;
 use orchestrator_source::dnsmasq::{DnsmasqEvent, Handed, Intake, IntakeError};
@@ -43,6 +45,7 @@ pub(super) struct Switchboard {
     /// One examination that changes something at a time.
     mending: Mutex<()>,
     ready: OnceLock<Ready>,
+    keyring: Keyring,
 }
 
 /// The parts, once they are there.
@@ -194,12 +197,13 @@ impl Ready {
 }
 
 impl Switchboard {
-    pub(super) fn new(desk: Desk, doctor: Doctor) -> Self {
+    pub(super) fn new(desk: Desk, doctor: Doctor, keyring: Keyring) -> Self {
         Self {
             desk,
             doctor,
             mending: Mutex::default(),
             ready: OnceLock::new(),
+            keyring,
         }
     }
 
@@ -423,6 +427,10 @@ impl Control for Switchboard {
             })
             .await;
         Ok(begun)
+    }
+
+    fn tokens(&self) -> Result<Tokens, ControlError> {
+        self.keyring.get()
     }
 
     fn catalog(&self) -> Result<Catalog, ControlError> {

@@ -3,6 +3,7 @@
 //! What is only not there yet (the database, a bridge, the engine) stops nothing: each part waits for what it needs
 //! by itself, says so in the conditions, and goes on when it comes. Only what an operator must mend ends the daemon.
 
+mod access;
 mod client_keys;
 mod client_ports;
 mod clock_step;
@@ -35,12 +36,13 @@ use tokio::sync::{OnceCell, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use access::Keyring;
 use control::{Ready, Switchboard};
 use doctor::Doctor;
 use expectations::Expectations;
 use images::Images;
 use links::{Commands, Links};
-use orchestrator_api::{App, BindError};
+use orchestrator_api::{App, BindError, ServerIdentity};
 use orchestrator_catalog::Catalog;
 use orchestrator_model::{Clock, HostId, Mark, SiteId};
 use orchestrator_reconcile::driver::{self, Driver};
@@ -155,13 +157,15 @@ pub async fn run(start: Start) -> Result<(), ServeError> {
         expectations,
         catalog: catalog.clone(),
     });
-    let switchboard = Arc::new(Switchboard::new(desk, Doctor::new(context.clone())));
+    let (keyring, identity) = (Keyring::default(), ServerIdentity::default());
+    let switchboard = Arc::new(Switchboard::new(desk, Doctor::new(context.clone()), keyring.clone()));
     let app = App {
         store: store.clone(),
         conditions: context.conditions.clone(),
         control: switchboard.clone(),
         metrics: context.metrics.clone(),
         tasks: statuses,
+        identity: identity.clone(),
     };
     let faces = orchestrator_api::Server::bind(&in_force.api, app).await?;
     context.tasks.spawn(faces.run(context.stop.clone()));
@@ -170,7 +174,8 @@ pub async fn run(start: Start) -> Result<(), ServeError> {
     systemd::ready();
     context.tasks.spawn(systemd::watchdog(context.stop.clone()));
 
-    let work = build_and_run(context.clone(), store_sender, switchboard, catalog);
+    let access = (keyring, identity);
+    let work = build_and_run(context.clone(), store_sender, switchboard, catalog, access);
     tokio::pin!(work);
     let outcome = tokio::select! {
         outcome = &mut work => outcome,
@@ -212,6 +217,7 @@ async fn build_and_run(
     store_sender: watch::Sender<Option<Store>>,
     switchboard: Arc<Switchboard>,
     catalog_seen: Arc<OnceLock<Catalog>>,
+    (keyring, identity): (Keyring, ServerIdentity),
 ) -> Result<(), ServeError> {
     let Some(store) = storage::wait_for(&context).await? else {
         return Ok(());
@@ -347,6 +353,7 @@ async fn build_and_run(
     store_sender.send_replace(Some(store.clone()));
     housekeeping::register(&context, &store, intake);
     secrets.register();
+    access::register(&context, &store, keyring, identity);
     let outcome = while_leading(&context, &store, orchestrator.run(context.stop.clone())).await;
     // The API reads the store for as long as it drains.
     drop(store_sender);

@@ -33,6 +33,7 @@ pub(crate) async fn ask_as(uid: u32, groups: &[u32], place: &Listen, method: &st
             .arg(socket)
             .arg(format!("http://localhost{path}")),
         Listen::Tcp(address) => command.arg(format!("http://{address}{path}")),
+        Listen::Tls(address) => command.arg(format!("https://{address}{path}")),
     };
     let output = command.stdin(Stdio::null()).kill_on_drop(true).output();
     let output = tokio::time::timeout(crate::http::PATIENCE, output)
@@ -52,6 +53,7 @@ async fn nobody_removes_an_instance_where_the_api_is_served_by_default() {
         let place = match place {
             Listen::Unix(_) => &daemon.unix,
             Listen::Tcp(_) => &daemon.tcp,
+            Listen::Tls(_) => &daemon.tls,
         };
         let answer = ask_as(NOBODY, &[], place, "DELETE", "/v1/instances/010101010101?release=true").await;
         assert!(answer.as_ref().is_none_or(|answer| answer.status == 403), "{answer:?}");

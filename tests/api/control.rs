@@ -18,6 +18,7 @@ use orchestrator::model::{
     RecordedVolume, Reservation, ReservationId, ReservationView, Share, Slot, SlotKey, TimeChange, Timestamp, Used,
     VolumeId, WaitingView,
 };
+use orchestrator::secrets::Tokens;
 use orchestrator::settings::{Settings, plan_reload};
 use orchestrator::source::dnsmasq::{DnsmasqEvent, Handed};
 use orchestrator::source::listener::{NotReconfigured, Reconfiguring};
@@ -49,6 +50,7 @@ pub(crate) struct Ready {
     pub(crate) running: Mutex<Settings>,
     /// What was asked of it, and by whom.
     pub(crate) asked: Arc<Mutex<Vec<String>>>,
+    pub(crate) tokens: Tokens,
     /// What is paused.
     pub(crate) paused: Mutex<Vec<Pause>>,
 }
@@ -310,6 +312,10 @@ impl Control for FakeControl {
         let ready = self.get()?;
         let images = FakeImages(ready.images.clone(), ready.catalog.clone(), ready.store.clone());
         Ok(Arc::new(images))
+    }
+
+    fn tokens(&self) -> Result<Tokens, ControlError> {
+        Ok(self.get()?.tokens.clone())
     }
 
     fn catalog(&self) -> Result<Catalog, ControlError> {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use orchestrator::api::{App, Inside, Limits, Server};
+use orchestrator::api::{App, Inside, Limits, Server, ServerIdentity};
 use orchestrator::conditions::Conditions;
 use orchestrator::metrics::Metrics;
 use orchestrator::model::{
@@ -15,7 +15,8 @@ use orchestrator::model::{
     InstanceId, LeaseChange, LeaseSource, LeaseVerb, MacAddress, NewEvent, Owner, Resources, Slot, Timestamp,
     ValueSource,
 };
-use orchestrator::settings::{ApiSettings, Current, Listen, Settings};
+use orchestrator::secrets::{KeyFile, Room, Tokens};
+use orchestrator::settings::{ApiSettings, ApiTls, Current, Listen, Settings};
 use orchestrator::store::{NewInstance, Store};
 use orchestrator::tasks::Tasks;
 use orchestrator_catalog::{Catalog, Keeper};
@@ -51,6 +52,11 @@ pub(crate) struct Daemon {
     asked: Arc<Mutex<Vec<String>>>,
     pub(crate) unix: Listen,
     pub(crate) tcp: Listen,
+    pub(crate) tls: Listen,
+    pub(crate) tokens: Tokens,
+    pub(crate) room: Room,
+    /// The certificate of the API, none at first.
+    pub(crate) identity: ServerIdentity,
     stop: CancellationToken,
     served: Option<JoinHandle<()>>,
     // Last, so that it is removed when all else is dropped.
@@ -84,7 +90,20 @@ impl Daemon {
         tokio::spawn(keeper.run(stop.clone()));
         let asked = Arc::new(Mutex::new(Vec::new()));
         let images = Shelf::default();
+        let room = Room::open(
+            store.sealed(),
+            KeyFile::at(&directory.path().join("x.key")),
+            Timestamp::wall(),
+        );
+        let room = room.await.expect("a room for secrets");
+        // It began a minute ago, so that what is signed now was signed after that.
+        let began = Timestamp(Timestamp::wall().0 - 60_000);
+        let tokens = Tokens::open_at(store.clone(), room.clone(), began)
+            .await
+            .expect("tokens");
+        let identity = ServerIdentity::default();
         let control = FakeControl::ready(Ready {
+            tokens: tokens.clone(),
             asked: asked.clone(),
             paused: Mutex::default(),
             images: images.clone(),
@@ -101,20 +120,23 @@ impl Daemon {
             control: Arc::new(control),
             metrics: Metrics::default(),
             tasks: tasks.clone(),
+            identity: identity.clone(),
         };
         let inside = Inside::new(app.clone());
         let listen = [
             Listen::Unix(directory.path().join("api.sock")),
             Listen::Tcp(SocketAddr::from((Ipv6Addr::LOCALHOST, 0))),
+            Listen::Tls(SocketAddr::from((Ipv6Addr::LOCALHOST, 0))),
         ];
         let settings = ApiSettings {
             listen: listen.into(),
             group: GROUP.to_owned(),
+            tls: ApiTls::default(),
         };
         let server = Server::with_limits(&settings, app, limits)
             .await
             .expect("the API listens");
-        let [unix, tcp] = server.places().expect("places").try_into().expect("two places");
+        let [unix, tcp, tls] = server.places().expect("places").try_into().expect("three places");
         let served = Some(tokio::spawn(server.run(stop.clone())));
         Self {
             store,
@@ -130,6 +152,10 @@ impl Daemon {
             asked,
             unix,
             tcp,
+            tls,
+            tokens,
+            room,
+            identity,
             stop,
             served,
             _directory: directory,

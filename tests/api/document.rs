@@ -33,6 +33,18 @@ const ANYWHERE: &[&str] = &[
     "too-slow",
     "unknown-transfer-coding",
     "unix-socket-only",
+    "bad-authorization",
+    "bad-signature",
+    "cannot-be-signed",
+    "signature-replayed",
+    "signature-untimely",
+    "signed-before-start",
+    "token-does-not-sign",
+    "token-ended",
+    "token-missing",
+    "token-only-signs",
+    "token-unknown",
+    "too-many-signed",
 ];
 
 /// Every operation: its verb, its path, and what the document says of it.

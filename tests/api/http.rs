@@ -19,7 +19,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Wire for S {}
 pub(crate) async fn connect(place: &Listen) -> Box<dyn Wire> {
     match place {
         Listen::Unix(path) => Box::new(UnixStream::connect(path).await.expect("the socket answers")),
-        Listen::Tcp(address) => Box::new(TcpStream::connect(address).await.expect("the port answers")),
+        Listen::Tcp(address) | Listen::Tls(address) => {
+            Box::new(TcpStream::connect(address).await.expect("the port answers"))
+        }
     }
 }
 

@@ -26,6 +26,8 @@ mod stream;
 mod tasks;
 mod templates;
 mod times;
+mod tls;
+mod tokens;
 mod volumes;
 mod walk;
 mod wrong;

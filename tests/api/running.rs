@@ -158,6 +158,7 @@ fn caller() -> Caller {
         peer: Peer::Process { uid: 0, pid: 1 },
         user: Some("root".to_owned()),
         role: Role::Operator,
+        granted: None,
     }
 }
 

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 
-use orchestrator::api::{App, BindError, Server};
+use orchestrator::api::{App, BindError, Server, ServerIdentity};
 use orchestrator::conditions::Conditions;
 use orchestrator::metrics::Metrics;
 use orchestrator::settings::{ApiSettings, Listen};
@@ -24,6 +24,7 @@ async fn bind(listen: &[Listen]) -> Result<Server, BindError> {
         control: Arc::new(FakeControl::starting()),
         metrics: Metrics::default(),
         tasks: Tasks::default(),
+        identity: ServerIdentity::default(),
     };
     let settings = ApiSettings {
         listen: listen.to_vec(),

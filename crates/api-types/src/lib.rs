@@ -35,6 +35,7 @@ mod spec;
 mod task;
 mod template;
 mod times;
+mod token;
 mod volume;
 mod word;
 
@@ -77,5 +78,6 @@ pub use spec::{
 pub use task::{Task, TaskResult, TaskState};
 pub use template::{ChangedTemplate, NewTemplate, Origin, TemplateView};
 pub use times::{DeadlineCause, Expiry, Extension, InstanceTimes};
+pub use token::{MadeToken, NewToken, Role, RotateToken, Token};
 pub use volume::{Keep, VolumeQuery, VolumeState, VolumeView};
 pub use word::UnknownWord;

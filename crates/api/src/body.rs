@@ -17,16 +17,19 @@ use super::routes::Shared;
 /// The largest body that is read, in bytes.
 pub(super) const LARGEST_BODY: usize = 64 * 1024;
 
-/// Reads the whole body into memory, within `limit`. Whatever comes after waits for no peer.
-pub(super) async fn receive(request: Request, limit: Duration) -> Result<Request, Fault> {
+/// Reads the whole body into memory, within `limit`. Whatever comes after waits for no peer. Returns the bytes, too.
+pub(super) async fn receive(request: Request, limit: Duration) -> Result<(Request, Bytes), Fault> {
     refuse_large(request.headers())?;
     refuse_coded(request.headers())?;
     let (parts, body) = request.into_parts();
     if body.is_end_stream() {
-        return Ok(Request::from_parts(parts, body));
+        return Ok((Request::from_parts(parts, body), Bytes::new()));
     }
     match tokio::time::timeout(limit, Limited::new(body, LARGEST_BODY).collect()).await {
-        Ok(Ok(collected)) => Ok(Request::from_parts(parts, Body::from(collected.to_bytes()))),
+        Ok(Ok(collected)) => {
+            let bytes = collected.to_bytes();
+            Ok((Request::from_parts(parts, Body::from(bytes.clone())), bytes))
+        }
         Ok(Err(error)) => Err(unreadable(error.as_ref())),
         Err(_) => {
             let detail = format!("the body did not arrive within {limit:?}");

@@ -1,10 +1,12 @@
 //! The caller of a request. Every request has one, and every handler can take it.
 
 use std::fmt;
+use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
+use orchestrator_secrets::Granted;
 
 use super::peer::Peer;
 use super::problem::Fault;
@@ -12,7 +14,7 @@ use super::role::Role;
 use super::routes::Shared;
 
 /// The caller of a request: its peer, its user and its role.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Caller {
     /// Where the request comes from.
     pub peer: Peer,
@@ -20,11 +22,17 @@ pub struct Caller {
     pub user: Option<String>,
     /// The caller's role.
     pub role: Role,
+    /// What its token grants, if it has shown one: the role above, for some paths. `None` for a peer that is known by its
+    /// socket.
+    pub granted: Option<Arc<Granted>>,
 }
 
 impl fmt::Display for Caller {
-    /// The form in the timeline: `user alice`, `uid 1000` when the user has no name, `loopback` on TCP.
+    /// The form in the timeline: `token ci` for the holder of a token; else `user alice`, `uid 1000` when the user has no name, `loopback` on TCP.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(granted) = &self.granted {
+            return f.write_str(&granted.caller);
+        }
         match (&self.user, self.peer) {
             (Some(user), _) => write!(f, "user {user}"),
             (None, Peer::Process { uid, .. }) => write!(f, "uid {uid}"),
@@ -60,6 +68,7 @@ mod tests {
                 peer,
                 user,
                 role: Role::Viewer,
+                granted: None,
             }
             .to_string()
         };

@@ -14,6 +14,7 @@ use hyper::server::conn::http1;
 use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use orchestrator_secrets::Granted;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
@@ -53,20 +54,25 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// The caller of the request; `None` when the peer has no role.
+    /// The caller of the request; `None` when the peer has no role. A token that it has shown counts before its socket.
     ///
     /// The user's name is looked up only for requests that change something, so that the change can be recorded with
     /// it.
-    pub(super) async fn caller(&self, needed: Role) -> Option<Caller> {
-        let role = self.standing.role()?;
+    pub(super) async fn caller(&self, needed: Role, granted: Option<Arc<Granted>>) -> Option<Caller> {
+        let role = match &granted {
+            Some(granted) => granted.role,
+            None => self.standing.role()?,
+        };
         let user = match needed {
+            _ if granted.is_some() => None,
             Role::Viewer => self.user.get().cloned().flatten(),
-            Role::Operator | Role::Admin => self.user.get_or_init(|| user_name(self.peer)).await.clone(),
+            Role::Hook | Role::Operator | Role::Admin => self.user.get_or_init(|| user_name(self.peer)).await.clone(),
         };
         Some(Caller {
             peer: self.peer,
             user,
             role,
+            granted,
         })
     }
 }

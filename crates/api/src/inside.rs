@@ -128,6 +128,9 @@ impl Inside {
         };
         let request = Method::from_bytes(method.as_bytes()).ok().and_then(|method| {
             let mut request = Request::builder().method(method).uri(target).extension(connection);
+            if let Some(granted) = &caller.granted {
+                request = request.extension(granted.clone());
+            }
             for (name, value) in [
                 (header::ACCEPT, headers.accept),
                 (header::CONTENT_TYPE, headers.content_type),

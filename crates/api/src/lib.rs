@@ -12,9 +12,10 @@
 //! Every error is answered as `application/problem+json` with a stable `code` (`problem`).
 //!
 //! The unix socket is for root, the daemon's user and the members of one group
-//! ([`Access`](orchestrator_runtime::access::Access)). TCP is served only if the settings say so, only on loopback, and
-//! only to requests that no foreign web page can have sent (`guard`). Every user of the machine may do everything
-//! there.
+//! ([`Access`](orchestrator_runtime::access::Access)). TCP is served only if the settings say so. Without TLS it is only
+//! for loopback, and only for requests that no foreign web page can have sent (`guard`): every user of the machine may do
+//! everything there. With TLS (`tls`) it may be for everybody, and every request has a token or a signature
+//! (`credentials`), whose role and scope count.
 //!
 //! Peers may be many, slow and hostile. Each peer has a share of the connections, turns and streams (`places`). The
 //! daemon holds nothing that others need while it waits for a peer (`passage`). Health and readiness are always
@@ -25,6 +26,7 @@ mod caller;
 mod clients;
 mod connection;
 mod control;
+mod credentials;
 mod describe;
 mod doctor;
 mod engines;
@@ -60,6 +62,7 @@ mod reconfigure;
 mod registries;
 mod reservations;
 mod resume;
+mod revocable;
 mod role;
 mod route;
 mod routes;
@@ -73,6 +76,8 @@ mod tag;
 mod tasks;
 mod templates;
 mod times;
+mod tls;
+mod tokens;
 mod user;
 mod view;
 mod volumes;
@@ -100,6 +105,7 @@ pub use role::Role;
 pub use run_control::RunControl;
 pub use serve::{Limits, Server};
 pub use settings::{ReloadOutcome, Reloaded, SettingsView};
+pub use tls::{ServerIdentity, TlsError};
 
 use orchestrator_api_types::Doctor;
 use orchestrator_catalog::Catalog;
@@ -112,6 +118,7 @@ use orchestrator_runtime::conditions::Conditions;
 use orchestrator_runtime::metrics::Metrics;
 use orchestrator_runtime::tasks::Tasks;
 use orchestrator_runtime::usage::VolumeUsage;
+use orchestrator_secrets::Tokens;
 use orchestrator_settings::Faults;
 use orchestrator_source::dnsmasq::DnsmasqEvent;
 use orchestrator_source::listener::{NotReconfigured, Reconfiguring};
@@ -136,6 +143,8 @@ pub struct App {
     pub metrics: Metrics,
     /// The tasks of the daemon, with their states.
     pub tasks: Tasks,
+    /// The certificate of the listeners with TLS.
+    pub identity: ServerIdentity,
 }
 
 /// The API's requests to the daemon. Each call has a time limit; the work that it began may go on after the limit.
@@ -216,6 +225,9 @@ pub trait Control: Send + Sync + 'static {
 
     /// The catalog, which has the templates and records those that are made through the API.
     fn catalog(&self) -> Result<Catalog, ControlError>;
+
+    /// The tokens, by which callers prove who they are.
+    fn tokens(&self) -> Result<Tokens, ControlError>;
 
     /// Records that a volume is to be removed, and sees to it.
     async fn destroy_volume(&self, by: &Caller, id: VolumeId) -> Result<RecordedVolume, ControlError>;

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
-use super::peer::Peer;
-use super::role::{ON_LOOPBACK, Role, role_of};
+use super::peer::{Admission, Peer};
+use super::role::{ON_LOOPBACK, role_of};
 use orchestrator_runtime::access::Access;
 use orchestrator_settings::Listen;
 
@@ -40,7 +40,8 @@ pub enum BindError {
     },
     /// The address can be reached from other machines.
     #[error(
-        "{address} can be reached from other machines, and the API does not identify callers there; listen on a unix socket"
+        "{address} can be reached from other machines, and without TLS the API does not identify callers there; write \
+         \"https://{address}\" in api.listen, or listen on a unix socket"
     )]
     Open {
         /// The address.
@@ -52,20 +53,23 @@ pub enum BindError {
 pub(super) enum Listener {
     Unix { listener: UnixListener, file: SocketFile },
     Tcp(TcpListener),
+    Tls(TcpListener),
 }
 
 /// A connection that was accepted.
 pub(super) struct Accepted {
     pub(super) stream: Stream,
     pub(super) peer: Peer,
-    /// The role of the peer; `None` when it may not use the API.
-    pub(super) role: Option<Role>,
+    /// What is known of it.
+    pub(super) admission: Admission,
 }
 
-/// Either kind of connection.
+/// Any kind of connection.
 pub(super) enum Stream {
     Unix(UnixStream),
     Tcp(TcpStream),
+    /// Its handshake is still to come.
+    Tls(TcpStream),
 }
 
 /// The file of a socket. It is removed when this is dropped.
@@ -94,6 +98,7 @@ impl Listener {
         match listen {
             Listen::Tcp(address) if !address.ip().is_loopback() => Err(BindError::Open { address: *address }),
             Listen::Tcp(address) => TcpListener::bind(address).await.map(Self::Tcp).map_err(fault),
+            Listen::Tls(address) => TcpListener::bind(address).await.map(Self::Tls).map_err(fault),
             Listen::Unix(path) => {
                 make_way(path, fault)?;
                 bind_unix(path, access).map_err(fault)
@@ -113,18 +118,24 @@ impl Listener {
                         uid: peer.uid(),
                         pid: peer.pid().unwrap_or_default(),
                     },
-                    role: role_of(&peer, access),
+                    admission: role_of(&peer, access).map_or(Admission::Stranger, Admission::As),
                     stream: Stream::Unix(stream),
                 })
             }
             Self::Tcp(listener) => {
-                let (stream, address) = listener.accept().await?;
-                // A connection that is gone already cannot be set up, which its first read finds out as well.
-                let _ = stream.set_nodelay(true);
+                let (stream, peer) = accept_tcp(listener).await?;
                 Ok(Accepted {
                     stream: Stream::Tcp(stream),
-                    peer: Peer::Host(address.ip()),
-                    role: Some(ON_LOOPBACK),
+                    peer,
+                    admission: Admission::As(ON_LOOPBACK),
+                })
+            }
+            Self::Tls(listener) => {
+                let (stream, peer) = accept_tcp(listener).await?;
+                Ok(Accepted {
+                    stream: Stream::Tls(stream),
+                    peer,
+                    admission: Admission::ByToken,
                 })
             }
         }
@@ -135,8 +146,16 @@ impl Listener {
         match self {
             Self::Unix { file, .. } => Ok(Listen::Unix(file.path.clone())),
             Self::Tcp(listener) => listener.local_addr().map(Listen::Tcp),
+            Self::Tls(listener) => listener.local_addr().map(Listen::Tls),
         }
     }
+}
+
+async fn accept_tcp(listener: &TcpListener) -> io::Result<(TcpStream, Peer)> {
+    let (stream, address) = listener.accept().await?;
+    // A connection that is gone already cannot be set up, which its first read finds out as well.
+    let _ = stream.set_nodelay(true);
+    Ok((stream, Peer::Host(address.ip().to_canonical())))
 }
 
 fn bind_unix(path: &Path, access: &Access) -> io::Result<Listener> {

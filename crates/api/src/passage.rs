@@ -1,8 +1,8 @@
 //! The steps that every request passes before its handler.
 //!
 //! ```text
-//!   may the peer ask this? ──▶ is the request sound? ──▶ body in memory ──▶ a turn ──▶ answered within 30 s
-//!                                                     (waits for the peer)  (waits for others)
+//!   may the peer ask this? ──▶ is the request sound? ──▶ its token ──▶ body in memory ──▶ its signature ──▶ a turn ──▶ answered within 30 s
+//!                                                               (waits for the peer)             (waits for others)
 //! ```
 //! The body is read before a turn is taken, so that a slow peer delays nobody else. An archive of images is not read
 //! here: it is passed on to its engine piece by piece, without a turn. Health and readiness need no turn,
@@ -18,11 +18,13 @@ use axum::response::{IntoResponse, Response};
 use tokio::sync::Semaphore;
 
 use super::connection::Connection;
+use super::credentials::{Credentials, Keeper};
 use super::peer::Standing;
 use super::problem::{Fault, SentProblem};
-use super::{body, guard, host};
+use super::{body, guard, host, revocable};
 use orchestrator_runtime::access::Access;
 use orchestrator_runtime::metrics::Metrics;
+use orchestrator_secrets::Granted;
 
 /// How long an answer may take to begin, once the request is complete.
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
@@ -34,6 +36,8 @@ pub(super) enum Face {
     Unix,
     /// A loopback address, which web pages can reach.
     Tcp,
+    /// TLS, where every request has a token.
+    Tls,
 }
 
 /// The limits of one listener.
@@ -46,6 +50,8 @@ pub(super) struct Passage {
     /// How long a body may take to arrive.
     pub(super) body: Duration,
     pub(super) metrics: Metrics,
+    /// Finds the tokens.
+    pub(super) keeper: Keeper,
 }
 
 /// Passes a request on, or answers why it is refused. Counts the refused ones.
@@ -62,7 +68,7 @@ pub(super) async fn pass(
     }
     let headers = response.headers_mut();
     forbid_guesses(headers);
-    if !matches!(connection.standing, Standing::Full(_)) {
+    if !matches!(connection.standing, Standing::Full(_) | Standing::ByToken) {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
@@ -80,16 +86,25 @@ async fn answer(passage: &Passage, connection: &Connection, request: Request, ne
     if passage.face == Face::Tcp {
         guard::check(&request)?;
     }
+    let credentials = Credentials::of(request.headers())?;
+    let mut request = request;
+    let sent = credentials.check_sent(&passage.keeper, connection.standing)?;
     if is_upload(&request) || is_exec(&request) {
+        credentials.refuse_signed()?;
+        grant(&mut request, sent);
         // It has no turn: it takes as long as its peer and the engine take. Streams are bounded by themselves.
         return Ok(next.run(request).await);
     }
     body::refuse_large(request.headers())?;
-    if is_probe(&request) {
+    if is_probe(&request) && !credentials.is_signed() {
+        grant(&mut request, sent);
         connection.exchange.body_received();
         return Ok(next.run(request).await);
     }
-    let request = body::receive(request, passage.body).await?;
+    let (mut request, body) = body::receive(request, passage.body).await?;
+    let signed = credentials.check_signed(&passage.keeper, &request, &body)?;
+    let granted = sent.or(signed);
+    grant(&mut request, granted.clone());
     connection.exchange.body_received();
     let in_turn = async {
         // Nothing closes the semaphores; were they closed, nobody would have to wait. A peer that takes its whole
@@ -98,15 +113,30 @@ async fn answer(passage: &Passage, connection: &Connection, request: Request, ne
         let _turn = passage.requests.acquire().await;
         next.run(request).await
     };
-    tokio::time::timeout(ANSWER_LIMIT, in_turn).await.map_err(|_| {
+    let answered = tokio::time::timeout(ANSWER_LIMIT, in_turn).await.map_err(|_| {
         let detail = format!("there was no answer within {} s; try again", ANSWER_LIMIT.as_secs());
         Fault::new(StatusCode::GATEWAY_TIMEOUT, "too-slow", detail)
+    })?;
+    Ok(match granted {
+        Some(granted) => {
+            // It was found before, and a daemon that has found its tokens keeps them.
+            let now = (passage.keeper)().map(|(_, now)| now).ok();
+            revocable::end_with(answered, &granted, now)
+        }
+        None => answered,
     })
+}
+
+/// Passes on with the request what its token grants.
+fn grant(request: &mut Request, granted: Option<Arc<Granted>>) {
+    if let Some(granted) = granted {
+        request.extensions_mut().insert(granted);
+    }
 }
 
 fn check_standing(access: &Access, standing: Standing, request: &Request) -> Result<(), Fault> {
     match standing {
-        Standing::Full(_) => Ok(()),
+        Standing::Full(_) | Standing::ByToken => Ok(()),
         Standing::ProbesOnly(_) if is_probe(request) => Ok(()),
         Standing::ProbesOnly(_) => {
             let detail = "too many connections are open; only /v1/health and /v1/ready are answered until some end";

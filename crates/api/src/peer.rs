@@ -28,11 +28,24 @@ impl fmt::Display for Peer {
     }
 }
 
+/// What is known of a peer when its connection is accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Admission {
+    /// It has this role.
+    As(Role),
+    /// Each of its requests has to have a token.
+    ByToken,
+    /// It may not use the API.
+    Stranger,
+}
+
 /// The requests that a connection may make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Standing {
     /// Everything that this role may.
     Full(Role),
+    /// What the token grants that comes with each request.
+    ByToken,
     /// Only health and readiness, for a caller of this role, because all other places are taken.
     ProbesOnly(Role),
     /// Nothing, because this user may not use the API.
@@ -47,7 +60,7 @@ impl Standing {
     pub(super) fn role(self) -> Option<Role> {
         match self {
             Self::Full(role) | Self::ProbesOnly(role) => Some(role),
-            Self::Stranger { .. } => None,
+            Self::ByToken | Self::Stranger { .. } => None,
         }
     }
 }

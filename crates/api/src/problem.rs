@@ -14,6 +14,7 @@ use orchestrator_model::AuthorizedKeyError;
 use orchestrator_model::{Instance, InstanceId};
 use orchestrator_runtime::causes::with_causes;
 use orchestrator_runtime::metrics::Metrics;
+use orchestrator_secrets::{Denied, SecretsError};
 use orchestrator_settings::Faults;
 use orchestrator_store::StoreError;
 
@@ -194,7 +195,8 @@ impl From<StoreError> for Fault {
             | StoreError::NoSuchInstance(_)
             | StoreError::NoSuchReservation(_)
             | StoreError::NoSuchVolume(_)
-            | StoreError::NoSuchTemplate(_) => StatusCode::NOT_FOUND,
+            | StoreError::NoSuchTemplate(_)
+            | StoreError::NoSuchToken(_) => StatusCode::NOT_FOUND,
             StoreError::AlreadyThere { .. }
             | StoreError::NotPending(_)
             | StoreError::Time { .. }
@@ -205,10 +207,37 @@ impl From<StoreError> for Fault {
             | StoreError::TooManyReservations
             | StoreError::TemplateExists(_)
             | StoreError::TemplateChanged { .. }
-            | StoreError::TooManyTemplates => StatusCode::CONFLICT,
+            | StoreError::TooManyTemplates
+            | StoreError::TokenExists(_)
+            | StoreError::TooManyTokens
+            | StoreError::KvChanged { .. }
+            | StoreError::KvFull { .. }
+            | StoreError::KvOwnerGone(_) => StatusCode::CONFLICT,
+            StoreError::KvTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Self::new(status, error.code(), with_causes(&error))
+    }
+}
+
+impl From<SecretsError> for Fault {
+    fn from(error: SecretsError) -> Self {
+        match error {
+            SecretsError::Store(fault) => fault.into(),
+            SecretsError::BadTokenName(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "bad-name", error.to_string()),
+            error => Self::new(StatusCode::SERVICE_UNAVAILABLE, "secrets-closed", with_causes(&error)),
+        }
+    }
+}
+
+impl From<Denied> for Fault {
+    /// 401, unless the caller is to try again later.
+    fn from(denied: Denied) -> Self {
+        let status = match denied.is_passing() {
+            true => StatusCode::SERVICE_UNAVAILABLE,
+            false => StatusCode::UNAUTHORIZED,
+        };
+        Self::new(status, denied.code(), denied.to_string())
     }
 }
 
@@ -258,6 +287,9 @@ impl IntoResponse for Fault {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
         if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer, HMAC"));
         }
         response.extensions_mut().insert(sent);
         response

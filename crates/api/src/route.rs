@@ -108,6 +108,7 @@ impl Route {
             operation.fails(*status, code);
         }
         operation.fails(StatusCode::FORBIDDEN, "not-allowed");
+        operation.fails(StatusCode::FORBIDDEN, "out-of-scope");
         if self.unix_only {
             operation.fails(StatusCode::FORBIDDEN, "unix-socket-only");
         }

@@ -5,18 +5,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::App;
 use super::connection::{self, Common, Connection};
+use super::credentials::Keeper;
 use super::listener::{Accepted, BindError, Listener, Stream};
 use super::passage::{Face, Passage};
-use super::peer::{Peer, Standing};
+use super::peer::{Admission, Peer, Standing};
 use super::places::{Capacity, Place, Places, share_of};
-use super::role::Role;
 use super::routes::{self, Shared};
+use super::tls::ServerIdentity;
 use orchestrator_runtime::access::{Access, OPEN_TO_ALL};
 use orchestrator_runtime::metrics::Metrics;
 use orchestrator_settings::{ApiSettings, Listen};
@@ -95,6 +97,7 @@ impl Server {
             match listen {
                 Listen::Unix(_) => tracing::info!(%listen, "the API is {}", access.describe_socket()),
                 Listen::Tcp(_) => tracing::warn!(%listen, "the API is {OPEN_TO_ALL}"),
+                Listen::Tls(_) => tracing::info!(%listen, "the API is open to whoever has a token"),
             }
         }
         Ok(Self {
@@ -136,6 +139,7 @@ impl Server {
                 common,
                 access: access.clone(),
                 rooms: Rooms::new(limits),
+                identity: app.identity.clone(),
                 connections: connections.clone(),
             };
             accepting.spawn(door.accept(listener, stop.clone()));
@@ -166,13 +170,21 @@ fn routes(
         face: match listener {
             Listener::Unix { .. } => Face::Unix,
             Listener::Tcp(_) => Face::Tcp,
+            Listener::Tls(_) => Face::Tls,
         },
         access: access.clone(),
         requests: Arc::new(Semaphore::new(limits.requests)),
         body: limits.body,
         metrics: app.metrics.clone(),
+        keeper: keeper(app),
     };
     routes::build(&shared, passage)
+}
+
+/// Finds the tokens through the daemon, once they are there.
+fn keeper(app: &App) -> Keeper {
+    let control = app.control.clone();
+    Arc::new(move || Ok((control.tokens()?, control.now())))
 }
 
 /// The places of one listener, grouped by what their connections may ask for.
@@ -204,6 +216,7 @@ struct Door {
     access: Arc<Access>,
     rooms: Rooms,
     connections: TaskTracker,
+    identity: ServerIdentity,
 }
 
 impl Door {
@@ -230,29 +243,37 @@ impl Door {
     }
 
     async fn let_in(&self, accepted: Accepted) {
-        let Accepted { stream, peer, role } = accepted;
-        let Some((place, standing)) = self.find_place(peer, role).await else {
+        let Accepted {
+            stream,
+            peer,
+            admission,
+        } = accepted;
+        let Some((place, standing)) = self.find_place(peer, admission).await else {
             self.metrics().api_connection_closed("no-place");
             return;
         };
         match stream {
             Stream::Unix(stream) => self.serve(stream, place, (peer, standing)),
             Stream::Tcp(stream) => self.serve(stream, place, (peer, standing)),
+            Stream::Tls(stream) => self.serve_tls(stream, place, (peer, standing)),
         }
     }
 
     /// Finds a place for a connection, and what it may ask for. If another connection is closed for it, this waits
     /// until that one is gone.
-    async fn find_place(&self, peer: Peer, role: Option<Role>) -> Option<(Place, Standing)> {
+    async fn find_place(&self, peer: Peer, admission: Admission) -> Option<(Place, Standing)> {
         let uid = match peer {
             Peer::Process { uid, .. } => uid,
             Peer::Host(_) => 0,
         };
-        let (entry, standing) = if let Some(role) = role {
-            let full = self.rooms.full.enter(peer).map(|entry| (entry, Standing::Full(role)));
-            full.or_else(|| Some((self.rooms.probes.enter(peer)?, Standing::ProbesOnly(role))))?
-        } else {
-            (self.rooms.strangers.enter(peer)?, Standing::Stranger { uid })
+        let (entry, standing) = match admission {
+            Admission::As(role) => {
+                let full = self.rooms.full.enter(peer).map(|entry| (entry, Standing::Full(role)));
+                full.or_else(|| Some((self.rooms.probes.enter(peer)?, Standing::ProbesOnly(role))))?
+            }
+            // Without a token it may not even ask for health: there is no place for it but a full one.
+            Admission::ByToken => (self.rooms.full.enter(peer)?, Standing::ByToken),
+            Admission::Stranger => (self.rooms.strangers.enter(peer)?, Standing::Stranger { uid }),
         };
         if let Some(gone) = entry.evicted {
             self.metrics().api_connection_closed("crowded");
@@ -272,16 +293,36 @@ impl Door {
         &self,
         stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
         place: Place,
-        (peer, standing): (Peer, Standing),
+        of: (Peer, Standing),
     ) {
-        let connection = Connection {
-            exchange: place.exchange.clone(),
-            share: place.share.clone(),
-            standing,
-            peer,
-            user: Arc::default(),
+        let served = connection::serve(stream, connection_of(&place, of), self.common.clone());
+        self.hold(place, served);
+    }
+
+    /// Serves a connection once its handshake is done, for which it has as long as for a head. It has its place from the
+    /// beginning, which it loses first where there is none left.
+    fn serve_tls(&self, stream: TcpStream, place: Place, of: (Peer, Standing)) {
+        let (connection, common) = (connection_of(&place, of), self.common.clone());
+        let handshake = self.identity.acceptor().accept(stream);
+        let served = async move {
+            let shaken = tokio::select! {
+                shaken = tokio::time::timeout(common.limits.head, handshake) => shaken,
+                () = common.draining.cancelled() => return,
+            };
+            match shaken {
+                Ok(Ok(stream)) => connection::serve(stream, connection, common).await,
+                Ok(Err(error)) => {
+                    tracing::debug!(%error, peer = %of.0, "a TLS handshake with the API failed");
+                    common.metrics.api_connection_closed("handshake");
+                }
+                Err(_) => common.metrics.api_connection_closed("handshake-slow"),
+            }
         };
-        let served = connection::serve(stream, connection, self.common.clone());
+        self.hold(place, served);
+    }
+
+    /// Runs what serves a connection until it ends, or its place is given to another.
+    fn hold(&self, place: Place, served: impl Future<Output = ()> + Send + 'static) {
         self.connections.spawn(async move {
             tokio::select! {
                 () = place.close.cancelled() => {}
@@ -293,5 +334,15 @@ impl Door {
 
     fn metrics(&self) -> &Metrics {
         &self.common.metrics
+    }
+}
+
+fn connection_of(place: &Place, (peer, standing): (Peer, Standing)) -> Connection {
+    Connection {
+        exchange: place.exchange.clone(),
+        share: place.share.clone(),
+        standing,
+        peer,
+        user: Arc::default(),
     }
 }

@@ -4,13 +4,13 @@ use axum::handler::Handler;
 use axum::http::StatusCode;
 
 use super::describe::Described;
-use super::role::Role::{self, Admin, Operator, Viewer};
+use super::role::Role::{self, Admin, Hook, Operator, Viewer};
 use super::route::{Route, Verb};
 use super::routes::Shared;
 use super::{
     clients, doctor, engines, events, exec, health, hooks, images, instances, keys, leases, limits, log, metrics,
     openapi, orphans, policy, quarantine, reconfigure, registries, reservations, settings, stats, tasks, templates,
-    times, volumes,
+    times, tokens, volumes,
 };
 
 const CONFLICT: StatusCode = StatusCode::CONFLICT;
@@ -47,6 +47,7 @@ pub(super) fn table() -> Vec<Route> {
         about_templates(),
         about_images(),
         about_settings(),
+        about_tokens(),
     ]
     .into_iter()
     .flatten()
@@ -150,7 +151,7 @@ fn about_clients() -> Vec<Route> {
         delete("/v1/quarantine/{address}", Operator, quarantine::lift)
             .says("End the quarantine of an address, so that it is given out again")
             .fails(&[(NOT_FOUND, "no-such-quarantine"), (UNAVAILABLE, "starting")]),
-        post("/v1/hooks/dnsmasq", Operator, hooks::dnsmasq)
+        post("/v1/hooks/dnsmasq", Hook, hooks::dnsmasq)
             .says("Hand over a lease event of dnsmasq")
             .details(
                 "Answered when the event is durable. A hook that is answered 400 or 422 has nothing to keep; after \
@@ -506,6 +507,45 @@ fn about_settings() -> Vec<Route> {
             .says("Put what is written as settings in force")
             .details("200 with what changed; 422 with all faults, and nothing was changed.")
             .fails(&[(UNPROCESSABLE, "settings-wrong"), (UNAVAILABLE, "stopping")]),
+    ]
+}
+
+fn about_tokens() -> Vec<Route> {
+    vec![
+        get("/v1/tokens", Viewer, tokens::list)
+            .says("The tokens by name, never the tokens themselves")
+            .fails(&[(UNAVAILABLE, "secrets-closed"), (UNAVAILABLE, "starting")]),
+        post("/v1/tokens", Admin, tokens::add)
+            .says("Make a token for a caller of the API")
+            .details(
+                "The answer has the token itself, which is shown this once: only its hash is kept. With `sign` it is a key \
+                 that signs requests, which is kept sealed and is never sent.",
+            )
+            .fails(&[
+                (CONFLICT, "token-exists"),
+                (CONFLICT, "too-many-tokens"),
+                (UNPROCESSABLE, "bad-name"),
+                (UNPROCESSABLE, "bad-scope"),
+                (UNPROCESSABLE, "bad-duration"),
+                (UNAVAILABLE, "secrets-closed"),
+                (UNAVAILABLE, "starting"),
+            ]),
+        post("/v1/tokens/{name}/rotate", Admin, tokens::rotate)
+            .says("Give a token another secret part")
+            .details("The answer has the token itself, which is shown this once. The one before is accepted for `overlap` more.")
+            .fails(&[
+                (NOT_FOUND, "no-such-token"),
+                (UNPROCESSABLE, "bad-duration"),
+                (UNAVAILABLE, "secrets-closed"),
+                (UNAVAILABLE, "starting"),
+            ]),
+        delete("/v1/tokens/{name}", Admin, tokens::remove)
+            .says("Remove a token; it is refused when the answer comes, and streams that it opened end")
+            .fails(&[
+                (NOT_FOUND, "no-such-token"),
+                (UNAVAILABLE, "secrets-closed"),
+                (UNAVAILABLE, "starting"),
+            ]),
     ]
 }
 

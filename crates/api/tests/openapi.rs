@@ -50,7 +50,7 @@ fn every_operation_says_what_it_does_what_it_answers_and_whom() {
             "{verb} {path}: a summary is no sentence"
         );
         assert!(
-            ["viewer", "operator", "admin"].contains(&text("x-role").as_str()),
+            ["hook", "viewer", "operator", "admin"].contains(&text("x-role").as_str()),
             "{verb} {path}"
         );
         assert!(ids.insert(text("operationId")), "{verb} {path}: two have one id");

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::http::{CallError, Client, Endpoint};
+use super::http::{CallError, Client};
 use super::{tracing, wait_for};
 use orchestrator_model::Timestamp;
 use orchestrator_runtime::causes::with_causes;
@@ -51,7 +51,7 @@ enum Server {
 }
 
 /// Passes the event on, or keeps it in the spool. Always a success: dnsmasq could do nothing about a failure.
-pub(super) fn run(args: Args, api: Endpoint) -> ExitCode {
+pub(super) fn run(args: Args, api: Client) -> ExitCode {
     let Server::Dnsmasq { spool, event } = args.server;
     let spool = Spool::new(spool);
     take(event, |event| {
@@ -157,8 +157,8 @@ fn take(event: Vec<OsString>, hand_over: impl FnOnce(&DnsmasqEvent) -> Outcome) 
     }
 }
 
-fn deliver(event: &DnsmasqEvent, api: Endpoint) -> Answer {
-    let client = Client::new(api).with_limit(LIMIT);
+fn deliver(event: &DnsmasqEvent, api: Client) -> Answer {
+    let client = api.with_limit(LIMIT);
     let post = async { Ok(client.post(PATH, serde_json::to_vec(event).unwrap_or_default()).await) };
     match wait_for(post) {
         Ok(Ok(_)) => Answer::Taken,

@@ -1,4 +1,4 @@
-//! One HTTP exchange with the daemon, over its unix socket or loopback, with a time limit.
+//! One HTTP exchange with the daemon, over its unix socket, loopback or TLS, with a time limit.
 
 use std::fmt;
 use std::fs;
@@ -14,13 +14,14 @@ use futures_util::{StreamExt, future};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited, StreamBody};
 use hyper::body::{Body, Frame, Incoming};
 use hyper::client::conn::http1;
-use hyper::header::{ACCEPT, CONTENT_TYPE, HOST};
+use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use nix::unistd::{Gid, Group, User, getuid};
 use orchestrator_api_types::Problem;
 
 use super::image::Pieces;
+use super::tls::{self, Access};
 use orchestrator_verbs::{Api, Method, Stream};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
@@ -42,6 +43,8 @@ pub(super) enum Endpoint {
     Unix(PathBuf),
     /// On TCP, as `host:port`.
     Tcp(String),
+    /// On TCP with TLS, as `host:port`.
+    Tls(String),
 }
 
 impl FromStr for Endpoint {
@@ -56,15 +59,19 @@ impl FromStr for Endpoint {
                 Err("the path is relative".to_owned())
             };
         }
-        let authority = text.strip_prefix("http://").map(|rest| rest.trim_end_matches('/'));
+        let (scheme, rest) = text.split_once("://").unwrap_or_default();
+        let authority = rest.trim_end_matches('/');
         let has_port = |authority: &str| {
             authority
                 .rsplit_once(':')
                 .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
         };
-        match authority {
-            Some(authority) if has_port(authority) => Ok(Self::Tcp(authority.to_owned())),
-            _ => Err(format!("write it like {DEFAULT_API} or http://[::1]:8998")),
+        match scheme {
+            "http" if has_port(authority) => Ok(Self::Tcp(authority.to_owned())),
+            "https" if has_port(authority) => Ok(Self::Tls(authority.to_owned())),
+            _ => Err(format!(
+                "write it like {DEFAULT_API}, https://host:8999 or http://[::1]:8998"
+            )),
         }
     }
 }
@@ -74,6 +81,7 @@ impl fmt::Display for Endpoint {
         match self {
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
             Self::Tcp(authority) => write!(f, "http://{authority}"),
+            Self::Tls(authority) => write!(f, "https://{authority}"),
         }
     }
 }
@@ -107,9 +115,13 @@ const ELSEWHERE: &str = "start it with `orchestrator serve`, ask `systemctl stat
 fn advice(api: &Endpoint, error: &io::Error) -> String {
     match api {
         Endpoint::Unix(path) if error.kind() == io::ErrorKind::PermissionDenied => how_to_get_in(path),
+        Endpoint::Tls(_) if error.kind() == io::ErrorKind::InvalidData => UNTRUSTED.to_owned(),
         _ => ELSEWHERE.to_owned(),
     }
 }
+
+const UNTRUSTED: &str = "its certificate is of nobody that is trusted here, or for another name: give the authority's with \
+    --ca FILE or ORCHESTRATOR_CA; `orchestrator secrets ca` prints it on the daemon's machine";
 
 /// Advice for a user who may not open the socket, which belongs to root and to one group.
 fn how_to_get_in(socket: &Path) -> String {
@@ -153,11 +165,21 @@ fn read_problem(status: u16, body: &[u8]) -> Problem {
 pub(super) struct Client {
     api: Endpoint,
     limit: Duration,
+    access: Access,
 }
 
 impl Client {
     pub(super) fn new(api: Endpoint) -> Self {
-        Self { api, limit: LIMIT }
+        Self {
+            api,
+            limit: LIMIT,
+            access: Access::default(),
+        }
+    }
+
+    /// Sets whom to trust, and the token to send, where the API is reached by TLS.
+    pub(super) fn with_access(self, access: Access) -> Self {
+        Self { access, ..self }
     }
 
     /// Sets the time limit of each exchange. It includes connecting and reading the answer.
@@ -279,13 +301,18 @@ impl Client {
     fn request(&self, method: hyper::Method, path: &str, accept: &str) -> hyper::http::request::Builder {
         let host = match &self.api {
             Endpoint::Unix(_) => "localhost",
-            Endpoint::Tcp(authority) => authority,
+            Endpoint::Tcp(authority) | Endpoint::Tls(authority) => authority,
         };
-        Request::builder()
+        let request = Request::builder()
             .method(method)
             .uri(path)
             .header(HOST, host)
-            .header(ACCEPT, accept)
+            .header(ACCEPT, accept);
+        match (&self.api, &self.access.token) {
+            // Nobody is to read it on the way.
+            (Endpoint::Tls(_), Some(token)) => request.header(AUTHORIZATION, format!("Bearer {token}")),
+            _ => request,
+        }
     }
 
     async fn send_request<B>(&self, request: Request<B>) -> Result<Response<Incoming>, CallError>
@@ -304,6 +331,10 @@ impl Client {
             Endpoint::Tcp(authority) => {
                 self.exchange(TcpStream::connect(authority).await.map_err(connect)?, request)
                     .await
+            }
+            Endpoint::Tls(authority) => {
+                let stream = tls::connect(authority, self.access.ca.as_deref()).await;
+                self.exchange(stream.map_err(connect)?, request).await
             }
         }
     }

@@ -20,12 +20,14 @@ mod signals;
 mod table;
 mod teardown;
 mod template;
+mod tls;
 mod tracing;
 mod version;
 mod volume;
 
 use std::error::Error;
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::process::ExitCode;
 
@@ -36,6 +38,7 @@ use http::{Client, Endpoint};
 use orchestrator_model::Timestamp;
 use orchestrator_settings::Start;
 use orchestrator_verbs::{Output, Session};
+use tls::Access;
 
 /// Gives every IPv6 client on a network a container of its own, by nothing but its DHCPv6 lease.
 #[derive(Debug, Parser)]
@@ -50,9 +53,19 @@ struct Cli {
 /// The options of every verb.
 #[derive(Debug, clap::Args)]
 struct Common {
-    /// Where the daemon's API is: unix:/path or http://host:port
-    #[arg(long, global = true, value_name = "URL", env = "ORCHESTRATOR_API", default_value = http::DEFAULT_API)]
+    /// Where the daemon's API is: unix:/path, https://host:port with a token in ORCHESTRATOR_TOKEN, or http://host:port
+    #[arg(
+        long,
+        visible_alias = "server",
+        global = true,
+        value_name = "URL",
+        env = "ORCHESTRATOR_API",
+        default_value = http::DEFAULT_API
+    )]
     api: Endpoint,
+    /// A file with the certificates, in PEM, of whom to trust at https://; by default, whom this machine trusts
+    #[arg(long, global = true, value_name = "FILE", env = "ORCHESTRATOR_CA")]
+    ca: Option<PathBuf>,
     /// How results are printed
     #[arg(short, long, global = true, value_enum, default_value_t = Output::Table)]
     output: Output,
@@ -130,7 +143,7 @@ fn command() -> clap::Command {
 
 fn dispatch(
     Cli {
-        common: Common { api, output },
+        common: Common { api, ca, output },
         verb,
     }: Cli,
     serve: Serve,
@@ -138,25 +151,26 @@ fn dispatch(
     if !matches!(verb, Verb::Serve(_)) {
         tracing::for_people();
     }
+    let client = Client::new(api).with_access(Access::of(ca));
     match verb {
         Verb::Serve(args) => return serve::run(&args, serve),
         Verb::Check(args) => return check::run(&args, output),
-        Verb::Doctor(args) => return wait_for(doctor::run(&args, output, Client::new(api))),
+        Verb::Doctor(args) => return wait_for(doctor::run(&args, output, client)),
         Verb::Client(args) => wait_for(client::run(args, output))?,
-        Verb::Hook(args) => return Ok(hook::run(args, api)),
+        Verb::Hook(args) => return Ok(hook::run(args, client)),
         Verb::Api(verb) => wait_for(async {
             let mut session = Session {
-                api: &Client::new(api),
+                api: &client,
                 sink: &mut table::Terminal,
                 output,
                 now: Timestamp::wall(),
             };
             Ok(verb.run(&mut session).await?)
         })?,
-        Verb::Template(args) => wait_for(template::run(&args, output, &Client::new(api)))?,
-        Verb::Volume(args) => wait_for(volume::run(&args, output, &Client::new(api)))?,
-        Verb::Image(args) => wait_for(image::run(&args, output, &Client::new(api)))?,
-        Verb::Registry(args) => wait_for(registry::run(&args, output, &Client::new(api)))?,
+        Verb::Template(args) => wait_for(template::run(&args, output, &client))?,
+        Verb::Volume(args) => wait_for(volume::run(&args, output, &client))?,
+        Verb::Image(args) => wait_for(image::run(&args, output, &client))?,
+        Verb::Registry(args) => wait_for(registry::run(&args, output, &client))?,
         Verb::Routes(args) => wait_for(routes::run(&args, output))?,
         Verb::Backup(args) => wait_for(backup::run(&args, output))?,
         Verb::Restore(args) => wait_for(restore::run(&args, output))?,

@@ -74,7 +74,7 @@ async fn sealing_key(settings: &Settings) -> Finding {
 /// The users of each endpoint of the API. If the settings name a group that does not exist, that is a finding. If only
 /// the default group does not exist, root can still use the API.
 fn api(settings: &Settings) -> Vec<Finding> {
-    let ApiSettings { listen, group } = &settings.api;
+    let ApiSettings { listen, group, .. } = &settings.api;
     let access = Access::of(group);
     let lacks_group = access.group_id().is_none() && !group.is_empty() && *group != ApiSettings::default().group;
     let find = |listen: &Listen| {
@@ -83,6 +83,7 @@ fn api(settings: &Settings) -> Vec<Finding> {
             Listen::Unix(_) if lacks_group => Finding::missing(subject, access.describe_socket()),
             Listen::Unix(_) => Finding::there(subject, access.describe_socket()),
             Listen::Tcp(_) => Finding::there(subject, access::OPEN_TO_ALL),
+            Listen::Tls(_) => Finding::there(subject, "open to whoever has a token"),
         }
     };
     listen.iter().map(find).collect()

@@ -42,6 +42,7 @@ fn endpoints_are_read_and_shown() {
         ("unix:///run/a.sock", "unix:/run/a.sock"),
         ("http://[::1]:8998/", "http://[::1]:8998"),
         ("http://localhost:1", "http://localhost:1"),
+        ("https://host.example:8999/", "https://host.example:8999"),
     ] {
         assert_eq!(text.parse::<Endpoint>().unwrap().to_string(), shown);
     }
@@ -50,7 +51,9 @@ fn endpoints_are_read_and_shown() {
         "/run/a.sock",
         "unix:a",
         "http://[::1]",
-        "https://[::1]:1",
+        "https://[::1]",
+        "https://:1",
+        "ftp://[::1]:1",
         "http://:1",
         "http://a:99999",
     ] {

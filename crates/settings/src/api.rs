@@ -1,11 +1,12 @@
 //! `[api]`: the sockets of the REST API.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use super::reader::Table;
+use super::prefix::parse_domain;
+use super::reader::{Entry, Table};
 
 /// The longest path, in bytes, that fits into the address of a unix socket.
 const LONGEST_SOCKET_PATH: usize = 107;
@@ -20,6 +21,27 @@ pub struct ApiSettings {
     pub listen: Vec<Listen>,
     /// The group whose members may use the API on unix sockets; empty for none.
     pub group: String,
+    /// The certificate of the sockets with TLS.
+    pub tls: ApiTls,
+}
+
+/// The certificate of the sockets with TLS.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ApiTls {
+    /// The files with the certificate and its chain, and with its private key, both in PEM. `None` for a certificate of the
+    /// daemon's own authority.
+    pub files: Option<TlsFiles>,
+    /// The names and addresses in a certificate of the daemon's own authority, besides those of this machine.
+    pub names: Vec<String>,
+}
+
+/// The files of a certificate. They are read again when they change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate, with its chain.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
 }
 
 /// A socket to listen on.
@@ -29,19 +51,23 @@ pub enum Listen {
     Unix(PathBuf),
     /// A loopback address. Callers there are not identified, so the API must not be reachable from other machines.
     Tcp(SocketAddr),
+    /// Any address, with TLS. Callers have tokens there.
+    Tls(SocketAddr),
 }
 
 /// The text does not name a socket to listen on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ListenError {
     /// It is neither a unix socket nor an address with port.
-    #[error("{0:?} is neither \"unix:/path\" nor an address with port")]
+    #[error("{0:?} is neither \"unix:/path\", nor an address with port, nor \"https://\" and an address with port")]
     Unreadable(String),
     /// The path is relative or too long.
     #[error("{0:?} is not an absolute path of at most {LONGEST_SOCKET_PATH} bytes")]
     Path(String),
     /// The address can be reached from other machines.
-    #[error("{0} can be reached from other machines, and the API does not identify callers there")]
+    #[error(
+        "{0} can be reached from other machines, and without TLS the API does not identify callers there; write \"https://{0}\""
+    )]
     Open(SocketAddr),
 }
 
@@ -59,6 +85,12 @@ impl FromStr for Listen {
                 Err(ListenError::Path(path.to_owned()))
             };
         }
+        if let Some(address) = text.strip_prefix("https://") {
+            let address = address.trim_end_matches('/').parse();
+            return address
+                .map(Self::Tls)
+                .map_err(|_| ListenError::Unreadable(text.to_owned()));
+        }
         let address: SocketAddr = text.parse().map_err(|_| ListenError::Unreadable(text.to_owned()))?;
         if address.ip().is_loopback() {
             Ok(Self::Tcp(address))
@@ -73,6 +105,7 @@ impl fmt::Display for Listen {
         match self {
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
             Self::Tcp(address) => write!(f, "{address}"),
+            Self::Tls(address) => write!(f, "https://{address}"),
         }
     }
 }
@@ -82,14 +115,15 @@ impl Default for ApiSettings {
         Self {
             listen: vec![Listen::Unix(PathBuf::from("/run/orchestrator/api.sock"))],
             group: "orchestrator".to_owned(),
+            tls: ApiTls::default(),
         }
     }
 }
 
 impl ApiSettings {
     pub(super) fn read(mut table: Table<'_>) -> Self {
-        let remedy = "write it like \"unix:/run/orchestrator/api.sock\" or \"[::1]:8998\"";
-        let read = |entry: super::reader::Entry<'_>| entry.parse(remedy, Listen::from_str);
+        let remedy = "write it like \"unix:/run/orchestrator/api.sock\", \"https://[::]:8999\" or \"[::1]:8998\"";
+        let read = |entry: Entry<'_>| entry.parse(remedy, Listen::from_str);
         let listen = table.take("listen").and_then(|entry| entry.list_of(16, read));
         if let Some(listen) = &listen {
             let key = table.key("listen");
@@ -110,13 +144,57 @@ impl ApiSettings {
         }
         let remedy = "write the name of a group like \"orchestrator\", or \"\" for none";
         let group = table.take("group").and_then(|entry| entry.parse(remedy, parse_group));
+        let tls = ApiTls::read(table.section("tls"));
         table.finish();
         let default = Self::default();
         Self {
             listen: listen.unwrap_or(default.listen),
             group: group.unwrap_or(default.group),
+            tls,
         }
     }
+}
+
+impl ApiTls {
+    fn read(mut table: Table<'_>) -> Self {
+        let path = |entry: Entry<'_>| entry.parse("write an absolute path", parse_path);
+        let certificate = table.take("certificate").and_then(path);
+        let key = table.take("key").and_then(path);
+        let remedy = "write names like \"orchestrator.example\", or addresses";
+        let name = |entry: Entry<'_>| entry.parse(remedy, parse_name);
+        let names = table.take("names").and_then(|entry| entry.list_of(32, name));
+        for (one, other) in [("certificate", "key"), ("key", "certificate")] {
+            if table.has(one) && !table.has(other) {
+                table.fault(
+                    other,
+                    format!("is missing, and `{one}` needs it"),
+                    format!("give `{other}`, or remove `{one}`"),
+                );
+            }
+        }
+        table.finish();
+        let files = certificate.zip(key);
+        Self {
+            files: files.map(|(certificate, key)| TlsFiles { certificate, key }),
+            names: names.unwrap_or_default(),
+        }
+    }
+}
+
+fn parse_path(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    match path.is_absolute() && !text.contains('\0') {
+        true => Ok(path),
+        false => Err(format!("{text:?} is not an absolute path")),
+    }
+}
+
+/// Parses a name or an address for a certificate.
+fn parse_name(text: &str) -> Result<String, String> {
+    if text.parse::<IpAddr>().is_ok() {
+        return Ok(text.to_owned());
+    }
+    parse_domain(text).map_err(|fault| fault.to_string())
 }
 
 /// Parses the name of a group, with the rules of groupadd(8).
@@ -140,6 +218,8 @@ mod tests {
             ("unix:///run/a.sock", "unix:/run/a.sock"),
             ("[::1]:8998", "[::1]:8998"),
             ("127.0.0.1:80", "127.0.0.1:80"),
+            ("https://[::]:8999", "https://[::]:8999"),
+            ("https://192.0.2.1:443/", "https://192.0.2.1:443"),
         ] {
             assert_eq!(text.parse::<Listen>().unwrap().to_string(), shown);
         }
@@ -153,6 +233,9 @@ mod tests {
             "::1",
             "localhost:80",
             "[::1%lo]:1",
+            "https://example.org:443",
+            "https://[::1]",
+            "http://[::1]:1",
         ] {
             assert!(text.parse::<Listen>().is_err(), "{text}");
         }
@@ -166,6 +249,27 @@ mod tests {
             places.iter().all(|place| matches!(place, Listen::Unix(_))),
             "{places:?}"
         );
+    }
+
+    #[test]
+    fn a_certificate_needs_its_key_and_names_are_names() {
+        let read = |text: &str| crate::parse(text, std::iter::empty()).map(|settings| settings.api.tls);
+        let tls = read("[api.tls]\ncertificate = \"/a\"\nkey = \"/b\"\nnames = [\"api.example\", \"::1\"]").unwrap();
+        let (certificate, key) = (PathBuf::from("/a"), PathBuf::from("/b"));
+        assert_eq!(tls.files, Some(TlsFiles { certificate, key }));
+        assert_eq!(tls.names, ["api.example", "::1"]);
+        for (text, fault) in [
+            ("[api.tls]\ncertificate = \"/a\"", "api.tls.key: is missing"),
+            ("[api.tls]\nkey = \"/a\"", "api.tls.certificate: is missing"),
+            (
+                "[api.tls]\ncertificate = \"a\"\nkey = \"/b\"",
+                "is not an absolute path",
+            ),
+            ("[api.tls]\nnames = [\"a b\"]", "api.tls.names[0]"),
+        ] {
+            let faults = read(text).unwrap_err().to_string();
+            assert!(faults.contains(fault), "{faults}");
+        }
     }
 
     #[test]

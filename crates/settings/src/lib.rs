@@ -52,7 +52,7 @@ use std::path::Path;
 use config::Value;
 
 pub use advertisement::AdvertisementSettings;
-pub use api::{ApiSettings, Listen};
+pub use api::{ApiSettings, ApiTls, Listen, TlsFiles};
 pub use class::ClassSettings;
 pub use class_pool::ClassPool;
 pub use current::Current;

@@ -120,7 +120,7 @@ fn sections(running: &Settings, written: &Settings) -> Vec<Change> {
         volumes: VolumesSettings { directory },
         limits: _,
         images: ImagesSettings { unused, keep },
-        api: ApiSettings { listen, group },
+        api: ApiSettings { listen, group, tls },
         log: LogSettings { level, format },
         engines: _,
         source:
@@ -157,6 +157,7 @@ fn sections(running: &Settings, written: &Settings) -> Vec<Change> {
         ("images.keep", Effect::Changed, *keep != written.images.keep),
         ("api.listen", Effect::NeedsRestart, *listen != written.api.listen),
         ("api.group", Effect::NeedsRestart, *group != written.api.group),
+        ("api.tls", Effect::NeedsRestart, *tls != written.api.tls),
         ("log.level", Effect::Changed, *level != written.log.level),
         ("log.format", Effect::NeedsRestart, *format != written.log.format),
         (

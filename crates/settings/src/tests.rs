@@ -135,8 +135,9 @@ fn all_faults_are_told_together() {
     );
     let expected = [
         "store.url: is not a URL; write it like \"sqlite:///var/lib/orchestrator/orchestrator.db\" or \"postgres://user@host/database\"",
-        "api.listen[0]: 0.0.0.0:8998 can be reached from other machines, and the API does not identify callers there; \
-         write it like \"unix:/run/orchestrator/api.sock\" or \"[::1]:8998\"",
+        "api.listen[0]: 0.0.0.0:8998 can be reached from other machines, and without TLS the API does not identify callers \
+         there; write \"https://0.0.0.0:8998\"; write it like \"unix:/run/orchestrator/api.sock\", \"https://[::]:8999\" or \
+         \"[::1]:8998\"",
         "link[0].bridge: is missing; name the bridge that the clients are on, like \"br0\"; or, for a network that only \
          relay agents reach, give it a `name`",
         "link[0].create: is text, not true or false without quotes; write true or false without quotes",

@@ -36,6 +36,7 @@ pub mod sse;
 pub mod table;
 mod tasks;
 mod time;
+mod token;
 mod view;
 
 pub use api::{Api, CallError, Method, Request, Stream};

@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use crate::session::{Output, Session};
 use crate::{
     engines, events, key, limits, ls, policy, quarantine, reconfigure, reload, reservation, rm, settings, show, tasks,
-    time,
+    time, token,
 };
 
 /// The verbs that only talk to the API.
@@ -50,6 +50,8 @@ pub enum Verb {
     Pause(limits::Scope),
     /// End a pause; what waited for that is made
     Resume(limits::Scope),
+    /// Make tokens for callers of the API that are not on this machine, list them, rotate them, or remove some
+    Token(token::Args),
     /// Show every task of the daemon: its state, how its last run ended, and when it is tried next
     Tasks,
 }
@@ -81,6 +83,7 @@ impl Verb {
             Self::Limits => limits::show(session).await,
             Self::Pause(scope) => limits::pause(scope, session).await,
             Self::Resume(scope) => limits::resume(scope, session).await,
+            Self::Token(args) => token::run(args, session).await,
             Self::Tasks => tasks::run(session).await,
         }
     }

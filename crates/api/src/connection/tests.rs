@@ -29,6 +29,7 @@ fn connect() -> DuplexStream {
         requests: Arc::new(Semaphore::new(1)),
         body: limits.body,
         metrics: metrics.clone(),
+        keeper: Arc::new(|| Err(crate::ControlError::Starting)),
     };
     let routes = Router::new()
         .route("/soon", get(|| async { "soon" }))

@@ -14,6 +14,7 @@ use crate::resume::LastEventId;
 use crate::routes::Shared;
 use crate::tag::IfMatch;
 use crate::templates::{TemplateName, VersionPath};
+use crate::tokens::TokenName;
 use crate::view::View;
 
 /// Something that a handler takes.
@@ -58,6 +59,12 @@ impl Input for KeyPath {
     fn describe(operation: &mut Operation, schemas: &mut Schemas) {
         Segment::describe(operation, schemas);
         operation.parameter("path", "fingerprint", true, json!({ "type": "string" }));
+    }
+}
+
+impl Input for TokenName {
+    fn describe(operation: &mut Operation, _: &mut Schemas) {
+        operation.parameter("path", "name", true, json!({ "type": "string" }));
     }
 }
 

@@ -127,7 +127,7 @@ fn claim(args: &Args, settings: &Settings, network: &Network, site: SiteId) -> R
 fn is_served(listen: &Listen) -> bool {
     match listen {
         Listen::Unix(path) => UnixStream::connect(path).is_ok(),
-        Listen::Tcp(address) => TcpStream::connect_timeout(address, PATIENCE).is_ok(),
+        Listen::Tcp(address) | Listen::Tls(address) => TcpStream::connect_timeout(address, PATIENCE).is_ok(),
     }
 }
 

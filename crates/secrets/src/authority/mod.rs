@@ -9,6 +9,7 @@
 //! what is trusted can issue nothing more.
 
 mod issue;
+mod kept;
 mod request;
 mod x509;
 
@@ -20,6 +21,7 @@ use orchestrator_store::{Authority, NewAuthority, Written, authority_key_name};
 use crate::room::{TRIES, row};
 use crate::{Room, Secret, SecretsError};
 pub use issue::Issued;
+pub use kept::KeptCertificate;
 pub use request::{CertificateRequest, Purpose};
 
 /// How long an authority lives.

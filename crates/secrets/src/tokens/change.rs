@@ -130,13 +130,7 @@ impl Tokens {
         if let Some(known) = self.known().remove(&token.id) {
             known.removed.cancel();
         }
-        let mut nonces = self
-            .shared
-            .nonces
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        nonces.forget(token.id);
-        drop(nonces);
+        self.nonces().forget(token.id);
         if token.signs {
             // The row is gone, and without it the key counts for nothing: what is left over is harmless.
             for sealed in [sealed_name(name), earlier_name(name)] {

@@ -86,12 +86,21 @@ struct Known {
 }
 
 impl Tokens {
-    /// Reads all tokens. `now` is the time of the wall clock.
+    /// Reads all tokens.
     ///
     /// # Errors
     ///
     /// When the database is unreachable, a secret does not open, or the kernel gives no random bytes.
-    pub async fn open(store: Store, room: Room, now: Timestamp) -> Result<Self, SecretsError> {
+    pub async fn open(store: Store, room: Room) -> Result<Self, SecretsError> {
+        Self::open_at(store, room, Timestamp::wall()).await
+    }
+
+    /// [`open`](Self::open) at another time of the wall clock.
+    ///
+    /// # Errors
+    ///
+    /// As for [`open`](Self::open).
+    pub async fn open_at(store: Store, room: Room, now: Timestamp) -> Result<Self, SecretsError> {
         let key = match read_key(&room, HASH_KEY).await? {
             Some(key) => key,
             None => keep_key(&room, HASH_KEY, now).await?,
@@ -139,13 +148,17 @@ impl Tokens {
         known.grant(now)
     }
 
-    /// What the signer of a request may do. The request is accepted once. `now` is the daemon's time, and `wall` that of
-    /// the wall clock.
+    /// What the signer of a request may do. The request is accepted once. `now` is the daemon's time; the time of the
+    /// request, which another machine gave it, is compared with the wall clock.
     ///
     /// # Errors
     ///
     /// Why the signature is refused.
-    pub fn signed(&self, request: &SignedRequest<'_>, now: Timestamp, wall: Timestamp) -> Result<Granted, Denied> {
+    pub fn signed(&self, request: &SignedRequest<'_>, now: Timestamp) -> Result<Granted, Denied> {
+        self.signed_at(request, now, Timestamp::wall())
+    }
+
+    fn signed_at(&self, request: &SignedRequest<'_>, now: Timestamp, wall: Timestamp) -> Result<Granted, Denied> {
         let mut all = self.known();
         let known = all.get_mut(&request.token).ok_or(Denied::Unknown)?;
         if !known.token.signs {
@@ -161,9 +174,12 @@ impl Tokens {
             return Err(Denied::BadSignature);
         }
         let granted = known.grant(now)?;
-        let mut nonces = self.shared.nonces.lock().unwrap_or_else(PoisonError::into_inner);
-        nonces.accept(request, wall)?;
+        self.nonces().accept(request, wall)?;
         Ok(granted)
+    }
+
+    fn nonces(&self) -> MutexGuard<'_, Nonces> {
+        self.shared.nonces.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn known(&self) -> MutexGuard<'_, HashMap<Id, Known>> {

@@ -37,7 +37,9 @@ impl Place {
 
     /// The tokens, as a daemon finds them that starts now.
     async fn tokens(&self) -> Tokens {
-        Tokens::open(self.store.clone(), self.room().await, AT).await.unwrap()
+        Tokens::open_at(self.store.clone(), self.room().await, AT)
+            .await
+            .unwrap()
     }
 }
 
@@ -233,21 +235,21 @@ async fn a_signed_request_is_accepted_once_and_only_as_it_was_signed() {
         },
     ] {
         assert_eq!(
-            tokens.signed(&changed, now, now).unwrap_err(),
+            tokens.signed_at(&changed, now, now).unwrap_err(),
             Denied::BadSignature,
             "{changed:?}"
         );
     }
     // What was refused has used no nonce up.
-    assert_eq!(tokens.signed(&signed, now, now).unwrap().caller, "token hooks");
-    assert_eq!(tokens.signed(&signed, now, now).unwrap_err(), Denied::Replayed);
+    assert_eq!(tokens.signed_at(&signed, now, now).unwrap().caller, "token hooks");
+    assert_eq!(tokens.signed_at(&signed, now, now).unwrap_err(), Denied::Replayed);
 
     // The next daemon starts a second later: it refuses what the one before has accepted.
-    let next = Tokens::open(place.store.clone(), place.room().await, later(101))
+    let next = Tokens::open_at(place.store.clone(), place.room().await, later(101))
         .await
         .unwrap();
     assert_eq!(
-        next.signed(&signed, later(101), later(101)).unwrap_err(),
+        next.signed_at(&signed, later(101), later(101)).unwrap_err(),
         Denied::BeforeStart
     );
     let (_, plain) = next.add(new("plain", Role::Viewer), None, AT).await.unwrap();
@@ -259,7 +261,7 @@ async fn a_signed_request_is_accepted_once_and_only_as_it_was_signed() {
         ..signed
     };
     assert_eq!(
-        next.signed(&of_plain, now, now).unwrap_err().code(),
+        next.signed_at(&of_plain, now, now).unwrap_err().code(),
         "token-does-not-sign"
     );
 }
@@ -301,7 +303,7 @@ async fn both_keys_sign_during_a_rotation_and_also_after_the_sealing_key_was_rep
             };
             let mut signature = String::new();
             let signed = sign(key, request, &mut signature);
-            let accepted = tokens.signed(&signed, later(at), later(at));
+            let accepted = tokens.signed_at(&signed, later(at), later(at));
             assert_eq!(accepted.is_ok(), is_accepted, "{at} {accepted:?}");
         }
     }
