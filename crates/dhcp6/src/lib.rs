@@ -63,7 +63,7 @@ pub use domain::{DomainName, DomainNameError};
 pub use duid::{Duid, Iaid, IdentityError, LinkLayerAddress};
 pub use frame::{Fault, MAX_DATAGRAM, MAX_DEPTH, MAX_OPTIONS};
 pub use leased::{Leased, LeasedError};
-pub use limiter::{Limiter, Rates};
+pub use limiter::{Limiter, Rates, SenderLimiter};
 pub use link::{ERP_LOCAL_DOMAIN_NAME, Limits, Link, Registration};
 pub use message::MessageKind;
 pub use opaque::{OpaqueId, OpaqueIdError};

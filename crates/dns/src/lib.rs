@@ -22,6 +22,7 @@
 
 mod answer;
 mod names;
+pub mod serve;
 #[cfg(test)]
 mod testing;
 

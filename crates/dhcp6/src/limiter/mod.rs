@@ -12,9 +12,12 @@
 //! The caller passes the time.
 
 mod bucket;
+mod sender;
 mod senders;
 
 use std::num::NonZeroU32;
+
+pub use self::sender::SenderLimiter;
 
 use self::bucket::Measure;
 use self::senders::Senders;

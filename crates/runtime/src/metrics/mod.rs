@@ -6,6 +6,7 @@
 mod balancer;
 mod daemon;
 mod dhcp6;
+mod dns;
 mod image;
 mod instance;
 mod lease;
@@ -50,6 +51,7 @@ pub struct Metrics {
     balancer: balancer::Balancer,
     daemon: daemon::Daemon,
     dhcp6: dhcp6::Dhcp6,
+    dns: dns::Dns,
     image: image::Image,
     instance: instance::Instance,
     lease: lease::Lease,
@@ -66,6 +68,7 @@ impl Default for Metrics {
             balancer: balancer::Balancer::register(&mut registry),
             daemon: daemon::Daemon::register(&mut registry),
             dhcp6: dhcp6::Dhcp6::register(&mut registry),
+            dns: dns::Dns::register(&mut registry),
             image: image::Image::register(&mut registry),
             instance: instance::Instance::register(&mut registry),
             lease: lease::Lease::register(&mut registry),
