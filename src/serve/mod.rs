@@ -8,6 +8,7 @@ mod client_keys;
 mod client_ports;
 mod clock_step;
 mod control;
+mod dns;
 mod doctor;
 mod expectations;
 mod housekeeping;
@@ -53,6 +54,7 @@ use orchestrator_runtime::causes::with_causes;
 use orchestrator_runtime::conditions::Conditions;
 use orchestrator_runtime::metrics::Metrics;
 use orchestrator_runtime::notifications::Notifications;
+use orchestrator_runtime::routers::Routers;
 use orchestrator_runtime::tasks::Tasks;
 use orchestrator_settings::{Current, Start};
 use orchestrator_source::Recorder;
@@ -283,7 +285,9 @@ async fn build_and_run(
         reserved: reserved.clone(),
     };
     let interfaces_changed = links.register();
-    portal::register(&context, &store, catalog.clone(), interfaces_changed);
+    portal::register(&context, &store, catalog.clone(), interfaces_changed.clone());
+    let (routers, (_endpoints, endpoints_seen)) = (Routers::default(), watch::channel(Arc::default()));
+    dns::register(&context, &store, endpoints_seen, &routers, interfaces_changed);
     let relays = Relays {
         context: context.clone(),
         directory,

@@ -16,6 +16,7 @@ mod crash;
 mod damage;
 mod delegation;
 mod disk;
+mod dns;
 mod dnsmasq;
 mod doctor;
 mod engine;

@@ -4,6 +4,7 @@
 mod declared;
 mod forwarding;
 mod isolation;
+mod names;
 mod neighbors;
 mod routes;
 
@@ -158,6 +159,7 @@ async fn all(declared: &Declared, pins: &[ImagePin]) -> Vec<Finding> {
         Err(_) => return findings,
     };
     findings.extend(forwarding::check(settings, network.forwards()));
+    findings.extend(names::check(settings));
     findings.extend(isolation::check(declared, &network).await);
     findings.extend(neighbors::check(settings, &network).await);
     findings.extend(routes::check(settings, &network).await);

@@ -37,6 +37,7 @@ mod icmp6;
 mod interface;
 mod join;
 mod link;
+pub mod listeners;
 mod name;
 mod namespace;
 mod neighbor;

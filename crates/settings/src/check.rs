@@ -146,6 +146,7 @@ pub(super) fn elsewhere(link: &Table<'_>) {
         "neighbor_limit",
         "router_advertisements",
         "advertisement",
+        "dns",
     ];
     for key in of_bridges.into_iter().chain(isolation::KEYS) {
         if link.has(key) {

@@ -15,6 +15,7 @@ mod class;
 mod class_pool;
 mod current;
 mod delegation;
+mod dns;
 mod elsewhere;
 mod engine;
 mod environment;
@@ -56,6 +57,7 @@ pub use api::{ApiSettings, ApiTls, Listen, TlsFiles};
 pub use class::ClassSettings;
 pub use class_pool::ClassPool;
 pub use current::Current;
+pub use dns::{DNS_PORT, DnsSettings};
 pub use elsewhere::Elsewhere;
 pub use engine::{ConfiguredEngine, Engines};
 pub use environment::PREFIX;
@@ -116,6 +118,8 @@ pub struct Settings {
     pub metadata: MetadataSettings,
     /// The pages of clients.
     pub portal: PortalSettings,
+    /// The names of services, instances and clients.
+    pub dns: DnsSettings,
     /// The links, in the order of the settings. Their names differ and their prefixes do not overlap.
     pub links: Vec<LinkSettings>,
     /// The classes of clients, in the order of the settings. A client is in the first class that it matches.
@@ -271,11 +275,13 @@ fn read_sections(mut root: Table<'_>, kinds: &[&dyn EngineKind], elsewhere: &Els
     let source = SourceSettings::read(root.section("source"));
     let metadata = MetadataSettings::read(root.section("metadata"));
     let portal = PortalSettings::read(root.section("portal"));
+    let dns = DnsSettings::read(root.section("dns"));
     let options = read_options(&mut root);
     let (class_outlines, classes): (Vec<class::Outline>, Vec<_>) = class::read_all(&mut root).into_iter().unzip();
     let common = Common {
         options,
         portal,
+        dns,
         classes,
         class_names: class_outlines.iter().map(|class| class.name.clone()).collect(),
     };
@@ -290,6 +296,7 @@ fn read_sections(mut root: Table<'_>, kinds: &[&dyn EngineKind], elsewhere: &Els
     reservation::check_all(&outlines, root.faults());
     relay::known_once(&outlines, root.faults());
     network::check_apart(&networks_outlined, &outlines, root.faults());
+    common.dns.check_forward(&outlines, root.faults());
     let of_links = outlines.iter().filter_map(|link| link.prefix);
     let of_networks = networks_outlined.iter().filter_map(|network| network.prefix);
     metadata.check_apart(of_links.chain(of_networks), root.faults());
@@ -319,6 +326,7 @@ fn read_sections(mut root: Table<'_>, kinds: &[&dyn EngineKind], elsewhere: &Els
         source,
         metadata,
         portal: common.portal,
+        dns: common.dns,
         links,
         classes: common.classes.into_iter().collect::<Option<Vec<_>>>()?,
         networks: networks.into_iter().collect::<Option<Vec<_>>>()?,

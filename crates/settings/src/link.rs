@@ -12,6 +12,7 @@ use super::check::{self, Ranges};
 use super::class::ClassSettings;
 use super::class_pool::{self, ClassPool};
 use super::delegation;
+use super::dns::DnsSettings;
 use super::isolation::{self, IsolationSettings};
 use super::lifetimes::Lifetimes;
 use super::limits::LinkLimits;
@@ -91,6 +92,8 @@ pub struct LinkSettings {
     pub neighbors: Option<NeighborSettings>,
     /// The content of the daemon's router advertisements; `None` if it sends none.
     pub advertisement: Option<AdvertisementSettings>,
+    /// Whether the daemon's DNS server answers the clients and the instances of the link, at the link's own address.
+    pub dns: bool,
     /// DNS servers in router advertisements.
     pub dns_servers: Vec<Ipv6Addr>,
     /// The DNS search list in router advertisements: lower case, without dots at the end.
@@ -163,6 +166,8 @@ pub(super) struct Common {
     pub(super) options: Given,
     /// The pages of clients.
     pub(super) portal: PortalSettings,
+    /// The names of services, instances and clients.
+    pub(super) dns: DnsSettings,
     /// The classes; `None` stands for one with a fault.
     pub(super) classes: Vec<Option<ClassSettings>>,
     /// The names of the classes, including those with faults.
@@ -231,6 +236,11 @@ fn read(mut table: Table<'_>, common: &Common) -> (Outline, Option<LinkSettings>
     });
     let isolation = IsolationSettings::read(&mut table, source, remote);
     let mut options = Given::read(&mut table).over(&common.options);
+    let dns = table.take("dns").and_then(Entry::flag);
+    let dns = !remote && dns.unwrap_or(source == Some(LeaseSource::Listener));
+    if let Some(address) = address.filter(|_| dns) {
+        options.ensure_dns(address.addr(), &common.dns.search());
+    }
     let portal = isolation.as_ref().and_then(|isolation| isolation.portal);
     if let Some(url) = portal.and_then(|portal| common.portal.api_url(portal)) {
         options.ensure_captive_portal(&url);
@@ -298,6 +308,7 @@ fn read(mut table: Table<'_>, common: &Common) -> (Outline, Option<LinkSettings>
                 LeaseSource::Listener => classes_on_link(common, &options)?,
                 _ => Vec::new(),
             },
+            dns,
             dns_servers: options.dns_servers.unwrap_or_default(),
             domain_search: options.domain_search.unwrap_or_default(),
             captive_portal: options.captive_portal,

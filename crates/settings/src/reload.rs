@@ -15,9 +15,9 @@ use serde::{Deserialize, Serialize};
 use self::links::links;
 use self::templates::templates;
 use super::{
-    ApiSettings, ClassSettings, DnsmasqSettings, Engines, Fault, Faults, ImagesSettings, LimitsSettings, Listen,
-    ListenerSettings, LogSettings, MetadataSettings, NetworkSettings, PortalSettings, SecretsSettings, Settings,
-    SourceSettings, StoreSettings, VolumesSettings,
+    ApiSettings, ClassSettings, DnsSettings, DnsmasqSettings, Engines, Fault, Faults, ImagesSettings, LimitsSettings,
+    Listen, ListenerSettings, LogSettings, MetadataSettings, NetworkSettings, PortalSettings, SecretsSettings,
+    Settings, SourceSettings, StoreSettings, VolumesSettings,
 };
 use orchestrator_model::LeaseSource;
 
@@ -130,6 +130,15 @@ fn sections(running: &Settings, written: &Settings) -> Vec<Change> {
             },
         metadata: MetadataSettings { address: metadata },
         portal: PortalSettings { certificate },
+        dns:
+            DnsSettings {
+                zone,
+                aliases,
+                ttl,
+                rate,
+                forward,
+                listen: dns_listen,
+            },
         links: _,
         classes: _,
         networks: _,
@@ -176,6 +185,12 @@ fn sections(running: &Settings, written: &Settings) -> Vec<Change> {
             *spool != written.source.dnsmasq.spool,
         ),
         ("portal", Effect::Changed, *certificate != written.portal.certificate),
+        ("dns.zone", Effect::Changed, *zone != written.dns.zone),
+        ("dns.aliases", Effect::Changed, *aliases != written.dns.aliases),
+        ("dns.ttl", Effect::Changed, *ttl != written.dns.ttl),
+        ("dns.rate", Effect::Changed, *rate != written.dns.rate),
+        ("dns.forward", Effect::Changed, *forward != written.dns.forward),
+        ("dns.listen", Effect::Changed, *dns_listen != written.dns.listen),
         (
             "metadata.address",
             Effect::Changed,

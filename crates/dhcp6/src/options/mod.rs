@@ -48,6 +48,8 @@ pub struct OptionSet {
     options: BTreeMap<u16, Vec<Body>>,
     /// Vendor options (RFC 9915, section 21.17), by enterprise number and the vendor's own code.
     vendors: BTreeMap<u32, BTreeMap<u16, Body>>,
+    /// Whether names of clients are left as they are.
+    names_complete: bool,
 }
 
 impl OptionSet {
@@ -59,6 +61,9 @@ impl OptionSet {
     /// Lays this set over another: options that are missing here are taken from there.
     #[must_use]
     pub fn over(mut self, below: &Self) -> Self {
+        if !self.contains(OptionCode::DomainSearchList.into()) {
+            self.names_complete = below.names_complete;
+        }
         for (code, bodies) in &below.options {
             self.options.entry(*code).or_insert_with(|| bodies.clone());
         }
@@ -87,6 +92,11 @@ impl OptionSet {
     /// (RFC 4704, section 4.2).
     pub fn set_domain_search(&mut self, names: &[DomainName]) {
         self.set_one(OptionCode::DomainSearchList.into(), value::names(names));
+    }
+
+    /// Leaves the name of a client as it is: the search list has no domain for it.
+    pub fn set_names_complete(&mut self) {
+        self.names_complete = true;
     }
 
     /// Sets the servers of the Network Time Protocol (RFC 5908).
@@ -183,8 +193,11 @@ impl OptionSet {
         !self.vendors.is_empty()
     }
 
-    /// The first domain of the search list, as it is on the wire.
+    /// The domain for the names of clients: the first of the search list, as it is on the wire.
     pub(crate) fn domain(&self) -> Option<&[u8]> {
+        if self.names_complete {
+            return None;
+        }
         let list = self.options.get(&OptionCode::DomainSearchList.into())?.first()?;
         DomainName::first_of(list)
     }

@@ -23,6 +23,7 @@ pub struct Book {
     claims: HashMap<Label, BTreeSet<(Timestamp, ClientId)>>,
     /// Instances of other owners than clients.
     instances: HashMap<InstanceId, InstanceName>,
+    has_changed: bool,
 }
 
 impl Book {
@@ -34,7 +35,18 @@ impl Book {
             clients: HashMap::new(),
             claims: HashMap::new(),
             instances: HashMap::new(),
+            has_changed: true,
         }
+    }
+
+    /// Whether anything has changed since this was last asked.
+    pub fn take_changed(&mut self) -> bool {
+        std::mem::take(&mut self.has_changed)
+    }
+
+    /// The number of services, of instances and of names of clients.
+    pub fn sizes(&self) -> [usize; 3] {
+        self.directory.sizes()
     }
 
     /// The names as they are now. `serial` is larger than that of the one before.
@@ -52,6 +64,7 @@ impl Book {
 
     /// Puts the same names into other zones.
     pub fn set_origins(&mut self, origins: Origins) {
+        self.has_changed = true;
         self.directory.origins = Arc::new(origins);
         // The names of hosts are whole names.
         let services = std::mem::take(&mut self.services);
@@ -96,6 +109,7 @@ impl Book {
     }
 
     fn set_service(&mut self, name: Label, endpoints: Option<Arc<ServiceEndpoints>>) {
+        self.has_changed = true;
         let node = endpoints
             .as_ref()
             .map(|endpoints| Arc::new(ServiceNode::new(&name, endpoints, &self.directory.origins.zone)));
@@ -123,16 +137,28 @@ impl Book {
             None => self.instances.remove(&id),
         };
         if before != instance {
+            self.has_changed = true;
             self.name_instances(before.as_ref(), instance.as_ref());
         }
     }
 
-    /// Records what a client holds; `None` where it holds nothing.
-    pub fn set_client(&mut self, id: ClientId, client: Option<ClientName>) {
-        // A name that looks like an id is somebody's own.
-        let client = client.map(|client| ClientName {
-            claimed: client.claimed.filter(|claimed| !is_id(claimed)),
-            ..client
+    /// Records what a client holds; `None` where it holds nothing. One that was known and claims another name than before
+    /// claims it since `now`, so that nobody takes the name of a client that came later.
+    pub fn set_client(&mut self, id: ClientId, client: Option<ClientName>, now: Timestamp) {
+        let known = self.clients.get(&id);
+        let client = client.map(|client| {
+            // A name that looks like an id is somebody's own.
+            let claimed = client.claimed.filter(|claimed| !is_id(claimed));
+            let since = match known {
+                Some(known) if known.claimed == claimed => known.since,
+                Some(_) => client.since.max(now),
+                None => client.since,
+            };
+            ClientName {
+                claimed,
+                since,
+                ..client
+            }
         });
         let before = match &client {
             Some(client) => self.clients.insert(id, client.clone()),
@@ -141,6 +167,7 @@ impl Book {
         if before == client {
             return;
         }
+        self.has_changed = true;
         // The ids of all clients can be labels.
         let Ok(own) = id.to_string().parse::<Label>() else {
             return;

@@ -23,6 +23,17 @@ pub struct Origins {
 }
 
 impl Origins {
+    /// The root alone, in which nothing is found.
+    pub fn root(ttl: Duration) -> Self {
+        Self {
+            zone: Name::root(),
+            aliases: Vec::new(),
+            reverse: Vec::new(),
+            servers: Vec::new(),
+            ttl,
+        }
+    }
+
     /// The zone and its aliases, as they are written in settings: `home.arpa`. The answers may be kept for `ttl`, and
     /// there are no addresses yet. `None` if one is no name.
     pub fn new(zone: &str, aliases: &[String], ttl: Duration) -> Option<Self> {

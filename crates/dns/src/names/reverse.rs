@@ -23,6 +23,13 @@ impl ReverseZone {
             .then_some(Self { prefix: prefix.trunc() })
     }
 
+    /// The zones that a prefix has together: several where it does not end between two digits.
+    pub fn all_of(prefix: Ipv6Net) -> Vec<Self> {
+        let length = prefix.prefix_len().next_multiple_of(4).min(128);
+        let zones = prefix.trunc().subnets(length);
+        zones.into_iter().flatten().filter_map(Self::new).collect()
+    }
+
     /// Whether a name is in it: its own, or that of an address or of a part of one.
     pub(crate) fn contains(&self, name: &ReverseName) -> bool {
         let own = usize::from(self.prefix.prefix_len()) / 4;
@@ -109,6 +116,25 @@ mod tests {
         ] {
             assert_eq!(read(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_prefix_that_ends_within_a_digit_has_several_zones() {
+        let all = |prefix: &str| ReverseZone::all_of(prefix.parse().unwrap());
+        let prefixes: Vec<String> = all("fd39:0:0:4::1/62")
+            .iter()
+            .map(|zone| zone.prefix.to_string())
+            .collect();
+        assert_eq!(
+            prefixes,
+            [
+                "fd39:0:0:4::/64",
+                "fd39:0:0:5::/64",
+                "fd39:0:0:6::/64",
+                "fd39:0:0:7::/64"
+            ]
+        );
+        assert_eq!((all("fd39::/64").len(), all("fd39::/125").len()), (1, 8));
     }
 
     #[test]

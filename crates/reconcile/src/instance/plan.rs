@@ -12,11 +12,12 @@ use super::volumes::Volumes;
 use super::wants::Want;
 use crate::addresses::Reserved;
 use orchestrator_catalog::Template;
+use orchestrator_host::{Capabilities, Capability};
 use orchestrator_model::{
-    Attachment, Container, EventKind, HostId, InstanceId, MacAddress, Mount, NewEvent, Owner, RecordedVolume, Share,
-    SlotKey, Timestamp,
+    Attachment, Container, EventKind, HostId, InstanceId, MacAddress, Mount, NewEvent, Owner, RecordedVolume, Resolver,
+    Share, SlotKey, Timestamp,
 };
-use orchestrator_settings::TemplateSettings;
+use orchestrator_settings::{Settings, TemplateSettings};
 use orchestrator_store::{Holding, NewInstance, Situation, StoreError};
 
 /// The pause before another try for an address of a full range.
@@ -117,8 +118,24 @@ impl Orchestrator {
         };
         let holding = situation.holding.as_ref();
         let mark = holding.map(|holding| self.inner.records.mark_of(&holding.client.duid));
-        let new = new_instance(id, situation, mark, attachments, volumes, template, now);
+        let mut new = new_instance(id, situation, mark, attachments, volumes, template, now);
+        if new.spec.main.resolver.is_none() {
+            new.spec.main.resolver = self.own_resolver(declared.settings(), &network, &template.settings.engine);
+        }
         self.record_plan(situation, new, adopted, reserved).await
+    }
+
+    /// The daemon's own DNS server, for instances of a template that names no other; `None` where the link has none, or the
+    /// engine cannot have a container use it.
+    fn own_resolver(&self, settings: &Settings, network: &str, engine: &str) -> Option<Resolver> {
+        let link = settings.link(network).filter(|link| link.dns)?;
+        let can = |capabilities: &Capabilities| capabilities.has(Capability::Resolver);
+        let hosts = self.inner.hosts.values();
+        let mut engines = hosts.filter_map(|host| host.capabilities().engines.get(engine).copied());
+        engines.any(|capabilities| can(&capabilities)).then(|| Resolver {
+            servers: vec![link.address.addr().into()],
+            search: settings.dns.search(),
+        })
     }
 
     /// Plans an interface on the network that the instance is reached on, and one on each further network of its template.

@@ -31,7 +31,10 @@ fn classes_keep_their_order_and_pools_name_them() {
 #[test]
 fn a_class_goes_before_the_link_and_the_link_before_all() {
     let all = "[options]\ncaptive_portal = \"https://a\"\nboot_file_url = \"tftp://a\"\n";
-    let settings = settings(&format!("{all}{CLASSES}{LINK}boot_file_url = \"tftp://b\"\n")).unwrap();
+    let settings = settings(&format!(
+        "{all}{CLASSES}{LINK}dns = false\nboot_file_url = \"tftp://b\"\n"
+    ))
+    .unwrap();
     let link = &settings.links[0];
     let expected = |portal: &str| {
         let mut options = orchestrator_dhcp6::OptionSet::new();

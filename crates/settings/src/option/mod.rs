@@ -86,6 +86,22 @@ impl Given {
         }
     }
 
+    /// Tells clients of this DNS server, with its domains, unless the settings name servers or say that there are none.
+    pub(super) fn ensure_dns(&mut self, server: Ipv6Addr, domains: &[String]) {
+        if self.dns_servers.is_some() {
+            return;
+        }
+        self.set.set_dns_servers(&[server]);
+        self.dns_servers = Some(vec![server]);
+        if self.domain_search.is_none() {
+            let names: Vec<_> = domains.iter().filter_map(|name| name.parse().ok()).collect();
+            self.set.set_domain_search(&names);
+            // What a client calls itself is found below none of these.
+            self.set.set_names_complete();
+            self.domain_search = Some(domains.to_vec());
+        }
+    }
+
     /// Checks that all options together fit into an answer.
     pub(super) fn check_size(&self, table: &Table<'_>) {
         let bytes = self.set.size();

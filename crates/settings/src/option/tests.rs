@@ -24,8 +24,8 @@ fn what_a_link_does_not_say_holds_for_all_links() {
         ))
     );
     assert_eq!(
-        of("dns_servers = []\ncaptive_portal = \"https://b\"\n"),
-        other(&format!("captive_portal = \"https://b\"\n{timezone}"))
+        of("dns = false\ndns_servers = []\ncaptive_portal = \"https://b\"\n"),
+        other(&format!("dns = false\ncaptive_portal = \"https://b\"\n{timezone}"))
     );
 }
 
@@ -123,7 +123,7 @@ fn all_options_fit_into_an_answer() {
         })
         .collect();
     assert_eq!(
-        faults_of(&options),
+        faults_of(&format!("dns = false\n{options}")),
         "link[0].option: and the other options have 10040 bytes together; give at most 8192"
     );
 }

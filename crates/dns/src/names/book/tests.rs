@@ -7,6 +7,9 @@ use super::*;
 use crate::names::Found;
 use crate::testing::{address, client, endpoints, id, instance, origins};
 
+/// After everybody came.
+const NOW: Timestamp = Timestamp(100);
+
 fn book() -> Book {
     Book::new(origins())
 }
@@ -120,20 +123,20 @@ fn a_service_without_instances_exists_and_one_that_is_gone_does_not() {
 #[test]
 fn the_earliest_claimant_has_the_name_and_each_client_has_its_id() {
     let mut book = book();
-    book.set_client(id(2), Some(client("laptop", 20, 2)));
-    book.set_client(id(1), Some(client("laptop", 10, 1)));
+    book.set_client(id(2), Some(client("laptop", 20, 2)), NOW);
+    book.set_client(id(1), Some(client("laptop", 10, 1)), NOW);
     let directory = book.directory(1);
     assert_eq!(ends(&directory, "laptop.client"), Some(vec![1]));
     assert_eq!(ends(&directory, "000000000002.client"), Some(vec![2]));
     assert_eq!(target(&directory, 1).as_deref(), Some("laptop.client"));
     assert_eq!(target(&directory, 2).as_deref(), Some("000000000002.client"));
-    book.set_client(id(1), None);
+    book.set_client(id(1), None, NOW);
     let directory = book.directory(2);
     assert_eq!(ends(&directory, "laptop.client"), Some(vec![2]));
     assert_eq!(ends(&directory, "000000000001.client"), None);
     assert_eq!(target(&directory, 2).as_deref(), Some("laptop.client"));
     // It calls itself otherwise, and has another address.
-    book.set_client(id(2), Some(client("desk", 30, 3)));
+    book.set_client(id(2), Some(client("desk", 30, 3)), NOW);
     let directory = book.directory(3);
     assert_eq!(ends(&directory, "laptop.client"), None);
     assert_eq!(ends(&directory, "desk.client"), Some(vec![3]));
@@ -141,11 +144,38 @@ fn the_earliest_claimant_has_the_name_and_each_client_has_its_id() {
 }
 
 #[test]
+fn a_client_that_was_there_first_cannot_take_the_name_of_one_that_came_later() {
+    let mut book = book();
+    book.set_client(id(1), Some(client("desk", 10, 1)), NOW);
+    book.set_client(id(2), Some(client("laptop", 20, 2)), NOW);
+    book.set_client(id(1), Some(client("laptop", 10, 1)), NOW);
+    assert_eq!(ends(&book.directory(1), "laptop.client"), Some(vec![2]));
+    // It keeps its claim while it renews, and has the name when the other leaves.
+    book.set_client(id(1), Some(client("laptop", 10, 3)), Timestamp(200));
+    book.set_client(id(2), None, NOW);
+    assert_eq!(ends(&book.directory(2), "laptop.client"), Some(vec![3]));
+}
+
+#[test]
+fn what_is_recorded_again_changes_nothing() {
+    let mut book = book();
+    let record = |book: &mut Book| {
+        book.set_endpoints(&endpoints(2));
+        book.set_client(id(1), Some(client("laptop", 10, 1)), NOW);
+        book.set_instance(id(7), Some(instance(7, "0", 0x20)));
+        book.take_changed()
+    };
+    assert_eq!([record(&mut book), record(&mut book)], [true, false]);
+    book.set_client(id(1), None, NOW);
+    assert!(book.take_changed());
+}
+
+#[test]
 fn a_name_that_looks_like_an_id_cannot_be_claimed() {
     let mut book = book();
-    book.set_client(id(2), Some(client("000000000001", 1, 2)));
+    book.set_client(id(2), Some(client("000000000001", 1, 2)), NOW);
     assert_eq!(ends(&book.directory(1), "000000000001.client"), None);
-    book.set_client(id(1), Some(client("", 9, 1)));
+    book.set_client(id(1), Some(client("", 9, 1)), NOW);
     assert_eq!(ends(&book.directory(2), "000000000001.client"), Some(vec![1]));
 }
 
@@ -154,7 +184,7 @@ fn instances_of_a_client_are_found_by_id_and_below_their_client() {
     let mut book = book();
     let mut laptop = client("laptop", 1, 1);
     laptop.instances = vec![instance(7, "shell", 0x20), instance(8, "no_label", 0x21)];
-    book.set_client(id(1), Some(laptop.clone()));
+    book.set_client(id(1), Some(laptop.clone()), NOW);
     let directory = book.directory(1);
     for name in [
         "000000000007.instance",
@@ -168,7 +198,7 @@ fn instances_of_a_client_are_found_by_id_and_below_their_client() {
     assert_eq!(target(&directory, 0x20).as_deref(), Some("000000000007.instance"));
     assert_eq!(target(&directory, 0x1021).as_deref(), Some("000000000008.instance"));
     laptop.instances.remove(0);
-    book.set_client(id(1), Some(laptop));
+    book.set_client(id(1), Some(laptop), NOW);
     let directory = book.directory(2);
     assert_eq!(ends(&directory, "shell.laptop.client"), None);
     assert_eq!(
@@ -181,7 +211,7 @@ fn instances_of_a_client_are_found_by_id_and_below_their_client() {
 #[test]
 fn the_address_of_an_instance_has_its_name_whoever_else_holds_it() {
     let mut book = book();
-    book.set_client(id(1), Some(client("evil", 1, 0x100)));
+    book.set_client(id(1), Some(client("evil", 1, 0x100)), NOW);
     book.set_instance(id(7), Some(instance(7, "0", 0x100)));
     assert_eq!(
         target(&book.directory(1), 0x100).as_deref(),
@@ -198,7 +228,7 @@ fn the_address_of_an_instance_has_its_name_whoever_else_holds_it() {
 fn another_zone_has_the_same_names() {
     let mut book = book();
     book.set_endpoints(&endpoints(1));
-    book.set_client(id(1), Some(client("laptop", 1, 1)));
+    book.set_client(id(1), Some(client("laptop", 1, 1)), NOW);
     let other = Origins::new("lan", &[], std::time::Duration::from_secs(1)).unwrap();
     book.set_origins(other);
     let directory = book.directory(1);
