@@ -56,7 +56,7 @@ pub(super) async fn run(args: &Args, output: Output) -> Result<(), Failure> {
             eprint!("{}", report.text());
             Ok(())
         }
-        (true, Output::Json) => table::print(&table::json(&report)?),
+        (true, Output::Json | Output::Yaml | Output::Name) => table::print(&table::data(output, &report)?),
         (true, _) => table::print(&report.text()),
     }
 }

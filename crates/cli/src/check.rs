@@ -124,7 +124,7 @@ pub(super) fn run(args: &Args, output: Output) -> Result<ExitCode, Failure> {
     findings.extend(wait_for(async { Ok(all(&declared, &pins).await) })?);
     findings.extend(wait_for(async { Ok(declared::pauses(url).await) })?.iter().map(paused));
     match output {
-        Output::Json => table::print(&table::json(&findings)?)?,
+        Output::Json | Output::Yaml | Output::Name => table::print(&table::data(output, &findings)?)?,
         Output::Table | Output::Wide => table::print(&render(&findings))?,
     }
     let count = |state: &str| findings.iter().filter(|finding| finding.state == state).count();

@@ -80,7 +80,9 @@ pub(super) async fn run(args: Args, output: Output) -> Result<(), Failure> {
         let printed = match output {
             // The text may contain words of servers.
             Output::Table | Output::Wide => writeln!(out, "{}", printable(&report.to_string())),
-            Output::Json => writeln!(out, "{}", escape_json(&report.to_json().to_string())),
+            Output::Json | Output::Yaml | Output::Name => {
+                writeln!(out, "{}", escape_json(&report.to_json().to_string()))
+            }
         };
         match printed {
             // The lease is kept even when nobody reads the output any more.

@@ -24,7 +24,9 @@ Exit codes:
   4   the daemon does not answer
   5   no server gave the client a lease in time
   6   another daemon has taken the database over
-  64  the settings are wrong";
+  7   not done in the time that was given
+  64  the settings are wrong
+`exec` in one instance ends with the exit code of its command.";
 
 /// The reason why a verb failed.
 #[derive(Debug, thiserror::Error)]
@@ -91,6 +93,8 @@ impl Failure {
             // The reader of the output has closed it: `orchestrator ls | head -1`.
             Self::Print(error) if error.kind() == io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
             Self::Verb(failure) if failure.is_no_reader() => return ExitCode::SUCCESS,
+            // The command has said what it had to say.
+            Self::Verb(failure) if failure.is_said() => return ExitCode::from(failure.code()),
             Self::Settings(faults) => faults.iter().for_each(|fault| eprintln!("{fault}")),
             Self::Verb(orchestrator_verbs::Failure::Refused { faults }) | Self::WrongTemplate { faults } => {
                 faults.iter().for_each(|fault| eprintln!("{}", printable(fault)));

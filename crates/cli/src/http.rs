@@ -1,5 +1,6 @@
 //! One HTTP exchange with the daemon, over its unix socket, loopback or TLS, with a time limit.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::fs;
 use std::io;
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::{StreamExt, future};
+use futures_util::{StreamExt, future, stream};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited, StreamBody};
 use hyper::body::{Body, Frame, Incoming};
 use hyper::client::conn::http1;
@@ -25,13 +26,18 @@ use super::tls::{self, Access};
 use orchestrator_verbs::{Api, Method, Stream};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::mpsc;
 use tokio::time::timeout;
+use tokio_util::task::AbortOnDropHandle;
 
 /// The default endpoint of the daemon.
 pub(super) const DEFAULT_API: &str = "unix:/run/orchestrator/api.sock";
 
 /// The time limit of an exchange.
 const LIMIT: Duration = Duration::from_secs(10);
+
+/// Pieces of a body that wait to be sent.
+const WAITING: usize = 16;
 
 /// The largest answer that is read, in bytes.
 const LARGEST: usize = 64 << 20;
@@ -411,5 +417,37 @@ impl Api for Client {
             .into_data_stream();
         // One that breaks off has ended.
         Ok(Box::pin(stream.scan((), |(), bytes| future::ready(bytes.ok()))))
+    }
+
+    async fn exchange(
+        &self,
+        path: &str,
+        media_type: &str,
+        body: Stream,
+    ) -> Result<Stream, orchestrator_verbs::CallError> {
+        // A body may be polled from several threads, a stream only by its owner.
+        let (sender, receiver) = mpsc::channel::<Result<Frame<Bytes>, Infallible>>(WAITING);
+        let feeding = AbortOnDropHandle::new(tokio::spawn(async move {
+            let mut body = body;
+            while let Some(bytes) = body.next().await {
+                if sender.send(Ok(Frame::data(bytes))).await.is_err() {
+                    return;
+                }
+            }
+        }));
+        let pieces = stream::unfold(receiver, |mut receiver| async move {
+            Some((receiver.recv().await?, receiver))
+        });
+        let request = self.request(hyper::Method::POST, path, media_type);
+        let request = request.header(CONTENT_TYPE, media_type).body(StreamBody::new(pieces));
+        let response = self
+            .send_request(request.map_err(|source| self.broken(source))?)
+            .await?;
+        if !response.status().is_success() {
+            return Err(self.problem(response).await.into());
+        }
+        let answer = response.into_body().into_data_stream();
+        // One that breaks off has ended. What is sent ends with it.
+        Ok(Box::pin(answer.scan(feeding, |_, bytes| future::ready(bytes.ok()))))
     }
 }

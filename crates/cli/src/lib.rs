@@ -9,6 +9,7 @@ mod failure;
 mod hook;
 mod http;
 mod image;
+mod local;
 mod plugin;
 mod probe;
 mod registry;
@@ -164,6 +165,7 @@ fn dispatch(
                 sink: &mut table::Terminal,
                 output,
                 now: Timestamp::wall(),
+                local: &local::Here,
             };
             Ok(verb.run(&mut session).await?)
         })?,

@@ -59,7 +59,7 @@ pub(super) async fn run(args: &Args, output: Output, api: &dyn Api) -> Result<()
         Verb::Ls => {
             let items = page::all(api, "/v1/registries", &[]).await?;
             match output {
-                Output::Json => table::print(&table::json(&items)?),
+                Output::Json | Output::Yaml | Output::Name => table::print(&table::data(output, &items)?),
                 Output::Table | Output::Wide => table::print(&listed(&items, Timestamp::wall())?),
             }
         }

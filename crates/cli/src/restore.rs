@@ -36,7 +36,7 @@ pub(super) async fn run(args: &Args, output: Output) -> Result<(), Failure> {
     if args.check {
         let contents = Store::examine_backup(&mut from)?;
         return match output {
-            Output::Json => table::print(&table::json(&contents)?),
+            Output::Json | Output::Yaml | Output::Name => table::print(&table::data(output, &contents)?),
             _ => table::print(&format!("whole; it holds {}\n", holds(&contents))),
         };
     }
@@ -53,8 +53,8 @@ pub(super) async fn run(args: &Args, output: Output) -> Result<(), Failure> {
         },
     };
     let restored = Store::restore(url, identity, &mut from, how).await?;
-    if output == Output::Json {
-        return table::print(&table::json(&restored)?);
+    if output.is_data() {
+        return table::print(&table::data(output, &restored)?);
     }
     let mut text = format!("restored: {}\n", holds(&restored.contents));
     if args.without_secrets {

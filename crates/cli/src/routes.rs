@@ -57,7 +57,7 @@ pub(super) async fn run(args: &Args, output: Output) -> Result<(), Failure> {
         return remove(&network, &found, mark).await;
     }
     match output {
-        Output::Json => table::print(&table::json(&found)?),
+        Output::Json | Output::Yaml | Output::Name => table::print(&table::data(output, &found)?),
         Output::Table | Output::Wide => table::print(&render(&found)),
     }
 }

@@ -1,10 +1,10 @@
 //! Tables and text on standard output.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
-use orchestrator_verbs::Sink;
 use orchestrator_verbs::printable::printable_lines;
 pub(super) use orchestrator_verbs::table::table;
+use orchestrator_verbs::{Channel, Output, Sink};
 use serde::Serialize;
 
 use super::failure::Failure;
@@ -22,11 +22,34 @@ impl Sink for Terminal {
     fn warn(&mut self, line: &str) {
         eprintln!("orchestrator: {line}");
     }
+
+    fn write(&mut self, to: Channel, bytes: &[u8]) -> io::Result<()> {
+        match to {
+            Channel::Error => put(io::stderr().lock(), bytes, io::stderr().is_terminal()),
+            Channel::Output => put(io::stdout().lock(), bytes, io::stdout().is_terminal()),
+            // A command that was given the terminal may do with it what it wants.
+            Channel::Terminal => put(io::stdout().lock(), bytes, false),
+        }
+    }
 }
 
-/// JSON with indentation, for people.
-pub(super) fn json(value: &impl Serialize) -> Result<String, Failure> {
-    Ok(orchestrator_verbs::table::json(value)?)
+/// Writes bytes: to a program as they are, to a terminal without what acts on it.
+fn put(mut out: impl Write, bytes: &[u8], is_terminal: bool) -> io::Result<()> {
+    match is_terminal {
+        true => {
+            let text = String::from_utf8_lossy(bytes)
+                .replace("\r\n", "\n")
+                .replace('\t', "    ");
+            out.write_all(printable_lines(&text).as_bytes())?;
+        }
+        false => out.write_all(bytes)?,
+    }
+    out.flush()
+}
+
+/// A value for programs, in a format.
+pub(super) fn data(output: Output, value: &impl Serialize) -> Result<String, Failure> {
+    Ok(orchestrator_verbs::table::data(output, value)?)
 }
 
 /// Prints one or more lines. Characters that would act on a terminal are replaced.

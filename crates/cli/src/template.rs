@@ -183,7 +183,7 @@ async fn get(path: &str, api: &dyn Api) -> Result<Value, Failure> {
 async fn list(output: Output, api: &dyn Api) -> Result<(), Failure> {
     let items = page::all(api, "/v1/templates", &[]).await?;
     match output {
-        Output::Json => table::print(&table::json(&items)?),
+        Output::Json | Output::Yaml | Output::Name => table::print(&table::data(output, &items)?),
         Output::Table | Output::Wide => table::print(&listed(&items, Timestamp::wall(), output.width())?),
     }
 }
@@ -262,7 +262,7 @@ fn image_line(template: &str, image: &TemplateImage) -> String {
 /// Prints a template as a file that can be edited and passed back.
 fn show(item: &Value, output: Output) -> Result<(), Failure> {
     match output {
-        Output::Json => table::print(&table::json(item)?),
+        Output::Json | Output::Yaml | Output::Name => table::print(&table::data(output, item)?),
         Output::Table | Output::Wide => table::print(&shown(item)?),
     }
 }
@@ -319,7 +319,7 @@ fn place(origin: &str) -> &str {
 fn said(item: &Value, what: &str, output: Output) -> Result<(), Failure> {
     let template: TemplateView = page::read(item, "a template")?;
     match output {
-        Output::Json => table::print(&table::json(item)?),
+        Output::Json | Output::Yaml | Output::Name => table::print(&table::data(output, item)?),
         Output::Table | Output::Wide => table::print(&format!(
             "template {}, version {}: {what}",
             template.name, template.version

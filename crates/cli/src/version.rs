@@ -9,6 +9,8 @@ pub(super) fn run(output: Output) -> Result<(), Failure> {
     let version = env!("CARGO_PKG_VERSION");
     match output {
         Output::Table | Output::Wide => table::print(&format!("orchestrator {version}")),
-        Output::Json => table::print(&table::json(&json!({ "version": version }))?),
+        Output::Json | Output::Yaml | Output::Name => {
+            table::print(&table::data(output, &json!({ "version": version }))?)
+        }
     }
 }

@@ -70,7 +70,7 @@ async fn list(owner: Option<&str>, output: Output, api: &dyn Api) -> Result<(), 
     let query: Vec<(&str, &str)> = owner.map(|owner| ("owner", owner)).into_iter().collect();
     let items = page::all(api, "/v1/volumes", &query).await?;
     match output {
-        Output::Json => table::print(&table::json(&items)?),
+        Output::Json | Output::Yaml | Output::Name => table::print(&table::data(output, &items)?),
         Output::Table | Output::Wide => table::print(&listed(&items, Timestamp::wall(), output.width())?),
     }
 }
@@ -136,7 +136,7 @@ async fn remove(ids: &[String], output: Output, api: &dyn Api) -> Result<(), Fai
         }
     }
     match output {
-        Output::Json => table::print(&table::json(&removed)?)?,
+        Output::Json | Output::Yaml | Output::Name => table::print(&table::data(output, &removed)?)?,
         Output::Table | Output::Wide => {
             for volume in &removed {
                 let id = volume.get("id").and_then(Value::as_str).unwrap_or_default();

@@ -64,6 +64,14 @@ pub trait Api: Send + Sync {
     ///
     /// When the answer is a problem, or there is none.
     async fn follow(&self, path: &str) -> Result<Stream, CallError>;
+
+    /// Sends a body of this media type with POST while it arrives, and opens the answer, which may go on at the same
+    /// time. The limits of [`call`](Self::call) hold for neither.
+    ///
+    /// # Errors
+    ///
+    /// When the answer is a problem, or there is none.
+    async fn exchange(&self, path: &str, media_type: &str, body: Stream) -> Result<Stream, CallError>;
 }
 
 impl dyn Api + '_ {

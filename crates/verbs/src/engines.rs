@@ -15,7 +15,7 @@ const TEXT: usize = 100;
 pub(super) async fn run(session: &mut Session<'_>) -> Result<(), Failure> {
     let items = page::all(session.api, "/v1/engines", &[]).await?;
     match session.output {
-        Output::Json => session.print_json(&items),
+        Output::Json | Output::Yaml | Output::Name => session.print_json(&items),
         output @ (Output::Table | Output::Wide) => session.print(&render(&items, output.width())?),
     }
 }

@@ -102,7 +102,8 @@ async fn read(mut stream: Stream, last: &mut i64, session: &mut Session<'_>) -> 
 /// One line an event, also in JSON: so it can be read while it is written.
 fn show(event: &Value, session: &mut Session<'_>) -> Result<(), Failure> {
     match session.output {
-        Output::Json => session.print(&escape_json(&event.to_string())),
+        Output::Json | Output::Yaml => session.print(&escape_json(&event.to_string())),
+        Output::Name => session.print(&event.get("id").map(Value::to_string).unwrap_or_default()),
         Output::Table | Output::Wide => session.print(&view::event(event)?),
     }
 }
@@ -166,6 +167,7 @@ mod tests {
             sink: &mut printed,
             output: Output::Table,
             now: Timestamp(0),
+            local: &crate::Nothing,
         };
         let hanging = Box::pin(Hanging { left: 4, timer });
         read(hanging, &mut last, &mut session).await.unwrap();

@@ -60,6 +60,84 @@ pub enum Failure {
     /// A list has no end.
     #[error("the daemon's list has no end: it goes on where it was before")]
     Endless,
+    /// No instance is meant.
+    #[error("no instance matches {pattern}; `orchestrator grep '*'` shows those there are")]
+    NoneMatches {
+        /// The pattern.
+        pattern: String,
+    },
+    /// Several instances are meant, and nobody said yes.
+    #[error("this would {doing} {count} instances; say --force, or name each of them")]
+    NeedsForce {
+        /// What would be done.
+        doing: String,
+        /// How many there are.
+        count: usize,
+    },
+    /// Somebody said no.
+    #[error("nothing was done")]
+    NotWanted,
+    /// The line makes no sense.
+    #[error("{what}")]
+    Usage {
+        /// What is wrong with it.
+        what: String,
+    },
+    /// It took longer than the line allows.
+    #[error("it was not done within {}", orchestrator_model::show_lifespan(*limit))]
+    TimedOut {
+        /// The limit.
+        limit: std::time::Duration,
+    },
+    /// An instance is not as it was asked to be, and the time is over.
+    #[error("{name} is not there after {limit}; it is {state}")]
+    NotDone {
+        /// The instance.
+        name: String,
+        /// The time.
+        limit: String,
+        /// How it is.
+        state: String,
+    },
+    /// Some of several could not be done. Each was reported.
+    #[error("{failed} of {of} failed")]
+    Some {
+        /// How many.
+        failed: usize,
+        /// Of how many.
+        of: usize,
+    },
+    /// A command in an instance ended so.
+    #[error("exit code {code}")]
+    Exit {
+        /// Its exit code.
+        code: u8,
+    },
+    /// A connection ended before a command did.
+    #[error("the connection broke off before the command in {name} ended; it may still run")]
+    BrokeOff {
+        /// The instance.
+        name: String,
+    },
+    /// A file, a terminal or an input that the line needs is not at hand.
+    #[error("cannot {doing} {what}")]
+    Local {
+        /// What was tried.
+        doing: &'static str,
+        /// On what.
+        what: String,
+        /// Why it failed.
+        #[source]
+        source: io::Error,
+    },
+    /// A value cannot be shown in a format.
+    #[error("the answer cannot be written as {what}: {reason}")]
+    Format {
+        /// The format.
+        what: &'static str,
+        /// Why.
+        reason: String,
+    },
     /// The result cannot be printed.
     #[error("cannot print")]
     Print(#[source] io::Error),
@@ -69,12 +147,20 @@ impl Failure {
     /// The exit code for this reason; `docs/cli.md` lists them.
     pub fn code(&self) -> u8 {
         match self {
-            Self::NotFound { .. } | Self::NoInstance { .. } => 3,
+            Self::NotFound { .. } | Self::NoInstance { .. } | Self::NoneMatches { .. } => 3,
+            Self::NeedsForce { .. } | Self::Usage { .. } => 2,
+            Self::TimedOut { .. } | Self::NotDone { .. } => 7,
+            Self::Exit { code } => *code,
             Self::Call(CallError::Problem(problem)) if problem.status == 404 => 3,
             Self::Call(CallError::Unreachable(_)) => 4,
             Self::Refused { .. } => 64,
             _ => 1,
         }
+    }
+
+    /// Whether everything is said already: a command ended by itself, and its exit code is passed on.
+    pub fn is_said(&self) -> bool {
+        matches!(self, Self::Exit { .. })
     }
 
     /// Whether the reader of the output has closed it: `orchestrator ls | head -1`.

@@ -107,7 +107,7 @@ async fn remove(path: &str, keys: &[String], session: &mut Session<'_>) -> Resul
 
 fn show(item: &Value, session: &mut Session<'_>) -> Result<(), Failure> {
     match session.output {
-        Output::Json => session.print_json(item),
+        Output::Json | Output::Yaml | Output::Name => session.print_json(item),
         output @ (Output::Table | Output::Wide) => {
             let keys: AuthorizedKeys = read(item, "SSH keys")?;
             session.print(&render(&keys, output.width()))

@@ -46,7 +46,7 @@ async fn change(path: &str, scope: &Scope, session: &mut Session<'_>) -> Result<
     let answer = session.api.post(path, json!(body).to_string().into_bytes()).await?;
     let item: Value = page::parse(&answer, "limits")?;
     match session.output {
-        Output::Json => session.print_json(&item),
+        Output::Json | Output::Yaml | Output::Name => session.print_json(&item),
         Output::Table | Output::Wide => {
             let limits: Limits = read(&item, "limits")?;
             session.print(&paused(&limits.paused, session.now))
@@ -56,7 +56,7 @@ async fn change(path: &str, scope: &Scope, session: &mut Session<'_>) -> Result<
 
 fn print(item: Value, session: &mut Session<'_>) -> Result<(), Failure> {
     match session.output {
-        Output::Json => session.print_json(&item),
+        Output::Json | Output::Yaml | Output::Name => session.print_json(&item),
         output @ (Output::Table | Output::Wide) => {
             let limits: Limits = read(&item, "limits")?;
             let text = format!(

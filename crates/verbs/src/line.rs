@@ -5,8 +5,8 @@ use clap::{Parser, Subcommand};
 use crate::failure::Failure;
 use crate::session::{Output, Session};
 use crate::{
-    engines, events, key, limits, ls, policy, quarantine, reconfigure, reload, reservation, rm, settings, show, tasks,
-    time, token,
+    engines, events, exec, grep, key, kill, limits, log, ls, policy, poll, port, power, quarantine, reconfigure,
+    reload, reservation, rm, settings, show, tasks, time, token,
 };
 
 /// The verbs that only talk to the API.
@@ -18,6 +18,24 @@ pub enum Verb {
     Show(show::Args),
     /// Show what the packet filter allows a client or an instance, why, and what it dropped; or whether it reaches somebody
     Policy(policy::Args),
+    /// List instances by a pattern over their names, with owner, slot, address, host and state
+    Grep(grep::Args),
+    /// Run a command in instances, also in many at once
+    Exec(exec::Args),
+    /// Show what instances wrote, merged in order
+    Log(log::Args),
+    /// Show what instances use of processor and memory
+    Poll(poll::Args),
+    /// Show where a port of instances is reached
+    Port(port::Args),
+    /// Switch instances on that were switched off
+    On(power::Args),
+    /// Switch instances off: their processes end, their containers and files stay
+    Off(power::Args),
+    /// Restart the processes of instances; their containers and files stay
+    Reset(power::Args),
+    /// Destroy instances, and wait until they are gone
+    Kill(kill::Args),
     /// Destroy instances; their clients get new ones at their next lease event
     Rm(rm::Args),
     /// Pin an instance: no lease, lifetime or idle limit ends it
@@ -67,6 +85,15 @@ impl Verb {
             Self::Ls(args) => ls::run(args, session).await,
             Self::Show(args) => show::run(args, session).await,
             Self::Policy(args) => policy::run(args, session).await,
+            Self::Grep(args) => grep::run(args, session).await,
+            Self::Exec(args) => exec::run(args, session).await,
+            Self::Log(args) => log::run(args, session).await,
+            Self::Poll(args) => poll::run(args, session).await,
+            Self::Port(args) => port::run(args, session).await,
+            Self::On(args) => power::run(power::Change::On, args, session).await,
+            Self::Off(args) => power::run(power::Change::Off, args, session).await,
+            Self::Reset(args) => power::run(power::Change::Reset, args, session).await,
+            Self::Kill(args) => kill::run(args, session).await,
             Self::Rm(args) => rm::run(args, session).await,
             Self::Pin(args) => time::run(time::Change::Pin, args, session).await,
             Self::Unpin(args) => time::run(time::Change::Unpin, args, session).await,

@@ -57,7 +57,7 @@ pub(super) async fn run(args: &Args, session: &mut Session<'_>) -> Result<(), Fa
         items = order::leases(&items)?;
     }
     match session.output {
-        Output::Json => session.print_json(&items),
+        Output::Json | Output::Yaml | Output::Name => session.print_json(&items),
         output @ (Output::Table | Output::Wide) => {
             let mut text = render(args.noun, &items, session.now, output.width())?;
             if args.noun == Noun::Instances {

@@ -9,7 +9,7 @@ use super::ages::age;
 use super::failure::Failure;
 use super::page::{self, read};
 use super::resolve::{Kind, resolve};
-use super::session::{Output, Session};
+use super::session::Session;
 use super::table::{self, Column, Width};
 use orchestrator_api_types::{
     BindingState, Owner, PolicyBinding, PolicyDecision, PolicyDrop, PolicyLink, PolicyRule, PolicyView, Verdict,
@@ -45,7 +45,7 @@ pub(super) async fn run(args: &Args, session: &mut Session<'_>) -> Result<(), Fa
         path = page::with_query(&path, &query);
     }
     let item: Value = page::parse(&session.api.get(&path).await?, "a policy")?;
-    if session.output == Output::Json {
+    if session.output.is_data() {
         return session.print_json(&item);
     }
     let view: PolicyView = read(&item, "a policy")?;

@@ -45,7 +45,7 @@ async fn list(link: Option<&str>, session: &mut Session<'_>) -> Result<(), Failu
     let items = page::all(session.api, "/v1/quarantine", &query).await?;
     let items = order::leases(&items)?;
     match session.output {
-        Output::Json => session.print_json(&items),
+        Output::Json | Output::Yaml | Output::Name => session.print_json(&items),
         output @ (Output::Table | Output::Wide) => session.print(&view::leases(&items, session.now, output.width())?),
     }
 }
@@ -67,7 +67,7 @@ async fn lift(addresses: &[Ipv6Addr], session: &mut Session<'_>) -> Result<(), F
     }
     if !lifted.is_empty() {
         match session.output {
-            Output::Json => session.print_json(&json!(lifted))?,
+            Output::Json | Output::Yaml | Output::Name => session.print_json(&json!(lifted))?,
             Output::Table | Output::Wide => session.print(&lifted.join("\n"))?,
         }
     }

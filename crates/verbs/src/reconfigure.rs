@@ -27,7 +27,7 @@ pub(super) async fn run(args: &Args, session: &mut Session<'_>) -> Result<(), Fa
     );
     let item: Value = page::parse(&session.api.post(&path, Vec::new()).await?, "a reconfigure")?;
     match session.output {
-        Output::Json => session.print_json(&item),
+        Output::Json | Output::Yaml | Output::Name => session.print_json(&item),
         Output::Table | Output::Wide => session.print(&render(&page::read(&item, "a reconfigure")?, &args.message)),
     }
 }

@@ -14,7 +14,7 @@ pub(super) async fn run(session: &mut Session<'_>) -> Result<(), Failure> {
     let answer = answer.map_err(refused)?;
     let item: Value = page::parse(&answer, "a reload")?;
     match session.output {
-        Output::Json => session.print_json(&item),
+        Output::Json | Output::Yaml | Output::Name => session.print_json(&item),
         Output::Table | Output::Wide => {
             let reloaded: Reloaded = page::read(&item, "a reload")?;
             session.print(&render(&reloaded.changes))

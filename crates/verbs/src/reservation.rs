@@ -121,7 +121,7 @@ async fn list(link: Option<&str>, session: &mut Session<'_>) -> Result<(), Failu
 
 fn show(items: &[Value], session: &mut Session<'_>) -> Result<(), Failure> {
     match session.output {
-        Output::Json => session.print_json(&items),
+        Output::Json | Output::Yaml | Output::Name => session.print_json(&items),
         output @ (Output::Table | Output::Wide) => session.print(&view::reservations(items, output.width())?),
     }
 }

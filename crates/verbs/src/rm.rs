@@ -6,15 +6,20 @@ use super::api::Api;
 use super::failure::Failure;
 use super::page::{self, with_query};
 use super::resolve::{Kind, resolve};
+use super::select::{Selected, Which, select_to};
 use super::session::{Output, Session};
 use orchestrator_api_types::{Orphan, Phase};
+use orchestrator_model::Id;
 
 /// Arguments of `rm`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// IDs or addresses of instances, or IDs, host names, DUIDs or addresses of their clients, or the beginning of one
-    #[arg(required_unless_present = "orphans", value_name = "ID")]
+    /// Instances: SERVICE-SLOT, or the ID, address or host name of an instance or its client, or the beginning of one;
+    /// or a pattern over these, like 'web-*'
+    #[arg(required_unless_present = "orphans", value_name = "INSTANCE")]
     ids: Vec<String>,
+    #[command(flatten)]
+    which: Which,
     /// Destroy instances that the database does not know: those with these ids, or all of them
     #[arg(long, conflicts_with = "release")]
     orphans: bool,
@@ -33,21 +38,23 @@ pub(super) async fn run(args: &Args, session: &mut Session<'_>) -> Result<(), Fa
         (_, named) => named.to_vec(),
     };
     for id in &ids {
-        let outcome = match args.orphans {
-            true => destroy_orphan(id, api).await,
-            false => destroy(id, args.release, api).await,
+        let outcomes = match args.orphans {
+            true => vec![destroy_orphan(id, api).await],
+            false => destroy(id, args, session).await,
         };
-        match outcome {
-            Ok(instance) => destroyed.push(instance),
-            Err(failure) => {
-                if let Some(earlier) = failed.replace(failure) {
-                    session.warn(&earlier);
+        for outcome in outcomes {
+            match outcome {
+                Ok(instance) => destroyed.push(instance),
+                Err(failure) => {
+                    if let Some(earlier) = failed.replace(failure) {
+                        session.warn(&earlier);
+                    }
                 }
             }
         }
     }
     match session.output {
-        Output::Json => session.print_json(&destroyed)?,
+        Output::Json | Output::Yaml | Output::Name => session.print_json(&destroyed)?,
         Output::Table | Output::Wide => destroyed
             .iter()
             .try_for_each(|instance| session.print(&on_its_way(instance)))?,
@@ -55,11 +62,36 @@ pub(super) async fn run(args: &Args, session: &mut Session<'_>) -> Result<(), Fa
     failed.map_or(Ok(()), Err)
 }
 
-async fn destroy(text: &str, release: bool, api: &dyn Api) -> Result<Value, Failure> {
+/// Removes the instances that a name or a pattern means.
+async fn destroy(text: &str, args: &Args, session: &mut Session<'_>) -> Vec<Result<Value, Failure>> {
+    if text.parse::<Id>().is_ok() {
+        return vec![destroy_one(text, args.release, session.api).await];
+    }
+    let chosen = match select_to("remove", &[text.to_owned()], &args.which, session).await {
+        Ok(chosen) => chosen,
+        Err(failure) => return vec![Err(failure)],
+    };
+    let mut outcomes = Vec::with_capacity(chosen.len());
+    for one in &chosen {
+        outcomes.push(remove(one, args.release, session.api).await);
+    }
+    outcomes
+}
+
+/// Removes the instance that an id means: its own, or that of its client.
+async fn destroy_one(text: &str, release: bool, api: &dyn Api) -> Result<Value, Failure> {
     let (kind, id) = resolve(text, &[(Kind::Instance, &[])], api).await?;
+    delete(&format!("{}/{id}", kind.path()), release, api).await
+}
+
+/// Has an instance removed, and with `release` its client's leases.
+pub(super) async fn remove(one: &Selected, release: bool, api: &dyn Api) -> Result<Value, Failure> {
+    delete(&one.path(), release, api).await
+}
+
+async fn delete(path: &str, release: bool, api: &dyn Api) -> Result<Value, Failure> {
     let query: &[(&str, &str)] = if release { &[("release", "true")] } else { &[] };
-    let path = with_query(&format!("{}/{id}", kind.path()), query);
-    page::parse(&api.delete(&path).await?, "an instance")
+    page::parse(&api.delete(&with_query(path, query)).await?, "an instance")
 }
 
 /// The ids of all instances that the database does not know.

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::api::Api;
 use crate::failure::Failure;
+use crate::local::Local;
 use crate::printable::{printable, printable_lines};
 use crate::table;
 
@@ -20,15 +21,24 @@ pub enum Output {
     Wide,
     /// For programs: the answers of the API
     Json,
+    /// The same as YAML
+    Yaml,
+    /// Only the names or ids, one on each line
+    Name,
 }
 
 impl Output {
     /// The width of tables.
     pub fn width(self) -> table::Width {
         match self {
-            Self::Table | Self::Json => table::Width::Narrow,
             Self::Wide => table::Width::Wide,
+            Self::Table | Self::Json | Self::Yaml | Self::Name => table::Width::Narrow,
         }
+    }
+
+    /// Whether results are for programs.
+    pub fn is_data(self) -> bool {
+        matches!(self, Self::Json | Self::Yaml | Self::Name)
     }
 }
 
@@ -43,6 +53,34 @@ pub trait Sink: Send {
 
     /// Reports a failure while the verb continues.
     fn warn(&mut self, line: &str);
+
+    /// Writes what a command wrote, as it is. A place that shows it to people makes it harmless.
+    ///
+    /// # Errors
+    ///
+    /// When the reader is gone, or writing fails.
+    fn write(&mut self, to: Channel, bytes: &[u8]) -> io::Result<()> {
+        let text = String::from_utf8_lossy(bytes);
+        let lines = printable_lines(text.trim_end_matches('\n'));
+        match to {
+            Channel::Output | Channel::Terminal => self.print(&lines),
+            Channel::Error => {
+                self.warn(&lines);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Where a command wrote to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Channel {
+    /// Its standard output.
+    Output,
+    /// Its standard error.
+    Error,
+    /// The terminal that somebody gave it. Nothing of it is changed.
+    Terminal,
 }
 
 /// One run of a verb: its API, its output and its time.
@@ -55,6 +93,8 @@ pub struct Session<'a> {
     pub output: Output,
     /// The time of the run, from which ages are counted.
     pub now: Timestamp,
+    /// What is at hand where the line was typed.
+    pub local: &'a dyn Local,
 }
 
 impl Session<'_> {
@@ -63,10 +103,19 @@ impl Session<'_> {
         self.sink.print(&printable_lines(text)).map_err(Failure::Print)
     }
 
-    /// Prints a value as JSON.
+    /// Prints a value for programs, in the format of the session.
     pub(crate) fn print_json(&mut self, value: &impl Serialize) -> Result<(), Failure> {
-        let json = table::json(value)?;
-        self.print(&json)
+        let text = table::data(self.output, value)?;
+        match text.is_empty() {
+            true => Ok(()),
+            false => self.print(&text),
+        }
+    }
+
+    /// Reports why one of several instances failed, and continues.
+    pub(crate) fn warn_about(&mut self, name: &str, failure: &dyn std::error::Error) {
+        let text = orchestrator_runtime::causes::with_causes(failure);
+        self.sink.warn(&printable(&format!("{name}: {text}")));
     }
 
     /// Reports why one of several things failed, and continues.

@@ -13,7 +13,7 @@ use orchestrator_model::Timestamp;
 pub(super) async fn run(session: &mut Session<'_>) -> Result<(), Failure> {
     let item: Value = page::parse(&session.api.get("/v1/settings").await?, "the settings")?;
     match session.output {
-        Output::Json => session.print_json(&item),
+        Output::Json | Output::Yaml | Output::Name => session.print_json(&item),
         Output::Table | Output::Wide => {
             let view = page::read(&item, "the settings")?;
             session.print(&render(&view, session.now))

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::failure::Failure;
 use super::resolve::{Kind, resolve};
-use super::session::{Output, Session};
+use super::session::Session;
 use super::{order, page, table, view};
 use orchestrator_model::Timestamp;
 
@@ -20,7 +20,7 @@ pub(super) async fn run(args: &Args, session: &mut Session<'_>) -> Result<(), Fa
     let among: [(Kind, &page::Query<'_>); 2] = [(Kind::Instance, &[("all", "true")]), (Kind::Client, &[])];
     let (kind, id) = resolve(&args.id, &among, api).await?;
     let item: Value = page::parse(&api.get(&format!("{}/{id}", kind.path())).await?, "an item")?;
-    if session.output == Output::Json {
+    if session.output.is_data() {
         return session.print_json(&item);
     }
     match kind {

@@ -2,10 +2,12 @@
 
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
+use serde_json::Value;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::failure::Failure;
-use super::printable::{escape_json, printable};
+use super::printable::{escape_json, printable, printable_lines};
+use super::session::Output;
 
 /// The default width limit of a cell, in columns of the terminal.
 const CELL: usize = 40;
@@ -126,6 +128,47 @@ pub fn json(value: &impl Serialize) -> Result<String, Failure> {
     Ok(escape_json(&json))
 }
 
+/// A value for programs, in this format.
+///
+/// # Errors
+///
+/// When the value cannot be written.
+pub fn data(output: Output, value: &impl Serialize) -> Result<String, Failure> {
+    match output {
+        Output::Yaml => yaml(value),
+        Output::Name => names(value),
+        Output::Json | Output::Table | Output::Wide => json(value),
+    }
+}
+
+fn yaml(value: &impl Serialize) -> Result<String, Failure> {
+    let failed = |reason: String| Failure::Format { what: "YAML", reason };
+    // From JSON, so that both formats say the same.
+    let value = serde_json::to_value(value).map_err(|error| failed(error.to_string()))?;
+    let text = serde_saphyr::to_string(&value).map_err(|error| failed(error.to_string()))?;
+    Ok(printable_lines(text.trim_end()))
+}
+
+/// The keys by which things are known, the best first.
+const KEYS: [&str; 5] = ["id", "name", "address", "host", "fingerprint"];
+
+/// The names of things, one on each line.
+fn names(value: &impl Serialize) -> Result<String, Failure> {
+    let value = serde_json::to_value(value).map_err(|source| Failure::Answer {
+        what: "a value",
+        source,
+    })?;
+    let name = |value: &Value| match value {
+        Value::String(text) => Some(text.clone()),
+        other => KEYS.iter().find_map(|key| other.get(key)?.as_str().map(str::to_owned)),
+    };
+    let names: Vec<String> = match &value {
+        Value::Array(items) => items.iter().filter_map(name).collect(),
+        one => name(one).into_iter().collect(),
+    };
+    Ok(names.iter().map(|name| printable(name)).collect::<Vec<_>>().join("\n"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -164,6 +207,16 @@ mod tests {
         let of = [Column::new("ONE").at_most(4), Column::new("TWO")];
         assert_eq!(columns(&of, rows(), Width::Narrow), "ONE   TWO\na\u{fffd}b…  x");
         assert_eq!(columns(&of, rows(), Width::Wide), "ONE      TWO\na\u{fffd}bcdef  x");
+    }
+
+    #[test]
+    fn the_same_value_as_json_as_yaml_and_as_names() {
+        let value = serde_json::json!([{"id": "a1", "phase": "ready"}, {"name": "web\u{1b}", "n": 7}, "x"]);
+        assert!(data(Output::Json, &value).unwrap().contains("\"phase\": \"ready\""));
+        assert_eq!(data(Output::Name, &value).unwrap(), "a1\nweb\u{fffd}\nx");
+        let yaml = data(Output::Yaml, &value).unwrap();
+        assert!(yaml.contains("phase: ready") && yaml.contains(": 7"), "{yaml}");
+        assert!(!yaml.contains('\u{1b}'), "{yaml}");
     }
 
     #[test]

@@ -203,6 +203,10 @@ impl Api for Nobody {
     async fn follow(&self, _: &str) -> Result<Stream, CallError> {
         Err(CallError::Unreachable("nobody is here".into()))
     }
+
+    async fn exchange(&self, _: &str, _: &str, _: Stream) -> Result<Stream, CallError> {
+        Err(CallError::Unreachable("nobody is here".into()))
+    }
 }
 
 /// An API in memory: it answers a request, given as `GET /path`, with a status and JSON.
@@ -230,6 +234,10 @@ impl<F: Fn(&str) -> (u16, Value) + Send + Sync> Api for Canned<F> {
         let message = Bytes::from(format!("data: {body}\n\n"));
         Ok(Box::pin(futures_util::stream::iter([message])))
     }
+
+    async fn exchange(&self, _: &str, _: &str, _: Stream) -> Result<Stream, CallError> {
+        Err(CallError::Unreachable("nothing runs here".into()))
+    }
 }
 
 /// Runs a line. Returns what it printed and its result.
@@ -241,6 +249,7 @@ async fn run(line: &str, api: &dyn Api) -> (Printed, Result<(), Failure>) {
         sink: &mut printed,
         output: line.output,
         now: NOW,
+        local: &Nothing,
     };
     let outcome = line.verb.run(&mut session).await;
     (printed, outcome)
@@ -277,6 +286,7 @@ async fn a_line_that_removes_goes_on_after_a_failure_and_says_so() {
     let gone = || json!({"id": "3f9a2c01d2e4", "phase": "removing"});
     let api = Canned(move |request: &str| match request {
         "GET /v1/instances/3f9a2c01d2e4" | "DELETE /v1/instances/3f9a2c01d2e4" => (200, gone()),
+        "GET /v1/instances" => (200, json!({"items": [], "next": null})),
         _ if request.starts_with("GET /v1/") && request.contains("name=") => (200, json!({"items": [], "next": null})),
         _ => (404, json!({"title": "Not Found"})),
     });

@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::failure::Failure;
 use super::page;
-use super::resolve::{Kind, resolve};
-use super::session::{Output, Session};
+use super::select::{Each, Names, Which, select_to};
+use super::session::Session;
 use super::view;
 use orchestrator_api_types::{Extension, InstanceView};
 use orchestrator_model::Timestamp;
@@ -13,20 +13,22 @@ use orchestrator_model::Timestamp;
 /// Arguments of `pin`, `unpin` and `expire`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// ID or address of an instance, or ID, host name, DUID or address of its client, or the beginning of one
-    #[arg(value_name = "INSTANCE")]
-    id: String,
+    #[command(flatten)]
+    names: Names,
 }
 
 /// Arguments of `extend`.
 #[derive(Debug, clap::Args)]
 pub struct ExtendArgs {
-    /// ID or address of an instance, or ID, host name, DUID or address of its client, or the beginning of one
+    /// An instance: SERVICE-SLOT, or the ID, address or host name of an instance or its client, or the beginning of one;
+    /// or a pattern over these, like 'web-*'
     #[arg(value_name = "INSTANCE")]
     id: String,
     /// By how much each of its deadlines comes later, like 30m, 2h or 1h30m
     #[arg(value_name = "DURATION")]
     by: String,
+    #[command(flatten)]
+    which: Which,
 }
 
 /// Changes of time that take no further argument.
@@ -48,23 +50,47 @@ impl Change {
 }
 
 pub(super) async fn run(change: Change, args: &Args, session: &mut Session<'_>) -> Result<(), Failure> {
-    post(change.word(), &args.id, Vec::new(), session).await
+    let Names { names, which } = &args.names;
+    post(change.word(), names, which, Vec::new(), session).await
 }
 
 pub(super) async fn extend(args: &ExtendArgs, session: &mut Session<'_>) -> Result<(), Failure> {
     let body = Extension { by: args.by.clone() };
     let body = serde_json::to_vec(&body).unwrap_or_default();
-    post("extend", &args.id, body, session).await
+    post("extend", std::slice::from_ref(&args.id), &args.which, body, session).await
 }
 
-async fn post(verb: &str, id: &str, body: Vec<u8>, session: &mut Session<'_>) -> Result<(), Failure> {
-    let (kind, id) = resolve(id, &[(Kind::Instance, &[])], session.api).await?;
-    let path = format!("{}/{id}/{verb}", kind.path());
-    let item: Value = page::parse(&session.api.post(&path, body).await?, "an instance")?;
-    match session.output {
-        Output::Json => session.print_json(&item),
-        Output::Table | Output::Wide => session.print(&render(&page::read(&item, "an instance")?, session.now)),
+async fn post(
+    verb: &str,
+    names: &[String],
+    which: &Which,
+    body: Vec<u8>,
+    session: &mut Session<'_>,
+) -> Result<(), Failure> {
+    let chosen = select_to(verb, names, which, session).await?;
+    let mut all = Each::of(&chosen);
+    let mut changed: Vec<Value> = Vec::new();
+    for one in &chosen {
+        let answer = session.api.post(&format!("{}/{verb}", one.path()), body.clone()).await;
+        let read = answer
+            .map_err(Failure::from)
+            .and_then(|answer| page::parse(&answer, "an instance"));
+        match read {
+            Ok(item) => changed.push(item),
+            Err(failure) => all.failed(&one.name, failure, session),
+        }
     }
+    match (session.output.is_data(), changed.as_slice()) {
+        // As it was when a line named one instance only.
+        (true, [item]) if chosen.len() == 1 => session.print_json(item)?,
+        (true, items) => session.print_json(&items)?,
+        (false, items) => {
+            for item in items {
+                session.print(&render(&page::read(item, "an instance")?, session.now))?;
+            }
+        }
+    }
+    all.end()
 }
 
 pub(super) fn render(view: &InstanceView, now: Timestamp) -> String {

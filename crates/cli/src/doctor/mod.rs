@@ -37,7 +37,7 @@ pub(super) struct Args {
 pub(super) async fn run(args: &Args, output: Output, api: Client) -> Result<ExitCode, Failure> {
     let doctor = examine(args, &api.with_limit(LIMIT)).await?;
     match output {
-        Output::Json => table::print(&table::json(&doctor)?)?,
+        Output::Json | Output::Yaml | Output::Name => table::print(&table::data(output, &doctor)?)?,
         Output::Table | Output::Wide => table::print(&render::render(&doctor, args.verbose, args.fix))?,
     }
     let is_wrong = doctor

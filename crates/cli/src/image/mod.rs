@@ -100,7 +100,7 @@ pub(super) async fn run(args: &Args, output: Output, api: &Client) -> Result<(),
             for image in images {
                 let path = engine.path("/v1/images", &[("image", image)]);
                 api.delete(&path).await.map_err(refused)?;
-                if output != Output::Json {
+                if !output.is_data() {
                     table::print(&format!("{image}: removed"))?;
                 }
             }
@@ -117,7 +117,7 @@ async fn list(path: &str, output: Output, api: &Client) -> Result<(), Failure> {
     let answer = api.get(path).await.map_err(refused)?;
     let images: Images = page::parse(&answer, "images")?;
     match output {
-        Output::Json => table::print(&table::json(&images)?)?,
+        Output::Json | Output::Yaml | Output::Name => table::print(&table::data(output, &images)?)?,
         Output::Table | Output::Wide => table::print(&listed(&images.items, Timestamp::wall(), output.width()))?,
     }
     for fault in &images.faults {
@@ -159,8 +159,8 @@ pub(super) fn short(id: &str) -> String {
 }
 
 fn said(images: &[Image], what: &str, output: Output) -> Result<(), Failure> {
-    if output == Output::Json {
-        return table::print(&table::json(&images)?);
+    if output.is_data() {
+        return table::print(&table::data(output, &images)?);
     }
     let lines: Vec<String> = images
         .iter()

@@ -16,7 +16,7 @@ pub(super) async fn run(dry_run: bool, keep: Option<u16>, output: Output, api: &
     let answer = api.post("/v1/images/prune", body.into_bytes()).await.map_err(refused)?;
     let pruned: PrunedImages = page::parse(&answer, "images")?;
     match output {
-        Output::Json => table::print(&table::json(&pruned)?)?,
+        Output::Json | Output::Yaml | Output::Name => table::print(&table::data(output, &pruned)?)?,
         Output::Table | Output::Wide => table::print(&shown(&pruned.items))?,
     }
     for fault in &pruned.faults {

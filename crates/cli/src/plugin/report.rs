@@ -22,7 +22,7 @@ impl Report {
     /// Begins with what the executable says of itself.
     pub(super) fn begin(facts: &EngineFacts, capabilities: Capabilities, output: Output) -> Result<Self, Failure> {
         let words: Vec<&str> = capabilities.iter().map(|one| one.code()).collect();
-        if !matches!(output, Output::Json) {
+        if !output.is_data() {
             let of = format!("{} {}, with {}", facts.name, facts.version, words.join(", "));
             table::print(&printable(&of))?;
         }
@@ -44,7 +44,7 @@ impl Report {
             Outcome::Failed(reason) => (&mut self.failed, "failed", Some(reason)),
         };
         *count += 1;
-        if matches!(self.output, Output::Json) {
+        if self.output.is_data() {
             self.cases
                 .push(json!({ "name": name, "outcome": word, "reason": reason }));
             return Ok(());
@@ -61,13 +61,16 @@ impl Report {
             ..
         } = self;
         match self.output {
-            Output::Json => table::print(&table::json(&json!({
-                "engine": self.engine,
-                "cases": self.cases,
-                "passed": passed,
-                "skipped": skipped,
-                "failed": failed,
-            }))?)?,
+            Output::Json | Output::Yaml | Output::Name => table::print(&table::data(
+                self.output,
+                &json!({
+                    "engine": self.engine,
+                    "cases": self.cases,
+                    "passed": passed,
+                    "skipped": skipped,
+                    "failed": failed,
+                }),
+            )?)?,
             Output::Table | Output::Wide => {
                 table::print(&format!("{passed} passed, {failed} failed, {skipped} skipped"))?;
             }

@@ -33,8 +33,8 @@ pub(super) async fn list(place: &Place, output: Output) -> Result<(), Failure> {
     let shown = key.as_ref().map(ToString::to_string).ok();
     let file = place.file.path().display().to_string();
     let at = Timestamp::wall();
-    if output == Output::Json {
-        table::print(&table::json(&as_json(&holdings, &file, shown.as_deref(), at))?)?;
+    if output.is_data() {
+        table::print(&table::data(output, &as_json(&holdings, &file, shown.as_deref(), at))?)?;
     } else {
         let key = shown.unwrap_or_else(|| "not the key of these secrets".to_owned());
         table::print(&format!("key file {file}: {key}\n{}", as_text(&holdings, at)))?;

@@ -10,12 +10,15 @@ use orchestrator_model::Timestamp;
 
 pub(super) async fn key(place: &Place, output: Output) -> Result<(), Failure> {
     let rotated = rotate_key(&place.rows, &place.file, Timestamp::wall()).await?;
-    if output == Output::Json {
-        return table::print(&table::json(&json!({
-            "from": rotated.from.to_string(),
-            "to": rotated.to.to_string(),
-            "secrets": rotated.secrets,
-        }))?);
+    if output.is_data() {
+        return table::print(&table::data(
+            output,
+            &json!({
+                "from": rotated.from.to_string(),
+                "to": rotated.to.to_string(),
+                "secrets": rotated.secrets,
+            }),
+        )?);
     }
     table::print(&format!(
         "{secrets} are sealed with the key {to} now; {file} holds it in place of {from}\n\
@@ -32,12 +35,15 @@ pub(super) async fn key(place: &Place, output: Output) -> Result<(), Failure> {
 
 pub(super) async fn authority(place: &Place, now: bool, output: Output) -> Result<(), Failure> {
     let rotated = place.room().await?.rotate_authority(now, Timestamp::wall()).await?;
-    if output == Output::Json {
-        return table::print(&table::json(&json!({
-            "from": rotated.from.map(|(id, _)| id.to_string()),
-            "trusted_until": rotated.from.map(|(_, until)| until.to_string()),
-            "to": rotated.to.to_string(),
-        }))?);
+    if output.is_data() {
+        return table::print(&table::data(
+            output,
+            &json!({
+                "from": rotated.from.map(|(id, _)| id.to_string()),
+                "trusted_until": rotated.from.map(|(_, until)| until.to_string()),
+                "to": rotated.to.to_string(),
+            }),
+        )?);
     }
     let of_the_old = match rotated.from {
         None => String::new(),

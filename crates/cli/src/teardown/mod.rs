@@ -145,7 +145,7 @@ fn host(settings: &Settings, network: Network, site: SiteId) -> LocalHost {
 
 fn print(all: &[Outcome], output: Output) -> Result<(), Failure> {
     match output {
-        Output::Json => table::print(&table::json(&all)?),
+        Output::Json | Output::Yaml | Output::Name => table::print(&table::data(output, &all)?),
         Output::Table | Output::Wide if all.is_empty() => table::print("nothing bears the mark of this site"),
         Output::Table | Output::Wide => table::print(&render(all)),
     }

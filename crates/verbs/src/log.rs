@@ -1,0 +1,260 @@
+//! `orchestrator log`: what instances wrote, merged in the order of time.
+
+use std::time::Duration;
+
+use futures_util::{StreamExt, stream};
+use orchestrator_api_types::LogLine;
+use orchestrator_model::{Timestamp, parse_lifespan};
+use serde_json::Value;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::api::{Api, CallError, Stream};
+use super::failure::Failure;
+use super::page;
+use super::prefix::Prefixes;
+use super::printable::escape_json;
+use super::select::{Each, Numbers, Selected, select};
+use super::session::{Output, Session};
+use super::sse;
+
+/// How long lines are held back so that those of several instances can be sorted.
+const WINDOW: Duration = Duration::from_millis(200);
+
+/// Lines that are held back at most.
+const HELD: usize = 10_000;
+
+/// How many logs are opened at the same time.
+const AT_ONCE: usize = 16;
+
+/// How long a stream may be silent. The daemon sends a comment every 15 seconds.
+const SILENCE: Duration = Duration::from_secs(45);
+
+/// Arguments of `log`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Instances: names or patterns, like 'web-*'; one that is gone by its id
+    #[arg(value_name = "INSTANCE", required = true)]
+    names: Vec<String>,
+    #[command(flatten)]
+    which: Numbers,
+    /// Continue with new lines as they are written
+    #[arg(short, long)]
+    follow: bool,
+    /// Only lines from this moment on: a time like 2026-05-01T12:00:00Z, or how long ago, like 10m
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Only so many lines of each container, from the end; 0 for all
+    #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 100)]
+    tail: u32,
+    /// Only this container of each instance
+    #[arg(long, value_name = "NAME")]
+    container: Option<String>,
+}
+
+pub(super) async fn run(args: &Args, session: &mut Session<'_>) -> Result<(), Failure> {
+    let chosen = select(&args.names, &args.which, session).await?;
+    let query = query(args, session.now)?;
+    let shown = Shown {
+        prefixes: (chosen.len() > 1).then(|| Prefixes::of(chosen.iter().map(|one| one.name.as_str()))),
+        chosen: &chosen,
+    };
+    let (sender, lines) = mpsc::channel(HELD);
+    let api = session.api;
+    let reading = stream::iter(chosen.iter().enumerate())
+        .map(move |(place, one)| {
+            let (sender, query) = (sender.clone(), query.clone());
+            async move { (place, read(place, one, &query, args.follow, &sender, api).await) }
+        })
+        // Logs that are followed have no end, so that all of them are open at once.
+        .buffer_unordered(if args.follow { chosen.len().max(1) } else { AT_ONCE })
+        .collect::<Vec<_>>();
+    tokio::pin!(reading);
+    let outcomes = match args.follow {
+        true => shown.as_it_comes(lines, &mut reading, session).await?,
+        false => shown.sorted(lines, &mut reading, session).await?,
+    };
+    let mut all = Each::of(&chosen);
+    for (place, outcome) in outcomes {
+        if let Err(failure) = outcome {
+            all.failed(&chosen[place].name, failure, session);
+        }
+    }
+    all.end()
+}
+
+type Query = Vec<(&'static str, String)>;
+type Outcomes = Vec<(usize, Result<(), Failure>)>;
+
+fn query(args: &Args, now: Timestamp) -> Result<Query, Failure> {
+    let mut query = Vec::new();
+    if args.follow {
+        query.push(("follow", "true".to_owned()));
+    }
+    if let Some(since) = &args.since {
+        query.push(("since", moment(since, now)?.to_string()));
+    }
+    if args.tail > 0 {
+        query.push(("tail", args.tail.to_string()));
+    }
+    query.extend(args.container.clone().map(|name| ("container", name)));
+    Ok(query)
+}
+
+/// A moment as a line gives it: a time, or how long ago.
+fn moment(text: &str, now: Timestamp) -> Result<Timestamp, Failure> {
+    if let Ok(ago) = parse_lifespan(text) {
+        return Ok(now.minus(ago));
+    }
+    serde_json::from_value(Value::String(text.to_owned())).map_err(|_| Failure::Usage {
+        what: format!("{text:?} is no time; write it like 10m or 2026-05-01T12:00:00Z"),
+    })
+}
+
+/// A line, with the place of its instance.
+type Line = (usize, LogLine);
+
+/// Reads the log of an instance to its end.
+async fn read(
+    place: usize,
+    one: &Selected,
+    query: &Query,
+    follow: bool,
+    lines: &mpsc::Sender<Line>,
+    api: &dyn Api,
+) -> Result<(), Failure> {
+    let query: Vec<(&str, &str)> = query.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let path = page::with_query(&format!("{}/log", one.path()), &query);
+    let mut stream: Stream = api.follow(&path).await?;
+    let mut events = sse::Events::default();
+    loop {
+        let bytes = match timeout(SILENCE, stream.next()).await {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => return Ok(()),
+            Err(_) if follow => return Err(Failure::BrokeOff { name: one.name.clone() }),
+            Err(limit) => return Err(CallError::Unreachable(limit.into()).into()),
+        };
+        for data in events.feed(&bytes) {
+            let line: LogLine = page::parse(&data.into(), "a line of a log")?;
+            if let Some(problem) = line.problem {
+                return Err(CallError::Problem(Box::new(problem)).into());
+            }
+            // Nobody reads any more: the verb has ended.
+            if lines.send((place, line)).await.is_err() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+struct Shown<'a> {
+    /// None for a single instance, whose lines stand as they are.
+    prefixes: Option<Prefixes>,
+    chosen: &'a [Selected],
+}
+
+impl Shown<'_> {
+    /// Prints all lines once they are known, in order.
+    async fn sorted(
+        &self,
+        mut lines: mpsc::Receiver<Line>,
+        reading: &mut (impl Future<Output = Outcomes> + Unpin),
+        session: &mut Session<'_>,
+    ) -> Result<Outcomes, Failure> {
+        let mut all = Vec::new();
+        let outcomes = loop {
+            tokio::select! {
+                biased;
+                Some(line) = lines.recv() => all.push(line),
+                outcomes = &mut *reading => break outcomes,
+            }
+        };
+        while let Ok(line) = lines.try_recv() {
+            all.push(line);
+        }
+        self.print(all, session)?;
+        Ok(outcomes)
+    }
+
+    /// Prints lines as they come. Those that come within a short time are sorted.
+    async fn as_it_comes(
+        &self,
+        mut lines: mpsc::Receiver<Line>,
+        reading: &mut (impl Future<Output = Outcomes> + Unpin),
+        session: &mut Session<'_>,
+    ) -> Result<Outcomes, Failure> {
+        loop {
+            let mut held = Vec::new();
+            let ended = tokio::select! {
+                biased;
+                Some(line) = lines.recv() => {
+                    held.push(line);
+                    None
+                }
+                outcomes = &mut *reading => Some(outcomes),
+            };
+            let until = Instant::now() + WINDOW;
+            if let Some(outcomes) = ended {
+                while let Ok(line) = lines.try_recv() {
+                    held.push(line);
+                }
+                self.print(held, session)?;
+                return Ok(outcomes);
+            }
+            // The logs are read on while lines are held back.
+            let collecting = async {
+                while held.len() < HELD {
+                    match timeout_at(until, lines.recv()).await {
+                        Ok(Some(line)) => held.push(line),
+                        _ => break,
+                    }
+                }
+            };
+            let over = tokio::select! {
+                biased;
+                () = collecting => None,
+                outcomes = &mut *reading => Some(outcomes),
+            };
+            while let Ok(line) = lines.try_recv() {
+                held.push(line);
+            }
+            self.print(held, session)?;
+            if let Some(outcomes) = over {
+                return Ok(outcomes);
+            }
+        }
+    }
+
+    fn print(&self, mut lines: Vec<Line>, session: &mut Session<'_>) -> Result<(), Failure> {
+        // Lines of the same moment stay in the order of their instances, and within one as they were written.
+        lines.sort_by_key(|(place, line)| (line.at, *place));
+        for (place, line) in lines {
+            self.show(place, &line, session)?;
+        }
+        Ok(())
+    }
+
+    fn show(&self, place: usize, line: &LogLine, session: &mut Session<'_>) -> Result<(), Failure> {
+        let one = &self.chosen[place];
+        match session.output {
+            Output::Json | Output::Yaml | Output::Name => {
+                let mut item = serde_json::to_value(line).unwrap_or_default();
+                item["id"] = one.id.to_string().into();
+                item["name"] = one.name.clone().into();
+                session.print(&escape_json(&item.to_string()))
+            }
+            Output::Wide => {
+                let text = format!("{} {} {}", line.at, line.source, line.line);
+                session.print(&self.prefixed(place, &text))
+            }
+            Output::Table => session.print(&self.prefixed(place, &line.line)),
+        }
+    }
+
+    fn prefixed(&self, place: usize, line: &str) -> String {
+        match &self.prefixes {
+            Some(prefixes) => prefixes.line(place, line),
+            None => super::printable::printable(line),
+        }
+    }
+}
