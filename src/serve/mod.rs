@@ -13,6 +13,7 @@ mod doctor;
 mod expectations;
 mod housekeeping;
 mod images;
+mod kv;
 mod link;
 mod links;
 mod own_files;
@@ -357,6 +358,7 @@ async fn build_and_run(
     store_sender.send_replace(Some(store.clone()));
     housekeeping::register(&context, &store, intake);
     secrets.register();
+    kv::register(&context, &store);
     access::register(&context, &store, keyring, identity);
     let outcome = while_leading(&context, &store, orchestrator.run(context.stop.clone())).await;
     // The API reads the store for as long as it drains.

@@ -356,3 +356,10 @@ fn new_instance(id: InstanceId, client: ClientId, n: u16) -> NewInstance {
         at: Timestamp(1_800_000_000_000 + i64::from(n)),
     }
 }
+
+impl Daemon {
+    /// What gave client `n` its lease.
+    pub(crate) fn lease_change(&self, n: u16) -> LeaseChange {
+        hold(n)
+    }
+}

@@ -68,6 +68,12 @@ pub(crate) fn operation(method: &str, target: &str) -> Option<&'static Value> {
 }
 
 fn fits(of: &str, path: &str) -> bool {
+    if let Some(of) = of.strip_suffix("/{path}") {
+        // A path within a path.
+        return path
+            .strip_prefix(of)
+            .is_some_and(|rest| rest.len() > 1 && rest.starts_with('/'));
+    }
     let (mut named, mut asked) = (of.split('/'), path.split('/'));
     loop {
         match (named.next(), asked.next()) {

@@ -12,6 +12,7 @@ mod guard;
 mod http;
 mod images;
 mod keys;
+mod kv;
 mod limits;
 mod lists;
 mod malformed;

@@ -63,6 +63,7 @@ fn requests(daemon: &Facts) -> Vec<(&'static str, &'static str, String, Vec<u8>)
         "/v1/queue",
         "/v1/doctor",
         "/v1/tokens",
+        "/v1/kv",
     ];
     let read = read
         .into_iter()
@@ -287,6 +288,14 @@ fn requests(daemon: &Facts) -> Vec<(&'static str, &'static str, String, Vec<u8>)
             filled("/v1/tokens/{name}/rotate", ""),
             json(json!({})),
         ),
+        (
+            "PUT",
+            "/v1/kv/{path}",
+            "/v1/kv/web/a/b?cas=0".to_owned(),
+            b"on".to_vec(),
+        ),
+        ("GET", "/v1/kv/{path}", "/v1/kv/web?recurse".to_owned(), none()),
+        ("DELETE", "/v1/kv/{path}", "/v1/kv/web/a/b".to_owned(), none()),
         ("DELETE", "/v1/tokens/{name}", filled("/v1/tokens/{name}", ""), none()),
         ("GET", "/v1/volumes/{id}", filled("/v1/volumes/{id}", VOLUME), none()),
         (

@@ -18,6 +18,7 @@ mod frame;
 mod health;
 mod image;
 mod instance;
+mod kv;
 mod lease;
 mod limits;
 mod orphan;
@@ -53,6 +54,7 @@ pub use image::{
     PullImage, PullStep, Registry, RegistryLogin, RemoveImageQuery, TemplateImage, TemplateImageState,
 };
 pub use instance::{Instance, InstanceView, Phase};
+pub use kv::{KvChange, KvDeleteQuery, KvEntry, KvNamespace, KvPage, KvPutQuery, KvQuery};
 pub use lease::{GrantedTo, Lease, LeaseSource, LeaseState, LeaseView};
 pub use limits::{HostUse, Limits, LinkUse, Pause, PauseScope, QueueQuery, TemplateUse, Used, Waiting};
 pub use orphan::Orphan;

@@ -79,7 +79,7 @@ pub(super) async fn list(
     Ok(Timeline::Stream(stream))
 }
 
-fn wants_stream(headers: &HeaderMap) -> bool {
+pub(super) fn wants_stream(headers: &HeaderMap) -> bool {
     let accepted = headers
         .get_all(header::ACCEPT)
         .iter()

@@ -14,7 +14,6 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::time::Duration;
 
-use axum::http::StatusCode;
 use axum::response::sse::{Event as Message, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::{Stream, stream};
@@ -25,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use super::connection::Connection;
 use super::problem::Fault;
 use super::routes::Shared;
+use super::waiting;
 use super::wire::IntoWire;
 use orchestrator_model::Event;
 use orchestrator_runtime::causes::with_causes;
@@ -49,12 +49,7 @@ pub(super) async fn follow(
     store: Store,
     filter: EventFilter,
 ) -> Result<Response, Fault> {
-    let own = connection.share.streams.clone().try_acquire_owned();
-    let any = shared.streams.clone().try_acquire_owned();
-    let (Ok(own), Ok(any)) = (own, any) else {
-        let detail = "too many streams of events are open; close one, or ask for the list";
-        return Err(Fault::new(StatusCode::SERVICE_UNAVAILABLE, "too-many-streams", detail));
-    };
+    let permits = waiting::take_place(shared, connection)?;
     // Subscribe before the table is read, so that commits in between notify.
     let committed = store.subscribe();
     let seen = match filter.after {
@@ -70,7 +65,7 @@ pub(super) async fn follow(
         behind: true,
         read: VecDeque::new(),
         draining,
-        _permits: [own, any],
+        _permits: permits,
     };
     let messages = stream::unfold(follower, |mut follower| async move {
         let message = follower.next().await?;

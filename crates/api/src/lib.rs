@@ -43,6 +43,7 @@ mod images;
 mod inside;
 mod instances;
 mod keys;
+mod kv;
 mod leases;
 mod limits;
 mod listener;
@@ -81,6 +82,7 @@ mod tokens;
 mod user;
 mod view;
 mod volumes;
+mod waiting;
 mod wire;
 
 use std::error::Error;

@@ -36,7 +36,7 @@ fn document() -> Value {
     let mut paths: Map<String, Value> = Map::new();
     for route in table() {
         let operation = Value::Object(route.document(&mut schemas));
-        let path = paths.entry(route.path).or_insert_with(|| json!({}));
+        let path = paths.entry(route.document_path()).or_insert_with(|| json!({}));
         path[route.verb.word()] = operation;
     }
     json!({

@@ -21,10 +21,10 @@ use super::connection::Connection;
 use super::credentials::{Credentials, Keeper};
 use super::peer::Standing;
 use super::problem::{Fault, SentProblem};
-use super::{body, guard, host, revocable};
+use super::{body, guard, host, revocable, waiting};
 use orchestrator_runtime::access::Access;
 use orchestrator_runtime::metrics::Metrics;
-use orchestrator_secrets::Granted;
+use orchestrator_secrets::{Denied, Granted};
 
 /// How long an answer may take to begin, once the request is complete.
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
@@ -106,6 +106,9 @@ async fn answer(passage: &Passage, connection: &Connection, request: Request, ne
     let granted = sent.or(signed);
     grant(&mut request, granted.clone());
     connection.exchange.body_received();
+    if waiting::may_block(&request) {
+        return block(request, granted, next).await;
+    }
     let in_turn = async {
         // Nothing closes the semaphores; were they closed, nobody would have to wait. A peer that takes its whole
         // share waits for itself first.
@@ -125,6 +128,20 @@ async fn answer(passage: &Passage, connection: &Connection, request: Request, ne
         }
         None => answered,
     })
+}
+
+/// Answers a request that may wait for minutes, without a turn. It ends when the token of its caller is removed.
+async fn block(request: Request, granted: Option<Arc<Granted>>, next: Next) -> Result<Response, Fault> {
+    let removed = async {
+        match granted {
+            Some(granted) => granted.removed.cancelled().await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        answered = next.run(request) => Ok(answered),
+        () = removed => Err(Denied::Unknown.into()),
+    }
 }
 
 /// Passes on with the request what its token grants.

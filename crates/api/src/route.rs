@@ -100,6 +100,11 @@ impl Route {
         }
     }
 
+    /// Its path in the document, where a path within a path looks like any other parameter.
+    pub(super) fn document_path(&self) -> String {
+        self.path.replace("{*", "{")
+    }
+
     /// Its operation in the document.
     pub(super) fn document(&self, schemas: &mut Schemas) -> Map<String, Value> {
         let mut operation = Operation::default();
@@ -135,7 +140,10 @@ impl Route {
 
     /// The operation's id: `get-v1-clients-id`.
     fn id(&self) -> String {
-        let words = self.path.split(['/', '{', '}', '.']).filter(|word| !word.is_empty());
+        let words = self
+            .path
+            .split(['/', '{', '}', '.', '*'])
+            .filter(|word| !word.is_empty());
         std::iter::once(self.verb.word())
             .chain(words)
             .collect::<Vec<_>>()

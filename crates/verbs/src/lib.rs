@@ -20,6 +20,7 @@ mod glob;
 mod grep;
 mod key;
 mod kill;
+mod kv;
 mod limits;
 mod line;
 mod local;

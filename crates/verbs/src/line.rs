@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand};
 use crate::failure::Failure;
 use crate::session::{Output, Session};
 use crate::{
-    engines, events, exec, grep, key, kill, limits, log, ls, policy, poll, port, power, quarantine, reconfigure,
+    engines, events, exec, grep, key, kill, kv, limits, log, ls, policy, poll, port, power, quarantine, reconfigure,
     reload, reservation, rm, settings, show, tasks, time, token,
 };
 
@@ -68,6 +68,8 @@ pub enum Verb {
     Pause(limits::Scope),
     /// End a pause; what waited for that is made
     Resume(limits::Scope),
+    /// Read, set, remove, list and watch keys with values
+    Kv(kv::Args),
     /// Make tokens for callers of the API that are not on this machine, list them, rotate them, or remove some
     Token(token::Args),
     /// Show every task of the daemon: its state, how its last run ended, and when it is tried next
@@ -110,6 +112,7 @@ impl Verb {
             Self::Limits => limits::show(session).await,
             Self::Pause(scope) => limits::pause(scope, session).await,
             Self::Resume(scope) => limits::resume(scope, session).await,
+            Self::Kv(args) => kv::run(args, session).await,
             Self::Token(args) => token::run(args, session).await,
             Self::Tasks => tasks::run(session).await,
         }

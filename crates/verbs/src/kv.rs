@@ -1,0 +1,288 @@
+//! `orchestrator kv`: reads, sets, removes, lists and watches keys.
+
+use std::time::Duration;
+
+use clap::Subcommand;
+use futures_util::StreamExt;
+use orchestrator_api_types::{KvChange, KvEntry, KvNamespace, KvPage};
+use orchestrator_model::{InstanceId, Timestamp};
+use serde_json::Value;
+use tokio::time::timeout;
+
+use super::ages::age;
+use super::api::{CallError, Stream};
+use super::failure::Failure;
+use super::page::{self, parse, read};
+use super::printable::escape_json;
+use super::session::{Output, Session};
+use super::sse;
+use super::table::{Column, Width, columns};
+
+/// The pause before the next try to reach the daemon.
+const PAUSE: Duration = Duration::from_secs(1);
+/// How long a stream may be silent. The daemon sends a comment every 15 seconds.
+const SILENCE: Duration = Duration::from_secs(45);
+
+/// Arguments of `kv`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Print the value of a key
+    Get {
+        /// NAMESPACE/KEY
+        path: String,
+    },
+    /// Set a key
+    Put {
+        /// NAMESPACE/KEY
+        path: String,
+        /// Its value
+        value: String,
+        /// Set it only if it has this version; 0 if there may be no such key
+        #[arg(long, value_name = "VERSION")]
+        cas: Option<i64>,
+        /// Remove it when this instance ends
+        #[arg(long, value_name = "ID", conflicts_with = "lease")]
+        instance: Option<InstanceId>,
+        /// Remove it when this lease ends
+        #[arg(long, value_name = "LINK/ADDRESS")]
+        lease: Option<String>,
+    },
+    /// Remove a key, or all keys below a path
+    #[command(visible_alias = "remove")]
+    Rm {
+        /// NAMESPACE/KEY, or NAMESPACE with -r
+        path: String,
+        /// Remove all keys at and below the path
+        #[arg(short, long)]
+        recurse: bool,
+        /// Remove it only if it has this version
+        #[arg(long, value_name = "VERSION", conflicts_with = "recurse")]
+        cas: Option<i64>,
+    },
+    /// List the keys at and below a path, or the namespaces
+    #[command(visible_alias = "list")]
+    Ls {
+        /// NAMESPACE or NAMESPACE/KEY
+        path: Option<String>,
+    },
+    /// Print changes of the keys at and below a path as they happen
+    Watch {
+        /// NAMESPACE or NAMESPACE/KEY
+        path: String,
+    },
+}
+
+pub(super) async fn run(args: &Args, session: &mut Session<'_>) -> Result<(), Failure> {
+    match &args.verb {
+        Verb::Get { path } => get(path, session).await,
+        Verb::Put {
+            path,
+            value,
+            cas,
+            instance,
+            lease,
+        } => {
+            let (cas, instance) = (cas.map(|cas| cas.to_string()), instance.map(|id| id.to_string()));
+            let query = [("cas", &cas), ("instance", &instance), ("lease", lease)];
+            let answer = session.api.put(&at(path, &query), value.clone().into_bytes()).await?;
+            let entry: Value = parse(&answer, "a key")?;
+            show(&[entry], session)
+        }
+        Verb::Rm { path, recurse, cas } => {
+            let recurse = recurse.then(|| "true".to_owned());
+            let cas = cas.map(|cas| cas.to_string());
+            let answer = session
+                .api
+                .delete(&at(path, &[("recurse", &recurse), ("cas", &cas)]))
+                .await?;
+            let removed: Value = parse(&answer, "keys")?;
+            show(items(&removed), session)
+        }
+        Verb::Ls { path: Some(path) } => {
+            let answer = session
+                .api
+                .get(&at(path, &[("keys", &Some("true".to_owned()))]))
+                .await?;
+            let keys: Value = parse(&answer, "keys")?;
+            show(items(&keys), session)
+        }
+        Verb::Ls { path: None } => {
+            let items = page::all(session.api, "/v1/kv", &[]).await?;
+            show_namespaces(&items, session)
+        }
+        Verb::Watch { path } => watch(path, session).await,
+    }
+}
+
+/// The path of a request for a key. Its slashes stay.
+fn at(path: &str, query: &[(&str, &Option<String>)]) -> String {
+    let segments: Vec<String> = path.split('/').map(page::encode).collect();
+    let given = query
+        .iter()
+        .filter_map(|(name, value)| Some((*name, value.as_deref()?)));
+    page::with_query(&format!("/v1/kv/{}", segments.join("/")), &given.collect::<Vec<_>>())
+}
+
+fn items(page: &Value) -> &[Value] {
+    page["items"].as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+async fn get(path: &str, session: &mut Session<'_>) -> Result<(), Failure> {
+    let answer = session.api.get(&at(path, &[])).await?;
+    if session.output == Output::Json {
+        let page: Value = parse(&answer, "a key")?;
+        return session.print_json(&page["items"][0]);
+    }
+    let page: KvPage = parse(&answer, "a key")?;
+    for entry in page.items {
+        match (entry.value, entry.base64) {
+            (Some(text), _) => session.print(&text)?,
+            (None, base64) => {
+                session.sink.warn("the value is no text; this is its base64");
+                session.print(&base64.unwrap_or_default())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn show(items: &[Value], session: &mut Session<'_>) -> Result<(), Failure> {
+    if session.output == Output::Json {
+        return session.print_json(&items);
+    }
+    let entries = items.iter().map(|item| read(item, "a key"));
+    let entries: Vec<KvEntry> = entries.collect::<Result<_, Failure>>()?;
+    session.print(&render(&entries, session.now, session.output.width()))
+}
+
+/// A table of keys.
+fn render(entries: &[KvEntry], now: Timestamp, width: Width) -> String {
+    let header = [
+        Column::new("KEY").at_most(80),
+        Column::new("VERSION"),
+        Column::new("BYTES"),
+        Column::new("CHANGED"),
+        Column::new("BOUND TO"),
+    ];
+    let row = |entry: &KvEntry| {
+        let instance = entry.instance.map(|id| format!("instance {id}"));
+        let lease = entry.lease.as_ref().map(|lease| format!("lease {lease}"));
+        vec![
+            entry.path.clone(),
+            entry.version.to_string(),
+            entry.size.to_string(),
+            format!("{} ago", age(entry.changed, now)),
+            instance.or(lease).unwrap_or_default(),
+        ]
+    };
+    columns(&header, entries.iter().map(row).collect::<Vec<_>>(), width)
+}
+
+fn show_namespaces(items: &[Value], session: &mut Session<'_>) -> Result<(), Failure> {
+    if session.output == Output::Json {
+        return session.print_json(&items);
+    }
+    let header = [
+        Column::new("NAMESPACE").at_most(64),
+        Column::new("KEYS"),
+        Column::new("BYTES"),
+    ];
+    let row = |item| {
+        let namespace: KvNamespace = read(item, "a namespace")?;
+        Ok(vec![
+            namespace.name,
+            namespace.keys.to_string(),
+            namespace.bytes.to_string(),
+        ])
+    };
+    let rows: Vec<Vec<String>> = items.iter().map(row).collect::<Result<_, Failure>>()?;
+    session.print(&columns(&header, rows, session.output.width()))
+}
+
+/// Follows the changes for as long as somebody reads. It waits for a daemon that restarts, and misses nothing meanwhile.
+async fn watch(path: &str, session: &mut Session<'_>) -> Result<(), Failure> {
+    let mut last: Option<String> = None;
+    loop {
+        match session.api.follow(&at(path, &[("index", &last)])).await {
+            Ok(stream) => follow(stream, &mut last, session).await?,
+            Err(error @ CallError::Problem(_)) => return Err(error.into()),
+            Err(error) => session.warn(&error),
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Shows what comes, until the stream ends or is silent.
+async fn follow(mut stream: Stream, last: &mut Option<String>, session: &mut Session<'_>) -> Result<(), Failure> {
+    let mut events = sse::Events::default();
+    loop {
+        let bytes = match timeout(SILENCE, stream.next()).await {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => return Ok(()),
+            Err(_) => {
+                session.sink.warn("the daemon is silent; asking again");
+                return Ok(());
+            }
+        };
+        for data in events.feed(&bytes) {
+            let item: Value = parse(&data.into(), "a change of a key")?;
+            if let Some(index) = item.get("index") {
+                *last = Some(index.to_string());
+                session
+                    .sink
+                    .warn("changes were missed, because the timeline has them no more; read the keys again");
+                continue;
+            }
+            let change: KvChange = read(&item, "a change of a key")?;
+            *last = Some(change.version.to_string());
+            show_change(&item, &change, session)?;
+        }
+    }
+}
+
+/// One line a change, also in JSON: so it can be read while it is written.
+fn show_change(item: &Value, change: &KvChange, session: &mut Session<'_>) -> Result<(), Failure> {
+    if session.output == Output::Json {
+        return session.print(&escape_json(&item.to_string()));
+    }
+    let what = if change.removed { "removed" } else { "set" };
+    session.print(&format!("{}  {what:7}  {}  {}", change.at, change.path, change.version))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_keep_their_slashes_and_nothing_else() {
+        let none = None;
+        let version = Some("7".to_owned());
+        assert_eq!(at("web/a b/ü", &[("cas", &none)]), "/v1/kv/web/a%20b/%C3%BC");
+        assert_eq!(at("web/a?b", &[("cas", &version)]), "/v1/kv/web/a%3Fb?cas=7");
+    }
+
+    #[test]
+    fn keys_as_a_table() {
+        let entry = KvEntry {
+            path: "web/leader".to_owned(),
+            value: None,
+            base64: None,
+            size: 3,
+            version: 17,
+            created: Timestamp(0),
+            changed: Timestamp(0),
+            instance: None,
+            lease: Some("br0/fd39::1".to_owned()),
+        };
+        let shown = render(&[entry], Timestamp(60_000), Width::Narrow);
+        let words: Vec<&str> = shown.lines().last().unwrap().split_whitespace().collect();
+        assert_eq!(words[..3], ["web/leader", "17", "3"]);
+        assert_eq!(words[words.len() - 2..], ["lease", "br0/fd39::1"]);
+    }
+}
