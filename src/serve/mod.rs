@@ -44,7 +44,7 @@ use doctor::Doctor;
 use expectations::Expectations;
 use images::Images;
 use links::{Commands, Links};
-use orchestrator_api::{App, BindError, ServerIdentity};
+use orchestrator_api::{App, BindError, Inside, ServerIdentity};
 use orchestrator_catalog::Catalog;
 use orchestrator_model::{Clock, HostId, Mark, SiteId};
 use orchestrator_reconcile::driver::{self, Driver};
@@ -64,6 +64,7 @@ use orchestrator_source::listener::{Directory, Origins};
 use orchestrator_source::reserved::Reserved;
 use orchestrator_store::{Store, StoreError};
 use policy::PolicyDesk;
+use portal::InstanceReach;
 use relays::Relays;
 use reload::Reloader;
 use reservations::Reservations;
@@ -170,6 +171,7 @@ pub async fn run(start: Start) -> Result<(), ServeError> {
         tasks: statuses,
         identity: identity.clone(),
     };
+    let inside = Inside::new(app.clone());
     let faces = orchestrator_api::Server::bind(&in_force.api, app).await?;
     context.tasks.spawn(faces.run(context.stop.clone()));
     context.tasks.spawn(reloader.run(hangups, context.stop.clone()));
@@ -177,7 +179,7 @@ pub async fn run(start: Start) -> Result<(), ServeError> {
     systemd::ready();
     context.tasks.spawn(systemd::watchdog(context.stop.clone()));
 
-    let access = (keyring, identity);
+    let access = (keyring, identity, inside);
     let work = build_and_run(context.clone(), store_sender, switchboard, catalog, access);
     tokio::pin!(work);
     let outcome = tokio::select! {
@@ -220,7 +222,7 @@ async fn build_and_run(
     store_sender: watch::Sender<Option<Store>>,
     switchboard: Arc<Switchboard>,
     catalog_seen: Arc<OnceLock<Catalog>>,
-    (keyring, identity): (Keyring, ServerIdentity),
+    (keyring, identity, inside): (Keyring, ServerIdentity, Inside),
 ) -> Result<(), ServeError> {
     let Some(store) = storage::wait_for(&context).await? else {
         return Ok(());
@@ -286,7 +288,8 @@ async fn build_and_run(
         reserved: reserved.clone(),
     };
     let interfaces_changed = links.register();
-    portal::register(&context, &store, catalog.clone(), interfaces_changed.clone());
+    let reach = Arc::new(InstanceReach::new(&context, &store, inside));
+    portal::register(&context, &store, catalog.clone(), interfaces_changed.clone(), reach);
     let (routers, (_endpoints, endpoints_seen)) = (Routers::default(), watch::channel(Arc::default()));
     dns::register(&context, &store, endpoints_seen, &routers, interfaces_changed);
     let relays = Relays {

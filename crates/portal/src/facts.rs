@@ -115,6 +115,8 @@ pub struct InstanceFacts {
     pub values: BTreeMap<String, String>,
     /// The SSH keys that may log in, each one line: those of its client's reservations, and those that its client gave.
     pub authorized_keys: Vec<String>,
+    /// Its token, and the path of the keys that it may read and write; `None` if it has none.
+    pub reach: Option<(String, String)>,
 }
 
 /// What may be shown of a client.

@@ -9,7 +9,8 @@ use orchestrator_runtime::metrics::Metrics;
 
 use crate::facts::{Facts, Unavailable};
 use crate::metadata::answer;
-use crate::{Face, Request, Response, Source};
+use crate::reach::is_beyond;
+use crate::{Face, Reach, Request, Response, Source};
 
 /// The word for metrics.
 const FACE: &str = "metadata";
@@ -19,12 +20,25 @@ pub struct Metadata {
     facts: Arc<dyn Facts>,
     clock: Clock,
     metrics: Metrics,
+    reach: Option<Arc<dyn Reach>>,
 }
 
 impl Metadata {
     /// A service that answers from these facts.
     pub fn new(facts: Arc<dyn Facts>, clock: Clock, metrics: Metrics) -> Self {
-        Self { facts, clock, metrics }
+        Self {
+            facts,
+            clock,
+            metrics,
+            reach: None,
+        }
+    }
+
+    /// Answers also what is no metadata.
+    #[must_use]
+    pub fn with_reach(self, reach: Arc<dyn Reach>) -> Self {
+        let reach = Some(reach);
+        Self { reach, ..self }
     }
 
     fn refuse(&self, reason: &'static str, source: &Source) {
@@ -46,7 +60,10 @@ impl Face for Metadata {
         match self.facts.instance(&source.link, source.address).await {
             Ok(Some(facts)) => {
                 self.metrics.portal_answered(FACE);
-                answer(request, &facts, self.clock.now())
+                match &self.reach {
+                    Some(reach) if is_beyond(&request.path) => reach.ask(source, &facts, request).await,
+                    _ => answer(request, &facts, self.clock.now()),
+                }
             }
             Ok(None) => {
                 self.refuse("unknown-source", source);

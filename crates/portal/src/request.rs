@@ -21,6 +21,10 @@ pub struct Request {
     pub method: Method,
     /// Its path, as it was sent, without the query.
     pub path: String,
+    /// Its query, as it was sent; empty if there is none.
+    pub query: String,
+    /// The header `Authorization`.
+    pub authorization: Option<String>,
     /// The header `Host`.
     pub host: Option<String>,
     /// The header `Accept`; empty if there is none.
@@ -39,6 +43,8 @@ impl Request {
         Self {
             method: Method::GET,
             path: path.to_owned(),
+            query: String::new(),
+            authorization: None,
             host: None,
             accept: String::new(),
             origin: None,

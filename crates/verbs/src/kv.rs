@@ -135,7 +135,7 @@ fn items(page: &Value) -> &[Value] {
 
 async fn get(path: &str, session: &mut Session<'_>) -> Result<(), Failure> {
     let answer = session.api.get(&at(path, &[])).await?;
-    if session.output == Output::Json {
+    if session.output.is_data() {
         let page: Value = parse(&answer, "a key")?;
         return session.print_json(&page["items"][0]);
     }
@@ -153,7 +153,7 @@ async fn get(path: &str, session: &mut Session<'_>) -> Result<(), Failure> {
 }
 
 fn show(items: &[Value], session: &mut Session<'_>) -> Result<(), Failure> {
-    if session.output == Output::Json {
+    if session.output.is_data() {
         return session.print_json(&items);
     }
     let entries = items.iter().map(|item| read(item, "a key"));
@@ -185,7 +185,7 @@ fn render(entries: &[KvEntry], now: Timestamp, width: Width) -> String {
 }
 
 fn show_namespaces(items: &[Value], session: &mut Session<'_>) -> Result<(), Failure> {
-    if session.output == Output::Json {
+    if session.output.is_data() {
         return session.print_json(&items);
     }
     let header = [
@@ -248,7 +248,7 @@ async fn follow(mut stream: Stream, last: &mut Option<String>, session: &mut Ses
 
 /// One line a change, also in JSON: so it can be read while it is written.
 fn show_change(item: &Value, change: &KvChange, session: &mut Session<'_>) -> Result<(), Failure> {
-    if session.output == Output::Json {
+    if matches!(session.output, Output::Json | Output::Yaml) {
         return session.print(&escape_json(&item.to_string()));
     }
     let what = if change.removed { "removed" } else { "set" };

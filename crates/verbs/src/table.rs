@@ -150,7 +150,7 @@ fn yaml(value: &impl Serialize) -> Result<String, Failure> {
 }
 
 /// The keys by which things are known, the best first.
-const KEYS: [&str; 5] = ["id", "name", "address", "host", "fingerprint"];
+const KEYS: [&str; 6] = ["id", "name", "address", "host", "fingerprint", "path"];
 
 /// The names of things, one on each line.
 fn names(value: &impl Serialize) -> Result<String, Failure> {

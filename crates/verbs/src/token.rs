@@ -142,7 +142,7 @@ async fn remove(names: &[String], session: &mut Session<'_>) -> Result<(), Failu
 
 /// Prints the token itself, alone on its line: so it can be read by another program.
 fn show_once(item: Value, session: &mut Session<'_>) -> Result<(), Failure> {
-    if session.output == Output::Json {
+    if matches!(session.output, Output::Json | Output::Yaml) {
         return session.print_json(&item);
     }
     let made: MadeToken = read(&item, "a token")?;
@@ -158,11 +158,15 @@ fn show_once(item: Value, session: &mut Session<'_>) -> Result<(), Failure> {
 }
 
 fn show(items: &[Value], session: &mut Session<'_>) -> Result<(), Failure> {
-    if session.output == Output::Json {
+    if matches!(session.output, Output::Json | Output::Yaml) {
         return session.print_json(&items);
     }
     let tokens = items.iter().map(|item| read(item, "a token"));
     let tokens: Vec<Token> = tokens.collect::<Result<_, Failure>>()?;
+    if session.output == Output::Name {
+        let names: Vec<&str> = tokens.iter().map(|token| token.name.as_str()).collect();
+        return session.print(&names.join("\n"));
+    }
     session.print(&render(&tokens, session.now, session.output.width()))
 }
 

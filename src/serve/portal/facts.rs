@@ -1,6 +1,7 @@
 //! What the store knows of an instance, as far as it may be shown to it.
 
 use std::net::Ipv6Addr;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use orchestrator_catalog::Catalog;
@@ -13,6 +14,7 @@ use orchestrator_store::{Holding, Store, StoreError};
 use super::super::client_keys::KeysOfClients;
 use super::asking::client_at;
 use super::cards::{Declarations, page_of};
+use super::reach::InstanceReach;
 
 /// Facts from the store, read at each request.
 pub(super) struct StoreFacts {
@@ -21,6 +23,7 @@ pub(super) struct StoreFacts {
     pub(super) catalog: Catalog,
     pub(super) clock: Clock,
     pub(super) keys: KeysOfClients,
+    pub(super) reach: Arc<InstanceReach>,
 }
 
 #[async_trait]
@@ -62,8 +65,10 @@ impl StoreFacts {
             Some(holding) => self.keys.of_holding(holding).await?.all(),
             None => Vec::new(),
         };
+        let reach = self.reach.shown_to(&instance).await;
         Ok(Some(InstanceFacts {
             authorized_keys,
+            reach,
             ..instance_facts(instance, holding.as_ref())
         }))
     }
@@ -95,6 +100,7 @@ fn instance_facts(instance: Instance, holding: Option<&Holding>) -> InstanceFact
         version: instance.version,
         values: instance.spec.values,
         authorized_keys: Vec::new(),
+        reach: None,
     }
 }
 

@@ -7,6 +7,7 @@ mod asking;
 mod cards;
 mod facts;
 mod places;
+mod reach;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use tokio_util::task::TaskTracker;
 use self::actions::StoreActions;
 use self::facts::StoreFacts;
 use self::places::{HTTPS, Purpose, wanted};
+pub(super) use self::reach::InstanceReach;
 use super::Context;
 use super::client_keys::KeysOfClients;
 
@@ -36,8 +38,15 @@ const PAUSE: Duration = Duration::from_secs(2);
 /// The wait after a notification: what comes with it is looked at once.
 const GATHER: Duration = Duration::from_millis(50);
 
-/// Serves until the daemon stops. `interfaces_changed` changes whenever interfaces may have.
-pub(super) fn register(context: &Context, store: &Store, catalog: Catalog, interfaces_changed: watch::Receiver<()>) {
+/// Serves until the daemon stops. `interfaces_changed` changes whenever interfaces may have. `reach` is what instances reach
+/// beyond their metadata.
+pub(super) fn register(
+    context: &Context,
+    store: &Store,
+    catalog: Catalog,
+    interfaces_changed: watch::Receiver<()>,
+    reach: Arc<InstanceReach>,
+) {
     let registration = Registration::new(
         "portal",
         "serves metadata to instances, and pages to clients, over HTTP",
@@ -54,6 +63,7 @@ pub(super) fn register(context: &Context, store: &Store, catalog: Catalog, inter
             store: store.clone(),
             settings: context.settings.clone(),
         },
+        reach: reach.clone(),
     };
     let actions = StoreActions {
         store: store.clone(),
@@ -65,6 +75,7 @@ pub(super) fn register(context: &Context, store: &Store, catalog: Catalog, inter
         interfaces_changed,
         facts: Arc::new(facts),
         actions: Arc::new(actions),
+        reach,
         key: None,
         certificate: None,
         open: HashMap::new(),
@@ -78,6 +89,7 @@ struct Faces {
     interfaces_changed: watch::Receiver<()>,
     facts: Arc<StoreFacts>,
     actions: Arc<StoreActions>,
+    reach: Arc<InstanceReach>,
     /// The key of the tokens in forms, once there is one.
     key: Option<TokenKey>,
     /// The certificate that the open sockets have.
@@ -175,7 +187,9 @@ impl Faces {
     fn face(&mut self, purpose: Purpose, place: &Place) -> Result<Arc<dyn Face>, String> {
         let (facts, metrics) = (self.facts.clone(), self.context.metrics.clone());
         Ok(match purpose {
-            Purpose::Metadata => Arc::new(Metadata::new(facts, self.context.clock, metrics)),
+            Purpose::Metadata => {
+                Arc::new(Metadata::new(facts, self.context.clock, metrics).with_reach(self.reach.clone()))
+            }
             Purpose::FrontDoor => {
                 let settings = self.context.settings.get();
                 let portal = settings.link(&place.link).and_then(LinkSettings::portal);

@@ -36,5 +36,6 @@ pub(crate) fn facts() -> InstanceFacts {
         ]
         .into(),
         authorized_keys: vec!["ssh-ed25519 AAAA a".to_owned(), "ssh-ed25519 BBBB b".to_owned()],
+        reach: None,
     }
 }

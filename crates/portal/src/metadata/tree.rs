@@ -40,6 +40,10 @@ fn instance(facts: &InstanceFacts) -> Value {
         "networks": networks,
         "prefixes": facts.prefixes,
     });
+    if let Some((token, keys)) = &facts.reach {
+        parts["token"] = json!(token);
+        parts["kv"] = json!(keys);
+    }
     if let Some((_, address)) = facts.addresses.first() {
         parts["address"] = json!(address);
     }
