@@ -206,6 +206,13 @@ fn dnsmasq_holds_the_port_and_forwards_the_zones_to_the_daemon() {
     wait_for("the name", PATIENCE, || {
         (records(&dig(&machine, &asked)) == [leased.clone()]).then_some(())
     });
+    // A client that renews its lease calls itself otherwise.
+    lease(&site, 7, "plotter");
+    wait_for("the other name", PATIENCE, || {
+        (records(&dig(&machine, &["plotter.client.home.arpa", "AAAA"])) == [leased.clone()]).then_some(())
+    });
+    assert!(has_status(&dig(&machine, &asked), "NXDOMAIN"));
+    lease(&site, 7, "printer");
     site.daemon.stop().unwrap();
     let forwarding = [
         "--server=/home.arpa/::1#5354",

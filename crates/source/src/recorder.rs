@@ -47,6 +47,9 @@ impl Recorder {
             if let Some(client) = recorded.client.filter(|_| recorded.moved) {
                 self.notifications.notify_place(client);
             }
+            if let Some(client) = recorded.client.filter(|_| recorded.renamed) {
+                self.notifications.notify_name(client);
+            }
             if let Some(client) = recorded.client.filter(|_| recorded.matters && !silent) {
                 self.notifications.notify(client);
             }

@@ -1,7 +1,7 @@
 //! Records the events of lease sources.
 
 use super::batch::Batch;
-use super::ledger::Ledger;
+use super::ledger::{Ledger, News};
 use super::rules::{Decision, decide};
 use super::{Store, StoreError};
 use orchestrator_model::{ClientId, EventKind, LeaseChange, LeaseState, LeaseVerb, NewEvent};
@@ -18,6 +18,9 @@ pub struct Recorded {
     /// Whether the client continues to hold its lease, and at another place than was recorded. The timeline does not say
     /// so.
     pub moved: bool,
+    /// Whether the client continues to hold its lease, and has another host name than was recorded. The timeline does not
+    /// say so.
+    pub renamed: bool,
 }
 
 /// The effect of a [`LeaseChange`].
@@ -107,7 +110,7 @@ fn record(
         .as_ref()
         .filter(|known| known.duid == change.duid)
         .map(|known| known.client);
-    let mut moved = false;
+    let mut news = News::default();
     let (client, outcome, matters) = match decide(known.as_ref(), change) {
         Decision::Grant { ousted } => {
             if let Some(known) = known.filter(|_| ousted) {
@@ -119,6 +122,7 @@ fn record(
                     outcome: Outcome::Ended,
                     matters: true,
                     moved: false,
+                    renamed: false,
                 });
             }
             let client = ledger.grant(change)?;
@@ -126,8 +130,8 @@ fn record(
             (Some(client), Outcome::Granted, true)
         }
         Decision::Renew => {
-            let (client, elsewhere) = ledger.extend(change)?;
-            moved = elsewhere;
+            let (client, about) = ledger.extend(change)?;
+            news = about;
             (Some(client), Outcome::Renewed, !wanted)
         }
         Decision::End(state) => {
@@ -143,7 +147,8 @@ fn record(
         client,
         outcome,
         matters,
-        moved,
+        moved: news.moved,
+        renamed: news.renamed,
     });
     Ok(())
 }

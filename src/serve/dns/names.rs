@@ -18,9 +18,8 @@ use tokio::time::{Instant, sleep_until};
 use super::{facts, origins};
 use crate::serve::Context;
 
-/// How often everything is read again: what has no event of its own, such as another name of a client that only renews its
-/// lease, is seen then.
-const PERIOD: Duration = Duration::from_secs(15);
+/// How often everything is read again, in case that a notification was lost.
+const PERIOD: Duration = Duration::from_secs(30);
 /// The longest wait before the database is asked again.
 const PAUSE: Duration = Duration::from_secs(2);
 /// Clients and instances that are read one by one; for more, reading everything is less work.
@@ -131,6 +130,7 @@ impl Reconciler for Names {
                     }
                     Err(_closed) => std::future::pending().await,
                 },
+                clients = self.context.notifications.received_names() => self.pending.clients.extend(clients),
                 () = &mut is_due => return,
             }
             if !self.pending.is_empty() {

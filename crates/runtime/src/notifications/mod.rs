@@ -34,6 +34,9 @@ struct Inner {
     // Bounded by the number of clients.
     moved: Mutex<HashSet<ClientId>>,
     wake_places: Notify,
+    // Bounded by the number of clients.
+    renamed: Mutex<HashSet<ClientId>>,
+    wake_names: Notify,
 }
 
 /// The owners and slots whose instances the instance reconciler must check.
@@ -87,6 +90,24 @@ impl Notifications {
         let mut moved = self.inner.moved.lock().unwrap_or_else(PoisonError::into_inner);
         moved.insert(client);
         self.inner.wake_places.notify_one();
+    }
+
+    /// Notifies that a client that holds a lease has another host name than before.
+    pub fn notify_name(&self, client: ClientId) {
+        let mut renamed = self.inner.renamed.lock().unwrap_or_else(PoisonError::into_inner);
+        renamed.insert(client);
+        self.inner.wake_names.notify_one();
+    }
+
+    /// Waits for clients that have another host name, and takes them all. Cancel-safe: what is not returned stays pending.
+    pub async fn received_names(&self) -> HashSet<ClientId> {
+        loop {
+            let renamed = std::mem::take(&mut *self.inner.renamed.lock().unwrap_or_else(PoisonError::into_inner));
+            if !renamed.is_empty() {
+                return renamed;
+            }
+            self.inner.wake_names.notified().await;
+        }
     }
 
     /// Waits for clients that hold a lease at another place, and takes them all. Cancel-safe: what is not returned stays
@@ -181,6 +202,16 @@ mod tests {
         assert_eq!(notifications.received_places().await, HashSet::from([first, second]));
         notifications.notify_place(first);
         assert_eq!(notifications.received_places().await, HashSet::from([first]));
+    }
+
+    #[tokio::test]
+    async fn a_client_with_another_name_is_named_once() {
+        let notifications = Notifications::default();
+        let [first, second]: [ClientId; 2] = [[1; 6], [2; 6]].map(Id::from_bytes);
+        for client in [first, first, second] {
+            notifications.notify_name(client);
+        }
+        assert_eq!(notifications.received_names().await, HashSet::from([first, second]));
     }
 
     #[test]

@@ -81,6 +81,15 @@ pub(super) struct Ledger {
     links: Vec<Arc<str>>,
 }
 
+/// What is new about a client that continues to hold its lease.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct News {
+    /// It is at another place, as far as is known.
+    pub(super) moved: bool,
+    /// It calls itself otherwise.
+    pub(super) renamed: bool,
+}
+
 impl Ledger {
     /// The recorded lease of a change, and whether its client wants an instance.
     pub(super) fn known(&mut self, change: &LeaseChange) -> Option<(Known, bool)> {
@@ -124,16 +133,16 @@ impl Ledger {
         Ok(self.clients[client].id)
     }
 
-    /// The change's client continues to hold its lease. Returns whether it is at another place, as far as is known.
-    pub(super) fn extend(&mut self, change: &LeaseChange) -> Result<(ClientId, bool), StoreError> {
-        let (client, mut moved) = self.see(change)?;
+    /// The change's client continues to hold its lease. Returns what is new about it.
+    pub(super) fn extend(&mut self, change: &LeaseChange) -> Result<(ClientId, News), StoreError> {
+        let (client, mut news) = self.see(change)?;
         let key = self.key(change);
         if let Some(lease) = self.leases.get_mut(&key) {
             let says_the_same =
                 lease.iaid == change.iaid && lease.source == change.source && lease.next_hop == change.next_hop;
             // After an earlier change of the group, what is recorded is not what the lease has.
             let stays = lease.recorded.has(&change.granted_to) && lease.granted_to == GrantedTo::default();
-            moved |= !stays;
+            news.moved |= !stays;
             if !stays {
                 let earlier = std::mem::replace(&mut lease.granted_to, change.granted_to.clone());
                 lease.granted_to.complete(earlier);
@@ -152,7 +161,7 @@ impl Ledger {
             lease.valid_until = change.valid_until;
             lease.changed = change.at;
         }
-        Ok((self.clients[client].id, moved))
+        Ok((self.clients[client].id, news))
     }
 
     /// Ends the lease in this state. A declined lease keeps the end of its quarantine.
@@ -168,9 +177,9 @@ impl Ledger {
         }
     }
 
-    /// Records what a change says about its client, and that the client wants an instance. Returns the client, and whether
-    /// it has another link-layer address than before.
-    fn see(&mut self, change: &LeaseChange) -> Result<(usize, bool), StoreError> {
+    /// Records what a change says about its client, and that the client wants an instance. Returns the client, and what is
+    /// new about it: one with another link-layer address than before has moved.
+    fn see(&mut self, change: &LeaseChange) -> Result<(usize, News), StoreError> {
         let key = (self.link(&change.link), change.duid.clone());
         let index = match self.by_duid.get(&key) {
             Some(index) => *index,
@@ -182,10 +191,8 @@ impl Ledger {
         let hostname = change.hostname.clone().map(plain);
         let class = change.class.clone().map(plain);
         let other_link_layer = link_layer.is_some() && link_layer != client.link_layer;
-        let is_news = other_link_layer
-            || (hostname.is_some() && hostname != client.hostname)
-            || class != client.class
-            || !client.wants_instance;
+        let renamed = hostname.is_some() && hostname != client.hostname;
+        let is_news = other_link_layer || renamed || class != client.class || !client.wants_instance;
         // The lease has the time when the client was last seen. No row is written for that alone.
         if is_news {
             client.link_layer = link_layer.or(client.link_layer.take());
@@ -194,7 +201,11 @@ impl Ledger {
             client.wants_instance = true;
             client.touched = client.touched.and(Touched::Everything);
         }
-        Ok((index, other_link_layer))
+        let news = News {
+            moved: other_link_layer,
+            renamed,
+        };
+        Ok((index, news))
     }
 
     /// Creates the row of a new client.
