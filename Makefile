@@ -127,6 +127,14 @@ bench-isolation: ## what the rules of isolation cost, and the front door; QUICK=
 		$(if $(JSON),--json $(JSON))
 	@$(MAKE) --no-print-directory sweep
 
+.PHONY: bench-dns
+bench-dns: ## DNS answers against knotd and dnsmasq, and how long a name takes to be right; QUICK=1 is short, JSON=file keeps the figures
+	@tests/lab/deps bench
+	@$(MAKE) --no-print-directory root
+	$(CARGO) build --release --package orchestrator --package orchestrator-load --bins
+	@$(AS_ROOT) $(TARGET)/release/bench-dns $(TARGET)/release/orchestrator $(if $(QUICK),--quick) $(if $(JSON),--json $(JSON))
+	@$(MAKE) --no-print-directory sweep
+
 .PHONY: bench-bridges
 bench-bridges: ## wire 3,000 instances on one link: what the last costs against the first
 	@$(MAKE) --no-print-directory root

@@ -13,6 +13,7 @@ mod client;
 mod frame;
 mod kept;
 mod lease;
+mod names;
 mod relay;
 mod script;
 mod seeds;
@@ -22,6 +23,7 @@ mod world;
 pub use advert::run as advert;
 pub use client::run as client;
 pub use frame::run as frame;
+pub use names::run as names;
 pub use relay::run as relay;
 pub use server::run as server;
 
@@ -61,5 +63,10 @@ pub const TARGETS: &[Target] = &[
         name: "client",
         run: client,
         seeds: seeds::client,
+    },
+    Target {
+        name: "names",
+        run: names,
+        seeds: seeds::names,
     },
 ];

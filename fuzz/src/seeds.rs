@@ -469,3 +469,33 @@ fn relayed(options: &[u16], link: Ipv6Addr, inside: &[u8]) -> Vec<u8> {
     let added: Vec<Vec<u8>> = added.collect();
     wire::relay_forw(0, link, world::link_local(1), &added, inside)
 }
+
+/// Queries by UDP and TCP, and names that clients claim.
+pub(crate) fn names() -> Seeds {
+    let by = |how: u8, bytes: &[u8]| [&[how], bytes].concat();
+    let service = ["web", "service", "home", "arpa"];
+    let port = ["_http", "_tcp", "web", "service", "consul"];
+    let address: Vec<String> = format!("{:0>32}", "7")
+        .chars()
+        .rev()
+        .map(|digit| digit.to_string())
+        .collect();
+    let reverse: Vec<&str> = address.iter().map(String::as_str).chain(["ip6", "arpa"]).collect();
+    let mut loops = crate::names::query(&service, 28, false);
+    loops.splice(12..14, [0xc0, 12]);
+    vec![
+        ("addresses", by(0, &crate::names::query(&service, 28, false))),
+        ("addresses-edns", by(0, &crate::names::query(&service, 28, true))),
+        ("addresses-tcp", by(1, &crate::names::query(&service, 28, true))),
+        ("no-addresses", by(0, &crate::names::query(&service, 1, true))),
+        ("ports", by(0, &crate::names::query(&port, 33, true))),
+        ("pointer", by(0, &crate::names::query(&reverse, 12, false))),
+        ("authority", by(0, &crate::names::query(&["home", "arpa"], 6, false))),
+        ("transfer", by(1, &crate::names::query(&["home", "arpa"], 252, false))),
+        ("elsewhere", by(0, &crate::names::query(&["example", "org"], 28, true))),
+        ("loop", by(0, &loops)),
+        ("claim", by(2, b"Laptop.example.org")),
+        ("claim-id", by(2, b"000000000001")),
+        ("claim-none", by(2, b"-a\xff.")),
+    ]
+}

@@ -45,6 +45,11 @@ fn client() {
 }
 
 #[test]
+fn names() {
+    run("names");
+}
+
+#[test]
 fn corpora_are_what_the_seeds_make_and_what_was_found() {
     for target in TARGETS {
         let mut there: BTreeSet<String> = fs::read_dir(corpus(target))
