@@ -8,6 +8,7 @@ SHELL := bash
 CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 IMAGE := $(TARGET)/client-image/orchestrator-client.tar
+BALANCER_IMAGE := $(TARGET)/balancer-image/orchestrator-balancer.tar
 
 # Network namespaces are for root alone. Cargo builds as whoever calls, and runs what it built by this.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env $(if $(CI),--non-interactive))
@@ -150,6 +151,12 @@ image: ## build the image orchestrator/client, with your public key, as an archi
 	@tests/lab/deps demo
 	@mkdir -p $(dir $(IMAGE))
 	$(AS_ROOT) docker/client/build --output $(IMAGE)
+
+.PHONY: balancer-image
+balancer-image: ## build the image orchestrator/balancer, HAProxy, as an archive for docker load
+	@tests/lab/deps demo
+	@mkdir -p $(dir $(BALANCER_IMAGE))
+	$(AS_ROOT) docker/balancer/build --output $(BALANCER_IMAGE)
 
 .PHONY: deps
 deps: ## install the Debian packages that the tests need, and say what for
