@@ -27,6 +27,7 @@
 mod address;
 mod announce;
 mod attachment;
+mod balance;
 mod bridge;
 mod connection;
 mod error;
@@ -53,6 +54,7 @@ mod thread;
 mod watch;
 
 pub use attachment::{AttachmentFound, AttachmentPlan, Flaw};
+pub use balance::{Balance, VirtualService};
 pub use bridge::{
     Bridge, BridgeFlaw, BridgeHazard, BridgeIdentity, BridgePlan, MadeBridge, ObservedBridge, missing_groups,
 };

@@ -1,7 +1,6 @@
 //! Elements as messages to nftables, and back.
 
 use std::collections::BTreeSet;
-use std::net::Ipv6Addr;
 
 use super::element::{Family, FilterElement, SetName, Value};
 use crate::netfilter::nftables::{BEGIN, DELETE_ELEMENT, END, GET_ELEMENT, NEW_ELEMENT, SUBSYSTEM};
@@ -29,7 +28,7 @@ const CODE: u16 = 1;
 const CHAIN: u16 = 2;
 
 /// One transaction that removes elements and then adds others.
-pub(super) fn transaction(table: &str, remove: &[&FilterElement], add: &[&FilterElement]) -> Vec<Message> {
+pub(crate) fn transaction(table: &str, remove: &[&FilterElement], add: &[&FilterElement]) -> Vec<Message> {
     let mut messages = vec![Message::mark(BEGIN, SUBSYSTEM)];
     for (kind, elements) in [(DELETE_ELEMENT, remove), (NEW_ELEMENT, add)] {
         let mut sorted = elements.to_vec();
@@ -63,7 +62,7 @@ fn change(table: &str, kind: u16, elements: &[&FilterElement]) -> Option<Message
 }
 
 /// Asks for all elements of a set.
-pub(super) fn question(table: &str, family: Family, set: SetName) -> Message {
+pub(crate) fn question(table: &str, family: Family, set: SetName) -> Message {
     let of = Attributes::default()
         .with_text(TABLE, table)
         .with_text(SET, &set.to_string());
@@ -82,6 +81,11 @@ fn encode(element: &FilterElement, with_value: bool) -> Attributes {
     match element.value.as_ref().filter(|_| with_value) {
         None => all,
         Some(Value::Address(address)) => all.with_nested(DATA, &bytes(&address.octets())),
+        Some(Value::Socket(address, port)) => {
+            let [high, low] = port.to_be_bytes();
+            let socket = [&address.octets()[..], &[high, low, 0, 0]].concat();
+            all.with_nested(DATA, &bytes(&socket))
+        }
         Some(Value::Jump(chain)) => {
             let verdict = Attributes::default()
                 .with(CODE, &JUMP.to_be_bytes())
@@ -107,7 +111,7 @@ fn limit(rate: u64, bytes: bool) -> Attributes {
 }
 
 /// The elements in a message of the kernel, each with what it counted.
-pub(super) fn elements(body: &[u8], family: Family, set: SetName) -> Vec<(FilterElement, Option<Counted>)> {
+pub(crate) fn elements(body: &[u8], family: Family, set: SetName) -> Vec<(FilterElement, Option<Counted>)> {
     let lists = attributes(body).filter(|(kind, _)| *kind == ELEMENTS);
     let each = lists
         .flat_map(|(_, list)| attributes(list))
@@ -116,7 +120,7 @@ pub(super) fn elements(body: &[u8], family: Family, set: SetName) -> Vec<(Filter
 }
 
 /// Packets and bytes.
-pub(super) type Counted = (u64, u64);
+pub(crate) type Counted = (u64, u64);
 
 fn decode(bytes: &[u8], family: Family, set: SetName) -> (FilterElement, Option<Counted>) {
     let mut element = FilterElement {
@@ -154,7 +158,14 @@ fn leads_to(value: &[u8]) -> Option<Value> {
         VERDICT => attributes(value)
             .find(|(kind, _)| *kind == CHAIN)
             .map(|(_, name)| Value::Jump(text(name))),
-        BYTES => Some(Value::Address(Ipv6Addr::from(<[u8; 16]>::try_from(value).ok()?))),
+        BYTES => match <[u8; 16]>::try_from(value) {
+            Ok(address) => Some(Value::Address(address.into())),
+            Err(_) => {
+                let (address, port) = value.split_first_chunk::<16>()?;
+                let port = port.first_chunk::<2>()?;
+                Some(Value::Socket((*address).into(), u16::from_be_bytes(*port)))
+            }
+        },
         _ => None,
     })
 }
@@ -175,7 +186,7 @@ fn read_expression(value: &[u8], element: &mut FilterElement, counted: &mut Opti
 }
 
 /// What a counter holds.
-pub(super) fn read_counter(value: &[u8]) -> Counted {
+pub(crate) fn read_counter(value: &[u8]) -> Counted {
     (number(value, 2), number(value, 1))
 }
 
@@ -187,13 +198,13 @@ fn number(value: &[u8], wanted: u16) -> u64 {
 }
 
 /// A text that ends with a zero byte.
-pub(super) fn text(value: &[u8]) -> String {
+pub(crate) fn text(value: &[u8]) -> String {
     let end = value.iter().position(|byte| *byte == 0).unwrap_or(value.len());
     String::from_utf8_lossy(value.get(..end).unwrap_or_default()).into_owned()
 }
 
 /// Removes what is twice, and what is both removed and added.
-pub(super) fn differences<'e>(
+pub(crate) fn differences<'e>(
     remove: &'e BTreeSet<FilterElement>,
     add: &'e BTreeSet<FilterElement>,
 ) -> (Vec<&'e FilterElement>, Vec<&'e FilterElement>) {
@@ -230,6 +241,9 @@ mod tests {
             port()
                 .bridge("o_pd_at")
                 .leading_to(Value::Address("fd39::1".parse().unwrap())),
+            port()
+                .bridge("o_pd_at")
+                .leading_to(Value::Socket("fd39::1".parse().unwrap(), 8080)),
             port().bridge("o_pd_at").leading_to(Value::Limit {
                 rate: 70_000,
                 bytes: true,

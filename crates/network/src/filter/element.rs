@@ -6,7 +6,7 @@ use ipnet::Ipv6Net;
 
 /// The two tables of the packet filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Family {
+pub(crate) enum Family {
     /// Frames that a bridge passes on, and what comes to the host through one.
     Bridge,
     /// Packets that the host routes, or that are for itself.
@@ -14,10 +14,10 @@ pub(super) enum Family {
 }
 
 impl Family {
-    pub(super) const ALL: [Self; 2] = [Self::Bridge, Self::Inet];
+    pub(crate) const ALL: [Self; 2] = [Self::Bridge, Self::Inet];
 
     /// The kernel's number of the family.
-    pub(super) fn number(self) -> u8 {
+    pub(crate) fn number(self) -> u8 {
         match self {
             Self::Bridge => 7,
             Self::Inet => 1,
@@ -28,12 +28,12 @@ impl Family {
 /// One element of a set or a map of the packet filter.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FilterElement {
-    pub(super) family: Family,
-    pub(super) set: SetName,
-    pub(super) key: Vec<u8>,
+    pub(crate) family: Family,
+    pub(crate) set: SetName,
+    pub(crate) key: Vec<u8>,
     /// The end of an interval.
-    pub(super) end: Option<Vec<u8>>,
-    pub(super) value: Option<Value>,
+    pub(crate) end: Option<Vec<u8>>,
+    pub(crate) value: Option<Value>,
 }
 
 impl FilterElement {
@@ -53,7 +53,7 @@ impl FilterElement {
 
 /// The name of a set or a map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum SetName {
+pub(crate) enum SetName {
     /// One of the constant names.
     Named(&'static str),
     /// The destinations of a class.
@@ -71,11 +71,13 @@ impl std::fmt::Display for SetName {
 
 /// What an element leads to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Value {
+pub(crate) enum Value {
     /// The rules of a chain.
     Jump(String),
     /// An address that another is translated to.
     Address(Ipv6Addr),
+    /// An address and a port that others are translated to.
+    Socket(Ipv6Addr, u16),
     /// A limit, beyond which the element counts as found.
     Limit {
         /// How much a second.
@@ -87,7 +89,7 @@ pub(super) enum Value {
 
 /// The fields of a key, one after the other.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Key {
+pub(crate) struct Key {
     first: Vec<Vec<u8>>,
     last: Vec<Vec<u8>>,
     interval: bool,
@@ -101,7 +103,7 @@ impl Key {
     }
 
     /// A name of an interface. Longer ones are cut: no interface has one.
-    pub(super) fn interface(self, name: &str) -> Self {
+    pub(crate) fn interface(self, name: &str) -> Self {
         let mut bytes = [0; 16];
         for (slot, byte) in bytes.iter_mut().take(15).zip(name.bytes()) {
             *slot = byte;
@@ -110,22 +112,32 @@ impl Key {
     }
 
     /// A link-layer address.
-    pub(super) fn mac(self, mac: [u8; 6]) -> Self {
+    pub(crate) fn mac(self, mac: [u8; 6]) -> Self {
         self.with(&mac)
     }
 
     /// An address.
-    pub(super) fn address(self, address: Ipv6Addr) -> Self {
+    pub(crate) fn address(self, address: Ipv6Addr) -> Self {
         self.with(&address.octets())
     }
 
     /// A number of one byte.
-    pub(super) fn byte(self, number: u8) -> Self {
+    pub(crate) fn byte(self, number: u8) -> Self {
         self.with(&[number])
     }
 
+    /// A port.
+    pub(crate) fn port(self, port: u16) -> Self {
+        self.with(&port.to_be_bytes())
+    }
+
+    /// A number that the kernel has computed: in its own order of bytes.
+    pub(crate) fn number(self, number: u32) -> Self {
+        self.with(&number.to_ne_bytes())
+    }
+
     /// All addresses of a prefix.
-    pub(super) fn prefix(mut self, prefix: Ipv6Net) -> Self {
+    pub(crate) fn prefix(mut self, prefix: Ipv6Net) -> Self {
         self.interval = true;
         self.first.push(prefix.network().octets().to_vec());
         self.last.push(prefix.broadcast().octets().to_vec());
@@ -133,7 +145,7 @@ impl Key {
     }
 
     /// A range of protocols.
-    pub(super) fn protocols(mut self, first: u8, last: u8) -> Self {
+    pub(crate) fn protocols(mut self, first: u8, last: u8) -> Self {
         self.interval = true;
         self.first.push(vec![first]);
         self.last.push(vec![last]);
@@ -141,7 +153,7 @@ impl Key {
     }
 
     /// A range of ports.
-    pub(super) fn ports(mut self, first: u16, last: u16) -> Self {
+    pub(crate) fn ports(mut self, first: u16, last: u16) -> Self {
         self.interval = true;
         self.first.push(first.to_be_bytes().to_vec());
         self.last.push(last.to_be_bytes().to_vec());
@@ -149,16 +161,16 @@ impl Key {
     }
 
     /// The element of a set of bridges.
-    pub(super) fn bridge(self, set: &'static str) -> FilterElement {
+    pub(crate) fn bridge(self, set: &'static str) -> FilterElement {
         self.element(Family::Bridge, SetName::Named(set))
     }
 
     /// The element of a set of routed packets.
-    pub(super) fn inet(self, set: &'static str) -> FilterElement {
+    pub(crate) fn inet(self, set: &'static str) -> FilterElement {
         self.element(Family::Inet, SetName::Named(set))
     }
 
-    pub(super) fn element(self, family: Family, set: SetName) -> FilterElement {
+    pub(crate) fn element(self, family: Family, set: SetName) -> FilterElement {
         FilterElement {
             family,
             set,
@@ -170,7 +182,7 @@ impl Key {
 }
 
 impl FilterElement {
-    pub(super) fn leading_to(self, value: Value) -> Self {
+    pub(crate) fn leading_to(self, value: Value) -> Self {
         Self {
             value: Some(value),
             ..self

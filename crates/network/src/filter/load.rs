@@ -69,7 +69,8 @@ pub(crate) fn load_for_a_try() -> Result<(), NetworkError> {
     run(&skeleton::text("try"))
 }
 
-fn run(text: &str) -> Result<(), NetworkError> {
+/// Has `nft` load constant rules in the network namespace of the calling thread.
+pub(crate) fn run(text: &str) -> Result<(), NetworkError> {
     let refused = |source| NetworkError::Refused {
         doing: LOADING.into(),
         source,
@@ -119,7 +120,7 @@ fn has_table(socket: &Socket, table: &str, family: Family) -> io::Result<bool> {
 }
 
 /// The comment of a table; `None` when there is none.
-fn version_of(socket: &Socket, table: &str, family: Family) -> io::Result<Option<String>> {
+pub(crate) fn version_of(socket: &Socket, table: &str, family: Family) -> io::Result<Option<String>> {
     const NAME: u16 = 1;
     const USER_DATA: u16 = 6;
     let question = Message::new(SUBSYSTEM, GET_TABLE).for_family(family.number()).for_all();
@@ -136,7 +137,7 @@ fn version_of(socket: &Socket, table: &str, family: Family) -> io::Result<Option
 }
 
 /// How many rules each chain of a table has.
-fn rules_of(socket: &Socket, table: &str, family: Family) -> io::Result<BTreeMap<String, usize>> {
+pub(crate) fn rules_of(socket: &Socket, table: &str, family: Family) -> io::Result<BTreeMap<String, usize>> {
     const CHAIN: u16 = 2;
     let question = Message::new(SUBSYSTEM, GET_RULE)
         .for_family(family.number())

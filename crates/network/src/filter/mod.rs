@@ -15,13 +15,13 @@
 //! - No text of a user or a client is in the rules. Elements are typed values.
 //! - `Elements` is what is to be there. What is there is found by a dump of the sets, never by listing rules.
 
-mod codec;
+pub(crate) mod codec;
 mod counts;
-mod element;
+pub(crate) mod element;
 mod facts;
-mod load;
+pub(crate) mod load;
 mod segment;
-mod skeleton;
+pub(crate) mod skeleton;
 mod watch;
 
 use std::collections::BTreeSet;

@@ -105,9 +105,13 @@ pub(super) fn text(table: &str) -> String {
 
 /// What the comment of a table says: which text it was made from.
 pub(super) fn version() -> String {
+    version_of(&(bridge() + &inet()))
+}
+
+/// The version of a constant text.
+pub(crate) fn version_of(text: &str) -> String {
     // FNV-1a: the same on every machine, and nobody gains from two texts with one version.
     let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-    let text = bridge() + &inet();
     let hash = text.as_bytes().iter().fold(0xcbf2_9ce4_8422_2325, step);
     format!("orchestrator {hash:016x}")
 }
@@ -175,7 +179,7 @@ fn class(number: u8) -> String {
 }
 
 /// The rules of each chain: its lines but for those that say what it is.
-fn count(text: &str) -> BTreeMap<String, usize> {
+pub(crate) fn count(text: &str) -> BTreeMap<String, usize> {
     let mut rules = BTreeMap::new();
     let mut chain = None;
     for line in text.lines().map(str::trim) {

@@ -43,6 +43,11 @@ impl Attributes {
         self.with(kind, &number.to_be_bytes())
     }
 
+    /// Adds an attribute that consists of attributes that came from the kernel.
+    pub(crate) fn with_raw(self, kind: u16, inner: &[u8]) -> Self {
+        self.with(kind | NESTED, inner)
+    }
+
     /// Adds an attribute that consists of attributes.
     pub(crate) fn with_nested(self, kind: u16, inner: &Self) -> Self {
         self.with(kind | NESTED, &inner.0)

@@ -7,6 +7,7 @@
 //! What the crate did is looked at with iproute2, not with the crate.
 
 mod attachment;
+mod balance;
 mod bridge;
 mod changed;
 mod filter;
