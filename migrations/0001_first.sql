@@ -419,3 +419,80 @@ create table kv (
     owner_address text,
     primary key (namespace, key)
 );
+
+-- Services: owners with numbered slots.
+create table services (
+    name text primary key not null,
+    -- It rises with every change that somebody asked for.
+    generation bigint not null,
+    -- The version that its instances are to have, and the last one of which all served; null while there was none.
+    version bigint not null,
+    good_version bigint,
+    -- How many; null for one for each client.
+    instances bigint,
+    oldest_first bigint not null,
+    -- 'active', or 'removing' until its last instance is gone. Then the row goes, too.
+    state text not null,
+    -- Since when nothing is rolled; null while it is not paused.
+    paused bigint,
+    -- Why the last change of its version failed.
+    reason text,
+    -- Failures of instances of the version in a row, and when the last one was.
+    failures bigint not null,
+    failed_at bigint,
+    -- The version that was given up while there was no good one; null for none.
+    given_up bigint,
+    created bigint not null,
+    changed bigint not null,
+    changed_by text
+);
+
+-- What was deployed. The template that instances are made from is in templates, as "service:", the service, ":" and the
+-- version.
+create table service_versions (
+    service text not null references services (name) on delete cascade,
+    version bigint not null,
+    -- JSON: the service file.
+    spec text not null,
+    template_version bigint not null,
+    created bigint not null,
+    made_by text,
+    primary key (service, version)
+);
+
+-- The slots of services with a number of instances. There is no row of a check: only of what its results changed.
+create table service_slots (
+    service text not null references services (name) on delete cascade,
+    slot bigint not null,
+    version bigint not null,
+    -- 'wanted', 'draining', or 'closed' until its instance is gone. Then the row goes, too.
+    state text not null,
+    -- 'unknown', 'passing' or 'failing', and the instance that it is of. One that is not ready passes nothing.
+    health text not null,
+    instance text,
+    opened bigint not null,
+    -- When it last began or ceased to serve, or began to drain.
+    since bigint not null,
+    -- What the last failed check found.
+    detail text,
+    primary key (service, slot)
+);
+
+-- What somebody started on a service, and can wait for. They outlive their service: no reference.
+create table operations (
+    id text primary key not null,
+    kind text not null,
+    service text not null,
+    version bigint not null,
+    -- The generation of the service that it made.
+    generation bigint not null,
+    -- 'running', 'done', 'failed' or 'replaced'.
+    state text not null,
+    detail text,
+    created bigint not null,
+    ended bigint,
+    by text
+);
+
+create index operations_in_order on operations (created, id);
+create index operations_by_service on operations (service, created);

@@ -20,6 +20,7 @@ mod reservations;
 mod routed;
 mod rules;
 mod secrets;
+mod services;
 mod templates;
 mod times;
 mod volumes;

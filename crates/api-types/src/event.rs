@@ -156,6 +156,33 @@ words! {
         KvSet = "kv-set",
         /// A key was removed: by somebody, or because what it was bound to ended. The detail has its path.
         KvRemoved = "kv-removed",
+        /// Somebody deployed a version of a service.
+        ServiceDeployed = "service-deployed",
+        /// Somebody changed the number of instances of a service.
+        ServiceScaled = "service-scaled",
+        /// All instances of a service have its version, and serve.
+        ServiceRolled = "service-rolled",
+        /// A version of a service failed. The service goes back to the version before. The detail has the
+        /// reason.
+        ServiceRolledBack = "service-rolled-back",
+        /// Somebody paused a service: none of its instances is replaced.
+        ServicePaused = "service-paused",
+        /// Somebody ended the pause of a service.
+        ServiceResumed = "service-resumed",
+        /// Somebody asked for the removal of a service.
+        ServiceRemoving = "service-removing",
+        /// A service is gone, with all its instances.
+        ServiceRemoved = "service-removed",
+        /// A service is to have an instance in one more slot.
+        SlotOpened = "slot-opened",
+        /// An instance of a service gets no new connections any more, and ends when it has none left.
+        SlotDraining = "slot-draining",
+        /// An instance of a service is drained, and is removed.
+        SlotClosed = "slot-closed",
+        /// An instance of a service failed its checks, and is replaced.
+        SlotReplaced = "slot-replaced",
+        /// An instance of a service began to answer its checks, or stopped answering them.
+        HealthChanged = "health-changed",
         /// The wall clock was set between two runs of the daemon; every recorded end was moved by as much.
         ClockSet = "clock-set",
         /// The daemon refused something: an event for an unknown link, or a lease from a full pool.

@@ -196,6 +196,7 @@ impl From<StoreError> for Fault {
             | StoreError::NoSuchReservation(_)
             | StoreError::NoSuchVolume(_)
             | StoreError::NoSuchTemplate(_)
+            | StoreError::NoSuchService(_)
             | StoreError::NoSuchToken(_) => StatusCode::NOT_FOUND,
             StoreError::AlreadyThere { .. }
             | StoreError::NotPending(_)
@@ -208,6 +209,9 @@ impl From<StoreError> for Fault {
             | StoreError::TemplateExists(_)
             | StoreError::TemplateChanged { .. }
             | StoreError::TooManyTemplates
+            | StoreError::ServiceChanged { .. }
+            | StoreError::PerClientService(_)
+            | StoreError::TooManyServices
             | StoreError::TokenExists(_)
             | StoreError::TooManyTokens
             | StoreError::KvChanged { .. }

@@ -154,6 +154,32 @@ pub enum EventKind {
     KvSet,
     /// A key was removed: by somebody, or because what it was bound to ended. The detail has its path.
     KvRemoved,
+    /// Somebody deployed a version of a service.
+    ServiceDeployed,
+    /// Somebody changed the number of instances of a service.
+    ServiceScaled,
+    /// All instances of a service have its version, and serve.
+    ServiceRolled,
+    /// A version of a service failed. The service goes back to the version before. The detail has the reason.
+    ServiceRolledBack,
+    /// Somebody paused a service: none of its instances is replaced.
+    ServicePaused,
+    /// Somebody ended the pause of a service.
+    ServiceResumed,
+    /// Somebody asked for the removal of a service.
+    ServiceRemoving,
+    /// A service is gone, with all its instances.
+    ServiceRemoved,
+    /// A service is to have an instance in one more slot.
+    SlotOpened,
+    /// An instance of a service gets no new connections any more, and ends when it has none left.
+    SlotDraining,
+    /// An instance of a service is drained, and is removed.
+    SlotClosed,
+    /// An instance of a service failed its checks, and is replaced.
+    SlotReplaced,
+    /// An instance of a service began to answer its checks, or stopped answering them.
+    HealthChanged,
     /// The wall clock was set between two runs of the daemon; every recorded end was moved by as much.
     ClockSet,
     /// The daemon refused something: an event for an unknown link, or a lease from a full pool.
@@ -230,6 +256,19 @@ words!(EventKind {
     TokenRemoved = "token-removed",
     KvSet = "kv-set",
     KvRemoved = "kv-removed",
+    ServiceDeployed = "service-deployed",
+    ServiceScaled = "service-scaled",
+    ServiceRolled = "service-rolled",
+    ServiceRolledBack = "service-rolled-back",
+    ServicePaused = "service-paused",
+    ServiceResumed = "service-resumed",
+    ServiceRemoving = "service-removing",
+    ServiceRemoved = "service-removed",
+    SlotOpened = "slot-opened",
+    SlotDraining = "slot-draining",
+    SlotClosed = "slot-closed",
+    SlotReplaced = "slot-replaced",
+    HealthChanged = "health-changed",
     ClockSet = "clock-set",
     Refused = "refused",
 });

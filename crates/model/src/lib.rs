@@ -27,6 +27,7 @@ mod pause;
 mod policy;
 mod reservation;
 mod role;
+mod service;
 mod share;
 mod spec;
 mod template;
@@ -72,6 +73,10 @@ pub use policy::{
 };
 pub use reservation::{RecordedReservation, ReservationView};
 pub use role::Role;
+pub use service::{
+    Health, Operation, OperationId, OperationKind, OperationState, RecordedService, ServiceSlot, ServiceState,
+    ServiceVersion, SlotState, service_of_template, service_template,
+};
 pub use share::Share;
 pub use spec::{InstanceSpec, Mount, Sidecar, SshFiles};
 pub use template::{Origin, RecordedTemplate, TemplateVersion};

@@ -12,7 +12,7 @@ use orchestrator_dhcp6::ReservationConflict;
 use sqlx::migrate::MigrateError;
 
 use self::cause::{is_away, is_damaged};
-use super::{LARGEST_VALUE, MOST_RESERVATIONS, MOST_TEMPLATES};
+use super::{LARGEST_VALUE, MOST_RESERVATIONS, MOST_SERVICES, MOST_TEMPLATES};
 use orchestrator_model::{
     AttachmentId, AuthorizedKeyError, ClientId, Duid, InstanceId, KvPath, MOST_TOKENS, ReservationId, SlotKey,
     TimeRefusal, Timestamp, VolumeId,
@@ -253,6 +253,25 @@ pub enum StoreError {
     /// What a key was to be bound to has ended.
     #[error("{0} has ended, or there was none, so that no key can be bound to it")]
     KvOwnerGone(String),
+    /// There is no service with this name.
+    #[error("there is no service {0:?}; GET /v1/services lists those there are")]
+    NoSuchService(String),
+    /// Somebody changed the service since the caller read it.
+    #[error("service {name:?} has generation {generation} now, and not {expected}; read it again and change that")]
+    ServiceChanged {
+        /// The service.
+        name: String,
+        /// Its generation; 0 if there is no such service.
+        generation: u64,
+        /// The generation that the caller read; 0 if it found no such service.
+        expected: u64,
+    },
+    /// The service has one instance for each client.
+    #[error("service {0:?} has an instance for each client, and no number of instances")]
+    PerClientService(String),
+    /// The number of services has reached its limit.
+    #[error("there are {MOST_SERVICES} services, and no more are kept; remove some")]
+    TooManyServices,
     /// The slot already has a live instance.
     #[error("{key} already has instance {instance}")]
     AlreadyThere {
@@ -400,6 +419,10 @@ impl StoreError {
             Self::KvTooLarge { .. } => "value-too-large",
             Self::KvFull { .. } => "namespace-full",
             Self::KvOwnerGone(_) => "owner-gone",
+            Self::NoSuchService(_) => "no-such-service",
+            Self::ServiceChanged { .. } => "service-changed",
+            Self::PerClientService(_) => "service-per-client",
+            Self::TooManyServices => "too-many-services",
             Self::AlreadyThere { .. } => "instance-already-there",
             Self::NotPending(_) => "address-not-pending",
             Self::AddressTaken { .. } => "address-taken",
@@ -431,6 +454,10 @@ impl StoreError {
                 | Self::KvTooLarge { .. }
                 | Self::KvFull { .. }
                 | Self::KvOwnerGone(_)
+                | Self::NoSuchService(_)
+                | Self::ServiceChanged { .. }
+                | Self::PerClientService(_)
+                | Self::TooManyServices
                 | Self::AlreadyThere { .. }
                 | Self::NotPending(_)
                 | Self::AddressTaken { .. }

@@ -44,6 +44,11 @@ statements! {
     LIVE_IN_SLOT = select!(
         "(select * from instances where owner_kind = $1 and owner = $2 and slot = $3 and phase <> 'removed') i", "");
     LIVE = select!("(select * from instances where phase <> 'removed') i", "i.created, i.id, ");
+    LIVE_OF = select!(
+        "(select * from instances where owner_kind = $1 and owner = $2 and phase <> 'removed') i", "i.created, i.id, ");
+    LIVE_OF_CLIENTS_IN = select!(
+        "(select * from instances where owner_kind = 'client' and slot = $1 and phase <> 'removed') i",
+        "i.created, i.id, ");
     IDLE_LIMITED = select!(
         "(select * from instances where idle is not null and phase = 'ready') i", "i.created, i.id, ");
     LIST = select!(
@@ -431,4 +436,23 @@ pub(super) async fn live_in_slot(tx: &mut Tx<'_>, key: &SlotKey) -> Result<Optio
         key.slot.as_str()
     )?;
     Ok(assemble(&rows)?.pop().map(|view| view.instance))
+}
+
+/// Reads the live instances of an owner in a transaction.
+pub(super) async fn live_of(tx: &mut Tx<'_>, owner: &Owner) -> Result<Vec<Instance>, StoreError> {
+    let (kind, name) = (owner.kind().word(), owner.name());
+    let rows = fetch_all!(tx, "read the instances of an owner", InstanceRow, LIVE_OF, kind, name)?;
+    Ok(assemble(&rows)?.into_iter().map(|view| view.instance).collect())
+}
+
+/// Reads the live instances that clients have in the slot of this name, in a transaction.
+pub(super) async fn live_of_clients_in(tx: &mut Tx<'_>, slot: &Slot) -> Result<Vec<Instance>, StoreError> {
+    let rows = fetch_all!(
+        tx,
+        "read the instances in a slot of clients",
+        InstanceRow,
+        LIVE_OF_CLIENTS_IN,
+        slot.as_str()
+    )?;
+    Ok(assemble(&rows)?.into_iter().map(|view| view.instance).collect())
 }

@@ -71,6 +71,11 @@ impl Lead {
         }
     }
 
+    /// The epoch.
+    pub(super) fn epoch(&self) -> u64 {
+        self.epoch.unsigned_abs()
+    }
+
     /// The text that begins a transaction on SQLite.
     pub(super) fn begin_sqlite(&self) -> &str {
         &self.sqlite

@@ -61,6 +61,7 @@ mod rows;
 mod rules;
 mod script;
 mod sealed;
+mod services;
 mod situation;
 mod statements;
 mod templates;
@@ -105,6 +106,10 @@ pub use routed::AttachedPrefix;
 pub use sealed::{
     Authority, IssuedCertificate, NewAuthority, Resealed, SEAL, SealedRows, SealedSecret, Written, authority_key_name,
 };
+pub use services::{
+    Deployed, Failures, MOST_SERVICES, NewDeploy, OperationFilter, RollOutcome, ServiceChange, ServiceSituation,
+    ServiceUpdate, SlotChange,
+};
 pub use situation::{Holding, Situation, Wanting};
 pub use templates::MOST_TEMPLATES;
 pub use update::InstanceUpdate;
@@ -134,6 +139,7 @@ struct Shared {
     target: Target,
     guard: Arc<Guard>,
     identity: Identity,
+    epoch: u64,
     /// Keeps the lock.
     _identity_file: Option<IdentityFile>,
     readers: Pool,
@@ -184,6 +190,7 @@ impl Store {
         let lead = Lead::take(&mut session).await?;
 
         let readers = Pool::new(&target);
+        let epoch = lead.epoch();
         let (committed, _) = broadcast::channel(EVENTS_KEPT);
         let stop = CancellationToken::new();
         let tracker = TaskTracker::new();
@@ -199,6 +206,7 @@ impl Store {
                 target,
                 guard,
                 identity,
+                epoch,
                 _identity_file: file,
                 readers,
                 queue,
@@ -207,6 +215,12 @@ impl Store {
                 tasks: tracker,
             }),
         })
+    }
+
+    /// The number of this daemon among all that opened the database, from 1. Each one's is higher than that of the daemon
+    /// before.
+    pub fn epoch(&self) -> u64 {
+        self.shared.epoch
     }
 
     /// The identity of this daemon.

@@ -6,8 +6,8 @@ use super::connection::{on, within};
 use super::{
     Store, StoreError, authorized_keys, backup, batch, clients, clock, destroy, due, elsewhere, events, examine,
     expire, given, guard, hosts, identity, images, instances, known, kv, leader, leases, ledger, migrate, pauses, ping,
-    plan, promises, prune, recall, reservations, routed, sealed, situation, templates, times, tokens, update, volumes,
-    weigh,
+    plan, promises, prune, recall, reservations, routed, sealed, services, situation, templates, times, tokens, update,
+    volumes, weigh,
 };
 
 const ALL: &[&[&str]] = &[
@@ -64,6 +64,7 @@ impl Store {
             .chain(volumes::ALL)
             .chain(images::ALL)
             .chain(&kv::ALL)
+            .chain(services::ALL)
             .copied()
             .flatten()
             .copied()

@@ -161,13 +161,7 @@ struct Declaration<'d> {
 impl Declaration<'_> {
     /// Records it. Its version is that of the same content, or else the next one.
     async fn record(&self, batch: &mut Batch<'_>) -> Result<RecordedTemplate, StoreError> {
-        let known = versions(&mut batch.tx, self.name).await?;
-        // The same content may have been pinned to several sets of images, one after the other: the last one counts.
-        let same = known.iter().rfind(|known| known.spec == self.spec);
-        let version = match same {
-            Some(same) => same.version,
-            None => insert_next(batch, self.name, self.spec, self.at, self.by).await?,
-        };
+        let version = record_version(batch, self.name, self.spec, self.at, self.by).await?;
         let column = number(version)?;
         execute!(
             &mut batch.tx,
@@ -187,6 +181,22 @@ impl Declaration<'_> {
             changed: self.at,
             by: self.by.map(str::to_owned),
         })
+    }
+}
+
+/// Records a content of a template unless it is recorded, and returns its version.
+pub(super) async fn record_version(
+    batch: &mut Batch<'_>,
+    name: &str,
+    spec: &str,
+    at: Timestamp,
+    by: Option<&str>,
+) -> Result<u64, StoreError> {
+    let known = versions(&mut batch.tx, name).await?;
+    // The same content may have been pinned to several sets of images, one after the other: the last one counts.
+    match known.iter().rfind(|known| known.spec == spec) {
+        Some(same) => Ok(same.version),
+        None => insert_next(batch, name, spec, at, by).await,
     }
 }
 
