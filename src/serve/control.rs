@@ -16,9 +16,11 @@ use super::policy::PolicyDesk;
 use super::reload::Desk;
 use super::reservations::Reservations;
 use super::running::Running;
+use super::services::Services;
 use super::volumes::Volumes;
 use orchestrator_api::{
-    ByteStream, Caller, Control, ControlError, EngineView, ImageControl, Reloaded, RunControl, SettingsView,
+    ByteStream, Caller, Control, ControlError, EngineView, ImageControl, Reloaded, RunControl, ServiceControl,
+    SettingsView,
 };
 use orchestrator_api_types::Doctor as DoctorReport;
 use orchestrator_catalog::Catalog;
@@ -64,6 +66,7 @@ pub(super) struct Ready {
     pub(super) images: Arc<Images>,
     pub(super) policy: PolicyDesk,
     pub(super) running: Arc<Running>,
+    pub(super) services: Arc<Services>,
 }
 
 impl Ready {
@@ -439,6 +442,10 @@ impl Control for Switchboard {
 
     fn images(&self) -> Result<Arc<dyn ImageControl>, ControlError> {
         Ok(self.ready()?.images.clone())
+    }
+
+    fn services(&self) -> Result<Arc<dyn ServiceControl>, ControlError> {
+        Ok(self.ready()?.services.clone())
     }
 
     fn runs(&self) -> Result<Arc<dyn RunControl>, ControlError> {

@@ -24,6 +24,7 @@ mod reload;
 mod reservations;
 mod running;
 mod secrets;
+mod services;
 mod storage;
 mod systemd;
 mod volumes;
@@ -240,6 +241,8 @@ async fn build_and_run(
     let host = local_host(&context, &network, mark);
     let volumes = Volumes::register(&context, &store, &host);
     let pins = Pins::new(Arc::new(store.clone()), vec![host.clone()], context.clock);
+    let routers = Routers::default();
+    let services = services::Services::open(&context, &store, &catalog, &host, &routers).await?;
     let (rules, requests) = filter::Rules::new(context.settings.clone());
     let orchestrator = Orchestrator::new(Parts {
         catalog: catalog.view(),
@@ -258,7 +261,10 @@ async fn build_and_run(
         pins: pins.clone(),
         hosts: vec![host.clone()],
         clock: context.clock,
-        wants: vec![Arc::new(orchestrator_reconcile::instance::Clients)],
+        wants: vec![
+            Arc::new(orchestrator_reconcile::instance::Clients),
+            Arc::new(services.wants()),
+        ],
         notifications: context.notifications.clone(),
         conditions: context.conditions.clone(),
         metrics: context.metrics.clone(),
@@ -290,8 +296,8 @@ async fn build_and_run(
     let interfaces_changed = links.register();
     let reach = Arc::new(InstanceReach::new(&context, &store, inside));
     portal::register(&context, &store, catalog.clone(), interfaces_changed.clone(), reach);
-    let (routers, (_endpoints, endpoints_seen)) = (Routers::default(), watch::channel(Arc::default()));
-    dns::register(&context, &store, endpoints_seen, &routers, interfaces_changed);
+    dns::register(&context, &store, services.endpoints(), &routers, interfaces_changed);
+    services.register();
     let relays = Relays {
         context: context.clone(),
         directory,
@@ -349,6 +355,7 @@ async fn build_and_run(
         catalog,
         volumes,
         images: Arc::new(images),
+        services: Arc::new(services),
         running,
         policy: PolicyDesk {
             settings: context.settings.clone(),

@@ -451,6 +451,7 @@ async fn an_update_replaces_what_was_recorded(place: Place) {
         references: Some([(Container::MAIN.to_owned(), "container".to_owned())].into()),
         ready: Some(at(10)),
         kept_until: None,
+        reset: None,
         at: at(10),
     };
     let told = event(EventKind::InstanceReady, client);

@@ -31,6 +31,7 @@ mod reconfigure;
 mod reservation;
 mod run;
 pub mod scalar;
+mod service;
 mod settings;
 mod spec;
 mod task;
@@ -72,6 +73,10 @@ pub use query::{
 pub use reconfigure::{Asked, ReconfigureView};
 pub use reservation::{NewReservation, RemoteId, ReservationView};
 pub use run::{ContainerStats, Exec, ExecEnd, ExecFile, InstanceStats, LogLine, LogQuery, LogSource, TerminalSize};
+pub use service::{
+    DeployQuery, Deployment, Endpoint, EndpointQuery, Endpoints, ExpectQuery, Operation, OperationQuery,
+    RollbackService, ScaleService, Service, ServiceChange, ServiceEndpoints, ServiceSlot, Services, WaitQuery,
+};
 pub use settings::{Change, Effect, ReloadOutcome, Reloaded, SettingsView};
 pub use spec::{
     Access, ClientExtension, ContainerSpec, Device, DeviceAccess, File, InstanceSpec, Mount, Resolver, Resources,

@@ -70,6 +70,8 @@ mod routes;
 mod run_control;
 mod screen;
 mod serve;
+mod service_control;
+mod services;
 mod settings;
 mod stats;
 mod table;
@@ -106,6 +108,7 @@ pub use peer::Peer;
 pub use role::Role;
 pub use run_control::RunControl;
 pub use serve::{Limits, Server};
+pub use service_control::{Deployed, ServiceControl, ServiceError, ServiceListed};
 pub use settings::{ReloadOutcome, Reloaded, SettingsView};
 pub use tls::{ServerIdentity, TlsError};
 
@@ -245,6 +248,9 @@ pub trait Control: Send + Sync + 'static {
 
     /// The part that has to do with what runs in instances.
     fn runs(&self) -> Result<Arc<dyn RunControl>, ControlError>;
+
+    /// The part that has to do with services.
+    fn services(&self) -> Result<Arc<dyn ServiceControl>, ControlError>;
 
     /// The engines, with what each can do.
     fn engines(&self) -> Result<Vec<EngineView>, ControlError>;

@@ -20,6 +20,8 @@ pub struct Declared {
     covered: BTreeMap<String, Template>,
     /// The templates of the API that cannot be read, by name, with the reason.
     unreadable: BTreeMap<String, String>,
+    /// The templates of services, by name.
+    of_services: BTreeMap<String, Template>,
 }
 
 /// A declared template.
@@ -65,6 +67,7 @@ impl Declared {
             templates: BTreeMap::new(),
             covered: BTreeMap::new(),
             unreadable: BTreeMap::new(),
+            of_services: BTreeMap::new(),
             settings,
         };
         let (of_settings, of_api): (Vec<_>, Vec<_>) = recorded
@@ -90,6 +93,29 @@ impl Declared {
             declared.add_of_api(recorded);
         }
         declared
+    }
+
+    /// The same with the templates that services are made from. One that cannot be read is left out: its service gets no
+    /// new instances, and those that it has stay.
+    #[must_use]
+    pub fn with_services(mut self, recorded: Vec<RecordedTemplate>) -> Self {
+        for recorded in recorded {
+            match read_recorded(&recorded.name, &recorded.spec, &self.settings) {
+                Ok(settings) => {
+                    let template = Template {
+                        name: recorded.name.clone(),
+                        origin: Origin::Api,
+                        version: recorded.version,
+                        settings,
+                        changed: recorded.changed,
+                        by: recorded.by,
+                    };
+                    self.of_services.insert(recorded.name, template);
+                }
+                Err(reason) => tracing::warn!(template = recorded.name, reason, "cannot be read; deploy it anew"),
+            }
+        }
+        self
     }
 
     fn add_of_api(&mut self, recorded: RecordedTemplate) {
@@ -149,9 +175,9 @@ impl Declared {
         })
     }
 
-    /// The template in force with this name.
+    /// The template in force with this name, also one that a service is made from.
     pub fn template(&self, name: &str) -> Option<&Template> {
-        self.templates.get(name)
+        self.templates.get(name).or_else(|| self.of_services.get(name))
     }
 
     /// When a client gets another instance of this template after time ended the last one. If nobody declares the
@@ -161,7 +187,12 @@ impl Declared {
             .map_or(Again::Lease, |template| template.settings.time.again)
     }
 
-    /// Every template in force, by name.
+    /// The templates that services are made from, by name.
+    pub fn of_services(&self) -> impl Iterator<Item = &Template> {
+        self.of_services.values()
+    }
+
+    /// Every template in force, by name. Those that services are made from are not among them.
     pub fn templates(&self) -> impl Iterator<Item = &Template> {
         self.templates.values()
     }
@@ -205,10 +236,11 @@ impl Declared {
         names.any(|name| !self.templates.contains_key(name))
     }
 
-    /// The templates that some client gets now. Missing templates are left out.
+    /// The templates that some client gets now, and those of services. Missing templates are left out.
     pub fn templates_in_use(&self) -> impl Iterator<Item = &Template> {
         let names: BTreeSet<&str> = self.settings.templates_in_use();
-        names.into_iter().filter_map(|name| self.templates.get(name))
+        let of_clients = names.into_iter().filter_map(|name| self.templates.get(name));
+        of_clients.chain(self.of_services.values())
     }
 
     /// The links and classes that name a template, for people: `link br0`, `class boot`.

@@ -175,5 +175,6 @@ async fn read(parts: &Parts) -> Result<Declared, StoreError> {
         .store
         .record_settings_templates(written.collect(), parts.clock.now())
         .await?;
-    Ok(Declared::new(settings, recorded))
+    let of_services = parts.store.service_templates().await?;
+    Ok(Declared::new(settings, recorded).with_services(of_services))
 }

@@ -10,6 +10,7 @@ pub mod networks;
 mod part;
 pub mod policy;
 pub mod routes;
+pub mod services;
 pub mod volumes;
 
 pub use part::PartOfHost;

@@ -53,7 +53,10 @@ pub fn uses_of(image: &Image, (host, engine): (&HostId, &str), declared: &Declar
             },
         }
     });
-    let templates = declared.templates().chain(declared.covered());
+    let templates = declared
+        .templates()
+        .chain(declared.covered())
+        .chain(declared.of_services());
     let templates = templates.filter(|template| {
         template.settings.engine == engine && image_names(&template.settings).into_iter().any(is_it)
     });

@@ -63,6 +63,7 @@ pub use self::own_files::{NoFiles, OwnFiles};
 pub use self::packet_rules::{NoRules, PacketRules};
 pub use self::records::Records;
 pub use self::wants::{Clients, Want, Wants, is_spent};
+pub(crate) use self::worker::Wake;
 use crate::addresses::Addresses;
 use crate::driver::{Driver, FailingRows};
 use crate::images::Pins;

@@ -28,24 +28,29 @@ pub(super) const SHOWN: usize = 64;
 
 /// How a worker is woken.
 #[derive(Debug, Default)]
-pub(super) struct Wake {
+pub(crate) struct Wake {
     pending: AtomicBool,
     wake: Notify,
 }
 
 impl Wake {
-    pub(super) fn notify(&self) {
+    pub(crate) fn notify(&self) {
         self.pending.store(true, Ordering::Release);
         self.wake.notify_one();
     }
 
     /// Discards a pending notification.
-    pub(super) fn clear(&self) {
+    pub(crate) fn clear(&self) {
         self.pending.store(false, Ordering::Release);
     }
 
+    /// Whether a notification is pending.
+    pub(crate) fn is_pending(&self) -> bool {
+        self.pending.load(Ordering::Acquire)
+    }
+
     /// Waits for a notification and takes it.
-    pub(super) async fn received(&self) {
+    pub(crate) async fn received(&self) {
         while !self.pending.swap(false, Ordering::AcqRel) {
             self.wake.notified().await;
         }

@@ -182,7 +182,10 @@ impl Write for Change {
     async fn apply(&self, batch: &mut Batch<'_>) -> Result<Self::Output, StoreError> {
         let before = self.present(batch).await?;
         let Some(changed) = self.changed(&before)? else {
-            let running = operations::running(&mut batch.tx, &self.name).await?;
+            let running = match self.change {
+                ServiceChange::Pause | ServiceChange::Resume => None,
+                _ => operations::running(&mut batch.tx, &self.name).await?,
+            };
             let service = before.clone();
             return Ok((before, running.map(|operation| Deployed { service, operation })));
         };

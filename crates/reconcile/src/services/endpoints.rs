@@ -1,0 +1,144 @@
+//! Where services are reached, as one snapshot after the other.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use orchestrator_model::{
+    Endpoint, EndpointState, Endpoints, Health, Instance, InstanceId, Phase, ServiceEndpoints, ServiceSlot, Slot,
+    SlotState,
+};
+use orchestrator_service::ServiceSpec;
+use orchestrator_store::ServiceSituation;
+use tokio::sync::watch;
+
+/// Sends snapshots, each with a higher number than the one before.
+pub(super) struct Publisher {
+    sender: watch::Sender<Arc<Endpoints>>,
+    /// In which snapshot each slot began to be as it is shown.
+    begun: Mutex<BTreeMap<String, BTreeMap<Slot, Begun>>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Begun {
+    instance: InstanceId,
+    state: EndpointState,
+    index: u64,
+}
+
+impl Publisher {
+    pub(super) fn new(sender: watch::Sender<Arc<Endpoints>>, first: u64) -> Self {
+        sender.send_if_modified(|current| {
+            let first = current.index.max(first);
+            *current = Arc::new(Endpoints {
+                index: first,
+                services: current.services.clone(),
+            });
+            true
+        });
+        Self {
+            sender,
+            begun: Mutex::default(),
+        }
+    }
+
+    /// Shows a service like this from now on. Nothing is sent if it is shown so already.
+    pub(super) fn put(&self, name: &str, mut new: ServiceEndpoints) {
+        self.sender.send_if_modified(|current| {
+            let shown = current.services.get(name);
+            new.index = shown.map_or(0, |shown| shown.index);
+            if shown == Some(&new) {
+                return false;
+            }
+            let index = current.index + 1;
+            new.index = index;
+            self.begin(name, &new, index);
+            let mut all = Endpoints::clone(current);
+            all.index = index;
+            all.services.insert(name.to_owned(), std::mem::take(&mut new));
+            *current = Arc::new(all);
+            true
+        });
+    }
+
+    /// Shows a service no more.
+    pub(super) fn remove(&self, name: &str) {
+        self.sender.send_if_modified(|current| {
+            if !current.services.contains_key(name) {
+                return false;
+            }
+            let mut all = Endpoints::clone(current);
+            all.index += 1;
+            all.services.remove(name);
+            *current = Arc::new(all);
+            true
+        });
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+    }
+
+    /// The snapshot in which a slot began to be shown as it is, if its instance is shown in this state.
+    pub(super) fn begun(&self, name: &str, slot: &Slot, state: EndpointState) -> Option<u64> {
+        let all = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        let begun = all.get(name)?.get(slot)?;
+        (begun.state == state).then_some(begun.index)
+    }
+
+    fn begin(&self, name: &str, new: &ServiceEndpoints, index: u64) {
+        let mut all = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = all.remove(name).unwrap_or_default();
+        let begun = new.members.iter().map(|(slot, member)| {
+            let (instance, state) = (member.instance, member.state);
+            let same = before
+                .get(slot)
+                .filter(|before| (before.instance, before.state) == (instance, state));
+            let index = same.map_or(index, |same| same.index);
+            (slot.clone(), Begun { instance, state, index })
+        });
+        let begun = begun.collect();
+        all.insert(name.to_owned(), begun);
+    }
+}
+
+/// How a service is reached, by what is recorded.
+pub(super) fn endpoints_of(situation: &ServiceSituation, spec: &ServiceSpec) -> ServiceEndpoints {
+    let member = |slot: &ServiceSlot| {
+        let instance = instance_in(situation, slot)?;
+        let attachment = instance.attachment()?;
+        let endpoint = Endpoint {
+            instance: instance.id,
+            version: slot.version,
+            address: instance.address()?,
+            network: attachment.network.clone(),
+            host: instance.host.clone()?,
+            state: state_of(slot, instance)?,
+        };
+        Some((slot.slot(), endpoint))
+    };
+    ServiceEndpoints {
+        index: 0,
+        ports: spec.ports.clone(),
+        routes: spec.routes.clone(),
+        listen: spec.listen.clone(),
+        sticky: spec.sticky,
+        proxy_protocol: spec.proxy_protocol,
+        members: situation.slots.iter().filter_map(member).collect(),
+    }
+}
+
+/// The live instance in a slot.
+pub(super) fn instance_in<'s>(situation: &'s ServiceSituation, slot: &ServiceSlot) -> Option<&'s Instance> {
+    let name = slot.slot();
+    situation.instances.iter().find(|instance| instance.slot == name)
+}
+
+/// Whether an instance may be reached; `None` for one that is going.
+fn state_of(slot: &ServiceSlot, instance: &Instance) -> Option<EndpointState> {
+    let health = slot.health_of(instance.id);
+    let is_ready = instance.phase == Phase::Ready && instance.times.off.is_none();
+    match (slot.state, health) {
+        (SlotState::Closed, _) => None,
+        (SlotState::Draining, _) => Some(EndpointState::Draining),
+        (SlotState::Wanted, Health::Passing) if is_ready => Some(EndpointState::Serving),
+        (SlotState::Wanted, Health::Failing) => Some(EndpointState::Failing),
+        (SlotState::Wanted, Health::Passing | Health::Unknown) => Some(EndpointState::Starting),
+    }
+}

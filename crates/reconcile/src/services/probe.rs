@@ -1,0 +1,187 @@
+//! Checks of instances: one task an instance, a bounded number of checks at once.
+
+mod check;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use orchestrator_host::Host;
+use orchestrator_model::{Health, HostId, Instance, InstanceId};
+use orchestrator_service::health::Checked;
+use orchestrator_service::{Health as Check, Probe};
+use tokio::sync::Semaphore;
+use tokio::time::sleep;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
+
+use self::check::Target;
+
+/// Checks that are under way at once.
+const AT_ONCE: usize = 64;
+
+/// The longest time between two checks of an instance that has not passed yet.
+const HASTE: Duration = Duration::from_millis(500);
+
+/// Checks instances. A cheap handle.
+#[derive(Clone)]
+pub(super) struct Prober {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    hosts: BTreeMap<HostId, Arc<dyn Host>>,
+    tracker: TaskTracker,
+    stop: CancellationToken,
+    permits: Semaphore,
+    entries: Mutex<HashMap<InstanceId, Entry>>,
+    wake: Box<dyn Fn(&str) + Send + Sync>,
+}
+
+struct Entry {
+    service: String,
+    target: Target,
+    check: Check,
+    checked: Checked,
+    detail: Option<String>,
+    /// Ends the task of the instance.
+    _task: DropGuard,
+}
+
+impl Prober {
+    pub(super) fn new(
+        hosts: BTreeMap<HostId, Arc<dyn Host>>,
+        tracker: TaskTracker,
+        stop: CancellationToken,
+        wake: Box<dyn Fn(&str) + Send + Sync>,
+    ) -> Self {
+        let shared = Shared {
+            hosts,
+            tracker,
+            stop,
+            permits: Semaphore::new(AT_ONCE),
+            entries: Mutex::default(),
+            wake,
+        };
+        Self {
+            shared: Arc::new(shared),
+        }
+    }
+
+    fn entries(&self) -> MutexGuard<'_, HashMap<InstanceId, Entry>> {
+        // Nothing that holds the lock can panic half-way through a change.
+        self.shared.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Checks an instance from now on like this, and says what is known of it: its health, and what the last failed check
+    /// found. An instance that was not checked yet begins with what is recorded.
+    pub(super) fn check(
+        &self,
+        service: &str,
+        instance: &Instance,
+        check: &Check,
+        port: Option<u16>,
+        recorded: Health,
+    ) -> (Health, Option<String>) {
+        let Some(target) = Target::of(instance, &check.probe, port) else {
+            return (Health::Unknown, None);
+        };
+        let mut entries = self.entries();
+        if let Some(entry) = entries.get(&instance.id)
+            && entry.target == target
+            && entry.check == *check
+        {
+            return (model(entry.checked.health()), entry.detail.clone());
+        }
+        // Another check says nothing about the results of the one before, but the instance is what it was.
+        let recorded = entries
+            .get(&instance.id)
+            .map_or(recorded, |entry| model(entry.checked.health()));
+        let stop = self.shared.stop.child_token();
+        let entry = Entry {
+            service: service.to_owned(),
+            target: target.clone(),
+            check: check.clone(),
+            checked: Checked::recorded(own(recorded)),
+            detail: None,
+            _task: stop.clone().drop_guard(),
+        };
+        entries.insert(instance.id, entry);
+        let (prober, id, host, check) = (self.clone(), instance.id, instance.host.clone(), check.clone());
+        self.shared.tracker.spawn(async move {
+            stop.run_until_cancelled(prober.run(id, host, target, check)).await;
+        });
+        (recorded, None)
+    }
+
+    /// Checks no instance of a service but these.
+    pub(super) fn keep(&self, service: &str, instances: &BTreeSet<InstanceId>) {
+        self.entries()
+            .retain(|id, entry| entry.service != service || instances.contains(id));
+    }
+
+    async fn run(&self, id: InstanceId, host: Option<HostId>, target: Target, check: Check) {
+        let Some(host) = host.and_then(|host| self.shared.hosts.get(&host)) else {
+            return;
+        };
+        loop {
+            let result = {
+                let Ok(_permit) = self.shared.permits.acquire().await else {
+                    return;
+                };
+                target.check(host.as_ref(), check.timeout).await
+            };
+            let Some(health) = self.take(id, &target, &check, result) else {
+                return;
+            };
+            let pause = match health {
+                Health::Unknown => check.every.min(HASTE),
+                Health::Passing | Health::Failing => check.every,
+            };
+            sleep(pause).await;
+        }
+    }
+
+    /// Takes a result. `None` when the instance is not checked like this any more.
+    fn take(&self, id: InstanceId, target: &Target, check: &Check, result: Result<(), String>) -> Option<Health> {
+        let mut entries = self.entries();
+        let entry = entries.get_mut(&id)?;
+        if entry.target != *target || entry.check != *check {
+            return None;
+        }
+        let changed = entry.checked.take(result.is_ok(), check);
+        entry.detail = result.err().or(entry.detail.take().filter(|_| changed.is_none()));
+        let (service, health) = (entry.service.clone(), model(entry.checked.health()));
+        drop(entries);
+        if changed.is_some() {
+            (self.shared.wake)(&service);
+        }
+        Some(health)
+    }
+}
+
+/// The health in words of the record.
+fn model(health: orchestrator_service::health::Health) -> Health {
+    match health {
+        orchestrator_service::health::Health::Unknown => Health::Unknown,
+        orchestrator_service::health::Health::Passing => Health::Passing,
+        orchestrator_service::health::Health::Failing => Health::Failing,
+    }
+}
+
+/// The health in words of the service's checks.
+pub(super) fn own(health: Health) -> orchestrator_service::health::Health {
+    match health {
+        Health::Unknown => orchestrator_service::health::Health::Unknown,
+        Health::Passing => orchestrator_service::health::Health::Passing,
+        Health::Failing => orchestrator_service::health::Health::Failing,
+    }
+}
+
+/// The name of the port that a check connects to.
+pub(super) fn port_of(probe: &Probe) -> Option<&str> {
+    match probe {
+        Probe::Http { port, .. } | Probe::Tcp { port } => Some(port),
+        Probe::Exec { .. } => None,
+    }
+}

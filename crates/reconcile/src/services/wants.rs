@@ -1,0 +1,87 @@
+//! What services want of the workers of instances.
+
+use std::collections::BTreeMap;
+
+use orchestrator_catalog::Declared;
+use orchestrator_model::{Owner, Slot, Timestamp};
+use orchestrator_service::PerClient;
+use orchestrator_store::Holding;
+
+use super::board::{Board, Wanted};
+use crate::instance::{Want, Wants, is_spent};
+
+/// What services want: an instance in each slot that they have opened, and for each client of a service with one for
+/// each, an instance while it holds a lease.
+///
+/// - A slot that drains keeps its instance, and gets no other.
+/// - An instance of a client stays while its client holds a lease, also when another version was deployed since.
+#[derive(Debug, Clone)]
+pub struct ServiceWants(pub(super) Board);
+
+impl ServiceWants {
+    /// The slots that services have for the clients of this link and class, each with the template.
+    fn of_clients(&self, link: &str, class: Option<&str>) -> Vec<(Slot, String)> {
+        let services = self.0.services();
+        let of_clients = services.iter().filter_map(|(name, wanted)| match wanted {
+            Wanted::PerClient(clients, template) if are_of(clients, link, class) => {
+                Some((Slot::of_service(name), template.clone()))
+            }
+            Wanted::PerClient(..) | Wanted::Slots(_) => None,
+        });
+        of_clients.collect()
+    }
+}
+
+fn are_of(clients: &PerClient, link: &str, class: Option<&str>) -> bool {
+    match clients {
+        PerClient::Link(name) => name == link,
+        PerClient::Class(name) => Some(name.as_str()) == class,
+    }
+}
+
+impl Wants for ServiceWants {
+    fn slots(
+        &self,
+        owner: &Owner,
+        holding: Option<&Holding>,
+        declared: &Declared,
+        now: Timestamp,
+    ) -> BTreeMap<Slot, Want> {
+        if let Owner::Service(name) = owner {
+            return match self.0.services().get(name) {
+                Some(Wanted::Slots(slots)) => slots.clone(),
+                Some(Wanted::PerClient(..)) | None => BTreeMap::new(),
+            };
+        }
+        let holds = |holding: &&Holding| holding.active_leases.iter().any(|lease| lease.valid_until > now);
+        let Some(holding) = holding.filter(holds) else {
+            return BTreeMap::new();
+        };
+        let client = &holding.client;
+        let of_clients = self.of_clients(&client.link, client.class.as_deref());
+        let want = |(slot, template): (Slot, String)| {
+            let is_filled = holding.slots.contains(&slot);
+            let is_spent = || is_spent(holding, &slot, declared.again(&template), now);
+            match is_filled {
+                true => Some((slot, Want::Keep)),
+                false if !client.wants_instance || is_spent() => None,
+                false => {
+                    let network = client.link.clone();
+                    Some((slot, Want::Fill { template, network }))
+                }
+            }
+        };
+        of_clients.into_iter().filter_map(want).collect()
+    }
+
+    fn slots_of_holder(&self, link: &str, class: Option<&str>, _: &Declared) -> Vec<Slot> {
+        let of_clients = self.of_clients(link, class).into_iter();
+        of_clients.map(|(slot, _)| slot).collect()
+    }
+
+    fn owners(&self, _: &Declared) -> Vec<Owner> {
+        let services = self.0.services();
+        let counted = services.iter().filter(|(_, wanted)| matches!(wanted, Wanted::Slots(_)));
+        counted.map(|(name, _)| Owner::Service(name.clone())).collect()
+    }
+}

@@ -1,0 +1,210 @@
+//! One service's worker: brings it one step nearer to what is wanted, again and again. The driver runs it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use orchestrator_model::{Owner, ServiceState};
+use orchestrator_service::ServiceSpec;
+use orchestrator_service::roll::{self, Wait};
+use orchestrator_store::{ServiceSituation, ServiceUpdate, StoreError};
+use tokio::time::Instant;
+
+use super::Services;
+use super::board::spec_of;
+use super::endpoints::endpoints_of;
+use super::moves::update_for;
+use crate::driver::{Backoff, Failure, Next, Reconciler, Registration, Run};
+use crate::instance::Wake;
+
+/// The wait before a store is asked again that did not answer.
+const STORE_PAUSE: Duration = Duration::from_secs(1);
+
+/// The worker of a service.
+struct Worker {
+    services: Services,
+    name: String,
+    wake: Arc<Wake>,
+}
+
+/// What follows a step.
+enum After {
+    /// The next step.
+    Again,
+    /// Nothing until it is woken, or until then.
+    Rest(Option<Instant>),
+    /// The service is gone.
+    Gone,
+}
+
+#[async_trait]
+impl Reconciler for Worker {
+    async fn reconcile(&mut self, run: &Run) -> Result<Next, Failure> {
+        loop {
+            self.wake.clear();
+            let after = match self.services.step(&self.name, run).await {
+                // Somebody changed the service meanwhile: what was decided for it before does not count.
+                Err(StoreError::ServiceChanged { .. } | StoreError::NoSuchService(_)) => After::Again,
+                after => after.map_err(|fault| Failure::of(&fault).about(&self.name))?,
+            };
+            match after {
+                After::Again => {}
+                After::Rest(None) => return Ok(Next::Wait),
+                After::Rest(Some(at)) => return Ok(Next::At(at)),
+                After::Gone if self.services.retire(&self.name, &self.wake) => return Ok(Next::Over),
+                After::Gone => {}
+            }
+        }
+    }
+
+    async fn notified(&mut self) {
+        self.wake.received().await;
+    }
+}
+
+impl Services {
+    /// Notifies the worker of a service, and starts one where there is none.
+    pub(super) fn wake(&self, name: &str) {
+        let mut workers = self.workers();
+        if let Some(wake) = workers.get(name) {
+            return wake.notify();
+        }
+        let wake = Arc::new(Wake::default());
+        workers.insert(name.to_owned(), wake.clone());
+        let purpose = "opens, drains and closes the slots of one service, and checks its instances";
+        let registration = Registration::new("service", purpose)
+            .about(name)
+            .retrying(Backoff::constant(STORE_PAUSE));
+        let worker = Worker {
+            services: self.clone(),
+            name: name.to_owned(),
+            wake,
+        };
+        self.inner.driver.register(registration, worker);
+    }
+
+    /// Ends the worker, unless a notification is pending.
+    fn retire(&self, name: &str, wake: &Wake) -> bool {
+        let mut workers = self.workers();
+        // Notifications are made under the same lock, so none can be lost between this check and the removal.
+        let is_done = !wake.is_pending();
+        if is_done {
+            workers.remove(name);
+            self.waiting().remove(name);
+        }
+        is_done
+    }
+
+    async fn step(&self, name: &str, run: &Run) -> Result<After, StoreError> {
+        let Some(situation) = self.inner.records.service_situation(name).await? else {
+            self.forget(name);
+            return Ok(After::Gone);
+        };
+        let settings = self.inner.settings.get();
+        self.inner.board.put(&situation, &settings);
+        let spec = |version: u64| (version, spec_of(&situation, version, &settings));
+        let specs = situation.versions.iter().map(|version| spec(version.version)).collect();
+        let observed = self.observe(&situation, &specs);
+        if !observed.is_empty() {
+            let update = ServiceUpdate {
+                service: name.to_owned(),
+                generation: situation.service.generation,
+                slots: observed,
+                failures: None,
+                outcome: None,
+                settled: false,
+                at: self.inner.clock.now(),
+            };
+            self.inner.records.update_service(update).await?;
+            return Ok(After::Again);
+        }
+        self.publish(&situation, &specs);
+        // What was recorded before may not have reached the workers of the instances: the daemon may have ended between.
+        self.inner.notifications.notify(Owner::Service(name.to_owned()));
+        if self.is_over(&situation).await? {
+            self.forget(name);
+            return Ok(After::Gone);
+        }
+        let Some(target) = specs.get(&situation.service.version).and_then(Option::as_ref) else {
+            run.set_detail("its version cannot be read by this program and these settings; deploy it anew");
+            return Ok(After::Rest(None));
+        };
+        self.roll(&situation, &specs, target, run).await
+    }
+
+    async fn roll(
+        &self,
+        situation: &ServiceSituation,
+        specs: &BTreeMap<u64, Option<ServiceSpec>>,
+        target: &ServiceSpec,
+        run: &Run,
+    ) -> Result<After, StoreError> {
+        let asked = self.roll_situation(situation, specs);
+        let mut moves = roll::next(&asked);
+        if target.count().is_none() && situation.slots.is_empty() {
+            // Each client's instance follows the client. Nothing is rolled.
+            moves.settled = true;
+        }
+        let is_waiting = |wait: &Wait| {
+            matches!(
+                wait,
+                Wait::Routed { .. } | Wait::Unrouted { .. } | Wait::Connections { .. }
+            )
+        };
+        let name = &situation.service.name;
+        match moves.waits.iter().any(is_waiting) {
+            true => self.waiting().insert(name.clone()),
+            false => self.waiting().remove(name),
+        };
+        let now = self.inner.clock.now();
+        if let Some(update) = update_for(situation, &moves, now) {
+            self.inner.records.update_service(update).await?;
+            return Ok(After::Again);
+        }
+        run.set_detail(in_words(situation, &moves));
+        let at = moves.wake.map(|wake| Instant::now() + wake.since(now));
+        Ok(After::Rest(at))
+    }
+
+    fn publish(&self, situation: &ServiceSituation, specs: &BTreeMap<u64, Option<ServiceSpec>>) {
+        let service = &situation.service;
+        let current = specs.get(&service.version).and_then(Option::as_ref);
+        let good = service.good_version.and_then(|good| specs.get(&good)?.as_ref());
+        if let Some(spec) = current.or(good) {
+            let endpoints = endpoints_of(situation, spec);
+            self.inner.publisher.put(&service.name, endpoints);
+        }
+    }
+
+    /// Whether the service was being removed, and nothing of it is left.
+    async fn is_over(&self, situation: &ServiceSituation) -> Result<bool, StoreError> {
+        let is_over = situation.service.state == ServiceState::Removing
+            && situation.slots.is_empty()
+            && situation.instances.is_empty();
+        if !is_over {
+            return Ok(false);
+        }
+        let (name, now) = (&situation.service.name, self.inner.clock.now());
+        self.inner.records.forget_service(name, now).await
+    }
+
+    fn forget(&self, name: &str) {
+        self.inner.board.remove(name);
+        self.inner.publisher.remove(name);
+        self.inner.prober.keep(name, &std::collections::BTreeSet::new());
+    }
+}
+
+fn in_words(situation: &ServiceSituation, moves: &roll::Moves) -> String {
+    let service = &situation.service;
+    let slots = situation.slots.len();
+    match (moves.settled, service.paused) {
+        (_, Some(_)) => format!("version {}, paused, {slots} slots", service.version),
+        (true, None) => format!("version {}, {slots} slots", service.version),
+        (false, None) => format!(
+            "version {}, {slots} slots, on its way: {:?}",
+            service.version, moves.waits
+        ),
+    }
+}

@@ -1,0 +1,409 @@
+//! What somebody changes of services.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use orchestrator_api::{Deployed, ServiceControl, ServiceError, ServiceListed};
+use orchestrator_model::{
+    Endpoints, Operation, OperationId, OperationKind, OperationState, Page, RecordedService, ServiceState,
+};
+use orchestrator_service::{MOST_INSTANCES, ServiceSpec};
+use orchestrator_settings::{Hidden, Settings};
+use orchestrator_store::{NewDeploy, OperationFilter, ServiceChange, ServiceSituation, StoreError};
+use serde_json::{Map, Value};
+use tokio::sync::{broadcast, watch};
+
+use super::Services;
+use super::scale::scaled;
+
+/// How often a change is tried again that somebody else's change came before.
+const TRIES: usize = 5;
+
+/// A version that is to be deployed, and what it is held to.
+struct Wanted {
+    kind: OperationKind,
+    spec: ServiceSpec,
+    /// Whether all instances are replaced, also where the content is the same.
+    renews: bool,
+}
+
+impl Services {
+    /// Deploys a service as `PUT /v1/services/{name}` does: the same once more changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`ServiceControl::deploy`].
+    pub(in crate::serve) async fn put(&self, spec: &ServiceSpec, by: &str) -> Result<Deployed, ServiceError> {
+        let wanted = Wanted {
+            kind: OperationKind::Deploy,
+            spec: spec.clone(),
+            renews: false,
+        };
+        self.deploy_wanted(&wanted, None, false, by).await
+    }
+
+    async fn deploy_wanted(
+        &self,
+        wanted: &Wanted,
+        expect: Option<u64>,
+        plan: bool,
+        by: &str,
+    ) -> Result<Deployed, ServiceError> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match self.try_deploy(wanted, expect, plan, by).await {
+                // Somebody else was faster, and the caller did not say that this matters.
+                Err(ServiceError::Store(StoreError::ServiceChanged { .. })) if expect.is_none() && tries < TRIES => {}
+                done => return done,
+            }
+        }
+    }
+
+    async fn try_deploy(
+        &self,
+        wanted: &Wanted,
+        expect: Option<u64>,
+        plan: bool,
+        by: &str,
+    ) -> Result<Deployed, ServiceError> {
+        let settings = self.settings.get();
+        let name = wanted.spec.name.clone();
+        let present = self.store.service_situation(&name).await?;
+        let seen = present.as_ref().map(|present| present.service.generation);
+        if let Some(expected) = expect.filter(|expected| *expected != seen.unwrap_or_default()) {
+            return Err(ServiceError::Store(StoreError::ServiceChanged {
+                name,
+                generation: seen.unwrap_or_default(),
+                expected,
+            }));
+        }
+        let before = present.as_ref().and_then(|present| spec_in_force(present, &settings));
+        let mut spec = wanted.spec.clone();
+        spec.keep_hidden(before.as_ref()).map_err(|key| {
+            ServiceError::Refused(format!("{key} stands for a hidden value, and there is none to keep"))
+        })?;
+        self.refuse_taken_routes(&spec, &settings).await?;
+        let recorded = present.as_ref().map(|present| &present.service);
+        let changes = changes(before.as_ref(), recorded, &spec);
+        let is_active = recorded.is_some_and(|recorded| recorded.state == ServiceState::Active);
+        let keeps = before.as_ref().is_some_and(|before| has_same_instances(before, &spec)) && !wanted.renews;
+        let running = present.as_ref().and_then(|present| present.operation.clone());
+        let mut deployed = Deployed {
+            name: name.clone(),
+            generation: seen.unwrap_or_default(),
+            replaces: !keeps && present.is_some(),
+            changes,
+            operation: None,
+        };
+        if deployed.changes.is_empty() && is_active && !wanted.renews {
+            deployed.replaces = false;
+            deployed.operation = running.filter(|_| !plan);
+            return Ok(deployed);
+        }
+        if plan {
+            return Ok(deployed);
+        }
+        let new = NewDeploy {
+            name,
+            kind: wanted.kind,
+            spec: spec.written(Hidden::Nothing).to_string(),
+            template: spec.template.written(Hidden::Nothing).to_string(),
+            instances: spec.count(),
+            seen,
+            keeps_instances: keeps,
+            detail: format!("image {}", spec.template.main.image),
+        };
+        let recorded = self
+            .store
+            .deploy_service(new, self.clock.now(), Some(by.to_owned()))
+            .await?;
+        tracing::info!(
+            service = recorded.service.name,
+            version = recorded.service.version,
+            by,
+            "service deployed"
+        );
+        self.catalog.refresh().await;
+        deployed.generation = recorded.service.generation;
+        deployed.operation = Some(recorded.operation);
+        Ok(deployed)
+    }
+
+    /// Refuses a route that another service has.
+    async fn refuse_taken_routes(&self, spec: &ServiceSpec, settings: &Settings) -> Result<(), ServiceError> {
+        if spec.routes.is_empty() && spec.listen.is_empty() {
+            return Ok(());
+        }
+        let routes: BTreeSet<_> = spec.routes.iter().map(|route| (&route.host, &route.path)).collect();
+        let listen: BTreeSet<_> = spec
+            .listen
+            .iter()
+            .map(|listen| (listen.address, listen.number))
+            .collect();
+        for (name, version) in self.store.current_service_versions().await? {
+            if name == spec.name {
+                continue;
+            }
+            // One that cannot be read is shown by its own worker.
+            let Ok(other) = Self::read(&version, settings) else {
+                continue;
+            };
+            if let Some(route) = other
+                .routes
+                .iter()
+                .find(|route| routes.contains(&(&route.host, &route.path)))
+            {
+                let (host, path) = (&route.host, &route.path);
+                return Err(ServiceError::Refused(format!(
+                    "service {name} has the route {host}{path} already; take another one, or remove it there first"
+                )));
+            }
+            let is_taken = |other: &&orchestrator_model::Listen| listen.contains(&(other.address, other.number));
+            if let Some(taken) = other.listen.iter().find(is_taken) {
+                let (address, number) = (taken.address, taken.number);
+                return Err(ServiceError::Refused(format!(
+                    "service {name} has the virtual address [{address}]:{number} already; take another one"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    async fn situation(&self, name: &str) -> Result<ServiceSituation, ServiceError> {
+        let found = self.store.service_situation(name).await?;
+        found.ok_or_else(|| ServiceError::Store(StoreError::NoSuchService(name.to_owned())))
+    }
+
+    async fn change(
+        &self,
+        by: &str,
+        name: &str,
+        change: ServiceChange,
+        seen: Option<u64>,
+    ) -> Result<Deployed, ServiceError> {
+        let by = Some(by.to_owned());
+        let (service, changed) = self
+            .store
+            .change_service(name, change, seen, self.clock.now(), by)
+            .await?;
+        Ok(Deployed {
+            name: service.name,
+            generation: service.generation,
+            changes: Vec::new(),
+            replaces: false,
+            operation: changed.map(|changed| changed.operation),
+        })
+    }
+
+    fn listed(situation: ServiceSituation, settings: &Settings) -> ServiceListed {
+        let spec = spec_in_force(&situation, settings).map(|spec| spec.written(Hidden::Values));
+        ServiceListed {
+            spec: match spec {
+                Some(Value::Object(keys)) => keys,
+                _ => Map::new(),
+            },
+            situation,
+        }
+    }
+}
+
+/// The version in force, if this program and these settings can read it.
+fn spec_in_force(situation: &ServiceSituation, settings: &Settings) -> Option<ServiceSpec> {
+    let version = situation.version(situation.service.version)?;
+    Services::read(version, settings).ok()
+}
+
+/// Whether instances of one version are as those of the other.
+fn has_same_instances(before: &ServiceSpec, after: &ServiceSpec) -> bool {
+    before.template == after.template
+        && before.network == after.network
+        && before.ports == after.ports
+        && before.count().is_some() == after.count().is_some()
+}
+
+/// The keys that change, each with its value before and after. Values of variables and contents of files are hidden.
+fn changes(
+    before: Option<&ServiceSpec>,
+    recorded: Option<&RecordedService>,
+    after: &ServiceSpec,
+) -> Vec<(String, Option<Value>, Option<Value>)> {
+    let keys = |spec: &ServiceSpec, hidden| match spec.written(hidden) {
+        Value::Object(keys) => keys,
+        _ => Map::new(),
+    };
+    let shown = |spec: Option<&ServiceSpec>| spec.map(|spec| keys(spec, Hidden::Values)).unwrap_or_default();
+    let mut old = before.map(|spec| keys(spec, Hidden::Nothing)).unwrap_or_default();
+    let (mut old_shown, new_shown) = (shown(before), shown(Some(after)));
+    // Somebody may have scaled it since.
+    if let Some(count) = recorded.and_then(|recorded| recorded.instances) {
+        old.insert("instances".to_owned(), count.into());
+        old_shown.insert("instances".to_owned(), count.into());
+    }
+    let new = keys(after, Hidden::Nothing);
+    let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    let changed = names.into_iter().filter(|name| old.get(*name) != new.get(*name));
+    let change = |name: &String| (name.clone(), old_shown.get(name).cloned(), new_shown.get(name).cloned());
+    changed.map(change).collect()
+}
+
+#[async_trait]
+impl ServiceControl for Services {
+    fn endpoints(&self) -> watch::Receiver<Arc<Endpoints>> {
+        self.endpoints.clone()
+    }
+
+    async fn list(&self) -> Result<Vec<ServiceListed>, ServiceError> {
+        let settings = self.settings.get();
+        let mut all = Vec::new();
+        for service in self.store.services().await? {
+            // One that was removed meanwhile is left out.
+            let found = self.store.service_situation(&service.name).await?;
+            all.extend(found.map(|found| Self::listed(found, &settings)));
+        }
+        Ok(all)
+    }
+
+    async fn show(&self, name: &str) -> Result<ServiceListed, ServiceError> {
+        Ok(Self::listed(self.situation(name).await?, &self.settings.get()))
+    }
+
+    async fn deploy(&self, by: &str, keys: Value, expect: Option<u64>, plan: bool) -> Result<Deployed, ServiceError> {
+        let spec = ServiceSpec::read(&keys, &self.settings.get()).map_err(ServiceError::Wrong)?;
+        if expect.is_none() && !plan {
+            return self.put(&spec, by).await;
+        }
+        let wanted = Wanted {
+            kind: OperationKind::Deploy,
+            spec,
+            renews: false,
+        };
+        self.deploy_wanted(&wanted, expect, plan, by).await
+    }
+
+    async fn scale(
+        &self,
+        by: &str,
+        name: &str,
+        to: &str,
+        oldest_first: bool,
+        expect: Option<u64>,
+    ) -> Result<Deployed, ServiceError> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let service = self.situation(name).await?.service;
+            let count = service
+                .instances
+                .ok_or_else(|| StoreError::PerClientService(name.to_owned()))?;
+            let instances = scaled(count, to).map_err(ServiceError::Refused)?;
+            if instances > MOST_INSTANCES {
+                let reason =
+                    format!("{instances} instances are more than {MOST_INSTANCES}, which is the most of a service");
+                return Err(ServiceError::Refused(reason));
+            }
+            let change = ServiceChange::Scale {
+                instances,
+                oldest_first,
+            };
+            let seen = expect.unwrap_or(service.generation);
+            match self.change(by, name, change, Some(seen)).await {
+                // What was counted on is not so any more.
+                Err(ServiceError::Store(StoreError::ServiceChanged { .. })) if expect.is_none() && tries < TRIES => {}
+                done => return done,
+            }
+        }
+    }
+
+    async fn bump(&self, by: &str, name: &str, expect: Option<u64>) -> Result<Deployed, ServiceError> {
+        let situation = self.situation(name).await?;
+        let version = situation.version(situation.service.version);
+        let version = version.ok_or_else(|| StoreError::NoSuchService(name.to_owned()))?;
+        let mut spec = Self::read(version, &self.settings.get())?;
+        keep_count(&mut spec, &situation.service);
+        let wanted = Wanted {
+            kind: OperationKind::Bump,
+            spec,
+            renews: true,
+        };
+        self.deploy_wanted(&wanted, expect, false, by).await
+    }
+
+    async fn rollback(
+        &self,
+        by: &str,
+        name: &str,
+        version: Option<u64>,
+        expect: Option<u64>,
+    ) -> Result<Deployed, ServiceError> {
+        let service = self.situation(name).await?.service;
+        let kept = self.store.service_versions(name).await?;
+        let found = kept.iter().find(|kept| match version {
+            Some(version) => kept.version == version,
+            None => kept.version < service.version,
+        });
+        let found = found.ok_or_else(|| {
+            let kept: Vec<String> = kept.iter().map(|kept| kept.version.to_string()).collect();
+            let all = kept.join(", ");
+            ServiceError::Refused(format!(
+                "service {name} has no such earlier version; the versions kept are {all}"
+            ))
+        })?;
+        let mut spec = Self::read(found, &self.settings.get())?;
+        keep_count(&mut spec, &service);
+        let wanted = Wanted {
+            kind: OperationKind::Rollback,
+            spec,
+            renews: false,
+        };
+        self.deploy_wanted(&wanted, expect, false, by).await
+    }
+
+    async fn pause(&self, by: &str, name: &str, paused: bool, expect: Option<u64>) -> Result<Deployed, ServiceError> {
+        let change = match paused {
+            true => ServiceChange::Pause,
+            false => ServiceChange::Resume,
+        };
+        self.change(by, name, change, expect).await
+    }
+
+    async fn remove(&self, by: &str, name: &str, expect: Option<u64>) -> Result<Deployed, ServiceError> {
+        self.change(by, name, ServiceChange::Remove, expect).await
+    }
+
+    async fn operations(&self, filter: OperationFilter) -> Result<Page<Operation>, ServiceError> {
+        Ok(self.store.operations(filter).await?)
+    }
+
+    async fn operation(&self, id: OperationId) -> Result<Option<Operation>, ServiceError> {
+        Ok(self.store.operation(id).await?)
+    }
+
+    async fn ended(&self, id: OperationId) -> Result<Option<Operation>, ServiceError> {
+        // Subscribed before it is read, so that no end is missed.
+        let mut events = self.store.subscribe();
+        loop {
+            let found = self.store.operation(id).await?;
+            let Some(running) = found.as_ref().filter(|found| found.state == OperationState::Running) else {
+                return Ok(found);
+            };
+            loop {
+                match tokio::time::timeout(super::PAUSE, events.recv()).await {
+                    Ok(Ok(event)) if event.service.as_ref() == Some(&running.service) => break,
+                    Ok(Ok(_)) => {}
+                    // An end without an event of its own, or events that were lost.
+                    Err(_) | Ok(Err(broadcast::error::RecvError::Lagged(_))) => break,
+                    Ok(Err(broadcast::error::RecvError::Closed)) => return Ok(found),
+                }
+            }
+        }
+    }
+}
+
+/// An earlier version has as many instances as the service has now.
+fn keep_count(spec: &mut ServiceSpec, service: &RecordedService) {
+    if let (Some(count), Some(_)) = (service.instances, spec.count()) {
+        spec.instances = orchestrator_service::Instances::Count(count);
+    }
+}
