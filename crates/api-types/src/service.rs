@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 
-use orchestrator_model::{InstanceId, OperationId, Timestamp};
+use orchestrator_model::{Id, InstanceId, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -114,7 +114,7 @@ pub struct ServiceChange {
 pub struct Operation {
     /// Its id.
     #[schemars(with = "scalar::Id")]
-    pub id: OperationId,
+    pub id: Id,
     /// `deploy`, `scale`, `bump`, `rollback` or `remove`.
     pub kind: String,
     /// The service.
