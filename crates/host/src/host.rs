@@ -8,13 +8,13 @@ use async_trait::async_trait;
 use orchestrator_doctor::{Fix, PolicyFacts};
 use orchestrator_runtime::usage::VolumeUsage;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 use crate::{
     Applied, BridgePlan, ByteStream, Capacity, ContainerRef, Depth, DialPlan, DiskUse, Ensured, Examination,
     ExamineRequest, ExecRequest, ExecSession, HostCapabilities, HostChange, HostError, Id, Image, ImageFacts,
     InstancePlan, InstanceRef, ListRequest, Listed, LogRequest, NetworkChange, NetworkPart, Observation,
-    ObservedBridge, OutputStream, PolicyCounts, PolicyItem, PullProgress, PullRequest, RemovalPlan, Stage, Stats,
+    ObservedBridge, OutputStream, PolicyCounts, PolicyItem, Progress, PullProgress, PullRequest, RemovalPlan, Stats,
     WatchScope,
 };
 
@@ -53,12 +53,13 @@ pub trait Host: Send + Sync + 'static {
     /// Brings an instance to answer: starts its containers, wires its attachments, verifies that what was wired still
     /// runs, waits for its first answer and announces its addresses.
     ///
-    /// Waiting for the answer may take as long as the plan allows. `stage` says when that begins, so that the caller
-    /// can give up what it holds for the work before it.
-    async fn ensure(&self, plan: &InstancePlan, stage: &watch::Sender<Stage>) -> Result<Ensured, HostError>;
+    /// Nothing is sent to the instance, and nothing of it is wired while it runs, before `progress` is
+    /// [admitted](Progress::admit). Waiting for the answer may take as long as the plan allows. `progress` says when that
+    /// begins, so that the caller can give up what it holds for the work before it.
+    async fn ensure(&self, plan: &InstancePlan, progress: &Progress) -> Result<Ensured, HostError>;
 
     /// The same for an instance that another scheduler starts: nothing is started, stopped or made.
-    async fn adopt(&self, plan: &InstancePlan, stage: &watch::Sender<Stage>) -> Result<Ensured, HostError>;
+    async fn adopt(&self, plan: &InstancePlan, progress: &Progress) -> Result<Ensured, HostError>;
 
     /// Makes sure that an instance is gone, with all that was made for it. Removing what is gone is success. Every
     /// piece is tried even when another could not be removed.

@@ -30,8 +30,8 @@ mod local;
 mod marked;
 mod observation;
 mod plan;
+mod progress;
 mod reaction;
-mod stage;
 
 pub use capability::{HostCapabilities, HostCapability};
 pub use capacity::Capacity;
@@ -56,5 +56,5 @@ pub use plan::{
     NetworkChange, NetworkItem, NetworkKey, NetworkPart, Pair, PolicyCounts, PolicyItem, PolicyKey, PortRate, PortRole,
     Protocol, ReadinessPlan, RebuildReason, RemovalPlan, RoutePlan, Socket, Traffic,
 };
+pub use progress::{Progress, Stage};
 pub use reaction::{Reaction, reaction};
-pub use stage::Stage;

@@ -5,9 +5,9 @@ use std::time::Duration;
 use orchestrator_host::fake::{FakeMachine, Faults, MachineSettings};
 use orchestrator_host::{
     AttachmentPlan, ContainerName, ContainerPlan, ContainerSpec, Depth, Ensured, Flaw, Host, HostChange, HostError, Id,
-    InstancePlan, ListRequest, Listed, Observation, Output, ReadinessPlan, RemovalPlan, Stage, WatchScope,
+    InstancePlan, ListRequest, Listed, Observation, Output, Progress, ReadinessPlan, RemovalPlan, Stage, WatchScope,
 };
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
 fn plan(number: u8) -> InstancePlan {
@@ -58,7 +58,7 @@ fn removal(plan: &InstancePlan) -> RemovalPlan {
 }
 
 async fn ensure(host: &dyn Host, plan: &InstancePlan) -> Result<Ensured, HostError> {
-    host.ensure(plan, &watch::Sender::new(Stage::default())).await
+    host.ensure(plan, &Progress::admitted()).await
 }
 
 fn machine(seed: u64) -> FakeMachine {
@@ -106,10 +106,10 @@ async fn an_instance_is_made_once_observed_and_removed() {
 async fn an_instance_that_never_answers_is_awaited_for_as_long_as_its_plan_says() {
     let machine = machine(2);
     machine.with(|state| state.silent.insert("web".to_owned()));
-    let (sender, stage) = watch::channel(Stage::default());
+    let progress = Progress::admitted();
     let began = Instant::now();
-    let silent = machine.host("local").ensure(&plan(1), &sender).await.unwrap_err();
-    assert_eq!((silent.code(), *stage.borrow()), ("not-answering", Stage::Awaiting));
+    let silent = machine.host("local").ensure(&plan(1), &progress).await.unwrap_err();
+    assert_eq!((silent.code(), progress.stage()), ("not-answering", Stage::Awaiting));
     assert!(began.elapsed() >= Duration::from_secs(10), "{:?}", began.elapsed());
 }
 
@@ -117,13 +117,13 @@ async fn an_instance_that_never_answers_is_awaited_for_as_long_as_its_plan_says(
 async fn the_end_of_a_process_ends_the_wait_for_its_answer() {
     let machine = machine(3);
     machine.with(|state| state.silent.insert("web".to_owned()));
-    let (sender, mut stage) = watch::channel(Stage::default());
+    let progress = Progress::admitted();
     let (host, plan) = (machine.host("local"), plan(1));
     let end = async {
-        stage.wait_for(|stage| *stage == Stage::Awaiting).await.unwrap();
+        progress.until(Stage::Awaiting).await;
         machine.end(plan.id);
     };
-    let (ended, ()) = tokio::join!(host.ensure(&plan, &sender), end);
+    let (ended, ()) = tokio::join!(host.ensure(&plan, &progress), end);
     assert_eq!(ended.unwrap_err().code(), "ended");
 }
 

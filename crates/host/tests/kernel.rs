@@ -19,20 +19,20 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use orchestrator_host::{
-    Depth, DialPlan, Flaw, Host, HostChange, ListRequest, Listed, Observation, Reaction, Socket, Stage, WatchScope,
-    reaction,
+    Depth, DialPlan, Flaw, Host, HostChange, ListRequest, Listed, Observation, Progress, Reaction, Socket, Stage,
+    WatchScope, reaction,
 };
 use orchestrator_plugin::Capability;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use lab::{Lab, daemon};
 
 async fn comes_up_and_goes(lab: &Lab) -> Result<()> {
     let (host, plan) = (&lab.host, lab.plan(1));
-    let (sender, stage) = watch::channel(Stage::default());
-    let made = host.ensure(&plan, &sender).await?;
-    ensure!(*stage.borrow() == Stage::Awaiting);
+    let progress = Progress::admitted();
+    let made = host.ensure(&plan, &progress).await?;
+    ensure!(progress.stage() == Stage::Awaiting);
     ensure!(made.containers[0].reference.is_some());
     ensure!(host.see(&plan.reference(), Depth::Whole).await? == Observation::Running);
     ensure!(host.see(&plan.reference(), Depth::Inside).await? == Observation::Running);
@@ -103,7 +103,7 @@ fn an_instance_in_a_prepared_namespace_is_wired_before_its_first_instruction() -
 fn a_prepared_namespace_outlives_a_restart_of_its_container() -> Result<()> {
     daemon(Capability::PreparedNamespace, |lab| async move {
         let (host, plan) = (&lab.host, lab.plan(1));
-        let stage = watch::Sender::new(Stage::default());
+        let stage = Progress::admitted();
         host.ensure(&plan, &stage).await?;
         lab.engine.end(plan.id);
         ensure!(matches!(
@@ -127,7 +127,7 @@ fn an_instance_is_not_started_for_which_there_is_no_port() -> Result<()> {
     daemon(Capability::EngineNamespace, |lab| async move {
         let mut plan = lab.plan(1);
         plan.attachments[0].may_take_port = false;
-        let stage = watch::Sender::new(Stage::default());
+        let stage = Progress::admitted();
         let full = lab.host.ensure(&plan, &stage).await.unwrap_err();
         ensure!(full.code() == "bridge-full", "{full}");
         ensure!(lab.host.see(&plan.reference(), Depth::Whole).await? == Observation::Absent);
@@ -148,7 +148,7 @@ fn a_lost_host_end_and_an_ended_process_are_reported_and_seen() -> Result<()> {
             async move { host.watch(WatchScope::Networks, sender).await }
         });
         ensure!(changes.recv().await == Some(HostChange::Networks));
-        host.ensure(&plan, &watch::Sender::new(Stage::default())).await?;
+        host.ensure(&plan, &Progress::admitted()).await?;
         lab.remove_host_end(&plan).await?;
         while changes.recv().await != Some(HostChange::Instance(plan.id)) {}
         ensure!(host.see(&plan.reference(), Depth::Whole).await? == Observation::Unwired);

@@ -16,7 +16,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use orchestrator_doctor::{Fix, PolicyFacts};
 use orchestrator_plugin::{Capabilities, EngineError, Id};
 use orchestrator_runtime::usage::VolumeUsage;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 use self::ended::Done;
 use super::images::failed;
@@ -25,8 +25,8 @@ use crate::{
     AdoptFault, Applied, BridgePlan, ByteStream, Capacity, Cause, ContainerRef, Depth, DialPlan, DialStream, DiskUse,
     Ensured, Examination, ExamineRequest, ExecRequest, ExecSession, Host, HostCapabilities, HostCapability, HostChange,
     HostError, Image, ImageFacts, InstancePlan, InstanceRef, ListRequest, Listed, LogRequest, NetworkChange,
-    NetworkPart, Observation, ObservedBridge, Output, OutputStream, PolicyCounts, PolicyItem, PullProgress,
-    PullRequest, RemovalPlan, Stage, Stats, WatchScope,
+    NetworkPart, Observation, ObservedBridge, Output, OutputStream, PolicyCounts, PolicyItem, Progress, PullProgress,
+    PullRequest, RemovalPlan, Stats, WatchScope,
 };
 
 /// A daemon's way to a fake machine.
@@ -86,19 +86,19 @@ impl Host for FakeHost {
         self.machine.state().capacity
     }
 
-    async fn ensure(&self, plan: &InstancePlan, stage: &watch::Sender<Stage>) -> Result<Ensured, HostError> {
+    async fn ensure(&self, plan: &InstancePlan, progress: &Progress) -> Result<Ensured, HostError> {
         let _call = self.machine.call("ensure");
-        Ok(self.machine.bring_up(plan, stage, true).await?)
+        Ok(self.machine.bring_up(plan, progress, true).await?)
     }
 
-    async fn adopt(&self, plan: &InstancePlan, stage: &watch::Sender<Stage>) -> Result<Ensured, HostError> {
+    async fn adopt(&self, plan: &InstancePlan, progress: &Progress) -> Result<Ensured, HostError> {
         let _call = self.machine.call("adopt");
         if self.machine.state().first(plan.id).is_none() {
             return Err(AdoptFault::NotHere(plan.id).into());
         }
         Ok(self
             .machine
-            .bring_up(plan, stage, false)
+            .bring_up(plan, progress, false)
             .await
             .map_err(AdoptFault::from)?)
     }

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use orchestrator_network::{Flaw, NetworkError};
 use orchestrator_plugin::{ContainerKey, ContainerName, EngineError};
-use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::state::{FakeAttachment, FakeContainer};
@@ -12,14 +11,14 @@ use super::{FakeMachine, FakeState};
 use crate::HostChange;
 use crate::{
     AttachmentPlan, Cause, ContainerPlan, ContainerRef, EnsureFault, Ensured, FoundState, InstancePlan, InstanceRef,
-    Lack, NoAnswer, Observation, RemovalPlan, Stage, Unwired, WatchScope,
+    Lack, NoAnswer, Observation, Progress, RemovalPlan, Stage, Unwired, WatchScope,
 };
 
 impl FakeMachine {
     pub(super) async fn bring_up(
         &self,
         plan: &InstancePlan,
-        stage: &watch::Sender<Stage>,
+        progress: &Progress,
         starts: bool,
     ) -> Result<Ensured, EnsureFault> {
         let first = plan.containers.first().ok_or(Cause::NoContainer)?;
@@ -36,6 +35,7 @@ impl FakeMachine {
             self.start(plan, first).await?;
         }
         let process = self.process(plan)?;
+        progress.until_admitted().await;
         self.change("wire", None, |state| wire(state, plan, process)).await?;
         if starts {
             for container in plan.containers.iter().skip(1) {
@@ -47,7 +47,7 @@ impl FakeMachine {
             return Err(ended(plan));
         }
         EnsureFault::of_pending(&plan.attachments)?;
-        stage.send_replace(Stage::Awaiting);
+        progress.reach(Stage::Awaiting);
         self.await_answer(plan, process).await?;
         Ok(Ensured {
             containers: self.references(plan),

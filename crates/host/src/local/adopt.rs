@@ -1,17 +1,11 @@
 //! Wires an instance that another scheduler starts.
 
-use tokio::sync::watch;
-
 use super::LocalHost;
 use super::ensure::{netns, running};
-use crate::{AdoptFault, Cause, ContainerRef, EnsureFault, Ensured, InstancePlan, Stage};
+use crate::{AdoptFault, Cause, ContainerRef, EnsureFault, Ensured, InstancePlan, Progress};
 
 impl LocalHost {
-    pub(super) async fn adopt_instance(
-        &self,
-        plan: &InstancePlan,
-        stage: &watch::Sender<Stage>,
-    ) -> Result<Ensured, AdoptFault> {
+    pub(super) async fn adopt_instance(&self, plan: &InstancePlan, progress: &Progress) -> Result<Ensured, AdoptFault> {
         let first = plan
             .containers
             .first()
@@ -21,6 +15,7 @@ impl LocalHost {
         let found = engine.find(&plan.container(first).container()).await;
         let found = found.map_err(EnsureFault::from)?.ok_or(AdoptFault::NotHere(plan.id))?;
         let started = running(found)?;
+        progress.until_admitted().await;
         let path = netns(&started.running).map_err(EnsureFault::from)?;
         if let Err(source) = self.wire_all(plan, path).await {
             // It is not ours to stop: its scheduler would only start it again.
@@ -29,7 +24,7 @@ impl LocalHost {
         }
         self.saw_network(plan.id, started.running.netns());
         EnsureFault::of_pending(&plan.attachments)?;
-        self.see_answer(plan, engine, &started, stage).await?;
+        self.see_answer(plan, engine, &started, progress).await?;
         self.announce_all(plan).await;
         Ok(Ensured {
             containers: vec![ContainerRef {

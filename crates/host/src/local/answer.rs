@@ -1,13 +1,12 @@
 //! Waits for the first answer of an instance.
 
 use orchestrator_plugin::Engine;
-use tokio::sync::watch;
 
 use super::LocalHost;
 use super::ensure::Started;
 use super::probe::{self, Place};
 use super::while_running::while_running;
-use crate::{EnsureFault, InstancePlan, NoAnswer, Stage};
+use crate::{EnsureFault, InstancePlan, NoAnswer, Progress, Stage};
 
 impl LocalHost {
     /// Waits for the first answer, for as long as the process runs that was wired.
@@ -16,10 +15,10 @@ impl LocalHost {
         plan: &InstancePlan,
         engine: &dyn Engine,
         started: &Started,
-        stage: &watch::Sender<Stage>,
+        progress: &Progress,
     ) -> Result<(), EnsureFault> {
         let news = self.inner.news.subscribe(plan.id);
-        stage.send_replace(Stage::Awaiting);
+        progress.reach(Stage::Awaiting);
         // The process whose namespace was wired may have ended meanwhile, and its number been taken by another.
         let observe = || self.is_still(engine, started);
         let answered = while_running(observe, self.answers(plan), || news.received()).await;

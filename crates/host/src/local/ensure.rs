@@ -6,11 +6,10 @@ use orchestrator_network::NetworkError;
 use orchestrator_plugin::{
     Capability, Container, ContainerKey, Engine, EngineError, Found, FoundState, NetworkMode, Running,
 };
-use tokio::sync::watch;
 
 use super::LocalHost;
 use super::values::resolved;
-use crate::{Cause, ContainerPlan, ContainerRef, EnsureFault, Ensured, InstancePlan, Stage};
+use crate::{Cause, ContainerPlan, ContainerRef, EnsureFault, Ensured, InstancePlan, Progress};
 
 /// The first container of an instance, as it was started.
 pub(super) struct Started {
@@ -24,7 +23,7 @@ impl LocalHost {
     pub(super) async fn ensure_instance(
         &self,
         plan: &InstancePlan,
-        stage: &watch::Sender<Stage>,
+        progress: &Progress,
     ) -> Result<Ensured, EnsureFault> {
         let first = plan.containers.first().ok_or(Cause::NoContainer)?;
         let engine = self.engine(&first.engine)?.as_ref();
@@ -39,9 +38,9 @@ impl LocalHost {
         let capabilities = engine.learn_capabilities().await?;
         let started = match capabilities.has(Capability::PreparedNamespace) {
             true => self.wire_and_start(plan, engine, first).await?,
-            false => self.start_and_wire(plan, engine, first).await?,
+            false => self.start_and_wire(plan, engine, first, progress).await?,
         };
-        self.finish(plan, engine, started, stage).await
+        self.finish(plan, engine, started, progress).await
     }
 
     /// Refuses what an engine cannot do, before anything is made.
@@ -66,12 +65,13 @@ impl LocalHost {
         plan: &InstancePlan,
         engine: &dyn Engine,
         started: Started,
-        stage: &watch::Sender<Stage>,
+        progress: &Progress,
     ) -> Result<Ensured, EnsureFault> {
         let containers = self.start_others(plan, &started.container).await?;
         self.saw_network(plan.id, started.running.netns());
         EnsureFault::of_pending(&plan.attachments)?;
-        self.see_answer(plan, engine, &started, stage).await?;
+        progress.until_admitted().await;
+        self.see_answer(plan, engine, &started, progress).await?;
         self.announce_all(plan).await;
         Ok(Ensured { containers })
     }
@@ -82,8 +82,10 @@ impl LocalHost {
         plan: &InstancePlan,
         engine: &dyn Engine,
         first: &ContainerPlan,
+        progress: &Progress,
     ) -> Result<Started, EnsureFault> {
         let started = self.start(plan, engine, first, &NetworkMode::EngineNamespace).await?;
+        progress.until_admitted().await;
         let Err(fault) = self.wire_all(plan, netns(&started.running)?).await else {
             return Ok(started);
         };

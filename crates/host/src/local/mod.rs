@@ -49,14 +49,14 @@ use orchestrator_doctor::{Fix, PolicyFacts};
 use orchestrator_network::{JOIN_AT, Network};
 use orchestrator_plugin::{Engine, Id, InstanceId, Mark};
 use orchestrator_runtime::usage::VolumeUsage;
-use tokio::sync::{mpsc, watch as channel};
+use tokio::sync::mpsc;
 
 use crate::{
     Applied, BridgePlan, ByteStream, Capacity, Cause, ContainerRef, Depth, DialPlan, DialStream, DiskUse, Ensured,
     Examination, ExamineRequest, ExecRequest, ExecSession, Host, HostCapabilities, HostCapability, HostChange,
     HostError, Image, ImageFacts, InstancePlan, InstanceRef, ListRequest, Listed, LogRequest, NetworkChange,
-    NetworkPart, Observation, ObservedBridge, OutputStream, PolicyCounts, PolicyItem, PullProgress, PullRequest,
-    RemovalPlan, Stage, Stats, WatchScope,
+    NetworkPart, Observation, ObservedBridge, OutputStream, PolicyCounts, PolicyItem, Progress, PullProgress,
+    PullRequest, RemovalPlan, Stats, WatchScope,
 };
 use news::News;
 
@@ -189,12 +189,12 @@ impl Host for LocalHost {
         capacity::read(&self.inner.volumes)
     }
 
-    async fn ensure(&self, plan: &InstancePlan, stage: &channel::Sender<Stage>) -> Result<Ensured, HostError> {
-        Ok(self.ensure_instance(plan, stage).await?)
+    async fn ensure(&self, plan: &InstancePlan, progress: &Progress) -> Result<Ensured, HostError> {
+        Ok(self.ensure_instance(plan, progress).await?)
     }
 
-    async fn adopt(&self, plan: &InstancePlan, stage: &channel::Sender<Stage>) -> Result<Ensured, HostError> {
-        Ok(self.adopt_instance(plan, stage).await?)
+    async fn adopt(&self, plan: &InstancePlan, progress: &Progress) -> Result<Ensured, HostError> {
+        Ok(self.adopt_instance(plan, progress).await?)
     }
 
     async fn remove(&self, plan: &RemovalPlan) -> Result<(), HostError> {

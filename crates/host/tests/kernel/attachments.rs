@@ -4,10 +4,11 @@ use std::os::unix::net::UnixListener;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use orchestrator_host::{AttachmentPlan, Depth, DialPlan, Flaw, Host, Observation, Reaction, Socket, Stage, reaction};
+use orchestrator_host::{
+    AttachmentPlan, Depth, DialPlan, Flaw, Host, Observation, Progress, Reaction, Socket, Stage, reaction,
+};
 use orchestrator_network::{Network, Route, RouteMark, Way};
 use orchestrator_plugin::Capability;
-use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::lab::{Lab, SITE, daemon};
@@ -16,13 +17,13 @@ async fn comes_up_once_its_address_is_given(lab: &Lab) -> Result<()> {
     let (host, ready) = (&lab.host, lab.plan(1));
     let mut pending = ready.clone();
     pending.attachments[0].address = None;
-    let stage = watch::Sender::new(Stage::default());
+    let stage = Progress::admitted();
     let waits = host.ensure(&pending, &stage).await.unwrap_err();
     ensure!(
         waits.code() == "awaits-address" && waits.to_string().contains("eth1"),
         "{waits}"
     );
-    ensure!(*stage.borrow() == Stage::Working, "nobody can answer yet");
+    ensure!(stage.stage() == Stage::Working, "nobody can answer yet");
     let wired = lab.host_end_index(&pending).await?;
     ensure!(wired.is_some());
     for depth in [Depth::Whole, Depth::Inside] {
@@ -67,7 +68,7 @@ fn a_prefix_is_routed_by_a_route_of_ours_alone_and_mended() -> Result<()> {
             way: Way::Unreachable,
         };
         network.ensure_route(theirs, another).await?;
-        let stage = watch::Sender::new(Stage::default());
+        let stage = Progress::admitted();
         host.ensure(&plan, &stage).await?;
         let made = network.list_routes(ours).await?;
         let bridge = network.find_bridge("br0").await?.unwrap();
@@ -116,7 +117,7 @@ fn a_unix_socket_within_a_container_is_connected_to() -> Result<()> {
         };
         let gone = host.dial(&dial("/run/app.sock")).await.err().map(|fault| fault.code());
         ensure!(gone == Some("refused"), "it does not run: {gone:?}");
-        host.ensure(&plan, &watch::Sender::new(Stage::default())).await?;
+        host.ensure(&plan, &Progress::admitted()).await?;
         let missing = host.dial(&dial("/run/app.sock")).await.err().map(|fault| fault.code());
         ensure!(missing == Some("refused"), "there is no socket: {missing:?}");
         // The containers of this engine have the files of the test.

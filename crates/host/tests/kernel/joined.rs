@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use orchestrator_host::{Depth, Host, ListRequest, Listed, LocalHost, MarkedThing, Observation, Stage, WatchScope};
+use orchestrator_host::{Depth, Host, ListRequest, Listed, LocalHost, MarkedThing, Observation, Progress, WatchScope};
 use orchestrator_network::Network;
 use orchestrator_plugin::Capability;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 use crate::lab::{SITE, daemon};
 
@@ -38,7 +38,7 @@ fn an_instance_on_a_joined_bridge_runs_is_adopted_and_takes_the_bridge_with_it()
     daemon(Capability::EngineNamespace, |lab| async move {
         let host = lab.host_joining(1)?;
         let plans = [lab.plan(1), lab.plan(2), lab.plan(3)];
-        let stage = watch::Sender::new(Stage::default());
+        let stage = Progress::admitted();
         for plan in &plans {
             host.ensure(plan, &stage).await?;
         }

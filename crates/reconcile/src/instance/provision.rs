@@ -1,11 +1,11 @@
 //! Brings an instance to answer, and records what came of it.
 
 use std::collections::BTreeMap;
+use std::future::pending;
 use std::time::Duration;
 
-use orchestrator_host::{EnsureFault, Ensured, HostError, Stage, Unwired};
+use orchestrator_host::{EnsureFault, Ensured, HostError, Progress, Stage, Unwired};
 use tokio::pin;
-use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::Orchestrator;
@@ -62,24 +62,44 @@ impl Orchestrator {
         let began = Instant::now();
         // Why the last try failed is shown until one succeeds.
         let starting = self.update(instance, Phase::Starting, instance.reason.clone(), None);
-        // The instance is recorded already. That work on it begins can be recorded in parallel. Its rules are asked for
-        // before it runs, so that they are in force by then.
-        let (recorded, outcome, rules) = tokio::join!(
+        // The instance is recorded already. That work on it begins can be recorded in parallel.
+        let (recorded, outcome) = tokio::join!(
             self.inner
                 .records
                 .update_instance(instance.id, starting, restart.map(|nth| self.restarted(instance, nth))),
-            self.bring_up(instance, restart.is_some(), turn),
-            self.inner.rules.in_force(instance)
+            self.bring_up_under_rules(instance, restart.is_some(), turn)
         );
         if !recorded? {
             return Ok(());
         }
         match outcome? {
-            Ok(ensured) => match rules {
-                Ok(()) => self.record_ready(instance, ensured, began.elapsed()).await,
-                Err(reason) => self.record_failure(instance, Failure::Rules(reason)).await,
-            },
+            Ok(ensured) => self.record_ready(instance, ensured, began.elapsed()).await,
             Err(failure) => self.record_failure(instance, failure).await,
+        }
+    }
+
+    /// One try to bring the instance to answer. Its rules are made while its containers start, and it is wired when they
+    /// are in force.
+    async fn bring_up_under_rules(
+        &self,
+        instance: &Instance,
+        restart: bool,
+        turn: Turn,
+    ) -> Result<Result<Ensured, Failure>, StoreError> {
+        let progress = Progress::closed();
+        let refused = async {
+            match self.inner.rules.in_force(instance).await {
+                Ok(()) => {
+                    progress.admit();
+                    pending().await
+                }
+                Err(reason) => reason,
+            }
+        };
+        tokio::select! {
+            biased;
+            outcome = self.bring_up(instance, restart, turn, &progress) => outcome,
+            reason = refused => Ok(Err(Failure::Rules(reason))),
         }
     }
 
@@ -89,6 +109,7 @@ impl Orchestrator {
         instance: &Instance,
         restart: bool,
         turn: Turn,
+        progress: &Progress,
     ) -> Result<Result<Ensured, Failure>, StoreError> {
         let Some(host) = self.host_of(instance) else {
             return Ok(Err(Failure::unknown_host(instance)));
@@ -109,13 +130,12 @@ impl Orchestrator {
         if let Some(main) = plan.containers.first_mut() {
             main.spec.files.extend(own);
         }
-        let (sender, stage) = watch::channel(Stage::default());
-        let ensure = host.ensure(&plan, &sender);
+        let ensure = host.ensure(&plan, progress);
         pin!(ensure);
         let outcome = tokio::select! {
             biased;
             outcome = &mut ensure => outcome,
-            () = awaiting(stage) => {
+            () = progress.until(Stage::Awaiting) => {
                 drop(turn);
                 self.leave_engine(&instance.key());
                 ensure.await
@@ -285,11 +305,4 @@ fn as_ensured(instance: &Instance, ensured: &Ensured) -> Instance {
         container.reference = references.remove(&container.name);
     }
     instance
-}
-
-/// Returns when a host says that it only waits for an answer; never if it does not say so.
-async fn awaiting(mut stage: watch::Receiver<Stage>) {
-    if stage.wait_for(|stage| *stage == Stage::Awaiting).await.is_err() {
-        std::future::pending().await
-    }
 }
