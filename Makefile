@@ -64,7 +64,7 @@ else
 	$(CARGO) test --workspace --lib --bins --quiet
 	$(CARGO) test $(NO_ROOT_PACKAGES:%=--package %) --test '*' --quiet
 	$(CARGO) test --package orchestrator-host --test plans --test fake --quiet
-	$(CARGO) test --package orchestrator --test api --test architecture --test hook --test terminal --quiet
+	$(CARGO) test --package orchestrator --test api --test architecture --test hook --test init --test terminal --quiet
 	$(CARGO) test --package orchestrator --test store --quiet -- sqlite --skip failures:: --skip lost::
 endif
 	$(CARGO) test --workspace --doc --quiet

@@ -159,6 +159,7 @@ fn caller() -> Caller {
         user: Some("root".to_owned()),
         role: Role::Operator,
         granted: None,
+        granted: None,
     }
 }
 

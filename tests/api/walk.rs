@@ -145,6 +145,7 @@ fn requests(daemon: &Facts) -> Vec<(&'static str, &'static str, String, Vec<u8>)
         ("POST", "/v1/settings/reload", "/v1/settings/reload".to_owned(), none()),
         ("POST", "/v1/doctor/fix", "/v1/doctor/fix".to_owned(), none()),
         ("POST", "/v1/pause", "/v1/pause".to_owned(), json(json!({}))),
+        ("POST", "/v1/shell", "/v1/shell".to_owned(), json(json!({"line": "ls"}))),
         (
             "POST",
             "/v1/resume",

@@ -61,7 +61,7 @@ fn every_test_is_in_the_lab_or_needs_no_root() {
 fn every_program_of_tests_of_the_daemon_is_in_a_tier() {
     let makefile = text_of("Makefile");
     let mut known = variable(&makefile, "LAB_TESTS");
-    known.extend(["api", "architecture", "hook", "terminal", "store"]);
+    known.extend(["api", "architecture", "hook", "init", "terminal", "store"]);
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     for entry in fs::read_dir(root).unwrap() {
         let path = entry.unwrap().path();

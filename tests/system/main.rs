@@ -56,5 +56,6 @@ mod tasks;
 mod teardown;
 mod template;
 mod times;
+mod toolkit;
 mod volumes;
 mod waiting;

@@ -13,7 +13,7 @@ use crate::images::{login, succeeds};
 use crate::site::{BINARY, PATIENCE, Site, address, text};
 
 /// A site whose engine is a helper of its own. Its section of the settings has these lines, too.
-fn site(lines: &str) -> (Oci, Site) {
+pub(crate) fn site(lines: &str) -> (Oci, Site) {
     let lab = Lab::new().unwrap();
     let oci = Oci::start(&lab, &oci_program(BINARY.as_ref()).unwrap()).unwrap();
     oci.import_test_image().unwrap();

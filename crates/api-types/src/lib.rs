@@ -72,7 +72,10 @@ pub use query::{
 };
 pub use reconfigure::{Asked, ReconfigureView};
 pub use reservation::{NewReservation, RemoteId, ReservationView};
-pub use run::{ContainerStats, Exec, ExecEnd, ExecFile, InstanceStats, LogLine, LogQuery, LogSource, TerminalSize};
+pub use run::{
+    ContainerStats, Exec, ExecEnd, ExecFile, InstanceStats, LogLine, LogQuery, LogSource, ShellLine, ShellRecord,
+    TerminalSize,
+};
 pub use service::{
     DeployQuery, Deployment, Endpoint, EndpointQuery, Endpoints, ExpectQuery, Operation, OperationQuery,
     RollbackService, ScaleService, Service, ServiceChange, ServiceEndpoints, ServiceSlot, Services, WaitQuery,

@@ -70,6 +70,28 @@ pub struct ExecEnd {
     pub problem: Option<Problem>,
 }
 
+/// A command line, as it is typed after the program's name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ShellLine {
+    /// The line: words with quotes as in a shell, such as `exec 'web-*' --force -- uptime`.
+    pub line: String,
+}
+
+/// A record of the answer to a command line. One of the keys is there.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ShellRecord {
+    /// A piece of the output.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<String>,
+    /// A piece of what goes to standard error.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// The exit code of the line. The last record has it; without it, the line did not end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<u8>,
+}
+
 words! {
     /// Where a line was written to.
     pub enum LogSource {

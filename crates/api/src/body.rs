@@ -19,18 +19,19 @@ pub(super) const LARGEST_BODY: usize = 64 * 1024;
 
 /// Reads the whole body into memory, within `limit`. Whatever comes after waits for no peer. Returns the bytes, too.
 pub(super) async fn receive(request: Request, limit: Duration) -> Result<(Request, Bytes), Fault> {
-    refuse_large(request.headers())?;
+    let largest = largest(request.uri().path());
+    refuse_larger(request.headers(), largest)?;
     refuse_coded(request.headers())?;
     let (parts, body) = request.into_parts();
     if body.is_end_stream() {
         return Ok((Request::from_parts(parts, body), Bytes::new()));
     }
-    match tokio::time::timeout(limit, Limited::new(body, LARGEST_BODY).collect()).await {
+    match tokio::time::timeout(limit, Limited::new(body, largest).collect()).await {
         Ok(Ok(collected)) => {
             let bytes = collected.to_bytes();
             Ok((Request::from_parts(parts, Body::from(bytes.clone())), bytes))
         }
-        Ok(Err(error)) => Err(unreadable(error.as_ref())),
+        Ok(Err(error)) => Err(unreadable(error.as_ref(), largest)),
         Err(_) => {
             let detail = format!("the body did not arrive within {limit:?}");
             Err(Fault::new(StatusCode::REQUEST_TIMEOUT, "body-too-slow", detail))
@@ -38,13 +39,26 @@ pub(super) async fn receive(request: Request, limit: Duration) -> Result<(Reques
     }
 }
 
+/// The largest body of a request for a path, in bytes.
+fn largest(path: &str) -> usize {
+    match path {
+        // Its files are parts of it.
+        super::shell::PATH => super::shell::LARGEST,
+        _ => LARGEST_BODY,
+    }
+}
+
 /// Refuses a body by the length that the request's head announces, before any of it is read.
-pub(super) fn refuse_large(headers: &HeaderMap) -> Result<(), Fault> {
+pub(super) fn refuse_large(request: &Request) -> Result<(), Fault> {
+    refuse_larger(request.headers(), largest(request.uri().path()))
+}
+
+fn refuse_larger(headers: &HeaderMap, largest: usize) -> Result<(), Fault> {
     let length = headers
         .get(header::CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok());
     match length.and_then(|length| length.parse::<u64>().ok()) {
-        Some(length) if length > LARGEST_BODY as u64 => Err(too_large()),
+        Some(length) if length > largest as u64 => Err(too_large(largest)),
         _ => Ok(()),
     }
 }
@@ -63,14 +77,14 @@ fn refuse_coded(headers: &HeaderMap) -> Result<(), Fault> {
     ))
 }
 
-fn too_large() -> Fault {
-    let detail = format!("the body has more than {LARGEST_BODY} bytes");
+fn too_large(largest: usize) -> Fault {
+    let detail = format!("the body has more than {largest} bytes");
     Fault::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", detail)
 }
 
-fn unreadable(error: &(dyn Error + 'static)) -> Fault {
+fn unreadable(error: &(dyn Error + 'static), largest: usize) -> Fault {
     if error.is::<LengthLimitError>() {
-        return too_large();
+        return too_large(largest);
     }
     let malformed = find_malformed(error);
     match malformed {
@@ -133,7 +147,7 @@ impl<T> FromRequest<Shared> for JsonBody<T> {
         }
         // It is in memory already.
         let bytes = to_bytes(request.into_body(), LARGEST_BODY).await;
-        let bytes = bytes.map_err(|error| unreadable(&error))?;
+        let bytes = bytes.map_err(|error| unreadable(&error, LARGEST_BODY))?;
         Ok(Self {
             bytes,
             read_as: PhantomData,

@@ -70,6 +70,20 @@ impl Inside {
         }
     }
 
+    /// The API for a request that a handler makes of it. Its streams count with the others of the listener, and what is
+    /// for unix sockets only is refused.
+    pub(super) fn of(shared: &Shared) -> Self {
+        let limits = Limits::default();
+        Self {
+            routes: TowerToHyperService::new(routes::bare(shared, Face::Tcp)),
+            share: Share::of(Capacity {
+                connections: limits.connections,
+                requests: limits.requests,
+                streams: limits.streams,
+            }),
+        }
+    }
+
     /// Answers a caller's request. `target` is the path with its query; `body` is JSON, or empty.
     pub async fn ask(&self, caller: &Caller, method: &str, target: &str, body: Vec<u8>) -> Answer {
         let headers = Headers::default();

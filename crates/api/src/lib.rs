@@ -73,6 +73,7 @@ mod serve;
 mod service_control;
 mod services;
 mod settings;
+mod shell;
 mod stats;
 mod table;
 mod tag;

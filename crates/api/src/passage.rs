@@ -95,7 +95,7 @@ async fn answer(passage: &Passage, connection: &Connection, request: Request, ne
         // It has no turn: it takes as long as its peer and the engine take. Streams are bounded by themselves.
         return Ok(next.run(request).await);
     }
-    body::refuse_large(request.headers())?;
+    body::refuse_large(&request)?;
     if is_probe(&request) && !credentials.is_signed() {
         grant(&mut request, sent);
         connection.exchange.body_received();

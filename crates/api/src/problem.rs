@@ -96,6 +96,12 @@ impl Fault {
         Self::new(StatusCode::BAD_REQUEST, "bad-body", detail)
     }
 
+    /// The problem of a body that has no line to run.
+    pub(super) fn bad_line(detail: impl std::fmt::Display) -> Self {
+        let detail = format!("the body is not a line with its files: {detail}");
+        Self::new(StatusCode::BAD_REQUEST, "bad-body", detail)
+    }
+
     /// The problem while the database is not connected yet.
     pub(super) fn store_missing() -> Self {
         let detail = "the daemon still waits for its database; GET /v1/ready says why";

@@ -9,8 +9,8 @@ use super::route::{Route, Verb};
 use super::routes::Shared;
 use super::{
     clients, doctor, engines, events, exec, health, hooks, images, instances, keys, kv, leases, limits, log, metrics,
-    openapi, orphans, policy, quarantine, reconfigure, registries, reservations, services, settings, stats, tasks,
-    templates, times, tokens, volumes,
+    openapi, orphans, policy, quarantine, reconfigure, registries, reservations, services, settings, shell, stats,
+    tasks, templates, times, tokens, volumes,
 };
 
 const CONFLICT: StatusCode = StatusCode::CONFLICT;
@@ -338,6 +338,15 @@ const SWITCH_FAILS: &[(StatusCode, &str)] = &[
 
 fn about_what_runs() -> Vec<Route> {
     vec![
+        post(shell::PATH, Operator, shell::run)
+            .says("Run a command line")
+            .details(
+                "The line is one of those that the command line has for the API, by the same parser, with the rights of who \
+                 sends it. As `multipart/form-data`, the part `line` is the line, and each file that it names is a part with \
+                 that file name; no file of the daemon's machine is read. The answer is records, JSON on a line each, while \
+                 the line runs; the last one has the exit code. Closing the answer ends the line.",
+            )
+            .fails(&[(UNAVAILABLE, "too-many-streams")]),
         post("/v1/instances/{id}/exec", Operator, exec::exec)
             .says("Run a command in an instance")
             .details(

@@ -9,6 +9,7 @@ mod failure;
 mod hook;
 mod http;
 mod image;
+mod init;
 mod local;
 mod plugin;
 mod probe;
@@ -17,6 +18,7 @@ mod restore;
 mod routes;
 mod secrets;
 mod serve;
+mod shell;
 mod signals;
 mod table;
 mod teardown;
@@ -87,6 +89,10 @@ enum Verb {
     /// The verbs that only talk to the API.
     #[command(flatten)]
     Api(orchestrator_verbs::Verb),
+    /// Lay out a project: an image that builds without a registry, and a service file
+    Init(init::Args),
+    /// Type lines at a prompt, with history and completion
+    Shell(shell::Args),
     /// List, create, change and remove templates
     Template(template::Args),
     /// List, remove and export volumes
@@ -169,6 +175,8 @@ fn dispatch(
             };
             Ok(verb.run(&mut session).await?)
         })?,
+        Verb::Init(args) => init::run(&args, output)?,
+        Verb::Shell(args) => return shell::run(&args, output, client).map(ExitCode::from),
         Verb::Template(args) => wait_for(template::run(&args, output, &client))?,
         Verb::Volume(args) => wait_for(volume::run(&args, output, &client))?,
         Verb::Image(args) => wait_for(image::run(&args, output, &client))?,

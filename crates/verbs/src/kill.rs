@@ -1,12 +1,13 @@
 //! `orchestrator kill`: destroys instances, and waits until they are gone.
 
-use futures_util::{StreamExt, stream};
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, StreamExt, stream};
 use serde_json::Value;
 
 use super::failure::Failure;
 use super::power::finish;
 use super::rm;
-use super::select::{Names, Selected, select_to};
+use super::select::{Names, select_to};
 use super::session::Session;
 use super::wait;
 
@@ -25,13 +26,14 @@ pub(super) async fn run(args: &Args, session: &mut Session<'_>) -> Result<(), Fa
     let chosen = select_to("destroy", names, which, session).await?;
     let limit = which.timeout.unwrap_or(wait::LIMIT);
     let of: &Session<'_> = session;
-    let one = |one: &'_ Selected| {
-        let one = one.clone();
-        async move {
-            rm::remove(&one, false, of.api).await?;
-            wait::until(&one, wait::is_gone, limit, of).await
-        }
-    };
-    let outcomes: Vec<Result<Value, Failure>> = stream::iter(chosen.iter().map(one)).buffered(AT_ONCE).collect().await;
+    let mut ends: Vec<BoxFuture<'_, _>> = Vec::with_capacity(chosen.len());
+    for one in &chosen {
+        let ending = async move {
+            rm::remove(one, false, of.api).await?;
+            wait::until(one, wait::is_gone, limit, of).await
+        };
+        ends.push(ending.boxed());
+    }
+    let outcomes: Vec<Result<Value, Failure>> = stream::iter(ends).buffered(AT_ONCE).collect().await;
     finish(&chosen, outcomes, "is gone", session)
 }

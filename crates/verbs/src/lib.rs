@@ -12,6 +12,7 @@
 
 pub mod ages;
 mod api;
+pub mod complete;
 mod engines;
 mod events;
 mod exec;
@@ -56,6 +57,7 @@ pub use api::{Api, CallError, Method, Request, Stream};
 pub use failure::Failure;
 pub use line::{Line, Misuse, Verb};
 pub use local::{Local, LocalFile, Nothing, Terminal, Typed, Typing};
+pub use select::names_of as names;
 pub use session::{Channel, Output, Session, Sink};
 
 #[cfg(test)]

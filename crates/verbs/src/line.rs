@@ -142,6 +142,18 @@ pub struct Misuse {
 }
 
 impl Line {
+    /// The words of a line, with quotes and backslashes as in a shell. Nothing is expanded.
+    ///
+    /// # Errors
+    ///
+    /// When a quote is not closed.
+    pub fn split(line: &str) -> Result<Vec<String>, Misuse> {
+        shlex::split(line).ok_or_else(|| Misuse {
+            text: "a quote is not closed\n".to_owned(),
+            is_help: false,
+        })
+    }
+
     /// Parses a line. It has only the verbs that do not touch the machine.
     ///
     /// # Errors

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use futures_util::{StreamExt, stream};
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, StreamExt, stream};
 use orchestrator_api_types::LogLine;
 use orchestrator_model::{Timestamp, parse_lifespan};
 use serde_json::Value;
@@ -61,14 +62,15 @@ pub(super) async fn run(args: &Args, session: &mut Session<'_>) -> Result<(), Fa
     };
     let (sender, lines) = mpsc::channel(HELD);
     let api = session.api;
-    let reading = stream::iter(chosen.iter().enumerate())
-        .map(move |(place, one)| {
-            let (sender, query) = (sender.clone(), query.clone());
-            async move { (place, read(place, one, &query, args.follow, &sender, api).await) }
-        })
-        // Logs that are followed have no end, so that all of them are open at once.
-        .buffer_unordered(if args.follow { chosen.len().max(1) } else { AT_ONCE })
-        .collect::<Vec<_>>();
+    let mut logs: Vec<BoxFuture<'_, _>> = Vec::with_capacity(chosen.len());
+    for (place, one) in chosen.iter().enumerate() {
+        let (sender, query) = (sender.clone(), query.clone());
+        logs.push(async move { (place, read(place, one, &query, args.follow, &sender, api).await) }.boxed());
+    }
+    drop(sender);
+    // Logs that are followed have no end, so that all of them are open at once.
+    let at_once = if args.follow { logs.len().max(1) } else { AT_ONCE };
+    let reading = stream::iter(logs).buffer_unordered(at_once).collect::<Vec<_>>();
     tokio::pin!(reading);
     let outcomes = match args.follow {
         true => shown.as_it_comes(lines, &mut reading, session).await?,

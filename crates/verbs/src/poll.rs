@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use futures_util::{StreamExt, stream};
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, StreamExt, stream};
 use orchestrator_api_types::{ContainerStats, InstanceStats};
 use serde::Serialize;
 use tokio::time::sleep;
@@ -64,11 +65,13 @@ pub(super) async fn run(args: &Args, session: &mut Session<'_>) -> Result<(), Fa
 }
 
 async fn measure(chosen: &[Selected], session: &Session<'_>) -> Vec<Result<InstanceStats, Failure>> {
-    let one = |one: &Selected| {
+    let mut measurements: Vec<BoxFuture<'_, _>> = Vec::with_capacity(chosen.len());
+    for one in chosen {
         let path = format!("{}/stats", one.path());
-        async move { page::parse(&session.api.get(&path).await?, "measurements") }
-    };
-    stream::iter(chosen.iter().map(one)).buffered(AT_ONCE).collect().await
+        let measuring = async move { page::parse(&session.api.get(&path).await?, "measurements") };
+        measurements.push(measuring.boxed());
+    }
+    stream::iter(measurements).buffered(AT_ONCE).collect().await
 }
 
 fn between(one: &Selected, before: &InstanceStats, after: &InstanceStats) -> Vec<Use> {

@@ -1,6 +1,7 @@
 //! `orchestrator on`, `off` and `reset`: the processes of instances, while their containers stay.
 
-use futures_util::{StreamExt, stream};
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, StreamExt, stream};
 use orchestrator_api_types::InstanceView;
 use serde_json::Value;
 
@@ -69,18 +70,19 @@ pub(super) async fn run(change: Change, args: &Args, session: &mut Session<'_>) 
     let chosen = select_to(change.doing(), names, which, session).await?;
     let limit = which.timeout.unwrap_or(wait::LIMIT);
     let of: &Session<'_> = session;
-    let one = |one: &'_ Selected| {
+    let mut changes: Vec<BoxFuture<'_, _>> = Vec::with_capacity(chosen.len());
+    for one in &chosen {
         let path = format!("{}/{}", one.path(), change.word());
-        let one = one.clone();
-        async move {
+        let changing = async move {
             let recorded: Value = page::parse(&of.api.post(&path, Vec::new()).await?, "an instance")?;
             match args.no_wait {
                 true => Ok(recorded),
-                false => wait::until(&one, |view| change.is_done(view), limit, of).await,
+                false => wait::until(one, move |view| change.is_done(view), limit, of).await,
             }
-        }
-    };
-    let outcomes: Vec<Result<Value, Failure>> = stream::iter(chosen.iter().map(one)).buffered(AT_ONCE).collect().await;
+        };
+        changes.push(changing.boxed());
+    }
+    let outcomes: Vec<Result<Value, Failure>> = stream::iter(changes).buffered(AT_ONCE).collect().await;
     let said = match args.no_wait {
         true => "is to be changed",
         false => change.done(),

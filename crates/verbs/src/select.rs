@@ -7,6 +7,7 @@ use orchestrator_api_types::{InstanceView, Owner};
 use orchestrator_model::{Id, parse_lifespan};
 use serde_json::Value;
 
+use super::api::Api;
 use super::failure::Failure;
 use super::glob;
 use super::page;
@@ -116,12 +117,25 @@ fn names(view: &InstanceView) -> Vec<String> {
 ///
 /// A host name that several instances have stands with the instance's slot or, if that is the same, its id.
 pub(crate) async fn all(session: &Session<'_>) -> Result<Vec<Selected>, Failure> {
-    let items = page::all(session.api, "/v1/instances", &[]).await?;
+    listed(session.api).await
+}
+
+async fn listed(api: &dyn Api) -> Result<Vec<Selected>, Failure> {
+    let items = page::all(api, "/v1/instances", &[]).await?;
     let mut all: Vec<Selected> = items.into_iter().map(Selected::read).collect::<Result<_, Failure>>()?;
     tell_apart(&mut all, |one| format!("{}-{}", one.name, one.view.instance.slot));
     tell_apart(&mut all, |one| one.id.to_string());
     all.sort_by(|a, b| natural(&a.name).cmp(&natural(&b.name)).then(a.id.cmp(&b.id)));
     Ok(all)
+}
+
+/// The names of all live instances, for completion.
+///
+/// # Errors
+///
+/// When the API refuses or does not answer.
+pub async fn names_of(api: &dyn Api) -> Result<Vec<String>, Failure> {
+    Ok(listed(api).await?.into_iter().map(|one| one.name).collect())
 }
 
 /// Gives clients' instances that have the same name as others another one. Those of services keep theirs.

@@ -43,7 +43,7 @@ impl Output {
 }
 
 /// The place where a verb prints.
-pub trait Sink: Send {
+pub trait Sink: Send + Sync {
     /// Prints one or more lines. They have no character that affects a terminal.
     ///
     /// # Errors

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::{StreamExt, stream};
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, StreamExt, stream};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
@@ -47,13 +48,13 @@ pub(super) async fn run(
 ) -> Result<(), Failure> {
     let (sender, mut pieces) = mpsc::channel::<Piece>(WAITING);
     let api = session.api;
-    let work = stream::iter(chosen.iter().enumerate())
-        .map(move |(place, one)| {
-            let sender = sender.clone();
-            async move { (place, within(limit, in_one(place, one, job, sender, api)).await) }
-        })
-        .buffer_unordered(at_once)
-        .collect::<Vec<_>>();
+    let mut commands: Vec<BoxFuture<'_, _>> = Vec::with_capacity(chosen.len());
+    for (place, one) in chosen.iter().enumerate() {
+        let command = in_one(place, one, job, sender.clone(), api);
+        commands.push(async move { (place, within(limit, command).await) }.boxed());
+    }
+    drop(sender);
+    let work = stream::iter(commands).buffer_unordered(at_once).collect::<Vec<_>>();
     tokio::pin!(work);
     let mut shown = match session.output.is_data() {
         true => Shown::Kept(BTreeMap::new()),

@@ -1,0 +1,58 @@
+//! The API as a line uses it: without a socket, with the rights of who sent the line.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use orchestrator_api_types::Problem;
+use orchestrator_verbs::{Api, CallError, Method, Request, Stream};
+
+use crate::caller::Caller;
+use crate::inside::{Answer, Inside};
+use crate::routes::Shared;
+
+pub(super) struct InsideApi {
+    inside: Inside,
+    caller: Caller,
+}
+
+impl InsideApi {
+    pub(super) fn new(shared: &Shared, caller: Caller) -> Self {
+        Self {
+            inside: Inside::of(shared),
+            caller,
+        }
+    }
+}
+
+/// The problem that an answer has.
+fn refused(answer: &Answer) -> CallError {
+    let mut problem: Problem = serde_json::from_slice(&answer.body).unwrap_or_default();
+    problem.status = answer.status;
+    CallError::Problem(Box::new(problem))
+}
+
+#[async_trait]
+impl Api for InsideApi {
+    async fn call(&self, request: Request) -> Result<Bytes, CallError> {
+        let method = match request.method {
+            Method::Get => "GET",
+            Method::Post => "POST",
+            Method::Put => "PUT",
+            Method::Delete => "DELETE",
+        };
+        let answer = self.inside.ask(&self.caller, method, &request.path, request.body).await;
+        match answer.status {
+            200..300 => Ok(answer.body),
+            _ => Err(refused(&answer)),
+        }
+    }
+
+    async fn follow(&self, path: &str) -> Result<Stream, CallError> {
+        let opened = self.inside.follow(&self.caller, path).await;
+        opened.map_err(|answer| refused(&answer))
+    }
+
+    async fn exchange(&self, path: &str, media_type: &str, body: Stream) -> Result<Stream, CallError> {
+        let opened = self.inside.exchange(&self.caller, path, media_type, body).await;
+        opened.map_err(|answer| refused(&answer))
+    }
+}

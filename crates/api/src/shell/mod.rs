@@ -1,0 +1,129 @@
+//! Command lines over HTTP: the same lines as outside, by the same parser, with the rights of who sent them.
+//!
+//! ```text
+//!   parts: line, files ──▶ Line ──▶ Verb::run over the API itself ──▶ records: output, error … exit code
+//! ```
+//!
+//! A line has no verb that touches this machine, and no file but those that came with it.
+
+mod api;
+mod parts;
+mod records;
+
+use axum::body::Bytes;
+use axum::extract::{Extension, FromRequest, Request, State};
+use axum::http::{StatusCode, header};
+use orchestrator_api_types::ShellLine;
+use orchestrator_verbs::{Line, Session};
+use tokio::sync::mpsc;
+
+use self::api::InsideApi;
+use self::parts::Parts;
+use self::records::{Printer, Records};
+use super::caller::Caller;
+use super::connection::Connection;
+use super::describe::{Input, Operation, Schemas};
+use super::problem::Fault;
+use super::routes::Shared;
+
+/// The path of lines.
+pub(super) const PATH: &str = "/v1/shell";
+
+/// The largest line with its files, in bytes.
+pub(super) const LARGEST: usize = 16 << 20;
+
+/// A line, and the files that came with it.
+pub(super) struct ShellBody(Parts);
+
+impl FromRequest<Shared> for ShellBody {
+    type Rejection = Fault;
+
+    async fn from_request(request: Request, _: &Shared) -> Result<Self, Fault> {
+        let kind = request.headers().get(header::CONTENT_TYPE);
+        let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default().to_owned();
+        // It is in memory already.
+        let body = axum::body::to_bytes(request.into_body(), LARGEST).await;
+        let body = body.map_err(|_| Fault::bad_line("it breaks off before its end"))?;
+        let parts = match kind.split(';').next().unwrap_or_default().trim() {
+            "multipart/form-data" => Parts::read(&kind, body).await?,
+            "application/json" | "" => Parts::line(json(&body)?),
+            _ => {
+                let detail = "the body is to be multipart/form-data or application/json; send its Content-Type";
+                return Err(Fault::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-json", detail));
+            }
+        };
+        Ok(Self(parts))
+    }
+}
+
+fn json(body: &Bytes) -> Result<String, Fault> {
+    let line: ShellLine = serde_json::from_slice(body).map_err(Fault::bad_line)?;
+    Ok(line.line)
+}
+
+impl Input for ShellBody {
+    fn describe(operation: &mut Operation, schemas: &mut Schemas) {
+        operation.takes(schemas.given::<ShellLine>());
+    }
+}
+
+/// `POST /v1/shell`
+pub(super) async fn run(
+    (State(shared), Extension(connection)): (State<Shared>, Extension<Connection>),
+    caller: Caller,
+    ShellBody(parts): ShellBody,
+) -> Result<Records, Fault> {
+    let permits = shared.stream_permits(&connection)?;
+    tracing::info!(by = %caller, line = first_word(&parts.line), "a line came by HTTP");
+    let (sender, receiver) = mpsc::unbounded_channel();
+    let printer = Printer::new(sender);
+    let work = async move {
+        let _permits = permits;
+        let draining = shared.draining.clone();
+        tokio::select! {
+            code = run_line(&shared, caller, parts, printer.clone()) => code,
+            () = draining.cancelled() => {
+                printer.error("the daemon is stopping\n");
+                1
+            }
+        }
+    };
+    Ok(Records::new(receiver, work))
+}
+
+/// The verb of a line, which names nothing secret.
+fn first_word(line: &str) -> &str {
+    line.split_whitespace().next().unwrap_or_default()
+}
+
+/// Runs a line, and returns its exit code.
+async fn run_line(shared: &Shared, caller: Caller, parts: Parts, mut printer: Printer) -> u8 {
+    let line = match Line::split(&parts.line).and_then(|words| Line::parse(words.iter().map(String::as_str))) {
+        Ok(line) => line,
+        Err(misuse) if misuse.is_help => {
+            printer.output(&misuse.text);
+            return 0;
+        }
+        Err(misuse) => {
+            printer.error(&misuse.text);
+            return 2;
+        }
+    };
+    let api = InsideApi::new(shared, caller);
+    let mut session = Session {
+        api: &api,
+        sink: &mut printer,
+        output: line.output,
+        now: shared.app.control.now(),
+        local: &parts,
+    };
+    match line.verb.run(&mut session).await {
+        Ok(()) => 0,
+        Err(failure) => {
+            if !failure.is_said() && !failure.is_no_reader() {
+                printer.failed(&failure);
+            }
+            failure.code()
+        }
+    }
+}
