@@ -159,7 +159,6 @@ fn caller() -> Caller {
         user: Some("root".to_owned()),
         role: Role::Operator,
         granted: None,
-        granted: None,
     }
 }
 

@@ -43,7 +43,11 @@ enum Next {
 
 /// Runs lines until there are no more. Returns the exit code of the last one.
 pub(super) fn run(args: &Args, output: Output, api: Client) -> Result<u8, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    // Completion asks the daemon through a handle, which drives nothing by itself: a thread of the runtime does.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build();
     let runtime = runtime.map_err(Failure::Runtime)?;
     let interrupts = {
         let _entered = runtime.enter();
