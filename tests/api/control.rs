@@ -9,7 +9,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::stream;
 use orchestrator::api::{
-    ByteStream, Caller, Control, ControlError, EngineView, ImageControl, Reloaded, RunControl, SettingsView,
+    ByteStream, Caller, Control, ControlError, EngineView, ImageControl, Reloaded, RunControl, ServiceControl,
+    SettingsView,
 };
 use orchestrator::api_types::{AreaState, DaemonState, Doctor, ExaminedArea, Finding, Mended, Severity};
 use orchestrator::model::{
@@ -320,6 +321,10 @@ impl Control for FakeControl {
 
     fn catalog(&self) -> Result<Catalog, ControlError> {
         Ok(self.get()?.catalog.clone())
+    }
+
+    fn services(&self) -> Result<Arc<dyn ServiceControl>, ControlError> {
+        Err(ControlError::Starting)
     }
 
     fn runs(&self) -> Result<Arc<dyn RunControl>, ControlError> {
