@@ -10,6 +10,7 @@ use orchestrator_model::{ClientId, Endpoints, Event, InstanceId, Timestamp};
 use orchestrator_reconcile::driver::{Backoff, Failure, Next, Reconciler, Registration, Run};
 use orchestrator_runtime::causes::with_causes;
 use orchestrator_runtime::routers::Router;
+use orchestrator_settings::Settings;
 use orchestrator_store::{Store, StoreError};
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::{broadcast, watch};
@@ -19,7 +20,7 @@ use super::{facts, origins};
 use crate::serve::Context;
 
 /// How often everything is read again, in case that a notification was lost.
-const PERIOD: Duration = Duration::from_secs(30);
+const PERIOD: Duration = Duration::from_secs(60);
 /// The longest wait before the database is asked again.
 const PAUSE: Duration = Duration::from_secs(2);
 /// Clients and instances that are read one by one; for more, reading everything is less work.
@@ -83,11 +84,22 @@ impl Pending {
     }
 }
 
+/// Whether there is a place at which queries are answered.
+fn is_asked(settings: &Settings) -> bool {
+    settings.links.iter().any(|link| link.dns) || !settings.dns.listen.is_empty()
+}
+
 #[async_trait]
 impl Reconciler for Names {
     async fn reconcile(&mut self, _: &Run) -> Result<Next, Failure> {
         self.drain();
         let pending = std::mem::take(&mut self.pending);
+        if !is_asked(&self.context.settings.get()) {
+            // Everything is read when somebody can ask again.
+            self.due = None;
+            self.publish(None);
+            return Ok(Next::Wait);
+        }
         let is_due = self.due.is_none_or(|due| due <= Instant::now());
         let whole = pending.everything || is_due || pending.clients.len() + pending.instances.len() > SINGLY;
         let read = match whole {
