@@ -216,7 +216,20 @@ fn by_default_the_link_is_managed_and_hosts_form_no_addresses() {
         heard.bytes[16..32],
         [3, 4, 64, 0x80, 0, 0, 0x1c, 0x20, 0, 0, 0x0e, 0x10, 0, 0, 0, 0]
     );
-    assert_eq!(heard.bytes.len(), 48);
+    // The daemon's own DNS server, and its search list (RFC 8106).
+    assert_eq!(heard.bytes[48..56], [25, 3, 0, 0, 0, 0, 0x07, 0x08]);
+    let server: Ipv6Addr = format!("{PREFIX}::1").parse().unwrap();
+    assert_eq!(heard.bytes[56..72], server.octets());
+    let search = b"\x1f\x05\0\0\0\0\x07\x08\x07service\x04home\x04arpa\0\x04home\x04arpa\0\0\0";
+    assert_eq!(heard.bytes[72..], search[..]);
+}
+
+#[test]
+fn without_dns_of_its_own_the_daemon_advertises_none() {
+    let site = start("router_advertisements = true\ndns = false");
+    let (host, ear) = (Host::on(&site.machine), Ear::on(&site.machine));
+    host.solicit(&SOLICITATION, 255);
+    assert_eq!(ear.next_for(HOST).bytes.len(), 48);
 }
 
 #[test]

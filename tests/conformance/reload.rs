@@ -118,10 +118,10 @@ fn a_link_that_comes_is_served_and_one_that_goes_is_not_and_its_leases_run_out()
 #[test]
 fn a_link_with_another_prefix_renumbers_its_clients() {
     const OTHER: &str = "fd41:1:2:3";
-    let site = Site::start(POOL, "");
+    let site = Site::start(POOL, "dns = false");
     let (one, other) = (site.client(), site.client());
     let leased = [one.lease(1), other.lease(1)];
-    let keys = site.reload_with(&link("br0", OTHER, &format!("{OTHER}::1:0/112"), ""));
+    let keys = site.reload_with(&link("br0", OTHER, &format!("{OTHER}::1:0/112"), "dns = false"));
     assert_eq!(keys, ["link.br0.address", "link.br0.pool"]);
     let renewed = one.tell(RENEW, 1, leased[0]).ia(1);
     let lifetimes = |ia: &Ia, of: Ipv6Addr| ia.addresses.iter().find(|address| address.ip == of).map(|it| it.valid);

@@ -69,7 +69,8 @@ fn rfc_6422_what_a_relay_supplies_goes_to_who_asks_for_it() {
 #[test]
 fn rfc_6422_the_servers_own_options_go_before_a_relays_and_it_says_which_these_may_supply() {
     let listener = |options: &str| format!("[source.listener]\nrelays = [\"br0\"]\nrelay_options = {options}\n");
-    let local = |lines: &str| link("br0", PREFIX, POOL, lines);
+    // Without the daemon's own DNS server, which would go before a relay's.
+    let local = |lines: &str| link("br0", PREFIX, POOL, &format!("dns = false\n{lines}"));
     let site = Site::start_with(&(listener("[23, 41]") + &local("dns_servers = [\"fd00::53\"]")));
     let supplied = [DNS_SERVERS, POSIX_TIMEZONE, ERP_LOCAL_DOMAIN_NAME].map(|code| option(code, &[7; 16]));
     let codes = [DNS_SERVERS, POSIX_TIMEZONE, ERP_LOCAL_DOMAIN_NAME];
