@@ -21,6 +21,10 @@ pub(super) fn archives(files: Vec<(ExecFile, Vec<u8>)>) -> Result<Vec<(PathBuf, 
         let mut header = tar::Header::new_gnu();
         header.set_entry_type(tar::EntryType::Regular);
         header.set_size(content.len() as u64);
+        // A new header has no numbers at all.
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mtime(0);
         header.set_mode(if file.executable { 0o755 } else { 0o644 });
         let added = archive.append_data(&mut header, &name, content.as_slice());
         added.map_err(|error| Fault::bad_exec(format!("{}: {error}", file.path)))?;
@@ -76,6 +80,7 @@ mod tests {
         let mut archive = tar::Archive::new(archives[1].1.as_ref());
         let entries: Vec<_> = archive.entries().unwrap().map(|entry| {
             let entry = entry.unwrap();
+            assert_eq!((entry.header().uid().unwrap(), entry.header().mtime().unwrap()), (0, 0));
             (entry.path().unwrap().into_owned(), entry.header().mode().unwrap())
         });
         assert_eq!(entries, [("a".into(), 0o755), ("c".into(), 0o644)]);
