@@ -197,7 +197,9 @@ fn the_terminal(site: &Site, one: &str) {
         at.seen().contains("50 132").then_some(())
     });
     // Ctrl-C ends what runs in the instance, not the verb.
-    at.types("sleep 1000\r");
+    at.types("echo be''gun; sleep 1000\r");
+    // Before that, the line editor of the shell would take the key.
+    at.wait_for("\nbegun");
     at.types("\u{3}");
     at.types("exit 5\r");
     assert_eq!(at.ends(), 5);
@@ -274,7 +276,7 @@ fn the_shell(site: &Site, one: &str) {
     at.wait_for("complete");
     // The name is completed from the daemon.
     at.types(&format!("exec {}\t", &one[..11]));
-    at.types("-- sh -c 'echo com''pleted; sleep 1000'\r");
+    at.types(" -- sh -c 'echo com''pleted; sleep 1000'\r");
     at.wait_for("\ncompleted");
     // Ctrl-C ends the line only.
     at.types("\u{3}");
