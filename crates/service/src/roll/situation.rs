@@ -84,7 +84,7 @@ pub struct SlotSituation {
     pub published: Option<u64>,
     /// The connections of a draining slot that are left. `None` if nobody counts them: then the deadline is waited for.
     pub connections: Option<u64>,
-    /// Why it does not serve, for people, as far as that is known.
+    /// Why it does not serve, for people, as far as that is known: the reason of its phase, or of its last check.
     pub reason: Option<String>,
 }
 

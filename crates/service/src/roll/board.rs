@@ -1,0 +1,128 @@
+//! The slots while one answer is made: later rules see the moves of earlier ones.
+
+use orchestrator_model::Timestamp;
+
+use super::{Cause, Closed, Move, Moves, Situation, SlotSituation, SlotState, Wait};
+use crate::RollOrder;
+
+/// The slots, and the moves so far.
+pub(super) struct Board<'s> {
+    pub(super) situation: &'s Situation,
+    /// The wanted slots that were there before this answer.
+    pub(super) wanted: Vec<&'s SlotSituation>,
+    /// The versions of the slots that this answer opens.
+    pub(super) opened: Vec<u64>,
+    /// The numbers of slots that are not free.
+    taken: Vec<u32>,
+    /// How many slots drain, with those of this answer, without those that it closes.
+    pub(super) draining: usize,
+    moves: Moves,
+}
+
+impl<'s> Board<'s> {
+    pub(super) fn new(situation: &'s Situation) -> Self {
+        let wanted = situation.slots.iter().filter(|slot| slot.state == SlotState::Wanted);
+        let wanted: Vec<&SlotSituation> = wanted.collect();
+        Self {
+            draining: situation.slots.len() - wanted.len(),
+            wanted,
+            opened: Vec::new(),
+            taken: situation.slots.iter().map(|slot| slot.number).collect(),
+            moves: Moves::default(),
+            situation,
+        }
+    }
+
+    pub(super) fn into_moves(self) -> Moves {
+        self.moves
+    }
+
+    /// How many slots are wanted, with those that this answer opens.
+    pub(super) fn wanted_count(&self) -> usize {
+        self.wanted.len() + self.opened.len()
+    }
+
+    /// How many slots are to be wanted.
+    pub(super) fn count(&self) -> usize {
+        self.situation.target.count as usize
+    }
+
+    /// How many slots more than [`count`](Self::count) may exist during a roll.
+    pub(super) fn ahead(&self) -> usize {
+        match self.situation.strategy.order {
+            RollOrder::StartFirst => self.situation.strategy.surge as usize,
+            RollOrder::StopFirst => 0,
+        }
+    }
+
+    /// Whether a slot has the target version.
+    pub(super) fn is_current(&self, slot: &SlotSituation) -> bool {
+        slot.version == self.situation.target.version
+    }
+
+    /// Whether wanted slots of another version are to be replaced now.
+    pub(super) fn rolls(&self) -> bool {
+        !self.situation.paused && self.wanted.iter().any(|slot| !self.is_current(slot))
+    }
+
+    /// How many wanted slots have the target version.
+    pub(super) fn current_count(&self) -> usize {
+        let opened = self
+            .opened
+            .iter()
+            .filter(|version| **version == self.situation.target.version);
+        self.wanted.iter().filter(|slot| self.is_current(slot)).count() + opened.count()
+    }
+
+    /// Whether the slot serves and all routers lead to it.
+    pub(super) fn is_routed(&self, slot: &SlotSituation) -> bool {
+        slot.serves() && self.is_applied(slot)
+    }
+
+    /// Whether all routers have applied the present state of the slot.
+    pub(super) fn is_applied(&self, slot: &SlotSituation) -> bool {
+        slot.published
+            .is_some_and(|published| published <= self.situation.applied)
+    }
+
+    /// How many wanted slots serve with all routers leading to them.
+    pub(super) fn routed_count(&self) -> usize {
+        self.wanted.iter().filter(|slot| self.is_routed(slot)).count()
+    }
+
+    pub(super) fn add(&mut self, next: Move) {
+        self.moves.moves.push(next);
+    }
+
+    pub(super) fn open(&mut self, version: u64) {
+        let slot = (0..).find(|number| !self.taken.contains(number)).unwrap_or(u32::MAX);
+        self.taken.push(slot);
+        self.opened.push(version);
+        self.add(Move::Open { slot, version });
+    }
+
+    pub(super) fn drain(&mut self, slot: u32, cause: Cause) {
+        self.wanted.retain(|wanted| wanted.number != slot);
+        self.draining += 1;
+        self.add(Move::Drain { slot, cause });
+    }
+
+    /// Closes a slot. Its number is free for the next answer only: closing is recorded together with opening.
+    pub(super) fn close(&mut self, slot: u32, cause: Closed) {
+        self.draining -= 1;
+        self.add(Move::Close { slot, cause });
+    }
+
+    pub(super) fn wait(&mut self, wait: Wait) {
+        self.moves.waits.push(wait);
+    }
+
+    /// Asks again at this moment at the latest.
+    pub(super) fn wake(&mut self, at: Timestamp) {
+        self.moves.wake = Some(self.moves.wake.map_or(at, |wake| wake.min(at)));
+    }
+
+    pub(super) fn settle(&mut self) {
+        self.moves.settled = self.moves.moves.is_empty();
+    }
+}

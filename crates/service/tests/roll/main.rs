@@ -1,0 +1,5 @@
+//! The roller: single situations, and properties over thousands of random histories.
+
+mod cases;
+mod properties;
+mod world;
