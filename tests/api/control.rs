@@ -14,7 +14,7 @@ use orchestrator::api::{
 };
 use orchestrator::api_types::{AreaState, DaemonState, Doctor, ExaminedArea, Finding, Mended, Severity};
 use orchestrator::model::{
-    Client, ClientId, ClientKeys, Clock, GrantedTo, Instance, InstanceId, KeyChange, LeaseChange, LeaseVerb,
+    Client, ClientId, ClientKeys, Clock, Endpoints, GrantedTo, Instance, InstanceId, KeyChange, LeaseChange, LeaseVerb,
     LimitsView, Orphan, Pause, PauseScope, PolicySubject, PolicyTarget, PolicyView, Ports, RecordedReservation,
     RecordedVolume, Reservation, ReservationId, ReservationView, Share, Slot, SlotKey, TimeChange, Timestamp, Used,
     VolumeId, WaitingView,
@@ -27,7 +27,7 @@ use orchestrator::store::Store;
 use orchestrator::usage::VolumeUsage;
 use orchestrator_catalog::Catalog;
 use orchestrator_dhcp6::Reconfigure;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::daemon::LINK;
 use crate::images::{FakeImages, Shelf};
@@ -51,6 +51,8 @@ pub(crate) struct Ready {
     pub(crate) running: Mutex<Settings>,
     /// What was asked of it, and by whom.
     pub(crate) asked: Arc<Mutex<Vec<String>>>,
+    /// Where its services are reached.
+    pub(crate) endpoints: watch::Sender<Arc<Endpoints>>,
     pub(crate) tokens: Tokens,
     /// What is paused.
     pub(crate) paused: Mutex<Vec<Pause>>,
@@ -324,7 +326,9 @@ impl Control for FakeControl {
     }
 
     fn services(&self) -> Result<Arc<dyn ServiceControl>, ControlError> {
-        Err(ControlError::Starting)
+        let ready = self.get()?;
+        let (asked, endpoints) = (ready.asked.clone(), ready.endpoints.clone());
+        Ok(Arc::new(crate::services::FakeServices { asked, endpoints }))
     }
 
     fn runs(&self) -> Result<Arc<dyn RunControl>, ControlError> {

@@ -11,8 +11,8 @@ use orchestrator::api::{App, Inside, Limits, Server, ServerIdentity};
 use orchestrator::conditions::Conditions;
 use orchestrator::metrics::Metrics;
 use orchestrator::model::{
-    Attachment, ClientId, Clock, Container, ContainerSpec, Duid, EventKind, GrantedTo, HostId, Iaid, Id, Instance,
-    InstanceId, LeaseChange, LeaseSource, LeaseVerb, MacAddress, NewEvent, Owner, Resources, Slot, Timestamp,
+    Attachment, ClientId, Clock, Container, ContainerSpec, Duid, Endpoints, EventKind, GrantedTo, HostId, Iaid, Id,
+    Instance, InstanceId, LeaseChange, LeaseSource, LeaseVerb, MacAddress, NewEvent, Owner, Resources, Slot, Timestamp,
     ValueSource,
 };
 use orchestrator::secrets::{KeyFile, Room, Tokens};
@@ -50,6 +50,8 @@ pub(crate) struct Daemon {
     pub(crate) inside: Inside,
     /// What was asked of the daemon, and by whom.
     asked: Arc<Mutex<Vec<String>>>,
+    /// Where its services are reached.
+    pub(crate) endpoints: watch::Sender<Arc<Endpoints>>,
     pub(crate) unix: Listen,
     pub(crate) tcp: Listen,
     pub(crate) tls: Listen,
@@ -89,6 +91,7 @@ impl Daemon {
         let (catalog, keeper) = Keeper::open(parts, &stop).await.expect("a catalog");
         tokio::spawn(keeper.run(stop.clone()));
         let asked = Arc::new(Mutex::new(Vec::new()));
+        let endpoints = watch::Sender::new(crate::services::endpoints(7));
         let images = Shelf::default();
         let room = Room::open(
             store.sealed(),
@@ -105,6 +108,7 @@ impl Daemon {
         let control = FakeControl::ready(Ready {
             tokens: tokens.clone(),
             asked: asked.clone(),
+            endpoints: endpoints.clone(),
             paused: Mutex::default(),
             images: images.clone(),
             store: store.clone(),
@@ -150,6 +154,7 @@ impl Daemon {
             written,
             inside,
             asked,
+            endpoints,
             unix,
             tcp,
             tls,

@@ -22,6 +22,7 @@ mod problems;
 mod quiet;
 mod reservations;
 mod running;
+mod services;
 mod shell;
 mod sockets;
 mod stream;

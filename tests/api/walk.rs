@@ -11,6 +11,7 @@ use crate::control::QUARANTINED;
 use crate::daemon::{Daemon, LINK};
 use crate::document::{allows, operations};
 use crate::http::ask;
+use crate::services::OPERATION;
 use crate::volumes::VOLUME;
 
 fn caller(role: Role) -> Caller {
@@ -67,6 +68,7 @@ fn requests(daemon: &Facts) -> Vec<(&'static str, &'static str, String, Vec<u8>)
     ];
     let read = read
         .into_iter()
+        .chain(["/v1/services", "/v1/endpoints", "/v1/operations"])
         .chain(["/v1/reservations", "/v1/settings", "/metrics", "/openapi.json"]);
     let mut all: Vec<_> = read.map(|path| ("GET", path, path.to_owned(), none())).collect();
     all.extend([
@@ -210,6 +212,55 @@ fn requests(daemon: &Facts) -> Vec<(&'static str, &'static str, String, Vec<u8>)
             "DELETE",
             "/v1/instances/{id}",
             filled("/v1/instances/{id}", instance),
+            none(),
+        ),
+        ("GET", "/v1/services/{name}", filled("/v1/services/{name}", ""), none()),
+        (
+            "PUT",
+            "/v1/services/{name}",
+            filled("/v1/services/{name}", ""),
+            json(json!({"image": "web"})),
+        ),
+        (
+            "POST",
+            "/v1/services/{name}/scale",
+            filled("/v1/services/{name}/scale", ""),
+            json(json!({"to": "+1"})),
+        ),
+        (
+            "POST",
+            "/v1/services/{name}/rollback",
+            filled("/v1/services/{name}/rollback", ""),
+            json(json!({})),
+        ),
+        (
+            "POST",
+            "/v1/services/{name}/bump",
+            filled("/v1/services/{name}/bump", ""),
+            none(),
+        ),
+        (
+            "POST",
+            "/v1/services/{name}/pause",
+            filled("/v1/services/{name}/pause", ""),
+            none(),
+        ),
+        (
+            "POST",
+            "/v1/services/{name}/resume",
+            filled("/v1/services/{name}/resume", ""),
+            none(),
+        ),
+        (
+            "DELETE",
+            "/v1/services/{name}",
+            filled("/v1/services/{name}", ""),
+            none(),
+        ),
+        (
+            "GET",
+            "/v1/operations/{id}",
+            filled("/v1/operations/{id}", OPERATION),
             none(),
         ),
         ("POST", "/v1/images", "/v1/images".to_owned(), b"web:1".to_vec()),

@@ -72,7 +72,8 @@ async fn a_service_is_deployed_with_its_version_its_template_and_its_operation(p
     assert_eq!(deployed.operation.state, OperationState::Running);
     assert_eq!(deployed.operation.by.as_deref(), Some("ada"));
     assert_eq!(store.service("web").await.unwrap(), Some(deployed.service.clone()));
-    assert_eq!(store.services().await.unwrap(), [deployed.service.clone()]);
+    let all = store.services().await.unwrap();
+    assert_eq!(all, vec![deployed.service.clone()]);
     let templates = store.service_templates().await.unwrap();
     assert_eq!((templates[0].name.as_str(), templates[0].version), ("service:web:1", 1));
     assert_eq!(templates[0].spec, "{\"image\":\"a\"}");

@@ -65,7 +65,7 @@ pub(super) fn run(args: &Args, output: Output, api: Client) -> Result<u8, Failur
             Next::Ends => 0,
         }),
         None if io::stdin().is_terminal() => shell.at_prompt(),
-        None => shell.from_pipe(),
+        None => shell.run_piped(),
     }
 }
 
@@ -116,7 +116,7 @@ impl Shell {
     }
 
     /// Lines of a file or a program, until one fails.
-    fn from_pipe(mut self) -> Result<u8, Failure> {
+    fn run_piped(mut self) -> Result<u8, Failure> {
         for line in io::stdin().lock().lines() {
             let line = line.map_err(|error| editing(error.into()))?;
             match self.line(&line) {
