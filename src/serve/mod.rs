@@ -4,6 +4,7 @@
 //! by itself, says so in the conditions, and goes on when it comes. Only what an operator must mend ends the daemon.
 
 mod access;
+mod balancer;
 mod client_keys;
 mod client_ports;
 mod clock_step;
@@ -296,6 +297,7 @@ async fn build_and_run(
     let interfaces_changed = links.register();
     let reach = Arc::new(InstanceReach::new(&context, &store, inside));
     portal::register(&context, &store, catalog.clone(), interfaces_changed.clone(), reach);
+    balancer::register(&context, &store, &host, &network, &services.endpoints(), &routers).await;
     dns::register(&context, &store, services.endpoints(), &routers, interfaces_changed);
     services.register();
     let relays = Relays {

@@ -40,6 +40,6 @@ pub trait Balancer: Send + Sync {
     /// Connects to a socket of it.
     async fn dial(&self, control: Control) -> io::Result<Box<dyn Stream>>;
 
-    /// Writes its files. When it fails, each of them has its old content or its new one.
+    /// Writes its files. When it fails, some of them may be new, and the next call writes all again.
     async fn write(&self, files: &Files) -> io::Result<()>;
 }

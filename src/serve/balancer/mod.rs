@@ -1,0 +1,53 @@
+//! What leads connections to the endpoints of services: HAProxy by name, and the kernel by virtual address.
+//!
+//! ```text
+//!   endpoints of services ──┬──▶ names: every instance of the service `balancer` ──▶ its HAProxy
+//!                           └──▶ virtuals: slots of the kernel's maps
+//!                                    └──▶ routers: this snapshot is in force, and so many connections drain
+//! ```
+
+mod archive;
+mod names;
+mod place;
+mod virtuals;
+
+use std::sync::Arc;
+
+use orchestrator_host::Host;
+use orchestrator_model::Endpoints;
+use orchestrator_network::Network;
+use orchestrator_runtime::routers::Routers;
+use orchestrator_store::Store;
+use tokio::sync::watch;
+
+use super::Context;
+use names::Names;
+use virtuals::Virtuals;
+
+/// The name of the service whose instances are balancers.
+pub(super) const SERVICE: &str = "balancer";
+
+/// Leads connections until the daemon stops.
+pub(super) async fn register(
+    context: &Context,
+    store: &Store,
+    host: &Arc<dyn Host>,
+    network: &Network,
+    endpoints: &watch::Receiver<Arc<Endpoints>>,
+    routers: &Routers,
+) {
+    match Names::new(context, store, host, endpoints.clone(), routers) {
+        Ok(names) => drop(context.driver.register(names::registration(), names)),
+        Err(fault) => tracing::error!(%fault, "no balancer by name"),
+    }
+    match network.balance(&store.identity().site.to_string()).await {
+        Ok(balance) => {
+            let virtuals = Virtuals::new(balance, endpoints.clone(), routers);
+            context.driver.register(virtuals::registration(), virtuals);
+        }
+        Err(fault) => {
+            let reason = orchestrator_runtime::causes::with_causes(&fault);
+            tracing::error!(reason, "no virtual addresses: the kernel gives no socket of netfilter");
+        }
+    }
+}

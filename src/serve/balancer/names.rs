@@ -1,0 +1,123 @@
+//! Brings every HAProxy to what the endpoints of services ask for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use orchestrator_balancer::runtime::{Balancer, Fleet};
+use orchestrator_balancer::{Layout, LayoutFault, Material, Pools, Refused};
+use orchestrator_host::Host;
+use orchestrator_model::Endpoints;
+use orchestrator_reconcile::driver::{Backoff, Failure, Next, Reconciler, Registration, Run};
+use orchestrator_runtime::routers::{Router, Routers};
+use orchestrator_store::Store;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::SERVICE;
+use super::place::{DIRECTORY, InstanceBalancer};
+use crate::serve::Context;
+
+/// How often what HAProxy has in force is compared, also when nothing changed.
+const PERIOD: Duration = Duration::from_secs(5);
+/// How often connections are counted while something drains.
+const DRAINING: Duration = Duration::from_millis(250);
+const RETRY: Duration = Duration::from_millis(500);
+
+pub(super) fn registration() -> Registration {
+    Registration::new(
+        "balancer",
+        "leads HTTP by name to the instances of services, through HAProxy",
+    )
+    .every(PERIOD)
+    .retrying(Backoff::new(RETRY, PERIOD))
+}
+
+pub(super) struct Names {
+    store: Store,
+    host: Arc<dyn Host>,
+    endpoints: watch::Receiver<Arc<Endpoints>>,
+    router: Router,
+    fleet: Fleet,
+    /// What was refused last, so that it is logged once.
+    refused: Vec<Refused>,
+}
+
+impl Names {
+    pub(super) fn new(
+        context: &Context,
+        store: &Store,
+        host: &Arc<dyn Host>,
+        endpoints: watch::Receiver<Arc<Endpoints>>,
+        routers: &Routers,
+    ) -> Result<Self, LayoutFault> {
+        Ok(Self {
+            store: store.clone(),
+            host: host.clone(),
+            endpoints,
+            router: routers.register("balancer"),
+            fleet: Fleet::new(Layout::new(DIRECTORY)?, Pools::SPARE, context.metrics.clone()),
+            refused: Vec::new(),
+        })
+    }
+
+    /// The instances of the service `balancer`, in whatever state: one that has just begun is healthy only once it was
+    /// brought to something.
+    async fn balancers(&self, endpoints: &Endpoints) -> Result<Vec<Arc<dyn Balancer>>, Failure> {
+        let mut found: Vec<Arc<dyn Balancer>> = Vec::new();
+        let service = endpoints.services.get(SERVICE);
+        for member in service.into_iter().flat_map(|service| service.members.values()) {
+            let recorded = self.store.instance(member.instance).await;
+            let recorded = recorded.map_err(|fault| Failure::of(&fault))?;
+            let balancer = recorded.and_then(|one| InstanceBalancer::of(&one.instance, &self.host));
+            if let Some(balancer) = balancer {
+                found.push(Arc::new(balancer));
+            }
+        }
+        Ok(found)
+    }
+
+    fn report(&mut self, refused: Vec<Refused>) {
+        for one in refused.iter().filter(|one| !self.refused.contains(one)) {
+            tracing::warn!(
+                service = one.service,
+                route = one.route,
+                reason = one.reason,
+                "route cannot be had"
+            );
+        }
+        self.refused = refused;
+    }
+}
+
+#[async_trait]
+impl Reconciler for Names {
+    async fn reconcile(&mut self, _: &Run) -> Result<Next, Failure> {
+        let endpoints = self.endpoints.borrow_and_update().clone();
+        let balancers = self.balancers(&endpoints).await?;
+        if balancers.is_empty() {
+            // Nothing leads anywhere by name: nobody has to wait for it.
+            self.router.connections(Default::default());
+            self.router.applied(endpoints.index);
+            return Ok(Next::Wait);
+        }
+        let turn = self.fleet.turn(&endpoints, &Material::default(), &balancers).await;
+        // Before the snapshot counts as in force: what drains has to have its connections by then.
+        self.router.connections(turn.connections);
+        if let Some(index) = turn.applied {
+            self.router.applied(index);
+        }
+        self.report(turn.refused);
+        match turn.faults.first() {
+            Some(fault) => Err(Failure::of(fault)),
+            None if turn.is_draining => Ok(Next::At(Instant::now() + DRAINING)),
+            None => Ok(Next::Wait),
+        }
+    }
+
+    async fn notified(&mut self) {
+        if self.endpoints.changed().await.is_err() {
+            std::future::pending().await
+        }
+    }
+}
