@@ -48,6 +48,7 @@ mod promise;
 mod reload;
 mod reservation;
 mod secrets;
+mod services;
 mod settings;
 mod site;
 mod slots;

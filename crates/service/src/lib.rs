@@ -7,6 +7,7 @@
 //! roll::Situation (what is recorded and seen) ──▶ roll::next ──▶ roll::Moves (what to do, and when to ask again)
 //! ```
 
+pub mod file;
 pub mod health;
 pub mod roll;
 mod spec;

@@ -42,6 +42,7 @@ mod reservation;
 mod resolve;
 mod rm;
 mod select;
+mod service;
 mod session;
 mod settings;
 mod show;

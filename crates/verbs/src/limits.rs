@@ -7,7 +7,7 @@ use super::failure::Failure;
 use super::page::read;
 use super::session::{Output, Session};
 use super::table::{Column, Width};
-use super::{page, table};
+use super::{page, service, table};
 use orchestrator_api_types::{Limits, Pause, PauseScope, Used};
 use orchestrator_model::{Timestamp, show_lifespan};
 
@@ -23,6 +23,9 @@ pub struct Scope {
     /// The template
     #[arg(long, value_name = "TEMPLATE")]
     template: Option<String>,
+    /// The service, also by a pattern like 'web-*': nothing of it is rolled
+    #[arg(long, value_name = "SERVICE", conflicts_with_all = ["link", "template"])]
+    service: Option<String>,
 }
 
 pub(super) async fn show(session: &mut Session<'_>) -> Result<(), Failure> {
@@ -39,6 +42,10 @@ pub(super) async fn resume(scope: &Scope, session: &mut Session<'_>) -> Result<(
 }
 
 async fn change(path: &str, scope: &Scope, session: &mut Session<'_>) -> Result<(), Failure> {
+    if let Some(service) = &scope.service {
+        let verb = path.trim_start_matches("/v1/");
+        return service::pause(std::slice::from_ref(service), verb, session).await;
+    }
     let body = PauseScope {
         link: scope.link.clone(),
         template: scope.template.clone(),

@@ -6,12 +6,26 @@ use crate::failure::Failure;
 use crate::session::{Output, Session};
 use crate::{
     engines, events, exec, grep, key, kill, kv, limits, log, ls, policy, poll, port, power, quarantine, reconfigure,
-    reload, reservation, rm, settings, show, tasks, time, token,
+    reload, reservation, rm, service, settings, show, tasks, time, token,
 };
 
 /// The verbs that only talk to the API.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
+    /// Deploy services as their files say; the same file twice changes nothing
+    Deploy(service::DeployArgs),
+    /// List services
+    Services,
+    /// Change the number of instances of services
+    Scale(service::ScaleArgs),
+    /// Replace all instances of services by new ones
+    Bump(service::NamesArgs),
+    /// Deploy an earlier version of a service again
+    Rollback(service::RollbackArgs),
+    /// Remove services with their instances
+    Undeploy(service::NamesArgs),
+    /// Wait for the end of an operation on a service
+    Wait(service::WaitArgs),
     /// List instances, leases, clients or orphans
     Ls(ls::Args),
     /// Show a client or an instance, and what happened to it
@@ -84,6 +98,13 @@ impl Verb {
     /// When the API refuses or does not answer, or the result cannot be printed.
     pub async fn run(&self, session: &mut Session<'_>) -> Result<(), Failure> {
         match self {
+            Self::Deploy(args) => service::deploy(args, session).await,
+            Self::Services => service::list(session).await,
+            Self::Scale(args) => service::scale(args, session).await,
+            Self::Bump(args) => service::bump(args, session).await,
+            Self::Rollback(args) => service::rollback(args, session).await,
+            Self::Undeploy(args) => service::undeploy(args, session).await,
+            Self::Wait(args) => service::wait(args, session).await,
             Self::Ls(args) => ls::run(args, session).await,
             Self::Show(args) => show::run(args, session).await,
             Self::Policy(args) => policy::run(args, session).await,

@@ -15,10 +15,19 @@ use crate::{Engines, Faults, NetworkSettings, Settings, network, tree};
 ///
 /// All faults of the template, each with its key, a remedy, and the nearest known key.
 pub fn read_template(name: &str, keys: &Json, settings: &Settings) -> Result<TemplateSettings, Faults> {
+    if !is_name(name) {
+        return Err(Faults::from(Fault {
+            key: format!("template.{name}"),
+            variable: None,
+            what: format!("{name:?} cannot be the name of a template"),
+            remedy: "take a small letter and then at most 31 small letters, digits, \"-\" and \"_\"".to_owned(),
+        }));
+    }
     read_with(name, keys, &settings.engines, Some(&settings.networks))
 }
 
-/// Reads a recorded template. Networks that it names may have been removed from the settings since.
+/// Reads a recorded template, or that of a version of a service, whose name no operator can give. Networks that it names
+/// may have been removed from the settings since.
 ///
 /// # Errors
 ///
@@ -34,14 +43,6 @@ fn read_with(
     networks: Option<&[NetworkSettings]>,
 ) -> Result<TemplateSettings, Faults> {
     let path = format!("template.{name}");
-    if !is_name(name) {
-        return Err(Faults::from(Fault {
-            key: path,
-            variable: None,
-            what: format!("{name:?} cannot be the name of a template"),
-            remedy: "take a small letter and then at most 31 small letters, digits, \"-\" and \"_\"".to_owned(),
-        }));
-    }
     let faults = Collector::default();
     let template = Table::of_json(&path, keys, &faults).and_then(|table| read_in(table, engines, networks));
     faults.finish(template)

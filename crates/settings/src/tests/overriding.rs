@@ -26,6 +26,7 @@ pub(super) const OTHER: &[(&str, &str)] = &[
     ("IMAGES__KEEP", "2"),
     ("API__LISTEN", "unix:/run/other.sock, 127.0.0.1:1"),
     ("API__GROUP", "staff"),
+    ("API__TLS__NAMES", "one.example,two.example"),
     ("LOG__LEVEL", "debug"),
     ("LOG__FORMAT", "json"),
     ("ENGINE__DOCKER__KIND", "other"),

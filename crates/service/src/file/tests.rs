@@ -1,0 +1,129 @@
+//! Service files in all their forms.
+
+use serde_json::json;
+
+use super::{Changes, FileError, LARGEST, read};
+
+/// The keys of the one service of a file.
+fn one(name: &str, content: &str) -> serde_json::Value {
+    let all = read(name, content.as_bytes()).unwrap();
+    assert_eq!(all.len(), 1, "{all:?}");
+    assert!(all[0].warnings.is_empty(), "{all:?}");
+    all[0].keys.clone()
+}
+
+#[test]
+fn the_same_service_is_read_from_toml_json_and_yaml() {
+    let expected = json!({"name": "web", "instances": 2, "ports": {"http": 80}});
+    let toml = "name = \"web\"\ninstances = 2\nports = { http = 80 }\n";
+    let json = r#"{"name": "web", "instances": 2, "ports": {"http": 80}}"#;
+    let yaml = "name: web\ninstances: 2\nports:\n  http: 80\n";
+    for (name, text) in [
+        ("a.toml", toml),
+        ("a.json", json),
+        ("a.yaml", yaml),
+        ("a.yml", yaml),
+        // Without a known ending, the content decides.
+        ("a", toml),
+        ("a", json),
+        ("a", yaml),
+    ] {
+        assert_eq!(one(name, text), expected, "{name}");
+    }
+}
+
+#[test]
+fn a_file_has_several_services() {
+    let names = |name: &str, text: &str| -> Vec<String> {
+        let all = read(name, text.as_bytes()).unwrap().into_iter();
+        all.map(|one| one.keys["name"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(
+        names("a.toml", "[[service]]\nname = \"a\"\n[[service]]\nname = \"b\"\n"),
+        ["a", "b"]
+    );
+    assert_eq!(names("a.json", r#"[{"name": "a"}, {"name": "b"}]"#), ["a", "b"]);
+    assert_eq!(names("a.yaml", "name: a\n---\nname: b\n"), ["a", "b"]);
+}
+
+#[test]
+fn what_is_no_service_file_says_why() {
+    let fault = |name: &str, content: &[u8]| read(name, content).unwrap_err();
+    assert_eq!(fault("a.toml", b""), FileError::Empty);
+    assert_eq!(fault("a.toml", &[0xff]), FileError::NotText);
+    assert!(matches!(fault("a.toml", b"name = "), FileError::Syntax { .. }));
+    assert!(matches!(fault("a.json", b"[1]"), FileError::NoService { .. }));
+    assert!(matches!(
+        fault("a.json", br#"{"service": [], "name": "a"}"#),
+        FileError::Beside { .. }
+    ));
+    let large = vec![b' '; LARGEST + 1];
+    assert!(matches!(fault("a.toml", &large), FileError::TooLarge { .. }));
+}
+
+#[test]
+fn options_of_the_line_change_what_the_file_says() {
+    let mut keys = json!({"name": "web", "instances": 2, "image": "web:1"});
+    let changes = Changes {
+        overrides: vec!["image=\"web:2\"".to_owned(), "environment.MODE=test".to_owned()],
+        namespace: Some("shop".to_owned()),
+        suffix: Some("blue".to_owned()),
+        replicas: Some(3),
+    };
+    changes.apply(&mut keys).unwrap();
+    let expected = json!({
+        "name": "shop-web-blue",
+        "instances": 3,
+        "image": "web:2",
+        "environment": {"MODE": "test"},
+    });
+    assert_eq!(keys, expected);
+}
+
+#[test]
+fn an_application_of_marathon_is_converted_and_nothing_of_it_is_dropped_silently() {
+    let text = include_str!("../../../../examples/services/deploy1_marathon.json");
+    let all = read("deploy1_marathon.json", text.as_bytes()).unwrap();
+    let expected = json!({
+        "name": "python1",
+        "instances": 2,
+        "cpus": 0.1,
+        "memory": "64MiB",
+        "image": "python-web:1",
+        "environment": {"TEXT": "one"},
+        "ports": {"http": 8080},
+        "health": {"http": "/", "port": "http", "every": "2s", "timeout": "1s", "failures": 3},
+        "strategy": {"within": "30s", "order": "start-first", "surge": 1},
+    });
+    assert_eq!(all[0].keys, expected);
+    let warnings = all[0].warnings.join("\n");
+    assert_eq!(all[0].warnings.len(), 2, "{warnings}");
+    assert!(
+        warnings.contains("container.docker.portMappings[0].servicePort"),
+        "{warnings}"
+    );
+    assert!(
+        warnings.contains("acceptedResourceRoles: has no counterpart here"),
+        "{warnings}"
+    );
+}
+
+#[test]
+fn the_examples_are_services() {
+    for (name, text, instances) in [
+        (
+            "python1.toml",
+            include_str!("../../../../examples/services/python1.toml"),
+            2,
+        ),
+        (
+            "python2.toml",
+            include_str!("../../../../examples/services/python2.toml"),
+            2,
+        ),
+    ] {
+        let keys = one(name, text);
+        assert_eq!(keys["instances"], instances);
+        assert_eq!(format!("{}.toml", keys["name"].as_str().unwrap()), name);
+    }
+}

@@ -1,0 +1,100 @@
+//! Services with a real engine: instances are deployed, checked, found by name, replaced one after the other, and removed.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use orchestrator_lab::{TEST_PORT, wait_for};
+use serde_json::Value;
+
+use crate::oci::site;
+use crate::site::{PATIENCE, Site};
+
+/// What a line printed to standard output and error, and its exit code.
+fn line(site: &Site, words: &[&str]) -> (String, String, i32) {
+    let output = site.daemon.cli(words).unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (
+        text(&output.stdout),
+        text(&output.stderr),
+        output.status.code().unwrap(),
+    )
+}
+
+/// A service file with these further lines.
+fn file(site: &Site, lines: &str) -> String {
+    let path = site.daemon.place().join("web.toml");
+    let text = format!(
+        "name = \"web\"\ninstances = 2\nnetwork = \"br0\"\nengine = \"oci\"\nimage = \"orchestrator/test\"\n\
+         ports = {{ http = {TEST_PORT} }}\n\
+         health = {{ http = \"/\", port = \"http\", every = \"1s\", successes = 1 }}\n{lines}\n"
+    );
+    fs::write(&path, text).unwrap();
+    path.display().to_string()
+}
+
+/// The endpoints of the service that serve, each with its instance and its address.
+fn serving(site: &Site) -> BTreeSet<(String, String)> {
+    let (_, endpoints) = site.daemon.api("GET", "/v1/endpoints?service=web").unwrap();
+    let items = endpoints["services"]["web"]["members"].as_array().cloned().unwrap_or_default();
+    let serves = |item: &&Value| item["state"] == "serving";
+    let text = |item: &Value, key: &str| item[key].as_str().unwrap_or_default().to_owned();
+    items
+        .iter()
+        .filter(serves)
+        .map(|item| (text(item, "instance"), text(item, "address")))
+        .collect()
+}
+
+#[test]
+fn a_service_is_deployed_rolled_kept_when_a_version_fails_scaled_and_removed() {
+    let (_oci, mut site) = site("");
+    let strategy = "strategy = { within = \"20s\", failures = 1, drain = \"2s\" }";
+    let first = file(&site, strategy);
+    let (out, err, code) = line(&site, &["deploy", &first, "--plan"]);
+    assert_eq!(code, 0, "{out}{err}");
+    assert!(out.contains("(--expect 0)"), "{out}");
+    assert!(serving(&site).is_empty(), "a plan starts nothing");
+    let (out, err, code) = line(&site, &["deploy", &first]);
+    assert_eq!(code, 0, "{out}{err}");
+    let old = serving(&site);
+    assert_eq!(old.len(), 2, "{out}");
+    for (_, address) in &old {
+        site.host.tcp(address.parse().unwrap(), TEST_PORT, PATIENCE).unwrap();
+    }
+    let (out, _, code) = line(&site, &["deploy", &first]);
+    assert_eq!(
+        (code, serving(&site)),
+        (0, old.clone()),
+        "the same file changes nothing: {out}"
+    );
+
+    // Another version takes the place of the first.
+    let second = file(&site, &format!("{strategy}\nenvironment = {{ MODE = \"two\" }}"));
+    let (out, err, code) = line(&site, &["deploy", &second]);
+    assert_eq!(code, 0, "{out}{err}");
+    let new = serving(&site);
+    assert_eq!((new.len(), new.intersection(&old).count()), (2, 0), "{out}");
+
+    // One that fails is given up: the line says why and fails, and the good one serves on.
+    let broken = file(&site, &format!("{strategy}\ncommand = [\"false\"]"));
+    let (out, err, code) = line(&site, &["deploy", &broken]);
+    assert!(code != 0, "{out}{err}");
+    assert!(err.contains("version"), "{err}");
+    assert_eq!(serving(&site), new, "{err}");
+
+    // The daemon is killed, and the next one knows everything.
+    site.daemon.kill9();
+    site.daemon.resume().unwrap();
+    site.daemon.wait_until_ready(PATIENCE).unwrap();
+    wait_for("the instances to serve again", PATIENCE, || {
+        (serving(&site) == new).then_some(())
+    });
+    let (out, err, code) = line(&site, &["scale", "we*", "+1"]);
+    assert_eq!((code, serving(&site).len()), (0, 3), "{out}{err}");
+    let (out, _, _) = line(&site, &["services"]);
+    assert!(out.contains("web") && out.contains("3/3"), "{out}");
+    let (out, err, code) = line(&site, &["undeploy", "web"]);
+    assert_eq!(code, 0, "{out}{err}");
+    site.wait_none();
+    assert!(site.host_ends().is_empty());
+}
