@@ -81,6 +81,11 @@ fn clients_move_with_the_backup(from: Option<String>, to: Option<String>) {
     // The other machine has had a daemon of its own, which was another server.
     let mut second = Site::start(&plan(&second_engine, to));
     second.daemon.stop().unwrap();
+    // What is sealed opens with the key that is kept apart from the backup.
+    let refused = complained(&second.on_the_machine("restore", &[file.to_str().unwrap()]));
+    assert!(refused.contains("put the key file in place"), "{refused}");
+    let [from, to] = [&first, &second].map(|site| site.daemon.place().join("orchestrator.key"));
+    fs::copy(from, to).unwrap();
     let refused = complained(&second.on_the_machine("restore", &[file.to_str().unwrap()]));
     assert!(refused.contains("--force"), "{refused}");
     said(&second.on_the_machine("restore", &["--force", file.to_str().unwrap()]));

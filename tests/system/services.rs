@@ -35,7 +35,10 @@ fn file(site: &Site, lines: &str) -> String {
 /// The endpoints of the service that serve, each with its instance and its address.
 fn serving(site: &Site) -> BTreeSet<(String, String)> {
     let (_, endpoints) = site.daemon.api("GET", "/v1/endpoints?service=web").unwrap();
-    let items = endpoints["services"]["web"]["members"].as_array().cloned().unwrap_or_default();
+    let items = endpoints["services"]["web"]["members"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
     let serves = |item: &&Value| item["state"] == "serving";
     let text = |item: &Value, key: &str| item[key].as_str().unwrap_or_default().to_owned();
     items

@@ -92,7 +92,7 @@ fn settings(shape: Shape, isolation: bool, place: &str) -> String {
             false => String::new(),
         };
         format!(
-            "isolation = {isolation}\ndns_servers = [\"{prefix}::1\"]\n{door}{}\n",
+            "isolation = {isolation}\ndns = false\ndns_servers = [\"{prefix}::1\"]\n{door}{}\n",
             shape.lines
         )
     };

@@ -38,6 +38,7 @@ fn each_key_is_told_by_its_name_and_whether_it_needs_a_restart() {
         "VOLUMES__DIRECTORY",
         "API__LISTEN",
         "API__GROUP",
+        "API__TLS__",
         "LOG__FORMAT",
         "ENGINE__DOCKER__",
     ];
