@@ -11,7 +11,7 @@ use orchestrator_lab::wait_for;
 use serde_json::Value;
 use sqlx::{Connection, Executor};
 
-use crate::site::{BINARY, PATIENCE, Plan, Site};
+use crate::site::{BINARY, PATIENCE, Plan, Site, text};
 
 impl Site {
     fn key_file(&self) -> PathBuf {
@@ -149,8 +149,12 @@ fn a_rotation_beside_the_daemon_may_be_killed_at_any_time() {
     said(&site.secrets(&["rotate-key"]));
     let listed = site.listed();
     assert_ne!(listed["key"], first);
-    assert_eq!(listed["secrets"].as_array().unwrap().len(), 1, "{listed}");
-    assert_eq!(listed["secrets"][0]["key"], listed["key"]);
+    // The authority, and the key that tokens are recorded with.
+    let secrets = listed["secrets"].as_array().unwrap();
+    let names: Vec<&str> = secrets.iter().filter_map(|secret| secret["name"].as_str()).collect();
+    let of_authority = format!("ca/{}", text(&listed["authorities"][0], "id"));
+    assert_eq!(names, [of_authority.as_str(), "token/key"], "{listed}");
+    assert!(secrets.iter().all(|secret| secret["key"] == listed["key"]), "{listed}");
     assert_eq!(site.keys(), 1);
     let rotated = said(&site.secrets(&["rotate-ca", "--now"]));
     assert!(rotated.contains("is refused from now on"), "{rotated}");
