@@ -1,44 +1,37 @@
 //! What the API may ask of the daemon.
 
+mod leases;
+mod ready;
+
 use std::net::Ipv6Addr;
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use orchestrator_dhcp6::Reconfigure;
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::Mutex;
 
 use super::access::Keyring;
-use super::client_keys::KeysOfClients;
 use super::doctor::Doctor;
-use super::images::Images;
-use super::links::Commands;
-use super::policy::PolicyDesk;
 use super::reload::Desk;
-use super::reservations::Reservations;
-use super::running::Running;
-use super::services::Services;
-use super::volumes::Volumes;
 use orchestrator_api::{
     ByteStream, Caller, Control, ControlError, EngineView, ImageControl, Reloaded, RunControl, ServiceControl,
     SettingsView,
 };
 use orchestrator_api_types::Doctor as DoctorReport;
 use orchestrator_catalog::Catalog;
-use orchestrator_host::{Capabilities, Capability, Host};
+use orchestrator_host::{Capabilities, Capability};
 use orchestrator_model::{
-    Client, ClientId, ClientKeys, Clock, EventKind, GrantedTo, Instance, InstanceId, KeyChange, Lease, LeaseChange,
-    LeaseSource, LeaseVerb, LimitsView, NewEvent, Orphan, PauseScope, Phase, PolicySubject, PolicyTarget, PolicyView,
-    Ports, RecordedVolume, Reservation, ReservationId, ReservationView, TimeChange, Timestamp, VolumeId, WaitingView,
+    Client, ClientId, ClientKeys, Clock, EventKind, Instance, InstanceId, KeyChange, LimitsView, NewEvent, Orphan,
+    PauseScope, Phase, PolicySubject, PolicyTarget, PolicyView, Ports, RecordedVolume, Reservation, ReservationId,
+    ReservationView, TimeChange, Timestamp, VolumeId, WaitingView,
 };
-use orchestrator_reconcile::instance::Orchestrator;
 use orchestrator_runtime::causes::with_causes;
 use orchestrator_runtime::usage::VolumeUsage;
 use orchestrator_secrets::Tokens;
-use orchestrator_settings::Current;
-use orchestrator_source::Recorder;
-use orchestrator_source::dnsmasq::{DnsmasqEvent, Handed, Intake, IntakeError};
-use orchestrator_source::listener::{Command, NotReconfigured, Reconfiguring};
-use orchestrator_store::Store;
+use orchestrator_source::dnsmasq::{DnsmasqEvent, Handed, IntakeError};
+use orchestrator_source::listener::{NotReconfigured, Reconfiguring};
+
+pub(super) use self::ready::Ready;
 
 /// Connects the API, which is there from the start, to the parts that come up later.
 pub(super) struct Switchboard {
@@ -48,155 +41,6 @@ pub(super) struct Switchboard {
     mending: Mutex<()>,
     ready: OnceLock<Ready>,
     keyring: Keyring,
-}
-
-/// The parts, once they are there.
-pub(super) struct Ready {
-    pub(super) settings: Current,
-    pub(super) host: Arc<dyn Host>,
-    pub(super) clock: Clock,
-    pub(super) store: Store,
-    pub(super) orchestrator: Orchestrator,
-    pub(super) recorder: Recorder,
-    pub(super) intake: Intake,
-    pub(super) commands: Commands,
-    pub(super) reservations: Reservations,
-    pub(super) catalog: Catalog,
-    pub(super) volumes: Volumes,
-    pub(super) images: Arc<Images>,
-    pub(super) policy: PolicyDesk,
-    pub(super) running: Arc<Running>,
-    pub(super) services: Arc<Services>,
-}
-
-impl Ready {
-    /// Where the listener of a link takes commands; none where the settings want no listener.
-    fn listener(&self, bridge: &str) -> Option<mpsc::Sender<Command>> {
-        let settings = self.settings.get();
-        let listens = settings.link(bridge)?.source == LeaseSource::Listener;
-        self.commands.of(bridge).filter(|_| listens)
-    }
-
-    /// What somebody asked for, as the timeline has it.
-    fn event(&self, by: &Caller, kind: EventKind) -> NewEvent {
-        NewEvent {
-            by: Some(by.to_string()),
-            ..NewEvent::new(self.clock.now(), kind)
-        }
-    }
-
-    /// Records what somebody asked for. What was done is done: that it cannot be recorded is logged, and fails nothing.
-    async fn record(&self, event: NewEvent) {
-        let kind = event.kind;
-        if let Err(fault) = self.store.append_event(event).await {
-            let error = with_causes(&fault);
-            tracing::warn!(%kind, error, "what was asked for is not in the timeline");
-        }
-    }
-
-    /// Where the SSH keys of clients are read.
-    fn keys(&self) -> KeysOfClients {
-        KeysOfClients {
-            store: self.store.clone(),
-            settings: self.settings.clone(),
-        }
-    }
-
-    async fn record_reservation(&self, by: &Caller, kind: EventKind, of: &ReservationView) {
-        let Reservation {
-            holder,
-            address,
-            prefix,
-        } = &of.reservation;
-        // A reservation of both is one event: the prefix is in its detail.
-        let leased = address.map(Into::into).or(prefix.map(Into::into));
-        let and = match (address, prefix) {
-            (Some(_), Some(prefix)) => format!(", and {prefix}"),
-            _ => String::new(),
-        };
-        self.record(NewEvent {
-            link: Some(of.link.clone()),
-            leased,
-            detail: Some(format!("for {holder}{and}")),
-            ..self.event(by, kind)
-        })
-        .await;
-    }
-
-    /// Frees what the client holds, through the part that owns its bindings.
-    async fn release(&self, client: ClientId) -> Result<(), ControlError> {
-        let Some(holding) = self.store.holding(client).await? else {
-            return Ok(());
-        };
-        let mut leases = holding.active_leases;
-        if let Some(commands) = self.listener(&holding.client.link) {
-            let (done, outcome) = oneshot::channel();
-            let command = Command::Release {
-                duid: holding.client.duid,
-                done,
-            };
-            if commands.try_send(command).is_ok()
-                && let Ok(released) = outcome.await
-            {
-                released?;
-                // Hosts that were seen are in no bindings.
-                leases.retain(|lease| lease.source == LeaseSource::Neighbor);
-            }
-            // The listener is not up: nobody answers clients from its bindings, and it reads the store when it starts.
-        }
-        let changes = leases.into_iter().map(|lease| LeaseChange {
-            verb: LeaseVerb::Release,
-            link: lease.link,
-            duid: lease.duid,
-            iaid: lease.iaid,
-            leased: lease.leased,
-            next_hop: lease.next_hop,
-            class: None,
-            source: lease.source,
-            preferred_until: lease.preferred_until,
-            valid_until: lease.valid_until,
-            link_layer: None,
-            granted_to: GrantedTo::default(),
-            hostname: None,
-            at: self.clock.now(),
-            replayed: false,
-        });
-        Ok(self.recorder.record(changes.collect()).await?)
-    }
-}
-
-impl Ready {
-    /// Ends a quarantine, through the part that owns the bindings of its link. Returns `false` if it had ended already.
-    async fn lift(&self, declined: Lease, address: Ipv6Addr) -> Result<bool, ControlError> {
-        if let Some(commands) = self.listener(&declined.link) {
-            let (done, outcome) = oneshot::channel();
-            if commands.try_send(Command::Lift { address, done }).is_ok()
-                && let Ok(lifted) = outcome.await
-            {
-                return Ok(lifted?);
-            }
-            // The listener is not up: it reads the store when it starts.
-        }
-        let change = LeaseChange {
-            verb: LeaseVerb::Lift,
-            link: declined.link,
-            duid: declined.duid,
-            iaid: declined.iaid,
-            leased: declined.leased,
-            next_hop: None,
-            class: None,
-            source: declined.source,
-            preferred_until: declined.preferred_until,
-            valid_until: self.clock.now(),
-            link_layer: None,
-            granted_to: GrantedTo::default(),
-            hostname: None,
-            at: self.clock.now(),
-            replayed: false,
-        };
-        self.recorder.record(vec![change]).await?;
-        Ok(true)
-    }
 }
 
 impl Switchboard {
