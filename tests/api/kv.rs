@@ -343,7 +343,7 @@ async fn a_key_goes_with_the_instance_or_the_lease_that_it_is_bound_to() {
         );
     }
     let at = Timestamp::wall();
-    // Only the namespace of a client that is forgotten goes, for now.
+    // Of a client that is forgotten, the whole namespace goes.
     assert_eq!(daemon.store.remove_ended_kv(at).await.unwrap(), 1);
     assert_eq!(
         paths(&get(&daemon, "web?keys").await),

@@ -259,7 +259,7 @@ async fn patterns_and_numbers_select_instances_in_the_order_of_their_numbers() {
         twelve,
         "the name of a service means all of its instances"
     );
-    // The client's own name is told apart by its slot, and is found by patterns only.
+    // Two instances of one client differ by their slots. A name with a slot is found by patterns only.
     assert!(names("grep -o name").await.contains(&"web-1-default".to_owned()));
     assert_eq!(names("grep web-3 -o name").await, ["web-3"]);
     assert_eq!(

@@ -65,7 +65,7 @@ impl Filling<'_> {
         u32::try_from(self.directory.origins.ttl.as_secs()).unwrap_or(u32::MAX)
     }
 
-    /// Whether records of this type are asked for. Who asks for all gets those of one type (RFC 8482).
+    /// Whether records of this type are asked for. A query for all types gets those of one type (RFC 8482).
     fn wants(&self, kind: RecordType) -> bool {
         [kind, RecordType::ANY].contains(&self.query.query_type())
     }

@@ -1,4 +1,4 @@
-//! Who has which name.
+//! The names that services, instances and clients have, as they change.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::Ipv6Addr;

@@ -20,7 +20,7 @@ pub struct Directory {
     pub(super) services: Arc<HashMap<Label, Arc<ServiceNode>>>,
     pub(super) instances: Shards<Label, Arc<InstanceName>>,
     pub(super) clients: Shards<Label, Arc<ClientNode>>,
-    /// Who has each address, the first of whom gives it its name.
+    /// The holders of each address. The first one gives the address its name.
     pub(super) holders: Shards<Ipv6Addr, Vec<Holder>>,
 }
 
@@ -31,7 +31,8 @@ pub(super) struct ClientNode {
     pub(super) instances: Vec<InstanceName>,
 }
 
-/// Who has an address. The order is that of precedence: nobody can take the name of an instance's address by holding it.
+/// The holder of an address, in the order of precedence: a client that claims the address of an instance does not take
+/// its name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Holder {
     /// An instance of a service, by its name.

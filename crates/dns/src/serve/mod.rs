@@ -6,7 +6,8 @@
 //!   TCP connections, a few each ──┘                                └── elsewhere ─▶ forward, or refuse
 //! ```
 //!
-//! - Who is not on the link gets no answer by UDP: a source address can be false, and the answer is larger than the query.
+//! - A query by UDP from outside the link gets no answer: its source address can be false, and an answer is larger than the
+//!   query.
 //! - A name of nobody here is forwarded for those on the link, if the settings name servers, and refused otherwise.
 //! - What is held for strangers is bounded: connections and forwarded queries in all and of each, bytes, times.
 

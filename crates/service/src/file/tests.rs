@@ -127,3 +127,11 @@ fn the_examples_are_services() {
         assert_eq!(format!("{}.toml", keys["name"].as_str().unwrap()), name);
     }
 }
+
+#[test]
+fn a_command_of_marathon_takes_precedence_over_its_arguments_with_one_warning() {
+    let text = br#"{"id": "web", "cmd": "serve", "args": ["-v"]}"#;
+    let all = read("web.json", text).unwrap();
+    assert_eq!(all[0].keys["command"], json!(["/bin/sh", "-c", "serve"]));
+    assert_eq!(all[0].warnings, ["args: stands beside cmd, and is left out"]);
+}

@@ -23,7 +23,7 @@ statements! {
         order by id limit $4";
 }
 
-/// The most events that a reader may be behind. Whoever is further behind reads the keys again.
+/// The most events that a reader may be behind. A reader that is further behind reads the keys again.
 const FURTHEST: i64 = 100_000;
 
 /// Keys at one moment.

@@ -1,4 +1,4 @@
-//! Who has which name, and what is found for it.
+//! Names are given to services, instances and clients, and are found.
 
 use hickory_proto::rr::Name;
 use orchestrator_model::{EndpointState, Endpoints, Slot};

@@ -37,7 +37,8 @@ pub(super) fn convert(app: &Json) -> Document {
             "args" if app.get("cmd").is_none_or(Json::is_null) => {
                 out.put_with(key, "command", value.is_array().then(|| value.clone()));
             }
-            "container" => {}
+            // `cmd` warns of `args` beside it, and takes precedence.
+            "container" | "args" => {}
             "env" => put_environment(value, &mut out),
             "labels" => put_labels(value, &mut out),
             "healthChecks" => health::convert(value, &mut out),
