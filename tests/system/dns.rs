@@ -17,13 +17,13 @@ fn arguments<'a>(server: &'a str, question: &'a [&'a str]) -> Vec<&'a str> {
 }
 
 /// Asks the link's server from a machine: the whole answer, as dig shows it.
-fn dig(machine: &Namespace, question: &[&str]) -> String {
+pub(crate) fn dig(machine: &Namespace, question: &[&str]) -> String {
     let server = format!("@{PREFIX}::1");
     machine.run("dig", &arguments(&server, question)).unwrap()
 }
 
 /// The data of the records in an answer.
-fn records(answer: &str) -> Vec<String> {
+pub(crate) fn records(answer: &str) -> Vec<String> {
     let lines = answer.lines().filter(|line| !line.starts_with(';') && !line.is_empty());
     lines
         .map(|line| line.split_whitespace().skip(4).collect::<Vec<_>>().join(" "))

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use orchestrator_lab::{TEST_PORT, wait_for};
+use orchestrator_lab::{Dhclient, Namespace, TEST_PORT, wait_for};
 use serde_json::Value;
 
+use crate::dns::{dig, records};
 use crate::oci::site;
 use crate::site::{PATIENCE, Site};
 
@@ -48,6 +49,21 @@ fn serving(site: &Site) -> BTreeSet<(String, String)> {
         .collect()
 }
 
+/// A client of the link finds all instances that serve by the service's name, and opens the page of each.
+fn is_found(machine: &Namespace, serving: &BTreeSet<(String, String)>) {
+    let addresses: BTreeSet<String> = serving.iter().map(|(_, address)| address.clone()).collect();
+    wait_for("the name to lead to what serves", PATIENCE, || {
+        let found = records(&dig(machine, &["web.service.home.arpa", "AAAA"]));
+        (found.into_iter().collect::<BTreeSet<_>>() == addresses).then_some(())
+    });
+    let ports = records(&dig(machine, &["_http._tcp.web.service.home.arpa", "SRV"]));
+    assert_eq!(ports.len(), addresses.len(), "{ports:?}");
+    for address in addresses {
+        let page = machine.get(address.parse().unwrap(), TEST_PORT, "/").unwrap();
+        assert_eq!(page.status, 200);
+    }
+}
+
 #[test]
 fn a_service_is_deployed_rolled_kept_when_a_version_fails_scaled_and_removed() {
     let (_oci, mut site) = site("");
@@ -61,9 +77,10 @@ fn a_service_is_deployed_rolled_kept_when_a_version_fails_scaled_and_removed() {
     assert_eq!(code, 0, "{out}{err}");
     let old = serving(&site);
     assert_eq!(old.len(), 2, "{out}");
-    for (_, address) in &old {
-        site.host.tcp(address.parse().unwrap(), TEST_PORT, PATIENCE).unwrap();
-    }
+    let machine = site.machine("client");
+    let mut client = Dhclient::boot(&machine, "eth0").unwrap();
+    client.address(PATIENCE).unwrap();
+    is_found(&machine, &old);
     let (out, _, code) = line(&site, &["deploy", &first]);
     assert_eq!(
         (code, serving(&site)),
@@ -77,6 +94,7 @@ fn a_service_is_deployed_rolled_kept_when_a_version_fails_scaled_and_removed() {
     assert_eq!(code, 0, "{out}{err}");
     let new = serving(&site);
     assert_eq!((new.len(), new.intersection(&old).count()), (2, 0), "{out}");
+    is_found(&machine, &new);
 
     // One that fails is given up: the line says why and fails, and the good one serves on.
     let broken = file(&site, &format!("{strategy}\ncommand = [\"false\"]"));
@@ -98,6 +116,7 @@ fn a_service_is_deployed_rolled_kept_when_a_version_fails_scaled_and_removed() {
     assert!(out.contains("web") && out.contains("3/3"), "{out}");
     let (out, err, code) = line(&site, &["undeploy", "web"]);
     assert_eq!(code, 0, "{out}{err}");
+    client.release().unwrap();
     site.wait_none();
     assert!(site.host_ends().is_empty());
 }

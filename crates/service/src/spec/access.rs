@@ -1,5 +1,8 @@
-//! Keys of a template that are about a client, which an instance of a numbered slot does not have.
+//! Who may reach the instances of a service: they belong to no client.
 
+use std::collections::BTreeMap;
+
+use orchestrator_model::{Access, Ports, ServicePort};
 use orchestrator_settings::Table;
 
 /// The keys, and what they are about.
@@ -14,6 +17,17 @@ const OF_CLIENTS: &[&str] = &[
     "keep",
     "peers",
 ];
+
+/// Opens the ports of a service to all clients of its link: a service is there to be reached.
+pub(super) fn open_ports(access: &mut Access, ports: &BTreeMap<String, ServicePort>) {
+    for port in ports.values() {
+        if let Some(open) = Ports::new(port.transport, port.number, port.number)
+            && !access.open.contains(&open)
+        {
+            access.open.push(open);
+        }
+    }
+}
 
 /// Reports each of these keys. They would have no effect.
 pub(super) fn refuse_client_keys(table: &mut Table<'_>) {

@@ -112,7 +112,10 @@ fn read_table(mut table: Table<'_>, settings: &Settings, networks_exist: bool) -
     if !per_client {
         access::refuse_client_keys(&mut table);
     }
-    let template = read_template_keys(table, settings, networks_exist);
+    let mut template = read_template_keys(table, settings, networks_exist);
+    if let (false, Some(template)) = (per_client, &mut template) {
+        access::open_ports(&mut template.access, &ports);
+    }
     Some(ServiceSpec {
         name: name?,
         instances: instances?,

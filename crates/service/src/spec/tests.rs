@@ -57,6 +57,8 @@ fn every_key_is_read() {
     assert_eq!((spec.name.as_str(), spec.count()), ("web", Some(2)));
     assert_eq!(spec.template.main.command, ["serve", "8080"]);
     assert_eq!(spec.ports["dns"].number, 53);
+    let open: Vec<String> = spec.template.access.open.iter().map(ToString::to_string).collect();
+    assert_eq!(open, ["udp/53", "tcp/8080"], "clients reach the ports of a service");
     let health = spec.health.unwrap();
     let path = "/health?deep=1".to_owned();
     assert_eq!(
