@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use futures_util::StreamExt;
 use serde::Deserialize;
 use serde_json::Value;
-use tokio::time::timeout;
 
 use super::api::{Api, CallError, Stream};
 use super::failure::Failure;
@@ -16,9 +14,6 @@ use super::{page, sse, view};
 
 /// The pause before the next try to reach the daemon.
 const PAUSE: Duration = Duration::from_secs(1);
-
-/// How long a stream may be silent. The daemon sends a comment every 15 seconds.
-const SILENCE: Duration = Duration::from_secs(45);
 
 /// Arguments of `events`.
 #[derive(Debug, clap::Args)]
@@ -80,23 +75,16 @@ async fn follow(filter: &[(&str, String)], mut last: i64, session: &mut Session<
 }
 
 /// Shows what comes, until the stream ends or is silent.
-async fn read(mut stream: Stream, last: &mut i64, session: &mut Session<'_>) -> Result<(), Failure> {
-    let mut events = sse::Events::default();
-    loop {
-        let bytes = match timeout(SILENCE, stream.next()).await {
-            Ok(Some(bytes)) => bytes,
-            Ok(None) => return Ok(()),
-            Err(_) => {
-                session.sink.warn("the daemon is silent; asking again");
-                return Ok(());
-            }
-        };
-        for data in events.feed(&bytes) {
+async fn read(stream: Stream, last: &mut i64, session: &mut Session<'_>) -> Result<(), Failure> {
+    let mut stream = sse::Following::new(stream);
+    while let Some(all) = stream.next_or_again(session).await {
+        for data in all {
             let event: Value = page::parse(&data.into(), "an event")?;
             *last = page::read::<Numbered>(&event, "an event")?.id;
             show(&event, session)?;
         }
     }
+    Ok(())
 }
 
 /// One line an event, also in JSON: so it can be read while it is written.

@@ -3,11 +3,9 @@
 use std::time::Duration;
 
 use clap::Subcommand;
-use futures_util::StreamExt;
 use orchestrator_api_types::{KvChange, KvEntry, KvNamespace, KvPage};
 use orchestrator_model::{InstanceId, Timestamp};
 use serde_json::Value;
-use tokio::time::timeout;
 
 use super::ages::age;
 use super::api::{CallError, Stream};
@@ -20,9 +18,6 @@ use super::table::{Column, Width, columns};
 
 /// The pause before the next try to reach the daemon.
 const PAUSE: Duration = Duration::from_secs(1);
-/// How long a stream may be silent. The daemon sends a comment every 15 seconds.
-const SILENCE: Duration = Duration::from_secs(45);
-
 /// Arguments of `kv`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -219,18 +214,10 @@ async fn watch(path: &str, session: &mut Session<'_>) -> Result<(), Failure> {
 }
 
 /// Shows what comes, until the stream ends or is silent.
-async fn follow(mut stream: Stream, last: &mut Option<String>, session: &mut Session<'_>) -> Result<(), Failure> {
-    let mut events = sse::Events::default();
-    loop {
-        let bytes = match timeout(SILENCE, stream.next()).await {
-            Ok(Some(bytes)) => bytes,
-            Ok(None) => return Ok(()),
-            Err(_) => {
-                session.sink.warn("the daemon is silent; asking again");
-                return Ok(());
-            }
-        };
-        for data in events.feed(&bytes) {
+async fn follow(stream: Stream, last: &mut Option<String>, session: &mut Session<'_>) -> Result<(), Failure> {
+    let mut stream = sse::Following::new(stream);
+    while let Some(all) = stream.next_or_again(session).await {
+        for data in all {
             let item: Value = parse(&data.into(), "a change of a key")?;
             if let Some(index) = item.get("index") {
                 *last = Some(index.to_string());
@@ -244,6 +231,7 @@ async fn follow(mut stream: Stream, last: &mut Option<String>, session: &mut Ses
             show_change(&item, &change, session)?;
         }
     }
+    Ok(())
 }
 
 /// One line a change, also in JSON: so it can be read while it is written.

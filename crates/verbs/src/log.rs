@@ -8,9 +8,9 @@ use orchestrator_api_types::LogLine;
 use orchestrator_model::{Timestamp, parse_lifespan};
 use serde_json::Value;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
-use super::api::{Api, CallError, Stream};
+use super::api::{Api, CallError};
 use super::failure::Failure;
 use super::page;
 use super::prefix::Prefixes;
@@ -18,6 +18,7 @@ use super::printable::escape_json;
 use super::select::{Each, Numbers, Selected, select};
 use super::session::{Output, Session};
 use super::sse;
+use super::sse::Next;
 
 /// How long lines are held back so that those of several instances can be sorted.
 const WINDOW: Duration = Duration::from_millis(200);
@@ -27,9 +28,6 @@ const HELD: usize = 10_000;
 
 /// How many logs are opened at the same time.
 const AT_ONCE: usize = 16;
-
-/// How long a stream may be silent. The daemon sends a comment every 15 seconds.
-const SILENCE: Duration = Duration::from_secs(45);
 
 /// Arguments of `log`.
 #[derive(Debug, clap::Args)]
@@ -127,16 +125,15 @@ async fn read(
 ) -> Result<(), Failure> {
     let query: Vec<(&str, &str)> = query.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let path = page::with_query(&format!("{}/log", one.path()), &query);
-    let mut stream: Stream = api.follow(&path).await?;
-    let mut events = sse::Events::default();
+    let mut stream = sse::Following::new(api.follow(&path).await?);
     loop {
-        let bytes = match timeout(SILENCE, stream.next()).await {
-            Ok(Some(bytes)) => bytes,
-            Ok(None) => return Ok(()),
-            Err(_) if follow => return Err(Failure::BrokeOff { name: one.name.clone() }),
-            Err(limit) => return Err(CallError::Unreachable(limit.into()).into()),
+        let all = match stream.next().await {
+            Next::Data(all) => all,
+            Next::End => return Ok(()),
+            Next::Silent(_) if follow => return Err(Failure::BrokeOff { name: one.name.clone() }),
+            Next::Silent(silence) => return Err(CallError::Unreachable(silence.into()).into()),
         };
-        for data in events.feed(&bytes) {
+        for data in all {
             let line: LogLine = page::parse(&data.into(), "a line of a log")?;
             if let Some(problem) = line.problem {
                 return Err(CallError::Problem(Box::new(problem)).into());

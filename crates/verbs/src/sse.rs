@@ -1,5 +1,63 @@
 //! Reads Server-Sent Events from a stream of bytes.
 
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use tokio::time::error::Elapsed;
+use tokio::time::timeout;
+
+use super::api::Stream;
+use super::session::Session;
+
+/// How long a stream may be silent. The daemon sends a comment every 15 seconds.
+const SILENCE: Duration = Duration::from_secs(45);
+
+/// The events of an answer that goes on.
+pub(crate) struct Following {
+    stream: Stream,
+    events: Events,
+}
+
+/// What comes next.
+pub(crate) enum Next {
+    /// The `data` of events.
+    Data(Vec<String>),
+    /// The stream has ended.
+    End,
+    /// The daemon said nothing for too long.
+    Silent(Elapsed),
+}
+
+impl Following {
+    pub(crate) fn new(stream: Stream) -> Self {
+        Self {
+            stream,
+            events: Events::default(),
+        }
+    }
+
+    /// Waits for the next events; there may be none in what comes.
+    pub(crate) async fn next(&mut self) -> Next {
+        match timeout(SILENCE, self.stream.next()).await {
+            Ok(Some(bytes)) => Next::Data(self.events.feed(&bytes)),
+            Ok(None) => Next::End,
+            Err(silence) => Next::Silent(silence),
+        }
+    }
+
+    /// The same for a verb that asks again: `None` at the end, and after a silence, which is said.
+    pub(crate) async fn next_or_again(&mut self, session: &mut Session<'_>) -> Option<Vec<String>> {
+        match self.next().await {
+            Next::Data(data) => Some(data),
+            Next::End => None,
+            Next::Silent(_) => {
+                session.sink.warn("the daemon is silent; asking again");
+                None
+            }
+        }
+    }
+}
+
 /// The largest event that is read, in bytes. The daemon sends no larger one.
 const LARGEST: usize = 1 << 20;
 

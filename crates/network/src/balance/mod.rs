@@ -18,15 +18,14 @@ mod slots;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::Ipv6Addr;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use netlink_sys::Socket;
 
 use crate::filter::codec::{self, differences};
 use crate::filter::element::{Family, Key, SetName, Value};
-use crate::filter::{load, refused, skeleton};
+use crate::filter::{load, skeleton};
 use crate::netfilter::nftables::{BEGIN, DELETE_TABLE, END, SUBSYSTEM};
-use crate::netfilter::{Attributes, Message, ask, connect, dump};
+use crate::netfilter::{Attributes, Message, SharedSocket, ask, connect, dump, refused};
 use crate::{FilterElement, FilterRepair, Network, NetworkError, thread};
 
 /// The constant rules.
@@ -74,7 +73,7 @@ pub struct Balance {
     network: Network,
     table: String,
     /// One question after the other goes through it.
-    socket: Arc<Mutex<Socket>>,
+    socket: SharedSocket,
 }
 
 impl Network {
@@ -96,7 +95,7 @@ impl Network {
         Ok(Balance {
             network: self.clone(),
             table: format!("orchestrator-balance-{site}"),
-            socket: Arc::new(Mutex::new(socket)),
+            socket: SharedSocket::new(socket),
         })
     }
 }
@@ -123,16 +122,17 @@ impl Balance {
             loaded = true;
         }
         let table = self.table.clone();
-        self.with_socket("bringing the slots of virtual addresses up to date", move |socket| {
-            let found = elements(socket, &table)?;
-            let (remove, add) = differences(&found, &wanted);
-            change(socket, &table, &remove, &add)?;
-            Ok(FilterRepair {
-                loaded,
-                elements: remove.len() + add.len(),
+        self.socket
+            .run("bringing the slots of virtual addresses up to date", move |socket| {
+                let found = elements(socket, &table)?;
+                let (remove, add) = differences(&found, &wanted);
+                change(socket, &table, &remove, &add)?;
+                Ok(FilterRepair {
+                    loaded,
+                    elements: remove.len() + add.len(),
+                })
             })
-        })
-        .await
+            .await
     }
 
     /// How many connections each instance has through virtual addresses, by its address. Those that both sides have closed
@@ -146,10 +146,11 @@ impl Balance {
         services: &BTreeSet<VirtualService>,
     ) -> Result<BTreeMap<Ipv6Addr, u64>, NetworkError> {
         let virtuals: BTreeSet<Ipv6Addr> = services.iter().map(|service| service.address).collect();
-        self.with_socket("counting the connections of virtual addresses", move |socket| {
-            connections::count(socket, &virtuals)
-        })
-        .await
+        self.socket
+            .run("counting the connections of virtual addresses", move |socket| {
+                connections::count(socket, &virtuals)
+            })
+            .await
     }
 
     /// Forgets the connections to instances that are none of these: the next packet of such a connection is led to
@@ -164,10 +165,11 @@ impl Balance {
         instances: BTreeSet<Ipv6Addr>,
     ) -> Result<u64, NetworkError> {
         let virtuals: BTreeSet<Ipv6Addr> = services.iter().map(|service| service.address).collect();
-        self.with_socket("forgetting connections to instances that are gone", move |socket| {
-            connections::forget(socket, &virtuals, &instances)
-        })
-        .await
+        self.socket
+            .run("forgetting connections to instances that are gone", move |socket| {
+                connections::forget(socket, &virtuals, &instances)
+            })
+            .await
     }
 
     /// Removes the table. Returns whether it was there. Connections that exist go on.
@@ -177,47 +179,32 @@ impl Balance {
     /// As [`ensure`](Self::ensure).
     pub async fn remove(&self) -> Result<bool, NetworkError> {
         let table = self.table.clone();
-        self.with_socket("removing the rules of virtual addresses", move |socket| {
-            let deletion = Message::new(SUBSYSTEM, DELETE_TABLE)
-                .for_family(Family::Inet.number())
-                .having(Attributes::default().with_text(1, &table));
-            let all = [Message::mark(BEGIN, SUBSYSTEM), deletion, Message::mark(END, SUBSYSTEM)];
-            match ask(socket, &all) {
-                Ok(()) => Ok(true),
-                Err(fault) if fault.kind() == io::ErrorKind::NotFound => Ok(false),
-                Err(fault) => Err(fault),
-            }
-        })
-        .await
+        self.socket
+            .run("removing the rules of virtual addresses", move |socket| {
+                let deletion = Message::new(SUBSYSTEM, DELETE_TABLE)
+                    .for_family(Family::Inet.number())
+                    .having(Attributes::default().with_text(1, &table));
+                let all = [Message::mark(BEGIN, SUBSYSTEM), deletion, Message::mark(END, SUBSYSTEM)];
+                match ask(socket, &all) {
+                    Ok(()) => Ok(true),
+                    Err(fault) if fault.kind() == io::ErrorKind::NotFound => Ok(false),
+                    Err(fault) => Err(fault),
+                }
+            })
+            .await
     }
 
     /// Whether the table is there, of this version, with as many rules as it is to have.
     async fn is_whole(&self) -> Result<bool, NetworkError> {
         let table = self.table.clone();
-        self.with_socket("looking for the rules of virtual addresses", move |socket| {
-            Ok(
-                load::version_of(socket, &table, Family::Inet)? == Some(skeleton::version_of(RULES))
-                    && load::rules_of(socket, &table, Family::Inet)? == skeleton::count(RULES),
-            )
-        })
-        .await
-    }
-
-    /// Does something with the socket on a thread that may wait.
-    async fn with_socket<T: Send + 'static>(
-        &self,
-        doing: &'static str,
-        work: impl FnOnce(&Socket) -> io::Result<T> + Send + 'static,
-    ) -> Result<T, NetworkError> {
-        let socket = self.socket.clone();
-        let outcome = tokio::task::spawn_blocking(move || {
-            // Nothing that holds the lock can panic half-way through a question.
-            work(&socket.lock().unwrap_or_else(PoisonError::into_inner))
-        });
-        match outcome.await {
-            Ok(outcome) => outcome.map_err(|fault| refused(doing, fault)),
-            Err(_ended) => Err(NetworkError::Closed { doing: doing.into() }),
-        }
+        self.socket
+            .run("looking for the rules of virtual addresses", move |socket| {
+                Ok(
+                    load::version_of(socket, &table, Family::Inet)? == Some(skeleton::version_of(RULES))
+                        && load::rules_of(socket, &table, Family::Inet)? == skeleton::count(RULES),
+                )
+            })
+            .await
     }
 }
 

@@ -25,17 +25,18 @@ impl Filter {
     /// As [`ensure`](Self::ensure).
     pub async fn is_whole(&self) -> Result<bool, NetworkError> {
         let table = self.table.clone();
-        self.with_socket("looking for the packet filter's rules", move |socket| {
-            for (family, wanted) in Family::ALL.into_iter().zip(skeleton::rules()) {
-                if version_of(socket, &table, family)? != Some(skeleton::version())
-                    || rules_of(socket, &table, family)? != wanted
-                {
-                    return Ok(false);
+        self.socket
+            .run("looking for the packet filter's rules", move |socket| {
+                for (family, wanted) in Family::ALL.into_iter().zip(skeleton::rules()) {
+                    if version_of(socket, &table, family)? != Some(skeleton::version())
+                        || rules_of(socket, &table, family)? != wanted
+                    {
+                        return Ok(false);
+                    }
                 }
-            }
-            Ok(true)
-        })
-        .await
+                Ok(true)
+            })
+            .await
     }
 
     /// Whether one of both tables is there, of whatever version.
@@ -45,15 +46,16 @@ impl Filter {
     /// As [`ensure`](Self::ensure).
     pub async fn is_there(&self) -> Result<bool, NetworkError> {
         let table = self.table.clone();
-        self.with_socket("looking for the packet filter's tables", move |socket| {
-            for family in Family::ALL {
-                if has_table(socket, &table, family)? {
-                    return Ok(true);
+        self.socket
+            .run("looking for the packet filter's tables", move |socket| {
+                for family in Family::ALL {
+                    if has_table(socket, &table, family)? {
+                        return Ok(true);
+                    }
                 }
-            }
-            Ok(false)
-        })
-        .await
+                Ok(false)
+            })
+            .await
     }
 
     /// Loads the rules in place of those that are there. All sets are empty then.

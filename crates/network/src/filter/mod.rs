@@ -26,10 +26,8 @@ mod watch;
 
 use std::collections::BTreeSet;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use netlink_sys::{Socket, SocketAddr};
-use nix::errno::Errno;
 
 pub use self::counts::{ByCause, FilterCounts};
 pub use self::element::FilterElement;
@@ -39,7 +37,7 @@ pub(crate) use self::load::load_for_a_try;
 pub use self::segment::{Segment, SegmentChange, SegmentPort};
 pub use self::watch::FilterChange;
 use crate::netfilter::nftables::{DELETE_TABLE, SUBSYSTEM};
-use crate::netfilter::{Attributes, Message, ask, connect, dump, is_permission};
+use crate::netfilter::{Attributes, Message, SharedSocket, ask, connect, dump, lacks_filter, refused};
 use crate::{Network, NetworkError, thread};
 
 /// Elements of one transaction, so that no transaction holds up the machine's packet filter for long.
@@ -55,7 +53,7 @@ pub struct Filter {
     /// The number of the socket, by which the kernel says whose change it was.
     port: u32,
     /// One question after the other goes through it.
-    socket: Arc<Mutex<Socket>>,
+    socket: SharedSocket,
 }
 
 /// What was not right about the rules, and was made right.
@@ -96,7 +94,7 @@ impl Network {
             port,
             network: self.clone(),
             table: format!("orchestrator-{site}"),
-            socket: Arc::new(Mutex::new(socket)),
+            socket: SharedSocket::new(socket),
         })
     }
 }
@@ -116,16 +114,17 @@ impl Filter {
         }
         let wanted = wanted.clone();
         let table = self.table.clone();
-        self.with_socket("bringing the packet filter's sets up to date", move |socket| {
-            let found = dump_all(socket, &table)?;
-            let (remove, add) = codec::differences(&found, &wanted);
-            change(socket, &table, &remove, &add)?;
-            Ok(FilterRepair {
-                loaded,
-                elements: remove.len() + add.len(),
+        self.socket
+            .run("bringing the packet filter's sets up to date", move |socket| {
+                let found = dump_all(socket, &table)?;
+                let (remove, add) = codec::differences(&found, &wanted);
+                change(socket, &table, &remove, &add)?;
+                Ok(FilterRepair {
+                    loaded,
+                    elements: remove.len() + add.len(),
+                })
             })
-        })
-        .await
+            .await
     }
 
     /// Removes elements and adds others in one transaction: all of it comes into force, or nothing.
@@ -136,11 +135,12 @@ impl Filter {
     /// sets, so that they have to be compared.
     pub async fn change(&self, remove: Vec<FilterElement>, add: Vec<FilterElement>) -> Result<(), NetworkError> {
         let table = self.table.clone();
-        self.with_socket("changing elements of the packet filter", move |socket| {
-            let (remove, add): (Vec<_>, Vec<_>) = (remove.iter().collect(), add.iter().collect());
-            change(socket, &table, &remove, &add)
-        })
-        .await
+        self.socket
+            .run("changing elements of the packet filter", move |socket| {
+                let (remove, add): (Vec<_>, Vec<_>) = (remove.iter().collect(), add.iter().collect());
+                change(socket, &table, &remove, &add)
+            })
+            .await
     }
 
     /// What is in the sets and maps that elements are added to.
@@ -150,10 +150,11 @@ impl Filter {
     /// As [`ensure`](Self::ensure).
     pub async fn elements(&self) -> Result<BTreeSet<FilterElement>, NetworkError> {
         let table = self.table.clone();
-        self.with_socket("reading the packet filter's sets", move |socket| {
-            dump_all(socket, &table)
-        })
-        .await
+        self.socket
+            .run("reading the packet filter's sets", move |socket| {
+                dump_all(socket, &table)
+            })
+            .await
     }
 
     /// Reads all counters. All are zero when the rules are not there.
@@ -163,10 +164,11 @@ impl Filter {
     /// As [`ensure`](Self::ensure).
     pub async fn counts(&self) -> Result<FilterCounts, NetworkError> {
         let table = self.table.clone();
-        self.with_socket("reading the packet filter's counters", move |socket| {
-            counts::read(socket, &table)
-        })
-        .await
+        self.socket
+            .run("reading the packet filter's counters", move |socket| {
+                counts::read(socket, &table)
+            })
+            .await
     }
 
     /// Removes both tables. Returns whether one was there.
@@ -176,35 +178,19 @@ impl Filter {
     /// As [`ensure`](Self::ensure).
     pub async fn remove(&self) -> Result<bool, NetworkError> {
         let table = self.table.clone();
-        self.with_socket("removing the packet filter's rules", move |socket| {
-            let mut removed = false;
-            for family in Family::ALL {
-                match ask(socket, &deletion(&table, family)) {
-                    Ok(()) => removed = true,
-                    Err(fault) if fault.kind() == io::ErrorKind::NotFound => {}
-                    Err(fault) => return Err(fault),
+        self.socket
+            .run("removing the packet filter's rules", move |socket| {
+                let mut removed = false;
+                for family in Family::ALL {
+                    match ask(socket, &deletion(&table, family)) {
+                        Ok(()) => removed = true,
+                        Err(fault) if fault.kind() == io::ErrorKind::NotFound => {}
+                        Err(fault) => return Err(fault),
+                    }
                 }
-            }
-            Ok(removed)
-        })
-        .await
-    }
-
-    /// Does something with the socket on a thread that may wait.
-    async fn with_socket<T: Send + 'static>(
-        &self,
-        doing: &'static str,
-        work: impl FnOnce(&Socket) -> io::Result<T> + Send + 'static,
-    ) -> Result<T, NetworkError> {
-        let socket = self.socket.clone();
-        let outcome = tokio::task::spawn_blocking(move || {
-            // Nothing that holds the lock can panic half-way through a question.
-            work(&socket.lock().unwrap_or_else(PoisonError::into_inner))
-        });
-        match outcome.await {
-            Ok(outcome) => outcome.map_err(|fault| refused(doing, fault)),
-            Err(_ended) => Err(NetworkError::Closed { doing: doing.into() }),
-        }
+                Ok(removed)
+            })
+            .await
     }
 }
 
@@ -264,36 +250,4 @@ fn dump_all(socket: &Socket, table: &str) -> io::Result<BTreeSet<FilterElement>>
         }
     }
     Ok(all)
-}
-
-pub(crate) fn refused(doing: &str, source: io::Error) -> NetworkError {
-    match lacks_filter(&source) {
-        true => NetworkError::NoFilter {
-            reason: format!("{doing} was refused by the kernel: {source}"),
-        },
-        false if is_permission(&source) => NetworkError::NotPermitted { doing: doing.into() },
-        false => NetworkError::Refused {
-            doing: doing.into(),
-            source,
-        },
-    }
-}
-
-/// Whether the kernel says that it has no nftables.
-fn lacks_filter(fault: &io::Error) -> bool {
-    let errors = [Errno::EOPNOTSUPP, Errno::EPROTONOSUPPORT, Errno::EAFNOSUPPORT];
-    errors.iter().any(|error| fault.raw_os_error() == Some(*error as i32))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_kernel_without_nftables_is_told_from_one_that_refuses_a_change() {
-        let of = |error: Errno| refused("removing the rules", io::Error::from_raw_os_error(error as i32));
-        assert!(matches!(of(Errno::EOPNOTSUPP), NetworkError::NoFilter { .. }));
-        assert!(matches!(of(Errno::EPERM), NetworkError::NotPermitted { .. }));
-        assert!(matches!(of(Errno::ENOENT), NetworkError::Refused { .. }));
-    }
 }

@@ -131,7 +131,7 @@ impl Network {
     ) -> Result<T, NetworkError> {
         let read = move || {
             let socket = connect().map_err(NetworkError::Open)?;
-            work(&socket).map_err(|fault| crate::filter::refused(doing, fault))
+            work(&socket).map_err(|fault| crate::netfilter::refused(doing, fault))
         };
         thread::run(&self.own, read).await
     }

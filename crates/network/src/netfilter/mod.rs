@@ -1,9 +1,13 @@
 //! Messages to netfilter and the socket that they go through: shared by the log of origins and the packet filter.
 
+mod fault;
 mod message;
+mod shared;
 mod socket;
 
+pub(crate) use fault::{lacks_filter, refused};
 pub(crate) use message::{Attributes, Message, attributes, messages, messages_with_headers, port};
+pub(crate) use shared::SharedSocket;
 pub(crate) use socket::{ask, connect, dump, is_permission, subscribe};
 
 /// Subsystem of nftables, and its messages.
