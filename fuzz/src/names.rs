@@ -1,7 +1,8 @@
 //! DNS: queries of any bytes, and names that clients of any kind claim.
 
+use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use orchestrator_dns::{Answer, Book, ClientName, Directory, Label, Origins, ReverseZone, Transport, answer};
@@ -32,6 +33,8 @@ pub fn run(input: &[u8]) {
 /// A service with 40 instances.
 fn inhabited() -> Directory {
     let mut book = Book::new(origins());
+    let transport = orchestrator_model::Transport::Tcp;
+    let ports: BTreeMap<_, _> = [("http".to_owned(), ServicePort { number: 80, transport })].into();
     let member = |number: u8| Endpoint {
         instance: Id::from_bytes([1, 0, 0, 0, 0, number]),
         version: 1,
@@ -39,10 +42,10 @@ fn inhabited() -> Directory {
         network: "br0".to_owned(),
         host: HostId::local(),
         state: EndpointState::Serving,
+        ports: Arc::new(ports.clone()),
     };
-    let transport = orchestrator_model::Transport::Tcp;
     let service = ServiceEndpoints {
-        ports: [("http".to_owned(), ServicePort { number: 80, transport })].into(),
+        ports: ports.clone(),
         members: (0..40)
             .map(|number| (Slot::numbered(number.into()), member(number)))
             .collect(),

@@ -114,6 +114,14 @@ fn old_servers(actual: &Actual, desired: &Desired, steps: &mut Vec<Step>) {
                 // Its instance may be there: it drains for one turn, in which a request that is on its way arrives.
                 Some(_) if found.admin == Admin::Ready => steps.push(Step::Drain(*id, *name)),
                 Some(_) => remove(*id, *name, *found, steps),
+                // The route is another one; the instance lives, and its connections go on.
+                None if desired.instances.contains(&name.instance)
+                    && (found.sessions > 0 || found.admin == Admin::Ready) =>
+                {
+                    if found.admin == Admin::Ready {
+                        steps.push(Step::Drain(*id, *name));
+                    }
+                }
                 None => {
                     if found.admin == Admin::Ready {
                         steps.push(Step::Drain(*id, *name));

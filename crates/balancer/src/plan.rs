@@ -101,7 +101,7 @@ impl Planner<'_> {
         }
         self.owners.insert(key.clone(), name.to_owned());
         let backend = self.pools.of(name, &route.port, service.sticky);
-        let servers = servers(service, port.number);
+        let servers = servers(service, &route.port);
         self.desired.backends.insert(backend, Backend { servers });
         match &route.tls {
             None => drop(self.desired.plain.insert(key, Target::Backend(backend))),
@@ -128,9 +128,11 @@ impl Planner<'_> {
     }
 }
 
-/// The servers of a port of a service. What does not serve is drained: connections that it has go on.
-fn servers(service: &ServiceEndpoints, port: u16) -> BTreeMap<ServerName, Server> {
-    let each = service.members.values().map(|member| {
+/// The servers of a port of a service. What does not serve is drained: connections that it has go on. An instance of a
+/// version without the port is none.
+fn servers(service: &ServiceEndpoints, port: &str) -> BTreeMap<ServerName, Server> {
+    let each = service.members.values().filter_map(|member| {
+        let port = member.ports.get(port).filter(|port| port.transport == Transport::Tcp)?;
         let name = ServerName {
             instance: member.instance,
             proxy: service.proxy_protocol,
@@ -139,8 +141,8 @@ fn servers(service: &ServiceEndpoints, port: u16) -> BTreeMap<ServerName, Server
             EndpointState::Serving => Use::Serve,
             EndpointState::Starting | EndpointState::Failing | EndpointState::Draining => Use::Drain,
         };
-        let address = SocketAddrV6::new(member.address, port, 0, 0);
-        (name, Server { address, state })
+        let address = SocketAddrV6::new(member.address, port.number, 0, 0);
+        Some((name, Server { address, state }))
     });
     each.collect()
 }

@@ -3,7 +3,7 @@
 //! HAProxy 2.6 cannot add a backend while it runs. So its configuration has more backends than are used: a port of a
 //! service gets one of them when it is first led to, and gives it back when the service is gone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use orchestrator_model::Endpoints;
 
@@ -19,6 +19,9 @@ pub struct Pools {
     spare: u16,
     sizes: BTreeMap<Kind, u16>,
     users: BTreeMap<User, u16>,
+    /// Those that were taken back last. They are given out again one plan later: until then, servers and names of the user
+    /// before may be in them.
+    freed: BTreeSet<(Kind, u16)>,
 }
 
 impl Default for Pools {
@@ -38,6 +41,7 @@ impl Pools {
             spare,
             sizes: [(Kind::Spread, spare), (Kind::Sticky, spare)].into(),
             users: BTreeMap::new(),
+            freed: BTreeSet::new(),
         }
     }
 
@@ -49,11 +53,14 @@ impl Pools {
             *known = (*known).max(*size);
         }
         for (name, service) in &endpoints.services {
-            for (port_name, port) in &service.ports {
+            for port_name in service.ports.keys() {
                 let is_of = |(_, servers): &(&BackendId, &BTreeMap<_, crate::ActualServer>)| {
                     servers.iter().any(|(server, found): (&crate::ServerName, _)| {
-                        let has = |member: &orchestrator_model::Endpoint| member.instance == server.instance;
-                        found.address.port() == port.number && service.members.values().any(has)
+                        let has = |member: &orchestrator_model::Endpoint| {
+                            let own = member.ports.get(port_name).map(|port| port.number);
+                            member.instance == server.instance && own == Some(found.address.port())
+                        };
+                        service.members.values().any(has)
                     })
                 };
                 let kind = kind_of(service.sticky);
@@ -93,8 +100,10 @@ impl Pools {
 
     /// Takes back what is used by none of these.
     pub(crate) fn keep(&mut self, is_used: impl Fn(&str, &str, bool) -> bool) {
-        self.users
-            .retain(|(service, port, kind), _| is_used(service, port, *kind == Kind::Sticky));
+        let gone = self.users.extract_if(.., |(service, port, kind), _| {
+            !is_used(service, port, *kind == Kind::Sticky)
+        });
+        self.freed = gone.map(|((_, _, kind), number)| (kind, number)).collect();
     }
 
     /// The backends that the configuration has.
@@ -114,6 +123,12 @@ impl Pools {
             .iter()
             .filter(|((_, _, of), _)| *of == kind)
             .map(|(_, number)| *number)
+            .chain(
+                self.freed
+                    .iter()
+                    .filter(|(of, _)| *of == kind)
+                    .map(|(_, number)| *number),
+            )
             .collect();
         taken.sort_unstable();
         (0..u16::MAX)

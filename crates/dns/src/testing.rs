@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use orchestrator_model::{
@@ -30,6 +31,12 @@ pub(crate) fn address(end: u16) -> Ipv6Addr {
 
 /// The service `web` with so many instances that serve.
 pub(crate) fn endpoints(instances: u16) -> Endpoints {
+    let port = |number, transport| ServicePort { number, transport };
+    let ports = BTreeMap::from([
+        ("http".to_owned(), port(8080, Transport::Tcp)),
+        ("dns".to_owned(), port(53, Transport::Udp)),
+        ("no_label".to_owned(), port(7, Transport::Tcp)),
+    ]);
     let member = |number: u16| Endpoint {
         instance: Id::from_bytes([1, 0, 0, 0, number.to_be_bytes()[0], number.to_be_bytes()[1]]),
         version: 3,
@@ -37,14 +44,10 @@ pub(crate) fn endpoints(instances: u16) -> Endpoints {
         network: "br0".to_owned(),
         host: HostId::local(),
         state: EndpointState::Serving,
+        ports: Arc::new(ports.clone()),
     };
-    let port = |number, transport| ServicePort { number, transport };
     let service = ServiceEndpoints {
-        ports: BTreeMap::from([
-            ("http".to_owned(), port(8080, Transport::Tcp)),
-            ("dns".to_owned(), port(53, Transport::Udp)),
-            ("no_label".to_owned(), port(7, Transport::Tcp)),
-        ]),
+        ports: ports.clone(),
         members: (0..instances)
             .map(|number| (Slot::numbered(number.into()), member(number)))
             .collect(),

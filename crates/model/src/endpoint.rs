@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +22,7 @@ pub struct Endpoints {
 pub struct ServiceEndpoints {
     /// The number of the snapshot in which this service last changed.
     pub index: u64,
-    /// Its ports, by name.
+    /// Its ports, by name: those of the version that its instances are to have.
     pub ports: BTreeMap<String, ServicePort>,
     /// The names and paths under which HTTP reaches it.
     pub routes: Vec<Route>,
@@ -58,6 +59,8 @@ pub struct Endpoint {
     pub host: HostId,
     /// Whether it may be reached.
     pub state: EndpointState,
+    /// Its ports, by name: those of its version. During a roll, others of the service may have other ones.
+    pub ports: Arc<BTreeMap<String, ServicePort>>,
 }
 
 /// Whether an instance of a service may be reached.

@@ -26,9 +26,14 @@ struct Shared {
 struct Applied {
     /// The number of the snapshot.
     index: u64,
-    /// The connections to instances that are draining.
-    connections: BTreeMap<InstanceId, u64>,
+    /// The connections to instances that are draining; `None` while nobody counts them.
+    connections: Option<BTreeMap<InstanceId, u64>>,
 }
+
+/// The name of the router that leads HTTP by name.
+pub const BALANCER: &str = "balancer";
+/// The name of the router that leads connections to virtual addresses.
+pub const VIRTUAL_ADDRESSES: &str = "virtual-addresses";
 
 impl Routers {
     /// A router of this name. Until it says which snapshot is in force, nothing counts as routed. When it is dropped,
@@ -61,8 +66,14 @@ impl Routers {
     /// The connections to an instance that routers know of.
     pub fn connections(&self, instance: InstanceId) -> u64 {
         let routers = self.lock();
-        let of = |router: &Applied| router.connections.get(&instance).copied().unwrap_or_default();
+        let of = |router: &Applied| router.connections.as_ref()?.get(&instance).copied();
+        let of = |router: &Applied| of(router).unwrap_or_default();
         routers.values().map(of).sum()
+    }
+
+    /// Whether a router counts the connections to instances that are draining.
+    pub fn counts(&self, name: &str) -> bool {
+        self.lock().get(name).is_some_and(|router| router.connections.is_some())
     }
 
     /// Notifies of every change.
@@ -99,7 +110,12 @@ impl Router {
     /// The connections to instances that are draining, as counted now. An instance that is not named has none.
     pub fn connections(&self, connections: BTreeMap<InstanceId, u64>) {
         self.routers
-            .change(self.name, |applied| applied.connections = connections);
+            .change(self.name, |applied| applied.connections = Some(connections));
+    }
+
+    /// Nothing is led anywhere by this router now: it counts no connections.
+    pub fn counts_none(&self) {
+        self.routers.change(self.name, |applied| applied.connections = None);
     }
 }
 
@@ -141,6 +157,9 @@ mod tests {
         assert_eq!((routers.connections(one), routers.connections(other)), (5, 1));
         first.connections(BTreeMap::new());
         assert_eq!(routers.connections(one), 3);
+        assert!(routers.counts("balancer"));
+        first.counts_none();
+        assert!(!routers.counts("balancer") && routers.counts("filter"));
         drop(second);
         assert_eq!(routers.connections(one), 0);
     }

@@ -7,9 +7,9 @@ use async_trait::async_trait;
 use orchestrator_balancer::runtime::{Balancer, Fleet};
 use orchestrator_balancer::{Layout, LayoutFault, Material, Pools, Refused};
 use orchestrator_host::Host;
-use orchestrator_model::Endpoints;
+use orchestrator_model::{EndpointState, Endpoints};
 use orchestrator_reconcile::driver::{Backoff, Failure, Next, Reconciler, Registration, Run};
-use orchestrator_runtime::routers::{Router, Routers};
+use orchestrator_runtime::routers::{BALANCER, Router, Routers};
 use orchestrator_store::Store;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -55,7 +55,7 @@ impl Names {
             store: store.clone(),
             host: host.clone(),
             endpoints,
-            router: routers.register("balancer"),
+            router: routers.register(BALANCER),
             fleet: Fleet::new(Layout::new(DIRECTORY)?, Pools::SPARE, context.metrics.clone()),
             refused: Vec::new(),
         })
@@ -69,7 +69,8 @@ impl Names {
         for member in service.into_iter().flat_map(|service| service.members.values()) {
             let recorded = self.store.instance(member.instance).await;
             let recorded = recorded.map_err(|fault| Failure::of(&fault))?;
-            let balancer = recorded.and_then(|one| InstanceBalancer::of(&one.instance, &self.host));
+            let serves = member.state == EndpointState::Serving;
+            let balancer = recorded.and_then(|one| InstanceBalancer::of(&one.instance, serves, &self.host));
             if let Some(balancer) = balancer {
                 found.push(Arc::new(balancer));
             }
@@ -97,7 +98,7 @@ impl Reconciler for Names {
         let balancers = self.balancers(&endpoints).await?;
         if balancers.is_empty() {
             // Nothing leads anywhere by name: nobody has to wait for it.
-            self.router.connections(Default::default());
+            self.router.counts_none();
             self.router.applied(endpoints.index);
             return Ok(Next::Wait);
         }

@@ -25,11 +25,12 @@ const WITHIN: Duration = Duration::from_secs(2);
 pub(super) struct InstanceBalancer {
     host: Arc<dyn Host>,
     container: ContainerRef,
+    serves: bool,
 }
 
 impl InstanceBalancer {
     /// `None` for an instance that has no container yet, or that runs on a host that this daemon does not reach.
-    pub(super) fn of(instance: &Instance, host: &Arc<dyn Host>) -> Option<Self> {
+    pub(super) fn of(instance: &Instance, serves: bool, host: &Arc<dyn Host>) -> Option<Self> {
         let container = instance.containers.first()?;
         let is_here = instance.host.as_ref().is_some_and(|of| of.as_str() == host.name());
         let container = ContainerRef {
@@ -41,6 +42,7 @@ impl InstanceBalancer {
         is_here.then(|| Self {
             host: host.clone(),
             container,
+            serves,
         })
     }
 }
@@ -49,6 +51,10 @@ impl InstanceBalancer {
 impl Balancer for InstanceBalancer {
     fn name(&self) -> String {
         self.container.instance.to_string()
+    }
+
+    fn serves(&self) -> bool {
+        self.serves
     }
 
     async fn dial(&self, control: Control) -> io::Result<Box<dyn Stream>> {

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use orchestrator_model::{EndpointState, Endpoints, InstanceId, Transport};
-use orchestrator_network::{Balance, VirtualService};
+use orchestrator_network::{Balance, NetworkError, VirtualService};
 use orchestrator_reconcile::driver::{Backoff, Failure, Next, Reconciler, Registration, Run};
-use orchestrator_runtime::routers::{Router, Routers};
+use orchestrator_runtime::routers::{Router, Routers, VIRTUAL_ADDRESSES};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -41,7 +41,7 @@ impl Virtuals {
         Self {
             balance,
             endpoints,
-            router: routers.register("virtual-addresses"),
+            router: routers.register(VIRTUAL_ADDRESSES),
             is_used: true,
         }
     }
@@ -54,7 +54,11 @@ impl Reconciler for Virtuals {
         let services = services(&endpoints);
         let failed = |fault| Failure::of(&fault);
         if self.is_used || !services.is_empty() {
-            self.balance.ensure(&services).await.map_err(failed)?;
+            match self.balance.ensure(&services).await {
+                // A machine without a packet filter has no rules to remove: nobody has to wait for it.
+                Err(NetworkError::NoFilter { .. } | NetworkError::NotPermitted { .. }) if services.is_empty() => {}
+                ensured => drop(ensured.map_err(failed)?),
+            }
             self.is_used = !services.is_empty();
         }
         let draining = draining(&endpoints);
@@ -70,7 +74,10 @@ impl Reconciler for Virtuals {
             }
         }
         let is_draining = !connections.is_empty();
-        self.router.connections(connections);
+        match services.is_empty() {
+            true => self.router.counts_none(),
+            false => self.router.connections(connections),
+        }
         self.router.applied(endpoints.index);
         match is_draining {
             true => Ok(Next::At(Instant::now() + DRAINING)),
@@ -110,7 +117,10 @@ fn services(endpoints: &Endpoints) -> BTreeSet<VirtualService> {
                 Transport::Tcp => 6,
                 Transport::Udp => 17,
             };
-            let backends = service.serving().map(|(_, member)| (member.address, port.number));
+            let backends = service.serving().filter_map(|(_, member)| {
+                let own = member.ports.get(&listen.port)?;
+                (own.transport == port.transport).then_some((member.address, own.number))
+            });
             all.entry((listen.address, protocol, listen.number))
                 .or_insert_with(|| VirtualService {
                     address: listen.address,
@@ -132,6 +142,10 @@ mod tests {
 
     fn service(first: u8) -> ServiceEndpoints {
         use EndpointState::{Draining, Failing, Serving};
+        let port = ServicePort {
+            number: 8080,
+            transport: Transport::Tcp,
+        };
         let member = |(number, state): (u8, EndpointState)| {
             let endpoint = Endpoint {
                 instance: Id::from_bytes([number; 6]),
@@ -140,12 +154,9 @@ mod tests {
                 network: "br0".to_owned(),
                 host: HostId::local(),
                 state,
+                ports: Arc::new([("http".to_owned(), port)].into()),
             };
             (Slot::numbered(u32::from(number)), endpoint)
-        };
-        let port = ServicePort {
-            number: 8080,
-            transport: Transport::Tcp,
         };
         let listen = |port: &str| Listen {
             address: "fd39::aa".parse().unwrap(),

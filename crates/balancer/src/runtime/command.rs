@@ -42,7 +42,12 @@ pub(super) async fn take(balancer: &dyn Balancer, layout: &Layout, step: &Step) 
         }
         Step::Move(backend, server, to) => {
             let command = format!("set server {backend}/{server} addr {} port {}", to.ip(), to.port());
-            worker.ask(&command).await.map(|_answer| true)
+            // "no need to change" where it has that address already.
+            let answer = worker.ask(&command).await?;
+            match answer.contains("changed") || answer.contains("no need") {
+                true => Ok(true),
+                false => Err(worker.refused(&answer)),
+            }
         }
         Step::Cut(backend, server) => {
             worker

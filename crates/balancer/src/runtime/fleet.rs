@@ -36,7 +36,7 @@ pub struct Fleet {
 /// What a turn has come to.
 #[derive(Debug, Default)]
 pub struct Turn {
-    /// The snapshot that is in force in every balancer; `None` when one of them could not be brought to it.
+    /// The snapshot that is in force in every balancer that serves; `None` when one of them could not be brought to it.
     pub applied: Option<u64>,
     /// The connections to instances that new ones do not lead to.
     pub connections: BTreeMap<InstanceId, u64>,
@@ -101,9 +101,11 @@ impl Fleet {
         let mut outcomes = Vec::new();
         for balancer in balancers {
             let is_written = self.written.get(&balancer.name()) == Some(&digest);
-            outcomes.push((balancer.name(), one.converge(balancer.clone(), is_written).await));
+            outcomes.push((balancer, one.converge(balancer.clone(), is_written).await));
         }
-        for (name, outcome) in outcomes {
+        let mut is_applied = true;
+        for (balancer, outcome) in outcomes {
+            let name = balancer.name();
             match outcome {
                 Ok(outcome) => {
                     self.written.insert(name, digest);
@@ -114,10 +116,13 @@ impl Fleet {
                     self.written.remove(&name);
                     self.metrics.balancer_failed(fault.word());
                     turn.faults.push(fault);
+                    // One that leads nobody anywhere yet, or no more, holds up nobody.
+                    is_applied &= !balancer.serves();
+                    count_unknown(endpoints, &mut turn.connections);
                 }
             }
         }
-        turn.applied = turn.faults.is_empty().then_some(endpoints.index);
+        turn.applied = is_applied.then_some(endpoints.index);
         turn
     }
 }
@@ -136,6 +141,14 @@ fn count_connections(endpoints: &Endpoints, outcome: &Outcome, connections: &mut
         if sum > 0 {
             *connections.entry(member.instance).or_default() += sum;
         }
+    }
+}
+
+/// A balancer did not say what it has: everything that drains counts as having one connection more.
+fn count_unknown(endpoints: &Endpoints, connections: &mut BTreeMap<InstanceId, u64>) {
+    let members = endpoints.services.values().flat_map(|service| service.members.values());
+    for member in members.filter(|member| member.state == EndpointState::Draining) {
+        *connections.entry(member.instance).or_default() += 1;
     }
 }
 

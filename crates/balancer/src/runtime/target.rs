@@ -37,6 +37,11 @@ pub trait Balancer: Send + Sync {
     /// The name of the balancer: its instance's id. It is unique.
     fn name(&self) -> String;
 
+    /// Whether somebody is led to it. A snapshot waits for no other to be in force.
+    fn serves(&self) -> bool {
+        true
+    }
+
     /// Connects to a socket of it.
     async fn dial(&self, control: Control) -> io::Result<Box<dyn Stream>>;
 

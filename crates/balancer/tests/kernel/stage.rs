@@ -171,6 +171,7 @@ impl Stage {
             network: "br0".to_owned(),
             host: HostId::local(),
             state,
+            ports: Arc::new(self.service(service).ports.clone()),
         };
         let slot = Slot::numbered(u32::from(number));
         self.service(service).members.insert(slot, endpoint);

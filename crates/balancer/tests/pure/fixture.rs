@@ -1,6 +1,7 @@
 //! Endpoints and certificates for the tests.
 
 use std::net::Ipv6Addr;
+use std::sync::Arc;
 
 use orchestrator_balancer::{Material, Pem};
 use orchestrator_model::{
@@ -20,6 +21,10 @@ pub(crate) fn service(routes: &[(&str, &str)], members: &[(u8, EndpointState)]) 
         port: "http".to_owned(),
         tls: None,
     };
+    let port = ServicePort {
+        number: 8080,
+        transport: Transport::Tcp,
+    };
     let member = |(number, state): &(u8, EndpointState)| {
         let endpoint = Endpoint {
             instance: id(*number),
@@ -28,12 +33,9 @@ pub(crate) fn service(routes: &[(&str, &str)], members: &[(u8, EndpointState)]) 
             network: "br0".to_owned(),
             host: HostId::local(),
             state: *state,
+            ports: Arc::new([("http".to_owned(), port)].into()),
         };
         (Slot::numbered(u32::from(*number)), endpoint)
-    };
-    let port = ServicePort {
-        number: 8080,
-        transport: Transport::Tcp,
     };
     ServiceEndpoints {
         ports: [("http".to_owned(), port)].into(),

@@ -78,11 +78,17 @@ fn a_service_keeps_its_backend_while_others_come_and_go() {
     let of = |name: &str| service(&[(&format!("{name}.example"), "/")], &[]);
     let first = planned(&endpoints(&[("b", of("b")), ("c", of("c"))]));
     assert_eq!(routes(&first), ["b.example/ spread-0", "c.example/ spread-1"]);
-    let second = plan(
-        &endpoints(&[("a", of("a")), ("c", of("c"))]),
+    // A backend that was freed is given out one plan later: nobody who asks for the old service reaches the new one.
+    let both = endpoints(&[("a", of("a")), ("c", of("c"))]);
+    let at_once = plan(&both, &Material::default(), first.desired.pools.clone());
+    assert_eq!(routes(&at_once), ["a.example/ spread-2", "c.example/ spread-1"]);
+    let without = plan(&endpoints(&[("c", of("c"))]), &Material::default(), first.desired.pools);
+    let idle = plan(
+        &endpoints(&[("c", of("c"))]),
         &Material::default(),
-        first.desired.pools,
+        without.desired.pools,
     );
+    let second = plan(&both, &Material::default(), idle.desired.pools);
     assert_eq!(routes(&second), ["a.example/ spread-0", "c.example/ spread-1"]);
     let mut sticky = of("c");
     sticky.sticky = true;

@@ -6,7 +6,7 @@ use hickory_proto::op::Query;
 use hickory_proto::rr::rdata::{AAAA, NS, PTR, SOA, SRV, TXT};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 
-use crate::names::{Directory, Found, SERVER, ServiceHost, ServiceNode};
+use crate::names::{Directory, Found, SERVER, ServiceHost, ServiceNode, ServicePort};
 
 /// For how long a name that does not exist may be taken for that, in seconds (RFC 2308).
 const NEGATIVE: u32 = 1;
@@ -28,10 +28,8 @@ impl Filling<'_> {
             Found::Nothing | Found::Above => Vec::new(),
             Found::Origin => self.of_origin(),
             Found::Service(service) => self.of_service(service),
-            Found::Port { service, number } => {
-                let hosts = service.hosts.iter().filter(|_| self.wants(RecordType::SRV));
-                hosts.map(|host| self.srv(number, host)).collect()
-            }
+            Found::Port { service, port } if self.wants(RecordType::SRV) => self.of_port(service, port),
+            Found::Port { .. } => Vec::new(),
             Found::Host(host) => self.of_one(std::slice::from_ref(&host.address), &host.about),
             Found::Instance(instance) => self.of_one(instance.addresses.get(..1).unwrap_or_default(), &instance.about),
             Found::Addresses(addresses) => self.of_one(addresses, &[]),
@@ -101,9 +99,7 @@ impl Filling<'_> {
         }
         if self.wants(RecordType::SRV) {
             let ports = service.ports.iter();
-            return ports
-                .flat_map(|port| service.hosts.iter().map(|host| self.srv(port.number, host)))
-                .collect();
+            return ports.flat_map(|port| self.of_port(service, port)).collect();
         }
         if self.wants(RecordType::TXT) {
             return self.text(&[format!("instances={}", service.hosts.len())]);
@@ -132,6 +128,14 @@ impl Filling<'_> {
     fn addresses(&self, addresses: impl Iterator<Item = Ipv6Addr>) -> Vec<Record> {
         addresses
             .map(|address| self.record(RData::AAAA(AAAA(address))))
+            .collect()
+    }
+
+    /// One record for each instance that has the port.
+    fn of_port(&self, service: &ServiceNode, port: &ServicePort) -> Vec<Record> {
+        let hosts = service.hosts.iter();
+        hosts
+            .filter_map(|host| Some(self.srv(host.number(port)?, host)))
             .collect()
     }
 

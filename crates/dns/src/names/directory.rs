@@ -9,7 +9,7 @@ use orchestrator_model::{InstanceId, Transport};
 
 use super::reverse::ReverseName;
 use super::shards::Shards;
-use super::{InstanceName, Label, Origins, ServiceHost, ServiceNode};
+use super::{InstanceName, Label, Origins, ServiceHost, ServiceNode, ServicePort};
 
 /// All names of one moment. It never changes: another moment has another directory. A copy costs little.
 #[derive(Debug, Clone)]
@@ -61,7 +61,10 @@ pub(crate) enum Found<'d> {
     /// A service: the addresses and all ports of its instances.
     Service(&'d ServiceNode),
     /// One port of a service, on each of its instances.
-    Port { service: &'d ServiceNode, number: u16 },
+    Port {
+        service: &'d ServiceNode,
+        port: &'d ServicePort,
+    },
     /// An instance of a service.
     Host(&'d ServiceHost),
     /// An instance.
@@ -114,7 +117,8 @@ impl Directory {
             .max_by_key(|(origin, _)| labels(origin));
         if let Some((zone, is_alias)) = zone {
             let origin = labels(zone);
-            let own = usize::from(name.num_labels()).saturating_sub(origin);
+            // Not `num_labels`, which leaves out a leading asterisk.
+            let own = name.iter().count().saturating_sub(origin);
             let found = match is_alias {
                 false => self.find_in_zone(name, own),
                 true => self.find_service(name, own, own),
@@ -164,10 +168,7 @@ impl Directory {
                 let named = nth(name, 0).and_then(|label| label.strip_prefix(b"_"));
                 let port = ports
                     .find(|port| named.is_some_and(|named| named.eq_ignore_ascii_case(port.name.as_str().as_bytes())));
-                port.map_or(Found::Nothing, |port| Found::Port {
-                    service,
-                    number: port.number,
-                })
+                port.map_or(Found::Nothing, |port| Found::Port { service, port })
             }
             _ => Found::Nothing,
         }

@@ -16,4 +16,4 @@ pub use facts::{ClientName, InstanceName};
 pub use label::{Label, NotALabel};
 pub use origins::Origins;
 pub use reverse::ReverseZone;
-pub(crate) use service::{ServiceHost, ServiceNode};
+pub(crate) use service::{ServiceHost, ServiceNode, ServicePort};

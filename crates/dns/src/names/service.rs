@@ -1,5 +1,6 @@
 //! The names of one service.
 
+use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 
 use hickory_proto::rr::Name;
@@ -31,27 +32,42 @@ pub(crate) struct ServiceHost {
     /// Its whole name.
     pub(crate) name: Name,
     pub(crate) address: Ipv6Addr,
+    /// Its own ports: those of its version.
+    pub(crate) ports: Vec<ServicePort>,
     pub(crate) about: Vec<String>,
+}
+
+impl ServiceHost {
+    /// The number that it has for a port of the service; `None` if its version has no such port.
+    pub(crate) fn number(&self, port: &ServicePort) -> Option<u16> {
+        let is_it = |own: &&ServicePort| own.name == port.name && own.transport == port.transport;
+        self.ports.iter().find(is_it).map(|own| own.number)
+    }
 }
 
 impl ServiceNode {
     /// The names of a service. Ports whose names cannot be part of a name are left out.
     pub(super) fn new(service: &Label, endpoints: &ServiceEndpoints, zone: &Name) -> Self {
-        let ports = endpoints.ports.iter().filter_map(|(name, port)| {
-            Some(ServicePort {
-                name: name.parse().ok()?,
-                transport: port.transport,
-                number: port.number,
-            })
-        });
         let hosts = endpoints.serving();
         Self {
-            ports: ports.collect(),
+            ports: named(&endpoints.ports),
             hosts: hosts
                 .filter_map(|(slot, endpoint)| host(service, slot, endpoint, zone))
                 .collect(),
         }
     }
+}
+
+/// The ports whose names can be part of a name.
+fn named(ports: &BTreeMap<String, orchestrator_model::ServicePort>) -> Vec<ServicePort> {
+    let named = ports.iter().filter_map(|(name, port)| {
+        Some(ServicePort {
+            name: name.parse().ok()?,
+            transport: port.transport,
+            number: port.number,
+        })
+    });
+    named.collect()
 }
 
 fn host(service: &Label, slot: &Slot, endpoint: &Endpoint, zone: &Name) -> Option<ServiceHost> {
@@ -67,6 +83,7 @@ fn host(service: &Label, slot: &Slot, endpoint: &Endpoint, zone: &Name) -> Optio
         name: relative.append_domain(zone).ok()?,
         label,
         address: endpoint.address,
+        ports: named(&endpoint.ports),
         about: vec![
             format!("service={service}"),
             format!("slot={slot}"),

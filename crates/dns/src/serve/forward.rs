@@ -68,7 +68,10 @@ impl Forwarder {
                     bytes
                 }
                 // It does not want to be asked on.
-                Err("malformed") => refused,
+                Err("malformed") => {
+                    this.metrics.dns_forwarded("malformed");
+                    refused
+                }
                 Err(word) => {
                     this.metrics.dns_forwarded(word);
                     failed(refused)

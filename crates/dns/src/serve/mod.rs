@@ -21,6 +21,7 @@ mod udp;
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use orchestrator_runtime::metrics::Metrics;
 use tokio::sync::watch;
@@ -59,6 +60,17 @@ struct Shared {
     metrics: Metrics,
     admission: Admission,
     forwarder: Option<Forwarder>,
+    /// Counts answers, over both transports.
+    turns: AtomicUsize,
+}
+
+impl Shared {
+    /// Which record is the first of an answer. It is mixed: programs that ask for two types by turns get each record first
+    /// equally often.
+    fn turn(&self) -> usize {
+        let turn = self.turns.fetch_add(1, Ordering::Relaxed);
+        turn.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32
+    }
 }
 
 impl Sockets {
@@ -79,6 +91,7 @@ impl Sockets {
             metrics: parts.metrics.clone(),
             admission: Admission::new(place, parts.key),
             forwarder,
+            turns: AtomicUsize::default(),
         });
         Ok(Self {
             udp: UdpFace::new(udp, shared.clone())?,

@@ -95,12 +95,10 @@ pub(super) async fn serve(
     source: std::net::Ipv6Addr,
     shared: &Shared,
 ) -> Result<(), &'static str> {
-    let mut turn = 0_usize;
     while let Some(query) = read(&mut stream).await? {
         shared.admission.admit(source)?;
-        turn = turn.wrapping_add(1);
         let names = shared.names.borrow().clone();
-        let (bytes, word) = match (answer(&names, &query, Transport::Tcp, turn), &shared.forwarder) {
+        let (bytes, word) = match (answer(&names, &query, Transport::Tcp, shared.turn()), &shared.forwarder) {
             (Answer::Response(bytes, outcome), _) => (bytes, outcome.word()),
             (Answer::Elsewhere(refused), Some(forwarder)) => {
                 let share = shared.place.share(source);

@@ -48,6 +48,7 @@ fn shared(place: &Place) -> Arc<Shared> {
         metrics: metrics.clone(),
         admission: Admission::new(place, [7; 16]),
         forwarder: Some(Forwarder::new(place.forward.clone(), metrics)).filter(|_| !place.forward.is_empty()),
+        turns: AtomicUsize::default(),
     })
 }
 

@@ -43,14 +43,12 @@ impl UdpFace {
 
     pub(super) async fn run(self, stop: &CancellationToken, tasks: &TaskTracker) {
         let mut inbox = Inbox::new();
-        let mut turn = 0_usize;
         loop {
             let mut work = Work::default();
             // The same names for the whole batch; nobody waits for whoever changes them.
             let names = self.shared.names.borrow().clone();
             let mut take = |from: SocketAddrV6, query: &[u8]| {
-                turn = turn.wrapping_add(1);
-                work.take(&self.shared, &names, from, query, turn);
+                work.take(&self.shared, &names, from, query);
             };
             let received = tokio::select! {
                 () = stop.cancelled() => return,
@@ -64,43 +62,53 @@ impl UdpFace {
                     tokio::time::sleep(PAUSE).await;
                 }
             }
-            self.finish(work, tasks);
+            self.finish(work, stop, tasks);
             // Other tasks of this thread have their turn, however many queries come.
             tokio::task::yield_now().await;
         }
     }
 
-    fn finish(&self, work: Work, tasks: &TaskTracker) {
+    fn finish(&self, work: Work, stop: &CancellationToken, tasks: &TaskTracker) {
         let unsent = send(&self.socket, &work.replies);
         let metrics = &self.shared.metrics;
         metrics.dns_answered("udp", work.answered);
         metrics.dns_dropped(work.dropped);
         metrics.dns_dropped(std::iter::repeat_n("unsent", unsent));
         for (from, query, refused) in work.elsewhere {
-            self.forward(from, query, refused, tasks);
+            self.forward(from, query, refused, stop, tasks);
         }
     }
 
     /// Has a query asked elsewhere, and answers it when there is an answer.
-    fn forward(&self, from: SocketAddrV6, query: Vec<u8>, refused: Vec<u8>, tasks: &TaskTracker) {
+    fn forward(
+        &self,
+        from: SocketAddrV6,
+        query: Vec<u8>,
+        refused: Vec<u8>,
+        stop: &CancellationToken,
+        tasks: &TaskTracker,
+    ) {
         let Some(forwarder) = &self.shared.forwarder else {
             return;
         };
         let asking = forwarder.ask(self.shared.place.share(*from.ip()), query, refused, Transport::Udp);
-        let socket = self.socket.clone();
+        let (socket, stop, metrics) = (self.socket.clone(), stop.clone(), self.shared.metrics.clone());
         tasks.spawn(async move {
-            let bytes = asking.await;
-            let _ = socket.send_to(&bytes, from).await;
+            // Whoever waits for the socket to close does not wait for other servers.
+            if let Some(bytes) = stop.run_until_cancelled(asking).await {
+                metrics.dns_answered("udp", ["forwarded"]);
+                let _ = socket.send_to(&bytes, from).await;
+            }
         });
     }
 }
 
 impl Work {
-    fn take(&mut self, shared: &Shared, names: &crate::Directory, from: SocketAddrV6, query: &[u8], turn: usize) {
+    fn take(&mut self, shared: &Shared, names: &crate::Directory, from: SocketAddrV6, query: &[u8]) {
         if let Err(word) = shared.admission.admit(*from.ip()) {
             return self.dropped.push(word);
         }
-        match answer(names, query, Transport::Udp, turn) {
+        match answer(names, query, Transport::Udp, shared.turn()) {
             Answer::Response(bytes, outcome) => {
                 self.answered.push(outcome.word());
                 self.replies.push(Reply { bytes, to: from });

@@ -280,3 +280,25 @@ fn a_sticky_service_leads_a_client_to_one_instance() -> Result<()> {
         Ok(())
     })
 }
+
+/// The kernel may choose the virtual address as the source of what this machine asks for: on a bridge, it is an address
+/// like others.
+#[test]
+fn what_this_machine_asks_for_from_a_virtual_address_comes_back_to_it() -> Result<()> {
+    daemon(|network| async move {
+        let _client = stage(&network).await?;
+        let one = Server::start(&network, 1).await?;
+        let balance = network.balance("aaaaaaaaaaaa").await?;
+        ensure(&balance, &[&one]).await?;
+        let (from, to) = (VIRTUAL.parse::<Ipv6Addr>()?, one.address);
+        let socket = socket2::Socket::new(socket2::Domain::IPV6, socket2::Type::STREAM, None)?;
+        socket.bind(&SocketAddr::from((from, 0)).into())?;
+        socket.connect_timeout(&SocketAddr::from((to, 80)).into(), PATIENCE)?;
+        let mut stream = TcpStream::from(socket);
+        stream.set_read_timeout(Some(PATIENCE))?;
+        let mut said = [0; 2];
+        stream.read_exact(&mut said)?;
+        assert_eq!(&said, b"1 ", "the instance says its number");
+        Ok(())
+    })
+}

@@ -43,7 +43,7 @@ impl Board {
 }
 
 /// Reads a recorded version. One that this program or these settings cannot read keeps its instances, and gets no others.
-pub(super) fn spec_of(situation: &ServiceSituation, version: u64, settings: &Settings) -> Option<ServiceSpec> {
+fn spec_of(situation: &ServiceSituation, version: u64, settings: &Settings) -> Option<ServiceSpec> {
     let recorded = situation.version(version)?;
     let keys = serde_json::from_str(&recorded.spec).ok()?;
     match ServiceSpec::reread(&keys, settings) {
@@ -55,12 +55,17 @@ pub(super) fn spec_of(situation: &ServiceSituation, version: u64, settings: &Set
     }
 }
 
+/// The recorded versions that are in use.
+pub(super) fn specs_of(situation: &ServiceSituation, settings: &Settings) -> BTreeMap<u64, Option<ServiceSpec>> {
+    let versions = situation.versions.iter().map(|version| version.version);
+    versions
+        .map(|version| (version, spec_of(situation, version, settings)))
+        .collect()
+}
+
 fn wanted(situation: &ServiceSituation, settings: &Settings) -> Wanted {
     let service = &situation.service;
-    let mut specs: BTreeMap<u64, Option<ServiceSpec>> = BTreeMap::new();
-    for version in &situation.versions {
-        specs.insert(version.version, spec_of(situation, version.version, settings));
-    }
+    let specs = specs_of(situation, settings);
     if service.instances.is_none() && service.state == ServiceState::Active {
         let current = specs.get(&service.version).and_then(Option::as_ref);
         if let Some(Instances::PerClient(clients)) = current.map(|spec| &spec.instances) {

@@ -82,6 +82,15 @@ impl Publisher {
         (begun.state == state).then_some(begun.index)
     }
 
+    /// The snapshot in which a slot ceased to be shown; `None` while it is shown.
+    pub(super) fn gone(&self, name: &str, slot: &Slot) -> Option<u64> {
+        let current = self.sender.borrow();
+        match current.services.get(name) {
+            Some(service) => (!service.members.contains_key(slot)).then_some(service.index),
+            None => Some(current.index),
+        }
+    }
+
     fn begin(&self, name: &str, new: &ServiceEndpoints, index: u64) {
         let mut all = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
         let before = all.remove(name).unwrap_or_default();
@@ -98,8 +107,17 @@ impl Publisher {
     }
 }
 
-/// How a service is reached, by what is recorded.
-pub(super) fn endpoints_of(situation: &ServiceSituation, spec: &ServiceSpec) -> ServiceEndpoints {
+/// How a service is reached, by what is recorded: names and balancers as `spec` says, each instance as its own version.
+pub(super) fn endpoints_of(
+    situation: &ServiceSituation,
+    spec: &ServiceSpec,
+    specs: &BTreeMap<u64, Option<ServiceSpec>>,
+) -> ServiceEndpoints {
+    let own = specs.iter().filter_map(|(version, spec)| {
+        let ports = spec.as_ref()?.ports.clone();
+        Some((*version, Arc::new(ports)))
+    });
+    let ports: BTreeMap<u64, _> = own.collect();
     let member = |slot: &ServiceSlot| {
         let instance = instance_in(situation, slot)?;
         let attachment = instance.attachment()?;
@@ -110,6 +128,7 @@ pub(super) fn endpoints_of(situation: &ServiceSituation, spec: &ServiceSpec) -> 
             network: attachment.network.clone(),
             host: instance.host.clone()?,
             state: state_of(slot, instance)?,
+            ports: ports.get(&slot.version).cloned().unwrap_or_default(),
         };
         Some((slot.slot(), endpoint))
     };

@@ -37,7 +37,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::board::Board;
+use self::board::{Board, specs_of};
 use self::endpoints::Publisher;
 use self::probe::Prober;
 pub use self::records::ServiceRecords;
@@ -91,16 +91,19 @@ struct Inner {
 }
 
 impl Services {
-    /// Reads what is recorded of all services. Nothing happens until [`register`](Self::register).
+    /// Reads what is recorded of all services, and shows where they are reached: no router sees a snapshot that lacks one
+    /// of them. Nothing else happens until [`register`](Self::register).
     ///
     /// # Errors
     ///
     /// When the database is unreachable. Then nobody knows which instances are wanted, and no instance may be judged.
     pub async fn open(parts: Parts) -> Result<Self, StoreError> {
-        let board = Board::default();
+        let (board, settings) = (Board::default(), parts.settings.get());
+        let mut recorded = Vec::new();
         for service in parts.records.services().await? {
             if let Some(situation) = parts.records.service_situation(&service.name).await? {
-                board.put(&situation, &parts.settings.get());
+                board.put(&situation, &settings);
+                recorded.push(situation);
             }
         }
         let hosts: BTreeMap<HostId, Arc<dyn Host>> = parts
@@ -129,7 +132,11 @@ impl Services {
                 waiting: Mutex::default(),
             }
         });
-        Ok(Self { inner })
+        let services = Self { inner };
+        for situation in &recorded {
+            services.publish(situation, &specs_of(situation, &settings));
+        }
+        Ok(services)
     }
 
     /// What services want of the workers of instances.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use orchestrator_model::{EndpointState, Instance, ServiceSlot, ServiceState, SlotState};
+use orchestrator_runtime::routers::{BALANCER, VIRTUAL_ADDRESSES};
 use orchestrator_service::roll::{self, Failures, Removal, Target};
 use orchestrator_service::{ServiceSpec, Strategy};
 use orchestrator_store::ServiceSituation;
@@ -61,7 +62,19 @@ impl Services {
         };
         let spec = specs.get(&slot.version).and_then(Option::as_ref);
         // Nobody counts the connections of a service that is reached by its names alone.
-        let is_counted = spec.is_some_and(|spec| !spec.routes.is_empty() || !spec.listen.is_empty());
+        let routers = &self.inner.routers;
+        let is_counted = spec.is_some_and(|spec| {
+            (!spec.routes.is_empty() && routers.counts(BALANCER))
+                || (!spec.listen.is_empty() && routers.counts(VIRTUAL_ADDRESSES))
+        });
+        let (name, number) = (&situation.service.name, slot.slot());
+        let publisher = &self.inner.publisher;
+        let published = publisher.begun(name, &number, shown).or_else(|| {
+            // One that was never shown, or is no more, is led to by nobody who has a later snapshot.
+            (state == roll::SlotState::Draining)
+                .then(|| publisher.gone(name, &number))
+                .flatten()
+        });
         let connections = |instance: &Instance| self.inner.routers.connections(instance.id);
         roll::SlotSituation {
             number: slot.number,
@@ -75,7 +88,7 @@ impl Services {
                 slot.health_of(instance.id)
             })),
             off: instance.is_some_and(|instance| instance.times.off.is_some()),
-            published: self.inner.publisher.begun(&situation.service.name, &slot.slot(), shown),
+            published,
             connections: instance.filter(|_| is_counted).map(connections),
             reason: instance
                 .and_then(|instance| instance.reason.clone())

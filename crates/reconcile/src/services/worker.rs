@@ -12,7 +12,7 @@ use orchestrator_store::{ServiceSituation, ServiceUpdate, StoreError};
 use tokio::time::Instant;
 
 use super::Services;
-use super::board::spec_of;
+use super::board::specs_of;
 use super::endpoints::endpoints_of;
 use super::moves::update_for;
 use crate::driver::{Backoff, Failure, Next, Reconciler, Registration, Run};
@@ -103,8 +103,7 @@ impl Services {
         };
         let settings = self.inner.settings.get();
         self.inner.board.put(&situation, &settings);
-        let spec = |version: u64| (version, spec_of(&situation, version, &settings));
-        let specs = situation.versions.iter().map(|version| spec(version.version)).collect();
+        let specs = specs_of(&situation, &settings);
         let observed = self.observe(&situation, &specs);
         if !observed.is_empty() {
             let update = ServiceUpdate {
@@ -167,12 +166,12 @@ impl Services {
         Ok(After::Rest(at))
     }
 
-    fn publish(&self, situation: &ServiceSituation, specs: &BTreeMap<u64, Option<ServiceSpec>>) {
+    pub(super) fn publish(&self, situation: &ServiceSituation, specs: &BTreeMap<u64, Option<ServiceSpec>>) {
         let service = &situation.service;
         let current = specs.get(&service.version).and_then(Option::as_ref);
         let good = service.good_version.and_then(|good| specs.get(&good)?.as_ref());
         if let Some(spec) = current.or(good) {
-            let endpoints = endpoints_of(situation, spec);
+            let endpoints = endpoints_of(situation, spec, specs);
             self.inner.publisher.put(&service.name, endpoints);
         }
     }
