@@ -40,6 +40,7 @@ pub(super) fn register(
     }
     let origins = origins(&context.settings.get());
     let (sender, directory) = watch::channel(Arc::new(Directory::empty(origins.clone())));
+    let (read, is_read) = watch::channel(false);
     let names = Names {
         context: context.clone(),
         // Before anything is read, so that nothing is recorded unseen in between.
@@ -53,6 +54,8 @@ pub(super) fn register(
         pending: names::Pending::everything(),
         due: None,
         directory: sender,
+        shown: None,
+        read,
     };
     context.driver.register(Names::registration(), names);
     let parts = Parts {
@@ -62,7 +65,7 @@ pub(super) fn register(
     };
     context.driver.register(
         Faces::registration(),
-        Faces::new(context.clone(), interfaces_changed, parts),
+        Faces::new(context.clone(), interfaces_changed, is_read, parts),
     );
 }
 

@@ -41,6 +41,10 @@ pub(super) struct Names {
     /// When everything is read again.
     pub(super) due: Option<Instant>,
     pub(super) directory: watch::Sender<Arc<Directory>>,
+    /// The number of the snapshot of endpoints that the book has.
+    pub(super) shown: Option<u64>,
+    /// Whether what is recorded was read once.
+    pub(super) read: watch::Sender<bool>,
 }
 
 /// What was recorded since the last directory.
@@ -210,17 +214,22 @@ impl Names {
             self.book.set_instance(id, Some(instance));
         }
         self.due = Some(Instant::now() + PERIOD);
+        self.read.send_replace(true);
         Ok(())
     }
 
     /// Has every place answer by the names as they are now.
     fn publish(&mut self, since: Option<Timestamp>) {
         let origins = origins(&self.context.settings.get());
-        if origins != *self.book.origins() {
+        let endpoints = self.endpoints.borrow_and_update().clone();
+        let is_moved = origins != *self.book.origins();
+        if is_moved {
             self.book.set_origins(origins);
         }
-        let endpoints = self.endpoints.borrow_and_update().clone();
-        self.book.set_endpoints(&endpoints);
+        if is_moved || self.shown != Some(endpoints.index) {
+            self.book.set_endpoints(&endpoints);
+            self.shown = Some(endpoints.index);
+        }
         if self.book.take_changed() {
             // Both numbers rise, also over restarts.
             let recorded = u64::try_from(self.event).unwrap_or_default();

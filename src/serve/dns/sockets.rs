@@ -28,6 +28,8 @@ const GATHER: Duration = Duration::from_millis(50);
 pub(super) struct Faces {
     context: Context,
     interfaces_changed: watch::Receiver<()>,
+    /// Whether names are known. No query is answered before.
+    is_read: watch::Receiver<bool>,
     parts: Parts,
     open: HashMap<Place, Open>,
     /// Held while there is a place.
@@ -47,10 +49,16 @@ impl Drop for Open {
 }
 
 impl Faces {
-    pub(super) fn new(context: Context, interfaces_changed: watch::Receiver<()>, parts: Parts) -> Self {
+    pub(super) fn new(
+        context: Context,
+        interfaces_changed: watch::Receiver<()>,
+        is_read: watch::Receiver<bool>,
+        parts: Parts,
+    ) -> Self {
         Self {
             context,
             interfaces_changed,
+            is_read,
             parts,
             open: HashMap::new(),
             condition: None,
@@ -97,6 +105,9 @@ fn remedy(place: &Place) -> String {
 #[async_trait]
 impl Reconciler for Faces {
     async fn reconcile(&mut self, _: &Run) -> Result<Next, Failure> {
+        if !*self.is_read.borrow_and_update() {
+            return Ok(Next::Wait);
+        }
         let wanted = wanted(&self.context.settings.get());
         // A socket is closed before another one takes its address: the bridge may be another one by the same name.
         let mut leaving = Vec::new();
@@ -141,9 +152,12 @@ impl Reconciler for Faces {
     }
 
     async fn notified(&mut self) {
-        if self.interfaces_changed.changed().await.is_err() {
-            // Nobody observes interfaces any more: the daemon stops.
-            std::future::pending::<()>().await;
+        tokio::select! {
+            changed = self.interfaces_changed.changed() => if changed.is_err() {
+                // Nobody observes interfaces any more: the daemon stops.
+                std::future::pending::<()>().await;
+            },
+            Ok(()) = self.is_read.changed() => return,
         }
         tokio::time::sleep(GATHER).await;
     }
