@@ -14,6 +14,8 @@ mod joined;
 mod lab;
 #[path = "kernel/networks.rs"]
 mod networks;
+#[path = "kernel/virtual_addresses.rs"]
+mod virtual_addresses;
 
 use std::time::Duration;
 

@@ -127,7 +127,7 @@ impl LocalHost {
     }
 
     async fn marked_rules(&self) -> Result<Vec<MarkedThing>, Cause> {
-        let is_there = self.open_filter().await?.is_there().await?;
+        let is_there = self.open_filter().await?.is_there().await? || self.open_balance().await?.is_there().await?;
         Ok(is_there.then_some(MarkedThing::Rules).into_iter().collect())
     }
 

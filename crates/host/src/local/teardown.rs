@@ -1,5 +1,7 @@
 //! Removes all that was made in the networks of the machine.
 
+use orchestrator_network::Balance;
+
 use super::LocalHost;
 use crate::Cause;
 
@@ -42,7 +44,14 @@ impl LocalHost {
         (gone, causes)
     }
 
+    /// Removes the tables of the packet filter, and those of virtual addresses. Returns whether there was one.
     pub(super) async fn remove_policy(&self) -> Result<bool, Cause> {
-        self.remove_rules(&mut *self.inner.policy.lock().await).await
+        let rules = self.remove_rules(&mut *self.inner.policy.lock().await).await?;
+        let balance = self.open_balance().await?.remove().await?;
+        Ok(rules || balance)
+    }
+
+    pub(super) async fn open_balance(&self) -> Result<Balance, Cause> {
+        Ok(self.network().balance(&self.inner.mark.site.to_string()).await?)
     }
 }

@@ -194,6 +194,18 @@ impl Balance {
             .await
     }
 
+    /// Whether there is a table of the site.
+    ///
+    /// # Errors
+    ///
+    /// As [`ensure`](Self::ensure).
+    pub async fn is_there(&self) -> Result<bool, NetworkError> {
+        let table = self.table.clone();
+        let doing = "looking for the rules of virtual addresses";
+        let look = move |socket: &Socket| load::has_table(socket, &table, Family::Inet);
+        self.socket.run(doing, look).await
+    }
+
     /// Whether the table is there, of this version, with as many rules as it is to have.
     async fn is_whole(&self) -> Result<bool, NetworkError> {
         let table = self.table.clone();

@@ -110,7 +110,7 @@ pub(crate) fn run(text: &str) -> Result<(), NetworkError> {
 }
 
 /// Whether there is a table of this name.
-fn has_table(socket: &Socket, table: &str, family: Family) -> io::Result<bool> {
+pub(crate) fn has_table(socket: &Socket, table: &str, family: Family) -> io::Result<bool> {
     const NAME: u16 = 1;
     let question = Message::new(SUBSYSTEM, GET_TABLE).for_family(family.number()).for_all();
     let mut found = false;
