@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::process::Command;
 
 use orchestrator_lab::{Dhclient, Namespace, TEST_PORT, wait_for};
 use serde_json::Value;
 
 use crate::dns::{dig, records};
 use crate::oci::site;
-use crate::site::{PATIENCE, Site};
+use crate::site::{BINARY, PATIENCE, Site};
 
 /// What a line printed to standard output and error, and its exit code.
 fn line(site: &Site, words: &[&str]) -> (String, String, i32) {
@@ -33,10 +34,15 @@ fn file(site: &Site, lines: &str) -> String {
     path.display().to_string()
 }
 
-/// The endpoints of the service that serve, each with its instance and its address.
+/// The endpoints of the service `web` that serve, each with its instance and its address.
 fn serving(site: &Site) -> BTreeSet<(String, String)> {
-    let (_, endpoints) = site.daemon.api("GET", "/v1/endpoints?service=web").unwrap();
-    let items = endpoints["services"]["web"]["members"]
+    serving_of(site, "web")
+}
+
+fn serving_of(site: &Site, service: &str) -> BTreeSet<(String, String)> {
+    let path = format!("/v1/endpoints?service={service}");
+    let (_, endpoints) = site.daemon.api("GET", &path).unwrap();
+    let items = endpoints["services"][service]["members"]
         .as_array()
         .cloned()
         .unwrap_or_default();
@@ -119,4 +125,39 @@ fn a_service_is_deployed_rolled_kept_when_a_version_fails_scaled_and_removed() {
     client.release().unwrap();
     site.wait_none();
     assert!(site.host_ends().is_empty());
+}
+
+/// A project that is laid out is built without a registry, and deployed by its own service file.
+#[test]
+fn a_project_is_laid_out_built_and_deployed() {
+    let (_oci, site) = site("");
+    let place = site.daemon.place().join("projects");
+    fs::create_dir(&place).unwrap();
+    let runs = |program: &str, words: &[&str]| {
+        let output = Command::new(program).args(words).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    let within = place.display().to_string();
+    runs(
+        BINARY,
+        &["init", "web", "--name", "shop", "--port", "8080", "--within", &within],
+    );
+    let archive = place.join("shop.tar").display().to_string();
+    runs(place.join("shop/build").to_str().unwrap(), &["--output", &archive]);
+    let (out, err, code) = line(&site, &["image", "load", &archive, "--engine", "oci"]);
+    assert_eq!(code, 0, "{out}{err}");
+    let service = place.join("shop/service.toml").display().to_string();
+    let (out, err, code) = line(&site, &["deploy", &service, "--set", "engine=oci"]);
+    assert_eq!(code, 0, "{out}{err}");
+    let machine = site.machine("client");
+    let mut client = Dhclient::boot(&machine, "eth0").unwrap();
+    client.address(PATIENCE).unwrap();
+    let serving = serving_of(&site, "shop");
+    assert_eq!(serving.len(), 2);
+    for (_, address) in serving {
+        let page = machine.get(address.parse().unwrap(), 8080, "/").unwrap();
+        assert!(page.text().contains("shop"), "{}", page.text());
+    }
+    let (_, err, code) = line(&site, &["undeploy", "shop"]);
+    assert_eq!(code, 0, "{err}");
 }
