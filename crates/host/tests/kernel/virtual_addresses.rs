@@ -12,7 +12,7 @@ fn rules_of_virtual_addresses_are_listed_and_removed() -> Result<()> {
     daemon(Capability::EngineNamespace, |lab| async move {
         let is_listed = async || {
             let things = lab.host.marked(&[]).await.things;
-            things.iter().any(|thing| *thing == MarkedThing::Rules)
+            things.contains(&MarkedThing::Rules)
         };
         ensure!(!is_listed().await);
         let balance = Network::open()?.balance(&SITE.to_string()).await?;
