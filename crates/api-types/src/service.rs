@@ -228,7 +228,7 @@ pub struct EndpointQuery {
     pub service: Option<String>,
     /// Wait until the number of the snapshot is another one than this.
     pub index: Option<u64>,
-    /// How long to wait: `30s`, which is also what is waited without it. At most `5m`.
+    /// How long to wait: `30s`, which is also what is waited without it. At most `10m`.
     pub wait: Option<String>,
 }
 
@@ -252,6 +252,6 @@ pub struct OperationQuery {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WaitQuery {
-    /// How long to wait for its end, like `30s`; not at all if it is not given. At most `5m`.
+    /// How long to wait for its end, like `30s`; not at all if it is not given. At most `10m`.
     pub wait: Option<String>,
 }

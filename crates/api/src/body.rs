@@ -18,8 +18,13 @@ use super::routes::Shared;
 pub(super) const LARGEST_BODY: usize = 64 * 1024;
 
 /// Reads the whole body into memory, within `limit`. Whatever comes after waits for no peer. Returns the bytes, too.
-pub(super) async fn receive(request: Request, limit: Duration) -> Result<(Request, Bytes), Fault> {
-    let largest = largest(request.uri().path());
+///
+/// A signature is verified over the body, so that anybody may send one: only a small body is read for it.
+pub(super) async fn receive(request: Request, limit: Duration, is_signed: bool) -> Result<(Request, Bytes), Fault> {
+    let largest = match is_signed {
+        true => LARGEST_BODY,
+        false => largest(request.uri().path()),
+    };
     refuse_larger(request.headers(), largest)?;
     refuse_coded(request.headers())?;
     let (parts, body) = request.into_parts();

@@ -24,7 +24,6 @@ use tokio_util::sync::CancellationToken;
 use super::connection::Connection;
 use super::problem::Fault;
 use super::routes::Shared;
-use super::waiting;
 use super::wire::IntoWire;
 use orchestrator_model::Event;
 use orchestrator_runtime::causes::with_causes;
@@ -49,7 +48,7 @@ pub(super) async fn follow(
     store: Store,
     filter: EventFilter,
 ) -> Result<Response, Fault> {
-    let permits = waiting::take_place(shared, connection)?;
+    let permits = shared.stream_permits(connection)?;
     // Subscribe before the table is read, so that commits in between notify.
     let committed = store.subscribe();
     let seen = match filter.after {

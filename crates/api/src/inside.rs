@@ -70,17 +70,12 @@ impl Inside {
         }
     }
 
-    /// The API for a request that a handler makes of it. Its streams count with the others of the listener, and what is
-    /// for unix sockets only is refused.
-    pub(super) fn of(shared: &Shared) -> Self {
-        let limits = Limits::default();
+    /// The API for requests that a handler makes of it. Their streams count with the others of the connection's peer and
+    /// of its listener, and what is for unix sockets only is refused.
+    pub(super) fn of(shared: &Shared, connection: &Connection) -> Self {
         Self {
             routes: TowerToHyperService::new(routes::bare(shared, Face::Tcp)),
-            share: Share::of(Capacity {
-                connections: limits.connections,
-                requests: limits.requests,
-                streams: limits.streams,
-            }),
+            share: connection.share.clone(),
         }
     }
 

@@ -91,9 +91,9 @@ async fn answer(passage: &Passage, connection: &Connection, request: Request, ne
     let sent = credentials.check_sent(&passage.keeper, connection.standing)?;
     if is_upload(&request) || is_exec(&request) {
         credentials.refuse_signed()?;
-        grant(&mut request, sent);
+        grant(&mut request, sent.clone());
         // It has no turn: it takes as long as its peer and the engine take. Streams are bounded by themselves.
-        return Ok(next.run(request).await);
+        return until_removed(passage, request, sent, next).await;
     }
     body::refuse_large(&request)?;
     if is_probe(&request) && !credentials.is_signed() {
@@ -101,13 +101,13 @@ async fn answer(passage: &Passage, connection: &Connection, request: Request, ne
         connection.exchange.body_received();
         return Ok(next.run(request).await);
     }
-    let (mut request, body) = body::receive(request, passage.body).await?;
+    let (mut request, body) = body::receive(request, passage.body, credentials.is_signed()).await?;
     let signed = credentials.check_signed(&passage.keeper, &request, &body)?;
     let granted = sent.or(signed);
     grant(&mut request, granted.clone());
     connection.exchange.body_received();
     if waiting::may_block(&request) {
-        return block(request, granted, next).await;
+        return until_removed(passage, request, granted, next).await;
     }
     let in_turn = async {
         // Nothing closes the semaphores; were they closed, nobody would have to wait. A peer that takes its whole
@@ -120,27 +120,37 @@ async fn answer(passage: &Passage, connection: &Connection, request: Request, ne
         let detail = format!("there was no answer within {} s; try again", ANSWER_LIMIT.as_secs());
         Fault::new(StatusCode::GATEWAY_TIMEOUT, "too-slow", detail)
     })?;
-    Ok(match granted {
-        Some(granted) => {
-            // It was found before, and a daemon that has found its tokens keeps them.
-            let now = (passage.keeper)().map(|(_, now)| now).ok();
-            revocable::end_with(answered, &granted, now)
-        }
-        None => answered,
-    })
+    Ok(end_with(passage, granted.as_deref(), answered))
 }
 
-/// Answers a request that may wait for minutes, without a turn. It ends when the token of its caller is removed.
-async fn block(request: Request, granted: Option<Arc<Granted>>, next: Next) -> Result<Response, Fault> {
+/// Answers a request that may take minutes, without a turn. It and its answer end when the token of its caller does.
+async fn until_removed(
+    passage: &Passage,
+    request: Request,
+    granted: Option<Arc<Granted>>,
+    next: Next,
+) -> Result<Response, Fault> {
     let removed = async {
-        match granted {
+        match &granted {
             Some(granted) => granted.removed.cancelled().await,
             None => std::future::pending().await,
         }
     };
     tokio::select! {
-        answered = next.run(request) => Ok(answered),
+        answered = next.run(request) => Ok(end_with(passage, granted.as_deref(), answered)),
         () = removed => Err(Denied::Unknown.into()),
+    }
+}
+
+/// Has an answer that goes on end with the token of its caller.
+fn end_with(passage: &Passage, granted: Option<&Granted>, answered: Response) -> Response {
+    match granted {
+        Some(granted) => {
+            // It was found before, and a daemon that has found its tokens keeps them.
+            let now = (passage.keeper)().map(|(_, now)| now).ok();
+            revocable::end_with(answered, granted, now)
+        }
+        None => answered,
     }
 }
 

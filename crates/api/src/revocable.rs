@@ -8,16 +8,23 @@ use axum::body::Body;
 use axum::http::header;
 use axum::response::Response;
 use futures_util::StreamExt;
+use orchestrator_api_types::FRAMES;
 use orchestrator_model::Timestamp;
 use orchestrator_secrets::Granted;
+
+use super::shell::RECORDS;
 
 /// The longest that a timer is set for. A stream that is open for longer is opened anew by its reader.
 const LONGEST: Duration = Duration::from_secs(30 * 86_400);
 
-/// Ends a stream of events when the token is removed, or at its end.
+/// The media types of answers that go on: events, the frames of a command, the records of a line.
+const GO_ON: [&str; 3] = ["text/event-stream", FRAMES, RECORDS];
+
+/// Ends an answer that goes on when the token is removed, or at its end.
 pub(super) fn end_with(response: Response, granted: &Granted, now: Option<Timestamp>) -> Response {
     let kind = response.headers().get(header::CONTENT_TYPE);
-    let is_stream = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
+    let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let is_stream = GO_ON.iter().any(|known| kind.starts_with(known));
     if !is_stream {
         return response;
     }
@@ -74,12 +81,10 @@ mod tests {
         assert_eq!(begin.elapsed().as_secs(), 60);
 
         granted.removed.cancel();
-        let removed = end_with(
-            endless("text/event-stream; charset=utf-8"),
-            &granted,
-            Some(Timestamp(0)),
-        );
-        assert!(removed.into_body().into_data_stream().next().await.is_none());
+        for kind in ["text/event-stream; charset=utf-8", FRAMES, RECORDS] {
+            let removed = end_with(endless(kind), &granted, Some(Timestamp(0)));
+            assert!(removed.into_body().into_data_stream().next().await.is_none(), "{kind}");
+        }
         assert_eq!(begin.elapsed().as_secs(), 60);
     }
 

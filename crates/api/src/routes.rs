@@ -35,7 +35,7 @@ impl Shared {
         match (own, any) {
             (Ok(own), Ok(any)) => Ok([own, any]),
             _ => {
-                let detail = "too many streams are open; wait until one has ended";
+                let detail = "too many streams or blocking reads are open; close one, or ask without waiting";
                 Err(Fault::new(StatusCode::SERVICE_UNAVAILABLE, "too-many-streams", detail))
             }
         }

@@ -3,14 +3,13 @@
 mod view;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Extension;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use orchestrator_api_types as wire;
-use orchestrator_model::{Endpoints, OperationState, parse_lifespan};
+use orchestrator_model::{Endpoints, OperationState};
 use orchestrator_store::OperationFilter;
 use serde_json::{Map, Value};
 use tokio::time::timeout;
@@ -23,12 +22,7 @@ use super::params::{Params, Segment, limit};
 use super::problem::Fault;
 use super::routes::Shared;
 use super::service_control::{ServiceControl, ServiceError};
-
-/// How long is waited for another snapshot where the request does not say.
-const WAIT: Duration = Duration::from_secs(30);
-
-/// The longest wait.
-const LONGEST_WAIT: Duration = Duration::from_secs(300);
+use super::waiting;
 
 /// `GET /v1/services`
 pub(super) async fn list(
@@ -198,7 +192,8 @@ pub(super) async fn operation(
         Fault::new(StatusCode::NOT_FOUND, "no-such-operation", detail)
     };
     let number = id.parse().map_err(|_| missing())?;
-    if let Some(wait) = wait_of(query.wait.as_deref())? {
+    if let Some(wait) = query.wait.as_deref() {
+        let wait = waiting::limit(Some(wait))?;
         let _permits = shared.stream_permits(&connection)?;
         let ended = timeout(wait, control.ended(number));
         tokio::select! {
@@ -220,7 +215,7 @@ async fn current(
     query: &wire::EndpointQuery,
 ) -> Result<Arc<Endpoints>, Fault> {
     let mut endpoints = control.endpoints();
-    let wait = wait_of(query.wait.as_deref())?.unwrap_or(WAIT);
+    let wait = waiting::limit(query.wait.as_deref())?;
     if let Some(index) = query.index {
         let _permits = shared.stream_permits(connection)?;
         let another = endpoints.wait_for(|endpoints| index_of(endpoints, query.service.as_deref()) != index);
@@ -236,16 +231,6 @@ async fn current(
 fn index_of(endpoints: &Endpoints, service: Option<&str>) -> u64 {
     let of_service = service.and_then(|service| endpoints.services.get(service));
     of_service.map_or(endpoints.index, |service| service.index)
-}
-
-fn wait_of(text: Option<&str>) -> Result<Option<Duration>, Fault> {
-    let read = |text: &str| match parse_lifespan(text) {
-        Ok(wait) => Ok(wait.min(LONGEST_WAIT)),
-        Err(error) => Err(Fault::bad_parameter(format!(
-            "wait is {text:?}: {error}; write it like 30s"
-        ))),
-    };
-    text.map(read).transpose()
 }
 
 impl From<ServiceError> for Fault {

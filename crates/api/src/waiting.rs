@@ -2,41 +2,36 @@
 //!
 //! They hold no turn, because they may wait for minutes. Instead each of them counts as a stream.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::Request;
-use axum::http::{Method, StatusCode};
+use axum::extract::{Query, Request};
+use axum::http::Method;
 use orchestrator_model::parse_lifespan;
-use tokio::sync::OwnedSemaphorePermit;
 
-use super::connection::Connection;
 use super::problem::Fault;
-use super::routes::Shared;
 
 /// How long a read blocks if nothing else is asked for.
 const USUAL: Duration = Duration::from_secs(30);
 /// The longest that a read blocks.
 const LONGEST: Duration = Duration::from_secs(600);
 
-/// Whether a request may block: a GET whose query has an `index` to wait after.
-pub(super) fn may_block(request: &Request) -> bool {
-    let query = request.uri().query().unwrap_or_default();
-    let has_index = query.split('&').any(|pair| pair.starts_with("index="));
-    *request.method() == Method::GET && has_index
-}
+/// What may block, by the beginning of its path, and the key of its query that asks for it.
+const BLOCKING: [(&str, &str); 4] = [
+    ("/v1/kv/", "index"),
+    ("/v1/services", "index"),
+    ("/v1/endpoints", "index"),
+    ("/v1/operations/", "wait"),
+];
 
-/// Takes a place among the streams of the peer and of the listener. It is free again when the permits are dropped.
-pub(super) fn take_place(shared: &Shared, connection: &Connection) -> Result<[OwnedSemaphorePermit; 2], Fault> {
-    let own = Arc::clone(&connection.share.streams).try_acquire_owned();
-    let any = Arc::clone(&shared.streams).try_acquire_owned();
-    match (own, any) {
-        (Ok(own), Ok(any)) => Ok([own, any]),
-        _ => {
-            let detail = "too many streams of events or blocking reads are open; close one, or ask without waiting";
-            Err(Fault::new(StatusCode::SERVICE_UNAVAILABLE, "too-many-streams", detail))
-        }
-    }
+/// Whether a request may block: a GET of one of these paths whose query asks for it. Any other has a turn.
+pub(super) fn may_block(request: &Request) -> bool {
+    let path = request.uri().path();
+    let asks = |key: &str| {
+        let query = Query::<Vec<(String, String)>>::try_from_uri(request.uri());
+        query.is_ok_and(|Query(pairs)| pairs.iter().any(|(name, _)| name == key))
+    };
+    let blocks = |(of, key): &(&str, &str)| path.starts_with(of) && asks(key);
+    *request.method() == Method::GET && BLOCKING.iter().any(blocks)
 }
 
 /// How long to block, from the `wait` of a query.
@@ -65,10 +60,14 @@ mod tests {
                 .unwrap()
         };
         assert!(may_block(&request("GET", "/v1/kv/web?recurse&index=7")));
+        assert!(may_block(&request("GET", "/v1/kv/web?%69ndex=7")));
+        assert!(may_block(&request("GET", "/v1/operations/3f9a2c01d2e4?wait=30s")));
         for (method, target) in [
             ("GET", "/v1/kv/web?indexes=7"),
             ("GET", "/v1/kv/index=7"),
             ("PUT", "/v1/kv/web?index=7"),
+            ("GET", "/v1/instances/3f9a2c01d2e4/stats?index=7"),
+            ("GET", "/v1/operations?wait=30s"),
         ] {
             assert!(!may_block(&request(method, target)), "{method} {target}");
         }

@@ -26,6 +26,11 @@ const WINDOW: Duration = Duration::from_millis(200);
 /// Lines that are held back at most.
 const HELD: usize = 10_000;
 
+/// The most text that is collected to be sorted, in bytes. What is followed is sorted as it comes.
+const LARGEST: usize = 64 << 20;
+const TOO_LONG: &str = "the logs have more than 64 MiB; name fewer instances, or take the last lines (-n) or those of the \
+                        last hour (--since 1h)";
+
 /// How many logs are opened at the same time.
 const AT_ONCE: usize = 16;
 
@@ -160,11 +165,17 @@ impl Shown<'_> {
         reading: &mut (impl Future<Output = Outcomes> + Unpin),
         session: &mut Session<'_>,
     ) -> Result<Outcomes, Failure> {
-        let mut all = Vec::new();
+        let (mut all, mut bytes) = (Vec::new(), 0_usize);
         let outcomes = loop {
             tokio::select! {
                 biased;
-                Some(line) = lines.recv() => all.push(line),
+                Some(line) = lines.recv() => {
+                    bytes = bytes.saturating_add(line.1.line.len());
+                    if bytes > LARGEST {
+                        return Err(Failure::Usage { what: TOO_LONG.to_owned() });
+                    }
+                    all.push(line);
+                }
                 outcomes = &mut *reading => break outcomes,
             }
         };

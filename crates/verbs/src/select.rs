@@ -171,6 +171,9 @@ pub(crate) async fn named(names: &[String], session: &Session<'_>) -> Result<Vec
         match found.is_empty() {
             false => chosen.extend(found),
             true if glob::is_pattern(text) => return Err(Failure::NoneMatches { pattern: text.clone() }),
+            true if is_of_service(text, session).await? => {
+                return Err(Failure::NoneMatches { pattern: text.clone() });
+            }
             true => {
                 let (_, id) = resolve(text, &[(Kind::Instance, &[("all", "true")])], session.api).await?;
                 chosen.push(id);
@@ -189,6 +192,17 @@ pub(crate) async fn named(names: &[String], session: &Session<'_>) -> Result<Vec
     }
     all.retain(|one| chosen.contains(&one.id));
     Ok(all)
+}
+
+/// Whether this is the name of a service, or of a slot of one. If it has no instance now, no client's is meant by it.
+async fn is_of_service(text: &str, session: &Session<'_>) -> Result<bool, Failure> {
+    let answer: Value = page::parse(&session.api.get("/v1/services").await?, "services")?;
+    let names = answer["items"].as_array().into_iter().flatten();
+    let is_it = |name: &str| {
+        let slot = text.strip_prefix(name).and_then(|rest| rest.strip_prefix('-'));
+        name == text || slot.is_some_and(|slot| slot.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    Ok(names.filter_map(|item| item["name"].as_str()).any(is_it))
 }
 
 /// Whether an instance is meant by a pattern, or by the name of its service or its own name within that.
@@ -245,9 +259,16 @@ pub(crate) async fn select_to(
     Ok(chosen)
 }
 
-/// Whether the line names every instance by itself, so that nobody needs to ask.
+/// Whether the line names every instance by itself, so that nobody needs to ask. The name of a service names none.
 fn names_each(names: &[String], chosen: &[Selected]) -> bool {
-    names.len() == chosen.len() && names.iter().all(|name| !glob::is_pattern(name))
+    let is_of_all = |name: &String| {
+        let is_owner = |one: &Selected| match &one.view.instance.owner {
+            Owner::Service(owner) | Owner::Pool(owner) => owner == name,
+            Owner::Client(_) | Owner::Operator(_) => false,
+        };
+        glob::is_pattern(name) || chosen.iter().any(is_owner)
+    };
+    names.len() == chosen.len() && !names.iter().any(is_of_all)
 }
 
 fn agree(doing: &str, chosen: &[Selected], session: &mut Session<'_>) -> Result<(), Failure> {

@@ -286,7 +286,7 @@ async fn a_line_that_removes_goes_on_after_a_failure_and_says_so() {
     let gone = || json!({"id": "3f9a2c01d2e4", "phase": "removing"});
     let api = Canned(move |request: &str| match request {
         "GET /v1/instances/3f9a2c01d2e4" | "DELETE /v1/instances/3f9a2c01d2e4" => (200, gone()),
-        "GET /v1/instances" => (200, json!({"items": [], "next": null})),
+        "GET /v1/instances" | "GET /v1/services" => (200, json!({"items": [], "next": null})),
         _ if request.starts_with("GET /v1/") && request.contains("name=") => (200, json!({"items": [], "next": null})),
         _ => (404, json!({"title": "Not Found"})),
     });

@@ -23,7 +23,6 @@ use super::answer::show_change;
 use crate::connection::Connection;
 use crate::problem::Fault;
 use crate::routes::Shared;
-use crate::waiting;
 
 /// How long to wait for a notification before the table is read.
 const PERIOD: Duration = Duration::from_secs(10);
@@ -93,7 +92,7 @@ pub(super) async fn follow(
     path: KvPath,
     after: Option<i64>,
 ) -> Result<Response, Fault> {
-    let permits = waiting::take_place(shared, connection)?;
+    let permits = shared.stream_permits(connection)?;
     let committed = store.subscribe();
     let after = match after {
         Some(after) => after,

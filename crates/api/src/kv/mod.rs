@@ -62,7 +62,7 @@ pub(super) async fn read(
     }
     if let Some(index) = query.index {
         let limit = waiting::limit(query.wait.as_deref())?;
-        let _place = waiting::take_place(&shared, &connection)?;
+        let _place = shared.stream_permits(&connection)?;
         changes::wait(&shared, &store, &path, index, limit).await?;
     }
     let listing = list(&store, &path, &query).await?;

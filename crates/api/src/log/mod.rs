@@ -58,6 +58,11 @@ pub(super) async fn show(
 ) -> Result<Log, Fault> {
     let permits = shared.stream_permits(&connection)?;
     let instance = view.instance(&id).await?.instance;
+    if let Some(name) = &query.container
+        && instance.phase != Phase::Removed
+    {
+        container_of(&instance, Some(name))?;
+    }
     let lines = match instance.phase == Phase::Removed {
         true => recorded(&view, &instance, &query).await?,
         false => match written(&shared, &instance, &query).await {
@@ -108,11 +113,6 @@ fn moment(at: Timestamp) -> SystemTime {
 
 /// The last lines of containers that the timeline has.
 async fn recorded(view: &View, instance: &Instance, query: &LogQuery) -> Result<Lines, Fault> {
-    if let Some(name) = &query.container
-        && instance.phase != Phase::Removed
-    {
-        container_of(instance, Some(name))?;
-    }
     let filter = EventFilter {
         instance: Some(instance.id),
         latest: true,

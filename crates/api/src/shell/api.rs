@@ -6,6 +6,7 @@ use orchestrator_api_types::Problem;
 use orchestrator_verbs::{Api, CallError, Method, Request, Stream};
 
 use crate::caller::Caller;
+use crate::connection::Connection;
 use crate::inside::{Answer, Inside};
 use crate::routes::Shared;
 
@@ -15,9 +16,10 @@ pub(super) struct InsideApi {
 }
 
 impl InsideApi {
-    pub(super) fn new(shared: &Shared, caller: Caller) -> Self {
+    /// The requests of a line count as requests of the connection that it came by.
+    pub(super) fn new(shared: &Shared, caller: Caller, connection: &Connection) -> Self {
         Self {
-            inside: Inside::of(shared),
+            inside: Inside::of(shared, connection),
             caller,
         }
     }

@@ -19,6 +19,7 @@ use tokio::sync::mpsc;
 
 use self::api::InsideApi;
 use self::parts::Parts;
+pub(super) use self::records::RECORDS;
 use self::records::{Printer, Records};
 use super::caller::Caller;
 use super::connection::Connection;
@@ -77,18 +78,20 @@ pub(super) async fn run(
     tracing::info!(by = %caller, line = first_word(&parts.line), "a line came by HTTP");
     let (sender, receiver) = mpsc::unbounded_channel();
     let printer = Printer::new(sender);
+    let own = printer.clone();
     let work = async move {
         let _permits = permits;
         let draining = shared.draining.clone();
+        let api = InsideApi::new(&shared, caller, &connection);
         tokio::select! {
-            code = run_line(&shared, caller, parts, printer.clone()) => code,
+            code = run_line(&shared, &api, parts, printer.clone()) => code,
             () = draining.cancelled() => {
                 printer.error("the daemon is stopping\n");
                 1
             }
         }
     };
-    Ok(Records::new(receiver, work))
+    Ok(Records::new(&own, receiver, work))
 }
 
 /// The verb of a line, which names nothing secret.
@@ -97,7 +100,7 @@ fn first_word(line: &str) -> &str {
 }
 
 /// Runs a line, and returns its exit code.
-async fn run_line(shared: &Shared, caller: Caller, parts: Parts, mut printer: Printer) -> u8 {
+async fn run_line(shared: &Shared, api: &InsideApi, parts: Parts, mut printer: Printer) -> u8 {
     let line = match Line::split(&parts.line).and_then(|words| Line::parse(words.iter().map(String::as_str))) {
         Ok(line) => line,
         Err(misuse) if misuse.is_help => {
@@ -109,9 +112,8 @@ async fn run_line(shared: &Shared, caller: Caller, parts: Parts, mut printer: Pr
             return 2;
         }
     };
-    let api = InsideApi::new(shared, caller);
     let mut session = Session {
-        api: &api,
+        api,
         sink: &mut printer,
         output: line.output,
         now: shared.app.control.now(),

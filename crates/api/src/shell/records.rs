@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 use crate::describe::{Operation, Output, Schemas};
 
 /// The media type of the records: JSON, one on each line.
-const RECORDS: &str = "application/x-ndjson";
+pub(crate) const RECORDS: &str = "application/x-ndjson";
 
 /// Bytes that may wait for a reader. A line whose reader is slower than that ends.
 const WAITING: usize = 16 << 20;
@@ -55,18 +55,25 @@ impl Printer {
     }
 
     fn send(&self, output: Option<String>, error: Option<String>) -> io::Result<()> {
-        let length = output.as_ref().or(error.as_ref()).map_or(0, String::len);
-        let before = self.waiting.fetch_add(length, Ordering::Relaxed);
-        if before.saturating_add(length) > WAITING {
-            return Err(io::Error::new(io::ErrorKind::TimedOut, "the reader is too slow"));
-        }
         let record = ShellRecord {
             output,
             error,
             exit_code: None,
         };
+        let length = length_of(&record);
+        let before = self.waiting.fetch_add(length, Ordering::Relaxed);
+        if before.saturating_add(length) > WAITING {
+            self.waiting.fetch_sub(length, Ordering::Relaxed);
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "the reader is too slow"));
+        }
         self.sender.send(record).map_err(|_| io::ErrorKind::BrokenPipe.into())
     }
+}
+
+/// The bytes of text in a record.
+fn length_of(record: &ShellRecord) -> usize {
+    let texts = [&record.output, &record.error];
+    texts.into_iter().flatten().map(String::len).sum()
 }
 
 impl Sink for Printer {
@@ -91,7 +98,9 @@ impl Sink for Printer {
 pub(crate) struct Records(Pin<Box<dyn Stream<Item = Bytes> + Send>>);
 
 impl Records {
+    /// The records of a line that prints by `printer`.
     pub(super) fn new(
+        printer: &Printer,
         receiver: mpsc::UnboundedReceiver<ShellRecord>,
         work: impl Future<Output = u8> + Send + 'static,
     ) -> Self {
@@ -104,6 +113,8 @@ impl Records {
                     ended = under_way => {
                         code = Some(ended);
                         work = None;
+                        // What was sent is still received; nothing is awaited from whoever else can print.
+                        receiver.close();
                     }
                 }
             }
@@ -114,7 +125,9 @@ impl Records {
             let record = receiver.recv().await.or_else(|| code.take().map(last))?;
             Some((record, (receiver, work, code)))
         });
-        Self(Box::pin(records.map(|record| {
+        let waiting = printer.waiting.clone();
+        Self(Box::pin(records.map(move |record| {
+            waiting.fetch_sub(length_of(&record), Ordering::Relaxed);
             // Plain text and numbers, of which JSON can be made.
             let mut line = serde_json::to_vec(&record).unwrap_or_default();
             line.push(b'\n');
@@ -145,13 +158,14 @@ mod tests {
     async fn all_that_was_printed_comes_before_the_exit_code() {
         let (sender, receiver) = mpsc::unbounded_channel();
         let mut printer = Printer::new(sender);
+        let own = printer.clone();
         let work = async move {
             printer.print("one").unwrap();
             tokio::task::yield_now().await;
             printer.warn("two");
             3
         };
-        let records: Vec<Bytes> = Records::new(receiver, work).0.collect().await;
+        let records: Vec<Bytes> = Records::new(&own, receiver, work).0.collect().await;
         let text = String::from_utf8(records.concat()).unwrap();
         assert_eq!(
             text,
@@ -166,5 +180,26 @@ mod tests {
         let piece = "x".repeat(1 << 20);
         let printed = (0..100).take_while(|_| printer.print(&piece).is_ok()).count();
         assert!(printed < 17, "{printed}");
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_reads_gets_any_amount() {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let mut printer = Printer::new(sender);
+        let own = printer.clone();
+        let work = async move {
+            let piece = "x".repeat(1 << 20);
+            for _ in 0..40 {
+                printer.print(&piece).unwrap();
+                tokio::task::yield_now().await;
+            }
+            0
+        };
+        let mut records = Records::new(&own, receiver, work).0;
+        let mut count = 0;
+        while records.next().await.is_some() {
+            count += 1;
+        }
+        assert_eq!(count, 41, "all pieces, and the exit code");
     }
 }

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::text::{Kind, Text, random, write};
 use super::{Known, Scope, Tokens, hash};
-use crate::{Room, Secret, SecretsError};
+use crate::{Secret, SecretsError};
 
 /// The longest name of a token, in bytes.
 const LONGEST_NAME: usize = 40;
@@ -92,12 +92,10 @@ impl Tokens {
         let present = self.find(name)?;
         let (text, hash) = self.generate(present.id, present.signs)?;
         let until = at.plus(overlap);
-        let room = &self.shared.room;
         if present.signs {
-            if let Some(before) = room.read(&sealed_name(name)).await? {
-                room.keep(&earlier_name(name), &before, at).await?;
-            }
-            room.keep(&sealed_name(name), &text, at).await?;
+            // What a rotation that was cut short has left is put in its place first: the next one goes where it is.
+            self.settle_keys(&present, at).await?;
+            self.shared.room.keep(&next_name(name), &text, at).await?;
         }
         self.shared
             .store
@@ -115,7 +113,52 @@ impl Tokens {
                 known.keys.truncate(2);
             }
         }
+        if token.signs
+            && let Err(error) = self.settle_keys(&token, at).await
+        {
+            tracing::warn!(%error, name, "the keys of a token are not in their places yet; the next rotation does that");
+        }
         Ok((token, text))
+    }
+
+    /// Puts the keys of a token into their places, by what is recorded of it: the present one, and the one before.
+    async fn settle_keys(&self, token: &RecordedToken, at: Timestamp) -> Result<(), SecretsError> {
+        let room = &self.shared.room;
+        if room.read(&next_name(&token.name)).await?.is_none() {
+            return Ok(());
+        }
+        let keys = self.signing_keys(token).await?;
+        for (name, key) in [earlier_name(&token.name), sealed_name(&token.name)]
+            .iter()
+            .zip([keys.get(1), keys.first()])
+        {
+            if let Some(key) = key {
+                room.keep(name, key, at).await?;
+            }
+        }
+        room.forget(&next_name(&token.name)).await?;
+        Ok(())
+    }
+
+    /// The keys of a token that signs: the present one first, then the one before. Which is which is recorded by their
+    /// hashes, so that a rotation may be cut short anywhere.
+    async fn signing_keys(&self, token: &RecordedToken) -> Result<Vec<Secret>, SecretsError> {
+        let mut sealed = Vec::new();
+        for name in [
+            next_name(&token.name),
+            sealed_name(&token.name),
+            earlier_name(&token.name),
+        ] {
+            sealed.extend(self.shared.room.read(&name).await?);
+        }
+        let hash_of = |text: &Secret| {
+            let secret = text.expose_text().and_then(Text::read).map(|read| read.secret);
+            secret.map(|secret| hash(&self.shared.key, secret))
+        };
+        let earlier = token.earlier.as_ref().map(|(hash, _)| hash);
+        let wanted = std::iter::once(&token.hash).chain(earlier);
+        let found = wanted.filter_map(|hash| sealed.iter().find(|text| hash_of(text).as_ref() == Some(hash)));
+        Ok(found.cloned().collect())
     }
 
     /// Removes a token. It is refused once this returns, and what is still being answered for it ends.
@@ -133,7 +176,7 @@ impl Tokens {
         self.nonces().forget(token.id);
         if token.signs {
             // The row is gone, and without it the key counts for nothing: what is left over is harmless.
-            for sealed in [sealed_name(name), earlier_name(name)] {
+            for sealed in [sealed_name(name), earlier_name(name), next_name(name)] {
                 if let Err(error) = self.shared.room.forget(&sealed).await {
                     tracing::warn!(%error, sealed, "the key of a token that was removed is still sealed");
                 }
@@ -159,7 +202,7 @@ impl Tokens {
         let mut fresh = HashMap::new();
         for token in recorded {
             let keys = match token.signs {
-                true => signing_keys(&self.shared.room, &token.name).await?,
+                true => self.signing_keys(&token).await?,
                 false => Vec::new(),
             };
             fresh.insert(token.id, (token, keys));
@@ -207,15 +250,6 @@ impl Tokens {
     }
 }
 
-/// The keys of a token that signs: the present one first.
-async fn signing_keys(room: &Room, name: &str) -> Result<Vec<Secret>, SecretsError> {
-    let (present, earlier) = (
-        room.read(&sealed_name(name)).await?,
-        room.read(&earlier_name(name)).await?,
-    );
-    Ok(present.into_iter().chain(earlier).collect())
-}
-
 /// The name of the sealed key of a token. No name of a token has a slash.
 fn sealed_name(name: &str) -> String {
     format!("token/signs/{name}")
@@ -224,6 +258,11 @@ fn sealed_name(name: &str) -> String {
 /// The name of the sealed key from before the last rotation.
 fn earlier_name(name: &str) -> String {
     format!("token/signed/{name}")
+}
+
+/// The name of the sealed key that is to be the present one, while a rotation is under way.
+fn next_name(name: &str) -> String {
+    format!("token/next/{name}")
 }
 
 fn check_name(name: &str) -> Result<(), SecretsError> {

@@ -11,7 +11,7 @@ pub enum Denied {
     #[error("the token is not known here, or was removed; `orchestrator token ls` shows those there are")]
     Unknown,
     /// The token has ended.
-    #[error("the token {name} ended at {until}; have an admin make another, or rotate it")]
+    #[error("the token {name} ended at {until}; have an admin make another")]
     Ended {
         /// Its name.
         name: String,
