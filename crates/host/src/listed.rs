@@ -113,4 +113,6 @@ pub struct FoundAttachment {
     pub up: bool,
     /// Whether it is isolated from other isolated ports of its bridge.
     pub isolated: bool,
+    /// Whether its port has the further settings that belong to that.
+    pub guarded: bool,
 }

@@ -1,16 +1,16 @@
 //! A link as the kernel shows it, and how to find one.
 
 use futures_util::TryStreamExt;
-use netlink_packet_core::Nla;
 use netlink_packet_route::AddressFamily;
 use netlink_packet_route::link::{
-    BridgeStpState, InfoBridge, InfoBridgePort, InfoData, InfoKind, InfoPortData, LinkAttribute, LinkExtentMask,
-    LinkFlags, LinkInfo, LinkMessage, LinkProtoInfoBridge,
+    BridgeStpState, InfoBridge, InfoData, InfoKind, InfoPortData, LinkAttribute, LinkExtentMask, LinkFlags, LinkInfo,
+    LinkMessage,
 };
 use nix::errno::Errno;
 use rtnetlink::Handle;
 
 use crate::NetworkError;
+use crate::port::PortSettings;
 use crate::request::answer;
 
 /// The link group of everything we make ("orc" and a zero byte).
@@ -53,35 +53,6 @@ pub(crate) struct Link {
     pub(crate) port: PortSettings,
     /// How it passes packets on, if it is a bridge.
     pub(crate) switching: Switching,
-}
-
-/// The settings of a port of a bridge that matter to us.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct PortSettings {
-    /// Whether other isolated ports cannot reach it.
-    pub(crate) isolated: bool,
-}
-
-impl PortSettings {
-    /// Takes in one setting, in a message about the link.
-    fn learn(&mut self, setting: &InfoBridgePort) {
-        if let InfoBridgePort::Isolated(isolated) = setting {
-            self.isolated = *isolated;
-        }
-    }
-
-    /// Takes in one setting, in a message about the ports of a bridge: its number (`IFLA_BRPORT_…`) and its value.
-    fn learn_flag(&mut self, setting: &LinkProtoInfoBridge) {
-        const ISOLATED: u16 = 33;
-        let mut value = [0];
-        if setting.value_len() != value.len() {
-            return;
-        }
-        setting.emit_value(&mut value);
-        if setting.kind() == ISOLATED {
-            self.isolated = value == [1];
-        }
-    }
 }
 
 /// How a bridge passes packets on.

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
 use rtnetlink::Handle;
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 
+use crate::entry::Held;
 use crate::join::Joins;
 use crate::namespace::Namespace;
 use crate::{NetworkError, connection};
@@ -34,6 +35,8 @@ pub struct Network {
     pub(crate) removals: Arc<AtomicU32>,
     /// The joined bridges, where instances may get ports on such.
     pub(crate) joins: Option<Arc<Joins>>,
+    /// The neighbour entries of attachments.
+    pub(crate) held: Arc<Mutex<Held>>,
 }
 
 impl Network {
@@ -55,6 +58,7 @@ impl Network {
             wiring: Arc::new(Semaphore::new(WIRED_AT_ONCE)),
             removals: Arc::default(),
             joins: None,
+            held: Arc::default(),
         })
     }
 

@@ -114,6 +114,7 @@ impl LocalHost {
             bridge: found.bridge,
             up: found.up,
             isolated: found.isolated,
+            guarded: found.guarded,
         }
     }
 

@@ -50,7 +50,11 @@ impl LocalHost {
         };
         for attachment in &instance.attachments {
             let wiring = self.wiring(instance.id, attachment);
-            match self.network().find_flaw(&wiring, &netns).await {
+            let flaw = match self.network().find_flaw(&wiring, &netns).await {
+                Ok(None) => self.network().find_port_flaw(&wiring).await,
+                found => found,
+            };
+            match flaw {
                 Ok(None) => {}
                 Ok(Some(flaw)) => return Observation::Flawed(flaw),
                 Err(NetworkError::NamespaceGone { .. }) => return Observation::Stopped { code: None },
@@ -74,6 +78,12 @@ impl LocalHost {
                 }
                 Ok(Some(_)) => {}
                 Ok(None) => return Observation::Unwired,
+            }
+            let wiring = self.wiring(instance.id, attachment);
+            match self.network().find_port_flaw(&wiring).await {
+                Ok(None) => {}
+                Ok(Some(flaw)) => return Observation::Flawed(flaw),
+                Err(_) => return Observation::Unknown,
             }
         }
         Observation::Running

@@ -11,6 +11,7 @@ use super::host::{Pair, create_pair, is_this, leads_there, mark_host_end, namesp
 use super::inside::{Inside, InsideEnd};
 use crate::bridge::{check_mtu, find_bridge};
 use crate::connection::connect;
+use crate::entry::set_forwarding;
 use crate::join::Place;
 use crate::link::{Link, find_link, remove_link};
 use crate::namespace::Namespace;
@@ -62,7 +63,8 @@ impl Network {
             attempts -= 1;
             match wired {
                 Err(fault) if place.is_outdated(&fault) && attempts > 0 => {}
-                done => return done,
+                Ok(()) => return self.hold_neighbor(plan).await,
+                Err(fault) => return Err(fault),
             }
         }
     }
@@ -149,11 +151,26 @@ impl Wiring {
         if !mark_host_end(&self.host, &self.plan).await? {
             return Ok(Attempt::Failed(Obstacle::Outside));
         }
+        if !self.fix_link_layer(found.as_ref()).await? {
+            return Ok(Attempt::Failed(Obstacle::Outside));
+        }
         match (self.wire_inside(found.as_ref()).await?, &found) {
             (Inside::Wired, _) => Ok(Attempt::Wired),
             (Inside::Wrong, Some(host)) => self.remove_wrong(host).await,
             (Inside::Wrong, None) => Ok(Attempt::Failed(Obstacle::Outside)),
         }
+    }
+
+    /// Fixes the instance's link-layer address at its port, before the inside end is up. Returns `false` if the port is gone.
+    async fn fix_link_layer(&self, found: Option<&Link>) -> Result<bool, NetworkError> {
+        let name = &self.plan.host_interface;
+        let port = match found {
+            Some(host) => Some(host.index),
+            None => find_link(&self.host, name).await?.map(|host| host.index),
+        };
+        let Some(port) = port else { return Ok(false) };
+        set_forwarding(&self.host, port, self.plan.mac, name).await?;
+        Ok(true)
     }
 
     /// The host end that is in the way of a new pair, if there is one; it must be this attachment's.

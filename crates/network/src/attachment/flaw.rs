@@ -1,4 +1,4 @@
-//! Differences between an attachment's inside end and its plan. The comparison changes nothing.
+//! Differences between an attachment and its plan. The comparison changes nothing.
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -10,8 +10,10 @@ use rtnetlink::{Handle, RouteMessageBuilder};
 
 use super::AttachmentPlan;
 use crate::address::list_addresses;
+use crate::entry::has_forwarding;
 use crate::link::find_link;
 use crate::namespace::Namespace;
+use crate::port::PortSettings;
 use crate::request::answer;
 use crate::{Network, NetworkError, thread};
 
@@ -28,6 +30,12 @@ pub enum Flaw {
     NoAddress,
     /// Its host end is isolated from other isolated ports of the bridge and should not be, or the other way round.
     OtherIsolation,
+    /// Its host end has other settings as a port of the bridge, such as whether it learns sources.
+    OtherPort,
+    /// The bridge has no fixed entry of its link-layer address at its port: another port could take it over.
+    NotFixed,
+    /// This machine's neighbour entry of its address is gone or was changed.
+    NoNeighbor,
     /// The plan has a gateway, and the namespace has no default route at all.
     NoDefaultRoute,
     /// The host has no route to a prefix that is routed to it.
@@ -42,6 +50,9 @@ impl fmt::Display for Flaw {
             Self::Down => "its interface is down",
             Self::NoAddress => "its address is gone from its interface",
             Self::OtherIsolation => "the isolation of its port on the bridge was changed",
+            Self::OtherPort => "the settings of its port on the bridge were changed",
+            Self::NotFixed => "its link-layer address is not fixed at its port on the bridge any more",
+            Self::NoNeighbor => "this machine's neighbour entry of its address is gone or was changed",
             Self::NoDefaultRoute => "its default route is gone",
             Self::NoRoute => "the route to a prefix of its own is gone",
         })
@@ -49,6 +60,32 @@ impl fmt::Display for Flaw {
 }
 
 impl Network {
+    /// Compares the host end of an attachment with its plan: the settings of its port, the entry of its link-layer address
+    /// in its bridge, and this machine's neighbour entry. Returns the first flaw, or `None`, also where there is no host
+    /// end.
+    ///
+    /// # Errors
+    ///
+    /// [`TimedOut`](NetworkError::TimedOut) when the kernel does not answer.
+    pub async fn find_port_flaw(&self, plan: &AttachmentPlan) -> Result<Option<Flaw>, NetworkError> {
+        let name = &plan.host_interface;
+        let found = find_link(&self.netlink, name).await?;
+        let Some(host) = found.filter(|host| host.controller.is_some()) else {
+            return Ok(None);
+        };
+        if host.port.isolated != plan.isolated {
+            return Ok(Some(Flaw::OtherIsolation));
+        }
+        if !host.port.are(PortSettings::of_instance(plan.isolated)) {
+            return Ok(Some(Flaw::OtherPort));
+        }
+        if !has_forwarding(&self.netlink, host.index, plan.mac, name).await? {
+            return Ok(Some(Flaw::NotFixed));
+        }
+        let known = self.has_neighbor(name).await?;
+        Ok((!known).then_some(Flaw::NoNeighbor))
+    }
+
     /// Compares the inside end in the namespace at `netns` with its plan, and returns the first flaw, or `None`.
     ///
     /// It is no flaw when an instance has more than its plan, such as a second address.

@@ -4,8 +4,8 @@ use futures_util::StreamExt;
 use netlink_packet_core::{NLM_F_ACK, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{
-    AfSpecInet6, AfSpecUnspec, In6AddrGenMode, InfoBridgePort, InfoData, InfoPortData, InfoPortKind, InfoVeth,
-    LinkAttribute, LinkMessage,
+    AfSpecInet6, AfSpecUnspec, In6AddrGenMode, InfoData, InfoPortData, InfoPortKind, InfoVeth, LinkAttribute,
+    LinkMessage,
 };
 use netlink_packet_route::nsid::{NsidAttribute, NsidMessage};
 use nix::errno::Errno;
@@ -14,6 +14,7 @@ use rtnetlink::{Handle, LinkMessageBuilder, LinkUnspec, LinkVeth};
 use super::AttachmentPlan;
 use crate::link::{LINK_GROUP, Link};
 use crate::namespace::Namespace;
+use crate::port::PortSettings;
 use crate::request::answer;
 use crate::{Bridge, NetworkError};
 
@@ -62,7 +63,7 @@ fn pair_message(plan: &AttachmentPlan, bridge: &Bridge, netns: &Namespace) -> Li
         .build()
 }
 
-/// Marks the host end and brings it up, isolated or not.
+/// Marks the host end, gives it the settings of its port, and brings it up.
 ///
 /// Returns `false` if there is none of this name any more.
 pub(crate) async fn mark_host_end(netlink: &Handle, plan: &AttachmentPlan) -> Result<bool, NetworkError> {
@@ -75,7 +76,7 @@ pub(crate) async fn mark_host_end(netlink: &Handle, plan: &AttachmentPlan) -> Re
 
 /// The message that marks the host end.
 ///
-/// The kernel sets a port's isolation before it brings it up, and has no carrier until the inside end is up: neither
+/// The kernel makes a port's settings before it brings it up, and has no carrier until the inside end is up: neither
 /// a packet nor a link-local address gets ahead of these settings.
 fn mark_message(plan: &AttachmentPlan) -> LinkMessage {
     // Each address of a host end would have all ports of the bridge flooded with its multicast at every start.
@@ -85,7 +86,9 @@ fn mark_message(plan: &AttachmentPlan) -> LinkMessage {
         .alias(plan.alias.clone())
         .link_group(LINK_GROUP)
         .set_port_kind(InfoPortKind::Bridge)
-        .set_port_data(InfoPortData::BridgePort(vec![InfoBridgePort::Isolated(plan.isolated)]))
+        .set_port_data(InfoPortData::BridgePort(
+            PortSettings::of_instance(plan.isolated).attributes(),
+        ))
         .append_extra_attribute(LinkAttribute::AfSpecUnspec(vec![no_address]))
         .up()
         .build()

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use crate::join::{Joined, ends_of, is_end, mark_of};
 use crate::link::{Link, find_link, find_link_by_index, list_links};
+use crate::port::PortSettings;
 use crate::{Network, NetworkError};
 
 /// An attachment as it was found, seen from the daemon's namespace.
@@ -24,6 +25,8 @@ pub struct AttachmentFound {
     pub up: bool,
     /// Whether it is isolated from other isolated ports of its bridge.
     pub isolated: bool,
+    /// Whether its port has the further settings that belong to that.
+    pub guarded: bool,
 }
 
 impl Network {
@@ -94,6 +97,7 @@ fn select(links: Vec<Link>, alias_prefix: &str) -> Vec<AttachmentFound> {
             index: link.index,
             up: link.up,
             isolated: link.port.isolated,
+            guarded: link.port.are(PortSettings::of_instance(link.port.isolated)),
         })
         .collect()
 }
@@ -122,6 +126,7 @@ mod tests {
                 Link {
                     controller: Some(2),
                     up: true,
+                    port: PortSettings::of_instance(false),
                     ..link(3, "o-1", "veth", "ours:1")
                 },
                 Link {
@@ -147,6 +152,7 @@ mod tests {
             joined: None,
             up: true,
             isolated: false,
+            guarded: true,
         };
         assert_eq!(found, [wanted]);
     }

@@ -24,10 +24,11 @@ impl Network {
     /// `alias_prefix`: it is left alone.
     pub async fn remove_attachment(&self, host_interface: &str, alias_prefix: &str) -> Result<(), NetworkError> {
         match find_link(&self.netlink, host_interface).await? {
-            None => Ok(()),
+            None => self.release_neighbor(host_interface).await,
             Some(host) => {
                 check_removable(&host, alias_prefix)?;
-                remove_link(&self.netlink, host.index, &host.name).await
+                remove_link(&self.netlink, host.index, &host.name).await?;
+                self.release_neighbor(host_interface).await
             }
         }
     }
@@ -56,7 +57,11 @@ impl Network {
             [host] => remove_link(&self.netlink, host.index, &host.name).await,
             many => self.remove_together(many).await,
         };
-        refused.into_iter().find_map(Result::err).map_or(removed, Err)
+        let released = self.sweep_neighbors().await;
+        refused
+            .into_iter()
+            .find_map(Result::err)
+            .map_or(removed.and(released), Err)
     }
 
     /// Puts links into a group of their own and removes that.

@@ -136,7 +136,8 @@ impl Network {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::link::{LINK_GROUP, PortSettings};
+    use crate::link::LINK_GROUP;
+    use crate::port::PortSettings;
 
     fn links() -> Vec<Link> {
         let mark = JoinMark::new("ours:", true, "br0");
@@ -151,7 +152,10 @@ mod tests {
         };
         let name = mark.name(3);
         let [near, far] = ends_of(&name);
-        let isolated = PortSettings { isolated: true };
+        let isolated = PortSettings {
+            isolated: true,
+            ..PortSettings::default()
+        };
         vec![
             Link {
                 alias: String::new(),

@@ -1,11 +1,13 @@
 //! The known state of bridges and attachments, and the events that change it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use super::LinkChange;
 use super::event::Event;
+use super::{EntryEvent, LinkChange};
+use crate::entry::tail;
 use crate::join::is_end;
-use crate::link::{Link, PortSettings};
+use crate::link::Link;
+use crate::port::PortSettings;
 
 /// The bridges and attachments that there are, by index.
 #[derive(Debug, Default)]
@@ -23,6 +25,8 @@ struct Attachment {
     up: bool,
     controller: Option<u32>,
     settings: PortSettings,
+    /// Its link-layer address: that of the inside end but for its first octet.
+    mac: Option<[u8; 6]>,
 }
 
 impl Bridges {
@@ -66,6 +70,7 @@ impl Bridges {
             up: link.up,
             controller: link.controller,
             settings: link.port,
+            mac: link.mac,
         };
         let before = self.attachments.insert(index, now.clone())?;
         now.changed_from(&before)
@@ -76,6 +81,28 @@ impl Bridges {
         let before = now.clone();
         now.settings = settings;
         now.changed_from(&before)
+    }
+
+    /// The change to report when a forwarding entry of an instance's link-layer address is no longer as it was made: it is
+    /// gone, is of another port, or may be moved.
+    pub(super) fn observe_entry(&self, event: EntryEvent) -> Option<LinkChange> {
+        let mut all = self.attachments.iter();
+        let (index, of) = all.find(|(_, attachment)| attachment.is_inside(event.mac))?;
+        (!event.fixed || event.port != *index).then(|| of.changed())
+    }
+
+    /// The changes to report when these are all forwarding entries that there are.
+    pub(super) fn not_fixed(&self, entries: &[EntryEvent]) -> Vec<LinkChange> {
+        let fixed = entries.iter().filter(|entry| entry.fixed);
+        let fixed: HashSet<_> = fixed.map(|entry| (entry.port, tail(entry.mac))).collect();
+        let is_fixed = |index: u32, mac| fixed.contains(&(index, tail(mac)));
+        let mut changed = Vec::new();
+        for (index, attachment) in &self.attachments {
+            if attachment.mac.is_some_and(|mac| !is_fixed(*index, mac)) {
+                changed.push(attachment.changed());
+            }
+        }
+        changed
     }
 
     fn see(&mut self, link: Link) -> Vec<LinkChange> {
@@ -100,10 +127,19 @@ impl Attachment {
     /// The change to report, if any. An attachment is down while we create it; changes during that time are our own.
     fn changed_from(&self, before: &Self) -> Option<LinkChange> {
         let same = (self.up, self.controller, self.settings) == (before.up, before.controller, before.settings);
-        (before.up && !same).then(|| LinkChange::AttachmentChanged {
+        (before.up && !same).then(|| self.changed())
+    }
+
+    fn changed(&self) -> LinkChange {
+        LinkChange::AttachmentChanged {
             host_interface: self.name.clone(),
             alias: self.alias.clone(),
-        })
+        }
+    }
+
+    /// Whether this is the link-layer address of its inside end.
+    fn is_inside(&self, mac: [u8; 6]) -> bool {
+        self.mac.is_some_and(|host| host != mac && tail(host) == tail(mac))
     }
 }
 
@@ -182,6 +218,44 @@ mod tests {
     }
 
     #[test]
+    fn a_forwarding_entry_that_is_not_as_it_was_made_is_a_change_of_its_attachment() {
+        let mac = |first| [first, 0, 0, 0, 0, 7];
+        let ours = Link {
+            index: 5,
+            name: "o-1".into(),
+            kind: Some("veth".into()),
+            alias: "ours:1".into(),
+            group: LINK_GROUP,
+            up: true,
+            mac: Some(mac(0xfe)),
+            ..Link::default()
+        };
+        let bridges = Bridges::of(vec![ours]);
+        let entry = |port, first, fixed| EntryEvent {
+            port,
+            mac: mac(first),
+            fixed,
+        };
+        let is_change = |event| bridges.observe_entry(event).is_some();
+        assert!(!is_change(entry(5, 2, true)), "as it was made");
+        assert!(is_change(entry(5, 2, false)), "gone, or one that ages");
+        assert!(is_change(entry(6, 2, true)), "of another port");
+        assert!(!is_change(entry(5, 0xfe, false)), "the kernel's own of the host end");
+        let other = EntryEvent {
+            mac: [2, 0, 0, 0, 0, 8],
+            ..entry(5, 2, false)
+        };
+        assert!(!is_change(other), "of somebody else");
+        assert_eq!(bridges.not_fixed(&[entry(5, 2, true)]), []);
+        assert_eq!(
+            bridges
+                .not_fixed(&[entry(5, 2, false), entry(6, 2, true), entry(5, 0xfe, false)])
+                .len(),
+            1
+        );
+    }
+
+    #[test]
     fn an_attachment_that_changes_after_it_was_made_is_told_of() {
         let port = |up, isolated, controller| Link {
             index: 5,
@@ -190,7 +264,7 @@ mod tests {
             alias: "ours:1".into(),
             group: LINK_GROUP,
             up,
-            port: PortSettings { isolated },
+            port: PortSettings::of_instance(isolated),
             controller,
             ..Link::default()
         };
@@ -207,7 +281,7 @@ mod tests {
         // Other numbers are no attachments.
         let of = |index, isolated| Event::Port {
             index,
-            settings: PortSettings { isolated },
+            settings: PortSettings::of_instance(isolated),
         };
         assert_eq!(bridges.observe(of(6, false)), []);
         assert_eq!(bridges.observe(of(5, true)), []);

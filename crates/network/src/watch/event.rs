@@ -4,7 +4,8 @@ use netlink_packet_core::{NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::link::LinkMessage;
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
-use crate::link::{Link, PortSettings};
+use crate::link::Link;
+use crate::port::PortSettings;
 
 /// A notification of the kernel about an interface.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,18 +5,21 @@
 //! bounded: a slow caller fills the socket and gets the same.
 
 mod bridges;
+mod entry;
 mod event;
 
 use std::convert::Infallible;
+use std::io;
 
 use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{AsyncSocket, AsyncSocketExt, SocketAddr, TokioSocket};
 use nix::errno::Errno;
-use rtnetlink::constants::RTMGRP_LINK;
+use rtnetlink::constants::{RTMGRP_LINK, RTMGRP_NEIGH};
 use tokio::runtime;
 use tokio::sync::mpsc;
 
 use self::bridges::Bridges;
+use self::entry::{EntryEvent, all_entries, entry_events};
 use self::event::events;
 pub(crate) use self::event::messages;
 pub(crate) use self::event::{Event as LinkEvent, events as link_events};
@@ -44,8 +47,8 @@ pub enum LinkChange {
         /// The name that it had.
         name: String,
     },
-    /// The host end of an attachment was changed after it was made: brought down, taken from its bridge, or its isolation
-    /// switched. Its removal begins with that, too.
+    /// The host end of an attachment was changed after it was made: brought down, taken from its bridge, its settings as a
+    /// port changed, or the fixed entry of its link-layer address removed. Its removal begins with that, too.
     AttachmentChanged {
         /// Name of its host end.
         host_interface: String,
@@ -75,12 +78,22 @@ impl Network {
 
     async fn report(&self, changes: &mpsc::Sender<LinkChange>) -> Result<Infallible, NetworkError> {
         let socket = subscribe(&self.own, RTMGRP_LINK).await?;
+        // A socket of its own: bridges learn and forget link-layer addresses all the time, and what is missed here costs a
+        // list of entries only.
+        let entries = subscribe(&self.own, RTMGRP_NEIGH).await?;
         // Listed after the subscription, so that nothing is missed in between.
         let mut bridges = Bridges::of(list_links(&self.netlink).await?);
+        self.sweep_neighbors().await?;
         send(changes, LinkChange::Everything).await?;
         loop {
             let received = tokio::select! {
                 received = socket.recv_from_full() => received,
+                received = entries.recv_from_full() => {
+                    for change in self.entry_changes(&bridges, received).await? {
+                        send(changes, change).await?;
+                    }
+                    continue;
+                }
                 () = changes.closed() => return Err(NetworkError::Unwatched),
             };
             match received {
@@ -89,11 +102,15 @@ impl Network {
                         .flat_map(|event| bridges.observe(event))
                         .collect::<Vec<_>>()
                     {
+                        if let LinkChange::AttachmentGone { host_interface, .. } = &change {
+                            self.release_neighbor(host_interface).await?;
+                        }
                         send(changes, change).await?;
                     }
                 }
                 Err(error) if error.raw_os_error() == Some(Errno::ENOBUFS as i32) => {
                     bridges = Bridges::of(list_links(&self.netlink).await?);
+                    self.sweep_neighbors().await?;
                     send(changes, LinkChange::Everything).await?;
                 }
                 Err(source) => {
@@ -103,6 +120,29 @@ impl Network {
                     });
                 }
             }
+        }
+    }
+}
+
+impl Network {
+    /// The changes of attachments in what was received about forwarding entries. When something was missed, all entries are
+    /// listed.
+    async fn entry_changes(
+        &self,
+        bridges: &Bridges,
+        received: io::Result<(Vec<u8>, SocketAddr)>,
+    ) -> Result<Vec<LinkChange>, NetworkError> {
+        match received {
+            Ok((datagram, _kernel)) => Ok(entry_events(&datagram)
+                .filter_map(|event| bridges.observe_entry(event))
+                .collect()),
+            Err(error) if error.raw_os_error() == Some(Errno::ENOBUFS as i32) => {
+                Ok(bridges.not_fixed(&all_entries(&self.netlink).await?))
+            }
+            Err(source) => Err(NetworkError::Refused {
+                doing: "watching the forwarding entries of bridges".into(),
+                source,
+            }),
         }
     }
 }

@@ -337,14 +337,21 @@ fn multicast_reaches_a_joined_bridge_where_the_link_snoops_it_with_a_querier() -
 }
 
 #[test]
-fn eleven_hundred_instances_are_wired_on_one_link() -> Result<()> {
+fn eleven_hundred_instances_are_wired_and_reached_on_one_link() -> Result<()> {
     daemon(|network| async move {
         let network = network.joining(orchestrator_network::JOIN_AT);
         network.ensure_bridge(&bridge_plan("br0")).await?;
         // Host ends take ports, wherever the other ends are: one namespace for all keeps it short.
         let instance = Instance::start()?;
         let count = 1100;
+        let mut own = Vec::new();
         for number in 1..=count {
+            if [1, 2, 550, 1000, 1001, 1050, 1099, 1100].contains(&number) {
+                // Those that are reached. A solicitation that goes to all ports gets only to some of them.
+                let plan = isolated(number);
+                own.push((plan.clone(), wire(&network, &plan).await?));
+                continue;
+            }
             let plan = AttachmentPlan {
                 interface: format!("e{number}"),
                 gateway: None,
@@ -364,6 +371,10 @@ fn eleven_hundred_instances_are_wired_on_one_link() -> Result<()> {
             "{made:?}"
         );
         ensure!(network.free_ports("br0").await? > 900);
+        for (plan, instance) in &own {
+            let (_listener, address) = listens(instance, plan)?;
+            TcpStream::connect_timeout(&address, PATIENCE).with_context(|| plan.host_interface.clone())?;
+        }
         Ok(())
     })
 }

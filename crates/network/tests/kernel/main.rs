@@ -10,6 +10,7 @@ mod attachment;
 mod balance;
 mod bridge;
 mod changed;
+mod entries;
 mod filter;
 mod firewall;
 mod flaw;

@@ -120,6 +120,13 @@ pub(crate) fn ip(arguments: &str) -> Result<Value> {
     json(command)
 }
 
+/// What `bridge` of iproute2 tells of the daemon's namespace, as JSON; also for changes, which tell nothing.
+pub(crate) fn bridge(arguments: &str) -> Result<Value> {
+    let mut command = Command::new("bridge");
+    command.arg("-j").args(arguments.split(' '));
+    json(command)
+}
+
 /// The one link of this name in the daemon's namespace, in all detail.
 pub(crate) fn link(name: &str) -> Result<Value> {
     Ok(ip(&format!("-d link show dev {name}"))?[0].take())

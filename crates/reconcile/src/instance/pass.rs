@@ -375,9 +375,10 @@ fn runs_whole(instance: &Instance, running: Option<&HashSet<ContainerName>>) -> 
     running.is_some_and(|running| recorded.all(|container| running.contains(&name_of(container))))
 }
 
-/// Whether a host end is up, on its network, and isolated as it was planned.
+/// Whether a host end is up, on its network, and isolated as it was planned, with the settings that belong to that.
 fn is_as_planned(found: &FoundAttachment, attachment: &Attachment) -> bool {
-    found.up && found.bridge.as_ref() == Some(&attachment.bridge) && found.isolated == attachment.isolated
+    let on_network = found.up && found.bridge.as_ref() == Some(&attachment.bridge);
+    on_network && found.isolated == attachment.isolated && found.guarded
 }
 
 /// The links whose clients get instances.

@@ -42,6 +42,7 @@ impl FakeHost {
                 bridge: Some(found.bridge.clone()),
                 up: true,
                 isolated: found.isolated,
+                guarded: true,
             });
             found.collect()
         });

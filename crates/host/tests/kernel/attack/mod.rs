@@ -4,6 +4,7 @@
 mod allowed;
 mod cases;
 mod lab;
+mod taking;
 mod unbound;
 
 use std::net::Ipv6Addr;
