@@ -37,6 +37,12 @@ impl Network {
         Namespace::open(path).is_ok()
     }
 
+    /// Whether two paths lead to one network namespace. What cannot be opened is another one.
+    pub fn is_same_namespace(&self, one: &Path, other: &Path) -> bool {
+        // Both are open at the same time: neither number can have been given again.
+        matches!((Namespace::open(one), Namespace::open(other)), (Ok(one), Ok(other)) if one.is(&other))
+    }
+
     /// Removes the network namespace at `path`, with all interfaces in it unless something still runs there. One that
     /// is gone already is a success.
     ///

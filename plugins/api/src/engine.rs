@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     ByteStream, Capabilities, Capability, Container, ContainerKey, ContainerSpec, DiskUse, EngineError, EngineFacts,
@@ -78,6 +78,21 @@ pub trait Engine: Send + Sync + 'static {
         spec: &ContainerSpec,
         network: &NetworkMode,
     ) -> Result<Found, EngineError>;
+
+    /// Does what [`ensure`](Self::ensure) does with [`NetworkMode::EngineNamespace`], and says where the network namespace
+    /// is as soon as it is there, perhaps long before the first process runs. The caller wires it meanwhile.
+    ///
+    /// Dropped without a word, `namespace` says that there is none to be had before the container runs, or that it runs
+    /// already. The path is good until the call returns; afterwards [`Found`] has another for the same namespace.
+    async fn ensure_wired_early(
+        &self,
+        container: &Container,
+        spec: &ContainerSpec,
+        namespace: oneshot::Sender<PathBuf>,
+    ) -> Result<Found, EngineError> {
+        drop(namespace);
+        self.ensure(container, spec, &NetworkMode::EngineNamespace).await
+    }
 
     /// Makes sure that the container does not run. Its files are kept, and [`ensure`](Self::ensure) starts it again.
     ///

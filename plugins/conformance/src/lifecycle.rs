@@ -1,9 +1,12 @@
 //! Ensure, find, list and remove: repeated, at once, and after others have meddled.
 
 use std::collections::BTreeSet;
+use std::fs::{self, File, Metadata};
+use std::os::unix::fs::MetadataExt;
 
-use futures_util::future::try_join_all;
+use futures_util::future::{join, try_join_all};
 use orchestrator_plugin::{Container, ContainerSpec, EngineError, FoundState, Remedy};
+use tokio::sync::oneshot;
 
 use crate::support::{OWN, assert_exited, doing, fresh, new_id, new_mark, pid, spec, until};
 use crate::{Act, Program, Subject};
@@ -42,6 +45,32 @@ pub async fn a_container_is_made_found_listed_and_removed(subject: &impl Subject
     assert_eq!(engine.find(&container).await.unwrap(), None);
     assert_eq!(engine.list().await.unwrap(), []);
     engine.remove(&recorded).await.unwrap();
+    engine.remove(&container).await.unwrap();
+}
+
+/// A network namespace that is shown while the container starts is the one that it runs in. What runs already shows none.
+pub async fn a_network_that_is_shown_early_is_its_own(subject: &impl Subject) {
+    let (engine, container) = fresh(subject);
+    let (sender, early) = oneshot::channel();
+    // Opened at once, as by who wires it.
+    let opening = async { early.await.ok().map(|path| File::open(path).unwrap()) };
+    let spec = spec(subject);
+    let (made, early) = join(engine.ensure_wired_early(&container, &spec, sender), opening).await;
+    let made = made.unwrap();
+    let FoundState::Running(running) = &made.state else {
+        panic!("{made:?}");
+    };
+    subject.check_running(running);
+    if let (Some(early), Some(netns)) = (early, running.netns()) {
+        let numbers = |found: Metadata| (found.dev(), found.ino());
+        let now = fs::metadata(netns).unwrap();
+        assert_eq!(numbers(early.metadata().unwrap()), numbers(now));
+    }
+
+    let (sender, early) = oneshot::channel();
+    let again = engine.ensure_wired_early(&container, &spec, sender).await.unwrap();
+    assert_eq!(again, made);
+    early.await.unwrap_err();
     engine.remove(&container).await.unwrap();
 }
 

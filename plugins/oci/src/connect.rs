@@ -226,7 +226,8 @@ impl Connection {
         serde_json::from_slice(bytes).map_err(|error| self.nonsense(verb, error.to_string()))
     }
 
-    async fn within<T>(
+    /// Lets an exchange take as long as a call may.
+    pub(crate) async fn within<T>(
         &self,
         verb: &'static str,
         exchange: impl Future<Output = Result<T, EngineError>>,

@@ -11,14 +11,16 @@
 //! - Every call has a limit, except for streams.
 
 mod connect;
+mod early;
 mod exec;
+mod lines;
 pub mod protocol;
 mod pull;
 mod settings;
 mod streams;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -27,7 +29,7 @@ use orchestrator_plugin::{
     EngineFacts, ExecRequest, ExecSession, Found, Image, ImageFacts, LogRequest, Mark, NetworkMode, OutputStream,
     PullProgress, PullRequest, Stats,
 };
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use connect::Connection;
 use protocol::{
@@ -66,6 +68,51 @@ impl OciEngine {
             creations: Creations::default(),
             starts: Arc::new(Semaphore::new(settings.starts.max(1))),
         }
+    }
+
+    /// What is asked for a container that is to run.
+    fn question(
+        &self,
+        container: &Container,
+        spec: &ContainerSpec,
+        network: &NetworkMode,
+    ) -> Result<EnsureRequest, EngineError> {
+        let needed = spec.needs().with(network.capability());
+        self.capabilities().require(&self.name, needed)?;
+        Ok(EnsureRequest {
+            site: self.mark.site,
+            container: container.into(),
+            spec: spec.clone(),
+            network: Network::of(&self.name, network)?,
+            log: self.log,
+        })
+    }
+
+    /// Starts a container in its turn. That is waited for to its end even when nobody waits for it any more.
+    async fn to_its_end<S>(
+        &self,
+        container: &Container,
+        start: impl FnOnce(Arc<Connection>) -> S,
+    ) -> Result<Found, EngineError>
+    where
+        S: Future<Output = Result<FoundAnswer, EngineError>> + Send + 'static,
+    {
+        // Never closed, so that there is always a permit to wait for.
+        let permit = self.starts.clone().acquire_owned().await.ok();
+        let turn = self.creations.turn(&container.key).await;
+        let starting = start(self.connection.clone());
+        let ensuring = tokio::spawn(async move {
+            let _under_way = (permit, turn);
+            starting.await
+        });
+        let ensured = ensuring.await.unwrap_or_else(|fault| {
+            Err(EngineError::Failed {
+                verb: "start",
+                subject: container.key.engine_name(),
+                reason: fault.to_string(),
+            })
+        });
+        Ok(ensured?.into())
     }
 
     fn target(&self, container: &Container) -> TargetRequest {
@@ -138,32 +185,24 @@ impl Engine for OciEngine {
         spec: &ContainerSpec,
         network: &NetworkMode,
     ) -> Result<Found, EngineError> {
-        let needed = spec.needs().with(network.capability());
-        self.capabilities().require(&self.name, needed)?;
-        let question = EnsureRequest {
-            site: self.mark.site,
-            container: container.into(),
-            spec: spec.clone(),
-            network: Network::of(&self.name, network)?,
-            log: self.log,
-        };
-        // Never closed, so that there is always a permit to wait for.
-        let permit = self.starts.clone().acquire_owned().await.ok();
-        let turn = self.creations.turn(&container.key).await;
-        let connection = self.connection.clone();
-        // Waited for to its end even when nobody waits for it any more.
-        let ensuring = tokio::spawn(async move {
-            let _under_way = (permit, turn);
-            connection.ask::<FoundAnswer>("start", "/v1/ensure", &question).await
-        });
-        let ensured = ensuring.await.unwrap_or_else(|fault| {
-            Err(EngineError::Failed {
-                verb: "start",
-                subject: container.key.engine_name(),
-                reason: fault.to_string(),
-            })
-        });
-        Ok(ensured?.into())
+        let question = self.question(container, spec, network)?;
+        self.to_its_end(container, move |connection| async move {
+            connection.ask("start", "/v1/ensure", &question).await
+        })
+        .await
+    }
+
+    async fn ensure_wired_early(
+        &self,
+        container: &Container,
+        spec: &ContainerSpec,
+        namespace: oneshot::Sender<PathBuf>,
+    ) -> Result<Found, EngineError> {
+        let question = self.question(container, spec, &NetworkMode::EngineNamespace)?;
+        self.to_its_end(container, move |connection| {
+            early::ensure(connection, question, namespace)
+        })
+        .await
     }
 
     async fn stop(&self, container: &Container) -> Result<(), EngineError> {

@@ -14,10 +14,8 @@ use tokio::sync::mpsc;
 
 use crate::OciEngine;
 use crate::connect::Connection;
+use crate::lines::Lines;
 use crate::protocol::{Decoder, FilesRequest, Frame, Happening, ImageEntry, LogsRequest, SiteRequest};
-
-/// The longest line of a watch in bytes.
-const LONGEST_LINE: usize = 4096;
 
 impl OciEngine {
     /// The output of the container.
@@ -121,34 +119,24 @@ impl OciEngine {
             Ok(body) => body,
             Err(fault) => return fault,
         };
-        let failed = |reason: &str| self.connection.nonsense("watch", reason.to_owned());
-        let (mut chunks, mut line) = (Box::pin(chunks(self.connection.clone(), body)), Vec::new());
+        let mut lines = Lines::new(self.connection.clone(), "watch", body);
         loop {
-            let chunk = tokio::select! {
-                chunk = chunks.next() => chunk,
-                () = changes.closed() => return failed("nobody listens any more"),
+            let happening = tokio::select! {
+                line = lines.next() => line,
+                () = changes.closed() => return self.nobody_listens(),
             };
-            let chunk = match chunk {
-                Some(Ok(chunk)) => chunk,
-                Some(Err(fault)) => return fault,
-                None => return failed("the stream ended"),
+            let sent = match happening {
+                Ok(happening) => changes.send(change(happening)).await,
+                Err(fault) => return fault,
             };
-            for byte in chunk {
-                match byte {
-                    b'\n' => {
-                        let happening = match serde_json::from_slice::<Happening>(&std::mem::take(&mut line)) {
-                            Ok(happening) => happening,
-                            Err(error) => return failed(&error.to_string()),
-                        };
-                        if changes.send(change(happening)).await.is_err() {
-                            return failed("nobody listens any more");
-                        }
-                    }
-                    _ if line.len() >= LONGEST_LINE => return failed("a line does not end"),
-                    other => line.push(other),
-                }
+            if sent.is_err() {
+                return self.nobody_listens();
             }
         }
+    }
+
+    fn nobody_listens(&self) -> EngineError {
+        self.connection.nonsense("watch", "nobody listens any more".to_owned())
     }
 }
 
@@ -160,7 +148,10 @@ fn change(happening: Happening) -> Change {
 }
 
 /// The bytes of a body.
-fn chunks(connection: Arc<Connection>, body: Incoming) -> impl Stream<Item = Result<Bytes, EngineError>> + Send {
+pub(crate) fn chunks(
+    connection: Arc<Connection>,
+    body: Incoming,
+) -> impl Stream<Item = Result<Bytes, EngineError>> + Send {
     let frames = BodyStream::new(body).try_filter_map(|frame| async move { Ok(frame.into_data().ok()) });
     frames.map_err(move |error| connection.unavailable(error))
 }

@@ -1,11 +1,13 @@
 //! Brings an instance to answer.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use orchestrator_network::NetworkError;
 use orchestrator_plugin::{
     Capability, Container, ContainerKey, Engine, EngineError, Found, FoundState, NetworkMode, Running,
 };
+use orchestrator_runtime::causes::with_causes;
+use tokio::sync::oneshot;
 
 use super::LocalHost;
 use super::values::resolved;
@@ -76,7 +78,8 @@ impl LocalHost {
         Ok(Ensured { containers })
     }
 
-    /// Has the engine make a network namespace, and wires that.
+    /// Has the engine make a network namespace, and wires that: while the container starts, if the engine shows it so
+    /// early.
     async fn start_and_wire(
         &self,
         plan: &InstancePlan,
@@ -84,9 +87,27 @@ impl LocalHost {
         first: &ContainerPlan,
         progress: &Progress,
     ) -> Result<Started, EnsureFault> {
-        let started = self.start(plan, engine, first, &NetworkMode::EngineNamespace).await?;
+        let (sender, early) = oneshot::channel::<PathBuf>();
+        let wiring = async {
+            let early = early.await.ok()?;
+            progress.until_admitted().await;
+            match self.wire_all(plan, &early).await {
+                Ok(()) => Some(early),
+                Err(fault) => {
+                    // It is tried again when the container runs, and reported then.
+                    tracing::debug!(instance = %plan.id, reason = with_causes(&fault), "not wired while it starts");
+                    None
+                }
+            }
+        };
+        let (started, wired) = tokio::join!(self.start_early(plan, engine, first, sender), wiring);
+        let started = started?;
+        let netns = netns(&started.running)?;
+        if wired.is_some_and(|early| self.network().is_same_namespace(&early, netns)) {
+            return Ok(started);
+        }
         progress.until_admitted().await;
-        let Err(fault) = self.wire_all(plan, netns(&started.running)?).await else {
+        let Err(fault) = self.wire_all(plan, netns).await else {
             return Ok(started);
         };
         // A process that has ended took its namespace along: that is the failure then.
@@ -145,6 +166,21 @@ impl LocalHost {
         let spec = self.with_mounts(plan, container, resolved(&container.spec).await?);
         let made = engine
             .ensure(&plan.container(container).container(), &spec, network)
+            .await?;
+        running(made)
+    }
+
+    /// The same in a network namespace that the engine makes, and shows as early as it can.
+    async fn start_early(
+        &self,
+        plan: &InstancePlan,
+        engine: &dyn Engine,
+        container: &ContainerPlan,
+        namespace: oneshot::Sender<PathBuf>,
+    ) -> Result<Started, EnsureFault> {
+        let spec = self.with_mounts(plan, container, resolved(&container.spec).await?);
+        let made = engine
+            .ensure_wired_early(&plan.container(container).container(), &spec, namespace)
             .await?;
         running(made)
     }

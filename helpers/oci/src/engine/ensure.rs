@@ -1,8 +1,10 @@
 //! Makes sure that a container exists and runs.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use orchestrator_plugin_oci::protocol::{EnsureRequest, Fault, FoundAnswer, Verb};
+use tokio::sync::oneshot;
 use tracing::warn;
 
 use super::create::{Plan, check_files};
@@ -11,8 +13,12 @@ use super::{Entry, Helper, share};
 use crate::state::{NetworkRecord, Owner};
 
 impl Helper {
-    /// Makes the container where there is none, starts it where it does not run.
-    pub(crate) async fn ensure(&self, request: EnsureRequest) -> Result<FoundAnswer, Fault> {
+    /// Makes the container where there is none, starts it where it does not run. See [`Self::start`] for `early`.
+    pub(crate) async fn ensure(
+        &self,
+        request: EnsureRequest,
+        early: Option<oneshot::Sender<PathBuf>>,
+    ) -> Result<FoundAnswer, Fault> {
         let container = request.container.container();
         let name = container.key.engine_name();
         check_files(&name, &request.spec)?;
@@ -20,7 +26,7 @@ impl Helper {
         let (network, other) = self.network(request.site, &container, &request.network)?;
         if let Some(entry) = self.find_entry(request.site, &container) {
             if !share::is_of_another(&entry, other.as_ref()) {
-                return self.ensure_runs(&entry, other.as_ref()).await;
+                return self.ensure_runs(&entry, other.as_ref(), early).await;
             }
             warn!(
                 container = name,
@@ -54,11 +60,16 @@ impl Helper {
                 log: request.log,
             })
             .await?;
-        self.start(&entry).await
+        self.start(&entry, early).await
     }
 
     /// Sees to it that a container runs, in the network that it belongs to.
-    async fn ensure_runs(&self, entry: &Arc<Entry>, other: Option<&Arc<Entry>>) -> Result<FoundAnswer, Fault> {
+    async fn ensure_runs(
+        &self,
+        entry: &Arc<Entry>,
+        other: Option<&Arc<Entry>>,
+        early: Option<oneshot::Sender<PathBuf>>,
+    ) -> Result<FoundAnswer, Fault> {
         if share::was_left(entry, other) {
             self.end(entry).await?;
         }
@@ -67,7 +78,7 @@ impl Helper {
                 self.thaw(entry)?;
                 Ok(self.found(entry))
             }
-            Now::Created | Now::Exited { .. } => self.start(entry).await,
+            Now::Created | Now::Exited { .. } => self.start(entry, early).await,
         }
     }
 }

@@ -88,7 +88,7 @@ impl Helper {
                 None => return Err(Fault::not_running(Verb::Stop, reference)),
             },
             Act::Start if entry.alive().is_some() => self.thaw(&entry)?,
-            Act::Start => drop(self.start(&entry).await?),
+            Act::Start => drop(self.start(&entry, None).await?),
             Act::Pause => self.freeze(&entry).await?,
             Act::Remove => self.remove_entry(&entry).await?,
             Act::Rename(name) => self.rename(&entry, name).await?,
@@ -144,7 +144,7 @@ impl Helper {
             log: record.log,
         };
         let copy = self.create(plan).await?;
-        self.start(&copy).await?;
+        self.start(&copy, None).await?;
         Ok(copy.reference.clone())
     }
 

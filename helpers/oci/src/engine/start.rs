@@ -2,13 +2,15 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
 use orchestrator_plugin_oci::protocol::{Fault, FoundAnswer, Verb};
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::net::unix::pipe::Receiver;
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tracing::{debug, warn};
 
@@ -34,11 +36,16 @@ struct Shim {
 }
 
 impl Helper {
-    /// Starts a container that does not run.
-    pub(super) async fn start(&self, entry: &Arc<Entry>) -> Result<FoundAnswer, Fault> {
+    /// Starts a container that does not run. A network of its own is made first for who wants to wire it early, and its
+    /// path is sent.
+    pub(super) async fn start(
+        &self,
+        entry: &Arc<Entry>,
+        early: Option<oneshot::Sender<PathBuf>>,
+    ) -> Result<FoundAnswer, Fault> {
         let name = entry.record().name.clone();
-        let Shim { handle, report } = self.start_shim(entry)?;
-        let report = match timeout(STARTING, read(report)).await {
+        let Shim { handle, report } = self.start_shim(entry, early.is_some())?;
+        let report = match timeout(STARTING, read(report, early)).await {
             Ok(report) => report,
             Err(_) => {
                 let _ = process::signal(&handle, rustix::process::Signal::KILL);
@@ -49,8 +56,8 @@ impl Helper {
             }
         };
         let started = match report {
-            Ok(Report::Started(process)) => process,
-            Ok(Report::Fault(fault)) | Err(fault) => {
+            Ok(Concluded::Started(process)) => process,
+            Ok(Concluded::Fault(fault)) | Err(fault) => {
                 // It tidies up before it ends.
                 if let Ok(handle) = process::ended(handle).await {
                     process::reap(&handle);
@@ -69,7 +76,7 @@ impl Helper {
         Ok(self.found(entry))
     }
 
-    fn start_shim(&self, entry: &Entry) -> Result<Shim, Fault> {
+    fn start_shim(&self, entry: &Entry, early: bool) -> Result<Shim, Fault> {
         let failed = |error: io::Error| {
             Fault::failed(
                 Verb::Start,
@@ -82,8 +89,10 @@ impl Helper {
             .arg("shim")
             .arg(entry.directory.path())
             .args(self.0.common.arguments());
-        if let Some(netns) = self.netns(entry)? {
-            command.arg("--netns").arg(netns);
+        match self.netns(entry)? {
+            Some(netns) => drop(command.arg("--netns").arg(netns)),
+            None if early => drop(command.arg("--early-network")),
+            None => {}
         }
         let mut child = command
             .stdin(Stdio::null())
@@ -155,15 +164,30 @@ impl Helper {
     }
 }
 
-async fn read(report: Receiver) -> Result<Report, Fault> {
-    let mut bytes = Vec::new();
-    let read = report.take(LONGEST).read_to_end(&mut bytes).await;
+/// How a start went.
+enum Concluded {
+    Started(Process),
+    Fault(Fault),
+}
+
+/// Reads what a shim reports, to the end. The path of a network namespace is sent on at once.
+async fn read(report: Receiver, mut early: Option<oneshot::Sender<PathBuf>>) -> Result<Concluded, Fault> {
     let unclear = |reason: String| Fault::failed(Verb::Start, "", reason);
-    read.map_err(|error| unclear(error.to_string()))?;
-    match serde_json::from_slice(&bytes) {
-        Ok(report) => Ok(report),
-        Err(_) if bytes.is_empty() => Err(unclear("its shim ended before it said anything".to_owned())),
-        Err(error) => Err(unclear(format!("its shim reports nonsense: {error}"))),
+    let mut lines = BufReader::new(report.take(LONGEST)).lines();
+    loop {
+        let line = lines.next_line().await.map_err(|error| unclear(error.to_string()))?;
+        let line = line.ok_or_else(|| unclear("its shim ended before it said how the start went".to_owned()))?;
+        match serde_json::from_str(&line) {
+            Ok(Report::Namespace(path)) => {
+                if let Some(early) = early.take() {
+                    // Nobody may wait for it any more.
+                    let _ = early.send(path);
+                }
+            }
+            Ok(Report::Started(process)) => return Ok(Concluded::Started(process)),
+            Ok(Report::Fault(fault)) => return Ok(Concluded::Fault(fault)),
+            Err(error) => return Err(unclear(format!("its shim reports nonsense: {error}"))),
+        }
     }
 }
 

@@ -29,6 +29,7 @@ pub(super) fn routes(helper: Helper) -> Router {
         .route("/v1/images", post(images))
         .route("/v1/images/remove", post(remove_image))
         .route("/v1/ensure", post(ensure))
+        .route("/v1/ensure/early", post(streams::ensure_early))
         .route("/v1/stop", post(stop))
         .route("/v1/find", post(find))
         .route("/v1/remove", post(remove))
@@ -87,7 +88,7 @@ async fn remove_image(State(helper): Engine, Json(request): Json<ImageRequest>) 
 }
 
 async fn ensure(State(helper): Engine, Json(request): Json<EnsureRequest>) -> Answer<impl serde::Serialize> {
-    carried_out(async move { helper.ensure(request).await }).await
+    carried_out(async move { helper.ensure(request, None).await }).await
 }
 
 async fn stop(State(helper): Engine, Json(request): Json<TargetRequest>) -> Answer<()> {

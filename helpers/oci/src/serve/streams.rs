@@ -8,12 +8,14 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use futures_util::future::ready;
 use futures_util::{StreamExt, stream};
 use orchestrator_plugin_oci::protocol::{
-    Fault, FilesRequest, Happening, LogsRequest, REQUEST_HEADER, SiteRequest, Verb,
+    EnsureRequest, Ensuring, Fault, FilesRequest, Happening, LogsRequest, REQUEST_HEADER, SiteRequest, Verb,
 };
+use serde::Serialize;
 use tokio::sync::broadcast::Receiver;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tracing::warn;
 
 use super::answer::{Answer, Failure, carried_out};
@@ -57,8 +59,22 @@ async fn next(
     }
 }
 
-fn line(happening: &Happening) -> Bytes {
-    let mut line = serde_json::to_vec(happening).unwrap_or_default();
+/// Makes sure that a container runs, and says so in lines. It is carried out to its end, whether its caller waits or not.
+pub(super) async fn ensure_early(State(helper): State<Helper>, Json(request): Json<EnsureRequest>) -> Response {
+    let (early, namespace) = oneshot::channel();
+    let ensuring = tokio::spawn(async move { helper.ensure(request, Some(early)).await });
+    let first = stream::once(namespace).filter_map(|path| ready(path.ok().map(Ensuring::Namespace)));
+    let last = stream::once(ensuring).map(|done| {
+        let done = done.unwrap_or_else(|fault| Err(Fault::failed(Verb::Start, "a container", fault)));
+        done.map_or_else(Ensuring::Fault, Ensuring::Found)
+    });
+    let lines = first.chain(last).map(|step| Ok::<_, io::Error>(line(&step)));
+    Body::from_stream(lines).into_response()
+}
+
+/// A line of JSON.
+fn line(content: &impl Serialize) -> Bytes {
+    let mut line = serde_json::to_vec(content).unwrap_or_default();
     line.push(b'\n');
     line.into()
 }

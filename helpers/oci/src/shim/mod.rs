@@ -14,6 +14,7 @@
 //! It starts nothing a second time: whoever wants the container to run again starts another shim.
 
 mod lock;
+mod namespace;
 mod overlay;
 mod prepare;
 mod pump;
@@ -36,6 +37,8 @@ use crate::log::Writer;
 use crate::process::{self, Process};
 use crate::runc::{self, Runc};
 use crate::state::{Directory, Phase, Record, read_json, write_json};
+
+use namespace::EarlyNamespace;
 
 pub(crate) use lock::holder;
 pub(crate) use overlay::with_mounted;
@@ -81,17 +84,22 @@ pub(crate) struct ShimArguments {
     /// The network namespace that it joins.
     #[arg(long)]
     pub(crate) netns: Option<PathBuf>,
+    /// Whether it makes the network namespace by itself, and reports it before the container starts.
+    #[arg(long, conflicts_with = "netns")]
+    pub(crate) early_network: bool,
     #[command(flatten)]
     pub(crate) common: Common,
 }
 
-/// What a shim says to the helper, once, as a line of JSON on its standard output.
+/// What a shim says to the helper, as a line of JSON on its standard output.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Report {
-    /// The container runs.
+    /// The container will run in the network namespace at this path.
+    Namespace(PathBuf),
+    /// The container runs. The last line.
     Started(Process),
-    /// It does not.
+    /// It does not. The last line.
     Fault(Fault),
 }
 
@@ -104,18 +112,20 @@ struct Held {
     hierarchy: Hierarchy,
     /// What it was before this start; `None` when it never ran.
     before: Option<Phase>,
+    /// The network namespace that was made for it ahead of its start.
+    namespace: Option<EarlyNamespace>,
 }
 
 /// Holds a container from its start to its end. Whether it was started.
 pub(crate) fn hold(arguments: ShimArguments) -> bool {
     match start(arguments) {
         Ok((held, running)) => {
-            report(&Report::Started(running.process.clone()));
+            conclude(&Report::Started(running.process.clone()));
             held.stay(running);
             true
         }
         Err(fault) => {
-            report(&Report::Fault(fault));
+            conclude(&Report::Fault(fault));
             false
         }
     }
@@ -146,6 +156,10 @@ fn start(arguments: ShimArguments) -> Result<(Held, Running), Fault> {
         .map_err(io)?
         .ok_or_else(|| failed("it has no record".to_owned()))?;
     let before = read_json(&directory.state()).map_err(io)?;
+    let namespace = match arguments.early_network {
+        true => Some(EarlyNamespace::make().map_err(|error| failed(format!("cannot make its network: {error}")))?),
+        false => None,
+    };
     let held = Held {
         group: arguments.common.group(hierarchy.clone(), &subject),
         directory,
@@ -153,8 +167,12 @@ fn start(arguments: ShimArguments) -> Result<(Held, Running), Fault> {
         arguments,
         hierarchy,
         before,
+        namespace,
     };
     held.mark_starting().map_err(io)?;
+    if let Some(namespace) = &held.namespace {
+        report(&Report::Namespace(namespace.path()));
+    }
     match held.bring_up(lock) {
         Ok(running) => Ok((held, running)),
         Err(fault) => {
@@ -316,7 +334,7 @@ fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok((read.into(), write.into()))
 }
 
-/// Says how the start went. The helper may be gone, and may find out by the state.
+/// Says something to the helper, which may be gone.
 fn report(report: &Report) {
     let Ok(mut line) = serde_json::to_vec(report) else {
         return;
@@ -324,6 +342,11 @@ fn report(report: &Report) {
     line.push(b'\n');
     let mut stdout = io::stdout().lock();
     let _ = stdout.write_all(&line).and_then(|()| stdout.flush());
+}
+
+/// Says how the start went. A helper that is gone finds out by the state.
+fn conclude(last: &Report) {
+    report(last);
     // The helper reads to the end.
     if let Ok(null) = std::fs::File::open("/dev/null") {
         let _ = nix::unistd::dup2_stdout(null);

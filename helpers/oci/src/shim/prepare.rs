@@ -87,7 +87,10 @@ impl Held {
             cgroup: self.group.path().to_owned(),
             is_v2: matches!(self.hierarchy, Hierarchy::V2(_)),
             limits_swap: self.hierarchy.limits_swap(),
-            netns: self.arguments.netns.clone(),
+            netns: match &self.namespace {
+                Some(namespace) => Some(namespace.path()),
+                None => self.arguments.netns.clone(),
+            },
             process: process.map_err(refused)?,
             etc,
             devices: devices.map_err(refused)?,

@@ -1,6 +1,7 @@
 //! The helper, its shims and the plugin, with the real runtime.
 
 mod conformance;
+mod early;
 mod gate;
 mod limits;
 mod outages;

@@ -3,6 +3,7 @@
 //! ```text
 //!   GET  /version        which versions of the protocol the helper speaks          Version
 //!   POST /v1/VERB        one question, one answer                                  a request → its answer or a Fault
+//!   POST /v1/ensure/early the answer's body is a line of JSON for each step        Ensuring
 //!   POST /v1/logs        the answer's body is a stream of frames                   Frame
 //!   POST /v1/exec        101, then frames both ways                                Frame
 //!   POST /v1/files/…     a tar archive in the body of the answer or of the request
@@ -21,9 +22,9 @@ mod state;
 pub use fault::{Fault, Verb};
 pub use frame::{Decoder, FRAME_LIMIT, Frame, FrameError};
 pub use request::{
-    Command, DiskAnswer, EnsureRequest, EnvironmentRequest, ExecOf, Facts, FilesRequest, Happening, ImageAnswer,
-    ImageEntry, ImageRequest, LogBounds, LogsRequest, Network, SiteRequest, StatsAnswer, Target, TargetRequest,
-    Version,
+    Command, DiskAnswer, EnsureRequest, Ensuring, EnvironmentRequest, ExecOf, Facts, FilesRequest, Happening,
+    ImageAnswer, ImageEntry, ImageRequest, LogBounds, LogsRequest, Network, SiteRequest, StatsAnswer, Target,
+    TargetRequest, Version,
 };
 pub use state::{FoundAnswer, RunningAnswer, RunningIn, State};
 

@@ -107,6 +107,19 @@ pub struct EnsureRequest {
     pub log: LogBounds,
 }
 
+/// A line of the answer to `POST /v1/ensure/early`, whose request is an [`EnsureRequest`] too.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ensuring {
+    /// The container will run in the network namespace at this path. It can be wired; nothing runs in it yet. Only a
+    /// container with a network of its own has this line.
+    Namespace(PathBuf),
+    /// The container runs. The last line.
+    Found(super::FoundAnswer),
+    /// It does not. The last line.
+    Fault(super::Fault),
+}
+
 /// How much of a container's output is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogBounds {
