@@ -25,9 +25,11 @@ use orchestrator_host::{
     WatchScope, reaction,
 };
 use orchestrator_plugin::Capability;
+use orchestrator_runtime::causes::with_causes;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use engine::Early;
 use lab::{Lab, daemon};
 
 async fn comes_up_and_goes(lab: &Lab) -> Result<()> {
@@ -97,6 +99,38 @@ fn an_instance_in_a_prepared_namespace_is_wired_before_its_first_instruction() -
         lab.engine.bind_to(lab.plan(1).attachments[0].address);
         comes_up_and_goes(&lab).await?;
         ensure!(lab.namespaces()?.is_empty(), "the namespace went with the instance");
+        Ok(())
+    })
+}
+
+#[test]
+fn an_instance_is_wired_while_its_engine_starts_it() -> Result<()> {
+    daemon(Capability::EngineNamespace, |lab| async move {
+        // The container starts once the instance's address is there, which only the host gives.
+        lab.engine.bind_to(lab.plan(1).attachments[0].address);
+        lab.engine.show_early(Early::Kept);
+        comes_up_and_goes(&lab).await
+    })
+}
+
+#[test]
+fn an_instance_is_wired_again_when_its_engine_starts_it_in_another_namespace() -> Result<()> {
+    daemon(Capability::EngineNamespace, |lab| async move {
+        lab.engine.show_early(Early::Changed);
+        comes_up_and_goes(&lab).await
+    })
+}
+
+#[test]
+fn what_was_wired_goes_with_a_start_that_failed() -> Result<()> {
+    daemon(Capability::EngineNamespace, |lab| async move {
+        lab.engine.show_early(Early::Failed);
+        let plan = lab.plan(1);
+        let fault = lab.host.ensure(&plan, &Progress::admitted()).await;
+        let fault = fault.err().map(|fault| with_causes(&fault)).unwrap_or_default();
+        ensure!(fault.contains("it was to fail"), "{fault}");
+        lab.host.remove(&lab.removal(&plan)).await?;
+        ensure!(lab.host.see(&plan.reference(), Depth::Whole).await? == Observation::Absent);
         Ok(())
     })
 }

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::net::{Ipv6Addr, SocketAddr, TcpListener};
+use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use nix::sched::{CloneFlags, setns, unshare};
@@ -17,7 +18,12 @@ use orchestrator_plugin::{
     FoundState, ImageFacts, InstanceId, NetworkMode, Running, RunningNetwork,
 };
 
+use tokio::sync::oneshot;
+
 use crate::lab::PORT;
+
+/// How long a container waits for its address.
+const LIMIT: Duration = Duration::from_secs(30);
 
 /// A container: a thread, as long as it runs.
 struct Thread {
@@ -27,8 +33,20 @@ struct Thread {
     handle: Option<JoinHandle<()>>,
 }
 
+/// What an engine does that shows a network namespace before its container runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Early {
+    /// It starts the container in it, once that is wired.
+    Kept,
+    /// It starts the container in another one.
+    Changed,
+    /// It does not start the container.
+    Failed,
+}
+
 pub(crate) struct Threads {
     capability: Capability,
+    early: Mutex<Option<Early>>,
     containers: Mutex<HashMap<ContainerKey, Thread>>,
     address: Mutex<Ipv6Addr>,
 }
@@ -37,6 +55,7 @@ impl Threads {
     pub(crate) fn new(capability: Capability) -> Self {
         Self {
             capability,
+            early: Mutex::default(),
             containers: Mutex::default(),
             address: Mutex::new(Ipv6Addr::UNSPECIFIED),
         }
@@ -47,6 +66,11 @@ impl Threads {
         *self.address.lock().unwrap() = address.unwrap();
     }
 
+    /// Shows network namespaces from now on before containers run in them.
+    pub(crate) fn show_early(&self, early: Early) {
+        *self.early.lock().unwrap() = Some(early);
+    }
+
     /// Ends the first process of an instance.
     pub(crate) fn end(&self, id: InstanceId) {
         if let Some(thread) = self.containers.lock().unwrap().get_mut(&ContainerKey::main(id)) {
@@ -55,7 +79,34 @@ impl Threads {
     }
 
     fn start(&self, network: &NetworkMode) -> Thread {
-        let address = SocketAddr::from((*self.address.lock().unwrap(), PORT));
+        Thread::start(network, *self.address.lock().unwrap())
+    }
+}
+
+/// A network namespace that nothing runs in.
+fn new_namespace() -> File {
+    let made = thread::spawn(|| {
+        unshare(CloneFlags::CLONE_NEWNET).unwrap();
+        File::open("/proc/thread-self/ns/net").unwrap()
+    });
+    made.join().unwrap()
+}
+
+/// Binds as soon as the address is there.
+fn bind(address: SocketAddr) -> TcpListener {
+    let began = Instant::now();
+    loop {
+        match TcpListener::bind(address) {
+            Ok(listener) => return listener,
+            Err(fault) => assert!(began.elapsed() < LIMIT, "{address}: {fault}"),
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+impl Thread {
+    fn start(network: &NetworkMode, address: Ipv6Addr) -> Self {
+        let address = SocketAddr::from((address, PORT));
         let stop = Arc::new(AtomicBool::new(false));
         let (report, started) = mpsc::channel();
         let (mode, stopped) = (network.clone(), stop.clone());
@@ -66,7 +117,7 @@ impl Threads {
                 }
                 _ => unshare(CloneFlags::CLONE_NEWNET).unwrap(),
             }
-            let listener = TcpListener::bind(address).unwrap();
+            let listener = bind(address);
             listener.set_nonblocking(true).unwrap();
             report.send(gettid()).unwrap();
             while !stopped.load(Ordering::Relaxed) {
@@ -79,7 +130,7 @@ impl Threads {
         });
         let number = started.recv().unwrap().as_raw().unsigned_abs();
         let netns = PathBuf::from(format!("/proc/{}/task/{number}/ns/net", std::process::id()));
-        Thread {
+        Self {
             number,
             network: match network {
                 NetworkMode::Prepared(path) => RunningNetwork::Prepared(path.clone()),
@@ -89,9 +140,14 @@ impl Threads {
             handle: Some(handle),
         }
     }
-}
 
-impl Thread {
+    /// The same container, in a namespace that the engine made.
+    fn in_own(mut self) -> Self {
+        let netns = format!("/proc/{}/task/{}/ns/net", std::process::id(), self.number);
+        self.network = RunningNetwork::EngineNamespace(netns.into());
+        self
+    }
+
     fn end(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         if let Some(handle) = self.handle.take() {
@@ -158,6 +214,36 @@ impl Engine for Threads {
             containers.insert(key.clone(), self.start(network));
         }
         Ok(containers[&key].found(&key))
+    }
+
+    async fn ensure_wired_early(
+        &self,
+        container: &Container,
+        spec: &ContainerSpec,
+        namespace: oneshot::Sender<PathBuf>,
+    ) -> Result<Found, EngineError> {
+        let Some(early) = *self.early.lock().unwrap() else {
+            return self.ensure(container, spec, &NetworkMode::EngineNamespace).await;
+        };
+        let (made, address) = (new_namespace(), *self.address.lock().unwrap());
+        let path = PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), made.as_raw_fd()));
+        namespace.send(path.clone()).unwrap();
+        let network = match early {
+            Early::Kept => NetworkMode::Prepared(path),
+            Early::Changed => NetworkMode::EngineNamespace,
+            Early::Failed => {
+                return Err(EngineError::Failed {
+                    verb: "start",
+                    subject: container.key.engine_name(),
+                    reason: "it was to fail".to_owned(),
+                });
+            }
+        };
+        let started = tokio::task::spawn_blocking(move || Thread::start(&network, address).in_own());
+        let thread = started.await.unwrap();
+        let found = thread.found(&container.key);
+        self.containers.lock().unwrap().insert(container.key.clone(), thread);
+        Ok(found)
     }
 
     async fn stop(&self, container: &Container) -> Result<(), EngineError> {
